@@ -1,0 +1,127 @@
+//! The commands of `ecs-sim`: what they take, and what they print.
+
+mod play;
+mod serve;
+mod story;
+
+use lexopt::prelude::*;
+use std::path::PathBuf;
+use std::time::Duration;
+
+const HELP: &str = "\
+ecs-sim: a simulated Amazon ECS with task scale-in protection, and stories about it
+
+  ecs-sim story FILE…                      run stories in process, each under every reading of AWS that it allows
+  ecs-sim twice [--seed N] [--lines N]     run a random story twice; the two must not differ in a byte
+  ecs-sim play FILE --bootstrap BIN        run a story against the real function
+                 [--pause MILLISECONDS]    … with a pause before each line, for who reads along
+  ecs-sim serve [--port N] [--service NAME=TASKS]…
+                                           serve ECS, SQS and SNS on loopback, for the AWS CLI and SDKs
+";
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The command line is wrong.
+    #[error("{0}\n\n{HELP}")]
+    Usage(String),
+    /// A file could not be read.
+    #[error("could not read `{}`: {problem}", file.display())]
+    Read {
+        /// Which.
+        file: PathBuf,
+        /// Why not.
+        problem: std::io::Error,
+    },
+    /// A story could not be read.
+    #[error(transparent)]
+    Story(#[from] crate::story::StoryError),
+    /// A story failed.
+    #[error("{0}, under {1}")]
+    Failed(crate::story::Failure, crate::control_plane::Variants),
+    /// The settings of a story are wrong.
+    #[error(transparent)]
+    Settings(#[from] taskhold::config::ConfigProblems),
+    /// The function could not be played against.
+    #[error(transparent)]
+    Play(#[from] crate::play::PlayError),
+    /// Two runs of one story differ.
+    #[error("two runs of {0} differ, first in line {1}:\n  {2}\n  {3}")]
+    Differ(String, usize, String, String),
+    /// The server could not be started.
+    #[error("could not serve: {0}")]
+    Serve(std::io::Error),
+    /// The service could not be created.
+    #[error("could not create the service: {0}")]
+    Api(#[from] crate::control_plane::ApiError),
+}
+
+impl From<lexopt::Error> for CommandError {
+    fn from(error: lexopt::Error) -> Self {
+        Self::Usage(error.to_string())
+    }
+}
+
+#[derive(Debug, Default)]
+struct Options {
+    files: Vec<PathBuf>,
+    seed: u64,
+    lines: usize,
+    bootstrap: Option<PathBuf>,
+    pause: Duration,
+    port: u16,
+    services: Vec<(String, u32)>,
+}
+
+/// Runs the command of the process's command line.
+///
+/// # Errors
+/// What the command line or the command is wrong about.
+pub async fn run() -> Result<(), CommandError> {
+    let mut parser = lexopt::Parser::from_env();
+    let command = match parser.next()? {
+        Some(Value(command)) => command.to_string_lossy().into_owned(),
+        Some(Long("help") | Short('h')) | None => {
+            print!("{HELP}");
+            return Ok(());
+        }
+        Some(other) => return Err(other.unexpected().into()),
+    };
+    let options = options(&mut parser)?;
+    match command.as_str() {
+        "story" => story::all(&options.files).await,
+        "twice" => story::twice(options.seed, options.lines).await,
+        "play" => play::play(&options).await,
+        "serve" => serve::serve(&options).await,
+        other => Err(CommandError::Usage(format!("`{other}` is no command"))),
+    }
+}
+
+fn options(parser: &mut lexopt::Parser) -> Result<Options, CommandError> {
+    let mut options = Options { seed: 1, lines: 60, port: 4566, ..Options::default() };
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Value(file) => options.files.push(file.into()),
+            Long("seed") => options.seed = parser.value()?.parse()?,
+            Long("lines") => options.lines = parser.value()?.parse()?,
+            Long("bootstrap") => options.bootstrap = Some(parser.value()?.into()),
+            Long("pause") => options.pause = Duration::from_millis(parser.value()?.parse()?),
+            Long("port") => options.port = parser.value()?.parse()?,
+            Long("service") => {
+                let text = parser.value()?.string()?;
+                let service =
+                    text.split_once('=').and_then(|(name, tasks)| Some((name.to_owned(), tasks.parse().ok()?)));
+                let wrong = || CommandError::Usage(format!("`{text}` is not NAME=TASKS"));
+                options.services.push(service.ok_or_else(wrong)?);
+            }
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    Ok(options)
+}
+
+fn read(file: &PathBuf) -> Result<crate::story::Story, CommandError> {
+    let text =
+        std::fs::read_to_string(file).map_err(|error| CommandError::Read { file: file.clone(), problem: error })?;
+    Ok(crate::story::Story::parse(&file.display().to_string(), &text)?)
+}

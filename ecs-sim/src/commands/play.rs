@@ -1,0 +1,50 @@
+//! `ecs-sim play`.
+
+use super::{CommandError, Options, read};
+use crate::control_plane::Millis;
+use crate::play::Process;
+use crate::region::{Region, SharedRegion};
+use crate::story::{self, Colour, Style, Summary, Timeline};
+use std::io::IsTerminal;
+
+pub(super) async fn play(options: &Options) -> Result<(), CommandError> {
+    let [file] = options.files.as_slice() else {
+        return Err(CommandError::Usage("which one story?".to_owned()));
+    };
+    let Some(bootstrap) = &options.bootstrap else {
+        return Err(CommandError::Usage("which function? say --bootstrap BIN".to_owned()));
+    };
+    let story = read(file)?;
+    let variants = *story.variants().first().expect("every combination of needs is one of the 32");
+    let region = SharedRegion::new(Region::for_story(variants));
+    let mut function = Process::start(&region, bootstrap, story.settings()).await?;
+    let colour = if std::io::stdout().is_terminal() { Colour::Ansi } else { Colour::Never };
+    println!("{}, against {} on a simulated ECS in simulated time", story.name, bootstrap.display());
+    let mut timeline = Timeline::new(std::io::stdout(), Style { colour, pause: options.pause });
+    let summary = story::run(&story, region, &mut function, &mut timeline).await;
+    function.stop().await;
+    let summary = summary.map_err(|failure| CommandError::Failed(failure, variants))?;
+    print_summary(&summary);
+    Ok(())
+}
+
+fn print_summary(summary: &Summary) {
+    let count = |number: usize, one: &str, many: &str| format!("{number} {}", if number == 1 { one } else { many });
+    println!();
+    println!(
+        "{} in {} simulated minutes, {} delivered once more → {} to ECS, {} parked",
+        count(summary.messages, "message", "messages"),
+        summary.lasted / MINUTE_MS,
+        summary.delivered_again,
+        count(summary.calls, "call", "calls"),
+        summary.parked,
+    );
+    println!(
+        "{} completed, {} stopped by ECS, {} with a job still running",
+        count(summary.deployments_completed, "deployment", "deployments"),
+        count(summary.scaled_in, "task", "tasks"),
+        count(summary.interrupted, "of them", "of them"),
+    );
+}
+
+const MINUTE_MS: Millis = 60_000;

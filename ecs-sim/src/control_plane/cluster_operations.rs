@@ -1,0 +1,112 @@
+//! CreateCluster and DescribeClusters, and the tags of clusters and services.
+
+use std::collections::BTreeMap;
+
+use super::request::{
+    CreateClusterRequest, DescribeClustersRequest, ListTagsForResourceRequest, TagResourceRequest, tag_list, tag_map,
+};
+use super::response::{
+    ClusterDescription, CreateClusterResponse, DescribeClustersResponse, Failure, ListTagsForResourceResponse,
+    TagResourceResponse,
+};
+use super::service::Cluster;
+use super::task::TaskStatus;
+use super::{ApiError, ControlPlane, ErrorCode};
+
+/// What DescribeClusters takes in one call.
+const DESCRIBE_CLUSTERS_MAX: usize = 100;
+
+impl ControlPlane {
+    /// CreateCluster. One that exists stays as it is, as in ECS. For a story see [`Self::create_cluster`].
+    ///
+    /// # Errors
+    /// None at present.
+    pub fn make_cluster(&mut self, request: CreateClusterRequest) -> Result<CreateClusterResponse, ApiError> {
+        let name = request.cluster_name.unwrap_or_else(|| "default".to_owned());
+        let tags = tag_map(request.tags);
+        let new = || Cluster { tags, ..Cluster::default() };
+        self.clusters.entry(name.clone()).or_insert_with(new);
+        Ok(CreateClusterResponse { cluster: self.describe_cluster(&name) })
+    }
+
+    /// Describes up to 100 clusters, `default` if none is named.
+    ///
+    /// # Errors
+    /// InvalidParameterException for more than 100.
+    pub fn describe_clusters(
+        &mut self,
+        request: DescribeClustersRequest,
+    ) -> Result<DescribeClustersResponse, ApiError> {
+        if request.clusters.len() > DESCRIBE_CLUSTERS_MAX {
+            return Err(ApiError::invalid("Clusters can have at most 100 items."));
+        }
+        let tags_wanted = request.include.iter().any(|include| include == "TAGS");
+        let mut wanted = request.clusters;
+        if wanted.is_empty() {
+            wanted.push("default".to_owned());
+        }
+        let mut response = DescribeClustersResponse::default();
+        for given in wanted {
+            let Ok(name) = self.resolve_cluster(Some(&given)) else {
+                let arn = if given.starts_with("arn:") { given } else { self.names.cluster_arn(&given) };
+                response.failures.push(Failure::missing(arn));
+                continue;
+            };
+            let mut description = self.describe_cluster(&name);
+            description.tags = tags_wanted.then(|| tag_list(&self.clusters[&name].tags));
+            response.clusters.push(description);
+        }
+        Ok(response)
+    }
+
+    /// The tags of a service or a cluster.
+    ///
+    /// # Errors
+    /// InvalidParameterException for anything else.
+    pub fn list_tags_for_resource(
+        &mut self,
+        request: ListTagsForResourceRequest,
+    ) -> Result<ListTagsForResourceResponse, ApiError> {
+        let missing = || ApiError::invalid("The specified resource was not found.");
+        let tags = self.tags_mut(&request.resource_arn).ok_or_else(missing)?;
+        Ok(ListTagsForResourceResponse { tags: tag_list(tags) })
+    }
+
+    /// Sets tags of a service or a cluster.
+    ///
+    /// # Errors
+    /// ResourceNotFoundException for anything else.
+    pub fn tag_resource(&mut self, request: TagResourceRequest) -> Result<TagResourceResponse, ApiError> {
+        let missing = || ApiError::new(ErrorCode::ResourceNotFound, "The specified resource was not found.");
+        let tags = self.tags_mut(&request.resource_arn).ok_or_else(missing)?;
+        tags.extend(tag_map(request.tags));
+        Ok(TagResourceResponse {})
+    }
+
+    fn tags_mut(&mut self, arn: &str) -> Option<&mut BTreeMap<String, String>> {
+        if !arn.starts_with("arn:") {
+            return None;
+        }
+        if let Some(cluster) = self.names.own("cluster", arn) {
+            return self.clusters.get_mut(cluster).map(|cluster| &mut cluster.tags);
+        }
+        let (cluster, service) = self.names.own("service", arn)?.split_once('/')?;
+        let key = self.service_key(cluster, service)?;
+        Some(&mut self.service_mut(key).tags)
+    }
+
+    fn describe_cluster(&self, name: &str) -> ClusterDescription {
+        let cluster = &self.clusters[name];
+        let count =
+            |status: TaskStatus| cluster.tasks.iter().filter(|key| self.tasks[key].last_status == status).count();
+        ClusterDescription {
+            cluster_arn: self.names.cluster_arn(name),
+            cluster_name: name.to_owned(),
+            status: "ACTIVE".to_owned(),
+            running_tasks_count: count(TaskStatus::Running),
+            pending_tasks_count: count(TaskStatus::Pending),
+            active_services_count: cluster.services.len(),
+            tags: None,
+        }
+    }
+}

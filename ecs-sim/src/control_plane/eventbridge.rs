@@ -1,0 +1,168 @@
+//! The events that ECS sends to EventBridge, envelope and all.
+//!
+//! aws-facts: "EventBridge". A control plane hands each event out once and in order; duplicates, losses and disorder are
+//! for whoever delivers them.
+
+use serde_json::{Map, Value, json};
+
+use super::task::{Task, TaskStatus};
+use super::{ControlPlane, Millis, names};
+
+/// `eventName` of an `ECS Service Action`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ServiceAction {
+    ServiceSteadyState,
+    ServiceDesiredCountUpdated,
+    TasksStarted,
+    TasksStopped,
+    TasksetScaleInFailureByTaskProtection,
+}
+
+impl ServiceAction {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::ServiceSteadyState => "SERVICE_STEADY_STATE",
+            Self::ServiceDesiredCountUpdated => "SERVICE_DESIRED_COUNT_UPDATED",
+            Self::TasksStarted => "TASKS_STARTED",
+            Self::TasksStopped => "TASKS_STOPPED",
+            Self::TasksetScaleInFailureByTaskProtection => "TASKSET_SCALE_IN_FAILURE_BY_TASK_PROTECTION",
+        }
+    }
+}
+
+/// `eventName` of an `ECS Deployment State Change`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DeploymentEvent {
+    InProgress,
+    Completed,
+}
+
+impl ControlPlane {
+    /// An `ECS Service Action`. All of those simulated are of type INFO, and none carries the message's text.
+    pub(super) fn emit_service_action(&mut self, key: u64, action: ServiceAction) {
+        let service = &self.services[&key];
+        let detail = json!({
+            "eventType": "INFO",
+            "eventName": action.as_str(),
+            "clusterArn": self.names.cluster_arn(&service.cluster),
+            "createdAt": rfc3339(self.now),
+        });
+        let resource = service.arn.clone();
+        self.emit("ECS Service Action", resource, detail);
+    }
+
+    /// An `ECS Deployment State Change` about the PRIMARY deployment.
+    pub(super) fn emit_deployment_state_change(&mut self, key: u64, event: DeploymentEvent) {
+        let service = &self.services[&key];
+        let id = &service.primary().id;
+        let (name, reason) = match event {
+            DeploymentEvent::InProgress => ("SERVICE_DEPLOYMENT_IN_PROGRESS", "in progress"),
+            DeploymentEvent::Completed => ("SERVICE_DEPLOYMENT_COMPLETED", "completed"),
+        };
+        let detail = json!({
+            "eventType": "INFO",
+            "eventName": name,
+            "clusterArn": self.names.cluster_arn(&service.cluster),
+            "deploymentId": id,
+            "updatedAt": rfc3339(self.now),
+            "reason": format!("ECS deployment {id} {reason}."),
+        });
+        let resource = service.arn.clone();
+        self.emit("ECS Deployment State Change", resource, detail);
+    }
+
+    /// An `ECS Task State Change` with the task as it is now.
+    pub(super) fn emit_task_state_change(&mut self, key: u64) {
+        let task = &self.tasks[&key];
+        let mut detail = self.task_detail(task);
+        let times = [("startedAt", task.started_at), ("stoppingAt", task.stopping_at), ("stoppedAt", task.stopped_at)];
+        for (name, at) in times {
+            if let Some(at) = at {
+                detail.insert(name.to_owned(), Value::String(rfc3339(at)));
+            }
+        }
+        let resource = task.arn.clone();
+        self.emit("ECS Task State Change", resource, Value::Object(detail));
+    }
+
+    fn task_detail(&self, task: &Task) -> Map<String, Value> {
+        let mut detail = Map::new();
+        let mut put = |name: &str, value: Value| {
+            if !value.is_null() {
+                detail.insert(name.to_owned(), value);
+            }
+        };
+        put("clusterArn", json!(self.names.cluster_arn(&task.cluster)));
+        put("containers", json!([self.container_detail(task)]));
+        put("createdAt", json!(rfc3339(task.created_at)));
+        put("desiredStatus", json!(task.desired_status));
+        put("group", json!(task.group()));
+        put("lastStatus", json!(task.last_status));
+        put("launchType", json!("FARGATE"));
+        put("startedBy", json!(task.deployment));
+        put("stopCode", json!(task.stop_code));
+        put("stoppedReason", json!(task.stopped_reason));
+        put("taskArn", json!(task.arn));
+        put("taskDefinitionArn", json!(self.names.task_definition_arn(&task.task_definition)));
+        put("updatedAt", json!(rfc3339(self.now)));
+        put("version", json!(task.version));
+        detail
+    }
+
+    fn container_detail(&self, task: &Task) -> Value {
+        let mut container = json!({
+            "containerArn": self.names.container_arn(&task.cluster, &task.id),
+            "lastStatus": task.last_status,
+            "name": CONTAINER_NAME,
+            "taskArn": task.arn,
+        });
+        if let (TaskStatus::Stopped, Some(exit_code)) = (task.last_status, task.exit_code) {
+            container["exitCode"] = json!(exit_code);
+        }
+        container
+    }
+
+    fn emit(&mut self, detail_type: &str, resource: String, detail: Value) {
+        let id = names::uuid(self.next_identifier());
+        self.events.push(json!({
+            "version": "0",
+            "id": id,
+            "detail-type": detail_type,
+            "source": "aws.ecs",
+            "account": self.names.account,
+            "time": rfc3339_seconds(self.now),
+            "region": self.names.region,
+            "resources": [resource],
+            "detail": detail,
+        }));
+    }
+}
+
+/// Every task has one container, of this name.
+pub(super) const CONTAINER_NAME: &str = "app";
+
+/// With milliseconds, as inside `detail`.
+fn rfc3339(at: Millis) -> String {
+    format!("{:.3}", timestamp(at))
+}
+
+/// In whole seconds, as in the envelope.
+fn rfc3339_seconds(at: Millis) -> String {
+    format!("{:.0}", timestamp(at.div_euclid(1000) * 1000))
+}
+
+fn timestamp(at: Millis) -> jiff::Timestamp {
+    // Out of range only beyond the years -9999 and 9999.
+    jiff::Timestamp::from_millisecond(at).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_as_eventbridge_writes_them() {
+        assert_eq!(rfc3339(super::super::START_OF_TIME_MS + 7), "2026-01-05T09:00:00.007Z");
+        assert_eq!(rfc3339_seconds(super::super::START_OF_TIME_MS + 999), "2026-01-05T09:00:00Z");
+    }
+}

@@ -1,0 +1,196 @@
+//! What happens to a task: it is made, runs, stops, is forgotten; and its protection expires.
+
+use super::task::{START_DELAY_MS, STOP_DELAY_MS, STOPPED_TASK_REMEMBERED_MS, StopCode, Task, TaskStatus};
+use super::{ControlPlane, Due, Millis, names};
+
+/// Whose task is made.
+#[derive(Clone, Debug)]
+pub(super) enum Owner {
+    /// A service, by key: its PRIMARY deployment.
+    Service(u64),
+    /// Nobody: a standalone task in this cluster, of this family and revision.
+    Standalone { cluster: String, task_definition: String },
+}
+
+/// How far a task is when it is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Birth {
+    /// PENDING; it will run after [`START_DELAY_MS`].
+    Pending,
+    /// RUNNING already, and no event told: how a story begins.
+    Running,
+}
+
+/// Why and how soon a task stops.
+#[derive(Clone, Debug)]
+pub(super) struct Stop {
+    pub(super) code: StopCode,
+    pub(super) reason: String,
+    pub(super) after: Millis,
+}
+
+impl Stop {
+    pub(super) fn new(code: StopCode, reason: impl Into<String>) -> Self {
+        Self { code, reason: reason.into(), after: STOP_DELAY_MS }
+    }
+}
+
+impl ControlPlane {
+    /// Lets one thing that is due happen.
+    pub(super) fn happen(&mut self, due: Due) {
+        match due {
+            Due::TaskStops(task) => self.task_has_stopped(task),
+            Due::TaskRuns(task) => self.task_runs(task),
+            Due::ProtectionExpires(task) => {
+                self.task_mut(task).protected_until = None;
+                self.protection_changed(task);
+            }
+            Due::SchedulerLooksAgain(service) => {
+                self.touched.insert(service);
+            }
+            Due::HoldIsRepeated(service) => self.repeat_hold(service),
+            Due::StoppedTaskIsForgotten(task) => self.forget(task),
+        }
+    }
+
+    /// Makes a task and answers its key.
+    pub(super) fn make_task(&mut self, owner: Owner, birth: Birth) -> u64 {
+        let key = self.tasks_made;
+        self.tasks_made += 1;
+        let task = self.new_task(names::task_id(key), owner, birth);
+        self.task_keys.insert(task.id.clone(), key);
+        let cluster = self.clusters.get_mut(&task.cluster).expect("the owner was found in its cluster");
+        cluster.tasks.insert(key);
+        if let Some(service) = task.service_key {
+            self.service_mut(service).tasks.insert(key);
+        }
+        self.tasks.insert(key, task);
+        if birth == Birth::Pending {
+            self.due.insert((self.now + START_DELAY_MS, Due::TaskRuns(key)));
+            self.emit_task_state_change(key);
+        }
+        key
+    }
+
+    fn new_task(&self, id: String, owner: Owner, birth: Birth) -> Task {
+        let (cluster, service_key, task_definition) = match owner {
+            Owner::Standalone { cluster, task_definition } => (cluster, None, task_definition),
+            Owner::Service(key) => {
+                let service = &self.services[&key];
+                (service.cluster.clone(), Some(key), service.primary().task_definition.clone())
+            }
+        };
+        let service = service_key.map(|key| &self.services[&key]);
+        let (last_status, started_at) = match birth {
+            Birth::Pending => (TaskStatus::Pending, None),
+            Birth::Running => (TaskStatus::Running, Some(self.now)),
+        };
+        Task {
+            arn: self.names.task_arn(&cluster, &id),
+            id,
+            cluster,
+            service: service.map(|service| service.name.clone()),
+            deployment: service.map(|service| service.primary().id.clone()),
+            task_definition,
+            desired_status: TaskStatus::Running,
+            last_status,
+            protected_until: None,
+            version: 1,
+            created_at: self.now,
+            started_at,
+            stopping_at: None,
+            stopped_at: None,
+            stop_code: None,
+            stopped_reason: None,
+            exit_code: None,
+            stoppable_since: None,
+            service_key,
+        }
+    }
+
+    fn task_runs(&mut self, key: u64) {
+        let now = self.now;
+        let task = self.task_mut(key);
+        task.last_status = TaskStatus::Running;
+        task.started_at = Some(now);
+        self.status_changed(key);
+    }
+
+    /// Asks a task to stop. One that was asked already goes on stopping as it was.
+    ///
+    /// aws-facts: "EventBridge": a stop shows first as desiredStatus STOPPED with lastStatus RUNNING, later as lastStatus
+    /// STOPPED. Whether the task is protected is no matter here: protection does not stop a StopTask, a crash or a lost
+    /// host, and the scheduler chooses no protected task.
+    pub(super) fn stop(&mut self, key: u64, stop: Stop) {
+        if !self.tasks[&key].is_live() {
+            return;
+        }
+        let now = self.now;
+        self.set_protection(key, None);
+        let task = self.task_mut(key);
+        task.desired_status = TaskStatus::Stopped;
+        task.stopping_at = Some(now);
+        task.stop_code = Some(stop.code);
+        task.stopped_reason = Some(stop.reason);
+        let would_run_at = task.created_at + START_DELAY_MS;
+        self.due.remove(&(would_run_at, Due::TaskRuns(key)));
+        self.due.insert((now + stop.after, Due::TaskStops(key)));
+        self.status_changed(key);
+    }
+
+    fn task_has_stopped(&mut self, key: u64) {
+        let now = self.now;
+        let task = self.task_mut(key);
+        task.last_status = TaskStatus::Stopped;
+        task.stopped_at = Some(now);
+        task.exit_code = task.exit_code_on_stop();
+        if let Some(service) = task.service_key {
+            let service = self.service_mut(service);
+            service.tasks.remove(&key);
+            service.stopped_tasks.insert(key);
+        }
+        self.due.insert((now + STOPPED_TASK_REMEMBERED_MS, Due::StoppedTaskIsForgotten(key)));
+        self.status_changed(key);
+    }
+
+    fn forget(&mut self, key: u64) {
+        let task = self.tasks.remove(&key).expect("a task is forgotten once");
+        self.task_keys.remove(&task.id);
+        if let Some(cluster) = self.clusters.get_mut(&task.cluster) {
+            cluster.tasks.remove(&key);
+        }
+        if let Some(service) = task.service_key {
+            self.service_mut(service).stopped_tasks.remove(&key);
+        }
+    }
+
+    /// Sets until when a task is protected, and what is due then.
+    pub(super) fn set_protection(&mut self, key: u64, until: Option<Millis>) {
+        let before = std::mem::replace(&mut self.task_mut(key).protected_until, until);
+        if let Some(before) = before {
+            self.due.remove(&(before, Due::ProtectionExpires(key)));
+        }
+        if let Some(until) = until {
+            self.due.insert((until, Due::ProtectionExpires(key)));
+        }
+    }
+
+    /// Has the scheduler look at the task's service, unless it is steady: then there is nothing that protection could
+    /// hold up, however often it is renewed.
+    pub(super) fn protection_changed(&mut self, key: u64) {
+        if let Some(service) = self.tasks[&key].service_key
+            && !self.services[&service].steady
+        {
+            self.touched.insert(service);
+        }
+    }
+
+    fn status_changed(&mut self, key: u64) {
+        let task = self.task_mut(key);
+        task.version += 1;
+        if let Some(service) = task.service_key {
+            self.touched.insert(service);
+        }
+        self.emit_task_state_change(key);
+    }
+}

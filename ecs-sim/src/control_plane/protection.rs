@@ -1,0 +1,228 @@
+//! UpdateTaskProtection and GetTaskProtection.
+//!
+//! aws-facts: "ECS: the protection API".
+
+use super::request::{GetTaskProtectionRequest, UpdateTaskProtectionRequest};
+use super::response::{Failure, ProtectedTask, TaskProtectionResponse, Timestamp};
+use super::task::{Task, TaskStatus};
+use super::throttling::Category;
+use super::variants::{ArnForm, Refusal, Renewal};
+use super::{ApiError, ControlPlane, Millis, names};
+
+/// aws-facts: "ECS: the protection API".
+const UPDATE_TASK_PROTECTION_TASKS_MAX: usize = 10;
+/// aws-facts: "ECS: the protection API".
+const GET_TASK_PROTECTION_TASKS_MAX: usize = 100;
+
+const MINUTE_MS: Millis = 60_000;
+const EXPIRES_IN_MINUTES_DEFAULT: i64 = 120;
+const EXPIRES_IN_MINUTES_MAX: i64 = 2880;
+
+/// What a call wants of each of its tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ask {
+    Protect { until: Millis },
+    Release,
+}
+
+/// Why one task was left as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FailureReason {
+    /// No such task, or already gone.
+    Missing,
+    /// A standalone task.
+    TaskNotValid,
+    /// Protected tasks keep the service from steady state.
+    DeploymentBlocked,
+}
+
+impl FailureReason {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "MISSING",
+            Self::TaskNotValid => "TASK_NOT_VALID",
+            Self::DeploymentBlocked => "DEPLOYMENT_BLOCKED",
+        }
+    }
+}
+
+/// How many tasks of a service are where, stopping ones left out.
+#[derive(Clone, Copy, Debug, Default)]
+struct Standing {
+    desired: usize,
+    primary: usize,
+    primary_protected: usize,
+    old: usize,
+    old_protected: usize,
+}
+
+impl ControlPlane {
+    /// Protects up to ten tasks of one cluster from scale-in, or releases them. The expiry is set anew by every call, also
+    /// to an earlier moment. A refused task is in `failures` of the answer.
+    ///
+    /// # Errors
+    /// ThrottlingException, ClusterNotFoundException, and InvalidParameterException for no task or more than ten, for a
+    /// missing `protectionEnabled` and for an expiry outside 1..=2880 minutes.
+    pub fn update_task_protection(
+        &mut self,
+        request: UpdateTaskProtectionRequest,
+    ) -> Result<TaskProtectionResponse, ApiError> {
+        self.buckets.take(Category::TaskProtection, self.now)?;
+        let cluster = self.resolve_cluster(request.cluster.as_deref())?;
+        if request.tasks.is_empty() {
+            return Err(ApiError::invalid("Tasks cannot be empty."));
+        }
+        if request.tasks.len() > UPDATE_TASK_PROTECTION_TASKS_MAX {
+            return Err(ApiError::invalid("Tasks can have at most 10 items."));
+        }
+        let ask = self.ask(&request)?;
+        let mut response = TaskProtectionResponse::default();
+        for given in &request.tasks {
+            match self.update_one(&cluster, given, ask) {
+                Ok(task) => response.protected_tasks.push(task),
+                Err(reason) => response.failures.push(self.protection_failure(&cluster, given, reason)),
+            }
+        }
+        self.settle();
+        Ok(response)
+    }
+
+    /// Answers how up to 100 tasks are protected. Without `tasks` it answers for the first 100 tasks of services in the
+    /// cluster that are not stopped; ECS's model lets the list be absent, and does not say what that means.
+    ///
+    /// # Errors
+    /// ThrottlingException, ClusterNotFoundException, and InvalidParameterException for more than 100 tasks.
+    pub fn get_task_protection(
+        &mut self,
+        request: GetTaskProtectionRequest,
+    ) -> Result<TaskProtectionResponse, ApiError> {
+        self.buckets.take(Category::TaskProtection, self.now)?;
+        let cluster = self.resolve_cluster(request.cluster.as_deref())?;
+        if request.tasks.len() > GET_TASK_PROTECTION_TASKS_MAX {
+            return Err(ApiError::invalid("Tasks can have at most 100 items."));
+        }
+        let mut response = TaskProtectionResponse::default();
+        if request.tasks.is_empty() {
+            let tasks = self.clusters[&cluster].tasks.iter().map(|key| &self.tasks[key]);
+            let of_services = tasks.filter(|task| task.is_live() && task.service_key.is_some());
+            let first = of_services.take(GET_TASK_PROTECTION_TASKS_MAX);
+            response.protected_tasks = first.map(|task| self.protected_task(task)).collect();
+        }
+        for given in &request.tasks {
+            match self.protectable(&cluster, given) {
+                Ok(key) => response.protected_tasks.push(self.protected_task(&self.tasks[&key])),
+                Err(reason) => response.failures.push(self.protection_failure(&cluster, given, reason)),
+            }
+        }
+        Ok(response)
+    }
+
+    fn ask(&self, request: &UpdateTaskProtectionRequest) -> Result<Ask, ApiError> {
+        match request.protection_enabled {
+            None => Err(ApiError::invalid("protectionEnabled is required.")),
+            Some(false) => Ok(Ask::Release),
+            Some(true) => {
+                let minutes = request.expires_in_minutes.unwrap_or(EXPIRES_IN_MINUTES_DEFAULT);
+                if !(1..=EXPIRES_IN_MINUTES_MAX).contains(&minutes) {
+                    return Err(ApiError::invalid("expiresInMinutes must be between 1 and 2880."));
+                }
+                Ok(Ask::Protect { until: self.now + minutes * MINUTE_MS })
+            }
+        }
+    }
+
+    /// The task that is meant, if it is one that can be protected and is not STOPPED.
+    fn protectable(&self, cluster: &str, given: &str) -> Result<u64, FailureReason> {
+        let key = self.task_key(cluster, given).ok_or(FailureReason::Missing)?;
+        let task = &self.tasks[&key];
+        if task.last_status == TaskStatus::Stopped {
+            return Err(FailureReason::Missing);
+        }
+        if task.service_key.is_none() {
+            return Err(FailureReason::TaskNotValid);
+        }
+        Ok(key)
+    }
+
+    fn update_one(&mut self, cluster: &str, given: &str, ask: Ask) -> Result<ProtectedTask, FailureReason> {
+        let key = self.protectable(cluster, given)?;
+        let task = &self.tasks[&key];
+        if !task.is_live() {
+            // It was asked to stop; protection would hold nothing.
+            return Err(FailureReason::Missing);
+        }
+        let until = match ask {
+            Ask::Release => None,
+            Ask::Protect { .. } if self.refuses(task) => {
+                return Err(FailureReason::DeploymentBlocked);
+            }
+            Ask::Protect { until } => Some(until),
+        };
+        self.set_protection(key, until);
+        self.protection_changed(key);
+        Ok(self.protected_task(&self.tasks[&key]))
+    }
+
+    /// Whether one more protection is refused.
+    ///
+    /// aws-facts: "What is not known": both when ECS refuses and whether it refuses a renewal are variants. A refusal
+    /// leaves the protection that a task has as it is, and a release is never refused.
+    fn refuses(&self, task: &Task) -> bool {
+        if task.is_protected() && self.variants.renewal == Renewal::Granted {
+            return false;
+        }
+        let standing = self.standing(task);
+        let scale_in = standing.primary > standing.desired;
+        match self.variants.refusal {
+            Refusal::Outnumbered => {
+                let protected = standing.primary_protected + standing.old_protected;
+                let with_this = protected + usize::from(!task.is_protected());
+                (standing.old > 0 || scale_in) && with_this > standing.desired
+            }
+            Refusal::Blocked => standing.old_protected > 0 || (scale_in && standing.primary_protected > 0),
+        }
+    }
+
+    fn standing(&self, task: &Task) -> Standing {
+        let Some(service) = task.service_key.map(|key| &self.services[&key]) else {
+            return Standing::default();
+        };
+        let mut standing = Standing { desired: service.desired_count as usize, ..Standing::default() };
+        for task in service.tasks.iter().map(|key| &self.tasks[key]).filter(|task| task.is_live()) {
+            let protected = usize::from(task.is_protected());
+            if service.is_primary(task.deployment.as_deref()) {
+                standing.primary += 1;
+                standing.primary_protected += protected;
+            } else {
+                standing.old += 1;
+                standing.old_protected += protected;
+            }
+        }
+        standing
+    }
+
+    fn protected_task(&self, task: &Task) -> ProtectedTask {
+        ProtectedTask {
+            task_arn: self.answered_arn(&task.cluster, &task.id),
+            protection_enabled: task.is_protected(),
+            expiration_date: task.protected_until.map(Timestamp),
+        }
+    }
+
+    /// An ARN is answered as given unless it is one of ours, so that whoever asks can tell which task is meant.
+    fn protection_failure(&self, cluster: &str, given: &str, reason: FailureReason) -> Failure {
+        let own = self.names.own("task", given).map(names::split);
+        let arn = match own {
+            Some((named, id)) => self.answered_arn(named.unwrap_or(cluster), id),
+            None => given.to_owned(),
+        };
+        Failure { arn, reason: reason.as_str().to_owned() }
+    }
+
+    fn answered_arn(&self, cluster: &str, id: &str) -> String {
+        match self.variants.arns {
+            ArnForm::Long => self.names.task_arn(cluster, id),
+            ArnForm::Short => self.names.short_task_arn(id),
+        }
+    }
+}

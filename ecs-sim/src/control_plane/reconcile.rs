@@ -1,0 +1,171 @@
+//! Carries out what the scheduler plans for a service, and says so: in service event messages and in EventBridge events.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::eventbridge::{DeploymentEvent, ServiceAction};
+use super::lifecycle::{Birth, Owner, Stop};
+use super::scheduler::{self, Bounds, Member, MemberState, Protection};
+use super::service::{Deployment, RolloutState, SERVICE_EVENTS_KEPT, Service, ServiceEvent};
+use super::task::{StopCode, Task, TaskStatus};
+use super::{ControlPlane, Due, names};
+
+impl ControlPlane {
+    /// Has the scheduler look at every service that was touched.
+    pub(super) fn settle(&mut self) {
+        while let Some(service) = self.touched.pop_first() {
+            self.reconcile(service);
+        }
+    }
+
+    fn reconcile(&mut self, key: u64) {
+        let service = &self.services[&key];
+        let members = self.members(service);
+        let bounds = Bounds {
+            desired: service.desired_count as usize,
+            lower: service.lower_bound() as usize,
+            upper: service.upper_bound() as usize,
+        };
+        let plan = scheduler::plan(bounds, &members);
+        let held = held_task_sets(service, &plan.held);
+        self.start_tasks(key, plan.start);
+        let stop_now = self.stoppable_long_enough(key, &plan.stop);
+        self.stop_tasks(key, &stop_now);
+        self.update_hold(key, &held);
+        self.remove_drained_deployments(key);
+        self.update_steadiness(key);
+    }
+
+    fn members(&self, service: &Service) -> Vec<Member> {
+        service.tasks.iter().map(|key| member(service, *key, &self.tasks[key])).collect()
+    }
+
+    fn start_tasks(&mut self, key: u64, count: usize) {
+        if count == 0 {
+            return;
+        }
+        let started: Vec<u64> = (0..count).map(|_| self.make_task(Owner::Service(key), Birth::Pending)).collect();
+        let list = self.task_list(&started);
+        self.say(key, format!("has started {count} tasks: {list}."));
+        self.emit_service_action(key, ServiceAction::TasksStarted);
+    }
+
+    /// Those of `chosen` that have been chosen for as long as [`super::StopDelay`] says; for the others the scheduler
+    /// looks again. Whoever is no longer chosen begins anew.
+    fn stoppable_long_enough(&mut self, key: u64, chosen: &[u64]) -> Vec<u64> {
+        let (now, delay) = (self.now, self.variants.stop.millis());
+        if delay == 0 {
+            return chosen.to_vec();
+        }
+        let wanted: BTreeSet<u64> = chosen.iter().copied().collect();
+        for task in self.services[&key].tasks.clone() {
+            let since = &mut self.task_mut(task).stoppable_since;
+            *since = wanted.contains(&task).then(|| since.unwrap_or(now));
+        }
+        let mut due_now = Vec::new();
+        for task in chosen {
+            let due = self.tasks[task].stoppable_since.unwrap_or(now) + delay;
+            if due <= now {
+                due_now.push(*task);
+            } else {
+                self.due.insert((due, Due::SchedulerLooksAgain(key)));
+            }
+        }
+        due_now
+    }
+
+    /// aws-facts: "EventBridge": the captured reason of an ordinary scale-in. It is taken to name the task's own
+    /// deployment, as `startedBy` does.
+    fn stop_tasks(&mut self, key: u64, tasks: &[u64]) {
+        if tasks.is_empty() {
+            return;
+        }
+        for task in tasks {
+            let deployment = self.tasks[task].deployment.clone().unwrap_or_default();
+            let reason = format!("Scaling activity initiated by (deployment {deployment})");
+            self.stop(*task, Stop::new(StopCode::ServiceSchedulerInitiated, reason));
+        }
+        let list = self.task_list(tasks);
+        self.say(key, format!("has stopped {} running tasks: {list}.", tasks.len()));
+        self.emit_service_action(key, ServiceAction::TasksStopped);
+    }
+
+    fn task_list(&self, tasks: &[u64]) -> String {
+        let listed: Vec<String> = tasks.iter().map(|task| format!("(task {})", self.tasks[task].id)).collect();
+        listed.join(" ")
+    }
+
+    /// aws-facts: "ECS: deployments and protection": an old deployment is ACTIVE until all of its tasks have stopped.
+    fn remove_drained_deployments(&mut self, key: u64) {
+        let service = &self.services[&key];
+        if service.deployments.len() == 1 {
+            return;
+        }
+        let alive: BTreeSet<&str> =
+            service.tasks.iter().filter_map(|task| self.tasks[task].deployment.as_deref()).collect();
+        let primary = service.primary().id.as_str();
+        let kept = |deployment: &&Deployment| deployment.id == primary || alive.contains(deployment.id.as_str());
+        let deployments: Vec<Deployment> = service.deployments.iter().filter(kept).cloned().collect();
+        self.service_mut(key).deployments = deployments;
+    }
+
+    /// Notes whether the service is steady, and tells when it becomes so. A deployment completes at that moment.
+    fn update_steadiness(&mut self, key: u64) {
+        let now = self.now;
+        let service = &self.services[&key];
+        let all_run = service.tasks.iter().all(|task| {
+            let task = &self.tasks[task];
+            task.is_live() && task.last_status == TaskStatus::Running
+        });
+        let steady = all_run && service.tasks.len() == service.desired_count as usize && service.deployments.len() == 1;
+        let was_steady = std::mem::replace(&mut self.service_mut(key).steady, steady);
+        if !steady || was_steady {
+            return;
+        }
+        let primary = &mut self.service_mut(key).deployments[0];
+        let id = primary.id.clone();
+        let before = std::mem::replace(&mut primary.rollout_state, RolloutState::Completed);
+        if before == RolloutState::InProgress {
+            primary.updated_at = now;
+            self.say(key, format!("(deployment {id}) deployment completed."));
+            self.emit_deployment_state_change(key, DeploymentEvent::Completed);
+        }
+        self.say(key, "has reached a steady state.");
+        self.emit_service_action(key, ServiceAction::ServiceSteadyState);
+    }
+
+    /// A routine message, in the documented form `(service NAME) …`.
+    ///
+    /// aws-facts: "ECS: service event messages".
+    pub(super) fn say(&mut self, key: u64, what: impl AsRef<str>) {
+        let message = format!("(service {}) {}", self.services[&key].name, what.as_ref());
+        self.say_message(key, message);
+    }
+
+    pub(super) fn say_message(&mut self, key: u64, message: String) {
+        let id = names::uuid(self.next_identifier());
+        let event = ServiceEvent { id, created_at: self.now, message };
+        let events = &mut self.service_mut(key).events;
+        events.push_front(event);
+        events.truncate(SERVICE_EVENTS_KEPT);
+    }
+}
+
+fn member(service: &Service, key: u64, task: &Task) -> Member {
+    let is_own = |deployment: &Deployment| Some(deployment.id.as_str()) == task.deployment.as_deref();
+    let age = service.deployments.iter().position(is_own);
+    let state = match (task.desired_status, task.last_status) {
+        (TaskStatus::Running, TaskStatus::Running) => MemberState::Running,
+        (TaskStatus::Running, _) => MemberState::Pending,
+        _ => MemberState::Stopping,
+    };
+    Member {
+        task: key,
+        age: age.expect("a deployment is removed after its last task"),
+        state,
+        protection: if task.is_protected() { Protection::Protected } else { Protection::Unprotected },
+    }
+}
+
+fn held_task_sets(service: &Service, held: &BTreeMap<usize, usize>) -> BTreeMap<String, usize> {
+    held.iter().map(|(age, count)| (service.deployments[*age].id.clone(), *count)).collect()
+}

@@ -1,0 +1,226 @@
+//! Requests, as ECS's JSON protocol writes them. Fields that are not simulated are ignored, also filters: so a request
+//! that relies on one gets more than it asked for.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+/// Request of [`ControlPlane::update_task_protection`](super::ControlPlane::update_task_protection).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UpdateTaskProtectionRequest {
+    /// Name or ARN; `default` if absent.
+    pub cluster: Option<String>,
+    /// 1..=10 ids or ARNs.
+    #[serde(default)]
+    pub tasks: Vec<String>,
+    /// Required.
+    pub protection_enabled: Option<bool>,
+    /// 1..=2880; 120 if absent. Ignored when protection is not enabled.
+    pub expires_in_minutes: Option<i64>,
+}
+
+/// Request of [`ControlPlane::get_task_protection`](super::ControlPlane::get_task_protection).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GetTaskProtectionRequest {
+    /// Name or ARN; `default` if absent.
+    pub cluster: Option<String>,
+    /// Up to 100 ids or ARNs.
+    #[serde(default)]
+    pub tasks: Vec<String>,
+}
+
+/// Request of [`ControlPlane::describe_clusters`](super::ControlPlane::describe_clusters).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DescribeClustersRequest {
+    /// Up to 100 names or ARNs; `default` if absent.
+    #[serde(default)]
+    pub clusters: Vec<String>,
+    /// `TAGS` for tags; others are ignored.
+    #[serde(default)]
+    pub include: Vec<String>,
+}
+
+/// Request of [`ControlPlane::describe_services`](super::ControlPlane::describe_services).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DescribeServicesRequest {
+    /// Name or ARN; `default` if absent.
+    pub cluster: Option<String>,
+    /// 1..=10 names or ARNs.
+    #[serde(default)]
+    pub services: Vec<String>,
+    /// `TAGS` for tags.
+    #[serde(default)]
+    pub include: Vec<String>,
+}
+
+/// Request of [`ControlPlane::list_services`](super::ControlPlane::list_services).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListServicesRequest {
+    /// Name or ARN; `default` if absent.
+    pub cluster: Option<String>,
+    /// 1..=100; 10 if absent.
+    pub max_results: Option<i64>,
+    /// From the page before.
+    pub next_token: Option<String>,
+}
+
+/// Request of [`ControlPlane::list_tasks`](super::ControlPlane::list_tasks).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListTasksRequest {
+    /// Name or ARN; `default` if absent.
+    pub cluster: Option<String>,
+    /// Only tasks of this service, by name or ARN.
+    pub service_name: Option<String>,
+    /// Only tasks that carry this.
+    pub started_by: Option<String>,
+    /// RUNNING (if absent), STOPPED or PENDING, which finds nothing.
+    pub desired_status: Option<String>,
+    /// 1..=100; 100 if absent.
+    pub max_results: Option<i64>,
+    /// From the page before.
+    pub next_token: Option<String>,
+}
+
+/// Request of [`ControlPlane::describe_tasks`](super::ControlPlane::describe_tasks).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DescribeTasksRequest {
+    /// Name or ARN; `default` if absent.
+    pub cluster: Option<String>,
+    /// 1..=100 ids or ARNs.
+    #[serde(default)]
+    pub tasks: Vec<String>,
+}
+
+/// The part of a deployment configuration that is simulated.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeploymentConfigurationRequest {
+    /// 0..=100.
+    pub minimum_healthy_percent: Option<i64>,
+    /// 100 or more.
+    pub maximum_percent: Option<i64>,
+}
+
+/// Request of [`ControlPlane::update_service`](super::ControlPlane::update_service).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UpdateServiceRequest {
+    /// Name or ARN; `default` if absent.
+    pub cluster: Option<String>,
+    /// Name or ARN.
+    #[serde(default)]
+    pub service: String,
+    /// 0 or more; unchanged if absent.
+    pub desired_count: Option<i64>,
+    /// Whether a deployment begins although nothing changed.
+    #[serde(default)]
+    pub force_new_deployment: bool,
+    /// `family:revision`; another one than before begins a deployment.
+    pub task_definition: Option<String>,
+    /// Unchanged where absent.
+    pub deployment_configuration: Option<DeploymentConfigurationRequest>,
+}
+
+/// A tag of a request or an answer.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tag {
+    /// Its key.
+    pub key: String,
+    /// Its value.
+    #[serde(default)]
+    pub value: String,
+}
+
+/// Request of [`ControlPlane::make_service`](super::ControlPlane::make_service), which is CreateService.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CreateServiceRequest {
+    /// Name or ARN; `default` if absent.
+    pub cluster: Option<String>,
+    /// Required.
+    #[serde(default)]
+    pub service_name: String,
+    /// `family:revision`; the service's name and revision 1 if absent.
+    pub task_definition: Option<String>,
+    /// 0 if absent.
+    pub desired_count: Option<i64>,
+    /// 100 and 200 where absent.
+    pub deployment_configuration: Option<DeploymentConfigurationRequest>,
+    /// Service tags.
+    #[serde(default)]
+    pub tags: Vec<Tag>,
+}
+
+/// CreateCluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CreateClusterRequest {
+    /// `default` if absent.
+    pub cluster_name: Option<String>,
+    /// Cluster tags.
+    #[serde(default)]
+    pub tags: Vec<Tag>,
+}
+
+/// Request of [`ControlPlane::run_task`](super::ControlPlane::run_task).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunTaskRequest {
+    /// Name or ARN; `default` if absent.
+    pub cluster: Option<String>,
+    /// `family:revision`.
+    #[serde(default)]
+    pub task_definition: String,
+    /// 1..=10; 1 if absent.
+    pub count: Option<i64>,
+}
+
+/// Request of [`ControlPlane::stop_task_by_user`](super::ControlPlane::stop_task_by_user), which is StopTask.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StopTaskRequest {
+    /// Name or ARN; `default` if absent.
+    pub cluster: Option<String>,
+    /// Id or ARN.
+    #[serde(default)]
+    pub task: String,
+    /// Becomes the stopped reason.
+    pub reason: Option<String>,
+}
+
+/// Request of [`ControlPlane::list_tags_for_resource`](super::ControlPlane::list_tags_for_resource).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListTagsForResourceRequest {
+    /// A cluster's or a service's.
+    #[serde(default)]
+    pub resource_arn: String,
+}
+
+/// Request of [`ControlPlane::tag_resource`](super::ControlPlane::tag_resource).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TagResourceRequest {
+    /// A cluster's or a service's.
+    #[serde(default)]
+    pub resource_arn: String,
+    /// Tags to set.
+    #[serde(default)]
+    pub tags: Vec<Tag>,
+}
+
+pub(super) fn tag_map(tags: Vec<Tag>) -> BTreeMap<String, String> {
+    tags.into_iter().map(|tag| (tag.key, tag.value)).collect()
+}
+
+pub(super) fn tag_list(tags: &BTreeMap<String, String>) -> Vec<Tag> {
+    tags.iter().map(|(key, value)| Tag { key: key.clone(), value: value.clone() }).collect()
+}

@@ -1,0 +1,221 @@
+//! Answers, as ECS's JSON protocol writes them. Every member exists in ECS's published model; many of the model's are
+//! left out.
+
+use serde::{Serialize, Serializer};
+
+use super::Millis;
+use super::request::Tag;
+use super::service_description::ServiceDescription;
+use super::task::{StopCode, TaskStatus};
+
+/// A moment, in milliseconds; written as seconds since the epoch with a fraction, as awsJson1_1 does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Timestamp(pub Millis);
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // Exact: milliseconds of any year that occurs here fit into 53 bits.
+        serializer.serialize_f64(self.0 as f64 / 1000.0)
+    }
+}
+
+/// One of `failures[]`. Its `detail` is absent: no text of one is known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    /// What was asked for.
+    pub arn: String,
+    /// `MISSING`, `TASK_NOT_VALID` or `DEPLOYMENT_BLOCKED`.
+    pub reason: String,
+}
+
+impl Failure {
+    pub(super) fn missing(arn: String) -> Self {
+        Self { arn, reason: "MISSING".to_owned() }
+    }
+}
+
+/// One of `protectedTasks[]`, which also tells of tasks that are not protected.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProtectedTask {
+    /// In the form that [`ArnForm`](super::ArnForm) says.
+    pub task_arn: String,
+    /// Whether it is protected.
+    pub protection_enabled: bool,
+    /// Until when; absent when it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expiration_date: Option<Timestamp>,
+}
+
+/// What UpdateTaskProtection and GetTaskProtection answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskProtectionResponse {
+    /// As they are after the call.
+    pub protected_tasks: Vec<ProtectedTask>,
+    /// Those that were left as they were.
+    pub failures: Vec<Failure>,
+}
+
+/// A cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClusterDescription {
+    /// Its ARN.
+    pub cluster_arn: String,
+    /// Its name.
+    pub cluster_name: String,
+    /// Always ACTIVE.
+    pub status: String,
+    /// Tasks in state RUNNING.
+    pub running_tasks_count: usize,
+    /// Tasks in state PENDING.
+    pub pending_tasks_count: usize,
+    /// Its services.
+    pub active_services_count: usize,
+    /// If asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<Tag>>,
+}
+
+/// What DescribeClusters answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct DescribeClustersResponse {
+    /// Those that were found.
+    pub clusters: Vec<ClusterDescription>,
+    /// Those that were not.
+    pub failures: Vec<Failure>,
+}
+
+/// What CreateCluster answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CreateClusterResponse {
+    /// As created, or as it was.
+    pub cluster: ClusterDescription,
+}
+
+/// What DescribeServices answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct DescribeServicesResponse {
+    /// Those that were found.
+    pub services: Vec<ServiceDescription>,
+    /// Those that were not.
+    pub failures: Vec<Failure>,
+}
+
+/// What CreateService and UpdateService answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ServiceResponse {
+    /// As it is after the call.
+    pub service: ServiceDescription,
+}
+
+/// What ListServices answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListServicesResponse {
+    /// A page.
+    pub service_arns: Vec<String>,
+    /// For the next page, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+
+/// What ListTasks answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListTasksResponse {
+    /// A page.
+    pub task_arns: Vec<String>,
+    /// For the next page, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+
+/// A task's only container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ContainerDescription {
+    /// Its ARN.
+    pub container_arn: String,
+    /// Its task's ARN.
+    pub task_arn: String,
+    /// Always `app`.
+    pub name: String,
+    /// As the task's.
+    pub last_status: TaskStatus,
+    /// Once stopped, if it ever ran.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+}
+
+/// A task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskDescription {
+    /// Always the long form.
+    pub task_arn: String,
+    /// Its cluster's ARN.
+    pub cluster_arn: String,
+    /// ARN of the task definition.
+    pub task_definition_arn: String,
+    /// `service:NAME` or `family:NAME`.
+    pub group: String,
+    /// Its deployment, if it is a service's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_by: Option<String>,
+    /// Where it is.
+    pub last_status: TaskStatus,
+    /// Where it should be.
+    pub desired_status: TaskStatus,
+    /// Always FARGATE.
+    pub launch_type: String,
+    /// Counts its changes.
+    pub version: u64,
+    /// One.
+    pub containers: Vec<ContainerDescription>,
+    /// When it became PENDING.
+    pub created_at: Timestamp,
+    /// When it became RUNNING.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// When it was asked to stop.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stopping_at: Option<Timestamp>,
+    /// When it became STOPPED.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stopped_at: Option<Timestamp>,
+    /// Why it was stopped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_code: Option<StopCode>,
+    /// Why it was stopped, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stopped_reason: Option<String>,
+}
+
+/// What DescribeTasks and RunTask answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct TasksResponse {
+    /// Those that were found or started.
+    pub tasks: Vec<TaskDescription>,
+    /// Those that were not.
+    pub failures: Vec<Failure>,
+}
+
+/// What StopTask answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StopTaskResponse {
+    /// As it is after the call.
+    pub task: TaskDescription,
+}
+
+/// What ListTagsForResource answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ListTagsForResourceResponse {
+    /// By key.
+    pub tags: Vec<Tag>,
+}
+
+/// What TagResource answers: nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct TagResourceResponse {}

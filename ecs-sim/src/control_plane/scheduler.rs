@@ -1,0 +1,210 @@
+//! What the service scheduler does next: a pure function of a service's numbers and its tasks.
+//!
+//! It carries nothing out, and it never chooses a protected task.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+/// What the scheduler knows of one task that is not STOPPED yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Member {
+    pub(super) task: u64,
+    /// 0 for the PRIMARY deployment, larger for older ones.
+    pub(super) age: usize,
+    pub(super) state: MemberState,
+    pub(super) protection: Protection,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MemberState {
+    Pending,
+    Running,
+    /// Asked to stop and not STOPPED yet.
+    Stopping,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Protection {
+    Protected,
+    Unprotected,
+}
+
+/// A service's numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Bounds {
+    pub(super) desired: usize,
+    /// At least so many tasks are kept running.
+    pub(super) lower: usize,
+    /// At most so many tasks in total, those that are stopping included.
+    pub(super) upper: usize,
+}
+
+/// What to do, and what protection keeps from being done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Plan {
+    /// How many tasks of the PRIMARY deployment to start.
+    pub(super) start: usize,
+    /// Which tasks to stop, in this order.
+    pub(super) stop: Vec<u64>,
+    /// Protected tasks in the way, by age of their deployment.
+    pub(super) held: BTreeMap<usize, usize>,
+}
+
+/// Plans one step of a rolling deployment, a scale-out or a scale-in.
+///
+/// aws-facts: "ECS: deployments and protection": new tasks start as the upper bound leaves room, old unprotected ones are
+/// stopped as the lower bound allows, protected ones stay until cleared or expired. A task is stopped once as many as
+/// desired run without it; sooner, down to the lower bound, only where new tasks have no room. Assumed order of stopping:
+/// oldest deployment first, in it the newest task first.
+pub(super) fn plan(bounds: Bounds, members: &[Member]) -> Plan {
+    let stopping = members.iter().filter(|member| member.state == MemberState::Stopping).count();
+    let mut live: Vec<Member> =
+        members.iter().copied().filter(|member| member.state != MemberState::Stopping).collect();
+    live.sort_by_key(|member| (Reverse(member.age), Reverse(member.task)));
+    let running = count(&live, |member| member.state == MemberState::Running);
+    let primary = count(&live, |member| member.age == 0);
+
+    let need = bounds.desired.saturating_sub(primary);
+    let room = bounds.upper.saturating_sub(members.len());
+    // Tasks that are stopping will make room by themselves.
+    let shortage = need.saturating_sub(room + stopping);
+    let surplus = running.saturating_sub(bounds.desired);
+    let mut stops = Stops {
+        allowance: surplus.max(shortage).min(running.saturating_sub(bounds.lower)),
+        plan: Plan { start: need.min(room), ..Plan::default() },
+    };
+    let (old, new): (Vec<Member>, Vec<Member>) = live.into_iter().partition(|member| member.age > 0);
+    stops.choose(&old, old.len());
+    stops.choose(&new, primary.saturating_sub(bounds.desired));
+    stops.plan
+}
+
+fn count(members: &[Member], predicate: impl Fn(&Member) -> bool) -> usize {
+    members.iter().filter(|member| predicate(member)).count()
+}
+
+struct Stops {
+    /// How many running tasks may still be stopped. Pending ones serve nobody and may always be.
+    allowance: usize,
+    plan: Plan,
+}
+
+impl Stops {
+    /// Stops up to `excess` of `candidates`, and notes the protected ones if they are what keeps it from more.
+    fn choose(&mut self, candidates: &[Member], excess: usize) {
+        let mut excess = excess;
+        for member in candidates.iter().filter(|member| member.protection == Protection::Unprotected) {
+            let is_running = member.state == MemberState::Running;
+            if excess == 0 || (is_running && self.allowance == 0) {
+                continue;
+            }
+            excess -= 1;
+            self.allowance -= usize::from(is_running);
+            self.plan.stop.push(member.task);
+        }
+        let in_the_way = |member: &&Member| {
+            member.protection == Protection::Protected && (member.state == MemberState::Pending || self.allowance > 0)
+        };
+        if excess > 0 {
+            for member in candidates.iter().filter(in_the_way) {
+                *self.plan.held.entry(member.age).or_default() += 1;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bounds(desired: usize, lower: usize, upper: usize) -> Bounds {
+        Bounds { desired, lower, upper }
+    }
+
+    /// Members from words such as `old`, `old+` (protected), `new`, `new?` (pending), `old-` (stopping); keys count up.
+    fn members(words: &str) -> Vec<Member> {
+        let member = |(key, word): (usize, &str)| Member {
+            task: key as u64,
+            age: match word.trim_end_matches(['+', '-', '?']) {
+                "new" => 0,
+                "old" => 1,
+                "older" => 2,
+                other => panic!("`{other}` is no deployment"),
+            },
+            state: match word {
+                word if word.contains('?') => MemberState::Pending,
+                word if word.contains('-') => MemberState::Stopping,
+                _ => MemberState::Running,
+            },
+            protection: match word.contains('+') {
+                true => Protection::Protected,
+                false => Protection::Unprotected,
+            },
+        };
+        words.split_whitespace().enumerate().map(member).collect()
+    }
+
+    fn planned(start: usize, stop: &[u64], held: &[(usize, usize)]) -> Plan {
+        Plan { start, stop: stop.to_vec(), held: held.iter().copied().collect() }
+    }
+
+    #[test]
+    fn a_deployment_starts_as_many_tasks_as_the_upper_bound_leaves_room_for() {
+        assert_eq!(plan(bounds(3, 3, 6), &members("old old old")), planned(3, &[], &[]));
+        assert_eq!(plan(bounds(3, 3, 4), &members("old old old")), planned(1, &[], &[]));
+        assert_eq!(plan(bounds(3, 3, 3), &members("old old old")), planned(0, &[], &[]));
+    }
+
+    #[test]
+    fn stopping_tasks_still_take_room() {
+        assert_eq!(plan(bounds(2, 0, 2), &members("old- old-")), planned(0, &[], &[]));
+        assert_eq!(plan(bounds(2, 0, 2), &members("old-")), planned(1, &[], &[]));
+    }
+
+    #[test]
+    fn old_tasks_stop_once_as_many_as_desired_run_without_them() {
+        assert_eq!(plan(bounds(2, 1, 4), &members("old old new? new?")), planned(0, &[], &[]));
+        assert_eq!(plan(bounds(2, 1, 4), &members("old old new new?")), planned(0, &[1], &[]));
+        assert_eq!(plan(bounds(2, 1, 4), &members("old old new new")), planned(0, &[1, 0], &[]));
+    }
+
+    #[test]
+    fn without_room_old_tasks_stop_down_to_the_lower_bound_to_make_some() {
+        assert_eq!(plan(bounds(4, 2, 4), &members("old old old old")), planned(0, &[3, 2], &[]));
+        assert_eq!(plan(bounds(4, 2, 4), &members("old old old- old-")), planned(0, &[], &[]));
+        assert_eq!(plan(bounds(4, 4, 4), &members("old old old old")), planned(0, &[], &[]));
+    }
+
+    #[test]
+    fn a_protected_task_holds_up_only_what_would_otherwise_go_on() {
+        assert_eq!(plan(bounds(1, 1, 2), &members("old+ new?")), planned(0, &[], &[]));
+        assert_eq!(plan(bounds(1, 1, 2), &members("old+ new")), planned(0, &[], &[(1, 1)]));
+        assert_eq!(plan(bounds(1, 1, 1), &members("old+")), planned(0, &[], &[]));
+        assert_eq!(plan(bounds(2, 1, 2), &members("old+ old+")), planned(0, &[], &[(1, 2)]));
+    }
+
+    #[test]
+    fn an_unprotected_task_stops_in_place_of_a_protected_one() {
+        assert_eq!(plan(bounds(2, 2, 4), &members("old old+ new new")), planned(0, &[0], &[(1, 1)]));
+        assert_eq!(plan(bounds(2, 2, 4), &members("new new+ new")), planned(0, &[2], &[]));
+        assert_eq!(plan(bounds(1, 1, 2), &members("new+ new new+")), planned(0, &[1], &[(0, 2)]));
+    }
+
+    #[test]
+    fn the_oldest_deployment_stops_first_and_in_it_the_newest_task() {
+        let tasks = members("older older old new new");
+        assert_eq!(plan(bounds(2, 2, 6), &tasks), planned(0, &[1, 0, 2], &[]));
+        assert_eq!(plan(bounds(4, 4, 8), &tasks), planned(2, &[1], &[]));
+    }
+
+    #[test]
+    fn a_steady_service_is_left_alone() {
+        assert_eq!(plan(bounds(2, 2, 4), &members("new+ new")), planned(0, &[], &[]));
+        assert_eq!(plan(bounds(0, 0, 0), &[]), planned(0, &[], &[]));
+    }
+
+    #[test]
+    fn a_service_scaled_to_nothing_keeps_its_protected_tasks_only() {
+        assert_eq!(plan(bounds(0, 0, 0), &members("new+ new? new")), planned(0, &[2, 1], &[(0, 1)]));
+    }
+}

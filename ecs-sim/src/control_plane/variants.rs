@@ -1,0 +1,200 @@
+//! The points on which AWS's documents disagree or are silent, as switches: whoever relies on one side is found out by
+//! the other.
+//!
+//! aws-facts: "What is not known (simulate both ways, depend on neither)".
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::Millis;
+
+/// How long the scheduler of [`StopDelay::Late`] leaves a task alone that it could stop: long enough for a job to
+/// start on it in between. An assumption.
+pub const LATE_STOP_DELAY_MS: Millis = 3 * 60 * 1000;
+
+/// When ECS answers `DEPLOYMENT_BLOCKED`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Refusal {
+    /// When the tasks under protection, with the one asked for, would outnumber the desired count while a deployment
+    /// or a scale-in waits: what the guide on task scale-in protection says.
+    #[default]
+    Outnumbered,
+    /// Whenever protected tasks of an old deployment, or of a scale-in, keep the service from steady state: what the
+    /// page on API failure reasons says.
+    Blocked,
+}
+
+/// What a task that is protected already gets when it asks again while others would be refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Renewal {
+    /// Refused like any other: the renewal trap. Its present protection stays until it expires.
+    Refused,
+    /// Granted.
+    #[default]
+    Granted,
+}
+
+/// Whether EventBridge hears of a scale-in that protection holds up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ProtectionEvent {
+    /// `TASKSET_SCALE_IN_FAILURE_BY_TASK_PROTECTION` goes with each round of service event messages.
+    #[default]
+    Sent,
+    /// Only the service event messages tell.
+    Silent,
+}
+
+/// The form of task ARNs in answers of the protection API.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ArnForm {
+    /// `task/CLUSTER/ID`.
+    #[default]
+    Long,
+    /// `task/ID`, as in the old format.
+    Short,
+}
+
+/// When the scheduler stops a task that it may stop.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StopDelay {
+    /// At the very moment.
+    #[default]
+    AtOnce,
+    /// [`LATE_STOP_DELAY_MS`] later, if it still may.
+    Late,
+}
+
+impl StopDelay {
+    pub(super) fn millis(self) -> Millis {
+        match self {
+            Self::AtOnce => 0,
+            Self::Late => LATE_STOP_DELAY_MS,
+        }
+    }
+}
+
+/// One reading of everything that is ambiguous.
+///
+/// Written as `refusal=outnumbered renewal=granted event=sent arn=long stop=at-once`; what is left out is the default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Variants {
+    /// When protection is refused.
+    pub refusal: Refusal,
+    /// Whether a renewal is refused at such times too.
+    pub renewal: Renewal,
+    /// Whether EventBridge is told.
+    pub protection_event: ProtectionEvent,
+    /// The form of task ARNs in the protection API's answers.
+    pub arns: ArnForm,
+    /// How soon the scheduler stops what it may stop.
+    pub stop: StopDelay,
+}
+
+impl Variants {
+    /// Every combination, 32 of them, the default first.
+    pub fn all() -> Vec<Self> {
+        let mut all = Vec::with_capacity(32);
+        for refusal in [Refusal::Outnumbered, Refusal::Blocked] {
+            for renewal in [Renewal::Granted, Renewal::Refused] {
+                for protection_event in [ProtectionEvent::Sent, ProtectionEvent::Silent] {
+                    for arns in [ArnForm::Long, ArnForm::Short] {
+                        for stop in [StopDelay::AtOnce, StopDelay::Late] {
+                            all.push(Self { refusal, renewal, protection_event, arns, stop });
+                        }
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    fn with(mut self, pair: &str) -> Option<Self> {
+        match pair {
+            "refusal=outnumbered" => self.refusal = Refusal::Outnumbered,
+            "refusal=blocked" => self.refusal = Refusal::Blocked,
+            "renewal=granted" => self.renewal = Renewal::Granted,
+            "renewal=refused" => self.renewal = Renewal::Refused,
+            "event=sent" => self.protection_event = ProtectionEvent::Sent,
+            "event=silent" => self.protection_event = ProtectionEvent::Silent,
+            "arn=long" => self.arns = ArnForm::Long,
+            "arn=short" => self.arns = ArnForm::Short,
+            "stop=at-once" => self.stop = StopDelay::AtOnce,
+            "stop=late" => self.stop = StopDelay::Late,
+            _ => return None,
+        }
+        Some(self)
+    }
+}
+
+impl fmt::Display for Variants {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let refusal = match self.refusal {
+            Refusal::Outnumbered => "outnumbered",
+            Refusal::Blocked => "blocked",
+        };
+        let renewal = match self.renewal {
+            Renewal::Granted => "granted",
+            Renewal::Refused => "refused",
+        };
+        let event = match self.protection_event {
+            ProtectionEvent::Sent => "sent",
+            ProtectionEvent::Silent => "silent",
+        };
+        let arn = match self.arns {
+            ArnForm::Long => "long",
+            ArnForm::Short => "short",
+        };
+        let stop = match self.stop {
+            StopDelay::AtOnce => "at-once",
+            StopDelay::Late => "late",
+        };
+        write!(f, "refusal={refusal} renewal={renewal} event={event} arn={arn} stop={stop}")
+    }
+}
+
+/// A word that names no variant.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is not a variant; write refusal=outnumbered|blocked renewal=granted|refused event=sent|silent arn=long|short stop=at-once|late"
+)]
+pub struct UnknownVariant(String);
+
+impl FromStr for Variants {
+    type Err = UnknownVariant;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.split_whitespace().try_fold(Self::default(), |variants, pair| {
+            variants.with(pair).ok_or_else(|| UnknownVariant(pair.to_owned()))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_are_32_different_variants_and_each_reads_back_as_it_is_written() {
+        let all = Variants::all();
+        let mut written: Vec<String> = all.iter().map(Variants::to_string).collect();
+        for (variants, text) in all.iter().zip(&written) {
+            assert_eq!(text.parse(), Ok(*variants));
+        }
+        written.sort();
+        written.dedup();
+        assert_eq!(written.len(), 32);
+    }
+
+    #[test]
+    fn the_default_is_written_as_documented() {
+        let text = "refusal=outnumbered renewal=granted event=sent arn=long stop=at-once";
+        assert_eq!(Variants::default().to_string(), text);
+        assert_eq!(Variants::all()[0], Variants::default());
+    }
+
+    #[test]
+    fn what_is_left_out_is_the_default_and_what_is_unknown_is_refused() {
+        assert_eq!("stop=late".parse(), Ok(Variants { stop: StopDelay::Late, ..Variants::default() }));
+        assert_eq!("stop=never".parse::<Variants>(), Err(UnknownVariant("stop=never".to_owned())));
+    }
+}

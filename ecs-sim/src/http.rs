@@ -1,0 +1,189 @@
+//! A server on loopback that speaks the AWS protocols, so that the real SDKs, the CLI and the real `bootstrap` can talk
+//! to what is simulated here. One port serves all of it:
+//!
+//! | Request | Protocol | Goes to |
+//! |---|---|---|
+//! | `X-Amz-Target: AmazonEC2ContainerServiceV20141113.…` | AWS JSON 1.1 | [`Backend`], [`Service::Ecs`] |
+//! | `X-Amz-Target: AmazonSQS.…` | AWS JSON 1.0 | [`Backend`], [`Service::Sqs`] |
+//! | a form with `Action=…` | AWS Query, XML answers | [`Backend`], [`Service::Sns`] |
+//! | `/2018-06-01/runtime/…` | Lambda runtime API | [`RuntimeApi`] |
+//!
+//! The server knows HTTP and these protocols, not what the services do: that is the [`Backend`]'s. [`Services`] is a
+//! backend made of the simulated queues, [`Topics`], and an ECS of one's choice. Signatures are not checked; the access
+//! key id is handed on, because it tells who calls. Deliberately not here: TLS, SQS's older query protocol, and any
+//! address but 127.0.0.1, since whoever can connect may do everything.
+
+mod backend;
+mod body;
+mod protocol;
+mod query;
+mod runtime_api;
+mod runtime_http;
+mod services;
+mod topics;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+
+pub use backend::{Answer, Backend, Call, Service, ServiceError};
+pub use runtime_api::{FunctionError, RuntimeApi};
+pub use services::{EcsBackend, Services, wall_clock};
+pub use topics::{Publication, Topics};
+
+/// The largest request body: above every limit of the services themselves (SQS 1 MiB, Lambda 6 MB), so that theirs
+/// answer first.
+pub const REQUEST_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// How long [`Server::stop`] waits for requests under way. Calls answer at once, so what takes longer is a client that
+/// does not finish its request.
+const STOP_GRACE: Duration = Duration::from_secs(2);
+
+/// How a server is set up; the default takes any free port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerOptions {
+    /// The port on 127.0.0.1; 0 takes a free one.
+    pub port: u16,
+    /// What the function process is told it was invoked as.
+    pub function_arn: String,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        Self { port: 0, function_arn: "arn:aws:lambda:us-east-1:123456789012:function:taskhold".to_owned() }
+    }
+}
+
+/// A running server. Dropping it stops it too, without waiting.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    runtime_api: RuntimeApi,
+    stop: watch::Sender<bool>,
+    accepting: JoinHandle<()>,
+}
+
+/// What every connection needs.
+#[derive(Clone)]
+struct Shared {
+    backend: Arc<Mutex<dyn Backend>>,
+    runtime_api: RuntimeApi,
+    request_ids: Arc<std::sync::atomic::AtomicU64>,
+}
+
+/// The client gets no response: its connection ends.
+#[derive(Debug, thiserror::Error)]
+#[error("call is left without a response")]
+struct Unanswered;
+
+impl Server {
+    /// Binds and begins to serve, on the current tokio runtime. The backend is locked for the length of one call;
+    /// the caller keeps its own handle to look in, to move the time or to take batches from a queue.
+    ///
+    /// # Errors
+    /// The port is taken.
+    pub async fn start<B: Backend>(backend: Arc<Mutex<B>>, options: ServerOptions) -> std::io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
+        let address = listener.local_addr()?;
+        let runtime_api = RuntimeApi::new(options.function_arn);
+        let shared = Shared { backend, runtime_api: runtime_api.clone(), request_ids: Arc::default() };
+        let (stop, stopped) = watch::channel(false);
+        let accepting = tokio::spawn(accept(listener, shared, stopped));
+        Ok(Self { address, runtime_api, stop, accepting })
+    }
+
+    /// Where the server listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The endpoint URL for SDKs and the CLI, without a slash at the end. For a function process,
+    /// `AWS_LAMBDA_RUNTIME_API` is [`Server::address`], without a scheme.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The way to invoke the function process.
+    #[must_use]
+    pub fn runtime_api(&self) -> &RuntimeApi {
+        &self.runtime_api
+    }
+
+    /// Stops: takes no more connections, lets requests under way finish, sends waiting function processes away, and
+    /// fails pending invocations.
+    pub async fn stop(mut self) {
+        self.begin_to_stop();
+        // A panic in the accept loop has been printed by its thread; there is nothing left to stop.
+        let _ = (&mut self.accepting).await;
+    }
+
+    fn begin_to_stop(&self) {
+        self.runtime_api.stop();
+        self.stop.send_replace(true);
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.begin_to_stop();
+    }
+}
+
+async fn accept(listener: TcpListener, shared: Shared, mut stopped: watch::Receiver<bool>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            _ = stopped.changed() => break,
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(serve(stream, shared.clone(), stopped.clone()));
+                }
+                // The client went away, or descriptors ran out: others must get their turn either way.
+                Err(_) => tokio::task::yield_now().await,
+            }
+        }
+    }
+    drop(listener);
+    // What is still open after the grace time is cut off when the set is dropped.
+    let _ = tokio::time::timeout(STOP_GRACE, connections.join_all()).await;
+}
+
+async fn serve(stream: TcpStream, shared: Shared, mut stopped: watch::Receiver<bool>) {
+    // Without it a small answer waits for the client's delayed acknowledgement. Failing costs only that.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(|request| protocol::respond(&shared, request));
+    let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let finished = tokio::select! {
+        result = connection.as_mut() => Some(result),
+        _ = stopped.changed() => None,
+    };
+    if finished.is_none() {
+        connection.as_mut().graceful_shutdown();
+        // How a client ended its connection is the client's affair.
+        let _ = connection.await;
+    }
+}
+
+impl Shared {
+    /// UUID-shaped, as clients log it, but counted.
+    fn next_request_id(&self) -> String {
+        let number = self.request_ids.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
+        format!("00000000-0000-4000-9000-{number:012x}")
+    }
+
+    fn call(&self, call: Call) -> Answer {
+        // A call that panicked ends its own connection only; what it left behind is still there to be looked at.
+        self.backend.lock().unwrap_or_else(std::sync::PoisonError::into_inner).call(call)
+    }
+}

@@ -1,0 +1,157 @@
+//! Tells the protocols apart, reads requests and writes answers.
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
+use hyper::{Request, Response, StatusCode};
+use serde_json::{Value, json};
+
+use super::body::{self, BodyError};
+use super::{Answer, Call, Service, ServiceError, Shared, Unanswered, query, runtime_http};
+
+pub(super) type HttpResponse = Response<Full<Bytes>>;
+
+const TARGET: &str = "x-amz-target";
+
+/// What kind of request it is, as far as the head tells.
+enum Protocol {
+    Json { service: Service, operation: String },
+    Query,
+    RuntimeApi,
+    Unknown { reason: String },
+}
+
+impl Protocol {
+    fn of(request: &Request<Incoming>) -> Self {
+        if request.uri().path().starts_with(runtime_http::PATH) {
+            return Self::RuntimeApi;
+        }
+        if request.method() != hyper::Method::POST {
+            return Self::Unknown { reason: "only POST is served here".to_owned() };
+        }
+        if let Some(target) = text(request.headers(), TARGET) {
+            return match target.split_once('.') {
+                Some(("AmazonEC2ContainerServiceV20141113", operation)) => Self::json(Service::Ecs, operation),
+                Some(("AmazonSQS", operation)) => Self::json(Service::Sqs, operation),
+                _ => Self::Unknown { reason: format!("target `{target}` is not served here") },
+            };
+        }
+        match text(request.headers(), CONTENT_TYPE.as_str()) {
+            Some(kind) if kind.starts_with("application/x-www-form-urlencoded") => Self::Query,
+            _ => Self::Unknown { reason: "neither a target nor a form".to_owned() },
+        }
+    }
+
+    fn json(service: Service, operation: &str) -> Self {
+        Self::Json { service, operation: operation.to_owned() }
+    }
+}
+
+/// Answers one request. The error is the wish to end the connection without an answer.
+pub(super) async fn respond(shared: &Shared, request: Request<Incoming>) -> Result<HttpResponse, Unanswered> {
+    let protocol = Protocol::of(&request);
+    let (head, incoming) = request.into_parts();
+    let body = match body::read(incoming).await {
+        Ok(body) => Ok(body),
+        Err(BodyError::Broken(_)) => return Err(Unanswered), // nobody is left to read an answer
+        Err(error @ BodyError::TooLarge) => Err(ServiceError {
+            code: "RequestEntityTooLargeException".to_owned(),
+            message: error.to_string(),
+            status: StatusCode::PAYLOAD_TOO_LARGE.as_u16(),
+        }),
+    };
+    let request_id = shared.next_request_id();
+    let access_key_id = access_key_id(&head.headers);
+    match protocol {
+        Protocol::RuntimeApi => runtime_http::respond(&shared.runtime_api, &head, body).await,
+        Protocol::Json { service, operation } => {
+            let answer = match body.and_then(|body| parse_json(&body)) {
+                Ok(body) => shared.call(Call { service, operation, body, access_key_id }),
+                Err(error) => Answer::Error(error),
+            };
+            json_response(service, answer, &request_id)
+        }
+        Protocol::Query => {
+            let (operation, answer) = match body.and_then(|body| query::parse(&body)) {
+                Ok((operation, body)) => {
+                    let call = Call { service: Service::Sns, operation: operation.clone(), body, access_key_id };
+                    (operation, shared.call(call))
+                }
+                Err(error) => (String::new(), Answer::Error(error)),
+            };
+            query::response(&operation, answer, &request_id)
+        }
+        Protocol::Unknown { reason } => {
+            let status = StatusCode::NOT_FOUND.as_u16();
+            let error = ServiceError { code: "UnknownOperationException".to_owned(), message: reason, status };
+            json_response(Service::Ecs, Answer::Error(error), &request_id)
+        }
+    }
+}
+
+/// An empty body stands for an input without members.
+fn parse_json(body: &[u8]) -> Result<Value, ServiceError> {
+    if body.is_empty() {
+        return Ok(json!({}));
+    }
+    let body = serde_json::from_slice(body).ok().filter(Value::is_object);
+    body.ok_or_else(|| ServiceError::client("SerializationException", "request body is not a JSON object"))
+}
+
+fn json_response(service: Service, answer: Answer, request_id: &str) -> Result<HttpResponse, Unanswered> {
+    let version = if service == Service::Sqs { "1.0" } else { "1.1" };
+    let builder = Response::builder()
+        .header(CONTENT_TYPE, format!("application/x-amz-json-{version}"))
+        .header("x-amzn-requestid", request_id);
+    let (builder, body) = match answer {
+        Answer::ConnectionLost => return Err(Unanswered),
+        Answer::Output(output) => (builder, output),
+        Answer::Error(ServiceError { code, message, status }) => {
+            let mut builder = builder.status(status).header("x-amzn-errortype", &code);
+            let mut kind = code.clone();
+            if service == Service::Sqs {
+                builder = builder.header("x-amzn-query-error", query_error(&code, status));
+                kind = format!("com.amazonaws.sqs#{code}");
+            }
+            (builder, json!({ "__type": kind, "message": message }))
+        }
+    };
+    Ok(finish(builder, body.to_string()))
+}
+
+/// SQS still names the codes of its older protocol in a header, and older client code asks for those.
+fn query_error(code: &str, status: u16) -> String {
+    let (prefix, old) = match code {
+        "QueueDoesNotExist" => ("AWS.SimpleQueueService.", "NonExistentQueue"),
+        "QueueNameExists" => ("", "QueueAlreadyExists"),
+        "BatchEntryIdsNotDistinct"
+        | "BatchRequestTooLong"
+        | "EmptyBatchRequest"
+        | "InvalidBatchEntryId"
+        | "MessageNotInflight"
+        | "TooManyEntriesInBatchRequest"
+        | "UnsupportedOperation" => ("AWS.SimpleQueueService.", code),
+        _ => ("", code),
+    };
+    format!("{prefix}{old};{}", if status < 500 { "Sender" } else { "Receiver" })
+}
+
+/// A response from parts that this server made itself; a code or message of a backend that HTTP cannot carry becomes a
+/// 500 that says so, instead of a panic.
+pub(super) fn finish(builder: hyper::http::response::Builder, body: impl Into<Bytes>) -> HttpResponse {
+    builder.body(Full::new(body.into())).unwrap_or_else(|error| {
+        let mut response = Response::new(Full::new(Bytes::from(format!("answer cannot be sent: {error}"))));
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        response
+    })
+}
+
+pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// Takes the access key id out of `AWS4-HMAC-SHA256 Credential=ID/20261105/REGION/SERVICE/aws4_request, …`.
+fn access_key_id(headers: &HeaderMap) -> Option<String> {
+    let credential = text(headers, AUTHORIZATION.as_str())?.split_once("Credential=")?.1;
+    credential.split_once('/').map(|(id, _)| id.to_owned())
+}

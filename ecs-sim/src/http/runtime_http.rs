@@ -1,0 +1,76 @@
+//! The paths of the Lambda runtime API.
+
+use hyper::header::CONTENT_TYPE;
+use hyper::http::request::Parts;
+use hyper::{Method, Response, StatusCode};
+use serde_json::{Value, json};
+
+use super::protocol::{HttpResponse, finish, text};
+use super::runtime_api::Invocation;
+use super::{FunctionError, RuntimeApi, ServiceError, Unanswered};
+
+/// What every path of the runtime API begins with.
+pub(super) const PATH: &str = "/2018-06-01/runtime/";
+
+/// Answers a function process. One that waits when the server stops gets no answer, only the end of its connection:
+/// lambda_runtime panics over an answer without an invocation, but reports a broken connection and ends.
+pub(super) async fn respond(
+    api: &RuntimeApi,
+    head: &Parts,
+    body: Result<Vec<u8>, ServiceError>,
+) -> Result<HttpResponse, Unanswered> {
+    let path = head.uri.path().strip_prefix(PATH).unwrap_or_default();
+    let parts: Vec<&str> = path.split('/').collect();
+    let body = match body {
+        Ok(body) => body,
+        Err(error) => return Ok(refuse(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", &error.message)),
+    };
+    Ok(match (&head.method, parts.as_slice()) {
+        (&Method::GET, ["invocation", "next"]) => offer(api.function_arn(), api.next().await.ok_or(Unanswered)?),
+        (&Method::POST, ["invocation", request_id, "response"]) => accepted(api.finish(request_id, Ok(body))),
+        (&Method::POST, ["invocation", request_id, "error"]) => {
+            let (error_type, message) = reported(head, &body);
+            accepted(api.finish(request_id, Err(FunctionError::Reported { error_type, message })))
+        }
+        (&Method::POST, ["init", "error"]) => {
+            let (error_type, message) = reported(head, &body);
+            api.init_failed(&FunctionError::Init { error_type, message });
+            accepted(true)
+        }
+        _ => refuse(StatusCode::NOT_FOUND, "Runtime.NotFound", "the runtime api has no such path and method"),
+    })
+}
+
+fn offer(function_arn: &str, invocation: Invocation) -> HttpResponse {
+    let number = invocation.number;
+    let builder = Response::builder()
+        .header(CONTENT_TYPE, "application/json")
+        .header("Lambda-Runtime-Aws-Request-Id", invocation.request_id())
+        .header("Lambda-Runtime-Deadline-Ms", invocation.deadline_ms)
+        .header("Lambda-Runtime-Invoked-Function-Arn", function_arn)
+        // Not sampled: nothing here collects traces.
+        .header("Lambda-Runtime-Trace-Id", format!("Root=1-00000000-{number:024x};Parent={number:016x};Sampled=0"));
+    finish(builder, invocation.payload)
+}
+
+fn accepted(known: bool) -> HttpResponse {
+    if !known {
+        return refuse(StatusCode::BAD_REQUEST, "InvalidRequestID", "no invocation with this id is running");
+    }
+    let builder = Response::builder().status(StatusCode::ACCEPTED).header(CONTENT_TYPE, "application/json");
+    finish(builder, json!({ "status": "OK" }).to_string())
+}
+
+fn refuse(status: StatusCode, error_type: &str, message: &str) -> HttpResponse {
+    let builder = Response::builder().status(status).header(CONTENT_TYPE, "application/json");
+    finish(builder, json!({ "errorType": error_type, "errorMessage": message }).to_string())
+}
+
+/// The error's type and text, from the body, or from the header where the body has none.
+fn reported(head: &Parts, body: &[u8]) -> (String, String) {
+    let report: Value = serde_json::from_slice(body).unwrap_or_default();
+    let header = text(&head.headers, "lambda-runtime-function-error-type");
+    let error_type = report["errorType"].as_str().or(header).unwrap_or("Unknown").to_owned();
+    let message = report["errorMessage"].as_str().map(str::to_owned);
+    (error_type, message.unwrap_or_else(|| String::from_utf8_lossy(body).into_owned()))
+}

@@ -1,0 +1,79 @@
+//! A backend of the simulated queues and topics, and of an ECS that the caller brings.
+
+use serde_json::Value;
+
+use super::{Answer, Backend, Call, Service, Topics};
+use crate::control_plane::ControlPlane;
+use crate::queue::{self, Queues};
+
+/// What answers for ECS.
+pub trait EcsBackend: Send + 'static {
+    /// Answers one call, which is made at `now_ms`, in milliseconds since the epoch.
+    fn call(&mut self, now_ms: i64, operation: &str, input: &Value) -> Answer;
+}
+
+impl<F: FnMut(i64, &str, &Value) -> Answer + Send + 'static> EcsBackend for F {
+    fn call(&mut self, now_ms: i64, operation: &str, input: &Value) -> Answer {
+        self(now_ms, operation, input)
+    }
+}
+
+impl EcsBackend for ControlPlane {
+    fn call(&mut self, now_ms: i64, operation: &str, input: &Value) -> Answer {
+        self.advance_to(now_ms);
+        ControlPlane::call(self, operation, input).into()
+    }
+}
+
+/// ECS, SQS and SNS under one clock, read anew for every call.
+pub struct Services<E> {
+    /// What answers for ECS.
+    pub ecs: E,
+    /// What answers for SQS.
+    pub queues: Queues,
+    /// What answers for SNS.
+    pub topics: Topics,
+    clock: Box<dyn FnMut() -> i64 + Send>,
+}
+
+impl<E: EcsBackend> Services<E> {
+    /// These services under this clock, which tells milliseconds since the epoch: [`wall_clock`] for a server that
+    /// people try out, a simulated one for tests.
+    pub fn new(ecs: E, queues: Queues, clock: impl FnMut() -> i64 + Send + 'static) -> Self {
+        Self { ecs, queues, topics: Topics::default(), clock: Box::new(clock) }
+    }
+
+    /// Brings the queues to the clock's time, and tells it.
+    pub fn advance(&mut self) -> i64 {
+        self.queues.advance_to((self.clock)());
+        self.queues.now()
+    }
+}
+
+impl<E> std::fmt::Debug for Services<E> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Services").field("queues", &self.queues).field("topics", &self.topics).finish_non_exhaustive()
+    }
+}
+
+impl<E: EcsBackend> Backend for Services<E> {
+    fn call(&mut self, call: Call) -> Answer {
+        let now_ms = self.advance();
+        let Call { service, operation, body, access_key_id } = call;
+        match service {
+            Service::Ecs => self.ecs.call(now_ms, &operation, &body),
+            Service::Sqs => queue::api::call(&mut self.queues, access_key_id.as_deref(), &operation, &body).into(),
+            Service::Sns => self.topics.call(&operation, &body).into(),
+        }
+    }
+}
+
+/// The machine's time, in milliseconds since the epoch: the one place of this crate that reads a clock, for servers
+/// that run in real time.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "a server that people talk to lives in real time")]
+pub fn wall_clock() -> i64 {
+    let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let since_epoch = since_epoch.expect("no machine that runs this is set before 1970");
+    i64::try_from(since_epoch.as_millis()).expect("milliseconds fit for 292 million years")
+}

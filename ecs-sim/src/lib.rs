@@ -1,0 +1,74 @@
+//! A simulated Amazon ECS: the control plane that taskhold talks to, and what stands around it.
+//!
+//! [`control_plane`] is a pure state machine with a simulated clock: clusters, services with rolling deployments, tasks,
+//! task scale-in protection, service event messages, EventBridge events and token buckets, behind the operations of
+//! ECS's JSON protocol. It knows nothing of taskhold, so that the two cannot agree by construction; both follow the same
+//! written facts about AWS, which comments cite by heading (`aws-facts: "…"`). Where AWS's documents disagree or are
+//! silent, [`control_plane::Variants`] plays every reading.
+//!
+//! # What it leaves out, and what it assumes
+//!
+//! Nothing here was compared with a real AWS account. What follows is about the control plane.
+//!
+//! Left out:
+//! - Blue/green, linear and canary deployments, task sets of external controllers, lifecycle hooks, circuit breaker and
+//!   alarms (no deployment fails or rolls back), daemon services, Availability Zone rebalancing, Service Auto Scaling
+//!   (a story sets the desired count), deleting a service.
+//! - Capacity: every task starts, as on Fargate. No load balancers, so no draining and no target messages; no health
+//!   checks, so every RUNNING task counts as healthy.
+//! - IAM. `AccessDeniedException`, `ServerException` and the like exist for whoever injects faults.
+//! - The statuses PROVISIONING, ACTIVATING, DEACTIVATING, STOPPING and DEPROVISIONING; the stop codes TaskFailedToStart
+//!   and TerminationNotice; the steady-state message that ECS repeats every few hours.
+//! - Fields and filters of requests that are not listed in the request's type are ignored; answers carry a part of the
+//!   members of ECS's model and no others. Throttling covers the four categories whose numbers are in aws-facts.
+//! - EventBridge delivery: each event comes once and in order; losses, doubles and disorder belong to whoever delivers.
+//!
+//! Assumed about protection:
+//! - A task that was asked to stop is `MISSING` to UpdateTaskProtection although it still runs; GetTaskProtection
+//!   answers for it, unprotected, until it is STOPPED. A stop by anyone ends its protection.
+//! - The tasks of one call are decided one after another, so that the first may be granted and the next refused.
+//! - "A deployment or scale-in is waiting" means that an older deployment has tasks, or the PRIMARY has more than
+//!   desired, which nothing has asked to stop; also before the new tasks run. `refusal=blocked` refuses from the first
+//!   protected task among those, for every task of the service.
+//! - `failures[].detail` is absent: no text of one is known. The `arn` in a failure is made from the request when only an
+//!   id was given. An ARN that names another cluster, account or Region is `MISSING`.
+//! - GetTaskProtection without `tasks` answers for the cluster's first 100 tasks of services.
+//! - The texts of exceptions, apart from the few that are known, are invented, and so is it that a sixth deployment is an
+//!   `InvalidParameterException`.
+//!
+//! Assumed about the scheduler:
+//! - It acts at the very moment of a change, or with `stop=late` stops a task 3 minutes after it first could. A task
+//!   takes 30 s from PENDING to RUNNING and 10 s from the wish to stop it to STOPPED, after a Spot notice 120 s. All of
+//!   these are fixed.
+//! - The upper bound counts every task that is not STOPPED yet, those that are stopping included. The upper bound keeps
+//!   from starting tasks; it stops none.
+//! - Old tasks are stopped once as many as desired run without them; sooner, down to the lower bound, only as far as new
+//!   tasks have no room. PENDING tasks may always be stopped. First the oldest deployment, in it the newest task.
+//! - Protected old tasks count as running ones, for both bounds.
+//! - With no slack between the bounds (such as 100 % and 100 %) a deployment waits for ever, and nothing is said of it.
+//! - An old deployment is ACTIVE until its last task is STOPPED, with the tasks that nothing has asked to stop as its
+//!   desired count, and then is gone. `runningCount` counts tasks that are stopping, since their lastStatus is RUNNING.
+//! - A deployment is COMPLETED when exactly the desired tasks exist, all RUNNING and of that deployment. Replacing a
+//!   task afterwards does not undo it.
+//! - A forced deployment keeps the task definition. Changing only the percentages deploys nothing.
+//! - The tasks of a service made with [`control_plane::ControlPlane::create_service`] run at once and no
+//!   EventBridge event tells of it.
+//! - Containers end with exit code 0 when asked to stop, 1 in a crash. Every task has one container, `app`.
+//!
+//! Assumed about what ECS says:
+//! - A held-up scale-in is announced per task set as soon as it could go on but for protection, and again every
+//!   10 minutes, then together with the steady-state form; the number is that task set's tasks under protection. With
+//!   `event=sent` one TASKSET_SCALE_IN_FAILURE_BY_TASK_PROTECTION a service goes with each round.
+//! - Scale-in and deployment use the same words, and a plain scale-in names the PRIMARY deployment as task set.
+//! - SERVICE_DESIRED_COUNT_UPDATED, TASKS_STARTED, TASKS_STOPPED and SERVICE_STEADY_STATE are sent each time, all INFO.
+//! - The stopped reason of a scale-in names the deployment that the task belongs to. The reason of a Spot interruption is
+//!   `Your Spot Task was interrupted.`
+
+pub mod commands;
+pub mod control_plane;
+pub mod event_source;
+pub mod http;
+pub mod play;
+pub mod queue;
+pub mod region;
+pub mod story;

@@ -1,0 +1,225 @@
+//! Plays a story against the real function: its `bootstrap` runs as a process and talks to ECS, SQS and the Lambda runtime
+//! API on loopback, as it would in AWS.
+//!
+//! Its clock follows the story's (`TASKHOLD_REHEARSAL_TIMEOUT_SECONDS`). Its ledger is its own: a story in which the function
+//! dies ends otherwise here than in process.
+
+use crate::control_plane::Millis;
+use crate::event_source::FunctionAnswer;
+use crate::http::{FunctionError, Server, ServerOptions};
+use crate::region::{CLUSTER, PARKING_QUEUE, SharedRegion};
+use crate::story::{FUNCTION_TIMEOUT_MS, Function, Invoked, LogLine};
+use serde_json::Value;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::process::{Child, Command};
+
+/// An invocation may take this long by the machine's clock. The function gives a call 5 s, so this is a function that hangs.
+const INVOCATION_MAX: Duration = Duration::from_secs(60);
+/// How often a running invocation is looked at for a function that is to die in it.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Why a process could not be played against.
+#[derive(Debug, thiserror::Error)]
+pub enum PlayError {
+    /// The port or the log file could not be had.
+    #[error("could not set the stage: {0}")]
+    Stage(std::io::Error),
+    /// The program could not be started.
+    #[error("could not start `{}`: {problem}", bootstrap.display())]
+    Start {
+        /// The program.
+        bootstrap: PathBuf,
+        /// Why not.
+        problem: std::io::Error,
+    },
+    /// The program started and gave up.
+    #[error("`{}` did not come up: {problem}\n{log}", bootstrap.display())]
+    NotReady {
+        /// The program.
+        bootstrap: PathBuf,
+        /// Why not.
+        problem: FunctionError,
+        /// What it wrote.
+        log: String,
+    },
+}
+
+/// The function as a process.
+#[derive(Debug)]
+pub struct Process {
+    region: SharedRegion,
+    server: Server,
+    bootstrap: PathBuf,
+    settings: Vec<(String, String)>,
+    child: Option<Child>,
+    /// The process writes its log here. A file and no pipe: what was written before the answer can be read after it.
+    log: File,
+    log_read: u64,
+}
+
+impl Process {
+    /// Starts the server and the process, and waits until it asks for its first invocation.
+    ///
+    /// # Errors
+    /// It did not come up.
+    pub async fn start<'a>(
+        region: &SharedRegion,
+        bootstrap: &Path,
+        settings: impl Iterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, PlayError> {
+        let server = Server::start(region.backend(), ServerOptions::default()).await.map_err(PlayError::Stage)?;
+        region.lock().queues.set_endpoint(server.endpoint());
+        let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let log = tempfile::tempfile().map_err(PlayError::Stage)?;
+        let mut process = Self {
+            region: region.clone(),
+            server,
+            bootstrap: bootstrap.to_owned(),
+            settings,
+            child: None,
+            log,
+            log_read: 0,
+        };
+        process.spawn().await?;
+        Ok(process)
+    }
+
+    /// Ends the process and the server.
+    pub async fn stop(mut self) {
+        self.kill("the story is over").await;
+        self.server.stop().await;
+    }
+
+    async fn spawn(&mut self) -> Result<(), PlayError> {
+        let ready = self.server.runtime_api().ready();
+        let log = || self.log.try_clone().map(Stdio::from).map_err(PlayError::Stage);
+        let mut command = Command::new(&self.bootstrap);
+        command.env_clear().envs(self.environment()).stdin(Stdio::null()).stdout(log()?).stderr(log()?);
+        let child = command.kill_on_drop(true).spawn();
+        self.child = Some(child.map_err(|problem| PlayError::Start { bootstrap: self.bootstrap.clone(), problem })?);
+        let child = self.child.as_mut().expect("it was just started");
+        let came_up = tokio::select! {
+            came_up = ready => came_up,
+            ended = child.wait() => {
+                Err(FunctionError::Exited { reason: ended.map_or_else(|error| error.to_string(), |end| end.to_string()) })
+            }
+        };
+        let bootstrap = self.bootstrap.clone();
+        came_up.map_err(|problem| PlayError::NotReady { bootstrap, problem, log: self.read_log() })
+    }
+
+    /// What Lambda would set, and the settings. Nothing of this machine's own environment reaches the function.
+    fn environment(&self) -> Vec<(String, String)> {
+        let region = self.region.lock();
+        let (cluster, parking) = (region.ecs.cluster_arn(CLUSTER), region.queues.url(PARKING_QUEUE));
+        let aws_region = region.queues.origin().region.clone();
+        drop(region);
+        let timeout_seconds = (FUNCTION_TIMEOUT_MS / 1000).to_string();
+        let fixed = [
+            ("AWS_LAMBDA_RUNTIME_API", self.server.address().to_string()),
+            ("AWS_LAMBDA_FUNCTION_NAME", "taskhold".to_owned()),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256".to_owned()),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST".to_owned()),
+            ("AWS_LAMBDA_LOG_LEVEL", "DEBUG".to_owned()),
+            ("AWS_REGION", aws_region),
+            ("AWS_ENDPOINT_URL", self.server.endpoint()),
+            // Nobody checks these; the SDK wants to sign with something.
+            ("AWS_ACCESS_KEY_ID", "simulated".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "simulated".to_owned()),
+            ("TASKHOLD_CLUSTERS", cluster),
+            ("TASKHOLD_PARKING_QUEUE_URL", parking),
+            ("TASKHOLD_REHEARSAL_TIMEOUT_SECONDS", timeout_seconds),
+        ];
+        let fixed = fixed.into_iter().map(|(name, value)| (name.to_owned(), value));
+        fixed.chain(self.settings.iter().cloned()).collect()
+    }
+
+    async fn kill(&mut self, reason: &str) {
+        if let Some(mut child) = self.child.take() {
+            // It may have ended by itself; either way it is gone after this.
+            let _ = child.kill().await;
+            self.server.runtime_api().process_exited(reason);
+        }
+    }
+
+    /// What the process has written since the last time.
+    fn read_log(&mut self) -> String {
+        let mut text = Vec::new();
+        let mut chunk = [0; 8192];
+        while let Ok(length @ 1..) = self.log.read_at(&mut chunk, self.log_read) {
+            text.extend_from_slice(&chunk[..length]);
+            self.log_read += length as u64;
+        }
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
+    /// Waits until the function is to die, or has died, or has hung for too long.
+    async fn death(&mut self) -> String {
+        let mut waited = Duration::ZERO;
+        loop {
+            let ended = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
+            if let Some(ended) = ended {
+                return ended.to_string();
+            }
+            if self.region.lock().caller_is_dead {
+                return "the story killed it".to_owned();
+            }
+            if waited > INVOCATION_MAX {
+                return format!("no answer for {} seconds", INVOCATION_MAX.as_secs());
+            }
+            pause(LOOK).await;
+            waited += LOOK;
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a process is waited for by the machine's clock")]
+async fn pause(duration: Duration) {
+    tokio::time::sleep(duration).await;
+}
+
+impl Function for Process {
+    async fn invoke(&mut self, payload: &str, deadline: Millis) -> Invoked {
+        self.region.lock().caller_is_dead = false;
+        if self.child.is_none()
+            && let Err(error) = self.spawn().await
+        {
+            let line =
+                LogLine { level: "ERROR".to_owned(), message: error.to_string(), fields: serde_json::Map::new() };
+            return Invoked { answer: FunctionAnswer::Failed, logs: vec![line] };
+        }
+        let invocation = self.server.runtime_api().invoke(payload.as_bytes().to_vec(), deadline);
+        let answered = tokio::select! {
+            answered = invocation => Ok(answered),
+            reason = self.death() => Err(reason),
+        };
+        let answer = match answered {
+            Ok(Ok(answer)) => FunctionAnswer::from_payload(&answer),
+            Ok(Err(_)) => FunctionAnswer::Failed,
+            Err(reason) => {
+                self.kill(&reason).await;
+                FunctionAnswer::Failed
+            }
+        };
+        let logs = self.read_log().lines().filter_map(log_line).collect();
+        Invoked { answer, logs }
+    }
+}
+
+/// A line of the function's log; `None` for a line of metrics. What is no JSON is an error that nobody expected.
+fn log_line(text: &str) -> Option<LogLine> {
+    let Ok(Value::Object(mut fields)) = serde_json::from_str(text) else {
+        return Some(LogLine { level: "ERROR".to_owned(), message: text.to_owned(), fields: serde_json::Map::new() });
+    };
+    if fields.contains_key("_aws") {
+        return None;
+    }
+    let mut take =
+        |name: &str| fields.remove(name).and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default();
+    let (level, message, _) = (take("level"), take("message"), take("timestamp"));
+    Some(LogLine { level, message, fields })
+}

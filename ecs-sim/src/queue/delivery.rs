@@ -1,0 +1,100 @@
+//! From a receive to its end: a message is deleted, becomes visible again, or moves to the dead-letter queue.
+
+use std::sync::Arc;
+
+use super::stored::Stored;
+use super::{QueueError, Queues, ReceivedMessage};
+
+/// The longest that a message can stay invisible after a receive: 12 hours, SQS's own limit.
+pub const VISIBILITY_TIMEOUT_SECONDS_MAX: u32 = 43_200;
+
+/// The bounds of one receive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Receive {
+    /// The most messages. The API's limit of ten is the API's; an event source mapping takes more.
+    pub max: usize,
+    /// The most bytes of a Lambda event with all the messages, about, though one message is always taken.
+    pub bytes_max: usize,
+    /// How long the messages stay invisible; the queue's own timeout when unset.
+    pub visibility_timeout_seconds: Option<u32>,
+}
+
+impl Receive {
+    /// At most `max` messages, of any size.
+    #[must_use]
+    pub fn up_to(max: usize) -> Self {
+        Self { max, bytes_max: usize::MAX, visibility_timeout_seconds: None }
+    }
+}
+
+impl Queues {
+    /// Receives up to `max` visible messages, which become invisible for the queue's visibility timeout.
+    ///
+    /// # Errors
+    /// `QueueDoesNotExist`.
+    pub fn receive(&mut self, queue: &str, max: usize) -> Result<Vec<ReceivedMessage>, QueueError> {
+        self.receive_with(queue, Receive::up_to(max))
+    }
+
+    /// Receives within bounds of one's own. A message that has been received as often as the redrive policy allows is
+    /// moved to the dead-letter queue instead, with its id, body, attributes and SentTimestamp; there it counts its
+    /// receives anew.
+    ///
+    /// # Errors
+    /// `QueueDoesNotExist`, or a visibility timeout above 12 hours.
+    pub fn receive_with(&mut self, queue: &str, receive: Receive) -> Result<Vec<ReceivedMessage>, QueueError> {
+        check_visibility(receive.visibility_timeout_seconds.unwrap_or_default())?;
+        let (now_ms, arn) = (self.now_ms, self.arn(queue));
+        let source = self.queue_mut(queue)?;
+        let (received, exhausted) = source.receive(receive, now_ms);
+        let Some(redrive) = source.settings().redrive.clone() else {
+            return Ok(received);
+        };
+        let dead_letter_queue = self.queue_mut(&redrive.dead_letter_queue).expect("create() saw the dead-letter queue");
+        for (message, sequence) in exhausted {
+            let mut message = Arc::unwrap_or_clone(message);
+            message.dead_letter_queue_source_arn = Some(arn.clone());
+            dead_letter_queue.add(Stored::new(message, sequence, now_ms));
+        }
+        Ok(received)
+    }
+
+    /// Deletes the message that a receipt handle stands for. An outdated handle succeeds and deletes nothing: SQS asks
+    /// for the handle of the latest receive.
+    ///
+    /// # Errors
+    /// `QueueDoesNotExist`, `ReceiptHandleIsInvalid`.
+    pub fn delete(&mut self, queue: &str, receipt_handle: &str) -> Result<(), QueueError> {
+        self.queue_mut(queue)?.delete(receipt_handle)
+    }
+
+    /// Makes a message in flight visible again `seconds` from now; 0 is at once.
+    ///
+    /// # Errors
+    /// `QueueDoesNotExist`, `ReceiptHandleIsInvalid`, `MessageNotInflight`, or more than 12 hours since the receive.
+    pub fn change_visibility(&mut self, queue: &str, receipt_handle: &str, seconds: u32) -> Result<(), QueueError> {
+        check_visibility(seconds)?;
+        let now_ms = self.now_ms;
+        self.queue_mut(queue)?.change_visibility(receipt_handle, seconds, now_ms)
+    }
+
+    /// Delivers a message once more beside whatever else happens to it, as a standard queue may: same id, body and
+    /// SentTimestamp, visible at once, be the original waiting, in flight or deleted. Deleting one of the two leaves
+    /// the other. The copy repeats the last delivery, so its ApproximateReceiveCount does not count as a further one.
+    ///
+    /// # Errors
+    /// `QueueDoesNotExist`, or `MessageDoesNotExist` for an id that the queue has never had or has long forgotten.
+    pub fn deliver_again(&mut self, queue: &str, message_id: &str) -> Result<(), QueueError> {
+        self.sequence += 1;
+        let (sequence, now_ms) = (self.sequence, self.now_ms);
+        self.queue_mut(queue)?.deliver_again(message_id, (sequence, now_ms))
+    }
+}
+
+fn check_visibility(seconds: u32) -> Result<(), QueueError> {
+    if seconds > VISIBILITY_TIMEOUT_SECONDS_MAX {
+        let reason = format!("must be between 0 and {VISIBILITY_TIMEOUT_SECONDS_MAX}");
+        return Err(QueueError::InvalidParameterValue { name: "VisibilityTimeout", reason });
+    }
+    Ok(())
+}

@@ -1,0 +1,198 @@
+//! A Region of one account, as the function sees it: ECS and SQS under one clock, with faults on the way to ECS.
+//!
+//! [`SharedRegion`] is what the function's in-process adapters, the HTTP server and the story share.
+
+use crate::control_plane::{ApiError, ControlPlane, ErrorCode, Millis, Setup, Throttling, Variants};
+use crate::http::{Answer, Backend, Call, Service, Topics};
+use crate::queue::{self, QueueOrigin, QueueSettings, Queues};
+use serde_json::Value;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The queue that workers send to.
+pub const JOB_QUEUE: &str = "jobs";
+/// Where messages are parked, and where SQS itself moves what was received too often.
+pub const PARKING_QUEUE: &str = "jobs-parked";
+/// The cluster of every story.
+pub const CLUSTER: &str = "video";
+
+/// As in template.yaml: six times the function's timeout.
+pub const VISIBILITY_TIMEOUT_SECONDS: u32 = 180;
+/// As in template.yaml: more than TASKHOLD_RECEIVES_MAX, so that taskhold parks first, with a reason.
+pub const RECEIVES_MAX: u32 = 60;
+
+/// Something that goes wrong on the way to ECS, with one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// ECS answers ThrottlingException; nothing changes.
+    Throttled,
+    /// ECS answers ServerException; nothing changes.
+    ServerError,
+    /// ECS rejects the call with AccessDeniedException; nothing changes.
+    AccessDenied,
+    /// The call never arrives, and no answer comes.
+    CallLost,
+    /// The call takes effect, and no answer comes.
+    AnswerLost,
+    /// The function dies before the call arrives.
+    DiesBefore,
+    /// The call takes effect, and the function dies before it learns of it.
+    DiesAfter,
+}
+
+/// How a call to ECS ends for its caller.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// With an answer, or an exception.
+    Answered(Result<Value, ApiError>),
+    /// With nothing.
+    NoAnswer,
+    /// Its caller dies.
+    CallerDies,
+}
+
+/// A call to ECS, remembered for whoever tells the story.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EcsCall {
+    /// When.
+    pub at: Millis,
+    /// As in the ECS API.
+    pub operation: String,
+    /// The request.
+    pub request: Value,
+    /// What its caller learned.
+    pub outcome: Outcome,
+}
+
+/// ECS, SQS and SNS at one moment.
+#[derive(Debug)]
+pub struct Region {
+    /// ECS.
+    pub ecs: ControlPlane,
+    /// SQS.
+    pub queues: Queues,
+    /// SNS.
+    pub topics: Topics,
+    /// One for each of the next calls to ECS.
+    pub faults: VecDeque<Fault>,
+    /// The calls since somebody took them.
+    pub calls: Vec<EcsCall>,
+    /// Whether the function that called last is dead.
+    pub caller_is_dead: bool,
+}
+
+impl Region {
+    /// A Region as a story finds it: these readings of AWS, calls throttled as documented.
+    #[must_use]
+    pub fn for_story(variants: Variants) -> Self {
+        Self::new(Setup { variants, throttling: Throttling::On, ..Setup::default() })
+    }
+
+    /// A Region with a cluster and the two queues, and nothing in them.
+    #[must_use]
+    pub fn new(setup: Setup) -> Self {
+        let origin =
+            QueueOrigin { partition: setup.partition.clone(), ..QueueOrigin::new(&setup.region, &setup.account) };
+        let mut queues = Queues::new(origin, setup.now);
+        let mut ecs = ControlPlane::new(setup);
+        ecs.create_cluster(CLUSTER);
+        let jobs = QueueSettings::default()
+            .with_visibility_timeout(VISIBILITY_TIMEOUT_SECONDS)
+            .with_redrive(PARKING_QUEUE, RECEIVES_MAX);
+        queues.create(PARKING_QUEUE, QueueSettings::default()).expect("the name is one that SQS takes");
+        queues.create(JOB_QUEUE, jobs).expect("the dead-letter queue was made before");
+        Self {
+            ecs,
+            queues,
+            topics: Topics::default(),
+            faults: VecDeque::new(),
+            calls: Vec::new(),
+            caller_is_dead: false,
+        }
+    }
+
+    /// The present moment.
+    #[must_use]
+    pub fn now(&self) -> Millis {
+        self.ecs.now()
+    }
+
+    /// Moves the clock of all services forward.
+    pub fn advance_to(&mut self, to: Millis) {
+        self.ecs.advance_to(to);
+        self.queues.advance_to(to);
+    }
+
+    /// The next moment at which anything happens by itself.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Millis> {
+        self.ecs.next_due().into_iter().chain(self.queues.next_due()).min()
+    }
+
+    /// Makes a call to ECS, unless the next fault has other plans for it.
+    pub fn call_ecs(&mut self, operation: &str, request: &Value) -> Outcome {
+        let exception = |code, message: &str| Outcome::Answered(Err(ApiError::new(code, message)));
+        let outcome = match self.faults.pop_front() {
+            None => Outcome::Answered(self.ecs.call(operation, request)),
+            Some(Fault::Throttled) => exception(ErrorCode::Throttling, "Rate exceeded"),
+            Some(Fault::ServerError) => exception(ErrorCode::Server, "Service Unavailable. Please try again later."),
+            Some(Fault::AccessDenied) => {
+                exception(ErrorCode::AccessDenied, "User is not authorized to perform this action")
+            }
+            Some(Fault::CallLost) => Outcome::NoAnswer,
+            Some(Fault::AnswerLost) => {
+                // Its answer, even a refusal, is what gets lost.
+                let _ = self.ecs.call(operation, request);
+                Outcome::NoAnswer
+            }
+            Some(Fault::DiesBefore) => Outcome::CallerDies,
+            Some(Fault::DiesAfter) => {
+                let _ = self.ecs.call(operation, request);
+                Outcome::CallerDies
+            }
+        };
+        self.caller_is_dead |= outcome == Outcome::CallerDies;
+        let (at, operation, request) = (self.now(), operation.to_owned(), request.clone());
+        self.calls.push(EcsCall { at, operation, request, outcome: outcome.clone() });
+        outcome
+    }
+}
+
+impl Backend for Region {
+    fn call(&mut self, call: Call) -> Answer {
+        match call.service {
+            Service::Ecs => match self.call_ecs(&call.operation, &call.body) {
+                Outcome::Answered(answer) => answer.into(),
+                Outcome::NoAnswer | Outcome::CallerDies => Answer::ConnectionLost,
+            },
+            Service::Sqs => {
+                queue::api::call(&mut self.queues, call.access_key_id.as_deref(), &call.operation, &call.body).into()
+            }
+            Service::Sns => self.topics.call(&call.operation, &call.body).into(),
+        }
+    }
+}
+
+/// A Region that several hold.
+#[derive(Clone, Debug)]
+pub struct SharedRegion(Arc<Mutex<Region>>);
+
+impl SharedRegion {
+    /// Shares a Region.
+    #[must_use]
+    pub fn new(region: Region) -> Self {
+        Self(Arc::new(Mutex::new(region)))
+    }
+
+    /// The Region, until the guard is dropped.
+    pub fn lock(&self) -> MutexGuard<'_, Region> {
+        // Whoever panicked fails its test; the others may still look.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// For the HTTP server, which shares its backend in this form.
+    #[must_use]
+    pub fn backend(&self) -> Arc<Mutex<Region>> {
+        self.0.clone()
+    }
+}

@@ -1,0 +1,132 @@
+//! Stories: small scripts that say what workers, people and ECS do, and what must come of it.
+//!
+//! A story runs against the function in process ([`InProcess`]), or against its real `bootstrap` ([`crate::play`]). Time is
+//! simulated: it passes only in `advance`. After each line everything that is due is delivered and carried out.
+//!
+//! One line is one statement; `#` begins a comment. Tasks are called `a`, `b`, `c` … in the order in which they are
+//! created. Durations are written `90s`, `31m`, `2h`, `1h30m`.
+//!
+//! | line | what happens |
+//! |---|---|
+//! | `needs refusal=blocked …` | the story holds only for these readings of AWS ([`crate::control_plane::Variants`]) |
+//! | `set TASKHOLD_DRY_RUN true` | a setting of the function |
+//! | `service web desired 2 [min 50] [max 200]` | a service whose tasks run already; without any, `service web desired 2` |
+//! | `standalone` | a task of no service runs |
+//! | `job j-1 starts on a [for 90m] [expected 30m] [attempt 2] [late 5m]` | its worker sends `job.started`; `late` holds it up on its way |
+//! | `job j-1 beats [for 90m] …`, `job j-1 finishes …` | `job.heartbeat`, `job.finished`; `on a` is needed only for a job that has not started |
+//! | `again [3]` | the last message is delivered once more, or three times |
+//! | `send {"version": 1, …}` | this very body is sent; `$a` in it stands for the ARN of task a |
+//! | `hold queue`, `open queue [reversed]` | messages wait, and then come in one batch |
+//! | `deploy web`, `scale web to 3` | `UpdateService` |
+//! | `stop a`, `crash a`, `interrupt a` | somebody stops the task; its container ends; its Spot capacity is taken back |
+//! | `ecs throttles 2`, `ecs fails 2`, `ecs denies 2` | the next two calls to ECS are answered so |
+//! | `ecs loses 2 calls`, `ecs loses 2 answers` | they get no answer, and take effect or do not |
+//! | `function dies before call`, `function dies after call` | at the next call to ECS |
+//! | `advance 31m` | time passes |
+//! | `say TEXT` | a line for who reads along |
+//! | `expect a protected [for 90m]`, `expect a unprotected` | what ECS thinks; `for` allows the documented rounding up |
+//! | `expect a running`, `expect a stopped` | |
+//! | `expect web steady`, `expect web deploying` | |
+//! | `expect 2 calls` | so many `UpdateTaskProtection` calls were sent since the last such line |
+//! | `expect 0 waiting`, `expect 1 parked [because TEXT]` | messages in the job queue, and messages parked so far |
+//! | `expect warning TEXT`, `expect error TEXT` | the function has logged so since the last such line |
+//!
+//! A line at level ERROR that no `expect error` names fails the story.
+
+mod expectation;
+mod in_process;
+mod parse;
+mod random;
+mod run;
+mod statement;
+mod telling;
+mod timeline;
+mod workers;
+mod world;
+
+pub use in_process::InProcess;
+pub use random::random_story;
+pub use run::{FUNCTION_TIMEOUT_MS, Failure, Function, Invoked, LogLine, Summary, run};
+pub use statement::Statement;
+pub use timeline::{Audience, Colour, Silent, Style, Telling, Timeline};
+
+use crate::control_plane::Variants;
+
+/// A story that has been read.
+#[derive(Clone, Debug)]
+pub struct Story {
+    /// Where it is from, for messages.
+    pub name: String,
+    /// Its statements, each with its line.
+    pub lines: Vec<Line>,
+}
+
+/// One statement.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// From 1.
+    pub number: usize,
+    /// As written, without its comment.
+    pub text: String,
+    /// What it means.
+    pub statement: Statement,
+}
+
+/// A line that means nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{story}:{line}: {problem}")]
+pub struct StoryError {
+    /// Where it is from.
+    pub story: String,
+    /// From 1.
+    pub line: usize,
+    /// What is wrong.
+    pub problem: String,
+}
+
+impl Story {
+    /// Reads a story.
+    ///
+    /// # Errors
+    /// A line that is no statement, with file and line.
+    pub fn parse(name: &str, text: &str) -> Result<Self, StoryError> {
+        let mut lines = Vec::new();
+        for (at, line) in text.lines().enumerate() {
+            let number = at + 1;
+            let text = parse::without_comment(line);
+            if text.is_empty() {
+                continue;
+            }
+            let statement = parse::statement(text).map_err(|problem| StoryError {
+                story: name.to_owned(),
+                line: number,
+                problem,
+            })?;
+            lines.push(Line { number, text: text.to_owned(), statement });
+        }
+        Ok(Self { name: name.to_owned(), lines })
+    }
+
+    /// The readings of AWS under which the story holds: all, or those that it needs.
+    #[must_use]
+    pub fn variants(&self) -> Vec<Variants> {
+        let needs = |line: &Line| match &line.statement {
+            Statement::Needs(needs) => needs.clone(),
+            _ => Vec::new(),
+        };
+        let needs: Vec<String> = self.lines.iter().flat_map(needs).collect();
+        let holds = |variants: &Variants| {
+            let written = variants.to_string();
+            needs.iter().all(|need| written.split(' ').any(|pair| pair == need))
+        };
+        Variants::all().into_iter().filter(holds).collect()
+    }
+
+    /// The settings of the function that the story makes.
+    pub fn settings(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.lines.iter().filter_map(|line| match &line.statement {
+            Statement::Set { name, value } => Some((name.as_str(), value.as_str())),
+            _ => None,
+        })
+    }
+}

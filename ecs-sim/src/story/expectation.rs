@@ -1,0 +1,93 @@
+//! Checks what a story expects.
+
+use super::statement::Expectation;
+use super::timeline::clock_time;
+use super::world::World;
+use crate::control_plane::{Millis, Task, TaskStatus};
+use crate::region::{CLUSTER, JOB_QUEUE, PARKING_QUEUE};
+
+const MINUTE_MS: Millis = 60_000;
+
+/// Says what is not as expected.
+pub(super) fn check(world: &mut World, expected: &Expectation) -> Result<(), String> {
+    match expected {
+        Expectation::Protected(task, remaining) => protected(world, task, *remaining),
+        Expectation::Unprotected(task) => match world.task(task, |task| task.protected_until)? {
+            None => Ok(()),
+            Some(until) => Err(format!("{task} is protected until {}", clock_time(until))),
+        },
+        Expectation::Running(task) => {
+            let runs = |task: &Task| task.is_live() && task.last_status == TaskStatus::Running;
+            status(world, task, (runs, "running"))
+        }
+        Expectation::Stopped(task) => {
+            status(world, task, (|task: &Task| task.last_status == TaskStatus::Stopped, "stopped"))
+        }
+        Expectation::Steady(service) if !steady(world, service)? => Err(format!("{service} is not steady")),
+        Expectation::Deploying(service) if steady(world, service)? => Err(format!("{service} is steady")),
+        Expectation::Steady(_) | Expectation::Deploying(_) => Ok(()),
+        Expectation::Calls(number) => same("UpdateTaskProtection calls", *number, world.take_calls_counted()),
+        Expectation::Waiting(number) => same("messages wait", *number, world.messages_in(JOB_QUEUE).len()),
+        Expectation::Parked(number, because) => parked(world, *number, because.as_deref()),
+        Expectation::Warning(text) => logged(world, "WARN", text),
+        Expectation::Error(text) => logged(world, "ERROR", text),
+    }
+}
+
+fn protected(world: &mut World, task: &str, remaining: Option<Millis>) -> Result<(), String> {
+    let until = world.task(task, |task| task.protected_until)?.ok_or_else(|| format!("{task} is not protected"))?;
+    let Some(wished) = remaining else { return Ok(()) };
+    let found = until - world.now();
+    // Rounded up by at most 5 % or a minute, to whole minutes; and a call takes a moment.
+    let most = wished + (wished / 20).max(MINUTE_MS) + MINUTE_MS;
+    if (wished - MINUTE_MS / 2..=most).contains(&found) {
+        return Ok(());
+    }
+    Err(format!("{task} is protected for {}m{}s more", found / MINUTE_MS, found % MINUTE_MS / 1000))
+}
+
+fn status(world: &mut World, task: &str, wanted: (fn(&Task) -> bool, &str)) -> Result<(), String> {
+    let (holds, word) = wanted;
+    let (found, last, desired) = world.task(task, |task| (holds(task), task.last_status, task.desired_status))?;
+    if found { Ok(()) } else { Err(format!("{task} is not {word}: it is {last:?} and wanted {desired:?}")) }
+}
+
+fn steady(world: &World, service: &str) -> Result<bool, String> {
+    let region = world.region.lock();
+    let service = region.ecs.service(CLUSTER, service).ok_or_else(|| format!("there is no service `{service}`"))?;
+    Ok(service.steady && service.deployments.len() == 1)
+}
+
+fn parked(world: &mut World, number: usize, because: Option<&str>) -> Result<(), String> {
+    let messages = world.messages_in(PARKING_QUEUE);
+    same("messages are parked", number, messages.len())?;
+    let (Some(because), Some(last)) = (because, messages.last()) else { return Ok(()) };
+    let reason = last.attributes.get(taskhold::park::REASON_ATTRIBUTE).map(|reason| &reason.value);
+    let reason = match reason {
+        Some(crate::queue::AttributeValue::String(text)) => world.named(text),
+        _ => "no reason at all".to_owned(),
+    };
+    if reason.contains(because) { Ok(()) } else { Err(format!("the last one was parked because {reason}")) }
+}
+
+fn logged(world: &mut World, level: &str, text: &str) -> Result<(), String> {
+    let written = |line: &super::LogLine| {
+        let fields = line.fields.values().filter_map(|value| value.as_str()).collect::<Vec<_>>().join(" ");
+        world.named(&format!("{} {fields}", line.message))
+    };
+    let found = world.logs.iter().position(|line| line.level == level && written(line).contains(text));
+    match found {
+        Some(at) => {
+            world.logs.remove(at);
+            Ok(())
+        }
+        None => {
+            let lines: Vec<String> = world.logs.iter().filter(|line| line.level == level).map(written).collect();
+            Err(format!("no line of level {level} contains that; there are {lines:?}"))
+        }
+    }
+}
+
+fn same(what: &str, expected: usize, found: usize) -> Result<(), String> {
+    if expected == found { Ok(()) } else { Err(format!("{found} {what}, not {expected}")) }
+}

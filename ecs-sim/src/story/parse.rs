@@ -1,0 +1,277 @@
+//! Reads one line of a story.
+
+use super::statement::{EndOfTask, Expectation, JobLine, Order, Statement, Verb};
+use crate::control_plane::{Millis, Variants};
+use crate::region::Fault;
+
+type Parsed<T> = Result<T, String>;
+
+/// The words of a line that were not read yet.
+struct Words<'a>(Vec<&'a str>);
+
+impl<'a> Words<'a> {
+    fn next(&mut self, wanted: &str) -> Parsed<&'a str> {
+        if self.0.is_empty() {
+            return Err(format!("the line ends where {wanted} must stand"));
+        }
+        Ok(self.0.remove(0))
+    }
+
+    fn literal(&mut self, word: &str) -> Parsed<()> {
+        let found = self.next(&format!("`{word}`"))?;
+        if found == word { Ok(()) } else { Err(format!("`{found}` stands where `{word}` must stand")) }
+    }
+
+    /// Takes the word if it is next.
+    fn has(&mut self, word: &str) -> bool {
+        let found = self.0.first() == Some(&word);
+        if found {
+            self.0.remove(0);
+        }
+        found
+    }
+
+    fn number(&mut self, wanted: &str) -> Parsed<u32> {
+        let word = self.next(wanted)?;
+        word.parse().map_err(|_| format!("`{word}` stands where {wanted} must stand"))
+    }
+
+    fn text(&mut self) -> String {
+        std::mem::take(&mut self.0).join(" ")
+    }
+
+    fn end(&self) -> Parsed<()> {
+        match self.0.first() {
+            None => Ok(()),
+            Some(word) => Err(format!("`{word}` means nothing here")),
+        }
+    }
+}
+
+/// The line without its comment, trimmed. A `#` within a word is none.
+pub(super) fn without_comment(line: &str) -> &str {
+    let comment =
+        line.match_indices('#').find(|(at, _)| line[..*at].chars().next_back().is_none_or(char::is_whitespace));
+    comment.map_or(line, |(at, _)| &line[..at]).trim()
+}
+
+/// Reads a line that is not empty.
+pub(super) fn statement(line: &str) -> Parsed<Statement> {
+    if let Some(body) = line.strip_prefix("send ") {
+        return Ok(Statement::Send(body.trim().to_owned()));
+    }
+    let mut words = Words(line.split_whitespace().collect());
+    let statement = match words.next("a statement")? {
+        "needs" => needs(&mut words)?,
+        "set" => Statement::Set { name: words.next("a setting")?.to_owned(), value: words.text() },
+        "service" => service(&mut words)?,
+        "standalone" => Statement::Standalone,
+        "job" => Statement::Job(job(&mut words)?),
+        "again" => Statement::Again(if words.0.is_empty() { 1 } else { words.number("a number")? }),
+        "hold" => words.literal("queue").map(|()| Statement::HoldQueue)?,
+        "open" => {
+            words.literal("queue")?;
+            Statement::OpenQueue(if words.has("reversed") { Order::Reversed } else { Order::Sent })
+        }
+        "deploy" => Statement::Deploy(words.next("a service")?.to_owned()),
+        "scale" => {
+            let service = words.next("a service")?.to_owned();
+            words.literal("to")?;
+            Statement::Scale(service, words.number("a number of tasks")?)
+        }
+        "stop" => Statement::End(words.next("a task")?.to_owned(), EndOfTask::Stopped),
+        "crash" => Statement::End(words.next("a task")?.to_owned(), EndOfTask::Crashed),
+        "interrupt" => Statement::End(words.next("a task")?.to_owned(), EndOfTask::Interrupted),
+        "ecs" => ecs(&mut words)?,
+        "function" => function(&mut words)?,
+        "advance" => Statement::Advance(duration(words.next("a duration")?)?),
+        "say" => Statement::Say(words.text()),
+        "expect" => Statement::Expect(expectation(&mut words)?),
+        other => return Err(format!("`{other}` begins no statement")),
+    };
+    words.end()?;
+    Ok(statement)
+}
+
+fn needs(words: &mut Words<'_>) -> Parsed<Statement> {
+    let text = words.text();
+    text.parse::<Variants>().map_err(|error| error.to_string())?;
+    Ok(Statement::Needs(text.split_whitespace().map(str::to_owned).collect()))
+}
+
+fn service(words: &mut Words<'_>) -> Parsed<Statement> {
+    let name = words.next("a name")?.to_owned();
+    words.literal("desired")?;
+    let desired = words.number("a number of tasks")?;
+    let (mut min, mut max) = (100, 200);
+    loop {
+        if words.has("min") {
+            min = words.number("a percentage")?;
+        } else if words.has("max") {
+            max = words.number("a percentage")?;
+        } else {
+            return Ok(Statement::Service { name, desired, min, max });
+        }
+    }
+}
+
+fn job(words: &mut Words<'_>) -> Parsed<JobLine> {
+    let job = words.next("a job")?.to_owned();
+    let verb = match words.next("`starts`, `beats` or `finishes`")? {
+        "starts" => Verb::Starts,
+        "beats" => Verb::Beats,
+        "finishes" => Verb::Finishes,
+        other => return Err(format!("a job `starts`, `beats` or `finishes`; `{other}` it cannot")),
+    };
+    let mut line = JobLine { job, verb, task: None, attempt: 1, minutes: None, expected_minutes: None, late: 0 };
+    loop {
+        if words.has("on") {
+            line.task = Some(words.next("a task")?.to_owned());
+        } else if words.has("for") {
+            line.minutes = Some(minutes(words)?);
+        } else if words.has("expected") {
+            line.expected_minutes = Some(minutes(words)?);
+        } else if words.has("attempt") {
+            line.attempt = words.number("a number")?;
+        } else if words.has("late") {
+            line.late = duration(words.next("a duration")?)?;
+        } else if line.verb == Verb::Starts && line.task.is_none() {
+            return Err("a job starts `on` a task".to_owned());
+        } else {
+            return Ok(line);
+        }
+    }
+}
+
+fn ecs(words: &mut Words<'_>) -> Parsed<Statement> {
+    let verb = words.next("what ecs does")?;
+    let number = words.number("a number of calls")?;
+    let fault = match verb {
+        "throttles" => Fault::Throttled,
+        "fails" => Fault::ServerError,
+        "denies" => Fault::AccessDenied,
+        "loses" => match words.next("`calls` or `answers`")? {
+            "calls" => Fault::CallLost,
+            "answers" => Fault::AnswerLost,
+            other => return Err(format!("ecs loses `calls` or `answers`, not `{other}`")),
+        },
+        other => return Err(format!("ecs `throttles`, `fails`, `denies` or `loses`; `{other}` it cannot")),
+    };
+    Ok(Statement::Fault(fault, number))
+}
+
+fn function(words: &mut Words<'_>) -> Parsed<Statement> {
+    words.literal("dies")?;
+    let fault = match words.next("`before` or `after`")? {
+        "before" => Fault::DiesBefore,
+        "after" => Fault::DiesAfter,
+        other => return Err(format!("the function dies `before` or `after` a call, not `{other}`")),
+    };
+    words.literal("call")?;
+    Ok(Statement::Fault(fault, 1))
+}
+
+fn expectation(words: &mut Words<'_>) -> Parsed<Expectation> {
+    let subject = words.next("what is expected")?;
+    match subject {
+        "warning" => return Ok(Expectation::Warning(words.text())),
+        "error" => return Ok(Expectation::Error(words.text())),
+        _ => {}
+    }
+    let state = words.next("how it is expected")?;
+    if let Ok(number) = subject.parse() {
+        return match state {
+            "calls" | "call" => Ok(Expectation::Calls(number)),
+            "waiting" => Ok(Expectation::Waiting(number)),
+            "parked" => Ok(Expectation::Parked(number, words.has("because").then(|| words.text()))),
+            other => Err(format!("`{other}` cannot be counted; `calls`, `waiting` and `parked` can")),
+        };
+    }
+    let subject = subject.to_owned();
+    Ok(match state {
+        "protected" if words.has("for") => Expectation::Protected(subject, Some(duration(words.next("a duration")?)?)),
+        "protected" => Expectation::Protected(subject, None),
+        "unprotected" => Expectation::Unprotected(subject),
+        "running" => Expectation::Running(subject),
+        "stopped" => Expectation::Stopped(subject),
+        "steady" => Expectation::Steady(subject),
+        "deploying" => Expectation::Deploying(subject),
+        other => return Err(format!("`{other}` is nothing that a task or a service can be")),
+    })
+}
+
+fn minutes(words: &mut Words<'_>) -> Parsed<u32> {
+    let word = words.next("a duration")?;
+    let millis = duration(word)?;
+    match u32::try_from(millis / 60_000) {
+        Ok(minutes) if millis % 60_000 == 0 => Ok(minutes),
+        _ => Err(format!("`{word}` is not a whole number of minutes")),
+    }
+}
+
+fn duration(text: &str) -> Parsed<Millis> {
+    let wrong = || format!("`{text}` is not a duration such as 90s, 31m or 1h30m");
+    let (mut total, mut digits) = (0_i64, String::new());
+    for c in text.chars() {
+        let unit_ms = match c {
+            '0'..='9' => {
+                digits.push(c);
+                continue;
+            }
+            's' => 1000,
+            'm' => 60_000,
+            'h' => 3_600_000,
+            'd' => 86_400_000,
+            _ => return Err(wrong()),
+        };
+        let number: i64 = std::mem::take(&mut digits).parse().map_err(|_| wrong())?;
+        total = number.checked_mul(unit_ms).and_then(|part| total.checked_add(part)).ok_or_else(wrong)?;
+    }
+    if digits.is_empty() && !text.is_empty() { Ok(total) } else { Err(wrong()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_line_is_read_with_all_its_words() {
+        let line = "job j-1 starts on a for 1h30m expected 20m attempt 2 late 5m";
+        let Ok(Statement::Job(job)) = statement(line) else { panic!("no job line") };
+        assert_eq!((job.task.as_deref(), job.minutes, job.expected_minutes), (Some("a"), Some(90), Some(20)));
+        assert_eq!((job.attempt, job.late), (2, 300_000));
+    }
+
+    #[test]
+    fn a_line_that_means_nothing_says_which_word_is_wrong() {
+        for (line, problem) in [
+            ("dance", "`dance` begins no statement"),
+            ("job j-1 sleeps", "`sleeps` it cannot"),
+            ("job j-1 starts", "a job starts `on` a task"),
+            ("job j-1 starts on a for 90s", "`90s` is not a whole number of minutes"),
+            ("advance soon", "`soon` is not a duration"),
+            ("advance 5", "`5` is not a duration"),
+            ("deploy web now", "`now` means nothing here"),
+            ("expect a happy", "`happy` is nothing that a task or a service can be"),
+            ("scale web 3", "`3` stands where `to` must stand"),
+            ("needs refusal=never", "`refusal=never` is not a variant"),
+            ("expect", "the line ends where what is expected must stand"),
+        ] {
+            let found = statement(line).unwrap_err();
+            assert!(found.contains(problem), "{line}: {found}");
+        }
+    }
+
+    #[test]
+    fn a_comment_ends_a_line_and_a_hash_within_a_word_does_not() {
+        assert_eq!(without_comment("advance 1m   # a minute"), "advance 1m");
+        assert_eq!(without_comment("# only that"), "");
+        assert_eq!(without_comment("job j#1 finishes"), "job j#1 finishes");
+    }
+
+    #[test]
+    fn durations_add_up() {
+        assert_eq!(duration("1d2h3m4s"), Ok(93_784_000));
+        assert!(duration("").is_err() && duration("m").is_err() && duration("99999999999999999d").is_err());
+    }
+}

@@ -1,0 +1,132 @@
+//! What a line of a story can mean.
+
+use crate::control_plane::Millis;
+use crate::region::Fault;
+
+/// One statement of a story.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Statement {
+    /// Readings of AWS that the story needs, as `name=value`.
+    Needs(Vec<String>),
+    /// A setting of the function.
+    Set {
+        /// The environment variable.
+        name: String,
+        /// Its value.
+        value: String,
+    },
+    /// A service whose tasks run already.
+    Service {
+        /// Its name.
+        name: String,
+        /// How many tasks.
+        desired: u32,
+        /// `minimumHealthyPercent`.
+        min: u32,
+        /// `maximumPercent`.
+        max: u32,
+    },
+    /// A task of no service.
+    Standalone,
+    /// A worker sends a message about a job.
+    Job(JobLine),
+    /// The last message is delivered so many times more.
+    Again(u32),
+    /// This body is sent.
+    Send(String),
+    /// Messages wait.
+    HoldQueue,
+    /// Waiting messages come in one batch.
+    OpenQueue(Order),
+    /// A new deployment of a service.
+    Deploy(String),
+    /// Another desired count of a service.
+    Scale(String, u32),
+    /// A task ends, in one of the ways against which protection does not help.
+    End(String, EndOfTask),
+    /// The next calls to ECS go wrong.
+    Fault(Fault, u32),
+    /// Time passes.
+    Advance(Millis),
+    /// A line for who reads along.
+    Say(String),
+    /// Something must be so.
+    Expect(Expectation),
+}
+
+/// What a worker tells about a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobLine {
+    /// The job's id.
+    pub job: String,
+    /// What is told.
+    pub verb: Verb,
+    /// The task, by its letters.
+    pub task: Option<String>,
+    /// `attempt`.
+    pub attempt: u32,
+    /// `maxDurationMinutes`.
+    pub minutes: Option<u32>,
+    /// `expectedDurationMinutes`.
+    pub expected_minutes: Option<u32>,
+    /// How long the message is held up on its way.
+    pub late: Millis,
+}
+
+/// What is told about a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// `job.started`
+    Starts,
+    /// `job.heartbeat`
+    Beats,
+    /// `job.finished`
+    Finishes,
+}
+
+/// The order in which a batch is delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// As sent.
+    Sent,
+    /// The other way round.
+    Reversed,
+}
+
+/// How a task ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndOfTask {
+    /// `StopTask`.
+    Stopped,
+    /// Its container ends by itself.
+    Crashed,
+    /// Its Spot capacity is taken back, with two minutes' notice.
+    Interrupted,
+}
+
+/// Something that must be so.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Expectation {
+    /// ECS protects the task, for so much longer if that is said.
+    Protected(String, Option<Millis>),
+    /// ECS does not protect the task.
+    Unprotected(String),
+    /// The task runs and nobody has asked it to stop.
+    Running(String),
+    /// The task has stopped.
+    Stopped(String),
+    /// The service has all its tasks, of one deployment.
+    Steady(String),
+    /// It has not.
+    Deploying(String),
+    /// `UpdateTaskProtection` calls since the last such line.
+    Calls(usize),
+    /// Messages in the job queue, visible or not.
+    Waiting(usize),
+    /// Messages parked so far, the last of them for a reason that contains this.
+    Parked(usize, Option<String>),
+    /// A line of level WARN that contains this.
+    Warning(String),
+    /// A line of level ERROR that contains this.
+    Error(String),
+}

@@ -1,0 +1,74 @@
+//! What workers send, and what the network does with it.
+
+use super::statement::{JobLine, Verb};
+use super::world::{TrueJob, World, name_of};
+use crate::control_plane::Millis;
+use crate::queue::SendMessage;
+use crate::region::{CLUSTER, JOB_QUEUE};
+use serde_json::json;
+
+impl World {
+    pub(super) fn send_job(&mut self, line: &JobLine) -> Result<(), String> {
+        let key = (line.job.clone(), line.attempt);
+        let task = match (&line.task, self.jobs.get(&key)) {
+            (Some(letters), _) => self.task_id(letters)?,
+            (None, Some(job)) => job.task.clone(),
+            (None, None) => return Err(format!("job {} is on no task yet: say `on a`", line.job)),
+        };
+        let task_arn = format!("{}/{task}", self.region.lock().ecs.cluster_arn(CLUSTER).replace(":cluster/", ":task/"));
+        let message_type = match line.verb {
+            Verb::Starts => "job.started",
+            Verb::Beats => "job.heartbeat",
+            Verb::Finishes => "job.finished",
+        };
+        let mut body = json!({"version": 1, "type": message_type, "jobId": line.job, "taskArn": task_arn});
+        let minutes = [("maxDurationMinutes", line.minutes), ("expectedDurationMinutes", line.expected_minutes)];
+        for (name, minutes) in minutes.into_iter().filter_map(|(name, minutes)| Some((name, minutes?))) {
+            body[name] = json!(minutes);
+        }
+        if line.attempt != 1 {
+            body["attempt"] = json!(line.attempt);
+        }
+        self.know_job(line, &task);
+        let sender = format!("AROAEXAMPLEID:{task}");
+        let seconds = u32::try_from(line.late / 1000).map_err(|_| "that is too late".to_owned())?;
+        self.send(SendMessage::new(body.to_string()).from_sender(sender).delayed(seconds))
+    }
+
+    fn know_job(&mut self, line: &JobLine, task: &str) {
+        let until = self.now() + Millis::from(line.minutes.unwrap_or(120)) * 60_000;
+        let new = || TrueJob { task: task.to_owned(), until, finished: false };
+        let job = self.jobs.entry((line.job.clone(), line.attempt)).or_insert_with(new);
+        match line.verb {
+            Verb::Finishes => job.finished = true,
+            Verb::Beats if line.minutes.is_none() => {}
+            Verb::Beats | Verb::Starts => job.until = job.until.max(until),
+        }
+    }
+
+    pub(super) fn send_body(&mut self, body: &str) -> Result<(), String> {
+        let prefix = self.region.lock().ecs.cluster_arn(CLUSTER).replace(":cluster/", ":task/");
+        let mut body = body.to_owned();
+        for (at, id) in self.tasks.iter().enumerate() {
+            body = body.replace(&format!("\"${}\"", name_of(at)), &format!("\"{prefix}/{id}\""));
+        }
+        self.send(SendMessage::new(body))
+    }
+
+    fn send(&mut self, message: SendMessage) -> Result<(), String> {
+        let sent = self.region.lock().queues.send(JOB_QUEUE, message);
+        self.last_message = Some(sent.map_err(|error| error.to_string())?);
+        self.summary.messages += 1;
+        Ok(())
+    }
+
+    pub(super) fn deliver_again(&mut self, times: u32) -> Result<(), String> {
+        let id = self.last_message.clone().ok_or("no message was sent yet")?;
+        for _ in 0..times {
+            let queued = self.region.lock().queues.deliver_again(JOB_QUEUE, &id);
+            queued.map_err(|error| error.to_string())?;
+            self.summary.delivered_again += 1;
+        }
+        Ok(())
+    }
+}

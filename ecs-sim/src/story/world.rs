@@ -1,0 +1,254 @@
+//! The world of a story: a Region, the names of its tasks, what was sent, what came of it.
+
+use super::run::{LogLine, Summary};
+use crate::control_plane::{ApiError, ControlPlane, Millis, ServiceSpec, StopCode, Task};
+use crate::event_source::{Batch, EventSource, FunctionAnswer};
+use crate::queue::Message;
+use crate::region::{CLUSTER, Fault, PARKING_QUEUE, SharedRegion};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A job as the story itself knows it: the truth that the function cannot see.
+#[derive(Clone, Debug)]
+pub(super) struct TrueJob {
+    pub(super) task: String,
+    /// When it may last no longer, by its own declaration.
+    pub(super) until: Millis,
+    pub(super) finished: bool,
+}
+
+pub(super) struct World {
+    pub(super) region: SharedRegion,
+    pub(super) summary: Summary,
+    /// What the function logged and no line has expected yet.
+    pub(super) logs: Vec<LogLine>,
+    /// Task ids, in order of creation: the first is `a`.
+    pub(super) tasks: Vec<String>,
+    named: BTreeSet<String>,
+    pub(super) jobs: BTreeMap<(String, u32), TrueJob>,
+    pub(super) last_message: Option<String>,
+    /// Events of ECS on their way to the function, by when they arrive, with how often they failed.
+    events: BTreeMap<(Millis, u64), (Value, usize)>,
+    events_made: u64,
+    pub(super) calls_counted: usize,
+    /// For each service the id of the last message that was told.
+    told: BTreeMap<String, String>,
+    news: Vec<String>,
+}
+
+impl World {
+    pub(super) fn new(region: SharedRegion) -> Self {
+        Self {
+            region,
+            summary: Summary::default(),
+            logs: Vec::new(),
+            tasks: Vec::new(),
+            named: BTreeSet::new(),
+            jobs: BTreeMap::new(),
+            last_message: None,
+            events: BTreeMap::new(),
+            events_made: 0,
+            calls_counted: 0,
+            told: BTreeMap::new(),
+            news: Vec::new(),
+        }
+    }
+
+    pub(super) fn now(&self) -> Millis {
+        self.region.lock().now()
+    }
+
+    pub(super) fn next_due(&self) -> Option<Millis> {
+        let event = self.events.keys().next().map(|(at, _)| *at);
+        self.region.lock().next_due().into_iter().chain(event).min()
+    }
+
+    pub(super) fn advance_to(&mut self, to: Millis) {
+        self.region.lock().advance_to(to);
+        self.look();
+    }
+
+    /// Does something to ECS.
+    pub(super) fn ecs(&mut self, act: impl FnOnce(&mut ControlPlane) -> Result<(), ApiError>) -> Result<(), String> {
+        act(&mut self.region.lock().ecs).map_err(|error| error.to_string())?;
+        self.look();
+        Ok(())
+    }
+
+    pub(super) fn create_service(&mut self, spec: ServiceSpec) -> Result<(), String> {
+        self.ecs(|ecs| ecs.create_service(spec).map(drop))?;
+        // A story begins in steady state; what ECS said on the way there is not news.
+        self.news.clear();
+        Ok(())
+    }
+
+    /// A story that names no service is about one called `web` with two tasks.
+    pub(super) fn have_a_service(&mut self) -> Result<(), String> {
+        if self.tasks.is_empty() { self.create_service(ServiceSpec::new(CLUSTER, "web", 2)) } else { Ok(()) }
+    }
+
+    pub(super) fn run_standalone_task(&mut self) -> Result<(), String> {
+        self.ecs(|ecs| ecs.run_standalone_task(CLUSTER).map(drop))
+    }
+
+    pub(super) fn expect_faults(&mut self, fault: Fault, times: u32) {
+        self.region.lock().faults.extend((0..times).map(|_| fault));
+    }
+
+    /// The id of the task with these letters.
+    pub(super) fn task_id(&self, letters: &str) -> Result<String, String> {
+        let known = (0..self.tasks.len()).find(|at| name_of(*at) == letters);
+        known.map(|at| self.tasks[at].clone()).ok_or_else(|| format!("there is no task `{letters}` yet"))
+    }
+
+    pub(super) fn task<T>(&self, letters: &str, look: impl FnOnce(&Task) -> T) -> Result<T, String> {
+        let id = self.task_id(letters)?;
+        let region = self.region.lock();
+        region.ecs.task(&id).map(look).ok_or_else(|| format!("ecs has forgotten task {letters}"))
+    }
+
+    /// The text with the story's letters for task ARNs and ids.
+    pub(super) fn named(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for (at, id) in self.tasks.iter().enumerate() {
+            if !text.contains(id.as_str()) {
+                continue;
+            }
+            let letters = name_of(at);
+            let region = self.region.lock();
+            let short = region.ecs.cluster_arn("").replace(":cluster/", ":task/");
+            text = text.replace(&format!("{short}{CLUSTER}/{id}"), &letters);
+            text = text.replace(&format!("{short}{id}"), &letters).replace(id.as_str(), &letters);
+        }
+        text
+    }
+
+    pub(super) fn poll(&mut self, source: &EventSource) -> Result<Option<Batch>, String> {
+        source.poll(&mut self.region.lock().queues).map_err(|error| error.to_string())
+    }
+
+    pub(super) fn settle(
+        &mut self,
+        source: &EventSource,
+        batch: &Batch,
+        answer: &FunctionAnswer,
+    ) -> Result<(), String> {
+        let settled =
+            source.settle(&mut self.region.lock().queues, batch, answer).map_err(|error| error.to_string())?;
+        self.summary.delivered_again += settled.kept.len();
+        self.summary.parked = self.messages_in(PARKING_QUEUE).len();
+        Ok(())
+    }
+
+    /// The messages of a queue, visible or not, oldest first.
+    pub(super) fn messages_in(&self, queue: &str) -> Vec<Message> {
+        let region = self.region.lock();
+        let messages = region.queues.messages(queue).expect("the Region was made with its queues");
+        messages.into_iter().cloned().collect()
+    }
+
+    pub(super) fn take_due_event(&mut self) -> Option<(Value, usize)> {
+        let now = self.now();
+        let (at, _) = *self.events.keys().next()?;
+        if at > now { None } else { self.events.pop_first().map(|(_, event)| event) }
+    }
+
+    pub(super) fn event_comes_again(&mut self, event: Value, when: (usize, Millis)) {
+        let (attempt, pause) = when;
+        self.events_made += 1;
+        self.events.insert((self.now() + pause, self.events_made), (event, attempt));
+    }
+
+    pub(super) fn take_calls_counted(&mut self) -> usize {
+        std::mem::take(&mut self.calls_counted)
+    }
+
+    pub(super) fn no_unexpected_error(&self) -> Result<(), String> {
+        match self.logs.iter().find(|line| line.level == "ERROR") {
+            None => Ok(()),
+            Some(line) => Err(format!("the function logged an error: {} {:?}", line.message, line.fields)),
+        }
+    }
+
+    /// What ECS said and did since the last time.
+    pub(super) fn take_news(&mut self) -> Vec<String> {
+        self.look();
+        std::mem::take(&mut self.news)
+    }
+
+    /// Takes notice of everything that has changed in ECS: new tasks get their letters, events go on their way.
+    fn look(&mut self) {
+        let mut region = self.region.lock();
+        for task in region.ecs.tasks() {
+            if self.named.insert(task.id.clone()) {
+                self.tasks.push(task.id.clone());
+            }
+        }
+        let now = region.now();
+        let events = region.ecs.take_events();
+        let mut said = Vec::new();
+        for service in region.ecs.services() {
+            let last = self.told.get(&service.name);
+            let new: Vec<_> = service.events.iter().take_while(|event| Some(&event.id) != last).collect();
+            said.extend(new.iter().rev().map(|event| event.message.clone()));
+            if let Some(newest) = new.first() {
+                self.told.insert(service.name.clone(), newest.id.clone());
+            }
+        }
+        drop(region);
+        self.summary.deployments_completed +=
+            said.iter().filter(|text| text.ends_with("deployment completed.")).count();
+        let said: Vec<String> = said.iter().map(|text| shortened(&self.named(text))).collect();
+        self.news.extend(said);
+        for event in events {
+            self.notice_task(&event);
+            self.events_made += 1;
+            self.events.insert((now, self.events_made), (event, 0));
+        }
+    }
+
+    /// A task that has begun to stop, or has stopped: news, and perhaps the end of a job.
+    fn notice_task(&mut self, event: &Value) {
+        let detail = &event["detail"];
+        let status = (detail["lastStatus"].as_str(), detail["desiredStatus"].as_str());
+        let (Some(arn), (Some("STOPPED"), _)) = (detail["taskArn"].as_str(), status) else { return };
+        let id = arn.rsplit('/').next().unwrap_or(arn).to_owned();
+        let now = self.now();
+        let live = |job: &&TrueJob| job.task == id && !job.finished && job.until > now;
+        let live = self.jobs.values().filter(live).count();
+        let region = self.region.lock();
+        let stop_code = region.ecs.task(&id).and_then(|task| task.stop_code);
+        drop(region);
+        if stop_code == Some(StopCode::ServiceSchedulerInitiated) {
+            self.summary.scaled_in += 1;
+            self.summary.interrupted += usize::from(live > 0);
+        }
+        let reason = shortened(&self.named(detail["stoppedReason"].as_str().unwrap_or_default()));
+        let jobs = if live > 0 { format!(", with {live} of its jobs still running") } else { String::new() };
+        self.news.push(format!("task {} has stopped ({reason}){jobs}", self.named(&id)));
+    }
+}
+
+/// `a` … `z`, `aa`, `ab` …
+pub(super) fn name_of(mut at: usize) -> String {
+    let mut letters = Vec::new();
+    loop {
+        letters.push(char::from(b'a' + u8::try_from(at % 26).expect("less than 26")));
+        if at < 26 {
+            return letters.iter().rev().collect();
+        }
+        at = at / 26 - 1;
+    }
+}
+
+/// Deployment ids have 19 digits; the last four tell those of a story apart.
+fn shortened(text: &str) -> String {
+    let mut parts = text.split("ecs-svc/");
+    let mut short = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let digits = part.bytes().take_while(u8::is_ascii_digit).count();
+        let (id, rest) = part.split_at(digits);
+        short.push_str(&format!("ecs-svc/…{}{rest}", &id[digits.saturating_sub(4)..]));
+    }
+    short
+}

@@ -1,0 +1,211 @@
+//! Carries out what was decided, for many tasks at once, and says what is known of each afterwards.
+//!
+//! No opinions here: what to ask is [`crate::decide`]'s, how a call and its answer change an entry is [`crate::ledger`]'s.
+//! The order is what matters: a call is written down before it is made, what is known of it is written down after, and the
+//! same store that strikes it out looks again whether another is needed.
+
+mod call;
+
+use crate::clock::Clock;
+use crate::config::{Config, Mode};
+use crate::decide::{Decision, KeepReason, RetryReason, TaskState, Wish, coalesce, decide_protection};
+use crate::ecs::{Ecs, Task, TaskPresence};
+use crate::ledger::{self, Ask, CallId, Job, JobKey, Ledger, TaskEntry, Versioned};
+use crate::telemetry::{self, Counts};
+use call::Told;
+use futures_util::StreamExt;
+use futures_util::stream;
+use jiff::{SignedDuration, Timestamp};
+
+/// So many protection calls are under way at once: enough to fill the bucket's 80 calls a second at 50 ms each, few enough
+/// not to empty its burst of 200 before the first throttled answer tells (aws-facts "ECS: the protection API").
+const CALLS_AT_ONCE: usize = 8;
+/// So many ledger entries are read or stored at once.
+const LEDGER_AT_ONCE: usize = 32;
+/// A task is looked at again after each call. Two rounds do in every order of two invocations; one more is for a third.
+const ROUNDS_MAX: u32 = 3;
+/// No call is begun with less time than this left: it would be cut off with its answer unread.
+pub const CALL_TIME: SignedDuration = SignedDuration::from_secs(6);
+
+/// What the messages of one batch tell about one task.
+#[derive(Clone, Debug)]
+pub struct TaskChange {
+    /// The task.
+    pub task: Task,
+    /// What they tell of its jobs.
+    pub jobs: Vec<(JobKey, Job)>,
+    /// Whether the task is known to have stopped.
+    pub presence: TaskPresence,
+}
+
+/// What an invocation works with.
+#[derive(Debug)]
+pub struct Apply<'a, E, L, C> {
+    /// ECS.
+    pub ecs: &'a E,
+    /// What taskhold knows.
+    pub ledger: &'a L,
+    /// The time.
+    pub clock: &'a C,
+    /// The settings.
+    pub config: &'a Config,
+    /// When Lambda ends the invocation.
+    pub deadline: Timestamp,
+    /// What is counted along the way.
+    pub counts: &'a Counts,
+}
+
+/// A task between two rounds.
+struct Stage {
+    at: usize,
+    task: Task,
+    versioned: Versioned,
+    next: Next,
+}
+
+enum Next {
+    /// A call that is written down and not made yet.
+    Call(Ask, CallId),
+    /// Nothing more can be done now.
+    End(Option<RetryReason>),
+}
+
+impl<E: Ecs, L: Ledger, C: Clock> Apply<'_, E, L, C> {
+    /// Stores what was told, makes the calls that follow from it, and answers with the state of each task, in the order of
+    /// `changes`.
+    pub async fn run(&self, changes: Vec<TaskChange>) -> Vec<TaskState> {
+        let mut states: Vec<Option<TaskState>> = vec![None; changes.len()];
+        let first = changes.into_iter().enumerate().map(|(at, change)| self.take_in(at, change));
+        let mut open = self.collect(&mut states, stream::iter(first).buffer_unordered(LEDGER_AT_ONCE)).await;
+        for round in 1..=ROUNDS_MAX {
+            if open.is_empty() {
+                break;
+            }
+            if self.time_is_short() {
+                end_all(&mut states, open, &RetryReason::OutOfTime);
+                open = Vec::new();
+                break;
+            }
+            let told = self.make_calls(open).await;
+            let settled = told.into_iter().map(|(stage, told)| self.settle(stage, told, round));
+            open = self.collect(&mut states, stream::iter(settled).buffer_unordered(LEDGER_AT_ONCE)).await;
+        }
+        end_all(&mut states, open, &RetryReason::AnotherCallInFlight);
+        states.into_iter().map(|state| state.expect("every change was taken in and has ended")).collect()
+    }
+
+    /// Merges what was told into the entry, decides, and writes the call down that follows, all in one store.
+    async fn take_in(&self, at: usize, change: TaskChange) -> Result<Stage, (usize, TaskState)> {
+        let TaskChange { task, jobs, presence } = change;
+        let stored = ledger::update(self.ledger, &task, None, |entry| {
+            let now = self.clock.now();
+            entry.forget(now, self.config.tombstone);
+            for (key, job) in &jobs {
+                entry.merge_job(key, job);
+            }
+            if presence == TaskPresence::Stopped {
+                entry.stop(now);
+            }
+            let decision = decide_protection(entry, now);
+            if let Decision::Keep(reason) = &decision {
+                telemetry::kept(&task, reason);
+            }
+            let next = self.next(&task, entry, (decision, now));
+            (next, entry.keep_until(now, self.config.tombstone))
+        });
+        match stored.await {
+            Ok((next, versioned)) => Ok(Stage { at, task, versioned, next }),
+            Err(error) => {
+                telemetry::ledger_failed(&task, &error);
+                Err((at, TaskState::NotStored(RetryReason::Ledger(error))))
+            }
+        }
+    }
+
+    /// What follows from a decision. A call is written down here, before anybody makes it.
+    fn next(&self, task: &Task, entry: &mut TaskEntry, decided: (Decision, Timestamp)) -> Next {
+        match decided {
+            (Decision::Ask(ask), _) if self.config.mode == Mode::DryRun => {
+                telemetry::would_ask(task, ask);
+                Next::End(None)
+            }
+            (Decision::Ask(ask), now) => match entry.protection.begin(ask, now) {
+                Some(call) => Next::Call(ask, call),
+                None => Next::End(Some(RetryReason::AnotherCallInFlight)),
+            },
+            (Decision::Keep(KeepReason::RefusedJustNow), _) => {
+                Next::End(entry.protection.refusal.clone().map(RetryReason::Refused))
+            }
+            (Decision::Keep(KeepReason::Confirmed { .. } | KeepReason::Idle | KeepReason::Stopped), _) => {
+                Next::End(None)
+            }
+        }
+    }
+
+    async fn make_calls(&self, open: Vec<Stage>) -> Vec<(Stage, Told)> {
+        let wish = |stage: Stage| match stage.next {
+            Next::Call(ask, _) => Some(Wish { task: stage.task.clone(), ask, tag: stage }),
+            Next::End(_) => None,
+        };
+        let calls = coalesce(open.into_iter().filter_map(wish).collect(), self.clock.now());
+        let made = calls.into_iter().map(|call| self.make_call(call));
+        stream::iter(made).buffer_unordered(CALLS_AT_ONCE).concat().await
+    }
+
+    /// Writes down what is known of a call and looks again: the task may have gained or lost its last job meanwhile.
+    async fn settle(&self, stage: Stage, told: Told, round: u32) -> Result<Stage, (usize, TaskState)> {
+        let Stage { at, task, versioned, next } = stage;
+        let Next::Call(_, call) = next else { unreachable!("only stages with a call are made") };
+        let before = versioned.clone();
+        let stored = ledger::update(self.ledger, &task, Some(versioned), |entry| {
+            let now = self.clock.now();
+            entry.protection.settle(call, told.result.clone());
+            let may_call_again = round < ROUNDS_MAX && entry.protection.in_flight.is_empty();
+            let next = match (&told.unmet, decide_protection(entry, now)) {
+                (Some(unmet), _) => Next::End(Some(unmet.clone())),
+                // While others' calls are in flight, one more would be as uncertain as this one was.
+                (None, Decision::Ask(_)) if !may_call_again => Next::End(Some(RetryReason::AnotherCallInFlight)),
+                (None, decision) => self.next(&task, entry, (decision, now)),
+            };
+            (next, entry.keep_until(now, self.config.tombstone))
+        });
+        match stored.await {
+            Ok((next, versioned)) => Ok(Stage { at, task, versioned, next }),
+            Err(error) => {
+                // The call stays written down as one that may take effect: whoever looks next asks again.
+                telemetry::ledger_failed(&task, &error);
+                Err((at, TaskState::Known(before.entry, Some(RetryReason::Ledger(error)))))
+            }
+        }
+    }
+
+    /// Files the stages that have ended under `states` and returns those with a call to make.
+    async fn collect(
+        &self,
+        states: &mut [Option<TaskState>],
+        stages: impl stream::Stream<Item = Result<Stage, (usize, TaskState)>>,
+    ) -> Vec<Stage> {
+        let mut open = Vec::new();
+        let mut stages = std::pin::pin!(stages);
+        while let Some(stage) = stages.next().await {
+            match stage {
+                Ok(Stage { at, versioned, next: Next::End(unmet), .. }) => {
+                    states[at] = Some(TaskState::Known(versioned.entry, unmet));
+                }
+                Ok(stage) => open.push(stage),
+                Err((at, state)) => states[at] = Some(state),
+            }
+        }
+        open
+    }
+
+    fn time_is_short(&self) -> bool {
+        self.deadline.duration_since(self.clock.now()) < CALL_TIME
+    }
+}
+
+fn end_all(states: &mut [Option<TaskState>], open: Vec<Stage>, unmet: &RetryReason) {
+    for stage in open {
+        states[stage.at] = Some(TaskState::Known(stage.versioned.entry, Some(unmet.clone())));
+    }
+}

@@ -1,0 +1,125 @@
+//! Makes one protection call and tells, for each of its tasks, what is known now.
+//!
+//! Only what certainly had no effect is tried again here. After a call without an answer nobody knows what it may yet do,
+//! so it stays written down and the message comes again.
+
+use super::{Apply, CALL_TIME, Stage};
+use crate::clock::Clock;
+use crate::decide::{ProtectionCall, RetryReason, Wish};
+use crate::ecs::{Ecs, EcsError, Effect, FailureReason, ProtectionAnswer, ProtectionSetting, TaskId};
+use crate::ledger::{CallResult, Ledger, Refusal};
+use crate::telemetry;
+use jiff::Timestamp;
+use std::time::Duration;
+
+/// A throttled call is sent again so often. Together the pauses are 0.75 to 1.5 s, in which the bucket refills by 60 calls
+/// at least; what then still finds it empty is better off in the queue.
+const THROTTLED_RETRIES_MAX: u32 = 4;
+/// The first pause after a throttled call; doubled each time.
+const THROTTLED_PAUSE: Duration = Duration::from_millis(50);
+
+/// What is known of one task of a call that was made.
+pub(super) struct Told {
+    /// What the ledger is to write down.
+    pub(super) result: CallResult,
+    /// What keeps the wish from being met, if anything does.
+    pub(super) unmet: Option<RetryReason>,
+}
+
+impl<E: Ecs, L: Ledger, C: Clock> Apply<'_, E, L, C> {
+    pub(super) async fn make_call(&self, call: ProtectionCall<Stage>) -> Vec<(Stage, Told)> {
+        let ids: Vec<TaskId> = call.wishes.iter().map(|wish| wish.task.id.clone()).collect();
+        telemetry::asking(&call.cluster, call.setting, || call.wishes.iter().map(|wish| why(wish, self.clock.now())));
+        let answer = self.send(&call, &ids).await;
+        if let Err(error) = &answer {
+            if error.may_be_of_one_task() && ids.len() > 1 {
+                return self.one_by_one(call).await;
+            }
+            telemetry::call_failed(&call.cluster, call.setting, (&ids, error));
+        }
+        let now = self.clock.now();
+        let told = |wish: Wish<Stage>| {
+            let told = told(&answer, call.setting, (&wish.task.id, now));
+            self.counts.refused.add(usize::from(matches!(told.result, CallResult::Refused(_))));
+            telemetry::told(&wish.task, &told.result);
+            (wish.tag, told)
+        };
+        call.wishes.into_iter().map(told).collect()
+    }
+
+    /// ECS rejects a call as a whole for one task that it does not like. Alone, each gets the answer that it deserves.
+    async fn one_by_one(&self, call: ProtectionCall<Stage>) -> Vec<(Stage, Told)> {
+        let mut all = Vec::with_capacity(call.wishes.len());
+        for wish in call.wishes {
+            let single = ProtectionCall { cluster: call.cluster.clone(), setting: call.setting, wishes: vec![wish] };
+            all.extend(Box::pin(self.make_call(single)).await);
+        }
+        all
+    }
+
+    async fn send(&self, call: &ProtectionCall<Stage>, ids: &[TaskId]) -> Result<ProtectionAnswer, EcsError> {
+        let mut pause = THROTTLED_PAUSE;
+        for _ in 0..THROTTLED_RETRIES_MAX {
+            self.counts.protection_calls.add(1);
+            match self.ecs.update_task_protection(&call.cluster, call.setting, ids).await {
+                Err(EcsError::Throttled) => self.counts.throttled_calls.add(1),
+                answer => return answer,
+            }
+            let left = self.deadline.duration_since(self.clock.now());
+            if left < CALL_TIME {
+                return Err(EcsError::Throttled);
+            }
+            self.clock.sleep(pause + jitter(pause, &ids[0])).await;
+            pause *= 2;
+        }
+        self.counts.protection_calls.add(1);
+        self.ecs.update_task_protection(&call.cluster, call.setting, ids).await
+    }
+}
+
+/// Up to one more pause, told by the task's id, so that calls throttled together do not come back together.
+fn jitter(pause: Duration, id: &TaskId) -> Duration {
+    let byte = id.as_str().bytes().fold(0_u8, |mixed, byte| mixed.wrapping_mul(31).wrapping_add(byte));
+    pause * u32::from(byte) / 256
+}
+
+fn told(answer: &Result<ProtectionAnswer, EcsError>, setting: ProtectionSetting, of: (&TaskId, Timestamp)) -> Told {
+    let (id, now) = of;
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(error) => {
+            let result = match error.effect() {
+                Effect::None => CallResult::WithoutEffect,
+                Effect::Unknown => CallResult::Unknown,
+            };
+            return Told { result, unmet: Some(RetryReason::Ecs(error.clone())) };
+        }
+    };
+    if let Some(failure) = answer.failures.iter().find(|failure| failure.task_id == *id) {
+        if setting == ProtectionSetting::Disabled && failure.reason == FailureReason::Missing {
+            // A task that is gone has nothing left to clear.
+            return Told { result: CallResult::Cleared, unmet: None };
+        }
+        let refusal = Refusal { reason: failure.reason.clone(), detail: failure.detail.clone(), at: now };
+        return Told { result: CallResult::Refused(refusal.clone()), unmet: Some(RetryReason::Refused(refusal)) };
+    }
+    let protected = answer.protected_tasks.iter().find(|task| task.task_id == *id);
+    match (setting, protected.map(|task| (task.protection_enabled, task.expiration_date))) {
+        (ProtectionSetting::Disabled, Some((false, _))) => Told { result: CallResult::Cleared, unmet: None },
+        (ProtectionSetting::Enabled { .. }, Some((true, Some(until)))) => {
+            Told { result: CallResult::Granted(until), unmet: None }
+        }
+        // Nothing is protected until the answer says so, with its end.
+        _ => Told { result: CallResult::Unknown, unmet: Some(RetryReason::Unanswered) },
+    }
+}
+
+/// Why a task is in a call: the job that lives longest, or that none does.
+fn why(wish: &Wish<Stage>, now: Timestamp) -> (String, String) {
+    let longest = wish.tag.versioned.entry.live_jobs(now).max_by_key(|(_, until)| *until);
+    let why = match longest {
+        Some((job, until)) => format!("job {job} may last until {}", telemetry::shown(until)),
+        None => "no live job".to_owned(),
+    };
+    (wish.task.id.to_string(), why)
+}

@@ -1,0 +1,8 @@
+//! The settings, from environment variables that start with `TASKHOLD_`. All problems are reported at once, each with the
+//! variable, its value and what would be right.
+
+mod clusters;
+mod settings;
+
+pub use clusters::{Clusters, TaskNameError};
+pub use settings::{Config, ConfigProblem, ConfigProblems, Mode, SETTINGS, Setting};

@@ -1,0 +1,113 @@
+//! The configured clusters: taskhold touches tasks of these and of no other.
+
+use crate::ecs::{ArnError, ClusterArn, Task, TaskArn, TaskId};
+use std::sync::Arc;
+
+/// At least one cluster, all of one partition, Region and account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Clusters(Vec<Arc<ClusterArn>>);
+
+/// Why something does not name a task of a configured cluster.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TaskNameError {
+    /// The ARN or id itself is wrong.
+    #[error(transparent)]
+    Arn(#[from] ArnError),
+    /// The short form alone.
+    #[error("`{0}` is the short form, which does not name the cluster; send the long form, or `cluster` beside it")]
+    ShortArn(String),
+    /// Another account, Region or partition.
+    #[error("its {part} is `{found}`; this function works in {part} `{ours}`")]
+    Elsewhere {
+        /// `account`, `Region` or `partition`.
+        part: &'static str,
+        /// As the ARN has it.
+        found: String,
+        /// As configured.
+        ours: String,
+    },
+    /// A cluster that TASKHOLD_CLUSTERS does not list.
+    #[error("cluster `{0}` is not among the configured ones ({1})")]
+    NotConfigured(String, String),
+    /// ARN and cluster contradict each other.
+    #[error("it names cluster `{0}`, but `cluster` names `{1}`")]
+    Contradiction(String, String),
+}
+
+impl Clusters {
+    /// Takes the configured clusters. `None` if there is none, or if they are not all of one place.
+    pub fn new(clusters: Vec<ClusterArn>) -> Option<Self> {
+        let first = clusters.first()?;
+        let place = |arn: &ClusterArn| (arn.partition.clone(), arn.region.clone(), arn.account.clone());
+        let one_place = clusters.iter().all(|arn| place(arn) == place(first));
+        one_place.then(|| Self(clusters.into_iter().map(Arc::new).collect()))
+    }
+
+    /// The Region of all of them.
+    pub fn region(&self) -> &str {
+        &self.0[0].region
+    }
+
+    /// The clusters, in the order in which they were configured.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<ClusterArn>> {
+        self.0.iter()
+    }
+
+    /// The task that an ARN names; its short form needs `cluster` (name or ARN) beside it.
+    ///
+    /// # Errors
+    /// The ARN is wrong, names another place, or a cluster that is not configured.
+    pub fn task(&self, task_arn: &str, cluster: Option<&str>) -> Result<Task, TaskNameError> {
+        let arn = TaskArn::parse(task_arn)?;
+        let ours = &self.0[0];
+        for (part, found, ours) in [
+            ("partition", arn.partition, &ours.partition),
+            ("Region", arn.region, &ours.region),
+            ("account", arn.account, &ours.account),
+        ] {
+            if found != ours {
+                return Err(TaskNameError::Elsewhere { part, found: crate::ecs::shown(found), ours: ours.clone() });
+            }
+        }
+        let cluster = match (arn.cluster, cluster) {
+            (Some(named), None) => self.by_name(named)?,
+            (None, Some(beside)) => self.cluster(beside)?,
+            (None, None) => return Err(TaskNameError::ShortArn(task_arn.to_owned())),
+            (Some(named), Some(beside)) => {
+                let cluster = self.cluster(beside)?;
+                if cluster.name != named {
+                    return Err(TaskNameError::Contradiction(crate::ecs::shown(named), cluster.name.clone()));
+                }
+                cluster
+            }
+        };
+        Ok(Task { cluster, id: arn.id })
+    }
+
+    /// The task that a cluster (name or ARN) and a task id name.
+    ///
+    /// # Errors
+    /// The id is wrong, or the cluster is not configured.
+    pub fn task_in(&self, cluster: &str, task_id: &str) -> Result<Task, TaskNameError> {
+        Ok(Task { cluster: self.cluster(cluster)?, id: task_id.parse::<TaskId>()? })
+    }
+
+    fn cluster(&self, name_or_arn: &str) -> Result<Arc<ClusterArn>, TaskNameError> {
+        if !name_or_arn.starts_with("arn:") {
+            return self.by_name(name_or_arn);
+        }
+        let arn: ClusterArn = name_or_arn.parse()?;
+        let found = self.0.iter().find(|ours| ours.as_ref() == &arn);
+        found.cloned().ok_or_else(|| self.not_configured(name_or_arn))
+    }
+
+    fn by_name(&self, name: &str) -> Result<Arc<ClusterArn>, TaskNameError> {
+        let found = self.0.iter().find(|ours| ours.name == name);
+        found.cloned().ok_or_else(|| self.not_configured(name))
+    }
+
+    fn not_configured(&self, cluster: &str) -> TaskNameError {
+        let ours: Vec<&str> = self.0.iter().map(|arn| arn.name.as_str()).collect();
+        TaskNameError::NotConfigured(crate::ecs::shown(cluster), ours.join(", "))
+    }
+}

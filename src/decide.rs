@@ -1,0 +1,12 @@
+//! The pure core: what is known, the policy and `now` in; what to do, and why not, out.
+//!
+//! [`protection`] decides for one task, [`mod@coalesce`] lets tasks share calls, [`mod@ending`] says how a message ends. Nothing here
+//! waits, reads a clock or knows where an entry comes from.
+
+pub mod coalesce;
+pub mod ending;
+pub mod protection;
+
+pub use coalesce::{ProtectionCall, Wish, coalesce};
+pub use ending::{Ending, RetryReason, TaskState, ending, retry_or_park};
+pub use protection::{Decision, KeepReason, decide_protection};

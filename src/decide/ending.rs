@@ -1,0 +1,120 @@
+//! How a message ends: done, retried or parked with a reason. Nothing disappears, nothing loops.
+
+use crate::config::Config;
+use crate::ecs::{Disposition, EcsError, FailureReason};
+use crate::event::{JobMessageType, Received};
+use crate::ledger::{JobKey, LedgerError, Refusal, TaskEntry};
+use jiff::Timestamp;
+
+/// The end of one message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Carried out, or nothing was left to do: it is acknowledged.
+    Done,
+    /// Reported as failed: the queue delivers it again.
+    Retry(RetryReason),
+    /// Sent to the parking queue with this reason, then acknowledged.
+    Park(String),
+}
+
+/// Why a message comes again.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RetryReason {
+    /// A call for the task failed, or was not answered.
+    #[error("{0}")]
+    Ecs(#[from] EcsError),
+    /// ECS answered without naming the task.
+    #[error("ecs answered without a word on the task")]
+    Unanswered,
+    /// ECS refused the task for now.
+    #[error("ecs refused: {}{}", .0.reason.as_str(), .0.detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default())]
+    Refused(Refusal),
+    /// Another call for the task may still take effect, so that what ECS answered is not certain.
+    #[error("another call for the task may still take effect")]
+    AnotherCallInFlight,
+    /// The ledger failed.
+    #[error("{0}")]
+    Ledger(#[from] LedgerError),
+    /// Too little of the invocation's time is left.
+    #[error("the invocation's time ran short")]
+    OutOfTime,
+    /// A message of its group has to be retried, and a FIFO queue keeps the order.
+    #[error("an earlier message of its group is retried")]
+    GroupHeld,
+    /// It could not be sent to the parking queue.
+    #[error("it could not be parked: {0}")]
+    NotParked(String),
+}
+
+/// What is known of a task after everything possible was done for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TaskState {
+    /// The entry as it was stored last, and what kept its wish from being met, if anything did.
+    Known(TaskEntry, Option<RetryReason>),
+    /// The ledger failed before anything was stored.
+    NotStored(RetryReason),
+    /// Nothing is changed in ECS in this mode.
+    DryRun,
+}
+
+/// How a job message ends, given what is known of its task now.
+///
+/// A message is done when the part that it told is stored and nothing that it asked for is open: for a live job that is
+/// certain protection, for a finished one on an idle task the certain release. So whatever has to be asked again has a
+/// message that comes again.
+pub fn ending(
+    told: (JobMessageType, &JobKey),
+    received: &Received,
+    state: &TaskState,
+    when: (&Config, Timestamp),
+) -> Ending {
+    let (config, now) = when;
+    let (message_type, key) = told;
+    let (entry, unmet) = match state {
+        TaskState::DryRun => return Ending::Done,
+        TaskState::NotStored(reason) => return retry_or_park(reason.clone(), received, config),
+        TaskState::Known(_, None) => return Ending::Done,
+        TaskState::Known(entry, Some(unmet)) => (entry, unmet),
+    };
+    let job_lives = entry.live_jobs(now).any(|(live, _)| live == key);
+    let release_is_open = entry.wanted_until(now).is_none() && entry.protection.held && entry.stopped_at.is_none();
+    let concerned = match message_type {
+        JobMessageType::Started | JobMessageType::Heartbeat => job_lives,
+        JobMessageType::Finished => release_is_open,
+    };
+    if !concerned {
+        return Ending::Done;
+    }
+    match disposition(unmet) {
+        Disposition::Park => Ending::Park(unmet.to_string()),
+        Disposition::RetryWhileYoung if now.duration_since(received.sent_at) > config.unknown_task_grace => {
+            Ending::Park(format!("{unmet}, and not for {} minutes", config.unknown_task_grace.as_mins()))
+        }
+        Disposition::RetryWhileYoung | Disposition::Retry => retry_or_park(unmet.clone(), received, config),
+    }
+}
+
+/// A message is not retried for ever: when it has been received too often, it is parked with the reason of the last time.
+pub fn retry_or_park(reason: RetryReason, received: &Received, config: &Config) -> Ending {
+    if received.receives < config.receives_max {
+        return Ending::Retry(reason);
+    }
+    Ending::Park(format!("received {} times without success, the last time because {reason}", received.receives))
+}
+
+fn disposition(reason: &RetryReason) -> Disposition {
+    match reason {
+        RetryReason::Ecs(error) => error.disposition(),
+        RetryReason::Refused(refusal) => match refusal.reason {
+            FailureReason::DeploymentBlocked | FailureReason::Other(_) => Disposition::Retry,
+            FailureReason::Missing => Disposition::RetryWhileYoung,
+            FailureReason::TaskNotValid => Disposition::Park,
+        },
+        RetryReason::Unanswered
+        | RetryReason::AnotherCallInFlight
+        | RetryReason::Ledger(_)
+        | RetryReason::OutOfTime
+        | RetryReason::GroupHeld
+        | RetryReason::NotParked(_) => Disposition::Retry,
+    }
+}

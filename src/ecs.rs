@@ -1,0 +1,128 @@
+//! ECS's nouns as taskhold uses them, and [`Ecs`], the one seam to the service.
+//!
+//! What lives here: names that validate when they are made, the answers of the calls that taskhold makes, and the errors
+//! that any implementation could give. What does not: the SDK (`src/aws/`), and every opinion about what to call when.
+
+mod arn;
+mod error;
+
+pub(crate) use arn::shown;
+pub use arn::{ArnError, ClusterArn, Task, TaskArn, TaskId};
+pub use error::{Disposition, EcsError, Effect};
+
+use jiff::Timestamp;
+use std::future::Future;
+
+/// Longest protection that ECS grants in one call, in minutes (aws-facts "ECS: the protection API").
+pub const PROTECTION_MINUTES_MAX: u32 = 2880;
+/// Most tasks that one `UpdateTaskProtection` takes (aws-facts "ECS: the protection API").
+pub const TASKS_PER_PROTECTION_CALL_MAX: usize = 10;
+
+/// What `UpdateTaskProtection` is asked to set, for all tasks of one call alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ProtectionSetting {
+    /// `protectionEnabled: false`.
+    Disabled,
+    /// `protectionEnabled: true`. Every call resets the expiry, to a smaller number too.
+    Enabled {
+        /// 1..=[`PROTECTION_MINUTES_MAX`].
+        expires_in_minutes: u32,
+    },
+}
+
+/// A task in `protectedTasks` of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProtectedTask {
+    /// The task, told by its id alone because answers may use the short ARN.
+    pub task_id: TaskId,
+    /// Only `true` means that the task is protected.
+    pub protection_enabled: bool,
+    /// Until when, by ECS's clock: what was granted, not what was asked.
+    pub expiration_date: Option<Timestamp>,
+}
+
+/// A task in `failures` of an answer that is, as HTTP goes, a success.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The task, told by its id alone because answers may use the short ARN.
+    pub task_id: TaskId,
+    /// Why, as ECS's own word.
+    pub reason: FailureReason,
+    /// ECS's sentence about it, if any.
+    pub detail: Option<String>,
+}
+
+/// The reasons of aws-facts "ECS: the protection API"; others may come.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum FailureReason {
+    /// Protected tasks keep a deployment from steady state, so no more protection is granted.
+    DeploymentBlocked,
+    /// No such task, or already gone.
+    Missing,
+    /// A standalone task: only tasks of a service can be protected.
+    TaskNotValid,
+    /// A word that taskhold does not know.
+    Other(String),
+}
+
+impl FailureReason {
+    /// ECS's word for it, as in `failures[].reason`.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::DeploymentBlocked => "DEPLOYMENT_BLOCKED",
+            Self::Missing => "MISSING",
+            Self::TaskNotValid => "TASK_NOT_VALID",
+            Self::Other(word) => word,
+        }
+    }
+}
+
+impl From<&str> for FailureReason {
+    fn from(word: &str) -> Self {
+        match word {
+            "DEPLOYMENT_BLOCKED" => Self::DeploymentBlocked,
+            "MISSING" => Self::Missing,
+            "TASK_NOT_VALID" => Self::TaskNotValid,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+}
+
+/// Answer of `UpdateTaskProtection`. A refused task is in `failures`; a task in neither list was not answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProtectionAnswer {
+    /// Tasks whose protection is now as told here.
+    pub protected_tasks: Vec<ProtectedTask>,
+    /// Tasks that ECS refused.
+    pub failures: Vec<Failure>,
+}
+
+/// What ECS says of one task when it is described.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TaskPresence {
+    /// Known and not stopped yet, even if it is about to.
+    Running,
+    /// `lastStatus` is `STOPPED`, or ECS has forgotten the task (`MISSING`), which it does only after a stop.
+    Stopped,
+}
+
+/// The calls to ECS that taskhold makes. Each is sent at most once: a second attempt is the caller's decision, because
+/// only the caller knows what a late effect of the first would do.
+pub trait Ecs: Send + Sync {
+    /// Sets the protection of at most [`TASKS_PER_PROTECTION_CALL_MAX`] tasks of one cluster.
+    ///
+    /// # Errors
+    /// The whole call failed. Whether it may have taken effect all the same, [`EcsError::effect`] tells.
+    fn update_task_protection(
+        &self,
+        cluster: &ClusterArn,
+        setting: ProtectionSetting,
+        tasks: &[TaskId],
+    ) -> impl Future<Output = Result<ProtectionAnswer, EcsError>> + Send;
+
+    /// Asks whether a task still runs (`DescribeTasks`).
+    ///
+    /// # Errors
+    /// The read failed, which says nothing about the task.
+    fn task_presence(&self, task: &Task) -> impl Future<Output = Result<TaskPresence, EcsError>> + Send;
+}

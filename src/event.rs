@@ -1,0 +1,94 @@
+//! What came in, typed. [`Invocation::parse`] tells the shape of a whole payload, [`record::parse`] that of one SQS record.
+//!
+//! Unrecognized is normal: names of the future, other people's events, a test click in the console. It is counted and
+//! acknowledged. Malformed is something that meant to be a job message and is not: it is parked with the reason.
+
+pub mod job_message;
+pub mod record;
+mod task_state_change;
+
+pub use job_message::{JobMessage, JobMessageType};
+pub use record::{Received, Record};
+pub use task_state_change::TaskStopped;
+
+use crate::config::Clusters;
+use aws_lambda_events::eventbridge::EventBridgeEvent;
+use aws_lambda_events::sqs::SqsEvent;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// One payload of the function.
+#[derive(Debug)]
+pub enum Invocation {
+    /// A batch of SQS messages.
+    Sqs(SqsEvent),
+    /// An event of ECS.
+    Ecs(EcsEvent),
+    /// Anything else, with a word on what it was.
+    Unrecognized(String),
+}
+
+/// An event of ECS, as EventBridge carries it. It says where to look and proves nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EcsEvent {
+    /// A task of a configured cluster is said to have stopped.
+    TaskStopped(TaskStopped),
+    /// Nothing that this function acts on, with a word on what it was.
+    Ignored(String),
+}
+
+/// The members that tell one shape from another. Their values are not looked at before the shape is known.
+#[derive(Deserialize)]
+struct Shape<'a> {
+    #[serde(rename = "Records", borrow)]
+    records: Option<&'a RawValue>,
+    #[serde(borrow)]
+    source: Option<&'a RawValue>,
+    #[serde(rename = "detail-type", borrow)]
+    detail_type: Option<&'a RawValue>,
+}
+
+impl Invocation {
+    /// Tells what a payload is. Total: whatever is not recognized is [`Invocation::Unrecognized`].
+    pub fn parse(payload: &str, clusters: &Clusters) -> Self {
+        if !payload.trim_start().starts_with('{') {
+            return Self::Unrecognized("not a JSON object".to_owned());
+        }
+        let shape: Shape<'_> = match serde_json::from_str(payload) {
+            Ok(shape) => shape,
+            Err(error) => return Self::Unrecognized(format!("not a JSON object: {error}")),
+        };
+        if shape.records.is_some() {
+            return match serde_json::from_str::<SqsEvent>(payload) {
+                Ok(batch) if batch.records.iter().all(is_of_sqs) => Self::Sqs(batch),
+                Ok(_) => Self::Unrecognized("`Records` of another source than `aws:sqs`".to_owned()),
+                Err(error) => Self::Unrecognized(format!("`Records` that are not SQS's: {error}")),
+            };
+        }
+        if shape.source.is_some() && shape.detail_type.is_some() {
+            return match EcsEvent::parse(payload, clusters) {
+                Ok(event) => Self::Ecs(event),
+                Err(error) => Self::Unrecognized(format!("not an EventBridge event: {error}")),
+            };
+        }
+        Self::Unrecognized("a JSON object of no known shape".to_owned())
+    }
+}
+
+fn is_of_sqs(record: &aws_lambda_events::sqs::SqsMessage) -> bool {
+    record.event_source.as_deref() == Some("aws:sqs") && record.message_id.is_some()
+}
+
+impl EcsEvent {
+    /// Parses an EventBridge envelope, whether it came as a payload or in the body of a message.
+    ///
+    /// # Errors
+    /// It is not an envelope at all. An unknown source, detail-type or event name is no error but [`EcsEvent::Ignored`].
+    pub fn parse(envelope: &str, clusters: &Clusters) -> Result<Self, serde_json::Error> {
+        let event: EventBridgeEvent<Box<RawValue>> = serde_json::from_str(envelope)?;
+        Ok(match (event.source.as_str(), event.detail_type.as_str()) {
+            ("aws.ecs", "ECS Task State Change") => task_state_change::parse(event.detail.get(), clusters),
+            (source, detail_type) => Self::Ignored(format!("`{detail_type}` of `{source}`")),
+        })
+    }
+}

@@ -1,0 +1,124 @@
+//! One invocation, top to bottom: `parse → observe → decide → apply → respond`.
+
+mod batch;
+
+use crate::apply::{Apply, TaskChange};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::decide::{RetryReason, TaskState};
+use crate::ecs::{Ecs, EcsError, TaskPresence};
+use crate::event::{EcsEvent, Invocation, TaskStopped};
+use crate::ledger::{Ledger, LedgerError};
+use crate::park::ParkingQueue;
+use crate::telemetry::{self, Counts};
+use aws_lambda_events::sqs::SqsBatchResponse;
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// The function, with everything that it works with.
+#[derive(Debug)]
+pub struct Handler<E, L, Q, C> {
+    /// ECS.
+    pub ecs: E,
+    /// What taskhold knows.
+    pub ledger: L,
+    /// Where messages go that cannot be carried out; `None` leaves them to the queue's own redrive policy.
+    pub parking: Option<Q>,
+    /// The time.
+    pub clock: C,
+    /// The settings.
+    pub config: Config,
+}
+
+/// What the function answers.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Response {
+    /// To a batch of SQS: the messages that have to come again.
+    Batch(SqsBatchResponse),
+    /// To an event: what was made of it. EventBridge does not read it, a person who tries things out does.
+    Event {
+        /// A sentence.
+        taskhold: String,
+    },
+}
+
+/// An event could not be carried out; Lambda invokes again.
+///
+/// Messages of SQS never end here: each has an ending of its own.
+#[derive(Debug, thiserror::Error)]
+pub enum HandlerError {
+    /// ECS could not be asked.
+    #[error("task `{0}` is said to have stopped, and ecs could not be asked: {1}")]
+    Ecs(String, EcsError),
+    /// The ledger could not be read or stored.
+    #[error("task `{0}` has stopped, and the ledger failed: {1}")]
+    Ledger(String, LedgerError),
+}
+
+impl<E: Ecs, L: Ledger, Q: ParkingQueue, C: Clock> Handler<E, L, Q, C> {
+    /// Handles one payload. `deadline` is when Lambda ends the invocation; what is not done by then is told to come again.
+    ///
+    /// # Errors
+    /// An event of ECS could not be carried out. A batch of SQS never fails as a whole.
+    pub async fn handle(&self, payload: &str, deadline: Timestamp) -> Result<(Response, Counts), HandlerError> {
+        let counts = Counts::default();
+        let response = match Invocation::parse(payload, &self.config.clusters) {
+            Invocation::Sqs(batch) => Response::Batch(self.handle_batch(batch, deadline, &counts).await),
+            Invocation::Ecs(event) => Response::Event { taskhold: self.handle_event(event, deadline, &counts).await? },
+            Invocation::Unrecognized(what) => {
+                telemetry::unrecognized(&what);
+                counts.unrecognized.add(1);
+                Response::Event { taskhold: format!("unrecognized, nothing done: {what}") }
+            }
+        };
+        Ok((response, counts))
+    }
+
+    async fn handle_event(
+        &self,
+        event: EcsEvent,
+        deadline: Timestamp,
+        counts: &Counts,
+    ) -> Result<String, HandlerError> {
+        let stopped = match event {
+            EcsEvent::TaskStopped(stopped) => stopped,
+            EcsEvent::Ignored(what) => {
+                telemetry::unrecognized(&what);
+                counts.unrecognized.add(1);
+                return Ok(format!("nothing to do for {what}"));
+            }
+        };
+        if self.observe_stop(&stopped).await? == TaskPresence::Running {
+            return Ok(format!("nothing to do for task {}", stopped.task));
+        }
+        let change = TaskChange { task: stopped.task.clone(), jobs: Vec::new(), presence: TaskPresence::Stopped };
+        let state = self.apply(deadline, counts).run(vec![change]).await.pop();
+        match state {
+            Some(TaskState::NotStored(RetryReason::Ledger(error))) => {
+                Err(HandlerError::Ledger(stopped.task.to_string(), error))
+            }
+            _ => Ok(format!("closed the jobs of task {}", stopped.task)),
+        }
+    }
+
+    /// Whether a task that is said to have stopped has live jobs to be closed and has really stopped. Anybody who may send
+    /// to the job queue can claim a stop, so ECS is asked; a task without live jobs is not worth the call.
+    async fn observe_stop(&self, stopped: &TaskStopped) -> Result<TaskPresence, HandlerError> {
+        let task = &stopped.task;
+        let known = self.ledger.load(task).await;
+        let entry = known.map_err(|error| HandlerError::Ledger(task.to_string(), error))?.entry;
+        if entry.live_jobs(self.clock.now()).next().is_none() {
+            return Ok(TaskPresence::Running);
+        }
+        let presence = self.ecs.task_presence(task).await;
+        let presence = presence.map_err(|error| HandlerError::Ecs(task.to_string(), error))?;
+        telemetry::stop_observed(stopped, presence, &entry, self.clock.now());
+        Ok(presence)
+    }
+
+    fn apply<'a>(&'a self, deadline: Timestamp, counts: &'a Counts) -> Apply<'a, E, L, C> {
+        let Self { ecs, ledger, clock, config, .. } = self;
+        Apply { ecs, ledger, clock, config, deadline, counts }
+    }
+}

@@ -1,0 +1,280 @@
+//! What was asked of ECS for one task, what may still take effect, and what is therefore certain.
+//!
+//! Two invocations may work on one task at once, and a call may take effect after its caller gave up. So every call is
+//! written down before it is made ([`Protection::begin`]) and struck out when its effect is known ([`Protection::settle`]).
+//! What ECS answered is trusted only as far as the calls that overlapped it allow: the certain end of the protection is the
+//! least of what the answer granted and what those calls asked for. A release counts as the least of all. See
+//! SEMANTICS.md, "A release never uncovers a live job".
+
+use crate::ecs::FailureReason;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// A call whose outcome nobody wrote down is held to be able to take effect for this long. A function's call times out
+/// after seconds, a function itself after 15 minutes at most; ECS needs no minute for a call that it has taken.
+/// An assumption about the network: a request that was sent does not arrive later than this.
+pub const LATE_EFFECT_MAX: SignedDuration = SignedDuration::from_mins(2);
+
+/// So many calls are written down at once for one task. More mean a storm of failures; each is forgotten after
+/// [`LATE_EFFECT_MAX`], so waiting helps and an entry stays small.
+pub const CALLS_IN_FLIGHT_MAX: usize = 16;
+
+/// What a call asks for one task, without the rounding up that lets tasks share a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Ask {
+    /// Clear the protection. The least of all asks.
+    Release,
+    /// Protect at least until then.
+    ProtectUntil(Timestamp),
+}
+
+/// Numbers the calls of one task.
+pub type CallId = u64;
+
+/// A call that may take effect at any time from now on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Call {
+    /// Unique within the entry.
+    pub id: CallId,
+    /// What it asks.
+    pub ask: Ask,
+    /// When it was written down, by the clock of the caller.
+    pub begun_at: Timestamp,
+    /// The least and the greatest ask among the calls that were in flight while this one was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub overlaps: Option<(Ask, Ask)>,
+}
+
+impl Call {
+    fn overlap(&mut self, ask: Ask) {
+        self.overlaps = Some(match self.overlaps {
+            None => (ask, ask),
+            Some((least, greatest)) => (least.min(ask), greatest.max(ask)),
+        });
+    }
+}
+
+/// What is known of a call once its caller has an answer, or none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallResult {
+    /// ECS protects the task until then.
+    Granted(Timestamp),
+    /// ECS has cleared the protection, or knows the task no more.
+    Cleared,
+    /// ECS refused this task; nothing changed.
+    Refused(Refusal),
+    /// The call did certainly nothing: not sent, throttled, denied.
+    WithoutEffect,
+    /// Nobody knows: it stays written down.
+    Unknown,
+}
+
+/// ECS's last refusal for a task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// ECS's word.
+    pub reason: FailureReason,
+    /// ECS's sentence, if any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// When it was answered.
+    pub at: Timestamp,
+}
+
+/// The protection of a task as far as taskhold asked for it. Protection that others set is not in here.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Protection {
+    next_call: CallId,
+    /// Calls that may yet take effect.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub in_flight: Vec<Call>,
+    /// Whether taskhold has asked for protection since it last saw it cleared for certain.
+    #[serde(default)]
+    pub held: bool,
+    /// ECS protects the task at least until then, whatever is in flight. `None` if nothing is certain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmed_until: Option<Timestamp>,
+    /// The last refusal, until ECS grants or clears.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Refusal>,
+}
+
+impl Protection {
+    /// Forgets calls that can take effect no more.
+    pub fn forget_stale(&mut self, now: Timestamp) {
+        self.in_flight.retain(|call| now.duration_since(call.begun_at) < LATE_EFFECT_MAX);
+    }
+
+    /// Writes down a call that is about to be made. `None` if too many are in flight already.
+    pub fn begin(&mut self, ask: Ask, now: Timestamp) -> Option<CallId> {
+        if self.in_flight.len() >= CALLS_IN_FLIGHT_MAX {
+            return None;
+        }
+        let id = self.next_call;
+        self.next_call += 1;
+        let mut call = Call { id, ask, begun_at: now, overlaps: None };
+        for other in &mut self.in_flight {
+            other.overlap(ask);
+            call.overlap(other.ask);
+        }
+        self.in_flight.push(call);
+        self.lower_to(ask);
+        self.held |= ask != Ask::Release;
+        Some(id)
+    }
+
+    /// Strikes out a call whose outcome is known.
+    pub fn settle(&mut self, id: CallId, result: CallResult) {
+        if result == CallResult::Unknown {
+            return;
+        }
+        let Some(at) = self.in_flight.iter().position(|call| call.id == id) else {
+            // Too late to be trusted: others have acted on the belief that it is over.
+            return;
+        };
+        let call = self.in_flight.remove(at);
+        match result {
+            CallResult::Granted(until) => {
+                // Not the later of this and what was certain before: ECS may grant less than it was asked for.
+                self.refusal = None;
+                let granted = Ask::ProtectUntil(until);
+                self.confirmed_until = match call.overlaps.map_or(granted, |(least, _)| least.min(granted)) {
+                    Ask::Release => None,
+                    Ask::ProtectUntil(certain) => Some(certain),
+                };
+            }
+            CallResult::Cleared => {
+                self.refusal = None;
+                let all_releases = call.overlaps.is_none_or(|(_, greatest)| greatest == Ask::Release);
+                if all_releases {
+                    self.held = false;
+                }
+            }
+            CallResult::Refused(refusal) => self.refusal = Some(refusal),
+            CallResult::WithoutEffect | CallResult::Unknown => {}
+        }
+    }
+
+    fn lower_to(&mut self, ask: Ask) {
+        self.confirmed_until = match ask {
+            Ask::Release => None,
+            Ask::ProtectUntil(until) => self.confirmed_until.map(|confirmed| confirmed.min(until)),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(minute: i64) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + minute * 60).unwrap()
+    }
+
+    fn protect(minute: i64) -> Ask {
+        Ask::ProtectUntil(at(minute))
+    }
+
+    #[test]
+    fn a_grant_that_nothing_overlapped_is_certain() {
+        let mut protection = Protection::default();
+        let call = protection.begin(protect(60), at(0)).unwrap();
+        assert_eq!(protection.confirmed_until, None, "asked is not confirmed");
+        protection.settle(call, CallResult::Granted(at(63)));
+        assert_eq!(protection.confirmed_until, Some(at(63)));
+    }
+
+    #[test]
+    fn a_grant_during_which_a_release_was_in_flight_proves_nothing() {
+        let mut protection = Protection::default();
+        let release = protection.begin(Ask::Release, at(0)).unwrap();
+        let call = protection.begin(protect(60), at(0)).unwrap();
+        protection.settle(release, CallResult::Cleared);
+        protection.settle(call, CallResult::Granted(at(60)));
+        assert_eq!(protection.confirmed_until, None);
+        assert!(protection.held);
+    }
+
+    #[test]
+    fn a_release_that_began_later_makes_an_earlier_grant_worthless() {
+        let mut protection = Protection::default();
+        let call = protection.begin(protect(60), at(0)).unwrap();
+        let _release = protection.begin(Ask::Release, at(0)).unwrap();
+        protection.settle(call, CallResult::Granted(at(60)));
+        assert_eq!(protection.confirmed_until, None);
+    }
+
+    #[test]
+    fn of_two_overlapping_protections_the_shorter_is_certain() {
+        let mut protection = Protection::default();
+        let longer = protection.begin(protect(120), at(0)).unwrap();
+        let shorter = protection.begin(protect(60), at(0)).unwrap();
+        protection.settle(longer, CallResult::Granted(at(120)));
+        protection.settle(shorter, CallResult::Granted(at(60)));
+        assert_eq!(protection.confirmed_until, Some(at(60)));
+    }
+
+    #[test]
+    fn a_grant_shorter_than_what_was_certain_replaces_it() {
+        let mut protection = Protection::default();
+        let first = protection.begin(protect(60), at(0)).unwrap();
+        protection.settle(first, CallResult::Granted(at(60)));
+        let second = protection.begin(protect(90), at(1)).unwrap();
+        protection.settle(second, CallResult::Granted(at(30)));
+        assert_eq!(protection.confirmed_until, Some(at(30)));
+    }
+
+    #[test]
+    fn a_release_beside_a_protection_in_flight_does_not_count_as_cleared() {
+        let mut protection = Protection::default();
+        let _protect = protection.begin(protect(60), at(0)).unwrap();
+        let release = protection.begin(Ask::Release, at(0)).unwrap();
+        protection.settle(release, CallResult::Cleared);
+        assert!(protection.held);
+        protection.forget_stale(at(3));
+        let again = protection.begin(Ask::Release, at(3)).unwrap();
+        protection.settle(again, CallResult::Cleared);
+        assert!(!protection.held);
+    }
+
+    #[test]
+    fn a_release_makes_what_was_confirmed_uncertain_before_it_is_sent() {
+        let mut protection = Protection::default();
+        let call = protection.begin(protect(60), at(0)).unwrap();
+        protection.settle(call, CallResult::Granted(at(60)));
+        protection.begin(Ask::Release, at(1)).unwrap();
+        assert_eq!(protection.confirmed_until, None);
+    }
+
+    #[test]
+    fn a_refused_renewal_leaves_what_was_confirmed() {
+        let mut protection = Protection::default();
+        let call = protection.begin(protect(60), at(0)).unwrap();
+        protection.settle(call, CallResult::Granted(at(60)));
+        let renewal = protection.begin(protect(120), at(30)).unwrap();
+        let refusal = Refusal { reason: FailureReason::DeploymentBlocked, detail: None, at: at(30) };
+        protection.settle(renewal, CallResult::Refused(refusal.clone()));
+        assert_eq!((protection.confirmed_until, protection.refusal), (Some(at(60)), Some(refusal)));
+    }
+
+    #[test]
+    fn an_answer_that_comes_after_its_call_was_forgotten_is_not_trusted() {
+        let mut protection = Protection::default();
+        let call = protection.begin(protect(60), at(0)).unwrap();
+        protection.forget_stale(at(2));
+        protection.settle(call, CallResult::Granted(at(60)));
+        assert_eq!(protection.confirmed_until, None);
+    }
+
+    #[test]
+    fn calls_of_unknown_outcome_stay_until_they_are_stale_and_are_bounded() {
+        let mut protection = Protection::default();
+        for _ in 0..CALLS_IN_FLIGHT_MAX {
+            let call = protection.begin(protect(60), at(0)).unwrap();
+            protection.settle(call, CallResult::Unknown);
+        }
+        assert_eq!(protection.begin(protect(60), at(1)), None);
+        protection.forget_stale(at(2));
+        assert!(protection.begin(protect(60), at(2)).is_some());
+    }
+}

@@ -1,0 +1,153 @@
+//! The ledger's entry of one task: its jobs, its protection, its end.
+
+use super::calls::Protection;
+use super::job::{Job, JobKey};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Everything that taskhold knows about a task.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskEntry {
+    /// The jobs, finished ones included for as long as their messages can come again.
+    #[serde(with = "jobs_as_list")]
+    pub jobs: BTreeMap<JobKey, Job>,
+    /// What was asked of ECS, and what is certain.
+    pub protection: Protection,
+    /// When taskhold learned that the task has stopped. Task ids are never used again, so this is for good.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stopped_at: Option<Timestamp>,
+}
+
+impl TaskEntry {
+    /// Takes in what a message, or another instance, knows of a job.
+    pub fn merge_job(&mut self, key: &JobKey, job: &Job) {
+        match self.jobs.get_mut(key) {
+            Some(known) => known.merge(job),
+            None => {
+                self.jobs.insert(key.clone(), job.clone());
+            }
+        }
+    }
+
+    /// Closes the task and with it every job, those included whose messages are still on their way.
+    pub fn stop(&mut self, now: Timestamp) {
+        self.stopped_at = self.stopped_at.or(Some(now));
+    }
+
+    /// The jobs that live at `now`, each with its end.
+    pub fn live_jobs(&self, now: Timestamp) -> impl Iterator<Item = (&JobKey, Timestamp)> {
+        let running = self.stopped_at.is_none();
+        self.jobs.iter().filter(move |_| running).filter_map(move |(key, job)| Some((key, job.lives_until(now)?)))
+    }
+
+    /// Until when the task is wanted protected: the latest end over its live jobs.
+    pub fn wanted_until(&self, now: Timestamp) -> Option<Timestamp> {
+        self.live_jobs(now).map(|(_, until)| until).max()
+    }
+
+    /// Drops jobs that no message can revive, and calls that can take effect no more.
+    pub fn forget(&mut self, now: Timestamp, tombstone: SignedDuration) {
+        self.jobs.retain(|_, job| job.forgettable_from(tombstone) > now);
+        self.protection.forget_stale(now);
+    }
+
+    /// From when on the whole entry may be forgotten.
+    pub fn keep_until(&self, now: Timestamp, tombstone: SignedDuration) -> Timestamp {
+        let jobs = self.jobs.values().map(|job| job.forgettable_from(tombstone)).max();
+        let stopped = self.stopped_at.map(|at| at.saturating_add(tombstone).unwrap_or(Timestamp::MAX));
+        jobs.max(stopped).max(self.protection.confirmed_until).unwrap_or(now)
+    }
+}
+
+/// JSON has no keys but strings, so the jobs are kept as a list.
+mod jobs_as_list {
+    use super::{BTreeMap, Job, JobKey};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize)]
+    struct Borrowed<'a> {
+        #[serde(flatten)]
+        key: &'a JobKey,
+        #[serde(flatten)]
+        job: &'a Job,
+    }
+
+    #[derive(Deserialize)]
+    struct Owned {
+        #[serde(flatten)]
+        key: JobKey,
+        #[serde(flatten)]
+        job: Job,
+    }
+
+    pub(super) fn serialize<S: Serializer>(jobs: &BTreeMap<JobKey, Job>, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(jobs.iter().map(|(key, job)| Borrowed { key, job }))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<JobKey, Job>, D::Error> {
+        let list = Vec::<Owned>::deserialize(from)?;
+        Ok(list.into_iter().map(|Owned { key, job }| (key, job)).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(minute: i64) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + minute * 60).unwrap()
+    }
+
+    fn key(id: &str) -> JobKey {
+        JobKey { job_id: id.to_owned(), attempt: 1 }
+    }
+
+    fn live(from: i64, until: i64) -> Job {
+        Job { started_at: Some(at(from)), declared_until: Some(at(until)), heard_at: Some(at(from)), ..Job::default() }
+    }
+
+    #[test]
+    fn a_task_is_wanted_protected_until_the_latest_end_of_its_live_jobs() {
+        let mut entry = TaskEntry::default();
+        entry.merge_job(&key("short"), &live(0, 30));
+        entry.merge_job(&key("long"), &live(0, 90));
+        assert_eq!(entry.wanted_until(at(1)), Some(at(90)));
+        entry.merge_job(&key("long"), &Job { finished_at: Some(at(5)), ..Job::default() });
+        assert_eq!(entry.wanted_until(at(6)), Some(at(30)));
+        assert_eq!(entry.wanted_until(at(30)), None);
+    }
+
+    #[test]
+    fn a_stopped_task_has_no_live_jobs_not_even_those_told_later() {
+        let mut entry = TaskEntry::default();
+        entry.stop(at(0));
+        entry.merge_job(&key("late"), &live(0, 30));
+        assert_eq!(entry.wanted_until(at(1)), None);
+    }
+
+    #[test]
+    fn a_tombstone_is_forgotten_when_its_time_is_over_and_not_before() {
+        let hour = SignedDuration::from_hours(1);
+        let mut entry = TaskEntry::default();
+        entry.merge_job(&key("j"), &live(0, 30));
+        entry.merge_job(&key("j"), &Job { finished_at: Some(at(10)), heard_at: Some(at(10)), ..Job::default() });
+        assert_eq!(entry.keep_until(at(10), hour), at(70));
+        entry.forget(at(69), hour);
+        assert_eq!(entry.jobs.len(), 1);
+        entry.forget(at(70), hour);
+        assert!(entry.jobs.is_empty());
+    }
+
+    #[test]
+    fn an_entry_is_read_back_from_json_as_it_was() {
+        let mut entry = TaskEntry::default();
+        entry.merge_job(&key("j-1"), &live(0, 30));
+        entry.merge_job(&JobKey { job_id: "j-1".into(), attempt: 2 }, &live(5, 45));
+        let call = entry.protection.begin(super::super::Ask::ProtectUntil(at(45)), at(5));
+        assert!(call.is_some());
+        entry.stop(at(9));
+        let json = serde_json::to_string(&entry).unwrap();
+        assert_eq!(serde_json::from_str::<TaskEntry>(&json).unwrap(), entry);
+    }
+}

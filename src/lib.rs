@@ -1,0 +1,24 @@
+//! taskhold holds busy Amazon ECS tasks in place while they work.
+//!
+//! One invocation of the function goes `parse → observe → decide → apply → respond`:
+//!
+//! - [`event`]: what came in, typed. An event only says where to look.
+//! - [`handler`]: one invocation, top to bottom.
+//! - [`decide`]: the pure core: what is known, the policy and the time in; what to do and why not, out.
+//! - [`apply`]: carries out a decision, and has no opinion about it.
+//! - [`ledger`]: per task, its jobs, what was asked of ECS and what ECS confirmed until when.
+//! - [`park`]: what becomes of messages that cannot be carried out.
+//! - [`ecs`]: ECS's nouns, and the seam to it. `aws`: the SDK in, our nouns out.
+//! - [`config`]: the settings. [`clock`]: the time, handed in. [`telemetry`]: logs and metrics.
+
+pub mod apply;
+pub mod aws;
+pub mod clock;
+pub mod config;
+pub mod decide;
+pub mod ecs;
+pub mod event;
+pub mod handler;
+pub mod ledger;
+pub mod park;
+pub mod telemetry;

@@ -1,0 +1,108 @@
+//! Lambda's `bootstrap`: reads the environment, wires the parts together, and has no logic of its own.
+
+use jiff::{SignedDuration, Timestamp};
+use lambda_runtime::{LambdaEvent, service_fn};
+use serde_json::value::RawValue;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+use taskhold::aws::{self, AwsEcs, AwsParkingQueue};
+use taskhold::clock::Clock;
+use taskhold::config::Config;
+use taskhold::handler::{Handler, Response};
+use taskhold::ledger::InMemoryLedger;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// The system's clock. In a rehearsal with simulated time it is put forward to the time that the runtime API tells.
+#[derive(Debug, Default)]
+struct SystemClock {
+    ahead_ms: AtomicI64,
+}
+
+impl SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the system's time")]
+    fn system_now() -> Timestamp {
+        Timestamp::now()
+    }
+
+    /// Rehearsals: the invocation began `timeout` before its deadline.
+    fn follow(&self, deadline: Timestamp, timeout: SignedDuration) {
+        let begun_at = deadline - timeout;
+        self.ahead_ms.store(begun_at.as_millisecond() - Self::system_now().as_millisecond(), Ordering::Relaxed);
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        Self::system_now() + SignedDuration::from_millis(self.ahead_ms.load(Ordering::Relaxed))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one place that waits")]
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}
+
+type Function<'a> = Handler<AwsEcs, InMemoryLedger<&'a SystemClock>, AwsParkingQueue, &'a SystemClock>;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    log_as_json();
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    let config = match Config::from_variables(std::env::vars()) {
+        Ok(config) => config,
+        Err(problems) => {
+            tracing::error!(%problems, "taskhold cannot start");
+            return ExitCode::FAILURE;
+        }
+    };
+    let clock = SystemClock::default();
+    let sdk = aws::sdk_config().await;
+    let function = Handler {
+        ecs: AwsEcs::new(&sdk),
+        ledger: InMemoryLedger::new(&clock),
+        parking: config.parking_queue_url.clone().map(|url| AwsParkingQueue::new(&sdk, url)),
+        clock: &clock,
+        config,
+    };
+    let service = service_fn(|event: LambdaEvent<Box<RawValue>>| invoke(&function, event));
+    match lambda_runtime::run(service).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "the runtime ended");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn invoke(function: &Function<'_>, event: LambdaEvent<Box<RawValue>>) -> Result<Response, lambda_runtime::Error> {
+    let deadline_ms = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);
+    let deadline = Timestamp::from_millisecond(deadline_ms).unwrap_or(Timestamp::MAX);
+    if let Some(timeout) = function.config.rehearsal_timeout {
+        function.clock.follow(deadline, timeout);
+    }
+    let (response, counts) = function.handle(event.payload.get(), deadline).await?;
+    if let Some(line) = counts.metric_line(function.clock.now()) {
+        println!("{line}");
+    }
+    Ok(response)
+}
+
+/// One JSON object a line, to standard output. The level is Lambda's own setting (`AWS_LAMBDA_LOG_LEVEL`), else INFO; what
+/// the libraries below have to say is heard only when it is a warning.
+fn log_as_json() {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    let level = std::env::var("AWS_LAMBDA_LOG_LEVEL").ok().and_then(|level| level.parse().ok());
+    let level = level.unwrap_or(LevelFilter::INFO);
+    let ours = Targets::new().with_default(LevelFilter::WARN).with_targets([("taskhold", level), ("bootstrap", level)]);
+    let lines = tracing_subscriber::fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_span_list(false)
+        .with_target(false);
+    tracing_subscriber::registry().with(lines.with_filter(ours)).init();
+}

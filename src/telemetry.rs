@@ -1,0 +1,195 @@
+//! Every log line and every metric: their words, fields and names stand here and nowhere else.
+//!
+//! A line reads alone; identifiers are also fields; message bodies never appear. What a worker chose (job ids, labels)
+//! appears only as a field of a JSON line, where it is escaped.
+
+use crate::decide::{Ending, KeepReason, RetryReason};
+use crate::ecs::{ClusterArn, EcsError, ProtectionSetting, Task, TaskId, TaskPresence};
+use crate::event::TaskStopped;
+use crate::ledger::{Ask, CallResult, LedgerError, TaskEntry};
+use aws_lambda_events::sqs::SqsMessage;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use std::sync::atomic::{AtomicU64, Ordering};
+use tracing::{debug, error, info, warn};
+
+/// A number that only grows, during one invocation.
+#[derive(Debug, Default)]
+pub struct Count(AtomicU64);
+
+impl Count {
+    /// Counts so many more.
+    pub fn add(&self, more: usize) {
+        self.0.fetch_add(more as u64, Ordering::Relaxed);
+    }
+
+    /// How many it is.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What one invocation counts. The names are those of the metrics, in CloudWatch's embedded metric format.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Messages that are done.
+    pub done: Count,
+    /// Messages that come again.
+    pub retried: Count,
+    /// Messages that were parked.
+    pub parked: Count,
+    /// Payloads and bodies that were not recognized, and acknowledged.
+    pub unrecognized: Count,
+    /// `UpdateTaskProtection` calls that were sent.
+    pub protection_calls: Count,
+    /// Those of them that were throttled.
+    pub throttled_calls: Count,
+    /// Tasks that ECS refused to protect or to release.
+    pub refused: Count,
+}
+
+/// Where the metrics go.
+pub const METRIC_NAMESPACE: &str = "taskhold";
+
+impl Counts {
+    /// The counts as a line in the embedded metric format, without those that are zero; `None` if all are.
+    /// No dimensions: every value of one is a metric that is paid for.
+    pub fn metric_line(&self, now: Timestamp) -> Option<Value> {
+        let named = [
+            ("MessagesDone", &self.done),
+            ("MessagesRetried", &self.retried),
+            ("MessagesParked", &self.parked),
+            ("Unrecognized", &self.unrecognized),
+            ("ProtectionCalls", &self.protection_calls),
+            ("ProtectionCallsThrottled", &self.throttled_calls),
+            ("ProtectionsRefused", &self.refused),
+        ];
+        let counted: Vec<(&str, u64)> =
+            named.iter().map(|(name, count)| (*name, count.get())).filter(|(_, count)| *count > 0).collect();
+        if counted.is_empty() {
+            return None;
+        }
+        let metrics: Vec<Value> = counted.iter().map(|(name, _)| json!({"Name": name, "Unit": "Count"})).collect();
+        let mut line = json!({"_aws": {"Timestamp": now.as_millisecond(), "CloudWatchMetrics": [
+            {"Namespace": METRIC_NAMESPACE, "Dimensions": [[]], "Metrics": metrics}]}});
+        for (name, count) in counted {
+            line[name] = json!(count);
+        }
+        Some(line)
+    }
+}
+
+/// A moment as people and machines read it: RFC 3339, to the second.
+pub fn shown(at: Timestamp) -> String {
+    let second = Timestamp::from_second(at.as_second()).unwrap_or(at);
+    second.to_string()
+}
+
+fn shown_setting(setting: ProtectionSetting) -> String {
+    match setting {
+        ProtectionSetting::Disabled => "release".to_owned(),
+        ProtectionSetting::Enabled { expires_in_minutes } => format!("protect for {expires_in_minutes} minutes"),
+    }
+}
+
+/// A call is about to be made. `why` is asked for only if the line is wanted.
+pub(crate) fn asking<W: Iterator<Item = (String, String)>>(
+    cluster: &ClusterArn,
+    setting: ProtectionSetting,
+    why: impl FnOnce() -> W,
+) {
+    if tracing::enabled!(tracing::Level::INFO) {
+        let (tasks, why): (Vec<String>, Vec<String>) = why().unzip();
+        let (tasks, why) = (json!(tasks).to_string(), json!(why).to_string());
+        info!(cluster = %cluster.name, setting = shown_setting(setting), tasks, why, "ask ecs to set task protection");
+    }
+}
+
+/// A whole call failed.
+pub(crate) fn call_failed(cluster: &ClusterArn, setting: ProtectionSetting, what: (&[TaskId], &EcsError)) {
+    let (tasks, failure) = what;
+    let setting = shown_setting(setting);
+    let tasks = json!(tasks.iter().map(TaskId::as_str).collect::<Vec<_>>()).to_string();
+    match failure {
+        EcsError::AccessDenied(_) | EcsError::ClusterNotFound(_) => {
+            error!(cluster = %cluster.name, setting, tasks, %failure, "a protection call failed; its messages come again");
+        }
+        _ => warn!(cluster = %cluster.name, setting, tasks, %failure, "a protection call failed"),
+    }
+}
+
+/// What became of one task of a call.
+pub(crate) fn told(task: &Task, result: &CallResult) {
+    match result {
+        CallResult::Granted(until) => debug!(%task, until = shown(*until), "ecs protects the task"),
+        CallResult::Cleared => debug!(%task, "the task is no longer protected"),
+        CallResult::Refused(refusal) => {
+            let detail = refusal.detail.as_deref().unwrap_or_default();
+            warn!(%task, reason = refusal.reason.as_str(), detail, "ecs refused the task");
+        }
+        CallResult::WithoutEffect | CallResult::Unknown => {}
+    }
+}
+
+/// Nothing is asked of ECS for a task, and why.
+pub(crate) fn kept(task: &Task, reason: &KeepReason) {
+    let why = match reason {
+        KeepReason::Confirmed { until } => format!("protected until {} already", shown(*until)),
+        KeepReason::Idle => "no live job, and nothing to clear".to_owned(),
+        KeepReason::Stopped => "the task has stopped".to_owned(),
+        KeepReason::RefusedJustNow => "ecs refused less than a minute ago".to_owned(),
+    };
+    debug!(%task, why, "nothing to ask");
+}
+
+/// What would be asked, were it not a dry run.
+pub(crate) fn would_ask(task: &Task, ask: Ask) {
+    let ask = match ask {
+        Ask::Release => "release".to_owned(),
+        Ask::ProtectUntil(until) => format!("protect until {}", shown(until)),
+    };
+    info!(%task, ask, "dry run: nothing is asked of ecs");
+}
+
+/// The ledger failed for one task.
+pub(crate) fn ledger_failed(task: &Task, failure: &LedgerError) {
+    warn!(%task, %failure, "the ledger failed; the task's messages come again");
+}
+
+/// Something came in that this function does not act on.
+pub(crate) fn unrecognized(what: &str) {
+    debug!(what, "not recognized, acknowledged");
+}
+
+/// A task with live jobs is said to have stopped, and ECS was asked.
+pub(crate) fn stop_observed(stopped: &TaskStopped, presence: TaskPresence, entry: &TaskEntry, now: Timestamp) {
+    let TaskStopped { task, stop_code, stopped_reason } = stopped;
+    match presence {
+        TaskPresence::Running => {
+            warn!(%task, "an event says that the task has stopped, but it runs; nothing is closed")
+        }
+        TaskPresence::Stopped => {
+            let jobs: Vec<String> = entry.live_jobs(now).map(|(job, _)| job.to_string()).collect();
+            let jobs = json!(jobs).to_string();
+            let (code, reason) =
+                (stop_code.as_deref().unwrap_or_default(), stopped_reason.as_deref().unwrap_or_default());
+            warn!(%task, jobs, code, reason, "the task stopped with live jobs; they are closed");
+        }
+    }
+}
+
+/// A message comes again.
+pub(crate) fn retried(message: &SqsMessage, reason: &RetryReason) {
+    let id = message.message_id.as_deref().unwrap_or_default();
+    info!(id, %reason, "a message comes again");
+}
+
+/// A message was parked, or could not be.
+pub(crate) fn parking(message: &SqsMessage, ending: &Ending, kept: &Result<(), String>) {
+    let id = message.message_id.as_deref().unwrap_or_default();
+    let Ending::Park(reason) = ending else { return };
+    match kept {
+        Ok(()) => warn!(id, reason, "a message is parked"),
+        Err(failure) => error!(id, reason, failure, "a message could not be parked and comes again"),
+    }
+}
