@@ -63,6 +63,15 @@ struct Stage {
     next: Next,
 }
 
+impl Stage {
+    fn may_be_sent(&self, now: Timestamp) -> bool {
+        match self.next {
+            Next::Call(_, call) => self.versioned.entry.protection.may_be_sent(call, now),
+            Next::End(_) => false,
+        }
+    }
+}
+
 enum Next {
     /// A call that is written down and not made yet.
     Call(Ask, CallId),

@@ -24,6 +24,8 @@ pub enum Invocation {
     Sqs(SqsEvent),
     /// An event of ECS.
     Ecs(EcsEvent),
+    /// A batch of SQS that cannot be read. To acknowledge it would delete its messages, so it must fail as a whole.
+    UnreadableBatch(String),
     /// Anything else, with a word on what it was.
     Unrecognized(String),
 }
@@ -58,11 +60,14 @@ impl Invocation {
             Ok(shape) => shape,
             Err(error) => return Self::Unrecognized(format!("not a JSON object: {error}")),
         };
-        if shape.records.is_some() {
+        if let Some(records) = shape.records {
+            if !records.get().contains("\"aws:sqs\"") {
+                return Self::Unrecognized("`Records` of another source than `aws:sqs`".to_owned());
+            }
             return match serde_json::from_str::<SqsEvent>(payload) {
                 Ok(batch) if batch.records.iter().all(is_of_sqs) => Self::Sqs(batch),
-                Ok(_) => Self::Unrecognized("`Records` of another source than `aws:sqs`".to_owned()),
-                Err(error) => Self::Unrecognized(format!("`Records` that are not SQS's: {error}")),
+                Ok(_) => Self::UnreadableBatch("a record has no `messageId`, or is of another source".to_owned()),
+                Err(error) => Self::UnreadableBatch(error.to_string()),
             };
         }
         if shape.source.is_some() && shape.detail_type.is_some() {

@@ -6,9 +6,9 @@ use crate::apply::{Apply, TaskChange};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::decide::{RetryReason, TaskState};
-use crate::ecs::{Ecs, EcsError, TaskPresence};
+use crate::ecs::{Ecs, TaskPresence};
 use crate::event::{EcsEvent, Invocation, TaskStopped};
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::Ledger;
 use crate::park::ParkingQueue;
 use crate::telemetry::{self, Counts};
 use aws_lambda_events::sqs::SqsBatchResponse;
@@ -43,29 +43,46 @@ pub enum Response {
     },
 }
 
-/// An event could not be carried out; Lambda invokes again.
+/// A payload could not be carried out; Lambda invokes again.
 ///
-/// Messages of SQS never end here: each has an ending of its own.
+/// Messages of SQS do not end here, since each has an ending of its own, unless they cannot be told apart at all.
 #[derive(Debug, thiserror::Error)]
 pub enum HandlerError {
-    /// ECS could not be asked.
-    #[error("task `{0}` is said to have stopped, and ecs could not be asked: {1}")]
-    Ecs(String, EcsError),
-    /// The ledger could not be read or stored.
-    #[error("task `{0}` has stopped, and the ledger failed: {1}")]
-    Ledger(String, LedgerError),
+    /// The messages of a batch cannot be told apart.
+    #[error("a batch of sqs cannot be read: {0}")]
+    UnreadableBatch(String),
+    /// ECS or the ledger failed.
+    #[error("task `{0}` is said to have stopped, and its jobs could not be closed: {1}")]
+    Stop(String, RetryReason),
+}
+
+/// What is to be done about a stop that was claimed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum StopObserved {
+    /// The task runs, or has no live jobs.
+    NothingToClose,
+    /// The task has stopped, and has live jobs.
+    JobsToClose,
 }
 
 impl<E: Ecs, L: Ledger, Q: ParkingQueue, C: Clock> Handler<E, L, Q, C> {
     /// Handles one payload. `deadline` is when Lambda ends the invocation; what is not done by then is told to come again.
     ///
     /// # Errors
-    /// An event of ECS could not be carried out. A batch of SQS never fails as a whole.
+    /// An event of ECS could not be carried out, or a batch of SQS could not be read at all.
     pub async fn handle(&self, payload: &str, deadline: Timestamp) -> Result<(Response, Counts), HandlerError> {
         let counts = Counts::default();
         let response = match Invocation::parse(payload, &self.config.clusters) {
             Invocation::Sqs(batch) => Response::Batch(self.handle_batch(batch, deadline, &counts).await),
-            Invocation::Ecs(event) => Response::Event { taskhold: self.handle_event(event, deadline, &counts).await? },
+            Invocation::Ecs(event) => {
+                let handled = self.handle_event(event, deadline, &counts).await;
+                Response::Event { taskhold: handled.inspect_err(telemetry::event_failed)? }
+            }
+            Invocation::UnreadableBatch(what) => {
+                let error = HandlerError::UnreadableBatch(what);
+                telemetry::event_failed(&error);
+                return Err(error);
+            }
             Invocation::Unrecognized(what) => {
                 telemetry::unrecognized(&what);
                 counts.unrecognized.add(1);
@@ -84,37 +101,36 @@ impl<E: Ecs, L: Ledger, Q: ParkingQueue, C: Clock> Handler<E, L, Q, C> {
         let stopped = match event {
             EcsEvent::TaskStopped(stopped) => stopped,
             EcsEvent::Ignored(what) => {
-                telemetry::unrecognized(&what);
+                telemetry::ignored(&what);
                 counts.unrecognized.add(1);
                 return Ok(format!("nothing to do for {what}"));
             }
         };
-        if self.observe_stop(&stopped).await? == TaskPresence::Running {
+        let failed = |reason: RetryReason| HandlerError::Stop(stopped.task.to_string(), reason);
+        if self.observe_stop(&stopped).await.map_err(failed)? == StopObserved::NothingToClose {
             return Ok(format!("nothing to do for task {}", stopped.task));
         }
         let change = TaskChange { task: stopped.task.clone(), jobs: Vec::new(), presence: TaskPresence::Stopped };
-        let state = self.apply(deadline, counts).run(vec![change]).await.pop();
-        match state {
-            Some(TaskState::NotStored(RetryReason::Ledger(error))) => {
-                Err(HandlerError::Ledger(stopped.task.to_string(), error))
-            }
+        match self.apply(deadline, counts).run(vec![change]).await.pop() {
+            Some(TaskState::NotStored(reason)) => Err(failed(reason)),
             _ => Ok(format!("closed the jobs of task {}", stopped.task)),
         }
     }
 
     /// Whether a task that is said to have stopped has live jobs to be closed and has really stopped. Anybody who may send
     /// to the job queue can claim a stop, so ECS is asked; a task without live jobs is not worth the call.
-    async fn observe_stop(&self, stopped: &TaskStopped) -> Result<TaskPresence, HandlerError> {
+    async fn observe_stop(&self, stopped: &TaskStopped) -> Result<StopObserved, RetryReason> {
         let task = &stopped.task;
-        let known = self.ledger.load(task).await;
-        let entry = known.map_err(|error| HandlerError::Ledger(task.to_string(), error))?.entry;
+        let entry = self.ledger.load(task).await?.entry;
         if entry.live_jobs(self.clock.now()).next().is_none() {
-            return Ok(TaskPresence::Running);
+            return Ok(StopObserved::NothingToClose);
         }
-        let presence = self.ecs.task_presence(task).await;
-        let presence = presence.map_err(|error| HandlerError::Ecs(task.to_string(), error))?;
+        let presence = self.ecs.task_presence(task).await?;
         telemetry::stop_observed(stopped, presence, &entry, self.clock.now());
-        Ok(presence)
+        Ok(match presence {
+            TaskPresence::Running => StopObserved::NothingToClose,
+            TaskPresence::Stopped => StopObserved::JobsToClose,
+        })
     }
 
     fn apply<'a>(&'a self, deadline: Timestamp, counts: &'a Counts) -> Apply<'a, E, L, C> {

@@ -74,13 +74,6 @@ pub trait Ledger: Send + Sync {
 /// one task get through; more losses than that mean that something is wrong.
 const CONFLICTS_MAX: u32 = 8;
 
-/// How long an entry is kept after the last that it has to remember.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Retention {
-    /// Finished jobs are remembered this long: as long as SQS can redeliver their messages.
-    pub tombstone_hours: i64,
-}
-
 /// Changes the entry of `task` by `change` and stores it, unless `change` leaves it as it was.
 ///
 /// `known` is a version that the caller has just stored: it saves the read when nobody else was there. `change` may run

@@ -6,7 +6,8 @@
 use crate::decide::{Ending, KeepReason, RetryReason};
 use crate::ecs::{ClusterArn, EcsError, ProtectionSetting, Task, TaskId, TaskPresence};
 use crate::event::TaskStopped;
-use crate::ledger::{Ask, CallResult, LedgerError, TaskEntry};
+use crate::handler::HandlerError;
+use crate::ledger::{Ask, CallResult, JobKey, LedgerError, TaskEntry};
 use aws_lambda_events::sqs::SqsMessage;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -156,9 +157,24 @@ pub(crate) fn ledger_failed(task: &Task, failure: &LedgerError) {
     warn!(%task, %failure, "the ledger failed; the task's messages come again");
 }
 
-/// Something came in that this function does not act on.
+/// Something came in that is of no known shape.
 pub(crate) fn unrecognized(what: &str) {
-    debug!(what, "not recognized, acknowledged");
+    info!(what, "not recognized, acknowledged");
+}
+
+/// An event came in that this function does not act on.
+pub(crate) fn ignored(what: &str) {
+    debug!(what, "nothing to do for this event, acknowledged");
+}
+
+/// An event could not be carried out.
+pub(crate) fn event_failed(failure: &HandlerError) {
+    warn!(%failure, "an event could not be carried out; lambda invokes again");
+}
+
+/// A job's time was over before its message was carried out.
+pub(crate) fn too_late(job: &JobKey, until: Timestamp) {
+    info!(%job, until = shown(until), "the job's declared time is over; nothing is protected for it");
 }
 
 /// A task with live jobs is said to have stopped, and ECS was asked.

@@ -75,6 +75,8 @@ pub struct Region {
     pub topics: Topics,
     /// One for each of the next calls to ECS.
     pub faults: VecDeque<Fault>,
+    /// How long ECS takes for each call, by the clock of the Region.
+    pub latency_ms: Millis,
     /// The calls since somebody took them.
     pub calls: Vec<EcsCall>,
     /// Whether the function that called last is dead.
@@ -106,6 +108,7 @@ impl Region {
             queues,
             topics: Topics::default(),
             faults: VecDeque::new(),
+            latency_ms: 0,
             calls: Vec::new(),
             caller_is_dead: false,
         }
@@ -131,6 +134,8 @@ impl Region {
 
     /// Makes a call to ECS, unless the next fault has other plans for it.
     pub fn call_ecs(&mut self, operation: &str, request: &Value) -> Outcome {
+        let answered_at = self.now() + self.latency_ms;
+        self.advance_to(answered_at);
         let exception = |code, message: &str| Outcome::Answered(Err(ApiError::new(code, message)));
         let outcome = match self.faults.pop_front() {
             None => Outcome::Answered(self.ecs.call(operation, request)),

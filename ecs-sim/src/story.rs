@@ -21,6 +21,7 @@
 //! | `stop a`, `crash a`, `interrupt a` | somebody stops the task; its container ends; its Spot capacity is taken back |
 //! | `ecs throttles 2`, `ecs fails 2`, `ecs denies 2` | the next two calls to ECS are answered so |
 //! | `ecs loses 2 calls`, `ecs loses 2 answers` | they get no answer, and take effect or do not |
+//! | `ecs takes 2s` | each call takes so long from now on; in process only, since a real function has a clock of its own |
 //! | `function dies before call`, `function dies after call` | at the next call to ECS |
 //! | `advance 31m` | time passes |
 //! | `say TEXT` | a line for who reads along |

@@ -1,9 +1,9 @@
 //! Makes one protection call and tells, for each of its tasks, what is known now.
 //!
 //! Only what certainly had no effect is tried again here. After a call without an answer nobody knows what it may yet do,
-//! so it stays written down and the message comes again.
+//! so it stays written down and the message comes again. A call that waited too long is not sent at all.
 
-use super::{Apply, CALL_TIME, Stage};
+use super::{Apply, Stage};
 use crate::clock::Clock;
 use crate::decide::{ProtectionCall, RetryReason, Wish};
 use crate::ecs::{Ecs, EcsError, Effect, FailureReason, ProtectionAnswer, ProtectionSetting, TaskId};
@@ -28,6 +28,10 @@ pub(super) struct Told {
 
 impl<E: Ecs, L: Ledger, C: Clock> Apply<'_, E, L, C> {
     pub(super) async fn make_call(&self, call: ProtectionCall<Stage>) -> Vec<(Stage, Told)> {
+        if !self.may_be_sent(&call) {
+            let not_sent = || Told { result: CallResult::WithoutEffect, unmet: Some(RetryReason::OutOfTime) };
+            return call.wishes.into_iter().map(|wish| (wish.tag, not_sent())).collect();
+        }
         let ids: Vec<TaskId> = call.wishes.iter().map(|wish| wish.task.id.clone()).collect();
         telemetry::asking(&call.cluster, call.setting, || call.wishes.iter().map(|wish| why(wish, self.clock.now())));
         let answer = self.send(&call, &ids).await;
@@ -65,15 +69,20 @@ impl<E: Ecs, L: Ledger, C: Clock> Apply<'_, E, L, C> {
                 Err(EcsError::Throttled) => self.counts.throttled_calls.add(1),
                 answer => return answer,
             }
-            let left = self.deadline.duration_since(self.clock.now());
-            if left < CALL_TIME {
+            self.clock.sleep(pause + jitter(pause, &ids[0])).await;
+            if !self.may_be_sent(call) {
                 return Err(EcsError::Throttled);
             }
-            self.clock.sleep(pause + jitter(pause, &ids[0])).await;
             pause *= 2;
         }
         self.counts.protection_calls.add(1);
         self.ecs.update_task_protection(&call.cluster, call.setting, ids).await
+    }
+
+    /// Asked right before each sending. What is sent later than others reckon with could undo what they have done since.
+    fn may_be_sent(&self, call: &ProtectionCall<Stage>) -> bool {
+        let now = self.clock.now();
+        !self.time_is_short() && call.wishes.iter().all(|wish| wish.tag.may_be_sent(now))
     }
 }
 

@@ -6,7 +6,8 @@ use crate::ecs::{
 };
 use aws_config::SdkConfig;
 use aws_sdk_ecs::Client;
-use aws_sdk_ecs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_ecs::config::http::HttpResponse;
+use aws_sdk_ecs::error::{ProvideErrorMetadata, SdkError};
 use jiff::Timestamp;
 
 /// The real ECS, in the Region of the configuration.
@@ -86,16 +87,15 @@ fn is_arn_of(arn: Option<&str>, id: &TaskId) -> bool {
     arn.and_then(|arn| TaskId::at_end_of(arn).ok()).as_ref() == Some(id)
 }
 
-fn error_of<E, R>(error: &SdkError<E, R>) -> EcsError
-where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
-    R: std::fmt::Debug,
-{
-    match error {
-        SdkError::ServiceError(answer) => {
-            let code = answer.err().code().unwrap_or("no code");
-            EcsError::of_code(code, answer.err().message().unwrap_or("no message"))
-        }
-        other => EcsError::NoAnswer(DisplayErrorContext(other).to_string()),
+fn error_of<E: ProvideErrorMetadata + std::error::Error + 'static>(error: &SdkError<E, HttpResponse>) -> EcsError {
+    if let SdkError::ServiceError(answer) = error
+        && let Some(code) = answer.err().code()
+    {
+        return EcsError::of_code(code, answer.err().message().unwrap_or("no message"));
+    }
+    // What stands before ECS, such as a proxy, may answer in a language of its own.
+    match error.raw_response() {
+        Some(answer) if answer.status().is_server_error() => EcsError::Server(super::told(error)),
+        _ => EcsError::NoAnswer(super::told(error)),
     }
 }

@@ -3,7 +3,7 @@
 use crate::park::{ParkedMessage, ParkingQueue};
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::error::{BuildError, DisplayErrorContext};
+use aws_sdk_sqs::error::BuildError;
 use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
 
 /// A real queue, by its URL.
@@ -29,7 +29,7 @@ impl ParkingQueue for AwsParkingQueue {
         let sent = match entries {
             Ok(entries) => {
                 let call = self.client.send_message_batch().queue_url(&self.queue_url);
-                call.set_entries(Some(entries)).send().await.map_err(|error| DisplayErrorContext(error).to_string())
+                call.set_entries(Some(entries)).send().await.map_err(|error| super::told(&error))
             }
             Err(error) => Err(error.to_string()),
         };

@@ -35,7 +35,7 @@ pub enum RetryReason {
     /// The ledger failed.
     #[error("{0}")]
     Ledger(#[from] LedgerError),
-    /// Too little of the invocation's time is left.
+    /// Too little of the invocation's time is left, or too much has passed since a call was written down.
     #[error("the invocation's time ran short")]
     OutOfTime,
     /// A message of its group has to be retried, and a FIFO queue keeps the order.
@@ -53,8 +53,6 @@ pub enum TaskState {
     Known(TaskEntry, Option<RetryReason>),
     /// The ledger failed before anything was stored.
     NotStored(RetryReason),
-    /// Nothing is changed in ECS in this mode.
-    DryRun,
 }
 
 /// How a job message ends, given what is known of its task now.
@@ -71,7 +69,6 @@ pub fn ending(
     let (config, now) = when;
     let (message_type, key) = told;
     let (entry, unmet) = match state {
-        TaskState::DryRun => return Ending::Done,
         TaskState::NotStored(reason) => return retry_or_park(reason.clone(), received, config),
         TaskState::Known(_, None) => return Ending::Done,
         TaskState::Known(entry, Some(unmet)) => (entry, unmet),

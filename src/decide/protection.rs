@@ -1,6 +1,6 @@
 //! What to ask of ECS for one task.
 
-use crate::ecs::FailureReason;
+use crate::ecs::{FailureReason, PROTECTION_MINUTES_MAX};
 use crate::ledger::{Ask, TaskEntry};
 use jiff::{SignedDuration, Timestamp};
 
@@ -11,6 +11,9 @@ pub const GRANT_TOLERANCE: SignedDuration = SignedDuration::from_secs(30);
 /// After `DEPLOYMENT_BLOCKED` a task is not asked for again sooner than this, however many messages come: the next
 /// heartbeats would all be told the same.
 pub const REFUSED_PAUSE: SignedDuration = SignedDuration::from_secs(60);
+
+/// The longest that one call can grant.
+const PROTECTION_MAX: SignedDuration = SignedDuration::from_mins(PROTECTION_MINUTES_MAX as i64);
 
 /// What to do about a task's protection, or why nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +51,9 @@ pub fn decide_protection(entry: &TaskEntry, now: Timestamp) -> Decision {
     if entry.stopped_at.is_some() {
         return Decision::Keep(KeepReason::Stopped);
     }
-    let Some(until) = entry.wanted_until(now) else {
+    // What no single call can grant is asked for as far as one can; later messages ask for the rest.
+    let grantable = now.saturating_add(PROTECTION_MAX).unwrap_or(Timestamp::MAX);
+    let Some(until) = entry.wanted_until(now).map(|until| until.min(grantable)) else {
         return match protection.held {
             true => Decision::Ask(Ask::Release),
             false => Decision::Keep(KeepReason::Idle),
@@ -106,6 +111,15 @@ mod tests {
         let mut entry = TaskEntry::default();
         with_job(&mut entry, "j", &live_until(480));
         assert_eq!(decide_protection(&entry, at(1)), Decision::Ask(Ask::ProtectUntil(at(480))));
+    }
+
+    #[test]
+    fn more_than_ecs_can_grant_is_asked_for_as_far_as_it_can() {
+        let mut entry = TaskEntry::default();
+        with_job(&mut entry, "j", &live_until(3000));
+        assert_eq!(decide_protection(&entry, at(0)), Decision::Ask(Ask::ProtectUntil(at(2880))));
+        granted(&mut entry, 2880);
+        assert!(matches!(decide_protection(&entry, at(0)), Decision::Keep(KeepReason::Confirmed { .. })));
     }
 
     #[test]

@@ -143,7 +143,7 @@ impl Fields {
         const RULE: &str = "the number 1";
         match &self.version {
             None => Err(JobMessageError::Missing("version", RULE)),
-            Some(value) if value.as_u64() == Some(1) => Ok(()),
+            Some(value) if whole(value) == Some(1) => Ok(()),
             Some(other) => Err(wrong("version", other, RULE)),
         }
     }
@@ -168,7 +168,7 @@ impl Fields {
     fn attempt(&self) -> Result<u32, JobMessageError> {
         const RULE: &str = "a whole number from 1 to 4294967295";
         let Some(value) = &self.attempt else { return Ok(1) };
-        let attempt = value.as_u64().and_then(|number| u32::try_from(number).ok()).filter(|number| *number >= 1);
+        let attempt = whole(value).filter(|number| *number >= 1);
         attempt.ok_or_else(|| wrong("attempt", value, RULE))
     }
 
@@ -248,11 +248,21 @@ fn text<'a>(field: &'static str, value: Option<&'a Value>) -> Result<Option<&'a 
     }
 }
 
+/// A whole number, also when it is written `90.0`: to JSON Schema that is an integer, and some languages write it so.
+fn whole(value: &Value) -> Option<u32> {
+    if let Some(number) = value.as_u64() {
+        return u32::try_from(number).ok();
+    }
+    let number =
+        value.as_f64().filter(|number| number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(number))?;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked in the line above")]
+    Some(number as u32)
+}
+
 fn minutes(field: &'static str, value: Option<&Value>) -> Result<Option<u32>, JobMessageError> {
     const RULE: &str = "a whole number from 1 to 2880";
     let Some(value) = value else { return Ok(None) };
-    let whole = value.as_u64().and_then(|number| u32::try_from(number).ok());
-    match whole.filter(|minutes| (1..=PROTECTION_MINUTES_MAX).contains(minutes)) {
+    match whole(value).filter(|minutes| (1..=PROTECTION_MINUTES_MAX).contains(minutes)) {
         Some(minutes) => Ok(Some(minutes)),
         None => Err(wrong(field, value, RULE)),
     }

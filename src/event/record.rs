@@ -15,19 +15,20 @@ pub const JOB_MESSAGE_BYTES_MAX: usize = 65_536;
 /// What SQS says about a message, apart from its body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Received {
-    /// When SQS took it; trusted over a sender's clock. The Unix epoch if SQS does not say.
+    /// When SQS took it; trusted over a sender's clock.
     pub sent_at: Timestamp,
     /// How often it has been delivered, this time included. 1 if SQS does not say.
     pub receives: u32,
 }
 
 impl Received {
-    /// Reads the attributes of a record (aws-facts "Lambda and SQS").
-    pub fn of(message: &SqsMessage) -> Self {
+    /// Reads the attributes of a record (aws-facts "Lambda and SQS"). SQS always sets them; a payload that somebody wrote
+    /// by hand and that lacks them counts as sent just now, for the first time.
+    pub fn of(message: &SqsMessage, now: Timestamp) -> Self {
         let number = |name: &str| message.attributes.get(name).and_then(|value| value.parse::<i64>().ok());
         let sent_at = number("SentTimestamp").and_then(|ms| Timestamp::from_millisecond(ms).ok());
         let receives = number("ApproximateReceiveCount").and_then(|count| u32::try_from(count).ok());
-        Self { sent_at: sent_at.unwrap_or(Timestamp::UNIX_EPOCH), receives: receives.unwrap_or(1) }
+        Self { sent_at: sent_at.unwrap_or(now), receives: receives.unwrap_or(1) }
     }
 }
 
@@ -204,12 +205,13 @@ mod tests {
     }
 
     #[test]
-    fn what_sqs_says_is_read_and_its_silence_is_the_safe_value() {
+    fn what_sqs_says_is_read_and_without_it_a_message_counts_as_just_sent() {
         let mut message = SqsMessage::default();
-        assert_eq!(Received::of(&message), Received { sent_at: Timestamp::UNIX_EPOCH, receives: 1 });
+        let now = Timestamp::from_second(1_700_000_000).unwrap();
+        assert_eq!(Received::of(&message, now), Received { sent_at: now, receives: 1 });
         message.attributes.insert("SentTimestamp".to_owned(), "1764000000000".to_owned());
         message.attributes.insert("ApproximateReceiveCount".to_owned(), "3".to_owned());
-        assert_eq!(Received::of(&message).receives, 3);
-        assert_eq!(Received::of(&message).sent_at.as_millisecond(), 1_764_000_000_000);
+        assert_eq!(Received::of(&message, now).receives, 3);
+        assert_eq!(Received::of(&message, now).sent_at.as_millisecond(), 1_764_000_000_000);
     }
 }

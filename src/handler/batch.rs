@@ -1,7 +1,7 @@
 //! A batch of SQS messages: each record alone comes in and alone ends, done, retried or parked; in between, those of one
 //! task are carried out together.
 
-use super::{Handler, HandlerError};
+use super::{Handler, StopObserved};
 use crate::apply::TaskChange;
 use crate::clock::Clock;
 use crate::decide::{Ending, RetryReason, TaskState, ending, retry_or_park};
@@ -44,22 +44,39 @@ impl Gathered {
 
 impl<E: Ecs, L: Ledger, Q: ParkingQueue, C: Clock> Handler<E, L, Q, C> {
     pub(super) async fn handle_batch(&self, batch: SqsEvent, deadline: Timestamp, counts: &Counts) -> SqsBatchResponse {
-        let received: Vec<Received> = batch.records.iter().map(Received::of).collect();
+        let now = self.clock.now();
+        let received: Vec<Received> = batch.records.iter().map(|message| Received::of(message, now)).collect();
         let gathered = self.gather(&batch.records, (&received, counts)).await;
         let states = self.apply(deadline, counts).run(gathered.changes).await;
         let now = self.clock.now();
-        let endings = gathered.pending.into_iter().zip(&received).map(|(pending, received)| match pending {
-            Pending::Ended(ending) => ending,
-            Pending::Job(place, told, key) => ending((told, &key), received, &states[place], (&self.config, now)),
-            Pending::Stop(place) => match &states[place] {
-                TaskState::NotStored(reason) => retry_or_park(reason.clone(), received, &self.config),
-                TaskState::Known(..) | TaskState::DryRun => Ending::Done,
-            },
-        });
-        let mut endings: Vec<Ending> = endings.collect();
+        let pending = gathered.pending.into_iter().zip(&received);
+        let mut endings: Vec<Ending> =
+            pending.map(|(pending, received)| self.ending(pending, received, (&states, now))).collect();
+        // Before parking, so that what is held is not parked as well; and after it, since parking can fail.
+        hold_groups(&batch.records, &mut endings);
         self.park(&batch.records, &mut endings).await;
         hold_groups(&batch.records, &mut endings);
         respond(&batch.records, &endings, counts)
+    }
+
+    fn ending(&self, pending: Pending, received: &Received, what_is: (&[TaskState], Timestamp)) -> Ending {
+        let (states, now) = what_is;
+        match pending {
+            Pending::Ended(ending) => ending,
+            Pending::Job(place, told, key) => {
+                if let (JobMessageType::Started | JobMessageType::Heartbeat, TaskState::Known(entry, _)) =
+                    (told, &states[place])
+                    && let Some(until) = entry.outlived(&key, now)
+                {
+                    telemetry::too_late(&key, until);
+                }
+                ending((told, &key), received, &states[place], (&self.config, now))
+            }
+            Pending::Stop(place) => match &states[place] {
+                TaskState::NotStored(reason) => retry_or_park(reason.clone(), received, &self.config),
+                TaskState::Known(..) => Ending::Done,
+            },
+        }
     }
 
     /// Parses each record alone and files what it tells under its task.
@@ -77,21 +94,16 @@ impl<E: Ecs, L: Ledger, Q: ParkingQueue, C: Clock> Handler<E, L, Q, C> {
                     Pending::Job(place, message_type, key)
                 }
                 Record::Ecs(EcsEvent::TaskStopped(stopped)) => match self.observe_stop(&stopped).await {
-                    Ok(TaskPresence::Running) => Pending::Ended(Ending::Done),
-                    Ok(TaskPresence::Stopped) => {
+                    Ok(StopObserved::NothingToClose) => Pending::Ended(Ending::Done),
+                    Ok(StopObserved::JobsToClose) => {
                         let place = gathered.place(stopped.task);
                         gathered.changes[place].presence = TaskPresence::Stopped;
                         Pending::Stop(place)
                     }
-                    Err(HandlerError::Ecs(_, error)) => {
-                        Pending::Ended(retry_or_park(RetryReason::Ecs(error), received, &self.config))
-                    }
-                    Err(HandlerError::Ledger(_, error)) => {
-                        Pending::Ended(retry_or_park(RetryReason::Ledger(error), received, &self.config))
-                    }
+                    Err(reason) => Pending::Ended(retry_or_park(reason, received, &self.config)),
                 },
                 Record::Ecs(EcsEvent::Ignored(what)) => {
-                    telemetry::unrecognized(&what);
+                    telemetry::ignored(&what);
                     counts.unrecognized.add(1);
                     Pending::Ended(Ending::Done)
                 }

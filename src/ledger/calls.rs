@@ -15,6 +15,10 @@ use serde::{Deserialize, Serialize};
 /// An assumption about the network: a request that was sent does not arrive later than this.
 pub const LATE_EFFECT_MAX: SignedDuration = SignedDuration::from_mins(2);
 
+/// A call that is written down is sent within this time, or not at all: others count [`LATE_EFFECT_MAX`] from the writing
+/// down, and a ledger that hangs or a queue of throttled calls may come between the two. The rest is for the call's way.
+pub const SENT_WITHIN: SignedDuration = SignedDuration::from_secs(30);
+
 /// So many calls are written down at once for one task. More mean a storm of failures; each is forgotten after
 /// [`LATE_EFFECT_MAX`], so waiting helps and an entry stays small.
 pub const CALLS_IN_FLIGHT_MAX: usize = 16;
@@ -121,6 +125,11 @@ impl Protection {
         self.lower_to(ask);
         self.held |= ask != Ask::Release;
         Some(id)
+    }
+
+    /// Whether a call that was written down may still be sent.
+    pub fn may_be_sent(&self, id: CallId, now: Timestamp) -> bool {
+        self.in_flight.iter().any(|call| call.id == id && now.duration_since(call.begun_at) <= SENT_WITHIN)
     }
 
     /// Strikes out a call whose outcome is known.
@@ -264,6 +273,14 @@ mod tests {
         protection.forget_stale(at(2));
         protection.settle(call, CallResult::Granted(at(60)));
         assert_eq!(protection.confirmed_until, None);
+    }
+
+    #[test]
+    fn a_call_that_waited_too_long_to_be_sent_is_not_sent() {
+        let mut protection = Protection::default();
+        let call = protection.begin(Ask::Release, at(0)).unwrap();
+        assert!(protection.may_be_sent(call, at(0) + SENT_WITHIN));
+        assert!(!protection.may_be_sent(call, at(0) + SENT_WITHIN + SignedDuration::from_millis(1)));
     }
 
     #[test]

@@ -41,6 +41,12 @@ impl TaskEntry {
         self.jobs.iter().filter(move |_| running).filter_map(move |(key, job)| Some((key, job.lives_until(now)?)))
     }
 
+    /// When a job's declared time was over, if it is over and the job has neither finished nor stopped with its task.
+    pub fn outlived(&self, key: &JobKey, now: Timestamp) -> Option<Timestamp> {
+        let job = self.jobs.get(key).filter(|job| self.stopped_at.is_none() && job.finished_at.is_none())?;
+        job.until().filter(|until| *until <= now)
+    }
+
     /// Until when the task is wanted protected: the latest end over its live jobs.
     pub fn wanted_until(&self, now: Timestamp) -> Option<Timestamp> {
         self.live_jobs(now).map(|(_, until)| until).max()

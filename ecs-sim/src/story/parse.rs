@@ -145,6 +145,9 @@ fn job(words: &mut Words<'_>) -> Parsed<JobLine> {
 
 fn ecs(words: &mut Words<'_>) -> Parsed<Statement> {
     let verb = words.next("what ecs does")?;
+    if verb == "takes" {
+        return Ok(Statement::Latency(duration(words.next("a duration")?)?));
+    }
     let number = words.number("a number of calls")?;
     let fault = match verb {
         "throttles" => Fault::Throttled,
@@ -155,7 +158,7 @@ fn ecs(words: &mut Words<'_>) -> Parsed<Statement> {
             "answers" => Fault::AnswerLost,
             other => return Err(format!("ecs loses `calls` or `answers`, not `{other}`")),
         },
-        other => return Err(format!("ecs `throttles`, `fails`, `denies` or `loses`; `{other}` it cannot")),
+        other => return Err(format!("ecs `throttles`, `fails`, `denies`, `loses` or `takes`; `{other}` it cannot")),
     };
     Ok(Statement::Fault(fault, number))
 }

@@ -175,6 +175,7 @@ impl<F: Function, A: Audience> Run<'_, F, A> {
                 })?;
             }
             Statement::Fault(fault, times) => self.world.expect_faults(*fault, *times),
+            Statement::Latency(latency) => self.world.region.lock().latency_ms = *latency,
             Statement::Advance(by) => self.advance(*by).await?,
         }
         Ok(())

@@ -46,6 +46,8 @@ pub enum Statement {
     End(String, EndOfTask),
     /// The next calls to ECS go wrong.
     Fault(Fault, u32),
+    /// Each call to ECS takes this long from now on.
+    Latency(Millis),
     /// Time passes.
     Advance(Millis),
     /// A line for who reads along.

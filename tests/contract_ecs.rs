@@ -1,0 +1,388 @@
+//! The ECS adapter against canned answers on loopback: what exactly it sends, once, and what it makes of every answer.
+
+#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
+
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_ecs::config::Credentials;
+use ecs_sim::http::{Answer, Call, Server, ServerOptions, ServiceError};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use taskhold::aws::{self, AwsEcs};
+use taskhold::ecs::{
+    ClusterArn, Disposition, Ecs, EcsError, Effect, Failure, FailureReason, ProtectedTask, ProtectionAnswer,
+    ProtectionSetting, Task, TaskId, TaskPresence,
+};
+
+const CLUSTER: &str = "arn:aws:ecs:eu-west-1:111122223333:cluster/video";
+const A: &str = "6b777c1809a94925ab48098fa09824de";
+const B: &str = "4f0c2a9be1d84763a5c07be214d95f3a";
+const C: &str = "9d61e7f83b2c4a10b6e58c0f7a3d2e91";
+
+fn long_arn(id: &str) -> String {
+    format!("arn:aws:ecs:eu-west-1:111122223333:task/video/{id}")
+}
+
+fn short_arn(id: &str) -> String {
+    format!("arn:aws:ecs:eu-west-1:111122223333:task/{id}")
+}
+
+fn id(text: &str) -> TaskId {
+    text.parse().unwrap()
+}
+
+async fn sdk_config(endpoint: &str) -> SdkConfig {
+    let loader = aws_config::defaults(BehaviorVersion::latest())
+        .endpoint_url(endpoint)
+        .region(Region::new("eu-west-1"))
+        .credentials_provider(Credentials::new("AKIDEXAMPLE", "secret", None, None, "test"));
+    aws::with_own_settings(loader).load().await
+}
+
+/// The adapter before an ECS that gives each call the answer that was set last, and keeps the calls.
+struct Canned {
+    ecs: AwsEcs,
+    shared: Arc<Mutex<(Answer, Vec<Call>)>>,
+    _server: Server,
+}
+
+impl Canned {
+    async fn answering(answer: Answer) -> Self {
+        let shared = Arc::new(Mutex::new((answer, Vec::new())));
+        let backend = {
+            let shared = Arc::clone(&shared);
+            move |call: Call| {
+                let mut shared = shared.lock().unwrap();
+                shared.1.push(call);
+                shared.0.clone()
+            }
+        };
+        let server = Server::start(Arc::new(Mutex::new(backend)), ServerOptions::default()).await.unwrap();
+        let ecs = AwsEcs::new(&sdk_config(&server.endpoint()).await);
+        Self { ecs, shared, _server: server }
+    }
+
+    fn set(&self, answer: Answer) {
+        self.shared.lock().unwrap().0 = answer;
+    }
+
+    /// The one call that came in since the last was taken.
+    fn take_call(&self) -> Call {
+        let calls = std::mem::take(&mut self.shared.lock().unwrap().1);
+        let [call] = calls.try_into().expect("each call is sent exactly once");
+        call
+    }
+}
+
+/// A server that answers every request with these bytes and closes the connection; without bytes it never answers.
+struct Raw {
+    endpoint: String,
+    requests: Arc<AtomicUsize>,
+}
+
+impl Raw {
+    fn answering(answer: Option<String>) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let requests = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&requests);
+        // It ends with the test's process: there is nothing to wait for.
+        std::thread::spawn(move || {
+            let mut unanswered = Vec::new();
+            for mut stream in listener.incoming().flatten() {
+                read_request(&stream);
+                counted.fetch_add(1, Ordering::SeqCst);
+                match &answer {
+                    Some(answer) => stream.write_all(answer.as_bytes()).unwrap(),
+                    None => unanswered.push(stream),
+                }
+            }
+        });
+        Self { endpoint, requests }
+    }
+
+    async fn ask(&self) -> Result<ProtectionAnswer, EcsError> {
+        let answer = release(&AwsEcs::new(&sdk_config(&self.endpoint).await)).await;
+        assert_eq!(self.requests.load(Ordering::SeqCst), 1, "a call is sent exactly once");
+        answer
+    }
+}
+
+fn read_request(stream: &TcpStream) {
+    let mut reader = BufReader::new(stream);
+    let mut body_bytes = 0;
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        match line.trim_end().to_ascii_lowercase().split_once(": ") {
+            Some(("content-length", bytes)) => body_bytes = bytes.parse().unwrap(),
+            None if line.trim_end().is_empty() => break,
+            _ => {}
+        }
+    }
+    reader.read_exact(&mut vec![0; body_bytes]).unwrap();
+}
+
+fn http(status: &str, headers: &str, body: &str) -> String {
+    let bytes = body.len();
+    format!("HTTP/1.1 {status}\r\n{headers}Connection: close\r\nContent-Length: {bytes}\r\n\r\n{body}")
+}
+
+async fn set_protection(
+    ecs: &AwsEcs,
+    setting: ProtectionSetting,
+    tasks: &[&str],
+) -> Result<ProtectionAnswer, EcsError> {
+    let tasks: Vec<TaskId> = tasks.iter().map(|task| id(task)).collect();
+    ecs.update_task_protection(&CLUSTER.parse().unwrap(), setting, &tasks).await
+}
+
+async fn release(ecs: &AwsEcs) -> Result<ProtectionAnswer, EcsError> {
+    set_protection(ecs, ProtectionSetting::Disabled, &[A]).await
+}
+
+async fn presence(ecs: &AwsEcs) -> Result<TaskPresence, EcsError> {
+    let cluster: ClusterArn = CLUSTER.parse().unwrap();
+    ecs.task_presence(&Task { cluster: Arc::new(cluster), id: id(A) }).await
+}
+
+fn nothing() -> Answer {
+    Answer::Output(json!({"protectedTasks": [], "failures": []}))
+}
+
+#[tokio::test]
+async fn a_protection_names_cluster_tasks_and_minutes_and_nothing_else() {
+    let canned = Canned::answering(nothing()).await;
+    let setting = ProtectionSetting::Enabled { expires_in_minutes: 2880 };
+    set_protection(&canned.ecs, setting, &[A, B]).await.unwrap();
+    let call = canned.take_call();
+    assert_eq!(call.operation, "UpdateTaskProtection");
+    let expected = json!({"cluster": CLUSTER, "tasks": [A, B], "protectionEnabled": true, "expiresInMinutes": 2880});
+    assert_eq!(call.body, expected);
+    assert_eq!(call.access_key_id.as_deref(), Some("AKIDEXAMPLE"), "the call is signed");
+}
+
+#[tokio::test]
+async fn a_release_names_no_minutes() {
+    let canned = Canned::answering(nothing()).await;
+    release(&canned.ecs).await.unwrap();
+    assert_eq!(canned.take_call().body, json!({"cluster": CLUSTER, "tasks": [A], "protectionEnabled": false}));
+}
+
+#[tokio::test]
+async fn protected_tasks_and_failures_of_one_answer_are_both_read_by_long_and_short_arn() {
+    let canned = Canned::answering(Answer::Output(json!({
+        "protectedTasks": [
+            {"taskArn": long_arn(A), "protectionEnabled": true, "expirationDate": 1_790_000_000.25},
+            {"taskArn": short_arn(B), "protectionEnabled": true, "expirationDate": 1_790_000_060, "fromTheFuture": [1]},
+        ],
+        "failures": [
+            {"arn": short_arn(C), "reason": "DEPLOYMENT_BLOCKED", "detail": "protected tasks prevent steady state"},
+        ],
+        "fromTheFuture": {"a": null},
+    })))
+    .await;
+    let answer = release(&canned.ecs).await.unwrap();
+    let protected = |task, millis| ProtectedTask {
+        task_id: id(task),
+        protection_enabled: true,
+        expiration_date: Some(Timestamp::from_millisecond(millis).unwrap()),
+    };
+    assert_eq!(answer.protected_tasks, [protected(A, 1_790_000_000_250), protected(B, 1_790_000_060_000)]);
+    let detail = Some("protected tasks prevent steady state".to_owned());
+    assert_eq!(answer.failures, [Failure { task_id: id(C), reason: FailureReason::DeploymentBlocked, detail }]);
+}
+
+#[tokio::test]
+async fn an_entry_that_names_no_task_counts_as_not_answered_and_its_neighbours_stay() {
+    let canned = Canned::answering(Answer::Output(json!({
+        "protectedTasks": [
+            {"protectionEnabled": true, "expirationDate": 1_790_000_000},
+            {"taskArn": "arn:aws:ecs:eu-west-1:111122223333:task/video/none", "protectionEnabled": true},
+            {"taskArn": null, "protectionEnabled": true},
+            {"taskArn": long_arn(A), "protectionEnabled": false},
+        ],
+        "failures": [{"reason": "MISSING"}, {"arn": "", "reason": "MISSING"}, {"arn": long_arn(B), "reason": "MISSING"}],
+    })))
+    .await;
+    let answer = release(&canned.ecs).await.unwrap();
+    let released = ProtectedTask { task_id: id(A), protection_enabled: false, expiration_date: None };
+    assert_eq!(answer.protected_tasks, [released]);
+    assert_eq!(answer.failures, [Failure { task_id: id(B), reason: FailureReason::Missing, detail: None }]);
+}
+
+#[tokio::test]
+async fn a_protection_without_its_end_is_handed_on_without_an_end() {
+    let task = json!({"taskArn": long_arn(A), "protectionEnabled": true});
+    let canned = Canned::answering(Answer::Output(json!({"protectedTasks": [task]}))).await;
+    let answer = release(&canned.ecs).await.unwrap();
+    let protected = ProtectedTask { task_id: id(A), protection_enabled: true, expiration_date: None };
+    assert_eq!(answer, ProtectionAnswer { protected_tasks: vec![protected], failures: Vec::new() });
+}
+
+#[tokio::test]
+async fn empty_missing_and_null_lists_are_an_answer_about_no_task() {
+    let canned = Canned::answering(nothing()).await;
+    for output in [json!({"protectedTasks": [], "failures": []}), json!({}), json!({"protectedTasks": null})] {
+        canned.set(Answer::Output(output.clone()));
+        assert_eq!(release(&canned.ecs).await, Ok(ProtectionAnswer::default()), "{output}");
+    }
+}
+
+#[tokio::test]
+async fn every_failure_reason_is_handed_on_also_one_that_nobody_knows() {
+    let canned = Canned::answering(nothing()).await;
+    for (word, reason) in [
+        (Some("DEPLOYMENT_BLOCKED"), FailureReason::DeploymentBlocked),
+        (Some("MISSING"), FailureReason::Missing),
+        (Some("TASK_NOT_VALID"), FailureReason::TaskNotValid),
+        (Some("FROM_THE_FUTURE"), FailureReason::Other("FROM_THE_FUTURE".to_owned())),
+        (None, FailureReason::Other(String::new())),
+    ] {
+        canned.set(Answer::Output(json!({"failures": [{"arn": long_arn(A), "reason": word}]})));
+        let failures = release(&canned.ecs).await.unwrap().failures;
+        assert_eq!(failures, [Failure { task_id: id(A), reason, detail: None }]);
+    }
+}
+
+#[tokio::test]
+async fn every_exception_of_ecs_is_the_error_of_its_code_with_its_text_and_is_not_tried_again() {
+    let canned = Canned::answering(nothing()).await;
+    let told = |code: &str| format!("{code}: because of x");
+    for (code, status, expected) in [
+        ("AccessDeniedException", 400, EcsError::AccessDenied(told("AccessDeniedException"))),
+        ("ClientException", 400, EcsError::Rejected(told("ClientException"))),
+        ("ClusterNotFoundException", 400, EcsError::ClusterNotFound("because of x".to_owned())),
+        ("InvalidParameterException", 400, EcsError::Rejected(told("InvalidParameterException"))),
+        ("ResourceNotFoundException", 400, EcsError::NotFound("because of x".to_owned())),
+        ("ServerException", 500, EcsError::Server(told("ServerException"))),
+        ("UnsupportedFeatureException", 400, EcsError::Rejected(told("UnsupportedFeatureException"))),
+        ("ThrottlingException", 400, EcsError::Throttled),
+        ("ExpiredTokenException", 400, EcsError::AccessDenied(told("ExpiredTokenException"))),
+        ("FromTheFutureException", 400, EcsError::Server(told("FromTheFutureException"))),
+    ] {
+        let (code, message) = (code.to_owned(), "because of x".to_owned());
+        canned.set(Answer::Error(ServiceError { code: code.clone(), message, status }));
+        assert_eq!(release(&canned.ecs).await, Err(expected.clone()), "{code}");
+        assert_eq!(canned.take_call().operation, "UpdateTaskProtection");
+        assert_eq!(presence(&canned.ecs).await, Err(expected), "{code}");
+        assert_eq!(canned.take_call().operation, "DescribeTasks");
+    }
+}
+
+#[tokio::test]
+async fn an_exception_is_known_by_its_qualified_type_too() {
+    let body = r#"{"__type":"com.amazonaws.ecs#ClusterNotFoundException","Message":"Cluster not found."}"#;
+    let raw = Raw::answering(Some(http("400 Bad Request", "", body)));
+    assert_eq!(raw.ask().await, Err(EcsError::ClusterNotFound("Cluster not found.".to_owned())));
+}
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_read_proves_nothing_and_is_told_by_its_status_without_its_body() {
+    for (status, body) in [
+        ("500 Internal Server Error", "<html>secret</html>"),
+        ("503 Service Unavailable", ""),
+        ("502 Bad Gateway", r#"{"unknown":"secret"}"#),
+        ("403 Forbidden", "secret"),
+        ("200 OK", r#"{"protectedTasks":[{"taskArn":"secret"#),
+    ] {
+        let raw = Raw::answering(Some(http(status, "Content-Type: text/html\r\n", body)));
+        let error = raw.ask().await.unwrap_err();
+        assert_eq!((error.effect(), error.disposition()), (Effect::Unknown, Disposition::Retry), "{error}");
+        assert_eq!(matches!(error, EcsError::Server(_)), status.starts_with('5'), "{error:?}");
+        assert!(error.to_string().contains(&format!("HTTP {}", &status[..3])), "{error}");
+        assert!(!error.to_string().contains("secret"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_is_lost_is_no_answer_and_the_call_is_not_sent_again() {
+    let canned = Canned::answering(Answer::ConnectionLost).await;
+    let error = release(&canned.ecs).await.unwrap_err();
+    assert!(matches!(error, EcsError::NoAnswer(_)), "{error:?}");
+    canned.take_call();
+}
+
+#[tokio::test]
+async fn a_connection_that_was_used_before_and_is_lost_does_not_make_the_call_be_sent_again() {
+    let canned = Canned::answering(nothing()).await;
+    release(&canned.ecs).await.unwrap();
+    canned.take_call();
+    canned.set(Answer::ConnectionLost);
+    assert!(matches!(release(&canned.ecs).await, Err(EcsError::NoAnswer(_))));
+    canned.take_call();
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_no_answer() {
+    let whole = http("200 OK", "", r#"{"protectedTasks":[],"failures":[]}"#);
+    let error = Raw::answering(Some(whole[..whole.len() - 10].to_owned())).ask().await.unwrap_err();
+    assert!(matches!(error, EcsError::NoAnswer(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn where_nobody_listens_there_is_no_answer() {
+    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+    let ecs = AwsEcs::new(&sdk_config(&format!("http://127.0.0.1:{port}")).await);
+    let error = release(&ecs).await.unwrap_err();
+    assert!(matches!(error, EcsError::NoAnswer(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_is_given_up_within_the_time_that_a_call_gets() {
+    let raw = Raw::answering(None);
+    let config = sdk_config(&raw.endpoint).await;
+    let timeouts = config.timeout_config().unwrap();
+    let (whole, attempt) = (timeouts.operation_timeout().unwrap(), timeouts.operation_attempt_timeout().unwrap());
+    assert!(whole.max(attempt) < taskhold::apply::CALL_TIME.unsigned_abs(), "{timeouts:?}");
+
+    // The same in small, since nobody wants to wait for it.
+    let short = TimeoutConfig::builder().operation_attempt_timeout(Duration::from_millis(200)).build();
+    let ecs = AwsEcs::new(&config.into_builder().timeout_config(short).build());
+    let error = release(&ecs).await.unwrap_err();
+    assert!(matches!(error, EcsError::NoAnswer(_)), "{error:?}");
+    assert_eq!(raw.requests.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_task_is_described_by_cluster_and_id_and_its_last_status_tells_whether_it_runs() {
+    let canned = Canned::answering(nothing()).await;
+    let described = |status: Value| json!({"tasks": [{"taskArn": long_arn(A), "lastStatus": status}], "failures": []});
+    for (answer, expected) in [
+        (described(json!("RUNNING")), TaskPresence::Running),
+        (described(json!("DEPROVISIONING")), TaskPresence::Running),
+        (described(json!("FROM_THE_FUTURE")), TaskPresence::Running),
+        (described(Value::Null), TaskPresence::Running),
+        (described(json!("STOPPED")), TaskPresence::Stopped),
+        (described(json!("DELETED")), TaskPresence::Stopped),
+        (json!({"tasks": [{"taskArn": short_arn(A), "lastStatus": "STOPPED"}]}), TaskPresence::Stopped),
+        (json!({"tasks": [], "failures": [{"arn": short_arn(A), "reason": "MISSING"}]}), TaskPresence::Stopped),
+    ] {
+        canned.set(Answer::Output(answer.clone()));
+        assert_eq!(presence(&canned.ecs).await, Ok(expected), "{answer}");
+        let call = canned.take_call();
+        assert_eq!(call.operation, "DescribeTasks");
+        assert_eq!(call.body, json!({"cluster": CLUSTER, "tasks": [A]}));
+    }
+}
+
+#[tokio::test]
+async fn a_description_that_says_nothing_of_the_task_is_an_error_and_no_stop() {
+    let canned = Canned::answering(nothing()).await;
+    for answer in [
+        json!({"tasks": [], "failures": []}),
+        json!({"tasks": [{"taskArn": long_arn(B), "lastStatus": "STOPPED"}]}),
+        json!({"tasks": [{"lastStatus": "STOPPED"}]}),
+        json!({"failures": [{"arn": long_arn(B), "reason": "MISSING"}]}),
+        json!({"failures": [{"arn": long_arn(A), "reason": "FROM_THE_FUTURE"}]}),
+    ] {
+        canned.set(Answer::Output(answer.clone()));
+        let error = presence(&canned.ecs).await.unwrap_err();
+        assert!(matches!(&error, EcsError::Server(text) if text.contains(A)), "{answer}: {error:?}");
+    }
+}

@@ -1,0 +1,230 @@
+//! The parking queue's adapter before the simulated SQS and before canned answers: what it sends, and what it believes.
+//!
+//! Neither this SDK nor the adapter compares the MD5 digests of an answer; that the simulated SQS digests as the real one
+//! does is for its own tests.
+
+#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
+
+use aws_config::{BehaviorVersion, Region};
+use aws_sdk_sqs::config::Credentials;
+use ecs_sim::http::{Answer, Call, Server, ServerOptions, ServiceError, Services};
+use ecs_sim::queue::{MessageAttribute, QueueOrigin, QueueSettings, Queues};
+use serde_json::{Value, json};
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::{Arc, Mutex};
+use taskhold::aws::{self, AwsParkingQueue};
+use taskhold::park::{
+    BODY_BYTES_ATTRIBUTE, MESSAGE_BYTES_MAX, MESSAGE_ID_ATTRIBUTE, MESSAGES_PER_SEND_MAX, ParkedMessage, ParkingQueue,
+    REASON_ATTRIBUTE, SOURCE_ATTRIBUTE,
+};
+
+const NOW_MS: i64 = 1_790_000_000_000;
+const QUEUE: &str = "jobs-parked";
+const SOURCE: &str = "arn:aws:sqs:eu-west-1:111122223333:jobs";
+
+fn parked(body: &str) -> ParkedMessage {
+    ParkedMessage::new(body, "`jobId` is missing", "827137ab-8e43-4a17-af32-39b36c047d92", SOURCE)
+}
+
+async fn parking_queue(endpoint: &str, queue: &str) -> AwsParkingQueue {
+    let loader = aws_config::defaults(BehaviorVersion::latest())
+        .endpoint_url(endpoint)
+        .region(Region::new("eu-west-1"))
+        .credentials_provider(Credentials::new("AROAEXAMPLE:taskhold", "secret", None, None, "test"));
+    let config = aws::with_own_settings(loader).load().await;
+    AwsParkingQueue::new(&config, format!("{endpoint}/111122223333/{queue}"))
+}
+
+type NoEcs = fn(i64, &str, &Value) -> Answer;
+
+/// The adapter before the simulated SQS with one queue.
+struct Simulated {
+    services: Arc<Mutex<Services<NoEcs>>>,
+    server: Server,
+}
+
+impl Simulated {
+    async fn start() -> Self {
+        let mut queues = Queues::new(QueueOrigin::new("eu-west-1", "111122223333"), NOW_MS);
+        queues.create(QUEUE, QueueSettings::default()).unwrap();
+        let no_ecs: NoEcs = |_, operation, _| panic!("{operation} was called");
+        let services = Arc::new(Mutex::new(Services::new(no_ecs, queues, || NOW_MS)));
+        let server = Server::start(Arc::clone(&services), ServerOptions::default()).await.unwrap();
+        Self { services, server }
+    }
+
+    async fn park(&self, messages: &[ParkedMessage]) -> Vec<Result<(), String>> {
+        parking_queue(&self.server.endpoint(), QUEUE).await.park(messages).await
+    }
+
+    /// The bodies and attributes in the queue.
+    fn kept(&self) -> Vec<(String, Vec<(String, MessageAttribute)>)> {
+        let services = self.services.lock().unwrap();
+        let messages = services.queues.messages(QUEUE).unwrap();
+        messages.iter().map(|kept| (kept.body.clone(), kept.attributes.clone().into_iter().collect())).collect()
+    }
+}
+
+/// The adapter before an SQS that gives every call this answer, and the calls.
+async fn canned(answer: Answer) -> (AwsParkingQueue, Arc<Mutex<Vec<Call>>>, Server) {
+    let calls = Arc::new(Mutex::new(Vec::new()));
+    let captured = Arc::clone(&calls);
+    let backend = move |call: Call| {
+        captured.lock().unwrap().push(call);
+        answer.clone()
+    };
+    let server = Server::start(Arc::new(Mutex::new(backend)), ServerOptions::default()).await.unwrap();
+    (parking_queue(&server.endpoint(), QUEUE).await, calls, server)
+}
+
+fn successful(id: &str) -> Value {
+    json!({"Id": id, "MessageId": "m", "MD5OfMessageBody": "0".repeat(32)})
+}
+
+#[tokio::test]
+async fn a_send_names_queue_bodies_and_attributes_of_type_string_and_nothing_else() {
+    let (queue, calls, server) = canned(Answer::Output(json!({"Successful": [successful("0")], "Failed": []}))).await;
+    assert_eq!(queue.park(&[parked("{\"a\": 1}")]).await, [Ok(())]);
+    let calls = calls.lock().unwrap();
+    let [call] = calls.as_slice() else { panic!("a send is sent exactly once: {calls:?}") };
+    let string = |value: &str| json!({"DataType": "String", "StringValue": value});
+    let expected = json!({
+        "QueueUrl": format!("{}/111122223333/{QUEUE}", server.endpoint()),
+        "Entries": [{"Id": "0", "MessageBody": "{\"a\": 1}", "MessageAttributes": {
+            REASON_ATTRIBUTE: string("`jobId` is missing"),
+            MESSAGE_ID_ATTRIBUTE: string("827137ab-8e43-4a17-af32-39b36c047d92"),
+            SOURCE_ATTRIBUTE: string(SOURCE),
+        }}],
+    });
+    assert_eq!((call.operation.as_str(), &call.body), ("SendMessageBatch", &expected));
+}
+
+#[tokio::test]
+async fn a_parked_message_is_in_the_queue_with_its_reason_its_id_and_its_source() {
+    let simulated = Simulated::start().await;
+    assert_eq!(simulated.park(&[parked("not json \u{1f980}")]).await, [Ok(())]);
+    let attribute = |name: &str, value: &str| (name.to_owned(), MessageAttribute::string(value));
+    let attributes = vec![
+        attribute(MESSAGE_ID_ATTRIBUTE, "827137ab-8e43-4a17-af32-39b36c047d92"),
+        attribute(REASON_ATTRIBUTE, "`jobId` is missing"),
+        attribute(SOURCE_ATTRIBUTE, SOURCE),
+    ];
+    assert_eq!(simulated.kept(), [("not json \u{1f980}".to_owned(), attributes)]);
+}
+
+#[tokio::test]
+async fn as_many_messages_as_sqs_takes_in_one_send_arrive_in_their_order() {
+    let simulated = Simulated::start().await;
+    let messages: Vec<ParkedMessage> = (0..MESSAGES_PER_SEND_MAX).map(|at| parked(&format!("body {at}"))).collect();
+    assert_eq!(simulated.park(&messages).await, vec![Ok(()); MESSAGES_PER_SEND_MAX]);
+    let bodies: Vec<String> = simulated.kept().into_iter().map(|(body, _)| body).collect();
+    assert_eq!(bodies, (0..MESSAGES_PER_SEND_MAX).map(|at| format!("body {at}")).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_message_that_was_as_large_as_sqs_takes_is_taken_again_with_its_reason() {
+    for body in ["x".repeat(MESSAGE_BYTES_MAX), "\u{1f980}".repeat(MESSAGE_BYTES_MAX / 4)] {
+        let simulated = Simulated::start().await;
+        let reason = "\u{10ffff}".repeat(5000);
+        let message = ParkedMessage::new(&body, &reason, "827137ab-8e43-4a17-af32-39b36c047d92", SOURCE);
+        assert_eq!(simulated.park(&[message]).await, [Ok(())]);
+        let (kept, attributes) = simulated.kept().remove(0);
+        assert!(body.starts_with(&kept) && kept.len() > MESSAGE_BYTES_MAX - 8 * 1024, "{}", kept.len());
+        let expected = (BODY_BYTES_ATTRIBUTE.to_owned(), MessageAttribute::string(MESSAGE_BYTES_MAX.to_string()));
+        assert!(attributes.contains(&expected));
+    }
+}
+
+#[tokio::test]
+async fn large_messages_go_in_as_many_sends_as_sqs_needs() {
+    let simulated = Simulated::start().await;
+    let mut messages = vec![parked(&"x".repeat(400_000)); 3];
+    messages.push(parked(""));
+    let sends = ParkedMessage::sends(&messages);
+    assert_eq!(sends.len(), 2);
+    for send in sends {
+        assert_eq!(simulated.park(send).await, vec![Ok(()); send.len()]);
+    }
+    let bodies: Vec<usize> = simulated.kept().iter().map(|(body, _)| body.len()).collect();
+    assert_eq!(bodies, [400_000, 400_000, 400_000, "(empty)".len()]);
+}
+
+#[tokio::test]
+async fn a_message_that_sqs_refuses_does_not_keep_its_neighbours_out() {
+    let simulated = Simulated::start().await;
+    let refused = ParkedMessage { body: "\u{0}".to_owned(), attributes: Vec::new() };
+    let kept = simulated.park(&[parked("first"), refused, parked("third")]).await;
+    assert_eq!((&kept[0], &kept[2]), (&Ok(()), &Ok(())));
+    assert!(kept[1].as_ref().unwrap_err().starts_with("InvalidMessageContents: "), "{:?}", kept[1]);
+    assert_eq!(simulated.kept().len(), 2);
+}
+
+#[tokio::test]
+async fn an_answer_is_read_by_the_ids_of_its_entries_and_silence_about_one_means_that_it_is_not_kept() {
+    let (queue, _calls, _server) = canned(Answer::Output(json!({
+        "Successful": [successful("3"), successful("77"), successful("from the future"), successful("0")],
+        "Failed": [
+            {"Id": "2", "Code": "InternalError", "SenderFault": false},
+            {"Id": "4", "Code": "InvalidParameterValue", "Message": "because of x", "SenderFault": true},
+            {"Id": "78", "Code": "InternalError", "SenderFault": false},
+        ],
+    })))
+    .await;
+    let failed = |why: &str| Err(why.to_owned());
+    let expected = [
+        Ok(()),
+        failed("sqs did not answer for it"),
+        failed("InternalError: no message"),
+        Ok(()),
+        failed("InvalidParameterValue: because of x"),
+    ];
+    assert_eq!(queue.park(&vec![parked("x"); 5]).await, expected);
+}
+
+#[tokio::test]
+async fn an_entry_that_is_told_to_have_succeeded_and_failed_is_not_kept() {
+    let failed = json!({"Id": "0", "Code": "InternalError", "SenderFault": false});
+    let (queue, _calls, _server) =
+        canned(Answer::Output(json!({"Successful": [successful("0")], "Failed": [failed]}))).await;
+    assert_eq!(queue.park(&[parked("x")]).await, [Err("InternalError: no message".to_owned())]);
+}
+
+#[tokio::test]
+async fn a_send_that_fails_as_a_whole_keeps_none_of_its_messages_and_is_not_tried_again() {
+    let error = |code: &str, status| {
+        Answer::Error(ServiceError { code: code.to_owned(), message: "because of x".to_owned(), status })
+    };
+    for (answer, expected) in [
+        (error("QueueDoesNotExist", 400), "because of x"),
+        (error("AccessDeniedException", 403), "AccessDeniedException"),
+        (error("RequestThrottled", 403), "because of x"),
+        (error("InternalFailure", 500), "HTTP 500"),
+        (Answer::ConnectionLost, "connection closed"),
+    ] {
+        let (queue, calls, _server) = canned(answer).await;
+        let kept = queue.park(&vec![parked("secret"); 3]).await;
+        assert_eq!(kept.len(), 3);
+        for kept in kept {
+            let why = kept.unwrap_err();
+            assert!(why.contains(expected), "expected {expected}, found {why}");
+            assert!(!why.contains("secret") && why.len() < 300, "{why}");
+        }
+        assert_eq!(calls.lock().unwrap().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_queue_that_does_not_exist_keeps_nothing() {
+    let simulated = Simulated::start().await;
+    let queue = parking_queue(&simulated.server.endpoint(), "another").await;
+    let why = queue.park(&[parked("x")]).await.remove(0).unwrap_err();
+    assert!(why.contains("HTTP 400") && why.contains("queue"), "{why}");
+}
+
+#[tokio::test]
+async fn where_nobody_listens_nothing_is_kept() {
+    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+    let queue = parking_queue(&format!("http://127.0.0.1:{port}"), QUEUE).await;
+    let why = queue.park(&[parked("x")]).await.remove(0).unwrap_err();
+    assert!(why.contains("Connection refused"), "{why}");
+}

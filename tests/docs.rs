@@ -1,0 +1,145 @@
+//! The tables of the documentation are those of the code: settings, parameters, attributes, log lines, metrics.
+
+#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use taskhold::config::SETTINGS;
+use taskhold::park::{BODY_BYTES_ATTRIBUTE, MESSAGE_ID_ATTRIBUTE, REASON_ATTRIBUTE, SOURCE_ATTRIBUTE};
+use taskhold::telemetry::{Counts, METRIC_NAMESPACE};
+
+fn read(relative: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(relative);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The rows of the table whose first column has this heading, each as its cells without backticks.
+fn table(file: &str, heading: &str) -> Vec<Vec<String>> {
+    let text = read(file);
+    let start = format!("| {heading} |");
+    let mut lines = text.lines().skip_while(|line| !line.starts_with(&start)).skip(2).peekable();
+    assert!(lines.peek().is_some(), "{file} has a table of `{heading}`");
+    let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
+    lines.take_while(|line| line.starts_with('|')).map(cells).collect()
+}
+
+fn bare(cell: &str) -> String {
+    cell.trim_matches('`').to_owned()
+}
+
+/// An absent default is written out, so that no cell is empty.
+fn or_none(default: &str) -> String {
+    if default.is_empty() { "none".to_owned() } else { default.to_owned() }
+}
+
+/// A log line of the source: level, message, names of its fields.
+fn log_lines(file: &str) -> Vec<[String; 3]> {
+    let source = read(file);
+    let source = source.split("#[cfg(test)]").next().unwrap();
+    ["error", "warn", "info", "debug"].into_iter().flat_map(|level| log_lines_at(source, level)).collect()
+}
+
+fn log_lines_at(source: &str, level: &str) -> Vec<[String; 3]> {
+    let call = format!("{level}!(");
+    let calls = source.split(&call).skip(1);
+    calls
+        .map(|rest| {
+            let (fields, rest) = rest.split_once('"').unwrap_or_else(|| panic!("{level}!({rest}"));
+            let (message, _) = rest.split_once('"').unwrap();
+            let fields = outer_parts(fields);
+            let names =
+                fields.iter().map(|field| field.split('=').next().unwrap().trim().trim_start_matches(['%', '?']));
+            let names: Vec<String> = names.filter(|name| !name.is_empty()).map(|name| format!("`{name}`")).collect();
+            [level.to_uppercase(), message.to_owned(), names.join(", ")]
+        })
+        .collect()
+}
+
+/// Splits at the commas that stand in no parentheses.
+fn outer_parts(text: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let mut depth = 0;
+    for c in text.chars() {
+        match c {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            _ => {}
+        }
+        match c {
+            ',' if depth == 0 => parts.push(String::new()),
+            c => parts.last_mut().unwrap().push(c),
+        }
+    }
+    parts
+}
+
+#[test]
+fn every_setting_is_documented_with_its_default_and_its_rule() {
+    let documented: Vec<[String; 3]> = table("docs/configuration.md", "Setting")
+        .into_iter()
+        .map(|row| [bare(&row[0]), row[1].clone(), row[2].clone()])
+        .collect();
+    let settings: Vec<[String; 3]> = SETTINGS
+        .iter()
+        .map(|setting| [setting.name.to_owned(), or_none(setting.default), setting.rule.to_owned()])
+        .collect();
+    assert_eq!(documented, settings);
+}
+
+#[test]
+fn every_parameter_and_output_of_the_template_is_documented() {
+    let template: yaml_serde::Value = yaml_serde::from_str(&read("template.yaml")).unwrap();
+    let parameters = template["Parameters"].as_mapping().unwrap().iter().map(|(name, parameter)| {
+        let default = match &parameter["Default"] {
+            yaml_serde::Value::Null => String::new(),
+            yaml_serde::Value::String(text) => text.clone(),
+            other => serde_json::to_string(other).unwrap(),
+        };
+        [name.as_str().unwrap().to_owned(), or_none(&default)]
+    });
+    let documented = table("docs/configuration.md", "Parameter").into_iter().map(|row| [bare(&row[0]), row[1].clone()]);
+    assert_eq!(documented.collect::<Vec<_>>(), parameters.collect::<Vec<_>>());
+
+    let outputs = template["Outputs"].as_mapping().unwrap().keys().map(|name| name.as_str().unwrap().to_owned());
+    let rows = table("docs/configuration.md", "Output");
+    let documented = rows.iter().flat_map(|row| row[0].split(", ")).map(bare);
+    assert_eq!(documented.collect::<BTreeSet<_>>(), outputs.collect::<BTreeSet<_>>());
+}
+
+#[test]
+fn every_log_line_is_documented_with_its_level_and_fields() {
+    let mut lines = log_lines("src/telemetry.rs");
+    lines.extend(log_lines("src/main.rs"));
+    lines.sort();
+    let mut documented = table("docs/configuration.md", "Level");
+    documented.sort();
+    assert_eq!(documented, lines);
+    let explained = table("docs/configuration.md", "Field");
+    let explained: BTreeSet<&str> = explained.iter().flat_map(|row| row[0].split(", ")).collect();
+    let used: BTreeSet<&str> = lines.iter().flat_map(|line| line[2].split(", ")).collect();
+    assert_eq!(explained, used);
+}
+
+#[test]
+fn every_metric_is_documented() {
+    let counts = Counts::default();
+    // By name, so that a count that is added here is missed.
+    let Counts { done, retried, parked, unrecognized, protection_calls, throttled_calls, refused } = &counts;
+    for count in [done, retried, parked, unrecognized, protection_calls, throttled_calls, refused] {
+        count.add(1);
+    }
+    let line = counts.metric_line(jiff::Timestamp::UNIX_EPOCH).unwrap();
+    let metrics = line["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array().unwrap().clone();
+    let names: Vec<String> = metrics.iter().map(|metric| metric["Name"].as_str().unwrap().to_owned()).collect();
+    let documented: Vec<String> = table("docs/configuration.md", "Metric").iter().map(|row| bare(&row[0])).collect();
+    assert_eq!(documented, names);
+    assert!(read("docs/configuration.md").contains(&format!("namespace `{METRIC_NAMESPACE}`")));
+}
+
+#[test]
+fn every_attribute_of_a_parked_message_is_documented() {
+    let documented = table("docs/job-messages.md", "Attribute").into_iter().map(|row| bare(&row[0]));
+    let attributes = [REASON_ATTRIBUTE, MESSAGE_ID_ATTRIBUTE, SOURCE_ATTRIBUTE, BODY_BYTES_ATTRIBUTE];
+    assert_eq!(documented.collect::<Vec<_>>(), attributes);
+}

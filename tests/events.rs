@@ -1,0 +1,287 @@
+//! The corpus: every payload in `events/` is read as what [`EXPECTED`] says, and so are altered copies of it, because
+//! AWS adds members, event names and detail-types without asking.
+
+#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
+
+use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use taskhold::config::Clusters;
+use taskhold::event::job_message::JobMessageError;
+use taskhold::event::{EcsEvent, Invocation, Record, record};
+
+/// What each file is read as: the payload's own line, then one for each record of a batch. A file without a row and a
+/// row without a file both fail.
+const EXPECTED: [(&str, &[&str]); 25] = [
+    ("console-test-event", &["unrecognized"]),
+    ("ecs-deployment-state-change-completed", &["ignored"]),
+    ("ecs-deployment-state-change-failed", &["ignored"]),
+    ("ecs-deployment-state-change-in-progress", &["ignored"]),
+    ("ecs-service-action-steady-state", &["ignored"]),
+    ("ecs-service-action-task-placement-failure", &["ignored"]),
+    ("ecs-service-action-task-protection", &["ignored"]),
+    ("ecs-task-state-change-running", &["ignored"]),
+    ("ecs-task-state-change-spot-notice", &["ignored"]),
+    ("ecs-task-state-change-spot-stopped", &["stopped 9d61e7f83b2c4a10b6e58c0f7a3d2e91: SpotInterruption"]),
+    ("ecs-task-state-change-stopped", &["stopped 4f0c2a9be1d84763a5c07be214d95f3a: ServiceSchedulerInitiated"]),
+    ("ecs-task-state-change-stopped-other-cluster", &["ignored"]),
+    ("ecs-task-state-change-stopping", &["ignored"]),
+    ("ecs-unknown-detail-type", &["ignored"]),
+    ("lifecycle-hook-post-scale-up", &["unrecognized"]),
+    ("scheduled-event", &["ignored"]),
+    ("sns-invocation", &["unrecognized"]),
+    (
+        "sqs-batch-mixed",
+        &[
+            "batch",
+            "job.started of episode-0417 on 4f0c2a9be1d84763a5c07be214d95f3a",
+            "job.started of episode-0418 (attempt 2) on 9d61e7f83b2c4a10b6e58c0f7a3d2e91",
+            "malformed: not an object",
+            "malformed: `jobId` is missing",
+            "malformed: `maxDurationMinutes` is wrong",
+            "malformed: `taskArn` is none of ours",
+            "malformed: `type` is wrong",
+            "malformed: `version` is wrong",
+            "malformed: `taskArn` is none of ours",
+            "job.finished of episode-0399 on c87a15d2f4694e0d8b31a6fe95027bd4",
+        ],
+    ),
+    ("sqs-eventbridge-in-body", &["batch", "stopped 4f0c2a9be1d84763a5c07be214d95f3a: ServiceSchedulerInitiated"]),
+    (
+        "sqs-fifo-job-messages",
+        &[
+            "batch",
+            "job.started of reel-7 on 9d61e7f83b2c4a10b6e58c0f7a3d2e91",
+            "job.finished of reel-7 on 9d61e7f83b2c4a10b6e58c0f7a3d2e91",
+        ],
+    ),
+    ("sqs-job-finished", &["batch", "job.finished of episode-0417 on 4f0c2a9be1d84763a5c07be214d95f3a"]),
+    ("sqs-job-heartbeat", &["batch", "job.heartbeat of episode-0417 on 4f0c2a9be1d84763a5c07be214d95f3a"]),
+    ("sqs-job-started", &["batch", "job.started of episode-0417 on 4f0c2a9be1d84763a5c07be214d95f3a"]),
+    (
+        "sqs-sns-envelope",
+        &[
+            "batch",
+            "job.started of episode-0417 on 4f0c2a9be1d84763a5c07be214d95f3a",
+            "stopped 4f0c2a9be1d84763a5c07be214d95f3a: ServiceSchedulerInitiated",
+        ],
+    ),
+    ("sweep", &["unrecognized"]),
+];
+
+fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("events")
+}
+
+fn payload(name: &str) -> Value {
+    let path = directory().join(format!("{name}.json"));
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+fn files() -> BTreeSet<String> {
+    let names = fs::read_dir(directory()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter_map(|name| name.strip_suffix(".json").map(str::to_owned)).collect()
+}
+
+fn clusters() -> Clusters {
+    Clusters::new(vec!["arn:aws:ecs:eu-west-1:111122223333:cluster/video".parse().unwrap()]).unwrap()
+}
+
+/// What a payload is read as, in the lines of [`EXPECTED`].
+fn read(payload: &Value) -> Vec<String> {
+    match Invocation::parse(&payload.to_string(), &clusters()) {
+        Invocation::Unrecognized(_) => vec!["unrecognized".to_owned()],
+        Invocation::UnreadableBatch(_) => vec!["unreadable batch".to_owned()],
+        Invocation::Ecs(event) => vec![read_event(event)],
+        Invocation::Sqs(batch) => {
+            let record = |body: &str| match record::parse(body, &clusters()) {
+                Record::Job(message) => {
+                    format!("{} of {} on {}", message.message_type.as_str(), message.job, message.task.id)
+                }
+                Record::Ecs(event) => read_event(event),
+                Record::Malformed(error) => format!("malformed: {}", why(&error)),
+            };
+            let records = batch.records.iter().map(|message| record(message.body.as_deref().unwrap()));
+            std::iter::once("batch".to_owned()).chain(records).collect()
+        }
+    }
+}
+
+fn read_event(event: EcsEvent) -> String {
+    match event {
+        EcsEvent::Ignored(_) => "ignored".to_owned(),
+        EcsEvent::TaskStopped(stopped) => {
+            format!("stopped {}: {}", stopped.task.id, stopped.stop_code.as_deref().unwrap_or("no stopCode"))
+        }
+    }
+}
+
+fn why(error: &JobMessageError) -> String {
+    match error {
+        JobMessageError::NotAnObject(_) => "not an object".to_owned(),
+        JobMessageError::TooLarge(..) => "too large".to_owned(),
+        JobMessageError::Missing(field, _) => format!("`{field}` is missing"),
+        JobMessageError::Wrong { field, .. } => format!("`{field}` is wrong"),
+        JobMessageError::Task { field, .. } => format!("`{field}` is none of ours"),
+    }
+}
+
+/// The texts within a payload that are JSON themselves, so that what alters a payload reaches them too.
+fn is_json_text(member: &str) -> bool {
+    matches!(member, "body" | "Message")
+}
+
+/// Gives every object a member that nobody knows. SQS's maps of attributes and the labels of a job are no records but
+/// maps of strings, so they get another string.
+fn with_unknown_members(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => items.iter().map(with_unknown_members).collect(),
+        Value::Object(members) => {
+            let mut altered: Map<String, Value> =
+                members.iter().map(|(name, value)| (name.clone(), altered_member(name, value))).collect();
+            altered.insert("fromTheFuture".to_owned(), json!({"list": [1, {"deep": null}], "flag": true}));
+            Value::Object(altered)
+        }
+        other => other.clone(),
+    }
+}
+
+fn altered_member(name: &str, value: &Value) -> Value {
+    match (name, value) {
+        ("attributes" | "labels", Value::Object(texts)) => {
+            let mut texts = texts.clone();
+            texts.insert("FromTheFuture".to_owned(), json!("1"));
+            Value::Object(texts)
+        }
+        ("messageAttributes", _) => json!({"FromTheFuture": {"dataType": "String", "stringValue": "1",
+            "stringListValues": [], "binaryListValues": [], "more": {}}}),
+        (name, Value::String(text)) if is_json_text(name) => match serde_json::from_str::<Value>(text) {
+            Ok(inner) => json!(with_unknown_members(&inner).to_string()),
+            Err(_) => value.clone(),
+        },
+        _ => with_unknown_members(value),
+    }
+}
+
+/// All events of EventBridge in the corpus that come as payloads.
+fn events() -> Vec<(&'static str, Value)> {
+    let all = EXPECTED.iter().map(|(name, _)| (*name, payload(name)));
+    let events: Vec<_> = all.filter(|(_, payload)| payload.get("detail-type").is_some()).collect();
+    assert!(events.len() > 10, "the corpus has events");
+    events
+}
+
+#[test]
+fn every_file_is_read_as_expected_and_every_expectation_has_its_file() {
+    let expected: BTreeSet<String> = EXPECTED.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(files(), expected);
+    for (name, lines) in EXPECTED {
+        assert_eq!(read(&payload(name)), lines, "{name}");
+    }
+}
+
+#[test]
+fn the_table_in_the_readme_lists_every_file_once() {
+    let readme = fs::read_to_string(directory().join("README.md")).unwrap();
+    let rows = readme.lines().filter_map(|line| line.strip_prefix("| `")?.split_once(".json` |"));
+    let mut listed: Vec<String> = rows.map(|(name, _)| name.to_owned()).collect();
+    listed.sort();
+    assert_eq!(listed, files().into_iter().collect::<Vec<_>>());
+}
+
+#[test]
+fn members_that_nobody_knows_change_nothing() {
+    for (name, lines) in EXPECTED {
+        let altered = with_unknown_members(&payload(name));
+        assert!(altered.to_string().contains("fromTheFuture"), "{name} was altered");
+        assert_eq!(read(&altered), lines, "{name}");
+    }
+}
+
+#[test]
+fn a_detail_type_that_nobody_knows_is_ignored() {
+    for (name, mut event) in events() {
+        event["detail-type"] = json!("ECS From The Future");
+        assert_eq!(read(&event), ["ignored"], "{name}");
+    }
+}
+
+#[test]
+fn an_event_of_another_source_is_ignored_whatever_its_detail_type() {
+    for (name, mut event) in events() {
+        event["source"] = json!("video.orders");
+        assert_eq!(read(&event), ["ignored"], "{name}");
+    }
+}
+
+#[test]
+fn an_event_name_that_nobody_knows_changes_nothing() {
+    let named = events().into_iter().filter(|(_, event)| event["detail"].get("eventName").is_some());
+    let mut count = 0;
+    for (name, mut event) in named {
+        let before = read(&event);
+        event["detail"]["eventName"] = json!("SERVICE_FROM_THE_FUTURE");
+        assert_eq!(read(&event), before, "{name}");
+        count += 1;
+    }
+    assert_eq!(count, 6);
+}
+
+#[test]
+fn a_status_or_stop_code_that_nobody_knows_never_fails() {
+    let mut event = payload("ecs-task-state-change-stopped");
+    event["detail"]["stopCode"] = json!("FromTheFuture");
+    assert_eq!(read(&event), ["stopped 4f0c2a9be1d84763a5c07be214d95f3a: FromTheFuture"]);
+    event["detail"]["lastStatus"] = json!("HIBERNATING");
+    assert_eq!(read(&event), ["ignored"]);
+}
+
+#[test]
+fn a_detail_of_another_type_is_ignored() {
+    for (name, event) in events() {
+        for detail in [json!(null), json!("text"), json!([1]), json!(7), json!({})] {
+            let mut event = event.clone();
+            event["detail"] = detail.clone();
+            assert_eq!(read(&event), ["ignored"], "{name} with the detail {detail}");
+        }
+    }
+}
+
+#[test]
+fn what_the_envelope_says_beside_source_type_and_detail_is_not_needed() {
+    for (name, event) in events() {
+        let before = read(&event);
+        for member in ["version", "id", "account", "time", "region", "resources"] {
+            let mut event = event.clone();
+            event.as_object_mut().unwrap().remove(member).unwrap();
+            assert_eq!(read(&event), before, "{name} without {member}");
+        }
+    }
+}
+
+#[test]
+fn what_sqs_says_beside_id_source_and_body_is_not_needed_to_tell_what_a_record_is() {
+    for (name, lines) in EXPECTED.into_iter().filter(|(_, lines)| lines[0] == "batch") {
+        let mut batch = payload(name);
+        for record in batch["Records"].as_array_mut().unwrap() {
+            record
+                .as_object_mut()
+                .unwrap()
+                .retain(|member, _| matches!(&**member, "messageId" | "eventSource" | "body"));
+        }
+        assert_eq!(read(&batch), lines, "{name}");
+    }
+}
+
+#[test]
+fn half_a_payload_is_never_taken_for_a_whole_one() {
+    for (name, lines) in EXPECTED {
+        let text = payload(name).to_string();
+        for end in (0..text.len()).filter(|end| text.is_char_boundary(*end)) {
+            let parsed = Invocation::parse(&text[..end], &clusters());
+            assert!(matches!(parsed, Invocation::Unrecognized(_)), "{name}: {lines:?} from its first {end} bytes");
+        }
+    }
+}

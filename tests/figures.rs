@@ -1,0 +1,307 @@
+//! The counts of calls that are promised, asserted and printed: `cargo test --test figures -- --nocapture`.
+//!
+//! The handler runs on an ECS that keeps protections honestly and counts; nothing here depends on the machine.
+
+#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use taskhold::clock::Clock;
+use taskhold::config::Config;
+use taskhold::ecs::{
+    ClusterArn, Ecs, EcsError, PROTECTION_MINUTES_MAX, ProtectedTask, ProtectionAnswer, ProtectionSetting,
+    TASKS_PER_PROTECTION_CALL_MAX, Task, TaskId, TaskPresence,
+};
+use taskhold::handler::{Handler, Response};
+use taskhold::ledger::InMemoryLedger;
+use taskhold::park::{ParkedMessage, ParkingQueue};
+
+/// Durations are drawn from this seed, so that the figures are the same everywhere.
+const SEED: u64 = 20_260_917;
+const CLUSTER: &str = "arn:aws:ecs:eu-west-1:111122223333:cluster/video";
+const TASKS: usize = 1000;
+
+/// A clock that is set; waiting puts it forward.
+#[derive(Clone, Debug)]
+struct SetClock(Arc<AtomicI64>);
+
+impl SetClock {
+    fn advance(&self, seconds: i64) {
+        self.0.fetch_add(seconds * 1000, Ordering::SeqCst);
+    }
+}
+
+impl Clock for SetClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.0.load(Ordering::SeqCst)).unwrap()
+    }
+
+    fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send {
+        self.0.fetch_add(i64::try_from(duration.as_millis()).unwrap(), Ordering::SeqCst);
+        std::future::ready(())
+    }
+}
+
+/// An ECS that keeps what it grants: until when each task is protected.
+struct CountingEcs {
+    clock: SetClock,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    calls: u32,
+    protected_until: HashMap<TaskId, Timestamp>,
+}
+
+impl Ecs for CountingEcs {
+    async fn update_task_protection(
+        &self,
+        _: &ClusterArn,
+        setting: ProtectionSetting,
+        tasks: &[TaskId],
+    ) -> Result<ProtectionAnswer, EcsError> {
+        assert!((1..=TASKS_PER_PROTECTION_CALL_MAX).contains(&tasks.len()));
+        let mut state = self.state.lock().unwrap();
+        state.calls += 1;
+        let expiration_date = match setting {
+            ProtectionSetting::Disabled => None,
+            ProtectionSetting::Enabled { expires_in_minutes: minutes } => {
+                assert!((1..=PROTECTION_MINUTES_MAX).contains(&minutes));
+                Some(self.clock.now() + SignedDuration::from_mins(i64::from(minutes)))
+            }
+        };
+        let set = |id: &TaskId| {
+            match expiration_date {
+                Some(until) => state.protected_until.insert(id.clone(), until),
+                None => state.protected_until.remove(id),
+            };
+            ProtectedTask { task_id: id.clone(), protection_enabled: expiration_date.is_some(), expiration_date }
+        };
+        Ok(ProtectionAnswer { protected_tasks: tasks.iter().map(set).collect(), failures: Vec::new() })
+    }
+
+    async fn task_presence(&self, _: &Task) -> Result<TaskPresence, EcsError> {
+        Ok(TaskPresence::Running)
+    }
+}
+
+/// Nothing is parked here.
+struct NoParking;
+
+impl ParkingQueue for NoParking {
+    async fn park(&self, messages: &[ParkedMessage]) -> Vec<Result<(), String>> {
+        panic!("parked: {messages:?}")
+    }
+}
+
+/// The function, and the jobs that its messages are about: one for each task.
+struct Figures {
+    handler: Handler<CountingEcs, InMemoryLedger<SetClock>, NoParking, SetClock>,
+    minutes: Vec<u32>,
+}
+
+impl Figures {
+    /// Jobs of these durations, of which nothing was told yet.
+    fn of(minutes: Vec<u32>) -> Self {
+        let clock = SetClock(Arc::new(AtomicI64::new(1_790_000_000_000)));
+        let handler = Handler {
+            ecs: CountingEcs { clock: clock.clone(), state: Mutex::default() },
+            ledger: InMemoryLedger::new(clock.clone()),
+            parking: None,
+            clock,
+            config: Config::from_variables([("TASKHOLD_CLUSTERS".to_owned(), CLUSTER.to_owned())]).unwrap(),
+        };
+        Self { handler, minutes }
+    }
+
+    /// As many jobs of durations drawn evenly from 1 to `minutes_max`.
+    fn drawn(minutes_max: u32) -> Self {
+        let mut random = fastrand::Rng::with_seed(SEED);
+        Self::of((0..TASKS).map(|_| random.u32(1..=minutes_max)).collect())
+    }
+
+    fn now(&self) -> Timestamp {
+        self.handler.clock.now()
+    }
+
+    fn message(&self, message_type: &str, task: usize) -> Value {
+        json!({"version": 1, "type": message_type, "jobId": format!("job-{task}"),
+            "taskArn": format!("arn:aws:ecs:eu-west-1:111122223333:task/video/{task:032x}")})
+    }
+
+    /// A start for each task.
+    fn started(&self) -> Vec<Value> {
+        let started = |(task, minutes): (usize, &u32)| {
+            let mut message = self.message("job.started", task);
+            message["maxDurationMinutes"] = json!(minutes);
+            message
+        };
+        self.minutes.iter().enumerate().map(started).collect()
+    }
+
+    /// A finish for each task.
+    fn finished(&self) -> Vec<Value> {
+        (0..self.minutes.len()).map(|task| self.message("job.finished", task)).collect()
+    }
+
+    /// Ten heartbeats for each task, with these fields beside those that each has.
+    fn heartbeats(&self, fields: &Value) -> Vec<Value> {
+        let heartbeat = |at: usize| {
+            let mut message = self.message("job.heartbeat", at % self.minutes.len());
+            message.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+            message
+        };
+        (0..10 * self.minutes.len()).map(heartbeat).collect()
+    }
+
+    /// Delivers messages that SQS took just now, so many in one batch, and returns how many calls they made.
+    async fn deliver(&self, messages: &[Value], batch_size: usize) -> u32 {
+        let before = self.handler.ecs.state.lock().unwrap().calls;
+        let sent_ms = self.now().as_millisecond().to_string();
+        for batch in messages.chunks(batch_size) {
+            let records: Vec<Value> = batch.iter().map(|body| record(body, &sent_ms)).collect();
+            let deadline = self.now() + SignedDuration::from_secs(30);
+            let answer = self.handler.handle(&json!({"Records": records}).to_string(), deadline).await;
+            let (Response::Batch(response), counts) = answer.unwrap() else { panic!("it was a batch") };
+            assert_eq!((response.batch_item_failures.len(), counts.done.get()), (0, batch.len() as u64));
+        }
+        self.handler.ecs.state.lock().unwrap().calls - before
+    }
+
+    /// By how much the protection of each task lasts longer than its job declared `ago` seconds before.
+    fn surplus(&self, ago: i64) -> Vec<(u32, SignedDuration)> {
+        let state = self.handler.ecs.state.lock().unwrap();
+        assert_eq!(state.protected_until.len(), self.minutes.len());
+        let surplus = |(task, minutes): (usize, &u32)| {
+            let declared = self.now() - SignedDuration::from_secs(ago) + SignedDuration::from_mins(i64::from(*minutes));
+            let until = state.protected_until[&format!("{task:032x}").parse::<TaskId>().unwrap()];
+            (*minutes, until.duration_since(declared))
+        };
+        self.minutes.iter().enumerate().map(surplus).collect()
+    }
+}
+
+/// A record as Lambda hands it over.
+fn record(body: &Value, sent_ms: &str) -> Value {
+    json!({
+        "messageId": "827137ab-8e43-4a17-af32-39b36c047d92",
+        "receiptHandle": "AQEB827137ab8e43ca17ef3239b36c047d929590ac423b962ca6b8762ae218a5bf51",
+        "body": body.to_string(),
+        "attributes": {
+            "ApproximateReceiveCount": "1",
+            "SentTimestamp": sent_ms,
+            "SenderId": "AROAEXAMPLEWORKERROLE:4f0c2a9be1d84763a5c07be214d95f3a",
+            "ApproximateFirstReceiveTimestamp": sent_ms,
+        },
+        "messageAttributes": {},
+        "md5OfBody": "4260a5286f251fa1df6c0ce8f7103def",
+        "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:eu-west-1:111122223333:taskhold-jobs",
+        "awsRegion": "eu-west-1",
+    })
+}
+
+/// A line of the table. It is printed whole, since other tests print too.
+fn print_line(what: &str, batch_size: usize, counted: (usize, u32)) {
+    let (messages, calls) = counted;
+    let per_message = f64::from(calls) / messages as f64;
+    println!(
+        "{what:<56} | batches of {batch_size:>6} | {messages:>6} messages | {calls:>5} calls | {per_message:.4} per message"
+    );
+}
+
+#[tokio::test]
+async fn a_thousand_jobs_of_one_duration_take_a_hundred_calls_and_a_hundred_more_to_release() {
+    for batch_size in [10, 100, TASKS] {
+        let figures = Figures::of(vec![120; TASKS]);
+        let calls = figures.deliver(&figures.started(), batch_size).await;
+        print_line("starts, 120 minutes each", batch_size, (TASKS, calls));
+        assert_eq!(calls, 100);
+        let again = figures.deliver(&figures.started(), batch_size).await;
+        print_line("the same starts, delivered a second time", batch_size, (TASKS, again));
+        assert_eq!(again, 0);
+        let calls = figures.deliver(&figures.finished(), batch_size).await;
+        print_line("finishes", batch_size, (TASKS, calls));
+        assert_eq!(calls, 100);
+        assert!(figures.handler.ecs.state.lock().unwrap().protected_until.is_empty());
+        let again = figures.deliver(&figures.finished(), batch_size).await;
+        print_line("the same finishes, delivered a second time", batch_size, (TASKS, again));
+        assert_eq!(again, 0);
+    }
+}
+
+#[tokio::test]
+async fn duplicates_within_a_batch_take_no_more_calls() {
+    let figures = Figures::of(vec![120; TASKS]);
+    let twice = [figures.started(), figures.started()].concat();
+    let calls = figures.deliver(&twice, twice.len()).await;
+    print_line("starts, 120 minutes each, each twice in the batch", twice.len(), (twice.len(), calls));
+    assert_eq!(calls, 100);
+}
+
+#[tokio::test]
+async fn a_thousand_jobs_of_durations_up_to_eight_hours_take_at_most_125_calls() {
+    promise_of_drawn(480, 125).await;
+}
+
+#[tokio::test]
+async fn a_thousand_jobs_of_durations_up_to_two_days_take_at_most_150_calls() {
+    promise_of_drawn(2880, 150).await;
+}
+
+async fn promise_of_drawn(minutes_max: u32, calls_max: u32) {
+    for batch_size in [10, 100, TASKS] {
+        let figures = Figures::drawn(minutes_max);
+        let calls = figures.deliver(&figures.started(), batch_size).await;
+        print_line(&format!("starts, 1 to {minutes_max} minutes, evenly drawn"), batch_size, (TASKS, calls));
+        assert!(batch_size < TASKS || calls <= calls_max, "{calls} calls");
+        let again = figures.deliver(&figures.started(), batch_size).await;
+        assert_eq!(again, 0, "delivered a second time");
+        let calls = figures.deliver(&figures.finished(), batch_size).await;
+        assert_eq!(calls, 100, "releases have no durations");
+    }
+}
+
+#[tokio::test]
+async fn ten_thousand_heartbeats_inside_the_protection_take_no_call() {
+    for batch_size in [10, 100, 10 * TASKS] {
+        let figures = Figures::of(vec![120; TASKS]);
+        figures.deliver(&figures.started(), TASKS).await;
+        figures.handler.clock.advance(30 * 60);
+        for (what, fields) in [
+            ("heartbeats without a duration", json!({})),
+            ("heartbeats with a duration that stays inside", json!({"maxDurationMinutes": 90})),
+        ] {
+            let heartbeats = figures.heartbeats(&fields);
+            let calls = figures.deliver(&heartbeats, batch_size).await;
+            print_line(what, batch_size, (heartbeats.len(), calls));
+            assert_eq!(calls, 0);
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_task_is_protected_for_less_than_declared_nor_for_much_more() {
+    for minutes_max in [10, 60, 480, 2880] {
+        let figures = Figures::drawn(minutes_max);
+        figures.deliver(&figures.started(), TASKS).await;
+        let (mut most, mut all) = (0.0_f64, SignedDuration::ZERO);
+        for (minutes, surplus) in figures.surplus(0) {
+            let bound = SignedDuration::from_secs((i64::from(minutes) * 3).max(60));
+            assert!((SignedDuration::ZERO..=bound).contains(&surplus), "{minutes} minutes, {surplus:#} more");
+            most = most.max(surplus.as_secs_f64() / f64::from(minutes) / 60.0);
+            all += surplus;
+        }
+        let declared = 60.0 * figures.minutes.iter().copied().map(f64::from).sum::<f64>();
+        let (most, mean) = (100.0 * most, 100.0 * all.as_secs_f64() / declared);
+        println!(
+            "protected beyond what jobs of 1 to {minutes_max} minutes declared: {mean:.1} % in all, {most:.0} % at most"
+        );
+    }
+}

@@ -1,0 +1,387 @@
+//! The promises of SEMANTICS.md, one test each, under the promise's own words as its name.
+
+#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
+
+use ecs_sim::event_source::FunctionAnswer;
+use ecs_sim::queue::{AttributeValue, SendMessage};
+use ecs_sim::region::{Fault, JOB_QUEUE, PARKING_QUEUE, Region, SharedRegion};
+use ecs_sim::story::{Function, InProcess, Silent, Story, Summary, run};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+/// Tells a story under every reading of AWS that it allows; the summary is that of the last.
+fn holds(text: &str) -> Summary {
+    let story = Story::parse("promise", text).unwrap_or_else(|error| panic!("{error}"));
+    let tell = |variants| {
+        let region = SharedRegion::new(Region::for_story(variants));
+        let mut function = InProcess::new(&region, story.settings()).unwrap();
+        let told = block_on(run(&story, region, &mut function, &mut Silent));
+        told.unwrap_or_else(|failure| panic!("{failure}, under {variants}"))
+    };
+    story.variants().into_iter().map(tell).fold(None, |_, summary| Some(summary)).unwrap()
+}
+
+/// A Region with a service of two tasks, and the function.
+struct Stage {
+    region: SharedRegion,
+    function: InProcess,
+    tasks: Vec<String>,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let region = SharedRegion::new(Region::for_story(ecs_sim::control_plane::Variants::default()));
+        let spec = ecs_sim::control_plane::ServiceSpec::new("video", "web", 2);
+        let tasks = region.lock().ecs.create_service(spec).unwrap();
+        let function = InProcess::new(&region, std::iter::empty()).unwrap();
+        Self { region, function, tasks }
+    }
+
+    fn message(&self, task: usize, changes: Value) -> String {
+        let arn = format!("arn:aws:ecs:eu-west-1:111122223333:task/video/{}", self.tasks[task]);
+        let mut message = json!({"version": 1, "type": "job.started", "jobId": format!("j-{task}"), "taskArn": arn});
+        message.as_object_mut().unwrap().extend(changes.as_object().cloned().unwrap_or_default());
+        message.to_string()
+    }
+
+    fn send(&self, body: &str) {
+        self.region.lock().queues.send(JOB_QUEUE, SendMessage::new(body)).unwrap();
+    }
+
+    /// Delivers what waits, in one batch, with this much time, and answers how many messages come again.
+    fn deliver(&mut self, time_ms: i64) -> usize {
+        let source = ecs_sim::event_source::EventSource::new(JOB_QUEUE, 10_000);
+        let batch = source.poll(&mut self.region.lock().queues).unwrap().unwrap();
+        let deadline = self.region.lock().now() + time_ms;
+        let answer = block_on(self.function.invoke(&batch.event.to_string(), deadline)).answer;
+        source.settle(&mut self.region.lock().queues, &batch, &answer).unwrap().kept.len()
+    }
+
+    fn protected(&self, task: usize) -> bool {
+        self.region.lock().ecs.task(&self.tasks[task]).unwrap().is_protected()
+    }
+
+    /// The reasons of the messages that were parked.
+    fn parked(&self) -> Vec<String> {
+        let region = self.region.lock();
+        let reason = |value: &AttributeValue| match value {
+            AttributeValue::String(text) => text.clone(),
+            AttributeValue::Binary(_) => panic!("a reason is text"),
+        };
+        let messages = region.queues.messages(PARKING_QUEUE).unwrap();
+        messages.iter().map(|message| reason(&message.attributes["taskhold.reason"].value)).collect()
+    }
+}
+
+#[test]
+fn every_promise_has_its_test_and_every_test_its_promise() {
+    let promises = include_str!("../SEMANTICS.md").lines().filter_map(|line| line.strip_prefix("## "));
+    let promises: BTreeSet<String> = promises.map(|title| title.to_lowercase().replace(' ', "_")).collect();
+    let tests = include_str!("semantics.rs").split("#[test]\nfn ").skip(1);
+    let tests = tests.map(|rest| rest.split('(').next().unwrap().to_owned());
+    let own = "every_promise_has_its_test_and_every_test_its_promise";
+    let tests: BTreeSet<String> = tests.filter(|name| name != own).collect();
+    assert_eq!(promises, tests);
+    assert!(promises.len() >= 16);
+}
+
+#[test]
+fn a_busy_task_is_protected_until_its_jobs_declared_end() {
+    holds(
+        "job j-1 starts on a for 480m
+         expect 1 call
+         expect a protected for 480m
+         advance 7h59m
+         expect a protected
+         advance 30m
+         expect a unprotected",
+    );
+}
+
+#[test]
+fn order_and_number_of_deliveries_do_not_matter() {
+    holds(
+        "job j-1 starts on a for 60m late 4m
+         job j-1 beats on a late 3m
+         job j-1 finishes on a late 2m
+         again 2
+         advance 5m
+         expect 0 calls
+         expect a unprotected
+         job j-2 starts on a for 60m
+         again 5
+         expect 1 call
+         expect 0 waiting",
+    );
+}
+
+#[test]
+fn protection_is_never_shortened_while_a_job_lives() {
+    holds(
+        "job long starts on a for 120m
+         job short starts on a for 10m
+         job long beats for 5m
+         expect 1 call
+         expect a protected for 120m",
+    );
+}
+
+#[test]
+fn an_idle_task_is_released() {
+    holds(
+        "job j-1 starts on a for 60m
+         ecs throttles 5
+         job j-1 finishes
+         advance 3m
+         expect a unprotected
+         expect 0 waiting
+         job j-2 finishes on b     # never started: others may have protected b, so it is left alone
+         expect 7 calls",
+    );
+}
+
+#[test]
+fn a_release_never_uncovers_a_live_job() {
+    // tests/invariants.rs looks for a counterexample in random orders; this is the shortest way to one.
+    holds(
+        "job j-1 starts on a for 60m
+         ecs loses 1 answers
+         job j-1 finishes           # a release that may yet take effect
+         job j-2 starts on a for 60m
+         expect a protected for 60m
+         expect 2 waiting           # protected, and still not taken as certain
+         advance 3m
+         expect a protected for 57m
+         expect 0 waiting",
+    );
+}
+
+#[test]
+fn asked_is_not_confirmed() {
+    for fault in ["ecs loses 1 answers", "ecs loses 1 calls", "ecs fails 1"] {
+        holds(&format!(
+            "{fault}\njob j-1 starts on a\nexpect 1 waiting\nadvance 3m\nexpect a protected\nexpect 0 waiting"
+        ));
+    }
+}
+
+#[test]
+fn a_refusal_is_heard_and_asked_again() {
+    let summary = holds(
+        "service web desired 1
+         job j-1 starts on a for 60m
+         deploy web
+         advance 1m
+         job j-2 starts on b for 60m
+         expect warning DEPLOYMENT_BLOCKED
+         expect 1 waiting
+         advance 10m
+         expect b unprotected
+         job j-1 finishes
+         advance 6m
+         expect b protected
+         expect 0 waiting",
+    );
+    assert!(summary.refused >= 2, "{summary:?}");
+}
+
+#[test]
+fn every_message_ends_done_retried_or_parked_with_a_reason() {
+    holds(
+        "standalone
+         job j-1 starts on a
+         expect 1 parked because TASK_NOT_VALID
+         send nonsense
+         expect 2 parked because not a JSON object",
+    );
+    let mut stage = Stage::new();
+    stage.region.lock().queues.purge(JOB_QUEUE).unwrap();
+    for (receives_left, body) in [(0, "nonsense"), (0, "{}"), (1, "")] {
+        let body = if body.is_empty() { stage.message(0, json!({})) } else { body.to_owned() };
+        stage.region.lock().faults.extend([Fault::CallLost]);
+        stage.send(&body);
+        assert_eq!(stage.deliver(30_000), receives_left, "{body}");
+        stage.region.lock().faults.clear();
+    }
+    assert_eq!(stage.parked().len(), 2);
+}
+
+#[test]
+fn a_message_never_touches_its_neighbours() {
+    let gone = "0123456789abcdef0123456789abcdef";
+    let arn = |text: &str| json!({ "taskArn": text });
+    let bad: Vec<(String, &str)> = {
+        let stage = Stage::new();
+        let own = format!("arn:aws:ecs:eu-west-1:111122223333:task/video/{gone}");
+        let with = |changes: Value| stage.message(0, changes);
+        vec![
+            ("not json".to_owned(), "the body is not a JSON object"),
+            ("[1, 2]".to_owned(), "the body is not a JSON object"),
+            ("\"text\"".to_owned(), "the body is not a JSON object"),
+            (json!({"order": 17}).to_string(), "`version` is missing"),
+            (with(json!({"jobId": null})), "`jobId` is missing; it must be a string of 1 to 256 characters"),
+            (with(json!({"jobId": ""})), "`jobId` is an empty string; it must be"),
+            (with(json!({"jobId": "x".repeat(257)})), "`jobId` is a string of 257 characters; it must be"),
+            (
+                with(json!({"maxDurationMinutes": 0})),
+                "`maxDurationMinutes` is 0; it must be a whole number from 1 to 2880",
+            ),
+            (with(json!({"maxDurationMinutes": -1})), "`maxDurationMinutes` is -1; it must be"),
+            (with(json!({"maxDurationMinutes": 2881})), "`maxDurationMinutes` is 2881; it must be"),
+            (with(json!({"maxDurationMinutes": 1.5})), "`maxDurationMinutes` is 1.5; it must be"),
+            (with(json!({"maxDurationMinutes": "90"})), "`maxDurationMinutes` is the string \"90\"; it must be"),
+            (with(json!({"maxDurationMinutes": 1e9})), "`maxDurationMinutes` is 1000000000.0; it must be"),
+            (with(arn("arn:aws:sqs:eu-west-1:111122223333:task/video/x")), "`taskArn`: "),
+            (with(arn(&own.replace("arn:aws:", "arn:aws-cn:"))), "`taskArn`: its partition is `aws-cn`"),
+            (with(arn(&own.replace("111122223333", "999922223333"))), "`taskArn`: its account is `999922223333`"),
+            (with(arn(&own.replace("eu-west-1", "us-east-1"))), "`taskArn`: its Region is `us-east-1`"),
+            (with(arn(&own.replace("video/", ""))), "is the short form, which does not name the cluster"),
+            (with(arn(&own.replace("video", "other"))), "`taskArn`: cluster `other` is not among the configured ones"),
+            (with(json!({"labels": "x".repeat(1 << 17)})), "a job message has at most 65536"),
+            (
+                format!("\"{}\"", "x".repeat((1 << 20) - 2)),
+                "the body has 1048576 bytes; a job message has at most 65536",
+            ),
+            (format!("{}1{}", "[".repeat(50_000), "]".repeat(50_000)), "the body has 100001 bytes"),
+            (format!("{{\"labels\":{}1{}}}", "[".repeat(500), "]".repeat(500)), "recursion limit exceeded"),
+        ]
+    };
+    for (body, reason) in bad {
+        let mut stage = Stage::new();
+        stage.send(&stage.message(0, json!({})));
+        stage.send(&body);
+        stage.send(&stage.message(1, json!({})));
+        let shown: String = body.chars().take(120).collect();
+        assert_eq!(stage.deliver(30_000), 0, "nothing comes again beside {shown}");
+        assert!(stage.protected(0) && stage.protected(1), "the good ones are done beside {shown}");
+        let parked = stage.parked();
+        assert_eq!(parked.len(), 1, "{shown}");
+        assert!(parked[0].contains(reason), "{shown} was parked because {}", parked[0]);
+    }
+}
+
+#[test]
+fn a_failed_call_is_never_taken_for_an_answer() {
+    holds(
+        "job j-1 starts on a for 60m
+         ecs fails 1                # DescribeTasks, when the event of the stop comes
+         crash a
+         advance 15s
+         job j-1 beats for 90m      # as long as nobody knows that the task has stopped, its job lives
+         expect 2 calls
+         advance 5m
+         expect warning the task stopped with live jobs",
+    );
+}
+
+#[test]
+fn an_event_is_a_reason_to_look_and_never_the_proof() {
+    let stop = r#"{"source": "aws.ecs", "detail-type": "ECS Task State Change", "detail": {"taskArn": "$a", "lastStatus": "STOPPED"}}"#;
+    holds(&format!(
+        "job j-1 starts on a for 60m
+         send {stop}
+         expect warning but it runs
+         job j-1 finishes
+         expect a unprotected"
+    ));
+}
+
+#[test]
+fn other_clusters_are_never_touched() {
+    let mut stage = Stage::new();
+    stage.region.lock().ecs.create_cluster("other");
+    let spec = ecs_sim::control_plane::ServiceSpec::new("other", "web", 1);
+    let task = stage.region.lock().ecs.create_service(spec).unwrap().remove(0);
+    let body = json!({"version": 1, "type": "job.started", "jobId": "j", "cluster": "other", "taskId": task});
+    stage.send(&body.to_string());
+    stage.deliver(30_000);
+    assert!(stage.region.lock().calls.is_empty());
+    assert!(stage.parked()[0].contains("cluster `other` is not among the configured ones (video)"));
+    let event = json!({"source": "aws.ecs", "detail-type": "ECS Task State Change", "detail": {
+        "taskArn": format!("arn:aws:ecs:eu-west-1:111122223333:task/other/{task}"), "lastStatus": "STOPPED"}});
+    let answer = block_on(stage.function.invoke(&event.to_string(), i64::from(u32::MAX) * 1000)).answer;
+    assert!(matches!(answer, FunctionAnswer::Answered(_)));
+    assert!(stage.region.lock().calls.is_empty());
+}
+
+#[test]
+fn a_dry_run_changes_nothing_in_ecs() {
+    let summary = holds(
+        "set TASKHOLD_DRY_RUN true
+         job j-1 starts on a
+         job j-1 beats for 200m
+         job j-1 finishes
+         job j-2 starts on b
+         crash b
+         advance 5m
+         expect warning the task stopped with live jobs
+         expect 0 waiting",
+    );
+    assert_eq!(summary.calls, 0);
+}
+
+#[test]
+fn time_running_short_loses_nothing() {
+    let mut stage = Stage::new();
+    stage.send(&stage.message(0, json!({})));
+    assert_eq!(stage.deliver(5_000), 1, "with five seconds left nothing is begun");
+    assert!(stage.region.lock().calls.is_empty());
+    let later = stage.region.lock().now() + 180_000;
+    stage.region.lock().advance_to(later);
+    assert_eq!(stage.deliver(30_000), 0);
+    assert!(stage.protected(0));
+}
+
+#[test]
+fn what_is_not_recognized_is_acknowledged() {
+    let mut stage = Stage::new();
+    for payload in [
+        "{}",
+        "[]",
+        "null",
+        "17",
+        r#"{"Records": [{"eventSource": "aws:s3", "s3": {}}]}"#,
+        r#"{"Records": 3}"#,
+        r#"{"Records": []}"#,
+        r#"{"source": "aws.ecs", "detail-type": "ECS Something New", "detail": {"eventName": "FROM_THE_FUTURE"}}"#,
+        r#"{"source": "aws.ecs", "detail-type": "ECS Task State Change", "detail": {}}"#,
+        r#"{"source": 3, "detail-type": [], "detail": {}}"#,
+        r#"{"key1": "value1", "key2": "value2", "key3": "value3"}"#,
+    ] {
+        let invoked = block_on(stage.function.invoke(payload, i64::from(u32::MAX) * 1000));
+        assert!(matches!(invoked.answer, FunctionAnswer::Answered(_)), "{payload}: {invoked:?}");
+    }
+    assert!(stage.region.lock().calls.is_empty());
+}
+
+#[test]
+fn a_batch_that_cannot_be_read_is_not_acknowledged() {
+    let mut stage = Stage::new();
+    for payload in [
+        r#"{"Records": [{"eventSource": "aws:sqs", "body": "{}"}]}"#,
+        r#"{"Records": [{"eventSource": "aws:sqs", "messageId": 7, "body": "{}"}]}"#,
+        r#"{"Records": [{"eventSource": "aws:sqs", "messageId": "m"}, {"eventSource": "aws:s3"}]}"#,
+    ] {
+        let invoked = block_on(stage.function.invoke(payload, i64::from(u32::MAX) * 1000));
+        assert_eq!(invoked.answer, FunctionAnswer::Failed, "{payload}");
+    }
+}
+
+#[test]
+fn what_is_remembered_is_bounded() {
+    holds(
+        "set TASKHOLD_TOMBSTONE_HOURS 1
+         job j-1 starts on a for 10m
+         job j-1 finishes
+         advance 30m
+         job j-1 starts on a for 10m     # still remembered as finished
+         expect 2 calls
+         advance 2h
+         job j-1 starts on a for 10m     # forgotten: SQS can have no message of it any more
+         expect 1 call",
+    );
+}

@@ -1,0 +1,335 @@
+//! `template.yaml` fits the function that it deploys: it grants the calls that the function makes and no others, the
+//! numbers that depend on each other do, and the rule matches the events that it should.
+//!
+//! What CloudFormation makes of the template, its own linter tells (`sam validate --lint`); that is not repeated here.
+
+#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
+
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use taskhold::apply::CALL_TIME;
+use taskhold::config::{Config, SETTINGS};
+use taskhold::ecs::PROTECTION_MINUTES_MAX;
+
+const CLUSTER_ARN: &str = "arn:aws:ecs:eu-west-1:111122223333:cluster/video";
+
+fn path(relative: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
+}
+
+fn read(relative: &str) -> String {
+    fs::read_to_string(path(relative)).unwrap_or_else(|error| panic!("{relative}: {error}"))
+}
+
+/// The template as a stack for cluster `video` of account 111122223333 in eu-west-1, every other parameter left at its
+/// default.
+struct Template(Value);
+
+impl Template {
+    fn load() -> Self {
+        let yaml: yaml_serde::Value = yaml_serde::from_str(&read("template.yaml")).unwrap();
+        let mut known: BTreeMap<String, String> = [
+            ("AWS::Partition", "aws"),
+            ("AWS::Region", "eu-west-1"),
+            ("AWS::AccountId", "111122223333"),
+            ("AWS::NoValue", ""),
+            ("ClusterName", "video"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+        for (name, parameter) in yaml["Parameters"].as_mapping().unwrap() {
+            if let Some(default) = parameter.get("Default") {
+                let default = plain(default, &BTreeMap::new());
+                let default = default.as_str().map_or_else(|| default.to_string(), str::to_owned);
+                known.insert(name.as_str().unwrap().to_owned(), default);
+            }
+        }
+        for (name, resource) in yaml["Resources"].as_mapping().unwrap() {
+            let name = name.as_str().unwrap();
+            let reference = match resource["Type"].as_str().unwrap() {
+                "AWS::SQS::Queue" => format!("https://sqs.eu-west-1.amazonaws.com/111122223333/{name}"),
+                _ => name.to_owned(),
+            };
+            known.insert(name.to_owned(), reference);
+        }
+        Self(plain(&yaml, &known))
+    }
+
+    fn properties(&self, resource: &str) -> &Value {
+        &self.0["Resources"][resource]["Properties"]
+    }
+
+    fn event(&self, event: &str) -> &Value {
+        &self.properties("Function")["Events"][event]["Properties"]
+    }
+
+    fn of_type(&self, wanted: &str) -> Vec<&str> {
+        let resources = self.0["Resources"].as_object().unwrap().iter();
+        resources.filter(|(_, resource)| resource["Type"] == wanted).map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// The function's environment, as Lambda would set it.
+    fn environment(&self) -> Vec<(String, String)> {
+        let variables = self.properties("Function")["Environment"]["Variables"].as_object().unwrap();
+        variables.iter().map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())).collect()
+    }
+
+    fn config(&self) -> Config {
+        let region = ("AWS_REGION".to_owned(), "eu-west-1".to_owned());
+        Config::from_variables(self.environment().into_iter().chain([region])).unwrap()
+    }
+
+    fn number(&self, resource: &str, property: &str) -> i64 {
+        self.properties(resource)[property].as_i64().unwrap_or_else(|| panic!("{resource}.{property} is a number"))
+    }
+}
+
+/// Plain JSON: `!Ref` and `!Sub` replaced by what is known, `!GetAtt A.Arn` by the text `A.Arn`, other tags dropped.
+fn plain(yaml: &yaml_serde::Value, known: &BTreeMap<String, String>) -> Value {
+    match yaml {
+        yaml_serde::Value::Tagged(tagged) => {
+            let value = plain(&tagged.value, known);
+            match (tagged.tag.to_string().as_str(), value.as_str()) {
+                ("!Ref", Some(name)) => json!(known.get(name).unwrap_or_else(|| panic!("!Ref {name}"))),
+                ("!Sub", Some(text)) => {
+                    let text = known
+                        .iter()
+                        .fold(text.to_owned(), |text, (name, value)| text.replace(&format!("${{{name}}}"), value));
+                    assert!(!text.contains("${"), "{text}");
+                    json!(text)
+                }
+                _ => value,
+            }
+        }
+        yaml_serde::Value::Sequence(items) => items.iter().map(|item| plain(item, known)).collect(),
+        yaml_serde::Value::Mapping(members) => {
+            let member =
+                |(name, value): (&yaml_serde::Value, _)| (name.as_str().unwrap().to_owned(), plain(value, known));
+            Value::Object(members.iter().map(member).collect::<Map<_, _>>())
+        }
+        scalar => serde_json::to_value(scalar).unwrap(),
+    }
+}
+
+/// One text or a list of them, as CloudFormation often lets one choose.
+fn texts(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => vec![text],
+        Value::Array(items) => items.iter().map(|item| item.as_str().unwrap()).collect(),
+        other => panic!("{other} is no text and no list"),
+    }
+}
+
+/// Every statement that the function's role has from the template, apart from what SAM adds for the event source.
+fn function_statements(template: &Template) -> Vec<Value> {
+    let policies = template.properties("Function")["Policies"].as_array().unwrap();
+    policies
+        .iter()
+        .flat_map(|policy| policy["Statement"].as_array().unwrap_or_else(|| panic!("{policy}")))
+        .cloned()
+        .collect()
+}
+
+fn rust_files(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let files = entries.flat_map(|path| if path.is_dir() { rust_files(&path) } else { vec![path] });
+    files.filter(|path| path.extension().is_some_and(|extension| extension == "rs")).collect()
+}
+
+/// The IAM actions of the calls in a file: `self.0.describe_tasks()…send()` with `aws_sdk_ecs::Client` is
+/// `ecs:DescribeTasks`. Every `.send()` must belong to a call that was found.
+fn actions_called(file: &Path) -> BTreeSet<String> {
+    let text = fs::read_to_string(file).unwrap();
+    let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let code: String = code.flat_map(str::chars).filter(|c| !c.is_whitespace()).collect();
+    let Some(service) = code.split("useaws_sdk_").find_map(|rest| rest.split_once("::Client;").map(|(name, _)| name))
+    else {
+        assert!(!code.contains(".send()"), "{} makes calls, of which service?", file.display());
+        return BTreeSet::new();
+    };
+    let calls = ["self.0.", "self.client."].iter().flat_map(|client| code.split(client).skip(1));
+    let calls: Vec<&str> = calls.map(|rest| rest.split('(').next().unwrap()).collect();
+    assert_eq!(calls.len(), code.matches(".send()").count(), "{}: {calls:?}", file.display());
+    calls.into_iter().map(|call| format!("{service}:{}", action(call))).collect()
+}
+
+/// A batch of messages needs the permission for one (SQS Developer Guide, "Amazon SQS API permissions").
+fn action(call: &str) -> String {
+    let words = call.split('_').map(|word| word[..1].to_uppercase() + &word[1..]);
+    let name: String = words.collect();
+    match name.as_str() {
+        "SendMessageBatch" | "DeleteMessageBatch" | "ChangeMessageVisibilityBatch" => name.replace("Batch", ""),
+        _ => name,
+    }
+}
+
+/// EventBridge's rule for patterns of exact values: a list matches a member that equals one of its items, an object
+/// matches one whose members all match. Prefixes, numbers and `anything-but` are not known here, and fail.
+fn matches(pattern: &Value, event: &Value) -> bool {
+    let member = |(name, pattern): (&String, &Value)| match (pattern, event.get(name)) {
+        (Value::Array(values), found) => {
+            assert!(values.iter().all(Value::is_string), "only exact values: {values:?}");
+            found.is_some_and(|found| values.contains(found))
+        }
+        (Value::Object(_), Some(found)) => matches(pattern, found),
+        (Value::Object(_), None) => false,
+        (other, _) => panic!("{other} is no pattern"),
+    };
+    pattern.as_object().unwrap().iter().all(member)
+}
+
+#[test]
+fn the_function_may_make_the_calls_that_it_makes_and_no_others() {
+    let mut files = rust_files(&path("src/aws"));
+    files.push(path("src/aws.rs"));
+    let called: BTreeSet<String> = files.iter().flat_map(|file| actions_called(file)).collect();
+    let statements = function_statements(&Template::load());
+    assert!(statements.iter().all(|statement| statement["Effect"] == "Allow"));
+    let granted: BTreeSet<String> =
+        statements.iter().flat_map(|statement| texts(&statement["Action"])).map(str::to_owned).collect();
+    assert_eq!(granted, called);
+}
+
+#[test]
+fn every_permission_names_its_resource() {
+    let template = Template::load();
+    for statement in function_statements(&template) {
+        let of_ecs = texts(&statement["Action"]).iter().all(|action| action.starts_with("ecs:"));
+        let expected = match of_ecs {
+            true => "arn:aws:ecs:eu-west-1:111122223333:task/video/*",
+            false => "DeadLetterQueue.Arn",
+        };
+        assert_eq!(texts(&statement["Resource"]), [expected]);
+    }
+    let worker = &template.properties("WorkerPolicy")["PolicyDocument"]["Statement"];
+    let statement =
+        json!([{"Sid": "SendJobMessages", "Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "JobQueue.Arn"}]);
+    assert_eq!(worker, &statement);
+    assert_eq!(template.of_type("AWS::IAM::ManagedPolicy"), ["WorkerPolicy"]);
+    assert!(template.of_type("AWS::IAM::Role").is_empty(), "the function's role is SAM's");
+}
+
+#[test]
+fn queues_are_encrypted_and_refuse_whoever_comes_without_tls() {
+    let template = Template::load();
+    let queues = template.of_type("AWS::SQS::Queue");
+    assert_eq!(queues.len(), 2);
+    for queue in queues {
+        assert_eq!(template.properties(queue)["SqsManagedSseEnabled"], true, "{queue}");
+        let deny = json!({"Sid": "OnlyOverTls", "Effect": "Deny", "Principal": "*", "Action": "sqs:*",
+            "Resource": format!("{queue}.Arn"), "Condition": {"Bool": {"aws:SecureTransport": "false"}}});
+        let policies = template.of_type("AWS::SQS::QueuePolicy").into_iter().map(|policy| template.properties(policy));
+        let statements = policies.flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().unwrap());
+        assert_eq!(statements.filter(|statement| **statement == deny).count(), 1, "{queue}");
+    }
+}
+
+#[test]
+fn batches_come_whole_soon_and_with_an_ending_for_each_message() {
+    let template = Template::load();
+    let jobs = template.event("Jobs");
+    assert_eq!(jobs["Queue"], "JobQueue.Arn");
+    assert_eq!(jobs["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
+    assert!((11..=10_000).contains(&jobs["BatchSize"].as_i64().unwrap()));
+    assert_eq!(jobs["MaximumBatchingWindowInSeconds"], 1, "required above 10 messages; more leaves tasks unprotected");
+    assert!((2..=1000).contains(&jobs["ScalingConfig"]["MaximumConcurrency"].as_i64().unwrap()));
+}
+
+#[test]
+fn times_that_depend_on_each_other_do() {
+    let template = Template::load();
+    let timeout = template.number("Function", "Timeout");
+    assert!(timeout > CALL_TIME.as_secs(), "there is time for a call");
+    assert!(template.number("JobQueue", "VisibilityTimeout") >= 6 * timeout);
+    let retention = template.number("JobQueue", "MessageRetentionPeriod");
+    let longest_protection = i64::from(PROTECTION_MINUTES_MAX) * 60;
+    assert!(retention > longest_protection, "a message lasts as long as what it asks for");
+    assert!(retention < template.config().tombstone.as_secs(), "no late message revives a finished job");
+    assert!(template.number("DeadLetterQueue", "MessageRetentionPeriod") > retention);
+}
+
+#[test]
+fn the_function_parks_a_message_before_the_queue_gives_it_up() {
+    let template = Template::load();
+    let redrive = &template.properties("JobQueue")["RedrivePolicy"];
+    assert_eq!(redrive["deadLetterTargetArn"], "DeadLetterQueue.Arn");
+    assert!(redrive["maxReceiveCount"].as_i64().unwrap() > i64::from(template.config().receives_max));
+    let parking_queue = template.config().parking_queue_url;
+    assert_eq!(parking_queue.as_deref(), Some("https://sqs.eu-west-1.amazonaws.com/111122223333/DeadLetterQueue"));
+}
+
+#[test]
+fn events_that_cannot_be_carried_out_are_kept() {
+    let template = Template::load();
+    let function = template.properties("Function");
+    assert_eq!(function["DeadLetterQueue"], json!({"Type": "SQS", "TargetArn": "DeadLetterQueue.Arn"}));
+    assert_eq!(template.event("TaskStopped")["DeadLetterConfig"]["Arn"], "DeadLetterQueue.Arn");
+    let statements = &template.properties("DeadLetterQueuePolicy")["PolicyDocument"]["Statement"];
+    let by_event_bridge = json!({"Sid": "UndeliveredEvents", "Effect": "Allow", "Action": "sqs:SendMessage",
+        "Principal": {"Service": "events.amazonaws.com"}, "Resource": "DeadLetterQueue.Arn",
+        "Condition": {"ArnEquals": {"aws:SourceArn": "FunctionTaskStopped.Arn"}}});
+    assert!(statements.as_array().unwrap().contains(&by_event_bridge));
+}
+
+#[test]
+fn the_environment_is_made_of_settings_that_the_function_takes() {
+    let template = Template::load();
+    for (name, _) in template.environment() {
+        assert!(SETTINGS.iter().any(|setting| setting.name == name), "{name} is no setting");
+        assert_ne!(name, "TASKHOLD_REHEARSAL_TIMEOUT_SECONDS", "never in AWS");
+    }
+    let clusters: Vec<String> = template.config().clusters.iter().map(ToString::to_string).collect();
+    assert_eq!(clusters, [CLUSTER_ARN]);
+}
+
+#[test]
+fn the_environment_for_local_runs_is_one_that_the_function_takes() {
+    let file: Value = serde_json::from_str(&read("events/local/env.json")).unwrap();
+    let variables = file["Parameters"].as_object().unwrap();
+    let variables = variables.iter().map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()));
+    let config = Config::from_variables(variables).unwrap();
+    assert_eq!(config.clusters.iter().map(ToString::to_string).collect::<Vec<_>>(), [CLUSTER_ARN]);
+    assert_eq!(config.parking_queue_url, None, "nothing is sent anywhere");
+    assert!(read("samconfig.toml").contains("env_vars = \"events/local/env.json\""));
+}
+
+#[test]
+fn a_ledger_in_memory_has_one_instance() {
+    assert!(read("src/main.rs").contains("InMemoryLedger"), "then more instances may be reserved");
+    assert_eq!(Template::load().number("Function", "ReservedConcurrentExecutions"), 1);
+}
+
+#[test]
+fn the_template_builds_and_starts_the_binary_of_the_package() {
+    let template = Template::load();
+    let metadata = &template.0["Resources"]["Function"]["Metadata"];
+    assert_eq!(metadata["BuildMethod"], "rust-cargolambda");
+    let binary = metadata["BuildProperties"]["Binary"].as_str().unwrap();
+    assert!(read("Cargo.toml").contains(&format!("[[bin]]\nname = \"{binary}\"")), "{binary}");
+    assert_eq!(template.properties("Function")["Runtime"], "provided.al2023");
+    assert_eq!(template.properties("Function")["Handler"], "bootstrap");
+}
+
+#[test]
+fn no_level_of_the_logs_loses_the_metrics() {
+    let template = Template::load();
+    let levels = texts(&template.0["Parameters"]["LogLevel"]["AllowedValues"]);
+    assert!(levels.iter().all(|level| ["TRACE", "DEBUG", "INFO"].contains(level)), "{levels:?}");
+    assert_eq!(template.properties("Function")["LoggingConfig"]["LogFormat"], "JSON");
+    assert_eq!(template.properties("Function")["LoggingConfig"]["ApplicationLogLevel"], "INFO");
+}
+
+#[test]
+fn the_rule_matches_the_stop_of_a_task_of_the_cluster_and_nothing_else() {
+    let template = Template::load();
+    let pattern = &template.event("TaskStopped")["Pattern"];
+    let names = fs::read_dir(path("events")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut matched: Vec<String> = names
+        .filter(|name| name.ends_with(".json"))
+        .filter(|name| matches(pattern, &serde_json::from_str(&read(&format!("events/{name}"))).unwrap()))
+        .collect();
+    matched.sort();
+    assert_eq!(matched, ["ecs-task-state-change-spot-stopped.json", "ecs-task-state-change-stopped.json"]);
+}
