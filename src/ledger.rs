@@ -17,7 +17,8 @@ use crate::ecs::Task;
 use jiff::Timestamp;
 use std::future::Future;
 
-/// Counts the stores of an entry; 0 means that there is none yet.
+/// Tells one store of an entry from every other; grows from store to store; 0 means that there is no entry. Not used again
+/// for the same task after the entry was forgotten: who has loaded the old one would store it over the new one.
 pub type Version = u64;
 
 /// An entry together with the version that it was read at.

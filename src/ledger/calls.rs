@@ -109,6 +109,13 @@ impl Protection {
         self.in_flight.retain(|call| now.duration_since(call.begun_at) < LATE_EFFECT_MAX);
     }
 
+    /// Until when this has to be remembered: what is certain, and calls that may take effect.
+    pub(crate) fn keep_until(&self) -> Option<Timestamp> {
+        let calls = self.in_flight.iter().map(|call| call.begun_at).max();
+        let over = calls.map(|begun_at| begun_at.saturating_add(LATE_EFFECT_MAX).unwrap_or(Timestamp::MAX));
+        over.max(self.confirmed_until)
+    }
+
     /// Writes down a call that is about to be made. `None` if too many are in flight already.
     pub fn begin(&mut self, ask: Ask, now: Timestamp) -> Option<CallId> {
         if self.in_flight.len() >= CALLS_IN_FLIGHT_MAX {

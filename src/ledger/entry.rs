@@ -62,7 +62,7 @@ impl TaskEntry {
     pub fn keep_until(&self, now: Timestamp, tombstone: SignedDuration) -> Timestamp {
         let jobs = self.jobs.values().map(|job| job.forgettable_from(tombstone)).max();
         let stopped = self.stopped_at.map(|at| at.saturating_add(tombstone).unwrap_or(Timestamp::MAX));
-        jobs.max(stopped).max(self.protection.confirmed_until).unwrap_or(now)
+        jobs.max(stopped).max(self.protection.keep_until()).unwrap_or(now)
     }
 }
 
@@ -143,6 +143,15 @@ mod tests {
         assert_eq!(entry.jobs.len(), 1);
         entry.forget(at(70), hour);
         assert!(entry.jobs.is_empty());
+    }
+
+    #[test]
+    fn an_entry_is_kept_while_a_call_may_take_effect_even_if_all_its_jobs_could_be_forgotten() {
+        let hour = SignedDuration::from_hours(1);
+        let mut entry = TaskEntry::default();
+        entry.merge_job(&key("j"), &Job { finished_at: Some(at(0)), heard_at: Some(at(0)), ..Job::default() });
+        assert!(entry.protection.begin(super::super::Ask::Release, at(200)).is_some());
+        assert_eq!(entry.keep_until(at(200), hour), at(200) + super::super::calls::LATE_EFFECT_MAX);
     }
 
     #[test]

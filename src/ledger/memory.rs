@@ -1,6 +1,6 @@
 //! The ledger in memory: for local runs, `sam local invoke` and tests. One function instance remembers as long as it lives.
 
-use super::{Ledger, LedgerError, Stored, Versioned};
+use super::{Ledger, LedgerError, Stored, Version, Versioned};
 use crate::clock::Clock;
 use crate::ecs::Task;
 use jiff::Timestamp;
@@ -17,6 +17,8 @@ pub struct InMemoryLedger<C> {
 #[derive(Debug, Default)]
 struct Kept {
     entries: HashMap<Task, (Versioned, Timestamp)>,
+    /// The stores of all entries: counted together, no version comes again when an entry was forgotten.
+    stores: Version,
     /// At this size the expired entries are swept out; doubled from what remains, so that a store costs O(1) on average.
     sweep_at: usize,
 }
@@ -58,7 +60,8 @@ impl<C: Clock> Ledger for InMemoryLedger<C> {
         if current != versioned.version {
             return Ok(Stored::Conflict);
         }
-        let version = current + 1;
+        kept.stores += 1;
+        let version = kept.stores;
         let stored = Versioned { entry: versioned.entry.clone(), version };
         kept.entries.insert(task.clone(), (stored, keep_until));
         if kept.entries.len() > kept.sweep_at.max(SWEEP_AT_MIN) {
@@ -66,5 +69,39 @@ impl<C: Clock> Ledger for InMemoryLedger<C> {
             kept.sweep_at = kept.entries.len() * 2;
         }
         Ok(Stored::As(version))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ecs::ClusterArn;
+    use futures_util::FutureExt;
+    use std::time::Duration;
+
+    struct Noon;
+
+    impl Clock for Noon {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_second(1_700_000_000).unwrap()
+        }
+
+        async fn sleep(&self, _: Duration) {}
+    }
+
+    #[test]
+    fn a_version_does_not_come_again_when_its_entry_was_forgotten() {
+        let cluster = Arc::new("arn:aws:ecs:eu-west-1:111122223333:cluster/video".parse::<ClusterArn>().unwrap());
+        let task = |number: usize| Task { cluster: cluster.clone(), id: format!("{number:032x}").parse().unwrap() };
+        let ledger = InMemoryLedger::new(Noon);
+        let expired = Noon.now() - jiff::SignedDuration::from_secs(1);
+        let store = |number, versioned: &Versioned| {
+            ledger.store(&task(number), versioned, expired).now_or_never().unwrap().unwrap()
+        };
+        let Stored::As(version) = store(0, &Versioned::default()) else { panic!("nobody else stores") };
+        let loaded_before = Versioned { version, ..Versioned::default() };
+        (1..=SWEEP_AT_MIN).for_each(|number| assert_ne!(store(number, &Versioned::default()), Stored::Conflict));
+        assert_ne!(store(0, &Versioned::default()), Stored::Conflict, "it was swept out");
+        assert_eq!(store(0, &loaded_before), Stored::Conflict);
     }
 }

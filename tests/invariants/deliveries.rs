@@ -1,0 +1,110 @@
+//! How messages come to invocations, in the storm and after it.
+
+use super::queue::Work;
+use super::run::{INVOCATIONS_AT_ONCE, Invocation, Run};
+use super::world::{Broken, World};
+use jiff::{SignedDuration, Timestamp};
+
+/// After the storm a message that is delivered more often than this counts as one that comes for ever. Calls of the storm
+/// may strike for two minutes yet, less than one visibility timeout; so the first delivery may find them in flight, and the
+/// second may meet another invocation that clears up.
+const DELIVERIES_MAX: u32 = 3;
+
+impl World {
+    /// No new faults. Those that have happened take their course.
+    pub(super) fn calm_down(&mut self) {
+        self.record("the storm is over".to_owned());
+        self.calm = true;
+        for task in &mut self.ecs.tasks {
+            task.blocked_until = Timestamp::MIN;
+        }
+    }
+
+    /// What a crashed invocation had comes again: messages by their visibility timeout, events by Lambda's retry.
+    pub(super) fn crashed(&mut self, work: &Work) {
+        if let Work::Event(task) = work {
+            self.queue.events.push(*task);
+        }
+    }
+
+    fn has_deliveries(&self) -> bool {
+        !self.queue.events.is_empty() || !self.visible().is_empty()
+    }
+
+    fn comes_for_ever(&self) -> bool {
+        self.stats.deliveries_after_storm_max > DELIVERIES_MAX
+    }
+}
+
+impl Run<'_> {
+    pub(super) fn is_broken(&self) -> bool {
+        self.sim.world().broken.is_some()
+    }
+
+    /// Begins an invocation with an event, or with a batch of what is visible.
+    pub(super) fn deliver(&mut self) {
+        let (number, payload, work, deadline) = {
+            let mut world = self.sim.world();
+            world.stats.invocations += 1;
+            let number = usize::try_from(world.stats.invocations).expect("there are few");
+            let (payload, work) = if world.queue.events.is_empty() || world.rng.bool() && !world.visible().is_empty() {
+                let batch = world.batch();
+                (world.deliver(&batch), Work::Batch(batch))
+            } else {
+                let at = world.below_count(|world| world.queue.events.len());
+                let task = world.queue.events.swap_remove(at);
+                (world.stop_event(task), Work::Event(task))
+            };
+            world.record(format!("#{number} begins with {work:?}"));
+            (number, payload, work, world.now + world.rules.function_timeout)
+        };
+        let function = self.function;
+        let answering =
+            Box::pin(async move { function.handle(&payload, deadline).await.map(|(response, _)| response) });
+        self.running.push(Invocation { number, work, deadline, answering });
+        {
+            let mut world = self.sim.world();
+            world.stats.at_once_max = world.stats.at_once_max.max(self.running.len());
+        }
+        self.poll(number);
+    }
+
+    /// Lets everything that was sent come to its end, and checks what must hold then.
+    pub(super) fn drain(&mut self) {
+        while !self.is_broken() {
+            let (room, has_deliveries) = (self.running.len() < INVOCATIONS_AT_ONCE, self.sim.world().has_deliveries());
+            let idle = self.running.is_empty();
+            if room && has_deliveries && (idle || self.sim.world().rng.bool()) {
+                self.deliver();
+            } else if !idle {
+                let now = self.sim.world().now;
+                if self.sim.world().percent(10) {
+                    self.advance(now + SignedDuration::from_millis(20));
+                } else {
+                    self.pass();
+                }
+            } else if !self.wait_for_messages() {
+                break;
+            }
+        }
+    }
+
+    /// Lets the time pass until the next message is visible. False if none is left.
+    fn wait_for_messages(&mut self) -> bool {
+        let next = {
+            let mut world = self.sim.world();
+            if world.is_drained() {
+                world.check_promises();
+                world.check_idle_tasks();
+                return false;
+            }
+            if world.comes_for_ever() {
+                world.break_off(Broken::Convergence, "a message comes again and again after the storm".to_owned());
+                return false;
+            }
+            world.queue.messages.iter().filter_map(|message| message.visible_from).min()
+        };
+        self.advance(next.expect("an event would be delivered at once"));
+        true
+    }
+}

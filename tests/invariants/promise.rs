@@ -1,0 +1,197 @@
+//! The reference model: what taskhold has promised to the workers so far, reckoned from the messages alone, and the checks
+//! that it keeps it.
+//!
+//! # What is promised
+//!
+//! *Safety.* Once a message that begins or prolongs a job was acknowledged as done, and until the job's finish is sent, its
+//! task stops or its end comes, ECS protects the task until that end, less [`GRANT_TOLERANCE`]. At every moment: while other
+//! invocations run, crash, and while calls of theirs take effect late. The end is the latest that an acknowledged message
+//! declared; with none declared, the one presumed from acknowledged heartbeats, as far as no other message of the job
+//! declares an earlier one (which may be known already though it is not acknowledged).
+//!
+//! It follows that a start is acknowledged only when its protection is granted (or the job has finished or outlived its
+//! end, or the message is parked), and that, when all messages of a task are acknowledged and nothing runs, the task is
+//! protected until the latest end of its active jobs. Not promised: protection before the acknowledgement. A release that
+//! was begun before a job's start arrived may uncover the task after it; then the start is not acknowledged and comes
+//! again.
+//!
+//! *Loss.* What a message that was acknowledged as done told is in the ledger. A message is parked only if it is malformed,
+//! its task has stopped, or it was received too often; with a reason.
+//!
+//! *Convergence.* Without new faults every message ends within a few deliveries. Then a task whose jobs have all finished
+//! is unprotected, and no task was ever protected longer than the longest of its jobs asked for, but for rounding and
+//! delay.
+
+use super::world::{Broken, Rules, World};
+use jiff::{SignedDuration, Timestamp};
+use taskhold::decide::protection::GRANT_TOLERANCE;
+use taskhold::event::{JobMessage, JobMessageType, Record, record};
+
+/// A grant may be longer than what was asked by a minute of rounding up, 5 % or another minute for sharing a call, and the
+/// two minutes between a decision and its effect.
+const LONGER_THAN_ASKED: SignedDuration = SignedDuration::from_mins(5);
+
+#[derive(Debug)]
+pub(crate) struct Promise {
+    pub(crate) tasks: Vec<TaskPromise>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct TaskPromise {
+    pub(crate) jobs: Vec<JobPromise>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct JobPromise {
+    pub(crate) id: String,
+    pub(crate) attempt: u32,
+    pub(crate) started_at: Option<Timestamp>,
+    pub(crate) finish_sent: bool,
+    /// Its worker will crash and never tell its end.
+    pub(crate) abandoned: bool,
+    /// The earliest and the latest end declared by any message that was sent.
+    declared: Option<(Timestamp, Timestamp)>,
+    /// The latest end that any message that was sent declared or implied.
+    pub(crate) latest: Option<Timestamp>,
+    acknowledged_declared: Option<Timestamp>,
+    acknowledged_presumed: Option<Timestamp>,
+}
+
+/// What a message in the queue tells.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Told {
+    Job { task: usize, job: usize, ends: Ends },
+    Stop { task: usize },
+    Nothing,
+}
+
+/// The ends that a message tells.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Ends {
+    pub(crate) declared: Option<Timestamp>,
+    pub(crate) presumed: Option<Timestamp>,
+}
+
+impl Told {
+    pub(crate) fn task(self) -> Option<usize> {
+        match self {
+            Self::Job { task, .. } | Self::Stop { task } => Some(task),
+            Self::Nothing => None,
+        }
+    }
+}
+
+impl JobPromise {
+    /// The task's job of this number. Every second one is another attempt at the one before.
+    pub(crate) fn new(number: usize, rules: &Rules, rng: &mut fastrand::Rng) -> Self {
+        let attempt = 1 + u32::try_from(number % 2).expect("0 or 1");
+        let abandoned = rng.u32(..100) < rules.abandoned_percent;
+        Self { id: format!("j-{}", number / 2), attempt, abandoned, ..Self::default() }
+    }
+
+    /// A worker sends a message.
+    pub(crate) fn sent(&mut self, message_type: JobMessageType, ends: Ends) {
+        if let Some(end) = ends.declared {
+            self.declared = Some(self.declared.map_or((end, end), |(least, most)| (least.min(end), most.max(end))));
+        }
+        self.latest = self.latest.max(ends.declared).max(ends.presumed);
+        self.finish_sent |= message_type == JobMessageType::Finished;
+    }
+
+    fn promised_until(&self) -> Option<Timestamp> {
+        let presumed = || self.acknowledged_presumed.map(|end| self.declared.map_or(end, |(least, _)| end.min(least)));
+        self.acknowledged_declared.or_else(presumed).filter(|_| !self.finish_sent)
+    }
+}
+
+impl Promise {
+    pub(crate) fn new(tasks: usize, rules: &Rules, rng: &mut fastrand::Rng) -> Self {
+        let jobs = |rng: &mut fastrand::Rng| {
+            (0..rules.jobs_at_once).map(|number| JobPromise::new(number, rules, rng)).collect()
+        };
+        let task = |_| TaskPromise { jobs: jobs(rng) };
+        Self { tasks: (0..tasks).map(task).collect() }
+    }
+
+    /// Longer than this the jobs that were sent give no reason to protect a task.
+    pub(crate) fn protected_at_most_until(&self, task: usize) -> Option<Timestamp> {
+        let jobs = &self.tasks[task].jobs;
+        let latest = jobs.iter().filter_map(|job| job.latest).max()?;
+        let first = jobs.iter().filter_map(|job| job.started_at).min()?;
+        Some(latest + latest.duration_since(first) / 20 + LONGER_THAN_ASKED)
+    }
+}
+
+impl World {
+    /// A message was acknowledged as done: from now on it is a promise.
+    pub(crate) fn promise_done(&mut self, number: usize) {
+        let message = &self.queue.messages[number];
+        let Told::Job { task, job, ends, .. } = message.told else {
+            if matches!(message.told, Told::Nothing) {
+                self.break_off(Broken::Loss, format!("m-{number} is malformed and was acknowledged as done"));
+            }
+            return;
+        };
+        self.check_written_down(number, task);
+        let job = &mut self.promise.tasks[task].jobs[job];
+        job.acknowledged_declared = job.acknowledged_declared.max(ends.declared);
+        job.acknowledged_presumed = job.acknowledged_presumed.max(ends.presumed);
+    }
+
+    fn check_written_down(&mut self, number: usize, task: usize) {
+        let message = &self.queue.messages[number];
+        let tombstone = SignedDuration::from_hours(i64::from(self.rules.tombstone_hours));
+        if self.now.duration_since(message.sent_at) >= tombstone {
+            return;
+        }
+        let clusters = super::clusters();
+        let Record::Job(told) = record::parse(&message.body, &clusters) else { unreachable!("a worker sent it") };
+        let (_, key, job) = JobMessage::observed(told, message.sent_at);
+        let entry = self.entry(&self.ecs.tasks[task].task);
+        let known = entry.jobs.get(&key).cloned().unwrap_or_default();
+        let mut merged = known.clone();
+        merged.merge(&job);
+        if merged != known {
+            self.break_off(Broken::Loss, format!("m-{number} is done and not in the ledger: {known:?}"));
+        }
+    }
+
+    /// Safety, to be checked after every move.
+    pub(crate) fn check_promises(&mut self) {
+        for (number, task) in self.promise.tasks.iter().enumerate() {
+            let sim = &self.ecs.tasks[number];
+            let Some(promised) = task.jobs.iter().filter_map(JobPromise::promised_until).max() else { continue };
+            let needed = promised - GRANT_TOLERANCE;
+            if sim.stopped || self.now >= needed || sim.protected_until >= Some(needed) {
+                continue;
+            }
+            let (promised, found) = (self.shown(promised), sim.protected_until.map(|until| self.shown(until)));
+            return self.break_off(
+                Broken::Safety,
+                format!("task {number} is uncovered: promised until {promised}, protected until {found:?}"),
+            );
+        }
+    }
+
+    /// Convergence, to be checked when everything has ended.
+    pub(crate) fn check_idle_tasks(&mut self) {
+        for number in 0..self.promise.tasks.len() {
+            let started = |job: &&JobPromise| job.latest.is_some();
+            let all_finished = self.promise.tasks[number].jobs.iter().filter(started).all(|job| job.finish_sent);
+            let parked =
+                |message: &super::queue::Message| message.told.task() == Some(number) && !message.parked_by.is_empty();
+            // A finish that was parked may have left its task protected, and with tombstones shorter than the queue
+            // remembers, a late heartbeat may have revived a job.
+            let excused = self.queue.messages.iter().any(parked) || self.rules.tombstone_hours == 1;
+            let sim = &self.ecs.tasks[number];
+            let protected = sim.protected_until.filter(|until| *until > self.now);
+            if let Some(until) = protected.filter(|_| all_finished && !excused && !sim.stopped) {
+                let until = self.shown(until);
+                self.break_off(
+                    Broken::Convergence,
+                    format!("all jobs of task {number} have finished, and it is protected until {until}"),
+                );
+            }
+        }
+    }
+}

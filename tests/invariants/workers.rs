@@ -1,0 +1,113 @@
+//! What the simulated workers do: they start jobs, tell that they live, finish, or crash; and tasks stop.
+
+use super::promise::{Ends, JobPromise, Told};
+use super::world::World;
+use jiff::SignedDuration;
+use serde_json::json;
+use taskhold::event::JobMessageType;
+use taskhold::event::job_message::MAX_DURATION_MINUTES_DEFAULT;
+
+/// Minutes that jobs declare. Some lie close together, so that tasks share calls.
+const DURATIONS: [u32; 9] = [5, 6, 7, 20, 60, 61, 62, 120, 600];
+
+/// So many jobs a task has in all.
+const JOBS_MAX: usize = 12;
+
+impl World {
+    /// One worker does the next thing.
+    pub(crate) fn work(&mut self) {
+        let task = self.rng.usize(..self.promise.tasks.len());
+        match self.rng.u32(..40) {
+            0 => return self.enqueue(r#"{"version": 1, "type": "job.paused"}"#.to_owned(), Told::Nothing),
+            1 => return self.stop(task),
+            2 => return self.enqueue(self.stop_event(task), Told::Stop { task }),
+            _ => {}
+        }
+        if self.ecs.tasks[task].stopped {
+            return;
+        }
+        let jobs = &mut self.promise.tasks[task].jobs;
+        // The last few: those before have ended, or their workers have crashed.
+        let job = jobs.len() - 1 - self.rng.usize(..self.rules.jobs_at_once);
+        let known = &jobs[job];
+        match (known.started_at, known.finish_sent) {
+            (None, _) => self.tell(task, job, JobMessageType::Started),
+            (Some(_), false) if self.rng.u32(..3) == 0 => self.tell(task, job, JobMessageType::Heartbeat),
+            (Some(_), false) if !known.abandoned => self.tell(task, job, JobMessageType::Finished),
+            _ if jobs.len() < JOBS_MAX => {
+                let next = jobs.len();
+                jobs.push(JobPromise::new(next, &self.rules, &mut self.rng));
+                self.tell(task, next, JobMessageType::Started);
+            }
+            _ => {}
+        }
+    }
+
+    /// All workers that still live finish.
+    pub(crate) fn finish_all(&mut self) {
+        for task in 0..self.promise.tasks.len() {
+            for job in 0..self.promise.tasks[task].jobs.len() {
+                let known = &self.promise.tasks[task].jobs[job];
+                let lives = known.started_at.is_some() && !known.finish_sent && !known.abandoned;
+                if lives && !self.ecs.tasks[task].stopped {
+                    self.tell(task, job, JobMessageType::Finished);
+                }
+            }
+        }
+    }
+
+    fn tell(&mut self, task: usize, job: usize, message_type: JobMessageType) {
+        let silent = self.rng.bool() || message_type == JobMessageType::Finished;
+        let minutes = (!silent).then(|| DURATIONS[self.rng.usize(..DURATIONS.len())]);
+        let now = self.now;
+        let after = |minutes: u32| now + SignedDuration::from_mins(i64::from(minutes));
+        let by_default = Some(after(MAX_DURATION_MINUTES_DEFAULT));
+        let ends = match message_type {
+            JobMessageType::Started => Ends { declared: minutes.map(after).or(by_default), presumed: None },
+            JobMessageType::Heartbeat => Ends { declared: minutes.map(after), presumed: by_default },
+            JobMessageType::Finished => Ends::default(),
+        };
+        let known = &mut self.promise.tasks[task].jobs[job];
+        known.started_at = known.started_at.or(Some(now));
+        known.sent(message_type, ends);
+        let job_key = format!("{} (attempt {})", known.id, known.attempt);
+        let mut body = json!({
+            "version": 1, "type": message_type.as_str(), "jobId": known.id, "attempt": known.attempt,
+            "taskArn": self.ecs.tasks[task].task.to_string(),
+        });
+        if let Some(minutes) = minutes {
+            body["maxDurationMinutes"] = json!(minutes);
+        }
+        let until = ends.declared.or(ends.presumed).map(|end| self.shown(end)).unwrap_or_default();
+        self.record(format!("task {task}: {} of {job_key} {until}", message_type.as_str()));
+        self.enqueue(body.to_string(), Told::Job { task, job, ends });
+    }
+
+    /// The task stops, and EventBridge tells it, by the queue or by an invocation of its own.
+    fn stop(&mut self, task: usize) {
+        // Where most tasks stop early little else is left to be tried.
+        if self.ecs.tasks[task].stopped || self.rng.bool() {
+            return;
+        }
+        self.ecs.tasks[task].stopped = true;
+        self.ecs.tasks[task].protected_until = None;
+        self.record(format!("task {task} stops"));
+        if self.rng.bool() {
+            self.queue.events.push(task);
+        } else {
+            self.enqueue(self.stop_event(task), Told::Stop { task });
+        }
+    }
+
+    /// What EventBridge sends when a task has stopped; or what somebody sends who claims it.
+    pub(crate) fn stop_event(&self, task: usize) -> String {
+        let task = &self.ecs.tasks[task].task;
+        json!({
+            "version": "0", "id": "e", "detail-type": "ECS Task State Change", "source": "aws.ecs",
+            "account": "111122223333", "time": "2023-11-14T22:13:20Z", "region": "eu-west-1",
+            "resources": [task.to_string()],
+            "detail": {"taskArn": task.to_string(), "clusterArn": task.cluster.to_string(), "lastStatus": "STOPPED"},
+        })
+        .to_string()
+    }
+}

@@ -1,0 +1,292 @@
+//! The simulated world: its clock, its dice, the points at which invocations wait, and the record of what happened.
+//!
+//! Everything that is random is drawn here from one seed, so a seed is a run.
+
+use super::ecs::ControlPlane;
+use super::ledger::Shelf;
+use super::promise::Promise;
+use super::queue::Queue;
+use jiff::{SignedDuration, Timestamp};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+use taskhold::clock::Clock;
+
+/// The world, shared by everything that simulates a part of it. Never locked while anything waits.
+#[derive(Clone, Debug)]
+pub(crate) struct Sim(Arc<Mutex<World>>);
+
+/// Numbers the invocations of a run.
+pub(crate) type InvocationNo = usize;
+
+/// What is broken on purpose, to show that the checks can fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sabotage {
+    /// Nothing: the protocol as it is.
+    None,
+    /// The ledger keeps only the newest of the calls that are written down.
+    ForgetsOtherCalls,
+    /// The ledger's compare-and-set succeeds whatever version is there.
+    StoresWithoutComparing,
+    /// The ledger forgets entries before the time that it was told.
+    ForgetsEntriesEarly,
+    /// The ledger counts an entry's versions from 1 again when it has forgotten the entry.
+    CountsVersionsAnew,
+    /// ECS's client says "throttled", which means "no effect", where it got no answer.
+    DeniesEffects,
+    /// Calls take effect later than taskhold assumes.
+    StrikesTooLate,
+}
+
+/// What a run is like; drawn from its seed.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    pub(crate) sabotage: Sabotage,
+    /// Of a hundred calls to ECS, so many fail in some way.
+    pub(crate) ecs_fault_percent: u32,
+    /// Of a hundred loads, stores and parkings, so many fail in some way.
+    pub(crate) other_fault_percent: u32,
+    /// How often somebody crashes, against 60 times that somebody goes on.
+    pub(crate) crash_weight: u32,
+    /// The longest of most steps of the clock: the shorter, the more happens at once.
+    pub(crate) step_millis_max: u32,
+    pub(crate) function_timeout: SignedDuration,
+    pub(crate) tombstone_hours: u32,
+    pub(crate) receives_max: u32,
+    /// Of a hundred jobs, so many workers crash and never tell their end.
+    pub(crate) abandoned_percent: u32,
+    /// So many jobs of a task are alive at once, about.
+    pub(crate) jobs_at_once: usize,
+    /// How many moves the storm lasts.
+    pub(crate) moves: u32,
+}
+
+/// What was broken, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Broken {
+    Safety,
+    Loss,
+    Convergence,
+}
+
+/// How often what happened, so that a test can tell that it tested anything.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Stats {
+    pub(crate) invocations: u64,
+    pub(crate) at_once_max: usize,
+    pub(crate) crashes: u64,
+    pub(crate) conflicts: u64,
+    pub(crate) late_effects: u64,
+    pub(crate) forgotten: u64,
+    pub(crate) releases: u64,
+    pub(crate) done: u64,
+    pub(crate) retried: u64,
+    pub(crate) parked: u64,
+    pub(crate) deliveries_after_storm_max: u32,
+}
+
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) rng: fastrand::Rng,
+    pub(crate) now: Timestamp,
+    pub(crate) rules: Rules,
+    /// No new faults.
+    pub(crate) calm: bool,
+    /// Who is being polled.
+    pub(crate) polled: InvocationNo,
+    pub(crate) gates: Vec<Gate>,
+    pub(crate) ecs: ControlPlane,
+    pub(crate) shelf: Shelf,
+    pub(crate) queue: Queue,
+    pub(crate) promise: Promise,
+    pub(crate) trace: Vec<String>,
+    pub(crate) broken: Option<(Broken, String)>,
+    pub(crate) stats: Stats,
+    gates_made: u64,
+    begun_at: Timestamp,
+}
+
+/// Where an invocation waits until the scheduler lets it pass.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    pub(crate) id: u64,
+    pub(crate) owner: InvocationNo,
+    /// Not passed before then, for a sleep.
+    pub(crate) not_before: Timestamp,
+    waker: Option<Waker>,
+    open: bool,
+}
+
+impl Stats {
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.invocations += other.invocations;
+        self.at_once_max = self.at_once_max.max(other.at_once_max);
+        self.crashes += other.crashes;
+        self.conflicts += other.conflicts;
+        self.late_effects += other.late_effects;
+        self.forgotten += other.forgotten;
+        self.releases += other.releases;
+        self.done += other.done;
+        self.retried += other.retried;
+        self.parked += other.parked;
+        self.deliveries_after_storm_max = self.deliveries_after_storm_max.max(other.deliveries_after_storm_max);
+    }
+}
+
+impl Rules {
+    fn drawn(rng: &mut fastrand::Rng, sabotage: Sabotage) -> Self {
+        let one_of = |rng: &mut fastrand::Rng, values: &[u32]| values[rng.usize(..values.len())];
+        let mut rules = Self {
+            sabotage,
+            ecs_fault_percent: one_of(rng, &[0, 30, 60]),
+            other_fault_percent: one_of(rng, &[0, 0, 0, 2, 8]),
+            crash_weight: one_of(rng, &[0, 0, 1, 3]),
+            step_millis_max: one_of(rng, &[300, 3_000, 3_000, 40_000]),
+            function_timeout: SignedDuration::from_secs(i64::from(one_of(rng, &[30, 170, 900]))),
+            tombstone_hours: one_of(rng, &[336, 1]),
+            receives_max: one_of(rng, &[50, 50, 50, 50, 4]),
+            abandoned_percent: one_of(rng, &[0, 0, 0, 20]),
+            jobs_at_once: [1, 1, 2, 3][rng.usize(..4)],
+            moves: rng.u32(100..350),
+        };
+        if sabotage == Sabotage::CountsVersionsAnew {
+            // Entries have to be forgotten, and invocations to last, for this to matter.
+            rules.tombstone_hours = 1;
+            rules.function_timeout = SignedDuration::from_secs(900);
+            rules.crash_weight = 0;
+        }
+        rules
+    }
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, sabotage: Sabotage) -> Self {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let begun_at = Timestamp::from_second(1_700_000_000).unwrap();
+        let rules = Rules::drawn(&mut rng, sabotage);
+        let tasks = [1, 1, 2, 3][rng.usize(..4)];
+        let promise = Promise::new(tasks, &rules, &mut rng);
+        Self {
+            now: begun_at,
+            rules,
+            calm: false,
+            polled: 0,
+            gates: Vec::new(),
+            ecs: ControlPlane::new(tasks),
+            shelf: Shelf::default(),
+            queue: Queue::default(),
+            promise,
+            trace: Vec::new(),
+            broken: None,
+            stats: Stats::default(),
+            gates_made: 0,
+            begun_at,
+            rng,
+        }
+    }
+
+    /// Whether this once something other than ECS goes wrong.
+    pub(crate) fn fault(&mut self) -> bool {
+        !self.calm && self.percent(self.rules.other_fault_percent)
+    }
+
+    pub(crate) fn percent(&mut self, percent: u32) -> bool {
+        self.rng.u32(..100) < percent
+    }
+
+    /// One of so many.
+    pub(crate) fn below_count(&mut self, count: impl Fn(&Self) -> usize) -> usize {
+        let count = count(self);
+        self.rng.usize(..count)
+    }
+
+    pub(crate) fn record(&mut self, what: String) {
+        let line = format!("{:>10} {what}", self.shown(self.now));
+        self.trace.push(line);
+    }
+
+    /// The first thing that is broken is the one to look at.
+    pub(crate) fn break_off(&mut self, broken: Broken, why: String) {
+        self.record(format!("BROKEN {broken:?}: {why}"));
+        self.broken.get_or_insert((broken, why));
+    }
+
+    /// A moment as seconds of the run.
+    pub(crate) fn shown(&self, at: Timestamp) -> String {
+        let millis = at.duration_since(self.begun_at).as_millis();
+        format!("{}.{:03}", millis.div_euclid(1000), millis.rem_euclid(1000))
+    }
+
+    /// Lets the waiting one at this gate pass when it is polled next.
+    pub(crate) fn open(&mut self, id: u64) {
+        let gate = self.gates.iter_mut().find(|gate| gate.id == id).expect("the gate is there");
+        gate.open = true;
+        if let Some(waker) = gate.waker.take() {
+            waker.wake();
+        }
+    }
+}
+
+impl Sim {
+    pub(crate) fn new(world: World) -> Self {
+        Self(Arc::new(Mutex::new(world)))
+    }
+
+    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until the scheduler wants it to go on.
+    pub(crate) fn gate(&self) -> Pass {
+        self.gate_until(Timestamp::MIN)
+    }
+
+    fn gate_until(&self, not_before: Timestamp) -> Pass {
+        let mut world = self.world();
+        world.gates_made += 1;
+        let (id, owner) = (world.gates_made, world.polled);
+        world.gates.push(Gate { id, owner, not_before, waker: None, open: false });
+        Pass { sim: self.clone(), id }
+    }
+}
+
+/// Ready once its gate is open.
+pub(crate) struct Pass {
+    sim: Sim,
+    id: u64,
+}
+
+impl Future for Pass {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let mut world = self.sim.world();
+        let gate = world.gates.iter_mut().find(|gate| gate.id == self.id).expect("it lives as long as its pass");
+        if gate.open {
+            return Poll::Ready(());
+        }
+        gate.waker = Some(context.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        self.sim.world().gates.retain(|gate| gate.id != self.id);
+    }
+}
+
+impl Clock for Sim {
+    fn now(&self) -> Timestamp {
+        self.world().now
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        // The run's clock goes by whole milliseconds, as SQS's timestamps do.
+        let millis = duration.as_micros().div_ceil(1000);
+        let until = self.now() + SignedDuration::from_millis(i64::try_from(millis).unwrap());
+        self.gate_until(until).await;
+    }
+}
