@@ -1,21 +1,28 @@
 //! The control plane: clusters, services, tasks, and the clock that drives them.
 //!
 //! This file holds the state and the passing of time. What happens to a task is in `lifecycle`, what the service
-//! scheduler decides in `scheduler` (pure) and what comes of it in `reconcile`
-//! and `hold`, the protection API in `protection`, the
-//! other operations in `service_operations`, `task_operations` and `cluster_operations`, the JSON protocol in `api`.
+//! scheduler decides in `scheduler` (pure) and what comes of it in `reconcile` and `hold`; deployments that move traffic in
+//! `shift`, those that fail in `circuit_breaker`, other causes of a scale-in in `rebalance` and `deletion`; the protection
+//! API in `protection`, the other operations in `service_operations`, `task_operations`, `task_set` and
+//! `cluster_operations`, the JSON protocol in `api`.
 //! What a story needs beyond ECS's API, such as a task that crashes, is in `stage`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 mod api;
+mod circuit_breaker;
 mod cluster_operations;
+mod configuration_description;
+mod deletion;
+mod deployment_configuration;
 mod error;
 mod eventbridge;
 mod hold;
 mod lifecycle;
 mod names;
+mod planning;
 mod protection;
+mod rebalance;
 mod reconcile;
 mod request;
 mod response;
@@ -23,15 +30,24 @@ mod scheduler;
 mod service;
 mod service_description;
 mod service_operations;
+mod shift;
 mod stage;
 mod task;
 mod task_operations;
+mod task_set;
+mod task_set_description;
 mod throttling;
 mod variants;
 
+pub use configuration_description::{DeploymentConfigurationDescription, DeploymentControllerDescription};
+pub use deletion::{DeleteServiceRequest, INACTIVE_SERVICE_REMEMBERED_MS};
+pub use deployment_configuration::{
+    CanaryConfiguration, CircuitBreaker, DeploymentCircuitBreaker, DeploymentConfiguration,
+    DeploymentConfigurationRequest, DeploymentController, DeploymentStrategy, LinearConfiguration,
+};
 pub use error::{ApiError, ErrorCode};
 pub use request::{
-    CreateClusterRequest, CreateServiceRequest, DeploymentConfigurationRequest, DescribeClustersRequest,
+    CreateClusterRequest, CreateServiceRequest, DeploymentControllerRequest, DescribeClustersRequest,
     DescribeServicesRequest, DescribeTasksRequest, GetTaskProtectionRequest, ListServicesRequest,
     ListTagsForResourceRequest, ListTasksRequest, RunTaskRequest, StopTaskRequest, Tag, TagResourceRequest,
     UpdateServiceRequest, UpdateTaskProtectionRequest,
@@ -44,13 +60,16 @@ pub use response::{
 };
 pub use service::{
     ACTIVE_DEPLOYMENTS_MAX, Deployment, HOLD_REPEAT_MS, RolloutState, SERVICE_EVENTS_KEPT, Service, ServiceEvent,
-    ServiceSpec,
+    ServiceSpec, ServiceStatus,
 };
-pub use service_description::{
-    DeploymentConfigurationDescription, DeploymentControllerDescription, DeploymentDescription, ServiceDescription,
-    ServiceEventDescription,
-};
+pub use service_description::{DeploymentDescription, ServiceDescription, ServiceEventDescription};
+pub use shift::TASK_SET_SHIFT_DELAY_MS;
 pub use task::{SPOT_NOTICE_MS, START_DELAY_MS, STOP_DELAY_MS, STOPPED_TASK_REMEMBERED_MS, StopCode, Task, TaskStatus};
+pub use task_set::{
+    CreateTaskSetRequest, DeleteTaskSetRequest, DescribeTaskSetsRequest, DescribeTaskSetsResponse, Scale,
+    TaskSetResponse, UpdateServicePrimaryTaskSetRequest,
+};
+pub use task_set_description::TaskSetDescription;
 pub use throttling::Throttling;
 pub use variants::{
     ArnForm, LATE_STOP_DELAY_MS, ProtectionEvent, Refusal, Renewal, StopDelay, UnknownVariant, Variants,
@@ -102,9 +121,11 @@ enum Due {
     TaskStops(u64),
     TaskRuns(u64),
     ProtectionExpires(u64),
+    ShiftGoesOn(u64),
     SchedulerLooksAgain(u64),
     HoldIsRepeated(u64),
     StoppedTaskIsForgotten(u64),
+    InactiveServiceIsForgotten(u64),
 }
 
 /// A simulated ECS control plane of one account in one Region.
@@ -211,9 +232,9 @@ impl ControlPlane {
         self.task_key_anywhere(task).map(|key| &self.tasks[&key])
     }
 
-    /// All services, in order of creation.
+    /// All services that DescribeServices knows, deleted ones included, in order of creation.
     pub fn services(&self) -> impl Iterator<Item = &Service> {
-        self.services.values()
+        self.services.values().filter(|service| !service.is_forgotten)
     }
 
     /// A service by the names, or ARNs, of its cluster and itself.

@@ -1,6 +1,6 @@
 //! A simulated Amazon ECS: the control plane that taskhold talks to, and what stands around it.
 //!
-//! [`control_plane`] is a pure state machine with a simulated clock: clusters, services with rolling deployments, tasks,
+//! [`control_plane`] is a pure state machine with a simulated clock: clusters, services with every kind of deployment, tasks,
 //! task scale-in protection, service event messages, EventBridge events and token buckets, behind the operations of
 //! ECS's JSON protocol. It knows nothing of taskhold, so that the two cannot agree by construction; both follow the same
 //! written facts about AWS, which comments cite by heading (`aws-facts: "…"`). Where AWS's documents disagree or are
@@ -11,14 +11,14 @@
 //! Nothing here was compared with a real AWS account. What follows is about the control plane.
 //!
 //! Left out:
-//! - Blue/green, linear and canary deployments, task sets of external controllers, lifecycle hooks, circuit breaker and
-//!   alarms (no deployment fails or rolls back), daemon services, Availability Zone rebalancing, Service Auto Scaling
-//!   (a story sets the desired count), deleting a service.
-//! - Capacity: every task starts, as on Fargate. No load balancers, so no draining and no target messages; no health
-//!   checks, so every RUNNING task counts as healthy.
+//! - Lifecycle hooks, alarms, the API of service deployments and of CodeDeploy, UpdateTaskSet, daemon services, Service Auto
+//!   Scaling (a story sets the desired count). Where traffic goes shows nowhere: there are no load balancers, and native
+//!   blue/green works without one (aws-samples/sample-amazon-ecs-blue-green-deployment-patterns#14).
+//! - Capacity: every task starts, as on Fargate, unless a story says that its deployment fails. No load balancers, so no
+//!   draining and no target messages; no health checks, so every RUNNING task counts as healthy.
 //! - IAM. `AccessDeniedException`, `ServerException` and the like exist for whoever injects faults.
-//! - The statuses PROVISIONING, ACTIVATING, DEACTIVATING, STOPPING and DEPROVISIONING; the stop codes TaskFailedToStart
-//!   and TerminationNotice; the steady-state message that ECS repeats every few hours.
+//! - The statuses PROVISIONING, ACTIVATING, DEACTIVATING, STOPPING and DEPROVISIONING; the stop code TerminationNotice;
+//!   the steady-state message that ECS repeats every few hours.
 //! - Fields and filters of requests that are not listed in the request's type are ignored; answers carry a part of the
 //!   members of ECS's model and no others. Throttling covers the four categories whose numbers are in aws-facts.
 //! - EventBridge delivery: each event comes once and in order; losses, doubles and disorder belong to whoever delivers.
@@ -28,8 +28,9 @@
 //!   answers for it, unprotected, until it is STOPPED. A stop by anyone ends its protection.
 //! - The tasks of one call are decided one after another, so that the first may be granted and the next refused.
 //! - "A deployment or scale-in is waiting" means that an older deployment has tasks, or the PRIMARY has more than
-//!   desired, which nothing has asked to stop; also before the new tasks run. `refusal=blocked` refuses from the first
-//!   protected task among those, for every task of the service.
+//!   desired, which nothing has asked to stop; also before the new tasks run, and while blue stays on purpose. Of task
+//!   sets, those that are DRAINING and the one that a deployment replaces count as older. `refusal=blocked` refuses from
+//!   the first protected task among those, for every task of the service.
 //! - `failures[].detail` is absent: no text of one is known. The `arn` in a failure is made from the request when only an
 //!   id was given. An ARN that names another cluster, account or Region is `MISSING`.
 //! - GetTaskProtection without `tasks` answers for the cluster's first 100 tasks of services.
@@ -55,10 +56,45 @@
 //!   EventBridge event tells of it.
 //! - Containers end with exit code 0 when asked to stop, 1 in a crash. Every task has one container, `app`.
 //!
+//! Assumed about deployments that move traffic (blue/green, linear, canary):
+//! - The percentages bound nothing: green gets all its tasks at once, and blue, whose tasks are replaced as long as it is
+//!   wanted, keeps all of its own until the bake time is over. The first traffic moves as soon as green runs.
+//! - In `deployments[]` green is PRIMARY from the beginning (so the log in kayac/ecspresso#860), and blue ACTIVE with the
+//!   service's desired count; the deployment is IN_PROGRESS until blue's last task is STOPPED. Messages and events are those of a rolling update.
+//! - Another deployment takes over: what has all the traffic is its blue, an unfinished green goes at once.
+//!
+//! Assumed about task sets (CODE_DEPLOY and EXTERNAL):
+//! - CreateService makes the first task set, PRIMARY, for EXTERNAL too. The primary one cannot be deleted. Five at most.
+//! - A story's `deploy` is CreateTaskSet at 100 %, UpdateServicePrimaryTaskSet one minute after all its tasks run, and
+//!   DeleteTaskSet by force after the bake time; one such deployment at a time, but old task sets may still be DRAINING.
+//! - A DRAINING task set has a computed desired count of 0, so it is STABILIZING until its last task is STOPPED. Tasks
+//!   stop for the reason that those of deployments do. There is no ECS Deployment State Change; TASKSET_STEADY_STATE is
+//!   sent once for a replacement in a story's `deploy`. Such a service is steady with one task set only.
+//!
+//! Assumed about deployments that fail:
+//! - A story's word dooms all tasks of the deployment and turns the circuit breaker on. Each task fails 30 s after it was
+//!   created, without ever running, and is replaced at once.
+//! - A FAILED deployment that is not rolled back freezes the service: nothing is started or stopped before the next one.
+//! - A rolling update is rolled back by a new deployment of the last COMPLETED one's revision, whose reason names its own
+//!   id; where traffic moves, the COMPLETED deployment itself is PRIMARY again. Five deployments do not hinder that.
+//!
+//! Assumed about Availability Zone rebalancing:
+//! - It happens when a story says so and moves one task. Tasks have no zone: the oldest are taken to be in the first of
+//!   three zones, one more than an even spread has there; the newest of these that is not protected is stopped.
+//! - If all of these are protected it waits, with the documented message in place of the captured ones, each 10 minutes;
+//!   the message names the task set and the reason as the captured ones do. A deployment, another desired count or the
+//!   loss of the new task stops it.
+//!
+//! Assumed about deleted services:
+//! - DeleteService is a scale-in to 0: protected tasks stay, and the service is DRAINING until their protection ends. It
+//!   is INACTIVE for an hour, with no deployments, and then MISSING.
+//!
 //! Assumed about what ECS says:
 //! - A held-up scale-in is announced per task set as soon as it could go on but for protection, and again every
 //!   10 minutes, then together with the steady-state form; the number is that task set's tasks under protection. With
 //!   `event=sent` one TASKSET_SCALE_IN_FAILURE_BY_TASK_PROTECTION a service goes with each round.
+//! - `The number of protected tasks are more than the desired count of tasks` is said, in its documented sentence, in the same
+//!   rounds (not at once) while more tasks of the service are protected than desired.
 //! - Scale-in and deployment use the same words, and a plain scale-in names the PRIMARY deployment as task set.
 //! - SERVICE_DESIRED_COUNT_UPDATED, TASKS_STARTED, TASKS_STOPPED and SERVICE_STEADY_STATE are sent each time, all INFO.
 //! - The stopped reason of a scale-in names the deployment that the task belongs to. The reason of a Spot interruption is

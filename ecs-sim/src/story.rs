@@ -11,13 +11,20 @@
 //! | `needs refusal=blocked …` | the story holds only for these readings of AWS ([`crate::control_plane::Variants`]) |
 //! | `set TASKHOLD_DRY_RUN true` | a setting of the function |
 //! | `service web desired 2 [min 50] [max 200]` | a service whose tasks run already; without any, `service web desired 2` |
+//! | `… [strategy rolling\|blue-green\|linear\|canary]` | how it is deployed; linear and canary move traffic in AWS's default steps |
+//! | `… [controller ecs\|code-deploy\|external]` | who deploys it: with the last two it has task sets |
+//! | `… [bake 5m] [tag KEY=VALUE] …` | how long old tasks stay after the traffic has moved, 5 minutes unless said; service tags |
 //! | `standalone` | a task of no service runs |
 //! | `job j-1 starts on a [for 90m] [expected 30m] [attempt 2] [late 5m]` | its worker sends `job.started`; `late` holds it up on its way |
 //! | `job j-1 beats [for 90m] …`, `job j-1 finishes …` | `job.heartbeat`, `job.finished`; `on a` is needed only for a job that has not started |
 //! | `again [3]` | the last message is delivered once more, or three times |
 //! | `send {"version": 1, …}` | this very body is sent; `$a` in it stands for the ARN of task a |
 //! | `hold queue`, `open queue [reversed]` | messages wait, and then come in one batch |
-//! | `deploy web`, `scale web to 3` | `UpdateService` |
+//! | `deploy web`, `scale web to 3` | `UpdateService`; with task sets `deploy` creates one, makes it primary, and deletes the old one |
+//! | `deployment of web fails [and rolls back]` | the new tasks do not start, and the circuit breaker ends the deployment |
+//! | `rebalance web` | ECS moves one task to another Availability Zone |
+//! | `delete web` | `DeleteService`, by force |
+//! | `protect a [for 90m]`, `release a` | the task sets or clears its own protection, without the function |
 //! | `stop a`, `crash a`, `interrupt a` | somebody stops the task; its container ends; its Spot capacity is taken back |
 //! | `ecs throttles 2`, `ecs fails 2`, `ecs denies 2` | the next two calls to ECS are answered so |
 //! | `ecs loses 2 calls`, `ecs loses 2 answers` | they get no answer, and take effect or do not |
@@ -28,6 +35,7 @@
 //! | `expect a protected [for 90m]`, `expect a unprotected` | what ECS thinks; `for` allows the documented rounding up |
 //! | `expect a running`, `expect a stopped` | |
 //! | `expect web steady`, `expect web deploying` | |
+//! | `expect 2 deployments of web` | or task sets, those that are draining included |
 //! | `expect 2 calls` | so many `UpdateTaskProtection` calls were sent since the last such line |
 //! | `expect 0 waiting`, `expect 1 parked [because TEXT]` | messages in the job queue, and messages parked so far |
 //! | `expect warning TEXT`, `expect error TEXT` | the function has logged so since the last such line |

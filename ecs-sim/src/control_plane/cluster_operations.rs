@@ -9,7 +9,7 @@ use super::response::{
     ClusterDescription, CreateClusterResponse, DescribeClustersResponse, Failure, ListTagsForResourceResponse,
     TagResourceResponse,
 };
-use super::service::Cluster;
+use super::service::{Cluster, ServiceStatus};
 use super::task::TaskStatus;
 use super::{ApiError, ControlPlane, ErrorCode};
 
@@ -95,6 +95,12 @@ impl ControlPlane {
         Some(&mut self.service_mut(key).tags)
     }
 
+    /// The names of a cluster's services that were not deleted, in order.
+    pub(super) fn active_services<'a>(&'a self, cluster: &'a Cluster) -> impl Iterator<Item = &'a String> {
+        let is_active = |key: &u64| self.services[key].status == ServiceStatus::Active;
+        cluster.services.iter().filter(move |(_, key)| is_active(key)).map(|(name, _)| name)
+    }
+
     fn describe_cluster(&self, name: &str) -> ClusterDescription {
         let cluster = &self.clusters[name];
         let count =
@@ -105,7 +111,7 @@ impl ControlPlane {
             status: "ACTIVE".to_owned(),
             running_tasks_count: count(TaskStatus::Running),
             pending_tasks_count: count(TaskStatus::Pending),
-            active_services_count: cluster.services.len(),
+            active_services_count: self.active_services(cluster).count(),
             tags: None,
         }
     }

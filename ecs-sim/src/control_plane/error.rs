@@ -19,8 +19,12 @@ pub enum ErrorCode {
     ResourceNotFound,
     /// The fault is ECS's own (HTTP 500). The control plane never errs; for whoever injects faults.
     Server,
+    /// The service was deleted.
+    ServiceNotActive,
     /// No such service.
     ServiceNotFound,
+    /// No such task set.
+    TaskSetNotFound,
     /// More calls than the token bucket holds.
     Throttling,
     /// Not available for this task. For whoever injects faults.
@@ -41,6 +45,8 @@ impl ErrorCode {
             Self::InvalidParameter => "InvalidParameterException",
             Self::ResourceNotFound => "ResourceNotFoundException",
             Self::Server => "ServerException",
+            Self::ServiceNotActive => "ServiceNotActiveException",
+            Self::TaskSetNotFound => "TaskSetNotFoundException",
             Self::ServiceNotFound => "ServiceNotFoundException",
             Self::Throttling => "ThrottlingException",
             Self::UnsupportedFeature => "UnsupportedFeatureException",
@@ -91,6 +97,10 @@ impl ApiError {
 
     pub(super) fn cluster_not_found() -> Self {
         Self::new(ErrorCode::ClusterNotFound, "Cluster not found.")
+    }
+
+    pub(super) fn service_not_active() -> Self {
+        Self::new(ErrorCode::ServiceNotActive, "Service was not ACTIVE.")
     }
 
     pub(super) fn service_not_found() -> Self {

@@ -16,6 +16,10 @@ pub(super) enum ServiceAction {
     TasksStarted,
     TasksStopped,
     TasksetScaleInFailureByTaskProtection,
+    TasksetSteadyState,
+    ServiceRebalancingStarted,
+    ServiceRebalancingCompleted,
+    ServiceRebalancingStopped,
 }
 
 impl ServiceAction {
@@ -26,6 +30,10 @@ impl ServiceAction {
             Self::TasksStarted => "TASKS_STARTED",
             Self::TasksStopped => "TASKS_STOPPED",
             Self::TasksetScaleInFailureByTaskProtection => "TASKSET_SCALE_IN_FAILURE_BY_TASK_PROTECTION",
+            Self::TasksetSteadyState => "TASKSET_STEADY_STATE",
+            Self::ServiceRebalancingStarted => "SERVICE_REBALANCING_STARTED",
+            Self::ServiceRebalancingCompleted => "SERVICE_REBALANCING_COMPLETED",
+            Self::ServiceRebalancingStopped => "SERVICE_REBALANCING_STOPPED",
         }
     }
 }
@@ -35,6 +43,7 @@ impl ServiceAction {
 pub(super) enum DeploymentEvent {
     InProgress,
     Completed,
+    Failed,
 }
 
 impl ControlPlane {
@@ -51,21 +60,40 @@ impl ControlPlane {
         self.emit("ECS Service Action", resource, detail);
     }
 
-    /// An `ECS Deployment State Change` about the PRIMARY deployment.
+    /// An `ECS Deployment State Change` about the PRIMARY deployment. Task sets have none (assumed).
+    ///
+    /// The reason of a failure is that of the example in AWS's page "Amazon ECS service deployment state change events";
+    /// that of a rollback was captured.
     pub(super) fn emit_deployment_state_change(&mut self, key: u64, event: DeploymentEvent) {
         let service = &self.services[&key];
+        if service.has_task_sets() {
+            return;
+        }
         let id = &service.primary().id;
-        let (name, reason) = match event {
-            DeploymentEvent::InProgress => ("SERVICE_DEPLOYMENT_IN_PROGRESS", "in progress"),
-            DeploymentEvent::Completed => ("SERVICE_DEPLOYMENT_COMPLETED", "completed"),
+        let rolls_back = event == DeploymentEvent::InProgress && service.primary().is_rollback;
+        let (kind, name, reason) = match event {
+            DeploymentEvent::InProgress if rolls_back => {
+                let reason = format!("ECS deployment circuit breaker: rolling back to deploymentId {id}.");
+                ("INFO", "SERVICE_DEPLOYMENT_IN_PROGRESS", reason)
+            }
+            DeploymentEvent::InProgress => {
+                ("INFO", "SERVICE_DEPLOYMENT_IN_PROGRESS", format!("ECS deployment {id} in progress."))
+            }
+            DeploymentEvent::Completed => {
+                ("INFO", "SERVICE_DEPLOYMENT_COMPLETED", format!("ECS deployment {id} completed."))
+            }
+            DeploymentEvent::Failed => {
+                let reason = "ECS deployment circuit breaker: task failed to start.".to_owned();
+                ("ERROR", "SERVICE_DEPLOYMENT_FAILED", reason)
+            }
         };
         let detail = json!({
-            "eventType": "INFO",
+            "eventType": kind,
             "eventName": name,
             "clusterArn": self.names.cluster_arn(&service.cluster),
             "deploymentId": id,
             "updatedAt": rfc3339(self.now),
-            "reason": format!("ECS deployment {id} {reason}."),
+            "reason": reason,
         });
         let resource = service.arn.clone();
         self.emit("ECS Deployment State Change", resource, detail);

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::eventbridge::ServiceAction;
-use super::service::{HOLD_REPEAT_MS, Hold};
+use super::service::{HOLD_REPEAT_MS, Held, Hold};
 use super::variants::ProtectionEvent;
 use super::{ControlPlane, Due};
 
@@ -13,6 +13,8 @@ impl ControlPlane {
     /// Announces each task set that begins to wait for protected tasks, and ends the hold when none waits any more.
     pub(super) fn update_hold(&mut self, key: u64, held: &BTreeMap<String, usize>) {
         let now = self.now;
+        let rebalances = self.services[&key].rebalance.is_some();
+        let what = if rebalances { Held::Rebalancing } else { Held::ScaleIn };
         let hold = self.service_mut(key).hold.take();
         if let Some(hold) = &hold
             && held.is_empty()
@@ -23,13 +25,16 @@ impl ControlPlane {
             return;
         }
         let repeats_at = hold.as_ref().map_or(now + HOLD_REPEAT_MS, |hold| hold.repeats_at);
-        let known = hold.map(|hold| hold.task_sets).unwrap_or_default();
+        let known = hold.filter(|hold| hold.what == what).map(|hold| hold.task_sets).unwrap_or_default();
         let task_sets = held.keys().cloned().collect();
-        self.service_mut(key).hold = Some(Hold { task_sets, repeats_at });
+        self.service_mut(key).hold = Some(Hold { what, task_sets, repeats_at });
         self.due.insert((repeats_at, Due::HoldIsRepeated(key)));
         let new: Vec<_> = held.iter().filter(|(task_set, _)| !known.contains(*task_set)).collect();
         for (task_set, count) in &new {
-            self.say_unable_to_scale_in(key, task_set, **count);
+            match what {
+                Held::ScaleIn => self.say_unable_to_scale_in(key, task_set, **count),
+                Held::Rebalancing => self.say_unable_to_rebalance(key, task_set, **count),
+            }
         }
         if !new.is_empty() {
             self.emit_hold(key);
@@ -43,14 +48,28 @@ impl ControlPlane {
             return;
         };
         hold.repeats_at = next;
-        let task_sets = hold.task_sets.clone();
+        let (what, task_sets) = (hold.what, hold.task_sets.clone());
         self.due.insert((next, Due::HoldIsRepeated(key)));
         for task_set in task_sets {
             let count = self.protected_in(key, &task_set);
+            if what == Held::Rebalancing {
+                self.say_unable_to_rebalance(key, &task_set, count);
+                continue;
+            }
+            if self.is_outnumbered(key) {
+                self.say_outnumbered(key, &task_set);
+            }
             self.say_unable_to_reach_steady_state(key, &task_set, count);
             self.say_unable_to_scale_in(key, &task_set, count);
         }
         self.emit_hold(key);
+    }
+
+    /// Whether more tasks are protected than desired.
+    fn is_outnumbered(&self, key: u64) -> bool {
+        let service = &self.services[&key];
+        let protected = service.tasks.iter().filter(|task| self.tasks[task].is_protected()).count();
+        protected > service.desired_count as usize
     }
 
     fn protected_in(&self, key: u64, task_set: &str) -> usize {
@@ -82,5 +101,25 @@ impl ControlPlane {
                 "was unable to reach steady state because (taskSet {task_set}) was unable to scale in due to (reason {count} tasks under protection)"
             ),
         );
+    }
+
+    /// AWS's page "Amazon ECS service event messages": "The service has more protected tasks than the desired number of
+    /// tasks." That it comes in the rounds of the captured forms, and not at once, is assumed.
+    fn say_outnumbered(&mut self, key: u64, task_set: &str) {
+        let name = &self.services[&key].name;
+        let message = format!(
+            "service ({name}) was unable to reach steady state because task set ({task_set}) was unable to scale in. Reason: The number of protected tasks are more than the desired count of tasks"
+        );
+        self.say_message(key, message);
+    }
+
+    /// aws-facts: "ECS: service event messages": the documented form; what stands in its brackets is taken from the
+    /// captured ones.
+    fn say_unable_to_rebalance(&mut self, key: u64, task_set: &str, count: usize) {
+        let name = &self.services[&key].name;
+        let message = format!(
+            "service ({name}) was unable to AZ Rebalance because (taskSet {task_set}) was unable to scale in due to (reason {count} tasks under protection)."
+        );
+        self.say_message(key, message);
     }
 }

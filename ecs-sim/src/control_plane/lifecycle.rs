@@ -6,8 +6,8 @@ use super::{ControlPlane, Due, Millis, names};
 /// Whose task is made.
 #[derive(Clone, Debug)]
 pub(super) enum Owner {
-    /// A service, by key: its PRIMARY deployment.
-    Service(u64),
+    /// A service, by key, and the place of the deployment or task set among its own.
+    Service(u64, usize),
     /// Nobody: a standalone task in this cluster, of this family and revision.
     Standalone { cluster: String, task_definition: String },
 }
@@ -48,6 +48,8 @@ impl ControlPlane {
             Due::SchedulerLooksAgain(service) => {
                 self.touched.insert(service);
             }
+            Due::ShiftGoesOn(service) => self.shift_goes_on(service),
+            Due::InactiveServiceIsForgotten(service) => self.forget_service(service),
             Due::HoldIsRepeated(service) => self.repeat_hold(service),
             Due::StoppedTaskIsForgotten(task) => self.forget(task),
         }
@@ -73,11 +75,13 @@ impl ControlPlane {
     }
 
     fn new_task(&self, id: String, owner: Owner, birth: Birth) -> Task {
-        let (cluster, service_key, task_definition) = match owner {
-            Owner::Standalone { cluster, task_definition } => (cluster, None, task_definition),
-            Owner::Service(key) => {
+        let (cluster, service_key, task_definition, deployment) = match owner {
+            Owner::Standalone { cluster, task_definition } => (cluster, None, task_definition, None),
+            Owner::Service(key, at) => {
                 let service = &self.services[&key];
-                (service.cluster.clone(), Some(key), service.primary().task_definition.clone())
+                let deployment = &service.deployments[at];
+                let (id, task_definition) = (deployment.id.clone(), deployment.task_definition.clone());
+                (service.cluster.clone(), Some(key), task_definition, Some(id))
             }
         };
         let service = service_key.map(|key| &self.services[&key]);
@@ -90,7 +94,7 @@ impl ControlPlane {
             id,
             cluster,
             service: service.map(|service| service.name.clone()),
-            deployment: service.map(|service| service.primary().id.clone()),
+            deployment,
             task_definition,
             desired_status: TaskStatus::Running,
             last_status,
@@ -109,6 +113,9 @@ impl ControlPlane {
     }
 
     fn task_runs(&mut self, key: u64) {
+        if self.is_doomed(key) {
+            return self.task_fails_to_start(key);
+        }
         let now = self.now;
         let task = self.task_mut(key);
         task.last_status = TaskStatus::Running;
@@ -138,7 +145,7 @@ impl ControlPlane {
         self.status_changed(key);
     }
 
-    fn task_has_stopped(&mut self, key: u64) {
+    pub(super) fn task_has_stopped(&mut self, key: u64) {
         let now = self.now;
         let task = self.task_mut(key);
         task.last_status = TaskStatus::Stopped;

@@ -22,6 +22,10 @@ impl Names {
         format!("{}service/{cluster}/{service}", self.prefix)
     }
 
+    pub(super) fn task_set_arn(&self, cluster: &str, service: &str, id: &str) -> String {
+        format!("{}task-set/{cluster}/{service}/{id}", self.prefix)
+    }
+
     pub(super) fn task_arn(&self, cluster: &str, id: &str) -> String {
         format!("{}task/{cluster}/{id}", self.prefix)
     }

@@ -46,14 +46,16 @@ impl FailureReason {
     }
 }
 
-/// How many tasks of a service are where, stopping ones left out.
+/// How many tasks of a service stay and how many are on their way out, stopping ones left out.
 #[derive(Clone, Copy, Debug, Default)]
 struct Standing {
     desired: usize,
-    primary: usize,
-    primary_protected: usize,
-    old: usize,
-    old_protected: usize,
+    /// What the deployments or task sets that stay should have.
+    wanted: usize,
+    staying: usize,
+    staying_protected: usize,
+    leaving: usize,
+    leaving_protected: usize,
 }
 
 impl ControlPlane {
@@ -172,14 +174,14 @@ impl ControlPlane {
             return false;
         }
         let standing = self.standing(task);
-        let scale_in = standing.primary > standing.desired;
+        let scale_in = standing.staying > standing.wanted;
         match self.variants.refusal {
             Refusal::Outnumbered => {
-                let protected = standing.primary_protected + standing.old_protected;
+                let protected = standing.staying_protected + standing.leaving_protected;
                 let with_this = protected + usize::from(!task.is_protected());
-                (standing.old > 0 || scale_in) && with_this > standing.desired
+                (standing.leaving > 0 || scale_in) && with_this > standing.desired
             }
-            Refusal::Blocked => standing.old_protected > 0 || (scale_in && standing.primary_protected > 0),
+            Refusal::Blocked => standing.leaving_protected > 0 || (scale_in && standing.staying_protected > 0),
         }
     }
 
@@ -187,15 +189,20 @@ impl ControlPlane {
         let Some(service) = task.service_key.map(|key| &self.services[&key]) else {
             return Standing::default();
         };
-        let mut standing = Standing { desired: service.desired_count as usize, ..Standing::default() };
+        let stays = |at: &usize| !service.is_leaving(&service.deployments[*at].id);
+        let mut standing = Standing {
+            desired: service.desired_count as usize,
+            wanted: (0..service.deployments.len()).filter(stays).map(|at| service.wanted(at)).sum(),
+            ..Standing::default()
+        };
         for task in service.tasks.iter().map(|key| &self.tasks[key]).filter(|task| task.is_live()) {
             let protected = usize::from(task.is_protected());
-            if service.is_primary(task.deployment.as_deref()) {
-                standing.primary += 1;
-                standing.primary_protected += protected;
+            if task.deployment.as_deref().is_some_and(|id| service.is_leaving(id)) {
+                standing.leaving += 1;
+                standing.leaving_protected += protected;
             } else {
-                standing.old += 1;
-                standing.old_protected += protected;
+                standing.staying += 1;
+                standing.staying_protected += protected;
             }
         }
         standing

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::eventbridge::{DeploymentEvent, ServiceAction};
 use super::lifecycle::{Birth, Owner, Stop};
-use super::scheduler::{self, Bounds, Member, MemberState, Protection};
-use super::service::{Deployment, RolloutState, SERVICE_EVENTS_KEPT, Service, ServiceEvent};
+use super::planning::Planning;
+use super::scheduler::{self, Bounds, Member, MemberState, Plan, Protection};
+use super::service::{Deployment, RolloutState, SERVICE_EVENTS_KEPT, Service, ServiceEvent, ServiceStatus};
 use super::task::{StopCode, Task, TaskStatus};
 use super::{ControlPlane, Due, names};
 
@@ -18,32 +19,55 @@ impl ControlPlane {
     }
 
     fn reconcile(&mut self, key: u64) {
+        self.update_rebalancing(key);
+        self.update_shift(key);
         let service = &self.services[&key];
-        let members = self.members(service);
-        let bounds = Bounds {
-            desired: service.desired_count as usize,
-            lower: service.lower_bound() as usize,
-            upper: service.upper_bound() as usize,
-        };
-        let plan = scheduler::plan(bounds, &members);
+        let plan = self.plan(service);
         let held = held_task_sets(service, &plan.held);
-        self.start_tasks(key, plan.start);
+        for (age, count) in plan.start {
+            self.start_tasks(key, age, count);
+        }
         let stop_now = self.stoppable_long_enough(key, &plan.stop);
-        self.stop_tasks(key, &stop_now);
+        match self.services[&key].rebalance {
+            Some(_) => self.stop_to_rebalance(key, &stop_now),
+            None => self.stop_tasks(key, &stop_now),
+        }
         self.update_hold(key, &held);
         self.remove_drained_deployments(key);
         self.update_steadiness(key);
+        self.update_deletion(key);
+    }
+
+    fn plan(&self, service: &Service) -> Plan {
+        let extra = usize::from(service.rebalance.is_some());
+        let members = self.members(service);
+        let mut plan = match service.planning() {
+            // AWS's API reference, "Deployment": a FAILED one launches no new tasks; that nothing is stopped is assumed.
+            Planning::AsItIs => Plan::default(),
+            Planning::Rolling => {
+                let bounds = Bounds {
+                    desired: service.desired_count as usize + extra,
+                    lower: service.lower_bound() as usize,
+                    upper: service.upper_bound() as usize,
+                };
+                scheduler::plan(bounds, &members)
+            }
+            Planning::Sets => {
+                let mut wanted: Vec<usize> = (0..service.deployments.len()).map(|at| service.wanted(at)).collect();
+                wanted[0] += extra;
+                scheduler::plan_sets(&wanted, &members)
+            }
+        };
+        self.plan_rebalancing(service, &mut plan);
+        plan
     }
 
     fn members(&self, service: &Service) -> Vec<Member> {
         service.tasks.iter().map(|key| member(service, *key, &self.tasks[key])).collect()
     }
 
-    fn start_tasks(&mut self, key: u64, count: usize) {
-        if count == 0 {
-            return;
-        }
-        let started: Vec<u64> = (0..count).map(|_| self.make_task(Owner::Service(key), Birth::Pending)).collect();
+    fn start_tasks(&mut self, key: u64, age: usize, count: usize) {
+        let started: Vec<u64> = (0..count).map(|_| self.make_task(Owner::Service(key, age), Birth::Pending)).collect();
         let list = self.task_list(&started);
         self.say(key, format!("has started {count} tasks: {list}."));
         self.emit_service_action(key, ServiceAction::TasksStarted);
@@ -89,7 +113,7 @@ impl ControlPlane {
         self.emit_service_action(key, ServiceAction::TasksStopped);
     }
 
-    fn task_list(&self, tasks: &[u64]) -> String {
+    pub(super) fn task_list(&self, tasks: &[u64]) -> String {
         let listed: Vec<String> = tasks.iter().map(|task| format!("(task {})", self.tasks[task].id)).collect();
         listed.join(" ")
     }
@@ -100,11 +124,18 @@ impl ControlPlane {
         if service.deployments.len() == 1 {
             return;
         }
+        let is_wanted = |at: usize| {
+            // A task set is there until it is deleted; blue until its clean-up.
+            let stays = service.has_task_sets() && !service.deployments[at].is_draining;
+            stays || service.wanted(at) > 0
+        };
         let alive: BTreeSet<&str> =
             service.tasks.iter().filter_map(|task| self.tasks[task].deployment.as_deref()).collect();
-        let primary = service.primary().id.as_str();
-        let kept = |deployment: &&Deployment| deployment.id == primary || alive.contains(deployment.id.as_str());
-        let deployments: Vec<Deployment> = service.deployments.iter().filter(kept).cloned().collect();
+        let kept = |(at, deployment): &(usize, &Deployment)| {
+            *at == 0 || is_wanted(*at) || alive.contains(deployment.id.as_str())
+        };
+        let kept = service.deployments.iter().enumerate().filter(kept);
+        let deployments: Vec<Deployment> = kept.map(|(_, deployment)| deployment.clone()).collect();
         self.service_mut(key).deployments = deployments;
     }
 
@@ -116,15 +147,18 @@ impl ControlPlane {
             let task = &self.tasks[task];
             task.is_live() && task.last_status == TaskStatus::Running
         });
-        let steady = all_run && service.tasks.len() == service.desired_count as usize && service.deployments.len() == 1;
+        let steady = all_run
+            && service.status == ServiceStatus::Active
+            && service.deployments.len() == 1
+            && service.tasks.len() == service.wanted(0);
         let was_steady = std::mem::replace(&mut self.service_mut(key).steady, steady);
         if !steady || was_steady {
             return;
         }
         let primary = &mut self.service_mut(key).deployments[0];
         let id = primary.id.clone();
-        let before = std::mem::replace(&mut primary.rollout_state, RolloutState::Completed);
-        if before == RolloutState::InProgress {
+        if primary.rollout_state == RolloutState::InProgress {
+            primary.rollout_state = RolloutState::Completed;
             primary.updated_at = now;
             self.say(key, format!("(deployment {id}) deployment completed."));
             self.emit_deployment_state_change(key, DeploymentEvent::Completed);

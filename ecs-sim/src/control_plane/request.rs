@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::deployment_configuration::DeploymentConfigurationRequest;
+
 /// Request of [`ControlPlane::update_task_protection`](super::ControlPlane::update_task_protection).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -98,18 +100,8 @@ pub struct DescribeTasksRequest {
     pub tasks: Vec<String>,
 }
 
-/// The part of a deployment configuration that is simulated.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct DeploymentConfigurationRequest {
-    /// 0..=100.
-    pub minimum_healthy_percent: Option<i64>,
-    /// 100 or more.
-    pub maximum_percent: Option<i64>,
-}
-
 /// Request of [`ControlPlane::update_service`](super::ControlPlane::update_service).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UpdateServiceRequest {
     /// Name or ARN; `default` if absent.
@@ -140,7 +132,7 @@ pub struct Tag {
 }
 
 /// Request of [`ControlPlane::make_service`](super::ControlPlane::make_service), which is CreateService.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CreateServiceRequest {
     /// Name or ARN; `default` if absent.
@@ -154,9 +146,19 @@ pub struct CreateServiceRequest {
     pub desired_count: Option<i64>,
     /// 100 and 200 where absent.
     pub deployment_configuration: Option<DeploymentConfigurationRequest>,
+    /// ECS if absent.
+    pub deployment_controller: Option<DeploymentControllerRequest>,
     /// Service tags.
     #[serde(default)]
     pub tags: Vec<Tag>,
+}
+
+/// A deployment controller.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct DeploymentControllerRequest {
+    /// ECS, CODE_DEPLOY or EXTERNAL.
+    #[serde(rename = "type", default)]
+    pub kind: String,
 }
 
 /// CreateCluster.

@@ -95,7 +95,7 @@ pub struct CreateClusterResponse {
 }
 
 /// What DescribeServices answers.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct DescribeServicesResponse {
     /// Those that were found.
     pub services: Vec<ServiceDescription>,
@@ -104,7 +104,7 @@ pub struct DescribeServicesResponse {
 }
 
 /// What CreateService and UpdateService answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ServiceResponse {
     /// As it is after the call.
     pub service: ServiceDescription,

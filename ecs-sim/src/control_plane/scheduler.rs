@@ -42,8 +42,8 @@ pub(super) struct Bounds {
 /// What to do, and what protection keeps from being done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Plan {
-    /// How many tasks of the PRIMARY deployment to start.
-    pub(super) start: usize,
+    /// How many tasks to start, by age of their deployment.
+    pub(super) start: BTreeMap<usize, usize>,
     /// Which tasks to stop, in this order.
     pub(super) stop: Vec<u64>,
     /// Protected tasks in the way, by age of their deployment.
@@ -69,18 +69,42 @@ pub(super) fn plan(bounds: Bounds, members: &[Member]) -> Plan {
     // Tasks that are stopping will make room by themselves.
     let shortage = need.saturating_sub(room + stopping);
     let surplus = running.saturating_sub(bounds.desired);
-    let mut stops = Stops {
-        allowance: surplus.max(shortage).min(running.saturating_sub(bounds.lower)),
-        plan: Plan { start: need.min(room), ..Plan::default() },
-    };
+    let mut stops =
+        Stops { allowance: surplus.max(shortage).min(running.saturating_sub(bounds.lower)), plan: Plan::default() };
+    stops.plan.start_tasks(0, need.min(room));
     let (old, new): (Vec<Member>, Vec<Member>) = live.into_iter().partition(|member| member.age > 0);
     stops.choose(&old, old.len());
     stops.choose(&new, primary.saturating_sub(bounds.desired));
     stops.plan
 }
 
+/// Plans one step of deployments or task sets that have a wanted count each, by age.
+///
+/// aws-facts: "ECS: deployments and protection": green stands fully beside blue, and blue stays until its protection ends.
+/// AWS's API reference, "DeploymentConfiguration": on Fargate the percentages are not used with CODE_DEPLOY and EXTERNAL;
+/// that the same holds for the strategies that move traffic is assumed. Assumed order of stopping: newest task first.
+pub(super) fn plan_sets(wanted: &[usize], members: &[Member]) -> Plan {
+    let mut stops = Stops { allowance: members.len(), plan: Plan::default() };
+    for (age, wanted) in wanted.iter().enumerate() {
+        let is_live = |member: &&Member| member.age == age && member.state != MemberState::Stopping;
+        let mut live: Vec<Member> = members.iter().filter(is_live).copied().collect();
+        live.sort_by_key(|member| Reverse(member.task));
+        stops.plan.start_tasks(age, wanted.saturating_sub(live.len()));
+        stops.choose(&live, live.len().saturating_sub(*wanted));
+    }
+    stops.plan
+}
+
 fn count(members: &[Member], predicate: impl Fn(&Member) -> bool) -> usize {
     members.iter().filter(|member| predicate(member)).count()
+}
+
+impl Plan {
+    fn start_tasks(&mut self, age: usize, count: usize) {
+        if count > 0 {
+            self.start.insert(age, count);
+        }
+    }
 }
 
 struct Stops {
@@ -145,7 +169,9 @@ mod tests {
     }
 
     fn planned(start: usize, stop: &[u64], held: &[(usize, usize)]) -> Plan {
-        Plan { start, stop: stop.to_vec(), held: held.iter().copied().collect() }
+        let mut plan = Plan { stop: stop.to_vec(), held: held.iter().copied().collect(), ..Plan::default() };
+        plan.start_tasks(0, start);
+        plan
     }
 
     #[test]
@@ -206,5 +232,19 @@ mod tests {
     #[test]
     fn a_service_scaled_to_nothing_keeps_its_protected_tasks_only() {
         assert_eq!(plan(bounds(0, 0, 0), &members("new+ new? new")), planned(0, &[2, 1], &[(0, 1)]));
+    }
+
+    #[test]
+    fn each_task_set_gets_the_tasks_it_should_have() {
+        let mut plan = plan_sets(&[2, 2], &members("new? old old"));
+        assert_eq!(plan.start.remove(&0), Some(1));
+        assert_eq!(plan, Plan::default());
+        assert_eq!(plan_sets(&[1, 2, 0], &members("new old old older older-")), planned(0, &[3], &[]));
+    }
+
+    #[test]
+    fn a_task_set_that_must_go_keeps_its_protected_tasks_only() {
+        assert_eq!(plan_sets(&[2, 0], &members("new new old+ old old?")), planned(0, &[4, 3], &[(1, 1)]));
+        assert_eq!(plan_sets(&[1, 0], &members("new new+ old+")), planned(0, &[0], &[(1, 1)]));
     }
 }

@@ -5,6 +5,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use serde::Serialize;
 
 use super::Millis;
+use super::deployment_configuration::{
+    CircuitBreaker, DeploymentConfiguration, DeploymentController, DeploymentStrategy,
+};
+use super::rebalance::Rebalance;
+use super::shift::Shift;
 
 /// aws-facts: "ECS: deployments and protection": `events[]` keeps the last 100 messages.
 pub const SERVICE_EVENTS_KEPT: usize = 100;
@@ -26,12 +31,20 @@ pub struct ServiceSpec {
     pub minimum_healthy_percent: u32,
     /// 100..; the share of the desired count that the scheduler does not exceed, rounded down.
     pub maximum_percent: u32,
+    /// ECS, unless somebody drives task sets.
+    pub controller: DeploymentController,
+    /// Rolling, unless traffic moves.
+    pub strategy: DeploymentStrategy,
+    /// How long both revisions run after all traffic has moved; with task sets, how long the old one waits to be deleted.
+    pub bake_minutes: u32,
+    /// What happens when tasks fail to start.
+    pub circuit_breaker: CircuitBreaker,
     /// Service tags.
     pub tags: BTreeMap<String, String>,
 }
 
 impl ServiceSpec {
-    /// A service with ECS's default percentages, 100 and 200, and no tags.
+    /// A service with ECS's default percentages, 100 and 200, rolling deployments and no tags.
     pub fn new(cluster: impl Into<String>, name: impl Into<String>, desired_count: u32) -> Self {
         Self {
             name: name.into(),
@@ -39,12 +52,40 @@ impl ServiceSpec {
             desired_count,
             minimum_healthy_percent: 100,
             maximum_percent: 200,
+            controller: DeploymentController::Ecs,
+            strategy: DeploymentStrategy::Rolling,
+            bake_minutes: 0,
+            circuit_breaker: CircuitBreaker::Off,
             tags: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn configuration(&self) -> DeploymentConfiguration {
+        DeploymentConfiguration {
+            minimum_healthy_percent: self.minimum_healthy_percent,
+            maximum_percent: self.maximum_percent,
+            strategy: self.strategy,
+            bake_minutes: self.bake_minutes,
+            circuit_breaker: self.circuit_breaker,
         }
     }
 }
 
-/// `rolloutState`. FAILED needs a circuit breaker or alarms, which are left out.
+/// `status` of a service.
+///
+/// AWS's API reference, "DeleteService".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ServiceStatus {
+    /// Its tasks are kept running.
+    Active,
+    /// Deleted, with tasks that still run.
+    Draining,
+    /// Deleted, and remembered for a while.
+    Inactive,
+}
+
+/// `rolloutState`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum RolloutState {
@@ -52,9 +93,12 @@ pub enum RolloutState {
     InProgress,
     /// Reached steady state at least once.
     Completed,
+    /// Its tasks failed to start, and the circuit breaker ended it.
+    Failed,
 }
 
-/// A rolling deployment. The first in [`Service::deployments`] is PRIMARY, the others are ACTIVE.
+/// A deployment, or with CODE_DEPLOY and EXTERNAL a task set. The first in [`Service::deployments`] is PRIMARY, the others
+/// are ACTIVE, or DRAINING.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deployment {
     /// `ecs-svc/` and 19 digits.
@@ -67,6 +111,16 @@ pub struct Deployment {
     pub created_at: Millis,
     /// When it last changed.
     pub updated_at: Millis,
+    /// Tasks that failed to start.
+    pub failed_tasks: u32,
+    /// A task set's share of the service's desired count; 100 for a deployment.
+    pub scale_percent: u32,
+    /// Whether it is a task set that was deleted.
+    pub is_draining: bool,
+    /// Whether the circuit breaker began it, in place of one that failed.
+    pub is_rollback: bool,
+    /// Whether none of its tasks will ever start.
+    pub(super) is_doomed: bool,
 }
 
 /// One of `events[]`.
@@ -80,15 +134,23 @@ pub struct ServiceEvent {
     pub message: String,
 }
 
-/// A scale-in, of a deployment or plain, that waits for protected tasks.
+/// What ECS could not do because of protected tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Held {
+    ScaleIn,
+    Rebalancing,
+}
+
+/// A scale-in, of a deployment or plain, or a rebalancing that waits for protected tasks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Hold {
+    pub(super) what: Held,
     /// The deployments that wait, each announced once and then in every round.
     pub(super) task_sets: BTreeSet<String>,
     pub(super) repeats_at: Millis,
 }
 
-/// A service with rolling deployments.
+/// A service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
     /// Its name.
@@ -97,15 +159,17 @@ pub struct Service {
     pub arn: String,
     /// The cluster's name.
     pub cluster: String,
+    /// ACTIVE until it is deleted.
+    pub status: ServiceStatus,
     /// How many tasks it should run.
     pub desired_count: u32,
-    /// The share of the desired count that is kept running.
-    pub minimum_healthy_percent: u32,
-    /// The share of the desired count that is not exceeded.
-    pub maximum_percent: u32,
+    /// Who deploys it.
+    pub controller: DeploymentController,
+    /// How it is deployed.
+    pub configuration: DeploymentConfiguration,
     /// Service tags.
     pub tags: BTreeMap<String, String>,
-    /// PRIMARY first, then ACTIVE ones, newest first. Never empty.
+    /// Its deployments, or its task sets: PRIMARY first, then the others, newest first. Never empty.
     pub deployments: Vec<Deployment>,
     /// The last messages, newest first.
     pub events: VecDeque<ServiceEvent>,
@@ -113,7 +177,11 @@ pub struct Service {
     pub created_at: Millis,
     /// Whether it has the tasks it should have, all of them running and of one deployment.
     pub steady: bool,
+    /// Whether it was deleted so long ago that DescribeServices knows it no more.
+    pub(super) is_forgotten: bool,
     pub(super) hold: Option<Hold>,
+    pub(super) shift: Option<Shift>,
+    pub(super) rebalance: Option<Rebalance>,
     /// Keys of tasks that are not STOPPED yet, oldest first.
     pub(super) tasks: BTreeSet<u64>,
     /// Keys of STOPPED tasks that are remembered.
@@ -135,14 +203,19 @@ impl Service {
     ///
     /// aws-facts: "ECS: deployments and protection": so many running tasks are kept.
     pub fn lower_bound(&self) -> u32 {
-        percentage(self.desired_count, self.minimum_healthy_percent, 99)
+        percentage(self.desired_count, self.configuration.minimum_healthy_percent, 99)
     }
 
     /// ⌊desired × max%⌋.
     ///
     /// aws-facts: "ECS: deployments and protection": at most so many tasks in total.
     pub fn upper_bound(&self) -> u32 {
-        percentage(self.desired_count, self.maximum_percent, 0)
+        percentage(self.desired_count, self.configuration.maximum_percent, 0)
+    }
+
+    /// Whether it is deployed with task sets, by CodeDeploy or an external controller.
+    pub fn has_task_sets(&self) -> bool {
+        self.controller != DeploymentController::Ecs
     }
 
     pub(super) fn is_primary(&self, deployment: Option<&str>) -> bool {
@@ -150,7 +223,7 @@ impl Service {
     }
 }
 
-fn percentage(count: u32, percent: u32, rounding: u64) -> u32 {
+pub(super) fn percentage(count: u32, percent: u32, rounding: u64) -> u32 {
     let share = (u64::from(count) * u64::from(percent) + rounding) / 100;
     u32::try_from(share).unwrap_or(u32::MAX)
 }

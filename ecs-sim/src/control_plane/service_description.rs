@@ -3,30 +3,12 @@
 use serde::Serialize;
 
 use super::ControlPlane;
+use super::configuration_description::{DeploymentConfigurationDescription, DeploymentControllerDescription};
 use super::request::Tag;
 use super::response::Timestamp;
-use super::service::{Deployment, RolloutState, Service, ServiceEvent};
+use super::service::{Deployment, RolloutState, Service, ServiceEvent, ServiceStatus};
 use super::task::TaskStatus;
-
-/// The part of a deployment configuration that is simulated.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct DeploymentConfigurationDescription {
-    /// The share of the desired count that is not exceeded.
-    pub maximum_percent: u32,
-    /// The share of the desired count that is kept running.
-    pub minimum_healthy_percent: u32,
-    /// Always ROLLING.
-    pub strategy: String,
-}
-
-/// A deployment controller.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct DeploymentControllerDescription {
-    /// Always ECS.
-    #[serde(rename = "type")]
-    pub kind: String,
-}
+use super::task_set_description::TaskSetDescription;
 
 /// One of `deployments[]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -38,14 +20,15 @@ pub struct DeploymentDescription {
     pub status: String,
     /// ARN of the task definition.
     pub task_definition: String,
-    /// Of the PRIMARY: the service's. Of an ACTIVE one: its tasks that nothing has asked to stop (assumed).
+    /// Of the PRIMARY, and of blue until its clean-up: the service's. Of another: its tasks that nothing has asked to stop
+    /// (assumed).
     pub desired_count: usize,
     /// Tasks in state PENDING.
     pub pending_count: usize,
     /// Tasks in state RUNNING, also those that are stopping.
     pub running_count: usize,
-    /// Always 0: no task fails to start.
-    pub failed_tasks: usize,
+    /// Tasks that failed to start.
+    pub failed_tasks: u32,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it last changed.
@@ -71,7 +54,7 @@ pub struct ServiceEventDescription {
 }
 
 /// A service.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceDescription {
     /// Its ARN.
@@ -80,8 +63,8 @@ pub struct ServiceDescription {
     pub service_name: String,
     /// Its cluster's ARN.
     pub cluster_arn: String,
-    /// Always ACTIVE.
-    pub status: String,
+    /// ACTIVE, DRAINING or INACTIVE.
+    pub status: ServiceStatus,
     /// How many tasks it should run.
     pub desired_count: usize,
     /// Tasks in state RUNNING, also those that are stopping.
@@ -94,7 +77,10 @@ pub struct ServiceDescription {
     pub task_definition: String,
     /// The percentages.
     pub deployment_configuration: DeploymentConfigurationDescription,
-    /// PRIMARY first.
+    /// PRIMARY first; only with the controllers CODE_DEPLOY and EXTERNAL.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task_sets: Option<Vec<TaskSetDescription>>,
+    /// PRIMARY first; none with task sets, and none of a service that is INACTIVE (assumed).
     pub deployments: Vec<DeploymentDescription>,
     /// Newest first.
     pub events: Vec<ServiceEventDescription>,
@@ -102,7 +88,7 @@ pub struct ServiceDescription {
     pub created_at: Timestamp,
     /// Always REPLICA.
     pub scheduling_strategy: String,
-    /// Always ECS.
+    /// ECS, or who drives its task sets.
     pub deployment_controller: DeploymentControllerDescription,
     /// If asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -116,46 +102,54 @@ impl ControlPlane {
             service_arn: service.arn.clone(),
             service_name: service.name.clone(),
             cluster_arn: self.names.cluster_arn(&service.cluster),
-            status: "ACTIVE".to_owned(),
+            status: service.status,
             desired_count: service.desired_count as usize,
             running_count: running,
             pending_count: pending,
             launch_type: "FARGATE".to_owned(),
             task_definition: self.names.task_definition_arn(&service.primary().task_definition),
-            deployment_configuration: DeploymentConfigurationDescription {
-                maximum_percent: service.maximum_percent,
-                minimum_healthy_percent: service.minimum_healthy_percent,
-                strategy: "ROLLING".to_owned(),
-            },
-            deployments: service
-                .deployments
-                .iter()
-                .map(|deployment| self.describe_deployment(service, deployment))
-                .collect(),
+            deployment_configuration: DeploymentConfigurationDescription::of(
+                &service.configuration,
+                service.controller,
+            ),
+            task_sets: service.has_task_sets().then(|| self.describe_sets(service)),
+            deployments: self.describe_deployments(service),
             events: service.events.iter().map(describe_event).collect(),
             created_at: Timestamp(service.created_at),
             scheduling_strategy: "REPLICA".to_owned(),
-            deployment_controller: DeploymentControllerDescription { kind: "ECS".to_owned() },
+            deployment_controller: DeploymentControllerDescription { kind: service.controller.as_str().to_owned() },
             tags: None,
         }
+    }
+
+    fn describe_deployments(&self, service: &Service) -> Vec<DeploymentDescription> {
+        if service.has_task_sets() || service.status == ServiceStatus::Inactive {
+            return Vec::new();
+        }
+        service.deployments.iter().map(|deployment| self.describe_deployment(service, deployment)).collect()
     }
 
     fn describe_deployment(&self, service: &Service, deployment: &Deployment) -> DeploymentDescription {
         let id = &deployment.id;
         let (pending, running, live) = self.counts(service, Some(id));
         let is_primary = service.is_primary(Some(id));
+        let is_blue = service.shift.as_ref().is_some_and(|shift| shift.blue == *id);
         let reason = match deployment.rollout_state {
+            RolloutState::InProgress if deployment.is_rollback => {
+                format!("ECS deployment circuit breaker: rolling back to deploymentId {id}.")
+            }
             RolloutState::InProgress => format!("ECS deployment {id} in progress."),
+            RolloutState::Failed => "ECS deployment circuit breaker: tasks failed to start.".to_owned(),
             RolloutState::Completed => format!("ECS deployment {id} completed."),
         };
         DeploymentDescription {
             id: id.clone(),
             status: if is_primary { "PRIMARY" } else { "ACTIVE" }.to_owned(),
             task_definition: self.names.task_definition_arn(&deployment.task_definition),
-            desired_count: if is_primary { service.desired_count as usize } else { live },
+            desired_count: if is_primary || is_blue { service.desired_count as usize } else { live },
             pending_count: pending,
             running_count: running,
-            failed_tasks: 0,
+            failed_tasks: deployment.failed_tasks,
             created_at: Timestamp(deployment.created_at),
             updated_at: Timestamp(deployment.updated_at),
             launch_type: "FARGATE".to_owned(),
@@ -165,7 +159,7 @@ impl ControlPlane {
     }
 
     /// How many tasks, of one deployment or of all, are PENDING, are RUNNING, and are not asked to stop.
-    fn counts(&self, service: &Service, deployment: Option<&str>) -> (usize, usize, usize) {
+    pub(super) fn counts(&self, service: &Service, deployment: Option<&str>) -> (usize, usize, usize) {
         let mut counts = (0, 0, 0);
         for task in service.tasks.iter().map(|key| &self.tasks[key]) {
             if deployment.is_none() || task.deployment.as_deref() == deployment {

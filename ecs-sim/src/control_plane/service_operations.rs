@@ -1,12 +1,13 @@
 //! DescribeServices, ListServices, UpdateService and CreateService.
 
+use super::deployment_configuration::{DeploymentConfiguration, DeploymentController, DeploymentStrategy};
 use super::eventbridge::{DeploymentEvent, ServiceAction};
 use super::request::{
-    CreateServiceRequest, DeploymentConfigurationRequest, DescribeServicesRequest, ListServicesRequest,
-    UpdateServiceRequest, tag_list, tag_map,
+    CreateServiceRequest, DescribeServicesRequest, ListServicesRequest, UpdateServiceRequest, tag_list, tag_map,
 };
 use super::response::{DescribeServicesResponse, Failure, ListServicesResponse, ServiceResponse};
-use super::service::{ACTIVE_DEPLOYMENTS_MAX, Deployment, RolloutState, Service, ServiceSpec};
+use super::service::{ACTIVE_DEPLOYMENTS_MAX, Deployment, RolloutState, Service, ServiceSpec, ServiceStatus};
+use super::shift::Shift;
 use super::throttling::Category;
 use super::{ApiError, ControlPlane, names};
 
@@ -57,7 +58,7 @@ impl ControlPlane {
         let cluster = self.resolve_cluster(request.cluster.as_deref())?;
         let size = page_size(request.max_results, LIST_SERVICES_DEFAULT)?;
         let after = request.next_token.unwrap_or_default();
-        let names = self.clusters[&cluster].services.keys().filter(|name| **name > after);
+        let names = self.active_services(&self.clusters[&cluster]).filter(|name| **name > after);
         let mut page: Vec<&String> = names.take(size + 1).collect();
         let next_token = (page.len() > size).then(|| page[size - 1].clone());
         page.truncate(size);
@@ -85,10 +86,13 @@ impl ControlPlane {
         let cluster = self.resolve_cluster(request.cluster.as_deref())?;
         let desired_count = desired_count(request.desired_count.unwrap_or(0))?;
         let mut spec = ServiceSpec::new(cluster, request.service_name, desired_count);
-        let (minimum, maximum) = percentages(request.deployment_configuration.as_ref(), (100, 200))?;
-        (spec.minimum_healthy_percent, spec.maximum_percent) = (minimum, maximum);
+        let given = request.deployment_configuration.as_ref();
+        let configuration = DeploymentConfiguration::default().changed_by(given)?;
+        let controller = request.deployment_controller.as_ref().map(|controller| controller.kind.as_str());
+        spec.controller = DeploymentController::from_request(controller)?;
         spec.tags = tag_map(request.tags);
         let key = self.new_service(spec)?;
+        self.service_mut(key).configuration = configuration;
         if let Some(task_definition) = request.task_definition {
             self.service_mut(key).deployments[0].task_definition = self.family_and_revision(&task_definition);
         }
@@ -103,20 +107,25 @@ impl ControlPlane {
         let cluster = self.resolve_cluster(request.cluster.as_deref())?;
         let key = self.service_key(&cluster, &request.service).ok_or_else(ApiError::service_not_found)?;
         let service = &self.services[&key];
+        if service.status != ServiceStatus::Active {
+            return Err(ApiError::service_not_active());
+        }
         let desired = request.desired_count.map(desired_count).transpose()?;
-        let before = (service.minimum_healthy_percent, service.maximum_percent);
-        let (minimum, maximum) = percentages(request.deployment_configuration.as_ref(), before)?;
+        let configuration = service.configuration.changed_by(request.deployment_configuration.as_ref())?;
         let task_definition = match &request.task_definition {
             Some(given) => self.family_and_revision(given),
             None => service.primary().task_definition.clone(),
         };
         let deploys = request.force_new_deployment || task_definition != service.primary().task_definition;
+        if deploys && service.has_task_sets() {
+            return Err(deployed_by_another(service.controller));
+        }
         // aws-facts: "ECS: deployments and protection": five at once are a hard wall. The exception's name is assumed.
         if deploys && service.deployments.len() >= ACTIVE_DEPLOYMENTS_MAX {
             return Err(ApiError::invalid("5 active deployments exist, unable to create new deployment"));
         }
         let service = self.service_mut(key);
-        (service.minimum_healthy_percent, service.maximum_percent) = (minimum, maximum);
+        service.configuration = configuration;
         if let Some(desired) = desired {
             let before = std::mem::replace(&mut service.desired_count, desired);
             if before != desired {
@@ -133,56 +142,78 @@ impl ControlPlane {
 
     fn begin_deployment(&mut self, key: u64, task_definition: String) {
         let deployment = self.new_deployment(task_definition);
+        let before = self.services[&key].primary().id.clone();
+        let blue = self.end_shift(key, before);
         let service = self.service_mut(key);
+        if service.configuration.strategy != DeploymentStrategy::Rolling {
+            service.shift = Some(Shift::by_strategy(deployment.id.clone(), blue, &service.configuration));
+        }
         service.deployments.insert(0, deployment);
         service.steady = false;
         self.emit_deployment_state_change(key, DeploymentEvent::InProgress);
     }
 
-    fn new_deployment(&mut self, task_definition: String) -> Deployment {
+    pub(super) fn new_deployment(&mut self, task_definition: String) -> Deployment {
         Deployment {
             id: names::deployment_id(self.next_identifier()),
             rollout_state: RolloutState::InProgress,
             task_definition,
             created_at: self.now,
             updated_at: self.now,
+            failed_tasks: 0,
+            scale_percent: 100,
+            is_draining: false,
+            is_rollback: false,
+            is_doomed: false,
         }
     }
 
     /// Makes a service that has no tasks yet, and answers its key.
     pub(super) fn new_service(&mut self, spec: ServiceSpec) -> Result<u64, ApiError> {
         let cluster = self.resolve_cluster(Some(&spec.cluster))?;
-        if spec.name.is_empty() || self.service_key(&cluster, &spec.name).is_some() {
+        let namesake = self.service_key(&cluster, &spec.name);
+        if spec.name.is_empty() || namesake.is_some_and(|key| self.services[&key].status != ServiceStatus::Inactive) {
             return Err(ApiError::invalid("Creation of service was not idempotent."));
         }
         if spec.minimum_healthy_percent > 100 || spec.maximum_percent < 100 {
             return Err(ApiError::invalid("minimumHealthyPercent or maximumPercent is out of range."));
         }
         let key = self.services.len() as u64;
-        let deployment = self.new_deployment(format!("{}:1", spec.name));
+        let mut deployment = self.new_deployment(format!("{}:1", spec.name));
+        if spec.controller != DeploymentController::Ecs {
+            // A task set has no rollout state; this one will never change.
+            deployment.rollout_state = RolloutState::Completed;
+        }
         let service = Service {
             arn: self.names.service_arn(&cluster, &spec.name),
             name: spec.name.clone(),
             cluster: cluster.clone(),
             desired_count: spec.desired_count,
-            minimum_healthy_percent: spec.minimum_healthy_percent,
-            maximum_percent: spec.maximum_percent,
+            status: ServiceStatus::Active,
+            controller: spec.controller,
+            configuration: spec.configuration(),
             tags: spec.tags,
             deployments: vec![deployment],
             events: std::collections::VecDeque::new(),
             created_at: self.now,
             steady: false,
+            is_forgotten: false,
             hold: None,
+            shift: None,
+            rebalance: None,
             tasks: std::collections::BTreeSet::new(),
             stopped_tasks: std::collections::BTreeSet::new(),
         };
+        if let Some(namesake) = namesake {
+            self.forget_service(namesake);
+        }
         self.services.insert(key, service);
         let cluster = self.clusters.get_mut(&cluster).expect("it was resolved above");
         cluster.services.insert(spec.name, key);
         Ok(key)
     }
 
-    fn family_and_revision(&self, given: &str) -> String {
+    pub(super) fn family_and_revision(&self, given: &str) -> String {
         self.names.own("task-definition", given).unwrap_or(given).to_owned()
     }
 
@@ -195,13 +226,10 @@ fn desired_count(given: i64) -> Result<u32, ApiError> {
     u32::try_from(given).map_err(|_| ApiError::invalid("desiredCount is out of range."))
 }
 
-fn percentages(given: Option<&DeploymentConfigurationRequest>, before: (u32, u32)) -> Result<(u32, u32), ApiError> {
-    let minimum = given.and_then(|given| given.minimum_healthy_percent).unwrap_or(before.0.into());
-    let maximum = given.and_then(|given| given.maximum_percent).unwrap_or(before.1.into());
-    match (u32::try_from(minimum), u32::try_from(maximum)) {
-        (Ok(minimum @ 0..=100), Ok(maximum @ 100..)) => Ok((minimum, maximum)),
-        _ => Err(ApiError::invalid("minimumHealthyPercent or maximumPercent is out of range.")),
-    }
+/// AWS's API reference, "UpdateService": with CODE_DEPLOY and EXTERNAL it changes neither the task definition nor what runs.
+fn deployed_by_another(controller: DeploymentController) -> ApiError {
+    let controller = controller.as_str();
+    ApiError::invalid(format!("Cannot force a new deployment on services with a {controller} deployment controller."))
 }
 
 /// The size of a page: 1..=100.

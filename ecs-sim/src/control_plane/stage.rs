@@ -1,8 +1,10 @@
 //! What a story needs and ECS's API does not give: a service that runs already, a task that crashes, calls without
 //! throttling.
 
+use super::deletion::DeleteServiceRequest;
 use super::lifecycle::{Birth, Owner, Stop};
-use super::request::{CreateClusterRequest, UpdateServiceRequest};
+use super::request::{CreateClusterRequest, UpdateServiceRequest, UpdateTaskProtectionRequest};
+use super::response::TaskProtectionResponse;
 use super::service::{RolloutState, ServiceSpec};
 use super::task::{SPOT_NOTICE_MS, StopCode};
 use super::task_operations::task_not_found;
@@ -23,7 +25,7 @@ impl ControlPlane {
     pub fn create_service(&mut self, spec: ServiceSpec) -> Result<Vec<String>, ApiError> {
         let key = self.new_service(spec)?;
         let count = self.services[&key].desired_count;
-        let tasks: Vec<u64> = (0..count).map(|_| self.make_task(Owner::Service(key), Birth::Running)).collect();
+        let tasks: Vec<u64> = (0..count).map(|_| self.make_task(Owner::Service(key, 0), Birth::Running)).collect();
         let service = self.service_mut(key);
         service.steady = true;
         service.deployments[0].rollout_state = RolloutState::Completed;
@@ -69,11 +71,17 @@ impl ControlPlane {
         self.stop_because(task, stop)
     }
 
-    /// UpdateService with `forceNewDeployment`. Answers the id of the new deployment.
+    /// UpdateService with `forceNewDeployment`; with task sets, everything that CodeDeploy or an external controller does,
+    /// in its time. Answers the id of the new deployment or task set.
     ///
     /// # Errors
-    /// ClusterNotFoundException, ServiceNotFoundException, and InvalidParameterException for a sixth deployment.
+    /// ClusterNotFoundException, ServiceNotFoundException, ServiceNotActiveException, and InvalidParameterException for a
+    /// sixth deployment, or a second one at a time with task sets.
     pub fn deploy(&mut self, cluster: &str, service: &str) -> Result<String, ApiError> {
+        let known = self.service_key(cluster, service).filter(|key| self.services[key].has_task_sets());
+        if let Some(key) = known {
+            return self.deploy_task_set(key);
+        }
         let key = self.apply_service_update(UpdateServiceRequest {
             cluster: Some(cluster.to_owned()),
             service: service.to_owned(),
@@ -95,6 +103,31 @@ impl ControlPlane {
             ..Default::default()
         })?;
         Ok(())
+    }
+
+    /// DeleteService with `force`.
+    ///
+    /// # Errors
+    /// ClusterNotFoundException and ServiceNotFoundException.
+    pub fn remove_service(&mut self, cluster: &str, service: &str) -> Result<(), ApiError> {
+        let request =
+            DeleteServiceRequest { cluster: Some(cluster.to_owned()), service: service.to_owned(), force: Some(true) };
+        self.delete_service(request).map(drop)
+    }
+
+    /// The task sets its own protection, or clears it, as through the agent's endpoint: `minutes` or nothing.
+    ///
+    /// # Errors
+    /// Those of UpdateTaskProtection, and InvalidParameterException for a task that is not remembered. A refusal is in the
+    /// answer.
+    pub fn set_own_protection(&mut self, task: &str, minutes: Option<i64>) -> Result<TaskProtectionResponse, ApiError> {
+        let key = self.task_key_anywhere(task).ok_or_else(task_not_found)?;
+        self.update_task_protection(UpdateTaskProtectionRequest {
+            cluster: Some(self.tasks[&key].cluster.clone()),
+            tasks: vec![task.to_owned()],
+            protection_enabled: Some(minutes.is_some()),
+            expires_in_minutes: minutes,
+        })
     }
 
     fn stop_because(&mut self, task: &str, stop: Stop) -> Result<(), ApiError> {

@@ -41,6 +41,8 @@ pub enum StopCode {
     ServiceSchedulerInitiated,
     /// The Spot capacity under it was taken back.
     SpotInterruption,
+    /// It never ran.
+    TaskFailedToStart,
 }
 
 /// A task of a service, or a standalone one.

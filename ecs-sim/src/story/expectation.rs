@@ -26,6 +26,9 @@ pub(super) fn check(world: &mut World, expected: &Expectation) -> Result<(), Str
         Expectation::Steady(service) if !steady(world, service)? => Err(format!("{service} is not steady")),
         Expectation::Deploying(service) if steady(world, service)? => Err(format!("{service} is steady")),
         Expectation::Steady(_) | Expectation::Deploying(_) => Ok(()),
+        Expectation::Deployments(number, service) => {
+            same(&format!("deployments of {service}"), *number, deployments(world, service)?)
+        }
         Expectation::Calls(number) => same("UpdateTaskProtection calls", *number, world.take_calls_counted()),
         Expectation::Waiting(number) => same("messages wait", *number, world.messages_in(JOB_QUEUE).len()),
         Expectation::Parked(number, because) => parked(world, *number, because.as_deref()),
@@ -56,6 +59,12 @@ fn steady(world: &World, service: &str) -> Result<bool, String> {
     let region = world.region.lock();
     let service = region.ecs.service(CLUSTER, service).ok_or_else(|| format!("there is no service `{service}`"))?;
     Ok(service.steady && service.deployments.len() == 1)
+}
+
+fn deployments(world: &World, service: &str) -> Result<usize, String> {
+    let region = world.region.lock();
+    let service = region.ecs.service(CLUSTER, service).ok_or_else(|| format!("there is no service `{service}`"))?;
+    Ok(service.deployments.len())
 }
 
 fn parked(world: &mut World, number: usize, because: Option<&str>) -> Result<(), String> {

@@ -1,7 +1,7 @@
 //! Reads one line of a story.
 
-use super::statement::{EndOfTask, Expectation, JobLine, Order, Statement, Verb};
-use crate::control_plane::{Millis, Variants};
+use super::statement::{EndOfTask, Expectation, JobLine, Order, ServiceLine, Statement, Verb};
+use crate::control_plane::{CircuitBreaker, DeploymentController, DeploymentStrategy, Millis, Variants};
 use crate::region::Fault;
 
 type Parsed<T> = Result<T, String>;
@@ -64,7 +64,7 @@ pub(super) fn statement(line: &str) -> Parsed<Statement> {
     let statement = match words.next("a statement")? {
         "needs" => needs(&mut words)?,
         "set" => Statement::Set { name: words.next("a setting")?.to_owned(), value: words.text() },
-        "service" => service(&mut words)?,
+        "service" => Statement::Service(service(&mut words)?),
         "standalone" => Statement::Standalone,
         "job" => Statement::Job(job(&mut words)?),
         "again" => Statement::Again(if words.0.is_empty() { 1 } else { words.number("a number")? }),
@@ -79,6 +79,14 @@ pub(super) fn statement(line: &str) -> Parsed<Statement> {
             words.literal("to")?;
             Statement::Scale(service, words.number("a number of tasks")?)
         }
+        "rebalance" => Statement::Rebalance(words.next("a service")?.to_owned()),
+        "deployment" => failing_deployment(&mut words)?,
+        "delete" => Statement::Delete(words.next("a service")?.to_owned()),
+        "protect" => {
+            let task = words.next("a task")?.to_owned();
+            Statement::Protect(task, if words.has("for") { Some(minutes(&mut words)?) } else { None })
+        }
+        "release" => Statement::Release(words.next("a task")?.to_owned()),
         "stop" => Statement::End(words.next("a task")?.to_owned(), EndOfTask::Stopped),
         "crash" => Statement::End(words.next("a task")?.to_owned(), EndOfTask::Crashed),
         "interrupt" => Statement::End(words.next("a task")?.to_owned(), EndOfTask::Interrupted),
@@ -99,20 +107,73 @@ fn needs(words: &mut Words<'_>) -> Parsed<Statement> {
     Ok(Statement::Needs(text.split_whitespace().map(str::to_owned).collect()))
 }
 
-fn service(words: &mut Words<'_>) -> Parsed<Statement> {
+fn service(words: &mut Words<'_>) -> Parsed<ServiceLine> {
     let name = words.next("a name")?.to_owned();
     words.literal("desired")?;
-    let desired = words.number("a number of tasks")?;
-    let (mut min, mut max) = (100, 200);
+    let mut line = ServiceLine {
+        name,
+        desired: words.number("a number of tasks")?,
+        min: 100,
+        max: 200,
+        strategy: DeploymentStrategy::Rolling,
+        bake_minutes: None,
+        controller: DeploymentController::Ecs,
+        tags: Vec::new(),
+    };
     loop {
         if words.has("min") {
-            min = words.number("a percentage")?;
+            line.min = words.number("a percentage")?;
         } else if words.has("max") {
-            max = words.number("a percentage")?;
+            line.max = words.number("a percentage")?;
+        } else if words.has("strategy") {
+            line.strategy = strategy(words)?;
+        } else if words.has("bake") {
+            line.bake_minutes = Some(minutes(words)?);
+        } else if words.has("controller") {
+            line.controller = controller(words)?;
+        } else if words.has("tag") {
+            line.tags.push(tag(words)?);
         } else {
-            return Ok(Statement::Service { name, desired, min, max });
+            return Ok(line);
         }
     }
+}
+
+fn strategy(words: &mut Words<'_>) -> Parsed<DeploymentStrategy> {
+    match words.next("a strategy")? {
+        "rolling" => Ok(DeploymentStrategy::Rolling),
+        "blue-green" => Ok(DeploymentStrategy::BlueGreen),
+        "linear" => Ok(DeploymentStrategy::LINEAR),
+        "canary" => Ok(DeploymentStrategy::CANARY),
+        other => Err(format!("a strategy is `rolling`, `blue-green`, `linear` or `canary`, not `{other}`")),
+    }
+}
+
+fn controller(words: &mut Words<'_>) -> Parsed<DeploymentController> {
+    match words.next("a controller")? {
+        "ecs" => Ok(DeploymentController::Ecs),
+        "code-deploy" => Ok(DeploymentController::CodeDeploy),
+        "external" => Ok(DeploymentController::External),
+        other => Err(format!("a controller is `ecs`, `code-deploy` or `external`, not `{other}`")),
+    }
+}
+
+fn tag(words: &mut Words<'_>) -> Parsed<(String, String)> {
+    let tag = words.next("a tag")?;
+    let (key, value) = tag.split_once('=').ok_or_else(|| format!("`{tag}` is not a tag such as team=video"))?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+fn failing_deployment(words: &mut Words<'_>) -> Parsed<Statement> {
+    words.literal("of")?;
+    let service = words.next("a service")?.to_owned();
+    words.literal("fails")?;
+    if !words.has("and") {
+        return Ok(Statement::FailDeployment(service, CircuitBreaker::On));
+    }
+    words.literal("rolls")?;
+    words.literal("back")?;
+    Ok(Statement::FailDeployment(service, CircuitBreaker::RollsBack))
 }
 
 fn job(words: &mut Words<'_>) -> Parsed<JobLine> {
@@ -186,8 +247,12 @@ fn expectation(words: &mut Words<'_>) -> Parsed<Expectation> {
         return match state {
             "calls" | "call" => Ok(Expectation::Calls(number)),
             "waiting" => Ok(Expectation::Waiting(number)),
+            "deployments" | "deployment" => {
+                words.literal("of")?;
+                Ok(Expectation::Deployments(number, words.next("a service")?.to_owned()))
+            }
             "parked" => Ok(Expectation::Parked(number, words.has("because").then(|| words.text()))),
-            other => Err(format!("`{other}` cannot be counted; `calls`, `waiting` and `parked` can")),
+            other => Err(format!("`{other}` cannot be counted; `calls`, `waiting`, `parked` and `deployments` can")),
         };
     }
     let subject = subject.to_owned();
@@ -246,6 +311,70 @@ mod tests {
     }
 
     #[test]
+    fn a_service_line_is_read_with_all_its_words() {
+        let line = "service web desired 3 min 50 max 150 strategy linear bake 10m controller ecs tag a=b tag c=d=e";
+        let Ok(Statement::Service(service)) = statement(line) else { panic!("no service line") };
+        assert_eq!((service.name.as_str(), service.desired, service.min, service.max), ("web", 3, 50, 150));
+        assert_eq!((service.strategy, service.bake_minutes), (DeploymentStrategy::LINEAR, Some(10)));
+        assert_eq!(service.tags, [("a".to_owned(), "b".to_owned()), ("c".to_owned(), "d=e".to_owned())]);
+    }
+
+    #[test]
+    fn a_service_line_takes_every_strategy_and_controller_and_no_other() {
+        for (words, strategy) in [
+            ("rolling", DeploymentStrategy::Rolling),
+            ("blue-green", DeploymentStrategy::BlueGreen),
+            ("linear", DeploymentStrategy::LINEAR),
+            ("canary", DeploymentStrategy::CANARY),
+        ] {
+            let read = statement(&format!("service web desired 1 strategy {words}"));
+            let Ok(Statement::Service(service)) = read else { panic!("{words}: {read:?}") };
+            assert_eq!(service.strategy, strategy);
+        }
+        for (words, controller) in [
+            ("ecs", DeploymentController::Ecs),
+            ("code-deploy", DeploymentController::CodeDeploy),
+            ("external", DeploymentController::External),
+        ] {
+            let read = statement(&format!("service web desired 1 controller {words}"));
+            let Ok(Statement::Service(service)) = read else { panic!("{words}: {read:?}") };
+            assert_eq!(service.controller, controller);
+        }
+        assert!(statement("service web desired 1 strategy blue").unwrap_err().contains("not `blue`"));
+        assert!(statement("service web desired 1 controller me").unwrap_err().contains("not `me`"));
+        assert!(statement("service web desired 1 tag team").unwrap_err().contains("`team` is not a tag"));
+    }
+
+    #[test]
+    fn a_deployment_fails_with_or_without_being_rolled_back() {
+        let fails = |breaker| Ok(Statement::FailDeployment("web".to_owned(), breaker));
+        assert_eq!(statement("deployment of web fails"), fails(CircuitBreaker::On));
+        assert_eq!(statement("deployment of web fails and rolls back"), fails(CircuitBreaker::RollsBack));
+        assert!(statement("deployment of web succeeds").is_err());
+    }
+
+    #[test]
+    fn a_task_protects_itself_and_clears_its_protection() {
+        assert_eq!(statement("protect a for 90m"), Ok(Statement::Protect("a".to_owned(), Some(90))));
+        assert_eq!(statement("protect a"), Ok(Statement::Protect("a".to_owned(), None)));
+        assert_eq!(statement("release a"), Ok(Statement::Release("a".to_owned())));
+        assert!(statement("protect a for 90s").is_err());
+    }
+
+    #[test]
+    fn a_service_is_rebalanced_and_deleted() {
+        assert_eq!(statement("rebalance web"), Ok(Statement::Rebalance("web".to_owned())));
+        assert_eq!(statement("delete web"), Ok(Statement::Delete("web".to_owned())));
+    }
+
+    #[test]
+    fn the_deployments_of_a_service_are_counted() {
+        let expected = |number| Ok(Statement::Expect(Expectation::Deployments(number, "web".to_owned())));
+        assert_eq!(statement("expect 2 deployments of web"), expected(2));
+        assert_eq!(statement("expect 1 deployment of web"), expected(1));
+    }
+
+    #[test]
     fn a_line_that_means_nothing_says_which_word_is_wrong() {
         for (line, problem) in [
             ("dance", "`dance` begins no statement"),
@@ -258,6 +387,7 @@ mod tests {
             ("expect a happy", "`happy` is nothing that a task or a service can be"),
             ("scale web 3", "`3` stands where `to` must stand"),
             ("needs refusal=never", "`refusal=never` is not a variant"),
+            ("expect 2 tasks", "`tasks` cannot be counted"),
             ("expect", "the line ends where what is expected must stand"),
         ] {
             let found = statement(line).unwrap_err();

@@ -1,11 +1,11 @@
 //! Runs a story: line by line, and after each one everything that is due.
 
 use super::expectation;
-use super::statement::{EndOfTask, Order, Statement};
+use super::statement::{EndOfTask, Order, ServiceLine, Statement};
 use super::timeline::{Audience, Telling};
 use super::world::World;
 use super::{Line, Story};
-use crate::control_plane::{Millis, ServiceSpec};
+use crate::control_plane::{DeploymentController, DeploymentStrategy, Millis, ServiceSpec};
 use crate::event_source::{EventSource, FunctionAnswer};
 use crate::region::{CLUSTER, JOB_QUEUE, SharedRegion};
 use serde_json::{Map, Value};
@@ -20,6 +20,11 @@ const BATCH_SIZE: usize = 10_000;
 const EVENT_RETRIES_MS: [Millis; 2] = [60_000, 120_000];
 /// More deliveries at one moment than this are a loop.
 const DELIVERIES_MAX: usize = 10_000;
+
+/// What a story's service bakes unless told otherwise; ECS has no default for BLUE_GREEN.
+const BAKE_MINUTES: u32 = 5;
+/// How long a task protects itself unless told otherwise (aws-facts "ECS: the protection API").
+const PROTECTION_MINUTES: u32 = 120;
 
 /// What is run against.
 pub trait Function {
@@ -107,6 +112,19 @@ pub async fn run<F: Function, A: Audience>(
     Ok(summary)
 }
 
+fn service_spec(line: &ServiceLine) -> ServiceSpec {
+    let waits = line.strategy != DeploymentStrategy::Rolling || line.controller != DeploymentController::Ecs;
+    ServiceSpec {
+        minimum_healthy_percent: line.min,
+        maximum_percent: line.max,
+        strategy: line.strategy,
+        bake_minutes: line.bake_minutes.unwrap_or(if waits { BAKE_MINUTES } else { 0 }),
+        controller: line.controller,
+        tags: line.tags.iter().cloned().collect(),
+        ..ServiceSpec::new(CLUSTER, &line.name, line.desired)
+    }
+}
+
 fn failure(story: &Story, line: usize, problem: String) -> Failure {
     Failure { story: story.name.clone(), line, problem }
 }
@@ -122,7 +140,7 @@ struct Run<'a, F, A> {
 impl<F: Function, A: Audience> Run<'_, F, A> {
     async fn line(&mut self, line: &Line) -> Result<(), String> {
         use Statement::{Advance, Again, Expect, Job, Needs, Say, Send, Service, Set, Standalone};
-        if !matches!(line.statement, Say(_) | Needs(_) | Set { .. } | Service { .. } | Standalone) {
+        if !matches!(line.statement, Say(_) | Needs(_) | Set { .. } | Service(_) | Standalone) {
             self.world.have_a_service()?;
         }
         let text = || line.text.clone();
@@ -145,14 +163,7 @@ impl<F: Function, A: Audience> Run<'_, F, A> {
     async fn carry_out(&mut self, statement: &Statement) -> Result<(), String> {
         match statement {
             Statement::Needs(_) | Statement::Set { .. } | Statement::Say(_) | Statement::Expect(_) => {}
-            Statement::Service { name, desired, min, max } => {
-                let spec = ServiceSpec {
-                    minimum_healthy_percent: *min,
-                    maximum_percent: *max,
-                    ..ServiceSpec::new(CLUSTER, name, *desired)
-                };
-                self.world.create_service(spec)?;
-            }
+            Statement::Service(line) => self.world.create_service(service_spec(line))?,
             Statement::Standalone => self.world.run_standalone_task()?,
             Statement::Job(job) => self.world.send_job(job)?,
             Statement::Again(times) => self.world.deliver_again(*times)?,
@@ -166,6 +177,15 @@ impl<F: Function, A: Audience> Run<'_, F, A> {
             Statement::Scale(service, count) => {
                 self.world.ecs(|ecs| ecs.set_desired_count(CLUSTER, service, *count))?
             }
+            Statement::Rebalance(service) => self.world.ecs(|ecs| ecs.rebalance(CLUSTER, service))?,
+            Statement::FailDeployment(service, breaker) => {
+                self.world.ecs(|ecs| ecs.fail_deployment(CLUSTER, service, *breaker))?
+            }
+            Statement::Delete(service) => self.world.ecs(|ecs| ecs.remove_service(CLUSTER, service))?,
+            Statement::Protect(task, minutes) => {
+                self.world.set_own_protection(task, Some(minutes.unwrap_or(PROTECTION_MINUTES)))?
+            }
+            Statement::Release(task) => self.world.set_own_protection(task, None)?,
             Statement::End(task, how) => {
                 let id = self.world.task_id(task)?;
                 self.world.ecs(|ecs| match how {

@@ -1,6 +1,6 @@
 //! What a line of a story can mean.
 
-use crate::control_plane::Millis;
+use crate::control_plane::{CircuitBreaker, DeploymentController, DeploymentStrategy, Millis};
 use crate::region::Fault;
 
 /// One statement of a story.
@@ -16,16 +16,7 @@ pub enum Statement {
         value: String,
     },
     /// A service whose tasks run already.
-    Service {
-        /// Its name.
-        name: String,
-        /// How many tasks.
-        desired: u32,
-        /// `minimumHealthyPercent`.
-        min: u32,
-        /// `maximumPercent`.
-        max: u32,
-    },
+    Service(ServiceLine),
     /// A task of no service.
     Standalone,
     /// A worker sends a message about a job.
@@ -42,6 +33,16 @@ pub enum Statement {
     Deploy(String),
     /// Another desired count of a service.
     Scale(String, u32),
+    /// ECS moves a task of a service to another Availability Zone.
+    Rebalance(String),
+    /// The tasks of a service's present deployment fail to start.
+    FailDeployment(String, CircuitBreaker),
+    /// A service is deleted.
+    Delete(String),
+    /// A task protects itself for so many minutes, or as long as ECS does unless told.
+    Protect(String, Option<u32>),
+    /// A task clears its own protection.
+    Release(String),
     /// A task ends, in one of the ways against which protection does not help.
     End(String, EndOfTask),
     /// The next calls to ECS go wrong.
@@ -54,6 +55,27 @@ pub enum Statement {
     Say(String),
     /// Something must be so.
     Expect(Expectation),
+}
+
+/// A service, and how it is deployed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceLine {
+    /// Its name.
+    pub name: String,
+    /// How many tasks.
+    pub desired: u32,
+    /// `minimumHealthyPercent`.
+    pub min: u32,
+    /// `maximumPercent`.
+    pub max: u32,
+    /// `deploymentConfiguration.strategy`.
+    pub strategy: DeploymentStrategy,
+    /// `bakeTimeInMinutes`, or how long an old task set waits to be deleted.
+    pub bake_minutes: Option<u32>,
+    /// `deploymentController`.
+    pub controller: DeploymentController,
+    /// Keys and values.
+    pub tags: Vec<(String, String)>,
 }
 
 /// What a worker tells about a job.
@@ -121,6 +143,8 @@ pub enum Expectation {
     Steady(String),
     /// It has not.
     Deploying(String),
+    /// A service has so many deployments or task sets.
+    Deployments(usize, String),
     /// `UpdateTaskProtection` calls since the last such line.
     Calls(usize),
     /// Messages in the job queue, visible or not.

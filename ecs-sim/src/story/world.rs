@@ -91,6 +91,17 @@ impl World {
         self.ecs(|ecs| ecs.run_standalone_task(CLUSTER).map(drop))
     }
 
+    /// The task protects itself, or clears its protection, without the function: no call of the function's is counted.
+    pub(super) fn set_own_protection(&mut self, letters: &str, minutes: Option<u32>) -> Result<(), String> {
+        let id = self.task_id(letters)?;
+        let answer = self.region.lock().ecs.set_own_protection(&id, minutes.map(i64::from));
+        self.look();
+        match answer.map_err(|error| error.to_string())?.failures.first() {
+            None => Ok(()),
+            Some(failure) => Err(format!("ecs refuses {letters}: {}", failure.reason)),
+        }
+    }
+
     pub(super) fn expect_faults(&mut self, fault: Fault, times: u32) {
         self.region.lock().faults.extend((0..times).map(|_| fault));
     }

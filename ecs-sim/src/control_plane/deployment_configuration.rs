@@ -1,0 +1,269 @@
+//! How a service deploys: by which controller, with which strategy, within which bounds.
+//!
+//! aws-facts: "ECS: deployments and protection"; AWS's API reference, "DeploymentConfiguration", "LinearConfiguration",
+//! "CanaryConfiguration" and "DeploymentCircuitBreaker", for members, ranges and defaults.
+
+use serde::{Deserialize, Serialize};
+
+use super::{ApiError, Millis};
+
+const MINUTE_MS: Millis = 60_000;
+/// AWS's API reference, "DeploymentConfiguration" and its parts: 0 to 1440 minutes, for every bake time.
+const BAKE_MINUTES_MAX: i64 = 1440;
+
+/// Who creates and removes the tasks of a deployment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeploymentController {
+    /// ECS itself, as the strategy says.
+    #[default]
+    Ecs,
+    /// AWS CodeDeploy, with task sets.
+    CodeDeploy,
+    /// Somebody who calls CreateTaskSet, UpdateServicePrimaryTaskSet and DeleteTaskSet.
+    External,
+}
+
+impl DeploymentController {
+    /// As ECS writes it in `deploymentController.type`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ecs => "ECS",
+            Self::CodeDeploy => "CODE_DEPLOY",
+            Self::External => "EXTERNAL",
+        }
+    }
+
+    pub(super) fn from_request(given: Option<&str>) -> Result<Self, ApiError> {
+        match given {
+            None | Some("ECS") => Ok(Self::Ecs),
+            Some("CODE_DEPLOY") => Ok(Self::CodeDeploy),
+            Some("EXTERNAL") => Ok(Self::External),
+            Some(_) => Err(ApiError::invalid("deploymentController is not a deployment controller type.")),
+        }
+    }
+}
+
+/// How traffic and tasks move from the old service revision to the new one, under the controller ECS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeploymentStrategy {
+    /// Tasks are replaced within the bounds of the percentages.
+    #[default]
+    Rolling,
+    /// All traffic moves at once.
+    BlueGreen,
+    /// Traffic moves in equal steps.
+    Linear {
+        /// Tenths of a percent.
+        step_tenths: u32,
+        /// How long each step but the last is watched.
+        step_bake_minutes: u32,
+    },
+    /// A small share of the traffic moves first, then the rest.
+    Canary {
+        /// Tenths of a percent.
+        canary_tenths: u32,
+        /// How long the first share is watched.
+        canary_bake_minutes: u32,
+    },
+}
+
+/// All traffic, in tenths of a percent.
+pub(super) const ALL_TENTHS: u32 = 1000;
+
+impl DeploymentStrategy {
+    /// AWS's API reference, "LinearConfiguration": 10 % every 6 minutes unless told otherwise.
+    pub const LINEAR: Self = Self::Linear { step_tenths: 100, step_bake_minutes: 6 };
+    /// AWS's API reference, "CanaryConfiguration": 5 % for 10 minutes unless told otherwise.
+    pub const CANARY: Self = Self::Canary { canary_tenths: 50, canary_bake_minutes: 10 };
+
+    /// As ECS writes it in `deploymentConfiguration.strategy`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rolling => "ROLLING",
+            Self::BlueGreen => "BLUE_GREEN",
+            Self::Linear { .. } => "LINEAR",
+            Self::Canary { .. } => "CANARY",
+        }
+    }
+
+    /// Green's share of the traffic after each move, with the pause before it. A pause is not applied after all traffic
+    /// has moved.
+    pub(super) fn moves(self) -> Vec<(Millis, u32)> {
+        match self {
+            Self::Rolling => Vec::new(),
+            Self::BlueGreen => vec![(0, ALL_TENTHS)],
+            Self::Canary { canary_tenths, canary_bake_minutes } => {
+                vec![(0, canary_tenths), (Millis::from(canary_bake_minutes) * MINUTE_MS, ALL_TENTHS)]
+            }
+            Self::Linear { step_tenths, step_bake_minutes } => {
+                let pause = Millis::from(step_bake_minutes) * MINUTE_MS;
+                let steps = ALL_TENTHS.div_ceil(step_tenths);
+                let share = |step: u32| (step * step_tenths).min(ALL_TENTHS);
+                (1..=steps).map(|step| (if step == 1 { 0 } else { pause }, share(step))).collect()
+            }
+        }
+    }
+}
+
+/// What happens when the tasks of a deployment fail to start again and again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CircuitBreaker {
+    /// They are started for ever.
+    #[default]
+    Off,
+    /// The deployment is FAILED.
+    On,
+    /// The deployment is FAILED, and the last one that completed is deployed again.
+    RollsBack,
+}
+
+/// Everything about a service that `deploymentConfiguration` tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeploymentConfiguration {
+    /// The share of the desired count that is kept running.
+    pub minimum_healthy_percent: u32,
+    /// The share of the desired count that is not exceeded.
+    pub maximum_percent: u32,
+    /// Rolling, or one of those that move traffic.
+    pub strategy: DeploymentStrategy,
+    /// How long both revisions run after all traffic has moved.
+    pub bake_minutes: u32,
+    /// What happens when tasks fail to start.
+    pub circuit_breaker: CircuitBreaker,
+}
+
+impl Default for DeploymentConfiguration {
+    fn default() -> Self {
+        Self {
+            minimum_healthy_percent: 100,
+            maximum_percent: 200,
+            strategy: DeploymentStrategy::Rolling,
+            bake_minutes: 0,
+            circuit_breaker: CircuitBreaker::Off,
+        }
+    }
+}
+
+impl DeploymentConfiguration {
+    pub(super) fn bake_ms(&self) -> Millis {
+        Millis::from(self.bake_minutes) * MINUTE_MS
+    }
+
+    /// This one with what the request changes.
+    pub(super) fn changed_by(self, given: Option<&DeploymentConfigurationRequest>) -> Result<Self, ApiError> {
+        let Some(given) = given else { return Ok(self) };
+        let minimum = given.minimum_healthy_percent.unwrap_or(self.minimum_healthy_percent.into());
+        let maximum = given.maximum_percent.unwrap_or(self.maximum_percent.into());
+        let (Ok(minimum_healthy_percent @ 0..=100), Ok(maximum_percent @ 100..)) =
+            (u32::try_from(minimum), u32::try_from(maximum))
+        else {
+            return Err(ApiError::invalid("minimumHealthyPercent or maximumPercent is out of range."));
+        };
+        Ok(Self {
+            minimum_healthy_percent,
+            maximum_percent,
+            strategy: given.strategy(self.strategy)?,
+            bake_minutes: bake_minutes(given.bake_time_in_minutes, self.bake_minutes)?,
+            circuit_breaker: given.deployment_circuit_breaker.map_or(self.circuit_breaker, CircuitBreaker::from),
+        })
+    }
+}
+
+/// The part of a deployment configuration that is simulated.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeploymentConfigurationRequest {
+    /// 0..=100.
+    pub minimum_healthy_percent: Option<i64>,
+    /// 100 or more.
+    pub maximum_percent: Option<i64>,
+    /// ROLLING, BLUE_GREEN, LINEAR or CANARY.
+    pub strategy: Option<String>,
+    /// 0..=1440.
+    pub bake_time_in_minutes: Option<i64>,
+    /// For LINEAR.
+    pub linear_configuration: Option<LinearConfiguration>,
+    /// For CANARY.
+    pub canary_configuration: Option<CanaryConfiguration>,
+    /// Off if absent.
+    pub deployment_circuit_breaker: Option<DeploymentCircuitBreaker>,
+}
+
+impl DeploymentConfigurationRequest {
+    fn strategy(&self, before: DeploymentStrategy) -> Result<DeploymentStrategy, ApiError> {
+        let linear = self.linear_configuration.unwrap_or_default();
+        let canary = self.canary_configuration.unwrap_or_default();
+        Ok(match self.strategy.as_deref() {
+            None => before,
+            Some("ROLLING") => DeploymentStrategy::Rolling,
+            Some("BLUE_GREEN") => DeploymentStrategy::BlueGreen,
+            Some("LINEAR") => DeploymentStrategy::Linear {
+                step_tenths: tenths(linear.step_percent, (3.0, 10.0))?,
+                step_bake_minutes: bake_minutes(linear.step_bake_time_in_minutes, 6)?,
+            },
+            Some("CANARY") => DeploymentStrategy::Canary {
+                canary_tenths: tenths(canary.canary_percent, (0.1, 5.0))?,
+                canary_bake_minutes: bake_minutes(canary.canary_bake_time_in_minutes, 10)?,
+            },
+            Some(_) => return Err(ApiError::invalid("strategy is not a deployment strategy.")),
+        })
+    }
+}
+
+fn bake_minutes(given: Option<i64>, default: u32) -> Result<u32, ApiError> {
+    let Some(given) = given else { return Ok(default) };
+    if !(0..=BAKE_MINUTES_MAX).contains(&given) {
+        return Err(ApiError::invalid("A bake time must be between 0 and 1440 minutes."));
+    }
+    Ok(u32::try_from(given).expect("it was compared above"))
+}
+
+/// `limits` are the least percentage and the default one.
+fn tenths(given: Option<f64>, limits: (f64, f64)) -> Result<u32, ApiError> {
+    let (least, default) = limits;
+    let percent = given.unwrap_or(default);
+    if !(least..=100.0).contains(&percent) {
+        return Err(ApiError::invalid("A percentage of traffic is out of range."));
+    }
+    // In range, so that no cast can lose more than the fraction of a tenth.
+    Ok((percent * 10.0).round() as u32)
+}
+
+/// `linearConfiguration`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LinearConfiguration {
+    /// 3.0..=100.0; 10.0 if absent.
+    pub step_percent: Option<f64>,
+    /// 0..=1440; 6 if absent.
+    pub step_bake_time_in_minutes: Option<i64>,
+}
+
+/// `canaryConfiguration`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CanaryConfiguration {
+    /// 0.1..=100.0; 5.0 if absent.
+    pub canary_percent: Option<f64>,
+    /// 0..=1440; 10 if absent.
+    pub canary_bake_time_in_minutes: Option<i64>,
+}
+
+/// `deploymentCircuitBreaker`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeploymentCircuitBreaker {
+    /// Whether a deployment can fail.
+    pub enable: bool,
+    /// Whether a failed one is rolled back.
+    pub rollback: bool,
+}
+
+impl From<DeploymentCircuitBreaker> for CircuitBreaker {
+    fn from(given: DeploymentCircuitBreaker) -> Self {
+        match (given.enable, given.rollback) {
+            (false, _) => Self::Off,
+            (true, false) => Self::On,
+            (true, true) => Self::RollsBack,
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What each deployment or task set of a service should have, and which of them are on their way out.
+
+use super::Millis;
+use super::deployment_configuration::{DeploymentController, DeploymentStrategy};
+use super::service::{Deployment, RolloutState, Service, ServiceStatus, percentage};
+
+/// How the scheduler treats a service at present.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Planning {
+    /// Within the bounds of the percentages, tasks are replaced.
+    Rolling,
+    /// Each deployment or task set gets the tasks that it should have.
+    Sets,
+    /// The deployment has failed: nothing is started or stopped until the next one.
+    AsItIs,
+}
+
+impl Service {
+    /// Whether the tasks of a deployment or task set are on their way out, so that protecting them holds something up.
+    pub(super) fn is_leaving(&self, id: &str) -> bool {
+        if !self.has_task_sets() {
+            return !self.is_primary(Some(id));
+        }
+        let is_draining = |set: &Deployment| set.id == id && set.is_draining;
+        self.deployments.iter().any(is_draining) || self.shift.as_ref().is_some_and(|shift| shift.blue == id)
+    }
+
+    pub(super) fn planning(&self) -> Planning {
+        let is_active = self.status == ServiceStatus::Active;
+        let moves_traffic = self.configuration.strategy != DeploymentStrategy::Rolling || self.shift.is_some();
+        if is_active && self.primary().rollout_state == RolloutState::Failed {
+            Planning::AsItIs
+        } else if !is_active || self.has_task_sets() || moves_traffic {
+            Planning::Sets
+        } else {
+            Planning::Rolling
+        }
+    }
+
+    /// How many tasks the deployment or task set at this place should have, other than in a rolling update.
+    ///
+    /// AWS's API reference, "TaskSet": `computedDesiredCount` is the service's desired count times the scale, rounded up.
+    /// aws-facts: "ECS: deployments and protection": blue stays until the traffic has moved.
+    pub(super) fn wanted(&self, at: usize) -> usize {
+        let deployment = &self.deployments[at];
+        let is_wanted = match self.controller {
+            _ if self.status != ServiceStatus::Active => false,
+            DeploymentController::Ecs => {
+                at == 0 || self.shift.as_ref().is_some_and(|shift| shift.blue == deployment.id)
+            }
+            DeploymentController::CodeDeploy | DeploymentController::External => !deployment.is_draining,
+        };
+        if is_wanted { percentage(self.desired_count, deployment.scale_percent, 99) as usize } else { 0 }
+    }
+
+    /// A task set serves production traffic from now on, in place of the one that did.
+    pub(super) fn make_primary(&mut self, id: &str, now: Millis) {
+        if let Some(at) = self.deployments.iter().position(|set| set.id == id) {
+            let mut set = self.deployments.remove(at);
+            set.updated_at = now;
+            self.deployments[0].updated_at = now;
+            self.deployments.insert(0, set);
+        }
+    }
+
+    /// A task set, other than the primary one, is deleted: it goes as soon as its tasks have stopped.
+    pub(super) fn drain(&mut self, id: &str, now: Millis) {
+        for set in self.deployments.iter_mut().skip(1).filter(|set| set.id == id) {
+            set.is_draining = true;
+            set.updated_at = now;
+        }
+    }
+}

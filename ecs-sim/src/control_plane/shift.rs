@@ -1,0 +1,136 @@
+//! A deployment that brings up the new tasks fully beside the old ones, moves the traffic, waits, and only then lets the
+//! old ones go: blue/green, linear, canary, and the task sets of CodeDeploy and of external controllers.
+//!
+//! AWS's page "Amazon ECS blue/green service deployments workflow": scale up, traffic shift, bake time, clean up.
+//! aws-facts: "ECS: deployments and protection": traffic moves, blue stays until its protection ends.
+
+use std::collections::VecDeque;
+
+use super::deployment_configuration::{ALL_TENTHS, DeploymentConfiguration};
+use super::eventbridge::ServiceAction;
+use super::task::TaskStatus;
+use super::{ControlPlane, Due, Millis};
+
+/// How long whoever drives task sets takes from a steady replacement to UpdateServicePrimaryTaskSet. An assumption.
+pub const TASK_SET_SHIFT_DELAY_MS: Millis = 60_000;
+
+/// What happens to a shift next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// Green gets this share of the traffic, in tenths of a percent.
+    Traffic(u32),
+    /// Blue's tasks may go.
+    CleanUp,
+}
+
+/// A deployment whose old tasks stay on purpose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Shift {
+    /// The deployment or task set that gets the traffic.
+    pub(super) green: String,
+    /// The one that had it, and keeps its tasks until the clean-up.
+    pub(super) blue: String,
+    green_tenths: u32,
+    /// Each with the pause before it. The first pause begins when all of green's tasks run.
+    steps: VecDeque<(Millis, Step)>,
+    /// Nothing while green scales up.
+    next_at: Option<Millis>,
+}
+
+impl Shift {
+    /// A blue/green, linear or canary deployment.
+    pub(super) fn by_strategy(green: String, blue: String, configuration: &DeploymentConfiguration) -> Self {
+        let moves = configuration.strategy.moves().into_iter();
+        let steps = moves.map(|(pause, tenths)| (pause, Step::Traffic(tenths)));
+        let steps = steps.chain([(configuration.bake_ms(), Step::CleanUp)]).collect();
+        Self { green, blue, green_tenths: 0, steps, next_at: None }
+    }
+
+    /// A replacement task set takes over from the primary one, which is deleted after the bake time.
+    pub(super) fn by_task_sets(green: String, blue: String, configuration: &DeploymentConfiguration) -> Self {
+        let primary = (TASK_SET_SHIFT_DELAY_MS, Step::Traffic(ALL_TENTHS));
+        let steps = VecDeque::from([primary, (configuration.bake_ms(), Step::CleanUp)]);
+        Self { green, blue, green_tenths: 0, steps, next_at: None }
+    }
+
+    /// What another deployment finds in production: green only once it has all the traffic.
+    fn in_production(self) -> String {
+        if self.green_tenths == ALL_TENTHS { self.green } else { self.blue }
+    }
+}
+
+impl ControlPlane {
+    /// Ends the shift that is under way, and answers what is in production then: the one that traffic goes to, else
+    /// `primary`.
+    pub(super) fn end_shift(&mut self, key: u64, primary: String) -> String {
+        let Some(shift) = self.service_mut(key).shift.take() else { return primary };
+        if let Some(at) = shift.next_at {
+            self.due.remove(&(at, Due::ShiftGoesOn(key)));
+        }
+        shift.in_production()
+    }
+
+    /// Starts the clock of a shift whose green tasks all run.
+    pub(super) fn update_shift(&mut self, key: u64) {
+        let service = &self.services[&key];
+        let Some(shift) = service.shift.as_ref().filter(|shift| shift.next_at.is_none()) else { return };
+        let green = service.deployments.iter().position(|deployment| deployment.id == shift.green);
+        let wanted = green.map_or(0, |at| service.wanted(at));
+        if self.running_in(key, &shift.green) < wanted {
+            return;
+        }
+        if service.has_task_sets() {
+            self.emit_service_action(key, ServiceAction::TasksetSteadyState);
+        }
+        self.schedule_next_step(key);
+    }
+
+    /// The pause is over. A shift that ended before has taken its clock with it.
+    pub(super) fn shift_goes_on(&mut self, key: u64) {
+        self.take_step(key);
+        self.schedule_next_step(key);
+        self.touched.insert(key);
+    }
+
+    fn running_in(&self, key: u64, deployment: &str) -> usize {
+        let tasks = self.services[&key].tasks.iter().map(|task| &self.tasks[task]);
+        let runs = tasks.filter(|task| task.is_live() && task.last_status == TaskStatus::Running);
+        runs.filter(|task| task.deployment.as_deref() == Some(deployment)).count()
+    }
+
+    /// Takes the steps that need no pause, and waits for the next one that does.
+    fn schedule_next_step(&mut self, key: u64) {
+        let now = self.now;
+        while let Some(shift) = &mut self.service_mut(key).shift {
+            let pause = shift.steps.front().map_or(0, |(pause, _)| *pause);
+            if pause > 0 {
+                shift.next_at = Some(now + pause);
+                self.due.insert((now + pause, Due::ShiftGoesOn(key)));
+                return;
+            }
+            self.take_step(key);
+        }
+    }
+
+    fn take_step(&mut self, key: u64) {
+        let now = self.now;
+        let service = self.service_mut(key);
+        let Some(shift) = &mut service.shift else { return };
+        match shift.steps.pop_front() {
+            Some((_, Step::Traffic(tenths))) => {
+                shift.green_tenths = tenths;
+                let green = shift.green.clone();
+                if service.has_task_sets() {
+                    service.make_primary(&green, now);
+                }
+            }
+            Some((_, Step::CleanUp)) | None => {
+                let blue = shift.blue.clone();
+                service.shift = None;
+                if service.has_task_sets() {
+                    service.drain(&blue, now);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! CreateTaskSet, UpdateServicePrimaryTaskSet, DeleteTaskSet and DescribeTaskSets, and a deployment as CodeDeploy makes it
+//! of them.
+//!
+//! aws-facts: "ECS: deployments and protection": CODE_DEPLOY and EXTERNAL have `taskSets[]`.
+
+use serde::{Deserialize, Serialize};
+
+use super::response::Failure;
+use super::service::{ACTIVE_DEPLOYMENTS_MAX, Deployment, RolloutState, Service, ServiceStatus};
+use super::shift::Shift;
+use super::task_set_description::TaskSetDescription;
+use super::{ApiError, ControlPlane, ErrorCode};
+
+/// How many tasks a task set has, as a share of the service's desired count.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Scale {
+    /// 0..=100; a fraction is rounded.
+    pub value: f64,
+    /// Always PERCENT.
+    #[serde(default = "percent")]
+    pub unit: String,
+}
+
+fn percent() -> String {
+    "PERCENT".to_owned()
+}
+
+/// Request of [`ControlPlane::create_task_set`].
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CreateTaskSetRequest {
+    /// Name or ARN; `default` if absent.
+    pub cluster: Option<String>,
+    /// Name or ARN.
+    #[serde(default)]
+    pub service: String,
+    /// `family:revision`; that of the primary task set if absent (ECS requires it).
+    pub task_definition: Option<String>,
+    /// 100 % if absent.
+    pub scale: Option<Scale>,
+}
+
+/// Request of [`ControlPlane::update_service_primary_task_set`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UpdateServicePrimaryTaskSetRequest {
+    /// Name or ARN; `default` if absent.
+    pub cluster: Option<String>,
+    /// Name or ARN.
+    #[serde(default)]
+    pub service: String,
+    /// Id or ARN.
+    #[serde(default)]
+    pub primary_task_set: String,
+}
+
+/// Request of [`ControlPlane::delete_task_set`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeleteTaskSetRequest {
+    /// Name or ARN; `default` if absent.
+    pub cluster: Option<String>,
+    /// Name or ARN.
+    #[serde(default)]
+    pub service: String,
+    /// Id or ARN.
+    #[serde(default)]
+    pub task_set: String,
+    /// Whether a task set that is not scaled to 0 may be deleted.
+    pub force: Option<bool>,
+}
+
+/// Request of [`ControlPlane::describe_task_sets`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DescribeTaskSetsRequest {
+    /// Name or ARN; `default` if absent.
+    pub cluster: Option<String>,
+    /// Name or ARN.
+    #[serde(default)]
+    pub service: String,
+    /// Ids or ARNs; all if none is named.
+    #[serde(default)]
+    pub task_sets: Vec<String>,
+}
+
+/// What CreateTaskSet, UpdateServicePrimaryTaskSet and DeleteTaskSet answer.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskSetResponse {
+    /// As it is after the call.
+    pub task_set: TaskSetDescription,
+}
+
+/// What DescribeTaskSets answers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DescribeTaskSetsResponse {
+    /// Those that were found.
+    pub task_sets: Vec<TaskSetDescription>,
+    /// Those that were not.
+    pub failures: Vec<Failure>,
+}
+
+impl ControlPlane {
+    /// A new task set of a service, ACTIVE and without production traffic.
+    ///
+    /// # Errors
+    /// ClusterNotFoundException, ServiceNotFoundException, ServiceNotActiveException, and InvalidParameterException for a
+    /// service without task sets, a scale out of range or a sixth task set.
+    pub fn create_task_set(&mut self, request: CreateTaskSetRequest) -> Result<TaskSetResponse, ApiError> {
+        let key = self.service_with_task_sets(request.cluster.as_deref(), &request.service)?;
+        let scale = request.scale.map_or(100.0, |scale| scale.value);
+        if !(0.0..=100.0).contains(&scale) {
+            return Err(ApiError::invalid("scale must be between 0 and 100."));
+        }
+        let task_definition = request.task_definition.map(|given| self.family_and_revision(&given));
+        // In range, so that the cast loses only the fraction.
+        let id = self.new_task_set(key, task_definition, scale.round() as u32)?;
+        Ok(self.answer_with(key, &id))
+    }
+
+    /// A task set serves production traffic from now on.
+    ///
+    /// # Errors
+    /// ClusterNotFoundException, ServiceNotFoundException, ServiceNotActiveException, TaskSetNotFoundException, and
+    /// InvalidParameterException for a service without task sets or a task set that was deleted.
+    pub fn update_service_primary_task_set(
+        &mut self,
+        request: UpdateServicePrimaryTaskSetRequest,
+    ) -> Result<TaskSetResponse, ApiError> {
+        let key = self.service_with_task_sets(request.cluster.as_deref(), &request.service)?;
+        let set = task_set_of(&self.services[&key], &request.primary_task_set).ok_or_else(not_found)?;
+        if set.is_draining {
+            return Err(ApiError::invalid("The task set is being deleted."));
+        }
+        let (id, now) = (set.id.clone(), self.now);
+        self.service_mut(key).make_primary(&id, now);
+        Ok(self.answer_with(key, &id))
+    }
+
+    /// Deletes a task set: it is DRAINING, and goes when its last task has stopped. Protected ones stay until their
+    /// protection ends.
+    ///
+    /// # Errors
+    /// ClusterNotFoundException, ServiceNotFoundException, ServiceNotActiveException, TaskSetNotFoundException, and
+    /// InvalidParameterException for a service without task sets, for the primary one, and for one that is not scaled to
+    /// 0 when it is not forced.
+    pub fn delete_task_set(&mut self, request: DeleteTaskSetRequest) -> Result<TaskSetResponse, ApiError> {
+        let key = self.service_with_task_sets(request.cluster.as_deref(), &request.service)?;
+        let service = &self.services[&key];
+        let set = task_set_of(service, &request.task_set).ok_or_else(not_found)?;
+        let id = set.id.clone();
+        if service.is_primary(Some(&id)) {
+            return Err(ApiError::invalid("The primary task set cannot be deleted."));
+        }
+        if set.scale_percent > 0 && request.force != Some(true) {
+            return Err(ApiError::invalid("The task set is not scaled to 0; use force."));
+        }
+        let now = self.now;
+        self.service_mut(key).drain(&id, now);
+        let response = self.answer_with(key, &id);
+        self.touched.insert(key);
+        self.settle();
+        Ok(response)
+    }
+
+    /// Describes the task sets of a service.
+    ///
+    /// # Errors
+    /// As the other operations.
+    pub fn describe_task_sets(
+        &mut self,
+        request: DescribeTaskSetsRequest,
+    ) -> Result<DescribeTaskSetsResponse, ApiError> {
+        let key = self.service_with_task_sets(request.cluster.as_deref(), &request.service)?;
+        let service = &self.services[&key];
+        let mut response = DescribeTaskSetsResponse::default();
+        if request.task_sets.is_empty() {
+            response.task_sets = self.describe_sets(service);
+        }
+        for given in &request.task_sets {
+            match task_set_of(service, given) {
+                Some(set) => response.task_sets.push(self.describe_set(service, set)),
+                None => response.failures.push(Failure::missing(given.clone())),
+            }
+        }
+        Ok(response)
+    }
+
+    /// A whole deployment with task sets, as CodeDeploy does it: replacement, traffic, and after the bake time the end of
+    /// the one before. Answers the id of the new task set.
+    pub(super) fn deploy_task_set(&mut self, key: u64) -> Result<String, ApiError> {
+        if self.services[&key].shift.is_some() {
+            // CodeDeploy's DeploymentLimitExceededException; ECS has no such exception.
+            return Err(ApiError::invalid("the service has a deployment in progress already"));
+        }
+        let blue = self.services[&key].primary().id.clone();
+        let green = self.new_task_set(key, None, 100)?;
+        let service = self.service_mut(key);
+        service.shift = Some(Shift::by_task_sets(green.clone(), blue, &service.configuration));
+        self.touched.insert(key);
+        self.settle();
+        Ok(green)
+    }
+
+    fn new_task_set(&mut self, key: u64, task_definition: Option<String>, scale: u32) -> Result<String, ApiError> {
+        let service = &self.services[&key];
+        if service.deployments.len() >= ACTIVE_DEPLOYMENTS_MAX {
+            return Err(ApiError::invalid("5 task sets exist, unable to create new task set"));
+        }
+        let task_definition = task_definition.unwrap_or_else(|| service.primary().task_definition.clone());
+        let mut set = self.new_deployment(task_definition);
+        set.rollout_state = RolloutState::Completed;
+        set.scale_percent = scale;
+        let id = set.id.clone();
+        let service = self.service_mut(key);
+        service.deployments.insert(1, set);
+        service.steady = false;
+        self.touched.insert(key);
+        self.settle();
+        Ok(id)
+    }
+
+    fn service_with_task_sets(&self, cluster: Option<&str>, service: &str) -> Result<u64, ApiError> {
+        let cluster = self.resolve_cluster(cluster)?;
+        let key = self.service_key(&cluster, service).ok_or_else(ApiError::service_not_found)?;
+        let service = &self.services[&key];
+        if service.status != ServiceStatus::Active {
+            return Err(ApiError::service_not_active());
+        }
+        if !service.has_task_sets() {
+            return Err(ApiError::invalid("The service's deployment controller is ECS: it has no task sets."));
+        }
+        Ok(key)
+    }
+
+    fn answer_with(&self, key: u64, id: &str) -> TaskSetResponse {
+        let service = &self.services[&key];
+        let set = task_set_of(service, id).expect("it is removed by the scheduler only");
+        TaskSetResponse { task_set: self.describe_set(service, set) }
+    }
+}
+
+/// A task set by its id, `ecs-svc/N`, or its ARN, which ends with it.
+fn task_set_of<'a>(service: &'a Service, given: &str) -> Option<&'a Deployment> {
+    let id = given.find("ecs-svc/").map_or(given, |at| &given[at..]);
+    service.deployments.iter().find(|set| set.id == id)
+}
+
+fn not_found() -> ApiError {
+    ApiError::new(ErrorCode::TaskSetNotFound, "The specified task set wasn't found.")
+}
