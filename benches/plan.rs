@@ -21,7 +21,7 @@ use tokio::runtime::Runtime;
 
 /// Most records of a batch (aws-facts "Lambda and SQS").
 const RECORDS: usize = 10_000;
-/// Most bytes of a batch, and so many records fit it only if each is short (aws-facts "Lambda and SQS").
+/// Most bytes of a batch (aws-facts "Lambda and SQS").
 const PAYLOAD_BYTES_MAX: usize = 6 * 1024 * 1024;
 /// When all of it happens.
 const NOW_MS: i64 = 1_790_000_000_000;
@@ -93,28 +93,25 @@ fn function() -> Function {
     }
 }
 
-/// A batch of starts for so many tasks, of durations from one minute to two days, filled up to Lambda's limit by a field
-/// that taskhold does not know.
+/// A batch of starts for so many tasks, of durations from one minute to two days. Receipt handles have as many characters as
+/// Lambda's limit leaves room for, which is fewer than SQS's own: with those, fewer records would fill a batch.
 fn payload(tasks: usize) -> String {
-    let record = |number: usize, padding: &str| {
-        let minutes = 1 + number * 7919 % 2880; // any step that has no divisor in common with 2880 reaches all of them
-        let body = json!({"version": 1, "type": "job.started", "jobId": format!("job-{number}"), "cluster": "video",
-            "taskId": format!("{:032x}", number % tasks), "maxDurationMinutes": minutes, "x": padding});
-        record(number, &body)
-    };
-    let whole = |padding: &str| {
-        let records: Vec<Value> = (0..RECORDS).map(|number| record(number, padding)).collect();
+    let whole = |receipt_handle: &str| {
+        let records: Vec<Value> = (0..RECORDS).map(|number| record(number, tasks, receipt_handle)).collect();
         json!({"Records": records}).to_string()
     };
-    let room = PAYLOAD_BYTES_MAX.checked_sub(whole("").len()).expect("without padding they fit");
-    whole(&"x".repeat(room / RECORDS))
+    let room = PAYLOAD_BYTES_MAX.checked_sub(whole("").len()).expect("without receipt handles they fit");
+    whole(&"A".repeat(room / RECORDS))
 }
 
-/// A record as Lambda hands it over, with a receipt handle shorter than most.
-fn record(number: usize, body: &Value) -> Value {
+/// A record as Lambda hands it over.
+fn record(number: usize, tasks: usize, receipt_handle: &str) -> Value {
+    let minutes = 1 + number * 7919 % 2880; // a step that has no divisor in common with 2880 reaches all of them
+    let body = json!({"version": 1, "type": "job.started", "jobId": format!("job-{number}"), "cluster": "video",
+        "taskId": format!("{:032x}", number % tasks), "maxDurationMinutes": minutes});
     json!({
         "messageId": format!("827137ab-8e43-4a17-af32-{number:012x}"),
-        "receiptHandle": "AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a==",
+        "receiptHandle": receipt_handle,
         "body": body.to_string(),
         "attributes": {
             "ApproximateReceiveCount": "1",

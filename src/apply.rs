@@ -165,8 +165,7 @@ impl<E: Ecs, L: Ledger, C: Clock> Apply<'_, E, L, C> {
     async fn settle(&self, stage: Stage, told: Told, round: u32) -> Result<Stage, (usize, TaskState)> {
         let Stage { at, task, versioned, next } = stage;
         let Next::Call(_, call) = next else { unreachable!("only stages with a call are made") };
-        let before = versioned.clone();
-        let stored = ledger::update(self.ledger, &task, Some(versioned), |entry| {
+        let stored = ledger::update(self.ledger, &task, Some(&versioned), |entry| {
             let now = self.clock.now();
             entry.protection.settle(call, told.result.clone());
             let may_call_again = round < ROUNDS_MAX && entry.protection.in_flight.is_empty();
@@ -183,7 +182,7 @@ impl<E: Ecs, L: Ledger, C: Clock> Apply<'_, E, L, C> {
             Err(error) => {
                 // The call stays written down as one that may take effect: whoever looks next asks again.
                 telemetry::ledger_failed(&task, &error);
-                Err((at, TaskState::Known(before.entry, Some(RetryReason::Ledger(error)))))
+                Err((at, TaskState::Known(versioned.entry, Some(RetryReason::Ledger(error)))))
             }
         }
     }

@@ -85,19 +85,23 @@ const CONFLICTS_MAX: u32 = 8;
 pub async fn update<L: Ledger, T>(
     ledger: &L,
     task: &Task,
-    known: Option<Versioned>,
+    known: Option<&Versioned>,
     mut change: impl FnMut(&mut TaskEntry) -> (T, Timestamp),
 ) -> Result<(T, Versioned), LedgerError> {
     let mut known = known;
     for _ in 0..CONFLICTS_MAX {
+        let loaded;
         let before = match known.take() {
             Some(versioned) => versioned,
-            None => ledger.load(task).await?,
+            None => {
+                loaded = ledger.load(task).await?;
+                &loaded
+            }
         };
         let mut after = before.clone();
         let (result, keep_until) = change(&mut after.entry);
         if after.entry == before.entry {
-            return Ok((result, before));
+            return Ok((result, after));
         }
         if let Stored::As(version) = ledger.store(task, &after, keep_until).await? {
             after.version = version;

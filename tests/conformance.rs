@@ -223,6 +223,25 @@ mod promises {
         assert!(jobs_of(&ledger.load(&task(1)).await.unwrap()).contains(&"again"));
     }
 
+    pub(super) async fn a_version_does_not_come_again_after_its_entry_was_forgotten<L: Ledger>(
+        ledger: L,
+        clock: SetClock,
+    ) {
+        store(&ledger, &Versioned::default(), ("a", clock.after(1))).await;
+        let loaded_before = ledger.load(&task(1)).await.unwrap();
+        clock.advance(SignedDuration::from_mins(2));
+        for number in 2..5_002 {
+            let entry = with_job(TaskEntry::default(), "other");
+            ledger.store(&task(number), &Versioned { entry, version: 0 }, clock.after(60)).await.unwrap();
+        }
+        for name in ["b", "c", "d"] {
+            let before = ledger.load(&task(1)).await.unwrap();
+            assert_ne!(store(&ledger, &before, (name, clock.after(60))).await, Stored::Conflict);
+            assert_eq!(store(&ledger, &loaded_before, ("x", clock.after(60))).await, Stored::Conflict);
+        }
+        assert!(jobs_of(&ledger.load(&task(1)).await.unwrap()).ends_with(&["b", "c", "d"]));
+    }
+
     pub(super) async fn a_later_end_given_by_a_later_store_counts<L: Ledger>(ledger: L, clock: SetClock) {
         store(&ledger, &Versioned::default(), ("a", clock.after(1))).await;
         let before = ledger.load(&task(1)).await.unwrap();
@@ -288,7 +307,7 @@ mod promises {
             *entry = with_job(std::mem::take(entry), "c");
             ((), rival.clock.after(60))
         };
-        let ((), updated) = ledger::update(&rival, &task(1), Some(known), change).await.unwrap();
+        let ((), updated) = ledger::update(&rival, &task(1), Some(&known), change).await.unwrap();
         assert_eq!(jobs_of(&updated), ["a", "b", "c"]);
     }
 
@@ -320,6 +339,7 @@ macro_rules! conforms {
             of_two_who_store_upon_one_version_one_wins
             an_entry_whose_time_has_not_passed_is_there_whatever_else_is_stored
             an_entry_whose_time_has_passed_is_there_as_it_was_or_is_as_if_never_stored
+            a_version_does_not_come_again_after_its_entry_was_forgotten
             a_later_end_given_by_a_later_store_counts
             an_update_that_was_overtaken_is_made_again_upon_what_the_other_stored
             an_update_that_is_always_overtaken_ends_and_says_so

@@ -104,6 +104,8 @@ impl ParkingQueue for NoParking {
 struct Figures {
     handler: Handler<CountingEcs, InMemoryLedger<SetClock>, NoParking, SetClock>,
     minutes: Vec<u32>,
+    /// The messages of a batch were sent over so many seconds before it is delivered.
+    sent_over_seconds: usize,
 }
 
 impl Figures {
@@ -117,7 +119,7 @@ impl Figures {
             clock,
             config: Config::from_variables([("TASKHOLD_CLUSTERS".to_owned(), CLUSTER.to_owned())]).unwrap(),
         };
-        Self { handler, minutes }
+        Self { handler, minutes, sent_over_seconds: 0 }
     }
 
     /// As many jobs of durations drawn evenly from 1 to `minutes_max`.
@@ -160,35 +162,41 @@ impl Figures {
         (0..10 * self.minutes.len()).map(heartbeat).collect()
     }
 
-    /// Delivers messages that SQS took just now, so many in one batch, and returns how many calls they made.
+    /// When SQS took the message at this place.
+    fn sent_at(&self, at: usize) -> Timestamp {
+        self.now() - SignedDuration::from_secs((at % (self.sent_over_seconds + 1)) as i64)
+    }
+
+    /// Delivers messages, so many in one batch, and returns how many calls they made.
     async fn deliver(&self, messages: &[Value], batch_size: usize) -> u32 {
         let before = self.handler.ecs.state.lock().unwrap().calls;
-        let sent_ms = self.now().as_millisecond().to_string();
-        for batch in messages.chunks(batch_size) {
-            let records: Vec<Value> = batch.iter().map(|body| record(body, &sent_ms)).collect();
+        let records = messages.iter().enumerate().map(|(at, body)| record(body, self.sent_at(at)));
+        for batch in records.collect::<Vec<_>>().chunks(batch_size) {
             let deadline = self.now() + SignedDuration::from_secs(30);
-            let answer = self.handler.handle(&json!({"Records": records}).to_string(), deadline).await;
+            let answer = self.handler.handle(&json!({"Records": batch}).to_string(), deadline).await;
             let (Response::Batch(response), counts) = answer.unwrap() else { panic!("it was a batch") };
             assert_eq!((response.batch_item_failures.len(), counts.done.get()), (0, batch.len() as u64));
         }
         self.handler.ecs.state.lock().unwrap().calls - before
     }
 
-    /// By how much the protection of each task lasts longer than its job declared `ago` seconds before.
-    fn surplus(&self, ago: i64) -> Vec<(u32, SignedDuration)> {
+    /// By how much the protection of each task, just granted, lasts longer than its job of so many minutes declared.
+    fn surplus(&self) -> Vec<(u32, SignedDuration)> {
         let state = self.handler.ecs.state.lock().unwrap();
-        assert_eq!(state.protected_until.len(), self.minutes.len());
         let surplus = |(task, minutes): (usize, &u32)| {
-            let declared = self.now() - SignedDuration::from_secs(ago) + SignedDuration::from_mins(i64::from(*minutes));
-            let until = state.protected_until[&format!("{task:032x}").parse::<TaskId>().unwrap()];
-            (*minutes, until.duration_since(declared))
+            let declared = self.sent_at(task) + SignedDuration::from_mins(i64::from(*minutes));
+            let until = state.protected_until.get(&format!("{task:032x}").parse::<TaskId>().unwrap());
+            // A job whose time was over when its message came has nothing to be protected for.
+            assert_eq!(until.is_some(), declared > self.now());
+            until.map(|until| (*minutes, until.duration_since(declared)))
         };
-        self.minutes.iter().enumerate().map(surplus).collect()
+        self.minutes.iter().enumerate().filter_map(surplus).collect()
     }
 }
 
 /// A record as Lambda hands it over.
-fn record(body: &Value, sent_ms: &str) -> Value {
+fn record(body: &Value, sent_at: Timestamp) -> Value {
+    let sent_ms = sent_at.as_millisecond().to_string();
     json!({
         "messageId": "827137ab-8e43-4a17-af32-39b36c047d92",
         "receiptHandle": "AQEB827137ab8e43ca17ef3239b36c047d929590ac423b962ca6b8762ae218a5bf51",
@@ -207,41 +215,56 @@ fn record(body: &Value, sent_ms: &str) -> Value {
     })
 }
 
-/// A line of the table. It is printed whole, since other tests print too.
-fn print_line(what: &str, batch_size: usize, counted: (usize, u32)) {
-    let (messages, calls) = counted;
-    let per_message = f64::from(calls) / messages as f64;
-    println!(
-        "{what:<56} | batches of {batch_size:>6} | {messages:>6} messages | {calls:>5} calls | {per_message:.4} per message"
-    );
+/// Lines of the table. A test prints its own at once, since others print too.
+#[derive(Default)]
+struct Table(String);
+
+impl Table {
+    fn line(&mut self, what: &str, batch_size: usize, counted: (usize, u32)) {
+        let (messages, calls) = counted;
+        let per_message = f64::from(calls) / messages as f64;
+        let line = format!("{what:<46} | {batch_size:>8} | {messages:>8} | {calls:>5} | {per_message:>17.4}\n");
+        self.0.push_str(&line);
+    }
+}
+
+impl Drop for Table {
+    fn drop(&mut self) {
+        println!(
+            "\n{:<46} | batch of | messages | calls | calls per message\n{}",
+            "calls of UpdateTaskProtection", self.0
+        );
+    }
 }
 
 #[tokio::test]
 async fn a_thousand_jobs_of_one_duration_take_a_hundred_calls_and_a_hundred_more_to_release() {
+    let mut table = Table::default();
     for batch_size in [10, 100, TASKS] {
         let figures = Figures::of(vec![120; TASKS]);
         let calls = figures.deliver(&figures.started(), batch_size).await;
-        print_line("starts, 120 minutes each", batch_size, (TASKS, calls));
+        table.line("starts, 120 minutes each", batch_size, (TASKS, calls));
         assert_eq!(calls, 100);
         let again = figures.deliver(&figures.started(), batch_size).await;
-        print_line("the same starts, delivered a second time", batch_size, (TASKS, again));
+        table.line("the same starts, delivered a second time", batch_size, (TASKS, again));
         assert_eq!(again, 0);
         let calls = figures.deliver(&figures.finished(), batch_size).await;
-        print_line("finishes", batch_size, (TASKS, calls));
+        table.line("finishes", batch_size, (TASKS, calls));
         assert_eq!(calls, 100);
         assert!(figures.handler.ecs.state.lock().unwrap().protected_until.is_empty());
         let again = figures.deliver(&figures.finished(), batch_size).await;
-        print_line("the same finishes, delivered a second time", batch_size, (TASKS, again));
+        table.line("the same finishes, delivered a second time", batch_size, (TASKS, again));
         assert_eq!(again, 0);
     }
 }
 
 #[tokio::test]
 async fn duplicates_within_a_batch_take_no_more_calls() {
+    let mut table = Table::default();
     let figures = Figures::of(vec![120; TASKS]);
     let twice = [figures.started(), figures.started()].concat();
     let calls = figures.deliver(&twice, twice.len()).await;
-    print_line("starts, 120 minutes each, each twice in the batch", twice.len(), (twice.len(), calls));
+    table.line("starts, 120 minutes each, each twice in the batch", twice.len(), (twice.len(), calls));
     assert_eq!(calls, 100);
 }
 
@@ -256,10 +279,11 @@ async fn a_thousand_jobs_of_durations_up_to_two_days_take_at_most_150_calls() {
 }
 
 async fn promise_of_drawn(minutes_max: u32, calls_max: u32) {
+    let mut table = Table::default();
     for batch_size in [10, 100, TASKS] {
         let figures = Figures::drawn(minutes_max);
         let calls = figures.deliver(&figures.started(), batch_size).await;
-        print_line(&format!("starts, 1 to {minutes_max} minutes, evenly drawn"), batch_size, (TASKS, calls));
+        table.line(&format!("starts, 1 to {minutes_max} minutes, evenly drawn"), batch_size, (TASKS, calls));
         assert!(batch_size < TASKS || calls <= calls_max, "{calls} calls");
         let again = figures.deliver(&figures.started(), batch_size).await;
         assert_eq!(again, 0, "delivered a second time");
@@ -270,6 +294,7 @@ async fn promise_of_drawn(minutes_max: u32, calls_max: u32) {
 
 #[tokio::test]
 async fn ten_thousand_heartbeats_inside_the_protection_take_no_call() {
+    let mut table = Table::default();
     for batch_size in [10, 100, 10 * TASKS] {
         let figures = Figures::of(vec![120; TASKS]);
         figures.deliver(&figures.started(), TASKS).await;
@@ -280,28 +305,44 @@ async fn ten_thousand_heartbeats_inside_the_protection_take_no_call() {
         ] {
             let heartbeats = figures.heartbeats(&fields);
             let calls = figures.deliver(&heartbeats, batch_size).await;
-            print_line(what, batch_size, (heartbeats.len(), calls));
+            table.line(what, batch_size, (heartbeats.len(), calls));
             assert_eq!(calls, 0);
         }
     }
 }
 
 #[tokio::test]
-async fn no_task_is_protected_for_less_than_declared_nor_for_much_more() {
-    for minutes_max in [10, 60, 480, 2880] {
-        let figures = Figures::drawn(minutes_max);
-        figures.deliver(&figures.started(), TASKS).await;
-        let (mut most, mut all) = (0.0_f64, SignedDuration::ZERO);
-        for (minutes, surplus) in figures.surplus(0) {
-            let bound = SignedDuration::from_secs((i64::from(minutes) * 3).max(60));
-            assert!((SignedDuration::ZERO..=bound).contains(&surplus), "{minutes} minutes, {surplus:#} more");
-            most = most.max(surplus.as_secs_f64() / f64::from(minutes) / 60.0);
-            all += surplus;
-        }
-        let declared = 60.0 * figures.minutes.iter().copied().map(f64::from).sum::<f64>();
-        let (most, mean) = (100.0 * most, 100.0 * all.as_secs_f64() / declared);
-        println!(
-            "protected beyond what jobs of 1 to {minutes_max} minutes declared: {mean:.1} % in all, {most:.0} % at most"
-        );
+async fn jobs_that_start_within_a_minute_share_calls_as_if_they_started_at_once() {
+    let mut table = Table::default();
+    for batch_size in [10, 100, TASKS] {
+        let figures = Figures { sent_over_seconds: 59, ..Figures::of(vec![120; TASKS]) };
+        let calls = figures.deliver(&figures.started(), batch_size).await;
+        table.line("starts, 120 minutes each, sent over a minute", batch_size, (TASKS, calls));
+        assert_eq!(calls, 100);
     }
+}
+
+#[tokio::test]
+async fn no_task_is_protected_for_less_than_declared_nor_for_much_more() {
+    let mut table = String::new();
+    for (minutes_max, sent_over_seconds) in [10, 60, 480, 2880].into_iter().flat_map(|max| [(max, 0), (max, 59)]) {
+        let figures = Figures { sent_over_seconds, ..Figures::drawn(minutes_max) };
+        figures.deliver(&figures.started(), TASKS).await;
+        let (mut more, mut declared) = (SignedDuration::ZERO, SignedDuration::ZERO);
+        for (minutes, surplus) in figures.surplus() {
+            let bound = SignedDuration::from_secs((i64::from(minutes) * 3).max(60)); // 5 % of a minute are 3 seconds
+            // What is left of a job that began earlier is no number of whole minutes, and ECS takes no other.
+            let whole_minutes = SignedDuration::from_secs(if sent_over_seconds == 0 { 0 } else { 60 });
+            assert!(
+                (SignedDuration::ZERO..=bound + whole_minutes).contains(&surplus),
+                "{minutes} min, {surplus:#} more"
+            );
+            more += surplus;
+            declared += SignedDuration::from_mins(i64::from(minutes));
+        }
+        let percent = 100.0 * more.as_secs_f64() / declared.as_secs_f64();
+        table +=
+            &format!("jobs of 1 to {minutes_max:>4} minutes, sent over {sent_over_seconds:>2} s | {percent:>4.1} %\n");
+    }
+    println!("\n{:<41} | protected longer than declared\n{table}", "all tasks together");
 }

@@ -151,10 +151,15 @@ impl<E: Ecs, L: Ledger, Q: ParkingQueue, C: Clock> Handler<E, L, Q, C> {
 fn hold_groups(records: &[SqsMessage], endings: &mut [Ending]) {
     let mut held = HashSet::new();
     for (message, ending) in records.iter().zip(endings) {
+        let retried = matches!(ending, Ending::Retry(_));
+        if held.is_empty() && !retried {
+            // As nearly always: nothing to hold, so its group need not be looked up.
+            continue;
+        }
         let Some(group) = message.attributes.get("MessageGroupId") else { continue };
         if held.contains(group) {
             *ending = Ending::Retry(RetryReason::GroupHeld);
-        } else if matches!(ending, Ending::Retry(_)) {
+        } else if retried {
             held.insert(group);
         }
     }

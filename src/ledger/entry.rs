@@ -9,9 +9,10 @@ use std::collections::BTreeMap;
 /// Everything that taskhold knows about a task.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskEntry {
-    /// The jobs, finished ones included for as long as their messages can come again.
+    /// The jobs, finished ones included for as long as their messages can come again. Boxed: a map makes room for eleven at
+    /// once, most tasks have one, and an entry is copied for every update.
     #[serde(with = "jobs_as_list")]
-    pub jobs: BTreeMap<JobKey, Job>,
+    pub jobs: BTreeMap<JobKey, Box<Job>>,
     /// What was asked of ECS, and what is certain.
     pub protection: Protection,
     /// When taskhold learned that the task has stopped. Task ids are never used again, so this is for good.
@@ -25,7 +26,7 @@ impl TaskEntry {
         match self.jobs.get_mut(key) {
             Some(known) => known.merge(job),
             None => {
-                self.jobs.insert(key.clone(), job.clone());
+                self.jobs.insert(key.clone(), Box::new(job.clone()));
             }
         }
     }
@@ -84,14 +85,14 @@ mod jobs_as_list {
         #[serde(flatten)]
         key: JobKey,
         #[serde(flatten)]
-        job: Job,
+        job: Box<Job>,
     }
 
-    pub(super) fn serialize<S: Serializer>(jobs: &BTreeMap<JobKey, Job>, to: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(jobs: &BTreeMap<JobKey, Box<Job>>, to: S) -> Result<S::Ok, S::Error> {
         to.collect_seq(jobs.iter().map(|(key, job)| Borrowed { key, job }))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<JobKey, Job>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<JobKey, Box<Job>>, D::Error> {
         let list = Vec::<Owned>::deserialize(from)?;
         Ok(list.into_iter().map(|Owned { key, job }| (key, job)).collect())
     }
