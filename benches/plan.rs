@@ -47,6 +47,8 @@ impl Clock for StillClock {
 /// Grants everything at once.
 struct GrantingEcs;
 
+ecs_sim::reads_no_services!(GrantingEcs);
+
 impl Ecs for GrantingEcs {
     async fn update_task_protection(
         &self,

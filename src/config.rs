@@ -4,5 +4,5 @@
 mod clusters;
 mod settings;
 
-pub use clusters::{Clusters, TaskNameError};
+pub use clusters::{Clusters, NameError};
 pub use settings::{Config, ConfigProblem, ConfigProblems, Mode, SETTINGS, Setting};

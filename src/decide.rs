@@ -4,9 +4,15 @@
 //! waits, reads a clock or knows where an entry comes from.
 
 pub mod coalesce;
+pub mod diagnose;
 pub mod ending;
+pub mod preflight;
 pub mod protection;
+pub mod service_message;
 
 pub use coalesce::{ProtectionCall, Wish, coalesce};
+pub use diagnose::{Diagnosis, Standing, WatchPolicy, diagnose};
 pub use ending::{Ending, RetryReason, TaskState, ending, retry_or_park};
+pub use preflight::{Preflight, Verdict, preflight};
 pub use protection::{Decision, KeepReason, decide_protection};
+pub use service_message::ServiceMessage;

@@ -5,13 +5,19 @@
 
 mod arn;
 mod error;
+mod service;
 
 pub(crate) use arn::shown;
 pub use arn::{ArnError, ClusterArn, Task, TaskArn, TaskId};
 pub use error::{Disposition, EcsError, Effect};
+pub use service::{
+    Deployment, DeploymentController, DeploymentStatus, DeploymentStrategy, Page, RolloutState, Service, ServiceArn,
+    ServiceEvent, ServiceStatus, TaskDescription, TaskSet,
+};
 
 use jiff::Timestamp;
 use std::future::Future;
+use std::sync::Arc;
 
 /// Longest protection that ECS grants in one call, in minutes (aws-facts "ECS: the protection API").
 pub const PROTECTION_MINUTES_MAX: u32 = 2880;
@@ -125,4 +131,53 @@ pub trait Ecs: Send + Sync {
     /// # Errors
     /// The read failed, which says nothing about the task.
     fn task_presence(&self, task: &Task) -> impl Future<Output = Result<TaskPresence, EcsError>> + Send;
+}
+
+/// The reads that it takes to see how a service stands. Each is sent once.
+pub trait ServiceReads: Send + Sync {
+    /// Describes a service with its tags (`DescribeServices`). `None` if ECS knows none of that name.
+    ///
+    /// # Errors
+    /// The read failed, which says nothing about the service.
+    fn describe_service(&self, service: &ServiceArn) -> impl Future<Output = Result<Option<Service>, EcsError>> + Send;
+
+    /// Lists tasks of a service that are wanted running, a page at a time (`ListTasks`).
+    ///
+    /// # Errors
+    /// The read failed.
+    fn list_tasks(
+        &self,
+        service: &ServiceArn,
+        next_token: Option<&str>,
+    ) -> impl Future<Output = Result<Page<TaskId>, EcsError>> + Send;
+
+    /// Describes at most 100 tasks of one cluster (`DescribeTasks`). A task that is gone is left out.
+    ///
+    /// # Errors
+    /// The read failed.
+    fn describe_tasks(
+        &self,
+        cluster: &ClusterArn,
+        tasks: &[TaskId],
+    ) -> impl Future<Output = Result<Vec<TaskDescription>, EcsError>> + Send;
+
+    /// Reads the protection of at most 100 tasks of one cluster (`GetTaskProtection`).
+    ///
+    /// # Errors
+    /// The read failed.
+    fn get_task_protection(
+        &self,
+        cluster: &ClusterArn,
+        tasks: &[TaskId],
+    ) -> impl Future<Output = Result<ProtectionAnswer, EcsError>> + Send;
+
+    /// Lists the services of a cluster, a page at a time (`ListServices`).
+    ///
+    /// # Errors
+    /// The read failed.
+    fn list_services(
+        &self,
+        cluster: &Arc<ClusterArn>,
+        next_token: Option<&str>,
+    ) -> impl Future<Output = Result<Page<ServiceArn>, EcsError>> + Send;
 }

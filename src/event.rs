@@ -3,10 +3,12 @@
 //! Unrecognized is normal: names of the future, other people's events, a test click in the console. It is counted and
 //! acknowledged. Malformed is something that meant to be a job message and is not: it is parked with the reason.
 
+mod command;
 pub mod job_message;
 pub mod record;
 mod task_state_change;
 
+pub use command::{Command, CommandError, Scope};
 pub use job_message::{JobMessage, JobMessageType};
 pub use record::{Received, Record};
 pub use task_state_change::TaskStopped;
@@ -24,6 +26,8 @@ pub enum Invocation {
     Sqs(SqsEvent),
     /// An event of ECS.
     Ecs(EcsEvent),
+    /// What a person or a CI step asks.
+    Command(Result<Command, CommandError>),
     /// A batch of SQS that cannot be read. To acknowledge it would delete its messages, so it must fail as a whole.
     UnreadableBatch(String),
     /// Anything else, with a word on what it was.
@@ -76,7 +80,10 @@ impl Invocation {
                 Err(error) => Self::Unrecognized(format!("not an EventBridge event: {error}")),
             };
         }
-        Self::Unrecognized("a JSON object of no known shape".to_owned())
+        match command::parse(payload, clusters) {
+            Some(command) => Self::Command(command),
+            None => Self::Unrecognized("a JSON object of no known shape".to_owned()),
+        }
     }
 }
 

@@ -1,15 +1,17 @@
 //! One invocation, top to bottom: `parse → observe → decide → apply → respond`.
 
 mod batch;
+mod command;
 
 use crate::apply::{Apply, TaskChange};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::decide::{RetryReason, TaskState};
-use crate::ecs::{Ecs, TaskPresence};
+use crate::ecs::{Ecs, ServiceReads, TaskPresence};
 use crate::event::{EcsEvent, Invocation, TaskStopped};
 use crate::ledger::Ledger;
 use crate::park::ParkingQueue;
+use crate::report::Answer;
 use crate::telemetry::{self, Counts};
 use aws_lambda_events::sqs::SqsBatchResponse;
 use jiff::Timestamp;
@@ -36,6 +38,8 @@ pub struct Handler<E, L, Q, C> {
 pub enum Response {
     /// To a batch of SQS: the messages that have to come again.
     Batch(SqsBatchResponse),
+    /// To a command.
+    Command(Answer),
     /// To an event: what was made of it. EventBridge does not read it, a person who tries things out does.
     Event {
         /// A sentence.
@@ -65,7 +69,7 @@ enum StopObserved {
     JobsToClose,
 }
 
-impl<E: Ecs, L: Ledger, Q: ParkingQueue, C: Clock> Handler<E, L, Q, C> {
+impl<E: Ecs + ServiceReads, L: Ledger, Q: ParkingQueue, C: Clock> Handler<E, L, Q, C> {
     /// Handles one payload. `deadline` is when Lambda ends the invocation; what is not done by then is told to come again.
     ///
     /// # Errors
@@ -78,6 +82,7 @@ impl<E: Ecs, L: Ledger, Q: ParkingQueue, C: Clock> Handler<E, L, Q, C> {
                 let handled = self.handle_event(event, deadline, &counts).await;
                 Response::Event { taskhold: handled.inspect_err(telemetry::event_failed)? }
             }
+            Invocation::Command(command) => Response::Command(self.handle_command(command).await),
             Invocation::UnreadableBatch(what) => {
                 let error = HandlerError::UnreadableBatch(what);
                 telemetry::event_failed(&error);

@@ -7,6 +7,7 @@
 //! - [`decide`]: the pure core: what is known, the policy and the time in; what to do and why not, out.
 //! - [`apply`]: carries out a decision, and has no opinion about it.
 //! - [`ledger`]: per task, its jobs, what was asked of ECS and what ECS confirmed until when.
+//! - [`observe`]: what was seen of a service. [`report`]: the JSON that operators get.
 //! - [`park`]: what becomes of messages that cannot be carried out.
 //! - [`ecs`]: ECS's nouns, and the seam to it. `aws`: the SDK in, our nouns out.
 //! - [`config`]: the settings. [`clock`]: the time, handed in. [`telemetry`]: logs and metrics.
@@ -20,5 +21,7 @@ pub mod ecs;
 pub mod event;
 pub mod handler;
 pub mod ledger;
+pub mod observe;
 pub mod park;
+pub mod report;
 pub mod telemetry;

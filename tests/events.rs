@@ -9,11 +9,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use taskhold::config::Clusters;
 use taskhold::event::job_message::JobMessageError;
-use taskhold::event::{EcsEvent, Invocation, Record, record};
+use taskhold::event::{Command, EcsEvent, Invocation, Record, Scope, record};
 
 /// What each file is read as: the payload's own line, then one for each record of a batch. A file without a row and a
 /// row without a file both fail.
-const EXPECTED: [(&str, &[&str]); 25] = [
+const EXPECTED: [(&str, &[&str]); 28] = [
+    ("command-preflight", &["preflight of transcode"]),
+    ("command-status", &["status of transcode"]),
+    ("command-status-of-cluster", &["status of all of video"]),
     ("console-test-event", &["unrecognized"]),
     ("ecs-deployment-state-change-completed", &["ignored"]),
     ("ecs-deployment-state-change-failed", &["ignored"]),
@@ -67,7 +70,7 @@ const EXPECTED: [(&str, &[&str]); 25] = [
             "stopped 4f0c2a9be1d84763a5c07be214d95f3a: ServiceSchedulerInitiated",
         ],
     ),
-    ("sweep", &["unrecognized"]),
+    ("sweep", &["command: unknown-command"]),
 ];
 
 fn directory() -> PathBuf {
@@ -93,6 +96,8 @@ fn clusters() -> Clusters {
 fn read(payload: &Value) -> Vec<String> {
     match Invocation::parse(&payload.to_string(), &clusters()) {
         Invocation::Unrecognized(_) => vec!["unrecognized".to_owned()],
+        Invocation::Command(Ok(command)) => vec![read_command(&command)],
+        Invocation::Command(Err(error)) => vec![format!("command: {}", error.code())],
         Invocation::UnreadableBatch(_) => vec!["unreadable batch".to_owned()],
         Invocation::Ecs(event) => vec![read_event(event)],
         Invocation::Sqs(batch) => {
@@ -106,6 +111,14 @@ fn read(payload: &Value) -> Vec<String> {
             let records = batch.records.iter().map(|message| record(message.body.as_deref().unwrap()));
             std::iter::once("batch".to_owned()).chain(records).collect()
         }
+    }
+}
+
+fn read_command(command: &Command) -> String {
+    match command {
+        Command::Status(Scope::Service(service)) => format!("status of {}", service.name),
+        Command::Status(Scope::Cluster(cluster)) => format!("status of all of {}", cluster.name),
+        Command::Preflight(service) => format!("preflight of {}", service.name),
     }
 }
 
@@ -193,7 +206,8 @@ fn the_table_in_the_readme_lists_every_file_once() {
 
 #[test]
 fn members_that_nobody_knows_change_nothing() {
-    for (name, lines) in EXPECTED {
+    // A word that is no command is taken for one only if nothing stands beside it.
+    for (name, lines) in EXPECTED.into_iter().filter(|(_, lines)| *lines != ["command: unknown-command"]) {
         let altered = with_unknown_members(&payload(name));
         assert!(altered.to_string().contains("fromTheFuture"), "{name} was altered");
         assert_eq!(read(&altered), lines, "{name}");

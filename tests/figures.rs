@@ -59,6 +59,8 @@ struct State {
     protected_until: HashMap<TaskId, Timestamp>,
 }
 
+ecs_sim::reads_no_services!(CountingEcs);
+
 impl Ecs for CountingEcs {
     async fn update_task_protection(
         &self,

@@ -196,12 +196,16 @@ fn the_function_may_make_the_calls_that_it_makes_and_no_others() {
 fn every_permission_names_its_resource() {
     let template = Template::load();
     for statement in function_statements(&template) {
-        let of_ecs = texts(&statement["Action"]).iter().all(|action| action.starts_with("ecs:"));
-        let expected = match of_ecs {
-            true => "arn:aws:ecs:eu-west-1:111122223333:task/video/*",
-            false => "DeadLetterQueue.Arn",
+        let expected = match statement["Sid"].as_str().unwrap() {
+            "ProtectTasksOfTheCluster" => "arn:aws:ecs:eu-west-1:111122223333:task/video/*",
+            "SeeServicesOfTheCluster" => "arn:aws:ecs:eu-west-1:111122223333:service/video/*",
+            "ListWithinTheCluster" => "*",
+            "ParkMessages" => "DeadLetterQueue.Arn",
+            other => panic!("{other} is a new statement: which resource may it name?"),
         };
         assert_eq!(texts(&statement["Resource"]), [expected]);
+        let within = json!({"ArnEquals": {"ecs:cluster": "arn:aws:ecs:eu-west-1:111122223333:cluster/video"}});
+        assert_eq!(expected == "*", statement["Condition"] == within, "only lists go without a resource: {statement}");
     }
     let worker = &template.properties("WorkerPolicy")["PolicyDocument"]["Statement"];
     let statement =

@@ -1,14 +1,19 @@
 //! ECS by the SDK.
 
+mod reads;
+
 use crate::ecs::{
-    ClusterArn, Ecs, EcsError, Failure, FailureReason, ProtectedTask, ProtectionAnswer, ProtectionSetting, Task,
-    TaskId, TaskPresence,
+    ClusterArn, Ecs, EcsError, Failure, FailureReason, Page, ProtectedTask, ProtectionAnswer, ProtectionSetting,
+    Service, ServiceArn, ServiceReads, Task, TaskDescription, TaskId, TaskPresence,
 };
 use aws_config::SdkConfig;
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::config::http::HttpResponse;
 use aws_sdk_ecs::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_ecs::primitives::DateTime;
+use aws_sdk_ecs::types::{DesiredStatus, ServiceField};
 use jiff::Timestamp;
+use std::sync::Arc;
 
 /// The real ECS, in the Region of the configuration.
 #[derive(Clone, Debug)]
@@ -33,8 +38,7 @@ impl Ecs for AwsEcs {
             ProtectionSetting::Enabled { expires_in_minutes } => (true, i32::try_from(expires_in_minutes).ok()),
         };
         let call = self.0.update_task_protection().cluster(cluster.to_string());
-        let ids = tasks.iter().map(|id| id.as_str().to_owned()).collect();
-        let call = call.set_tasks(Some(ids)).protection_enabled(enabled).set_expires_in_minutes(minutes);
+        let call = call.set_tasks(ids(tasks)).protection_enabled(enabled).set_expires_in_minutes(minutes);
         let answer = call.send().await.map_err(|error| error_of(&error))?;
         Ok(ProtectionAnswer {
             protected_tasks: answer.protected_tasks().iter().filter_map(protected_task).collect(),
@@ -64,13 +68,79 @@ impl Ecs for AwsEcs {
     }
 }
 
+impl ServiceReads for AwsEcs {
+    async fn describe_service(&self, service: &ServiceArn) -> Result<Option<Service>, EcsError> {
+        let call = self.0.describe_services().cluster(service.cluster.to_string()).services(&service.name);
+        let answer = call.include(ServiceField::Tags).send().await.map_err(|error| error_of(&error))?;
+        let is_it =
+            |arn: Option<&str>| arn.and_then(|arn| reads::service_arn(&service.cluster, arn)).as_ref() == Some(service);
+        if let Some(told) = answer.services().iter().find(|told| is_it(told.service_arn())) {
+            return Ok(Some(reads::service(service, told)));
+        }
+        match answer.failures().iter().find_map(aws_sdk_ecs::types::Failure::reason) {
+            Some("MISSING") => Ok(None),
+            reason => Err(EcsError::Server(format!(
+                "DescribeServices answered for service `{}` only `{}`",
+                service.name,
+                reason.unwrap_or("nothing")
+            ))),
+        }
+    }
+
+    async fn list_tasks(&self, service: &ServiceArn, next_token: Option<&str>) -> Result<Page<TaskId>, EcsError> {
+        let call = self.0.list_tasks().cluster(service.cluster.to_string()).service_name(&service.name);
+        let call = call.desired_status(DesiredStatus::Running).set_next_token(next_token.map(str::to_owned));
+        let answer = call.send().await.map_err(|error| error_of(&error))?;
+        let items = answer.task_arns().iter().filter_map(|arn| TaskId::at_end_of(arn).ok()).collect();
+        Ok(Page { items, next_token: answer.next_token().map(str::to_owned) })
+    }
+
+    async fn describe_tasks(&self, cluster: &ClusterArn, tasks: &[TaskId]) -> Result<Vec<TaskDescription>, EcsError> {
+        let call = self.0.describe_tasks().cluster(cluster.to_string()).set_tasks(ids(tasks));
+        let answer = call.send().await.map_err(|error| error_of(&error))?;
+        Ok(answer.tasks().iter().filter_map(reads::task).collect())
+    }
+
+    async fn get_task_protection(&self, cluster: &ClusterArn, tasks: &[TaskId]) -> Result<ProtectionAnswer, EcsError> {
+        let call = self.0.get_task_protection().cluster(cluster.to_string()).set_tasks(ids(tasks));
+        let answer = call.send().await.map_err(|error| error_of(&error))?;
+        Ok(ProtectionAnswer {
+            protected_tasks: answer.protected_tasks().iter().filter_map(protected_task).collect(),
+            failures: answer.failures().iter().filter_map(failure).collect(),
+        })
+    }
+
+    async fn list_services(
+        &self,
+        cluster: &Arc<ClusterArn>,
+        next_token: Option<&str>,
+    ) -> Result<Page<ServiceArn>, EcsError> {
+        let call = self.0.list_services().cluster(cluster.to_string()).max_results(100);
+        let answer =
+            call.set_next_token(next_token.map(str::to_owned)).send().await.map_err(|error| error_of(&error))?;
+        let items = answer.service_arns().iter().filter_map(|arn| reads::service_arn(cluster, arn)).collect();
+        Ok(Page { items, next_token: answer.next_token().map(str::to_owned) })
+    }
+}
+
+fn ids(tasks: &[TaskId]) -> Option<Vec<String>> {
+    Some(tasks.iter().map(|id| id.as_str().to_owned()).collect())
+}
+
+fn millis(date: &DateTime) -> Option<i64> {
+    date.to_millis().ok()
+}
+
+fn timestamp(millis: i64) -> Option<Timestamp> {
+    Timestamp::from_millisecond(millis).ok()
+}
+
 /// An entry of `protectedTasks`; `None` if it names no task, so that the task counts as not answered.
 fn protected_task(task: &aws_sdk_ecs::types::ProtectedTask) -> Option<ProtectedTask> {
-    let millis = |date: &aws_sdk_ecs::primitives::DateTime| date.to_millis().ok();
     Some(ProtectedTask {
         task_id: TaskId::at_end_of(task.task_arn()?).ok()?,
         protection_enabled: task.protection_enabled(),
-        expiration_date: task.expiration_date().and_then(millis).and_then(|ms| Timestamp::from_millisecond(ms).ok()),
+        expiration_date: task.expiration_date().and_then(millis).and_then(timestamp),
     })
 }
 

@@ -7,9 +7,9 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Clusters(Vec<Arc<ClusterArn>>);
 
-/// Why something does not name a task of a configured cluster.
+/// Why something does not name a task or a service of a configured cluster.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TaskNameError {
+pub enum NameError {
     /// The ARN or id itself is wrong.
     #[error(transparent)]
     Arn(#[from] ArnError),
@@ -57,42 +57,57 @@ impl Clusters {
     ///
     /// # Errors
     /// The ARN is wrong, names another place, or a cluster that is not configured.
-    pub fn task(&self, task_arn: &str, cluster: Option<&str>) -> Result<Task, TaskNameError> {
+    pub fn task(&self, task_arn: &str, cluster: Option<&str>) -> Result<Task, NameError> {
         let arn = TaskArn::parse(task_arn)?;
-        let ours = &self.0[0];
-        for (part, found, ours) in [
-            ("partition", arn.partition, &ours.partition),
-            ("Region", arn.region, &ours.region),
-            ("account", arn.account, &ours.account),
-        ] {
-            if found != ours {
-                return Err(TaskNameError::Elsewhere { part, found: crate::ecs::shown(found), ours: ours.clone() });
+        self.check_place([arn.partition, arn.region, arn.account])?;
+        Ok(Task { cluster: self.named(task_arn, arn.cluster, cluster)?, id: arn.id })
+    }
+
+    fn check_place(&self, found: [&str; 3]) -> Result<(), NameError> {
+        let ClusterArn { partition, region, account, .. } = self.0[0].as_ref();
+        let ours = [("partition", partition), ("Region", region), ("account", account)];
+        match ours.into_iter().zip(found).find(|((_, ours), found)| ours != found) {
+            None => Ok(()),
+            Some(((part, ours), found)) => {
+                Err(NameError::Elsewhere { part, found: crate::ecs::shown(found), ours: ours.clone() })
             }
         }
-        let cluster = match (arn.cluster, cluster) {
-            (Some(named), None) => self.by_name(named)?,
-            (None, Some(beside)) => self.cluster(beside)?,
-            (None, None) => return Err(TaskNameError::ShortArn(task_arn.to_owned())),
+    }
+
+    /// The cluster that an ARN names, or that is named beside its short form.
+    fn named(&self, arn: &str, in_arn: Option<&str>, beside: Option<&str>) -> Result<Arc<ClusterArn>, NameError> {
+        match (in_arn, beside) {
+            (Some(named), None) => self.by_name(named),
+            (None, Some(beside)) => self.find(beside),
+            (None, None) => Err(NameError::ShortArn(arn.to_owned())),
             (Some(named), Some(beside)) => {
-                let cluster = self.cluster(beside)?;
+                let cluster = self.find(beside)?;
                 if cluster.name != named {
-                    return Err(TaskNameError::Contradiction(crate::ecs::shown(named), cluster.name.clone()));
+                    return Err(NameError::Contradiction(crate::ecs::shown(named), cluster.name.clone()));
                 }
-                cluster
+                Ok(cluster)
             }
-        };
-        Ok(Task { cluster, id: arn.id })
+        }
     }
 
     /// The task that a cluster (name or ARN) and a task id name.
     ///
     /// # Errors
     /// The id is wrong, or the cluster is not configured.
-    pub fn task_in(&self, cluster: &str, task_id: &str) -> Result<Task, TaskNameError> {
-        Ok(Task { cluster: self.cluster(cluster)?, id: task_id.parse::<TaskId>()? })
+    pub fn task_in(&self, cluster: &str, task_id: &str) -> Result<Task, NameError> {
+        Ok(Task { cluster: self.find(cluster)?, id: task_id.parse::<TaskId>()? })
     }
 
-    fn cluster(&self, name_or_arn: &str) -> Result<Arc<ClusterArn>, TaskNameError> {
+    /// The cluster, if there is only one.
+    pub fn only(&self) -> Option<Arc<ClusterArn>> {
+        (self.0.len() == 1).then(|| self.0[0].clone())
+    }
+
+    /// A configured cluster, by name or ARN.
+    ///
+    /// # Errors
+    /// The ARN is wrong, or the cluster is not configured.
+    pub fn find(&self, name_or_arn: &str) -> Result<Arc<ClusterArn>, NameError> {
         if !name_or_arn.starts_with("arn:") {
             return self.by_name(name_or_arn);
         }
@@ -101,13 +116,13 @@ impl Clusters {
         found.cloned().ok_or_else(|| self.not_configured(name_or_arn))
     }
 
-    fn by_name(&self, name: &str) -> Result<Arc<ClusterArn>, TaskNameError> {
+    fn by_name(&self, name: &str) -> Result<Arc<ClusterArn>, NameError> {
         let found = self.0.iter().find(|ours| ours.name == name);
         found.cloned().ok_or_else(|| self.not_configured(name))
     }
 
-    fn not_configured(&self, cluster: &str) -> TaskNameError {
+    fn not_configured(&self, cluster: &str) -> NameError {
         let ours: Vec<&str> = self.0.iter().map(|arn| arn.name.as_str()).collect();
-        TaskNameError::NotConfigured(crate::ecs::shown(cluster), ours.join(", "))
+        NameError::NotConfigured(crate::ecs::shown(cluster), ours.join(", "))
     }
 }

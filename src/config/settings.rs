@@ -21,6 +21,8 @@ pub struct Config {
     pub unknown_task_grace: SignedDuration,
     /// How often a message is received before it is parked instead of retried.
     pub receives_max: u32,
+    /// How long a deployment may take, where neither its service nor CloudFormation says.
+    pub deadline: SignedDuration,
     /// For rehearsals only: the function's clock is the runtime API's deadline less this many seconds.
     pub rehearsal_timeout: Option<SignedDuration>,
 }
@@ -46,7 +48,7 @@ pub struct Setting {
 }
 
 /// All settings, in the order in which the documentation lists them.
-pub const SETTINGS: [Setting; 7] = [
+pub const SETTINGS: [Setting; 8] = [
     Setting {
         name: "TASKHOLD_CLUSTERS",
         default: "",
@@ -57,6 +59,7 @@ pub const SETTINGS: [Setting; 7] = [
     Setting { name: "TASKHOLD_TOMBSTONE_HOURS", default: "336", rule: "a whole number from 1 to 336" },
     Setting { name: "TASKHOLD_UNKNOWN_TASK_GRACE_SECONDS", default: "300", rule: "a whole number from 0 to 3600" },
     Setting { name: "TASKHOLD_RECEIVES_MAX", default: "50", rule: "a whole number from 1 to 900" },
+    Setting { name: "TASKHOLD_DEADLINE_MINUTES", default: "180", rule: "a whole number from 1 to 10080" },
     Setting {
         name: "TASKHOLD_REHEARSAL_TIMEOUT_SECONDS",
         default: "",
@@ -107,6 +110,7 @@ impl Config {
                 .number("TASKHOLD_RECEIVES_MAX", 1..=900)
                 .and_then(|number| u32::try_from(number).ok())
                 .unwrap_or(50),
+            deadline: SignedDuration::from_mins(reader.number("TASKHOLD_DEADLINE_MINUTES", 1..=10_080).unwrap_or(180)),
             rehearsal_timeout: reader
                 .number("TASKHOLD_REHEARSAL_TIMEOUT_SECONDS", 1..=900)
                 .map(SignedDuration::from_secs),

@@ -19,6 +19,9 @@ pub enum ArnError {
     /// The id part is not a task id.
     #[error("`{0}` is not a task id; it must be 32 hexadecimal digits, or a UUID for tasks of the old format")]
     NotATaskId(String),
+    /// Not a service name.
+    #[error("`{0}` is not a service name; it must be 1 to 255 letters, digits, hyphens and underscores")]
+    NotAServiceName(String),
     /// The name part is not a cluster name.
     #[error("`{0}` is not a cluster name; it must be 1 to 255 letters, digits, hyphens and underscores")]
     NotAClusterName(String),

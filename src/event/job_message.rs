@@ -3,7 +3,7 @@
 //! Unknown fields are tolerated; wrong types and out-of-range numbers are not. `schemas/job-message.schema.json` says the
 //! same to other programs, and a test holds the two together.
 
-use crate::config::{Clusters, TaskNameError};
+use crate::config::{Clusters, NameError};
 use crate::ecs::{PROTECTION_MINUTES_MAX, Task, shown};
 use crate::ledger::job::{Job, JobKey, Labels, Told};
 use jiff::{SignedDuration, Timestamp};
@@ -88,7 +88,7 @@ pub enum JobMessageError {
         /// `taskArn`, or `taskId` where no ARN was given.
         field: &'static str,
         /// Why.
-        source: TaskNameError,
+        source: NameError,
     },
 }
 

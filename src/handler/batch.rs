@@ -5,7 +5,7 @@ use super::{Handler, StopObserved};
 use crate::apply::TaskChange;
 use crate::clock::Clock;
 use crate::decide::{Ending, RetryReason, TaskState, ending, retry_or_park};
-use crate::ecs::{Ecs, Task, TaskPresence};
+use crate::ecs::{Ecs, ServiceReads, Task, TaskPresence};
 use crate::event::{EcsEvent, JobMessageType, Received, Record, record};
 use crate::ledger::{JobKey, Ledger};
 use crate::park::{ParkedMessage, ParkingQueue};
@@ -42,7 +42,7 @@ impl Gathered {
     }
 }
 
-impl<E: Ecs, L: Ledger, Q: ParkingQueue, C: Clock> Handler<E, L, Q, C> {
+impl<E: Ecs + ServiceReads, L: Ledger, Q: ParkingQueue, C: Clock> Handler<E, L, Q, C> {
     pub(super) async fn handle_batch(&self, batch: SqsEvent, deadline: Timestamp, counts: &Counts) -> SqsBatchResponse {
         let now = self.clock.now();
         let received: Vec<Received> = batch.records.iter().map(|message| Received::of(message, now)).collect();

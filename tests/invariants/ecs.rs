@@ -189,6 +189,8 @@ impl World {
 #[derive(Debug)]
 pub(crate) struct FakeEcs(pub(crate) Sim);
 
+ecs_sim::reads_no_services!(FakeEcs);
+
 impl Ecs for FakeEcs {
     async fn update_task_protection(
         &self,

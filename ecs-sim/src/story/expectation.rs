@@ -1,6 +1,7 @@
 //! Checks what a story expects.
 
 use super::statement::Expectation;
+use super::telling::times_of_day;
 use super::timeline::clock_time;
 use super::world::World;
 use crate::control_plane::{Millis, Task, TaskStatus};
@@ -32,6 +33,7 @@ pub(super) fn check(world: &mut World, expected: &Expectation) -> Result<(), Str
         Expectation::Calls(number) => same("UpdateTaskProtection calls", *number, world.take_calls_counted()),
         Expectation::Waiting(number) => same("messages wait", *number, world.messages_in(JOB_QUEUE).len()),
         Expectation::Parked(number, because) => parked(world, *number, because.as_deref()),
+        Expectation::Answer(pointer, value) => answer(world, pointer, value),
         Expectation::Warning(text) => logged(world, "WARN", text),
         Expectation::Error(text) => logged(world, "ERROR", text),
     }
@@ -95,6 +97,16 @@ fn logged(world: &mut World, level: &str, text: &str) -> Result<(), String> {
             Err(format!("no line of level {level} contains that; there are {lines:?}"))
         }
     }
+}
+
+fn answer(world: &World, pointer: &str, expected: &str) -> Result<(), String> {
+    let found = match world.last_answer.pointer(pointer) {
+        None => return Err(format!("the answer has nothing at {pointer}: {}", world.last_answer)),
+        Some(serde_json::Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    };
+    let found = times_of_day(&world.named(&found));
+    if found == expected { Ok(()) } else { Err(format!("the answer has `{found}` at {pointer}")) }
 }
 
 fn same(what: &str, expected: usize, found: usize) -> Result<(), String> {

@@ -2,6 +2,7 @@
 //!
 //! Its ledger outlives the invocation and the function's death, as a durable one would.
 
+use super::described;
 use super::run::{Function, Invoked, LogLine};
 use crate::control_plane::Millis;
 use crate::event_source::FunctionAnswer;
@@ -17,8 +18,8 @@ use std::time::Duration;
 use taskhold::clock::Clock;
 use taskhold::config::{Config, ConfigProblems};
 use taskhold::ecs::{
-    ClusterArn, Ecs, EcsError, Failure, FailureReason, ProtectedTask, ProtectionAnswer, ProtectionSetting, Task,
-    TaskId, TaskPresence,
+    ClusterArn, Ecs, EcsError, Failure, FailureReason, Page, ProtectedTask, ProtectionAnswer, ProtectionSetting,
+    Service, ServiceArn, ServiceReads, Task, TaskDescription, TaskId, TaskPresence,
 };
 use taskhold::handler::Handler;
 use taskhold::ledger::InMemoryLedger;
@@ -85,7 +86,7 @@ impl Function for InProcess {
     }
 }
 
-fn timestamp(at: Millis) -> Timestamp {
+pub(super) fn timestamp(at: Millis) -> Timestamp {
     Timestamp::from_millisecond(at).expect("stories play in this century")
 }
 
@@ -136,10 +137,7 @@ impl Ecs for SimulatedEcs {
             }
         }
         let answer = self.call("UpdateTaskProtection", request).await?;
-        Ok(ProtectionAnswer {
-            protected_tasks: list(&answer, "protectedTasks").filter_map(protected_task).collect(),
-            failures: list(&answer, "failures").filter_map(failure).collect(),
-        })
+        Ok(protection_answer(&answer))
     }
 
     async fn task_presence(&self, task: &Task) -> Result<TaskPresence, EcsError> {
@@ -152,18 +150,66 @@ impl Ecs for SimulatedEcs {
     }
 }
 
+impl ServiceReads for SimulatedEcs {
+    async fn describe_service(&self, service: &ServiceArn) -> Result<Option<Service>, EcsError> {
+        let request = json!({"cluster": service.cluster.to_string(), "services": [service.name], "include": ["TAGS"]});
+        let answer = self.call("DescribeServices", request).await?;
+        Ok(list(&answer, "services").next().map(|told| described::service(service, told)))
+    }
+
+    async fn list_tasks(&self, service: &ServiceArn, next_token: Option<&str>) -> Result<Page<TaskId>, EcsError> {
+        let request =
+            json!({"cluster": service.cluster.to_string(), "serviceName": service.name, "nextToken": next_token});
+        let answer = self.call("ListTasks", request).await?;
+        let id = |arn: &Value| TaskId::at_end_of(arn.as_str()?).ok();
+        Ok(Page { items: list(&answer, "taskArns").filter_map(id).collect(), next_token: text(&answer, "nextToken") })
+    }
+
+    async fn describe_tasks(&self, cluster: &ClusterArn, tasks: &[TaskId]) -> Result<Vec<TaskDescription>, EcsError> {
+        let request = json!({"cluster": cluster.to_string(), "tasks": tasks});
+        let answer = self.call("DescribeTasks", request).await?;
+        Ok(list(&answer, "tasks").filter_map(described::task).collect())
+    }
+
+    async fn get_task_protection(&self, cluster: &ClusterArn, tasks: &[TaskId]) -> Result<ProtectionAnswer, EcsError> {
+        let request = json!({"cluster": cluster.to_string(), "tasks": tasks});
+        let answer = self.call("GetTaskProtection", request).await?;
+        Ok(protection_answer(&answer))
+    }
+
+    async fn list_services(
+        &self,
+        cluster: &Arc<ClusterArn>,
+        next_token: Option<&str>,
+    ) -> Result<Page<ServiceArn>, EcsError> {
+        let request = json!({"cluster": cluster.to_string(), "maxResults": 100, "nextToken": next_token});
+        let answer = self.call("ListServices", request).await?;
+        let service = |arn: &Value| ServiceArn::new(cluster.clone(), arn.as_str()?.rsplit('/').next()?).ok();
+        let items = list(&answer, "serviceArns").filter_map(service).collect();
+        Ok(Page { items, next_token: text(&answer, "nextToken") })
+    }
+}
+
 fn list<'a>(answer: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
     answer[name].as_array().into_iter().flatten()
 }
 
+fn text(answer: &Value, name: &str) -> Option<String> {
+    answer[name].as_str().map(str::to_owned)
+}
+
+fn protection_answer(answer: &Value) -> ProtectionAnswer {
+    ProtectionAnswer {
+        protected_tasks: list(answer, "protectedTasks").filter_map(protected_task).collect(),
+        failures: list(answer, "failures").filter_map(failure).collect(),
+    }
+}
+
 fn protected_task(task: &Value) -> Option<ProtectedTask> {
-    // The JSON protocol tells seconds, with milliseconds behind the point.
-    #[expect(clippy::cast_possible_truncation, reason = "milliseconds of this century fit both ways")]
-    let millis = |seconds: f64| (seconds * 1000.0).round() as Millis;
     Some(ProtectedTask {
         task_id: TaskId::at_end_of(task["taskArn"].as_str()?).ok()?,
         protection_enabled: task["protectionEnabled"].as_bool()?,
-        expiration_date: task["expirationDate"].as_f64().map(|seconds| timestamp(millis(seconds))),
+        expiration_date: described::date(&task["expirationDate"]),
     })
 }
 

@@ -1,6 +1,8 @@
 //! Reads one line of a story.
 
-use super::statement::{EndOfTask, Expectation, JobLine, Order, ServiceLine, Statement, Verb};
+mod expectation;
+
+use super::statement::{EndOfTask, JobLine, Order, ServiceLine, Statement, Verb};
 use crate::control_plane::{CircuitBreaker, DeploymentController, DeploymentStrategy, Millis, Variants};
 use crate::region::Fault;
 
@@ -60,6 +62,9 @@ pub(super) fn statement(line: &str) -> Parsed<Statement> {
     if let Some(body) = line.strip_prefix("send ") {
         return Ok(Statement::Send(body.trim().to_owned()));
     }
+    if let Some(payload) = line.strip_prefix("ask ") {
+        return Ok(Statement::Ask(payload.trim().to_owned()));
+    }
     let mut words = Words(line.split_whitespace().collect());
     let statement = match words.next("a statement")? {
         "needs" => needs(&mut words)?,
@@ -92,13 +97,22 @@ pub(super) fn statement(line: &str) -> Parsed<Statement> {
         "interrupt" => Statement::End(words.next("a task")?.to_owned(), EndOfTask::Interrupted),
         "ecs" => ecs(&mut words)?,
         "function" => function(&mut words)?,
+        "status" => command("status", &mut words)?,
+        "preflight" => command("preflight", &mut words)?,
         "advance" => Statement::Advance(duration(words.next("a duration")?)?),
         "say" => Statement::Say(words.text()),
-        "expect" => Statement::Expect(expectation(&mut words)?),
+        "expect" => Statement::Expect(expectation::read(&mut words)?),
         other => return Err(format!("`{other}` begins no statement")),
     };
     words.end()?;
     Ok(statement)
+}
+
+/// `status of web`: an operator's command about a service.
+fn command(name: &str, words: &mut Words<'_>) -> Parsed<Statement> {
+    words.literal("of")?;
+    let service = words.next("a service")?;
+    Ok(Statement::Ask(serde_json::json!({name: {"service": service}}).to_string()))
 }
 
 fn needs(words: &mut Words<'_>) -> Parsed<Statement> {
@@ -235,39 +249,6 @@ fn function(words: &mut Words<'_>) -> Parsed<Statement> {
     Ok(Statement::Fault(fault, 1))
 }
 
-fn expectation(words: &mut Words<'_>) -> Parsed<Expectation> {
-    let subject = words.next("what is expected")?;
-    match subject {
-        "warning" => return Ok(Expectation::Warning(words.text())),
-        "error" => return Ok(Expectation::Error(words.text())),
-        _ => {}
-    }
-    let state = words.next("how it is expected")?;
-    if let Ok(number) = subject.parse() {
-        return match state {
-            "calls" | "call" => Ok(Expectation::Calls(number)),
-            "waiting" => Ok(Expectation::Waiting(number)),
-            "deployments" | "deployment" => {
-                words.literal("of")?;
-                Ok(Expectation::Deployments(number, words.next("a service")?.to_owned()))
-            }
-            "parked" => Ok(Expectation::Parked(number, words.has("because").then(|| words.text()))),
-            other => Err(format!("`{other}` cannot be counted; `calls`, `waiting`, `parked` and `deployments` can")),
-        };
-    }
-    let subject = subject.to_owned();
-    Ok(match state {
-        "protected" if words.has("for") => Expectation::Protected(subject, Some(duration(words.next("a duration")?)?)),
-        "protected" => Expectation::Protected(subject, None),
-        "unprotected" => Expectation::Unprotected(subject),
-        "running" => Expectation::Running(subject),
-        "stopped" => Expectation::Stopped(subject),
-        "steady" => Expectation::Steady(subject),
-        "deploying" => Expectation::Deploying(subject),
-        other => return Err(format!("`{other}` is nothing that a task or a service can be")),
-    })
-}
-
 fn minutes(words: &mut Words<'_>) -> Parsed<u32> {
     let word = words.next("a duration")?;
     let millis = duration(word)?;
@@ -300,6 +281,7 @@ fn duration(text: &str) -> Parsed<Millis> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::statement::Expectation;
     use super::*;
 
     #[test]

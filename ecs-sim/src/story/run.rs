@@ -195,10 +195,22 @@ impl<F: Function, A: Audience> Run<'_, F, A> {
                 })?;
             }
             Statement::Fault(fault, times) => self.world.expect_faults(*fault, *times),
+            Statement::Ask(payload) => self.ask(payload).await?,
             Statement::Latency(latency) => self.world.region.lock().latency_ms = *latency,
             Statement::Advance(by) => self.advance(*by).await?,
         }
         Ok(())
+    }
+
+    /// Invokes the function as an operator does, who waits for its answer.
+    async fn ask(&mut self, payload: &str) -> Result<(), String> {
+        match self.invoke(payload).await.answer {
+            FunctionAnswer::Answered(answer) => {
+                self.world.last_answer = answer;
+                Ok(())
+            }
+            FunctionAnswer::Failed => Err("the function failed to answer".to_owned()),
+        }
     }
 
     /// Lets time pass, from one moment at which anything is due to the next.

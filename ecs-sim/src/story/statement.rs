@@ -25,6 +25,8 @@ pub enum Statement {
     Again(u32),
     /// This body is sent.
     Send(String),
+    /// An operator invokes the function with this payload.
+    Ask(String),
     /// Messages wait.
     HoldQueue,
     /// Waiting messages come in one batch.
@@ -151,6 +153,8 @@ pub enum Expectation {
     Waiting(usize),
     /// Messages parked so far, the last of them for a reason that contains this.
     Parked(usize, Option<String>),
+    /// At this JSON pointer the last answer to an operator has this value, times by the time of day.
+    Answer(String, String),
     /// A line of level WARN that contains this.
     Warning(String),
     /// A line of level ERROR that contains this.

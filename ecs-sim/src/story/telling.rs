@@ -94,7 +94,7 @@ impl World {
 }
 
 /// RFC 3339 times cut down to the time of day: a story is told in one day.
-fn times_of_day(text: &str) -> String {
+pub(super) fn times_of_day(text: &str) -> String {
     let word = |word: &str| match word.split_once('T') {
         Some((date, time)) if date.len() == 10 && date.starts_with("20") => {
             time.chars().take(8).chain(time.chars().skip(8).filter(|c| *c != 'Z')).collect()

@@ -27,6 +27,8 @@ pub(super) struct World {
     named: BTreeSet<String>,
     pub(super) jobs: BTreeMap<(String, u32), TrueJob>,
     pub(super) last_message: Option<String>,
+    /// What the function last answered to an operator.
+    pub(super) last_answer: Value,
     /// Events of ECS on their way to the function, by when they arrive, with how often they failed.
     events: BTreeMap<(Millis, u64), (Value, usize)>,
     events_made: u64,
@@ -46,6 +48,7 @@ impl World {
             named: BTreeSet::new(),
             jobs: BTreeMap::new(),
             last_message: None,
+            last_answer: Value::Null,
             events: BTreeMap::new(),
             events_made: 0,
             calls_counted: 0,

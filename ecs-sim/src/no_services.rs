@@ -1,0 +1,48 @@
+//! For tests whose ECS knows tasks and no services.
+
+/// Implements [`taskhold::ecs::ServiceReads`] for a fake that nobody asks about services: each read panics with its name.
+#[macro_export]
+macro_rules! reads_no_services {
+    ($fake:ty) => {
+        impl taskhold::ecs::ServiceReads for $fake {
+            async fn describe_service(
+                &self,
+                service: &taskhold::ecs::ServiceArn,
+            ) -> Result<Option<taskhold::ecs::Service>, taskhold::ecs::EcsError> {
+                panic!("nobody should describe {service}")
+            }
+
+            async fn list_tasks(
+                &self,
+                service: &taskhold::ecs::ServiceArn,
+                _: Option<&str>,
+            ) -> Result<taskhold::ecs::Page<taskhold::ecs::TaskId>, taskhold::ecs::EcsError> {
+                panic!("nobody should list the tasks of {service}")
+            }
+
+            async fn describe_tasks(
+                &self,
+                _: &taskhold::ecs::ClusterArn,
+                tasks: &[taskhold::ecs::TaskId],
+            ) -> Result<Vec<taskhold::ecs::TaskDescription>, taskhold::ecs::EcsError> {
+                panic!("nobody should describe {tasks:?}")
+            }
+
+            async fn get_task_protection(
+                &self,
+                _: &taskhold::ecs::ClusterArn,
+                tasks: &[taskhold::ecs::TaskId],
+            ) -> Result<taskhold::ecs::ProtectionAnswer, taskhold::ecs::EcsError> {
+                panic!("nobody should read the protection of {tasks:?}")
+            }
+
+            async fn list_services(
+                &self,
+                cluster: &std::sync::Arc<taskhold::ecs::ClusterArn>,
+                _: Option<&str>,
+            ) -> Result<taskhold::ecs::Page<taskhold::ecs::ServiceArn>, taskhold::ecs::EcsError> {
+                panic!("nobody should list the services of {cluster}")
+            }
+        }
+    };
+}

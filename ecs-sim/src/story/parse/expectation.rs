@@ -1,0 +1,38 @@
+//! Reads what a line expects.
+
+use super::super::statement::Expectation;
+use super::{Parsed, Words, duration};
+
+pub(super) fn read(words: &mut Words<'_>) -> Parsed<Expectation> {
+    let subject = words.next("what is expected")?;
+    match subject {
+        "warning" => return Ok(Expectation::Warning(words.text())),
+        "error" => return Ok(Expectation::Error(words.text())),
+        "answer" => return Ok(Expectation::Answer(words.next("a JSON pointer")?.to_owned(), words.text())),
+        _ => {}
+    }
+    let state = words.next("how it is expected")?;
+    if let Ok(number) = subject.parse() {
+        return match state {
+            "calls" | "call" => Ok(Expectation::Calls(number)),
+            "waiting" => Ok(Expectation::Waiting(number)),
+            "deployments" | "deployment" => {
+                words.literal("of")?;
+                Ok(Expectation::Deployments(number, words.next("a service")?.to_owned()))
+            }
+            "parked" => Ok(Expectation::Parked(number, words.has("because").then(|| words.text()))),
+            other => Err(format!("`{other}` cannot be counted; `calls`, `waiting`, `parked` and `deployments` can")),
+        };
+    }
+    let subject = subject.to_owned();
+    Ok(match state {
+        "protected" if words.has("for") => Expectation::Protected(subject, Some(duration(words.next("a duration")?)?)),
+        "protected" => Expectation::Protected(subject, None),
+        "unprotected" => Expectation::Unprotected(subject),
+        "running" => Expectation::Running(subject),
+        "stopped" => Expectation::Stopped(subject),
+        "steady" => Expectation::Steady(subject),
+        "deploying" => Expectation::Deploying(subject),
+        other => return Err(format!("`{other}` is nothing that a task or a service can be")),
+    })
+}

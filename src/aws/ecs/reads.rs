@@ -1,0 +1,102 @@
+//! The reads of services and tasks: SDK types into our nouns.
+
+use super::{millis, timestamp};
+use crate::ecs::{
+    ClusterArn, Deployment, DeploymentController, DeploymentStatus, DeploymentStrategy, RolloutState, Service,
+    ServiceArn, ServiceEvent, ServiceStatus, TaskDescription, TaskId, TaskSet,
+};
+use aws_sdk_ecs::primitives::DateTime;
+use aws_sdk_ecs::types;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// ECS's percentages where a service sets none ("DeploymentConfiguration", Amazon ECS API Reference).
+const PERCENT_DEFAULT: (i32, i32) = (100, 200);
+
+pub(super) fn service(arn: &ServiceArn, told: &types::Service) -> Service {
+    let configuration = told.deployment_configuration();
+    let percent = |of: fn(&types::DeploymentConfiguration) -> Option<i32>, default| {
+        count(configuration.and_then(of).unwrap_or(default))
+    };
+    let controller = told.deployment_controller().map_or("ECS", |controller| controller.r#type().as_str());
+    let strategy = configuration.and_then(|configuration| configuration.strategy()).map_or("ROLLING", |it| it.as_str());
+    Service {
+        arn: arn.clone(),
+        status: ServiceStatus::from(told.status().unwrap_or_default()),
+        desired_count: count(told.desired_count()),
+        running_count: count(told.running_count()),
+        pending_count: count(told.pending_count()),
+        controller: DeploymentController::from(controller),
+        strategy: DeploymentStrategy::from(strategy),
+        minimum_healthy_percent: percent(types::DeploymentConfiguration::minimum_healthy_percent, PERCENT_DEFAULT.0),
+        maximum_percent: percent(types::DeploymentConfiguration::maximum_percent, PERCENT_DEFAULT.1),
+        deployments: told.deployments().iter().filter_map(deployment).collect(),
+        task_sets: told.task_sets().iter().filter_map(task_set).collect(),
+        events: told.events().iter().filter_map(event).collect(),
+        tags: told.tags().iter().filter_map(tag).collect::<BTreeMap<_, _>>(),
+    }
+}
+
+fn deployment(told: &types::Deployment) -> Option<Deployment> {
+    Some(Deployment {
+        id: told.id()?.to_owned(),
+        status: DeploymentStatus::from(told.status().unwrap_or_default()),
+        rollout_state: RolloutState::from(told.rollout_state().map_or("", |state| state.as_str())),
+        desired_count: count(told.desired_count()),
+        running_count: count(told.running_count()),
+        pending_count: count(told.pending_count()),
+        created_at: at(told.created_at()),
+        updated_at: at(told.updated_at()),
+    })
+}
+
+fn task_set(told: &types::TaskSet) -> Option<TaskSet> {
+    Some(TaskSet {
+        id: told.id()?.to_owned(),
+        status: DeploymentStatus::from(told.status().unwrap_or_default()),
+        is_stable: told.stability_status() == Some(&types::StabilityStatus::SteadyState),
+        computed_desired_count: count(told.computed_desired_count()),
+        running_count: count(told.running_count()),
+        pending_count: count(told.pending_count()),
+        created_at: at(told.created_at()),
+        updated_at: at(told.updated_at()),
+    })
+}
+
+fn event(told: &types::ServiceEvent) -> Option<ServiceEvent> {
+    Some(ServiceEvent {
+        id: told.id()?.to_owned(),
+        created_at: at(told.created_at()),
+        message: told.message().unwrap_or_default().to_owned(),
+    })
+}
+
+fn tag(told: &types::Tag) -> Option<(String, String)> {
+    Some((told.key()?.to_owned(), told.value().unwrap_or_default().to_owned()))
+}
+
+/// A task; `None` if it is not named as a task is.
+pub(super) fn task(told: &types::Task) -> Option<TaskDescription> {
+    Some(TaskDescription {
+        id: TaskId::at_end_of(told.task_arn()?).ok()?,
+        started_by: told.started_by().map(str::to_owned),
+        last_status: told.last_status().unwrap_or_default().to_owned(),
+        desired_status: told.desired_status().unwrap_or_default().to_owned(),
+        started_at: told.started_at().and_then(millis).and_then(timestamp),
+    })
+}
+
+/// The service at the end of an ARN, long or short.
+pub(super) fn service_arn(cluster: &Arc<ClusterArn>, arn: &str) -> Option<ServiceArn> {
+    ServiceArn::new(cluster.clone(), arn.rsplit('/').next().unwrap_or(arn)).ok()
+}
+
+fn count(number: i32) -> u32 {
+    u32::try_from(number).unwrap_or(0)
+}
+
+/// ECS sets these times always; without one, the moment counts as long ago.
+fn at(date: Option<&DateTime>) -> Timestamp {
+    date.and_then(millis).and_then(timestamp).unwrap_or(Timestamp::UNIX_EPOCH)
+}

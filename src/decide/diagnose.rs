@@ -1,0 +1,217 @@
+//! What holds a service up, by whom, until when, and what would clear it.
+//!
+//! Pure: what was observed, what is remembered and the policy in, a [`Diagnosis`] out. Rolling deployments, blue/green and
+//! its stepwise forms, task sets of other controllers and a plain scale-in are told apart only by who is *leaving*: the
+//! tasks that ECS would stop. If protected tasks are among those that leave, they are the blockers.
+
+mod finish;
+mod leaving;
+mod ways_out;
+
+pub use finish::{DEADLINE_TAG, Deadline, DeadlineSource, Finish, deadline_minutes};
+pub(super) use finish::{deadline, finish};
+pub use leaving::{Leaving, Movement};
+pub use ways_out::{WayOut, shell_quoted};
+
+use crate::decide::ServiceMessage;
+use crate::ecs::{Service, TaskId};
+use crate::observe::{Jobs, Observed, ObservedJob, ObservedTask};
+use jiff::{SignedDuration, Timestamp};
+
+/// ECS's hard wall: so many deployments of a service at once (aws-facts "ECS: deployments and protection").
+pub const DEPLOYMENTS_MAX: usize = 5;
+
+/// What applies to a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WatchPolicy {
+    /// How long a deployment may take when CloudFormation does not say.
+    pub deadline: SignedDuration,
+}
+
+/// The verdict on a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnosis {
+    /// How it stands.
+    pub standing: Standing,
+    /// What is moving, if anything is.
+    pub movement: Movement,
+    /// The protected tasks among those that leave, the one that is protected longest first.
+    pub blockers: Vec<Blocker>,
+    /// Since when the movement waits for them, as far as ECS's messages or earlier looks tell.
+    pub blocked_since: Option<Timestamp>,
+    /// When it can be over at the earliest.
+    pub finish: Option<Finish>,
+    /// When it must be over.
+    pub deadline: Option<Deadline>,
+    /// Min/max percent, spelt out.
+    pub arithmetic: Arithmetic,
+    /// What would clear it, the mildest first.
+    pub ways_out: Vec<WayOut>,
+    /// What could not be seen, in words. If there is anything here, "no blockers" is not to be believed.
+    pub gaps: Vec<String>,
+}
+
+/// How a service stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Standing {
+    /// All its tasks, of one deployment, and nothing that leaves.
+    Steady,
+    /// On its way, and nothing protected holds it up so far.
+    Moving,
+    /// On its way, and it cannot be over before protected tasks are released or expire; ECS can still do other things first.
+    WillBlock,
+    /// Only protected tasks are left to wait for.
+    Blocked,
+    /// Too much could not be seen to say.
+    Unclear,
+}
+
+/// A protected task that holds something up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blocker {
+    /// Which.
+    pub task: TaskId,
+    /// The deployment or task set that it belongs to.
+    pub deployment: Option<String>,
+    /// Until when ECS protects it.
+    pub protected_until: Timestamp,
+    /// Who needs the protection.
+    pub held_for: HeldFor,
+}
+
+/// Who needs a protection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HeldFor {
+    /// These live jobs of taskhold's ledger.
+    Jobs(Vec<ObservedJob>),
+    /// Nobody any more: the ledger knows the task, and all its jobs have ended.
+    Nobody,
+    /// Somebody else: the ledger knows nothing of the task, so it was protected without taskhold.
+    Foreign,
+    /// The ledger could not be read.
+    Unread,
+}
+
+/// The numbers behind a rollout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Arithmetic {
+    /// Tasks that are wanted.
+    pub desired: u32,
+    /// ⌈desired × min%⌉: running tasks that are kept.
+    pub lower_bound: u32,
+    /// ⌊desired × max%⌋: tasks that are not exceeded.
+    pub upper_bound: u32,
+    /// Tasks that are wanted running, of all deployments.
+    pub live: u32,
+    /// Protected ones among them.
+    pub protected: u32,
+    /// New tasks that `maximumPercent` leaves room for beside those that cannot leave.
+    pub room: u32,
+    /// Deployments at once, of at most [`DEPLOYMENTS_MAX`].
+    pub deployments: u32,
+}
+
+/// Judges a service. `remembered_since` is since when earlier looks saw the same movement blocked.
+pub fn diagnose(observed: &Observed, remembered_since: Option<Timestamp>, policy: &WatchPolicy) -> Diagnosis {
+    let leaving = leaving::leaving(observed);
+    let blockers = blockers(&leaving);
+    let arithmetic = arithmetic(observed, blockers.len());
+    let standing = standing(observed, &leaving, (&blockers, &arithmetic));
+    let said_since = said_since(&observed.service, leaving.movement.begun_at());
+    let blocked_since = (standing == Standing::Blocked)
+        .then(|| [remembered_since, said_since].into_iter().flatten().min().unwrap_or(observed.at));
+    let finish = finish(&blockers, leaving.to_go, observed.at);
+    let deadline = leaving.movement.begun_at().map(|begun_at| deadline(&observed.service, begun_at, policy));
+    let ways_out = ways_out::ways_out(observed, (&leaving, &blockers), (&arithmetic, finish.as_ref()));
+    Diagnosis {
+        standing,
+        movement: leaving.movement,
+        blockers,
+        blocked_since,
+        finish,
+        deadline,
+        arithmetic,
+        ways_out,
+        gaps: observed.gaps.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// The protected ones among tasks that leave, the one that is protected longest first.
+pub(super) fn blockers_among(tasks: &[&ObservedTask]) -> Vec<Blocker> {
+    let blocker = |task: &&ObservedTask| {
+        Some(Blocker {
+            task: task.id.clone(),
+            deployment: task.deployment.clone(),
+            protected_until: task.protected_until?,
+            held_for: match &task.jobs {
+                Jobs::Unknown => HeldFor::Foreign,
+                Jobs::Unread => HeldFor::Unread,
+                Jobs::Known(jobs) if jobs.is_empty() => HeldFor::Nobody,
+                Jobs::Known(jobs) => HeldFor::Jobs(jobs.clone()),
+            },
+        })
+    };
+    let mut blockers: Vec<Blocker> = tasks.iter().filter_map(blocker).collect();
+    blockers.sort_by(|a, b| (b.protected_until, &a.task).cmp(&(a.protected_until, &b.task)));
+    blockers
+}
+
+fn blockers(leaving: &Leaving<'_>) -> Vec<Blocker> {
+    let mut blockers = blockers_among(&leaving.tasks);
+    // Of a scale-in only so many are in the way as there are protected tasks too many; the others may stay.
+    if blockers.len() > leaving.to_go && leaving.movement.is_scale_in() {
+        let stay = blockers.len() - leaving.to_go;
+        blockers.drain(..stay);
+    }
+    blockers
+}
+
+fn arithmetic(observed: &Observed, blockers: usize) -> Arithmetic {
+    let Service { desired_count: desired, minimum_healthy_percent, maximum_percent, .. } = observed.service;
+    let share = |percent: u32, rounding: u64| {
+        u32::try_from((u64::from(desired) * u64::from(percent) + rounding) / 100).unwrap_or(u32::MAX)
+    };
+    let upper_bound = share(maximum_percent, 0);
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    Arithmetic {
+        desired,
+        lower_bound: share(minimum_healthy_percent, 99),
+        upper_bound,
+        live: count(observed.tasks.len()),
+        protected: count(observed.protected().count()),
+        room: upper_bound.saturating_sub(count(blockers)),
+        deployments: count(observed.service.deployments.len().max(observed.service.task_sets.len())),
+    }
+}
+
+fn standing(observed: &Observed, leaving: &Leaving<'_>, by: (&[Blocker], &Arithmetic)) -> Standing {
+    let (blockers, arithmetic) = by;
+    if !observed.gaps.is_empty() && blockers.is_empty() {
+        return Standing::Unclear;
+    }
+    match (&leaving.movement, blockers.is_empty()) {
+        (Movement::None, _) => Standing::Steady,
+        (_, true) => Standing::Moving,
+        (_, false) => {
+            let others_leave = leaving.tasks.iter().any(|task| task.protected_until.is_none());
+            let room_is_used_up = arithmetic.live >= arithmetic.upper_bound;
+            let newcomers_come = leaving.newcomers_missing > 0 && !room_is_used_up;
+            if newcomers_come || (others_leave && !room_is_used_up) { Standing::WillBlock } else { Standing::Blocked }
+        }
+    }
+}
+
+/// Since when ECS has said that protection holds this movement up.
+fn said_since(service: &Service, begun_at: Option<Timestamp>) -> Option<Timestamp> {
+    let begun_at = begun_at?;
+    let of_now = service.events.iter().filter(|event| event.created_at >= begun_at);
+    of_now
+        .filter(|event| ServiceMessage::read(&event.message).tells_of_protection())
+        .map(|event| event.created_at)
+        .min()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! When it can be over, and when it must be.
+
+use super::{Blocker, HeldFor, WatchPolicy};
+use crate::ecs::Service;
+use jiff::{SignedDuration, Timestamp};
+
+/// What CloudFormation gives a service update before it rolls back (aws-facts "ECS: deployments and protection").
+const CLOUDFORMATION_DEADLINE: SignedDuration = SignedDuration::from_hours(3);
+/// The tag that a service made by CloudFormation carries.
+const CLOUDFORMATION_TAG: &str = "aws:cloudformation:stack-name";
+/// The tag by which a service sets its own deadline, in minutes.
+pub const DEADLINE_TAG: &str = "taskhold:deadline-minutes";
+
+/// When the last blocker can be gone at the earliest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Finish {
+    /// If every protection lasts to its end.
+    pub by_expiry: Timestamp,
+    /// If the jobs end when their workers expect, or at the latest when they declared. Protection of others, and of tasks
+    /// whose jobs could not be read, counts to its end.
+    pub by_jobs: Timestamp,
+}
+
+/// When a movement must be over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadline {
+    /// The moment.
+    pub at: Timestamp,
+    /// Whose it is.
+    pub source: DeadlineSource,
+}
+
+/// Whose deadline it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeadlineSource {
+    /// CloudFormation made the service and rolls back after three hours.
+    CloudFormation,
+    /// The service's own tag.
+    Tag,
+    /// The function's setting.
+    Setting,
+}
+
+impl Deadline {
+    /// Time that is left between the expected finish and the deadline; negative if it will be missed.
+    pub fn margin(&self, finish: &Finish) -> SignedDuration {
+        self.at.duration_since(finish.by_jobs)
+    }
+}
+
+pub(in crate::decide) fn finish(blockers: &[Blocker], to_go: usize, now: Timestamp) -> Option<Finish> {
+    let gone_by = |end: fn(&Blocker) -> Timestamp| {
+        let mut ends: Vec<Timestamp> = blockers.iter().map(end).collect();
+        ends.sort();
+        // When so many have ended, enough are gone.
+        let last = to_go.min(ends.len()).checked_sub(1)?;
+        Some(ends[last].max(now))
+    };
+    Some(Finish { by_expiry: gone_by(|blocker| blocker.protected_until)?, by_jobs: gone_by(expected_end)? })
+}
+
+fn expected_end(blocker: &Blocker) -> Timestamp {
+    match &blocker.held_for {
+        HeldFor::Jobs(jobs) => {
+            let ends = jobs.iter().map(|job| job.expected_until.unwrap_or(job.until).min(job.until));
+            ends.max().unwrap_or(blocker.protected_until).min(blocker.protected_until)
+        }
+        HeldFor::Nobody | HeldFor::Foreign | HeldFor::Unread => blocker.protected_until,
+    }
+}
+
+pub(in crate::decide) fn deadline(service: &Service, begun_at: Timestamp, policy: &WatchPolicy) -> Deadline {
+    let after = |duration: SignedDuration| begun_at.saturating_add(duration).unwrap_or(Timestamp::MAX);
+    if let Some(minutes) = service.tags.get(DEADLINE_TAG).and_then(|value| deadline_minutes(value)) {
+        return Deadline { at: after(SignedDuration::from_mins(minutes)), source: DeadlineSource::Tag };
+    }
+    if service.tags.contains_key(CLOUDFORMATION_TAG) {
+        return Deadline { at: after(CLOUDFORMATION_DEADLINE), source: DeadlineSource::CloudFormation };
+    }
+    Deadline { at: after(policy.deadline), source: DeadlineSource::Setting }
+}
+
+/// The value of [`DEADLINE_TAG`], if it is a whole number from 1 to 10,080 (a week).
+pub fn deadline_minutes(value: &str) -> Option<i64> {
+    value.trim().parse().ok().filter(|minutes| (1..=10_080).contains(minutes))
+}

@@ -1,0 +1,304 @@
+//! Rules of a diagnosis, each on a service drawn by hand.
+
+use super::*;
+use crate::decide::preflight::{Verdict, preflight};
+use crate::ecs::{
+    Deployment, DeploymentController, DeploymentStatus, DeploymentStrategy, EcsError, RolloutState, ServiceArn,
+    ServiceEvent, ServiceStatus, TaskSet,
+};
+use crate::ledger::JobKey;
+use crate::observe::Gap;
+use std::sync::Arc;
+
+const OLD: &str = "ecs-svc/1";
+const NEW: &str = "ecs-svc/2";
+
+fn at(minute: i64) -> Timestamp {
+    Timestamp::from_second(1_700_000_000 + minute * 60).unwrap()
+}
+
+fn policy() -> WatchPolicy {
+    WatchPolicy { deadline: SignedDuration::from_hours(3) }
+}
+
+fn id(number: usize) -> TaskId {
+    format!("{number:032x}").parse().unwrap()
+}
+
+/// A service with two tasks wanted, of one finished deployment, looked at an hour after that.
+fn service() -> Observed {
+    let cluster = Arc::new("arn:aws:ecs:eu-west-1:111122223333:cluster/video".parse().unwrap());
+    let service = Service {
+        arn: ServiceArn::new(cluster, "web").unwrap(),
+        status: ServiceStatus::Active,
+        desired_count: 2,
+        running_count: 2,
+        pending_count: 0,
+        controller: DeploymentController::Ecs,
+        strategy: DeploymentStrategy::Rolling,
+        minimum_healthy_percent: 100,
+        maximum_percent: 200,
+        deployments: vec![deployment(OLD, DeploymentStatus::Primary, 2)],
+        task_sets: Vec::new(),
+        events: Vec::new(),
+        tags: std::collections::BTreeMap::new(),
+    };
+    Observed { at: at(60), service, tasks: Vec::new(), gaps: Vec::new() }
+}
+
+fn deployment(id: &str, status: DeploymentStatus, running: u32) -> Deployment {
+    Deployment {
+        id: id.to_owned(),
+        rollout_state: RolloutState::Completed,
+        status,
+        desired_count: running,
+        running_count: running,
+        pending_count: 0,
+        created_at: at(0),
+        updated_at: at(0),
+    }
+}
+
+fn task(number: usize, deployment: &str) -> ObservedTask {
+    ObservedTask {
+        id: id(number),
+        deployment: Some(deployment.to_owned()),
+        is_running: true,
+        protected_until: None,
+        jobs: Jobs::Unread,
+    }
+}
+
+fn protected(number: usize, deployment: &str, until: i64) -> ObservedTask {
+    let job = ObservedJob {
+        key: JobKey { job_id: format!("j-{number}"), attempt: 1 },
+        until: at(until),
+        expected_until: None,
+    };
+    ObservedTask { protected_until: Some(at(until)), jobs: Jobs::Known(vec![job]), ..task(number, deployment) }
+}
+
+/// A deployment begun 30 minutes before the look, whose new tasks are all up.
+fn deploying(old: Vec<ObservedTask>) -> Observed {
+    let mut observed = service();
+    let mut newest = deployment(NEW, DeploymentStatus::Primary, 2);
+    newest.rollout_state = RolloutState::InProgress;
+    newest.created_at = at(30);
+    let count = u32::try_from(old.len()).unwrap();
+    observed.service.deployments = vec![newest, deployment(OLD, DeploymentStatus::Active, count)];
+    observed.tasks = old;
+    observed.tasks.extend([task(101, NEW), task(102, NEW)]);
+    observed
+}
+
+fn judge(observed: &Observed) -> Diagnosis {
+    diagnose(observed, None, &policy())
+}
+
+#[test]
+fn a_service_with_all_its_tasks_of_one_deployment_is_steady_even_if_they_are_protected() {
+    let mut observed = service();
+    observed.tasks = vec![protected(1, OLD, 90), task(2, OLD)];
+    let diagnosis = judge(&observed);
+    assert_eq!((diagnosis.standing, diagnosis.blockers.len()), (Standing::Steady, 0));
+}
+
+#[test]
+fn a_deployment_that_has_only_protected_tasks_to_wait_for_is_blocked_by_them() {
+    let diagnosis = judge(&deploying(vec![protected(1, OLD, 90), protected(2, OLD, 120)]));
+    assert_eq!(diagnosis.standing, Standing::Blocked);
+    let by: Vec<_> = diagnosis.blockers.iter().map(|blocker| (&blocker.task, blocker.protected_until)).collect();
+    assert_eq!(by, [(&id(2), at(120)), (&id(1), at(90))]);
+    assert_eq!(diagnosis.finish, Some(Finish { by_expiry: at(120), by_jobs: at(120) }));
+}
+
+#[test]
+fn a_deployment_whose_new_tasks_still_come_up_is_not_blocked_yet_but_will_be() {
+    let mut observed = deploying(vec![protected(1, OLD, 90)]);
+    observed.service.deployments[0].running_count = 1;
+    observed.tasks.pop();
+    assert_eq!(judge(&observed).standing, Standing::WillBlock);
+}
+
+#[test]
+fn new_tasks_that_have_no_room_beside_protected_ones_are_blocked_by_them() {
+    let mut observed = deploying(vec![protected(1, OLD, 90), protected(2, OLD, 90)]);
+    observed.service.maximum_percent = 100;
+    observed.service.deployments[0].running_count = 0;
+    observed.tasks.truncate(2);
+    let diagnosis = judge(&observed);
+    assert_eq!((diagnosis.standing, diagnosis.arithmetic.room), (Standing::Blocked, 0));
+    let raise = diagnosis.ways_out.iter().find_map(|way| match way {
+        WayOut::RaiseMaximumPercent { to, command } => Some((*to, command.clone())),
+        _ => None,
+    });
+    let (to, command) = raise.expect("new tasks need room");
+    assert_eq!(to, 200);
+    assert!(command.ends_with("--deployment-configuration maximumPercent=200,minimumHealthyPercent=100"), "{command}");
+}
+
+#[test]
+fn a_deployment_without_protected_tasks_moves() {
+    assert_eq!(judge(&deploying(vec![task(1, OLD)])).standing, Standing::Moving);
+}
+
+#[test]
+fn a_picture_with_gaps_is_unclear_and_never_no_blockers() {
+    let mut observed = deploying(vec![task(1, OLD)]);
+    observed.gaps.push(Gap::Protection(EcsError::Throttled));
+    let diagnosis = judge(&observed);
+    assert_eq!(diagnosis.standing, Standing::Unclear);
+    assert_eq!(diagnosis.gaps, ["the protection of its tasks could not be read: ecs throttled the call"]);
+    observed.tasks[0] = protected(1, OLD, 90);
+    assert_eq!(judge(&observed).standing, Standing::Blocked, "what was seen is not forgotten for what was not");
+}
+
+#[test]
+fn blue_green_waits_for_protected_blue_tasks_like_any_deployment() {
+    let mut observed = deploying(vec![protected(1, OLD, 90)]);
+    observed.service.strategy = DeploymentStrategy::BlueGreen;
+    assert_eq!(judge(&observed).standing, Standing::Blocked);
+}
+
+#[test]
+fn a_draining_task_set_waits_for_its_protected_tasks_and_an_active_one_does_not() {
+    let mut observed = service();
+    let set = |id: &str, status: DeploymentStatus| TaskSet {
+        id: id.to_owned(),
+        status,
+        is_stable: true,
+        computed_desired_count: 2,
+        running_count: 2,
+        pending_count: 0,
+        created_at: at(0),
+        updated_at: at(40),
+    };
+    observed.service.deployments.clear();
+    observed.service.task_sets = vec![set(NEW, DeploymentStatus::Primary), set(OLD, DeploymentStatus::Draining)];
+    observed.tasks = vec![protected(1, OLD, 90), task(101, NEW), task(102, NEW)];
+    let diagnosis = judge(&observed);
+    assert_eq!(diagnosis.standing, Standing::Blocked);
+    assert_eq!(diagnosis.movement, Movement::TaskSet { id: NEW.to_owned(), begun_at: at(40) });
+    observed.service.task_sets[1].status = DeploymentStatus::Active;
+    assert_eq!(judge(&observed).standing, Standing::Moving);
+}
+
+#[test]
+fn a_scale_in_waits_for_as_many_protected_tasks_as_are_too_many() {
+    let mut observed = service();
+    observed.service.desired_count = 1;
+    observed.service.deployments[0].desired_count = 1;
+    observed.tasks = vec![protected(1, OLD, 90), protected(2, OLD, 120), protected(3, OLD, 70)];
+    let diagnosis = judge(&observed);
+    assert_eq!(diagnosis.standing, Standing::Blocked);
+    assert!(diagnosis.movement.is_scale_in());
+    let finish = diagnosis.finish.unwrap();
+    assert_eq!(finish.by_expiry, at(90), "the one that is protected longest may stay");
+    let blockers: Vec<_> = diagnosis.blockers.iter().map(|blocker| blocker.task.clone()).collect();
+    assert_eq!(blockers, [id(1), id(3)]);
+}
+
+#[test]
+fn the_finish_is_sooner_if_jobs_end_as_their_workers_expect() {
+    let mut with_expectation = protected(1, OLD, 120);
+    if let Jobs::Known(jobs) = &mut with_expectation.jobs {
+        jobs[0].expected_until = Some(at(75));
+    }
+    let diagnosis = judge(&deploying(vec![with_expectation]));
+    assert_eq!(diagnosis.finish, Some(Finish { by_expiry: at(120), by_jobs: at(75) }));
+}
+
+#[test]
+fn protection_that_taskhold_does_not_know_is_foreign_and_lasts_to_its_end() {
+    let foreign = ObservedTask { protected_until: Some(at(100)), jobs: Jobs::Unknown, ..task(1, OLD) };
+    let idle = ObservedTask { protected_until: Some(at(95)), jobs: Jobs::Known(Vec::new()), ..task(2, OLD) };
+    let diagnosis = judge(&deploying(vec![foreign, idle]));
+    let held_for: Vec<_> = diagnosis.blockers.iter().map(|blocker| blocker.held_for.clone()).collect();
+    assert_eq!(held_for, [HeldFor::Foreign, HeldFor::Nobody]);
+    let released: Vec<_> = diagnosis
+        .ways_out
+        .iter()
+        .filter_map(|way| match way {
+            WayOut::ReleaseIdle { tasks, commands } => Some((tasks.clone(), commands.clone())),
+            _ => None,
+        })
+        .collect();
+    let command = format!(
+        "aws ecs update-task-protection --region eu-west-1 --cluster video --no-protection-enabled --tasks {}",
+        id(2)
+    );
+    assert_eq!(released, [(vec![id(2)], vec![command])], "only what the ledger knows to be idle");
+}
+
+#[test]
+fn the_deadline_is_the_tag_s_else_cloudformation_s_else_the_setting() {
+    let mut observed = deploying(vec![protected(1, OLD, 30 + 200)]);
+    let deadline = |observed: &Observed| judge(observed).deadline.unwrap();
+    assert_eq!(deadline(&observed), Deadline { at: at(30 + 180), source: DeadlineSource::Setting });
+    observed.service.tags.insert("aws:cloudformation:stack-name".to_owned(), "video".to_owned());
+    assert_eq!(deadline(&observed).source, DeadlineSource::CloudFormation);
+    observed.service.tags.insert("taskhold:deadline-minutes".to_owned(), "45".to_owned());
+    assert_eq!(deadline(&observed), Deadline { at: at(30 + 45), source: DeadlineSource::Tag });
+    observed.service.tags.insert("taskhold:deadline-minutes".to_owned(), "soon".to_owned());
+    assert_eq!(deadline(&observed).source, DeadlineSource::CloudFormation);
+    let margin = deadline(&observed).margin(&judge(&observed).finish.unwrap());
+    assert_eq!(margin.as_mins(), -20);
+}
+
+#[test]
+fn it_is_blocked_since_ecs_first_said_so_or_since_it_was_first_seen() {
+    let mut observed = deploying(vec![protected(1, OLD, 90)]);
+    assert_eq!(judge(&observed).blocked_since, Some(at(60)));
+    assert_eq!(diagnose(&observed, Some(at(50)), &policy()).blocked_since, Some(at(50)));
+    let say = |minute| ServiceEvent {
+        id: format!("{minute}"),
+        created_at: at(minute),
+        message: "(service web, taskSet ecs-svc/1) was unable to scale in due to (reason 1 tasks under protection)"
+            .into(),
+    };
+    observed.service.events = vec![say(45), say(35), say(20)];
+    assert_eq!(judge(&observed).blocked_since, Some(at(35)), "what was said before this deployment is of another one");
+}
+
+#[test]
+fn more_protected_tasks_than_desired_want_a_higher_desired_count() {
+    let diagnosis = judge(&deploying(vec![protected(1, OLD, 90), protected(2, OLD, 90)]));
+    let raise = WayOut::RaiseDesiredCount {
+        to: 3,
+        command: "aws ecs update-service --region eu-west-1 --cluster video --service web --desired-count 3".to_owned(),
+    };
+    assert!(diagnosis.ways_out.contains(&raise), "{:?}", diagnosis.ways_out);
+    assert!(matches!(diagnosis.ways_out[0], WayOut::Wait { .. }), "waiting is the mildest");
+}
+
+#[test]
+fn words_for_a_shell_are_quoted_where_they_must_be() {
+    assert_eq!(shell_quoted("web-2_a"), "web-2_a");
+    assert_eq!(shell_quoted("a b; rm -rf /"), "'a b; rm -rf /'");
+    assert_eq!(shell_quoted("it's"), r"'it'\''s'");
+    assert_eq!(shell_quoted("-x"), "'-x'");
+    assert_eq!(shell_quoted(""), "''");
+    assert_eq!(shell_quoted("$(id)"), "'$(id)'");
+}
+
+#[test]
+fn a_preflight_says_what_a_deployment_would_meet() {
+    let mut observed = service();
+    observed.tasks = vec![task(1, OLD), task(2, OLD)];
+    assert_eq!(preflight(&observed, &policy()).verdict, Verdict::Clear);
+    observed.tasks[0] = protected(1, OLD, 60 + 90);
+    let judged = preflight(&observed, &policy());
+    assert_eq!((judged.verdict, judged.blockers.len()), (Verdict::Waits, 1));
+    assert_eq!(judged.finish.unwrap().by_expiry, at(150));
+    observed.tasks[1] = protected(2, OLD, 60 + 181);
+    assert_eq!(preflight(&observed, &policy()).verdict, Verdict::MissesDeadline);
+    observed.service.deployments = (0..5).map(|_| deployment(OLD, DeploymentStatus::Active, 1)).collect();
+    assert_eq!(preflight(&observed, &policy()).verdict, Verdict::Refused);
+}
+
+#[test]
+fn a_preflight_with_gaps_is_never_clear() {
+    let mut observed = service();
+    observed.gaps.push(Gap::Tasks(EcsError::Throttled));
+    assert_eq!(preflight(&observed, &policy()).verdict, Verdict::Unclear);
+}

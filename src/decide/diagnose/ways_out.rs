@@ -1,0 +1,108 @@
+//! What would clear a blocked service: the remedies that AWS names (aws-facts "ECS: deployments and protection"), the
+//! mildest first, each with the command that does it.
+
+use super::{Arithmetic, Blocker, Finish, HeldFor, Leaving};
+use crate::ecs::{ClusterArn, Service, TASKS_PER_PROTECTION_CALL_MAX, TaskId};
+use crate::observe::Observed;
+use jiff::Timestamp;
+
+/// Something that a person can do, or leave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WayOut {
+    /// Wait: it clears by itself.
+    Wait {
+        /// By then at the latest.
+        until: Timestamp,
+        /// By then if the jobs end as expected.
+        expected: Timestamp,
+    },
+    /// Release tasks whose jobs have all ended.
+    ReleaseIdle {
+        /// Which.
+        tasks: Vec<TaskId>,
+        /// One command for ten tasks.
+        commands: Vec<String>,
+    },
+    /// Want more tasks than are protected, so that ECS grants protection again and has room to go on.
+    RaiseDesiredCount {
+        /// To this.
+        to: u32,
+        /// How.
+        command: String,
+    },
+    /// Allow more tasks at once, so that new ones fit beside the protected ones.
+    RaiseMaximumPercent {
+        /// To this.
+        to: u32,
+        /// How.
+        command: String,
+    },
+}
+
+pub(super) fn ways_out(
+    observed: &Observed,
+    who: (&Leaving<'_>, &[Blocker]),
+    numbers: (&Arithmetic, Option<&Finish>),
+) -> Vec<WayOut> {
+    let (leaving, blockers) = who;
+    let (arithmetic, finish) = numbers;
+    let Some(finish) = finish else { return Vec::new() };
+    let service = &observed.service;
+    let mut ways = vec![WayOut::Wait { until: finish.by_expiry, expected: finish.by_jobs }];
+    let idle = blockers.iter().filter(|blocker| blocker.held_for == HeldFor::Nobody);
+    let idle: Vec<TaskId> = idle.map(|blocker| blocker.task.clone()).collect();
+    if !idle.is_empty() {
+        let command = |tasks: &[TaskId]| release_command(&service.arn.cluster, tasks);
+        let commands = idle.chunks(TASKS_PER_PROTECTION_CALL_MAX).map(command).collect();
+        ways.push(WayOut::ReleaseIdle { tasks: idle, commands });
+    }
+    if arithmetic.protected >= arithmetic.desired {
+        let to = arithmetic.protected + 1;
+        ways.push(WayOut::RaiseDesiredCount { to, command: desired_count_command(service, to) });
+    }
+    if leaving.newcomers_missing > arithmetic.room && arithmetic.desired > 0 && !leaving.movement.is_scale_in() {
+        // Room for all newcomers beside all that cannot leave.
+        let tasks = u64::from(arithmetic.desired) + blockers.len() as u64;
+        let to = u32::try_from((tasks * 100).div_ceil(u64::from(arithmetic.desired))).unwrap_or(u32::MAX);
+        ways.push(WayOut::RaiseMaximumPercent { to, command: maximum_percent_command(service, to) });
+    }
+    ways
+}
+
+fn release_command(cluster: &ClusterArn, tasks: &[TaskId]) -> String {
+    let tasks: Vec<String> = tasks.iter().map(|id| shell_quoted(id.as_str())).collect();
+    format!(
+        "aws ecs update-task-protection --region {} --cluster {} --no-protection-enabled --tasks {}",
+        shell_quoted(&cluster.region),
+        shell_quoted(&cluster.name),
+        tasks.join(" ")
+    )
+}
+
+fn update_service(service: &Service) -> String {
+    let cluster = &service.arn.cluster;
+    format!(
+        "aws ecs update-service --region {} --cluster {} --service {}",
+        shell_quoted(&cluster.region),
+        shell_quoted(&cluster.name),
+        shell_quoted(&service.arn.name)
+    )
+}
+
+fn desired_count_command(service: &Service, to: u32) -> String {
+    format!("{} --desired-count {to}", update_service(service))
+}
+
+fn maximum_percent_command(service: &Service, to: u32) -> String {
+    let min = service.minimum_healthy_percent;
+    format!("{} --deployment-configuration maximumPercent={to},minimumHealthyPercent={min}", update_service(service))
+}
+
+/// A word for a POSIX shell: as it is where nothing in it means anything to a shell, else in single quotes.
+pub fn shell_quoted(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&byte);
+    if !text.is_empty() && !text.starts_with('-') && text.bytes().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}

@@ -1,0 +1,121 @@
+//! Direct invocations: what a person or a CI step asks by `aws lambda invoke`.
+
+use crate::config::{Clusters, NameError};
+use crate::ecs::{ClusterArn, ServiceArn};
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// An operator's question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// `{"status": {"service": "web"}}`: how a service stands; without `service`, how all services of a cluster stand.
+    Status(Scope),
+    /// `{"preflight": {"service": "web"}}`: what a deployment would meet that began now.
+    Preflight(ServiceArn),
+}
+
+/// What a command is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// One service.
+    Service(ServiceArn),
+    /// All services of a cluster.
+    Cluster(Arc<ClusterArn>),
+}
+
+/// Why a command cannot be carried out. The code is for machines, the text for people.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// No such command.
+    #[error("`{0}` is no command; there are `status` and `preflight`")]
+    UnknownCommand(String),
+    /// A field is missing or of a wrong type.
+    #[error("`{field}` {problem}")]
+    InvalidField {
+        /// Which.
+        field: &'static str,
+        /// What is wrong with it, and what would be right.
+        problem: String,
+    },
+    /// The cluster is not configured, or the service's name is none.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// ECS knows no such service.
+    #[error("ecs knows no service `{0}`")]
+    ServiceNotFound(ServiceArn),
+    /// ECS could not be asked.
+    #[error(transparent)]
+    Ecs(#[from] crate::ecs::EcsError),
+}
+
+impl CommandError {
+    /// As in the answer.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownCommand(_) => "unknown-command",
+            Self::InvalidField { .. } => "invalid-field",
+            Self::Name(_) => "not-configured",
+            Self::ServiceNotFound(_) => "service-not-found",
+            Self::Ecs(_) => "ecs-failed",
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Fields {
+    cluster: Option<Value>,
+    service: Option<Value>,
+}
+
+/// The commands that there are.
+const COMMANDS: [&str; 2] = ["status", "preflight"];
+
+/// Reads a payload with a member that is called as a command is, or with nothing but one member; it must be an object.
+/// `None` if it is no such thing.
+pub(super) fn parse(payload: &str, clusters: &Clusters) -> Option<Result<Command, CommandError>> {
+    let members: BTreeMap<String, &RawValue> = serde_json::from_str(payload).ok()?;
+    let known = COMMANDS.into_iter().find_map(|name| Some((name, members.get(name)?)));
+    let only = members.iter().next().filter(|_| members.len() == 1).map(|(name, fields)| (name.as_str(), fields));
+    let (name, fields) = known.or(only).filter(|(_, fields)| fields.get().starts_with('{'))?;
+    Some(read(name, fields.get(), clusters))
+}
+
+fn read(name: &str, fields: &str, clusters: &Clusters) -> Result<Command, CommandError> {
+    if !COMMANDS.contains(&name) {
+        return Err(CommandError::UnknownCommand(crate::ecs::shown(name)));
+    }
+    let invalid =
+        |error: serde_json::Error| CommandError::InvalidField { field: "command", problem: error.to_string() };
+    let fields: Fields = serde_json::from_str(fields).map_err(invalid)?;
+    let cluster = match text("cluster", fields.cluster.as_ref())? {
+        Some(cluster) => clusters.find(cluster)?,
+        None => clusters.only().ok_or_else(|| CommandError::InvalidField {
+            field: "cluster",
+            problem: "is missing, and more than one is configured; it must be a name or an ARN".to_owned(),
+        })?,
+    };
+    let service = match text("service", fields.service.as_ref())? {
+        Some(service) => Some(ServiceArn::new(cluster.clone(), service).map_err(NameError::from)?),
+        None => None,
+    };
+    match (name, service) {
+        ("status", None) => Ok(Command::Status(Scope::Cluster(cluster))),
+        ("status", Some(service)) => Ok(Command::Status(Scope::Service(service))),
+        (_, Some(service)) => Ok(Command::Preflight(service)),
+        (_, None) => Err(CommandError::InvalidField {
+            field: "service",
+            problem: "is missing; it must be the name of a service".to_owned(),
+        }),
+    }
+}
+
+fn text<'a>(field: &'static str, value: Option<&'a Value>) -> Result<Option<&'a str>, CommandError> {
+    match value {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(CommandError::InvalidField { field, problem: "must be a string".to_owned() }),
+    }
+}

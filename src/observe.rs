@@ -1,0 +1,89 @@
+//! What was seen of a service: ECS's answers and the ledger's jobs, at one moment.
+//!
+//! What lives here: [`Observed`], and [`observe`], which fills it by bounded pages. What does not: what to make of it
+//! (`decide/diagnose.rs`). A read that failed leaves a [`Gap`]; it never counts as "no tasks", "no protection" or "no job".
+
+mod gather;
+
+pub use gather::{TASKS_OBSERVED_MAX, observe};
+
+use crate::ecs::{EcsError, Service, TaskId};
+use crate::ledger::{JobKey, LedgerError};
+use jiff::Timestamp;
+
+/// A service at one moment, as far as it could be seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observed {
+    /// When.
+    pub at: Timestamp,
+    /// The service itself.
+    pub service: Service,
+    /// Its tasks that are wanted running, in the order of ECS.
+    pub tasks: Vec<ObservedTask>,
+    /// What could not be seen. Empty if the picture is complete.
+    pub gaps: Vec<Gap>,
+}
+
+impl Observed {
+    /// The tasks that ECS protects, each with its end.
+    pub fn protected(&self) -> impl Iterator<Item = (&ObservedTask, Timestamp)> {
+        self.tasks.iter().filter_map(|task| Some((task, task.protected_until?)))
+    }
+}
+
+/// A task of the service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObservedTask {
+    /// Which.
+    pub id: TaskId,
+    /// The deployment or task set that started it (`ecs-svc/N`).
+    pub deployment: Option<String>,
+    /// Whether it is up.
+    pub is_running: bool,
+    /// Until when ECS protects it; `None` if it does not.
+    pub protected_until: Option<Timestamp>,
+    /// What the ledger knows of it, looked up for protected tasks alone.
+    pub jobs: Jobs,
+}
+
+/// What the ledger knows of a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Jobs {
+    /// Nothing: whoever protects the task does it without taskhold.
+    Unknown,
+    /// Its live jobs; empty if all have ended.
+    Known(Vec<ObservedJob>),
+    /// It was not looked up, or could not be.
+    Unread,
+}
+
+/// A live job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObservedJob {
+    /// Which.
+    pub key: JobKey,
+    /// Until when it may last, as declared.
+    pub until: Timestamp,
+    /// When its worker expects it to end.
+    pub expected_until: Option<Timestamp>,
+}
+
+/// Something that could not be seen.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Gap {
+    /// The list of tasks, or a part of it.
+    #[error("its tasks could not be listed: {0}")]
+    Tasks(EcsError),
+    /// The descriptions of tasks, or a part of them.
+    #[error("its tasks could not be described: {0}")]
+    Descriptions(EcsError),
+    /// The protection of tasks, or of a part of them.
+    #[error("the protection of its tasks could not be read: {0}")]
+    Protection(EcsError),
+    /// The jobs of a task.
+    #[error("the jobs of a task could not be read: {0}")]
+    Jobs(LedgerError),
+    /// More tasks than are looked at.
+    #[error("it has more than {0} tasks; the others were not looked at")]
+    TooManyTasks(usize),
+}
