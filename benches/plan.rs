@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use taskhold::alert::LogOnly;
 use taskhold::clock::Clock;
 use taskhold::config::Config;
 use taskhold::ecs::{
@@ -81,7 +82,7 @@ impl ParkingQueue for NoParking {
     }
 }
 
-type Function = Handler<GrantingEcs, InMemoryLedger<StillClock>, NoParking, StillClock>;
+type Function = Handler<GrantingEcs, InMemoryLedger<StillClock>, NoParking, StillClock, LogOnly>;
 
 fn function() -> Function {
     let clusters = "arn:aws:ecs:eu-west-1:111122223333:cluster/video".to_owned();
@@ -89,6 +90,7 @@ fn function() -> Function {
     Handler {
         ecs: GrantingEcs,
         ledger: InMemoryLedger::new(StillClock),
+        alerts: LogOnly,
         parking: None,
         clock: StillClock,
         config: config.expect("a cluster is all that must be set"),

@@ -106,7 +106,10 @@ impl<E: Ecs, L: Ledger, C: Clock> Apply<'_, E, L, C> {
     /// Merges what was told into the entry, decides, and writes the call down that follows, all in one store.
     async fn take_in(&self, at: usize, change: TaskChange) -> Result<Stage, (usize, TaskState)> {
         let TaskChange { task, jobs, presence } = change;
-        let stored = ledger::update(self.ledger, &task, None, |entry| {
+        if self.time_is_short() {
+            return Err((at, TaskState::NotStored(RetryReason::OutOfTime)));
+        }
+        let stored = ledger::update(self.ledger, &task, None, |entry: &mut TaskEntry| {
             let now = self.clock.now();
             entry.forget(now, self.config.tombstone);
             for (key, job) in &jobs {
@@ -165,7 +168,7 @@ impl<E: Ecs, L: Ledger, C: Clock> Apply<'_, E, L, C> {
     async fn settle(&self, stage: Stage, told: Told, round: u32) -> Result<Stage, (usize, TaskState)> {
         let Stage { at, task, versioned, next } = stage;
         let Next::Call(_, call) = next else { unreachable!("only stages with a call are made") };
-        let stored = ledger::update(self.ledger, &task, Some(&versioned), |entry| {
+        let stored = ledger::update(self.ledger, &task, Some(&versioned), |entry: &mut TaskEntry| {
             let now = self.clock.now();
             entry.protection.settle(call, told.result.clone());
             let may_call_again = round < ROUNDS_MAX && entry.protection.in_flight.is_empty();

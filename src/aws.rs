@@ -1,8 +1,10 @@
 //! The SDK in, our nouns out. Nothing here has an opinion, and nothing else names the SDK.
 
+mod alerts;
 mod ecs;
 mod sqs;
 
+pub use alerts::AwsAlertSink;
 pub use ecs::AwsEcs;
 pub use sqs::AwsParkingQueue;
 

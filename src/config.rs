@@ -2,6 +2,7 @@
 //! variable, its value and what would be right.
 
 mod clusters;
+mod reader;
 mod settings;
 
 pub use clusters::{Clusters, NameError};

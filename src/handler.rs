@@ -2,14 +2,16 @@
 
 mod batch;
 mod command;
+mod sweep;
 
-use crate::apply::{Apply, TaskChange};
+use crate::alert::AlertSink;
+use crate::apply::{Apply, CALL_TIME, TaskChange};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::decide::{RetryReason, TaskState};
 use crate::ecs::{Ecs, ServiceReads, TaskPresence};
 use crate::event::{EcsEvent, Invocation, TaskStopped};
-use crate::ledger::Ledger;
+use crate::ledger::{Job, JobKey, Ledger, ServiceEntry, TaskEntry};
 use crate::park::ParkingQueue;
 use crate::report::Answer;
 use crate::telemetry::{self, Counts};
@@ -19,13 +21,15 @@ use serde::Serialize;
 
 /// The function, with everything that it works with.
 #[derive(Debug)]
-pub struct Handler<E, L, Q, C> {
+pub struct Handler<E, L, Q, C, A> {
     /// ECS.
     pub ecs: E,
     /// What taskhold knows.
     pub ledger: L,
     /// Where messages go that cannot be carried out; `None` leaves them to the queue's own redrive policy.
     pub parking: Option<Q>,
+    /// Who is told of incidents.
+    pub alerts: A,
     /// The time.
     pub clock: C,
     /// The settings.
@@ -69,7 +73,14 @@ enum StopObserved {
     JobsToClose,
 }
 
-impl<E: Ecs + ServiceReads, L: Ledger, Q: ParkingQueue, C: Clock> Handler<E, L, Q, C> {
+impl<E, L, Q, C, A> Handler<E, L, Q, C, A>
+where
+    E: Ecs + ServiceReads,
+    L: Ledger + Ledger<ServiceEntry>,
+    Q: ParkingQueue,
+    C: Clock,
+    A: AlertSink,
+{
     /// Handles one payload. `deadline` is when Lambda ends the invocation; what is not done by then is told to come again.
     ///
     /// # Errors
@@ -82,7 +93,7 @@ impl<E: Ecs + ServiceReads, L: Ledger, Q: ParkingQueue, C: Clock> Handler<E, L, 
                 let handled = self.handle_event(event, deadline, &counts).await;
                 Response::Event { taskhold: handled.inspect_err(telemetry::event_failed)? }
             }
-            Invocation::Command(command) => Response::Command(self.handle_command(command).await),
+            Invocation::Command(command) => Response::Command(self.handle_command(command, deadline).await),
             Invocation::UnreadableBatch(what) => {
                 let error = HandlerError::UnreadableBatch(what);
                 telemetry::event_failed(&error);
@@ -112,7 +123,7 @@ impl<E: Ecs + ServiceReads, L: Ledger, Q: ParkingQueue, C: Clock> Handler<E, L, 
             }
         };
         let failed = |reason: RetryReason| HandlerError::Stop(stopped.task.to_string(), reason);
-        if self.observe_stop(&stopped).await.map_err(failed)? == StopObserved::NothingToClose {
+        if self.observe_stop(&stopped, &[], deadline).await.map_err(failed)? == StopObserved::NothingToClose {
             return Ok(format!("nothing to do for task {}", stopped.task));
         }
         let change = TaskChange { task: stopped.task.clone(), jobs: Vec::new(), presence: TaskPresence::Stopped };
@@ -122,13 +133,23 @@ impl<E: Ecs + ServiceReads, L: Ledger, Q: ParkingQueue, C: Clock> Handler<E, L, 
         }
     }
 
-    /// Whether a task that is said to have stopped has live jobs to be closed and has really stopped. Anybody who may send
-    /// to the job queue can claim a stop, so ECS is asked; a task without live jobs is not worth the call.
-    async fn observe_stop(&self, stopped: &TaskStopped) -> Result<StopObserved, RetryReason> {
+    /// Whether a task that is said to have stopped has live jobs to be closed, those included that were told together with
+    /// the stop, and has really stopped. Anybody who may send to the job queue can claim a stop, so ECS is asked; a task
+    /// without live jobs is not worth the call.
+    async fn observe_stop(
+        &self,
+        stopped: &TaskStopped,
+        told: &[(JobKey, Job)],
+        deadline: Timestamp,
+    ) -> Result<StopObserved, RetryReason> {
         let task = &stopped.task;
-        let entry = self.ledger.load(task).await?.entry;
+        let mut entry = Ledger::<TaskEntry>::load(&self.ledger, task).await?.entry;
+        told.iter().for_each(|(key, job)| entry.merge_job(key, job));
         if entry.live_jobs(self.clock.now()).next().is_none() {
             return Ok(StopObserved::NothingToClose);
+        }
+        if deadline.duration_since(self.clock.now()) < CALL_TIME {
+            return Err(RetryReason::OutOfTime);
         }
         let presence = self.ecs.task_presence(task).await?;
         telemetry::stop_observed(stopped, presence, &entry, self.clock.now());

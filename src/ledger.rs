@@ -7,13 +7,15 @@ pub mod calls;
 pub mod entry;
 pub mod job;
 mod memory;
+pub mod service;
 
 pub use calls::{Ask, Call, CallId, CallResult, Protection, Refusal};
 pub use entry::TaskEntry;
 pub use job::{Job, JobKey};
 pub use memory::InMemoryLedger;
+pub use service::ServiceEntry;
 
-use crate::ecs::Task;
+use crate::ecs::{ServiceArn, Task};
 use jiff::Timestamp;
 use std::future::Future;
 
@@ -21,11 +23,25 @@ use std::future::Future;
 /// for the same task after the entry was forgotten: who has loaded the old one would store it over the new one.
 pub type Version = u64;
 
+/// Something that the ledger keeps, each under its key.
+pub trait Record: Clone + Default + PartialEq + Send + Sync {
+    /// What it is kept under.
+    type Key: std::fmt::Display + Clone + Eq + std::hash::Hash + Send + Sync;
+}
+
+impl Record for TaskEntry {
+    type Key = Task;
+}
+
+impl Record for ServiceEntry {
+    type Key = ServiceArn;
+}
+
 /// An entry together with the version that it was read at.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Versioned {
-    /// What is known of the task.
-    pub entry: TaskEntry,
+pub struct Versioned<R = TaskEntry> {
+    /// What is known.
+    pub entry: R,
     /// 0 if the ledger had no entry.
     pub version: Version,
 }
@@ -50,13 +66,13 @@ pub enum Stored {
     Conflict,
 }
 
-/// Keeps one entry per task. Implementations have no opinion about what is in it.
-pub trait Ledger: Send + Sync {
+/// Keeps entries, one for each key. Implementations have no opinion about what is in them.
+pub trait Ledger<R: Record = TaskEntry>: Send + Sync {
     /// Reads an entry; an absent one is [`Versioned::default`]. Sees every store that was answered before.
     ///
     /// # Errors
     /// The store failed, which says nothing about the entry.
-    fn load(&self, task: &Task) -> impl Future<Output = Result<Versioned, LedgerError>> + Send;
+    fn load(&self, key: &R::Key) -> impl Future<Output = Result<Versioned<R>, LedgerError>> + Send;
 
     /// Stores an entry if the one kept is still at `versioned.version`, atomically. It may be forgotten from
     /// `keep_until` on, not before.
@@ -65,8 +81,8 @@ pub trait Ledger: Send + Sync {
     /// The store failed; whether the entry was kept is not known.
     fn store(
         &self,
-        task: &Task,
-        versioned: &Versioned,
+        key: &R::Key,
+        versioned: &Versioned<R>,
         keep_until: Timestamp,
     ) -> impl Future<Output = Result<Stored, LedgerError>> + Send;
 }
@@ -75,26 +91,26 @@ pub trait Ledger: Send + Sync {
 /// one task get through; more losses than that mean that something is wrong.
 const CONFLICTS_MAX: u32 = 8;
 
-/// Changes the entry of `task` by `change` and stores it, unless `change` leaves it as it was.
+/// Changes the entry of `key` by `change` and stores it, unless `change` leaves it as it was.
 ///
 /// `known` is a version that the caller has just stored: it saves the read when nobody else was there. `change` may run
 /// several times, each time on a fresh entry; its result of the last time is returned.
 ///
 /// # Errors
 /// The ledger failed, or others were faster so often in a row that something must be wrong.
-pub async fn update<L: Ledger, T>(
+pub async fn update<R: Record, L: Ledger<R>, T>(
     ledger: &L,
-    task: &Task,
-    known: Option<&Versioned>,
-    mut change: impl FnMut(&mut TaskEntry) -> (T, Timestamp),
-) -> Result<(T, Versioned), LedgerError> {
+    key: &R::Key,
+    known: Option<&Versioned<R>>,
+    mut change: impl FnMut(&mut R) -> (T, Timestamp),
+) -> Result<(T, Versioned<R>), LedgerError> {
     let mut known = known;
     for _ in 0..CONFLICTS_MAX {
         let loaded;
         let before = match known.take() {
             Some(versioned) => versioned,
             None => {
-                loaded = ledger.load(task).await?;
+                loaded = ledger.load(key).await?;
                 &loaded
             }
         };
@@ -103,10 +119,10 @@ pub async fn update<L: Ledger, T>(
         if after.entry == before.entry {
             return Ok((result, after));
         }
-        if let Stored::As(version) = ledger.store(task, &after, keep_until).await? {
+        if let Stored::As(version) = ledger.store(key, &after, keep_until).await? {
             after.version = version;
             return Ok((result, after));
         }
     }
-    Err(LedgerError::Contended(task.to_string(), CONFLICTS_MAX))
+    Err(LedgerError::Contended(key.to_string(), CONFLICTS_MAX))
 }

@@ -12,6 +12,7 @@
 //! - [`ecs`]: ECS's nouns, and the seam to it. `aws`: the SDK in, our nouns out.
 //! - [`config`]: the settings. [`clock`]: the time, handed in. [`telemetry`]: logs and metrics.
 
+pub mod alert;
 pub mod apply;
 pub mod aws;
 pub mod clock;

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
-use taskhold::aws::{self, AwsEcs, AwsParkingQueue};
+use taskhold::aws::{self, AwsAlertSink, AwsEcs, AwsParkingQueue};
 use taskhold::clock::Clock;
 use taskhold::config::Config;
 use taskhold::handler::{Handler, Response};
@@ -46,7 +46,7 @@ impl Clock for SystemClock {
     }
 }
 
-type Function<'a> = Handler<AwsEcs, InMemoryLedger<&'a SystemClock>, AwsParkingQueue, &'a SystemClock>;
+type Function<'a> = Handler<AwsEcs, InMemoryLedger<&'a SystemClock>, AwsParkingQueue, &'a SystemClock, AwsAlertSink>;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -64,6 +64,7 @@ async fn main() -> ExitCode {
     let function = Handler {
         ecs: AwsEcs::new(&sdk),
         ledger: InMemoryLedger::new(&clock),
+        alerts: AwsAlertSink::new(&sdk, config.alert_topic_arn.clone(), config.alert_queue_url.clone()),
         parking: config.parking_queue_url.clone().map(|url| AwsParkingQueue::new(&sdk, url)),
         clock: &clock,
         config,

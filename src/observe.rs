@@ -42,6 +42,8 @@ pub struct ObservedTask {
     pub is_running: bool,
     /// Until when ECS protects it; `None` if it does not.
     pub protected_until: Option<Timestamp>,
+    /// When its last job ended, if the ledger knows the task and no job lives.
+    pub idle_since: Option<Timestamp>,
     /// What the ledger knows of it, looked up for protected tasks alone.
     pub jobs: Jobs,
 }

@@ -1,11 +1,13 @@
 //! The JSON that operators and CI steps get. Its shapes are published in `schemas/answers.schema.json`.
 
-use crate::decide::diagnose::{Arithmetic, Blocker, Deadline, Diagnosis, Finish, HeldFor, Movement, Standing, WayOut};
+use crate::decide::diagnose::{
+    Arithmetic, Blocker, Deadline, Diagnosis, Finish, HeldFor, Movement, Standing, WayOut, blockers_among,
+};
 use crate::decide::preflight::{Preflight, Verdict};
 use crate::ecs::{ClusterArn, Task, TaskId};
 use crate::event::CommandError;
-use crate::observe::{Jobs, Observed, ObservedJob};
-use jiff::Timestamp;
+use crate::observe::{Observed, ObservedJob};
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -23,8 +25,24 @@ pub enum Answer {
     },
     /// To `preflight`.
     Preflight(Box<PreflightReport>),
+    /// To `sweep`.
+    Sweep(SweepReport),
     /// To a command that could not be carried out.
     Error(ErrorReport),
+}
+
+/// What a sweep came to, in services and alerts.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SweepReport {
+    /// Services that were looked at.
+    pub looked_at: usize,
+    /// Services that the time did not suffice for.
+    pub not_looked_at: usize,
+    /// Services and clusters that could not be looked at; why is in the log.
+    pub failed: usize,
+    /// Alerts that were sent.
+    pub alerts: usize,
 }
 
 /// Why a command could not be carried out.
@@ -39,6 +57,33 @@ pub struct ErrorReport {
 impl From<CommandError> for Answer {
     fn from(error: CommandError) -> Self {
         Self::Error(ErrorReport { code: error.code(), message: error.to_string() })
+    }
+}
+
+/// What became of one service in a sweep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Looked {
+    /// It was looked at, and so many alerts were sent.
+    At {
+        /// Alerts.
+        alerts: usize,
+    },
+    /// It could not be looked at.
+    Failed,
+    /// The time did not suffice.
+    NotInTime,
+}
+
+impl SweepReport {
+    pub(crate) fn count(&mut self, looked: Looked) {
+        match looked {
+            Looked::At { alerts } => {
+                self.looked_at += 1;
+                self.alerts += alerts;
+            }
+            Looked::Failed => self.failed += 1,
+            Looked::NotInTime => self.not_looked_at += 1,
+        }
     }
 }
 
@@ -60,7 +105,7 @@ pub struct ServiceReport {
     deadline: Option<DeadlineReport>,
     arithmetic: Arithmetic,
     ways_out: Vec<Value>,
-    protected_tasks: Vec<TaskReport>,
+    protected_tasks: Vec<BlockerReport>,
     gaps: Vec<String>,
 }
 
@@ -79,23 +124,16 @@ pub struct PreflightReport {
     gaps: Vec<String>,
 }
 
+/// A protected task: one that blocks, or any.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct BlockerReport {
+pub(crate) struct BlockerReport {
     task_arn: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     deployment: Option<String>,
     protected_until: Timestamp,
     held_for: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    jobs: Vec<JobReport>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct TaskReport {
-    task_arn: String,
-    protected_until: Timestamp,
     jobs: Vec<JobReport>,
 }
 
@@ -111,14 +149,14 @@ struct JobReport {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct FinishReport {
+pub(crate) struct FinishReport {
     by_expiry: Timestamp,
     by_jobs: Timestamp,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct DeadlineReport {
+pub(crate) struct DeadlineReport {
     at: Timestamp,
     source: crate::decide::diagnose::DeadlineSource,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -129,26 +167,20 @@ impl ServiceReport {
     /// Puts what was observed and what was made of it into words for machines.
     pub fn new(observed: &Observed, diagnosis: &Diagnosis) -> Self {
         let cluster = &observed.service.arn.cluster;
-        let protected = observed.protected().map(|(task, until)| TaskReport {
-            task_arn: arn(cluster, &task.id),
-            protected_until: until,
-            jobs: match &task.jobs {
-                Jobs::Known(jobs) => jobs.iter().map(JobReport::from).collect(),
-                Jobs::Unknown | Jobs::Unread => Vec::new(),
-            },
-        });
+        let reports = |tasks: &[Blocker]| tasks.iter().map(|task| BlockerReport::new(cluster, task)).collect();
+        let protected: Vec<_> = observed.protected().map(|(task, _)| task).collect();
         Self {
             service: observed.service.arn.to_string(),
             at: observed.at,
             standing: diagnosis.standing,
             movement: movement(&diagnosis.movement),
             blocked_since: diagnosis.blocked_since,
-            blockers: diagnosis.blockers.iter().map(|blocker| BlockerReport::new(cluster, blocker)).collect(),
+            blockers: reports(&diagnosis.blockers),
             finish: diagnosis.finish.as_ref().map(FinishReport::from),
             deadline: diagnosis.deadline.map(|deadline| DeadlineReport::new(deadline, diagnosis.finish.as_ref())),
             arithmetic: diagnosis.arithmetic,
             ways_out: diagnosis.ways_out.iter().map(|way| way_out(cluster, way)).collect(),
-            protected_tasks: protected.collect(),
+            protected_tasks: reports(&blockers_among(&protected)),
             gaps: diagnosis.gaps.clone(),
         }
     }
@@ -172,7 +204,7 @@ impl PreflightReport {
 }
 
 impl BlockerReport {
-    fn new(cluster: &Arc<ClusterArn>, blocker: &Blocker) -> Self {
+    pub(crate) fn new(cluster: &Arc<ClusterArn>, blocker: &Blocker) -> Self {
         let (held_for, jobs) = match &blocker.held_for {
             HeldFor::Jobs(jobs) => ("jobs", jobs.iter().map(JobReport::from).collect()),
             HeldFor::Nobody => ("nobody", Vec::new()),
@@ -203,8 +235,10 @@ impl From<&Finish> for FinishReport {
 }
 
 impl DeadlineReport {
-    fn new(deadline: Deadline, finish: Option<&Finish>) -> Self {
-        let margin_minutes = finish.map(|finish| deadline.margin(finish).as_mins());
+    pub(crate) fn new(deadline: Deadline, finish: Option<&Finish>) -> Self {
+        // Rounded down, so that a deadline that is missed by seconds is not told as met to the minute.
+        let minutes = |margin: SignedDuration| i64::try_from(margin.as_millis().div_euclid(60_000)).unwrap_or(i64::MAX);
+        let margin_minutes = finish.map(|finish| minutes(deadline.margin(finish)));
         Self { at: deadline.at, source: deadline.source, margin_minutes }
     }
 }
@@ -213,7 +247,7 @@ fn arn(cluster: &Arc<ClusterArn>, id: &TaskId) -> String {
     Task { cluster: cluster.clone(), id: id.clone() }.to_string()
 }
 
-fn movement(movement: &Movement) -> Option<Value> {
+pub(crate) fn movement(movement: &Movement) -> Option<Value> {
     let kind = match movement {
         Movement::None => return None,
         Movement::Deployment { .. } => "deployment",
@@ -223,7 +257,7 @@ fn movement(movement: &Movement) -> Option<Value> {
     Some(json!({"kind": kind, "id": movement.id(), "begunAt": movement.begun_at()}))
 }
 
-fn way_out(cluster: &Arc<ClusterArn>, way: &WayOut) -> Value {
+pub(crate) fn way_out(cluster: &Arc<ClusterArn>, way: &WayOut) -> Value {
     match way {
         WayOut::Wait { until, expected } => json!({"way": "wait", "until": until, "expected": expected}),
         WayOut::ReleaseIdle { tasks, commands } => {

@@ -3,8 +3,9 @@
 //! A line reads alone; identifiers are also fields; message bodies never appear. What a worker chose (job ids, labels)
 //! appears only as a field of a JSON line, where it is escaped.
 
+use crate::alert::Alert;
 use crate::decide::{Ending, KeepReason, RetryReason};
-use crate::ecs::{ClusterArn, EcsError, ProtectionSetting, Task, TaskId, TaskPresence};
+use crate::ecs::{ClusterArn, EcsError, ProtectionSetting, ServiceArn, Task, TaskId, TaskPresence};
 use crate::event::TaskStopped;
 use crate::handler::HandlerError;
 use crate::ledger::{Ask, CallResult, JobKey, LedgerError, TaskEntry};
@@ -48,6 +49,9 @@ pub struct Counts {
     /// Tasks that ECS refused to protect or to release.
     pub refused: Count,
 }
+
+/// A line of the log names this many tasks at most; the alert itself names more.
+const TASKS_LOGGED_MAX: usize = 20;
 
 /// Where the metrics go.
 pub const METRIC_NAMESPACE: &str = "taskhold";
@@ -208,4 +212,29 @@ pub(crate) fn parking(message: &SqsMessage, ending: &Ending, kept: &Result<(), S
         Ok(()) => warn!(id, reason, "a message is parked"),
         Err(failure) => error!(id, reason, failure, "a message could not be parked and comes again"),
     }
+}
+
+/// A cluster could not be swept.
+pub(crate) fn sweep_failed(cluster: &ClusterArn, failure: &EcsError) {
+    warn!(cluster = %cluster.name, %failure, "the services of the cluster could not be listed");
+}
+
+/// A service could not be looked at.
+pub(crate) fn look_failed(service: &ServiceArn, failure: &str) {
+    warn!(%service, failure, "the service could not be looked at");
+}
+
+/// Something is told of an incident. The line is written whether or not somebody else is told.
+pub(crate) fn alert(alert: &Alert) {
+    let Alert { incident, kind, event, service, since, .. } = alert;
+    let (kind, event, since) = (kind.as_str(), event.as_str(), shown(*since));
+    let blockers: Vec<&str> = alert.diagnosis.blockers.iter().map(|blocker| blocker.task.as_str()).collect();
+    let tasks = json!(blockers.iter().take(TASKS_LOGGED_MAX).collect::<Vec<_>>()).to_string();
+    warn!(incident, kind, event, %service, since, tasks, "alert");
+}
+
+/// An alert could not be sent.
+pub(crate) fn alert_not_sent(alert: &Alert, failure: &str) {
+    let incident = &alert.incident;
+    error!(incident, failure, "the alert could not be sent; the next look sends it");
 }

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use taskhold::alert::{AlertEvent, AlertKind};
 use taskhold::config::SETTINGS;
 use taskhold::park::{BODY_BYTES_ATTRIBUTE, MESSAGE_ID_ATTRIBUTE, REASON_ATTRIBUTE, SOURCE_ATTRIBUTE};
 use taskhold::telemetry::{Counts, METRIC_NAMESPACE};
@@ -135,6 +136,21 @@ fn every_metric_is_documented() {
     let documented: Vec<String> = table("docs/configuration.md", "Metric").iter().map(|row| bare(&row[0])).collect();
     assert_eq!(documented, names);
     assert!(read("docs/configuration.md").contains(&format!("namespace `{METRIC_NAMESPACE}`")));
+}
+
+#[test]
+fn every_value_of_an_alerts_attributes_is_documented() {
+    let one_of = |values: Vec<&str>| {
+        let (last, first) = values.split_last().unwrap();
+        let first: Vec<String> = first.iter().map(|value| format!("`{value}`")).collect();
+        format!("{} or `{last}`", first.join(", "))
+    };
+    let kinds = one_of(AlertKind::ALL.iter().map(|kind| kind.as_str()).collect());
+    let events = [AlertEvent::Opened, AlertEvent::Escalated, AlertEvent::Repeated, AlertEvent::Resolved];
+    let events = one_of(events.iter().map(|event| event.as_str()).collect());
+    let rows = table("docs/configuration.md", "Attribute");
+    let documented: Vec<(String, &str)> = rows.iter().map(|row| (bare(&row[0]), row[1].as_str())).collect();
+    assert_eq!(documented[..2], [("kind".to_owned(), kinds.as_str()), ("event".to_owned(), events.as_str())]);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use std::future::Future;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use taskhold::alert::LogOnly;
 use taskhold::clock::Clock;
 use taskhold::config::Config;
 use taskhold::ecs::{
@@ -104,7 +105,7 @@ impl ParkingQueue for NoParking {
 
 /// The function, and the jobs that its messages are about: one for each task.
 struct Figures {
-    handler: Handler<CountingEcs, InMemoryLedger<SetClock>, NoParking, SetClock>,
+    handler: Handler<CountingEcs, InMemoryLedger<SetClock>, NoParking, SetClock, LogOnly>,
     minutes: Vec<u32>,
     /// The messages of a batch were sent over so many seconds before it is delivered.
     sent_over_seconds: usize,
@@ -117,6 +118,7 @@ impl Figures {
         let handler = Handler {
             ecs: CountingEcs { clock: clock.clone(), state: Mutex::default() },
             ledger: InMemoryLedger::new(clock.clone()),
+            alerts: LogOnly,
             parking: None,
             clock,
             config: Config::from_variables([("TASKHOLD_CLUSTERS".to_owned(), CLUSTER.to_owned())]).unwrap(),
@@ -225,7 +227,7 @@ impl Table {
     fn line(&mut self, what: &str, batch_size: usize, counted: (usize, u32)) {
         let (messages, calls) = counted;
         let per_message = f64::from(calls) / messages as f64;
-        let line = format!("{what:<46} | {batch_size:>8} | {messages:>8} | {calls:>5} | {per_message:>17.4}\n");
+        let line = format!("{what:<49} | {batch_size:>8} | {messages:>8} | {calls:>5} | {per_message:>17.4}\n");
         self.0.push_str(&line);
     }
 }
@@ -233,7 +235,7 @@ impl Table {
 impl Drop for Table {
     fn drop(&mut self) {
         println!(
-            "\n{:<46} | batch of | messages | calls | calls per message\n{}",
+            "\n{:<49} | batch of | messages | calls | calls per message\n{}",
             "calls of UpdateTaskProtection", self.0
         );
     }
@@ -333,12 +335,7 @@ async fn no_task_is_protected_for_less_than_declared_nor_for_much_more() {
         let (mut more, mut declared) = (SignedDuration::ZERO, SignedDuration::ZERO);
         for (minutes, surplus) in figures.surplus() {
             let bound = SignedDuration::from_secs((i64::from(minutes) * 3).max(60)); // 5 % of a minute are 3 seconds
-            // What is left of a job that began earlier is no number of whole minutes, and ECS takes no other.
-            let whole_minutes = SignedDuration::from_secs(if sent_over_seconds == 0 { 0 } else { 60 });
-            assert!(
-                (SignedDuration::ZERO..=bound + whole_minutes).contains(&surplus),
-                "{minutes} min, {surplus:#} more"
-            );
+            assert!((SignedDuration::ZERO..=bound).contains(&surplus), "{minutes} min, {surplus:#} more");
             more += surplus;
             declared += SignedDuration::from_mins(i64::from(minutes));
         }

@@ -359,6 +359,82 @@ fn what_is_not_recognized_is_acknowledged() {
 }
 
 #[test]
+fn a_blocked_service_is_told_of_once_and_its_end_once() {
+    holds(
+        "sweep every 2m
+         job j-1 starts on a for 60m
+         deploy web
+         advance 4m
+         expect no alert
+         advance 3m
+         expect alert deployment-blocked opened web
+         advance 40m
+         expect no alert
+         job j-1 finishes
+         advance 10m
+         expect alert deployment-blocked resolved web
+         advance 5h",
+    );
+}
+
+#[test]
+fn a_deadline_that_will_be_missed_is_told_of_at_the_first_look() {
+    holds(
+        "service web desired 2 tag aws:cloudformation:stack-name=video
+         job j-1 starts on a for 240m
+         deploy web
+         advance 30s
+         ask {\"sweep\": {}}
+         expect alert deployment-at-risk opened web",
+    );
+    holds(
+        "service web desired 2 tag aws:cloudformation:stack-name=video
+         job j-1 starts on a for 240m expected 60m    # its worker knows better
+         deploy web
+         advance 30s
+         ask {\"sweep\": {}}
+         expect no alert",
+    );
+}
+
+#[test]
+fn a_failed_read_calls_nothing_off() {
+    for fault in ["ecs throttles 1", "ecs fails 1", "ecs loses 1 calls", "ecs denies 1"] {
+        holds(&format!(
+            "sweep every 5m
+             job j-1 starts on a for 60m
+             deploy web
+             advance 10m
+             expect alert deployment-blocked opened web
+             {fault}
+             advance 5m
+             expect no alert
+             {fault}
+             preflight of web
+             expect answer /error/code ecs-failed
+             job j-1 finishes
+             advance 10m
+             expect alert deployment-blocked resolved web"
+        ));
+    }
+}
+
+#[test]
+fn an_alert_that_could_not_be_sent_is_sent_later() {
+    holds(
+        "sweep every 5m
+         job j-1 starts on a for 60m
+         deploy web
+         lose 1 alerts
+         advance 10m
+         expect error the alert could not be sent
+         expect no alert
+         advance 5m
+         expect alert deployment-blocked opened web",
+    );
+}
+
+#[test]
 fn a_batch_that_cannot_be_read_is_not_acknowledged() {
     let mut stage = Stage::new();
     for payload in [

@@ -50,6 +50,7 @@ impl Template {
             let name = name.as_str().unwrap();
             let reference = match resource["Type"].as_str().unwrap() {
                 "AWS::SQS::Queue" => format!("https://sqs.eu-west-1.amazonaws.com/111122223333/{name}"),
+                "AWS::SNS::Topic" => format!("arn:aws:sns:eu-west-1:111122223333:{name}"),
                 _ => name.to_owned(),
             };
             known.insert(name.to_owned(), reference);
@@ -201,6 +202,8 @@ fn every_permission_names_its_resource() {
             "SeeServicesOfTheCluster" => "arn:aws:ecs:eu-west-1:111122223333:service/video/*",
             "ListWithinTheCluster" => "*",
             "ParkMessages" => "DeadLetterQueue.Arn",
+            "TellPeople" => "arn:aws:sns:eu-west-1:111122223333:AlertTopic",
+            "TellMachines" => "AlertQueue.Arn",
             other => panic!("{other} is a new statement: which resource may it name?"),
         };
         assert_eq!(texts(&statement["Resource"]), [expected]);
@@ -219,7 +222,7 @@ fn every_permission_names_its_resource() {
 fn queues_are_encrypted_and_refuse_whoever_comes_without_tls() {
     let template = Template::load();
     let queues = template.of_type("AWS::SQS::Queue");
-    assert_eq!(queues.len(), 2);
+    assert_eq!(queues.len(), 3);
     for queue in queues {
         assert_eq!(template.properties(queue)["SqsManagedSseEnabled"], true, "{queue}");
         let deny = json!({"Sid": "OnlyOverTls", "Effect": "Deny", "Principal": "*", "Action": "sqs:*",
@@ -227,6 +230,75 @@ fn queues_are_encrypted_and_refuse_whoever_comes_without_tls() {
         let policies = template.of_type("AWS::SQS::QueuePolicy").into_iter().map(|policy| template.properties(policy));
         let statements = policies.flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().unwrap());
         assert_eq!(statements.filter(|statement| **statement == deny).count(), 1, "{queue}");
+    }
+}
+
+#[test]
+fn the_alert_topic_is_encrypted_and_refuses_whoever_comes_without_tls() {
+    let template = Template::load();
+    assert_eq!(template.of_type("AWS::SNS::Topic"), ["AlertTopic"]);
+    // With another key the function would need leave to use it, and from whom SNS takes alarms would have to be thought of.
+    assert_eq!(template.properties("AlertTopic")["KmsMasterKeyId"], "alias/aws/sns");
+    let arn = "arn:aws:sns:eu-west-1:111122223333:AlertTopic";
+    let policy = template.properties("AlertTopicPolicy");
+    assert_eq!(policy["Topics"], json!([arn]));
+    let deny = json!([{"Sid": "OnlyOverTls", "Effect": "Deny", "Principal": "*", "Action": "sns:Publish",
+        "Resource": arn, "Condition": {"Bool": {"aws:SecureTransport": "false"}}}]);
+    assert_eq!(policy["PolicyDocument"]["Statement"], deny);
+    for alarm in template.of_type("AWS::CloudWatch::Alarm") {
+        assert!(
+            !template.properties(alarm)["AlarmActions"].to_string().contains("AlertTopic"),
+            "{alarm} may not use it"
+        );
+    }
+}
+
+#[test]
+fn alerts_go_to_the_topic_the_queue_and_the_address_that_is_given() {
+    let template = Template::load();
+    let config = template.config();
+    assert_eq!(config.alert_topic_arn.as_deref(), Some("arn:aws:sns:eu-west-1:111122223333:AlertTopic"));
+    assert_eq!(config.alert_queue_url.as_deref(), Some("https://sqs.eu-west-1.amazonaws.com/111122223333/AlertQueue"));
+    let fourteen_days = 14 * 24 * 60 * 60;
+    assert_eq!(template.number("AlertQueue", "MessageRetentionPeriod"), fourteen_days, "the longest that SQS knows");
+    let subscription = &template.0["Resources"]["AlertMailSubscription"];
+    assert_eq!(subscription["Condition"], "HasAlertMail");
+    let topic = config.alert_topic_arn;
+    assert_eq!(subscription["Properties"], json!({"TopicArn": topic, "Protocol": "email", "Endpoint": ""}));
+    assert_eq!(template.0["Outputs"]["AlertTopicArn"]["Value"], json!(topic));
+    assert_eq!(template.0["Outputs"]["AlertQueueUrl"]["Value"], json!(config.alert_queue_url));
+}
+
+#[test]
+fn the_schedule_invokes_the_function_with_the_command_for_a_sweep_every_so_many_minutes() {
+    let template = Template::load();
+    let sweep = template.event("Sweep");
+    assert_eq!(template.properties("Function")["Events"]["Sweep"]["Type"], "Schedule");
+    let input: Value = serde_json::from_str(sweep["Input"].as_str().unwrap()).unwrap();
+    assert_eq!(input, json!({"sweep": {}}));
+    assert_eq!(input, serde_json::from_str::<Value>(&read("events/sweep.json")).unwrap(), "the payload that is tested");
+    assert_eq!(sweep["Schedule"], "rate(5 minutes)");
+    let least = template.0["Parameters"]["SweepMinutes"]["MinValue"].as_i64().unwrap();
+    assert!(least >= 2, "EventBridge takes `rate(1 minute)`, not `rate(1 minutes)`");
+    assert!(least * 60 > template.number("Function", "Timeout"), "a sweep is over before the next one");
+    let tried_for = sweep["RetryPolicy"]["MaximumEventAgeInSeconds"].as_i64().unwrap();
+    assert!(tried_for < least * 60, "a late sweep gives way to the next one");
+}
+
+#[test]
+fn a_parameter_that_is_a_setting_has_the_settings_default_and_bounds() {
+    let template = Template::load();
+    for (parameter, setting) in [
+        ("BlockedAfterMinutes", "TASKHOLD_BLOCKED_AFTER_MINUTES"),
+        ("RepeatAfterMinutes", "TASKHOLD_REPEAT_AFTER_MINUTES"),
+        ("DeadlineMinutes", "TASKHOLD_DEADLINE_MINUTES"),
+    ] {
+        let environment: BTreeMap<String, String> = template.environment().into_iter().collect();
+        let setting = SETTINGS.iter().find(|known| known.name == setting).unwrap();
+        assert_eq!(environment[setting.name], setting.default, "{parameter}");
+        let parameter = &template.0["Parameters"][parameter];
+        let (least, most) = (&parameter["MinValue"], &parameter["MaxValue"]);
+        assert_eq!(format!("a whole number from {least} to {most}"), setting.rule);
     }
 }
 
@@ -295,7 +367,13 @@ fn the_environment_for_local_runs_is_one_that_the_function_takes() {
     let variables = variables.iter().map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()));
     let config = Config::from_variables(variables).unwrap();
     assert_eq!(config.clusters.iter().map(ToString::to_string).collect::<Vec<_>>(), [CLUSTER_ARN]);
-    assert_eq!(config.parking_queue_url, None, "nothing is sent anywhere");
+    let elsewhere = [config.parking_queue_url, config.alert_topic_arn, config.alert_queue_url];
+    assert_eq!(elsewhere, [None, None, None], "nothing is sent anywhere");
+    let of_the_stack: BTreeSet<String> = Template::load().environment().into_iter().map(|(name, _)| name).collect();
+    let places = of_the_stack.iter().filter(|name| name.ends_with("_URL") || name.ends_with("_ARN"));
+    for name in places {
+        assert_eq!(file["Parameters"][name], "", "{name}: SAM would make up a value that is no setting");
+    }
     assert!(read("samconfig.toml").contains("env_vars = \"events/local/env.json\""));
 }
 

@@ -46,3 +46,28 @@ macro_rules! reads_no_services {
         }
     };
 }
+
+/// Implements [`taskhold::ledger::Ledger`] of services for a fake that nobody asks about services: each call panics.
+#[macro_export]
+macro_rules! keeps_no_services {
+    ($fake:ty) => {
+        impl taskhold::ledger::Ledger<taskhold::ledger::ServiceEntry> for $fake {
+            async fn load(
+                &self,
+                service: &taskhold::ecs::ServiceArn,
+            ) -> Result<taskhold::ledger::Versioned<taskhold::ledger::ServiceEntry>, taskhold::ledger::LedgerError>
+            {
+                panic!("nobody should load {service}")
+            }
+
+            async fn store(
+                &self,
+                service: &taskhold::ecs::ServiceArn,
+                _: &taskhold::ledger::Versioned<taskhold::ledger::ServiceEntry>,
+                _: jiff::Timestamp,
+            ) -> Result<taskhold::ledger::Stored, taskhold::ledger::LedgerError> {
+                panic!("nobody should store {service}")
+            }
+        }
+    };
+}

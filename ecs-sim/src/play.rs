@@ -7,7 +7,7 @@
 use crate::control_plane::Millis;
 use crate::event_source::FunctionAnswer;
 use crate::http::{FunctionError, Server, ServerOptions};
-use crate::region::{CLUSTER, PARKING_QUEUE, SharedRegion};
+use crate::region::{ALERT_TOPIC_ARN, CLUSTER, PARKING_QUEUE, SharedRegion};
 use crate::story::{FUNCTION_TIMEOUT_MS, Function, Invoked, LogLine};
 use serde_json::Value;
 use std::fs::File;
@@ -132,6 +132,7 @@ impl Process {
             ("AWS_SECRET_ACCESS_KEY", "simulated".to_owned()),
             ("TASKHOLD_CLUSTERS", cluster),
             ("TASKHOLD_PARKING_QUEUE_URL", parking),
+            ("TASKHOLD_ALERT_TOPIC_ARN", ALERT_TOPIC_ARN.to_owned()),
             ("TASKHOLD_REHEARSAL_TIMEOUT_SECONDS", timeout_seconds),
         ];
         let fixed = fixed.into_iter().map(|(name, value)| (name.to_owned(), value));

@@ -3,7 +3,7 @@
 //! [`SharedRegion`] is what the function's in-process adapters, the HTTP server and the story share.
 
 use crate::control_plane::{ApiError, ControlPlane, ErrorCode, Millis, Setup, Throttling, Variants};
-use crate::http::{Answer, Backend, Call, Service, Topics};
+use crate::http::{Answer, Backend, Call, Service, ServiceError, Topics};
 use crate::queue::{self, QueueOrigin, QueueSettings, Queues};
 use serde_json::Value;
 use std::collections::VecDeque;
@@ -13,6 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub const JOB_QUEUE: &str = "jobs";
 /// Where messages are parked, and where SQS itself moves what was received too often.
 pub const PARKING_QUEUE: &str = "jobs-parked";
+/// Where the function publishes its alerts.
+pub const ALERT_TOPIC_ARN: &str = "arn:aws:sns:eu-west-1:111122223333:taskhold-alerts";
 /// The cluster of every story.
 pub const CLUSTER: &str = "video";
 
@@ -75,6 +77,8 @@ pub struct Region {
     pub topics: Topics,
     /// One for each of the next calls to ECS.
     pub faults: VecDeque<Fault>,
+    /// So many of the next calls to SNS get no answer and do nothing.
+    pub publications_lost: u32,
     /// How long ECS takes for each call, by the clock of the Region.
     pub latency_ms: Millis,
     /// The calls since somebody took them.
@@ -108,6 +112,7 @@ impl Region {
             queues,
             topics: Topics::default(),
             faults: VecDeque::new(),
+            publications_lost: 0,
             latency_ms: 0,
             calls: Vec::new(),
             caller_is_dead: false,
@@ -163,6 +168,17 @@ impl Region {
     }
 }
 
+impl Region {
+    /// Makes a call to SNS; `None` if it is lost.
+    pub fn publish(&mut self, operation: &str, input: &Value) -> Option<Result<Value, ServiceError>> {
+        if self.publications_lost > 0 {
+            self.publications_lost -= 1;
+            return None;
+        }
+        Some(self.topics.call(operation, input))
+    }
+}
+
 impl Backend for Region {
     fn call(&mut self, call: Call) -> Answer {
         match call.service {
@@ -173,7 +189,10 @@ impl Backend for Region {
             Service::Sqs => {
                 queue::api::call(&mut self.queues, call.access_key_id.as_deref(), &call.operation, &call.body).into()
             }
-            Service::Sns => self.topics.call(&call.operation, &call.body).into(),
+            Service::Sns => match self.publish(&call.operation, &call.body) {
+                Some(answer) => answer.into(),
+                None => Answer::ConnectionLost,
+            },
         }
     }
 }

@@ -19,6 +19,7 @@
 //! | `job j-1 beats [for 90m] …`, `job j-1 finishes …` | `job.heartbeat`, `job.finished`; `on a` is needed only for a job that has not started |
 //! | `again [3]` | the last message is delivered once more, or three times |
 //! | `send {"version": 1, …}` | this very body is sent; `$a` in it stands for the ARN of task a |
+//! | `sweep every 5m`, `lose 2 alerts` | the schedule's sweep, from now on; the next two alerts are not taken |
 //! | `status of web`, `preflight of web`, `ask {…}` | an operator invokes the function, by command or with this payload |
 //! | `hold queue`, `open queue [reversed]` | messages wait, and then come in one batch |
 //! | `deploy web`, `scale web to 3` | `UpdateService`; with task sets `deploy` creates one, makes it primary, and deletes the old one |
@@ -39,6 +40,7 @@
 //! | `expect 2 deployments of web` | or task sets, those that are draining included |
 //! | `expect 2 calls` | so many `UpdateTaskProtection` calls were sent since the last such line |
 //! | `expect 0 waiting`, `expect 1 parked [because TEXT]` | messages in the job queue, and messages parked so far |
+//! | `expect alert KIND EVENT SERVICE`, `expect no alert` | the next alert that was sent; one that no line expects fails the story |
 //! | `expect answer /a/b TEXT` | the last answer to an operator has this value there; times by the time of day |
 //! | `expect warning TEXT`, `expect error TEXT` | the function has logged so since the last such line |
 //!

@@ -98,7 +98,15 @@ impl ServiceReads for AwsEcs {
     async fn describe_tasks(&self, cluster: &ClusterArn, tasks: &[TaskId]) -> Result<Vec<TaskDescription>, EcsError> {
         let call = self.0.describe_tasks().cluster(cluster.to_string()).set_tasks(ids(tasks));
         let answer = call.send().await.map_err(|error| error_of(&error))?;
-        Ok(answer.tasks().iter().filter_map(reads::task).collect())
+        let described: Vec<TaskDescription> = answer.tasks().iter().filter_map(reads::task).collect();
+        let is_gone = |id: &TaskId| {
+            let mut failures = answer.failures().iter().filter(|failure| is_arn_of(failure.arn(), id));
+            failures.any(|failure| failure.reason() == Some("MISSING"))
+        };
+        match tasks.iter().find(|id| !described.iter().any(|task| task.id == **id) && !is_gone(id)) {
+            None => Ok(described),
+            Some(untold) => Err(EcsError::Server(format!("DescribeTasks did not answer for task `{untold}`"))),
+        }
     }
 
     async fn get_task_protection(&self, cluster: &ClusterArn, tasks: &[TaskId]) -> Result<ProtectionAnswer, EcsError> {
@@ -127,8 +135,9 @@ fn ids(tasks: &[TaskId]) -> Option<Vec<String>> {
     Some(tasks.iter().map(|id| id.as_str().to_owned()).collect())
 }
 
+/// To the nearest: a date comes as a number with a fraction, which may lie a little below the millisecond that is meant.
 fn millis(date: &DateTime) -> Option<i64> {
-    date.to_millis().ok()
+    i64::try_from((date.as_nanos() + 500_000).div_euclid(1_000_000)).ok()
 }
 
 fn timestamp(millis: i64) -> Option<Timestamp> {

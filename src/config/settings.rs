@@ -1,9 +1,8 @@
-//! Reading and validating the settings. The list [`SETTINGS`] is what the documentation is checked against.
+//! What can be set. The list [`SETTINGS`] is what the documentation is checked against; how a value is read is `reader.rs`'s.
 
 use super::Clusters;
-use crate::ecs::ClusterArn;
+use super::reader::Reader;
 use jiff::SignedDuration;
-use std::collections::BTreeMap;
 use std::fmt;
 
 /// Everything that can be set.
@@ -13,6 +12,10 @@ pub struct Config {
     pub clusters: Clusters,
     /// Where messages go that cannot be carried out. Without it they are left to the queue's own redrive policy.
     pub parking_queue_url: Option<String>,
+    /// The SNS topic that alerts are published to, if there is one.
+    pub alert_topic_arn: Option<String>,
+    /// The SQS queue that alerts are sent to, if there is one.
+    pub alert_queue_url: Option<String>,
     /// Whether ECS is really changed.
     pub mode: Mode,
     /// How long finished jobs are remembered.
@@ -23,6 +26,10 @@ pub struct Config {
     pub receives_max: u32,
     /// How long a deployment may take, where neither its service nor CloudFormation says.
     pub deadline: SignedDuration,
+    /// How long a service must be held up before anybody is told.
+    pub blocked_after: SignedDuration,
+    /// How long an open incident stays silent before it is told again.
+    pub repeat_after: SignedDuration,
     /// For rehearsals only: the function's clock is the runtime API's deadline less this many seconds.
     pub rehearsal_timeout: Option<SignedDuration>,
 }
@@ -48,18 +55,26 @@ pub struct Setting {
 }
 
 /// All settings, in the order in which the documentation lists them.
-pub const SETTINGS: [Setting; 8] = [
+pub const SETTINGS: [Setting; 12] = [
     Setting {
         name: "TASKHOLD_CLUSTERS",
         default: "",
         rule: "cluster ARNs separated by commas, all of one partition, Region and account; required",
     },
     Setting { name: "TASKHOLD_PARKING_QUEUE_URL", default: "", rule: "the URL of an SQS queue" },
+    Setting {
+        name: "TASKHOLD_ALERT_TOPIC_ARN",
+        default: "",
+        rule: "the ARN of an SNS topic of the clusters' partition and Region, not a FIFO one",
+    },
+    Setting { name: "TASKHOLD_ALERT_QUEUE_URL", default: "", rule: "the URL of an SQS queue, not a FIFO one" },
     Setting { name: "TASKHOLD_DRY_RUN", default: "false", rule: "`true` or `false`" },
     Setting { name: "TASKHOLD_TOMBSTONE_HOURS", default: "336", rule: "a whole number from 1 to 336" },
     Setting { name: "TASKHOLD_UNKNOWN_TASK_GRACE_SECONDS", default: "300", rule: "a whole number from 0 to 3600" },
     Setting { name: "TASKHOLD_RECEIVES_MAX", default: "50", rule: "a whole number from 1 to 900" },
     Setting { name: "TASKHOLD_DEADLINE_MINUTES", default: "180", rule: "a whole number from 1 to 10080" },
+    Setting { name: "TASKHOLD_BLOCKED_AFTER_MINUTES", default: "5", rule: "a whole number from 0 to 1440" },
+    Setting { name: "TASKHOLD_REPEAT_AFTER_MINUTES", default: "60", rule: "a whole number from 5 to 1440" },
     Setting {
         name: "TASKHOLD_REHEARSAL_TIMEOUT_SECONDS",
         default: "",
@@ -94,14 +109,14 @@ impl Config {
     /// # Errors
     /// All problems at once.
     pub fn from_variables(variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, ConfigProblems> {
-        let mut reader = Reader { variables: variables.into_iter().collect(), problems: Vec::new() };
+        let mut reader = Reader::new(variables);
         reader.reject_unknown();
         let clusters = reader.clusters();
         let config = Self {
-            // A placeholder that is never used: without clusters there is a problem, and problems make no Config.
-            clusters: clusters.unwrap_or_else(Reader::nowhere),
-            parking_queue_url: reader.parking_queue_url(),
-            mode: reader.mode(),
+            parking_queue_url: reader.queue_url("TASKHOLD_PARKING_QUEUE_URL"),
+            alert_topic_arn: reader.topic_arn("TASKHOLD_ALERT_TOPIC_ARN", clusters.as_ref()),
+            alert_queue_url: reader.standard_queue_url("TASKHOLD_ALERT_QUEUE_URL"),
+            mode: reader.mode("TASKHOLD_DRY_RUN"),
             tombstone: SignedDuration::from_hours(reader.number("TASKHOLD_TOMBSTONE_HOURS", 1..=336).unwrap_or(336)),
             unknown_task_grace: SignedDuration::from_secs(
                 reader.number("TASKHOLD_UNKNOWN_TASK_GRACE_SECONDS", 0..=3600).unwrap_or(300),
@@ -111,123 +126,21 @@ impl Config {
                 .and_then(|number| u32::try_from(number).ok())
                 .unwrap_or(50),
             deadline: SignedDuration::from_mins(reader.number("TASKHOLD_DEADLINE_MINUTES", 1..=10_080).unwrap_or(180)),
+            blocked_after: SignedDuration::from_mins(
+                reader.number("TASKHOLD_BLOCKED_AFTER_MINUTES", 0..=1440).unwrap_or(5),
+            ),
+            repeat_after: SignedDuration::from_mins(
+                reader.number("TASKHOLD_REPEAT_AFTER_MINUTES", 5..=1440).unwrap_or(60),
+            ),
             rehearsal_timeout: reader
                 .number("TASKHOLD_REHEARSAL_TIMEOUT_SECONDS", 1..=900)
                 .map(SignedDuration::from_secs),
+            // A placeholder that is never used: without clusters there is a problem, and problems make no Config.
+            clusters: clusters.unwrap_or_else(Reader::nowhere),
         };
-        if reader.problems.is_empty() { Ok(config) } else { Err(ConfigProblems(reader.problems)) }
+        let problems = reader.into_problems();
+        if problems.is_empty() { Ok(config) } else { Err(ConfigProblems(problems)) }
     }
-}
-
-struct Reader {
-    variables: BTreeMap<String, String>,
-    problems: Vec<ConfigProblem>,
-}
-
-impl Reader {
-    fn value(&self, name: &str) -> Option<String> {
-        self.variables.get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
-    }
-
-    fn problem(&mut self, name: &str, problem: String) {
-        self.problems.push(ConfigProblem { name: name.to_owned(), problem });
-    }
-
-    fn wrong(&mut self, name: &str, value: &str) {
-        let rule = SETTINGS.iter().find(|setting| setting.name == name).map_or("", |setting| setting.rule);
-        self.problem(name, format!("is `{}`; it must be {rule}", crate::ecs::shown(value)));
-    }
-
-    fn reject_unknown(&mut self) {
-        let known = |name: &str| SETTINGS.iter().any(|setting| setting.name == name);
-        let unknown: Vec<String> =
-            self.variables.keys().filter(|name| name.starts_with("TASKHOLD_") && !known(name)).cloned().collect();
-        for name in unknown {
-            let nearest = SETTINGS.iter().max_by_key(|setting| common_letters(setting.name, &name));
-            let hint = nearest.map_or("", |setting| setting.name);
-            self.problem(&name, format!("is no setting; the nearest one is {hint}"));
-        }
-    }
-
-    fn clusters(&mut self) -> Option<Clusters> {
-        const NAME: &str = "TASKHOLD_CLUSTERS";
-        let Some(value) = self.value(NAME) else {
-            self.problem(NAME, "is not set; it must be cluster ARNs separated by commas".to_owned());
-            return None;
-        };
-        let mut arns = Vec::new();
-        for text in value.split(',').map(str::trim).filter(|text| !text.is_empty()) {
-            match text.parse::<ClusterArn>() {
-                Ok(arn) => arns.push(arn),
-                Err(error) => self.problem(NAME, format!("has a wrong ARN: {error}")),
-            }
-        }
-        let clusters = Clusters::new(arns);
-        match (&clusters, self.value("AWS_REGION")) {
-            (None, _) if self.problems.iter().all(|problem| problem.name != NAME) => self.wrong(NAME, &value),
-            (Some(clusters), Some(region)) if clusters.region() != region => {
-                let ours = clusters.region().to_owned();
-                self.problem(NAME, format!("is of Region `{ours}`, but the function runs in `{region}`"));
-            }
-            _ => {}
-        }
-        clusters
-    }
-
-    fn parking_queue_url(&mut self) -> Option<String> {
-        const NAME: &str = "TASKHOLD_PARKING_QUEUE_URL";
-        let url = self.value(NAME)?;
-        if url.starts_with("https://") || url.starts_with("http://") {
-            return Some(url);
-        }
-        self.wrong(NAME, &url);
-        None
-    }
-
-    fn mode(&mut self) -> Mode {
-        const NAME: &str = "TASKHOLD_DRY_RUN";
-        match self.value(NAME).as_deref() {
-            None | Some("false") => Mode::Live,
-            Some("true") => Mode::DryRun,
-            Some(other) => {
-                self.wrong(NAME, other);
-                Mode::DryRun
-            }
-        }
-    }
-
-    fn number(&mut self, name: &str, range: std::ops::RangeInclusive<i64>) -> Option<i64> {
-        let value = self.value(name)?;
-        let number = value.parse().ok().filter(|number| range.contains(number));
-        if number.is_none() {
-            self.wrong(name, &value);
-        }
-        number
-    }
-
-    fn nowhere() -> Clusters {
-        let arn = ClusterArn {
-            partition: "aws".to_owned(),
-            region: String::new(),
-            account: String::new(),
-            name: String::new(),
-        };
-        Clusters::new(vec![arn]).expect("one cluster is of one place")
-    }
-}
-
-/// How many letters of `b` stand in `a` in the same order: enough to guess what a misspelt name meant.
-fn common_letters(a: &str, b: &str) -> usize {
-    let mut row = vec![0; b.len() + 1];
-    for x in a.bytes() {
-        let mut diagonal = 0;
-        for (at, y) in b.bytes().enumerate() {
-            let above = row[at + 1];
-            row[at + 1] = if x == y { diagonal + 1 } else { above.max(row[at]) };
-            diagonal = above;
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]
@@ -286,6 +199,64 @@ mod tests {
         assert!(text.contains("all of one partition, Region and account"), "{text}");
         let text = read(&[CLUSTER, ("AWS_REGION", "us-east-1")]).unwrap_err().to_string();
         assert!(text.contains("the function runs in `us-east-1`"), "{text}");
+    }
+
+    #[test]
+    fn alerts_are_told_after_5_minutes_and_every_hour_and_go_nowhere_unless_it_is_set() {
+        let config = read(&[CLUSTER]).unwrap();
+        assert_eq!((config.alert_topic_arn, config.alert_queue_url), (None, None));
+        assert_eq!(config.blocked_after, SignedDuration::from_mins(5));
+        assert_eq!(config.repeat_after, SignedDuration::from_mins(60));
+        let set = [("TASKHOLD_BLOCKED_AFTER_MINUTES", "0"), ("TASKHOLD_REPEAT_AFTER_MINUTES", "5")];
+        let config = read(&[CLUSTER, set[0], set[1]]).unwrap();
+        assert_eq!((config.blocked_after, config.repeat_after), (SignedDuration::ZERO, SignedDuration::from_mins(5)));
+        for (name, value) in [
+            ("TASKHOLD_BLOCKED_AFTER_MINUTES", "-1"),
+            ("TASKHOLD_BLOCKED_AFTER_MINUTES", "1441"),
+            ("TASKHOLD_REPEAT_AFTER_MINUTES", "4"),
+            ("TASKHOLD_REPEAT_AFTER_MINUTES", "1441"),
+        ] {
+            let text = read(&[CLUSTER, (name, value)]).unwrap_err().to_string();
+            assert!(text.contains(&format!("{name} is `{value}`; it must be a whole number from")), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_alert_topic_is_a_topic_of_the_clusters_partition_and_region_in_any_account() {
+        const NAME: &str = "TASKHOLD_ALERT_TOPIC_ARN";
+        for arn in ["arn:aws:sns:eu-west-1:111122223333:alerts", "arn:aws:sns:eu-west-1:444455556666:Alerts_2-x"] {
+            assert_eq!(read(&[CLUSTER, (NAME, arn)]).unwrap().alert_topic_arn.as_deref(), Some(arn));
+        }
+        for wrong in [
+            "alerts",
+            "arn:aws:sqs:eu-west-1:111122223333:alerts",
+            "arn:aws-cn:sns:eu-west-1:111122223333:alerts",
+            "arn:aws:sns:us-east-1:111122223333:alerts",
+            "arn:aws:sns:eu-west-1:1111:alerts",
+            "arn:aws:sns:eu-west-1:111122223333:",
+            "arn:aws:sns:eu-west-1:111122223333:alerts.fifo",
+            // A subscription's ARN, which somebody copied instead of the topic's.
+            "arn:aws:sns:eu-west-1:111122223333:alerts:1c9a7b2e-0000-4000-8000-000000000000",
+        ] {
+            let text = read(&[CLUSTER, (NAME, wrong)]).unwrap_err().to_string();
+            assert!(text.contains(&format!("{NAME} is `{wrong}`; it must be the ARN of an SNS topic")), "{text}");
+        }
+        let elsewhere = "arn:aws:ecs:us-east-1:111122223333:cluster/a";
+        let problems = read(&[("TASKHOLD_CLUSTERS", "a"), (NAME, "arn:aws:sns:eu-west-1:111122223333:alerts")]);
+        assert_eq!(problems.unwrap_err().0.len(), 1, "where the clusters are is not known, so the topic is not blamed");
+        let problems = read(&[("TASKHOLD_CLUSTERS", elsewhere), (NAME, "arn:aws:sns:eu-west-1:111122223333:alerts")]);
+        assert_eq!(problems.unwrap_err().0.len(), 1);
+    }
+
+    #[test]
+    fn an_alert_queue_is_a_queue_without_groups() {
+        const NAME: &str = "TASKHOLD_ALERT_QUEUE_URL";
+        let url = "https://sqs.eu-west-1.amazonaws.com/111122223333/alerts";
+        assert_eq!(read(&[CLUSTER, (NAME, url)]).unwrap().alert_queue_url.as_deref(), Some(url));
+        for wrong in ["alerts", "arn:aws:sqs:eu-west-1:111122223333:alerts", &format!("{url}.fifo")] {
+            let text = read(&[CLUSTER, (NAME, wrong)]).unwrap_err().to_string();
+            assert!(text.contains(&format!("{NAME} is `{wrong}`; it must be the URL of an SQS queue")), "{text}");
+        }
     }
 
     #[test]

@@ -37,9 +37,13 @@ pub fn minutes_until(until: Timestamp, now: Timestamp) -> u32 {
     minutes.clamp(1, PROTECTION_MINUTES_MAX)
 }
 
-/// The most minutes that a wish for `minutes` may be rounded up to.
-pub fn minutes_max(minutes: u32) -> u32 {
-    (minutes + (minutes / 20).max(1)).min(PROTECTION_MINUTES_MAX)
+/// The most minutes that a wish may be rounded up to: what is left of it and 5 % or a minute more, in whole minutes; at
+/// least the minutes that it takes itself.
+pub fn minutes_max(until: Timestamp, now: Timestamp) -> u32 {
+    let left_ms = u64::try_from(until.duration_since(now).as_millis()).unwrap_or(0);
+    let most_ms = left_ms + (left_ms / 20).max(60_000);
+    let most = u32::try_from(most_ms / 60_000).unwrap_or(PROTECTION_MINUTES_MAX);
+    most.clamp(minutes_until(until, now), PROTECTION_MINUTES_MAX)
 }
 
 /// Groups wishes into the fewest calls. At most one wish for each task.
@@ -64,7 +68,7 @@ pub fn coalesce<T>(mut wishes: Vec<Wish<T>>, now: Timestamp) -> Vec<ProtectionCa
                 call.wishes.push(wish);
             }
             _ => {
-                ceiling = ceiling_of(setting);
+                ceiling = ceiling_of(wish.ask, now);
                 calls.push(ProtectionCall { cluster: wish.task.cluster.clone(), setting, wishes: vec![wish] });
             }
         }
@@ -79,12 +83,10 @@ fn setting_of(ask: Ask, now: Timestamp) -> ProtectionSetting {
     }
 }
 
-fn ceiling_of(setting: ProtectionSetting) -> ProtectionSetting {
-    match setting {
-        ProtectionSetting::Disabled => ProtectionSetting::Disabled,
-        ProtectionSetting::Enabled { expires_in_minutes } => {
-            ProtectionSetting::Enabled { expires_in_minutes: minutes_max(expires_in_minutes) }
-        }
+fn ceiling_of(ask: Ask, now: Timestamp) -> ProtectionSetting {
+    match ask {
+        Ask::Release => ProtectionSetting::Disabled,
+        Ask::ProtectUntil(until) => ProtectionSetting::Enabled { expires_in_minutes: minutes_max(until, now) },
     }
 }
 
@@ -143,6 +145,15 @@ mod tests {
     #[test]
     fn short_durations_may_be_rounded_up_by_a_minute() {
         assert_eq!(sizes_and_minutes(&[1, 2, 3]), [(2, 2), (1, 3)]);
+    }
+
+    #[test]
+    fn the_bound_is_reckoned_from_the_time_that_is_left_and_not_from_whole_minutes() {
+        let left = in_minutes(1) - SignedDuration::from_secs(10);
+        assert_eq!((minutes_until(left, now()), minutes_max(left, now())), (1, 1), "two would be 70 seconds too much");
+        assert_eq!(minutes_max(in_minutes(1), now()), 2);
+        assert_eq!(minutes_max(in_minutes(100) - SignedDuration::from_secs(1), now()), 104);
+        assert_eq!(minutes_max(in_minutes(2880), now()), 2880);
     }
 
     #[test]

@@ -55,7 +55,7 @@ pub struct Diagnosis {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Standing {
-    /// All its tasks, of one deployment, and nothing that leaves.
+    /// All its tasks run, are of one deployment, and none leaves.
     Steady,
     /// On its way, and nothing protected holds it up so far.
     Moving,
@@ -139,7 +139,7 @@ pub fn diagnose(observed: &Observed, remembered_since: Option<Timestamp>, policy
 }
 
 /// The protected ones among tasks that leave, the one that is protected longest first.
-pub(super) fn blockers_among(tasks: &[&ObservedTask]) -> Vec<Blocker> {
+pub(crate) fn blockers_among(tasks: &[&ObservedTask]) -> Vec<Blocker> {
     let blocker = |task: &&ObservedTask| {
         Some(Blocker {
             task: task.id.clone(),
@@ -191,14 +191,17 @@ fn standing(observed: &Observed, leaving: &Leaving<'_>, by: (&[Blocker], &Arithm
     if !observed.gaps.is_empty() && blockers.is_empty() {
         return Standing::Unclear;
     }
+    let service = &observed.service;
     match (&leaving.movement, blockers.is_empty()) {
+        (Movement::None, _) if service.running_count < service.desired_count => Standing::Moving,
         (Movement::None, _) => Standing::Steady,
         (_, true) => Standing::Moving,
         (_, false) => {
-            let others_leave = leaving.tasks.iter().any(|task| task.protected_until.is_none());
-            let room_is_used_up = arithmetic.live >= arithmetic.upper_bound;
-            let newcomers_come = leaving.newcomers_missing > 0 && !room_is_used_up;
-            if newcomers_come || (others_leave && !room_is_used_up) { Standing::WillBlock } else { Standing::Blocked }
+            let newcomers_come = leaving.newcomers_pending > 0
+                || (leaving.newcomers_missing > 0 && arithmetic.live < arithmetic.upper_bound);
+            let others_leave = leaving.tasks.iter().any(|task| task.protected_until.is_none())
+                && service.running_count > arithmetic.lower_bound;
+            if newcomers_come || others_leave { Standing::WillBlock } else { Standing::Blocked }
         }
     }
 }

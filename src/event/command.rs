@@ -13,6 +13,8 @@ use std::sync::Arc;
 pub enum Command {
     /// `{"status": {"service": "web"}}`: how a service stands; without `service`, how all services of a cluster stand.
     Status(Scope),
+    /// `{"sweep": {}}`: look at all services and tell what is new.
+    Sweep,
     /// `{"preflight": {"service": "web"}}`: what a deployment would meet that began now.
     Preflight(ServiceArn),
 }
@@ -30,7 +32,7 @@ pub enum Scope {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
     /// No such command.
-    #[error("`{0}` is no command; there are `status` and `preflight`")]
+    #[error("`{0}` is no command; there are `status`, `preflight` and `sweep`")]
     UnknownCommand(String),
     /// A field is missing or of a wrong type.
     #[error("`{field}` {problem}")]
@@ -71,7 +73,7 @@ struct Fields {
 }
 
 /// The commands that there are.
-const COMMANDS: [&str; 2] = ["status", "preflight"];
+const COMMANDS: [&str; 3] = ["status", "preflight", "sweep"];
 
 /// Reads a payload with a member that is called as a command is, or with nothing but one member; it must be an object.
 /// `None` if it is no such thing.
@@ -86,6 +88,9 @@ pub(super) fn parse(payload: &str, clusters: &Clusters) -> Option<Result<Command
 fn read(name: &str, fields: &str, clusters: &Clusters) -> Result<Command, CommandError> {
     if !COMMANDS.contains(&name) {
         return Err(CommandError::UnknownCommand(crate::ecs::shown(name)));
+    }
+    if name == "sweep" {
+        return Ok(Command::Sweep);
     }
     let invalid =
         |error: serde_json::Error| CommandError::InvalidField { field: "command", problem: error.to_string() };

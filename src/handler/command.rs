@@ -1,25 +1,34 @@
-//! Operator commands: look, judge, answer. They change nothing.
+//! Operator commands: look, judge, answer. They change nothing in ECS.
 
 use super::Handler;
+use crate::alert::AlertSink;
 use crate::clock::Clock;
 use crate::decide::{WatchPolicy, diagnose, preflight};
-use crate::ecs::{ClusterArn, EcsError, ServiceArn, ServiceReads};
+use crate::ecs::{ClusterArn, EcsError, ServiceArn, ServiceReads, ServiceStatus};
 use crate::event::{Command, CommandError, Scope};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, ServiceEntry};
 use crate::observe::{Observed, observe};
 use crate::report::{Answer, PreflightReport, ServiceReport};
+use jiff::Timestamp;
 use std::sync::Arc;
 
 /// A cluster-wide status describes this many services at most, each with its tasks; the answer says if there are more.
 const SERVICES_REPORTED_MAX: usize = 100;
 
-impl<E: ServiceReads, L: Ledger, Q, C: Clock> Handler<E, L, Q, C> {
-    pub(super) async fn handle_command(&self, command: Result<Command, CommandError>) -> Answer {
+impl<E, L, Q, C, A> Handler<E, L, Q, C, A>
+where
+    E: ServiceReads,
+    L: Ledger + Ledger<ServiceEntry>,
+    C: Clock,
+    A: AlertSink,
+{
+    pub(super) async fn handle_command(&self, command: Result<Command, CommandError>, deadline: Timestamp) -> Answer {
         let answered = match command {
             Ok(Command::Status(Scope::Service(service))) => {
                 self.status(&service).await.map(|report| Answer::Status { services: vec![report], more: false })
             }
             Ok(Command::Status(Scope::Cluster(cluster))) => self.status_of_all(&cluster).await,
+            Ok(Command::Sweep) => Ok(Answer::Sweep(self.sweep(deadline).await)),
             Ok(Command::Preflight(service)) => self.preflight(&service).await,
             Err(error) => Err(error),
         };
@@ -70,6 +79,8 @@ impl<E: ServiceReads, L: Ledger, Q, C: Clock> Handler<E, L, Q, C> {
 
     async fn look(&self, service: &ServiceArn) -> Result<Observed, CommandError> {
         let observed = observe((&self.ecs, &self.ledger, &self.clock), service).await?;
+        // ECS describes a deleted service for a while.
+        let observed = observed.filter(|observed| observed.service.status != ServiceStatus::Inactive);
         observed.ok_or_else(|| CommandError::ServiceNotFound(service.clone()))
     }
 

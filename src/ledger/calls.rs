@@ -44,6 +44,9 @@ pub struct Call {
     pub ask: Ask,
     /// When it was written down, by the clock of the caller.
     pub begun_at: Timestamp,
+    /// Whether the task was held before this call was written down.
+    #[serde(default)]
+    pub was_held: bool,
     /// The least and the greatest ask among the calls that were in flight while this one was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub overlaps: Option<(Ask, Ask)>,
@@ -123,7 +126,7 @@ impl Protection {
         }
         let id = self.next_call;
         self.next_call += 1;
-        let mut call = Call { id, ask, begun_at: now, overlaps: None };
+        let mut call = Call { id, ask, begun_at: now, was_held: self.held, overlaps: None };
         for other in &mut self.in_flight {
             other.overlap(ask);
             call.overlap(other.ask);
@@ -145,7 +148,8 @@ impl Protection {
             return;
         }
         let Some(at) = self.in_flight.iter().position(|call| call.id == id) else {
-            // Too late to be trusted: others have acted on the belief that it is over.
+            // Too late to be trusted: others have acted on the belief that it is over, and may be wrong about what is certain.
+            self.confirmed_until = None;
             return;
         };
         let call = self.in_flight.remove(at);
@@ -166,8 +170,21 @@ impl Protection {
                     self.held = false;
                 }
             }
-            CallResult::Refused(refusal) => self.refusal = Some(refusal),
-            CallResult::WithoutEffect | CallResult::Unknown => {}
+            CallResult::Refused(refusal) => {
+                self.refusal = Some(refusal);
+                self.undo_hold(&call);
+            }
+            CallResult::WithoutEffect => self.undo_hold(&call),
+            CallResult::Unknown => {}
+        }
+    }
+
+    /// A call that certainly did nothing holds nothing, unless another one that overlapped it does: what others set is not
+    /// to be cleared for it.
+    fn undo_hold(&mut self, call: &Call) {
+        let others_protect = call.overlaps.is_some_and(|(_, greatest)| greatest != Ask::Release);
+        if !call.was_held && !others_protect {
+            self.held = false;
         }
     }
 
@@ -288,6 +305,19 @@ mod tests {
         let call = protection.begin(Ask::Release, at(0)).unwrap();
         assert!(protection.may_be_sent(call, at(0) + SENT_WITHIN));
         assert!(!protection.may_be_sent(call, at(0) + SENT_WITHIN + SignedDuration::from_millis(1)));
+    }
+
+    #[test]
+    fn a_protection_that_was_certainly_not_granted_holds_nothing() {
+        let mut protection = Protection::default();
+        let call = protection.begin(protect(60), at(0)).unwrap();
+        protection.settle(call, CallResult::WithoutEffect);
+        assert!(!protection.held, "others may have protected the task; that is not ours to clear");
+        let first = protection.begin(protect(60), at(1)).unwrap();
+        let second = protection.begin(protect(60), at(1)).unwrap();
+        protection.settle(second, CallResult::Granted(at(61)));
+        protection.settle(first, CallResult::WithoutEffect);
+        assert!(protection.held, "the other one was granted");
     }
 
     #[test]

@@ -5,14 +5,15 @@ use super::job::{Job, JobKey};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Everything that taskhold knows about a task.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskEntry {
-    /// The jobs, finished ones included for as long as their messages can come again. Boxed: a map makes room for eleven at
-    /// once, most tasks have one, and an entry is copied for every update.
+    /// The jobs, finished ones included for as long as their messages can come again. An entry is copied for every update,
+    /// and few change the jobs, so the copies share them. Boxed, because a map makes room for eleven and most tasks have one.
     #[serde(with = "jobs_as_list")]
-    pub jobs: BTreeMap<JobKey, Box<Job>>,
+    pub jobs: Arc<BTreeMap<JobKey, Box<Job>>>,
     /// What was asked of ECS, and what is certain.
     pub protection: Protection,
     /// When taskhold learned that the task has stopped. Task ids are never used again, so this is for good.
@@ -23,10 +24,11 @@ pub struct TaskEntry {
 impl TaskEntry {
     /// Takes in what a message, or another instance, knows of a job.
     pub fn merge_job(&mut self, key: &JobKey, job: &Job) {
-        match self.jobs.get_mut(key) {
+        let jobs = Arc::make_mut(&mut self.jobs);
+        match jobs.get_mut(key) {
             Some(known) => known.merge(job),
             None => {
-                self.jobs.insert(key.clone(), Box::new(job.clone()));
+                jobs.insert(key.clone(), Box::new(job.clone()));
             }
         }
     }
@@ -48,6 +50,12 @@ impl TaskEntry {
         job.until().filter(|until| *until <= now)
     }
 
+    /// When the last job of the task ended, if none lives; `None` as well if there was none.
+    pub fn idle_since(&self, now: Timestamp) -> Option<Timestamp> {
+        let ended = self.jobs.values().map(|job| job.finished_at.or(job.until())).max().flatten();
+        ended.filter(|_| self.live_jobs(now).next().is_none())
+    }
+
     /// Until when the task is wanted protected: the latest end over its live jobs.
     pub fn wanted_until(&self, now: Timestamp) -> Option<Timestamp> {
         self.live_jobs(now).map(|(_, until)| until).max()
@@ -55,7 +63,10 @@ impl TaskEntry {
 
     /// Drops jobs that no message can revive, and calls that can take effect no more.
     pub fn forget(&mut self, now: Timestamp, tombstone: SignedDuration) {
-        self.jobs.retain(|_, job| job.forgettable_from(tombstone) > now);
+        let forgotten = |job: &Job| job.forgettable_from(tombstone) <= now;
+        if self.jobs.values().any(|job| forgotten(job)) {
+            Arc::make_mut(&mut self.jobs).retain(|_, job| !forgotten(job));
+        }
         self.protection.forget_stale(now);
     }
 
@@ -69,7 +80,7 @@ impl TaskEntry {
 
 /// JSON has no keys but strings, so the jobs are kept as a list.
 mod jobs_as_list {
-    use super::{BTreeMap, Job, JobKey};
+    use super::{Arc, BTreeMap, Job, JobKey};
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     #[derive(Serialize)]
@@ -88,13 +99,15 @@ mod jobs_as_list {
         job: Box<Job>,
     }
 
-    pub(super) fn serialize<S: Serializer>(jobs: &BTreeMap<JobKey, Box<Job>>, to: S) -> Result<S::Ok, S::Error> {
+    type Jobs = Arc<BTreeMap<JobKey, Box<Job>>>;
+
+    pub(super) fn serialize<S: Serializer>(jobs: &Jobs, to: S) -> Result<S::Ok, S::Error> {
         to.collect_seq(jobs.iter().map(|(key, job)| Borrowed { key, job }))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<JobKey, Box<Job>>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Jobs, D::Error> {
         let list = Vec::<Owned>::deserialize(from)?;
-        Ok(list.into_iter().map(|Owned { key, job }| (key, job)).collect())
+        Ok(Arc::new(list.into_iter().map(|Owned { key, job }| (key, job)).collect()))
     }
 }
 

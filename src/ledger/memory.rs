@@ -1,22 +1,23 @@
 //! The ledger in memory: for local runs, `sam local invoke` and tests. One function instance remembers as long as it lives.
 
-use super::{Ledger, LedgerError, Stored, Version, Versioned};
+use super::{Ledger, LedgerError, Record, ServiceEntry, Stored, TaskEntry, Version, Versioned};
 use crate::clock::Clock;
-use crate::ecs::Task;
+use crate::ecs::{ServiceArn, Task};
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Entries in a map. Cloning shares them.
+/// Entries in maps. Cloning shares them.
 #[derive(Clone, Debug)]
 pub struct InMemoryLedger<C> {
-    kept: Arc<Mutex<Kept>>,
+    tasks: Arc<Mutex<Kept<TaskEntry>>>,
+    services: Arc<Mutex<Kept<ServiceEntry>>>,
     clock: C,
 }
 
-#[derive(Debug, Default)]
-struct Kept {
-    entries: HashMap<Task, (Versioned, Timestamp)>,
+#[derive(Debug)]
+struct Kept<R: Record> {
+    entries: HashMap<R::Key, (Versioned<R>, Timestamp)>,
     /// The stores of all entries: counted together, no version comes again when an entry was forgotten.
     stores: Version,
     /// At this size the expired entries are swept out; doubled from what remains, so that a store costs O(1) on average.
@@ -29,46 +30,76 @@ const SWEEP_AT_MIN: usize = 1024;
 impl<C: Clock> InMemoryLedger<C> {
     /// An empty ledger. The clock tells which entries have expired.
     pub fn new(clock: C) -> Self {
-        Self { kept: Arc::default(), clock }
+        Self { tasks: Arc::default(), services: Arc::default(), clock }
     }
 
-    /// How many entries are kept, expired ones included that were not swept out yet.
+    /// How many tasks are kept, expired ones included that were not swept out yet.
     pub fn len(&self) -> usize {
-        self.kept().entries.len()
+        locked(&self.tasks).entries.len()
     }
 
-    /// Whether nothing is kept.
+    /// Whether no task is kept.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        // A panic elsewhere cannot leave a half-made entry: each is replaced whole.
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+fn locked<T>(kept: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic elsewhere cannot leave a half-made entry: each is replaced whole.
+    kept.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<R: Record> Default for Kept<R> {
+    fn default() -> Self {
+        Self { entries: HashMap::new(), stores: 0, sweep_at: 0 }
+    }
+}
+
+impl<R: Record> Kept<R> {
+    fn load(&self, key: &R::Key) -> Versioned<R> {
+        self.entries.get(key).map(|(versioned, _)| versioned.clone()).unwrap_or_default()
+    }
+
+    fn store(&mut self, key: &R::Key, versioned: &Versioned<R>, when: (Timestamp, Timestamp)) -> Stored {
+        let (now, keep_until) = when;
+        let current = self.entries.get(key).map_or(0, |(versioned, _)| versioned.version);
+        if current != versioned.version {
+            return Stored::Conflict;
+        }
+        self.stores += 1;
+        let version = self.stores;
+        let stored = Versioned { entry: versioned.entry.clone(), version };
+        self.entries.insert(key.clone(), (stored, keep_until));
+        if self.entries.len() > self.sweep_at.max(SWEEP_AT_MIN) {
+            self.entries.retain(|_, (_, keep_until)| *keep_until > now);
+            self.sweep_at = self.entries.len() * 2;
+        }
+        Stored::As(version)
     }
 }
 
 impl<C: Clock> Ledger for InMemoryLedger<C> {
     async fn load(&self, task: &Task) -> Result<Versioned, LedgerError> {
-        Ok(self.kept().entries.get(task).map(|(versioned, _)| versioned.clone()).unwrap_or_default())
+        Ok(locked(&self.tasks).load(task))
     }
 
     async fn store(&self, task: &Task, versioned: &Versioned, keep_until: Timestamp) -> Result<Stored, LedgerError> {
-        let now = self.clock.now();
-        let mut kept = self.kept();
-        let current = kept.entries.get(task).map_or(0, |(versioned, _)| versioned.version);
-        if current != versioned.version {
-            return Ok(Stored::Conflict);
-        }
-        kept.stores += 1;
-        let version = kept.stores;
-        let stored = Versioned { entry: versioned.entry.clone(), version };
-        kept.entries.insert(task.clone(), (stored, keep_until));
-        if kept.entries.len() > kept.sweep_at.max(SWEEP_AT_MIN) {
-            kept.entries.retain(|_, (_, keep_until)| *keep_until > now);
-            kept.sweep_at = kept.entries.len() * 2;
-        }
-        Ok(Stored::As(version))
+        Ok(locked(&self.tasks).store(task, versioned, (self.clock.now(), keep_until)))
+    }
+}
+
+impl<C: Clock> Ledger<ServiceEntry> for InMemoryLedger<C> {
+    async fn load(&self, service: &ServiceArn) -> Result<Versioned<ServiceEntry>, LedgerError> {
+        Ok(locked(&self.services).load(service))
+    }
+
+    async fn store(
+        &self,
+        service: &ServiceArn,
+        versioned: &Versioned<ServiceEntry>,
+        keep_until: Timestamp,
+    ) -> Result<Stored, LedgerError> {
+        Ok(locked(&self.services).store(service, versioned, (self.clock.now(), keep_until)))
     }
 }
 

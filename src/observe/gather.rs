@@ -2,17 +2,18 @@
 
 use super::{Gap, Jobs, Observed, ObservedJob, ObservedTask};
 use crate::clock::Clock;
-use crate::ecs::{EcsError, ServiceArn, ServiceReads, Task, TaskDescription, TaskId};
+use crate::ecs::{EcsError, FailureReason, ProtectionAnswer, ServiceArn, ServiceReads, Task, TaskDescription, TaskId};
 use crate::ledger::{Ledger, TaskEntry};
 use futures_util::StreamExt;
 use futures_util::stream;
 use jiff::Timestamp;
-use std::collections::HashMap;
 
 /// Tasks of one service that are looked at: ECS's own quota ("Amazon ECS service quotas": tasks per service, 5,000).
 pub const TASKS_OBSERVED_MAX: usize = 5_000;
 /// Most tasks of one `DescribeTasks` and one `GetTaskProtection` (aws-facts "ECS: the protection API").
 const TASKS_PER_READ_MAX: usize = 100;
+/// Longer lists have no end: twice the pages that [`TASKS_OBSERVED_MAX`] fill, since a page need not be full.
+const LIST_PAGES_MAX: usize = 2 * TASKS_OBSERVED_MAX / TASKS_PER_READ_MAX;
 /// Pages are read so many at once: their buckets give 20 calls a second after a burst of 100.
 const READS_AT_ONCE: usize = 4;
 /// Ledger entries are read so many at once.
@@ -41,7 +42,7 @@ pub async fn observe<E: ServiceReads, L: Ledger, C: Clock>(
 async fn list<E: ServiceReads>(ecs: &E, arn: &ServiceArn, gaps: &mut Vec<Gap>) -> Vec<TaskId> {
     let mut ids = Vec::new();
     let mut token = None;
-    loop {
+    for _ in 0..LIST_PAGES_MAX {
         match ecs.list_tasks(arn, token.as_deref()).await {
             Ok(page) => {
                 ids.extend(page.items);
@@ -60,6 +61,9 @@ async fn list<E: ServiceReads>(ecs: &E, arn: &ServiceArn, gaps: &mut Vec<Gap>) -
             return ids;
         }
     }
+    let endless = format!("ListTasks answered {LIST_PAGES_MAX} pages with {} tasks and told of more", ids.len());
+    gaps.push(Gap::Tasks(EcsError::Server(endless)));
+    ids
 }
 
 async fn describe<E: ServiceReads>(ecs: &E, arn: &ServiceArn, what: (&[TaskId], &mut Vec<Gap>)) -> Vec<ObservedTask> {
@@ -83,26 +87,45 @@ fn wanted(task: TaskDescription) -> Option<ObservedTask> {
         deployment: task.started_by,
         is_running: task.last_status == "RUNNING",
         protected_until: None,
+        idle_since: None,
         jobs: Jobs::Unread,
     })
 }
 
 async fn add_protection<E: ServiceReads>(ecs: &E, arn: &ServiceArn, observed: &mut Observed) {
-    let ids: Vec<TaskId> = observed.tasks.iter().map(|task| task.id.clone()).collect();
+    let Observed { tasks, gaps, .. } = observed;
+    let ids: Vec<TaskId> = tasks.iter().map(|task| task.id.clone()).collect();
     let reads = ids.chunks(TASKS_PER_READ_MAX).map(|ids| ecs.get_task_protection(&arn.cluster, ids));
     let pages: Vec<_> = stream::iter(reads).buffered(READS_AT_ONCE).collect().await;
-    let mut protected: HashMap<TaskId, Timestamp> = HashMap::new();
-    for page in pages {
-        match page {
-            Ok(answer) => protected.extend(answer.protected_tasks.into_iter().filter_map(|task| {
-                let until = task.expiration_date.filter(|_| task.protection_enabled)?;
-                Some((task.task_id, until))
-            })),
-            Err(error) => observed.gaps.push(Gap::Protection(error)),
-        }
+    for (tasks, page) in tasks.chunks_mut(TASKS_PER_READ_MAX).zip(pages) {
+        let told = page.and_then(|answer| {
+            let mut untold = None;
+            for task in tasks {
+                match protected_until(&task.id, &answer) {
+                    Ok(until) => task.protected_until = until,
+                    Err(error) => untold = Some(error),
+                }
+            }
+            untold.map_or(Ok(()), Err)
+        });
+        gaps.extend(told.err().map(Gap::Protection));
     }
-    for task in &mut observed.tasks {
-        task.protected_until = protected.get(&task.id).copied();
+}
+
+/// Until when an answer says that a task is protected; `None` if it says that it is not, or that it is gone. ECS lists
+/// unprotected tasks too ("get-task-protection", AWS CLI Command Reference), so an answer that does not say proves nothing.
+fn protected_until(task: &TaskId, answer: &ProtectionAnswer) -> Result<Option<Timestamp>, EcsError> {
+    let untold = |what: &str| EcsError::Server(format!("GetTaskProtection answered for task `{task}` only `{what}`"));
+    if let Some(told) = answer.protected_tasks.iter().find(|told| told.task_id == *task) {
+        return match (told.protection_enabled, told.expiration_date) {
+            (false, _) => Ok(None),
+            (true, Some(until)) => Ok(Some(until)),
+            (true, None) => Err(untold("protected, and no end")),
+        };
+    }
+    match answer.failures.iter().find(|failure| failure.task_id == *task).map(|failure| &failure.reason) {
+        Some(FailureReason::Missing) => Ok(None),
+        reason => Err(untold(reason.map_or("nothing", FailureReason::as_str))),
     }
 }
 
@@ -114,7 +137,10 @@ async fn add_jobs<L: Ledger>(ledger: &L, arn: &ServiceArn, observed: &mut Observ
     let read: Vec<_> = stream::iter(reads).buffer_unordered(LEDGER_AT_ONCE).collect().await;
     for (at, entry) in read {
         match entry {
-            Ok(versioned) => observed.tasks[at].jobs = jobs(&versioned.entry, observed.at),
+            Ok(versioned) => {
+                observed.tasks[at].jobs = jobs(&versioned.entry, observed.at);
+                observed.tasks[at].idle_since = versioned.entry.idle_since(observed.at);
+            }
             Err(error) => observed.gaps.push(Gap::Jobs(error)),
         }
     }

@@ -146,7 +146,10 @@ impl World {
 }
 
 fn load(kept: &Kept, task: &Task) -> Versioned {
-    let loaded = kept.ledger.load(task).now_or_never().expect("memory does not wait").expect("memory does not fail");
+    let loaded = Ledger::<TaskEntry>::load(&kept.ledger, task)
+        .now_or_never()
+        .expect("memory does not wait")
+        .expect("memory does not fail");
     Versioned { version: loaded.version + kept.versions_from, ..loaded }
 }
 
@@ -157,6 +160,8 @@ pub(crate) struct FakeLedger(pub(crate) Sim);
 fn failed() -> LedgerError {
     LedgerError::Unexpected("connection reset".to_owned())
 }
+
+ecs_sim::keeps_no_services!(FakeLedger);
 
 impl Ledger for FakeLedger {
     async fn load(&self, task: &Task) -> Result<Versioned, LedgerError> {

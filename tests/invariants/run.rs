@@ -11,6 +11,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
+use taskhold::alert::LogOnly;
 use taskhold::config::Config;
 use taskhold::handler::{Handler, HandlerError, Response};
 
@@ -19,7 +20,7 @@ pub(super) const INVOCATIONS_AT_ONCE: usize = 4;
 /// So many lines of a failing run are printed: enough for the last few minutes of four invocations.
 const TRACE_TAIL: usize = 150;
 
-type Function = Handler<FakeEcs, FakeLedger, FakeParking, Sim>;
+type Function = Handler<FakeEcs, FakeLedger, FakeParking, Sim, LogOnly>;
 type Answering<'a> = Pin<Box<dyn Future<Output = Result<Response, HandlerError>> + 'a>>;
 
 /// What came of a run.
@@ -113,6 +114,7 @@ fn function(sim: &Sim) -> Function {
     Handler {
         ecs: FakeEcs(sim.clone()),
         ledger: FakeLedger(sim.clone()),
+        alerts: LogOnly,
         parking: Some(FakeParking(sim.clone())),
         clock: sim.clone(),
         config: config.unwrap(),

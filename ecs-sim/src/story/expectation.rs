@@ -33,6 +33,14 @@ pub(super) fn check(world: &mut World, expected: &Expectation) -> Result<(), Str
         Expectation::Calls(number) => same("UpdateTaskProtection calls", *number, world.take_calls_counted()),
         Expectation::Waiting(number) => same("messages wait", *number, world.messages_in(JOB_QUEUE).len()),
         Expectation::Parked(number, because) => parked(world, *number, because.as_deref()),
+        Expectation::Alert(expected) => {
+            let found = if world.alerts.is_empty() { None } else { Some(world.alerts.remove(0)) };
+            if found.as_ref() == Some(expected) { Ok(()) } else { Err(format!("the next alert is {found:?}")) }
+        }
+        Expectation::NoAlert => match world.alerts.first() {
+            None => Ok(()),
+            Some(alert) => Err(format!("there is an alert: {alert}")),
+        },
         Expectation::Answer(pointer, value) => answer(world, pointer, value),
         Expectation::Warning(text) => logged(world, "WARN", text),
         Expectation::Error(text) => logged(world, "ERROR", text),

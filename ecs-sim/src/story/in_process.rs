@@ -7,7 +7,7 @@ use super::run::{Function, Invoked, LogLine};
 use crate::control_plane::Millis;
 use crate::event_source::FunctionAnswer;
 use crate::queue::{SendMessage, SendMessageEntry};
-use crate::region::{CLUSTER, Outcome, PARKING_QUEUE, SharedRegion};
+use crate::region::{ALERT_TOPIC_ARN, CLUSTER, Outcome, PARKING_QUEUE, SharedRegion};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use std::future::Future;
@@ -15,6 +15,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
+use taskhold::alert::{Alert, AlertSink, mail, published};
 use taskhold::clock::Clock;
 use taskhold::config::{Config, ConfigProblems};
 use taskhold::ecs::{
@@ -30,7 +31,8 @@ use tracing_subscriber::layer::SubscriberExt;
 /// taskhold's handler on a simulated Region.
 #[derive(Debug)]
 pub struct InProcess {
-    handler: Handler<SimulatedEcs, InMemoryLedger<SimulatedClock>, SimulatedParkingQueue, SimulatedClock>,
+    handler:
+        Handler<SimulatedEcs, InMemoryLedger<SimulatedClock>, SimulatedParkingQueue, SimulatedClock, SimulatedAlerts>,
     region: SharedRegion,
 }
 
@@ -54,6 +56,7 @@ impl InProcess {
         let handler = Handler {
             ecs: SimulatedEcs(region.clone()),
             ledger: InMemoryLedger::new(clock.clone()),
+            alerts: SimulatedAlerts(region.clone()),
             parking: Some(SimulatedParkingQueue(region.clone())),
             clock,
             config: Config::from_variables(variables)?,
@@ -236,6 +239,25 @@ impl ParkingQueue for SimulatedParkingQueue {
         match self.0.lock().queues.send_batch(PARKING_QUEUE, entries) {
             Ok(sent) => sent.into_iter().map(|sent| sent.map(drop).map_err(|error| error.to_string())).collect(),
             Err(error) => vec![Err(error.to_string()); messages.len()],
+        }
+    }
+}
+
+/// Publishes alerts to the simulated topic, in the texts that the real sink publishes.
+#[derive(Clone, Debug)]
+struct SimulatedAlerts(SharedRegion);
+
+impl AlertSink for SimulatedAlerts {
+    async fn send(&self, alert: &Alert) -> Result<(), String> {
+        let input = json!({
+            "TopicArn": ALERT_TOPIC_ARN,
+            "Subject": mail::subject(alert),
+            "Message": published::message(alert),
+            "MessageStructure": "json",
+        });
+        match self.0.lock().publish("Publish", &input) {
+            Some(answer) => answer.map(drop).map_err(|error| error.message),
+            None => Err("the connection was lost".to_owned()),
         }
     }
 }

@@ -97,6 +97,15 @@ pub(super) fn statement(line: &str) -> Parsed<Statement> {
         "interrupt" => Statement::End(words.next("a task")?.to_owned(), EndOfTask::Interrupted),
         "ecs" => ecs(&mut words)?,
         "function" => function(&mut words)?,
+        "sweep" => {
+            words.literal("every")?;
+            Statement::SweepEvery(duration(words.next("a duration")?)?)
+        }
+        "lose" => {
+            let number = words.number("a number of alerts")?;
+            words.literal("alerts")?;
+            Statement::LoseAlerts(number)
+        }
         "status" => command("status", &mut words)?,
         "preflight" => command("preflight", &mut words)?,
         "advance" => Statement::Advance(duration(words.next("a duration")?)?),

@@ -106,7 +106,7 @@ pub async fn run<F: Function, A: Audience>(
         last = line.number;
         run.line(line).await.map_err(|problem| failure(story, last, problem))?;
     }
-    run.world.no_unexpected_error().map_err(|problem| failure(story, last, problem))?;
+    run.world.nothing_unexpected().map_err(|problem| failure(story, last, problem))?;
     let mut summary = run.world.summary;
     summary.lasted = run.world.now() - begun_at;
     Ok(summary)
@@ -195,6 +195,8 @@ impl<F: Function, A: Audience> Run<'_, F, A> {
                 })?;
             }
             Statement::Fault(fault, times) => self.world.expect_faults(*fault, *times),
+            Statement::SweepEvery(every) => self.world.sweep = Some((self.world.now() + every, *every)),
+            Statement::LoseAlerts(number) => self.world.region.lock().publications_lost = *number,
             Statement::Ask(payload) => self.ask(payload).await?,
             Statement::Latency(latency) => self.world.region.lock().latency_ms = *latency,
             Statement::Advance(by) => self.advance(*by).await?,
@@ -237,6 +239,10 @@ impl<F: Function, A: Audience> Run<'_, F, A> {
                 {
                     self.world.event_comes_again(event, (attempt + 1, *pause));
                 }
+                continue;
+            }
+            if self.world.take_due_sweep() {
+                self.invoke(r#"{"sweep": {}}"#).await;
                 continue;
             }
             if self.held || !self.deliver_batch().await? {

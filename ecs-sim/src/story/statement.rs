@@ -25,6 +25,10 @@ pub enum Statement {
     Again(u32),
     /// This body is sent.
     Send(String),
+    /// The function sweeps at this interval from now on.
+    SweepEvery(Millis),
+    /// The next alerts are not taken.
+    LoseAlerts(u32),
     /// An operator invokes the function with this payload.
     Ask(String),
     /// Messages wait.
@@ -155,6 +159,10 @@ pub enum Expectation {
     Parked(usize, Option<String>),
     /// At this JSON pointer the last answer to an operator has this value, times by the time of day.
     Answer(String, String),
+    /// The next alert that was sent, as `KIND EVENT SERVICE`.
+    Alert(String),
+    /// No alert was sent that no line has expected.
+    NoAlert,
     /// A line of level WARN that contains this.
     Warning(String),
     /// A line of level ERROR that contains this.

@@ -33,14 +33,35 @@ impl World {
                 "INFO" if line.message.starts_with("dry run") => {
                     tellings.push(Telling::Kept(times_of_day(&format!("{}: {}", line.message, fields()))));
                 }
+                // The mail says it better.
+                "WARN" if line.message == "alert" => {}
                 "WARN" | "ERROR" => tellings.push(Telling::Warning(format!("{}: {}", line.message, fields()))),
                 _ => {}
             }
         }
+        tellings.extend(self.take_mails());
         if invoked.answer == FunctionAnswer::Failed {
             tellings.push(Telling::Warning("the invocation failed: everything in it comes again".to_owned()));
         }
         tellings
+    }
+
+    /// The mails that people get for what was published, each of which is an alert to be expected.
+    fn take_mails(&mut self) -> Vec<Telling> {
+        let publications = self.region.lock().topics.take_publications();
+        let mut mails = Vec::new();
+        for publication in publications {
+            let texts: Value = serde_json::from_str(&publication.message).unwrap_or_default();
+            let text = |protocol: &str| texts[protocol].as_str().unwrap_or_default().to_owned();
+            let machine: Value = serde_json::from_str(&text("default")).unwrap_or_default();
+            let word = |name: &str| machine[name].as_str().unwrap_or("?").to_owned();
+            let service = word("service");
+            let service = service.rsplit('/').next().unwrap_or_default();
+            self.alerts.push(format!("{} {} {service}", word("kind"), word("event")));
+            let subject = self.named(&publication.subject.unwrap_or_default());
+            mails.push(Telling::Mail { subject, body: self.named(&text("email")) });
+        }
+        mails
     }
 
     fn telling_of(&mut self, call: &EcsCall, logs: &[LogLine]) -> Telling {

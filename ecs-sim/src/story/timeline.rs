@@ -30,6 +30,13 @@ pub enum Telling {
     Ecs(String),
     /// The function warns.
     Warning(String),
+    /// Somebody gets a mail.
+    Mail {
+        /// Its subject.
+        subject: String,
+        /// Its text.
+        body: String,
+    },
     /// An expectation of the story holds.
     Holds(String),
 }
@@ -126,6 +133,13 @@ impl<W: Write> Audience for Timeline<W> {
             Telling::Kept(text) => self.write(at, "    no call ", &self.paint("2", text)),
             Telling::Ecs(text) => self.write(at, "    ECS says: ", &self.paint("35", text)),
             Telling::Warning(text) => self.write(at, "    ! ", &self.paint("33", text)),
+            Telling::Mail { subject, body } => {
+                self.write_slowly(at, "    ✉ mail: ", &self.paint("1;31", subject));
+                for line in body.lines() {
+                    self.failed |= writeln!(self.to, "              │ {line}").is_err();
+                }
+                std::thread::sleep(self.style.pause);
+            }
             Telling::Holds(text) => self.write(at, "    ✓ as expected: ", &self.paint("2", text)),
         }
     }

@@ -27,6 +27,10 @@ pub(super) struct World {
     named: BTreeSet<String>,
     pub(super) jobs: BTreeMap<(String, u32), TrueJob>,
     pub(super) last_message: Option<String>,
+    /// Alerts that were sent and that no line has expected yet, as `KIND EVENT SERVICE`.
+    pub(super) alerts: Vec<String>,
+    /// When the next sweep is due, and how long after it the one that follows.
+    pub(super) sweep: Option<(Millis, Millis)>,
     /// What the function last answered to an operator.
     pub(super) last_answer: Value,
     /// Events of ECS on their way to the function, by when they arrive, with how often they failed.
@@ -48,6 +52,8 @@ impl World {
             named: BTreeSet::new(),
             jobs: BTreeMap::new(),
             last_message: None,
+            alerts: Vec::new(),
+            sweep: None,
             last_answer: Value::Null,
             events: BTreeMap::new(),
             events_made: 0,
@@ -63,7 +69,8 @@ impl World {
 
     pub(super) fn next_due(&self) -> Option<Millis> {
         let event = self.events.keys().next().map(|(at, _)| *at);
-        self.region.lock().next_due().into_iter().chain(event).min()
+        let sweep = self.sweep.map(|(at, _)| at);
+        self.region.lock().next_due().into_iter().chain(event).chain(sweep).min()
     }
 
     pub(super) fn advance_to(&mut self, to: Millis) {
@@ -161,6 +168,18 @@ impl World {
         messages.into_iter().cloned().collect()
     }
 
+    /// Whether a sweep is due; the next one then is one interval away.
+    pub(super) fn take_due_sweep(&mut self) -> bool {
+        let now = self.now();
+        match &mut self.sweep {
+            Some((at, every)) if *at <= now => {
+                *at = now + *every;
+                true
+            }
+            _ => false,
+        }
+    }
+
     pub(super) fn take_due_event(&mut self) -> Option<(Value, usize)> {
         let now = self.now();
         let (at, _) = *self.events.keys().next()?;
@@ -177,7 +196,10 @@ impl World {
         std::mem::take(&mut self.calls_counted)
     }
 
-    pub(super) fn no_unexpected_error(&self) -> Result<(), String> {
+    pub(super) fn nothing_unexpected(&self) -> Result<(), String> {
+        if let Some(alert) = self.alerts.first() {
+            return Err(format!("an alert was sent that no line expects: {alert}"));
+        }
         match self.logs.iter().find(|line| line.level == "ERROR") {
             None => Ok(()),
             Some(line) => Err(format!("the function logged an error: {} {:?}", line.message, line.fields)),

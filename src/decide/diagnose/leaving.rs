@@ -66,14 +66,17 @@ pub struct Leaving<'a> {
     pub tasks: Vec<&'a ObservedTask>,
     /// How many of them have to go.
     pub to_go: usize,
-    /// Tasks of the new deployment that are not up yet.
+    /// Tasks of the new deployment that are on their way up.
+    pub newcomers_pending: u32,
+    /// Tasks of the new deployment that ECS has not started yet.
     pub newcomers_missing: u32,
 }
 
 pub(super) fn leaving(observed: &Observed) -> Leaving<'_> {
     let service = &observed.service;
     let primary_set = service.task_sets.iter().find(|set| set.status == DeploymentStatus::Primary);
-    if let Some(primary) = primary_set {
+    // An external controller may have drained one before it names another PRIMARY.
+    if let Some(primary) = primary_set.or(service.task_sets.first()) {
         return of_task_sets(observed, primary);
     }
     match service.deployments.iter().find(|deployment| deployment.status == DeploymentStatus::Primary) {
@@ -83,13 +86,14 @@ pub(super) fn leaving(observed: &Observed) -> Leaving<'_> {
 }
 
 fn nothing<'a>() -> Leaving<'a> {
-    Leaving { movement: Movement::None, tasks: Vec::new(), to_go: 0, newcomers_missing: 0 }
+    Leaving { movement: Movement::None, tasks: Vec::new(), to_go: 0, newcomers_pending: 0, newcomers_missing: 0 }
 }
 
 fn of_deployments<'a>(observed: &'a Observed, primary: &Deployment) -> Leaving<'a> {
     let old = |task: &&ObservedTask| task.deployment.as_deref().is_some_and(|id| id != primary.id);
     let tasks: Vec<&ObservedTask> = observed.tasks.iter().filter(old).collect();
-    let newcomers_missing = primary.desired_count.saturating_sub(primary.running_count);
+    let newcomers_pending = primary.pending_count;
+    let newcomers_missing = primary.desired_count.saturating_sub(primary.running_count + primary.pending_count);
     let others =
         observed.service.deployments.iter().any(|other| {
             matches!(other.status, DeploymentStatus::Active) && other.running_count + other.pending_count > 0
@@ -98,7 +102,7 @@ fn of_deployments<'a>(observed: &'a Observed, primary: &Deployment) -> Leaving<'
     if in_progress || others || !tasks.is_empty() {
         let to_go = tasks.len();
         let movement = Movement::Deployment { id: primary.id.clone(), begun_at: primary.created_at };
-        return Leaving { movement, tasks, to_go, newcomers_missing };
+        return Leaving { movement, tasks, to_go, newcomers_pending, newcomers_missing };
     }
     scale_in(observed, (&primary.id, primary.desired_count, primary.updated_at))
 }
@@ -108,12 +112,14 @@ fn of_task_sets<'a>(observed: &'a Observed, primary: &TaskSet) -> Leaving<'a> {
     let draining = |id: &str| sets.iter().any(|set| set.id == id && set.status == DeploymentStatus::Draining);
     let leaves = |task: &&ObservedTask| task.deployment.as_deref().is_some_and(draining);
     let tasks: Vec<&ObservedTask> = observed.tasks.iter().filter(leaves).collect();
-    let newcomers_missing = primary.computed_desired_count.saturating_sub(primary.running_count);
+    let newcomers_pending = primary.pending_count;
+    let newcomers_missing =
+        primary.computed_desired_count.saturating_sub(primary.running_count + primary.pending_count);
     if !tasks.is_empty() || sets.len() > 1 {
         let to_go = tasks.len();
         let last_change = sets.iter().map(|set| set.updated_at).max().unwrap_or(primary.updated_at);
         let movement = Movement::TaskSet { id: primary.id.clone(), begun_at: last_change.min(observed.at) };
-        return Leaving { movement, tasks, to_go, newcomers_missing };
+        return Leaving { movement, tasks, to_go, newcomers_pending, newcomers_missing };
     }
     scale_in(observed, (&primary.id, primary.computed_desired_count, primary.updated_at))
 }
@@ -127,8 +133,9 @@ fn scale_in<'a>(observed: &'a Observed, of: (&str, u32, Timestamp)) -> Leaving<'
     }
     Leaving {
         movement: Movement::ScaleIn { id: id.to_owned(), begun_at },
-        to_go: protected_too_many(&tasks, desired).max(usize::from(too_many == 0)),
+        to_go: protected_too_many(&tasks, desired),
         tasks,
+        newcomers_pending: 0,
         newcomers_missing: 0,
     }
 }

@@ -65,6 +65,7 @@ fn task(number: usize, deployment: &str) -> ObservedTask {
         deployment: Some(deployment.to_owned()),
         is_running: true,
         protected_until: None,
+        idle_since: None,
         jobs: Jobs::Unread,
     }
 }
@@ -301,4 +302,26 @@ fn a_preflight_with_gaps_is_never_clear() {
     let mut observed = service();
     observed.gaps.push(Gap::Tasks(EcsError::Throttled));
     assert_eq!(preflight(&observed, &policy()).verdict, Verdict::Unclear);
+}
+
+#[test]
+fn a_deployment_that_has_just_begun_is_not_blocked_before_its_new_tasks_had_their_chance() {
+    let mut observed = deploying(vec![protected(1, OLD, 90), task(2, OLD)]);
+    (observed.service.deployments[0].running_count, observed.service.deployments[0].pending_count) = (0, 2);
+    (observed.service.running_count, observed.service.pending_count) = (2, 2);
+    assert_eq!(judge(&observed).standing, Standing::WillBlock);
+    (observed.service.deployments[0].running_count, observed.service.deployments[0].pending_count) = (2, 0);
+    (observed.service.running_count, observed.service.pending_count) = (4, 0);
+    assert_eq!(judge(&observed).standing, Standing::WillBlock, "the unprotected one leaves first");
+    observed.tasks.remove(1);
+    observed.service.running_count = 3;
+    assert_eq!(judge(&observed).standing, Standing::Blocked);
+}
+
+#[test]
+fn a_service_that_waits_for_a_task_of_its_own_is_not_steady() {
+    let mut observed = service();
+    observed.service.running_count = 1;
+    observed.tasks = vec![task(1, OLD)];
+    assert_eq!(judge(&observed).standing, Standing::Moving);
 }

@@ -8,6 +8,8 @@ pub(super) fn read(words: &mut Words<'_>) -> Parsed<Expectation> {
     match subject {
         "warning" => return Ok(Expectation::Warning(words.text())),
         "error" => return Ok(Expectation::Error(words.text())),
+        "alert" => return Ok(Expectation::Alert(words.text())),
+        "no" => return words.literal("alert").map(|()| Expectation::NoAlert),
         "answer" => return Ok(Expectation::Answer(words.next("a JSON pointer")?.to_owned(), words.text())),
         _ => {}
     }

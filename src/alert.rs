@@ -1,0 +1,111 @@
+//! What a person, a chat and a machine are told, and when.
+//!
+//! What lives here: [`Alert`], the one thing that is told, in its texts ([`mail`], [`chat`], [`machine`]); incidents, which
+//! decide when ([`incident`]); and [`AlertSink`], which carries it. What does not: what is wrong (`decide/diagnose.rs`).
+
+pub mod chat;
+pub mod incident;
+pub mod machine;
+pub mod mail;
+pub mod published;
+mod words;
+
+use crate::decide::Diagnosis;
+use crate::ecs::ServiceArn;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::future::Future;
+
+/// What is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AlertKind {
+    /// Protected tasks keep a deployment or a scale-in from its end, and have done so for a while.
+    DeploymentBlocked,
+    /// It will not be over before its deadline.
+    DeploymentAtRisk,
+    /// Four or five of the five deployments that ECS allows are under way.
+    DeploymentPileup,
+    /// ECS protects tasks whose jobs have all ended.
+    OrphanedProtection,
+}
+
+impl AlertKind {
+    /// All of them, the gravest first.
+    pub const ALL: [Self; 4] =
+        [Self::DeploymentBlocked, Self::DeploymentAtRisk, Self::DeploymentPileup, Self::OrphanedProtection];
+
+    /// As in texts, topics' attributes and the ledger.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::DeploymentBlocked => "deployment-blocked",
+            Self::DeploymentAtRisk => "deployment-at-risk",
+            Self::DeploymentPileup => "deployment-pileup",
+            Self::OrphanedProtection => "orphaned-protection",
+        }
+    }
+}
+
+/// Where in its life an incident is when it is told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AlertEvent {
+    /// For the first time.
+    Opened,
+    /// Half, or four fifths, of the time to the deadline has passed.
+    Escalated,
+    /// It is still so.
+    Repeated,
+    /// It is over.
+    Resolved,
+}
+
+impl AlertEvent {
+    /// As in texts and topics' attributes.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Escalated => "escalated",
+            Self::Repeated => "repeated",
+            Self::Resolved => "resolved",
+        }
+    }
+}
+
+/// One thing to tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alert {
+    /// The incident's stable key: service, deployment and kind. One thread of a chat, one record of a machine.
+    pub incident: String,
+    /// What is wrong.
+    pub kind: AlertKind,
+    /// Where in its life it is.
+    pub event: AlertEvent,
+    /// Which service.
+    pub service: ServiceArn,
+    /// Since when it is so.
+    pub since: Timestamp,
+    /// When this was seen.
+    pub at: Timestamp,
+    /// How the service stood then.
+    pub diagnosis: Diagnosis,
+}
+
+/// Sends alerts nowhere: they are only logged.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LogOnly;
+
+impl AlertSink for LogOnly {
+    async fn send(&self, _: &Alert) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+/// Carries alerts to people and machines.
+pub trait AlertSink: Send + Sync {
+    /// Sends one alert, to wherever the implementation sends. What was sent may be sent again.
+    ///
+    /// # Errors
+    /// It was not taken; the text says why.
+    fn send(&self, alert: &Alert) -> impl Future<Output = Result<(), String>> + Send;
+}

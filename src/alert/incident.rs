@@ -1,0 +1,242 @@
+//! When to tell: an incident opens once, escalates at its marks, repeats at an interval, and resolves once.
+//!
+//! Pure. The state of a service's incidents is part of its ledger entry, so that any instance of the function continues
+//! what another began. A transition is stored together with the alert that follows from it ([`Incident::untold`]); only
+//! when the alert was taken is it struck out. So a crash in between tells twice, and never not at all; and of two instances
+//! at once only the one whose store wins tells.
+
+use super::{AlertEvent, AlertKind};
+use crate::decide::Standing;
+use crate::decide::diagnose::{DEPLOYMENTS_MAX, Diagnosis};
+use crate::observe::{Jobs, Observed};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// So long an incident is remembered after it was resolved and told.
+pub const RESOLVED_KEPT: SignedDuration = SignedDuration::from_hours(24);
+/// A protection whose jobs have all ended is an orphan after this time: its release may be on its way.
+pub const ORPHAN_GRACE: SignedDuration = SignedDuration::from_mins(10);
+
+/// When to tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AlertPolicy {
+    /// A movement is an incident when it has been blocked for so long.
+    pub blocked_after: SignedDuration,
+    /// What is still so is told again after this time.
+    pub repeat_after: SignedDuration,
+}
+
+/// One thing that is or was wrong with a service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Incident {
+    /// What.
+    pub kind: AlertKind,
+    /// Since when it is so.
+    pub since: Timestamp,
+    /// When it was last told of, or is to be.
+    pub told_at: Timestamp,
+    /// How many escalation marks have been passed.
+    #[serde(default)]
+    pub escalations: u8,
+    /// When it was over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved_at: Option<Timestamp>,
+    /// Whether somebody may have heard of it: a send that failed may have arrived all the same, or in part.
+    #[serde(default)]
+    pub heard: bool,
+    /// What is still to be told of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub untold: Option<Untold>,
+}
+
+/// Something to be told, and by whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Untold {
+    /// What.
+    pub event: AlertEvent,
+    /// Until then whoever claimed it is telling it, or it waits after a failure; after that somebody may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed_until: Option<Timestamp>,
+    /// How often it could not be sent.
+    #[serde(default)]
+    pub failures: u8,
+}
+
+impl Untold {
+    fn new(event: AlertEvent) -> Self {
+        Self { event, claimed_until: None, failures: 0 }
+    }
+
+    /// The first failure is tried again at the next look, those after it later and later: of two places that an alert goes
+    /// to, the one that works gets it again each time.
+    fn failed(self, now: Timestamp) -> Self {
+        let minutes = if self.failures == 0 { 0 } else { (5_i64 << self.failures.min(4)).min(60) };
+        let claimed_until = now.checked_add(SignedDuration::from_mins(minutes)).ok();
+        Self { claimed_until, failures: self.failures.saturating_add(1), ..self }
+    }
+}
+
+/// Who claims an alert has this long to tell it: a send times out after seconds.
+const CLAIM: SignedDuration = SignedDuration::from_secs(60);
+
+/// Claims everything that is to be told and that nobody is telling now. Stored by compare-and-set, so that of several who
+/// claim at once one succeeds.
+pub fn claim(incidents: &mut Incidents, now: Timestamp) -> Vec<(String, Incident, AlertEvent)> {
+    let mut claimed = Vec::new();
+    for (key, incident) in incidents {
+        if let Some(untold) = &mut incident.untold
+            && untold.claimed_until.is_none_or(|until| until <= now)
+        {
+            untold.claimed_until = now.checked_add(CLAIM).ok();
+            let event = untold.event;
+            incident.heard = true;
+            claimed.push((key.clone(), incident.clone(), event));
+        }
+    }
+    claimed
+}
+
+/// Strikes out what was told, or gives it back to be told by the next look.
+pub fn told(incidents: &mut Incidents, key: &str, outcome: (AlertEvent, Told, Timestamp)) {
+    let (event, outcome, now) = outcome;
+    if let Some(incident) = incidents.get_mut(key)
+        && let Some(untold) = incident.untold.filter(|untold| untold.event == event)
+    {
+        incident.untold = match outcome {
+            Told::Sent => None,
+            Told::Failed => Some(untold.failed(now)),
+        };
+    }
+}
+
+/// Whether an alert was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// It was.
+    Sent,
+    /// It was not.
+    Failed,
+}
+
+/// The incidents of one service, by their keys.
+pub type Incidents = BTreeMap<String, Incident>;
+
+/// Brings the incidents up to a new look. Without a complete picture nothing is resolved.
+pub fn advance(incidents: &mut Incidents, seen: (&Observed, &Diagnosis), policy: &AlertPolicy) {
+    let (observed, diagnosis) = seen;
+    let now = observed.at;
+    let wrong = wrongs(observed, diagnosis, policy);
+    let blocked = wrong.values().any(|(kind, _)| *kind == AlertKind::DeploymentBlocked);
+    // While a service is blocked, that incident carries the lesser ones: they are neither told of nor called off.
+    let carried = |kind: AlertKind| blocked && kind != AlertKind::DeploymentBlocked;
+    for (key, (kind, since)) in wrong.iter().filter(|(_, (kind, _))| !carried(*kind)) {
+        let incident = incidents.entry(key.clone()).or_insert_with(|| Incident {
+            kind: *kind,
+            since: *since,
+            told_at: now,
+            escalations: 0,
+            resolved_at: None,
+            heard: false,
+            untold: Some(Untold::new(AlertEvent::Opened)),
+        });
+        go_on(incident, diagnosis, (now, policy));
+    }
+    if diagnosis.gaps.is_empty() {
+        let open =
+            incidents.iter_mut().filter(|(_, incident)| incident.resolved_at.is_none() && !carried(incident.kind));
+        open.filter(|(key, _)| !wrong.contains_key(*key)).for_each(|(_, incident)| resolve(incident, now));
+    }
+    incidents.retain(|_, incident| {
+        incident.untold.is_some() || incident.resolved_at.is_none_or(|at| now.duration_since(at) < RESOLVED_KEPT)
+    });
+}
+
+fn resolve(incident: &mut Incident, now: Timestamp) {
+    incident.resolved_at = Some(now);
+    incident.told_at = now;
+    // What nobody has heard of need not be called off.
+    incident.untold = incident.heard.then_some(Untold::new(AlertEvent::Resolved));
+}
+
+fn go_on(incident: &mut Incident, diagnosis: &Diagnosis, when: (Timestamp, &AlertPolicy)) {
+    let (now, policy) = when;
+    if incident.resolved_at.take().is_some() {
+        // It came back: that is told as a new one.
+        (incident.since, incident.told_at, incident.escalations) = (now, now, 0);
+        incident.untold = Some(Untold::new(AlertEvent::Opened));
+        return;
+    }
+    if incident.untold.is_some() {
+        return;
+    }
+    let marks = marks_passed(diagnosis, now);
+    if marks > incident.escalations {
+        incident.escalations = marks;
+        incident.told_at = now;
+        incident.untold = Some(Untold::new(AlertEvent::Escalated));
+    } else if now.duration_since(incident.told_at) >= policy.repeat_after {
+        incident.told_at = now;
+        incident.untold = Some(Untold::new(AlertEvent::Repeated));
+    }
+}
+
+/// How many of the marks at 50 % and 80 % of the time to the deadline have passed.
+fn marks_passed(diagnosis: &Diagnosis, now: Timestamp) -> u8 {
+    let (Some(begun_at), Some(deadline)) = (diagnosis.movement.begun_at(), diagnosis.deadline) else { return 0 };
+    let whole = deadline.at.duration_since(begun_at).as_secs().max(1);
+    let passed = now.duration_since(begun_at).as_secs();
+    u8::from(passed * 100 >= whole * 50) + u8::from(passed * 100 >= whole * 80)
+}
+
+/// What is wrong with a service, by incident key, and since when.
+fn wrongs(
+    observed: &Observed,
+    diagnosis: &Diagnosis,
+    policy: &AlertPolicy,
+) -> BTreeMap<String, (AlertKind, Timestamp)> {
+    let mut wrongs = BTreeMap::new();
+    let now = observed.at;
+    let movement = diagnosis.movement.id().unwrap_or("-").to_owned();
+    let mut add = |kind: AlertKind, of: &str, since| {
+        wrongs.insert(key(observed, of, kind), (kind, since));
+    };
+    if let (Standing::Blocked, Some(since)) = (diagnosis.standing, diagnosis.blocked_since)
+        && now.duration_since(since) >= policy.blocked_after
+    {
+        add(AlertKind::DeploymentBlocked, &movement, since);
+    }
+    if misses_deadline(diagnosis) {
+        add(AlertKind::DeploymentAtRisk, &movement, diagnosis.movement.begun_at().unwrap_or(now));
+    }
+    if observed.service.deployments.len() + 1 >= DEPLOYMENTS_MAX {
+        add(AlertKind::DeploymentPileup, "-", now);
+    }
+    if let Some(since) = orphaned_since(observed) {
+        add(AlertKind::OrphanedProtection, "-", since);
+    }
+    wrongs
+}
+
+fn misses_deadline(diagnosis: &Diagnosis) -> bool {
+    let in_the_way = matches!(diagnosis.standing, Standing::Blocked | Standing::WillBlock);
+    let margin = diagnosis.deadline.zip(diagnosis.finish).map(|(deadline, finish)| deadline.margin(&finish));
+    in_the_way && margin.is_some_and(|margin| margin.is_negative())
+}
+
+/// Since when, at the latest, some protected task has had no live job. The ledger says when its last job ended.
+fn orphaned_since(observed: &Observed) -> Option<Timestamp> {
+    let idle = observed.protected().filter_map(|(task, _)| match &task.jobs {
+        Jobs::Known(jobs) if jobs.is_empty() => task.idle_since,
+        _ => None,
+    });
+    idle.filter(|since| observed.at.duration_since(*since) >= ORPHAN_GRACE).min()
+}
+
+/// Service, deployment and kind: stable, whatever else changes.
+fn key(observed: &Observed, movement: &str, kind: AlertKind) -> String {
+    format!("{}/{}/{movement}/{}", observed.service.arn.cluster.name, observed.service.arn.name, kind.as_str())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,203 @@
+//! Rules of incidents, on diagnoses drawn by hand.
+
+use super::*;
+use crate::decide::diagnose::{Arithmetic, Deadline, DeadlineSource, Finish, Movement};
+use crate::ecs::{DeploymentController, DeploymentStrategy, Service, ServiceArn, ServiceStatus};
+use crate::observe::ObservedTask;
+use std::sync::Arc;
+
+fn at(minute: i64) -> Timestamp {
+    Timestamp::from_second(1_700_000_000 + minute * 60).unwrap()
+}
+
+fn policy() -> AlertPolicy {
+    AlertPolicy { blocked_after: SignedDuration::from_mins(5), repeat_after: SignedDuration::from_mins(60) }
+}
+
+fn observed(minute: i64) -> Observed {
+    let cluster = Arc::new("arn:aws:ecs:eu-west-1:111122223333:cluster/video".parse().unwrap());
+    let service = Service {
+        arn: ServiceArn::new(cluster, "web").unwrap(),
+        status: ServiceStatus::Active,
+        desired_count: 2,
+        running_count: 2,
+        pending_count: 0,
+        controller: DeploymentController::Ecs,
+        strategy: DeploymentStrategy::Rolling,
+        minimum_healthy_percent: 100,
+        maximum_percent: 200,
+        deployments: Vec::new(),
+        task_sets: Vec::new(),
+        events: Vec::new(),
+        tags: BTreeMap::new(),
+    };
+    Observed { at: at(minute), service, tasks: Vec::new(), gaps: Vec::new() }
+}
+
+/// A deployment begun at minute 0 with three hours to go, blocked since minute 0, that will be over at `finish`.
+fn blocked(finish: i64) -> Diagnosis {
+    Diagnosis {
+        standing: Standing::Blocked,
+        movement: Movement::Deployment { id: "ecs-svc/2".to_owned(), begun_at: at(0) },
+        blockers: Vec::new(),
+        blocked_since: Some(at(0)),
+        finish: Some(Finish { by_expiry: at(finish), by_jobs: at(finish) }),
+        deadline: Some(Deadline { at: at(180), source: DeadlineSource::Setting }),
+        arithmetic: Arithmetic {
+            desired: 2,
+            lower_bound: 2,
+            upper_bound: 4,
+            live: 4,
+            protected: 2,
+            room: 2,
+            deployments: 2,
+        },
+        ways_out: Vec::new(),
+        gaps: Vec::new(),
+    }
+}
+
+fn steady() -> Diagnosis {
+    Diagnosis {
+        standing: Standing::Steady,
+        movement: Movement::None,
+        blocked_since: None,
+        finish: None,
+        deadline: None,
+        ..blocked(60)
+    }
+}
+
+/// Looks, claims, and tells with success: what was told, in short.
+fn look(incidents: &mut Incidents, minute: i64, diagnosis: &Diagnosis) -> Vec<String> {
+    advance(incidents, (&observed(minute), diagnosis), &policy());
+    let claimed = claim(incidents, at(minute));
+    for (key, _, event) in &claimed {
+        told(incidents, key, (*event, Told::Sent, at(minute)));
+    }
+    claimed.iter().map(|(_, incident, event)| format!("{} {}", incident.kind.as_str(), event.as_str())).collect()
+}
+
+#[test]
+fn an_incident_opens_once_after_its_time_and_resolves_once() {
+    let mut incidents = Incidents::new();
+    assert!(look(&mut incidents, 4, &blocked(60)).is_empty());
+    assert_eq!(look(&mut incidents, 5, &blocked(60)), ["deployment-blocked opened"]);
+    assert!(look(&mut incidents, 6, &blocked(60)).is_empty());
+    assert_eq!(look(&mut incidents, 7, &steady()), ["deployment-blocked resolved"]);
+    assert!(look(&mut incidents, 8, &steady()).is_empty());
+}
+
+#[test]
+fn what_is_still_so_is_repeated_at_its_interval_and_escalates_at_its_marks() {
+    let mut incidents = Incidents::new();
+    look(&mut incidents, 5, &blocked(170));
+    assert!(look(&mut incidents, 64, &blocked(170)).is_empty());
+    assert_eq!(look(&mut incidents, 65, &blocked(170)), ["deployment-blocked repeated"]);
+    assert_eq!(look(&mut incidents, 90, &blocked(170)), ["deployment-blocked escalated"], "half of three hours");
+    assert_eq!(look(&mut incidents, 144, &blocked(170)), ["deployment-blocked escalated"], "four fifths");
+    assert!(look(&mut incidents, 150, &blocked(170)).is_empty());
+}
+
+#[test]
+fn a_forecast_past_the_deadline_is_told_at_once_and_carried_while_it_is_blocked() {
+    let mut incidents = Incidents::new();
+    assert_eq!(look(&mut incidents, 1, &blocked(240)), ["deployment-at-risk opened"]);
+    assert_eq!(look(&mut incidents, 5, &blocked(240)), ["deployment-blocked opened"]);
+    assert_eq!(look(&mut incidents, 64, &blocked(240)), Vec::<String>::new(), "the lesser one is not repeated");
+    let over = look(&mut incidents, 70, &steady());
+    assert_eq!(over, ["deployment-at-risk resolved", "deployment-blocked resolved"]);
+}
+
+#[test]
+fn a_picture_with_gaps_resolves_nothing() {
+    let mut incidents = Incidents::new();
+    look(&mut incidents, 5, &blocked(60));
+    let unclear = Diagnosis { gaps: vec!["…".to_owned()], standing: Standing::Unclear, ..steady() };
+    assert!(look(&mut incidents, 6, &unclear).is_empty());
+    assert_eq!(look(&mut incidents, 7, &steady()), ["deployment-blocked resolved"]);
+}
+
+#[test]
+fn of_two_instances_only_the_one_that_claims_tells() {
+    let mut incidents = Incidents::new();
+    advance(&mut incidents, (&observed(5), &blocked(60)), &policy());
+    assert_eq!(claim(&mut incidents, at(5)).len(), 1);
+    assert!(claim(&mut incidents, at(5)).is_empty());
+    assert_eq!(claim(&mut incidents, at(6)).len(), 1, "whoever claimed it has died");
+}
+
+#[test]
+fn an_alert_that_was_not_taken_is_told_by_the_next_look() {
+    let mut incidents = Incidents::new();
+    advance(&mut incidents, (&observed(5), &blocked(60)), &policy());
+    let (key, _, event) = claim(&mut incidents, at(5)).remove(0);
+    told(&mut incidents, &key, (event, Told::Failed, at(5)));
+    assert_eq!(look(&mut incidents, 6, &blocked(60)), ["deployment-blocked opened"]);
+}
+
+#[test]
+fn an_alert_that_is_never_taken_is_told_later_and_later() {
+    let mut incidents = Incidents::new();
+    advance(&mut incidents, (&observed(5), &blocked(60)), &policy());
+    let mut tries = Vec::new();
+    for minute in 5..65 {
+        for (key, _, event) in claim(&mut incidents, at(minute)) {
+            tries.push(minute);
+            told(&mut incidents, &key, (event, Told::Failed, at(minute)));
+        }
+    }
+    assert_eq!(tries, [5, 6, 16, 36]);
+}
+
+#[test]
+fn an_incident_that_somebody_may_have_heard_of_is_called_off_even_if_no_send_succeeded() {
+    let mut incidents = Incidents::new();
+    advance(&mut incidents, (&observed(5), &blocked(60)), &policy());
+    let (key, _, event) = claim(&mut incidents, at(5)).remove(0);
+    told(&mut incidents, &key, (event, Told::Failed, at(5)));
+    assert_eq!(look(&mut incidents, 6, &steady()), ["deployment-blocked resolved"]);
+}
+
+#[test]
+fn what_nobody_has_heard_of_is_not_called_off() {
+    let mut incidents = Incidents::new();
+    advance(&mut incidents, (&observed(5), &blocked(60)), &policy());
+    assert!(look(&mut incidents, 6, &steady()).is_empty());
+}
+
+#[test]
+fn an_incident_that_comes_back_is_told_as_a_new_one() {
+    let mut incidents = Incidents::new();
+    look(&mut incidents, 5, &blocked(60));
+    look(&mut incidents, 6, &steady());
+    assert_eq!(look(&mut incidents, 7, &blocked(60)), ["deployment-blocked opened"]);
+}
+
+#[test]
+fn resolved_incidents_are_forgotten_after_a_day() {
+    let mut incidents = Incidents::new();
+    look(&mut incidents, 5, &blocked(60));
+    look(&mut incidents, 6, &steady());
+    look(&mut incidents, 6 + 24 * 60, &steady());
+    assert!(incidents.is_empty());
+}
+
+#[test]
+fn a_protection_without_live_jobs_is_an_orphan_after_a_grace_time() {
+    let mut incidents = Incidents::new();
+    let idle = ObservedTask {
+        id: "6b777c1809a94925ab48098fa09824de".parse().unwrap(),
+        deployment: None,
+        is_running: true,
+        protected_until: Some(at(60)),
+        idle_since: Some(at(0)),
+        jobs: Jobs::Known(Vec::new()),
+    };
+    let mut look = |minute: i64| {
+        let seen = Observed { tasks: vec![idle.clone()], ..observed(minute) };
+        advance(&mut incidents, (&seen, &steady()), &policy());
+        claim(&mut incidents, at(minute)).len()
+    };
+    assert_eq!((look(9), look(10)), (0, 1));
+}

@@ -1,0 +1,296 @@
+//! The text for a person who is on call at three in the morning.
+//!
+//! The first two lines say what is wrong, where, since when and by when it must be over; then who is in the way, when it
+//! will be over, the numbers, and what would clear it, the mildest first, each with its command on a line of its own.
+
+use super::words::{
+    count, escaped, is_printable, longest_first, margin_in_words, meaning, movement, names, passed, phrase, since,
+    time, time_from, whose, word,
+};
+use super::{Alert, AlertEvent, AlertKind};
+use crate::decide::diagnose::{Arithmetic, Blocker, DEPLOYMENTS_MAX, HeldFor, WayOut};
+use crate::observe::ObservedJob;
+use jiff::Timestamp;
+
+/// SNS wants fewer than 100 characters (SNS API reference, "Publish").
+pub const SUBJECT_CHARS_MAX: usize = 99;
+/// A line that is longer wraps badly on a phone. Commands and identifiers stay whole: people copy them.
+pub const LINE_CHARS_MAX: usize = 100;
+/// More blockers than a person will look at one by one.
+pub const BLOCKERS_SHOWN_MAX: usize = 20;
+/// Jobs of one blocker.
+pub const JOBS_SHOWN_MAX: usize = 5;
+/// Commands of one way out, each for ten tasks.
+pub const COMMANDS_SHOWN_MAX: usize = 5;
+/// What could not be seen: the first reasons tell the rest.
+pub const GAPS_SHOWN_MAX: usize = 10;
+/// Ids of jobs and deployments; a line has room for no more.
+const ID_CHARS_MAX: usize = 72;
+/// A reason why something could not be seen.
+const GAP_CHARS_MAX: usize = 300;
+
+/// At most [`SUBJECT_CHARS_MAX`] printable ASCII characters.
+pub fn subject(alert: &Alert) -> String {
+    let (word, phrase) = (word(alert), phrase(alert));
+    let room = SUBJECT_CHARS_MAX.saturating_sub(format!("{word} X (X): {phrase}").len() - 2);
+    let (service, cluster) = names(alert, room);
+    format!("{word} {service} ({cluster}): {phrase}")
+}
+
+/// Plain text.
+pub fn body(alert: &Alert) -> String {
+    let mut lines = Lines::default();
+    let (word, phrase) = (word(alert), phrase(alert));
+    let room = LINE_CHARS_MAX.saturating_sub(format!("{word} X in cluster X: {phrase}.").len() - 2);
+    let (service, cluster) = names(alert, room);
+    lines.prose(0, &format!("{word} {service} in cluster {cluster}: {phrase}."));
+    lines.prose(0, &since(alert));
+    if let Some(passed) = passed(alert) {
+        lines.prose(0, &passed);
+    }
+    if alert.event != AlertEvent::Resolved {
+        lines.prose(0, meaning(alert));
+        in_the_way(&mut lines, alert);
+        finish(&mut lines, alert);
+        numbers(&mut lines, &alert.diagnosis.arithmetic);
+        ways_out(&mut lines, alert);
+    }
+    gaps(&mut lines, alert);
+    lines.blank();
+    lines.whole(0, &format!("Service:  {}", alert.service));
+    lines.whole(0, &format!("Incident: {}", escaped(&alert.incident, usize::MAX, is_printable)));
+    lines.0
+}
+
+fn in_the_way(lines: &mut Lines, alert: &Alert) {
+    let blockers = &alert.diagnosis.blockers;
+    if blockers.is_empty() {
+        if alert.kind == AlertKind::OrphanedProtection {
+            lines.blank();
+            lines
+                .prose(0, "They hold nothing up now. taskhold's status command tells which they are (protectedTasks).");
+        }
+        return;
+    }
+    lines.blank();
+    lines.prose(0, &format!("In the way of its {}, longest first:", movement(&alert.diagnosis.movement)));
+    for (number, blocker) in blockers.iter().take(BLOCKERS_SHOWN_MAX).enumerate() {
+        in_the_way_one(lines, (number + 1, blocker), alert.at);
+    }
+    if blockers.len() > BLOCKERS_SHOWN_MAX {
+        lines.prose(0, &format!("and {}.", count(blockers.len() - BLOCKERS_SHOWN_MAX, "more task")));
+    }
+}
+
+fn in_the_way_one(lines: &mut Lines, (number, blocker): (usize, &Blocker), now: Timestamp) {
+    let of = blocker.deployment.as_deref().map(|id| escaped(id, ID_CHARS_MAX - 32, is_printable));
+    let of = of.map_or(String::new(), |id| format!(" of {id}"));
+    lines.parts(0, &[&format!("{number:>2}. task {}{of}", blocker.task)]);
+    let until = format!("protected until {}", time_from(blocker.protected_until, now));
+    match &blocker.held_for {
+        HeldFor::Jobs(jobs) => {
+            lines.parts(4, &[&until, &format!("for {}:", count(jobs.len(), "job"))]);
+            longest_first(jobs).into_iter().take(JOBS_SHOWN_MAX).for_each(|job| in_the_way_job(lines, job, now));
+            if jobs.len() > JOBS_SHOWN_MAX {
+                lines.prose(4, &format!("and {}.", count(jobs.len() - JOBS_SHOWN_MAX, "more job")));
+            }
+        }
+        HeldFor::Nobody => lines.parts(4, &[&until, "for nobody: its jobs have ended"]),
+        HeldFor::Foreign => lines.parts(4, &[&until, "foreign: not protected by taskhold"]),
+        HeldFor::Unread => lines.parts(4, &[&until, "by whom could not be read"]),
+    }
+}
+
+fn in_the_way_job(lines: &mut Lines, job: &ObservedJob, now: Timestamp) {
+    let id = escaped(&job.key.job_id, ID_CHARS_MAX, |c| is_printable(c) && c != '"');
+    let attempt = if job.key.attempt == 1 { String::new() } else { format!(" attempt {}", job.key.attempt) };
+    let (id, until) = (format!("- \"{id}\"{attempt}"), format!("until {}", time_from(job.until, now)));
+    match job.expected_until {
+        Some(expected) => lines.parts(4, &[&id, &until, &format!("expected {}", time_from(expected, now))]),
+        None => lines.parts(4, &[&id, &until]),
+    }
+}
+
+fn finish(lines: &mut Lines, alert: &Alert) {
+    let diagnosis = &alert.diagnosis;
+    let Some(finish) = diagnosis.finish else { return };
+    lines.blank();
+    lines.prose(0, "It will be over at the earliest");
+    lines.prose(2, &format!("{} if the jobs end as expected,", time_from(finish.by_jobs, alert.at)));
+    lines.prose(2, &format!("{} if every protection lasts to its end.", time_from(finish.by_expiry, alert.at)));
+    if let (Some(margin), Some(deadline)) = (margin_in_words(diagnosis), diagnosis.deadline) {
+        lines.prose(0, &margin);
+        lines.prose(0, &whose(&deadline));
+    }
+}
+
+fn numbers(lines: &mut Lines, numbers: &Arithmetic) {
+    let Arithmetic { desired, lower_bound, upper_bound, live, protected, room, deployments } = numbers;
+    lines.blank();
+    lines.prose(0, &format!("Tasks: {desired} desired, min {lower_bound}, max {upper_bound}; {live} there, {protected} of them protected."));
+    lines.prose(
+        0,
+        &format!("Room for {room} new beside those in the way. Deployments: {deployments} of {DEPLOYMENTS_MAX}."),
+    );
+}
+
+fn ways_out(lines: &mut Lines, alert: &Alert) {
+    let ways = &alert.diagnosis.ways_out;
+    if ways.is_empty() {
+        return;
+    }
+    lines.blank();
+    lines.prose(0, "What would clear it, the mildest first:");
+    for (number, way) in ways.iter().enumerate() {
+        lines.prose(0, &format!("{}. {}", number + 1, way_out(way, alert.at)));
+        let commands = commands(way);
+        commands.iter().take(COMMANDS_SHOWN_MAX).for_each(|command| lines.whole(3, command));
+        if commands.len() > COMMANDS_SHOWN_MAX {
+            let more = count(commands.len() - COMMANDS_SHOWN_MAX, "more command");
+            lines.prose(3, &format!("and {more} of this form, for the other tasks."));
+        }
+    }
+}
+
+/// A way out in words, without its commands.
+pub(super) fn way_out(way: &WayOut, now: Timestamp) -> String {
+    match way {
+        WayOut::Wait { until, expected } if until == expected => format!("Wait until {}.", time_from(*until, now)),
+        WayOut::Wait { until, expected } => {
+            format!("Wait: over by {} as expected, by {} at the latest.", time(*expected), time(*until))
+        }
+        WayOut::ReleaseIdle { tasks, .. } if tasks.len() == 1 => {
+            "Release the task whose jobs have all ended:".to_owned()
+        }
+        WayOut::ReleaseIdle { tasks, .. } => format!("Release the {} tasks whose jobs have all ended:", tasks.len()),
+        WayOut::RaiseDesiredCount { to, .. } => {
+            format!("Raise the desired count to {to}, above the number of protected tasks:")
+        }
+        WayOut::RaiseMaximumPercent { to, .. } => {
+            format!("Raise maximumPercent to {to}, so that new tasks fit beside the protected ones:")
+        }
+    }
+}
+
+/// The commands of a way out.
+pub(super) fn commands(way: &WayOut) -> &[String] {
+    match way {
+        WayOut::Wait { .. } => &[],
+        WayOut::ReleaseIdle { commands, .. } => commands,
+        WayOut::RaiseDesiredCount { command, .. } | WayOut::RaiseMaximumPercent { command, .. } => {
+            std::slice::from_ref(command)
+        }
+    }
+}
+
+fn gaps(lines: &mut Lines, alert: &Alert) {
+    let gaps = &alert.diagnosis.gaps;
+    if gaps.is_empty() {
+        return;
+    }
+    lines.blank();
+    lines.prose(0, "What could not be seen, so that there may be more:");
+    for gap in gaps.iter().take(GAPS_SHOWN_MAX) {
+        lines.quoted(2, &escaped(gap, GAP_CHARS_MAX, is_printable));
+    }
+    if gaps.len() > GAPS_SHOWN_MAX {
+        lines.prose(2, &format!("and {} more.", gaps.len() - GAPS_SHOWN_MAX));
+    }
+}
+
+/// Lines of a text, wrapped; what continues a line is indented deeper than its beginning.
+#[derive(Default)]
+struct Lines(String);
+
+impl Lines {
+    fn blank(&mut self) {
+        self.0.push('\n');
+    }
+
+    /// A line that is never wrapped.
+    fn whole(&mut self, indent: usize, text: &str) {
+        self.0.extend(std::iter::repeat_n(' ', indent));
+        self.0.push_str(text);
+        self.0.push('\n');
+    }
+
+    /// Our own words, wrapped between them.
+    fn prose(&mut self, indent: usize, text: &str) {
+        let words: Vec<&str> = text.split(' ').collect();
+        self.wrap(indent, &words, (" ", "   "));
+    }
+
+    /// Wraps between parts alone: what is quoted in one stays on its line.
+    fn parts(&mut self, indent: usize, parts: &[&str]) {
+        self.wrap(indent, parts, (", ", "   "));
+    }
+
+    /// Somebody else's words. Each line is marked, so that none looks like one of ours; words that are too long are broken.
+    fn quoted(&mut self, indent: usize, text: &str) {
+        let chars: Vec<char> = text.chars().collect();
+        let words = chars.split(|c| *c == ' ').flat_map(|word| word.chunks(LINE_CHARS_MAX - indent - QUOTE.len()));
+        let words: Vec<String> = words.map(|word| word.iter().collect()).collect();
+        let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let first = format!("- {}", if words.is_empty() { "" } else { words.remove(0) });
+        words.insert(0, &first);
+        self.wrap(indent, &words, (" ", QUOTE));
+    }
+
+    /// Begins each line but the first with `hanging`.
+    fn wrap(&mut self, indent: usize, parts: &[&str], (between, hanging): (&str, &str)) {
+        let mut line = String::new();
+        for part in parts {
+            let wider = line.chars().count() + between.len() + part.chars().count();
+            if line.is_empty() {
+                line.push_str(part);
+            } else if indent + wider > LINE_CHARS_MAX {
+                line.push_str(between.trim_end());
+                self.whole(indent, &line);
+                line = format!("{hanging}{part}");
+            } else {
+                line = format!("{line}{between}{part}");
+            }
+        }
+        self.whole(indent, &line);
+    }
+}
+
+/// Goes on with somebody else's words.
+const QUOTE: &str = "| ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wrapped(write: impl FnOnce(&mut Lines)) -> Vec<String> {
+        let mut lines = Lines::default();
+        write(&mut lines);
+        lines.0.lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn prose_is_wrapped_between_words_and_indented_where_it_goes_on() {
+        let lines = wrapped(|lines| lines.prose(2, &"word ".repeat(30)));
+        assert_eq!(lines.len(), 2);
+        assert!(lines[0].starts_with("  word") && lines[1].starts_with("     word"), "{lines:?}");
+        assert!(lines.iter().all(|line| line.len() <= LINE_CHARS_MAX), "{lines:?}");
+    }
+
+    #[test]
+    fn what_stands_in_one_part_stays_on_one_line() {
+        let part = "x y".repeat(20);
+        assert_eq!(
+            wrapped(|lines| lines.parts(4, &[&part, &part])),
+            [format!("    {part},"), format!("       {part}")]
+        );
+    }
+
+    #[test]
+    fn every_line_of_somebody_elses_words_is_marked() {
+        let lines = wrapped(|lines| lines.quoted(2, &format!("aws ecs {} {}", "x".repeat(300), "1. y ".repeat(60))));
+        assert!(lines[0].starts_with("  - aws ecs"), "{lines:?}");
+        assert!(lines[1..].iter().all(|line| line.starts_with("  | ")), "{lines:?}");
+        assert!(lines.iter().all(|line| line.len() <= LINE_CHARS_MAX), "{lines:?}");
+        assert_eq!(wrapped(|lines| lines.quoted(2, "")), ["  - "]);
+    }
+}

@@ -1,0 +1,281 @@
+//! Words that mail and chat share: times, spans, names, and what an alert says in one phrase.
+//!
+//! Everything that a worker, a tag or an error chose goes through [`escaped`]: it is data, and can end neither a line nor
+//! a quotation. Texts for people are kept short in the middle, so that both ends of a name still tell it apart.
+
+use super::{Alert, AlertEvent, AlertKind};
+use crate::decide::diagnose::{DEADLINE_TAG, DEPLOYMENTS_MAX, Deadline, DeadlineSource, Diagnosis, Movement};
+use crate::observe::ObservedJob;
+use jiff::{SignedDuration, Timestamp};
+use std::cmp::Reverse;
+
+/// Stands for what was left out of the middle of a text. ASCII, because a subject must be.
+const LEFT_OUT: &str = "...";
+
+/// A moment: `2026-01-05 10:30 UTC`.
+pub(super) fn time(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// A moment, and how far it is from `now`: `2026-01-05 10:30 UTC (in 42 minutes)`.
+pub(super) fn time_from(at: Timestamp, now: Timestamp) -> String {
+    let away = at.duration_since(now);
+    let when = match away.as_secs() {
+        60.. => format!("in {}", span(away)),
+        ..=-60 => format!("{} ago", span(away)),
+        _ => "now".to_owned(),
+    };
+    format!("{} ({when})", time(at))
+}
+
+/// A length of time, whichever its sign, in the units in which people think of it.
+pub(super) fn span(duration: SignedDuration) -> String {
+    let minutes = duration.as_secs().unsigned_abs() / 60;
+    let (hours, days) = (minutes / 60, minutes / (24 * 60));
+    match minutes {
+        0 => "less than a minute".to_owned(),
+        1 => "1 minute".to_owned(),
+        2..120 => format!("{minutes} minutes"),
+        120..2880 if minutes.is_multiple_of(60) => format!("{hours} h"),
+        120..2880 => format!("{hours} h {} min", minutes % 60),
+        _ if hours.is_multiple_of(24) => format!("{days} days"),
+        _ => format!("{days} days {} h", hours % 24),
+    }
+}
+
+/// A number of things: `1 task`, `2 tasks`.
+pub(super) fn count(number: usize, thing: &str) -> String {
+    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+}
+
+/// The text in at most `chars_max` characters, on one line: what is not `as_is` becomes `\u{…}`, `\n`, `\"`, and a
+/// text that is too long loses its middle. No escape is ever cut.
+pub(super) fn escaped(text: &str, chars_max: usize, as_is: fn(char) -> bool) -> String {
+    let piece = |c: char| match c {
+        c if as_is(c) && c != '\\' => c.to_string(),
+        '\n' | '\r' | '\t' | '\\' | '"' => c.escape_default().to_string(),
+        c => c.escape_unicode().to_string(),
+    };
+    let pieces: Vec<String> = text.chars().map(piece).collect();
+    // Every escape is ASCII, and what is as it is counts once.
+    let width = |piece: &String| piece.chars().count();
+    if pieces.iter().map(width).sum::<usize>() <= chars_max {
+        return pieces.concat();
+    }
+    let room = chars_max.saturating_sub(LEFT_OUT.len());
+    let fits = |room: usize, pieces: &mut dyn Iterator<Item = &String>| {
+        let mut used = 0;
+        pieces
+            .take_while(|piece| {
+                used += width(piece);
+                used <= room
+            })
+            .count()
+    };
+    let head = fits(room - room / 3, &mut pieces.iter());
+    let tail = fits(room / 3, &mut pieces.iter().rev());
+    format!("{}{LEFT_OUT}{}", pieces[..head].concat(), pieces[pieces.len() - tail..].concat())
+}
+
+/// Whether a character shows as itself on one line: no control, no invisible or direction mark, no combining mark.
+pub(super) fn is_printable(c: char) -> bool {
+    matches!(c, '"' | '\'') || c.escape_debug().len() == 1
+}
+
+/// What names of services and clusters consist of.
+pub(super) fn is_of_a_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '-' || c == '_'
+}
+
+/// Names of service and cluster that fit into so many characters together.
+pub(super) fn names(alert: &Alert, room: usize) -> (String, String) {
+    let (service, cluster) = (&alert.service.name, &alert.service.cluster.name);
+    let whole = |name: &String| escaped(name, usize::MAX, is_of_a_name).len();
+    // A short cluster leaves its room to the service, and the other way round.
+    let for_cluster = whole(cluster).min((room / 3).max(room.saturating_sub(whole(service))));
+    (escaped(service, room.saturating_sub(for_cluster), is_of_a_name), escaped(cluster, for_cluster, is_of_a_name))
+}
+
+/// How grave it is, in one word.
+pub(super) fn word(alert: &Alert) -> &'static str {
+    match (alert.event, alert.kind) {
+        (AlertEvent::Resolved, _) => "RESOLVED",
+        (_, AlertKind::DeploymentBlocked) => "BLOCKED",
+        (_, AlertKind::DeploymentAtRisk) => "AT RISK",
+        (_, AlertKind::DeploymentPileup) => "PILE-UP",
+        (_, AlertKind::OrphanedProtection) => "ORPHANED",
+    }
+}
+
+/// What moves.
+pub(super) fn movement(movement: &Movement) -> &'static str {
+    match movement {
+        Movement::None | Movement::Deployment { .. } => "deployment",
+        Movement::TaskSet { .. } => "task set change",
+        Movement::ScaleIn { .. } => "scale-in",
+    }
+}
+
+/// What the alert says of its service, in ASCII and at most some 60 characters.
+pub(super) fn phrase(alert: &Alert) -> String {
+    let diagnosis = &alert.diagnosis;
+    let moving = movement(&diagnosis.movement);
+    let still = if alert.event == AlertEvent::Opened { "" } else { "still " };
+    let deployments = format!("{} of {DEPLOYMENTS_MAX} deployments", diagnosis.arithmetic.deployments);
+    if alert.event == AlertEvent::Resolved {
+        return match alert.kind {
+            AlertKind::DeploymentBlocked => "protected tasks no longer hold it up".to_owned(),
+            AlertKind::DeploymentAtRisk => "it is no longer about to miss its deadline".to_owned(),
+            AlertKind::DeploymentPileup => format!("it can be deployed again, {deployments} used"),
+            AlertKind::OrphanedProtection => "no task is protected any more without a job".to_owned(),
+        };
+    }
+    match alert.kind {
+        AlertKind::DeploymentBlocked if diagnosis.blockers.is_empty() => {
+            format!("protected tasks {still}hold up its {moving}")
+        }
+        AlertKind::DeploymentBlocked => {
+            let holds = if diagnosis.blockers.len() == 1 { "holds" } else { "hold" };
+            format!("{} {still}{holds} up its {moving}", count(diagnosis.blockers.len(), "protected task"))
+        }
+        AlertKind::DeploymentAtRisk => match (diagnosis.deadline, margin(diagnosis)) {
+            (Some(deadline), _) if deadline.at <= alert.at => format!("its {moving} has missed its deadline"),
+            (_, Some(margin)) if margin.is_negative() => {
+                format!("its {moving} will {still}miss its deadline by {}", span(whole_minutes(margin)))
+            }
+            _ => format!("its {moving} may {still}miss its deadline"),
+        },
+        AlertKind::DeploymentPileup => format!("{still}{deployments} under way"),
+        AlertKind::OrphanedProtection => format!("tasks {still}protected though their jobs have ended"),
+    }
+}
+
+/// Since when, and by when it must be over.
+pub(super) fn since(alert: &Alert) -> String {
+    let (at, diagnosis) = (alert.at, &alert.diagnosis);
+    if alert.event == AlertEvent::Resolved {
+        let lasted = span(at.duration_since(alert.since));
+        return format!("It lasted {lasted}: from {} to {}.", time(alert.since), time(at));
+    }
+    let begun = if alert.kind == AlertKind::DeploymentAtRisk { "Begun" } else { "Since" };
+    let since = format!("{begun} {}.", time_from(alert.since, at));
+    match diagnosis.deadline {
+        Some(deadline) if deadline.at < at => format!("{since} Was due by {}.", time_from(deadline.at, at)),
+        Some(deadline) => format!("{since} Must be over by {}.", time_from(deadline.at, at)),
+        None => since,
+    }
+}
+
+/// How much of the time to the deadline has passed, when an alert escalates because of it.
+pub(super) fn passed(alert: &Alert) -> Option<String> {
+    let (begun_at, deadline) = (alert.diagnosis.movement.begun_at()?, alert.diagnosis.deadline?);
+    let whole = deadline.at.duration_since(begun_at).as_secs().max(1);
+    let percent = alert.at.duration_since(begun_at).as_secs().max(0).saturating_mul(100) / whole;
+    let told = alert.event == AlertEvent::Escalated && percent < 100;
+    told.then(|| format!("{percent} % of the time to its deadline has passed."))
+}
+
+/// What it means, and what is best left undone.
+pub(super) fn meaning(alert: &Alert) -> &'static str {
+    match alert.kind {
+        AlertKind::DeploymentBlocked => {
+            "ECS stops no protected task, and may refuse to protect further ones until this is over."
+        }
+        AlertKind::DeploymentAtRisk if alert.diagnosis.deadline.is_some_and(|deadline| deadline.at <= alert.at) => {
+            "Whoever waits for it may have given up, or rolled it back."
+        }
+        AlertKind::DeploymentAtRisk => "It has not failed yet: there is still time to act.",
+        AlertKind::DeploymentPileup => {
+            "With 5 under way ECS refuses the next one: start no further deployment before an old one is over."
+        }
+        AlertKind::OrphanedProtection => {
+            "Nobody needs these protections. They will hold up the next deployment or scale-in until they expire."
+        }
+    }
+}
+
+/// The time between the expected finish and the deadline.
+pub(super) fn margin(diagnosis: &Diagnosis) -> Option<SignedDuration> {
+    Some(diagnosis.deadline?.margin(diagnosis.finish.as_ref()?))
+}
+
+/// How the two forecasts stand to the deadline.
+pub(super) fn margin_in_words(diagnosis: &Diagnosis) -> Option<String> {
+    let (deadline, finish) = (diagnosis.deadline?, diagnosis.finish?);
+    let at_worst = deadline.at.duration_since(finish.by_expiry);
+    let expected = deadline.margin(&finish);
+    let side = |margin: SignedDuration| {
+        let side = if margin.is_negative() { "after" } else { "before" };
+        format!("{} {side}", span(whole_minutes(margin)))
+    };
+    Some(match (expected.is_negative(), at_worst.is_negative()) {
+        (true, _) => format!("That is {} the deadline: it will be missed.", side(expected)),
+        (false, true) => format!(
+            "That is {} the deadline if the jobs end as expected, but {} it if they last.",
+            side(expected),
+            side(at_worst)
+        ),
+        (false, false) if expected == at_worst => format!("That is {} the deadline.", side(expected)),
+        (false, false) => format!("That is {} the deadline, at worst {} it.", side(expected), side(at_worst)),
+    })
+}
+
+/// Whose deadline it is, and what happens then.
+pub(super) fn whose(deadline: &Deadline) -> String {
+    match deadline.source {
+        DeadlineSource::CloudFormation => {
+            "The deadline is CloudFormation's: after three hours it fails and rolls back.".to_owned()
+        }
+        DeadlineSource::Tag => format!("The deadline is the service's own (tag {DEADLINE_TAG})."),
+        DeadlineSource::Setting => "The deadline is taskhold's setting.".to_owned(),
+    }
+}
+
+/// The jobs, the one that is expected to last longest first.
+pub(super) fn longest_first(jobs: &[ObservedJob]) -> Vec<&ObservedJob> {
+    let mut jobs: Vec<&ObservedJob> = jobs.iter().collect();
+    jobs.sort_by_key(|job| Reverse((job.expected_until.unwrap_or(job.until).min(job.until), job.until)));
+    jobs
+}
+
+/// Rounded down, as `marginMinutes` is: a deadline that is missed by seconds is missed by a minute.
+fn whole_minutes(margin: SignedDuration) -> SignedDuration {
+    SignedDuration::from_mins(margin.as_secs().div_euclid(60))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_is_too_long_loses_its_middle_and_no_escape_is_cut() {
+        assert_eq!(escaped("abcdefghijkl", 12, is_printable), "abcdefghijkl");
+        assert_eq!(escaped("abcdefghijklm", 12, is_printable), "abcdef...klm");
+        let hostile = "\u{1}\u{202e}\u{e0001}\n".repeat(100);
+        for chars_max in 3..60 {
+            let text = escaped(&hostile, chars_max, is_printable);
+            assert!(text.chars().count() <= chars_max, "{text}");
+            assert!(text.chars().all(|c| c.is_ascii_graphic()), "{text}");
+            assert_eq!(text.matches("u{").count(), text.matches('}').count(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_can_end_a_line_or_turn_it_around_is_escaped() {
+        let text = "a\nb\r\u{2028}\u{85}\u{202e}\u{200b}\u{feff}\u{7f}\\\"é😀";
+        assert_eq!(
+            escaped(text, 200, |c| is_printable(c) && c != '"'),
+            r#"a\nb\r\u{2028}\u{85}\u{202e}\u{200b}\u{feff}\u{7f}\\\"é😀"#
+        );
+    }
+
+    #[test]
+    fn spans_are_told_in_the_units_of_people() {
+        let told = |minutes: i64| span(SignedDuration::from_mins(minutes));
+        assert_eq!([0, 1, -42, 119].map(told), ["less than a minute", "1 minute", "42 minutes", "119 minutes"]);
+        assert_eq!(
+            [120, 138, 2879, 2880, 5000].map(told),
+            ["2 h", "2 h 18 min", "47 h 59 min", "2 days", "3 days 11 h"]
+        );
+    }
+}

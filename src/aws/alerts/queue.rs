@@ -1,0 +1,34 @@
+//! The SQS queue that alerts are sent to, for machines.
+
+use crate::alert::{Alert, machine};
+use aws_config::SdkConfig;
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::error::BuildError;
+use aws_sdk_sqs::types::MessageAttributeValue;
+use std::collections::HashMap;
+
+/// A queue, by its URL.
+#[derive(Clone, Debug)]
+pub(super) struct AlertQueue {
+    client: Client,
+    queue_url: String,
+}
+
+impl AlertQueue {
+    pub(super) fn new(config: &SdkConfig, queue_url: String) -> Self {
+        Self { client: Client::new(config), queue_url }
+    }
+
+    /// Sends an alert in the form for machines.
+    pub(super) async fn send(&self, alert: &Alert) -> Result<(), String> {
+        let attributes = attributes(alert).map_err(|error| error.to_string())?;
+        let call = self.client.send_message().queue_url(&self.queue_url).message_body(machine::message(alert));
+        let call = call.set_message_attributes(Some(attributes));
+        call.send().await.map(drop).map_err(|error| crate::aws::told(&error))
+    }
+}
+
+fn attributes(alert: &Alert) -> Result<HashMap<String, MessageAttributeValue>, BuildError> {
+    let text = |text| MessageAttributeValue::builder().data_type("String").string_value(text).build();
+    super::attributes(alert).into_iter().map(|(name, value)| Ok((name.to_owned(), text(value)?))).collect()
+}

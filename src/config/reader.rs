@@ -1,0 +1,157 @@
+//! Reading environment variables: each kind of value once, and every problem kept until all are known.
+
+use super::Clusters;
+use super::settings::{ConfigProblem, Mode, SETTINGS};
+use crate::ecs::ClusterArn;
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+/// The variables, and what is wrong with them so far.
+pub(super) struct Reader {
+    variables: BTreeMap<String, String>,
+    problems: Vec<ConfigProblem>,
+}
+
+impl Reader {
+    pub(super) fn new(variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self { variables: variables.into_iter().collect(), problems: Vec::new() }
+    }
+
+    /// Everything that was wrong.
+    pub(super) fn into_problems(self) -> Vec<ConfigProblem> {
+        self.problems
+    }
+
+    fn value(&self, name: &str) -> Option<String> {
+        self.variables.get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+    }
+
+    fn problem(&mut self, name: &str, problem: String) {
+        self.problems.push(ConfigProblem { name: name.to_owned(), problem });
+    }
+
+    fn wrong(&mut self, name: &str, value: &str) {
+        let rule = SETTINGS.iter().find(|setting| setting.name == name).map_or("", |setting| setting.rule);
+        self.problem(name, format!("is `{}`; it must be {rule}", crate::ecs::shown(value)));
+    }
+
+    /// A variable of ours that is no setting is a misspelt one.
+    pub(super) fn reject_unknown(&mut self) {
+        let known = |name: &str| SETTINGS.iter().any(|setting| setting.name == name);
+        let unknown: Vec<String> =
+            self.variables.keys().filter(|name| name.starts_with("TASKHOLD_") && !known(name)).cloned().collect();
+        for name in unknown {
+            let nearest = SETTINGS.iter().max_by_key(|setting| common_letters(setting.name, &name));
+            let hint = nearest.map_or("", |setting| setting.name);
+            self.problem(&name, format!("is no setting; the nearest one is {hint}"));
+        }
+    }
+
+    pub(super) fn clusters(&mut self) -> Option<Clusters> {
+        const NAME: &str = "TASKHOLD_CLUSTERS";
+        let Some(value) = self.value(NAME) else {
+            self.problem(NAME, "is not set; it must be cluster ARNs separated by commas".to_owned());
+            return None;
+        };
+        let mut arns = Vec::new();
+        for text in value.split(',').map(str::trim).filter(|text| !text.is_empty()) {
+            match text.parse::<ClusterArn>() {
+                Ok(arn) => arns.push(arn),
+                Err(error) => self.problem(NAME, format!("has a wrong ARN: {error}")),
+            }
+        }
+        let clusters = Clusters::new(arns);
+        match (&clusters, self.value("AWS_REGION")) {
+            (None, _) if self.problems.iter().all(|problem| problem.name != NAME) => self.wrong(NAME, &value),
+            (Some(clusters), Some(region)) if clusters.region() != region => {
+                let ours = clusters.region().to_owned();
+                self.problem(NAME, format!("is of Region `{ours}`, but the function runs in `{region}`"));
+            }
+            _ => {}
+        }
+        clusters
+    }
+
+    pub(super) fn queue_url(&mut self, name: &str) -> Option<String> {
+        self.right(name, is_url)
+    }
+
+    /// A FIFO queue wants a group for each message, which alerts do not have.
+    pub(super) fn standard_queue_url(&mut self, name: &str) -> Option<String> {
+        self.right(name, |url| is_url(url) && !url.ends_with(".fifo"))
+    }
+
+    /// A topic may be another account's, which is how several accounts share one; its Region must be the function's, where
+    /// the client of SNS calls. A FIFO topic wants a group for each message and does not reach mail and chat.
+    pub(super) fn topic_arn(&mut self, name: &str, clusters: Option<&Clusters>) -> Option<String> {
+        let place = clusters.and_then(|clusters| clusters.iter().next()).cloned();
+        self.right(name, |arn| {
+            let parts: Vec<&str> = arn.split(':').collect();
+            let ["arn", partition, "sns", region, account, topic] = parts[..] else { return false };
+            let there = place.is_none_or(|place| (partition, region) == (&*place.partition, &*place.region));
+            // What SNS allows in names; a FIFO topic's ends in `.fifo`.
+            let named = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+            let counted = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
+            there && counted && (1..=256).contains(&topic.len()) && topic.chars().all(named)
+        })
+    }
+
+    pub(super) fn mode(&mut self, name: &str) -> Mode {
+        match self.value(name).as_deref() {
+            None | Some("false") => Mode::Live,
+            Some("true") => Mode::DryRun,
+            Some(other) => {
+                self.wrong(name, other);
+                Mode::DryRun
+            }
+        }
+    }
+
+    pub(super) fn number(&mut self, name: &str, range: RangeInclusive<i64>) -> Option<i64> {
+        let value = self.value(name)?;
+        let number = value.parse().ok().filter(|number| range.contains(number));
+        if number.is_none() {
+            self.wrong(name, &value);
+        }
+        number
+    }
+
+    /// The value if it is right. It is a problem if it is not, and none if it is not set.
+    fn right(&mut self, name: &str, is_right: impl FnOnce(&str) -> bool) -> Option<String> {
+        let value = self.value(name)?;
+        if is_right(&value) {
+            return Some(value);
+        }
+        self.wrong(name, &value);
+        None
+    }
+
+    /// Clusters of no place.
+    pub(super) fn nowhere() -> Clusters {
+        let arn = ClusterArn {
+            partition: "aws".to_owned(),
+            region: String::new(),
+            account: String::new(),
+            name: String::new(),
+        };
+        Clusters::new(vec![arn]).expect("one cluster is of one place")
+    }
+}
+
+fn is_url(text: &str) -> bool {
+    text.starts_with("https://") || text.starts_with("http://")
+}
+
+/// How many letters of `b` stand in `a` in the same order: enough to guess what a misspelt name meant.
+fn common_letters(a: &str, b: &str) -> usize {
+    let mut row = vec![0; b.len() + 1];
+    for x in a.bytes() {
+        let mut diagonal = 0;
+        for (at, y) in b.bytes().enumerate() {
+            let above = row[at + 1];
+            row[at + 1] = if x == y { diagonal + 1 } else { above.max(row[at]) };
+            diagonal = above;
+        }
+    }
+    row[b.len()]
+}

@@ -1,0 +1,539 @@
+//! What alerts say to people, to a chat and to machines: each kind as it reads, the published schema, and the limits that
+//! hold whatever the input.
+
+#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
+
+use jiff::Timestamp;
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use taskhold::alert::{Alert, AlertEvent, AlertKind, chat, machine, mail, published};
+use taskhold::decide::Standing;
+use taskhold::decide::diagnose::{
+    Arithmetic, Blocker, Deadline, DeadlineSource, Diagnosis, Finish, HeldFor, Movement, WayOut,
+};
+use taskhold::ecs::{ClusterArn, ServiceArn, TaskId};
+use taskhold::ledger::JobKey;
+use taskhold::observe::ObservedJob;
+
+const OLD: &str = "ecs-svc/1111111111111111111";
+const NEW: &str = "ecs-svc/2222222222222222222";
+const EVENTS: [AlertEvent; 4] = [AlertEvent::Opened, AlertEvent::Escalated, AlertEvent::Repeated, AlertEvent::Resolved];
+
+/// So many minutes after 2026-01-05 10:00 UTC.
+fn at(minute: i64) -> Timestamp {
+    Timestamp::from_second(1_767_607_200 + minute * 60).unwrap()
+}
+
+fn id(number: usize) -> TaskId {
+    format!("{number:032x}").parse().unwrap()
+}
+
+fn service(name: &str, cluster: &str) -> ServiceArn {
+    let cluster: ClusterArn = format!("arn:aws:ecs:eu-west-1:111122223333:cluster/{cluster}").parse().unwrap();
+    ServiceArn::new(Arc::new(cluster), name).unwrap()
+}
+
+fn job(id: &str, attempt: u32, until: i64, expected: Option<i64>) -> ObservedJob {
+    ObservedJob { key: JobKey { job_id: id.to_owned(), attempt }, until: at(until), expected_until: expected.map(at) }
+}
+
+fn blocker(number: usize, until: i64, held_for: HeldFor) -> Blocker {
+    Blocker { task: id(number), deployment: Some(OLD.to_owned()), protected_until: at(until), held_for }
+}
+
+/// A deployment that began at 10:00 and has been blocked since 10:10; it is 10:30, and CloudFormation waits until 13:00.
+fn diagnosis() -> Diagnosis {
+    let jobs = vec![job("episode-0417", 2, 150, Some(90)), job("trailer \"b\"", 1, 60, None)];
+    Diagnosis {
+        standing: Standing::Blocked,
+        movement: Movement::Deployment { id: NEW.to_owned(), begun_at: at(0) },
+        blockers: vec![
+            blocker(1, 150, HeldFor::Jobs(jobs)),
+            blocker(2, 90, HeldFor::Foreign),
+            blocker(3, 60, HeldFor::Nobody),
+        ],
+        blocked_since: Some(at(10)),
+        finish: Some(Finish { by_expiry: at(150), by_jobs: at(90) }),
+        deadline: Some(Deadline { at: at(180), source: DeadlineSource::CloudFormation }),
+        arithmetic: Arithmetic {
+            desired: 3,
+            lower_bound: 3,
+            upper_bound: 6,
+            live: 6,
+            protected: 3,
+            room: 3,
+            deployments: 2,
+        },
+        ways_out: vec![
+            WayOut::Wait { until: at(150), expected: at(90) },
+            WayOut::ReleaseIdle { tasks: vec![id(3)], commands: vec![release("video", &[id(3)])] },
+            WayOut::RaiseDesiredCount { to: 4, command: raise("transcode", "video") },
+        ],
+        gaps: Vec::new(),
+    }
+}
+
+fn release(cluster: &str, tasks: &[TaskId]) -> String {
+    let tasks: Vec<&str> = tasks.iter().map(TaskId::as_str).collect();
+    let call = "aws ecs update-task-protection --region eu-west-1";
+    format!("{call} --cluster {cluster} --no-protection-enabled --tasks {}", tasks.join(" "))
+}
+
+fn raise(service: &str, cluster: &str) -> String {
+    format!("aws ecs update-service --region eu-west-1 --cluster {cluster} --service {service} --desired-count 4")
+}
+
+fn alert(kind: AlertKind, event: AlertEvent) -> Alert {
+    Alert {
+        incident: format!("video/transcode/{NEW}/{}", kind.as_str()),
+        kind,
+        event,
+        service: service("transcode", "video"),
+        since: at(10),
+        at: at(30),
+        diagnosis: diagnosis(),
+    }
+}
+
+/// Every kind of alert at every point of its life. In place, because a huge one is not cloned in no time.
+fn each(mut alert: Alert, mut check: impl FnMut(&Alert)) {
+    for (kind, event) in AlertKind::ALL.into_iter().flat_map(|kind| EVENTS.map(|event| (kind, event))) {
+        (alert.kind, alert.event) = (kind, event);
+        check(&alert);
+    }
+}
+
+fn usual() -> Alert {
+    alert(AlertKind::DeploymentBlocked, AlertEvent::Opened)
+}
+
+/// Everything that markup, JSON, mail or a terminal could take for its own.
+const HOSTILE: &str = "\nPWN\r\n1. PWN\u{2028}PWN\u{85}`PWN` *PWN* _PWN_ [PWN](https://PWN) <!here> <PWN|PWN> @PWN & ~PWN~ \
+    \"PWN\" 'PWN' \\ \u{0}\u{7}\u{1b}[31m\u{202e}\u{200b}\u{feff}\u{e0041} 😀👩‍👩‍👧 é ``` ";
+
+fn hostile(seed: usize, chars: usize) -> String {
+    HOSTILE.chars().cycle().skip(seed % HOSTILE.len()).take(chars).collect()
+}
+
+/// More of everything than any list takes.
+fn huge() -> Alert {
+    let (name, cluster) = ("s".repeat(255), "c".repeat(255));
+    let blockers = (0..5000).map(|number| {
+        let jobs = (0..10).map(|of| job(&hostile(number * 7 + of, 256), u32::MAX, 2000, Some(1900)));
+        let held_for = if number % 3 == 2 { HeldFor::Nobody } else { HeldFor::Jobs(jobs.collect()) };
+        Blocker { deployment: Some(hostile(number, 128)), ..blocker(number, 2000, held_for) }
+    });
+    let tasks: Vec<TaskId> = (0..5000).map(id).collect();
+    let commands = tasks.chunks(10).map(|tasks| release(&cluster, tasks)).collect();
+    let mut alert = usual();
+    alert.service = service(&name, &cluster);
+    alert.incident = format!("{cluster}/{name}/{NEW}/deployment-blocked");
+    alert.diagnosis.blockers = blockers.collect();
+    alert.diagnosis.gaps = (0..5000).map(|number| hostile(number, 2000)).collect();
+    alert.diagnosis.ways_out[1] = WayOut::ReleaseIdle { tasks, commands };
+    alert.diagnosis.ways_out[2] = WayOut::RaiseDesiredCount { to: u32::MAX, command: raise(&name, &cluster) };
+    alert
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+fn schema(name: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas").join(name);
+    json(&fs::read_to_string(path).unwrap())
+}
+
+fn says(text: &str, lines: &[&str]) {
+    let there: Vec<&str> = text.lines().collect();
+    for line in lines {
+        assert!(there.contains(line), "`{line}` is not in\n{text}");
+    }
+}
+
+#[test]
+fn a_blocked_deployment_reads_so() {
+    let alert = usual();
+    assert_eq!(mail::subject(&alert), "BLOCKED transcode (video): 3 protected tasks hold up its deployment");
+    let body = mail::body(&alert);
+    assert_eq!(
+        body.lines().take(2).collect::<Vec<_>>(),
+        [
+            "BLOCKED transcode in cluster video: 3 protected tasks hold up its deployment.",
+            "Since 2026-01-05 10:10 UTC (20 minutes ago). Must be over by 2026-01-05 13:00 UTC (in 2 h 30 min).",
+        ]
+    );
+    says(
+        &body,
+        &[
+            " 1. task 00000000000000000000000000000001 of ecs-svc/1111111111111111111",
+            "    protected until 2026-01-05 12:30 UTC (in 2 h), for 2 jobs:",
+            "    - \"episode-0417\" attempt 2, until 2026-01-05 12:30 UTC (in 2 h),",
+            "       expected 2026-01-05 11:30 UTC (in 60 minutes)",
+            "    - \"trailer \\\"b\\\"\", until 2026-01-05 11:00 UTC (in 30 minutes)",
+            "    protected until 2026-01-05 11:30 UTC (in 60 minutes), foreign: not protected by taskhold",
+            "    protected until 2026-01-05 11:00 UTC (in 30 minutes), for nobody: its jobs have ended",
+            "  2026-01-05 11:30 UTC (in 60 minutes) if the jobs end as expected,",
+            "  2026-01-05 12:30 UTC (in 2 h) if every protection lasts to its end.",
+            "That is 90 minutes before the deadline, at worst 30 minutes before it.",
+            "The deadline is CloudFormation's: after three hours it fails and rolls back.",
+            "Tasks: 3 desired, min 3, max 6; 6 there, 3 of them protected.",
+            "Room for 3 new beside those in the way. Deployments: 2 of 5.",
+            "1. Wait: over by 2026-01-05 11:30 UTC as expected, by 2026-01-05 12:30 UTC at the latest.",
+            "2. Release the task whose jobs have all ended:",
+            &format!("   {}", release("video", &[id(3)])),
+            &format!("   {}", raise("transcode", "video")),
+        ],
+    );
+    assert_eq!(body.lines().last(), Some("Incident: video/transcode/ecs-svc/2222222222222222222/deployment-blocked"));
+}
+
+#[test]
+fn a_deployment_at_risk_says_by_how_much() {
+    let mut alert = alert(AlertKind::DeploymentAtRisk, AlertEvent::Opened);
+    alert.since = at(0);
+    alert.diagnosis.finish = Some(Finish { by_expiry: at(300), by_jobs: at(203) });
+    assert_eq!(mail::subject(&alert), "AT RISK transcode (video): its deployment will miss its deadline by 23 minutes");
+    says(
+        &mail::body(&alert),
+        &[
+            "AT RISK transcode in cluster video: its deployment will miss its deadline by 23 minutes.",
+            "Begun 2026-01-05 10:00 UTC (30 minutes ago). Must be over by 2026-01-05 13:00 UTC (in 2 h 30 min).",
+            "That is 23 minutes after the deadline: it will be missed.",
+        ],
+    );
+    alert.at = at(190);
+    assert_eq!(mail::subject(&alert), "AT RISK transcode (video): its deployment has missed its deadline");
+    says(
+        &mail::body(&alert),
+        &["Begun 2026-01-05 10:00 UTC (3 h 10 min ago). Was due by 2026-01-05 13:00 UTC (10 minutes ago)."],
+    );
+}
+
+#[test]
+fn a_deadline_that_only_the_jobs_end_can_keep_is_told_both_ways() {
+    let mut alert = alert(AlertKind::DeploymentBlocked, AlertEvent::Repeated);
+    alert.diagnosis.finish = Some(Finish { by_expiry: at(200), by_jobs: at(90) });
+    says(
+        &mail::body(&alert),
+        &[
+            "That is 90 minutes before the deadline if the jobs end as expected, but 20 minutes after it if they",
+            "   last.",
+        ],
+    );
+}
+
+#[test]
+fn a_pileup_says_what_not_to_do() {
+    let mut alert = alert(AlertKind::DeploymentPileup, AlertEvent::Repeated);
+    alert.diagnosis.arithmetic.deployments = 4;
+    assert_eq!(mail::subject(&alert), "PILE-UP transcode (video): still 4 of 5 deployments under way");
+    says(
+        &mail::body(&alert),
+        &[
+            "PILE-UP transcode in cluster video: still 4 of 5 deployments under way.",
+            "With 5 under way ECS refuses the next one: start no further deployment before an old one is over.",
+        ],
+    );
+}
+
+#[test]
+fn orphans_are_told_even_if_nothing_moves() {
+    let mut alert = alert(AlertKind::OrphanedProtection, AlertEvent::Opened);
+    let still = diagnosis().arithmetic;
+    alert.diagnosis = Diagnosis {
+        standing: Standing::Steady,
+        movement: Movement::None,
+        blockers: Vec::new(),
+        blocked_since: None,
+        finish: None,
+        deadline: None,
+        arithmetic: still,
+        ways_out: Vec::new(),
+        gaps: Vec::new(),
+    };
+    says(
+        &mail::body(&alert),
+        &[
+            "ORPHANED transcode in cluster video: tasks protected though their jobs have ended.",
+            "Since 2026-01-05 10:10 UTC (20 minutes ago).",
+            "They hold nothing up now. taskhold's status command tells which they are (protectedTasks).",
+        ],
+    );
+}
+
+#[test]
+fn what_is_over_is_told_shortly_with_how_long_it_took() {
+    let body = mail::body(&alert(AlertKind::DeploymentBlocked, AlertEvent::Resolved));
+    assert_eq!(
+        body,
+        "RESOLVED transcode in cluster video: protected tasks no longer hold it up.\n\
+         It lasted 20 minutes: from 2026-01-05 10:10 UTC to 2026-01-05 10:30 UTC.\n\
+         \n\
+         Service:  arn:aws:ecs:eu-west-1:111122223333:service/video/transcode\n\
+         Incident: video/transcode/ecs-svc/2222222222222222222/deployment-blocked\n"
+    );
+}
+
+#[test]
+fn an_escalation_says_how_much_of_the_time_has_passed() {
+    let mut alert = alert(AlertKind::DeploymentBlocked, AlertEvent::Escalated);
+    alert.at = at(91);
+    says(&mail::body(&alert), &["50 % of the time to its deadline has passed."]);
+}
+
+#[test]
+fn what_could_not_be_seen_is_told_with_how_much_more() {
+    let mut alert = usual();
+    alert.diagnosis.gaps = vec!["its tasks could not be listed: ecs throttled the call".to_owned(); 12];
+    says(
+        &mail::body(&alert),
+        &[
+            "What could not be seen, so that there may be more:",
+            "  - its tasks could not be listed: ecs throttled the call",
+            "  and 2 more.",
+        ],
+    );
+}
+
+#[test]
+fn a_mail_shows_the_first_of_long_lists_and_counts_the_rest() {
+    let body = mail::body(&huge());
+    assert!(body.lines().count() < 400, "{}", body.lines().count());
+    says(
+        &body,
+        &[
+            "and 4980 more tasks.",
+            "    and 5 more jobs.",
+            "   and 495 more commands of this form, for the other tasks.",
+        ],
+    );
+}
+
+#[test]
+fn no_line_of_a_mail_is_too_long_but_commands_and_identifiers() {
+    let check = |alert: &Alert| {
+        for line in mail::body(alert).lines() {
+            let whole = ["   aws ecs ", "Service:  arn:", "Incident: "].iter().any(|begin| line.starts_with(begin));
+            assert!(whole || line.chars().count() <= mail::LINE_CHARS_MAX, "{line}");
+        }
+    };
+    each(usual(), check);
+    each(huge(), check);
+}
+
+#[test]
+fn no_text_of_a_workers_begins_a_line_of_a_mail() {
+    each(huge(), |alert| {
+        let body = mail::body(alert);
+        assert!(!body.chars().any(|c| c.is_control() && c != '\n'));
+        for line in body.split(['\n', '\u{2028}', '\u{85}']) {
+            assert!(!line.trim_start().starts_with("PWN"), "{line}");
+            assert!(!line.trim_start().starts_with("1. PWN"), "{line}");
+        }
+    });
+}
+
+#[test]
+fn a_subject_is_short_printable_ascii_even_for_the_longest_names() {
+    let mut huge = huge();
+    for margin in [-1, -1_000_000] {
+        huge.diagnosis.finish = Some(Finish { by_expiry: at(180 - margin), by_jobs: at(180 - margin) });
+        huge.diagnosis.movement = Movement::TaskSet { id: NEW.to_owned(), begun_at: at(0) };
+        for (kind, event) in AlertKind::ALL.into_iter().flat_map(|kind| EVENTS.map(|event| (kind, event))) {
+            (huge.kind, huge.event) = (kind, event);
+            let subject = mail::subject(&huge);
+            assert!(subject.len() <= mail::SUBJECT_CHARS_MAX, "{subject}");
+            assert!(subject.chars().all(|c| c == ' ' || c.is_ascii_graphic()), "{subject}");
+            assert!(subject.starts_with(|c: char| c.is_ascii_alphabetic()), "{subject}");
+            assert!(subject.contains("sss") && subject.contains("ccc"), "{subject}");
+        }
+    }
+    let alert = Alert { service: service(&"s".repeat(255), "video"), ..alert(AlertKind::DeploymentPileup, EVENTS[0]) };
+    assert_eq!(
+        mail::subject(&alert),
+        format!("PILE-UP {}...{} (video): 2 of 5 deployments under way", "s".repeat(34), "s".repeat(16))
+    );
+}
+
+/// Texts outside and inside of code spans.
+fn spans(text: &str) -> (String, Vec<&str>) {
+    let parts: Vec<&str> = text.split('`').collect();
+    assert_eq!(parts.len() % 2, 1, "a code span is open: {text}");
+    (parts.iter().step_by(2).copied().collect(), parts.iter().skip(1).step_by(2).copied().collect())
+}
+
+#[test]
+fn no_text_of_a_workers_leaves_its_code_span_in_a_chat() {
+    each(huge(), |alert| {
+        let chat = json(&chat::message(alert));
+        let content = &chat["content"];
+        let steps = content["nextSteps"].as_array().cloned().unwrap_or_default();
+        let lines = content["description"].as_str().unwrap().lines();
+        let texts = lines.chain(steps.iter().map(|step| step.as_str().unwrap())).chain(content["title"].as_str());
+        for text in texts {
+            let (outside, inside) = spans(text);
+            assert!(!outside.contains("PWN"), "{text}");
+            assert!(!outside.contains(['<', '>', '&', '*', '[', ']', '@', '~', '|']), "{text}");
+            for span in inside {
+                assert!(!span.is_empty() && span.trim() == span, "`{span}` shows as no span");
+                assert!(!span.contains(['<', '>', '&', '*', '[', ']', '@', '~', '|', '\n', '\u{202e}']), "{span}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_chat_holds_to_the_limits_of_amazon_q_developer() {
+    let check = |alert: &Alert| {
+        let chat = json(&chat::message(alert));
+        let chars = |text: &Value| text.as_str().unwrap().chars().count();
+        let content = &chat["content"];
+        assert_eq!((&chat["version"], &chat["source"]), (&json("\"1.0\""), &json("\"custom\"")));
+        assert_eq!(content["textType"], "client-markdown");
+        assert!((1..=chat::TITLE_CHARS_MAX).contains(&chars(&content["title"])));
+        assert!((1..=chat::DESCRIPTION_CHARS_MAX).contains(&chars(&content["description"])), "{content}");
+        for keyword in content["keywords"].as_array().unwrap() {
+            assert!(chars(keyword) <= chat::KEYWORD_CHARS_MAX);
+        }
+        for step in content.get("nextSteps").and_then(Value::as_array).into_iter().flatten() {
+            assert!(chars(step) <= chat::NEXT_STEP_CHARS_MAX);
+        }
+        assert_eq!(chat["metadata"]["threadId"], alert.incident);
+        let context = chat["metadata"]["additionalContext"].as_object().unwrap();
+        assert!(context.values().all(Value::is_string), "{context:?}");
+    };
+    each(usual(), check);
+    each(huge(), check);
+}
+
+#[test]
+fn a_chat_says_what_is_wrong_and_what_to_do() {
+    let chat = json(&chat::message(&usual()));
+    let content = &chat["content"];
+    assert_eq!(content["title"], "🔴 `transcode` (`video`): 3 protected tasks hold up its deployment");
+    let description = content["description"].as_str().unwrap();
+    says(
+        description,
+        &[
+            "Since 2026-01-05 10:10 UTC (20 minutes ago). Must be over by 2026-01-05 13:00 UTC (in 2 h 30 min).",
+            "• `00000000000000000000000000000001` of `ecs-svc/1111111111111111111`, protected until 2026-01-05 12:30 UTC \
+             (in 2 h), for `episode-0417` attempt 2 expected 2026-01-05 11:30 UTC, `trailer \"b\"` until 2026-01-05 11:00 UTC",
+        ],
+    );
+    let steps = content["nextSteps"].as_array().unwrap();
+    assert_eq!(steps[1], format!("Release the task whose jobs have all ended: `{}`", release("video", &[id(3)])));
+    assert_eq!(steps.len(), 3);
+}
+
+#[test]
+fn a_command_that_is_too_long_for_a_chat_or_not_safe_in_it_is_told_elsewhere_and_never_altered() {
+    let mut alert = usual();
+    for command in [raise(&"s".repeat(255), "video"), "aws ecs `id`".to_owned(), "aws ecs <!here>".to_owned()] {
+        alert.diagnosis.ways_out = vec![WayOut::RaiseDesiredCount { to: 4, command }];
+        let chat = json(&chat::message(&alert));
+        assert_eq!(
+            chat["content"]["nextSteps"][0],
+            "Raise the desired count to 4, above the number of protected tasks (the mail and the status command have the command)"
+        );
+    }
+}
+
+#[test]
+fn the_form_for_machines_is_as_its_schema_says() {
+    let schema = schema("alert.schema.json");
+    assert!(jsonschema::draft202012::meta::is_valid(&schema));
+    let validator = jsonschema::draft202012::options().should_validate_formats(true).build(&schema).unwrap();
+    let check = |alert: &Alert| {
+        let document = json(&machine::message(alert));
+        let errors: Vec<String> = validator.iter_errors(&document).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{errors:?}");
+        assert_eq!(document["incident"], alert.incident);
+        assert_eq!((&document["kind"], &document["event"]), (&json_of(alert.kind), &json_of(alert.event)));
+    };
+    each(usual(), check);
+    each(huge(), check);
+    let mut steady = alert(AlertKind::DeploymentPileup, AlertEvent::Resolved);
+    steady.diagnosis.movement = Movement::None;
+    (steady.diagnosis.finish, steady.diagnosis.deadline, steady.diagnosis.blocked_since) = (None, None, None);
+    steady.diagnosis.blockers = vec![Blocker { deployment: None, ..blocker(1, 2, HeldFor::Unread) }];
+    steady.diagnosis.ways_out = vec![WayOut::RaiseMaximumPercent { to: 200, command: "aws ecs update-service".into() }];
+    check(&steady);
+}
+
+fn json_of(word: impl serde::Serialize) -> Value {
+    serde_json::to_value(word).unwrap()
+}
+
+#[test]
+fn alerts_and_answers_mean_the_same_by_the_same_words() {
+    let (alert, answers) = (schema("alert.schema.json"), schema("answers.schema.json"));
+    for shared in
+        ["movement", "job", "finish", "deadline", "arithmetic", "commands", "count", "time", "serviceArn", "taskArn"]
+    {
+        assert_eq!(alert["$defs"][shared], answers["$defs"][shared], "{shared}");
+    }
+    assert_eq!(alert["properties"]["blockers"]["maxItems"], machine::BLOCKERS_MAX);
+    assert_eq!(alert["properties"]["gaps"]["maxItems"], machine::GAPS_MAX);
+    assert!(alert["description"].as_str().unwrap().contains(&format!("{} bytes", machine::ESCAPED_BYTES_MAX)));
+}
+
+#[test]
+fn a_machine_is_told_the_margin_and_what_was_left_out() {
+    let document = json(&machine::message(&usual()));
+    assert_eq!(document["deadline"]["marginMinutes"], 90);
+    assert_eq!((&document["blockersLeftOut"], &document["gapsLeftOut"]), (&json("0"), &json("0")));
+    assert_eq!(document["blockers"][0]["jobs"][0]["jobId"], "episode-0417");
+    let huge = json(&machine::message(&huge()));
+    let told = huge["blockers"].as_array().unwrap();
+    assert!(told.len() > 50, "{}", told.len());
+    assert_eq!(huge["blockersLeftOut"], 5000 - told.len());
+    assert_eq!((&told[0]["jobs"][0]["jobId"], &told[0]["jobsLeftOut"]), (&json_of(hostile(0, 256)), &json("9")));
+    let way = &huge["waysOut"][1];
+    assert_eq!((way["commands"].as_array().unwrap().len(), &way["commandsLeftOut"]), (10, &json("490")));
+    assert_eq!((way["taskArns"].as_array().unwrap().len(), &way["taskArnsLeftOut"]), (100, &json("4900")));
+}
+
+/// What SQS takes in a body (SQS API reference, "SendMessage").
+fn is_taken_by_sqs(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
+}
+
+/// The message as SNS reads it: an object of texts, within the limit with room for attributes.
+fn published_well(alert: &Alert) {
+    let message = published::message(alert);
+    assert!(message.len() <= published::MESSAGE_BYTES_MAX - 4096, "{}", message.len());
+    assert!(message.chars().all(is_taken_by_sqs) && machine::message(alert).chars().all(is_taken_by_sqs));
+    let texts = json(&message);
+    let text = |key: &str| texts[key].as_str().unwrap().to_owned();
+    assert_eq!(texts.as_object().unwrap().keys().collect::<Vec<_>>(), ["default", "email", "https", "sms"]);
+    assert_eq!(text("default"), machine::message(alert));
+    assert_eq!(json(&text("default"))["version"], 1);
+    assert_eq!(text("email"), mail::body(alert));
+    assert_eq!(json(&text("https"))["source"], "custom");
+    assert_eq!(text("sms"), mail::subject(alert));
+}
+
+#[test]
+fn what_is_published_fits_and_each_protocol_gets_its_own() {
+    each(usual(), published_well);
+    each(huge(), published_well);
+}
+
+#[test]
+fn what_is_published_fits_whatever_the_ids_consist_of() {
+    let mut alert = huge();
+    alert.diagnosis.blockers.truncate(600);
+    for unit in ["\u{0}", "\u{1b}", "\"", "\\", "\u{e0041}", "😀", "`", "\n", "é", "\u{10ffff}", "\u{ffff}"] {
+        for blocker in &mut alert.diagnosis.blockers {
+            blocker.deployment = Some(unit.repeat(256));
+            if let HeldFor::Jobs(jobs) = &mut blocker.held_for {
+                jobs.iter_mut().for_each(|job| job.key.job_id = unit.repeat(256));
+            }
+        }
+        alert.diagnosis.gaps.iter_mut().for_each(|gap| *gap = unit.repeat(5000));
+        published_well(&alert);
+    }
+}

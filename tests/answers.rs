@@ -1,0 +1,654 @@
+//! What operators get: the answers of the real handler are those that `schemas/answers.schema.json` publishes and
+//! `docs/commands.md` explains, and a look costs no more reads than it says.
+
+#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
+
+use aws_config::{BehaviorVersion, Region as AwsRegion};
+use aws_sdk_ecs::config::Credentials;
+use ecs_sim::control_plane::{Millis, ServiceSpec, Variants};
+use ecs_sim::event_source::FunctionAnswer;
+use ecs_sim::http::{Server, ServerOptions};
+use ecs_sim::play::Process;
+use ecs_sim::region::{Region, SharedRegion};
+use ecs_sim::story::{Function, InProcess, Invoked, Silent, Story, run};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+use taskhold::aws::{self, AwsEcs};
+use taskhold::clock::Clock;
+use taskhold::config::NameError;
+use taskhold::decide::diagnose::{Standing, WatchPolicy, diagnose};
+use taskhold::decide::preflight::Verdict;
+use taskhold::ecs::{EcsError, ServiceArn, Task};
+use taskhold::event::CommandError;
+use taskhold::ledger::{Ledger, LedgerError, Stored, Versioned};
+use taskhold::observe::observe;
+use taskhold::report::{Answer, ServiceReport};
+
+/// The story of the examples in docs/commands.md.
+const DOCUMENTED: &str = "
+    service transcode desired 2 tag aws:cloudformation:stack-name=video
+    job episode-0417 starts on a for 240m expected 150m
+    advance 20m
+    deploy transcode
+    advance 10m
+    status of transcode
+    preflight of transcode
+    status of nowhere";
+
+/// What the stories of tests/scenarios do not show.
+const SITUATIONS: [(&str, &str); 9] = [
+    ("steady, and protected", "job j-1 starts on a for 60m\nprotect b for 90m\nstatus of web"),
+    ("nothing protected holds it up", "deploy web\nstatus of web\npreflight of web"),
+    (
+        "it will block",
+        "service web desired 2 max 300
+         job j-1 starts on a for 60m expected 20m attempt 2
+         deploy web
+         status of web",
+    ),
+    (
+        "no room for new tasks",
+        "service web desired 2 min 0 max 100
+         job j-1 starts on a for 60m
+         job j-2 starts on b for 60m
+         deploy web
+         advance 10m
+         status of web
+         preflight of web",
+    ),
+    (
+        "five deployments",
+        "service web desired 5
+         job j-1 starts on a for 600m
+         deploy web
+         advance 10m
+         job j-2 starts on f for 600m
+         deploy web
+         advance 10m
+         job j-3 starts on k for 600m
+         deploy web
+         advance 10m
+         job j-4 starts on p for 600m
+         deploy web
+         advance 10m
+         status of web
+         preflight of web",
+    ),
+    (
+        "a deadline of its own",
+        "service web desired 2 tag taskhold:deadline-minutes=45
+         job j-1 starts on a for 60m
+         preflight of web
+         deploy web
+         advance 10m
+         status of web",
+    ),
+    (
+        "a scale-in that has only to stop what is free",
+        "service web desired 3\njob j-1 starts on a for 60m\nscale web to 1\nstatus of web",
+    ),
+    ("a service that is deleted", "job j-1 starts on a for 60m\ndelete web\nstatus of web\npreflight of web"),
+    (
+        "several services",
+        "service web desired 2\nservice api desired 1 strategy canary\njob j-1 starts on c\nask {\"status\": {}}",
+    ),
+];
+
+fn read(relative: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(relative);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn schema() -> Value {
+    serde_json::from_str(&read("schemas/answers.schema.json")).unwrap()
+}
+
+fn validator() -> jsonschema::Validator {
+    jsonschema::draft202012::new(&schema()).unwrap()
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+/// The function, and what it has answered to operators.
+struct Asked<F> {
+    function: F,
+    answers: Vec<Value>,
+}
+
+impl<F: Function> Function for Asked<F> {
+    async fn invoke(&mut self, payload: &str, deadline: Millis) -> Invoked {
+        let invoked = self.function.invoke(payload, deadline).await;
+        if let FunctionAnswer::Answered(answer) = &invoked.answer
+            && ["status", "preflight", "sweep", "error"].iter().any(|name| answer.get(name).is_some())
+        {
+            self.answers.push(answer.clone());
+        }
+        invoked
+    }
+}
+
+fn answers_of(name: &str, text: &str) -> Vec<Value> {
+    let story = Story::parse(name, text).unwrap_or_else(|error| panic!("{error}"));
+    let region = SharedRegion::new(Region::for_story(story.variants()[0]));
+    let function = InProcess::new(&region, story.settings()).unwrap();
+    let mut asked = Asked { function, answers: Vec::new() };
+    block_on(run(&story, region, &mut asked, &mut Silent)).unwrap_or_else(|failure| panic!("{failure}"));
+    asked.answers
+}
+
+/// A Region with one service of so many tasks, and the function.
+struct Stage {
+    region: SharedRegion,
+    function: InProcess,
+    tasks: Vec<String>,
+}
+
+impl Stage {
+    fn new(tasks: u32) -> Self {
+        let region = SharedRegion::new(Region::for_story(Variants::default()));
+        let tasks = region.lock().ecs.create_service(ServiceSpec::new("video", "web", tasks)).unwrap();
+        let function = InProcess::new(&region, std::iter::empty()).unwrap();
+        Self { region, function, tasks }
+    }
+
+    fn ask(&mut self, payload: &str) -> Value {
+        let deadline = self.region.lock().now() + 30_000;
+        match block_on(self.function.invoke(payload, deadline)).answer {
+            FunctionAnswer::Answered(answer) => answer,
+            FunctionAnswer::Failed => panic!("{payload} is not answered"),
+        }
+    }
+
+    /// Makes ECS throttle this read, as others do who share the account.
+    fn exhaust(&self, operation: &str, request: &Value) {
+        let mut region = self.region.lock();
+        while region.ecs.call(operation, request).is_ok() {}
+    }
+}
+
+/// A look that finds the list of tasks, or their protection, throttled.
+fn answers_with_gaps() -> Vec<Value> {
+    let mut answers = Vec::new();
+    for operation in ["ListTasks", "GetTaskProtection"] {
+        let mut stage = Stage::new(2);
+        stage.exhaust(operation, &json!({"cluster": "video", "tasks": stage.tasks}));
+        answers.push(stage.ask(r#"{"status": {"service": "web"}}"#));
+        answers.push(stage.ask(r#"{"preflight": {"service": "web"}}"#));
+    }
+    answers
+}
+
+/// The answer to `status` when the ledger fails, which the function's own never does: by the real adapter, over HTTP.
+fn answer_without_a_ledger() -> Value {
+    struct Broken;
+    impl Ledger for Broken {
+        async fn load(&self, _: &Task) -> Result<Versioned, LedgerError> {
+            Err(LedgerError::Unexpected("the table is gone".to_owned()))
+        }
+        async fn store(&self, task: &Task, _: &Versioned, _: Timestamp) -> Result<Stored, LedgerError> {
+            panic!("a look stores nothing about {task}")
+        }
+    }
+    struct At(Timestamp);
+    impl Clock for At {
+        fn now(&self) -> Timestamp {
+            self.0
+        }
+        async fn sleep(&self, _: Duration) {
+            panic!("a look does not wait")
+        }
+    }
+    let stage = Stage::new(2);
+    stage.region.lock().ecs.set_own_protection(&stage.tasks[0], Some(60)).unwrap();
+    stage.region.lock().ecs.deploy("video", "web").unwrap();
+    let cluster = std::sync::Arc::new(stage.region.lock().ecs.cluster_arn("video").parse().unwrap());
+    let now = At(Timestamp::from_millisecond(stage.region.lock().now()).unwrap());
+    let observed = block_on(async {
+        let server = Server::start(stage.region.backend(), ServerOptions::default()).await.unwrap();
+        let loader = aws_config::defaults(BehaviorVersion::latest())
+            .endpoint_url(server.endpoint())
+            .region(AwsRegion::new("eu-west-1"))
+            .credentials_provider(Credentials::new("AKIDEXAMPLE", "secret", None, None, "test"));
+        let ecs = AwsEcs::new(&aws::with_own_settings(loader).load().await);
+        observe((&ecs, &Broken, &now), &ServiceArn::new(cluster, "web").unwrap()).await.unwrap().unwrap()
+    });
+    let diagnosis = diagnose(&observed, None, &WatchPolicy { deadline: SignedDuration::from_hours(3) });
+    let services = vec![ServiceReport::new(&observed, &diagnosis)];
+    serde_json::to_value(Answer::Status { services, more: false }).unwrap()
+}
+
+/// Every answer that there is to be had, with the situation that it is of.
+fn all_answers() -> Vec<(String, Value)> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
+    let mut files: Vec<PathBuf> = directory.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let mut stories: Vec<(String, String)> = files
+        .iter()
+        .map(|file| (file.file_name().unwrap().to_string_lossy().into_owned(), fs::read_to_string(file).unwrap()))
+        .filter(|(_, text)| ["status of", "preflight of", "ask {"].iter().any(|word| text.contains(word)))
+        .collect();
+    stories.extend(SITUATIONS.map(|(name, text)| (name.to_owned(), text.to_owned())));
+    stories.push(("the documentation".to_owned(), DOCUMENTED.to_owned()));
+    let mut answers = Vec::new();
+    for (name, text) in stories {
+        let told = answers_of(&name, &text);
+        assert!(!told.is_empty(), "{name} asks nothing");
+        answers.extend(told.into_iter().map(|answer| (name.clone(), answer)));
+    }
+    answers.extend(answers_with_gaps().into_iter().map(|answer| ("gaps".to_owned(), answer)));
+    answers.push(("no ledger".to_owned(), answer_without_a_ledger()));
+    let payloads = [r#"{"status": {}}"#, r#"{"preflight": {"service": "web"}}"#, r#"{"sweep": {}}"#];
+    let mut empty = Stage::new(0);
+    answers.extend(payloads.map(|payload| ("a service without tasks".to_owned(), empty.ask(payload))));
+    answers
+}
+
+/// Every place in an answer, as JSON pointers.
+fn places(value: &Value, at: &str, places: &mut Vec<String>) {
+    places.push(at.to_owned());
+    match value {
+        Value::Object(members) => {
+            members.iter().for_each(|(name, member)| self::places(member, &format!("{at}/{name}"), places));
+        }
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(number, item)| self::places(item, &format!("{at}/{number}"), places));
+        }
+        _ => {}
+    }
+}
+
+fn places_of(answer: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    places(answer, "", &mut found);
+    found
+}
+
+/// Which members an answer has, whatever their number and values; but for the words, which decide what must be there.
+fn form(answer: &Value) -> BTreeSet<String> {
+    let generalized = |place: &String| {
+        let parts = place.split('/').map(|part| if part.parse::<usize>().is_ok() { "*" } else { part });
+        let word = match place.rsplit('/').next() {
+            Some("standing" | "verdict" | "heldFor" | "way" | "code") => answer.pointer(place).unwrap().to_string(),
+            _ => String::new(),
+        };
+        parts.collect::<Vec<_>>().join("/") + &word
+    };
+    places_of(answer).iter().map(generalized).collect()
+}
+
+/// One answer of each form.
+fn answers_of_each_form() -> Vec<(String, Value)> {
+    let mut seen = BTreeSet::new();
+    all_answers().into_iter().filter(|(_, answer)| seen.insert(form(answer))).collect()
+}
+
+/// The words that the schema allows for each member, by `enum` and `const`.
+fn published(schema: &Value, words: &mut BTreeSet<(String, String)>) {
+    if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
+        for (name, member) in properties {
+            let listed = member.get("enum").and_then(Value::as_array).into_iter().flatten();
+            let all = listed.chain(member.get("const")).filter_map(Value::as_str);
+            words.extend(all.map(|word| (name.clone(), word.to_owned())));
+        }
+    }
+    match schema {
+        Value::Object(members) => members.values().for_each(|member| published(member, words)),
+        Value::Array(items) => items.iter().for_each(|item| published(item, words)),
+        _ => {}
+    }
+}
+
+fn words_of(name: &str) -> BTreeSet<String> {
+    let mut words = BTreeSet::new();
+    published(&schema(), &mut words);
+    words.into_iter().filter(|(member, _)| member == name).map(|(_, word)| word).collect()
+}
+
+#[test]
+fn the_schema_is_a_schema_of_its_draft_and_describes_every_member() {
+    let schema = schema();
+    assert!(jsonschema::draft202012::meta::is_valid(&schema));
+    for (name, definition) in schema["$defs"].as_object().unwrap() {
+        let forms = definition.get("oneOf").and_then(Value::as_array).cloned();
+        for form in forms.unwrap_or_else(|| vec![definition.clone()]) {
+            let is_object = form["type"] == "object";
+            assert_eq!(is_object, form.get("additionalProperties") == Some(&json!(false)), "{name}");
+            let members = form.get("properties").filter(|_| is_object).and_then(Value::as_object).cloned();
+            for (member, rule) in members.unwrap_or_default() {
+                let of = rule.get("$ref").and_then(Value::as_str).map(|path| &path[1..]);
+                let described = of.map_or(&Value::Null, |path| &schema.pointer(path).unwrap()["description"]);
+                assert!(rule["description"].is_string() || described.is_string(), "{name}.{member} is not described");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_answer_is_of_the_published_form() {
+    let validator = validator();
+    let answers = all_answers();
+    for (name, answer) in &answers {
+        let problems: Vec<String> = validator.iter_errors(answer).map(|error| error.to_string()).collect();
+        assert!(problems.is_empty(), "{name}: {problems:?}\n{answer:#}");
+    }
+    println!("{} answers of {} forms", answers.len(), answers_of_each_form().len());
+    assert!(answers.len() >= 50, "{} answers", answers.len());
+}
+
+#[test]
+fn every_published_word_is_said_in_some_answer_and_no_other() {
+    let mut words = BTreeSet::new();
+    published(&schema(), &mut words);
+    let members: BTreeSet<String> = words.iter().map(|(name, _)| name.clone()).collect();
+    assert_eq!(members, ["code", "heldFor", "kind", "source", "standing", "verdict", "way"].map(str::to_owned).into());
+    let mut said = BTreeSet::new();
+    for (_, answer) in all_answers() {
+        for place in places_of(&answer) {
+            let member = place.rsplit('/').next().unwrap().to_owned();
+            if members.contains(&member) {
+                said.insert((member, answer.pointer(&place).unwrap().as_str().unwrap().to_owned()));
+            }
+        }
+    }
+    assert_eq!(said, words);
+}
+
+#[test]
+fn an_answer_without_a_member_is_refused() {
+    // What ECS or a worker may leave out.
+    let optional = ["deployment", "expectedUntil"];
+    let validator = validator();
+    let mut left_out = BTreeSet::new();
+    for (name, answer) in answers_of_each_form() {
+        for place in places_of(&answer) {
+            let Some((at, member)) = place.rsplit_once('/') else { continue };
+            let mut altered = answer.clone();
+            let Value::Object(members) = altered.pointer_mut(at).unwrap() else { continue };
+            members.remove(member).unwrap();
+            assert_eq!(validator.is_valid(&altered), optional.contains(&member), "{name}: without {place}\n{answer:#}");
+            left_out.insert(member.to_owned());
+        }
+    }
+    assert!(left_out.len() >= 40, "{left_out:?}");
+}
+
+#[test]
+fn an_answer_with_an_unknown_member_is_refused_wherever_it_stands() {
+    let validator = validator();
+    for (name, answer) in answers_of_each_form() {
+        for place in places_of(&answer) {
+            let mut altered = answer.clone();
+            let Value::Object(members) = altered.pointer_mut(&place).unwrap() else { continue };
+            members.insert("fromTheFuture".to_owned(), json!(1));
+            assert!(!validator.is_valid(&altered), "{name}: one more member in `{place}`");
+        }
+    }
+}
+
+#[test]
+fn an_answer_with_a_value_of_another_type_is_refused_wherever_it_stands() {
+    let validator = validator();
+    for (name, answer) in answers_of_each_form() {
+        for place in places_of(&answer) {
+            let other = match answer.pointer(&place).unwrap() {
+                Value::String(_) => json!(7),
+                Value::Number(_) => json!("7"),
+                Value::Bool(_) => json!("true"),
+                Value::Array(_) => json!({}),
+                Value::Object(_) | Value::Null => json!([]),
+            };
+            for other in [other, json!(null), json!("")] {
+                let mut altered = answer.clone();
+                *altered.pointer_mut(&place).unwrap() = other.clone();
+                assert!(!validator.is_valid(&altered), "{name}: {other} in `{place}`");
+            }
+        }
+    }
+}
+
+#[test]
+fn answers_that_contradict_themselves_are_refused() {
+    let validator = validator();
+    let answers = answers_of_each_form();
+    let with = |word: &str| {
+        let found = answers.iter().find(|(_, answer)| form(answer).iter().any(|place| place.ends_with(word)));
+        found.unwrap_or_else(|| panic!("{word}")).1.clone()
+    };
+    for (word, place, value) in [
+        ("\"steady\"", "/status/services/0/gaps", json!(["its tasks could not be listed"])),
+        ("\"clear\"", "/preflight/gaps", json!(["its tasks could not be listed"])),
+        ("\"blocked\"", "/status/services/0/blockers", json!([])),
+        ("\"blocked\"", "/status/services/0/standing", json!("steady")),
+        ("\"waits\"", "/preflight/verdict", json!("clear")),
+        ("\"misses-deadline\"", "/preflight/deadline/marginMinutes", json!(0)),
+        ("\"blocked\"", "/status/services/0/at", json!("2026-09-21 14:13:20")),
+        ("\"blocked\"", "/status/services/0/service", json!("web")),
+    ] {
+        let mut altered = with(word);
+        *altered.pointer_mut(place).unwrap() = value;
+        assert!(!validator.is_valid(&altered), "{word} {place}");
+    }
+    let mut two = with("\"blocked\"");
+    two["error"] = json!({"code": "ecs-failed", "message": "x"});
+    assert!(!validator.is_valid(&two), "an answer has one member");
+    assert!(!validator.is_valid(&json!({})), "an answer has a member");
+}
+
+#[test]
+fn a_look_takes_two_reads_and_three_for_every_hundred_tasks_at_most() {
+    for tasks in [0, 1, 100, 101, 250, 1000] {
+        let mut stage = Stage::new(tasks);
+        for payload in [r#"{"status": {"service": "web"}}"#, r#"{"preflight": {"service": "web"}}"#] {
+            stage.region.lock().calls.clear();
+            let answer = stage.ask(payload);
+            assert!(answer.get("error").is_none(), "{answer}");
+            let reads = stage.region.lock().calls.len();
+            let most = 2 + 3 * usize::try_from(tasks.div_ceil(100)).unwrap();
+            println!("{tasks} tasks: {reads} reads of ECS for {payload}, at most {most}");
+            assert!(reads <= most, "{tasks} tasks: {reads} reads");
+            let deeds: Vec<String> = stage.region.lock().calls.iter().map(|call| call.operation.clone()).collect();
+            assert!(!deeds.contains(&"UpdateTaskProtection".to_owned()), "a look changes nothing: {deeds:?}");
+        }
+    }
+}
+
+#[test]
+fn a_cluster_with_more_services_than_are_told_says_so() {
+    let mut stage = Stage::new(0);
+    let create = |stage: &Stage, name: &str| {
+        stage.region.lock().ecs.create_service(ServiceSpec::new("video", name, 0)).unwrap();
+    };
+    (1..100).for_each(|number| create(&stage, &format!("web-{number}")));
+    // ECS gives 20 reads of services a second after a burst of 100; a call takes its time in AWS too.
+    stage.region.lock().latency_ms = 20;
+    let ask = |stage: &mut Stage| {
+        let answer = stage.ask(r#"{"status": {}}"#);
+        assert!(validator().is_valid(&answer), "{answer:#}");
+        (answer["status"]["services"].as_array().unwrap().len(), answer["status"]["more"].clone())
+    };
+    assert_eq!(ask(&mut stage), (100, json!(false)));
+    create(&stage, "web-100");
+    assert_eq!(ask(&mut stage), (100, json!(true)));
+}
+
+/// The words of the code, each kept complete by the compiler.
+fn verdicts() -> Vec<Verdict> {
+    let all = [Verdict::Clear, Verdict::Waits, Verdict::MissesDeadline, Verdict::Refused, Verdict::Unclear];
+    for verdict in all {
+        match verdict {
+            Verdict::Clear | Verdict::Waits | Verdict::MissesDeadline | Verdict::Refused | Verdict::Unclear => {}
+        }
+    }
+    all.into()
+}
+
+fn standings() -> Vec<Standing> {
+    let all = [Standing::Steady, Standing::Moving, Standing::WillBlock, Standing::Blocked, Standing::Unclear];
+    for standing in all {
+        match standing {
+            Standing::Steady | Standing::Moving | Standing::WillBlock | Standing::Blocked | Standing::Unclear => {}
+        }
+    }
+    all.into()
+}
+
+fn error_codes() -> Vec<&'static str> {
+    let cluster = std::sync::Arc::new("arn:aws:ecs:eu-west-1:111122223333:cluster/video".parse().unwrap());
+    let all = [
+        CommandError::UnknownCommand(String::new()),
+        CommandError::InvalidField { field: "service", problem: String::new() },
+        CommandError::Name(NameError::ShortArn(String::new())),
+        CommandError::ServiceNotFound(ServiceArn::new(cluster, "web").unwrap()),
+        CommandError::Ecs(EcsError::Throttled),
+    ];
+    for error in &all {
+        match error {
+            CommandError::UnknownCommand(_)
+            | CommandError::InvalidField { .. }
+            | CommandError::Name(_)
+            | CommandError::ServiceNotFound(_)
+            | CommandError::Ecs(_) => {}
+        }
+    }
+    all.iter().map(CommandError::code).collect()
+}
+
+fn page() -> String {
+    read("docs/commands.md")
+}
+
+/// The first column of the table with this heading, without backticks.
+fn documented(heading: &str) -> Vec<String> {
+    let page = page();
+    let start = format!("| {heading} |");
+    let rows = page.lines().skip_while(|line| !line.starts_with(&start)).skip(2);
+    let cells = rows.take_while(|line| line.starts_with('|')).map(|line| line.split('|').nth(1).unwrap().trim());
+    cells.flat_map(|cell| cell.split(", ")).map(|cell| cell.trim_matches('`').to_owned()).collect()
+}
+
+/// The fenced blocks of a language.
+fn blocks(language: &str) -> Vec<String> {
+    let fence = format!("```{language}\n");
+    page().split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn the_words_of_the_page_are_those_of_the_code_and_of_the_schema() {
+    let words = |values: Vec<Value>| values.iter().map(|value| value.as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    let verdicts = words(verdicts().iter().map(|verdict| serde_json::to_value(verdict).unwrap()).collect());
+    let standings = words(standings().iter().map(|standing| serde_json::to_value(standing).unwrap()).collect());
+    let codes: Vec<String> = error_codes().into_iter().map(str::to_owned).collect();
+    for (heading, member, words) in
+        [("Verdict", "verdict", verdicts), ("Standing", "standing", standings), ("Code", "code", codes)]
+    {
+        assert_eq!(documented(heading), words, "{heading}");
+        assert_eq!(words_of(member), words.into_iter().collect(), "{heading}");
+    }
+    for (heading, member) in [("Held for", "heldFor"), ("Way out", "way"), ("Kind", "kind"), ("Source", "source")] {
+        assert_eq!(documented(heading).into_iter().collect::<BTreeSet<_>>(), words_of(member), "{heading}");
+    }
+}
+
+#[test]
+fn the_page_explains_every_member() {
+    let schema = schema();
+    let members = |name: &str| schema["$defs"][name]["properties"].as_object().cloned().unwrap_or_else(Map::new);
+    for (heading, name) in [("Member of a service", "service"), ("Member of a preflight", "preflight")] {
+        let rows: BTreeSet<String> = documented(heading).into_iter().collect();
+        assert_eq!(rows, members(name).keys().cloned().collect(), "{heading}");
+    }
+    let page = page();
+    for name in ["status", "movement", "protectedTask", "job", "finish", "deadline", "arithmetic", "error"] {
+        for member in members(name).keys() {
+            assert!(page.contains(&format!("`{member}`")), "{name}.{member}");
+        }
+    }
+}
+
+#[test]
+fn the_examples_of_the_page_are_what_the_function_answers() {
+    let answers = answers_of("the documentation", DOCUMENTED);
+    let examples: Vec<Value> = blocks("json").iter().map(|block| serde_json::from_str(block).unwrap()).collect();
+    assert_eq!(examples, answers, "the function answers\n{}", pretty(&answers));
+}
+
+fn pretty(answers: &[Value]) -> String {
+    answers.iter().map(|answer| format!("{answer:#}\n")).collect()
+}
+
+#[test]
+fn the_real_function_answers_the_same() {
+    let story = Story::parse("the documentation", DOCUMENTED).unwrap();
+    let answers = block_on(async {
+        let region = SharedRegion::new(Region::for_story(story.variants()[0]));
+        let bootstrap = Path::new(env!("CARGO_BIN_EXE_bootstrap"));
+        let process = Process::start(&region, bootstrap, story.settings()).await.unwrap();
+        let mut asked = Asked { function: process, answers: Vec::new() };
+        run(&story, region, &mut asked, &mut Silent).await.unwrap_or_else(|failure| panic!("{failure}"));
+        asked.function.stop().await;
+        asked.answers
+    });
+    assert!(answers.iter().all(|answer| validator().is_valid(answer)), "{}", pretty(&answers));
+    let mut expected = answers_of("the documentation", DOCUMENTED);
+    let mut answers = answers;
+    answers.iter_mut().chain(&mut expected).for_each(to_the_minute);
+    assert_eq!(answers, expected);
+}
+
+/// Cuts every time to its minute: a real clock runs on while the function looks.
+fn to_the_minute(answer: &mut Value) {
+    for place in places_of(answer) {
+        if let Some(Value::String(text)) = answer.pointer_mut(&place)
+            && text.parse::<Timestamp>().is_ok()
+        {
+            text.truncate("2026-01-05T09:30".len());
+        }
+    }
+}
+
+/// Runs the CI step of the page with an `aws` that answers so, and a `jq` that finds this.
+fn ci_step(found: &str) -> std::process::Output {
+    let step = blocks("sh").into_iter().find(|block| block.contains("case ")).expect("the page has a CI step");
+    let directory = tempdir(found);
+    let command = |name: &str, script: &str| {
+        use std::os::unix::fs::PermissionsExt;
+        let file = directory.join(name);
+        fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    command("aws", "for last; do :; done\necho '{}' > \"$last\"\necho '{\"StatusCode\": 200}'");
+    command("jq", &format!("echo '{found}'"));
+    let step = format!("PATH='{}':$PATH\n{step}", directory.display());
+    let mut shell = Command::new("sh");
+    shell.args(["-e", "-c", &step]).current_dir(&directory);
+    let output = shell.output().unwrap();
+    fs::remove_dir_all(&directory).unwrap();
+    output
+}
+
+fn tempdir(name: &str) -> PathBuf {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("ci-step-{name}-{}", std::process::id()));
+    fs::create_dir_all(&directory).unwrap();
+    directory
+}
+
+#[test]
+fn the_ci_step_of_the_page_lets_clear_and_waits_pass_and_stops_at_everything_else() {
+    let verdicts = verdicts().into_iter().map(|verdict| serde_json::to_value(verdict).unwrap());
+    let mut found: Vec<String> = verdicts.map(|verdict| verdict.as_str().unwrap().to_owned()).collect();
+    found.extend(error_codes().into_iter().map(str::to_owned));
+    found.push("no-answer".to_owned());
+    for word in found {
+        let output = ci_step(&word);
+        let passes = ["clear", "waits"].contains(&word.as_str());
+        assert_eq!(output.status.success(), passes, "{word}: {output:?}");
+        assert_eq!(String::from_utf8_lossy(&output.stdout).contains(&word), !passes, "{word}: {output:?}");
+    }
+}

@@ -1,0 +1,364 @@
+//! The sink of alerts before the simulated SNS and SQS and before canned answers: what it sends where, and what it says
+//! when one of them does not take it.
+
+#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_sqs::config::Credentials;
+use ecs_sim::http::{Answer, Call, Publication, Server, ServerOptions, Service, ServiceError, Services};
+use ecs_sim::queue::{MessageAttribute, QueueOrigin, QueueSettings, Queues};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::{Arc, Mutex};
+use taskhold::alert::{Alert, AlertEvent, AlertKind, AlertSink, machine, mail, published};
+use taskhold::aws::{self, AwsAlertSink};
+use taskhold::decide::Diagnosis;
+use taskhold::decide::diagnose::{
+    Arithmetic, Blocker, Deadline, DeadlineSource, Finish, HeldFor, Movement, Standing, WayOut,
+};
+use taskhold::ecs::{ClusterArn, ServiceArn};
+use taskhold::ledger::JobKey;
+use taskhold::observe::{ObservedJob, TASKS_OBSERVED_MAX};
+
+const NOW_MS: i64 = 1_790_000_000_000;
+const TOPIC: &str = "arn:aws:sns:eu-west-1:111122223333:alerts";
+const QUEUE: &str = "alerts";
+const SERVICE: &str = "arn:aws:ecs:eu-west-1:111122223333:service/video/web";
+
+fn now() -> Timestamp {
+    Timestamp::from_millisecond(NOW_MS).unwrap()
+}
+
+/// `tasks` tasks, each with one job of this id, hold a deployment of the service up.
+fn blocked(service: ServiceArn, tasks: usize, job_id: &str) -> Alert {
+    let (begun_at, until) = (now() - SignedDuration::from_mins(12), now() + SignedDuration::from_mins(90));
+    let job = ObservedJob { key: JobKey { job_id: job_id.to_owned(), attempt: 1 }, until, expected_until: None };
+    let blocker = |number: usize| Blocker {
+        task: format!("{number:032x}").parse().unwrap(),
+        deployment: Some("ecs-svc/1111111111111111111".to_owned()),
+        protected_until: until,
+        held_for: HeldFor::Jobs(vec![job.clone()]),
+    };
+    let count = u32::try_from(tasks).unwrap();
+    let diagnosis = Diagnosis {
+        standing: Standing::Blocked,
+        movement: Movement::Deployment { id: "ecs-svc/2222222222222222222".to_owned(), begun_at },
+        blockers: (0..tasks).map(blocker).collect(),
+        blocked_since: Some(begun_at),
+        finish: Some(Finish { by_expiry: until, by_jobs: until }),
+        deadline: Some(Deadline { at: begun_at + SignedDuration::from_hours(3), source: DeadlineSource::Setting }),
+        arithmetic: Arithmetic {
+            desired: count,
+            lower_bound: count,
+            upper_bound: count * 2,
+            live: count * 2,
+            protected: count,
+            room: 0,
+            deployments: 2,
+        },
+        ways_out: vec![WayOut::Wait { until, expected: until }],
+        gaps: Vec::new(),
+    };
+    Alert {
+        incident: format!("{}/{}/ecs-svc/2222222222222222222/deployment-blocked", service.cluster.name, service.name),
+        kind: AlertKind::DeploymentBlocked,
+        event: AlertEvent::Opened,
+        service,
+        since: begun_at,
+        at: now(),
+        diagnosis,
+    }
+}
+
+fn service(cluster: &str, name: &str) -> ServiceArn {
+    let cluster: ClusterArn = format!("arn:aws:ecs:eu-west-1:111122223333:cluster/{cluster}").parse().unwrap();
+    ServiceArn::new(Arc::new(cluster), name).unwrap()
+}
+
+fn alert() -> Alert {
+    blocked(service("video", "web"), 2, "secret-job")
+}
+
+async fn sdk_config(endpoint: &str) -> SdkConfig {
+    let loader = aws_config::defaults(BehaviorVersion::latest())
+        .endpoint_url(endpoint)
+        .region(Region::new("eu-west-1"))
+        .credentials_provider(Credentials::new("AROAEXAMPLE:taskhold", "secret", None, None, "test"));
+    aws::with_own_settings(loader).load().await
+}
+
+/// Where a sink is to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum To {
+    Topic,
+    Queue,
+    Both,
+    Neither,
+}
+
+async fn sink(endpoint: &str, to: To) -> AwsAlertSink {
+    let topic_arn = matches!(to, To::Topic | To::Both).then(|| TOPIC.to_owned());
+    let queue_url = matches!(to, To::Queue | To::Both).then(|| format!("{endpoint}/111122223333/{QUEUE}"));
+    AwsAlertSink::new(&sdk_config(endpoint).await, topic_arn, queue_url)
+}
+
+type NoEcs = fn(i64, &str, &Value) -> Answer;
+
+/// The simulated SNS, and the simulated SQS with one queue.
+struct Simulated {
+    services: Arc<Mutex<Services<NoEcs>>>,
+    server: Server,
+}
+
+impl Simulated {
+    async fn start() -> Self {
+        let mut queues = Queues::new(QueueOrigin::new("eu-west-1", "111122223333"), NOW_MS);
+        queues.create(QUEUE, QueueSettings::default()).unwrap();
+        let no_ecs: NoEcs = |_, operation, _| panic!("{operation} was called");
+        let services = Arc::new(Mutex::new(Services::new(no_ecs, queues, || NOW_MS)));
+        let server = Server::start(Arc::clone(&services), ServerOptions::default()).await.unwrap();
+        Self { services, server }
+    }
+
+    async fn send(&self, to: To, alert: &Alert) -> Result<(), String> {
+        sink(&self.server.endpoint(), to).await.send(alert).await
+    }
+
+    fn publications(&self) -> Vec<Publication> {
+        self.services.lock().unwrap().topics.publications().to_vec()
+    }
+
+    /// The bodies and attributes in the queue.
+    fn queued(&self) -> Vec<(String, Vec<(String, MessageAttribute)>)> {
+        let services = self.services.lock().unwrap();
+        let messages = services.queues.messages(QUEUE).unwrap();
+        messages.iter().map(|kept| (kept.body.clone(), kept.attributes.clone().into_iter().collect())).collect()
+    }
+}
+
+/// SNS and SQS that give every call their answer, and the calls.
+struct Canned {
+    calls: Arc<Mutex<Vec<Call>>>,
+    server: Server,
+}
+
+impl Canned {
+    async fn answering(sns: Answer, sqs: Answer) -> Self {
+        let calls = Arc::new(Mutex::new(Vec::new()));
+        let captured = Arc::clone(&calls);
+        let backend = move |call: Call| {
+            let answer = if call.service == Service::Sns { sns.clone() } else { sqs.clone() };
+            captured.lock().unwrap().push(call);
+            answer
+        };
+        let server = Server::start(Arc::new(Mutex::new(backend)), ServerOptions::default()).await.unwrap();
+        Self { calls, server }
+    }
+
+    async fn send(&self, to: To) -> Result<(), String> {
+        sink(&self.server.endpoint(), to).await.send(&alert()).await
+    }
+
+    /// The operations that were called, in the order of the services' names.
+    fn operations(&self) -> Vec<String> {
+        let mut operations: Vec<String> =
+            self.calls.lock().unwrap().iter().map(|call| call.operation.clone()).collect();
+        operations.sort();
+        operations
+    }
+}
+
+fn taken() -> Answer {
+    Answer::Output(json!({"MessageId": "827137ab-8e43-4a17-af32-39b36c047d92", "MD5OfMessageBody": "0".repeat(32)}))
+}
+
+fn error(code: &str, status: u16) -> Answer {
+    Answer::Error(ServiceError { code: code.to_owned(), message: "because of x".to_owned(), status })
+}
+
+fn attributes() -> Value {
+    let string = |value: &str| json!({"DataType": "String", "StringValue": value});
+    json!({"kind": string("deployment-blocked"), "event": string("opened"), "service": string(SERVICE)})
+}
+
+#[tokio::test]
+async fn a_publication_names_topic_subject_texts_and_attributes_and_nothing_else() {
+    let canned = Canned::answering(taken(), taken()).await;
+    assert_eq!(canned.send(To::Topic).await, Ok(()));
+    let calls = canned.calls.lock().unwrap();
+    let [call] = calls.as_slice() else { panic!("an alert is published exactly once: {calls:?}") };
+    let expected = json!({
+        "TopicArn": TOPIC,
+        "Subject": mail::subject(&alert()),
+        "MessageStructure": "json",
+        "Message": published::message(&alert()),
+        "MessageAttributes": attributes(),
+    });
+    assert_eq!((call.service, call.operation.as_str(), &call.body), (Service::Sns, "Publish", &expected));
+    assert_eq!(call.access_key_id.as_deref(), Some("AROAEXAMPLE:taskhold"), "the call is signed");
+}
+
+#[tokio::test]
+async fn a_message_names_queue_body_and_attributes_and_nothing_else() {
+    let canned = Canned::answering(taken(), taken()).await;
+    assert_eq!(canned.send(To::Queue).await, Ok(()));
+    let calls = canned.calls.lock().unwrap();
+    let [call] = calls.as_slice() else { panic!("an alert is sent exactly once: {calls:?}") };
+    let expected = json!({
+        "QueueUrl": format!("{}/111122223333/{QUEUE}", canned.server.endpoint()),
+        "MessageBody": machine::message(&alert()),
+        "MessageAttributes": attributes(),
+    });
+    assert_eq!((call.service, call.operation.as_str(), &call.body), (Service::Sqs, "SendMessage", &expected));
+}
+
+#[tokio::test]
+async fn an_alert_goes_to_the_topic_to_the_queue_to_both_or_to_neither() {
+    for (to, published, queued) in [(To::Topic, 1, 0), (To::Queue, 0, 1), (To::Both, 1, 1), (To::Neither, 0, 0)] {
+        let simulated = Simulated::start().await;
+        assert_eq!(simulated.send(to, &alert()).await, Ok(()), "{to:?}");
+        assert_eq!((simulated.publications().len(), simulated.queued().len()), (published, queued), "{to:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_published_has_a_text_for_every_protocol_and_what_is_queued_is_for_machines() {
+    let simulated = Simulated::start().await;
+    simulated.send(To::Both, &alert()).await.unwrap();
+    let publication = simulated.publications().remove(0);
+    assert_eq!((publication.topic_arn.as_str(), publication.subject), (TOPIC, Some(mail::subject(&alert()))));
+    let texts: Value = serde_json::from_str(&publication.message).unwrap();
+    assert!(texts["default"].is_string(), "{texts}");
+    let attribute = |name: &str, value: &str| (name.to_owned(), MessageAttribute::string(value));
+    let attributes =
+        [attribute("event", "opened"), attribute("kind", "deployment-blocked"), attribute("service", SERVICE)];
+    assert_eq!(simulated.queued(), [(machine::message(&alert()), attributes.to_vec())]);
+}
+
+#[tokio::test]
+async fn kinds_and_events_are_told_apart_by_attributes() {
+    let simulated = Simulated::start().await;
+    let events = [AlertEvent::Opened, AlertEvent::Escalated, AlertEvent::Repeated, AlertEvent::Resolved];
+    let all = AlertKind::ALL.into_iter().flat_map(|kind| events.map(|event| (kind, event)));
+    let all: Vec<(AlertKind, AlertEvent)> = all.collect();
+    for (kind, event) in &all {
+        simulated.send(To::Both, &Alert { kind: *kind, event: *event, ..alert() }).await.unwrap();
+    }
+    let expected: Vec<(&str, &str)> = all.iter().map(|(kind, event)| (kind.as_str(), event.as_str())).collect();
+    let publications = simulated.publications();
+    let published = publications.iter().map(|publication| {
+        let text = |name: &str| publication.input["MessageAttributes"][name]["StringValue"].as_str().unwrap();
+        (text("kind"), text("event"))
+    });
+    assert_eq!(published.collect::<Vec<_>>(), expected);
+    let queued = simulated.queued();
+    let queued = queued.iter().map(|(_, attributes)| attributes.clone());
+    let expected = all.iter().map(|(kind, event)| {
+        let attribute = |name: &str, value: &str| (name.to_owned(), MessageAttribute::string(value));
+        vec![attribute("event", event.as_str()), attribute("kind", kind.as_str()), attribute("service", SERVICE)]
+    });
+    assert_eq!(queued.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+}
+
+/// The longest names that ECS allows, as many tasks as a look takes in, and the longest job ids, of what takes most room.
+#[tokio::test]
+async fn an_alert_about_the_largest_service_is_taken_whole() {
+    let long = "n".repeat(255);
+    for job_id in ["\u{1f980}".repeat(256), "\u{1}".repeat(256), "\"\\".repeat(128)] {
+        let simulated = Simulated::start().await;
+        let alert = blocked(service(&long, &long), TASKS_OBSERVED_MAX, &job_id);
+        assert_eq!(simulated.send(To::Both, &alert).await, Ok(()));
+        assert_eq!((simulated.publications().len(), simulated.queued().len()), (1, 1));
+    }
+}
+
+#[tokio::test]
+async fn one_that_fails_does_not_keep_the_other_from_being_told() {
+    let because_of = |which: &str, text: &str| {
+        assert!(text.starts_with(&format!("the {which} did not take it: HTTP 403: ")), "{text}");
+        assert_eq!(text.matches("did not take it").count(), 1, "{text}");
+    };
+    let canned = Canned::answering(error("AuthorizationError", 403), taken()).await;
+    because_of("alert topic", &canned.send(To::Both).await.unwrap_err());
+    assert_eq!(canned.operations(), ["Publish", "SendMessage"]);
+
+    let canned = Canned::answering(taken(), error("AccessDeniedException", 403)).await;
+    because_of("alert queue", &canned.send(To::Both).await.unwrap_err());
+    assert_eq!(canned.operations(), ["Publish", "SendMessage"]);
+}
+
+#[tokio::test]
+async fn if_both_fail_the_text_says_so_of_each() {
+    let canned = Canned::answering(error("InternalError", 500), error("RequestThrottled", 403)).await;
+    let text = canned.send(To::Both).await.unwrap_err();
+    let (topic, queue) = text.split_once("; the alert queue did not take it: ").unwrap_or_else(|| panic!("{text}"));
+    assert!(topic.starts_with("the alert topic did not take it: HTTP 500: "), "{text}");
+    assert!(queue.starts_with("HTTP 403: "), "{text}");
+}
+
+#[tokio::test]
+async fn a_failure_is_told_in_a_line_without_the_alert_and_is_not_tried_again() {
+    for (answer, expected) in [
+        (error("Throttled", 429), "because of x"),
+        (error("AuthorizationError", 403), "because of x"),
+        (error("NotFound", 404), "because of x"),
+        (error("KMSThrottling", 400), "because of x"),
+        (error("ABrandNewError", 400), "ABrandNewError"),
+        (error("InternalError", 500), "HTTP 500"),
+        (Answer::ConnectionLost, "connection closed"),
+    ] {
+        let canned = Canned::answering(answer, taken()).await;
+        let text = canned.send(To::Topic).await.unwrap_err();
+        assert!(text.contains(expected), "expected {expected}, found {text}");
+        assert!(!text.contains("secret") && text.len() < 300, "{text}");
+        assert_eq!(canned.operations(), ["Publish"]);
+    }
+    for (answer, expected) in [
+        (error("RequestThrottled", 403), "because of x"),
+        (error("AccessDeniedException", 403), "AccessDeniedException"),
+        (error("QueueDoesNotExist", 400), "because of x"),
+        (error("InternalFailure", 500), "HTTP 500"),
+        (Answer::ConnectionLost, "connection closed"),
+    ] {
+        let canned = Canned::answering(taken(), answer).await;
+        let text = canned.send(To::Queue).await.unwrap_err();
+        assert!(text.contains(expected), "expected {expected}, found {text}");
+        assert!(!text.contains("secret") && text.len() < 300, "{text}");
+        assert_eq!(canned.operations(), ["SendMessage"]);
+    }
+}
+
+#[tokio::test]
+async fn a_queue_that_does_not_exist_takes_nothing_and_the_topic_still_does() {
+    let simulated = Simulated::start().await;
+    let endpoint = simulated.server.endpoint();
+    let elsewhere = Some(format!("{endpoint}/111122223333/another"));
+    let sink = AwsAlertSink::new(&sdk_config(&endpoint).await, Some(TOPIC.to_owned()), elsewhere);
+    let text = sink.send(&alert()).await.unwrap_err();
+    assert!(text.starts_with("the alert queue did not take it: HTTP 400: "), "{text}");
+    assert_eq!(simulated.publications().len(), 1);
+}
+
+#[tokio::test]
+async fn where_nobody_listens_nothing_is_taken() {
+    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+    let text = sink(&format!("http://127.0.0.1:{port}"), To::Both).await.send(&alert()).await.unwrap_err();
+    assert_eq!(text.matches("Connection refused").count(), 2, "{text}");
+}
+
+/// A server that takes two connections, answers neither, and closes both: were the second call made only after the first
+/// had failed, the first would have to time out.
+#[tokio::test]
+async fn topic_and_queue_are_told_at_once() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    // It ends with the second connection, or with the test's process.
+    std::thread::spawn(move || {
+        let both = [listener.accept().unwrap(), listener.accept().unwrap()];
+        drop(both);
+    });
+    let text = sink(&endpoint, To::Both).await.send(&alert()).await.unwrap_err();
+    assert!(!text.contains("timeout") && !text.contains("timed out"), "{text}");
+    assert_eq!(text.matches("did not take it").count(), 2, "{text}");
+}

@@ -1,0 +1,462 @@
+//! What is seen of a service when reads fail: each failure leaves its gap, and none looks like "no tasks", "no
+//! protection" or "no job". What is judged from such a picture is never "steady" and never "clear".
+
+#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
+
+use jiff::{SignedDuration, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use taskhold::clock::Clock;
+use taskhold::decide::diagnose::{HeldFor, Standing, WatchPolicy, WayOut, diagnose};
+use taskhold::decide::preflight::{Verdict, preflight};
+use taskhold::ecs::{
+    ClusterArn, Deployment, DeploymentController, DeploymentStatus, DeploymentStrategy, EcsError, Failure,
+    FailureReason, Page, ProtectedTask, ProtectionAnswer, RolloutState, Service, ServiceArn, ServiceReads,
+    ServiceStatus, Task, TaskDescription, TaskId,
+};
+use taskhold::ledger::{Job, JobKey, Ledger, LedgerError, Stored, TaskEntry, Versioned};
+use taskhold::observe::{Gap, Jobs, Observed, ObservedTask, TASKS_OBSERVED_MAX, observe};
+
+const OLD: &str = "ecs-svc/1111111111111111111";
+const NEW: &str = "ecs-svc/2222222222222222222";
+/// As many as ECS lists, describes and tells the protection of in one answer.
+const PAGE: usize = 100;
+
+fn at(minute: i64) -> Timestamp {
+    Timestamp::from_second(1_790_000_000 + minute * 60).unwrap()
+}
+
+fn id(number: usize) -> TaskId {
+    format!("{number:032x}").parse().unwrap()
+}
+
+fn web() -> ServiceArn {
+    let cluster: ClusterArn = "arn:aws:ecs:eu-west-1:111122223333:cluster/video".parse().unwrap();
+    ServiceArn::new(Arc::new(cluster), "web").unwrap()
+}
+
+struct AtMinute(i64);
+
+impl Clock for AtMinute {
+    fn now(&self) -> Timestamp {
+        at(self.0)
+    }
+
+    async fn sleep(&self, _: Duration) {
+        panic!("a look does not wait");
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Read {
+    Service,
+    List,
+    Tasks,
+    Protection,
+}
+
+/// How ECS answers for a task that it should tell the protection of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Protection {
+    Until(i64),
+    None,
+    WithoutEnd,
+    Refused(FailureReason),
+    NotAnswered,
+}
+
+#[derive(Clone, Debug)]
+struct FakeTask {
+    started_by: &'static str,
+    desired_status: &'static str,
+    protection: Protection,
+    /// It stops between the list and its description.
+    is_gone: bool,
+}
+
+/// An ECS of one service, whose `n`-th read of a kind fails if the script says so.
+struct FakeEcs {
+    service: Option<Service>,
+    tasks: Vec<FakeTask>,
+    fails: BTreeMap<(Read, usize), EcsError>,
+    list_never_ends: bool,
+    reads: Mutex<Vec<Read>>,
+}
+
+impl FakeEcs {
+    fn new(service: Service, tasks: Vec<FakeTask>) -> Self {
+        let (fails, reads) = (BTreeMap::new(), Mutex::default());
+        Self { service: Some(service), tasks, fails, list_never_ends: false, reads }
+    }
+
+    fn failing(mut self, read: Read, number: usize, error: EcsError) -> Self {
+        self.fails.insert((read, number), error);
+        self
+    }
+
+    fn read(&self, read: Read) -> Result<(), EcsError> {
+        let mut reads = self.reads.lock().unwrap();
+        let number = reads.iter().filter(|earlier| **earlier == read).count();
+        reads.push(read);
+        self.fails.get(&(read, number)).cloned().map_or(Ok(()), Err)
+    }
+
+    fn count(&self, read: Read) -> usize {
+        self.reads.lock().unwrap().iter().filter(|made| **made == read).count()
+    }
+
+    fn named<'a>(&'a self, ids: &'a [TaskId]) -> impl Iterator<Item = (TaskId, &'a FakeTask)> {
+        assert!((1..=PAGE).contains(&ids.len()), "ECS takes 1 to {PAGE} tasks, not {}", ids.len());
+        ids.iter().map(|id| (id.clone(), &self.tasks[usize::from_str_radix(id.as_str(), 16).unwrap()]))
+    }
+}
+
+impl ServiceReads for FakeEcs {
+    async fn describe_service(&self, _: &ServiceArn) -> Result<Option<Service>, EcsError> {
+        self.read(Read::Service).map(|()| self.service.clone())
+    }
+
+    async fn list_tasks(&self, _: &ServiceArn, next_token: Option<&str>) -> Result<Page<TaskId>, EcsError> {
+        self.read(Read::List)?;
+        if self.list_never_ends {
+            return Ok(Page { items: Vec::new(), next_token: Some("again".to_owned()) });
+        }
+        let from = next_token.map_or(0, |token| token.parse().unwrap());
+        let to = (from + PAGE).min(self.tasks.len());
+        let next_token = (to < self.tasks.len()).then(|| to.to_string());
+        Ok(Page { items: (from..to).map(id).collect(), next_token })
+    }
+
+    async fn describe_tasks(&self, _: &ClusterArn, tasks: &[TaskId]) -> Result<Vec<TaskDescription>, EcsError> {
+        self.read(Read::Tasks)?;
+        let described = self.named(tasks).filter(|(_, task)| !task.is_gone).map(|(id, task)| TaskDescription {
+            id,
+            started_by: Some(task.started_by.to_owned()),
+            last_status: "RUNNING".to_owned(),
+            desired_status: task.desired_status.to_owned(),
+            started_at: Some(at(0)),
+        });
+        Ok(described.collect())
+    }
+
+    async fn get_task_protection(&self, _: &ClusterArn, tasks: &[TaskId]) -> Result<ProtectionAnswer, EcsError> {
+        self.read(Read::Protection)?;
+        let mut answer = ProtectionAnswer::default();
+        for (task_id, task) in self.named(tasks) {
+            let (protection_enabled, expiration_date) = match &task.protection {
+                Protection::Until(minute) => (true, Some(at(*minute))),
+                Protection::None => (false, None),
+                Protection::WithoutEnd => (true, None),
+                Protection::NotAnswered => continue,
+                Protection::Refused(reason) => {
+                    answer.failures.push(Failure { task_id, reason: reason.clone(), detail: None });
+                    continue;
+                }
+            };
+            answer.protected_tasks.push(ProtectedTask { task_id, protection_enabled, expiration_date });
+        }
+        Ok(answer)
+    }
+
+    async fn list_services(&self, cluster: &Arc<ClusterArn>, _: Option<&str>) -> Result<Page<ServiceArn>, EcsError> {
+        panic!("a look at one service does not list those of {cluster:?}");
+    }
+}
+
+/// A ledger in which every task has one job until the 90th minute, but for those that it cannot read.
+#[derive(Default)]
+struct FakeLedger {
+    fails_for: BTreeSet<TaskId>,
+    loads: Mutex<usize>,
+}
+
+fn ledger_error() -> LedgerError {
+    LedgerError::Unexpected("the table is gone".to_owned())
+}
+
+impl Ledger for FakeLedger {
+    async fn load(&self, task: &Task) -> Result<Versioned, LedgerError> {
+        *self.loads.lock().unwrap() += 1;
+        if self.fails_for.contains(&task.id) {
+            return Err(ledger_error());
+        }
+        let job =
+            Job { started_at: Some(at(0)), declared_until: Some(at(90)), heard_at: Some(at(0)), ..Job::default() };
+        let mut entry = TaskEntry::default();
+        entry.merge_job(&JobKey { job_id: "j".to_owned(), attempt: 1 }, &job);
+        Ok(Versioned { entry, version: 1 })
+    }
+
+    async fn store(&self, task: &Task, _: &Versioned, _: Timestamp) -> Result<Stored, LedgerError> {
+        panic!("a look stores nothing about {task}");
+    }
+}
+
+fn task(started_by: &'static str, protection: Protection) -> FakeTask {
+    FakeTask { started_by, desired_status: "RUNNING", protection, is_gone: false }
+}
+
+fn deployment(id: &str, status: DeploymentStatus, running: usize) -> Deployment {
+    let count = u32::try_from(running).unwrap();
+    let is_new = id == NEW;
+    Deployment {
+        id: id.to_owned(),
+        status,
+        rollout_state: if is_new { RolloutState::InProgress } else { RolloutState::Completed },
+        desired_count: count,
+        running_count: count,
+        pending_count: 0,
+        created_at: at(if is_new { 30 } else { 0 }),
+        updated_at: at(if is_new { 30 } else { 0 }),
+    }
+}
+
+fn service(desired: usize, deployments: Vec<Deployment>) -> Service {
+    let count = u32::try_from(desired).unwrap();
+    Service {
+        arn: web(),
+        status: ServiceStatus::Active,
+        desired_count: count,
+        running_count: count,
+        pending_count: 0,
+        controller: DeploymentController::Ecs,
+        strategy: DeploymentStrategy::Rolling,
+        minimum_healthy_percent: 100,
+        maximum_percent: 200,
+        deployments,
+        task_sets: Vec::new(),
+        events: Vec::new(),
+        tags: BTreeMap::new(),
+    }
+}
+
+/// All its tasks, of one deployment; every tenth of them is protected.
+fn steady(tasks: usize) -> FakeEcs {
+    let protection = |number: usize| if number.is_multiple_of(10) { Protection::Until(95) } else { Protection::None };
+    let service = service(tasks, vec![deployment(OLD, DeploymentStatus::Primary, tasks)]);
+    FakeEcs::new(service, (0..tasks).map(|number| task(OLD, protection(number))).collect())
+}
+
+/// A deployment that has only to wait for the protected tasks of the old one, which are the last of the list.
+fn blocked(new: usize, old: usize) -> FakeEcs {
+    let deployments =
+        vec![deployment(NEW, DeploymentStatus::Primary, new), deployment(OLD, DeploymentStatus::Active, old)];
+    let mut tasks = vec![task(NEW, Protection::None); new];
+    tasks.extend(vec![task(OLD, Protection::Until(95)); old]);
+    FakeEcs::new(service(new, deployments), tasks)
+}
+
+async fn look(ecs: &FakeEcs) -> Observed {
+    look_with(ecs, &FakeLedger::default()).await
+}
+
+async fn look_with(ecs: &FakeEcs, ledger: &FakeLedger) -> Observed {
+    observe((ecs, ledger, &AtMinute(60)), &web()).await.unwrap().unwrap()
+}
+
+fn policy() -> WatchPolicy {
+    WatchPolicy { deadline: SignedDuration::from_hours(3) }
+}
+
+/// Judges a picture that has a gap: nothing is found in order, and nothing that was seen is forgotten.
+fn judged_with_care(observed: &Observed, name: &str) {
+    assert!(!observed.gaps.is_empty(), "{name}");
+    let diagnosis = diagnose(observed, None, &policy());
+    let told: Vec<String> = observed.gaps.iter().map(ToString::to_string).collect();
+    assert_eq!(diagnosis.gaps, told, "{name}: every gap is told");
+    match diagnosis.standing {
+        Standing::Unclear => assert_eq!(diagnosis.blockers.len(), 0, "{name}: {diagnosis:?}"),
+        Standing::Blocked | Standing::WillBlock => assert_ne!(diagnosis.blockers.len(), 0, "{name}: {diagnosis:?}"),
+        Standing::Steady | Standing::Moving => panic!("{name} looks in order: {diagnosis:?}"),
+    }
+    let ahead = preflight(observed, &policy());
+    assert_eq!(ahead.verdict, Verdict::Unclear, "{name}: {ahead:?}");
+    assert_eq!(ahead.gaps, told, "{name}: every gap is told");
+    assert_eq!(ahead.blockers.len(), observed.protected().count(), "{name}: what was seen is told");
+}
+
+fn errors() -> [EcsError; 3] {
+    [EcsError::Throttled, EcsError::Server("HTTP 500".to_owned()), EcsError::NoAnswer("timed out".to_owned())]
+}
+
+#[tokio::test]
+async fn a_picture_without_gaps_has_every_task_its_protection_and_its_jobs() {
+    let ecs = steady(250);
+    let ledger = FakeLedger::default();
+    let observed = look_with(&ecs, &ledger).await;
+    assert_eq!((observed.at, observed.tasks.len(), &observed.gaps), (at(60), 250, &vec![]));
+    let order: Vec<TaskId> = observed.tasks.iter().map(|task| task.id.clone()).collect();
+    assert_eq!(order, (0..250).map(id).collect::<Vec<_>>(), "in the order of ECS");
+    for (number, task) in observed.tasks.iter().enumerate() {
+        let until = number.is_multiple_of(10).then(|| at(95));
+        assert_eq!(task.protected_until, until, "task {number}");
+        assert_eq!(matches!(task.jobs, Jobs::Known(_)), until.is_some(), "task {number}: only these are looked up");
+    }
+    assert_eq!(*ledger.loads.lock().unwrap(), 25);
+    let counts = [Read::Service, Read::List, Read::Tasks, Read::Protection].map(|read| ecs.count(read));
+    assert_eq!(counts, [1, 3, 3, 3]);
+    assert_eq!(diagnose(&observed, None, &policy()).standing, Standing::Steady);
+    assert_eq!(preflight(&observed, &policy()).verdict, Verdict::Waits);
+    let observed = look(&blocked(2, 1)).await;
+    assert_eq!(diagnose(&observed, None, &policy()).standing, Standing::Blocked);
+}
+
+#[tokio::test]
+async fn a_service_that_could_not_be_described_is_an_error_and_not_an_absent_service() {
+    for error in errors() {
+        let ecs = steady(2).failing(Read::Service, 0, error.clone());
+        let seen = observe((&ecs, &FakeLedger::default(), &AtMinute(60)), &web()).await;
+        assert_eq!(seen, Err(error));
+        assert_eq!(ecs.reads.lock().unwrap().len(), 1, "nothing else is asked");
+    }
+    let absent = FakeEcs { service: None, ..steady(2) };
+    assert_eq!(observe((&absent, &FakeLedger::default(), &AtMinute(60)), &web()).await, Ok(None));
+}
+
+#[tokio::test]
+async fn every_read_that_fails_on_any_page_leaves_its_gap_and_is_never_taken_for_an_answer() {
+    let gap = |read, error| match read {
+        Read::List => Gap::Tasks(error),
+        Read::Tasks => Gap::Descriptions(error),
+        Read::Protection => Gap::Protection(error),
+        Read::Service => unreachable!("that is an error"),
+    };
+    for read in [Read::List, Read::Tasks, Read::Protection] {
+        for page in 0..3 {
+            for error in errors() {
+                for (name, ecs) in [("steady", steady(250)), ("blocked", blocked(150, 100))] {
+                    let name = format!("{name}, {read:?} {page}, {error}");
+                    let observed = look(&ecs.failing(read, page, error.clone())).await;
+                    assert_eq!(observed.gaps, [gap(read, error.clone())], "{name}");
+                    judged_with_care(&observed, &name);
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn pages_that_were_read_stay_when_another_page_fails() {
+    let observed = look(&steady(250).failing(Read::List, 1, EcsError::Throttled)).await;
+    assert_eq!((observed.tasks.len(), observed.protected().count()), (100, 10), "the list ends at its failed page");
+    let observed = look(&steady(250).failing(Read::Tasks, 1, EcsError::Throttled)).await;
+    assert_eq!((observed.tasks.len(), observed.protected().count()), (150, 15), "the third page is read all the same");
+    let observed = look(&steady(250).failing(Read::Protection, 0, EcsError::Throttled)).await;
+    assert_eq!((observed.tasks.len(), observed.protected().count()), (250, 15));
+    let blocked = look(&blocked(150, 100).failing(Read::Protection, 0, EcsError::Throttled)).await;
+    assert_eq!(diagnose(&blocked, None, &policy()).blockers.len(), 100, "what was seen is not forgotten");
+}
+
+#[tokio::test]
+async fn when_all_fails_every_gap_is_told() {
+    let mut ecs = steady(250);
+    for page in 0..3 {
+        ecs = ecs.failing(Read::Tasks, page, EcsError::Throttled);
+    }
+    let observed = look(&ecs.failing(Read::List, 2, EcsError::Throttled)).await;
+    let expected = [
+        Gap::Tasks(EcsError::Throttled),
+        Gap::Descriptions(EcsError::Throttled),
+        Gap::Descriptions(EcsError::Throttled),
+    ];
+    assert_eq!(observed.gaps, expected);
+    judged_with_care(&observed, "everything");
+}
+
+#[tokio::test]
+async fn a_protection_that_ecs_does_not_tell_is_a_gap_and_not_no_protection() {
+    for (untold, says) in [
+        (Protection::NotAnswered, "only `nothing`"),
+        (Protection::WithoutEnd, "only `protected, and no end`"),
+        (Protection::Refused(FailureReason::Other("FROM_THE_FUTURE".to_owned())), "only `FROM_THE_FUTURE`"),
+        (Protection::Refused(FailureReason::TaskNotValid), "only `TASK_NOT_VALID`"),
+    ] {
+        let mut ecs = blocked(2, 1);
+        ecs.tasks[2].protection = untold.clone();
+        let observed = look(&ecs).await;
+        let [Gap::Protection(EcsError::Server(text))] = observed.gaps.as_slice() else {
+            panic!("{untold:?}: {:?}", observed.gaps)
+        };
+        assert!(text.contains(id(2).as_str()) && text.ends_with(says), "{text}");
+        judged_with_care(&observed, &format!("{untold:?}"));
+    }
+}
+
+#[tokio::test]
+async fn tasks_that_are_gone_or_stopping_hold_nothing_up_and_are_no_gap() {
+    let mut ecs = blocked(2, 3);
+    ecs.tasks[2].is_gone = true;
+    ecs.tasks[3].desired_status = "STOPPED";
+    ecs.tasks[4].protection = Protection::Refused(FailureReason::Missing);
+    let observed = look(&ecs).await;
+    assert_eq!((observed.tasks.len(), observed.protected().count(), &observed.gaps), (3, 0, &vec![]));
+    assert_eq!(diagnose(&observed, None, &policy()).standing, Standing::Moving);
+}
+
+#[tokio::test]
+async fn a_ledger_that_fails_is_a_gap_and_the_task_is_neither_idle_nor_foreign() {
+    let ledger = FakeLedger { fails_for: BTreeSet::from([id(2)]), ..FakeLedger::default() };
+    let observed = look_with(&blocked(2, 2), &ledger).await;
+    assert_eq!(observed.gaps, [Gap::Jobs(ledger_error())]);
+    let jobs: Vec<&Jobs> =
+        observed.tasks.iter().filter(|task| task.protected_until.is_some()).map(|t| &t.jobs).collect();
+    assert!(matches!(jobs.as_slice(), [Jobs::Unread, Jobs::Known(known)] if known.len() == 1), "{jobs:?}");
+    judged_with_care(&observed, "the ledger");
+    let diagnosis = diagnose(&observed, None, &policy());
+    let held: Vec<_> = diagnosis.blockers.iter().map(|blocker| (&blocker.task, &blocker.held_for)).collect();
+    assert!(matches!(held.as_slice(), [(_, HeldFor::Unread), (_, HeldFor::Jobs(_))]), "{held:?}");
+    assert!(!diagnosis.ways_out.iter().any(|way| matches!(way, WayOut::ReleaseIdle { .. })), "{diagnosis:?}");
+    assert_eq!(diagnosis.finish.unwrap().by_jobs, at(95), "what is not known counts to the end of the protection");
+    let steady = look_with(&steady(3), &FakeLedger { fails_for: BTreeSet::from([id(0)]), ..ledger }).await;
+    judged_with_care(&steady, "the ledger, of a steady service");
+}
+
+#[tokio::test]
+async fn what_was_seen_is_enough_for_a_no() {
+    let mut ecs = steady(150);
+    ecs.tasks[0].protection = Protection::Until(60 + 181);
+    let ledger = FakeLedger { fails_for: BTreeSet::from([id(0)]), ..FakeLedger::default() };
+    let observed = look_with(&ecs.failing(Read::Protection, 1, EcsError::Throttled), &ledger).await;
+    assert_eq!(observed.gaps, [Gap::Protection(EcsError::Throttled), Gap::Jobs(ledger_error())]);
+    assert_eq!(preflight(&observed, &policy()).verdict, Verdict::MissesDeadline);
+    let mut ecs = steady(150);
+    let deployments = (0..5).map(|_| deployment(OLD, DeploymentStatus::Active, 30)).collect();
+    ecs.service = Some(service(150, deployments));
+    let observed = look(&ecs.failing(Read::List, 0, EcsError::Throttled)).await;
+    assert_eq!(preflight(&observed, &policy()).verdict, Verdict::Refused);
+}
+
+#[tokio::test]
+async fn as_many_tasks_as_ecs_allows_are_seen_and_more_are_a_gap() {
+    let full = steady(TASKS_OBSERVED_MAX);
+    let observed = look(&full).await;
+    assert_eq!((observed.tasks.len(), &observed.gaps), (TASKS_OBSERVED_MAX, &vec![]));
+    let over = steady(TASKS_OBSERVED_MAX + 1);
+    let observed = look(&over).await;
+    assert_eq!(observed.gaps, [Gap::TooManyTasks(TASKS_OBSERVED_MAX)]);
+    assert_eq!(observed.tasks.len(), TASKS_OBSERVED_MAX);
+    judged_with_care(&observed, "more tasks than are looked at");
+    for ecs in [full, over] {
+        let counts = [Read::Service, Read::List, Read::Tasks, Read::Protection].map(|read| ecs.count(read));
+        assert_eq!(counts, [1, 50, 50, 50]);
+    }
+}
+
+#[tokio::test]
+async fn a_list_without_an_end_is_given_up_and_is_a_gap() {
+    let ecs = FakeEcs { list_never_ends: true, ..steady(2) };
+    let observed = look(&ecs).await;
+    assert_eq!(ecs.count(Read::List), 100);
+    let told = "ListTasks answered 100 pages with 0 tasks and told of more";
+    assert_eq!(observed.gaps, [Gap::Tasks(EcsError::Server(told.to_owned()))]);
+    judged_with_care(&observed, "a list without an end");
+}
+
+#[tokio::test]
+async fn a_service_without_tasks_is_seen_without_a_gap_and_without_a_read_for_nothing() {
+    let ecs = steady(0);
+    let observed = look(&ecs).await;
+    assert_eq!((observed.tasks, observed.gaps), (Vec::<ObservedTask>::new(), vec![]));
+    assert_eq!(*ecs.reads.lock().unwrap(), [Read::Service, Read::List]);
+}
