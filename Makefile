@@ -1,6 +1,7 @@
 # make alone lists the targets. Needs Rust, make and a C compiler; nothing else.
 
 CARGO ?= cargo
+TARGET := $(or $(CARGO_TARGET_DIR),target)
 STORY ?= tests/scenarios/tour.txt
 PAUSE ?= 430
 SEED ?= 1
@@ -14,7 +15,7 @@ help: ## list the targets
 
 run: ## watch the real function hold two busy tasks through a deployment (15 seconds)
 	@$(CARGO) build --quiet --workspace --bins
-	@target/debug/ecs-sim play $(STORY) --bootstrap target/debug/bootstrap --pause $(PAUSE)
+	@$(TARGET)/debug/ecs-sim play $(STORY) --bootstrap $(TARGET)/debug/bootstrap --pause $(PAUSE)
 	@printf '\nWhat you saw was the real Lambda function, on a simulated ECS. Next:\n'
 	@printf '  make run STORY=tests/scenarios/NAME.txt   another of the stories in tests/scenarios\n'
 	@printf '  make serve                                talk to the simulated ECS with the AWS CLI\n'
@@ -34,9 +35,9 @@ clippy:
 doc:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --quiet
 
-build: ## the function as it is deployed: target/release/bootstrap (4 to 7 minutes on two cores)
+build: ## the function as it is deployed: target/release/bootstrap (minutes)
 	$(CARGO) build --release --bin bootstrap
-	@ls -l target/release/bootstrap | awk '{printf "%.1f MB\n", $$5 / 1e6}'
+	@ls -l $(TARGET)/release/bootstrap | awk '{printf "%.1f MB\n", $$5 / 1e6}'
 
 story: ## run the stories in process and show what happens: make story STORY=tests/scenarios/NAME.txt
 	@$(CARGO) run --quiet -p ecs-sim -- story $(STORY)
@@ -50,5 +51,5 @@ serve: ## serve the simulated ECS, SQS and SNS on loopback for the AWS CLI and S
 bench-calls: ## count the calls to ECS per message
 	@$(CARGO) test --quiet --test figures -- --nocapture --test-threads 1
 
-bench: ## measure a batch of 10,000 messages in a release build (first build: several minutes)
+bench: ## measure a batch of 10,000 messages in a release build (first build: minutes)
 	$(CARGO) bench --bench plan

@@ -4,8 +4,10 @@
 //! (`decide/diagnose.rs`). A read that failed leaves a [`Gap`]; it never counts as "no tasks", "no protection" or "no job".
 
 mod gather;
+mod services;
 
 pub use gather::{TASKS_OBSERVED_MAX, observe};
+pub use services::list_services;
 
 use crate::ecs::{EcsError, Service, TaskId};
 use crate::ledger::{JobKey, LedgerError};

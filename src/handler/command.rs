@@ -4,10 +4,10 @@ use super::Handler;
 use crate::alert::AlertSink;
 use crate::clock::Clock;
 use crate::decide::{WatchPolicy, diagnose, preflight};
-use crate::ecs::{ClusterArn, EcsError, ServiceArn, ServiceReads, ServiceStatus};
+use crate::ecs::{ClusterArn, ServiceArn, ServiceReads, ServiceStatus};
 use crate::event::{Command, CommandError, Scope};
 use crate::ledger::{Ledger, ServiceEntry};
-use crate::observe::{Observed, observe};
+use crate::observe::{Observed, list_services, observe};
 use crate::report::{Answer, PreflightReport, ServiceReport};
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -42,7 +42,7 @@ where
     }
 
     async fn status_of_all(&self, cluster: &Arc<ClusterArn>) -> Result<Answer, CommandError> {
-        let (services, more) = self.services(cluster).await?;
+        let (services, more) = list_services(&self.ecs, cluster, SERVICES_REPORTED_MAX).await?;
         let mut reports = Vec::with_capacity(services.len());
         for service in &services {
             match self.status(service).await {
@@ -53,22 +53,6 @@ where
             }
         }
         Ok(Answer::Status { services: reports, more })
-    }
-
-    /// The first services of a cluster, and whether there are more.
-    async fn services(&self, cluster: &Arc<ClusterArn>) -> Result<(Vec<ServiceArn>, bool), EcsError> {
-        let mut services = Vec::new();
-        let mut token = None;
-        loop {
-            let page = self.ecs.list_services(cluster, token.as_deref()).await?;
-            services.extend(page.items);
-            token = page.next_token;
-            if token.is_none() || services.len() >= SERVICES_REPORTED_MAX {
-                let more = token.is_some() || services.len() > SERVICES_REPORTED_MAX;
-                services.truncate(SERVICES_REPORTED_MAX);
-                return Ok((services, more));
-            }
-        }
     }
 
     async fn preflight(&self, service: &ServiceArn) -> Result<Answer, CommandError> {

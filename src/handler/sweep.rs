@@ -12,7 +12,7 @@ use crate::decide::{Diagnosis, Standing, WatchPolicy, diagnose};
 use crate::ecs::{ClusterArn, EcsError, ServiceArn, ServiceReads};
 use crate::ledger::service::SeenBlocked;
 use crate::ledger::{self, Ledger, LedgerError, ServiceEntry};
-use crate::observe::{Observed, observe};
+use crate::observe::{Observed, list_services, observe};
 use crate::report::{Looked, SweepReport};
 use crate::telemetry;
 use futures_util::StreamExt;
@@ -82,16 +82,7 @@ where
 
     /// All services of a cluster, beginning with another one each minute, so that none is always the last.
     async fn services_to_sweep(&self, cluster: &Arc<ClusterArn>) -> Result<Vec<ServiceArn>, EcsError> {
-        let mut services = Vec::new();
-        let mut token = None;
-        loop {
-            let page = self.ecs.list_services(cluster, token.as_deref()).await?;
-            services.extend(page.items);
-            token = page.next_token;
-            if token.is_none() || services.len() >= SERVICES_SWEPT_MAX {
-                break;
-            }
-        }
+        let (mut services, _) = list_services(&self.ecs, cluster, SERVICES_SWEPT_MAX).await?;
         services.sort();
         if !services.is_empty() {
             // Mixed, because sweeps an hour apart would otherwise begin with the same one of sixty.

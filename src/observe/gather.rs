@@ -13,7 +13,7 @@ pub const TASKS_OBSERVED_MAX: usize = 5_000;
 /// Most tasks of one `DescribeTasks` and one `GetTaskProtection` (aws-facts "ECS: the protection API").
 const TASKS_PER_READ_MAX: usize = 100;
 /// Longer lists have no end: twice the pages that [`TASKS_OBSERVED_MAX`] fill, since a page need not be full.
-const LIST_PAGES_MAX: usize = 2 * TASKS_OBSERVED_MAX / TASKS_PER_READ_MAX;
+pub(super) const LIST_PAGES_MAX: usize = 2 * TASKS_OBSERVED_MAX / TASKS_PER_READ_MAX;
 /// Pages are read so many at once: their buckets give 20 calls a second after a burst of 100.
 const READS_AT_ONCE: usize = 4;
 /// Ledger entries are read so many at once.
