@@ -1,4 +1,5 @@
-//! The tables of the documentation are those of the code: settings, parameters, attributes, log lines, metrics.
+//! The tables of the documentation are those of the code: settings, parameters, attributes, log lines, metrics. Citations
+//! lead somewhere.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
@@ -158,4 +159,76 @@ fn every_attribute_of_a_parked_message_is_documented() {
     let documented = table("docs/job-messages.md", "Attribute").into_iter().map(|row| bare(&row[0]));
     let attributes = [REASON_ATTRIBUTE, MESSAGE_ID_ATTRIBUTE, SOURCE_ATTRIBUTE, BODY_BYTES_ATTRIBUTE];
     assert_eq!(documented.collect::<Vec<_>>(), attributes);
+}
+
+/// The page that is cited by its name without `.md`, and a heading.
+const FACTS: &str = "docs/aws-facts.md";
+
+/// Every text under a folder that could cite, the page itself excepted.
+fn texts_under(folder: &str) -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let entries = fs::read_dir(root.join(folder)).unwrap_or_else(|error| panic!("{folder}: {error}"));
+    let mut texts = Vec::new();
+    for entry in entries.map(Result::unwrap) {
+        let name = format!("{folder}/{}", entry.file_name().to_str().unwrap());
+        let extension = Path::new(&name).extension().and_then(|extension| extension.to_str());
+        if entry.file_type().unwrap().is_dir() {
+            texts.extend(texts_under(&name));
+        } else if name != FACTS && matches!(extension, Some("rs" | "md" | "txt")) {
+            let text = read(&name);
+            texts.push((name, text));
+        }
+    }
+    texts
+}
+
+/// The text on one line, without the marks at the beginning of comment lines.
+fn unbroken(text: &str) -> String {
+    let lines = text.lines().map(|line| {
+        let line = line.trim();
+        line.trim_start_matches("//").trim_start_matches(['/', '!', '#']).trim()
+    });
+    lines.collect::<Vec<_>>().join(" ")
+}
+
+/// The headings that a text cites, each after the page's name with or without a colon. A mention that is neither a
+/// citation nor the file's name is an error, so that no citation is overlooked for its form.
+fn cited_headings(text: &str) -> Result<Vec<String>, String> {
+    let name = Path::new(FACTS).file_stem().and_then(|stem| stem.to_str()).unwrap();
+    let text = unbroken(text);
+    let mentions = text.split(name).skip(1).filter(|rest| !rest.starts_with(".md"));
+    mentions
+        .map(|rest| {
+            let quoted = rest.strip_prefix(':').unwrap_or(rest).strip_prefix(" \"");
+            let heading = quoted.and_then(|quoted| quoted.split_once('"')).map(|(heading, _)| heading.to_owned());
+            heading.ok_or_else(|| format!("cites no heading: {name}{}", rest.chars().take(60).collect::<String>()))
+        })
+        .collect()
+}
+
+#[test]
+fn a_citation_of_the_facts_is_read_in_every_form() {
+    let name = FACTS.trim_start_matches("docs/").trim_end_matches(".md");
+    let text = format!(
+        "/// One ({name} \"A: b\").\n    //! {name}: \"C\", and ({name} \"D: the\n    //! end\"): {name}\n// \"E\". {FACTS}"
+    );
+    assert_eq!(cited_headings(&text).unwrap(), ["A: b", "C", "D: the end", "E"]);
+    assert!(cited_headings(&format!("// {name}, \"A\"")).is_err());
+}
+
+#[test]
+fn every_cited_fact_about_aws_has_its_section_and_every_section_is_cited() {
+    let page = read(FACTS);
+    let headings: BTreeSet<String> =
+        page.lines().filter_map(|line| line.strip_prefix("## ")).map(str::to_owned).collect();
+    let mut cited = BTreeSet::new();
+    for folder in ["src", "ecs-sim/src", "ecs-sim/tests", "tests", "benches", "events", "docs"] {
+        for (file, text) in texts_under(folder) {
+            for heading in cited_headings(&text).unwrap_or_else(|error| panic!("{file} {error}")) {
+                assert!(headings.contains(&heading), "{file} cites \"{heading}\", which {FACTS} does not have");
+                cited.insert(heading);
+            }
+        }
+    }
+    assert_eq!(cited, headings);
 }

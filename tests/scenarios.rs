@@ -90,18 +90,36 @@ fn an_unknown_word_fails_with_file_and_line() {
     assert_eq!(error.to_string(), "made up:3: `dance` begins no statement");
 }
 
-#[test]
-fn the_tour_holds_against_the_real_function() {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
-    let story = read(&directory.join("tour.txt"));
-    let summary = block_on(async {
-        let region = SharedRegion::new(Region::for_story(Variants::default()));
+fn against_the_real_function(story: &Story, variants: Variants) -> Result<Summary, String> {
+    block_on(async {
+        let region = SharedRegion::new(Region::for_story(variants));
         let bootstrap = Path::new(env!("CARGO_BIN_EXE_bootstrap"));
         let mut function = Process::start(&region, bootstrap, story.settings()).await.unwrap();
-        let summary = run(&story, region, &mut function, &mut Silent).await;
+        let summary = run(story, region, &mut function, &mut Silent).await;
         function.stop().await;
-        summary.unwrap_or_else(|failure| panic!("{failure}"))
-    });
-    assert_eq!(summary, in_process(&story, Variants::default()).unwrap(), "in process the same happens");
+        summary.map_err(|failure| format!("{failure}, under {variants}"))
+    })
+}
+
+#[test]
+fn the_tour_is_the_same_in_process_and_against_the_real_function() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
+    let story = read(&directory.join("tour.txt"));
+    let summary = against_the_real_function(&story, Variants::default()).unwrap();
+    assert_eq!(summary, in_process(&story, Variants::default()).unwrap());
     assert_eq!((summary.deployments_completed, summary.interrupted), (1, 0));
+}
+
+#[test]
+fn every_story_holds_against_the_real_function_too() {
+    // A slow ECS takes its time by the story's clock, and a process has its own.
+    let slow = |story: &Story| story.lines.iter().any(|line| line.text.starts_with("ecs takes"));
+    let stories: Vec<Story> = scenarios().iter().map(|file| read(file)).filter(|story| !slow(story)).collect();
+    assert!(stories.len() + 1 >= scenarios().len(), "hardly any story is left out");
+    let failures: Vec<String> = stories
+        .iter()
+        .filter_map(|story| against_the_real_function(story, *story.variants().last().unwrap()).err())
+        .collect();
+    println!("{} stories against the real function", stories.len());
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
 }

@@ -13,7 +13,7 @@ use crate::queue::{
     AttributeValue, MessageAttribute, QueueError, Queues, Receive, ReceivedMessage, md5_of_attributes, md5_of_text,
 };
 
-/// The largest event that Lambda builds from a batch: 6 MB ("Lambda and SQS").
+/// The largest event that Lambda builds from a batch: 6 MB (aws-facts "Lambda and SQS").
 const EVENT_BYTES_MAX: usize = 6 * 1024 * 1024;
 
 /// Takes batches from one queue for one function.

@@ -3,7 +3,7 @@
 //! [`control_plane`] is a pure state machine with a simulated clock: clusters, services with every kind of deployment, tasks,
 //! task scale-in protection, service event messages, EventBridge events and token buckets, behind the operations of
 //! ECS's JSON protocol. It knows nothing of taskhold, so that the two cannot agree by construction; both follow the same
-//! written facts about AWS, which comments cite by heading (`aws-facts: "…"`). Where AWS's documents disagree or are
+//! written facts about AWS, which comments cite by the heading in `docs/aws-facts.md`. Where AWS's documents disagree or are
 //! silent, [`control_plane::Variants`] plays every reading.
 //!
 //! # What it leaves out, and what it assumes
@@ -20,7 +20,7 @@
 //! - The statuses PROVISIONING, ACTIVATING, DEACTIVATING, STOPPING and DEPROVISIONING; the stop code TerminationNotice;
 //!   the steady-state message that ECS repeats every few hours.
 //! - Fields and filters of requests that are not listed in the request's type are ignored; answers carry a part of the
-//!   members of ECS's model and no others. Throttling covers the four categories whose numbers are in aws-facts.
+//!   members of ECS's model and no others. Throttling covers the four categories of `docs/aws-facts.md`.
 //! - EventBridge delivery: each event comes once and in order; losses, doubles and disorder belong to whoever delivers.
 //!
 //! Assumed about protection:

@@ -44,8 +44,8 @@ pub enum KeepReason {
 ///
 /// Live jobs and no certain protection until the latest of their ends: ask for all of it at once. A short protection kept
 /// alive by renewals would lapse exactly when it matters, because ECS can refuse a renewal while a deployment is blocked
-/// (aws-facts, "The renewal trap"). No live job and a protection of our own: clear it. A call is never made that would
-/// shorten what is certain, since one is made only when that is not enough.
+/// (aws-facts "ECS: the protection API": the renewal trap). No live job and a protection of our own: clear it. A call is
+/// never made that would shorten what is certain, since one is made only when that is not enough.
 pub fn decide_protection(entry: &TaskEntry, now: Timestamp) -> Decision {
     let protection = &entry.protection;
     if entry.stopped_at.is_some() {

@@ -1,7 +1,7 @@
 //! The points on which AWS's documents disagree or are silent, as switches: whoever relies on one side is found out by
 //! the other.
 //!
-//! aws-facts: "What is not known (simulate both ways, depend on neither)".
+//! aws-facts: "What is not known".
 
 use std::fmt;
 use std::str::FromStr;

@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 
 use super::ServiceError;
 
-/// The largest message: 256 KiB, SNS's default limit ("SNS and chat").
+/// The largest message: 256 KiB, SNS's default limit (aws-facts "SNS and chat").
 const MESSAGE_BYTES_MAX: usize = 262_144;
 /// The most entries of a PublishBatch, SNS's own limit.
 const BATCH_ENTRIES_MAX: usize = 10;
-/// The longest Subject, in characters, all of them printable ASCII ("SNS and chat").
+/// The longest Subject, in characters, all of them printable ASCII (aws-facts "SNS and chat").
 const SUBJECT_CHARS_MAX: usize = 100;
 
 /// One message that was published.
