@@ -73,7 +73,11 @@ fn in_the_way(lines: &mut Lines, alert: &Alert) {
         return;
     }
     lines.blank();
-    lines.prose(0, &format!("In the way of its {}, longest first:", movement(&alert.diagnosis.movement)));
+    let heading = match alert.kind {
+        AlertKind::OrphanedProtection => "Protected for nobody, longest first:".to_owned(),
+        _ => format!("In the way of its {}, longest first:", movement(&alert.diagnosis.movement)),
+    };
+    lines.prose(0, &heading);
     for (number, blocker) in blockers.iter().take(BLOCKERS_SHOWN_MAX).enumerate() {
         in_the_way_one(lines, (number + 1, blocker), alert.at);
     }

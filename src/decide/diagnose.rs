@@ -138,6 +138,15 @@ pub fn diagnose(observed: &Observed, remembered_since: Option<Timestamp>, policy
     }
 }
 
+/// The diagnosis with the tasks that are protected for nobody in place of the blockers, and what would release them.
+pub fn of_orphans(observed: &Observed, diagnosis: &Diagnosis) -> Diagnosis {
+    let tasks: Vec<&ObservedTask> = observed.tasks.iter().collect();
+    let mut orphans = blockers_among(&tasks);
+    orphans.retain(|task| task.held_for == HeldFor::Nobody);
+    let ways_out = ways_out::release_idle(&observed.service.arn.cluster, &orphans).into_iter().collect();
+    Diagnosis { blockers: orphans, ways_out, finish: None, ..diagnosis.clone() }
+}
+
 /// The protected ones among tasks that leave, the one that is protected longest first.
 pub(crate) fn blockers_among(tasks: &[&ObservedTask]) -> Vec<Blocker> {
     let blocker = |task: &&ObservedTask| {

@@ -5,9 +5,10 @@
 
 use super::Handler;
 use crate::alert::incident::{self, AlertPolicy, Told};
-use crate::alert::{Alert, AlertEvent, AlertSink};
+use crate::alert::{Alert, AlertEvent, AlertKind, AlertSink};
 use crate::apply::CALL_TIME;
 use crate::clock::Clock;
+use crate::decide::diagnose::of_orphans;
 use crate::decide::{Diagnosis, Standing, WatchPolicy, diagnose};
 use crate::ecs::{ClusterArn, EcsError, ServiceArn, ServiceReads};
 use crate::ledger::service::SeenBlocked;
@@ -112,6 +113,10 @@ where
         let ((claimed, diagnosis), _) = updated.await?;
         let mut sent = 0;
         for (key, incident, event) in claimed {
+            let diagnosis = match incident.kind {
+                AlertKind::OrphanedProtection => of_orphans(&observed, &diagnosis),
+                _ => diagnosis.clone(),
+            };
             let alert = Alert {
                 incident: key,
                 kind: incident.kind,
@@ -119,7 +124,7 @@ where
                 service: service.clone(),
                 since: incident.since,
                 at: observed.at,
-                diagnosis: diagnosis.clone(),
+                diagnosis,
             };
             sent += usize::from(self.tell(&alert, &observed).await? == Told::Sent);
         }

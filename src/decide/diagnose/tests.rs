@@ -232,6 +232,16 @@ fn protection_that_taskhold_does_not_know_is_foreign_and_lasts_to_its_end() {
 }
 
 #[test]
+fn orphans_are_the_tasks_that_are_protected_for_nobody_with_the_command_that_releases_them() {
+    let mut observed = service();
+    let idle = ObservedTask { protected_until: Some(at(95)), jobs: Jobs::Known(Vec::new()), ..task(2, OLD) };
+    observed.tasks = vec![protected(1, OLD, 90), idle];
+    let orphans = of_orphans(&observed, &judge(&observed));
+    assert_eq!(orphans.blockers.iter().map(|orphan| orphan.task.clone()).collect::<Vec<_>>(), [id(2)]);
+    assert!(matches!(&orphans.ways_out[..], [WayOut::ReleaseIdle { tasks, .. }] if *tasks == [id(2)]));
+}
+
+#[test]
 fn the_deadline_is_the_tag_s_else_cloudformation_s_else_the_setting() {
     let mut observed = deploying(vec![protected(1, OLD, 30 + 200)]);
     let deadline = |observed: &Observed| judge(observed).deadline.unwrap();

@@ -49,13 +49,7 @@ pub(super) fn ways_out(
     let Some(finish) = finish else { return Vec::new() };
     let service = &observed.service;
     let mut ways = vec![WayOut::Wait { until: finish.by_expiry, expected: finish.by_jobs }];
-    let idle = blockers.iter().filter(|blocker| blocker.held_for == HeldFor::Nobody);
-    let idle: Vec<TaskId> = idle.map(|blocker| blocker.task.clone()).collect();
-    if !idle.is_empty() {
-        let command = |tasks: &[TaskId]| release_command(&service.arn.cluster, tasks);
-        let commands = idle.chunks(TASKS_PER_PROTECTION_CALL_MAX).map(command).collect();
-        ways.push(WayOut::ReleaseIdle { tasks: idle, commands });
-    }
+    ways.extend(release_idle(&service.arn.cluster, blockers));
     if arithmetic.protected >= arithmetic.desired {
         let to = arithmetic.protected + 1;
         ways.push(WayOut::RaiseDesiredCount { to, command: desired_count_command(service, to) });
@@ -67,6 +61,14 @@ pub(super) fn ways_out(
         ways.push(WayOut::RaiseMaximumPercent { to, command: maximum_percent_command(service, to) });
     }
     ways
+}
+
+/// The release of those tasks that are protected for nobody, if there are any.
+pub(super) fn release_idle(cluster: &ClusterArn, blockers: &[Blocker]) -> Option<WayOut> {
+    let idle = blockers.iter().filter(|blocker| blocker.held_for == HeldFor::Nobody);
+    let tasks: Vec<TaskId> = idle.map(|blocker| blocker.task.clone()).collect();
+    let commands = tasks.chunks(TASKS_PER_PROTECTION_CALL_MAX).map(|tasks| release_command(cluster, tasks)).collect();
+    (!tasks.is_empty()).then_some(WayOut::ReleaseIdle { tasks, commands })
 }
 
 fn release_command(cluster: &ClusterArn, tasks: &[TaskId]) -> String {
