@@ -3,6 +3,8 @@
 //! What lives here: [`Observed`], and [`observe`], which fills it by bounded pages. What does not: what to make of it
 //! (`decide/diagnose.rs`). A read that failed leaves a [`Gap`]; it never counts as "no tasks", "no protection" or "no job".
 
+#[cfg(test)]
+pub(crate) mod drawn;
 mod gather;
 mod services;
 

@@ -2,9 +2,7 @@
 
 use super::*;
 use crate::decide::diagnose::{Arithmetic, Deadline, DeadlineSource, Finish, Movement};
-use crate::ecs::{DeploymentController, DeploymentStrategy, Service, ServiceArn, ServiceStatus};
-use crate::observe::ObservedTask;
-use std::sync::Arc;
+use crate::observe::{ObservedTask, drawn};
 
 fn at(minute: i64) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + minute * 60).unwrap()
@@ -15,23 +13,7 @@ fn policy() -> AlertPolicy {
 }
 
 fn observed(minute: i64) -> Observed {
-    let cluster = Arc::new("arn:aws:ecs:eu-west-1:111122223333:cluster/video".parse().unwrap());
-    let service = Service {
-        arn: ServiceArn::new(cluster, "web").unwrap(),
-        status: ServiceStatus::Active,
-        desired_count: 2,
-        running_count: 2,
-        pending_count: 0,
-        controller: DeploymentController::Ecs,
-        strategy: DeploymentStrategy::Rolling,
-        minimum_healthy_percent: 100,
-        maximum_percent: 200,
-        deployments: Vec::new(),
-        task_sets: Vec::new(),
-        events: Vec::new(),
-        tags: BTreeMap::new(),
-    };
-    Observed { at: at(minute), service, tasks: Vec::new(), gaps: Vec::new() }
+    drawn::service(at(minute))
 }
 
 /// A deployment begun at minute 0 with three hours to go, blocked since minute 0, that will be over at `finish`.

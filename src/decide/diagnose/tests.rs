@@ -2,13 +2,9 @@
 
 use super::*;
 use crate::decide::preflight::{Verdict, preflight};
-use crate::ecs::{
-    Deployment, DeploymentController, DeploymentStatus, DeploymentStrategy, EcsError, RolloutState, ServiceArn,
-    ServiceEvent, ServiceStatus, TaskSet,
-};
+use crate::ecs::{Deployment, DeploymentStatus, DeploymentStrategy, EcsError, RolloutState, ServiceEvent, TaskSet};
 use crate::ledger::JobKey;
-use crate::observe::Gap;
-use std::sync::Arc;
+use crate::observe::{Gap, drawn};
 
 const OLD: &str = "ecs-svc/1";
 const NEW: &str = "ecs-svc/2";
@@ -27,23 +23,9 @@ fn id(number: usize) -> TaskId {
 
 /// A service with two tasks wanted, of one finished deployment, looked at an hour after that.
 fn service() -> Observed {
-    let cluster = Arc::new("arn:aws:ecs:eu-west-1:111122223333:cluster/video".parse().unwrap());
-    let service = Service {
-        arn: ServiceArn::new(cluster, "web").unwrap(),
-        status: ServiceStatus::Active,
-        desired_count: 2,
-        running_count: 2,
-        pending_count: 0,
-        controller: DeploymentController::Ecs,
-        strategy: DeploymentStrategy::Rolling,
-        minimum_healthy_percent: 100,
-        maximum_percent: 200,
-        deployments: vec![deployment(OLD, DeploymentStatus::Primary, 2)],
-        task_sets: Vec::new(),
-        events: Vec::new(),
-        tags: std::collections::BTreeMap::new(),
-    };
-    Observed { at: at(60), service, tasks: Vec::new(), gaps: Vec::new() }
+    let mut observed = drawn::service(at(60));
+    observed.service.deployments = vec![deployment(OLD, DeploymentStatus::Primary, 2)];
+    observed
 }
 
 fn deployment(id: &str, status: DeploymentStatus, running: u32) -> Deployment {
