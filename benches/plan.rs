@@ -6,6 +6,7 @@
 use criterion::{BatchSize, Criterion};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use std::convert::Infallible;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,9 +16,8 @@ use taskhold::config::Config;
 use taskhold::ecs::{
     ClusterArn, Ecs, EcsError, ProtectedTask, ProtectionAnswer, ProtectionSetting, Task, TaskId, TaskPresence,
 };
-use taskhold::handler::{Handler, Response};
+use taskhold::handler::{Handler, Parts, Response};
 use taskhold::ledger::InMemoryLedger;
-use taskhold::park::{ParkedMessage, ParkingQueue};
 use tokio::runtime::Runtime;
 
 /// Most records of a batch (aws-facts "Lambda and SQS").
@@ -73,16 +73,18 @@ impl Ecs for GrantingEcs {
     }
 }
 
-/// Nothing is parked here.
-struct NoParking;
+struct PartsOfBench;
 
-impl ParkingQueue for NoParking {
-    async fn park(&self, messages: &[ParkedMessage]) -> Vec<Result<(), String>> {
-        panic!("parked: {messages:?}")
-    }
+impl Parts for PartsOfBench {
+    type Ecs = GrantingEcs;
+    type Ledger = InMemoryLedger<StillClock>;
+    type Parking = Infallible;
+    type FollowUps = Infallible;
+    type Alerts = LogOnly;
+    type Clock = StillClock;
 }
 
-type Function = Handler<GrantingEcs, InMemoryLedger<StillClock>, NoParking, StillClock, LogOnly>;
+type Function = Handler<PartsOfBench>;
 
 fn function() -> Function {
     let clusters = "arn:aws:ecs:eu-west-1:111122223333:cluster/video".to_owned();
@@ -92,6 +94,7 @@ fn function() -> Function {
         ledger: InMemoryLedger::new(StillClock),
         alerts: LogOnly,
         parking: None,
+        follow_ups: None,
         clock: StillClock,
         config: config.expect("a cluster is all that must be set"),
     }

@@ -24,6 +24,10 @@ pub enum AlertKind {
     DeploymentBlocked,
     /// It will not be over before its deadline.
     DeploymentAtRisk,
+    /// ECS refuses to protect tasks with live jobs.
+    ProtectionRefused,
+    /// ECS refuses to renew the protection of tasks, which will end before their jobs do.
+    LeaseAtRisk,
     /// Four or five of the five deployments that ECS allows are under way.
     DeploymentPileup,
     /// ECS protects tasks whose jobs have all ended.
@@ -32,14 +36,22 @@ pub enum AlertKind {
 
 impl AlertKind {
     /// All of them, the gravest first.
-    pub const ALL: [Self; 4] =
-        [Self::DeploymentBlocked, Self::DeploymentAtRisk, Self::DeploymentPileup, Self::OrphanedProtection];
+    pub const ALL: [Self; 6] = [
+        Self::ProtectionRefused,
+        Self::LeaseAtRisk,
+        Self::DeploymentBlocked,
+        Self::DeploymentAtRisk,
+        Self::DeploymentPileup,
+        Self::OrphanedProtection,
+    ];
 
     /// As in texts, topics' attributes and the ledger.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::DeploymentBlocked => "deployment-blocked",
             Self::DeploymentAtRisk => "deployment-at-risk",
+            Self::ProtectionRefused => "protection-refused",
+            Self::LeaseAtRisk => "lease-at-risk",
             Self::DeploymentPileup => "deployment-pileup",
             Self::OrphanedProtection => "orphaned-protection",
         }

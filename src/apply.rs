@@ -36,6 +36,27 @@ pub struct TaskChange {
     pub jobs: Vec<(JobKey, Job)>,
     /// Whether the task is known to have stopped.
     pub presence: TaskPresence,
+    /// What ECS said of its protection, if it was asked.
+    pub protection: SeenProtection,
+}
+
+/// What ECS said of a task's protection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SeenProtection {
+    /// It was not asked.
+    #[default]
+    NotAsked,
+    /// It does not protect the task.
+    Unprotected,
+    /// It protects the task until then.
+    Until(Timestamp),
+}
+
+impl TaskChange {
+    /// Nothing new about a task.
+    pub fn none(task: Task) -> Self {
+        Self { task, jobs: Vec::new(), presence: TaskPresence::Running, protection: SeenProtection::NotAsked }
+    }
 }
 
 /// What an invocation works with.
@@ -105,7 +126,7 @@ impl<E: Ecs, L: Ledger, C: Clock> Apply<'_, E, L, C> {
 
     /// Merges what was told into the entry, decides, and writes the call down that follows, all in one store.
     async fn take_in(&self, at: usize, change: TaskChange) -> Result<Stage, (usize, TaskState)> {
-        let TaskChange { task, jobs, presence } = change;
+        let TaskChange { task, jobs, presence, protection } = change;
         if self.time_is_short() {
             return Err((at, TaskState::NotStored(RetryReason::OutOfTime)));
         }
@@ -117,6 +138,11 @@ impl<E: Ecs, L: Ledger, C: Clock> Apply<'_, E, L, C> {
             }
             if presence == TaskPresence::Stopped {
                 entry.stop(now);
+            }
+            match protection {
+                SeenProtection::NotAsked => {}
+                SeenProtection::Unprotected => entry.protection.see(None),
+                SeenProtection::Until(until) => entry.protection.see(Some(until)),
             }
             let decision = decide_protection(entry, now);
             if let Decision::Keep(reason) = &decision {

@@ -2,10 +2,12 @@
 
 mod alerts;
 mod ecs;
+mod follow_ups;
 mod sqs;
 
 pub use alerts::AwsAlertSink;
 pub use ecs::AwsEcs;
+pub use follow_ups::AwsFollowUpQueue;
 pub use sqs::AwsParkingQueue;
 
 use aws_config::retry::RetryConfig;

@@ -6,4 +6,4 @@ mod reader;
 mod settings;
 
 pub use clusters::{Clusters, NameError};
-pub use settings::{Config, ConfigProblem, ConfigProblems, Mode, SETTINGS, Setting};
+pub use settings::{Config, ConfigProblem, ConfigProblems, Mode, SETTINGS, Senders, Setting};

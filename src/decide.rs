@@ -3,12 +3,14 @@
 //! [`protection`] decides for one task, [`mod@coalesce`] lets tasks share calls, [`mod@ending`] says how a message ends. Nothing here
 //! waits, reads a clock or knows where an entry comes from.
 
+pub mod attention;
 pub mod coalesce;
 pub mod diagnose;
 pub mod ending;
 pub mod preflight;
 pub mod protection;
 pub mod service_message;
+pub mod watch;
 
 pub use coalesce::{ProtectionCall, Wish, coalesce};
 pub use diagnose::{Diagnosis, Standing, WatchPolicy, diagnose};

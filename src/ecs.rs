@@ -7,8 +7,8 @@ mod arn;
 mod error;
 mod service;
 
-pub(crate) use arn::shown;
 pub use arn::{ArnError, ClusterArn, Task, TaskArn, TaskId};
+pub(crate) use arn::{ServiceArnText, shown};
 pub use error::{Disposition, EcsError, Effect};
 pub use service::{
     Deployment, DeploymentController, DeploymentStatus, DeploymentStrategy, Page, RolloutState, Service, ServiceArn,

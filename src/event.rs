@@ -6,11 +6,13 @@
 mod command;
 pub mod job_message;
 pub mod record;
+mod service_event;
 mod task_state_change;
 
 pub use command::{Command, CommandError, Scope};
 pub use job_message::{JobMessage, JobMessageType};
 pub use record::{Received, Record};
+pub use service_event::{EVENT_NAMES, EventName, Prompt, ServicePrompt};
 pub use task_state_change::TaskStopped;
 
 use crate::config::Clusters;
@@ -39,6 +41,8 @@ pub enum Invocation {
 pub enum EcsEvent {
     /// A task of a configured cluster is said to have stopped.
     TaskStopped(TaskStopped),
+    /// Something has happened to a service of a configured cluster.
+    Service(ServicePrompt),
     /// Nothing that this function acts on, with a word on what it was.
     Ignored(String),
 }
@@ -100,6 +104,10 @@ impl EcsEvent {
         let event: EventBridgeEvent<Box<RawValue>> = serde_json::from_str(envelope)?;
         Ok(match (event.source.as_str(), event.detail_type.as_str()) {
             ("aws.ecs", "ECS Task State Change") => task_state_change::parse(event.detail.get(), clusters),
+            ("aws.ecs", "ECS Service Action" | "ECS Deployment State Change") => {
+                let resources: Vec<String> = event.resources.into_iter().flatten().collect();
+                service_event::parse(event.detail.get(), &resources, clusters)
+            }
             (source, detail_type) => Self::Ignored(format!("`{detail_type}` of `{source}`")),
         })
     }

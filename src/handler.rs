@@ -1,6 +1,7 @@
 //! One invocation, top to bottom: `parse → observe → decide → apply → respond`.
 
 mod batch;
+mod check;
 mod command;
 mod sweep;
 
@@ -10,28 +11,48 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::decide::{RetryReason, TaskState};
 use crate::ecs::{Ecs, ServiceReads, TaskPresence};
-use crate::event::{EcsEvent, Invocation, TaskStopped};
-use crate::ledger::{Job, JobKey, Ledger, ServiceEntry, TaskEntry};
+use crate::event::{EcsEvent, Invocation, ServicePrompt, TaskStopped};
+use crate::follow_up::FollowUpQueue;
+use crate::ledger::{Job, JobKey, Ledger, LedgerPages, ServiceEntry, TaskEntry};
 use crate::park::ParkingQueue;
 use crate::report::Answer;
 use crate::telemetry::{self, Counts};
 use aws_lambda_events::sqs::SqsBatchResponse;
+use check::Checked;
 use jiff::Timestamp;
 use serde::Serialize;
 
+/// What the function works with, by kind: AWS's services and the system's clock, or simulated ones.
+pub trait Parts {
+    /// ECS.
+    type Ecs: Ecs + ServiceReads;
+    /// The ledger of tasks and services.
+    type Ledger: LedgerPages + LedgerPages<ServiceEntry>;
+    /// Keeps what cannot be carried out.
+    type Parking: ParkingQueue;
+    /// Carries what is to be done later.
+    type FollowUps: FollowUpQueue;
+    /// Carries alerts.
+    type Alerts: AlertSink;
+    /// Tells the time.
+    type Clock: Clock;
+}
+
 /// The function, with everything that it works with.
 #[derive(Debug)]
-pub struct Handler<E, L, Q, C, A> {
+pub struct Handler<P: Parts> {
     /// ECS.
-    pub ecs: E,
+    pub ecs: P::Ecs,
     /// What taskhold knows.
-    pub ledger: L,
+    pub ledger: P::Ledger,
     /// Where messages go that cannot be carried out; `None` leaves them to the queue's own redrive policy.
-    pub parking: Option<Q>,
+    pub parking: Option<P::Parking>,
+    /// Where the function tells itself what to do later; `None` leaves it to the sweep.
+    pub follow_ups: Option<P::FollowUps>,
     /// Who is told of incidents.
-    pub alerts: A,
+    pub alerts: P::Alerts,
     /// The time.
-    pub clock: C,
+    pub clock: P::Clock,
     /// The settings.
     pub config: Config,
 }
@@ -62,6 +83,9 @@ pub enum HandlerError {
     /// ECS or the ledger failed.
     #[error("task `{0}` is said to have stopped, and its jobs could not be closed: {1}")]
     Stop(String, RetryReason),
+    /// ECS, the ledger or the follow-up queue failed.
+    #[error("service `{0}` could not be looked at: {1}")]
+    Look(String, RetryReason),
 }
 
 /// What is to be done about a stop that was claimed.
@@ -73,14 +97,7 @@ enum StopObserved {
     JobsToClose,
 }
 
-impl<E, L, Q, C, A> Handler<E, L, Q, C, A>
-where
-    E: Ecs + ServiceReads,
-    L: Ledger + Ledger<ServiceEntry>,
-    Q: ParkingQueue,
-    C: Clock,
-    A: AlertSink,
-{
+impl<P: Parts> Handler<P> {
     /// Handles one payload. `deadline` is when Lambda ends the invocation; what is not done by then is told to come again.
     ///
     /// # Errors
@@ -93,7 +110,7 @@ where
                 let handled = self.handle_event(event, deadline, &counts).await;
                 Response::Event { taskhold: handled.inspect_err(telemetry::event_failed)? }
             }
-            Invocation::Command(command) => Response::Command(self.handle_command(command, deadline).await),
+            Invocation::Command(command) => Response::Command(self.handle_command(command, deadline, &counts).await),
             Invocation::UnreadableBatch(what) => {
                 let error = HandlerError::UnreadableBatch(what);
                 telemetry::event_failed(&error);
@@ -116,6 +133,7 @@ where
     ) -> Result<String, HandlerError> {
         let stopped = match event {
             EcsEvent::TaskStopped(stopped) => stopped,
+            EcsEvent::Service(prompt) => return self.handle_prompt(&prompt, deadline).await,
             EcsEvent::Ignored(what) => {
                 telemetry::ignored(&what);
                 counts.unrecognized.add(1);
@@ -126,10 +144,20 @@ where
         if self.observe_stop(&stopped, &[], deadline).await.map_err(failed)? == StopObserved::NothingToClose {
             return Ok(format!("nothing to do for task {}", stopped.task));
         }
-        let change = TaskChange { task: stopped.task.clone(), jobs: Vec::new(), presence: TaskPresence::Stopped };
+        let change = TaskChange { presence: TaskPresence::Stopped, ..TaskChange::none(stopped.task.clone()) };
         match self.apply(deadline, counts).run(vec![change]).await.pop() {
             Some(TaskState::NotStored(reason)) => Err(failed(reason)),
             _ => Ok(format!("closed the jobs of task {}", stopped.task)),
+        }
+    }
+
+    async fn handle_prompt(&self, prompt: &ServicePrompt, deadline: Timestamp) -> Result<String, HandlerError> {
+        let ServicePrompt { service, name } = prompt;
+        match self.heed(prompt, deadline).await {
+            Ok(Checked::Looked { alerts }) => Ok(format!("looked at service {service}: {alerts} alerts")),
+            Ok(Checked::Later) => Ok(format!("service {service} is looked at in a moment")),
+            Ok(Checked::NotNeeded) => Ok(format!("nothing to do for {} of service {service}", name.as_str())),
+            Err(reason) => Err(HandlerError::Look(service.to_string(), reason)),
         }
     }
 
@@ -159,7 +187,7 @@ where
         })
     }
 
-    fn apply<'a>(&'a self, deadline: Timestamp, counts: &'a Counts) -> Apply<'a, E, L, C> {
+    fn apply<'a>(&'a self, deadline: Timestamp, counts: &'a Counts) -> Apply<'a, P::Ecs, P::Ledger, P::Clock> {
         let Self { ecs, ledger, clock, config, .. } = self;
         Apply { ecs, ledger, clock, config, deadline, counts }
     }

@@ -10,12 +10,12 @@ mod memory;
 pub mod service;
 
 pub use calls::{Ask, Call, CallId, CallResult, Protection, Refusal};
-pub use entry::TaskEntry;
+pub use entry::{Home, TaskEntry};
 pub use job::{Job, JobKey};
 pub use memory::InMemoryLedger;
 pub use service::ServiceEntry;
 
-use crate::ecs::{ServiceArn, Task};
+use crate::ecs::{Page, ServiceArn, Task};
 use jiff::Timestamp;
 use std::future::Future;
 
@@ -85,6 +85,19 @@ pub trait Ledger<R: Record = TaskEntry>: Send + Sync {
         versioned: &Versioned<R>,
         keep_until: Timestamp,
     ) -> impl Future<Output = Result<Stored, LedgerError>> + Send;
+}
+
+/// Entries under their keys.
+pub type EntryPage<R> = Page<(<R as Record>::Key, Versioned<R>)>;
+
+/// A ledger that can say what it keeps.
+pub trait LedgerPages<R: Record = TaskEntry>: Ledger<R> {
+    /// Reads a page of entries, in an order that only the store knows. What is stored meanwhile may be missed, or come
+    /// twice; `token` is the page before's [`Page::next_token`].
+    ///
+    /// # Errors
+    /// The store failed.
+    fn page(&self, token: Option<&str>) -> impl Future<Output = Result<EntryPage<R>, LedgerError>> + Send;
 }
 
 /// So often an update is tried against others. Each loss means that another one won, so that even 8 instances at once on

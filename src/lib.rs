@@ -8,18 +8,21 @@
 //! - [`apply`]: carries out a decision, and has no opinion about it.
 //! - [`ledger`]: per task, its jobs, what was asked of ECS and what ECS confirmed until when.
 //! - [`observe`]: what was seen of a service. [`report`]: the JSON that operators get.
+//! - [`follow_up`]: what the function tells itself to do later.
 //! - [`park`]: what becomes of messages that cannot be carried out.
 //! - [`ecs`]: ECS's nouns, and the seam to it. `aws`: the SDK in, our nouns out.
-//! - [`config`]: the settings. [`clock`]: the time, handed in. [`telemetry`]: logs and metrics.
+//! - `data`: texts that others chose, escaped and short. [`config`]: the settings. [`clock`]: the time, handed in. [`telemetry`]: logs and metrics.
 
 pub mod alert;
 pub mod apply;
 pub mod aws;
 pub mod clock;
 pub mod config;
+mod data;
 pub mod decide;
 pub mod ecs;
 pub mod event;
+pub mod follow_up;
 pub mod handler;
 pub mod ledger;
 pub mod observe;

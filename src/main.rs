@@ -1,15 +1,16 @@
 //! Lambda's `bootstrap`: reads the environment, wires the parts together, and has no logic of its own.
 
+use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::value::RawValue;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
-use taskhold::aws::{self, AwsAlertSink, AwsEcs, AwsParkingQueue};
+use taskhold::aws::{self, AwsAlertSink, AwsEcs, AwsFollowUpQueue, AwsParkingQueue};
 use taskhold::clock::Clock;
 use taskhold::config::Config;
-use taskhold::handler::{Handler, Response};
+use taskhold::handler::{Handler, Parts, Response};
 use taskhold::ledger::InMemoryLedger;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -17,7 +18,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 /// The system's clock. In a rehearsal with simulated time it is put forward to the time that the runtime API tells.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct SystemClock {
     ahead_ms: AtomicI64,
 }
@@ -46,7 +47,20 @@ impl Clock for SystemClock {
     }
 }
 
-type Function<'a> = Handler<AwsEcs, InMemoryLedger<&'a SystemClock>, AwsParkingQueue, &'a SystemClock, AwsAlertSink>;
+static CLOCK: SystemClock = SystemClock { ahead_ms: AtomicI64::new(0) };
+
+/// AWS, and the system's clock.
+#[derive(Debug)]
+struct Aws;
+
+impl Parts for Aws {
+    type Ecs = AwsEcs;
+    type Ledger = InMemoryLedger<&'static SystemClock>;
+    type Parking = AwsParkingQueue;
+    type FollowUps = AwsFollowUpQueue;
+    type Alerts = AwsAlertSink;
+    type Clock = &'static SystemClock;
+}
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -59,14 +73,14 @@ async fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let clock = SystemClock::default();
     let sdk = aws::sdk_config().await;
-    let function = Handler {
+    let function = Handler::<Aws> {
         ecs: AwsEcs::new(&sdk),
-        ledger: InMemoryLedger::new(&clock),
+        ledger: InMemoryLedger::new(&CLOCK),
         alerts: AwsAlertSink::new(&sdk, config.alert_topic_arn.clone(), config.alert_queue_url.clone()),
         parking: config.parking_queue_url.clone().map(|url| AwsParkingQueue::new(&sdk, url)),
-        clock: &clock,
+        clock: &CLOCK,
+        follow_ups: config.follow_up_queue_url.clone().map(|url| AwsFollowUpQueue::new(&sdk, url)),
         config,
     };
     let service = service_fn(|event: LambdaEvent<Box<RawValue>>| invoke(&function, event));
@@ -79,13 +93,14 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn invoke(function: &Function<'_>, event: LambdaEvent<Box<RawValue>>) -> Result<Response, lambda_runtime::Error> {
+async fn invoke(function: &Handler<Aws>, event: LambdaEvent<Box<RawValue>>) -> Result<Response, lambda_runtime::Error> {
     let deadline_ms = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);
     let deadline = Timestamp::from_millisecond(deadline_ms).unwrap_or(Timestamp::MAX);
     if let Some(timeout) = function.config.rehearsal_timeout {
-        function.clock.follow(deadline, timeout);
+        CLOCK.follow(deadline, timeout);
     }
-    let (response, counts) = function.handle(event.payload.get(), deadline).await?;
+    // Boxed, which also keeps the compiler from following one type through runtime, handler and SDK at once.
+    let (response, counts) = function.handle(event.payload.get(), deadline).boxed_local().await?;
     if let Some(line) = counts.metric_line(function.clock.now()) {
         println!("{line}");
     }

@@ -8,10 +8,12 @@ pub(crate) mod drawn;
 mod gather;
 mod services;
 
+pub(crate) use gather::protected_until;
 pub use gather::{TASKS_OBSERVED_MAX, observe};
 pub use services::list_services;
 
-use crate::ecs::{EcsError, Service, TaskId};
+use crate::ecs::{EcsError, Service, ServiceArn, TaskId};
+use crate::ledger::job::Labels;
 use crate::ledger::{JobKey, LedgerError};
 use jiff::Timestamp;
 
@@ -29,6 +31,11 @@ pub struct Observed {
 }
 
 impl Observed {
+    /// A service that ECS does not know, or knows no more: nothing is in it.
+    pub fn gone(arn: &ServiceArn, at: Timestamp) -> Self {
+        Self { at, service: Service::gone(arn.clone()), tasks: Vec::new(), gaps: Vec::new() }
+    }
+
     /// The tasks that ECS protects, each with its end.
     pub fn protected(&self) -> impl Iterator<Item = (&ObservedTask, Timestamp)> {
         self.tasks.iter().filter_map(|task| Some((task, task.protected_until?)))
@@ -48,7 +55,9 @@ pub struct ObservedTask {
     pub protected_until: Option<Timestamp>,
     /// When its last job ended, if the ledger knows the task and no job lives.
     pub idle_since: Option<Timestamp>,
-    /// What the ledger knows of it, looked up for protected tasks alone.
+    /// Since when ECS has refused it the protection that its live jobs want; `None` if it has not.
+    pub refused_since: Option<Timestamp>,
+    /// What the ledger knows of it, looked up for tasks that are protected or were refused.
     pub jobs: Jobs,
 }
 
@@ -72,6 +81,15 @@ pub struct ObservedJob {
     pub until: Timestamp,
     /// When its worker expects it to end.
     pub expected_until: Option<Timestamp>,
+    /// Short texts of its worker's, shown to people.
+    pub labels: Labels,
+}
+
+impl ObservedJob {
+    /// When it ends as its worker expects, and at the latest when its time is over.
+    pub fn expected_end(&self) -> Timestamp {
+        self.expected_until.unwrap_or(self.until).min(self.until)
+    }
 }
 
 /// Something that could not be seen.
@@ -89,6 +107,9 @@ pub enum Gap {
     /// The jobs of a task.
     #[error("the jobs of a task could not be read: {0}")]
     Jobs(LedgerError),
+    /// What was told of the service, and since when it has been seen blocked.
+    #[error("its incidents could not be read: {0}")]
+    Incidents(LedgerError),
     /// More tasks than are looked at.
     #[error("it has more than {0} tasks; the others were not looked at")]
     TooManyTasks(usize),

@@ -1,6 +1,7 @@
 //! Parking: a message that cannot be carried out goes to the dead-letter queue with the reason, and only then counts as
 //! done. A crash in between parks it twice, never not at all.
 
+use std::convert::Infallible;
 use std::future::Future;
 
 /// SQS's limit for a message: body and attributes together, and for all messages of one send (aws-facts "Lambda and SQS").
@@ -35,6 +36,13 @@ pub trait ParkingQueue: Send + Sync {
     /// Sends at most [`MESSAGES_PER_SEND_MAX`] messages of at most [`MESSAGE_BYTES_MAX`] together. Answers for each, in
     /// their order, whether it is kept now.
     fn park(&self, messages: &[ParkedMessage]) -> impl Future<Output = Vec<Result<(), String>>> + Send;
+}
+
+/// A queue that there is none of: for `None`.
+impl ParkingQueue for Infallible {
+    async fn park(&self, _: &[ParkedMessage]) -> Vec<Result<(), String>> {
+        match *self {}
+    }
 }
 
 impl ParkedMessage {

@@ -1,16 +1,23 @@
 //! The JSON that operators and CI steps get. Its shapes are published in `schemas/answers.schema.json`.
 
-use crate::decide::diagnose::{
-    Arithmetic, Blocker, Deadline, Diagnosis, Finish, HeldFor, Movement, Standing, WayOut, blockers_among,
-};
-use crate::decide::preflight::{Preflight, Verdict};
-use crate::ecs::{ClusterArn, Task, TaskId};
+mod parts;
+mod service;
+mod tasks;
+
+pub(crate) use parts::{DeadlineReport, FinishReport, GAPS_MAX, TAG_PROBLEMS_MAX, TagProblemReport, gaps, movement};
+pub(crate) use parts::{tag_problems, way_out};
+pub use service::{PreflightReport, ServiceReport};
+pub(crate) use tasks::{Detail, Room, tasks};
+
+use crate::ecs::{ClusterArn, ServiceArn, Task, TaskId};
 use crate::event::CommandError;
-use crate::observe::{Observed, ObservedJob};
-use jiff::{SignedDuration, Timestamp};
+use parts::bounded;
 use serde::Serialize;
-use serde_json::{Value, json};
 use std::sync::Arc;
+
+/// All of an answer takes at most so many bytes, but for some hundred kilobytes of errors: Lambda answers a direct invocation
+/// with at most 6 MB (AWS Lambda Developer Guide, "Lambda quotas").
+pub const ANSWER_BYTES_MAX: usize = 5 * 1024 * 1024;
 
 /// The answer to a command.
 #[derive(Debug, Serialize)]
@@ -18,8 +25,10 @@ use std::sync::Arc;
 pub enum Answer {
     /// To `status`.
     Status {
-        /// One for each service.
+        /// One for each service that could be read.
         services: Vec<ServiceReport>,
+        /// One for each that could not.
+        failed: Vec<FailedService>,
         /// Whether the cluster has more services than were reported.
         more: bool,
     },
@@ -35,6 +44,13 @@ pub enum Answer {
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SweepReport {
+    /// Tasks of the ledger that are busy, or of which something is open.
+    pub tasks: usize,
+    /// Those of them that had lost their protection or had not got it, were idle and not released, or were gone, and for
+    /// which that was set right.
+    pub tasks_set_right: usize,
+    /// Those of them for which it could not be set right yet.
+    pub tasks_unmet: usize,
     /// Services that were looked at.
     pub looked_at: usize,
     /// Services that the time did not suffice for.
@@ -43,6 +59,8 @@ pub struct SweepReport {
     pub failed: usize,
     /// Alerts that were sent.
     pub alerts: usize,
+    /// Whether a follow-up goes on with what the time did not suffice for.
+    pub goes_on: bool,
 }
 
 /// Why a command could not be carried out.
@@ -52,6 +70,21 @@ pub struct ErrorReport {
     pub code: &'static str,
     /// For people.
     pub message: String,
+}
+
+/// A service of several that could not be read.
+#[derive(Debug, Serialize)]
+pub struct FailedService {
+    service: String,
+    error: ErrorReport,
+}
+
+impl FailedService {
+    /// Why this service could not be read. What ECS says at length is shortened, since there can be many of these.
+    pub fn new(service: &ServiceArn, error: &CommandError) -> Self {
+        let error = ErrorReport { code: error.code(), message: bounded(&error.to_string()) };
+        Self { service: service.to_string(), error }
+    }
 }
 
 impl From<CommandError> for Answer {
@@ -87,188 +120,6 @@ impl SweepReport {
     }
 }
 
-/// How a service stands.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ServiceReport {
-    service: String,
-    at: Timestamp,
-    standing: Standing,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    movement: Option<Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    blocked_since: Option<Timestamp>,
-    blockers: Vec<BlockerReport>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    finish: Option<FinishReport>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    deadline: Option<DeadlineReport>,
-    arithmetic: Arithmetic,
-    ways_out: Vec<Value>,
-    protected_tasks: Vec<BlockerReport>,
-    gaps: Vec<String>,
-}
-
-/// What a deployment would meet that began now.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PreflightReport {
-    service: String,
-    at: Timestamp,
-    verdict: Verdict,
-    protected_tasks: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    finish: Option<FinishReport>,
-    deadline: DeadlineReport,
-    blockers: Vec<BlockerReport>,
-    gaps: Vec<String>,
-}
-
-/// A protected task: one that blocks, or any.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct BlockerReport {
-    task_arn: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    deployment: Option<String>,
-    protected_until: Timestamp,
-    held_for: &'static str,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    jobs: Vec<JobReport>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct JobReport {
-    job_id: String,
-    attempt: u32,
-    until: Timestamp,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    expected_until: Option<Timestamp>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct FinishReport {
-    by_expiry: Timestamp,
-    by_jobs: Timestamp,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct DeadlineReport {
-    at: Timestamp,
-    source: crate::decide::diagnose::DeadlineSource,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    margin_minutes: Option<i64>,
-}
-
-impl ServiceReport {
-    /// Puts what was observed and what was made of it into words for machines.
-    pub fn new(observed: &Observed, diagnosis: &Diagnosis) -> Self {
-        let cluster = &observed.service.arn.cluster;
-        let reports = |tasks: &[Blocker]| tasks.iter().map(|task| BlockerReport::new(cluster, task)).collect();
-        let protected: Vec<_> = observed.protected().map(|(task, _)| task).collect();
-        Self {
-            service: observed.service.arn.to_string(),
-            at: observed.at,
-            standing: diagnosis.standing,
-            movement: movement(&diagnosis.movement),
-            blocked_since: diagnosis.blocked_since,
-            blockers: reports(&diagnosis.blockers),
-            finish: diagnosis.finish.as_ref().map(FinishReport::from),
-            deadline: diagnosis.deadline.map(|deadline| DeadlineReport::new(deadline, diagnosis.finish.as_ref())),
-            arithmetic: diagnosis.arithmetic,
-            ways_out: diagnosis.ways_out.iter().map(|way| way_out(cluster, way)).collect(),
-            protected_tasks: reports(&blockers_among(&protected)),
-            gaps: diagnosis.gaps.clone(),
-        }
-    }
-}
-
-impl PreflightReport {
-    /// Puts a preflight into words for machines.
-    pub fn new(observed: &Observed, preflight: &Preflight) -> Self {
-        let cluster = &observed.service.arn.cluster;
-        Self {
-            service: observed.service.arn.to_string(),
-            at: observed.at,
-            verdict: preflight.verdict,
-            protected_tasks: preflight.blockers.len(),
-            finish: preflight.finish.as_ref().map(FinishReport::from),
-            deadline: DeadlineReport::new(preflight.deadline, preflight.finish.as_ref()),
-            blockers: preflight.blockers.iter().map(|blocker| BlockerReport::new(cluster, blocker)).collect(),
-            gaps: preflight.gaps.clone(),
-        }
-    }
-}
-
-impl BlockerReport {
-    pub(crate) fn new(cluster: &Arc<ClusterArn>, blocker: &Blocker) -> Self {
-        let (held_for, jobs) = match &blocker.held_for {
-            HeldFor::Jobs(jobs) => ("jobs", jobs.iter().map(JobReport::from).collect()),
-            HeldFor::Nobody => ("nobody", Vec::new()),
-            HeldFor::Foreign => ("foreign", Vec::new()),
-            HeldFor::Unread => ("unread", Vec::new()),
-        };
-        Self {
-            task_arn: arn(cluster, &blocker.task),
-            deployment: blocker.deployment.clone(),
-            protected_until: blocker.protected_until,
-            held_for,
-            jobs,
-        }
-    }
-}
-
-impl From<&ObservedJob> for JobReport {
-    fn from(job: &ObservedJob) -> Self {
-        let ObservedJob { key, until, expected_until } = job;
-        Self { job_id: key.job_id.clone(), attempt: key.attempt, until: *until, expected_until: *expected_until }
-    }
-}
-
-impl From<&Finish> for FinishReport {
-    fn from(finish: &Finish) -> Self {
-        Self { by_expiry: finish.by_expiry, by_jobs: finish.by_jobs }
-    }
-}
-
-impl DeadlineReport {
-    pub(crate) fn new(deadline: Deadline, finish: Option<&Finish>) -> Self {
-        // Rounded down, so that a deadline that is missed by seconds is not told as met to the minute.
-        let minutes = |margin: SignedDuration| i64::try_from(margin.as_millis().div_euclid(60_000)).unwrap_or(i64::MAX);
-        let margin_minutes = finish.map(|finish| minutes(deadline.margin(finish)));
-        Self { at: deadline.at, source: deadline.source, margin_minutes }
-    }
-}
-
 fn arn(cluster: &Arc<ClusterArn>, id: &TaskId) -> String {
     Task { cluster: cluster.clone(), id: id.clone() }.to_string()
-}
-
-pub(crate) fn movement(movement: &Movement) -> Option<Value> {
-    let kind = match movement {
-        Movement::None => return None,
-        Movement::Deployment { .. } => "deployment",
-        Movement::TaskSet { .. } => "task-set",
-        Movement::ScaleIn { .. } => "scale-in",
-    };
-    Some(json!({"kind": kind, "id": movement.id(), "begunAt": movement.begun_at()}))
-}
-
-pub(crate) fn way_out(cluster: &Arc<ClusterArn>, way: &WayOut) -> Value {
-    match way {
-        WayOut::Wait { until, expected } => json!({"way": "wait", "until": until, "expected": expected}),
-        WayOut::ReleaseIdle { tasks, commands } => {
-            let tasks: Vec<String> = tasks.iter().map(|id| arn(cluster, id)).collect();
-            json!({"way": "release-idle", "taskArns": tasks, "commands": commands})
-        }
-        WayOut::RaiseDesiredCount { to, command } => {
-            json!({"way": "raise-desired-count", "to": to, "commands": [command]})
-        }
-        WayOut::RaiseMaximumPercent { to, command } => {
-            json!({"way": "raise-maximum-percent", "to": to, "commands": [command]})
-        }
-    }
 }

@@ -214,14 +214,48 @@ pub(crate) fn parking(message: &SqsMessage, ending: &Ending, kept: &Result<(), S
     }
 }
 
+/// The ledger counts a task as protected, and ECS says otherwise.
+pub(crate) fn protection_lost(task: &Task, until: Timestamp, presence: TaskPresence) {
+    let until = shown(until);
+    match presence {
+        TaskPresence::Running => warn!(%task, until, "a busy task has lost its protection; it is asked for again"),
+        TaskPresence::Stopped => info!(%task, until, "a busy task is gone; its jobs are closed"),
+    }
+}
+
+/// The ledger's tasks could not be swept.
+pub(crate) fn tasks_not_listed(failure: &LedgerError) {
+    warn!(%failure, "the ledger's tasks could not be listed");
+}
+
+/// Some of the ledger's tasks could not be compared with ECS.
+pub(crate) fn tasks_not_compared(failure: &EcsError) {
+    warn!(%failure, "the protection of busy tasks could not be compared with the ledger");
+}
+
+/// A sweep has gone on for too long.
+pub(crate) fn sweep_given_up(begun_at: Timestamp) {
+    warn!(begun = shown(begun_at), "a sweep has taken too long and is left to those that began later");
+}
+
+/// What a sweep has left could not be arranged.
+pub(crate) fn sweep_not_continued(failure: &str) {
+    warn!(failure, "the rest of the sweep could not be arranged; the next one begins elsewhere");
+}
+
 /// A cluster could not be swept.
-pub(crate) fn sweep_failed(cluster: &ClusterArn, failure: &EcsError) {
+pub(crate) fn sweep_failed(cluster: &ClusterArn, failure: &RetryReason) {
     warn!(cluster = %cluster.name, %failure, "the services of the cluster could not be listed");
 }
 
 /// A service could not be looked at.
 pub(crate) fn look_failed(service: &ServiceArn, failure: &str) {
     warn!(%service, failure, "the service could not be looked at");
+}
+
+/// A follow-up could not be sent.
+pub(crate) fn follow_up_not_sent(service: &ServiceArn, failure: &str) {
+    warn!(%service, failure, "the next look at the service could not be arranged; the sweep looks at it");
 }
 
 /// Something is told of an incident. The line is written whether or not somebody else is told.

@@ -11,10 +11,12 @@ use std::sync::Arc;
 use taskhold::alert::{Alert, AlertEvent, AlertKind, chat, machine, mail, published};
 use taskhold::decide::Standing;
 use taskhold::decide::diagnose::{
-    Arithmetic, Blocker, Deadline, DeadlineSource, Diagnosis, Finish, HeldFor, Movement, WayOut,
+    Arithmetic, Blocker, DEADLINE_TAG, Deadline, DeadlineSource, Diagnosis, Finish, HeldFor, Movement, TagFault,
+    TagProblem, WayOut,
 };
 use taskhold::ecs::{ClusterArn, ServiceArn, TaskId};
 use taskhold::ledger::JobKey;
+use taskhold::ledger::job::Labels;
 use taskhold::observe::ObservedJob;
 
 const OLD: &str = "ecs-svc/1111111111111111111";
@@ -36,7 +38,27 @@ fn service(name: &str, cluster: &str) -> ServiceArn {
 }
 
 fn job(id: &str, attempt: u32, until: i64, expected: Option<i64>) -> ObservedJob {
-    ObservedJob { key: JobKey { job_id: id.to_owned(), attempt }, until: at(until), expected_until: expected.map(at) }
+    let key = JobKey { job_id: id.to_owned(), attempt };
+    ObservedJob { key, until: at(until), expected_until: expected.map(at), labels: Labels::new() }
+}
+
+fn labelled(job: ObservedJob, labels: impl IntoIterator<Item = (String, String)>) -> ObservedJob {
+    ObservedJob { labels: labels.into_iter().collect(), ..job }
+}
+
+/// As many labels as a job message may have, and as long ones.
+fn hostile_labels(seed: usize) -> impl Iterator<Item = (String, String)> {
+    (0..8).map(move |number| (format!("{number}{}", hostile(seed + number, 63)), hostile(seed + 7 * number, 128)))
+}
+
+/// More tags than a service can have, in order.
+fn hostile_tags() -> Vec<TagProblem> {
+    let problem = |number: usize| TagProblem {
+        tag: format!("taskhold:{number:02}{}", hostile(number, 117)),
+        value: hostile(number * 5, 256),
+        fault: if number == 0 { TagFault::NotMinutes } else { TagFault::NotRead },
+    };
+    (0..60).map(problem).collect()
 }
 
 fn blocker(number: usize, until: i64, held_for: HeldFor) -> Blocker {
@@ -45,7 +67,10 @@ fn blocker(number: usize, until: i64, held_for: HeldFor) -> Blocker {
 
 /// A deployment that began at 10:00 and has been blocked since 10:10; it is 10:30, and CloudFormation waits until 13:00.
 fn diagnosis() -> Diagnosis {
-    let jobs = vec![job("episode-0417", 2, 150, Some(90)), job("trailer \"b\"", 1, 60, None)];
+    let label = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let episode = job("episode-0417", 2, 150, Some(90));
+    let episode = labelled(episode, [label("title", "Episode \"417\""), label("lang", "de")]);
+    let jobs = vec![episode, job("trailer \"b\"", 1, 60, None)];
     Diagnosis {
         standing: Standing::Blocked,
         movement: Movement::Deployment { id: NEW.to_owned(), begun_at: at(0) },
@@ -71,6 +96,8 @@ fn diagnosis() -> Diagnosis {
             WayOut::ReleaseIdle { tasks: vec![id(3)], commands: vec![release("video", &[id(3)])] },
             WayOut::RaiseDesiredCount { to: 4, command: raise("transcode", "video") },
         ],
+        unmet: Vec::new(),
+        tag_problems: Vec::new(),
         gaps: Vec::new(),
     }
 }
@@ -120,8 +147,12 @@ fn hostile(seed: usize, chars: usize) -> String {
 /// More of everything than any list takes.
 fn huge() -> Alert {
     let (name, cluster) = ("s".repeat(255), "c".repeat(255));
+    let labels: Vec<Labels> = (0..10).map(|seed| hostile_labels(seed).collect()).collect();
     let blockers = (0..5000).map(|number| {
-        let jobs = (0..10).map(|of| job(&hostile(number * 7 + of, 256), u32::MAX, 2000, Some(1900)));
+        let told = |of: usize| job(&hostile(number * 7 + of, 256), u32::MAX, 2000, Some(1900));
+        // More than any text tells, and yet not so many that the test takes long.
+        let labels = if number < 600 { labels[number % labels.len()].clone() } else { Labels::new() };
+        let jobs = (0..10).map(|of| labelled(told(of), labels.clone()));
         let held_for = if number % 3 == 2 { HeldFor::Nobody } else { HeldFor::Jobs(jobs.collect()) };
         Blocker { deployment: Some(hostile(number, 128)), ..blocker(number, 2000, held_for) }
     });
@@ -131,6 +162,7 @@ fn huge() -> Alert {
     alert.service = service(&name, &cluster);
     alert.incident = format!("{cluster}/{name}/{NEW}/deployment-blocked");
     alert.diagnosis.blockers = blockers.collect();
+    alert.diagnosis.tag_problems = hostile_tags();
     alert.diagnosis.gaps = (0..5000).map(|number| hostile(number, 2000)).collect();
     alert.diagnosis.ways_out[1] = WayOut::ReleaseIdle { tasks, commands };
     alert.diagnosis.ways_out[2] = WayOut::RaiseDesiredCount { to: u32::MAX, command: raise(&name, &cluster) };
@@ -170,8 +202,8 @@ fn a_blocked_deployment_reads_so() {
         &[
             " 1. task 00000000000000000000000000000001 of ecs-svc/1111111111111111111",
             "    protected until 2026-01-05 12:30 UTC (in 2 h), for 2 jobs:",
-            "    - \"episode-0417\" attempt 2, until 2026-01-05 12:30 UTC (in 2 h),",
-            "       expected 2026-01-05 11:30 UTC (in 60 minutes)",
+            "    - \"episode-0417\" attempt 2, labels \"lang: de, title: Episode \\\"417\\\"\",",
+            "       until 2026-01-05 12:30 UTC (in 2 h), expected 2026-01-05 11:30 UTC (in 60 minutes)",
             "    - \"trailer \\\"b\\\"\", until 2026-01-05 11:00 UTC (in 30 minutes)",
             "    protected until 2026-01-05 11:30 UTC (in 60 minutes), foreign: not protected by taskhold",
             "    protected until 2026-01-05 11:00 UTC (in 30 minutes), for nobody: its jobs have ended",
@@ -252,6 +284,8 @@ fn orphans_are_told_even_if_nothing_moves() {
         deadline: None,
         arithmetic: still,
         ways_out: Vec::new(),
+        unmet: Vec::new(),
+        tag_problems: Vec::new(),
         gaps: Vec::new(),
     };
     says(
@@ -296,6 +330,82 @@ fn what_could_not_be_seen_is_told_with_how_much_more() {
             "  and 2 more.",
         ],
     );
+}
+
+fn passed_over(tag: &str, value: &str, fault: TagFault) -> Alert {
+    let mut alert = usual();
+    alert.diagnosis.tag_problems = vec![TagProblem { tag: tag.to_owned(), value: value.to_owned(), fault }];
+    alert
+}
+
+#[test]
+fn a_tag_that_counts_for_nothing_is_told_to_all_with_what_is_wrong_with_it() {
+    for (tag, value, fault, shown, problem) in [
+        (DEADLINE_TAG, "0", TagFault::NotMinutes, "0", "must be a whole number from 1 to 10080"),
+        (DEADLINE_TAG, "", TagFault::NotMinutes, "", "must be a whole number from 1 to 10080"),
+        (
+            DEADLINE_TAG,
+            "4\n\u{202e}5",
+            TagFault::NotMinutes,
+            "4\\n\\u{202e}5",
+            "must be a whole number from 1 to 10080",
+        ),
+        (
+            "taskhold:deadline-minute",
+            "45",
+            TagFault::NotRead,
+            "45",
+            "is not read by this version, which reads taskhold:deadline-minutes only",
+        ),
+    ] {
+        let alert = passed_over(tag, value, fault);
+        let body = mail::body(&alert);
+        let body = body.replace("\n  | ", " ");
+        let line = format!("  - \"{tag}\" is \"{shown}\"; it {problem}");
+        says(&body, &["Tags of the service that taskhold passes over:", &line]);
+        let document = json(&machine::message(&alert));
+        assert_eq!(document["tagProblems"], serde_json::json!([{"tag": tag, "value": shown, "problem": problem}]));
+        assert_eq!(document["tagProblemsLeftOut"], 0);
+        let chat = json(&chat::message(&alert));
+        let shown = match shown {
+            "" => "-",
+            shown => shown,
+        };
+        let line = format!("The service's tag `{tag}` is `{shown}` and is passed over: it {problem}.");
+        says(chat["content"]["description"].as_str().unwrap(), &[&line]);
+    }
+}
+
+#[test]
+fn tags_are_told_in_few_lines_and_not_at_all_of_what_is_over() {
+    let mut alert = usual();
+    assert!(!mail::body(&alert).contains("passes over"), "there is nothing to pass over");
+    alert.diagnosis.tag_problems = hostile_tags();
+    says(&mail::body(&alert), &["  and 55 more."]);
+    assert!(
+        json(&chat::message(&alert))["content"]["description"].as_str().unwrap().contains("57 more tags passed over.")
+    );
+    let document = json(&machine::message(&alert));
+    assert_eq!(document["tagProblems"].as_array().unwrap().len(), machine::TAG_PROBLEMS_MAX);
+    assert_eq!(document["tagProblemsLeftOut"], 60 - machine::TAG_PROBLEMS_MAX);
+    alert.event = AlertEvent::Resolved;
+    assert!(!mail::body(&alert).contains("passes over"));
+}
+
+#[test]
+fn the_labels_of_a_job_are_one_short_quotation_in_a_mail_and_whole_for_a_machine() {
+    let mut alert = usual();
+    let labels: Labels = hostile_labels(3).collect();
+    alert.diagnosis.blockers =
+        vec![blocker(1, 150, HeldFor::Jobs(vec![labelled(job("j", 1, 60, None), labels.clone())]))];
+    let body = mail::body(&alert);
+    let line = body.lines().find(|line| line.contains(", labels \"")).unwrap();
+    let quoted = line.split_once("labels \"").unwrap().1.strip_suffix("\",").unwrap();
+    assert!(quoted.chars().count() <= 72 && quoted.contains("..."), "{line}");
+    assert!(!quoted.replace("\\\"", "").contains('"'), "{line}");
+    let told = &json(&machine::message(&alert))["blockers"][0]["jobs"][0];
+    assert_eq!(told["labels"], json_of(labels));
+    assert!(told.get("labelsLeftOut").is_none());
 }
 
 #[test]
@@ -470,13 +580,27 @@ fn json_of(word: impl serde::Serialize) -> Value {
 #[test]
 fn alerts_and_answers_mean_the_same_by_the_same_words() {
     let (alert, answers) = (schema("alert.schema.json"), schema("answers.schema.json"));
-    for shared in
-        ["movement", "job", "finish", "deadline", "arithmetic", "commands", "count", "time", "serviceArn", "taskArn"]
-    {
+    for shared in [
+        "movement",
+        "job",
+        "finish",
+        "deadline",
+        "arithmetic",
+        "wayOut",
+        "commands",
+        "tagProblem",
+        "leftOut",
+        "count",
+        "time",
+        "serviceArn",
+        "taskArn",
+    ] {
         assert_eq!(alert["$defs"][shared], answers["$defs"][shared], "{shared}");
     }
     assert_eq!(alert["properties"]["blockers"]["maxItems"], machine::BLOCKERS_MAX);
     assert_eq!(alert["properties"]["gaps"]["maxItems"], machine::GAPS_MAX);
+    assert_eq!(alert["properties"]["tagProblems"]["maxItems"], machine::TAG_PROBLEMS_MAX);
+    assert_eq!(alert["properties"]["kind"]["enum"], answers["$defs"]["incident"]["properties"]["kind"]["enum"]);
     assert!(alert["description"].as_str().unwrap().contains(&format!("{} bytes", machine::ESCAPED_BYTES_MAX)));
 }
 
@@ -491,6 +615,7 @@ fn a_machine_is_told_the_margin_and_what_was_left_out() {
     assert!(told.len() > 50, "{}", told.len());
     assert_eq!(huge["blockersLeftOut"], 5000 - told.len());
     assert_eq!((&told[0]["jobs"][0]["jobId"], &told[0]["jobsLeftOut"]), (&json_of(hostile(0, 256)), &json("9")));
+    assert_eq!((&told[0]["jobs"][0]["labels"], &told[0]["jobs"][0]["labelsLeftOut"]), (&Value::Null, &json("8")));
     let way = &huge["waysOut"][1];
     assert_eq!((way["commands"].as_array().unwrap().len(), &way["commandsLeftOut"]), (10, &json("490")));
     assert_eq!((way["taskArns"].as_array().unwrap().len(), &way["taskArnsLeftOut"]), (100, &json("4900")));
@@ -530,10 +655,15 @@ fn what_is_published_fits_whatever_the_ids_consist_of() {
         for blocker in &mut alert.diagnosis.blockers {
             blocker.deployment = Some(unit.repeat(256));
             if let HeldFor::Jobs(jobs) = &mut blocker.held_for {
-                jobs.iter_mut().for_each(|job| job.key.job_id = unit.repeat(256));
+                for job in jobs {
+                    job.key.job_id = unit.repeat(256);
+                    job.labels =
+                        (0..8).map(|number| (format!("{number}{}", unit.repeat(63)), unit.repeat(128))).collect();
+                }
             }
         }
         alert.diagnosis.gaps.iter_mut().for_each(|gap| *gap = unit.repeat(5000));
+        alert.diagnosis.tag_problems.iter_mut().for_each(|problem| problem.value = unit.repeat(256));
         published_well(&alert);
     }
 }

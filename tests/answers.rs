@@ -18,6 +18,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
+use taskhold::alert::incident::{Incident, Untold};
+use taskhold::alert::{AlertEvent, AlertKind};
 use taskhold::aws::{self, AwsEcs};
 use taskhold::clock::Clock;
 use taskhold::config::NameError;
@@ -25,14 +27,15 @@ use taskhold::decide::diagnose::{Standing, WatchPolicy, diagnose};
 use taskhold::decide::preflight::Verdict;
 use taskhold::ecs::{EcsError, ServiceArn, Task};
 use taskhold::event::CommandError;
-use taskhold::ledger::{Ledger, LedgerError, Stored, Versioned};
-use taskhold::observe::observe;
-use taskhold::report::{Answer, ServiceReport};
+use taskhold::ledger::{Ledger, LedgerError, ServiceEntry, Stored, Versioned};
+use taskhold::observe::{Observed, observe};
+use taskhold::report::{ANSWER_BYTES_MAX, Answer, ServiceReport};
 
 /// The story of the examples in docs/commands.md.
 const DOCUMENTED: &str = "
     service transcode desired 2 tag aws:cloudformation:stack-name=video
-    job episode-0417 starts on a for 240m expected 150m
+    send {\"version\": 1, \"type\": \"job.started\", \"jobId\": \"episode-0417\", \"taskArn\": \"$a\", \
+        \"maxDurationMinutes\": 240, \"expectedDurationMinutes\": 150, \"labels\": {\"title\": \"Episode 417\"}}
     advance 20m
     deploy transcode
     advance 10m
@@ -41,7 +44,7 @@ const DOCUMENTED: &str = "
     status of nowhere";
 
 /// What the stories of tests/scenarios do not show.
-const SITUATIONS: [(&str, &str); 9] = [
+const SITUATIONS: [(&str, &str); 10] = [
     ("steady, and protected", "job j-1 starts on a for 60m\nprotect b for 90m\nstatus of web"),
     ("nothing protected holds it up", "deploy web\nstatus of web\npreflight of web"),
     (
@@ -87,6 +90,15 @@ const SITUATIONS: [(&str, &str); 9] = [
          deploy web
          advance 10m
          status of web",
+    ),
+    (
+        "tags that count for nothing",
+        "service web desired 2 tag taskhold:deadline-minutes=0 tag taskhold:deadline-minute=45
+         job j-1 starts on a for 60m
+         deploy web
+         advance 10m
+         status of web
+         preflight of web",
     ),
     (
         "a scale-in that has only to stop what is free",
@@ -135,7 +147,8 @@ impl<F: Function> Function for Asked<F> {
 }
 
 fn answers_of(name: &str, text: &str) -> Vec<Value> {
-    let story = Story::parse(name, text).unwrap_or_else(|error| panic!("{error}"));
+    // What people are told meanwhile is for other tests.
+    let story = Story::parse(name, &format!("mute alerts\n{text}")).unwrap_or_else(|error| panic!("{error}"));
     let region = SharedRegion::new(Region::for_story(story.variants()[0]));
     let function = InProcess::new(&region, story.settings()).unwrap();
     let mut asked = Asked { function, answers: Vec::new() };
@@ -217,11 +230,38 @@ fn answer_without_a_ledger() -> Value {
             .region(AwsRegion::new("eu-west-1"))
             .credentials_provider(Credentials::new("AKIDEXAMPLE", "secret", None, None, "test"));
         let ecs = AwsEcs::new(&aws::with_own_settings(loader).load().await);
-        observe((&ecs, &Broken, &now), &ServiceArn::new(cluster, "web").unwrap()).await.unwrap().unwrap()
+        observe((&ecs, &Broken, &now), &ServiceArn::new(cluster, "web").unwrap(), &Default::default())
+            .await
+            .unwrap()
+            .unwrap()
     });
     let diagnosis = diagnose(&observed, None, &WatchPolicy { deadline: SignedDuration::from_hours(3) });
-    let services = vec![ServiceReport::new(&observed, &diagnosis)];
-    serde_json::to_value(Answer::Status { services, more: false }).unwrap()
+    let services = vec![ServiceReport::new(&observed, &diagnosis, None, ANSWER_BYTES_MAX)];
+    serde_json::to_value(Answer::Status { services, failed: Vec::new(), more: false }).unwrap()
+}
+
+/// The answer to `status` of a service with incidents of every kind, open and over, told and untold.
+fn answer_with_incidents() -> Value {
+    let at = |minute: i64| Timestamp::from_second(1_790_000_000 + minute * 60).unwrap();
+    let mut entry = ServiceEntry::default();
+    for (minute, kind) in (0..).zip(AlertKind::ALL) {
+        let untold = Untold { event: AlertEvent::Opened, claimed_until: None, failures: 1 };
+        let incident = Incident {
+            kind,
+            since: at(minute),
+            told_at: at(minute),
+            escalations: 2,
+            resolved_at: (minute > 2).then(|| at(9)),
+            heard: true,
+            untold: (minute == 1).then_some(untold),
+        };
+        entry.incidents.insert(format!("video/web/-/{}", kind.as_str()), incident);
+    }
+    let cluster = std::sync::Arc::new("arn:aws:ecs:eu-west-1:111122223333:cluster/video".parse().unwrap());
+    let observed = Observed::gone(&ServiceArn::new(cluster, "web").unwrap(), at(10));
+    let diagnosis = diagnose(&observed, None, &WatchPolicy { deadline: SignedDuration::from_hours(3) });
+    let services = vec![ServiceReport::new(&observed, &diagnosis, Some(&entry), ANSWER_BYTES_MAX)];
+    serde_json::to_value(Answer::Status { services, failed: Vec::new(), more: false }).unwrap()
 }
 
 /// Every answer that there is to be had, with the situation that it is of.
@@ -239,11 +279,14 @@ fn all_answers() -> Vec<(String, Value)> {
     let mut answers = Vec::new();
     for (name, text) in stories {
         let told = answers_of(&name, &text);
-        assert!(!told.is_empty(), "{name} asks nothing");
+        // With `ask` a story may hand the function an event as well, which is answered and is no question.
+        let asks = text.contains("status of") || text.contains("preflight of");
+        assert!(!asks || !told.is_empty(), "{name} asks nothing");
         answers.extend(told.into_iter().map(|answer| (name.clone(), answer)));
     }
     answers.extend(answers_with_gaps().into_iter().map(|answer| ("gaps".to_owned(), answer)));
     answers.push(("no ledger".to_owned(), answer_without_a_ledger()));
+    answers.push(("incidents".to_owned(), answer_with_incidents()));
     let payloads = [r#"{"status": {}}"#, r#"{"preflight": {"service": "web"}}"#, r#"{"sweep": {}}"#];
     let mut empty = Stage::new(0);
     answers.extend(payloads.map(|payload| ("a service without tasks".to_owned(), empty.ask(payload))));
@@ -289,26 +332,37 @@ fn answers_of_each_form() -> Vec<(String, Value)> {
     all_answers().into_iter().filter(|(_, answer)| seen.insert(form(answer))).collect()
 }
 
-/// The words that the schema allows for each member, by `enum` and `const`.
-fn published(schema: &Value, words: &mut BTreeSet<(String, String)>) {
+/// The words that the schema allows for each member, by `enum` and `const`. `of` is the definition that it is in.
+fn published(schema: &Value, of: &str, words: &mut BTreeSet<(String, String)>) {
     if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
         for (name, member) in properties {
             let listed = member.get("enum").and_then(Value::as_array).into_iter().flatten();
             let all = listed.chain(member.get("const")).filter_map(Value::as_str);
-            words.extend(all.map(|word| (name.clone(), word.to_owned())));
+            words.extend(all.map(|word| (told_apart(name, of), word.to_owned())));
         }
     }
     match schema {
-        Value::Object(members) => members.values().for_each(|member| published(member, words)),
-        Value::Array(items) => items.iter().for_each(|item| published(item, words)),
+        Value::Object(members) => members.values().for_each(|member| published(member, of, words)),
+        Value::Array(items) => items.iter().for_each(|item| published(item, of, words)),
         _ => {}
     }
 }
 
-fn words_of(name: &str) -> BTreeSet<String> {
+/// Movements and incidents both have a kind.
+fn told_apart(member: &str, of: &str) -> String {
+    if member == "kind" { format!("{of} kind") } else { member.to_owned() }
+}
+
+fn all_published() -> BTreeSet<(String, String)> {
     let mut words = BTreeSet::new();
-    published(&schema(), &mut words);
-    words.into_iter().filter(|(member, _)| member == name).map(|(_, word)| word).collect()
+    for (of, definition) in schema()["$defs"].as_object().unwrap() {
+        published(definition, of, &mut words);
+    }
+    words
+}
+
+fn words_of(name: &str) -> BTreeSet<String> {
+    all_published().into_iter().filter(|(member, _)| member == name).map(|(_, word)| word).collect()
 }
 
 #[test]
@@ -344,14 +398,15 @@ fn every_answer_is_of_the_published_form() {
 
 #[test]
 fn every_published_word_is_said_in_some_answer_and_no_other() {
-    let mut words = BTreeSet::new();
-    published(&schema(), &mut words);
+    let words = all_published();
     let members: BTreeSet<String> = words.iter().map(|(name, _)| name.clone()).collect();
-    assert_eq!(members, ["code", "heldFor", "kind", "source", "standing", "verdict", "way"].map(str::to_owned).into());
+    let expected = ["code", "heldFor", "incident kind", "movement kind", "source", "standing", "verdict", "way"];
+    assert_eq!(members, expected.map(str::to_owned).into());
     let mut said = BTreeSet::new();
     for (_, answer) in all_answers() {
         for place in places_of(&answer) {
-            let member = place.rsplit('/').next().unwrap().to_owned();
+            let of = if place.contains("/incidents/") { "incident" } else { "movement" };
+            let member = told_apart(place.rsplit('/').next().unwrap(), of);
             if members.contains(&member) {
                 said.insert((member, answer.pointer(&place).unwrap().as_str().unwrap().to_owned()));
             }
@@ -362,8 +417,8 @@ fn every_published_word_is_said_in_some_answer_and_no_other() {
 
 #[test]
 fn an_answer_without_a_member_is_refused() {
-    // What ECS or a worker may leave out.
-    let optional = ["deployment", "expectedUntil"];
+    // What ECS or a worker may leave out, and what depends on what is remembered of a service.
+    let optional = ["deployment", "expectedUntil", "labels", "toldAt", "resolvedAt", "nextCheckAt"];
     let validator = validator();
     let mut left_out = BTreeSet::new();
     for (name, answer) in answers_of_each_form() {
@@ -372,7 +427,10 @@ fn an_answer_without_a_member_is_refused() {
             let mut altered = answer.clone();
             let Value::Object(members) = altered.pointer_mut(at).unwrap() else { continue };
             members.remove(member).unwrap();
-            assert_eq!(validator.is_valid(&altered), optional.contains(&member), "{name}: without {place}\n{answer:#}");
+            // Where there are gaps they may be among them.
+            let incidents_unread = member == "incidents" && answer["status"]["services"][0]["gaps"] != json!([]);
+            let may_be_absent = optional.contains(&member) || incidents_unread;
+            assert_eq!(validator.is_valid(&altered), may_be_absent, "{name}: without {place}\n{answer:#}");
             left_out.insert(member.to_owned());
         }
     }
@@ -404,7 +462,9 @@ fn an_answer_with_a_value_of_another_type_is_refused_wherever_it_stands() {
                 Value::Array(_) => json!({}),
                 Value::Object(_) | Value::Null => json!([]),
             };
-            for other in [other, json!(null), json!("")] {
+            // The value of a tag and a label may be empty texts.
+            let empty = ["/value", "/title"].iter().any(|member| place.ends_with(member));
+            for other in [other, json!(null)].into_iter().chain((!empty).then(|| json!(""))) {
                 let mut altered = answer.clone();
                 *altered.pointer_mut(&place).unwrap() = other.clone();
                 assert!(!validator.is_valid(&altered), "{name}: {other} in `{place}`");
@@ -430,6 +490,8 @@ fn answers_that_contradict_themselves_are_refused() {
         ("\"misses-deadline\"", "/preflight/deadline/marginMinutes", json!(0)),
         ("\"blocked\"", "/status/services/0/at", json!("2026-09-21 14:13:20")),
         ("\"blocked\"", "/status/services/0/service", json!("web")),
+        ("\"blocked\"", "/status/services/0/incidents/0/escalations", json!(3)),
+        ("\"blocked\"", "/status/services/0/incidents/0/kind", json!("deployment")),
     ] {
         let mut altered = with(word);
         *altered.pointer_mut(place).unwrap() = value;
@@ -439,6 +501,60 @@ fn answers_that_contradict_themselves_are_refused() {
     two["error"] = json!({"code": "ecs-failed", "message": "x"});
     assert!(!validator.is_valid(&two), "an answer has one member");
     assert!(!validator.is_valid(&json!({})), "an answer has a member");
+}
+
+#[test]
+fn a_tag_that_counts_for_nothing_is_told_and_the_deadline_is_another() {
+    let answers = answers_of("tags", SITUATIONS.iter().find(|(name, _)| name.starts_with("tags")).unwrap().1);
+    let problems = json!([
+        {
+            "tag": "taskhold:deadline-minute",
+            "value": "45",
+            "problem": "is not read by this version, which reads taskhold:deadline-minutes only",
+        },
+        {"tag": "taskhold:deadline-minutes", "value": "0", "problem": "must be a whole number from 1 to 10080"},
+    ]);
+    for judged in [&answers[0]["status"]["services"][0], &answers[1]["preflight"]] {
+        assert_eq!((&judged["tagProblems"], &judged["deadline"]["source"]), (&problems, &json!("setting")));
+    }
+}
+
+#[test]
+fn incidents_are_told_from_when_they_open_until_after_they_are_over() {
+    let story = "job j-1 starts on a for 60m
+        deploy web
+        advance 3m
+        status of web
+        advance 10m
+        status of web
+        job j-1 finishes
+        advance 10m
+        status of web";
+    let answers = answers_of("incidents", story);
+    let incidents: Vec<&Value> = answers.iter().map(|answer| &answer["status"]["services"][0]["incidents"]).collect();
+    assert_eq!(incidents[0], &json!([]), "it has not been blocked for long enough");
+    let open = &incidents[1][0];
+    assert_eq!((&open["kind"], &open["escalations"]), (&json!("deployment-blocked"), &json!(0)));
+    assert!(open["incident"].as_str().unwrap().starts_with("video/web/ecs-svc/"), "{open}");
+    assert_eq!(open["since"], answers[1]["status"]["services"][0]["blockedSince"]);
+    assert!(open["toldAt"].is_string() && open.get("resolvedAt").is_none(), "{open}");
+    let over = &incidents[2][0];
+    assert_eq!((&over["incident"], &over["since"]), (&open["incident"], &open["since"]));
+    assert!(over["resolvedAt"].is_string(), "{over}");
+    let next = |answer: usize| answers[answer]["status"]["services"][0]["nextCheckAt"].clone();
+    assert!(next(0).is_string() && next(1).is_string(), "while it moves it is watched");
+    assert_eq!(next(2), Value::Null);
+}
+
+#[test]
+fn open_incidents_come_first_and_what_nobody_was_told_is_not_said_to_be_told() {
+    let answer = answer_with_incidents();
+    let incidents = answer["status"]["services"][0]["incidents"].as_array().unwrap();
+    let kinds: Vec<&str> = incidents.iter().map(|incident| incident["kind"].as_str().unwrap()).collect();
+    let all = AlertKind::ALL.map(AlertKind::as_str);
+    assert_eq!(kinds, all, "the longest open first, then what is over");
+    let told: Vec<bool> = incidents.iter().map(|incident| incident.get("toldAt").is_some()).collect();
+    assert_eq!(told, [true, false, true, true, true, true]);
 }
 
 #[test]
@@ -551,7 +667,13 @@ fn the_words_of_the_page_are_those_of_the_code_and_of_the_schema() {
         assert_eq!(documented(heading), words, "{heading}");
         assert_eq!(words_of(member), words.into_iter().collect(), "{heading}");
     }
-    for (heading, member) in [("Held for", "heldFor"), ("Way out", "way"), ("Kind", "kind"), ("Source", "source")] {
+    for (heading, member) in [
+        ("Held for", "heldFor"),
+        ("Way out", "way"),
+        ("Kind", "movement kind"),
+        ("Incident", "incident kind"),
+        ("Source", "source"),
+    ] {
         assert_eq!(documented(heading).into_iter().collect::<BTreeSet<_>>(), words_of(member), "{heading}");
     }
 }
@@ -565,7 +687,19 @@ fn the_page_explains_every_member() {
         assert_eq!(rows, members(name).keys().cloned().collect(), "{heading}");
     }
     let page = page();
-    for name in ["status", "movement", "protectedTask", "job", "finish", "deadline", "arithmetic", "error"] {
+    for name in [
+        "status",
+        "failedService",
+        "movement",
+        "protectedTask",
+        "job",
+        "finish",
+        "deadline",
+        "arithmetic",
+        "incident",
+        "tagProblem",
+        "error",
+    ] {
         for member in members(name).keys() {
             assert!(page.contains(&format!("`{member}`")), "{name}.{member}");
         }
@@ -585,7 +719,7 @@ fn pretty(answers: &[Value]) -> String {
 
 #[test]
 fn the_real_function_answers_the_same() {
-    let story = Story::parse("the documentation", DOCUMENTED).unwrap();
+    let story = Story::parse("the documentation", &format!("mute alerts\n{DOCUMENTED}")).unwrap();
     let answers = block_on(async {
         let region = SharedRegion::new(Region::for_story(story.variants()[0]));
         let bootstrap = Path::new(env!("CARGO_BIN_EXE_bootstrap"));

@@ -6,13 +6,16 @@
 
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::time::Duration;
 use taskhold::clock::Clock;
 use taskhold::ecs::{ClusterArn, Task};
-use taskhold::ledger::{self, InMemoryLedger, Job, JobKey, Ledger, LedgerError, Stored, TaskEntry, Versioned};
+use taskhold::ledger::{
+    self, InMemoryLedger, Job, JobKey, Ledger, LedgerError, LedgerPages, Stored, TaskEntry, Versioned,
+};
 
 /// A clock that is set.
 #[derive(Clone, Debug)]
@@ -326,6 +329,32 @@ mod promises {
         assert!(rival.stores.load(Ordering::SeqCst) > 100, "they were not in each other's way");
         assert!(contended.load(Ordering::SeqCst) > 0, "nobody was contended");
     }
+
+    pub(super) async fn what_is_kept_is_on_one_of_the_pages_as_it_was_stored<L: LedgerPages>(
+        ledger: L,
+        clock: SetClock,
+    ) {
+        let mut expected = BTreeMap::new();
+        for number in 1..=2500 {
+            let versioned = Versioned { entry: with_job(TaskEntry::default(), &number.to_string()), version: 0 };
+            let stored = ledger.store(&task(number), &versioned, clock.after(60)).await.unwrap();
+            let Stored::As(version) = stored else { panic!("nobody else is here") };
+            expected.insert(task(number), Versioned { version, ..versioned });
+        }
+        let mut listed = BTreeMap::new();
+        let mut token = None;
+        loop {
+            let page = ledger.page(token.as_deref()).await.unwrap();
+            for (task, versioned) in page.items {
+                assert_eq!(listed.insert(task.clone(), versioned), None, "{task} came twice");
+            }
+            token = page.next_token;
+            if token.is_none() {
+                break;
+            }
+        }
+        assert_eq!(listed, expected);
+    }
 }
 
 /// Makes a test of each promise, for the ledger that the function makes.
@@ -347,6 +376,7 @@ macro_rules! conforms {
             an_update_that_changes_nothing_is_not_stored
             an_update_upon_a_known_version_that_is_no_longer_there_reads_anew
             many_who_update_one_entry_at_once_lose_nothing
+            what_is_kept_is_on_one_of_the_pages_as_it_was_stored
         }
     };
     ($implementation:ident, $new:expr, $($promise:ident)*) => {

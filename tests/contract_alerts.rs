@@ -19,6 +19,7 @@ use taskhold::decide::diagnose::{
 };
 use taskhold::ecs::{ClusterArn, ServiceArn};
 use taskhold::ledger::JobKey;
+use taskhold::ledger::job::Labels;
 use taskhold::observe::{ObservedJob, TASKS_OBSERVED_MAX};
 
 const NOW_MS: i64 = 1_790_000_000_000;
@@ -30,10 +31,13 @@ fn now() -> Timestamp {
     Timestamp::from_millisecond(NOW_MS).unwrap()
 }
 
-/// `tasks` tasks, each with one job of this id, hold a deployment of the service up.
+/// `tasks` tasks, each with one job of this id, and with as many labels of its characters as a job can have, hold a deployment of the service up.
 fn blocked(service: ServiceArn, tasks: usize, job_id: &str) -> Alert {
     let (begun_at, until) = (now() - SignedDuration::from_mins(12), now() + SignedDuration::from_mins(90));
-    let job = ObservedJob { key: JobKey { job_id: job_id.to_owned(), attempt: 1 }, until, expected_until: None };
+    let chars = |most: usize| job_id.chars().take(most).collect::<String>();
+    let labels: Labels = (0..8).map(|number| (format!("{number}{}", chars(63)), chars(128))).collect();
+    let job =
+        ObservedJob { key: JobKey { job_id: job_id.to_owned(), attempt: 1 }, until, expected_until: None, labels };
     let blocker = |number: usize| Blocker {
         task: format!("{number:032x}").parse().unwrap(),
         deployment: Some("ecs-svc/1111111111111111111".to_owned()),
@@ -58,6 +62,8 @@ fn blocked(service: ServiceArn, tasks: usize, job_id: &str) -> Alert {
             deployments: 2,
         },
         ways_out: vec![WayOut::Wait { until, expected: until }],
+        unmet: Vec::new(),
+        tag_problems: Vec::new(),
         gaps: Vec::new(),
     };
     Alert {

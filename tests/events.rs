@@ -9,21 +9,22 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use taskhold::config::Clusters;
 use taskhold::event::job_message::JobMessageError;
-use taskhold::event::{Command, EcsEvent, Invocation, Record, Scope, record};
+use taskhold::event::{Command, EVENT_NAMES, EcsEvent, EventName, Invocation, Prompt, Record, Scope, record};
+use taskhold::follow_up::FollowUp;
 
 /// What each file is read as: the payload's own line, then one for each record of a batch. A file without a row and a
 /// row without a file both fail.
-const EXPECTED: [(&str, &[&str]); 28] = [
+const EXPECTED: [(&str, &[&str]); 29] = [
     ("command-preflight", &["preflight of transcode"]),
     ("command-status", &["status of transcode"]),
     ("command-status-of-cluster", &["status of all of video"]),
     ("console-test-event", &["unrecognized"]),
-    ("ecs-deployment-state-change-completed", &["ignored"]),
-    ("ecs-deployment-state-change-failed", &["ignored"]),
-    ("ecs-deployment-state-change-in-progress", &["ignored"]),
-    ("ecs-service-action-steady-state", &["ignored"]),
-    ("ecs-service-action-task-placement-failure", &["ignored"]),
-    ("ecs-service-action-task-protection", &["ignored"]),
+    ("ecs-deployment-state-change-completed", &["SERVICE_DEPLOYMENT_COMPLETED of transcode"]),
+    ("ecs-deployment-state-change-failed", &["SERVICE_DEPLOYMENT_FAILED of transcode"]),
+    ("ecs-deployment-state-change-in-progress", &["SERVICE_DEPLOYMENT_IN_PROGRESS of transcode"]),
+    ("ecs-service-action-steady-state", &["SERVICE_STEADY_STATE of transcode"]),
+    ("ecs-service-action-task-placement-failure", &["SERVICE_TASK_PLACEMENT_FAILURE of transcode"]),
+    ("ecs-service-action-task-protection", &["TASKSET_SCALE_IN_FAILURE_BY_TASK_PROTECTION of transcode"]),
     ("ecs-task-state-change-running", &["ignored"]),
     ("ecs-task-state-change-spot-notice", &["ignored"]),
     ("ecs-task-state-change-spot-stopped", &["stopped 9d61e7f83b2c4a10b6e58c0f7a3d2e91: SpotInterruption"]),
@@ -59,6 +60,7 @@ const EXPECTED: [(&str, &[&str]); 28] = [
             "job.finished of reel-7 on 9d61e7f83b2c4a10b6e58c0f7a3d2e91",
         ],
     ),
+    ("sqs-follow-up", &["batch", "look again at transcode"]),
     ("sqs-job-finished", &["batch", "job.finished of episode-0417 on 4f0c2a9be1d84763a5c07be214d95f3a"]),
     ("sqs-job-heartbeat", &["batch", "job.heartbeat of episode-0417 on 4f0c2a9be1d84763a5c07be214d95f3a"]),
     ("sqs-job-started", &["batch", "job.started of episode-0417 on 4f0c2a9be1d84763a5c07be214d95f3a"]),
@@ -108,9 +110,22 @@ fn read(payload: &Value) -> Vec<String> {
                 Record::Ecs(event) => read_event(event),
                 Record::Malformed(error) => format!("malformed: {}", why(&error)),
             };
-            let records = batch.records.iter().map(|message| record(message.body.as_deref().unwrap()));
+            let records = batch.records.iter().map(|message| {
+                let body = message.body.as_deref().unwrap();
+                let is_own =
+                    message.event_source_arn.as_deref().is_some_and(|arn| arn.ends_with(":taskhold-follow-ups"));
+                if is_own { read_follow_up(body) } else { record(body) }
+            });
             std::iter::once("batch".to_owned()).chain(records).collect()
         }
+    }
+}
+
+fn read_follow_up(body: &str) -> String {
+    match FollowUp::parse(body, &clusters()) {
+        Ok(FollowUp::Check { service, .. }) => format!("look again at {}", service.name),
+        Ok(FollowUp::Sweep { begun_at, .. }) => format!("go on with the sweep of {begun_at}"),
+        Err(reason) => reason,
     }
 }
 
@@ -126,6 +141,7 @@ fn read_command(command: &Command) -> String {
 fn read_event(event: EcsEvent) -> String {
     match event {
         EcsEvent::Ignored(_) => "ignored".to_owned(),
+        EcsEvent::Service(prompt) => format!("{} of {}", prompt.name.as_str(), prompt.service.name),
         EcsEvent::TaskStopped(stopped) => {
             format!("stopped {}: {}", stopped.task.id, stopped.stop_code.as_deref().unwrap_or("no stopCode"))
         }
@@ -231,16 +247,16 @@ fn an_event_of_another_source_is_ignored_whatever_its_detail_type() {
 }
 
 #[test]
-fn an_event_name_that_nobody_knows_changes_nothing() {
+fn an_event_name_that_nobody_knows_is_kept_and_is_a_reason_to_look() {
     let named = events().into_iter().filter(|(_, event)| event["detail"].get("eventName").is_some());
     let mut count = 0;
     for (name, mut event) in named {
-        let before = read(&event);
         event["detail"]["eventName"] = json!("SERVICE_FROM_THE_FUTURE");
-        assert_eq!(read(&event), before, "{name}");
+        assert_eq!(read(&event), ["SERVICE_FROM_THE_FUTURE of transcode"], "{name}");
         count += 1;
     }
     assert_eq!(count, 6);
+    assert_eq!(EventName::from("SERVICE_FROM_THE_FUTURE").prompt(), Prompt::Look);
 }
 
 #[test]
@@ -253,12 +269,63 @@ fn a_status_or_stop_code_that_nobody_knows_never_fails() {
 }
 
 #[test]
+fn what_an_event_about_a_service_is_a_reason_for_is_documented_name_by_name() {
+    let documented = include_str!("../docs/events.md");
+    let rows = documented.lines().filter_map(|line| line.strip_prefix("| `")?.strip_suffix(" |")?.split_once("` | "));
+    let rows: Vec<(&str, &str)> = rows.filter(|(name, _)| *name != "eventName").collect();
+    let known: Vec<(&str, &str)> = EVENT_NAMES.iter().map(|name| (name.as_str(), name.prompt().as_str())).collect();
+    assert_eq!(rows, known);
+    let other = EventName::from("SERVICE_FROM_THE_FUTURE").prompt().as_str();
+    assert!(documented.contains(&format!("| any other, as those of the future | {other} |")));
+}
+
+#[test]
+fn the_event_names_of_the_facts_are_those_that_are_known() {
+    let (_, list) = include_str!("../docs/aws-facts.md").split_once("`eventName` of a service action: ").unwrap();
+    let (list, _) = list.split_once(". Others").unwrap();
+    let listed: BTreeSet<&str> = list.split(',').map(str::trim).collect();
+    assert_eq!(listed, EVENT_NAMES.iter().map(EventName::as_str).collect());
+}
+
+/// Whether an event is about a service, which it then names in `resources` and nowhere else.
+fn names_a_service(event: &Value) -> bool {
+    event["resources"][0].as_str().is_some_and(|arn| arn.contains(":service/"))
+        && event["detail-type"] != "ECS Task State Change"
+}
+
+#[test]
+fn an_event_about_a_service_that_names_none_or_one_of_others_is_ignored() {
+    let about_services: Vec<_> = events().into_iter().filter(|(_, event)| names_a_service(event)).collect();
+    assert_eq!(about_services.len(), 6);
+    for (name, event) in about_services {
+        for resources in [
+            json!([]),
+            json!(["arn:aws:ecs:eu-west-1:111122223333:service/other/transcode"]),
+            json!(["arn:aws:ecs:us-east-1:111122223333:service/video/transcode"]),
+            json!(["arn:aws:ecs:eu-west-1:999922223333:service/video/transcode"]),
+            json!(["arn:aws:ecs:eu-west-1:111122223333:task/video/4f0c2a9be1d84763a5c07be214d95f3a"]),
+            json!(["transcode"]),
+        ] {
+            let mut event = event.clone();
+            event["resources"] = resources.clone();
+            assert_eq!(read(&event), ["ignored"], "{name} with {resources}");
+        }
+        let mut short = event.clone();
+        short["resources"] = json!(["arn:aws:ecs:eu-west-1:111122223333:service/transcode"]);
+        assert_eq!(read(&short), read(&event), "{name} in the short form, beside `clusterArn`");
+    }
+}
+
+#[test]
 fn a_detail_of_another_type_is_ignored() {
     for (name, event) in events() {
         for detail in [json!(null), json!("text"), json!([1]), json!(7), json!({})] {
             let mut event = event.clone();
             event["detail"] = detail.clone();
-            assert_eq!(read(&event), ["ignored"], "{name} with the detail {detail}");
+            // An event about a service names it outside of the detail; without a name it may be anything.
+            let is_empty_of_service = detail == json!({}) && names_a_service(&event);
+            let expected = if is_empty_of_service { " of transcode" } else { "ignored" };
+            assert_eq!(read(&event), [expected], "{name} with the detail {detail}");
         }
     }
 }
@@ -268,6 +335,9 @@ fn what_the_envelope_says_beside_source_type_and_detail_is_not_needed() {
     for (name, event) in events() {
         let before = read(&event);
         for member in ["version", "id", "account", "time", "region", "resources"] {
+            if member == "resources" && names_a_service(&event) {
+                continue;
+            }
             let mut event = event.clone();
             event.as_object_mut().unwrap().remove(member).unwrap();
             assert_eq!(read(&event), before, "{name} without {member}");
@@ -276,14 +346,14 @@ fn what_the_envelope_says_beside_source_type_and_detail_is_not_needed() {
 }
 
 #[test]
-fn what_sqs_says_beside_id_source_and_body_is_not_needed_to_tell_what_a_record_is() {
+fn what_sqs_says_beside_id_queue_and_body_is_not_needed_to_tell_what_a_record_is() {
     for (name, lines) in EXPECTED.into_iter().filter(|(_, lines)| lines[0] == "batch") {
         let mut batch = payload(name);
         for record in batch["Records"].as_array_mut().unwrap() {
             record
                 .as_object_mut()
                 .unwrap()
-                .retain(|member, _| matches!(&**member, "messageId" | "eventSource" | "body"));
+                .retain(|member, _| matches!(&**member, "messageId" | "eventSource" | "eventSourceARN" | "body"));
         }
         assert_eq!(read(&batch), lines, "{name}");
     }

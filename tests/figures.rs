@@ -7,6 +7,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::future::Future;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -18,9 +19,8 @@ use taskhold::ecs::{
     ClusterArn, Ecs, EcsError, PROTECTION_MINUTES_MAX, ProtectedTask, ProtectionAnswer, ProtectionSetting,
     TASKS_PER_PROTECTION_CALL_MAX, Task, TaskId, TaskPresence,
 };
-use taskhold::handler::{Handler, Response};
+use taskhold::handler::{Handler, Parts, Response};
 use taskhold::ledger::InMemoryLedger;
-use taskhold::park::{ParkedMessage, ParkingQueue};
 
 /// Durations are drawn from this seed, so that the figures are the same everywhere.
 const SEED: u64 = 20_260_917;
@@ -94,18 +94,21 @@ impl Ecs for CountingEcs {
     }
 }
 
-/// Nothing is parked here.
-struct NoParking;
+/// Nothing is parked here, and nothing is left for later.
+struct PartsOfFigures;
 
-impl ParkingQueue for NoParking {
-    async fn park(&self, messages: &[ParkedMessage]) -> Vec<Result<(), String>> {
-        panic!("parked: {messages:?}")
-    }
+impl Parts for PartsOfFigures {
+    type Ecs = CountingEcs;
+    type Ledger = InMemoryLedger<SetClock>;
+    type Parking = Infallible;
+    type FollowUps = Infallible;
+    type Alerts = LogOnly;
+    type Clock = SetClock;
 }
 
 /// The function, and the jobs that its messages are about: one for each task.
 struct Figures {
-    handler: Handler<CountingEcs, InMemoryLedger<SetClock>, NoParking, SetClock, LogOnly>,
+    handler: Handler<PartsOfFigures>,
     minutes: Vec<u32>,
     /// The messages of a batch were sent over so many seconds before it is delivered.
     sent_over_seconds: usize,
@@ -120,6 +123,7 @@ impl Figures {
             ledger: InMemoryLedger::new(clock.clone()),
             alerts: LogOnly,
             parking: None,
+            follow_ups: None,
             clock,
             config: Config::from_variables([("TASKHOLD_CLUSTERS".to_owned(), CLUSTER.to_owned())]).unwrap(),
         };

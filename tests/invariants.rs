@@ -68,6 +68,7 @@ fn every_interleaving_of_invocations_faults_and_late_calls_keeps_the_promise() {
         ("done", total.done),
         ("retried", total.retried),
         ("parked", total.parked),
+        ("sweeps", total.sweeps),
     ] {
         assert!(often > RUNS / 10, "the runs are too tame: only {often} {what}");
     }

@@ -252,7 +252,7 @@ async fn look(ecs: &FakeEcs) -> Observed {
 }
 
 async fn look_with(ecs: &FakeEcs, ledger: &FakeLedger) -> Observed {
-    observe((ecs, ledger, &AtMinute(60)), &web()).await.unwrap().unwrap()
+    observe((ecs, ledger, &AtMinute(60)), &web(), &BTreeSet::new()).await.unwrap().unwrap()
 }
 
 fn policy() -> WatchPolicy {
@@ -306,12 +306,12 @@ async fn a_picture_without_gaps_has_every_task_its_protection_and_its_jobs() {
 async fn a_service_that_could_not_be_described_is_an_error_and_not_an_absent_service() {
     for error in errors() {
         let ecs = steady(2).failing(Read::Service, 0, error.clone());
-        let seen = observe((&ecs, &FakeLedger::default(), &AtMinute(60)), &web()).await;
+        let seen = observe((&ecs, &FakeLedger::default(), &AtMinute(60)), &web(), &BTreeSet::new()).await;
         assert_eq!(seen, Err(error));
         assert_eq!(ecs.reads.lock().unwrap().len(), 1, "nothing else is asked");
     }
     let absent = FakeEcs { service: None, ..steady(2) };
-    assert_eq!(observe((&absent, &FakeLedger::default(), &AtMinute(60)), &web()).await, Ok(None));
+    assert_eq!(observe((&absent, &FakeLedger::default(), &AtMinute(60)), &web(), &BTreeSet::new()).await, Ok(None));
 }
 
 #[tokio::test]

@@ -181,8 +181,10 @@ fn a_refusal_is_heard_and_asked_again() {
          expect 1 waiting
          advance 10m
          expect b unprotected
+         expect alert deployment-blocked opened web
          job j-1 finishes
          advance 6m
+         expect alert deployment-blocked resolved web
          expect b protected
          expect 0 waiting",
     );
@@ -309,6 +311,25 @@ fn other_clusters_are_never_touched() {
 }
 
 #[test]
+fn where_it_is_asked_for_only_the_task_itself_speaks_for_it() {
+    let mut stage = Stage::new();
+    let settings = [("TASKHOLD_REQUIRE_SENDER_TASK", "true")];
+    stage.function = InProcess::new(&stage.region, settings.into_iter()).unwrap();
+    let (own, other) = (format!("AROAEXAMPLE:{}", stage.tasks[0]), format!("AROAEXAMPLE:{}", stage.tasks[1]));
+    for (sender, is_heard) in [(&other, false), (&"AIDAEXAMPLE".to_owned(), false), (&own, true)] {
+        let message = SendMessage::new(stage.message(0, json!({}))).from_sender(sender);
+        stage.region.lock().queues.send(JOB_QUEUE, message).unwrap();
+        assert_eq!(stage.deliver(30_000), 0, "{sender}");
+        assert_eq!(stage.protected(0), is_heard, "{sender}");
+    }
+    let parked = stage.parked();
+    assert!(
+        parked.len() == 2 && parked.iter().all(|reason| reason.contains("TASKHOLD_REQUIRE_SENDER_TASK")),
+        "{parked:?}"
+    );
+}
+
+#[test]
 fn a_dry_run_changes_nothing_in_ecs() {
     let summary = holds(
         "set TASKHOLD_DRY_RUN true
@@ -420,16 +441,45 @@ fn a_failed_read_calls_nothing_off() {
 }
 
 #[test]
+fn a_service_in_motion_is_watched_until_it_is_steady() {
+    // No sweep: what is told here, events and follow-ups have found.
+    holds(
+        "job j-1 starts on a for 60m
+         deploy web
+         advance 6m
+         expect alert deployment-blocked opened web
+         advance 1h
+         expect alert deployment-blocked resolved web
+         expect web steady
+         advance 24h
+         expect no alert",
+    );
+}
+
+#[test]
+fn what_no_message_told_the_sweep_sets_right() {
+    holds(
+        "sweep every 5m
+         job j-1 starts on a for 60m
+         release a
+         expect a unprotected
+         advance 5m
+         expect warning lost its protection
+         expect a protected",
+    );
+}
+
+#[test]
 fn an_alert_that_could_not_be_sent_is_sent_later() {
     holds(
         "sweep every 5m
          job j-1 starts on a for 60m
          deploy web
          lose 1 alerts
-         advance 10m
+         advance 7m
          expect error the alert could not be sent
          expect no alert
-         advance 5m
+         advance 8m
          expect alert deployment-blocked opened web",
     );
 }

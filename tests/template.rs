@@ -1,5 +1,5 @@
 //! `template.yaml` fits the function that it deploys: it grants the calls that the function makes and no others, the
-//! numbers that depend on each other do, and the rule matches the events that it should.
+//! numbers that depend on each other do, and the rules match the events that they should.
 //!
 //! What CloudFormation makes of the template, its own linter tells (`sam validate --lint`); that is not repeated here.
 
@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use taskhold::apply::CALL_TIME;
 use taskhold::config::{Config, SETTINGS};
 use taskhold::ecs::PROTECTION_MINUTES_MAX;
+use taskhold::follow_up::DELAY_SECONDS_MAX;
 
 const CLUSTER_ARN: &str = "arn:aws:ecs:eu-west-1:111122223333:cluster/video";
 
@@ -166,19 +167,59 @@ fn action(call: &str) -> String {
     }
 }
 
-/// EventBridge's rule for patterns of exact values: a list matches a member that equals one of its items, an object
-/// matches one whose members all match. Prefixes, numbers and `anything-but` are not known here, and fail.
+/// EventBridge's rules for patterns (EventBridge User Guide, "Comparison operators for use in event patterns"): a list matches
+/// a member of which one value equals one of its items or begins with its prefix, an object matches one whose members all
+/// match, `$or` matches what one of its objects does. Numbers, `anything-but` and the rest are not known here, and fail.
 fn matches(pattern: &Value, event: &Value) -> bool {
     let member = |(name, pattern): (&String, &Value)| match (pattern, event.get(name)) {
-        (Value::Array(values), found) => {
-            assert!(values.iter().all(Value::is_string), "only exact values: {values:?}");
-            found.is_some_and(|found| values.contains(found))
+        (Value::Array(ways), _) if name == "$or" => {
+            assert!(ways.len() >= 2, "with less than two it is the name of a member: {ways:?}");
+            ways.iter().any(|way| matches(way, event))
         }
+        (Value::Array(wanted), found) => any_matches(wanted, found),
         (Value::Object(_), Some(found)) => matches(pattern, found),
         (Value::Object(_), None) => false,
         (other, _) => panic!("{other} is no pattern"),
     };
     pattern.as_object().unwrap().iter().all(member)
+}
+
+/// Whether one of the values of a member, which may be a list, is one of those that are wanted.
+fn any_matches(wanted: &[Value], found: Option<&Value>) -> bool {
+    let found: Vec<&Value> = match found {
+        Some(Value::Array(values)) => values.iter().collect(),
+        other => other.into_iter().collect(),
+    };
+    let matched = wanted.iter().filter(|wanted| {
+        let prefix = wanted.get("prefix").and_then(Value::as_str);
+        assert!(wanted.is_string() || prefix.is_some(), "only exact values and prefixes: {wanted}");
+        let begins =
+            |found: &Value| prefix.zip(found.as_str()).is_some_and(|(prefix, found)| found.starts_with(prefix));
+        found.iter().any(|found| found == wanted || begins(found))
+    });
+    matched.count() > 0
+}
+
+/// The files of `events/` that a rule of the function matches.
+fn payloads_matched(rule: &str) -> Vec<String> {
+    let template = Template::load();
+    let pattern = &template.event(rule)["Pattern"];
+    let names = fs::read_dir(path("events")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut matched: Vec<String> =
+        names.filter(|name| name.ends_with(".json")).filter(|name| matches(pattern, &payload(name))).collect();
+    matched.sort();
+    matched
+}
+
+fn payload(name: &str) -> Value {
+    serde_json::from_str(&read(&format!("events/{name}"))).unwrap()
+}
+
+/// The same event with some of its text replaced everywhere.
+fn altered(event: &Value, from: &str, to: &str) -> Value {
+    let text = event.to_string();
+    assert!(text.contains(from), "{from} stands in {text}");
+    serde_json::from_str(&text.replace(from, to)).unwrap()
 }
 
 #[test]
@@ -204,6 +245,7 @@ fn every_permission_names_its_resource() {
             "ParkMessages" => "DeadLetterQueue.Arn",
             "TellPeople" => "arn:aws:sns:eu-west-1:111122223333:AlertTopic",
             "TellMachines" => "AlertQueue.Arn",
+            "FollowUp" => "FollowUpQueue.Arn",
             other => panic!("{other} is a new statement: which resource may it name?"),
         };
         assert_eq!(texts(&statement["Resource"]), [expected]);
@@ -222,7 +264,7 @@ fn every_permission_names_its_resource() {
 fn queues_are_encrypted_and_refuse_whoever_comes_without_tls() {
     let template = Template::load();
     let queues = template.of_type("AWS::SQS::Queue");
-    assert_eq!(queues.len(), 3);
+    assert_eq!(queues.len(), 4);
     for queue in queues {
         assert_eq!(template.properties(queue)["SqsManagedSseEnabled"], true, "{queue}");
         let deny = json!({"Sid": "OnlyOverTls", "Effect": "Deny", "Principal": "*", "Action": "sqs:*",
@@ -231,6 +273,22 @@ fn queues_are_encrypted_and_refuse_whoever_comes_without_tls() {
         let statements = policies.flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().unwrap());
         assert_eq!(statements.filter(|statement| **statement == deny).count(), 1, "{queue}");
     }
+}
+
+#[test]
+fn only_the_function_sends_to_the_follow_up_queue() {
+    let template = Template::load();
+    let policy = template.properties("FollowUpQueuePolicy");
+    assert_eq!(policy["Queues"], json!(["https://sqs.eu-west-1.amazonaws.com/111122223333/FollowUpQueue"]));
+    let statements = policy["PolicyDocument"]["Statement"].as_array().unwrap();
+    assert!(statements.iter().all(|statement| statement["Effect"] == "Deny"), "IAM grants, this takes away");
+    let to_others = json!({"Sid": "OnlyFromTheFunction", "Effect": "Deny", "Principal": "*", "Action": "sqs:SendMessage",
+        "Resource": "FollowUpQueue.Arn", "Condition": {"ArnNotEquals": {"aws:PrincipalArn": "FunctionRole.Arn"}}});
+    assert!(statements.contains(&to_others), "{statements:?}");
+    // Only then does SAM make a role by that name.
+    assert!(template.properties("Function").get("Role").is_none());
+    let outputs = template.0["Outputs"].to_string();
+    assert!(!outputs.contains("FollowUpQueue"), "nobody is told where it is");
 }
 
 #[test]
@@ -314,11 +372,27 @@ fn batches_come_whole_soon_and_with_an_ending_for_each_message() {
 }
 
 #[test]
+fn follow_ups_come_a_few_at_a_time_without_waiting_and_with_an_ending_for_each() {
+    let template = Template::load();
+    let follow_ups = template.event("FollowUps");
+    assert_eq!(follow_ups["Queue"], "FollowUpQueue.Arn");
+    assert_eq!(follow_ups["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
+    assert!((1..=10).contains(&follow_ups["BatchSize"].as_i64().unwrap()), "more would want a batching window");
+    assert!(follow_ups.get("MaximumBatchingWindowInSeconds").is_none(), "{follow_ups}");
+    assert!((2..=1000).contains(&follow_ups["ScalingConfig"]["MaximumConcurrency"].as_i64().unwrap()));
+    let config = template.config();
+    assert!(config.is_follow_up_queue("arn:aws:sqs:eu-west-1:111122223333:FollowUpQueue"), "{config:?}");
+    assert!(!config.is_follow_up_queue("arn:aws:sqs:eu-west-1:111122223333:JobQueue"), "workers write there");
+}
+
+#[test]
 fn times_that_depend_on_each_other_do() {
     let template = Template::load();
     let timeout = template.number("Function", "Timeout");
     assert!(timeout > CALL_TIME.as_secs(), "there is time for a call");
-    assert!(template.number("JobQueue", "VisibilityTimeout") >= 6 * timeout);
+    for queue in ["JobQueue", "FollowUpQueue"] {
+        assert!(template.number(queue, "VisibilityTimeout") >= 6 * timeout, "{queue}");
+    }
     let retention = template.number("JobQueue", "MessageRetentionPeriod");
     let longest_protection = i64::from(PROTECTION_MINUTES_MAX) * 60;
     assert!(retention > longest_protection, "a message lasts as long as what it asks for");
@@ -334,6 +408,20 @@ fn the_function_parks_a_message_before_the_queue_gives_it_up() {
     assert!(redrive["maxReceiveCount"].as_i64().unwrap() > i64::from(template.config().receives_max));
     let parking_queue = template.config().parking_queue_url;
     assert_eq!(parking_queue.as_deref(), Some("https://sqs.eu-west-1.amazonaws.com/111122223333/DeadLetterQueue"));
+}
+
+#[test]
+fn a_follow_up_that_fails_is_given_up_and_not_forgotten() {
+    let template = Template::load();
+    let redrive = &template.properties("FollowUpQueue")["RedrivePolicy"];
+    assert_eq!(redrive["deadLetterTargetArn"], "DeadLetterQueue.Arn");
+    let receives = redrive["maxReceiveCount"].as_i64().unwrap();
+    assert!(receives >= 5, "receives that throttling uses up count too");
+    let given_up_after =
+        i64::from(DELAY_SECONDS_MAX) + receives * template.number("FollowUpQueue", "VisibilityTimeout");
+    let retention = template.number("FollowUpQueue", "MessageRetentionPeriod");
+    assert!(given_up_after < retention, "SQS forgets without a word");
+    assert!(retention < template.number("JobQueue", "MessageRetentionPeriod"), "a late look is worth less than a job");
 }
 
 #[test]
@@ -367,8 +455,9 @@ fn the_environment_for_local_runs_is_one_that_the_function_takes() {
     let variables = variables.iter().map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()));
     let config = Config::from_variables(variables).unwrap();
     assert_eq!(config.clusters.iter().map(ToString::to_string).collect::<Vec<_>>(), [CLUSTER_ARN]);
-    let elsewhere = [config.parking_queue_url, config.alert_topic_arn, config.alert_queue_url];
-    assert_eq!(elsewhere, [None, None, None], "nothing is sent anywhere");
+    let elsewhere =
+        [config.parking_queue_url, config.follow_up_queue_url, config.alert_topic_arn, config.alert_queue_url];
+    assert!(elsewhere.iter().all(Option::is_none), "nothing is sent anywhere: {elsewhere:?}");
     let of_the_stack: BTreeSet<String> = Template::load().environment().into_iter().map(|(name, _)| name).collect();
     let places = of_the_stack.iter().filter(|name| name.ends_with("_URL") || name.ends_with("_ARN"));
     for name in places {
@@ -404,14 +493,90 @@ fn no_level_of_the_logs_loses_the_metrics() {
 }
 
 #[test]
-fn the_rule_matches_the_stop_of_a_task_of_the_cluster_and_nothing_else() {
+fn one_rule_matches_the_stop_of_a_task_of_the_cluster_and_nothing_else() {
+    let stops = ["ecs-task-state-change-spot-stopped.json", "ecs-task-state-change-stopped.json"];
+    assert_eq!(payloads_matched("TaskStopped"), stops);
+}
+
+/// One of each kind; all are of a service of the cluster.
+const SERVICE_EVENTS: [&str; 2] =
+    ["ecs-service-action-task-protection.json", "ecs-deployment-state-change-in-progress.json"];
+
+#[test]
+fn another_rule_matches_every_event_about_a_service_of_the_cluster_and_nothing_else() {
+    let about_services = [
+        "ecs-deployment-state-change-completed.json",
+        "ecs-deployment-state-change-failed.json",
+        "ecs-deployment-state-change-in-progress.json",
+        "ecs-service-action-steady-state.json",
+        "ecs-service-action-task-placement-failure.json",
+        "ecs-service-action-task-protection.json",
+    ];
+    assert_eq!(payloads_matched("ServiceEvents"), about_services);
+}
+
+#[test]
+fn an_event_about_a_service_matches_whatever_its_type_and_its_name() {
     let template = Template::load();
-    let pattern = &template.event("TaskStopped")["Pattern"];
-    let names = fs::read_dir(path("events")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let mut matched: Vec<String> = names
-        .filter(|name| name.ends_with(".json"))
-        .filter(|name| matches(pattern, &serde_json::from_str(&read(&format!("events/{name}"))).unwrap()))
-        .collect();
-    matched.sort();
-    assert_eq!(matched, ["ecs-task-state-change-spot-stopped.json", "ecs-task-state-change-stopped.json"]);
+    let pattern = &template.event("ServiceEvents")["Pattern"];
+    for name in SERVICE_EVENTS {
+        for member in ["eventType", "eventName"] {
+            let mut event = payload(name);
+            event["detail"][member] = json!("SOMETHING_NEW");
+            assert!(matches(pattern, &event), "{event}");
+            event["detail"].as_object_mut().unwrap().remove(member).unwrap();
+            assert!(matches(pattern, &event), "{event}");
+        }
+    }
+}
+
+#[test]
+fn an_event_about_a_service_matches_if_its_arn_or_its_cluster_tells_that_it_is_ours() {
+    let template = Template::load();
+    let pattern = &template.event("ServiceEvents")["Pattern"];
+    for name in SERVICE_EVENTS {
+        let event = payload(name);
+        let mut without_cluster = event.clone();
+        without_cluster["detail"].as_object_mut().unwrap().remove("clusterArn").unwrap();
+        assert!(matches(pattern, &without_cluster), "{without_cluster}");
+        let short_arn = altered(&event, "service/video/transcode", "service/transcode");
+        assert!(matches(pattern, &short_arn), "{short_arn}");
+        let of_no_cluster = altered(&without_cluster, "service/video/transcode", "service/transcode");
+        assert!(!matches(pattern, &of_no_cluster), "nobody can tell whose it is: {of_no_cluster}");
+    }
+}
+
+#[test]
+fn an_event_from_elsewhere_matches_no_rule() {
+    let template = Template::load();
+    for (rule, name) in [
+        ("TaskStopped", "ecs-task-state-change-stopped.json"),
+        ("ServiceEvents", SERVICE_EVENTS[0]),
+        ("ServiceEvents", SERVICE_EVENTS[1]),
+    ] {
+        let pattern = &template.event(rule)["Pattern"];
+        let event = payload(name);
+        assert!(matches(pattern, &event), "{rule}: {event}");
+        for (from, to) in [
+            ("aws.ecs", "made.up"),
+            ("\"ECS ", "\"EKS "),
+            (":111122223333:", ":999922223333:"),
+            (":eu-west-1:", ":eu-west-2:"),
+            ("/video", "/audio"),
+            ("/video", "/video2"),
+        ] {
+            let elsewhere = altered(&event, from, to);
+            assert!(!matches(pattern, &elsewhere), "{rule}: {elsewhere}");
+        }
+    }
+}
+
+#[test]
+fn an_event_about_a_service_is_not_kept_for_longer_than_the_schedule_takes_to_look() {
+    let template = Template::load();
+    let events = template.event("ServiceEvents");
+    assert!(events.get("DeadLetterConfig").is_none(), "a late look is no reason to wake anybody");
+    let tried_for = events["RetryPolicy"]["MaximumEventAgeInSeconds"].as_i64().unwrap();
+    let sweep_minutes = template.0["Parameters"]["SweepMinutes"]["Default"].as_i64().unwrap();
+    assert!((60..=sweep_minutes * 60).contains(&tried_for), "EventBridge takes no less than a minute");
 }

@@ -47,7 +47,8 @@ macro_rules! reads_no_services {
     };
 }
 
-/// Implements [`taskhold::ledger::Ledger`] of services for a fake that nobody asks about services: each call panics.
+/// Implements [`taskhold::ledger::Ledger`] of services for a fake that nobody asks about services: it has none, and
+/// each other call panics.
 #[macro_export]
 macro_rules! keeps_no_services {
     ($fake:ty) => {
@@ -67,6 +68,21 @@ macro_rules! keeps_no_services {
                 _: jiff::Timestamp,
             ) -> Result<taskhold::ledger::Stored, taskhold::ledger::LedgerError> {
                 panic!("nobody should store {service}")
+            }
+        }
+
+        impl taskhold::ledger::LedgerPages<taskhold::ledger::ServiceEntry> for $fake {
+            async fn page(
+                &self,
+                _: Option<&str>,
+            ) -> Result<
+                taskhold::ecs::Page<(
+                    taskhold::ecs::ServiceArn,
+                    taskhold::ledger::Versioned<taskhold::ledger::ServiceEntry>,
+                )>,
+                taskhold::ledger::LedgerError,
+            > {
+                Ok(taskhold::ecs::Page { items: Vec::new(), next_token: None })
             }
         }
     };

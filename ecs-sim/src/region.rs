@@ -13,6 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub const JOB_QUEUE: &str = "jobs";
 /// Where messages are parked, and where SQS itself moves what was received too often.
 pub const PARKING_QUEUE: &str = "jobs-parked";
+/// What the function tells itself to do later.
+pub const FOLLOW_UP_QUEUE: &str = "follow-ups";
 /// Where the function publishes its alerts.
 pub const ALERT_TOPIC_ARN: &str = "arn:aws:sns:eu-west-1:111122223333:taskhold-alerts";
 /// The cluster of every story.
@@ -22,6 +24,9 @@ pub const CLUSTER: &str = "video";
 pub const VISIBILITY_TIMEOUT_SECONDS: u32 = 180;
 /// As in template.yaml: more than TASKHOLD_RECEIVES_MAX, so that taskhold parks first, with a reason.
 pub const RECEIVES_MAX: u32 = 60;
+
+/// As in template.yaml.
+pub const FOLLOW_UP_RECEIVES_MAX: u32 = 10;
 
 /// Something that goes wrong on the way to ECS, with one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +99,7 @@ impl Region {
         Self::new(Setup { variants, throttling: Throttling::On, ..Setup::default() })
     }
 
-    /// A Region with a cluster and the two queues, and nothing in them.
+    /// A Region with a cluster and the three queues, and nothing in them.
     #[must_use]
     pub fn new(setup: Setup) -> Self {
         let origin =
@@ -106,6 +111,10 @@ impl Region {
             .with_visibility_timeout(VISIBILITY_TIMEOUT_SECONDS)
             .with_redrive(PARKING_QUEUE, RECEIVES_MAX);
         queues.create(PARKING_QUEUE, QueueSettings::default()).expect("the name is one that SQS takes");
+        let follow_ups = QueueSettings::default()
+            .with_visibility_timeout(VISIBILITY_TIMEOUT_SECONDS)
+            .with_redrive(PARKING_QUEUE, FOLLOW_UP_RECEIVES_MAX);
+        queues.create(FOLLOW_UP_QUEUE, follow_ups).expect("the dead-letter queue was made before");
         queues.create(JOB_QUEUE, jobs).expect("the dead-letter queue was made before");
         Self {
             ecs,

@@ -30,6 +30,7 @@
 //! | `stop a`, `crash a`, `interrupt a` | somebody stops the task; its container ends; its Spot capacity is taken back |
 //! | `ecs throttles 2`, `ecs fails 2`, `ecs denies 2` | the next two calls to ECS are answered so |
 //! | `ecs loses 2 calls`, `ecs loses 2 answers` | they get no answer, and take effect or do not |
+//! | `ecs recovers` | from now on its calls are answered again |
 //! | `ecs takes 2s` | each call takes so long from now on; in process only, since a real function has a clock of its own |
 //! | `function dies before call`, `function dies after call` | at the next call to ECS |
 //! | `advance 31m` | time passes |
@@ -42,11 +43,17 @@
 //! | `expect 0 waiting`, `expect 1 parked [because TEXT]` | messages in the job queue, and messages parked so far |
 //! | `expect alert KIND EVENT SERVICE`, `expect no alert` | the next alert that was sent; one that no line expects fails the story |
 //! | `expect answer /a/b TEXT` | the last answer to an operator has this value there; times by the time of day |
+//! | `mute alerts` | alerts are not what the story is about, and need not be expected |
 //! | `expect warning TEXT`, `expect error TEXT` | the function has logged so since the last such line |
 //!
 //! A line at level ERROR that no `expect error` names fails the story.
+//!
+//! The events of ECS come once, in order and at once. [`alerts_of`] runs a story with its events in [`Disorder`], and asks
+//! only who was told of what.
 
+mod alerts;
 mod described;
+mod disorder;
 mod expectation;
 mod in_process;
 mod parse;
@@ -58,10 +65,12 @@ mod timeline;
 mod workers;
 mod world;
 
+pub use alerts::{AlertTold, alerts_of};
+pub use disorder::Disorder;
 pub use in_process::InProcess;
 pub use random::random_story;
 pub use run::{FUNCTION_TIMEOUT_MS, Failure, Function, Invoked, LogLine, Summary, run};
-pub use statement::Statement;
+pub use statement::{Expectation, Statement};
 pub use timeline::{Audience, Colour, Silent, Style, Telling, Timeline};
 
 use crate::control_plane::Variants;

@@ -6,12 +6,10 @@
 
 use super::machine::sendable;
 use super::mail::{commands, subject, way_out};
-use super::words::{
-    count, escaped, is_printable, longest_first, margin_in_words, meaning, movement, names, passed, phrase, since,
-    time, time_from,
-};
+use super::words::{count, margin_in_words, meaning, movement, names, passed, phrase, since, time, time_from};
 use super::{Alert, AlertEvent, AlertKind};
-use crate::decide::diagnose::{Blocker, DEPLOYMENTS_MAX, HeldFor, WayOut};
+use crate::data::{escaped, is_printable};
+use crate::decide::diagnose::{Blocker, DEPLOYMENTS_MAX, HeldFor, TagProblem, WayOut, longest_first};
 use crate::ecs::Task;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -32,12 +30,16 @@ pub const BLOCKERS_SHOWN_MAX: usize = 5;
 pub const JOBS_SHOWN_MAX: usize = 3;
 /// Reasons why something could not be seen.
 pub const GAPS_SHOWN_MAX: usize = 3;
+/// Tags that count for nothing.
+pub const TAG_PROBLEMS_SHOWN_MAX: usize = 3;
 /// Names of service and cluster together.
 const NAMES_CHARS_MAX: usize = 120;
 /// Ids of jobs and deployments.
 const ID_CHARS_MAX: usize = 48;
 /// A reason why something could not be seen.
 const GAP_CHARS_MAX: usize = 160;
+/// A tag, and its value.
+const TAG_CHARS_MAX: usize = 64;
 /// An event's id names it to people alone.
 const EVENT_ID_CHARS_MAX: usize = 200;
 
@@ -72,8 +74,8 @@ pub fn message(alert: &Alert) -> String {
 fn title(alert: &Alert) -> String {
     let sign = match (alert.event, alert.kind) {
         (AlertEvent::Resolved, _) => "🟢",
-        (_, AlertKind::DeploymentBlocked) | (AlertEvent::Escalated, _) => "🔴",
-        (_, AlertKind::DeploymentAtRisk) => "🟠",
+        (_, AlertKind::DeploymentBlocked | AlertKind::ProtectionRefused) | (AlertEvent::Escalated, _) => "🔴",
+        (_, AlertKind::DeploymentAtRisk | AlertKind::LeaseAtRisk) => "🟠",
         (_, AlertKind::DeploymentPileup | AlertKind::OrphanedProtection) => "🟡",
     };
     let (service, cluster) = names(alert, NAMES_CHARS_MAX);
@@ -97,6 +99,7 @@ fn description(alert: &Alert) -> String {
             "{} desired, min {}, max {}, room for {} new; {} of {DEPLOYMENTS_MAX} deployments.",
             numbers.desired, numbers.lower_bound, numbers.upper_bound, numbers.room, numbers.deployments
         ));
+        lines.extend(tag_problems(alert));
     }
     lines.extend(gaps(alert));
     lines.join("\n")
@@ -143,6 +146,19 @@ fn blocker(blocker: &Blocker, now: Timestamp) -> String {
         code(blocker.task.as_str(), 36),
         time_from(blocker.protected_until, now)
     )
+}
+
+fn tag_problems(alert: &Alert) -> Vec<String> {
+    let problems = &alert.diagnosis.tag_problems;
+    let one = |problem: &TagProblem| {
+        let (tag, value) = (code(&problem.tag, TAG_CHARS_MAX), code(&problem.value, TAG_CHARS_MAX));
+        format!("The service's tag {tag} is {value} and is passed over: it {}.", problem.fault)
+    };
+    let mut lines: Vec<String> = problems.iter().take(TAG_PROBLEMS_SHOWN_MAX).map(one).collect();
+    if problems.len() > TAG_PROBLEMS_SHOWN_MAX {
+        lines.push(format!("{} passed over.", count(problems.len() - TAG_PROBLEMS_SHOWN_MAX, "more tag")));
+    }
+    lines
 }
 
 fn gaps(alert: &Alert) -> Vec<String> {

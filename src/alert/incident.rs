@@ -126,10 +126,11 @@ pub type Incidents = BTreeMap<String, Incident>;
 pub fn advance(incidents: &mut Incidents, seen: (&Observed, &Diagnosis), policy: &AlertPolicy) {
     let (observed, diagnosis) = seen;
     let now = observed.at;
-    let wrong = wrongs(observed, diagnosis, policy);
+    let wrong = wrongs(incidents, seen, policy);
     let blocked = wrong.values().any(|(kind, _)| *kind == AlertKind::DeploymentBlocked);
-    // While a service is blocked, that incident carries the lesser ones: they are neither told of nor called off.
-    let carried = |kind: AlertKind| blocked && kind != AlertKind::DeploymentBlocked;
+    // While a service is blocked, that incident carries the lesser ones: they are neither told of nor called off. A job
+    // that goes on without protection is no lesser one.
+    let carried = |kind: AlertKind| blocked && is_lesser(kind);
     for (key, (kind, since)) in wrong.iter().filter(|(_, (kind, _))| !carried(*kind)) {
         let incident = incidents.entry(key.clone()).or_insert_with(|| Incident {
             kind: *kind,
@@ -181,30 +182,53 @@ fn go_on(incident: &mut Incident, diagnosis: &Diagnosis, when: (Timestamp, &Aler
     }
 }
 
-/// How many of the marks at 50 % and 80 % of the time to the deadline have passed.
-fn marks_passed(diagnosis: &Diagnosis, now: Timestamp) -> u8 {
-    let (Some(begun_at), Some(deadline)) = (diagnosis.movement.begun_at(), diagnosis.deadline) else { return 0 };
+/// When an open incident escalates: at 50 % and at 80 % of the time to the deadline. `None` without a deadline.
+pub(crate) fn marks(diagnosis: &Diagnosis) -> Option<[Timestamp; 2]> {
+    let (begun_at, deadline) = (diagnosis.movement.begun_at()?, diagnosis.deadline?);
     let whole = deadline.at.duration_since(begun_at).as_secs().max(1);
-    let passed = now.duration_since(begun_at).as_secs();
-    u8::from(passed * 100 >= whole * 50) + u8::from(passed * 100 >= whole * 80)
+    let mark = |percent: i64| {
+        let seconds = SignedDuration::from_secs((whole * percent + 99) / 100);
+        begun_at.saturating_add(seconds).unwrap_or(Timestamp::MAX)
+    };
+    Some([mark(50), mark(80)])
+}
+
+/// How many of the [`marks`] have passed.
+fn marks_passed(diagnosis: &Diagnosis, now: Timestamp) -> u8 {
+    let passed = marks(diagnosis).into_iter().flatten().filter(|mark| *mark <= now);
+    u8::try_from(passed.count()).unwrap_or(u8::MAX)
 }
 
 /// What is wrong with a service, by incident key, and since when.
 fn wrongs(
-    observed: &Observed,
-    diagnosis: &Diagnosis,
+    incidents: &Incidents,
+    seen: (&Observed, &Diagnosis),
     policy: &AlertPolicy,
 ) -> BTreeMap<String, (AlertKind, Timestamp)> {
+    let (observed, diagnosis) = seen;
     let mut wrongs = BTreeMap::new();
     let now = observed.at;
     let movement = diagnosis.movement.id().unwrap_or("-").to_owned();
     let mut add = |kind: AlertKind, of: &str, since| {
         wrongs.insert(key(observed, of, kind), (kind, since));
     };
-    if let (Standing::Blocked, Some(since)) = (diagnosis.standing, diagnosis.blocked_since)
-        && now.duration_since(since) >= policy.blocked_after
-    {
+    let blocked_since = match diagnosis.standing {
+        Standing::Blocked => diagnosis.blocked_since.filter(|since| now.duration_since(*since) >= policy.blocked_after),
+        // One of several blockers has gone, say, and ECS is about to stop it: that is not the end of it.
+        Standing::WillBlock => open_since(incidents, &key(observed, &movement, AlertKind::DeploymentBlocked)),
+        Standing::Steady | Standing::Moving | Standing::Unclear => None,
+    };
+    if let Some(since) = blocked_since {
         add(AlertKind::DeploymentBlocked, &movement, since);
+    }
+    let unmet_since = |is_protected: bool| {
+        let unmet = diagnosis.unmet.iter().filter(|unmet| unmet.protected_until.is_some() == is_protected);
+        unmet.map(|unmet| unmet.since).min()
+    };
+    for (kind, is_protected) in [(AlertKind::ProtectionRefused, false), (AlertKind::LeaseAtRisk, true)] {
+        if let Some(since) = unmet_since(is_protected) {
+            add(kind, "-", since);
+        }
     }
     if misses_deadline(diagnosis) {
         add(AlertKind::DeploymentAtRisk, &movement, diagnosis.movement.begun_at().unwrap_or(now));
@@ -216,6 +240,18 @@ fn wrongs(
         add(AlertKind::OrphanedProtection, "-", since);
     }
     wrongs
+}
+
+fn is_lesser(kind: AlertKind) -> bool {
+    match kind {
+        AlertKind::DeploymentAtRisk | AlertKind::DeploymentPileup | AlertKind::OrphanedProtection => true,
+        AlertKind::DeploymentBlocked | AlertKind::ProtectionRefused | AlertKind::LeaseAtRisk => false,
+    }
+}
+
+/// Since when an incident is open, if it is.
+fn open_since(incidents: &Incidents, key: &str) -> Option<Timestamp> {
+    incidents.get(key).filter(|incident| incident.resolved_at.is_none()).map(|incident| incident.since)
 }
 
 fn misses_deadline(diagnosis: &Diagnosis) -> bool {

@@ -3,11 +3,11 @@
 //! It always fits where it goes: lists are shortened, the jobs before the tasks, and each that was shortened says by how
 //! much. Nothing is cut inside.
 
-use super::words::{escaped, is_printable, longest_first};
 use super::{Alert, AlertEvent, AlertKind};
-use crate::decide::diagnose::{Arithmetic, Blocker, HeldFor, Standing};
-use crate::ecs::TASKS_PER_PROTECTION_CALL_MAX;
-use crate::report::{BlockerReport, DeadlineReport, FinishReport, movement, way_out};
+use crate::decide::diagnose::{Arithmetic, Standing};
+use crate::report::{
+    DeadlineReport, Detail, FinishReport, Room, TagProblemReport, gaps, movement, tag_problems, tasks, way_out,
+};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -19,14 +19,12 @@ pub const VERSION: u32 = 1;
 pub const ESCAPED_BYTES_MAX: usize = 128 * 1024;
 /// More is for the `status` command to list.
 pub const BLOCKERS_MAX: usize = 500;
-/// Jobs of a blocker, and if those do not fit, fewer.
-pub const JOBS_MAX: [usize; 3] = [20, 5, 1];
 /// Commands of a way out, each for ten tasks, and its tasks.
 pub const COMMANDS_MAX: usize = 10;
 /// Reasons why something could not be seen.
-pub const GAPS_MAX: usize = 20;
-/// One of them: text of AWS's, of any length.
-const GAP_CHARS_MAX: usize = 500;
+pub const GAPS_MAX: usize = crate::report::GAPS_MAX;
+/// Tags of the service that count for nothing.
+pub const TAG_PROBLEMS_MAX: usize = crate::report::TAG_PROBLEMS_MAX;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -53,6 +51,8 @@ struct Document<'a> {
     deadline: Option<DeadlineReport>,
     arithmetic: Arithmetic,
     ways_out: Vec<Value>,
+    tag_problems: Vec<TagProblemReport>,
+    tag_problems_left_out: usize,
     gaps: Vec<String>,
     gaps_left_out: usize,
 }
@@ -61,7 +61,6 @@ struct Document<'a> {
 pub fn message(alert: &Alert) -> String {
     let diagnosis = &alert.diagnosis;
     let cluster = &alert.service.cluster;
-    let gaps = diagnosis.gaps.iter().take(GAPS_MAX).map(|gap| escaped(gap, GAP_CHARS_MAX, is_printable));
     let mut document = Document {
         version: VERSION,
         incident: &alert.incident,
@@ -80,69 +79,18 @@ pub fn message(alert: &Alert) -> String {
         finish: diagnosis.finish.as_ref().map(FinishReport::from),
         deadline: diagnosis.deadline.map(|deadline| DeadlineReport::new(deadline, diagnosis.finish.as_ref())),
         arithmetic: diagnosis.arithmetic,
-        ways_out: diagnosis.ways_out.iter().map(|way| shortened(way_out(cluster, way))).collect(),
-        gaps: gaps.collect(),
+        ways_out: diagnosis.ways_out.iter().map(|way| way_out(cluster, way, COMMANDS_MAX)).collect(),
+        tag_problems: tag_problems(&diagnosis.tag_problems).collect(),
+        tag_problems_left_out: diagnosis.tag_problems.len().saturating_sub(TAG_PROBLEMS_MAX),
+        gaps: gaps(&diagnosis.gaps).collect(),
         gaps_left_out: diagnosis.gaps.len().saturating_sub(GAPS_MAX),
     };
-    let room = ESCAPED_BYTES_MAX.saturating_sub(escaped_bytes(&text(&document)));
-    document.blockers = blockers(alert, room);
+    let bytes_max = ESCAPED_BYTES_MAX.saturating_sub(escaped_bytes(&text(&document)));
+    // As many blockers as fit, those that are protected longest first.
+    let room = Room { tasks_max: BLOCKERS_MAX, bytes_max, bytes: |json| escaped_bytes(&sendable(json)) };
+    document.blockers = tasks(cluster, &diagnosis.blockers, &room, &Detail::LESS_AND_LESS);
     document.blockers_left_out -= document.blockers.len();
     text(&document)
-}
-
-/// As many blockers as fit, those that are protected longest first.
-fn blockers(alert: &Alert, room: usize) -> Vec<Value> {
-    let wanted = alert.diagnosis.blockers.len().min(BLOCKERS_MAX);
-    let mut taken = Vec::new();
-    for jobs_max in JOBS_MAX {
-        let mut used = 0;
-        let reports = alert.diagnosis.blockers.iter().take(wanted).map(|one| blocker(alert, one, jobs_max));
-        let fits = |report: &Value| {
-            used += escaped_bytes(&sendable(&report.to_string())) + ",".len();
-            used <= room
-        };
-        taken = reports.take_while(fits).collect();
-        if taken.len() == wanted {
-            break;
-        }
-    }
-    taken
-}
-
-fn blocker(alert: &Alert, blocker: &Blocker, jobs_max: usize) -> Value {
-    let HeldFor::Jobs(jobs) = &blocker.held_for else {
-        return json!(BlockerReport::new(&alert.service.cluster, blocker));
-    };
-    let longest = longest_first(jobs).into_iter().take(jobs_max).cloned().collect();
-    let shorter = Blocker {
-        task: blocker.task.clone(),
-        deployment: blocker.deployment.clone(),
-        protected_until: blocker.protected_until,
-        held_for: HeldFor::Jobs(longest),
-    };
-    let mut report = json!(BlockerReport::new(&alert.service.cluster, &shorter));
-    if jobs.len() > jobs_max {
-        report["jobsLeftOut"] = json!(jobs.len() - jobs_max);
-    }
-    report
-}
-
-/// A way out with the first of its commands, and with the tasks that these are for.
-fn shortened(mut way: Value) -> Value {
-    let lists = [
-        ("commands", "commandsLeftOut", COMMANDS_MAX),
-        ("taskArns", "taskArnsLeftOut", COMMANDS_MAX * TASKS_PER_PROTECTION_CALL_MAX),
-    ];
-    for (list, left_out, max) in lists {
-        if let Some(items) = way.get_mut(list).and_then(Value::as_array_mut)
-            && items.len() > max
-        {
-            let more = items.len() - max;
-            items.truncate(max);
-            way[left_out] = json!(more);
-        }
-    }
-    way
 }
 
 fn text(document: &Document<'_>) -> String {

@@ -4,11 +4,12 @@
 //! will be over, the numbers, and what would clear it, the mildest first, each with its command on a line of its own.
 
 use super::words::{
-    count, escaped, is_printable, longest_first, margin_in_words, meaning, movement, names, passed, phrase, since,
-    time, time_from, whose, word,
+    count, margin_in_words, meaning, movement, names, passed, phrase, since, time, time_from, whose, word,
 };
 use super::{Alert, AlertEvent, AlertKind};
-use crate::decide::diagnose::{Arithmetic, Blocker, DEPLOYMENTS_MAX, HeldFor, WayOut};
+use crate::data::{escaped, is_printable, is_printable_in_quotes};
+use crate::decide::diagnose::{Arithmetic, Blocker, DEPLOYMENTS_MAX, HeldFor, WayOut, longest_first};
+use crate::ledger::job::Labels;
 use crate::observe::ObservedJob;
 use jiff::Timestamp;
 
@@ -26,8 +27,14 @@ pub const COMMANDS_SHOWN_MAX: usize = 5;
 pub const GAPS_SHOWN_MAX: usize = 10;
 /// Ids of jobs and deployments; a line has room for no more.
 const ID_CHARS_MAX: usize = 72;
+/// All labels of a job together: they remind people which it is, and the status command has them whole.
+const LABELS_CHARS_MAX: usize = 72;
 /// A reason why something could not be seen.
 const GAP_CHARS_MAX: usize = 300;
+/// Tags that count for nothing.
+pub const TAG_PROBLEMS_SHOWN_MAX: usize = 5;
+/// A tag's key, so that it can be found, and its value, so that it is recognized.
+const TAG_CHARS_MAX: (usize, usize) = (128, 64);
 
 /// At most [`SUBJECT_CHARS_MAX`] printable ASCII characters.
 pub fn subject(alert: &Alert) -> String {
@@ -54,6 +61,7 @@ pub fn body(alert: &Alert) -> String {
         finish(&mut lines, alert);
         numbers(&mut lines, &alert.diagnosis.arithmetic);
         ways_out(&mut lines, alert);
+        tag_problems(&mut lines, alert);
     }
     gaps(&mut lines, alert);
     lines.blank();
@@ -106,13 +114,20 @@ fn in_the_way_one(lines: &mut Lines, (number, blocker): (usize, &Blocker), now: 
 }
 
 fn in_the_way_job(lines: &mut Lines, job: &ObservedJob, now: Timestamp) {
-    let id = escaped(&job.key.job_id, ID_CHARS_MAX, |c| is_printable(c) && c != '"');
+    let id = escaped(&job.key.job_id, ID_CHARS_MAX, is_printable_in_quotes);
     let attempt = if job.key.attempt == 1 { String::new() } else { format!(" attempt {}", job.key.attempt) };
-    let (id, until) = (format!("- \"{id}\"{attempt}"), format!("until {}", time_from(job.until, now)));
-    match job.expected_until {
-        Some(expected) => lines.parts(4, &[&id, &until, &format!("expected {}", time_from(expected, now))]),
-        None => lines.parts(4, &[&id, &until]),
-    }
+    let mut parts = vec![format!("- \"{id}\"{attempt}")];
+    parts.extend(labels(&job.labels));
+    parts.push(format!("until {}", time_from(job.until, now)));
+    parts.extend(job.expected_until.map(|expected| format!("expected {}", time_from(expected, now))));
+    lines.parts(4, &parts.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
+/// The labels in one quotation, so that none of them can pass for a word of ours.
+fn labels(labels: &Labels) -> Option<String> {
+    let told: Vec<String> = labels.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+    let told = escaped(&told.join(", "), LABELS_CHARS_MAX, is_printable_in_quotes);
+    (!labels.is_empty()).then(|| format!("labels \"{told}\""))
 }
 
 fn finish(lines: &mut Lines, alert: &Alert) {
@@ -184,6 +199,24 @@ pub(super) fn commands(way: &WayOut) -> &[String] {
         WayOut::RaiseDesiredCount { command, .. } | WayOut::RaiseMaximumPercent { command, .. } => {
             std::slice::from_ref(command)
         }
+    }
+}
+
+fn tag_problems(lines: &mut Lines, alert: &Alert) {
+    let problems = &alert.diagnosis.tag_problems;
+    if problems.is_empty() {
+        return;
+    }
+    lines.blank();
+    lines.prose(0, "Tags of the service that taskhold passes over:");
+    for problem in problems.iter().take(TAG_PROBLEMS_SHOWN_MAX) {
+        let (tag_chars_max, value_chars_max) = TAG_CHARS_MAX;
+        let tag = escaped(&problem.tag, tag_chars_max, is_printable_in_quotes);
+        let value = escaped(&problem.value, value_chars_max, is_printable_in_quotes);
+        lines.quoted(2, &format!("\"{tag}\" is \"{value}\"; it {}", problem.fault));
+    }
+    if problems.len() > TAG_PROBLEMS_SHOWN_MAX {
+        lines.prose(2, &format!("and {} more.", problems.len() - TAG_PROBLEMS_SHOWN_MAX));
     }
 }
 

@@ -1,16 +1,12 @@
 //! Words that mail and chat share: times, spans, names, and what an alert says in one phrase.
 //!
 //! Everything that a worker, a tag or an error chose goes through [`escaped`]: it is data, and can end neither a line nor
-//! a quotation. Texts for people are kept short in the middle, so that both ends of a name still tell it apart.
+//! a quotation.
 
 use super::{Alert, AlertEvent, AlertKind};
+use crate::data::escaped;
 use crate::decide::diagnose::{DEADLINE_TAG, DEPLOYMENTS_MAX, Deadline, DeadlineSource, Diagnosis, Movement};
-use crate::observe::ObservedJob;
 use jiff::{SignedDuration, Timestamp};
-use std::cmp::Reverse;
-
-/// Stands for what was left out of the middle of a text. ASCII, because a subject must be.
-const LEFT_OUT: &str = "...";
 
 /// A moment: `2026-01-05 10:30 UTC`.
 pub(super) fn time(at: Timestamp) -> String {
@@ -48,40 +44,6 @@ pub(super) fn count(number: usize, thing: &str) -> String {
     if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
 }
 
-/// The text in at most `chars_max` characters, on one line: what is not `as_is` becomes `\u{…}`, `\n`, `\"`, and a
-/// text that is too long loses its middle. No escape is ever cut.
-pub(super) fn escaped(text: &str, chars_max: usize, as_is: fn(char) -> bool) -> String {
-    let piece = |c: char| match c {
-        c if as_is(c) && c != '\\' => c.to_string(),
-        '\n' | '\r' | '\t' | '\\' | '"' => c.escape_default().to_string(),
-        c => c.escape_unicode().to_string(),
-    };
-    let pieces: Vec<String> = text.chars().map(piece).collect();
-    // Every escape is ASCII, and what is as it is counts once.
-    let width = |piece: &String| piece.chars().count();
-    if pieces.iter().map(width).sum::<usize>() <= chars_max {
-        return pieces.concat();
-    }
-    let room = chars_max.saturating_sub(LEFT_OUT.len());
-    let fits = |room: usize, pieces: &mut dyn Iterator<Item = &String>| {
-        let mut used = 0;
-        pieces
-            .take_while(|piece| {
-                used += width(piece);
-                used <= room
-            })
-            .count()
-    };
-    let head = fits(room - room / 3, &mut pieces.iter());
-    let tail = fits(room / 3, &mut pieces.iter().rev());
-    format!("{}{LEFT_OUT}{}", pieces[..head].concat(), pieces[pieces.len() - tail..].concat())
-}
-
-/// Whether a character shows as itself on one line: no control, no invisible or direction mark, no combining mark.
-pub(super) fn is_printable(c: char) -> bool {
-    matches!(c, '"' | '\'') || c.escape_debug().len() == 1
-}
-
 /// What names of services and clusters consist of.
 pub(super) fn is_of_a_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '-' || c == '_'
@@ -102,6 +64,8 @@ pub(super) fn word(alert: &Alert) -> &'static str {
         (AlertEvent::Resolved, _) => "RESOLVED",
         (_, AlertKind::DeploymentBlocked) => "BLOCKED",
         (_, AlertKind::DeploymentAtRisk) => "AT RISK",
+        (_, AlertKind::ProtectionRefused) => "REFUSED",
+        (_, AlertKind::LeaseAtRisk) => "LEASE",
         (_, AlertKind::DeploymentPileup) => "PILE-UP",
         (_, AlertKind::OrphanedProtection) => "ORPHANED",
     }
@@ -126,10 +90,15 @@ pub(super) fn phrase(alert: &Alert) -> String {
         return match alert.kind {
             AlertKind::DeploymentBlocked => "protected tasks no longer hold it up".to_owned(),
             AlertKind::DeploymentAtRisk => "it is no longer about to miss its deadline".to_owned(),
+            AlertKind::ProtectionRefused => "no job goes on unprotected any more".to_owned(),
+            AlertKind::LeaseAtRisk => "no job is about to lose its protection any more".to_owned(),
             AlertKind::DeploymentPileup => format!("it can be deployed again, {deployments} used"),
             AlertKind::OrphanedProtection => "no task is protected any more without a job".to_owned(),
         };
     }
+    let unmet = |is_protected: bool| {
+        diagnosis.unmet.iter().filter(|unmet| unmet.protected_until.is_some() == is_protected).count()
+    };
     match alert.kind {
         AlertKind::DeploymentBlocked if diagnosis.blockers.is_empty() => {
             format!("protected tasks {still}hold up its {moving}")
@@ -145,6 +114,10 @@ pub(super) fn phrase(alert: &Alert) -> String {
             }
             _ => format!("its {moving} may {still}miss its deadline"),
         },
+        AlertKind::ProtectionRefused => format!("{} {still}work unprotected: ECS refuses", count(unmet(false), "task")),
+        AlertKind::LeaseAtRisk => {
+            format!("{} will {still}lose protection before its jobs end", count(unmet(true), "task"))
+        }
         AlertKind::DeploymentPileup => format!("{still}{deployments} under way"),
         AlertKind::OrphanedProtection => format!("tasks {still}protected though their jobs have ended"),
     }
@@ -185,6 +158,12 @@ pub(super) fn meaning(alert: &Alert) -> &'static str {
             "Whoever waits for it may have given up, or rolled it back."
         }
         AlertKind::DeploymentAtRisk => "It has not failed yet: there is still time to act.",
+        AlertKind::ProtectionRefused => {
+            "A deployment or scale-in may stop these tasks in the middle of their jobs. taskhold asks again."
+        }
+        AlertKind::LeaseAtRisk => {
+            "ECS refuses to renew their protection. When it ends they may be stopped in the middle of their jobs."
+        }
         AlertKind::DeploymentPileup => {
             "With 5 under way ECS refuses the next one: start no further deployment before an old one is over."
         }
@@ -231,13 +210,6 @@ pub(super) fn whose(deadline: &Deadline) -> String {
     }
 }
 
-/// The jobs, the one that is expected to last longest first.
-pub(super) fn longest_first(jobs: &[ObservedJob]) -> Vec<&ObservedJob> {
-    let mut jobs: Vec<&ObservedJob> = jobs.iter().collect();
-    jobs.sort_by_key(|job| Reverse((job.expected_until.unwrap_or(job.until).min(job.until), job.until)));
-    jobs
-}
-
 /// Rounded down, as `marginMinutes` is: a deadline that is missed by seconds is missed by a minute.
 fn whole_minutes(margin: SignedDuration) -> SignedDuration {
     SignedDuration::from_mins(margin.as_secs().div_euclid(60))
@@ -246,28 +218,6 @@ fn whole_minutes(margin: SignedDuration) -> SignedDuration {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_text_that_is_too_long_loses_its_middle_and_no_escape_is_cut() {
-        assert_eq!(escaped("abcdefghijkl", 12, is_printable), "abcdefghijkl");
-        assert_eq!(escaped("abcdefghijklm", 12, is_printable), "abcdef...klm");
-        let hostile = "\u{1}\u{202e}\u{e0001}\n".repeat(100);
-        for chars_max in 3..60 {
-            let text = escaped(&hostile, chars_max, is_printable);
-            assert!(text.chars().count() <= chars_max, "{text}");
-            assert!(text.chars().all(|c| c.is_ascii_graphic()), "{text}");
-            assert_eq!(text.matches("u{").count(), text.matches('}').count(), "{text}");
-        }
-    }
-
-    #[test]
-    fn what_can_end_a_line_or_turn_it_around_is_escaped() {
-        let text = "a\nb\r\u{2028}\u{85}\u{202e}\u{200b}\u{feff}\u{7f}\\\"é😀";
-        assert_eq!(
-            escaped(text, 200, |c| is_printable(c) && c != '"'),
-            r#"a\nb\r\u{2028}\u{85}\u{202e}\u{200b}\u{feff}\u{7f}\\\"é😀"#
-        );
-    }
 
     #[test]
     fn spans_are_told_in_the_units_of_people() {

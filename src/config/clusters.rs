@@ -1,6 +1,6 @@
 //! The configured clusters: taskhold touches tasks of these and of no other.
 
-use crate::ecs::{ArnError, ClusterArn, Task, TaskArn, TaskId};
+use crate::ecs::{ArnError, ClusterArn, ServiceArn, ServiceArnText, Task, TaskArn, TaskId};
 use std::sync::Arc;
 
 /// At least one cluster, all of one partition, Region and account.
@@ -61,6 +61,16 @@ impl Clusters {
         let arn = TaskArn::parse(task_arn)?;
         self.check_place([arn.partition, arn.region, arn.account])?;
         Ok(Task { cluster: self.named(task_arn, arn.cluster, cluster)?, id: arn.id })
+    }
+
+    /// The service that an ARN names; its short form needs `cluster` (name or ARN) beside it.
+    ///
+    /// # Errors
+    /// The ARN is wrong, names another place, or a cluster that is not configured.
+    pub fn service(&self, service_arn: &str, cluster: Option<&str>) -> Result<ServiceArn, NameError> {
+        let arn = ServiceArnText::parse(service_arn)?;
+        self.check_place([arn.partition, arn.region, arn.account])?;
+        Ok(ServiceArn::new(self.named(service_arn, arn.cluster, cluster)?, arn.name)?)
     }
 
     fn check_place(&self, found: [&str; 3]) -> Result<(), NameError> {

@@ -1,7 +1,7 @@
 //! Reading environment variables: each kind of value once, and every problem kept until all are known.
 
 use super::Clusters;
-use super::settings::{ConfigProblem, Mode, SETTINGS};
+use super::settings::{ConfigProblem, SETTINGS};
 use crate::ecs::ClusterArn;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -76,7 +76,7 @@ impl Reader {
         self.right(name, is_url)
     }
 
-    /// A FIFO queue wants a group for each message, which alerts do not have.
+    /// A FIFO queue wants a group for each message and knows no delay for one alone.
     pub(super) fn standard_queue_url(&mut self, name: &str) -> Option<String> {
         self.right(name, |url| is_url(url) && !url.ends_with(".fifo"))
     }
@@ -96,13 +96,14 @@ impl Reader {
         })
     }
 
-    pub(super) fn mode(&mut self, name: &str) -> Mode {
+    /// The first for `false` or nothing, the second for `true`.
+    pub(super) fn one_of<T>(&mut self, name: &str, [off, on]: [T; 2]) -> T {
         match self.value(name).as_deref() {
-            None | Some("false") => Mode::Live,
-            Some("true") => Mode::DryRun,
+            None | Some("false") => off,
+            Some("true") => on,
             Some(other) => {
                 self.wrong(name, other);
-                Mode::DryRun
+                on
             }
         }
     }

@@ -12,12 +12,16 @@ pub struct Config {
     pub clusters: Clusters,
     /// Where messages go that cannot be carried out. Without it they are left to the queue's own redrive policy.
     pub parking_queue_url: Option<String>,
+    /// Where the function tells itself what to do later. Without it that is left to events and the sweep.
+    pub follow_up_queue_url: Option<String>,
     /// The SNS topic that alerts are published to, if there is one.
     pub alert_topic_arn: Option<String>,
     /// The SQS queue that alerts are sent to, if there is one.
     pub alert_queue_url: Option<String>,
     /// Whether ECS is really changed.
     pub mode: Mode,
+    /// Whose word on a job counts.
+    pub senders: Senders,
     /// How long finished jobs are remembered.
     pub tombstone: SignedDuration,
     /// How long a message may name a task that ECS does not know before it is parked.
@@ -43,6 +47,15 @@ pub enum Mode {
     DryRun,
 }
 
+/// Whose word on a job counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Senders {
+    /// That of everybody who may send to the job queue.
+    Anybody,
+    /// That of the task itself, by the session of its role's credentials.
+    TaskItself,
+}
+
 /// A setting, for documentation and for "did you mean".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Setting {
@@ -55,13 +68,14 @@ pub struct Setting {
 }
 
 /// All settings, in the order in which the documentation lists them.
-pub const SETTINGS: [Setting; 12] = [
+pub const SETTINGS: [Setting; 14] = [
     Setting {
         name: "TASKHOLD_CLUSTERS",
         default: "",
         rule: "cluster ARNs separated by commas, all of one partition, Region and account; required",
     },
     Setting { name: "TASKHOLD_PARKING_QUEUE_URL", default: "", rule: "the URL of an SQS queue" },
+    Setting { name: "TASKHOLD_FOLLOW_UP_QUEUE_URL", default: "", rule: "the URL of an SQS queue, not a FIFO one" },
     Setting {
         name: "TASKHOLD_ALERT_TOPIC_ARN",
         default: "",
@@ -69,6 +83,7 @@ pub const SETTINGS: [Setting; 12] = [
     },
     Setting { name: "TASKHOLD_ALERT_QUEUE_URL", default: "", rule: "the URL of an SQS queue, not a FIFO one" },
     Setting { name: "TASKHOLD_DRY_RUN", default: "false", rule: "`true` or `false`" },
+    Setting { name: "TASKHOLD_REQUIRE_SENDER_TASK", default: "false", rule: "`true` or `false`" },
     Setting { name: "TASKHOLD_TOMBSTONE_HOURS", default: "336", rule: "a whole number from 1 to 336" },
     Setting { name: "TASKHOLD_UNKNOWN_TASK_GRACE_SECONDS", default: "300", rule: "a whole number from 0 to 3600" },
     Setting { name: "TASKHOLD_RECEIVES_MAX", default: "50", rule: "a whole number from 1 to 900" },
@@ -103,6 +118,17 @@ impl fmt::Display for ConfigProblems {
 }
 
 impl Config {
+    /// Whether an ARN is that of the follow-up queue: its account and name are the last two parts of the URL's path.
+    pub fn is_follow_up_queue(&self, arn: &str) -> bool {
+        let queue = self.follow_up_queue_url.as_deref().and_then(|url| {
+            let (rest, name) = url.rsplit_once('/')?;
+            Some((rest.rsplit_once('/')?.1, name))
+        });
+        let parts: Vec<&str> = arn.split(':').collect();
+        let ["arn", _, "sqs", region, account, name] = parts[..] else { return false };
+        region == self.clusters.region() && queue == Some((account, name))
+    }
+
     /// Reads the settings from environment variables; those that do not start with `TASKHOLD_` are passed over.
     /// `AWS_REGION`, where it is set, must be the clusters' own.
     ///
@@ -114,9 +140,11 @@ impl Config {
         let clusters = reader.clusters();
         let config = Self {
             parking_queue_url: reader.queue_url("TASKHOLD_PARKING_QUEUE_URL"),
+            follow_up_queue_url: reader.standard_queue_url("TASKHOLD_FOLLOW_UP_QUEUE_URL"),
             alert_topic_arn: reader.topic_arn("TASKHOLD_ALERT_TOPIC_ARN", clusters.as_ref()),
             alert_queue_url: reader.standard_queue_url("TASKHOLD_ALERT_QUEUE_URL"),
-            mode: reader.mode("TASKHOLD_DRY_RUN"),
+            mode: reader.one_of("TASKHOLD_DRY_RUN", [Mode::Live, Mode::DryRun]),
+            senders: reader.one_of("TASKHOLD_REQUIRE_SENDER_TASK", [Senders::Anybody, Senders::TaskItself]),
             tombstone: SignedDuration::from_hours(reader.number("TASKHOLD_TOMBSTONE_HOURS", 1..=336).unwrap_or(336)),
             unknown_task_grace: SignedDuration::from_secs(
                 reader.number("TASKHOLD_UNKNOWN_TASK_GRACE_SECONDS", 0..=3600).unwrap_or(300),

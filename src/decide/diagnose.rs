@@ -6,14 +6,19 @@
 
 mod finish;
 mod leaving;
+mod tags;
 mod ways_out;
 
+pub(crate) use finish::longest_first;
 pub use finish::{DEADLINE_TAG, Deadline, DeadlineSource, Finish, deadline_minutes};
 pub(super) use finish::{deadline, finish};
 pub use leaving::{Leaving, Movement};
+pub(super) use tags::tag_problems;
+pub use tags::{TagFault, TagProblem};
 pub use ways_out::{WayOut, shell_quoted};
 
 use crate::decide::ServiceMessage;
+use crate::decide::protection::GRANT_TOLERANCE;
 use crate::ecs::{Service, TaskId};
 use crate::observe::{Jobs, Observed, ObservedJob, ObservedTask};
 use jiff::{SignedDuration, Timestamp};
@@ -47,6 +52,11 @@ pub struct Diagnosis {
     pub arithmetic: Arithmetic,
     /// What would clear it, the mildest first.
     pub ways_out: Vec<WayOut>,
+    /// Tasks whose live jobs have not got the protection that they want, because ECS refused it; the one whose jobs last
+    /// longest first.
+    pub unmet: Vec<Unmet>,
+    /// Tags of the service that were meant for taskhold and count for nothing.
+    pub tag_problems: Vec<TagProblem>,
     /// What could not be seen, in words. If there is anything here, "no blockers" is not to be believed.
     pub gaps: Vec<String>,
 }
@@ -78,6 +88,28 @@ pub struct Blocker {
     pub protected_until: Timestamp,
     /// Who needs the protection.
     pub held_for: HeldFor,
+}
+
+/// A task that ECS has refused what its live jobs want.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unmet {
+    /// Which.
+    pub task: TaskId,
+    /// The deployment or task set that it belongs to.
+    pub deployment: Option<String>,
+    /// Since when.
+    pub since: Timestamp,
+    /// When it loses the protection that it has got, long before its jobs end; `None` if it has none.
+    pub protected_until: Option<Timestamp>,
+    /// The jobs.
+    pub jobs: Vec<ObservedJob>,
+}
+
+impl Unmet {
+    /// When the last of its jobs may end.
+    pub fn wanted_until(&self) -> Option<Timestamp> {
+        self.jobs.iter().map(|job| job.until).max()
+    }
 }
 
 /// Who needs a protection.
@@ -134,6 +166,8 @@ pub fn diagnose(observed: &Observed, remembered_since: Option<Timestamp>, policy
         deadline,
         arithmetic,
         ways_out,
+        unmet: unmet(observed),
+        tag_problems: tag_problems(&observed.service),
         gaps: observed.gaps.iter().map(ToString::to_string).collect(),
     }
 }
@@ -165,6 +199,25 @@ pub(crate) fn blockers_among(tasks: &[&ObservedTask]) -> Vec<Blocker> {
     let mut blockers: Vec<Blocker> = tasks.iter().filter_map(blocker).collect();
     blockers.sort_by(|a, b| (b.protected_until, &a.task).cmp(&(a.protected_until, &b.task)));
     blockers
+}
+
+fn unmet(observed: &Observed) -> Vec<Unmet> {
+    let unmet = |task: &ObservedTask| {
+        let Jobs::Known(jobs) = &task.jobs else { return None };
+        let unmet = Unmet {
+            task: task.id.clone(),
+            deployment: task.deployment.clone(),
+            since: task.refused_since?,
+            protected_until: task.protected_until,
+            jobs: jobs.clone(),
+        };
+        let wanted_until = unmet.wanted_until()?;
+        let is_met = task.protected_until.is_some_and(|until| wanted_until.duration_since(until) <= GRANT_TOLERANCE);
+        (!is_met).then_some(unmet)
+    };
+    let mut unmet: Vec<Unmet> = observed.tasks.iter().filter_map(unmet).collect();
+    unmet.sort_by(|one, other| (other.wanted_until(), &one.task).cmp(&(one.wanted_until(), &other.task)));
+    unmet
 }
 
 fn blockers(leaving: &Leaving<'_>) -> Vec<Blocker> {

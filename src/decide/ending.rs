@@ -41,6 +41,9 @@ pub enum RetryReason {
     /// A message of its group has to be retried, and a FIFO queue keeps the order.
     #[error("an earlier message of its group is retried")]
     GroupHeld,
+    /// The follow-up that goes on with it could not be sent.
+    #[error("its follow-up could not be sent: {0}")]
+    FollowUpNotSent(String),
     /// It could not be sent to the parking queue.
     #[error("it could not be parked: {0}")]
     NotParked(String),
@@ -112,6 +115,7 @@ fn disposition(reason: &RetryReason) -> Disposition {
         | RetryReason::Ledger(_)
         | RetryReason::OutOfTime
         | RetryReason::GroupHeld
+        | RetryReason::FollowUpNotSent(_)
         | RetryReason::NotParked(_) => Disposition::Retry,
     }
 }

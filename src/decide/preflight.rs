@@ -2,7 +2,8 @@
 //!
 //! Pure, like [`mod@super::diagnose`], of which it is the hypothetical form: every task of today leaves.
 
-use super::diagnose::{Blocker, DEPLOYMENTS_MAX, Deadline, Finish, WatchPolicy, blockers_among, deadline, finish};
+use super::diagnose::{Blocker, DEPLOYMENTS_MAX, Deadline, Finish, TagProblem, WatchPolicy};
+use super::diagnose::{blockers_among, deadline, finish, tag_problems};
 use crate::observe::Observed;
 
 /// What a deployment that began now would meet.
@@ -16,6 +17,8 @@ pub struct Preflight {
     pub finish: Option<Finish>,
     /// When it would have to be over.
     pub deadline: Deadline,
+    /// Tags of the service that were meant for taskhold and count for nothing.
+    pub tag_problems: Vec<TagProblem>,
     /// What could not be seen, in words.
     pub gaps: Vec<String>,
 }
@@ -54,5 +57,5 @@ pub fn preflight(observed: &Observed, policy: &WatchPolicy) -> Preflight {
         Verdict::Waits
     };
     let gaps = observed.gaps.iter().map(ToString::to_string).collect();
-    Preflight { verdict, blockers, finish, deadline, gaps }
+    Preflight { verdict, blockers, finish, deadline, tag_problems: tag_problems(&observed.service), gaps }
 }

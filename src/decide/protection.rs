@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 pub const GRANT_TOLERANCE: SignedDuration = SignedDuration::from_secs(30);
 
 /// After `DEPLOYMENT_BLOCKED` a task is not asked for again sooner than this, however many messages come: the next
-/// heartbeats would all be told the same.
+/// heartbeats would all be told the same. Unless there is reason to hope.
 pub const REFUSED_PAUSE: SignedDuration = SignedDuration::from_secs(60);
 
 /// The longest that one call can grant.
@@ -65,7 +65,11 @@ pub fn decide_protection(entry: &TaskEntry, now: Timestamp) -> Decision {
         return Decision::Keep(KeepReason::Confirmed { until: confirmed });
     }
     match &protection.refusal {
-        Some(refusal) if refusal.reason == FailureReason::DeploymentBlocked && now < earliest_next_ask(refusal.at) => {
+        Some(refusal)
+            if refusal.reason == FailureReason::DeploymentBlocked
+                && now < earliest_next_ask(refusal.at)
+                && !protection.has_new_hope =>
+        {
             Decision::Keep(KeepReason::RefusedJustNow)
         }
         _ => Decision::Ask(Ask::ProtectUntil(until)),

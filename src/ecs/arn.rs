@@ -191,6 +191,30 @@ impl<'a> TaskArn<'a> {
     }
 }
 
+/// A service ARN as somebody wrote it: `…:service/CLUSTER/NAME`, or `…:service/NAME` in the old short form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ServiceArnText<'a> {
+    pub(crate) partition: &'a str,
+    pub(crate) region: &'a str,
+    pub(crate) account: &'a str,
+    /// `None` in the short form.
+    pub(crate) cluster: Option<&'a str>,
+    pub(crate) name: &'a str,
+}
+
+impl<'a> ServiceArnText<'a> {
+    pub(crate) fn parse(text: &'a str) -> Result<Self, ArnError> {
+        let EcsArn { partition, region, account, resource } = EcsArn::parse(text, "service/CLUSTER/NAME")?;
+        let mut path = resource.split('/');
+        let (cluster, name) = match (path.next(), path.next(), path.next(), path.next()) {
+            (Some("service"), Some(name), None, None) => (None, name),
+            (Some("service"), Some(cluster), Some(name), None) => (Some(cluster), name),
+            _ => return Err(ArnError::OtherResource(shown(text), "service")),
+        };
+        Ok(Self { partition, region, account, cluster, name })
+    }
+}
+
 struct EcsArn<'a> {
     partition: &'a str,
     region: &'a str,

@@ -113,6 +113,27 @@ pub struct Service {
     pub tags: BTreeMap<String, String>,
 }
 
+impl Service {
+    /// What is left of a service that is gone: its name.
+    pub fn gone(arn: ServiceArn) -> Self {
+        Self {
+            arn,
+            status: ServiceStatus::Inactive,
+            desired_count: 0,
+            running_count: 0,
+            pending_count: 0,
+            controller: DeploymentController::Ecs,
+            strategy: DeploymentStrategy::Rolling,
+            minimum_healthy_percent: 100,
+            maximum_percent: 200,
+            deployments: Vec::new(),
+            task_sets: Vec::new(),
+            events: Vec::new(),
+            tags: BTreeMap::new(),
+        }
+    }
+}
+
 /// Where a deployment stands among those of its service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeploymentStatus {

@@ -5,6 +5,7 @@
 use super::EcsEvent;
 use super::job_message::{Fields, JobMessage, JobMessageError};
 use crate::config::Clusters;
+use crate::ecs::{Task, shown};
 use aws_lambda_events::sqs::SqsMessage;
 use jiff::Timestamp;
 
@@ -30,6 +31,23 @@ impl Received {
         let receives = number("ApproximateReceiveCount").and_then(|count| u32::try_from(count).ok());
         Self { sent_at: sent_at.unwrap_or(now), receives: receives.unwrap_or(1) }
     }
+}
+
+/// Whether a message comes from the task that it speaks for. The credentials of a task role carry the task's id as the name
+/// of their session, and SQS tells it with the message (aws-facts "ECS: the protection API").
+///
+/// # Errors
+/// It does not, or SQS does not say; the text is the reason to park it.
+pub fn check_sender(message: &SqsMessage, task: &Task) -> Result<(), String> {
+    let sender = message.attributes.get("SenderId").map(String::as_str).unwrap_or_default();
+    let session = sender.split_once(':').map_or("", |(_, session)| session);
+    if session == task.id.as_str() {
+        return Ok(());
+    }
+    let (sender, id) = (shown(sender), &task.id);
+    Err(format!(
+        "its sender is `{sender}`; with TASKHOLD_REQUIRE_SENDER_TASK only the task itself, in session `{id}` of its task role, may speak for it"
+    ))
 }
 
 /// What a record's body is.
@@ -202,6 +220,31 @@ mod tests {
             assert!(reason.contains(expected), "expected {expected}, found {reason}");
             assert!(reason.len() < 700, "a reason must fit an attribute: {}", reason.len());
         }
+    }
+
+    #[test]
+    fn a_message_speaks_for_the_task_whose_session_sent_it_and_for_no_other() {
+        let task = job(&message().to_string()).task;
+        let from = |sender: Option<&str>| {
+            let mut message = SqsMessage::default();
+            message.attributes.extend(sender.map(|sender| ("SenderId".to_owned(), sender.to_owned())));
+            check_sender(&message, &task)
+        };
+        assert_eq!(from(Some(&format!("AROAEXAMPLE:{ID}"))), Ok(()));
+        let other = "0".repeat(32);
+        for sender in [
+            None,
+            Some(""),
+            Some(ID),
+            Some("AIDAEXAMPLE"),
+            Some("AROAEXAMPLE:"),
+            Some(&*format!("AROAEXAMPLE:{other}")),
+        ] {
+            let reason = from(sender).unwrap_err();
+            assert!(reason.contains(ID) && reason.contains(sender.unwrap_or_default()), "{reason}");
+        }
+        let long = from(Some(&"x".repeat(5000))).unwrap_err();
+        assert!(long.len() < 700, "a reason must fit an attribute: {}", long.len());
     }
 
     #[test]

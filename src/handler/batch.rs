@@ -1,19 +1,21 @@
 //! A batch of SQS messages: each record alone comes in and alone ends, done, retried or parked; in between, those of one
 //! task are carried out together.
 
-use super::{Handler, StopObserved};
-use crate::alert::AlertSink;
-use crate::apply::{CALL_TIME, TaskChange};
+mod gathered;
+
+use super::{Handler, Parts, StopObserved};
+use crate::apply::CALL_TIME;
 use crate::clock::Clock;
 use crate::decide::{Ending, RetryReason, TaskState, ending, retry_or_park};
-use crate::ecs::{Ecs, ServiceReads, Task, TaskPresence};
-use crate::event::{EcsEvent, JobMessageType, Received, Record, TaskStopped, record};
-use crate::ledger::{JobKey, Ledger, ServiceEntry};
+use crate::ecs::TaskPresence;
+use crate::event::{JobMessageType, Received};
+use crate::follow_up::FollowUp;
 use crate::park::{ParkedMessage, ParkingQueue};
 use crate::telemetry::{self, Counts};
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::StreamExt;
 use futures_util::stream;
+use gathered::{Gathered, Look, Pending};
 use jiff::Timestamp;
 use std::collections::{HashMap, HashSet};
 
@@ -22,64 +24,34 @@ const SENDS_AT_ONCE: usize = 8;
 /// So many stops are looked into at once: their bucket gives 20 calls a second after a burst of 100 (aws-facts "ECS: the
 /// protection API").
 const LOOKS_AT_ONCE: usize = 8;
+/// So many services are looked at at once, each by several reads.
+const SERVICES_AT_ONCE: usize = 4;
 
-/// A record on its way: where its task is among the changes, and what it told.
-enum Pending {
-    /// Ended already.
-    Ended(Ending),
-    /// A job message, waiting for the state of the task at this place.
-    Job(usize, JobMessageType, JobKey),
-    /// An event of ECS, waiting for the state of the task at this place.
-    Stop(usize),
-}
-
-/// What a batch tells, by task.
-#[derive(Default)]
-struct Gathered {
-    pending: Vec<Pending>,
-    changes: Vec<TaskChange>,
-    places: HashMap<Task, usize>,
-    /// Tasks that are said to have stopped.
-    stops: Vec<(usize, TaskStopped)>,
-    /// Stops that could not be looked into, and why.
+/// What came of everything that a batch told.
+struct Outcomes {
+    /// By place among the changes.
+    states: Vec<TaskState>,
+    /// Stops that could not be looked into, and why; by place among the changes.
     unobserved: HashMap<usize, RetryReason>,
+    /// By place among the looks.
+    looks: Vec<Result<(), RetryReason>>,
+    now: Timestamp,
 }
 
-impl Gathered {
-    fn place(&mut self, task: Task) -> usize {
-        *self.places.entry(task).or_insert_with_key(|task| {
-            let task = task.clone();
-            self.changes.push(TaskChange { task, jobs: Vec::new(), presence: TaskPresence::Running });
-            self.changes.len() - 1
-        })
-    }
-}
-
-impl<E, L, Q, C, A> Handler<E, L, Q, C, A>
-where
-    E: Ecs + ServiceReads,
-    L: Ledger + Ledger<ServiceEntry>,
-    Q: ParkingQueue,
-    C: Clock,
-    A: AlertSink,
-{
+impl<P: Parts> Handler<P> {
     pub(super) async fn handle_batch(&self, batch: SqsEvent, deadline: Timestamp, counts: &Counts) -> SqsBatchResponse {
         let now = self.clock.now();
         let received: Vec<Received> = batch.records.iter().map(|message| Received::of(message, now)).collect();
-        let mut gathered = self.gather(&batch.records, (&received, counts));
-        self.observe_stops(&mut gathered, deadline).await;
+        let mut gathered = Gathered::of(&batch.records, (&received, counts), &self.config);
+        let unobserved = self.observe_stops(&mut gathered, deadline).await;
         let states = self.apply(deadline, counts).run(gathered.changes).await;
-        let now = self.clock.now();
-        let unobserved = &gathered.unobserved;
+        // After the jobs: a task that is to be protected waits for nothing else.
+        let looks = gathered.looks.iter().map(|look| self.carry_out(look, deadline, counts));
+        let looks = stream::iter(looks).buffered(SERVICES_AT_ONCE).collect().await;
+        let outcomes = Outcomes { states, unobserved, looks, now: self.clock.now() };
         let pending = gathered.pending.into_iter().zip(&received);
-        let mut endings: Vec<Ending> = pending
-            .map(|(pending, received)| match pending {
-                Pending::Stop(place) if unobserved.contains_key(&place) => {
-                    retry_or_park(unobserved[&place].clone(), received, &self.config)
-                }
-                pending => self.ending(pending, received, (&states, now)),
-            })
-            .collect();
+        let mut endings: Vec<Ending> =
+            pending.map(|(pending, received)| self.ending(pending, received, &outcomes)).collect();
         // Before parking, so that what is held is not parked as well; and after it, since parking can fail.
         hold_groups(&batch.records, &mut endings);
         self.park(&batch.records, &mut endings, deadline).await;
@@ -87,72 +59,58 @@ where
         respond(&batch.records, &endings, counts)
     }
 
-    fn ending(&self, pending: Pending, received: &Received, what_is: (&[TaskState], Timestamp)) -> Ending {
-        let (states, now) = what_is;
+    fn ending(&self, pending: Pending, received: &Received, outcomes: &Outcomes) -> Ending {
+        let Outcomes { states, unobserved, looks, now } = outcomes;
+        let retry = |reason: &RetryReason| retry_or_park(reason.clone(), received, &self.config);
         match pending {
             Pending::Ended(ending) => ending,
             Pending::Job(place, told, key) => {
                 if let (JobMessageType::Started | JobMessageType::Heartbeat, TaskState::Known(entry, _)) =
                     (told, &states[place])
-                    && let Some(until) = entry.outlived(&key, now)
+                    && let Some(until) = entry.outlived(&key, *now)
                 {
                     telemetry::too_late(&key, until);
                 }
-                ending((told, &key), received, &states[place], (&self.config, now))
+                ending((told, &key), received, &states[place], (&self.config, *now))
             }
-            Pending::Stop(place) => match &states[place] {
-                TaskState::NotStored(reason) => retry_or_park(reason.clone(), received, &self.config),
-                TaskState::Known(..) => Ending::Done,
+            Pending::Stop(place) => match (unobserved.get(&place), &states[place]) {
+                (Some(reason), _) | (None, TaskState::NotStored(reason)) => retry(reason),
+                (None, TaskState::Known(..)) => Ending::Done,
             },
+            Pending::Look(place) => looks[place].as_ref().map_or_else(retry, |()| Ending::Done),
         }
-    }
-
-    /// Parses each record alone and files what it tells under its task.
-    fn gather(&self, records: &[SqsMessage], beside: (&[Received], &Counts)) -> Gathered {
-        let (received, counts) = beside;
-        let mut gathered = Gathered::default();
-        for (message, received) in records.iter().zip(received) {
-            let body = message.body.as_deref().unwrap_or_default();
-            let pending = match record::parse(body, &self.config.clusters) {
-                Record::Job(told) => {
-                    let message_type = told.message_type;
-                    let (task, key, job) = told.observed(received.sent_at);
-                    let place = gathered.place(task);
-                    gathered.changes[place].jobs.push((key.clone(), job));
-                    Pending::Job(place, message_type, key)
-                }
-                Record::Ecs(EcsEvent::TaskStopped(stopped)) => {
-                    let place = gathered.place(stopped.task.clone());
-                    gathered.stops.push((place, stopped));
-                    Pending::Stop(place)
-                }
-                Record::Ecs(EcsEvent::Ignored(what)) => {
-                    telemetry::ignored(&what);
-                    counts.unrecognized.add(1);
-                    Pending::Ended(Ending::Done)
-                }
-                Record::Malformed(error) => Pending::Ended(Ending::Park(error.to_string())),
-            };
-            gathered.pending.push(pending);
-        }
-        gathered
     }
 
     /// Looks into the stops that were claimed, with what the batch itself tells of their tasks' jobs.
-    async fn observe_stops(&self, gathered: &mut Gathered, deadline: Timestamp) {
+    /// Answers for which places that failed, and why.
+    async fn observe_stops(&self, gathered: &mut Gathered, deadline: Timestamp) -> HashMap<usize, RetryReason> {
         let stops = std::mem::take(&mut gathered.stops);
         let changes = &gathered.changes;
         let looks = stops.iter().map(|(place, stopped)| async move {
             (*place, self.observe_stop(stopped, &changes[*place].jobs, deadline).await)
         });
         let looked: Vec<_> = stream::iter(looks).buffer_unordered(LOOKS_AT_ONCE).collect().await;
+        let mut unobserved = HashMap::new();
         for (place, observed) in looked {
             match observed {
                 Ok(StopObserved::JobsToClose) => gathered.changes[place].presence = TaskPresence::Stopped,
                 Ok(StopObserved::NothingToClose) => {}
                 Err(reason) => {
-                    gathered.unobserved.insert(place, reason);
+                    unobserved.insert(place, reason);
                 }
+            }
+        }
+        unobserved
+    }
+
+    async fn carry_out(&self, look: &Look, deadline: Timestamp, counts: &Counts) -> Result<(), RetryReason> {
+        match look {
+            Look::Prompt(prompt) => self.heed(prompt, deadline).await.map(drop),
+            Look::FollowUp(FollowUp::Check { service, due }) => {
+                self.check_again(service, *due, deadline).await.map(drop)
+            }
+            Look::FollowUp(FollowUp::Sweep { begun_at, place }) => {
+                self.go_on_sweeping(*begun_at, place.clone(), (deadline, counts)).await
             }
         }
     }

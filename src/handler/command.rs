@@ -1,68 +1,114 @@
 //! Operator commands: look, judge, answer. They change nothing in ECS.
 
-use super::Handler;
-use crate::alert::AlertSink;
+use super::{Handler, Parts};
+use crate::apply::CALL_TIME;
 use crate::clock::Clock;
 use crate::decide::{WatchPolicy, diagnose, preflight};
-use crate::ecs::{ClusterArn, ServiceArn, ServiceReads, ServiceStatus};
+use crate::ecs::{ClusterArn, ServiceArn, ServiceStatus, TaskId};
 use crate::event::{Command, CommandError, Scope};
 use crate::ledger::{Ledger, ServiceEntry};
-use crate::observe::{Observed, list_services, observe};
-use crate::report::{Answer, PreflightReport, ServiceReport};
-use jiff::Timestamp;
+use crate::observe::{Gap, Observed, list_services, observe};
+use crate::report::{ANSWER_BYTES_MAX, Answer, FailedService, PreflightReport, ServiceReport};
+use crate::telemetry::Counts;
+use futures_util::future::{Either, select};
+use futures_util::{FutureExt, StreamExt, stream};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A cluster-wide status describes this many services at most, each with its tasks; the answer says if there are more.
 const SERVICES_REPORTED_MAX: usize = 100;
+/// So many of them are looked at at once, as by the sweep.
+const LOOKS_AT_ONCE: usize = 4;
+/// What has been seen by then is put into an answer and sent in this time.
+const ANSWER_TIME: SignedDuration = SignedDuration::from_secs(2);
 
-impl<E, L, Q, C, A> Handler<E, L, Q, C, A>
-where
-    E: ServiceReads,
-    L: Ledger + Ledger<ServiceEntry>,
-    C: Clock,
-    A: AlertSink,
-{
-    pub(super) async fn handle_command(&self, command: Result<Command, CommandError>, deadline: Timestamp) -> Answer {
+impl<P: Parts> Handler<P> {
+    pub(super) async fn handle_command(
+        &self,
+        command: Result<Command, CommandError>,
+        deadline: Timestamp,
+        counts: &Counts,
+    ) -> Answer {
         let answered = match command {
             Ok(Command::Status(Scope::Service(service))) => {
-                self.status(&service).await.map(|report| Answer::Status { services: vec![report], more: false })
+                let report = self.status(&service, ANSWER_BYTES_MAX).await;
+                report.map(|report| Answer::Status { services: vec![report], failed: Vec::new(), more: false })
             }
-            Ok(Command::Status(Scope::Cluster(cluster))) => self.status_of_all(&cluster).await,
-            Ok(Command::Sweep) => Ok(Answer::Sweep(self.sweep(deadline).await)),
+            Ok(Command::Status(Scope::Cluster(cluster))) => self.status_of_all(&cluster, deadline).await,
+            Ok(Command::Sweep) => Ok(Answer::Sweep(self.sweep(deadline, counts).await)),
             Ok(Command::Preflight(service)) => self.preflight(&service).await,
             Err(error) => Err(error),
         };
         answered.unwrap_or_else(Answer::from)
     }
 
-    async fn status(&self, service: &ServiceArn) -> Result<ServiceReport, CommandError> {
-        let observed = self.look(service).await?;
-        let diagnosis = diagnose(&observed, None, &self.watch_policy());
-        Ok(ServiceReport::new(&observed, &diagnosis))
+    async fn status(&self, service: &ServiceArn, bytes_max: usize) -> Result<ServiceReport, CommandError> {
+        let loaded = Ledger::<ServiceEntry>::load(&self.ledger, service).await;
+        let (known, gap) = match loaded {
+            Ok(versioned) => (Some(versioned.entry), None),
+            Err(error) => (None, Some(Gap::Incidents(error))),
+        };
+        let nobody = BTreeSet::new();
+        let mut observed = self.look(service, known.as_ref().map_or(&nobody, |known| &known.refused)).await?;
+        observed.gaps.extend(gap);
+        let policy = self.watch_policy();
+        let movement = diagnose(&observed, None, &policy).movement;
+        let since = known.as_ref().and_then(|known| known.blocked_since(movement.id()));
+        let diagnosis = diagnose(&observed, since, &policy);
+        Ok(ServiceReport::new(&observed, &diagnosis, known.as_ref(), bytes_max))
     }
 
-    async fn status_of_all(&self, cluster: &Arc<ClusterArn>) -> Result<Answer, CommandError> {
-        let (services, more) = list_services(&self.ecs, cluster, SERVICES_REPORTED_MAX).await?;
-        let mut reports = Vec::with_capacity(services.len());
-        for service in &services {
-            match self.status(service).await {
-                Ok(report) => reports.push(report),
+    /// One service that cannot be read keeps nobody from learning of the others, and one that is large leaves them their
+    /// room in the answer.
+    async fn status_of_all(&self, cluster: &Arc<ClusterArn>, deadline: Timestamp) -> Result<Answer, CommandError> {
+        let (services, mut more) = list_services(&self.ecs, cluster, SERVICES_REPORTED_MAX).await?;
+        let bytes_max = ANSWER_BYTES_MAX / services.len().max(1);
+        let looks = services.iter().map(|service| self.status_in_time(service, bytes_max, deadline));
+        let looked: Vec<_> = stream::iter(looks).buffered(LOOKS_AT_ONCE).collect().await;
+        let (mut reports, mut failed) = (Vec::new(), Vec::new());
+        for (service, looked) in services.iter().zip(looked) {
+            match looked {
+                Some(Ok(report)) => reports.push(report),
                 // It was deleted since it was listed.
-                Err(CommandError::ServiceNotFound(_)) => {}
-                Err(error) => return Err(error),
+                Some(Err(CommandError::ServiceNotFound(_))) => {}
+                Some(Err(error)) => failed.push(FailedService::new(service, &error)),
+                None => more = true,
             }
         }
-        Ok(Answer::Status { services: reports, more })
+        Ok(Answer::Status { services: reports, failed, more })
+    }
+
+    /// `None` if the time does not suffice: no look is begun shortly before the deadline, and one that would last into it
+    /// is given up, because an answer that comes too late tells nothing of the other services either.
+    async fn status_in_time(
+        &self,
+        service: &ServiceArn,
+        bytes_max: usize,
+        deadline: Timestamp,
+    ) -> Option<Result<ServiceReport, CommandError>> {
+        let left = deadline.duration_since(self.clock.now());
+        if left < CALL_TIME {
+            return None;
+        }
+        let patience = Duration::try_from(left - ANSWER_TIME).unwrap_or_default();
+        // Asked for only when the look waits: a simulated clock lets the time pass as soon as it is asked to.
+        let too_late = async { self.clock.sleep(patience).await }.boxed_local();
+        match select(self.status(service, bytes_max).boxed_local(), too_late).await {
+            Either::Left((report, _)) => Some(report),
+            Either::Right(_) => None,
+        }
     }
 
     async fn preflight(&self, service: &ServiceArn) -> Result<Answer, CommandError> {
-        let observed = self.look(service).await?;
+        let observed = self.look(service, &BTreeSet::new()).await?;
         let judged = preflight(&observed, &self.watch_policy());
         Ok(Answer::Preflight(Box::new(PreflightReport::new(&observed, &judged))))
     }
 
-    async fn look(&self, service: &ServiceArn) -> Result<Observed, CommandError> {
-        let observed = observe((&self.ecs, &self.ledger, &self.clock), service).await?;
+    async fn look(&self, service: &ServiceArn, refused: &BTreeSet<TaskId>) -> Result<Observed, CommandError> {
+        let observed = observe((&self.ecs, &self.ledger, &self.clock), service, refused).await?;
         // ECS describes a deleted service for a while.
         let observed = observed.filter(|observed| observed.service.status != ServiceStatus::Inactive);
         observed.ok_or_else(|| CommandError::ServiceNotFound(service.clone()))

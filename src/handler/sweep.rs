@@ -1,79 +1,147 @@
-//! The sweep: looks at every service of the configured clusters, brings its incidents up to date, and tells what is new.
+//! The sweep: compares the ledger's tasks with ECS, looks at every service of the configured clusters, and tells what is new.
 //!
-//! It asks no event for permission: what no event told it finds. What it could not look at in the invocation's time comes
-//! first the next time, because each sweep begins at another service.
+//! It asks no event for permission: what no event told it finds. What it does not reach in its time a follow-up goes on
+//! with; and since each sweep begins at another service, none is always the last where there are no follow-ups.
 
-use super::Handler;
-use crate::alert::incident::{self, AlertPolicy, Told};
-use crate::alert::{Alert, AlertEvent, AlertKind, AlertSink};
+mod tasks;
+
+use super::check::Checked;
+use super::{Handler, Parts};
 use crate::apply::CALL_TIME;
 use crate::clock::Clock;
-use crate::decide::diagnose::of_orphans;
-use crate::decide::{Diagnosis, Standing, WatchPolicy, diagnose};
-use crate::ecs::{ClusterArn, EcsError, ServiceArn, ServiceReads};
-use crate::ledger::service::SeenBlocked;
-use crate::ledger::{self, Ledger, LedgerError, ServiceEntry};
-use crate::observe::{Observed, list_services, observe};
+use crate::decide::RetryReason;
+use crate::decide::watch::Reason;
+use crate::ecs::{ClusterArn, ServiceArn};
+use crate::follow_up::{FollowUp, FollowUpQueue, SweepPlace};
+use crate::ledger::{LedgerPages, ServiceEntry};
+use crate::observe::list_services;
 use crate::report::{Looked, SweepReport};
-use crate::telemetry;
+use crate::telemetry::{self, Counts};
 use futures_util::StreamExt;
 use futures_util::stream;
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Services of one cluster that are swept: ECS's own quota ("Amazon ECS service quotas": services per cluster, 5,000).
 const SERVICES_SWEPT_MAX: usize = 5_000;
-
-/// A sweep takes no longer than this: while it runs, job messages may have to wait for the instance. Services that were
-/// not looked at then are among the first another time.
+/// One invocation of a sweep takes no longer than this: while it runs, job messages may have to wait for the instance.
 const SWEEP_TIME: SignedDuration = SignedDuration::from_secs(10);
+/// A sweep goes on no longer than this. The schedule begins others meanwhile, and they share ECS's limits with it.
+const SWEEP_MAX: SignedDuration = SignedDuration::from_mins(15);
 /// So many services are looked at at once.
 const LOOKS_AT_ONCE: usize = 4;
+/// Pages of the ledger that are read for its services: more than any cluster fills.
+const LEDGER_PAGES_MAX: usize = 1_000;
 
-/// Why one service could not be swept.
-#[derive(Debug, thiserror::Error)]
-enum SweepError {
-    #[error(transparent)]
-    Ecs(#[from] EcsError),
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
+/// One invocation's part of a sweep.
+struct Part<'a> {
+    /// When it begins nothing new any more.
+    end: Timestamp,
+    /// When Lambda ends the invocation.
+    deadline: Timestamp,
+    counts: &'a Counts,
+    report: SweepReport,
 }
 
-impl<E, L, Q, C, A> Handler<E, L, Q, C, A>
-where
-    E: ServiceReads,
-    L: Ledger + Ledger<ServiceEntry>,
-    C: Clock,
-    A: AlertSink,
-{
-    /// Sweeps until all is looked at or the time runs short. A service or cluster that fails is logged, and the others
-    /// are looked at all the same.
-    pub(super) async fn sweep(&self, deadline: Timestamp) -> SweepReport {
-        let begun_at = self.clock.now();
-        let end = deadline.saturating_sub(CALL_TIME).unwrap_or(deadline).min(begun_at + SWEEP_TIME);
-        let mut report = SweepReport::default();
-        for cluster in self.config.clusters.iter() {
-            match self.services_to_sweep(cluster).await {
-                Ok(services) => {
-                    let looks = services.iter().map(|service| self.sweep_in_time(service, end));
-                    let looked: Vec<_> = stream::iter(looks).buffer_unordered(LOOKS_AT_ONCE).collect().await;
-                    looked.into_iter().for_each(|looked| report.count(looked));
-                }
-                Err(error) => {
-                    telemetry::sweep_failed(cluster, &error);
-                    report.failed += 1;
-                }
-            }
-        }
-        report
+impl<P: Parts> Handler<P> {
+    /// Sweeps until all is looked at or the time runs short. What fails is logged, and the rest is done all the same.
+    pub(super) async fn sweep(&self, deadline: Timestamp, counts: &Counts) -> SweepReport {
+        let place = SweepPlace::Tasks { page: None };
+        self.sweep_from(place, self.clock.now(), (deadline, counts)).await.0
     }
 
-    async fn sweep_in_time(&self, service: &ServiceArn, end: Timestamp) -> Looked {
+    /// Goes on with a sweep that began at `begun_at`.
+    pub(super) async fn go_on_sweeping(
+        &self,
+        begun_at: Timestamp,
+        place: SweepPlace,
+        within: (Timestamp, &Counts),
+    ) -> Result<(), RetryReason> {
+        if self.clock.now().duration_since(begun_at) >= SWEEP_MAX {
+            telemetry::sweep_given_up(begun_at);
+            return Ok(());
+        }
+        self.sweep_from(place, begun_at, within).await.1
+    }
+
+    /// Sweeps from a place on. Answers with what came of it, and whether the follow-up is on its way if there must be one.
+    async fn sweep_from(
+        &self,
+        place: SweepPlace,
+        begun_at: Timestamp,
+        within: (Timestamp, &Counts),
+    ) -> (SweepReport, Result<(), RetryReason>) {
+        let (deadline, counts) = within;
+        let end = deadline.saturating_sub(CALL_TIME).unwrap_or(deadline).min(self.clock.now() + SWEEP_TIME);
+        let mut part = Part { end, deadline, counts, report: SweepReport::default() };
+        let Some(place) = self.sweep_part(place, &mut part).await else { return (part.report, Ok(())) };
+        let Some(queue) = &self.follow_ups else { return (part.report, Ok(())) };
+        // At once, but behind the job messages that have come meanwhile.
+        let sent = queue.send(&FollowUp::Sweep { begun_at, place }, Duration::ZERO).await;
+        part.report.goes_on = sent.is_ok();
+        let sent = sent.map_err(|error| {
+            telemetry::sweep_not_continued(&error);
+            RetryReason::FollowUpNotSent(error)
+        });
+        (part.report, sent)
+    }
+
+    /// Sweeps until the part's end. Answers where to go on, if anything is left.
+    async fn sweep_part(&self, place: SweepPlace, part: &mut Part<'_>) -> Option<SweepPlace> {
+        let (mut begin_at, mut rest) = match place {
+            SweepPlace::Services { cluster, rest } => (Some(cluster), rest),
+            SweepPlace::Tasks { page } => match self.sweep_tasks(page, part).await {
+                Some(page) => return Some(SweepPlace::Tasks { page }),
+                None => (None, None),
+            },
+        };
+        for cluster in self.config.clusters.iter() {
+            if begin_at.as_ref().is_some_and(|begin_at| begin_at != cluster) {
+                continue;
+            }
+            begin_at = None;
+            if let Some(rest) = self.sweep_services(cluster, rest.take(), part).await {
+                return Some(SweepPlace::Services { cluster: cluster.clone(), rest });
+            }
+        }
+        None
+    }
+
+    /// Looks at the services of a cluster, or at the rest of them. Answers what is left then, if anything is.
+    async fn sweep_services(
+        &self,
+        cluster: &Arc<ClusterArn>,
+        rest: Option<(String, usize)>,
+        part: &mut Part<'_>,
+    ) -> Option<Option<(String, usize)>> {
+        if self.clock.now() >= part.end {
+            return Some(rest);
+        }
+        let services = match self.services_to_sweep(cluster, rest).await {
+            Ok(services) => services,
+            Err(error) => {
+                telemetry::sweep_failed(cluster, &error);
+                part.report.failed += 1;
+                return None;
+            }
+        };
+        let looks = services.iter().map(|service| self.sweep_service(service, (part.end, part.deadline)));
+        let looked: Vec<Looked> = stream::iter(looks).buffered(LOOKS_AT_ONCE).collect().await;
+        looked.iter().for_each(|looked| part.report.count(*looked));
+        let next = looked.iter().position(|looked| *looked == Looked::NotInTime)?;
+        Some(Some((services[next].name.clone(), services.len() - next)))
+    }
+
+    async fn sweep_service(&self, service: &ServiceArn, until: (Timestamp, Timestamp)) -> Looked {
+        let (end, deadline) = until;
         if self.clock.now() >= end {
             return Looked::NotInTime;
         }
-        match self.sweep_service(service).await {
-            Ok(alerts) => Looked::At { alerts },
+        match self.check(service, Reason::Routine, deadline).await {
+            Ok(Checked::Looked { alerts }) => Looked::At { alerts },
+            Ok(Checked::Later | Checked::NotNeeded) => Looked::At { alerts: 0 },
+            Err(RetryReason::OutOfTime) => Looked::NotInTime,
             Err(error) => {
                 telemetry::look_failed(service, &error.to_string());
                 Looked::Failed
@@ -81,82 +149,49 @@ where
         }
     }
 
-    /// All services of a cluster, beginning with another one each minute, so that none is always the last.
-    async fn services_to_sweep(&self, cluster: &Arc<ClusterArn>) -> Result<Vec<ServiceArn>, EcsError> {
+    /// The services of a cluster that ECS lists, and those of which the ledger knows that something is open: one that was
+    /// deleted in the middle of it is listed no more. In the order of their names, but beginning with another one each
+    /// minute, or where the rest begins.
+    async fn services_to_sweep(
+        &self,
+        cluster: &Arc<ClusterArn>,
+        rest: Option<(String, usize)>,
+    ) -> Result<Vec<ServiceArn>, RetryReason> {
         let (mut services, _) = list_services(&self.ecs, cluster, SERVICES_SWEPT_MAX).await?;
+        services.extend(self.open_services(cluster).await?);
         services.sort();
-        if !services.is_empty() {
-            // Mixed, because sweeps an hour apart would otherwise begin with the same one of sixty.
-            let minute = self.clock.now().as_second().unsigned_abs() / 60;
-            let mixed = minute.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33;
-            let begin = usize::try_from(mixed).unwrap_or(0) % services.len();
-            services.rotate_left(begin);
+        services.dedup();
+        if services.is_empty() {
+            return Ok(services);
         }
+        let (begin, left) = match rest {
+            Some((next, left)) => (services.partition_point(|service| service.name < next) % services.len(), left),
+            None => (self.begin_at(services.len()), services.len()),
+        };
+        services.rotate_left(begin);
+        services.truncate(left);
         Ok(services)
     }
 
-    /// Looks at one service and tells what is new. Answers how many alerts were sent.
-    async fn sweep_service(&self, service: &ServiceArn) -> Result<usize, SweepError> {
-        let Some(observed) = observe((&self.ecs, &self.ledger, &self.clock), service).await? else {
-            return Ok(0);
-        };
-        let policy = WatchPolicy { deadline: self.config.deadline };
-        let alerts = AlertPolicy { blocked_after: self.config.blocked_after, repeat_after: self.config.repeat_after };
-        let updated = ledger::update(&self.ledger, service, None, |entry: &mut ServiceEntry| {
-            let first = diagnose(&observed, None, &policy);
-            let diagnosis = diagnose(&observed, entry.blocked_since(first.movement.id()), &policy);
-            remember(entry, &diagnosis);
-            incident::advance(&mut entry.incidents, (&observed, &diagnosis), &alerts);
-            let claimed = incident::claim(&mut entry.incidents, observed.at);
-            ((claimed, diagnosis), ServiceEntry::keep_until(observed.at))
-        });
-        let ((claimed, diagnosis), _) = updated.await?;
-        let mut sent = 0;
-        for (key, incident, event) in claimed {
-            let diagnosis = match incident.kind {
-                AlertKind::OrphanedProtection => of_orphans(&observed, &diagnosis),
-                _ => diagnosis.clone(),
-            };
-            let alert = Alert {
-                incident: key,
-                kind: incident.kind,
-                event,
-                service: service.clone(),
-                since: incident.since,
-                at: observed.at,
-                diagnosis,
-            };
-            sent += usize::from(self.tell(&alert, &observed).await? == Told::Sent);
-        }
-        Ok(sent)
+    /// Mixed, because sweeps an hour apart would otherwise begin with the same one of sixty.
+    fn begin_at(&self, services: usize) -> usize {
+        let minute = self.clock.now().as_second().unsigned_abs() / 60;
+        let mixed = minute.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33;
+        usize::try_from(mixed).unwrap_or(0) % services
     }
 
-    async fn tell(&self, alert: &Alert, observed: &Observed) -> Result<Told, LedgerError> {
-        telemetry::alert(alert);
-        let told = match self.alerts.send(alert).await {
-            Ok(()) => Told::Sent,
-            Err(error) => {
-                telemetry::alert_not_sent(alert, &error);
-                Told::Failed
+    async fn open_services(&self, cluster: &Arc<ClusterArn>) -> Result<Vec<ServiceArn>, RetryReason> {
+        let mut open = Vec::new();
+        let mut token = None;
+        for _ in 0..LEDGER_PAGES_MAX {
+            let page = LedgerPages::<ServiceEntry>::page(&self.ledger, token.as_deref()).await?;
+            let of_cluster = page.items.into_iter().filter(|(service, _)| service.cluster == *cluster);
+            open.extend(of_cluster.filter(|(_, versioned)| versioned.entry.is_open()).map(|(service, _)| service));
+            token = page.next_token;
+            if token.is_none() {
+                break;
             }
-        };
-        let outcome: (AlertEvent, Told, Timestamp) = (alert.event, told, self.clock.now());
-        ledger::update(&self.ledger, &alert.service, None, |entry: &mut ServiceEntry| {
-            incident::told(&mut entry.incidents, &alert.incident, outcome);
-            ((), ServiceEntry::keep_until(observed.at))
-        })
-        .await?;
-        Ok(told)
-    }
-}
-
-/// Since when the movement has been seen blocked. What is not seen for want of a complete picture is not forgotten.
-fn remember(entry: &mut ServiceEntry, diagnosis: &Diagnosis) {
-    match (diagnosis.standing, diagnosis.movement.id(), diagnosis.blocked_since) {
-        (Standing::Blocked, Some(movement), Some(since)) => {
-            entry.blocked = Some(SeenBlocked { movement: movement.to_owned(), since });
         }
-        (Standing::Unclear, ..) => {}
-        _ => entry.blocked = None,
+        Ok(open)
     }
 }

@@ -104,6 +104,12 @@ pub struct Protection {
     /// The last refusal, until ECS grants or clears.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Refusal>,
+    /// Since when ECS has refused without granting in between.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused_since: Option<Timestamp>,
+    /// Whether there is reason to ask again although the last refusal is young.
+    #[serde(default)]
+    pub has_new_hope: bool,
 }
 
 impl Protection {
@@ -156,7 +162,7 @@ impl Protection {
         match result {
             CallResult::Granted(until) => {
                 // Not the later of this and what was certain before: ECS may grant less than it was asked for.
-                self.refusal = None;
+                self.forget_refusal();
                 let granted = Ask::ProtectUntil(until);
                 self.confirmed_until = match call.overlaps.map_or(granted, |(least, _)| least.min(granted)) {
                     Ask::Release => None,
@@ -164,19 +170,36 @@ impl Protection {
                 };
             }
             CallResult::Cleared => {
-                self.refusal = None;
+                self.forget_refusal();
                 let all_releases = call.overlaps.is_none_or(|(_, greatest)| greatest == Ask::Release);
                 if all_releases {
                     self.held = false;
                 }
             }
             CallResult::Refused(refusal) => {
+                self.refused_since = self.refused_since.or(Some(refusal.at));
+                self.has_new_hope = false;
                 self.refusal = Some(refusal);
                 self.undo_hold(&call);
             }
             CallResult::WithoutEffect => self.undo_hold(&call),
             CallResult::Unknown => {}
         }
+    }
+
+    /// What was in the way of a refused task may be gone.
+    pub fn hope(&mut self) {
+        self.has_new_hope = self.refusal.is_some();
+    }
+
+    fn forget_refusal(&mut self) {
+        (self.refusal, self.refused_since, self.has_new_hope) = (None, None, false);
+    }
+
+    /// ECS was asked until when the task is protected. What it says can only lower what is certain: a grant that it does not
+    /// know of yet may be on its way, and whoever has asked for it will learn of it.
+    pub fn see(&mut self, protected_until: Option<Timestamp>) {
+        self.confirmed_until = self.confirmed_until.min(protected_until);
     }
 
     /// A call that certainly did nothing holds nothing, unless another one that overlapped it does: what others set is not
@@ -245,6 +268,17 @@ mod tests {
         protection.settle(longer, CallResult::Granted(at(120)));
         protection.settle(shorter, CallResult::Granted(at(60)));
         assert_eq!(protection.confirmed_until, Some(at(60)));
+    }
+
+    #[test]
+    fn what_ecs_is_seen_to_protect_lowers_what_is_certain_and_never_raises_it() {
+        let mut protection = Protection::default();
+        let call = protection.begin(protect(60), at(0)).unwrap();
+        protection.settle(call, CallResult::Granted(at(60)));
+        for (seen, certain) in [(Some(90), Some(60)), (Some(30), Some(30)), (None, None), (Some(90), None)] {
+            protection.see(seen.map(at));
+            assert_eq!(protection.confirmed_until, certain.map(at), "after {seen:?}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::calls::Protection;
 use super::job::{Job, JobKey};
+use crate::ecs::FailureReason;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -16,9 +17,22 @@ pub struct TaskEntry {
     pub jobs: Arc<BTreeMap<JobKey, Box<Job>>>,
     /// What was asked of ECS, and what is certain.
     pub protection: Protection,
+    /// Where the task belongs, once somebody had to ask. Boxed, because hardly anybody has to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub home: Option<Box<Home>>,
     /// When taskhold learned that the task has stopped. Task ids are never used again, so this is for good.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stopped_at: Option<Timestamp>,
+}
+
+/// Where a task belongs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Home {
+    /// The name of its service.
+    pub service: String,
+    /// Whether other tasks of the service wait for the end of this one's protection.
+    #[serde(default)]
+    pub is_awaited: bool,
 }
 
 impl TaskEntry {
@@ -54,6 +68,13 @@ impl TaskEntry {
     pub fn idle_since(&self, now: Timestamp) -> Option<Timestamp> {
         let ended = self.jobs.values().map(|job| job.finished_at.or(job.until())).max().flatten();
         ended.filter(|_| self.live_jobs(now).next().is_none())
+    }
+
+    /// Since when ECS has refused what the live jobs want, if it has: because protected tasks are in its way.
+    pub fn refused_since(&self, now: Timestamp) -> Option<Timestamp> {
+        let refusal = self.protection.refusal.as_ref()?;
+        let blocked = refusal.reason == FailureReason::DeploymentBlocked;
+        self.protection.refused_since.filter(|_| blocked && self.wanted_until(now).is_some())
     }
 
     /// Until when the task is wanted protected: the latest end over its live jobs.

@@ -1,8 +1,8 @@
 //! The ledger in memory: for local runs, `sam local invoke` and tests. One function instance remembers as long as it lives.
 
-use super::{Ledger, LedgerError, Record, ServiceEntry, Stored, TaskEntry, Version, Versioned};
+use super::{EntryPage, Ledger, LedgerError, LedgerPages, Record, ServiceEntry, Stored, TaskEntry, Version, Versioned};
 use crate::clock::Clock;
-use crate::ecs::{ServiceArn, Task};
+use crate::ecs::{Page, ServiceArn, Task};
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -75,6 +75,35 @@ impl<R: Record> Kept<R> {
             self.sweep_at = self.entries.len() * 2;
         }
         Stored::As(version)
+    }
+}
+
+/// Entries of one page.
+const PAGE: usize = 1000;
+
+impl<R: Record> Kept<R> {
+    /// In the order of the keys' texts.
+    fn page(&self, token: Option<&str>, now: Timestamp) -> EntryPage<R> {
+        let alive = self.entries.iter().filter(|(_, (_, keep_until))| *keep_until > now);
+        let named = alive.map(|(key, (versioned, _))| (key.to_string(), key, versioned));
+        let mut rest: Vec<_> = named.filter(|(name, ..)| token.is_none_or(|token| name.as_str() > token)).collect();
+        rest.sort_unstable_by(|(one, ..), (other, ..)| one.cmp(other));
+        let next_token = (rest.len() > PAGE).then(|| rest[PAGE - 1].0.clone());
+        rest.truncate(PAGE);
+        let items = rest.into_iter().map(|(_, key, versioned)| (key.clone(), versioned.clone())).collect();
+        Page { items, next_token }
+    }
+}
+
+impl<C: Clock> LedgerPages for InMemoryLedger<C> {
+    async fn page(&self, token: Option<&str>) -> Result<EntryPage<TaskEntry>, LedgerError> {
+        Ok(locked(&self.tasks).page(token, self.clock.now()))
+    }
+}
+
+impl<C: Clock> LedgerPages<ServiceEntry> for InMemoryLedger<C> {
+    async fn page(&self, token: Option<&str>) -> Result<EntryPage<ServiceEntry>, LedgerError> {
+        Ok(locked(&self.services).page(token, self.clock.now()))
     }
 }
 

@@ -1,8 +1,10 @@
 //! The ledger's entry of one service: what earlier looks saw, and what was told of it.
 
-use crate::alert::incident::Incidents;
+use crate::alert::incident::{Incident, Incidents};
+use crate::ecs::TaskId;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// Everything that taskhold remembers of a service.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -10,6 +12,15 @@ pub struct ServiceEntry {
     /// The movement that was last seen blocked, and since when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocked: Option<SeenBlocked>,
+    /// The watch over it, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<Watch>,
+    /// When an event last was the reason for a look: those that follow at once bring no other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompted_at: Option<Timestamp>,
+    /// Tasks with live jobs whose protection ECS has refused, as far as is known; a look finds out of which it still holds.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub refused: BTreeSet<TaskId>,
     /// What is or was wrong with it.
     #[serde(default)]
     pub incidents: Incidents,
@@ -24,6 +35,21 @@ pub struct SeenBlocked {
     pub since: Timestamp,
 }
 
+/// A service that is looked at again and again, because something moves in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watch {
+    /// The deployment or task set; `None` after an event that no look has confirmed yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub movement: Option<String>,
+    /// Since when.
+    pub begun_at: Timestamp,
+    /// How many checks of its own it has had.
+    pub checks: u32,
+    /// When the next one comes. A follow-up of this very moment is on its way, and any other is out of date. `None` if it
+    /// has lasted too long: what still moves then is left to the sweep.
+    pub due: Option<Timestamp>,
+}
+
 /// An entry that nobody has touched for so long is of a service that is gone, or steady.
 const KEPT: SignedDuration = SignedDuration::from_hours(14 * 24);
 
@@ -32,6 +58,13 @@ impl ServiceEntry {
     pub fn blocked_since(&self, movement: Option<&str>) -> Option<Timestamp> {
         let blocked = self.blocked.as_ref()?;
         (Some(blocked.movement.as_str()) == movement).then_some(blocked.since)
+    }
+
+    /// Whether somebody has to look after it, even if ECS lists it no more: it is watched, or something is wrong
+    /// or untold.
+    pub fn is_open(&self) -> bool {
+        let open = |incident: &Incident| incident.resolved_at.is_none() || incident.untold.is_some();
+        self.watch.is_some() || !self.refused.is_empty() || self.incidents.values().any(open)
     }
 
     /// From when on the entry may be forgotten.

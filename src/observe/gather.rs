@@ -7,6 +7,7 @@ use crate::ledger::{Ledger, TaskEntry};
 use futures_util::StreamExt;
 use futures_util::stream;
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 
 /// Tasks of one service that are looked at: ECS's own quota ("Amazon ECS service quotas": tasks per service, 5,000).
 pub const TASKS_OBSERVED_MAX: usize = 5_000;
@@ -21,13 +22,15 @@ const LEDGER_AT_ONCE: usize = 32;
 
 /// Looks at a service. `None` if ECS knows no such service.
 ///
-/// It takes 1 + 3 × ⌈tasks / 100⌉ reads of ECS, and one read of the ledger for each protected task.
+/// It takes 1 + 3 × ⌈tasks / 100⌉ reads of ECS, and one read of the ledger for each task that is protected, or that ECS is
+/// known to have refused.
 ///
 /// # Errors
 /// The service itself could not be described. Everything else that fails is a gap in the picture.
 pub async fn observe<E: ServiceReads, L: Ledger, C: Clock>(
     with: (&E, &L, &C),
     arn: &ServiceArn,
+    refused: &BTreeSet<TaskId>,
 ) -> Result<Option<Observed>, EcsError> {
     let (ecs, ledger, clock) = with;
     let Some(service) = ecs.describe_service(arn).await? else { return Ok(None) };
@@ -35,7 +38,7 @@ pub async fn observe<E: ServiceReads, L: Ledger, C: Clock>(
     let ids = list(ecs, arn, &mut observed.gaps).await;
     observed.tasks = describe(ecs, arn, (&ids, &mut observed.gaps)).await;
     add_protection(ecs, arn, &mut observed).await;
-    add_jobs(ledger, arn, &mut observed).await;
+    add_jobs(ledger, (arn, refused), &mut observed).await;
     Ok(Some(observed))
 }
 
@@ -88,6 +91,7 @@ fn wanted(task: TaskDescription) -> Option<ObservedTask> {
         is_running: task.last_status == "RUNNING",
         protected_until: None,
         idle_since: None,
+        refused_since: None,
         jobs: Jobs::Unread,
     })
 }
@@ -114,7 +118,7 @@ async fn add_protection<E: ServiceReads>(ecs: &E, arn: &ServiceArn, observed: &m
 
 /// Until when an answer says that a task is protected; `None` if it says that it is not, or that it is gone. ECS lists
 /// unprotected tasks too ("get-task-protection", AWS CLI Command Reference), so an answer that does not say proves nothing.
-fn protected_until(task: &TaskId, answer: &ProtectionAnswer) -> Result<Option<Timestamp>, EcsError> {
+pub(crate) fn protected_until(task: &TaskId, answer: &ProtectionAnswer) -> Result<Option<Timestamp>, EcsError> {
     let untold = |what: &str| EcsError::Server(format!("GetTaskProtection answered for task `{task}` only `{what}`"));
     if let Some(told) = answer.protected_tasks.iter().find(|told| told.task_id == *task) {
         return match (told.protection_enabled, told.expiration_date) {
@@ -129,17 +133,20 @@ fn protected_until(task: &TaskId, answer: &ProtectionAnswer) -> Result<Option<Ti
     }
 }
 
-async fn add_jobs<L: Ledger>(ledger: &L, arn: &ServiceArn, observed: &mut Observed) {
-    let protected = observed.tasks.iter().enumerate().filter(|(_, task)| task.protected_until.is_some());
-    let protected: Vec<(usize, Task)> =
-        protected.map(|(at, task)| (at, Task { cluster: arn.cluster.clone(), id: task.id.clone() })).collect();
-    let reads = protected.into_iter().map(|(at, task)| async move { (at, ledger.load(&task).await) });
+async fn add_jobs<L: Ledger>(ledger: &L, of: (&ServiceArn, &BTreeSet<TaskId>), observed: &mut Observed) {
+    let (arn, refused) = of;
+    let matters = |task: &ObservedTask| task.protected_until.is_some() || refused.contains(&task.id);
+    let mattering = observed.tasks.iter().enumerate().filter(|(_, task)| matters(task));
+    let mattering: Vec<(usize, Task)> =
+        mattering.map(|(at, task)| (at, Task { cluster: arn.cluster.clone(), id: task.id.clone() })).collect();
+    let reads = mattering.into_iter().map(|(at, task)| async move { (at, ledger.load(&task).await) });
     let read: Vec<_> = stream::iter(reads).buffer_unordered(LEDGER_AT_ONCE).collect().await;
     for (at, entry) in read {
         match entry {
             Ok(versioned) => {
                 observed.tasks[at].jobs = jobs(&versioned.entry, observed.at);
                 observed.tasks[at].idle_since = versioned.entry.idle_since(observed.at);
+                observed.tasks[at].refused_since = versioned.entry.refused_since(observed.at);
             }
             Err(error) => observed.gaps.push(Gap::Jobs(error)),
         }
@@ -151,8 +158,15 @@ fn jobs(entry: &TaskEntry, now: Timestamp) -> Jobs {
         return Jobs::Unknown;
     }
     let job = |(key, until)| {
-        let expected = entry.jobs.get(key).and_then(|job| job.expected_until.as_ref());
-        ObservedJob { key: key.clone(), until, expected_until: expected.map(|told| told.value) }
+        let job = entry.jobs.get(key);
+        let expected = job.and_then(|job| job.expected_until.as_ref());
+        let labels = job.and_then(|job| job.labels.as_ref());
+        ObservedJob {
+            key: key.clone(),
+            until,
+            expected_until: expected.map(|told| told.value),
+            labels: labels.map(|told| told.value.clone()).unwrap_or_default(),
+        }
     };
     Jobs::Known(entry.live_jobs(now).map(job).collect())
 }

@@ -43,20 +43,33 @@ impl Run<'_> {
 
     /// Begins an invocation with an event, or with a batch of what is visible.
     pub(super) fn deliver(&mut self) {
-        let (number, payload, work, deadline) = {
+        let (payload, work) = {
             let mut world = self.sim.world();
-            world.stats.invocations += 1;
-            let number = usize::try_from(world.stats.invocations).expect("there are few");
-            let (payload, work) = if world.queue.events.is_empty() || world.rng.bool() && !world.visible().is_empty() {
+            if world.queue.events.is_empty() || world.rng.bool() && !world.visible().is_empty() {
                 let batch = world.batch();
                 (world.deliver(&batch), Work::Batch(batch))
             } else {
                 let at = world.below_count(|world| world.queue.events.len());
                 let task = world.queue.events.swap_remove(at);
                 (world.stop_event(task), Work::Event(task))
-            };
+            }
+        };
+        self.begin(payload, work);
+    }
+
+    /// Begins an invocation that compares the ledger with ECS.
+    pub(super) fn sweep(&mut self) {
+        self.sim.world().stats.sweeps += 1;
+        self.begin(r#"{"sweep": {}}"#.to_owned(), Work::Sweep);
+    }
+
+    fn begin(&mut self, payload: String, work: Work) {
+        let (number, deadline) = {
+            let mut world = self.sim.world();
+            world.stats.invocations += 1;
+            let number = usize::try_from(world.stats.invocations).expect("there are few");
             world.record(format!("#{number} begins with {work:?}"));
-            (number, payload, work, world.now + world.rules.function_timeout)
+            (number, world.now + world.rules.function_timeout)
         };
         let function = self.function;
         let answering =

@@ -2,10 +2,10 @@
 
 use super::world::{Broken, Sabotage, Sim, World};
 use jiff::{SignedDuration, Timestamp};
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use taskhold::ecs::{
-    ClusterArn, Ecs, EcsError, Failure, FailureReason, ProtectedTask, ProtectionAnswer, ProtectionSetting, Task,
-    TaskId, TaskPresence,
+    ClusterArn, Ecs, EcsError, Failure, FailureReason, Page, ProtectedTask, ProtectionAnswer, ProtectionSetting,
+    Service, ServiceArn, ServiceReads, Task, TaskDescription, TaskId, TaskPresence,
 };
 use taskhold::ledger::calls::{LATE_EFFECT_MAX, SENT_WITHIN};
 
@@ -189,7 +189,58 @@ impl World {
 #[derive(Debug)]
 pub(crate) struct FakeEcs(pub(crate) Sim);
 
-ecs_sim::reads_no_services!(FakeEcs);
+/// There are no services here, but a sweep asks for the protection of busy tasks.
+impl ServiceReads for FakeEcs {
+    async fn describe_service(&self, service: &ServiceArn) -> Result<Option<Service>, EcsError> {
+        panic!("nobody should describe {service}")
+    }
+
+    async fn list_tasks(&self, service: &ServiceArn, _: Option<&str>) -> Result<Page<TaskId>, EcsError> {
+        panic!("nobody should list the tasks of {service}")
+    }
+
+    async fn list_services(&self, _: &Arc<ClusterArn>, _: Option<&str>) -> Result<Page<ServiceArn>, EcsError> {
+        Ok(Page { items: Vec::new(), next_token: None })
+    }
+
+    async fn describe_tasks(&self, _: &ClusterArn, tasks: &[TaskId]) -> Result<Vec<TaskDescription>, EcsError> {
+        let world = self.0.read().await?;
+        let running = tasks.iter().filter(|id| !world.ecs.tasks[world.ecs.number_of(id)].stopped);
+        Ok(running.map(description).collect())
+    }
+
+    async fn get_task_protection(&self, _: &ClusterArn, tasks: &[TaskId]) -> Result<ProtectionAnswer, EcsError> {
+        let world = self.0.read().await?;
+        let mut answer = ProtectionAnswer::default();
+        for id in tasks {
+            let task = &world.ecs.tasks[world.ecs.number_of(id)];
+            if task.stopped {
+                let (task_id, reason) = (id.clone(), FailureReason::Missing);
+                answer.failures.push(Failure { task_id, reason, detail: None });
+                continue;
+            }
+            let expiration_date = task.protected_until.filter(|until| *until > world.now);
+            let protection_enabled = expiration_date.is_some();
+            answer.protected_tasks.push(ProtectedTask { task_id: id.clone(), protection_enabled, expiration_date });
+        }
+        Ok(answer)
+    }
+}
+
+fn description(id: &TaskId) -> TaskDescription {
+    let running = || "RUNNING".to_owned();
+    let (last_status, desired_status) = (running(), running());
+    TaskDescription { id: id.clone(), started_by: None, last_status, desired_status, started_at: None }
+}
+
+impl Sim {
+    /// A read on its way: it is answered with what is so at some moment, or fails.
+    async fn read(&self) -> Result<MutexGuard<'_, World>, EcsError> {
+        self.gate().await;
+        let mut world = self.world();
+        if world.fault() { Err(EcsError::NoAnswer("timeout".to_owned())) } else { Ok(world) }
+    }
+}
 
 impl Ecs for FakeEcs {
     async fn update_task_protection(
@@ -204,11 +255,7 @@ impl Ecs for FakeEcs {
     }
 
     async fn task_presence(&self, task: &Task) -> Result<TaskPresence, EcsError> {
-        self.0.gate().await;
-        let mut world = self.0.world();
-        if world.fault() {
-            return Err(EcsError::NoAnswer("timeout".to_owned()));
-        }
+        let world = self.0.read().await?;
         let number = world.ecs.number_of(&task.id);
         Ok(if world.ecs.tasks[number].stopped { TaskPresence::Stopped } else { TaskPresence::Running })
     }

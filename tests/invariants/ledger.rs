@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use taskhold::clock::Clock;
-use taskhold::ecs::Task;
-use taskhold::ledger::{InMemoryLedger, Ledger, LedgerError, Stored, TaskEntry, Versioned};
+use taskhold::ecs::{Page, Task};
+use taskhold::ledger::{InMemoryLedger, Ledger, LedgerError, LedgerPages, Stored, TaskEntry, Versioned};
 
 /// A store whose caller has given up lands within this time, or never.
 const LANDS_WITHIN: SignedDuration = SignedDuration::from_secs(120);
@@ -162,6 +162,22 @@ fn failed() -> LedgerError {
 }
 
 ecs_sim::keeps_no_services!(FakeLedger);
+
+impl LedgerPages for FakeLedger {
+    async fn page(&self, _: Option<&str>) -> Result<Page<(Task, Versioned)>, LedgerError> {
+        self.0.gate().await;
+        let items = {
+            let mut world = self.0.world();
+            if world.fault() {
+                return Err(failed());
+            }
+            let tasks: Vec<Task> = world.shelf.kept.keys().cloned().collect();
+            tasks.into_iter().map(|task| (task.clone(), world.read(&task))).collect()
+        };
+        self.0.gate().await;
+        Ok(Page { items, next_token: None })
+    }
+}
 
 impl Ledger for FakeLedger {
     async fn load(&self, task: &Task) -> Result<Versioned, LedgerError> {

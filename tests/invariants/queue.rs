@@ -39,6 +39,8 @@ pub(crate) enum Work {
     Batch(Vec<usize>),
     /// The stop of this task.
     Event(usize),
+    /// The ledger is compared with ECS.
+    Sweep,
 }
 
 fn id_of(message: usize) -> String {
@@ -121,6 +123,9 @@ impl World {
             (Work::Event(task), Err(error)) => {
                 self.queue.events.push(*task);
                 return self.record(format!("#{number} fails: {error}"));
+            }
+            (Work::Sweep, Ok(Response::Command(report))) => {
+                return self.record(format!("#{number} has swept: {report:?}"));
             }
             (work, answer) => unreachable!("{work:?} is answered {answer:?}"),
         };

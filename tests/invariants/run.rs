@@ -6,6 +6,7 @@ use super::ledger::FakeLedger;
 use super::queue::{FakeParking, Work};
 use super::world::{Broken, InvocationNo, Sabotage, Sim, Stats, World};
 use jiff::{SignedDuration, Timestamp};
+use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,14 +14,25 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use taskhold::alert::LogOnly;
 use taskhold::config::Config;
-use taskhold::handler::{Handler, HandlerError, Response};
+use taskhold::handler::{Handler, HandlerError, Parts, Response};
 
 pub(super) const INVOCATIONS_AT_ONCE: usize = 4;
 
 /// So many lines of a failing run are printed: enough for the last few minutes of four invocations.
 const TRACE_TAIL: usize = 150;
 
-type Function = Handler<FakeEcs, FakeLedger, FakeParking, Sim, LogOnly>;
+pub(super) struct Fakes;
+
+impl Parts for Fakes {
+    type Ecs = FakeEcs;
+    type Ledger = FakeLedger;
+    type Parking = FakeParking;
+    type FollowUps = Infallible;
+    type Alerts = LogOnly;
+    type Clock = Sim;
+}
+
+type Function = Handler<Fakes>;
 type Answering<'a> = Pin<Box<dyn Future<Output = Result<Response, HandlerError>> + 'a>>;
 
 /// What came of a run.
@@ -70,6 +82,7 @@ enum Move {
     Land,
     WaitAWhile,
     Deliver,
+    Sweep,
     Work,
     Crash,
     Block,
@@ -116,6 +129,7 @@ fn function(sim: &Sim) -> Function {
         ledger: FakeLedger(sim.clone()),
         alerts: LogOnly,
         parking: Some(FakeParking(sim.clone())),
+        follow_ups: None,
         clock: sim.clone(),
         config: config.unwrap(),
     }
@@ -134,6 +148,7 @@ impl Run<'_> {
                     self.advance(to);
                 }
                 Move::Deliver => self.deliver(),
+                Move::Sweep => self.sweep(),
                 Move::Work => self.sim.world().work(),
                 Move::Crash => self.crash_any(),
                 Move::Block => self.block(),
@@ -156,6 +171,7 @@ impl Run<'_> {
             (any(world.shelf.requests.iter().any(|request| request.orphan), 4), Move::Land),
             (10, Move::WaitAWhile),
             (any(room && (!world.visible().is_empty() || !world.queue.events.is_empty()), 25), Move::Deliver),
+            (any(room, world.rules.sweep_weight), Move::Sweep),
             (10, Move::Work),
             (any(running, world.rules.crash_weight), Move::Crash),
             (any(world.ecs.tasks.iter().all(|task| task.blocked_until < now), 1), Move::Block),

@@ -61,6 +61,8 @@ pub(crate) struct Rules {
     pub(crate) jobs_at_once: usize,
     /// How many moves the storm lasts.
     pub(crate) moves: u32,
+    /// How often a sweep begins, against 60 times that somebody goes on. Half of the runs have none.
+    pub(crate) sweep_weight: u32,
 }
 
 /// What was broken, and how.
@@ -84,6 +86,7 @@ pub(crate) struct Stats {
     pub(crate) done: u64,
     pub(crate) retried: u64,
     pub(crate) parked: u64,
+    pub(crate) sweeps: u64,
     pub(crate) deliveries_after_storm_max: u32,
 }
 
@@ -131,6 +134,7 @@ impl Stats {
         self.done += other.done;
         self.retried += other.retried;
         self.parked += other.parked;
+        self.sweeps += other.sweeps;
         self.deliveries_after_storm_max = self.deliveries_after_storm_max.max(other.deliveries_after_storm_max);
     }
 }
@@ -150,6 +154,7 @@ impl Rules {
             abandoned_percent: one_of(rng, &[0, 0, 0, 20]),
             jobs_at_once: [1, 1, 2, 3][rng.usize(..4)],
             moves: rng.u32(100..350),
+            sweep_weight: 0,
         };
         if sabotage == Sabotage::CountsVersionsAnew {
             // Entries have to be forgotten, and invocations to last, for this to matter.
@@ -165,7 +170,9 @@ impl World {
     pub(crate) fn new(seed: u64, sabotage: Sabotage) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
         let begun_at = Timestamp::from_second(1_700_000_000).unwrap();
-        let rules = Rules::drawn(&mut rng, sabotage);
+        let mut rules = Rules::drawn(&mut rng, sabotage);
+        // Not drawn, so that the runs without sweeps are those of their seeds still.
+        rules.sweep_weight = if seed % 4 >= 2 { 3 } else { 0 };
         let tasks = [1, 1, 2, 3][rng.usize(..4)];
         let promise = Promise::new(tasks, &rules, &mut rng);
         Self {

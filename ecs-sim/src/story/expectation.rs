@@ -34,7 +34,7 @@ pub(super) fn check(world: &mut World, expected: &Expectation) -> Result<(), Str
         Expectation::Waiting(number) => same("messages wait", *number, world.messages_in(JOB_QUEUE).len()),
         Expectation::Parked(number, because) => parked(world, *number, because.as_deref()),
         Expectation::Alert(expected) => {
-            let found = if world.alerts.is_empty() { None } else { Some(world.alerts.remove(0)) };
+            let found = if world.alerts.is_empty() { None } else { Some(world.alerts.remove(0).to_string()) };
             if found.as_ref() == Some(expected) { Ok(()) } else { Err(format!("the next alert is {found:?}")) }
         }
         Expectation::NoAlert => match world.alerts.first() {

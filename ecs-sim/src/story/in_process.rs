@@ -7,7 +7,7 @@ use super::run::{Function, Invoked, LogLine};
 use crate::control_plane::Millis;
 use crate::event_source::FunctionAnswer;
 use crate::queue::{SendMessage, SendMessageEntry};
-use crate::region::{ALERT_TOPIC_ARN, CLUSTER, Outcome, PARKING_QUEUE, SharedRegion};
+use crate::region::{ALERT_TOPIC_ARN, CLUSTER, FOLLOW_UP_QUEUE, Outcome, PARKING_QUEUE, SharedRegion};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use std::future::Future;
@@ -22,17 +22,30 @@ use taskhold::ecs::{
     ClusterArn, Ecs, EcsError, Failure, FailureReason, Page, ProtectedTask, ProtectionAnswer, ProtectionSetting,
     Service, ServiceArn, ServiceReads, Task, TaskDescription, TaskId, TaskPresence,
 };
-use taskhold::handler::Handler;
+use taskhold::follow_up::{FollowUp, FollowUpQueue};
+use taskhold::handler::{Handler, Parts};
 use taskhold::ledger::InMemoryLedger;
 use taskhold::park::{ParkedMessage, ParkingQueue};
 use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::SubscriberExt;
 
+/// Everything of one Region.
+#[derive(Debug)]
+struct Simulated;
+
+impl Parts for Simulated {
+    type Ecs = SimulatedEcs;
+    type Ledger = InMemoryLedger<SimulatedClock>;
+    type Parking = SimulatedParkingQueue;
+    type FollowUps = SimulatedFollowUpQueue;
+    type Alerts = SimulatedAlerts;
+    type Clock = SimulatedClock;
+}
+
 /// taskhold's handler on a simulated Region.
 #[derive(Debug)]
 pub struct InProcess {
-    handler:
-        Handler<SimulatedEcs, InMemoryLedger<SimulatedClock>, SimulatedParkingQueue, SimulatedClock, SimulatedAlerts>,
+    handler: Handler<Simulated>,
     region: SharedRegion,
 }
 
@@ -45,19 +58,25 @@ impl InProcess {
         region: &SharedRegion,
         settings: impl Iterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, ConfigProblems> {
-        let (cluster_arn, queue_url) = {
+        let always = {
             let region = region.lock();
-            (region.ecs.cluster_arn(CLUSTER), region.queues.url(PARKING_QUEUE))
+            [
+                ("TASKHOLD_CLUSTERS", region.ecs.cluster_arn(CLUSTER)),
+                ("TASKHOLD_PARKING_QUEUE_URL", region.queues.url(PARKING_QUEUE)),
+                ("TASKHOLD_FOLLOW_UP_QUEUE_URL", region.queues.url(FOLLOW_UP_QUEUE)),
+            ]
         };
-        let always =
-            [("TASKHOLD_CLUSTERS".to_owned(), cluster_arn), ("TASKHOLD_PARKING_QUEUE_URL".to_owned(), queue_url)];
-        let variables = always.into_iter().chain(settings.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let variables = always
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .chain(settings.map(|(name, value)| (name.to_owned(), value.to_owned())));
         let clock = SimulatedClock(region.clone());
         let handler = Handler {
             ecs: SimulatedEcs(region.clone()),
             ledger: InMemoryLedger::new(clock.clone()),
             alerts: SimulatedAlerts(region.clone()),
             parking: Some(SimulatedParkingQueue(region.clone())),
+            follow_ups: Some(SimulatedFollowUpQueue(region.clone())),
             clock,
             config: Config::from_variables(variables)?,
         };
@@ -240,6 +259,17 @@ impl ParkingQueue for SimulatedParkingQueue {
             Ok(sent) => sent.into_iter().map(|sent| sent.map(drop).map_err(|error| error.to_string())).collect(),
             Err(error) => vec![Err(error.to_string()); messages.len()],
         }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct SimulatedFollowUpQueue(SharedRegion);
+
+impl FollowUpQueue for SimulatedFollowUpQueue {
+    async fn send(&self, follow_up: &FollowUp, delay: Duration) -> Result<(), String> {
+        let message = SendMessage::new(follow_up.body()).delayed(u32::try_from(delay.as_secs()).unwrap_or(u32::MAX));
+        let sent = self.0.lock().queues.send(FOLLOW_UP_QUEUE, message);
+        sent.map(drop).map_err(|error| error.to_string())
     }
 }
 

@@ -101,6 +101,10 @@ pub(super) fn statement(line: &str) -> Parsed<Statement> {
             words.literal("every")?;
             Statement::SweepEvery(duration(words.next("a duration")?)?)
         }
+        "mute" => {
+            words.literal("alerts")?;
+            Statement::MuteAlerts
+        }
         "lose" => {
             let number = words.number("a number of alerts")?;
             words.literal("alerts")?;
@@ -232,6 +236,9 @@ fn ecs(words: &mut Words<'_>) -> Parsed<Statement> {
     if verb == "takes" {
         return Ok(Statement::Latency(duration(words.next("a duration")?)?));
     }
+    if verb == "recovers" {
+        return Ok(Statement::Recover);
+    }
     let number = words.number("a number of calls")?;
     let fault = match verb {
         "throttles" => Fault::Throttled,
@@ -242,7 +249,11 @@ fn ecs(words: &mut Words<'_>) -> Parsed<Statement> {
             "answers" => Fault::AnswerLost,
             other => return Err(format!("ecs loses `calls` or `answers`, not `{other}`")),
         },
-        other => return Err(format!("ecs `throttles`, `fails`, `denies`, `loses` or `takes`; `{other}` it cannot")),
+        other => {
+            let problem =
+                format!("ecs `throttles`, `fails`, `denies`, `loses`, `takes` or `recovers`; `{other}` it cannot");
+            return Err(problem);
+        }
     };
     Ok(Statement::Fault(fault, number))
 }

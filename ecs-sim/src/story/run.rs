@@ -1,13 +1,13 @@
 //! Runs a story: line by line, and after each one everything that is due.
 
 use super::expectation;
-use super::statement::{EndOfTask, Order, ServiceLine, Statement};
+use super::statement::{EndOfTask, Order, Statement};
 use super::timeline::{Audience, Telling};
 use super::world::World;
 use super::{Line, Story};
-use crate::control_plane::{DeploymentController, DeploymentStrategy, Millis, ServiceSpec};
+use crate::control_plane::Millis;
 use crate::event_source::{EventSource, FunctionAnswer};
-use crate::region::{CLUSTER, JOB_QUEUE, SharedRegion};
+use crate::region::{CLUSTER, FOLLOW_UP_QUEUE, JOB_QUEUE, SharedRegion};
 use serde_json::{Map, Value};
 use std::future::Future;
 
@@ -21,8 +21,6 @@ const EVENT_RETRIES_MS: [Millis; 2] = [60_000, 120_000];
 /// More deliveries at one moment than this are a loop.
 const DELIVERIES_MAX: usize = 10_000;
 
-/// What a story's service bakes unless told otherwise; ECS has no default for BLUE_GREEN.
-const BAKE_MINUTES: u32 = 5;
 /// How long a task protects itself unless told otherwise (aws-facts "ECS: the protection API").
 const PROTECTION_MINUTES: u32 = 120;
 
@@ -99,7 +97,7 @@ pub async fn run<F: Function, A: Audience>(
     function: &mut F,
     audience: &mut A,
 ) -> Result<Summary, Failure> {
-    let mut run = Run { world: World::new(region), function, audience, held: false, order: Order::Sent };
+    let mut run = Run::new(World::new(region), function, audience);
     let begun_at = run.world.now();
     let mut last = 0;
     for line in &story.lines {
@@ -112,35 +110,27 @@ pub async fn run<F: Function, A: Audience>(
     Ok(summary)
 }
 
-fn service_spec(line: &ServiceLine) -> ServiceSpec {
-    let waits = line.strategy != DeploymentStrategy::Rolling || line.controller != DeploymentController::Ecs;
-    ServiceSpec {
-        minimum_healthy_percent: line.min,
-        maximum_percent: line.max,
-        strategy: line.strategy,
-        bake_minutes: line.bake_minutes.unwrap_or(if waits { BAKE_MINUTES } else { 0 }),
-        controller: line.controller,
-        tags: line.tags.iter().cloned().collect(),
-        ..ServiceSpec::new(CLUSTER, &line.name, line.desired)
-    }
-}
-
-fn failure(story: &Story, line: usize, problem: String) -> Failure {
+pub(super) fn failure(story: &Story, line: usize, problem: String) -> Failure {
     Failure { story: story.name.clone(), line, problem }
 }
 
-struct Run<'a, F, A> {
-    world: World,
+/// A story that is being told.
+pub(super) struct Run<'a, F, A> {
+    pub(super) world: World,
     function: &'a mut F,
     audience: &'a mut A,
     held: bool,
     order: Order,
 }
 
-impl<F: Function, A: Audience> Run<'_, F, A> {
-    async fn line(&mut self, line: &Line) -> Result<(), String> {
-        use Statement::{Advance, Again, Expect, Job, Needs, Say, Send, Service, Set, Standalone};
-        if !matches!(line.statement, Say(_) | Needs(_) | Set { .. } | Service(_) | Standalone) {
+impl<'a, F: Function, A: Audience> Run<'a, F, A> {
+    pub(super) fn new(world: World, function: &'a mut F, audience: &'a mut A) -> Self {
+        Self { world, function, audience, held: false, order: Order::Sent }
+    }
+
+    pub(super) async fn line(&mut self, line: &Line) -> Result<(), String> {
+        use Statement::{Advance, Again, Expect, Job, MuteAlerts, Needs, Say, Send, Service, Set, Standalone};
+        if !matches!(line.statement, Say(_) | Needs(_) | Set { .. } | MuteAlerts | Service(_) | Standalone) {
             self.world.have_a_service()?;
         }
         let text = || line.text.clone();
@@ -163,7 +153,7 @@ impl<F: Function, A: Audience> Run<'_, F, A> {
     async fn carry_out(&mut self, statement: &Statement) -> Result<(), String> {
         match statement {
             Statement::Needs(_) | Statement::Set { .. } | Statement::Say(_) | Statement::Expect(_) => {}
-            Statement::Service(line) => self.world.create_service(service_spec(line))?,
+            Statement::Service(line) => self.world.create_service(line.spec())?,
             Statement::Standalone => self.world.run_standalone_task()?,
             Statement::Job(job) => self.world.send_job(job)?,
             Statement::Again(times) => self.world.deliver_again(*times)?,
@@ -196,6 +186,8 @@ impl<F: Function, A: Audience> Run<'_, F, A> {
             }
             Statement::Fault(fault, times) => self.world.expect_faults(*fault, *times),
             Statement::SweepEvery(every) => self.world.sweep = Some((self.world.now() + every, *every)),
+            Statement::Recover => self.world.region.lock().faults.clear(),
+            Statement::MuteAlerts => self.world.alerts_are_muted = true,
             Statement::LoseAlerts(number) => self.world.region.lock().publications_lost = *number,
             Statement::Ask(payload) => self.ask(payload).await?,
             Statement::Latency(latency) => self.world.region.lock().latency_ms = *latency,
@@ -216,7 +208,7 @@ impl<F: Function, A: Audience> Run<'_, F, A> {
     }
 
     /// Lets time pass, from one moment at which anything is due to the next.
-    async fn advance(&mut self, by: Millis) -> Result<(), String> {
+    pub(super) async fn advance(&mut self, by: Millis) -> Result<(), String> {
         let until = self.world.now() + by;
         loop {
             let next = self.world.next_due().filter(|due| *due <= until).unwrap_or(until);
@@ -245,17 +237,22 @@ impl<F: Function, A: Audience> Run<'_, F, A> {
                 self.invoke(r#"{"sweep": {}}"#).await;
                 continue;
             }
-            if self.held || !self.deliver_batch().await? {
+            // Follow-ups wait for nobody; a story holds up job messages alone.
+            if self.deliver_batch(FOLLOW_UP_QUEUE).await? {
+                continue;
+            }
+            if self.held || !self.deliver_batch(JOB_QUEUE).await? {
                 return Ok(());
             }
         }
         Err(format!("more than {DELIVERIES_MAX} deliveries at one moment"))
     }
 
-    async fn deliver_batch(&mut self) -> Result<bool, String> {
-        let source = EventSource::new(JOB_QUEUE, BATCH_SIZE);
+    async fn deliver_batch(&mut self, queue: &str) -> Result<bool, String> {
+        let source = EventSource::new(queue, BATCH_SIZE);
         let Some(mut batch) = self.world.poll(&source)? else { return Ok(false) };
-        if self.order == Order::Reversed
+        if queue == JOB_QUEUE
+            && self.order == Order::Reversed
             && let Some(records) = batch.event["Records"].as_array_mut()
         {
             records.reverse();

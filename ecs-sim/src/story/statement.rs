@@ -1,7 +1,10 @@
 //! What a line of a story can mean.
 
-use crate::control_plane::{CircuitBreaker, DeploymentController, DeploymentStrategy, Millis};
-use crate::region::Fault;
+use crate::control_plane::{CircuitBreaker, DeploymentController, DeploymentStrategy, Millis, ServiceSpec};
+use crate::region::{CLUSTER, Fault};
+
+/// What a story's service bakes unless told otherwise; ECS has no default for BLUE_GREEN.
+const BAKE_MINUTES: u32 = 5;
 
 /// One statement of a story.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,8 +30,12 @@ pub enum Statement {
     Send(String),
     /// The function sweeps at this interval from now on.
     SweepEvery(Millis),
+    /// The faults of ECS are over.
+    Recover,
     /// The next alerts are not taken.
     LoseAlerts(u32),
+    /// Alerts need not be expected.
+    MuteAlerts,
     /// An operator invokes the function with this payload.
     Ask(String),
     /// Messages wait.
@@ -82,6 +89,22 @@ pub struct ServiceLine {
     pub controller: DeploymentController,
     /// Keys and values.
     pub tags: Vec<(String, String)>,
+}
+
+impl ServiceLine {
+    /// The service as ECS is to have it.
+    pub(super) fn spec(&self) -> ServiceSpec {
+        let waits = self.strategy != DeploymentStrategy::Rolling || self.controller != DeploymentController::Ecs;
+        ServiceSpec {
+            minimum_healthy_percent: self.min,
+            maximum_percent: self.max,
+            strategy: self.strategy,
+            bake_minutes: self.bake_minutes.unwrap_or(if waits { BAKE_MINUTES } else { 0 }),
+            controller: self.controller,
+            tags: self.tags.iter().cloned().collect(),
+            ..ServiceSpec::new(CLUSTER, &self.name, self.desired)
+        }
+    }
 }
 
 /// What a worker tells about a job.

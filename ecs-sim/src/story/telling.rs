@@ -1,5 +1,6 @@
 //! What is to be told of an invocation: its calls to ECS with their reasons, and what the function itself said.
 
+use super::alerts::AlertTold;
 use super::run::{Invoked, LogLine};
 use super::timeline::{Telling, clock_time};
 use super::world::World;
@@ -55,9 +56,9 @@ impl World {
             let text = |protocol: &str| texts[protocol].as_str().unwrap_or_default().to_owned();
             let machine: Value = serde_json::from_str(&text("default")).unwrap_or_default();
             let word = |name: &str| machine[name].as_str().unwrap_or("?").to_owned();
-            let service = word("service");
-            let service = service.rsplit('/').next().unwrap_or_default();
-            self.alerts.push(format!("{} {} {service}", word("kind"), word("event")));
+            let service = word("service").rsplit('/').next().unwrap_or_default().to_owned();
+            let (incident, kind, event) = (word("incident"), word("kind"), word("event"));
+            self.alerts.push(AlertTold { incident, kind, event, service });
             let subject = self.named(&publication.subject.unwrap_or_default());
             mails.push(Telling::Mail { subject, body: self.named(&text("email")) });
         }

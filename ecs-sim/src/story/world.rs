@@ -1,5 +1,7 @@
 //! The world of a story: a Region, the names of its tasks, what was sent, what came of it.
 
+use super::alerts::AlertTold;
+use super::disorder::Delivery;
 use super::run::{LogLine, Summary};
 use crate::control_plane::{ApiError, ControlPlane, Millis, ServiceSpec, StopCode, Task};
 use crate::event_source::{Batch, EventSource, FunctionAnswer};
@@ -27,12 +29,16 @@ pub(super) struct World {
     named: BTreeSet<String>,
     pub(super) jobs: BTreeMap<(String, u32), TrueJob>,
     pub(super) last_message: Option<String>,
-    /// Alerts that were sent and that no line has expected yet, as `KIND EVENT SERVICE`.
-    pub(super) alerts: Vec<String>,
+    /// Alerts that were sent and that no line has expected yet.
+    pub(super) alerts: Vec<AlertTold>,
+    /// Whether alerts that no line expects are of no matter.
+    pub(super) alerts_are_muted: bool,
     /// When the next sweep is due, and how long after it the one that follows.
     pub(super) sweep: Option<(Millis, Millis)>,
     /// What the function last answered to an operator.
     pub(super) last_answer: Value,
+    /// How the events of ECS come to the function.
+    pub(super) delivery: Delivery,
     /// Events of ECS on their way to the function, by when they arrive, with how often they failed.
     events: BTreeMap<(Millis, u64), (Value, usize)>,
     events_made: u64,
@@ -53,8 +59,10 @@ impl World {
             jobs: BTreeMap::new(),
             last_message: None,
             alerts: Vec::new(),
+            alerts_are_muted: false,
             sweep: None,
             last_answer: Value::Null,
+            delivery: Delivery::default(),
             events: BTreeMap::new(),
             events_made: 0,
             calls_counted: 0,
@@ -197,7 +205,7 @@ impl World {
     }
 
     pub(super) fn nothing_unexpected(&self) -> Result<(), String> {
-        if let Some(alert) = self.alerts.first() {
+        if let Some(alert) = self.alerts.first().filter(|_| !self.alerts_are_muted) {
             return Err(format!("an alert was sent that no line expects: {alert}"));
         }
         match self.logs.iter().find(|line| line.level == "ERROR") {
@@ -238,8 +246,10 @@ impl World {
         self.news.extend(said);
         for event in events {
             self.notice_task(&event);
-            self.events_made += 1;
-            self.events.insert((now, self.events_made), (event, 0));
+            for late in self.delivery.delays(&event) {
+                self.events_made += 1;
+                self.events.insert((now + late, self.events_made), (event.clone(), 0));
+            }
         }
     }
 

@@ -35,6 +35,8 @@ fn blocked(finish: i64) -> Diagnosis {
             deployments: 2,
         },
         ways_out: Vec::new(),
+        unmet: Vec::new(),
+        tag_problems: Vec::new(),
         gaps: Vec::new(),
     }
 }
@@ -174,6 +176,7 @@ fn a_protection_without_live_jobs_is_an_orphan_after_a_grace_time() {
         is_running: true,
         protected_until: Some(at(60)),
         idle_since: Some(at(0)),
+        refused_since: None,
         jobs: Jobs::Known(Vec::new()),
     };
     let mut look = |minute: i64| {

@@ -2,7 +2,9 @@
 
 use super::{Blocker, HeldFor, WatchPolicy};
 use crate::ecs::Service;
+use crate::observe::ObservedJob;
 use jiff::{SignedDuration, Timestamp};
+use std::cmp::Reverse;
 
 /// What CloudFormation gives a service update before it rolls back (aws-facts "ECS: deployments and protection").
 const CLOUDFORMATION_DEADLINE: SignedDuration = SignedDuration::from_hours(3);
@@ -10,6 +12,8 @@ const CLOUDFORMATION_DEADLINE: SignedDuration = SignedDuration::from_hours(3);
 const CLOUDFORMATION_TAG: &str = "aws:cloudformation:stack-name";
 /// The tag by which a service sets its own deadline, in minutes.
 pub const DEADLINE_TAG: &str = "taskhold:deadline-minutes";
+/// The longest deadline, as of the function's setting: a week.
+pub(super) const DEADLINE_MINUTES_MAX: i64 = 10_080;
 
 /// When the last blocker can be gone at the earliest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,11 +67,18 @@ pub(in crate::decide) fn finish(blockers: &[Blocker], to_go: usize, now: Timesta
 fn expected_end(blocker: &Blocker) -> Timestamp {
     match &blocker.held_for {
         HeldFor::Jobs(jobs) => {
-            let ends = jobs.iter().map(|job| job.expected_until.unwrap_or(job.until).min(job.until));
+            let ends = jobs.iter().map(ObservedJob::expected_end);
             ends.max().unwrap_or(blocker.protected_until).min(blocker.protected_until)
         }
         HeldFor::Nobody | HeldFor::Foreign | HeldFor::Unread => blocker.protected_until,
     }
+}
+
+/// The jobs, the one that is expected to last longest first.
+pub(crate) fn longest_first(jobs: &[ObservedJob]) -> Vec<&ObservedJob> {
+    let mut jobs: Vec<&ObservedJob> = jobs.iter().collect();
+    jobs.sort_by_key(|job| Reverse((job.expected_end(), job.until)));
+    jobs
 }
 
 pub(in crate::decide) fn deadline(service: &Service, begun_at: Timestamp, policy: &WatchPolicy) -> Deadline {
@@ -83,5 +94,5 @@ pub(in crate::decide) fn deadline(service: &Service, begun_at: Timestamp, policy
 
 /// The value of [`DEADLINE_TAG`], if it is a whole number from 1 to 10,080 (a week).
 pub fn deadline_minutes(value: &str) -> Option<i64> {
-    value.trim().parse().ok().filter(|minutes| (1..=10_080).contains(minutes))
+    value.trim().parse().ok().filter(|minutes| (1..=DEADLINE_MINUTES_MAX).contains(minutes))
 }

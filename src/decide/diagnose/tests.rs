@@ -5,6 +5,7 @@ use crate::decide::preflight::{Verdict, preflight};
 use crate::ecs::{Deployment, DeploymentStatus, DeploymentStrategy, EcsError, RolloutState, ServiceEvent, TaskSet};
 use crate::ledger::JobKey;
 use crate::observe::{Gap, drawn};
+use std::collections::BTreeMap;
 
 const OLD: &str = "ecs-svc/1";
 const NEW: &str = "ecs-svc/2";
@@ -48,6 +49,7 @@ fn task(number: usize, deployment: &str) -> ObservedTask {
         is_running: true,
         protected_until: None,
         idle_since: None,
+        refused_since: None,
         jobs: Jobs::Unread,
     }
 }
@@ -57,6 +59,7 @@ fn protected(number: usize, deployment: &str, until: i64) -> ObservedTask {
         key: JobKey { job_id: format!("j-{number}"), attempt: 1 },
         until: at(until),
         expected_until: None,
+        labels: BTreeMap::new(),
     };
     ObservedTask { protected_until: Some(at(until)), jobs: Jobs::Known(vec![job]), ..task(number, deployment) }
 }

@@ -1,0 +1,102 @@
+//! Which of the ledger's tasks a sweep has to do something about.
+
+use super::{Decision, KeepReason, decide_protection};
+use crate::apply::SeenProtection;
+use crate::decide::protection::GRANT_TOLERANCE;
+use crate::ledger::TaskEntry;
+use jiff::Timestamp;
+
+/// What a sweep does about a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attention {
+    /// Nothing: it is idle, or stopped, or somebody is at work on it.
+    None,
+    /// Something is open: a protection that was refused, a release that failed.
+    Open,
+    /// It counts as protected: ECS is asked whether it is.
+    Compare {
+        /// Until when it counts as protected.
+        until: Timestamp,
+    },
+}
+
+/// What to do about a task. A call that may yet take effect is left to whoever sent it, or to the sweep after it.
+pub fn attention(entry: &TaskEntry, now: Timestamp) -> Attention {
+    let mut entry = entry.clone();
+    entry.protection.forget_stale(now);
+    match decide_protection(&entry, now) {
+        _ if !entry.protection.in_flight.is_empty() => Attention::None,
+        Decision::Ask(_) => Attention::Open,
+        Decision::Keep(KeepReason::Confirmed { until }) => Attention::Compare { until },
+        Decision::Keep(KeepReason::Idle | KeepReason::Stopped | KeepReason::RefusedJustNow) => Attention::None,
+    }
+}
+
+/// Whether ECS protects a task for less than it counts as protected.
+pub fn is_lost(until: Timestamp, seen: Option<Timestamp>) -> Option<SeenProtection> {
+    match seen {
+        None => Some(SeenProtection::Unprotected),
+        Some(seen) => (until.duration_since(seen) > GRANT_TOLERANCE).then_some(SeenProtection::Until(seen)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::{Ask, CallResult, Job, JobKey};
+
+    fn at(minute: i64) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + minute * 60).unwrap()
+    }
+
+    fn with_job(job: &Job) -> TaskEntry {
+        let mut entry = TaskEntry::default();
+        entry.merge_job(&JobKey { job_id: "j".to_owned(), attempt: 1 }, job);
+        entry
+    }
+
+    fn busy() -> TaskEntry {
+        with_job(&Job { declared_until: Some(at(60)), ..Job::default() })
+    }
+
+    fn granted(mut entry: TaskEntry) -> TaskEntry {
+        let call = entry.protection.begin(Ask::ProtectUntil(at(60)), at(0)).unwrap();
+        entry.protection.settle(call, CallResult::Granted(at(60)));
+        entry
+    }
+
+    #[test]
+    fn a_busy_task_that_counts_as_protected_is_compared_and_one_that_does_not_is_open() {
+        assert_eq!(attention(&granted(busy()), at(1)), Attention::Compare { until: at(60) });
+        assert_eq!(attention(&busy(), at(1)), Attention::Open);
+    }
+
+    #[test]
+    fn an_idle_task_that_was_not_released_is_open_and_one_that_was_is_left_alone() {
+        let mut entry = granted(busy());
+        entry.merge_job(
+            &JobKey { job_id: "j".to_owned(), attempt: 1 },
+            &Job { finished_at: Some(at(5)), ..Job::default() },
+        );
+        assert_eq!(attention(&entry, at(6)), Attention::Open);
+        let call = entry.protection.begin(Ask::Release, at(6)).unwrap();
+        entry.protection.settle(call, CallResult::Cleared);
+        assert_eq!(attention(&entry, at(7)), Attention::None);
+    }
+
+    #[test]
+    fn a_task_that_somebody_is_at_work_on_is_left_alone_until_his_call_can_take_effect_no_more() {
+        let mut entry = busy();
+        assert!(entry.protection.begin(Ask::ProtectUntil(at(60)), at(0)).is_some());
+        assert_eq!(attention(&entry, at(1)), Attention::None);
+        assert_eq!(attention(&entry, at(3)), Attention::Open);
+    }
+
+    #[test]
+    fn less_than_what_counts_is_a_loss_and_a_second_less_is_none() {
+        assert_eq!(is_lost(at(60), None), Some(SeenProtection::Unprotected));
+        assert_eq!(is_lost(at(60), Some(at(30))), Some(SeenProtection::Until(at(30))));
+        assert_eq!(is_lost(at(60), Some(at(60) - jiff::SignedDuration::from_secs(1))), None);
+        assert_eq!(is_lost(at(60), Some(at(90))), None);
+    }
+}

@@ -1,0 +1,102 @@
+//! The sweep's first part: what the ledger counts on is compared with ECS, and what is open is tried again.
+
+use super::Part;
+use crate::apply::{SeenProtection, TaskChange};
+use crate::clock::Clock;
+use crate::decide::TaskState;
+use crate::decide::attention::{Attention, attention, is_lost};
+use crate::ecs::{EcsError, ServiceReads, Task, TaskId, TaskPresence};
+use crate::handler::{Handler, Parts};
+use crate::ledger::{LedgerPages, TaskEntry};
+use crate::observe::protected_until;
+use crate::telemetry;
+use futures_util::StreamExt;
+use futures_util::stream;
+use jiff::Timestamp;
+
+/// Most tasks of one `GetTaskProtection` (aws-facts "ECS: the protection API").
+const TASKS_PER_READ_MAX: usize = 100;
+/// So many reads of ECS are under way at once.
+const READS_AT_ONCE: usize = 4;
+
+impl<P: Parts> Handler<P> {
+    /// Goes through the ledger's tasks, from a page on. Answers with the page to go on with, if the time did not suffice.
+    pub(super) async fn sweep_tasks(&self, page: Option<String>, part: &mut Part<'_>) -> Option<Option<String>> {
+        let mut token = page;
+        loop {
+            if self.clock.now() >= part.end {
+                return Some(token);
+            }
+            let page = match LedgerPages::<TaskEntry>::page(&self.ledger, token.as_deref()).await {
+                Ok(page) => page,
+                Err(error) => {
+                    telemetry::tasks_not_listed(&error);
+                    part.report.failed += 1;
+                    return None;
+                }
+            };
+            let entries = page.items.iter().map(|(task, versioned)| (task, &versioned.entry));
+            self.set_right(entries, part).await;
+            token = Some(page.next_token?);
+        }
+    }
+
+    async fn set_right(&self, entries: impl Iterator<Item = (&Task, &TaskEntry)>, part: &mut Part<'_>) {
+        let now = self.clock.now();
+        let mut changes = Vec::new();
+        let mut to_compare: Vec<(&Task, Timestamp)> = Vec::new();
+        // A cluster may be configured no more; its tasks are then nobody's business here.
+        for (task, entry) in entries.filter(|(task, _)| self.config.clusters.iter().any(|ours| *ours == task.cluster)) {
+            match attention(entry, now) {
+                Attention::None => {}
+                Attention::Open => changes.push(TaskChange::none(task.clone())),
+                Attention::Compare { until } => to_compare.push((task, until)),
+            }
+        }
+        part.report.tasks += changes.len() + to_compare.len();
+        to_compare.sort();
+        let chunks = to_compare.chunk_by(|(one, _), (other, _)| one.cluster == other.cluster);
+        let chunks = chunks.flat_map(|tasks| tasks.chunks(TASKS_PER_READ_MAX));
+        let compared = stream::iter(chunks.map(|tasks| self.compare(tasks)));
+        for compared in compared.buffer_unordered(READS_AT_ONCE).collect::<Vec<_>>().await {
+            match compared {
+                Ok(lost) => changes.extend(lost),
+                Err(error) => {
+                    telemetry::tasks_not_compared(&error);
+                    part.report.failed += 1;
+                }
+            }
+        }
+        let states = self.apply(part.deadline, part.counts).run(changes).await;
+        let unmet = |state: &&TaskState| matches!(state, TaskState::NotStored(_) | TaskState::Known(_, Some(_)));
+        let unmet = states.iter().filter(unmet).count();
+        part.report.tasks_unmet += unmet;
+        part.report.tasks_set_right += states.len() - unmet;
+    }
+
+    /// Asks ECS about tasks of one cluster that count as protected. Answers with those for which it is not true.
+    async fn compare(&self, tasks: &[(&Task, Timestamp)]) -> Result<Vec<TaskChange>, EcsError> {
+        let ids: Vec<TaskId> = tasks.iter().map(|(task, _)| task.id.clone()).collect();
+        let answer = self.ecs.get_task_protection(&tasks[0].0.cluster, &ids).await?;
+        let mut lost = Vec::new();
+        for (task, until) in tasks {
+            match protected_until(&task.id, &answer) {
+                Ok(seen) => lost.extend(is_lost(*until, seen).map(|protection| (*task, *until, protection))),
+                Err(error) => telemetry::tasks_not_compared(&error),
+            }
+        }
+        if lost.is_empty() {
+            return Ok(Vec::new());
+        }
+        // Only a task that runs has lost anything: of one that has stopped, the jobs are over.
+        let ids: Vec<TaskId> = lost.iter().map(|(task, ..)| task.id.clone()).collect();
+        let described = self.ecs.describe_tasks(&tasks[0].0.cluster, &ids).await?;
+        let runs = |id: &TaskId| described.iter().any(|task| task.id == *id && task.last_status != "STOPPED");
+        let change = |(task, until, protection): (&Task, Timestamp, SeenProtection)| {
+            let presence = if runs(&task.id) { TaskPresence::Running } else { TaskPresence::Stopped };
+            telemetry::protection_lost(task, until, presence);
+            TaskChange { presence, protection, ..TaskChange::none(task.clone()) }
+        };
+        Ok(lost.into_iter().map(change).collect())
+    }
+}

@@ -1,0 +1,118 @@
+//! docs/alerts.md says what the stories tell: its table names each of them once, with the alerts that it expects, and its
+//! mail is one that is sent.
+
+#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
+
+use ecs_sim::control_plane::{Millis, Variants};
+use ecs_sim::region::{Region, SharedRegion};
+use ecs_sim::story::{Audience, Expectation, InProcess, Statement, Story, Telling, run};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// So many rows are about deployments, or the page is not worth its name.
+const DEPLOYMENT_ROWS_MIN: usize = 20;
+
+fn root(relative: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
+}
+
+fn page() -> String {
+    fs::read_to_string(root("docs/alerts.md")).unwrap()
+}
+
+/// The rows of the table of situations: what is told, and in which story.
+fn rows() -> Vec<(String, String)> {
+    let page = page();
+    let rows = page.lines().skip_while(|line| !line.starts_with("| Situation |")).skip(2);
+    let rows = rows.take_while(|line| line.starts_with('|'));
+    rows.map(|row| {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [_, told, story] = cells[..] else { panic!("`{row}` has not three cells") };
+        (story.trim_matches('`').to_owned(), told.to_owned())
+    })
+    .collect()
+}
+
+/// The stories that the table is about.
+fn stories() -> BTreeMap<String, Story> {
+    let files = root("tests/scenarios").read_dir().unwrap().map(|entry| entry.unwrap());
+    let names = files.map(|file| file.file_name().into_string().unwrap());
+    let names = names.filter(|name| name.starts_with("alert_") || name.starts_with("deployment_"));
+    names.map(|name| (name.clone(), read(&name))).collect()
+}
+
+fn read(name: &str) -> Story {
+    let text = fs::read_to_string(root("tests/scenarios").join(name)).unwrap();
+    Story::parse(name, &text).unwrap()
+}
+
+/// What a story expects to be told, in the words of the table: of each kind the events, in their order.
+fn told(story: &Story) -> String {
+    let mut kinds: Vec<(String, Vec<String>)> = Vec::new();
+    for line in &story.lines {
+        let Statement::Expect(Expectation::Alert(alert)) = &line.statement else { continue };
+        let [kind, event, _] = alert.split(' ').collect::<Vec<_>>()[..] else { panic!("{alert}") };
+        match kinds.iter_mut().find(|(known, _)| known == kind) {
+            Some((_, events)) => events.push(event.to_owned()),
+            None => kinds.push((kind.to_owned(), vec![event.to_owned()])),
+        }
+    }
+    if kinds.is_empty() {
+        return "silence".to_owned();
+    }
+    let kinds: Vec<String> =
+        kinds.into_iter().map(|(kind, events)| format!("`{kind}` {}", events.join(", "))).collect();
+    kinds.join("; ")
+}
+
+#[test]
+fn every_story_about_alerts_is_in_one_row_that_says_what_it_tells() {
+    let mut rows = rows();
+    rows.sort();
+    let stories: Vec<(String, String)> = stories().into_iter().map(|(name, story)| (name, told(&story))).collect();
+    assert_eq!(rows, stories);
+    let deployments = rows.iter().filter(|(story, _)| story.starts_with("deployment_")).count();
+    assert!(deployments >= DEPLOYMENT_ROWS_MIN, "{deployments} rows are about deployments");
+}
+
+#[test]
+fn every_story_about_alerts_begins_with_its_point_and_hears_every_alert() {
+    for (name, story) in stories() {
+        let text = fs::read_to_string(root("tests/scenarios").join(&name)).unwrap();
+        assert!(text.starts_with("# "), "{name} says nothing of its point");
+        let is = |wanted: fn(&Statement) -> bool| story.lines.iter().any(|line| wanted(&line.statement));
+        assert!(!is(|statement| *statement == Statement::MuteAlerts), "{name} does not hear what is told");
+        let hears = |statement: &Statement| {
+            matches!(statement, Statement::Expect(Expectation::Alert(_) | Expectation::NoAlert))
+        };
+        assert!(is(hears), "{name} expects neither alert nor silence");
+    }
+}
+
+/// Keeps the mails.
+#[derive(Default)]
+struct Mailbox(Vec<String>);
+
+impl Audience for Mailbox {
+    fn hear(&mut self, _: Millis, telling: &Telling) {
+        if let Telling::Mail { subject, body } = telling {
+            self.0.push(format!("Subject: {subject}\n\n{body}"));
+        }
+    }
+}
+
+#[test]
+fn the_mail_on_the_page_is_one_that_is_sent() {
+    let story = read("deployment_expected_in_time.txt");
+    let region = SharedRegion::new(Region::for_story(Variants::default()));
+    let mut function = InProcess::new(&region, story.settings()).unwrap();
+    let mut mailbox = Mailbox::default();
+    let telling = run(&story, region, &mut function, &mut mailbox);
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(telling).unwrap();
+    let page = page();
+    let (_, rest) = page.split_once("## Reading a mail").unwrap();
+    let (_, rest) = rest.split_once("```\n").unwrap();
+    let (shown, _) = rest.split_once("```").unwrap();
+    assert_eq!(shown.trim_end(), mailbox.0[0].trim_end());
+}

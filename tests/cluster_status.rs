@@ -1,0 +1,505 @@
+//! How all services of a cluster stand, where things go wrong: one that cannot be read, too little time, a ledger that
+//! fails, and more than an answer of Lambda's holds.
+
+#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::time::Duration;
+use taskhold::alert::incident::Incident;
+use taskhold::alert::{AlertKind, LogOnly};
+use taskhold::clock::Clock;
+use taskhold::config::Config;
+use taskhold::ecs::{
+    ClusterArn, Deployment, DeploymentController, DeploymentStatus, DeploymentStrategy, Ecs, EcsError, Failure, Page,
+    ProtectedTask, ProtectionAnswer, ProtectionSetting, RolloutState, Service, ServiceArn, ServiceReads, ServiceStatus,
+    Task, TaskDescription, TaskId, TaskPresence,
+};
+use taskhold::handler::{Handler, Parts};
+use taskhold::ledger::job::Told;
+use taskhold::ledger::service::{SeenBlocked, Watch};
+use taskhold::ledger::{
+    InMemoryLedger, Job, JobKey, Ledger, LedgerError, LedgerPages, ServiceEntry, Stored, TaskEntry, Versioned, update,
+};
+
+const CLUSTER: &str = "arn:aws:ecs:eu-west-1:111122223333:cluster/video";
+const OLD: &str = "ecs-svc/1111111111111111111";
+const NEW: &str = "ecs-svc/2222222222222222222";
+/// What Lambda answers with at most ("Lambda quotas": invocation payload).
+const LAMBDA_BYTES_MAX: usize = 6 * 1024 * 1024;
+
+fn start() -> Timestamp {
+    Timestamp::from_second(1_790_000_000).unwrap()
+}
+
+fn after(seconds: i64) -> Timestamp {
+    start() + SignedDuration::from_secs(seconds)
+}
+
+fn service(name: &str) -> ServiceArn {
+    let cluster: ClusterArn = CLUSTER.parse().unwrap();
+    ServiceArn::new(Arc::new(cluster), name).unwrap()
+}
+
+/// Moves only when somebody moves it, and lets others run while it is waited for.
+#[derive(Clone, Debug, Default)]
+struct Hand(Arc<AtomicI64>);
+
+impl Hand {
+    fn turn(&self, seconds: i64) {
+        self.0.fetch_add(seconds, Ordering::SeqCst);
+    }
+}
+
+impl Clock for Hand {
+    fn now(&self) -> Timestamp {
+        after(self.0.load(Ordering::SeqCst))
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        let until = self.now() + SignedDuration::try_from(duration).unwrap();
+        while self.now() < until {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// How a service answers to the first read.
+#[derive(Clone, Debug)]
+enum Reads {
+    /// It has so many tasks, all of them protected, of an older deployment.
+    Tasks(usize),
+    /// It cannot be described.
+    Fail(EcsError),
+    /// It is gone since it was listed.
+    Gone,
+    /// Its description takes forever; a second passes whenever somebody waits for it.
+    Never,
+}
+
+/// An ECS whose services are told apart by the first letter of a task's id, of which each has its own.
+#[derive(Debug)]
+struct FakeEcs {
+    services: Vec<(String, Reads)>,
+    clock: Hand,
+    seconds_per_look: i64,
+    looks: AtomicUsize,
+    most_looks: AtomicUsize,
+    /// In seconds of the clock.
+    last_begun: AtomicI64,
+}
+
+impl FakeEcs {
+    fn reads(&self, service: &ServiceArn) -> (usize, &Reads) {
+        let at = self.services.iter().position(|(name, _)| *name == service.name).unwrap();
+        (at, &self.services[at].1)
+    }
+}
+
+fn task(service: usize, number: usize) -> TaskId {
+    format!("{service:016x}{number:016x}").parse().unwrap()
+}
+
+impl Ecs for FakeEcs {
+    async fn update_task_protection(
+        &self,
+        _: &ClusterArn,
+        _: ProtectionSetting,
+        _: &[TaskId],
+    ) -> Result<ProtectionAnswer, EcsError> {
+        panic!("a question changes nothing")
+    }
+
+    async fn task_presence(&self, task: &Task) -> Result<TaskPresence, EcsError> {
+        panic!("nobody asks whether {task} runs")
+    }
+}
+
+impl ServiceReads for FakeEcs {
+    async fn describe_service(&self, service: &ServiceArn) -> Result<Option<Service>, EcsError> {
+        let looks = self.looks.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most_looks.fetch_max(looks, Ordering::SeqCst);
+        self.last_begun.store(self.clock.0.load(Ordering::SeqCst), Ordering::SeqCst);
+        let (at, reads) = self.reads(service);
+        // The later it is listed the sooner it answers, so that answers come in another order than they were asked for.
+        for _ in 0..self.services.len() - at {
+            tokio::task::yield_now().await;
+        }
+        self.clock.turn(self.seconds_per_look);
+        let answer = match reads {
+            Reads::Tasks(_) => Ok(Some(deploying(service))),
+            Reads::Fail(error) => Err(error.clone()),
+            Reads::Gone => Ok(None),
+            Reads::Never => loop {
+                self.clock.turn(1);
+                tokio::task::yield_now().await;
+            },
+        };
+        self.looks.fetch_sub(1, Ordering::SeqCst);
+        answer
+    }
+
+    async fn list_tasks(&self, service: &ServiceArn, _: Option<&str>) -> Result<Page<TaskId>, EcsError> {
+        let (at, Reads::Tasks(tasks)) = self.reads(service) else { panic!("`{service}` has no tasks") };
+        Ok(Page { items: (0..*tasks).map(|number| task(at, number)).collect(), next_token: None })
+    }
+
+    async fn describe_tasks(&self, _: &ClusterArn, tasks: &[TaskId]) -> Result<Vec<TaskDescription>, EcsError> {
+        let described = |id: &TaskId| TaskDescription {
+            id: id.clone(),
+            started_by: Some(OLD.to_owned()),
+            desired_status: "RUNNING".to_owned(),
+            last_status: "RUNNING".to_owned(),
+            started_at: None,
+        };
+        Ok(tasks.iter().map(described).collect())
+    }
+
+    async fn get_task_protection(&self, _: &ClusterArn, tasks: &[TaskId]) -> Result<ProtectionAnswer, EcsError> {
+        let protected = |id: &TaskId| ProtectedTask {
+            task_id: id.clone(),
+            protection_enabled: true,
+            expiration_date: Some(after(3600)),
+        };
+        Ok(ProtectionAnswer { protected_tasks: tasks.iter().map(protected).collect(), failures: Vec::<Failure>::new() })
+    }
+
+    async fn list_services(&self, cluster: &Arc<ClusterArn>, _: Option<&str>) -> Result<Page<ServiceArn>, EcsError> {
+        let arn = |(name, _): &(String, Reads)| ServiceArn::new(cluster.clone(), name).unwrap();
+        Ok(Page { items: self.services.iter().map(arn).collect(), next_token: None })
+    }
+}
+
+/// A deployment that began ten minutes ago, whose own two tasks are up.
+fn deploying(arn: &ServiceArn) -> Service {
+    let deployment = |id: &str, status, rollout_state| Deployment {
+        id: id.to_owned(),
+        status,
+        rollout_state,
+        desired_count: 2,
+        running_count: 2,
+        pending_count: 0,
+        created_at: after(-600),
+        updated_at: after(-600),
+    };
+    Service {
+        arn: arn.clone(),
+        status: ServiceStatus::Active,
+        desired_count: 2,
+        running_count: 2,
+        pending_count: 0,
+        controller: DeploymentController::Ecs,
+        strategy: DeploymentStrategy::Rolling,
+        minimum_healthy_percent: 100,
+        maximum_percent: 200,
+        deployments: vec![
+            deployment(NEW, DeploymentStatus::Primary, RolloutState::InProgress),
+            deployment(OLD, DeploymentStatus::Active, RolloutState::Completed),
+        ],
+        task_sets: Vec::new(),
+        events: Vec::new(),
+        tags: BTreeMap::new(),
+    }
+}
+
+/// A ledger in memory that fails for the services of these names.
+#[derive(Debug)]
+struct FakeLedger {
+    kept: InMemoryLedger<Hand>,
+    unreadable: Vec<String>,
+}
+
+impl Ledger for FakeLedger {
+    async fn load(&self, task: &Task) -> Result<Versioned, LedgerError> {
+        Ledger::<TaskEntry>::load(&self.kept, task).await
+    }
+
+    async fn store(&self, task: &Task, _: &Versioned, _: Timestamp) -> Result<Stored, LedgerError> {
+        panic!("a question stores nothing about {task}")
+    }
+}
+
+impl Ledger<ServiceEntry> for FakeLedger {
+    async fn load(&self, service: &ServiceArn) -> Result<Versioned<ServiceEntry>, LedgerError> {
+        if self.unreadable.contains(&service.name) {
+            return Err(LedgerError::Unexpected("the table is gone".to_owned()));
+        }
+        Ledger::<ServiceEntry>::load(&self.kept, service).await
+    }
+
+    async fn store(
+        &self,
+        service: &ServiceArn,
+        _: &Versioned<ServiceEntry>,
+        _: Timestamp,
+    ) -> Result<Stored, LedgerError> {
+        panic!("a question stores nothing about {service}")
+    }
+}
+
+impl LedgerPages for FakeLedger {
+    async fn page(&self, _: Option<&str>) -> Result<Page<(Task, Versioned)>, LedgerError> {
+        panic!("a question does not read all tasks")
+    }
+}
+
+impl LedgerPages<ServiceEntry> for FakeLedger {
+    async fn page(&self, _: Option<&str>) -> Result<Page<(ServiceArn, Versioned<ServiceEntry>)>, LedgerError> {
+        panic!("a question does not read all services")
+    }
+}
+
+struct Fake;
+
+impl Parts for Fake {
+    type Ecs = FakeEcs;
+    type Ledger = FakeLedger;
+    type Parking = Infallible;
+    type FollowUps = Infallible;
+    type Alerts = LogOnly;
+    type Clock = Hand;
+}
+
+fn function(services: impl IntoIterator<Item = (String, Reads)>) -> Handler<Fake> {
+    let clock = Hand::default();
+    let ecs = FakeEcs {
+        services: services.into_iter().collect(),
+        clock: clock.clone(),
+        seconds_per_look: 0,
+        looks: AtomicUsize::default(),
+        most_looks: AtomicUsize::default(),
+        last_begun: AtomicI64::default(),
+    };
+    Handler {
+        ecs,
+        ledger: FakeLedger { kept: InMemoryLedger::new(clock.clone()), unreadable: Vec::new() },
+        parking: None,
+        follow_ups: None,
+        alerts: LogOnly,
+        clock,
+        config: Config::from_variables([("TASKHOLD_CLUSTERS".to_owned(), CLUSTER.to_owned())]).unwrap(),
+    }
+}
+
+fn named<const N: usize>(services: [(&str, Reads); N]) -> Handler<Fake> {
+    function(services.map(|(name, reads)| (name.to_owned(), reads)))
+}
+
+/// The answer, as the text that Lambda gets, in an invocation of 30 seconds.
+fn answer_to(function: &Handler<Fake>, payload: &str) -> String {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (response, _) = runtime.block_on(function.handle(payload, after(30))).unwrap();
+    serde_json::to_string(&response).unwrap()
+}
+
+fn ask(function: &Handler<Fake>, payload: &str) -> Value {
+    let answer: Value = serde_json::from_str(&answer_to(function, payload)).unwrap();
+    check(&answer);
+    answer
+}
+
+fn check(answer: &Value) {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/answers.schema.json");
+    let schema: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let validator = jsonschema::draft202012::new(&schema).unwrap();
+    let problems: Vec<String> = validator.iter_errors(answer).take(3).map(|error| error.to_string()).collect();
+    assert!(problems.is_empty(), "{problems:?}");
+}
+
+/// The names of the services that are told of, in their order.
+fn told(answer: &Value) -> Vec<&str> {
+    let services = answer["status"]["services"].as_array().unwrap();
+    services.iter().map(|service| service["service"].as_str().unwrap().rsplit('/').next().unwrap()).collect()
+}
+
+#[test]
+fn a_service_that_cannot_be_read_is_told_with_its_error_beside_the_others() {
+    let denied = EcsError::AccessDenied(format!("not authorized\n{}", "x".repeat(10_000)));
+    let function = named([("a", Reads::Tasks(1)), ("b", Reads::Fail(denied)), ("c", Reads::Tasks(0))]);
+    let answer = ask(&function, r#"{"status": {}}"#);
+    assert_eq!(told(&answer), ["a", "c"]);
+    let failed = &answer["status"]["failed"];
+    assert_eq!(failed.as_array().unwrap().len(), 1, "{failed}");
+    assert_eq!(failed[0]["service"], service("b").to_string());
+    assert_eq!(failed[0]["error"]["code"], "ecs-failed");
+    let message = failed[0]["error"]["message"].as_str().unwrap();
+    assert!(message.contains("not authorized") && message.len() <= 500, "{message}");
+    assert_eq!(answer["status"]["more"], false, "it is told of");
+}
+
+#[test]
+fn a_service_that_was_deleted_since_it_was_listed_is_no_failure() {
+    let function = named([("a", Reads::Tasks(0)), ("b", Reads::Gone)]);
+    let answer = ask(&function, r#"{"status": {}}"#);
+    assert_eq!((told(&answer), &answer["status"]["failed"]), (vec!["a"], &json!([])));
+}
+
+#[test]
+fn a_service_that_cannot_be_read_is_the_whole_answer_if_it_alone_is_asked_for() {
+    let function = named([("a", Reads::Fail(EcsError::Throttled))]);
+    assert_eq!(ask(&function, r#"{"status": {"service": "a"}}"#)["error"]["code"], "ecs-failed");
+}
+
+#[test]
+fn several_services_are_looked_at_at_once_and_told_in_the_order_of_ecs() {
+    let names: Vec<String> = (0..12).map(|number| format!("web-{number:02}")).collect();
+    let function = function(names.iter().map(|name| (name.clone(), Reads::Tasks(1))));
+    let answer = ask(&function, r#"{"status": {}}"#);
+    assert_eq!(told(&answer), names);
+    assert_eq!(function.ecs.most_looks.load(Ordering::SeqCst), 4);
+}
+
+#[test]
+fn no_look_is_begun_shortly_before_the_deadline_and_the_answer_says_that_there_is_more() {
+    let mut function = function((0..40).map(|number| (format!("web-{number}"), Reads::Tasks(1))));
+    function.ecs.seconds_per_look = 1;
+    let answer = ask(&function, r#"{"status": {}}"#);
+    let services = told(&answer).len();
+    assert!((24..=28).contains(&services), "{services}");
+    assert_eq!((&answer["status"]["more"], &answer["status"]["failed"]), (&json!(true), &json!([])));
+    let last_begun = function.ecs.last_begun.load(Ordering::SeqCst);
+    assert!((20..=24).contains(&last_begun), "{last_begun}: a call may take six seconds");
+    assert!(function.clock.now() < after(30));
+    function.clock.turn(30);
+    let answer = ask(&function, r#"{"status": {}}"#);
+    assert_eq!((told(&answer).len(), &answer["status"]["more"]), (0, &json!(true)));
+}
+
+#[test]
+fn a_look_that_would_last_into_the_deadline_is_given_up_for_the_answer() {
+    let function = named([("a", Reads::Tasks(1)), ("b", Reads::Never), ("c", Reads::Tasks(1))]);
+    let answer = ask(&function, r#"{"status": {}}"#);
+    assert_eq!((told(&answer), &answer["status"]["more"]), (vec!["a", "c"], &json!(true)));
+    assert!(function.clock.now() < after(30), "{}", function.clock.now());
+}
+
+#[test]
+fn what_earlier_looks_saw_counts_and_is_told() {
+    let function = named([("a", Reads::Tasks(1)), ("b", Reads::Tasks(1))]);
+    let incident = Incident {
+        kind: AlertKind::DeploymentBlocked,
+        since: after(-500),
+        told_at: after(-200),
+        escalations: 0,
+        resolved_at: None,
+        heard: true,
+        untold: None,
+    };
+    let (a, keep_until) = (service("a"), after(100_000));
+    let stored = update(&function.ledger.kept, &a, None, |entry: &mut ServiceEntry| {
+        entry.blocked = Some(SeenBlocked { movement: NEW.to_owned(), since: after(-500) });
+        entry.watch =
+            Some(Watch { movement: Some(NEW.to_owned()), begun_at: after(-600), checks: 3, due: Some(after(60)) });
+        entry.incidents.insert(format!("video/a/{NEW}/deployment-blocked"), incident.clone());
+        ((), keep_until)
+    });
+    futures_util::FutureExt::now_or_never(stored).unwrap().unwrap();
+    let answer = ask(&function, r#"{"status": {}}"#);
+    let [a, b] = answer["status"]["services"].as_array().unwrap().as_slice() else { panic!("{answer}") };
+    let told = |at: Timestamp| json!(at);
+    assert_eq!((&a["standing"], &a["blockedSince"]), (&json!("blocked"), &told(after(-500))));
+    assert_eq!((&a["incidents"][0]["toldAt"], &a["nextCheckAt"]), (&told(after(-200)), &told(after(60))));
+    assert_eq!((&b["blockedSince"], &b["incidents"]), (&told(start()), &json!([])), "nobody has seen it before");
+    assert!(b.get("nextCheckAt").is_none());
+}
+
+#[test]
+fn incidents_that_cannot_be_read_are_a_gap_and_no_empty_list() {
+    let mut function = named([("a", Reads::Tasks(1)), ("b", Reads::Tasks(0)), ("c", Reads::Tasks(0))]);
+    function.ledger.unreadable = vec!["a".to_owned(), "b".to_owned()];
+    let answer = ask(&function, r#"{"status": {}}"#);
+    let services = answer["status"]["services"].as_array().unwrap();
+    let standing: Vec<&Value> = services.iter().map(|service| &service["standing"]).collect();
+    assert_eq!(standing, ["blocked", "unclear", "moving"], "what was seen still counts");
+    for service in &services[..2] {
+        assert!(service.get("incidents").is_none(), "{service}");
+        assert_eq!(service["gaps"], json!(["its incidents could not be read: the ledger failed: the table is gone"]));
+    }
+    assert_eq!((&services[2]["incidents"], &services[2]["gaps"]), (&json!([]), &json!([])));
+}
+
+/// Three jobs on each of so many tasks, each job with the longest id and the most labels that a message may have, of what
+/// takes most room as JSON.
+fn fill(function: &Handler<Fake>, service: usize, tasks: usize) {
+    let labels = (0..8).map(|number| (format!("{number}{}", "\u{1}".repeat(63)), "\u{1}".repeat(128))).collect();
+    let job = Job {
+        started_at: Some(start()),
+        declared_until: Some(after(7200)),
+        labels: Some(Told { at: start(), value: labels }),
+        ..Job::default()
+    };
+    let cluster: Arc<ClusterArn> = Arc::new(CLUSTER.parse().unwrap());
+    for number in 0..tasks {
+        let task = Task { cluster: cluster.clone(), id: task(service, number) };
+        let stored = update(&function.ledger.kept, &task, None, |entry: &mut TaskEntry| {
+            for attempt in 1..=3 {
+                entry.merge_job(&JobKey { job_id: "\u{1}".repeat(256), attempt }, &job);
+            }
+            ((), after(100_000))
+        });
+        futures_util::FutureExt::now_or_never(stored).unwrap().unwrap();
+    }
+}
+
+/// That a list and what was left out of it are all that there is.
+fn told_and_left_out(of: &Value, list: &str, all: usize) -> usize {
+    let told = of[list].as_array().unwrap().len();
+    let left_out = of.get(format!("{list}LeftOut")).map_or(0, |left_out| left_out.as_u64().unwrap());
+    assert_eq!(told + usize::try_from(left_out).unwrap(), all, "{list}");
+    told
+}
+
+#[test]
+fn an_answer_about_the_largest_service_is_not_larger_than_lambda_allows() {
+    let function = named([("a", Reads::Tasks(5000))]);
+    fill(&function, 0, 5000);
+    let status = answer_to(&function, r#"{"status": {"service": "a"}}"#);
+    let preflight = answer_to(&function, r#"{"preflight": {"service": "a"}}"#);
+    println!("{} and {} bytes", status.len(), preflight.len());
+    assert!(status.len() < LAMBDA_BYTES_MAX && preflight.len() < LAMBDA_BYTES_MAX);
+    let (status, preflight): (Value, Value) =
+        (serde_json::from_str(&status).unwrap(), serde_json::from_str(&preflight).unwrap());
+    let told = &status["status"]["services"][0];
+    check(&status);
+    check(&preflight);
+    assert!(told_and_left_out(told, "blockers", 5000) > 1000);
+    assert!(told_and_left_out(told, "protectedTasks", 5000) > 1000);
+    assert!(told_and_left_out(&preflight["preflight"], "blockers", 5000) > 1000);
+    let job = &told["blockers"][0]["jobs"][0];
+    assert_eq!((&told["blockers"][0]["jobsLeftOut"], &job["labelsLeftOut"]), (&json!(2), &json!(8)));
+}
+
+#[test]
+fn an_answer_about_the_largest_cluster_is_not_larger_than_lambda_allows_and_leaves_out_no_service() {
+    const TASKS: usize = 150;
+    let function = function((0..100).map(|number| (format!("{number:03}{}", "x".repeat(252)), Reads::Tasks(TASKS))));
+    (0..100).for_each(|service| fill(&function, service, TASKS));
+    let answer = answer_to(&function, r#"{"status": {}}"#);
+    println!("{} bytes", answer.len());
+    assert!(answer.len() < LAMBDA_BYTES_MAX);
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    check(&answer);
+    let services = answer["status"]["services"].as_array().unwrap();
+    assert_eq!((services.len(), &answer["status"]["more"]), (100, &json!(false)));
+    for service in services {
+        assert!(told_and_left_out(service, "blockers", TASKS) > 5);
+        assert!(told_and_left_out(service, "protectedTasks", TASKS) > 5);
+        assert_eq!(service["standing"], "blocked");
+    }
+}
+
+#[test]
+fn what_fits_is_told_whole() {
+    let function = named([("a", Reads::Tasks(50))]);
+    fill(&function, 0, 50);
+    let answer = ask(&function, r#"{"status": {}}"#);
+    let told = &answer["status"]["services"][0];
+    assert_eq!(told["blockers"], told["protectedTasks"]);
+    let jobs = told["blockers"][49]["jobs"].as_array().unwrap();
+    assert_eq!((jobs.len(), jobs[2]["labels"].as_object().unwrap().len()), (3, 8));
+    assert!(!answer.to_string().contains("LeftOut"));
+}

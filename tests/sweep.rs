@@ -1,0 +1,245 @@
+//! The sweep: what no message and no event told it finds, and what its time does not suffice for a follow-up goes on with.
+//!
+//! No event reaches the function here, and messages only when a test delivers them.
+
+#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
+
+use ecs_sim::control_plane::{ServiceSpec, Variants};
+use ecs_sim::event_source::{EventSource, FunctionAnswer};
+use ecs_sim::queue::SendMessage;
+use ecs_sim::region::{CLUSTER, FOLLOW_UP_QUEUE, Fault, JOB_QUEUE, Region, SharedRegion};
+use ecs_sim::story::{Function, InProcess};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+const MINUTE_MS: i64 = 60_000;
+/// As in template.yaml.
+const TIMEOUT_MS: i64 = 30_000;
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+/// A Region with services of two tasks each, and the function.
+struct Stage {
+    region: SharedRegion,
+    function: InProcess,
+    /// Of the first service.
+    tasks: Vec<String>,
+}
+
+impl Stage {
+    fn new(services: usize) -> Self {
+        let region = SharedRegion::new(Region::for_story(Variants::default()));
+        let mut tasks = Vec::new();
+        for number in 0..services {
+            let spec = ServiceSpec::new(CLUSTER, format!("web-{number:03}"), 2);
+            let of_service = region.lock().ecs.create_service(spec).unwrap();
+            if number == 0 {
+                tasks = of_service;
+            }
+        }
+        let function = InProcess::new(&region, std::iter::empty()).unwrap();
+        Self { region, function, tasks }
+    }
+
+    fn invoke(&mut self, payload: &str) -> Value {
+        let deadline = self.region.lock().now() + TIMEOUT_MS;
+        match block_on(self.function.invoke(payload, deadline)).answer {
+            FunctionAnswer::Answered(answer) => answer,
+            FunctionAnswer::Failed => panic!("{payload} failed"),
+        }
+    }
+
+    fn sweep(&mut self) -> Value {
+        self.region.lock().calls.clear();
+        self.invoke(r#"{"sweep": {}}"#)["sweep"].clone()
+    }
+
+    /// Delivers one batch of a queue, if there is one, and answers how many messages come again.
+    fn deliver(&mut self, queue: &str) -> Option<usize> {
+        let source = EventSource::new(queue, 10);
+        let batch = source.poll(&mut self.region.lock().queues).unwrap()?;
+        let answer = FunctionAnswer::Answered(self.invoke(&batch.event.to_string()));
+        let settled = source.settle(&mut self.region.lock().queues, &batch, &answer).unwrap();
+        Some(settled.kept.len())
+    }
+
+    fn tell(&mut self, message_type: &str, task: usize) {
+        let arn = format!("arn:aws:ecs:eu-west-1:111122223333:task/video/{}", self.tasks[task]);
+        let message =
+            json!({"version": 1, "type": message_type, "jobId": format!("j-{task}"), "taskArn": arn}).to_string();
+        self.region.lock().queues.send(JOB_QUEUE, SendMessage::new(message)).unwrap();
+        self.deliver(JOB_QUEUE);
+    }
+
+    fn advance(&self, by_ms: i64) {
+        let mut region = self.region.lock();
+        let to = region.now() + by_ms;
+        region.advance_to(to);
+    }
+
+    fn protected(&self, task: usize) -> bool {
+        self.region.lock().ecs.task(&self.tasks[task]).unwrap().is_protected()
+    }
+
+    /// How often the function has made this call since the last sweep began.
+    fn calls(&self, operation: &str) -> usize {
+        self.region.lock().calls.iter().filter(|call| call.operation == operation).count()
+    }
+
+    fn alerts(&self) -> Vec<String> {
+        let publications = self.region.lock().topics.take_publications();
+        publications.into_iter().map(|publication| publication.subject.unwrap()).collect()
+    }
+}
+
+#[test]
+fn a_busy_task_that_lost_its_protection_gets_it_again() {
+    let mut stage = Stage::new(1);
+    stage.tell("job.started", 0);
+    stage.tell("job.started", 1);
+    stage.region.lock().ecs.set_own_protection(&stage.tasks[0], None).unwrap();
+    let report = stage.sweep();
+    assert!(stage.protected(0));
+    assert_eq!((&report["tasks"], &report["tasksSetRight"]), (&json!(2), &json!(1)), "{report}");
+    assert_eq!(stage.calls("UpdateTaskProtection"), 1);
+    let report = stage.sweep();
+    assert_eq!((&report["tasks"], &report["tasksSetRight"]), (&json!(2), &json!(0)), "{report}");
+    assert_eq!(stage.calls("UpdateTaskProtection"), 0);
+}
+
+#[test]
+fn a_protection_that_somebody_shortened_is_asked_for_whole() {
+    let mut stage = Stage::new(1);
+    stage.tell("job.started", 0);
+    stage.region.lock().ecs.set_own_protection(&stage.tasks[0], Some(5)).unwrap();
+    stage.sweep();
+    stage.advance(10 * MINUTE_MS);
+    assert!(stage.protected(0));
+}
+
+#[test]
+fn the_jobs_of_a_task_whose_stop_nobody_told_are_closed() {
+    let mut stage = Stage::new(1);
+    stage.tell("job.started", 0);
+    stage.region.lock().ecs.stop_task(&stage.tasks[0]).unwrap();
+    stage.advance(2 * MINUTE_MS);
+    let report = stage.sweep();
+    assert_eq!((&report["tasks"], &report["tasksSetRight"]), (&json!(1), &json!(1)), "{report}");
+    assert_eq!(stage.calls("UpdateTaskProtection"), 0, "nothing can be asked for it");
+    assert_eq!(stage.sweep()["tasks"], 0);
+}
+
+#[test]
+fn a_release_that_failed_is_tried_again() {
+    let mut stage = Stage::new(1);
+    stage.tell("job.started", 0);
+    stage.region.lock().faults.push_back(Fault::ServerError);
+    stage.tell("job.finished", 0);
+    assert!(stage.protected(0));
+    // A call that may take effect yet is left alone for as long as it may.
+    stage.advance(3 * MINUTE_MS);
+    let report = stage.sweep();
+    assert!(!stage.protected(0), "{report}");
+}
+
+#[test]
+fn one_read_tells_of_a_hundred_busy_tasks_and_none_is_made_where_no_task_is_busy() {
+    let mut stage = Stage::new(1);
+    let reads_of_the_service = {
+        stage.sweep();
+        stage.calls("GetTaskProtection")
+    };
+    stage.tell("job.started", 0);
+    stage.tell("job.started", 1);
+    stage.sweep();
+    assert_eq!(stage.calls("GetTaskProtection"), reads_of_the_service + 1);
+}
+
+#[test]
+fn a_comparison_that_fails_changes_nothing_and_is_counted() {
+    let mut stage = Stage::new(1);
+    stage.tell("job.started", 0);
+    stage.region.lock().faults.push_back(Fault::Throttled);
+    let report = stage.sweep();
+    assert_eq!((&report["failed"], &report["tasksSetRight"]), (&json!(1), &json!(0)), "{report}");
+    assert_eq!(stage.calls("UpdateTaskProtection"), 0);
+    assert!(stage.protected(0));
+}
+
+#[test]
+fn the_incident_of_a_service_that_was_deleted_is_resolved() {
+    let mut stage = Stage::new(1);
+    stage.tell("job.started", 0);
+    stage.region.lock().ecs.deploy(CLUSTER, "web-000").unwrap();
+    stage.advance(MINUTE_MS);
+    stage.sweep();
+    stage.advance(6 * MINUTE_MS);
+    stage.sweep();
+    let alerts = stage.alerts();
+    assert!(alerts.len() == 1 && alerts[0].starts_with("BLOCKED web-000"), "{alerts:?}");
+    stage.region.lock().ecs.remove_service(CLUSTER, "web-000").unwrap();
+    stage.region.lock().ecs.stop_task(&stage.tasks[0]).unwrap();
+    stage.advance(60 * MINUTE_MS);
+    stage.sweep();
+    let alerts = stage.alerts();
+    assert!(alerts.len() == 1 && alerts[0].starts_with("RESOLVED web-000"), "{alerts:?}");
+    stage.sweep();
+    assert_eq!(stage.calls("DescribeServices"), 0, "nobody has to look after it any more");
+}
+
+/// The services that were described since the calls were cleared, each time one was.
+fn described(stage: &Stage) -> Vec<String> {
+    let region = stage.region.lock();
+    let calls = region.calls.iter().filter(|call| call.operation == "DescribeServices");
+    calls.map(|call| call.request["services"][0].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn what_the_time_does_not_suffice_for_is_looked_at_by_follow_ups_each_service_once() {
+    const SERVICES: usize = 60;
+    let mut stage = Stage::new(SERVICES);
+    stage.region.lock().latency_ms = 300;
+    let report = stage.sweep();
+    let (looked_at, left) = (report["lookedAt"].as_u64().unwrap(), report["notLookedAt"].as_u64().unwrap());
+    assert_eq!((looked_at + left, &report["goesOn"]), (SERVICES as u64, &json!(true)), "{report}");
+    assert!(looked_at > 0 && left > 0, "{report}");
+    let mut parts = 1;
+    while let Some(kept) = stage.deliver(FOLLOW_UP_QUEUE) {
+        assert_eq!(kept, 0);
+        parts += 1;
+        assert!(parts < 20, "it goes on for ever");
+    }
+    let described = described(&stage);
+    assert_eq!(described.len(), SERVICES);
+    assert_eq!(described.iter().collect::<BTreeSet<_>>().len(), SERVICES);
+    assert!(parts > 3, "{parts} parts");
+}
+
+#[test]
+fn a_sweep_that_has_gone_on_for_too_long_is_left_to_those_that_began_later() {
+    let mut stage = Stage::new(60);
+    stage.region.lock().latency_ms = 300;
+    assert_eq!(stage.sweep()["goesOn"], true);
+    stage.region.lock().calls.clear();
+    stage.advance(20 * MINUTE_MS);
+    assert_eq!(stage.deliver(FOLLOW_UP_QUEUE), Some(0));
+    assert_eq!(described(&stage), [""; 0]);
+    assert_eq!(stage.deliver(FOLLOW_UP_QUEUE), None);
+}
+
+#[test]
+fn sweeps_begin_at_different_services() {
+    let mut stage = Stage::new(30);
+    let first = |stage: &mut Stage| {
+        stage.sweep();
+        described(stage)[0].clone()
+    };
+    let mut begun_at = BTreeSet::new();
+    for _ in 0..24 {
+        begun_at.insert(first(&mut stage));
+        stage.advance(60 * MINUTE_MS);
+    }
+    assert!(begun_at.len() > 10, "{begun_at:?}");
+}
