@@ -45,11 +45,12 @@ story: ## run the stories in process and show what happens: make story STORY=tes
 twice: ## run a random story twice and compare: make twice SEED=7
 	@$(CARGO) run --quiet -p ecs-sim -- twice --seed $(SEED)
 
-serve: ## serve the simulated ECS, SQS and SNS on loopback for the AWS CLI and SDKs: make serve PORT=4566
+serve: ## serve the simulated ECS, SQS, SNS and Application Auto Scaling on loopback for the AWS CLI and SDKs: make serve PORT=4566
 	@$(CARGO) run --quiet -p ecs-sim -- serve --port $(PORT)
 
-bench-calls: ## count the calls to ECS per message
+bench-calls: ## count the calls to ECS per message, and the looks, the reads and the time that a watch takes
 	@$(CARGO) test --quiet --test figures -- --nocapture --test-threads 1
+	@$(CARGO) test --quiet --test watch -- --nocapture --test-threads 1 chain reads time_to_alert
 
 bench: ## measure a batch of 10,000 messages in a release build (first build: minutes)
 	$(CARGO) bench --bench plan

@@ -4,6 +4,7 @@
 //! answered at once. Prints a row for README.md at the end.
 
 use criterion::{BatchSize, Criterion};
+use ecs_sim::no_services::NoAutoscaling;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::convert::Infallible;
@@ -49,6 +50,7 @@ impl Clock for StillClock {
 struct GrantingEcs;
 
 ecs_sim::reads_no_services!(GrantingEcs);
+ecs_sim::updates_no_services!(GrantingEcs);
 
 impl Ecs for GrantingEcs {
     async fn update_task_protection(
@@ -77,9 +79,11 @@ struct PartsOfBench;
 
 impl Parts for PartsOfBench {
     type Ecs = GrantingEcs;
+    type Autoscaling = NoAutoscaling;
     type Ledger = InMemoryLedger<StillClock>;
     type Parking = Infallible;
     type FollowUps = Infallible;
+    type Interrupted = Infallible;
     type Alerts = LogOnly;
     type Clock = StillClock;
 }
@@ -91,10 +95,12 @@ fn function() -> Function {
     let config = Config::from_variables([("TASKHOLD_CLUSTERS".to_owned(), clusters)]);
     Handler {
         ecs: GrantingEcs,
+        autoscaling: NoAutoscaling,
         ledger: InMemoryLedger::new(StillClock),
         alerts: LogOnly,
         parking: None,
         follow_ups: None,
+        interrupted: None,
         clock: StillClock,
         config: config.expect("a cluster is all that must be set"),
     }

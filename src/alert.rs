@@ -1,14 +1,20 @@
 //! What a person, a chat and a machine are told, and when.
 //!
-//! What lives here: [`Alert`], the one thing that is told, in its texts ([`mail`], [`chat`], [`machine`]); incidents, which
-//! decide when ([`incident`]); and [`AlertSink`], which carries it. What does not: what is wrong (`decide/diagnose.rs`).
+//! What lives here: the two things that are told, [`Alert`] of a service and the end of a task in the middle of jobs
+//! ([`interrupted`]), in their texts ([`mail`], [`chat`], [`machine`]); incidents, which decide when ([`incident`]); and
+//! [`AlertSink`], which carries a rendered [`Message`]. What does not: what is wrong (`decide/diagnose.rs`).
 
 pub mod chat;
 pub mod incident;
+pub mod interrupted;
 pub mod machine;
 pub mod mail;
+mod message;
 pub mod published;
+mod unmet;
 mod words;
+
+pub use message::Message;
 
 use crate::decide::Diagnosis;
 use crate::ecs::ServiceArn;
@@ -32,11 +38,14 @@ pub enum AlertKind {
     DeploymentPileup,
     /// ECS protects tasks whose jobs have all ended.
     OrphanedProtection,
+    /// A task stopped, or is about to, in the middle of jobs. It opens and is never resolved, since nothing undoes it.
+    JobInterrupted,
 }
 
 impl AlertKind {
     /// All of them, the gravest first.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
+        Self::JobInterrupted,
         Self::ProtectionRefused,
         Self::LeaseAtRisk,
         Self::DeploymentBlocked,
@@ -54,6 +63,7 @@ impl AlertKind {
             Self::LeaseAtRisk => "lease-at-risk",
             Self::DeploymentPileup => "deployment-pileup",
             Self::OrphanedProtection => "orphaned-protection",
+            Self::JobInterrupted => "job-interrupted",
         }
     }
 }
@@ -84,7 +94,7 @@ impl AlertEvent {
     }
 }
 
-/// One thing to tell.
+/// One thing to tell of a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alert {
     /// The incident's stable key: service, deployment and kind. One thread of a chat, one record of a machine.
@@ -108,16 +118,16 @@ pub struct Alert {
 pub struct LogOnly;
 
 impl AlertSink for LogOnly {
-    async fn send(&self, _: &Alert) -> Result<(), String> {
+    async fn send(&self, _: &Message) -> Result<(), String> {
         Ok(())
     }
 }
 
 /// Carries alerts to people and machines.
 pub trait AlertSink: Send + Sync {
-    /// Sends one alert, to wherever the implementation sends. What was sent may be sent again.
+    /// Sends one message, to wherever the implementation sends. What was sent may be sent again.
     ///
     /// # Errors
     /// It was not taken; the text says why.
-    fn send(&self, alert: &Alert) -> impl Future<Output = Result<(), String>> + Send;
+    fn send(&self, message: &Message) -> impl Future<Output = Result<(), String>> + Send;
 }

@@ -9,8 +9,8 @@ mod call;
 use crate::clock::Clock;
 use crate::config::{Config, Mode};
 use crate::decide::{Decision, KeepReason, RetryReason, TaskState, Wish, coalesce, decide_protection};
-use crate::ecs::{Ecs, Task, TaskPresence};
-use crate::ledger::{self, Ask, CallId, Job, JobKey, Ledger, TaskEntry, Versioned};
+use crate::ecs::{Ecs, Task};
+use crate::ledger::{self, Ask, CallId, Job, JobKey, Ledger, StopStage, TaskEnd, TaskEntry, Versioned};
 use crate::telemetry::{self, Counts};
 use call::Told;
 use futures_util::StreamExt;
@@ -34,10 +34,36 @@ pub struct TaskChange {
     pub task: Task,
     /// What they tell of its jobs.
     pub jobs: Vec<(JobKey, Job)>,
-    /// Whether the task is known to have stopped.
-    pub presence: TaskPresence,
+    /// Its end, if ECS says that it ends.
+    pub end: Option<TaskEnd>,
     /// What ECS said of its protection, if it was asked.
     pub protection: SeenProtection,
+    /// Whether there is reason to ask again for what was refused.
+    pub refusal: RefusedBefore,
+    /// Whether its protection is to be cleared, whoever has set it.
+    pub release: Release,
+}
+
+/// Whether a task is to be released although its jobs do not say so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Release {
+    /// No: its jobs decide.
+    #[default]
+    ByJobs,
+    /// If it is idle, protection that others have set included.
+    IfIdle,
+    /// In any case: its live jobs count as finished.
+    ByForce,
+}
+
+/// What a refusal a moment ago means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RefusedBefore {
+    /// That asking again now is of no use.
+    #[default]
+    Stands,
+    /// Nothing any more: what was in the way may be gone.
+    MayBeOver,
 }
 
 /// What ECS said of a task's protection.
@@ -55,7 +81,14 @@ pub enum SeenProtection {
 impl TaskChange {
     /// Nothing new about a task.
     pub fn none(task: Task) -> Self {
-        Self { task, jobs: Vec::new(), presence: TaskPresence::Running, protection: SeenProtection::NotAsked }
+        Self {
+            task,
+            jobs: Vec::new(),
+            end: None,
+            protection: SeenProtection::NotAsked,
+            refusal: RefusedBefore::Stands,
+            release: Release::ByJobs,
+        }
     }
 }
 
@@ -126,7 +159,7 @@ impl<E: Ecs, L: Ledger, C: Clock> Apply<'_, E, L, C> {
 
     /// Merges what was told into the entry, decides, and writes the call down that follows, all in one store.
     async fn take_in(&self, at: usize, change: TaskChange) -> Result<Stage, (usize, TaskState)> {
-        let TaskChange { task, jobs, presence, protection } = change;
+        let TaskChange { task, jobs, end, protection, refusal, release } = change;
         if self.time_is_short() {
             return Err((at, TaskState::NotStored(RetryReason::OutOfTime)));
         }
@@ -136,8 +169,21 @@ impl<E: Ecs, L: Ledger, C: Clock> Apply<'_, E, L, C> {
             for (key, job) in &jobs {
                 entry.merge_job(key, job);
             }
-            if presence == TaskPresence::Stopped {
-                entry.stop(now);
+            if let Some(end) = &end {
+                entry.interrupt(end, now);
+                if end.stage == StopStage::Stopped {
+                    entry.stop(now);
+                }
+            }
+            if release == Release::ByForce {
+                entry.give_up_jobs(now);
+            }
+            if release != Release::ByJobs && entry.wanted_until(now).is_none() {
+                // Whoever set it: from now on it is ours to clear.
+                entry.protection.held = true;
+            }
+            if refusal == RefusedBefore::MayBeOver {
+                entry.protection.hope();
             }
             match protection {
                 SeenProtection::NotAsked => {}

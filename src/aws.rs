@@ -1,14 +1,20 @@
 //! The SDK in, our nouns out. Nothing here has an opinion, and nothing else names the SDK.
 
 mod alerts;
+mod autoscaling;
+mod dynamodb;
 mod ecs;
 mod follow_ups;
+mod ledger;
 mod sqs;
 
 pub use alerts::AwsAlertSink;
+pub use autoscaling::AwsAutoscaling;
+pub use dynamodb::{DynamoDbLedger, Tabled};
 pub use ecs::AwsEcs;
 pub use follow_ups::AwsFollowUpQueue;
-pub use sqs::AwsParkingQueue;
+pub use ledger::AwsLedger;
+pub use sqs::AwsQueue;
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;

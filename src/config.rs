@@ -2,8 +2,10 @@
 //! variable, its value and what would be right.
 
 mod clusters;
+mod policy;
 mod reader;
 mod settings;
 
 pub use clusters::{Clusters, NameError};
+pub use policy::{NotAPolicy, Policy, Remedies};
 pub use settings::{Config, ConfigProblem, ConfigProblems, Mode, SETTINGS, Senders, Setting};

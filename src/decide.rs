@@ -9,6 +9,7 @@ pub mod diagnose;
 pub mod ending;
 pub mod preflight;
 pub mod protection;
+pub mod remedy;
 pub mod service_message;
 pub mod watch;
 

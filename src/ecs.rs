@@ -12,7 +12,7 @@ pub(crate) use arn::{ServiceArnText, shown};
 pub use error::{Disposition, EcsError, Effect};
 pub use service::{
     Deployment, DeploymentController, DeploymentStatus, DeploymentStrategy, Page, RolloutState, Service, ServiceArn,
-    ServiceEvent, ServiceStatus, TaskDescription, TaskSet,
+    ServiceEvent, ServiceStatus, StopCause, TaskDescription, TaskSet, TrafficShift,
 };
 
 use jiff::Timestamp;
@@ -131,6 +131,18 @@ pub trait Ecs: Send + Sync {
     /// # Errors
     /// The read failed, which says nothing about the task.
     fn task_presence(&self, task: &Task) -> impl Future<Output = Result<TaskPresence, EcsError>> + Send;
+}
+
+/// The one change of a service that taskhold makes. It is sent at most once, as the calls of [`Ecs`] are.
+pub trait ServiceUpdates: Send + Sync {
+    /// Sets how many tasks a service wants, and nothing else of it (`UpdateService` with `desiredCount` alone, which begins no
+    /// deployment).
+    ///
+    /// ECS compares nothing: whoever reads the count before and sets it here may undo what somebody else set in between.
+    ///
+    /// # Errors
+    /// The call failed. Whether it may have taken effect all the same, [`EcsError::effect`] tells.
+    fn set_desired_count(&self, service: &ServiceArn, to: u32) -> impl Future<Output = Result<(), EcsError>> + Send;
 }
 
 /// The reads that it takes to see how a service stands. Each is sent once.

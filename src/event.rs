@@ -9,11 +9,11 @@ pub mod record;
 mod service_event;
 mod task_state_change;
 
-pub use command::{Command, CommandError, Scope};
+pub use command::{Command, CommandError, ReleaseCommand, Scope};
 pub use job_message::{JobMessage, JobMessageType};
 pub use record::{Received, Record};
 pub use service_event::{EVENT_NAMES, EventName, Prompt, ServicePrompt};
-pub use task_state_change::TaskStopped;
+pub use task_state_change::TaskStop;
 
 use crate::config::Clusters;
 use aws_lambda_events::eventbridge::EventBridgeEvent;
@@ -39,8 +39,8 @@ pub enum Invocation {
 /// An event of ECS, as EventBridge carries it. It says where to look and proves nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EcsEvent {
-    /// A task of a configured cluster is said to have stopped.
-    TaskStopped(TaskStopped),
+    /// A task of a configured cluster is said to stop, or to have stopped.
+    TaskStop(TaskStop),
     /// Something has happened to a service of a configured cluster.
     Service(ServicePrompt),
     /// Nothing that this function acts on, with a word on what it was.

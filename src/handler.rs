@@ -3,17 +3,23 @@
 mod batch;
 mod check;
 mod command;
+mod refusals;
+mod release;
+mod remedies;
+mod stops;
 mod sweep;
 
 use crate::alert::AlertSink;
-use crate::apply::{Apply, CALL_TIME, TaskChange};
+use crate::apply::{Apply, TaskChange};
+use crate::autoscaling::Autoscaling;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::decide::{RetryReason, TaskState};
-use crate::ecs::{Ecs, ServiceReads, TaskPresence};
-use crate::event::{EcsEvent, Invocation, ServicePrompt, TaskStopped};
+use crate::ecs::{Ecs, ServiceReads, ServiceUpdates};
+use crate::event::{EcsEvent, Invocation, ServicePrompt, TaskStop};
 use crate::follow_up::FollowUpQueue;
-use crate::ledger::{Job, JobKey, Ledger, LedgerPages, ServiceEntry, TaskEntry};
+use crate::interrupted::InterruptedJobs;
+use crate::ledger::{LedgerPages, ServiceEntry, StopStage};
 use crate::park::ParkingQueue;
 use crate::report::Answer;
 use crate::telemetry::{self, Counts};
@@ -25,13 +31,17 @@ use serde::Serialize;
 /// What the function works with, by kind: AWS's services and the system's clock, or simulated ones.
 pub trait Parts {
     /// ECS.
-    type Ecs: Ecs + ServiceReads;
+    type Ecs: Ecs + ServiceReads + ServiceUpdates;
+    /// Application Auto Scaling.
+    type Autoscaling: Autoscaling;
     /// The ledger of tasks and services.
     type Ledger: LedgerPages + LedgerPages<ServiceEntry>;
     /// Keeps what cannot be carried out.
     type Parking: ParkingQueue;
     /// Carries what is to be done later.
     type FollowUps: FollowUpQueue;
+    /// Takes the jobs that were interrupted.
+    type Interrupted: InterruptedJobs;
     /// Carries alerts.
     type Alerts: AlertSink;
     /// Tells the time.
@@ -43,12 +53,16 @@ pub trait Parts {
 pub struct Handler<P: Parts> {
     /// ECS.
     pub ecs: P::Ecs,
+    /// Who else sets desired counts.
+    pub autoscaling: P::Autoscaling,
     /// What taskhold knows.
     pub ledger: P::Ledger,
     /// Where messages go that cannot be carried out; `None` leaves them to the queue's own redrive policy.
     pub parking: Option<P::Parking>,
     /// Where the function tells itself what to do later; `None` leaves it to the sweep.
     pub follow_ups: Option<P::FollowUps>,
+    /// Where jobs are handed on that were interrupted; `None` leaves them to whoever is told of them.
+    pub interrupted: Option<P::Interrupted>,
     /// Who is told of incidents.
     pub alerts: P::Alerts,
     /// The time.
@@ -81,20 +95,20 @@ pub enum HandlerError {
     #[error("a batch of sqs cannot be read: {0}")]
     UnreadableBatch(String),
     /// ECS or the ledger failed.
-    #[error("task `{0}` is said to have stopped, and its jobs could not be closed: {1}")]
+    #[error("task `{0}` is said to stop, and its jobs could not be seen to: {1}")]
     Stop(String, RetryReason),
     /// ECS, the ledger or the follow-up queue failed.
     #[error("service `{0}` could not be looked at: {1}")]
     Look(String, RetryReason),
 }
 
-/// What is to be done about a stop that was claimed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum StopObserved {
-    /// The task runs, or has no live jobs.
-    NothingToClose,
-    /// The task has stopped, and has live jobs.
-    JobsToClose,
+/// What an invocation works within.
+#[derive(Clone, Copy, Debug)]
+struct Within<'a> {
+    /// When Lambda ends it.
+    deadline: Timestamp,
+    /// What it counts.
+    counts: &'a Counts,
 }
 
 impl<P: Parts> Handler<P> {
@@ -104,13 +118,14 @@ impl<P: Parts> Handler<P> {
     /// An event of ECS could not be carried out, or a batch of SQS could not be read at all.
     pub async fn handle(&self, payload: &str, deadline: Timestamp) -> Result<(Response, Counts), HandlerError> {
         let counts = Counts::default();
+        let within = Within { deadline, counts: &counts };
         let response = match Invocation::parse(payload, &self.config.clusters) {
-            Invocation::Sqs(batch) => Response::Batch(self.handle_batch(batch, deadline, &counts).await),
+            Invocation::Sqs(batch) => Response::Batch(self.handle_batch(batch, within).await),
             Invocation::Ecs(event) => {
-                let handled = self.handle_event(event, deadline, &counts).await;
+                let handled = self.handle_event(event, within).await;
                 Response::Event { taskhold: handled.inspect_err(telemetry::event_failed)? }
             }
-            Invocation::Command(command) => Response::Command(self.handle_command(command, deadline, &counts).await),
+            Invocation::Command(command) => Response::Command(self.handle_command(command, within).await),
             Invocation::UnreadableBatch(what) => {
                 let error = HandlerError::UnreadableBatch(what);
                 telemetry::event_failed(&error);
@@ -125,35 +140,42 @@ impl<P: Parts> Handler<P> {
         Ok((response, counts))
     }
 
-    async fn handle_event(
-        &self,
-        event: EcsEvent,
-        deadline: Timestamp,
-        counts: &Counts,
-    ) -> Result<String, HandlerError> {
-        let stopped = match event {
-            EcsEvent::TaskStopped(stopped) => stopped,
-            EcsEvent::Service(prompt) => return self.handle_prompt(&prompt, deadline).await,
+    async fn handle_event(&self, event: EcsEvent, within: Within<'_>) -> Result<String, HandlerError> {
+        match event {
+            EcsEvent::TaskStop(stop) => self.handle_stop(&stop, within).await,
+            EcsEvent::Service(prompt) => self.handle_prompt(&prompt, within).await,
             EcsEvent::Ignored(what) => {
                 telemetry::ignored(&what);
-                counts.unrecognized.add(1);
-                return Ok(format!("nothing to do for {what}"));
+                within.counts.unrecognized.add(1);
+                Ok(format!("nothing to do for {what}"))
             }
-        };
-        let failed = |reason: RetryReason| HandlerError::Stop(stopped.task.to_string(), reason);
-        if self.observe_stop(&stopped, &[], deadline).await.map_err(failed)? == StopObserved::NothingToClose {
-            return Ok(format!("nothing to do for task {}", stopped.task));
-        }
-        let change = TaskChange { presence: TaskPresence::Stopped, ..TaskChange::none(stopped.task.clone()) };
-        match self.apply(deadline, counts).run(vec![change]).await.pop() {
-            Some(TaskState::NotStored(reason)) => Err(failed(reason)),
-            _ => Ok(format!("closed the jobs of task {}", stopped.task)),
         }
     }
 
-    async fn handle_prompt(&self, prompt: &ServicePrompt, deadline: Timestamp) -> Result<String, HandlerError> {
+    async fn handle_stop(&self, stop: &TaskStop, within: Within<'_>) -> Result<String, HandlerError> {
+        let task = &stop.task;
+        let failed = |reason: RetryReason| HandlerError::Stop(task.to_string(), reason);
+        let end = self.observe_stop(stop, &[], within).await.map_err(failed)?;
+        let Some(end) = end else {
+            // What could not be told the last time has been left to this one.
+            self.tell_interruption(task).await.map_err(failed)?;
+            return Ok(format!("nothing to do for task {task}"));
+        };
+        let did = match end.stage {
+            StopStage::Stopping => format!("told that task {task} is about to stop in the middle of its jobs"),
+            StopStage::Stopped => format!("closed the jobs of task {task}"),
+        };
+        let change = TaskChange { end: Some(end), ..TaskChange::none(task.clone()) };
+        if let Some(TaskState::NotStored(reason)) = self.apply(within).run(vec![change]).await.pop() {
+            return Err(failed(reason));
+        }
+        self.tell_interruption(task).await.map_err(failed)?;
+        Ok(did)
+    }
+
+    async fn handle_prompt(&self, prompt: &ServicePrompt, within: Within<'_>) -> Result<String, HandlerError> {
         let ServicePrompt { service, name } = prompt;
-        match self.heed(prompt, deadline).await {
+        match self.heed(prompt, within).await {
             Ok(Checked::Looked { alerts }) => Ok(format!("looked at service {service}: {alerts} alerts")),
             Ok(Checked::Later) => Ok(format!("service {service} is looked at in a moment")),
             Ok(Checked::NotNeeded) => Ok(format!("nothing to do for {} of service {service}", name.as_str())),
@@ -161,34 +183,8 @@ impl<P: Parts> Handler<P> {
         }
     }
 
-    /// Whether a task that is said to have stopped has live jobs to be closed, those included that were told together with
-    /// the stop, and has really stopped. Anybody who may send to the job queue can claim a stop, so ECS is asked; a task
-    /// without live jobs is not worth the call.
-    async fn observe_stop(
-        &self,
-        stopped: &TaskStopped,
-        told: &[(JobKey, Job)],
-        deadline: Timestamp,
-    ) -> Result<StopObserved, RetryReason> {
-        let task = &stopped.task;
-        let mut entry = Ledger::<TaskEntry>::load(&self.ledger, task).await?.entry;
-        told.iter().for_each(|(key, job)| entry.merge_job(key, job));
-        if entry.live_jobs(self.clock.now()).next().is_none() {
-            return Ok(StopObserved::NothingToClose);
-        }
-        if deadline.duration_since(self.clock.now()) < CALL_TIME {
-            return Err(RetryReason::OutOfTime);
-        }
-        let presence = self.ecs.task_presence(task).await?;
-        telemetry::stop_observed(stopped, presence, &entry, self.clock.now());
-        Ok(match presence {
-            TaskPresence::Running => StopObserved::NothingToClose,
-            TaskPresence::Stopped => StopObserved::JobsToClose,
-        })
-    }
-
-    fn apply<'a>(&'a self, deadline: Timestamp, counts: &'a Counts) -> Apply<'a, P::Ecs, P::Ledger, P::Clock> {
-        let Self { ecs, ledger, clock, config, .. } = self;
+    fn apply<'a>(&'a self, within: Within<'a>) -> Apply<'a, P::Ecs, P::Ledger, P::Clock> {
+        let (Self { ecs, ledger, clock, config, .. }, Within { deadline, counts }) = (self, within);
         Apply { ecs, ledger, clock, config, deadline, counts }
     }
 }

@@ -5,12 +5,16 @@
 
 pub mod calls;
 pub mod entry;
+mod error;
+pub mod interruption;
 pub mod job;
 mod memory;
 pub mod service;
 
 pub use calls::{Ask, Call, CallId, CallResult, Protection, Refusal};
 pub use entry::{Home, TaskEntry};
+pub use error::LedgerError;
+pub use interruption::{InterruptedJob, Interruption, InterruptionNews, StopStage, TaskEnd};
 pub use job::{Job, JobKey};
 pub use memory::InMemoryLedger;
 pub use service::ServiceEntry;
@@ -27,14 +31,26 @@ pub type Version = u64;
 pub trait Record: Clone + Default + PartialEq + Send + Sync {
     /// What it is kept under.
     type Key: std::fmt::Display + Clone + Eq + std::hash::Hash + Send + Sync;
+
+    /// Whether something may have to be done about it that no message and no event will tell of. What only time closes
+    /// stays open until the next store: an index over entries changes when they are stored and not before.
+    fn is_open(&self) -> bool;
 }
 
 impl Record for TaskEntry {
     type Key = Task;
+
+    fn is_open(&self) -> bool {
+        Self::is_open(self)
+    }
 }
 
 impl Record for ServiceEntry {
     type Key = ServiceArn;
+
+    fn is_open(&self) -> bool {
+        Self::is_open(self)
+    }
 }
 
 /// An entry together with the version that it was read at.
@@ -44,17 +60,6 @@ pub struct Versioned<R = TaskEntry> {
     pub entry: R,
     /// 0 if the ledger had no entry.
     pub version: Version,
-}
-
-/// Why an entry could not be read or stored.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum LedgerError {
-    /// Somebody else stored the entry in between, again and again.
-    #[error("the ledger entry of `{0}` was changed by others {1} times in a row")]
-    Contended(String, u32),
-    /// The store did not answer as it should.
-    #[error("the ledger failed: {0}")]
-    Unexpected(String),
 }
 
 /// What came of a compare-and-set.
@@ -90,10 +95,14 @@ pub trait Ledger<R: Record = TaskEntry>: Send + Sync {
 /// Entries under their keys.
 pub type EntryPage<R> = Page<(<R as Record>::Key, Versioned<R>)>;
 
-/// A ledger that can say what it keeps.
+/// A ledger that can say what is open in it.
 pub trait LedgerPages<R: Record = TaskEntry>: Ledger<R> {
-    /// Reads a page of entries, in an order that only the store knows. What is stored meanwhile may be missed, or come
-    /// twice; `token` is the page before's [`Page::next_token`].
+    /// Reads a page of the entries that are open ([`Record::is_open`]) and whose time has not passed, in an order that only
+    /// the store knows. A page may be empty and not the last; `token` is the page before's [`Page::next_token`].
+    ///
+    /// A list and not a proof: what was stored a moment ago, or is stored meanwhile, may be missed or come twice, because an
+    /// index follows its table with a delay. An entry is as [`Ledger::load`] would tell it, or was so a moment ago. One
+    /// that cannot be read is logged and passed over, so that it does not hide the others.
     ///
     /// # Errors
     /// The store failed.

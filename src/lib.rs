@@ -10,11 +10,13 @@
 //! - [`observe`]: what was seen of a service. [`report`]: the JSON that operators get.
 //! - [`follow_up`]: what the function tells itself to do later.
 //! - [`park`]: what becomes of messages that cannot be carried out.
-//! - [`ecs`]: ECS's nouns, and the seam to it. `aws`: the SDK in, our nouns out.
+//! - [`interrupted`]: what becomes of jobs whose task was stopped under them.
+//! - [`ecs`]: ECS's nouns, and the seam to it. [`autoscaling`]: who else sets desired counts. `aws`: the SDK in, our nouns out.
 //! - `data`: texts that others chose, escaped and short. [`config`]: the settings. [`clock`]: the time, handed in. [`telemetry`]: logs and metrics.
 
 pub mod alert;
 pub mod apply;
+pub mod autoscaling;
 pub mod aws;
 pub mod clock;
 pub mod config;
@@ -24,6 +26,7 @@ pub mod ecs;
 pub mod event;
 pub mod follow_up;
 pub mod handler;
+pub mod interrupted;
 pub mod ledger;
 pub mod observe;
 pub mod park;

@@ -7,11 +7,10 @@ use serde_json::value::RawValue;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
-use taskhold::aws::{self, AwsAlertSink, AwsEcs, AwsFollowUpQueue, AwsParkingQueue};
+use taskhold::aws::{self, AwsAlertSink, AwsAutoscaling, AwsEcs, AwsFollowUpQueue, AwsLedger, AwsQueue};
 use taskhold::clock::Clock;
 use taskhold::config::Config;
 use taskhold::handler::{Handler, Parts, Response};
-use taskhold::ledger::InMemoryLedger;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
@@ -55,9 +54,11 @@ struct Aws;
 
 impl Parts for Aws {
     type Ecs = AwsEcs;
-    type Ledger = InMemoryLedger<&'static SystemClock>;
-    type Parking = AwsParkingQueue;
+    type Autoscaling = AwsAutoscaling;
+    type Ledger = AwsLedger<&'static SystemClock>;
+    type Parking = AwsQueue;
     type FollowUps = AwsFollowUpQueue;
+    type Interrupted = AwsQueue;
     type Alerts = AwsAlertSink;
     type Clock = &'static SystemClock;
 }
@@ -76,11 +77,13 @@ async fn main() -> ExitCode {
     let sdk = aws::sdk_config().await;
     let function = Handler::<Aws> {
         ecs: AwsEcs::new(&sdk),
-        ledger: InMemoryLedger::new(&CLOCK),
+        autoscaling: AwsAutoscaling::new(&sdk),
+        ledger: AwsLedger::new(&sdk, config.ledger_table.clone(), &CLOCK),
         alerts: AwsAlertSink::new(&sdk, config.alert_topic_arn.clone(), config.alert_queue_url.clone()),
-        parking: config.parking_queue_url.clone().map(|url| AwsParkingQueue::new(&sdk, url)),
+        parking: config.parking_queue_url.clone().map(|url| AwsQueue::new(&sdk, url)),
         clock: &CLOCK,
         follow_ups: config.follow_up_queue_url.clone().map(|url| AwsFollowUpQueue::new(&sdk, url)),
+        interrupted: config.interrupted_queue_url.clone().map(|url| AwsQueue::new(&sdk, url)),
         config,
     };
     let service = service_fn(|event: LambdaEvent<Box<RawValue>>| invoke(&function, event));

@@ -57,6 +57,8 @@ pub struct ObservedTask {
     pub idle_since: Option<Timestamp>,
     /// Since when ECS has refused it the protection that its live jobs want; `None` if it has not.
     pub refused_since: Option<Timestamp>,
+    /// Whether the ledger has it that others of the service wait for the end of its protection.
+    pub is_awaited: bool,
     /// What the ledger knows of it, looked up for tasks that are protected or were refused.
     pub jobs: Jobs,
 }

@@ -72,24 +72,29 @@ impl ParkedMessage {
         self.body.len() + self.attributes.iter().map(attribute).sum::<usize>()
     }
 
-    /// Splits messages into sends that SQS takes.
+    /// Splits messages into sends that SQS takes. One alone always fits: [`Self::new`] has seen to that.
     pub fn sends(messages: &[Self]) -> Vec<&[Self]> {
-        let mut sends = Vec::new();
-        let mut rest = messages;
-        while !rest.is_empty() {
-            let mut bytes = 0;
-            let fits = |message: &&Self| {
-                bytes += message.bytes();
-                bytes <= MESSAGE_BYTES_MAX
-            };
-            // One alone always fits: `new` has seen to that.
-            let count = rest.iter().take(MESSAGES_PER_SEND_MAX).take_while(fits).count().max(1);
-            let (send, remaining) = rest.split_at(count);
-            sends.push(send);
-            rest = remaining;
-        }
-        sends
+        sends(messages, Self::bytes)
     }
+}
+
+/// Splits messages into sends that SQS takes, by what each counts against [`MESSAGE_BYTES_MAX`]. One that is larger goes
+/// alone, and SQS refuses it.
+pub(crate) fn sends<M>(messages: &[M], bytes_of: impl Fn(&M) -> usize) -> Vec<&[M]> {
+    let mut sends = Vec::new();
+    let mut rest = messages;
+    while !rest.is_empty() {
+        let mut bytes = 0;
+        let fits = |message: &&M| {
+            bytes += bytes_of(message);
+            bytes <= MESSAGE_BYTES_MAX
+        };
+        let count = rest.iter().take(MESSAGES_PER_SEND_MAX).take_while(fits).count().max(1);
+        let (send, remaining) = rest.split_at(count);
+        sends.push(send);
+        rest = remaining;
+    }
+    sends
 }
 
 /// The text without characters that SQS does not take (SQS API reference, "SendMessage"), and not too long.

@@ -4,14 +4,15 @@ mod parts;
 mod service;
 mod tasks;
 
-pub(crate) use parts::{DeadlineReport, FinishReport, GAPS_MAX, TAG_PROBLEMS_MAX, TagProblemReport, gaps, movement};
+pub(crate) use parts::{
+    DeadlineReport, FinishReport, GAPS_MAX, TAG_PROBLEMS_MAX, TagProblemReport, bounded, gaps, movement,
+};
 pub(crate) use parts::{tag_problems, way_out};
 pub use service::{PreflightReport, ServiceReport};
-pub(crate) use tasks::{Detail, Room, tasks};
+pub(crate) use tasks::{Detail, Room, jobs, tasks, unmet};
 
 use crate::ecs::{ClusterArn, ServiceArn, Task, TaskId};
 use crate::event::CommandError;
-use parts::bounded;
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -36,8 +37,40 @@ pub enum Answer {
     Preflight(Box<PreflightReport>),
     /// To `sweep`.
     Sweep(SweepReport),
+    /// To `release`.
+    Release {
+        /// One for each task, in the order of their ids.
+        tasks: Vec<ReleasedTask>,
+    },
     /// To a command that could not be carried out.
     Error(ErrorReport),
+}
+
+/// What became of a task that was to be released.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReleasedTask {
+    /// Which.
+    pub task_arn: String,
+    /// In a word.
+    pub outcome: ReleaseOutcome,
+    /// Why, where it was not released.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// Whether a task was released.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReleaseOutcome {
+    /// ECS protects it no more.
+    Released,
+    /// It has live jobs: only `force` releases it.
+    Busy,
+    /// The ledger knows nothing of it, so somebody else protects it, if anybody does: only `force` releases it.
+    Foreign,
+    /// It should have been released, and was not.
+    Failed,
 }
 
 /// What a sweep came to, in services and alerts.

@@ -5,10 +5,10 @@
 
 use crate::alert::Alert;
 use crate::decide::{Ending, KeepReason, RetryReason};
-use crate::ecs::{ClusterArn, EcsError, ProtectionSetting, ServiceArn, Task, TaskId, TaskPresence};
-use crate::event::TaskStopped;
+use crate::ecs::{ClusterArn, EcsError, ProtectionSetting, ServiceArn, Task, TaskId};
+use crate::event::TaskStop;
 use crate::handler::HandlerError;
-use crate::ledger::{Ask, CallResult, JobKey, LedgerError, TaskEntry};
+use crate::ledger::{Ask, CallResult, Interruption, JobKey, LedgerError, StopStage, TaskEnd, TaskEntry};
 use aws_lambda_events::sqs::SqsMessage;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -181,21 +181,41 @@ pub(crate) fn too_late(job: &JobKey, until: Timestamp) {
     info!(%job, until = shown(until), "the job's declared time is over; nothing is protected for it");
 }
 
-/// A task with live jobs is said to have stopped, and ECS was asked.
-pub(crate) fn stop_observed(stopped: &TaskStopped, presence: TaskPresence, entry: &TaskEntry, now: Timestamp) {
-    let TaskStopped { task, stop_code, stopped_reason } = stopped;
-    match presence {
-        TaskPresence::Running => {
-            warn!(%task, "an event says that the task has stopped, but it runs; nothing is closed")
-        }
-        TaskPresence::Stopped => {
-            let jobs: Vec<String> = entry.live_jobs(now).map(|(job, _)| job.to_string()).collect();
-            let jobs = json!(jobs).to_string();
-            let (code, reason) =
-                (stop_code.as_deref().unwrap_or_default(), stopped_reason.as_deref().unwrap_or_default());
-            warn!(%task, jobs, code, reason, "the task stopped with live jobs; they are closed");
-        }
+/// A task with live jobs is said to stop, and ECS was asked.
+pub(crate) fn stop_observed(stop: &TaskStop, stage: Option<StopStage>, seen: (&TaskEntry, Timestamp)) {
+    let (TaskStop { task, .. }, (entry, now)) = (stop, seen);
+    let jobs: Vec<String> = entry.live_jobs(now).map(|(job, _)| job.to_string()).collect();
+    let jobs = json!(jobs).to_string();
+    match stage {
+        None => warn!(%task, "an event says that the task stops, but it runs; nothing is closed"),
+        Some(StopStage::Stopping) => warn!(%task, jobs, "the task is about to stop with live jobs"),
+        Some(StopStage::Stopped) => warn!(%task, jobs, "the task stopped with live jobs; they are closed"),
     }
+}
+
+/// A task ends in the middle of jobs. The line is written whether or not somebody else is told.
+pub(crate) fn interruption(task: &Task, what: &Interruption) {
+    let jobs = json!(what.jobs.iter().map(|job| job.key.to_string()).collect::<Vec<_>>()).to_string();
+    let (code, reason) =
+        (what.stop_code.as_deref().unwrap_or_default(), what.stopped_reason.as_deref().unwrap_or_default());
+    let service = what.service.as_deref().unwrap_or_default();
+    warn!(%task, service, jobs, code, reason, "jobs are interrupted");
+}
+
+/// Something was done about a service, or could not be.
+pub(crate) fn remedy(service: &ServiceArn, what: &str) {
+    warn!(%service, what, "a remedy");
+}
+
+/// An operator releases tasks, whether they are busy or not.
+pub(crate) fn forced_release(cluster: &ClusterArn, tasks: &[TaskId], by: &str) {
+    let tasks = json!(tasks.iter().map(TaskId::as_str).collect::<Vec<_>>()).to_string();
+    warn!(cluster = %cluster.name, tasks, by, "an operator releases tasks by force; their jobs count as finished");
+}
+
+/// An interruption could not be told.
+pub(crate) fn interruption_not_told(task: &Task, failure: &RetryReason) {
+    error!(%task, %failure, "an interruption could not be told; the next sweep tells it");
 }
 
 /// A message comes again.
@@ -215,12 +235,17 @@ pub(crate) fn parking(message: &SqsMessage, ending: &Ending, kept: &Result<(), S
 }
 
 /// The ledger counts a task as protected, and ECS says otherwise.
-pub(crate) fn protection_lost(task: &Task, until: Timestamp, presence: TaskPresence) {
+pub(crate) fn protection_lost(task: &Task, until: Timestamp, end: Option<&TaskEnd>) {
     let until = shown(until);
-    match presence {
-        TaskPresence::Running => warn!(%task, until, "a busy task has lost its protection; it is asked for again"),
-        TaskPresence::Stopped => info!(%task, until, "a busy task is gone; its jobs are closed"),
+    match end {
+        None => warn!(%task, until, "a busy task has lost its protection; it is asked for again"),
+        Some(_) => info!(%task, until, "a busy task is gone or goes; its jobs are seen to"),
     }
+}
+
+/// A sweep goes on without an entry that somebody should look at.
+pub(crate) fn entry_passed_over(failure: &LedgerError) {
+    warn!(%failure, "a sweep passes over an entry of the ledger");
 }
 
 /// The ledger's tasks could not be swept.
@@ -241,6 +266,11 @@ pub(crate) fn sweep_given_up(begun_at: Timestamp) {
 /// What a sweep has left could not be arranged.
 pub(crate) fn sweep_not_continued(failure: &str) {
     warn!(failure, "the rest of the sweep could not be arranged; the next one begins elsewhere");
+}
+
+/// The service of refused tasks could not be told.
+pub(crate) fn refusals_not_heard(failure: &RetryReason) {
+    warn!(%failure, "whose the refused tasks are could not be noted; their messages come again");
 }
 
 /// A cluster could not be swept.

@@ -1,5 +1,5 @@
-//! docs/alerts.md says what the stories tell: its table names each of them once, with the alerts that it expects, and its
-//! mail is one that is sent.
+//! docs/alerts.md says what the stories tell: its table names each of them once, with the alerts that it expects, its mail
+//! is one that is sent, and it knows every kind of alert.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
@@ -9,6 +9,7 @@ use ecs_sim::story::{Audience, Expectation, InProcess, Statement, Story, Telling
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use taskhold::alert::AlertKind;
 
 /// So many rows are about deployments, or the page is not worth its name.
 const DEPLOYMENT_ROWS_MIN: usize = 20;
@@ -21,17 +22,13 @@ fn page() -> String {
     fs::read_to_string(root("docs/alerts.md")).unwrap()
 }
 
-/// The rows of the table of situations: what is told, and in which story.
-fn rows() -> Vec<(String, String)> {
+/// The rows of the table whose first column has this heading, each as its three cells.
+fn table(heading: &str) -> Vec<[String; 3]> {
     let page = page();
-    let rows = page.lines().skip_while(|line| !line.starts_with("| Situation |")).skip(2);
+    let rows = page.lines().skip_while(|line| !line.starts_with(&format!("| {heading} |"))).skip(2);
     let rows = rows.take_while(|line| line.starts_with('|'));
-    rows.map(|row| {
-        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
-        let [_, told, story] = cells[..] else { panic!("`{row}` has not three cells") };
-        (story.trim_matches('`').to_owned(), told.to_owned())
-    })
-    .collect()
+    let cells = |row: &str| row.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
+    rows.map(|row| cells(row).try_into().unwrap_or_else(|_| panic!("`{row}` has not three cells"))).collect()
 }
 
 /// The stories that the table is about.
@@ -68,7 +65,9 @@ fn told(story: &Story) -> String {
 
 #[test]
 fn every_story_about_alerts_is_in_one_row_that_says_what_it_tells() {
-    let mut rows = rows();
+    let rows = table("Situation").into_iter();
+    let mut rows: Vec<(String, String)> =
+        rows.map(|[_, told, story]| (story.trim_matches('`').to_owned(), told)).collect();
     rows.sort();
     let stories: Vec<(String, String)> = stories().into_iter().map(|(name, story)| (name, told(&story))).collect();
     assert_eq!(rows, stories);
@@ -88,6 +87,13 @@ fn every_story_about_alerts_begins_with_its_point_and_hears_every_alert() {
         };
         assert!(is(hears), "{name} expects neither alert nor silence");
     }
+}
+
+#[test]
+fn every_kind_of_alert_is_on_the_page_the_gravest_first() {
+    let kinds: Vec<String> = table("Kind").into_iter().map(|[kind, ..]| kind).collect();
+    let known: Vec<String> = AlertKind::ALL.iter().map(|kind| format!("`{}`", kind.as_str())).collect();
+    assert_eq!(kinds, known);
 }
 
 /// Keeps the mails.

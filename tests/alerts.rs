@@ -3,16 +3,21 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
+#[path = "alerts/interrupted.rs"]
+mod interrupted;
+#[path = "alerts/refused.rs"]
+mod refused;
+
 use jiff::Timestamp;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use taskhold::alert::{Alert, AlertEvent, AlertKind, chat, machine, mail, published};
+use taskhold::alert::{Alert, AlertEvent, AlertKind, Message, chat, machine, mail, published};
 use taskhold::decide::Standing;
 use taskhold::decide::diagnose::{
     Arithmetic, Blocker, DEADLINE_TAG, Deadline, DeadlineSource, Diagnosis, Finish, HeldFor, Movement, TagFault,
-    TagProblem, WayOut,
+    TagProblem, Unmet, WayOut,
 };
 use taskhold::ecs::{ClusterArn, ServiceArn, TaskId};
 use taskhold::ledger::JobKey;
@@ -124,11 +129,24 @@ fn alert(kind: AlertKind, event: AlertEvent) -> Alert {
     }
 }
 
+/// What can be wrong with a service.
+fn kinds() -> impl Iterator<Item = AlertKind> {
+    AlertKind::ALL.into_iter().filter(|kind| *kind != AlertKind::JobInterrupted)
+}
+
 /// Every kind of alert at every point of its life. In place, because a huge one is not cloned in no time.
 fn each(mut alert: Alert, mut check: impl FnMut(&Alert)) {
-    for (kind, event) in AlertKind::ALL.into_iter().flat_map(|kind| EVENTS.map(|event| (kind, event))) {
+    for (kind, event) in kinds().flat_map(|kind| EVENTS.map(|event| (kind, event))) {
         (alert.kind, alert.event) = (kind, event);
         check(&alert);
+    }
+}
+
+/// Some kinds, as opened.
+fn each_of(kinds: [AlertKind; 2], alert: &mut Alert, check: fn(&Alert)) {
+    for kind in kinds {
+        alert.kind = kind;
+        check(alert);
     }
 }
 
@@ -156,11 +174,20 @@ fn huge() -> Alert {
         let held_for = if number % 3 == 2 { HeldFor::Nobody } else { HeldFor::Jobs(jobs.collect()) };
         Blocker { deployment: Some(hostile(number, 128)), ..blocker(number, 2000, held_for) }
     });
+    let refused = |number: usize| {
+        let told = job(&hostile(number, 256), u32::MAX, 2000, None);
+        // Those that any text may tell have more.
+        let jobs = if number % 5000 < 200 { vec![labelled(told, labels[number % 10].clone()); 10] } else { vec![told] };
+        // Those without protection come first: each kind is about 5000.
+        let protected_until = (number >= 5000).then(|| at(1000));
+        Unmet { task: id(5000 + number), deployment: Some(hostile(number, 128)), since: at(0), protected_until, jobs }
+    };
     let tasks: Vec<TaskId> = (0..5000).map(id).collect();
     let commands = tasks.chunks(10).map(|tasks| release(&cluster, tasks)).collect();
     let mut alert = usual();
     alert.service = service(&name, &cluster);
     alert.incident = format!("{cluster}/{name}/{NEW}/deployment-blocked");
+    alert.diagnosis.unmet = (0..10_000).map(refused).collect();
     alert.diagnosis.blockers = blockers.collect();
     alert.diagnosis.tag_problems = hostile_tags();
     alert.diagnosis.gaps = (0..5000).map(|number| hostile(number, 2000)).collect();
@@ -452,7 +479,7 @@ fn a_subject_is_short_printable_ascii_even_for_the_longest_names() {
     for margin in [-1, -1_000_000] {
         huge.diagnosis.finish = Some(Finish { by_expiry: at(180 - margin), by_jobs: at(180 - margin) });
         huge.diagnosis.movement = Movement::TaskSet { id: NEW.to_owned(), begun_at: at(0) };
-        for (kind, event) in AlertKind::ALL.into_iter().flat_map(|kind| EVENTS.map(|event| (kind, event))) {
+        for (kind, event) in kinds().flat_map(|kind| EVENTS.map(|event| (kind, event))) {
             (huge.kind, huge.event) = (kind, event);
             let subject = mail::subject(&huge);
             assert!(subject.len() <= mail::SUBJECT_CHARS_MAX, "{subject}");
@@ -580,8 +607,10 @@ fn json_of(word: impl serde::Serialize) -> Value {
 #[test]
 fn alerts_and_answers_mean_the_same_by_the_same_words() {
     let (alert, answers) = (schema("alert.schema.json"), schema("answers.schema.json"));
+    let of_service = &alert["$defs"]["ofService"]["properties"];
     for shared in [
         "movement",
+        "unmetTask",
         "job",
         "finish",
         "deadline",
@@ -597,10 +626,11 @@ fn alerts_and_answers_mean_the_same_by_the_same_words() {
     ] {
         assert_eq!(alert["$defs"][shared], answers["$defs"][shared], "{shared}");
     }
-    assert_eq!(alert["properties"]["blockers"]["maxItems"], machine::BLOCKERS_MAX);
-    assert_eq!(alert["properties"]["gaps"]["maxItems"], machine::GAPS_MAX);
-    assert_eq!(alert["properties"]["tagProblems"]["maxItems"], machine::TAG_PROBLEMS_MAX);
-    assert_eq!(alert["properties"]["kind"]["enum"], answers["$defs"]["incident"]["properties"]["kind"]["enum"]);
+    assert_eq!(of_service["blockers"]["maxItems"], machine::BLOCKERS_MAX);
+    assert_eq!(of_service["gaps"]["maxItems"], machine::GAPS_MAX);
+    assert_eq!(of_service["tagProblems"]["maxItems"], machine::TAG_PROBLEMS_MAX);
+    assert_eq!(of_service["unmet"]["maxItems"], machine::UNMET_MAX);
+    assert_eq!(of_service["kind"]["enum"], answers["$defs"]["incident"]["properties"]["kind"]["enum"]);
     assert!(alert["description"].as_str().unwrap().contains(&format!("{} bytes", machine::ESCAPED_BYTES_MAX)));
 }
 
@@ -628,7 +658,7 @@ fn is_taken_by_sqs(c: char) -> bool {
 
 /// The message as SNS reads it: an object of texts, within the limit with room for attributes.
 fn published_well(alert: &Alert) {
-    let message = published::message(alert);
+    let message = published::message(&Message::of(alert));
     assert!(message.len() <= published::MESSAGE_BYTES_MAX - 4096, "{}", message.len());
     assert!(message.chars().all(is_taken_by_sqs) && machine::message(alert).chars().all(is_taken_by_sqs));
     let texts = json(&message);
@@ -651,6 +681,8 @@ fn what_is_published_fits_and_each_protocol_gets_its_own() {
 fn what_is_published_fits_whatever_the_ids_consist_of() {
     let mut alert = huge();
     alert.diagnosis.blockers.truncate(600);
+    // Some of either kind.
+    alert.diagnosis.unmet.drain(200..9800);
     for unit in ["\u{0}", "\u{1b}", "\"", "\\", "\u{e0041}", "😀", "`", "\n", "é", "\u{10ffff}", "\u{ffff}"] {
         for blocker in &mut alert.diagnosis.blockers {
             blocker.deployment = Some(unit.repeat(256));
@@ -662,8 +694,15 @@ fn what_is_published_fits_whatever_the_ids_consist_of() {
                 }
             }
         }
+        for unmet in &mut alert.diagnosis.unmet {
+            unmet.deployment = Some(unit.repeat(256));
+            for job in &mut unmet.jobs {
+                job.key.job_id = unit.repeat(256);
+                job.labels = (0..8).map(|number| (format!("{number}{}", unit.repeat(63)), unit.repeat(128))).collect();
+            }
+        }
         alert.diagnosis.gaps.iter_mut().for_each(|gap| *gap = unit.repeat(5000));
         alert.diagnosis.tag_problems.iter_mut().for_each(|problem| problem.value = unit.repeat(256));
-        published_well(&alert);
+        each_of([AlertKind::DeploymentBlocked, AlertKind::ProtectionRefused], &mut alert, published_well);
     }
 }

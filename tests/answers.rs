@@ -44,7 +44,7 @@ const DOCUMENTED: &str = "
     status of nowhere";
 
 /// What the stories of tests/scenarios do not show.
-const SITUATIONS: [(&str, &str); 10] = [
+const SITUATIONS: [(&str, &str); 11] = [
     ("steady, and protected", "job j-1 starts on a for 60m\nprotect b for 90m\nstatus of web"),
     ("nothing protected holds it up", "deploy web\nstatus of web\npreflight of web"),
     (
@@ -103,6 +103,17 @@ const SITUATIONS: [(&str, &str); 10] = [
     (
         "a scale-in that has only to stop what is free",
         "service web desired 3\njob j-1 starts on a for 60m\nscale web to 1\nstatus of web",
+    ),
+    (
+        "protection is refused",
+        "needs refusal=blocked renewal=refused
+         service web desired 1
+         job j-1 starts on a for 60m
+         deploy web
+         advance 10m
+         job j-2 starts on b for 30m expected 20m
+         job j-1 beats for 90m
+         status of web",
     ),
     ("a service that is deleted", "job j-1 starts on a for 60m\ndelete web\nstatus of web\npreflight of web"),
     (
@@ -240,11 +251,16 @@ fn answer_without_a_ledger() -> Value {
     serde_json::to_value(Answer::Status { services, failed: Vec::new(), more: false }).unwrap()
 }
 
+/// What can be wrong with a service; an interrupted job is no incident of its service.
+fn incident_kinds() -> impl Iterator<Item = AlertKind> {
+    AlertKind::ALL.into_iter().filter(|kind| *kind != AlertKind::JobInterrupted)
+}
+
 /// The answer to `status` of a service with incidents of every kind, open and over, told and untold.
 fn answer_with_incidents() -> Value {
     let at = |minute: i64| Timestamp::from_second(1_790_000_000 + minute * 60).unwrap();
     let mut entry = ServiceEntry::default();
-    for (minute, kind) in (0..).zip(AlertKind::ALL) {
+    for (minute, kind) in (0..).zip(incident_kinds()) {
         let untold = Untold { event: AlertEvent::Opened, claimed_until: None, failures: 1 };
         let incident = Incident {
             kind,
@@ -429,7 +445,9 @@ fn an_answer_without_a_member_is_refused() {
             members.remove(member).unwrap();
             // Where there are gaps they may be among them.
             let incidents_unread = member == "incidents" && answer["status"]["services"][0]["gaps"] != json!([]);
-            let may_be_absent = optional.contains(&member) || incidents_unread;
+            // A refused task may have no protection at all.
+            let unprotected = member == "protectedUntil" && at.contains("/unmet/");
+            let may_be_absent = optional.contains(&member) || incidents_unread || unprotected;
             assert_eq!(validator.is_valid(&altered), may_be_absent, "{name}: without {place}\n{answer:#}");
             left_out.insert(member.to_owned());
         }
@@ -520,6 +538,17 @@ fn a_tag_that_counts_for_nothing_is_told_and_the_deadline_is_another() {
 }
 
 #[test]
+fn what_ecs_refused_is_told_with_its_jobs_and_with_what_is_left_of_its_protection() {
+    let answers = answers_of("refused", SITUATIONS.iter().find(|(name, _)| name.ends_with("refused")).unwrap().1);
+    let told = &answers[0]["status"]["services"][0];
+    let [renewed, new] = told["unmet"].as_array().unwrap().as_slice() else { panic!("{told:#}") };
+    assert_eq!((&renewed["jobs"][0]["jobId"], &new["jobs"][0]["jobId"]), (&json!("j-1"), &json!("j-2")));
+    assert_eq!(renewed["protectedUntil"], told["blockers"][0]["protectedUntil"]);
+    assert!(new.get("protectedUntil").is_none() && new["jobs"][0]["expectedUntil"].is_string(), "{new}");
+    assert!(told.get("unmetLeftOut").is_none());
+}
+
+#[test]
 fn incidents_are_told_from_when_they_open_until_after_they_are_over() {
     let story = "job j-1 starts on a for 60m
         deploy web
@@ -551,7 +580,7 @@ fn open_incidents_come_first_and_what_nobody_was_told_is_not_said_to_be_told() {
     let answer = answer_with_incidents();
     let incidents = answer["status"]["services"][0]["incidents"].as_array().unwrap();
     let kinds: Vec<&str> = incidents.iter().map(|incident| incident["kind"].as_str().unwrap()).collect();
-    let all = AlertKind::ALL.map(AlertKind::as_str);
+    let all: Vec<&str> = incident_kinds().map(AlertKind::as_str).collect();
     assert_eq!(kinds, all, "the longest open first, then what is over");
     let told: Vec<bool> = incidents.iter().map(|incident| incident.get("toldAt").is_some()).collect();
     assert_eq!(told, [true, false, true, true, true, true]);
@@ -692,6 +721,7 @@ fn the_page_explains_every_member() {
         "failedService",
         "movement",
         "protectedTask",
+        "unmetTask",
         "job",
         "finish",
         "deadline",

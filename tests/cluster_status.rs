@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
+use ecs_sim::no_services::NoAutoscaling;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -119,6 +120,8 @@ impl Ecs for FakeEcs {
     }
 }
 
+ecs_sim::updates_no_services!(FakeEcs);
+
 impl ServiceReads for FakeEcs {
     async fn describe_service(&self, service: &ServiceArn) -> Result<Option<Service>, EcsError> {
         let looks = self.looks.fetch_add(1, Ordering::SeqCst) + 1;
@@ -151,10 +154,12 @@ impl ServiceReads for FakeEcs {
     async fn describe_tasks(&self, _: &ClusterArn, tasks: &[TaskId]) -> Result<Vec<TaskDescription>, EcsError> {
         let described = |id: &TaskId| TaskDescription {
             id: id.clone(),
+            service: None,
             started_by: Some(OLD.to_owned()),
             desired_status: "RUNNING".to_owned(),
             last_status: "RUNNING".to_owned(),
             started_at: None,
+            stop: taskhold::ecs::StopCause::default(),
         };
         Ok(tasks.iter().map(described).collect())
     }
@@ -194,6 +199,7 @@ fn deploying(arn: &ServiceArn) -> Service {
         pending_count: 0,
         controller: DeploymentController::Ecs,
         strategy: DeploymentStrategy::Rolling,
+        old_tasks_kept: jiff::SignedDuration::ZERO,
         minimum_healthy_percent: 100,
         maximum_percent: 200,
         deployments: vec![
@@ -257,9 +263,11 @@ struct Fake;
 
 impl Parts for Fake {
     type Ecs = FakeEcs;
+    type Autoscaling = NoAutoscaling;
     type Ledger = FakeLedger;
     type Parking = Infallible;
     type FollowUps = Infallible;
+    type Interrupted = Infallible;
     type Alerts = LogOnly;
     type Clock = Hand;
 }
@@ -276,9 +284,11 @@ fn function(services: impl IntoIterator<Item = (String, Reads)>) -> Handler<Fake
     };
     Handler {
         ecs,
+        autoscaling: NoAutoscaling,
         ledger: FakeLedger { kept: InMemoryLedger::new(clock.clone()), unreadable: Vec::new() },
         parking: None,
         follow_ups: None,
+        interrupted: None,
         alerts: LogOnly,
         clock,
         config: Config::from_variables([("TASKHOLD_CLUSTERS".to_owned(), CLUSTER.to_owned())]).unwrap(),

@@ -1,13 +1,23 @@
 //! What every ledger promises: one body for each promise, run on each implementation.
 //!
-//! An implementation is one line at the end of this file.
+//! An implementation is one line at the end of this file. Those that need an emulator run with `make test-e2e`.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
+
+#[path = "conformance/dynamodb.rs"]
+mod dynamodb;
+#[path = "template/stack.rs"]
+#[allow(dead_code, reason = "of the stack only the table is looked at here")]
+mod stack;
+#[path = "e2e/table.rs"]
+mod table;
 
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
+use std::fs;
 use std::future::Future;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::time::Duration;
@@ -16,6 +26,11 @@ use taskhold::ecs::{ClusterArn, Task};
 use taskhold::ledger::{
     self, InMemoryLedger, Job, JobKey, Ledger, LedgerError, LedgerPages, Stored, TaskEntry, Versioned,
 };
+
+fn read(relative: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(relative);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
 
 /// A clock that is set.
 #[derive(Clone, Debug)]
@@ -46,6 +61,13 @@ impl Clock for SetClock {
     }
 }
 
+/// What a promise is tried with.
+struct Stage {
+    clock: SetClock,
+    /// So many entries of others make an implementation forget what it may, if it forgets by their number.
+    crowd: u32,
+}
+
 fn task(number: u32) -> Task {
     let cluster: ClusterArn = "arn:aws:ecs:eu-west-1:111122223333:cluster/video".parse().unwrap();
     Task { cluster: Arc::new(cluster), id: format!("{number:032x}").parse().unwrap() }
@@ -54,6 +76,14 @@ fn task(number: u32) -> Task {
 fn with_job(mut entry: TaskEntry, job_id: &str) -> TaskEntry {
     let job = Job { heard_at: Some(SetClock::new().now()), ..Job::default() };
     entry.merge_job(&JobKey { job_id: job_id.to_owned(), attempt: 1 }, &job);
+    entry
+}
+
+/// With a job that has finished.
+fn closed() -> TaskEntry {
+    let mut entry = TaskEntry::default();
+    let job = Job { finished_at: Some(SetClock::new().now()), ..Job::default() };
+    entry.merge_job(&JobKey { job_id: "finished".to_owned(), attempt: 1 }, &job);
     entry
 }
 
@@ -123,16 +153,32 @@ impl<L: Ledger> Ledger for Rival<L> {
     }
 }
 
+/// Everything that is on the pages.
+async fn listed<L: LedgerPages>(ledger: &L) -> BTreeMap<Task, Versioned> {
+    let mut listed = BTreeMap::new();
+    let mut token = None;
+    loop {
+        let page = ledger.page(token.as_deref()).await.unwrap();
+        for (task, versioned) in page.items {
+            assert_eq!(listed.insert(task.clone(), versioned), None, "{task} came twice");
+        }
+        token = page.next_token;
+        if token.is_none() {
+            return listed;
+        }
+    }
+}
+
 mod promises {
     use super::*;
 
-    pub(super) async fn an_entry_that_was_never_stored_is_empty_and_of_version_zero<L: Ledger>(ledger: L, _: SetClock) {
+    pub(super) async fn an_entry_that_was_never_stored_is_empty_and_of_version_zero<L: Ledger>(ledger: L, _: Stage) {
         assert_eq!(ledger.load(&task(1)).await.unwrap(), Versioned { entry: TaskEntry::default(), version: 0 });
     }
 
     pub(super) async fn what_was_stored_is_loaded_and_other_tasks_stay_as_they_were<L: Ledger>(
         ledger: L,
-        clock: SetClock,
+        Stage { clock, .. }: Stage,
     ) {
         let stored = store(&ledger, &Versioned::default(), ("a", clock.after(60))).await;
         let loaded = ledger.load(&task(1)).await.unwrap();
@@ -141,7 +187,7 @@ mod promises {
         assert_eq!(ledger.load(&task(2)).await.unwrap(), Versioned::default());
     }
 
-    pub(super) async fn every_store_makes_a_greater_version<L: Ledger>(ledger: L, clock: SetClock) {
+    pub(super) async fn every_store_makes_a_greater_version<L: Ledger>(ledger: L, Stage { clock, .. }: Stage) {
         let mut version = 0;
         for number in 0..20 {
             let before = ledger.load(&task(1)).await.unwrap();
@@ -154,7 +200,7 @@ mod promises {
         }
     }
 
-    pub(super) async fn a_store_upon_another_version_changes_nothing<L: Ledger>(ledger: L, clock: SetClock) {
+    pub(super) async fn a_store_upon_another_version_changes_nothing<L: Ledger>(ledger: L, Stage { clock, .. }: Stage) {
         let keep_until = clock.after(60);
         let early = Versioned::default();
         store(&ledger, &early, ("a", keep_until)).await;
@@ -168,7 +214,7 @@ mod promises {
         assert_eq!(jobs_of(&loaded), ["a"]);
     }
 
-    pub(super) async fn of_two_who_store_upon_one_version_one_wins<L: Ledger>(ledger: L, clock: SetClock) {
+    pub(super) async fn of_two_who_store_upon_one_version_one_wins<L: Ledger>(ledger: L, Stage { clock, .. }: Stage) {
         let ledger = Interleaved(ledger);
         let keep_until = clock.after(60);
         for round in 0..20 {
@@ -189,20 +235,20 @@ mod promises {
 
     pub(super) async fn an_entry_whose_time_has_not_passed_is_there_whatever_else_is_stored<L: Ledger>(
         ledger: L,
-        clock: SetClock,
+        Stage { clock, crowd }: Stage,
     ) {
         store(&ledger, &Versioned::default(), ("kept", clock.after(61))).await;
-        for number in 2..5_002 {
+        for number in 2..2 + crowd {
             // Most have passed at once, so that whatever sweeps has something to sweep.
             let keep_until = clock.after(if number % 10 == 0 { 60 } else { 0 });
             let entry = with_job(TaskEntry::default(), "other");
             ledger.store(&task(number), &Versioned { entry, version: 0 }, keep_until).await.unwrap();
         }
-        for number in (10..5_002).step_by(10) {
+        for number in (10..2 + crowd).step_by(10) {
             assert_eq!(jobs_of(&ledger.load(&task(number)).await.unwrap()), ["other"]);
         }
         clock.advance(SignedDuration::from_mins(60));
-        for number in 10_000..15_000 {
+        for number in 10_000..10_000 + crowd {
             let entry = with_job(TaskEntry::default(), "other");
             ledger.store(&task(number), &Versioned { entry, version: 0 }, clock.after(1)).await.unwrap();
         }
@@ -211,12 +257,12 @@ mod promises {
 
     pub(super) async fn an_entry_whose_time_has_passed_is_there_as_it_was_or_is_as_if_never_stored<L: Ledger>(
         ledger: L,
-        clock: SetClock,
+        Stage { clock, crowd }: Stage,
     ) {
         store(&ledger, &Versioned::default(), ("passed", clock.after(1))).await;
         let before = ledger.load(&task(1)).await.unwrap();
         clock.advance(SignedDuration::from_mins(2));
-        for number in 2..5_002 {
+        for number in 2..2 + crowd {
             let entry = with_job(TaskEntry::default(), "other");
             ledger.store(&task(number), &Versioned { entry, version: 0 }, clock.after(60)).await.unwrap();
         }
@@ -228,12 +274,12 @@ mod promises {
 
     pub(super) async fn a_version_does_not_come_again_after_its_entry_was_forgotten<L: Ledger>(
         ledger: L,
-        clock: SetClock,
+        Stage { clock, crowd }: Stage,
     ) {
         store(&ledger, &Versioned::default(), ("a", clock.after(1))).await;
         let loaded_before = ledger.load(&task(1)).await.unwrap();
         clock.advance(SignedDuration::from_mins(2));
-        for number in 2..5_002 {
+        for number in 2..2 + crowd {
             let entry = with_job(TaskEntry::default(), "other");
             ledger.store(&task(number), &Versioned { entry, version: 0 }, clock.after(60)).await.unwrap();
         }
@@ -245,12 +291,12 @@ mod promises {
         assert!(jobs_of(&ledger.load(&task(1)).await.unwrap()).ends_with(&["b", "c", "d"]));
     }
 
-    pub(super) async fn a_later_end_given_by_a_later_store_counts<L: Ledger>(ledger: L, clock: SetClock) {
+    pub(super) async fn a_later_end_given_by_a_later_store_counts<L: Ledger>(ledger: L, Stage { clock, crowd }: Stage) {
         store(&ledger, &Versioned::default(), ("a", clock.after(1))).await;
         let before = ledger.load(&task(1)).await.unwrap();
         store(&ledger, &before, ("b", clock.after(60))).await;
         clock.advance(SignedDuration::from_mins(2));
-        for number in 2..5_002 {
+        for number in 2..2 + crowd {
             let entry = with_job(TaskEntry::default(), "other");
             ledger.store(&task(number), &Versioned { entry, version: 0 }, clock.now()).await.unwrap();
         }
@@ -259,7 +305,7 @@ mod promises {
 
     pub(super) async fn an_update_that_was_overtaken_is_made_again_upon_what_the_other_stored<L: Ledger>(
         ledger: L,
-        clock: SetClock,
+        Stage { clock, .. }: Stage,
     ) {
         let rival = Rival::new(ledger, clock, 3);
         let updated = rival.add("mine").await.unwrap();
@@ -268,7 +314,10 @@ mod promises {
         assert_eq!(rival.stores.load(Ordering::SeqCst), 4);
     }
 
-    pub(super) async fn an_update_that_is_always_overtaken_ends_and_says_so<L: Ledger>(ledger: L, clock: SetClock) {
+    pub(super) async fn an_update_that_is_always_overtaken_ends_and_says_so<L: Ledger>(
+        ledger: L,
+        Stage { clock, .. }: Stage,
+    ) {
         let rival = Rival::new(ledger, clock, u32::MAX);
         let contended = rival.add("mine").await.unwrap_err();
         let tried = rival.stores.load(Ordering::SeqCst);
@@ -279,7 +328,7 @@ mod promises {
 
     pub(super) async fn an_update_that_is_overtaken_one_time_less_than_the_bound_gets_through<L: Ledger>(
         ledger: L,
-        clock: SetClock,
+        Stage { clock, .. }: Stage,
     ) {
         let always = Rival::new(ledger, clock.clone(), u32::MAX);
         always.add("mine").await.unwrap_err();
@@ -288,7 +337,7 @@ mod promises {
         assert!(jobs_of(&rival.add("mine").await.unwrap()).contains(&"mine"));
     }
 
-    pub(super) async fn an_update_that_changes_nothing_is_not_stored<L: Ledger>(ledger: L, clock: SetClock) {
+    pub(super) async fn an_update_that_changes_nothing_is_not_stored<L: Ledger>(ledger: L, Stage { clock, .. }: Stage) {
         let rival = Rival::new(ledger, clock, 0);
         let absent = rival.load(&task(1)).await.unwrap();
         let (result, versioned) =
@@ -301,7 +350,7 @@ mod promises {
 
     pub(super) async fn an_update_upon_a_known_version_that_is_no_longer_there_reads_anew<L: Ledger>(
         ledger: L,
-        clock: SetClock,
+        Stage { clock, .. }: Stage,
     ) {
         let rival = Rival::new(ledger, clock, 0);
         let known = rival.add("a").await.unwrap();
@@ -314,7 +363,10 @@ mod promises {
         assert_eq!(jobs_of(&updated), ["a", "b", "c"]);
     }
 
-    pub(super) async fn many_who_update_one_entry_at_once_lose_nothing<L: Ledger>(ledger: L, clock: SetClock) {
+    pub(super) async fn many_who_update_one_entry_at_once_lose_nothing<L: Ledger>(
+        ledger: L,
+        Stage { clock, .. }: Stage,
+    ) {
         let rival = Rival::new(Interleaved(ledger), clock, 0);
         let names: Vec<String> = (0..50).map(|number| format!("{number:02}")).collect();
         let contended = AtomicU32::new(0);
@@ -330,37 +382,55 @@ mod promises {
         assert!(contended.load(Ordering::SeqCst) > 0, "nobody was contended");
     }
 
-    pub(super) async fn what_is_kept_is_on_one_of_the_pages_as_it_was_stored<L: LedgerPages>(
+    pub(super) async fn what_is_open_is_on_one_of_the_pages_as_it_was_stored<L: LedgerPages>(
         ledger: L,
-        clock: SetClock,
+        Stage { clock, crowd }: Stage,
     ) {
         let mut expected = BTreeMap::new();
-        for number in 1..=2500 {
+        for number in 1..=crowd / 2 {
             let versioned = Versioned { entry: with_job(TaskEntry::default(), &number.to_string()), version: 0 };
             let stored = ledger.store(&task(number), &versioned, clock.after(60)).await.unwrap();
             let Stored::As(version) = stored else { panic!("nobody else is here") };
             expected.insert(task(number), Versioned { version, ..versioned });
         }
-        let mut listed = BTreeMap::new();
-        let mut token = None;
-        loop {
-            let page = ledger.page(token.as_deref()).await.unwrap();
-            for (task, versioned) in page.items {
-                assert_eq!(listed.insert(task.clone(), versioned), None, "{task} came twice");
-            }
-            token = page.next_token;
-            if token.is_none() {
-                break;
-            }
-        }
+        let listed = listed(&ledger).await;
         assert_eq!(listed, expected);
+    }
+
+    pub(super) async fn what_is_closed_is_on_no_page_until_it_is_open_again<L: LedgerPages>(
+        ledger: L,
+        Stage { clock, .. }: Stage,
+    ) {
+        let mut before = Versioned::default();
+        for entry in [closed(), with_job(closed(), "next"), closed()] {
+            let is_open = entry.is_open();
+            let Stored::As(version) =
+                ledger.store(&task(1), &Versioned { entry: entry.clone(), ..before }, clock.after(60)).await.unwrap()
+            else {
+                panic!("nobody else is here")
+            };
+            before = Versioned { entry, version };
+            let expected = is_open.then(|| (task(1), before.clone()));
+            assert_eq!(listed(&ledger).await, expected.into_iter().collect());
+        }
+    }
+
+    pub(super) async fn what_is_open_and_whose_time_has_passed_is_on_no_page<L: LedgerPages>(
+        ledger: L,
+        Stage { clock, .. }: Stage,
+    ) {
+        store(&ledger, &Versioned::default(), ("passed", clock.after(1))).await;
+        assert_eq!(listed(&ledger).await.len(), 1);
+        // Clocks differ, so an implementation may take its time.
+        clock.advance(SignedDuration::from_hours(2));
+        assert_eq!(listed(&ledger).await.len(), 0);
     }
 }
 
 /// Makes a test of each promise, for the ledger that the function makes.
 macro_rules! conforms {
-    ($implementation:ident, $new:expr) => {
-        conforms! { $implementation, $new,
+    ($(#[$attribute:meta])* $implementation:ident, crowd = $crowd:literal, $new:expr) => {
+        conforms! { $(#[$attribute])* $implementation, $crowd, $new,
             an_entry_that_was_never_stored_is_empty_and_of_version_zero
             what_was_stored_is_loaded_and_other_tasks_stay_as_they_were
             every_store_makes_a_greater_version
@@ -376,21 +446,43 @@ macro_rules! conforms {
             an_update_that_changes_nothing_is_not_stored
             an_update_upon_a_known_version_that_is_no_longer_there_reads_anew
             many_who_update_one_entry_at_once_lose_nothing
-            what_is_kept_is_on_one_of_the_pages_as_it_was_stored
+            what_is_open_is_on_one_of_the_pages_as_it_was_stored
+            what_is_closed_is_on_no_page_until_it_is_open_again
+            what_is_open_and_whose_time_has_passed_is_on_no_page
         }
     };
-    ($implementation:ident, $new:expr, $($promise:ident)*) => {
+    ($(#[$attribute:meta])* $implementation:ident, $crowd:literal, $new:expr, $($promise:ident)*) => {
+        conforms! { @each [$(#[$attribute])*] $implementation, $crowd, $new, $($promise)* }
+    };
+    (@each $attributes:tt $implementation:ident, $crowd:literal, $new:expr, $($promise:ident)*) => {
         mod $implementation {
             use super::*;
-            $(
-                #[tokio::test]
-                async fn $promise() {
-                    let clock = SetClock::new();
-                    super::promises::$promise($new(clock.clone()).await, clock).await;
-                }
-            )*
+            $(conforms! { @one $attributes $crowd, $new, $promise })*
+        }
+    };
+    (@one [$(#[$attribute:meta])*] $crowd:literal, $new:expr, $promise:ident) => {
+        #[tokio::test]
+        $(#[$attribute])*
+        async fn $promise() {
+            let clock = SetClock::new();
+            let ledger = ($new)(clock.clone()).await;
+            super::promises::$promise(ledger, Stage { clock, crowd: $crowd }).await;
         }
     };
 }
 
-conforms!(in_memory, async |clock| InMemoryLedger::new(clock));
+conforms!(in_memory, crowd = 5_000, async |clock| InMemoryLedger::new(clock));
+
+conforms!(
+    #[ignore = "needs an emulator: make test-e2e"]
+    in_dynamodb,
+    crowd = 100,
+    dynamodb::ledger
+);
+
+conforms!(
+    #[ignore = "needs an emulator: make test-e2e"]
+    in_dynamodb_that_deletes_at_once,
+    crowd = 100,
+    dynamodb::forgetful_ledger
+);

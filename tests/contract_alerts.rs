@@ -11,15 +11,15 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, Mutex};
-use taskhold::alert::{Alert, AlertEvent, AlertKind, AlertSink, machine, mail, published};
+use taskhold::alert::{Alert, AlertEvent, AlertKind, AlertSink, Message, machine, mail, published};
 use taskhold::aws::{self, AwsAlertSink};
 use taskhold::decide::Diagnosis;
 use taskhold::decide::diagnose::{
     Arithmetic, Blocker, Deadline, DeadlineSource, Finish, HeldFor, Movement, Standing, WayOut,
 };
-use taskhold::ecs::{ClusterArn, ServiceArn};
-use taskhold::ledger::JobKey;
+use taskhold::ecs::{ClusterArn, ServiceArn, Task};
 use taskhold::ledger::job::Labels;
+use taskhold::ledger::{Interruption, JobKey, StopStage};
 use taskhold::observe::{ObservedJob, TASKS_OBSERVED_MAX};
 
 const NOW_MS: i64 = 1_790_000_000_000;
@@ -128,7 +128,7 @@ impl Simulated {
     }
 
     async fn send(&self, to: To, alert: &Alert) -> Result<(), String> {
-        sink(&self.server.endpoint(), to).await.send(alert).await
+        sink(&self.server.endpoint(), to).await.send(&Message::of(alert)).await
     }
 
     fn publications(&self) -> Vec<Publication> {
@@ -163,7 +163,7 @@ impl Canned {
     }
 
     async fn send(&self, to: To) -> Result<(), String> {
-        sink(&self.server.endpoint(), to).await.send(&alert()).await
+        sink(&self.server.endpoint(), to).await.send(&Message::of(&alert())).await
     }
 
     /// The operations that were called, in the order of the services' names.
@@ -198,7 +198,7 @@ async fn a_publication_names_topic_subject_texts_and_attributes_and_nothing_else
         "TopicArn": TOPIC,
         "Subject": mail::subject(&alert()),
         "MessageStructure": "json",
-        "Message": published::message(&alert()),
+        "Message": published::message(&Message::of(&alert())),
         "MessageAttributes": attributes(),
     });
     assert_eq!((call.service, call.operation.as_str(), &call.body), (Service::Sns, "Publish", &expected));
@@ -265,6 +265,31 @@ async fn kinds_and_events_are_told_apart_by_attributes() {
         vec![attribute("event", event.as_str()), attribute("kind", kind.as_str()), attribute("service", SERVICE)]
     });
     assert_eq!(queued.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn of_a_task_whose_service_is_not_known_there_is_no_attribute_for_it() {
+    let simulated = Simulated::start().await;
+    let task = Task { cluster: service("video", "web").cluster, id: format!("{:032x}", 7).parse().unwrap() };
+    let interruption = Interruption {
+        stage: StopStage::Stopped,
+        at: now(),
+        service: None,
+        jobs: Vec::new(),
+        stop_code: None,
+        stopped_reason: None,
+        exit_codes: Vec::new(),
+        protected_until: None,
+    };
+    let message = Message::of_interruption(&task, &interruption);
+    assert_eq!(sink(&simulated.server.endpoint(), To::Both).await.send(&message).await, Ok(()));
+    let attribute = |name: &str, value: &str| (name.to_owned(), MessageAttribute::string(value));
+    let attributes = vec![attribute("event", "opened"), attribute("kind", "job-interrupted")];
+    assert_eq!(simulated.queued(), [(message.machine.clone(), attributes)]);
+    let publication = simulated.publications().remove(0);
+    let names = publication.input["MessageAttributes"].as_object().unwrap().keys().cloned();
+    assert_eq!(names.collect::<Vec<_>>(), ["event", "kind"]);
+    assert_eq!(publication.subject, Some(message.subject));
 }
 
 /// The longest names that ECS allows, as many tasks as a look takes in, and the longest job ids, of what takes most room.
@@ -341,7 +366,7 @@ async fn a_queue_that_does_not_exist_takes_nothing_and_the_topic_still_does() {
     let endpoint = simulated.server.endpoint();
     let elsewhere = Some(format!("{endpoint}/111122223333/another"));
     let sink = AwsAlertSink::new(&sdk_config(&endpoint).await, Some(TOPIC.to_owned()), elsewhere);
-    let text = sink.send(&alert()).await.unwrap_err();
+    let text = sink.send(&Message::of(&alert())).await.unwrap_err();
     assert!(text.starts_with("the alert queue did not take it: HTTP 400: "), "{text}");
     assert_eq!(simulated.publications().len(), 1);
 }
@@ -349,7 +374,8 @@ async fn a_queue_that_does_not_exist_takes_nothing_and_the_topic_still_does() {
 #[tokio::test]
 async fn where_nobody_listens_nothing_is_taken() {
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
-    let text = sink(&format!("http://127.0.0.1:{port}"), To::Both).await.send(&alert()).await.unwrap_err();
+    let text =
+        sink(&format!("http://127.0.0.1:{port}"), To::Both).await.send(&Message::of(&alert())).await.unwrap_err();
     assert_eq!(text.matches("Connection refused").count(), 2, "{text}");
 }
 
@@ -364,7 +390,7 @@ async fn topic_and_queue_are_told_at_once() {
         let both = [listener.accept().unwrap(), listener.accept().unwrap()];
         drop(both);
     });
-    let text = sink(&endpoint, To::Both).await.send(&alert()).await.unwrap_err();
+    let text = sink(&endpoint, To::Both).await.send(&Message::of(&alert())).await.unwrap_err();
     assert!(!text.contains("timeout") && !text.contains("timed out"), "{text}");
     assert_eq!(text.matches("did not take it").count(), 2, "{text}");
 }

@@ -217,6 +217,7 @@ async fn a_rolling_service_is_read_member_by_member() {
         pending_count: 1,
         controller: DeploymentController::Ecs,
         strategy: DeploymentStrategy::Rolling,
+        old_tasks_kept: jiff::SignedDuration::ZERO,
         minimum_healthy_percent: 50,
         maximum_percent: 150,
         deployments: vec![
@@ -281,6 +282,7 @@ async fn members_that_are_missing_take_ecs_s_defaults_or_none() {
         pending_count: 0,
         controller: DeploymentController::Ecs,
         strategy: DeploymentStrategy::Rolling,
+        old_tasks_kept: jiff::SignedDuration::ZERO,
         minimum_healthy_percent: 100,
         maximum_percent: 200,
         deployments: Vec::new(),
@@ -456,17 +458,21 @@ async fn tasks_are_described_by_cluster_and_id() {
     let expected = [
         TaskDescription {
             id: A.parse().unwrap(),
+            service: Some("web".to_owned()),
             started_by: Some("ecs-svc/2222222222222222222".to_owned()),
             last_status: "RUNNING".to_owned(),
             desired_status: "RUNNING".to_owned(),
             started_at: Some(at(1_790_000_040_250)),
+            stop: taskhold::ecs::StopCause::default(),
         },
         TaskDescription {
             id: B.parse().unwrap(),
+            service: None,
             started_by: None,
             last_status: String::new(),
             desired_status: String::new(),
             started_at: None,
+            stop: taskhold::ecs::StopCause::default(),
         },
     ];
     assert_eq!(described, expected);
@@ -569,7 +575,7 @@ async fn every_exception_of_every_read_is_the_error_of_its_code_and_is_not_tried
         ("AccessDeniedException", 400, EcsError::AccessDenied(told("AccessDeniedException"))),
         ("ClientException", 400, EcsError::Rejected(told("ClientException"))),
         ("ClusterNotFoundException", 400, EcsError::ClusterNotFound("because of x".to_owned())),
-        ("ServiceNotFoundException", 400, EcsError::Server(told("ServiceNotFoundException"))),
+        ("ServiceNotFoundException", 400, EcsError::NotFound("because of x".to_owned())),
         ("InvalidParameterException", 400, EcsError::Rejected(told("InvalidParameterException"))),
         ("ResourceNotFoundException", 400, EcsError::NotFound("because of x".to_owned())),
         ("ServerException", 500, EcsError::Server(told("ServerException"))),

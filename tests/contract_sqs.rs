@@ -1,4 +1,5 @@
-//! The parking queue's adapter before the simulated SQS and before canned answers: what it sends, and what it believes.
+//! The adapter of the queues for parked messages and for interrupted jobs, before the simulated SQS and before canned answers:
+//! what it sends, and what it believes.
 //!
 //! Neither this SDK nor the adapter compares the MD5 digests of an answer; that the simulated SQS digests as the real one
 //! does is for its own tests.
@@ -12,7 +13,8 @@ use ecs_sim::queue::{MessageAttribute, QueueOrigin, QueueSettings, Queues};
 use serde_json::{Value, json};
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, Mutex};
-use taskhold::aws::{self, AwsParkingQueue};
+use taskhold::aws::{self, AwsQueue};
+use taskhold::interrupted::InterruptedJobs;
 use taskhold::park::{
     BODY_BYTES_ATTRIBUTE, MESSAGE_BYTES_MAX, MESSAGE_ID_ATTRIBUTE, MESSAGES_PER_SEND_MAX, ParkedMessage, ParkingQueue,
     REASON_ATTRIBUTE, SOURCE_ATTRIBUTE,
@@ -26,13 +28,13 @@ fn parked(body: &str) -> ParkedMessage {
     ParkedMessage::new(body, "`jobId` is missing", "827137ab-8e43-4a17-af32-39b36c047d92", SOURCE)
 }
 
-async fn parking_queue(endpoint: &str, queue: &str) -> AwsParkingQueue {
+async fn queue_at(endpoint: &str, queue: &str) -> AwsQueue {
     let loader = aws_config::defaults(BehaviorVersion::latest())
         .endpoint_url(endpoint)
         .region(Region::new("eu-west-1"))
         .credentials_provider(Credentials::new("AROAEXAMPLE:taskhold", "secret", None, None, "test"));
     let config = aws::with_own_settings(loader).load().await;
-    AwsParkingQueue::new(&config, format!("{endpoint}/111122223333/{queue}"))
+    AwsQueue::new(&config, format!("{endpoint}/111122223333/{queue}"))
 }
 
 type NoEcs = fn(i64, &str, &Value) -> Answer;
@@ -54,7 +56,11 @@ impl Simulated {
     }
 
     async fn park(&self, messages: &[ParkedMessage]) -> Vec<Result<(), String>> {
-        parking_queue(&self.server.endpoint(), QUEUE).await.park(messages).await
+        queue_at(&self.server.endpoint(), QUEUE).await.park(messages).await
+    }
+
+    async fn hand_on(&self, bodies: &[String]) -> Vec<Result<(), String>> {
+        queue_at(&self.server.endpoint(), QUEUE).await.send(bodies).await
     }
 
     /// The bodies and attributes in the queue.
@@ -66,7 +72,7 @@ impl Simulated {
 }
 
 /// The adapter before an SQS that gives every call this answer, and the calls.
-async fn canned(answer: Answer) -> (AwsParkingQueue, Arc<Mutex<Vec<Call>>>, Server) {
+async fn canned(answer: Answer) -> (AwsQueue, Arc<Mutex<Vec<Call>>>, Server) {
     let calls = Arc::new(Mutex::new(Vec::new()));
     let captured = Arc::clone(&calls);
     let backend = move |call: Call| {
@@ -74,7 +80,7 @@ async fn canned(answer: Answer) -> (AwsParkingQueue, Arc<Mutex<Vec<Call>>>, Serv
         answer.clone()
     };
     let server = Server::start(Arc::new(Mutex::new(backend)), ServerOptions::default()).await.unwrap();
-    (parking_queue(&server.endpoint(), QUEUE).await, calls, server)
+    (queue_at(&server.endpoint(), QUEUE).await, calls, server)
 }
 
 fn successful(id: &str) -> Value {
@@ -216,7 +222,7 @@ async fn a_send_that_fails_as_a_whole_keeps_none_of_its_messages_and_is_not_trie
 #[tokio::test]
 async fn a_queue_that_does_not_exist_keeps_nothing() {
     let simulated = Simulated::start().await;
-    let queue = parking_queue(&simulated.server.endpoint(), "another").await;
+    let queue = queue_at(&simulated.server.endpoint(), "another").await;
     let why = queue.park(&[parked("x")]).await.remove(0).unwrap_err();
     assert!(why.contains("HTTP 400") && why.contains("queue"), "{why}");
 }
@@ -224,7 +230,56 @@ async fn a_queue_that_does_not_exist_keeps_nothing() {
 #[tokio::test]
 async fn where_nobody_listens_nothing_is_kept() {
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
-    let queue = parking_queue(&format!("http://127.0.0.1:{port}"), QUEUE).await;
+    let queue = queue_at(&format!("http://127.0.0.1:{port}"), QUEUE).await;
     let why = queue.park(&[parked("x")]).await.remove(0).unwrap_err();
     assert!(why.contains("Connection refused"), "{why}");
+}
+
+#[tokio::test]
+async fn an_interrupted_job_is_a_body_without_attributes() {
+    let (queue, calls, server) = canned(Answer::Output(json!({"Successful": [successful("0")], "Failed": []}))).await;
+    assert_eq!(queue.send(&["{\"a\": 1}".to_owned()]).await, [Ok(())]);
+    let calls = calls.lock().unwrap();
+    let [call] = calls.as_slice() else { panic!("a send is sent exactly once: {calls:?}") };
+    let url = format!("{}/111122223333/{QUEUE}", server.endpoint());
+    let expected = json!({"QueueUrl": url, "Entries": [{"Id": "0", "MessageBody": "{\"a\": 1}"}]});
+    assert_eq!((call.operation.as_str(), &call.body), ("SendMessageBatch", &expected));
+}
+
+#[tokio::test]
+async fn of_no_interrupted_jobs_nothing_is_sent() {
+    let (queue, calls, _server) = canned(Answer::ConnectionLost).await;
+    assert!(queue.send(&[]).await.is_empty());
+    assert!(calls.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn any_number_of_interrupted_jobs_goes_in_batches_and_each_has_its_answer() {
+    let simulated = Simulated::start().await;
+    let mut bodies: Vec<String> = (0..123).map(|at| format!("body {at}")).collect();
+    bodies[17] = "\u{ffff}".to_owned();
+    bodies[42] = "x".repeat(MESSAGE_BYTES_MAX);
+    let kept = simulated.hand_on(&bodies).await;
+    let refused: Vec<usize> = (0..kept.len()).filter(|at| kept[*at].is_err()).collect();
+    assert_eq!((kept.len(), refused), (123, vec![17]), "{:?}", kept[17]);
+    let mut found: Vec<String> = simulated.kept().into_iter().map(|(body, _)| body).collect();
+    bodies.remove(17);
+    found.sort();
+    bodies.sort();
+    assert_eq!(found, bodies);
+}
+
+#[tokio::test]
+async fn a_batch_of_interrupted_jobs_that_is_lost_loses_no_other() {
+    let lost = |call: &Call| call.body["Entries"].to_string().contains("body 13\"");
+    let backend = move |call: Call| {
+        let entries = call.body["Entries"].as_array().unwrap().clone();
+        let kept: Vec<Value> = entries.iter().map(|entry| successful(entry["Id"].as_str().unwrap())).collect();
+        if lost(&call) { Answer::ConnectionLost } else { Answer::Output(json!({"Successful": kept, "Failed": []})) }
+    };
+    let server = Server::start(Arc::new(Mutex::new(backend)), ServerOptions::default()).await.unwrap();
+    let bodies: Vec<String> = (0..30).map(|at| format!("body {at}")).collect();
+    let kept = queue_at(&server.endpoint(), QUEUE).await.send(&bodies).await;
+    let unkept: Vec<usize> = (0..30).filter(|at| kept[*at].is_err()).collect();
+    assert_eq!(unkept, (10..20).collect::<Vec<_>>());
 }

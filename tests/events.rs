@@ -26,11 +26,11 @@ const EXPECTED: [(&str, &[&str]); 29] = [
     ("ecs-service-action-task-placement-failure", &["SERVICE_TASK_PLACEMENT_FAILURE of transcode"]),
     ("ecs-service-action-task-protection", &["TASKSET_SCALE_IN_FAILURE_BY_TASK_PROTECTION of transcode"]),
     ("ecs-task-state-change-running", &["ignored"]),
-    ("ecs-task-state-change-spot-notice", &["ignored"]),
-    ("ecs-task-state-change-spot-stopped", &["stopped 9d61e7f83b2c4a10b6e58c0f7a3d2e91: SpotInterruption"]),
-    ("ecs-task-state-change-stopped", &["stopped 4f0c2a9be1d84763a5c07be214d95f3a: ServiceSchedulerInitiated"]),
+    ("ecs-task-state-change-spot-notice", &["stop of 9d61e7f83b2c4a10b6e58c0f7a3d2e91: TerminationNotice"]),
+    ("ecs-task-state-change-spot-stopped", &["stop of 9d61e7f83b2c4a10b6e58c0f7a3d2e91: SpotInterruption"]),
+    ("ecs-task-state-change-stopped", &["stop of 4f0c2a9be1d84763a5c07be214d95f3a: ServiceSchedulerInitiated"]),
     ("ecs-task-state-change-stopped-other-cluster", &["ignored"]),
-    ("ecs-task-state-change-stopping", &["ignored"]),
+    ("ecs-task-state-change-stopping", &["stop of 4f0c2a9be1d84763a5c07be214d95f3a: ServiceSchedulerInitiated"]),
     ("ecs-unknown-detail-type", &["ignored"]),
     ("lifecycle-hook-post-scale-up", &["unrecognized"]),
     ("scheduled-event", &["ignored"]),
@@ -51,7 +51,7 @@ const EXPECTED: [(&str, &[&str]); 29] = [
             "job.finished of episode-0399 on c87a15d2f4694e0d8b31a6fe95027bd4",
         ],
     ),
-    ("sqs-eventbridge-in-body", &["batch", "stopped 4f0c2a9be1d84763a5c07be214d95f3a: ServiceSchedulerInitiated"]),
+    ("sqs-eventbridge-in-body", &["batch", "stop of 4f0c2a9be1d84763a5c07be214d95f3a: ServiceSchedulerInitiated"]),
     (
         "sqs-fifo-job-messages",
         &[
@@ -69,7 +69,7 @@ const EXPECTED: [(&str, &[&str]); 29] = [
         &[
             "batch",
             "job.started of episode-0417 on 4f0c2a9be1d84763a5c07be214d95f3a",
-            "stopped 4f0c2a9be1d84763a5c07be214d95f3a: ServiceSchedulerInitiated",
+            "stop of 4f0c2a9be1d84763a5c07be214d95f3a: ServiceSchedulerInitiated",
         ],
     ),
     ("sweep", &["sweep"]),
@@ -134,6 +134,7 @@ fn read_command(command: &Command) -> String {
         Command::Status(Scope::Service(service)) => format!("status of {}", service.name),
         Command::Status(Scope::Cluster(cluster)) => format!("status of all of {}", cluster.name),
         Command::Sweep => "sweep".to_owned(),
+        Command::Release(release) => format!("release of {} tasks", release.tasks.len()),
         Command::Preflight(service) => format!("preflight of {}", service.name),
     }
 }
@@ -142,8 +143,8 @@ fn read_event(event: EcsEvent) -> String {
     match event {
         EcsEvent::Ignored(_) => "ignored".to_owned(),
         EcsEvent::Service(prompt) => format!("{} of {}", prompt.name.as_str(), prompt.service.name),
-        EcsEvent::TaskStopped(stopped) => {
-            format!("stopped {}: {}", stopped.task.id, stopped.stop_code.as_deref().unwrap_or("no stopCode"))
+        EcsEvent::TaskStop(stop) => {
+            format!("stop of {}: {}", stop.task.id, stop.cause.code.as_deref().unwrap_or("no stopCode"))
         }
     }
 }
@@ -263,8 +264,10 @@ fn an_event_name_that_nobody_knows_is_kept_and_is_a_reason_to_look() {
 fn a_status_or_stop_code_that_nobody_knows_never_fails() {
     let mut event = payload("ecs-task-state-change-stopped");
     event["detail"]["stopCode"] = json!("FromTheFuture");
-    assert_eq!(read(&event), ["stopped 4f0c2a9be1d84763a5c07be214d95f3a: FromTheFuture"]);
+    assert_eq!(read(&event), ["stop of 4f0c2a9be1d84763a5c07be214d95f3a: FromTheFuture"]);
     event["detail"]["lastStatus"] = json!("HIBERNATING");
+    assert_eq!(read(&event), ["stop of 4f0c2a9be1d84763a5c07be214d95f3a: FromTheFuture"], "it is still wanted stopped");
+    event["detail"]["desiredStatus"] = json!("HIBERNATING");
     assert_eq!(read(&event), ["ignored"]);
 }
 

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
+use ecs_sim::no_services::NoAutoscaling;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -61,6 +62,7 @@ struct State {
 }
 
 ecs_sim::reads_no_services!(CountingEcs);
+ecs_sim::updates_no_services!(CountingEcs);
 
 impl Ecs for CountingEcs {
     async fn update_task_protection(
@@ -99,9 +101,11 @@ struct PartsOfFigures;
 
 impl Parts for PartsOfFigures {
     type Ecs = CountingEcs;
+    type Autoscaling = NoAutoscaling;
     type Ledger = InMemoryLedger<SetClock>;
     type Parking = Infallible;
     type FollowUps = Infallible;
+    type Interrupted = Infallible;
     type Alerts = LogOnly;
     type Clock = SetClock;
 }
@@ -120,10 +124,12 @@ impl Figures {
         let clock = SetClock(Arc::new(AtomicI64::new(1_790_000_000_000)));
         let handler = Handler {
             ecs: CountingEcs { clock: clock.clone(), state: Mutex::default() },
+            autoscaling: NoAutoscaling,
             ledger: InMemoryLedger::new(clock.clone()),
             alerts: LogOnly,
             parking: None,
             follow_ups: None,
+            interrupted: None,
             clock,
             config: Config::from_variables([("TASKHOLD_CLUSTERS".to_owned(), CLUSTER.to_owned())]).unwrap(),
         };

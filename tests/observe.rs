@@ -132,10 +132,12 @@ impl ServiceReads for FakeEcs {
         self.read(Read::Tasks)?;
         let described = self.named(tasks).filter(|(_, task)| !task.is_gone).map(|(id, task)| TaskDescription {
             id,
+            service: None,
             started_by: Some(task.started_by.to_owned()),
             last_status: "RUNNING".to_owned(),
             desired_status: task.desired_status.to_owned(),
             started_at: Some(at(0)),
+            stop: taskhold::ecs::StopCause::default(),
         });
         Ok(described.collect())
     }
@@ -222,6 +224,7 @@ fn service(desired: usize, deployments: Vec<Deployment>) -> Service {
         pending_count: 0,
         controller: DeploymentController::Ecs,
         strategy: DeploymentStrategy::Rolling,
+        old_tasks_kept: jiff::SignedDuration::ZERO,
         minimum_healthy_percent: 100,
         maximum_percent: 200,
         deployments,

@@ -229,7 +229,8 @@ fn the_examples_of_the_schema_and_of_the_documentation_are_good_messages() {
     let mut examples: Vec<String> = schema()["examples"].as_array().unwrap().iter().map(Value::to_string).collect();
     let documentation = read("docs/job-messages.md");
     let blocks = documentation.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap().to_owned());
-    examples.extend(blocks);
+    // What a worker gets in the end has a schema of its own.
+    examples.extend(blocks.filter(|block| !block.contains("job-interrupted")));
     assert!(examples.len() > 3, "the documentation shows each type of message");
     for body in examples {
         assert_eq!(((takes.schema)(&body), (takes.parser)(&body)), (true, true), "{body}");

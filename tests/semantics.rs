@@ -178,13 +178,16 @@ fn a_refusal_is_heard_and_asked_again() {
          advance 1m
          job j-2 starts on b for 60m
          expect warning DEPLOYMENT_BLOCKED
+         expect alert protection-refused opened web
          expect 1 waiting
          advance 10m
          expect b unprotected
          expect alert deployment-blocked opened web
          job j-1 finishes
-         advance 6m
+         expect b protected
+         expect alert protection-refused resolved web
          expect alert deployment-blocked resolved web
+         advance 6m
          expect b protected
          expect 0 waiting",
     );
@@ -270,13 +273,14 @@ fn a_message_never_touches_its_neighbours() {
 fn a_failed_call_is_never_taken_for_an_answer() {
     holds(
         "job j-1 starts on a for 60m
-         ecs fails 1                # DescribeTasks, when the event of the stop comes
+         ecs fails 2                # DescribeTasks, when the events of the stop come
          crash a
          advance 15s
          job j-1 beats for 90m      # as long as nobody knows that the task has stopped, its job lives
          expect 2 calls
          advance 5m
-         expect warning the task stopped with live jobs",
+         expect warning the task stopped with live jobs
+         expect alert job-interrupted opened web",
     );
 }
 
@@ -340,7 +344,8 @@ fn a_dry_run_changes_nothing_in_ecs() {
          crash b
          advance 5m
          expect warning the task stopped with live jobs
-         expect 0 waiting",
+         expect 0 waiting
+         expect alert job-interrupted opened web",
     );
     assert_eq!(summary.calls, 0);
 }
@@ -453,6 +458,86 @@ fn a_service_in_motion_is_watched_until_it_is_steady() {
          expect web steady
          advance 24h
          expect no alert",
+    );
+}
+
+#[test]
+fn who_goes_on_unprotected_is_told_at_once_and_asked_for_when_there_is_room() {
+    // At the very moment at which the protection in the way ends.
+    holds(
+        "service web desired 1
+         protect a for 30m
+         deploy web
+         advance 1m
+         job j-1 starts on b for 60m
+         expect alert protection-refused opened web
+         expect b unprotected
+         advance 29m1s
+         expect b protected
+         expect alert deployment-blocked opened web
+         expect alert protection-refused resolved web
+         expect alert deployment-blocked resolved web",
+    );
+    // And after a release.
+    holds(
+        "service web desired 1
+         job j-1 starts on a for 60m
+         deploy web
+         advance 1m
+         job j-2 starts on b for 60m
+         expect alert protection-refused opened web
+         job j-1 finishes
+         expect b protected
+         expect alert protection-refused resolved web",
+    );
+}
+
+#[test]
+fn who_stops_in_the_middle_of_a_job_is_told_once() {
+    holds(
+        "job j-1 starts on a for 60m
+         interrupt a
+         expect alert job-interrupted opened web
+         advance 10m
+         expect a stopped
+         expect no alert
+         job j-2 starts on b for 60m
+         job j-2 finishes
+         scale web to 1
+         advance 10m
+         expect no alert",
+    );
+}
+
+#[test]
+fn a_remedy_never_touches_a_busy_task_and_is_put_back() {
+    holds(
+        "needs refusal=outnumbered
+         set TASKHOLD_REMEDIES release-idle,raise-desired-count
+         mute alerts
+         service web desired 1 tag taskhold:policy=raise-desired-count tag taskhold:max-desired-count=2
+         job j-1 starts on a for 60m
+         deploy web
+         advance 1m
+         job j-2 starts on b for 60m
+         expect b protected
+         expect a protected
+         job j-1 finishes
+         job j-2 finishes
+         advance 30m
+         expect web steady
+         expect c stopped",
+    );
+    holds(
+        "set TASKHOLD_REMEDIES release-idle
+         set TASKHOLD_POLICY release-idle
+         mute alerts
+         job j-1 starts on a for 60m
+         protect b for 60m
+         deploy web
+         advance 40m
+         expect a protected
+         expect b protected",
     );
 }
 

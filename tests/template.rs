@@ -5,12 +5,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
-use serde_json::{Map, Value, json};
+#[path = "template/permissions.rs"]
+mod permissions;
+#[path = "template/stack.rs"]
+mod stack;
+
+use serde_json::{Value, json};
+use stack::Template;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use taskhold::apply::CALL_TIME;
-use taskhold::config::{Config, SETTINGS};
+use taskhold::config::{Config, Policy, Remedies, SETTINGS};
 use taskhold::ecs::PROTECTION_MINUTES_MAX;
 use taskhold::follow_up::DELAY_SECONDS_MAX;
 
@@ -24,146 +30,12 @@ fn read(relative: &str) -> String {
     fs::read_to_string(path(relative)).unwrap_or_else(|error| panic!("{relative}: {error}"))
 }
 
-/// The template as a stack for cluster `video` of account 111122223333 in eu-west-1, every other parameter left at its
-/// default.
-struct Template(Value);
-
-impl Template {
-    fn load() -> Self {
-        let yaml: yaml_serde::Value = yaml_serde::from_str(&read("template.yaml")).unwrap();
-        let mut known: BTreeMap<String, String> = [
-            ("AWS::Partition", "aws"),
-            ("AWS::Region", "eu-west-1"),
-            ("AWS::AccountId", "111122223333"),
-            ("AWS::NoValue", ""),
-            ("ClusterName", "video"),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into();
-        for (name, parameter) in yaml["Parameters"].as_mapping().unwrap() {
-            if let Some(default) = parameter.get("Default") {
-                let default = plain(default, &BTreeMap::new());
-                let default = default.as_str().map_or_else(|| default.to_string(), str::to_owned);
-                known.insert(name.as_str().unwrap().to_owned(), default);
-            }
-        }
-        for (name, resource) in yaml["Resources"].as_mapping().unwrap() {
-            let name = name.as_str().unwrap();
-            let reference = match resource["Type"].as_str().unwrap() {
-                "AWS::SQS::Queue" => format!("https://sqs.eu-west-1.amazonaws.com/111122223333/{name}"),
-                "AWS::SNS::Topic" => format!("arn:aws:sns:eu-west-1:111122223333:{name}"),
-                _ => name.to_owned(),
-            };
-            known.insert(name.to_owned(), reference);
-        }
-        Self(plain(&yaml, &known))
-    }
-
-    fn properties(&self, resource: &str) -> &Value {
-        &self.0["Resources"][resource]["Properties"]
-    }
-
-    fn event(&self, event: &str) -> &Value {
-        &self.properties("Function")["Events"][event]["Properties"]
-    }
-
-    fn of_type(&self, wanted: &str) -> Vec<&str> {
-        let resources = self.0["Resources"].as_object().unwrap().iter();
-        resources.filter(|(_, resource)| resource["Type"] == wanted).map(|(name, _)| name.as_str()).collect()
-    }
-
-    /// The function's environment, as Lambda would set it.
-    fn environment(&self) -> Vec<(String, String)> {
-        let variables = self.properties("Function")["Environment"]["Variables"].as_object().unwrap();
-        variables.iter().map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())).collect()
-    }
-
-    fn config(&self) -> Config {
-        let region = ("AWS_REGION".to_owned(), "eu-west-1".to_owned());
-        Config::from_variables(self.environment().into_iter().chain([region])).unwrap()
-    }
-
-    fn number(&self, resource: &str, property: &str) -> i64 {
-        self.properties(resource)[property].as_i64().unwrap_or_else(|| panic!("{resource}.{property} is a number"))
-    }
-}
-
-/// Plain JSON: `!Ref` and `!Sub` replaced by what is known, `!GetAtt A.Arn` by the text `A.Arn`, other tags dropped.
-fn plain(yaml: &yaml_serde::Value, known: &BTreeMap<String, String>) -> Value {
-    match yaml {
-        yaml_serde::Value::Tagged(tagged) => {
-            let value = plain(&tagged.value, known);
-            match (tagged.tag.to_string().as_str(), value.as_str()) {
-                ("!Ref", Some(name)) => json!(known.get(name).unwrap_or_else(|| panic!("!Ref {name}"))),
-                ("!Sub", Some(text)) => {
-                    let text = known
-                        .iter()
-                        .fold(text.to_owned(), |text, (name, value)| text.replace(&format!("${{{name}}}"), value));
-                    assert!(!text.contains("${"), "{text}");
-                    json!(text)
-                }
-                _ => value,
-            }
-        }
-        yaml_serde::Value::Sequence(items) => items.iter().map(|item| plain(item, known)).collect(),
-        yaml_serde::Value::Mapping(members) => {
-            let member =
-                |(name, value): (&yaml_serde::Value, _)| (name.as_str().unwrap().to_owned(), plain(value, known));
-            Value::Object(members.iter().map(member).collect::<Map<_, _>>())
-        }
-        scalar => serde_json::to_value(scalar).unwrap(),
-    }
-}
-
 /// One text or a list of them, as CloudFormation often lets one choose.
 fn texts(value: &Value) -> Vec<&str> {
     match value {
         Value::String(text) => vec![text],
         Value::Array(items) => items.iter().map(|item| item.as_str().unwrap()).collect(),
         other => panic!("{other} is no text and no list"),
-    }
-}
-
-/// Every statement that the function's role has from the template, apart from what SAM adds for the event source.
-fn function_statements(template: &Template) -> Vec<Value> {
-    let policies = template.properties("Function")["Policies"].as_array().unwrap();
-    policies
-        .iter()
-        .flat_map(|policy| policy["Statement"].as_array().unwrap_or_else(|| panic!("{policy}")))
-        .cloned()
-        .collect()
-}
-
-fn rust_files(directory: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
-    let files = entries.flat_map(|path| if path.is_dir() { rust_files(&path) } else { vec![path] });
-    files.filter(|path| path.extension().is_some_and(|extension| extension == "rs")).collect()
-}
-
-/// The IAM actions of the calls in a file: `self.0.describe_tasks()…send()` with `aws_sdk_ecs::Client` is
-/// `ecs:DescribeTasks`. Every `.send()` must belong to a call that was found.
-fn actions_called(file: &Path) -> BTreeSet<String> {
-    let text = fs::read_to_string(file).unwrap();
-    let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
-    let code: String = code.flat_map(str::chars).filter(|c| !c.is_whitespace()).collect();
-    let Some(service) = code.split("useaws_sdk_").find_map(|rest| rest.split_once("::Client;").map(|(name, _)| name))
-    else {
-        assert!(!code.contains(".send()"), "{} makes calls, of which service?", file.display());
-        return BTreeSet::new();
-    };
-    let calls = ["self.0.", "self.client."].iter().flat_map(|client| code.split(client).skip(1));
-    let calls: Vec<&str> = calls.map(|rest| rest.split('(').next().unwrap()).collect();
-    assert_eq!(calls.len(), code.matches(".send()").count(), "{}: {calls:?}", file.display());
-    calls.into_iter().map(|call| format!("{service}:{}", action(call))).collect()
-}
-
-/// A batch of messages needs the permission for one (SQS Developer Guide, "Amazon SQS API permissions").
-fn action(call: &str) -> String {
-    let words = call.split('_').map(|word| word[..1].to_uppercase() + &word[1..]);
-    let name: String = words.collect();
-    match name.as_str() {
-        "SendMessageBatch" | "DeleteMessageBatch" | "ChangeMessageVisibilityBatch" => name.replace("Batch", ""),
-        _ => name,
     }
 }
 
@@ -223,48 +95,10 @@ fn altered(event: &Value, from: &str, to: &str) -> Value {
 }
 
 #[test]
-fn the_function_may_make_the_calls_that_it_makes_and_no_others() {
-    let mut files = rust_files(&path("src/aws"));
-    files.push(path("src/aws.rs"));
-    let called: BTreeSet<String> = files.iter().flat_map(|file| actions_called(file)).collect();
-    let statements = function_statements(&Template::load());
-    assert!(statements.iter().all(|statement| statement["Effect"] == "Allow"));
-    let granted: BTreeSet<String> =
-        statements.iter().flat_map(|statement| texts(&statement["Action"])).map(str::to_owned).collect();
-    assert_eq!(granted, called);
-}
-
-#[test]
-fn every_permission_names_its_resource() {
-    let template = Template::load();
-    for statement in function_statements(&template) {
-        let expected = match statement["Sid"].as_str().unwrap() {
-            "ProtectTasksOfTheCluster" => "arn:aws:ecs:eu-west-1:111122223333:task/video/*",
-            "SeeServicesOfTheCluster" => "arn:aws:ecs:eu-west-1:111122223333:service/video/*",
-            "ListWithinTheCluster" => "*",
-            "ParkMessages" => "DeadLetterQueue.Arn",
-            "TellPeople" => "arn:aws:sns:eu-west-1:111122223333:AlertTopic",
-            "TellMachines" => "AlertQueue.Arn",
-            "FollowUp" => "FollowUpQueue.Arn",
-            other => panic!("{other} is a new statement: which resource may it name?"),
-        };
-        assert_eq!(texts(&statement["Resource"]), [expected]);
-        let within = json!({"ArnEquals": {"ecs:cluster": "arn:aws:ecs:eu-west-1:111122223333:cluster/video"}});
-        assert_eq!(expected == "*", statement["Condition"] == within, "only lists go without a resource: {statement}");
-    }
-    let worker = &template.properties("WorkerPolicy")["PolicyDocument"]["Statement"];
-    let statement =
-        json!([{"Sid": "SendJobMessages", "Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "JobQueue.Arn"}]);
-    assert_eq!(worker, &statement);
-    assert_eq!(template.of_type("AWS::IAM::ManagedPolicy"), ["WorkerPolicy"]);
-    assert!(template.of_type("AWS::IAM::Role").is_empty(), "the function's role is SAM's");
-}
-
-#[test]
 fn queues_are_encrypted_and_refuse_whoever_comes_without_tls() {
-    let template = Template::load();
+    let template = Template::with_everything();
     let queues = template.of_type("AWS::SQS::Queue");
-    assert_eq!(queues.len(), 4);
+    assert_eq!(queues.len(), 5);
     for queue in queues {
         assert_eq!(template.properties(queue)["SqsManagedSseEnabled"], true, "{queue}");
         let deny = json!({"Sid": "OnlyOverTls", "Effect": "Deny", "Principal": "*", "Action": "sqs:*",
@@ -313,18 +147,59 @@ fn the_alert_topic_is_encrypted_and_refuses_whoever_comes_without_tls() {
 
 #[test]
 fn alerts_go_to_the_topic_the_queue_and_the_address_that_is_given() {
-    let template = Template::load();
+    assert!(Template::load().0["Resources"].get("AlertMailSubscription").is_none(), "nobody is told unasked");
+    let template = Template::with(&[("AlertMail", "on-call@example.com")]);
     let config = template.config();
     assert_eq!(config.alert_topic_arn.as_deref(), Some("arn:aws:sns:eu-west-1:111122223333:AlertTopic"));
     assert_eq!(config.alert_queue_url.as_deref(), Some("https://sqs.eu-west-1.amazonaws.com/111122223333/AlertQueue"));
     let fourteen_days = 14 * 24 * 60 * 60;
     assert_eq!(template.number("AlertQueue", "MessageRetentionPeriod"), fourteen_days, "the longest that SQS knows");
-    let subscription = &template.0["Resources"]["AlertMailSubscription"];
-    assert_eq!(subscription["Condition"], "HasAlertMail");
     let topic = config.alert_topic_arn;
-    assert_eq!(subscription["Properties"], json!({"TopicArn": topic, "Protocol": "email", "Endpoint": ""}));
+    let subscription = json!({"TopicArn": topic, "Protocol": "email", "Endpoint": "on-call@example.com"});
+    assert_eq!(template.properties("AlertMailSubscription"), &subscription);
     assert_eq!(template.0["Outputs"]["AlertTopicArn"]["Value"], json!(topic));
     assert_eq!(template.0["Outputs"]["AlertQueueUrl"]["Value"], json!(config.alert_queue_url));
+}
+
+#[test]
+fn interrupted_jobs_have_a_queue_only_where_somebody_asks_for_it() {
+    let without = Template::load();
+    assert_eq!(without.config().interrupted_queue_url, None);
+    for section in ["Resources", "Outputs"] {
+        assert!(!without.0[section].to_string().contains("InterruptedJobQueue"), "{section}: nothing of it is there");
+    }
+    let template = Template::with(&[("InterruptedJobs", "true")]);
+    let url = "https://sqs.eu-west-1.amazonaws.com/111122223333/InterruptedJobQueue";
+    assert_eq!(template.config().interrupted_queue_url.as_deref(), Some(url));
+    assert_eq!(template.0["Outputs"]["InterruptedJobQueueUrl"]["Value"], url);
+    assert_eq!(template.0["Outputs"]["InterruptedJobQueueArn"]["Value"], "InterruptedJobQueue.Arn");
+    let fourteen_days = 14 * 24 * 60 * 60;
+    assert_eq!(template.number("InterruptedJobQueue", "MessageRetentionPeriod"), fourteen_days);
+}
+
+#[test]
+fn each_remedy_is_allowed_by_its_own_parameter() {
+    for (release_idle, raise_desired_count) in [(false, false), (true, false), (false, true), (true, true)] {
+        let template = Template::with(&[
+            ("AllowReleaseIdle", if release_idle { "true" } else { "false" }),
+            ("AllowRaiseDesiredCount", if raise_desired_count { "true" } else { "false" }),
+        ]);
+        assert_eq!(template.config().remedies, Remedies { release_idle, raise_desired_count });
+    }
+}
+
+#[test]
+fn a_policy_that_the_function_would_refuse_is_refused_before_anything_is_deployed() {
+    let offered = Template::load().0["Parameters"]["Policy"]["AllowedValues"].clone();
+    let policies = [Policy::Notify, Policy::ReleaseIdle, Policy::RaiseDesiredCount].map(Policy::as_str);
+    assert_eq!(texts(&offered), policies);
+    for policy in policies {
+        for (release, raise) in [("false", "false"), ("true", "false"), ("false", "true"), ("true", "true")] {
+            let parameters = [("Policy", policy), ("AllowReleaseIdle", release), ("AllowRaiseDesiredCount", raise)];
+            let template = Template::with(&parameters);
+            assert_eq!(template.rules_hold(), template.try_config().is_ok(), "{parameters:?}");
+        }
+    }
 }
 
 #[test]
@@ -350,6 +225,8 @@ fn a_parameter_that_is_a_setting_has_the_settings_default_and_bounds() {
         ("BlockedAfterMinutes", "TASKHOLD_BLOCKED_AFTER_MINUTES"),
         ("RepeatAfterMinutes", "TASKHOLD_REPEAT_AFTER_MINUTES"),
         ("DeadlineMinutes", "TASKHOLD_DEADLINE_MINUTES"),
+        ("ReleaseGraceMinutes", "TASKHOLD_RELEASE_GRACE_MINUTES"),
+        ("RaiseCoolDownMinutes", "TASKHOLD_RAISE_COOL_DOWN_MINUTES"),
     ] {
         let environment: BTreeMap<String, String> = template.environment().into_iter().collect();
         let setting = SETTINGS.iter().find(|known| known.name == setting).unwrap();
@@ -439,7 +316,7 @@ fn events_that_cannot_be_carried_out_are_kept() {
 
 #[test]
 fn the_environment_is_made_of_settings_that_the_function_takes() {
-    let template = Template::load();
+    let template = Template::with_everything();
     for (name, _) in template.environment() {
         assert!(SETTINGS.iter().any(|setting| setting.name == name), "{name} is no setting");
         assert_ne!(name, "TASKHOLD_REHEARSAL_TIMEOUT_SECONDS", "never in AWS");
@@ -455,11 +332,14 @@ fn the_environment_for_local_runs_is_one_that_the_function_takes() {
     let variables = variables.iter().map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()));
     let config = Config::from_variables(variables).unwrap();
     assert_eq!(config.clusters.iter().map(ToString::to_string).collect::<Vec<_>>(), [CLUSTER_ARN]);
-    let elsewhere =
-        [config.parking_queue_url, config.follow_up_queue_url, config.alert_topic_arn, config.alert_queue_url];
+    assert_eq!(config.ledger_table, None, "nothing is kept");
+    let queues = [config.parking_queue_url, config.follow_up_queue_url, config.interrupted_queue_url];
+    let elsewhere = queues.into_iter().chain([config.alert_topic_arn, config.alert_queue_url]).collect::<Vec<_>>();
     assert!(elsewhere.iter().all(Option::is_none), "nothing is sent anywhere: {elsewhere:?}");
-    let of_the_stack: BTreeSet<String> = Template::load().environment().into_iter().map(|(name, _)| name).collect();
-    let places = of_the_stack.iter().filter(|name| name.ends_with("_URL") || name.ends_with("_ARN"));
+    let of_the_stack: BTreeSet<String> =
+        Template::with_everything().environment().into_iter().map(|(name, _)| name).collect();
+    let places =
+        of_the_stack.iter().filter(|name| ["_URL", "_ARN", "_TABLE"].iter().any(|ending| name.ends_with(ending)));
     for name in places {
         assert_eq!(file["Parameters"][name], "", "{name}: SAM would make up a value that is no setting");
     }
@@ -467,9 +347,24 @@ fn the_environment_for_local_runs_is_one_that_the_function_takes() {
 }
 
 #[test]
-fn a_ledger_in_memory_has_one_instance() {
-    assert!(read("src/main.rs").contains("InMemoryLedger"), "then more instances may be reserved");
-    assert_eq!(Template::load().number("Function", "ReservedConcurrentExecutions"), 1);
+fn the_ledger_is_in_a_table_and_any_number_of_instances_shares_it() {
+    let template = Template::load();
+    assert_eq!(template.of_type("AWS::DynamoDB::Table"), ["LedgerTable"]);
+    assert_eq!(template.config().ledger_table.as_deref(), Some("LedgerTable"));
+    assert!(template.properties("Function").get("ReservedConcurrentExecutions").is_none());
+}
+
+#[test]
+fn the_table_forgets_by_itself_and_is_never_put_back_to_an_earlier_moment() {
+    let template = Template::load();
+    let table = template.properties("LedgerTable");
+    assert_eq!(table["TimeToLiveSpecification"], json!({"AttributeName": "expires", "Enabled": true}));
+    // A ledger of yesterday would release tasks under the jobs of today.
+    assert_eq!(table["PointInTimeRecoverySpecification"], json!({"PointInTimeRecoveryEnabled": false}));
+    for policy in ["DeletionPolicy", "UpdateReplacePolicy"] {
+        assert_eq!(template.0["Resources"]["LedgerTable"][policy], "Delete");
+    }
+    assert!(table.get("SSESpecification").is_none(), "with another key the function would need leave to use it");
 }
 
 #[test]
@@ -493,8 +388,13 @@ fn no_level_of_the_logs_loses_the_metrics() {
 }
 
 #[test]
-fn one_rule_matches_the_stop_of_a_task_of_the_cluster_and_nothing_else() {
-    let stops = ["ecs-task-state-change-spot-stopped.json", "ecs-task-state-change-stopped.json"];
+fn one_rule_matches_a_task_of_the_cluster_that_stops_or_is_about_to_and_nothing_else() {
+    let stops = [
+        "ecs-task-state-change-spot-notice.json",
+        "ecs-task-state-change-spot-stopped.json",
+        "ecs-task-state-change-stopped.json",
+        "ecs-task-state-change-stopping.json",
+    ];
     assert_eq!(payloads_matched("TaskStopped"), stops);
 }
 

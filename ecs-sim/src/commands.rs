@@ -16,7 +16,8 @@ ecs-sim: a simulated Amazon ECS with task scale-in protection, and stories about
   ecs-sim play FILE --bootstrap BIN        run a story against the real function
                  [--pause MILLISECONDS]    … with a pause before each line, for who reads along
   ecs-sim serve [--port N] [--service NAME=TASKS]…
-                                           serve ECS, SQS and SNS on loopback, for the AWS CLI and SDKs
+                                           serve ECS, SQS, SNS and Application Auto Scaling on loopback, for the AWS CLI
+                                           and SDKs
 ";
 
 /// Why a command failed.

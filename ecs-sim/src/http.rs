@@ -5,11 +5,12 @@
 //! |---|---|---|
 //! | `X-Amz-Target: AmazonEC2ContainerServiceV20141113.…` | AWS JSON 1.1 | [`Backend`], [`Service::Ecs`] |
 //! | `X-Amz-Target: AmazonSQS.…` | AWS JSON 1.0 | [`Backend`], [`Service::Sqs`] |
+//! | `X-Amz-Target: AnyScaleFrontendService.…` | AWS JSON 1.1 | [`Backend`], [`Service::ApplicationAutoScaling`] |
 //! | a form with `Action=…` | AWS Query, XML answers | [`Backend`], [`Service::Sns`] |
 //! | `/2018-06-01/runtime/…` | Lambda runtime API | [`RuntimeApi`] |
 //!
 //! The server knows HTTP and these protocols, not what the services do: that is the [`Backend`]'s. [`Services`] is a
-//! backend made of the simulated queues, [`Topics`], and an ECS of one's choice. Signatures are not checked; the access
+//! backend made of the simulated queues, [`Topics`], scalable targets, and an ECS of one's choice. Signatures are not checked; the access
 //! key id is handed on, because it tells who calls. Deliberately not here: TLS, SQS's older query protocol, and any
 //! address but 127.0.0.1, since whoever can connect may do everything.
 

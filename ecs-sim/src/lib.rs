@@ -11,8 +11,8 @@
 //! Nothing here was compared with a real AWS account. What follows is about the control plane.
 //!
 //! Left out:
-//! - Lifecycle hooks, alarms, the API of service deployments and of CodeDeploy, UpdateTaskSet, daemon services, Service Auto
-//!   Scaling (a story sets the desired count). Where traffic goes shows nowhere: there are no load balancers, and native
+//! - Lifecycle hooks, alarms, the API of service deployments and of CodeDeploy, UpdateTaskSet, daemon services, and
+//!   policies of Application Auto Scaling (a story sets the desired count; [`autoscaling`] keeps it in bounds). Where traffic goes shows nowhere: there are no load balancers, and native
 //!   blue/green works without one (aws-samples/sample-amazon-ecs-blue-green-deployment-patterns#14).
 //! - Capacity: every task starts, as on Fargate, unless a story says that its deployment fails. No load balancers, so no
 //!   draining and no target messages; no health checks, so every RUNNING task counts as healthy.
@@ -100,6 +100,7 @@
 //! - The stopped reason of a scale-in names the deployment that the task belongs to. The reason of a Spot interruption is
 //!   `Your Spot Task was interrupted.`
 
+pub mod autoscaling;
 pub mod commands;
 pub mod control_plane;
 pub mod event_source;

@@ -1,5 +1,8 @@
 //! For tests whose ECS knows tasks and no services.
 
+use taskhold::autoscaling::{Autoscaling, AutoscalingError, ScalableTarget};
+use taskhold::ecs::ServiceArn;
+
 /// Implements [`taskhold::ecs::ServiceReads`] for a fake that nobody asks about services: each read panics with its name.
 #[macro_export]
 macro_rules! reads_no_services {
@@ -42,6 +45,32 @@ macro_rules! reads_no_services {
                 _: Option<&str>,
             ) -> Result<taskhold::ecs::Page<taskhold::ecs::ServiceArn>, taskhold::ecs::EcsError> {
                 panic!("nobody should list the services of {cluster}")
+            }
+        }
+    };
+}
+
+/// An Application Auto Scaling with which nobody has registered anything.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoAutoscaling;
+
+impl Autoscaling for NoAutoscaling {
+    async fn scalable_target(&self, _: &ServiceArn) -> Result<Option<ScalableTarget>, AutoscalingError> {
+        Ok(None)
+    }
+}
+
+/// Implements [`taskhold::ecs::ServiceUpdates`] for a fake of which nobody should change a service: the call panics.
+#[macro_export]
+macro_rules! updates_no_services {
+    ($fake:ty) => {
+        impl taskhold::ecs::ServiceUpdates for $fake {
+            async fn set_desired_count(
+                &self,
+                service: &taskhold::ecs::ServiceArn,
+                to: u32,
+            ) -> Result<(), taskhold::ecs::EcsError> {
+                panic!("nobody should set the desired count of {service} to {to}")
             }
         }
     };

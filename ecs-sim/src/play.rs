@@ -7,7 +7,7 @@
 use crate::control_plane::Millis;
 use crate::event_source::FunctionAnswer;
 use crate::http::{FunctionError, Server, ServerOptions};
-use crate::region::{ALERT_TOPIC_ARN, CLUSTER, FOLLOW_UP_QUEUE, PARKING_QUEUE, SharedRegion};
+use crate::region::{ALERT_TOPIC_ARN, CLUSTER, FOLLOW_UP_QUEUE, INTERRUPTED_QUEUE, PARKING_QUEUE, SharedRegion};
 use crate::story::{FUNCTION_TIMEOUT_MS, Function, Invoked, LogLine};
 use serde_json::Value;
 use std::fs::File;
@@ -116,7 +116,8 @@ impl Process {
     fn environment(&self) -> Vec<(String, String)> {
         let region = self.region.lock();
         let cluster = region.ecs.cluster_arn(CLUSTER);
-        let (parking, follow_ups) = (region.queues.url(PARKING_QUEUE), region.queues.url(FOLLOW_UP_QUEUE));
+        let [parking, follow_ups, interrupted] =
+            [PARKING_QUEUE, FOLLOW_UP_QUEUE, INTERRUPTED_QUEUE].map(|queue| region.queues.url(queue));
         let aws_region = region.queues.origin().region.clone();
         drop(region);
         let timeout_seconds = (FUNCTION_TIMEOUT_MS / 1000).to_string();
@@ -134,6 +135,7 @@ impl Process {
             ("TASKHOLD_CLUSTERS", cluster),
             ("TASKHOLD_PARKING_QUEUE_URL", parking),
             ("TASKHOLD_FOLLOW_UP_QUEUE_URL", follow_ups),
+            ("TASKHOLD_INTERRUPTED_QUEUE_URL", interrupted),
             ("TASKHOLD_ALERT_TOPIC_ARN", ALERT_TOPIC_ARN.to_owned()),
             ("TASKHOLD_REHEARSAL_TIMEOUT_SECONDS", timeout_seconds),
         ];

@@ -1,7 +1,13 @@
-//! A Region of one account, as the function sees it: ECS and SQS under one clock, with faults on the way to ECS.
+//! A Region of one account, as the function sees it: ECS, SQS, SNS and Application Auto Scaling under one clock, with faults
+//! on the way to them.
 //!
 //! [`SharedRegion`] is what the function's in-process adapters, the HTTP server and the story share.
 
+mod faults;
+
+pub use faults::{Fault, ScaledBefore};
+
+use crate::autoscaling::ScalableTargets;
 use crate::control_plane::{ApiError, ControlPlane, ErrorCode, Millis, Setup, Throttling, Variants};
 use crate::http::{Answer, Backend, Call, Service, ServiceError, Topics};
 use crate::queue::{self, QueueOrigin, QueueSettings, Queues};
@@ -15,6 +21,8 @@ pub const JOB_QUEUE: &str = "jobs";
 pub const PARKING_QUEUE: &str = "jobs-parked";
 /// What the function tells itself to do later.
 pub const FOLLOW_UP_QUEUE: &str = "follow-ups";
+/// Where the function hands on jobs that were interrupted.
+pub const INTERRUPTED_QUEUE: &str = "interrupted-jobs";
 /// Where the function publishes its alerts.
 pub const ALERT_TOPIC_ARN: &str = "arn:aws:sns:eu-west-1:111122223333:taskhold-alerts";
 /// The cluster of every story.
@@ -27,25 +35,6 @@ pub const RECEIVES_MAX: u32 = 60;
 
 /// As in template.yaml.
 pub const FOLLOW_UP_RECEIVES_MAX: u32 = 10;
-
-/// Something that goes wrong on the way to ECS, with one call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// ECS answers ThrottlingException; nothing changes.
-    Throttled,
-    /// ECS answers ServerException; nothing changes.
-    ServerError,
-    /// ECS rejects the call with AccessDeniedException; nothing changes.
-    AccessDenied,
-    /// The call never arrives, and no answer comes.
-    CallLost,
-    /// The call takes effect, and no answer comes.
-    AnswerLost,
-    /// The function dies before the call arrives.
-    DiesBefore,
-    /// The call takes effect, and the function dies before it learns of it.
-    DiesAfter,
-}
 
 /// How a call to ECS ends for its caller.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,7 +60,7 @@ pub struct EcsCall {
     pub outcome: Outcome,
 }
 
-/// ECS, SQS and SNS at one moment.
+/// ECS, SQS, SNS and Application Auto Scaling at one moment.
 #[derive(Debug)]
 pub struct Region {
     /// ECS.
@@ -80,10 +69,18 @@ pub struct Region {
     pub queues: Queues,
     /// SNS.
     pub topics: Topics,
+    /// Application Auto Scaling.
+    pub autoscaling: ScalableTargets,
     /// One for each of the next calls to ECS.
     pub faults: VecDeque<Fault>,
+    /// Those of certain operations: each strikes the next call of its own, before the others do.
+    pub faults_of: Vec<(String, Fault)>,
+    /// Desired counts that somebody sets right before the function's next call of an operation.
+    pub scaled_before: Vec<ScaledBefore>,
     /// So many of the next calls to SNS get no answer and do nothing.
     pub publications_lost: u32,
+    /// So many of the next calls to Application Auto Scaling are denied.
+    pub autoscaling_denied: u32,
     /// How long ECS takes for each call, by the clock of the Region.
     pub latency_ms: Millis,
     /// The calls since somebody took them.
@@ -99,7 +96,7 @@ impl Region {
         Self::new(Setup { variants, throttling: Throttling::On, ..Setup::default() })
     }
 
-    /// A Region with a cluster and the three queues, and nothing in them.
+    /// A Region with a cluster and the queues, and nothing in them.
     #[must_use]
     pub fn new(setup: Setup) -> Self {
         let origin =
@@ -110,7 +107,9 @@ impl Region {
         let jobs = QueueSettings::default()
             .with_visibility_timeout(VISIBILITY_TIMEOUT_SECONDS)
             .with_redrive(PARKING_QUEUE, RECEIVES_MAX);
-        queues.create(PARKING_QUEUE, QueueSettings::default()).expect("the name is one that SQS takes");
+        for name in [PARKING_QUEUE, INTERRUPTED_QUEUE] {
+            queues.create(name, QueueSettings::default()).expect("the name is one that SQS takes");
+        }
         let follow_ups = QueueSettings::default()
             .with_visibility_timeout(VISIBILITY_TIMEOUT_SECONDS)
             .with_redrive(PARKING_QUEUE, FOLLOW_UP_RECEIVES_MAX);
@@ -120,8 +119,12 @@ impl Region {
             ecs,
             queues,
             topics: Topics::default(),
+            autoscaling: ScalableTargets::default(),
             faults: VecDeque::new(),
+            faults_of: Vec::new(),
+            scaled_before: Vec::new(),
             publications_lost: 0,
+            autoscaling_denied: 0,
             latency_ms: 0,
             calls: Vec::new(),
             caller_is_dead: false,
@@ -136,6 +139,10 @@ impl Region {
 
     /// Moves the clock of all services forward.
     pub fn advance_to(&mut self, to: Millis) {
+        while let Some(at) = self.autoscaling.next_due(&self.ecs).filter(|at| *at <= to) {
+            self.ecs.advance_to(at);
+            self.autoscaling.put_back(&mut self.ecs);
+        }
         self.ecs.advance_to(to);
         self.queues.advance_to(to);
     }
@@ -143,7 +150,8 @@ impl Region {
     /// The next moment at which anything happens by itself.
     #[must_use]
     pub fn next_due(&self) -> Option<Millis> {
-        self.ecs.next_due().into_iter().chain(self.queues.next_due()).min()
+        let scaled = self.autoscaling.next_due(&self.ecs);
+        self.ecs.next_due().into_iter().chain(self.queues.next_due()).chain(scaled).min()
     }
 
     /// Makes a call to ECS, unless the next fault has other plans for it.
@@ -151,7 +159,8 @@ impl Region {
         let answered_at = self.now() + self.latency_ms;
         self.advance_to(answered_at);
         let exception = |code, message: &str| Outcome::Answered(Err(ApiError::new(code, message)));
-        let outcome = match self.faults.pop_front() {
+        self.scale_before(operation);
+        let outcome = match self.next_fault(operation) {
             None => Outcome::Answered(self.ecs.call(operation, request)),
             Some(Fault::Throttled) => exception(ErrorCode::Throttling, "Rate exceeded"),
             Some(Fault::ServerError) => exception(ErrorCode::Server, "Service Unavailable. Please try again later."),
@@ -188,6 +197,21 @@ impl Region {
     }
 }
 
+impl Region {
+    /// Makes a call to Application Auto Scaling.
+    ///
+    /// # Errors
+    /// What it answers; AccessDeniedException while calls are denied.
+    pub fn call_autoscaling(&mut self, operation: &str, input: &Value) -> Result<Value, ServiceError> {
+        if self.autoscaling_denied > 0 {
+            self.autoscaling_denied -= 1;
+            let message = "User is not authorized to perform this action";
+            return Err(ServiceError::client("AccessDeniedException", message));
+        }
+        self.autoscaling.call(operation, input)
+    }
+}
+
 impl Backend for Region {
     fn call(&mut self, call: Call) -> Answer {
         match call.service {
@@ -202,6 +226,7 @@ impl Backend for Region {
                 Some(answer) => answer.into(),
                 None => Answer::ConnectionLost,
             },
+            Service::ApplicationAutoScaling => self.call_autoscaling(&call.operation, &call.body).into(),
         }
     }
 }

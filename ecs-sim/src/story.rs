@@ -17,31 +17,41 @@
 //! | `standalone` | a task of no service runs |
 //! | `job j-1 starts on a [for 90m] [expected 30m] [attempt 2] [late 5m]` | its worker sends `job.started`; `late` holds it up on its way |
 //! | `job j-1 beats [for 90m] …`, `job j-1 finishes …` | `job.heartbeat`, `job.finished`; `on a` is needed only for a job that has not started |
+//! | `job j starts on a to z [for 90m] …` | the same of each task from a to z at once, and of jobs `j-a` to `j-z` |
 //! | `again [3]` | the last message is delivered once more, or three times |
-//! | `send {"version": 1, …}` | this very body is sent; `$a` in it stands for the ARN of task a |
+//! | `send {"version": 1, …}` | this very body is sent; `$a` in it, and in what is asked, stands for the ARN of task a |
 //! | `sweep every 5m`, `lose 2 alerts` | the schedule's sweep, from now on; the next two alerts are not taken |
 //! | `status of web`, `preflight of web`, `ask {…}` | an operator invokes the function, by command or with this payload |
 //! | `hold queue`, `open queue [reversed]` | messages wait, and then come in one batch |
 //! | `deploy web`, `scale web to 3` | `UpdateService`; with task sets `deploy` creates one, makes it primary, and deletes the old one |
 //! | `deployment of web fails [and rolls back]` | the new tasks do not start, and the circuit breaker ends the deployment |
+//! | `scale web to 3 before UpdateService` | somebody does so right before the function's next call of that operation |
+//! | `autoscaling web 1 to 2` | Application Auto Scaling keeps the desired count within these bounds from now on |
+//! | `autoscaling denies 2` | its next two answers are AccessDeniedException |
+//! | `tag web KEY=VALUE` | the service has this tag from now on |
 //! | `rebalance web` | ECS moves one task to another Availability Zone |
 //! | `delete web` | `DeleteService`, by force |
 //! | `protect a [for 90m]`, `release a` | the task sets or clears its own protection, without the function |
 //! | `stop a`, `crash a`, `interrupt a` | somebody stops the task; its container ends; its Spot capacity is taken back |
 //! | `ecs throttles 2`, `ecs fails 2`, `ecs denies 2` | the next two calls to ECS are answered so |
 //! | `ecs loses 2 calls`, `ecs loses 2 answers` | they get no answer, and take effect or do not |
+//! | `ecs denies 2 of UpdateService` | the next two calls of that operation, and so for all faults but `takes` |
 //! | `ecs recovers` | from now on its calls are answered again |
 //! | `ecs takes 2s` | each call takes so long from now on; in process only, since a real function has a clock of its own |
-//! | `function dies before call`, `function dies after call` | at the next call to ECS |
+//! | `function dies before call`, `function dies after call` | at the next call to ECS, or the next `of UpdateService` |
+//! | `events are lost`, `events come again` | from now on no event of ECS comes to the function, or each |
 //! | `advance 31m` | time passes |
 //! | `say TEXT` | a line for who reads along |
 //! | `expect a protected [for 90m]`, `expect a unprotected` | what ECS thinks; `for` allows the documented rounding up |
 //! | `expect a running`, `expect a stopped` | |
 //! | `expect web steady`, `expect web deploying` | |
+//! | `expect web desired 3` | so many tasks are wanted |
 //! | `expect 2 deployments of web` | or task sets, those that are draining included |
-//! | `expect 2 calls` | so many `UpdateTaskProtection` calls were sent since the last such line |
+//! | `expect 2 calls [of UpdateService]` | so many were sent since the last such line, of `UpdateTaskProtection` unless said |
 //! | `expect 0 waiting`, `expect 1 parked [because TEXT]` | messages in the job queue, and messages parked so far |
+//! | `expect 2 interrupted` | jobs that were handed on as interrupted so far |
 //! | `expect alert KIND EVENT SERVICE`, `expect no alert` | the next alert that was sent; one that no line expects fails the story |
+//! | `expect mail TEXT` | the mail of the alert that was expected last says so, wherever its lines break |
 //! | `expect answer /a/b TEXT` | the last answer to an operator has this value there; times by the time of day |
 //! | `mute alerts` | alerts are not what the story is about, and need not be expected |
 //! | `expect warning TEXT`, `expect error TEXT` | the function has logged so since the last such line |
@@ -52,10 +62,12 @@
 //! only who was told of what.
 
 mod alerts;
+mod captured;
 mod described;
 mod disorder;
 mod expectation;
 mod in_process;
+mod notice;
 mod parse;
 mod random;
 mod run;

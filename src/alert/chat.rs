@@ -4,13 +4,22 @@
 //! Markdown is the client's own, and Slack's and Teams' differ; so nothing here is markup but code spans, and what stands in
 //! them is free of every character that either could take for markup. No text of a worker's gets out of its span.
 
-use super::machine::sendable;
+mod form;
+mod span;
+mod unmet;
+
+pub(super) use form::Form;
+pub(super) use span::{code, is_safe_in_code};
+
 use super::mail::{commands, subject, way_out};
-use super::words::{count, margin_in_words, meaning, movement, names, passed, phrase, since, time, time_from};
+use super::unmet::{general_ways_out, hope, is_about as is_about_unmet, is_lost, others_in_the_way};
+use super::words::{
+    count, in_the_way_heading, margin_in_words, meaning, names, passed, phrase, since, time, time_from,
+};
 use super::{Alert, AlertEvent, AlertKind};
-use crate::data::{escaped, is_printable};
 use crate::decide::diagnose::{Blocker, DEPLOYMENTS_MAX, HeldFor, TagProblem, WayOut, longest_first};
 use crate::ecs::Task;
+use crate::observe::ObservedJob;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -26,55 +35,52 @@ pub const KEYWORD_CHARS_MAX: usize = 75;
 
 /// A chat shows who is in the way first; the mail has more.
 pub const BLOCKERS_SHOWN_MAX: usize = 5;
-/// Jobs of one blocker.
+/// Tasks that ECS refused.
+pub const UNMET_SHOWN_MAX: usize = 5;
+/// Blockers beside tasks that ECS refused.
+pub const BLOCKERS_BESIDE_SHOWN_MAX: usize = 3;
+/// Jobs of one task.
 pub const JOBS_SHOWN_MAX: usize = 3;
 /// Reasons why something could not be seen.
 pub const GAPS_SHOWN_MAX: usize = 3;
 /// Tags that count for nothing.
 pub const TAG_PROBLEMS_SHOWN_MAX: usize = 3;
 /// Names of service and cluster together.
-const NAMES_CHARS_MAX: usize = 120;
+pub(super) const NAMES_CHARS_MAX: usize = 120;
 /// Ids of jobs and deployments.
 const ID_CHARS_MAX: usize = 48;
+/// Ids of tasks, those of the old format too.
+const TASK_ID_CHARS: usize = 36;
+/// All labels of a job together.
+const LABELS_CHARS_MAX: usize = 48;
 /// A reason why something could not be seen.
 const GAP_CHARS_MAX: usize = 160;
 /// A tag, and its value.
 const TAG_CHARS_MAX: usize = 64;
-/// An event's id names it to people alone.
-const EVENT_ID_CHARS_MAX: usize = 200;
 
-/// The JSON as text. `threadId` is the incident, so that all that is told of it stands in one thread.
+/// The JSON as text.
 pub fn message(alert: &Alert) -> String {
-    let mut content = json!({
-        "textType": "client-markdown",
-        "title": title(alert),
-        "description": description(alert),
-        "keywords": ["taskhold", alert.kind.as_str(), alert.event.as_str()],
-    });
-    if alert.event != AlertEvent::Resolved && !alert.diagnosis.ways_out.is_empty() {
-        content["nextSteps"] = alert.diagnosis.ways_out.iter().map(|way| next_step(way, alert.at)).collect();
-    }
-    let id = format!("{}/{}/{}", alert.incident, alert.event.as_str(), alert.at.as_second());
-    let message = json!({
-        "version": "1.0",
-        "source": "custom",
-        "id": escaped(&id, EVENT_ID_CHARS_MAX, is_printable),
-        "content": content,
-        "metadata": {
-            "threadId": alert.incident,
-            "summary": subject(alert),
-            "eventType": alert.kind.as_str(),
-            "relatedResources": related_resources(alert),
-            "additionalContext": additional_context(alert),
-        },
-    });
-    sendable(&message.to_string())
+    let steps = alert.diagnosis.ways_out.iter().map(|way| next_step(way, alert)).chain(general_ways_out(alert));
+    let form = Form {
+        incident: &alert.incident,
+        kind: alert.kind,
+        event: alert.event,
+        at: alert.at,
+        title: title(alert),
+        description: description(alert),
+        next_steps: if alert.event == AlertEvent::Resolved { Vec::new() } else { steps.collect() },
+        summary: subject(alert),
+        resources: related_resources(alert),
+        context: additional_context(alert),
+    };
+    form.text()
 }
 
 fn title(alert: &Alert) -> String {
     let sign = match (alert.event, alert.kind) {
-        (AlertEvent::Resolved, _) => "🟢",
-        (_, AlertKind::DeploymentBlocked | AlertKind::ProtectionRefused) | (AlertEvent::Escalated, _) => "🔴",
+        (AlertEvent::Resolved, _) if !is_lost(alert) => "🟢",
+        (_, AlertKind::JobInterrupted | AlertKind::DeploymentBlocked | AlertKind::ProtectionRefused)
+        | (AlertEvent::Escalated | AlertEvent::Resolved, _) => "🔴",
         (_, AlertKind::DeploymentAtRisk | AlertKind::LeaseAtRisk) => "🟠",
         (_, AlertKind::DeploymentPileup | AlertKind::OrphanedProtection) => "🟡",
     };
@@ -82,18 +88,20 @@ fn title(alert: &Alert) -> String {
     format!("{sign} {} ({}): {}", code(&service, NAMES_CHARS_MAX), code(&cluster, NAMES_CHARS_MAX), phrase(alert))
 }
 
-fn description(alert: &Alert) -> String {
+fn description(alert: &Alert) -> Vec<String> {
     let diagnosis = &alert.diagnosis;
     let mut lines = vec![since(alert)];
     lines.extend(passed(alert));
     if alert.event != AlertEvent::Resolved {
         lines.push(meaning(alert).to_owned());
-        if let Some(finish) = diagnosis.finish {
-            let (expected, worst) = (time_from(finish.by_jobs, alert.at), time_from(finish.by_expiry, alert.at));
-            lines.push(format!("Over at the earliest {expected} if the jobs end as expected, {worst} by expiry."));
+        if is_about_unmet(alert.kind) {
+            lines.extend(unmet::section(alert));
+            lines.extend(blockers(alert));
+            lines.push(hope(alert));
+        } else {
+            lines.extend(forecast(alert));
+            lines.extend(blockers(alert));
         }
-        lines.extend(margin_in_words(diagnosis));
-        lines.extend(blockers(alert));
         let numbers = &diagnosis.arithmetic;
         lines.push(format!(
             "{} desired, min {}, max {}, room for {} new; {} of {DEPLOYMENTS_MAX} deployments.",
@@ -102,18 +110,28 @@ fn description(alert: &Alert) -> String {
         lines.extend(tag_problems(alert));
     }
     lines.extend(gaps(alert));
-    lines.join("\n")
+    lines
+}
+
+/// When the movement can be over, and what that is against its deadline.
+fn forecast(alert: &Alert) -> Vec<String> {
+    let over = alert.diagnosis.finish.map(|finish| {
+        let (expected, worst) = (time_from(finish.by_jobs, alert.at), time_from(finish.by_expiry, alert.at));
+        format!("Over at the earliest {expected} if the jobs end as expected, {worst} by expiry.")
+    });
+    over.into_iter().chain(margin_in_words(&alert.diagnosis)).collect()
 }
 
 fn blockers(alert: &Alert) -> Vec<String> {
-    let blockers = &alert.diagnosis.blockers;
+    let blockers = others_in_the_way(alert);
+    let shown_max = if is_about_unmet(alert.kind) { BLOCKERS_BESIDE_SHOWN_MAX } else { BLOCKERS_SHOWN_MAX };
     if blockers.is_empty() {
         return Vec::new();
     }
-    let mut lines = vec![format!("In the way of its {}, longest first:", movement(&alert.diagnosis.movement))];
-    lines.extend(blockers.iter().take(BLOCKERS_SHOWN_MAX).map(|one| blocker(one, alert.at)));
-    if blockers.len() > BLOCKERS_SHOWN_MAX {
-        lines.push(format!("• and {}", count(blockers.len() - BLOCKERS_SHOWN_MAX, "more task")));
+    let mut lines = vec![in_the_way_heading(alert)];
+    lines.extend(blockers.iter().take(shown_max).map(|one| blocker(one, alert.at)));
+    if blockers.len() > shown_max {
+        lines.push(format!("• and {}", count(blockers.len() - shown_max, "more task")));
     }
     lines
 }
@@ -143,9 +161,18 @@ fn blocker(blocker: &Blocker, now: Timestamp) -> String {
     };
     format!(
         "• {}{of}, protected until {}, {who}",
-        code(blocker.task.as_str(), 36),
+        code(blocker.task.as_str(), TASK_ID_CHARS),
         time_from(blocker.protected_until, now)
     )
+}
+
+/// A job, with its labels.
+pub(super) fn job(job: &ObservedJob) -> String {
+    let attempt = if job.key.attempt == 1 { String::new() } else { format!(" attempt {}", job.key.attempt) };
+    let labels: Vec<String> = job.labels.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+    let labels =
+        if labels.is_empty() { String::new() } else { format!(" {}", code(&labels.join(", "), LABELS_CHARS_MAX)) };
+    format!("{}{attempt}{labels} until {}", code(&job.key.job_id, ID_CHARS_MAX), time(job.until))
 }
 
 fn tag_problems(alert: &Alert) -> Vec<String> {
@@ -174,11 +201,13 @@ fn gaps(alert: &Alert) -> Vec<String> {
     lines
 }
 
-/// What to do, and the command if it fits whole and is safe in a code span. A command is never altered.
-fn next_step(way: &WayOut, now: Timestamp) -> String {
-    let words = way_out(way, now);
-    let commands = commands(way);
-    let Some(first) = commands.first() else { return words };
+fn next_step(way: &WayOut, alert: &Alert) -> String {
+    with_first_command(&way_out(way, alert), commands(way), "the mail and the status command have")
+}
+
+/// What to do, and the first command if it fits whole and is safe in a code span, else who has it. A command is never altered.
+pub(super) fn with_first_command(words: &str, commands: &[String], others_have: &str) -> String {
+    let Some(first) = commands.first() else { return words.to_owned() };
     let more = match commands.len() {
         1 => String::new(),
         many => format!(" and {} of this form", count(many - 1, "more command")),
@@ -187,22 +216,7 @@ fn next_step(way: &WayOut, now: Timestamp) -> String {
     if first.chars().all(is_safe_in_code) && step.chars().count() <= NEXT_STEP_CHARS_MAX {
         return step;
     }
-    format!("{} (the mail and the status command have the command)", words.trim_end_matches(':'))
-}
-
-/// The text as a code span that shows in Slack and in Teams as it is, or escaped.
-fn code(text: &str, chars_max: usize) -> String {
-    // Slack takes a span that begins or ends with a space for no span.
-    let text = escaped(text, chars_max, is_safe_in_code);
-    let text = text.strip_prefix(' ').map_or(text.clone(), |rest| format!("\\u{{20}}{rest}"));
-    let text = text.strip_suffix(' ').map_or(text.clone(), |rest| format!("{rest}\\u{{20}}"));
-    format!("`{}`", if text.is_empty() { "-" } else { &text })
-}
-
-/// Whether neither client can take a character for the end of a span, for a link, a mention or an entity. Teams' cards know
-/// no code spans: there brackets and stars mean what they mean elsewhere.
-fn is_safe_in_code(c: char) -> bool {
-    is_printable(c) && !"`<>&@*[]|~".contains(c)
+    format!("{} ({others_have} the command)", words.trim_end_matches(':'))
 }
 
 fn related_resources(alert: &Alert) -> Vec<String> {
@@ -212,7 +226,6 @@ fn related_resources(alert: &Alert) -> Vec<String> {
     std::iter::once(alert.service.to_string()).chain(tasks).collect()
 }
 
-/// What a custom action, or another subscriber by HTTPS, needs at hand. Texts alone, as the schema wants it.
 fn additional_context(alert: &Alert) -> Value {
     let diagnosis = &alert.diagnosis;
     let mut context = json!({
@@ -228,22 +241,4 @@ fn additional_context(alert: &Alert) -> Value {
         context["deadline"] = json!(crate::telemetry::shown(deadline.at));
     }
     context
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_code_span_holds_nothing_that_could_end_it_or_mean_something_in_it() {
-        assert_eq!(code("episode-0417 (b), 50% \"x\" 'y' a_b", 60), "`episode-0417 (b), 50% \"x\" 'y' a_b`");
-        assert_eq!(code("a`b", 60), "`a\\u{60}b`");
-        assert_eq!(code("<!here> & [x](y) *b*\n", 90).matches(['<', '>', '&', '[', ']', '*', '\n']).count(), 0);
-    }
-
-    #[test]
-    fn a_code_span_is_never_empty_and_neither_begins_nor_ends_with_a_space() {
-        let spans = ["", " ", "  a "].map(|text| code(text, 60));
-        assert_eq!(spans, ["`-`", "`\\u{20}`", "`\\u{20} a\\u{20}`"]);
-    }
 }

@@ -8,6 +8,7 @@
 use super::{AlertEvent, AlertKind};
 use crate::decide::Standing;
 use crate::decide::diagnose::{DEPLOYMENTS_MAX, Diagnosis};
+use crate::ecs::TaskId;
 use crate::observe::{Jobs, Observed};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -122,9 +123,21 @@ pub enum Told {
 /// The incidents of one service, by their keys.
 pub type Incidents = BTreeMap<String, Incident>;
 
+/// What a look has found out.
+#[derive(Clone, Copy, Debug)]
+pub struct Sight<'a> {
+    /// What was seen.
+    pub observed: &'a Observed,
+    /// What was made of it.
+    pub diagnosis: &'a Diagnosis,
+    /// Protected tasks without a live job, by when a look first saw them so. The end of the last job alone does not tell: a
+    /// worker may protect its task first, and then take the next job.
+    pub idle_seen: &'a BTreeMap<TaskId, Timestamp>,
+}
+
 /// Brings the incidents up to a new look. Without a complete picture nothing is resolved.
-pub fn advance(incidents: &mut Incidents, seen: (&Observed, &Diagnosis), policy: &AlertPolicy) {
-    let (observed, diagnosis) = seen;
+pub fn advance(incidents: &mut Incidents, seen: Sight<'_>, policy: &AlertPolicy) {
+    let Sight { observed, diagnosis, .. } = seen;
     let now = observed.at;
     let wrong = wrongs(incidents, seen, policy);
     let blocked = wrong.values().any(|(kind, _)| *kind == AlertKind::DeploymentBlocked);
@@ -136,7 +149,7 @@ pub fn advance(incidents: &mut Incidents, seen: (&Observed, &Diagnosis), policy:
             kind: *kind,
             since: *since,
             told_at: now,
-            escalations: 0,
+            escalations: marks_passed(diagnosis, now),
             resolved_at: None,
             heard: false,
             untold: Some(Untold::new(AlertEvent::Opened)),
@@ -164,7 +177,7 @@ fn go_on(incident: &mut Incident, diagnosis: &Diagnosis, when: (Timestamp, &Aler
     let (now, policy) = when;
     if incident.resolved_at.take().is_some() {
         // It came back: that is told as a new one.
-        (incident.since, incident.told_at, incident.escalations) = (now, now, 0);
+        (incident.since, incident.told_at, incident.escalations) = (now, now, marks_passed(diagnosis, now));
         incident.untold = Some(Untold::new(AlertEvent::Opened));
         return;
     }
@@ -200,12 +213,8 @@ fn marks_passed(diagnosis: &Diagnosis, now: Timestamp) -> u8 {
 }
 
 /// What is wrong with a service, by incident key, and since when.
-fn wrongs(
-    incidents: &Incidents,
-    seen: (&Observed, &Diagnosis),
-    policy: &AlertPolicy,
-) -> BTreeMap<String, (AlertKind, Timestamp)> {
-    let (observed, diagnosis) = seen;
+fn wrongs(incidents: &Incidents, seen: Sight<'_>, policy: &AlertPolicy) -> BTreeMap<String, (AlertKind, Timestamp)> {
+    let Sight { observed, diagnosis, idle_seen } = seen;
     let mut wrongs = BTreeMap::new();
     let now = observed.at;
     let movement = diagnosis.movement.id().unwrap_or("-").to_owned();
@@ -236,7 +245,7 @@ fn wrongs(
     if observed.service.deployments.len() + 1 >= DEPLOYMENTS_MAX {
         add(AlertKind::DeploymentPileup, "-", now);
     }
-    if let Some(since) = orphaned_since(observed) {
+    if let Some(since) = orphaned_since(observed, idle_seen) {
         add(AlertKind::OrphanedProtection, "-", since);
     }
     wrongs
@@ -245,7 +254,10 @@ fn wrongs(
 fn is_lesser(kind: AlertKind) -> bool {
     match kind {
         AlertKind::DeploymentAtRisk | AlertKind::DeploymentPileup | AlertKind::OrphanedProtection => true,
-        AlertKind::DeploymentBlocked | AlertKind::ProtectionRefused | AlertKind::LeaseAtRisk => false,
+        AlertKind::DeploymentBlocked
+        | AlertKind::ProtectionRefused
+        | AlertKind::LeaseAtRisk
+        | AlertKind::JobInterrupted => false,
     }
 }
 
@@ -260,12 +272,18 @@ fn misses_deadline(diagnosis: &Diagnosis) -> bool {
     in_the_way && margin.is_some_and(|margin| margin.is_negative())
 }
 
-/// Since when, at the latest, some protected task has had no live job. The ledger says when its last job ended.
-fn orphaned_since(observed: &Observed) -> Option<Timestamp> {
-    let idle = observed.protected().filter_map(|(task, _)| match &task.jobs {
-        Jobs::Known(jobs) if jobs.is_empty() => task.idle_since,
+/// The protected tasks without a live job, as far as the ledger knows them, with the moment from which that counts: the end
+/// of the last job, or this look.
+pub fn idle_tasks(observed: &Observed) -> impl Iterator<Item = (&TaskId, Timestamp)> {
+    observed.protected().filter_map(|(task, _)| match &task.jobs {
+        Jobs::Known(jobs) if jobs.is_empty() => Some((&task.id, task.idle_since?)),
         _ => None,
-    });
+    })
+}
+
+/// Since when, at the latest, some protected task has had no live job.
+fn orphaned_since(observed: &Observed, idle_seen: &BTreeMap<TaskId, Timestamp>) -> Option<Timestamp> {
+    let idle = idle_tasks(observed).filter_map(|(task, since)| Some(since.max(*idle_seen.get(task)?)));
     idle.filter(|since| observed.at.duration_since(*since) >= ORPHAN_GRACE).min()
 }
 

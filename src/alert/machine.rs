@@ -3,10 +3,11 @@
 //! It always fits where it goes: lists are shortened, the jobs before the tasks, and each that was shortened says by how
 //! much. Nothing is cut inside.
 
+use super::unmet::{all as all_unmet, is_about as is_about_unmet};
 use super::{Alert, AlertEvent, AlertKind};
 use crate::decide::diagnose::{Arithmetic, Standing};
 use crate::report::{
-    DeadlineReport, Detail, FinishReport, Room, TagProblemReport, gaps, movement, tag_problems, tasks, way_out,
+    DeadlineReport, Detail, FinishReport, Room, TagProblemReport, gaps, movement, tag_problems, tasks, unmet, way_out,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -19,6 +20,8 @@ pub const VERSION: u32 = 1;
 pub const ESCAPED_BYTES_MAX: usize = 128 * 1024;
 /// More is for the `status` command to list.
 pub const BLOCKERS_MAX: usize = 500;
+/// Tasks that ECS refused, as many as blockers.
+pub const UNMET_MAX: usize = BLOCKERS_MAX;
 /// Commands of a way out, each for ten tasks, and its tasks.
 pub const COMMANDS_MAX: usize = 10;
 /// Reasons why something could not be seen.
@@ -51,6 +54,8 @@ struct Document<'a> {
     deadline: Option<DeadlineReport>,
     arithmetic: Arithmetic,
     ways_out: Vec<Value>,
+    unmet: Vec<Value>,
+    unmet_left_out: usize,
     tag_problems: Vec<TagProblemReport>,
     tag_problems_left_out: usize,
     gaps: Vec<String>,
@@ -80,15 +85,22 @@ pub fn message(alert: &Alert) -> String {
         deadline: diagnosis.deadline.map(|deadline| DeadlineReport::new(deadline, diagnosis.finish.as_ref())),
         arithmetic: diagnosis.arithmetic,
         ways_out: diagnosis.ways_out.iter().map(|way| way_out(cluster, way, COMMANDS_MAX)).collect(),
+        unmet: Vec::new(),
+        unmet_left_out: diagnosis.unmet.len(),
         tag_problems: tag_problems(&diagnosis.tag_problems).collect(),
         tag_problems_left_out: diagnosis.tag_problems.len().saturating_sub(TAG_PROBLEMS_MAX),
         gaps: gaps(&diagnosis.gaps).collect(),
         gaps_left_out: diagnosis.gaps.len().saturating_sub(GAPS_MAX),
     };
-    let bytes_max = ESCAPED_BYTES_MAX.saturating_sub(escaped_bytes(&text(&document)));
-    // As many blockers as fit, those that are protected longest first.
-    let room = Room { tasks_max: BLOCKERS_MAX, bytes_max, bytes: |json| escaped_bytes(&sendable(json)) };
-    document.blockers = tasks(cluster, &diagnosis.blockers, &room, &Detail::LESS_AND_LESS);
+    // As many tasks as fit. Those that ECS refused have a part of the room that is half of it if they are what the alert is
+    // about, those in the way the rest.
+    let left = |document: &Document<'_>| ESCAPED_BYTES_MAX.saturating_sub(escaped_bytes(&text(document)));
+    let room = |items_max, bytes_max| Room { items_max, bytes_max, bytes: |json| escaped_bytes(&sendable(json)) };
+    let part = left(&document) / if is_about_unmet(alert.kind) { 2 } else { 8 };
+    document.unmet = unmet(cluster, &all_unmet(alert), &room(UNMET_MAX, part), &Detail::LESS_AND_LESS);
+    document.unmet_left_out -= document.unmet.len();
+    let rest = left(&document);
+    document.blockers = tasks(cluster, &diagnosis.blockers, &room(BLOCKERS_MAX, rest), &Detail::LESS_AND_LESS);
     document.blockers_left_out -= document.blockers.len();
     text(&document)
 }

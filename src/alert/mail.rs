@@ -3,8 +3,14 @@
 //! The first two lines say what is wrong, where, since when and by when it must be over; then who is in the way, when it
 //! will be over, the numbers, and what would clear it, the mildest first, each with its command on a line of its own.
 
+mod lines;
+mod unmet;
+
+pub(super) use lines::Lines;
+
+use super::unmet::{general_ways_out, hope, is_about as is_about_unmet, lost_by_waiting, others_in_the_way};
 use super::words::{
-    count, margin_in_words, meaning, movement, names, passed, phrase, since, time, time_from, whose, word,
+    count, in_the_way_heading, margin_in_words, meaning, names, passed, phrase, since, time, time_from, whose, word,
 };
 use super::{Alert, AlertEvent, AlertKind};
 use crate::data::{escaped, is_printable, is_printable_in_quotes};
@@ -19,7 +25,11 @@ pub const SUBJECT_CHARS_MAX: usize = 99;
 pub const LINE_CHARS_MAX: usize = 100;
 /// More blockers than a person will look at one by one.
 pub const BLOCKERS_SHOWN_MAX: usize = 20;
-/// Jobs of one blocker.
+/// Tasks that ECS refused. With those that are then shown of the blockers they are as many as else of the blockers.
+pub const UNMET_SHOWN_MAX: usize = 12;
+/// Blockers beside tasks that ECS refused.
+pub const BLOCKERS_BESIDE_SHOWN_MAX: usize = BLOCKERS_SHOWN_MAX - UNMET_SHOWN_MAX;
+/// Jobs of one task.
 pub const JOBS_SHOWN_MAX: usize = 5;
 /// Commands of one way out, each for ten tasks.
 pub const COMMANDS_SHOWN_MAX: usize = 5;
@@ -38,7 +48,7 @@ const TAG_CHARS_MAX: (usize, usize) = (128, 64);
 
 /// At most [`SUBJECT_CHARS_MAX`] printable ASCII characters.
 pub fn subject(alert: &Alert) -> String {
-    let (word, phrase) = (word(alert), phrase(alert));
+    let (word, phrase) = (word((alert.event, alert.kind)), phrase(alert));
     let room = SUBJECT_CHARS_MAX.saturating_sub(format!("{word} X (X): {phrase}").len() - 2);
     let (service, cluster) = names(alert, room);
     format!("{word} {service} ({cluster}): {phrase}")
@@ -47,7 +57,7 @@ pub fn subject(alert: &Alert) -> String {
 /// Plain text.
 pub fn body(alert: &Alert) -> String {
     let mut lines = Lines::default();
-    let (word, phrase) = (word(alert), phrase(alert));
+    let (word, phrase) = (word((alert.event, alert.kind)), phrase(alert));
     let room = LINE_CHARS_MAX.saturating_sub(format!("{word} X in cluster X: {phrase}.").len() - 2);
     let (service, cluster) = names(alert, room);
     lines.prose(0, &format!("{word} {service} in cluster {cluster}: {phrase}."));
@@ -57,8 +67,15 @@ pub fn body(alert: &Alert) -> String {
     }
     if alert.event != AlertEvent::Resolved {
         lines.prose(0, meaning(alert));
-        in_the_way(&mut lines, alert);
-        finish(&mut lines, alert);
+        if is_about_unmet(alert.kind) {
+            unmet::section(&mut lines, alert);
+            in_the_way(&mut lines, alert);
+            lines.blank();
+            lines.prose(0, &hope(alert));
+        } else {
+            in_the_way(&mut lines, alert);
+            finish(&mut lines, alert);
+        }
         numbers(&mut lines, &alert.diagnosis.arithmetic);
         ways_out(&mut lines, alert);
         tag_problems(&mut lines, alert);
@@ -67,11 +84,12 @@ pub fn body(alert: &Alert) -> String {
     lines.blank();
     lines.whole(0, &format!("Service:  {}", alert.service));
     lines.whole(0, &format!("Incident: {}", escaped(&alert.incident, usize::MAX, is_printable)));
-    lines.0
+    lines.text()
 }
 
 fn in_the_way(lines: &mut Lines, alert: &Alert) {
-    let blockers = &alert.diagnosis.blockers;
+    let blockers = others_in_the_way(alert);
+    let shown_max = if is_about_unmet(alert.kind) { BLOCKERS_BESIDE_SHOWN_MAX } else { BLOCKERS_SHOWN_MAX };
     if blockers.is_empty() {
         if alert.kind == AlertKind::OrphanedProtection {
             lines.blank();
@@ -83,14 +101,14 @@ fn in_the_way(lines: &mut Lines, alert: &Alert) {
     lines.blank();
     let heading = match alert.kind {
         AlertKind::OrphanedProtection => "Protected for nobody, longest first:".to_owned(),
-        _ => format!("In the way of its {}, longest first:", movement(&alert.diagnosis.movement)),
+        _ => in_the_way_heading(alert),
     };
     lines.prose(0, &heading);
-    for (number, blocker) in blockers.iter().take(BLOCKERS_SHOWN_MAX).enumerate() {
+    for (number, blocker) in blockers.iter().take(shown_max).enumerate() {
         in_the_way_one(lines, (number + 1, blocker), alert.at);
     }
-    if blockers.len() > BLOCKERS_SHOWN_MAX {
-        lines.prose(0, &format!("and {}.", count(blockers.len() - BLOCKERS_SHOWN_MAX, "more task")));
+    if blockers.len() > shown_max {
+        lines.prose(0, &format!("and {}.", count(blockers.len() - shown_max, "more task")));
     }
 }
 
@@ -102,7 +120,7 @@ fn in_the_way_one(lines: &mut Lines, (number, blocker): (usize, &Blocker), now: 
     match &blocker.held_for {
         HeldFor::Jobs(jobs) => {
             lines.parts(4, &[&until, &format!("for {}:", count(jobs.len(), "job"))]);
-            longest_first(jobs).into_iter().take(JOBS_SHOWN_MAX).for_each(|job| in_the_way_job(lines, job, now));
+            longest_first(jobs).into_iter().take(JOBS_SHOWN_MAX).for_each(|one| job(lines, one, now));
             if jobs.len() > JOBS_SHOWN_MAX {
                 lines.prose(4, &format!("and {}.", count(jobs.len() - JOBS_SHOWN_MAX, "more job")));
             }
@@ -113,7 +131,8 @@ fn in_the_way_one(lines: &mut Lines, (number, blocker): (usize, &Blocker), now: 
     }
 }
 
-fn in_the_way_job(lines: &mut Lines, job: &ObservedJob, now: Timestamp) {
+/// A job in some lines of its own.
+pub(super) fn job(lines: &mut Lines, job: &ObservedJob, now: Timestamp) {
     let id = escaped(&job.key.job_id, ID_CHARS_MAX, is_printable_in_quotes);
     let attempt = if job.key.attempt == 1 { String::new() } else { format!(" attempt {}", job.key.attempt) };
     let mut parts = vec![format!("- \"{id}\"{attempt}")];
@@ -155,13 +174,17 @@ fn numbers(lines: &mut Lines, numbers: &Arithmetic) {
 
 fn ways_out(lines: &mut Lines, alert: &Alert) {
     let ways = &alert.diagnosis.ways_out;
+    if let Some(general) = general_ways_out(alert) {
+        lines.blank();
+        lines.prose(0, &general);
+    }
     if ways.is_empty() {
         return;
     }
     lines.blank();
     lines.prose(0, "What would clear it, the mildest first:");
     for (number, way) in ways.iter().enumerate() {
-        lines.prose(0, &format!("{}. {}", number + 1, way_out(way, alert.at)));
+        lines.prose(0, &format!("{}. {}", number + 1, way_out(way, alert)));
         let commands = commands(way);
         commands.iter().take(COMMANDS_SHOWN_MAX).for_each(|command| lines.whole(3, command));
         if commands.len() > COMMANDS_SHOWN_MAX {
@@ -172,7 +195,19 @@ fn ways_out(lines: &mut Lines, alert: &Alert) {
 }
 
 /// A way out in words, without its commands.
-pub(super) fn way_out(way: &WayOut, now: Timestamp) -> String {
+pub(super) fn way_out(way: &WayOut, alert: &Alert) -> String {
+    let now = alert.at;
+    match (way, lost_by_waiting(alert)) {
+        (WayOut::Wait { until, .. }, lost @ 1..) => format!(
+            "Wait until {}. That costs the jobs of {} whose protection ECS does not renew.",
+            time_from(*until, now),
+            count(lost, "task")
+        ),
+        (way, _) => harmless_way_out(way, now),
+    }
+}
+
+fn harmless_way_out(way: &WayOut, now: Timestamp) -> String {
     match way {
         WayOut::Wait { until, expected } if until == expected => format!("Wait until {}.", time_from(*until, now)),
         WayOut::Wait { until, expected } => {
@@ -232,102 +267,5 @@ fn gaps(lines: &mut Lines, alert: &Alert) {
     }
     if gaps.len() > GAPS_SHOWN_MAX {
         lines.prose(2, &format!("and {} more.", gaps.len() - GAPS_SHOWN_MAX));
-    }
-}
-
-/// Lines of a text, wrapped; what continues a line is indented deeper than its beginning.
-#[derive(Default)]
-struct Lines(String);
-
-impl Lines {
-    fn blank(&mut self) {
-        self.0.push('\n');
-    }
-
-    /// A line that is never wrapped.
-    fn whole(&mut self, indent: usize, text: &str) {
-        self.0.extend(std::iter::repeat_n(' ', indent));
-        self.0.push_str(text);
-        self.0.push('\n');
-    }
-
-    /// Our own words, wrapped between them.
-    fn prose(&mut self, indent: usize, text: &str) {
-        let words: Vec<&str> = text.split(' ').collect();
-        self.wrap(indent, &words, (" ", "   "));
-    }
-
-    /// Wraps between parts alone: what is quoted in one stays on its line.
-    fn parts(&mut self, indent: usize, parts: &[&str]) {
-        self.wrap(indent, parts, (", ", "   "));
-    }
-
-    /// Somebody else's words. Each line is marked, so that none looks like one of ours; words that are too long are broken.
-    fn quoted(&mut self, indent: usize, text: &str) {
-        let chars: Vec<char> = text.chars().collect();
-        let words = chars.split(|c| *c == ' ').flat_map(|word| word.chunks(LINE_CHARS_MAX - indent - QUOTE.len()));
-        let words: Vec<String> = words.map(|word| word.iter().collect()).collect();
-        let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let first = format!("- {}", if words.is_empty() { "" } else { words.remove(0) });
-        words.insert(0, &first);
-        self.wrap(indent, &words, (" ", QUOTE));
-    }
-
-    /// Begins each line but the first with `hanging`.
-    fn wrap(&mut self, indent: usize, parts: &[&str], (between, hanging): (&str, &str)) {
-        let mut line = String::new();
-        for part in parts {
-            let wider = line.chars().count() + between.len() + part.chars().count();
-            if line.is_empty() {
-                line.push_str(part);
-            } else if indent + wider > LINE_CHARS_MAX {
-                line.push_str(between.trim_end());
-                self.whole(indent, &line);
-                line = format!("{hanging}{part}");
-            } else {
-                line = format!("{line}{between}{part}");
-            }
-        }
-        self.whole(indent, &line);
-    }
-}
-
-/// Goes on with somebody else's words.
-const QUOTE: &str = "| ";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn wrapped(write: impl FnOnce(&mut Lines)) -> Vec<String> {
-        let mut lines = Lines::default();
-        write(&mut lines);
-        lines.0.lines().map(str::to_owned).collect()
-    }
-
-    #[test]
-    fn prose_is_wrapped_between_words_and_indented_where_it_goes_on() {
-        let lines = wrapped(|lines| lines.prose(2, &"word ".repeat(30)));
-        assert_eq!(lines.len(), 2);
-        assert!(lines[0].starts_with("  word") && lines[1].starts_with("     word"), "{lines:?}");
-        assert!(lines.iter().all(|line| line.len() <= LINE_CHARS_MAX), "{lines:?}");
-    }
-
-    #[test]
-    fn what_stands_in_one_part_stays_on_one_line() {
-        let part = "x y".repeat(20);
-        assert_eq!(
-            wrapped(|lines| lines.parts(4, &[&part, &part])),
-            [format!("    {part},"), format!("       {part}")]
-        );
-    }
-
-    #[test]
-    fn every_line_of_somebody_elses_words_is_marked() {
-        let lines = wrapped(|lines| lines.quoted(2, &format!("aws ecs {} {}", "x".repeat(300), "1. y ".repeat(60))));
-        assert!(lines[0].starts_with("  - aws ecs"), "{lines:?}");
-        assert!(lines[1..].iter().all(|line| line.starts_with("  | ")), "{lines:?}");
-        assert!(lines.iter().all(|line| line.len() <= LINE_CHARS_MAX), "{lines:?}");
-        assert_eq!(wrapped(|lines| lines.quoted(2, "")), ["  - "]);
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! | Key | Who gets it | Text |
 //! |---|---|---|
-//! | `default` | `sqs`, `lambda`, `http`, `firehose`, `email-json`: all that is not named below | [`machine`] |
-//! | `email` | people | [`mail`] |
-//! | `https` | Amazon Q Developer | [`chat`] |
+//! | `default` | `sqs`, `lambda`, `http`, `firehose`, `email-json`: all that is not named below | [`Message::machine`] |
+//! | `email` | people | [`Message::mail`] |
+//! | `https` | Amazon Q Developer | [`Message::chat`] |
 //! | `sms` | people who are out | the mail's subject |
 //!
 //! Amazon Q Developer subscribes its endpoint `https://global.sns-api.chatbot.amazonaws.com` to the topic by `https`, and
@@ -12,19 +12,15 @@
 //! that must subscribe by `https` reads the chat's `metadata`, or better an SQS queue. Machines stand under `default`, not
 //! once for each of their protocols: SNS counts the whole message against its limit, and so the lists can be longer.
 
-use super::{Alert, chat, machine, mail};
+use super::{Message, machine};
 use serde_json::json;
 
 /// SNS's limit for a message, in bytes (aws-facts "SNS and chat").
 pub const MESSAGE_BYTES_MAX: usize = 262_144;
 
 /// The value of `Message`, at most [`MESSAGE_BYTES_MAX`] and a good deal less, so that attributes fit beside it.
-pub fn message(alert: &Alert) -> String {
-    let message = json!({
-        "default": machine::message(alert),
-        "email": mail::body(alert),
-        "https": chat::message(alert),
-        "sms": mail::subject(alert),
-    });
-    machine::sendable(&message.to_string())
+pub fn message(message: &Message) -> String {
+    let Message { subject, mail, chat, machine, .. } = message;
+    let texts = json!({"default": machine, "email": mail, "https": chat, "sms": subject});
+    machine::sendable(&texts.to_string())
 }

@@ -3,7 +3,7 @@
 //! Everything that a worker, a tag or an error chose goes through [`escaped`]: it is data, and can end neither a line nor
 //! a quotation.
 
-use super::{Alert, AlertEvent, AlertKind};
+use super::{Alert, AlertEvent, AlertKind, unmet};
 use crate::data::escaped;
 use crate::decide::diagnose::{DEADLINE_TAG, DEPLOYMENTS_MAX, Deadline, DeadlineSource, Diagnosis, Movement};
 use jiff::{SignedDuration, Timestamp};
@@ -11,6 +11,12 @@ use jiff::{SignedDuration, Timestamp};
 /// A moment: `2026-01-05 10:30 UTC`.
 pub(super) fn time(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// A moment in as few characters as tell it to who reads it on the day of `now`.
+pub(super) fn clock(at: Timestamp, now: Timestamp) -> String {
+    let day = |at: Timestamp| at.strftime("%Y-%m-%d").to_string();
+    if day(at) == day(now) { at.strftime("%H:%M UTC").to_string() } else { time(at) }
 }
 
 /// A moment, and how far it is from `now`: `2026-01-05 10:30 UTC (in 42 minutes)`.
@@ -51,16 +57,20 @@ pub(super) fn is_of_a_name(c: char) -> bool {
 
 /// Names of service and cluster that fit into so many characters together.
 pub(super) fn names(alert: &Alert, room: usize) -> (String, String) {
-    let (service, cluster) = (&alert.service.name, &alert.service.cluster.name);
-    let whole = |name: &String| escaped(name, usize::MAX, is_of_a_name).len();
+    names_within((&alert.service.name, &alert.service.cluster.name), room)
+}
+
+/// The same of any service.
+pub(super) fn names_within((service, cluster): (&str, &str), room: usize) -> (String, String) {
+    let whole = |name: &str| escaped(name, usize::MAX, is_of_a_name).len();
     // A short cluster leaves its room to the service, and the other way round.
     let for_cluster = whole(cluster).min((room / 3).max(room.saturating_sub(whole(service))));
     (escaped(service, room.saturating_sub(for_cluster), is_of_a_name), escaped(cluster, for_cluster, is_of_a_name))
 }
 
 /// How grave it is, in one word.
-pub(super) fn word(alert: &Alert) -> &'static str {
-    match (alert.event, alert.kind) {
+pub(super) fn word(told: (AlertEvent, AlertKind)) -> &'static str {
+    match told {
         (AlertEvent::Resolved, _) => "RESOLVED",
         (_, AlertKind::DeploymentBlocked) => "BLOCKED",
         (_, AlertKind::DeploymentAtRisk) => "AT RISK",
@@ -68,6 +78,7 @@ pub(super) fn word(alert: &Alert) -> &'static str {
         (_, AlertKind::LeaseAtRisk) => "LEASE",
         (_, AlertKind::DeploymentPileup) => "PILE-UP",
         (_, AlertKind::OrphanedProtection) => "ORPHANED",
+        (_, AlertKind::JobInterrupted) => "INTERRUPTED",
     }
 }
 
@@ -80,6 +91,13 @@ pub(super) fn movement(movement: &Movement) -> &'static str {
     }
 }
 
+/// Above the tasks in the way, of which some may have been told already.
+pub(super) fn in_the_way_heading(alert: &Alert) -> String {
+    let all_told_here = unmet::others_in_the_way(alert).len() == alert.diagnosis.blockers.len();
+    let begin = if all_told_here { "In" } else { "Also in" };
+    format!("{begin} the way of its {}, longest first:", movement(&alert.diagnosis.movement))
+}
+
 /// What the alert says of its service, in ASCII and at most some 60 characters.
 pub(super) fn phrase(alert: &Alert) -> String {
     let diagnosis = &alert.diagnosis;
@@ -90,15 +108,12 @@ pub(super) fn phrase(alert: &Alert) -> String {
         return match alert.kind {
             AlertKind::DeploymentBlocked => "protected tasks no longer hold it up".to_owned(),
             AlertKind::DeploymentAtRisk => "it is no longer about to miss its deadline".to_owned(),
-            AlertKind::ProtectionRefused => "no job goes on unprotected any more".to_owned(),
-            AlertKind::LeaseAtRisk => "no job is about to lose its protection any more".to_owned(),
+            AlertKind::ProtectionRefused | AlertKind::LeaseAtRisk => unmet::phrase(alert),
             AlertKind::DeploymentPileup => format!("it can be deployed again, {deployments} used"),
             AlertKind::OrphanedProtection => "no task is protected any more without a job".to_owned(),
+            AlertKind::JobInterrupted => "its interrupted jobs are told of".to_owned(),
         };
     }
-    let unmet = |is_protected: bool| {
-        diagnosis.unmet.iter().filter(|unmet| unmet.protected_until.is_some() == is_protected).count()
-    };
     match alert.kind {
         AlertKind::DeploymentBlocked if diagnosis.blockers.is_empty() => {
             format!("protected tasks {still}hold up its {moving}")
@@ -114,12 +129,10 @@ pub(super) fn phrase(alert: &Alert) -> String {
             }
             _ => format!("its {moving} may {still}miss its deadline"),
         },
-        AlertKind::ProtectionRefused => format!("{} {still}work unprotected: ECS refuses", count(unmet(false), "task")),
-        AlertKind::LeaseAtRisk => {
-            format!("{} will {still}lose protection before its jobs end", count(unmet(true), "task"))
-        }
+        AlertKind::ProtectionRefused | AlertKind::LeaseAtRisk => unmet::phrase(alert),
         AlertKind::DeploymentPileup => format!("{still}{deployments} under way"),
         AlertKind::OrphanedProtection => format!("tasks {still}protected though their jobs have ended"),
+        AlertKind::JobInterrupted => "a task stopped amid its jobs".to_owned(),
     }
 }
 
@@ -133,6 +146,11 @@ pub(super) fn since(alert: &Alert) -> String {
     let begun = if alert.kind == AlertKind::DeploymentAtRisk { "Begun" } else { "Since" };
     let since = format!("{begun} {}.", time_from(alert.since, at));
     match diagnosis.deadline {
+        // What must be over then is not the refusal.
+        Some(deadline) if unmet::is_about(alert.kind) => {
+            let must = if deadline.at < at { "was due" } else { "must be over" };
+            format!("{since} Its {} {must} by {}.", movement(&diagnosis.movement), time_from(deadline.at, at))
+        }
         Some(deadline) if deadline.at < at => format!("{since} Was due by {}.", time_from(deadline.at, at)),
         Some(deadline) => format!("{since} Must be over by {}.", time_from(deadline.at, at)),
         None => since,
@@ -159,10 +177,11 @@ pub(super) fn meaning(alert: &Alert) -> &'static str {
         }
         AlertKind::DeploymentAtRisk => "It has not failed yet: there is still time to act.",
         AlertKind::ProtectionRefused => {
-            "A deployment or scale-in may stop these tasks in the middle of their jobs. taskhold asks again."
+            "ECS refuses protection while protected tasks are in the way of a deployment or scale-in. Until it grants it, a \
+             task may be stopped in the middle of its jobs."
         }
         AlertKind::LeaseAtRisk => {
-            "ECS refuses to renew their protection. When it ends they may be stopped in the middle of their jobs."
+            "ECS refuses to renew. When a protection ends, its task may be stopped in the middle of its jobs."
         }
         AlertKind::DeploymentPileup => {
             "With 5 under way ECS refuses the next one: start no further deployment before an old one is over."
@@ -170,6 +189,7 @@ pub(super) fn meaning(alert: &Alert) -> &'static str {
         AlertKind::OrphanedProtection => {
             "Nobody needs these protections. They will hold up the next deployment or scale-in until they expire."
         }
+        AlertKind::JobInterrupted => "The jobs that were alive ended with it.",
     }
 }
 

@@ -3,7 +3,7 @@
 mod queue;
 mod topic;
 
-use crate::alert::{Alert, AlertSink};
+use crate::alert::{AlertSink, Message};
 use aws_config::SdkConfig;
 use futures_util::future::{OptionFuture, join};
 use queue::AlertQueue;
@@ -31,9 +31,9 @@ impl AwsAlertSink {
 }
 
 impl AlertSink for AwsAlertSink {
-    async fn send(&self, alert: &Alert) -> Result<(), String> {
-        let published = OptionFuture::from(self.topic.as_ref().map(|topic| topic.publish(alert)));
-        let sent = OptionFuture::from(self.queue.as_ref().map(|queue| queue.send(alert)));
+    async fn send(&self, message: &Message) -> Result<(), String> {
+        let published = OptionFuture::from(self.topic.as_ref().map(|topic| topic.publish(message)));
+        let sent = OptionFuture::from(self.queue.as_ref().map(|queue| queue.send(message)));
         // At once: one that does not answer costs the other none of the invocation's time.
         let (published, sent) = join(published, sent).await;
         let told = [("alert topic", published), ("alert queue", sent)];
@@ -45,11 +45,11 @@ impl AlertSink for AwsAlertSink {
     }
 }
 
-/// What subscribers filter by and consumers sort by without reading the text. The same for topic and queue.
-fn attributes(alert: &Alert) -> [(&'static str, String); 3] {
-    [
-        ("kind", alert.kind.as_str().to_owned()),
-        ("event", alert.event.as_str().to_owned()),
-        ("service", alert.service.to_string()),
-    ]
+/// What subscribers filter by and consumers sort by without reading the text. The same for topic and queue. A service that
+/// is not known has no attribute, since SNS and SQS take none that is empty.
+fn attributes(message: &Message) -> impl Iterator<Item = (&'static str, String)> {
+    let kind = ("kind", message.kind.as_str().to_owned());
+    let event = ("event", message.event.as_str().to_owned());
+    let service = message.service.as_ref().map(|service| ("service", service.to_string()));
+    [kind, event].into_iter().chain(service)
 }

@@ -4,7 +4,7 @@ mod reads;
 
 use crate::ecs::{
     ClusterArn, Ecs, EcsError, Failure, FailureReason, Page, ProtectedTask, ProtectionAnswer, ProtectionSetting,
-    Service, ServiceArn, ServiceReads, Task, TaskDescription, TaskId, TaskPresence,
+    Service, ServiceArn, ServiceReads, ServiceUpdates, Task, TaskDescription, TaskId, TaskPresence,
 };
 use aws_config::SdkConfig;
 use aws_sdk_ecs::Client;
@@ -128,6 +128,15 @@ impl ServiceReads for AwsEcs {
             call.set_next_token(next_token.map(str::to_owned)).send().await.map_err(|error| error_of(&error))?;
         let items = answer.service_arns().iter().filter_map(|arn| reads::service_arn(cluster, arn)).collect();
         Ok(Page { items, next_token: answer.next_token().map(str::to_owned) })
+    }
+}
+
+impl ServiceUpdates for AwsEcs {
+    async fn set_desired_count(&self, service: &ServiceArn, to: u32) -> Result<(), EcsError> {
+        // Cut, not refused: ECS refuses what is more than it takes, and it takes far less.
+        let to = i32::try_from(to).unwrap_or(i32::MAX);
+        let call = self.0.update_service().cluster(service.cluster.to_string()).service(&service.name);
+        call.desired_count(to).send().await.map(drop).map_err(|error| error_of(&error))
     }
 }
 

@@ -1,31 +1,34 @@
-//! The parking queue by the SDK.
+//! Queues that take messages a batch at a time, by the SDK.
 
-use crate::park::{ParkedMessage, ParkingQueue};
+use crate::interrupted::InterruptedJobs;
+use crate::park::{ParkedMessage, ParkingQueue, sends};
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::BuildError;
+use aws_sdk_sqs::types::builders::SendMessageBatchRequestEntryBuilder;
 use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
+use futures_util::stream::{self, StreamExt};
 
-/// A real queue, by its URL.
+/// So many batches of one list of messages are under way at once.
+const BATCHES_AT_ONCE: usize = 8;
+
+/// A real queue, by its URL: the one for parked messages, or the one for interrupted jobs.
 #[derive(Clone, Debug)]
-pub struct AwsParkingQueue {
+pub struct AwsQueue {
     client: Client,
     queue_url: String,
 }
 
-impl AwsParkingQueue {
+type Entries = Result<Vec<SendMessageBatchRequestEntry>, BuildError>;
+
+impl AwsQueue {
     /// A client that shares its connections between all sends.
     pub fn new(config: &SdkConfig, queue_url: String) -> Self {
         Self { client: Client::new(config), queue_url }
     }
-}
 
-impl ParkingQueue for AwsParkingQueue {
-    async fn park(&self, messages: &[ParkedMessage]) -> Vec<Result<(), String>> {
-        let unanswered = || Err("sqs did not answer for it".to_owned());
-        let mut kept: Vec<Result<(), String>> = messages.iter().map(|_| unanswered()).collect();
-        let entries: Result<Vec<_>, BuildError> =
-            messages.iter().enumerate().map(|(at, message)| entry(at, message)).collect();
+    /// Sends so many entries, each with its place among them as its id. Answers for each whether it is kept.
+    async fn send_batch(&self, count: usize, entries: Entries) -> Vec<Result<(), String>> {
         let sent = match entries {
             Ok(entries) => {
                 let call = self.client.send_message_batch().queue_url(&self.queue_url);
@@ -35,9 +38,10 @@ impl ParkingQueue for AwsParkingQueue {
         };
         let answer = match sent {
             Ok(answer) => answer,
-            Err(error) => return vec![Err(error); messages.len()],
+            Err(error) => return vec![Err(error); count],
         };
-        let place = |id: &str| id.parse::<usize>().ok().filter(|at| *at < messages.len());
+        let mut kept = vec![Err("sqs did not answer for it".to_owned()); count];
+        let place = |id: &str| id.parse::<usize>().ok().filter(|at| *at < count);
         for at in answer.successful().iter().filter_map(|sent| place(sent.id())) {
             kept[at] = Ok(());
         }
@@ -50,9 +54,31 @@ impl ParkingQueue for AwsParkingQueue {
     }
 }
 
-/// Entries are told apart by their place in the send.
-fn entry(at: usize, message: &ParkedMessage) -> Result<SendMessageBatchRequestEntry, BuildError> {
-    let mut entry = SendMessageBatchRequestEntry::builder().id(at.to_string()).message_body(&message.body);
+impl ParkingQueue for AwsQueue {
+    async fn park(&self, messages: &[ParkedMessage]) -> Vec<Result<(), String>> {
+        self.send_batch(messages.len(), messages.iter().enumerate().map(parked).collect()).await
+    }
+}
+
+impl InterruptedJobs for AwsQueue {
+    async fn send(&self, bodies: &[String]) -> Vec<Result<(), String>> {
+        let batch = |bodies: &[String]| {
+            let entry = |(at, body): (usize, &String)| of_id(at).message_body(body).build();
+            self.send_batch(bodies.len(), bodies.iter().enumerate().map(entry).collect())
+        };
+        // Made before the first is sent: the compiler cannot follow a closure over borrowed batches through a stream.
+        let batches: Vec<_> = sends(bodies, String::len).into_iter().map(batch).collect();
+        stream::iter(batches).buffered(BATCHES_AT_ONCE).concat().await
+    }
+}
+
+/// Entries are told apart by their place in the batch.
+fn of_id(at: usize) -> SendMessageBatchRequestEntryBuilder {
+    SendMessageBatchRequestEntry::builder().id(at.to_string())
+}
+
+fn parked((at, message): (usize, &ParkedMessage)) -> Result<SendMessageBatchRequestEntry, BuildError> {
+    let mut entry = of_id(at).message_body(&message.body);
     for (name, value) in &message.attributes {
         let value = MessageAttributeValue::builder().data_type("String").string_value(value).build()?;
         entry = entry.message_attributes(*name, value);

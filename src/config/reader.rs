@@ -1,7 +1,7 @@
 //! Reading environment variables: each kind of value once, and every problem kept until all are known.
 
-use super::Clusters;
 use super::settings::{ConfigProblem, SETTINGS};
+use super::{Clusters, Policy, Remedies};
 use crate::ecs::ClusterArn;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -81,6 +81,13 @@ impl Reader {
         self.right(name, |url| is_url(url) && !url.ends_with(".fifo"))
     }
 
+    /// A table of the function's own account and Region: its name, not its ARN.
+    pub(super) fn table_name(&mut self, name: &str) -> Option<String> {
+        // What DynamoDB allows in names.
+        let named = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+        self.right(name, |table| (3..=255).contains(&table.len()) && table.chars().all(named))
+    }
+
     /// A topic may be another account's, which is how several accounts share one; its Region must be the function's, where
     /// the client of SNS calls. A FIFO topic wants a group for each message and does not reach mail and chat.
     pub(super) fn topic_arn(&mut self, name: &str, clusters: Option<&Clusters>) -> Option<String> {
@@ -94,6 +101,32 @@ impl Reader {
             let counted = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
             there && counted && (1..=256).contains(&topic.len()) && topic.chars().all(named)
         })
+    }
+
+    /// What is done where nothing else is said, and what may be done at all. A policy that may not be followed is a problem,
+    /// because whoever set it thinks that something is done.
+    pub(super) fn policy(&mut self) -> (Policy, Remedies) {
+        const POLICY: &str = "TASKHOLD_POLICY";
+        const REMEDIES: &str = "TASKHOLD_REMEDIES";
+        let remedies = self.value(REMEDIES).map_or(Some(Remedies::default()), |listed| {
+            let remedies = Remedies::listed(&listed);
+            if remedies.is_none() {
+                self.wrong(REMEDIES, &listed);
+            }
+            remedies
+        });
+        let policy = self.value(POLICY).map_or(Policy::Notify, |value| {
+            value.parse().unwrap_or_else(|_| {
+                self.wrong(POLICY, &value);
+                Policy::Notify
+            })
+        });
+        if remedies.is_some_and(|remedies| !remedies.allow(policy)) {
+            let policy = policy.as_str();
+            let way_out = format!("add `{policy}` there, or set `notify` here");
+            self.problem(POLICY, format!("is `{policy}`, which {REMEDIES} does not list; {way_out}"));
+        }
+        (policy, remedies.unwrap_or_default())
     }
 
     /// The first for `false` or nothing, the second for `true`.

@@ -1,7 +1,7 @@
 //! What can be set. The list [`SETTINGS`] is what the documentation is checked against; how a value is read is `reader.rs`'s.
 
-use super::Clusters;
 use super::reader::Reader;
+use super::{Clusters, Policy, Remedies};
 use jiff::SignedDuration;
 use std::fmt;
 
@@ -10,6 +10,8 @@ use std::fmt;
 pub struct Config {
     /// The clusters whose tasks taskhold may touch.
     pub clusters: Clusters,
+    /// The DynamoDB table that keeps the ledger. Without it the ledger is in the memory of this instance.
+    pub ledger_table: Option<String>,
     /// Where messages go that cannot be carried out. Without it they are left to the queue's own redrive policy.
     pub parking_queue_url: Option<String>,
     /// Where the function tells itself what to do later. Without it that is left to events and the sweep.
@@ -18,6 +20,8 @@ pub struct Config {
     pub alert_topic_arn: Option<String>,
     /// The SQS queue that alerts are sent to, if there is one.
     pub alert_queue_url: Option<String>,
+    /// The SQS queue that interrupted jobs are sent to, if there is one.
+    pub interrupted_queue_url: Option<String>,
     /// Whether ECS is really changed.
     pub mode: Mode,
     /// Whose word on a job counts.
@@ -34,6 +38,14 @@ pub struct Config {
     pub blocked_after: SignedDuration,
     /// How long an open incident stays silent before it is told again.
     pub repeat_after: SignedDuration,
+    /// What is done about a service that is held up, where its tag does not say.
+    pub policy: Policy,
+    /// What may be done at all, whatever a tag says.
+    pub remedies: Remedies,
+    /// How long a task must have been idle before a remedy releases it.
+    pub release_grace: SignedDuration,
+    /// The least time between two raises of one service's desired count.
+    pub raise_cool_down: SignedDuration,
     /// For rehearsals only: the function's clock is the runtime API's deadline less this many seconds.
     pub rehearsal_timeout: Option<SignedDuration>,
 }
@@ -68,11 +80,16 @@ pub struct Setting {
 }
 
 /// All settings, in the order in which the documentation lists them.
-pub const SETTINGS: [Setting; 14] = [
+pub const SETTINGS: [Setting; 20] = [
     Setting {
         name: "TASKHOLD_CLUSTERS",
         default: "",
         rule: "cluster ARNs separated by commas, all of one partition, Region and account; required",
+    },
+    Setting {
+        name: "TASKHOLD_TABLE",
+        default: "",
+        rule: "the name of a DynamoDB table: 3 to 255 letters, digits, hyphens, underscores and dots",
     },
     Setting { name: "TASKHOLD_PARKING_QUEUE_URL", default: "", rule: "the URL of an SQS queue" },
     Setting { name: "TASKHOLD_FOLLOW_UP_QUEUE_URL", default: "", rule: "the URL of an SQS queue, not a FIFO one" },
@@ -82,6 +99,7 @@ pub const SETTINGS: [Setting; 14] = [
         rule: "the ARN of an SNS topic of the clusters' partition and Region, not a FIFO one",
     },
     Setting { name: "TASKHOLD_ALERT_QUEUE_URL", default: "", rule: "the URL of an SQS queue, not a FIFO one" },
+    Setting { name: "TASKHOLD_INTERRUPTED_QUEUE_URL", default: "", rule: "the URL of an SQS queue, not a FIFO one" },
     Setting { name: "TASKHOLD_DRY_RUN", default: "false", rule: "`true` or `false`" },
     Setting { name: "TASKHOLD_REQUIRE_SENDER_TASK", default: "false", rule: "`true` or `false`" },
     Setting { name: "TASKHOLD_TOMBSTONE_HOURS", default: "336", rule: "a whole number from 1 to 336" },
@@ -90,6 +108,18 @@ pub const SETTINGS: [Setting; 14] = [
     Setting { name: "TASKHOLD_DEADLINE_MINUTES", default: "180", rule: "a whole number from 1 to 10080" },
     Setting { name: "TASKHOLD_BLOCKED_AFTER_MINUTES", default: "5", rule: "a whole number from 0 to 1440" },
     Setting { name: "TASKHOLD_REPEAT_AFTER_MINUTES", default: "60", rule: "a whole number from 5 to 1440" },
+    Setting {
+        name: "TASKHOLD_POLICY",
+        default: "notify",
+        rule: "`notify`, `release-idle` or `raise-desired-count`; the last two only if TASKHOLD_REMEDIES lists them",
+    },
+    Setting {
+        name: "TASKHOLD_REMEDIES",
+        default: "",
+        rule: "`release-idle`, `raise-desired-count`, or both separated by a comma",
+    },
+    Setting { name: "TASKHOLD_RELEASE_GRACE_MINUTES", default: "5", rule: "a whole number from 1 to 1440" },
+    Setting { name: "TASKHOLD_RAISE_COOL_DOWN_MINUTES", default: "15", rule: "a whole number from 1 to 1440" },
     Setting {
         name: "TASKHOLD_REHEARSAL_TIMEOUT_SECONDS",
         default: "",
@@ -138,11 +168,14 @@ impl Config {
         let mut reader = Reader::new(variables);
         reader.reject_unknown();
         let clusters = reader.clusters();
+        let (policy, remedies) = reader.policy();
         let config = Self {
+            ledger_table: reader.table_name("TASKHOLD_TABLE"),
             parking_queue_url: reader.queue_url("TASKHOLD_PARKING_QUEUE_URL"),
             follow_up_queue_url: reader.standard_queue_url("TASKHOLD_FOLLOW_UP_QUEUE_URL"),
             alert_topic_arn: reader.topic_arn("TASKHOLD_ALERT_TOPIC_ARN", clusters.as_ref()),
             alert_queue_url: reader.standard_queue_url("TASKHOLD_ALERT_QUEUE_URL"),
+            interrupted_queue_url: reader.standard_queue_url("TASKHOLD_INTERRUPTED_QUEUE_URL"),
             mode: reader.one_of("TASKHOLD_DRY_RUN", [Mode::Live, Mode::DryRun]),
             senders: reader.one_of("TASKHOLD_REQUIRE_SENDER_TASK", [Senders::Anybody, Senders::TaskItself]),
             tombstone: SignedDuration::from_hours(reader.number("TASKHOLD_TOMBSTONE_HOURS", 1..=336).unwrap_or(336)),
@@ -159,6 +192,14 @@ impl Config {
             ),
             repeat_after: SignedDuration::from_mins(
                 reader.number("TASKHOLD_REPEAT_AFTER_MINUTES", 5..=1440).unwrap_or(60),
+            ),
+            policy,
+            remedies,
+            release_grace: SignedDuration::from_mins(
+                reader.number("TASKHOLD_RELEASE_GRACE_MINUTES", 1..=1440).unwrap_or(5),
+            ),
+            raise_cool_down: SignedDuration::from_mins(
+                reader.number("TASKHOLD_RAISE_COOL_DOWN_MINUTES", 1..=1440).unwrap_or(15),
             ),
             rehearsal_timeout: reader
                 .number("TASKHOLD_REHEARSAL_TIMEOUT_SECONDS", 1..=900)
@@ -285,6 +326,77 @@ mod tests {
             let text = read(&[CLUSTER, (NAME, wrong)]).unwrap_err().to_string();
             assert!(text.contains(&format!("{NAME} is `{wrong}`; it must be the URL of an SQS queue")), "{text}");
         }
+    }
+
+    #[test]
+    fn nothing_is_done_about_a_service_unless_it_is_set_and_allowed() {
+        let config = read(&[CLUSTER]).unwrap();
+        assert_eq!((config.policy, config.remedies), (Policy::Notify, Remedies::default()));
+        let minutes = SignedDuration::from_mins;
+        assert_eq!((config.release_grace, config.raise_cool_down), (minutes(5), minutes(15)));
+        let both = Remedies { release_idle: true, raise_desired_count: true };
+        for (listed, expected) in [
+            ("release-idle", Remedies { raise_desired_count: false, ..both }),
+            ("raise-desired-count", Remedies { release_idle: false, ..both }),
+            (" raise-desired-count , release-idle,", both),
+        ] {
+            assert_eq!(read(&[CLUSTER, ("TASKHOLD_REMEDIES", listed)]).unwrap().remedies, expected, "{listed}");
+        }
+        let set = [("TASKHOLD_POLICY", "raise-desired-count"), ("TASKHOLD_REMEDIES", "raise-desired-count")];
+        assert_eq!(read(&[CLUSTER, set[0], set[1]]).unwrap().policy, Policy::RaiseDesiredCount);
+    }
+
+    #[test]
+    fn a_policy_that_may_not_be_followed_is_a_problem_with_both_ways_out() {
+        let problems =
+            read(&[CLUSTER, ("TASKHOLD_POLICY", "release-idle"), ("TASKHOLD_REMEDIES", "raise-desired-count")]);
+        let expected =
+            "is `release-idle`, which TASKHOLD_REMEDIES does not list; add `release-idle` there, or set `notify` here";
+        let problem = ConfigProblem { name: "TASKHOLD_POLICY".to_owned(), problem: expected.to_owned() };
+        assert_eq!(problems, Err(ConfigProblems(vec![problem])));
+        assert!(read(&[CLUSTER, ("TASKHOLD_POLICY", "raise-desired-count")]).is_err(), "nothing is allowed by itself");
+    }
+
+    #[test]
+    fn a_wrong_policy_and_a_wrong_list_of_remedies_are_told_each_by_itself() {
+        let read = |policy, remedies| read(&[CLUSTER, ("TASKHOLD_POLICY", policy), ("TASKHOLD_REMEDIES", remedies)]);
+        let names = |config: Result<Config, ConfigProblems>| {
+            let problems = config.unwrap_err().0;
+            problems.into_iter().map(|problem| format!("{} {}", problem.name, problem.problem)).collect::<Vec<_>>()
+        };
+        let rule = "it must be `notify`, `release-idle` or `raise-desired-count`";
+        assert!(names(read("release", "release-idle"))[0].contains(rule), "{:?}", read("release", "release-idle"));
+        for wrong in ["notify", "release-idle raise-desired-count", "release-idle, all", "Release-Idle"] {
+            let told = names(read("release-idle", wrong));
+            let [told] = &told[..] else { panic!("what is not known is not blamed on the policy: {told:?}") };
+            assert!(told.starts_with(&format!("TASKHOLD_REMEDIES is `{wrong}`; it must be `release-idle`")), "{told}");
+        }
+    }
+
+    #[test]
+    fn the_ledger_is_in_a_table_by_its_name_or_in_memory() {
+        const NAME: &str = "TASKHOLD_TABLE";
+        assert_eq!(read(&[CLUSTER]).unwrap().ledger_table, None);
+        let table = "taskhold-LedgerTable-1X2Y3Z";
+        assert_eq!(read(&[CLUSTER, (NAME, table)]).unwrap().ledger_table.as_deref(), Some(table));
+        for wrong in ["ab", "a table", "arn:aws:dynamodb:eu-west-1:111122223333:table/ledger"] {
+            let text = read(&[CLUSTER, (NAME, wrong)]).unwrap_err().to_string();
+            assert!(text.contains(&format!("{NAME} is `{wrong}`; it must be the name of a DynamoDB table")), "{text}");
+        }
+    }
+
+    #[test]
+    fn interrupted_jobs_go_to_a_queue_without_groups_or_nowhere() {
+        const NAME: &str = "TASKHOLD_INTERRUPTED_QUEUE_URL";
+        assert_eq!(read(&[CLUSTER]).unwrap().interrupted_queue_url, None);
+        let url = "https://sqs.eu-west-1.amazonaws.com/111122223333/interrupted-jobs";
+        assert_eq!(read(&[CLUSTER, (NAME, url)]).unwrap().interrupted_queue_url.as_deref(), Some(url));
+        let fifo = format!("{url}.fifo");
+        let text = read(&[CLUSTER, (NAME, &fifo)]).unwrap_err().to_string();
+        assert!(
+            text.contains(&format!("{NAME} is `{fifo}`; it must be the URL of an SQS queue, not a FIFO one")),
+            "{text}"
+        );
     }
 
     #[test]

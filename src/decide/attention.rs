@@ -11,7 +11,7 @@ use jiff::Timestamp;
 pub enum Attention {
     /// Nothing: it is idle, or stopped, or somebody is at work on it.
     None,
-    /// Something is open: a protection that was refused, a release that failed.
+    /// Something is open: a protection that was refused, a release that failed, an interruption that nobody was told of.
     Open,
     /// It counts as protected: ECS is asked whether it is.
     Compare {
@@ -25,6 +25,7 @@ pub fn attention(entry: &TaskEntry, now: Timestamp) -> Attention {
     let mut entry = entry.clone();
     entry.protection.forget_stale(now);
     match decide_protection(&entry, now) {
+        _ if entry.interruption.as_ref().is_some_and(|news| news.is_open(now)) => Attention::Open,
         _ if !entry.protection.in_flight.is_empty() => Attention::None,
         Decision::Ask(_) => Attention::Open,
         Decision::Keep(KeepReason::Confirmed { until }) => Attention::Compare { until },

@@ -150,8 +150,14 @@ pub fn diagnose(observed: &Observed, remembered_since: Option<Timestamp>, policy
     let leaving = leaving::leaving(observed);
     let blockers = blockers(&leaving);
     let arithmetic = arithmetic(observed, blockers.len());
-    let standing = standing(observed, &leaving, (&blockers, &arithmetic));
     let said_since = said_since(&observed.service, leaving.movement.begun_at());
+    let standing = match standing(observed, &leaving, (&blockers, &arithmetic)) {
+        // It only looks so: ECS would not stop the old tasks yet if nothing protected them.
+        Standing::Blocked if said_since.is_none() && kept_until(observed, &leaving.movement).is_some() => {
+            Standing::WillBlock
+        }
+        standing => standing,
+    };
     let blocked_since = (standing == Standing::Blocked)
         .then(|| [remembered_since, said_since].into_iter().flatten().min().unwrap_or(observed.at));
     let finish = finish(&blockers, leaving.to_go, observed.at);
@@ -248,6 +254,13 @@ fn arithmetic(observed: &Observed, blockers: usize) -> Arithmetic {
     }
 }
 
+/// Until when ECS keeps the old tasks on purpose, if that is not over.
+pub(super) fn kept_until(observed: &Observed, movement: &Movement) -> Option<Timestamp> {
+    let Movement::Deployment { begun_at, .. } = movement else { return None };
+    let until = begun_at.saturating_add(observed.service.old_tasks_kept).unwrap_or(Timestamp::MAX);
+    (until > observed.at).then_some(until)
+}
+
 fn standing(observed: &Observed, leaving: &Leaving<'_>, by: (&[Blocker], &Arithmetic)) -> Standing {
     let (blockers, arithmetic) = by;
     if !observed.gaps.is_empty() && blockers.is_empty() {
@@ -263,7 +276,14 @@ fn standing(observed: &Observed, leaving: &Leaving<'_>, by: (&[Blocker], &Arithm
                 || (leaving.newcomers_missing > 0 && arithmetic.live < arithmetic.upper_bound);
             let others_leave = leaving.tasks.iter().any(|task| task.protected_until.is_none())
                 && service.running_count > arithmetic.lower_bound;
-            if newcomers_come || others_leave { Standing::WillBlock } else { Standing::Blocked }
+            // With no room for a new task and no old one to spare, the percentages hold it up, protected tasks or not.
+            let percentages_hold = leaving.newcomers_missing > 0
+                && arithmetic.live >= arithmetic.upper_bound
+                && service.running_count <= arithmetic.lower_bound;
+            match newcomers_come || others_leave || percentages_hold {
+                true => Standing::WillBlock,
+                false => Standing::Blocked,
+            }
         }
     }
 }

@@ -44,6 +44,9 @@ pub enum RetryReason {
     /// The follow-up that goes on with it could not be sent.
     #[error("its follow-up could not be sent: {0}")]
     FollowUpNotSent(String),
+    /// What it says of interrupted jobs could not be told.
+    #[error("interrupted jobs could not be told: {0}")]
+    InterruptionNotTold(String),
     /// It could not be sent to the parking queue.
     #[error("it could not be parked: {0}")]
     NotParked(String),
@@ -72,6 +75,9 @@ pub fn ending(
     let (config, now) = when;
     let (message_type, key) = told;
     let (entry, unmet) = match state {
+        TaskState::NotStored(reason) if disposition(reason) == Disposition::Park => {
+            return Ending::Park(reason.to_string());
+        }
         TaskState::NotStored(reason) => return retry_or_park(reason.clone(), received, config),
         TaskState::Known(_, None) => return Ending::Done,
         TaskState::Known(entry, Some(unmet)) => (entry, unmet),
@@ -105,6 +111,7 @@ pub fn retry_or_park(reason: RetryReason, received: &Received, config: &Config) 
 fn disposition(reason: &RetryReason) -> Disposition {
     match reason {
         RetryReason::Ecs(error) => error.disposition(),
+        RetryReason::Ledger(error) => error.disposition(),
         RetryReason::Refused(refusal) => match refusal.reason {
             FailureReason::DeploymentBlocked | FailureReason::Other(_) => Disposition::Retry,
             FailureReason::Missing => Disposition::RetryWhileYoung,
@@ -112,10 +119,38 @@ fn disposition(reason: &RetryReason) -> Disposition {
         },
         RetryReason::Unanswered
         | RetryReason::AnotherCallInFlight
-        | RetryReason::Ledger(_)
         | RetryReason::OutOfTime
         | RetryReason::GroupHeld
         | RetryReason::FollowUpNotSent(_)
+        | RetryReason::InterruptionNotTold(_)
         | RetryReason::NotParked(_) => Disposition::Retry,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn end_of(failure: LedgerError) -> Ending {
+        let cluster = ("TASKHOLD_CLUSTERS", "arn:aws:ecs:eu-west-1:111122223333:cluster/video");
+        let config =
+            Config::from_variables([cluster].map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap();
+        let key = JobKey { job_id: "j".to_owned(), attempt: 1 };
+        let received = Received { sent_at: Timestamp::UNIX_EPOCH, receives: 1 };
+        let state = TaskState::NotStored(RetryReason::Ledger(failure));
+        ending((JobMessageType::Started, &key), &received, &state, (&config, Timestamp::UNIX_EPOCH))
+    }
+
+    #[test]
+    fn a_message_whose_entry_would_be_too_large_is_parked_the_first_time_with_the_reason() {
+        let failure = LedgerError::TooLarge("TASK".to_owned(), 400_000, 380_000);
+        assert_eq!(end_of(failure.clone()), Ending::Park(failure.to_string()));
+    }
+
+    #[test]
+    fn a_message_comes_again_when_the_ledger_failed_otherwise() {
+        for failure in [LedgerError::Throttled, LedgerError::Unexpected("connection reset".to_owned())] {
+            assert_eq!(end_of(failure.clone()), Ending::Retry(RetryReason::Ledger(failure)));
+        }
     }
 }

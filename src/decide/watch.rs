@@ -4,9 +4,11 @@
 //! of that moment goes on with it. So however many events and copies come, one chain remains, and a chain that broke is
 //! seen by whoever comes after its moment.
 
-use super::diagnose::{Diagnosis, Standing, WatchPolicy, diagnose};
+use super::diagnose::{Diagnosis, Movement, Standing, WatchPolicy, diagnose, kept_until};
+use super::remedy::{RemedyAction, RemedyPolicy, RemedyState, decide_remedy};
 use crate::alert::incident::{self, AlertPolicy, Incident};
 use crate::alert::{AlertEvent, AlertKind};
+use crate::ecs::TaskId;
 use crate::event::Prompt;
 use crate::ledger::ServiceEntry;
 use crate::ledger::service::{SeenBlocked, Watch};
@@ -27,6 +29,10 @@ const STEP_MAX: SignedDuration = SignedDuration::from_mins(15);
 const WATCH_MAX: SignedDuration = SignedDuration::from_hours(50);
 /// A watch whose follow-up has not come so long after its moment is not waited for.
 const OVERDUE: SignedDuration = SignedDuration::from_secs(60);
+/// A protection has ended for certain so long after its end: clocks differ a little.
+const OVER: SignedDuration = SignedDuration::from_secs(1);
+/// So long before a lease ends that ECS would not renew, it is asked for once more.
+const LAST_CALL: SignedDuration = SignedDuration::from_mins(5);
 /// Events that come within this time of one that was a reason for a look wait for its end together.
 pub const PROMPT_PAUSE: SignedDuration = SignedDuration::from_secs(30);
 
@@ -37,6 +43,8 @@ pub struct CheckPolicy {
     pub watch: WatchPolicy,
     /// When people are told.
     pub alerts: AlertPolicy,
+    /// What is done about it.
+    pub remedies: RemedyPolicy,
     /// Whether there is a queue for follow-ups. Without one nothing is watched.
     pub follows_up: bool,
 }
@@ -119,6 +127,8 @@ pub fn is_awaited(entry: &ServiceEntry, due: Timestamp, now: Timestamp) -> bool 
 pub struct Seen {
     /// How the service stands.
     pub diagnosis: Diagnosis,
+    /// What is to be done about it.
+    pub action: Option<RemedyAction>,
     /// What is to be told, claimed for whoever stores the entry.
     pub to_tell: Vec<(String, Incident, AlertEvent)>,
 }
@@ -128,12 +138,24 @@ pub fn take_in(entry: &mut ServiceEntry, look: (&Observed, Reason), policy: &Che
     let (observed, reason) = look;
     let first = diagnose(observed, None, &policy.watch);
     let diagnosis = diagnose(observed, entry.blocked_since(first.movement.id()), &policy.watch);
-    incident::advance(&mut entry.incidents, (observed, &diagnosis), &policy.alerts);
+    remember_idle(entry, observed);
+    let sight = incident::Sight { observed, diagnosis: &diagnosis, idle_seen: &entry.idle_seen };
+    incident::advance(&mut entry.incidents, sight, &policy.alerts);
     remember(entry, &diagnosis);
-    entry.watch =
-        policy.follows_up.then(|| next(entry.watch.take(), (observed.at, reason), &diagnosis, policy)).flatten();
+    remember_refused(entry, &diagnosis);
+    let action = decide_remedy(
+        &mut entry.remedy,
+        incident::Sight { observed, diagnosis: &diagnosis, idle_seen: &entry.idle_seen },
+        &policy.remedies,
+    );
+    let before = entry.watch.take();
+    let kept_until = kept_until(observed, &diagnosis.movement).filter(|_| !diagnosis.blockers.is_empty());
+    let ripe = entry.remedy.ripe_from(&entry.idle_seen, &policy.remedies);
+    let sight = Sight { diagnosis: &diagnosis, remedy: &entry.remedy, other_moments: [kept_until, ripe] };
+    let watch = policy.follows_up.then(|| next(before, (observed.at, reason), sight, policy));
+    entry.watch = watch.flatten();
     let to_tell = incident::claim(&mut entry.incidents, observed.at);
-    Seen { diagnosis, to_tell }
+    Seen { diagnosis, action, to_tell }
 }
 
 /// Since when the movement has been seen blocked. What is not seen for want of a complete picture is not forgotten, nor
@@ -149,25 +171,54 @@ fn remember(entry: &mut ServiceEntry, diagnosis: &Diagnosis) {
     }
 }
 
+/// Since when looks have seen protected tasks without a live job. Whoever has one again begins anew.
+fn remember_idle(entry: &mut ServiceEntry, observed: &Observed) {
+    let idle = incident::idle_tasks(observed).map(|(task, _)| task.clone());
+    let since = |task: &TaskId| entry.idle_seen.get(task).copied().unwrap_or(observed.at);
+    let seen = idle.map(|task| (task.clone(), since(&task))).collect();
+    if observed.gaps.is_empty() {
+        entry.idle_seen = seen;
+    }
+}
+
+/// The tasks that ECS still refuses. Without a complete picture none is forgotten.
+fn remember_refused(entry: &mut ServiceEntry, diagnosis: &Diagnosis) {
+    let unmet = |task: &TaskId| diagnosis.unmet.iter().any(|unmet| unmet.task == *task);
+    if diagnosis.gaps.is_empty() && !entry.refused.iter().all(unmet) {
+        entry.refused = diagnosis.unmet.iter().map(|unmet| unmet.task.clone()).collect();
+    }
+}
+
 fn is_told(entry: &ServiceEntry) -> bool {
     let blocked = |incident: &Incident| incident.kind == AlertKind::DeploymentBlocked && incident.resolved_at.is_none();
     entry.incidents.values().any(blocked)
 }
 
+/// What a look has found out.
+#[derive(Clone, Copy)]
+struct Sight<'a> {
+    diagnosis: &'a Diagnosis,
+    remedy: &'a RemedyState,
+    /// When ECS no longer keeps old tasks on purpose; when idle tasks have been idle for long enough.
+    other_moments: [Option<Timestamp>; 2],
+}
+
+impl Sight<'_> {
+    /// Whether there is something to watch.
+    fn has_something(self) -> bool {
+        self.diagnosis.movement != Movement::None || !self.diagnosis.unmet.is_empty() || self.remedy.raised.is_some()
+    }
+}
+
 /// The watch after a look.
-fn next(
-    before: Option<Watch>,
-    look: (Timestamp, Reason),
-    diagnosis: &Diagnosis,
-    policy: &CheckPolicy,
-) -> Option<Watch> {
+fn next(before: Option<Watch>, look: (Timestamp, Reason), sight: Sight<'_>, policy: &CheckPolicy) -> Option<Watch> {
     let (now, reason) = look;
-    let movement = diagnosis.movement.id().map(str::to_owned);
+    let movement = sight.diagnosis.movement.id().map(str::to_owned);
     let begin = |movement| {
         let begun = Watch { movement, begun_at: now, checks: 0, due: None };
-        Some(due_by(begun, (now, STEPS[0]), diagnosis, policy))
+        Some(due_by(begun, (now, STEPS[0]), sight, policy))
     };
-    let goes_on = movement.is_some() || (diagnosis.standing == Standing::Unclear && before.is_some());
+    let goes_on = sight.has_something() || (sight.diagnosis.standing == Standing::Unclear && before.is_some());
     if !goes_on {
         // What ECS has just begun may not show yet.
         return if reason == Reason::Begun { begin(None) } else { None };
@@ -182,30 +233,45 @@ fn next(
     if reason == Reason::FollowUp(awaited) || now >= after(awaited, OVERDUE) {
         let checks = watch.checks + 1;
         let step = usize::try_from(checks).ok().and_then(|checks| STEPS.get(checks)).unwrap_or(&STEP_MAX);
-        return Some(due_by(Watch { checks, ..watch }, (now, *step), diagnosis, policy));
+        return Some(due_by(Watch { checks, ..watch }, (now, *step), sight, policy));
     }
     // Somebody else's look: its own goes on as it is, unless something is due before.
-    match due_moments(diagnosis, (now, policy)).filter(|moment| *moment < awaited).min() {
+    match due_moments(sight, (now, policy)).filter(|moment| *moment < awaited).min() {
         Some(moment) => Some(Watch { due: Some(moment), ..watch }),
         None => Some(watch),
     }
 }
 
-fn due_by(watch: Watch, when: (Timestamp, SignedDuration), diagnosis: &Diagnosis, policy: &CheckPolicy) -> Watch {
+fn due_by(watch: Watch, when: (Timestamp, SignedDuration), sight: Sight<'_>, policy: &CheckPolicy) -> Watch {
     let (now, step) = when;
-    let due = due_moments(diagnosis, (now, policy)).chain([after(now, step)]).min();
+    let due = due_moments(sight, (now, policy)).chain([after(now, step)]).min();
     Watch { due, ..watch }
 }
 
-/// Moments to come at which there may be something to tell: the service has been blocked for long enough, or has used up
-/// half or four fifths of its time.
-fn due_moments(diagnosis: &Diagnosis, when: (Timestamp, &CheckPolicy)) -> impl Iterator<Item = Timestamp> {
+/// Moments to come at which there may be something to tell or to do: the service has been blocked for long enough, or has
+/// used up half or four fifths of its time; a remedy's time has come.
+fn due_moments(sight: Sight<'_>, when: (Timestamp, &CheckPolicy)) -> impl Iterator<Item = Timestamp> {
     let (now, policy) = when;
+    let diagnosis = sight.diagnosis;
     let blocked_for_long = diagnosis.blocked_since.map(|since| after(since, policy.alerts.blocked_after));
     let marks = diagnosis.blocked_since.and_then(|_| incident::marks(diagnosis));
-    blocked_for_long.into_iter().chain(marks.into_iter().flatten()).filter(move |moment| *moment > now)
+    let told = blocked_for_long.into_iter().chain(marks.into_iter().flatten());
+    let done = sight.remedy.cool_from(&policy.remedies).into_iter().chain(sight.other_moments.into_iter().flatten());
+    told.chain(hopes(diagnosis)).chain(done).filter(move |moment| *moment > now)
+}
+
+/// Moments at which it is worth asking again for what was refused: a protection that is in the way has just ended, or a
+/// lease is about to.
+fn hopes(diagnosis: &Diagnosis) -> impl Iterator<Item = Timestamp> {
+    let waits = !diagnosis.unmet.is_empty();
+    let ends = diagnosis.blockers.iter().filter(move |_| waits).map(|blocker| after(blocker.protected_until, OVER));
+    let leases = diagnosis.unmet.iter().filter_map(|unmet| unmet.protected_until);
+    ends.chain(leases.filter_map(|until| until.checked_sub(LAST_CALL).ok()))
 }
 
 fn after(moment: Timestamp, duration: SignedDuration) -> Timestamp {
     moment.saturating_add(duration).unwrap_or(Timestamp::MAX)
 }
+
+#[cfg(test)]
+mod tests;

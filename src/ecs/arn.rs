@@ -159,6 +159,18 @@ impl fmt::Display for Task {
     }
 }
 
+impl FromStr for Task {
+    type Err = ArnError;
+
+    /// Reads the long form of its ARN.
+    fn from_str(text: &str) -> Result<Self, ArnError> {
+        let TaskArn { partition, region, account, cluster, id } = TaskArn::parse(text)?;
+        let cluster = cluster.ok_or_else(|| ArnError::OtherResource(shown(text), "task together with its cluster"))?;
+        let cluster: ClusterArn = format!("arn:{partition}:ecs:{region}:{account}:cluster/{cluster}").parse()?;
+        Ok(Self { cluster: Arc::new(cluster), id })
+    }
+}
+
 /// A task ARN as somebody wrote it. The old short form does not name the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskArn<'a> {
@@ -261,6 +273,17 @@ mod tests {
     fn a_short_task_arn_does_not_name_its_cluster() {
         let text = format!("arn:aws:ecs:eu-west-1:111122223333:task/{ID}");
         assert_eq!(TaskArn::parse(&text).unwrap().cluster, None);
+    }
+
+    #[test]
+    fn a_task_is_read_back_from_the_arn_that_it_prints() {
+        let text = format!("arn:aws-cn:ecs:cn-north-1:111122223333:task/video/{ID}");
+        assert_eq!(text.parse::<Task>().unwrap().to_string(), text);
+        let short = format!("arn:aws:ecs:eu-west-1:111122223333:task/{ID}");
+        assert!(
+            short.parse::<Task>().unwrap_err().to_string().contains("does not name a task together with its cluster")
+        );
+        assert!(format!("arn:aws:ecs:eu-west-1:111122223333:task/a b/{ID}").parse::<Task>().is_err());
     }
 
     #[test]

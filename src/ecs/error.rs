@@ -89,8 +89,11 @@ impl EcsError {
             | "ExpiredTokenException"
             | "InvalidSignatureException" => Self::AccessDenied(told()),
             "ClusterNotFoundException" => Self::ClusterNotFound(message.to_owned()),
-            "ResourceNotFoundException" => Self::NotFound(message.to_owned()),
-            "ClientException" | "InvalidParameterException" | "UnsupportedFeatureException" => Self::Rejected(told()),
+            "ResourceNotFoundException" | "ServiceNotFoundException" => Self::NotFound(message.to_owned()),
+            "ClientException"
+            | "InvalidParameterException"
+            | "ServiceNotActiveException"
+            | "UnsupportedFeatureException" => Self::Rejected(told()),
             _ => Self::Server(told()),
         }
     }
@@ -108,6 +111,8 @@ mod tests {
             ("ExpiredTokenException", Disposition::Retry, Effect::None),
             ("ClusterNotFoundException", Disposition::RetryWhileYoung, Effect::None),
             ("ResourceNotFoundException", Disposition::RetryWhileYoung, Effect::None),
+            ("ServiceNotFoundException", Disposition::RetryWhileYoung, Effect::None),
+            ("ServiceNotActiveException", Disposition::Park, Effect::None),
             ("ClientException", Disposition::Park, Effect::None),
             ("InvalidParameterException", Disposition::Park, Effect::None),
             ("UnsupportedFeatureException", Disposition::Park, Effect::None),

@@ -2,10 +2,11 @@
 //!
 //! Only what a diagnosis needs. Words of ECS that are not known here are kept, because new ones will come.
 
-use super::arn::{ArnError, ClusterArn, TaskId, shown};
-use jiff::Timestamp;
+use super::arn::{ArnError, ClusterArn, ServiceArnText, TaskId, shown};
+use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 /// A service of a configured cluster.
@@ -38,6 +39,19 @@ impl fmt::Display for ServiceArn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ClusterArn { partition, region, account, name } = self.cluster.as_ref();
         write!(f, "arn:{partition}:ecs:{region}:{account}:service/{name}/{}", self.name)
+    }
+}
+
+impl FromStr for ServiceArn {
+    type Err = ArnError;
+
+    /// Reads the long form of its ARN.
+    fn from_str(text: &str) -> Result<Self, ArnError> {
+        let ServiceArnText { partition, region, account, cluster, name } = ServiceArnText::parse(text)?;
+        let cluster =
+            cluster.ok_or_else(|| ArnError::OtherResource(shown(text), "service together with its cluster"))?;
+        let cluster: ClusterArn = format!("arn:{partition}:ecs:{region}:{account}:cluster/{cluster}").parse()?;
+        Self::new(Arc::new(cluster), name)
     }
 }
 
@@ -99,6 +113,9 @@ pub struct Service {
     pub controller: DeploymentController,
     /// How ECS rolls out.
     pub strategy: DeploymentStrategy,
+    /// How long a deployment keeps the old tasks on purpose, at the least: while traffic moves step by step, and while it
+    /// bakes. Nothing for rolling ones.
+    pub old_tasks_kept: SignedDuration,
     /// ⌈desired × min%⌉ tasks are kept running.
     pub minimum_healthy_percent: u32,
     /// ⌊desired × max%⌋ tasks are not exceeded.
@@ -124,6 +141,7 @@ impl Service {
             pending_count: 0,
             controller: DeploymentController::Ecs,
             strategy: DeploymentStrategy::Rolling,
+            old_tasks_kept: SignedDuration::ZERO,
             minimum_healthy_percent: 100,
             maximum_percent: 200,
             deployments: Vec::new(),
@@ -133,6 +151,37 @@ impl Service {
         }
     }
 }
+
+/// How traffic moves, as far as it takes time.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct TrafficShift {
+    /// `bakeTimeInMinutes`: after all of it has moved.
+    pub bake_minutes: i64,
+    /// Of LINEAR: `stepPercent`, and `stepBakeTimeInMinutes` after each step.
+    pub linear: Option<(f64, i64)>,
+    /// Of CANARY: `canaryBakeTimeInMinutes` before all the rest moves.
+    pub canary_minutes: Option<i64>,
+}
+
+impl TrafficShift {
+    /// How long the old tasks are kept, at the least (ECS API Reference, "DeploymentConfiguration").
+    pub fn old_tasks_kept(self, strategy: &DeploymentStrategy) -> SignedDuration {
+        let steps = |percent: f64| if percent > 0.0 { (100.0 / percent).ceil() as i64 } else { 0 };
+        let minutes = match strategy {
+            DeploymentStrategy::Rolling | DeploymentStrategy::Other(_) => 0,
+            DeploymentStrategy::BlueGreen => self.bake_minutes,
+            DeploymentStrategy::Linear => {
+                let shift = self.linear.map_or(0, |(percent, minutes)| (steps(percent) - 1).max(0) * minutes);
+                self.bake_minutes + shift
+            }
+            DeploymentStrategy::Canary => self.bake_minutes + self.canary_minutes.unwrap_or(0),
+        };
+        SignedDuration::from_mins(minutes.clamp(0, MINUTES_KEPT_MAX))
+    }
+}
+
+/// ECS bakes for a day at most ("DeploymentConfiguration": bakeTimeInMinutes 0 to 1440), and so with each of its steps.
+const MINUTES_KEPT_MAX: i64 = 34 * 1440;
 
 /// Where a deployment stands among those of its service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -217,11 +266,24 @@ pub struct ServiceEvent {
     pub message: String,
 }
 
+/// Why a task stops.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StopCause {
+    /// `stopCode`, such as `ServiceSchedulerInitiated`.
+    pub code: Option<String>,
+    /// `stoppedReason`: ECS's sentence about it.
+    pub reason: Option<String>,
+    /// Exit codes by the containers' names, of those that have one.
+    pub exit_codes: Vec<(String, i32)>,
+}
+
 /// A task, as `DescribeTasks` tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskDescription {
     /// Which.
     pub id: TaskId,
+    /// The name of its service, by `group` (`service:NAME`); `None` for a task of none.
+    pub service: Option<String>,
     /// `startedBy`: the deployment or task set that it belongs to.
     pub started_by: Option<String>,
     /// `PENDING`, `RUNNING`, `STOPPED` and what lies between.
@@ -230,6 +292,8 @@ pub struct TaskDescription {
     pub desired_status: String,
     /// When it began to run.
     pub started_at: Option<Timestamp>,
+    /// Why it stops, if it does.
+    pub stop: StopCause,
 }
 
 /// Names of one page of a list, and where the next one begins.

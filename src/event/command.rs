@@ -1,7 +1,7 @@
 //! Direct invocations: what a person or a CI step asks by `aws lambda invoke`.
 
 use crate::config::{Clusters, NameError};
-use crate::ecs::{ClusterArn, ServiceArn};
+use crate::ecs::{ClusterArn, ServiceArn, TaskId};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -15,9 +15,25 @@ pub enum Command {
     Status(Scope),
     /// `{"sweep": {}}`: look at all services and tell what is new.
     Sweep,
+    /// `{"release": {"tasks": ["ID", …]}}`: clear the protection of these tasks, if they are idle.
+    Release(ReleaseCommand),
     /// `{"preflight": {"service": "web"}}`: what a deployment would meet that began now.
     Preflight(ServiceArn),
 }
+
+/// Tasks whose protection is to be cleared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReleaseCommand {
+    /// Of this cluster.
+    pub cluster: Arc<ClusterArn>,
+    /// 1 to 100.
+    pub tasks: Vec<TaskId>,
+    /// Who wants busy tasks, and those that others protect, released too; `None` releases idle ones alone.
+    pub forced_by: Option<String>,
+}
+
+/// Tasks of one `release`.
+const TASKS_RELEASED_MAX: usize = 100;
 
 /// What a command is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +48,7 @@ pub enum Scope {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
     /// No such command.
-    #[error("`{0}` is no command; there are `status`, `preflight` and `sweep`")]
+    #[error("`{0}` is no command; there are `status`, `preflight`, `sweep` and `release`")]
     UnknownCommand(String),
     /// A field is missing or of a wrong type.
     #[error("`{field}` {problem}")]
@@ -70,10 +86,13 @@ impl CommandError {
 struct Fields {
     cluster: Option<Value>,
     service: Option<Value>,
+    tasks: Option<Value>,
+    force: Option<Value>,
+    by: Option<Value>,
 }
 
 /// The commands that there are.
-const COMMANDS: [&str; 3] = ["status", "preflight", "sweep"];
+const COMMANDS: [&str; 4] = ["status", "preflight", "sweep", "release"];
 
 /// Reads a payload with a member that is called as a command is, or with nothing but one member; it must be an object.
 /// `None` if it is no such thing.
@@ -102,6 +121,9 @@ fn read(name: &str, fields: &str, clusters: &Clusters) -> Result<Command, Comman
             problem: "is missing, and more than one is configured; it must be a name or an ARN".to_owned(),
         })?,
     };
+    if name == "release" {
+        return release(cluster, &fields).map(Command::Release);
+    }
     let service = match text("service", fields.service.as_ref())? {
         Some(service) => Some(ServiceArn::new(cluster.clone(), service).map_err(NameError::from)?),
         None => None,
@@ -115,6 +137,34 @@ fn read(name: &str, fields: &str, clusters: &Clusters) -> Result<Command, Comman
             problem: "is missing; it must be the name of a service".to_owned(),
         }),
     }
+}
+
+fn release(cluster: Arc<ClusterArn>, fields: &Fields) -> Result<ReleaseCommand, CommandError> {
+    let invalid = |field, problem: String| CommandError::InvalidField { field, problem };
+    let rule = format!("must be a list of 1 to {TASKS_RELEASED_MAX} task ids or ARNs");
+    let listed = match &fields.tasks {
+        Some(Value::Array(listed)) if (1..=TASKS_RELEASED_MAX).contains(&listed.len()) => listed,
+        Some(_) => return Err(invalid("tasks", rule)),
+        None => return Err(invalid("tasks", format!("is missing; it {rule}"))),
+    };
+    let mut tasks = Vec::with_capacity(listed.len());
+    for value in listed {
+        let text = value.as_str().ok_or_else(|| invalid("tasks", rule.clone()))?;
+        let id = if text.starts_with("arn:") { TaskId::at_end_of(text) } else { text.parse() };
+        tasks.push(id.map_err(|error| invalid("tasks", format!("names a wrong task: {error}")))?);
+    }
+    tasks.sort();
+    tasks.dedup();
+    let forced_by = match (&fields.force, text("by", fields.by.as_ref())?) {
+        (None | Some(Value::Null | Value::Bool(false)), _) => None,
+        (Some(Value::Bool(true)), Some(by)) if !by.trim().is_empty() => Some(crate::ecs::shown(by)),
+        (Some(Value::Bool(true)), _) => {
+            let problem = "is missing; with `force` it must say who releases busy tasks, for the log".to_owned();
+            return Err(invalid("by", problem));
+        }
+        (Some(_), _) => return Err(invalid("force", "must be true or false".to_owned())),
+    };
+    Ok(ReleaseCommand { cluster, tasks, forced_by })
 }
 
 fn text<'a>(field: &'static str, value: Option<&'a Value>) -> Result<Option<&'a str>, CommandError> {

@@ -173,7 +173,7 @@ mod tests {
         assert!(matches!(parse(&event.to_string(), &clusters()), Record::Ecs(EcsEvent::Ignored(_))));
         let stopped = json!({"version": "0", "source": "aws.ecs", "detail-type": "ECS Task State Change",
             "detail": {"taskArn": arn(), "lastStatus": "STOPPED"}});
-        assert!(matches!(parse(&stopped.to_string(), &clusters()), Record::Ecs(EcsEvent::TaskStopped(_))));
+        assert!(matches!(parse(&stopped.to_string(), &clusters()), Record::Ecs(EcsEvent::TaskStop(_))));
     }
 
     #[test]

@@ -1,19 +1,19 @@
-//! `ECS Task State Change` (aws-facts "EventBridge"): the only part of it that matters here is that a task has stopped.
+//! `ECS Task State Change` (aws-facts "EventBridge"): the only part of it that matters here is that a task stops.
 
 use super::EcsEvent;
 use crate::config::Clusters;
-use crate::ecs::Task;
+use crate::ecs::{StopCause, Task};
 use serde::Deserialize;
 
-/// A task is said to have stopped: a reason to look.
+/// A task is said to stop, or to have stopped: a reason to look.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TaskStopped {
+pub struct TaskStop {
     /// Which.
     pub task: Task,
-    /// ECS's `stopCode`, if it is told.
-    pub stop_code: Option<String>,
-    /// ECS's sentence about it, if it is told.
-    pub stopped_reason: Option<String>,
+    /// The name of its service, if it is told.
+    pub service: Option<String>,
+    /// Why, as far as it is told.
+    pub cause: StopCause,
 }
 
 #[derive(Deserialize)]
@@ -21,9 +21,21 @@ pub struct TaskStopped {
 struct Detail {
     task_arn: Option<String>,
     cluster_arn: Option<String>,
+    group: Option<String>,
     last_status: Option<String>,
+    desired_status: Option<String>,
     stop_code: Option<String>,
     stopped_reason: Option<String>,
+    #[serde(default)]
+    containers: Vec<Container>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Container {
+    #[serde(default)]
+    name: String,
+    exit_code: Option<i32>,
 }
 
 pub(super) fn parse(detail: &str, clusters: &Clusters) -> EcsEvent {
@@ -33,17 +45,23 @@ pub(super) fn parse(detail: &str, clusters: &Clusters) -> EcsEvent {
         Err(error) => return ignored(format!("with an unreadable detail: {error}")),
     };
     // A stop shows first as desiredStatus STOPPED while the task still runs, with up to minutes of work left in it.
-    if detail.last_status.as_deref() != Some("STOPPED") {
-        return ignored("of a task that has not stopped".to_owned());
+    let is_stopped = |status: &Option<String>| status.as_deref() == Some("STOPPED");
+    if !is_stopped(&detail.last_status) && !is_stopped(&detail.desired_status) {
+        return ignored("of a task that does not stop".to_owned());
     }
     let Some(task_arn) = detail.task_arn else {
         return ignored("without `taskArn`".to_owned());
     };
+    let exit_code = |container: Container| Some((container.name, container.exit_code?));
     match clusters.task(&task_arn, detail.cluster_arn.as_deref()) {
-        Ok(task) => EcsEvent::TaskStopped(TaskStopped {
+        Ok(task) => EcsEvent::TaskStop(TaskStop {
             task,
-            stop_code: detail.stop_code,
-            stopped_reason: detail.stopped_reason,
+            service: detail.group.as_deref().and_then(|group| group.strip_prefix("service:")).map(str::to_owned),
+            cause: StopCause {
+                code: detail.stop_code,
+                reason: detail.stopped_reason,
+                exit_codes: detail.containers.into_iter().filter_map(exit_code).collect(),
+            },
         }),
         Err(error) => ignored(format!("of a task that is none of ours: {error}")),
     }

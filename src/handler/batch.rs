@@ -3,11 +3,10 @@
 
 mod gathered;
 
-use super::{Handler, Parts, StopObserved};
+use super::{Handler, Parts, Within};
 use crate::apply::CALL_TIME;
 use crate::clock::Clock;
 use crate::decide::{Ending, RetryReason, TaskState, ending, retry_or_park};
-use crate::ecs::TaskPresence;
 use crate::event::{JobMessageType, Received};
 use crate::follow_up::FollowUp;
 use crate::park::{ParkedMessage, ParkingQueue};
@@ -39,14 +38,18 @@ struct Outcomes {
 }
 
 impl<P: Parts> Handler<P> {
-    pub(super) async fn handle_batch(&self, batch: SqsEvent, deadline: Timestamp, counts: &Counts) -> SqsBatchResponse {
+    pub(super) async fn handle_batch(&self, batch: SqsEvent, within: Within<'_>) -> SqsBatchResponse {
         let now = self.clock.now();
         let received: Vec<Received> = batch.records.iter().map(|message| Received::of(message, now)).collect();
-        let mut gathered = Gathered::of(&batch.records, (&received, counts), &self.config);
-        let unobserved = self.observe_stops(&mut gathered, deadline).await;
-        let states = self.apply(deadline, counts).run(gathered.changes).await;
+        let mut gathered = Gathered::of(&batch.records, (&received, within.counts), &self.config);
+        let mut unobserved = self.observe_stops(&mut gathered, within).await;
+        let states = self.apply(within).run(gathered.changes).await;
+        let carried_out = || gathered.places.iter().map(|(task, place)| (task, &states[*place]));
+        self.hear(carried_out(), within).await;
+        let untold = self.tell_interruptions(carried_out()).await;
+        unobserved.extend(untold.into_iter().map(|(task, failure)| (gathered.places[&task], failure)));
         // After the jobs: a task that is to be protected waits for nothing else.
-        let looks = gathered.looks.iter().map(|look| self.carry_out(look, deadline, counts));
+        let looks = gathered.looks.iter().map(|look| self.carry_out(look, within));
         let looks = stream::iter(looks).buffered(SERVICES_AT_ONCE).collect().await;
         let outcomes = Outcomes { states, unobserved, looks, now: self.clock.now() };
         let pending = gathered.pending.into_iter().zip(&received);
@@ -54,9 +57,9 @@ impl<P: Parts> Handler<P> {
             pending.map(|(pending, received)| self.ending(pending, received, &outcomes)).collect();
         // Before parking, so that what is held is not parked as well; and after it, since parking can fail.
         hold_groups(&batch.records, &mut endings);
-        self.park(&batch.records, &mut endings, deadline).await;
+        self.park(&batch.records, &mut endings, within.deadline).await;
         hold_groups(&batch.records, &mut endings);
-        respond(&batch.records, &endings, counts)
+        respond(&batch.records, &endings, within.counts)
     }
 
     fn ending(&self, pending: Pending, received: &Received, outcomes: &Outcomes) -> Ending {
@@ -83,18 +86,17 @@ impl<P: Parts> Handler<P> {
 
     /// Looks into the stops that were claimed, with what the batch itself tells of their tasks' jobs.
     /// Answers for which places that failed, and why.
-    async fn observe_stops(&self, gathered: &mut Gathered, deadline: Timestamp) -> HashMap<usize, RetryReason> {
+    async fn observe_stops(&self, gathered: &mut Gathered, within: Within<'_>) -> HashMap<usize, RetryReason> {
         let stops = std::mem::take(&mut gathered.stops);
         let changes = &gathered.changes;
-        let looks = stops.iter().map(|(place, stopped)| async move {
-            (*place, self.observe_stop(stopped, &changes[*place].jobs, deadline).await)
-        });
+        let looks = stops
+            .iter()
+            .map(|(place, stop)| async move { (*place, self.observe_stop(stop, &changes[*place].jobs, within).await) });
         let looked: Vec<_> = stream::iter(looks).buffer_unordered(LOOKS_AT_ONCE).collect().await;
         let mut unobserved = HashMap::new();
         for (place, observed) in looked {
             match observed {
-                Ok(StopObserved::JobsToClose) => gathered.changes[place].presence = TaskPresence::Stopped,
-                Ok(StopObserved::NothingToClose) => {}
+                Ok(end) => gathered.changes[place].end = end,
                 Err(reason) => {
                     unobserved.insert(place, reason);
                 }
@@ -103,14 +105,12 @@ impl<P: Parts> Handler<P> {
         unobserved
     }
 
-    async fn carry_out(&self, look: &Look, deadline: Timestamp, counts: &Counts) -> Result<(), RetryReason> {
+    async fn carry_out(&self, look: &Look, within: Within<'_>) -> Result<(), RetryReason> {
         match look {
-            Look::Prompt(prompt) => self.heed(prompt, deadline).await.map(drop),
-            Look::FollowUp(FollowUp::Check { service, due }) => {
-                self.check_again(service, *due, deadline).await.map(drop)
-            }
+            Look::Prompt(prompt) => self.heed(prompt, within).await.map(drop),
+            Look::FollowUp(FollowUp::Check { service, due }) => self.check_again(service, *due, within).await.map(drop),
             Look::FollowUp(FollowUp::Sweep { begun_at, place }) => {
-                self.go_on_sweeping(*begun_at, place.clone(), (deadline, counts)).await
+                self.go_on_sweeping(*begun_at, place.clone(), within).await
             }
         }
     }

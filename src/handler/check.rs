@@ -1,11 +1,12 @@
 //! One look at one service, whatever the reason: observe, take in, tell, and say when to look again.
 
-use super::{Handler, Parts};
+use super::{Handler, Parts, Within};
 use crate::alert::incident::{self, Told};
-use crate::alert::{Alert, AlertEvent, AlertKind, AlertSink};
+use crate::alert::{Alert, AlertEvent, AlertKind, AlertSink, Message};
 use crate::apply::CALL_TIME;
 use crate::clock::Clock;
 use crate::decide::diagnose::of_orphans;
+use crate::decide::remedy::RemedyPolicy;
 use crate::decide::watch::{self, CheckPolicy, Heed, Reason, Seen};
 use crate::decide::{RetryReason, WatchPolicy};
 use crate::ecs::ServiceArn;
@@ -37,13 +38,13 @@ const CONFLICTS_MAX: u32 = 8;
 
 impl<P: Parts> Handler<P> {
     /// An event about a service: looks, lets a follow-up look, or does nothing.
-    pub(super) async fn heed(&self, prompt: &ServicePrompt, deadline: Timestamp) -> Result<Checked, RetryReason> {
+    pub(super) async fn heed(&self, prompt: &ServicePrompt, within: Within<'_>) -> Result<Checked, RetryReason> {
         let ServicePrompt { service, name } = prompt;
         let policy = self.check_policy();
         if name.prompt() == Prompt::Nothing {
             return Ok(Checked::NotNeeded);
         }
-        self.in_time(deadline)?;
+        self.in_time(within)?;
         let heeded = ledger::update(&self.ledger, service, None, |entry: &mut ServiceEntry| {
             let now = self.clock.now();
             let heed = watch::heed(entry, name.prompt(), (now, &policy));
@@ -56,7 +57,7 @@ impl<P: Parts> Handler<P> {
             Heed::At(due) => self.send_check(service, due).await.map(|()| Checked::Later),
             Heed::Look => {
                 let reason = if name.prompt() == Prompt::Look { Reason::Begun } else { Reason::Routine };
-                match self.check(service, reason, deadline).await {
+                match self.check(service, reason, within).await {
                     Err(failure) if self.follow_ups.is_some() => self.put_off(service, &failure).await,
                     checked => checked,
                 }
@@ -65,7 +66,7 @@ impl<P: Parts> Handler<P> {
     }
 
     /// An event whose look failed need not come again: a follow-up looks, and that comes again until it has.
-    async fn put_off(&self, service: &ServiceArn, failure: &RetryReason) -> Result<Checked, RetryReason> {
+    pub(super) async fn put_off(&self, service: &ServiceArn, failure: &RetryReason) -> Result<Checked, RetryReason> {
         telemetry::look_failed(service, &failure.to_string());
         let put_off = ledger::update(&self.ledger, service, None, |entry: &mut ServiceEntry| {
             let now = self.clock.now();
@@ -80,13 +81,13 @@ impl<P: Parts> Handler<P> {
         &self,
         service: &ServiceArn,
         due: Timestamp,
-        deadline: Timestamp,
+        within: Within<'_>,
     ) -> Result<Checked, RetryReason> {
         let entry = Ledger::<ServiceEntry>::load(&self.ledger, service).await?.entry;
         if !watch::is_awaited(&entry, due, self.clock.now()) {
             return Ok(Checked::NotNeeded);
         }
-        self.check(service, Reason::FollowUp(due), deadline).await
+        self.check(service, Reason::FollowUp(due), within).await
     }
 
     /// Looks at a service now.
@@ -94,20 +95,29 @@ impl<P: Parts> Handler<P> {
         &self,
         service: &ServiceArn,
         reason: Reason,
-        deadline: Timestamp,
+        within: Within<'_>,
     ) -> Result<Checked, RetryReason> {
-        self.in_time(deadline)?;
+        self.in_time(within)?;
         let refused = Ledger::<ServiceEntry>::load(&self.ledger, service).await?.entry.refused;
+        if reason != Reason::Begun {
+            self.ask_again(service, &refused, within).await;
+        }
         // Boxed: a look is by far the largest thing that an invocation can wait for, and most wait for none.
         let observed = observe((&self.ecs, &self.ledger, &self.clock), service, &refused).boxed_local().await?;
         let observed = observed.unwrap_or_else(|| Observed::gone(service, self.clock.now()));
         let (seen, follow_up) = self.take_in(service, (&observed, reason)).await?;
+        self.await_blockers(&observed, &seen.diagnosis).await;
+        if let Some(action) = &seen.action {
+            self.act(service, action, within).await?;
+            // There may be room now.
+            self.ask_again(service, &refused, within).await;
+        }
         let alerts = self.tell_all(&observed, &seen).await?;
         follow_up.map(|()| Checked::Looked { alerts })
     }
 
-    fn in_time(&self, deadline: Timestamp) -> Result<(), RetryReason> {
-        let time_is_short = deadline.duration_since(self.clock.now()) < CALL_TIME;
+    pub(super) fn in_time(&self, within: Within<'_>) -> Result<(), RetryReason> {
+        let time_is_short = within.deadline.duration_since(self.clock.now()) < CALL_TIME;
         if time_is_short { Err(RetryReason::OutOfTime) } else { Ok(()) }
     }
 
@@ -116,6 +126,12 @@ impl<P: Parts> Handler<P> {
         CheckPolicy {
             watch: WatchPolicy { deadline: config.deadline },
             alerts: incident::AlertPolicy { blocked_after: config.blocked_after, repeat_after: config.repeat_after },
+            remedies: RemedyPolicy {
+                policy: config.policy,
+                allowed: config.remedies,
+                release_grace: config.release_grace,
+                raise_cool_down: config.raise_cool_down,
+            },
             follows_up: self.follow_ups.is_some(),
         }
     }
@@ -194,7 +210,7 @@ impl<P: Parts> Handler<P> {
 
     async fn tell(&self, alert: &Alert) -> Result<Told, LedgerError> {
         telemetry::alert(alert);
-        let told = match self.alerts.send(alert).await {
+        let told = match self.alerts.send(&Message::of(alert)).await {
             Ok(()) => Told::Sent,
             Err(error) => {
                 telemetry::alert_not_sent(alert, &error);

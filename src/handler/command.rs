@@ -1,6 +1,6 @@
-//! Operator commands: look, judge, answer. They change nothing in ECS.
+//! Operator commands: look, judge, answer. Only `release` changes anything in ECS.
 
-use super::{Handler, Parts};
+use super::{Handler, Parts, Within};
 use crate::apply::CALL_TIME;
 use crate::clock::Clock;
 use crate::decide::{WatchPolicy, diagnose, preflight};
@@ -9,7 +9,6 @@ use crate::event::{Command, CommandError, Scope};
 use crate::ledger::{Ledger, ServiceEntry};
 use crate::observe::{Gap, Observed, list_services, observe};
 use crate::report::{ANSWER_BYTES_MAX, Answer, FailedService, PreflightReport, ServiceReport};
-use crate::telemetry::Counts;
 use futures_util::future::{Either, select};
 use futures_util::{FutureExt, StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
@@ -25,19 +24,15 @@ const LOOKS_AT_ONCE: usize = 4;
 const ANSWER_TIME: SignedDuration = SignedDuration::from_secs(2);
 
 impl<P: Parts> Handler<P> {
-    pub(super) async fn handle_command(
-        &self,
-        command: Result<Command, CommandError>,
-        deadline: Timestamp,
-        counts: &Counts,
-    ) -> Answer {
+    pub(super) async fn handle_command(&self, command: Result<Command, CommandError>, within: Within<'_>) -> Answer {
         let answered = match command {
             Ok(Command::Status(Scope::Service(service))) => {
                 let report = self.status(&service, ANSWER_BYTES_MAX).await;
                 report.map(|report| Answer::Status { services: vec![report], failed: Vec::new(), more: false })
             }
-            Ok(Command::Status(Scope::Cluster(cluster))) => self.status_of_all(&cluster, deadline).await,
-            Ok(Command::Sweep) => Ok(Answer::Sweep(self.sweep(deadline, counts).await)),
+            Ok(Command::Status(Scope::Cluster(cluster))) => self.status_of_all(&cluster, within.deadline).await,
+            Ok(Command::Sweep) => Ok(Answer::Sweep(self.sweep(within).await)),
+            Ok(Command::Release(release)) => Ok(self.release(release, within).await),
             Ok(Command::Preflight(service)) => self.preflight(&service).await,
             Err(error) => Err(error),
         };

@@ -6,7 +6,7 @@
 mod tasks;
 
 use super::check::Checked;
-use super::{Handler, Parts};
+use super::{Handler, Parts, Within};
 use crate::apply::CALL_TIME;
 use crate::clock::Clock;
 use crate::decide::RetryReason;
@@ -16,7 +16,7 @@ use crate::follow_up::{FollowUp, FollowUpQueue, SweepPlace};
 use crate::ledger::{LedgerPages, ServiceEntry};
 use crate::observe::list_services;
 use crate::report::{Looked, SweepReport};
-use crate::telemetry::{self, Counts};
+use crate::telemetry;
 use futures_util::StreamExt;
 use futures_util::stream;
 use jiff::{SignedDuration, Timestamp};
@@ -38,17 +38,15 @@ const LEDGER_PAGES_MAX: usize = 1_000;
 struct Part<'a> {
     /// When it begins nothing new any more.
     end: Timestamp,
-    /// When Lambda ends the invocation.
-    deadline: Timestamp,
-    counts: &'a Counts,
+    within: Within<'a>,
     report: SweepReport,
 }
 
 impl<P: Parts> Handler<P> {
     /// Sweeps until all is looked at or the time runs short. What fails is logged, and the rest is done all the same.
-    pub(super) async fn sweep(&self, deadline: Timestamp, counts: &Counts) -> SweepReport {
+    pub(super) async fn sweep(&self, within: Within<'_>) -> SweepReport {
         let place = SweepPlace::Tasks { page: None };
-        self.sweep_from(place, self.clock.now(), (deadline, counts)).await.0
+        self.sweep_from(place, self.clock.now(), within).await.0
     }
 
     /// Goes on with a sweep that began at `begun_at`.
@@ -56,7 +54,7 @@ impl<P: Parts> Handler<P> {
         &self,
         begun_at: Timestamp,
         place: SweepPlace,
-        within: (Timestamp, &Counts),
+        within: Within<'_>,
     ) -> Result<(), RetryReason> {
         if self.clock.now().duration_since(begun_at) >= SWEEP_MAX {
             telemetry::sweep_given_up(begun_at);
@@ -70,11 +68,11 @@ impl<P: Parts> Handler<P> {
         &self,
         place: SweepPlace,
         begun_at: Timestamp,
-        within: (Timestamp, &Counts),
+        within: Within<'_>,
     ) -> (SweepReport, Result<(), RetryReason>) {
-        let (deadline, counts) = within;
+        let deadline = within.deadline;
         let end = deadline.saturating_sub(CALL_TIME).unwrap_or(deadline).min(self.clock.now() + SWEEP_TIME);
-        let mut part = Part { end, deadline, counts, report: SweepReport::default() };
+        let mut part = Part { end, within, report: SweepReport::default() };
         let Some(place) = self.sweep_part(place, &mut part).await else { return (part.report, Ok(())) };
         let Some(queue) = &self.follow_ups else { return (part.report, Ok(())) };
         // At once, but behind the job messages that have come meanwhile.
@@ -126,19 +124,18 @@ impl<P: Parts> Handler<P> {
                 return None;
             }
         };
-        let looks = services.iter().map(|service| self.sweep_service(service, (part.end, part.deadline)));
+        let looks = services.iter().map(|service| self.sweep_service(service, part.end, part.within));
         let looked: Vec<Looked> = stream::iter(looks).buffered(LOOKS_AT_ONCE).collect().await;
         looked.iter().for_each(|looked| part.report.count(*looked));
         let next = looked.iter().position(|looked| *looked == Looked::NotInTime)?;
         Some(Some((services[next].name.clone(), services.len() - next)))
     }
 
-    async fn sweep_service(&self, service: &ServiceArn, until: (Timestamp, Timestamp)) -> Looked {
-        let (end, deadline) = until;
+    async fn sweep_service(&self, service: &ServiceArn, end: Timestamp, within: Within<'_>) -> Looked {
         if self.clock.now() >= end {
             return Looked::NotInTime;
         }
-        match self.check(service, Reason::Routine, deadline).await {
+        match self.check(service, Reason::Routine, within).await {
             Ok(Checked::Looked { alerts }) => Looked::At { alerts },
             Ok(Checked::Later | Checked::NotNeeded) => Looked::At { alerts: 0 },
             Err(RetryReason::OutOfTime) => Looked::NotInTime,

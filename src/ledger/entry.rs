@@ -1,6 +1,7 @@
 //! The ledger's entry of one task: its jobs, its protection, its end.
 
 use super::calls::Protection;
+use super::interruption::{InterruptedJob, Interruption, InterruptionNews, TaskEnd};
 use super::job::{Job, JobKey};
 use crate::ecs::FailureReason;
 use jiff::{SignedDuration, Timestamp};
@@ -20,10 +21,16 @@ pub struct TaskEntry {
     /// Where the task belongs, once somebody had to ask. Boxed, because hardly anybody has to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub home: Option<Box<Home>>,
+    /// What is to be told, or was told, of its end in the middle of jobs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interruption: Option<Box<InterruptionNews>>,
     /// When taskhold learned that the task has stopped. Task ids are never used again, so this is for good.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stopped_at: Option<Timestamp>,
 }
+
+/// Who claims news has this long to tell them: a send times out after seconds.
+const CLAIM: SignedDuration = SignedDuration::from_secs(60);
 
 /// Where a task belongs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +57,49 @@ impl TaskEntry {
     /// Closes the task and with it every job, those included whose messages are still on their way.
     pub fn stop(&mut self, now: Timestamp) {
         self.stopped_at = self.stopped_at.or(Some(now));
+    }
+
+    /// Counts every live job as finished: somebody has decided so.
+    pub fn give_up_jobs(&mut self, now: Timestamp) {
+        let live: Vec<JobKey> = self.live_jobs(now).map(|(key, _)| key.clone()).collect();
+        let finished = Job { finished_at: Some(now), heard_at: Some(now), ..Job::default() };
+        live.iter().for_each(|key| self.merge_job(key, &finished));
+    }
+
+    /// Notes that the task ends in the middle of its live jobs, once.
+    pub fn interrupt(&mut self, end: &TaskEnd, now: Timestamp) {
+        let lives = self.live_jobs(now).next().is_some();
+        if !lives || self.interruption.is_some() {
+            return;
+        }
+        let interrupted = |(key, until): (&JobKey, Timestamp)| InterruptedJob {
+            key: key.clone(),
+            until,
+            labels: self
+                .jobs
+                .get(key)
+                .and_then(|job| job.labels.as_ref())
+                .map(|told| told.value.clone())
+                .unwrap_or_default(),
+        };
+        let what = Interruption {
+            stage: end.stage,
+            at: now,
+            service: end.service.clone().or_else(|| self.home.as_ref().map(|home| home.service.clone())),
+            jobs: self.live_jobs(now).map(interrupted).collect(),
+            stop_code: end.cause.code.clone(),
+            stopped_reason: end.cause.reason.clone(),
+            exit_codes: end.cause.exit_codes.clone(),
+            protected_until: self.protection.confirmed_until.filter(|until| *until > now),
+        };
+        self.interruption = Some(Box::new(InterruptionNews { what, claimed_until: None, told_at: None }));
+    }
+
+    /// Claims the news of an interruption for whoever stores the entry, unless somebody tells it now or has told it.
+    pub fn claim_interruption(&mut self, now: Timestamp) -> Option<Interruption> {
+        let news = self.interruption.as_mut().filter(|news| news.is_open(now))?;
+        news.claimed_until = now.checked_add(CLAIM).ok();
+        Some(news.what.clone())
     }
 
     /// The jobs that live at `now`, each with its end.
@@ -80,6 +130,16 @@ impl TaskEntry {
     /// Until when the task is wanted protected: the latest end over its live jobs.
     pub fn wanted_until(&self, now: Timestamp) -> Option<Timestamp> {
         self.live_jobs(now).map(|(_, until)| until).max()
+    }
+
+    /// Whether a sweep may have to do something about the task, now or later, if nobody stores it meanwhile: a job may live,
+    /// a protection may have to be released, a call's effect is not known, or an interruption is not told. So at least
+    /// whenever [`crate::decide::attention`] would find something.
+    pub fn is_open(&self) -> bool {
+        let runs = self.stopped_at.is_none();
+        let may_live = self.jobs.values().any(|job| job.finished_at.is_none());
+        let untold = self.interruption.as_ref().is_some_and(|news| news.told_at.is_none());
+        runs && (may_live || self.protection.held) || !self.protection.in_flight.is_empty() || untold
     }
 
     /// Drops jobs that no message can revive, and calls that can take effect no more.
@@ -134,7 +194,9 @@ mod jobs_as_list {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Ask, CallResult, StopStage};
     use super::*;
+    use crate::ecs::StopCause;
 
     fn at(minute: i64) -> Timestamp {
         Timestamp::from_second(1_700_000_000 + minute * 60).unwrap()
@@ -187,6 +249,38 @@ mod tests {
         entry.merge_job(&key("j"), &Job { finished_at: Some(at(0)), heard_at: Some(at(0)), ..Job::default() });
         assert!(entry.protection.begin(super::super::Ask::Release, at(200)).is_some());
         assert_eq!(entry.keep_until(at(200), hour), at(200) + super::super::calls::LATE_EFFECT_MAX);
+    }
+
+    #[test]
+    fn an_entry_is_open_while_a_job_may_live_a_protection_is_held_a_call_is_under_way_or_news_is_untold() {
+        let mut entry = TaskEntry::default();
+        assert!(!entry.is_open());
+        entry.merge_job(&key("j"), &live(0, 30));
+        assert!(entry.is_open());
+        let call = entry.protection.begin(Ask::ProtectUntil(at(30)), at(0)).unwrap();
+        entry.protection.settle(call, CallResult::Granted(at(30)));
+        entry.merge_job(&key("j"), &Job { finished_at: Some(at(5)), ..Job::default() });
+        assert!(entry.is_open(), "the protection has to be released");
+        let call = entry.protection.begin(Ask::Release, at(5)).unwrap();
+        entry.protection.held = false;
+        assert!(entry.is_open(), "the release may have failed");
+        entry.protection.settle(call, CallResult::Cleared);
+        assert!(!entry.is_open());
+    }
+
+    #[test]
+    fn an_entry_of_a_task_that_stopped_is_open_until_its_interruption_was_told() {
+        let mut entry = TaskEntry::default();
+        entry.merge_job(&key("j"), &live(0, 30));
+        entry.protection.held = true;
+        let end = TaskEnd { stage: StopStage::Stopped, service: None, cause: StopCause::default() };
+        entry.interrupt(&end, at(1));
+        entry.stop(at(1));
+        assert!(entry.is_open());
+        assert!(entry.claim_interruption(at(1)).is_some());
+        assert!(entry.is_open(), "whoever claimed it may not get to telling it");
+        entry.interruption.as_mut().unwrap().told_at = Some(at(1));
+        assert!(!entry.is_open());
     }
 
     #[test]

@@ -85,7 +85,8 @@ impl<R: Record> Kept<R> {
     /// In the order of the keys' texts.
     fn page(&self, token: Option<&str>, now: Timestamp) -> EntryPage<R> {
         let alive = self.entries.iter().filter(|(_, (_, keep_until))| *keep_until > now);
-        let named = alive.map(|(key, (versioned, _))| (key.to_string(), key, versioned));
+        let open = alive.filter(|(_, (versioned, _))| versioned.entry.is_open());
+        let named = open.map(|(key, (versioned, _))| (key.to_string(), key, versioned));
         let mut rest: Vec<_> = named.filter(|(name, ..)| token.is_none_or(|token| name.as_str() > token)).collect();
         rest.sort_unstable_by(|(one, ..), (other, ..)| one.cmp(other));
         let next_token = (rest.len() > PAGE).then(|| rest[PAGE - 1].0.clone());

@@ -1,10 +1,11 @@
 //! The ledger's entry of one service: what earlier looks saw, and what was told of it.
 
 use crate::alert::incident::{Incident, Incidents};
+use crate::decide::remedy::RemedyState;
 use crate::ecs::TaskId;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything that taskhold remembers of a service.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +22,12 @@ pub struct ServiceEntry {
     /// Tasks with live jobs whose protection ECS has refused, as far as is known; a look finds out of which it still holds.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub refused: BTreeSet<TaskId>,
+    /// Protected tasks without a live job, by when a look first saw them so.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub idle_seen: BTreeMap<TaskId, Timestamp>,
+    /// What taskhold has done about it.
+    #[serde(default, skip_serializing_if = "RemedyState::is_empty")]
+    pub remedy: RemedyState,
     /// What is or was wrong with it.
     #[serde(default)]
     pub incidents: Incidents,
@@ -60,11 +67,15 @@ impl ServiceEntry {
         (Some(blocked.movement.as_str()) == movement).then_some(blocked.since)
     }
 
-    /// Whether somebody has to look after it, even if ECS lists it no more: it is watched, or something is wrong
+    /// Whether somebody has to look after it, even if ECS lists it no more: it is watched, a remedy is to be put
+    /// back, or something is wrong
     /// or untold.
     pub fn is_open(&self) -> bool {
         let open = |incident: &Incident| incident.resolved_at.is_none() || incident.untold.is_some();
-        self.watch.is_some() || !self.refused.is_empty() || self.incidents.values().any(open)
+        self.watch.is_some()
+            || !self.refused.is_empty()
+            || self.remedy.raised.is_some()
+            || self.incidents.values().any(open)
     }
 
     /// From when on the entry may be forgotten.

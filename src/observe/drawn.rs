@@ -17,6 +17,7 @@ pub(crate) fn service(at: Timestamp) -> Observed {
         pending_count: 0,
         controller: DeploymentController::Ecs,
         strategy: DeploymentStrategy::Rolling,
+        old_tasks_kept: jiff::SignedDuration::ZERO,
         minimum_healthy_percent: 100,
         maximum_percent: 200,
         deployments: Vec::new(),

@@ -92,6 +92,7 @@ fn wanted(task: TaskDescription) -> Option<ObservedTask> {
         protected_until: None,
         idle_since: None,
         refused_since: None,
+        is_awaited: false,
         jobs: Jobs::Unread,
     })
 }
@@ -147,6 +148,7 @@ async fn add_jobs<L: Ledger>(ledger: &L, of: (&ServiceArn, &BTreeSet<TaskId>), o
                 observed.tasks[at].jobs = jobs(&versioned.entry, observed.at);
                 observed.tasks[at].idle_since = versioned.entry.idle_since(observed.at);
                 observed.tasks[at].refused_since = versioned.entry.refused_since(observed.at);
+                observed.tasks[at].is_awaited = versioned.entry.home.as_ref().is_some_and(|home| home.is_awaited);
             }
             Err(error) => observed.gaps.push(Gap::Jobs(error)),
         }

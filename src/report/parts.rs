@@ -115,7 +115,7 @@ pub(crate) fn gaps(gaps: &[String]) -> impl Iterator<Item = String> {
 }
 
 /// Somebody else's text, for one who reads it.
-pub(super) fn bounded(text: &str) -> String {
+pub(crate) fn bounded(text: &str) -> String {
     escaped(text, TEXT_CHARS_MAX, is_printable)
 }
 

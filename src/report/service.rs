@@ -5,8 +5,8 @@ use super::parts::{
     DeadlineReport, FinishReport, IncidentReport, TagProblemReport, bytes, fitting, gaps, incidents, movement,
     tag_problems, way_out,
 };
-use super::tasks::{Detail, LeftOut, Room, tasks};
-use crate::decide::diagnose::{Arithmetic, Blocker, Diagnosis, Standing, WayOut, blockers_among};
+use super::tasks::{Detail, LeftOut, Room, tasks, unmet};
+use crate::decide::diagnose::{Arithmetic, Blocker, Diagnosis, Standing, Unmet, WayOut, blockers_among};
 use crate::decide::preflight::{Preflight, Verdict};
 use crate::ecs::ClusterArn;
 use crate::ledger::ServiceEntry;
@@ -37,6 +37,9 @@ pub struct ServiceReport {
     deadline: Option<DeadlineReport>,
     arithmetic: Arithmetic,
     ways_out: Vec<Value>,
+    unmet: Vec<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unmet_left_out: LeftOut,
     protected_tasks: Vec<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     protected_tasks_left_out: LeftOut,
@@ -104,6 +107,8 @@ impl ServiceReport {
             deadline: diagnosis.deadline.map(|deadline| DeadlineReport::new(deadline, diagnosis.finish.as_ref())),
             arithmetic: diagnosis.arithmetic,
             ways_out: ways_out(cluster, &diagnosis.ways_out, share),
+            unmet: Vec::new(),
+            unmet_left_out: None,
             protected_tasks: Vec::new(),
             protected_tasks_left_out: None,
             incidents,
@@ -117,15 +122,21 @@ impl ServiceReport {
         report.with_tasks(observed, diagnosis, bytes_max)
     }
 
-    /// Fills the room that is left with tasks: one half is for those in the way, and the rest for all.
+    /// Fills the room that is left with tasks: a quarter is for those that ECS refused, one half of the rest for those in the
+    /// way, and what remains for all that are protected.
     fn with_tasks(self, observed: &Observed, diagnosis: &Diagnosis, bytes_max: usize) -> Self {
         let cluster = &observed.service.arn.cluster;
         let room = bytes_max.saturating_sub(bytes(&self) + LEFT_OUT_BYTES);
+        let refused: Vec<&Unmet> = diagnosis.unmet.iter().collect();
+        let (unmet, unmet_left_out) =
+            within(&refused, room / 4, |all, room, details| unmet(cluster, all, room, details));
+        let room = room.saturating_sub(bytes(&unmet));
         let (blockers, blockers_left_out) = tasks_within(cluster, &diagnosis.blockers, room / 2);
         let protected: Vec<_> = observed.protected().map(|(task, _)| task).collect();
         let room = room.saturating_sub(bytes(&blockers));
         let (protected_tasks, protected_tasks_left_out) = tasks_within(cluster, &blockers_among(&protected), room);
-        Self { blockers, blockers_left_out, protected_tasks, protected_tasks_left_out, ..self }
+        let of_refused = Self { unmet, unmet_left_out, ..self };
+        Self { blockers, blockers_left_out, protected_tasks, protected_tasks_left_out, ..of_refused }
     }
 }
 
@@ -157,9 +168,18 @@ impl PreflightReport {
 }
 
 fn tasks_within(cluster: &Arc<ClusterArn>, all: &[Blocker], bytes_max: usize) -> (Vec<Value>, LeftOut) {
-    let room = Room { tasks_max: usize::MAX, bytes_max, bytes: str::len };
+    within(all, bytes_max, |all, room, details| tasks(cluster, all, room, details))
+}
+
+/// As many as are told in so many bytes, and how many are left out.
+fn within<T>(
+    all: &[T],
+    bytes_max: usize,
+    tell: impl Fn(&[T], &Room, &[Detail]) -> Vec<Value>,
+) -> (Vec<Value>, LeftOut) {
+    let room = Room { items_max: usize::MAX, bytes_max, bytes: str::len };
     let [some, fewer, one, bare] = Detail::LESS_AND_LESS;
-    let told = tasks(cluster, all, &room, &[Detail::WHOLE, some, fewer, one, bare]);
+    let told = tell(all, &room, &[Detail::WHOLE, some, fewer, one, bare]);
     let left_out = NonZeroUsize::new(all.len() - told.len());
     (told, left_out)
 }

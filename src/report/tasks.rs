@@ -1,10 +1,10 @@
-//! Protected tasks as JSON: as many as there is room for.
+//! Tasks and jobs as JSON: as many as there is room for.
 //!
-//! If not all fit, first fewer jobs of each are told, then no labels, and then fewer tasks. Each list that was shortened says
-//! by how much.
+//! If not all tasks fit, first fewer jobs of each are told, then no labels, and then fewer tasks. Each list that was shortened
+//! says by how much.
 
 use super::arn;
-use crate::decide::diagnose::{Blocker, HeldFor, longest_first};
+use crate::decide::diagnose::{Blocker, HeldFor, Unmet, longest_first};
 use crate::ecs::ClusterArn;
 use crate::observe::ObservedJob;
 use jiff::Timestamp;
@@ -36,13 +36,15 @@ impl Detail {
         Self { jobs_max: 1, labels_max: usize::MAX },
         Self { jobs_max: 1, labels_max: 0 },
     ];
+    /// The same for jobs that are told for themselves.
+    pub(crate) const OF_JOBS: [Self; 2] = [Self::WHOLE, Self { jobs_max: usize::MAX, labels_max: 0 }];
 }
 
-/// The room that a list of tasks has.
+/// The room that a list of tasks, or of jobs, has.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Room {
-    /// In tasks.
-    pub(crate) tasks_max: usize,
+    /// In items of the list.
+    pub(crate) items_max: usize,
     /// In bytes.
     pub(crate) bytes_max: usize,
     /// How many bytes a text of JSON counts for, where it goes.
@@ -65,6 +67,20 @@ struct TaskReport<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+struct UnmetReport<'a> {
+    task_arn: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deployment: Option<&'a str>,
+    since: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    protected_until: Option<Timestamp>,
+    jobs: Vec<JobReport<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jobs_left_out: LeftOut,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct JobReport<'a> {
     job_id: &'a str,
     attempt: u32,
@@ -77,9 +93,28 @@ struct JobReport<'a> {
     labels_left_out: LeftOut,
 }
 
-/// As many tasks as fit, those in front, with the first of these details with which all fit, or else the last.
+/// Protected tasks, as [`as_many_as_fit`].
 pub(crate) fn tasks(cluster: &Arc<ClusterArn>, tasks: &[Blocker], room: &Room, details: &[Detail]) -> Vec<Value> {
-    let wanted = tasks.len().min(room.tasks_max);
+    as_many_as_fit(tasks, (room, details), |task, detail| json!(task_report(cluster, task, detail)))
+}
+
+/// Tasks that ECS refused what their jobs want, as [`as_many_as_fit`].
+pub(crate) fn unmet(cluster: &Arc<ClusterArn>, tasks: &[&Unmet], room: &Room, details: &[Detail]) -> Vec<Value> {
+    as_many_as_fit(tasks, (room, details), |task, detail| json!(unmet_report(cluster, task, detail)))
+}
+
+/// Jobs, as [`as_many_as_fit`].
+pub(crate) fn jobs(jobs: &[ObservedJob], room: &Room, details: &[Detail]) -> Vec<Value> {
+    as_many_as_fit(jobs, (room, details), |job, detail| json!(job_report(job, detail)))
+}
+
+/// As many items as fit, those in front, with the first of these details with which all fit, or else the last.
+fn as_many_as_fit<T>(
+    all: &[T],
+    (room, details): (&Room, &[Detail]),
+    report: impl Fn(&T, Detail) -> Value,
+) -> Vec<Value> {
+    let wanted = all.len().min(room.items_max);
     let mut taken = Vec::new();
     for detail in details {
         let mut used = 0;
@@ -87,8 +122,7 @@ pub(crate) fn tasks(cluster: &Arc<ClusterArn>, tasks: &[Blocker], room: &Room, d
             used += (room.bytes)(&report.to_string()) + ",".len();
             used <= room.bytes_max
         };
-        taken =
-            tasks[..wanted].iter().map(|task| json!(task_report(cluster, task, *detail))).take_while(fits).collect();
+        taken = all[..wanted].iter().map(|item| report(item, *detail)).take_while(fits).collect();
         if taken.len() == wanted {
             break;
         }
@@ -108,6 +142,18 @@ fn task_report<'a>(cluster: &Arc<ClusterArn>, task: &'a Blocker, detail: Detail)
         deployment: task.deployment.as_deref(),
         protected_until: task.protected_until,
         held_for,
+        jobs_left_out: NonZeroUsize::new(jobs.len().saturating_sub(detail.jobs_max)),
+        jobs: jobs.into_iter().take(detail.jobs_max).map(|job| job_report(job, detail)).collect(),
+    }
+}
+
+fn unmet_report<'a>(cluster: &Arc<ClusterArn>, task: &'a Unmet, detail: Detail) -> UnmetReport<'a> {
+    let jobs = longest_first(&task.jobs);
+    UnmetReport {
+        task_arn: arn(cluster, &task.task),
+        deployment: task.deployment.as_deref(),
+        since: task.since,
+        protected_until: task.protected_until,
         jobs_left_out: NonZeroUsize::new(jobs.len().saturating_sub(detail.jobs_max)),
         jobs: jobs.into_iter().take(detail.jobs_max).map(|job| job_report(job, detail)).collect(),
     }

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use std::sync::{Arc, MutexGuard};
 use taskhold::ecs::{
     ClusterArn, Ecs, EcsError, Failure, FailureReason, Page, ProtectedTask, ProtectionAnswer, ProtectionSetting,
-    Service, ServiceArn, ServiceReads, Task, TaskDescription, TaskId, TaskPresence,
+    Service, ServiceArn, ServiceReads, StopCause, Task, TaskDescription, TaskId, TaskPresence,
 };
 use taskhold::ledger::calls::{LATE_EFFECT_MAX, SENT_WITHIN};
 
@@ -189,6 +189,8 @@ impl World {
 #[derive(Debug)]
 pub(crate) struct FakeEcs(pub(crate) Sim);
 
+ecs_sim::updates_no_services!(FakeEcs);
+
 /// There are no services here, but a sweep asks for the protection of busy tasks.
 impl ServiceReads for FakeEcs {
     async fn describe_service(&self, service: &ServiceArn) -> Result<Option<Service>, EcsError> {
@@ -230,7 +232,15 @@ impl ServiceReads for FakeEcs {
 fn description(id: &TaskId) -> TaskDescription {
     let running = || "RUNNING".to_owned();
     let (last_status, desired_status) = (running(), running());
-    TaskDescription { id: id.clone(), started_by: None, last_status, desired_status, started_at: None }
+    TaskDescription {
+        id: id.clone(),
+        service: None,
+        started_by: None,
+        last_status,
+        desired_status,
+        started_at: None,
+        stop: StopCause::default(),
+    }
 }
 
 impl Sim {

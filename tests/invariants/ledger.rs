@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use taskhold::clock::Clock;
+use taskhold::decide::attention::{Attention, attention};
 use taskhold::ecs::{Page, Task};
 use taskhold::ledger::{InMemoryLedger, Ledger, LedgerError, LedgerPages, Stored, TaskEntry, Versioned};
 
@@ -17,6 +18,7 @@ const LANDS_WITHIN: SignedDuration = SignedDuration::from_secs(120);
 pub(crate) struct Shelf {
     kept: BTreeMap<Task, Kept>,
     entries_made: u64,
+    stored_last: Option<Task>,
     pub(crate) requests: Vec<Request>,
     requests_made: u64,
 }
@@ -125,12 +127,27 @@ impl World {
         let new = || Kept { ledger: InMemoryLedger::new(Still), versions_from, keep_until };
         let kept = self.shelf.kept.entry(task.clone()).or_insert_with(new);
         kept.keep_until = keep_until;
+        self.shelf.stored_last = Some(task.clone());
         versioned.version = versioned.version.saturating_sub(kept.versions_from);
         let stored = kept.ledger.store(task, &versioned, keep_until).now_or_never();
         match stored.expect("memory does not wait").expect("memory does not fail") {
             Stored::As(version) => Stored::As(version + kept.versions_from),
             Stored::Conflict => unreachable!("the versions were compared"),
         }
+    }
+
+    /// What is open, without what was stored last: the list is always a little behind.
+    fn page(&mut self) -> Vec<(Task, Versioned)> {
+        let last = self.shelf.stored_last.take().filter(|_| !self.calm);
+        let tasks: Vec<Task> = self.shelf.kept.keys().filter(|task| Some(*task) != last.as_ref()).cloned().collect();
+        let read: Vec<(Task, Versioned)> = tasks.into_iter().map(|task| (task.clone(), self.read(&task))).collect();
+        let (open, closed): (Vec<_>, Vec<_>) = read.into_iter().partition(|(_, versioned)| versioned.entry.is_open());
+        for (task, Versioned { entry, .. }) in closed {
+            let later = self.now + SignedDuration::from_hours(1);
+            let found = [self.now, later].map(|at| attention(&entry, at));
+            assert_eq!(found, [Attention::None; 2], "a sweep would have to look at {task}, which is closed: {entry:?}");
+        }
+        open
     }
 
     fn shown_entry(&self, entry: &TaskEntry) -> String {
@@ -171,8 +188,7 @@ impl LedgerPages for FakeLedger {
             if world.fault() {
                 return Err(failed());
             }
-            let tasks: Vec<Task> = world.shelf.kept.keys().cloned().collect();
-            tasks.into_iter().map(|task| (task.clone(), world.read(&task))).collect()
+            world.page()
         };
         self.0.gate().await;
         Ok(Page { items, next_token: None })

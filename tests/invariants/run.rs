@@ -5,6 +5,7 @@ use super::ecs::FakeEcs;
 use super::ledger::FakeLedger;
 use super::queue::{FakeParking, Work};
 use super::world::{Broken, InvocationNo, Sabotage, Sim, Stats, World};
+use ecs_sim::no_services::NoAutoscaling;
 use jiff::{SignedDuration, Timestamp};
 use std::convert::Infallible;
 use std::future::Future;
@@ -25,9 +26,11 @@ pub(super) struct Fakes;
 
 impl Parts for Fakes {
     type Ecs = FakeEcs;
+    type Autoscaling = NoAutoscaling;
     type Ledger = FakeLedger;
     type Parking = FakeParking;
     type FollowUps = Infallible;
+    type Interrupted = Infallible;
     type Alerts = LogOnly;
     type Clock = Sim;
 }
@@ -126,10 +129,12 @@ fn function(sim: &Sim) -> Function {
     ]);
     Handler {
         ecs: FakeEcs(sim.clone()),
+        autoscaling: NoAutoscaling,
         ledger: FakeLedger(sim.clone()),
         alerts: LogOnly,
         parking: Some(FakeParking(sim.clone())),
         follow_ups: None,
+        interrupted: None,
         clock: sim.clone(),
         config: config.unwrap(),
     }

@@ -1,4 +1,4 @@
-//! `ecs-sim serve`: ECS, SQS and SNS on loopback, in real time.
+//! `ecs-sim serve`: ECS, SQS, SNS and Application Auto Scaling on loopback, in real time.
 
 use super::{CommandError, Options};
 use crate::control_plane::{ServiceSpec, Setup};
@@ -36,7 +36,8 @@ pub(super) async fn serve(options: &Options) -> Result<(), CommandError> {
         backend.0.queues.url(JOB_QUEUE)
     };
     let endpoint = server.endpoint();
-    println!("serving ECS, SQS and SNS at {endpoint} until Ctrl-C; cluster `{CLUSTER}`, job queue {queue_url}");
+    println!("serving ECS, SQS, SNS and Application Auto Scaling at {endpoint} until Ctrl-C");
+    println!("cluster `{CLUSTER}`, job queue {queue_url}");
     println!("tasks: {}", tasks.join(" "));
     println!();
     println!("  export AWS_ENDPOINT_URL={endpoint} AWS_REGION=eu-west-1 AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x");

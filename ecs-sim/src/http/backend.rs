@@ -14,6 +14,8 @@ pub enum Service {
     Sqs,
     /// Amazon SNS.
     Sns,
+    /// Application Auto Scaling.
+    ApplicationAutoScaling,
 }
 
 /// One call, free of its protocol.

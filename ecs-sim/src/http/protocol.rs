@@ -33,6 +33,7 @@ impl Protocol {
             return match target.split_once('.') {
                 Some(("AmazonEC2ContainerServiceV20141113", operation)) => Self::json(Service::Ecs, operation),
                 Some(("AmazonSQS", operation)) => Self::json(Service::Sqs, operation),
+                Some(("AnyScaleFrontendService", operation)) => Self::json(Service::ApplicationAutoScaling, operation),
                 _ => Self::Unknown { reason: format!("target `{target}` is not served here") },
             };
         }

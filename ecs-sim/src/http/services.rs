@@ -1,8 +1,9 @@
-//! A backend of the simulated queues and topics, and of an ECS that the caller brings.
+//! A backend of the simulated queues, topics and scalable targets, and of an ECS that the caller brings.
 
 use serde_json::Value;
 
 use super::{Answer, Backend, Call, Service, Topics};
+use crate::autoscaling::ScalableTargets;
 use crate::control_plane::ControlPlane;
 use crate::queue::{self, Queues};
 
@@ -25,7 +26,7 @@ impl EcsBackend for ControlPlane {
     }
 }
 
-/// ECS, SQS and SNS under one clock, read anew for every call.
+/// ECS, SQS, SNS and Application Auto Scaling under one clock, read anew for every call.
 pub struct Services<E> {
     /// What answers for ECS.
     pub ecs: E,
@@ -33,6 +34,8 @@ pub struct Services<E> {
     pub queues: Queues,
     /// What answers for SNS.
     pub topics: Topics,
+    /// What answers for Application Auto Scaling. Here it sets no counts.
+    pub autoscaling: ScalableTargets,
     clock: Box<dyn FnMut() -> i64 + Send>,
 }
 
@@ -40,7 +43,8 @@ impl<E: EcsBackend> Services<E> {
     /// These services under this clock, which tells milliseconds since the epoch: [`wall_clock`] for a server that
     /// people try out, a simulated one for tests.
     pub fn new(ecs: E, queues: Queues, clock: impl FnMut() -> i64 + Send + 'static) -> Self {
-        Self { ecs, queues, topics: Topics::default(), clock: Box::new(clock) }
+        let (topics, autoscaling) = (Topics::default(), ScalableTargets::default());
+        Self { ecs, queues, topics, autoscaling, clock: Box::new(clock) }
     }
 
     /// Brings the queues to the clock's time, and tells it.
@@ -52,7 +56,9 @@ impl<E: EcsBackend> Services<E> {
 
 impl<E> std::fmt::Debug for Services<E> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Services").field("queues", &self.queues).field("topics", &self.topics).finish_non_exhaustive()
+        let Self { queues, topics, autoscaling, .. } = self;
+        let mut told = f.debug_struct("Services");
+        told.field("queues", queues).field("topics", topics).field("autoscaling", autoscaling).finish_non_exhaustive()
     }
 }
 
@@ -64,6 +70,7 @@ impl<E: EcsBackend> Backend for Services<E> {
             Service::Ecs => self.ecs.call(now_ms, &operation, &body),
             Service::Sqs => queue::api::call(&mut self.queues, access_key_id.as_deref(), &operation, &body).into(),
             Service::Sns => self.topics.call(&operation, &body).into(),
+            Service::ApplicationAutoScaling => self.autoscaling.call(&operation, &body).into(),
         }
     }
 }

@@ -6,13 +6,14 @@ use jiff::Timestamp;
 use serde_json::Value;
 use taskhold::ecs::{
     Deployment, DeploymentController, DeploymentStatus, DeploymentStrategy, RolloutState, Service, ServiceArn,
-    ServiceEvent, ServiceStatus, TaskDescription, TaskId, TaskSet,
+    ServiceEvent, ServiceStatus, StopCause, TaskDescription, TaskId, TaskSet, TrafficShift,
 };
 
 pub(super) fn service(arn: &ServiceArn, told: &Value) -> Service {
     let configuration = &told["deploymentConfiguration"];
     let word = |value: &Value, default: &str| value.as_str().unwrap_or(default).to_owned();
     let tag = |tag: &Value| Some((tag["key"].as_str()?.to_owned(), tag["value"].as_str()?.to_owned()));
+    let strategy = DeploymentStrategy::from(word(&configuration["strategy"], "ROLLING").as_str());
     Service {
         arn: arn.clone(),
         status: ServiceStatus::from(text(&told["status"]).as_str()),
@@ -20,13 +21,24 @@ pub(super) fn service(arn: &ServiceArn, told: &Value) -> Service {
         running_count: count(&told["runningCount"]),
         pending_count: count(&told["pendingCount"]),
         controller: DeploymentController::from(word(&told["deploymentController"]["type"], "ECS").as_str()),
-        strategy: DeploymentStrategy::from(word(&configuration["strategy"], "ROLLING").as_str()),
+        old_tasks_kept: shift(configuration).old_tasks_kept(&strategy),
+        strategy,
         minimum_healthy_percent: configuration["minimumHealthyPercent"].as_u64().map_or(100, narrow),
         maximum_percent: configuration["maximumPercent"].as_u64().map_or(200, narrow),
         deployments: list(told, "deployments").map(deployment).collect(),
         task_sets: list(told, "taskSets").map(task_set).collect(),
         events: list(told, "events").map(event).collect(),
         tags: list(told, "tags").filter_map(tag).collect(),
+    }
+}
+
+fn shift(configuration: &Value) -> TrafficShift {
+    let minutes = |told: &Value| told.as_i64();
+    let (linear, canary) = (&configuration["linearConfiguration"], &configuration["canaryConfiguration"]);
+    TrafficShift {
+        bake_minutes: minutes(&configuration["bakeTimeInMinutes"]).unwrap_or(0),
+        linear: linear["stepPercent"].as_f64().zip(minutes(&linear["stepBakeTimeInMinutes"])),
+        canary_minutes: minutes(&canary["canaryBakeTimeInMinutes"]),
     }
 }
 
@@ -67,11 +79,21 @@ fn event(told: &Value) -> ServiceEvent {
 pub(super) fn task(told: &Value) -> Option<TaskDescription> {
     Some(TaskDescription {
         id: TaskId::at_end_of(told["taskArn"].as_str()?).ok()?,
+        service: told["group"].as_str().and_then(|group| group.strip_prefix("service:")).map(str::to_owned),
         started_by: told["startedBy"].as_str().map(str::to_owned),
         last_status: text(&told["lastStatus"]),
         desired_status: text(&told["desiredStatus"]),
         started_at: date(&told["startedAt"]),
+        stop: StopCause {
+            code: told["stopCode"].as_str().map(str::to_owned),
+            reason: told["stoppedReason"].as_str().map(str::to_owned),
+            exit_codes: list(told, "containers").filter_map(exit_code).collect(),
+        },
     })
+}
+
+fn exit_code(told: &Value) -> Option<(String, i32)> {
+    Some((text(&told["name"]), i32::try_from(told["exitCode"].as_i64()?).ok()?))
 }
 
 /// The JSON protocol tells seconds, with milliseconds behind the point.

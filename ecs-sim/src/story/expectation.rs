@@ -5,7 +5,7 @@ use super::telling::times_of_day;
 use super::timeline::clock_time;
 use super::world::World;
 use crate::control_plane::{Millis, Task, TaskStatus};
-use crate::region::{CLUSTER, JOB_QUEUE, PARKING_QUEUE};
+use crate::region::{CLUSTER, INTERRUPTED_QUEUE, JOB_QUEUE, PARKING_QUEUE};
 
 const MINUTE_MS: Millis = 60_000;
 
@@ -30,12 +30,17 @@ pub(super) fn check(world: &mut World, expected: &Expectation) -> Result<(), Str
         Expectation::Deployments(number, service) => {
             same(&format!("deployments of {service}"), *number, deployments(world, service)?)
         }
-        Expectation::Calls(number) => same("UpdateTaskProtection calls", *number, world.take_calls_counted()),
+        Expectation::Desired(service, number) => same("tasks are wanted", *number as usize, desired(world, service)?),
+        Expectation::Calls(number, of) => same(&format!("{of} calls"), *number, world.take_calls_counted(of)),
         Expectation::Waiting(number) => same("messages wait", *number, world.messages_in(JOB_QUEUE).len()),
         Expectation::Parked(number, because) => parked(world, *number, because.as_deref()),
         Expectation::Alert(expected) => {
-            let found = if world.alerts.is_empty() { None } else { Some(world.alerts.remove(0).to_string()) };
+            let found = world.take_alert().map(|alert| alert.to_string());
             if found.as_ref() == Some(expected) { Ok(()) } else { Err(format!("the next alert is {found:?}")) }
+        }
+        Expectation::Mail(text) => mail(world, text),
+        Expectation::Interrupted(number) => {
+            same("interrupted jobs", *number, world.messages_in(INTERRUPTED_QUEUE).len())
         }
         Expectation::NoAlert => match world.alerts.first() {
             None => Ok(()),
@@ -75,6 +80,18 @@ fn deployments(world: &World, service: &str) -> Result<usize, String> {
     let region = world.region.lock();
     let service = region.ecs.service(CLUSTER, service).ok_or_else(|| format!("there is no service `{service}`"))?;
     Ok(service.deployments.len())
+}
+
+fn desired(world: &World, service: &str) -> Result<usize, String> {
+    let region = world.region.lock();
+    let service = region.ecs.service(CLUSTER, service).ok_or_else(|| format!("there is no service `{service}`"))?;
+    Ok(service.desired_count as usize)
+}
+
+fn mail(world: &World, expected: &str) -> Result<(), String> {
+    let mail = world.last_mail.as_deref().ok_or("no alert was expected yet")?;
+    let in_one_line = mail.split_whitespace().collect::<Vec<_>>().join(" ");
+    if in_one_line.contains(expected) { Ok(()) } else { Err(format!("the mail does not say so:\n{mail}")) }
 }
 
 fn parked(world: &mut World, number: usize, because: Option<&str>) -> Result<(), String> {

@@ -2,32 +2,38 @@
 //!
 //! Its ledger outlives the invocation and the function's death, as a durable one would.
 
+mod autoscaling;
+mod queues;
+
+use super::captured::Captured;
 use super::described;
-use super::run::{Function, Invoked, LogLine};
+use super::run::{Function, Invoked};
 use crate::control_plane::Millis;
 use crate::event_source::FunctionAnswer;
-use crate::queue::{SendMessage, SendMessageEntry};
-use crate::region::{ALERT_TOPIC_ARN, CLUSTER, FOLLOW_UP_QUEUE, Outcome, PARKING_QUEUE, SharedRegion};
+use crate::queue::SendMessage;
+use crate::region::{
+    ALERT_TOPIC_ARN, CLUSTER, FOLLOW_UP_QUEUE, INTERRUPTED_QUEUE, Outcome, PARKING_QUEUE, SharedRegion,
+};
+use autoscaling::SimulatedAutoscaling;
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use queues::{SimulatedInterruptedJobs, SimulatedParkingQueue};
+use serde_json::{Value, json};
 use std::future::Future;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
-use taskhold::alert::{Alert, AlertSink, mail, published};
+use taskhold::alert::{AlertSink, Message, published};
 use taskhold::clock::Clock;
 use taskhold::config::{Config, ConfigProblems};
 use taskhold::ecs::{
     ClusterArn, Ecs, EcsError, Failure, FailureReason, Page, ProtectedTask, ProtectionAnswer, ProtectionSetting,
-    Service, ServiceArn, ServiceReads, Task, TaskDescription, TaskId, TaskPresence,
+    Service, ServiceArn, ServiceReads, ServiceUpdates, Task, TaskDescription, TaskId, TaskPresence,
 };
 use taskhold::follow_up::{FollowUp, FollowUpQueue};
 use taskhold::handler::{Handler, Parts};
 use taskhold::ledger::InMemoryLedger;
-use taskhold::park::{ParkedMessage, ParkingQueue};
-use tracing::field::{Field, Visit};
-use tracing_subscriber::layer::SubscriberExt;
+use tracing::Dispatch;
 
 /// Everything of one Region.
 #[derive(Debug)]
@@ -35,9 +41,11 @@ struct Simulated;
 
 impl Parts for Simulated {
     type Ecs = SimulatedEcs;
+    type Autoscaling = SimulatedAutoscaling;
     type Ledger = InMemoryLedger<SimulatedClock>;
     type Parking = SimulatedParkingQueue;
     type FollowUps = SimulatedFollowUpQueue;
+    type Interrupted = SimulatedInterruptedJobs;
     type Alerts = SimulatedAlerts;
     type Clock = SimulatedClock;
 }
@@ -47,6 +55,9 @@ impl Parts for Simulated {
 pub struct InProcess {
     handler: Handler<Simulated>,
     region: SharedRegion,
+    logs: Captured,
+    /// Hands the logs over. It is made once, since that takes as long as an invocation.
+    dispatch: Dispatch,
 }
 
 impl InProcess {
@@ -64,6 +75,7 @@ impl InProcess {
                 ("TASKHOLD_CLUSTERS", region.ecs.cluster_arn(CLUSTER)),
                 ("TASKHOLD_PARKING_QUEUE_URL", region.queues.url(PARKING_QUEUE)),
                 ("TASKHOLD_FOLLOW_UP_QUEUE_URL", region.queues.url(FOLLOW_UP_QUEUE)),
+                ("TASKHOLD_INTERRUPTED_QUEUE_URL", region.queues.url(INTERRUPTED_QUEUE)),
             ]
         };
         let variables = always
@@ -73,23 +85,25 @@ impl InProcess {
         let clock = SimulatedClock(region.clone());
         let handler = Handler {
             ecs: SimulatedEcs(region.clone()),
+            autoscaling: SimulatedAutoscaling(region.clone()),
             ledger: InMemoryLedger::new(clock.clone()),
             alerts: SimulatedAlerts(region.clone()),
             parking: Some(SimulatedParkingQueue(region.clone())),
             follow_ups: Some(SimulatedFollowUpQueue(region.clone())),
+            interrupted: Some(SimulatedInterruptedJobs(region.clone())),
             clock,
             config: Config::from_variables(variables)?,
         };
-        Ok(Self { handler, region: region.clone() })
+        let logs = Captured::default();
+        let dispatch = logs.dispatch();
+        Ok(Self { handler, region: region.clone(), logs, dispatch })
     }
 }
 
 impl Function for InProcess {
     async fn invoke(&mut self, payload: &str, deadline: Millis) -> Invoked {
-        let logs = Captured::default();
-        let subscriber = tracing_subscriber::registry().with(logs.clone());
         self.region.lock().caller_is_dead = false;
-        let answer = tracing::subscriber::with_default(subscriber, || {
+        let answer = tracing::dispatcher::with_default(&self.dispatch, || {
             let mut invocation = pin!(self.handler.handle(payload, timestamp(deadline)));
             let mut context = Context::from_waker(Waker::noop());
             loop {
@@ -104,7 +118,7 @@ impl Function for InProcess {
                 }
             }
         });
-        Invoked { answer, logs: logs.take() }
+        Invoked { answer, logs: self.logs.take() }
     }
 }
 
@@ -212,6 +226,13 @@ impl ServiceReads for SimulatedEcs {
     }
 }
 
+impl ServiceUpdates for SimulatedEcs {
+    async fn set_desired_count(&self, service: &ServiceArn, to: u32) -> Result<(), EcsError> {
+        let request = json!({"cluster": service.cluster.to_string(), "service": service.name, "desiredCount": to});
+        self.call("UpdateService", request).await.map(drop)
+    }
+}
+
 fn list<'a>(answer: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
     answer[name].as_array().into_iter().flatten()
 }
@@ -244,25 +265,6 @@ fn failure(failure: &Value) -> Option<Failure> {
 }
 
 #[derive(Clone, Debug)]
-struct SimulatedParkingQueue(SharedRegion);
-
-impl ParkingQueue for SimulatedParkingQueue {
-    async fn park(&self, messages: &[ParkedMessage]) -> Vec<Result<(), String>> {
-        let entry = |(at, parked): (usize, &ParkedMessage)| {
-            let message = SendMessage::new(&parked.body);
-            let message =
-                parked.attributes.iter().fold(message, |message, (name, value)| message.with_attribute(*name, value));
-            SendMessageEntry { id: at.to_string(), message }
-        };
-        let entries = messages.iter().enumerate().map(entry).collect();
-        match self.0.lock().queues.send_batch(PARKING_QUEUE, entries) {
-            Ok(sent) => sent.into_iter().map(|sent| sent.map(drop).map_err(|error| error.to_string())).collect(),
-            Err(error) => vec![Err(error.to_string()); messages.len()],
-        }
-    }
-}
-
-#[derive(Clone, Debug)]
 struct SimulatedFollowUpQueue(SharedRegion);
 
 impl FollowUpQueue for SimulatedFollowUpQueue {
@@ -278,49 +280,16 @@ impl FollowUpQueue for SimulatedFollowUpQueue {
 struct SimulatedAlerts(SharedRegion);
 
 impl AlertSink for SimulatedAlerts {
-    async fn send(&self, alert: &Alert) -> Result<(), String> {
+    async fn send(&self, message: &Message) -> Result<(), String> {
         let input = json!({
             "TopicArn": ALERT_TOPIC_ARN,
-            "Subject": mail::subject(alert),
-            "Message": published::message(alert),
+            "Subject": message.subject,
+            "Message": published::message(message),
             "MessageStructure": "json",
         });
         match self.0.lock().publish("Publish", &input) {
             Some(answer) => answer.map(drop).map_err(|error| error.message),
             None => Err("the connection was lost".to_owned()),
         }
-    }
-}
-
-/// Keeps what the function logs, with the same fields that its JSON lines have.
-#[derive(Clone, Debug, Default)]
-struct Captured(Arc<Mutex<Vec<LogLine>>>);
-
-impl Captured {
-    fn take(&self) -> Vec<LogLine> {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Captured {
-    fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
-        let mut fields = Fields(Map::new());
-        event.record(&mut fields);
-        let message = fields.0.remove("message").and_then(|message| message.as_str().map(str::to_owned));
-        let level = event.metadata().level().to_string();
-        let line = LogLine { level, message: message.unwrap_or_default(), fields: fields.0 };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(line);
-    }
-}
-
-struct Fields(Map<String, Value>);
-
-impl Visit for Fields {
-    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        self.0.insert(field.name().to_owned(), json!(format!("{value:?}")));
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.0.insert(field.name().to_owned(), json!(value));
     }
 }

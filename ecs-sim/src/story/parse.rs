@@ -1,10 +1,13 @@
 //! Reads one line of a story.
 
 mod expectation;
+mod faults;
+mod service;
 
-use super::statement::{EndOfTask, JobLine, Order, ServiceLine, Statement, Verb};
-use crate::control_plane::{CircuitBreaker, DeploymentController, DeploymentStrategy, Millis, Variants};
-use crate::region::Fault;
+use super::statement::{EndOfTask, JobLine, Order, Statement, Verb};
+use crate::control_plane::{CircuitBreaker, Millis, Variants};
+use faults::{autoscaling, ecs, events, function, operation};
+use service::{service, tag};
 
 type Parsed<T> = Result<T, String>;
 
@@ -82,8 +85,19 @@ pub(super) fn statement(line: &str) -> Parsed<Statement> {
         "scale" => {
             let service = words.next("a service")?.to_owned();
             words.literal("to")?;
-            Statement::Scale(service, words.number("a number of tasks")?)
+            let count = words.number("a number of tasks")?;
+            match words.has("before") {
+                true => Statement::ScaleBefore(service, count, operation(&mut words)?),
+                false => Statement::Scale(service, count),
+            }
         }
+        "autoscaling" => autoscaling(&mut words)?,
+        "tag" => {
+            let service = words.next("a service")?.to_owned();
+            let (key, value) = tag(&mut words)?;
+            Statement::Tag(service, key, value)
+        }
+        "events" => events(&mut words)?,
         "rebalance" => Statement::Rebalance(words.next("a service")?.to_owned()),
         "deployment" => failing_deployment(&mut words)?,
         "delete" => Statement::Delete(words.next("a service")?.to_owned()),
@@ -101,10 +115,7 @@ pub(super) fn statement(line: &str) -> Parsed<Statement> {
             words.literal("every")?;
             Statement::SweepEvery(duration(words.next("a duration")?)?)
         }
-        "mute" => {
-            words.literal("alerts")?;
-            Statement::MuteAlerts
-        }
+        "mute" => words.literal("alerts").map(|()| Statement::MuteAlerts)?,
         "lose" => {
             let number = words.number("a number of alerts")?;
             words.literal("alerts")?;
@@ -134,63 +145,6 @@ fn needs(words: &mut Words<'_>) -> Parsed<Statement> {
     Ok(Statement::Needs(text.split_whitespace().map(str::to_owned).collect()))
 }
 
-fn service(words: &mut Words<'_>) -> Parsed<ServiceLine> {
-    let name = words.next("a name")?.to_owned();
-    words.literal("desired")?;
-    let mut line = ServiceLine {
-        name,
-        desired: words.number("a number of tasks")?,
-        min: 100,
-        max: 200,
-        strategy: DeploymentStrategy::Rolling,
-        bake_minutes: None,
-        controller: DeploymentController::Ecs,
-        tags: Vec::new(),
-    };
-    loop {
-        if words.has("min") {
-            line.min = words.number("a percentage")?;
-        } else if words.has("max") {
-            line.max = words.number("a percentage")?;
-        } else if words.has("strategy") {
-            line.strategy = strategy(words)?;
-        } else if words.has("bake") {
-            line.bake_minutes = Some(minutes(words)?);
-        } else if words.has("controller") {
-            line.controller = controller(words)?;
-        } else if words.has("tag") {
-            line.tags.push(tag(words)?);
-        } else {
-            return Ok(line);
-        }
-    }
-}
-
-fn strategy(words: &mut Words<'_>) -> Parsed<DeploymentStrategy> {
-    match words.next("a strategy")? {
-        "rolling" => Ok(DeploymentStrategy::Rolling),
-        "blue-green" => Ok(DeploymentStrategy::BlueGreen),
-        "linear" => Ok(DeploymentStrategy::LINEAR),
-        "canary" => Ok(DeploymentStrategy::CANARY),
-        other => Err(format!("a strategy is `rolling`, `blue-green`, `linear` or `canary`, not `{other}`")),
-    }
-}
-
-fn controller(words: &mut Words<'_>) -> Parsed<DeploymentController> {
-    match words.next("a controller")? {
-        "ecs" => Ok(DeploymentController::Ecs),
-        "code-deploy" => Ok(DeploymentController::CodeDeploy),
-        "external" => Ok(DeploymentController::External),
-        other => Err(format!("a controller is `ecs`, `code-deploy` or `external`, not `{other}`")),
-    }
-}
-
-fn tag(words: &mut Words<'_>) -> Parsed<(String, String)> {
-    let tag = words.next("a tag")?;
-    let (key, value) = tag.split_once('=').ok_or_else(|| format!("`{tag}` is not a tag such as team=video"))?;
-    Ok((key.to_owned(), value.to_owned()))
-}
-
 fn failing_deployment(words: &mut Words<'_>) -> Parsed<Statement> {
     words.literal("of")?;
     let service = words.next("a service")?.to_owned();
@@ -211,10 +165,12 @@ fn job(words: &mut Words<'_>) -> Parsed<JobLine> {
         "finishes" => Verb::Finishes,
         other => return Err(format!("a job `starts`, `beats` or `finishes`; `{other}` it cannot")),
     };
-    let mut line = JobLine { job, verb, task: None, attempt: 1, minutes: None, expected_minutes: None, late: 0 };
+    let mut line =
+        JobLine { job, verb, task: None, through: None, attempt: 1, minutes: None, expected_minutes: None, late: 0 };
     loop {
         if words.has("on") {
             line.task = Some(words.next("a task")?.to_owned());
+            line.through = if words.has("to") { Some(words.next("a task")?.to_owned()) } else { None };
         } else if words.has("for") {
             line.minutes = Some(minutes(words)?);
         } else if words.has("expected") {
@@ -229,44 +185,6 @@ fn job(words: &mut Words<'_>) -> Parsed<JobLine> {
             return Ok(line);
         }
     }
-}
-
-fn ecs(words: &mut Words<'_>) -> Parsed<Statement> {
-    let verb = words.next("what ecs does")?;
-    if verb == "takes" {
-        return Ok(Statement::Latency(duration(words.next("a duration")?)?));
-    }
-    if verb == "recovers" {
-        return Ok(Statement::Recover);
-    }
-    let number = words.number("a number of calls")?;
-    let fault = match verb {
-        "throttles" => Fault::Throttled,
-        "fails" => Fault::ServerError,
-        "denies" => Fault::AccessDenied,
-        "loses" => match words.next("`calls` or `answers`")? {
-            "calls" => Fault::CallLost,
-            "answers" => Fault::AnswerLost,
-            other => return Err(format!("ecs loses `calls` or `answers`, not `{other}`")),
-        },
-        other => {
-            let problem =
-                format!("ecs `throttles`, `fails`, `denies`, `loses`, `takes` or `recovers`; `{other}` it cannot");
-            return Err(problem);
-        }
-    };
-    Ok(Statement::Fault(fault, number))
-}
-
-fn function(words: &mut Words<'_>) -> Parsed<Statement> {
-    words.literal("dies")?;
-    let fault = match words.next("`before` or `after`")? {
-        "before" => Fault::DiesBefore,
-        "after" => Fault::DiesAfter,
-        other => return Err(format!("the function dies `before` or `after` a call, not `{other}`")),
-    };
-    words.literal("call")?;
-    Ok(Statement::Fault(fault, 1))
 }
 
 fn minutes(words: &mut Words<'_>) -> Parsed<u32> {
@@ -301,8 +219,10 @@ fn duration(text: &str) -> Parsed<Millis> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::statement::Expectation;
+    use super::super::statement::{EventsOfEcs, Expectation};
     use super::*;
+    use crate::control_plane::{DeploymentController, DeploymentStrategy};
+    use crate::region::Fault;
 
     #[test]
     fn a_job_line_is_read_with_all_its_words() {
@@ -367,6 +287,49 @@ mod tests {
     fn a_service_is_rebalanced_and_deleted() {
         assert_eq!(statement("rebalance web"), Ok(Statement::Rebalance("web".to_owned())));
         assert_eq!(statement("delete web"), Ok(Statement::Delete("web".to_owned())));
+    }
+
+    #[test]
+    fn a_job_starts_on_one_task_or_on_all_from_one_to_another() {
+        let Ok(Statement::Job(job)) = statement("job j starts on a to zz for 5m") else { panic!("no job line") };
+        assert_eq!((job.task.as_deref(), job.through.as_deref(), job.minutes), (Some("a"), Some("zz"), Some(5)));
+    }
+
+    #[test]
+    fn a_fault_strikes_any_call_or_those_of_an_operation_that_there_is() {
+        let fault = |of: Option<&str>| Ok(Statement::Fault(Fault::AccessDenied, 2, of.map(str::to_owned)));
+        assert_eq!(statement("ecs denies 2"), fault(None));
+        assert_eq!(statement("ecs denies 2 of UpdateService"), fault(Some("UpdateService")));
+        let dies = Statement::Fault(Fault::DiesBefore, 1, Some("UpdateService".to_owned()));
+        assert_eq!(statement("function dies before call of UpdateService"), Ok(dies));
+        assert!(statement("ecs denies 2 of UpdateServices").unwrap_err().contains("is no call of the function's"));
+    }
+
+    #[test]
+    fn who_sets_a_desired_count_may_be_quicker_than_a_call_and_may_be_autoscaling() {
+        let web = || "web".to_owned();
+        let before = Statement::ScaleBefore(web(), 4, "GetTaskProtection".to_owned());
+        assert_eq!(statement("scale web to 4 before GetTaskProtection"), Ok(before));
+        assert_eq!(statement("autoscaling web 1 to 2"), Ok(Statement::Autoscaling(web(), 1..=2)));
+        assert_eq!(statement("autoscaling denies 2"), Ok(Statement::AutoscalingDenies(2)));
+        assert!(statement("scale web to 4 before dinner").is_err());
+    }
+
+    #[test]
+    fn a_tag_is_set_and_events_are_lost_and_come_again() {
+        let tag = Statement::Tag("web".to_owned(), "taskhold:policy".to_owned(), "notify".to_owned());
+        assert_eq!(statement("tag web taskhold:policy=notify"), Ok(tag));
+        assert_eq!(statement("events are lost"), Ok(Statement::Events(EventsOfEcs::Lost)));
+        assert_eq!(statement("events come again"), Ok(Statement::Events(EventsOfEcs::Delivered)));
+        assert!(statement("events are fun").unwrap_err().contains("not `are fun`"));
+    }
+
+    #[test]
+    fn calls_are_counted_by_operation_and_those_that_protect_unless_one_is_named() {
+        let calls = |of: &str| Ok(Statement::Expect(Expectation::Calls(1, of.to_owned())));
+        assert_eq!(statement("expect 1 call"), calls("UpdateTaskProtection"));
+        assert_eq!(statement("expect 1 call of UpdateService"), calls("UpdateService"));
+        assert_eq!(statement("expect web desired 3"), Ok(Statement::Expect(Expectation::Desired("web".to_owned(), 3))));
     }
 
     #[test]

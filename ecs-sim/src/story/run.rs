@@ -7,7 +7,7 @@ use super::world::World;
 use super::{Line, Story};
 use crate::control_plane::Millis;
 use crate::event_source::{EventSource, FunctionAnswer};
-use crate::region::{CLUSTER, FOLLOW_UP_QUEUE, JOB_QUEUE, SharedRegion};
+use crate::region::{CLUSTER, FOLLOW_UP_QUEUE, JOB_QUEUE, ScaledBefore, SharedRegion};
 use serde_json::{Map, Value};
 use std::future::Future;
 
@@ -167,6 +167,16 @@ impl<'a, F: Function, A: Audience> Run<'a, F, A> {
             Statement::Scale(service, count) => {
                 self.world.ecs(|ecs| ecs.set_desired_count(CLUSTER, service, *count))?
             }
+            Statement::ScaleBefore(service, count, operation) => {
+                let (service, operation) = (service.clone(), operation.clone());
+                let scaled = ScaledBefore { operation, service, count: *count };
+                self.world.region.lock().scaled_before.push(scaled);
+            }
+            Statement::Autoscaling(service, bounds) => {
+                self.world.region.lock().autoscaling.register(CLUSTER, service, bounds.clone());
+            }
+            Statement::AutoscalingDenies(times) => self.world.region.lock().autoscaling_denied = *times,
+            Statement::Tag(service, key, value) => self.world.tag(service, (key, value))?,
             Statement::Rebalance(service) => self.world.ecs(|ecs| ecs.rebalance(CLUSTER, service))?,
             Statement::FailDeployment(service, breaker) => {
                 self.world.ecs(|ecs| ecs.fail_deployment(CLUSTER, service, *breaker))?
@@ -184,9 +194,10 @@ impl<'a, F: Function, A: Audience> Run<'a, F, A> {
                     EndOfTask::Interrupted => ecs.interrupt_task(&id),
                 })?;
             }
-            Statement::Fault(fault, times) => self.world.expect_faults(*fault, *times),
+            Statement::Fault(fault, times, of) => self.world.expect_faults(*fault, *times, of.as_deref()),
+            Statement::Events(what) => self.world.events_of_ecs = *what,
             Statement::SweepEvery(every) => self.world.sweep = Some((self.world.now() + every, *every)),
-            Statement::Recover => self.world.region.lock().faults.clear(),
+            Statement::Recover => self.world.ecs_recovers(),
             Statement::MuteAlerts => self.world.alerts_are_muted = true,
             Statement::LoseAlerts(number) => self.world.region.lock().publications_lost = *number,
             Statement::Ask(payload) => self.ask(payload).await?,
@@ -198,7 +209,8 @@ impl<'a, F: Function, A: Audience> Run<'a, F, A> {
 
     /// Invokes the function as an operator does, who waits for its answer.
     async fn ask(&mut self, payload: &str) -> Result<(), String> {
-        match self.invoke(payload).await.answer {
+        let payload = self.world.with_arns(payload);
+        match self.invoke(&payload).await.answer {
             FunctionAnswer::Answered(answer) => {
                 self.world.last_answer = answer;
                 Ok(())

@@ -2,6 +2,7 @@
 
 use crate::control_plane::{CircuitBreaker, DeploymentController, DeploymentStrategy, Millis, ServiceSpec};
 use crate::region::{CLUSTER, Fault};
+use std::ops::RangeInclusive;
 
 /// What a story's service bakes unless told otherwise; ECS has no default for BLUE_GREEN.
 const BAKE_MINUTES: u32 = 5;
@@ -46,6 +47,14 @@ pub enum Statement {
     Deploy(String),
     /// Another desired count of a service.
     Scale(String, u32),
+    /// The same, right before the function's next call of an operation.
+    ScaleBefore(String, u32, String),
+    /// Application Auto Scaling keeps the desired count of a service within these bounds.
+    Autoscaling(String, RangeInclusive<u32>),
+    /// Application Auto Scaling denies so many of the next calls.
+    AutoscalingDenies(u32),
+    /// A tag of a service, its value new or another.
+    Tag(String, String, String),
     /// ECS moves a task of a service to another Availability Zone.
     Rebalance(String),
     /// The tasks of a service's present deployment fail to start.
@@ -58,8 +67,10 @@ pub enum Statement {
     Release(String),
     /// A task ends, in one of the ways against which protection does not help.
     End(String, EndOfTask),
-    /// The next calls to ECS go wrong.
-    Fault(Fault, u32),
+    /// The next calls to ECS go wrong, or the next of one operation.
+    Fault(Fault, u32, Option<String>),
+    /// What becomes of the events of ECS from now on.
+    Events(EventsOfEcs),
     /// Each call to ECS takes this long from now on.
     Latency(Millis),
     /// Time passes.
@@ -116,6 +127,8 @@ pub struct JobLine {
     pub verb: Verb,
     /// The task, by its letters.
     pub task: Option<String>,
+    /// If there is one such job on each task up to this one; they are called by the tasks then, `j-a`, `j-b` and so on.
+    pub through: Option<String>,
     /// `attempt`.
     pub attempt: u32,
     /// `maxDurationMinutes`.
@@ -146,6 +159,15 @@ pub enum Order {
     Reversed,
 }
 
+/// What becomes of events of ECS on their way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventsOfEcs {
+    /// They come.
+    Delivered,
+    /// They do not.
+    Lost,
+}
+
 /// How a task ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndOfTask {
@@ -174,8 +196,10 @@ pub enum Expectation {
     Deploying(String),
     /// A service has so many deployments or task sets.
     Deployments(usize, String),
-    /// `UpdateTaskProtection` calls since the last such line.
-    Calls(usize),
+    /// So many tasks of the service are wanted.
+    Desired(String, u32),
+    /// Calls of this operation since the last such line.
+    Calls(usize, String),
     /// Messages in the job queue, visible or not.
     Waiting(usize),
     /// Messages parked so far, the last of them for a reason that contains this.
@@ -184,6 +208,10 @@ pub enum Expectation {
     Answer(String, String),
     /// The next alert that was sent, as `KIND EVENT SERVICE`.
     Alert(String),
+    /// The mail of the alert that was expected last contains this, however its lines are broken.
+    Mail(String),
+    /// Jobs that were handed on as interrupted so far.
+    Interrupted(usize),
     /// No alert was sent that no line has expected.
     NoAlert,
     /// A line of level WARN that contains this.

@@ -15,9 +15,11 @@ impl World {
     pub(super) fn tellings_of(&mut self, invoked: &Invoked) -> Vec<Telling> {
         let calls = std::mem::take(&mut self.region.lock().calls);
         let mut tellings = Vec::new();
+        for call in &calls {
+            *self.calls_counted.entry(call.operation.clone()).or_default() += 1;
+        }
         for call in calls.iter().filter(|call| call.operation == "UpdateTaskProtection") {
             self.summary.calls += 1;
-            self.calls_counted += 1;
             tellings.push(self.telling_of(call, &invoked.logs));
         }
         for line in &invoked.logs {
@@ -60,7 +62,9 @@ impl World {
             let (incident, kind, event) = (word("incident"), word("kind"), word("event"));
             self.alerts.push(AlertTold { incident, kind, event, service });
             let subject = self.named(&publication.subject.unwrap_or_default());
-            mails.push(Telling::Mail { subject, body: self.named(&text("email")) });
+            let body = self.named(&text("email"));
+            self.mails.push(format!("{subject}\n{body}"));
+            mails.push(Telling::Mail { subject, body });
         }
         mails
     }

@@ -9,6 +9,19 @@ use serde_json::json;
 
 impl World {
     pub(super) fn send_job(&mut self, line: &JobLine) -> Result<(), String> {
+        let (Some(first), Some(last)) = (&line.task, &line.through) else { return self.send_one(line) };
+        let known: Vec<String> = (0..self.tasks.len()).map(name_of).collect();
+        let place = |letters: &String| {
+            known.iter().position(|known| known == letters).ok_or_else(|| format!("there is no task `{letters}` yet"))
+        };
+        for letters in &known[place(first)?..=place(last)?] {
+            let job = format!("{}-{letters}", line.job);
+            self.send_one(&JobLine { job, task: Some(letters.clone()), through: None, ..line.clone() })?;
+        }
+        Ok(())
+    }
+
+    fn send_one(&mut self, line: &JobLine) -> Result<(), String> {
         let key = (line.job.clone(), line.attempt);
         let task = match (&line.task, self.jobs.get(&key)) {
             (Some(letters), _) => self.task_id(letters)?,
@@ -47,12 +60,17 @@ impl World {
     }
 
     pub(super) fn send_body(&mut self, body: &str) -> Result<(), String> {
+        self.send(SendMessage::new(self.with_arns(body)))
+    }
+
+    /// The text with the ARN of task a for `"$a"`.
+    pub(super) fn with_arns(&self, text: &str) -> String {
         let prefix = self.region.lock().ecs.cluster_arn(CLUSTER).replace(":cluster/", ":task/");
-        let mut body = body.to_owned();
+        let mut text = text.to_owned();
         for (at, id) in self.tasks.iter().enumerate() {
-            body = body.replace(&format!("\"${}\"", name_of(at)), &format!("\"{prefix}/{id}\""));
+            text = text.replace(&format!("\"${}\"", name_of(at)), &format!("\"{prefix}/{id}\""));
         }
-        self.send(SendMessage::new(body))
+        text
     }
 
     fn send(&mut self, message: SendMessage) -> Result<(), String> {

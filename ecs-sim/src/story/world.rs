@@ -3,11 +3,12 @@
 use super::alerts::AlertTold;
 use super::disorder::Delivery;
 use super::run::{LogLine, Summary};
-use crate::control_plane::{ApiError, ControlPlane, Millis, ServiceSpec, StopCode, Task};
+use super::statement::EventsOfEcs;
+use crate::control_plane::{ApiError, ControlPlane, Millis, ServiceSpec, Task};
 use crate::event_source::{Batch, EventSource, FunctionAnswer};
 use crate::queue::Message;
 use crate::region::{CLUSTER, Fault, PARKING_QUEUE, SharedRegion};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A job as the story itself knows it: the truth that the function cannot see.
@@ -26,11 +27,15 @@ pub(super) struct World {
     pub(super) logs: Vec<LogLine>,
     /// Task ids, in order of creation: the first is `a`.
     pub(super) tasks: Vec<String>,
-    named: BTreeSet<String>,
+    pub(super) named: BTreeSet<String>,
     pub(super) jobs: BTreeMap<(String, u32), TrueJob>,
     pub(super) last_message: Option<String>,
     /// Alerts that were sent and that no line has expected yet.
     pub(super) alerts: Vec<AlertTold>,
+    /// Their mails.
+    pub(super) mails: Vec<String>,
+    /// The mail of the alert that was expected last.
+    pub(super) last_mail: Option<String>,
     /// Whether alerts that no line expects are of no matter.
     pub(super) alerts_are_muted: bool,
     /// When the next sweep is due, and how long after it the one that follows.
@@ -39,13 +44,16 @@ pub(super) struct World {
     pub(super) last_answer: Value,
     /// How the events of ECS come to the function.
     pub(super) delivery: Delivery,
+    /// What becomes of them.
+    pub(super) events_of_ecs: EventsOfEcs,
     /// Events of ECS on their way to the function, by when they arrive, with how often they failed.
-    events: BTreeMap<(Millis, u64), (Value, usize)>,
-    events_made: u64,
-    pub(super) calls_counted: usize,
+    pub(super) events: BTreeMap<(Millis, u64), (Value, usize)>,
+    pub(super) events_made: u64,
+    /// The calls to ECS that no line has counted yet, by operation.
+    pub(super) calls_counted: BTreeMap<String, usize>,
     /// For each service the id of the last message that was told.
-    told: BTreeMap<String, String>,
-    news: Vec<String>,
+    pub(super) told: BTreeMap<String, String>,
+    pub(super) news: Vec<String>,
 }
 
 impl World {
@@ -59,13 +67,16 @@ impl World {
             jobs: BTreeMap::new(),
             last_message: None,
             alerts: Vec::new(),
+            mails: Vec::new(),
+            last_mail: None,
             alerts_are_muted: false,
             sweep: None,
             last_answer: Value::Null,
             delivery: Delivery::default(),
+            events_of_ecs: EventsOfEcs::Delivered,
             events: BTreeMap::new(),
             events_made: 0,
-            calls_counted: 0,
+            calls_counted: BTreeMap::new(),
             told: BTreeMap::new(),
             news: Vec::new(),
         }
@@ -120,8 +131,24 @@ impl World {
         }
     }
 
-    pub(super) fn expect_faults(&mut self, fault: Fault, times: u32) {
-        self.region.lock().faults.extend((0..times).map(|_| fault));
+    pub(super) fn expect_faults(&mut self, fault: Fault, times: u32, of: Option<&str>) {
+        let mut region = self.region.lock();
+        match of {
+            None => region.faults.extend((0..times).map(|_| fault)),
+            Some(operation) => region.faults_of.extend((0..times).map(|_| (operation.to_owned(), fault))),
+        }
+    }
+
+    pub(super) fn ecs_recovers(&mut self) {
+        let mut region = self.region.lock();
+        region.faults.clear();
+        region.faults_of.clear();
+    }
+
+    pub(super) fn tag(&mut self, service: &str, tag: (&str, &str)) -> Result<(), String> {
+        let arn = self.region.lock().ecs.cluster_arn(CLUSTER).replace(":cluster/", ":service/");
+        let request = json!({"resourceArn": format!("{arn}/{service}"), "tags": [{"key": tag.0, "value": tag.1}]});
+        self.ecs(|ecs| ecs.call("TagResource", &request).map(drop))
     }
 
     /// The id of the task with these letters.
@@ -200,8 +227,17 @@ impl World {
         self.events.insert((self.now() + pause, self.events_made), (event, attempt));
     }
 
-    pub(super) fn take_calls_counted(&mut self) -> usize {
-        std::mem::take(&mut self.calls_counted)
+    pub(super) fn take_calls_counted(&mut self, operation: &str) -> usize {
+        self.calls_counted.remove(operation).unwrap_or(0)
+    }
+
+    /// The first alert that no line has expected yet; from now on its mail is the last one.
+    pub(super) fn take_alert(&mut self) -> Option<AlertTold> {
+        if self.alerts.is_empty() {
+            return None;
+        }
+        self.last_mail = Some(self.mails.remove(0));
+        Some(self.alerts.remove(0))
     }
 
     pub(super) fn nothing_unexpected(&self) -> Result<(), String> {
@@ -212,66 +248,6 @@ impl World {
             None => Ok(()),
             Some(line) => Err(format!("the function logged an error: {} {:?}", line.message, line.fields)),
         }
-    }
-
-    /// What ECS said and did since the last time.
-    pub(super) fn take_news(&mut self) -> Vec<String> {
-        self.look();
-        std::mem::take(&mut self.news)
-    }
-
-    /// Takes notice of everything that has changed in ECS: new tasks get their letters, events go on their way.
-    fn look(&mut self) {
-        let mut region = self.region.lock();
-        for task in region.ecs.tasks() {
-            if self.named.insert(task.id.clone()) {
-                self.tasks.push(task.id.clone());
-            }
-        }
-        let now = region.now();
-        let events = region.ecs.take_events();
-        let mut said = Vec::new();
-        for service in region.ecs.services() {
-            let last = self.told.get(&service.name);
-            let new: Vec<_> = service.events.iter().take_while(|event| Some(&event.id) != last).collect();
-            said.extend(new.iter().rev().map(|event| event.message.clone()));
-            if let Some(newest) = new.first() {
-                self.told.insert(service.name.clone(), newest.id.clone());
-            }
-        }
-        drop(region);
-        self.summary.deployments_completed +=
-            said.iter().filter(|text| text.ends_with("deployment completed.")).count();
-        let said: Vec<String> = said.iter().map(|text| shortened(&self.named(text))).collect();
-        self.news.extend(said);
-        for event in events {
-            self.notice_task(&event);
-            for late in self.delivery.delays(&event) {
-                self.events_made += 1;
-                self.events.insert((now + late, self.events_made), (event.clone(), 0));
-            }
-        }
-    }
-
-    /// A task that has begun to stop, or has stopped: news, and perhaps the end of a job.
-    fn notice_task(&mut self, event: &Value) {
-        let detail = &event["detail"];
-        let status = (detail["lastStatus"].as_str(), detail["desiredStatus"].as_str());
-        let (Some(arn), (Some("STOPPED"), _)) = (detail["taskArn"].as_str(), status) else { return };
-        let id = arn.rsplit('/').next().unwrap_or(arn).to_owned();
-        let now = self.now();
-        let live = |job: &&TrueJob| job.task == id && !job.finished && job.until > now;
-        let live = self.jobs.values().filter(live).count();
-        let region = self.region.lock();
-        let stop_code = region.ecs.task(&id).and_then(|task| task.stop_code);
-        drop(region);
-        if stop_code == Some(StopCode::ServiceSchedulerInitiated) {
-            self.summary.scaled_in += 1;
-            self.summary.interrupted += usize::from(live > 0);
-        }
-        let reason = shortened(&self.named(detail["stoppedReason"].as_str().unwrap_or_default()));
-        let jobs = if live > 0 { format!(", with {live} of its jobs still running") } else { String::new() };
-        self.news.push(format!("task {} has stopped ({reason}){jobs}", self.named(&id)));
     }
 }
 
@@ -285,16 +261,4 @@ pub(super) fn name_of(mut at: usize) -> String {
         }
         at = at / 26 - 1;
     }
-}
-
-/// Deployment ids have 19 digits; the last four tell those of a story apart.
-fn shortened(text: &str) -> String {
-    let mut parts = text.split("ecs-svc/");
-    let mut short = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let digits = part.bytes().take_while(u8::is_ascii_digit).count();
-        let (id, rest) = part.split_at(digits);
-        short.push_str(&format!("ecs-svc/…{}{rest}", &id[digits.saturating_sub(4)..]));
-    }
-    short
 }

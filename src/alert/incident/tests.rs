@@ -54,12 +54,18 @@ fn steady() -> Diagnosis {
 
 /// Looks, claims, and tells with success: what was told, in short.
 fn look(incidents: &mut Incidents, minute: i64, diagnosis: &Diagnosis) -> Vec<String> {
-    advance(incidents, (&observed(minute), diagnosis), &policy());
+    advance(incidents, sight(&observed(minute), diagnosis), &policy());
     let claimed = claim(incidents, at(minute));
     for (key, _, event) in &claimed {
         told(incidents, key, (*event, Told::Sent, at(minute)));
     }
     claimed.iter().map(|(_, incident, event)| format!("{} {}", incident.kind.as_str(), event.as_str())).collect()
+}
+
+static NOBODY_IDLE: BTreeMap<TaskId, Timestamp> = BTreeMap::new();
+
+fn sight<'a>(observed: &'a Observed, diagnosis: &'a Diagnosis) -> Sight<'a> {
+    Sight { observed, diagnosis, idle_seen: &NOBODY_IDLE }
 }
 
 #[test]
@@ -105,7 +111,7 @@ fn a_picture_with_gaps_resolves_nothing() {
 #[test]
 fn of_two_instances_only_the_one_that_claims_tells() {
     let mut incidents = Incidents::new();
-    advance(&mut incidents, (&observed(5), &blocked(60)), &policy());
+    advance(&mut incidents, sight(&observed(5), &blocked(60)), &policy());
     assert_eq!(claim(&mut incidents, at(5)).len(), 1);
     assert!(claim(&mut incidents, at(5)).is_empty());
     assert_eq!(claim(&mut incidents, at(6)).len(), 1, "whoever claimed it has died");
@@ -114,7 +120,7 @@ fn of_two_instances_only_the_one_that_claims_tells() {
 #[test]
 fn an_alert_that_was_not_taken_is_told_by_the_next_look() {
     let mut incidents = Incidents::new();
-    advance(&mut incidents, (&observed(5), &blocked(60)), &policy());
+    advance(&mut incidents, sight(&observed(5), &blocked(60)), &policy());
     let (key, _, event) = claim(&mut incidents, at(5)).remove(0);
     told(&mut incidents, &key, (event, Told::Failed, at(5)));
     assert_eq!(look(&mut incidents, 6, &blocked(60)), ["deployment-blocked opened"]);
@@ -123,7 +129,7 @@ fn an_alert_that_was_not_taken_is_told_by_the_next_look() {
 #[test]
 fn an_alert_that_is_never_taken_is_told_later_and_later() {
     let mut incidents = Incidents::new();
-    advance(&mut incidents, (&observed(5), &blocked(60)), &policy());
+    advance(&mut incidents, sight(&observed(5), &blocked(60)), &policy());
     let mut tries = Vec::new();
     for minute in 5..65 {
         for (key, _, event) in claim(&mut incidents, at(minute)) {
@@ -137,7 +143,7 @@ fn an_alert_that_is_never_taken_is_told_later_and_later() {
 #[test]
 fn an_incident_that_somebody_may_have_heard_of_is_called_off_even_if_no_send_succeeded() {
     let mut incidents = Incidents::new();
-    advance(&mut incidents, (&observed(5), &blocked(60)), &policy());
+    advance(&mut incidents, sight(&observed(5), &blocked(60)), &policy());
     let (key, _, event) = claim(&mut incidents, at(5)).remove(0);
     told(&mut incidents, &key, (event, Told::Failed, at(5)));
     assert_eq!(look(&mut incidents, 6, &steady()), ["deployment-blocked resolved"]);
@@ -146,7 +152,7 @@ fn an_incident_that_somebody_may_have_heard_of_is_called_off_even_if_no_send_suc
 #[test]
 fn what_nobody_has_heard_of_is_not_called_off() {
     let mut incidents = Incidents::new();
-    advance(&mut incidents, (&observed(5), &blocked(60)), &policy());
+    advance(&mut incidents, sight(&observed(5), &blocked(60)), &policy());
     assert!(look(&mut incidents, 6, &steady()).is_empty());
 }
 
@@ -177,12 +183,15 @@ fn a_protection_without_live_jobs_is_an_orphan_after_a_grace_time() {
         protected_until: Some(at(60)),
         idle_since: Some(at(0)),
         refused_since: None,
+        is_awaited: false,
         jobs: Jobs::Known(Vec::new()),
     };
     let mut look = |minute: i64| {
         let seen = Observed { tasks: vec![idle.clone()], ..observed(minute) };
-        advance(&mut incidents, (&seen, &steady()), &policy());
+        let idle_seen = BTreeMap::from([(idle.id.clone(), at(2))]);
+        let sight = Sight { observed: &seen, diagnosis: &steady(), idle_seen: &idle_seen };
+        advance(&mut incidents, sight, &policy());
         claim(&mut incidents, at(minute)).len()
     };
-    assert_eq!((look(9), look(10)), (0, 1));
+    assert_eq!((look(11), look(12)), (0, 1), "ten minutes after a look has seen it so");
 }

@@ -1,6 +1,6 @@
 //! The SQS queue that alerts are sent to, for machines.
 
-use crate::alert::{Alert, machine};
+use crate::alert::Message;
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::BuildError;
@@ -20,15 +20,15 @@ impl AlertQueue {
     }
 
     /// Sends an alert in the form for machines.
-    pub(super) async fn send(&self, alert: &Alert) -> Result<(), String> {
-        let attributes = attributes(alert).map_err(|error| error.to_string())?;
-        let call = self.client.send_message().queue_url(&self.queue_url).message_body(machine::message(alert));
+    pub(super) async fn send(&self, message: &Message) -> Result<(), String> {
+        let attributes = attributes(message).map_err(|error| error.to_string())?;
+        let call = self.client.send_message().queue_url(&self.queue_url).message_body(&message.machine);
         let call = call.set_message_attributes(Some(attributes));
         call.send().await.map(drop).map_err(|error| crate::aws::told(&error))
     }
 }
 
-fn attributes(alert: &Alert) -> Result<HashMap<String, MessageAttributeValue>, BuildError> {
+fn attributes(message: &Message) -> Result<HashMap<String, MessageAttributeValue>, BuildError> {
     let text = |text| MessageAttributeValue::builder().data_type("String").string_value(text).build();
-    super::attributes(alert).into_iter().map(|(name, value)| Ok((name.to_owned(), text(value)?))).collect()
+    super::attributes(message).map(|(name, value)| Ok((name.to_owned(), text(value)?))).collect()
 }

@@ -1,6 +1,6 @@
 //! The SNS topic that alerts are published to.
 
-use crate::alert::{Alert, mail, published};
+use crate::alert::{Message, published};
 use aws_config::SdkConfig;
 use aws_sdk_sns::Client;
 use aws_sdk_sns::error::BuildError;
@@ -20,16 +20,16 @@ impl AlertTopic {
     }
 
     /// Publishes an alert with a text for each protocol (aws-facts "SNS and chat": MessageStructure `json`).
-    pub(super) async fn publish(&self, alert: &Alert) -> Result<(), String> {
-        let attributes = attributes(alert).map_err(|error| error.to_string())?;
-        let call = self.client.publish().topic_arn(&self.topic_arn).subject(mail::subject(alert));
-        let call = call.message_structure("json").message(published::message(alert));
+    pub(super) async fn publish(&self, message: &Message) -> Result<(), String> {
+        let attributes = attributes(message).map_err(|error| error.to_string())?;
+        let call = self.client.publish().topic_arn(&self.topic_arn).subject(&message.subject);
+        let call = call.message_structure("json").message(published::message(message));
         let call = call.set_message_attributes(Some(attributes));
         call.send().await.map(drop).map_err(|error| crate::aws::told(&error))
     }
 }
 
-fn attributes(alert: &Alert) -> Result<HashMap<String, MessageAttributeValue>, BuildError> {
+fn attributes(message: &Message) -> Result<HashMap<String, MessageAttributeValue>, BuildError> {
     let text = |text| MessageAttributeValue::builder().data_type("String").string_value(text).build();
-    super::attributes(alert).into_iter().map(|(name, value)| Ok((name.to_owned(), text(value)?))).collect()
+    super::attributes(message).map(|(name, value)| Ok((name.to_owned(), text(value)?))).collect()
 }

@@ -3,7 +3,7 @@
 use super::{millis, timestamp};
 use crate::ecs::{
     ClusterArn, Deployment, DeploymentController, DeploymentStatus, DeploymentStrategy, RolloutState, Service,
-    ServiceArn, ServiceEvent, ServiceStatus, TaskDescription, TaskId, TaskSet,
+    ServiceArn, ServiceEvent, ServiceStatus, StopCause, TaskDescription, TaskId, TaskSet, TrafficShift,
 };
 use aws_sdk_ecs::primitives::DateTime;
 use aws_sdk_ecs::types;
@@ -21,6 +21,7 @@ pub(super) fn service(arn: &ServiceArn, told: &types::Service) -> Service {
     };
     let controller = told.deployment_controller().map_or("ECS", |controller| controller.r#type().as_str());
     let strategy = configuration.and_then(|configuration| configuration.strategy()).map_or("ROLLING", |it| it.as_str());
+    let strategy = DeploymentStrategy::from(strategy);
     Service {
         arn: arn.clone(),
         status: ServiceStatus::from(told.status().unwrap_or_default()),
@@ -28,13 +29,25 @@ pub(super) fn service(arn: &ServiceArn, told: &types::Service) -> Service {
         running_count: count(told.running_count()),
         pending_count: count(told.pending_count()),
         controller: DeploymentController::from(controller),
-        strategy: DeploymentStrategy::from(strategy),
+        old_tasks_kept: configuration.map(shift).unwrap_or_default().old_tasks_kept(&strategy),
+        strategy,
         minimum_healthy_percent: percent(types::DeploymentConfiguration::minimum_healthy_percent, PERCENT_DEFAULT.0),
         maximum_percent: percent(types::DeploymentConfiguration::maximum_percent, PERCENT_DEFAULT.1),
         deployments: told.deployments().iter().filter_map(deployment).collect(),
         task_sets: told.task_sets().iter().filter_map(task_set).collect(),
         events: told.events().iter().filter_map(event).collect(),
         tags: told.tags().iter().filter_map(tag).collect::<BTreeMap<_, _>>(),
+    }
+}
+
+fn shift(told: &types::DeploymentConfiguration) -> TrafficShift {
+    let minutes = |told: Option<i32>| i64::from(told.unwrap_or(0));
+    let linear = told.linear_configuration();
+    let canary = told.canary_configuration();
+    TrafficShift {
+        bake_minutes: minutes(told.bake_time_in_minutes()),
+        linear: linear.map(|it| (it.step_percent().unwrap_or(0.0), minutes(it.step_bake_time_in_minutes()))),
+        canary_minutes: canary.map(|it| minutes(it.canary_bake_time_in_minutes())),
     }
 }
 
@@ -80,11 +93,21 @@ fn tag(told: &types::Tag) -> Option<(String, String)> {
 pub(super) fn task(told: &types::Task) -> Option<TaskDescription> {
     Some(TaskDescription {
         id: TaskId::at_end_of(told.task_arn()?).ok()?,
+        service: told.group().and_then(|group| group.strip_prefix("service:")).map(str::to_owned),
         started_by: told.started_by().map(str::to_owned),
         last_status: told.last_status().unwrap_or_default().to_owned(),
         desired_status: told.desired_status().unwrap_or_default().to_owned(),
         started_at: told.started_at().and_then(millis).and_then(timestamp),
+        stop: StopCause {
+            code: told.stop_code().map(|code| code.as_str().to_owned()),
+            reason: told.stopped_reason().map(str::to_owned),
+            exit_codes: told.containers().iter().filter_map(exit_code).collect(),
+        },
     })
+}
+
+fn exit_code(told: &types::Container) -> Option<(String, i32)> {
+    Some((told.name().unwrap_or_default().to_owned(), told.exit_code()?))
 }
 
 /// The service at the end of an ARN, long or short.

@@ -98,6 +98,10 @@ fn of_deployments<'a>(observed: &'a Observed, primary: &Deployment) -> Leaving<'
         observed.service.deployments.iter().any(|other| {
             matches!(other.status, DeploymentStatus::Active) && other.running_count + other.pending_count > 0
         });
+    if primary.rollout_state == RolloutState::Failed {
+        // Nothing rolls it back, and nothing goes on with it: the old tasks stay.
+        return nothing();
+    }
     let in_progress = primary.rollout_state == RolloutState::InProgress;
     if in_progress || others || !tasks.is_empty() {
         let to_go = tasks.len();

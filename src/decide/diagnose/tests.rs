@@ -50,6 +50,7 @@ fn task(number: usize, deployment: &str) -> ObservedTask {
         protected_until: None,
         idle_since: None,
         refused_since: None,
+        is_awaited: false,
         jobs: Jobs::Unread,
     }
 }
@@ -109,7 +110,7 @@ fn a_deployment_whose_new_tasks_still_come_up_is_not_blocked_yet_but_will_be() {
 #[test]
 fn new_tasks_that_have_no_room_beside_protected_ones_are_blocked_by_them() {
     let mut observed = deploying(vec![protected(1, OLD, 90), protected(2, OLD, 90)]);
-    observed.service.maximum_percent = 100;
+    (observed.service.minimum_healthy_percent, observed.service.maximum_percent) = (50, 100);
     observed.service.deployments[0].running_count = 0;
     observed.tasks.truncate(2);
     let diagnosis = judge(&observed);
@@ -120,7 +121,7 @@ fn new_tasks_that_have_no_room_beside_protected_ones_are_blocked_by_them() {
     });
     let (to, command) = raise.expect("new tasks need room");
     assert_eq!(to, 200);
-    assert!(command.ends_with("--deployment-configuration maximumPercent=200,minimumHealthyPercent=100"), "{command}");
+    assert!(command.ends_with("--deployment-configuration maximumPercent=200,minimumHealthyPercent=50"), "{command}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::apply::TaskChange;
 use crate::config::{Config, Senders};
 use crate::decide::Ending;
 use crate::ecs::Task;
-use crate::event::{EcsEvent, JobMessage, JobMessageType, Received, Record, ServicePrompt, TaskStopped, record};
+use crate::event::{EcsEvent, JobMessage, JobMessageType, Received, Record, ServicePrompt, TaskStop, record};
 use crate::follow_up::FollowUp;
 use crate::ledger::JobKey;
 use crate::telemetry::{self, Counts};
@@ -36,9 +36,9 @@ pub(super) enum Look {
 pub(super) struct Gathered {
     pub(super) pending: Vec<Pending>,
     pub(super) changes: Vec<TaskChange>,
-    places: HashMap<Task, usize>,
-    /// Tasks that are said to have stopped.
-    pub(super) stops: Vec<(usize, TaskStopped)>,
+    pub(super) places: HashMap<Task, usize>,
+    /// Tasks that are said to stop.
+    pub(super) stops: Vec<(usize, TaskStop)>,
     /// Reasons to look at services.
     pub(super) looks: Vec<Look>,
 }
@@ -87,9 +87,9 @@ impl Gathered {
 
     fn event(&mut self, event: EcsEvent, counts: &Counts) -> Pending {
         match event {
-            EcsEvent::TaskStopped(stopped) => {
-                let place = self.place(stopped.task.clone());
-                self.stops.push((place, stopped));
+            EcsEvent::TaskStop(stop) => {
+                let place = self.place(stop.task.clone());
+                self.stops.push((place, stop));
                 Pending::Stop(place)
             }
             EcsEvent::Service(prompt) => self.look(Look::Prompt(prompt)),

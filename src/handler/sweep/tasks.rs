@@ -5,7 +5,9 @@ use crate::apply::{SeenProtection, TaskChange};
 use crate::clock::Clock;
 use crate::decide::TaskState;
 use crate::decide::attention::{Attention, attention, is_lost};
-use crate::ecs::{EcsError, ServiceReads, Task, TaskId, TaskPresence};
+use crate::ecs::{EcsError, ServiceReads, StopCause, Task, TaskId};
+use crate::event::TaskStop;
+use crate::handler::stops::end_of;
 use crate::handler::{Handler, Parts};
 use crate::ledger::{LedgerPages, TaskEntry};
 use crate::observe::protected_until;
@@ -67,7 +69,12 @@ impl<P: Parts> Handler<P> {
                 }
             }
         }
-        let states = self.apply(part.deadline, part.counts).run(changes).await;
+        let tasks: Vec<Task> = changes.iter().map(|change| change.task.clone()).collect();
+        let states = self.apply(part.within).run(changes).await;
+        self.hear(tasks.iter().zip(&states), part.within).await;
+        for (task, failure) in self.tell_interruptions(tasks.iter().zip(&states)).await {
+            telemetry::interruption_not_told(&task, &failure);
+        }
         let unmet = |state: &&TaskState| matches!(state, TaskState::NotStored(_) | TaskState::Known(_, Some(_)));
         let unmet = states.iter().filter(unmet).count();
         part.report.tasks_unmet += unmet;
@@ -91,11 +98,11 @@ impl<P: Parts> Handler<P> {
         // Only a task that runs has lost anything: of one that has stopped, the jobs are over.
         let ids: Vec<TaskId> = lost.iter().map(|(task, ..)| task.id.clone()).collect();
         let described = self.ecs.describe_tasks(&tasks[0].0.cluster, &ids).await?;
-        let runs = |id: &TaskId| described.iter().any(|task| task.id == *id && task.last_status != "STOPPED");
         let change = |(task, until, protection): (&Task, Timestamp, SeenProtection)| {
-            let presence = if runs(&task.id) { TaskPresence::Running } else { TaskPresence::Stopped };
-            telemetry::protection_lost(task, until, presence);
-            TaskChange { presence, protection, ..TaskChange::none(task.clone()) }
+            let nothing_told = TaskStop { task: task.clone(), service: None, cause: StopCause::default() };
+            let end = end_of(described.iter().find(|told| told.id == task.id).cloned(), &nothing_told);
+            telemetry::protection_lost(task, until, end.as_ref());
+            TaskChange { end, protection, ..TaskChange::none(task.clone()) }
         };
         Ok(lost.into_iter().map(change).collect())
     }

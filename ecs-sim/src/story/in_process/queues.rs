@@ -1,0 +1,59 @@
+//! The function's way to the queues that take messages a batch at a time.
+
+use crate::queue::{SendMessage, SendMessageEntry};
+use crate::region::{INTERRUPTED_QUEUE, PARKING_QUEUE, SharedRegion};
+use taskhold::interrupted::InterruptedJobs;
+use taskhold::park::{MESSAGES_PER_SEND_MAX, ParkedMessage, ParkingQueue};
+
+#[derive(Clone, Debug)]
+pub(super) struct SimulatedParkingQueue(pub(super) SharedRegion);
+
+impl ParkingQueue for SimulatedParkingQueue {
+    async fn park(&self, messages: &[ParkedMessage]) -> Vec<Result<(), String>> {
+        let message = |parked: &ParkedMessage| {
+            let message = SendMessage::new(&parked.body);
+            parked.attributes.iter().fold(message, |message, (name, value)| message.with_attribute(*name, value))
+        };
+        send_batch(&self.0, PARKING_QUEUE, messages.iter().map(message).collect())
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct SimulatedInterruptedJobs(pub(super) SharedRegion);
+
+impl InterruptedJobs for SimulatedInterruptedJobs {
+    async fn send(&self, bodies: &[String]) -> Vec<Result<(), String>> {
+        let batches = bodies.chunks(MESSAGES_PER_SEND_MAX);
+        let batch = |bodies: &[String]| bodies.iter().map(SendMessage::new).collect();
+        batches.flat_map(|bodies| send_batch(&self.0, INTERRUPTED_QUEUE, batch(bodies))).collect()
+    }
+}
+
+fn send_batch(region: &SharedRegion, queue: &str, messages: Vec<SendMessage>) -> Vec<Result<(), String>> {
+    let count = messages.len();
+    let entry = |(at, message): (usize, SendMessage)| SendMessageEntry { id: at.to_string(), message };
+    let entries = messages.into_iter().enumerate().map(entry).collect();
+    match region.lock().queues.send_batch(queue, entries) {
+        Ok(sent) => sent.into_iter().map(|sent| sent.map(drop).map_err(|error| error.to_string())).collect(),
+        Err(error) => vec![Err(error.to_string()); count],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control_plane::Variants;
+    use crate::region::Region;
+
+    #[tokio::test]
+    async fn interrupted_jobs_are_in_their_queue_in_order_and_nowhere_else() {
+        let region = SharedRegion::new(Region::for_story(Variants::default()));
+        let bodies: Vec<String> = (0..23).map(|at| format!("body {at}")).collect();
+        let kept = SimulatedInterruptedJobs(region.clone()).send(&bodies).await;
+        assert_eq!(kept, vec![Ok(()); 23]);
+        let region = region.lock();
+        let found = region.queues.messages(INTERRUPTED_QUEUE).unwrap();
+        assert_eq!(found.into_iter().map(|message| message.body.clone()).collect::<Vec<_>>(), bodies);
+        assert!(region.queues.messages(PARKING_QUEUE).unwrap().is_empty());
+    }
+}

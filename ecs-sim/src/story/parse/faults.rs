@@ -1,0 +1,87 @@
+//! Reads what goes wrong between the function and AWS.
+
+use super::super::statement::{EventsOfEcs, Statement};
+use super::{Parsed, Words, duration};
+use crate::region::Fault;
+
+/// What the function calls.
+const OPERATIONS: [&str; 7] = [
+    "DescribeServices",
+    "DescribeTasks",
+    "GetTaskProtection",
+    "ListServices",
+    "ListTasks",
+    "UpdateService",
+    "UpdateTaskProtection",
+];
+
+pub(super) fn ecs(words: &mut Words<'_>) -> Parsed<Statement> {
+    let verb = words.next("what ecs does")?;
+    if verb == "takes" {
+        return Ok(Statement::Latency(duration(words.next("a duration")?)?));
+    }
+    if verb == "recovers" {
+        return Ok(Statement::Recover);
+    }
+    let number = words.number("a number of calls")?;
+    let fault = match verb {
+        "throttles" => Fault::Throttled,
+        "fails" => Fault::ServerError,
+        "denies" => Fault::AccessDenied,
+        "loses" => match words.next("`calls` or `answers`")? {
+            "calls" => Fault::CallLost,
+            "answers" => Fault::AnswerLost,
+            other => return Err(format!("ecs loses `calls` or `answers`, not `{other}`")),
+        },
+        other => {
+            let problem =
+                format!("ecs `throttles`, `fails`, `denies`, `loses`, `takes` or `recovers`; `{other}` it cannot");
+            return Err(problem);
+        }
+    };
+    Ok(Statement::Fault(fault, number, of_operation(words)?))
+}
+
+pub(super) fn function(words: &mut Words<'_>) -> Parsed<Statement> {
+    words.literal("dies")?;
+    let fault = match words.next("`before` or `after`")? {
+        "before" => Fault::DiesBefore,
+        "after" => Fault::DiesAfter,
+        other => return Err(format!("the function dies `before` or `after` a call, not `{other}`")),
+    };
+    words.literal("call")?;
+    Ok(Statement::Fault(fault, 1, of_operation(words)?))
+}
+
+/// `autoscaling web 1 to 2`, `autoscaling denies 2`.
+pub(super) fn autoscaling(words: &mut Words<'_>) -> Parsed<Statement> {
+    let service = words.next("a service")?.to_owned();
+    if service == "denies" {
+        return Ok(Statement::AutoscalingDenies(words.number("a number of calls")?));
+    }
+    let min = words.number("a number of tasks")?;
+    words.literal("to")?;
+    Ok(Statement::Autoscaling(service, min..=words.number("a number of tasks")?))
+}
+
+/// `events are lost`, `events come again`.
+pub(super) fn events(words: &mut Words<'_>) -> Parsed<Statement> {
+    match (words.next("`are` or `come`")?, words.next("`lost` or `again`")?) {
+        ("are", "lost") => Ok(Statement::Events(EventsOfEcs::Lost)),
+        ("come", "again") => Ok(Statement::Events(EventsOfEcs::Delivered)),
+        (one, two) => Err(format!("events `are lost` or `come again`, not `{one} {two}`")),
+    }
+}
+
+fn of_operation(words: &mut Words<'_>) -> Parsed<Option<String>> {
+    if words.has("of") { operation(words).map(Some) } else { Ok(None) }
+}
+
+/// One of the function's calls. A misspelt one would never come.
+pub(super) fn operation(words: &mut Words<'_>) -> Parsed<String> {
+    let word = words.next("a call of ecs")?;
+    match OPERATIONS.contains(&word) {
+        true => Ok(word.to_owned()),
+        false => Err(format!("`{word}` is no call of the function's; there are {}", OPERATIONS.join(", "))),
+    }
+}

@@ -1,0 +1,62 @@
+//! Reads what a line says of a service.
+
+use super::super::statement::ServiceLine;
+use super::{Parsed, Words, minutes};
+use crate::control_plane::{DeploymentController, DeploymentStrategy};
+
+pub(super) fn service(words: &mut Words<'_>) -> Parsed<ServiceLine> {
+    let name = words.next("a name")?.to_owned();
+    words.literal("desired")?;
+    let mut line = ServiceLine {
+        name,
+        desired: words.number("a number of tasks")?,
+        min: 100,
+        max: 200,
+        strategy: DeploymentStrategy::Rolling,
+        bake_minutes: None,
+        controller: DeploymentController::Ecs,
+        tags: Vec::new(),
+    };
+    loop {
+        if words.has("min") {
+            line.min = words.number("a percentage")?;
+        } else if words.has("max") {
+            line.max = words.number("a percentage")?;
+        } else if words.has("strategy") {
+            line.strategy = strategy(words)?;
+        } else if words.has("bake") {
+            line.bake_minutes = Some(minutes(words)?);
+        } else if words.has("controller") {
+            line.controller = controller(words)?;
+        } else if words.has("tag") {
+            line.tags.push(tag(words)?);
+        } else {
+            return Ok(line);
+        }
+    }
+}
+
+fn strategy(words: &mut Words<'_>) -> Parsed<DeploymentStrategy> {
+    match words.next("a strategy")? {
+        "rolling" => Ok(DeploymentStrategy::Rolling),
+        "blue-green" => Ok(DeploymentStrategy::BlueGreen),
+        "linear" => Ok(DeploymentStrategy::LINEAR),
+        "canary" => Ok(DeploymentStrategy::CANARY),
+        other => Err(format!("a strategy is `rolling`, `blue-green`, `linear` or `canary`, not `{other}`")),
+    }
+}
+
+fn controller(words: &mut Words<'_>) -> Parsed<DeploymentController> {
+    match words.next("a controller")? {
+        "ecs" => Ok(DeploymentController::Ecs),
+        "code-deploy" => Ok(DeploymentController::CodeDeploy),
+        "external" => Ok(DeploymentController::External),
+        other => Err(format!("a controller is `ecs`, `code-deploy` or `external`, not `{other}`")),
+    }
+}
+
+pub(super) fn tag(words: &mut Words<'_>) -> Parsed<(String, String)> {
+    let tag = words.next("a tag")?;
+    let (key, value) = tag.split_once('=').ok_or_else(|| format!("`{tag}` is not a tag such as team=video"))?;
+    Ok((key.to_owned(), value.to_owned()))
+}

@@ -1,0 +1,47 @@
+//! An alert in the words of everyone who gets it. This is what sinks carry: they know texts, and not what these are about.
+
+use super::{Alert, AlertEvent, AlertKind, chat, interrupted, machine, mail};
+use crate::ecs::{ServiceArn, Task};
+use crate::ledger::Interruption;
+
+/// One thing to tell, rendered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// The incident's stable key.
+    pub incident: String,
+    /// What is wrong.
+    pub kind: AlertKind,
+    /// Where in its life the incident is.
+    pub event: AlertEvent,
+    /// Which service it is about; `None` if that is not known.
+    pub service: Option<ServiceArn>,
+    /// The mail's subject: at most [`mail::SUBJECT_CHARS_MAX`] printable ASCII characters.
+    pub subject: String,
+    /// For people.
+    pub mail: String,
+    /// For Amazon Q Developer, as JSON.
+    pub chat: String,
+    /// For machines, as JSON: at most [`machine::ESCAPED_BYTES_MAX`].
+    pub machine: String,
+}
+
+impl Message {
+    /// What is told of a service.
+    pub fn of(alert: &Alert) -> Self {
+        Self {
+            incident: alert.incident.clone(),
+            kind: alert.kind,
+            event: alert.event,
+            service: Some(alert.service.clone()),
+            subject: mail::subject(alert),
+            mail: mail::body(alert),
+            chat: chat::message(alert),
+            machine: machine::message(alert),
+        }
+    }
+
+    /// What is told of a task that ends in the middle of jobs.
+    pub fn of_interruption(task: &Task, interruption: &Interruption) -> Self {
+        interrupted::message(task, interruption)
+    }
+}

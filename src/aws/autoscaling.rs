@@ -1,0 +1,53 @@
+//! Application Auto Scaling by the SDK.
+
+use crate::autoscaling::{Autoscaling, AutoscalingError, ScalableTarget, resource_id};
+use crate::ecs::ServiceArn;
+use aws_config::SdkConfig;
+use aws_sdk_applicationautoscaling::Client;
+use aws_sdk_applicationautoscaling::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_applicationautoscaling::operation::describe_scalable_targets::DescribeScalableTargetsError;
+use aws_sdk_applicationautoscaling::types::{self, ScalableDimension, ServiceNamespace};
+
+/// The real Application Auto Scaling, in the Region of the configuration.
+#[derive(Clone, Debug)]
+pub struct AwsAutoscaling(Client);
+
+impl AwsAutoscaling {
+    /// A client that shares its connections between all calls.
+    pub fn new(config: &SdkConfig) -> Self {
+        Self(Client::new(config))
+    }
+}
+
+impl Autoscaling for AwsAutoscaling {
+    async fn scalable_target(&self, service: &ServiceArn) -> Result<Option<ScalableTarget>, AutoscalingError> {
+        let wanted = resource_id(service);
+        let call = self.0.describe_scalable_targets().service_namespace(ServiceNamespace::Ecs);
+        let call = call.resource_ids(&wanted).scalable_dimension(ScalableDimension::EcsServiceDesiredCount);
+        let answer = call.send().await.map_err(|error| error_of(&error))?;
+        // By its name, though it is asked for alone: what is said of another service counts for nothing here.
+        let found = answer.scalable_targets().iter().find(|told| told.resource_id() == wanted);
+        Ok(found.map(scalable_target))
+    }
+}
+
+fn scalable_target(told: &types::ScalableTarget) -> ScalableTarget {
+    let capacity = |number: i32| u32::try_from(number).unwrap_or(0);
+    let suspended = |of: fn(&types::SuspendedState) -> Option<bool>| told.suspended_state().and_then(of) == Some(true);
+    ScalableTarget {
+        min: capacity(told.min_capacity()),
+        max: capacity(told.max_capacity()),
+        is_scale_in_suspended: suspended(types::SuspendedState::dynamic_scaling_in_suspended),
+        is_scale_out_suspended: suspended(types::SuspendedState::dynamic_scaling_out_suspended),
+        is_scheduled_scaling_suspended: suspended(types::SuspendedState::scheduled_scaling_suspended),
+    }
+}
+
+fn error_of(error: &SdkError<DescribeScalableTargetsError>) -> AutoscalingError {
+    if let SdkError::ServiceError(answer) = error
+        && let Some(code) = answer.err().code()
+    {
+        return AutoscalingError::of_code(code, answer.err().message().unwrap_or("no message"));
+    }
+    AutoscalingError::Unexpected(super::told(error))
+}

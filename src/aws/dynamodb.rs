@@ -1,0 +1,161 @@
+//! The ledger in a DynamoDB table.
+//!
+//! One item for each task and each service, whole: a load is one `GetItem`, a store one `PutItem` on the condition that the
+//! version is still the one that was loaded. What is open is found by a sparse index. How an item looks and why versions
+//! never come again is told in [`item`], how the index is read in [`index`], what may follow a failed call in [`failure`].
+
+mod failure;
+mod index;
+mod item;
+
+pub use item::Tabled;
+
+use crate::clock::Clock;
+use crate::ecs::Page;
+use crate::ledger::{EntryPage, Ledger, LedgerError, LedgerPages, Stored, Version, Versioned};
+use crate::telemetry;
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+use failure::{Again, Failure};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use index::Place;
+use item::Item;
+use jiff::Timestamp;
+use std::time::Duration;
+
+/// Keys of one page. A sweep looks at the time between two pages, and asks ECS about a hundred tasks in a call.
+const PAGE: i32 = 200;
+/// So many entries of a page are loaded at once.
+const LOADS_AT_ONCE: usize = 32;
+/// Before the second attempt. A partition that takes no more does so again within a second; what waits for longer is better
+/// off in the queue.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Entries of tasks and of services in one table.
+#[derive(Clone, Debug)]
+pub struct DynamoDbLedger<C> {
+    client: Client,
+    table: String,
+    clock: C,
+}
+
+impl<C: Clock> DynamoDbLedger<C> {
+    /// A client that shares its connections between all calls. The clock numbers versions and says when an item may go.
+    pub fn new(config: &SdkConfig, table: String, clock: C) -> Self {
+        Self { client: Client::new(config), table, clock }
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<Item>, LedgerError> {
+        let attempt = || async {
+            let call = self.client.get_item().table_name(&self.table).consistent_read(true);
+            let answer = call.key(item::KEY, AttributeValue::S(key.to_owned())).send().await;
+            answer.map(|answer| answer.item).map_err(|error| Failure::of(&error, &self.table))
+        };
+        self.twice(attempt, &[Again::AnyCall, Again::Read]).await
+    }
+
+    /// Stores an item if the one kept is still at this version. Answers whether it was.
+    async fn put(&self, item: &Item, version: Version) -> Result<bool, LedgerError> {
+        let attempt = || async {
+            let call = self.client.put_item().table_name(&self.table).set_item(Some(item.clone()));
+            let call = match version {
+                0 => call
+                    .condition_expression("attribute_not_exists(#key)")
+                    .expression_attribute_names("#key", item::KEY),
+                version => call
+                    .condition_expression("#version = :version")
+                    .expression_attribute_names("#version", item::VERSION)
+                    .expression_attribute_values(":version", AttributeValue::N(version.to_string())),
+            };
+            match call.send().await {
+                Ok(_) => Ok(true),
+                Err(error) if failure::is_conflict(&error) => Ok(false),
+                Err(error) => Err(Failure::of(&error, &self.table)),
+            }
+        };
+        self.twice(attempt, &[Again::AnyCall]).await
+    }
+
+    /// The keys at a place of the index, and where it goes on in this shard.
+    async fn keys(&self, shard: &str, place: &Place) -> Result<(Vec<String>, Option<String>), LedgerError> {
+        let text = |value: &str| AttributeValue::S(value.to_owned());
+        let start = place.after.as_ref().map(|key| {
+            [(item::KEY, key.as_str()), (item::OPEN, shard)].map(|(name, value)| (name.to_owned(), text(value))).into()
+        });
+        let attempt = || async {
+            let call = self.client.query().table_name(&self.table).index_name(index::NAME).limit(PAGE);
+            let call = call.key_condition_expression("#open = :open").expression_attribute_names("#open", item::OPEN);
+            let call = call.expression_attribute_values(":open", text(shard)).set_exclusive_start_key(start.clone());
+            call.send().await.map_err(|error| Failure::of(&error, &self.table))
+        };
+        let answer = self.twice(attempt, &[Again::AnyCall, Again::Read]).await?;
+        let key = |item: &Item| item.get(item::KEY).and_then(|key| key.as_s().ok()).cloned();
+        Ok((answer.items().iter().filter_map(key).collect(), answer.last_evaluated_key().and_then(key)))
+    }
+
+    /// The entry of a key that the index lists, if it is still open and its time has not passed.
+    async fn open_entry<R: Tabled>(&self, key: &str) -> Result<Option<(R::Key, Versioned<R>)>, LedgerError> {
+        let Some(item) = self.get(key).await? else { return Ok(None) };
+        if item::has_expired(&item, self.clock.now()) {
+            return Ok(None);
+        }
+        match item::keyed::<R>(key, &item) {
+            Ok(found) => Ok(Some(found).filter(|(_, versioned)| versioned.entry.is_open())),
+            Err(error) => {
+                telemetry::entry_passed_over(&error);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Tries again once what failed in one of these ways. The SDK would do so too often, and after a time-out: a store whose
+    /// answer is lost may have been kept, and then a second one would meet its own version and take it for another's.
+    async fn twice<T, F>(&self, attempt: impl Fn() -> F, may_follow: &[Again]) -> Result<T, LedgerError>
+    where
+        F: Future<Output = Result<T, Failure>>,
+    {
+        match attempt().await {
+            Err(failure) if may_follow.contains(&failure.again) => {
+                self.clock.sleep(PAUSE).await;
+                attempt().await.map_err(|failure| failure.error)
+            }
+            attempted => attempted.map_err(|failure| failure.error),
+        }
+    }
+}
+
+impl<R: Tabled, C: Clock> Ledger<R> for DynamoDbLedger<C> {
+    async fn load(&self, key: &R::Key) -> Result<Versioned<R>, LedgerError> {
+        // As it was, even if its time has passed: it is gone when DynamoDB has deleted it, and until then its version counts.
+        match self.get(&key.to_string()).await? {
+            Some(item) => item::versioned(&key.to_string(), &item),
+            None => Ok(Versioned::default()),
+        }
+    }
+
+    async fn store(
+        &self,
+        key: &R::Key,
+        versioned: &Versioned<R>,
+        keep_until: Timestamp,
+    ) -> Result<Stored, LedgerError> {
+        let now = self.clock.now();
+        let version = item::version_after(versioned.version, now);
+        let item = item::of(&key.to_string(), &versioned.entry, version, (now, keep_until))?;
+        let kept = self.put(&item, versioned.version).await?;
+        Ok(if kept { Stored::As(version) } else { Stored::Conflict })
+    }
+}
+
+impl<R: Tabled, C: Clock> LedgerPages<R> for DynamoDbLedger<C> {
+    async fn page(&self, token: Option<&str>) -> Result<EntryPage<R>, LedgerError> {
+        let place = Place::of_token(token)?;
+        let (keys, goes_on_after) = self.keys(&index::shard_name::<R>(place.shard), &place).await?;
+        // Made before the first is sent: the compiler cannot follow a closure over borrowed keys through a stream.
+        let loads: Vec<_> = keys.iter().map(|key| self.open_entry::<R>(key)).collect();
+        let loaded: Vec<_> = stream::iter(loads).buffered(LOADS_AT_ONCE).try_collect().await?;
+        let next_token = place.next::<R>(goes_on_after).map(|next| next.to_string());
+        Ok(Page { items: loaded.into_iter().flatten().collect(), next_token })
+    }
+}

@@ -1,0 +1,61 @@
+//! A call to DynamoDB that failed: what it means for the ledger, and what may follow it.
+
+use crate::ledger::LedgerError;
+use aws_sdk_dynamodb::config::http::HttpResponse;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use std::error::Error;
+
+/// What may follow a failed call at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Again {
+    /// Any call: this one did certainly nothing.
+    AnyCall,
+    /// A read, because it changes nothing. What became of this one is not known: DynamoDB failed, or the connection ended,
+    /// such as one that Lambda had frozen.
+    Read,
+    /// Nothing: it would fail again, or its time is used up.
+    Nothing,
+}
+
+/// A failed call.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) error: LedgerError,
+    pub(super) again: Again,
+}
+
+impl Failure {
+    pub(super) fn of<E>(error: &SdkError<E, HttpResponse>, table: &str) -> Self
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+    {
+        let code = match error {
+            SdkError::ServiceError(answer) => answer.err().code(),
+            _ => None,
+        };
+        if matches!(
+            code,
+            Some("ProvisionedThroughputExceededException" | "ThrottlingException" | "RequestLimitExceeded")
+        ) {
+            return Self { error: LedgerError::Throttled, again: Again::AnyCall };
+        }
+        let again = match error {
+            SdkError::DispatchFailure(failure) if !failure.is_timeout() => Again::Read,
+            _ if error.raw_response().is_some_and(|answer| answer.status().is_server_error()) => Again::Read,
+            _ => Again::Nothing,
+        };
+        let told = match (error, code) {
+            (SdkError::ServiceError(answer), Some(code)) => {
+                format!("{code}: {}", answer.err().message().unwrap_or("no message"))
+            }
+            _ => crate::aws::told(error),
+        };
+        Self { error: LedgerError::Unexpected(format!("table `{table}`: {told}")), again }
+    }
+}
+
+/// Whether the item was at another version.
+pub(super) fn is_conflict(error: &SdkError<PutItemError, HttpResponse>) -> bool {
+    matches!(error, SdkError::ServiceError(answer) if answer.err().is_conditional_check_failed_exception())
+}

@@ -1,0 +1,103 @@
+//! The index over what is open: sparse, in shards, and the place in it where a page begins.
+//!
+//! Only items with the attribute `open` are in it, and only their keys: most entries are of jobs that ended and are kept for
+//! days, and a sweep that went through them every few minutes would cost more than everything else. The entries themselves
+//! are loaded one by one, so a store that leaves an entry open does not write to the index at all.
+
+use super::item::Tabled;
+use crate::ledger::LedgerError;
+use std::fmt;
+
+/// Its name in the template.
+pub(super) const NAME: &str = "open";
+
+/// What the items of a shard have in their attribute `open`.
+pub(super) fn shard_name<R: Tabled>(shard: u32) -> String {
+    format!("{}#{shard}", R::KIND)
+}
+
+/// The shard of a key, the same for ever: FNV-1a, since the hash of Rust's maps may change with its version.
+pub(super) fn shard_of<R: Tabled>(key: &str) -> u32 {
+    let hash = key.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    // Its highest bits, because the lowest bits depend on the lowest bits of the bytes alone.
+    (hash >> 24) % R::SHARDS
+}
+
+/// Where a page begins. As a token it is `SHARD:` or `SHARD:KEY`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) shard: u32,
+    /// The last key of the page before.
+    pub(super) after: Option<String>,
+}
+
+impl Place {
+    pub(super) fn of_token(token: Option<&str>) -> Result<Self, LedgerError> {
+        let Some(token) = token else { return Ok(Self::default()) };
+        let place = token.split_once(':').and_then(|(shard, after)| {
+            let after = Some(after).filter(|after| !after.is_empty()).map(str::to_owned);
+            Some(Self { shard: shard.parse().ok()?, after })
+        });
+        // Such as one that an older version of the function has sent itself.
+        place.ok_or_else(|| LedgerError::Unexpected(format!("`{token}` is no page of it")))
+    }
+
+    /// Where the next page begins, if this one goes on after a key or there is another shard.
+    pub(super) fn next<R: Tabled>(&self, goes_on_after: Option<String>) -> Option<Self> {
+        match goes_on_after {
+            Some(key) => Some(Self { shard: self.shard, after: Some(key) }),
+            None => Some(self.shard + 1).filter(|shard| *shard < R::SHARDS).map(|shard| Self { shard, after: None }),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.shard, self.after.as_deref().unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::TaskEntry;
+
+    #[test]
+    fn a_token_is_read_as_it_was_printed_and_any_other_text_is_an_error() {
+        let key = "arn:aws:ecs:eu-west-1:111122223333:task/video/6b777c1809a94925ab48098fa09824de";
+        for place in [Place::default(), Place { shard: 3, after: Some(key.to_owned()) }] {
+            assert_eq!(Place::of_token(Some(&place.to_string())), Ok(place));
+        }
+        assert_eq!(Place::of_token(None), Ok(Place::default()));
+        for token in ["", "3", key, ":", "-1:"] {
+            assert!(Place::of_token(Some(token)).is_err(), "{token}");
+        }
+    }
+
+    #[test]
+    fn after_the_last_page_of_a_shard_comes_the_next_shard_and_after_the_last_shard_nothing() {
+        let mut place = Some(Place::default());
+        let mut shards = Vec::new();
+        while let Some(at) = place {
+            shards.push(at.shard);
+            place = at.next::<TaskEntry>(None);
+        }
+        assert_eq!(shards, (0..TaskEntry::SHARDS).collect::<Vec<_>>());
+        let within = Place::default().next::<TaskEntry>(Some("key".to_owned()));
+        assert_eq!(within, Some(Place { shard: 0, after: Some("key".to_owned()) }));
+    }
+
+    #[test]
+    fn keys_are_spread_over_the_shards_and_each_stays_in_its_own() {
+        let of = |number: u32| {
+            shard_of::<TaskEntry>(&format!("arn:aws:ecs:eu-west-1:111122223333:task/video/{number:032x}"))
+        };
+        let mut counts = [0_u32; TaskEntry::SHARDS as usize];
+        (0..8000).for_each(|number| counts[of(number) as usize] += 1);
+        assert!(counts.iter().all(|count| (700..1300).contains(count)), "{counts:?}");
+        assert_eq!([1, 2, 3, 4].map(of), EXPECTED, "what is stored would be looked for elsewhere");
+    }
+
+    /// As they came out when the table was first used.
+    const EXPECTED: [u32; 4] = [3, 4, 5, 6];
+}

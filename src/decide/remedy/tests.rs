@@ -1,0 +1,283 @@
+//! Remedies, on services drawn by hand.
+
+use super::*;
+use crate::decide::{WatchPolicy, diagnose};
+use crate::ecs::{Deployment, DeploymentStatus, EcsError, RolloutState};
+use crate::ledger::JobKey;
+use crate::observe::{Gap, Jobs, ObservedJob, ObservedTask, drawn};
+
+const OLD: &str = "ecs-svc/1";
+const NEW: &str = "ecs-svc/2";
+
+fn at(minute: i64) -> Timestamp {
+    Timestamp::from_second(1_700_000_000 + minute * 60).unwrap()
+}
+
+fn policy(policy: Policy) -> RemedyPolicy {
+    RemedyPolicy {
+        policy,
+        allowed: Remedies { release_idle: true, raise_desired_count: true },
+        release_grace: SignedDuration::from_mins(5),
+        raise_cool_down: SignedDuration::from_mins(15),
+    }
+}
+
+fn id(number: usize) -> TaskId {
+    format!("{number:032x}").parse().unwrap()
+}
+
+fn job() -> ObservedJob {
+    let key = JobKey { job_id: "j".to_owned(), attempt: 1 };
+    ObservedJob { key, until: at(600), expected_until: None, labels: BTreeMap::new() }
+}
+
+fn task(number: usize, deployment: &str, jobs: Jobs) -> ObservedTask {
+    ObservedTask {
+        id: id(number),
+        deployment: Some(deployment.to_owned()),
+        is_running: true,
+        protected_until: Some(at(600)),
+        idle_since: None,
+        refused_since: None,
+        is_awaited: false,
+        jobs,
+    }
+}
+
+fn idle(number: usize, since: i64) -> ObservedTask {
+    ObservedTask { idle_since: Some(at(since)), ..task(number, OLD, Jobs::Known(Vec::new())) }
+}
+
+fn busy(number: usize) -> ObservedTask {
+    task(number, OLD, Jobs::Known(vec![job()]))
+}
+
+/// A task of the new deployment that wants protection and was refused.
+fn refused(number: usize) -> ObservedTask {
+    let wants = task(number, NEW, Jobs::Known(vec![job()]));
+    ObservedTask { protected_until: None, refused_since: Some(at(0)), ..wants }
+}
+
+/// A service whose deployment is in progress, with all new tasks up and these of the old one left.
+fn blocked(minute: i64, tasks: Vec<ObservedTask>) -> Observed {
+    let mut observed = drawn::service(at(minute));
+    let deployment = |id: &str, status, rollout_state| Deployment {
+        id: id.to_owned(),
+        status,
+        rollout_state,
+        desired_count: 2,
+        running_count: 2,
+        pending_count: 0,
+        created_at: at(0),
+        updated_at: at(0),
+    };
+    observed.service.deployments = vec![
+        deployment(NEW, DeploymentStatus::Primary, RolloutState::InProgress),
+        deployment(OLD, DeploymentStatus::Active, RolloutState::Completed),
+    ];
+    observed.tasks = tasks;
+    observed
+}
+
+/// The same service when all is over.
+fn steady(minute: i64, desired: u32) -> Observed {
+    let mut observed = blocked(minute, Vec::new());
+    observed.service.deployments.truncate(1);
+    observed.service.deployments[0].rollout_state = RolloutState::Completed;
+    observed.service.deployments[0].desired_count = desired;
+    (observed.service.desired_count, observed.service.running_count) = (desired, desired);
+    observed
+}
+
+fn tagged(mut observed: Observed, key: &str, value: &str) -> Observed {
+    observed.service.tags.insert(key.to_owned(), value.to_owned());
+    observed
+}
+
+fn decide(state: &mut RemedyState, observed: &Observed, of: Policy) -> Option<RemedyAction> {
+    decide_with(state, observed, &policy(of))
+}
+
+thread_local! {
+    /// What looks have seen idle so far, as the ledger remembers it.
+    static IDLE_SEEN: std::cell::RefCell<BTreeMap<TaskId, Timestamp>> = const { std::cell::RefCell::new(BTreeMap::new()) };
+}
+
+fn decide_with(state: &mut RemedyState, observed: &Observed, policy: &RemedyPolicy) -> Option<RemedyAction> {
+    let diagnosis = diagnose(observed, None, &WatchPolicy { deadline: SignedDuration::from_hours(3) });
+    IDLE_SEEN.with_borrow_mut(|seen| {
+        let since = |task: &TaskId| seen.get(task).copied().unwrap_or(observed.at);
+        *seen = crate::alert::incident::idle_tasks(observed).map(|(task, _)| (task.clone(), since(task))).collect();
+        decide_remedy(state, Sight { observed, diagnosis: &diagnosis, idle_seen: seen }, policy)
+    })
+}
+
+fn last_note(state: &RemedyState) -> &str {
+    state.notes.last().map_or("", |note| &note.text)
+}
+
+#[test]
+fn an_idle_task_is_released_when_two_looks_with_the_grace_time_between_them_have_seen_it_so() {
+    let mut state = RemedyState::default();
+    for minute in [10, 12, 14] {
+        assert_eq!(decide(&mut state, &blocked(minute, vec![idle(1, 0), busy(2)]), Policy::ReleaseIdle), None);
+    }
+    let action = decide(&mut state, &blocked(15, vec![idle(1, 0), busy(2)]), Policy::ReleaseIdle);
+    assert_eq!(action, Some(RemedyAction::Release(vec![id(1)])));
+}
+
+#[test]
+fn a_task_that_was_busy_in_between_is_idle_anew() {
+    let mut state = RemedyState::default();
+    assert_eq!(decide(&mut state, &blocked(10, vec![idle(1, 0)]), Policy::ReleaseIdle), None);
+    assert_eq!(decide(&mut state, &blocked(12, vec![busy(1)]), Policy::ReleaseIdle), None);
+    assert_eq!(decide(&mut state, &blocked(16, vec![idle(1, 13)]), Policy::ReleaseIdle), None);
+    assert_eq!(decide(&mut state, &blocked(20, vec![idle(1, 13)]), Policy::ReleaseIdle), None);
+    assert!(decide(&mut state, &blocked(21, vec![idle(1, 13)]), Policy::ReleaseIdle).is_some());
+}
+
+#[test]
+fn what_the_ledger_does_not_know_to_be_idle_is_never_released() {
+    for jobs in [Jobs::Unknown, Jobs::Unread, Jobs::Known(vec![job()])] {
+        let mut state = RemedyState::default();
+        for minute in [10, 20, 600] {
+            let seen = blocked(minute, vec![task(1, OLD, jobs.clone())]);
+            assert_eq!(decide(&mut state, &seen, Policy::ReleaseIdle), None, "{jobs:?}");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_done_on_an_incomplete_picture() {
+    let mut state = RemedyState::default();
+    for minute in [10, 20, 30] {
+        let mut seen = blocked(minute, vec![idle(1, 0)]);
+        seen.gaps.push(Gap::Protection(EcsError::Throttled));
+        assert_eq!(decide(&mut state, &seen, Policy::ReleaseIdle), None);
+    }
+    assert!(state.is_empty());
+}
+
+#[test]
+fn the_reserve_of_idle_tasks_stays() {
+    let release = |reserve: &str| {
+        IDLE_SEEN.take();
+        let mut state = RemedyState::default();
+        let seen =
+            |minute| tagged(blocked(minute, vec![idle(1, 0), idle(2, 0), idle(3, 0)]), IDLE_RESERVE_TAG, reserve);
+        decide(&mut state, &seen(10), Policy::ReleaseIdle);
+        match decide(&mut state, &seen(20), Policy::ReleaseIdle) {
+            Some(RemedyAction::Release(tasks)) => tasks.len(),
+            None => 0,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!([release("0"), release("1"), release("3"), release("9")], [3, 2, 0, 0]);
+}
+
+#[test]
+fn a_policy_that_is_not_allowed_does_nothing_and_says_so() {
+    let mut state = RemedyState::default();
+    let seen = tagged(blocked(10, vec![busy(1), refused(2)]), POLICY_TAG, "raise-desired-count");
+    let nothing_allowed = RemedyPolicy { allowed: Remedies::default(), ..policy(Policy::Notify) };
+    assert_eq!(decide_with(&mut state, &seen, &nothing_allowed), None);
+    assert!(last_note(&state).contains("raise-desired-count is not allowed by TASKHOLD_REMEDIES"), "{state:?}");
+}
+
+/// Two protected tasks, two wanted, a third that was refused.
+fn wants_more(minute: i64, desired: u32, ceiling: &str) -> Observed {
+    let mut seen = blocked(minute, vec![busy(1), busy(2), refused(3)]);
+    seen.service.desired_count = desired;
+    tagged(seen, MAX_DESIRED_COUNT_TAG, ceiling)
+}
+
+const RAISE: Policy = Policy::RaiseDesiredCount;
+
+fn raise(from: u32, to: u32) -> Option<RemedyAction> {
+    Some(RemedyAction::SetDesiredCount { from, to, why: CountChange::Raise })
+}
+
+fn put_back(from: u32, to: u32) -> Option<RemedyAction> {
+    Some(RemedyAction::SetDesiredCount { from, to, why: CountChange::PutBack })
+}
+
+#[test]
+fn the_count_is_raised_above_the_protected_tasks_and_put_back_when_it_is_over() {
+    let mut state = RemedyState::default();
+    assert_eq!(decide(&mut state, &wants_more(10, 2, "9"), RAISE), raise(2, 3));
+    assert_eq!(decide(&mut state, &wants_more(11, 3, "9"), RAISE), None);
+    assert_eq!(decide(&mut state, &steady(60, 3), RAISE), put_back(3, 2));
+    assert_eq!(decide(&mut state, &steady(61, 2), RAISE), None);
+    assert_eq!((last_note(&state), &state.raised), ("the desired count is 2 again", &None));
+}
+
+#[test]
+fn the_ceiling_holds_and_without_one_there_is_no_raise() {
+    for (ceiling, expected) in [("3", raise(2, 3)), ("2", None), ("none", None), ("", None), ("-1", None)] {
+        let mut state = RemedyState::default();
+        assert_eq!(decide(&mut state, &wants_more(10, 2, ceiling), RAISE), expected, "{ceiling}");
+        assert_eq!(last_note(&state).is_empty(), expected.is_some(), "{ceiling}: {state:?}");
+    }
+}
+
+#[test]
+fn two_raises_have_the_cool_down_between_them_and_are_put_back_together() {
+    let mut state = RemedyState::default();
+    assert_eq!(decide(&mut state, &wants_more(10, 2, "3"), RAISE), raise(2, 3));
+    let more = |minute| {
+        let mut seen = wants_more(minute, 3, "9");
+        seen.tasks.push(ObservedTask { protected_until: Some(at(600)), ..busy(4) });
+        seen
+    };
+    assert_eq!(decide(&mut state, &more(12), RAISE), None);
+    assert_eq!(decide(&mut state, &more(24), RAISE), None);
+    assert_eq!(decide(&mut state, &more(25), RAISE), raise(3, 4));
+    assert_eq!(decide(&mut state, &steady(60, 4), RAISE), put_back(4, 2));
+}
+
+#[test]
+fn a_raise_that_was_decided_and_never_made_is_forgotten_and_tried_again() {
+    let mut state = RemedyState::default();
+    assert_eq!(decide(&mut state, &wants_more(10, 2, "9"), RAISE), raise(2, 3));
+    assert_eq!(decide(&mut state, &wants_more(11, 2, "9"), RAISE), None, "it may take effect yet");
+    assert_eq!(decide(&mut state, &wants_more(26, 2, "9"), RAISE), raise(2, 3));
+}
+
+#[test]
+fn a_raise_whose_maker_died_is_put_back_all_the_same_and_so_is_one_whose_putting_back_was_cut_off() {
+    let mut state = RemedyState::default();
+    assert_eq!(decide(&mut state, &wants_more(10, 2, "9"), RAISE), raise(2, 3));
+    assert_eq!(decide(&mut state, &steady(60, 3), RAISE), put_back(3, 2));
+    assert_eq!(decide(&mut state, &steady(61, 3), RAISE), None, "it may take effect yet");
+    assert_eq!(decide(&mut state, &steady(63, 3), RAISE), put_back(3, 2));
+}
+
+#[test]
+fn what_somebody_has_set_since_is_left_alone() {
+    for minute in [11, 60] {
+        let mut state = RemedyState::default();
+        decide(&mut state, &wants_more(10, 2, "9"), RAISE);
+        decide(&mut state, &wants_more(10, 3, "9"), RAISE);
+        assert_eq!(decide(&mut state, &steady(minute, 7), RAISE), None);
+        assert_eq!(decide(&mut state, &steady(minute + 1, 7), RAISE), None);
+        assert_eq!(state.raised, None);
+    }
+}
+
+#[test]
+fn a_raise_is_not_put_back_while_more_tasks_are_protected_than_were_wanted() {
+    let mut state = RemedyState::default();
+    decide(&mut state, &wants_more(10, 2, "9"), RAISE);
+    let mut seen = steady(60, 3);
+    seen.tasks = (1..=3).map(|number| task(number, NEW, Jobs::Known(vec![job()]))).collect();
+    assert_eq!(decide(&mut state, &seen, RAISE), None);
+    seen.tasks.truncate(2);
+    assert_eq!(decide(&mut state, &seen, RAISE), put_back(3, 2));
+}
+
+#[test]
+fn where_nothing_was_refused_more_tasks_would_not_help() {
+    let mut state = RemedyState::default();
+    let seen = tagged(blocked(10, vec![busy(1), busy(2)]), MAX_DESIRED_COUNT_TAG, "9");
+    assert_eq!(decide(&mut state, &seen, RAISE), None);
+}

@@ -1,0 +1,270 @@
+//! Rules of a watch, on services drawn by hand.
+
+use super::*;
+use crate::decide::Standing;
+use crate::ecs::{Deployment, DeploymentStatus, EcsError, RolloutState};
+use crate::observe::{Gap, Jobs, ObservedTask, drawn};
+
+const OLD: &str = "ecs-svc/1";
+const NEW: &str = "ecs-svc/2";
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_700_000_000 + second).unwrap()
+}
+
+fn policy() -> CheckPolicy {
+    CheckPolicy {
+        watch: WatchPolicy { deadline: SignedDuration::from_hours(3) },
+        alerts: AlertPolicy {
+            blocked_after: SignedDuration::from_mins(5),
+            repeat_after: SignedDuration::from_mins(60),
+        },
+        remedies: RemedyPolicy {
+            policy: crate::config::Policy::Notify,
+            allowed: crate::config::Remedies::default(),
+            release_grace: SignedDuration::from_mins(5),
+            raise_cool_down: SignedDuration::from_mins(15),
+        },
+        follows_up: true,
+    }
+}
+
+fn deployment(id: &str, status: DeploymentStatus, rollout_state: RolloutState) -> Deployment {
+    Deployment {
+        id: id.to_owned(),
+        status,
+        rollout_state,
+        desired_count: 2,
+        running_count: 2,
+        pending_count: 0,
+        created_at: at(0),
+        updated_at: at(0),
+    }
+}
+
+fn task(number: usize, deployment: &str, protected_until: Option<Timestamp>) -> ObservedTask {
+    ObservedTask {
+        id: format!("{number:032x}").parse().unwrap(),
+        deployment: Some(deployment.to_owned()),
+        is_running: true,
+        protected_until,
+        idle_since: None,
+        refused_since: None,
+        is_awaited: false,
+        jobs: Jobs::Unknown,
+    }
+}
+
+/// Two tasks of one finished deployment.
+fn steady(second: i64) -> Observed {
+    let mut observed = drawn::service(at(second));
+    observed.service.deployments = vec![deployment(OLD, DeploymentStatus::Primary, RolloutState::Completed)];
+    observed.tasks = vec![task(1, OLD, None), task(2, OLD, None)];
+    observed
+}
+
+/// A deployment begun at 0: both new tasks run, and of the old ones the first `protected` are protected for two hours.
+fn deploying(second: i64, protected: usize) -> Observed {
+    let mut observed = steady(second);
+    observed.service.running_count = 4;
+    observed.service.deployments = vec![
+        deployment(NEW, DeploymentStatus::Primary, RolloutState::InProgress),
+        deployment(OLD, DeploymentStatus::Active, RolloutState::Completed),
+    ];
+    let until = |number| (number <= protected).then(|| at(7200));
+    observed.tasks = vec![task(1, OLD, until(1)), task(2, OLD, until(2)), task(3, NEW, None), task(4, NEW, None)];
+    observed
+}
+
+fn moving(second: i64) -> Observed {
+    deploying(second, 0)
+}
+
+fn will_block(second: i64) -> Observed {
+    deploying(second, 1)
+}
+
+fn blocked(second: i64) -> Observed {
+    deploying(second, 2)
+}
+
+/// The same, and the list of tasks could not be read.
+fn unread(observed: Observed) -> Observed {
+    Observed { tasks: Vec::new(), gaps: vec![Gap::Tasks(EcsError::Throttled)], ..observed }
+}
+
+fn look(entry: &mut ServiceEntry, observed: &Observed, reason: Reason) -> Seen {
+    take_in(entry, (observed, reason), &policy())
+}
+
+/// The second at which the next look is due.
+fn due(entry: &ServiceEntry) -> Option<i64> {
+    entry.watch.as_ref().and_then(|watch| watch.due).map(|due| due.duration_since(at(0)).as_secs())
+}
+
+/// Comes with the follow-up that is awaited, in its moment.
+fn follow_up(entry: &mut ServiceEntry, drawn: fn(i64) -> Observed) -> Option<i64> {
+    let second = due(entry).expect("a follow-up is on its way");
+    look(entry, &drawn(second), Reason::FollowUp(at(second)));
+    due(entry)
+}
+
+fn prompted(entry: &mut ServiceEntry, prompt: Prompt, second: i64) -> Heed {
+    heed(entry, prompt, (at(second), &policy()))
+}
+
+fn watched(movement: Option<&str>, checks: u32, due: Option<i64>) -> ServiceEntry {
+    let watch = Watch { movement: movement.map(str::to_owned), begun_at: at(0), checks, due: due.map(at) };
+    ServiceEntry { watch: Some(watch), ..ServiceEntry::default() }
+}
+
+#[test]
+fn the_hand_drawn_services_stand_as_they_are_called() {
+    let stands = |observed| look(&mut ServiceEntry::default(), &observed, Reason::Routine).diagnosis.standing;
+    assert_eq!(stands(steady(0)), Standing::Steady);
+    assert_eq!(stands(moving(0)), Standing::Moving);
+    assert_eq!(stands(will_block(0)), Standing::WillBlock);
+    assert_eq!(stands(blocked(0)), Standing::Blocked);
+    assert_eq!(stands(unread(steady(0))), Standing::Unclear);
+}
+
+#[test]
+fn checks_come_after_30_seconds_1_2_5_10_and_then_15_minutes() {
+    let mut entry = ServiceEntry::default();
+    look(&mut entry, &moving(0), Reason::Routine);
+    let mut dues = vec![0, due(&entry).unwrap()];
+    dues.extend((0..7).map(|_| follow_up(&mut entry, moving).unwrap()));
+    let steps: Vec<i64> = dues.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert_eq!(steps, [30, 60, 120, 300, 600, 900, 900, 900]);
+    assert_eq!(entry.watch.map(|watch| watch.checks), Some(7));
+}
+
+#[test]
+fn a_late_follow_up_counts_its_step_from_when_it_came() {
+    let mut entry = watched(Some(NEW), 0, Some(30));
+    look(&mut entry, &moving(50), Reason::FollowUp(at(30)));
+    assert_eq!(due(&entry), Some(50 + 60));
+}
+
+#[test]
+fn a_check_comes_when_an_alert_is_due_and_at_half_and_four_fifths_of_the_time() {
+    let mut entry = ServiceEntry::default();
+    look(&mut entry, &blocked(10), Reason::Begun);
+    let mut dues = vec![due(&entry).unwrap()];
+    dues.extend((0..16).map(|_| follow_up(&mut entry, blocked).unwrap()));
+    for moment in [10 + 300, 90 * 60, 144 * 60] {
+        assert!(dues.contains(&moment), "{moment} is not among {dues:?}");
+    }
+    assert!(dues.windows(2).all(|pair| pair[1] - pair[0] <= 900), "{dues:?}");
+}
+
+#[test]
+fn a_deployment_of_a_service_that_is_not_held_up_has_no_marks() {
+    let mut entry = watched(Some(NEW), 6, Some(5000));
+    look(&mut entry, &moving(5000), Reason::FollowUp(at(5000)));
+    assert_eq!(due(&entry), Some(5900), "half of its time is at 5400");
+}
+
+#[test]
+fn a_new_movement_begins_a_new_watch() {
+    let mut entry = watched(Some("ecs-svc/0"), 6, Some(1000));
+    look(&mut entry, &moving(990), Reason::Routine);
+    let watch = entry.watch.clone().unwrap();
+    assert_eq!((watch.movement.as_deref(), watch.begun_at, watch.checks), (Some(NEW), at(990), 0));
+    assert_eq!(due(&entry), Some(1020));
+    assert!(!is_awaited(&entry, at(1000), at(1000)), "the old one's follow-up is out of date");
+}
+
+#[test]
+fn a_steady_service_is_watched_no_more() {
+    for reason in [Reason::Routine, Reason::FollowUp(at(30))] {
+        let mut entry = watched(Some(NEW), 0, Some(30));
+        look(&mut entry, &steady(30), reason);
+        assert_eq!(entry.watch, None, "{reason:?}");
+    }
+}
+
+#[test]
+fn what_has_begun_and_does_not_show_yet_is_looked_at_once_more() {
+    let mut entry = ServiceEntry::default();
+    look(&mut entry, &steady(0), Reason::Begun);
+    assert_eq!((entry.watch.as_ref().unwrap().movement.as_deref(), due(&entry)), (None, Some(30)));
+    let mut shows = entry.clone();
+    look(&mut shows, &moving(30), Reason::FollowUp(at(30)));
+    let watch = shows.watch.unwrap();
+    assert_eq!(
+        (watch.movement.as_deref(), watch.begun_at, watch.checks),
+        (Some(NEW), at(0), 1),
+        "the same watch goes on"
+    );
+    look(&mut entry, &steady(30), Reason::FollowUp(at(30)));
+    assert_eq!(entry.watch, None);
+}
+
+#[test]
+fn a_sweep_begins_a_watch_over_what_moves_and_over_nothing_else() {
+    for (observed, is_watched) in [(steady(0), false), (moving(0), true), (will_block(0), true), (blocked(0), true)] {
+        let mut entry = ServiceEntry::default();
+        look(&mut entry, &observed, Reason::Routine);
+        assert_eq!(entry.watch.is_some(), is_watched, "{observed:?}");
+    }
+}
+
+#[test]
+fn the_look_of_another_leaves_the_chain_as_it_is() {
+    let mut entry = watched(Some(NEW), 3, Some(1000));
+    let before = entry.clone();
+    for reason in [Reason::Routine, Reason::Begun, Reason::FollowUp(at(700))] {
+        look(&mut entry, &moving(800), reason);
+        assert_eq!(entry, before, "{reason:?}");
+    }
+}
+
+#[test]
+fn the_look_of_another_that_finds_something_due_before_brings_the_check_forward() {
+    let mut entry = watched(Some(NEW), 5, Some(1000));
+    look(&mut entry, &blocked(500), Reason::Routine);
+    assert_eq!((due(&entry), entry.watch.as_ref().unwrap().checks), (Some(800), 5), "blocked since 500");
+    assert!(is_awaited(&entry, at(800), at(800)) && !is_awaited(&entry, at(1000), at(800)));
+}
+
+#[test]
+fn a_chain_that_broke_is_taken_up_by_whoever_looks_a_minute_after_its_moment() {
+    let mut entry = watched(Some(NEW), 2, Some(1000));
+    look(&mut entry, &moving(1059), Reason::Routine);
+    assert_eq!(due(&entry), Some(1000), "its follow-up may yet come");
+    look(&mut entry, &moving(1060), Reason::Routine);
+    assert_eq!((due(&entry), entry.watch.as_ref().unwrap().checks), (Some(1360), 3));
+    assert!(!is_awaited(&entry, at(1000), at(1061)), "should it come after all");
+}
+
+#[test]
+fn after_50_hours_the_sweep_looks_alone() {
+    const GIVEN_UP: i64 = 50 * 3600;
+    let mut entry = watched(Some(NEW), 200, Some(GIVEN_UP - 1));
+    look(&mut entry, &moving(GIVEN_UP - 1), Reason::FollowUp(at(GIVEN_UP - 1)));
+    assert_eq!(due(&entry), Some(GIVEN_UP - 1 + 900));
+    look(&mut entry, &moving(GIVEN_UP + 899), Reason::FollowUp(at(GIVEN_UP + 899)));
+    assert!(entry.watch.is_some() && due(&entry).is_none());
+    for reason in [Reason::Routine, Reason::Begun, Reason::FollowUp(at(GIVEN_UP + 899))] {
+        look(&mut entry, &moving(GIVEN_UP + 9000), reason);
+        assert!(entry.watch.is_some() && due(&entry).is_none(), "{reason:?} does not begin it anew");
+    }
+    assert!(!is_awaited(&entry, at(GIVEN_UP), at(GIVEN_UP + 9000)));
+    look(&mut entry, &steady(GIVEN_UP + 9001), Reason::Routine);
+    assert_eq!(entry.watch, None, "and a steady service is none that was given up");
+}
+
+#[test]
+fn without_a_queue_nothing_is_watched() {
+    let policy = CheckPolicy { follows_up: false, ..policy() };
+    let mut entry = ServiceEntry::default();
+    take_in(&mut entry, (&blocked(0), Reason::Begun), &policy);
+    assert_eq!(entry.watch, None);
+    assert_eq!(heed(&mut entry, Prompt::Look, (at(1), &policy)), Heed::Look);
+    assert_eq!(heed(&mut entry, Prompt::Look, (at(2), &policy)), Heed::Nothing);
+    assert_eq!(entry.watch, None);
+}
+
+mod heeding;
+mod seeing;

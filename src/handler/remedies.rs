@@ -1,0 +1,136 @@
+//! Carries out what was decided about a service, and says what came of it.
+
+use super::{Handler, Parts, Within};
+use crate::apply::{Release, TaskChange};
+use crate::autoscaling::Autoscaling;
+use crate::clock::Clock;
+use crate::config::Mode;
+use crate::decide::TaskState;
+use crate::decide::remedy::{CountChange, RemedyAction, RemedyNote};
+use crate::ecs::{ServiceArn, ServiceReads, ServiceUpdates, Task, TaskId};
+use crate::ledger::{self, LedgerError, ServiceEntry};
+use crate::telemetry;
+
+/// What came of an action: a sentence for people, and whether the desired count is certainly as it was.
+struct Outcome {
+    text: String,
+    count: CountAfter,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum CountAfter {
+    /// It may have been changed.
+    MayBeChanged,
+    /// It has certainly not been changed.
+    AsItWas,
+}
+
+impl<P: Parts> Handler<P> {
+    /// Does what was decided, and notes what came of it. Answers with all notes of the service.
+    pub(super) async fn act(
+        &self,
+        service: &ServiceArn,
+        action: &RemedyAction,
+        within: Within<'_>,
+    ) -> Result<Vec<RemedyNote>, LedgerError> {
+        let outcome = match action {
+            RemedyAction::Release(tasks) => self.release_idle(service, tasks, within).await,
+            RemedyAction::SetDesiredCount { from, to, why } => {
+                self.set_desired_count(service, (*from, *to), *why).await
+            }
+        };
+        telemetry::remedy(service, &outcome.text);
+        let noted = ledger::update(&self.ledger, service, None, |entry: &mut ServiceEntry| {
+            let now = self.clock.now();
+            entry.remedy.note(now, outcome.text.clone());
+            if outcome.count == CountAfter::AsItWas {
+                entry.remedy.forget_raise();
+            }
+            (entry.remedy.notes.clone(), ServiceEntry::keep_until(now))
+        });
+        Ok(noted.await?.0)
+    }
+
+    async fn release_idle(&self, service: &ServiceArn, tasks: &[TaskId], within: Within<'_>) -> Outcome {
+        let ids = tasks.iter().map(TaskId::as_str).collect::<Vec<_>>().join(", ");
+        let count = CountAfter::MayBeChanged;
+        if self.config.mode == Mode::DryRun {
+            return Outcome { text: format!("dry run: these idle tasks would have been released: {ids}"), count };
+        }
+        let task = |id: &TaskId| Task { cluster: service.cluster.clone(), id: id.clone() };
+        let changes = tasks.iter().map(|id| TaskChange { release: Release::IfIdle, ..TaskChange::none(task(id)) });
+        let states = self.apply(within).run(changes.collect()).await;
+        let released = tasks.iter().zip(&states).filter(|(_, state)| is_released(state));
+        let released: Vec<&str> = released.map(|(id, _)| id.as_str()).collect();
+        let text = match (released.len(), tasks.len() - released.len()) {
+            (0, _) => format!("these idle tasks could not be released: {ids}"),
+            (_, 0) => format!("released idle tasks: {ids}"),
+            (_, more) => format!("released idle tasks: {}; {more} more could not be released", released.join(", ")),
+        };
+        Outcome { text, count }
+    }
+
+    async fn set_desired_count(&self, service: &ServiceArn, count: (u32, u32), why: CountChange) -> Outcome {
+        let (from, to) = count;
+        let not_done = |text: String| Outcome {
+            text,
+            // A raise that is to be put back stays one.
+            count: if why == CountChange::Raise { CountAfter::AsItWas } else { CountAfter::MayBeChanged },
+        };
+        if self.config.mode == Mode::DryRun {
+            return not_done(format!("dry run: the desired count would have been set from {from} to {to}"));
+        }
+        let caution = match self.caution(service, to, why).await {
+            Ok(caution) => caution,
+            Err(text) => return not_done(text),
+        };
+        // What was decided was decided on what was seen. ECS knows no condition, so it is asked once more, right before.
+        match self.ecs.describe_service(service).await {
+            Ok(Some(told)) if told.desired_count == from => {}
+            Ok(told) => {
+                let is = told.map_or("gone".to_owned(), |told| told.desired_count.to_string());
+                return not_done(format!("the desired count was {from} and is {is} now: it was not set to {to}"));
+            }
+            Err(error) => {
+                return not_done(format!(
+                    "the desired count could not be read again, and was not set to {to}: {error}"
+                ));
+            }
+        }
+        let did = match why {
+            CountChange::Raise => "raised",
+            CountChange::PutBack => "put back",
+        };
+        match self.ecs.set_desired_count(service, to).await {
+            Ok(()) => Outcome {
+                text: format!("{did} the desired count from {from} to {to}{caution}"),
+                count: CountAfter::MayBeChanged,
+            },
+            Err(error) => Outcome {
+                text: format!("the desired count could not be {did} from {from} to {to}: {error}"),
+                count: CountAfter::MayBeChanged,
+            },
+        }
+    }
+
+    /// What Application Auto Scaling would make of a raised count: a remark, or why it is not raised at all.
+    async fn caution(&self, service: &ServiceArn, to: u32, why: CountChange) -> Result<String, String> {
+        if why == CountChange::PutBack {
+            return Ok(String::new());
+        }
+        match self.autoscaling.scalable_target(service).await {
+            Ok(None) => Ok(String::new()),
+            Ok(Some(target)) if to > target.max => Err(format!(
+                "application auto scaling allows at most {} and would undo it: the desired count was not raised to {to}",
+                target.max
+            )),
+            Ok(Some(target)) if target.is_scale_in_suspended => Ok(String::new()),
+            Ok(Some(_)) => Ok("; application auto scaling is in charge of it, and may lower it again".to_owned()),
+            Err(error) => Ok(format!("; whether application auto scaling would undo it is unknown ({error})")),
+        }
+    }
+}
+
+pub(super) fn is_released(state: &TaskState) -> bool {
+    matches!(state, TaskState::Known(entry, None) if !entry.protection.held)
+}

@@ -1,0 +1,101 @@
+//! A task that stops: is it true, were there jobs on it, and who has been told?
+
+use super::{Handler, Parts, Within};
+use crate::alert::interrupted::job_messages;
+use crate::alert::{AlertSink, Message};
+use crate::clock::Clock;
+use crate::decide::{RetryReason, TaskState};
+use crate::ecs::{ServiceReads, Task, TaskDescription};
+use crate::event::TaskStop;
+use crate::interrupted::InterruptedJobs;
+use crate::ledger;
+use crate::ledger::{Interruption, Job, JobKey, Ledger, StopStage, TaskEnd, TaskEntry};
+use crate::telemetry;
+
+impl<P: Parts> Handler<P> {
+    /// The end of a task that is said to stop, if it has live jobs, those included that were told together with the stop,
+    /// and does stop. Anybody who may send to the job queue can claim a stop, so ECS is asked; a task without live jobs is
+    /// not worth the call.
+    pub(super) async fn observe_stop(
+        &self,
+        stop: &TaskStop,
+        told: &[(JobKey, Job)],
+        within: Within<'_>,
+    ) -> Result<Option<TaskEnd>, RetryReason> {
+        let task = &stop.task;
+        let mut entry = Ledger::<TaskEntry>::load(&self.ledger, task).await?.entry;
+        told.iter().for_each(|(key, job)| entry.merge_job(key, job));
+        if entry.live_jobs(self.clock.now()).next().is_none() {
+            return Ok(None);
+        }
+        self.in_time(within)?;
+        let described = self.ecs.describe_tasks(&task.cluster, std::slice::from_ref(&task.id)).await?;
+        let end = end_of(described.into_iter().find(|told| told.id == task.id), stop);
+        telemetry::stop_observed(stop, end.as_ref().map(|end| end.stage), (&entry, self.clock.now()));
+        Ok(end)
+    }
+
+    /// Tells of tasks that end in the middle of jobs, each once. Answers for which that failed, and why.
+    pub(super) async fn tell_interruptions<'a>(
+        &self,
+        carried_out: impl Iterator<Item = (&'a Task, &'a TaskState)>,
+    ) -> Vec<(Task, RetryReason)> {
+        let now = self.clock.now();
+        let is_open = |state: &TaskState| match state {
+            TaskState::Known(entry, _) => entry.interruption.as_ref().is_some_and(|news| news.is_open(now)),
+            TaskState::NotStored(_) => false,
+        };
+        let mut untold = Vec::new();
+        for (task, _) in carried_out.filter(|(_, state)| is_open(state)) {
+            untold.extend(self.tell_interruption(task).await.err().map(|failure| (task.clone(), failure)));
+        }
+        untold
+    }
+
+    /// Tells of the end of a task in the middle of jobs, if there was one and nobody has told of it.
+    pub(super) async fn tell_interruption(&self, task: &Task) -> Result<(), RetryReason> {
+        let claimed = ledger::update(&self.ledger, task, None, |entry: &mut TaskEntry| {
+            let now = self.clock.now();
+            (entry.claim_interruption(now), entry.keep_until(now, self.config.tombstone))
+        });
+        let Some(what) = claimed.await?.0 else { return Ok(()) };
+        let told = self.send_interruption(task, &what).await;
+        ledger::update(&self.ledger, task, None, |entry: &mut TaskEntry| {
+            let now = self.clock.now();
+            if let Some(news) = &mut entry.interruption {
+                (news.claimed_until, news.told_at) = (None, told.is_ok().then_some(now));
+            }
+            ((), entry.keep_until(now, self.config.tombstone))
+        })
+        .await?;
+        told
+    }
+
+    /// Tells people, and hands each job on. If one of the two fails, both come again: a message twice is better than none.
+    async fn send_interruption(&self, task: &Task, what: &Interruption) -> Result<(), RetryReason> {
+        telemetry::interruption(task, what);
+        let mut failures: Vec<String> = Vec::new();
+        failures.extend(self.alerts.send(&Message::of_interruption(task, what)).await.err());
+        if let Some(queue) = &self.interrupted {
+            let sent = queue.send(&job_messages(task, what)).await;
+            failures.extend(
+                sent.into_iter().find_map(Result::err).map(|why| format!("the queue of interrupted jobs: {why}")),
+            );
+        }
+        if failures.is_empty() { Ok(()) } else { Err(RetryReason::InterruptionNotTold(failures.join("; "))) }
+    }
+}
+
+/// What ECS says of the end of a task, and where it says nothing any more, what the event said. A task that ECS has
+/// forgotten (`MISSING`) has stopped: it forgets none that runs.
+pub(super) fn end_of(described: Option<TaskDescription>, stop: &TaskStop) -> Option<TaskEnd> {
+    let Some(told) = described else {
+        return Some(TaskEnd { stage: StopStage::Stopped, service: stop.service.clone(), cause: stop.cause.clone() });
+    };
+    let stage = match (told.last_status.as_str(), told.desired_status.as_str()) {
+        ("STOPPED", _) => StopStage::Stopped,
+        (_, "STOPPED") => StopStage::Stopping,
+        _ => return None,
+    };
+    Some(TaskEnd { stage, service: told.service.or_else(|| stop.service.clone()), cause: told.stop })
+}

@@ -1,0 +1,65 @@
+//! Why the ledger failed, and what becomes of the message that needed it.
+
+use crate::ecs::Disposition;
+
+/// Why an entry could not be read or stored.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LedgerError {
+    /// Somebody else stored the entry in between, again and again.
+    #[error("the ledger entry of `{0}` was changed by others {1} times in a row")]
+    Contended(String, u32),
+    /// The store takes no more at the moment. The call did nothing.
+    #[error("the ledger throttled the call")]
+    Throttled,
+    /// The entry of this key, of so many bytes, is longer than the store takes. Nothing was stored.
+    #[error(
+        "the ledger entry of `{0}` would have {1} bytes, and the ledger takes {2}: the task has had too many jobs to \
+         remember; lower TASKHOLD_TOMBSTONE_HOURS, or replace the task"
+    )]
+    TooLarge(String, usize, usize),
+    /// What is kept under this key is no entry that this version of the function knows, for this reason.
+    #[error("the ledger entry of `{0}` cannot be read: {1}; deploy the version that wrote it, or delete the item")]
+    Unreadable(String, String),
+    /// The store did not answer as it should.
+    #[error("the ledger failed: {0}")]
+    Unexpected(String),
+}
+
+impl LedgerError {
+    /// What becomes of the message. An entry that has grown too large stays so for days, until the first of its jobs are
+    /// forgotten, so that trying again would only wear out the message. Everything else passes, or is mended by people
+    /// while the message waits.
+    pub fn disposition(&self) -> Disposition {
+        match self {
+            Self::TooLarge(..) => Disposition::Park,
+            Self::Contended(..) | Self::Throttled | Self::Unreadable(..) | Self::Unexpected(_) => Disposition::Retry,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_entry_that_is_too_large_is_not_tried_again() {
+        let key = || "arn:aws:ecs:eu-west-1:111122223333:task/video/6b777c1809a94925ab48098fa09824de".to_owned();
+        for (error, disposition) in [
+            (LedgerError::Contended(key(), 8), Disposition::Retry),
+            (LedgerError::Throttled, Disposition::Retry),
+            (LedgerError::TooLarge(key(), 400_000, 380_000), Disposition::Park),
+            (LedgerError::Unreadable(key(), "no version".to_owned()), Disposition::Retry),
+            (LedgerError::Unexpected("connection reset".to_owned()), Disposition::Retry),
+        ] {
+            assert_eq!(error.disposition(), disposition, "{error}");
+        }
+    }
+
+    #[test]
+    fn an_entry_that_is_too_large_is_told_with_its_task_its_size_and_the_way_out() {
+        let text = LedgerError::TooLarge("TASK".to_owned(), 400_000, 380_000).to_string();
+        for part in ["`TASK`", "400000 bytes", "380000", "TASKHOLD_TOMBSTONE_HOURS"] {
+            assert!(text.contains(part), "{part} is not in {text}");
+        }
+    }
+}

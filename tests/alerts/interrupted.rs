@@ -1,0 +1,430 @@
+//! What is said of a task that ends in the middle of jobs: the mail, the chat, the machine form, and a message for each job.
+
+use super::{at, hostile, hostile_labels, id, is_taken_by_sqs, json, json_of, says, schema, service, spans};
+use serde_json::{Value, json};
+use taskhold::alert::interrupted::{JOB_MESSAGE_VERSION, job_messages};
+use taskhold::alert::{AlertEvent, AlertKind, Message, chat, machine, mail, published};
+use taskhold::ecs::Task;
+use taskhold::ledger::{InterruptedJob, Interruption, JobKey, StopStage};
+
+fn task() -> Task {
+    Task { cluster: service("transcode", "video").cluster, id: id(7) }
+}
+
+fn job(id: &str, attempt: u32, until: i64) -> InterruptedJob {
+    let labels = [("title".to_owned(), "Episode \"417\"".to_owned()), ("lang".to_owned(), "de".to_owned())];
+    let labels = if attempt == 2 { labels.into() } else { Default::default() };
+    InterruptedJob { key: JobKey { job_id: id.to_owned(), attempt }, until: at(until), labels }
+}
+
+/// At 10:30 a Spot task with two jobs is told to stop.
+fn spot() -> Interruption {
+    Interruption {
+        stage: StopStage::Stopping,
+        at: at(30),
+        service: Some("transcode".to_owned()),
+        jobs: vec![job("trailer \"b\"", 1, 60), job("episode-0417", 2, 150)],
+        stop_code: Some("SpotInterruption".to_owned()),
+        stopped_reason: Some("Your Spot Task was interrupted.".to_owned()),
+        exit_codes: Vec::new(),
+        protected_until: Some(at(150)),
+    }
+}
+
+/// The scheduler has stopped it, though ECS had confirmed its protection.
+fn scaled_in() -> Interruption {
+    Interruption {
+        stage: StopStage::Stopped,
+        stop_code: Some("ServiceSchedulerInitiated".to_owned()),
+        stopped_reason: Some("Scaling activity initiated by (deployment ecs-svc/8646900195280463695)".to_owned()),
+        exit_codes: vec![("worker".to_owned(), 143), ("log".to_owned(), 0)],
+        ..spot()
+    }
+}
+
+/// ECS remembers nothing of it.
+fn forgotten() -> Interruption {
+    Interruption {
+        stage: StopStage::Stopped,
+        service: None,
+        stop_code: None,
+        stopped_reason: None,
+        protected_until: None,
+        ..spot()
+    }
+}
+
+/// Everything that others chose is hostile, and there is too much of it.
+fn hostile_one(jobs: usize) -> Interruption {
+    let labels: Vec<_> = (0..10).map(|seed| hostile_labels(seed).collect()).collect();
+    let job = |number: usize| InterruptedJob {
+        key: JobKey { job_id: hostile(number * 7, 256), attempt: u32::MAX },
+        until: at(2000),
+        labels: std::clone::Clone::clone(&labels[number % 10]),
+    };
+    Interruption {
+        service: Some(hostile(3, 255)),
+        jobs: (0..jobs).map(job).collect(),
+        stop_code: Some(hostile(1, 500)),
+        stopped_reason: Some(hostile(0, 5000)),
+        exit_codes: (0..50).map(|number| (hostile(number, 255), i32::MIN)).collect(),
+        ..scaled_in()
+    }
+}
+
+fn all() -> Vec<Interruption> {
+    let codes = [
+        "EssentialContainerExited",
+        "InfrastructureHealth",
+        "ServiceSchedulerInitiated",
+        "SpotInterruption",
+        "TaskFailedToStart",
+        "TerminationNotice",
+        "UserInitiated",
+        "FromTheFuture",
+    ];
+    let coded = codes.map(|code| Interruption { stop_code: Some(code.to_owned()), ..scaled_in() });
+    coded.into_iter().chain([spot(), forgotten(), hostile_one(1), hostile_one(2000)]).collect()
+}
+
+fn told(what: &Interruption) -> Message {
+    Message::of_interruption(&task(), what)
+}
+
+#[test]
+fn a_task_that_is_told_to_stop_amid_its_jobs_reads_so() {
+    let message = told(&spot());
+    assert_eq!(message.subject, "INTERRUPTED transcode (video): a task is stopping amid 2 jobs: Spot interruption");
+    assert_eq!(
+        message.mail,
+        "\
+INTERRUPTED transcode in cluster video: a task is stopping amid 2 jobs: Spot interruption.
+Noticed 2026-01-05 10:30 UTC. It was told to stop and still runs: on Spot for two minutes at most,
+   elsewhere for its stopTimeout.
+
+Why: AWS took its Spot capacity back (SpotInterruption).
+ECS says:
+  - Your Spot Task was interrupted.
+ECS had confirmed its protection until 2026-01-05 12:30 UTC (in 2 h), which does not hold off such a
+   stop.
+
+The jobs that were alive, the one that might have lasted longest first:
+    - \"episode-0417\" attempt 2, labels \"lang: de, title: Episode \\\"417\\\"\",
+       until 2026-01-05 12:30 UTC (in 2 h)
+    - \"trailer \\\"b\\\"\", until 2026-01-05 11:00 UTC (in 30 minutes)
+
+What to do:
+1. Begin those of these jobs again that do not come to their end with the task: nothing else does,
+   unless your own queue hands them out again.
+2. See how the task ended, while ECS remembers it, which is for about an hour:
+   aws ecs describe-tasks --region eu-west-1 --cluster video --tasks 00000000000000000000000000000007
+Where the function has a queue for interrupted jobs, each of them is a message there too.
+
+Task:     arn:aws:ecs:eu-west-1:111122223333:task/video/00000000000000000000000000000007
+Service:  arn:aws:ecs:eu-west-1:111122223333:service/video/transcode
+Incident: video/-/00000000000000000000000000000007/job-interrupted
+"
+    );
+}
+
+#[test]
+fn a_protected_task_that_ecs_scaled_in_is_told_as_a_finding() {
+    let message = told(&scaled_in());
+    assert_eq!(message.subject, "INTERRUPTED transcode (video): ECS scaled in a protected task amid 2 jobs");
+    says(
+        &message.mail,
+        &[
+            "Noticed 2026-01-05 10:30 UTC. It has stopped.",
+            "Exit codes: 143 of \"worker\", 0 of \"log\"",
+            "ECS scaled in a task whose protection it had confirmed until 2026-01-05 12:30 UTC (in 2 h). That is",
+            "   a finding about protection, and not routine: keep this message, and look into it.",
+            "1. Begin these jobs again: nothing else does, unless your own queue hands them out again. One of",
+        ],
+    );
+    let description = description(&message);
+    says(&description, &["Exit codes: 143 of `worker`, 0 of `log`."]);
+    assert!(description.contains("That is a finding about protection, and not routine"), "{description}");
+    let stopping = Interruption { stage: StopStage::Stopping, ..scaled_in() };
+    let subject = "INTERRUPTED transcode (video): ECS is scaling in a protected task amid 2 jobs";
+    assert_eq!(told(&stopping).subject, subject);
+}
+
+#[test]
+fn a_failed_health_check_is_no_finding_about_protection_and_neither_is_the_stop_of_an_unprotected_task() {
+    let reason = Some("Task failed ELB health checks in (target-group arn:aws:…)".to_owned());
+    let unhealthy = told(&Interruption { stopped_reason: reason, ..scaled_in() });
+    assert!(unhealthy.mail.contains("which does not hold off such a\n   stop."), "{}", unhealthy.mail);
+    let unprotected = told(&Interruption { protected_until: None, ..scaled_in() });
+    says(&unprotected.mail, &["ECS had confirmed no protection for it at that time."]);
+    for message in [unhealthy, unprotected] {
+        assert_eq!(message.subject, "INTERRUPTED transcode (video): a task stopped amid 2 jobs: by its service");
+        assert!(!message.mail.contains("finding") && !message.chat.contains("finding"), "{}", message.mail);
+    }
+}
+
+#[test]
+fn what_ecs_does_not_say_is_not_made_up() {
+    let message = told(&forgotten());
+    assert_eq!(message.subject, "INTERRUPTED video: a task stopped amid 2 jobs");
+    says(
+        &message.mail,
+        &[
+            "INTERRUPTED in cluster video: a task stopped amid 2 jobs.",
+            "Why: ECS tells no stopCode.",
+            "Service:  not known: ECS no longer tells it",
+        ],
+    );
+    assert!(!message.mail.contains("ECS says:") && !message.mail.contains("Exit codes"), "{}", message.mail);
+    assert_eq!(message.service, None);
+    let document = json(&message.machine);
+    for absent in ["service", "serviceName", "stopCode", "stoppedReason", "protectedUntil"] {
+        assert!(document.get(absent).is_none(), "{absent}");
+    }
+    let unknown = Interruption { stop_code: Some("From \"the\" future".to_owned()), ..scaled_in() };
+    says(&told(&unknown).mail, &["Why: by a stopCode that taskhold does not know, \"From \\\"the\\\" future\""]);
+    says(&description(&told(&unknown)), &["Why: by a stopCode that taskhold does not know, `From \"the\" future`."]);
+}
+
+fn description(message: &Message) -> String {
+    json(&message.chat)["content"]["description"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_chat_says_the_same_in_short() {
+    let chat = json(&told(&spot()).chat);
+    let content = &chat["content"];
+    assert_eq!(content["title"], "🔴 `transcode` (`video`): a task is stopping amid 2 jobs: Spot interruption");
+    assert_eq!(
+        content["description"],
+        "Noticed 2026-01-05 10:30 UTC. It was told to stop and still runs: on Spot for two minutes at most, elsewhere for its \
+         stopTimeout.\n\
+         Why: AWS took its Spot capacity back (`SpotInterruption`).\n\
+         ECS says: `Your Spot Task was interrupted.`\n\
+         ECS had confirmed its protection until 2026-01-05 12:30 UTC (in 2 h), which does not hold off such a stop.\n\
+         The jobs that were alive, the one that might have lasted longest first:\n\
+         • `episode-0417` attempt 2 `lang: de, title: Episode \"417\"` until 2026-01-05 12:30 UTC\n\
+         • `trailer \"b\"` until 2026-01-05 11:00 UTC"
+    );
+    let steps = content["nextSteps"].as_array().unwrap();
+    assert!(steps[0].as_str().unwrap().starts_with("Begin those of these jobs again that do not"), "{steps:?}");
+    assert_eq!(
+        steps[1],
+        "See how the task ended, while ECS remembers it, which is for about an hour: `aws ecs describe-tasks --region \
+         eu-west-1 --cluster video --tasks 00000000000000000000000000000007`"
+    );
+    let metadata = &chat["metadata"];
+    assert_eq!(metadata["threadId"], "video/-/00000000000000000000000000000007/job-interrupted");
+    assert_eq!(metadata["eventType"], "job-interrupted");
+    let arns = ["service/video/transcode", "task/video/00000000000000000000000000000007"];
+    assert_eq!(
+        metadata["relatedResources"],
+        json!(arns.map(|arn| format!("arn:aws:ecs:eu-west-1:111122223333:{arn}")))
+    );
+}
+
+#[test]
+fn a_machine_is_told_every_job_with_its_labels() {
+    let document = json(&told(&scaled_in()).machine);
+    assert_eq!(
+        document,
+        json!({
+            "version": 1,
+            "incident": "video/-/00000000000000000000000000000007/job-interrupted",
+            "kind": "job-interrupted",
+            "event": "opened",
+            "service": "arn:aws:ecs:eu-west-1:111122223333:service/video/transcode",
+            "serviceName": "transcode",
+            "cluster": "video",
+            "taskArn": "arn:aws:ecs:eu-west-1:111122223333:task/video/00000000000000000000000000000007",
+            "at": "2026-01-05T10:30:00Z",
+            "stage": "stopped",
+            "stopCode": "ServiceSchedulerInitiated",
+            "stoppedReason": "Scaling activity initiated by (deployment ecs-svc/8646900195280463695)",
+            "exitCodes": [{"container": "worker", "exitCode": 143}, {"container": "log", "exitCode": 0}],
+            "exitCodesLeftOut": 0,
+            "protectedUntil": "2026-01-05T12:30:00Z",
+            "jobs": [
+                {
+                    "jobId": "episode-0417",
+                    "attempt": 2,
+                    "until": "2026-01-05T12:30:00Z",
+                    "labels": {"lang": "de", "title": "Episode \"417\""},
+                },
+                {"jobId": "trailer \"b\"", "attempt": 1, "until": "2026-01-05T11:00:00Z"},
+            ],
+            "jobsLeftOut": 0,
+        })
+    );
+}
+
+#[test]
+fn a_message_for_each_job_says_what_it_takes_to_begin_it_again() {
+    let messages: Vec<Value> = job_messages(&task(), &spot()).iter().map(|body| json(body)).collect();
+    let expected = |job: &str, attempt: u32, labels: Value| {
+        json!({
+            "version": JOB_MESSAGE_VERSION,
+            "kind": "job-interrupted",
+            "jobId": job,
+            "attempt": attempt,
+            "labels": labels,
+            "taskArn": "arn:aws:ecs:eu-west-1:111122223333:task/video/00000000000000000000000000000007",
+            "cluster": "video",
+            "service": "arn:aws:ecs:eu-west-1:111122223333:service/video/transcode",
+            "stage": "stopping",
+            "stopCode": "SpotInterruption",
+            "stoppedReason": "Your Spot Task was interrupted.",
+            "at": "2026-01-05T10:30:00Z",
+        })
+    };
+    let episode = expected("episode-0417", 2, json!({"lang": "de", "title": "Episode \"417\""}));
+    assert_eq!(messages, [episode, expected("trailer \"b\"", 1, json!({}))]);
+}
+
+#[test]
+fn the_message_on_the_page_for_workers_is_one_that_is_sent() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/job-messages.md")).unwrap();
+    let mut shown = page.split("```json\n").map(|rest| rest.split("```").next().unwrap());
+    let shown = json(shown.find(|block| block.contains("job-interrupted") && block.starts_with('{')).unwrap());
+    let id = shown["taskArn"].as_str().unwrap().rsplit('/').next().unwrap().parse().unwrap();
+    let mut what = spot();
+    what.jobs = vec![InterruptedJob {
+        labels: [("title".to_owned(), "Episode 417".to_owned())].into(),
+        ..job("episode-0417", 1, 150)
+    }];
+    assert_eq!(shown, json(&job_messages(&Task { id, ..task() }, &what)[0]));
+}
+
+#[test]
+fn both_schemas_hold_whatever_is_told_and_describe_every_member() {
+    let validator = |name: &str| {
+        let schema = schema(name);
+        assert!(jsonschema::draft202012::meta::is_valid(&schema), "{name}");
+        jsonschema::draft202012::options().should_validate_formats(true).build(&schema).unwrap()
+    };
+    let (alerts, jobs) = (validator("alert.schema.json"), validator("interrupted-job.schema.json"));
+    for what in all() {
+        let document = json(&told(&what).machine);
+        let errors: Vec<String> = alerts.iter_errors(&document).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{errors:?}\n{document:#}");
+        for body in job_messages(&task(), &what) {
+            let message = json(&body);
+            let errors: Vec<String> = jobs.iter_errors(&message).map(|error| error.to_string()).collect();
+            assert!(errors.is_empty(), "{errors:?}\n{message:#}");
+        }
+    }
+    let (job, alert) = (schema("interrupted-job.schema.json"), schema("alert.schema.json"));
+    let members = job["properties"].as_object().unwrap();
+    assert!(members.values().all(|member| member["description"].is_string()), "{members:?}");
+    assert_eq!(alert["$defs"]["jobInterrupted"]["properties"]["stage"]["enum"], job["properties"]["stage"]["enum"]);
+    let bare = json(&job_messages(&task(), &forgotten())[0]);
+    for member in bare.as_object().unwrap().keys() {
+        let mut altered = bare.clone();
+        altered.as_object_mut().unwrap().remove(member);
+        assert!(!jobs.is_valid(&altered), "without {member}");
+    }
+}
+
+#[test]
+fn the_limits_hold_and_every_list_that_was_shortened_says_so() {
+    for what in all() {
+        let message = told(&what);
+        assert_eq!((message.kind, message.event), (AlertKind::JobInterrupted, AlertEvent::Opened));
+        assert!(message.subject.len() <= mail::SUBJECT_CHARS_MAX, "{}", message.subject);
+        assert!(message.subject.chars().all(|c| c == ' ' || c.is_ascii_graphic()), "{}", message.subject);
+        assert!(message.mail.lines().count() < 400);
+        let body = published::message(&message);
+        assert!(body.len() <= published::MESSAGE_BYTES_MAX - 4096, "{}", body.len());
+        assert!(body.chars().chain(message.machine.chars()).all(is_taken_by_sqs));
+        let texts = json(&body);
+        assert_eq!((&texts["default"], &texts["email"]), (&json_of(&message.machine), &json_of(&message.mail)));
+        let content = &json(&message.chat)["content"];
+        let chars = |text: &Value| text.as_str().unwrap().chars().count();
+        assert!((1..=chat::TITLE_CHARS_MAX).contains(&chars(&content["title"])));
+        assert!((1..=chat::DESCRIPTION_CHARS_MAX).contains(&chars(&content["description"])));
+        assert!(content["nextSteps"].as_array().unwrap().iter().all(|step| chars(step) <= chat::NEXT_STEP_CHARS_MAX));
+        let context = json(&message.chat)["metadata"]["additionalContext"].clone();
+        assert!(context.as_object().unwrap().values().all(Value::is_string), "{context}");
+        assert!(json!(message.machine).to_string().len() <= machine::ESCAPED_BYTES_MAX);
+        let document = json(&message.machine);
+        let shown = document["jobs"].as_array().unwrap().len();
+        assert_eq!(document["jobsLeftOut"], what.jobs.len() - shown);
+        assert!(shown == what.jobs.len() || shown > 100, "{shown}");
+    }
+    let message = told(&hostile_one(2000));
+    says(&message.mail, &["    and 1950 more jobs."]);
+    says(&description(&message), &["• and 1990 more jobs"]);
+    assert!(message.mail.contains("and of 40 more containers"), "{}", message.mail);
+    assert_eq!(json(&message.machine)["exitCodesLeftOut"], 30);
+    assert_eq!(job_messages(&task(), &hostile_one(2000)).len(), 2000, "of these none is left out");
+}
+
+#[test]
+fn long_names_are_shortened_in_the_subject_and_commands_are_not() {
+    let cluster = service("x", &"c".repeat(255)).cluster;
+    let long = Interruption { service: Some("s".repeat(255)), ..scaled_in() };
+    let message = Message::of_interruption(&Task { cluster: cluster.clone(), id: id(7) }, &long);
+    assert!(message.subject.len() <= mail::SUBJECT_CHARS_MAX, "{}", message.subject);
+    assert!(message.subject.contains("sss") && message.subject.contains("ccc"), "{}", message.subject);
+    let command = format!("--cluster {} --tasks {}\n", "c".repeat(255), id(7));
+    assert!(message.mail.contains(&command), "{}", message.mail);
+    let step = &json(&message.chat)["content"]["nextSteps"][1];
+    assert!(step.as_str().unwrap().ends_with("for about an hour (the mail has the command)"), "{step}");
+    let nobody = Interruption { service: None, ..long };
+    let message = Message::of_interruption(&Task { cluster, id: id(7) }, &nobody);
+    assert!(message.subject.len() <= mail::SUBJECT_CHARS_MAX, "{}", message.subject);
+}
+
+#[test]
+fn the_command_in_the_mail_is_quoted_for_a_shell_and_kept_out_of_a_chat_that_could_alter_it() {
+    let mut task = task();
+    std::sync::Arc::make_mut(&mut task.cluster).name = "a b`$(id)`; it's".to_owned();
+    let message = Message::of_interruption(&task, &scaled_in());
+    assert!(message.mail.contains(r"--cluster 'a b`$(id)`; it'\''s' --tasks 0000"), "{}", message.mail);
+    let step = &json(&message.chat)["content"]["nextSteps"][1];
+    assert!(step.as_str().unwrap().ends_with("(the mail has the command)"), "{step}");
+}
+
+#[test]
+fn no_text_of_others_begins_a_line_of_the_mail_or_leaves_its_code_span_in_the_chat() {
+    for jobs in [1, 60] {
+        let message = told(&hostile_one(jobs));
+        assert!(!message.mail.chars().any(|c| c.is_control() && c != '\n'));
+        for line in message.mail.split(['\n', '\u{2028}', '\u{85}']) {
+            assert!(!line.trim_start().starts_with("PWN") && !line.trim_start().starts_with("1. PWN"), "{line}");
+            let whole =
+                ["   aws ecs ", "Service:  ", "Task:     ", "Incident: "].iter().any(|begin| line.starts_with(begin));
+            assert!(whole || line.chars().count() <= mail::LINE_CHARS_MAX, "{line}");
+        }
+        let chat = json(&message.chat);
+        let content = &chat["content"];
+        let steps = content["nextSteps"].as_array().unwrap().iter().chain([&content["title"]]);
+        let texts = content["description"].as_str().unwrap().lines().chain(steps.map(|text| text.as_str().unwrap()));
+        for text in texts {
+            let (outside, inside) = spans(text);
+            assert!(!outside.contains("PWN"), "{text}");
+            assert!(!outside.contains(['<', '>', '&', '*', '[', ']', '@', '~', '|']), "{text}");
+            for span in inside {
+                assert!(!span.is_empty() && span.trim() == span, "`{span}` shows as no span");
+                assert!(!span.contains(['<', '>', '&', '*', '[', ']', '@', '~', '|', '\n', '\u{202e}']), "{span}");
+            }
+        }
+    }
+}
+
+#[test]
+fn hostile_texts_are_whole_in_json_and_a_name_that_is_no_services_names_none() {
+    let what = hostile_one(3);
+    let message = told(&what);
+    assert_eq!(message.service, None);
+    let document = json(&message.machine);
+    assert!(document.get("service").is_none() && document.get("serviceName").is_none());
+    for (told, was) in document["jobs"].as_array().unwrap().iter().zip(&what.jobs) {
+        assert_eq!((&told["jobId"], &told["labels"]), (&json_of(&was.key.job_id), &json_of(&was.labels)));
+    }
+    for (body, was) in job_messages(&task(), &what).iter().zip(&what.jobs) {
+        let told = json(body);
+        assert_eq!((&told["jobId"], &told["labels"]), (&json_of(&was.key.job_id), &json_of(&was.labels)));
+        assert!(told["stoppedReason"].as_str().unwrap().chars().all(|c| !c.is_control()), "{told}");
+        assert!(body.chars().all(is_taken_by_sqs) && body.len() < 64 * 1024, "{}", body.len());
+    }
+}

@@ -1,0 +1,284 @@
+//! What is said of tasks that ECS refuses to protect, or whose protection it refuses to renew.
+
+use super::{NEW, OLD, alert, at, diagnosis, each, huge, id, job, json, labelled, says, service};
+use taskhold::alert::{Alert, AlertEvent, AlertKind, chat, machine, mail};
+use taskhold::decide::Standing;
+use taskhold::decide::diagnose::{Blocker, Diagnosis, HeldFor, Movement, Unmet};
+
+/// A task with a job, refused since 10:20.
+fn unmet(number: usize, protected_until: Option<i64>, until: i64) -> Unmet {
+    Unmet {
+        task: id(number),
+        deployment: Some(NEW.to_owned()),
+        since: at(20),
+        protected_until: protected_until.map(at),
+        jobs: vec![job(&format!("film-{number}"), 1, until, None)],
+    }
+}
+
+/// Two tasks work unprotected, and two others lose their protection before their jobs end.
+fn refused(kind: AlertKind, event: AlertEvent) -> Alert {
+    let mut alert = alert(kind, event);
+    alert.since = at(20);
+    let labels = [("title".to_owned(), "Film \"12\"".to_owned())];
+    let long = Unmet {
+        jobs: vec![labelled(job("film-12", 3, 200, Some(120)), labels), job("cut", 1, 40, None)],
+        ..unmet(12, None, 0)
+    };
+    alert.diagnosis.unmet = vec![long, unmet(11, None, 100), unmet(14, Some(90), 163), unmet(13, Some(47), 120)];
+    alert
+}
+
+fn nothing_moves(alert: Alert) -> Alert {
+    let diagnosis = Diagnosis {
+        standing: Standing::Steady,
+        movement: Movement::None,
+        blockers: Vec::new(),
+        blocked_since: None,
+        finish: None,
+        deadline: None,
+        ways_out: Vec::new(),
+        ..alert.diagnosis
+    };
+    Alert { diagnosis, ..alert }
+}
+
+#[test]
+fn a_refusal_reads_so() {
+    let alert = refused(AlertKind::ProtectionRefused, AlertEvent::Opened);
+    assert_eq!(mail::subject(&alert), "REFUSED transcode (video): 2 busy tasks work unprotected: ECS refuses");
+    let expected = "\
+REFUSED transcode in cluster video: 2 busy tasks work unprotected: ECS refuses.
+Since 2026-01-05 10:20 UTC (10 minutes ago). Its deployment must be over by 2026-01-05 13:00 UTC (in
+   2 h 30 min).
+ECS refuses protection while protected tasks are in the way of a deployment or scale-in. Until it
+   grants it, a task may be stopped in the middle of its jobs.
+
+Unprotected, the one whose jobs last longest first:
+ 1. task 0000000000000000000000000000000c of ecs-svc/2222222222222222222
+    refused since 2026-01-05 10:20 UTC (10 minutes ago), for 2 jobs:
+    - \"film-12\" attempt 3, labels \"title: Film \\\"12\\\"\", until 2026-01-05 13:20 UTC (in 2 h 50 min),
+       expected 2026-01-05 12:00 UTC (in 90 minutes)
+    - \"cut\", until 2026-01-05 10:40 UTC (in 10 minutes)
+ 2. task 0000000000000000000000000000000b of ecs-svc/2222222222222222222
+    refused since 2026-01-05 10:20 UTC (10 minutes ago), for 1 job:
+    - \"film-11\", until 2026-01-05 11:40 UTC (in 70 minutes)
+
+In the way of its deployment, longest first:
+ 1. task 00000000000000000000000000000001 of ecs-svc/1111111111111111111
+";
+    let body = mail::body(&alert);
+    assert!(body.starts_with(expected), "{body}");
+    says(
+        &body,
+        &[
+            "    protected until 2026-01-05 11:30 UTC (in 60 minutes), foreign: not protected by taskhold",
+            "The first protection in the way ends by 2026-01-05 11:00 UTC (in 30 minutes), and ECS may grant it",
+            "   then. taskhold asks again by itself: then, after every release in the service, and at each look",
+            "   at it.",
+            "Tasks: 3 desired, min 3, max 6; 6 there, 3 of them protected.",
+            "What would clear it, the mildest first:",
+            "3. Raise the desired count to 4, above the number of protected tasks:",
+        ],
+    );
+    assert!(!body.contains("over at the earliest"), "the movement's end is not the refusal's:\n{body}");
+}
+
+#[test]
+fn a_lease_at_risk_says_the_minute_of_loss_by_clock_and_how_far_it_is() {
+    let mut alert = refused(AlertKind::LeaseAtRisk, AlertEvent::Opened);
+    assert_eq!(mail::subject(&alert), "LEASE transcode (video): 2 busy tasks lose protection from 10:47 UTC on");
+    says(
+        &mail::body(&alert),
+        &[
+            "LEASE transcode in cluster video: 2 busy tasks lose protection from 10:47 UTC on.",
+            "About to lose protection, the first one first:",
+            " 1. task 0000000000000000000000000000000d of ecs-svc/2222222222222222222",
+            "    protected until 2026-01-05 10:47 UTC (in 17 minutes), 73 minutes too short,",
+            "       refused since 2026-01-05 10:20 UTC (10 minutes ago), for 1 job:",
+            "    - \"film-13\", until 2026-01-05 12:00 UTC (in 90 minutes)",
+            " 2. task 0000000000000000000000000000000e of ecs-svc/2222222222222222222",
+        ],
+    );
+    alert.diagnosis.unmet = vec![unmet(13, Some(47), 120)];
+    assert_eq!(mail::subject(&alert), "LEASE transcode (video): 1 busy task loses protection at 10:47 UTC");
+    alert.diagnosis.unmet = vec![unmet(13, Some(14 * 60 + 5), 2000)];
+    assert_eq!(mail::subject(&alert), "LEASE transcode (video): 1 busy task loses protection at 2026-01-06 00:05 UTC");
+    alert.diagnosis.unmet = vec![unmet(13, Some(29), 2000)];
+    assert_eq!(mail::subject(&alert), "LEASE transcode (video): 1 busy task loses protection now");
+}
+
+/// Of the tasks in the way two are the very ones whose protection ECS does not renew.
+#[test]
+fn a_task_at_risk_that_is_in_the_way_itself_is_told_once_and_what_waiting_costs() {
+    let mut alert = refused(AlertKind::LeaseAtRisk, AlertEvent::Opened);
+    let held = |number: usize, until: i64| Blocker {
+        task: id(number),
+        deployment: Some(OLD.to_owned()),
+        protected_until: at(until),
+        held_for: HeldFor::Jobs(vec![job(&format!("film-{number}"), 1, until, None)]),
+    };
+    alert.diagnosis.blockers = vec![held(1, 150), held(14, 90), held(13, 47)];
+    let body = mail::body(&alert);
+    says(
+        &body,
+        &[
+            "Also in the way of its deployment, longest first:",
+            " 1. task 00000000000000000000000000000001 of ecs-svc/1111111111111111111",
+            "The first protection in the way ends by 2026-01-05 12:30 UTC (in 2 h), and ECS may grant it then.",
+            "1. Wait until 2026-01-05 12:30 UTC (in 2 h). That costs the jobs of 2 tasks whose protection ECS",
+            "   does not renew.",
+        ],
+    );
+    assert_eq!((body.matches("\"film-13\"").count(), body.matches("\"film-1\"").count()), (1, 1), "{body}");
+    let chat = json(&chat::message(&alert));
+    says(chat["content"]["description"].as_str().unwrap(), &["Also in the way of its deployment, longest first:"]);
+    assert!(chat["content"]["nextSteps"][0].as_str().unwrap().contains("That costs the jobs of 2 tasks"), "{chat}");
+    alert.diagnosis.blockers.remove(0);
+    let body = mail::body(&alert);
+    says(
+        &body,
+        &[
+            "Nothing else is in the way of its deployment, which may stop each of them when its protection ends.",
+            "   taskhold asks again by itself: at each look at the service, and after every release in it.",
+        ],
+    );
+    assert!(!body.contains("lso in the way"), "{body}");
+    // The blocked deployment's own alert warns of it too.
+    alert.kind = AlertKind::DeploymentBlocked;
+    assert!(mail::body(&alert).contains("That costs the jobs of 2 tasks"), "{}", mail::body(&alert));
+}
+
+#[test]
+fn without_a_movement_the_text_says_what_aws_names_and_that_nothing_is_seen_in_the_way() {
+    for kind in [AlertKind::ProtectionRefused, AlertKind::LeaseAtRisk] {
+        let mut alert = nothing_moves(refused(kind, AlertEvent::Repeated));
+        let body = mail::body(&alert);
+        says(
+            &body,
+            &[
+                "Since 2026-01-05 10:20 UTC (10 minutes ago).",
+                "Nothing protected is seen in the way now, so ECS may grant it the next time. taskhold asks again by",
+                "   itself: at each look at the service, and after every release in it.",
+                "If it lasts: wait until protections end, release tasks that may be stopped, or raise the desired",
+                "   count above the number of protected tasks (now 3 desired, 3 protected).",
+            ],
+        );
+        assert!(!body.contains("In the way of") && !body.contains("What would clear it"), "{body}");
+        let chat = json(&chat::message(&alert));
+        let steps = chat["content"]["nextSteps"].as_array().unwrap();
+        assert!(steps.len() == 1 && steps[0].as_str().unwrap().starts_with("If it lasts: "), "{steps:?}");
+        alert.diagnosis.gaps = vec!["its tasks could not be listed: ecs throttled the call".to_owned()];
+        assert!(mail::body(&alert).contains("What is in the way could not be seen. taskhold asks again by itself:"));
+    }
+}
+
+#[test]
+fn a_refusal_that_nothing_is_left_of_but_that_is_not_over_still_reads_well() {
+    for (kind, subject) in [
+        (AlertKind::ProtectionRefused, "REFUSED transcode (video): busy tasks still work unprotected: ECS refuses"),
+        (AlertKind::LeaseAtRisk, "LEASE transcode (video): busy tasks lose protection before their jobs end"),
+    ] {
+        let alert = alert(kind, AlertEvent::Repeated);
+        assert_eq!(mail::subject(&alert), subject);
+        assert!(!mail::body(&alert).contains("first:\n\n"), "a heading without its list");
+    }
+}
+
+#[test]
+fn a_lease_that_has_ended_is_not_told_as_good_news() {
+    let mut over = refused(AlertKind::LeaseAtRisk, AlertEvent::Resolved);
+    let subject = "RESOLVED transcode (video): protection has ended, 2 busy tasks work unprotected";
+    assert_eq!(mail::subject(&over), subject);
+    assert!(json(&chat::message(&over))["content"]["title"].as_str().unwrap().starts_with("🔴"));
+    over.diagnosis.unmet.clear();
+    assert_eq!(mail::subject(&over), "RESOLVED transcode (video): no job is about to lose its protection any more");
+    over.kind = AlertKind::ProtectionRefused;
+    assert_eq!(mail::subject(&over), "RESOLVED transcode (video): no job goes on unprotected any more");
+}
+
+#[test]
+fn a_chat_names_the_tasks_their_jobs_and_when_ecs_may_grant_it() {
+    let chat_of = |kind| json(&chat::message(&refused(kind, AlertEvent::Opened)));
+    let chat = chat_of(AlertKind::ProtectionRefused);
+    assert_eq!(chat["content"]["title"], "🔴 `transcode` (`video`): 2 busy tasks work unprotected: ECS refuses");
+    says(
+        chat["content"]["description"].as_str().unwrap(),
+        &[
+            "Unprotected, the one whose jobs last longest first:",
+            "• `0000000000000000000000000000000c` of `ecs-svc/2222222222222222222`, refused since 2026-01-05 10:20 UTC \
+             (10 minutes ago), for `film-12` attempt 3 `title: Film \"12\"` until 2026-01-05 13:20 UTC; `cut` until \
+             2026-01-05 10:40 UTC",
+            "In the way of its deployment, longest first:",
+            "The first protection in the way ends by 2026-01-05 11:00 UTC (in 30 minutes), and ECS may grant it then. \
+             taskhold asks again by itself: then, after every release in the service, and at each look at it.",
+        ],
+    );
+    assert_eq!(chat["content"]["nextSteps"].as_array().unwrap().len(), 3);
+    let chat = chat_of(AlertKind::LeaseAtRisk);
+    says(
+        chat["content"]["description"].as_str().unwrap(),
+        &[
+            "• `0000000000000000000000000000000d` of `ecs-svc/2222222222222222222`, protected until 2026-01-05 10:47 UTC \
+             (in 17 minutes), refused since 2026-01-05 10:20 UTC (10 minutes ago), for `film-13` until 2026-01-05 12:00 UTC",
+        ],
+    );
+}
+
+#[test]
+fn a_machine_is_told_all_of_them_whatever_the_kind() {
+    each(refused(AlertKind::ProtectionRefused, AlertEvent::Opened), |alert| {
+        let document = json(&machine::message(alert));
+        let told = document["unmet"].as_array().unwrap();
+        let of = |place: &str| told.iter().map(|task| task.pointer(place).cloned()).collect::<Vec<_>>();
+        let ids = match alert.kind {
+            AlertKind::LeaseAtRisk => ["film-13", "film-14", "film-12", "film-11"],
+            _ => ["film-12", "film-11", "film-14", "film-13"],
+        };
+        assert_eq!(of("/jobs/0/jobId"), ids.map(|id| Some(id.into())));
+        let until = |id: &str| match id {
+            "film-13" => Some("2026-01-05T10:47:00Z".into()),
+            "film-14" => Some("2026-01-05T11:30:00Z".into()),
+            _ => None,
+        };
+        assert_eq!(of("/protectedUntil"), ids.map(until));
+        assert_eq!((&told[0]["since"], &told[0]["deployment"]), (&"2026-01-05T10:20:00Z".into(), &NEW.into()));
+        assert_eq!(document["unmetLeftOut"], 0);
+    });
+}
+
+#[test]
+fn long_lists_share_the_room_and_say_how_many_are_left_out() {
+    let mut huge = huge();
+    huge.kind = AlertKind::ProtectionRefused;
+    says(&mail::body(&huge), &["and 4988 more tasks.", "and 4992 more tasks.", "    and 5 more jobs."]);
+    let chat = json(&chat::message(&huge));
+    says(chat["content"]["description"].as_str().unwrap(), &["• and 4995 more tasks", "• and 4997 more tasks"]);
+    let document = json(&machine::message(&huge));
+    for (list, all) in [("unmet", 10_000), ("blockers", 5000)] {
+        let told = document[list].as_array().unwrap().len();
+        assert!(told >= 25, "{list}: {told}");
+        assert_eq!(document[format!("{list}LeftOut")], all - told, "{list}");
+    }
+}
+
+#[test]
+fn whoever_holds_tasks_in_the_way_stands_beside_them() {
+    let mut alert = refused(AlertKind::ProtectionRefused, AlertEvent::Opened);
+    let held = Blocker {
+        task: id(1),
+        deployment: Some(OLD.to_owned()),
+        protected_until: at(70),
+        held_for: HeldFor::Jobs(vec![job("episode", 1, 70, None)]),
+    };
+    alert.diagnosis = Diagnosis { blockers: vec![held], unmet: alert.diagnosis.unmet, ..diagnosis() };
+    alert.service = service("render", "video");
+    says(
+        &mail::body(&alert),
+        &[
+            "    protected until 2026-01-05 11:10 UTC (in 40 minutes), for 1 job:",
+            "    - \"episode\", until 2026-01-05 11:10 UTC (in 40 minutes)",
+            "The first protection in the way ends by 2026-01-05 11:10 UTC (in 40 minutes), and ECS may grant it",
+        ],
+    );
+}

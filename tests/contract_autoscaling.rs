@@ -1,0 +1,135 @@
+//! The question to Application Auto Scaling: what exactly is sent, once, and what is made of every answer, canned ones and
+//! those of the simulated service.
+
+#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
+
+use aws_config::{BehaviorVersion, Region};
+use aws_sdk_ecs::config::Credentials;
+use ecs_sim::autoscaling::ScalableTargets;
+use ecs_sim::http::{Answer, Backend, Call, Server, ServerOptions, Service, ServiceError};
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
+use taskhold::autoscaling::{Autoscaling, AutoscalingError, ScalableTarget};
+use taskhold::aws::{self, AwsAutoscaling};
+use taskhold::ecs::ServiceArn;
+
+fn service(name: &str) -> ServiceArn {
+    let cluster = "arn:aws:ecs:eu-west-1:111122223333:cluster/video";
+    ServiceArn::new(Arc::new(cluster.parse().unwrap()), name).unwrap()
+}
+
+/// What the adapter makes of this backend's answer about service `web`.
+async fn ask(backend: impl Backend) -> Result<Option<ScalableTarget>, AutoscalingError> {
+    let server = Server::start(Arc::new(Mutex::new(backend)), ServerOptions::default()).await.unwrap();
+    let loader = aws_config::defaults(BehaviorVersion::latest())
+        .endpoint_url(server.endpoint())
+        .region(Region::new("eu-west-1"))
+        .credentials_provider(Credentials::new("AKIDEXAMPLE", "secret", None, None, "test"));
+    let autoscaling = AwsAutoscaling::new(&aws::with_own_settings(loader).load().await);
+    autoscaling.scalable_target(&service("web")).await
+}
+
+/// The same for a canned answer, and the calls.
+async fn ask_before(answer: Answer) -> (Result<Option<ScalableTarget>, AutoscalingError>, Vec<Call>) {
+    let calls = Arc::new(Mutex::new(Vec::new()));
+    let captured = Arc::clone(&calls);
+    let answered = ask(move |call: Call| {
+        captured.lock().unwrap().push(call);
+        answer.clone()
+    });
+    let answered = answered.await;
+    (answered, std::mem::take(&mut calls.lock().unwrap()))
+}
+
+/// With the members that Application Auto Scaling really sends (Application Auto Scaling API Reference, "ScalableTarget").
+fn target(name: &str) -> Value {
+    json!({
+        "ServiceNamespace": "ecs",
+        "ResourceId": format!("service/video/{name}"),
+        "ScalableDimension": "ecs:service:DesiredCount",
+        "MinCapacity": 2,
+        "MaxCapacity": 40,
+        "PredictedCapacity": 3,
+        "RoleARN": "arn:aws:iam::111122223333:role/AWSServiceRoleForApplicationAutoScaling_ECSService",
+        "CreationTime": 1_790_000_000.123,
+        "SuspendedState": {
+            "DynamicScalingInSuspended": true,
+            "DynamicScalingOutSuspended": false,
+            "ScheduledScalingSuspended": true,
+        },
+        "ScalableTargetARN": "arn:aws:application-autoscaling:eu-west-1:111122223333:scalable-target/0ec51234",
+    })
+}
+
+const TARGET: ScalableTarget = ScalableTarget {
+    min: 2,
+    max: 40,
+    is_scale_in_suspended: true,
+    is_scale_out_suspended: false,
+    is_scheduled_scaling_suspended: true,
+};
+
+#[tokio::test]
+async fn the_question_names_the_service_and_its_desired_count_and_the_answer_is_read() {
+    let (answered, calls) = ask_before(Answer::Output(json!({"ScalableTargets": [target("web")]}))).await;
+    assert_eq!(answered, Ok(Some(TARGET)));
+    let [call] = calls.as_slice() else { panic!("a call is sent exactly once: {calls:?}") };
+    assert_eq!((call.service, call.operation.as_str()), (Service::ApplicationAutoScaling, "DescribeScalableTargets"));
+    let expected = json!({"ServiceNamespace": "ecs", "ResourceIds": ["service/video/web"],
+        "ScalableDimension": "ecs:service:DesiredCount"});
+    assert_eq!(call.body, expected);
+}
+
+#[tokio::test]
+async fn a_service_that_is_not_named_in_the_answer_is_not_registered() {
+    for answer in [json!({"ScalableTargets": []}), json!({}), json!({"ScalableTargets": [target("webshop")]})] {
+        assert_eq!(ask_before(Answer::Output(answer.clone())).await.0, Ok(None), "{answer}");
+    }
+    let both = json!({"ScalableTargets": [target("webshop"), target("web")]});
+    assert_eq!(ask_before(Answer::Output(both)).await.0, Ok(Some(TARGET)));
+}
+
+#[tokio::test]
+async fn what_is_not_said_to_be_suspended_is_not() {
+    let mut without = target("web");
+    without.as_object_mut().unwrap().remove("SuspendedState").unwrap();
+    let mut empty = target("web");
+    empty["SuspendedState"] = json!({});
+    let expected = ScalableTarget { is_scale_in_suspended: false, is_scheduled_scaling_suspended: false, ..TARGET };
+    for told in [without, empty] {
+        let answer = Answer::Output(json!({"ScalableTargets": [told]}));
+        assert_eq!(ask_before(answer).await.0, Ok(Some(expected)));
+    }
+}
+
+#[tokio::test]
+async fn every_failure_is_an_error_and_never_the_word_that_nobody_scales_the_service() {
+    let told = |code: &str| format!("{code}: because of x");
+    for (code, status, expected) in [
+        ("AccessDeniedException", 400, AutoscalingError::AccessDenied(told("AccessDeniedException"))),
+        ("ThrottlingException", 400, AutoscalingError::Throttled),
+        ("ValidationException", 400, AutoscalingError::Unexpected(told("ValidationException"))),
+        ("ConcurrentUpdateException", 500, AutoscalingError::Unexpected(told("ConcurrentUpdateException"))),
+        ("InternalServiceException", 500, AutoscalingError::Unexpected(told("InternalServiceException"))),
+        ("FromTheFutureException", 503, AutoscalingError::Unexpected(told("FromTheFutureException"))),
+    ] {
+        let error = ServiceError { code: code.to_owned(), message: "because of x".to_owned(), status };
+        let (answered, calls) = ask_before(Answer::Error(error)).await;
+        assert_eq!((answered, calls.len()), (Err(expected), 1), "{code}");
+    }
+    let (answered, calls) = ask_before(Answer::ConnectionLost).await;
+    assert!(matches!(&answered, Err(AutoscalingError::Unexpected(_))), "{answered:?}");
+    assert_eq!(calls.len(), 1);
+}
+
+#[tokio::test]
+async fn the_simulated_service_tells_the_bounds_of_what_is_registered_and_nothing_of_what_is_not() {
+    let mut targets = ScalableTargets::default();
+    targets.register("video", "api", 1..=2);
+    let without = targets.clone();
+    targets.register("video", "web", 2..=40);
+    let told = |mut targets: ScalableTargets| move |call: Call| Answer::from(targets.call(&call.operation, &call.body));
+    assert_eq!(ask(told(without)).await, Ok(None));
+    let expected = ScalableTarget { is_scale_in_suspended: false, is_scheduled_scaling_suspended: false, ..TARGET };
+    assert_eq!(ask(told(targets)).await, Ok(Some(expected)));
+}

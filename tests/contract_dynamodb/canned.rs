@@ -1,0 +1,97 @@
+//! A DynamoDB on loopback that gives canned answers. Only what its protocol needs (AWS JSON 1.0 over HTTP/1.1): a request
+//! is a target and a JSON body.
+
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+/// How a call ends for the client.
+#[derive(Clone, Debug)]
+pub(crate) enum Answer {
+    /// It gets the operation's output.
+    Output(Value),
+    /// It gets an error of this code and status.
+    Error(&'static str, u16),
+    /// It gets this text with this status, as from something that stands before DynamoDB.
+    Text(&'static str, u16),
+    /// It gets nothing: the connection ends. What the call did stays done.
+    ConnectionLost,
+}
+
+/// One call.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Call {
+    /// By AWS's name.
+    pub(crate) operation: String,
+    /// Its input.
+    pub(crate) body: Value,
+}
+
+type Respond = dyn FnMut(&Call) -> Answer + Send;
+
+/// Every call that came in, in order.
+pub(crate) type Calls = Arc<Mutex<Vec<Call>>>;
+
+/// Serves for as long as the test lasts. Answers with the endpoint and the calls.
+pub(crate) fn serve(respond: impl FnMut(&Call) -> Answer + Send + 'static) -> (String, Calls) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let calls = Calls::default();
+    let (respond, captured): (Arc<Mutex<Respond>>, Calls) = (Arc::new(Mutex::new(respond)), Arc::clone(&calls));
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (respond, captured) = (Arc::clone(&respond), Arc::clone(&captured));
+            thread::spawn(move || converse(&stream.unwrap(), &respond, &captured));
+        }
+    });
+    (endpoint, calls)
+}
+
+/// Answers the requests of one connection until either side ends it.
+fn converse(stream: &TcpStream, respond: &Mutex<Respond>, captured: &Mutex<Vec<Call>>) {
+    let (mut reader, mut writer) = (BufReader::new(stream), stream);
+    while let Some(call) = read(&mut reader) {
+        captured.lock().unwrap().push(call.clone());
+        let answer = (respond.lock().unwrap())(&call);
+        let (status, body) = match answer {
+            Answer::ConnectionLost => return,
+            Answer::Output(output) => (200, output.to_string()),
+            Answer::Text(text, status) => (status, text.to_owned()),
+            Answer::Error(code, status) => {
+                let kind = format!("com.amazonaws.dynamodb.v20120810#{code}");
+                (status, json!({"__type": kind, "message": "because of x"}).to_string())
+            }
+        };
+        let head = format!("HTTP/1.1 {status} X\r\ncontent-type: application/x-amz-json-1.0\r\n");
+        if write!(writer, "{head}content-length: {}\r\n\r\n{body}", body.len()).is_err() {
+            return;
+        }
+    }
+}
+
+/// The next request; `None` when the client has ended the connection.
+fn read(reader: &mut impl BufRead) -> Option<Call> {
+    let (mut operation, mut length) = (String::new(), 0);
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line).ok()? == 0 {
+            return None;
+        }
+        let line = line.trim_end();
+        if line.is_empty() {
+            break;
+        }
+        match line.split_once(": ") {
+            Some((name, value)) if name.eq_ignore_ascii_case("x-amz-target") => {
+                operation = value.strip_prefix("DynamoDB_20120810.").unwrap().to_owned();
+            }
+            Some((name, value)) if name.eq_ignore_ascii_case("content-length") => length = value.parse().unwrap(),
+            _ => {}
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    Some(Call { operation, body: serde_json::from_slice(&body).unwrap() })
+}

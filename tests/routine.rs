@@ -1,0 +1,169 @@
+//! A month of routine: two hundred services are deployed in every way, scaled, rebalanced and work, and nobody is told of
+//! anything. What counts as routine, and why, stands in `routine/traffic.rs`.
+//!
+//! The real [`taskhold::handler::Handler`] runs on the simulated Region, with the events that ECS sends, its own follow-ups,
+//! the workers' messages, and the sweep. Calls take no time there and none is throttled, so that every look sees
+//! everything: what is not seen cannot be told of, and would prove nothing. Half of the services run on each of two threads,
+//! each half in a cluster of its own with a function of its own.
+
+#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
+
+#[path = "watch/ecs.rs"]
+#[allow(dead_code, reason = "the tests of one watch count more")]
+mod ecs;
+#[path = "routine/kinds.rs"]
+mod kinds;
+#[path = "watch/log.rs"]
+mod log;
+#[path = "watch/parts.rs"]
+#[allow(dead_code, reason = "the tests of one watch look at more")]
+mod parts;
+#[path = "watch/seen.rs"]
+#[allow(dead_code, reason = "the tests of one watch look at more")]
+mod seen;
+#[path = "watch/steps.rs"]
+mod steps;
+#[path = "routine/traffic.rs"]
+mod traffic;
+#[path = "watch/world.rs"]
+#[allow(dead_code, reason = "the tests of one watch do more")]
+mod world;
+
+use ecs::Cause;
+use ecs_sim::control_plane::{Millis, ServiceSpec, Setup, Throttling};
+use ecs_sim::region::CLUSTER;
+use parts::{Told, locked};
+use std::collections::BTreeMap;
+use traffic::{Spares, Traffic};
+use world::{HOUR, MINUTE, World};
+
+const SERVICES: usize = 200;
+const DAY: Millis = 24 * HOUR;
+const SEED: u64 = 20_261_122;
+
+/// The function, and services with their traffic. Finished jobs are remembered for a day, which is longer than any message
+/// is late here, so that the ledger in memory stays small.
+fn begin(services: usize, drawn: (u64, Spares), sweep_every: Millis) -> (World, Traffic) {
+    let setup = Setup { throttling: Throttling::Off, ..Setup::default() };
+    let mut world = World::new(setup, &[("TASKHOLD_TOMBSTONE_HOURS", "24")]);
+    world.sweep_every(sweep_every, 41_000);
+    let traffic = Traffic::begin(&mut world, services, drawn);
+    (world, traffic)
+}
+
+/// What happened, in figures.
+#[derive(Debug, Default)]
+struct Figures {
+    counts: BTreeMap<String, u64>,
+    warnings: BTreeMap<String, u64>,
+    told: Vec<Told>,
+}
+
+impl Figures {
+    fn of(world: &World, traffic: &Traffic) -> Self {
+        let mut figures = Self { told: world.told(), ..Self::default() };
+        traffic.done.iter().for_each(|(deed, count)| figures.count(format!("1 {deed}"), *count));
+        world.events_delivered.iter().for_each(|(name, count)| figures.count(format!("2 events: {name}"), *count));
+        for cause in [Cause::Event, Cause::FollowUp, Cause::Sweep, Cause::Job] {
+            figures.count(format!("3 looks by {cause:?}"), world.looks(cause).len() as u64);
+        }
+        figures.count("4 follow-ups sent".to_owned(), locked(&world.follow_ups().sent).len() as u64);
+        let calls = world.counted().calls.clone();
+        calls.into_iter().for_each(|(operation, count)| figures.count(format!("5 calls of {operation}"), count));
+        figures.count("6 alerts".to_owned(), figures.told.len() as u64);
+        for line in world.log.take() {
+            // Without the fields, which tell one from another.
+            let words = line.split(' ').take_while(|word| !word.contains('='));
+            *figures.warnings.entry(words.collect::<Vec<_>>().join(" ")).or_default() += 1;
+        }
+        assert_eq!((world.failures, world.parked().len(), world.given_up()), (0, 0, 0));
+        figures
+    }
+
+    fn count(&mut self, what: String, count: u64) {
+        *self.counts.entry(what).or_default() += count;
+    }
+
+    fn add(&mut self, other: Self) {
+        other.counts.into_iter().for_each(|(what, count)| self.count(what, count));
+        for (text, count) in other.warnings {
+            *self.warnings.entry(text).or_default() += count;
+        }
+        self.told.extend(other.told);
+    }
+
+    fn print(&self, what: &str) {
+        println!("\n{what}");
+        self.counts.iter().for_each(|(what, count)| println!("{count:>9} {}", &what[2..]));
+        self.warnings.iter().for_each(|(text, count)| println!("{count:>9} times logged: {text}"));
+    }
+}
+
+/// A hundred services and their function on each of two threads: so many cores a small machine has.
+fn two_hundred_services(spares: Spares, lasts: Millis, sweep_every: Millis) -> Figures {
+    let half = |seed| {
+        let (mut world, mut traffic) = begin(SERVICES / 2, (seed, spares), sweep_every);
+        traffic.pass(&mut world, lasts);
+        Figures::of(&world, &traffic)
+    };
+    std::thread::scope(|scope| {
+        let halves = [SEED, SEED + 1].map(|seed| scope.spawn(move || half(seed)));
+        let mut figures = Figures::default();
+        halves.into_iter().for_each(|half| figures.add(half.join().unwrap()));
+        figures
+    })
+}
+
+fn nobody_is_told(figures: &Figures) {
+    let told = &figures.told;
+    assert!(told.is_empty(), "seed {SEED}: {} alerts, the first ones {:#?}", told.len(), &told[..told.len().min(6)]);
+    let errors = figures.warnings.keys().filter(|text| text.starts_with("ERROR"));
+    assert_eq!(errors.count(), 0, "{:?}", figures.warnings);
+}
+
+#[test]
+fn a_day_of_routine_of_two_hundred_services_swept_every_five_minutes_tells_nobody() {
+    let figures = two_hundred_services(Spares::FalseAlarms, DAY, 5 * MINUTE);
+    figures.print("a day of 200 services, swept every 5 minutes");
+    nobody_is_told(&figures);
+}
+
+/// The sweep comes seldom here, for the time that its looks take; the day has it as often as it is deployed.
+#[test]
+fn a_month_of_routine_of_two_hundred_services_tells_nobody() {
+    let figures = two_hundred_services(Spares::FalseAlarms, 30 * DAY, 6 * HOUR);
+    figures.print("30 days of 200 services, swept every 6 hours");
+    nobody_is_told(&figures);
+}
+
+/// 1.7 million looks: `cargo test --test routine -- --ignored --nocapture as_deployed`.
+#[test]
+#[ignore = "a quarter of an hour in a debug build"]
+fn a_month_of_routine_as_deployed_tells_nobody() {
+    let figures = two_hundred_services(Spares::FalseAlarms, 30 * DAY, 5 * MINUTE);
+    figures.print("30 days of 200 services, swept every 5 minutes");
+    nobody_is_told(&figures);
+}
+
+#[test]
+#[ignore = "false alarms: see the ignored tests of watch/short_holds.rs and watch/time_to_alert.rs"]
+fn a_week_of_routine_that_spares_the_function_nothing_tells_nobody() {
+    let figures = two_hundred_services(Spares::Nothing, 7 * DAY, 6 * HOUR);
+    figures.print("7 days of 200 services, with scale-ins over busy tasks, and with no task idle");
+    nobody_is_told(&figures);
+}
+
+#[test]
+fn one_blocked_deployment_among_the_routine_is_all_that_is_told_of() {
+    let (mut world, mut traffic) = begin(50, (SEED, Spares::FalseAlarms), HOUR);
+    let tasks = world.create(ServiceSpec::new(CLUSTER, "held-up", 2));
+    traffic.pass(&mut world, DAY);
+    world.protect(&tasks, Some(120));
+    world.ecs(|ecs| ecs.deploy(CLUSTER, "held-up")).unwrap();
+    traffic.pass(&mut world, 40 * MINUTE);
+    world.protect(&tasks, None);
+    traffic.pass(&mut world, DAY);
+    let told: Vec<(String, String)> = world.told().into_iter().map(|told| (told.service, told.what)).collect();
+    let expected = ["deployment-blocked opened", "deployment-blocked resolved"];
+    assert_eq!(told, expected.map(|what| ("held-up".to_owned(), what.to_owned())));
+}

@@ -1,0 +1,36 @@
+//! The ways in which the services of the routine are deployed: every strategy, every controller.
+
+use super::world::{MINUTE, SECOND};
+use ecs_sim::control_plane::{DeploymentController, DeploymentStrategy, Millis, ServiceSpec};
+
+/// How a service is deployed, and how long its old tasks stay at least.
+pub(crate) struct Kind {
+    pub(crate) spec: fn(ServiceSpec) -> ServiceSpec,
+    pub(crate) old_stay: Millis,
+}
+
+pub(crate) const KINDS: [Kind; 8] = [
+    Kind { spec: |spec| spec, old_stay: 30 * SECOND },
+    Kind { spec: |spec| ServiceSpec { minimum_healthy_percent: 50, maximum_percent: 100, ..spec }, old_stay: 0 },
+    Kind { spec: |spec| ServiceSpec { minimum_healthy_percent: 50, maximum_percent: 150, ..spec }, old_stay: 0 },
+    Kind {
+        spec: |spec| ServiceSpec { strategy: DeploymentStrategy::BlueGreen, bake_minutes: 10, ..spec },
+        old_stay: 10 * MINUTE,
+    },
+    Kind {
+        spec: |spec| ServiceSpec { strategy: DeploymentStrategy::LINEAR, bake_minutes: 5, ..spec },
+        old_stay: 59 * MINUTE,
+    },
+    Kind {
+        spec: |spec| ServiceSpec { strategy: DeploymentStrategy::CANARY, bake_minutes: 5, ..spec },
+        old_stay: 15 * MINUTE,
+    },
+    Kind {
+        spec: |spec| ServiceSpec { controller: DeploymentController::CodeDeploy, bake_minutes: 60, ..spec },
+        old_stay: 60 * MINUTE,
+    },
+    Kind {
+        spec: |spec| ServiceSpec { controller: DeploymentController::External, bake_minutes: 5, ..spec },
+        old_stay: 5 * MINUTE,
+    },
+];

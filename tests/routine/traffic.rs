@@ -1,0 +1,276 @@
+//! What happens to two hundred services day in, day out, drawn from a seed.
+//!
+//! Routine is what keeps no deployment and no scale-in waiting for protected tasks for as long as five minutes
+//! (TASKHOLD_BLOCKED_AFTER_MINUTES): a worker that has just taken a job of minutes, a deployment that waits for it, and goes
+//! on. Longer jobs, up to an hour, are routine as well, but whoever deploys or scales in waits for them, as `preflight`
+//! advises, unless the old tasks stay longer than the jobs last anyway. So the traffic draws what it likes, and puts off, or
+//! leaves out, what would hold a movement up for more than [`HOLD_MAX`]. It asks of ECS no more protection than ECS has to
+//! give while something moves, and crashes no task that works: those are refusals and interruptions, which are told of.
+
+use super::kinds::KINDS;
+use super::world::{HOUR, MINUTE, SECOND, World};
+use ecs_sim::control_plane::{CircuitBreaker, Millis, ServiceSpec, TaskStatus};
+use ecs_sim::queue::SendMessage;
+use ecs_sim::region::{CLUSTER, JOB_QUEUE};
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The longest that protected tasks hold anything up: less than five minutes, and time for the last job's end to be told.
+const HOLD_MAX: Millis = 4 * MINUTE;
+
+/// What the traffic does not do, though it is routine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Spares {
+    Nothing,
+    /// What the function is known to cry wolf at: scale-ins and rebalancing over busy tasks, and services all of whose
+    /// tasks are busy.
+    FalseAlarms,
+}
+
+const DAY: Millis = 24 * HOUR;
+
+/// Fewer and more tasks than these no service has.
+const TASKS: std::ops::RangeInclusive<u32> = 2..=6;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Deed {
+    Deploy,
+    /// The tasks of the new version do not start, and the circuit breaker rolls back.
+    DeployWhatFails,
+    Scale,
+    Rebalance,
+    Crash,
+    StartJob,
+    EndJob,
+}
+
+/// Each with the mean time between two of them, for one service.
+const HABITS: [(Deed, Millis); 6] = [
+    (Deed::Deploy, 2 * DAY),
+    (Deed::DeployWhatFails, 20 * DAY),
+    (Deed::Scale, 12 * HOUR),
+    (Deed::Rebalance, 4 * DAY),
+    (Deed::Crash, 4 * DAY),
+    (Deed::StartJob, 6 * HOUR),
+];
+
+#[derive(Debug, Default)]
+struct Place {
+    name: String,
+    /// Which of [`KINDS`].
+    kind: usize,
+    /// Job and end, by task.
+    jobs: BTreeMap<String, (String, Millis)>,
+    /// While it moves, no job may last longer.
+    jobs_end_by: Millis,
+}
+
+/// The traffic of some services.
+pub(crate) struct Traffic {
+    random: fastrand::Rng,
+    spares: Spares,
+    places: Vec<Place>,
+    deeds: BTreeSet<(Millis, usize, Deed)>,
+    jobs_made: u64,
+    /// What was done, and how often.
+    pub(crate) done: BTreeMap<&'static str, u64>,
+}
+
+impl Traffic {
+    /// Creates the services.
+    pub(crate) fn begin(world: &mut World, services: usize, drawn: (u64, Spares)) -> Self {
+        let (seed, spares) = drawn;
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut deeds = BTreeSet::new();
+        let places =
+            (0..services).map(|at| Place { name: format!("s-{at}"), kind: at % KINDS.len(), ..Place::default() });
+        let places: Vec<Place> = places.collect();
+        for (at, place) in places.iter().enumerate() {
+            world.create((KINDS[place.kind].spec)(ServiceSpec::new(CLUSTER, &place.name, random.u32(TASKS))));
+            for (deed, mean) in HABITS {
+                deeds.insert((world.now() + pause(&mut random, mean), at, deed));
+            }
+        }
+        Self { random, spares, places, deeds, jobs_made: 0, done: BTreeMap::new() }
+    }
+
+    /// Lets so much time pass.
+    pub(crate) fn pass(&mut self, world: &mut World, time: Millis) {
+        let until = world.now() + time;
+        while let Some(next) = self.deeds.first().copied().filter(|(at, ..)| *at <= until) {
+            self.deeds.remove(&next);
+            let (at, place, deed) = next;
+            world.advance((at - world.now()).max(0));
+            self.act(world, place, deed);
+        }
+        world.advance(until - world.now());
+    }
+
+    fn act(&mut self, world: &mut World, place: usize, deed: Deed) {
+        let done = match deed {
+            Deed::Deploy | Deed::DeployWhatFails => self.deploy(world, place, deed),
+            Deed::Scale => self.scale(world, place),
+            Deed::Rebalance => self.rebalance(world, place),
+            Deed::Crash => self.crash(world, place),
+            Deed::StartJob => self.start_job(world, place),
+            Deed::EndJob => return self.end_job(world, place),
+        };
+        let mean = HABITS.iter().find(|(habit, _)| *habit == deed).map_or(HOUR, |(_, mean)| *mean);
+        // What has to wait is tried again soon.
+        let pause = if done.is_some() { pause(&mut self.random, mean) } else { 7 * MINUTE };
+        self.deeds.insert((world.now() + pause, place, deed));
+        if let Some(what) = done {
+            *self.done.entry(what).or_default() += 1;
+        }
+    }
+
+    fn deploy(&mut self, world: &mut World, at: usize, deed: Deed) -> Option<&'static str> {
+        let old_stay = KINDS[self.places[at].kind].old_stay;
+        let end_by = world.now() + old_stay + HOLD_MAX;
+        let place = &self.places[at];
+        if !is_steady(world, &place.name) || place.jobs.values().any(|(_, end)| *end > end_by) {
+            return None;
+        }
+        // Every other time a worker has just taken a job that lasts longer than the old tasks stay.
+        if self.random.bool() {
+            let lasts = old_stay + self.random.i64(MINUTE..HOLD_MAX);
+            self.take_job(world, at, lasts);
+            // Until its message has reached the function.
+            world.deliver();
+        }
+        let place = &mut self.places[at];
+        world.ecs(|ecs| ecs.deploy(CLUSTER, &place.name)).unwrap();
+        place.jobs_end_by = end_by;
+        if deed == Deed::Deploy {
+            return Some("deployments");
+        }
+        // Only ECS itself has a circuit breaker; to another controller's service this is one deployment more.
+        let fails = world.ecs(|ecs| ecs.fail_deployment(CLUSTER, &place.name, CircuitBreaker::RollsBack));
+        Some(if fails.is_ok() { "deployments that fail and are rolled back" } else { "deployments" })
+    }
+
+    fn scale(&mut self, world: &mut World, at: usize) -> Option<&'static str> {
+        let to = self.random.u32(TASKS);
+        let name = self.places[at].name.clone();
+        let desired = world.region.lock().ecs.service(CLUSTER, &name).unwrap().desired_count;
+        let mut what = "scale-outs";
+        if to < desired {
+            what = self.make_way(world, at, to)?;
+        }
+        world.ecs(|ecs| ecs.set_desired_count(CLUSTER, &name, to)).unwrap();
+        Some(what)
+    }
+
+    /// Whether a scale-in can begin: with no more long jobs than tasks will be left. Every other time more workers than that
+    /// have just taken short ones.
+    fn make_way(&mut self, world: &mut World, at: usize, to: u32) -> Option<&'static str> {
+        let end_by = world.now() + HOLD_MAX;
+        let place = &self.places[at];
+        let spares = self.spares == Spares::FalseAlarms;
+        let long_jobs = place.jobs.values().filter(|(_, end)| spares || *end > end_by).count();
+        if !is_steady(world, &place.name) || long_jobs > to as usize {
+            return None;
+        }
+        let mut what = "scale-ins";
+        if !spares && self.random.bool() {
+            while self.places[at].jobs.len() <= to as usize {
+                let lasts = self.random.i64(MINUTE..HOLD_MAX);
+                if !self.take_job(world, at, lasts) {
+                    break;
+                }
+                what = "scale-ins over tasks that have just become busy";
+            }
+            world.deliver();
+        }
+        self.places[at].jobs_end_by = end_by;
+        Some(what)
+    }
+
+    fn rebalance(&mut self, world: &mut World, place: usize) -> Option<&'static str> {
+        let place = &mut self.places[place];
+        if self.spares == Spares::FalseAlarms && !place.jobs.is_empty() {
+            return None;
+        }
+        place.jobs_end_by = world.now() + HOLD_MAX;
+        // Refused to services with task sets, to those that move, and to those without room.
+        world.ecs(|ecs| ecs.rebalance(CLUSTER, &place.name)).ok().map(|()| "rebalancings")
+    }
+
+    fn crash(&mut self, world: &mut World, place: usize) -> Option<&'static str> {
+        let idle = self.idle_tasks(world, place);
+        let task = self.random.choice(idle)?;
+        world.ecs(|ecs| ecs.crash_task(&task)).unwrap();
+        Some("crashes of idle tasks")
+    }
+
+    fn idle_tasks(&self, world: &World, place: usize) -> Vec<String> {
+        let place = &self.places[place];
+        let region = world.region.lock();
+        let tasks = region.ecs.tasks_of(CLUSTER, &place.name);
+        let runs = tasks.filter(|task| task.is_live() && task.last_status == TaskStatus::Running);
+        runs.filter(|task| !place.jobs.contains_key(&task.id)).map(|task| task.id.clone()).collect()
+    }
+
+    fn start_job(&mut self, world: &mut World, place: usize) -> Option<&'static str> {
+        let (what, lasts) = match self.random.u32(0..10) {
+            0..7 => ("jobs of minutes", self.random.i64(20 * SECOND..4 * MINUTE)),
+            _ => ("jobs of up to an hour", self.random.i64(4 * MINUTE..HOUR)),
+        };
+        let moves = !is_steady(world, &self.places[place].name);
+        if moves && world.now() + lasts > self.places[place].jobs_end_by {
+            return None;
+        }
+        self.take_job(world, place, lasts).then_some(what)
+    }
+
+    /// A worker takes a job, if one is idle, and ECS has protection to give.
+    fn take_job(&mut self, world: &mut World, at: usize, lasts: Millis) -> bool {
+        let idle = self.idle_tasks(world, at);
+        let place = &mut self.places[at];
+        let desired = world.region.lock().ecs.service(CLUSTER, &place.name).unwrap().desired_count as usize;
+        let most = match self.spares {
+            Spares::Nothing => desired,
+            Spares::FalseAlarms => desired.min(idle.len() + place.jobs.len()) - 1,
+        };
+        if place.jobs.len() >= most {
+            return false;
+        }
+        let Some(task) = self.random.choice(idle) else { return false };
+        self.jobs_made += 1;
+        let (job, end) = (format!("job-{}", self.jobs_made), world.now() + lasts);
+        // Workers declare more than they need.
+        let minutes = lasts / MINUTE + 30;
+        send(world, &json!({"type": "job.started", "jobId": job, "maxDurationMinutes": minutes}), &task);
+        place.jobs.insert(task, (job, end));
+        self.deeds.insert((end, at, Deed::EndJob));
+        true
+    }
+
+    fn end_job(&mut self, world: &mut World, place: usize) {
+        let place = &mut self.places[place];
+        let now = world.now();
+        let over = place.jobs.extract_if(.., |_, (_, end)| *end <= now);
+        for (task, (job, _)) in over.collect::<Vec<_>>() {
+            send(world, &json!({"type": "job.finished", "jobId": job}), &task);
+        }
+    }
+}
+
+fn is_steady(world: &World, service: &str) -> bool {
+    world.region.lock().ecs.service(CLUSTER, service).unwrap().steady
+}
+
+/// Drawn so that what comes does not depend on what has come.
+fn pause(random: &mut fastrand::Rng, mean: Millis) -> Millis {
+    let seconds = -(1.0 - random.f64()).ln() * (mean / SECOND) as f64;
+    // Of a habit's mean at most ten times: within the range of an i64 by far.
+    (seconds as Millis).clamp(1, 10 * mean / SECOND) * SECOND
+}
+
+fn send(world: &World, message: &serde_json::Value, task: &str) {
+    let mut region = world.region.lock();
+    let mut message = message.clone();
+    message["version"] = json!(1);
+    message["taskArn"] = json!(region.ecs.task(task).unwrap().arn);
+    region.queues.send(JOB_QUEUE, SendMessage::new(message.to_string())).unwrap();
+}

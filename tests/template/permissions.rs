@@ -1,0 +1,138 @@
+//! The function may make the calls that it makes and no others; some of them only where that is switched on.
+
+use super::stack::{SWITCHES, Template};
+use super::{path, texts};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Calls that may be made only while a parameter switches them on.
+const SWITCHED: [(&str, &str); 2] = [
+    ("ecs:UpdateService", "AllowRaiseDesiredCount"),
+    ("application-autoscaling:DescribeScalableTargets", "AllowRaiseDesiredCount"),
+];
+
+/// Every statement that the function's role has from the template, apart from what SAM adds for the event source.
+fn function_statements(template: &Template) -> Vec<Value> {
+    let policies = template.properties("Function")["Policies"].as_array().unwrap();
+    policies
+        .iter()
+        .flat_map(|policy| policy["Statement"].as_array().unwrap_or_else(|| panic!("{policy}")))
+        .cloned()
+        .collect()
+}
+
+fn sids(template: &Template) -> BTreeSet<String> {
+    function_statements(template).iter().map(|statement| statement["Sid"].as_str().unwrap().to_owned()).collect()
+}
+
+fn rust_files(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let files = entries.flat_map(|path| if path.is_dir() { rust_files(&path) } else { vec![path] });
+    files.filter(|path| path.extension().is_some_and(|extension| extension == "rs")).collect()
+}
+
+/// The IAM actions of the calls in a file: `self.0.describe_tasks()…send()` with `aws_sdk_ecs::Client` is
+/// `ecs:DescribeTasks`. Every `.send()` must belong to a call that was found.
+fn actions_called(file: &Path) -> BTreeSet<String> {
+    let text = fs::read_to_string(file).unwrap();
+    let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let code: String = code.flat_map(str::chars).filter(|c| !c.is_whitespace()).collect();
+    let Some(sdk) = code.split("useaws_sdk_").find_map(|rest| rest.split_once("::Client;").map(|(name, _)| name))
+    else {
+        assert!(!code.contains(".send()"), "{} makes calls, of which service?", file.display());
+        return BTreeSet::new();
+    };
+    // The one service whose name in IAM is not that of its SDK.
+    let service = if sdk == "applicationautoscaling" { "application-autoscaling" } else { sdk };
+    let calls = ["self.0.", "self.client."].iter().flat_map(|client| code.split(client).skip(1));
+    let calls: Vec<&str> = calls.map(|rest| rest.split('(').next().unwrap()).collect();
+    assert_eq!(calls.len(), code.matches(".send()").count(), "{}: {calls:?}", file.display());
+    calls.into_iter().map(|call| format!("{service}:{}", action(call))).collect()
+}
+
+/// A batch of messages needs the permission for one (SQS Developer Guide, "Amazon SQS API permissions").
+fn action(call: &str) -> String {
+    let words = call.split('_').map(|word| word[..1].to_uppercase() + &word[1..]);
+    let name: String = words.collect();
+    match name.as_str() {
+        "SendMessageBatch" | "DeleteMessageBatch" | "ChangeMessageVisibilityBatch" => name.replace("Batch", ""),
+        _ => name,
+    }
+}
+
+/// All calls that the function can make.
+fn called() -> BTreeSet<String> {
+    let mut files = rust_files(&path("src/aws"));
+    files.push(path("src/aws.rs"));
+    files.iter().flat_map(|file| actions_called(file)).collect()
+}
+
+#[test]
+fn the_function_may_make_the_calls_that_it_makes_and_no_others_whatever_is_switched_on() {
+    let called = called();
+    for (action, _) in SWITCHED {
+        assert!(called.contains(action), "{action} is called");
+    }
+    for on in 0..1 << SWITCHES.len() {
+        let is_on =
+            |switch: &str| SWITCHES.iter().position(|known| *known == switch).is_some_and(|at| on >> at & 1 == 1);
+        let parameters: Vec<(&str, &str)> =
+            SWITCHES.into_iter().filter(|switch| is_on(switch)).map(|switch| (switch, "true")).collect();
+        let statements = function_statements(&Template::with(&parameters));
+        assert!(statements.iter().all(|statement| statement["Effect"] == "Allow"));
+        let granted: BTreeSet<String> =
+            statements.iter().flat_map(|statement| texts(&statement["Action"])).map(str::to_owned).collect();
+        let is_off = |action: &str| SWITCHED.iter().any(|(switched, by)| *switched == action && !is_on(by));
+        let expected: BTreeSet<String> = called.iter().filter(|action| !is_off(action)).cloned().collect();
+        assert_eq!(granted, expected, "{parameters:?}");
+    }
+}
+
+#[test]
+fn each_switch_adds_the_statements_that_it_needs_and_no_others() {
+    let unasked = sids(&Template::load());
+    for (switch, expected) in [
+        ("AllowReleaseIdle", vec![]),
+        ("AllowRaiseDesiredCount", vec!["RaiseDesiredCounts", "SeeWhoElseSetsDesiredCounts"]),
+        ("InterruptedJobs", vec!["HandOnInterruptedJobs"]),
+    ] {
+        let switched = sids(&Template::with(&[(switch, "true")]));
+        assert!(switched.is_superset(&unasked));
+        assert_eq!(switched.difference(&unasked).collect::<Vec<_>>(), expected, "{switch}");
+    }
+}
+
+#[test]
+fn every_permission_names_its_resource() {
+    let template = Template::with_everything();
+    let within = json!({"ArnEquals": {"ecs:cluster": "arn:aws:ecs:eu-west-1:111122223333:cluster/video"}});
+    for statement in function_statements(&template) {
+        let (resource, condition) = match statement["Sid"].as_str().unwrap() {
+            "ProtectTasksOfTheCluster" => ("arn:aws:ecs:eu-west-1:111122223333:task/video/*", &Value::Null),
+            "SeeServicesOfTheCluster" | "RaiseDesiredCounts" => {
+                ("arn:aws:ecs:eu-west-1:111122223333:service/video/*", &Value::Null)
+            }
+            // Lists and this read cannot name one; the lists can be kept within the cluster.
+            "ListWithinTheCluster" => ("*", &within),
+            "SeeWhoElseSetsDesiredCounts" => ("*", &Value::Null),
+            "KeepTheLedger" => ("LedgerTable.Arn", &Value::Null),
+            "ListWhatIsOpen" => ("LedgerTable.Arn/index/open", &Value::Null),
+            "ParkMessages" => ("DeadLetterQueue.Arn", &Value::Null),
+            "TellPeople" => ("arn:aws:sns:eu-west-1:111122223333:AlertTopic", &Value::Null),
+            "TellMachines" => ("AlertQueue.Arn", &Value::Null),
+            "FollowUp" => ("FollowUpQueue.Arn", &Value::Null),
+            "HandOnInterruptedJobs" => ("InterruptedJobQueue.Arn", &Value::Null),
+            other => panic!("{other} is a new statement: which resource may it name?"),
+        };
+        assert_eq!(texts(&statement["Resource"]), [resource]);
+        assert_eq!(&statement["Condition"], condition, "{statement}");
+    }
+    let worker = &template.properties("WorkerPolicy")["PolicyDocument"]["Statement"];
+    let statement =
+        json!([{"Sid": "SendJobMessages", "Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "JobQueue.Arn"}]);
+    assert_eq!(worker, &statement);
+    assert_eq!(template.of_type("AWS::IAM::ManagedPolicy"), ["WorkerPolicy"]);
+    assert!(template.of_type("AWS::IAM::Role").is_empty(), "the function's role is SAM's");
+}

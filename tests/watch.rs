@@ -1,0 +1,38 @@
+//! A service in motion is watched until it is steady: how soon people are told, what it costs, and that it is one chain of
+//! looks, whatever is delivered twice, late, in disorder, or not at all, and wherever the function dies.
+//!
+//! The real [`taskhold::handler::Handler`] runs on the simulated Region of ecs-sim. The tests print their figures:
+//! `cargo test --test watch -- --nocapture`.
+
+#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
+
+#[path = "watch/chain.rs"]
+mod chain;
+#[path = "watch/crash.rs"]
+mod crash;
+#[path = "watch/deliveries.rs"]
+mod deliveries;
+#[path = "watch/ecs.rs"]
+mod ecs;
+#[path = "watch/events.rs"]
+mod events;
+#[path = "watch/instances.rs"]
+mod instances;
+#[path = "watch/log.rs"]
+mod log;
+#[path = "watch/movements.rs"]
+mod movements;
+#[path = "watch/parts.rs"]
+mod parts;
+#[path = "watch/reads.rs"]
+mod reads;
+#[path = "watch/seen.rs"]
+mod seen;
+#[path = "watch/short_holds.rs"]
+mod short_holds;
+#[path = "watch/steps.rs"]
+mod steps;
+#[path = "watch/time_to_alert.rs"]
+mod time_to_alert;
+#[path = "watch/world.rs"]
+mod world;

@@ -1,0 +1,171 @@
+//! The function dies, at every point of an invocation at which it asks anything of others: the watch goes on as one chain,
+//! and people are told, of the beginning and of the end.
+
+use super::ecs::Cause;
+use super::world::{Delivers, HOUR, MINUTE, SECOND, World};
+use ecs_sim::control_plane::{Millis, ProtectionEvent, ServiceSpec, Setup, Variants};
+use ecs_sim::region::CLUSTER;
+
+/// In which invocation the function dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Death {
+    /// The event that begins the watch.
+    FirstEvent,
+    /// The second event of a minute, which waits for the end of the pause.
+    EventThatWaits,
+    /// The first check.
+    Check,
+    /// The check that has to tell of it.
+    CheckThatTells,
+    /// The sweep that begins the watch.
+    FirstSweep,
+    /// The sweep that has to tell of it, because no follow-up came.
+    SweepThatTells,
+    /// The look that has to tell that it is over.
+    End,
+}
+
+impl Death {
+    const ALL: [Self; 7] = [
+        Self::FirstEvent,
+        Self::EventThatWaits,
+        Self::Check,
+        Self::CheckThatTells,
+        Self::FirstSweep,
+        Self::SweepThatTells,
+        Self::End,
+    ];
+
+    fn by_sweep(self) -> bool {
+        matches!(self, Self::FirstSweep | Self::SweepThatTells)
+    }
+}
+
+/// What came of a death.
+#[derive(Debug)]
+struct Outcome {
+    /// The point, or nothing if the invocation has fewer.
+    died: Option<String>,
+    /// How long after it could have been told.
+    told_late: Millis,
+    /// How often it was told that it began, and that it is over.
+    told: [usize; 2],
+}
+
+const SWEEP_EVERY: Millis = 5 * MINUTE;
+const BLOCKED_AFTER: Millis = 5 * MINUTE;
+
+/// Runs a deployment over protected tasks from its beginning to its end, with a death at this point.
+fn run(death: Death, point: usize, sweeps: bool) -> Outcome {
+    // Where ECS says again and again that it is held up, each time may mend what broke.
+    let protection_event = if sweeps { ProtectionEvent::Sent } else { ProtectionEvent::Silent };
+    let variants = Variants { protection_event, ..Variants::default() };
+    let mut world = World::new(Setup { variants, ..Setup::default() }, &[]);
+    world.region.lock().latency_ms = 20;
+    let tasks = world.create(ServiceSpec::new(CLUSTER, "web", 2));
+    world.protect(&tasks, Some(170));
+    world.delivers = Delivers { events: !death.by_sweep(), follow_ups: true, sweep_every: None };
+    if sweeps {
+        world.sweep_every(SWEEP_EVERY, 47 * SECOND);
+    }
+    world.ecs(|ecs| ecs.deploy(CLUSTER, "web")).unwrap();
+    let begun_at = world.now();
+    match death {
+        Death::FirstEvent => world.dies_at = Some((Cause::Event, point)),
+        Death::EventThatWaits => {
+            world.advance(10 * MINUTE);
+            let event = world.event("SERVICE_STEADY_STATE", "web");
+            world.send_event(event.clone(), world.now());
+            world.advance(SECOND);
+            world.dies_at = Some((Cause::Event, point));
+            world.send_event(event, world.now());
+        }
+        Death::Check => world.dies_at = Some((Cause::FollowUp, point)),
+        Death::CheckThatTells => {
+            world.advance(4 * MINUTE);
+            world.dies_at = Some((Cause::FollowUp, point));
+        }
+        Death::FirstSweep => world.dies_at = Some((Cause::Sweep, point)),
+        Death::SweepThatTells => {
+            world.delivers.follow_ups = false;
+            world.advance(4 * MINUTE);
+            world.dies_at = Some((Cause::Sweep, point));
+        }
+        Death::End => {}
+    }
+    world.advance(begun_at + 40 * MINUTE - world.now());
+    world.delivers.follow_ups = true;
+    world.advance(20 * MINUTE);
+    let said_at = world.said_blocked("web", begun_at).unwrap();
+    one_chain(&mut world, death, point);
+    if death == Death::End {
+        world.dies_at = Some((Cause::Event, point));
+    }
+    world.protect(&tasks, None);
+    world.advance(HOUR);
+    assert_eq!(world.entry("web").watch, None, "{death:?} {point}");
+    assert_eq!(world.follow_ups_waiting().len(), 0, "{death:?} {point}");
+    let told = world.told();
+    let times = |what: &str| told.iter().filter(|told| told.what == what).count();
+    let opened = told.iter().find(|told| told.what == "deployment-blocked opened");
+    Outcome {
+        died: world.died.take(),
+        told_late: opened.map_or(Millis::MAX, |told| told.at - said_at - BLOCKED_AFTER),
+        told: [times("deployment-blocked opened"), times("deployment-blocked resolved")],
+    }
+}
+
+/// For an hour there is one chain of checks.
+fn one_chain(world: &mut World, death: Death, point: usize) {
+    let before = world.looks(Cause::FollowUp).len();
+    for _ in 0..60 {
+        world.advance(MINUTE);
+        assert!(world.awaited("web") <= 1, "{death:?} {point}");
+    }
+    // Every 15 minutes, and at half of the three hours.
+    let checks = world.looks(Cause::FollowUp).len() - before;
+    assert!((3..=6).contains(&checks), "{death:?} {point}: {checks} checks in an hour");
+    assert_eq!(world.awaited("web"), 1, "{death:?} {point}");
+}
+
+fn at_every_point(death: Death, sweeps: bool, late_max: Millis) {
+    let (mut points, mut latest, mut told_twice) = (Vec::new(), (0, String::new()), Vec::new());
+    for point in 1.. {
+        assert!(point < 500, "an invocation has an end");
+        let Outcome { died, told_late, told } = run(death, point, sweeps);
+        let Some(died) = died else { break };
+        assert!(told.iter().all(|times| (1..=2).contains(times)), "{death:?} {died}: told {told:?} times");
+        assert!(told_late <= late_max, "{death:?} {died}: told {} s late", told_late / SECOND);
+        if told_late > latest.0 {
+            latest = (told_late, died.clone());
+        }
+        if told.contains(&2) {
+            told_twice.push(died.clone());
+        }
+        points.push(died);
+    }
+    assert!(!points.is_empty(), "{death:?}: nobody died");
+    let (late, at) = latest;
+    println!(
+        "{:<20} sweeps {sweeps:<5} | {:>2} points | told at most {:>3} s late ({at}) | told twice: {told_twice:?}",
+        format!("{death:?}"),
+        points.len(),
+        late / SECOND,
+    );
+}
+
+#[test]
+fn wherever_the_function_dies_the_watch_goes_on_and_people_are_told_by_the_next_sweep() {
+    println!("\nthe function dies");
+    for death in Death::ALL {
+        at_every_point(death, true, SWEEP_EVERY + MINUTE);
+    }
+}
+
+#[test]
+fn without_a_sweep_the_watch_goes_on_by_what_is_delivered_again() {
+    println!("\nthe function dies, and nothing sweeps");
+    for death in Death::ALL.into_iter().filter(|death| !death.by_sweep() && *death != Death::EventThatWaits) {
+        at_every_point(death, false, 15 * MINUTE + SECOND);
+    }
+}

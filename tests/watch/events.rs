@@ -1,0 +1,162 @@
+//! Events in the wrong order, about things that nobody knows, or of others: none makes the function loop, and none makes it
+//! look where it has no business.
+
+use super::ecs::Cause;
+use super::movements::MOVEMENTS;
+use super::world::{HOUR, MINUTE, SECOND, World, set};
+use ecs_sim::control_plane::{ServiceSpec, Setup, Variants};
+use ecs_sim::queue::SendMessage;
+use ecs_sim::region::{CLUSTER, JOB_QUEUE};
+use serde_json::{Value, json};
+
+/// Nothing is looked at, sent or waited for any more.
+fn at_rest(world: &mut World, service: &str) {
+    let looks = world.counted().looks.len();
+    world.advance(6 * HOUR);
+    assert_eq!(world.counted().looks.len(), looks);
+    assert_eq!((world.entry(service).watch, world.follow_ups_waiting().len()), (None, 0));
+}
+
+#[test]
+fn events_of_a_finished_deployment_in_reverse_order_end_within_one_check() {
+    for variants in Variants::all() {
+        let mut world = World::new(Setup { variants, ..Setup::default() }, &[]);
+        world.create(ServiceSpec::new(CLUSTER, "web", 3));
+        world.delivers.events = false;
+        let mut events = Vec::new();
+        world.ecs(|ecs| ecs.deploy(CLUSTER, "web")).unwrap();
+        for _ in 0..10 {
+            // Taken before the world drops what it is not to deliver.
+            events.extend(world.ecs(|ecs| ecs.take_events()));
+            let next = world.now() + MINUTE;
+            world.region.lock().advance_to(next);
+        }
+        events.extend(world.ecs(|ecs| ecs.take_events()));
+        let names: Vec<&str> = events.iter().filter_map(|event| event["detail"]["eventName"].as_str()).collect();
+        assert_eq!(names.first(), Some(&"SERVICE_DEPLOYMENT_IN_PROGRESS"));
+        assert!(names.contains(&"SERVICE_DEPLOYMENT_COMPLETED"));
+        for (at, event) in events.into_iter().rev().enumerate() {
+            world.send_event(event, world.now() + i64::try_from(at).unwrap());
+        }
+        world.advance(MINUTE);
+        assert_eq!((world.looks(Cause::Event).len(), world.looks(Cause::FollowUp).len()), (1, 1), "{variants}");
+        at_rest(&mut world, "web");
+        assert_eq!((world.told().len(), world.failures), (0, 0));
+    }
+}
+
+#[test]
+fn events_that_come_in_reverse_while_a_service_moves_change_neither_its_chain_nor_its_alerts() {
+    for movement in MOVEMENTS {
+        let mut world = World::new(Setup::default(), &[]);
+        world.sweep_every(5 * MINUTE, SECOND);
+        world.delivers.events = false;
+        movement.begin(&mut world);
+        let mut waiting: Vec<Value> = Vec::new();
+        // All events of ten minutes at once, the last one first.
+        for _ in 0..30 {
+            for _ in 0..10 {
+                waiting.extend(world.ecs(|ecs| ecs.take_events()));
+                world.advance(MINUTE);
+            }
+            for event in waiting.drain(..).rev() {
+                world.send_event(event, world.now());
+            }
+        }
+        let opened = world.told_what().iter().filter(|what| *what == "deployment-blocked opened").count();
+        // A second deployment ends what was told of the first one.
+        assert!((1..=2).contains(&opened), "{}: {:?}", movement.name, world.told_what());
+        let per_hour = world.looks(Cause::FollowUp).len() / 5;
+        assert!(per_hour <= 8, "{}: {per_hour} checks an hour", movement.name);
+        assert!(world.awaited("web") <= 1);
+        assert_eq!(world.failures, 0);
+    }
+}
+
+#[test]
+fn an_event_of_a_deployment_that_nobody_knows_is_a_look_and_a_check() {
+    let mut world = World::new(Setup::default(), &[]);
+    world.create(ServiceSpec::new(CLUSTER, "web", 2));
+    world.advance(MINUTE);
+    for name in ["SERVICE_DEPLOYMENT_IN_PROGRESS", "SOMETHING_NEW"] {
+        world.counted().looks.clear();
+        let event = world.event(name, "web");
+        world.send_event(event, world.now());
+        world.advance(HOUR);
+        assert_eq!((world.looks(Cause::Event).len(), world.looks(Cause::FollowUp).len()), (1, 1), "{name}");
+        at_rest(&mut world, "web");
+    }
+}
+
+/// An event that names another cluster, each in its way.
+fn foreign(world: &World) -> Vec<Value> {
+    let event = world.event("SERVICE_DEPLOYMENT_IN_PROGRESS", "web");
+    let with = |resources: Value, cluster: Value| {
+        let mut event = event.clone();
+        event["resources"] = resources;
+        event["detail"]["clusterArn"] = cluster;
+        event
+    };
+    let arn = |account: &str, of: &str| format!("arn:aws:ecs:eu-west-1:{account}:{of}");
+    vec![
+        with(json!([arn("111122223333", "service/other/web")]), json!(arn("111122223333", "cluster/other"))),
+        with(json!([arn("999922223333", "service/video/web")]), json!(arn("999922223333", "cluster/video"))),
+        with(json!([arn("111122223333", "service/web")]), json!(arn("111122223333", "cluster/other"))),
+        with(json!([arn("111122223333", "service/web")]), Value::Null),
+        with(json!([arn("111122223333", "service/video/web")]), json!(arn("111122223333", "cluster/other"))),
+        with(json!([]), json!(arn("111122223333", "cluster/video"))),
+        with(json!(["nonsense"]), Value::Null),
+        with(Value::Null, Value::Null),
+    ]
+}
+
+#[test]
+fn events_of_other_clusters_are_no_reason_to_read_anything() {
+    let mut world = World::new(Setup::default(), &[]);
+    world.create(ServiceSpec::new(CLUSTER, "web", 2));
+    let events = foreign(&world);
+    for event in &events {
+        world.send_event(event.clone(), world.now());
+        world.region.lock().queues.send(JOB_QUEUE, SendMessage::new(event.to_string())).unwrap();
+    }
+    world.advance(HOUR);
+    let calls = world.counted().calls.clone();
+    println!("\n{} events of others, alone and in bodies: calls of ECS {calls:?}", events.len());
+    assert!(calls.is_empty(), "{calls:?}");
+    assert_eq!((world.parked().len(), world.given_up(), world.failures), (0, 0, 0));
+}
+
+#[test]
+fn an_event_of_a_service_that_does_not_exist_is_a_look_and_a_check() {
+    let mut world = World::new(Setup::default(), &[]);
+    let event = world.event("SERVICE_DEPLOYMENT_IN_PROGRESS", "nobody");
+    world.send_event(event, world.now());
+    world.advance(HOUR);
+    assert_eq!((world.looks(Cause::Event).len(), world.looks(Cause::FollowUp).len()), (1, 1));
+    at_rest(&mut world, "nobody");
+    assert_eq!(world.failures, 0);
+}
+
+#[test]
+fn a_cluster_that_is_gone_is_logged_tried_as_often_as_sqs_allows_and_then_left() {
+    let ours = "arn:aws:ecs:eu-west-1:111122223333:cluster/video";
+    let clusters = format!("{ours},{}", ours.replace("video", "gone"));
+    for queue_is_down in [false, true] {
+        let mut world = World::new(Setup::default(), &[("TASKHOLD_CLUSTERS", &clusters)]);
+        set(&world.follow_ups().is_down, queue_is_down);
+        let text = world.event("SERVICE_DEPLOYMENT_IN_PROGRESS", "web").to_string().replace("/video", "/gone");
+        world.send_event(serde_json::from_str(&text).unwrap(), world.now());
+        world.advance(6 * HOUR);
+        let (looks, lines) = (world.counted().looks.len(), world.log.take());
+        println!(
+            "\na cluster that is gone, the queue down {queue_is_down}: {looks} looks, {} given up",
+            world.given_up()
+        );
+        lines.iter().for_each(|line| println!("  {line}"));
+        // One look for the event, and then its follow-up as often as SQS delivers it; or the event as often as Lambda does.
+        assert_eq!((looks, world.given_up()), if queue_is_down { (3, 0) } else { (11, 1) });
+        assert!(lines.iter().any(|line| line.contains("ecs found no such cluster")), "{lines:?}");
+        world.advance(6 * HOUR);
+        assert_eq!((world.counted().looks.len(), world.follow_ups_waiting().len()), (looks, 0));
+    }
+}

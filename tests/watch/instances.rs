@@ -1,0 +1,167 @@
+//! Two instances of the function at once, in every order that a seed draws: one tells, and one chain goes on.
+
+use super::ecs::{Cause, timestamp};
+use super::world::{HOUR, MINUTE, SECOND, World};
+use ecs_sim::control_plane::{ServiceSpec, Setup};
+use ecs_sim::event_source::{EventSource, FunctionAnswer};
+use ecs_sim::region::{CLUSTER, FOLLOW_UP_QUEUE};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
+use taskhold::handler::{HandlerError, Response};
+use taskhold::telemetry::Counts;
+
+const SEEDS: u64 = 60;
+
+type Answer = Result<(Response, Counts), HandlerError>;
+
+/// Carries two invocations out, a step of the one or of the other at a time.
+fn at_once(random: &mut fastrand::Rng, invocations: [Pin<&mut dyn Future<Output = Answer>>; 2]) -> [Answer; 2] {
+    let mut answers = [None, None];
+    let mut invocations = invocations;
+    let mut context = Context::from_waker(Waker::noop());
+    while answers.iter().any(Option::is_none) {
+        let next = random.usize(0..2);
+        if answers[next].is_none()
+            && let Poll::Ready(answer) = invocations[next].as_mut().poll(&mut context)
+        {
+            answers[next] = Some(answer);
+        }
+    }
+    answers.map(|answer| answer.expect("both have ended"))
+}
+
+/// What the two are invoked with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Payloads {
+    /// The same follow-up, which SQS delivers twice.
+    SameFollowUp,
+    /// The same event, which EventBridge delivers twice.
+    SameEvent,
+    EventAndFollowUp,
+    SweepAndFollowUp,
+    SweepAndEvent,
+    TwoSweeps,
+}
+
+impl Payloads {
+    const ALL: [Self; 6] = [
+        Self::SameFollowUp,
+        Self::SameEvent,
+        Self::EventAndFollowUp,
+        Self::SweepAndFollowUp,
+        Self::SweepAndEvent,
+        Self::TwoSweeps,
+    ];
+
+    fn of(self, follow_up: &str, event: &str) -> [String; 2] {
+        let sweep = r#"{"sweep": {}}"#;
+        match self {
+            Self::SameFollowUp => [follow_up, follow_up],
+            Self::SameEvent => [event, event],
+            Self::EventAndFollowUp => [event, follow_up],
+            Self::SweepAndFollowUp => [sweep, follow_up],
+            Self::SweepAndEvent => [sweep, event],
+            Self::TwoSweeps => [sweep, sweep],
+        }
+        .map(str::to_owned)
+    }
+}
+
+/// Two at once at the moment at which there is something to tell; answers how many looks they took.
+fn tell_at_once(payloads: Payloads, seed: u64) -> usize {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut world = World::new(Setup::default(), &[]);
+    world.region.lock().latency_ms = random.i64(1..=50);
+    let tasks = world.create(ServiceSpec::new(CLUSTER, "web", 2));
+    world.protect(&tasks, Some(160));
+    world.ecs(|ecs| ecs.deploy(CLUSTER, "web")).unwrap();
+    world.advance(5 * MINUTE + 20 * SECOND);
+    world.delivers.follow_ups = false;
+    world.advance(20 * SECOND);
+    let source = EventSource::new(FOLLOW_UP_QUEUE, 10);
+    let batch = source.poll(&mut world.region.lock().queues).unwrap().expect("the check that tells is due");
+    let event = world.event("TASKS_STOPPED", "web").to_string();
+    let [one, other] = payloads.of(&batch.event.to_string(), &event);
+    let looks_before = world.counted().looks.len();
+    world.steps.set(true);
+    let deadline = timestamp(world.now() + 30 * SECOND);
+    let another = world.another_instance();
+    let answers = {
+        let (one, other) = (pin!(world.function.handle(&one, deadline)), pin!(another.handle(&other, deadline)));
+        at_once(&mut random, [one, other])
+    };
+    world.steps.set(false);
+    let looks = world.counted().looks.len() - looks_before;
+    let case = format!("{payloads:?}, seed {seed}");
+    assert!(answers.iter().all(Result::is_ok), "{case}");
+    let failed =
+        |answer: &Answer| matches!(answer, Ok((Response::Batch(batch), _)) if !batch.batch_item_failures.is_empty());
+    assert!(!answers.iter().any(failed), "{case}");
+    let settled = FunctionAnswer::Answered(serde_json::json!({"batchItemFailures": []}));
+    source.settle(&mut world.region.lock().queues, &batch, &settled).unwrap();
+    assert_eq!(world.told_what(), ["deployment-blocked opened"], "{case}");
+    one_chain_goes_on(&mut world, &case);
+    world.protect(&tasks, None);
+    world.advance(HOUR);
+    let told = world.told_what();
+    assert_eq!(told.iter().filter(|what| *what == "deployment-blocked opened").count(), 1, "{case}");
+    assert_eq!(told.last().map(String::as_str), Some("deployment-blocked resolved"), "{case}");
+    assert_eq!((world.entry("web").watch, world.follow_ups_waiting().len()), (None, 0), "{case}");
+    looks
+}
+
+fn one_chain_goes_on(world: &mut World, case: &str) {
+    world.delivers.follow_ups = true;
+    // A broken chain shows at the first sweep; a second one would show in the hour.
+    world.sweep_every(5 * MINUTE, 5 * MINUTE);
+    let before = world.looks(Cause::FollowUp).len();
+    // Two that look in the same millisecond both send for the same next one; whichever comes first goes on alone.
+    world.advance(HOUR);
+    let checks = world.looks(Cause::FollowUp).len() - before;
+    assert!((3..=7).contains(&checks), "{case}: {checks} checks in an hour");
+    assert_eq!(world.awaited("web"), 1, "{case}");
+}
+
+#[test]
+fn two_instances_at_once_tell_once_and_leave_one_chain() {
+    println!("\ntwo instances at once, {SEEDS} orders each");
+    for payloads in Payloads::ALL {
+        let looks: Vec<usize> = (0..SEEDS).map(|seed| tell_at_once(payloads, seed)).collect();
+        let (least, most) = (looks.iter().min().unwrap(), looks.iter().max().unwrap());
+        println!("{:<18} | told once, one chain | {least} to {most} looks", format!("{payloads:?}"));
+    }
+}
+
+#[test]
+fn two_instances_that_begin_a_watch_at_once_begin_one() {
+    for seed in 0..SEEDS {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut world = World::new(Setup::default(), &[]);
+        world.region.lock().latency_ms = random.i64(1..=50);
+        world.delivers.events = false;
+        let tasks = world.create(ServiceSpec::new(CLUSTER, "web", 2));
+        world.protect(&tasks, Some(600));
+        world.ecs(|ecs| ecs.deploy(CLUSTER, "web")).unwrap();
+        world.steps.set(true);
+        let names = ["SERVICE_DEPLOYMENT_IN_PROGRESS", "TASKS_STARTED", "SERVICE_DESIRED_COUNT_UPDATED"];
+        let payloads = [0, 1].map(|_| world.event(random.choice(names).unwrap(), "web").to_string());
+        let deadline = timestamp(world.now() + 30 * SECOND);
+        let another = world.another_instance();
+        {
+            let one = pin!(world.function.handle(&payloads[0], deadline));
+            let other = pin!(another.handle(&payloads[1], deadline));
+            assert!(at_once(&mut random, [one, other]).iter().all(Result::is_ok));
+        }
+        world.steps.set(false);
+        one_chain_goes_on_from_the_beginning(&mut world, seed);
+    }
+}
+
+fn one_chain_goes_on_from_the_beginning(world: &mut World, seed: u64) {
+    world.sweep_every(5 * MINUTE, 5 * MINUTE);
+    world.advance(HOUR);
+    // 30 seconds, 1, 2, 5, 10, 15, 15 minutes; and when the alert is due.
+    let checks = world.looks(Cause::FollowUp).len();
+    assert!((5..=9).contains(&checks), "seed {seed}: {checks} checks in an hour");
+    assert_eq!(world.awaited("web"), 1, "seed {seed}");
+}

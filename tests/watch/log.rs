@@ -1,0 +1,53 @@
+//! What the function warns of.
+
+use super::parts::locked;
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex};
+use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
+use tracing::subscriber::DefaultGuard;
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+
+/// Its lines of level WARN and ERROR, each as `LEVEL message field=value …`. Those below are not even put together.
+pub(crate) struct Log {
+    lines: Arc<Mutex<Vec<String>>>,
+    _subscriber: DefaultGuard,
+}
+
+impl Log {
+    /// Begins to listen to this thread.
+    pub(crate) fn begin() -> Self {
+        let lines = Arc::default();
+        let subscriber = tracing_subscriber::registry().with(Lines(Arc::clone(&lines))).with(LevelFilter::WARN);
+        Self { lines, _subscriber: tracing::subscriber::set_default(subscriber) }
+    }
+
+    /// The lines since the last time.
+    pub(crate) fn take(&self) -> Vec<String> {
+        std::mem::take(&mut locked(&self.lines))
+    }
+}
+
+struct Lines(Arc<Mutex<Vec<String>>>);
+
+impl<S: tracing::Subscriber> Layer<S> for Lines {
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        let mut line = Line { message: String::new(), fields: String::new() };
+        event.record(&mut line);
+        locked(&self.0).push(format!("{} {}{}", event.metadata().level(), line.message, line.fields));
+    }
+}
+
+struct Line {
+    message: String,
+    fields: String,
+}
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        match field.name() {
+            "message" => self.message = format!("{value:?}"),
+            name => self.fields += &format!(" {name}={value:?}"),
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Everything else that the handler works with, simulated: the clock, the ledger, the queues, and whoever is told.
+//!
+//! Each of them is a point at which an invocation can die (`steps.rs`), before and after what it does.
+
+use super::ecs::{SimulatedEcs, timestamp};
+use super::steps::Steps;
+use ecs_sim::control_plane::Millis;
+use ecs_sim::no_services::NoAutoscaling;
+use ecs_sim::queue::{DELAY_SECONDS_MAX, SendMessage};
+use ecs_sim::region::{FOLLOW_UP_QUEUE, SharedRegion};
+use jiff::Timestamp;
+use std::convert::Infallible;
+use std::future::Future;
+use std::ops::RangeInclusive;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use taskhold::alert::{AlertSink, Message};
+use taskhold::clock::Clock;
+use taskhold::ecs::{Page, ServiceArn, Task};
+use taskhold::follow_up::{FollowUp, FollowUpQueue};
+use taskhold::handler::Parts;
+use taskhold::ledger::{InMemoryLedger, Ledger, LedgerError, LedgerPages, ServiceEntry, Stored, TaskEntry, Versioned};
+use taskhold::park::{ParkedMessage, ParkingQueue, REASON_ATTRIBUTE};
+
+#[derive(Debug)]
+pub(crate) struct Simulated;
+
+impl Parts for Simulated {
+    type Ecs = SimulatedEcs;
+    type Autoscaling = NoAutoscaling;
+    type Ledger = SteppedLedger;
+    type Parking = Parked;
+    type FollowUps = FollowUps;
+    type Interrupted = Infallible;
+    type Alerts = Alerts;
+    type Clock = SimulatedClock;
+}
+
+/// The Region's clock.
+#[derive(Clone, Debug)]
+pub(crate) struct SimulatedClock(pub(crate) SharedRegion);
+
+impl Clock for SimulatedClock {
+    fn now(&self) -> Timestamp {
+        timestamp(self.0.lock().now())
+    }
+
+    fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send {
+        let mut region = self.0.lock();
+        let to = region.now() + Millis::try_from(duration.as_millis()).unwrap();
+        region.advance_to(to);
+        std::future::ready(())
+    }
+}
+
+/// The ledger in memory, which outlives the function's death as a durable one would.
+#[derive(Clone, Debug)]
+pub(crate) struct SteppedLedger {
+    pub(crate) kept: InMemoryLedger<SimulatedClock>,
+    pub(crate) steps: Steps,
+}
+
+impl Ledger for SteppedLedger {
+    async fn load(&self, task: &Task) -> Result<Versioned, LedgerError> {
+        self.steps.point("before", "a load of a task").await;
+        Ledger::<TaskEntry>::load(&self.kept, task).await
+    }
+
+    async fn store(&self, task: &Task, versioned: &Versioned, keep_until: Timestamp) -> Result<Stored, LedgerError> {
+        self.steps.point("before", "a store of a task").await;
+        let stored = self.kept.store(task, versioned, keep_until).await;
+        self.steps.point("after", "a store of a task").await;
+        stored
+    }
+}
+
+impl Ledger<ServiceEntry> for SteppedLedger {
+    async fn load(&self, service: &ServiceArn) -> Result<Versioned<ServiceEntry>, LedgerError> {
+        self.steps.point("before", "a load of a service").await;
+        Ledger::<ServiceEntry>::load(&self.kept, service).await
+    }
+
+    async fn store(
+        &self,
+        service: &ServiceArn,
+        versioned: &Versioned<ServiceEntry>,
+        keep_until: Timestamp,
+    ) -> Result<Stored, LedgerError> {
+        self.steps.point("before", "a store of a service").await;
+        let stored = self.kept.store(service, versioned, keep_until).await;
+        self.steps.point("after", "a store of a service").await;
+        stored
+    }
+}
+
+impl LedgerPages for SteppedLedger {
+    async fn page(&self, token: Option<&str>) -> Result<Page<(Task, Versioned)>, LedgerError> {
+        self.steps.point("before", "a page of tasks").await;
+        LedgerPages::<TaskEntry>::page(&self.kept, token).await
+    }
+}
+
+impl LedgerPages<ServiceEntry> for SteppedLedger {
+    async fn page(&self, token: Option<&str>) -> Result<Page<(ServiceArn, Versioned<ServiceEntry>)>, LedgerError> {
+        self.steps.point("before", "a page of services").await;
+        LedgerPages::<ServiceEntry>::page(&self.kept, token).await
+    }
+}
+
+/// The Region's queue of follow-ups.
+#[derive(Clone, Debug)]
+pub(crate) struct FollowUps {
+    pub(crate) region: SharedRegion,
+    pub(crate) steps: Steps,
+    /// Whether every send fails.
+    pub(crate) is_down: Arc<Mutex<bool>>,
+    /// What happens to them on their way.
+    pub(crate) disorder: Arc<Mutex<Disorder>>,
+    /// When one was sent, what, and how often it will come.
+    pub(crate) sent: Arc<Mutex<Vec<(Millis, FollowUp, usize)>>>,
+}
+
+/// Copies and delays on the way through a queue, drawn from a seed.
+#[derive(Clone, Debug)]
+pub(crate) struct Disorder {
+    pub(crate) random: fastrand::Rng,
+    /// How often a message comes.
+    pub(crate) copies: RangeInclusive<usize>,
+    /// The most that a copy comes late, in seconds. SQS takes no longer delay than 15 minutes in all.
+    pub(crate) late_max: u32,
+}
+
+impl Default for Disorder {
+    /// Each comes once, and in time.
+    fn default() -> Self {
+        Self { random: fastrand::Rng::with_seed(0), copies: 1..=1, late_max: 0 }
+    }
+}
+
+impl FollowUpQueue for FollowUps {
+    async fn send(&self, follow_up: &FollowUp, delay: Duration) -> Result<(), String> {
+        self.steps.point("before", "the send of a follow-up").await;
+        let sent = self.send_now(follow_up, delay);
+        self.steps.point("after", "the send of a follow-up").await;
+        sent
+    }
+}
+
+impl FollowUps {
+    fn send_now(&self, follow_up: &FollowUp, delay: Duration) -> Result<(), String> {
+        if *locked(&self.is_down) {
+            return Err("the queue is down".to_owned());
+        }
+        let Disorder { random, copies, late_max } = &mut *locked(&self.disorder);
+        let copies = random.usize(copies.clone());
+        let mut region = self.region.lock();
+        for _ in 0..copies {
+            let delay = u32::try_from(delay.as_secs()).unwrap() + random.u32(0..=*late_max);
+            let message = SendMessage::new(follow_up.body()).delayed(delay.min(DELAY_SECONDS_MAX));
+            region.queues.send(FOLLOW_UP_QUEUE, message).map_err(|error| error.to_string())?;
+        }
+        locked(&self.sent).push((region.now(), follow_up.clone(), copies));
+        Ok(())
+    }
+}
+
+/// An alert that was taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) at: Millis,
+    pub(crate) service: String,
+    /// `KIND EVENT`.
+    pub(crate) what: String,
+}
+
+/// Whoever is told.
+#[derive(Clone, Debug)]
+pub(crate) struct Alerts {
+    pub(crate) region: SharedRegion,
+    pub(crate) steps: Steps,
+    pub(crate) told: Arc<Mutex<Vec<Told>>>,
+}
+
+impl AlertSink for Alerts {
+    async fn send(&self, message: &Message) -> Result<(), String> {
+        self.steps.point("before", "the send of an alert").await;
+        let at = self.region.lock().now();
+        let what = format!("{} {}", message.kind.as_str(), message.event.as_str());
+        locked(&self.told).push(Told { at, service: message.service.as_ref().unwrap().name.clone(), what });
+        self.steps.point("after", "the send of an alert").await;
+        Ok(())
+    }
+}
+
+/// What was parked: the reason, and the body.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Parked(pub(crate) Arc<Mutex<Vec<(String, String)>>>);
+
+impl ParkingQueue for Parked {
+    async fn park(&self, messages: &[ParkedMessage]) -> Vec<Result<(), String>> {
+        let reason = |message: &ParkedMessage| {
+            let named = message.attributes.iter().find(|(name, _)| *name == REASON_ATTRIBUTE);
+            named.map(|(_, reason)| reason.clone()).unwrap_or_default()
+        };
+        locked(&self.0).extend(messages.iter().map(|message| (reason(message), message.body.clone())));
+        vec![Ok(()); messages.len()]
+    }
+}
+
+pub(crate) fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}

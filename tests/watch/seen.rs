@@ -1,0 +1,84 @@
+//! What a test sees of the world: what was read, told, sent and parked, and what the ledger keeps.
+
+use super::ecs::{Cause, Counted};
+use super::parts::{FollowUps, Told, locked};
+use super::world::World;
+use ecs_sim::control_plane::Millis;
+use ecs_sim::region::{CLUSTER, FOLLOW_UP_QUEUE, PARKING_QUEUE};
+use futures_util::FutureExt;
+use std::sync::MutexGuard;
+use taskhold::ecs::ServiceArn;
+use taskhold::follow_up::FollowUp;
+use taskhold::ledger::{Ledger, ServiceEntry};
+
+impl World {
+    pub(crate) fn counted(&self) -> MutexGuard<'_, Counted> {
+        self.function.ecs.counted()
+    }
+
+    /// When the function looked at services so far, for this reason.
+    pub(crate) fn looks(&self, cause: Cause) -> Vec<Millis> {
+        let counted = self.counted();
+        counted.looks.iter().filter(|(.., of)| *of == cause).map(|(at, ..)| *at).collect()
+    }
+
+    pub(crate) fn told(&self) -> Vec<Told> {
+        locked(&self.function.alerts.told).clone()
+    }
+
+    /// What was told so far, without when.
+    pub(crate) fn told_what(&self) -> Vec<String> {
+        self.told().into_iter().map(|told| told.what).collect()
+    }
+
+    pub(crate) fn follow_ups(&self) -> &FollowUps {
+        self.function.follow_ups.as_ref().unwrap()
+    }
+
+    /// The messages that the function parked: why, and what.
+    pub(crate) fn parked(&self) -> Vec<(String, String)> {
+        locked(&self.function.parking.as_ref().unwrap().0).clone()
+    }
+
+    /// Messages that SQS itself gave up.
+    pub(crate) fn given_up(&self) -> usize {
+        self.region.lock().queues.messages(PARKING_QUEUE).unwrap().len()
+    }
+
+    /// The follow-ups that lie in the queue, those that came and were not settled included.
+    pub(crate) fn follow_ups_waiting(&self) -> Vec<FollowUp> {
+        let region = self.region.lock();
+        let messages = region.queues.messages(FOLLOW_UP_QUEUE).unwrap();
+        let read = |body: &str| FollowUp::parse(body, &self.function.config.clusters).ok();
+        messages.iter().filter_map(|message| read(&message.body)).collect()
+    }
+
+    pub(crate) fn arn(&self, service: &str) -> ServiceArn {
+        ServiceArn::new(self.function.config.clusters.find(CLUSTER).unwrap(), service).unwrap()
+    }
+
+    /// What the ledger keeps of a service.
+    pub(crate) fn entry(&self, service: &str) -> ServiceEntry {
+        let arn = self.arn(service);
+        Ledger::<ServiceEntry>::load(&self.function.ledger.kept, &arn).now_or_never().unwrap().unwrap().entry
+    }
+
+    /// How many follow-ups are on their way for whose moment the service's watch waits.
+    pub(crate) fn awaited(&self, service: &str) -> usize {
+        let awaited = self.entry(service).watch.and_then(|watch| watch.due);
+        let arn = self.arn(service);
+        let is_awaited = |follow_up: &&FollowUp| match follow_up {
+            FollowUp::Check { service, due } => *service == arn && Some(*due) == awaited,
+            _ => false,
+        };
+        self.follow_ups_waiting().iter().filter(is_awaited).count()
+    }
+
+    /// When ECS first said, from `since` on, that protection holds up a deployment or a scale-in of the service.
+    pub(crate) fn said_blocked(&self, service: &str, since: Millis) -> Option<Millis> {
+        let region = self.region.lock();
+        let events = &region.ecs.service(CLUSTER, service)?.events;
+        let said = events.iter().filter(|event| event.message.contains(") was unable to scale in due to (reason"));
+        said.map(|event| event.created_at).filter(|at| *at >= since).min()
+    }
+}

@@ -1,0 +1,69 @@
+//! Holds that are shorter than the time after which people are told, one after the other: each has its own time.
+
+use super::world::{HOUR, MINUTE, SECOND, World};
+use ecs_sim::control_plane::{ServiceSpec, Setup};
+use ecs_sim::region::CLUSTER;
+
+/// As it is deployed, with the sweep.
+fn deployed() -> World {
+    let mut world = World::new(Setup::default(), &[]);
+    world.sweep_every(5 * MINUTE, 41 * SECOND);
+    world
+}
+
+/// Three protected tasks hold up a scale-in to one for two minutes.
+fn short_scale_in(world: &mut World) {
+    world.ecs(|ecs| ecs.set_desired_count(CLUSTER, "web", 3)).unwrap();
+    world.advance(10 * MINUTE);
+    let live = |world: &World| -> Vec<String> {
+        let region = world.region.lock();
+        region.ecs.tasks_of(CLUSTER, "web").map(|task| task.id.clone()).collect()
+    };
+    let tasks = live(world);
+    world.protect(&tasks, Some(60));
+    world.ecs(|ecs| ecs.set_desired_count(CLUSTER, "web", 1)).unwrap();
+    world.advance(2 * MINUTE);
+    world.protect(&tasks, None);
+    world.advance(10 * MINUTE);
+}
+
+#[test]
+fn a_short_scale_in_is_not_told_of() {
+    let mut world = deployed();
+    world.create(ServiceSpec::new(CLUSTER, "web", 3));
+    short_scale_in(&mut world);
+    assert_eq!(world.told(), []);
+}
+
+#[test]
+#[ignore = "told of at once: a scale-in counts as begun when ECS last changed its deployment, so its deadline is over before it begins"]
+fn a_short_scale_in_long_after_the_last_deployment_is_not_told_of() {
+    let mut world = deployed();
+    world.create(ServiceSpec::new(CLUSTER, "web", 3));
+    world.advance(24 * HOUR);
+    short_scale_in(&mut world);
+    assert_eq!(world.told(), []);
+}
+
+#[test]
+#[ignore = "told of at once: what ECS said of an earlier scale-in, which is over, counts for this one"]
+fn a_second_short_scale_in_is_not_told_of() {
+    let mut world = deployed();
+    world.create(ServiceSpec::new(CLUSTER, "web", 3));
+    short_scale_in(&mut world);
+    short_scale_in(&mut world);
+    assert_eq!(world.told(), []);
+}
+
+#[test]
+#[ignore = "told of at once: what ECS said of a rebalancing, which is over, counts for the scale-in"]
+fn a_short_scale_in_after_a_rebalancing_that_waited_is_not_told_of() {
+    let mut world = deployed();
+    let tasks = world.create(ServiceSpec::new(CLUSTER, "web", 3));
+    world.protect(&tasks, Some(30));
+    world.ecs(|ecs| ecs.rebalance(CLUSTER, "web")).unwrap();
+    world.advance(HOUR);
+    assert_eq!(world.told(), []);
+    short_scale_in(&mut world);
+    assert_eq!(world.told(), []);
+}

@@ -1,0 +1,294 @@
+//! A simulated Region with the function in it: time passes, and what is due is delivered, as far as a test lets it.
+
+use super::ecs::{Cause, SimulatedEcs};
+use super::log::Log;
+use super::parts::{Alerts, FollowUps, Parked, Simulated, SimulatedClock, SteppedLedger, locked};
+use super::steps::Steps;
+use ecs_sim::control_plane::{ControlPlane, Millis, ServiceSpec, Setup};
+use ecs_sim::event_source::{EventSource, FunctionAnswer};
+use ecs_sim::no_services::NoAutoscaling;
+use ecs_sim::region::{CLUSTER, FOLLOW_UP_QUEUE, JOB_QUEUE, PARKING_QUEUE, Region, SharedRegion};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use taskhold::config::Config;
+use taskhold::handler::Handler;
+use taskhold::ledger::InMemoryLedger;
+
+pub(crate) const SECOND: Millis = 1000;
+pub(crate) const MINUTE: Millis = 60 * SECOND;
+pub(crate) const HOUR: Millis = 60 * MINUTE;
+
+/// As in template.yaml.
+const FUNCTION_TIMEOUT: Millis = 30 * SECOND;
+/// As in template.yaml.
+const FOLLOW_UPS_AT_ONCE: usize = 10;
+/// As in template.yaml.
+const JOB_MESSAGES_AT_ONCE: usize = 1000;
+/// Lambda runs an asynchronous invocation that fails twice more, after one minute and after two (AWS Lambda Developer
+/// Guide, "How Lambda handles errors and retries with asynchronous invocation").
+const EVENT_RETRIES: [Millis; 2] = [MINUTE, 2 * MINUTE];
+/// More deliveries at one moment than this are a loop.
+const DELIVERIES_MAX: usize = 10_000;
+
+/// What reaches the function by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Delivers {
+    pub(crate) events: bool,
+    pub(crate) follow_ups: bool,
+    pub(crate) sweep_every: Option<Millis>,
+}
+
+pub(crate) struct World {
+    pub(crate) region: SharedRegion,
+    pub(crate) function: Handler<Simulated>,
+    pub(crate) steps: Steps,
+    pub(crate) log: Log,
+    pub(crate) delivers: Delivers,
+    pub(crate) next_sweep: Millis,
+    /// At which of its points the next invocation for this reason dies.
+    pub(crate) dies_at: Option<(Cause, usize)>,
+    /// At which point one has died.
+    pub(crate) died: Option<String>,
+    /// Invocations that failed or died.
+    pub(crate) failures: usize,
+    /// Events that reached the function, by their names; stops of tasks have none.
+    pub(crate) events_delivered: BTreeMap<String, u64>,
+    events: BTreeMap<(Millis, u64), (Value, usize)>,
+    events_made: u64,
+}
+
+impl World {
+    /// The function on an empty cluster, with these settings beside those that it needs. Nothing reaches it but events and
+    /// follow-ups.
+    pub(crate) fn new(setup: Setup, settings: &[(&str, &str)]) -> Self {
+        let region = SharedRegion::new(Region::new(setup));
+        let steps = Steps::default();
+        let clock = SimulatedClock(region.clone());
+        let kept = InMemoryLedger::new(clock.clone());
+        let function = Handler {
+            ecs: SimulatedEcs { region: region.clone(), steps: steps.clone(), counted: Arc::default() },
+            autoscaling: NoAutoscaling,
+            ledger: SteppedLedger { kept, steps: steps.clone() },
+            parking: Some(Parked::default()),
+            follow_ups: Some(FollowUps {
+                region: region.clone(),
+                steps: steps.clone(),
+                is_down: Arc::default(),
+                disorder: Arc::default(),
+                sent: Arc::default(),
+            }),
+            interrupted: None,
+            alerts: Alerts { region: region.clone(), steps: steps.clone(), told: Arc::default() },
+            clock,
+            config: config(&region, settings),
+        };
+        let now = region.lock().now();
+        Self {
+            region,
+            function,
+            steps,
+            log: Log::begin(),
+            delivers: Delivers { events: true, follow_ups: true, sweep_every: None },
+            next_sweep: now,
+            dies_at: None,
+            died: None,
+            failures: 0,
+            events_delivered: BTreeMap::new(),
+            events: BTreeMap::new(),
+            events_made: 0,
+        }
+    }
+
+    /// Another instance of the function, with the same ledger, queues and whoever is told.
+    pub(crate) fn another_instance(&self) -> Handler<Simulated> {
+        let Handler { ecs, autoscaling, ledger, parking, follow_ups, interrupted, alerts, clock, config } =
+            &self.function;
+        Handler {
+            ecs: ecs.clone(),
+            autoscaling: *autoscaling,
+            ledger: ledger.clone(),
+            parking: parking.clone(),
+            follow_ups: follow_ups.clone(),
+            interrupted: *interrupted,
+            alerts: alerts.clone(),
+            clock: clock.clone(),
+            config: config.clone(),
+        }
+    }
+
+    pub(crate) fn now(&self) -> Millis {
+        self.region.lock().now()
+    }
+
+    /// A service that runs already; answers the ids of its tasks.
+    pub(crate) fn create(&mut self, spec: ServiceSpec) -> Vec<String> {
+        self.region.lock().ecs.create_service(spec).unwrap()
+    }
+
+    /// Does something to ECS; the function hears of it when time passes, if at all.
+    pub(crate) fn ecs<T>(&mut self, act: impl FnOnce(&mut ControlPlane) -> T) -> T {
+        act(&mut self.region.lock().ecs)
+    }
+
+    /// These tasks protect themselves for so many minutes, or no longer.
+    pub(crate) fn protect(&mut self, tasks: &[String], minutes: Option<i64>) {
+        for task in tasks {
+            let answer = self.ecs(|ecs| ecs.set_own_protection(task, minutes)).unwrap();
+            assert!(answer.failures.is_empty(), "{:?}", answer.failures);
+        }
+    }
+
+    /// Sweeps from now on at this interval, first after `pause`.
+    pub(crate) fn sweep_every(&mut self, every: Millis, pause: Millis) {
+        self.delivers.sweep_every = Some(every);
+        self.next_sweep = self.now() + pause;
+    }
+
+    /// Lets time pass, from one moment at which anything is due to the next.
+    pub(crate) fn advance(&mut self, by: Millis) {
+        let until = self.now() + by;
+        self.deliver();
+        loop {
+            let next = self.next_due().filter(|due| *due <= until).unwrap_or(until);
+            self.region.lock().advance_to(next);
+            self.deliver();
+            if next >= until && self.next_due().is_none_or(|due| due > until) {
+                return;
+            }
+        }
+    }
+
+    fn next_due(&self) -> Option<Millis> {
+        let event = self.events.keys().next().map(|(at, _)| *at);
+        let sweep = self.delivers.sweep_every.map(|_| self.next_sweep);
+        self.region.lock().next_due().into_iter().chain(event).chain(sweep).min()
+    }
+
+    /// Delivers everything that is due, until nothing more comes of it.
+    pub(crate) fn deliver(&mut self) {
+        for _ in 0..DELIVERIES_MAX {
+            self.hear();
+            if !(self.deliver_event() || self.sweep() || self.deliver_batches()) {
+                return;
+            }
+        }
+        panic!("more than {DELIVERIES_MAX} deliveries at one moment");
+    }
+
+    /// Takes notice of the events that ECS has sent: those that the template's rules let through go on their way.
+    fn hear(&mut self) {
+        let (now, events) = {
+            let mut region = self.region.lock();
+            (region.now(), region.ecs.take_events())
+        };
+        let of_tasks = |event: &Value| event["detail-type"] == "ECS Task State Change";
+        let delivers = self.delivers.events;
+        let passes = |event: &Value| delivers && (!of_tasks(event) || event["detail"]["lastStatus"] == "STOPPED");
+        for event in events.into_iter().filter(passes) {
+            self.send_event(event, now);
+        }
+    }
+
+    /// An event is on its way, and arrives then.
+    pub(crate) fn send_event(&mut self, event: Value, arrives_at: Millis) {
+        self.events_made += 1;
+        self.events.insert((arrives_at, self.events_made), (event, 0));
+    }
+
+    /// The events that are on their way, and no longer are.
+    pub(crate) fn take_events(&mut self) -> Vec<Value> {
+        self.hear();
+        std::mem::take(&mut self.events).into_values().map(|(event, _)| event).collect()
+    }
+
+    fn deliver_event(&mut self) -> bool {
+        let now = self.now();
+        if self.events.keys().next().is_none_or(|(at, _)| *at > now) {
+            return false;
+        }
+        let Some((_, (event, attempt))) = self.events.pop_first() else { return false };
+        let name = event["detail"]["eventName"].as_str().unwrap_or("a task has stopped");
+        *self.events_delivered.entry(name.to_owned()).or_default() += 1;
+        if self.invoke(&json(&event), Cause::Event) == FunctionAnswer::Failed
+            && let Some(pause) = EVENT_RETRIES.get(attempt)
+        {
+            self.events_made += 1;
+            self.events.insert((self.now() + pause, self.events_made), (event, attempt + 1));
+        }
+        true
+    }
+
+    fn sweep(&mut self) -> bool {
+        let Some(every) = self.delivers.sweep_every.filter(|_| self.next_sweep <= self.now()) else { return false };
+        self.next_sweep += every;
+        self.invoke(r#"{"sweep": {}}"#, Cause::Sweep);
+        true
+    }
+
+    fn deliver_batches(&mut self) -> bool {
+        let follow_ups = self.delivers.follow_ups && self.deliver_batch(FOLLOW_UP_QUEUE, FOLLOW_UPS_AT_ONCE);
+        follow_ups || self.deliver_batch(JOB_QUEUE, JOB_MESSAGES_AT_ONCE)
+    }
+
+    fn deliver_batch(&mut self, queue: &str, size: usize) -> bool {
+        let source = EventSource::new(queue, size);
+        let Some(batch) = source.poll(&mut self.region.lock().queues).unwrap() else { return false };
+        let cause = if queue == FOLLOW_UP_QUEUE { Cause::FollowUp } else { Cause::Job };
+        let answer = self.invoke(&json(&batch.event), cause);
+        source.settle(&mut self.region.lock().queues, &batch, &answer).unwrap();
+        true
+    }
+
+    /// Invokes the function, which dies on its way if it is to.
+    pub(crate) fn invoke(&mut self, payload: &str, cause: Cause) -> FunctionAnswer {
+        self.counted().cause = cause;
+        let dies_at = self.dies_at.take_if(|(of, _)| *of == cause).map(|(_, point)| point);
+        let stepped_anyway = self.steps.set(self.steps.is_on() || dies_at.is_some());
+        let deadline = super::ecs::timestamp(self.now() + FUNCTION_TIMEOUT);
+        let mut invocation = pin!(self.function.handle(payload, deadline));
+        let mut context = Context::from_waker(Waker::noop());
+        let mut points = 0;
+        let answer = loop {
+            match invocation.as_mut().poll(&mut context) {
+                Poll::Ready(Ok((response, _))) => {
+                    break FunctionAnswer::Answered(serde_json::to_value(response).unwrap());
+                }
+                Poll::Ready(Err(_)) => break FunctionAnswer::Failed,
+                Poll::Pending => points += 1,
+            }
+            if dies_at == Some(points) {
+                self.died = Some(self.steps.last());
+                break FunctionAnswer::Failed;
+            }
+        };
+        self.steps.set(stepped_anyway);
+        self.failures += usize::from(answer == FunctionAnswer::Failed);
+        answer
+    }
+}
+
+fn config(region: &SharedRegion, settings: &[(&str, &str)]) -> Config {
+    let region = region.lock();
+    let always = [
+        ("TASKHOLD_CLUSTERS", region.ecs.cluster_arn(CLUSTER)),
+        ("TASKHOLD_PARKING_QUEUE_URL", region.queues.url(PARKING_QUEUE)),
+        ("TASKHOLD_FOLLOW_UP_QUEUE_URL", region.queues.url(FOLLOW_UP_QUEUE)),
+    ];
+    let mut variables: BTreeMap<String, String> =
+        always.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    variables.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    Config::from_variables(variables).unwrap()
+}
+
+/// What several hold: for tests that reach into a part.
+pub(crate) fn set<T>(shared: &Arc<Mutex<T>>, value: T) {
+    *locked(shared) = value;
+}
+
+/// As text: not by `to_string`, which takes several times as long in a debug build.
+fn json(value: &Value) -> String {
+    serde_json::to_string(value).unwrap()
+}
