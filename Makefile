@@ -8,10 +8,10 @@ SEED ?= 1
 PORT ?= 4566
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt clippy doc build story twice serve bench bench-calls
+.PHONY: help run test test-e2e check fmt clippy doc build story twice serve bench bench-calls
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: ## watch the real function hold two busy tasks through a deployment (15 seconds)
 	@$(CARGO) build --quiet --workspace --bins
@@ -23,6 +23,9 @@ run: ## watch the real function hold two busy tasks through a deployment (15 sec
 
 test: ## everything that needs no other server: rules, stories, contracts, promises, the real function on loopback
 	$(CARGO) test --workspace --no-fail-fast
+
+test-e2e: ## the ledger, and every story, on an emulated DynamoDB (minutes; needs Python 3, and the network the first time)
+	tests/e2e/with-dynamodb $(CARGO) test --no-fail-fast --test conformance --test e2e -- --ignored
 
 check: fmt clippy doc test ## what must hold before a commit: format, lints, docs, tests
 

@@ -17,6 +17,7 @@ mod words;
 pub use message::Message;
 
 use crate::decide::Diagnosis;
+use crate::decide::remedy::RemedyNote;
 use crate::ecs::ServiceArn;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -111,6 +112,8 @@ pub struct Alert {
     pub at: Timestamp,
     /// How the service stood then.
     pub diagnosis: Diagnosis,
+    /// What taskhold has done about it lately, and what it has not and why; the newest last.
+    pub remedies: Vec<RemedyNote>,
 }
 
 /// Sends alerts nowhere: they are only logged.

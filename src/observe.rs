@@ -36,6 +36,14 @@ impl Observed {
         Self { at, service: Service::gone(arn.clone()), tasks: Vec::new(), gaps: Vec::new() }
     }
 
+    /// Whether something could not be seen because too many calls were made.
+    pub fn is_throttled(&self) -> bool {
+        self.gaps.iter().any(|gap| match gap {
+            Gap::Tasks(error) | Gap::Descriptions(error) | Gap::Protection(error) => *error == EcsError::Throttled,
+            Gap::Jobs(_) | Gap::Incidents(_) | Gap::TooManyTasks(_) => false,
+        })
+    }
+
     /// The tasks that ECS protects, each with its end.
     pub fn protected(&self) -> impl Iterator<Item = (&ObservedTask, Timestamp)> {
         self.tasks.iter().filter_map(|task| Some((task, task.protected_until?)))

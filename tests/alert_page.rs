@@ -11,6 +11,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use taskhold::alert::AlertKind;
 
+/// How the names of stories begin that are about who is told of what.
+const ABOUT_ALERTS: [&str; 4] = ["alert_", "deployment_", "interrupted_", "refused_"];
 /// So many rows are about deployments, or the page is not worth its name.
 const DEPLOYMENT_ROWS_MIN: usize = 20;
 
@@ -35,7 +37,7 @@ fn table(heading: &str) -> Vec<[String; 3]> {
 fn stories() -> BTreeMap<String, Story> {
     let files = root("tests/scenarios").read_dir().unwrap().map(|entry| entry.unwrap());
     let names = files.map(|file| file.file_name().into_string().unwrap());
-    let names = names.filter(|name| name.starts_with("alert_") || name.starts_with("deployment_"));
+    let names = names.filter(|name| ABOUT_ALERTS.iter().any(|begin| name.starts_with(begin)));
     names.map(|name| (name.clone(), read(&name))).collect()
 }
 

@@ -19,6 +19,7 @@ use taskhold::decide::diagnose::{
     Arithmetic, Blocker, DEADLINE_TAG, Deadline, DeadlineSource, Diagnosis, Finish, HeldFor, Movement, TagFault,
     TagProblem, Unmet, WayOut,
 };
+use taskhold::decide::remedy::RemedyNote;
 use taskhold::ecs::{ClusterArn, ServiceArn, TaskId};
 use taskhold::ledger::JobKey;
 use taskhold::ledger::job::Labels;
@@ -126,6 +127,7 @@ fn alert(kind: AlertKind, event: AlertEvent) -> Alert {
         since: at(10),
         at: at(30),
         diagnosis: diagnosis(),
+        remedies: Vec::new(),
     }
 }
 
@@ -210,6 +212,22 @@ fn says(text: &str, lines: &[&str]) {
     for line in lines {
         assert!(there.contains(line), "`{line}` is not in\n{text}");
     }
+}
+
+#[test]
+fn what_taskhold_has_done_is_told_to_people_and_machines_and_what_aws_said_of_it_is_data() {
+    let note = |text: &str| RemedyNote { at: at(25), text: text.to_owned() };
+    let alert = Alert {
+        remedies: vec![note("raised the desired count from 2 to 3"), note("could not: \n\nRESOLVED \u{202e}x")],
+        ..usual()
+    };
+    let body = mail::body(&alert);
+    assert!(body.contains("What taskhold has done about it, or has not:\n- "), "{body}");
+    assert!(body.contains("raised the desired count from 2 to 3."), "{body}");
+    assert!(!body.contains("\nRESOLVED") && !body.contains('\u{202e}'), "{body}");
+    let told: Value = serde_json::from_str(&machine::message(&alert)).unwrap();
+    assert_eq!(told["remedies"][0]["text"], "raised the desired count from 2 to 3");
+    assert_eq!(told["remedies"].as_array().unwrap().len(), 2);
 }
 
 #[test]
@@ -382,7 +400,7 @@ fn a_tag_that_counts_for_nothing_is_told_to_all_with_what_is_wrong_with_it() {
             "45",
             TagFault::NotRead,
             "45",
-            "is not read by this version, which reads taskhold:deadline-minutes only",
+            "is not read by this version, which reads taskhold:deadline-minutes, taskhold:policy, taskhold:max-desired-count, taskhold:idle-reserve",
         ),
     ] {
         let alert = passed_over(tag, value, fault);

@@ -74,6 +74,7 @@ fn blocked(service: ServiceArn, tasks: usize, job_id: &str) -> Alert {
         since: begun_at,
         at: now(),
         diagnosis,
+        remedies: Vec::new(),
     }
 }
 

@@ -146,7 +146,6 @@ fn a_month_of_routine_as_deployed_tells_nobody() {
 }
 
 #[test]
-#[ignore = "false alarms: see the ignored tests of watch/short_holds.rs and watch/time_to_alert.rs"]
 fn a_week_of_routine_that_spares_the_function_nothing_tells_nobody() {
     let figures = two_hundred_services(Spares::Nothing, 7 * DAY, 6 * HOUR);
     figures.print("7 days of 200 services, with scale-ins over busy tasks, and with no task idle");

@@ -184,7 +184,9 @@ fn the_incident_of_a_service_that_was_deleted_is_resolved() {
     stage.advance(60 * MINUTE_MS);
     stage.sweep();
     let alerts = stage.alerts();
-    assert!(alerts.len() == 1 && alerts[0].starts_with("RESOLVED web-000"), "{alerts:?}");
+    let [interrupted, resolved] = &alerts[..] else { panic!("{alerts:?}") };
+    assert!(interrupted.starts_with("INTERRUPTED web-000"), "{alerts:?}");
+    assert!(resolved.starts_with("RESOLVED web-000"), "{alerts:?}");
     stage.sweep();
     assert_eq!(stage.calls("DescribeServices"), 0, "nobody has to look after it any more");
 }
@@ -215,6 +217,28 @@ fn what_the_time_does_not_suffice_for_is_looked_at_by_follow_ups_each_service_on
     assert_eq!(described.len(), SERVICES);
     assert_eq!(described.iter().collect::<BTreeSet<_>>().len(), SERVICES);
     assert!(parts > 3, "{parts} parts");
+}
+
+#[test]
+fn a_sweep_that_ecs_throttles_waits_and_goes_on_until_every_service_was_seen_whole() {
+    const SERVICES: usize = 200;
+    let mut stage = Stage::new(SERVICES);
+    stage.region.lock().latency_ms = 10;
+    let mut looked_at = stage.sweep()["lookedAt"].as_u64().unwrap();
+    assert!(looked_at < SERVICES as u64, "ECS throttles nobody");
+    let mut parts = 1;
+    while parts < 30 {
+        stage.advance(5_000);
+        let before = stage.calls("GetTaskProtection");
+        if stage.deliver(FOLLOW_UP_QUEUE).is_none() {
+            break;
+        }
+        // Of a service that was seen whole, the protection of its tasks is the last that is read.
+        looked_at += (stage.calls("GetTaskProtection") - before) as u64;
+        parts += 1;
+    }
+    assert!((SERVICES as u64..SERVICES as u64 + 40).contains(&looked_at), "{looked_at} looks in {parts} parts");
+    assert!(parts < 15, "{parts} parts");
 }
 
 #[test]

@@ -3,9 +3,12 @@
 //! It always fits where it goes: lists are shortened, the jobs before the tasks, and each that was shortened says by how
 //! much. Nothing is cut inside.
 
+use super::mail::NOTE_CHARS_MAX;
 use super::unmet::{all as all_unmet, is_about as is_about_unmet};
 use super::{Alert, AlertEvent, AlertKind};
+use crate::data::{escaped, is_printable};
 use crate::decide::diagnose::{Arithmetic, Standing};
+use crate::decide::remedy::RemedyNote;
 use crate::report::{
     DeadlineReport, Detail, FinishReport, Room, TagProblemReport, gaps, movement, tag_problems, tasks, unmet, way_out,
 };
@@ -56,6 +59,7 @@ struct Document<'a> {
     ways_out: Vec<Value>,
     unmet: Vec<Value>,
     unmet_left_out: usize,
+    remedies: Vec<Value>,
     tag_problems: Vec<TagProblemReport>,
     tag_problems_left_out: usize,
     gaps: Vec<String>,
@@ -87,6 +91,7 @@ pub fn message(alert: &Alert) -> String {
         ways_out: diagnosis.ways_out.iter().map(|way| way_out(cluster, way, COMMANDS_MAX)).collect(),
         unmet: Vec::new(),
         unmet_left_out: diagnosis.unmet.len(),
+        remedies: alert.remedies.iter().map(remedy).collect(),
         tag_problems: tag_problems(&diagnosis.tag_problems).collect(),
         tag_problems_left_out: diagnosis.tag_problems.len().saturating_sub(TAG_PROBLEMS_MAX),
         gaps: gaps(&diagnosis.gaps).collect(),
@@ -118,4 +123,9 @@ pub(super) fn sendable(json: &str) -> String {
 /// How long a text is as a string within JSON.
 pub(super) fn escaped_bytes(text: &str) -> usize {
     json!(text).to_string().len()
+}
+
+/// What was done, or not. The ledger keeps few.
+fn remedy(note: &RemedyNote) -> Value {
+    json!({"at": note.at, "text": escaped(&note.text, NOTE_CHARS_MAX, is_printable)})
 }

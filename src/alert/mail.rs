@@ -41,6 +41,8 @@ const ID_CHARS_MAX: usize = 72;
 const LABELS_CHARS_MAX: usize = 72;
 /// A reason why something could not be seen.
 const GAP_CHARS_MAX: usize = 300;
+/// What came of a remedy: words of ours, and an error of AWS's perhaps.
+pub(super) const NOTE_CHARS_MAX: usize = 300;
 /// Tags that count for nothing.
 pub const TAG_PROBLEMS_SHOWN_MAX: usize = 5;
 /// A tag's key, so that it can be found, and its value, so that it is recognized.
@@ -80,6 +82,7 @@ pub fn body(alert: &Alert) -> String {
         ways_out(&mut lines, alert);
         tag_problems(&mut lines, alert);
     }
+    remedies(&mut lines, alert);
     gaps(&mut lines, alert);
     lines.blank();
     lines.whole(0, &format!("Service:  {}", alert.service));
@@ -234,6 +237,18 @@ pub(super) fn commands(way: &WayOut) -> &[String] {
         WayOut::RaiseDesiredCount { command, .. } | WayOut::RaiseMaximumPercent { command, .. } => {
             std::slice::from_ref(command)
         }
+    }
+}
+
+fn remedies(lines: &mut Lines, alert: &Alert) {
+    if alert.remedies.is_empty() {
+        return;
+    }
+    lines.blank();
+    lines.prose(0, "What taskhold has done about it, or has not:");
+    for note in &alert.remedies {
+        let text = escaped(&note.text, NOTE_CHARS_MAX, is_printable);
+        lines.prose(0, &format!("- {}: {text}.", time_from(note.at, alert.at)));
     }
 }
 

@@ -158,10 +158,16 @@ pub fn diagnose(observed: &Observed, remembered_since: Option<Timestamp>, policy
         }
         standing => standing,
     };
-    let blocked_since = (standing == Standing::Blocked)
-        .then(|| [remembered_since, said_since].into_iter().flatten().min().unwrap_or(observed.at));
+    // Of a deployment that keeps old tasks on purpose, the look alone knows less well than ECS when that was over.
+    let since = match observed.service.old_tasks_kept.is_zero() {
+        true => [remembered_since, said_since].into_iter().flatten().min(),
+        false => said_since.or(remembered_since),
+    };
+    let blocked_since = (standing == Standing::Blocked).then(|| since.unwrap_or(observed.at));
     let finish = finish(&blockers, leaving.to_go, observed.at);
-    let deadline = leaving.movement.begun_at().map(|begun_at| deadline(&observed.service, begun_at, policy));
+    // A scale-in has none: ECS does not say when it began, and nobody waits for it as for a deployment.
+    let begun_at = leaving.movement.begun_at().filter(|_| !leaving.movement.is_scale_in());
+    let deadline = begun_at.map(|begun_at| deadline(&observed.service, begun_at, policy));
     let ways_out = ways_out::ways_out(observed, (&leaving, &blockers), (&arithmetic, finish.as_ref()));
     Diagnosis {
         standing,
@@ -291,11 +297,11 @@ fn standing(observed: &Observed, leaving: &Leaving<'_>, by: (&[Blocker], &Arithm
 /// Since when ECS has said that protection holds this movement up.
 fn said_since(service: &Service, begun_at: Option<Timestamp>) -> Option<Timestamp> {
     let begun_at = begun_at?;
-    let of_now = service.events.iter().filter(|event| event.created_at >= begun_at);
-    of_now
-        .filter(|event| ServiceMessage::read(&event.message).tells_of_protection())
-        .map(|event| event.created_at)
-        .min()
+    // The newest come first. What was said before the service was steady again is over, and so is a rebalancing.
+    let said = service.events.iter().map(|event| (event.created_at, ServiceMessage::read(&event.message)));
+    let of_now = said.take_while(|(at, said)| *at >= begun_at && *said != ServiceMessage::SteadyState);
+    let of_this = of_now.filter(|(_, said)| said.tells_of_protection() && *said != ServiceMessage::UnableToRebalance);
+    of_this.map(|(at, _)| at).min()
 }
 
 #[cfg(test)]

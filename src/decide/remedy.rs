@@ -20,6 +20,19 @@ pub const MAX_DESIRED_COUNT_TAG: &str = "taskhold:max-desired-count";
 /// So many idle tasks stay protected.
 pub const IDLE_RESERVE_TAG: &str = "taskhold:idle-reserve";
 
+/// A service has no more tasks than this ("Amazon ECS service quotas": tasks per service, 5,000).
+pub const COUNT_TAG_MAX: u32 = 5_000;
+
+/// The value of [`POLICY_TAG`], if it is a policy.
+pub fn policy_tag(value: &str) -> Option<Policy> {
+    value.trim().parse().ok()
+}
+
+/// The value of [`MAX_DESIRED_COUNT_TAG`] or [`IDLE_RESERVE_TAG`], if it is a number of tasks that a service can have.
+pub fn count_tag(value: &str) -> Option<u32> {
+    value.trim().parse().ok().filter(|count| *count <= COUNT_TAG_MAX)
+}
+
 /// So many notes are kept.
 const NOTES_MAX: usize = 10;
 /// Notes of what is over are kept for so long.
@@ -167,7 +180,7 @@ pub fn decide_remedy(state: &mut RemedyState, seen: Sight<'_>, policy: &RemedyPo
     if diagnosis.standing != Standing::Blocked && diagnosis.unmet.is_empty() {
         return None;
     }
-    let of_service = observed.service.tags.get(POLICY_TAG).and_then(|value| value.trim().parse().ok());
+    let of_service = observed.service.tags.get(POLICY_TAG).and_then(|value| policy_tag(value));
     match of_service.unwrap_or(policy.policy) {
         Policy::Notify => None,
         wanted if !policy.allowed.allow(wanted) => {
@@ -210,7 +223,7 @@ fn release_idle(state: &mut RemedyState, seen: Sight<'_>, policy: &RemedyPolicy)
 
 /// How many idle tasks are to stay protected: 0 unless the tag says otherwise.
 fn idle_reserve(observed: &Observed) -> usize {
-    observed.service.tags.get(IDLE_RESERVE_TAG).and_then(|value| value.trim().parse().ok()).unwrap_or(0)
+    observed.service.tags.get(IDLE_RESERVE_TAG).and_then(|value| count_tag(value)).map_or(0, |count| count as usize)
 }
 
 /// Wants more tasks than are protected, those included that ask for it: then ECS grants again.
@@ -222,7 +235,7 @@ fn raise(state: &mut RemedyState, seen: Sight<'_>, policy: &RemedyPolicy) -> Opt
         // It makes ECS grant again. Nothing was refused, and the tasks in the way would stay as they are.
         return None;
     }
-    let ceiling = observed.service.tags.get(MAX_DESIRED_COUNT_TAG).and_then(|value| value.trim().parse::<u32>().ok());
+    let ceiling = observed.service.tags.get(MAX_DESIRED_COUNT_TAG).and_then(|value| count_tag(value));
     let Some(ceiling) = ceiling else {
         state.note(
             now,

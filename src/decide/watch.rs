@@ -5,7 +5,7 @@
 //! seen by whoever comes after its moment.
 
 use super::diagnose::{Diagnosis, Movement, Standing, WatchPolicy, diagnose, kept_until};
-use super::remedy::{RemedyAction, RemedyPolicy, RemedyState, decide_remedy};
+use super::remedy::{RemedyAction, RemedyNote, RemedyPolicy, RemedyState, decide_remedy};
 use crate::alert::incident::{self, AlertPolicy, Incident};
 use crate::alert::{AlertEvent, AlertKind};
 use crate::ecs::TaskId;
@@ -129,6 +129,8 @@ pub struct Seen {
     pub diagnosis: Diagnosis,
     /// What is to be done about it.
     pub action: Option<RemedyAction>,
+    /// What was done about it lately, and what was not and why.
+    pub notes: Vec<RemedyNote>,
     /// What is to be told, claimed for whoever stores the entry.
     pub to_tell: Vec<(String, Incident, AlertEvent)>,
 }
@@ -155,7 +157,7 @@ pub fn take_in(entry: &mut ServiceEntry, look: (&Observed, Reason), policy: &Che
     let watch = policy.follows_up.then(|| next(before, (observed.at, reason), sight, policy));
     entry.watch = watch.flatten();
     let to_tell = incident::claim(&mut entry.incidents, observed.at);
-    Seen { diagnosis, action, to_tell }
+    Seen { diagnosis, action, notes: entry.remedy.notes.clone(), to_tell }
 }
 
 /// Since when the movement has been seen blocked. What is not seen for want of a complete picture is not forgotten, nor
@@ -221,7 +223,11 @@ fn next(before: Option<Watch>, look: (Timestamp, Reason), sight: Sight<'_>, poli
     let goes_on = sight.has_something() || (sight.diagnosis.standing == Standing::Unclear && before.is_some());
     if !goes_on {
         // What ECS has just begun may not show yet.
-        return if reason == Reason::Begun { begin(None) } else { None };
+        let soon = |watch: &Watch| watch.due.is_some_and(|due| due > now && due <= after(now, PROMPT_PAUSE));
+        return match reason {
+            Reason::Begun => before.filter(soon).or_else(|| begin(None)),
+            Reason::Routine | Reason::FollowUp(_) => None,
+        };
     }
     let same = |watch: &Watch| movement.is_none() || watch.movement.is_none() || watch.movement == movement;
     let Some(watch) = before.filter(same) else { return begin(movement) };

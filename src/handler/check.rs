@@ -6,10 +6,10 @@ use crate::alert::{Alert, AlertEvent, AlertKind, AlertSink, Message};
 use crate::apply::CALL_TIME;
 use crate::clock::Clock;
 use crate::decide::diagnose::of_orphans;
-use crate::decide::remedy::RemedyPolicy;
+use crate::decide::remedy::{RemedyNote, RemedyPolicy};
 use crate::decide::watch::{self, CheckPolicy, Heed, Reason, Seen};
 use crate::decide::{RetryReason, WatchPolicy};
-use crate::ecs::ServiceArn;
+use crate::ecs::{EcsError, ServiceArn};
 use crate::event::{Prompt, ServicePrompt};
 use crate::follow_up::{FollowUp, FollowUpQueue};
 use crate::ledger::{self, Ledger, LedgerError, ServiceEntry, Stored};
@@ -105,14 +105,19 @@ impl<P: Parts> Handler<P> {
         // Boxed: a look is by far the largest thing that an invocation can wait for, and most wait for none.
         let observed = observe((&self.ecs, &self.ledger, &self.clock), service, &refused).boxed_local().await?;
         let observed = observed.unwrap_or_else(|| Observed::gone(service, self.clock.now()));
+        if observed.is_throttled() && !matches!(reason, Reason::FollowUp(_)) {
+            // Half a picture is not worth what it took; whoever asked for it comes again. A watch goes on with what it has.
+            return Err(RetryReason::Ecs(EcsError::Throttled));
+        }
         let (seen, follow_up) = self.take_in(service, (&observed, reason)).await?;
         self.await_blockers(&observed, &seen.diagnosis).await;
+        let mut remedies = seen.notes.clone();
         if let Some(action) = &seen.action {
-            self.act(service, action, within).await?;
+            remedies = self.act(service, action, within).await?;
             // There may be room now.
             self.ask_again(service, &refused, within).await;
         }
-        let alerts = self.tell_all(&observed, &seen).await?;
+        let alerts = self.tell_all(&observed, &seen, &remedies).await?;
         follow_up.map(|()| Checked::Looked { alerts })
     }
 
@@ -187,7 +192,7 @@ impl<P: Parts> Handler<P> {
         })
     }
 
-    async fn tell_all(&self, observed: &Observed, seen: &Seen) -> Result<usize, LedgerError> {
+    async fn tell_all(&self, observed: &Observed, seen: &Seen, remedies: &[RemedyNote]) -> Result<usize, LedgerError> {
         let mut sent = 0;
         for (key, incident, event) in &seen.to_tell {
             let diagnosis = match incident.kind {
@@ -202,6 +207,7 @@ impl<P: Parts> Handler<P> {
                 since: incident.since,
                 at: observed.at,
                 diagnosis,
+                remedies: remedies.to_vec(),
             };
             sent += usize::from(self.tell(&alert).await? == Told::Sent);
         }

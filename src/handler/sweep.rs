@@ -11,7 +11,7 @@ use crate::apply::CALL_TIME;
 use crate::clock::Clock;
 use crate::decide::RetryReason;
 use crate::decide::watch::Reason;
-use crate::ecs::{ClusterArn, ServiceArn};
+use crate::ecs::{ClusterArn, EcsError, ServiceArn};
 use crate::follow_up::{FollowUp, FollowUpQueue, SweepPlace};
 use crate::ledger::{LedgerPages, ServiceEntry};
 use crate::observe::list_services;
@@ -20,6 +20,7 @@ use crate::telemetry;
 use futures_util::StreamExt;
 use futures_util::stream;
 use jiff::{SignedDuration, Timestamp};
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ const SERVICES_SWEPT_MAX: usize = 5_000;
 const SWEEP_TIME: SignedDuration = SignedDuration::from_secs(10);
 /// A sweep goes on no longer than this. The schedule begins others meanwhile, and they share ECS's limits with it.
 const SWEEP_MAX: SignedDuration = SignedDuration::from_mins(15);
+/// The buckets of ECS's reads fill by 20 calls a second, up to 100 (aws-facts "ECS: the protection API").
+const THROTTLED_PAUSE: Duration = Duration::from_secs(5);
 /// So many services are looked at at once.
 const LOOKS_AT_ONCE: usize = 4;
 /// Pages of the ledger that are read for its services: more than any cluster fills.
@@ -39,6 +42,8 @@ struct Part<'a> {
     /// When it begins nothing new any more.
     end: Timestamp,
     within: Within<'a>,
+    /// Whether ECS had enough of it.
+    is_throttled: bool,
     report: SweepReport,
 }
 
@@ -72,11 +77,12 @@ impl<P: Parts> Handler<P> {
     ) -> (SweepReport, Result<(), RetryReason>) {
         let deadline = within.deadline;
         let end = deadline.saturating_sub(CALL_TIME).unwrap_or(deadline).min(self.clock.now() + SWEEP_TIME);
-        let mut part = Part { end, within, report: SweepReport::default() };
+        let mut part = Part { end, within, is_throttled: false, report: SweepReport::default() };
         let Some(place) = self.sweep_part(place, &mut part).await else { return (part.report, Ok(())) };
         let Some(queue) = &self.follow_ups else { return (part.report, Ok(())) };
-        // At once, but behind the job messages that have come meanwhile.
-        let sent = queue.send(&FollowUp::Sweep { begun_at, place }, Duration::ZERO).await;
+        // At once, but behind the job messages that have come meanwhile; and not before ECS takes calls again.
+        let delay = if part.is_throttled { THROTTLED_PAUSE } else { Duration::ZERO };
+        let sent = queue.send(&FollowUp::Sweep { begun_at, place }, delay).await;
         part.report.goes_on = sent.is_ok();
         let sent = sent.map_err(|error| {
             telemetry::sweep_not_continued(&error);
@@ -124,21 +130,28 @@ impl<P: Parts> Handler<P> {
                 return None;
             }
         };
-        let looks = services.iter().map(|service| self.sweep_service(service, part.end, part.within));
+        let throttled = Cell::new(false);
+        let looks = services.iter().map(|service| self.sweep_service(service, (part.end, &throttled), part.within));
         let looked: Vec<Looked> = stream::iter(looks).buffered(LOOKS_AT_ONCE).collect().await;
+        part.is_throttled |= throttled.get();
         looked.iter().for_each(|looked| part.report.count(*looked));
         let next = looked.iter().position(|looked| *looked == Looked::NotInTime)?;
         Some(Some((services[next].name.clone(), services.len() - next)))
     }
 
-    async fn sweep_service(&self, service: &ServiceArn, end: Timestamp, within: Within<'_>) -> Looked {
-        if self.clock.now() >= end {
+    async fn sweep_service(&self, service: &ServiceArn, until: (Timestamp, &Cell<bool>), within: Within<'_>) -> Looked {
+        let (end, throttled) = until;
+        if self.clock.now() >= end || throttled.get() {
             return Looked::NotInTime;
         }
         match self.check(service, Reason::Routine, within).await {
             Ok(Checked::Looked { alerts }) => Looked::At { alerts },
             Ok(Checked::Later | Checked::NotNeeded) => Looked::At { alerts: 0 },
             Err(RetryReason::OutOfTime) => Looked::NotInTime,
+            Err(RetryReason::Ecs(EcsError::Throttled)) => {
+                throttled.set(true);
+                Looked::NotInTime
+            }
             Err(error) => {
                 telemetry::look_failed(service, &error.to_string());
                 Looked::Failed

@@ -182,7 +182,6 @@ fn a_hundred_copies_of_an_event_are_a_reason_for_two_looks_and_one_chain_goes_on
 const FOUR_LOOKS: (Service, Copies, Millis) = (Service::Steady, Copies::InOneBatch, 20);
 
 #[test]
-#[ignore = "four looks: a look that finds nothing puts the next one off by the time of a call, and the next copy asks for it anew"]
 fn a_hundred_copies_in_one_batch_about_a_steady_service_are_a_reason_for_two_looks() {
     a_burst_takes_two_looks(&[FOUR_LOOKS]);
 }

@@ -15,6 +15,7 @@ use taskhold::ecs::{
     ClusterArn, Deployment, DeploymentController, DeploymentStatus, DeploymentStrategy, Ecs, EcsError, Failure,
     FailureReason, Page, ProtectedTask, ProtectionAnswer, ProtectionSetting, RolloutState, Service, ServiceArn,
     ServiceEvent, ServiceReads, ServiceStatus, StopCause, Task, TaskDescription, TaskId, TaskPresence, TaskSet,
+    TrafficShift,
 };
 
 pub(crate) fn timestamp(at: Millis) -> Timestamp {
@@ -247,6 +248,7 @@ fn described(arn: &ServiceArn, told: sim::ServiceDescription) -> Service {
         message: told.message,
     };
     let configuration = told.deployment_configuration;
+    let strategy = DeploymentStrategy::from(configuration.strategy.as_deref().unwrap_or("ROLLING"));
     Service {
         arn: arn.clone(),
         status: match told.status {
@@ -258,13 +260,23 @@ fn described(arn: &ServiceArn, told: sim::ServiceDescription) -> Service {
         running_count: count(told.running_count),
         pending_count: count(told.pending_count),
         controller: DeploymentController::from(told.deployment_controller.kind.as_str()),
-        strategy: DeploymentStrategy::from(configuration.strategy.as_deref().unwrap_or("ROLLING")),
-        old_tasks_kept: jiff::SignedDuration::ZERO,
+        old_tasks_kept: shift(&configuration).old_tasks_kept(&strategy),
+        strategy,
         minimum_healthy_percent: configuration.minimum_healthy_percent,
         maximum_percent: configuration.maximum_percent,
         deployments: told.deployments.into_iter().map(deployment).collect(),
         task_sets: told.task_sets.into_iter().flatten().map(task_set).collect(),
         events: told.events.into_iter().map(event).collect(),
         tags: told.tags.into_iter().flatten().map(|tag| (tag.key, tag.value)).collect(),
+    }
+}
+
+fn shift(configuration: &sim::DeploymentConfigurationDescription) -> TrafficShift {
+    let linear = configuration.linear_configuration.as_ref();
+    let canary = configuration.canary_configuration.as_ref();
+    TrafficShift {
+        bake_minutes: configuration.bake_time_in_minutes.map_or(0, i64::from),
+        linear: linear.and_then(|it| it.step_percent.zip(it.step_bake_time_in_minutes)),
+        canary_minutes: canary.and_then(|it| it.canary_bake_time_in_minutes),
     }
 }

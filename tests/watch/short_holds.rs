@@ -36,7 +36,6 @@ fn a_short_scale_in_is_not_told_of() {
 }
 
 #[test]
-#[ignore = "told of at once: a scale-in counts as begun when ECS last changed its deployment, so its deadline is over before it begins"]
 fn a_short_scale_in_long_after_the_last_deployment_is_not_told_of() {
     let mut world = deployed();
     world.create(ServiceSpec::new(CLUSTER, "web", 3));
@@ -46,7 +45,6 @@ fn a_short_scale_in_long_after_the_last_deployment_is_not_told_of() {
 }
 
 #[test]
-#[ignore = "told of at once: what ECS said of an earlier scale-in, which is over, counts for this one"]
 fn a_second_short_scale_in_is_not_told_of() {
     let mut world = deployed();
     world.create(ServiceSpec::new(CLUSTER, "web", 3));
@@ -56,7 +54,6 @@ fn a_second_short_scale_in_is_not_told_of() {
 }
 
 #[test]
-#[ignore = "told of at once: what ECS said of a rebalancing, which is over, counts for the scale-in"]
 fn a_short_scale_in_after_a_rebalancing_that_waited_is_not_told_of() {
     let mut world = deployed();
     let tasks = world.create(ServiceSpec::new(CLUSTER, "web", 3));

@@ -16,7 +16,8 @@ impl World {
     pub(super) fn look(&mut self) {
         let mut region = self.region.lock();
         for task in region.ecs.tasks() {
-            if self.named.insert(task.id.clone()) {
+            if !self.named.contains_key(&task.id) {
+                self.named.insert(task.id.clone(), self.tasks.len());
                 self.tasks.push(task.id.clone());
             }
         }

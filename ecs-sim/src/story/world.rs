@@ -9,7 +9,7 @@ use crate::event_source::{Batch, EventSource, FunctionAnswer};
 use crate::queue::Message;
 use crate::region::{CLUSTER, Fault, PARKING_QUEUE, SharedRegion};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// A job as the story itself knows it: the truth that the function cannot see.
 #[derive(Clone, Debug)]
@@ -27,7 +27,8 @@ pub(super) struct World {
     pub(super) logs: Vec<LogLine>,
     /// Task ids, in order of creation: the first is `a`.
     pub(super) tasks: Vec<String>,
-    pub(super) named: BTreeSet<String>,
+    /// Their places, by id.
+    pub(super) named: BTreeMap<String, usize>,
     pub(super) jobs: BTreeMap<(String, u32), TrueJob>,
     pub(super) last_message: Option<String>,
     /// Alerts that were sent and that no line has expected yet.
@@ -63,7 +64,7 @@ impl World {
             summary: Summary::default(),
             logs: Vec::new(),
             tasks: Vec::new(),
-            named: BTreeSet::new(),
+            named: BTreeMap::new(),
             jobs: BTreeMap::new(),
             last_message: None,
             alerts: Vec::new(),
@@ -165,16 +166,18 @@ impl World {
 
     /// The text with the story's letters for task ARNs and ids.
     pub(super) fn named(&self, text: &str) -> String {
+        // An id is a run of hexadecimal digits: only those are looked up, since a story can have a thousand tasks.
+        let runs = text.split(|c: char| !c.is_ascii_hexdigit());
+        let ids: BTreeMap<&str, usize> = runs.filter_map(|run| Some((run, *self.named.get(run)?))).collect();
+        if ids.is_empty() {
+            return text.to_owned();
+        }
+        let short = self.region.lock().ecs.cluster_arn("").replace(":cluster/", ":task/");
         let mut text = text.to_owned();
-        for (at, id) in self.tasks.iter().enumerate() {
-            if !text.contains(id.as_str()) {
-                continue;
-            }
+        for (id, at) in ids {
             let letters = name_of(at);
-            let region = self.region.lock();
-            let short = region.ecs.cluster_arn("").replace(":cluster/", ":task/");
             text = text.replace(&format!("{short}{CLUSTER}/{id}"), &letters);
-            text = text.replace(&format!("{short}{id}"), &letters).replace(id.as_str(), &letters);
+            text = text.replace(&format!("{short}{id}"), &letters).replace(id, &letters);
         }
         text
     }

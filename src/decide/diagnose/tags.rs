@@ -1,11 +1,17 @@
 //! Tags of the service that are meant for taskhold and that it cannot use.
 
 use super::finish::{DEADLINE_MINUTES_MAX, DEADLINE_TAG, deadline_minutes};
+use crate::decide::remedy::{
+    COUNT_TAG_MAX, IDLE_RESERVE_TAG, MAX_DESIRED_COUNT_TAG, POLICY_TAG, count_tag, policy_tag,
+};
 use crate::ecs::Service;
 use std::fmt;
 
 /// What begins so is meant for taskhold. AWS tells `Taskhold:` from it, and whoever wrote that did not, so case is no excuse.
 const PREFIX: &str = "taskhold:";
+
+/// The tags that are read.
+const READ: [&str; 4] = [DEADLINE_TAG, POLICY_TAG, MAX_DESIRED_COUNT_TAG, IDLE_RESERVE_TAG];
 
 /// A tag that counts for nothing, though whoever set it thinks that it does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +29,10 @@ pub struct TagProblem {
 pub enum TagFault {
     /// It is [`DEADLINE_TAG`], and its value is no number of minutes that a deadline can have.
     NotMinutes,
+    /// It is [`POLICY_TAG`], and its value is no policy.
+    NotAPolicy,
+    /// It is [`MAX_DESIRED_COUNT_TAG`] or [`IDLE_RESERVE_TAG`], and its value is no number of tasks that a service can have.
+    NotACount,
     /// It is no tag that taskhold reads: misspelt, or meant for another version.
     NotRead,
 }
@@ -31,7 +41,9 @@ impl fmt::Display for TagFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotMinutes => write!(f, "must be a whole number from 1 to {DEADLINE_MINUTES_MAX}"),
-            Self::NotRead => write!(f, "is not read by this version, which reads {DEADLINE_TAG} only"),
+            Self::NotAPolicy => write!(f, "{}", crate::config::NotAPolicy),
+            Self::NotACount => write!(f, "must be a whole number from 0 to {COUNT_TAG_MAX}"),
+            Self::NotRead => write!(f, "is not read by this version, which reads {}", READ.join(", ")),
         }
     }
 }
@@ -45,8 +57,11 @@ pub(in crate::decide) fn tag_problems(service: &Service) -> Vec<TagProblem> {
 }
 
 fn fault(tag: &str, value: &str) -> Option<TagFault> {
-    if tag == DEADLINE_TAG {
-        return deadline_minutes(value).is_none().then_some(TagFault::NotMinutes);
+    match tag {
+        DEADLINE_TAG => return deadline_minutes(value).is_none().then_some(TagFault::NotMinutes),
+        POLICY_TAG => return policy_tag(value).is_none().then_some(TagFault::NotAPolicy),
+        MAX_DESIRED_COUNT_TAG | IDLE_RESERVE_TAG => return count_tag(value).is_none().then_some(TagFault::NotACount),
+        _ => {}
     }
     let is_meant = tag.get(..PREFIX.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(PREFIX));
     is_meant.then_some(TagFault::NotRead)
@@ -69,10 +84,24 @@ mod tests {
     }
 
     #[test]
+    fn a_policy_and_a_count_that_are_none_are_problems() {
+        for value in ["", "release", "Notify", "notify,release-idle"] {
+            assert_eq!(fault(POLICY_TAG, value), Some(TagFault::NotAPolicy), "{value:?}");
+        }
+        for tag in [MAX_DESIRED_COUNT_TAG, IDLE_RESERVE_TAG] {
+            for value in ["", "-1", "5001", "ten", "1.5"] {
+                assert_eq!(fault(tag, value), Some(TagFault::NotACount), "{value:?}");
+            }
+            assert_eq!((fault(tag, "0"), fault(tag, " 5000 ")), (None, None));
+        }
+        assert_eq!(fault(POLICY_TAG, " raise-desired-count "), None);
+    }
+
+    #[test]
     fn a_tag_that_only_looks_like_one_of_taskholds_is_a_problem_and_others_are_not() {
         let misspelt =
             ["taskhold:deadline-minute", "Taskhold:Deadline-Minutes", "taskhold:deadline-minutes ", "taskhold:"];
-        for tag in misspelt.into_iter().chain(["taskhold:policy", "taskhold:managed"]) {
+        for tag in misspelt.into_iter().chain(["taskhold:policies", "taskhold:managed"]) {
             assert_eq!(fault(tag, "45"), Some(TagFault::NotRead), "{tag:?}");
         }
         for tag in ["aws:cloudformation:stack-name", "taskhold", "taskholder:x", "my-taskhold:x", "", "taskhöld:x"] {
@@ -85,7 +114,8 @@ mod tests {
         assert_eq!(TagFault::NotMinutes.to_string(), "must be a whole number from 1 to 10080");
         assert_eq!(
             TagFault::NotRead.to_string(),
-            "is not read by this version, which reads taskhold:deadline-minutes only"
+            "is not read by this version, which reads taskhold:deadline-minutes, taskhold:policy, \
+             taskhold:max-desired-count, taskhold:idle-reserve"
         );
     }
 }
