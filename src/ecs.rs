@@ -6,14 +6,16 @@
 mod arn;
 mod error;
 mod service;
+mod task;
 
 pub use arn::{ArnError, ClusterArn, Task, TaskArn, TaskId};
 pub(crate) use arn::{ServiceArnText, shown};
 pub use error::{Disposition, EcsError, Effect};
 pub use service::{
     Deployment, DeploymentController, DeploymentStatus, DeploymentStrategy, Page, RolloutState, Service, ServiceArn,
-    ServiceEvent, ServiceStatus, StopCause, TaskDescription, TaskSet, TrafficShift,
+    ServiceEvent, ServiceStatus, TaskSet, TrafficShift,
 };
+pub use task::{StopCause, TaskDescription};
 
 use jiff::Timestamp;
 use std::future::Future;

@@ -44,7 +44,24 @@ const DOCUMENTED: &str = "
     status of nowhere";
 
 /// What the stories of tests/scenarios do not show.
-const SITUATIONS: [(&str, &str); 11] = [
+const SITUATIONS: [(&str, &str); 13] = [
+    (
+        "tasks are released, or not",
+        "service web desired 3
+         job j-1 starts on a for 60m
+         job j-2 starts on b for 60m
+         job j-2 finishes
+         protect c for 60m
+         ask {\"release\": {\"tasks\": [\"$a\", \"$b\", \"$c\"]}}
+         ask {\"release\": {\"tasks\": [\"$a\", \"$c\"], \"force\": true, \"by\": \"somebody on call\"}}",
+    ),
+    (
+        "a dry run releases nothing",
+        "set TASKHOLD_DRY_RUN true
+         job j-1 starts on a for 60m
+         job j-1 finishes
+         ask {\"release\": {\"tasks\": [\"$a\"]}}",
+    ),
     ("steady, and protected", "job j-1 starts on a for 60m\nprotect b for 90m\nstatus of web"),
     ("nothing protected holds it up", "deploy web\nstatus of web\npreflight of web"),
     (
@@ -149,7 +166,7 @@ impl<F: Function> Function for Asked<F> {
     async fn invoke(&mut self, payload: &str, deadline: Millis) -> Invoked {
         let invoked = self.function.invoke(payload, deadline).await;
         if let FunctionAnswer::Answered(answer) = &invoked.answer
-            && ["status", "preflight", "sweep", "error"].iter().any(|name| answer.get(name).is_some())
+            && ["status", "preflight", "sweep", "release", "error"].iter().any(|name| answer.get(name).is_some())
         {
             self.answers.push(answer.clone());
         }
@@ -416,7 +433,8 @@ fn every_answer_is_of_the_published_form() {
 fn every_published_word_is_said_in_some_answer_and_no_other() {
     let words = all_published();
     let members: BTreeSet<String> = words.iter().map(|(name, _)| name.clone()).collect();
-    let expected = ["code", "heldFor", "incident kind", "movement kind", "source", "standing", "verdict", "way"];
+    let expected =
+        ["code", "heldFor", "incident kind", "movement kind", "outcome", "source", "standing", "verdict", "way"];
     assert_eq!(members, expected.map(str::to_owned).into());
     let mut said = BTreeSet::new();
     for (_, answer) in all_answers() {
@@ -702,6 +720,7 @@ fn the_words_of_the_page_are_those_of_the_code_and_of_the_schema() {
         ("Kind", "movement kind"),
         ("Incident", "incident kind"),
         ("Source", "source"),
+        ("Outcome", "outcome"),
     ] {
         assert_eq!(documented(heading).into_iter().collect::<BTreeSet<_>>(), words_of(member), "{heading}");
     }

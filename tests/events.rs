@@ -14,8 +14,9 @@ use taskhold::follow_up::FollowUp;
 
 /// What each file is read as: the payload's own line, then one for each record of a batch. A file without a row and a
 /// row without a file both fail.
-const EXPECTED: [(&str, &[&str]); 29] = [
+const EXPECTED: [(&str, &[&str]); 30] = [
     ("command-preflight", &["preflight of transcode"]),
+    ("command-release", &["release of 1 tasks"]),
     ("command-status", &["status of transcode"]),
     ("command-status-of-cluster", &["status of all of video"]),
     ("console-test-event", &["unrecognized"]),

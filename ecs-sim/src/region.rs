@@ -12,7 +12,7 @@ use crate::control_plane::{ApiError, ControlPlane, ErrorCode, Millis, Setup, Thr
 use crate::http::{Answer, Backend, Call, Service, ServiceError, Topics};
 use crate::queue::{self, QueueOrigin, QueueSettings, Queues};
 use serde_json::Value;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The queue that workers send to.
@@ -74,7 +74,7 @@ pub struct Region {
     /// One for each of the next calls to ECS.
     pub faults: VecDeque<Fault>,
     /// Those of certain operations: each strikes the next call of its own, before the others do.
-    pub faults_of: Vec<(String, Fault)>,
+    pub faults_of: BTreeMap<String, VecDeque<Fault>>,
     /// Desired counts that somebody sets right before the function's next call of an operation.
     pub scaled_before: Vec<ScaledBefore>,
     /// So many of the next calls to SNS get no answer and do nothing.
@@ -121,7 +121,7 @@ impl Region {
             topics: Topics::default(),
             autoscaling: ScalableTargets::default(),
             faults: VecDeque::new(),
-            faults_of: Vec::new(),
+            faults_of: BTreeMap::new(),
             scaled_before: Vec::new(),
             publications_lost: 0,
             autoscaling_denied: 0,

@@ -6,6 +6,7 @@
 
 mod finish;
 mod leaving;
+mod standing;
 mod tags;
 mod ways_out;
 
@@ -13,15 +14,16 @@ pub(crate) use finish::longest_first;
 pub use finish::{DEADLINE_TAG, Deadline, DeadlineSource, Finish, deadline_minutes};
 pub(super) use finish::{deadline, finish};
 pub use leaving::{Leaving, Movement};
+pub(super) use standing::kept_until;
 pub(super) use tags::tag_problems;
 pub use tags::{TagFault, TagProblem};
 pub use ways_out::{WayOut, shell_quoted};
 
-use crate::decide::ServiceMessage;
 use crate::decide::protection::GRANT_TOLERANCE;
 use crate::ecs::{Service, TaskId};
 use crate::observe::{Jobs, Observed, ObservedJob, ObservedTask};
 use jiff::{SignedDuration, Timestamp};
+use standing::{said_since, standing};
 
 /// ECS's hard wall: so many deployments of a service at once (aws-facts "ECS: deployments and protection").
 pub const DEPLOYMENTS_MAX: usize = 5;
@@ -258,50 +260,6 @@ fn arithmetic(observed: &Observed, blockers: usize) -> Arithmetic {
         room: upper_bound.saturating_sub(count(blockers)),
         deployments: count(observed.service.deployments.len().max(observed.service.task_sets.len())),
     }
-}
-
-/// Until when ECS keeps the old tasks on purpose, if that is not over.
-pub(super) fn kept_until(observed: &Observed, movement: &Movement) -> Option<Timestamp> {
-    let Movement::Deployment { begun_at, .. } = movement else { return None };
-    let until = begun_at.saturating_add(observed.service.old_tasks_kept).unwrap_or(Timestamp::MAX);
-    (until > observed.at).then_some(until)
-}
-
-fn standing(observed: &Observed, leaving: &Leaving<'_>, by: (&[Blocker], &Arithmetic)) -> Standing {
-    let (blockers, arithmetic) = by;
-    if !observed.gaps.is_empty() && blockers.is_empty() {
-        return Standing::Unclear;
-    }
-    let service = &observed.service;
-    match (&leaving.movement, blockers.is_empty()) {
-        (Movement::None, _) if service.running_count < service.desired_count => Standing::Moving,
-        (Movement::None, _) => Standing::Steady,
-        (_, true) => Standing::Moving,
-        (_, false) => {
-            let newcomers_come = leaving.newcomers_pending > 0
-                || (leaving.newcomers_missing > 0 && arithmetic.live < arithmetic.upper_bound);
-            let others_leave = leaving.tasks.iter().any(|task| task.protected_until.is_none())
-                && service.running_count > arithmetic.lower_bound;
-            // With no room for a new task and no old one to spare, the percentages hold it up, protected tasks or not.
-            let percentages_hold = leaving.newcomers_missing > 0
-                && arithmetic.live >= arithmetic.upper_bound
-                && service.running_count <= arithmetic.lower_bound;
-            match newcomers_come || others_leave || percentages_hold {
-                true => Standing::WillBlock,
-                false => Standing::Blocked,
-            }
-        }
-    }
-}
-
-/// Since when ECS has said that protection holds this movement up.
-fn said_since(service: &Service, begun_at: Option<Timestamp>) -> Option<Timestamp> {
-    let begun_at = begun_at?;
-    // The newest come first. What was said before the service was steady again is over, and so is a rebalancing.
-    let said = service.events.iter().map(|event| (event.created_at, ServiceMessage::read(&event.message)));
-    let of_now = said.take_while(|(at, said)| *at >= begun_at && *said != ServiceMessage::SteadyState);
-    let of_this = of_now.filter(|(_, said)| said.tells_of_protection() && *said != ServiceMessage::UnableToRebalance);
-    of_this.map(|(at, _)| at).min()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! Only what a diagnosis needs. Words of ECS that are not known here are kept, because new ones will come.
 
-use super::arn::{ArnError, ClusterArn, ServiceArnText, TaskId, shown};
+use super::arn::{ArnError, ClusterArn, ServiceArnText, shown};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -264,36 +264,6 @@ pub struct ServiceEvent {
     pub created_at: Timestamp,
     /// What ECS said.
     pub message: String,
-}
-
-/// Why a task stops.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct StopCause {
-    /// `stopCode`, such as `ServiceSchedulerInitiated`.
-    pub code: Option<String>,
-    /// `stoppedReason`: ECS's sentence about it.
-    pub reason: Option<String>,
-    /// Exit codes by the containers' names, of those that have one.
-    pub exit_codes: Vec<(String, i32)>,
-}
-
-/// A task, as `DescribeTasks` tells it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TaskDescription {
-    /// Which.
-    pub id: TaskId,
-    /// The name of its service, by `group` (`service:NAME`); `None` for a task of none.
-    pub service: Option<String>,
-    /// `startedBy`: the deployment or task set that it belongs to.
-    pub started_by: Option<String>,
-    /// `PENDING`, `RUNNING`, `STOPPED` and what lies between.
-    pub last_status: String,
-    /// `RUNNING` or `STOPPED`.
-    pub desired_status: String,
-    /// When it began to run.
-    pub started_at: Option<Timestamp>,
-    /// Why it stops, if it does.
-    pub stop: StopCause,
 }
 
 /// Names of one page of a list, and where the next one begins.

@@ -1,6 +1,7 @@
 //! What comes between the function and ECS: faults on the way of a call, and people who are a moment quicker than it.
 
 use super::{CLUSTER, Region};
+use std::collections::VecDeque;
 
 /// Something that goes wrong on the way to ECS, with one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,10 +36,8 @@ pub struct ScaledBefore {
 impl Region {
     /// What goes wrong with the next call, which is of this operation.
     pub(super) fn next_fault(&mut self, operation: &str) -> Option<Fault> {
-        match self.faults_of.iter().position(|(of, _)| of == operation) {
-            Some(at) => Some(self.faults_of.remove(at).1),
-            None => self.faults.pop_front(),
-        }
+        let of_its_own = self.faults_of.get_mut(operation).and_then(VecDeque::pop_front);
+        of_its_own.or_else(|| self.faults.pop_front())
     }
 
     /// Lets those be quicker who wait for this operation.

@@ -134,10 +134,11 @@ impl World {
 
     pub(super) fn expect_faults(&mut self, fault: Fault, times: u32, of: Option<&str>) {
         let mut region = self.region.lock();
-        match of {
-            None => region.faults.extend((0..times).map(|_| fault)),
-            Some(operation) => region.faults_of.extend((0..times).map(|_| (operation.to_owned(), fault))),
-        }
+        let faults = match of {
+            None => &mut region.faults,
+            Some(operation) => region.faults_of.entry(operation.to_owned()).or_default(),
+        };
+        faults.extend((0..times).map(|_| fault));
     }
 
     pub(super) fn ecs_recovers(&mut self) {

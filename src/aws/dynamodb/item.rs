@@ -85,7 +85,7 @@ pub(super) fn of<R: Tabled>(
         (ENTRY.to_owned(), AttributeValue::S(json)),
         (EXPIRES.to_owned(), AttributeValue::N(until.as_second().saturating_add(1).to_string())),
     ]);
-    if true {
+    if entry.is_open() {
         let shard = index::shard_name::<R>(index::shard_of::<R>(key));
         item.insert(OPEN.to_owned(), AttributeValue::S(shard));
     }
