@@ -26,7 +26,7 @@ use std::time::Duration;
 
 /// Services of one cluster that are swept: ECS's own quota ("Amazon ECS service quotas": services per cluster, 5,000).
 const SERVICES_SWEPT_MAX: usize = 5_000;
-/// One invocation of a sweep takes no longer than this: while it runs, job messages may have to wait for the instance.
+/// One invocation of a sweep takes no longer than this: it shares ECS's limits, and perhaps its instance, with job messages.
 const SWEEP_TIME: SignedDuration = SignedDuration::from_secs(10);
 /// A sweep goes on no longer than this. The schedule begins others meanwhile, and they share ECS's limits with it.
 const SWEEP_MAX: SignedDuration = SignedDuration::from_mins(15);

@@ -1,0 +1,171 @@
+//! Refusals and remedies where a story of tests/scenarios would be too large, or needs what the real function has not got on
+//! one machine: a clock that is exact to the second, and a ledger that outlives the function's death.
+
+#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
+
+use ecs_sim::control_plane::Variants;
+use ecs_sim::region::{Region, SharedRegion};
+use ecs_sim::story::{InProcess, Silent, Story, run};
+
+/// Tells a story in process, under one reading of AWS.
+fn holds(story: &Story, variants: Variants) {
+    let region = SharedRegion::new(Region::for_story(variants));
+    let mut function = InProcess::new(&region, story.settings()).unwrap();
+    let mut audience = Silent;
+    let telling = run(story, region, &mut function, &mut audience);
+    let told = tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(telling);
+    told.unwrap_or_else(|failure| panic!("{failure}, under {variants}"));
+}
+
+fn holds_under_every_reading(text: &str) {
+    let story = Story::parse("made up", text).unwrap();
+    story.variants().into_iter().for_each(|variants| holds(&story, variants));
+}
+
+#[test]
+fn five_hundred_refusals_are_one_incident_and_a_call_for_each_ten_at_each_look() {
+    let story = "
+        set TASKHOLD_REMEDIES release-idle
+        service web desired 500 tag taskhold:policy=release-idle
+        job old starts on a to sf for 120m      # 500 tasks
+        expect 50 calls
+        deploy web
+        advance 1m
+        job new starts on sg to all for 120m    # the 500 that are to replace them
+        expect alert protection-refused opened web
+        expect mail 500 busy tasks work unprotected
+        expect 50 calls
+        advance 59s                             # one look
+        expect 50 calls
+        expect 0 parked
+        advance 9m
+        expect alert deployment-blocked opened web
+        expect 200 calls
+        job old-a finishes                      # one release, and all are asked for
+        expect 51 calls
+        advance 10m
+        expect no alert
+    ";
+    let story = Story::parse("a storm", story).unwrap();
+    let all = Variants::all();
+    for variants in [all[0], all[all.len() - 1]] {
+        holds(&story, variants);
+    }
+}
+
+#[test]
+fn the_refused_are_asked_for_a_second_after_a_protection_in_the_way_has_ended_though_no_event_tells() {
+    holds_under_every_reading(
+        "
+        service web desired 1
+        job j-1 starts on a for 29m
+        deploy web
+        advance 1m
+        job j-2 starts on b for 120m
+        mute alerts
+        events are lost
+        advance 28m
+        expect b unprotected
+        advance 1s
+        expect b protected for 91m
+        ",
+    );
+}
+
+#[test]
+fn an_idle_task_is_released_when_its_grace_is_over_and_not_a_second_before() {
+    holds_under_every_reading(
+        "
+        set TASKHOLD_REMEDIES release-idle
+        set TASKHOLD_RELEASE_GRACE_MINUTES 7
+        service web desired 1 tag taskhold:policy=release-idle
+        job j-1 starts on a for 60m
+        job j-1 finishes
+        protect a for 150m
+        advance 20m                             # idle by the ledger for long, and nothing has looked yet
+        deploy web
+        mute alerts
+        advance 6m59s
+        expect a protected
+        advance 1s
+        expect a unprotected
+        ",
+    );
+}
+
+#[test]
+fn a_second_raise_comes_when_the_cool_down_is_over_and_not_a_second_before() {
+    holds_under_every_reading(
+        "
+        needs refusal=outnumbered
+        set TASKHOLD_REMEDIES raise-desired-count
+        set TASKHOLD_RAISE_COOL_DOWN_MINUTES 20
+        service web desired 1 tag taskhold:policy=raise-desired-count tag taskhold:max-desired-count=5
+        job j-1 starts on a for 90m
+        deploy web
+        advance 1m
+        job j-2 starts on b for 90m
+        expect web desired 2
+        advance 1m
+        job j-3 starts on c for 90m
+        mute alerts
+        advance 18m59s
+        expect web desired 2
+        advance 1s
+        expect web desired 3
+        expect c protected
+        ",
+    );
+}
+
+/// What the function has decided is in the ledger before it is done, so that its death changes nothing.
+#[test]
+fn a_raise_is_put_back_though_the_function_died_in_it() {
+    for (dies, calls) in [("before", 3), ("after", 2)] {
+        holds_under_every_reading(&format!(
+            "
+            needs refusal=outnumbered
+            set TASKHOLD_REMEDIES raise-desired-count
+            service web desired 1 tag taskhold:policy=raise-desired-count tag taskhold:max-desired-count=3
+            sweep every 5m
+            job j-1 starts on a for 60m
+            deploy web
+            advance 1m
+            function dies {dies} call of UpdateService
+            job j-2 starts on b for 90m
+            mute alerts
+            advance 20m
+            expect web desired 2
+            expect b protected
+            job j-1 finishes
+            advance 10m
+            expect web desired 1
+            expect b protected
+            expect web steady
+            advance 1h
+            expect {calls} calls of UpdateService
+            "
+        ));
+    }
+}
+
+#[test]
+fn an_interruption_is_told_once_though_the_function_died_over_it() {
+    for dies in ["before", "after"] {
+        holds_under_every_reading(&format!(
+            "
+            sweep every 5m
+            job j-1 starts on a for 60m
+            advance 1m
+            function dies {dies} call of DescribeTasks
+            crash a
+            advance 20m
+            expect alert job-interrupted opened web
+            expect 1 interrupted
+            advance 1h
+            expect no alert
+            expect 1 interrupted
+            "
+        ));
+    }
+}
