@@ -180,7 +180,8 @@ pub fn decide_remedy(state: &mut RemedyState, seen: Sight<'_>, policy: &RemedyPo
     if diagnosis.standing != Standing::Blocked && diagnosis.unmet.is_empty() {
         return None;
     }
-    let of_service = observed.service.tags.get(POLICY_TAG).and_then(|value| policy_tag(value));
+    // Whoever has set the tag wanted something else than the setting: if it cannot be read, nothing is done.
+    let of_service = observed.service.tags.get(POLICY_TAG).map(|value| policy_tag(value).unwrap_or(Policy::Notify));
     match of_service.unwrap_or(policy.policy) {
         Policy::Notify => None,
         wanted if !policy.allowed.allow(wanted) => {
@@ -221,9 +222,13 @@ fn release_idle(state: &mut RemedyState, seen: Sight<'_>, policy: &RemedyPolicy)
     Some(RemedyAction::Release(ripe))
 }
 
-/// How many idle tasks are to stay protected: 0 unless the tag says otherwise.
+/// How many idle tasks are to stay protected: none without the tag, all if it cannot be read.
 fn idle_reserve(observed: &Observed) -> usize {
-    observed.service.tags.get(IDLE_RESERVE_TAG).and_then(|value| count_tag(value)).map_or(0, |count| count as usize)
+    observed
+        .service
+        .tags
+        .get(IDLE_RESERVE_TAG)
+        .map_or(0, |value| count_tag(value).map_or(usize::MAX, |count| count as usize))
 }
 
 /// Wants more tasks than are protected, those included that ask for it: then ECS grants again.

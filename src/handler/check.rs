@@ -158,7 +158,9 @@ impl<P: Parts> Handler<P> {
             let before = ledger::Ledger::<ServiceEntry>::load(&self.ledger, service).await?;
             let mut after = before.clone();
             let seen = watch::take_in(&mut after.entry, look, &policy);
-            let next = due(&after.entry).filter(|_| due(&after.entry) != due(&before.entry));
+            // The follow-up that has come is used up, even if it came a moment before its time and the moment stays.
+            let is_used_up = due(&before.entry).is_some_and(|due| look.1 == Reason::FollowUp(due));
+            let next = due(&after.entry).filter(|next| is_used_up || due(&before.entry) != Some(*next));
             let mut follow_up = Ok(());
             if let Some(next) = next
                 && sent != Some(next)

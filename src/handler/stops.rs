@@ -58,31 +58,30 @@ impl<P: Parts> Handler<P> {
             let now = self.clock.now();
             (entry.claim_interruption(now), entry.keep_until(now, self.config.tombstone))
         });
-        let Some(what) = claimed.await?.0 else { return Ok(()) };
-        let told = self.send_interruption(task, &what).await;
+        let Some(news) = claimed.await?.0 else { return Ok(()) };
+        telemetry::interruption(task, &news.what);
+        let handed_on = if news.handed_on { Ok(()) } else { self.hand_on(task, &news.what).await };
+        let told = self.alerts.send(&Message::of_interruption(task, &news.what)).await;
+        let failures = [&handed_on, &told].into_iter().filter_map(|result| result.as_ref().err().cloned());
+        let failures: Vec<String> = failures.collect();
         ledger::update(&self.ledger, task, None, |entry: &mut TaskEntry| {
             let now = self.clock.now();
             if let Some(news) = &mut entry.interruption {
-                (news.claimed_until, news.told_at) = (None, told.is_ok().then_some(now));
+                news.handed_on |= handed_on.is_ok();
+                (news.claimed_until, news.told_at) = (None, failures.is_empty().then_some(now));
             }
             ((), entry.keep_until(now, self.config.tombstone))
         })
         .await?;
-        told
+        if failures.is_empty() { Ok(()) } else { Err(RetryReason::InterruptionNotTold(failures.join("; "))) }
     }
 
-    /// Tells people, and hands each job on. If one of the two fails, both come again: a message twice is better than none.
-    async fn send_interruption(&self, task: &Task, what: &Interruption) -> Result<(), RetryReason> {
-        telemetry::interruption(task, what);
-        let mut failures: Vec<String> = Vec::new();
-        failures.extend(self.alerts.send(&Message::of_interruption(task, what)).await.err());
-        if let Some(queue) = &self.interrupted {
-            let sent = queue.send(&job_messages(task, what)).await;
-            failures.extend(
-                sent.into_iter().find_map(Result::err).map(|why| format!("the queue of interrupted jobs: {why}")),
-            );
-        }
-        if failures.is_empty() { Ok(()) } else { Err(RetryReason::InterruptionNotTold(failures.join("; "))) }
+    /// Hands each job on to whoever begins it again, where there is a queue for that.
+    async fn hand_on(&self, task: &Task, what: &Interruption) -> Result<(), String> {
+        let Some(queue) = &self.interrupted else { return Ok(()) };
+        let sent = queue.send(&job_messages(task, what)).await;
+        let failure = sent.into_iter().find_map(Result::err);
+        failure.map_or(Ok(()), |why| Err(format!("the queue of interrupted jobs: {why}")))
     }
 }
 

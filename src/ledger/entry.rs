@@ -92,14 +92,15 @@ impl TaskEntry {
             exit_codes: end.cause.exit_codes.clone(),
             protected_until: self.protection.confirmed_until.filter(|until| *until > now),
         };
-        self.interruption = Some(Box::new(InterruptionNews { what, claimed_until: None, told_at: None }));
+        self.interruption =
+            Some(Box::new(InterruptionNews { what, claimed_until: None, handed_on: false, told_at: None }));
     }
 
     /// Claims the news of an interruption for whoever stores the entry, unless somebody tells it now or has told it.
-    pub fn claim_interruption(&mut self, now: Timestamp) -> Option<Interruption> {
+    pub fn claim_interruption(&mut self, now: Timestamp) -> Option<InterruptionNews> {
         let news = self.interruption.as_mut().filter(|news| news.is_open(now))?;
         news.claimed_until = now.checked_add(CLAIM).ok();
-        Some(news.what.clone())
+        Some(news.as_ref().clone())
     }
 
     /// The jobs that live at `now`, each with its end.

@@ -47,6 +47,9 @@ pub struct InterruptionNews {
     /// Until then whoever claimed it is telling it; after that somebody else may.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claimed_until: Option<Timestamp>,
+    /// Whether each job was handed on: what people could not be told is no reason to hand them on again.
+    #[serde(default)]
+    pub handed_on: bool,
     /// When it was told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told_at: Option<Timestamp>,

@@ -173,6 +173,16 @@ fn the_reserve_of_idle_tasks_stays() {
         }
     };
     assert_eq!([release("0"), release("1"), release("3"), release("9")], [3, 2, 0, 0]);
+    assert_eq!([release("all"), release("")], [0, 0], "whoever wrote that wanted some to stay");
+}
+
+#[test]
+fn a_policy_that_cannot_be_read_does_nothing_whatever_the_setting_says() {
+    let mut state = RemedyState::default();
+    for minute in [10, 20, 30] {
+        let seen = tagged(blocked(minute, vec![idle(1, 0)]), POLICY_TAG, "off");
+        assert_eq!(decide(&mut state, &seen, Policy::ReleaseIdle), None);
+    }
 }
 
 #[test]
