@@ -10,7 +10,9 @@ use crate::clock::Clock;
 use crate::config::{Config, Mode};
 use crate::decide::{Decision, KeepReason, RetryReason, TaskState, Wish, coalesce, decide_protection};
 use crate::ecs::{Ecs, Task};
-use crate::ledger::{self, Ask, CallId, Job, JobKey, Ledger, StopStage, TaskEnd, TaskEntry, Versioned};
+use crate::ledger::{
+    self, Ask, CallId, ENTRIES_AT_ONCE, Job, JobKey, Ledger, StopStage, TaskEnd, TaskEntry, Versioned,
+};
 use crate::telemetry::{self, Counts};
 use call::Told;
 use futures_util::StreamExt;
@@ -20,8 +22,6 @@ use jiff::{SignedDuration, Timestamp};
 /// So many protection calls are under way at once: enough to fill the bucket's 80 calls a second at 50 ms each, few enough
 /// not to empty its burst of 200 before the first throttled answer tells (aws-facts "ECS: the protection API").
 const CALLS_AT_ONCE: usize = 8;
-/// So many ledger entries are read or stored at once.
-const LEDGER_AT_ONCE: usize = 32;
 /// A task is looked at again after each call. Two rounds do in every order of two invocations; one more is for a third.
 const ROUNDS_MAX: u32 = 3;
 /// No call is begun with less time than this left: it would be cut off with its answer unread.
@@ -139,7 +139,7 @@ impl<E: Ecs, L: Ledger, C: Clock> Apply<'_, E, L, C> {
     pub async fn run(&self, changes: Vec<TaskChange>) -> Vec<TaskState> {
         let mut states: Vec<Option<TaskState>> = vec![None; changes.len()];
         let first = changes.into_iter().enumerate().map(|(at, change)| self.take_in(at, change));
-        let mut open = self.collect(&mut states, stream::iter(first).buffer_unordered(LEDGER_AT_ONCE)).await;
+        let mut open = self.collect(&mut states, stream::iter(first).buffer_unordered(ENTRIES_AT_ONCE)).await;
         for round in 1..=ROUNDS_MAX {
             if open.is_empty() {
                 break;
@@ -151,7 +151,7 @@ impl<E: Ecs, L: Ledger, C: Clock> Apply<'_, E, L, C> {
             }
             let told = self.make_calls(open).await;
             let settled = told.into_iter().map(|(stage, told)| self.settle(stage, told, round));
-            open = self.collect(&mut states, stream::iter(settled).buffer_unordered(LEDGER_AT_ONCE)).await;
+            open = self.collect(&mut states, stream::iter(settled).buffer_unordered(ENTRIES_AT_ONCE)).await;
         }
         end_all(&mut states, open, &RetryReason::AnotherCallInFlight);
         states.into_iter().map(|state| state.expect("every change was taken in and has ended")).collect()

@@ -26,6 +26,9 @@ pub const PROTECTION_MINUTES_MAX: u32 = 2880;
 /// Most tasks that one `UpdateTaskProtection` takes (aws-facts "ECS: the protection API").
 pub const TASKS_PER_PROTECTION_CALL_MAX: usize = 10;
 
+/// Most tasks that one `DescribeTasks` or `GetTaskProtection` takes (aws-facts "ECS: the protection API").
+pub const TASKS_PER_READ_MAX: usize = 100;
+
 /// What `UpdateTaskProtection` is asked to set, for all tasks of one call alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ProtectionSetting {

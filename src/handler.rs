@@ -102,6 +102,10 @@ pub enum HandlerError {
     Look(String, RetryReason),
 }
 
+/// So many services are looked at at once, each by several reads: their buckets give 20 calls a second after a burst of 100
+/// (aws-facts "ECS: the protection API").
+const SERVICES_AT_ONCE: usize = 4;
+
 /// What an invocation works within.
 #[derive(Clone, Copy, Debug)]
 struct Within<'a> {

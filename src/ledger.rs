@@ -20,7 +20,7 @@ pub use memory::InMemoryLedger;
 pub use service::ServiceEntry;
 
 use crate::ecs::{Page, ServiceArn, Task};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::future::Future;
 
 /// Tells one store of an entry from every other; grows from store to store; 0 means that there is no entry. Not used again
@@ -111,7 +111,11 @@ pub trait LedgerPages<R: Record = TaskEntry>: Ledger<R> {
 
 /// So often an update is tried against others. Each loss means that another one won, so that even 8 instances at once on
 /// one task get through; more losses than that mean that something is wrong.
-const CONFLICTS_MAX: u32 = 8;
+pub(crate) const CONFLICTS_MAX: u32 = 8;
+/// So many entries are read or stored at once by one invocation.
+pub(crate) const ENTRIES_AT_ONCE: usize = 32;
+/// Who claims news has this long to tell them: a send times out after seconds.
+pub(crate) const CLAIM: SignedDuration = SignedDuration::from_secs(60);
 
 /// Changes the entry of `key` by `change` and stores it, unless `change` leaves it as it was.
 ///

@@ -9,6 +9,7 @@ use super::{AlertEvent, AlertKind};
 use crate::decide::Standing;
 use crate::decide::diagnose::{DEPLOYMENTS_MAX, Diagnosis};
 use crate::ecs::TaskId;
+use crate::ledger::CLAIM;
 use crate::observe::{Jobs, Observed};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -77,9 +78,6 @@ impl Untold {
         Self { claimed_until, failures: self.failures.saturating_add(1), ..self }
     }
 }
-
-/// Who claims an alert has this long to tell it: a send times out after seconds.
-const CLAIM: SignedDuration = SignedDuration::from_secs(60);
 
 /// Claims everything that is to be told and that nobody is telling now. Stored by compare-and-set, so that of several who
 /// claim at once one succeeds.

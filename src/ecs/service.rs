@@ -2,7 +2,7 @@
 //!
 //! Only what a diagnosis needs. Words of ECS that are not known here are kept, because new ones will come.
 
-use super::arn::{ArnError, ClusterArn, ServiceArnText, shown};
+use super::arn::{ArnError, ClusterArn, ServiceArnText, Task, TaskId, shown};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -31,6 +31,11 @@ impl ServiceArn {
         } else {
             Err(ArnError::NotAServiceName(shown(name)))
         }
+    }
+
+    /// A task of the service, by its id.
+    pub fn task(&self, id: &TaskId) -> Task {
+        Task { cluster: self.cluster.clone(), id: id.clone() }
     }
 }
 

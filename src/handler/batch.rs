@@ -3,7 +3,7 @@
 
 mod gathered;
 
-use super::{Handler, Parts, Within};
+use super::{Handler, Parts, SERVICES_AT_ONCE, Within};
 use crate::apply::CALL_TIME;
 use crate::clock::Clock;
 use crate::decide::{Ending, RetryReason, TaskState, ending, retry_or_park};
@@ -23,8 +23,6 @@ const SENDS_AT_ONCE: usize = 8;
 /// So many stops are looked into at once: their bucket gives 20 calls a second after a burst of 100 (aws-facts "ECS: the
 /// protection API").
 const LOOKS_AT_ONCE: usize = 8;
-/// So many services are looked at at once, each by several reads.
-const SERVICES_AT_ONCE: usize = 4;
 
 /// What came of everything that a batch told.
 struct Outcomes {

@@ -12,7 +12,7 @@ use crate::decide::{RetryReason, WatchPolicy};
 use crate::ecs::{EcsError, ServiceArn};
 use crate::event::{Prompt, ServicePrompt};
 use crate::follow_up::{FollowUp, FollowUpQueue};
-use crate::ledger::{self, Ledger, LedgerError, ServiceEntry, Stored};
+use crate::ledger::{self, CONFLICTS_MAX, Ledger, LedgerError, ServiceEntry, Stored};
 use crate::observe::{Observed, observe};
 use crate::telemetry;
 use futures_util::FutureExt;
@@ -32,9 +32,6 @@ pub(super) enum Checked {
     /// There was nothing to look for, or somebody else does.
     NotNeeded,
 }
-
-/// More stores of others in between than this, one after the other, mean that something is wrong.
-const CONFLICTS_MAX: u32 = 8;
 
 impl<P: Parts> Handler<P> {
     /// An event about a service: looks, lets a follow-up look, or does nothing.

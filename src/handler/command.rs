@@ -1,6 +1,6 @@
 //! Operator commands: look, judge, answer. Only `release` changes anything in ECS.
 
-use super::{Handler, Parts, Within};
+use super::{Handler, Parts, SERVICES_AT_ONCE, Within};
 use crate::apply::CALL_TIME;
 use crate::clock::Clock;
 use crate::decide::{WatchPolicy, diagnose, preflight};
@@ -18,8 +18,6 @@ use std::time::Duration;
 
 /// A cluster-wide status describes this many services at most, each with its tasks; the answer says if there are more.
 const SERVICES_REPORTED_MAX: usize = 100;
-/// So many of them are looked at at once, as by the sweep.
-const LOOKS_AT_ONCE: usize = 4;
 /// What has been seen by then is put into an answer and sent in this time.
 const ANSWER_TIME: SignedDuration = SignedDuration::from_secs(2);
 
@@ -61,7 +59,7 @@ impl<P: Parts> Handler<P> {
         let (services, mut more) = list_services(&self.ecs, cluster, SERVICES_REPORTED_MAX).await?;
         let bytes_max = ANSWER_BYTES_MAX / services.len().max(1);
         let looks = services.iter().map(|service| self.status_in_time(service, bytes_max, deadline));
-        let looked: Vec<_> = stream::iter(looks).buffered(LOOKS_AT_ONCE).collect().await;
+        let looked: Vec<_> = stream::iter(looks).buffered(SERVICES_AT_ONCE).collect().await;
         let (mut reports, mut failed) = (Vec::new(), Vec::new());
         for (service, looked) in services.iter().zip(looked) {
             match looked {

@@ -7,18 +7,13 @@ use crate::clock::Clock;
 use crate::decide::diagnose::HeldFor;
 use crate::decide::watch::Reason;
 use crate::decide::{Diagnosis, RetryReason, TaskState};
-use crate::ecs::{ServiceArn, ServiceReads, Task, TaskId};
-use crate::ledger::{self, Home, ServiceEntry, TaskEntry};
+use crate::ecs::{ServiceArn, ServiceReads, TASKS_PER_READ_MAX, Task, TaskId};
+use crate::ledger::{self, ENTRIES_AT_ONCE, Home, ServiceEntry, TaskEntry};
 use crate::observe::Observed;
 use crate::telemetry;
 use futures_util::StreamExt;
 use futures_util::stream;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Most tasks of one `DescribeTasks` (aws-facts "ECS: the protection API").
-const TASKS_PER_READ_MAX: usize = 100;
-/// So many ledger entries are stored at once.
-const LEDGER_AT_ONCE: usize = 32;
 
 /// Tasks by the service that they belong to.
 type ByService = BTreeMap<ServiceArn, Vec<Task>>;
@@ -120,8 +115,7 @@ impl<P: Parts> Handler<P> {
         if refused.is_empty() {
             return;
         }
-        let task = |id: &TaskId| Task { cluster: service.cluster.clone(), id: id.clone() };
-        let change = |id| TaskChange { refusal: RefusedBefore::MayBeOver, ..TaskChange::none(task(id)) };
+        let change = |id| TaskChange { refusal: RefusedBefore::MayBeOver, ..TaskChange::none(service.task(id)) };
         self.apply(within).run(refused.iter().map(change).collect()).await;
     }
 
@@ -134,8 +128,7 @@ impl<P: Parts> Handler<P> {
         let awaited = |id: &TaskId| observed.tasks.iter().any(|task| task.id == *id && task.is_awaited);
         let ours = diagnosis.blockers.iter().filter(|blocker| matches!(blocker.held_for, HeldFor::Jobs(_)));
         let news = ours.filter(|blocker| !awaited(&blocker.task));
-        let task = |id: &TaskId| Task { cluster: service.cluster.clone(), id: id.clone() };
-        let tasks: Vec<Task> = news.map(|blocker| task(&blocker.task)).collect();
+        let tasks: Vec<Task> = news.map(|blocker| service.task(&blocker.task)).collect();
         self.at_home(service, &tasks, true).await;
     }
 
@@ -154,7 +147,7 @@ impl<P: Parts> Handler<P> {
                 telemetry::refusals_not_heard(&failure.into());
             }
         });
-        stream::iter(stores).buffer_unordered(LEDGER_AT_ONCE).collect::<Vec<()>>().await;
+        stream::iter(stores).buffer_unordered(ENTRIES_AT_ONCE).collect::<Vec<()>>().await;
     }
 }
 

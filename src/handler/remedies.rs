@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::config::Mode;
 use crate::decide::TaskState;
 use crate::decide::remedy::{CountChange, RemedyAction, RemedyNote};
-use crate::ecs::{ServiceArn, ServiceReads, ServiceUpdates, Task, TaskId};
+use crate::ecs::{ServiceArn, ServiceReads, ServiceUpdates, TaskId};
 use crate::ledger::{self, LedgerError, ServiceEntry};
 use crate::telemetry;
 
@@ -57,8 +57,8 @@ impl<P: Parts> Handler<P> {
         if self.config.mode == Mode::DryRun {
             return Outcome { text: format!("dry run: these idle tasks would have been released: {ids}"), count };
         }
-        let task = |id: &TaskId| Task { cluster: service.cluster.clone(), id: id.clone() };
-        let changes = tasks.iter().map(|id| TaskChange { release: Release::IfIdle, ..TaskChange::none(task(id)) });
+        let changes =
+            tasks.iter().map(|id| TaskChange { release: Release::IfIdle, ..TaskChange::none(service.task(id)) });
         let states = self.apply(within).run(changes.collect()).await;
         let released = tasks.iter().zip(&states).filter(|(_, state)| is_released(state));
         let released: Vec<&str> = released.map(|(id, _)| id.as_str()).collect();

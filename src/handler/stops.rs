@@ -92,9 +92,50 @@ pub(super) fn end_of(described: Option<TaskDescription>, stop: &TaskStop) -> Opt
         return Some(TaskEnd { stage: StopStage::Stopped, service: stop.service.clone(), cause: stop.cause.clone() });
     };
     let stage = match (told.last_status.as_str(), told.desired_status.as_str()) {
-        ("STOPPED", _) => StopStage::Stopped,
+        ("STOPPED" | "DELETED", _) => StopStage::Stopped,
         (_, "STOPPED") => StopStage::Stopping,
         _ => return None,
     };
     Some(TaskEnd { stage, service: told.service.or_else(|| stop.service.clone()), cause: told.stop })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Clusters;
+    use crate::ecs::StopCause;
+
+    fn stage(last_status: &str, desired_status: &str) -> Option<StopStage> {
+        let clusters =
+            Clusters::new(vec!["arn:aws:ecs:eu-west-1:111122223333:cluster/video".parse().unwrap()]).unwrap();
+        let task = clusters.task_in("video", "6b777c1809a94925ab48098fa09824de").unwrap();
+        let described = TaskDescription {
+            id: task.id.clone(),
+            service: None,
+            started_by: None,
+            last_status: last_status.to_owned(),
+            desired_status: desired_status.to_owned(),
+            started_at: None,
+            stop: StopCause::default(),
+        };
+        let stop = TaskStop { task, service: None, cause: StopCause::default() };
+        assert_eq!(end_of(None, &stop).map(|end| end.stage), Some(StopStage::Stopped), "forgotten by ECS");
+        end_of(Some(described), &stop).map(|end| end.stage)
+    }
+
+    #[test]
+    fn the_statuses_of_a_task_tell_whether_it_runs_is_about_to_stop_or_has_stopped() {
+        for (last_status, desired_status, expected) in [
+            ("RUNNING", "RUNNING", None),
+            ("FROM_THE_FUTURE", "RUNNING", None),
+            ("", "", None),
+            ("RUNNING", "STOPPED", Some(StopStage::Stopping)),
+            ("DEPROVISIONING", "STOPPED", Some(StopStage::Stopping)),
+            ("STOPPED", "STOPPED", Some(StopStage::Stopped)),
+            ("STOPPED", "", Some(StopStage::Stopped)),
+            ("DELETED", "STOPPED", Some(StopStage::Stopped)),
+        ] {
+            assert_eq!(stage(last_status, desired_status), expected, "{last_status} {desired_status}");
+        }
+    }
 }

@@ -6,7 +6,7 @@
 mod tasks;
 
 use super::check::Checked;
-use super::{Handler, Parts, Within};
+use super::{Handler, Parts, SERVICES_AT_ONCE, Within};
 use crate::apply::CALL_TIME;
 use crate::clock::Clock;
 use crate::decide::RetryReason;
@@ -32,8 +32,6 @@ const SWEEP_TIME: SignedDuration = SignedDuration::from_secs(10);
 const SWEEP_MAX: SignedDuration = SignedDuration::from_mins(15);
 /// The buckets of ECS's reads fill by 20 calls a second, up to 100 (aws-facts "ECS: the protection API").
 const THROTTLED_PAUSE: Duration = Duration::from_secs(5);
-/// So many services are looked at at once.
-const LOOKS_AT_ONCE: usize = 4;
 /// Pages of the ledger that are read for its services: more than any cluster fills.
 const LEDGER_PAGES_MAX: usize = 1_000;
 
@@ -132,7 +130,7 @@ impl<P: Parts> Handler<P> {
         };
         let throttled = Cell::new(false);
         let looks = services.iter().map(|service| self.sweep_service(service, (part.end, &throttled), part.within));
-        let looked: Vec<Looked> = stream::iter(looks).buffered(LOOKS_AT_ONCE).collect().await;
+        let looked: Vec<Looked> = stream::iter(looks).buffered(SERVICES_AT_ONCE).collect().await;
         part.is_throttled |= throttled.get();
         looked.iter().for_each(|looked| part.report.count(*looked));
         let next = looked.iter().position(|looked| *looked == Looked::NotInTime)?;

@@ -1,5 +1,6 @@
 //! The ledger's entry of one task: its jobs, its protection, its end.
 
+use super::CLAIM;
 use super::calls::Protection;
 use super::interruption::{InterruptedJob, Interruption, InterruptionNews, TaskEnd};
 use super::job::{Job, JobKey};
@@ -28,9 +29,6 @@ pub struct TaskEntry {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stopped_at: Option<Timestamp>,
 }
-
-/// Who claims news has this long to tell them: a send times out after seconds.
-const CLAIM: SignedDuration = SignedDuration::from_secs(60);
 
 /// Where a task belongs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

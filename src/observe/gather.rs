@@ -2,8 +2,11 @@
 
 use super::{Gap, Jobs, Observed, ObservedJob, ObservedTask};
 use crate::clock::Clock;
-use crate::ecs::{EcsError, FailureReason, ProtectionAnswer, ServiceArn, ServiceReads, Task, TaskDescription, TaskId};
-use crate::ledger::{Ledger, TaskEntry};
+use crate::ecs::{
+    EcsError, FailureReason, ProtectionAnswer, ServiceArn, ServiceReads, TASKS_PER_READ_MAX, Task, TaskDescription,
+    TaskId,
+};
+use crate::ledger::{ENTRIES_AT_ONCE, Ledger, TaskEntry};
 use futures_util::StreamExt;
 use futures_util::stream;
 use jiff::Timestamp;
@@ -11,14 +14,10 @@ use std::collections::BTreeSet;
 
 /// Tasks of one service that are looked at: ECS's own quota ("Amazon ECS service quotas": tasks per service, 5,000).
 pub const TASKS_OBSERVED_MAX: usize = 5_000;
-/// Most tasks of one `DescribeTasks` and one `GetTaskProtection` (aws-facts "ECS: the protection API").
-const TASKS_PER_READ_MAX: usize = 100;
 /// Longer lists have no end: twice the pages that [`TASKS_OBSERVED_MAX`] fill, since a page need not be full.
 pub(super) const LIST_PAGES_MAX: usize = 2 * TASKS_OBSERVED_MAX / TASKS_PER_READ_MAX;
 /// Pages are read so many at once: their buckets give 20 calls a second after a burst of 100.
 const READS_AT_ONCE: usize = 4;
-/// Ledger entries are read so many at once.
-const LEDGER_AT_ONCE: usize = 32;
 
 /// Looks at a service. `None` if ECS knows no such service.
 ///
@@ -138,10 +137,9 @@ async fn add_jobs<L: Ledger>(ledger: &L, of: (&ServiceArn, &BTreeSet<TaskId>), o
     let (arn, refused) = of;
     let matters = |task: &ObservedTask| task.protected_until.is_some() || refused.contains(&task.id);
     let mattering = observed.tasks.iter().enumerate().filter(|(_, task)| matters(task));
-    let mattering: Vec<(usize, Task)> =
-        mattering.map(|(at, task)| (at, Task { cluster: arn.cluster.clone(), id: task.id.clone() })).collect();
+    let mattering: Vec<(usize, Task)> = mattering.map(|(at, task)| (at, arn.task(&task.id))).collect();
     let reads = mattering.into_iter().map(|(at, task)| async move { (at, ledger.load(&task).await) });
-    let read: Vec<_> = stream::iter(reads).buffer_unordered(LEDGER_AT_ONCE).collect().await;
+    let read: Vec<_> = stream::iter(reads).buffer_unordered(ENTRIES_AT_ONCE).collect().await;
     for (at, entry) in read {
         match entry {
             Ok(versioned) => {

@@ -5,7 +5,7 @@ use crate::apply::{SeenProtection, TaskChange};
 use crate::clock::Clock;
 use crate::decide::TaskState;
 use crate::decide::attention::{Attention, attention, is_lost};
-use crate::ecs::{EcsError, ServiceReads, StopCause, Task, TaskId};
+use crate::ecs::{EcsError, ServiceReads, StopCause, TASKS_PER_READ_MAX, Task, TaskId};
 use crate::event::TaskStop;
 use crate::handler::stops::end_of;
 use crate::handler::{Handler, Parts};
@@ -16,8 +16,6 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use jiff::Timestamp;
 
-/// Most tasks of one `GetTaskProtection` (aws-facts "ECS: the protection API").
-const TASKS_PER_READ_MAX: usize = 100;
 /// So many reads of ECS are under way at once.
 const READS_AT_ONCE: usize = 4;
 
