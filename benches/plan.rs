@@ -14,9 +14,7 @@ use std::time::Duration;
 use taskhold::alert::LogOnly;
 use taskhold::clock::Clock;
 use taskhold::config::Config;
-use taskhold::ecs::{
-    ClusterArn, Ecs, EcsError, ProtectedTask, ProtectionAnswer, ProtectionSetting, Task, TaskId, TaskPresence,
-};
+use taskhold::ecs::{ClusterArn, Ecs, EcsError, ProtectedTask, ProtectionAnswer, ProtectionSetting, TaskId};
 use taskhold::handler::{Handler, Parts, Response};
 use taskhold::ledger::InMemoryLedger;
 use tokio::runtime::Runtime;
@@ -68,10 +66,6 @@ impl Ecs for GrantingEcs {
         let protection_enabled = expiration_date.is_some();
         let granted = |id: &TaskId| ProtectedTask { task_id: id.clone(), protection_enabled, expiration_date };
         Ok(ProtectionAnswer { protected_tasks: tasks.iter().map(granted).collect(), failures: Vec::new() })
-    }
-
-    async fn task_presence(&self, _: &Task) -> Result<TaskPresence, EcsError> {
-        Ok(TaskPresence::Running)
     }
 }
 

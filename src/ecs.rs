@@ -108,15 +108,6 @@ pub struct ProtectionAnswer {
     pub failures: Vec<Failure>,
 }
 
-/// What ECS says of one task when it is described.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TaskPresence {
-    /// Known and not stopped yet, even if it is about to.
-    Running,
-    /// `lastStatus` is `STOPPED`, or ECS has forgotten the task (`MISSING`), which it does only after a stop.
-    Stopped,
-}
-
 /// The calls to ECS that taskhold makes. Each is sent at most once: a second attempt is the caller's decision, because
 /// only the caller knows what a late effect of the first would do.
 pub trait Ecs: Send + Sync {
@@ -130,12 +121,6 @@ pub trait Ecs: Send + Sync {
         setting: ProtectionSetting,
         tasks: &[TaskId],
     ) -> impl Future<Output = Result<ProtectionAnswer, EcsError>> + Send;
-
-    /// Asks whether a task still runs (`DescribeTasks`).
-    ///
-    /// # Errors
-    /// The read failed, which says nothing about the task.
-    fn task_presence(&self, task: &Task) -> impl Future<Output = Result<TaskPresence, EcsError>> + Send;
 }
 
 /// The one change of a service that taskhold makes. It is sent at most once, as the calls of [`Ecs`] are.

@@ -18,7 +18,7 @@ use taskhold::config::Config;
 use taskhold::ecs::{
     ClusterArn, Deployment, DeploymentController, DeploymentStatus, DeploymentStrategy, Ecs, EcsError, Failure, Page,
     ProtectedTask, ProtectionAnswer, ProtectionSetting, RolloutState, Service, ServiceArn, ServiceReads, ServiceStatus,
-    Task, TaskDescription, TaskId, TaskPresence,
+    Task, TaskDescription, TaskId,
 };
 use taskhold::handler::{Handler, Parts};
 use taskhold::ledger::job::Told;
@@ -113,10 +113,6 @@ impl Ecs for FakeEcs {
         _: &[TaskId],
     ) -> Result<ProtectionAnswer, EcsError> {
         panic!("a question changes nothing")
-    }
-
-    async fn task_presence(&self, task: &Task) -> Result<TaskPresence, EcsError> {
-        panic!("nobody asks whether {task} runs")
     }
 }
 

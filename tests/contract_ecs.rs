@@ -15,8 +15,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use taskhold::aws::{self, AwsEcs};
 use taskhold::ecs::{
-    ClusterArn, Disposition, Ecs, EcsError, Effect, Failure, FailureReason, ProtectedTask, ProtectionAnswer,
-    ProtectionSetting, Task, TaskId, TaskPresence,
+    Disposition, Ecs, EcsError, Effect, Failure, FailureReason, ProtectedTask, ProtectionAnswer, ProtectionSetting,
+    ServiceReads, TaskId,
 };
 
 const CLUSTER: &str = "arn:aws:ecs:eu-west-1:111122223333:cluster/video";
@@ -146,9 +146,10 @@ async fn release(ecs: &AwsEcs) -> Result<ProtectionAnswer, EcsError> {
     set_protection(ecs, ProtectionSetting::Disabled, &[A]).await
 }
 
-async fn presence(ecs: &AwsEcs) -> Result<TaskPresence, EcsError> {
-    let cluster: ClusterArn = CLUSTER.parse().unwrap();
-    ecs.task_presence(&Task { cluster: Arc::new(cluster), id: id(A) }).await
+/// The last status of a task; `None` if it is gone.
+async fn last_status(ecs: &AwsEcs) -> Result<Option<String>, EcsError> {
+    let described = ecs.describe_tasks(&CLUSTER.parse().unwrap(), &[id(A)]).await?;
+    Ok(described.into_iter().next().map(|task| task.last_status))
 }
 
 fn nothing() -> Answer {
@@ -270,7 +271,7 @@ async fn every_exception_of_ecs_is_the_error_of_its_code_with_its_text_and_is_no
         canned.set(Answer::Error(ServiceError { code: code.clone(), message, status }));
         assert_eq!(release(&canned.ecs).await, Err(expected.clone()), "{code}");
         assert_eq!(canned.take_call().operation, "UpdateTaskProtection");
-        assert_eq!(presence(&canned.ecs).await, Err(expected), "{code}");
+        assert_eq!(last_status(&canned.ecs).await, Err(expected), "{code}");
         assert_eq!(canned.take_call().operation, "DescribeTasks");
     }
 }
@@ -350,21 +351,21 @@ async fn a_server_that_never_answers_is_given_up_within_the_time_that_a_call_get
 }
 
 #[tokio::test]
-async fn a_task_is_described_by_cluster_and_id_and_its_last_status_tells_whether_it_runs() {
+async fn a_task_is_described_by_cluster_and_id_with_its_last_status_and_one_that_is_gone_is_left_out() {
     let canned = Canned::answering(nothing()).await;
     let described = |status: Value| json!({"tasks": [{"taskArn": long_arn(A), "lastStatus": status}], "failures": []});
     for (answer, expected) in [
-        (described(json!("RUNNING")), TaskPresence::Running),
-        (described(json!("DEPROVISIONING")), TaskPresence::Running),
-        (described(json!("FROM_THE_FUTURE")), TaskPresence::Running),
-        (described(Value::Null), TaskPresence::Running),
-        (described(json!("STOPPED")), TaskPresence::Stopped),
-        (described(json!("DELETED")), TaskPresence::Stopped),
-        (json!({"tasks": [{"taskArn": short_arn(A), "lastStatus": "STOPPED"}]}), TaskPresence::Stopped),
-        (json!({"tasks": [], "failures": [{"arn": short_arn(A), "reason": "MISSING"}]}), TaskPresence::Stopped),
+        (described(json!("RUNNING")), Some("RUNNING")),
+        (described(json!("DEPROVISIONING")), Some("DEPROVISIONING")),
+        (described(json!("FROM_THE_FUTURE")), Some("FROM_THE_FUTURE")),
+        (described(Value::Null), Some("")),
+        (described(json!("STOPPED")), Some("STOPPED")),
+        (described(json!("DELETED")), Some("DELETED")),
+        (json!({"tasks": [{"taskArn": short_arn(A), "lastStatus": "STOPPED"}]}), Some("STOPPED")),
+        (json!({"tasks": [], "failures": [{"arn": short_arn(A), "reason": "MISSING"}]}), None),
     ] {
         canned.set(Answer::Output(answer.clone()));
-        assert_eq!(presence(&canned.ecs).await, Ok(expected), "{answer}");
+        assert_eq!(last_status(&canned.ecs).await, Ok(expected.map(str::to_owned)), "{answer}");
         let call = canned.take_call();
         assert_eq!(call.operation, "DescribeTasks");
         assert_eq!(call.body, json!({"cluster": CLUSTER, "tasks": [A]}));
@@ -382,7 +383,7 @@ async fn a_description_that_says_nothing_of_the_task_is_an_error_and_no_stop() {
         json!({"failures": [{"arn": long_arn(A), "reason": "FROM_THE_FUTURE"}]}),
     ] {
         canned.set(Answer::Output(answer.clone()));
-        let error = presence(&canned.ecs).await.unwrap_err();
+        let error = last_status(&canned.ecs).await.unwrap_err();
         assert!(matches!(&error, EcsError::Server(text) if text.contains(A)), "{answer}: {error:?}");
     }
 }

@@ -18,7 +18,7 @@ use taskhold::clock::Clock;
 use taskhold::config::Config;
 use taskhold::ecs::{
     ClusterArn, Ecs, EcsError, PROTECTION_MINUTES_MAX, ProtectedTask, ProtectionAnswer, ProtectionSetting,
-    TASKS_PER_PROTECTION_CALL_MAX, Task, TaskId, TaskPresence,
+    TASKS_PER_PROTECTION_CALL_MAX, TaskId,
 };
 use taskhold::handler::{Handler, Parts, Response};
 use taskhold::ledger::InMemoryLedger;
@@ -89,10 +89,6 @@ impl Ecs for CountingEcs {
             ProtectedTask { task_id: id.clone(), protection_enabled: expiration_date.is_some(), expiration_date }
         };
         Ok(ProtectionAnswer { protected_tasks: tasks.iter().map(set).collect(), failures: Vec::new() })
-    }
-
-    async fn task_presence(&self, _: &Task) -> Result<TaskPresence, EcsError> {
-        Ok(TaskPresence::Running)
     }
 }
 

@@ -4,7 +4,7 @@ mod reads;
 
 use crate::ecs::{
     ClusterArn, Ecs, EcsError, Failure, FailureReason, Page, ProtectedTask, ProtectionAnswer, ProtectionSetting,
-    Service, ServiceArn, ServiceReads, ServiceUpdates, Task, TaskDescription, TaskId, TaskPresence,
+    Service, ServiceArn, ServiceReads, ServiceUpdates, TaskDescription, TaskId,
 };
 use aws_config::SdkConfig;
 use aws_sdk_ecs::Client;
@@ -44,27 +44,6 @@ impl Ecs for AwsEcs {
             protected_tasks: answer.protected_tasks().iter().filter_map(protected_task).collect(),
             failures: answer.failures().iter().filter_map(failure).collect(),
         })
-    }
-
-    async fn task_presence(&self, task: &Task) -> Result<TaskPresence, EcsError> {
-        let call = self.0.describe_tasks().cluster(task.cluster.to_string()).tasks(task.id.as_str());
-        let answer = call.send().await.map_err(|error| error_of(&error))?;
-        let described = answer.tasks().iter().find(|described| is_arn_of(described.task_arn(), &task.id));
-        if let Some(described) = described {
-            return Ok(match described.last_status() {
-                Some("STOPPED" | "DELETED") => TaskPresence::Stopped,
-                _ => TaskPresence::Running,
-            });
-        }
-        let failure = answer.failures().iter().find(|failure| is_arn_of(failure.arn(), &task.id));
-        match failure.and_then(aws_sdk_ecs::types::Failure::reason) {
-            Some("MISSING") => Ok(TaskPresence::Stopped),
-            reason => Err(EcsError::Server(format!(
-                "DescribeTasks answered for task `{}` only `{}`",
-                task.id,
-                reason.unwrap_or("nothing")
-            ))),
-        }
     }
 }
 

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use std::sync::{Arc, MutexGuard};
 use taskhold::ecs::{
     ClusterArn, Ecs, EcsError, Failure, FailureReason, Page, ProtectedTask, ProtectionAnswer, ProtectionSetting,
-    Service, ServiceArn, ServiceReads, StopCause, Task, TaskDescription, TaskId, TaskPresence,
+    Service, ServiceArn, ServiceReads, StopCause, Task, TaskDescription, TaskId,
 };
 use taskhold::ledger::calls::{LATE_EFFECT_MAX, SENT_WITHIN};
 
@@ -262,11 +262,5 @@ impl Ecs for FakeEcs {
         let call = self.0.world().send(setting, tasks);
         self.0.gate().await;
         self.0.world().answer(call)
-    }
-
-    async fn task_presence(&self, task: &Task) -> Result<TaskPresence, EcsError> {
-        let world = self.0.read().await?;
-        let number = world.ecs.number_of(&task.id);
-        Ok(if world.ecs.tasks[number].stopped { TaskPresence::Stopped } else { TaskPresence::Running })
     }
 }

@@ -14,8 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use taskhold::ecs::{
     ClusterArn, Deployment, DeploymentController, DeploymentStatus, DeploymentStrategy, Ecs, EcsError, Failure,
     FailureReason, Page, ProtectedTask, ProtectionAnswer, ProtectionSetting, RolloutState, Service, ServiceArn,
-    ServiceEvent, ServiceReads, ServiceStatus, StopCause, Task, TaskDescription, TaskId, TaskPresence, TaskSet,
-    TrafficShift,
+    ServiceEvent, ServiceReads, ServiceStatus, StopCause, TaskDescription, TaskId, TaskSet, TrafficShift,
 };
 
 pub(crate) fn timestamp(at: Millis) -> Timestamp {
@@ -104,14 +103,6 @@ impl Ecs for SimulatedEcs {
             expires_in_minutes: minutes,
         };
         self.call("UpdateTaskProtection", |ecs| ecs.update_task_protection(request)).await.map(protection_answer)
-    }
-
-    async fn task_presence(&self, task: &Task) -> Result<TaskPresence, EcsError> {
-        let found = self.describe_tasks(&task.cluster, std::slice::from_ref(&task.id)).await?;
-        Ok(match found.first().map(|task| task.last_status == "STOPPED") {
-            Some(false) => TaskPresence::Running,
-            Some(true) | None => TaskPresence::Stopped,
-        })
     }
 }
 

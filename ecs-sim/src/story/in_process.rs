@@ -28,7 +28,7 @@ use taskhold::clock::Clock;
 use taskhold::config::{Config, ConfigProblems};
 use taskhold::ecs::{
     ClusterArn, Ecs, EcsError, Failure, FailureReason, Page, ProtectedTask, ProtectionAnswer, ProtectionSetting,
-    Service, ServiceArn, ServiceReads, ServiceUpdates, Task, TaskDescription, TaskId, TaskPresence,
+    Service, ServiceArn, ServiceReads, ServiceUpdates, TaskDescription, TaskId,
 };
 use taskhold::follow_up::{FollowUp, FollowUpQueue};
 use taskhold::handler::{Handler, Parts};
@@ -174,15 +174,6 @@ impl Ecs for SimulatedEcs {
         }
         let answer = self.call("UpdateTaskProtection", request).await?;
         Ok(protection_answer(&answer))
-    }
-
-    async fn task_presence(&self, task: &Task) -> Result<TaskPresence, EcsError> {
-        let request = json!({"cluster": task.cluster.to_string(), "tasks": [task.id]});
-        let answer = self.call("DescribeTasks", request).await?;
-        Ok(match list(&answer, "tasks").next().map(|task| task["lastStatus"] == "STOPPED") {
-            Some(false) => TaskPresence::Running,
-            Some(true) | None => TaskPresence::Stopped,
-        })
     }
 }
 
