@@ -50,7 +50,7 @@ pub enum Release {
     /// No: its jobs decide.
     #[default]
     ByJobs,
-    /// If it is idle, protection that others have set included.
+    /// If it is idle, protection that others have set included: a person, or the service, says that this may be done.
     IfIdle,
     /// In any case: its live jobs count as finished.
     ByForce,

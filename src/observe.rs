@@ -6,10 +6,12 @@
 #[cfg(test)]
 pub(crate) mod drawn;
 mod gather;
+mod managed;
 mod services;
 
 pub(crate) use gather::protected_until;
 pub use gather::{TASKS_OBSERVED_MAX, observe};
+pub use managed::{MANAGED_TAG, Managed, is_managed, managed_tag};
 pub use services::list_services;
 
 use crate::ecs::{EcsError, Service, ServiceArn, TaskId};
@@ -74,7 +76,7 @@ pub struct ObservedTask {
 /// What the ledger knows of a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Jobs {
-    /// Nothing: whoever protects the task does it without taskhold.
+    /// Nothing that explains its protection: whoever protects the task does it without taskhold ([`MANAGED_TAG`]).
     Unknown,
     /// Its live jobs; empty if all have ended.
     Known(Vec<ObservedJob>),

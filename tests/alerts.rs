@@ -400,7 +400,7 @@ fn a_tag_that_counts_for_nothing_is_told_to_all_with_what_is_wrong_with_it() {
             "45",
             TagFault::NotRead,
             "45",
-            "is not read by this version, which reads taskhold:deadline-minutes, taskhold:policy, taskhold:max-desired-count, taskhold:idle-reserve",
+            "is not read by this version, which reads taskhold:deadline-minutes, taskhold:policy, taskhold:max-desired-count, taskhold:idle-reserve, taskhold:managed",
         ),
     ] {
         let alert = passed_over(tag, value, fault);

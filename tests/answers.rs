@@ -546,7 +546,7 @@ fn a_tag_that_counts_for_nothing_is_told_and_the_deadline_is_another() {
         {
             "tag": "taskhold:deadline-minute",
             "value": "45",
-            "problem": "is not read by this version, which reads taskhold:deadline-minutes, taskhold:policy, taskhold:max-desired-count, taskhold:idle-reserve",
+            "problem": "is not read by this version, which reads taskhold:deadline-minutes, taskhold:policy, taskhold:max-desired-count, taskhold:idle-reserve, taskhold:managed",
         },
         {"tag": "taskhold:deadline-minutes", "value": "0", "problem": "must be a whole number from 1 to 10080"},
     ]);

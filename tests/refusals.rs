@@ -26,7 +26,7 @@ fn holds_under_every_reading(text: &str) {
 fn five_hundred_refusals_are_one_incident_and_a_call_for_each_ten_at_each_look() {
     let story = "
         set TASKHOLD_REMEDIES release-idle
-        service web desired 500 tag taskhold:policy=release-idle
+        service web desired 500 tag taskhold:policy=release-idle tag taskhold:managed=true
         job old starts on a to sf for 120m      # 500 tasks
         expect 50 calls
         deploy web
@@ -78,7 +78,7 @@ fn an_idle_task_is_released_when_its_grace_is_over_and_not_a_second_before() {
         "
         set TASKHOLD_REMEDIES release-idle
         set TASKHOLD_RELEASE_GRACE_MINUTES 7
-        service web desired 1 tag taskhold:policy=release-idle
+        service web desired 1 tag taskhold:policy=release-idle tag taskhold:managed=true
         job j-1 starts on a for 60m
         job j-1 finishes
         protect a for 150m

@@ -13,6 +13,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use taskhold::config::Policy;
 use taskhold::decide::remedy::{IDLE_RESERVE_TAG, MAX_DESIRED_COUNT_TAG, POLICY_TAG};
+use taskhold::observe::MANAGED_TAG;
 
 /// As TASKHOLD_BLOCKED_AFTER_MINUTES unless set: so long a deployment may be held up before a task is released for it.
 const BLOCKED_AFTER_MS: Millis = 5 * 60_000;
@@ -222,5 +223,5 @@ fn the_page_names_every_policy_and_every_tag() {
     let first = |heading| table(heading).into_iter().map(|row| row[0].clone()).collect::<Vec<_>>();
     let policies = [Policy::Notify, Policy::ReleaseIdle, Policy::RaiseDesiredCount];
     assert_eq!(first("Policy"), policies.map(Policy::as_str));
-    assert_eq!(first("Tag"), [POLICY_TAG, MAX_DESIRED_COUNT_TAG, IDLE_RESERVE_TAG]);
+    assert_eq!(first("Tag"), [POLICY_TAG, MAX_DESIRED_COUNT_TAG, IDLE_RESERVE_TAG, MANAGED_TAG]);
 }

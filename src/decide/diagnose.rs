@@ -119,9 +119,9 @@ impl Unmet {
 pub enum HeldFor {
     /// These live jobs of taskhold's ledger.
     Jobs(Vec<ObservedJob>),
-    /// Nobody any more: the ledger knows the task, and all its jobs have ended.
+    /// Nobody any more: taskhold has set it, or may judge what others set, and all jobs of the task have ended.
     Nobody,
-    /// Somebody else: the ledger knows nothing of the task, so it was protected without taskhold.
+    /// Somebody else: taskhold has not set it, and knows of no live job.
     Foreign,
     /// The ledger could not be read.
     Unread,

@@ -4,19 +4,21 @@
 //! Pure. What is done is decided with the state in the ledger and stored there before it is carried out, so that whoever
 //! comes after a crash knows what may have happened. Nothing is done on an incomplete picture.
 
-use super::diagnose::{HeldFor, Movement, Standing};
+mod raise;
+
+pub use raise::{CountChange, MAX_DESIRED_COUNT_TAG, RaiseStage, Raised};
+
+use super::diagnose::{Diagnosis, HeldFor, Movement, Standing, blockers_among};
 use crate::alert::incident::Sight;
 use crate::config::{Policy, Remedies};
 use crate::ecs::TaskId;
-use crate::observe::Observed;
+use crate::observe::{Managed, Observed, ObservedTask, is_managed};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The service's own policy.
 pub const POLICY_TAG: &str = "taskhold:policy";
-/// No raise goes beyond it; without it there is none.
-pub const MAX_DESIRED_COUNT_TAG: &str = "taskhold:max-desired-count";
 /// So many idle tasks stay protected.
 pub const IDLE_RESERVE_TAG: &str = "taskhold:idle-reserve";
 
@@ -37,9 +39,6 @@ pub fn count_tag(value: &str) -> Option<u32> {
 const NOTES_MAX: usize = 10;
 /// Notes of what is over are kept for so long.
 const NOTES_KEPT: SignedDuration = SignedDuration::from_hours(24);
-/// A call that was decided and of which nothing is known after this time was not made, or failed.
-const CALL_MAX: SignedDuration = SignedDuration::from_mins(2);
-
 /// What applies to remedies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RemedyPolicy {
@@ -67,32 +66,6 @@ pub struct RemedyState {
     pub notes: Vec<RemedyNote>,
 }
 
-/// A desired count that taskhold has raised.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Raised {
-    /// What it was before the first raise, and will be again.
-    pub from: u32,
-    /// What it is now.
-    pub to: u32,
-    /// What it was before this raise: ECS still says so if the call was not made.
-    pub before: u32,
-    /// When the last call was decided.
-    pub at: Timestamp,
-    /// How far it has come.
-    pub stage: RaiseStage,
-}
-
-/// How far a raise has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum RaiseStage {
-    /// It was decided; ECS has not confirmed it.
-    Raising,
-    /// ECS has it.
-    Raised,
-    /// It is being put back; ECS has not confirmed that.
-    PuttingBack,
-}
-
 /// Something that was done, or why not, for people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemedyNote {
@@ -106,7 +79,12 @@ pub struct RemedyNote {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RemedyAction {
     /// Release these tasks, those of them that are idle still.
-    Release(Vec<TaskId>),
+    Release {
+        /// Which.
+        tasks: Vec<TaskId>,
+        /// Whether that goes for protection that taskhold has not set.
+        managed: Managed,
+    },
     /// Change the desired count, if it is `from` still.
     SetDesiredCount {
         /// As it was observed.
@@ -118,38 +96,16 @@ pub enum RemedyAction {
     },
 }
 
-/// Why a desired count is changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CountChange {
-    /// To be above the number of protected tasks.
-    Raise,
-    /// It was raised, and what it was raised for is over.
-    PutBack,
-}
-
 impl RemedyState {
     /// Whether there is nothing to remember.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// From when on another raise is allowed.
-    pub fn cool_from(&self, policy: &RemedyPolicy) -> Option<Timestamp> {
-        self.raised_at.and_then(|at| at.checked_add(policy.raise_cool_down).ok())
-    }
-
     /// From when on the next task may be released.
     pub fn ripe_from(&self, idle_seen: &BTreeMap<TaskId, Timestamp>, policy: &RemedyPolicy) -> Option<Timestamp> {
         let allowed = policy.allowed.release_idle;
         idle_seen.values().filter_map(|since| since.checked_add(policy.release_grace).ok()).min().filter(|_| allowed)
-    }
-
-    /// Forgets a raise that was decided and not made.
-    pub fn forget_raise(&mut self) {
-        self.raised = self.raised.take().and_then(|raised| {
-            let stands = raised.before != raised.from;
-            stands.then_some(Raised { to: raised.before, stage: RaiseStage::Raised, ..raised })
-        });
     }
 
     /// Notes something, unless it is what was noted last.
@@ -169,7 +125,7 @@ pub fn decide_remedy(state: &mut RemedyState, seen: Sight<'_>, policy: &RemedyPo
     if !diagnosis.gaps.is_empty() {
         return None;
     }
-    if let Some(action) = settle_raise(state, seen) {
+    if let Some(action) = raise::settle_raise(state, seen) {
         return Some(action);
     }
     let is_over = diagnosis.movement == Movement::None && diagnosis.unmet.is_empty() && state.raised.is_none();
@@ -193,18 +149,17 @@ pub fn decide_remedy(state: &mut RemedyState, seen: Sight<'_>, policy: &RemedyPo
             None
         }
         Policy::ReleaseIdle => release_idle(state, seen, policy),
-        Policy::RaiseDesiredCount => raise(state, seen, policy),
+        Policy::RaiseDesiredCount => raise::raise(state, seen, policy),
     }
 }
 
 /// Releases tasks in the way that the ledger knows to be idle, and that two looks with the grace time between them have
-/// seen so. What the ledger does not know is somebody else's and stays.
+/// seen so. What is protected by somebody else stays, unless the service says that taskhold may judge it.
 fn release_idle(state: &mut RemedyState, seen: Sight<'_>, policy: &RemedyPolicy) -> Option<RemedyAction> {
     let Sight { observed, diagnosis, idle_seen } = seen;
-    let idle = diagnosis.blockers.iter().filter(|blocker| blocker.held_for == HeldFor::Nobody);
-    let idle: Vec<&TaskId> = idle.map(|blocker| &blocker.task).collect();
+    let idle = idle_in_the_way(observed, diagnosis);
     if idle.is_empty() {
-        state.note(observed.at, "no protected task in the way is known to be idle: nothing was released".to_owned());
+        state.note(observed.at, nothing_idle(diagnosis));
         return None;
     }
     let for_long = |since: Timestamp| observed.at.duration_since(since) >= policy.release_grace;
@@ -213,13 +168,29 @@ fn release_idle(state: &mut RemedyState, seen: Sight<'_>, policy: &RemedyPolicy)
         seen.and_then(|seen| seen.idle_since).is_some_and(for_long)
     };
     let by_looks = |task: &TaskId| idle_seen.get(task).copied().is_some_and(for_long);
-    let ripe = idle.iter().filter(|task| by_looks(task) && by_ledger(task));
-    let mut ripe: Vec<TaskId> = ripe.map(|task| (*task).clone()).collect();
-    ripe.truncate(idle.len().saturating_sub(idle_reserve(observed)));
-    if ripe.is_empty() {
-        return None;
-    }
-    Some(RemedyAction::Release(ripe))
+    let mut tasks: Vec<TaskId> = idle.iter().filter(|task| by_looks(task) && by_ledger(task)).cloned().collect();
+    tasks.truncate(idle.len().saturating_sub(idle_reserve(observed)).min(diagnosis.blockers.len()));
+    (!tasks.is_empty()).then(|| RemedyAction::Release { tasks, managed: is_managed(&observed.service) })
+}
+
+/// The idle tasks whose release makes way, the one that is protected longest first. In a scale-in that is any task: the
+/// blockers are only those of them that ECS will have first.
+fn idle_in_the_way(observed: &Observed, diagnosis: &Diagnosis) -> Vec<TaskId> {
+    let all: Vec<&ObservedTask> = observed.tasks.iter().collect();
+    let any = diagnosis.movement.is_scale_in().then(|| blockers_among(&all));
+    let candidates = any.as_ref().unwrap_or(&diagnosis.blockers);
+    let idle = candidates.iter().filter(|blocker| blocker.held_for == HeldFor::Nobody);
+    idle.map(|blocker| blocker.task.clone()).collect()
+}
+
+fn nothing_idle(diagnosis: &Diagnosis) -> String {
+    let foreign = diagnosis.blockers.iter().filter(|blocker| blocker.held_for == HeldFor::Foreign).count();
+    let theirs = match foreign {
+        0 => String::new(),
+        1 => "; 1 was protected by somebody else".to_owned(),
+        more => format!("; {more} were protected by somebody else"),
+    };
+    format!("no protected task in the way is known to be idle: nothing was released{theirs}")
 }
 
 /// How many idle tasks are to stay protected: none without the tag, all if it cannot be read.
@@ -229,92 +200,6 @@ fn idle_reserve(observed: &Observed) -> usize {
         .tags
         .get(IDLE_RESERVE_TAG)
         .map_or(0, |value| count_tag(value).map_or(usize::MAX, |count| count as usize))
-}
-
-/// Wants more tasks than are protected, those included that ask for it: then ECS grants again.
-fn raise(state: &mut RemedyState, seen: Sight<'_>, policy: &RemedyPolicy) -> Option<RemedyAction> {
-    let Sight { observed, diagnosis, .. } = seen;
-    let now = observed.at;
-    let desired = observed.service.desired_count;
-    if diagnosis.unmet.is_empty() {
-        // It makes ECS grant again. Nothing was refused, and the tasks in the way would stay as they are.
-        return None;
-    }
-    let ceiling = observed.service.tags.get(MAX_DESIRED_COUNT_TAG).and_then(|value| count_tag(value));
-    let Some(ceiling) = ceiling else {
-        state.note(
-            now,
-            format!("the service has no usable tag {MAX_DESIRED_COUNT_TAG}: its desired count was not raised"),
-        );
-        return None;
-    };
-    let unprotected = diagnosis.unmet.iter().filter(|unmet| unmet.protected_until.is_none()).count();
-    let wanting = u32::try_from(unprotected).unwrap_or(u32::MAX).max(1);
-    let needed = diagnosis.arithmetic.protected.saturating_add(wanting);
-    if needed <= desired {
-        // There are more tasks wanted than protected already: more would not help.
-        return None;
-    }
-    let to = needed.min(ceiling);
-    if to <= desired {
-        state.note(
-            now,
-            format!("the desired count is {desired}, and {MAX_DESIRED_COUNT_TAG} allows {ceiling}: it was not raised"),
-        );
-        return None;
-    }
-    if state.raised_at.is_some_and(|at| now.duration_since(at) < policy.raise_cool_down) {
-        return None;
-    }
-    let from = state.raised.as_ref().map_or(desired, |raised| raised.from);
-    state.raised = Some(Raised { from, to, before: desired, at: now, stage: RaiseStage::Raising });
-    state.raised_at = Some(now);
-    Some(RemedyAction::SetDesiredCount { from: desired, to, why: CountChange::Raise })
-}
-
-/// Follows a raise to its end: puts it back when what it was for is over, forgets it if it never happened or if somebody
-/// has changed the count since.
-fn settle_raise(state: &mut RemedyState, seen: Sight<'_>) -> Option<RemedyAction> {
-    let (observed, now) = (seen.observed, seen.observed.at);
-    let desired = observed.service.desired_count;
-    let raised = state.raised.as_mut()?;
-    let Raised { from, to, before, .. } = *raised;
-    let is_young = now.duration_since(raised.at) < CALL_MAX;
-    match raised.stage {
-        RaiseStage::Raising if desired == to => raised.stage = RaiseStage::Raised,
-        RaiseStage::Raising if desired == before && is_young => {}
-        RaiseStage::Raising if desired == before => {
-            state.forget_raise();
-            state.note(
-                now,
-                format!("the desired count was to be raised to {to}, which did not happen: it is {desired}"),
-            );
-        }
-        RaiseStage::PuttingBack if desired == from => {
-            state.raised = None;
-            state.note(now, format!("the desired count is {from} again"));
-        }
-        RaiseStage::Raised | RaiseStage::PuttingBack if desired == to => {}
-        RaiseStage::Raising | RaiseStage::Raised | RaiseStage::PuttingBack => {
-            state.raised = None;
-            let who = format!("somebody has set the desired count to {desired} after taskhold had raised it to {to}");
-            state.note(now, format!("{who}: it is left alone"));
-        }
-    }
-    let raised = state.raised.as_mut().filter(|raised| may_be_put_back(raised, seen))?;
-    (raised.stage, raised.at) = (RaiseStage::PuttingBack, now);
-    Some(RemedyAction::SetDesiredCount { from: raised.to, to: raised.from, why: CountChange::PutBack })
-}
-
-/// Whether what a raise was for is over, and so few tasks are protected that putting it back holds nobody up.
-fn may_be_put_back(raised: &Raised, seen: Sight<'_>) -> bool {
-    let Sight { observed, diagnosis, .. } = seen;
-    let is_tried = raised.stage == RaiseStage::PuttingBack && observed.at.duration_since(raised.at) < CALL_MAX;
-    raised.stage != RaiseStage::Raising
-        && !is_tried
-        && diagnosis.standing == Standing::Steady
-        && diagnosis.unmet.is_empty()
-        && diagnosis.arithmetic.protected <= raised.from
 }
 
 #[cfg(test)]

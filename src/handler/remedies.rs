@@ -9,6 +9,7 @@ use crate::decide::TaskState;
 use crate::decide::remedy::{CountChange, RemedyAction, RemedyNote};
 use crate::ecs::{ServiceArn, ServiceReads, ServiceUpdates, TaskId};
 use crate::ledger::{self, LedgerError, ServiceEntry};
+use crate::observe::Managed;
 use crate::telemetry;
 
 /// What came of an action: a sentence for people, and whether the desired count is certainly as it was.
@@ -34,7 +35,7 @@ impl<P: Parts> Handler<P> {
         within: Within<'_>,
     ) -> Result<Vec<RemedyNote>, LedgerError> {
         let outcome = match action {
-            RemedyAction::Release(tasks) => self.release_idle(service, tasks, within).await,
+            RemedyAction::Release { tasks, managed } => self.release_idle(service, (tasks, *managed), within).await,
             RemedyAction::SetDesiredCount { from, to, why } => {
                 self.set_desired_count(service, (*from, *to), *why).await
             }
@@ -51,14 +52,18 @@ impl<P: Parts> Handler<P> {
         Ok(noted.await?.0)
     }
 
-    async fn release_idle(&self, service: &ServiceArn, tasks: &[TaskId], within: Within<'_>) -> Outcome {
+    async fn release_idle(&self, service: &ServiceArn, idle: (&[TaskId], Managed), within: Within<'_>) -> Outcome {
+        let (tasks, managed) = idle;
         let ids = tasks.iter().map(TaskId::as_str).collect::<Vec<_>>().join(", ");
         let count = CountAfter::MayBeChanged;
         if self.config.mode == Mode::DryRun {
             return Outcome { text: format!("dry run: these idle tasks would have been released: {ids}"), count };
         }
-        let changes =
-            tasks.iter().map(|id| TaskChange { release: Release::IfIdle, ..TaskChange::none(service.task(id)) });
+        let release = match managed {
+            Managed::Yes => Release::IfIdle,
+            Managed::No => Release::ByJobs,
+        };
+        let changes = tasks.iter().map(|id| TaskChange { release, ..TaskChange::none(service.task(id)) });
         let states = self.apply(within).run(changes.collect()).await;
         let released = tasks.iter().zip(&states).filter(|(_, state)| is_released(state));
         let released: Vec<&str> = released.map(|(id, _)| id.as_str()).collect();

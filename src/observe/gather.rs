@@ -1,5 +1,6 @@
 //! Reads a service: one `DescribeServices`, then pages of a hundred tasks.
 
+use super::managed::{Managed, is_managed};
 use super::{Gap, Jobs, Observed, ObservedJob, ObservedTask};
 use crate::clock::Clock;
 use crate::ecs::{
@@ -140,10 +141,11 @@ async fn add_jobs<L: Ledger>(ledger: &L, of: (&ServiceArn, &BTreeSet<TaskId>), o
     let mattering: Vec<(usize, Task)> = mattering.map(|(at, task)| (at, arn.task(&task.id))).collect();
     let reads = mattering.into_iter().map(|(at, task)| async move { (at, ledger.load(&task).await) });
     let read: Vec<_> = stream::iter(reads).buffer_unordered(ENTRIES_AT_ONCE).collect().await;
+    let managed = is_managed(&observed.service);
     for (at, entry) in read {
         match entry {
             Ok(versioned) => {
-                observed.tasks[at].jobs = jobs(&versioned.entry, observed.at);
+                observed.tasks[at].jobs = jobs(&versioned.entry, (observed.at, managed));
                 observed.tasks[at].idle_since = versioned.entry.idle_since(observed.at);
                 observed.tasks[at].refused_since = versioned.entry.refused_since(observed.at);
                 observed.tasks[at].is_awaited = versioned.entry.home.as_ref().is_some_and(|home| home.is_awaited);
@@ -153,8 +155,12 @@ async fn add_jobs<L: Ledger>(ledger: &L, of: (&ServiceArn, &BTreeSet<TaskId>), o
     }
 }
 
-fn jobs(entry: &TaskEntry, now: Timestamp) -> Jobs {
-    if *entry == TaskEntry::default() {
+/// What the ledger knows of a task that is protected. A protection that taskhold has not set, and that no live job explains,
+/// is nobody's only if the service says that taskhold may think so.
+fn jobs(entry: &TaskEntry, judged: (Timestamp, Managed)) -> Jobs {
+    let (now, managed) = judged;
+    let is_ours = entry.protection.held || managed == Managed::Yes;
+    if *entry == TaskEntry::default() || !is_ours && entry.live_jobs(now).next().is_none() {
         return Jobs::Unknown;
     }
     let job = |(key, until)| {

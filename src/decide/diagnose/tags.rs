@@ -5,13 +5,14 @@ use crate::decide::remedy::{
     COUNT_TAG_MAX, IDLE_RESERVE_TAG, MAX_DESIRED_COUNT_TAG, POLICY_TAG, count_tag, policy_tag,
 };
 use crate::ecs::Service;
+use crate::observe::{MANAGED_TAG, managed_tag};
 use std::fmt;
 
 /// What begins so is meant for taskhold. AWS tells `Taskhold:` from it, and whoever wrote that did not, so case is no excuse.
 const PREFIX: &str = "taskhold:";
 
 /// The tags that are read.
-const READ: [&str; 4] = [DEADLINE_TAG, POLICY_TAG, MAX_DESIRED_COUNT_TAG, IDLE_RESERVE_TAG];
+const READ: [&str; 5] = [DEADLINE_TAG, POLICY_TAG, MAX_DESIRED_COUNT_TAG, IDLE_RESERVE_TAG, MANAGED_TAG];
 
 /// A tag that counts for nothing, though whoever set it thinks that it does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub enum TagFault {
     NotAPolicy,
     /// It is [`MAX_DESIRED_COUNT_TAG`] or [`IDLE_RESERVE_TAG`], and its value is no number of tasks that a service can have.
     NotACount,
+    /// It is [`MANAGED_TAG`], and its value is neither `true` nor `false`.
+    NotYesOrNo,
     /// It is no tag that taskhold reads: misspelt, or meant for another version.
     NotRead,
 }
@@ -43,6 +46,7 @@ impl fmt::Display for TagFault {
             Self::NotMinutes => write!(f, "must be a whole number from 1 to {DEADLINE_MINUTES_MAX}"),
             Self::NotAPolicy => write!(f, "{}", crate::config::NotAPolicy),
             Self::NotACount => write!(f, "must be a whole number from 0 to {COUNT_TAG_MAX}"),
+            Self::NotYesOrNo => write!(f, "must be true or false"),
             Self::NotRead => write!(f, "is not read by this version, which reads {}", READ.join(", ")),
         }
     }
@@ -61,6 +65,7 @@ fn fault(tag: &str, value: &str) -> Option<TagFault> {
         DEADLINE_TAG => return deadline_minutes(value).is_none().then_some(TagFault::NotMinutes),
         POLICY_TAG => return policy_tag(value).is_none().then_some(TagFault::NotAPolicy),
         MAX_DESIRED_COUNT_TAG | IDLE_RESERVE_TAG => return count_tag(value).is_none().then_some(TagFault::NotACount),
+        MANAGED_TAG => return managed_tag(value).is_none().then_some(TagFault::NotYesOrNo),
         _ => {}
     }
     let is_meant = tag.get(..PREFIX.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(PREFIX));
@@ -84,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_and_a_count_that_are_none_are_problems() {
+    fn a_policy_a_count_and_a_yes_that_are_none_are_problems() {
         for value in ["", "release", "Notify", "notify,release-idle"] {
             assert_eq!(fault(POLICY_TAG, value), Some(TagFault::NotAPolicy), "{value:?}");
         }
@@ -95,13 +100,17 @@ mod tests {
             assert_eq!((fault(tag, "0"), fault(tag, " 5000 ")), (None, None));
         }
         assert_eq!(fault(POLICY_TAG, " raise-desired-count "), None);
+        for value in ["", "yes", "True", "1"] {
+            assert_eq!(fault(MANAGED_TAG, value), Some(TagFault::NotYesOrNo), "{value:?}");
+        }
+        assert_eq!((fault(MANAGED_TAG, "false"), fault(MANAGED_TAG, " true ")), (None, None));
     }
 
     #[test]
     fn a_tag_that_only_looks_like_one_of_taskholds_is_a_problem_and_others_are_not() {
         let misspelt =
             ["taskhold:deadline-minute", "Taskhold:Deadline-Minutes", "taskhold:deadline-minutes ", "taskhold:"];
-        for tag in misspelt.into_iter().chain(["taskhold:policies", "taskhold:managed"]) {
+        for tag in misspelt.into_iter().chain(["taskhold:policies", "taskhold:Managed"]) {
             assert_eq!(fault(tag, "45"), Some(TagFault::NotRead), "{tag:?}");
         }
         for tag in ["aws:cloudformation:stack-name", "taskhold", "taskholder:x", "my-taskhold:x", "", "taskhöld:x"] {
@@ -115,7 +124,7 @@ mod tests {
         assert_eq!(
             TagFault::NotRead.to_string(),
             "is not read by this version, which reads taskhold:deadline-minutes, taskhold:policy, \
-             taskhold:max-desired-count, taskhold:idle-reserve"
+             taskhold:max-desired-count, taskhold:idle-reserve, taskhold:managed"
         );
     }
 }

@@ -1,7 +1,7 @@
 //! What would clear a blocked service: the remedies that AWS names (aws-facts "ECS: deployments and protection"), the
 //! mildest first, each with the command that does it.
 
-use super::{Arithmetic, Blocker, Finish, HeldFor, Leaving};
+use super::{Arithmetic, Blocker, Finish, HeldFor, Leaving, unmet};
 use crate::ecs::{ClusterArn, Service, TASKS_PER_PROTECTION_CALL_MAX, TaskId};
 use crate::observe::Observed;
 use jiff::Timestamp;
@@ -51,7 +51,8 @@ pub(super) fn ways_out(
     let mut ways = vec![WayOut::Wait { until: finish.by_expiry, expected: finish.by_jobs }];
     ways.extend(release_idle(&service.arn.cluster, blockers));
     if arithmetic.protected >= arithmetic.desired {
-        let to = arithmetic.protected + 1;
+        let refused = unmet(observed).iter().filter(|unmet| unmet.protected_until.is_none()).count();
+        let to = arithmetic.protected.saturating_add(u32::try_from(refused).unwrap_or(u32::MAX).max(1));
         ways.push(WayOut::RaiseDesiredCount { to, command: desired_count_command(service, to) });
     }
     if leaving.newcomers_missing > arithmetic.room && arithmetic.desired > 0 && !leaving.movement.is_scale_in() {

@@ -4,7 +4,7 @@ use super::*;
 use crate::decide::{WatchPolicy, diagnose};
 use crate::ecs::{Deployment, DeploymentStatus, EcsError, RolloutState};
 use crate::ledger::JobKey;
-use crate::observe::{Gap, Jobs, ObservedJob, ObservedTask, drawn};
+use crate::observe::{Gap, Jobs, Managed, ObservedJob, ObservedTask, drawn};
 
 const OLD: &str = "ecs-svc/1";
 const NEW: &str = "ecs-svc/2";
@@ -123,7 +123,7 @@ fn an_idle_task_is_released_when_two_looks_with_the_grace_time_between_them_have
         assert_eq!(decide(&mut state, &blocked(minute, vec![idle(1, 0), busy(2)]), Policy::ReleaseIdle), None);
     }
     let action = decide(&mut state, &blocked(15, vec![idle(1, 0), busy(2)]), Policy::ReleaseIdle);
-    assert_eq!(action, Some(RemedyAction::Release(vec![id(1)])));
+    assert_eq!(action, Some(RemedyAction::Release { tasks: vec![id(1)], managed: Managed::No }));
 }
 
 #[test]
@@ -167,13 +167,44 @@ fn the_reserve_of_idle_tasks_stays() {
             |minute| tagged(blocked(minute, vec![idle(1, 0), idle(2, 0), idle(3, 0)]), IDLE_RESERVE_TAG, reserve);
         decide(&mut state, &seen(10), Policy::ReleaseIdle);
         match decide(&mut state, &seen(20), Policy::ReleaseIdle) {
-            Some(RemedyAction::Release(tasks)) => tasks.len(),
+            Some(RemedyAction::Release { tasks, .. }) => tasks.len(),
             None => 0,
             other => panic!("{other:?}"),
         }
     };
     assert_eq!([release("0"), release("1"), release("3"), release("9")], [3, 2, 0, 0]);
     assert_eq!([release("all"), release("")], [0, 0], "whoever wrote that wanted some to stay");
+}
+
+#[test]
+fn in_a_scale_in_the_idle_task_goes_though_it_is_protected_longest() {
+    let scaling_in = |minute| {
+        let longest = ObservedTask { protected_until: Some(at(900)), ..idle(1, 0) };
+        let mut observed = steady(minute, 1);
+        observed.tasks =
+            [longest, busy(2)].map(|task| ObservedTask { deployment: Some(NEW.to_owned()), ..task }).to_vec();
+        observed
+    };
+    let mut state = RemedyState::default();
+    decide(&mut state, &scaling_in(10), Policy::ReleaseIdle);
+    let action = decide(&mut state, &scaling_in(20), Policy::ReleaseIdle);
+    assert_eq!(action, Some(RemedyAction::Release { tasks: vec![id(1)], managed: Managed::No }));
+}
+
+#[test]
+fn of_more_idle_tasks_than_have_to_go_in_a_scale_in_the_others_stay_protected() {
+    let scaling_in = |minute| {
+        let mut observed = steady(minute, 2);
+        observed.tasks =
+            [1, 2, 3].map(|number| ObservedTask { deployment: Some(NEW.to_owned()), ..idle(number, 0) }).to_vec();
+        observed
+    };
+    let mut state = RemedyState::default();
+    decide(&mut state, &scaling_in(10), Policy::ReleaseIdle);
+    match decide(&mut state, &scaling_in(20), Policy::ReleaseIdle) {
+        Some(RemedyAction::Release { tasks, .. }) => assert_eq!(tasks.len(), 1),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]

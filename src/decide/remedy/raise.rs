@@ -1,0 +1,149 @@
+//! Raising the desired count, and following a raise to its end.
+
+use super::{RemedyAction, RemedyPolicy, RemedyState, count_tag};
+use crate::alert::incident::Sight;
+use crate::decide::diagnose::Standing;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// No raise goes beyond it; without it there is none.
+pub const MAX_DESIRED_COUNT_TAG: &str = "taskhold:max-desired-count";
+
+/// A call that was decided and of which nothing is known after this time was not made, or failed.
+const CALL_MAX: SignedDuration = SignedDuration::from_mins(2);
+
+/// A desired count that taskhold has raised.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Raised {
+    /// What it was before the first raise, and will be again.
+    pub from: u32,
+    /// What it is now.
+    pub to: u32,
+    /// What it was before this raise: ECS still says so if the call was not made.
+    pub before: u32,
+    /// When the last call was decided.
+    pub at: Timestamp,
+    /// How far it has come.
+    pub stage: RaiseStage,
+}
+
+/// How far a raise has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RaiseStage {
+    /// It was decided; ECS has not confirmed it.
+    Raising,
+    /// ECS has it.
+    Raised,
+    /// It is being put back; ECS has not confirmed that.
+    PuttingBack,
+}
+
+/// Why a desired count is changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CountChange {
+    /// To be above the number of protected tasks.
+    Raise,
+    /// It was raised, and what it was raised for is over.
+    PutBack,
+}
+
+impl RemedyState {
+    /// From when on another raise is allowed.
+    pub fn cool_from(&self, policy: &RemedyPolicy) -> Option<Timestamp> {
+        self.raised_at.and_then(|at| at.checked_add(policy.raise_cool_down).ok())
+    }
+
+    /// Forgets a raise that was decided and not made.
+    pub fn forget_raise(&mut self) {
+        self.raised = self.raised.take().and_then(|raised| {
+            let stands = raised.before != raised.from;
+            stands.then_some(Raised { to: raised.before, stage: RaiseStage::Raised, ..raised })
+        });
+    }
+}
+
+/// Wants more tasks than are protected, those included that ask for it: then ECS grants again.
+pub(super) fn raise(state: &mut RemedyState, seen: Sight<'_>, policy: &RemedyPolicy) -> Option<RemedyAction> {
+    let Sight { observed, diagnosis, .. } = seen;
+    let now = observed.at;
+    let desired = observed.service.desired_count;
+    if diagnosis.unmet.is_empty() {
+        // It makes ECS grant again. Nothing was refused, and the tasks in the way would stay as they are.
+        return None;
+    }
+    let ceiling = observed.service.tags.get(MAX_DESIRED_COUNT_TAG).and_then(|value| count_tag(value));
+    let Some(ceiling) = ceiling else {
+        state.note(
+            now,
+            format!("the service has no usable tag {MAX_DESIRED_COUNT_TAG}: its desired count was not raised"),
+        );
+        return None;
+    };
+    let unprotected = diagnosis.unmet.iter().filter(|unmet| unmet.protected_until.is_none()).count();
+    let wanting = u32::try_from(unprotected).unwrap_or(u32::MAX).max(1);
+    let needed = diagnosis.arithmetic.protected.saturating_add(wanting);
+    if needed <= desired {
+        // There are more tasks wanted than protected already: more would not help.
+        return None;
+    }
+    let to = needed.min(ceiling);
+    if to <= desired {
+        state.note(
+            now,
+            format!("the desired count is {desired}, and {MAX_DESIRED_COUNT_TAG} allows {ceiling}: it was not raised"),
+        );
+        return None;
+    }
+    if state.raised_at.is_some_and(|at| now.duration_since(at) < policy.raise_cool_down) {
+        return None;
+    }
+    let from = state.raised.as_ref().map_or(desired, |raised| raised.from);
+    state.raised = Some(Raised { from, to, before: desired, at: now, stage: RaiseStage::Raising });
+    state.raised_at = Some(now);
+    Some(RemedyAction::SetDesiredCount { from: desired, to, why: CountChange::Raise })
+}
+
+/// Follows a raise to its end: puts it back when what it was for is over, forgets it if it never happened or if somebody
+/// has changed the count since.
+pub(super) fn settle_raise(state: &mut RemedyState, seen: Sight<'_>) -> Option<RemedyAction> {
+    let (observed, now) = (seen.observed, seen.observed.at);
+    let desired = observed.service.desired_count;
+    let raised = state.raised.as_mut()?;
+    let Raised { from, to, before, .. } = *raised;
+    let is_young = now.duration_since(raised.at) < CALL_MAX;
+    match raised.stage {
+        RaiseStage::Raising if desired == to => raised.stage = RaiseStage::Raised,
+        RaiseStage::Raising if desired == before && is_young => {}
+        RaiseStage::Raising if desired == before => {
+            state.forget_raise();
+            state.note(
+                now,
+                format!("the desired count was to be raised to {to}, which did not happen: it is {desired}"),
+            );
+        }
+        RaiseStage::PuttingBack if desired == from => {
+            state.raised = None;
+            state.note(now, format!("the desired count is {from} again"));
+        }
+        RaiseStage::Raised | RaiseStage::PuttingBack if desired == to => {}
+        RaiseStage::Raising | RaiseStage::Raised | RaiseStage::PuttingBack => {
+            state.raised = None;
+            let who = format!("somebody has set the desired count to {desired} after taskhold had raised it to {to}");
+            state.note(now, format!("{who}: it is left alone"));
+        }
+    }
+    let raised = state.raised.as_mut().filter(|raised| may_be_put_back(raised, seen))?;
+    (raised.stage, raised.at) = (RaiseStage::PuttingBack, now);
+    Some(RemedyAction::SetDesiredCount { from: raised.to, to: raised.from, why: CountChange::PutBack })
+}
+
+/// Whether what a raise was for is over, and so few tasks are protected that putting it back holds nobody up.
+fn may_be_put_back(raised: &Raised, seen: Sight<'_>) -> bool {
+    let Sight { observed, diagnosis, .. } = seen;
+    let is_tried = raised.stage == RaiseStage::PuttingBack && observed.at.duration_since(raised.at) < CALL_MAX;
+    raised.stage != RaiseStage::Raising
+        && !is_tried
+        && diagnosis.standing == Standing::Steady
+        && diagnosis.unmet.is_empty()
+        && diagnosis.arithmetic.protected <= raised.from
+}
