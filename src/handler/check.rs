@@ -107,7 +107,7 @@ impl<P: Parts> Handler<P> {
             return Err(RetryReason::Ecs(EcsError::Throttled));
         }
         let (seen, follow_up) = self.take_in(service, (&observed, reason)).await?;
-        self.await_blockers(&observed, &seen.diagnosis).await;
+        self.await_releases(&observed, &seen.diagnosis).await;
         let mut remedies = seen.notes.clone();
         if let Some(action) = &seen.action {
             remedies = self.act(service, action, within).await?;

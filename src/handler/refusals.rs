@@ -4,12 +4,11 @@
 use super::{Handler, Parts, Within};
 use crate::apply::{RefusedBefore, TaskChange};
 use crate::clock::Clock;
-use crate::decide::diagnose::HeldFor;
 use crate::decide::watch::Reason;
 use crate::decide::{Diagnosis, RetryReason, TaskState};
 use crate::ecs::{ServiceArn, ServiceReads, TASKS_PER_READ_MAX, Task, TaskId};
 use crate::ledger::{self, ENTRIES_AT_ONCE, Home, ServiceEntry, TaskEntry};
-use crate::observe::Observed;
+use crate::observe::{Jobs, Observed, ObservedTask};
 use crate::telemetry;
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -119,16 +118,16 @@ impl<P: Parts> Handler<P> {
         self.apply(within).run(refused.iter().map(change).collect()).await;
     }
 
-    /// Lets the tasks that are in the way of refused ones be known: when one is released, the refused ones are asked for.
-    pub(super) async fn await_blockers(&self, observed: &Observed, diagnosis: &Diagnosis) {
+    /// While tasks of a service are refused, lets the release of any other one be heard of: ECS counts all that are protected
+    /// against the desired count, not only those in the way of a deployment.
+    pub(super) async fn await_releases(&self, observed: &Observed, diagnosis: &Diagnosis) {
         if diagnosis.unmet.is_empty() {
             return;
         }
         let service = &observed.service.arn;
-        let awaited = |id: &TaskId| observed.tasks.iter().any(|task| task.id == *id && task.is_awaited);
-        let ours = diagnosis.blockers.iter().filter(|blocker| matches!(blocker.held_for, HeldFor::Jobs(_)));
-        let news = ours.filter(|blocker| !awaited(&blocker.task));
-        let tasks: Vec<Task> = news.map(|blocker| service.task(&blocker.task)).collect();
+        let is_ours = |task: &ObservedTask| matches!(&task.jobs, Jobs::Known(jobs) if !jobs.is_empty());
+        let news = observed.protected().filter(|(task, _)| is_ours(task) && !task.is_awaited);
+        let tasks: Vec<Task> = news.map(|(task, _)| service.task(&task.id)).collect();
         self.at_home(service, &tasks, true).await;
     }
 
