@@ -7,6 +7,7 @@ mod ecs;
 mod follow_ups;
 mod ledger;
 mod sqs;
+mod trust;
 
 pub use alerts::AwsAlertSink;
 pub use autoscaling::AwsAutoscaling;
@@ -15,14 +16,17 @@ pub use ecs::AwsEcs;
 pub use follow_ups::AwsFollowUpQueue;
 pub use ledger::AwsLedger;
 pub use sqs::AwsQueue;
+pub use trust::{BundleError, Trust, Variables};
 
+use aws_config::environment::credentials::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
+use aws_sdk_ecs::config::SharedHttpClient;
 use aws_sdk_ecs::config::http::HttpResponse;
 use aws_sdk_ecs::error::SdkError;
 use aws_smithy_http_client::Builder;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_http_client::tls::{Provider, TlsContext, rustls_provider::CryptoMode};
 use std::error::Error;
 use std::time::Duration;
 
@@ -32,8 +36,17 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Reads Region, credentials and endpoints as the SDK does (`AWS_REGION`, `AWS_ENDPOINT_URL`, …), for all clients.
-pub async fn sdk_config() -> SdkConfig {
-    with_own_settings(aws_config::defaults(BehaviorVersion::latest())).load().await
+///
+/// # Errors
+/// `AWS_CA_BUNDLE` is set, and names no list of certificates.
+pub async fn sdk_config(variables: &Variables) -> Result<SdkConfig, BundleError> {
+    let trust = Trust::of_environment(variables)?;
+    let mut loader = aws_config::defaults(BehaviorVersion::latest());
+    if ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"].iter().all(|name| variables.contains_key(*name)) {
+        // They come first in any case. The chain that would look for others is built before it looks.
+        loader = loader.credentials_provider(EnvironmentVariableCredentialsProvider::new());
+    }
+    Ok(with_own_settings(loader, &trust).load().await)
 }
 
 /// What taskhold sets itself, wherever Region, credentials and endpoint come from: the HTTP client, the timeouts, and no
@@ -41,16 +54,19 @@ pub async fn sdk_config() -> SdkConfig {
 ///
 /// The SDK's own retries are off: a request that timed out may still take effect, and only the caller can tell whether a
 /// second one may follow it.
-pub fn with_own_settings(loader: ConfigLoader) -> ConfigLoader {
+pub fn with_own_settings(loader: ConfigLoader, trust: &Trust) -> ConfigLoader {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .operation_attempt_timeout(ATTEMPT_TIMEOUT)
         .operation_timeout(ATTEMPT_TIMEOUT)
         .build();
-    loader
-        .http_client(Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https())
-        .retry_config(RetryConfig::disabled())
-        .timeout_config(timeouts)
+    loader.http_client(http_client(trust)).retry_config(RetryConfig::disabled()).timeout_config(timeouts)
+}
+
+fn http_client(trust: &Trust) -> SharedHttpClient {
+    let tls =
+        TlsContext::builder().with_trust_store(trust.store()).build().expect("it has no name that could be wrong");
+    Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(tls).build_https()
 }
 
 /// An error of the SDK in one line: the status if there was an answer, the error and what caused it. The SDK's own

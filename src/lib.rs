@@ -11,12 +11,13 @@
 //! - [`follow_up`]: what the function tells itself to do later.
 //! - [`park`]: what becomes of messages that cannot be carried out.
 //! - [`interrupted`]: what becomes of jobs whose task was stopped under them.
-//! - [`ecs`]: ECS's nouns, and the seam to it. [`autoscaling`]: who else sets desired counts. `aws`: the SDK in, our nouns out.
+//! - [`ecs`]: ECS's nouns, and the seam to it. [`autoscaling`]: who else sets desired counts. `aws`: the SDK in, our nouns out (feature `aws`).
 //! - `data`: texts that others chose, escaped and short. [`config`]: the settings. [`clock`]: the time, handed in. [`telemetry`]: logs and metrics.
 
 pub mod alert;
 pub mod apply;
 pub mod autoscaling;
+#[cfg(feature = "aws")]
 pub mod aws;
 pub mod clock;
 pub mod config;

@@ -1,5 +1,6 @@
 //! Lambda's `bootstrap`: reads the environment, wires the parts together, and has no logic of its own.
 
+use aws_config::SdkConfig;
 use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use lambda_runtime::{LambdaEvent, service_fn};
@@ -7,7 +8,7 @@ use serde_json::value::RawValue;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
-use taskhold::aws::{self, AwsAlertSink, AwsAutoscaling, AwsEcs, AwsFollowUpQueue, AwsLedger, AwsQueue};
+use taskhold::aws::{self, AwsAlertSink, AwsAutoscaling, AwsEcs, AwsFollowUpQueue, AwsLedger, AwsQueue, Variables};
 use taskhold::clock::Clock;
 use taskhold::config::Config;
 use taskhold::handler::{Handler, Parts, Response};
@@ -66,15 +67,13 @@ impl Parts for Aws {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     log_as_json();
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
-    let config = match Config::from_variables(std::env::vars()) {
-        Ok(config) => config,
+    let (config, sdk) = match start().await {
+        Ok(started) => started,
         Err(problems) => {
             tracing::error!(%problems, "taskhold cannot start");
             return ExitCode::FAILURE;
         }
     };
-    let sdk = aws::sdk_config().await;
     let function = Handler::<Aws> {
         ecs: AwsEcs::new(&sdk),
         autoscaling: AwsAutoscaling::new(&sdk),
@@ -94,6 +93,13 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+async fn start() -> Result<(Config, SdkConfig), Box<dyn std::error::Error>> {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    let variables: Variables = std::env::vars().collect();
+    let config = Config::from_variables(variables.clone())?;
+    Ok((config, aws::sdk_config(&variables).await?))
 }
 
 async fn invoke(function: &Handler<Aws>, event: LambdaEvent<Box<RawValue>>) -> Result<Response, lambda_runtime::Error> {

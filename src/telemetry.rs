@@ -181,6 +181,7 @@ pub(crate) fn protection_lost(task: &Task, until: Timestamp, end: Option<&TaskEn
 }
 
 /// A sweep goes on without an entry that somebody should look at.
+#[cfg(feature = "aws")]
 pub(crate) fn entry_passed_over(failure: &LedgerError) {
     warn!(%failure, "a sweep passes over an entry of the ledger");
 }

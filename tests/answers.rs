@@ -257,7 +257,7 @@ fn answer_without_a_ledger() -> Value {
             .endpoint_url(server.endpoint())
             .region(AwsRegion::new("eu-west-1"))
             .credentials_provider(Credentials::new("AKIDEXAMPLE", "secret", None, None, "test"));
-        let ecs = AwsEcs::new(&aws::with_own_settings(loader).load().await);
+        let ecs = AwsEcs::new(&aws::with_own_settings(loader, &aws::Trust::Amazon).load().await);
         observe((&ecs, &Broken, &now), &ServiceArn::new(cluster, "web").unwrap(), &Default::default())
             .await
             .unwrap()

@@ -92,7 +92,7 @@ async fn sdk_config(endpoint: &str) -> SdkConfig {
         .endpoint_url(endpoint)
         .region(Region::new("eu-west-1"))
         .credentials_provider(Credentials::new("AROAEXAMPLE:taskhold", "secret", None, None, "test"));
-    aws::with_own_settings(loader).load().await
+    aws::with_own_settings(loader, &aws::Trust::Amazon).load().await
 }
 
 /// Where a sink is to send.

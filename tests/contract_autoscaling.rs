@@ -25,7 +25,7 @@ async fn ask(backend: impl Backend) -> Result<Option<ScalableTarget>, Autoscalin
         .endpoint_url(server.endpoint())
         .region(Region::new("eu-west-1"))
         .credentials_provider(Credentials::new("AKIDEXAMPLE", "secret", None, None, "test"));
-    let autoscaling = AwsAutoscaling::new(&aws::with_own_settings(loader).load().await);
+    let autoscaling = AwsAutoscaling::new(&aws::with_own_settings(loader, &aws::Trust::Amazon).load().await);
     autoscaling.scalable_target(&service("web")).await
 }
 

@@ -61,7 +61,7 @@ impl Stage {
             .endpoint_url(endpoint)
             .region(Region::new("eu-west-1"))
             .credentials_provider(Credentials::new("AKIDEXAMPLE", "secret", None, None, "test"));
-        let config = aws::with_own_settings(loader).load().await;
+        let config = aws::with_own_settings(loader, &aws::Trust::Amazon).load().await;
         let clock = StillClock::default();
         Self { ledger: DynamoDbLedger::new(&config, "ledger".to_owned(), clock.clone()), calls, clock }
     }

@@ -41,7 +41,7 @@ async fn sdk_config(endpoint: &str) -> SdkConfig {
         .endpoint_url(endpoint)
         .region(Region::new("eu-west-1"))
         .credentials_provider(Credentials::new("AKIDEXAMPLE", "secret", None, None, "test"));
-    aws::with_own_settings(loader).load().await
+    aws::with_own_settings(loader, &aws::Trust::Amazon).load().await
 }
 
 /// The adapter before an ECS that gives each call the answer that was set last, and keeps the calls.

@@ -69,7 +69,7 @@ impl Canned {
             .endpoint_url(server.endpoint())
             .region(Region::new("eu-west-1"))
             .credentials_provider(Credentials::new("AKIDEXAMPLE", "secret", None, None, "test"));
-        let ecs = AwsEcs::new(&aws::with_own_settings(loader).load().await);
+        let ecs = AwsEcs::new(&aws::with_own_settings(loader, &aws::Trust::Amazon).load().await);
         Self { ecs, answers, calls, _server: server }
     }
 

@@ -25,7 +25,7 @@ async fn before(backend: impl Backend) -> (AwsEcs, Server) {
         .endpoint_url(server.endpoint())
         .region(Region::new("eu-west-1"))
         .credentials_provider(Credentials::new("AKIDEXAMPLE", "secret", None, None, "test"));
-    (AwsEcs::new(&aws::with_own_settings(loader).load().await), server)
+    (AwsEcs::new(&aws::with_own_settings(loader, &aws::Trust::Amazon).load().await), server)
 }
 
 /// What came of setting a desired count before an ECS that gives this answer, and the calls that it got.

@@ -33,7 +33,7 @@ async fn queue_at(endpoint: &str, queue: &str) -> AwsQueue {
         .endpoint_url(endpoint)
         .region(Region::new("eu-west-1"))
         .credentials_provider(Credentials::new("AROAEXAMPLE:taskhold", "secret", None, None, "test"));
-    let config = aws::with_own_settings(loader).load().await;
+    let config = aws::with_own_settings(loader, &aws::Trust::Amazon).load().await;
     AwsQueue::new(&config, format!("{endpoint}/111122223333/{queue}"))
 }
 
