@@ -1,17 +1,27 @@
-# make alone lists the targets. Needs Rust, make and a C compiler; nothing else.
+# make alone lists the targets. Needs Rust, make and a C compiler; what needs more says so.
 
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 STORY ?= tests/scenarios/tour.txt
 PAUSE ?= 430
 SEED ?= 1
+RUNS ?= 1000
+THREADS ?= 1
 PORT ?= 4566
+# Of fuzzing, as is TARGET where it stands in the command.
+SECONDS = 30
+RUNS =
+EVENT ?= events/command-status.json
+ARCH ?= $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64)
+RUST_TARGET := $(if $(filter arm64,$(ARCH)),aarch64,x86_64)-unknown-linux-gnu
+# SAM looks for cargo-lambda on the path. It would tell AWS of each use.
+IN_SAM_TOOLS = PATH="$$(tests/tools/venv sam)/bin:$$PATH" SAM_CLI_TELEMETRY=0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-e2e check fmt clippy doc build story twice serve bench bench-calls
+.PHONY: help run test test-e2e test-clients test-sam test-terraform check fmt clippy doc build deploy invoke validate story twice sim serve bench bench-calls fuzz
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: ## watch the real function hold two busy tasks through a deployment (15 seconds)
 	@$(CARGO) build --quiet --workspace --bins
@@ -24,8 +34,16 @@ run: ## watch the real function hold two busy tasks through a deployment (15 sec
 test: ## everything that needs no other server: rules, stories, contracts, promises, the real function on loopback
 	$(CARGO) test --workspace --no-fail-fast
 
-test-e2e: ## the ledger, and every story, on an emulated DynamoDB (minutes; needs Python 3, and the network the first time)
-	tests/e2e/with-dynamodb $(CARGO) test --no-fail-fast --test conformance --test e2e -- --ignored
+# TASKHOLD_BOOTSTRAP names another build of the function, such as target/debug/bootstrap, which is quicker to make.
+test-e2e: $(if $(TASKHOLD_BOOTSTRAP),,build) ## the built function under AWS's own emulator, on emulated AWS; the ledger, and every story, in DynamoDB (5 to 8 minutes; needs Python 3, and the network the first time)
+	$(CARGO) build --workspace --bins
+	$(CARGO) test --no-run --test conformance --test e2e
+	CARGO="$(CARGO)" tests/e2e/run --seed $(SEED)
+
+test-clients: ## boto3 and the AWS CLI at the simulated ECS, and moto at the rules of template.yaml (1 to 2 minutes; needs Python 3, and the network the first time)
+	$(CARGO) build --quiet -p ecs-sim --bin ecs-sim
+	venv="$$(tests/tools/venv emulators)" && PYTHONDONTWRITEBYTECODE=1 "$$venv/bin/python" -m pytest --quiet \
+		-p no:cacheprovider tests/clients --ecs-sim $(TARGET)/debug/ecs-sim
 
 check: fmt clippy doc test ## what must hold before a commit: format, lints, docs, tests
 
@@ -38,15 +56,41 @@ clippy:
 doc:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --quiet
 
-build: ## the function as it is deployed: target/release/bootstrap (minutes)
-	$(CARGO) build --release --bin bootstrap
-	@ls -l $(TARGET)/release/bootstrap | awk '{printf "%.1f MB\n", $$5 / 1e6}'
+build: ## the function as it is deployed, for SAM and for Terraform (minutes; needs Python 3, and the network the first time): make build ARCH=arm64
+	@case $(ARCH) in x86_64 | arm64) ;; *) echo "ARCH is x86_64 or arm64, not \`$(ARCH)\`" >&2; exit 1 ;; esac
+	@ls "$$(rustc --print target-libdir --target $(RUST_TARGET))" >/dev/null 2>&1 \
+		|| { echo "Rust cannot build for $(ARCH) yet: rustup target add $(RUST_TARGET)" >&2; exit 1; }
+	$(IN_SAM_TOOLS) sam build --parameter-overrides Architecture=$(ARCH)
+	@tests/sam/fits_lambda.py $(TARGET)/lambda/bootstrap/bootstrap $(ARCH)
+	@terraform/package $(TARGET)/lambda/bootstrap/bootstrap $(TARGET)/lambda/bootstrap.zip
+
+deploy: build ## build and deploy with SAM, which asks for the cluster's name and the rest: make deploy ARCH=arm64
+	$(IN_SAM_TOOLS) sam deploy --guided --parameter-overrides Architecture=$(ARCH)
+
+invoke: ## what the built function makes of a payload, in SAM's container, on a simulated ECS (needs Docker): make invoke EVENT=events/sweep.json
+	@test -f .aws-sam/build/Function/bootstrap || $(MAKE) build
+	@$(CARGO) build --quiet -p ecs-sim
+	@$(IN_SAM_TOOLS) tests/sam/invoke $(EVENT) $(ENDPOINT)
+
+validate: ## the template, as SAM and CloudFormation's linter see it (needs Python 3, and the network the first time)
+	$(IN_SAM_TOOLS) sam validate --lint --region eu-west-1
+	$(IN_SAM_TOOLS) cfn-lint template.yaml
+
+test-sam: build ## the built function in SAM's container, on every payload of events/ (minutes; needs Docker)
+	$(CARGO) build -p ecs-sim
+	tests/sam/run
+
+test-terraform: ## Terraform validates its module and applies it to an emulated AWS (minutes; needs Terraform and its AWS provider)
+	tests/terraform/run
 
 story: ## run the stories in process and show what happens: make story STORY=tests/scenarios/NAME.txt
 	@$(CARGO) run --quiet -p ecs-sim -- story $(STORY)
 
 twice: ## run a random story twice and compare: make twice SEED=7
 	@$(CARGO) run --quiet -p ecs-sim -- twice --seed $(SEED)
+
+sim: ## run the whole function under faults from seeds, and check what it promises: make sim SEED=1 RUNS=1000 THREADS=2
+	@$(CARGO) run --quiet -p ecs-sim -- sim --seed $(SEED) --runs $(RUNS) --threads $(THREADS)
 
 serve: ## serve the simulated ECS, SQS, SNS and Application Auto Scaling on loopback for the AWS CLI and SDKs: make serve PORT=4566
 	@$(CARGO) run --quiet -p ecs-sim -- serve --port $(PORT)
@@ -57,3 +101,6 @@ bench-calls: ## count the calls to ECS per message, and the looks, the reads and
 
 bench: ## measure a batch of 10,000 messages in a release build (first build: minutes)
 	$(CARGO) bench --bench plan
+
+fuzz: ## fuzz all that is read, on stable Rust: make fuzz SECONDS=30 TARGET=all, for a night RUNS=10000000 (needs a C++ compiler)
+	@fuzz/run --target $(if $(filter command,$(firstword $(origin TARGET))),$(TARGET),all) --seconds $(SECONDS) --runs "$(RUNS)"

@@ -16,10 +16,12 @@ pub use service_event::{EVENT_NAMES, EventName, Prompt, ServicePrompt};
 pub use task_state_change::TaskStop;
 
 use crate::config::Clusters;
+use crate::ecs::shown;
 use aws_lambda_events::eventbridge::EventBridgeEvent;
 use aws_lambda_events::sqs::SqsEvent;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 
 /// One payload of the function.
 #[derive(Debug)]
@@ -69,19 +71,19 @@ impl Invocation {
             Err(error) => return Self::Unrecognized(format!("not a JSON object: {error}")),
         };
         if let Some(records) = shape.records {
-            if !records.get().contains("\"aws:sqs\"") {
+            if !names_sqs(records.get()) {
                 return Self::Unrecognized("`Records` of another source than `aws:sqs`".to_owned());
             }
             return match serde_json::from_str::<SqsEvent>(payload) {
                 Ok(batch) if batch.records.iter().all(is_of_sqs) => Self::Sqs(batch),
                 Ok(_) => Self::UnreadableBatch("a record has no `messageId`, or is of another source".to_owned()),
-                Err(error) => Self::UnreadableBatch(error.to_string()),
+                Err(error) => Self::UnreadableBatch(shown(&error.to_string())),
             };
         }
         if shape.source.is_some() && shape.detail_type.is_some() {
             return match EcsEvent::parse(payload, clusters) {
                 Ok(event) => Self::Ecs(event),
-                Err(error) => Self::Unrecognized(format!("not an EventBridge event: {error}")),
+                Err(error) => Self::Unrecognized(format!("not an EventBridge event: {}", shown(&error.to_string()))),
             };
         }
         match command::parse(payload, clusters) {
@@ -89,6 +91,19 @@ impl Invocation {
             None => Self::Unrecognized("a JSON object of no known shape".to_owned()),
         }
     }
+}
+
+/// Whether one of the records may be of SQS. AWS writes the name as it is, but a payload that was made by hand may spell
+/// the same otherwise.
+fn names_sqs(records: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Record<'a> {
+        #[serde(rename = "eventSource", borrow)]
+        source: Option<Cow<'a, str>>,
+    }
+    let read = || serde_json::from_str::<Vec<Record<'_>>>(records).unwrap_or_default();
+    let is_spelt = |record: &Record<'_>| record.source.as_deref() == Some("aws:sqs");
+    records.contains("\"aws:sqs\"") || records.contains("\\u") && read().iter().any(is_spelt)
 }
 
 fn is_of_sqs(record: &aws_lambda_events::sqs::SqsMessage) -> bool {
@@ -108,7 +123,51 @@ impl EcsEvent {
                 let resources: Vec<String> = event.resources.into_iter().flatten().collect();
                 service_event::parse(event.detail.get(), &resources, clusters)
             }
-            (source, detail_type) => Self::Ignored(format!("`{detail_type}` of `{source}`")),
+            (source, detail_type) => Self::Ignored(format!("`{}` of `{}`", shown(detail_type), shown(source))),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(payload: &str) -> Invocation {
+        let video = "arn:aws:ecs:eu-west-1:111122223333:cluster/video".parse().unwrap();
+        Invocation::parse(payload, &Clusters::new(vec![video]).unwrap())
+    }
+
+    /// What is said of a payload that is not acted on.
+    fn said(payload: &serde_json::Value) -> String {
+        match parse(&payload.to_string()) {
+            Invocation::Ecs(EcsEvent::Ignored(why)) => why,
+            Invocation::UnreadableBatch(why) | Invocation::Unrecognized(why) => why,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_what_is_not_acted_on_is_one_short_line_whatever_others_wrote() {
+        let text = "a\nb\u{2028}".repeat(10_000);
+        for payload in [
+            serde_json::json!({"source": text, "detail-type": "x", "detail": {}}),
+            serde_json::json!({"source": "aws.s3", "detail-type": text, "detail": {}}),
+            serde_json::json!({"source": "aws.ecs", "detail-type": "x", "detail": {}, "resources": text}),
+            serde_json::json!({"source": "aws.ecs", "detail-type": "ECS Service Action", "detail": text}),
+            serde_json::json!({"source": "aws.ecs", "detail-type": "ECS Task State Change", "detail": text}),
+            serde_json::json!({"Records": [{"eventSource": "aws:sqs", "attributes": text}]}),
+        ] {
+            let said = said(&payload);
+            assert!(said.chars().count() < 500 && !said.contains(['\n', '\u{2028}']), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_batch_is_told_however_the_name_of_sqs_is_spelt() {
+        let batch = |source: &str| format!(r#"{{"Records": [{{"messageId": "m", "eventSource": "{source}"}}]}}"#);
+        for spelt in ["aws:sqs", r"aws:sq\u0073", r"\u0061ws\u003Asqs"] {
+            assert!(matches!(parse(&batch(spelt)), Invocation::Sqs(_)), "{spelt}");
+        }
+        assert!(matches!(parse(&batch(r"aws:s\u0033")), Invocation::Unrecognized(_)));
     }
 }

@@ -112,8 +112,8 @@ impl FollowUp {
     /// # Errors
     /// What is wrong with it, for the parked message's reason.
     pub fn parse(body: &str, clusters: &Clusters) -> Result<Self, String> {
-        let wrong = |why: String| format!("not a follow-up: {}", shown(&why));
-        let body = serde_json::from_str(body).map_err(|error| wrong(error.to_string()))?;
+        let wrong = |why: String| format!("not a follow-up: {why}");
+        let body = serde_json::from_str(body).map_err(|error| wrong(shown(&error.to_string())))?;
         Ok(match body {
             Body::Check { service, due } => {
                 let service = clusters.service(&service, None).map_err(|error| wrong(error.to_string()))?;

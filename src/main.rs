@@ -102,9 +102,22 @@ async fn start() -> Result<(Config, SdkConfig), Box<dyn std::error::Error>> {
     Ok((config, aws::sdk_config(&variables).await?))
 }
 
+/// The longest that an invocation may take (Lambda Developer Guide, "Lambda quotas": 900 seconds).
+const INVOCATION_MS_MAX: i64 = 900_000;
+
+/// When the invocation ends. Lambda tells the moment, in milliseconds since 1970. `cargo lambda watch` tells how many
+/// milliseconds it may take, which as a moment would have passed long ago: Lambda never tells one of the first quarter of an
+/// hour of 1970.
+fn deadline(told_ms: u64, now: Timestamp) -> Timestamp {
+    let told_ms = i64::try_from(told_ms).unwrap_or(i64::MAX);
+    if told_ms <= INVOCATION_MS_MAX {
+        return now + SignedDuration::from_millis(told_ms);
+    }
+    Timestamp::from_millisecond(told_ms).unwrap_or(Timestamp::MAX)
+}
+
 async fn invoke(function: &Handler<Aws>, event: LambdaEvent<Box<RawValue>>) -> Result<Response, lambda_runtime::Error> {
-    let deadline_ms = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);
-    let deadline = Timestamp::from_millisecond(deadline_ms).unwrap_or(Timestamp::MAX);
+    let deadline = deadline(event.context.deadline, SystemClock::system_now());
     if let Some(timeout) = function.config.rehearsal_timeout {
         CLOCK.follow(deadline, timeout);
     }
@@ -130,4 +143,19 @@ fn log_as_json() {
         .with_span_list(false)
         .with_target(false);
     tracing_subscriber::registry().with(lines.with_filter(ours)).init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_is_a_moment_unless_no_moment_of_lambda_s_could_be_so_early() {
+        let now = Timestamp::from_second(1_790_000_000).unwrap();
+        let moment = now + SignedDuration::from_secs(30);
+        let told_ms = u64::try_from(moment.as_millisecond()).unwrap();
+        assert_eq!(deadline(told_ms, now), moment);
+        assert_eq!(deadline(600_000, now), now + SignedDuration::from_mins(10));
+        assert_eq!(deadline(u64::MAX, now), Timestamp::MAX);
+    }
 }

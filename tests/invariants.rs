@@ -18,8 +18,6 @@ mod deliveries;
 mod ecs;
 #[path = "invariants/ledger.rs"]
 mod ledger;
-#[path = "invariants/merge_laws.rs"]
-mod merge_laws;
 #[path = "invariants/promise.rs"]
 mod promise;
 #[path = "invariants/queue.rs"]

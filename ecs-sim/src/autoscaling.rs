@@ -15,6 +15,8 @@ use std::ops::RangeInclusive;
 /// How far apart it looks: ECS sends the metrics that policies go by once a minute (Amazon ECS Developer Guide, "Step scaling
 /// policies").
 const LOOK_MS: Millis = 60_000;
+/// How many targets a page has at most.
+const RESULTS_MAX: usize = 50;
 const NAMESPACE: &str = "ecs";
 const DIMENSION: &str = "ecs:service:DesiredCount";
 const ROLE_ARN: &str = "arn:aws:iam::111122223333:role/AWSServiceRoleForApplicationAutoScaling_ECSService";
@@ -24,6 +26,7 @@ const ROLE_ARN: &str = "arn:aws:iam::111122223333:role/AWSServiceRoleForApplicat
 pub struct ScalableTargets {
     /// By resource id: `service/CLUSTER/NAME`.
     targets: BTreeMap<String, Target>,
+    now: Millis,
 }
 
 #[derive(Debug, Clone)]
@@ -32,13 +35,20 @@ struct Target {
     max: u32,
     /// `SuspendedState`, with all its members.
     suspended: Value,
+    registered_at: Millis,
 }
 
 impl ScalableTargets {
+    /// Lets time pass, which nothing here depends on but what is told of it.
+    pub fn advance_to(&mut self, to: Millis) {
+        self.now = self.now.max(to);
+    }
+
     /// Registers a service of a cluster, or changes its bounds.
     pub fn register(&mut self, cluster: &str, service: &str, bounds: RangeInclusive<u32>) {
         let (min, max) = bounds.into_inner();
-        self.targets.insert(format!("service/{cluster}/{service}"), Target { min, max, suspended: not_suspended() });
+        let target = Target { min, max, suspended: not_suspended(), registered_at: self.now };
+        self.targets.insert(format!("service/{cluster}/{service}"), target);
     }
 
     /// Does one operation and returns its output.
@@ -47,13 +57,10 @@ impl ScalableTargets {
     /// `ValidationException` for what is missing or is about no ECS service, `ObjectNotFoundException` for taking away a
     /// service that is not registered, `UnknownOperationException` for an operation that is not simulated.
     pub fn call(&mut self, operation: &str, input: &Value) -> Result<Value, ServiceError> {
-        if input["ServiceNamespace"] != NAMESPACE || ![DIMENSION, ""].contains(&text(input, "ScalableDimension")) {
-            return Err(invalid("only the desired counts of ECS services are served here"));
-        }
         match operation {
-            "DescribeScalableTargets" => Ok(self.describe(input)),
+            "DescribeScalableTargets" => self.describe(input),
             "RegisterScalableTarget" => self.register_by(input),
-            "DeregisterScalableTarget" => self.deregister(text(input, "ResourceId")),
+            "DeregisterScalableTarget" => self.deregister(input),
             _ => {
                 let message = format!("`{operation}` is not simulated");
                 Err(ServiceError::client("UnknownOperationException", message))
@@ -61,24 +68,47 @@ impl ScalableTargets {
         }
     }
 
-    /// All on one page. A service that is not registered is left out, and is no error.
-    fn describe(&self, input: &Value) -> Value {
-        let wanted = input["ResourceIds"].as_array();
+    /// A page at a time, by resource id. A service that is not registered is left out, and is no error.
+    fn describe(&self, input: &Value) -> Result<Value, ServiceError> {
+        check_kind(input, &["", DIMENSION])?;
+        // Application Auto Scaling API Reference, "DescribeScalableTargets": "This value can be between 1 and 50. The default
+        // value is 50."
+        let size = match &input["MaxResults"] {
+            Value::Null => RESULTS_MAX,
+            given => given.as_u64().and_then(|given| usize::try_from(given).ok()).unwrap_or_default(),
+        };
+        if !(1..=RESULTS_MAX).contains(&size) {
+            return Err(invalid("MaxResults is not between 1 and 50"));
+        }
+        let first = text(input, "NextToken");
+        if !first.is_empty() && service_of(first).is_none() {
+            return Err(ServiceError::client("InvalidNextTokenException", "NextToken is none of a page before"));
+        }
+        let wanted = match &input["ResourceIds"] {
+            Value::Null => None,
+            given => Some(given.as_array().ok_or_else(|| invalid("ResourceIds is not a list"))?),
+        };
         let is_wanted = |id: &str| wanted.is_none_or(|wanted| wanted.iter().any(|wanted| wanted == id));
-        let found = self.targets.iter().filter(|(id, _)| is_wanted(id));
-        json!({"ScalableTargets": found.map(|(id, target)| target.described(id)).collect::<Vec<_>>()})
+        let mut found = self.targets.range(first.to_owned()..).filter(|(id, _)| is_wanted(id));
+        let page: Vec<Value> = found.by_ref().take(size).map(|(id, target)| target.described(id)).collect();
+        let mut answer = json!({"ScalableTargets": page});
+        if let Some((next, _)) = found.next() {
+            answer["NextToken"] = json!(next);
+        }
+        Ok(answer)
     }
 
     /// What is not given stays as it is.
     fn register_by(&mut self, input: &Value) -> Result<Value, ServiceError> {
-        let id = text(input, "ResourceId");
-        if service_of(id).is_none() {
-            return Err(invalid("ResourceId must be `service/CLUSTER/NAME`"));
-        }
+        check_kind(input, &[DIMENSION])?;
+        let id = resource_id(input)?;
         let known = self.targets.get(id);
-        let capacity = |name: &str, known: Option<u32>| {
-            let given = input[name].as_u64().and_then(|given| u32::try_from(given).ok());
-            given.or(known).ok_or_else(|| invalid(&format!("{name} is missing")))
+        let capacity = |name: &str, known: Option<u32>| match &input[name] {
+            Value::Null => known.ok_or_else(|| invalid(&format!("{name} is missing"))),
+            given => {
+                let count = given.as_u64().and_then(|given| u32::try_from(given).ok());
+                count.ok_or_else(|| invalid(&format!("{name} is not a count")))
+            }
         };
         let min = capacity("MinCapacity", known.map(|known| known.min))?;
         let max = capacity("MaxCapacity", known.map(|known| known.max))?;
@@ -89,11 +119,14 @@ impl ScalableTargets {
         for (name, given) in input["SuspendedState"].as_object().into_iter().flatten() {
             suspended[name] = given.clone();
         }
-        self.targets.insert(id.to_owned(), Target { min, max, suspended });
+        let registered_at = known.map_or(self.now, |known| known.registered_at);
+        self.targets.insert(id.to_owned(), Target { min, max, suspended, registered_at });
         Ok(json!({}))
     }
 
-    fn deregister(&mut self, id: &str) -> Result<Value, ServiceError> {
+    fn deregister(&mut self, input: &Value) -> Result<Value, ServiceError> {
+        check_kind(input, &[DIMENSION])?;
+        let id = resource_id(input)?;
         let not_found = || ServiceError::client("ObjectNotFoundException", format!("`{id}` is not registered"));
         self.targets.remove(id).map(|_| json!({})).ok_or_else(not_found)
     }
@@ -144,7 +177,7 @@ impl Target {
             "MinCapacity": self.min,
             "MaxCapacity": self.max,
             "RoleARN": ROLE_ARN,
-            "CreationTime": 0,
+            "CreationTime": self.registered_at.div_euclid(1000),
             "SuspendedState": self.suspended,
         })
     }
@@ -161,6 +194,19 @@ fn not_suspended() -> Value {
 /// Cluster and name.
 fn service_of(id: &str) -> Option<(&str, &str)> {
     id.strip_prefix("service/")?.split_once('/')
+}
+
+/// Only ECS's namespace, and of its dimensions one of these, where nothing stands for one that is absent.
+fn check_kind(input: &Value, dimensions: &[&str]) -> Result<(), ServiceError> {
+    if input["ServiceNamespace"] == NAMESPACE && dimensions.contains(&text(input, "ScalableDimension")) {
+        return Ok(());
+    }
+    Err(invalid("only the desired counts of ECS services are served here"))
+}
+
+fn resource_id(input: &Value) -> Result<&str, ServiceError> {
+    let id = text(input, "ResourceId");
+    service_of(id).map(|_| id).ok_or_else(|| invalid("ResourceId must be `service/CLUSTER/NAME`"))
 }
 
 fn text<'a>(input: &'a Value, name: &str) -> &'a str {

@@ -2,9 +2,11 @@
 
 mod play;
 mod serve;
+mod sim;
 mod story;
 
 use lexopt::prelude::*;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,11 +15,16 @@ ecs-sim: a simulated Amazon ECS with task scale-in protection, and stories about
 
   ecs-sim story FILE…                      run stories in process, each under every reading of AWS that it allows
   ecs-sim twice [--seed N] [--lines N]     run a random story twice; the two must not differ in a byte
+  ecs-sim sim [--seed N] [--runs N]        run the whole function under faults, and check what it promises
+              [--threads 2] [--keep-going]         … on two threads; … to the first broken run of each promise
+              [--sabotage NAME]                    … with something broken on purpose
+  ecs-sim sim --replay FILE…               run again what broke a promise
   ecs-sim play FILE --bootstrap BIN        run a story against the real function
                  [--pause MILLISECONDS]    … with a pause before each line, for who reads along
   ecs-sim serve [--port N] [--service NAME=TASKS]…
                                            serve ECS, SQS, SNS and Application Auto Scaling on loopback, for the AWS CLI
                                            and SDKs
+                [--host ADDRESS]           … on another address of this machine, for clients in containers
 ";
 
 /// Why a command failed.
@@ -49,6 +56,12 @@ pub enum CommandError {
     /// Two runs of one story differ.
     #[error("two runs of {0} differ, first in line {1}:\n  {2}\n  {3}")]
     Differ(String, usize, String, String),
+    /// A run broke a promise.
+    #[error("{0}")]
+    Broken(String),
+    /// A run could not be read.
+    #[error(transparent)]
+    Plan(#[from] crate::chaos::PlanError),
     /// The server could not be started.
     #[error("could not serve: {0}")]
     Serve(std::io::Error),
@@ -70,8 +83,10 @@ struct Options {
     lines: usize,
     bootstrap: Option<PathBuf>,
     pause: Duration,
+    host: Option<IpAddr>,
     port: u16,
     services: Vec<(String, u32)>,
+    sim: sim::SimOptions,
 }
 
 /// Runs the command of the process's command line.
@@ -94,19 +109,36 @@ pub async fn run() -> Result<(), CommandError> {
         "twice" => story::twice(options.seed, options.lines).await,
         "play" => play::play(&options).await,
         "serve" => serve::serve(&options).await,
+        "sim" => sim::sim(&options),
         other => Err(CommandError::Usage(format!("`{other}` is no command"))),
     }
 }
 
 fn options(parser: &mut lexopt::Parser) -> Result<Options, CommandError> {
-    let mut options = Options { seed: 1, lines: 60, port: 4566, ..Options::default() };
+    let mut options = Options {
+        seed: 1,
+        lines: 60,
+        port: 4566,
+        sim: sim::SimOptions { runs: 1000, ..Default::default() },
+        ..Options::default()
+    };
     while let Some(argument) = parser.next()? {
         match argument {
             Value(file) => options.files.push(file.into()),
             Long("seed") => options.seed = parser.value()?.parse()?,
             Long("lines") => options.lines = parser.value()?.parse()?,
+            Long("runs") => options.sim.runs = parser.value()?.parse()?,
+            Long("threads") => options.sim.threads = parser.value()?.parse()?,
+            Long("replay") => options.sim.replay = true,
+            Long("keep-going") => options.sim.keeps_going = true,
+            Long("sabotage") => {
+                let name = parser.value()?.string()?;
+                let wrong = || CommandError::Usage(format!("`{name}` is no sabotage"));
+                options.sim.sabotage = crate::chaos::Sabotage::named(&name).ok_or_else(wrong)?;
+            }
             Long("bootstrap") => options.bootstrap = Some(parser.value()?.into()),
             Long("pause") => options.pause = Duration::from_millis(parser.value()?.parse()?),
+            Long("host") => options.host = Some(parser.value()?.parse()?),
             Long("port") => options.port = parser.value()?.parse()?,
             Long("service") => {
                 let text = parser.value()?.string()?;

@@ -4,7 +4,7 @@
 //! scheduler decides in `scheduler` (pure) and what comes of it in `reconcile` and `hold`; deployments that move traffic in
 //! `shift`, those that fail in `circuit_breaker`, other causes of a scale-in in `rebalance` and `deletion`; the protection
 //! API in `protection`, the other operations in `service_operations`, `task_operations`, `task_set` and
-//! `cluster_operations`, the JSON protocol in `api`.
+//! `cluster_operations`, the JSON protocol in `api` and `input`.
 //! What a story needs beyond ECS's API, such as a task that crashes, is in `stage`.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +18,7 @@ mod deployment_configuration;
 mod error;
 mod eventbridge;
 mod hold;
+mod input;
 mod lifecycle;
 mod names;
 mod planning;

@@ -11,8 +11,8 @@
 //!
 //! The server knows HTTP and these protocols, not what the services do: that is the [`Backend`]'s. [`Services`] is a
 //! backend made of the simulated queues, [`Topics`], scalable targets, and an ECS of one's choice. Signatures are not checked; the access
-//! key id is handed on, because it tells who calls. Deliberately not here: TLS, SQS's older query protocol, and any
-//! address but 127.0.0.1, since whoever can connect may do everything.
+//! key id is handed on, because it tells who calls. Deliberately not here: TLS, and SQS's older query protocol. It listens on
+//! 127.0.0.1 unless told otherwise, since whoever can connect may do everything.
 
 mod backend;
 mod body;
@@ -23,7 +23,7 @@ mod runtime_http;
 mod services;
 mod topics;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -50,7 +50,9 @@ const STOP_GRACE: Duration = Duration::from_secs(2);
 /// How a server is set up; the default takes any free port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerOptions {
-    /// The port on 127.0.0.1; 0 takes a free one.
+    /// The address to listen on. Another than 127.0.0.1 is for clients in containers.
+    pub host: IpAddr,
+    /// The port there; 0 takes a free one.
     pub port: u16,
     /// What the function process is told it was invoked as.
     pub function_arn: String,
@@ -58,7 +60,8 @@ pub struct ServerOptions {
 
 impl Default for ServerOptions {
     fn default() -> Self {
-        Self { port: 0, function_arn: "arn:aws:lambda:us-east-1:123456789012:function:taskhold".to_owned() }
+        let function_arn = "arn:aws:lambda:us-east-1:123456789012:function:taskhold".to_owned();
+        Self { host: Ipv4Addr::LOCALHOST.into(), port: 0, function_arn }
     }
 }
 
@@ -89,9 +92,9 @@ impl Server {
     /// the caller keeps its own handle to look in, to move the time or to take batches from a queue.
     ///
     /// # Errors
-    /// The port is taken.
+    /// The port is taken, or the address is not one of this machine's.
     pub async fn start<B: Backend>(backend: Arc<Mutex<B>>, options: ServerOptions) -> std::io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
+        let listener = TcpListener::bind((options.host, options.port)).await?;
         let address = listener.local_addr()?;
         let runtime_api = RuntimeApi::new(options.function_arn);
         let shared = Shared { backend, runtime_api: runtime_api.clone(), request_ids: Arc::default() };

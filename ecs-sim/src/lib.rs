@@ -19,8 +19,9 @@
 //! - IAM. `AccessDeniedException`, `ServerException` and the like exist for whoever injects faults.
 //! - The statuses PROVISIONING, ACTIVATING, DEACTIVATING, STOPPING and DEPROVISIONING; the stop code TerminationNotice;
 //!   the steady-state message that ECS repeats every few hours.
-//! - Fields and filters of requests that are not listed in the request's type are ignored; answers carry a part of the
-//!   members of ECS's model and no others. Throttling covers the four categories of `docs/aws-facts.md`.
+//! - Parameters of ECS that are not listed in the request's type change nothing, but for launch types and daemon services,
+//!   which are refused; so are parameters that ECS's model does not have (assumed). Answers carry a part of the members of
+//!   ECS's model and no others. Throttling covers the four categories of `docs/aws-facts.md`.
 //! - EventBridge delivery: each event comes once and in order; losses, doubles and disorder belong to whoever delivers.
 //!
 //! Assumed about protection:
@@ -101,6 +102,7 @@
 //!   `Your Spot Task was interrupted.`
 
 pub mod autoscaling;
+pub mod chaos;
 pub mod commands;
 pub mod control_plane;
 pub mod event_source;

@@ -145,6 +145,7 @@ impl Region {
         }
         self.ecs.advance_to(to);
         self.queues.advance_to(to);
+        self.autoscaling.advance_to(to);
     }
 
     /// The next moment at which anything happens by itself.

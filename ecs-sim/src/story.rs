@@ -66,7 +66,7 @@ mod captured;
 mod described;
 mod disorder;
 mod expectation;
-mod in_process;
+pub(crate) mod in_process;
 mod notice;
 mod parse;
 mod random;

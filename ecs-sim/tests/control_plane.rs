@@ -680,13 +680,13 @@ fn a_service_and_its_tasks_can_be_made_through_the_api_alone() {
 }
 
 #[test]
-fn unknown_operations_and_bodies_of_wrong_types_are_exceptions() {
+fn unknown_operations_and_parameters_and_bodies_of_wrong_types_are_exceptions() {
     let mut stage = stage(1);
     assert_eq!(code(stage.call("DeleteEverything", json!({}))), ErrorCode::UnknownOperation);
     let wrong = json!({"cluster": "jobs", "tasks": "one", "protectionEnabled": true});
     assert_eq!(code(stage.call("UpdateTaskProtection", wrong)), ErrorCode::Serialization);
-    let unknown_field = json!({"cluster": "jobs", "tasks": ["one"], "protectionEnabled": true, "new": 1});
-    assert!(stage.call("UpdateTaskProtection", unknown_field).is_ok());
+    let unknown = json!({"cluster": "jobs", "tasks": ["one"], "protectionEnabled": true, "new": 1});
+    assert_eq!(code(stage.call("UpdateTaskProtection", unknown)), ErrorCode::InvalidParameter);
 }
 
 #[test]

@@ -211,7 +211,7 @@ fn a_deployment_during_the_bake_time_finds_green_in_production() {
 
 #[test]
 fn strategies_are_described_in_the_members_of_the_model() {
-    let body = json!({"cluster": "jobs", "serviceName": "web", "desiredCount": 1, "deploymentConfiguration": {
+    let body = json!({"cluster": "jobs", "serviceName": "web", "taskDefinition": "web:1", "desiredCount": 1, "deploymentConfiguration": {
         "strategy": "LINEAR", "bakeTimeInMinutes": 7, "linearConfiguration": {"stepPercent": 12.5, "stepBakeTimeInMinutes": 3}}});
     let mut ecs = ControlPlane::new(Setup::default());
     ecs.create_cluster("jobs");
@@ -398,7 +398,7 @@ fn an_external_controller_creates_shifts_and_deletes_task_sets() {
 fn a_task_set_beside_the_primary_one_is_no_scale_in() {
     let variants = "refusal=blocked".parse().expect("variants");
     let mut stage = stage_with(variants, with_task_sets(DeploymentController::External, 2));
-    stage.answer("CreateTaskSet", json!({"cluster": "jobs", "service": "web"}));
+    stage.answer("CreateTaskSet", json!({"cluster": "jobs", "service": "web", "taskDefinition": "web:1"}));
     stage.advance(MINUTE);
     for task in stage.ecs.tasks_of("jobs", "web").map(|task| task.id.clone()).collect::<Vec<_>>() {
         assert!(stage.ecs.set_own_protection(&task, Some(60)).unwrap().failures.is_empty());
@@ -413,7 +413,7 @@ fn ecs_itself_deploys_no_service_with_task_sets_and_has_none_for_others() {
     stage.deploy();
     assert!(stage.ecs.deploy("jobs", "web").is_err(), "one at a time");
     stage.ecs.create_service(ServiceSpec::new("jobs", "other", 1)).unwrap();
-    let other = json!({"cluster": "jobs", "service": "other"});
+    let other = json!({"cluster": "jobs", "service": "other", "taskDefinition": "other:1"});
     assert_eq!(code(stage.call("CreateTaskSet", other)), ErrorCode::InvalidParameter);
     assert_eq!(
         stage.answer("DescribeServices", json!({"cluster": "jobs", "services": ["other"]}))["services"][0]
@@ -612,9 +612,9 @@ fn a_deleted_service_drains_is_inactive_and_is_missing_in_the_end() {
         let mut stage = stage(spec);
         stage.protect(0, 60);
         let body = json!({"cluster": "jobs", "service": "web"});
-        assert_eq!(code(stage.call("DeleteService", body)), ErrorCode::InvalidParameter, "{kind}");
-        let body = json!({"cluster": "jobs", "service": "web", "force": true});
-        assert_eq!(stage.answer("DeleteService", body.clone())["service"]["status"], "DRAINING");
+        assert_eq!(code(stage.call("DeleteService", body.clone())), ErrorCode::InvalidParameter, "{kind}");
+        let forced = json!({"cluster": "jobs", "service": "web", "force": true});
+        assert_eq!(stage.answer("DeleteService", forced)["service"]["status"], "DRAINING");
         assert_eq!(stage.answer("ListServices", json!({"cluster": "jobs"})), json!({"serviceArns": []}));
         assert_eq!(code(stage.call("UpdateService", body)), ErrorCode::ServiceNotActive, "{kind}");
         assert!(stage.ecs.create_service(rolling(1)).is_err(), "{kind}: the name is taken");

@@ -32,8 +32,9 @@ pub struct ProtectionCall<T> {
 
 /// Minutes to ask for so that protection from `now` lasts until then: whole minutes, rounded up, within what ECS takes.
 pub fn minutes_until(until: Timestamp, now: Timestamp) -> u32 {
-    let millis = u64::try_from(until.duration_since(now).as_millis()).unwrap_or(0);
-    let minutes = u32::try_from(millis.div_ceil(60_000)).unwrap_or(PROTECTION_MINUTES_MAX);
+    // Every part of a minute counts: SQS tells milliseconds, but a clock nanoseconds.
+    let nanos = u128::try_from(until.duration_since(now).as_nanos()).unwrap_or(0);
+    let minutes = u32::try_from(nanos.div_ceil(60_000_000_000)).unwrap_or(PROTECTION_MINUTES_MAX);
     minutes.clamp(1, PROTECTION_MINUTES_MAX)
 }
 
@@ -126,6 +127,7 @@ mod tests {
     fn a_part_of_a_minute_is_asked_for_as_a_whole_one() {
         assert_eq!(minutes_until(in_minutes(90), now()), 90);
         assert_eq!(minutes_until(in_minutes(90) + SignedDuration::from_millis(1), now()), 91);
+        assert_eq!(minutes_until(in_minutes(90) + SignedDuration::from_nanos(1), now()), 91);
         assert_eq!(minutes_until(in_minutes(90) - SignedDuration::from_secs(59), now()), 90);
         assert_eq!(minutes_until(now(), now()), 1);
         assert_eq!(minutes_until(in_minutes(2880) + SignedDuration::from_secs(5), now()), 2880);

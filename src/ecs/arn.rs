@@ -1,5 +1,6 @@
 //! Names of clusters and tasks. Each validates when it is made, so that a wrong one never shares a call with good ones.
 
+use crate::data::{escaped, is_printable};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -30,10 +31,9 @@ pub enum ArnError {
 /// Texts in errors are cut here: long enough for any real ARN, short enough for a message attribute and a log line.
 const SHOWN_CHARS_MAX: usize = 200;
 
+/// Somebody else's text in an error: on one line, and short.
 pub(crate) fn shown(text: &str) -> String {
-    let mut chars = text.chars();
-    let head: String = chars.by_ref().take(SHOWN_CHARS_MAX).collect();
-    if chars.next().is_some() { format!("{head}…") } else { head }
+    escaped(text, SHOWN_CHARS_MAX, is_printable)
 }
 
 /// A task's id: 32 hexadecimal digits, or a UUID in the old format.
@@ -227,6 +227,11 @@ impl<'a> ServiceArnText<'a> {
     }
 }
 
+/// What names of partitions and Regions consist of.
+fn is_of_a_place(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
 struct EcsArn<'a> {
     partition: &'a str,
     region: &'a str,
@@ -251,6 +256,11 @@ impl<'a> EcsArn<'a> {
         };
         if service != "ecs" {
             return Err(ArnError::OtherService(shown(text), shown(service)));
+        }
+        // A place that cannot be one would be compared with others, and never be the same.
+        let is_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
+        if !(is_account && is_of_a_place(partition) && is_of_a_place(region)) {
+            return Err(ArnError::NotAnArn(shown(text), wanted));
         }
         Ok(Self { partition, region, account, resource })
     }
@@ -297,6 +307,9 @@ mod tests {
         let reason = |text: &str| TaskArn::parse(text).unwrap_err().to_string();
         assert!(reason("nonsense").starts_with("`nonsense` is not an ARN"));
         assert!(reason("arn:aws:ecs:eu-west-1::task/x/y").contains("is not an ARN"));
+        for place in ["eu-west-1:11112222333", "eu-west-1:11112222333x", "EU:111122223333", "eu west:111122223333"] {
+            assert!(reason(&format!("arn:aws:ecs:{place}:task/video/{ID}")).contains("is not an ARN"), "{place}");
+        }
         assert!(reason("arn:aws:s3:::bucket/key").contains("is an ARN of `s3`"));
         assert!(reason("arn:aws:ecs:eu-west-1:111122223333:service/video/web").contains("does not name a task"));
         assert!(reason("arn:aws:ecs:eu-west-1:111122223333:task/video/abc").contains("`abc` is not a task id"));
@@ -306,12 +319,18 @@ mod tests {
     fn a_cluster_arn_is_printed_as_it_was_read() {
         let text = "arn:aws-us-gov:ecs:us-gov-west-1:111122223333:cluster/video_2";
         assert_eq!(text.parse::<ClusterArn>().unwrap().to_string(), text);
-        assert!("arn:aws:ecs:eu-west-1:1:cluster/a b".parse::<ClusterArn>().is_err());
+        assert!("arn:aws:ecs:eu-west-1:111122223333:cluster/a b".parse::<ClusterArn>().is_err());
     }
 
     #[test]
     fn a_long_text_is_cut_in_an_error() {
         let error = "x".repeat(1_000_000).parse::<TaskId>().unwrap_err().to_string();
         assert!(error.len() < 400, "{}", error.len());
+    }
+
+    #[test]
+    fn a_text_in_an_error_ends_no_line() {
+        let error = "a\nb\r\u{2028}\u{202e}\u{1b}[31mc".parse::<TaskId>().unwrap_err().to_string();
+        assert!(error.starts_with(r"`a\nb\r\u{2028}\u{202e}\u{1b}[31mc` is not a task id"), "{error}");
     }
 }

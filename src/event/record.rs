@@ -85,7 +85,7 @@ fn parse_body(body: &str, clusters: &Clusters, wrapping: Wrapping) -> Result<Rec
     }
     let fields: Fields = serde_json::from_str(body).map_err(|error| not_an_object(error.to_string()))?;
     if fields.is_event_bridge_envelope() {
-        let event = EcsEvent::parse(body, clusters).map_err(|error| not_an_object(error.to_string()))?;
+        let event = EcsEvent::parse(body, clusters).map_err(|error| not_an_object(shown(&error.to_string())))?;
         return Ok(Record::Ecs(event));
     }
     if let (Wrapping::Allowed, Some(message)) = (wrapping, fields.sns_message()) {

@@ -121,7 +121,7 @@ pub(super) fn parse(detail: &str, resources: &[String], clusters: &Clusters) -> 
     let ignored = |why: String| EcsEvent::Ignored(format!("event of a service {why}"));
     let detail: Detail = match serde_json::from_str(detail) {
         Ok(detail) => detail,
-        Err(error) => return ignored(format!("with an unreadable detail: {error}")),
+        Err(error) => return ignored(format!("with an unreadable detail: {}", shown(&error.to_string()))),
     };
     let Some(service_arn) = resources.first() else {
         return ignored("that `resources` does not name".to_owned());

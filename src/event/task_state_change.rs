@@ -2,7 +2,7 @@
 
 use super::EcsEvent;
 use crate::config::Clusters;
-use crate::ecs::{StopCause, Task};
+use crate::ecs::{StopCause, Task, shown};
 use serde::Deserialize;
 
 /// A task is said to stop, or to have stopped: a reason to look.
@@ -42,7 +42,7 @@ pub(super) fn parse(detail: &str, clusters: &Clusters) -> EcsEvent {
     let ignored = |why: String| EcsEvent::Ignored(format!("`ECS Task State Change` {why}"));
     let detail: Detail = match serde_json::from_str(detail) {
         Ok(detail) => detail,
-        Err(error) => return ignored(format!("with an unreadable detail: {error}")),
+        Err(error) => return ignored(format!("with an unreadable detail: {}", shown(&error.to_string()))),
     };
     // A stop shows first as desiredStatus STOPPED while the task still runs, with up to minutes of work left in it.
     let is_stopped = |status: &Option<String>| status.as_deref() == Some("STOPPED");

@@ -7,6 +7,7 @@ use super::{Handler, Parts, SERVICES_AT_ONCE, Within};
 use crate::apply::CALL_TIME;
 use crate::clock::Clock;
 use crate::decide::{Ending, RetryReason, TaskState, ending, retry_or_park};
+use crate::ecs::Task;
 use crate::event::{JobMessageType, Received};
 use crate::follow_up::FollowUp;
 use crate::park::{ParkedMessage, ParkingQueue};
@@ -41,8 +42,10 @@ impl<P: Parts> Handler<P> {
         let received: Vec<Received> = batch.records.iter().map(|message| Received::of(message, now)).collect();
         let mut gathered = Gathered::of(&batch.records, (&received, within.counts), &self.config);
         let mut unobserved = self.observe_stops(&mut gathered, within).await;
+        // In the order of the records, so that the same batch is carried out in the same way each time.
+        let tasks: Vec<Task> = gathered.changes.iter().map(|change| change.task.clone()).collect();
         let states = self.apply(within).run(gathered.changes).await;
-        let carried_out = || gathered.places.iter().map(|(task, place)| (task, &states[*place]));
+        let carried_out = || tasks.iter().zip(&states);
         self.hear(carried_out(), within).await;
         let untold = self.tell_interruptions(carried_out()).await;
         unobserved.extend(untold.into_iter().map(|(task, failure)| (gathered.places[&task], failure)));

@@ -175,6 +175,7 @@ impl ServiceReads for SimulatedEcs {
             cluster: Some(cluster.name.clone()),
             max_results: Some(100),
             next_token: next_token.map(str::to_owned),
+            ..ListServicesRequest::default()
         };
         let answer = self.call("ListServices", |ecs| ecs.list_services(request)).await?;
         let service = |arn: &String| ServiceArn::new(cluster.clone(), arn.rsplit('/').next().unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! `ecs-sim serve`: ECS, SQS, SNS and Application Auto Scaling on loopback, in real time.
+//! `ecs-sim serve`: ECS, SQS, SNS and Application Auto Scaling on this machine, in real time.
 
 use super::{CommandError, Options};
 use crate::control_plane::{ServiceSpec, Setup};
@@ -28,7 +28,8 @@ pub(super) async fn serve(options: &Options) -> Result<(), CommandError> {
     }
     let tasks: Vec<String> = region.ecs.tasks().map(|task| task.id.clone()).collect();
     let backend = Arc::new(Mutex::new(InRealTime(region)));
-    let server_options = ServerOptions { port: options.port, ..ServerOptions::default() };
+    let unasked = ServerOptions::default();
+    let server_options = ServerOptions { host: options.host.unwrap_or(unasked.host), port: options.port, ..unasked };
     let server = Server::start(backend.clone(), server_options).await.map_err(CommandError::Serve)?;
     let queue_url = {
         let mut backend = backend.lock().unwrap_or_else(PoisonError::into_inner);

@@ -4,15 +4,17 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{ApiError, ControlPlane, ErrorCode};
+use super::{ApiError, ControlPlane, ErrorCode, input};
 
 impl ControlPlane {
     /// Performs the operation of this name, without the prefix `AmazonEC2ContainerServiceV20141113.`, on a JSON body.
     ///
     /// # Errors
-    /// What the operation's own function answers; SerializationException for a body of wrong types, and
-    /// UnknownOperationException for an operation that is not simulated.
+    /// What the operation's own function answers; InvalidParameterException for parameters that are missing or that ECS's model
+    /// does not know, SerializationException for a body of wrong types, and UnknownOperationException for an operation that
+    /// is not simulated.
     pub fn call(&mut self, operation: &str, body: &Value) -> Result<Value, ApiError> {
+        input::check(operation, body)?;
         match operation {
             "UpdateTaskProtection" => answer(self.update_task_protection(parse(body)?)),
             "GetTaskProtection" => answer(self.get_task_protection(parse(body)?)),

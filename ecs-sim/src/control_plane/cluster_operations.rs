@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::names::is_name;
 use super::request::{
     CreateClusterRequest, DescribeClustersRequest, ListTagsForResourceRequest, TagResourceRequest, tag_list, tag_map,
 };
@@ -20,9 +21,12 @@ impl ControlPlane {
     /// CreateCluster. One that exists stays as it is, as in ECS. For a story see [`Self::create_cluster`].
     ///
     /// # Errors
-    /// None at present.
+    /// InvalidParameterException for what is no name.
     pub fn make_cluster(&mut self, request: CreateClusterRequest) -> Result<CreateClusterResponse, ApiError> {
         let name = request.cluster_name.unwrap_or_else(|| "default".to_owned());
+        if !is_name(&name) {
+            return Err(ApiError::invalid("clusterName is not up to 255 letters, numbers, underscores and hyphens."));
+        }
         let tags = tag_map(request.tags);
         let new = || Cluster { tags, ..Cluster::default() };
         self.clusters.entry(name.clone()).or_insert_with(new);

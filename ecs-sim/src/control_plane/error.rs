@@ -27,7 +27,7 @@ pub enum ErrorCode {
     TaskSetNotFound,
     /// More calls than the token bucket holds.
     Throttling,
-    /// Not available for this task. For whoever injects faults.
+    /// Not available for this task, or not simulated.
     UnsupportedFeature,
     /// The body is not JSON of the expected types.
     Serialization,
@@ -55,10 +55,12 @@ impl ErrorCode {
         }
     }
 
-    /// The HTTP status that goes with it: 500 for ECS's own faults, 400 for everything else, throttling included.
+    /// The HTTP status that goes with it: 500 for ECS's own faults, 404 for an operation that does not exist ("Common Error
+    /// Types" in AWS's API references), 400 for everything else, throttling included.
     pub fn http_status(self) -> u16 {
         match self {
             Self::Server => 500,
+            Self::UnknownOperation => 404,
             _ => 400,
         }
     }

@@ -57,6 +57,14 @@ impl Names {
     }
 }
 
+/// What the name of a cluster, a service or a task definition family may be: "Up to 255 letters (uppercase and lowercase),
+/// numbers, underscores, and hyphens are allowed" (ECS API Reference, "CreateCluster", "CreateService" and
+/// "RegisterTaskDefinition").
+pub(super) fn is_name(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    (1..=255).contains(&text.len()) && text.bytes().all(allowed)
+}
+
 /// Splits `CLUSTER/NAME` or `NAME`.
 pub(super) fn split(path: &str) -> (Option<&str>, &str) {
     match path.split_once('/') {

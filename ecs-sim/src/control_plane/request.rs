@@ -1,5 +1,5 @@
-//! Requests, as ECS's JSON protocol writes them. Fields that are not simulated are ignored, also filters: so a request
-//! that relies on one gets more than it asked for.
+//! Requests, as ECS's JSON protocol writes them. Parameters that ECS has and that are not listed here are not simulated, and
+//! change nothing.
 
 use std::collections::BTreeMap;
 
@@ -69,6 +69,12 @@ pub struct ListServicesRequest {
     pub max_results: Option<i64>,
     /// From the page before.
     pub next_token: Option<String>,
+    /// All services are FARGATE.
+    pub launch_type: Option<String>,
+    /// All services are REPLICA.
+    pub scheduling_strategy: Option<String>,
+    /// All services are the CUSTOMER's.
+    pub resource_management_type: Option<String>,
 }
 
 /// Request of [`ControlPlane::list_tasks`](super::ControlPlane::list_tasks).
@@ -79,8 +85,16 @@ pub struct ListTasksRequest {
     pub cluster: Option<String>,
     /// Only tasks of this service, by name or ARN.
     pub service_name: Option<String>,
-    /// Only tasks that carry this.
+    /// Only tasks that carry this; not beside `service_name`, `family` or `container_instance`.
     pub started_by: Option<String>,
+    /// Only tasks of this task definition family.
+    pub family: Option<String>,
+    /// There are none, so there are no tasks on it.
+    pub container_instance: Option<String>,
+    /// There are none, so there are no tasks of it.
+    pub daemon_name: Option<String>,
+    /// All tasks are FARGATE.
+    pub launch_type: Option<String>,
     /// RUNNING (if absent), STOPPED or PENDING, which finds nothing.
     pub desired_status: Option<String>,
     /// 1..=100; 100 if absent.
@@ -140,9 +154,9 @@ pub struct CreateServiceRequest {
     /// Required.
     #[serde(default)]
     pub service_name: String,
-    /// `family:revision`; the service's name and revision 1 if absent.
+    /// `family:revision`; required unless the controller is EXTERNAL.
     pub task_definition: Option<String>,
-    /// 0 if absent.
+    /// Required.
     pub desired_count: Option<i64>,
     /// 100 and 200 where absent.
     pub deployment_configuration: Option<DeploymentConfigurationRequest>,

@@ -9,10 +9,12 @@ use super::response::{DescribeServicesResponse, Failure, ListServicesResponse, S
 use super::service::{ACTIVE_DEPLOYMENTS_MAX, Deployment, RolloutState, Service, ServiceSpec, ServiceStatus};
 use super::shift::Shift;
 use super::throttling::Category;
-use super::{ApiError, ControlPlane, names};
+use super::{ApiError, ControlPlane, ErrorCode, names};
 
 /// What a page of ListServices holds unless the caller says otherwise.
 const LIST_SERVICES_DEFAULT: usize = 10;
+/// What a token of ListServices begins with, before the last name of a page; callers must not care.
+const TOKEN_PREFIX: &str = "after:";
 /// What DescribeServices takes in one call.
 const DESCRIBE_SERVICES_MAX: usize = 10;
 
@@ -57,10 +59,18 @@ impl ControlPlane {
         self.buckets.take(Category::ServiceRead, self.now)?;
         let cluster = self.resolve_cluster(request.cluster.as_deref())?;
         let size = page_size(request.max_results, LIST_SERVICES_DEFAULT)?;
-        let after = request.next_token.unwrap_or_default();
-        let names = self.active_services(&self.clusters[&cluster]).filter(|name| **name > after);
+        let after = match request.next_token.as_deref() {
+            None => "",
+            Some(token) => token.strip_prefix(TOKEN_PREFIX).ok_or_else(|| ApiError::invalid("Invalid token."))?,
+        };
+        let is_wanted = |wanted: Option<String>, is: &str| wanted.is_none_or(|wanted| wanted == is);
+        let are_wanted = is_wanted(request.launch_type, "FARGATE")
+            && is_wanted(request.scheduling_strategy, "REPLICA")
+            && is_wanted(request.resource_management_type, "CUSTOMER");
+        let names = self.active_services(&self.clusters[&cluster]);
+        let names = names.filter(|name| are_wanted && name.as_str() > after);
         let mut page: Vec<&String> = names.take(size + 1).collect();
-        let next_token = (page.len() > size).then(|| page[size - 1].clone());
+        let next_token = (page.len() > size).then(|| format!("{TOKEN_PREFIX}{}", page[size - 1]));
         page.truncate(size);
         let service_arns = page.iter().map(|name| self.names.service_arn(&cluster, name)).collect();
         Ok(ListServicesResponse { service_arns, next_token })
@@ -69,8 +79,8 @@ impl ControlPlane {
     /// Changes the desired count or the percentages, or begins a deployment: when forced, or with another task definition.
     ///
     /// # Errors
-    /// ThrottlingException, ClusterNotFoundException, ServiceNotFoundException, and InvalidParameterException for a number
-    /// out of range and for a sixth deployment; nothing is changed then.
+    /// ThrottlingException, ClusterNotFoundException, ServiceNotFoundException, ClientException for what is no task
+    /// definition, and InvalidParameterException for a number out of range and for a sixth deployment; nothing is changed then.
     pub fn update_service(&mut self, request: UpdateServiceRequest) -> Result<ServiceResponse, ApiError> {
         self.buckets.take(Category::ServiceModify, self.now)?;
         let key = self.apply_service_update(request)?;
@@ -81,20 +91,31 @@ impl ControlPlane {
     /// [`Self::create_service`].
     ///
     /// # Errors
-    /// ClusterNotFoundException, and InvalidParameterException for a number out of range or a name that is taken.
+    /// ClusterNotFoundException, ClientException for what is no task definition, and InvalidParameterException for what is no
+    /// name, a name that is taken, a number out of range, and a task definition or count that is missing: "A task definition
+    /// must be specified if the service uses either the ECS or CODE_DEPLOY deployment controllers", and a desired count "is
+    /// required if schedulingStrategy is REPLICA or isn't specified" (ECS API Reference, "CreateService").
     pub fn make_service(&mut self, request: CreateServiceRequest) -> Result<ServiceResponse, ApiError> {
         let cluster = self.resolve_cluster(request.cluster.as_deref())?;
-        let desired_count = desired_count(request.desired_count.unwrap_or(0))?;
-        let mut spec = ServiceSpec::new(cluster, request.service_name, desired_count);
+        if !names::is_name(&request.service_name) {
+            return Err(ApiError::invalid("serviceName is not up to 255 letters, numbers, underscores and hyphens."));
+        }
+        let count = request.desired_count.ok_or_else(|| ApiError::invalid("desiredCount is required."))?;
+        let mut spec = ServiceSpec::new(cluster, request.service_name, desired_count(count)?);
         let given = request.deployment_configuration.as_ref();
         let configuration = DeploymentConfiguration::default().changed_by(given)?;
         let controller = request.deployment_controller.as_ref().map(|controller| controller.kind.as_str());
         spec.controller = DeploymentController::from_request(controller)?;
         spec.tags = tag_map(request.tags);
+        let task_definition = match request.task_definition {
+            Some(given) => Some(self.family_and_revision(&given)?),
+            None if spec.controller == DeploymentController::External => None,
+            None => return Err(ApiError::invalid("taskDefinition is required.")),
+        };
         let key = self.new_service(spec)?;
         self.service_mut(key).configuration = configuration;
-        if let Some(task_definition) = request.task_definition {
-            self.service_mut(key).deployments[0].task_definition = self.family_and_revision(&task_definition);
+        if let Some(task_definition) = task_definition {
+            self.service_mut(key).deployments[0].task_definition = task_definition;
         }
         self.emit_deployment_state_change(key, DeploymentEvent::InProgress);
         self.touched.insert(key);
@@ -113,7 +134,7 @@ impl ControlPlane {
         let desired = request.desired_count.map(desired_count).transpose()?;
         let configuration = service.configuration.changed_by(request.deployment_configuration.as_ref())?;
         let task_definition = match &request.task_definition {
-            Some(given) => self.family_and_revision(given),
+            Some(given) => self.family_and_revision(given)?,
             None => service.primary().task_definition.clone(),
         };
         let deploys = request.force_new_deployment || task_definition != service.primary().task_definition;
@@ -213,8 +234,24 @@ impl ControlPlane {
         Ok(key)
     }
 
-    pub(super) fn family_and_revision(&self, given: &str) -> String {
-        self.names.own("task-definition", given).unwrap_or(given).to_owned()
+    /// The task definition that a request means. Any exists. "If a revision isn't specified, the latest ACTIVE revision is used"
+    /// (ECS API Reference, "CreateService"); assumed is that this is the latest that was ever asked for, or the first.
+    pub(super) fn family_and_revision(&self, given: &str) -> Result<String, ApiError> {
+        let none = || ApiError::new(ErrorCode::Client, format!("{given} is not a task definition."));
+        let named = self.names.own("task-definition", given).ok_or_else(none)?;
+        let (family, revision) = named.split_once(':').map_or((named, None), |(family, number)| (family, Some(number)));
+        let number = |text: &str| text.parse::<u32>().ok().filter(|number| *number > 0);
+        let revision = match revision {
+            Some(given) => number(given).ok_or_else(none)?,
+            None => {
+                let of_services = self.services.values().flat_map(|service| &service.deployments);
+                let asked_for = of_services.map(|deployment| &deployment.task_definition);
+                let asked_for = asked_for.chain(self.tasks.values().map(|task| &task.task_definition));
+                let revisions = asked_for.filter_map(|known| number(known.strip_prefix(family)?.strip_prefix(':')?));
+                revisions.max().unwrap_or(1)
+            }
+        };
+        if names::is_name(family) { Ok(format!("{family}:{revision}")) } else { Err(none()) }
     }
 
     fn arn_of_service(&self, cluster: &str, given: &str) -> String {

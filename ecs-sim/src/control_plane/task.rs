@@ -103,8 +103,13 @@ impl Task {
     pub fn group(&self) -> String {
         match &self.service {
             Some(service) => format!("service:{service}"),
-            None => format!("family:{}", self.task_definition.split(':').next().unwrap_or_default()),
+            None => format!("family:{}", self.family()),
         }
+    }
+
+    /// The family of its task definition.
+    pub fn family(&self) -> &str {
+        self.task_definition.split(':').next().unwrap_or_default()
     }
 
     /// What the container ends with: assumed 1 for a crash, 0 for a worker that ends on SIGTERM, nothing if it never ran.

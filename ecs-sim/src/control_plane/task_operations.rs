@@ -20,12 +20,20 @@ impl ControlPlane {
     ///
     /// # Errors
     /// ThrottlingException, ClusterNotFoundException, ServiceNotFoundException, and InvalidParameterException for a bad
-    /// status, page size or token.
+    /// status, page size or token, and for other filters beside `startedBy`: "it must be the only filter that you use" (ECS API
+    /// Reference, "ListTasks"; assumed not to mean the status and the launch type, which all tasks have).
     pub fn list_tasks(&mut self, request: ListTasksRequest) -> Result<ListTasksResponse, ApiError> {
         self.buckets.take(Category::ClusterResourceRead, self.now)?;
         let cluster = self.resolve_cluster(request.cluster.as_deref())?;
         let size = page_size(request.max_results, TASKS_MAX)?;
         let first = first_key(request.next_token.as_deref())?;
+        let others = [&request.service_name, &request.family, &request.container_instance, &request.daemon_name];
+        if request.started_by.is_some() && others.iter().any(|other| other.is_some()) {
+            return Err(ApiError::invalid("startedBy must be the only filter."));
+        }
+        let are_wanted = request.container_instance.is_none()
+            && request.daemon_name.is_none()
+            && request.launch_type.is_none_or(|wanted| wanted == "FARGATE");
         let desired = match request.desired_status.as_deref().unwrap_or("RUNNING") {
             "RUNNING" => TaskStatus::Running,
             "STOPPED" => TaskStatus::Stopped,
@@ -44,7 +52,8 @@ impl ControlPlane {
         let wanted = |key: &u64| {
             let task = &self.tasks[key];
             let started_by_matches = request.started_by.is_none() || task.deployment == request.started_by;
-            *key >= first && task.desired_status == desired && started_by_matches
+            let family_matches = request.family.as_deref().is_none_or(|family| task.family() == family);
+            are_wanted && *key >= first && task.desired_status == desired && started_by_matches && family_matches
         };
         let mut page: Vec<u64> = listed.copied().filter(wanted).take(size + 1).collect();
         let next_token = page.get(size).map(|next| format!("{next:016x}"));
@@ -85,15 +94,15 @@ impl ControlPlane {
     /// Starts standalone tasks.
     ///
     /// # Errors
-    /// ClusterNotFoundException, and InvalidParameterException without a task definition or for a count outside 1..=10.
+    /// ClusterNotFoundException, ClientException for what is no task definition, and InvalidParameterException for a count
+    /// outside 1..=10.
     pub fn run_task(&mut self, request: RunTaskRequest) -> Result<TasksResponse, ApiError> {
         let cluster = self.resolve_cluster(request.cluster.as_deref())?;
         let count = request.count.unwrap_or(1);
-        if request.task_definition.is_empty() || !(1..=10).contains(&count) {
-            return Err(ApiError::invalid("taskDefinition is required and count must be between 1 and 10."));
+        if !(1..=10).contains(&count) {
+            return Err(ApiError::invalid("count must be between 1 and 10."));
         }
-        let given = request.task_definition.as_str();
-        let task_definition = self.names.own("task-definition", given).unwrap_or(given).to_owned();
+        let task_definition = self.family_and_revision(&request.task_definition)?;
         let mut response = TasksResponse::default();
         for _ in 0..count {
             let owner = Owner::Standalone { cluster: cluster.clone(), task_definition: task_definition.clone() };

@@ -16,7 +16,7 @@ use super::{ApiError, ControlPlane, ErrorCode};
 pub struct Scale {
     /// 0..=100; a fraction is rounded.
     pub value: f64,
-    /// Always PERCENT.
+    /// PERCENT, which is all that there is.
     #[serde(default = "percent")]
     pub unit: String,
 }
@@ -34,8 +34,9 @@ pub struct CreateTaskSetRequest {
     /// Name or ARN.
     #[serde(default)]
     pub service: String,
-    /// `family:revision`; that of the primary task set if absent (ECS requires it).
-    pub task_definition: Option<String>,
+    /// `family:revision`.
+    #[serde(default)]
+    pub task_definition: String,
     /// 100 % if absent.
     pub scale: Option<Scale>,
 }
@@ -106,17 +107,17 @@ impl ControlPlane {
     /// A new task set of a service, ACTIVE and without production traffic.
     ///
     /// # Errors
-    /// ClusterNotFoundException, ServiceNotFoundException, ServiceNotActiveException, and InvalidParameterException for a
-    /// service without task sets, a scale out of range or a sixth task set.
+    /// ClusterNotFoundException, ServiceNotFoundException, ServiceNotActiveException, ClientException for what is no task
+    /// definition, and InvalidParameterException for a service without task sets, a scale out of range or a sixth task set.
     pub fn create_task_set(&mut self, request: CreateTaskSetRequest) -> Result<TaskSetResponse, ApiError> {
         let key = self.service_with_task_sets(request.cluster.as_deref(), &request.service)?;
-        let scale = request.scale.map_or(100.0, |scale| scale.value);
-        if !(0.0..=100.0).contains(&scale) {
-            return Err(ApiError::invalid("scale must be between 0 and 100."));
+        let scale = request.scale.unwrap_or(Scale { value: 100.0, unit: percent() });
+        if !(0.0..=100.0).contains(&scale.value) || scale.unit != percent() {
+            return Err(ApiError::invalid("scale must be between 0 and 100 PERCENT."));
         }
-        let task_definition = request.task_definition.map(|given| self.family_and_revision(&given));
+        let task_definition = self.family_and_revision(&request.task_definition)?;
         // In range, so that the cast loses only the fraction.
-        let id = self.new_task_set(key, task_definition, scale.round() as u32)?;
+        let id = self.new_task_set(key, Some(task_definition), scale.value.round() as u32)?;
         Ok(self.answer_with(key, &id))
     }
 

@@ -67,10 +67,13 @@ impl<F: FnMut(Call) -> Answer + Send + 'static> Backend for F {
 }
 
 impl ServiceError {
-    /// An error that is the caller's fault: HTTP 400.
+    /// An error that is the caller's fault: HTTP 400, or 404 for an operation that does not exist ("Common Error Types" in AWS's
+    /// API references).
     #[must_use]
     pub fn client(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code: code.into(), message: message.into(), status: 400 }
+        let code = code.into();
+        let status = if code == "UnknownOperationException" { 404 } else { 400 };
+        Self { code, message: message.into(), status }
     }
 }
 

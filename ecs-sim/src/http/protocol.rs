@@ -95,8 +95,22 @@ fn parse_json(body: &[u8]) -> Result<Value, ServiceError> {
     if body.is_empty() {
         return Ok(json!({}));
     }
-    let body = serde_json::from_slice(body).ok().filter(Value::is_object);
+    let mut body = serde_json::from_slice(body).ok().filter(Value::is_object);
+    body.iter_mut().for_each(drop_nulls);
     body.ok_or_else(|| ServiceError::client("SerializationException", "request body is not a JSON object"))
+}
+
+/// A member that is null says as much as one that is absent (Smithy, protocol test
+/// AwsJson11ServersDontDeserializeNullStructureValues).
+fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        Value::Object(members) => {
+            members.retain(|_, member| !member.is_null());
+            members.values_mut().for_each(drop_nulls);
+        }
+        _ => {}
+    }
 }
 
 fn json_response(service: Service, answer: Answer, request_id: &str) -> Result<HttpResponse, Unanswered> {

@@ -50,6 +50,7 @@ impl<E: EcsBackend> Services<E> {
     /// Brings the queues to the clock's time, and tells it.
     pub fn advance(&mut self) -> i64 {
         self.queues.advance_to((self.clock)());
+        self.autoscaling.advance_to(self.queues.now());
         self.queues.now()
     }
 }

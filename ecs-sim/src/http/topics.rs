@@ -3,11 +3,10 @@
 use serde_json::{Value, json};
 
 use super::ServiceError;
+use crate::queue::check_entry_ids;
 
 /// The largest message: 256 KiB, SNS's default limit (aws-facts "SNS and chat").
 const MESSAGE_BYTES_MAX: usize = 262_144;
-/// The most entries of a PublishBatch, SNS's own limit.
-const BATCH_ENTRIES_MAX: usize = 10;
 /// The longest Subject, in characters, all of them printable ASCII (aws-facts "SNS and chat").
 const SUBJECT_CHARS_MAX: usize = 100;
 
@@ -95,15 +94,12 @@ impl Topics {
     fn publish_batch(&mut self, input: &Value) -> Result<Value, ServiceError> {
         let topic_arn = text(input, "TopicArn")?;
         let entries = input["PublishBatchRequestEntries"].as_array().map(Vec::as_slice).unwrap_or_default();
-        match entries.len() {
-            0 => {
-                return Err(ServiceError::client("EmptyBatchRequest", "batch has no entries"));
-            }
-            1..=BATCH_ENTRIES_MAX => {}
-            more => {
-                let message = format!("batch has {more} entries, more than {BATCH_ENTRIES_MAX}");
-                return Err(ServiceError::client("TooManyEntriesInBatchRequest", message));
-            }
+        // SNS API Reference, "PublishBatch": the same rules and errors as for a batch of SQS's.
+        check_entry_ids(entries.iter().map(|entry| entry["Id"].as_str().unwrap_or_default()))?;
+        let bytes: usize = entries.iter().filter_map(|entry| entry["Message"].as_str()).map(str::len).sum();
+        if bytes > MESSAGE_BYTES_MAX {
+            let message = format!("messages have {bytes} bytes together, more than {MESSAGE_BYTES_MAX}");
+            return Err(ServiceError::client("BatchRequestTooLong", message));
         }
         let (mut successful, mut failed) = (Vec::new(), Vec::new());
         for entry in entries {

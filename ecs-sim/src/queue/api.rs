@@ -18,6 +18,9 @@ use inputs::{
 };
 use messages::received_message;
 
+/// How many queues ListQueues lists at once.
+const LISTED_MAX: usize = 1000;
+
 /// Does one operation and returns its output. `sender_id` is who calls, as SQS reports senders: `ROLE-ID:SESSION`.
 ///
 /// # Errors
@@ -51,10 +54,21 @@ fn get_queue_url(queues: &Queues, input: &CreateQueueInput) -> Result<Value, Que
     Ok(json!({ "QueueUrl": queues.url(name) }))
 }
 
+/// SQS API Reference, "ListQueues": a page has 1,000 queues at most, and a token only follows if MaxResults is set.
 fn list_queues(queues: &Queues, input: &ListQueuesInput) -> Result<Value, QueueError> {
+    let max = input.max_results.unwrap_or(LISTED_MAX);
+    if !(1..=LISTED_MAX).contains(&max) {
+        let reason = format!("{max} is not between 1 and {LISTED_MAX}");
+        return Err(QueueError::InvalidParameterValue { name: "MaxResults", reason });
+    }
     let named = queues.names().filter(|name| name.starts_with(&input.queue_name_prefix));
-    let urls: Vec<String> = named.map(|name| queues.url(name)).collect();
-    Ok(if urls.is_empty() { json!({}) } else { json!({ "QueueUrls": urls }) })
+    let mut rest = named.filter(|name| **name >= *input.next_token);
+    let urls: Vec<String> = rest.by_ref().take(max).map(|name| queues.url(name)).collect();
+    let mut output = if urls.is_empty() { json!({}) } else { json!({ "QueueUrls": urls }) };
+    if let Some(next) = rest.next().filter(|_| input.max_results.is_some()) {
+        output["NextToken"] = json!(next);
+    }
+    Ok(output)
 }
 
 fn get_queue_attributes(queues: &Queues, input: &GetQueueAttributesInput) -> Result<Value, QueueError> {

@@ -23,15 +23,16 @@ impl Lines {
         self.0.push('\n');
     }
 
-    /// Our own words, wrapped between them.
+    /// Our own words, wrapped between them. Only what others said within them can be a word that is too long; it is broken.
     pub(in crate::alert) fn prose(&mut self, indent: usize, text: &str) {
-        let words: Vec<&str> = text.split(' ').collect();
-        self.wrap(indent, &words, (" ", "   "));
+        let room = LINE_CHARS_MAX - indent - HANGING.len();
+        let words: Vec<String> = text.split(' ').flat_map(|word| pieces(word, room)).collect();
+        self.wrap(indent, &words.iter().map(String::as_str).collect::<Vec<_>>(), (" ", HANGING));
     }
 
     /// Wraps between parts alone: what is quoted in one stays on its line.
     pub(in crate::alert) fn parts(&mut self, indent: usize, parts: &[&str]) {
-        self.wrap(indent, parts, (", ", "   "));
+        self.wrap(indent, parts, (", ", HANGING));
     }
 
     /// Somebody else's words. Each line is marked, so that none looks like one of ours; words that are too long are broken.
@@ -48,8 +49,10 @@ impl Lines {
     /// Begins each line but the first with `hanging`.
     fn wrap(&mut self, indent: usize, parts: &[&str], (between, hanging): (&str, &str)) {
         let mut line = String::new();
-        for part in parts {
-            let wider = line.chars().count() + between.len() + part.chars().count();
+        for (number, part) in parts.iter().enumerate() {
+            // A line that goes on ends in what can be seen of `between`.
+            let end = if number + 1 < parts.len() { between.trim_end().len() } else { 0 };
+            let wider = line.chars().count() + between.len() + part.chars().count() + end;
             if line.is_empty() {
                 line.push_str(part);
             } else if indent + wider > LINE_CHARS_MAX {
@@ -64,8 +67,18 @@ impl Lines {
     }
 }
 
+/// Goes on with a line of ours.
+const HANGING: &str = "   ";
 /// Goes on with somebody else's words.
 const QUOTE: &str = "| ";
+
+fn pieces(word: &str, chars_max: usize) -> Vec<String> {
+    let chars: Vec<char> = word.chars().collect();
+    if chars.len() <= chars_max {
+        return vec![word.to_owned()];
+    }
+    chars.chunks(chars_max).map(|piece| piece.iter().collect()).collect()
+}
 
 #[cfg(test)]
 mod tests {
@@ -86,12 +99,28 @@ mod tests {
     }
 
     #[test]
+    fn a_word_that_is_longer_than_a_line_is_broken() {
+        let lines = wrapped(|lines| lines.prose(2, &format!("denied on arn:{} for now", "x".repeat(200))));
+        assert!(lines.iter().all(|line| line.len() <= LINE_CHARS_MAX), "{lines:?}");
+        assert_eq!(lines.concat().replace(' ', ""), format!("deniedonarn:{}fornow", "x".repeat(200)));
+    }
+
+    #[test]
     fn what_stands_in_one_part_stays_on_one_line() {
         let part = "x y".repeat(20);
         assert_eq!(
             wrapped(|lines| lines.parts(4, &[&part, &part])),
             [format!("    {part},"), format!("       {part}")]
         );
+    }
+
+    #[test]
+    fn a_comma_at_the_end_of_a_line_counts() {
+        // With its comma the second part would end one character behind the last one.
+        let (one, other) = ("x".repeat(40), "y".repeat(LINE_CHARS_MAX - 40 - ", ".len()));
+        let lines = wrapped(|lines| lines.parts(0, &[&one, &other, "z"]));
+        assert_eq!(lines, [format!("{one},"), format!("   {other}, z")]);
+        assert_eq!(wrapped(|lines| lines.parts(0, &[&one, &other])), [format!("{one}, {other}")]);
     }
 
     #[test]

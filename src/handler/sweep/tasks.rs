@@ -3,9 +3,9 @@
 use super::Part;
 use crate::apply::{SeenProtection, TaskChange};
 use crate::clock::Clock;
-use crate::decide::TaskState;
 use crate::decide::attention::{Attention, attention, is_lost};
-use crate::ecs::{EcsError, ServiceReads, StopCause, TASKS_PER_READ_MAX, Task, TaskId};
+use crate::decide::{RetryReason, TaskState};
+use crate::ecs::{EcsError, FailureReason, ServiceReads, StopCause, TASKS_PER_READ_MAX, Task, TaskId};
 use crate::event::TaskStop;
 use crate::handler::stops::end_of;
 use crate::handler::{Handler, Parts};
@@ -67,6 +67,15 @@ impl<P: Parts> Handler<P> {
                 }
             }
         }
+        let missing = self.carry_out_changes(changes, part).await;
+        let ended = self.ended(&missing, part).await;
+        // They were counted when ECS called them missing.
+        part.report.tasks_unmet -= ended.len();
+        self.carry_out_changes(ended, part).await;
+    }
+
+    /// Carries out what is to be done about tasks. Answers with those that ECS calls `MISSING`, and whether it has known them.
+    async fn carry_out_changes(&self, changes: Vec<TaskChange>, part: &mut Part<'_>) -> Vec<(Task, bool)> {
         let tasks: Vec<Task> = changes.iter().map(|change| change.task.clone()).collect();
         let states = self.apply(part.within).run(changes).await;
         self.hear(tasks.iter().zip(&states), part.within).await;
@@ -77,6 +86,39 @@ impl<P: Parts> Handler<P> {
         let unmet = states.iter().filter(unmet).count();
         part.report.tasks_unmet += unmet;
         part.report.tasks_set_right += states.len() - unmet;
+        let missing = |state: &TaskState| match state {
+            TaskState::Known(entry, Some(RetryReason::Refused(refusal)))
+                if refusal.reason == FailureReason::Missing =>
+            {
+                Some(entry.protection.confirmed_until.is_some())
+            }
+            _ => None,
+        };
+        tasks.into_iter().zip(&states).filter_map(|(task, state)| Some((task, missing(state)?))).collect()
+    }
+
+    /// What ECS says of tasks that it calls `MISSING` when they are asked for: of one that has stopped, or is about to, the
+    /// jobs are over, and no message and no event may come that tells. One that it has never known may come to be.
+    async fn ended(&self, missing: &[(Task, bool)], part: &mut Part<'_>) -> Vec<TaskChange> {
+        let mut ended = Vec::new();
+        let clusters = missing.chunk_by(|(one, _), (other, _)| one.cluster == other.cluster);
+        for tasks in clusters.flat_map(|tasks| tasks.chunks(TASKS_PER_READ_MAX)) {
+            let ids: Vec<TaskId> = tasks.iter().map(|(task, _)| task.id.clone()).collect();
+            let described = match self.ecs.describe_tasks(&tasks[0].0.cluster, &ids).await {
+                Ok(described) => described,
+                Err(error) => {
+                    telemetry::tasks_not_compared(&error);
+                    part.report.failed += 1;
+                    continue;
+                }
+            };
+            for (task, was_known) in tasks {
+                let told = described.iter().find(|told| told.id == task.id).cloned();
+                let end = if told.is_some() || *was_known { end_of(told, &nothing_told(task)) } else { None };
+                ended.extend(end.map(|end| TaskChange { end: Some(end), ..TaskChange::none(task.clone()) }));
+            }
+        }
+        ended
     }
 
     /// Asks ECS about tasks of one cluster that count as protected. Answers with those for which it is not true.
@@ -97,11 +139,15 @@ impl<P: Parts> Handler<P> {
         let ids: Vec<TaskId> = lost.iter().map(|(task, ..)| task.id.clone()).collect();
         let described = self.ecs.describe_tasks(&tasks[0].0.cluster, &ids).await?;
         let change = |(task, until, protection): (&Task, Timestamp, SeenProtection)| {
-            let nothing_told = TaskStop { task: task.clone(), service: None, cause: StopCause::default() };
-            let end = end_of(described.iter().find(|told| told.id == task.id).cloned(), &nothing_told);
+            let end = end_of(described.iter().find(|told| told.id == task.id).cloned(), &nothing_told(task));
             telemetry::protection_lost(task, until, end.as_ref());
             TaskChange { end, protection, ..TaskChange::none(task.clone()) }
         };
         Ok(lost.into_iter().map(change).collect())
     }
+}
+
+/// No event has told of the task's end.
+fn nothing_told(task: &Task) -> TaskStop {
+    TaskStop { task: task.clone(), service: None, cause: StopCause::default() }
 }

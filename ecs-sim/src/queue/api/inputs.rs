@@ -38,6 +38,10 @@ pub(super) struct CreateQueueInput {
 pub(super) struct ListQueuesInput {
     #[serde(default)]
     pub(super) queue_name_prefix: String,
+    pub(super) max_results: Option<usize>,
+    /// The first name of the page; callers must not care.
+    #[serde(default)]
+    pub(super) next_token: String,
 }
 
 #[derive(Deserialize)]

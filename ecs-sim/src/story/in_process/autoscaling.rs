@@ -6,7 +6,7 @@ use taskhold::autoscaling::{Autoscaling, AutoscalingError, ScalableTarget, resou
 use taskhold::ecs::ServiceArn;
 
 #[derive(Clone, Debug)]
-pub(super) struct SimulatedAutoscaling(pub(super) SharedRegion);
+pub(crate) struct SimulatedAutoscaling(pub(crate) SharedRegion);
 
 impl Autoscaling for SimulatedAutoscaling {
     async fn scalable_target(&self, service: &ServiceArn) -> Result<Option<ScalableTarget>, AutoscalingError> {

@@ -1,12 +1,25 @@
-//! The function's way to the queues that take messages a batch at a time.
+//! The function's way to the queues that it sends to.
 
 use crate::queue::{SendMessage, SendMessageEntry};
-use crate::region::{INTERRUPTED_QUEUE, PARKING_QUEUE, SharedRegion};
+use crate::region::{FOLLOW_UP_QUEUE, INTERRUPTED_QUEUE, PARKING_QUEUE, SharedRegion};
+use std::time::Duration;
+use taskhold::follow_up::{FollowUp, FollowUpQueue};
 use taskhold::interrupted::InterruptedJobs;
 use taskhold::park::{MESSAGES_PER_SEND_MAX, ParkedMessage, ParkingQueue};
 
 #[derive(Clone, Debug)]
-pub(super) struct SimulatedParkingQueue(pub(super) SharedRegion);
+pub(crate) struct SimulatedFollowUpQueue(pub(crate) SharedRegion);
+
+impl FollowUpQueue for SimulatedFollowUpQueue {
+    async fn send(&self, follow_up: &FollowUp, delay: Duration) -> Result<(), String> {
+        let message = SendMessage::new(follow_up.body()).delayed(u32::try_from(delay.as_secs()).unwrap_or(u32::MAX));
+        let sent = self.0.lock().queues.send(FOLLOW_UP_QUEUE, message);
+        sent.map(drop).map_err(|error| error.to_string())
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct SimulatedParkingQueue(pub(crate) SharedRegion);
 
 impl ParkingQueue for SimulatedParkingQueue {
     async fn park(&self, messages: &[ParkedMessage]) -> Vec<Result<(), String>> {
@@ -19,7 +32,7 @@ impl ParkingQueue for SimulatedParkingQueue {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct SimulatedInterruptedJobs(pub(super) SharedRegion);
+pub(crate) struct SimulatedInterruptedJobs(pub(crate) SharedRegion);
 
 impl InterruptedJobs for SimulatedInterruptedJobs {
     async fn send(&self, bodies: &[String]) -> Vec<Result<(), String>> {

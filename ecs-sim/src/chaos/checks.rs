@@ -1,0 +1,312 @@
+//! What is checked, at every moment and at the end.
+//!
+//! *Every moment*: what is promised in `chaos/model.rs`. *When a message ends*: what it told is in the ledger; it is parked only
+//! if it is malformed, its task is gone, or it was received too often.
+//!
+//! *In order*, a quarter of an hour after the storm: every task with a live job is protected, unless ECS refuses it, which
+//! an open alert says; a service with several deployments is watched, by one follow-up that is on its way.
+//!
+//! *At rest*, when all jobs have ended: all messages are done or parked; no task is held that taskhold has protected; nothing
+//! is watched, no follow-up is left, no incident is open; desired counts are as somebody other than taskhold has set them;
+//! every job was handed on whose task stopped under it.
+
+use super::Broken;
+use super::calm::{LOOKED_AT_MS, follow_ups};
+use super::model::{JobModel, TOLERANCE_MS, Tells};
+use super::workers::short;
+use super::world::World;
+use crate::control_plane::{Millis, RolloutState, ServiceStatus, TaskStatus};
+use crate::region::{CLUSTER, FOLLOW_UP_QUEUE, JOB_QUEUE};
+use crate::story::in_process::timestamp;
+use serde_json::json;
+use std::collections::BTreeSet;
+use taskhold::alert::AlertKind;
+use taskhold::config::Clusters;
+use taskhold::event::{JobMessage, Record, record};
+
+impl JobModel {
+    /// Whether its worker may be at it, by all that was ever sent.
+    pub(super) fn is_live_at(&self, now: Millis) -> bool {
+        !self.finish_sent && self.until().is_some_and(|end| end > now)
+    }
+}
+
+impl World {
+    /// Takes notice of what has changed: new tasks, tasks that stopped, desired counts that others have set.
+    pub(super) fn take_notice(&mut self) {
+        self.take_events();
+        let region = self.region.clone();
+        let mut region = region.lock();
+        let now = region.now();
+        // Nobody reads them here.
+        region.calls.clear();
+        region.topics.take_publications();
+        for task in region.ecs.tasks() {
+            let number = self.model.meet(&task.id, task.service.as_deref());
+            if task.last_status == TaskStatus::Stopped {
+                self.model.tasks[number].has_stopped(now);
+            }
+        }
+        for (name, service) in &mut self.model.services {
+            let Some(desired) = region.ecs.service(CLUSTER, name).map(|service| service.desired_count) else {
+                continue;
+            };
+            if desired != service.count.known {
+                (service.count.known, service.count.set_by_others, service.count.set_at) = (desired, desired, now);
+            }
+        }
+    }
+
+    /// Safety.
+    pub(super) fn check_moment(&mut self) {
+        let found = self.uncovered();
+        if let Some((number, needed, protected)) = found {
+            let (needed, protected) = (self.shown(needed), protected.map(|until| self.shown(until)));
+            let why = format!("t{number} is promised protection until {needed}, and has it until {protected:?}");
+            self.break_off(Broken::Safety, why);
+        }
+    }
+
+    fn uncovered(&self) -> Option<(usize, Millis, Option<Millis>)> {
+        let region = self.region.lock();
+        let now = region.now();
+        for (number, task) in self.model.tasks.iter().enumerate() {
+            if task.is_meddled_with || task.jobs.is_empty() {
+                continue;
+            }
+            let Some(needed) = task.promised_until().map(|until| until - TOLERANCE_MS) else { continue };
+            let Some(real) = region.ecs.task(&task.id).filter(|real| real.is_live()) else { continue };
+            if needed > now && real.protected_until < Some(needed) {
+                return Some((number, needed, real.protected_until));
+            }
+        }
+        None
+    }
+
+    /// A message that was acknowledged as done told something that the ledger knows.
+    pub(super) fn check_done(&mut self, id: &str) {
+        let message = &self.model.messages[id];
+        let is_old = self.now() - message.sent_at >= self.rules.tombstone_ms();
+        match message.tells {
+            Tells::Malformed => self.break_off(Broken::Loss, format!("{} is malformed, and done", short(id))),
+            Tells::Job { .. } | Tells::Finish { .. } if !is_old => {
+                let cluster = self.region.lock().ecs.cluster_arn(CLUSTER).parse().expect("it is one");
+                let clusters = Clusters::new(vec![cluster]).expect("one is enough");
+                let Record::Job(told) = record::parse(&message.body, &clusters) else {
+                    unreachable!("a worker sent it")
+                };
+                let (task, key, job) = JobMessage::observed(told, timestamp(message.sent_at));
+                let known = self.task_entry(&task).jobs.get(&key).cloned().unwrap_or_default();
+                let mut merged = known.clone();
+                merged.merge(&job);
+                if merged != known {
+                    self.break_off(Broken::Loss, format!("{} is done and not in the ledger: {known:?}", short(id)));
+                }
+            }
+            Tells::Job { .. } | Tells::Finish { .. } | Tells::Stop => {}
+        }
+    }
+
+    pub(super) fn check_parked_rightly(&mut self, id: &str) {
+        let message = &self.model.messages[id];
+        let is_gone = |task: usize| {
+            let region = self.region.lock();
+            region.ecs.task(&self.model.tasks[task].id).is_none_or(|task| !task.is_live())
+        };
+        let is_hopeless = match message.tells {
+            Tells::Malformed => true,
+            Tells::Job { task, .. } | Tells::Finish { task } => is_gone(task),
+            Tells::Stop => false,
+        };
+        // Each delivery is one more receive; the sixth within minutes is the least that a setting of 4 allows for.
+        if !is_hopeless && self.rules.receives_max > 4 && self.now() - message.sent_at < 10 * 60_000 {
+            self.break_off(Broken::Loss, format!("{} is parked without need", short(id)));
+        }
+    }
+
+    /// The tasks with a live job that are not protected, although ECS would protect them.
+    pub(super) fn neglected(&self) -> BTreeSet<usize> {
+        let region = self.region.lock();
+        let now = region.now();
+        let has_job = |task: &usize| self.model.tasks[*task].jobs.iter().any(|job| job.is_live_at(now + LOOKED_AT_MS));
+        let bare = |task: &usize| {
+            let real = region.ecs.task(&self.model.tasks[*task].id);
+            real.is_some_and(|real| real.is_live() && !real.is_protected() && real.last_status == TaskStatus::Running)
+        };
+        let tasks = (0..self.model.tasks.len()).filter(has_job).filter(bare);
+        let mut ecs = region.ecs.clone();
+        let is_granted = |task: &usize| {
+            let answer = ecs.clone().set_own_protection(&self.model.tasks[*task].id, Some(1));
+            answer.is_ok_and(|answer| answer.failures.is_empty())
+        };
+        let granted = tasks.filter(is_granted).collect();
+        ecs.take_events();
+        granted
+    }
+
+    /// A quarter of an hour after the storm. `neglected` were so one sweep ago.
+    pub(super) fn check_order(&mut self, neglected: &BTreeSet<usize>) {
+        let still = self.neglected();
+        let is_excused = |task: &&usize| self.has_parked(**task);
+        if let Some(task) = still.intersection(neglected).find(|task| !is_excused(task)) {
+            let why = format!("t{task} works unprotected, and ECS would protect it if it were asked");
+            return self.break_off(Broken::Convergence, why);
+        }
+        let refused = self.refused();
+        for (task, service) in refused {
+            let told = [AlertKind::ProtectionRefused, AlertKind::LeaseAtRisk];
+            if !told.iter().any(|kind| self.model.is_open(*kind, &service)) && !self.has_parked(task) {
+                let why = format!("t{task} of {service} is refused protection, and no open alert says so");
+                return self.break_off(Broken::Alerts, why);
+            }
+        }
+        self.check_chains();
+    }
+
+    /// The tasks with a live job that ECS refuses to protect now and that have no protection, with their services.
+    fn refused(&self) -> Vec<(usize, String)> {
+        let region = self.region.lock();
+        let now = region.now();
+        let mut refused = Vec::new();
+        for (number, task) in self.model.tasks.iter().enumerate() {
+            let has_job = task.jobs.iter().any(|job| job.is_live_at(now + LOOKED_AT_MS));
+            let real = region.ecs.task(&task.id).filter(|real| real.is_live() && !real.is_protected());
+            if let (true, Some(_), Some(service)) = (has_job, real, &task.service) {
+                let answer = region.ecs.clone().set_own_protection(&task.id, Some(1));
+                let is_blocked = |answer: &crate::control_plane::TaskProtectionResponse| {
+                    answer.failures.iter().any(|failure| failure.reason == "DEPLOYMENT_BLOCKED")
+                };
+                if answer.is_ok_and(|answer| is_blocked(&answer)) {
+                    refused.push((number, service.clone()));
+                }
+            }
+        }
+        refused
+    }
+
+    /// Whether a message of the task was parked: what it told may have come to nothing.
+    fn has_parked(&self, task: usize) -> bool {
+        let is_of = |tells: Tells| match tells {
+            Tells::Job { task: of, .. } | Tells::Finish { task: of } => of == task,
+            Tells::Stop | Tells::Malformed => false,
+        };
+        let parked = self.model.messages.values().filter(|message| !message.parked_by.is_empty());
+        parked.into_iter().any(|message| is_of(message.tells))
+    }
+
+    /// A service with several deployments is watched, and its watch waits for a follow-up that is on its way.
+    fn check_chains(&mut self) {
+        let follow_ups = follow_ups(self);
+        let now = timestamp(self.now());
+        let mut broken = None;
+        for (service, entry) in self.service_entries() {
+            let due = entry.watch.as_ref().and_then(|watch| watch.due);
+            let is_due = due.filter(|due| *due > now).map(|due| json!(due));
+            let on_their_way = follow_ups.iter().filter(|told| is_due.as_ref() == Some(&told["due"])).count();
+            if is_due.is_some() && on_their_way == 0 {
+                broken = Some(format!("{} is watched, and no follow-up of {due:?} is on its way", service.name));
+            }
+            let moves = self.region.lock().ecs.service(CLUSTER, &service.name).is_some_and(|service| {
+                let is_young = service.deployments[0].created_at + 2 * LOOKED_AT_MS > self.calm_at + 2 * LOOKED_AT_MS;
+                let has_failed = service.primary().rollout_state == RolloutState::Failed;
+                let is_active = service.status == ServiceStatus::Active && !has_failed;
+                service.deployments.len() > 1 && is_active && !is_young
+            });
+            if moves && due.is_none() {
+                broken = Some(format!("{} has several deployments, and nobody watches it", service.name));
+            }
+        }
+        if let Some(why) = broken {
+            self.break_off(Broken::Convergence, why);
+        }
+    }
+
+    /// What is not at rest yet, if anything is not.
+    pub(super) fn restless(&self) -> Option<String> {
+        let region = self.region.lock();
+        for queue in [JOB_QUEUE, FOLLOW_UP_QUEUE] {
+            let left = region.queues.messages(queue).expect("the queue is there").len();
+            if left > 0 {
+                return Some(format!("{left} messages are left in the queue {queue}"));
+            }
+        }
+        if self.events.next().is_some() || self.next_late().is_some() {
+            return Some("something is on its way".to_owned());
+        }
+        let moves =
+            |service: &&crate::control_plane::Service| service.status != ServiceStatus::Inactive && !service.steady;
+        if let Some(service) = region.ecs.services().find(moves) {
+            return Some(format!("{} is not steady", service.name));
+        }
+        drop(region);
+        for (service, entry) in self.service_entries() {
+            if entry.is_open() {
+                return Some(format!("the ledger has {} open: {entry:?}", service.name));
+            }
+        }
+        None
+    }
+
+    /// When all jobs have ended, and time has passed.
+    pub(super) fn check_rest(&mut self) {
+        if let Some(restless) = self.restless() {
+            return self.break_off(Broken::Convergence, restless);
+        }
+        let lost = self.model.messages.iter().find(|(_, message)| !message.is_done && message.parked_by.is_empty());
+        if let Some((id, _)) = lost {
+            let why = format!("{} is not in the queue, and was neither done nor parked", short(id));
+            return self.break_off(Broken::Loss, why);
+        }
+        if let Some(why) = self.held_in_vain().or_else(|| self.wrong_count()) {
+            return self.break_off(Broken::Convergence, why);
+        }
+        let open = self.model.incidents.iter().find(|(_, told)| told.is_open && told.kind != AlertKind::JobInterrupted);
+        if let Some((incident, _)) = open {
+            let why = format!("{incident} was never called off");
+            return self.break_off(Broken::Alerts, why);
+        }
+        if let Some(why) = self.not_handed_on() {
+            self.break_off(Broken::Alerts, why);
+        }
+    }
+
+    fn held_in_vain(&self) -> Option<String> {
+        let region = self.region.lock();
+        let now = region.now();
+        for (number, task) in self.model.tasks.iter().enumerate() {
+            // A finish that was parked may have left its task protected, and with tombstones shorter than the queue
+            // remembers, a late heartbeat may have revived a job.
+            let is_excused = self.has_parked(number) || self.rules.tombstone_hours == 1;
+            let is_busy = task.jobs.iter().any(|job| job.is_live_at(now));
+            let real = region.ecs.task(&task.id).filter(|real| real.is_live() && real.is_protected());
+            if real.is_some() && task.is_set_by_taskhold && !is_busy && !is_excused {
+                return Some(format!("t{number} is protected, and all its jobs have ended"));
+            }
+        }
+        None
+    }
+
+    fn wrong_count(&self) -> Option<String> {
+        let region = self.region.lock();
+        let wrong = self.model.services.iter().find(|(name, service)| {
+            let count = &service.count;
+            let desired = region.ecs.service(CLUSTER, name).map(|service| service.desired_count);
+            !service.is_deleted && !count.is_overruled && desired != Some(count.set_by_others)
+        });
+        wrong.map(|(name, service)| format!("{name} was raised and not put back to {}", service.count.set_by_others))
+    }
+
+    fn not_handed_on(&self) -> Option<String> {
+        for (number, task) in self.model.tasks.iter().enumerate() {
+            for (job, until) in &task.interrupted {
+                let job = &task.jobs[*job];
+                let key = (job.id.clone(), job.attempt);
+                if *until > self.calm_at + 2 * LOOKED_AT_MS && !self.model.handed_on.contains_key(&key) {
+                    let (id, attempt) = key;
+                    return Some(format!("{id} (attempt {attempt}) was interrupted with t{number}, and not handed on"));
+                }
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,331 @@
+//! The function's way to ECS and to Application Auto Scaling: to the Region's own, by calls that fail, take effect late, or
+//! are answered in part.
+
+use super::Broken;
+use super::rules::Sabotage;
+use super::world::{STRIKES_WITHIN_MS, Sim, World};
+use crate::region::CLUSTER;
+use crate::story::in_process::autoscaling::SimulatedAutoscaling;
+use crate::story::in_process::ecs::{SimulatedEcs, answer, count_request, protection_answer, protection_request};
+use serde_json::Value;
+use std::sync::Arc;
+use taskhold::autoscaling::{Autoscaling, AutoscalingError, ScalableTarget};
+use taskhold::ecs::{
+    ClusterArn, Ecs, EcsError, Page, ProtectionAnswer, ProtectionSetting, Service, ServiceArn, ServiceReads,
+    ServiceUpdates, TaskDescription, TaskId,
+};
+
+/// When a call takes effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Strikes {
+    InTime,
+    Late,
+    Never,
+}
+
+/// What becomes of a call that changes something.
+#[derive(Clone, Debug)]
+struct Fate {
+    strikes: Strikes,
+    error: Option<EcsError>,
+    /// One task is in neither list of the answer.
+    is_partial: bool,
+}
+
+impl Fate {
+    fn failing(strikes: Strikes, error: EcsError) -> Self {
+        Self { strikes, error: Some(error), is_partial: false }
+    }
+}
+
+impl World {
+    fn fate(&mut self, tasks: usize) -> Fate {
+        if !self.fault(self.rules.call_fault_percent) {
+            return Fate { strikes: Strikes::InTime, error: None, is_partial: false };
+        }
+        let no_answer = match self.rules.sabotage {
+            Sabotage::EffectsDenied => EcsError::Throttled,
+            _ => EcsError::NoAnswer("timeout".to_owned()),
+        };
+        let server = || EcsError::Server("500".to_owned());
+        let (fate, what) = match self.choices.below(10) {
+            0 => (Fate::failing(Strikes::Never, EcsError::Throttled), "ecs throttles"),
+            1 => (Fate::failing(Strikes::Never, server()), "ecs answers 5xx"),
+            2 => (Fate::failing(Strikes::InTime, server()), "ecs answers 5xx, with effect"),
+            3 => (Fate::failing(Strikes::Never, no_answer), "ecs loses calls"),
+            4 => (Fate::failing(Strikes::InTime, no_answer), "ecs loses answers"),
+            5 | 6 => (Fate::failing(Strikes::Late, no_answer), "ecs loses answers, with late effect"),
+            7 => (Fate::failing(Strikes::Never, EcsError::AccessDenied("denied".to_owned())), "ecs denies access"),
+            8 if tasks > 1 => {
+                let rejected = EcsError::Rejected("InvalidParameterException".to_owned());
+                (Fate::failing(Strikes::Never, rejected), "ecs rejects a call of several tasks")
+            }
+            _ => (Fate { strikes: Strikes::InTime, error: None, is_partial: true }, "ecs answers in part"),
+        };
+        self.counts.add(what);
+        fate
+    }
+
+    /// A call for protection takes effect.
+    fn set_protection(&mut self, setting: ProtectionSetting, request: &Value) -> Result<ProtectionAnswer, EcsError> {
+        let answered = answer(&mut self.region.lock(), "UpdateTaskProtection", request);
+        let told = protection_answer(&answered.expect("no fault of the Region's own is set")?);
+        for task in &told.protected_tasks {
+            self.protection_was_set(setting, task.task_id.as_str());
+        }
+        for failure in &told.failures {
+            self.counts.add("tasks refused");
+            self.tell(|_| format!("  ecs refuses {}: {}", failure.task_id, failure.reason.as_str()));
+        }
+        Ok(told)
+    }
+
+    fn protection_was_set(&mut self, setting: ProtectionSetting, id: &str) {
+        let Some(number) = self.model.number_of(id) else { return };
+        let until = self.region.lock().ecs.task(id).and_then(|task| task.protected_until);
+        let task = &mut self.model.tasks[number];
+        task.is_set_by_taskhold = true;
+        let (is_known, at_most) = (!task.jobs.is_empty(), task.protected_at_most_until());
+        match (setting, until) {
+            (ProtectionSetting::Disabled, _) => {
+                self.counts.add("releases");
+                self.tell(|_| format!("  ecs clears the protection of {id}"));
+                // Whether it was ever asked for taskhold may not know itself: who wrote a call down may have been cut off.
+                if !is_known {
+                    self.break_off(
+                        Broken::Foreign,
+                        format!("{id} is released, and nobody told taskhold of a job of it"),
+                    );
+                }
+            }
+            (ProtectionSetting::Enabled { .. }, until) => {
+                self.counts.add("protections");
+                self.tell(|world| {
+                    format!("  ecs protects {id} until {}", until.map_or_else(String::new, |until| world.shown(until)))
+                });
+                if until.is_some_and(|until| at_most.is_none_or(|at_most| until > at_most)) {
+                    self.break_off(Broken::Longer, format!("{id} is protected for longer than any job of it asked"));
+                }
+            }
+        }
+    }
+
+    /// A call for another desired count takes effect.
+    fn set_count(&mut self, service: &ServiceArn, to: u32) -> Result<(), EcsError> {
+        let before = self.region.lock().ecs.service(CLUSTER, &service.name).map(|service| service.desired_count);
+        if self.rules.sabotage == Sabotage::CountsNotPutBack && before.is_some_and(|before| to < before) {
+            return Ok(());
+        }
+        let request = count_request(service, to);
+        let answered = answer(&mut self.region.lock(), "UpdateService", &request);
+        answered.expect("no fault of the Region's own is set")?;
+        self.tell(|_| format!("  ecs wants {to} tasks of {} in place of {before:?}", service.name));
+        if let Some(before) = before {
+            self.count_was_set(&service.name, (before, to));
+        }
+        Ok(())
+    }
+
+    fn count_was_set(&mut self, name: &str, (before, to): (u32, u32)) {
+        let last_read = self.last_reads.get(&(self.polled, name.to_owned())).copied();
+        let Some(service) = self.model.services.get_mut(name) else { return };
+        let count = &mut service.count;
+        count.known = to;
+        // Somebody set it after taskhold had read it last: ECS knows no condition (docs/remedies.md, "What it costs").
+        count.is_overruled |= last_read.is_none_or(|read| count.set_at >= read);
+        let (ceiling, by_others, is_overruled) = (count.ceiling, count.set_by_others, count.is_overruled);
+        self.counts.add(if to > before { "desired counts raised" } else { "desired counts put back" });
+        if is_overruled {
+            self.counts.add("desired counts overruled");
+        } else if to > before && to > ceiling {
+            self.break_off(Broken::Count, format!("{name} is raised to {to}, and its tag allows {ceiling}"));
+        } else if to < before && before == by_others {
+            // Somebody has set the very count that taskhold was about to set and did not: it cannot tell that it was not it.
+            self.counts.add("desired counts taken for its own");
+            self.model.services.entry(name.to_owned()).and_modify(|service| service.count.is_overruled = true);
+        } else if to < before && to != by_others {
+            self.break_off(Broken::Count, format!("{name} is lowered to {to}, and somebody has set {by_others}"));
+        }
+    }
+
+    /// Whether a read of ECS fails, and how.
+    fn read_fault(&mut self) -> Option<EcsError> {
+        if !self.fault(self.rules.read_fault_percent) {
+            return None;
+        }
+        self.counts.add("reads of ecs fail");
+        Some(match self.choices.below(3) {
+            0 => EcsError::NoAnswer("timeout".to_owned()),
+            1 => EcsError::Throttled,
+            _ => EcsError::Server("500".to_owned()),
+        })
+    }
+}
+
+/// ECS, as the function sees it.
+pub(super) struct ChaoticEcs {
+    sim: Sim,
+    inner: SimulatedEcs,
+}
+
+impl ChaoticEcs {
+    pub(super) fn new(sim: &Sim) -> Self {
+        let region = sim.world().region.clone();
+        Self { sim: sim.clone(), inner: SimulatedEcs(region) }
+    }
+
+    /// A read: it is answered with what is so now, or fails, and the answer comes when it comes.
+    async fn read<T>(&self, read: impl Future<Output = Result<T, EcsError>>) -> Result<T, EcsError> {
+        let fault = self.sim.world().read_fault();
+        let told = match fault {
+            Some(error) => Err(error),
+            None => read.await,
+        };
+        self.sim.gate().await;
+        told
+    }
+}
+
+impl Ecs for ChaoticEcs {
+    async fn update_task_protection(
+        &self,
+        cluster: &ClusterArn,
+        setting: ProtectionSetting,
+        tasks: &[TaskId],
+    ) -> Result<ProtectionAnswer, EcsError> {
+        let fate = self.sim.world().sends_protection(setting, tasks);
+        let told = match fate.strikes {
+            Strikes::InTime => {
+                let request = protection_request(cluster, setting, tasks);
+                self.sim.send(move |world| world.set_protection(setting, &request)).await
+            }
+            Strikes::Late => {
+                let requests = tasks.iter().map(|id| protection_request(cluster, setting, std::slice::from_ref(id)));
+                for request in requests {
+                    let strike = Box::new(move |world: &mut World| drop(world.set_protection(setting, &request)));
+                    self.sim.world().leave_behind(STRIKES_WITHIN_MS, strike);
+                }
+                Ok(ProtectionAnswer::default())
+            }
+            Strikes::Never => Ok(ProtectionAnswer::default()),
+        };
+        self.sim.gate().await;
+        self.sim.world().tell(|world| format!("  #{} is answered: {fate:?}", world.polled));
+        if let Some(error) = fate.error {
+            return Err(error);
+        }
+        let mut told = told?;
+        if fate.is_partial && told.protected_tasks.pop().is_none() {
+            told.failures.pop();
+        }
+        Ok(told)
+    }
+}
+
+impl World {
+    fn sends_protection(&mut self, setting: ProtectionSetting, tasks: &[TaskId]) -> Fate {
+        self.counts.add("calls of UpdateTaskProtection");
+        let fate = self.fate(tasks.len());
+        let number = self.polled;
+        self.tell(|_| {
+            format!(
+                "  #{number} asks ecs: {setting:?} for {}",
+                tasks.iter().map(TaskId::as_str).collect::<Vec<_>>().join(" ")
+            )
+        });
+        fate
+    }
+}
+
+impl ServiceReads for ChaoticEcs {
+    async fn describe_service(&self, service: &ServiceArn) -> Result<Option<Service>, EcsError> {
+        {
+            let mut world = self.sim.world();
+            let (now, reader) = (world.now(), world.polled);
+            world.last_reads.insert((reader, service.name.clone()), now);
+        }
+        self.read(self.inner.describe_service(service)).await
+    }
+
+    async fn list_tasks(&self, service: &ServiceArn, next_token: Option<&str>) -> Result<Page<TaskId>, EcsError> {
+        self.read(self.inner.list_tasks(service, next_token)).await
+    }
+
+    async fn describe_tasks(&self, cluster: &ClusterArn, tasks: &[TaskId]) -> Result<Vec<TaskDescription>, EcsError> {
+        self.read(self.inner.describe_tasks(cluster, tasks)).await
+    }
+
+    async fn get_task_protection(&self, cluster: &ClusterArn, tasks: &[TaskId]) -> Result<ProtectionAnswer, EcsError> {
+        let mut told = self.read(self.inner.get_task_protection(cluster, tasks)).await?;
+        let mut world = self.sim.world();
+        let percent = world.rules.read_fault_percent;
+        if world.fault(percent) {
+            world.counts.add("ecs answers a read in part");
+            told.protected_tasks.pop();
+        }
+        Ok(told)
+    }
+
+    async fn list_services(
+        &self,
+        cluster: &Arc<ClusterArn>,
+        next_token: Option<&str>,
+    ) -> Result<Page<ServiceArn>, EcsError> {
+        self.read(self.inner.list_services(cluster, next_token)).await
+    }
+}
+
+impl ServiceUpdates for ChaoticEcs {
+    async fn set_desired_count(&self, service: &ServiceArn, to: u32) -> Result<(), EcsError> {
+        let fate = self.sim.world().fate(1);
+        let number = self.sim.world().polled;
+        self.sim.world().tell(|_| format!("  #{number} wants {to} tasks of {}: {fate:?}", service.name));
+        let of = service.clone();
+        // It is the caller's read that counts, even if the call takes effect when somebody else is at work.
+        let set = move |world: &mut World| {
+            let polled = std::mem::replace(&mut world.polled, number);
+            let set = world.set_count(&of, to);
+            world.polled = polled;
+            set
+        };
+        let told = match fate.strikes {
+            Strikes::InTime => self.sim.send(set).await,
+            Strikes::Late => {
+                self.sim.world().leave_behind(STRIKES_WITHIN_MS, Box::new(move |world| drop(set(world))));
+                Ok(())
+            }
+            Strikes::Never => Ok(()),
+        };
+        self.sim.gate().await;
+        fate.error.map_or(told, Err)
+    }
+}
+
+/// Application Auto Scaling, as the function sees it.
+pub(super) struct ChaoticAutoscaling {
+    sim: Sim,
+    inner: SimulatedAutoscaling,
+}
+
+impl ChaoticAutoscaling {
+    pub(super) fn new(sim: &Sim) -> Self {
+        let region = sim.world().region.clone();
+        Self { sim: sim.clone(), inner: SimulatedAutoscaling(region) }
+    }
+}
+
+impl Autoscaling for ChaoticAutoscaling {
+    async fn scalable_target(&self, service: &ServiceArn) -> Result<Option<ScalableTarget>, AutoscalingError> {
+        let fails = {
+            let mut world = self.sim.world();
+            let percent = world.rules.read_fault_percent;
+            world.fault(percent)
+        };
+        let told = match fails {
+            true => Err(AutoscalingError::AccessDenied("denied".to_owned())),
+            false => self.inner.scalable_target(service).await,
+        };
+        self.sim.gate().await;
+        told
+    }
+}

@@ -1,0 +1,199 @@
+//! What people and ECS do to services and tasks while taskhold looks after them.
+
+use super::model::Tells;
+use super::stage::{TAGS, ceiling};
+use super::workers::short;
+use super::world::World;
+use crate::control_plane::{ApiError, CircuitBreaker, ControlPlane, ServiceStatus};
+use crate::region::{CLUSTER, JOB_QUEUE};
+use serde_json::json;
+use taskhold::decide::remedy::MAX_DESIRED_COUNT_TAG;
+
+#[derive(Clone, Copy)]
+enum Deed {
+    Deploy,
+    Scale,
+    FailDeployment,
+    Crash,
+    Stop,
+    Interrupt,
+    Protect,
+    Release,
+    Tag,
+    Rebalance,
+    Autoscale,
+    ClaimStop,
+    Delete,
+}
+
+const DEEDS: [(Deed, u32); 13] = [
+    (Deed::Deploy, 12),
+    (Deed::Scale, 9),
+    (Deed::FailDeployment, 2),
+    (Deed::Crash, 3),
+    (Deed::Stop, 2),
+    (Deed::Interrupt, 2),
+    (Deed::Protect, 3),
+    (Deed::Release, 1),
+    (Deed::Tag, 2),
+    (Deed::Rebalance, 1),
+    (Deed::Autoscale, 1),
+    (Deed::ClaimStop, 1),
+    (Deed::Delete, 1),
+];
+
+impl World {
+    /// Somebody does something to a service or a task. What ECS refuses is not done.
+    pub(super) fn operate(&mut self) {
+        let (deed, _) = DEEDS[self.choices.weighted(&DEEDS.map(|(_, weight)| weight))];
+        let names: Vec<String> = self.model.services.keys().cloned().collect();
+        let name = names[self.choices.below(names.len())].clone();
+        match deed {
+            Deed::Deploy => self.does("deploys", &name, |ecs, name| ecs.deploy(CLUSTER, name).map(drop)),
+            Deed::Scale => self.scale(&name),
+            Deed::FailDeployment => self.does("sees the deployment fail of", &name, |ecs, name| {
+                ecs.fail_deployment(CLUSTER, name, CircuitBreaker::RollsBack)
+            }),
+            Deed::Rebalance => self.does("rebalances", &name, |ecs, name| ecs.rebalance(CLUSTER, name)),
+            Deed::Tag => self.tag(&name),
+            Deed::Autoscale => self.autoscale(&name),
+            Deed::Delete => self.delete(&name),
+            Deed::Crash | Deed::Stop | Deed::Interrupt | Deed::Protect | Deed::Release | Deed::ClaimStop => {
+                let running = self.running_tasks();
+                if !running.is_empty() {
+                    let task = running[self.choices.below(running.len())];
+                    self.operate_on_task(deed, task);
+                }
+            }
+        }
+    }
+
+    fn operate_on_task(&mut self, deed: Deed, task: usize) {
+        let id = self.model.tasks[task].id.clone();
+        match deed {
+            Deed::Crash => self.does("sees the crash of", &id, ControlPlane::crash_task),
+            Deed::Stop => self.does("stops", &id, ControlPlane::stop_task),
+            Deed::Interrupt => self.does("loses the Spot capacity of", &id, ControlPlane::interrupt_task),
+            Deed::Protect => {
+                let minutes = self.choices.one_of(&[15, 60, 3]);
+                self.protect_itself(task, Some(minutes));
+            }
+            Deed::Release => self.protect_itself(task, None),
+            _ => self.claim_stop(&id),
+        }
+    }
+
+    /// Does something to ECS by name, and counts it if ECS lets it be done.
+    fn does(
+        &mut self,
+        verb: &'static str,
+        of: &str,
+        act: impl FnOnce(&mut ControlPlane, &str) -> Result<(), ApiError>,
+    ) {
+        let done = act(&mut self.region.lock().ecs, of);
+        self.tell(|_| match &done {
+            Ok(()) => format!("somebody {verb} {of}"),
+            Err(error) => format!("somebody {verb} {of} in vain: {error}"),
+        });
+        if done.is_ok() {
+            self.counts.add(match verb {
+                "deploys" => "deployments",
+                "sees the deployment fail of" => "deployments that fail",
+                "rebalances" => "rebalancings",
+                "scales" => "desired counts set by others",
+                "deletes" => "services deleted",
+                _ => "tasks crashed or stopped",
+            });
+        }
+    }
+
+    fn scale(&mut self, name: &str) {
+        let count = self.choices.one_of(&[1, 2, 3, 4, 5, 0]);
+        self.tell(|_| format!("{count} tasks are wanted:"));
+        self.does("scales", name, |ecs, name| ecs.set_desired_count(CLUSTER, name, count));
+        let now = self.now();
+        let known = self.region.lock().ecs.service(CLUSTER, name).map(|service| service.desired_count);
+        if let (Some(service), Some(count)) = (self.model.services.get_mut(name), known) {
+            (service.count.known, service.count.set_by_others, service.count.set_at) = (count, count, now);
+        }
+    }
+
+    /// The task protects itself, or a person does, or clears its protection: without taskhold.
+    pub(super) fn protect_itself(&mut self, task: usize, minutes: Option<i64>) {
+        let id = self.model.tasks[task].id.clone();
+        let answer = self.region.lock().ecs.set_own_protection(&id, minutes);
+        let is_done = answer.is_ok_and(|answer| answer.failures.is_empty());
+        if is_done {
+            let known = &mut self.model.tasks[task];
+            known.is_meddled_with |= !known.jobs.is_empty();
+            known.is_set_by_taskhold = false;
+            self.counts.add("protections set by others");
+        }
+        self.tell(|_| match (minutes, is_done) {
+            (_, false) => format!("ecs refuses what somebody wants of the protection of {id}"),
+            (Some(minutes), true) => format!("{id} is protected for {minutes} minutes by somebody else"),
+            (None, true) => format!("the protection of {id} is cleared by somebody else"),
+        });
+    }
+
+    fn tag(&mut self, name: &str) {
+        let tag = &TAGS[self.choices.below(TAGS.len())];
+        let value = self.choices.one_of(tag.values).unwrap_or("");
+        let arn = self.region.lock().ecs.cluster_arn(CLUSTER).replace(":cluster/", ":service/");
+        let request = json!({"resourceArn": format!("{arn}/{name}"), "tags": [{"key": tag.name, "value": value}]});
+        self.tell(|_| format!("{name} has the tag {} with the value `{value}`", tag.name));
+        // A service that is gone has no tags.
+        let _ = self.region.lock().ecs.call("TagResource", &request);
+        if let Some(service) = self.model.services.get_mut(name)
+            && tag.name == MAX_DESIRED_COUNT_TAG
+        {
+            service.count.ceiling = service.count.ceiling.max(ceiling(Some(&value.to_owned())));
+        }
+    }
+
+    fn autoscale(&mut self, name: &str) {
+        let (least, most) = self.choices.one_of(&[(1, 8), (1, 3), (2, 4)]);
+        self.tell(|_| format!("application auto scaling keeps {name} within {least} and {most}"));
+        self.region.lock().autoscaling.register(CLUSTER, name, least..=most);
+    }
+
+    fn delete(&mut self, name: &str) {
+        // Where there is one service only, the rest of the run would be about none.
+        let others = self.model.services.values().filter(|service| !service.is_deleted).count();
+        let is_active = |status: ServiceStatus| status == ServiceStatus::Active;
+        let is_there = self.region.lock().ecs.service(CLUSTER, name).is_some_and(|service| is_active(service.status));
+        if others < 2 || !is_there {
+            return;
+        }
+        self.does("deletes", name, |ecs, name| ecs.remove_service(CLUSTER, name));
+        if let Some(service) = self.model.services.get_mut(name) {
+            service.is_deleted = true;
+        }
+    }
+
+    /// Somebody who may send to the job queue claims that a task stops.
+    fn claim_stop(&mut self, id: &str) {
+        let cluster = self.region.lock().ecs.cluster_arn(CLUSTER);
+        let task = format!("{}/{id}", cluster.replace(":cluster/", ":task/"));
+        let event = json!({
+            "version": "0", "id": "e", "detail-type": "ECS Task State Change", "source": "aws.ecs",
+            "account": "111122223333", "time": "2026-01-05T09:00:00Z", "region": "eu-west-1", "resources": [task],
+            "detail": {"taskArn": task, "clusterArn": cluster, "lastStatus": "STOPPED", "desiredStatus": "STOPPED"},
+        });
+        self.tell(|_| format!("somebody claims that {id} has stopped"));
+        self.send_message(event.to_string(), (Tells::Stop, 0));
+    }
+
+    /// SQS delivers a message once more, be it waiting, in flight or deleted.
+    pub(super) fn deliver_again(&mut self) {
+        let known: Vec<String> = self.model.messages.keys().cloned().collect();
+        if known.is_empty() {
+            return;
+        }
+        let id = &known[self.choices.below(known.len())];
+        if self.region.lock().queues.deliver_again(JOB_QUEUE, id).is_ok() {
+            self.counts.add("deliveries beyond the first");
+            self.tell(|_| format!("{} is delivered once more", short(id)));
+        }
+    }
+}

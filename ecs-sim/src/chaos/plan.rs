@@ -1,0 +1,203 @@
+//! A run as it was drawn, and as a text that people can read: `tests/sim/*.txt`.
+
+use super::Broken;
+use super::rules::Sabotage;
+use std::fmt::Write;
+
+/// One move of the scheduler. In a plan it stands by its name, so that a plan survives a change of how often moves come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Move {
+    /// One that waits goes on.
+    Pass,
+    /// Time passes.
+    Wait,
+    /// An invocation begins with job messages.
+    Jobs,
+    /// An invocation begins with follow-ups.
+    FollowUps,
+    /// An invocation begins with an event of ECS.
+    Event,
+    /// The schedule's sweep begins, or is missed.
+    Sweep,
+    /// A worker does something.
+    Work,
+    /// A person, or ECS itself, does something to a service or a task.
+    Operate,
+    /// A message is delivered again that was delivered before.
+    Again,
+    /// An invocation is cut off, or all of them are.
+    Crash,
+}
+
+impl Move {
+    pub(super) const ALL: [Self; 10] = [
+        Self::Pass,
+        Self::Wait,
+        Self::Jobs,
+        Self::FollowUps,
+        Self::Event,
+        Self::Sweep,
+        Self::Work,
+        Self::Operate,
+        Self::Again,
+        Self::Crash,
+    ];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Wait => "wait",
+            Self::Jobs => "jobs",
+            Self::FollowUps => "follow-ups",
+            Self::Event => "event",
+            Self::Sweep => "sweep",
+            Self::Work => "work",
+            Self::Operate => "operate",
+            Self::Again => "again",
+            Self::Crash => "crash",
+        }
+    }
+}
+
+/// One step of a run: the move, and what was drawn in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Step {
+    pub(super) made: Move,
+    pub(super) drawn: Vec<u32>,
+}
+
+/// Everything that makes a run what it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// What is broken on purpose.
+    pub(super) sabotage: Sabotage,
+    /// What the run comes to; `None` for one that keeps all promises.
+    pub(super) breaks: Option<Broken>,
+    /// What was drawn for the world and its rules.
+    pub(super) setup: Vec<u32>,
+    /// While there are faults.
+    pub(super) storm: Vec<Step>,
+    /// What was drawn after them.
+    pub(super) calm: Vec<u32>,
+}
+
+/// A text that is no plan.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: `{text}` is {problem}")]
+pub struct PlanError {
+    /// From 1.
+    line: usize,
+    /// As it stands.
+    text: String,
+    /// What is wrong with it.
+    problem: &'static str,
+}
+
+impl Plan {
+    /// What the run comes to, by the plan.
+    #[must_use]
+    pub fn breaks(&self) -> Option<Broken> {
+        self.breaks
+    }
+
+    /// How many moves it has.
+    #[must_use]
+    pub fn moves(&self) -> usize {
+        self.storm.len()
+    }
+
+    /// Reads a plan. What stands behind `#` is for people.
+    ///
+    /// # Errors
+    /// The first line that says nothing.
+    pub fn parse(text: &str) -> Result<Self, PlanError> {
+        let mut plan = Self::default();
+        for (at, line) in text.lines().enumerate() {
+            let words = line.split('#').next().unwrap_or_default();
+            let error = |problem| PlanError { line: at + 1, text: line.to_owned(), problem };
+            let mut words = words.split_whitespace();
+            let Some(first) = words.next() else { continue };
+            let rest: Vec<&str> = words.collect();
+            let numbers = || -> Result<Vec<u32>, PlanError> {
+                rest.iter().map(|word| word.parse().map_err(|_| error("not made of numbers"))).collect()
+            };
+            let named = || rest.first().copied().unwrap_or_default();
+            match first {
+                "sabotage" => plan.sabotage = Sabotage::named(named()).ok_or_else(|| error("no sabotage"))?,
+                "breaks" => plan.breaks = Some(Broken::named(named()).ok_or_else(|| error("no promise"))?),
+                "setup" => plan.setup = numbers()?,
+                "calm" => plan.calm = numbers()?,
+                word => {
+                    let made = Move::ALL.into_iter().find(|made| made.as_str() == word);
+                    plan.storm.push(Step { made: made.ok_or_else(|| error("no move"))?, drawn: numbers()? });
+                }
+            }
+        }
+        Ok(plan)
+    }
+
+    /// The plan as text, with what happened in each step below it.
+    #[must_use]
+    pub fn text(&self, told: &Told) -> String {
+        let mut text = String::new();
+        let mut line = |words: &str, told: &[String]| {
+            writeln!(text, "{}", words.trim_end()).expect("a string takes everything");
+            told.iter().for_each(|told| writeln!(text, "    # {told}").expect("a string takes everything"));
+        };
+        if self.sabotage != Sabotage::None {
+            line(&format!("sabotage {}", self.sabotage.as_str()), &[]);
+        }
+        if let Some(broken) = self.breaks {
+            line(&format!("breaks {}", broken.as_str()), &[]);
+        }
+        line(&format!("setup {}", joined(&self.setup)), &told.setup);
+        for (at, step) in self.storm.iter().enumerate() {
+            let told = told.steps.get(at).map_or(&[][..], Vec::as_slice);
+            line(&format!("{} {}", step.made.as_str(), joined(&step.drawn)), told);
+        }
+        line(&format!("calm {}", joined(&self.calm)), &told.calm);
+        text
+    }
+}
+
+fn joined(drawn: &[u32]) -> String {
+    drawn.iter().map(u32::to_string).collect::<Vec<_>>().join(" ")
+}
+
+/// What happened in a run, by step.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    pub(super) setup: Vec<String>,
+    pub(super) steps: Vec<Vec<String>>,
+    pub(super) calm: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_is_read_back_from_its_text_with_what_is_told_in_it() {
+        let plan = Plan {
+            sabotage: Sabotage::StoresWithoutComparing,
+            breaks: Some(Broken::Safety),
+            setup: vec![1, 0, 2],
+            storm: Move::ALL.into_iter().map(|made| Step { made, drawn: vec![0, 7] }).collect(),
+            calm: vec![3],
+        };
+        let told = Told { setup: vec!["x".to_owned()], steps: vec![vec!["sweep 9".to_owned()]], calm: Vec::new() };
+        assert_eq!(Plan::parse(&plan.text(&told)), Ok(plan));
+    }
+
+    #[test]
+    fn a_line_that_says_nothing_is_named() {
+        for (text, problem) in
+            [("dance 1", "no move"), ("pass x", "not made of numbers"), ("sabotage x", "no sabotage")]
+        {
+            assert_eq!(
+                Plan::parse(&format!("\n{text}")).unwrap_err().to_string(),
+                format!("line 2: `{text}` is {problem}")
+            );
+        }
+    }
+}

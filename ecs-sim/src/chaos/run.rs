@@ -1,0 +1,345 @@
+//! The scheduler: a run of the real handler. It alone decides who goes on, who is cut off and how the time passes.
+
+use super::Broken;
+use super::choices::Choices;
+use super::counts::Counts;
+use super::ecs::{ChaoticAutoscaling, ChaoticEcs};
+use super::events::Event;
+use super::ledger::ChaoticLedger;
+use super::plan::{Move, Plan, Step, Told};
+use super::rules::Sabotage;
+use super::sends::{ChaoticAlerts, ChaoticFollowUps, ChaoticInterrupted, ChaoticParking};
+use super::stage::SETTINGS;
+use super::world::{InvocationNo, Record, Sim, World};
+use crate::control_plane::Millis;
+use crate::event_source::Batch;
+use crate::story::in_process::config;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use taskhold::handler::{Handler, HandlerError, Parts, Response};
+
+/// So many invocations run at once: two pollers for each queue have as many (template.yaml).
+pub(super) const INVOCATIONS_AT_ONCE: usize = 4;
+
+pub(super) struct Chaotic;
+
+impl Parts for Chaotic {
+    type Ecs = ChaoticEcs;
+    type Autoscaling = ChaoticAutoscaling;
+    type Ledger = ChaoticLedger;
+    type Parking = ChaoticParking;
+    type FollowUps = ChaoticFollowUps;
+    type Interrupted = ChaoticInterrupted;
+    type Alerts = ChaoticAlerts;
+    type Clock = Sim;
+}
+
+type Function = Handler<Chaotic>;
+type Answering<'a> = Pin<Box<dyn Future<Output = Result<Response, HandlerError>> + 'a>>;
+
+/// What came of a run.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// What it was made of, to replay it.
+    pub plan: Plan,
+    /// What happened in it, if it was told.
+    pub told: Told,
+    /// Which promise it broke, and how.
+    pub broken: Option<(Broken, String)>,
+    /// How often what happened.
+    pub counts: Counts,
+}
+
+/// What an invocation was given.
+pub(super) enum Work {
+    /// Messages of this queue.
+    Batch(&'static str, Batch),
+    /// An event of ECS.
+    Event(Event),
+    /// The schedule's sweep.
+    Sweep,
+}
+
+pub(super) struct Invocation<'a> {
+    pub(super) number: InvocationNo,
+    pub(super) work: Work,
+    pub(super) deadline: Millis,
+    pub(super) answering: Answering<'a>,
+}
+
+/// The scheduler polls whatever was woken, in an order of its own; the waker only tells that there is something.
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+pub(super) struct Run<'a> {
+    pub(super) sim: &'a Sim,
+    pub(super) function: &'a Function,
+    pub(super) running: Vec<Invocation<'a>>,
+    pub(super) begun: usize,
+    woken: Arc<Woken>,
+}
+
+/// Prints the seed if the function itself panics.
+struct SeedOfPanic(u64);
+
+impl Drop for SeedOfPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the panic was in the run of seed {}", self.0);
+        }
+    }
+}
+
+/// The run of a seed, with something broken on purpose or not. What happens is not told: replay its plan for that.
+#[must_use]
+pub fn of_seed(seed: u64, sabotage: Sabotage) -> Outcome {
+    let _seed = SeedOfPanic(seed);
+    run(Choices::of_seed(seed), &Plan { sabotage, ..Plan::default() }, Record::Silent)
+}
+
+/// The run of a plan, told.
+#[must_use]
+pub fn replay(plan: &Plan) -> Outcome {
+    run(Choices::replayed(), plan, Record::Told)
+}
+
+/// One run: a storm of faults, then calm. Of a plan that has moves these are made, else they are drawn.
+pub(super) fn run(mut choices: Choices, given: &Plan, record: Record) -> Outcome {
+    let moves = choices.moves();
+    choices.begin(&given.setup);
+    let mut world = World::new(choices, given.sabotage, record);
+    let mut plan = Plan { sabotage: given.sabotage, setup: world.choices.end(), ..Plan::default() };
+    let mut told = Told { setup: world.take_told(), ..Told::default() };
+    let sim = Sim::new(world);
+    let function = function(&sim);
+    let woken = Arc::new(Woken(AtomicBool::new(false)));
+    let mut run = Run { sim: &sim, function: &function, running: Vec::new(), begun: 0, woken };
+    for at in 0..moves.max(given.storm.len()) {
+        let (made, drawn) = match given.storm.get(at) {
+            Some(step) => (step.made, step.drawn.as_slice()),
+            None => (run.choose(), &[][..]),
+        };
+        sim.world().choices.begin(drawn);
+        run.make(made);
+        let drawn = sim.world().choices.end();
+        plan.storm.push(Step { made, drawn });
+        told.steps.push(sim.world().take_told());
+        if run.is_broken() {
+            break;
+        }
+    }
+    sim.world().choices.begin(&given.calm);
+    run.come_to_rest();
+    plan.calm = sim.world().choices.end();
+    told.calm = sim.world().take_told();
+    drop(run);
+    let mut world = sim.world();
+    let (broken, counts) = (world.broken.take(), std::mem::take(&mut world.counts));
+    let mut counts = counts;
+    counts.add("runs");
+    plan.breaks = broken.as_ref().map(|(broken, _)| *broken);
+    Outcome { plan, told, broken, counts }
+}
+
+fn function(sim: &Sim) -> Function {
+    let world = sim.world();
+    let (tombstone, receives) = (world.rules.tombstone_hours.to_string(), world.rules.receives_max.to_string());
+    let drawn = [("TASKHOLD_TOMBSTONE_HOURS", tombstone.as_str()), ("TASKHOLD_RECEIVES_MAX", receives.as_str())];
+    let config = config(&world.region.lock(), drawn.into_iter().chain(SETTINGS));
+    drop(world);
+    Handler {
+        ecs: ChaoticEcs::new(sim),
+        autoscaling: ChaoticAutoscaling::new(sim),
+        ledger: ChaoticLedger(sim.clone()),
+        alerts: ChaoticAlerts::new(sim),
+        parking: Some(ChaoticParking::new(sim)),
+        follow_ups: Some(ChaoticFollowUps::new(sim)),
+        interrupted: Some(ChaoticInterrupted::new(sim)),
+        clock: sim.clone(),
+        config: config.expect("the settings are right"),
+    }
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn is_broken(&self) -> bool {
+        self.sim.world().broken.is_some()
+    }
+
+    fn choose(&self) -> Move {
+        let mut world = self.sim.world();
+        let room = self.running.len() < INVOCATIONS_AT_ONCE;
+        let any = |is_possible: bool, weight: u32| if is_possible { weight } else { 0 };
+        let (jobs, follow_ups) = world.visible();
+        let now = world.now();
+        let weights = Move::ALL.map(|made| match made {
+            Move::Pass => any(!world.gates.is_empty(), 60),
+            Move::Wait => 11,
+            Move::Jobs => any(room && jobs, 18),
+            Move::FollowUps => any(room && follow_ups, 12),
+            Move::Event => any(room && world.events.next().is_some_and(|at| at <= now), 14),
+            Move::Sweep => any(room && world.sweep_at <= now, 10),
+            Move::Work => 9,
+            Move::Operate => 3,
+            Move::Again => 1,
+            Move::Crash => any(!self.running.is_empty(), world.rules.crash_weight),
+        });
+        let at = world.choices.next_move(&weights).expect("a replay knows its moves");
+        Move::ALL[at]
+    }
+
+    /// Makes a move, if it can be made.
+    fn make(&mut self, made: Move) {
+        let room = self.running.len() < INVOCATIONS_AT_ONCE;
+        match made {
+            Move::Pass => self.pass(),
+            Move::Wait => {
+                let to = self.a_while();
+                self.advance(to);
+            }
+            Move::Jobs if room => self.deliver_jobs(),
+            Move::FollowUps if room => self.deliver_follow_ups(),
+            Move::Event if room => self.deliver_event(),
+            Move::Sweep if room => self.sweep(),
+            Move::Jobs | Move::FollowUps | Move::Event | Move::Sweep => {}
+            Move::Work => self.sim.world().work(),
+            Move::Operate => self.sim.world().operate(),
+            Move::Again => self.sim.world().deliver_again(),
+            Move::Crash => self.crash_some(),
+        }
+        let mut world = self.sim.world();
+        world.take_notice();
+        world.check_moment();
+    }
+
+    /// A moment mostly, now and then minutes or an hour.
+    fn a_while(&self) -> Millis {
+        let mut world = self.sim.world();
+        let step = world.rules.step_ms_max;
+        // What takes long cuts everybody off who is at work.
+        let weights = if self.running.is_empty() { [50, 15, 22, 13] } else { [85, 12, 2, 1] };
+        let (least, most) = match world.choices.weighted(&weights) {
+            0 => (1, step),
+            1 => (1_000, 30_000),
+            2 => (60_000, 400_000),
+            _ => (600_000, 3_600_000),
+        };
+        let more = world.choices.below(usize::try_from(most - least).expect("the most is more"));
+        world.now() + least + Millis::try_from(more).expect("at most an hour")
+    }
+
+    /// Lets one that waits go on.
+    pub(super) fn pass(&mut self) {
+        let (id, owner, not_before) = {
+            let mut world = self.sim.world();
+            if world.gates.is_empty() {
+                return;
+            }
+            let count = world.gates.len();
+            let at = world.choices.below(count);
+            let gate = &world.gates[at];
+            (gate.id, gate.owner, gate.not_before)
+        };
+        self.advance(not_before);
+        // It may have been cut off at its deadline.
+        if self.running.iter().any(|invocation| invocation.number == owner) {
+            self.sim.world().open(id);
+            self.poll(owner);
+        }
+    }
+
+    pub(super) fn poll(&mut self, number: InvocationNo) {
+        let at = self.running.iter().position(|invocation| invocation.number == number).expect("it runs");
+        self.sim.world().polled = number;
+        let waker = Waker::from(self.woken.clone());
+        let mut context = Context::from_waker(&waker);
+        loop {
+            self.woken.0.store(false, Ordering::Relaxed);
+            match self.running[at].answering.as_mut().poll(&mut context) {
+                Poll::Ready(answer) => {
+                    let done = self.running.remove(at);
+                    return self.answered(done, answer);
+                }
+                Poll::Pending if self.woken.0.load(Ordering::Relaxed) => {}
+                Poll::Pending => break,
+            }
+        }
+        let waits = self.sim.world().gates.iter().any(|gate| gate.owner == number);
+        assert!(waits, "invocation #{number} waits for nothing that could come");
+    }
+
+    fn answered(&mut self, done: Invocation<'_>, answer: Result<Response, HandlerError>) {
+        let Invocation { number, work, .. } = done;
+        let mut world = self.sim.world();
+        let is_lost = world.rules.crash_weight > 0 && world.fault(3);
+        if is_lost {
+            world.tell(|_| format!("#{number}'s answer is lost"));
+            world.counts.add("answers of the function lost");
+            world.came_to_nothing(work);
+        } else {
+            world.answered(number, work, answer);
+        }
+    }
+
+    /// Lets the time pass: what is due by then takes effect, and invocations end at their deadlines.
+    pub(super) fn advance(&mut self, to: Millis) {
+        loop {
+            let now = self.sim.world().now();
+            let deadline = self.running.iter().map(|invocation| invocation.deadline).min();
+            let late = self.sim.world().next_late();
+            let next = [deadline, late].into_iter().flatten().min().filter(|at| *at <= to);
+            let at = next.unwrap_or(to).max(now);
+            {
+                let mut world = self.sim.world();
+                if at > now {
+                    world.region.lock().advance_to(at);
+                }
+                world.strike_due();
+                world.take_notice();
+                world.check_moment();
+            }
+            while let Some(over) = self.running.iter().position(|invocation| invocation.deadline <= at) {
+                self.sim.world().counts.add("invocations cut off at their deadline");
+                self.crash(over);
+            }
+            if next.is_none() || self.is_broken() {
+                return;
+            }
+        }
+    }
+
+    /// One invocation is killed, or the instance with all of them.
+    fn crash_some(&mut self) {
+        if self.running.is_empty() {
+            return;
+        }
+        let (all, at) = {
+            let mut world = self.sim.world();
+            (world.choices.chance(20), world.choices.below(self.running.len()))
+        };
+        if !all {
+            self.sim.world().counts.add("invocations killed");
+            return self.crash(at.min(self.running.len() - 1));
+        }
+        self.sim.world().counts.add("instances replaced");
+        while !self.running.is_empty() {
+            self.crash(0);
+        }
+    }
+
+    fn crash(&mut self, at: usize) {
+        let Invocation { number, work, answering, .. } = self.running.remove(at);
+        self.sim.world().tell(|_| format!("#{number} is cut off"));
+        drop(answering);
+        let mut world = self.sim.world();
+        world.model.hiccups += 1;
+        world.came_to_nothing(work);
+    }
+}

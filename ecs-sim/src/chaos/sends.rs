@@ -1,0 +1,240 @@
+//! The function's way to its topic and its queues: sends that fail, or that arrive and are not confirmed.
+
+use super::Broken;
+use super::rules::Sabotage;
+use super::workers::short;
+use super::world::{Sim, World};
+use crate::region::SharedRegion;
+use crate::story::in_process::alerts::SimulatedAlerts;
+use crate::story::in_process::queues::{SimulatedFollowUpQueue, SimulatedInterruptedJobs, SimulatedParkingQueue};
+use serde_json::Value;
+use std::time::Duration;
+use taskhold::alert::{AlertEvent, AlertSink, Message};
+use taskhold::follow_up::{FollowUp, FollowUpQueue};
+use taskhold::interrupted::InterruptedJobs;
+use taskhold::park::{MESSAGE_ID_ATTRIBUTE, ParkedMessage, ParkingQueue, REASON_ATTRIBUTE};
+
+/// What becomes of a send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sent {
+    Taken,
+    Lost,
+    AnswerLost,
+}
+
+fn lost() -> String {
+    "the connection was lost".to_owned()
+}
+
+impl Sent {
+    /// What the sender learns of what became of it.
+    fn told<T>(self, of_the_place: Result<T, String>) -> Result<T, String> {
+        match self {
+            Self::Taken => of_the_place,
+            Self::Lost | Self::AnswerLost => Err(lost()),
+        }
+    }
+}
+
+impl World {
+    fn send_fate(&mut self, what: [&'static str; 2]) -> Sent {
+        if !self.fault(self.rules.send_fault_percent) {
+            return Sent::Taken;
+        }
+        self.model.hiccups += 1;
+        let is_taken = self.choices.chance(50);
+        let what = what[usize::from(is_taken)];
+        self.counts.add(what);
+        let number = self.polled;
+        self.tell(|_| format!("  #{number}: {what}"));
+        if is_taken { Sent::AnswerLost } else { Sent::Lost }
+    }
+}
+
+/// The alert topic.
+pub(super) struct ChaoticAlerts {
+    sim: Sim,
+    inner: SimulatedAlerts,
+}
+
+/// The follow-up queue.
+pub(super) struct ChaoticFollowUps {
+    sim: Sim,
+    inner: SimulatedFollowUpQueue,
+}
+
+/// The parking queue.
+pub(super) struct ChaoticParking {
+    sim: Sim,
+    inner: SimulatedParkingQueue,
+}
+
+/// The queue of interrupted jobs.
+pub(super) struct ChaoticInterrupted {
+    sim: Sim,
+    inner: SimulatedInterruptedJobs,
+}
+
+fn region(sim: &Sim) -> (Sim, SharedRegion) {
+    (sim.clone(), sim.world().region.clone())
+}
+
+impl ChaoticAlerts {
+    pub(super) fn new(of: &Sim) -> Self {
+        let (sim, region) = region(of);
+        Self { sim, inner: SimulatedAlerts(region) }
+    }
+}
+
+impl ChaoticFollowUps {
+    pub(super) fn new(of: &Sim) -> Self {
+        let (sim, region) = region(of);
+        Self { sim, inner: SimulatedFollowUpQueue(region) }
+    }
+}
+
+impl ChaoticParking {
+    pub(super) fn new(of: &Sim) -> Self {
+        let (sim, region) = region(of);
+        Self { sim, inner: SimulatedParkingQueue(region) }
+    }
+}
+
+impl ChaoticInterrupted {
+    pub(super) fn new(of: &Sim) -> Self {
+        let (sim, region) = region(of);
+        Self { sim, inner: SimulatedInterruptedJobs(region) }
+    }
+}
+
+impl AlertSink for ChaoticAlerts {
+    async fn send(&self, message: &Message) -> Result<(), String> {
+        let (sent, is_swallowed) = {
+            let mut world = self.sim.world();
+            let sent = world.send_fate(["sns: an alert is lost", "sns: the answer to an alert is lost"]);
+            let swallows = world.rules.sabotage == Sabotage::ResolutionsSwallowed;
+            (sent, swallows && message.event == AlertEvent::Resolved)
+        };
+        let taken = match sent {
+            Sent::Taken | Sent::AnswerLost if !is_swallowed => {
+                let taken = self.inner.send(message).await;
+                self.sim.world().told_of(message);
+                taken
+            }
+            _ => Ok(()),
+        };
+        self.sim.gate().await;
+        sent.told(taken)
+    }
+}
+
+impl World {
+    fn told_of(&mut self, message: &Message) {
+        let service = message.service.as_ref().map(|service| service.name.clone());
+        self.counts.add(match message.event {
+            AlertEvent::Opened => "alerts: opened",
+            AlertEvent::Escalated => "alerts: escalated",
+            AlertEvent::Repeated => "alerts: repeated",
+            AlertEvent::Resolved => "alerts: resolved",
+        });
+        self.counts.add(message.kind.as_str());
+        let number = self.polled;
+        self.tell(|_| {
+            format!("  #{number} ALERT {} {} of {}", message.kind.as_str(), message.event.as_str(), message.incident)
+        });
+        self.model.published(&message.incident, (message.kind, message.event), service.as_deref());
+        let (again, hiccups) = (self.model.repeated_alerts, self.model.hiccups);
+        if again > hiccups {
+            let why = format!("{} {} came once more than it should", message.kind.as_str(), message.event.as_str());
+            self.break_off(Broken::Alerts, why);
+        }
+    }
+}
+
+impl FollowUpQueue for ChaoticFollowUps {
+    async fn send(&self, follow_up: &FollowUp, delay: Duration) -> Result<(), String> {
+        let (sent, is_swallowed) = {
+            let mut world = self.sim.world();
+            let sent = world.send_fate(["sqs: a follow-up is lost", "sqs: the answer to a follow-up is lost"]);
+            let number = world.polled;
+            world.tell(|_| format!("  #{number} sends a follow-up for in {} s: {}", delay.as_secs(), follow_up.body()));
+            world.counts.add("follow-ups");
+            (sent, world.rules.sabotage == Sabotage::FollowUpsSwallowed)
+        };
+        let taken = match sent {
+            Sent::Taken | Sent::AnswerLost if !is_swallowed => self.inner.send(follow_up, delay).await,
+            _ => Ok(()),
+        };
+        self.sim.gate().await;
+        sent.told(taken)
+    }
+}
+
+impl ParkingQueue for ChaoticParking {
+    async fn park(&self, messages: &[ParkedMessage]) -> Vec<Result<(), String>> {
+        let sent = self.sim.world().send_fate(["sqs: parking fails", "sqs: the answer to parking is lost"]);
+        let taken = match sent {
+            Sent::Lost => messages.iter().map(|_| Err(lost())).collect(),
+            Sent::Taken | Sent::AnswerLost => self.inner.park(messages).await,
+        };
+        for (message, _) in messages.iter().zip(&taken).filter(|(_, taken)| taken.is_ok()) {
+            self.sim.world().parked(message);
+        }
+        self.sim.gate().await;
+        taken.into_iter().map(|taken| sent.told(taken)).collect()
+    }
+}
+
+impl World {
+    fn parked(&mut self, message: &ParkedMessage) {
+        let attribute =
+            |name: &str| message.attributes.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
+        let id = attribute(MESSAGE_ID_ATTRIBUTE).unwrap_or_default();
+        let reason = attribute(REASON_ATTRIBUTE).unwrap_or_default();
+        if id.is_empty() || reason.is_empty() {
+            return self.break_off(Broken::Loss, format!("{} is parked without its id or a reason", short(&id)));
+        }
+        let number = self.polled;
+        self.tell(|_| format!("  #{number} parks {}: {reason}", short(&id)));
+        if let Some(known) = self.model.messages.get_mut(&id) {
+            known.parked_by.push(number);
+        }
+    }
+}
+
+impl InterruptedJobs for ChaoticInterrupted {
+    async fn send(&self, bodies: &[String]) -> Vec<Result<(), String>> {
+        let (sent, is_swallowed) = {
+            let mut world = self.sim.world();
+            let sent =
+                world.send_fate(["sqs: interrupted jobs are lost", "sqs: the answer to interrupted jobs is lost"]);
+            (sent, world.rules.sabotage == Sabotage::InterruptionsSwallowed)
+        };
+        let taken = match sent {
+            Sent::Taken | Sent::AnswerLost if !is_swallowed => {
+                let taken = self.inner.send(bodies).await;
+                bodies.iter().for_each(|body| self.sim.world().handed_on(body));
+                taken
+            }
+            _ => bodies.iter().map(|_| Ok(())).collect(),
+        };
+        self.sim.gate().await;
+        taken.into_iter().map(|taken| sent.told(taken)).collect()
+    }
+}
+
+impl World {
+    fn handed_on(&mut self, body: &str) {
+        let told: Value = serde_json::from_str(body).expect("taskhold writes JSON");
+        let attempt = told["attempt"].as_u64().and_then(|attempt| u32::try_from(attempt).ok()).unwrap_or(1);
+        let id = told["jobId"].as_str().unwrap_or_default().to_owned();
+        self.counts.add("jobs handed on");
+        self.tell(|_| format!("  {id} (attempt {attempt}) is handed on as interrupted"));
+        let times = self.model.handed_on.entry((id.clone(), attempt)).or_default();
+        *times += 1;
+        if *times > 1 + self.model.hiccups {
+            let why = format!("{id} (attempt {attempt}) was handed on {times} times");
+            self.break_off(Broken::Alerts, why);
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What a run begins with: one to three services, how they are deployed, and what their tags allow.
+
+use super::model::{CountModel, ServiceModel};
+use super::world::World;
+use crate::control_plane::{CircuitBreaker, DeploymentController, DeploymentStrategy, Millis, ServiceSpec};
+use crate::region::CLUSTER;
+use taskhold::decide::remedy::{IDLE_RESERVE_TAG, MAX_DESIRED_COUNT_TAG, POLICY_TAG};
+use taskhold::observe::MANAGED_TAG;
+
+/// As in template.yaml.
+pub(super) const SWEEP_EVERY_MS: Millis = 5 * 60_000;
+
+const NAMES: [&str; 3] = ["web", "work", "game"];
+
+/// What the function is told beside what every function is.
+pub(super) const SETTINGS: [(&str, &str); 2] =
+    [("TASKHOLD_REMEDIES", "release-idle,raise-desired-count"), ("TASKHOLD_DEADLINE_MINUTES", "120")];
+
+impl World {
+    pub(super) fn set_the_stage(&mut self) {
+        let services = 1 + self.choices.weighted(&[5, 3, 2]);
+        for name in NAMES.into_iter().take(services) {
+            let spec = self.spec(name);
+            let count = CountModel {
+                known: spec.desired_count,
+                set_by_others: spec.desired_count,
+                set_at: self.now(),
+                ceiling: ceiling(spec.tags.get(MAX_DESIRED_COUNT_TAG)),
+                is_overruled: false,
+            };
+            self.tell(|_| {
+                let ServiceSpec { desired_count, strategy, controller, tags, .. } = &spec;
+                format!("service {name}: {desired_count} tasks, {controller:?} {strategy:?}, {tags:?}")
+            });
+            self.region.lock().ecs.create_service(spec).expect("it has a name of its own and bounds that ECS takes");
+            self.model.services.insert(name.to_owned(), ServiceModel { count, is_deleted: false });
+        }
+        self.tell(|world| format!("readings of AWS: {}", world.rules.variants));
+        self.tell(|world| format!("{:?}", world.rules));
+        self.take_notice();
+    }
+
+    fn spec(&mut self, name: &str) -> ServiceSpec {
+        let choices = &mut self.choices;
+        let mut spec = ServiceSpec::new(CLUSTER, name, choices.one_of(&[1, 2, 3, 4, 6]));
+        let (least, most) = choices.one_of(&[(100, 200), (100, 200), (0, 100), (50, 200)]);
+        (spec.minimum_healthy_percent, spec.maximum_percent) = (least, most);
+        spec.strategy = choices.one_of(&[
+            DeploymentStrategy::Rolling,
+            DeploymentStrategy::Rolling,
+            DeploymentStrategy::BlueGreen,
+            DeploymentStrategy::CANARY,
+        ]);
+        if choices.chance(15) {
+            spec.controller = choices.one_of(&[DeploymentController::CodeDeploy, DeploymentController::External]);
+            spec.strategy = DeploymentStrategy::Rolling;
+        }
+        spec.bake_minutes = choices.one_of(&[0, 2, 10]);
+        spec.circuit_breaker = choices.one_of(&[CircuitBreaker::Off, CircuitBreaker::RollsBack]);
+        for tag in TAGS {
+            if let Some(value) = choices.one_of(tag.values) {
+                spec.tags.insert(tag.name.to_owned(), value.to_owned());
+            }
+        }
+        spec
+    }
+}
+
+/// A tag, and what it may be set to; `None` for not at all.
+pub(super) struct Tag {
+    pub(super) name: &'static str,
+    pub(super) values: &'static [Option<&'static str>],
+}
+
+/// The tags that taskhold heeds.
+pub(super) const TAGS: [Tag; 4] = [
+    Tag {
+        name: POLICY_TAG,
+        values: &[None, Some("release-idle"), Some("raise-desired-count"), Some("raise-desired-count")],
+    },
+    Tag { name: MAX_DESIRED_COUNT_TAG, values: &[None, Some("8"), Some("4"), Some("many")] },
+    Tag { name: MANAGED_TAG, values: &[None, None, Some("true")] },
+    Tag { name: IDLE_RESERVE_TAG, values: &[None, None, None, Some("1")] },
+];
+
+/// Up to where a tag allows a desired count to be raised.
+pub(super) fn ceiling(tag: Option<&String>) -> u32 {
+    tag.and_then(|value| value.parse().ok()).unwrap_or(0)
+}

@@ -1,0 +1,150 @@
+//! What workers do: they begin jobs, tell that they live, finish them, or crash without a word.
+
+use super::model::{Ends, JOBS_AT_ONCE_MAX, JOBS_MAX, JobModel, Message, Tells};
+use super::world::World;
+use crate::control_plane::{Millis, TaskStatus};
+use crate::queue::SendMessage;
+use crate::region::{CLUSTER, JOB_QUEUE};
+use serde_json::json;
+use taskhold::event::JobMessageType;
+use taskhold::event::job_message::MAX_DURATION_MINUTES_DEFAULT;
+
+/// How long workers say that their jobs may last, in minutes.
+const DURATIONS: [u32; 5] = [30, 10, 45, 2, 90];
+/// How late a message may come to the queue's visible ones, in seconds: later ones overtake it.
+const DELAYS: [u32; 5] = [0, 0, 0, 20, 150];
+
+impl World {
+    /// The running tasks of services, by number.
+    pub(super) fn running_tasks(&self) -> Vec<usize> {
+        let region = self.region.lock();
+        let running =
+            region.ecs.tasks().filter(|task| task.last_status == TaskStatus::Running && task.service.is_some());
+        running.filter_map(|task| self.model.number_of(&task.id)).collect()
+    }
+
+    /// One worker does the next thing.
+    pub(super) fn work(&mut self) {
+        if self.choices.chance(2) {
+            return self.send_message(r#"{"version": 1, "type": "job.paused"}"#.to_owned(), (Tells::Malformed, 0));
+        }
+        let running = self.running_tasks();
+        if running.is_empty() {
+            return;
+        }
+        let task = running[self.choices.below(running.len())];
+        let active: Vec<usize> = self.active_jobs(task);
+        let jobs = self.model.tasks[task].jobs.len();
+        let may_begin = active.len() < JOBS_AT_ONCE_MAX && jobs < JOBS_MAX;
+        let weights = [
+            if may_begin { 4 } else { 0 },
+            if active.is_empty() { 0 } else { 3 },
+            if active.is_empty() { 0 } else { 2 },
+            if jobs > 0 { 1 } else { 0 },
+        ];
+        if weights == [0; 4] {
+            return;
+        }
+        let what = self.choices.weighted(&weights);
+        if weights[what] == 0 {
+            // A replay whose world has come out otherwise.
+            return;
+        }
+        match what {
+            0 => self.begin_job(task, jobs),
+            1 => {
+                let job = active[self.choices.below(active.len())];
+                self.tell_of(task, job, JobMessageType::Finished);
+            }
+            2 => {
+                let job = active[self.choices.below(active.len())];
+                self.tell_of(task, job, JobMessageType::Heartbeat);
+            }
+            // A start that is sent once more by a worker that is not sure of the first.
+            _ => {
+                let job = self.choices.below(jobs);
+                if !self.model.tasks[task].jobs[job].finish_sent {
+                    self.tell_of(task, job, JobMessageType::Started);
+                }
+            }
+        }
+    }
+
+    fn active_jobs(&self, task: usize) -> Vec<usize> {
+        let jobs = self.model.tasks[task].jobs.iter().enumerate();
+        jobs.filter(|(_, job)| job.is_active()).map(|(number, _)| number).collect()
+    }
+
+    fn begin_job(&mut self, task: usize, job: usize) {
+        if self.choices.chance(10) {
+            self.protect_itself(task, Some(10));
+        }
+        let is_abandoned = self.choices.chance(self.rules.abandoned_percent);
+        self.model.tasks[task].jobs.push(JobModel::new(task, job, is_abandoned));
+        self.tell_of(task, job, JobMessageType::Started);
+    }
+
+    /// All workers that still live finish.
+    pub(super) fn finish_all(&mut self) {
+        for task in self.running_tasks() {
+            for job in self.active_jobs(task) {
+                self.tell_of(task, job, JobMessageType::Finished);
+            }
+        }
+    }
+
+    fn tell_of(&mut self, task: usize, job: usize, message_type: JobMessageType) {
+        let is_silent = self.choices.chance(40) || message_type == JobMessageType::Finished;
+        let minutes = if is_silent { None } else { Some(self.choices.one_of(&DURATIONS)) };
+        let late = if self.is_calm { 0 } else { self.choices.one_of(&DELAYS) };
+        let now = self.now();
+        let after = |minutes: u32| now + Millis::from(minutes) * 60_000;
+        let by_default = Some(after(MAX_DURATION_MINUTES_DEFAULT));
+        let ends = match message_type {
+            JobMessageType::Started => Ends { declared: minutes.map(after).or(by_default), presumed: None },
+            JobMessageType::Heartbeat => Ends { declared: minutes.map(after), presumed: by_default },
+            JobMessageType::Finished => Ends::default(),
+        };
+        let known = &mut self.model.tasks[task].jobs[job];
+        known.sent(ends, now);
+        known.finish_sent |= message_type == JobMessageType::Finished;
+        let tells = match message_type {
+            JobMessageType::Finished => Tells::Finish { task },
+            JobMessageType::Started | JobMessageType::Heartbeat => Tells::Job { task, job, ends },
+        };
+        let (id, attempt) = (known.id.clone(), known.attempt);
+        let arn = self.region.lock().ecs.cluster_arn(CLUSTER).replace(":cluster/", ":task/");
+        let mut body = json!({
+            "version": 1, "type": message_type.as_str(), "jobId": id, "attempt": attempt,
+            "taskArn": format!("{arn}/{}", self.model.tasks[task].id),
+        });
+        if let Some(minutes) = minutes {
+            body["maxDurationMinutes"] = json!(minutes);
+        }
+        self.counts.add("job messages");
+        self.tell(|world| {
+            let until = ends
+                .declared
+                .or(ends.presumed)
+                .map_or(String::new(), |end| format!(", may last until {}", world.shown(end)));
+            format!("t{task}: {} of {id} (attempt {attempt}){until}", message_type.as_str())
+        });
+        self.send_message(body.to_string(), (tells, late));
+    }
+
+    /// Sends a message to the job queue, where it is visible after so many seconds.
+    pub(super) fn send_message(&mut self, body: String, (tells, late): (Tells, u32)) {
+        let sent = self.region.lock().queues.send(JOB_QUEUE, SendMessage::new(body.clone()).delayed(late));
+        let id = sent.expect("the queue is there and the message small");
+        let sent_at = self.now();
+        let message = Message { body, sent_at, tells, is_done: false, parked_by: Vec::new(), deliveries_in_calm: 0 };
+        self.tell(|_| format!("  is message {}, visible in {late} s", short(&id)));
+        self.model.messages.insert(id, message);
+    }
+}
+
+/// SQS's ids are counted here, and their last digits tell them apart.
+pub(super) fn short(id: &str) -> String {
+    let digits = id.rsplit('-').next().unwrap_or(id).trim_start_matches('0');
+    format!("m-{digits}")
+}

@@ -1,0 +1,288 @@
+//! The simulated world: its Region and its dice, the points at which invocations wait, what is yet to take effect, and
+//! the record of what happened.
+
+use super::choices::Choices;
+use super::counts::Counts;
+use super::events::OnTheirWay;
+use super::ledger::Shelves;
+use super::model::Model;
+use super::rules::{Rules, Sabotage};
+use super::{Broken, stage};
+use crate::control_plane::Millis;
+use crate::region::{Region, SharedRegion};
+use crate::story::in_process::timestamp;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+use taskhold::clock::Clock;
+use taskhold::ledger::calls::{LATE_EFFECT_MAX, SENT_WITHIN};
+
+/// The longest that something takes from its sending to its effect: all of what taskhold assumes of calls to ECS, less the
+/// time that it gives itself to send one that is written down, less a little.
+pub(super) const STRIKES_WITHIN_MS: Millis = (LATE_EFFECT_MAX.as_secs() - SENT_WITHIN.as_secs()) * 1000 - 1;
+
+/// Numbers the invocations of a run.
+pub(super) type InvocationNo = usize;
+
+/// Something that was sent and takes effect when its caller has given up.
+type Effect = Box<dyn FnOnce(&mut World) + Send>;
+
+/// Where an invocation waits until the scheduler lets it pass.
+pub(super) struct Gate {
+    pub(super) id: u64,
+    pub(super) owner: InvocationNo,
+    /// Not passed before then, for a sleep.
+    pub(super) not_before: Millis,
+    waker: Option<Waker>,
+    is_open: bool,
+}
+
+/// Whether what happens is told, or only counted: most runs are never looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Record {
+    Told,
+    Silent,
+}
+
+pub(super) struct World {
+    pub(super) choices: Choices,
+    pub(super) rules: Rules,
+    pub(super) region: SharedRegion,
+    /// No new faults.
+    pub(super) is_calm: bool,
+    /// Since when.
+    pub(super) calm_at: Millis,
+    /// Who is being polled.
+    pub(super) polled: InvocationNo,
+    pub(super) gates: Vec<Gate>,
+    gates_made: u64,
+    /// By when they take effect.
+    late: Vec<(Millis, Effect)>,
+    pub(super) shelves: Shelves,
+    pub(super) events: OnTheirWay,
+    /// When the schedule's next sweep is due.
+    pub(super) sweep_at: Millis,
+    /// When each invocation last read each service.
+    pub(super) last_reads: BTreeMap<(InvocationNo, String), Millis>,
+    pub(super) model: Model,
+    pub(super) counts: Counts,
+    pub(super) broken: Option<(Broken, String)>,
+    record: Record,
+    told: Vec<String>,
+    begun_at: Millis,
+}
+
+impl World {
+    /// A world as this plan, or this seed, has it.
+    pub(super) fn new(mut choices: Choices, sabotage: Sabotage, record: Record) -> Self {
+        let rules = Rules::drawn(&mut choices, sabotage);
+        let region = Region::for_story(rules.variants);
+        let begun_at = region.now();
+        let mut world = Self {
+            choices,
+            rules,
+            region: SharedRegion::new(region),
+            is_calm: false,
+            calm_at: 0,
+            polled: 0,
+            gates: Vec::new(),
+            gates_made: 0,
+            late: Vec::new(),
+            shelves: Shelves::default(),
+            events: OnTheirWay::default(),
+            sweep_at: begun_at + stage::SWEEP_EVERY_MS,
+            last_reads: BTreeMap::new(),
+            model: Model::default(),
+            counts: Counts::default(),
+            broken: None,
+            record,
+            told: Vec::new(),
+            begun_at,
+        };
+        world.set_the_stage();
+        world
+    }
+
+    pub(super) fn now(&self) -> Millis {
+        self.region.lock().now()
+    }
+
+    /// Tells what happens, if anybody listens.
+    pub(super) fn tell(&mut self, what: impl FnOnce(&Self) -> String) {
+        if self.record == Record::Told {
+            let line = format!("{:>10} {}", self.shown(self.now()), self.model.named(&what(self)));
+            self.told.push(line);
+        }
+    }
+
+    /// What was told since the last time.
+    pub(super) fn take_told(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.told)
+    }
+
+    /// The first thing that is broken is the one to look at.
+    pub(super) fn break_off(&mut self, broken: Broken, why: String) {
+        let why = self.model.named(&why);
+        self.tell(|_| format!("BROKEN {}: {why}", broken.as_str()));
+        self.broken.get_or_insert((broken, why));
+    }
+
+    /// A moment by the run's clock, which begins at 0:00:00.
+    pub(super) fn shown(&self, at: Millis) -> String {
+        let millis = at - self.begun_at;
+        let (seconds, sign) = (millis.abs() / 1000, if millis < 0 { "-" } else { "" });
+        let mut text = String::new();
+        let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
+        write!(text, "{sign}{hours}:{minutes:02}:{:02}.{:03}", seconds % 60, millis.abs() % 1000)
+            .expect("a string takes everything");
+        text
+    }
+
+    /// Whether a fault strikes that does so in `percent` of a hundred cases, while there are any.
+    pub(super) fn fault(&mut self, percent: u32) -> bool {
+        !self.is_calm && self.choices.chance(percent)
+    }
+
+    /// Lets something take effect later than its caller waits for it, within the time that taskhold assumes.
+    pub(super) fn leave_behind(&mut self, within: Millis, effect: Effect) {
+        let within = match self.rules.sabotage {
+            Sabotage::StrikesTooLate => within * 3,
+            _ => within,
+        };
+        // The latest moment is the worst, so every second one waits for it.
+        let after = if self.choices.chance(50) { within } else { self.choices.below(within as usize) as Millis };
+        let at = self.now() + after;
+        self.counts.add("late effects");
+        self.late.push((at, effect));
+    }
+
+    pub(super) fn next_late(&self) -> Option<Millis> {
+        self.late.iter().map(|(at, _)| *at).min()
+    }
+
+    /// Lets everything take effect whose time has come.
+    pub(super) fn strike_due(&mut self) {
+        let now = self.now();
+        while let Some(place) = self.late.iter().position(|(at, _)| *at <= now) {
+            let (_, effect) = self.late.remove(place);
+            effect(self);
+        }
+    }
+
+    /// Lets the waiting one at this gate pass when it is polled next.
+    pub(super) fn open(&mut self, id: u64) {
+        let gate = self.gates.iter_mut().find(|gate| gate.id == id).expect("the gate is there");
+        gate.is_open = true;
+        if let Some(waker) = gate.waker.take() {
+            waker.wake();
+        }
+    }
+}
+
+/// The world, shared by everything that simulates a part of it. Never locked while anything waits.
+#[derive(Clone)]
+pub(super) struct Sim(Arc<Mutex<World>>);
+
+impl Sim {
+    pub(super) fn new(world: World) -> Self {
+        Self(Arc::new(Mutex::new(world)))
+    }
+
+    pub(super) fn world(&self) -> MutexGuard<'_, World> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until the scheduler wants it to go on.
+    pub(super) fn gate(&self) -> Pass {
+        self.gate_until(Millis::MIN)
+    }
+
+    fn gate_until(&self, not_before: Millis) -> Pass {
+        let mut world = self.world();
+        let goes_through = world.is_calm && !world.rules.is_calm_interleaved && not_before == Millis::MIN;
+        if goes_through {
+            return Pass { sim: self.clone(), id: None };
+        }
+        world.gates_made += 1;
+        let (id, owner) = (world.gates_made, world.polled);
+        world.gates.push(Gate { id, owner, not_before, waker: None, is_open: false });
+        Pass { sim: self.clone(), id: Some(id) }
+    }
+
+    /// Sends something that takes effect on its way. Should its caller be cut off meanwhile, it may take effect yet.
+    pub(super) async fn send<T: Send>(&self, effect: impl FnOnce(&mut World) -> T + Send + 'static) -> T {
+        let mut underway = Underway { sim: self.clone(), effect: Some(effect), left: leave::<_, T> };
+        self.gate().await;
+        let effect = underway.effect.take().expect("nobody else takes it");
+        effect(&mut self.world())
+    }
+}
+
+/// Ready once its gate is open.
+pub(super) struct Pass {
+    sim: Sim,
+    /// `None` where there is no gate.
+    id: Option<u64>,
+}
+
+impl Future for Pass {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let Some(id) = self.id else { return Poll::Ready(()) };
+        let mut world = self.sim.world();
+        let gate = world.gates.iter_mut().find(|gate| gate.id == id).expect("it lives as long as its pass");
+        if gate.is_open {
+            return Poll::Ready(());
+        }
+        gate.waker = Some(context.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        if let Some(id) = self.id {
+            self.sim.world().gates.retain(|gate| gate.id != id);
+        }
+    }
+}
+
+/// Something on its way, for as long as its caller waits for it.
+struct Underway<E> {
+    sim: Sim,
+    effect: Option<E>,
+    left: fn(&mut World, E),
+}
+
+fn leave<E: FnOnce(&mut World) -> T + Send + 'static, T>(world: &mut World, effect: E) {
+    world.leave_behind(STRIKES_WITHIN_MS / 3, Box::new(move |world| drop(effect(world))));
+}
+
+impl<E> Drop for Underway<E> {
+    fn drop(&mut self) {
+        let Some(effect) = self.effect.take() else { return };
+        let mut world = self.sim.world();
+        if world.broken.is_none() && world.choices.chance(50) {
+            (self.left)(&mut world, effect);
+        }
+    }
+}
+
+impl Clock for Sim {
+    fn now(&self) -> Timestamp {
+        timestamp(self.world().now())
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        // The run's clock goes by whole milliseconds, as SQS's timestamps do.
+        let millis = Millis::try_from(duration.as_micros().div_ceil(1000)).unwrap_or(Millis::MAX);
+        let until = self.world().now() + millis;
+        self.gate_until(until).await;
+    }
+}

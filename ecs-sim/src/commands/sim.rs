@@ -1,0 +1,149 @@
+//! `ecs-sim sim`: runs of the whole function under faults, by seeds or from a text.
+
+use super::{CommandError, Options};
+use crate::chaos::{self, Counts, Outcome, Plan, Sabotage};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// So long a run that breaks a promise is shortened.
+const SHORTEN: Duration = Duration::from_secs(20);
+/// More threads than this machine's share are of no use to anybody.
+const THREADS_MAX: usize = 2;
+/// How often progress is told.
+const PROGRESS: Duration = Duration::from_secs(10);
+
+/// What the command line says of it.
+#[derive(Debug, Default)]
+pub(super) struct SimOptions {
+    pub(super) runs: u64,
+    pub(super) threads: usize,
+    pub(super) replay: bool,
+    /// Goes on after a broken run, to the first of each promise.
+    pub(super) keeps_going: bool,
+    pub(super) sabotage: Sabotage,
+}
+
+/// Runs the seeds from `--seed` on, or replays files.
+pub(super) fn sim(options: &Options) -> Result<(), CommandError> {
+    match options.sim.replay {
+        true => options.files.iter().try_for_each(|file| replay(file)),
+        false => runs(options),
+    }
+}
+
+fn replay(file: &Path) -> Result<(), CommandError> {
+    let text =
+        std::fs::read_to_string(file).map_err(|problem| CommandError::Read { file: file.to_path_buf(), problem })?;
+    let plan = Plan::parse(&text)?;
+    let outcome = chaos::replay(&plan);
+    print!("{}", outcome.plan.text(&outcome.told));
+    let says = |broken: Option<chaos::Broken>| broken.map_or("keeps every promise", chaos::Broken::as_str);
+    match outcome.broken {
+        Some((broken, why)) if plan.breaks() == Some(broken) => {
+            println!("\nas it says, it breaks {}: {why}", broken.as_str());
+            Ok(())
+        }
+        None if plan.breaks().is_none() => {
+            println!("\nit keeps every promise");
+            Ok(())
+        }
+        found => {
+            let (found, why) = found.map_or((None, String::new()), |(broken, why)| (Some(broken), why));
+            Err(CommandError::Broken(format!("it says `{}`, and: {} {why}", says(plan.breaks()), says(found))))
+        }
+    }
+}
+
+/// What all threads work on.
+struct Shared {
+    next: AtomicU64,
+    end: u64,
+    /// Of each promise the broken run with the least seed: every seed before it was run too.
+    broken: Mutex<BTreeMap<&'static str, (u64, Outcome)>>,
+    counts: Mutex<Counts>,
+}
+
+fn runs(options: &Options) -> Result<(), CommandError> {
+    let (begin, runs) = (options.seed, options.sim.runs);
+    let begun_at = moment();
+    let shared = Shared {
+        next: AtomicU64::new(begin),
+        end: begin.saturating_add(runs),
+        broken: Mutex::default(),
+        counts: Mutex::default(),
+    };
+    std::thread::scope(|scope| {
+        for thread in 0..options.sim.threads.clamp(1, THREADS_MAX) {
+            let shared = &shared;
+            scope.spawn(move || work(shared, options, thread));
+        }
+    });
+    let took = moment().duration_since(begun_at);
+    let counts = shared.counts.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let done = counts.of("runs");
+    println!("{counts}");
+    println!("{done} runs in {:.1} s, {:.2} ms each", took.as_secs_f64(), took.as_secs_f64() * 1000.0 / done as f64);
+    let broken = shared.broken.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut broken: Vec<_> = broken.into_values().collect();
+    broken.sort_by_key(|(seed, _)| *seed);
+    // Of several that were under way at once, the first is the one that every machine finds.
+    broken.truncate(if options.sim.keeps_going { usize::MAX } else { 1 });
+    match broken.iter().map(|(seed, outcome)| told(*seed, outcome)).collect::<Vec<_>>() {
+        told if told.is_empty() => Ok(()),
+        told => Err(CommandError::Broken(told.join("\n"))),
+    }
+}
+
+fn work(shared: &Shared, options: &Options, thread: usize) {
+    let mut counts = Counts::default();
+    let mut told_at = moment();
+    loop {
+        let seed = shared.next.fetch_add(1, Ordering::Relaxed);
+        if seed >= shared.end {
+            break;
+        }
+        let outcome = chaos::of_seed(seed, options.sim.sabotage);
+        counts.take_in(&outcome.counts);
+        if let Some((broken, why)) = &outcome.broken {
+            if options.sim.keeps_going {
+                println!("seed {seed} breaks {}: {why}", broken.as_str());
+            } else {
+                // Nobody begins another; who is at an earlier one ends it.
+                shared.next.store(shared.end, Ordering::Relaxed);
+            }
+            let mut known = shared.broken.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_first = known.get(broken.as_str()).is_none_or(|(least, _)| seed < *least);
+            if is_first {
+                known.insert(broken.as_str(), (seed, outcome));
+            }
+        }
+        if thread == 0 && moment().duration_since(told_at) >= PROGRESS {
+            told_at = moment();
+            println!("{} of {} runs", seed - options.seed, options.sim.runs);
+        }
+    }
+    shared.counts.lock().unwrap_or_else(PoisonError::into_inner).take_in(&counts);
+}
+
+/// Shortens a broken run, and tells it.
+fn told(seed: u64, outcome: &Outcome) -> String {
+    let (broken, why) = outcome.broken.as_ref().expect("asked of a broken run only");
+    println!("seed {seed} breaks {}: {why}\nshortening its {} moves …", broken.as_str(), outcome.plan.moves());
+    let short = chaos::shortened(outcome, SHORTEN);
+    println!("\n{}", short.plan.text(&short.told));
+    let file = std::env::temp_dir().join(format!("sim-{seed}.txt"));
+    let kept = match std::fs::write(&file, short.plan.text(&short.told)) {
+        Ok(()) => format!("replay it by `ecs-sim sim --replay {}`", file.display()),
+        Err(error) => format!("it could not be written to `{}`: {error}", file.display()),
+    };
+    let (_, short_why) = short.broken.as_ref().unwrap_or(&(*broken, why.clone())).clone();
+    format!("seed {seed} breaks {}: {short_why}\n{} moves; {kept}", broken.as_str(), short.plan.moves())
+}
+
+#[expect(clippy::disallowed_methods, reason = "progress is told to people, who live in real time")]
+fn moment() -> Instant {
+    Instant::now()
+}

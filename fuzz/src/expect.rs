@@ -1,0 +1,87 @@
+//! What must hold of more than one thing that is read.
+
+use std::sync::OnceLock;
+use taskhold::config::Clusters;
+use taskhold::ecs::{ClusterArn, ServiceArn, Task, TaskId};
+use taskhold::event::{Command, EcsEvent, JobMessage, Scope, job_message};
+
+/// The clusters of `events/`: one, so that a command need not name it.
+pub fn clusters() -> &'static Clusters {
+    static CLUSTERS: OnceLock<Clusters> = OnceLock::new();
+    CLUSTERS.get_or_init(|| {
+        let video = "arn:aws:ecs:eu-west-1:111122223333:cluster/video".parse().expect("a cluster's ARN");
+        Clusters::new(vec![video]).expect("one cluster is of one place")
+    })
+}
+
+/// A parked message tells its reason in so many characters, and a longer one would be cut.
+const REASON_CHARS_MAX: usize = 1000;
+
+/// A text that says why something was not read, or not acted on: it is one line, and short, whoever chose what is in it.
+pub fn reason(text: &str) {
+    let chars = text.chars().count();
+    assert!((1..=REASON_CHARS_MAX).contains(&chars), "{chars} characters: {text:?}");
+    let ends_a_line = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    assert!(!text.contains(ends_a_line), "more than one line: {text:?}");
+}
+
+/// A cluster that is configured.
+pub fn cluster(cluster: &ClusterArn) {
+    assert!(clusters().iter().any(|ours| ours.as_ref() == cluster), "{cluster} is not configured");
+}
+
+/// A task of a configured cluster, by an id that is one.
+pub fn task(task: &Task) {
+    cluster(&task.cluster);
+    assert_eq!(task.id.as_str().parse::<TaskId>().as_ref(), Ok(&task.id));
+    assert_eq!(task.to_string().parse::<Task>().as_ref(), Ok(task));
+}
+
+/// A service of a configured cluster, by a name that is one.
+pub fn service(service: &ServiceArn) {
+    cluster(&service.cluster);
+    assert_eq!(service.to_string().parse::<ServiceArn>().as_ref(), Ok(service));
+}
+
+/// An event that is acted on is of a configured cluster.
+pub fn event(event: &EcsEvent) {
+    match event {
+        EcsEvent::TaskStop(stop) => task(&stop.task),
+        EcsEvent::Service(prompt) => {
+            service(&prompt.service);
+            reason(&format!("event {}", prompt.name.as_str()));
+        }
+        EcsEvent::Ignored(why) => reason(why),
+    }
+}
+
+/// A command is about configured clusters, and releases some tasks, each once.
+pub fn command(command: &Command) {
+    match command {
+        Command::Sweep => {}
+        Command::Status(Scope::Cluster(of)) => cluster(of),
+        Command::Status(Scope::Service(of)) | Command::Preflight(of) => service(of),
+        Command::Release(release) => {
+            cluster(&release.cluster);
+            assert!((1..=100).contains(&release.tasks.len()), "{} tasks", release.tasks.len());
+            assert!(release.tasks.is_sorted_by(|one, other| one < other), "{:?}", release.tasks);
+            release.forced_by.as_deref().inspect(|by| reason(by));
+        }
+    }
+}
+
+/// A job message holds to the rules of `schemas/job-message.schema.json`.
+pub fn job_message(message: &JobMessage) {
+    task(&message.task);
+    let JobMessage { job, max_duration_minutes, expected_duration_minutes, labels, .. } = message;
+    assert!((1..=job_message::JOB_ID_CHARS_MAX).contains(&job.job_id.chars().count()), "{job}");
+    assert!(job.attempt >= 1);
+    for minutes in [max_duration_minutes, expected_duration_minutes].into_iter().flatten() {
+        assert!((1..=2880).contains(minutes), "{minutes}");
+    }
+    assert!(labels.len() <= job_message::LABELS_MAX);
+    for (name, value) in labels {
+        assert!(name.chars().count() <= job_message::LABEL_NAME_CHARS_MAX, "{name}");
+        assert!(value.chars().count() <= job_message::LABEL_VALUE_CHARS_MAX, "{value}");
+    }
+}

@@ -1,0 +1,36 @@
+//! What ECS sends to a deployment lifecycle hook, which this function is not: it must be taken for nothing else.
+
+use super::{expect, payload, seeds};
+use serde_json::Value;
+use taskhold::event::Invocation;
+
+/// The hook's input in `events/`, at each stage.
+pub fn seeds() -> Vec<String> {
+    let stages = [
+        "RECONCILE_SERVICE",
+        "PRE_SCALE_UP",
+        "POST_SCALE_UP",
+        "TEST_TRAFFIC_SHIFT",
+        "POST_TEST_TRAFFIC_SHIFT",
+        "PRE_PRODUCTION_TRAFFIC_SHIFT",
+        "PRODUCTION_TRAFFIC_SHIFT",
+        "POST_PRODUCTION_TRAFFIC_SHIFT",
+    ];
+    let inputs = seeds::payloads("lifecycle-hook-");
+    inputs.iter().flat_map(|input| stages.map(|stage| input.replace("POST_SCALE_UP", stage))).collect()
+}
+
+/// Members that mark a shape that is recognized.
+const MARKS: [&str; 7] = ["Records", "source", "detail-type", "status", "preflight", "sweep", "release"];
+
+/// An object with what a hook's input has, and with no member that marks another shape, is not recognized: whatever its values
+/// are, it is no command, no event and no batch.
+pub fn check(text: &str) {
+    payload::check(text);
+    let Ok(Value::Object(input)) = serde_json::from_str::<Value>(text) else { return };
+    let is_a_hook_s = ["executionId", "lifecycleStage", "resourceArn"].iter().all(|name| input.contains_key(*name));
+    if is_a_hook_s && !MARKS.iter().any(|name| input.contains_key(*name)) {
+        let read = Invocation::parse(text, expect::clusters());
+        assert!(matches!(read, Invocation::Unrecognized(_)), "{read:?}");
+    }
+}

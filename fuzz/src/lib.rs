@@ -1,0 +1,39 @@
+//! What fuzzing looks for: one module for each target, with the inputs that it begins with (`seeds`) and with what must hold of
+//! any text at all (`check`, which panics where it does not).
+//!
+//! Nothing in here knows libFuzzer, so that the tests of the project run the same checks on the seeds and on some thousand
+//! alterations of them (`tests/properties/fuzzed.rs`): a target neither rots nor begins with a crash.
+
+pub mod ecs_event;
+pub mod expect;
+pub mod follow_up;
+pub mod hook_input;
+pub mod json;
+pub mod ledger_item;
+pub mod payload;
+pub mod seeds;
+pub mod service_message;
+pub mod sqs_body;
+pub mod story;
+
+/// A target of that name.
+pub struct Target {
+    /// As in `make fuzz TARGET=…`.
+    pub name: &'static str,
+    /// What it begins with.
+    pub seeds: fn() -> Vec<String>,
+    /// What must hold of any text.
+    pub check: fn(&str),
+}
+
+/// All of them.
+pub const TARGETS: [Target; 8] = [
+    Target { name: "payload", seeds: payload::seeds, check: payload::check },
+    Target { name: "sqs_body", seeds: sqs_body::seeds, check: sqs_body::check },
+    Target { name: "ecs_event", seeds: ecs_event::seeds, check: ecs_event::check },
+    Target { name: "hook_input", seeds: hook_input::seeds, check: hook_input::check },
+    Target { name: "service_message", seeds: service_message::seeds, check: service_message::check },
+    Target { name: "story", seeds: story::seeds, check: story::check },
+    Target { name: "follow_up", seeds: follow_up::seeds, check: follow_up::check },
+    Target { name: "ledger_item", seeds: ledger_item::seeds, check: ledger_item::check },
+];

@@ -1,0 +1,55 @@
+//! Whatever Lambda invokes the function with: `Invocation::parse`.
+
+use super::{expect, seeds, sqs_body};
+use jiff::Timestamp;
+use serde_json::Value;
+use taskhold::event::{EcsEvent, Invocation, Received};
+
+/// Every payload in `events/`.
+pub fn seeds() -> Vec<String> {
+    seeds::payloads("")
+}
+
+/// It is told what it is, what is acted on is of a configured cluster, and what is not recognized is said shortly.
+pub fn check(text: &str) {
+    match Invocation::parse(text, expect::clusters()) {
+        Invocation::Sqs(batch) => {
+            for message in &batch.records {
+                assert!(message.message_id.is_some(), "without an id a record cannot come again");
+                let received = Received::of(message, Timestamp::UNIX_EPOCH);
+                assert!(received.sent_at <= Timestamp::MAX);
+                message.body.as_deref().inspect(|body| sqs_body::check(body));
+            }
+        }
+        Invocation::Ecs(event) => {
+            not_a_batch(text);
+            expect::event(&event);
+            assert_eq!(EcsEvent::parse(text, expect::clusters()).ok(), Some(event));
+        }
+        Invocation::Command(Ok(command)) => {
+            not_a_batch(text);
+            expect::command(&command);
+        }
+        Invocation::Command(Err(error)) => {
+            not_a_batch(text);
+            expect::reason(&error.to_string());
+        }
+        Invocation::UnreadableBatch(why) => expect::reason(&why),
+        Invocation::Unrecognized(why) => {
+            expect::reason(&why);
+            // Of two members of one name nobody can say which is meant, and Lambda sends no such thing.
+            if !why.contains("duplicate field `Records`") {
+                not_a_batch(text);
+            }
+        }
+    }
+}
+
+/// To acknowledge a batch that is taken for something else would delete its messages.
+fn not_a_batch(text: &str) {
+    let Ok(payload) = serde_json::from_str::<Value>(text) else { return };
+    let records = payload.get("Records").and_then(Value::as_array);
+    let mut sources = records.into_iter().flatten().filter_map(|record| record.get("eventSource"));
+    let is_batch = sources.any(|source| source == "aws:sqs");
+    assert!(!is_batch, "a batch of SQS is acknowledged unread");
+}

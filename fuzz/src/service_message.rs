@@ -1,0 +1,61 @@
+//! What ECS says of a service in words: `ServiceMessage::read`.
+
+use taskhold::decide::ServiceMessage;
+
+/// The forms of aws-facts "ECS: service event messages", and some that only look alike.
+pub fn seeds() -> Vec<String> {
+    [
+        "(service api) was unable to reach steady state because (taskSet ecs-svc/1111111111111111111) was unable to scale in due to (reason 2 tasks under protection)",
+        "(service worker, taskSet ecs-svc/6163164058718610164) was unable to scale in due to (reason 1 tasks under protection)",
+        "service (api) was unable to AZ Rebalance because (task-set-name) was unable to scale in due to (reason).",
+        "(service api) was unable to AZ Rebalance because (ecs-svc/1) was unable to scale in due to (reason 1 task under protection).",
+        "(service api) was unable to place a task. Reason: The number of protected tasks are more than the desired count of tasks",
+        "(service api) has reached a steady state.",
+        "(service api) has begun draining connections on 2 tasks.",
+        "(service api) has stopped 2 running tasks: (task 6b777c1809a94925ab48098fa09824de).",
+        "(service api) (deployment ecs-svc/1111111111111111111) deployment completed.",
+    ]
+    .map(str::to_owned)
+    .to_vec()
+}
+
+/// What is read of a message stands in it, is read of it again wherever it ends, and is what its own form says.
+pub fn check(text: &str) {
+    let read = ServiceMessage::read(text);
+    assert_eq!(ServiceMessage::read(&format!("  {}. \n", text.trim())), read);
+    let form = match read {
+        ServiceMessage::UnableToScaleIn { task_set, protected_tasks } => {
+            of_a_task_set(text, task_set);
+            format!(
+                "(service x, taskSet {task_set}) was unable to scale in due to (reason {protected_tasks} tasks under protection)"
+            )
+        }
+        ServiceMessage::UnableToReachSteadyState { task_set, protected_tasks } => {
+            of_a_task_set(text, task_set);
+            format!(
+                "(service x) was unable to reach steady state because (taskSet {task_set}) was unable to scale in due to (reason {protected_tasks} tasks under protection)"
+            )
+        }
+        ServiceMessage::UnableToRebalance => {
+            assert!(text.contains("was unable to AZ Rebalance because"));
+            return;
+        }
+        ServiceMessage::MoreProtectedThanDesired => {
+            assert!(text.contains("The number of protected tasks are more than the desired count of tasks"));
+            return;
+        }
+        ServiceMessage::SteadyState => {
+            assert!(text.contains("has reached a steady state") && !read.tells_of_protection());
+            return;
+        }
+        ServiceMessage::Other => return,
+    };
+    assert!(read.tells_of_protection());
+    assert_eq!(ServiceMessage::read(&form), read);
+}
+
+fn of_a_task_set(text: &str, task_set: &str) {
+    assert!(text.contains(task_set));
+    let digits = task_set.strip_prefix("ecs-svc/").unwrap_or_default();
+    assert!(!digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit()), "{task_set}");
+}

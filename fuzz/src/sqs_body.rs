@@ -1,0 +1,61 @@
+//! The body of one SQS record: `record::parse`.
+
+use super::{expect, seeds};
+use jiff::Timestamp;
+use serde_json::json;
+use taskhold::event::{JobMessage, JobMessageType, Record, record};
+
+/// The bodies of `events/` and of the stories.
+pub fn seeds() -> Vec<String> {
+    seeds::bodies()
+}
+
+/// A job message that was read holds to the rules, and is read again from what it is printed as, in an SNS envelope too.
+/// What is none is parked for a reason that fits where it goes.
+pub fn check(text: &str) {
+    match record::parse(text, expect::clusters()) {
+        Record::Job(message) => {
+            expect::job_message(&message);
+            let printed = printed(&message);
+            assert_eq!(record::parse(&printed, expect::clusters()), Record::Job(message.clone()));
+            let wrapped = json!({"Type": "Notification", "Message": printed}).to_string();
+            assert_eq!(record::parse(&wrapped, expect::clusters()), Record::Job(message.clone()));
+            tells_one_job(message);
+        }
+        Record::Ecs(event) => expect::event(&event),
+        Record::Malformed(error) => expect::reason(&error.to_string()),
+    }
+}
+
+/// What a message alone makes of its job, at whatever moment it was sent.
+fn tells_one_job(message: JobMessage) {
+    let (message_type, minutes) = (message.message_type, message.max_duration_minutes.unwrap_or(120));
+    for sent_at in [Timestamp::MIN, Timestamp::UNIX_EPOCH, Timestamp::MAX] {
+        let (_, _, job) = message.clone().observed(sent_at);
+        let lives = job.lives_until(sent_at);
+        match message_type {
+            JobMessageType::Finished => assert_eq!(lives, None),
+            JobMessageType::Started | JobMessageType::Heartbeat if sent_at < Timestamp::MAX => {
+                let until = lives.expect("a job lives that has just been told of");
+                assert_eq!(until.duration_since(sent_at).as_mins(), i64::from(minutes));
+            }
+            JobMessageType::Started | JobMessageType::Heartbeat => assert_eq!(lives, None, "time ends"),
+        }
+    }
+}
+
+/// The message as a worker writes it.
+fn printed(message: &JobMessage) -> String {
+    let JobMessage { message_type, job, task, max_duration_minutes, expected_duration_minutes, labels } = message;
+    let mut body = json!({
+        "version": 1,
+        "type": message_type.as_str(),
+        "jobId": job.job_id,
+        "attempt": job.attempt,
+        "taskArn": task.to_string(),
+        "labels": labels,
+    });
+    max_duration_minutes.inspect(|minutes| body["maxDurationMinutes"] = json!(minutes));
+    expected_duration_minutes.inspect(|minutes| body["expectedDurationMinutes"] = json!(minutes));
+    body.to_string()
+}

@@ -1,0 +1,115 @@
+# Who is told, and of what: alerts of the function, jobs that were interrupted, alarms about the function itself.
+
+resource "aws_sns_topic" "alert" {
+  name = "${var.name}-alerts"
+  # AWS's own key, which whoever in this account may publish can use. Alarms cannot: they go to alarm_topic_arn.
+  kms_master_key_id = "alias/aws/sns"
+}
+
+# In place of SNS's own policy for the topic, which lets the whole account in.
+resource "aws_sns_topic_policy" "alert" {
+  arn = aws_sns_topic.alert.arn
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "OnlyOverTls"
+      Effect    = "Deny"
+      Principal = "*"
+      Action    = "sns:Publish"
+      Resource  = aws_sns_topic.alert.arn
+      Condition = { Bool = { "aws:SecureTransport" = "false" } }
+    }]
+  })
+}
+
+resource "aws_sns_topic_subscription" "alert_mail" {
+  count = var.alert_mail == "" ? 0 : 1
+
+  topic_arn = aws_sns_topic.alert.arn
+  protocol  = "email"
+  endpoint  = var.alert_mail
+}
+
+# The same alerts for machines.
+resource "aws_sqs_queue" "alert" {
+  name                      = "${var.name}-machine-alerts"
+  sqs_managed_sse_enabled   = true
+  message_retention_seconds = 1209600
+}
+
+resource "aws_sqs_queue_policy" "alert" {
+  queue_url = aws_sqs_queue.alert.id
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "OnlyOverTls"
+      Effect    = "Deny"
+      Principal = "*"
+      Action    = "sqs:*"
+      Resource  = aws_sqs_queue.alert.arn
+      Condition = { Bool = { "aws:SecureTransport" = "false" } }
+    }]
+  })
+}
+
+# Jobs whose task stopped under them, for whoever starts them again. Only where somebody asks for it: a queue that nobody reads
+# would look as if the jobs were taken care of.
+resource "aws_sqs_queue" "interrupted_job" {
+  count = var.interrupted_jobs ? 1 : 0
+
+  name                      = "${var.name}-interrupted-jobs"
+  sqs_managed_sse_enabled   = true
+  message_retention_seconds = 1209600
+}
+
+resource "aws_sqs_queue_policy" "interrupted_job" {
+  count = var.interrupted_jobs ? 1 : 0
+
+  queue_url = aws_sqs_queue.interrupted_job[0].id
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "OnlyOverTls"
+      Effect    = "Deny"
+      Principal = "*"
+      Action    = "sqs:*"
+      Resource  = aws_sqs_queue.interrupted_job[0].arn
+      Condition = { Bool = { "aws:SecureTransport" = "false" } }
+    }]
+  })
+}
+
+resource "aws_cloudwatch_metric_alarm" "dead_letter" {
+  alarm_name          = "${var.name}-dead-letters"
+  alarm_description   = "Messages of workers, or events, could not be carried out. Why stands in their attribute taskhold.reason. Queue: ${aws_sqs_queue.dead_letter.url}"
+  namespace           = "AWS/SQS"
+  metric_name         = "ApproximateNumberOfMessagesVisible"
+  dimensions          = { QueueName = aws_sqs_queue.dead_letter.name }
+  statistic           = "Maximum"
+  period              = 60
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  treat_missing_data  = "notBreaching" # SQS reports nothing about a queue that nobody uses
+  alarm_actions       = compact([var.alarm_topic_arn])
+}
+
+resource "aws_cloudwatch_metric_alarm" "late_jobs" {
+  alarm_name          = "${var.name}-late-jobs"
+  alarm_description   = "A job message has waited for more than 5 minutes: its task may be unprotected. The function fails, is throttled, or ECS refuses. Queue: ${aws_sqs_queue.job.url}"
+  namespace           = "AWS/SQS"
+  metric_name         = "ApproximateAgeOfOldestMessage"
+  dimensions          = { QueueName = aws_sqs_queue.job.name }
+  statistic           = "Maximum"
+  period              = 60
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanThreshold"
+  # Seconds: more than one visibility timeout, less than three, because this metric passes over messages that have been received
+  # more than three times.
+  threshold          = 300
+  treat_missing_data = "notBreaching"
+  alarm_actions      = compact([var.alarm_topic_arn])
+}

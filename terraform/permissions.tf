@@ -1,0 +1,157 @@
+# What the function may do, and what workers may.
+
+data "aws_partition" "current" {}
+
+data "aws_region" "current" {}
+
+data "aws_caller_identity" "current" {}
+
+locals {
+  # `id` and not `name`, which the provider has renamed: it is the Region's code in every version.
+  ecs         = "arn:${data.aws_partition.current.partition}:ecs:${data.aws_region.current.id}:${data.aws_caller_identity.current.account_id}"
+  cluster_arn = "${local.ecs}:cluster/${var.cluster_name}"
+}
+
+resource "aws_iam_role" "function" {
+  name_prefix = "${var.name}-" # roles belong to the account, and another Region may have one of this name
+  description = "Of the function that holds busy tasks of ECS cluster ${var.cluster_name} in place"
+
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Principal = { Service = "lambda.amazonaws.com" }
+      Action    = "sts:AssumeRole"
+    }]
+  })
+}
+
+resource "aws_iam_role_policy" "function" {
+  name = "taskhold"
+  role = aws_iam_role.function.id
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = concat(
+      local.statements,
+      local.interrupted_job_statements,
+      [for statement in local.raise_desired_count_statements : statement if var.allow_raise_desired_count],
+    )
+  })
+}
+
+locals {
+  statements = [
+    {
+      Sid      = "ProtectTasksOfTheCluster"
+      Effect   = "Allow"
+      Action   = ["ecs:UpdateTaskProtection", "ecs:GetTaskProtection", "ecs:DescribeTasks"]
+      Resource = "${local.ecs}:task/${var.cluster_name}/*"
+    },
+    {
+      Sid      = "SeeServicesOfTheCluster"
+      Effect   = "Allow"
+      Action   = "ecs:DescribeServices"
+      Resource = "${local.ecs}:service/${var.cluster_name}/*"
+    },
+    # Lists have no resource to name; the cluster is a condition (Service Authorization Reference, "Amazon Elastic Container
+    # Service").
+    {
+      Sid       = "ListWithinTheCluster"
+      Effect    = "Allow"
+      Action    = ["ecs:ListServices", "ecs:ListTasks"]
+      Resource  = "*"
+      Condition = { ArnEquals = { "ecs:cluster" = local.cluster_arn } }
+    },
+    {
+      Sid      = "KeepTheLedger"
+      Effect   = "Allow"
+      Action   = ["dynamodb:GetItem", "dynamodb:PutItem"]
+      Resource = aws_dynamodb_table.ledger.arn
+    },
+    {
+      Sid      = "ListWhatIsOpen"
+      Effect   = "Allow"
+      Action   = "dynamodb:Query"
+      Resource = "${aws_dynamodb_table.ledger.arn}/index/open"
+    },
+    # Lambda sends there too, with the function's role: events that the function failed three times.
+    {
+      Sid      = "ParkMessages"
+      Effect   = "Allow"
+      Action   = "sqs:SendMessage"
+      Resource = aws_sqs_queue.dead_letter.arn
+    },
+    {
+      Sid      = "FollowUp"
+      Effect   = "Allow"
+      Action   = "sqs:SendMessage"
+      Resource = aws_sqs_queue.follow_up.arn
+    },
+    {
+      Sid      = "TellPeople"
+      Effect   = "Allow"
+      Action   = "sns:Publish"
+      Resource = aws_sns_topic.alert.arn
+    },
+    {
+      Sid      = "TellMachines"
+      Effect   = "Allow"
+      Action   = "sqs:SendMessage"
+      Resource = aws_sqs_queue.alert.arn
+    },
+    # SAM attaches AWS's managed policies for these two, which name no resource. Here they name the function's own.
+    {
+      Sid      = "ReadItsQueues"
+      Effect   = "Allow"
+      Action   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
+      Resource = [aws_sqs_queue.job.arn, aws_sqs_queue.follow_up.arn]
+    },
+    {
+      Sid      = "WriteLogs"
+      Effect   = "Allow"
+      Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+      Resource = "${aws_cloudwatch_log_group.function.arn}:*"
+    },
+  ]
+
+  interrupted_job_statements = [for queue in aws_sqs_queue.interrupted_job : {
+    Sid      = "HandOnInterruptedJobs"
+    Effect   = "Allow"
+    Action   = "sqs:SendMessage"
+    Resource = queue.arn
+  }]
+
+  raise_desired_count_statements = [
+    # It lets whoever has it change more of a service than the count, which is why nobody has it unasked.
+    {
+      Sid      = "RaiseDesiredCounts"
+      Effect   = "Allow"
+      Action   = "ecs:UpdateService"
+      Resource = "${local.ecs}:service/${var.cluster_name}/*"
+    },
+    # A read, which has no resource to name (Service Authorization Reference, "AWS Application Auto Scaling").
+    {
+      Sid      = "SeeWhoElseSetsDesiredCounts"
+      Effect   = "Allow"
+      Action   = "application-autoscaling:DescribeScalableTargets"
+      Resource = "*"
+    },
+  ]
+}
+
+# For the task roles of workers.
+resource "aws_iam_policy" "worker" {
+  name_prefix = "${var.name}-worker-"
+  description = "Send job messages to taskhold of ECS cluster ${var.cluster_name}, and nothing else"
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid      = "SendJobMessages"
+      Effect   = "Allow"
+      Action   = "sqs:SendMessage" # sending batches needs no other
+      Resource = aws_sqs_queue.job.arn
+    }]
+  })
+}

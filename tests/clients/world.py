@@ -1,0 +1,188 @@
+"""The simulator as a process of its own, and clients that speak to it: boto3, the AWS CLI, and requests made by hand."""
+
+import contextlib
+import http.client
+import io
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import awscli.clidriver
+import boto3
+import botocore.config
+import pytest
+from botocore.exceptions import ClientError
+from recorder import SERVICES, Recorder
+
+CLUSTER = "video"
+REGION = "eu-west-1"
+ACCOUNT = "111122223333"
+
+# No run takes so long. The alarm outlives this process, so that no simulator stays behind one that was killed.
+LIFETIME_SECONDS = 900
+COMMAND_SECONDS = 300
+AWS = Path(sys.executable).parent / "aws"
+
+# Nothing of whoever runs the tests: neither credentials nor settings.
+ENVIRONMENT = {
+    "PATH": os.environ["PATH"],
+    "AWS_DATA_PATH": os.environ["AWS_DATA_PATH"],  # where the CLI keeps its own; it says so itself, when it is imported
+    "AWS_ACCESS_KEY_ID": "x",
+    "AWS_SECRET_ACCESS_KEY": "x",
+    "AWS_REGION": REGION,
+    "AWS_DEFAULT_REGION": REGION,
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_RETRY_MODE": "standard",
+    "AWS_MAX_ATTEMPTS": "1",  # every answer counts
+    # Whatever is not on loopback goes where nobody listens.
+    "HTTP_PROXY": "http://127.0.0.1:9",
+    "HTTPS_PROXY": "http://127.0.0.1:9",
+    "NO_PROXY": "127.0.0.1",
+}
+
+TARGETS = {service: target for target, service in SERVICES.items()}
+session = boto3.Session(aws_access_key_id="x", aws_secret_access_key="x", region_name=REGION)
+
+
+# A scalable target: the desired count of a service.
+TARGET = {"ServiceNamespace": "ecs", "ResourceId": f"service/{CLUSTER}/web", "ScalableDimension": "ecs:service:DesiredCount"}
+TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:alerts"
+
+
+def arn(kind, name):
+    return f"arn:aws:ecs:{REGION}:{ACCOUNT}:{kind}/{name}"
+
+
+def code_of(call, **parameters):
+    """The error that a call of boto3 ends with."""
+    with pytest.raises(ClientError) as refused:
+        call(**parameters)
+    return refused.value.response["Error"]["Code"]
+
+
+class World:
+    """A simulated Region with the cluster `video`, its service `web` of two running tasks, and the queues of a stack."""
+
+    def __init__(self, binary):
+        self.process = subprocess.Popen(
+            [binary, "serve", "--port", "0", "--service", "web=2"],
+            stdout=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: signal.alarm(LIFETIME_SECONDS),
+        )
+        told = self.process.stdout.readline()
+        self.told = [told]
+        found = re.search(r"http://(127\.0\.0\.1:\d+)", told)
+        assert found, f"the simulator says where it listens, and not `{told}`"
+        self.recorder = Recorder(found[1])
+        self.clients = {}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.recorder.stop()
+        self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+        finally:
+            self.process.stdout.close()
+
+    def client(self, service, validated=True):
+        """A client that tries once. One that does not validate sends what a careful client would not."""
+        if (service, validated) not in self.clients:
+            settings = {"retries": {"total_max_attempts": 1}, "parameter_validation": validated, "proxies": {}}
+            config = botocore.config.Config(**settings)
+            endpoint = self.recorder.endpoint
+            self.clients[service, validated] = session.client(service, endpoint_url=endpoint, config=config)
+        return self.clients[service, validated]
+
+    @property
+    def ecs(self):
+        return self.client("ecs")
+
+    @property
+    def sqs(self):
+        return self.client("sqs")
+
+    @property
+    def sns(self):
+        return self.client("sns")
+
+    @property
+    def scaling(self):
+        return self.client("application-autoscaling")
+
+    def tasks(self, cluster=CLUSTER, **filters):
+        return self.ecs.list_tasks(cluster=cluster, **filters)["taskArns"]
+
+    def cli(self, command):
+        """What the AWS CLI makes of a command line: its exit code, JSON, and complaints.
+
+        In this process, because the command's own start takes most of a second; `test_cli.py` starts it too. The endpoint is an
+        argument, because version 1 of the CLI does not heed AWS_ENDPOINT_URL where it asks SQS.
+        """
+        told, complaints = io.StringIO(), io.StringIO()
+        before = dict(os.environ)
+        os.environ.clear()
+        os.environ.update(ENVIRONMENT)
+        try:
+            with contextlib.redirect_stdout(told), contextlib.redirect_stderr(complaints):
+                words = ["--endpoint-url", self.recorder.endpoint, *shlex.split(command)]
+                code = awscli.clidriver.create_clidriver().main(words)
+        except SystemExit as ended:  # for words that it does not understand
+            code = ended.code
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+        return code, json.loads(told.getvalue()) if told.getvalue().strip() else None, complaints.getvalue()
+
+    def greeting(self):
+        """All that the simulator says when it begins."""
+        while not self.told[-1].startswith("  aws ecs update-task-protection"):
+            line = self.process.stdout.readline()
+            assert line, "the simulator ended"
+            self.told.append(line)
+        return "".join(self.told)
+
+    def cli_process(self, command_line):
+        """The command `aws`, as a shell runs it with what `ecs-sim serve` says to export."""
+        environment = {**ENVIRONMENT, "AWS_ENDPOINT_URL": self.recorder.endpoint}
+        command = [sys.executable, str(AWS), *shlex.split(command_line)[1:]]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False)
+
+    def by_hand(self, service, operation, body):
+        """One request of the JSON protocols, whatever its body: status, code of the error, and the answer as it came."""
+        headers = {"X-Amz-Target": f"{TARGETS[service]}.{operation}", "Content-Type": "application/x-amz-json-1.1"}
+        status, answer = self._post(headers, body if isinstance(body, bytes) else json.dumps(body).encode())
+        answer = json.loads(answer or b"{}")
+        return status, answer.get("__type", "").rpartition("#")[2], answer
+
+    def form(self, form):
+        """One request of the query protocol: status, and code of the error."""
+        status, answer = self._post({"Content-Type": "application/x-www-form-urlencoded"}, form.encode())
+        code = re.search("<Code>(.*)</Code>", answer.decode())
+        return status, code and code[1]
+
+    def _post(self, headers, body):
+        connection = http.client.HTTPConnection(self.recorder.endpoint.removeprefix("http://"), timeout=30)
+        try:
+            connection.request("POST", "/", body, headers)
+            response = connection.getresponse()
+            return response.status, response.read()
+        finally:
+            connection.close()
+
+    def described(self, service="web", cluster=CLUSTER):
+        [described] = self.ecs.describe_services(cluster=cluster, services=[service])["services"]
+        return described

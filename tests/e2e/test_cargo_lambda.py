@@ -1,0 +1,24 @@
+"""The function as a developer runs it."""
+
+import os
+
+import pytest
+from function import CargoLambdaWatch
+from stack import CLUSTER
+
+
+@pytest.mark.long(20)  # it may have to be built first
+def test_under_cargo_lambda_watch_it_does_as_under_aws_s_emulator(deploy, programs, tmp_path):
+    world = deploy(functions=0)
+    # Cargo finds itself and its registry by the environment of whoever runs the tests; the function is not to see theirs.
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TASKHOLD_"))}
+    environment = ours | world.environment("CARGO-LAMBDA")
+    world.run(CargoLambdaWatch(programs.cargo_lambda, programs.project, environment, tmp_path / "watch.log", 30))
+    world.deliver()
+    worker = world.worker(world.idle_task())
+    world.jobs.await_done([worker.tell("started", "encode-17").id], within=600)
+    assert world.protected_until(worker.task)
+    world.jobs.await_done([worker.tell("finished", "encode-17").id])
+    assert world.protected_until(worker.task) is None
+    (status,) = world.instances.invoke('{"status": {"service": "web"}}').answer["status"]["services"]
+    assert status["standing"] == "steady" and status["service"].endswith(f"service/{CLUSTER}/web")

@@ -1,0 +1,121 @@
+"""What goes wrong on the way, where it goes wrong for real: the function is killed, AWS does not answer, ECS throttles."""
+
+import http.client
+import json
+import signal
+import threading
+
+import pytest
+from stack import CLUSTER
+from waiting import eventually
+
+
+class AtTheFirst:
+    """Comes between at the first call of an operation, and lets all others pass."""
+
+    def __init__(self, operation, do):
+        self.operation, self.do = operation, do
+        self.happened = threading.Event()
+
+    def __call__(self, call, hand_on):
+        if call.operation != self.operation or self.happened.is_set():
+            return hand_on()
+        self.happened.set()
+        return self.do(call, hand_on)
+
+
+def started(world, count, **fields):
+    """Starts jobs on so many tasks. Answers with the tasks and with the ids of the messages."""
+    workers = [world.worker(world.idle_task()) for _ in range(count)]
+    sent = [worker.tell("started", "encode-17", **fields) for worker in workers]
+    return [worker.task for worker in workers], {one.id for one in sent}
+
+
+def assert_all_protected(world, tasks):
+    protections = world.protections(tasks)
+    assert [task for task in tasks if not protections[task]["protectionEnabled"]] == []
+
+
+@pytest.mark.parametrize("effect", ["before ECS has heard of it", "after ECS has done it"])
+def test_a_batch_whose_function_is_killed_in_the_middle_of_it_is_delivered_again_whole(deploy, effect):
+    world = deploy(services={"web": 30})
+    world.come_again_after(2)
+    tasks, sent = started(world, 30)
+    (function,) = world.functions
+
+    def kill(call, hand_on):
+        if effect == "after ECS has done it":
+            hand_on()
+        assert function.kill()
+
+    with world.gateway.between(AtTheFirst("UpdateTaskProtection", kill)):
+        world.deliver()
+        world.jobs.await_done(sent)
+    ids, invoked, _ = world.jobs.batches[0]
+    assert "killed" in invoked.error
+    again = {id for ids, _, _ in world.jobs.batches[1:] for id in ids}
+    assert set(ids) <= again
+    assert_all_protected(world, tasks)
+    assert world.left_in("DeadLetterQueue") == 0
+
+
+def test_while_dynamodb_and_sqs_do_not_answer_nothing_is_lost_and_what_takes_effect_late_does_no_harm(deploy):
+    # Frozen and not restarted: started anew it would have forgotten its queues and its table, which AWS does not. What was
+    # under way when it froze takes effect when it goes on, after the function has given it up.
+    world = deploy(services={"web": 20})
+    world.come_again_after(3)
+    tasks, sent = started(world, 20)
+
+    def freeze(call, hand_on):
+        world.emulator.send_signal(signal.SIGSTOP)
+        return hand_on()
+
+    with world.gateway.between(AtTheFirst("PutItem", freeze)):
+        world.deliver()
+        try:
+            gone = eventually(lambda: world.log_lines("WARN", "ERROR"), "the function gives up waiting for DynamoDB")
+        finally:
+            world.emulator.send_signal(signal.SIGCONT)
+        world.jobs.await_done(sent)
+    assert any("ledger" in line["message"] for line in gone)
+    assert_all_protected(world, tasks)
+    finished = [world.worker(task).tell("finished", "encode-17").id for task in tasks]
+    # What the function gave up may have been a call that was written down, and counts for two minutes.
+    world.jobs.await_done(finished, within=150)
+    assert not any(one["protectionEnabled"] for one in world.protections(tasks).values())
+
+
+def test_while_ecs_throttles_the_account_protection_comes_later_and_for_all(deploy):
+    world = deploy(services={"web": 40})
+    world.come_again_after(2)
+    tasks, sent = started(world, 40)
+    calls = lambda: world.gateway.of("ECS", "UpdateTaskProtection")  # noqa: E731
+    enough = threading.Event()
+    # The bucket is the account's: somebody else, who asks for more than is left, leaves the function next to nothing.
+    others = [threading.Thread(target=ask_all_the_time, args=(world, enough)) for _ in range(2)]
+    try:
+        for other in others:
+            other.start()
+        world.deliver()
+        eventually(lambda: any(call.exception == "ThrottlingException" for call in calls()), "the function is throttled")
+    finally:
+        enough.set()
+        for other in others:
+            other.join()
+    world.jobs.await_done(sent)
+    assert_all_protected(world, tasks)
+    assert world.left_in("DeadLetterQueue") == 0
+
+
+def ask_all_the_time(world, enough):
+    """GetTaskProtection, which shares its bucket with the function's calls, as fast as it is answered."""
+    connection = http.client.HTTPConnection(world.endpoint_of("ECS").removeprefix("http://"))
+    request = json.dumps({"cluster": CLUSTER, "tasks": ["0" * 32]})
+    headers = {
+        "X-Amz-Target": "AmazonEC2ContainerServiceV20141113.GetTaskProtection",
+        "Content-Type": "application/x-amz-json-1.1",
+    }
+    while not enough.is_set():
+        connection.request("POST", "/", request, headers)
+        connection.getresponse().read()
+    connection.close()

@@ -1,0 +1,62 @@
+"""Several instances of the function at once, which share nothing but the ledger."""
+
+import threading
+
+# Small batches and no window, so that both instances have something to do at the same time.
+SMALL_BATCHES = {"BatchSize": 10, "MaximumBatchingWindowInSeconds": 0}
+
+
+def test_two_instances_on_one_queue_end_as_one_does(deploy):
+    world = deploy(functions=2, services={"web": 40})
+    world.come_again_after(3)
+    workers = [world.worker(world.idle_task()) for _ in range(40)]
+    sent, busy = [], []
+    for number, worker in enumerate(workers):
+        sent.append(worker.tell("started", "first", maxDurationMinutes=30))
+        sent.append(worker.tell("started", "second", maxDurationMinutes=90))
+        sent.append(worker.tell("finished", "first"))
+        if number % 2:
+            sent.append(worker.tell("finished", "second"))
+        else:
+            busy.append(worker.task)
+    world.deliver(**SMALL_BATCHES)
+    # A task whose release and protection have met is certain only after two minutes (SEMANTICS.md, "A release never uncovers a
+    # live job").
+    world.jobs.await_done([one.id for one in sent], within=180)
+    protections = world.protections([worker.task for worker in workers])
+    assert sorted(task for task, one in protections.items() if one["protectionEnabled"]) == sorted(busy)
+    assert all(function.invocations > 0 for function in world.functions), "only one of them has worked"
+    assert world.left_in("JobQueue") == world.left_in("DeadLetterQueue") == 0
+
+
+def test_of_two_stores_of_one_entry_at_once_one_begins_anew(deploy):
+    world = deploy(functions=2)
+    world.come_again_after(3)
+    worker = world.worker(world.idle_task())
+    sent = [worker.tell("started", "first", maxDurationMinutes=30)]
+    first_is_held, second_is_kept = threading.Event(), threading.Event()
+
+    def hold_the_first_store(call, hand_on):
+        """Until that of the other instance, which has loaded the same version, has been kept."""
+        if call.operation != "PutItem":
+            return hand_on()
+        if not first_is_held.is_set():
+            first_is_held.set()
+            sent.append(worker.tell("started", "second", maxDurationMinutes=90))
+            assert second_is_kept.wait(timeout=60)
+            return hand_on()
+        answer = hand_on()
+        second_is_kept.set()
+        return answer
+
+    with world.gateway.between(hold_the_first_store):
+        world.deliver(**SMALL_BATCHES)
+        world.jobs.await_done([sent[0].id])
+        world.jobs.await_done([sent[1].id])
+    exceptions = {call.exception for call in world.gateway.of("DynamoDB", "PutItem") if call.exception}
+    assert exceptions == {"ConditionalCheckFailedException"}
+    # Each must know of the other's job: neither end alone releases the task.
+    world.jobs.await_done([worker.tell("finished", "first").id], within=180)
+    assert world.protected_until(worker.task)
+    world.jobs.await_done([worker.tell("finished", "second").id], within=180)
+    assert world.protected_until(worker.task) is None

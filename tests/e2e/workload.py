@@ -1,0 +1,85 @@
+"""Workers that begin, go on with and finish jobs as a seed draws it, and what must hold of their tasks meanwhile."""
+
+from dataclasses import dataclass, field
+
+MINUTE = 60
+SHORT_SECONDS_MAX = 30  # SEMANTICS.md, "A busy task is protected until its jobs declared end"
+LIVE_JOBS_MAX = 40
+# Workers who had to wait for each answer would send no more than that; what has come again so often must not drown the rest.
+UNDONE_MAX = 60
+
+
+@dataclass
+class Job:
+    worker: object
+    id: str
+    declared: list = field(default_factory=list)  # each message that declared an end, and the end that it declared
+
+
+class Workload:
+    def __init__(self, world, tasks, random):
+        self.world, self.random = world, random
+        self.fresh = list(tasks)
+        self.used, self.live, self.sent, self.bodies = [], [], [], []
+        self.jobs = 0
+
+    def go_on(self):
+        """Something happens to one job, unless too much has not been heard yet."""
+        if len(self.undone()) > UNDONE_MAX:
+            return
+        drawn = self.random.random()
+        if not self.live or (drawn < 0.5 and len(self.live) < LIVE_JOBS_MAX):
+            self.start()
+        elif drawn < 0.75:
+            self.finish(self.random.choice(self.live))
+        elif drawn < 0.9:
+            self.declare(self.random.choice(self.live), "heartbeat")
+        else:
+            worker, body = self.random.choice(self.bodies)  # of any job, finished ones too
+            self.sent.append(worker.send(body))
+
+    def start(self):
+        """Mostly on a task of its own, sometimes on one that has, or had, others."""
+        if self.fresh and (not self.used or self.random.random() < 0.8):
+            self.used.append(self.world.worker(self.fresh.pop()))
+            worker = self.used[-1]
+        else:
+            worker = self.random.choice(self.used)
+        self.jobs += 1
+        self.live.append(Job(worker, f"job-{self.jobs}"))
+        self.declare(self.live[-1], "started")
+
+    def declare(self, job, kind):
+        minutes = self.random.randint(30, 240)
+        body = job.worker.message(kind, job.id, maxDurationMinutes=minutes)
+        self.bodies.append((job.worker, body))
+        self.sent.append(job.worker.send(body))
+        job.declared.append((self.sent[-1], self.sent[-1].at + minutes * MINUTE))
+
+    def finish(self, job):
+        self.live.remove(job)
+        body = job.worker.message("finished", job.id)
+        self.bodies.append((job.worker, body))
+        self.sent.append(job.worker.send(body))
+
+    def undone(self):
+        return [sent for sent in self.sent if not self.world.jobs.is_done(sent.id)]
+
+    def unprotected(self):
+        """The live jobs whose tasks are protected for less than was confirmed to them: a message that is done has been. None of
+        them finishes while this looks, because whoever lets them finish is who looks."""
+        confirmed = {}
+        for job in self.live:
+            ends = [end for sent, end in job.declared if self.world.jobs.is_done(sent.id)]
+            if ends:
+                confirmed[job.id] = (job.worker.task, max(ends))
+        if not confirmed:
+            return []
+        protections = self.world.protections(sorted({task for task, _ in confirmed.values()}))
+        problems = []
+        for job, (task, end) in confirmed.items():
+            protection = protections[task]
+            until = protection["expirationDate"].timestamp() if protection["protectionEnabled"] else 0
+            if until < end - SHORT_SECONDS_MAX:
+                problems.append(f"{job} on {task}: confirmed until {end}, protected until {until}")
+        return problems

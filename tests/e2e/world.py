@@ -1,0 +1,218 @@
+"""Everything that a scenario needs, with nobody else in it: emulated AWS with the template's stack on it, a simulated ECS, the
+real function between them, and whoever delivers to it.
+"""
+
+import json
+import os
+import subprocess
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import boto3
+import child
+import figures
+from asynchronous import AsynchronousInvocations, put_event
+from botocore.config import Config
+from event_source import EventSourceMapping
+from function import RuntimeInterfaceEmulator
+from gateway import SERVICES, Gateway
+from instances import Instances
+from permissions import Permissions
+from stack import CLUSTER, INVOCATIONS, Stack
+from waiting import eventually
+from worker import Worker
+
+REGION, ACCOUNT = "eu-west-1", "111122223333"  # where the simulated ECS is
+
+
+@dataclass(frozen=True)
+class Programs:
+    """What is started."""
+
+    project: Path
+    bootstrap: Path
+    ecs_sim: Path
+    runtime_interface_emulator: Path
+    cargo_lambda: Path
+    python: Path
+    aws: Path
+
+
+class World:
+    """Processes and clients for one scenario. It is there until it is closed."""
+
+    def __init__(self, programs, template, folder, services=None, parameters=None):
+        self.programs, self.folder = programs, folder
+        self._stops = []
+        self.emulator, emulator_port = self._start_emulator()  # the process, for whoever freezes it
+        self._ports = {service: emulator_port for service in [*SERVICES.values(), "SNS"]}
+        self._ports["ECS"] = self._ports["Application Auto Scaling"] = self._start_simulator(services or {"web": 2})
+        self.stack = Stack(template, self.client, {"ClusterName": CLUSTER} | (parameters or {}))
+        self.gateway = Gateway(self._ports)
+        self._stops.append(self.gateway.stop)
+        self.permissions = Permissions(self.stack.statements(), f"{REGION}:{ACCOUNT}")
+        self.ecs, self.sqs = self.client("ecs"), self.client("sqs")
+        self.functions, self.instances = [], Instances()
+        self.expected_errors = set()  # what a scenario makes the function log at this level
+        self._idle = self._tasks_of(services or {"web": 2})
+
+    # Who is there
+
+    def start_functions(self, count=1, settings=None):
+        """Starts the function, as so many instances. `settings` stand in place of the template's."""
+        properties = self.stack.template.properties("Function")
+        for _ in range(count):
+            number = len(self.functions)
+            log = self.folder / f"function-{number}.log"
+            environment = self.environment(f"FUNCTION{number}") | (settings or {})
+            emulator, bootstrap = self.programs.runtime_interface_emulator, self.programs.bootstrap
+            self.run(RuntimeInterfaceEmulator(emulator, bootstrap, environment, log, properties["Timeout"]))
+
+    def run(self, function):
+        """Has an instance take part, and stop with the others."""
+        self._stops.append(function.stop)
+        self.functions.append(function)
+        self.instances.add(function)
+
+    def environment(self, access_key_id):
+        """What the function finds in its environment: its own variables as the template has them, and what Lambda adds."""
+        properties = self.stack.template.properties("Function")
+        return self.stack.environment() | {
+            "PATH": os.environ["PATH"],
+            "AWS_ENDPOINT_URL": self.gateway.endpoint,
+            "AWS_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": access_key_id,
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_LAMBDA_FUNCTION_NAME": "taskhold",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(properties["MemorySize"]),
+            "AWS_LAMBDA_LOG_LEVEL": self.stack.resolve(properties["LoggingConfig"]["ApplicationLogLevel"]),
+        }
+
+    def deliver(self, **changed):
+        """Lets everything be delivered to the function: job messages, follow-ups and events. `changed` are settings of the
+        job queue's event source that this scenario has otherwise."""
+        invoke = self.instances.invoke
+        self.jobs = self._poll("JobQueue", invoke, changed)
+        self.follow_ups = self._poll("FollowUpQueue", invoke, {})
+        properties = self.stack.template.of_type("AWS::Lambda::EventInvokeConfig")["FunctionEventInvokeConfig"]["Properties"]
+        dead_letters = self.stack.resolve(self.stack.template.properties("Function")["DeadLetterConfig"]["TargetArn"])
+        assert dead_letters.endswith(self.stack.queue("DeadLetterQueue").rsplit("/", 1)[1]), dead_letters
+        attempts = 1 + properties["MaximumRetryAttempts"]
+        queues = self.stack.queue(INVOCATIONS), self.stack.queue("DeadLetterQueue")
+        self.events = AsynchronousInvocations(self.client("sqs"), queues[0], invoke, attempts, queues[1])
+        self._stops.append(self.events.stop)
+
+    def _poll(self, queue, invoke, changed):
+        settings = self.stack.event_source(queue) | changed
+        mapping = EventSourceMapping(self.client("sqs"), settings, self.stack.queue(queue), invoke)
+        self._stops.append(mapping.stop)
+        return mapping
+
+    def come_again_after(self, seconds):
+        """A job message that has to come again does so after this time, and not after the three minutes of the template: time
+        is all that is made shorter."""
+        url = self.stack.queue("JobQueue")
+        self.sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": str(seconds)})
+
+    def client(self, name):
+        """A client of boto3's, past the gateway: what it calls is not the function's."""
+        return boto3.client(
+            name,
+            endpoint_url=self.endpoint_of("ECS" if name == "ecs" else "SQS"),
+            region_name=REGION,
+            aws_access_key_id="TEST",
+            aws_secret_access_key="secret",
+            config=Config(max_pool_connections=50),
+        )
+
+    def endpoint_of(self, service):
+        return f"http://127.0.0.1:{self._ports[service]}"
+
+    # What a scenario does and sees
+
+    def idle_task(self, service="web"):
+        """The ARN of a task that no scenario has used."""
+        return self._idle[service].pop(0)
+
+    def worker(self, task):
+        return Worker(self.sqs, self.stack.outputs["JobQueueUrl"], task)
+
+    def protections(self, tasks):
+        """The protection of up to 100 tasks, as ECS tells it, by their ARNs."""
+        answer = self.ecs.get_task_protection(cluster=CLUSTER, tasks=tasks)
+        assert answer["failures"] == [], answer
+        return {one["taskArn"]: one for one in answer["protectedTasks"]}
+
+    def protected_until(self, task):
+        """The end of a task's protection in seconds since the epoch; `None` if it has none."""
+        protection = self.protections([task])[task]
+        return protection["expirationDate"].timestamp() if protection["protectionEnabled"] else None
+
+    def put_event(self, shape, resource, **detail):
+        put_event(self.client("events"), self.programs.project / "events" / shape, resource, **detail)
+
+    def fire_the_schedule(self):
+        """The moment has come for which a rule of the template has a schedule: EventBridge invokes the function."""
+        (payload,) = self.stack.schedules()
+        self.sqs.send_message(QueueUrl=self.stack.queue(INVOCATIONS), MessageBody=payload)
+
+    def received(self, queue_url, count=10):
+        """Takes what is in a queue: so many of the messages that can be received now."""
+        messages = self.sqs.receive_message(
+            QueueUrl=queue_url, MaxNumberOfMessages=count, MessageAttributeNames=["All"], MessageSystemAttributeNames=["All"]
+        ).get("Messages", [])
+        for message in messages:
+            self.sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
+        return messages
+
+    def left_in(self, queue):
+        """How many messages a queue of the template's holds, whether they can be received or not."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed"]
+        url = self.stack.queue(queue)
+        attributes = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+        return sum(int(attributes[name]) for name in names)
+
+    def await_one(self, queue_url, wanted, what, within=60):
+        """Waits for a message of a queue that is wanted; the others are dropped."""
+        return eventually(lambda: next(filter(wanted, self.received(queue_url)), None), what, within, every=0.2)
+
+    # The end
+
+    def close(self):
+        """Stops everything, youngest first."""
+        while self._stops:
+            self._stops.pop()()
+        counts = Counter(f"{call.service} {call.operation}" for call in self.gateway.calls)
+        figures.note("calls", counts=counts)
+
+    def complaints(self):
+        """What the function has done that its role does not allow, and what it has logged as an error."""
+        forbidden = [call for call in self.gateway.calls if not self.permissions.allow(call)]
+        told = [f"not allowed: {call.service} {call.operation} {json.dumps(call.request)[:200]}" for call in forbidden]
+        return told + [f"error: {line}" for line in self.log_lines("ERROR") if line["message"] not in self.expected_errors]
+
+    def log_lines(self, *levels):
+        return [line for function in self.functions for line in function.lines(*levels)]
+
+    def _start_emulator(self):
+        log = self.folder / "aws.log"
+        environment = os.environ | {"MOTO_ACCOUNT_ID": ACCOUNT}
+        script = self.programs.project / "tests/e2e/emulator.py"
+        process = child.start([self.programs.python, script], log, stdout=subprocess.PIPE, env=environment)
+        self._stops.append(lambda: child.stop(process))
+        return process, int(child.first_line(process, log))
+
+    def _start_simulator(self, services):
+        log = self.folder / "ecs-sim.log"
+        words = [word for name, tasks in services.items() for word in ("--service", f"{name}={tasks}")]
+        process = child.start([self.programs.ecs_sim, "serve", "--port", "0", *words], log, stdout=subprocess.PIPE)
+        self._stops.append(lambda: child.stop(process))
+        return int(child.first_line(process, log).split("http://127.0.0.1:")[1].split()[0])
+
+    def _tasks_of(self, services):
+        tasks = {}
+        for service in services:
+            pages = self.ecs.get_paginator("list_tasks").paginate(cluster=CLUSTER, serviceName=service)
+            tasks[service] = [arn for page in pages for arn in page["taskArns"]]
+        return tasks

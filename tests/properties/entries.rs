@@ -1,0 +1,238 @@
+//! Entries as the table holds them (`src/aws/dynamodb/item.rs`): what is stored is what is read, whatever is in it.
+
+use super::config;
+use super::drawn::{any_moment, at, job_key, labels, task_id, text, when};
+use jiff::Timestamp;
+use proptest::collection::{btree_map, btree_set, vec};
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::Arc;
+use taskhold::alert::incident::{Incident, Untold};
+use taskhold::alert::{AlertEvent, AlertKind};
+use taskhold::decide::attention::{Attention, attention};
+use taskhold::decide::remedy::{RaiseStage, Raised, RemedyNote, RemedyState};
+use taskhold::ecs::FailureReason;
+use taskhold::ledger::job::Told;
+use taskhold::ledger::service::{SeenBlocked, Watch};
+use taskhold::ledger::{
+    Ask, CallResult, Home, InterruptedJob, Interruption, InterruptionNews, Job, Protection, Refusal, ServiceEntry,
+    StopStage, TaskEntry,
+};
+
+fn maybe_moment() -> impl Strategy<Value = Option<Timestamp>> {
+    option::of(any_moment())
+}
+
+pub(crate) fn job() -> impl Strategy<Value = Job> {
+    let told = option::of((any_moment(), any_moment()).prop_map(|(at, value)| Told { at, value }));
+    let labelled = option::of((any_moment(), labels()).prop_map(|(at, value)| Told { at, value }));
+    let moments = [maybe_moment(), maybe_moment(), maybe_moment(), maybe_moment(), maybe_moment()];
+    (moments, told, labelled).prop_map(
+        |([started_at, declared_until, presumed_until, heard_at, finished_at], expected_until, labels)| Job {
+            started_at,
+            declared_until,
+            presumed_until,
+            expected_until,
+            heard_at,
+            finished_at,
+            labels,
+        },
+    )
+}
+
+fn ask() -> impl Strategy<Value = Ask> {
+    prop_oneof![Just(Ask::Release), any_moment().prop_map(Ask::ProtectUntil)]
+}
+
+fn refusal() -> impl Strategy<Value = Refusal> {
+    let known = select(vec![FailureReason::DeploymentBlocked, FailureReason::Missing, FailureReason::TaskNotValid]);
+    let reason = prop_oneof![3 => known, 1 => text().prop_map(FailureReason::Other)];
+    (reason, option::of(text()), any_moment()).prop_map(|(reason, detail, at)| Refusal { reason, detail, at })
+}
+
+fn result() -> impl Strategy<Value = CallResult> {
+    prop_oneof![
+        any_moment().prop_map(CallResult::Granted),
+        Just(CallResult::Cleared),
+        refusal().prop_map(CallResult::Refused),
+        Just(CallResult::WithoutEffect),
+        Just(CallResult::Unknown),
+    ]
+}
+
+/// A protection that has a history: calls begun, some of them settled, in any order.
+pub(crate) fn protection() -> impl Strategy<Value = Protection> {
+    vec((ask(), any_moment(), option::of(result())), 0..7).prop_map(|calls| {
+        let mut protection = Protection::default();
+        let begun: Vec<_> = calls.iter().map(|(ask, now, _)| protection.begin(*ask, *now)).collect();
+        for (id, (_, _, result)) in begun.into_iter().zip(calls).rev() {
+            if let (Some(id), Some(result)) = (id, result) {
+                protection.settle(id, result);
+            }
+        }
+        protection
+    })
+}
+
+pub(crate) fn interruption() -> impl Strategy<Value = Interruption> {
+    let stage = select(vec![StopStage::Stopping, StopStage::Stopped]);
+    let job = (job_key(), when(), labels()).prop_map(|(key, until, labels)| InterruptedJob { key, until, labels });
+    let known = ["SpotInterruption", "ServiceSchedulerInitiated", "UserInitiated", "TaskFailedToStart"];
+    let code = prop_oneof![select(known.map(str::to_owned).to_vec()), text()];
+    let of_ecs = (option::of(code), option::of(text()), vec((text(), any::<i32>()), 0..14));
+    (stage, when(), option::of(text()), vec(job, 0..16), of_ecs, option::of(when())).prop_map(
+        |(stage, at, service, jobs, (stop_code, stopped_reason, exit_codes), protected_until)| Interruption {
+            stage,
+            at,
+            service,
+            jobs,
+            stop_code,
+            stopped_reason,
+            exit_codes,
+            protected_until,
+        },
+    )
+}
+
+fn task_entry() -> impl Strategy<Value = TaskEntry> {
+    let home = (text(), any::<bool>()).prop_map(|(service, is_awaited)| Box::new(Home { service, is_awaited }));
+    let news = (interruption(), maybe_moment(), any::<bool>(), maybe_moment()).prop_map(
+        |(what, claimed_until, handed_on, told_at)| {
+            Box::new(InterruptionNews { what, claimed_until, handed_on, told_at })
+        },
+    );
+    let jobs = btree_map(job_key(), job().prop_map(Box::new), 0..5).prop_map(Arc::new);
+    (jobs, protection(), option::of(home), option::of(news), maybe_moment()).prop_map(
+        |(jobs, protection, home, interruption, stopped_at)| TaskEntry {
+            jobs,
+            protection,
+            home,
+            interruption,
+            stopped_at,
+        },
+    )
+}
+
+pub(crate) fn remedy_notes() -> impl Strategy<Value = Vec<RemedyNote>> {
+    vec((when(), text()).prop_map(|(at, text)| RemedyNote { at, text }), 0..4)
+}
+
+fn remedy() -> impl Strategy<Value = RemedyState> {
+    let stage = select(vec![RaiseStage::Raising, RaiseStage::Raised, RaiseStage::PuttingBack]);
+    let raised = (any::<[u32; 3]>(), any_moment(), stage).prop_map(|([from, to, before], at, stage)| Raised {
+        from,
+        to,
+        before,
+        at,
+        stage,
+    });
+    (option::of(raised), maybe_moment(), remedy_notes()).prop_map(|(raised, raised_at, notes)| RemedyState {
+        raised,
+        raised_at,
+        notes,
+    })
+}
+
+fn incident() -> impl Strategy<Value = Incident> {
+    let event = select(vec![AlertEvent::Opened, AlertEvent::Escalated, AlertEvent::Repeated, AlertEvent::Resolved]);
+    let untold = (event, maybe_moment(), any::<u8>()).prop_map(|(event, claimed_until, failures)| Untold {
+        event,
+        claimed_until,
+        failures,
+    });
+    (
+        select(AlertKind::ALL.to_vec()),
+        any_moment(),
+        any_moment(),
+        any::<(u8, bool)>(),
+        maybe_moment(),
+        option::of(untold),
+    )
+        .prop_map(|(kind, since, told_at, (escalations, heard), resolved_at, untold)| Incident {
+            kind,
+            since,
+            told_at,
+            escalations,
+            resolved_at,
+            heard,
+            untold,
+        })
+}
+
+fn service_entry() -> impl Strategy<Value = ServiceEntry> {
+    let blocked = (text(), any_moment()).prop_map(|(movement, since)| SeenBlocked { movement, since });
+    let watch = (option::of(text()), any_moment(), any::<u32>(), maybe_moment())
+        .prop_map(|(movement, begun_at, checks, due)| Watch { movement, begun_at, checks, due });
+    let tasks = (btree_set(task_id(), 0..4), btree_map(task_id(), any_moment(), 0..4));
+    let incidents = btree_map(text(), incident(), 0..4);
+    (option::of(blocked), option::of(watch), maybe_moment(), tasks, remedy(), incidents).prop_map(
+        |(blocked, watch, prompted_at, (refused, idle_seen), remedy, incidents)| ServiceEntry {
+            blocked,
+            watch,
+            prompted_at,
+            refused,
+            idle_seen,
+            remedy,
+            incidents,
+        },
+    )
+}
+
+fn is_read_as_it_was_stored<E: Serialize + DeserializeOwned + PartialEq + Debug>(
+    entry: &E,
+) -> Result<(), TestCaseError> {
+    let json = serde_json::to_string(entry).unwrap();
+    let read: E = serde_json::from_str(&json).map_err(|error| TestCaseError::fail(format!("{error}: {json}")))?;
+    prop_assert_eq!(&read, entry);
+    prop_assert_eq!(serde_json::to_string(&read).unwrap(), json);
+    Ok(())
+}
+
+/// A version of the function that comes later may have more to say of an entry.
+fn is_read_beside_what_is_not_known<E: Serialize + DeserializeOwned + PartialEq + Debug>(
+    entry: &E,
+) -> Result<(), TestCaseError> {
+    let mut json: BTreeMap<String, serde_json::Value> =
+        serde_json::from_str(&serde_json::to_string(entry).unwrap()).unwrap();
+    json.insert("fromTheFuture".to_owned(), serde_json::json!({"a": [1, null]}));
+    let read: E = serde_json::from_str(&serde_json::to_string(&json).unwrap()).unwrap();
+    prop_assert_eq!(&read, entry);
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn the_entry_of_a_task_is_read_as_it_was_stored(entry in task_entry()) {
+        is_read_as_it_was_stored(&entry)?;
+        is_read_beside_what_is_not_known(&entry)?;
+    }
+
+    #[test]
+    fn the_entry_of_a_service_is_read_as_it_was_stored(entry in service_entry()) {
+        is_read_as_it_was_stored(&entry)?;
+        is_read_beside_what_is_not_known(&entry)?;
+    }
+
+    #[test]
+    fn a_sweep_finds_in_its_index_whatever_needs_attention(entry in task_entry(), now in prop_oneof![any_moment(), Just(at(0))]) {
+        prop_assert!(entry.is_open() || attention(&entry, now) == Attention::None);
+    }
+
+    #[test]
+    fn news_of_an_interruption_are_told_by_one_at_a_time(entry in task_entry(), now in any_moment()) {
+        let mut entry = entry;
+        let was_untold = entry.interruption.as_ref().is_some_and(|news| news.told_at.is_none());
+        let claimed = entry.claim_interruption(now);
+        prop_assert!(was_untold || claimed.is_none());
+        if claimed.is_some() && now < Timestamp::MAX - jiff::SignedDuration::from_hours(1) {
+            prop_assert_eq!(entry.claim_interruption(now), None);
+        }
+    }
+}

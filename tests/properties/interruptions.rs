@@ -1,0 +1,66 @@
+//! A task that stopped in the middle of jobs: what people, chats and machines are told, and what is handed on of each job.
+
+use super::drawn::{cluster, name, task_id};
+use super::entries::interruption;
+use super::told::{as_the_schema_says, is_taken_by_sqs, json, lines_are_short, valid, validator, well};
+use super::{config, fewer};
+use proptest::option;
+use proptest::prelude::*;
+use std::sync::{Arc, OnceLock};
+use taskhold::alert::Message;
+use taskhold::alert::interrupted::job_messages;
+use taskhold::ecs::{ClusterArn, Task};
+use taskhold::ledger::Interruption;
+
+fn interruption_of_a_service() -> impl Strategy<Value = Interruption> {
+    (interruption(), option::of(name())).prop_map(|(interruption, service)| Interruption { service, ..interruption })
+}
+
+fn task() -> impl Strategy<Value = Task> {
+    (cluster(), task_id()).prop_map(|(cluster, id)| Task { cluster, id })
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn an_interruption_is_told_well_whatever_the_texts_in_it(task in task(), what in interruption()) {
+        let message = Message::of_interruption(&task, &what);
+        well(&message)?;
+        lines_are_short(&message.mail)?;
+        as_the_schema_says(&message.machine)?;
+        let told = json(&message.machine)?;
+        let jobs = told["jobs"].as_array().map_or(0, Vec::len);
+        prop_assert_eq!(told["jobsLeftOut"].as_u64(), Some((what.jobs.len() - jobs) as u64));
+    }
+
+    #[test]
+    fn each_job_is_handed_on_whole_in_a_message_that_sqs_takes(task in task(), what in interruption_of_a_service()) {
+        static SCHEMA: OnceLock<jsonschema::Validator> = OnceLock::new();
+        let schema = SCHEMA.get_or_init(|| validator(include_str!("../../schemas/interrupted-job.schema.json")));
+        let bodies = job_messages(&task, &what);
+        prop_assert_eq!(bodies.len(), what.jobs.len());
+        let mut left: Vec<_> = what.jobs.iter().collect();
+        for body in &bodies {
+            valid(schema, body)?;
+            prop_assert!(body.len() < 65_536 && body.chars().all(is_taken_by_sqs), "{}", body);
+            let told = json(body)?;
+            let at = left.iter().position(|job| told["jobId"] == job.key.job_id && told["attempt"] == job.key.attempt && told["labels"] == serde_json::json!(job.labels));
+            prop_assert!(at.is_some(), "{} is of no job", body);
+            left.swap_remove(at.unwrap());
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(fewer(2))]
+
+    #[test]
+    fn a_subject_and_a_chat_hold_for_a_cluster_s_name_that_ecs_would_never_take(task in task(), name in super::drawn::text(), what in interruption()) {
+        let cluster = Arc::new(ClusterArn { name, ..task.cluster.as_ref().clone() });
+        let message = Message::of_interruption(&Task { cluster, ..task }, &what);
+        super::told::subject(&message.subject)?;
+        super::told::chat(&message.chat)?;
+        json(&message.machine)?;
+    }
+}

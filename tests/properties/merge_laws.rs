@@ -1,0 +1,77 @@
+//! [`Job::merge`] takes the further of two states in every field, so that any order and number of deliveries ends in the
+//! same state. These are the laws that say so.
+
+use super::config;
+use super::drawn::one_of_few_moments;
+use jiff::Timestamp;
+use proptest::option;
+use proptest::prelude::*;
+use taskhold::ledger::Job;
+use taskhold::ledger::job::{Labels, Told};
+
+fn job() -> impl Strategy<Value = Job> {
+    let moment = || option::of(one_of_few_moments());
+    let labels = ("[ab]", "[ab]").prop_map(|(name, value)| Labels::from([(name, value)]));
+    let told = (one_of_few_moments(), one_of_few_moments()).prop_map(|(at, value)| Told { at, value });
+    let labelled = (one_of_few_moments(), labels).prop_map(|(at, value)| Told { at, value });
+    (moment(), moment(), moment(), option::of(told), moment(), moment(), option::of(labelled)).prop_map(
+        |(started_at, declared_until, presumed_until, expected_until, heard_at, finished_at, labels)| Job {
+            started_at,
+            declared_until,
+            presumed_until,
+            expected_until,
+            heard_at,
+            finished_at,
+            labels,
+        },
+    )
+}
+
+fn merged(one: &Job, other: &Job) -> Job {
+    let mut one = one.clone();
+    one.merge(other);
+    one
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn merge_does_not_mind_the_order(a in job(), b in job()) {
+        prop_assert_eq!(merged(&a, &b), merged(&b, &a));
+    }
+
+    #[test]
+    fn merge_does_not_mind_who_merged_first(a in job(), b in job(), c in job()) {
+        prop_assert_eq!(merged(&merged(&a, &b), &c), merged(&a, &merged(&b, &c)));
+    }
+
+    #[test]
+    fn merge_does_not_mind_duplicates(a in job(), b in job()) {
+        let both = merged(&a, &b);
+        prop_assert_eq!(&merged(&a, &a), &a);
+        prop_assert_eq!(&merged(&both, &a), &both);
+        prop_assert_eq!(&merged(&both, &b), &both);
+    }
+
+    #[test]
+    fn merge_with_nothing_known_changes_nothing(a in job()) {
+        prop_assert_eq!(&merged(&Job::default(), &a), &a);
+        prop_assert_eq!(&merged(&a, &Job::default()), &a);
+    }
+
+    #[test]
+    fn merge_never_revives_a_finished_job(a in job(), b in job()) {
+        let both = merged(&a, &b);
+        if a.finished_at.is_some() {
+            prop_assert_eq!(both.lives_until(Timestamp::MIN), None);
+        }
+    }
+
+    #[test]
+    fn merge_never_shortens_what_a_job_declared(a in job(), b in job()) {
+        let both = merged(&a, &b);
+        prop_assert!(both.declared_until >= a.declared_until.max(b.declared_until));
+        prop_assert!(both.presumed_until >= a.presumed_until.max(b.presumed_until));
+    }
+}

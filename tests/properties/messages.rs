@@ -1,0 +1,209 @@
+//! Whole entries, from messages as workers send them: SEMANTICS.md, "Order and number of deliveries do not matter".
+
+use super::config;
+use super::drawn::{at, clusters, id, video};
+use super::fuzzed::taskhold_fuzz::json as fuzz_json;
+use super::told::validator;
+use jiff::{SignedDuration, Timestamp};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+use taskhold::ecs::Task;
+use taskhold::event::job_message::JobMessageError;
+use taskhold::event::{Record, record};
+use taskhold::ledger::{JobKey, TaskEntry};
+
+/// A message as it was sent, and when SQS took it.
+#[derive(Clone, Debug)]
+pub(crate) struct Sent {
+    pub(crate) at: Timestamp,
+    pub(crate) job: String,
+    pub(crate) attempt: u32,
+    pub(crate) message_type: &'static str,
+    pub(crate) max_minutes: Option<u32>,
+    expected_minutes: Option<u32>,
+    label: Option<String>,
+}
+
+impl Sent {
+    /// Its body.
+    fn body(&self) -> Value {
+        let task = Task { cluster: video(), id: id(1) };
+        let mut body = json!({
+            "version": 1,
+            "type": self.message_type,
+            "jobId": self.job,
+            "attempt": self.attempt,
+            "taskArn": task.to_string(),
+        });
+        self.max_minutes.inspect(|minutes| body["maxDurationMinutes"] = json!(minutes));
+        self.expected_minutes.inspect(|minutes| body["expectedDurationMinutes"] = json!(minutes));
+        self.label.iter().for_each(|label| body["labels"] = json!({"title": label}));
+        body
+    }
+
+    /// Delivers it to a task.
+    pub(crate) fn deliver(&self, entry: &mut TaskEntry) {
+        let body = self.body();
+        let Record::Job(message) = record::parse(&body.to_string(), &clusters()) else {
+            panic!("no job message: {body}")
+        };
+        let (_, key, job) = message.observed(self.at);
+        entry.merge_job(&key, &job);
+    }
+}
+
+/// A message about one of few jobs, sent within four hours; many at the same moment.
+pub(crate) fn sent() -> impl Strategy<Value = Sent> {
+    let minutes = || option::of(prop_oneof![Just(1_u32), Just(120), 1..=2880_u32]);
+    (
+        prop_oneof![(0..4_i64).prop_map(|hour| hour * 3600), 0..4 * 3600_i64],
+        "[ab]",
+        1..3_u32,
+        select(vec!["job.started", "job.heartbeat", "job.finished"]),
+        minutes(),
+        minutes(),
+        option::of("[xy]"),
+    )
+        .prop_map(|(second, job, attempt, message_type, max_minutes, expected_minutes, label)| Sent {
+            at: at(second),
+            job,
+            attempt,
+            message_type,
+            max_minutes,
+            expected_minutes,
+            label,
+        })
+}
+
+/// The end of every live job, reckoned from the messages alone, by the words of SEMANTICS.md and docs/job-messages.md.
+pub(crate) fn live(told: &[&Sent], now: Timestamp) -> BTreeMap<JobKey, Timestamp> {
+    let mut jobs: BTreeMap<JobKey, Vec<&Sent>> = BTreeMap::new();
+    for sent in told {
+        jobs.entry(JobKey { job_id: sent.job.clone(), attempt: sent.attempt }).or_default().push(sent);
+    }
+    let end = |sent: &Sent, minutes: u32| sent.at + SignedDuration::from_mins(i64::from(minutes));
+    let until = |messages: &[&Sent]| {
+        if messages.iter().any(|sent| sent.message_type == "job.finished") {
+            return None;
+        }
+        let declared = messages.iter().filter_map(|sent| match (sent.message_type, sent.max_minutes) {
+            (_, Some(minutes)) => Some(end(sent, minutes)),
+            ("job.started", None) => Some(end(sent, 120)),
+            _ => None,
+        });
+        declared.max().or_else(|| messages.iter().map(|sent| end(sent, 120)).max())
+    };
+    let ends = jobs.into_iter().filter_map(|(key, messages)| Some((key, until(&messages)?)));
+    ends.filter(|(_, until)| *until > now).collect()
+}
+
+/// Messages, and two ways in which they are delivered: each at least once, in any order.
+fn deliveries() -> impl Strategy<Value = (Vec<Sent>, Vec<usize>, Vec<usize>)> {
+    let order = |count: usize| {
+        vec(any::<Index>(), 0..6).prop_flat_map(move |again| {
+            let again = again.into_iter().map(|index| index.index(count));
+            Just((0..count).chain(again).collect::<Vec<usize>>()).prop_shuffle()
+        })
+    };
+    vec(sent(), 1..9).prop_flat_map(move |messages| {
+        let count = messages.len();
+        (Just(messages), order(count), order(count))
+    })
+}
+
+fn told(messages: &[Sent], order: &[usize]) -> TaskEntry {
+    let mut entry = TaskEntry::default();
+    order.iter().for_each(|index| messages[*index].deliver(&mut entry));
+    entry
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn any_order_and_number_of_deliveries_gives_the_same_entry((messages, one, other) in deliveries()) {
+        prop_assert_eq!(told(&messages, &one), told(&messages, &other));
+    }
+
+    #[test]
+    fn what_two_instances_know_can_be_put_together_in_either_order((messages, one, _) in deliveries(), cut in any::<Index>()) {
+        let (mine, theirs) = one.split_at(cut.index(one.len() + 1));
+        let (mut mine, mut theirs) = (told(&messages, mine), told(&messages, theirs));
+        let (known_to_me, known_to_them) = (mine.clone(), theirs.clone());
+        known_to_them.jobs.iter().for_each(|(key, job)| mine.merge_job(key, job));
+        known_to_me.jobs.iter().for_each(|(key, job)| theirs.merge_job(key, job));
+        prop_assert_eq!(&mine, &theirs);
+        prop_assert_eq!(mine, told(&messages, &one));
+    }
+
+    #[test]
+    fn the_live_jobs_are_those_that_the_messages_say((messages, order, _) in deliveries(), second in 0..60 * 3600_i64) {
+        let (now, entry) = (at(second), told(&messages, &order));
+        let lives: BTreeMap<JobKey, Timestamp> = entry.live_jobs(now).map(|(key, until)| (key.clone(), until)).collect();
+        let expected = live(&messages.iter().collect::<Vec<_>>(), now);
+        prop_assert_eq!(entry.wanted_until(now), expected.values().max().copied());
+        prop_assert_eq!(lives, expected);
+    }
+
+    /// A job's finish is the last that its worker sends of it, and SQS delivers nothing that is older than the tombstone.
+    #[test]
+    fn a_finished_job_is_never_revived_however_late_a_message_comes_and_whatever_was_forgotten(
+        sends in vec(0..3 * 3600_i64, 1..5),
+        late in vec((any::<Index>(), 0..3600_i64), 1..12),
+        minutes in 1..=2880_u32,
+    ) {
+        let tombstone = SignedDuration::from_hours(1);
+        let last = sends.iter().max().unwrap() + 1;
+        let message = |second: i64, message_type| Sent {
+            at: at(second), job: "j".to_owned(), attempt: 1, message_type, max_minutes: Some(minutes), expected_minutes: None, label: None,
+        };
+        let started = sends.iter().map(|second| message(*second, "job.started"));
+        let messages: Vec<Sent> = started.chain([message(last, "job.finished")]).collect();
+        let mut deliveries: Vec<(Timestamp, &Sent)> = late.iter().map(|(index, delay)| {
+            let sent = index.get(&messages);
+            (sent.at + SignedDuration::from_secs(*delay), sent)
+        }).collect();
+        deliveries.push((at(last), messages.last().unwrap()));
+        deliveries.sort_by_key(|(when, _)| *when);
+        let (mut entry, mut has_finished) = (TaskEntry::default(), false);
+        for (now, sent) in deliveries {
+            sent.deliver(&mut entry);
+            entry.forget(now, tombstone);
+            has_finished |= sent.message_type == "job.finished";
+            prop_assert!(!has_finished || entry.wanted_until(Timestamp::MIN).is_none(), "revived at {}", now);
+        }
+    }
+
+    #[test]
+    fn nothing_is_forgotten_that_lives_and_everything_is_in_the_end((messages, order, _) in deliveries(), hours in 1..=336_i64, second in 0..60 * 3600_i64) {
+        let (tombstone, now) = (SignedDuration::from_hours(hours), at(second));
+        let entry = told(&messages, &order);
+        let mut kept = entry.clone();
+        kept.forget(now, tombstone);
+        prop_assert!(kept.live_jobs(now).eq(entry.live_jobs(now)));
+        let keep_until = entry.keep_until(now, tombstone);
+        prop_assert!(entry.wanted_until(now).is_none_or(|wanted| wanted <= keep_until));
+        kept.forget(keep_until, tombstone);
+        prop_assert!(kept.jobs.is_empty(), "{:?} outlast {}", kept.jobs, keep_until);
+    }
+
+    /// What a schema cannot say: which clusters are configured, that two fields agree, and that an event's members make it an
+    /// event.
+    #[test]
+    fn the_parser_takes_what_the_schema_takes_and_nothing_else(sent in sent(), draw in any::<u64>()) {
+        static SCHEMA: OnceLock<jsonschema::Validator> = OnceLock::new();
+        let schema = SCHEMA.get_or_init(|| validator(include_str!("../../schemas/job-message.schema.json")));
+        let altered = fuzz_json::altered(&sent.body().to_string(), &mut fastrand::Rng::with_seed(draw)).unwrap();
+        let is_valid = schema.is_valid(&serde_json::from_str(&altered).unwrap());
+        match record::parse(&altered, &clusters()) {
+            Record::Job(_) => prop_assert!(is_valid, "the schema refuses {}", altered),
+            Record::Malformed(JobMessageError::Task { .. } | JobMessageError::Wrong { field: "taskId", .. }) | Record::Ecs(_) => {}
+            Record::Malformed(error) => prop_assert!(!is_valid, "{}: {}", error, altered),
+        }
+    }
+}

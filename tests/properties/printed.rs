@@ -1,0 +1,131 @@
+//! What is printed is read as what it was printed from: ids, ARNs, names of events, follow-ups, policies.
+
+use super::config;
+use super::drawn::{any_moment, cluster, clusters, name, service, task, task_id, text, video};
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+use std::str::FromStr;
+use taskhold::config::{Clusters, Policy};
+use taskhold::ecs::{ClusterArn, FailureReason, ServiceArn, Task, TaskArn, TaskId};
+use taskhold::event::{EVENT_NAMES, EventName};
+use taskhold::follow_up::{FollowUp, SweepPlace};
+
+/// Whatever is read at all is printed as it was written.
+fn is_printed_as_it_was_written<T: FromStr + ToString>(text: &str) -> Result<(), TestCaseError> {
+    match text.parse::<T>() {
+        Ok(read) => prop_assert_eq!(read.to_string(), text),
+        Err(_) => {}
+    }
+    Ok(())
+}
+
+/// An ARN with a part that is not as it should be, or is.
+fn nearly_an_arn() -> impl Strategy<Value = String> {
+    let arn = prop_oneof![
+        cluster().prop_map(|arn| arn.to_string()),
+        service().prop_map(|arn| arn.to_string()),
+        task().prop_map(|arn| arn.to_string()),
+    ];
+    let part = prop_oneof![
+        Just(String::new()),
+        name(),
+        text(),
+        "[0-9]{0,13}",
+        Just("ecs".to_owned()),
+        Just("a/b/c".to_owned())
+    ];
+    prop_oneof![
+        1 => arn.clone(),
+        3 => (arn, 0..7_usize, part).prop_map(|(arn, place, part)| {
+            let mut parts: Vec<String> = arn.split(':').map(str::to_owned).collect();
+            if place < parts.len() { parts[place] = part } else { parts.push(part) }
+            parts.join(":")
+        }),
+        1 => text(),
+    ]
+}
+
+fn follow_up() -> impl Strategy<Value = FollowUp> {
+    let check = (name(), any_moment())
+        .prop_map(|(name, due)| FollowUp::Check { service: ServiceArn::new(video(), &name).unwrap(), due });
+    let tasks = option::of(text()).prop_map(|page| SweepPlace::Tasks { page });
+    let services =
+        option::of((text(), any::<usize>())).prop_map(|rest| SweepPlace::Services { cluster: video(), rest });
+    let sweep =
+        (any_moment(), prop_oneof![tasks, services]).prop_map(|(begun_at, place)| FollowUp::Sweep { begun_at, place });
+    prop_oneof![check, sweep]
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn ids_and_arns_are_read_as_what_they_were_printed_from(id in task_id(), cluster in cluster(), service in service(), task in task()) {
+        prop_assert_eq!(id.to_string().parse::<TaskId>(), Ok(id));
+        prop_assert_eq!(&cluster.to_string().parse::<ClusterArn>().unwrap(), cluster.as_ref());
+        prop_assert_eq!(service.to_string().parse::<ServiceArn>(), Ok(service));
+        prop_assert_eq!(task.to_string().parse::<Task>(), Ok(task.clone()));
+        prop_assert_eq!(TaskId::at_end_of(&task.to_string()), Ok(task.id));
+    }
+
+    #[test]
+    fn whatever_is_read_as_an_id_or_an_arn_is_printed_as_it_was_written(text in nearly_an_arn()) {
+        is_printed_as_it_was_written::<TaskId>(&text)?;
+        is_printed_as_it_was_written::<ClusterArn>(&text)?;
+        is_printed_as_it_was_written::<ServiceArn>(&text)?;
+        is_printed_as_it_was_written::<Task>(&text)?;
+    }
+
+    #[test]
+    fn an_account_has_twelve_digits_and_a_name_is_one_of_ecs_wherever_an_arn_is_read(text in nearly_an_arn()) {
+        let is_named = |name: &str| (1..=255).contains(&name.len()) && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
+        let read = text.parse::<ClusterArn>().ok().into_iter();
+        let read = read.chain(text.parse::<ServiceArn>().ok().map(|service| service.cluster.as_ref().clone()));
+        for cluster in read.chain(text.parse::<Task>().ok().map(|task| task.cluster.as_ref().clone())) {
+            prop_assert!(is_named(&cluster.name), "{}", cluster);
+            prop_assert!(cluster.account.len() == 12 && cluster.account.bytes().all(|b| b.is_ascii_digit()), "{}", cluster);
+            prop_assert!(cluster.region.chars().chain(cluster.partition.chars()).all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'), "{}", cluster);
+        }
+    }
+
+    #[test]
+    fn a_task_of_a_configured_cluster_is_found_by_either_form_of_its_arn_and_no_other_is(of in cluster(), id in task_id(), other in task()) {
+        let ours = Clusters::new(vec![of.as_ref().clone()]).unwrap();
+        let task = Task { cluster: of.clone(), id };
+        let ClusterArn { partition, region, account, name } = of.as_ref();
+        let short = format!("arn:{partition}:ecs:{region}:{account}:task/{}", task.id);
+        prop_assert_eq!(ours.task(&task.to_string(), None), Ok(task.clone()));
+        prop_assert_eq!(ours.task(&short, Some(name)), Ok(task.clone()));
+        prop_assert_eq!(ours.task(&short, Some(&of.to_string())), Ok(task));
+        prop_assert!(ours.task(&short, None).is_err());
+        prop_assert_eq!(TaskArn::parse(&short).map(|arn| arn.cluster), Ok(None));
+        prop_assert_eq!(ours.task(&other.to_string(), None).is_ok(), other.cluster == of);
+    }
+
+    #[test]
+    fn a_follow_up_is_read_as_what_it_was_printed_from(follow_up in follow_up()) {
+        prop_assert_eq!(FollowUp::parse(&follow_up.body(), &clusters()), Ok(follow_up));
+    }
+
+    #[test]
+    fn a_name_of_an_event_is_read_as_what_it_was_printed_from(known in select(EVENT_NAMES.to_vec()), unknown in "[A-Z_]{1,200}") {
+        prop_assert_eq!(EventName::from(known.as_str()), known);
+        let read = EventName::from(unknown.as_str());
+        prop_assert_eq!(read.as_str(), unknown);
+    }
+
+    #[test]
+    fn a_reason_of_a_failure_is_ecs_s_own_word(word in text()) {
+        let reason = FailureReason::from(word.as_str());
+        prop_assert_eq!(reason.as_str(), word);
+    }
+
+    #[test]
+    fn a_policy_is_read_as_what_it_was_printed_from_and_nothing_else_is_one(text in prop_oneof![text(), "[a-z-]{0,20}"]) {
+        for policy in [Policy::Notify, Policy::ReleaseIdle, Policy::RaiseDesiredCount] {
+            prop_assert_eq!(policy.as_str().parse::<Policy>().ok(), Some(policy));
+            prop_assert_eq!(text.parse::<Policy>().ok() == Some(policy), text == policy.as_str());
+        }
+    }
+}

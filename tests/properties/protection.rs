@@ -1,0 +1,175 @@
+//! What is decided for one task, at every moment of a life that is drawn: SEMANTICS.md, "Protection is never shortened while a
+//! job lives", "A busy task is protected until its jobs declared end", "An idle task is released".
+
+use super::config;
+use super::drawn::at;
+use super::messages::{Sent, live, sent};
+use jiff::{SignedDuration, Timestamp};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use taskhold::decide::protection::{GRANT_TOLERANCE, REFUSED_PAUSE};
+use taskhold::decide::{Decision, KeepReason, decide_protection};
+use taskhold::ecs::FailureReason;
+use taskhold::ledger::{Ask, CallId, CallResult, Refusal, TaskEntry};
+
+/// The longest that ECS grants (aws-facts "ECS: the protection API").
+const GRANTABLE: SignedDuration = SignedDuration::from_mins(2880);
+
+/// Something that happens to a task.
+#[derive(Clone, Debug)]
+enum Step {
+    /// A message comes.
+    Message(Sent),
+    /// So many seconds pass.
+    Pass(i64),
+    /// What is decided is asked of ECS.
+    Ask,
+    /// One of the calls that were made has this outcome; a grant is so many seconds longer than what was asked for.
+    Outcome(Index, Outcome),
+    /// ECS is seen to protect the task until so many seconds from now, or not at all.
+    See(Option<i64>),
+    /// What was in the way may be gone.
+    Hope,
+    /// What is over is forgotten.
+    Forget,
+    /// The task stops.
+    Stop,
+}
+
+#[derive(Clone, Debug)]
+enum Outcome {
+    Granted(i64),
+    Cleared,
+    Refused(FailureReason),
+    WithoutEffect,
+    Unknown,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let refused = select(vec![FailureReason::DeploymentBlocked, FailureReason::Missing]).prop_map(Outcome::Refused);
+    let granted = select(vec![0, 0, 30, 180, -29, -31, -3600]).prop_map(Outcome::Granted);
+    let outcome = prop_oneof![4 => granted, 2 => Just(Outcome::Cleared), 2 => refused, 1 => Just(Outcome::WithoutEffect), 1 => Just(Outcome::Unknown)];
+    prop_oneof![
+        6 => sent().prop_map(Step::Message),
+        3 => select(vec![1, 29, 60, 121, 3600, 7200]).prop_map(Step::Pass),
+        5 => Just(Step::Ask),
+        5 => (any::<Index>(), outcome).prop_map(|(call, outcome)| Step::Outcome(call, outcome)),
+        1 => option::of(0..7200_i64).prop_map(Step::See),
+        1 => Just(Step::Hope),
+        1 => Just(Step::Forget),
+        1 => prop_oneof![9 => Just(Step::Forget), 1 => Just(Step::Stop)],
+    ]
+}
+
+/// A task on its way.
+struct Life {
+    now: Timestamp,
+    entry: TaskEntry,
+    told: Vec<Sent>,
+    calls: Vec<(CallId, Ask)>,
+}
+
+impl Life {
+    fn go(&mut self, step: Step) {
+        match step {
+            Step::Message(sent) => {
+                sent.deliver(&mut self.entry);
+                self.told.push(sent);
+            }
+            Step::Pass(seconds) => self.now += SignedDuration::from_secs(seconds),
+            Step::Ask => {
+                if let Decision::Ask(ask) = decide_protection(&self.entry, self.now) {
+                    self.calls.extend(self.entry.protection.begin(ask, self.now).map(|id| (id, ask)));
+                }
+            }
+            Step::Outcome(call, outcome) if !self.calls.is_empty() => {
+                let (id, ask) = self.calls.swap_remove(call.index(self.calls.len()));
+                self.entry.protection.settle(id, self.result(ask, outcome));
+            }
+            Step::Outcome(..) => {}
+            Step::See(seconds) => {
+                self.entry.protection.see(seconds.map(|seconds| self.now + SignedDuration::from_secs(seconds)));
+            }
+            Step::Hope => self.entry.protection.hope(),
+            Step::Forget => self.entry.protection.forget_stale(self.now),
+            Step::Stop => self.entry.stop(self.now),
+        }
+    }
+
+    fn result(&self, ask: Ask, outcome: Outcome) -> CallResult {
+        match (ask, outcome) {
+            (Ask::ProtectUntil(until), Outcome::Granted(more)) => {
+                CallResult::Granted(until + SignedDuration::from_secs(more))
+            }
+            (Ask::Release, Outcome::Granted(_)) | (_, Outcome::Cleared) => CallResult::Cleared,
+            (_, Outcome::Refused(reason)) => CallResult::Refused(Refusal { reason, detail: None, at: self.now }),
+            (_, Outcome::WithoutEffect) => CallResult::WithoutEffect,
+            (_, Outcome::Unknown) => CallResult::Unknown,
+        }
+    }
+
+    /// The latest end of the jobs that live, by the messages alone.
+    fn wanted(&self) -> Option<Timestamp> {
+        live(&self.told.iter().collect::<Vec<_>>(), self.now).into_values().max()
+    }
+
+    fn decides_well(&self) -> Result<(), TestCaseError> {
+        let (protection, wanted) = (&self.entry.protection, self.wanted());
+        let wanted = wanted.map(|wanted| wanted.min(self.now + GRANTABLE));
+        let decision = decide_protection(&self.entry, self.now);
+        if self.entry.stopped_at.is_some() {
+            prop_assert_eq!(decision, Decision::Keep(KeepReason::Stopped));
+            return Ok(());
+        }
+        match decision {
+            Decision::Ask(Ask::Release) => prop_assert!(wanted.is_none() && protection.held, "{:?}", wanted),
+            Decision::Ask(Ask::ProtectUntil(until)) => {
+                prop_assert_eq!(Some(until), wanted);
+                prop_assert!(protection.confirmed_until.is_none_or(|certain| certain < until), "it would be shortened");
+            }
+            Decision::Keep(KeepReason::Idle) => prop_assert!(wanted.is_none() && !protection.held),
+            Decision::Keep(KeepReason::Confirmed { until }) => {
+                prop_assert_eq!(Some(until), protection.confirmed_until);
+                prop_assert!(wanted.is_some_and(|wanted| until + GRANT_TOLERANCE >= wanted), "{:?}", wanted);
+            }
+            Decision::Keep(KeepReason::RefusedJustNow) => {
+                let refusal = protection.refusal.as_ref().unwrap();
+                prop_assert_eq!(&refusal.reason, &FailureReason::DeploymentBlocked);
+                prop_assert!(wanted.is_some() && !protection.has_new_hope && self.now < refusal.at + REFUSED_PAUSE);
+            }
+            Decision::Keep(KeepReason::Stopped) => prop_assert!(false, "it has not stopped"),
+        }
+        Ok(())
+    }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn a_call_never_asks_for_less_than_the_latest_live_end_and_never_releases_a_live_job(steps in vec(step(), 1..40)) {
+        let mut life = Life { now: at(0), entry: TaskEntry::default(), told: Vec::new(), calls: Vec::new() };
+        for step in steps {
+            life.go(step);
+            life.decides_well()?;
+        }
+    }
+
+    #[test]
+    fn what_counts_as_certain_is_never_more_than_what_the_calls_in_flight_leave(steps in vec(step(), 1..40)) {
+        let mut life = Life { now: at(0), entry: TaskEntry::default(), told: Vec::new(), calls: Vec::new() };
+        for step in steps {
+            life.go(step);
+            let protection = &life.entry.protection;
+            for call in &protection.in_flight {
+                let left = match call.ask {
+                    Ask::Release => None,
+                    Ask::ProtectUntil(until) => Some(until),
+                };
+                prop_assert!(protection.confirmed_until <= left, "{:?} beside {:?}", protection.confirmed_until, call);
+            }
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Settings: what their rules say is what is read.
+
+use super::config;
+use super::drawn::{name, text};
+use proptest::prelude::*;
+use proptest::sample::select;
+use std::ops::RangeInclusive;
+use taskhold::config::{Config, Policy, Remedies, SETTINGS};
+
+const CLUSTER: (&str, &str) = ("TASKHOLD_CLUSTERS", "arn:aws:ecs:eu-west-1:111122223333:cluster/video");
+
+/// The names of the settings that are wrong.
+fn wrong(variables: &[(&str, &str)]) -> Vec<String> {
+    let variables = [CLUSTER].iter().chain(variables).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    match Config::from_variables(variables) {
+        Ok(_) => Vec::new(),
+        Err(problems) => problems.0.into_iter().map(|problem| problem.name).collect(),
+    }
+}
+
+/// The settings that are numbers, each with the range that its rule tells.
+fn numbers() -> Vec<(&'static str, RangeInclusive<i64>)> {
+    let range = |rule: &str| {
+        let (least, greatest) = rule.strip_prefix("a whole number from ")?.split(';').next()?.split_once(" to ")?;
+        Some(least.parse().ok()?..=greatest.parse().ok()?)
+    };
+    SETTINGS.iter().filter_map(|setting| Some((setting.name, range(setting.rule)?))).collect()
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn a_number_is_taken_if_and_only_if_it_is_within_what_its_rule_says(
+        (name, range) in select(numbers()),
+        near in -3..4_i64,
+        far in any::<i64>(),
+    ) {
+        for number in [range.start() + near, range.end() + near, far] {
+            let is_wrong = wrong(&[(name, &number.to_string())]) == [name];
+            prop_assert_eq!(is_wrong, !range.contains(&number), "{} of {:?}", number, range);
+        }
+    }
+
+    #[test]
+    fn whatever_a_setting_is_set_to_it_alone_is_blamed_in_one_short_line(setting in select(SETTINGS.to_vec()), value in text()) {
+        let variables = [CLUSTER, (setting.name, value.as_str())];
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        if let Err(problems) = Config::from_variables(variables) {
+            for problem in &problems.0 {
+                // A policy is allowed by a list of remedies, so that each may be to blame for the other.
+                prop_assert!(problem.name == setting.name || setting.name.ends_with("REMEDIES"), "{:?}", problem);
+                prop_assert!(!problem.problem.contains(|c: char| c.is_control()), "{:?}", problem);
+                prop_assert!(problem.problem.chars().count() < 1000, "{:?}", problem);
+            }
+        }
+    }
+
+    #[test]
+    fn a_variable_that_looks_like_a_setting_and_is_none_is_a_problem(name in "TASKHOLD_[A-Z_]{0,30}", value in text()) {
+        let is_known = SETTINGS.iter().any(|setting| setting.name == name);
+        prop_assert!(is_known || wrong(&[(&name, &value)]) == [name.clone()]);
+    }
+
+    #[test]
+    fn remedies_are_read_from_any_list_of_their_names_and_allow_those_policies_alone(
+        listed in proptest::collection::vec(select(vec![Policy::ReleaseIdle, Policy::RaiseDesiredCount]), 0..4),
+        between in select(vec![",", ", ", " ,,"]),
+        policy in select(vec![Policy::Notify, Policy::ReleaseIdle, Policy::RaiseDesiredCount]),
+    ) {
+        let list = listed.iter().map(|policy| policy.as_str()).collect::<Vec<_>>().join(between);
+        let variables = [CLUSTER, ("TASKHOLD_REMEDIES", &list), ("TASKHOLD_POLICY", policy.as_str())];
+        let config = Config::from_variables(variables.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let is_allowed = policy == Policy::Notify || listed.contains(&policy);
+        prop_assert_eq!(config.is_ok(), is_allowed, "{}", list);
+        if let Ok(config) = config {
+            let expected = Remedies {
+                release_idle: listed.contains(&Policy::ReleaseIdle),
+                raise_desired_count: listed.contains(&Policy::RaiseDesiredCount),
+            };
+            prop_assert_eq!((config.policy, config.remedies), (policy, expected));
+        }
+    }
+
+    #[test]
+    fn clusters_of_one_place_are_all_read(names in proptest::collection::btree_set(name(), 1..5), elsewhere in any::<bool>()) {
+        let arn = |name: &String| format!("arn:aws:ecs:eu-west-1:111122223333:cluster/{name}");
+        let mut arns: Vec<String> = names.iter().map(arn).collect();
+        if elsewhere {
+            arns.push("arn:aws:ecs:us-east-1:111122223333:cluster/x".to_owned());
+        }
+        let config = Config::from_variables([("TASKHOLD_CLUSTERS".to_owned(), arns.join(" , "))]);
+        prop_assert_eq!(config.is_ok(), !elsewhere);
+        if let Ok(config) = config {
+            prop_assert!(config.clusters.iter().map(ToString::to_string).eq(arns));
+        }
+    }
+}

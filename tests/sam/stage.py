@@ -1,0 +1,208 @@
+"""The built function in SAM's container, with the simulated Region of `ecs-sim serve` behind it.
+
+SAM gives a container only variables that the template declares, and the template rightly declares no endpoint. So what is
+invoked is the built template with that one variable more, and everything else as `sam deploy` would send it.
+"""
+
+import json
+import os
+import platform
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import boto3
+import docker
+from botocore.config import Config
+from samcli.yamlhelper import yaml_dump, yaml_parse
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILT = ROOT / ".aws-sam" / "build"
+BINARY = BUILT / "Function" / "bootstrap"
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+
+REGION = "eu-west-1"
+CLUSTER = "video"
+SERVICE = "transcode"
+# As many tasks as the payloads of events/ speak of.
+TASKS = 3
+
+# As Rust and SAM call the machine's processor.
+ARCHITECTURE = {"x86_64": "x86_64", "amd64": "x86_64", "arm64": "arm64", "aarch64": "arm64"}[platform.machine().lower()]
+IMAGE = f"public.ecr.aws/lambda/provided:al2023-{ARCHITECTURE}"
+
+# Longer than any invocation takes, image included where it has to be pulled.
+INVOCATION_SECONDS_MAX = 300
+# Longer than whoever uses a stage. One that is left behind ends by itself.
+STAGE_SECONDS_MAX = 1800
+
+
+class CannotRun(Exception):
+    """Something is missing that is not this project's to bring."""
+
+
+def engine() -> docker.DockerClient:
+    """The Docker engine that SAM will use."""
+    try:
+        client = docker.from_env(timeout=10)
+        client.ping()
+        return client
+    except docker.errors.DockerException as error:
+        where = os.environ.get("DOCKER_HOST", "its usual place")
+        raise CannotRun(f"`sam local invoke` needs a Docker engine, and none answers at {where}: {error}") from error
+
+
+def host_of_containers(client: docker.DockerClient) -> tuple[str, str]:
+    """Where to listen so that only this machine and its containers can connect, and what a container calls the place."""
+    network = client.networks.get("bridge").attrs["IPAM"]["Config"][0]
+    # Docker tells the gateway only once a container has needed it; it is the first address of the network.
+    gateway = network.get("Gateway") or re.sub(r"\.\d+/\d+$", ".1", network["Subnet"])
+    with socket.socket() as probe:
+        try:
+            probe.bind((gateway, 0))
+            return gateway, gateway
+        except OSError:
+            # The engine is in a virtual machine, as on macOS, which hands this name on to loopback.
+            return "127.0.0.1", "host.docker.internal"
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """What `sam local invoke` made of a payload."""
+
+    code: int
+    answer: object
+    log: str
+
+
+class Stage:
+    """A simulated Region with one service, and the function that works on it."""
+
+    def __init__(self, endpoint: str | None = None):
+        client = engine()
+        if not BINARY.is_file():
+            raise CannotRun(f"{BINARY} is not there: `make build` makes it")
+        # An image that is here already is not asked for again: it needs no network, and is the same each time.
+        self._pull = [] if not client.images.list(IMAGE) else ["--skip-pull-image"]
+        self._server = None
+        self._files = tempfile.TemporaryDirectory(prefix="taskhold-sam-")
+        listen, called = host_of_containers(client)
+        if endpoint is None:
+            endpoint = self._serve(listen)
+        port = urlsplit(endpoint).port
+        self.endpoint = endpoint
+        self._inside = f"http://{called}:{port}" if urlsplit(endpoint).hostname == listen else endpoint
+        self._write_template()
+        self._events = 0
+        self.tasks = [arn.rsplit("/")[-1] for arn in self.ecs.list_tasks(cluster=CLUSTER)["taskArns"]]
+
+    def __enter__(self) -> "Stage":
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self._server is not None:
+            self._server.terminate()
+            self._server.wait(timeout=30)
+            self._server.stdout.close()
+        self._files.cleanup()
+
+    def _serve(self, listen: str) -> str:
+        program = TARGET / "debug" / "ecs-sim"
+        if not program.is_file():
+            raise CannotRun(f"{program} is not there: `cargo build -p ecs-sim` makes it")
+        bounded = ["timeout", str(STAGE_SECONDS_MAX)] if shutil.which("timeout") else []
+        serve = [program, "serve", "--host", listen, "--port", "0", "--service", f"{SERVICE}={TASKS}"]
+        self._server = subprocess.Popen([*bounded, *serve], stdout=subprocess.PIPE, text=True)
+        # Its first line, which it prints once it listens; the end of its output if it could not.
+        told = self._server.stdout.readline()
+        found = re.search(r"http://\S+", told)
+        if found is None:
+            raise CannotRun(f"ecs-sim does not serve on {listen}")
+        return found[0]
+
+    def client(self, service: str):
+        """AWS's own client for the simulated Region."""
+        keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
+        config = Config(proxies={}, retries={"total_max_attempts": 1})
+        return boto3.client(service, region_name=REGION, endpoint_url=self.endpoint, config=config, **keys)
+
+    @property
+    def ecs(self):
+        """ECS of the simulated Region."""
+        return self.client("ecs")
+
+    def queue(self, name: str) -> str:
+        """The URL of a queue of the simulated Region."""
+        return f"{self._inside}/111122223333/{name}"
+
+    def settings(self) -> dict[str, str]:
+        """Those of events/local/env.json, with the simulated Region in place of nothing."""
+        settings = json.loads((ROOT / "events/local/env.json").read_text())["Parameters"]
+        return settings | {
+            "AWS_ENDPOINT_URL": self._inside,
+            "TASKHOLD_DRY_RUN": "false",
+            "TASKHOLD_PARKING_QUEUE_URL": self.queue("jobs-parked"),
+            "TASKHOLD_FOLLOW_UP_QUEUE_URL": self.queue("follow-ups"),
+            "TASKHOLD_INTERRUPTED_QUEUE_URL": self.queue("interrupted-jobs"),
+            "TASKHOLD_ALERT_TOPIC_ARN": f"arn:aws:sns:{REGION}:111122223333:taskhold-alerts",
+        }
+
+    def _write_template(self) -> None:
+        template = yaml_parse((BUILT / "template.yaml").read_text())
+        function = template["Resources"]["Function"]["Properties"]
+        function["CodeUri"] = str(BINARY.parent)
+        function["Environment"]["Variables"]["AWS_ENDPOINT_URL"] = ""
+        self._file("template.yaml").write_text(yaml_dump(template))
+
+    def _file(self, name: str) -> Path:
+        return Path(self._files.name) / name
+
+    def fresh(self, payload: str) -> str:
+        """The payload as if it were of this moment and of this Region: its tasks are those that run here, its messages were
+        sent just now, its follow-ups come from the queue for them."""
+        for told, here in zip(tasks_of_payloads(), self.tasks, strict=True):
+            payload = payload.replace(told, here)
+        payload = payload.replace(":taskhold-follow-ups", ":follow-ups")
+        event = json.loads(payload)
+        records = event.get("Records") if isinstance(event, dict) else None
+        for record in records or []:
+            record.get("attributes", {}).pop("SentTimestamp", None)
+        return json.dumps(event)
+
+    def invoke(self, payload: str, **settings: str) -> Invocation:
+        """`sam local invoke` with this payload, and these settings in place of the stage's own."""
+        self._events += 1
+        event, env = self._file(f"event-{self._events}.json"), self._file(f"env-{self._events}.json")
+        event.write_text(payload)
+        env.write_text(json.dumps({"Parameters": self.settings() | settings}))
+        command = ["sam", "local", "invoke", "--template", self._file("template.yaml"), "--event", event]
+        options = ["--env-vars", env, "--region", REGION, "--parameter-overrides", f"Architecture={ARCHITECTURE}"]
+        environment = os.environ | {"SAM_CLI_TELEMETRY": "0", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
+        done = subprocess.run(
+            [*command, *options, *self._pull],
+            capture_output=True,
+            text=True,
+            cwd=self._files.name,
+            env=environment,
+            timeout=INVOCATION_SECONDS_MAX,
+        )
+        return Invocation(done.returncode, answer_in(done.stdout), done.stderr)
+
+
+def answer_in(output: str) -> object:
+    """What SAM prints is the answer and nothing else; without one it prints nothing, or what is no JSON."""
+    try:
+        return json.loads(output)
+    except json.JSONDecodeError:
+        return None
+
+
+def tasks_of_payloads() -> list[str]:
+    """The ids of the cluster's tasks that the payloads of events/ speak of."""
+    texts = [file.read_text() for file in sorted((ROOT / "events").glob("*.json"))]
+    return sorted({task for text in texts for task in re.findall(rf"task/{CLUSTER}/([0-9a-f]{{32}})", text)})

@@ -1,0 +1,203 @@
+"""`sam local invoke` of every payload in events/: the container starts the built binary, finds the simulated Region, and answers
+what the README of events/ says."""
+
+import json
+from datetime import datetime, timedelta, timezone
+
+import jsonschema
+import pytest
+from stage import CLUSTER, ROOT, SERVICE
+
+EVENTS = ROOT / "events"
+SCHEMA = json.loads((ROOT / "schemas/answers.schema.json").read_text())
+SERVICE_ARN = f"arn:aws:ecs:eu-west-1:111122223333:service/{CLUSTER}/{SERVICE}"
+
+# What Lambda's event source mapping takes for: every message is done.
+ALL_DONE = {"batchItemFailures": []}
+
+BATCHES = [
+    "sqs-eventbridge-in-body.json",
+    "sqs-fifo-job-messages.json",
+    "sqs-follow-up.json",
+    "sqs-job-finished.json",
+    "sqs-job-heartbeat.json",
+    "sqs-sns-envelope.json",
+]
+
+# How the sentence begins that is told of an event. The Region is steady and the function knows nothing of it, so none has
+# anything to do but to look.
+TOLD = {
+    "console-test-event.json": "unrecognized, nothing done: ",
+    "ecs-deployment-state-change-completed.json": "nothing to do for ",
+    "ecs-deployment-state-change-failed.json": "nothing to do for ",
+    "ecs-deployment-state-change-in-progress.json": f"looked at service {SERVICE_ARN}: ",
+    "ecs-service-action-steady-state.json": "nothing to do for ",
+    "ecs-service-action-task-placement-failure.json": "nothing to do for ",
+    "ecs-service-action-task-protection.json": f"looked at service {SERVICE_ARN}: ",
+    "ecs-task-state-change-running.json": "nothing to do for ",
+    "ecs-task-state-change-spot-notice.json": "nothing to do for ",
+    "ecs-task-state-change-spot-stopped.json": "nothing to do for ",
+    "ecs-task-state-change-stopped-other-cluster.json": "nothing to do for ",
+    "ecs-task-state-change-stopped.json": "nothing to do for ",
+    "ecs-task-state-change-stopping.json": "nothing to do for ",
+    "ecs-unknown-detail-type.json": "nothing to do for ",
+    "lifecycle-hook-post-scale-up.json": "unrecognized, nothing done: ",
+    "scheduled-event.json": "nothing to do for ",
+    "sns-invocation.json": "unrecognized, nothing done: ",
+}
+
+COMMANDS = {
+    "command-release.json": "release",
+    "command-status-of-cluster.json": "status",
+    "sweep.json": "sweep",
+}
+
+
+# Each has a test that looks further than at the answer.
+LOOKED_INTO = ["command-preflight.json", "command-status.json", "sqs-batch-mixed.json", "sqs-job-started.json"]
+
+
+def invoked(stage, payload, **settings):
+    """The answer to a payload that does not fail."""
+    invocation = stage.invoke(payload, **settings)
+    assert invocation.code == 0, invocation.log
+    assert '"level":"ERROR"' not in invocation.log.replace(END_OF_CONTAINER, ""), invocation.log
+    return invocation
+
+
+# What the runtime says when the container ends under it, as SAM's does after each invocation.
+END_OF_CONTAINER = '"level":"ERROR","message":"the runtime ended"'
+
+
+def answer_to(stage, name):
+    return invoked(stage, stage.fresh((EVENTS / name).read_text())).answer
+
+
+def protection(stage):
+    """The end of each protected task's protection, by its id."""
+    answer = stage.ecs.get_task_protection(cluster=CLUSTER, tasks=stage.tasks)
+    protected = [task for task in answer["protectedTasks"] if task["protectionEnabled"]]
+    return {task["taskArn"].rsplit("/")[-1]: task["expirationDate"] for task in protected}
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_protected(stage):
+    stage.ecs.update_task_protection(cluster=CLUSTER, tasks=stage.tasks, protectionEnabled=False)
+    assert protection(stage) == {}
+
+
+def test_every_payload_of_events_is_tried_here():
+    assert sorted([*BATCHES, *TOLD, *COMMANDS, *LOOKED_INTO]) == sorted(file.name for file in EVENTS.glob("*.json"))
+
+
+@pytest.mark.parametrize("name", BATCHES)
+def test_of_a_batch_every_message_is_done(stage, name):
+    assert answer_to(stage, name) == ALL_DONE
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_of_an_event_is_told_what_was_made_of_it(stage, name):
+    answer = answer_to(stage, name)
+    assert list(answer) == ["taskhold"]
+    assert answer["taskhold"].startswith(TOLD[name]), answer
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_gets_the_published_answer(stage, name):
+    answer = answer_to(stage, name)
+    jsonschema.validate(answer, SCHEMA)
+    assert list(answer) == [COMMANDS[name]]
+
+
+def test_a_started_job_protects_its_task_for_as_long_as_it_may_last(stage):
+    sent = datetime.now(timezone.utc)
+    assert answer_to(stage, "sqs-job-started.json") == ALL_DONE
+    message = json.loads(json.loads((EVENTS / "sqs-job-started.json").read_text())["Records"][0]["body"])
+    (until,) = protection(stage).values()
+    assert until - sent >= timedelta(minutes=message["maxDurationMinutes"])
+
+
+def test_status_and_preflight_see_what_is_protected(stage):
+    task = stage.tasks[0]
+    stage.ecs.update_task_protection(cluster=CLUSTER, tasks=[task], protectionEnabled=True, expiresInMinutes=60)
+    status, preflight = answer_to(stage, "command-status.json"), answer_to(stage, "command-preflight.json")
+    for answer in (status, preflight):
+        jsonschema.validate(answer, SCHEMA)
+    (service,) = status["status"]["services"]
+    assert (service["service"], service["standing"]) == (SERVICE_ARN, "steady")
+    (protected,) = service["protectedTasks"]
+    assert protected["taskArn"].endswith(task)
+    assert protected["heldFor"] == "foreign", "no ledger outlives a container here"
+    forecast = preflight["preflight"]
+    assert (forecast["service"], forecast["verdict"], forecast["protectedTasks"]) == (SERVICE_ARN, "waits", 1)
+
+
+def test_a_task_that_the_ledger_does_not_know_is_released_by_force_only(stage):
+    task = stage.tasks[0]
+    stage.ecs.update_task_protection(cluster=CLUSTER, tasks=[task], protectionEnabled=True)
+
+    def released(**how):
+        asked = json.dumps({"release": {"tasks": [task], **how}})
+        (told,) = invoked(stage, asked).answer["release"]["tasks"]
+        return told["outcome"]
+
+    assert released() == "foreign"
+    assert list(protection(stage)) == [task]
+    assert released(force=True, by="test") == "released"
+    assert protection(stage) == {}
+
+
+def test_malformed_messages_are_parked_with_their_reasons_and_the_others_carried_out(stage):
+    sqs, parked = stage.client("sqs"), f"{stage.endpoint}/111122223333/jobs-parked"
+    sqs.purge_queue(QueueUrl=parked)
+    assert answer_to(stage, "sqs-batch-mixed.json") == ALL_DONE
+    found = sqs.receive_message(QueueUrl=parked, MaxNumberOfMessages=10, MessageAttributeNames=["All"])["Messages"]
+    reasons = [message["MessageAttributes"]["taskhold.reason"]["StringValue"] for message in found]
+    assert len(reasons) == 7
+    assert any("`jobId` is missing" in reason for reason in reasons), reasons
+    assert len(protection(stage)) == 2
+
+
+def test_a_dry_run_protects_nothing(stage):
+    payload = stage.fresh((EVENTS / "sqs-job-started.json").read_text())
+    invocation = invoked(stage, payload, TASKHOLD_DRY_RUN="true")
+    assert invocation.answer == ALL_DONE
+    assert "dry run: nothing is asked of ecs" in invocation.log
+    assert protection(stage) == {}
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ({"statsu": {}}, "unknown-command"),
+        ({"status": {"service": 5}}, "invalid-field"),
+        ({"status": {"service": "nowhere"}}, "service-not-found"),
+        ({"status": {"service": SERVICE, "cluster": "batch"}}, "not-configured"),
+    ],
+)
+def test_a_wrong_command_is_answered_with_what_is_wrong_with_it(stage, command, code):
+    answer = invoked(stage, json.dumps(command)).answer
+    jsonschema.validate(answer, SCHEMA)
+    assert answer["error"]["code"] == code, answer
+
+
+def test_a_batch_that_cannot_be_told_apart_fails_whole(stage):
+    # Its message has no id, so it could not be reported, and would count as done.
+    invocation = stage.invoke(json.dumps({"Records": [{"eventSource": "aws:sqs", "body": "{}"}]}))
+    assert "a batch of sqs cannot be read" in invocation.answer["errorMessage"]
+
+
+def test_ecs_that_fails_sends_the_message_back(stage):
+    # Nothing listens on port 9 of the container.
+    payload = stage.fresh((EVENTS / "sqs-job-started.json").read_text())
+    invocation = stage.invoke(payload, AWS_ENDPOINT_URL="http://127.0.0.1:9")
+    (record,) = json.loads(payload)["Records"]
+    assert invocation.answer == {"batchItemFailures": [{"itemIdentifier": record["messageId"]}]}
+    assert protection(stage) == {}
+
+
+def test_a_wrong_setting_is_named_and_nothing_starts(stage):
+    invocation = stage.invoke("{}", TASKHOLD_POLICY="release-everything")
+    assert "taskhold cannot start" in invocation.log
+    assert "TASKHOLD_POLICY" in invocation.log
+    assert "batchItemFailures" not in json.dumps(invocation.answer)

@@ -1,0 +1,91 @@
+//! What the template's resources are once SAM has made CloudFormation's of them. Of SAM's own making is here what it adds to the
+//! one function; `make test-sam` asks SAM itself whether it does.
+
+use super::stack::Template;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+/// Each resource's properties by its name.
+pub(crate) fn declared(template: &Template) -> BTreeMap<String, Value> {
+    let resources = template.0["Resources"].as_object().unwrap();
+    let mut declared = BTreeMap::new();
+    for (name, resource) in resources {
+        let properties = resource["Properties"].clone();
+        if resource["Type"] == "AWS::Serverless::Function" {
+            declared.extend(expanded(properties));
+        } else {
+            declared.insert(name.clone(), properties);
+        }
+    }
+    declared
+}
+
+fn taken(properties: &mut Value, name: &str) -> Value {
+    properties.as_object_mut().unwrap().remove(name).unwrap_or_else(|| panic!("the function has {name}"))
+}
+
+/// The function's own properties, its role, and what each of its events is.
+fn expanded(mut function: Value) -> Vec<(String, Value)> {
+    let mut resources: Vec<(String, Value)> = Vec::new();
+    for (name, event) in taken(&mut function, "Events").as_object().unwrap() {
+        let name = format!("Function{name}");
+        let properties = event["Properties"].as_object().unwrap().clone();
+        match event["Type"].as_str().unwrap() {
+            "SQS" => resources.push((name, event_source(properties))),
+            "EventBridgeRule" | "Schedule" => {
+                let permission = json!({"Action": "lambda:InvokeFunction", "FunctionName": "Function",
+                    "Principal": "events.amazonaws.com", "SourceArn": format!("{name}.Arn")});
+                resources.push((format!("{name}Permission"), permission));
+                resources.push((name, rule(properties)));
+            }
+            other => panic!("{other} is a new kind of event"),
+        }
+    }
+    let mut invoked = taken(&mut function, "EventInvokeConfig");
+    invoked["FunctionName"] = json!("Function");
+    resources.push(("FunctionEventInvokeConfig".to_owned(), invoked));
+    let dead_letters = taken(&mut function, "DeadLetterQueue");
+    assert_eq!(dead_letters["Type"], "SQS");
+    resources.push(("FunctionRole".to_owned(), role(&taken(&mut function, "Policies"))));
+    taken(&mut function, "CodeUri"); // where the code lies is told to each in its own way
+    function["DeadLetterConfig"] = json!({"TargetArn": dead_letters["TargetArn"]});
+    function["Role"] = json!("FunctionRole.Arn");
+    resources.push(("Function".to_owned(), function));
+    resources
+}
+
+fn event_source(mut properties: Map<String, Value>) -> Value {
+    let queue = properties.remove("Queue").unwrap();
+    properties.insert("EventSourceArn".to_owned(), queue);
+    properties.insert("FunctionName".to_owned(), json!("Function"));
+    Value::Object(properties)
+}
+
+fn rule(mut properties: Map<String, Value>) -> Value {
+    let input = properties.remove("Input").map(|text| serde_json::from_str::<Value>(text.as_str().unwrap()).unwrap());
+    let target = json!({"Arn": "Function.Arn", "Input": input, "RetryPolicy": properties.remove("RetryPolicy"),
+        "DeadLetterConfig": properties.remove("DeadLetterConfig")});
+    let rule = json!({"EventPattern": properties.remove("Pattern"), "Description": properties.remove("Description"),
+        "ScheduleExpression": properties.remove("Schedule"), "Targets": [target]});
+    assert!(properties.is_empty(), "compared with nothing: {properties:?}");
+    rule
+}
+
+/// The role that SAM makes. It grants what the template asks for, what Lambda needs to send to the dead-letter queue, which the
+/// template asks for too, and two of AWS's managed policies: AWSLambdaSQSQueueExecutionRole and AWSLambdaBasicExecutionRole
+/// (AWS Managed Policy Reference). These name no resource. The module grants the same within the function's own queues and log
+/// group, and leaves out logs:CreateLogGroup, since the group is there.
+fn role(policies: &Value) -> Value {
+    let policies = policies.as_array().unwrap().iter();
+    let mut statements: Vec<Value> =
+        policies.flat_map(|policy| policy["Statement"].as_array().unwrap()).cloned().collect();
+    statements.push(json!({"Sid": "ReadItsQueues", "Effect": "Allow",
+        "Action": ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
+        "Resource": ["JobQueue.Arn", "FollowUpQueue.Arn"]}));
+    statements
+        .push(json!({"Sid": "WriteLogs", "Effect": "Allow", "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+        "Resource": "FunctionLogGroup.Arn:*"}));
+    let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
+        "Principal": {"Service": "lambda.amazonaws.com"}}]});
+    json!({"AssumeRolePolicyDocument": trust, "Permissions": {"Version": "2012-10-17", "Statement": statements}})
+}
