@@ -12,9 +12,6 @@ use std::time::Duration;
 
 /// So many runs take about ten seconds on one core, in a debug build.
 const RUNS: u64 = 200;
-/// Seeds whose runs break a promise for a reason that was found and not mended yet, with the file that tells of it.
-const FOUND: [(u64, &str); 2] =
-    [(129, "raise_forgotten_by_an_older_look.txt"), (177, "called_off_before_it_was_told.txt")];
 /// What is broken on purpose must be found within so many runs.
 const SABOTAGED_RUNS: u64 = 300;
 /// A run that breaks a promise is shortened for so long before it is told.
@@ -53,8 +50,7 @@ fn every_run_keeps_what_is_promised_whatever_fails() {
     let mut counts = Counts::default();
     for seed in 1..=RUNS {
         let outcome = of_seed(seed, Sabotage::None);
-        let found = FOUND.iter().find(|(found, _)| *found == seed).and_then(|(_, file)| kept(file).breaks());
-        assert_eq!(outcome.plan.breaks(), found, "{}", told(seed, &outcome));
+        assert_eq!(outcome.plan.breaks(), None, "{}", told(seed, &outcome));
         counts.take_in(&outcome.counts);
     }
     println!("{counts}");
@@ -144,8 +140,7 @@ fn a_seed_is_a_run_and_its_plan_is_the_same_run() {
 
 /// Whether what is broken on purpose breaks one of these promises, within a bounded number of runs.
 fn is_caught(sabotage: Sabotage, breaks: &[Broken]) {
-    let seeds = (1..=SABOTAGED_RUNS).filter(|seed| FOUND.iter().all(|(found, _)| found != seed));
-    let mut outcomes = seeds.map(|seed| (seed, of_seed(seed, sabotage).broken));
+    let mut outcomes = (1..=SABOTAGED_RUNS).map(|seed| (seed, of_seed(seed, sabotage).broken));
     let caught = outcomes.find(|(_, broken)| broken.as_ref().is_some_and(|(broken, _)| breaks.contains(broken)));
     let (seed, broken) = caught.unwrap_or_else(|| panic!("{} is not caught", sabotage.as_str()));
     let (broken, why) = broken.expect("it was looked for");

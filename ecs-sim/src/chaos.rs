@@ -3,7 +3,7 @@
 //!
 //! A run is one seed. First there is a storm of faults, in which workers, people and ECS go about their business; then all
 //! faults stop, and what is promised has to come true. What is promised and checked stands in `chaos/model.rs`, for every
-//! moment, and in `chaos/checks.rs`, for the end. Every decision is drawn through one object that writes it down
+//! moment, and in `chaos/checks.rs` and `chaos/order.rs`, for the end. Every decision is drawn through one object that writes it down
 //! (`chaos/choices.rs`); so a run that breaks a promise is shortened, and replayed exactly, from a text that people can read.
 //! A seed means another run as soon as the simulation draws otherwise. A text is hardier, since its moves have names, but
 //! not immune.
@@ -19,14 +19,17 @@
 //!
 //! Deliberately not here: the SDK and its wire formats (the contract tests have them), DynamoDB, a clock that jumps.
 
+mod autoscaling;
 mod calm;
 mod checks;
 mod choices;
 mod counts;
+mod deliveries;
 mod ecs;
 mod events;
 mod ledger;
 mod model;
+mod order;
 mod people;
 mod plan;
 mod rules;
@@ -34,6 +37,7 @@ mod run;
 mod sends;
 mod shorten;
 mod stage;
+mod time;
 mod workers;
 mod world;
 

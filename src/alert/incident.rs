@@ -70,6 +70,14 @@ impl Untold {
         Self { event, claimed_until: None, failures: 0 }
     }
 
+    /// In place of what was to be told before. Whoever has claimed that may be telling it, and what comes after must not
+    /// overtake it.
+    fn instead(of: Option<Self>, event: AlertEvent, now: Timestamp) -> Self {
+        let claim_max = now.checked_add(CLAIM).ok();
+        let claimed_until = of.and_then(|untold| untold.claimed_until).filter(|until| *until > now).min(claim_max);
+        Self { claimed_until, ..Self::new(event) }
+    }
+
     /// The first failure is tried again at the next look, those after it later and later: of two places that an alert goes
     /// to, the one that works gets it again each time.
     fn failed(self, now: Timestamp) -> Self {
@@ -168,7 +176,7 @@ fn resolve(incident: &mut Incident, now: Timestamp) {
     incident.resolved_at = Some(now);
     incident.told_at = now;
     // What nobody has heard of need not be called off.
-    incident.untold = incident.heard.then_some(Untold::new(AlertEvent::Resolved));
+    incident.untold = incident.heard.then_some(Untold::instead(incident.untold, AlertEvent::Resolved, now));
 }
 
 fn go_on(incident: &mut Incident, diagnosis: &Diagnosis, when: (Timestamp, &AlertPolicy)) {
@@ -176,7 +184,7 @@ fn go_on(incident: &mut Incident, diagnosis: &Diagnosis, when: (Timestamp, &Aler
     if incident.resolved_at.take().is_some() {
         // It came back: that is told as a new one.
         (incident.since, incident.told_at, incident.escalations) = (now, now, marks_passed(diagnosis, now));
-        incident.untold = Some(Untold::new(AlertEvent::Opened));
+        incident.untold = Some(Untold::instead(incident.untold, AlertEvent::Opened, now));
         return;
     }
     if incident.untold.is_some() {

@@ -29,7 +29,10 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "long(seconds): takes so long, most of it waiting, and so comes early")
     _leave_nothing_of_the_machine_s()
     # The processes that share the tests out inherit it from the one that prints the summary.
-    os.environ.setdefault(figures.FOLDER, tempfile.mkdtemp(prefix="figures-"))
+    if figures.FOLDER not in os.environ:
+        folder = tempfile.TemporaryDirectory(prefix="figures-")
+        os.environ[figures.FOLDER] = folder.name
+        config.add_cleanup(folder.cleanup)
 
 
 def _leave_nothing_of_the_machine_s():

@@ -1,9 +1,10 @@
 """What goes wrong on the way, where it goes wrong for real: the function is killed, AWS does not answer, ECS throttles."""
 
-import http.client
 import json
 import signal
+import socket
 import threading
+from contextlib import suppress
 
 import pytest
 from stack import CLUSTER
@@ -86,36 +87,63 @@ def test_while_dynamodb_and_sqs_do_not_answer_nothing_is_lost_and_what_takes_eff
 
 
 def test_while_ecs_throttles_the_account_protection_comes_later_and_for_all(deploy):
-    world = deploy(services={"web": 40})
-    world.come_again_after(2)
-    tasks, sent = started(world, 40)
-    calls = lambda: world.gateway.of("ECS", "UpdateTaskProtection")  # noqa: E731
-    enough = threading.Event()
-    # The bucket is the account's: somebody else, who asks for more than is left, leaves the function next to nothing.
-    others = [threading.Thread(target=ask_all_the_time, args=(world, enough)) for _ in range(2)]
-    try:
-        for other in others:
-            other.start()
+    world = deploy(services={"web": 100})
+    world.come_again_after(3)
+    tasks, sent = started(world, 100)
+
+    def is_throttled():
+        return any(call.exception == "ThrottlingException" for call in world.gateway.of("ECS", "UpdateTaskProtection"))
+
+    # The bucket is the account's: somebody else, who asks for more than it gives, leaves the function next to nothing.
+    with SomebodyElse(world.endpoint_of("ECS")) as somebody:
+        assert somebody.is_throttled.wait(timeout=60)
         world.deliver()
-        eventually(lambda: any(call.exception == "ThrottlingException" for call in calls()), "the function is throttled")
-    finally:
-        enough.set()
-        for other in others:
-            other.join()
+        eventually(is_throttled, "the function is throttled")
     world.jobs.await_done(sent)
     assert_all_protected(world, tasks)
     assert world.left_in("DeadLetterQueue") == 0
 
 
-def ask_all_the_time(world, enough):
-    """GetTaskProtection, which shares its bucket with the function's calls, as fast as it is answered."""
-    connection = http.client.HTTPConnection(world.endpoint_of("ECS").removeprefix("http://"))
-    request = json.dumps({"cluster": CLUSTER, "tasks": ["0" * 32]})
-    headers = {
-        "X-Amz-Target": "AmazonEC2ContainerServiceV20141113.GetTaskProtection",
-        "Content-Type": "application/x-amz-json-1.1",
-    }
-    while not enough.is_set():
-        connection.request("POST", "/", request, headers)
-        connection.getresponse().read()
-    connection.close()
+class SomebodyElse:
+    """Asks ECS all the time for what shares its bucket with the function's calls, without waiting for the answers: so there is
+    always another request of its own before the function's, however slow the machine is."""
+
+    def __init__(self, endpoint):
+        self.is_throttled = threading.Event()
+        self._host = endpoint.removeprefix("http://")
+        self._enough = threading.Event()
+
+    def __enter__(self):
+        host, port = self._host.split(":")
+        self._connection = socket.create_connection((host, int(port)))
+        self._threads = [threading.Thread(target=work, daemon=True) for work in (self._ask, self._listen)]
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._enough.set()
+        self._connection.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join()
+        self._connection.close()
+
+    def _ask(self):
+        body = json.dumps({"cluster": CLUSTER, "tasks": ["0" * 32]})
+        head = [
+            "POST / HTTP/1.1",
+            f"Host: {self._host}",
+            "X-Amz-Target: AmazonEC2ContainerServiceV20141113.GetTaskProtection",
+            "Content-Type: application/x-amz-json-1.1",
+            f"Content-Length: {len(body)}",
+        ]
+        request = "\r\n".join([*head, "", body]).encode()
+        with suppress(OSError):
+            while not self._enough.is_set():
+                self._connection.sendall(request)
+
+    def _listen(self):
+        with suppress(OSError):
+            while answers := self._connection.recv(65536):
+                if b"ThrottlingException" in answers:
+                    self.is_throttled.set()

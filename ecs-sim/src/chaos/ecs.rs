@@ -1,15 +1,13 @@
-//! The function's way to ECS and to Application Auto Scaling: to the Region's own, by calls that fail, take effect late, or
+//! The function's way to ECS: to the Region's own, by calls that fail, take effect late, or
 //! are answered in part.
 
 use super::Broken;
 use super::rules::Sabotage;
 use super::world::{STRIKES_WITHIN_MS, Sim, World};
 use crate::region::CLUSTER;
-use crate::story::in_process::autoscaling::SimulatedAutoscaling;
 use crate::story::in_process::ecs::{SimulatedEcs, answer, count_request, protection_answer, protection_request};
 use serde_json::Value;
 use std::sync::Arc;
-use taskhold::autoscaling::{Autoscaling, AutoscalingError, ScalableTarget};
 use taskhold::ecs::{
     ClusterArn, Ecs, EcsError, Page, ProtectionAnswer, ProtectionSetting, Service, ServiceArn, ServiceReads,
     ServiceUpdates, TaskDescription, TaskId,
@@ -298,34 +296,5 @@ impl ServiceUpdates for ChaoticEcs {
         };
         self.sim.gate().await;
         fate.error.map_or(told, Err)
-    }
-}
-
-/// Application Auto Scaling, as the function sees it.
-pub(super) struct ChaoticAutoscaling {
-    sim: Sim,
-    inner: SimulatedAutoscaling,
-}
-
-impl ChaoticAutoscaling {
-    pub(super) fn new(sim: &Sim) -> Self {
-        let region = sim.world().region.clone();
-        Self { sim: sim.clone(), inner: SimulatedAutoscaling(region) }
-    }
-}
-
-impl Autoscaling for ChaoticAutoscaling {
-    async fn scalable_target(&self, service: &ServiceArn) -> Result<Option<ScalableTarget>, AutoscalingError> {
-        let fails = {
-            let mut world = self.sim.world();
-            let percent = world.rules.read_fault_percent;
-            world.fault(percent)
-        };
-        let told = match fails {
-            true => Err(AutoscalingError::AccessDenied("denied".to_owned())),
-            false => self.inner.scalable_target(service).await,
-        };
-        self.sim.gate().await;
-        told
     }
 }

@@ -1,9 +1,10 @@
 //! The scheduler: a run of the real handler. It alone decides who goes on, who is cut off and how the time passes.
 
 use super::Broken;
+use super::autoscaling::ChaoticAutoscaling;
 use super::choices::Choices;
 use super::counts::Counts;
-use super::ecs::{ChaoticAutoscaling, ChaoticEcs};
+use super::ecs::ChaoticEcs;
 use super::events::Event;
 use super::ledger::ChaoticLedger;
 use super::plan::{Move, Plan, Step, Told};
@@ -286,60 +287,5 @@ impl<'a> Run<'a> {
         } else {
             world.answered(number, work, answer);
         }
-    }
-
-    /// Lets the time pass: what is due by then takes effect, and invocations end at their deadlines.
-    pub(super) fn advance(&mut self, to: Millis) {
-        loop {
-            let now = self.sim.world().now();
-            let deadline = self.running.iter().map(|invocation| invocation.deadline).min();
-            let late = self.sim.world().next_late();
-            let next = [deadline, late].into_iter().flatten().min().filter(|at| *at <= to);
-            let at = next.unwrap_or(to).max(now);
-            {
-                let mut world = self.sim.world();
-                if at > now {
-                    world.region.lock().advance_to(at);
-                }
-                world.strike_due();
-                world.take_notice();
-                world.check_moment();
-            }
-            while let Some(over) = self.running.iter().position(|invocation| invocation.deadline <= at) {
-                self.sim.world().counts.add("invocations cut off at their deadline");
-                self.crash(over);
-            }
-            if next.is_none() || self.is_broken() {
-                return;
-            }
-        }
-    }
-
-    /// One invocation is killed, or the instance with all of them.
-    fn crash_some(&mut self) {
-        if self.running.is_empty() {
-            return;
-        }
-        let (all, at) = {
-            let mut world = self.sim.world();
-            (world.choices.chance(20), world.choices.below(self.running.len()))
-        };
-        if !all {
-            self.sim.world().counts.add("invocations killed");
-            return self.crash(at.min(self.running.len() - 1));
-        }
-        self.sim.world().counts.add("instances replaced");
-        while !self.running.is_empty() {
-            self.crash(0);
-        }
-    }
-
-    fn crash(&mut self, at: usize) {
-        let Invocation { number, work, answering, .. } = self.running.remove(at);
-        self.sim.world().tell(|_| format!("#{number} is cut off"));
-        drop(answering);
-        let mut world = self.sim.world();
-        world.model.hiccups += 1;
-        world.came_to_nothing(work);
     }
 }

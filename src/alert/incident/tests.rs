@@ -150,6 +150,23 @@ fn an_incident_that_somebody_may_have_heard_of_is_called_off_even_if_no_send_suc
 }
 
 #[test]
+fn what_is_being_told_is_called_off_only_after_it() {
+    let mut incidents = Incidents::new();
+    let (blocked, steady) = (blocked(60), steady());
+    let observed = |minute| observed(minute);
+    for minute in [10, 15] {
+        let seen = observed(minute);
+        advance(&mut incidents, sight(&seen, &blocked), &policy());
+    }
+    assert_eq!(claim(&mut incidents, at(15)).len(), 1, "one tells that it is open");
+    let seen = observed(15);
+    advance(&mut incidents, sight(&seen, &steady), &policy());
+    assert_eq!(claim(&mut incidents, at(15)), [], "another does not overtake it");
+    let called_off: Vec<AlertEvent> = claim(&mut incidents, at(16)).into_iter().map(|(_, _, event)| event).collect();
+    assert_eq!(called_off, [AlertEvent::Resolved]);
+}
+
+#[test]
 fn what_nobody_has_heard_of_is_not_called_off() {
     let mut incidents = Incidents::new();
     advance(&mut incidents, sight(&observed(5), &blocked(60)), &policy());

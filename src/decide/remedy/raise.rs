@@ -110,6 +110,10 @@ pub(super) fn settle_raise(state: &mut RemedyState, seen: Sight<'_>) -> Option<R
     let desired = observed.service.desired_count;
     let raised = state.raised.as_mut()?;
     let Raised { from, to, before, .. } = *raised;
+    if now < raised.at {
+        // The look is older than what was decided, and knows nothing of it.
+        return None;
+    }
     let is_young = now.duration_since(raised.at) < CALL_MAX;
     match raised.stage {
         RaiseStage::Raising if desired == to => raised.stage = RaiseStage::Raised,
@@ -126,6 +130,8 @@ pub(super) fn settle_raise(state: &mut RemedyState, seen: Sight<'_>) -> Option<R
             state.note(now, format!("the desired count is {from} again"));
         }
         RaiseStage::Raised | RaiseStage::PuttingBack if desired == to => {}
+        // The look may have read before the call took effect, and be taken in after another that has seen it.
+        RaiseStage::Raising | RaiseStage::Raised | RaiseStage::PuttingBack if is_young => return None,
         RaiseStage::Raising | RaiseStage::Raised | RaiseStage::PuttingBack => {
             state.raised = None;
             let who = format!("somebody has set the desired count to {desired} after taskhold had raised it to {to}");

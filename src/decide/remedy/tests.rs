@@ -294,6 +294,19 @@ fn a_raise_whose_maker_died_is_put_back_all_the_same_and_so_is_one_whose_putting
 }
 
 #[test]
+fn a_look_from_before_the_raise_that_comes_after_it_changes_nothing() {
+    let mut state = RemedyState::default();
+    assert_eq!(decide(&mut state, &wants_more(10, 2, "9"), RAISE), raise(2, 3));
+    assert_eq!(decide(&mut state, &wants_more(11, 3, "9"), RAISE), None);
+    let raised = state.raised.clone();
+    for minute in [9, 10, 11] {
+        assert_eq!(decide(&mut state, &wants_more(minute, 2, "9"), RAISE), None);
+        assert_eq!(state.raised, raised, "after a look of minute {minute}");
+    }
+    assert_eq!(decide(&mut state, &steady(60, 3), RAISE), put_back(3, 2));
+}
+
+#[test]
 fn what_somebody_has_set_since_is_left_alone() {
     for minute in [11, 60] {
         let mut state = RemedyState::default();

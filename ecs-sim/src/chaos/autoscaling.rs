@@ -1,0 +1,35 @@
+//! The function's way to Application Auto Scaling.
+
+use super::world::Sim;
+use crate::story::in_process::autoscaling::SimulatedAutoscaling;
+use taskhold::autoscaling::{Autoscaling, AutoscalingError, ScalableTarget};
+use taskhold::ecs::ServiceArn;
+
+/// Application Auto Scaling, as the function sees it.
+pub(super) struct ChaoticAutoscaling {
+    sim: Sim,
+    inner: SimulatedAutoscaling,
+}
+
+impl ChaoticAutoscaling {
+    pub(super) fn new(sim: &Sim) -> Self {
+        let region = sim.world().region.clone();
+        Self { sim: sim.clone(), inner: SimulatedAutoscaling(region) }
+    }
+}
+
+impl Autoscaling for ChaoticAutoscaling {
+    async fn scalable_target(&self, service: &ServiceArn) -> Result<Option<ScalableTarget>, AutoscalingError> {
+        let fails = {
+            let mut world = self.sim.world();
+            let percent = world.rules.read_fault_percent;
+            world.fault(percent)
+        };
+        let told = match fails {
+            true => Err(AutoscalingError::AccessDenied("denied".to_owned())),
+            false => self.inner.scalable_target(service).await,
+        };
+        self.sim.gate().await;
+        told
+    }
+}

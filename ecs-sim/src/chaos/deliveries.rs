@@ -1,0 +1,164 @@
+//! How messages, events and sweeps come to invocations, and how these end.
+
+use super::Broken;
+use super::model::Tells;
+use super::rules::Sabotage;
+use super::run::{Invocation, Run, Work};
+use super::stage::SWEEP_EVERY_MS;
+use super::workers::short;
+use super::world::World;
+use crate::event_source::{EventSource, FunctionAnswer};
+use crate::region::{FOLLOW_UP_QUEUE, JOB_QUEUE};
+use crate::story::FUNCTION_TIMEOUT_MS;
+use crate::story::in_process::timestamp;
+use taskhold::handler::{HandlerError, Response};
+
+/// As in template.yaml, and as the event source mapping of a small queue sends them.
+const BATCH_SIZE_MAX: usize = 10;
+impl World {
+    /// Whether job messages and follow-ups are visible.
+    pub(super) fn visible(&self) -> (bool, bool) {
+        let region = self.region.lock();
+        let any = |queue: &str| region.queues.counts(queue).is_ok_and(|counts| counts.visible > 0);
+        (any(JOB_QUEUE), any(FOLLOW_UP_QUEUE))
+    }
+
+    /// What an invocation had comes again: messages by their visibility timeout, events by Lambda's retry.
+    pub(super) fn came_to_nothing(&mut self, work: Work) {
+        if let Work::Event(event) = work {
+            self.event_failed(event);
+        }
+    }
+
+    /// The function's answer arrives.
+    pub(super) fn answered(&mut self, number: usize, work: Work, answer: Result<Response, HandlerError>) {
+        self.tell(|_| match &answer {
+            Ok(Response::Event { taskhold }) => format!("#{number} answers: {taskhold}"),
+            Ok(Response::Batch(batch)) => format!("#{number} answers: {} come again", batch.batch_item_failures.len()),
+            Ok(Response::Command(_)) => format!("#{number} has swept"),
+            Err(error) => format!("#{number} fails: {error}"),
+        });
+        match (work, answer) {
+            (Work::Batch(queue, batch), Ok(response)) => {
+                let mut answer = serde_json::to_value(response).expect("a response is JSON");
+                if self.rules.sabotage == Sabotage::FailedMessageTakenForDone
+                    && let Some(failures) = answer["batchItemFailures"].as_array_mut()
+                    && !failures.is_empty()
+                {
+                    failures.remove(0);
+                }
+                let source = EventSource::new(queue, BATCH_SIZE_MAX);
+                let answer = FunctionAnswer::Answered(answer);
+                let settled = source.settle(&mut self.region.lock().queues, &batch, &answer);
+                let settled = settled.expect("the queue is there");
+                self.counts.add_many("messages retried", settled.kept.len() as u64);
+                if queue == JOB_QUEUE {
+                    settled.deleted.iter().for_each(|id| self.acknowledged(number, id));
+                }
+            }
+            (Work::Event(event), Err(_)) => self.event_failed(event),
+            (Work::Batch(..), Err(_)) => self.break_off(Broken::Loss, "a batch fails as a whole".to_owned()),
+            (Work::Event(_) | Work::Sweep, _) => {}
+        }
+        self.take_notice();
+    }
+
+    fn acknowledged(&mut self, number: usize, id: &str) {
+        let Some(message) = self.model.messages.get_mut(id) else { return };
+        if message.parked_by.contains(&number) {
+            self.counts.add("messages parked");
+            self.tell(|_| format!("  {} is parked", short(id)));
+            return self.check_parked_rightly(id);
+        }
+        message.is_done = true;
+        let tells = message.tells;
+        self.counts.add("messages done");
+        self.tell(|_| format!("  {} is done", short(id)));
+        self.check_done(id);
+        if let Tells::Job { task, job, ends } = tells {
+            self.model.tasks[task].jobs[job].acknowledged(ends);
+        }
+    }
+}
+
+impl Run<'_> {
+    pub(super) fn deliver_jobs(&mut self) {
+        self.deliver_batch(JOB_QUEUE);
+    }
+
+    pub(super) fn deliver_follow_ups(&mut self) {
+        self.deliver_batch(FOLLOW_UP_QUEUE);
+    }
+
+    fn deliver_batch(&mut self, queue: &'static str) {
+        let batch = {
+            let mut world = self.sim.world();
+            let size = if world.is_calm { BATCH_SIZE_MAX } else { 1 + world.choices.below(BATCH_SIZE_MAX) };
+            let is_reversed = world.fault(30);
+            let source = EventSource::new(queue, size);
+            let batch = source.poll(&mut world.region.lock().queues).expect("the queue is there");
+            let Some(mut batch) = batch else { return };
+            if is_reversed && let Some(records) = batch.event["Records"].as_array_mut() {
+                records.reverse();
+            }
+            for received in batch.messages() {
+                let calm = u32::from(world.is_calm);
+                if let Some(message) = world.model.messages.get_mut(&received.message.id) {
+                    message.deliveries_in_calm += calm;
+                }
+            }
+            world.counts.add(if queue == JOB_QUEUE { "batches of job messages" } else { "batches of follow-ups" });
+            batch
+        };
+        let ids: Vec<String> = batch.messages().iter().map(|received| short(&received.message.id)).collect();
+        let payload = batch.event.to_string();
+        self.begin((payload, format!("{queue} {}", ids.join(" "))), Work::Batch(queue, batch));
+    }
+
+    pub(super) fn deliver_event(&mut self) {
+        let taken = {
+            let mut world = self.sim.world();
+            let now = world.now();
+            world.events.take(now)
+        };
+        let Some(event) = taken else { return };
+        self.sim.world().counts.add("events delivered");
+        let detail = &event.payload["detail"];
+        let what = detail["eventName"].as_str().or(detail["taskArn"].as_str()).unwrap_or_default().to_owned();
+        self.begin((event.payload.to_string(), format!("event {what}")), Work::Event(event));
+    }
+
+    /// The schedule's sweep, unless it is missed.
+    pub(super) fn sweep(&mut self) {
+        {
+            let mut world = self.sim.world();
+            let now = world.now();
+            if world.sweep_at > now {
+                return;
+            }
+            world.sweep_at = now + SWEEP_EVERY_MS;
+            if world.fault(25) {
+                world.counts.add("sweeps missed");
+                return world.tell(|_| "a sweep is missed".to_owned());
+            }
+            world.counts.add("sweeps");
+        }
+        self.begin((r#"{"sweep": {}}"#.to_owned(), "sweep".to_owned()), Work::Sweep);
+    }
+
+    fn begin(&mut self, (payload, told): (String, String), work: Work) {
+        self.begun += 1;
+        let number = self.begun;
+        let deadline = {
+            let mut world = self.sim.world();
+            world.counts.add("invocations");
+            world.tell(|_| format!("#{number} begins: {told}"));
+            world.now() + FUNCTION_TIMEOUT_MS
+        };
+        let (function, until) = (self.function, timestamp(deadline));
+        let answering = Box::pin(async move { function.handle(&payload, until).await.map(|(response, _)| response) });
+        self.running.push(Invocation { number, work, deadline, answering });
+        self.sim.world().counts.at_least("invocations at once, at most", self.running.len() as u64);
+        self.poll(number);
+    }
+}

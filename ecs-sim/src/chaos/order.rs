@@ -1,0 +1,111 @@
+//! What has to be in order a quarter of an hour after the storm.
+
+use super::Broken;
+use super::calm::{LOOKED_AT_MS, follow_ups};
+use super::model::Tells;
+use super::world::World;
+use crate::control_plane::{RolloutState, ServiceStatus, TaskProtectionResponse, TaskStatus};
+use crate::region::CLUSTER;
+use crate::story::in_process::timestamp;
+use serde_json::json;
+use std::collections::BTreeSet;
+use taskhold::alert::AlertKind;
+
+impl World {
+    /// The tasks with a live job that are not protected, although ECS would protect them.
+    pub(super) fn neglected(&self) -> BTreeSet<usize> {
+        let region = self.region.lock();
+        let now = region.now();
+        let has_job = |task: &usize| self.model.tasks[*task].jobs.iter().any(|job| job.is_live_at(now + LOOKED_AT_MS));
+        let bare = |task: &usize| {
+            let real = region.ecs.task(&self.model.tasks[*task].id);
+            real.is_some_and(|real| real.is_live() && !real.is_protected() && real.last_status == TaskStatus::Running)
+        };
+        let tasks = (0..self.model.tasks.len()).filter(has_job).filter(bare);
+        let mut ecs = region.ecs.clone();
+        let is_granted = |task: &usize| {
+            let answer = ecs.clone().set_own_protection(&self.model.tasks[*task].id, Some(1));
+            answer.is_ok_and(|answer| answer.failures.is_empty())
+        };
+        let granted = tasks.filter(is_granted).collect();
+        ecs.take_events();
+        granted
+    }
+
+    /// A quarter of an hour after the storm. `neglected` were so one sweep ago.
+    pub(super) fn check_order(&mut self, neglected: &BTreeSet<usize>) {
+        let still = self.neglected();
+        let is_excused = |task: &&usize| self.has_parked(**task);
+        if let Some(task) = still.intersection(neglected).find(|task| !is_excused(task)) {
+            let why = format!("t{task} works unprotected, and ECS would protect it if it were asked");
+            return self.break_off(Broken::Convergence, why);
+        }
+        let refused = self.refused();
+        for (task, service) in refused {
+            let told = [AlertKind::ProtectionRefused, AlertKind::LeaseAtRisk];
+            if !told.iter().any(|kind| self.model.is_open(*kind, &service)) && !self.has_parked(task) {
+                let why = format!("t{task} of {service} is refused protection, and no open alert says so");
+                return self.break_off(Broken::Alerts, why);
+            }
+        }
+        self.check_chains();
+    }
+
+    /// The tasks with a live job that ECS refuses to protect now and that have no protection, with their services.
+    fn refused(&self) -> Vec<(usize, String)> {
+        let region = self.region.lock();
+        let now = region.now();
+        let mut refused = Vec::new();
+        for (number, task) in self.model.tasks.iter().enumerate() {
+            let has_job = task.jobs.iter().any(|job| job.is_live_at(now + LOOKED_AT_MS));
+            let real = region.ecs.task(&task.id).filter(|real| real.is_live() && !real.is_protected());
+            if let (true, Some(_), Some(service)) = (has_job, real, &task.service) {
+                let answer = region.ecs.clone().set_own_protection(&task.id, Some(1));
+                let is_blocked = |answer: &TaskProtectionResponse| {
+                    answer.failures.iter().any(|failure| failure.reason == "DEPLOYMENT_BLOCKED")
+                };
+                if answer.is_ok_and(|answer| is_blocked(&answer)) {
+                    refused.push((number, service.clone()));
+                }
+            }
+        }
+        refused
+    }
+
+    /// Whether a message of the task was parked: what it told may have come to nothing.
+    pub(super) fn has_parked(&self, task: usize) -> bool {
+        let is_of = |tells: Tells| match tells {
+            Tells::Job { task: of, .. } | Tells::Finish { task: of } => of == task,
+            Tells::Stop | Tells::Malformed => false,
+        };
+        let parked = self.model.messages.values().filter(|message| !message.parked_by.is_empty());
+        parked.into_iter().any(|message| is_of(message.tells))
+    }
+
+    /// A service with several deployments is watched, and its watch waits for a follow-up that is on its way.
+    fn check_chains(&mut self) {
+        let follow_ups = follow_ups(self);
+        let now = timestamp(self.now());
+        let mut broken = None;
+        for (service, entry) in self.service_entries() {
+            let due = entry.watch.as_ref().and_then(|watch| watch.due);
+            let is_due = due.filter(|due| *due > now).map(|due| json!(due));
+            let on_their_way = follow_ups.iter().filter(|told| is_due.as_ref() == Some(&told["due"])).count();
+            if is_due.is_some() && on_their_way == 0 {
+                broken = Some(format!("{} is watched, and no follow-up of {due:?} is on its way", service.name));
+            }
+            let moves = self.region.lock().ecs.service(CLUSTER, &service.name).is_some_and(|service| {
+                let is_young = service.deployments[0].created_at + 2 * LOOKED_AT_MS > self.calm_at + 2 * LOOKED_AT_MS;
+                let has_failed = service.primary().rollout_state == RolloutState::Failed;
+                let is_active = service.status == ServiceStatus::Active && !has_failed;
+                service.deployments.len() > 1 && is_active && !is_young
+            });
+            if moves && due.is_none() {
+                broken = Some(format!("{} has several deployments, and nobody watches it", service.name));
+            }
+        }
+        if let Some(why) = broken {
+            self.break_off(Broken::Convergence, why);
+        }
+    }
+}
