@@ -34,6 +34,9 @@ fn every_target_has_its_program_and_the_list_of_the_crate_has_no_other() {
     let listed: Vec<&str> =
         manifest.split("[[bin]]\nname = \"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
     assert_eq!(listed, TARGETS.map(|target| target.name));
+    let page = fs::read_to_string(fuzz.join("README.md")).unwrap();
+    let rows: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    assert_eq!(rows, listed);
     for name in listed {
         let program = fs::read_to_string(fuzz.join(format!("fuzz_targets/{name}.rs"))).unwrap();
         assert!(

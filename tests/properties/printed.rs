@@ -13,9 +13,8 @@ use taskhold::follow_up::{FollowUp, SweepPlace};
 
 /// Whatever is read at all is printed as it was written.
 fn is_printed_as_it_was_written<T: FromStr + ToString>(text: &str) -> Result<(), TestCaseError> {
-    match text.parse::<T>() {
-        Ok(read) => prop_assert_eq!(read.to_string(), text),
-        Err(_) => {}
+    if let Ok(read) = text.parse::<T>() {
+        prop_assert_eq!(read.to_string(), text);
     }
     Ok(())
 }

@@ -61,8 +61,8 @@ pub(crate) fn chat(text: &str) -> Result<(), TestCaseError> {
     let context = chat["metadata"]["additionalContext"].as_object().cloned().unwrap_or_default();
     prop_assert!(!context.is_empty() && context.values().all(Value::is_string), "{:?}", context);
     let description = content["description"].as_str().unwrap_or_default().lines();
-    let texts = description.chain(steps.iter().chain([&content["title"]]).filter_map(Value::as_str));
-    texts.map(markup).collect()
+    let mut texts = description.chain(steps.iter().chain([&content["title"]]).filter_map(Value::as_str));
+    texts.try_for_each(markup)
 }
 
 /// Nothing but code spans, and nothing in them that could end one or mean something.
