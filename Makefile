@@ -89,8 +89,8 @@ story: ## run the stories in process and show what happens: make story STORY=tes
 twice: ## run a random story twice and compare: make twice SEED=7
 	@$(CARGO) run --quiet -p ecs-sim -- twice --seed $(SEED)
 
-sim: ## run the whole function under faults from seeds, and check what it promises: make sim SEED=1 RUNS=1000 THREADS=2
-	@$(CARGO) run --quiet -p ecs-sim -- sim --seed $(SEED) --runs $(RUNS) --threads $(THREADS)
+sim: ## run the whole function under faults from seeds, and check what it promises: make sim SEED=1 RUNS=1000 THREADS=2 (the first build: minutes)
+	@$(CARGO) run --quiet --profile soak -p ecs-sim -- sim --seed $(SEED) --runs $(RUNS) --threads $(THREADS)
 
 serve: ## serve the simulated ECS, SQS, SNS and Application Auto Scaling on loopback for the AWS CLI and SDKs: make serve PORT=4566
 	@$(CARGO) run --quiet -p ecs-sim -- serve --port $(PORT)

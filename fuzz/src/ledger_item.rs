@@ -136,7 +136,7 @@ fn task_at(entry: &TaskEntry, now: Timestamp) {
     kept.forget(now, TOMBSTONE);
     assert_eq!(kept.wanted_until(now), wanted);
     kept.interrupt(&end(), now);
-    kept.interruption.inspect(|news| interruption_is_told_well(&news.what));
+    kept.interruptions.iter().for_each(|news| interruption_is_told_well(&news.what));
 }
 
 fn interruption_is_told_well(what: &taskhold::ledger::Interruption) {

@@ -25,7 +25,7 @@ pub fn attention(entry: &TaskEntry, now: Timestamp) -> Attention {
     let mut entry = entry.clone();
     entry.protection.forget_stale(now);
     match decide_protection(&entry, now) {
-        _ if entry.interruption.as_ref().is_some_and(|news| news.is_open(now)) => Attention::Open,
+        _ if entry.has_open_interruption(now) => Attention::Open,
         _ if !entry.protection.in_flight.is_empty() => Attention::None,
         Decision::Ask(_) => Attention::Open,
         Decision::Keep(KeepReason::Confirmed { until }) => Attention::Compare { until },

@@ -54,6 +54,10 @@ pub enum RetryReason {
 
 /// What is known of a task after everything possible was done for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every one is of the larger kind: a box would only be one more allocation"
+)]
 pub enum TaskState {
     /// The entry as it was stored last, and what kept its wish from being met, if anything did.
     Known(TaskEntry, Option<RetryReason>),

@@ -42,7 +42,7 @@ impl<P: Parts> Handler<P> {
     ) -> Vec<(Task, RetryReason)> {
         let now = self.clock.now();
         let is_open = |state: &TaskState| match state {
-            TaskState::Known(entry, _) => entry.interruption.as_ref().is_some_and(|news| news.is_open(now)),
+            TaskState::Known(entry, _) => entry.has_open_interruption(now),
             TaskState::NotStored(_) => false,
         };
         let mut untold = Vec::new();
@@ -52,13 +52,19 @@ impl<P: Parts> Handler<P> {
         untold
     }
 
-    /// Tells of the end of a task in the middle of jobs, if there was one and nobody has told of it.
+    /// Tells of the end of a task in the middle of jobs, as often as there is news of it that nobody has told.
     pub(super) async fn tell_interruption(&self, task: &Task) -> Result<(), RetryReason> {
+        while self.tell_next_interruption(task).await? {}
+        Ok(())
+    }
+
+    /// Answers whether there was something to tell.
+    async fn tell_next_interruption(&self, task: &Task) -> Result<bool, RetryReason> {
         let claimed = ledger::update(&self.ledger, task, None, |entry: &mut TaskEntry| {
             let now = self.clock.now();
             (entry.claim_interruption(now), entry.keep_until(now, self.config.tombstone))
         });
-        let Some(news) = claimed.await?.0 else { return Ok(()) };
+        let Some(news) = claimed.await?.0 else { return Ok(false) };
         telemetry::interruption(task, &news.what);
         let handed_on = if news.handed_on { Ok(()) } else { self.hand_on(task, &news.what).await };
         let told = self.alerts.send(&Message::of_interruption(task, &news.what)).await;
@@ -66,14 +72,14 @@ impl<P: Parts> Handler<P> {
         let failures: Vec<String> = failures.collect();
         ledger::update(&self.ledger, task, None, |entry: &mut TaskEntry| {
             let now = self.clock.now();
-            if let Some(news) = &mut entry.interruption {
+            if let Some(news) = entry.interruptions.iter_mut().find(|known| known.what == news.what) {
                 news.handed_on |= handed_on.is_ok();
                 (news.claimed_until, news.told_at) = (None, failures.is_empty().then_some(now));
             }
             ((), entry.keep_until(now, self.config.tombstone))
         })
         .await?;
-        if failures.is_empty() { Ok(()) } else { Err(RetryReason::InterruptionNotTold(failures.join("; "))) }
+        if failures.is_empty() { Ok(true) } else { Err(RetryReason::InterruptionNotTold(failures.join("; "))) }
     }
 
     /// Hands each job on to whoever begins it again, where there is a queue for that.

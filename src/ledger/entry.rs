@@ -22,9 +22,9 @@ pub struct TaskEntry {
     /// Where the task belongs, once somebody had to ask. Boxed, because hardly anybody has to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub home: Option<Box<Home>>,
-    /// What is to be told, or was told, of its end in the middle of jobs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub interruption: Option<Box<InterruptionNews>>,
+    /// What is to be told, or was told, of its end in the middle of jobs. A job that began after the notice makes one more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub interruptions: Vec<InterruptionNews>,
     /// When taskhold learned that the task has stopped. Task ids are never used again, so this is for good.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stopped_at: Option<Timestamp>,
@@ -64,12 +64,9 @@ impl TaskEntry {
         live.iter().for_each(|key| self.merge_job(key, &finished));
     }
 
-    /// Notes that the task ends in the middle of its live jobs, once.
+    /// Notes that the task ends in the middle of its live jobs, each of them once.
     pub fn interrupt(&mut self, end: &TaskEnd, now: Timestamp) {
-        let lives = self.live_jobs(now).next().is_some();
-        if !lives || self.interruption.is_some() {
-            return;
-        }
+        let is_noted = |key: &JobKey| self.interruptions.iter().any(|news| news.what.names(key));
         let interrupted = |(key, until): (&JobKey, Timestamp)| InterruptedJob {
             key: key.clone(),
             until,
@@ -80,25 +77,33 @@ impl TaskEntry {
                 .map(|told| told.value.clone())
                 .unwrap_or_default(),
         };
+        let jobs: Vec<_> = self.live_jobs(now).filter(|(key, _)| !is_noted(key)).map(interrupted).collect();
+        if jobs.is_empty() {
+            return;
+        }
         let what = Interruption {
             stage: end.stage,
             at: now,
             service: end.service.clone().or_else(|| self.home.as_ref().map(|home| home.service.clone())),
-            jobs: self.live_jobs(now).map(interrupted).collect(),
+            jobs,
             stop_code: end.cause.code.clone(),
             stopped_reason: end.cause.reason.clone(),
             exit_codes: end.cause.exit_codes.clone(),
             protected_until: self.protection.confirmed_until.filter(|until| *until > now),
         };
-        self.interruption =
-            Some(Box::new(InterruptionNews { what, claimed_until: None, handed_on: false, told_at: None }));
+        self.interruptions.push(InterruptionNews { what, claimed_until: None, handed_on: false, told_at: None });
+    }
+
+    /// Whether an interruption has still to be told, and nobody is telling it.
+    pub fn has_open_interruption(&self, now: Timestamp) -> bool {
+        self.interruptions.iter().any(|news| news.is_open(now))
     }
 
     /// Claims the news of an interruption for whoever stores the entry, unless somebody tells it now or has told it.
     pub fn claim_interruption(&mut self, now: Timestamp) -> Option<InterruptionNews> {
-        let news = self.interruption.as_mut().filter(|news| news.is_open(now))?;
+        let news = self.interruptions.iter_mut().find(|news| news.is_open(now))?;
         news.claimed_until = now.checked_add(CLAIM).ok();
-        Some(news.as_ref().clone())
+        Some(news.clone())
     }
 
     /// The jobs that live at `now`, each with its end.
@@ -137,7 +142,7 @@ impl TaskEntry {
     pub fn is_open(&self) -> bool {
         let runs = self.stopped_at.is_none();
         let may_live = self.jobs.values().any(|job| job.finished_at.is_none());
-        let untold = self.interruption.as_ref().is_some_and(|news| news.told_at.is_none());
+        let untold = self.interruptions.iter().any(|news| news.told_at.is_none());
         runs && (may_live || self.protection.held) || !self.protection.in_flight.is_empty() || untold
     }
 
@@ -278,8 +283,23 @@ mod tests {
         assert!(entry.is_open());
         assert!(entry.claim_interruption(at(1)).is_some());
         assert!(entry.is_open(), "whoever claimed it may not get to telling it");
-        entry.interruption.as_mut().unwrap().told_at = Some(at(1));
+        entry.interruptions[0].told_at = Some(at(1));
         assert!(!entry.is_open());
+    }
+
+    #[test]
+    fn each_job_is_interrupted_once_those_included_that_began_after_the_notice() {
+        let mut entry = TaskEntry::default();
+        let end = |stage| TaskEnd { stage, service: None, cause: StopCause::default() };
+        entry.merge_job(&key("before"), &live(0, 30));
+        entry.interrupt(&end(StopStage::Stopping), at(1));
+        entry.interrupt(&end(StopStage::Stopping), at(1));
+        entry.merge_job(&key("after"), &live(1, 30));
+        entry.interrupt(&end(StopStage::Stopped), at(2));
+        let told: Vec<_> = std::iter::from_fn(|| entry.claim_interruption(at(2)))
+            .map(|news| (news.what.stage, news.what.jobs.into_iter().map(|job| job.key).collect::<Vec<_>>()))
+            .collect();
+        assert_eq!(told, [(StopStage::Stopping, vec![key("before")]), (StopStage::Stopped, vec![key("after")])],);
     }
 
     #[test]

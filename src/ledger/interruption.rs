@@ -72,7 +72,7 @@ pub struct Interruption {
     /// The name of its service, if ECS still knew it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
-    /// The jobs that were alive then.
+    /// The jobs that were alive then, and that no earlier one of the same task names.
     pub jobs: Vec<InterruptedJob>,
     /// ECS's `stopCode`, if it is told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -90,6 +90,11 @@ pub struct Interruption {
 }
 
 impl Interruption {
+    /// Whether the job is one of those that were alive.
+    pub fn names(&self, key: &JobKey) -> bool {
+        self.jobs.iter().any(|job| job.key == *key)
+    }
+
     /// Whether ECS itself scaled the task in while taskhold counted it as protected.
     pub fn was_protected_in_vain(&self) -> bool {
         self.protected_until.is_some() && self.stop_code.as_deref() == Some("ServiceSchedulerInitiated")

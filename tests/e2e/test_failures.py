@@ -88,6 +88,8 @@ def test_while_dynamodb_and_sqs_do_not_answer_nothing_is_lost_and_what_takes_eff
 
 def test_while_ecs_throttles_the_account_protection_comes_later_and_for_all(deploy):
     world = deploy(services={"web": 100})
+    # Should it be throttled for longer than an invocation lasts.
+    world.expected_errors = {"a protection call failed; its messages come again"}
     world.come_again_after(3)
     tasks, sent = started(world, 100)
 

@@ -55,6 +55,7 @@ class World:
         self.ecs, self.sqs = self.client("ecs"), self.client("sqs")
         self.functions, self.instances = [], Instances()
         self.expected_errors = set()  # what a scenario makes the function log at this level
+        self._errors = []
         self._idle = self._tasks_of(services or {"web": 2})
 
     # Who is there
@@ -71,7 +72,13 @@ class World:
 
     def run(self, function):
         """Has an instance take part, and stop with the others."""
-        self._stops.append(function.stop)
+
+        def stop():
+            # Before it is stopped: that it is may be an error to it.
+            self._errors += [line for line in function.lines("ERROR") if line["message"] not in self.expected_errors]
+            function.stop()
+
+        self._stops.append(stop)
         self.functions.append(function)
         self.instances.add(function)
 
@@ -190,7 +197,7 @@ class World:
         """What the function has done that its role does not allow, and what it has logged as an error."""
         forbidden = [call for call in self.gateway.calls if not self.permissions.allow(call)]
         told = [f"not allowed: {call.service} {call.operation} {json.dumps(call.request)[:200]}" for call in forbidden]
-        return told + [f"error: {line}" for line in self.log_lines("ERROR") if line["message"] not in self.expected_errors]
+        return told + [f"error: {line}" for line in self._errors]
 
     def log_lines(self, *levels):
         return [line for function in self.functions for line in function.lines(*levels)]

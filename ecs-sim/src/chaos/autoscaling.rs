@@ -23,7 +23,11 @@ impl Autoscaling for ChaoticAutoscaling {
         let fails = {
             let mut world = self.sim.world();
             let percent = world.rules.read_fault_percent;
-            world.fault(percent)
+            let fails = world.fault(percent);
+            if fails {
+                world.counts.strike("auto scaling denies access");
+            }
+            fails
         };
         let told = match fails {
             true => Err(AutoscalingError::AccessDenied("denied".to_owned())),

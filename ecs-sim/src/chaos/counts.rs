@@ -3,35 +3,44 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Counts by name.
+/// Counts by name: of faults, and of everything else.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Counts(BTreeMap<&'static str, u64>);
+pub struct Counts {
+    struck: BTreeMap<&'static str, u64>,
+    happened: BTreeMap<&'static str, u64>,
+}
 
 impl Counts {
+    /// A fault has struck.
+    pub(super) fn strike(&mut self, what: &'static str) {
+        *self.struck.entry(what).or_default() += 1;
+    }
+
     /// One more.
     pub(super) fn add(&mut self, what: &'static str) {
         self.add_many(what, 1);
     }
 
     pub(super) fn add_many(&mut self, what: &'static str, times: u64) {
-        *self.0.entry(what).or_default() += times;
+        *self.happened.entry(what).or_default() += times;
     }
 
     /// The largest so far.
     pub(super) fn at_least(&mut self, what: &'static str, number: u64) {
-        let known = self.0.entry(what).or_default();
+        let known = self.happened.entry(what).or_default();
         *known = number.max(*known);
     }
 
-    /// How often this happened.
+    /// How often this happened, or struck.
     #[must_use]
     pub fn of(&self, what: &str) -> u64 {
-        self.0.get(what).copied().unwrap_or(0)
+        self.struck.get(what).or(self.happened.get(what)).copied().unwrap_or(0)
     }
 
     /// Takes in the counts of another run. What ends in `at most` is the largest of all.
     pub fn take_in(&mut self, other: &Self) {
-        for (what, times) in &other.0 {
+        other.struck.iter().for_each(|(what, times)| *self.struck.entry(what).or_default() += times);
+        for (what, times) in &other.happened {
             match what.ends_with("at most") {
                 true => self.at_least(what, *times),
                 false => self.add_many(what, *times),
@@ -40,16 +49,24 @@ impl Counts {
     }
 }
 
-/// A table, two columns wide.
+/// Two tables: which faults struck, and what happened beside them.
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rows: Vec<_> = self.0.iter().collect();
-        let half = rows.len().div_ceil(2);
-        for at in 0..half {
-            let cell =
-                |at: usize| rows.get(at).map_or(String::new(), |(what, times)| format!("{times:>10} {what:<34}"));
-            writeln!(f, "{}", format!("{}{}", cell(at), cell(at + half)).trim_end())?;
-        }
-        Ok(())
+        let faults: u64 = self.struck.values().sum();
+        writeln!(f, "{faults} faults, of {} kinds:", self.struck.len())?;
+        table(f, &self.struck)?;
+        writeln!(f, "\nwhat happened:")?;
+        table(f, &self.happened)
     }
+}
+
+/// Two columns wide.
+fn table(f: &mut fmt::Formatter<'_>, counts: &BTreeMap<&'static str, u64>) -> fmt::Result {
+    let rows: Vec<_> = counts.iter().collect();
+    let half = rows.len().div_ceil(2);
+    for at in 0..half {
+        let cell = |at: usize| rows.get(at).map_or(String::new(), |(what, times)| format!("{times:>10} {what:<48}"));
+        writeln!(f, "{}", format!("{}{}", cell(at), cell(at + half)).trim_end())?;
+    }
+    Ok(())
 }

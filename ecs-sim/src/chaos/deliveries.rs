@@ -100,6 +100,7 @@ impl Run<'_> {
             let Some(mut batch) = batch else { return };
             if is_reversed && let Some(records) = batch.event["Records"].as_array_mut() {
                 records.reverse();
+                world.counts.strike("batches in reverse order");
             }
             for received in batch.messages() {
                 let calm = u32::from(world.is_calm);
@@ -138,7 +139,7 @@ impl Run<'_> {
             }
             world.sweep_at = now + SWEEP_EVERY_MS;
             if world.fault(25) {
-                world.counts.add("sweeps missed");
+                world.counts.strike("sweeps missed");
                 return world.tell(|_| "a sweep is missed".to_owned());
             }
             world.counts.add("sweeps");

@@ -60,7 +60,7 @@ impl World {
             }
             _ => (Fate { strikes: Strikes::InTime, error: None, is_partial: true }, "ecs answers in part"),
         };
-        self.counts.add(what);
+        self.counts.strike(what);
         fate
     }
 
@@ -151,7 +151,7 @@ impl World {
         if !self.fault(self.rules.read_fault_percent) {
             return None;
         }
-        self.counts.add("reads of ecs fail");
+        self.counts.strike("reads of ecs fail");
         Some(match self.choices.below(3) {
             0 => EcsError::NoAnswer("timeout".to_owned()),
             1 => EcsError::Throttled,
@@ -258,7 +258,7 @@ impl ServiceReads for ChaoticEcs {
         let mut world = self.sim.world();
         let percent = world.rules.read_fault_percent;
         if world.fault(percent) {
-            world.counts.add("ecs answers a read in part");
+            world.counts.strike("ecs answers a read in part");
             told.protected_tasks.pop();
         }
         Ok(told)

@@ -48,13 +48,16 @@ impl World {
         let now = self.now();
         for payload in emitted.into_iter().filter(is_subscribed) {
             if self.fault(self.rules.events_lost_percent) {
-                self.counts.add("events lost");
+                self.counts.strike("events lost");
                 continue;
             }
             let late = if self.is_calm { 0 } else { self.choices.one_of(&LATE_MS) };
+            if late > 0 {
+                self.counts.strike("events late");
+            }
             let is_doubled = self.fault(15);
             if is_doubled {
-                self.counts.add("events doubled");
+                self.counts.strike("events doubled");
                 self.events.add(now + LATE_MS[3], Event { payload: payload.clone(), failures: 0 });
             }
             self.events.add(now + late, Event { payload, failures: 0 });

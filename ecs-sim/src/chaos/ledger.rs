@@ -95,7 +95,7 @@ impl World {
         let is_expired = R::shelf(self).kept.get(&name).is_some_and(|kept| kept.keep_until <= now);
         if is_expired && self.choices.chance(50) {
             R::shelf(self).kept.remove(&name);
-            self.counts.add("ledger entries forgotten");
+            self.counts.strike("ledger: an entry is forgotten when it may be");
             self.tell(|_| format!("the ledger forgets {name}"));
         }
     }
@@ -131,7 +131,7 @@ impl World {
         let strikes = self.fault(self.rules.ledger_fault_percent);
         if strikes {
             let number = self.polled;
-            self.counts.add(what);
+            self.counts.strike(what);
             self.model.hiccups += 1;
             self.tell(|_| format!("  #{number}: {what}"));
         }
@@ -199,7 +199,7 @@ impl World {
                 "ledger: a store lands after its caller gave up"
             }
         };
-        self.counts.add(what);
+        self.counts.strike(what);
         self.tell(|_| format!("  #{owner}: {what}"));
         Err(failed())
     }

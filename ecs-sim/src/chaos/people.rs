@@ -192,7 +192,7 @@ impl World {
         }
         let id = &known[self.choices.below(known.len())];
         if self.region.lock().queues.deliver_again(JOB_QUEUE, id).is_ok() {
-            self.counts.add("deliveries beyond the first");
+            self.counts.strike("deliveries beyond the first");
             self.tell(|_| format!("{} is delivered once more", short(id)));
         }
     }

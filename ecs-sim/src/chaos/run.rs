@@ -282,7 +282,7 @@ impl<'a> Run<'a> {
         let is_lost = world.rules.crash_weight > 0 && world.fault(3);
         if is_lost {
             world.tell(|_| format!("#{number}'s answer is lost"));
-            world.counts.add("answers of the function lost");
+            world.counts.strike("answers of the function lost");
             world.came_to_nothing(work);
         } else {
             world.answered(number, work, answer);

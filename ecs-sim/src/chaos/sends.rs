@@ -9,7 +9,7 @@ use crate::story::in_process::alerts::SimulatedAlerts;
 use crate::story::in_process::queues::{SimulatedFollowUpQueue, SimulatedInterruptedJobs, SimulatedParkingQueue};
 use serde_json::Value;
 use std::time::Duration;
-use taskhold::alert::{AlertEvent, AlertSink, Message};
+use taskhold::alert::{AlertEvent, AlertKind, AlertSink, Message};
 use taskhold::follow_up::{FollowUp, FollowUpQueue};
 use taskhold::interrupted::InterruptedJobs;
 use taskhold::park::{MESSAGE_ID_ATTRIBUTE, ParkedMessage, ParkingQueue, REASON_ATTRIBUTE};
@@ -44,7 +44,7 @@ impl World {
         self.model.hiccups += 1;
         let is_taken = self.choices.chance(50);
         let what = what[usize::from(is_taken)];
-        self.counts.add(what);
+        self.counts.strike(what);
         let number = self.polled;
         self.tell(|_| format!("  #{number}: {what}"));
         if is_taken { Sent::AnswerLost } else { Sent::Lost }
@@ -128,6 +128,16 @@ impl AlertSink for ChaoticAlerts {
     }
 }
 
+/// What must not be told twice: an incident; of a task that stops, each of its jobs.
+fn what_is_told(message: &Message) -> Vec<String> {
+    if message.kind != AlertKind::JobInterrupted {
+        return vec![message.incident.clone()];
+    }
+    let told: Value = serde_json::from_str(&message.machine).expect("taskhold writes JSON");
+    let jobs = told["jobs"].as_array().expect("an interruption names its jobs");
+    jobs.iter().map(|job| format!("{} {} {}", message.incident, job["jobId"], job["attempt"])).collect()
+}
+
 impl World {
     fn told_of(&mut self, message: &Message) {
         let service = message.service.as_ref().map(|service| service.name.clone());
@@ -142,7 +152,9 @@ impl World {
         self.tell(|_| {
             format!("  #{number} ALERT {} {} of {}", message.kind.as_str(), message.event.as_str(), message.incident)
         });
-        self.model.published(&message.incident, (message.kind, message.event), service.as_deref());
+        for what in what_is_told(message) {
+            self.model.published(&what, (message.kind, message.event), service.as_deref());
+        }
         let (again, hiccups) = (self.model.repeated_alerts, self.model.hiccups);
         if again > hiccups {
             let why = format!("{} {} came once more than it should", message.kind.as_str(), message.event.as_str());

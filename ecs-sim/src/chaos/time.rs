@@ -22,7 +22,7 @@ impl Run<'_> {
                 world.check_moment();
             }
             while let Some(over) = self.running.iter().position(|invocation| invocation.deadline <= at) {
-                self.sim.world().counts.add("invocations cut off at their deadline");
+                self.sim.world().counts.strike("invocations cut off at their deadline");
                 self.crash(over);
             }
             if next.is_none() || self.is_broken() {
@@ -41,10 +41,10 @@ impl Run<'_> {
             (world.choices.chance(20), world.choices.below(self.running.len()))
         };
         if !all {
-            self.sim.world().counts.add("invocations killed");
+            self.sim.world().counts.strike("invocations killed");
             return self.crash(at.min(self.running.len() - 1));
         }
-        self.sim.world().counts.add("instances replaced");
+        self.sim.world().counts.strike("instances replaced");
         while !self.running.is_empty() {
             self.crash(0);
         }

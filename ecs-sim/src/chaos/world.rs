@@ -157,7 +157,7 @@ impl World {
         // The latest moment is the worst, so every second one waits for it.
         let after = if self.choices.chance(50) { within } else { self.choices.below(within as usize) as Millis };
         let at = self.now() + after;
-        self.counts.add("late effects");
+        self.counts.strike("late effects");
         self.late.push((at, effect));
     }
 

@@ -61,6 +61,7 @@ fn replay(file: &Path) -> Result<(), CommandError> {
 struct Shared {
     next: AtomicU64,
     end: u64,
+    violations: AtomicU64,
     /// Of each promise the broken run with the least seed: every seed before it was run too.
     broken: Mutex<BTreeMap<&'static str, (u64, Outcome)>>,
     counts: Mutex<Counts>,
@@ -72,6 +73,7 @@ fn runs(options: &Options) -> Result<(), CommandError> {
     let shared = Shared {
         next: AtomicU64::new(begin),
         end: begin.saturating_add(runs),
+        violations: AtomicU64::new(0),
         broken: Mutex::default(),
         counts: Mutex::default(),
     };
@@ -85,7 +87,11 @@ fn runs(options: &Options) -> Result<(), CommandError> {
     let counts = shared.counts.into_inner().unwrap_or_else(PoisonError::into_inner);
     let done = counts.of("runs");
     println!("{counts}");
-    println!("{done} runs in {:.1} s, {:.2} ms each", took.as_secs_f64(), took.as_secs_f64() * 1000.0 / done as f64);
+    // Seeds are begun in their order, so that none is left out even of a run that ends early.
+    let (last, violations) = (begin + done.saturating_sub(1), shared.violations.into_inner());
+    let seconds = took.as_secs_f64();
+    println!("seeds {begin} to {last}: {done} runs, {violations} violations");
+    println!("wall time {seconds:.1} s, {:.2} ms a run", seconds * 1000.0 / done as f64);
     let broken = shared.broken.into_inner().unwrap_or_else(PoisonError::into_inner);
     let mut broken: Vec<_> = broken.into_values().collect();
     broken.sort_by_key(|(seed, _)| *seed);
@@ -108,6 +114,7 @@ fn work(shared: &Shared, options: &Options, thread: usize) {
         let outcome = chaos::of_seed(seed, options.sim.sabotage);
         counts.take_in(&outcome.counts);
         if let Some((broken, why)) = &outcome.broken {
+            shared.violations.fetch_add(1, Ordering::Relaxed);
             if options.sim.keeps_going {
                 println!("seed {seed} breaks {}: {why}", broken.as_str());
             } else {
