@@ -38,6 +38,8 @@ IMAGE = f"public.ecr.aws/lambda/provided:al2023-{ARCHITECTURE}"
 
 # Longer than any invocation takes, image included where it has to be pulled.
 INVOCATION_SECONDS_MAX = 300
+# So often in a row a busy machine may take longer than SAM waits for a log.
+LOGS_CUT_OFF_MAX = 4
 # Longer than whoever uses a stage. One that is left behind ends by itself.
 STAGE_SECONDS_MAX = 1800
 
@@ -173,6 +175,15 @@ class Stage:
         for record in records or []:
             record.get("attributes", {}).pop("SentTimestamp", None)
         return json.dumps(event)
+
+    def invoke_for_log(self, line: str, payload: str, **settings: str) -> Invocation:
+        """An invocation whose log has the line, or the last of some without it: SAM gives the log one second after the
+        answer, and then removes the container with what was not read of it."""
+        for _ in range(LOGS_CUT_OFF_MAX):
+            invocation = self.invoke(payload, **settings)
+            if line in invocation.log:
+                break
+        return invocation
 
     def invoke(self, payload: str, **settings: str) -> Invocation:
         """`sam local invoke` with this payload, and these settings in place of the stage's own."""

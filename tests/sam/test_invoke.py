@@ -160,9 +160,9 @@ def test_malformed_messages_are_parked_with_their_reasons_and_the_others_carried
 
 def test_a_dry_run_protects_nothing(stage):
     payload = stage.fresh((EVENTS / "sqs-job-started.json").read_text())
-    invocation = invoked(stage, payload, TASKHOLD_DRY_RUN="true")
-    assert invocation.answer == ALL_DONE
-    assert "dry run: nothing is asked of ecs" in invocation.log
+    assert invoked(stage, payload, TASKHOLD_DRY_RUN="true").answer == ALL_DONE
+    message = "dry run: nothing is asked of ecs"
+    assert message in stage.invoke_for_log(message, payload, TASKHOLD_DRY_RUN="true").log
     assert protection(stage) == {}
 
 
@@ -197,7 +197,8 @@ def test_ecs_that_fails_sends_the_message_back(stage):
 
 
 def test_a_wrong_setting_is_named_and_nothing_starts(stage):
-    invocation = stage.invoke("{}", TASKHOLD_POLICY="release-everything")
-    assert "taskhold cannot start" in invocation.log
+    message = "taskhold cannot start"
+    invocation = stage.invoke_for_log(message, "{}", TASKHOLD_POLICY="release-everything")
+    assert message in invocation.log
     assert "TASKHOLD_POLICY" in invocation.log
     assert "batchItemFailures" not in json.dumps(invocation.answer)
