@@ -1,0 +1,255 @@
+//! The protocol of releases, walked through: every order of the steps of a few invocations, on a few tasks, with a few faults.
+//!
+//! `tests/invariants.rs` draws long runs; what it does not draw it does not see. Here everything is small, and nothing is left
+//! out: [stateright](https://docs.rs/stateright) goes through all states that a configuration can come to. The steps of an
+//! invocation are not modelled: they are the real [`taskhold::handler::Handler`] (`model/script.rs`), on a ledger, an ECS and a
+//! queue that are part of the state. The points at which anything else may happen are those at which the function waits for
+//! them: a load, a store on its way, its answer, a call to ECS on its way, its effect for each task, its answer, the end.
+//!
+//! What must hold stands in `model/promises.rs`, what a configuration must come to in `model/sights.rs`. A promise that is broken
+//! is told with the shortest way to it. `cargo test --test model -- --nocapture` prints how many states there were. A walk ends when
+//! there is no state left to go to; one that is cut off at a bound fails. The larger ones are ignored, because they take
+//! minutes: `cargo test --test model -- --ignored --nocapture`. docs/reliability.md has the figures.
+//!
+//! # What is not in it
+//!
+//! - The clock moves by ticks, of which there are a few: what happens between two is at one moment. When all wait for time to
+//!   pass, it passes.
+//! - Messages bear the moment of the beginning, whenever they are delivered. A worker counts as having sent a finish when it is
+//!   first delivered; to have sent it before would only end a promise sooner.
+//! - A store that failed has landed at once or never. Entries are not forgotten, tasks do not stop, nothing is parked. `tests/invariants.rs` has all of these.
+//! - A run that loses its store to others eight times in a row is taken for one that loses less often.
+//! - Two tasks at most, four messages for each, batches of two; three invocations at once at most. Tasks are of no service, so
+//!   nothing follows from a refusal but that the message comes again.
+
+#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
+
+#[path = "model/actions.rs"]
+mod actions;
+#[path = "model/check.rs"]
+mod check;
+#[path = "model/configuration.rs"]
+mod configuration;
+#[path = "model/effects.rs"]
+mod effects;
+#[path = "model/function.rs"]
+mod function;
+#[path = "model/narration.rs"]
+mod narration;
+#[path = "model/parts.rs"]
+mod parts;
+#[path = "model/promises.rs"]
+mod promises;
+#[path = "model/protocol.rs"]
+mod protocol;
+#[path = "model/scene.rs"]
+mod scene;
+#[path = "model/script.rs"]
+mod script;
+#[path = "model/sights.rs"]
+mod sights;
+#[path = "model/state.rs"]
+mod state;
+#[path = "model/steps.rs"]
+mod steps;
+
+use check::{counts, is_found_out, keep_every_promise, keeps_every_promise};
+use configuration::{Configuration, Left, NOTHING, Sabotage, Stores};
+use promises::{BUSY_IS_PROTECTED, IDLE_IS_UNPROTECTED, NOTHING_IS_LOST};
+use script::EcsFault;
+use sights::{
+    EXPIRED, FORGOTTEN, LATE_PROTECTION, OUTLIVED, PART_OF_A_BATCH, PART_OF_A_CALL, SWEEP_ACTS, THREE_AT_ONCE,
+    TOO_LATE_TO_SEND,
+};
+
+#[test]
+fn whatever_two_things_happen_two_invocations_keep_every_promise() {
+    keep_every_promise(Left::things(2).into_iter().map(|left| Configuration::one_task().with(left)));
+}
+
+#[test]
+fn whatever_three_faults_happen_a_task_that_stays_busy_stays_protected() {
+    keep_every_promise(Left::faults(3).into_iter().map(|left| Configuration::one_task_that_stays_busy().with(left)));
+}
+
+#[test]
+fn each_kind_of_fault_may_happen_in_one_run() {
+    let left = Left { crashes: 1, ecs_faults: 1, refusals: 1, ledger_faults: 1, duplicates: 1, ..NOTHING };
+    keeps_every_promise(Configuration::one_task_that_stays_busy().with(left));
+}
+
+#[test]
+fn three_invocations_at_once_keep_every_promise() {
+    let at_once =
+        |configuration: Configuration| Configuration { at_once: 3, ..configuration }.showing(&[THREE_AT_ONCE]);
+    let left = Left { crashes: 1, ecs_faults: 1, ..NOTHING };
+    keeps_every_promise(at_once(Configuration::one_task()).with(left).showing(&[LATE_PROTECTION]));
+    let left = Left { duplicates: 1, ..left };
+    keeps_every_promise(at_once(Configuration::one_task_that_stays_busy()).with(left));
+}
+
+#[test]
+fn two_tasks_that_share_batches_and_calls_keep_every_promise() {
+    keeps_every_promise(Configuration::two_tasks_of_which_three_jobs_end().showing(&[PART_OF_A_CALL, PART_OF_A_BATCH]));
+}
+
+#[test]
+fn of_two_tasks_that_share_batches_and_calls_neither_is_harmed_by_the_other_s_fault() {
+    for left in [Left { crashes: 1, ecs_faults: 1, ..NOTHING }, Left { refusals: 1, ..NOTHING }] {
+        let configuration = Configuration::two_tasks_of_which_one_stays_busy().with(left);
+        keeps_every_promise(configuration.showing(&[PART_OF_A_CALL, PART_OF_A_BATCH]));
+    }
+}
+
+#[test]
+fn calls_that_fail_without_effect_are_sent_again_and_keep_every_promise() {
+    let ecs_faults = vec![EcsFault::NoAnswer, EcsFault::Denied, EcsFault::Throttled];
+    let left = Left { ecs_faults: 2, crashes: 1, duplicates: 1, ..NOTHING };
+    keeps_every_promise(Configuration { ecs_faults, ..Configuration::one_task_that_stays_busy() }.with(left));
+}
+
+#[test]
+fn stores_and_calls_that_are_heard_of_late_keep_every_promise() {
+    let slow = Configuration { stores: Stores::HeardLater, ..Configuration::one_task() };
+    keeps_every_promise(slow.with(Left { crashes: 1, ecs_faults: 1, ..NOTHING }));
+    // Long enough for a call to be too late to be sent.
+    let slow = Configuration { timeout_s: 900, ..Configuration::one_task_that_stays_busy() };
+    let unheard = Configuration { stores: Stores::HeardLater, tick_s: 40, ..slow.clone() };
+    let left = Left { ticks: 2, ecs_faults: 1, ..NOTHING };
+    keeps_every_promise(unheard.with(left).showing(&[TOO_LATE_TO_SEND]));
+    // Long enough for a call to be forgotten that its caller still waits for: from the first start on, since one more release
+    // has to be under way when the answer comes.
+    let forgotten = Configuration { carried_out: 0, tick_s: 60, ..slow };
+    keeps_every_promise(forgotten.with(Left { ticks: 2, ..NOTHING }).showing(&[FORGOTTEN]));
+}
+
+#[test]
+fn jobs_that_outlive_their_time_are_held_no_longer() {
+    let left = Left { crashes: 1, ecs_faults: 1, ..NOTHING };
+    keeps_every_promise(Configuration::jobs_without_end().with(left).showing(&[EXPIRED]));
+    keeps_every_promise(Configuration::a_job_that_is_prolonged().with(left).showing(&[
+        EXPIRED,
+        LATE_PROTECTION,
+        OUTLIVED,
+        SWEEP_ACTS,
+    ]));
+    let slow = Configuration { timeout_s: 900, tick_s: 60, ..Configuration::jobs_without_end() };
+    keeps_every_promise(slow.with(Left { ticks: 2, ecs_faults: 1, ..NOTHING }).showing(&[EXPIRED]));
+}
+
+#[test]
+fn a_sweep_at_any_moment_keeps_every_promise() {
+    let left = Left { sweeps: 1, crashes: 1, ecs_faults: 1, ticks: 1, ..NOTHING };
+    keeps_every_promise(Configuration::one_task_that_stays_busy().with(left).showing(&[SWEEP_ACTS]));
+}
+
+#[test]
+fn an_operator_s_release_at_any_moment_keeps_every_promise() {
+    let left = Left { releases: 1, crashes: 1, ecs_faults: 1, sweeps: 1, ..NOTHING };
+    keeps_every_promise(Configuration::one_task_that_stays_busy().with(left));
+}
+
+#[test]
+#[ignore = "takes minutes; for changes of the protocol"]
+fn two_tasks_with_two_jobs_each_keep_every_promise() {
+    keeps_every_promise(Configuration::two_tasks().showing(&[PART_OF_A_CALL, PART_OF_A_BATCH]));
+}
+
+#[test]
+#[ignore = "takes minutes; for changes of the protocol"]
+fn whatever_three_faults_happen_two_invocations_keep_every_promise() {
+    keep_every_promise(Left::faults(3).into_iter().map(|left| Configuration::one_task().with(left)));
+}
+
+#[test]
+#[ignore = "takes minutes; for changes of the protocol"]
+fn whatever_three_things_happen_that_are_not_all_faults_two_invocations_keep_every_promise() {
+    let (things, faults) = (Left::things(3), Left::faults(3));
+    keep_every_promise(things.difference(&faults).map(|left| Configuration::one_task().with(*left)));
+}
+
+#[test]
+#[ignore = "takes minutes; for changes of the protocol"]
+fn whatever_three_things_happen_a_task_that_stays_busy_stays_protected() {
+    keep_every_promise(Left::things(3).into_iter().map(|left| Configuration::one_task_that_stays_busy().with(left)));
+}
+
+#[test]
+#[ignore = "takes minutes; for changes of the protocol"]
+fn whatever_four_faults_happen_a_task_that_stays_busy_stays_protected() {
+    keep_every_promise(Left::faults(4).into_iter().map(|left| Configuration::one_task_that_stays_busy().with(left)));
+}
+
+#[test]
+#[ignore = "takes minutes; for changes of the protocol"]
+fn whatever_two_faults_happen_to_two_tasks_neither_is_harmed() {
+    keep_every_promise(
+        Left::faults(2).into_iter().map(|left| Configuration::two_tasks_of_which_one_stays_busy().with(left)),
+    );
+}
+
+#[test]
+#[ignore = "takes minutes; for changes of the protocol"]
+fn whatever_two_faults_happen_three_invocations_at_once_keep_every_promise() {
+    keep_every_promise(
+        Left::faults(2).into_iter().map(|left| Configuration { at_once: 3, ..Configuration::one_task() }.with(left)),
+    );
+}
+
+#[test]
+fn one_walk_counts_the_same_states_as_another_on_two_threads() {
+    let left = Left { crashes: 1, ecs_faults: 1, ..NOTHING };
+    let [one, two] = [1, 2].map(|threads| counts(Configuration::one_task_that_stays_busy().with(left), threads));
+    assert_eq!(one, two);
+}
+
+#[test]
+fn a_release_that_is_not_written_down_before_it_is_sent_is_found_out() {
+    let sabotage = Sabotage::ReleasesAreNotWrittenDown;
+    is_found_out(Configuration { sabotage, ..Configuration::one_task_that_stays_busy() }, BUSY_IS_PROTECTED);
+}
+
+#[test]
+fn a_merge_that_drops_an_unfinished_job_is_found_out() {
+    let sabotage = Sabotage::UnfinishedJobsAreDropped;
+    is_found_out(Configuration { sabotage, ..Configuration::one_task() }, NOTHING_IS_LOST);
+    is_found_out(Configuration { sabotage, ..Configuration::one_task_that_stays_busy() }, BUSY_IS_PROTECTED);
+}
+
+#[test]
+fn a_store_that_is_not_compared_is_found_out() {
+    let sabotage = Sabotage::StoresAreNotCompared;
+    is_found_out(Configuration { sabotage, ..Configuration::one_task() }, BUSY_IS_PROTECTED);
+    is_found_out(Configuration { sabotage, ..Configuration::one_task() }, NOTHING_IS_LOST);
+}
+
+#[test]
+fn an_answer_that_acknowledges_a_failed_message_is_found_out() {
+    let sabotage = Sabotage::FailuresAreAcknowledged;
+    let configuration = Configuration { sabotage, ..Configuration::one_task() };
+    is_found_out(configuration.clone().with(Left { ecs_faults: 1, ..NOTHING }), BUSY_IS_PROTECTED);
+    is_found_out(configuration.clone().with(Left { ledger_faults: 1, ..NOTHING }), NOTHING_IS_LOST);
+    is_found_out(configuration.with(Left { ecs_faults: 1, ..NOTHING }), IDLE_IS_UNPROTECTED);
+}
+
+#[test]
+fn a_call_without_an_answer_that_is_taken_for_one_without_effect_is_found_out() {
+    let sabotage = Sabotage::NoAnswerMeansNoEffect;
+    let configuration = Configuration { sabotage, ..Configuration::one_task() };
+    is_found_out(configuration.with(Left { ecs_faults: 1, ..NOTHING }), BUSY_IS_PROTECTED);
+}
+
+#[test]
+fn an_effect_that_comes_later_than_is_assumed_is_found_out() {
+    let sabotage = Sabotage::EffectsAreTooLate;
+    let configuration = Configuration { sabotage, ..Configuration::one_task() };
+    is_found_out(configuration.with(Left { ecs_faults: 1, ..NOTHING }), BUSY_IS_PROTECTED);
+}
+
+#[test]
+fn a_ledger_whose_slowness_is_not_noticed_before_a_call_is_found_out() {
+    let (stores, timeout_s, tick_s) = (Stores::HeardLater, 900, 60);
+    let sabotage = Sabotage::SlowStoresAreNotNoticed;
+    let slow = Configuration { stores, timeout_s, tick_s, sabotage, ..Configuration::one_task_that_stays_busy() };
+    is_found_out(slow.with(Left { ecs_faults: 1, ticks: 2, ..NOTHING }), BUSY_IS_PROTECTED);
+}

@@ -1,0 +1,114 @@
+//! Walks through a configuration, and says what came of it.
+
+use super::configuration::Configuration;
+use super::promises::EVERY_PROMISE_IS_KEPT;
+use super::protocol::Protocol;
+use stateright::{Checker, HasDiscoveries, Model};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// No configuration has so many states. One that comes to more goes on and on, and has not been walked through.
+const STATES_MAX: usize = 100_000_000;
+
+/// How large a walk was.
+#[derive(Clone, Copy, Debug, Default)]
+struct Walk {
+    /// Different states.
+    unique: usize,
+    /// Those that were come to on any way, and so often.
+    generated: usize,
+    /// States on the longest of the shortest ways to a state.
+    depth: usize,
+    took: Duration,
+}
+
+impl Walk {
+    fn and(self, other: Self) -> Self {
+        Self {
+            unique: self.unique + other.unique,
+            generated: self.generated + other.generated,
+            depth: self.depth.max(other.depth),
+            took: self.took + other.took,
+        }
+    }
+}
+
+impl std::fmt::Display for Walk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { unique, generated, depth, took } = self;
+        write!(f, "{unique} states of {generated} generated, depth {depth}, {:.1} s", took.as_secs_f64())
+    }
+}
+
+/// Walks through each of them, and says how large they were together.
+pub(crate) fn keep_every_promise(configurations: impl Iterator<Item = Configuration>) {
+    let walks: Vec<Walk> = configurations.map(walk).collect();
+    let all = walks.iter().fold(Walk::default(), |all, walk| all.and(*walk));
+    println!("{} configurations: {all}", walks.len());
+}
+
+/// Walks through a configuration.
+pub(crate) fn keeps_every_promise(configuration: Configuration) {
+    walk(configuration);
+}
+
+/// Walks through all of it. Fails at the first promise that is broken, with the shortest way to that, if the model did not come
+/// to what it is there to show, and if it was not walked through to its end.
+fn walk(configuration: Configuration) -> Walk {
+    let (name, left, ends_within_s) = (configuration.name, configuration.left, configuration.ends_within_s());
+    let begun = moment();
+    let checker = Protocol::new(configuration).checker();
+    // On one thread, breadth first: so the first way that is found is the shortest. Tests run side by side anyway.
+    let checker = checker.threads(1).target_state_count(STATES_MAX).finish_when(HasDiscoveries::AnyFailures);
+    let checker = checker.spawn_bfs().join();
+    let (generated, unique, depth) = (checker.state_count(), checker.unique_state_count(), checker.max_depth());
+    let walk = Walk { unique, generated, depth, took: begun.elapsed() };
+    let (runs, entries) = checker.model().function.counts();
+    let latest = checker.model().latest();
+    println!(
+        "{name} ({left}): {walk}, by {runs} runs of the function over {entries} entries; all is quiet after {latest} s at most"
+    );
+    let model = checker.model();
+    if let Some(path) = checker.discovery(EVERY_PROMISE_IS_KEPT) {
+        let broken = model.broken.get().expect("it was found");
+        panic!("{name} ({left}): it is not so that {broken}:\n{}", model.narrate(path).join("\n"));
+    }
+    // Two bounds could cut it off: the number of states, and the time beyond which no state is looked at.
+    assert!(generated < STATES_MAX, "{name} ({left}): more than {STATES_MAX} states");
+    assert!(
+        latest <= ends_within_s,
+        "{name} ({left}): something goes on after {ends_within_s} s, and was not looked at"
+    );
+    let unseen: Vec<&str> = model.unseen.lock().unwrap().iter().map(|sight| sight.name).collect();
+    assert!(unseen.is_empty(), "{name} ({left}): too tame; never seen: {unseen:?}");
+    walk
+}
+
+#[expect(clippy::disallowed_methods, reason = "how long it took is told to people, who live in real time")]
+fn moment() -> Instant {
+    Instant::now()
+}
+
+/// How many states there are, and how many steps between them.
+pub(crate) fn counts(configuration: Configuration, threads: usize) -> (usize, usize) {
+    let checker = Protocol::new(configuration).checker().threads(threads).target_state_count(STATES_MAX);
+    let checker = checker.spawn_bfs().join();
+    (checker.unique_state_count(), checker.state_count())
+}
+
+/// Fails unless this promise is found broken, and prints the shortest way to that.
+pub(crate) fn is_found_out(configuration: Configuration, promise: &'static str) {
+    let sabotage = configuration.sabotage;
+    let checker = Protocol::looking_at(configuration, promise).checker();
+    let checker = checker.threads(1).target_state_count(STATES_MAX).finish_when(HasDiscoveries::AnyFailures);
+    let checker = checker.spawn_bfs().join();
+    let looked_at = checker.model().looked_at.load(Ordering::Relaxed);
+    let Some(path) = checker.discovery(EVERY_PROMISE_IS_KEPT) else {
+        panic!("{sabotage:?} was not found out in {looked_at} states")
+    };
+    let told = checker.model().narrate(path);
+    let (steps, told) = (told.len() - 1, told.join("\n"));
+    println!(
+        "{sabotage:?}: after {steps} steps it is no longer so that {promise} ({looked_at} states looked at):\n{told}"
+    );
+}

@@ -1,0 +1,126 @@
+//! What calls, stores, answers and time do to the world around the function.
+
+use super::configuration::Sabotage;
+use super::function::{EntryNo, Run};
+use super::protocol::Protocol;
+use super::scene::{Moment, Set, TaskNo, members, only};
+use super::script::{Request, Subject, Told};
+use super::state::{Invocation, LateCall, Sent, State};
+use std::sync::Arc;
+use taskhold::ledger::{Ask, TaskEntry};
+
+/// SEMANTICS.md, "A release never uncovers a live job": two minutes from the writing down, of which the sending may take 30 s.
+const EFFECT_WITHIN_S: Moment = 90;
+
+impl Protocol {
+    /// How long after it was sent a call takes effect, or never.
+    pub(crate) fn takes_effect_within(&self) -> Moment {
+        match self.configuration.sabotage {
+            Sabotage::EffectsAreTooLate => EFFECT_WITHIN_S * 3,
+            _ => EFFECT_WITHIN_S,
+        }
+    }
+
+    /// The ledger compares and sets.
+    pub(crate) fn land(&self, state: &mut State, at: usize, stored: (TaskNo, EntryNo)) -> bool {
+        let (task, entry) = stored;
+        let bit = only(usize::from(task));
+        let compares = self.configuration.sabotage != Sabotage::StoresAreNotCompared;
+        if compares && state.running[at].outrun & bit != 0 {
+            return false;
+        }
+        let batch = self.function.run(state.running[at].run).work.batch();
+        state.tasks[usize::from(task)].entry = Some(self.sabotaged(entry, batch));
+        for (other, invocation) in state.running.iter_mut().enumerate() {
+            if other == at {
+                invocation.outrun &= !bit;
+            } else {
+                invocation.outrun |= bit & self.function.run(invocation.run).holds();
+            }
+        }
+        true
+    }
+
+    fn sabotaged(&self, number: EntryNo, batch: Set) -> EntryNo {
+        let known = self.function.entry(number);
+        let mut entry: TaskEntry = known.entry.clone();
+        match self.configuration.sabotage {
+            Sabotage::ReleasesAreNotWrittenDown => {
+                entry.protection.in_flight.retain(|call| call.ask != Ask::Release);
+            }
+            Sabotage::UnfinishedJobsAreDropped => {
+                let of_batch = |job: &str| members(batch).any(|told| self.message(told).job == job);
+                let jobs = Arc::make_mut(&mut entry.jobs);
+                jobs.retain(|key, job| job.finished_at.is_some() || of_batch(&key.job_id));
+            }
+            _ => return number,
+        }
+        self.function.number_of(&entry)
+    }
+
+    /// The function's answer reaches the queue.
+    pub(crate) fn respond(&self, state: &mut State, at: usize) {
+        let invocation = state.running.remove(at);
+        let run = self.function.run(invocation.run);
+        let ended = run.ended.expect("only what has ended responds");
+        let retried = match self.configuration.sabotage {
+            Sabotage::FailuresAreAcknowledged => 0,
+            _ => ended.retried,
+        };
+        for number in members(run.work.batch() & !retried) {
+            let message = &mut state.queue[usize::from(number)];
+            (message.is_deleted, message.visible_from) = (true, 0);
+            message.is_parked |= ended.parked & only(usize::from(number)) != 0;
+        }
+    }
+
+    pub(crate) fn crash(&self, state: &mut State, at: usize) {
+        let invocation = state.running.remove(at);
+        let run = self.function.run(invocation.run);
+        let late = late_calls(&invocation, &run, None);
+        state.late.extend(late);
+    }
+
+    /// Time passes.
+    pub(crate) fn pass(&self, state: &mut State, to: Moment) {
+        state.now = to;
+        while let Some(over) = state.running.iter().position(|invocation| invocation.deadline <= to) {
+            self.crash(state, over);
+        }
+        state.late.retain(|call| call.until > to);
+        for invocation in &mut state.running {
+            for sent in &mut invocation.sent {
+                if let Sent::Call { until, .. } = sent
+                    && *until <= to
+                {
+                    *until = 0;
+                }
+            }
+        }
+        let is_over = |moment: &mut Moment| *moment = if *moment <= to { 0 } else { *moment };
+        state.queue.iter_mut().for_each(|message| is_over(&mut message.visible_from));
+        state.tasks.iter_mut().for_each(|task| is_over(&mut task.protected_until));
+    }
+}
+
+/// ECS does what a call asks for one task.
+pub(crate) fn take_effect(state: &mut State, task: TaskNo, minutes: Option<u32>) -> Told {
+    let until = minutes.map(|minutes| state.now + Moment::try_from(minutes * 60).expect("a model lasts hours at most"));
+    state.tasks[usize::from(task)].protected_until = until.unwrap_or(0);
+    until.map_or(Told::Cleared, Told::ProtectedUntil)
+}
+
+/// What may take effect yet of the calls about `subject`, or of all, when nobody waits for them any more.
+pub(crate) fn late_calls(invocation: &Invocation, run: &Run, subject: Option<Subject>) -> Vec<LateCall> {
+    let mut late = Vec::new();
+    for sent in &invocation.sent {
+        let Sent::Call { subject: of, until, told } = sent else { continue };
+        if *until == 0 || subject.is_some_and(|subject| subject != *of) {
+            continue;
+        }
+        let Request::Protect(minutes, tasks) = run.request(*of) else { unreachable!("only these are sent so") };
+        let untold = tasks.iter().filter(|task| told.iter().all(|(told, _)| told != *task));
+        late.extend(untold.map(|task| LateCall { task: *task, minutes: *minutes, until: *until }));
+    }
+    late
+}

@@ -1,0 +1,293 @@
+//! Every run of the function that the model has come to, each once, under a number: a state holds numbers only, and what was
+//! run once is not run again.
+
+use super::parts::{Scripted, function};
+use super::scene::{Message, Moment, Set, Work, message_of, only, timestamp};
+use super::script::{Answer, Request, SharedScript, Subject, poll_until_it_waits};
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use taskhold::handler::{Handler, Response};
+use taskhold::ledger::{Job, JobKey, TaskEntry};
+use taskhold::report::Answer as Report;
+
+/// Numbers the entries that the ledger ever held.
+pub(crate) type EntryNo = u32;
+/// Numbers the runs.
+pub(crate) type RunNo = u32;
+
+/// How a run began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Start {
+    pub(crate) work: Work,
+    pub(crate) at: Moment,
+}
+
+/// An answer that a run got.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Event {
+    pub(crate) subject: Subject,
+    pub(crate) answer: Answer<EntryNo>,
+    pub(crate) now: Moment,
+}
+
+/// What a run is known by. One that has ended is known by its end alone.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum RunKey {
+    Waits(Start, Vec<Event>),
+    Ended(Work, Ended),
+}
+
+/// A run of the function up to where it waits.
+#[derive(Debug)]
+pub(crate) struct Run {
+    key: RunKey,
+    pub(crate) work: Work,
+    pub(crate) waiting: Vec<(Subject, Request<EntryNo>)>,
+    pub(crate) ended: Option<Ended>,
+}
+
+/// What the function answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Ended {
+    /// Messages that are reported as failed.
+    pub(crate) retried: Set,
+    /// Messages that were parked, and are not.
+    pub(crate) parked: Set,
+}
+
+/// An entry of the ledger.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(crate) entry: TaskEntry,
+    /// The messages that tell it nothing new.
+    pub(crate) told: Set,
+}
+
+/// Things under numbers.
+#[derive(Debug)]
+struct Numbered<K, T> {
+    numbers: RwLock<HashMap<K, u32>>,
+    things: RwLock<Vec<Arc<T>>>,
+}
+
+impl<K: Eq + Hash, T> Numbered<K, T> {
+    fn new() -> Self {
+        Self { numbers: RwLock::default(), things: RwLock::default() }
+    }
+
+    fn get(&self, number: u32) -> Arc<T> {
+        let things = self.things.read().unwrap_or_else(PoisonError::into_inner);
+        things[usize::try_from(number).expect("fits")].clone()
+    }
+
+    fn number_of(&self, key: &K) -> Option<u32> {
+        self.numbers.read().unwrap_or_else(PoisonError::into_inner).get(key).copied()
+    }
+
+    fn number(&self, key: K, thing: impl FnOnce() -> T) -> u32 {
+        if let Some(number) = self.number_of(&key) {
+            return number;
+        }
+        let mut numbers = self.numbers.write().unwrap_or_else(PoisonError::into_inner);
+        *numbers.entry(key).or_insert_with(|| {
+            let mut things = self.things.write().unwrap_or_else(PoisonError::into_inner);
+            things.push(Arc::new(thing()));
+            u32::try_from(things.len() - 1).expect("fits")
+        })
+    }
+
+    fn len(&self) -> usize {
+        self.things.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+}
+
+type Stage = (SharedScript, Handler<Scripted>);
+type Step = (RunNo, Event);
+
+/// The function of one model.
+pub(crate) struct Function {
+    payloads: HashMap<Work, String>,
+    observed: Vec<(JobKey, Job)>,
+    /// How long Lambda lets it run.
+    timeout: Moment,
+    entries: Numbered<String, Known>,
+    runs: Numbered<RunKey, Run>,
+    steps: RwLock<HashMap<Step, RunNo>>,
+    idle_stages: Mutex<Vec<Stage>>,
+}
+
+impl Function {
+    pub(crate) fn new(messages: &[Message], timeout: Moment) -> Self {
+        let works = (1..only(messages.len())).map(Work::Batch).chain([Work::Sweep, Work::Release]);
+        Self {
+            payloads: works.map(|work| (work, work.payload(messages))).collect(),
+            observed: messages.iter().map(Message::observed).collect(),
+            timeout,
+            entries: Numbered::new(),
+            runs: Numbered::new(),
+            steps: RwLock::default(),
+            idle_stages: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn run(&self, number: RunNo) -> Arc<Run> {
+        self.runs.get(number)
+    }
+
+    pub(crate) fn entry(&self, number: EntryNo) -> Arc<Known> {
+        self.entries.get(number)
+    }
+
+    /// How many different runs there were, and how many different entries.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        (self.runs.len(), self.entries.len())
+    }
+
+    /// The number of an entry. Its JSON stands for all of it: that is what the table keeps.
+    pub(crate) fn number_of(&self, entry: &TaskEntry) -> EntryNo {
+        let json = serde_json::to_string(entry).expect("an entry can be written");
+        self.entries.number(json, || Known { entry: entry.clone(), told: self.told(entry) })
+    }
+
+    fn told(&self, entry: &TaskEntry) -> Set {
+        let is_known = |(key, job): &(JobKey, Job)| {
+            entry.jobs.get(key).is_some_and(|known| {
+                let mut merged = known.as_ref().clone();
+                merged.merge(job);
+                merged == **known
+            })
+        };
+        let known = self.observed.iter().enumerate().filter(|(_, told)| is_known(told));
+        known.fold(0, |set, (number, _)| set | only(number))
+    }
+
+    /// Begins a run.
+    pub(crate) fn begin(&self, start: Start) -> RunNo {
+        self.number_run(RunKey::Waits(start, Vec::new()))
+    }
+
+    /// Goes on with a run by the answer to one of its requests.
+    pub(crate) fn step(&self, run: RunNo, heard: Event) -> RunNo {
+        let step = (run, heard);
+        if let Some(next) = self.steps.read().unwrap_or_else(PoisonError::into_inner).get(&step) {
+            return *next;
+        }
+        let RunKey::Waits(start, events) = &self.run(run).key else { unreachable!("what has ended waits for nothing") };
+        let next = self.go_on(*start, events, step.1.clone());
+        self.steps.write().unwrap_or_else(PoisonError::into_inner).insert(step, next);
+        next
+    }
+
+    fn go_on(&self, start: Start, before: &[Event], event: Event) -> RunNo {
+        let mut heard = before.to_vec();
+        heard.push(event);
+        let mut known_by = heard.clone();
+        drop_lost_load(&mut known_by);
+        sort_last(&mut known_by);
+        let number = self.number_run(RunKey::Waits(start, known_by.clone()));
+        if known_by != heard {
+            let (one, other) = (self.run(number), self.replay(start, &heard));
+            assert_eq!(one.waiting, other.waiting, "{heard:?} is not the same as {known_by:?}");
+            assert_eq!(one.ended, other.ended, "{heard:?} is not the same as {known_by:?}");
+        }
+        number
+    }
+
+    fn number_run(&self, key: RunKey) -> RunNo {
+        if let Some(number) = self.runs.number_of(&key) {
+            return number;
+        }
+        let RunKey::Waits(start, events) = &key else { unreachable!("an ended run is only ever found") };
+        let run = self.replay(*start, events);
+        match run.ended {
+            Some(ended) => {
+                let key = RunKey::Ended(run.work, ended);
+                self.runs.number(key.clone(), || Run { key, ..run })
+            }
+            None => self.runs.number(key.clone(), || Run { key, ..run }),
+        }
+    }
+
+    /// Runs the function from its beginning.
+    fn replay(&self, start: Start, events: &[Event]) -> Run {
+        let idle = self.idle_stages.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let stage = idle.unwrap_or_else(|| {
+            let script = SharedScript::default();
+            let handler = function(&script);
+            (script, handler)
+        });
+        let run = self.replay_on(&stage, start, events);
+        self.idle_stages.lock().unwrap_or_else(PoisonError::into_inner).push(stage);
+        run
+    }
+
+    fn replay_on(&self, stage: &Stage, start: Start, events: &[Event]) -> Run {
+        let (script, handler) = stage;
+        script.restart(start.at);
+        let mut handling = pin!(handler.handle(&self.payloads[&start.work], timestamp(start.at + self.timeout)));
+        let mut handled = poll_until_it_waits(handling.as_mut());
+        for Event { subject, answer, now } in events {
+            assert!(handled.is_none(), "it has ended before it heard {answer:?}");
+            script.answer(*subject, answer.clone().map(|number| self.entry(number).entry.clone()), *now);
+            handled = poll_until_it_waits(handling.as_mut());
+        }
+        let ended = handled.map(|handled| {
+            let (response, _) = handled.unwrap_or_else(|error| panic!("neither a batch nor a command fails: {error}"));
+            Ended { retried: retried(&response), parked: script.parked() & !retried(&response) }
+        });
+        let in_short =
+            |(subject, request): (Subject, Request<TaskEntry>)| (subject, request.map(|entry| self.number_of(&entry)));
+        let mut waiting: Vec<_> = script.waiting().into_iter().map(in_short).collect();
+        waiting.sort_unstable_by_key(|(subject, _)| *subject);
+        Run { key: RunKey::Waits(start, events.to_vec()), work: start.work, waiting, ended }
+    }
+}
+
+/// A load of which the store was lost to another has left nothing behind: `taskhold::ledger::update` reads again and hands the
+/// change a fresh entry. So a run that lost twice is kept as one that lost once; whoever calls this checks that it is so. What is
+/// left out by that: a run gives up after eight losses in a row.
+fn drop_lost_load(events: &mut Vec<Event>) {
+    let Some((last, before)) = events.split_last() else { return };
+    if last.answer != Answer::Conflict {
+        return;
+    }
+    let about_it = before.iter().rposition(|event| event.subject == last.subject);
+    // After a call the run stores over its own store, without a load. That this was lost decides what it does next, so it stays.
+    let load = about_it.filter(|at| matches!(before[*at].answer, Answer::Loaded(_)));
+    if let Some(load) = load {
+        events.truncate(events.len() - 1);
+        events.remove(load);
+    }
+}
+
+/// Answers of the ledger about two tasks, heard at one moment, leave the function in one state whatever their order; so they are
+/// kept in the order of the tasks. Whoever calls this checks that it is so.
+fn sort_last(events: &mut [Event]) {
+    let of_ledger = |event: &Event| {
+        let is_known =
+            matches!(event.answer, Answer::Loaded(_) | Answer::Stored | Answer::Conflict | Answer::LedgerFails);
+        is_known && matches!(event.subject, Subject::Task(_))
+    };
+    for at in (1..events.len()).rev() {
+        let (before, last) = (&events[at - 1], &events[at]);
+        let can_swap = of_ledger(before) && of_ledger(last) && before.now == last.now;
+        if !can_swap || before.subject <= last.subject {
+            break;
+        }
+        events.swap(at - 1, at);
+    }
+}
+
+fn retried(response: &Response) -> Set {
+    match response {
+        Response::Batch(response) => {
+            let failed = response.batch_item_failures.iter();
+            failed.fold(0, |set, failure| set | only(message_of(&failure.item_identifier)))
+        }
+        Response::Command(Report::Sweep(_) | Report::Release { .. }) => 0,
+        Response::Command(other) => panic!("nobody asked for {other:?}"),
+        Response::Event { taskhold } => panic!("no event was sent: {taskhold}"),
+    }
+}

@@ -1,0 +1,108 @@
+//! A path of the checker's, in words.
+
+use super::actions::{Action, Happens};
+use super::function::EntryNo;
+use super::protocol::Protocol;
+use super::scene::{Set, Work, members, timestamp};
+use super::script::{Request, Subject};
+use super::state::{State, TaskState};
+use jiff::Timestamp;
+use stateright::Path;
+use taskhold::ledger::{Ask, TaskEntry};
+
+impl Protocol {
+    /// Each step of a path, with the moment at which it happens.
+    pub(crate) fn narrate(&self, path: Path<State, Action>) -> Vec<String> {
+        let steps = path.into_vec();
+        let told = steps.iter().filter_map(|(state, action)| {
+            let what = self.told(state, action.as_ref()?);
+            Some(format!("{:>5} s  {what}", state.now))
+        });
+        let mut lines: Vec<String> = told.collect();
+        if let Some((last, _)) = steps.last() {
+            lines.push(format!("{:>5} s  {}", last.now, self.ends_so(last)));
+        }
+        lines
+    }
+
+    fn told(&self, state: &State, action: &Action) -> String {
+        match action {
+            Action::Deliver(batch) => format!("the queue delivers {}", self.named(*batch)),
+            Action::Command(work) => format!("{} begins", self.doing(*work)),
+            Action::Request(at, subject, happens) => {
+                let who = self.doing(self.function.run(state.running[*at].run).work);
+                format!("{who}: {}", self.request_told(state, (*at, *subject), *happens))
+            }
+            Action::Respond(at) => {
+                let run = self.function.run(state.running[*at].run);
+                let retried = run.ended.expect("it responds").retried;
+                format!("{} ends; to be retried: {}", self.doing(run.work), self.named(retried))
+            }
+            Action::Crash(at) => format!("{} crashes", self.doing(self.function.run(state.running[*at].run).work)),
+            Action::LateEffect(at) => format!("late: {:?}", state.late[*at]),
+            Action::Tick => "time passes while they work".to_owned(),
+            Action::Wait(to) => format!("nothing happens until {to} s"),
+            Action::SweepOnSchedule => "nothing happens until the next sweep".to_owned(),
+        }
+    }
+
+    fn request_told(&self, state: &State, of: (usize, Subject), happens: Happens) -> String {
+        let (at, subject) = of;
+        let run = self.function.run(state.running[at].run);
+        match (run.request(subject), happens) {
+            (Request::Load(task), Happens::Answered) => {
+                format!("loads task {task}: {}", self.entry_told(state.tasks[usize::from(*task)].entry))
+            }
+            (Request::Store(task, entry), happens) => {
+                let outrun = if state.running[at].outrun & 1 << task == 0 { "" } else { " over a newer version" };
+                format!("store of task {task}{outrun} {happens:?}: {}", self.entry_told(Some(*entry)))
+            }
+            (request, happens) => format!("{request:?} {happens:?}"),
+        }
+    }
+
+    fn doing(&self, work: Work) -> String {
+        match work {
+            Work::Batch(batch) => self.named(batch),
+            Work::Sweep => "a sweep".to_owned(),
+            Work::Release => "an operator's release".to_owned(),
+        }
+    }
+
+    fn named(&self, messages: Set) -> String {
+        let names: Vec<String> = members(messages).map(|number| self.message(number).to_string()).collect();
+        format!("[{}]", names.join(", "))
+    }
+
+    fn entry_told(&self, entry: Option<EntryNo>) -> String {
+        match entry {
+            None => "no entry".to_owned(),
+            Some(number) => shown(&self.function.entry(number).entry),
+        }
+    }
+
+    fn ends_so(&self, state: &State) -> String {
+        let task = |(number, task): (usize, &TaskState)| {
+            let protected_until = task.protected_until;
+            format!("task {number} is protected until {protected_until}; {}", self.entry_told(task.entry))
+        };
+        state.tasks.iter().enumerate().map(task).collect::<Vec<_>>().join("; ")
+    }
+}
+
+fn seconds(at: Timestamp) -> i64 {
+    at.duration_since(timestamp(0)).as_secs()
+}
+
+fn shown(entry: &TaskEntry) -> String {
+    let protection = &entry.protection;
+    let jobs: Vec<String> = entry.live_jobs(timestamp(0)).map(|(job, _)| job.to_string()).collect();
+    let ask = |ask: Ask| match ask {
+        Ask::Release => "release".to_owned(),
+        Ask::ProtectUntil(until) => format!("protect until {}", seconds(until)),
+    };
+    let calls: Vec<String> =
+        protection.in_flight.iter().map(|call| format!("#{} {}", call.id, ask(call.ask))).collect();
+    let certain = protection.confirmed_until.map_or_else(|| "nothing".to_owned(), |until| seconds(until).to_string());
+    format!("unfinished {jobs:?}, held {}, certain {certain}, in flight {calls:?}", protection.held)
+}

@@ -1,0 +1,217 @@
+//! What the function works with in the model: every call asks the script, and waits.
+
+use super::scene::{TaskNo, config, message_of, number_of, only, task, timestamp};
+use super::script::{Answer, EcsFault, Request, SharedScript, Subject, Told};
+use ecs_sim::no_services::NoAutoscaling;
+use jiff::Timestamp;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use taskhold::alert::LogOnly;
+use taskhold::clock::Clock;
+use taskhold::ecs::{
+    ClusterArn, Ecs, EcsError, Failure, FailureReason, Page, ProtectedTask, ProtectionAnswer, ProtectionSetting,
+    Service, ServiceArn, ServiceReads, StopCause, Task, TaskDescription, TaskId,
+};
+use taskhold::handler::{Handler, Parts};
+use taskhold::ledger::{Ledger, LedgerError, LedgerPages, Stored, TaskEntry, Versioned};
+use taskhold::park::{MESSAGE_ID_ATTRIBUTE, ParkedMessage, ParkingQueue};
+
+pub(crate) struct Scripted;
+
+impl Parts for Scripted {
+    type Ecs = ScriptedEcs;
+    type Autoscaling = NoAutoscaling;
+    type Ledger = ScriptedLedger;
+    type Parking = ScriptedParking;
+    type FollowUps = Infallible;
+    type Interrupted = Infallible;
+    type Alerts = LogOnly;
+    type Clock = SharedScript;
+}
+
+/// The real function, on a script.
+pub(crate) fn function(script: &SharedScript) -> Handler<Scripted> {
+    Handler {
+        ecs: ScriptedEcs(script.clone()),
+        autoscaling: NoAutoscaling,
+        ledger: ScriptedLedger(script.clone()),
+        parking: Some(ScriptedParking(script.clone())),
+        follow_ups: None,
+        interrupted: None,
+        alerts: LogOnly,
+        clock: script.clone(),
+        config: config().clone(),
+    }
+}
+
+impl Clock for SharedScript {
+    fn now(&self) -> Timestamp {
+        timestamp(SharedScript::now(self))
+    }
+
+    /// Some milliseconds are less than the model's clock can tell, but others can act meanwhile.
+    async fn sleep(&self, _: Duration) {
+        self.ask(Subject::Pause, Request::Pause).await;
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct ScriptedLedger(SharedScript);
+
+ecs_sim::keeps_no_services!(ScriptedLedger);
+
+fn failed() -> LedgerError {
+    LedgerError::Unexpected("connection reset".to_owned())
+}
+
+impl Ledger for ScriptedLedger {
+    async fn load(&self, task: &Task) -> Result<Versioned, LedgerError> {
+        let number = number_of(&task.id);
+        match self.0.ask(Subject::Task(number), Request::Load(number)).await {
+            Answer::Loaded(Some(entry)) => Ok(Versioned { entry, version: self.0.give_version(number) }),
+            Answer::Loaded(None) => {
+                Ok(Versioned { entry: TaskEntry::default(), version: self.0.give_no_version(number) })
+            }
+            Answer::LedgerFails => Err(failed()),
+            other => unreachable!("a load is answered {other:?}"),
+        }
+    }
+
+    async fn store(&self, task: &Task, versioned: &Versioned, _: Timestamp) -> Result<Stored, LedgerError> {
+        let number = number_of(&task.id);
+        self.0.check_version(number, versioned.version);
+        match self.0.ask(Subject::Task(number), Request::Store(number, versioned.entry.clone())).await {
+            Answer::Stored => Ok(Stored::As(self.0.give_version(number))),
+            Answer::Conflict => Ok(Stored::Conflict),
+            Answer::LedgerFails => Err(failed()),
+            other => unreachable!("a store is answered {other:?}"),
+        }
+    }
+}
+
+impl LedgerPages for ScriptedLedger {
+    async fn page(&self, _: Option<&str>) -> Result<Page<(Task, Versioned)>, LedgerError> {
+        match self.0.ask(Subject::Page, Request::Page).await {
+            Answer::Page(entries) => {
+                let item = |(number, entry): (TaskNo, TaskEntry)| {
+                    (task(number).clone(), Versioned { entry, version: self.0.give_version(number) })
+                };
+                Ok(Page { items: entries.into_iter().map(item).collect(), next_token: None })
+            }
+            Answer::LedgerFails => Err(failed()),
+            other => unreachable!("a page is answered {other:?}"),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct ScriptedEcs(SharedScript);
+
+ecs_sim::updates_no_services!(ScriptedEcs);
+
+impl Ecs for ScriptedEcs {
+    async fn update_task_protection(
+        &self,
+        _: &ClusterArn,
+        setting: ProtectionSetting,
+        tasks: &[TaskId],
+    ) -> Result<ProtectionAnswer, EcsError> {
+        let numbers: Vec<TaskNo> = tasks.iter().map(number_of).collect();
+        let minutes = match setting {
+            ProtectionSetting::Disabled => None,
+            ProtectionSetting::Enabled { expires_in_minutes } => Some(expires_in_minutes),
+        };
+        match self.0.ask(Subject::Task(numbers[0]), Request::Protect(minutes, numbers)).await {
+            Answer::Protected(told) => Ok(answer_of(&told)),
+            Answer::EcsFails(fault) => Err(error_of(fault)),
+            other => unreachable!("a call is answered {other:?}"),
+        }
+    }
+}
+
+fn answer_of(told: &[(TaskNo, Told)]) -> ProtectionAnswer {
+    let mut answer = ProtectionAnswer::default();
+    for (number, told) in told {
+        let task_id = task(*number).id.clone();
+        let set = |protection_enabled, expiration_date| ProtectedTask {
+            task_id: task_id.clone(),
+            protection_enabled,
+            expiration_date,
+        };
+        match told {
+            Told::ProtectedUntil(until) => answer.protected_tasks.push(set(true, Some(timestamp(*until)))),
+            Told::Cleared => answer.protected_tasks.push(set(false, None)),
+            Told::Refused => {
+                answer.failures.push(Failure { task_id, reason: FailureReason::DeploymentBlocked, detail: None });
+            }
+        }
+    }
+    answer
+}
+
+fn error_of(fault: EcsFault) -> EcsError {
+    match fault {
+        EcsFault::NoAnswer => EcsError::NoAnswer("timeout".to_owned()),
+        EcsFault::Throttled => EcsError::Throttled,
+        EcsFault::Denied => EcsError::AccessDenied("AccessDeniedException".to_owned()),
+        EcsFault::Rejected => EcsError::Rejected("InvalidParameterException".to_owned()),
+    }
+}
+
+/// Services and their tasks' places in them belong to no promise of the model: there are none, at every moment, so these reads
+/// are answered at once.
+impl ServiceReads for ScriptedEcs {
+    async fn describe_service(&self, service: &ServiceArn) -> Result<Option<Service>, EcsError> {
+        panic!("nobody should describe {service}")
+    }
+
+    async fn list_tasks(&self, service: &ServiceArn, _: Option<&str>) -> Result<Page<TaskId>, EcsError> {
+        panic!("nobody should list the tasks of {service}")
+    }
+
+    async fn list_services(&self, _: &Arc<ClusterArn>, _: Option<&str>) -> Result<Page<ServiceArn>, EcsError> {
+        Ok(Page { items: Vec::new(), next_token: None })
+    }
+
+    async fn describe_tasks(&self, _: &ClusterArn, tasks: &[TaskId]) -> Result<Vec<TaskDescription>, EcsError> {
+        let running = |id: &TaskId| TaskDescription {
+            id: id.clone(),
+            service: None,
+            started_by: None,
+            last_status: "RUNNING".to_owned(),
+            desired_status: "RUNNING".to_owned(),
+            started_at: None,
+            stop: StopCause::default(),
+        };
+        Ok(tasks.iter().map(running).collect())
+    }
+
+    async fn get_task_protection(&self, _: &ClusterArn, tasks: &[TaskId]) -> Result<ProtectionAnswer, EcsError> {
+        let numbers = tasks.iter().map(number_of).collect();
+        match self.0.ask(Subject::Protections, Request::Protections(numbers)).await {
+            Answer::Protections(seen) => {
+                let told =
+                    |(number, until): (TaskNo, Option<_>)| (number, until.map_or(Told::Cleared, Told::ProtectedUntil));
+                Ok(answer_of(&seen.into_iter().map(told).collect::<Vec<_>>()))
+            }
+            Answer::EcsFails(fault) => Err(error_of(fault)),
+            other => unreachable!("a read of protections is answered {other:?}"),
+        }
+    }
+}
+
+/// Keeps whatever is parked.
+#[derive(Debug)]
+pub(crate) struct ScriptedParking(SharedScript);
+
+impl ParkingQueue for ScriptedParking {
+    async fn park(&self, messages: &[ParkedMessage]) -> Vec<Result<(), String>> {
+        for message in messages {
+            let id = message.attributes.iter().find(|(name, _)| *name == MESSAGE_ID_ATTRIBUTE);
+            let (_, id) = id.expect("a parked message bears its id");
+            self.0.park(only(message_of(id)));
+        }
+        vec![Ok(()); messages.len()]
+    }
+}

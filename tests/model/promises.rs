@@ -1,0 +1,134 @@
+//! What has to hold in every state.
+
+use super::protocol::Protocol;
+use super::scene::{Message, Moment, TaskNo, only};
+use super::state::{State, TaskState};
+use std::sync::atomic::Ordering;
+use taskhold::decide::protection::GRANT_TOLERANCE;
+use taskhold::event::JobMessageType;
+
+pub(crate) const BUSY_IS_PROTECTED: &str = "a busy task whose start was acknowledged is protected";
+pub(crate) const NOTHING_IS_LOST: &str = "what was acknowledged is in the ledger";
+pub(crate) const IDLE_IS_UNPROTECTED: &str = "when all is quiet a task whose jobs have finished is unprotected";
+
+/// What has to hold in every state.
+pub(crate) struct Promise {
+    pub(crate) name: &'static str,
+    holds: fn(&Protocol, &State) -> bool,
+}
+
+const fn promise(name: &'static str, holds: fn(&Protocol, &State) -> bool) -> Promise {
+    Promise { name, holds }
+}
+
+const PROMISES: [Promise; 6] = [
+    promise(BUSY_IS_PROTECTED, busy_tasks_are_protected),
+    promise(NOTHING_IS_LOST, nothing_is_lost),
+    promise(IDLE_IS_UNPROTECTED, idle_tasks_end_unprotected),
+    promise("nothing is parked", nothing_is_parked),
+    promise("every message ends in time", everything_ends),
+    promise("no task is protected longer than its jobs asked", nothing_is_held_too_long),
+];
+
+/// The promises of these names, or all of them.
+pub(crate) fn promises(of: Option<&str>) -> Vec<Promise> {
+    PROMISES.into_iter().filter(|promise| of.is_none_or(|name| promise.name == name)).collect()
+}
+
+/// One property for all promises: the checker takes its time for each property, in every state.
+pub(crate) const EVERY_PROMISE_IS_KEPT: &str = "every promise is kept";
+
+/// Whether a state keeps every promise that is looked at. False once only, for the first state that does not: the checker keeps
+/// the last path that it finds, and walking breadth first the first one is the shortest.
+pub(crate) fn every_promise_is_kept(protocol: &Protocol, state: &State) -> bool {
+    if protocol.broken.get().is_none() {
+        protocol.looked_at.fetch_add(1, Ordering::Relaxed);
+    }
+    let mut promises = protocol.promises.iter();
+    match promises.find(|promise| !(promise.holds)(protocol, state)) {
+        None => true,
+        Some(broken) => protocol.broken.set(broken.name).is_err(),
+    }
+}
+
+/// And so no run goes on for ever: time passes whenever nobody is at work, and those at work come to an end. Where sweeps come by
+/// a schedule, they come for as long as a task is protected without a job; so that ends too.
+fn everything_ends(protocol: &Protocol, state: &State) -> bool {
+    state.now <= protocol.configuration.ends_within_s()
+}
+
+fn tolerance_s() -> Moment {
+    Moment::try_from(GRANT_TOLERANCE.as_secs()).expect("seconds")
+}
+
+impl Protocol {
+    fn messages(&self) -> impl Iterator<Item = (usize, &Message)> {
+        self.configuration.messages.iter().enumerate()
+    }
+
+    /// The latest end over the task's jobs that were acknowledged and whose finish nobody has sent.
+    pub(crate) fn promised_until(&self, state: &State, task: TaskNo) -> Option<Moment> {
+        let finish_sent = |job: &str| {
+            self.messages().any(|(number, message)| {
+                message.job == job && message.message_type == JobMessageType::Finished && state.queue[number].is_sent
+            })
+        };
+        let of_task = self.messages().filter(|(_, message)| message.task == task);
+        let acknowledged = of_task.filter(|(number, _)| {
+            let message = &state.queue[*number];
+            message.is_deleted && !message.is_parked
+        });
+        let ends = acknowledged.filter_map(|(_, message)| Some((message.job, message.end()?)));
+        ends.filter(|(job, _)| !finish_sent(job)).map(|(_, end)| end).max()
+    }
+
+    pub(crate) fn numbered_tasks<'a>(&self, state: &'a State) -> impl Iterator<Item = (TaskNo, &'a TaskState)> {
+        (0..self.configuration.tasks).zip(&state.tasks)
+    }
+}
+
+/// Once a message that begins a job is acknowledged as done, and until its finish is sent or its end comes, ECS protects the
+/// task until that end. At every moment, not only when all is quiet.
+fn busy_tasks_are_protected(protocol: &Protocol, state: &State) -> bool {
+    protocol.numbered_tasks(state).all(|(number, task)| {
+        let needed = protocol.promised_until(state, number).map(|until| until - tolerance_s());
+        needed.is_none_or(|needed| state.now >= needed || task.protected_until >= needed)
+    })
+}
+
+fn nothing_is_lost(protocol: &Protocol, state: &State) -> bool {
+    protocol.messages().all(|(number, message)| {
+        let message_state = &state.queue[number];
+        let is_told = || {
+            let entry = state.tasks[usize::from(message.task)].entry.map(|entry| protocol.function.entry(entry));
+            entry.is_some_and(|known| known.told & only(number) != 0)
+        };
+        !message_state.is_deleted || message_state.is_parked || is_told()
+    })
+}
+
+/// No message of the model is malformed, and none is received too often.
+fn nothing_is_parked(_: &Protocol, state: &State) -> bool {
+    state.queue.iter().all(|message| !message.is_parked)
+}
+
+/// What no finish told is left to the sweep; that it comes to an end, `everything_ends` sees to.
+fn idle_tasks_end_unprotected(protocol: &Protocol, state: &State) -> bool {
+    let is_finish = |message: &Message| message.message_type == JobMessageType::Finished;
+    let has_finish = |job: &str| protocol.messages().any(|(_, message)| message.job == job && is_finish(message));
+    let all_finish = |task: TaskNo| {
+        let mut of_task = protocol.messages().filter(|(_, message)| message.task == task);
+        of_task.all(|(_, message)| has_finish(message.job))
+    };
+    let mut tasks = protocol.numbered_tasks(state);
+    !state.is_quiet() || tasks.all(|(number, task)| task.protected_until == 0 || !all_finish(number))
+}
+
+/// Rounding up may add a minute, or 5 % or a minute more for sharing a call, and time passes between a decision and its effect.
+fn nothing_is_held_too_long(protocol: &Protocol, state: &State) -> bool {
+    protocol.numbered_tasks(state).all(|(number, task)| {
+        let of_task = protocol.messages().filter(|(_, message)| message.task == number);
+        let longest = of_task.filter_map(|(_, message)| message.end()).max().unwrap_or(0);
+        task.protected_until <= longest + (longest / 20).max(60) + 60 + 120
+    })
+}

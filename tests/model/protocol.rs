@@ -1,0 +1,121 @@
+//! The model as the checker sees it.
+
+use super::actions::{Action, Happens};
+use super::configuration::{Configuration, NOTHING};
+use super::function::Function;
+use super::promises::{EVERY_PROMISE_IS_KEPT, Promise, every_promise_is_kept, promises};
+use super::scene::{Message, Moment, Set, VISIBILITY_TIMEOUT_S, members, only};
+use super::sights::{EVERYTHING_IS_SEEN, Sight, everything_is_seen, sights};
+use super::state::{MessageState, State, TaskState};
+use stateright::{Model, Property};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock};
+
+/// A configuration with the runs of the function that it has come to.
+pub(crate) struct Protocol {
+    pub(crate) configuration: Configuration,
+    pub(crate) function: Function,
+    /// What is looked at.
+    pub(crate) promises: Vec<Promise>,
+    /// The promise that was found broken first.
+    pub(crate) broken: OnceLock<&'static str>,
+    /// How many states were looked at until one broke it.
+    pub(crate) looked_at: AtomicUsize,
+    pub(crate) unseen: Mutex<Vec<Sight>>,
+    pub(crate) has_seen_all: AtomicBool,
+    /// The latest moment of any state.
+    latest: AtomicU16,
+}
+
+impl Protocol {
+    pub(crate) fn new(configuration: Configuration) -> Self {
+        Self {
+            function: Function::new(&configuration.messages, configuration.timeout_s),
+            promises: promises(None),
+            broken: OnceLock::new(),
+            looked_at: AtomicUsize::new(0),
+            unseen: Mutex::new(sights(&configuration.shows)),
+            has_seen_all: AtomicBool::new(false),
+            latest: AtomicU16::new(0),
+            configuration,
+        }
+    }
+
+    /// Looks at one promise alone.
+    pub(crate) fn looking_at(configuration: Configuration, promise: &str) -> Self {
+        Self { promises: promises(Some(promise)), ..Self::new(configuration) }
+    }
+
+    /// The latest moment of any state so far.
+    pub(crate) fn latest(&self) -> Moment {
+        self.latest.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn message(&self, number: u8) -> &Message {
+        &self.configuration.messages[usize::from(number)]
+    }
+
+    /// Delivers a message alone and lets nothing go wrong.
+    fn carry_out(&self, state: State, message: Set) -> State {
+        let mut state = self.after(&state, Action::Deliver(message));
+        let mut actions = Vec::new();
+        while !state.running.is_empty() {
+            actions.clear();
+            self.possible(&state, &mut actions);
+            let goes_well = |action: &&Action| match action {
+                Action::Request(_, _, happens) => {
+                    matches!(happens, Happens::Answered | Happens::Lands | Happens::TakesEffect(_))
+                }
+                Action::Respond(_) => true,
+                _ => false,
+            };
+            let next = actions.iter().find(goes_well).expect("it goes on");
+            state = self.after(&state, *next);
+        }
+        state
+    }
+}
+
+impl Model for Protocol {
+    type State = State;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<State> {
+        let Configuration { tasks, messages, carried_out, left, .. } = &self.configuration;
+        let mut state = State {
+            now: 0,
+            tasks: vec![TaskState { entry: None, protected_until: 0 }; usize::from(*tasks)],
+            queue: vec![MessageState::default(); messages.len()],
+            running: Vec::new(),
+            late: Vec::new(),
+            left: NOTHING,
+        };
+        for message in members(*carried_out) {
+            state = self.carry_out(state, only(usize::from(message)));
+        }
+        state.left = *left;
+        vec![state]
+    }
+
+    fn actions(&self, state: &State, actions: &mut Vec<Action>) {
+        self.possible(state, actions);
+        assert!(!actions.is_empty() || state.is_quiet(), "nothing goes on, and not all is done: {state:?}");
+    }
+
+    fn next_state(&self, state: &State, action: Action) -> Option<State> {
+        Some(self.after(state, action))
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![
+            Property::always(EVERY_PROMISE_IS_KEPT, every_promise_is_kept),
+            Property::sometimes(EVERYTHING_IS_SEEN, everything_is_seen),
+        ]
+    }
+
+    /// A run that has taken too long has broken a promise already; no more of it is looked at.
+    fn within_boundary(&self, state: &State) -> bool {
+        self.latest.fetch_max(state.now, Ordering::Relaxed);
+        state.now <= self.configuration.ends_within_s() + VISIBILITY_TIMEOUT_S
+    }
+}

@@ -1,0 +1,185 @@
+//! What the model is about: its tasks, its messages, its moments.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use std::sync::{Arc, LazyLock};
+use taskhold::config::Config;
+use taskhold::ecs::{ClusterArn, Task, TaskId};
+use taskhold::event::{JobMessage, JobMessageType, Record, record};
+use taskhold::ledger::{Job, JobKey};
+
+/// Seconds since the model began.
+pub(crate) type Moment = u16;
+/// Numbers the tasks.
+pub(crate) type TaskNo = u8;
+/// Numbers the messages.
+pub(crate) type MessageNo = usize;
+/// A set of messages or of tasks, a bit for each.
+pub(crate) type Set = u16;
+
+/// From one delivery of a message to the next, as in template.yaml.
+pub(crate) const VISIBILITY_TIMEOUT_S: Moment = 180;
+
+/// From one sweep to the next, as in template.yaml.
+pub(crate) const SWEEP_EVERY_S: Moment = 300;
+
+const CLUSTER: &str = "arn:aws:ecs:eu-west-1:111122223333:cluster/video";
+/// Any moment does.
+const BEGINNING_S: i64 = 1_700_000_000;
+/// The most tasks of any configuration.
+const TASKS_MAX: TaskNo = 2;
+
+/// A message that a worker sends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Message {
+    pub(crate) message_type: JobMessageType,
+    pub(crate) task: TaskNo,
+    pub(crate) job: &'static str,
+    /// What it declares. All messages bear the moment at which the model begins, so this is when the job is over.
+    pub(crate) minutes: Option<u32>,
+}
+
+/// `job.started`, over after so many minutes.
+pub(crate) fn started(task: TaskNo, job: &'static str, minutes: u32) -> Message {
+    Message { message_type: JobMessageType::Started, task, job, minutes: Some(minutes) }
+}
+
+/// `job.finished`
+pub(crate) fn finished(task: TaskNo, job: &'static str) -> Message {
+    Message { message_type: JobMessageType::Finished, task, job, minutes: None }
+}
+
+/// `job.heartbeat`, by which the job is over after so many minutes and not before.
+pub(crate) fn heartbeat(task: TaskNo, job: &'static str, minutes: u32) -> Message {
+    Message { message_type: JobMessageType::Heartbeat, task, job, minutes: Some(minutes) }
+}
+
+impl Message {
+    /// When the job is over that it declares.
+    pub(crate) fn end(&self) -> Option<Moment> {
+        self.minutes.map(|minutes| Moment::try_from(minutes * 60).expect("a model lasts hours at most"))
+    }
+
+    fn body(&self) -> Value {
+        let mut body = json!({
+            "version": 1, "type": self.message_type.as_str(), "jobId": self.job, "taskArn": task(self.task).to_string(),
+        });
+        if let Some(minutes) = self.minutes {
+            body["maxDurationMinutes"] = json!(minutes);
+        }
+        body
+    }
+
+    fn record(&self, number: MessageNo) -> Value {
+        json!({
+            "messageId": message_id(number), "receiptHandle": "r", "body": self.body().to_string(),
+            "attributes": {
+                "ApproximateReceiveCount": "1",
+                "SentTimestamp": timestamp(0).as_millisecond().to_string(),
+            },
+            "messageAttributes": {}, "eventSource": "aws:sqs",
+            "eventSourceARN": "arn:aws:sqs:eu-west-1:111122223333:jobs", "awsRegion": "eu-west-1",
+        })
+    }
+
+    /// What it tells of its job.
+    pub(crate) fn observed(&self) -> (JobKey, Job) {
+        let Record::Job(told) = record::parse(&self.body().to_string(), &config().clusters) else {
+            unreachable!("workers send what is right")
+        };
+        let (_, key, job) = JobMessage::observed(told, timestamp(0));
+        (key, job)
+    }
+}
+
+impl std::fmt::Display for Message {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let verb = match self.message_type {
+            JobMessageType::Started => "started",
+            JobMessageType::Heartbeat => "heartbeat",
+            JobMessageType::Finished => "finished",
+        };
+        write!(f, "{} {verb}", self.job)
+    }
+}
+
+fn message_id(number: MessageNo) -> String {
+    format!("m-{number}")
+}
+
+/// The number in a message's id.
+pub(crate) fn message_of(id: &str) -> MessageNo {
+    id.strip_prefix("m-").and_then(|number| number.parse().ok()).expect("an id of the model's")
+}
+
+/// What an invocation is given to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Work {
+    /// To carry out these messages.
+    Batch(Set),
+    /// To compare the ledger with ECS.
+    Sweep,
+    /// To release the first task, if it is idle: an operator's word.
+    Release,
+}
+
+impl Work {
+    /// Its messages.
+    pub(crate) fn batch(self) -> Set {
+        match self {
+            Self::Batch(batch) => batch,
+            Self::Sweep | Self::Release => 0,
+        }
+    }
+
+    pub(crate) fn payload(self, messages: &[Message]) -> String {
+        match self {
+            Self::Batch(batch) => payload(messages, batch),
+            Self::Sweep => r#"{"sweep": {}}"#.to_owned(),
+            Self::Release => json!({"release": {"tasks": [task(0).id.as_str()]}}).to_string(),
+        }
+    }
+}
+
+fn payload(messages: &[Message], batch: Set) -> String {
+    let records: Vec<Value> =
+        members(batch).map(|number| messages[usize::from(number)].record(usize::from(number))).collect();
+    json!({"Records": records}).to_string()
+}
+
+/// The numbers in a set.
+pub(crate) fn members(set: Set) -> impl Iterator<Item = TaskNo> {
+    (0..16).filter(move |number| set & 1 << number != 0)
+}
+
+/// A set of one.
+pub(crate) fn only(number: usize) -> Set {
+    1 << number
+}
+
+/// The task of this number.
+pub(crate) fn task(number: TaskNo) -> &'static Task {
+    static TASKS: LazyLock<Vec<Task>> = LazyLock::new(|| {
+        let cluster: Arc<ClusterArn> = Arc::new(CLUSTER.parse().unwrap());
+        let id = |number: TaskNo| format!("{:032x}", 10 + number).parse().unwrap();
+        (0..TASKS_MAX).map(|number| Task { cluster: cluster.clone(), id: id(number) }).collect()
+    });
+    &TASKS[usize::from(number)]
+}
+
+/// The number of a task.
+pub(crate) fn number_of(id: &TaskId) -> TaskNo {
+    (0..TASKS_MAX).find(|number| task(*number).id == *id).expect("only known tasks are asked for")
+}
+
+/// The settings: those of the template.
+pub(crate) fn config() -> &'static Config {
+    static CONFIG: LazyLock<Config> =
+        LazyLock::new(|| Config::from_variables([("TASKHOLD_CLUSTERS".to_owned(), CLUSTER.to_owned())]).unwrap());
+    &CONFIG
+}
+
+/// A moment as the function knows it.
+pub(crate) fn timestamp(moment: Moment) -> Timestamp {
+    Timestamp::from_second(BEGINNING_S).unwrap() + SignedDuration::from_secs(i64::from(moment))
+}

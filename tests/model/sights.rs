@@ -1,0 +1,223 @@
+//! States that a configuration has to come to. Where none of them is seen, that no promise is broken says little.
+
+use super::protocol::Protocol;
+use super::scene::{TaskNo, Work, only, timestamp};
+use super::script::Request;
+use super::state::{Invocation, Sent, State, TaskState};
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+use taskhold::ledger::TaskEntry;
+use taskhold::ledger::calls::SENT_WITHIN;
+
+/// No invocation runs, nothing is on its way, no message is left.
+pub(crate) const QUIET: &str = "all is done and quiet";
+/// The same with a live job.
+pub(crate) const QUIET_AND_BUSY: &str = "all is quiet and a busy task is protected";
+/// The version has changed since it was loaded.
+pub(crate) const LOST_COMPARISON: &str = "a store comes over a newer version";
+pub(crate) const RELEASE_RACES_JOB: &str = "a release is under way to a task with a live job";
+/// What SEMANTICS.md does not promise to prevent.
+pub(crate) const UNCOVERED_BEFORE_ACKNOWLEDGED: &str = "a release uncovers a job whose start is not acknowledged yet";
+pub(crate) const LATE_RELEASE: &str = "a release that nobody waits for may yet uncover a live job";
+pub(crate) const LATE_PROTECTION: &str = "a protection that nobody waits for may yet hold an idle task";
+/// An invocation ended between its store and its call, or between its call and the store of its answer.
+pub(crate) const LEFT_IN_LEDGER: &str = "a call stands in the ledger of which nobody will tell the outcome";
+pub(crate) const TOO_LATE_TO_SEND: &str = "a call was written down too long ago to be sent";
+pub(crate) const FORGOTTEN: &str = "a call is forgotten that its caller still waits for";
+pub(crate) const REFUSED: &str = "ECS has refused a task with a live job";
+pub(crate) const OUTLIVED: &str = "a job is over and its finish is on its way";
+pub(crate) const EXPIRED: &str = "a job has outlived its time and its protection has expired";
+pub(crate) const COMES_AGAIN: &str = "a message waits to come again";
+pub(crate) const PART_OF_A_CALL: &str = "a call has taken effect for one of its tasks and not for the other";
+pub(crate) const PART_OF_A_BATCH: &str = "of one batch a message is done and another comes again";
+pub(crate) const SWEEP_ACTS: &str = "a sweep has found something to do";
+pub(crate) const THREE_AT_ONCE: &str = "three invocations have calls under way";
+
+/// What some state has to show.
+#[derive(Clone, Copy)]
+pub(crate) struct Sight {
+    pub(crate) name: &'static str,
+    is_seen: fn(&Protocol, &State) -> bool,
+}
+
+const fn sight(name: &'static str, is_seen: fn(&Protocol, &State) -> bool) -> Sight {
+    Sight { name, is_seen }
+}
+
+const SIGHTS: [Sight; 18] = [
+    sight(QUIET, |_, state| state.is_quiet()),
+    sight(QUIET_AND_BUSY, is_quiet_and_busy),
+    sight(LOST_COMPARISON, a_comparison_is_lost),
+    sight(RELEASE_RACES_JOB, a_release_races_a_job),
+    sight(UNCOVERED_BEFORE_ACKNOWLEDGED, a_job_is_uncovered),
+    sight(LATE_RELEASE, |protocol, state| is_late(protocol, state, Late::Release)),
+    sight(LATE_PROTECTION, |protocol, state| is_late(protocol, state, Late::Protection)),
+    sight(LEFT_IN_LEDGER, a_call_is_left_in_the_ledger),
+    sight(TOO_LATE_TO_SEND, a_call_is_too_late_to_be_sent),
+    sight(FORGOTTEN, a_call_is_forgotten),
+    sight(REFUSED, a_task_is_refused),
+    sight(OUTLIVED, a_job_is_over_before_its_finish),
+    sight(EXPIRED, a_protection_has_expired),
+    sight(COMES_AGAIN, a_message_comes_again),
+    sight(PART_OF_A_CALL, a_call_is_half_done),
+    sight(PART_OF_A_BATCH, a_batch_ends_in_parts),
+    sight(SWEEP_ACTS, a_sweep_acts),
+    sight(THREE_AT_ONCE, |protocol, state| calling(protocol, state).count() == 3),
+];
+
+/// The sights of these names.
+pub(crate) fn sights(names: &[&str]) -> Vec<Sight> {
+    SIGHTS.into_iter().filter(|sight| names.contains(&sight.name)).collect()
+}
+
+/// One property for all sights: the checker takes its time for each property, in every state.
+pub(crate) const EVERYTHING_IS_SEEN: &str = "everything that it has to show is seen";
+
+/// True once only, for the state that shows the last of what was not seen before.
+pub(crate) fn everything_is_seen(protocol: &Protocol, state: &State) -> bool {
+    if protocol.has_seen_all.load(Ordering::Relaxed) {
+        return false;
+    }
+    let mut unseen = protocol.unseen.lock().unwrap_or_else(PoisonError::into_inner);
+    unseen.retain(|sight| !(sight.is_seen)(protocol, state));
+    unseen.is_empty() && !protocol.has_seen_all.swap(true, Ordering::Relaxed)
+}
+
+impl Protocol {
+    fn entries(&self, state: &State) -> impl Iterator<Item = TaskEntry> {
+        state.tasks.iter().filter_map(|task| Some(self.function.entry(task.entry?).entry.clone()))
+    }
+
+    fn has_live_job(&self, state: &State, task: TaskNo) -> bool {
+        let entry = state.tasks[usize::from(task)].entry.map(|entry| self.function.entry(entry));
+        entry.is_some_and(|known| known.entry.wanted_until(timestamp(state.now)).is_some())
+    }
+}
+
+/// Invocations with calls to ECS under way, and what they ask: for so many minutes, or off; for these tasks.
+fn calling<'a>(
+    protocol: &Protocol,
+    state: &'a State,
+) -> impl Iterator<Item = (&'a Invocation, Option<u32>, Vec<TaskNo>)> {
+    state.running.iter().filter_map(|invocation| {
+        let run = protocol.function.run(invocation.run);
+        run.waiting.iter().find_map(|(_, request)| match request {
+            Request::Protect(minutes, tasks) => Some((invocation, *minutes, tasks.clone())),
+            _ => None,
+        })
+    })
+}
+
+fn is_quiet_and_busy(protocol: &Protocol, state: &State) -> bool {
+    let is_busy = |(number, task): (TaskNo, &TaskState)| {
+        task.protected_until > 0 && protocol.promised_until(state, number).is_some_and(|until| until > state.now)
+    };
+    state.is_quiet() && protocol.numbered_tasks(state).any(is_busy)
+}
+
+fn a_comparison_is_lost(protocol: &Protocol, state: &State) -> bool {
+    state.running.iter().any(|invocation| {
+        let run = protocol.function.run(invocation.run);
+        let loses = |request: &Request<_>| match request {
+            Request::Store(task, _) => invocation.outrun & only(usize::from(*task)) != 0,
+            _ => false,
+        };
+        run.waiting.iter().any(|(_, request)| loses(request))
+    })
+}
+
+fn a_release_races_a_job(protocol: &Protocol, state: &State) -> bool {
+    calling(protocol, state)
+        .any(|(_, minutes, tasks)| minutes.is_none() && tasks.iter().any(|task| protocol.has_live_job(state, *task)))
+}
+
+/// The ledger knows the job, ECS has granted, and a release came after.
+fn a_job_is_uncovered(protocol: &Protocol, state: &State) -> bool {
+    calling(protocol, state).any(|(invocation, minutes, tasks)| {
+        let granted = invocation.sent.iter().any(|sent| matches!(sent, Sent::Call { told, .. } if !told.is_empty()));
+        let is_bare =
+            |task: &TaskNo| protocol.has_live_job(state, *task) && state.tasks[usize::from(*task)].protected_until == 0;
+        granted && minutes.is_some() && tasks.iter().any(is_bare)
+    })
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Late {
+    Release,
+    Protection,
+}
+
+fn is_late(protocol: &Protocol, state: &State, what: Late) -> bool {
+    state.late.iter().any(|call| match what {
+        Late::Release => call.minutes.is_none() && protocol.has_live_job(state, call.task),
+        Late::Protection => call.minutes.is_some() && !protocol.has_live_job(state, call.task),
+    })
+}
+
+fn a_call_is_left_in_the_ledger(protocol: &Protocol, state: &State) -> bool {
+    state.running.is_empty() && protocol.entries(state).any(|entry| !entry.protection.in_flight.is_empty())
+}
+
+fn a_call_is_too_late_to_be_sent(protocol: &Protocol, state: &State) -> bool {
+    let now = timestamp(state.now);
+    state.running.iter().any(|invocation| {
+        let run = protocol.function.run(invocation.run);
+        invocation.sent.iter().any(|sent| match (sent, run.request(sent.subject())) {
+            (Sent::Store { is_stored: true, .. }, Request::Store(_, entry)) => {
+                let entry = protocol.function.entry(*entry);
+                let newest = entry.entry.protection.in_flight.last();
+                newest.is_some_and(|call| now.duration_since(call.begun_at) > SENT_WITHIN)
+            }
+            _ => false,
+        })
+    })
+}
+
+/// It was written down before it was sent, and nobody but its caller strikes it out.
+fn a_call_is_forgotten(protocol: &Protocol, state: &State) -> bool {
+    let none_in_flight = |task: &TaskNo| {
+        let entry = state.tasks[usize::from(*task)].entry.map(|entry| protocol.function.entry(entry));
+        entry.is_some_and(|known| known.entry.protection.in_flight.is_empty())
+    };
+    calling(protocol, state).any(|(.., tasks)| tasks.iter().any(none_in_flight))
+}
+
+fn a_task_is_refused(protocol: &Protocol, state: &State) -> bool {
+    let now = timestamp(state.now);
+    protocol.entries(state).any(|entry| entry.refused_since(now).is_some())
+}
+
+fn a_job_is_over_before_its_finish(protocol: &Protocol, state: &State) -> bool {
+    let now = timestamp(state.now);
+    let is_over = |entry: TaskEntry| entry.jobs.keys().any(|key| entry.outlived(key, now).is_some());
+    !state.is_quiet() && protocol.entries(state).any(is_over)
+}
+
+fn a_protection_has_expired(protocol: &Protocol, state: &State) -> bool {
+    let now = timestamp(state.now);
+    let outlived =
+        |entry: TaskEntry| entry.protection.held && entry.jobs.keys().any(|key| entry.outlived(key, now).is_some());
+    state.tasks.iter().all(|task| task.protected_until == 0) && protocol.entries(state).any(outlived)
+}
+
+fn a_message_comes_again(_: &Protocol, state: &State) -> bool {
+    state.running.is_empty() && state.queue.iter().any(|message| message.visible_from > 0)
+}
+
+fn a_call_is_half_done(protocol: &Protocol, state: &State) -> bool {
+    calling(protocol, state).any(|(invocation, _, tasks)| {
+        let is_half_done = |sent: &Sent| matches!(sent, Sent::Call { told, .. } if told.len() == 1);
+        tasks.len() == 2 && invocation.sent.iter().any(is_half_done)
+    })
+}
+
+fn a_batch_ends_in_parts(protocol: &Protocol, state: &State) -> bool {
+    state.running.iter().any(|invocation| {
+        let run = protocol.function.run(invocation.run);
+        run.ended.is_some_and(|ended| ended.retried != 0 && ended.retried != run.work.batch())
+    })
+}
+
+fn a_sweep_acts(protocol: &Protocol, state: &State) -> bool {
+    calling(protocol, state).any(|(invocation, ..)| protocol.function.run(invocation.run).work == Work::Sweep)
+}

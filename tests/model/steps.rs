@@ -1,0 +1,224 @@
+//! What a step does.
+
+use super::actions::{Action, Happens};
+use super::configuration::{Sabotage, Stores};
+use super::effects::{late_calls, take_effect};
+use super::function::{EntryNo, Event, Run, Start};
+use super::protocol::Protocol;
+use super::scene::{SWEEP_EVERY_S, Set, TaskNo, VISIBILITY_TIMEOUT_S, Work, members, only};
+use super::script::{Answer, EcsFault, Request, Subject, Told};
+use super::state::{Invocation, LateCall, Sent, State};
+
+impl Protocol {
+    /// What becomes of a state by one of the actions that it allows.
+    pub(crate) fn after(&self, before: &State, action: Action) -> State {
+        let mut state = before.clone();
+        match action {
+            Action::Deliver(batch) => self.deliver(&mut state, batch),
+            Action::Command(work) => {
+                match work {
+                    Work::Release => state.left.releases -= 1,
+                    _ => state.left.sweeps -= 1,
+                }
+                self.begin(&mut state, work);
+            }
+            Action::Request(at, subject, happens) => self.request(&mut state, (at, subject), happens),
+            Action::Respond(at) => self.respond(&mut state, at),
+            Action::Crash(at) => {
+                state.left.crashes -= 1;
+                self.crash(&mut state, at);
+            }
+            Action::LateEffect(at) => {
+                let LateCall { task, minutes, .. } = state.late.remove(at);
+                take_effect(&mut state, task, minutes);
+            }
+            Action::Tick => {
+                state.left.ticks -= 1;
+                let to = state.now + self.configuration.tick_s;
+                self.pass(&mut state, to);
+            }
+            Action::Wait(to) => self.pass(&mut state, to),
+            Action::SweepOnSchedule => {
+                let to = state.now + SWEEP_EVERY_S;
+                self.pass(&mut state, to);
+                self.begin(&mut state, Work::Sweep);
+            }
+        }
+        state.running.sort_unstable();
+        state.late.sort_unstable();
+        state
+    }
+
+    fn deliver(&self, state: &mut State, batch: Set) {
+        let visible_from = state.now + VISIBILITY_TIMEOUT_S;
+        for number in members(batch) {
+            let message = &mut state.queue[usize::from(number)];
+            if message.is_deleted || message.visible_from > 0 {
+                state.left.duplicates -= 1;
+            }
+            message.is_sent = true;
+            message.visible_from = if message.is_deleted { 0 } else { visible_from };
+        }
+        self.begin(state, Work::Batch(batch));
+    }
+
+    fn begin(&self, state: &mut State, work: Work) {
+        let run = self.function.begin(Start { work, at: state.now });
+        let deadline = state.now + self.configuration.timeout_s;
+        state.running.push(Invocation { run, deadline, outrun: 0, sent: Vec::new() });
+    }
+
+    fn request(&self, state: &mut State, of: (usize, Subject), happens: Happens) {
+        let (at, subject) = of;
+        let run = self.function.run(state.running[at].run);
+        let request = run.request(subject);
+        match (happens, request) {
+            (Happens::Answered, _) => {
+                let answer = self.answer(state, of, request);
+                self.go_on(state, of, answer);
+            }
+            (Happens::Lands, Request::Store(task, entry)) => {
+                let is_stored = self.land(state, at, (*task, *entry));
+                match self.configuration.stores {
+                    Stores::HeardLater => state.running[at].sent.push(Sent::Store { subject, is_stored }),
+                    Stores::HeardAtOnce => self.go_on(state, of, stored(is_stored)),
+                }
+            }
+            (Happens::LedgerFails, _) => {
+                state.left.ledger_faults -= 1;
+                self.go_on(state, of, Answer::LedgerFails);
+            }
+            (Happens::LandsUnheard, Request::Store(task, entry)) => {
+                state.left.ledger_faults -= 1;
+                self.land(state, at, (*task, *entry));
+                // It does not know the version that it has made.
+                state.running[at].outrun |= only(usize::from(*task));
+                self.go_on(state, of, Answer::LedgerFails);
+            }
+            (Happens::TakesEffect(task), Request::Protect(minutes, _)) => {
+                let told = take_effect(state, task, *minutes);
+                state.running[at].tell(subject, (task, told));
+            }
+            (Happens::Refused(task), Request::Protect(..)) => {
+                state.left.refusals -= 1;
+                state.running[at].tell(subject, (task, Told::Refused));
+            }
+            (Happens::AnsweredInPart, Request::Protect(..)) => {
+                state.left.ecs_faults -= 1;
+                let mut told = state.running[at].told(subject).to_vec();
+                told.pop();
+                self.go_on(state, of, Answer::Protected(told));
+            }
+            (Happens::EcsFails(fault), _) => {
+                state.left.ecs_faults -= 1;
+                if fault == EcsFault::NoAnswer {
+                    let late = late_calls(&state.running[at], &run, Some(subject));
+                    state.late.extend(late);
+                }
+                let heard = match (fault, self.configuration.sabotage) {
+                    (EcsFault::NoAnswer, Sabotage::NoAnswerMeansNoEffect) => EcsFault::Denied,
+                    _ => fault,
+                };
+                self.go_on(state, of, Answer::EcsFails(heard));
+            }
+            (Happens::NothingComesOfIt, Request::Protect(..)) => {
+                self.go_on(state, of, Answer::EcsFails(EcsFault::NoAnswer));
+            }
+            (happens, request) => unreachable!("{happens:?} does not happen to {request:?}"),
+        }
+    }
+
+    fn answer(&self, state: &State, of: (usize, Subject), request: &Request<EntryNo>) -> Answer<EntryNo> {
+        let (at, subject) = of;
+        let invocation = &state.running[at];
+        match request {
+            Request::Load(task) => Answer::Loaded(state.tasks[usize::from(*task)].entry),
+            Request::Store(..) => {
+                let sent = invocation.sent.iter().find(|sent| sent.subject() == subject);
+                let Some(Sent::Store { is_stored, .. }) = sent else { unreachable!("it has landed") };
+                stored(*is_stored)
+            }
+            Request::Page => Answer::Page(self.open_entries(state)),
+            Request::Protect(..) => Answer::Protected(invocation.told(subject).to_vec()),
+            Request::Protections(tasks) => {
+                let seen = |task: &TaskNo| {
+                    let until = state.tasks[usize::from(*task)].protected_until;
+                    (*task, (until > 0).then_some(until))
+                };
+                Answer::Protections(tasks.iter().map(seen).collect())
+            }
+            Request::Pause => Answer::Paused,
+        }
+    }
+
+    fn open_entries(&self, state: &State) -> Vec<(TaskNo, EntryNo)> {
+        let tasks = (0..self.configuration.tasks).zip(&state.tasks);
+        let kept = tasks.filter_map(|(number, task)| Some((number, task.entry?)));
+        kept.filter(|(_, entry)| self.function.entry(*entry).entry.is_open()).collect()
+    }
+
+    /// The function hears an answer, and runs until it waits again.
+    fn go_on(&self, state: &mut State, of: (usize, Subject), answer: Answer<EntryNo>) {
+        let (at, subject) = of;
+        let now = state.now;
+        let notices = self.configuration.sabotage != Sabotage::SlowStoresAreNotNoticed || answer != Answer::Stored;
+        let invocation = &mut state.running[at];
+        let heard_at = if notices { now } else { invocation.deadline - self.configuration.timeout_s };
+        match (&answer, subject) {
+            (Answer::Loaded(_), Subject::Task(task)) => invocation.outrun &= !only(usize::from(task)),
+            (Answer::Page(_), _) => invocation.outrun = 0,
+            _ => {}
+        }
+        invocation.sent.retain(|sent| sent.subject() != subject);
+        invocation.run = self.function.step(invocation.run, Event { subject, answer, now: heard_at });
+        let run = self.function.run(invocation.run);
+        for (subject, request) in &run.waiting {
+            let is_new = invocation.sent.iter().all(|sent| sent.subject() != *subject);
+            if is_new && matches!(request, Request::Protect(..)) {
+                let until = now + self.takes_effect_within();
+                invocation.sent.push(Sent::Call { subject: *subject, until, told: Vec::new() });
+            }
+        }
+        invocation.sent.sort_unstable();
+        invocation.outrun &= run.holds();
+    }
+}
+
+fn stored(is_stored: bool) -> Answer<EntryNo> {
+    if is_stored { Answer::Stored } else { Answer::Conflict }
+}
+
+impl Invocation {
+    fn told(&self, subject: Subject) -> &[(TaskNo, Told)] {
+        let sent = self.sent.iter().find(|sent| sent.subject() == subject);
+        let Some(Sent::Call { told, .. }) = sent else { unreachable!("it was sent") };
+        told
+    }
+
+    fn tell(&mut self, subject: Subject, news: (TaskNo, Told)) {
+        let sent = self.sent.iter_mut().find(|sent| sent.subject() == subject);
+        let Some(Sent::Call { told, .. }) = sent else { unreachable!("it was sent") };
+        told.push(news);
+        told.sort_unstable();
+    }
+}
+
+impl Run {
+    /// What it asks about `subject`.
+    pub(crate) fn request(&self, subject: Subject) -> &Request<EntryNo> {
+        let request = self.waiting.iter().find(|(waiting, _)| *waiting == subject);
+        &request.expect("it waits for this").1
+    }
+
+    /// Tasks of which it may store the version yet that it was given last: all, but for those that it is about to load.
+    pub(crate) fn holds(&self) -> Set {
+        if self.ended.is_some() {
+            return 0;
+        }
+        let loads = |request: &Request<EntryNo>| match request {
+            Request::Load(task) => only(usize::from(*task)),
+            _ => 0,
+        };
+        self.waiting.iter().fold(Set::MAX, |set, (_, request)| set & !loads(request))
+    }
+}
