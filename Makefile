@@ -5,11 +5,11 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 STORY ?= tests/scenarios/tour.txt
 PAUSE ?= 430
 SEED ?= 1
-RUNS ?= 1000
 THREADS ?= 1
 PORT ?= 4566
 # Of fuzzing, as is TARGET where it stands in the command.
 SECONDS = 30
+# Of fuzzing, which without it has no end but SECONDS, and of sim.
 RUNS =
 EVENT ?= events/command-status.json
 ARCH ?= $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64)
@@ -18,7 +18,7 @@ RUST_TARGET := $(if $(filter arm64,$(ARCH)),aarch64,x86_64)-unknown-linux-gnu
 IN_SAM_TOOLS = PATH="$$(tests/tools/venv sam)/bin:$$PATH" SAM_CLI_TELEMETRY=0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-e2e test-clients test-sam test-terraform check fmt clippy doc build deploy invoke validate story twice sim serve bench bench-calls fuzz
+.PHONY: help run test test-e2e test-clients test-sam test-terraform check fmt clippy doc build deploy invoke validate story twice sim soak serve bench bench-plan bench-growth bench-calls budgets fuzz
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -90,7 +90,10 @@ twice: ## run a random story twice and compare: make twice SEED=7
 	@$(CARGO) run --quiet -p ecs-sim -- twice --seed $(SEED)
 
 sim: ## run the whole function under faults from seeds, and check what it promises: make sim SEED=1 RUNS=1000 THREADS=2 (the first build: minutes)
-	@$(CARGO) run --quiet --profile soak -p ecs-sim -- sim --seed $(SEED) --runs $(RUNS) --threads $(THREADS)
+	@$(CARGO) run --quiet --profile soak -p ecs-sim -- sim --seed $(SEED) --runs $(or $(RUNS),1000) --threads $(THREADS)
+
+soak: ## 30 simulated days of 500 services and 5,000 tasks, with faults: nothing may stay open, nothing may grow (minutes; the first build: minutes more): make soak SEED=1
+	SOAK_SEED=$(SEED) $(CARGO) test --quiet --profile soak --no-default-features --test soak -- --ignored --nocapture
 
 serve: ## serve the simulated ECS, SQS, SNS and Application Auto Scaling on loopback for the AWS CLI and SDKs: make serve PORT=4566
 	@$(CARGO) run --quiet -p ecs-sim -- serve --port $(PORT)
@@ -99,8 +102,18 @@ bench-calls: ## count the calls to ECS per message, and the looks, the reads and
 	@$(CARGO) test --quiet --test figures -- --nocapture --test-threads 1
 	@$(CARGO) test --quiet --test watch -- --nocapture --test-threads 1 chain reads time_to_alert
 
-bench: ## measure a batch of 10,000 messages in a release build (first build: minutes)
-	$(CARGO) bench --bench plan
+bench: ## measure the function as a process, beside functions in Rust, Python and Node.js: make bench RUNS=20 (half an hour; needs Linux and Python 3, and the network the first time)
+	@benches/lambda/run --runs $(or $(RUNS),20)
+
+bench-plan: ## measure a batch of 10,000 messages in process (first build: minutes)
+	$(CARGO) bench --no-default-features --bench plan
+
+bench-growth: ## measure how an invocation grows with tasks, jobs and entries, in process (first build: minutes)
+	$(CARGO) bench --quiet --no-default-features --bench growth
+
+budgets: ## hold what a message costs to docs/performance.md: allocations, calls, instructions (needs valgrind), size (after make build)
+	$(CARGO) test --quiet --test budgets -- --nocapture --test-threads 1
+	CARGO="$(CARGO)" benches/lambda/budgets
 
 fuzz: ## fuzz all that is read, on stable Rust: make fuzz SECONDS=30 TARGET=all, for a night RUNS=10000000 (needs a C++ compiler)
 	@fuzz/run --target $(if $(filter command,$(firstword $(origin TARGET))),$(TARGET),all) --seconds $(SECONDS) --runs "$(RUNS)"

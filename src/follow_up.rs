@@ -1,7 +1,8 @@
 //! What the function tells itself to do later, by a queue of its own that workers cannot write to.
 //!
-//! A follow-up is no state: what it asks for is decided anew when it comes, from the ledger and from ECS. One that comes
-//! twice, or too late, does nothing.
+//! A follow-up is no state: what it asks for is decided anew when it comes, from the ledger and from ECS. A check that comes
+//! twice, or too late, does nothing. A sweep that comes twice sweeps twice: that changes nothing more, costs calls, and ends
+//! with the time that a sweep is given.
 
 use crate::config::Clusters;
 use crate::ecs::{ClusterArn, ServiceArn, shown};

@@ -13,6 +13,8 @@
 mod ecs;
 #[path = "routine/kinds.rs"]
 mod kinds;
+#[path = "watch/ledger.rs"]
+mod ledger;
 #[path = "watch/log.rs"]
 mod log;
 #[path = "watch/parts.rs"]

@@ -180,6 +180,8 @@ fn lives(told: &[AlertTold]) -> Vec<Life> {
         life.of = format!("{} {}", alert.service, alert.kind);
         match alert.event.as_str() {
             "repeated" => life.repeated += 1,
+            // Each of its jobs is told of once: all together, or those that began after the notice later.
+            _ if alert.kind == "job-interrupted" && !life.events.is_empty() => {}
             event => life.events.push(event.to_owned()),
         }
     }

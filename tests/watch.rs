@@ -18,6 +18,8 @@ mod ecs;
 mod events;
 #[path = "watch/instances.rs"]
 mod instances;
+#[path = "watch/ledger.rs"]
+mod ledger;
 #[path = "watch/log.rs"]
 mod log;
 #[path = "watch/movements.rs"]

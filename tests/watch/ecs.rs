@@ -77,7 +77,14 @@ impl SimulatedEcs {
                 None => call(&mut region.ecs).map_err(|error| EcsError::of_code(error.code.as_str(), &error.message)),
                 Some(Fault::Throttled) => Err(EcsError::Throttled),
                 Some(Fault::AccessDenied) => Err(EcsError::AccessDenied("a test says no".to_owned())),
-                Some(_) => Err(EcsError::NoAnswer("the connection was lost".to_owned())),
+                Some(Fault::ServerError) => Err(EcsError::Server("Service Unavailable".to_owned())),
+                Some(fault) => {
+                    if fault == Fault::AnswerLost {
+                        // Its answer, even a refusal, is what gets lost.
+                        let _ = call(&mut region.ecs);
+                    }
+                    Err(EcsError::NoAnswer("the connection was lost".to_owned()))
+                }
             }
         };
         self.steps.point("after", operation).await;

@@ -3,23 +3,22 @@
 //! Each of them is a point at which an invocation can die (`steps.rs`), before and after what it does.
 
 use super::ecs::{SimulatedEcs, timestamp};
+use super::ledger::SteppedLedger;
 use super::steps::Steps;
 use ecs_sim::control_plane::Millis;
 use ecs_sim::no_services::NoAutoscaling;
 use ecs_sim::queue::{DELAY_SECONDS_MAX, SendMessage};
 use ecs_sim::region::{FOLLOW_UP_QUEUE, SharedRegion};
 use jiff::Timestamp;
-use std::convert::Infallible;
 use std::future::Future;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use taskhold::alert::{AlertSink, Message};
 use taskhold::clock::Clock;
-use taskhold::ecs::{Page, ServiceArn, Task};
 use taskhold::follow_up::{FollowUp, FollowUpQueue};
 use taskhold::handler::Parts;
-use taskhold::ledger::{InMemoryLedger, Ledger, LedgerError, LedgerPages, ServiceEntry, Stored, TaskEntry, Versioned};
+use taskhold::interrupted::InterruptedJobs;
 use taskhold::park::{ParkedMessage, ParkingQueue, REASON_ATTRIBUTE};
 
 #[derive(Debug)]
@@ -31,7 +30,7 @@ impl Parts for Simulated {
     type Ledger = SteppedLedger;
     type Parking = Parked;
     type FollowUps = FollowUps;
-    type Interrupted = Infallible;
+    type Interrupted = HandedOn;
     type Alerts = Alerts;
     type Clock = SimulatedClock;
 }
@@ -50,60 +49,6 @@ impl Clock for SimulatedClock {
         let to = region.now() + Millis::try_from(duration.as_millis()).unwrap();
         region.advance_to(to);
         std::future::ready(())
-    }
-}
-
-/// The ledger in memory, which outlives the function's death as a durable one would.
-#[derive(Clone, Debug)]
-pub(crate) struct SteppedLedger {
-    pub(crate) kept: InMemoryLedger<SimulatedClock>,
-    pub(crate) steps: Steps,
-}
-
-impl Ledger for SteppedLedger {
-    async fn load(&self, task: &Task) -> Result<Versioned, LedgerError> {
-        self.steps.point("before", "a load of a task").await;
-        Ledger::<TaskEntry>::load(&self.kept, task).await
-    }
-
-    async fn store(&self, task: &Task, versioned: &Versioned, keep_until: Timestamp) -> Result<Stored, LedgerError> {
-        self.steps.point("before", "a store of a task").await;
-        let stored = self.kept.store(task, versioned, keep_until).await;
-        self.steps.point("after", "a store of a task").await;
-        stored
-    }
-}
-
-impl Ledger<ServiceEntry> for SteppedLedger {
-    async fn load(&self, service: &ServiceArn) -> Result<Versioned<ServiceEntry>, LedgerError> {
-        self.steps.point("before", "a load of a service").await;
-        Ledger::<ServiceEntry>::load(&self.kept, service).await
-    }
-
-    async fn store(
-        &self,
-        service: &ServiceArn,
-        versioned: &Versioned<ServiceEntry>,
-        keep_until: Timestamp,
-    ) -> Result<Stored, LedgerError> {
-        self.steps.point("before", "a store of a service").await;
-        let stored = self.kept.store(service, versioned, keep_until).await;
-        self.steps.point("after", "a store of a service").await;
-        stored
-    }
-}
-
-impl LedgerPages for SteppedLedger {
-    async fn page(&self, token: Option<&str>) -> Result<Page<(Task, Versioned)>, LedgerError> {
-        self.steps.point("before", "a page of tasks").await;
-        LedgerPages::<TaskEntry>::page(&self.kept, token).await
-    }
-}
-
-impl LedgerPages<ServiceEntry> for SteppedLedger {
-    async fn page(&self, token: Option<&str>) -> Result<Page<(ServiceArn, Versioned<ServiceEntry>)>, LedgerError> {
-        self.steps.point("before", "a page of services").await;
-        LedgerPages::<ServiceEntry>::page(&self.kept, token).await
     }
 }
 
@@ -169,6 +114,8 @@ impl FollowUps {
 pub(crate) struct Told {
     pub(crate) at: Millis,
     pub(crate) service: String,
+    /// Its key, the same from its opening to its end.
+    pub(crate) incident: String,
     /// `KIND EVENT`.
     pub(crate) what: String,
 }
@@ -178,15 +125,22 @@ pub(crate) struct Told {
 pub(crate) struct Alerts {
     pub(crate) region: SharedRegion,
     pub(crate) steps: Steps,
+    /// Whether every send fails.
+    pub(crate) is_down: Arc<Mutex<bool>>,
     pub(crate) told: Arc<Mutex<Vec<Told>>>,
 }
 
 impl AlertSink for Alerts {
     async fn send(&self, message: &Message) -> Result<(), String> {
         self.steps.point("before", "the send of an alert").await;
+        if *locked(&self.is_down) {
+            return Err("the topic is down".to_owned());
+        }
         let at = self.region.lock().now();
         let what = format!("{} {}", message.kind.as_str(), message.event.as_str());
-        locked(&self.told).push(Told { at, service: message.service.as_ref().unwrap().name.clone(), what });
+        // Of the end of a task it may not be known whose the task was.
+        let service = message.service.as_ref().map(|service| service.name.clone()).unwrap_or_default();
+        locked(&self.told).push(Told { at, service, incident: message.incident.clone(), what });
         self.steps.point("after", "the send of an alert").await;
         Ok(())
     }
@@ -204,6 +158,17 @@ impl ParkingQueue for Parked {
         };
         locked(&self.0).extend(messages.iter().map(|message| (reason(message), message.body.clone())));
         vec![Ok(()); messages.len()]
+    }
+}
+
+/// The jobs that were handed on as interrupted: their bodies.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct HandedOn(pub(crate) Arc<Mutex<Vec<String>>>);
+
+impl InterruptedJobs for HandedOn {
+    async fn send(&self, bodies: &[String]) -> Vec<Result<(), String>> {
+        locked(&self.0).extend(bodies.iter().cloned());
+        vec![Ok(()); bodies.len()]
     }
 }
 

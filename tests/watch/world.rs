@@ -1,8 +1,9 @@
 //! A simulated Region with the function in it: time passes, and what is due is delivered, as far as a test lets it.
 
 use super::ecs::{Cause, SimulatedEcs};
+use super::ledger::SteppedLedger;
 use super::log::Log;
-use super::parts::{Alerts, FollowUps, Parked, Simulated, SimulatedClock, SteppedLedger, locked};
+use super::parts::{Alerts, FollowUps, Parked, Simulated, SimulatedClock, locked};
 use super::steps::Steps;
 use ecs_sim::control_plane::{ControlPlane, Millis, ServiceSpec, Setup};
 use ecs_sim::event_source::{EventSource, FunctionAnswer};
@@ -71,7 +72,7 @@ impl World {
         let function = Handler {
             ecs: SimulatedEcs { region: region.clone(), steps: steps.clone(), counted: Arc::default() },
             autoscaling: NoAutoscaling,
-            ledger: SteppedLedger { kept, steps: steps.clone() },
+            ledger: SteppedLedger::new(kept, steps.clone()),
             parking: Some(Parked::default()),
             follow_ups: Some(FollowUps {
                 region: region.clone(),
@@ -81,7 +82,12 @@ impl World {
                 sent: Arc::default(),
             }),
             interrupted: None,
-            alerts: Alerts { region: region.clone(), steps: steps.clone(), told: Arc::default() },
+            alerts: Alerts {
+                region: region.clone(),
+                steps: steps.clone(),
+                is_down: Arc::default(),
+                told: Arc::default(),
+            },
             clock,
             config: config(&region, settings),
         };
@@ -112,7 +118,7 @@ impl World {
             ledger: ledger.clone(),
             parking: parking.clone(),
             follow_ups: follow_ups.clone(),
-            interrupted: *interrupted,
+            interrupted: interrupted.clone(),
             alerts: alerts.clone(),
             clock: clock.clone(),
             config: config.clone(),

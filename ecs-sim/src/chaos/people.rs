@@ -4,7 +4,7 @@ use super::model::Tells;
 use super::stage::{TAGS, ceiling};
 use super::workers::short;
 use super::world::World;
-use crate::control_plane::{ApiError, CircuitBreaker, ControlPlane, ServiceStatus};
+use crate::control_plane::{ACTIVE_DEPLOYMENTS_MAX, ApiError, CircuitBreaker, ControlPlane, ErrorCode, ServiceStatus};
 use crate::region::{CLUSTER, JOB_QUEUE};
 use serde_json::json;
 use taskhold::decide::remedy::MAX_DESIRED_COUNT_TAG;
@@ -42,6 +42,16 @@ const DEEDS: [(Deed, u32); 13] = [
     (Deed::Delete, 1),
 ];
 
+/// The tasks of a service's deployment do not start. Of the last of five deployments they do: as one that failed is assumed
+/// to stay as it is (`control_plane/planning.rs`), nobody could deploy what mends it.
+fn fail(ecs: &mut ControlPlane, name: &str) -> Result<(), ApiError> {
+    let deployments = ecs.service(CLUSTER, name).map_or(0, |service| service.deployments.len());
+    if deployments >= ACTIVE_DEPLOYMENTS_MAX {
+        return Err(ApiError::new(ErrorCode::InvalidParameter, "no other deployment could follow it"));
+    }
+    ecs.fail_deployment(CLUSTER, name, CircuitBreaker::RollsBack)
+}
+
 impl World {
     /// Somebody does something to a service or a task. What ECS refuses is not done.
     pub(super) fn operate(&mut self) {
@@ -51,9 +61,7 @@ impl World {
         match deed {
             Deed::Deploy => self.does("deploys", &name, |ecs, name| ecs.deploy(CLUSTER, name).map(drop)),
             Deed::Scale => self.scale(&name),
-            Deed::FailDeployment => self.does("sees the deployment fail of", &name, |ecs, name| {
-                ecs.fail_deployment(CLUSTER, name, CircuitBreaker::RollsBack)
-            }),
+            Deed::FailDeployment => self.does("sees the deployment fail of", &name, fail),
             Deed::Rebalance => self.does("rebalances", &name, |ecs, name| ecs.rebalance(CLUSTER, name)),
             Deed::Tag => self.tag(&name),
             Deed::Autoscale => self.autoscale(&name),

@@ -152,9 +152,12 @@ impl World {
         self.tell(|_| {
             format!("  #{number} ALERT {} {} of {}", message.kind.as_str(), message.event.as_str(), message.incident)
         });
+        let before = self.model.repeated_alerts;
         for what in what_is_told(message) {
             self.model.published(&what, (message.kind, message.event), service.as_deref());
         }
+        // It is one alert, however many jobs it names.
+        self.model.repeated_alerts = self.model.repeated_alerts.min(before + 1);
         let (again, hiccups) = (self.model.repeated_alerts, self.model.hiccups);
         if again > hiccups {
             let why = format!("{} {} came once more than it should", message.kind.as_str(), message.event.as_str());

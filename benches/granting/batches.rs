@@ -1,0 +1,71 @@
+//! Batches as Lambda hands them over.
+
+use serde_json::{Value, json};
+use std::ops::Range;
+use taskhold::ecs::TaskId;
+
+/// Most records of a batch (aws-facts "Lambda and SQS").
+pub(crate) const RECORDS_MAX: usize = 10_000;
+/// Most bytes of a batch (aws-facts "Lambda and SQS").
+const PAYLOAD_BYTES_MAX: usize = 6 * 1024 * 1024;
+/// When all of it happens.
+pub(crate) const NOW_MS: i64 = 1_790_000_000_000;
+/// The cluster of all tasks.
+pub(crate) const CLUSTER: &str = "arn:aws:ecs:eu-west-1:111122223333:cluster/video";
+
+/// Whom the records of a batch are about, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Tasks {
+    /// So many tasks, taking turns; jobs from one minute to two days.
+    Shared(usize),
+    /// Each record another task; all jobs of two hours.
+    Own,
+    /// All records one task; all jobs of two hours.
+    One,
+}
+
+/// The id of a task.
+pub(crate) fn task(number: usize) -> TaskId {
+    format!("{number:032x}").parse().expect("32 hexadecimal digits")
+}
+
+/// Starts of the jobs with these numbers. Of the largest batch receipt handles have as many characters as Lambda's limit
+/// leaves room for, which is fewer than SQS's own: with those, fewer records would fill a batch.
+pub(crate) fn batch(jobs: Range<usize>, tasks: Tasks) -> String {
+    let whole = |receipt_handle: &str| {
+        let records: Vec<Value> = jobs.clone().map(|number| record(number, tasks, receipt_handle)).collect();
+        json!({"Records": records}).to_string()
+    };
+    if jobs.len() < RECORDS_MAX {
+        return whole("AQEB827137ab8e43ca17ef3239b36c047d929590ac423b962ca6b8762ae218a5bf51");
+    }
+    let room = PAYLOAD_BYTES_MAX.checked_sub(whole("").len()).expect("without receipt handles they fit");
+    whole(&"A".repeat(room / RECORDS_MAX))
+}
+
+fn record(number: usize, tasks: Tasks, receipt_handle: &str) -> Value {
+    let (task, minutes) = match tasks {
+        // A step that has no divisor in common with 2880 reaches all of them.
+        Tasks::Shared(tasks) => (number % tasks, 1 + number * 7919 % 2880),
+        Tasks::Own => (number, 120),
+        Tasks::One => (0, 120),
+    };
+    let body = json!({"version": 1, "type": "job.started", "jobId": format!("job-{number}"), "cluster": "video",
+        "taskId": self::task(task).as_str(), "maxDurationMinutes": minutes});
+    json!({
+        "messageId": format!("827137ab-8e43-4a17-af32-{number:012x}"),
+        "receiptHandle": receipt_handle,
+        "body": body.to_string(),
+        "attributes": {
+            "ApproximateReceiveCount": "1",
+            "SentTimestamp": NOW_MS.to_string(),
+            "SenderId": "AROAEXAMPLEWORKERROLE:4f0c2a9be1d84763a5c07be214d95f3a",
+            "ApproximateFirstReceiveTimestamp": NOW_MS.to_string(),
+        },
+        "messageAttributes": {},
+        "md5OfBody": "4260a5286f251fa1df6c0ce8f7103def",
+        "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:eu-west-1:111122223333:jobs",
+        "awsRegion": "eu-west-1",
+    })
+}

@@ -1,0 +1,178 @@
+//! The function in process, at a moment that does not pass, on an ECS that grants everything at once: what is left is the
+//! function's own work. Used by the benches and by tests/budgets.rs.
+
+#![allow(dead_code, unused_imports, reason = "none of them uses all of it")]
+
+mod batches;
+
+pub(crate) use batches::{CLUSTER, NOW_MS, RECORDS_MAX, Tasks, batch};
+
+use ecs_sim::no_services::NoAutoscaling;
+use jiff::{SignedDuration, Timestamp};
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use taskhold::alert::LogOnly;
+use taskhold::clock::Clock;
+use taskhold::config::Config;
+use taskhold::ecs::{
+    ClusterArn, Ecs, EcsError, Page, ProtectedTask, ProtectionAnswer, ProtectionSetting, Service, ServiceArn,
+    ServiceReads, ServiceStatus, StopCause, TASKS_PER_READ_MAX, TaskDescription, TaskId,
+};
+use taskhold::handler::{Handler, Parts, Response};
+use taskhold::ledger::InMemoryLedger;
+use tokio::runtime::Runtime;
+
+/// The one service that the ECS has.
+pub(crate) const SERVICE: &str = "transcode";
+
+/// Always the same moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StillClock;
+
+impl Clock for StillClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millisecond(NOW_MS).expect("a time of this century")
+    }
+
+    fn sleep(&self, _: Duration) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+}
+
+/// Grants everything at once. Its service has so many tasks, all protected.
+#[derive(Debug, Default)]
+pub(crate) struct GrantingEcs {
+    /// Tasks of the service; with none of them there is no service.
+    pub(crate) tasks: usize,
+    /// Calls of UpdateTaskProtection.
+    pub(crate) calls: AtomicU64,
+}
+
+impl Ecs for GrantingEcs {
+    async fn update_task_protection(
+        &self,
+        _: &ClusterArn,
+        setting: ProtectionSetting,
+        tasks: &[TaskId],
+    ) -> Result<ProtectionAnswer, EcsError> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        let until = match setting {
+            ProtectionSetting::Disabled => None,
+            ProtectionSetting::Enabled { expires_in_minutes: minutes } => {
+                Some(StillClock.now() + SignedDuration::from_mins(i64::from(minutes)))
+            }
+        };
+        Ok(protected(tasks, until))
+    }
+}
+
+fn protected(tasks: &[TaskId], until: Option<Timestamp>) -> ProtectionAnswer {
+    let task = |id: &TaskId| ProtectedTask {
+        task_id: id.clone(),
+        protection_enabled: until.is_some(),
+        expiration_date: until,
+    };
+    ProtectionAnswer { protected_tasks: tasks.iter().map(task).collect(), failures: Vec::new() }
+}
+
+impl ServiceReads for GrantingEcs {
+    async fn describe_service(&self, service: &ServiceArn) -> Result<Option<Service>, EcsError> {
+        let count = u32::try_from(self.tasks).expect("so many tasks are not counted here");
+        let counts = Service { desired_count: count, running_count: count, ..Service::gone(service.clone()) };
+        Ok((count > 0).then_some(Service { status: ServiceStatus::Active, ..counts }))
+    }
+
+    async fn list_tasks(&self, _: &ServiceArn, next_token: Option<&str>) -> Result<Page<TaskId>, EcsError> {
+        let from = next_token.map_or(0, |token| token.parse().expect("a token of its own"));
+        let to = (from + TASKS_PER_READ_MAX).min(self.tasks);
+        Ok(Page {
+            items: (from..to).map(batches::task).collect(),
+            next_token: (to < self.tasks).then(|| to.to_string()),
+        })
+    }
+
+    async fn describe_tasks(&self, _: &ClusterArn, tasks: &[TaskId]) -> Result<Vec<TaskDescription>, EcsError> {
+        let described = tasks.iter().map(|id| TaskDescription {
+            id: id.clone(),
+            service: Some(SERVICE.to_owned()),
+            started_by: Some("ecs-svc/1111111111111111111".to_owned()),
+            last_status: "RUNNING".to_owned(),
+            desired_status: "RUNNING".to_owned(),
+            started_at: Some(StillClock.now()),
+            stop: StopCause::default(),
+        });
+        Ok(described.collect())
+    }
+
+    async fn get_task_protection(&self, _: &ClusterArn, tasks: &[TaskId]) -> Result<ProtectionAnswer, EcsError> {
+        Ok(protected(tasks, Some(StillClock.now() + SignedDuration::from_hours(48))))
+    }
+
+    async fn list_services(&self, cluster: &Arc<ClusterArn>, _: Option<&str>) -> Result<Page<ServiceArn>, EcsError> {
+        let service =
+            (self.tasks > 0).then(|| ServiceArn::new(cluster.clone(), SERVICE).expect("a name that ECS takes"));
+        Ok(Page { items: service.into_iter().collect(), next_token: None })
+    }
+}
+
+ecs_sim::updates_no_services!(GrantingEcs);
+
+/// What the function works with here.
+#[derive(Debug)]
+pub(crate) struct InProcess;
+
+impl Parts for InProcess {
+    type Ecs = GrantingEcs;
+    type Autoscaling = NoAutoscaling;
+    type Ledger = InMemoryLedger<StillClock>;
+    type Parking = Infallible;
+    type FollowUps = Infallible;
+    type Interrupted = Infallible;
+    type Alerts = LogOnly;
+    type Clock = StillClock;
+}
+
+/// The function, with an empty ledger.
+pub(crate) type Function = Handler<InProcess>;
+
+/// The function, and an ECS whose service has so many tasks.
+pub(crate) fn function(tasks: usize) -> Function {
+    let config = Config::from_variables([("TASKHOLD_CLUSTERS".to_owned(), CLUSTER.to_owned())]);
+    Handler {
+        ecs: GrantingEcs { tasks, calls: AtomicU64::new(0) },
+        autoscaling: NoAutoscaling,
+        ledger: InMemoryLedger::new(StillClock),
+        alerts: LogOnly,
+        parking: None,
+        follow_ups: None,
+        interrupted: None,
+        clock: StillClock,
+        config: config.expect("a cluster is all that must be set"),
+    }
+}
+
+/// Log lines are written as the function writes them, to nowhere: what a message costs is theirs too.
+pub(crate) fn log_to_nowhere() {
+    let lines = tracing_subscriber::fmt().json().flatten_event(true).with_current_span(false).with_span_list(false);
+    lines.with_target(false).with_max_level(tracing::Level::INFO).with_writer(std::io::sink).init();
+}
+
+/// A runtime without drivers: nothing here waits.
+pub(crate) fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread().build().expect("a runtime without drivers")
+}
+
+/// Hands a batch of so many records to the function, which must do all of it.
+pub(crate) fn deliver(runtime: &Runtime, function: &Function, (payload, records): (&str, usize)) {
+    let (Response::Batch(response), counts) = invoke(runtime, function, payload) else { panic!("it was a batch") };
+    assert_eq!((response.batch_item_failures.len(), counts.done.get()), (0, records as u64));
+}
+
+/// Hands any payload to the function.
+pub(crate) fn invoke(runtime: &Runtime, function: &Function, payload: &str) -> (Response, taskhold::telemetry::Counts) {
+    let deadline = StillClock.now() + SignedDuration::from_secs(30);
+    runtime.block_on(function.handle(payload, deadline)).expect("nothing here fails")
+}

@@ -1,0 +1,99 @@
+//! How the cost of an invocation grows with what there is: tasks of a service, jobs of a task, entries of the ledger. In
+//! process, on an ECS and a ledger that answer at once. Prints tables for docs/performance.md: `make bench-growth`.
+
+mod granting;
+
+use granting::{Function, SERVICE, Tasks, batch, deliver, function, invoke, log_to_nowhere, runtime};
+use std::time::{Duration, Instant};
+use tokio::runtime::Runtime;
+
+/// Each is timed so often, unless that takes longer than [`LONG`]. The least counts: what others take of the machine is not the
+/// function's.
+const TIMES: usize = 7;
+const LONG: Duration = Duration::from_secs(2);
+
+fn main() {
+    log_to_nowhere();
+    let runtime = runtime();
+    let jobs = [1, 10, 100, 1000];
+    table("tasks of a service: one `status`", "task", &[1, 10, 100, 1000, 5000, 10_000], |tasks| {
+        status(&runtime, tasks)
+    });
+    table("jobs of a task: a batch of so many starts for one task", "job", &jobs, |jobs| {
+        jobs_in_a_batch(&runtime, jobs)
+    });
+    table("jobs of a task: one start more for a task with so many", "job", &jobs, |jobs| one_job_more(&runtime, jobs));
+    let entries = [1, 10, 100, 1000, 10_000, 100_000];
+    table("entries of the ledger in memory: one `sweep`", "entry", &entries, |entries| sweep(&runtime, entries));
+}
+
+/// Prints a table whose rows are of these sizes.
+fn table(what: &str, unit: &str, sizes: &[usize], time: impl Fn(usize) -> Duration) {
+    println!("| {what} | time | for each {unit} |\n| --- | --- | --- |");
+    for &size in sizes {
+        let took = time(size).as_secs_f64();
+        println!("| {size} | {:.3} ms | {:.2} µs |", took * 1e3, took * 1e6 / size as f64);
+    }
+    println!();
+}
+
+fn least(mut time: impl FnMut() -> Duration) -> Duration {
+    let mut least = time();
+    let mut spent = least;
+    for _ in 1..TIMES {
+        if spent > LONG {
+            break;
+        }
+        let took = time();
+        (least, spent) = (least.min(took), spent + took);
+    }
+    least
+}
+
+#[expect(clippy::disallowed_methods, reason = "a bench measures time")]
+fn timed(work: impl FnOnce()) -> Duration {
+    let begun = Instant::now();
+    work();
+    begun.elapsed()
+}
+
+/// A function that was told of a job on each of so many tasks.
+fn told_of(runtime: &Runtime, tasks: usize) -> Function {
+    let function = function(tasks);
+    for begin in (0..tasks).step_by(1000) {
+        let jobs = begin..tasks.min(begin + 1000);
+        deliver(runtime, &function, (&batch(jobs.clone(), Tasks::Own), jobs.len()));
+    }
+    function
+}
+
+fn status(runtime: &Runtime, tasks: usize) -> Duration {
+    let function = told_of(runtime, tasks);
+    let command = format!(r#"{{"status": {{"service": "{SERVICE}"}}}}"#);
+    least(|| timed(|| drop(invoke(runtime, &function, &command))))
+}
+
+fn jobs_in_a_batch(runtime: &Runtime, jobs: usize) -> Duration {
+    let payload = batch(0..jobs, Tasks::One);
+    least(|| {
+        let function = function(0);
+        timed(|| deliver(runtime, &function, (&payload, jobs)))
+    })
+}
+
+fn one_job_more(runtime: &Runtime, jobs: usize) -> Duration {
+    let (before, payload) = (batch(0..jobs, Tasks::One), batch(jobs..jobs + 1, Tasks::One));
+    least(|| {
+        let function = function(0);
+        deliver(runtime, &function, (&before, jobs));
+        timed(|| deliver(runtime, &function, (&payload, 1)))
+    })
+}
+
+/// Of all tasks of which the ledger knows a live job: each is compared with what ECS says. There is no service, so that no time
+/// is spent on looking at it.
+fn sweep(runtime: &Runtime, entries: usize) -> Duration {
+    let mut function = told_of(runtime, entries);
+    function.ecs.tasks = 0;
+    least(|| timed(|| drop(invoke(runtime, &function, r#"{"sweep": {}}"#))))
+}

@@ -1,0 +1,151 @@
+//! What is measured side by side.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A function, and how it is started.
+#[derive(Clone, Debug)]
+pub(crate) struct Candidate {
+    pub(crate) kind: Kind,
+    pub(crate) name: &'static str,
+    pub(crate) command: Vec<PathBuf>,
+    /// Where it is started.
+    pub(crate) folder: PathBuf,
+    /// Its own settings.
+    pub(crate) variables: Vec<(&'static str, &'static str)>,
+}
+
+/// The settings that the template gives the function, but for the table. The queues and the topic stay unused: every message
+/// here is done and none is a reason to tell anybody. Their clients are made all the same.
+const SETTINGS: [(&str, &str); 6] = [
+    ("TASKHOLD_CLUSTERS", "arn:aws:ecs:eu-west-1:111122223333:cluster/video"),
+    ("TASKHOLD_PARKING_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/111122223333/parked"),
+    ("TASKHOLD_FOLLOW_UP_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/111122223333/follow-ups"),
+    ("TASKHOLD_ALERT_TOPIC_ARN", "arn:aws:sns:eu-west-1:111122223333:alerts"),
+    ("TASKHOLD_ALERT_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/111122223333/alerts"),
+    ("TASKHOLD_TOMBSTONE_HOURS", "120"),
+];
+
+/// What a candidate is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    /// What is measured: with a ledger in memory, as those beside it have nothing else.
+    Taskhold,
+    /// The same as it is deployed: with its ledger in DynamoDB.
+    TaskholdInTable,
+    /// A runtime that answers: nothing in Rust is less.
+    Bare,
+    /// One call of the SDK an invocation: nothing that calls ECS is less.
+    SdkFloor,
+    /// What is written in Python.
+    Python,
+    /// What is written for Node.js.
+    Node,
+}
+
+impl Kind {
+    /// Whether it makes a call for what each record says. The floors do not look at the records, so a larger batch says
+    /// nothing about them.
+    pub(crate) fn heeds_records(self) -> bool {
+        !matches!(self, Self::Bare | Self::SdkFloor)
+    }
+}
+
+/// Where the parts are, as `benches/lambda/run` has prepared them.
+#[derive(Debug)]
+pub(crate) struct Options {
+    pub(crate) runs: usize,
+    /// So long a cell of the table is measured; its later runs leave it out.
+    pub(crate) seconds_a_cell: f64,
+    /// taskhold's binary.
+    pub(crate) function: PathBuf,
+    /// The folder of the floors' binaries.
+    pub(crate) floors: PathBuf,
+    /// The Python environment.
+    pub(crate) python: PathBuf,
+    /// The folder with the function for Node.js, bundled; `None` where there is no Node.js.
+    pub(crate) node: Option<PathBuf>,
+    /// The repository.
+    pub(crate) root: PathBuf,
+    /// What build of the function it is, in words.
+    pub(crate) build: String,
+}
+
+impl Options {
+    /// Reads `--name value` pairs.
+    pub(crate) fn read(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
+        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let none = PathBuf::new;
+        let mut options = Self {
+            runs: 20,
+            seconds_a_cell: 60.0,
+            function: none(),
+            floors: none(),
+            python: none(),
+            node: None,
+            build: String::new(),
+            root: fs::canonicalize(&root).unwrap_or(root),
+        };
+        while let Some(name) = words.next() {
+            let value = words.next().ok_or_else(|| format!("{name} wants a value"))?;
+            let number = || value.parse::<u32>().map_err(|_| format!("{name} wants a number, not `{value}`"));
+            match name.as_str() {
+                "--runs" => options.runs = number()?.max(1) as usize,
+                "--seconds-a-cell" => options.seconds_a_cell = f64::from(number()?),
+                "--function" => options.function = whole(&value)?,
+                "--floors" => options.floors = whole(&value)?,
+                "--python" => options.python = whole(&value)?,
+                "--build" => options.build = value,
+                "--node" => options.node = Some(whole(&value)?),
+                _ => return Err(format!("no such option: {name}")),
+            }
+        }
+        match [&options.function, &options.floors, &options.python].contains(&&none()) {
+            true => Err("--function, --floors and --python must be given; benches/lambda/run does".to_owned()),
+            false => Ok(options),
+        }
+    }
+
+    /// All that there is to measure.
+    pub(crate) fn candidates(&self) -> Vec<Candidate> {
+        let candidate = |kind, name, command: Vec<PathBuf>, folder: PathBuf| Candidate {
+            kind,
+            name,
+            command,
+            folder,
+            variables: Vec::new(),
+        };
+        let binary = |kind, name, path: PathBuf| candidate(kind, name, vec![path], self.root.clone());
+        let mut taskhold = binary(Kind::Taskhold, "taskhold", self.function.clone());
+        taskhold.variables.extend(SETTINGS);
+        let (kind, name) = (Kind::TaskholdInTable, "taskhold, ledger in DynamoDB");
+        let mut in_table = Candidate { kind, name, ..taskhold.clone() };
+        in_table.variables.push(("TASKHOLD_TABLE", "ledger"));
+        let python =
+            [&self.python.join("bin/python"), Path::new("-m"), Path::new("awslambdaric"), Path::new("app.handler")];
+        let python = python.map(Path::to_owned).into();
+        let mut all = vec![
+            taskhold,
+            in_table,
+            binary(Kind::Bare, "bare lambda_runtime", self.floors.join("bare")),
+            binary(Kind::SdkFloor, "tuned SDK floor", self.floors.join("sdk-floor")),
+            candidate(Kind::Python, "Python, boto3", python, self.root.join("benches/lambda/baselines/python")),
+        ];
+        if let Some(folder) = &self.node {
+            // Its warnings tell of versions and of sockets in use, once a process; they are not what is measured.
+            let command = ["node", "--no-warnings", "function.mjs"].map(PathBuf::from).into();
+            all.push(candidate(Kind::Node, "Node.js, AWS SDK v3", command, folder.clone()));
+        }
+        all
+    }
+}
+
+fn whole(path: &str) -> Result<PathBuf, String> {
+    fs::canonicalize(path).map_err(|error| format!("{path}: {error}"))
+}
+
+/// The options of this process.
+pub(crate) fn from_arguments() -> Result<Options, String> {
+    Options::read(env::args().skip(1))
+}

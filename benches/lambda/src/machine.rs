@@ -1,0 +1,88 @@
+//! Where and with what it was measured.
+
+use crate::candidates::Options;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// Lines of Markdown.
+pub(crate) fn described(options: &Options, load_before: &str) -> String {
+    let root = &options.root;
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let processor = after(&read("/proc/cpuinfo"), "model name").unwrap_or_else(|| "unknown processor".to_owned());
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let memory_kib =
+        after(&read("/proc/meminfo"), "MemTotal").and_then(|kib| kib.strip_suffix(" kB")?.parse::<u64>().ok());
+    let memory_gib = memory_kib.unwrap_or(0) / 1024 / 1024;
+    let kernel = read("/proc/sys/kernel/osrelease");
+    let lock = fs::read_to_string(root.join("Cargo.lock")).unwrap_or_default();
+    let version = |name: &str| locked(&lock, name).unwrap_or("?");
+    let python = options.python.join("bin/python");
+    let boto3 = told(
+        &python,
+        &["-c", "import boto3, awslambdaric as r; print('boto3', boto3.__version__, 'awslambdaric', r.__version__)"],
+    );
+    let node = match &options.node {
+        Some(folder) => format!("Node.js {}, {}", told("node", &["--version"]), node_sdk(folder)),
+        None => "Node.js is not here: its column is left out".to_owned(),
+    };
+    [
+        format!("- {}; runs: {}; the function: {}", told("date", &["-u", "+%-d %B %Y"]), options.runs, options.build),
+        format!("- {processor}, {processors} processors, {memory_gib} GiB, Linux {}", kernel.trim()),
+        format!("- load before and after: {load_before}; {}", load()),
+        format!(
+            "- {}, aws-sdk-ecs {}, lambda_runtime {}",
+            told("rustc", &["--version"]),
+            version("aws-sdk-ecs"),
+            version("lambda_runtime")
+        ),
+        format!("- {}, {boto3}", told(&python, &["--version"])),
+        format!("- {node}"),
+    ]
+    .join("\n")
+}
+
+/// How many processes want a processor, over the last 1, 5 and 15 minutes: with others at work, the figures are theirs too.
+pub(crate) fn load() -> String {
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    load.split(' ').take(3).collect::<Vec<_>>().join(" ")
+}
+
+fn node_sdk(folder: &Path) -> String {
+    let package = fs::read_to_string(folder.join("node_modules/@aws-sdk/client-ecs/package.json")).unwrap_or_default();
+    let version = serde_json::from_str::<serde_json::Value>(&package).ok();
+    let version = version.as_ref().and_then(|package| package["version"].as_str()).unwrap_or("?");
+    format!("@aws-sdk/client-ecs {version}, bundled")
+}
+
+/// What follows a name and a colon.
+fn after(text: &str, name: &str) -> Option<String> {
+    let line = text.lines().find(|line| line.starts_with(name))?;
+    Some(line.split_once(':')?.1.trim().to_owned())
+}
+
+/// The version of a package in a Cargo.lock.
+fn locked<'a>(lock: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = lock.split_once(&format!("\nname = \"{name}\"\nversion = \""))?;
+    rest.split('"').next()
+}
+
+/// The first line that a command prints.
+fn told(command: impl AsRef<OsStr>, arguments: &[&str]) -> String {
+    let output = Command::new(command).args(arguments).output();
+    let output = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    output.lines().next().unwrap_or("?").trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_found_by_the_whole_name() {
+        let lock = "[[package]]\nname = \"aws-sdk-ecs-x\"\nversion = \"9\"\n\n[[package]]\nname = \"aws-sdk-ecs\"\nversion = \"1.2.3\"\n";
+        assert_eq!(locked(lock, "aws-sdk-ecs"), Some("1.2.3"));
+        assert_eq!(locked(lock, "aws-sdk"), None);
+    }
+}

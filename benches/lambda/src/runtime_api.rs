@@ -1,0 +1,121 @@
+//! Lambda's runtime API for one function process, and the moments at which it was polled and answered.
+//!
+//! The times are taken in the thread that holds the connection, right before the first byte of a payload is written and right
+//! after the last byte of its answer was read, so that waking up another thread is in none of them.
+
+use crate::http::Connection;
+use std::fmt::Write;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// What Lambda tells a function as its deadline: so far away that none cuts its work short.
+const TIME_LEFT_MS: u128 = 900_000;
+/// Longer than any invocation that is begun (`runs.rs` begins none that would take longer than two minutes).
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Something that the function did.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// It asked for the next payload.
+    Polled(Instant),
+    /// The payload was begun to be written.
+    Begun(Instant),
+    /// It answered.
+    Answered(Instant, Vec<u8>),
+    /// It reported an error.
+    Failed(String),
+}
+
+/// The harness's end.
+#[derive(Debug)]
+pub(crate) struct RuntimeApi {
+    pub(crate) address: SocketAddr,
+    events: Receiver<Event>,
+    payloads: Sender<Arc<Vec<u8>>>,
+}
+
+struct Shared {
+    events: Sender<Event>,
+    payloads: Mutex<Receiver<Arc<Vec<u8>>>>,
+}
+
+impl RuntimeApi {
+    /// Serves one function process. Its threads end with its connections, the one that waits for connections with the harness.
+    pub(crate) fn start() -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let address = listener.local_addr()?;
+        let (event_sender, events) = mpsc::channel();
+        let (payloads, payload_receiver) = mpsc::channel();
+        let shared = Arc::new(Shared { events: event_sender, payloads: Mutex::new(payload_receiver) });
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let shared = shared.clone();
+                // A connection that breaks is noticed by the event that does not come.
+                thread::spawn(move || drop(serve(stream, &shared)));
+            }
+        });
+        Ok(Self { address, events, payloads })
+    }
+
+    /// Hands a payload to the function, now or when it polls.
+    pub(crate) fn offer(&self, payload: Arc<Vec<u8>>) -> io::Result<()> {
+        self.payloads.send(payload).map_err(|_| io::Error::other("nobody serves the runtime api any more"))
+    }
+
+    /// Waits for what the function does next. `is_alive` is asked now and then whether it can still do anything.
+    pub(crate) fn next_event(&self, mut is_alive: impl FnMut() -> bool) -> io::Result<Event> {
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            match self.events.recv_timeout(Duration::from_millis(500)) {
+                Ok(event) => return Ok(event),
+                Err(RecvTimeoutError::Timeout) if is_alive() => {}
+                Err(_) => return Err(io::Error::other("the function's process ended")),
+            }
+        }
+        Err(io::Error::other(format!("the function did nothing for {PATIENCE:?}")))
+    }
+}
+
+fn serve(stream: TcpStream, shared: &Shared) -> io::Result<()> {
+    let mut connection = Connection::new(stream)?;
+    while let Some(request) = connection.read()? {
+        let now = Instant::now();
+        let tell = |event| shared.events.send(event).map_err(|_| io::Error::other("nobody listens"));
+        let operation = request.path.rsplit('/').next().unwrap_or_default();
+        if operation == "next" {
+            tell(Event::Polled(now))?;
+            let payload = shared.payloads.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let payload = payload.map_err(|_| io::Error::other("nothing more to do"))?;
+            let headers = headers();
+            tell(Event::Begun(Instant::now()))?;
+            connection.answer(200, &headers, &payload)?;
+        } else {
+            tell(match operation {
+                "response" => Event::Answered(now, request.body),
+                _ => Event::Failed(String::from_utf8_lossy(&request.body).into_owned()),
+            })?;
+            connection.answer(202, "Content-Type: application/json\r\n", br#"{"status":"OK"}"#)?;
+        }
+    }
+    Ok(())
+}
+
+/// Those that Lambda sends with a payload (Lambda Developer Guide, "Using the Lambda runtime API").
+fn headers() -> String {
+    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+    let mut headers = String::from("Content-Type: application/json\r\n");
+    let told = [
+        ("Aws-Request-Id", "8476a536-e9f4-11e8-9739-2dfe598c3fcd".to_owned()),
+        ("Deadline-Ms", (now_ms + TIME_LEFT_MS).to_string()),
+        ("Invoked-Function-Arn", "arn:aws:lambda:eu-west-1:111122223333:function:bench".to_owned()),
+        ("Trace-Id", "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=0".to_owned()),
+    ];
+    for (name, value) in told {
+        let _ = write!(headers, "Lambda-Runtime-{name}: {value}\r\n"); // a String takes all
+    }
+    headers
+}

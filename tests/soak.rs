@@ -1,0 +1,211 @@
+//! A soak: simulated days of many services under work, with everything that people, workers and ECS do, and with faults; then
+//! all of it stops, and what is open has to close. The process and the ledger must not grow with the days.
+//!
+//! The real [`taskhold::handler::Handler`] runs on the simulated Region, throttled as ECS throttles, swept every five minutes as
+//! it is deployed. What happens stands in `soak/traffic.rs`, what fails in `soak/weather.rs`.
+//!
+//! `make soak` runs the month; `cargo test --test soak` two days of a few services.
+
+#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
+
+#[path = "soak/days.rs"]
+mod days;
+#[path = "watch/ecs.rs"]
+#[allow(dead_code, reason = "the tests of one watch count more")]
+mod ecs;
+#[path = "routine/kinds.rs"]
+#[allow(dead_code, reason = "the routine asks how long old tasks stay")]
+mod kinds;
+#[path = "watch/ledger.rs"]
+mod ledger;
+#[path = "watch/log.rs"]
+mod log;
+#[path = "watch/parts.rs"]
+#[allow(dead_code, reason = "the tests of one watch look at more")]
+mod parts;
+#[path = "watch/seen.rs"]
+#[allow(dead_code, reason = "the tests of one watch look at more")]
+mod seen;
+#[path = "watch/steps.rs"]
+mod steps;
+#[path = "soak/traffic.rs"]
+mod traffic;
+#[path = "soak/weather.rs"]
+mod weather;
+#[path = "watch/world.rs"]
+#[allow(dead_code, reason = "the tests of one watch do more")]
+mod world;
+
+use days::{Day, Heard, growth};
+use ecs_sim::control_plane::Setup;
+use ecs_sim::region::{FOLLOW_UP_QUEUE, JOB_QUEUE};
+use futures_util::FutureExt;
+use parts::HandedOn;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+use taskhold::ecs::ServiceArn;
+use taskhold::ledger::{LedgerPages, ServiceEntry};
+use traffic::{TASKS, Traffic};
+use weather::Weather;
+use world::{HOUR, MINUTE, World};
+
+const SERVICES: usize = 500;
+const DAYS: u64 = 30;
+
+/// Two days are the longest that ECS protects anything; what is in the way of something else may end one after the other.
+const DRAINED_WITHIN_HOURS: u64 = 4 * 24;
+
+struct Soak {
+    seed: u64,
+    world: World,
+    traffic: Traffic,
+    weather: Weather,
+    heard: Heard,
+    days: Vec<Day>,
+}
+
+impl Soak {
+    /// Finished jobs are remembered for a day, so that the ledger is full after one.
+    fn begin(services: usize, seed: u64) -> Self {
+        let mut world = World::new(Setup::default(), &[("TASKHOLD_TOMBSTONE_HOURS", "24")]);
+        world.function.ledger.sizes = Some(Arc::default());
+        world.function.interrupted = Some(HandedOn::default());
+        world.sweep_every(5 * MINUTE, 41_000);
+        let traffic = Traffic::begin(&mut world, services, seed);
+        let weather = Weather::begin(&mut world, seed);
+        Self { seed, world, traffic, weather, heard: Heard::default(), days: Vec::new() }
+    }
+
+    fn day(&mut self) {
+        let begun_at = moment();
+        let mut day = Day { number: self.days.len() as u64 + 1, ..Day::default() };
+        for _ in 0..24 {
+            for _ in 0..6 {
+                self.weather.change(&mut self.world);
+                self.traffic.pass(&mut self.world, 10 * MINUTE);
+            }
+            self.heard.gather(&self.world, &mut day);
+            day.measure(&self.world);
+        }
+        println!("seed {}, {day}; {:.1} s", self.seed, begun_at.elapsed().as_secs_f64());
+        self.days.push(day);
+    }
+
+    /// Traffic and faults stop, and what was begun comes to its end. Answers how many hours that took.
+    fn drain(&mut self) -> u64 {
+        self.weather.clear(&mut self.world);
+        self.traffic.stop();
+        let mut last = Day::default();
+        let mut hours = 0;
+        while hours < DRAINED_WITHIN_HOURS && !(self.traffic.is_over() && self.open().is_empty()) {
+            hours += 1;
+            self.traffic.mend_failed(&mut self.world);
+            self.traffic.pass(&mut self.world, HOUR);
+            self.heard.gather(&self.world, &mut last);
+        }
+        // A sweep that goes on has a message in a queue, rightly.
+        self.world.delivers.sweep_every = None;
+        self.traffic.pass(&mut self.world, HOUR);
+        self.heard.gather(&self.world, &mut last);
+        hours
+    }
+
+    /// The services of which the ledger says that something is open, and the tasks that ECS protects.
+    fn open(&self) -> Vec<String> {
+        let page = LedgerPages::<ServiceEntry>::page(&self.world.function.ledger.kept, None);
+        let page: Vec<(ServiceArn, _)> = page.now_or_never().unwrap().unwrap().items;
+        let services = page.into_iter().map(|(service, versioned)| format!("{}: {:?}", service.name, versioned.entry));
+        let region = self.world.region.lock();
+        let protected = region.ecs.tasks().filter(|task| task.is_protected());
+        services.chain(protected.map(|task| format!("{} is protected", task.arn))).collect()
+    }
+
+    fn print(&self) {
+        println!("\nseed {}:", self.seed);
+        table("what was done", &self.traffic.done);
+        table("what failed", &self.weather.done);
+        table("alerts", &self.heard.alerts);
+        table("calls of ECS", &self.world.counted().calls);
+        table("what was logged, of warnings and errors", &self.heard.logged);
+        table("messages parked, by their reasons", &self.heard.parked);
+        println!("{} jobs handed on as interrupted", self.heard.handed_on);
+    }
+
+    fn everything_has_come_to_its_end(&self) {
+        assert_eq!(self.open(), Vec::<String>::new());
+        assert!(self.heard.open.is_empty(), "told of and never called off: {:?}", self.heard.open);
+        let region = self.world.region.lock();
+        for queue in [JOB_QUEUE, FOLLOW_UP_QUEUE] {
+            assert_eq!(region.queues.messages(queue).unwrap().len(), 0, "messages are left in the queue {queue}");
+        }
+        drop(region);
+        assert_eq!(self.world.given_up(), 0, "messages that SQS gave up, which have no reason");
+        assert!(self.heard.parked.keys().all(|reason| !reason.is_empty()));
+    }
+}
+
+fn table<K: AsRef<str>>(title: &str, counts: &BTreeMap<K, u64>) {
+    println!("\n{title}:");
+    counts.iter().for_each(|(what, count)| println!("{count:>10} {}", what.as_ref()));
+}
+
+#[expect(clippy::disallowed_methods, reason = "progress is told to people, who live in real time")]
+fn moment() -> Instant {
+    Instant::now()
+}
+
+/// So many days of so many services, from a seed.
+fn soak(services: usize, days: u64, seed: u64) -> Soak {
+    let begun_at = moment();
+    println!("seed {seed}: {services} services, {} tasks, {days} days", services * TASKS as usize);
+    let mut soak = Soak::begin(services, seed);
+    (0..days).for_each(|_| soak.day());
+    let hours = soak.drain();
+    soak.print();
+    println!("\nseed {seed}: drained in {hours} hours; wall time {:.0} s", begun_at.elapsed().as_secs_f64());
+    soak.everything_has_come_to_its_end();
+    soak
+}
+
+#[test]
+fn after_two_days_of_everything_nothing_is_left_open() {
+    let soak = soak(25, 2, 1);
+    for what in
+        ["deployments", "crashes", "losses of Spot capacity", "jobs that finished", "jobs that ended with their task"]
+    {
+        assert!(soak.traffic.done.contains_key(what), "no {what}");
+    }
+    for what in ["deployment-blocked opened", "deployment-blocked resolved", "job-interrupted opened"] {
+        assert!(soak.heard.alerts.contains_key(what), "nobody was told: {what}");
+    }
+}
+
+/// Half of the services on each of two threads, in a cluster of its own with a function of its own: so many cores a small
+/// machine has. The memory is that of both.
+#[test]
+#[ignore = "minutes in a release build: make soak"]
+fn after_a_month_of_everything_nothing_is_left_open_and_nothing_has_grown() {
+    let seed = seed();
+    let halves = std::thread::scope(|scope| {
+        let halves = [seed, seed + 1].map(|seed| scope.spawn(move || soak(SERVICES / 2, DAYS, seed).days));
+        halves.map(|half| half.join().unwrap())
+    });
+    for days in halves {
+        assert_eq!(growth(&days), Vec::<String>::new());
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a seed is whoever runs the soak's to choose")]
+fn seed() -> u64 {
+    std::env::var("SOAK_SEED").map_or(1, |seed| seed.parse().expect("SOAK_SEED is a number"))
+}
+
+#[test]
+fn what_grows_by_more_than_chance_is_said() {
+    let day = |number: u64, memory_mib: f64| Day { number, memory_mib, entries: 7, ..Day::default() };
+    let steady: Vec<Day> = (1..=30).map(|number| day(number, 100.0 + (number % 3) as f64)).collect();
+    assert_eq!(growth(&steady), Vec::<String>::new());
+    let growing: Vec<Day> = (1..=30).map(|number| day(number, 100.0 + 3.0 * number as f64)).collect();
+    assert_eq!(growth(&growing).len(), 1);
+}

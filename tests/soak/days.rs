@@ -1,0 +1,121 @@
+//! What a soak measures, simulated day by day, and whether it grows.
+
+use super::ecs::timestamp;
+use super::parts::locked;
+use super::world::World;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::ops::RangeInclusive;
+
+/// The most of one simulated day, and what happened in it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Day {
+    pub(crate) number: u64,
+    /// Entries of tasks and services that the ledger may not forget yet.
+    pub(crate) entries: usize,
+    /// Their length as JSON.
+    pub(crate) ledger_bytes: usize,
+    /// Of this process.
+    pub(crate) memory_mib: f64,
+    pub(crate) looks: usize,
+    pub(crate) alerts: usize,
+    /// Incidents at its end.
+    pub(crate) open: usize,
+}
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { number, entries, memory_mib, looks, alerts, open, .. } = self;
+        let ledger = self.ledger_bytes as f64 / 1_000_000.0;
+        write!(f, "day {number:>2}: {entries:>6} entries, {ledger:>5.1} MB; process {memory_mib:>6.1} MiB; ")?;
+        write!(f, "{looks:>6} looks, {alerts:>5} alerts, {open:>3} incidents open")
+    }
+}
+
+/// Everything that was told, handed on, parked and logged, in figures.
+#[derive(Debug, Default)]
+pub(crate) struct Heard {
+    /// The incidents that were told of and not called off.
+    pub(crate) open: BTreeSet<String>,
+    pub(crate) alerts: BTreeMap<String, u64>,
+    pub(crate) parked: BTreeMap<String, u64>,
+    pub(crate) handed_on: u64,
+    pub(crate) logged: BTreeMap<String, u64>,
+}
+
+impl Heard {
+    /// Takes in what has gathered in the world, which else would grow with the time.
+    pub(crate) fn gather(&mut self, world: &World, day: &mut Day) {
+        day.looks += std::mem::take(&mut world.counted().looks).len();
+        locked(&world.follow_ups().sent).clear();
+        let told = std::mem::take(&mut *locked(&world.function.alerts.told));
+        day.alerts += told.len();
+        for told in told {
+            match told.what.split_once(' ') {
+                Some(("job-interrupted", _)) => {} // nothing calls it off
+                Some((_, "resolved")) => drop(self.open.remove(&told.incident)),
+                _ => drop(self.open.insert(told.incident)),
+            }
+            *self.alerts.entry(told.what).or_default() += 1;
+        }
+        day.open = self.open.len();
+        for (reason, _) in std::mem::take(&mut *locked(&world.function.parking.as_ref().unwrap().0)) {
+            *self.parked.entry(reason).or_default() += 1;
+        }
+        let handed_on = world.function.interrupted.as_ref().unwrap();
+        self.handed_on += std::mem::take(&mut *locked(&handed_on.0)).len() as u64;
+        for line in world.log.take() {
+            // Without the fields, which tell one from another.
+            let words = line.split(' ').take_while(|word| !word.contains('='));
+            *self.logged.entry(words.collect::<Vec<_>>().join(" ")).or_default() += 1;
+        }
+    }
+}
+
+impl Day {
+    /// Takes the present figures in, if they are the largest of the day.
+    pub(crate) fn measure(&mut self, world: &World) {
+        let now = timestamp(world.now());
+        let mut sizes = locked(world.function.ledger.sizes.as_ref().expect("a soak measures the ledger"));
+        sizes.retain(|_, (_, keep_until)| *keep_until > now);
+        self.entries = self.entries.max(sizes.len());
+        self.ledger_bytes = self.ledger_bytes.max(sizes.iter().map(|(key, (bytes, _))| key.len() + bytes).sum());
+        self.memory_mib = self.memory_mib.max(memory_mib().unwrap_or(0.0));
+    }
+}
+
+/// How much memory this process has, where the system is Linux.
+fn memory_mib() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: f64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(kib / 1024.0)
+}
+
+/// Days that are compared: after the first ones, in which the ledger fills, and the last.
+const EARLY: RangeInclusive<u64> = 5..=15;
+const LATE: RangeInclusive<u64> = 20..=30;
+/// What may come of chance.
+const GROWTH_MAX: f64 = 1.2;
+
+type Figure = fn(&Day) -> f64;
+
+/// What has grown from the early days to the late ones, if anything has.
+pub(crate) fn growth(days: &[Day]) -> Vec<String> {
+    let most = |of: &RangeInclusive<u64>, figure: Figure| {
+        days.iter().filter(|day| of.contains(&day.number)).map(figure).fold(0.0, f64::max)
+    };
+    let figures: [(&str, Figure); 3] = [
+        ("entries of the ledger", |day| day.entries as f64),
+        ("bytes of the ledger", |day| day.ledger_bytes as f64),
+        ("MiB of memory", |day| day.memory_mib),
+    ];
+    let mut grown = Vec::new();
+    for (what, figure) in figures {
+        let (early, late) = (most(&EARLY, figure), most(&LATE, figure));
+        if late > early * GROWTH_MAX {
+            grown.push(format!("{late:.1} {what} in the days {LATE:?}, after {early:.1} in the days {EARLY:?}"));
+        }
+    }
+    grown
+}

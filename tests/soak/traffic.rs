@@ -1,0 +1,286 @@
+//! What people, workers and ECS do in the course of a soak, drawn from a seed. Unlike the routine's traffic it spares the
+//! function nothing: deployments and scale-ins meet long jobs, tasks crash in the middle of them, workers fall silent.
+
+use super::kinds::KINDS;
+use super::world::{HOUR, MINUTE, SECOND, World};
+use ecs_sim::control_plane::{ApiError, CircuitBreaker, ControlPlane, Millis, RolloutState, ServiceSpec, TaskStatus};
+use ecs_sim::queue::SendMessage;
+use ecs_sim::region::{CLUSTER, JOB_QUEUE};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+const DAY: Millis = 24 * HOUR;
+/// Tasks of a service at first, and as it is scaled: as many on average.
+pub(crate) const TASKS: u32 = 10;
+const SCALED: RangeInclusive<u32> = 8..=12;
+/// A worker of a longer job tells that it lives, at this interval, and declares the job for so long each time.
+const HEARTBEAT_EVERY: Millis = 25 * MINUTE;
+const DECLARED_MINUTES: i64 = 60;
+/// Of a hundred workers so many fall silent in the middle of a job; of a hundred messages so many come twice.
+const SILENT_PERCENT: u32 = 1;
+const TWICE_PERCENT: u32 = 1;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Deed {
+    Deploy,
+    /// The tasks of the new version do not start, and the circuit breaker rolls back.
+    DeployWhatFails,
+    Scale,
+    Rebalance,
+    Crash,
+    LoseSpot,
+    Stop,
+    /// Somebody protects a task, and leaves it to its end.
+    Protect,
+    SendNonsense,
+    StartJob,
+    /// Of the job of this number on this task.
+    Heartbeat(String, u64),
+    EndJob(String, u64),
+}
+
+/// Each with the mean time between two of them, for one service.
+const HABITS: [(Deed, Millis); 10] = [
+    (Deed::Deploy, 2 * DAY),
+    (Deed::DeployWhatFails, 20 * DAY),
+    (Deed::Scale, DAY),
+    (Deed::Rebalance, 4 * DAY),
+    (Deed::Crash, 4 * DAY),
+    (Deed::LoseSpot, 8 * DAY),
+    (Deed::Stop, 20 * DAY),
+    (Deed::Protect, 10 * DAY),
+    (Deed::SendNonsense, 100 * DAY),
+    // A job for each task every four hours.
+    (Deed::StartJob, 24 * MINUTE),
+];
+
+/// What the worker of a task does at present.
+struct Job {
+    number: u64,
+    end: Millis,
+    is_silent: bool,
+}
+
+struct Place {
+    name: String,
+    /// By task.
+    jobs: BTreeMap<String, Job>,
+}
+
+pub(crate) struct Traffic {
+    random: fastrand::Rng,
+    places: Vec<Place>,
+    deeds: BTreeMap<(Millis, u64), (usize, Deed)>,
+    deeds_made: u64,
+    jobs_made: u64,
+    /// What was done, and how often.
+    pub(crate) done: BTreeMap<&'static str, u64>,
+}
+
+impl Traffic {
+    /// Creates the services.
+    pub(crate) fn begin(world: &mut World, services: usize, seed: u64) -> Self {
+        let place = |at: usize| Place { name: format!("s-{at}"), jobs: BTreeMap::new() };
+        let mut traffic = Self {
+            random: fastrand::Rng::with_seed(seed),
+            places: (0..services).map(place).collect(),
+            deeds: BTreeMap::new(),
+            deeds_made: 0,
+            jobs_made: 0,
+            done: BTreeMap::new(),
+        };
+        for at in 0..services {
+            let kind = &KINDS[at % KINDS.len()];
+            world.create((kind.spec)(ServiceSpec::new(CLUSTER, &traffic.places[at].name, TASKS)));
+            for (deed, mean) in HABITS {
+                traffic.plan_next(world.now(), (at, deed), mean);
+            }
+        }
+        traffic
+    }
+
+    /// Lets so much time pass.
+    pub(crate) fn pass(&mut self, world: &mut World, time: Millis) {
+        let until = world.now() + time;
+        while let Some(next) = self.deeds.first_entry().filter(|next| next.key().0 <= until) {
+            let ((at, _), (place, deed)) = next.remove_entry();
+            world.advance((at - world.now()).max(0));
+            self.act(world, (place, deed));
+        }
+        world.advance(until - world.now());
+    }
+
+    /// Nobody begins anything from now on; what was begun goes on to its end.
+    pub(crate) fn stop(&mut self) {
+        self.deeds.retain(|_, (_, deed)| matches!(deed, Deed::Heartbeat(..) | Deed::EndJob(..)));
+    }
+
+    /// Whether anything is yet to be done.
+    pub(crate) fn is_over(&self) -> bool {
+        self.deeds.is_empty()
+    }
+
+    /// Somebody deploys anew what has failed; else the service stays as it is for ever.
+    pub(crate) fn mend_failed(&mut self, world: &mut World) {
+        for place in &self.places {
+            let failed = |ecs: &ControlPlane| {
+                ecs.service(CLUSTER, &place.name).is_some_and(|it| it.primary().rollout_state == RolloutState::Failed)
+            };
+            if world.ecs(|ecs| failed(ecs)) {
+                // Of five deployments none can be begun; one of them ends first.
+                let _ = world.ecs(|ecs| ecs.deploy(CLUSTER, &place.name));
+            }
+        }
+    }
+
+    fn plan(&mut self, at: Millis, deed: (usize, Deed)) {
+        self.deeds_made += 1;
+        self.deeds.insert((at, self.deeds_made), deed);
+    }
+
+    fn plan_next(&mut self, now: Millis, deed: (usize, Deed), mean: Millis) {
+        let seconds = -(1.0 - self.random.f64()).ln() * (mean / SECOND) as f64;
+        // Of a habit's mean at most ten times: within the range of an i64 by far.
+        let pause = (seconds as Millis).clamp(1, 10 * mean / SECOND) * SECOND;
+        self.plan(now + pause, deed);
+    }
+
+    fn act(&mut self, world: &mut World, (place, deed): (usize, Deed)) {
+        let done = match &deed {
+            Deed::Heartbeat(task, number) => self.heartbeat(world, (place, task, *number)),
+            Deed::EndJob(task, number) => self.end_job(world, (place, task, *number)),
+            Deed::StartJob => self.start_job(world, place),
+            Deed::SendNonsense => self.send_nonsense(world),
+            Deed::Crash => self.befall(world, (place, "crashes"), ControlPlane::crash_task),
+            Deed::LoseSpot => self.befall(world, (place, "losses of Spot capacity"), ControlPlane::interrupt_task),
+            Deed::Stop => self.befall(world, (place, "tasks stopped by people"), ControlPlane::stop_task),
+            Deed::Protect => self.befall(world, (place, "tasks protected by people"), |ecs, task| {
+                ecs.set_own_protection(task, Some(90)).map(drop)
+            }),
+            Deed::Deploy | Deed::DeployWhatFails | Deed::Scale | Deed::Rebalance => self.operate(world, (place, &deed)),
+        };
+        if let Some(what) = done {
+            *self.done.entry(what).or_default() += 1;
+        }
+        if let Some((_, mean)) = HABITS.iter().find(|(habit, _)| *habit == deed) {
+            self.plan_next(world.now(), (place, deed), *mean);
+        }
+    }
+
+    /// What ECS refuses is not done.
+    fn operate(&mut self, world: &mut World, (place, deed): (usize, &Deed)) -> Option<&'static str> {
+        let name = &self.places[place].name;
+        let count = self.random.u32(SCALED);
+        let (done, what) = world.ecs(|ecs| match deed {
+            Deed::Deploy => (ecs.deploy(CLUSTER, name).map(drop), "deployments"),
+            Deed::DeployWhatFails => (deploy_what_fails(ecs, name), "deployments that fail"),
+            Deed::Scale => (ecs.set_desired_count(CLUSTER, name, count), "changes of a desired count"),
+            _ => (ecs.rebalance(CLUSTER, name), "rebalancings"),
+        });
+        done.ok().map(|()| what)
+    }
+
+    /// Something happens to one of a service's tasks, busy or not.
+    fn befall(
+        &mut self,
+        world: &mut World,
+        (place, what): (usize, &'static str),
+        act: impl FnOnce(&mut ControlPlane, &str) -> Result<(), ApiError>,
+    ) -> Option<&'static str> {
+        let task = self.random.choice(self.running_tasks(world, place))?;
+        world.ecs(|ecs| act(ecs, &task)).ok().map(|()| what)
+    }
+
+    fn running_tasks(&self, world: &World, place: usize) -> Vec<String> {
+        let region = world.region.lock();
+        let tasks = region.ecs.tasks_of(CLUSTER, &self.places[place].name);
+        let running = tasks.filter(|task| task.is_live() && task.last_status == TaskStatus::Running);
+        running.map(|task| task.id.clone()).collect()
+    }
+
+    fn start_job(&mut self, world: &mut World, place: usize) -> Option<&'static str> {
+        let mut idle = self.running_tasks(world, place);
+        idle.retain(|task| !self.places[place].jobs.contains_key(task));
+        let task = self.random.choice(idle)?;
+        let lasts = match self.random.u32(0..100) {
+            0..70 => self.random.i64(MINUTE..20 * MINUTE),
+            70..95 => self.random.i64(20 * MINUTE..HOUR),
+            _ => self.random.i64(HOUR..6 * HOUR),
+        };
+        self.jobs_made += 1;
+        let job = Job {
+            number: self.jobs_made,
+            end: world.now() + lasts,
+            is_silent: self.random.u32(..100) < SILENT_PERCENT,
+        };
+        let number = job.number;
+        if lasts > HEARTBEAT_EVERY {
+            self.plan(world.now() + HEARTBEAT_EVERY, (place, Deed::Heartbeat(task.clone(), number)));
+        }
+        self.plan(job.end, (place, Deed::EndJob(task.clone(), number)));
+        self.places[place].jobs.insert(task.clone(), job);
+        self.send(world, json!({"type": "job.started", "maxDurationMinutes": DECLARED_MINUTES}), (&task, number));
+        Some("jobs")
+    }
+
+    /// Whether a worker is still at its job: its task has not stopped, nor begun to.
+    fn is_at_work(&self, world: &World, (place, task, number): (usize, &str, u64)) -> bool {
+        let has_it = self.places[place].jobs.get(task).is_some_and(|job| job.number == number && !job.is_silent);
+        has_it && world.region.lock().ecs.task(task).is_some_and(|task| task.is_live())
+    }
+
+    fn heartbeat(&mut self, world: &mut World, of: (usize, &str, u64)) -> Option<&'static str> {
+        let (place, task, number) = of;
+        if !self.is_at_work(world, of) {
+            return None;
+        }
+        if self.places[place].jobs[task].end > world.now() + HEARTBEAT_EVERY {
+            self.plan(world.now() + HEARTBEAT_EVERY, (place, Deed::Heartbeat(task.to_owned(), number)));
+        }
+        self.send(world, json!({"type": "job.heartbeat", "maxDurationMinutes": DECLARED_MINUTES}), (task, number));
+        Some("heartbeats")
+    }
+
+    fn end_job(&mut self, world: &mut World, of: (usize, &str, u64)) -> Option<&'static str> {
+        let (place, task, number) = of;
+        let is_at_work = self.is_at_work(world, of);
+        let job = self.places[place].jobs.remove(task)?;
+        if job.is_silent {
+            return Some("jobs whose worker fell silent");
+        }
+        if !is_at_work {
+            return Some("jobs that ended with their task");
+        }
+        self.send(world, json!({"type": "job.finished"}), (task, number));
+        Some("jobs that finished")
+    }
+
+    fn send(&mut self, world: &World, mut message: Value, (task, job): (&str, u64)) {
+        let mut region = world.region.lock();
+        message["version"] = json!(1);
+        message["jobId"] = json!(format!("job-{job}"));
+        message["taskArn"] = json!(region.ecs.task(task).unwrap().arn);
+        let body = serde_json::to_string(&message).unwrap();
+        let id = region.queues.send(JOB_QUEUE, SendMessage::new(body)).unwrap();
+        if self.random.u32(..100) < TWICE_PERCENT {
+            region.queues.deliver_again(JOB_QUEUE, &id).unwrap();
+        }
+    }
+
+    fn send_nonsense(&mut self, world: &World) -> Option<&'static str> {
+        let body = r#"{"version": 1, "type": "job.paused"}"#;
+        world.region.lock().queues.send(JOB_QUEUE, SendMessage::new(body)).unwrap();
+        Some("messages that say nothing")
+    }
+}
+
+/// Of a steady service only: it has a deployment to roll back to.
+fn deploy_what_fails(ecs: &mut ControlPlane, name: &str) -> Result<(), ApiError> {
+    if ecs.service(CLUSTER, name).is_some_and(|service| service.steady) {
+        ecs.deploy(CLUSTER, name)?;
+        // Only ECS itself has a circuit breaker; to another controller's service this is one deployment more.
+        let _ = ecs.fail_deployment(CLUSTER, name, CircuitBreaker::RollsBack);
+    }
+    Ok(())
+}

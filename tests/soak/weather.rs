@@ -1,0 +1,78 @@
+//! What fails in the course of a soak, drawn from a seed: for ten minutes each, and now and then several things at once.
+
+use super::ecs::Cause;
+use super::parts::locked;
+use super::world::{World, set};
+use ecs_sim::region::Fault;
+use std::collections::BTreeMap;
+
+/// Of the calls to ECS.
+const FAULTS: [(Fault, &str); 4] = [
+    (Fault::Throttled, "calls to ecs that are throttled"),
+    (Fault::ServerError, "calls to ecs that are answered 5xx"),
+    (Fault::CallLost, "calls to ecs that get lost"),
+    (Fault::AnswerLost, "answers of ecs that get lost"),
+];
+const CAUSES: [Cause; 4] = [Cause::Event, Cause::FollowUp, Cause::Sweep, Cause::Job];
+
+/// Of a follow-up, in a bad hour, and how late one comes, in seconds, at any time.
+const COPIES_MAX: usize = 2;
+const LATE_SECONDS_MAX: u32 = 20;
+
+pub(crate) struct Weather {
+    random: fastrand::Rng,
+    /// What was set to fail, and how often.
+    pub(crate) done: BTreeMap<&'static str, u64>,
+}
+
+impl Weather {
+    pub(crate) fn begin(world: &mut World, seed: u64) -> Self {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut disorder = locked(&world.follow_ups().disorder);
+        (disorder.random, disorder.late_max) = (random.fork(), LATE_SECONDS_MAX);
+        drop(disorder);
+        Self { random, done: BTreeMap::new() }
+    }
+
+    /// The next ten minutes' weather.
+    pub(crate) fn change(&mut self, world: &mut World) {
+        self.clear(world);
+        world.delivers.events = !self.is(3, "ten minutes whose events get lost");
+        set(&world.follow_ups().is_down, self.is(2, "ten minutes without sends of follow-ups"));
+        let copies = if self.is(2, "ten minutes in which follow-ups come twice") { COPIES_MAX } else { 1 };
+        locked(&world.follow_ups().disorder).copies = 1..=copies;
+        set(&world.function.alerts.is_down, self.is(2, "ten minutes without sends of alerts"));
+        if self.is(5, "times that calls to the ledger fail") {
+            set(&world.function.ledger.failures, self.random.u32(1..=30));
+        }
+        if self.is(10, "times that an invocation is to die") {
+            let cause = CAUSES[self.random.usize(..CAUSES.len())];
+            world.dies_at = Some((cause, self.random.usize(1..40)));
+        }
+        if self.random.u32(..100) < 20 {
+            for _ in 0..self.random.u32(1..=20) {
+                let (fault, what) = FAULTS[self.random.usize(..FAULTS.len())];
+                world.region.lock().faults.push_back(fault);
+                *self.done.entry(what).or_default() += 1;
+            }
+        }
+    }
+
+    /// Nothing fails from now on.
+    pub(crate) fn clear(&mut self, world: &mut World) {
+        world.delivers.events = true;
+        set(&world.follow_ups().is_down, false);
+        locked(&world.follow_ups().disorder).copies = 1..=1;
+        set(&world.function.alerts.is_down, false);
+        set(&world.function.ledger.failures, 0);
+        world.region.lock().faults.clear();
+        world.dies_at = None;
+    }
+
+    /// Whether something happens that does so in `percent` of a hundred cases.
+    fn is(&mut self, percent: u32, what: &'static str) -> bool {
+        let happens = self.random.u32(..100) < percent;
+        *self.done.entry(what).or_default() += u64::from(happens);
+        happens
+    }
+}
