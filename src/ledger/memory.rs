@@ -4,7 +4,8 @@ use super::{EntryPage, Ledger, LedgerError, LedgerPages, Record, ServiceEntry, S
 use crate::clock::Clock;
 use crate::ecs::{Page, ServiceArn, Task};
 use jiff::Timestamp;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Entries in maps. Cloning shares them.
@@ -18,6 +19,8 @@ pub struct InMemoryLedger<C> {
 #[derive(Debug)]
 struct Kept<R: Record> {
     entries: HashMap<R::Key, (Versioned<R>, Timestamp)>,
+    /// The open ones by the texts of their keys, in which order they are paged through.
+    open: BTreeMap<String, R::Key>,
     /// The stores of all entries: counted together, no version comes again when an entry was forgotten.
     stores: Version,
     /// At this size the expired entries are swept out; doubled from what remains, so that a store costs O(1) on average.
@@ -51,7 +54,7 @@ fn locked<T>(kept: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl<R: Record> Default for Kept<R> {
     fn default() -> Self {
-        Self { entries: HashMap::new(), stores: 0, sweep_at: 0 }
+        Self { entries: HashMap::new(), open: BTreeMap::new(), stores: 0, sweep_at: 0 }
     }
 }
 
@@ -62,19 +65,30 @@ impl<R: Record> Kept<R> {
 
     fn store(&mut self, key: &R::Key, versioned: &Versioned<R>, when: (Timestamp, Timestamp)) -> Stored {
         let (now, keep_until) = when;
-        let current = self.entries.get(key).map_or(0, |(versioned, _)| versioned.version);
+        let known = self.entries.get(key);
+        let (current, was_open) = known.map_or((0, false), |(known, _)| (known.version, known.entry.is_open()));
         if current != versioned.version {
             return Stored::Conflict;
         }
         self.stores += 1;
         let version = self.stores;
         let stored = Versioned { entry: versioned.entry.clone(), version };
+        match (was_open, stored.entry.is_open()) {
+            (false, true) => drop(self.open.insert(key.to_string(), key.clone())),
+            (true, false) => drop(self.open.remove(&key.to_string())),
+            (false, false) | (true, true) => {}
+        }
         self.entries.insert(key.clone(), (stored, keep_until));
         if self.entries.len() > self.sweep_at.max(SWEEP_AT_MIN) {
-            self.entries.retain(|_, (_, keep_until)| *keep_until > now);
-            self.sweep_at = self.entries.len() * 2;
+            self.forget_expired(now);
         }
         Stored::As(version)
+    }
+
+    fn forget_expired(&mut self, now: Timestamp) {
+        self.entries.retain(|_, (_, keep_until)| *keep_until > now);
+        self.open.retain(|_, key| self.entries.contains_key(key));
+        self.sweep_at = self.entries.len() * 2;
     }
 }
 
@@ -82,17 +96,16 @@ impl<R: Record> Kept<R> {
 const PAGE: usize = 1000;
 
 impl<R: Record> Kept<R> {
-    /// In the order of the keys' texts.
     fn page(&self, token: Option<&str>, now: Timestamp) -> EntryPage<R> {
-        let alive = self.entries.iter().filter(|(_, (_, keep_until))| *keep_until > now);
-        let open = alive.filter(|(_, (versioned, _))| versioned.entry.is_open());
-        let named = open.map(|(key, (versioned, _))| (key.to_string(), key, versioned));
-        let mut rest: Vec<_> = named.filter(|(name, ..)| token.is_none_or(|token| name.as_str() > token)).collect();
-        rest.sort_unstable_by(|(one, ..), (other, ..)| one.cmp(other));
-        let next_token = (rest.len() > PAGE).then(|| rest[PAGE - 1].0.clone());
-        rest.truncate(PAGE);
-        let items = rest.into_iter().map(|(_, key, versioned)| (key.clone(), versioned.clone())).collect();
-        Page { items, next_token }
+        let after = token.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut rest = self.open.range::<str, _>((after, Bound::Unbounded));
+        let page: Vec<_> = rest.by_ref().take(PAGE).collect();
+        let next_token = rest.next().and(page.last()).map(|(name, _)| (*name).clone());
+        let entry = |(_, key): (&String, &R::Key)| {
+            let (versioned, _) = self.entries.get(key).filter(|(_, keep_until)| *keep_until > now)?;
+            Some((key.clone(), versioned.clone()))
+        };
+        Page { items: page.into_iter().filter_map(entry).collect(), next_token }
     }
 }
 
@@ -150,10 +163,44 @@ mod tests {
         async fn sleep(&self, _: Duration) {}
     }
 
+    fn task(number: usize) -> Task {
+        let cluster = Arc::new("arn:aws:ecs:eu-west-1:111122223333:cluster/video".parse::<ClusterArn>().unwrap());
+        Task { cluster, id: format!("{number:032x}").parse().unwrap() }
+    }
+
+    #[test]
+    fn what_is_open_and_has_not_expired_is_on_one_page_and_nothing_else_is() {
+        let ledger = InMemoryLedger::new(Noon);
+        let store = |number, versioned: &Versioned, seconds| {
+            let keep_until = Noon.now() + jiff::SignedDuration::from_secs(seconds);
+            ledger.store(&task(number), versioned, keep_until).now_or_never().unwrap().unwrap()
+        };
+        let mut open = TaskEntry::default();
+        open.protection.held = true;
+        let open = Versioned { entry: open, version: 0 };
+        let mut expected = Vec::new();
+        for number in 0..3 * PAGE {
+            let Stored::As(version) = store(number, &open, 60) else { panic!("nobody else stores") };
+            match number % 3 {
+                0 => drop(store(number, &Versioned { version, ..Versioned::default() }, 60)),
+                1 => drop(store(number, &Versioned { version, ..open.clone() }, -1)),
+                _ => expected.push(task(number)),
+            }
+        }
+        let (mut listed, mut token) = (Vec::new(), None);
+        loop {
+            let page = LedgerPages::<TaskEntry>::page(&ledger, token.as_deref()).now_or_never().unwrap().unwrap();
+            listed.extend(page.items.into_iter().map(|(task, _)| task));
+            token = page.next_token;
+            if token.is_none() {
+                break;
+            }
+        }
+        assert_eq!(listed, expected);
+    }
+
     #[test]
     fn a_version_does_not_come_again_when_its_entry_was_forgotten() {
-        let cluster = Arc::new("arn:aws:ecs:eu-west-1:111122223333:cluster/video".parse::<ClusterArn>().unwrap());
-        let task = |number: usize| Task { cluster: cluster.clone(), id: format!("{number:032x}").parse().unwrap() };
         let ledger = InMemoryLedger::new(Noon);
         let expired = Noon.now() - jiff::SignedDuration::from_secs(1);
         let store = |number, versioned: &Versioned| {
