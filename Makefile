@@ -18,7 +18,7 @@ RUST_TARGET := $(if $(filter arm64,$(ARCH)),aarch64,x86_64)-unknown-linux-gnu
 IN_SAM_TOOLS = PATH="$$(tests/tools/venv sam)/bin:$$PATH" SAM_CLI_TELEMETRY=0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-e2e test-clients test-sam test-terraform check fmt clippy doc build deploy invoke validate story twice sim soak serve bench bench-plan bench-growth bench-calls budgets fuzz
+.PHONY: help run test test-e2e test-clients test-sam test-terraform check fmt clippy doc build deploy invoke validate story twice sim soak serve bench bench-plan bench-growth bench-calls budgets fuzz prove prove-long mutants
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -117,3 +117,19 @@ budgets: ## hold what a message costs to docs/performance.md: allocations, calls
 
 fuzz: ## fuzz all that is read, on stable Rust: make fuzz SECONDS=30 TARGET=all, for a night RUNS=10000000 (needs a C++ compiler)
 	@fuzz/run --target $(if $(filter command,$(firstword $(origin TARGET))),$(TARGET),all) --seconds $(SECONDS) --runs "$(RUNS)"
+
+prove: ## all that looks for broken promises, for some minutes: every order of steps, drawn runs under faults, fuzzing
+	$(CARGO) test --test model --test invariants --test properties --test sim --test soak
+	$(MAKE) --no-print-directory sim RUNS=2000 THREADS=2
+	$(MAKE) --no-print-directory fuzz SECONDS=20
+
+prove-long: ## the same for a night: larger walks, 100,000 runs, the soak, 10,000,000 inputs for each parser, mutants
+	$(CARGO) test --test model --test invariants -- --ignored --nocapture
+	$(MAKE) --no-print-directory sim RUNS=100000 THREADS=2
+	$(MAKE) --no-print-directory soak
+	$(MAKE) --no-print-directory fuzz RUNS=10000000
+	$(MAKE) --no-print-directory mutants
+
+mutants: ## change the pure core in each way that cargo-mutants knows, and see whether a test fails (hours; needs the network the first time)
+	$(CARGO) install --quiet --locked --version 27.1.0 --root $(TARGET)/tools cargo-mutants
+	$(TARGET)/tools/bin/cargo-mutants mutants --output $(TARGET)

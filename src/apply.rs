@@ -126,6 +126,9 @@ impl Stage {
     }
 }
 
+/// In a box: it is some hundred bytes, and is handed from list to list.
+type BoxedStage = Box<Stage>;
+
 enum Next {
     /// A call that is written down and not made yet.
     Call(Ask, CallId),
@@ -226,8 +229,8 @@ impl<E: Ecs, L: Ledger, C: Clock> Apply<'_, E, L, C> {
         }
     }
 
-    async fn make_calls(&self, open: Vec<Stage>) -> Vec<(Stage, Told)> {
-        let wish = |stage: Stage| match stage.next {
+    async fn make_calls(&self, open: Vec<BoxedStage>) -> Vec<(Box<Stage>, Told)> {
+        let wish = |stage: Box<Stage>| match stage.next {
             Next::Call(ask, _) => Some(Wish { task: stage.task.clone(), ask, tag: stage }),
             Next::End(_) => None,
         };
@@ -237,8 +240,8 @@ impl<E: Ecs, L: Ledger, C: Clock> Apply<'_, E, L, C> {
     }
 
     /// Writes down what is known of a call and looks again: the task may have gained or lost its last job meanwhile.
-    async fn settle(&self, stage: Stage, told: Told, round: u32) -> Result<Stage, (usize, TaskState)> {
-        let Stage { at, task, versioned, next } = stage;
+    async fn settle(&self, stage: Box<Stage>, told: Told, round: u32) -> Result<Stage, (usize, TaskState)> {
+        let Stage { at, task, versioned, next } = *stage;
         let Next::Call(_, call) = next else { unreachable!("only stages with a call are made") };
         let stored = ledger::update(self.ledger, &task, Some(&versioned), |entry: &mut TaskEntry| {
             let now = self.clock.now();
@@ -267,7 +270,7 @@ impl<E: Ecs, L: Ledger, C: Clock> Apply<'_, E, L, C> {
         &self,
         states: &mut [Option<TaskState>],
         stages: impl stream::Stream<Item = Result<Stage, (usize, TaskState)>>,
-    ) -> Vec<Stage> {
+    ) -> Vec<BoxedStage> {
         let mut open = Vec::new();
         let mut stages = std::pin::pin!(stages);
         while let Some(stage) = stages.next().await {
@@ -275,7 +278,7 @@ impl<E: Ecs, L: Ledger, C: Clock> Apply<'_, E, L, C> {
                 Ok(Stage { at, versioned, next: Next::End(unmet), .. }) => {
                     states[at] = Some(TaskState::Known(versioned.entry, unmet));
                 }
-                Ok(stage) => open.push(stage),
+                Ok(stage) => open.push(Box::new(stage)),
                 Err((at, state)) => states[at] = Some(state),
             }
         }
@@ -287,7 +290,7 @@ impl<E: Ecs, L: Ledger, C: Clock> Apply<'_, E, L, C> {
     }
 }
 
-fn end_all(states: &mut [Option<TaskState>], open: Vec<Stage>, unmet: &RetryReason) {
+fn end_all(states: &mut [Option<TaskState>], open: Vec<BoxedStage>, unmet: &RetryReason) {
     for stage in open {
         states[stage.at] = Some(TaskState::Known(stage.versioned.entry, Some(unmet.clone())));
     }

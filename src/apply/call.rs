@@ -27,7 +27,7 @@ pub(super) struct Told {
 }
 
 impl<E: Ecs, L: Ledger, C: Clock> Apply<'_, E, L, C> {
-    pub(super) async fn make_call(&self, call: ProtectionCall<Stage>) -> Vec<(Stage, Told)> {
+    pub(super) async fn make_call(&self, call: ProtectionCall<Box<Stage>>) -> Vec<(Box<Stage>, Told)> {
         if !self.may_be_sent(&call) {
             let not_sent = || Told { result: CallResult::WithoutEffect, unmet: Some(RetryReason::OutOfTime) };
             return call.wishes.into_iter().map(|wish| (wish.tag, not_sent())).collect();
@@ -42,7 +42,7 @@ impl<E: Ecs, L: Ledger, C: Clock> Apply<'_, E, L, C> {
             telemetry::call_failed(&call.cluster, call.setting, (&ids, error));
         }
         let now = self.clock.now();
-        let told = |wish: Wish<Stage>| {
+        let told = |wish: Wish<Box<Stage>>| {
             let told = told(&answer, call.setting, (&wish.task.id, now));
             self.counts.refused.add(usize::from(matches!(told.result, CallResult::Refused(_))));
             telemetry::told(&wish.task, &told.result);
@@ -52,7 +52,7 @@ impl<E: Ecs, L: Ledger, C: Clock> Apply<'_, E, L, C> {
     }
 
     /// ECS rejects a call as a whole for one task that it does not like. Alone, each gets the answer that it deserves.
-    async fn one_by_one(&self, call: ProtectionCall<Stage>) -> Vec<(Stage, Told)> {
+    async fn one_by_one(&self, call: ProtectionCall<Box<Stage>>) -> Vec<(Box<Stage>, Told)> {
         let mut all = Vec::with_capacity(call.wishes.len());
         for wish in call.wishes {
             let single = ProtectionCall { cluster: call.cluster.clone(), setting: call.setting, wishes: vec![wish] };
@@ -61,7 +61,7 @@ impl<E: Ecs, L: Ledger, C: Clock> Apply<'_, E, L, C> {
         all
     }
 
-    async fn send(&self, call: &ProtectionCall<Stage>, ids: &[TaskId]) -> Result<ProtectionAnswer, EcsError> {
+    async fn send(&self, call: &ProtectionCall<Box<Stage>>, ids: &[TaskId]) -> Result<ProtectionAnswer, EcsError> {
         let mut pause = THROTTLED_PAUSE;
         for _ in 0..THROTTLED_RETRIES_MAX {
             self.counts.protection_calls.add(1);
@@ -80,7 +80,7 @@ impl<E: Ecs, L: Ledger, C: Clock> Apply<'_, E, L, C> {
     }
 
     /// Asked right before each sending. What is sent later than others reckon with could undo what they have done since.
-    fn may_be_sent(&self, call: &ProtectionCall<Stage>) -> bool {
+    fn may_be_sent(&self, call: &ProtectionCall<Box<Stage>>) -> bool {
         let now = self.clock.now();
         !self.time_is_short() && call.wishes.iter().all(|wish| wish.tag.may_be_sent(now))
     }
@@ -124,7 +124,7 @@ fn told(answer: &Result<ProtectionAnswer, EcsError>, setting: ProtectionSetting,
 }
 
 /// Why a task is in a call: the job that lives longest, or that none does.
-fn why(wish: &Wish<Stage>, now: Timestamp) -> (String, String) {
+fn why(wish: &Wish<Box<Stage>>, now: Timestamp) -> (String, String) {
     let longest = wish.tag.versioned.entry.live_jobs(now).max_by_key(|(_, until)| *until);
     let why = match longest {
         Some((job, until)) => format!("job {job} may last until {}", telemetry::shown(until)),

@@ -37,10 +37,11 @@ struct Outcomes {
 }
 
 impl<P: Parts> Handler<P> {
-    pub(super) async fn handle_batch(&self, batch: SqsEvent, within: Within<'_>) -> SqsBatchResponse {
+    pub(super) async fn handle_batch(&self, mut batch: SqsEvent, within: Within<'_>) -> SqsBatchResponse {
         let now = self.clock.now();
         let received: Vec<Received> = batch.records.iter().map(|message| Received::of(message, now)).collect();
         let mut gathered = Gathered::of(&batch.records, (&received, within.counts), &self.config);
+        batch.records.iter_mut().for_each(drop_what_is_read);
         let mut unobserved = self.observe_stops(&mut gathered, within).await;
         // In the order of the records, so that the same batch is carried out in the same way each time.
         let tasks: Vec<Task> = gathered.changes.iter().map(|change| change.task.clone()).collect();
@@ -155,6 +156,20 @@ impl<P: Parts> Handler<P> {
     }
 }
 
+/// Of a record that was read only its id, body, queue and group are needed. In a batch of 6 MB the rest is as much again.
+fn drop_what_is_read(message: &mut SqsMessage) {
+    message.receipt_handle = None;
+    message.md5_of_body = None;
+    message.md5_of_message_attributes = None;
+    message.message_attributes = HashMap::new();
+    if !message.attributes.contains_key(GROUP) {
+        message.attributes = HashMap::new();
+    }
+}
+
+/// The attribute that names a message's group, on a FIFO queue.
+const GROUP: &str = "MessageGroupId";
+
 /// On a FIFO queue everything behind a retried message of the same group comes again too, or the order would be lost.
 fn hold_groups(records: &[SqsMessage], endings: &mut [Ending]) {
     let mut held = HashSet::new();
@@ -164,7 +179,7 @@ fn hold_groups(records: &[SqsMessage], endings: &mut [Ending]) {
             // As nearly always: nothing to hold, so its group need not be looked up.
             continue;
         }
-        let Some(group) = message.attributes.get("MessageGroupId") else { continue };
+        let Some(group) = message.attributes.get(GROUP) else { continue };
         if held.contains(group) {
             *ending = Ending::Retry(RetryReason::GroupHeld);
         } else if retried {

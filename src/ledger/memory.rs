@@ -18,13 +18,21 @@ pub struct InMemoryLedger<C> {
 
 #[derive(Debug)]
 struct Kept<R: Record> {
-    entries: HashMap<R::Key, (Versioned<R>, Timestamp)>,
-    /// The open ones by the texts of their keys, in which order they are paged through.
-    open: BTreeMap<String, R::Key>,
+    entries: HashMap<R::Key, Entry<R>>,
+    /// Where the open ones are, by the stores that opened them, in which order they are paged through.
+    open: BTreeMap<Version, R::Key>,
     /// The stores of all entries: counted together, no version comes again when an entry was forgotten.
     stores: Version,
     /// At this size the expired entries are swept out; doubled from what remains, so that a store costs O(1) on average.
     sweep_at: usize,
+}
+
+#[derive(Debug)]
+struct Entry<R> {
+    versioned: Versioned<R>,
+    keep_until: Timestamp,
+    /// The store that opened it, if it is open.
+    opened_as: Option<Version>,
 }
 
 /// Below this many entries nothing is swept: they cost a few hundred bytes each.
@@ -60,25 +68,32 @@ impl<R: Record> Default for Kept<R> {
 
 impl<R: Record> Kept<R> {
     fn load(&self, key: &R::Key) -> Versioned<R> {
-        self.entries.get(key).map(|(versioned, _)| versioned.clone()).unwrap_or_default()
+        self.entries.get(key).map(|kept| kept.versioned.clone()).unwrap_or_default()
     }
 
     fn store(&mut self, key: &R::Key, versioned: &Versioned<R>, when: (Timestamp, Timestamp)) -> Stored {
         let (now, keep_until) = when;
         let known = self.entries.get(key);
-        let (current, was_open) = known.map_or((0, false), |(known, _)| (known.version, known.entry.is_open()));
+        let (current, opened_as) = known.map_or((0, None), |known| (known.versioned.version, known.opened_as));
         if current != versioned.version {
             return Stored::Conflict;
         }
         self.stores += 1;
         let version = self.stores;
-        let stored = Versioned { entry: versioned.entry.clone(), version };
-        match (was_open, stored.entry.is_open()) {
-            (false, true) => drop(self.open.insert(key.to_string(), key.clone())),
-            (true, false) => drop(self.open.remove(&key.to_string())),
-            (false, false) | (true, true) => {}
-        }
-        self.entries.insert(key.clone(), (stored, keep_until));
+        let versioned = Versioned { entry: versioned.entry.clone(), version };
+        let opened_as = match (opened_as, versioned.entry.is_open()) {
+            (Some(opened_as), true) => Some(opened_as),
+            (Some(opened_as), false) => {
+                self.open.remove(&opened_as);
+                None
+            }
+            (None, true) => {
+                self.open.insert(version, key.clone());
+                Some(version)
+            }
+            (None, false) => None,
+        };
+        self.entries.insert(key.clone(), Entry { versioned, keep_until, opened_as });
         if self.entries.len() > self.sweep_at.max(SWEEP_AT_MIN) {
             self.forget_expired(now);
         }
@@ -86,7 +101,7 @@ impl<R: Record> Kept<R> {
     }
 
     fn forget_expired(&mut self, now: Timestamp) {
-        self.entries.retain(|_, (_, keep_until)| *keep_until > now);
+        self.entries.retain(|_, kept| kept.keep_until > now);
         self.open.retain(|_, key| self.entries.contains_key(key));
         self.sweep_at = self.entries.len() * 2;
     }
@@ -97,13 +112,13 @@ const PAGE: usize = 1000;
 
 impl<R: Record> Kept<R> {
     fn page(&self, token: Option<&str>, now: Timestamp) -> EntryPage<R> {
-        let after = token.map_or(Bound::Unbounded, Bound::Excluded);
-        let mut rest = self.open.range::<str, _>((after, Bound::Unbounded));
+        let after = token.and_then(|token| token.parse::<Version>().ok()).map_or(Bound::Unbounded, Bound::Excluded);
+        let mut rest = self.open.range((after, Bound::Unbounded));
         let page: Vec<_> = rest.by_ref().take(PAGE).collect();
-        let next_token = rest.next().and(page.last()).map(|(name, _)| (*name).clone());
-        let entry = |(_, key): (&String, &R::Key)| {
-            let (versioned, _) = self.entries.get(key).filter(|(_, keep_until)| *keep_until > now)?;
-            Some((key.clone(), versioned.clone()))
+        let next_token = rest.next().and(page.last()).map(|(opened_as, _)| opened_as.to_string());
+        let entry = |(_, key): (&Version, &R::Key)| {
+            let kept = self.entries.get(key).filter(|kept| kept.keep_until > now)?;
+            Some((key.clone(), kept.versioned.clone()))
         };
         Page { items: page.into_iter().filter_map(entry).collect(), next_token }
     }
