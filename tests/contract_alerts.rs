@@ -3,16 +3,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_sqs::config::Credentials;
-use ecs_sim::http::{Answer, Call, Publication, Server, ServerOptions, Service, ServiceError, Services};
-use ecs_sim::queue::{MessageAttribute, QueueOrigin, QueueSettings, Queues};
+#[path = "contract/simulated.rs"]
+mod simulated;
+
+use ecs_sim::http::{Answer, Call, Publication, Server, ServerOptions, Service, ServiceError};
+use ecs_sim::queue::MessageAttribute;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use simulated::{NOW_MS, Simulated, sdk_config};
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, Mutex};
 use taskhold::alert::{Alert, AlertEvent, AlertKind, AlertSink, Message, machine, mail, published};
-use taskhold::aws::{self, AwsAlertSink};
+use taskhold::aws::AwsAlertSink;
 use taskhold::decide::Diagnosis;
 use taskhold::decide::diagnose::{
     Arithmetic, Blocker, Deadline, DeadlineSource, Finish, HeldFor, Movement, Standing, WayOut,
@@ -22,7 +24,6 @@ use taskhold::ledger::job::Labels;
 use taskhold::ledger::{Interruption, JobKey, StopStage};
 use taskhold::observe::{ObservedJob, TASKS_OBSERVED_MAX};
 
-const NOW_MS: i64 = 1_790_000_000_000;
 const TOPIC: &str = "arn:aws:sns:eu-west-1:111122223333:alerts";
 const QUEUE: &str = "alerts";
 const SERVICE: &str = "arn:aws:ecs:eu-west-1:111122223333:service/video/web";
@@ -87,14 +88,6 @@ fn alert() -> Alert {
     blocked(service("video", "web"), 2, "secret-job")
 }
 
-async fn sdk_config(endpoint: &str) -> SdkConfig {
-    let loader = aws_config::defaults(BehaviorVersion::latest())
-        .endpoint_url(endpoint)
-        .region(Region::new("eu-west-1"))
-        .credentials_provider(Credentials::new("AROAEXAMPLE:taskhold", "secret", None, None, "test"));
-    aws::with_own_settings(loader, &aws::Trust::Amazon).load().await
-}
-
 /// Where a sink is to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum To {
@@ -110,37 +103,13 @@ async fn sink(endpoint: &str, to: To) -> AwsAlertSink {
     AwsAlertSink::new(&sdk_config(endpoint).await, topic_arn, queue_url)
 }
 
-type NoEcs = fn(i64, &str, &Value) -> Answer;
-
-/// The simulated SNS, and the simulated SQS with one queue.
-struct Simulated {
-    services: Arc<Mutex<Services<NoEcs>>>,
-    server: Server,
-}
-
 impl Simulated {
-    async fn start() -> Self {
-        let mut queues = Queues::new(QueueOrigin::new("eu-west-1", "111122223333"), NOW_MS);
-        queues.create(QUEUE, QueueSettings::default()).unwrap();
-        let no_ecs: NoEcs = |_, operation, _| panic!("{operation} was called");
-        let services = Arc::new(Mutex::new(Services::new(no_ecs, queues, || NOW_MS)));
-        let server = Server::start(Arc::clone(&services), ServerOptions::default()).await.unwrap();
-        Self { services, server }
-    }
-
     async fn send(&self, to: To, alert: &Alert) -> Result<(), String> {
         sink(&self.server.endpoint(), to).await.send(&Message::of(alert)).await
     }
 
     fn publications(&self) -> Vec<Publication> {
         self.services.lock().unwrap().topics.publications().to_vec()
-    }
-
-    /// The bodies and attributes in the queue.
-    fn queued(&self) -> Vec<(String, Vec<(String, MessageAttribute)>)> {
-        let services = self.services.lock().unwrap();
-        let messages = services.queues.messages(QUEUE).unwrap();
-        messages.iter().map(|kept| (kept.body.clone(), kept.attributes.clone().into_iter().collect())).collect()
     }
 }
 
@@ -223,7 +192,7 @@ async fn a_message_names_queue_body_and_attributes_and_nothing_else() {
 #[tokio::test]
 async fn an_alert_goes_to_the_topic_to_the_queue_to_both_or_to_neither() {
     for (to, published, queued) in [(To::Topic, 1, 0), (To::Queue, 0, 1), (To::Both, 1, 1), (To::Neither, 0, 0)] {
-        let simulated = Simulated::start().await;
+        let simulated = Simulated::with_queue(QUEUE).await;
         assert_eq!(simulated.send(to, &alert()).await, Ok(()), "{to:?}");
         assert_eq!((simulated.publications().len(), simulated.queued().len()), (published, queued), "{to:?}");
     }
@@ -231,7 +200,7 @@ async fn an_alert_goes_to_the_topic_to_the_queue_to_both_or_to_neither() {
 
 #[tokio::test]
 async fn what_is_published_has_a_text_for_every_protocol_and_what_is_queued_is_for_machines() {
-    let simulated = Simulated::start().await;
+    let simulated = Simulated::with_queue(QUEUE).await;
     simulated.send(To::Both, &alert()).await.unwrap();
     let publication = simulated.publications().remove(0);
     assert_eq!((publication.topic_arn.as_str(), publication.subject), (TOPIC, Some(mail::subject(&alert()))));
@@ -245,7 +214,7 @@ async fn what_is_published_has_a_text_for_every_protocol_and_what_is_queued_is_f
 
 #[tokio::test]
 async fn kinds_and_events_are_told_apart_by_attributes() {
-    let simulated = Simulated::start().await;
+    let simulated = Simulated::with_queue(QUEUE).await;
     let events = [AlertEvent::Opened, AlertEvent::Escalated, AlertEvent::Repeated, AlertEvent::Resolved];
     let all = AlertKind::ALL.into_iter().flat_map(|kind| events.map(|event| (kind, event)));
     let all: Vec<(AlertKind, AlertEvent)> = all.collect();
@@ -270,7 +239,7 @@ async fn kinds_and_events_are_told_apart_by_attributes() {
 
 #[tokio::test]
 async fn of_a_task_whose_service_is_not_known_there_is_no_attribute_for_it() {
-    let simulated = Simulated::start().await;
+    let simulated = Simulated::with_queue(QUEUE).await;
     let task = Task { cluster: service("video", "web").cluster, id: format!("{:032x}", 7).parse().unwrap() };
     let interruption = Interruption {
         stage: StopStage::Stopped,
@@ -298,7 +267,7 @@ async fn of_a_task_whose_service_is_not_known_there_is_no_attribute_for_it() {
 async fn an_alert_about_the_largest_service_is_taken_whole() {
     let long = "n".repeat(255);
     for job_id in ["\u{1f980}".repeat(256), "\u{1}".repeat(256), "\"\\".repeat(128)] {
-        let simulated = Simulated::start().await;
+        let simulated = Simulated::with_queue(QUEUE).await;
         let alert = blocked(service(&long, &long), TASKS_OBSERVED_MAX, &job_id);
         assert_eq!(simulated.send(To::Both, &alert).await, Ok(()));
         assert_eq!((simulated.publications().len(), simulated.queued().len()), (1, 1));
@@ -363,7 +332,7 @@ async fn a_failure_is_told_in_a_line_without_the_alert_and_is_not_tried_again() 
 
 #[tokio::test]
 async fn a_queue_that_does_not_exist_takes_nothing_and_the_topic_still_does() {
-    let simulated = Simulated::start().await;
+    let simulated = Simulated::with_queue(QUEUE).await;
     let endpoint = simulated.server.endpoint();
     let elsewhere = Some(format!("{endpoint}/111122223333/another"));
     let sink = AwsAlertSink::new(&sdk_config(&endpoint).await, Some(TOPIC.to_owned()), elsewhere);

@@ -6,21 +6,22 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
-use aws_config::{BehaviorVersion, Region};
-use aws_sdk_sqs::config::Credentials;
-use ecs_sim::http::{Answer, Call, Server, ServerOptions, ServiceError, Services};
-use ecs_sim::queue::{MessageAttribute, QueueOrigin, QueueSettings, Queues};
+#[path = "contract/simulated.rs"]
+mod simulated;
+
+use ecs_sim::http::{Answer, Call, Server, ServerOptions, ServiceError};
+use ecs_sim::queue::MessageAttribute;
 use serde_json::{Value, json};
+use simulated::{Simulated, sdk_config};
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, Mutex};
-use taskhold::aws::{self, AwsQueue};
+use taskhold::aws::AwsQueue;
 use taskhold::interrupted::InterruptedJobs;
 use taskhold::park::{
     BODY_BYTES_ATTRIBUTE, MESSAGE_BYTES_MAX, MESSAGE_ID_ATTRIBUTE, MESSAGES_PER_SEND_MAX, ParkedMessage, ParkingQueue,
     REASON_ATTRIBUTE, SOURCE_ATTRIBUTE,
 };
 
-const NOW_MS: i64 = 1_790_000_000_000;
 const QUEUE: &str = "jobs-parked";
 const SOURCE: &str = "arn:aws:sqs:eu-west-1:111122223333:jobs";
 
@@ -29,45 +30,17 @@ fn parked(body: &str) -> ParkedMessage {
 }
 
 async fn queue_at(endpoint: &str, queue: &str) -> AwsQueue {
-    let loader = aws_config::defaults(BehaviorVersion::latest())
-        .endpoint_url(endpoint)
-        .region(Region::new("eu-west-1"))
-        .credentials_provider(Credentials::new("AROAEXAMPLE:taskhold", "secret", None, None, "test"));
-    let config = aws::with_own_settings(loader, &aws::Trust::Amazon).load().await;
+    let config = sdk_config(endpoint).await;
     AwsQueue::new(&config, format!("{endpoint}/111122223333/{queue}"))
 }
 
-type NoEcs = fn(i64, &str, &Value) -> Answer;
-
-/// The adapter before the simulated SQS with one queue.
-struct Simulated {
-    services: Arc<Mutex<Services<NoEcs>>>,
-    server: Server,
-}
-
 impl Simulated {
-    async fn start() -> Self {
-        let mut queues = Queues::new(QueueOrigin::new("eu-west-1", "111122223333"), NOW_MS);
-        queues.create(QUEUE, QueueSettings::default()).unwrap();
-        let no_ecs: NoEcs = |_, operation, _| panic!("{operation} was called");
-        let services = Arc::new(Mutex::new(Services::new(no_ecs, queues, || NOW_MS)));
-        let server = Server::start(Arc::clone(&services), ServerOptions::default()).await.unwrap();
-        Self { services, server }
-    }
-
     async fn park(&self, messages: &[ParkedMessage]) -> Vec<Result<(), String>> {
         queue_at(&self.server.endpoint(), QUEUE).await.park(messages).await
     }
 
     async fn hand_on(&self, bodies: &[String]) -> Vec<Result<(), String>> {
         queue_at(&self.server.endpoint(), QUEUE).await.send(bodies).await
-    }
-
-    /// The bodies and attributes in the queue.
-    fn kept(&self) -> Vec<(String, Vec<(String, MessageAttribute)>)> {
-        let services = self.services.lock().unwrap();
-        let messages = services.queues.messages(QUEUE).unwrap();
-        messages.iter().map(|kept| (kept.body.clone(), kept.attributes.clone().into_iter().collect())).collect()
     }
 }
 
@@ -107,7 +80,7 @@ async fn a_send_names_queue_bodies_and_attributes_of_type_string_and_nothing_els
 
 #[tokio::test]
 async fn a_parked_message_is_in_the_queue_with_its_reason_its_id_and_its_source() {
-    let simulated = Simulated::start().await;
+    let simulated = Simulated::with_queue(QUEUE).await;
     assert_eq!(simulated.park(&[parked("not json \u{1f980}")]).await, [Ok(())]);
     let attribute = |name: &str, value: &str| (name.to_owned(), MessageAttribute::string(value));
     let attributes = vec![
@@ -115,26 +88,26 @@ async fn a_parked_message_is_in_the_queue_with_its_reason_its_id_and_its_source(
         attribute(REASON_ATTRIBUTE, "`jobId` is missing"),
         attribute(SOURCE_ATTRIBUTE, SOURCE),
     ];
-    assert_eq!(simulated.kept(), [("not json \u{1f980}".to_owned(), attributes)]);
+    assert_eq!(simulated.queued(), [("not json \u{1f980}".to_owned(), attributes)]);
 }
 
 #[tokio::test]
 async fn as_many_messages_as_sqs_takes_in_one_send_arrive_in_their_order() {
-    let simulated = Simulated::start().await;
+    let simulated = Simulated::with_queue(QUEUE).await;
     let messages: Vec<ParkedMessage> = (0..MESSAGES_PER_SEND_MAX).map(|at| parked(&format!("body {at}"))).collect();
     assert_eq!(simulated.park(&messages).await, vec![Ok(()); MESSAGES_PER_SEND_MAX]);
-    let bodies: Vec<String> = simulated.kept().into_iter().map(|(body, _)| body).collect();
+    let bodies: Vec<String> = simulated.queued().into_iter().map(|(body, _)| body).collect();
     assert_eq!(bodies, (0..MESSAGES_PER_SEND_MAX).map(|at| format!("body {at}")).collect::<Vec<_>>());
 }
 
 #[tokio::test]
 async fn a_message_that_was_as_large_as_sqs_takes_is_taken_again_with_its_reason() {
     for body in ["x".repeat(MESSAGE_BYTES_MAX), "\u{1f980}".repeat(MESSAGE_BYTES_MAX / 4)] {
-        let simulated = Simulated::start().await;
+        let simulated = Simulated::with_queue(QUEUE).await;
         let reason = "\u{10ffff}".repeat(5000);
         let message = ParkedMessage::new(&body, &reason, "827137ab-8e43-4a17-af32-39b36c047d92", SOURCE);
         assert_eq!(simulated.park(&[message]).await, [Ok(())]);
-        let (kept, attributes) = simulated.kept().remove(0);
+        let (kept, attributes) = simulated.queued().remove(0);
         assert!(body.starts_with(&kept) && kept.len() > MESSAGE_BYTES_MAX - 8 * 1024, "{}", kept.len());
         let expected = (BODY_BYTES_ATTRIBUTE.to_owned(), MessageAttribute::string(MESSAGE_BYTES_MAX.to_string()));
         assert!(attributes.contains(&expected));
@@ -143,7 +116,7 @@ async fn a_message_that_was_as_large_as_sqs_takes_is_taken_again_with_its_reason
 
 #[tokio::test]
 async fn large_messages_go_in_as_many_sends_as_sqs_needs() {
-    let simulated = Simulated::start().await;
+    let simulated = Simulated::with_queue(QUEUE).await;
     let mut messages = vec![parked(&"x".repeat(400_000)); 3];
     messages.push(parked(""));
     let sends = ParkedMessage::sends(&messages);
@@ -151,18 +124,18 @@ async fn large_messages_go_in_as_many_sends_as_sqs_needs() {
     for send in sends {
         assert_eq!(simulated.park(send).await, vec![Ok(()); send.len()]);
     }
-    let bodies: Vec<usize> = simulated.kept().iter().map(|(body, _)| body.len()).collect();
+    let bodies: Vec<usize> = simulated.queued().iter().map(|(body, _)| body.len()).collect();
     assert_eq!(bodies, [400_000, 400_000, 400_000, "(empty)".len()]);
 }
 
 #[tokio::test]
 async fn a_message_that_sqs_refuses_does_not_keep_its_neighbours_out() {
-    let simulated = Simulated::start().await;
+    let simulated = Simulated::with_queue(QUEUE).await;
     let refused = ParkedMessage { body: "\u{0}".to_owned(), attributes: Vec::new() };
     let kept = simulated.park(&[parked("first"), refused, parked("third")]).await;
     assert_eq!((&kept[0], &kept[2]), (&Ok(()), &Ok(())));
     assert!(kept[1].as_ref().unwrap_err().starts_with("InvalidMessageContents: "), "{:?}", kept[1]);
-    assert_eq!(simulated.kept().len(), 2);
+    assert_eq!(simulated.queued().len(), 2);
 }
 
 #[tokio::test]
@@ -221,7 +194,7 @@ async fn a_send_that_fails_as_a_whole_keeps_none_of_its_messages_and_is_not_trie
 
 #[tokio::test]
 async fn a_queue_that_does_not_exist_keeps_nothing() {
-    let simulated = Simulated::start().await;
+    let simulated = Simulated::with_queue(QUEUE).await;
     let queue = queue_at(&simulated.server.endpoint(), "another").await;
     let why = queue.park(&[parked("x")]).await.remove(0).unwrap_err();
     assert!(why.contains("HTTP 400") && why.contains("queue"), "{why}");
@@ -255,14 +228,14 @@ async fn of_no_interrupted_jobs_nothing_is_sent() {
 
 #[tokio::test]
 async fn any_number_of_interrupted_jobs_goes_in_batches_and_each_has_its_answer() {
-    let simulated = Simulated::start().await;
+    let simulated = Simulated::with_queue(QUEUE).await;
     let mut bodies: Vec<String> = (0..123).map(|at| format!("body {at}")).collect();
     bodies[17] = "\u{ffff}".to_owned();
     bodies[42] = "x".repeat(MESSAGE_BYTES_MAX);
     let kept = simulated.hand_on(&bodies).await;
     let refused: Vec<usize> = (0..kept.len()).filter(|at| kept[*at].is_err()).collect();
     assert_eq!((kept.len(), refused), (123, vec![17]), "{:?}", kept[17]);
-    let mut found: Vec<String> = simulated.kept().into_iter().map(|(body, _)| body).collect();
+    let mut found: Vec<String> = simulated.queued().into_iter().map(|(body, _)| body).collect();
     bodies.remove(17);
     found.sort();
     bodies.sort();
