@@ -17,6 +17,10 @@ RUST_TARGET := $(if $(filter arm64,$(ARCH)),aarch64,x86_64)-unknown-linux-gnu
 # SAM looks for cargo-lambda on the path. It would tell AWS of each use.
 IN_SAM_TOOLS = PATH="$$(tests/tools/venv sam)/bin:$$PATH" SAM_CLI_TELEMETRY=0
 
+# As `make test` builds them, to which it adds nothing: a build of the programs alone has other features of what they depend on, and
+# so begins with the SDK.
+PROGRAMS_OF_TESTS = $(CARGO) test --quiet --workspace --no-run
+
 .DEFAULT_GOAL := help
 .PHONY: help run test test-e2e test-clients test-sam test-terraform check fmt clippy doc build deploy invoke validate story twice sim soak serve bench bench-plan bench-growth bench-calls budgets fuzz prove prove-long mutants
 
@@ -36,12 +40,11 @@ test: ## everything that needs no other server: rules, stories, contracts, promi
 
 # TASKHOLD_BOOTSTRAP names another build of the function, such as target/debug/bootstrap, which is quicker to make.
 test-e2e: $(if $(TASKHOLD_BOOTSTRAP),,build) ## the built function under AWS's own emulator, on emulated AWS; the ledger, and every story, in DynamoDB (5 to 8 minutes; needs Python 3, and the network the first time)
-	$(CARGO) build --workspace --bins
-	$(CARGO) test --no-run --test conformance --test e2e
+	$(PROGRAMS_OF_TESTS)
 	CARGO="$(CARGO)" tests/e2e/run --seed $(SEED)
 
 test-clients: ## boto3 and the AWS CLI at the simulated ECS, and moto at the rules of template.yaml (1 to 2 minutes; needs Python 3, and the network the first time)
-	$(CARGO) build --quiet -p ecs-sim --bin ecs-sim
+	$(PROGRAMS_OF_TESTS)
 	venv="$$(tests/tools/venv emulators)" && PYTHONDONTWRITEBYTECODE=1 "$$venv/bin/python" -m pytest --quiet \
 		-p no:cacheprovider tests/clients --ecs-sim $(TARGET)/debug/ecs-sim
 
@@ -77,7 +80,7 @@ validate: ## the template, as SAM and CloudFormation's linter see it (needs Pyth
 	$(IN_SAM_TOOLS) cfn-lint template.yaml
 
 test-sam: build ## the built function in SAM's container, on every payload of events/ (minutes; needs Docker)
-	$(CARGO) build -p ecs-sim
+	$(PROGRAMS_OF_TESTS)
 	tests/sam/run
 
 test-terraform: ## Terraform validates its module and applies it to an emulated AWS (minutes; needs Terraform and its AWS provider)

@@ -60,7 +60,7 @@ def programs():
     return Programs(
         project=PROJECT,
         bootstrap=_built("TASKHOLD_BOOTSTRAP", "lambda/bootstrap/bootstrap", "make build"),
-        ecs_sim=_built("TASKHOLD_ECS_SIM", "debug/ecs-sim", "cargo build --workspace --bins"),
+        ecs_sim=_built("TASKHOLD_ECS_SIM", "debug/ecs-sim", "cargo test --workspace --no-run"),
         runtime_interface_emulator=emulator,
         cargo_lambda=sam / "bin/cargo-lambda",
         python=Path(sys.executable),

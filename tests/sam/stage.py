@@ -116,7 +116,7 @@ class Stage:
     def _serve(self, listen: str) -> str:
         program = TARGET / "debug" / "ecs-sim"
         if not program.is_file():
-            raise CannotRun(f"{program} is not there: `cargo build -p ecs-sim` makes it")
+            raise CannotRun(f"{program} is not there: `cargo test --workspace --no-run` makes it")
         bounded = ["timeout", str(STAGE_SECONDS_MAX)] if shutil.which("timeout") else []
         serve = [program, "serve", "--host", listen, "--port", "0", "--service", f"{SERVICE}={TASKS}"]
         self._server = subprocess.Popen([*bounded, *serve], stdout=subprocess.PIPE, text=True)
