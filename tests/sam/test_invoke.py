@@ -70,7 +70,9 @@ END_OF_CONTAINER = '"level":"ERROR","message":"the runtime ended"'
 
 
 def answer_to(stage, name):
-    return invoked(stage, stage.fresh((EVENTS / name).read_text())).answer
+    invocation = invoked(stage, stage.fresh((EVENTS / name).read_text()))
+    assert invocation.answer is not None, invocation.log
+    return invocation.answer
 
 
 def protection(stage):
