@@ -28,7 +28,8 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: ## watch the real function hold two busy tasks through a deployment (15 seconds)
-	@$(CARGO) build --quiet --workspace --bins
+	@test -x $(TARGET)/debug/ecs-sim || echo 'Building the function and a simulated ECS, which takes minutes the first time.'
+	@$(CARGO) build $(if $(wildcard $(TARGET)/debug/ecs-sim),--quiet) --workspace --bins
 	@$(TARGET)/debug/ecs-sim play $(STORY) --bootstrap $(TARGET)/debug/bootstrap --pause $(PAUSE)
 	@printf '\nWhat you saw was the real Lambda function, on a simulated ECS. Next:\n'
 	@printf '  make run STORY=tests/scenarios/NAME.txt   another of the stories in tests/scenarios\n'

@@ -4,17 +4,18 @@
 //! that any implementation could give. What does not: the SDK (`src/aws/`), and every opinion about what to call when.
 
 mod arn;
+mod deployment;
 mod error;
 mod service;
 mod task;
 
 pub use arn::{ArnError, ClusterArn, Task, TaskArn, TaskId};
 pub(crate) use arn::{ServiceArnText, shown};
-pub use error::{Disposition, EcsError, Effect};
-pub use service::{
-    Deployment, DeploymentController, DeploymentStatus, DeploymentStrategy, Page, RolloutState, Service, ServiceArn,
-    ServiceEvent, ServiceStatus, TaskSet, TrafficShift,
+pub use deployment::{
+    Deployment, DeploymentController, DeploymentStatus, DeploymentStrategy, RolloutState, TaskSet, TrafficShift,
 };
+pub use error::{Disposition, EcsError, Effect};
+pub use service::{Page, Service, ServiceArn, ServiceEvent, ServiceStatus};
 pub use task::{StopCause, TaskDescription};
 
 use jiff::Timestamp;
