@@ -107,6 +107,7 @@ pub mod commands;
 pub mod control_plane;
 pub mod event_source;
 pub mod http;
+pub mod interleave;
 pub mod no_services;
 pub mod play;
 pub mod queue;

@@ -4,15 +4,13 @@
 use super::ecs::FakeEcs;
 use super::ledger::FakeLedger;
 use super::queue::{FakeParking, Work};
-use super::world::{Broken, InvocationNo, Sabotage, Sim, Stats, World};
+use super::world::{Broken, Sabotage, Sim, Stats, World};
+use ecs_sim::interleave::{InvocationNo, Poller, SeedOfPanic};
 use ecs_sim::no_services::NoAutoscaling;
 use jiff::{SignedDuration, Timestamp};
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
 use taskhold::alert::LogOnly;
 use taskhold::config::Config;
 use taskhold::handler::{Handler, HandlerError, Parts, Response};
@@ -63,20 +61,11 @@ pub(super) struct Invocation<'a> {
     pub(super) answering: Answering<'a>,
 }
 
-/// The scheduler polls whatever was woken, in an order of its own; the waker only tells that there is something.
-struct Woken(AtomicBool);
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
 pub(super) struct Run<'a> {
     pub(super) sim: &'a Sim,
     pub(super) function: &'a Function,
     pub(super) running: Vec<Invocation<'a>>,
-    woken: Arc<Woken>,
+    poller: Poller,
 }
 
 enum Move {
@@ -91,24 +80,12 @@ enum Move {
     Block,
 }
 
-/// Prints the seed if the function itself panics.
-struct SeedOfPanic(u64);
-
-impl Drop for SeedOfPanic {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("the panic was in the run of seed {}", self.0);
-        }
-    }
-}
-
 /// One run: a storm of faults, then calm, then the workers finish, then all time passes.
 pub(crate) fn run(seed: u64, sabotage: Sabotage) -> Outcome {
     let _seed = SeedOfPanic(seed);
     let sim = Sim::new(World::new(seed, sabotage));
     let function = function(&sim);
-    let woken = Arc::new(Woken(AtomicBool::new(false)));
-    let mut run = Run { sim: &sim, function: &function, running: Vec::new(), woken };
+    let mut run = Run { sim: &sim, function: &function, running: Vec::new(), poller: Poller::default() };
     run.storm();
     sim.world().calm_down();
     run.drain();
@@ -171,7 +148,7 @@ impl Run<'_> {
         let room = self.running.len() < INVOCATIONS_AT_ONCE;
         let any = |is_possible: bool, weight: u32| if is_possible { weight } else { 0 };
         let moves = [
-            (any(!world.gates.is_empty(), 60), Move::Pass),
+            (any(!world.gates.waiting().is_empty(), 60), Move::Pass),
             (any(world.ecs.effects.iter().any(|effect| !effect.late), 12), Move::Strike),
             (any(world.shelf.requests.iter().any(|request| request.orphan), 4), Move::Land),
             (10, Move::WaitAWhile),
@@ -209,14 +186,14 @@ impl Run<'_> {
     pub(super) fn pass(&mut self) {
         let (id, owner, not_before) = {
             let mut world = self.sim.world();
-            let at = world.below_count(|world| world.gates.len());
-            let gate = &world.gates[at];
+            let at = world.below_count(|world| world.gates.waiting().len());
+            let gate = &world.gates.waiting()[at];
             (gate.id, gate.owner, gate.not_before)
         };
         self.advance(not_before);
         // It may have been cut off at its deadline.
         if self.running.iter().any(|invocation| invocation.number == owner) {
-            self.sim.world().open(id);
+            self.sim.world().gates.open(id);
             self.poll(owner);
         }
     }
@@ -224,20 +201,11 @@ impl Run<'_> {
     pub(super) fn poll(&mut self, number: InvocationNo) {
         let at = self.running.iter().position(|invocation| invocation.number == number).expect("it runs");
         self.sim.world().polled = number;
-        let waker = Waker::from(self.woken.clone());
-        let mut context = Context::from_waker(&waker);
-        loop {
-            self.woken.0.store(false, Ordering::Relaxed);
-            match self.running[at].answering.as_mut().poll(&mut context) {
-                Poll::Ready(answer) => {
-                    let done = self.running.remove(at);
-                    return self.answered(&done, &answer);
-                }
-                Poll::Pending if self.woken.0.load(Ordering::Relaxed) => {}
-                Poll::Pending => break,
-            }
+        if let Some(answer) = self.poller.poll(self.running[at].answering.as_mut()) {
+            let done = self.running.remove(at);
+            return self.answered(&done, &answer);
         }
-        let waits = self.sim.world().gates.iter().any(|gate| gate.owner == number);
+        let waits = self.sim.world().gates.is_waited_at_by(number);
         assert!(waits, "invocation #{number} waits for nothing that could come");
     }
 

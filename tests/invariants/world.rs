@@ -6,20 +6,18 @@ use super::ecs::ControlPlane;
 use super::ledger::Shelf;
 use super::promise::Promise;
 use super::queue::Queue;
+use ecs_sim::interleave::{Gates, InvocationNo};
 use jiff::{SignedDuration, Timestamp};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 use taskhold::clock::Clock;
 
 /// The world, shared by everything that simulates a part of it. Never locked while anything waits.
 #[derive(Clone, Debug)]
 pub(crate) struct Sim(Arc<Mutex<World>>);
-
-/// Numbers the invocations of a run.
-pub(crate) type InvocationNo = usize;
 
 /// What is broken on purpose, to show that the checks can fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +97,7 @@ pub(crate) struct World {
     pub(crate) calm: bool,
     /// Who is being polled.
     pub(crate) polled: InvocationNo,
-    pub(crate) gates: Vec<Gate>,
+    pub(crate) gates: Gates<Timestamp>,
     pub(crate) ecs: ControlPlane,
     pub(crate) shelf: Shelf,
     pub(crate) queue: Queue,
@@ -107,19 +105,7 @@ pub(crate) struct World {
     pub(crate) trace: Vec<String>,
     pub(crate) broken: Option<(Broken, String)>,
     pub(crate) stats: Stats,
-    gates_made: u64,
     begun_at: Timestamp,
-}
-
-/// Where an invocation waits until the scheduler lets it pass.
-#[derive(Debug)]
-pub(crate) struct Gate {
-    pub(crate) id: u64,
-    pub(crate) owner: InvocationNo,
-    /// Not passed before then, for a sleep.
-    pub(crate) not_before: Timestamp,
-    waker: Option<Waker>,
-    open: bool,
 }
 
 impl Stats {
@@ -180,7 +166,7 @@ impl World {
             rules,
             calm: false,
             polled: 0,
-            gates: Vec::new(),
+            gates: Gates::default(),
             ecs: ControlPlane::new(tasks),
             shelf: Shelf::default(),
             queue: Queue::default(),
@@ -188,7 +174,6 @@ impl World {
             trace: Vec::new(),
             broken: None,
             stats: Stats::default(),
-            gates_made: 0,
             begun_at,
             rng,
         }
@@ -225,15 +210,6 @@ impl World {
         let millis = at.duration_since(self.begun_at).as_millis();
         format!("{}.{:03}", millis.div_euclid(1000), millis.rem_euclid(1000))
     }
-
-    /// Lets the waiting one at this gate pass when it is polled next.
-    pub(crate) fn open(&mut self, id: u64) {
-        let gate = self.gates.iter_mut().find(|gate| gate.id == id).expect("the gate is there");
-        gate.open = true;
-        if let Some(waker) = gate.waker.take() {
-            waker.wake();
-        }
-    }
 }
 
 impl Sim {
@@ -252,9 +228,8 @@ impl Sim {
 
     fn gate_until(&self, not_before: Timestamp) -> Pass {
         let mut world = self.world();
-        world.gates_made += 1;
-        let (id, owner) = (world.gates_made, world.polled);
-        world.gates.push(Gate { id, owner, not_before, waker: None, open: false });
+        let owner = world.polled;
+        let id = world.gates.make(owner, not_before);
         Pass { sim: self.clone(), id }
     }
 }
@@ -269,19 +244,13 @@ impl Future for Pass {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let mut world = self.sim.world();
-        let gate = world.gates.iter_mut().find(|gate| gate.id == self.id).expect("it lives as long as its pass");
-        if gate.open {
-            return Poll::Ready(());
-        }
-        gate.waker = Some(context.waker().clone());
-        Poll::Pending
+        self.sim.world().gates.poll(self.id, context)
     }
 }
 
 impl Drop for Pass {
     fn drop(&mut self) {
-        self.sim.world().gates.retain(|gate| gate.id != self.id);
+        self.sim.world().gates.remove(self.id);
     }
 }
 

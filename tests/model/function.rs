@@ -3,7 +3,8 @@
 
 use super::parts::{Scripted, function};
 use super::scene::{Message, Moment, Set, Work, message_of, only, timestamp};
-use super::script::{Answer, Request, SharedScript, Subject, poll_until_it_waits};
+use super::script::{Answer, Request, SharedScript, Subject};
+use ecs_sim::interleave::Poller;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::pin::pin;
@@ -227,11 +228,12 @@ impl Function {
         let (script, handler) = stage;
         script.restart(start.at);
         let mut handling = pin!(handler.handle(&self.payloads[&start.work], timestamp(start.at + self.timeout)));
-        let mut handled = poll_until_it_waits(handling.as_mut());
+        let poller = Poller::default();
+        let mut handled = poller.poll(handling.as_mut());
         for Event { subject, answer, now } in events {
             assert!(handled.is_none(), "it has ended before it heard {answer:?}");
             script.answer(*subject, answer.clone().map(|number| self.entry(number).entry.clone()), *now);
-            handled = poll_until_it_waits(handling.as_mut());
+            handled = poller.poll(handling.as_mut());
         }
         let ended = handled.map(|handled| {
             let (response, _) = handled.unwrap_or_else(|error| panic!("neither a batch nor a command fails: {error}"));

@@ -7,9 +7,8 @@
 use super::scene::{Moment, Set, TaskNo};
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Waker};
 use taskhold::ledger::{TaskEntry, Version};
 
 /// What tells the requests of one invocation apart that wait at one time: the task that they are about, or what else.
@@ -226,24 +225,4 @@ impl Future for Answered {
             }
         }
     }
-}
-
-struct Woken(AtomicBool);
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-/// Polls for as long as the future wakes itself: then it has ended, or waits for the world alone.
-pub(crate) fn poll_until_it_waits<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
-    let woken = Arc::new(Woken(AtomicBool::new(true)));
-    let waker = Waker::from(woken.clone());
-    while woken.0.swap(false, Ordering::Relaxed) {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            return Some(output);
-        }
-    }
-    None
 }

@@ -11,15 +11,13 @@ use super::plan::{Move, Plan, Step, Told};
 use super::rules::Sabotage;
 use super::sends::{ChaoticAlerts, ChaoticFollowUps, ChaoticInterrupted, ChaoticParking};
 use super::stage::SETTINGS;
-use super::world::{InvocationNo, Record, Sim, World};
+use super::world::{Record, Sim, World};
 use crate::control_plane::Millis;
 use crate::event_source::Batch;
+use crate::interleave::{InvocationNo, Poller, SeedOfPanic};
 use crate::story::in_process::config;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
 use taskhold::handler::{Handler, HandlerError, Parts, Response};
 
 /// So many invocations run at once: two pollers for each queue have as many (template.yaml).
@@ -71,32 +69,12 @@ pub(super) struct Invocation<'a> {
     pub(super) answering: Answering<'a>,
 }
 
-/// The scheduler polls whatever was woken, in an order of its own; the waker only tells that there is something.
-struct Woken(AtomicBool);
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
 pub(super) struct Run<'a> {
     pub(super) sim: &'a Sim,
     pub(super) function: &'a Function,
     pub(super) running: Vec<Invocation<'a>>,
     pub(super) begun: usize,
-    woken: Arc<Woken>,
-}
-
-/// Prints the seed if the function itself panics.
-struct SeedOfPanic(u64);
-
-impl Drop for SeedOfPanic {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("the panic was in the run of seed {}", self.0);
-        }
-    }
+    poller: Poller,
 }
 
 /// The run of a seed, with something broken on purpose or not. What happens is not told: replay its plan for that.
@@ -121,8 +99,7 @@ pub(super) fn run(mut choices: Choices, given: &Plan, record: Record) -> Outcome
     let mut told = Told { setup: world.take_told(), ..Told::default() };
     let sim = Sim::new(world);
     let function = function(&sim);
-    let woken = Arc::new(Woken(AtomicBool::new(false)));
-    let mut run = Run { sim: &sim, function: &function, running: Vec::new(), begun: 0, woken };
+    let mut run = Run { sim: &sim, function: &function, running: Vec::new(), begun: 0, poller: Poller::default() };
     for at in 0..moves.max(given.storm.len()) {
         let (made, drawn) = match given.storm.get(at) {
             Some(step) => (step.made, step.drawn.as_slice()),
@@ -181,7 +158,7 @@ impl<'a> Run<'a> {
         let (jobs, follow_ups) = world.visible();
         let now = world.now();
         let weights = Move::ALL.map(|made| match made {
-            Move::Pass => any(!world.gates.is_empty(), 60),
+            Move::Pass => any(!world.gates.waiting().is_empty(), 60),
             Move::Wait => 11,
             Move::Jobs => any(room && jobs, 18),
             Move::FollowUps => any(room && follow_ups, 12),
@@ -240,18 +217,18 @@ impl<'a> Run<'a> {
     pub(super) fn pass(&mut self) {
         let (id, owner, not_before) = {
             let mut world = self.sim.world();
-            if world.gates.is_empty() {
+            let count = world.gates.waiting().len();
+            if count == 0 {
                 return;
             }
-            let count = world.gates.len();
             let at = world.choices.below(count);
-            let gate = &world.gates[at];
+            let gate = &world.gates.waiting()[at];
             (gate.id, gate.owner, gate.not_before)
         };
         self.advance(not_before);
         // It may have been cut off at its deadline.
         if self.running.iter().any(|invocation| invocation.number == owner) {
-            self.sim.world().open(id);
+            self.sim.world().gates.open(id);
             self.poll(owner);
         }
     }
@@ -259,20 +236,11 @@ impl<'a> Run<'a> {
     pub(super) fn poll(&mut self, number: InvocationNo) {
         let at = self.running.iter().position(|invocation| invocation.number == number).expect("it runs");
         self.sim.world().polled = number;
-        let waker = Waker::from(self.woken.clone());
-        let mut context = Context::from_waker(&waker);
-        loop {
-            self.woken.0.store(false, Ordering::Relaxed);
-            match self.running[at].answering.as_mut().poll(&mut context) {
-                Poll::Ready(answer) => {
-                    let done = self.running.remove(at);
-                    return self.answered(done, answer);
-                }
-                Poll::Pending if self.woken.0.load(Ordering::Relaxed) => {}
-                Poll::Pending => break,
-            }
+        if let Some(answer) = self.poller.poll(self.running[at].answering.as_mut()) {
+            let done = self.running.remove(at);
+            return self.answered(done, answer);
         }
-        let waits = self.sim.world().gates.iter().any(|gate| gate.owner == number);
+        let waits = self.sim.world().gates.is_waited_at_by(number);
         assert!(waits, "invocation #{number} waits for nothing that could come");
     }
 

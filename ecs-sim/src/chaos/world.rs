@@ -9,6 +9,7 @@ use super::model::Model;
 use super::rules::{Rules, Sabotage};
 use super::{Broken, stage};
 use crate::control_plane::Millis;
+use crate::interleave::{Gates, InvocationNo};
 use crate::region::{Region, SharedRegion};
 use crate::story::in_process::timestamp;
 use jiff::Timestamp;
@@ -17,7 +18,7 @@ use std::fmt::Write;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 use taskhold::clock::Clock;
 use taskhold::ledger::calls::{LATE_EFFECT_MAX, SENT_WITHIN};
@@ -26,21 +27,8 @@ use taskhold::ledger::calls::{LATE_EFFECT_MAX, SENT_WITHIN};
 /// time that it gives itself to send one that is written down, less a little.
 pub(super) const STRIKES_WITHIN_MS: Millis = (LATE_EFFECT_MAX.as_secs() - SENT_WITHIN.as_secs()) * 1000 - 1;
 
-/// Numbers the invocations of a run.
-pub(super) type InvocationNo = usize;
-
 /// Something that was sent and takes effect when its caller has given up.
 type Effect = Box<dyn FnOnce(&mut World) + Send>;
-
-/// Where an invocation waits until the scheduler lets it pass.
-pub(super) struct Gate {
-    pub(super) id: u64,
-    pub(super) owner: InvocationNo,
-    /// Not passed before then, for a sleep.
-    pub(super) not_before: Millis,
-    waker: Option<Waker>,
-    is_open: bool,
-}
 
 /// Whether what happens is told, or only counted: most runs are never looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,8 +47,7 @@ pub(super) struct World {
     pub(super) calm_at: Millis,
     /// Who is being polled.
     pub(super) polled: InvocationNo,
-    pub(super) gates: Vec<Gate>,
-    gates_made: u64,
+    pub(super) gates: Gates<Millis>,
     /// By when they take effect.
     late: Vec<(Millis, Effect)>,
     pub(super) shelves: Shelves,
@@ -90,8 +77,7 @@ impl World {
             is_calm: false,
             calm_at: 0,
             polled: 0,
-            gates: Vec::new(),
-            gates_made: 0,
+            gates: Gates::default(),
             late: Vec::new(),
             shelves: Shelves::default(),
             events: OnTheirWay::default(),
@@ -173,15 +159,6 @@ impl World {
             effect(self);
         }
     }
-
-    /// Lets the waiting one at this gate pass when it is polled next.
-    pub(super) fn open(&mut self, id: u64) {
-        let gate = self.gates.iter_mut().find(|gate| gate.id == id).expect("the gate is there");
-        gate.is_open = true;
-        if let Some(waker) = gate.waker.take() {
-            waker.wake();
-        }
-    }
 }
 
 /// The world, shared by everything that simulates a part of it. Never locked while anything waits.
@@ -208,9 +185,8 @@ impl Sim {
         if goes_through {
             return Pass { sim: self.clone(), id: None };
         }
-        world.gates_made += 1;
-        let (id, owner) = (world.gates_made, world.polled);
-        world.gates.push(Gate { id, owner, not_before, waker: None, is_open: false });
+        let owner = world.polled;
+        let id = world.gates.make(owner, not_before);
         Pass { sim: self.clone(), id: Some(id) }
     }
 
@@ -235,20 +211,14 @@ impl Future for Pass {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let Some(id) = self.id else { return Poll::Ready(()) };
-        let mut world = self.sim.world();
-        let gate = world.gates.iter_mut().find(|gate| gate.id == id).expect("it lives as long as its pass");
-        if gate.is_open {
-            return Poll::Ready(());
-        }
-        gate.waker = Some(context.waker().clone());
-        Poll::Pending
+        self.sim.world().gates.poll(id, context)
     }
 }
 
 impl Drop for Pass {
     fn drop(&mut self) {
         if let Some(id) = self.id {
-            self.sim.world().gates.retain(|gate| gate.id != id);
+            self.sim.world().gates.remove(id);
         }
     }
 }
