@@ -20,8 +20,8 @@ use crate::ecs::shown;
 use aws_lambda_events::eventbridge::EventBridgeEvent;
 use aws_lambda_events::sqs::SqsEvent;
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
-use std::borrow::Cow;
 
 /// One payload of the function.
 #[derive(Debug)]
@@ -96,14 +96,10 @@ impl Invocation {
 /// Whether one of the records may be of SQS. AWS writes the name as it is, but a payload that was made by hand may spell
 /// the same otherwise.
 fn names_sqs(records: &str) -> bool {
-    #[derive(Deserialize)]
-    struct Record<'a> {
-        #[serde(rename = "eventSource", borrow)]
-        source: Option<Cow<'a, str>>,
-    }
-    let read = || serde_json::from_str::<Vec<Record<'_>>>(records).unwrap_or_default();
-    let is_spelt = |record: &Record<'_>| record.source.as_deref() == Some("aws:sqs");
-    records.contains("\"aws:sqs\"") || records.contains("\\u") && read().iter().any(is_spelt)
+    // Records of any shape: one that cannot be read must not hide the others. Taken for another's, they would be acknowledged.
+    let is_spelt = |record: &Value| record.get("eventSource").is_some_and(|source| source == "aws:sqs");
+    let may_be = |records: Value| records.as_array().is_some_and(|records| records.iter().any(is_spelt));
+    records.contains("\"aws:sqs\"") || records.contains("\\u") && serde_json::from_str(records).map_or(true, may_be)
 }
 
 fn is_of_sqs(record: &aws_lambda_events::sqs::SqsMessage) -> bool {
@@ -169,5 +165,15 @@ mod tests {
             assert!(matches!(parse(&batch(spelt)), Invocation::Sqs(_)), "{spelt}");
         }
         assert!(matches!(parse(&batch(r"aws:s\u0033")), Invocation::Unrecognized(_)));
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_read_does_not_hide_that_another_is_of_sqs() {
+        for other in
+            ["7", r#""text""#, "[]", r#"{"eventSource": 1e999}"#, r#"{"eventSource": "x", "eventSource": "y"}"#]
+        {
+            let payload = format!(r#"{{"Records": [{other}, {{"eventSource": "aws:sq\u0073"}}]}}"#);
+            assert!(matches!(parse(&payload), Invocation::UnreadableBatch(_)), "{payload}");
+        }
     }
 }

@@ -89,7 +89,7 @@ impl Clusters {
         match (in_arn, beside) {
             (Some(named), None) => self.by_name(named),
             (None, Some(beside)) => self.find(beside),
-            (None, None) => Err(NameError::ShortArn(arn.to_owned())),
+            (None, None) => Err(NameError::ShortArn(crate::ecs::shown(arn))),
             (Some(named), Some(beside)) => {
                 let cluster = self.find(beside)?;
                 if cluster.name != named {
@@ -134,5 +134,25 @@ impl Clusters {
     fn not_configured(&self, cluster: &str) -> NameError {
         let ours: Vec<&str> = self.0.iter().map(|arn| arn.name.as_str()).collect();
         NameError::NotConfigured(crate::ecs::shown(cluster), ours.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_somebody_else_wrote_is_told_on_one_line() {
+        let clusters =
+            Clusters::new(vec!["arn:aws:ecs:eu-west-1:111122223333:cluster/video".parse().unwrap()]).unwrap();
+        let arn = "arn:aws:ecs:eu-west-1:111122223333:service";
+        for names in
+            [format!("{arn}/a\nb"), format!("{arn}/vid\neo/web"), arn.replace("ecs", "e\ncs"), arn.replace("eu-", "\n")]
+        {
+            let error = clusters.service(&names, None).unwrap_err().to_string();
+            assert!(!error.contains('\n') && error.contains("\\n"), "{error}");
+        }
+        let cluster = clusters.service(&format!("{arn}/web"), Some("vid\neo")).unwrap_err().to_string();
+        assert!(!cluster.contains('\n'), "{cluster}");
     }
 }

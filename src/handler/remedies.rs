@@ -7,12 +7,12 @@ use crate::clock::Clock;
 use crate::config::Mode;
 use crate::decide::TaskState;
 use crate::decide::remedy::{CountChange, RemedyAction, RemedyNote};
-use crate::ecs::{ServiceArn, ServiceReads, ServiceUpdates, TaskId};
+use crate::ecs::{Effect, ServiceArn, ServiceReads, ServiceUpdates, TaskId};
 use crate::ledger::{self, LedgerError, ServiceEntry};
 use crate::observe::Managed;
 use crate::telemetry;
 
-/// What came of an action: a sentence for people, and whether the desired count is certainly as it was.
+/// What came of an action: a sentence for people, and what is known of the desired count.
 struct Outcome {
     text: String,
     count: CountAfter,
@@ -24,6 +24,8 @@ enum CountAfter {
     MayBeChanged,
     /// It has certainly not been changed.
     AsItWas,
+    /// It was raised to this.
+    Raised(u32),
 }
 
 impl<P: Parts> Handler<P> {
@@ -44,8 +46,10 @@ impl<P: Parts> Handler<P> {
         let noted = ledger::update(&self.ledger, service, None, |entry: &mut ServiceEntry| {
             let now = self.clock.now();
             entry.remedy.note(now, outcome.text.clone());
-            if outcome.count == CountAfter::AsItWas {
-                entry.remedy.forget_raise();
+            match outcome.count {
+                CountAfter::MayBeChanged => {}
+                CountAfter::AsItWas => entry.remedy.forget_raise(),
+                CountAfter::Raised(to) => entry.remedy.confirm_raise(to),
             }
             (entry.remedy.notes.clone(), ServiceEntry::keep_until(now))
         });
@@ -89,6 +93,11 @@ impl<P: Parts> Handler<P> {
             Ok(caution) => caution,
             Err(text) => return not_done(text),
         };
+        if why == CountChange::Raise
+            && let Err(text) = self.begin_raise(service, to).await
+        {
+            return Outcome { text, count: CountAfter::MayBeChanged };
+        }
         // What was decided was decided on what was seen. ECS knows no condition, so it is asked once more, right before.
         match self.ecs.describe_service(service).await {
             Ok(Some(told)) if told.desired_count == from => {}
@@ -109,12 +118,30 @@ impl<P: Parts> Handler<P> {
         match self.ecs.set_desired_count(service, to).await {
             Ok(()) => Outcome {
                 text: format!("{did} the desired count from {from} to {to}{caution}"),
-                count: CountAfter::MayBeChanged,
+                count: match why {
+                    CountChange::Raise => CountAfter::Raised(to),
+                    CountChange::PutBack => CountAfter::MayBeChanged,
+                },
             },
-            Err(error) => Outcome {
-                text: format!("the desired count could not be {did} from {from} to {to}: {error}"),
-                count: CountAfter::MayBeChanged,
-            },
+            Err(error) => {
+                let text = format!("the desired count could not be {did} from {from} to {to}: {error}");
+                match error.effect() {
+                    Effect::None => not_done(text),
+                    Effect::Unknown => Outcome { text, count: CountAfter::MayBeChanged },
+                }
+            }
+        }
+    }
+
+    /// Writes down that a raise is about to be sent; answers why it is not to be, if so.
+    async fn begin_raise(&self, service: &ServiceArn, to: u32) -> Result<(), String> {
+        let begun = ledger::update(&self.ledger, service, None, |entry: &mut ServiceEntry| {
+            (entry.remedy.begin_raise(to), ServiceEntry::keep_until(self.clock.now()))
+        });
+        match begun.await {
+            Ok((true, _)) => Ok(()),
+            Ok((false, _)) => Err(format!("the raise to {to} is no longer wanted: it was not made")),
+            Err(error) => Err(format!("the raise to {to} could not be written down, and was not made: {error}")),
         }
     }
 

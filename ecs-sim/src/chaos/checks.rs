@@ -50,7 +50,8 @@ impl World {
                 continue;
             };
             if desired != service.count.known {
-                (service.count.known, service.count.set_by_others, service.count.set_at) = (desired, desired, now);
+                service.count.set_by_others(desired, now);
+                service.count.is_overruled |= self.shelves.may_be_raised_to(name, desired);
             }
         }
     }

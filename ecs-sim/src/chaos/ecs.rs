@@ -137,10 +137,6 @@ impl World {
             self.counts.add("desired counts overruled");
         } else if to > before && to > ceiling {
             self.break_off(Broken::Count, format!("{name} is raised to {to}, and its tag allows {ceiling}"));
-        } else if to < before && before == by_others {
-            // Somebody has set the very count that taskhold was about to set and did not: it cannot tell that it was not it.
-            self.counts.add("desired counts taken for its own");
-            self.model.services.entry(name.to_owned()).and_modify(|service| service.count.is_overruled = true);
         } else if to < before && to != by_others {
             self.break_off(Broken::Count, format!("{name} is lowered to {to}, and somebody has set {by_others}"));
         }

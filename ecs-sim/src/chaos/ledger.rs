@@ -7,6 +7,7 @@ use crate::control_plane::Millis;
 use crate::story::in_process::timestamp;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
+use taskhold::decide::remedy::RaiseStage;
 use taskhold::ecs::{Page, ServiceArn, Task};
 use taskhold::ledger::{
     Ask, Ledger, LedgerError, LedgerPages, Record, ServiceEntry, Stored, TaskEntry, Version, Versioned,
@@ -75,6 +76,15 @@ impl Shelved for TaskEntry {
 impl Shelved for ServiceEntry {
     fn shelf(world: &mut World) -> &mut Shelf<Self> {
         &mut world.shelves.services
+    }
+}
+
+impl Shelves {
+    /// Whether a raise of the service's desired count to this one may have been sent, and nobody knows whether ECS has it.
+    pub(super) fn may_be_raised_to(&self, service: &str, count: u32) -> bool {
+        let mut raises = self.services.entries().filter(|(arn, _)| arn.name == service);
+        let raise = raises.find_map(|(_, entry)| entry.remedy.raised.as_ref());
+        raise.is_some_and(|raise| raise.stage == RaiseStage::Sending && raise.to == count)
     }
 }
 

@@ -120,8 +120,15 @@ pub(super) struct CountModel {
     pub(super) set_at: Millis,
     /// The highest ceiling that a tag has allowed so far.
     pub(super) ceiling: u32,
-    /// Taskhold's call came a moment after somebody else's: ECS knows no condition, and documents say so.
+    /// Taskhold may not know whose count it is, which documents say: its call came a moment after somebody else's, since ECS
+    /// knows no condition; or somebody set the very count of a raise that was sent and not answered.
     pub(super) is_overruled: bool,
+}
+
+impl CountModel {
+    pub(super) fn set_by_others(&mut self, count: u32, now: Millis) {
+        (self.known, self.set_by_others, self.set_at) = (count, count, now);
+    }
 }
 
 /// What was published of an incident.

@@ -122,7 +122,8 @@ impl World {
         let now = self.now();
         let known = self.region.lock().ecs.service(CLUSTER, name).map(|service| service.desired_count);
         if let (Some(service), Some(count)) = (self.model.services.get_mut(name), known) {
-            (service.count.known, service.count.set_by_others, service.count.set_at) = (count, count, now);
+            service.count.set_by_others(count, now);
+            service.count.is_overruled |= self.shelves.may_be_raised_to(name, count);
         }
     }
 

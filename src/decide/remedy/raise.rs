@@ -30,8 +30,10 @@ pub struct Raised {
 /// How far a raise has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RaiseStage {
-    /// It was decided; ECS has not confirmed it.
+    /// It was decided, and the call is not made yet.
     Raising,
+    /// The call is made, or is about to be: whether ECS has it is not known.
+    Sending,
     /// ECS has it.
     Raised,
     /// It is being put back; ECS has not confirmed that.
@@ -51,6 +53,23 @@ impl RemedyState {
     /// From when on another raise is allowed.
     pub fn cool_from(&self, policy: &RemedyPolicy) -> Option<Timestamp> {
         self.raised_at.and_then(|at| at.checked_add(policy.raise_cool_down).ok())
+    }
+
+    /// Notes that the call of a raise is about to be made. `false` if others have forgotten the raise, and it is not to be made.
+    ///
+    /// ECS does not say who has set a count. So this must be written down before the call and not earlier: what has the
+    /// count of a raise that nobody has sent was set by somebody else, and is not ours to put back.
+    pub fn begin_raise(&mut self, to: u32) -> bool {
+        let decided = self.raised.as_mut().filter(|raised| raised.stage == RaiseStage::Raising && raised.to == to);
+        decided.map(|raised| raised.stage = RaiseStage::Sending).is_some()
+    }
+
+    /// Notes that ECS has answered that it has a raise.
+    pub fn confirm_raise(&mut self, to: u32) {
+        let sent = self.raised.as_mut().filter(|raised| raised.stage == RaiseStage::Sending && raised.to == to);
+        if let Some(raised) = sent {
+            raised.stage = RaiseStage::Raised;
+        }
     }
 
     /// Forgets a raise that was decided and not made.
@@ -116,9 +135,9 @@ pub(super) fn settle_raise(state: &mut RemedyState, seen: Sight<'_>) -> Option<R
     }
     let is_young = now.duration_since(raised.at) < CALL_MAX;
     match raised.stage {
-        RaiseStage::Raising if desired == to => raised.stage = RaiseStage::Raised,
-        RaiseStage::Raising if desired == before && is_young => {}
-        RaiseStage::Raising if desired == before => {
+        RaiseStage::Sending if desired == to => raised.stage = RaiseStage::Raised,
+        RaiseStage::Raising | RaiseStage::Sending if desired == before && is_young => {}
+        RaiseStage::Raising | RaiseStage::Sending if desired == before => {
             state.forget_raise();
             state.note(
                 now,
@@ -131,10 +150,11 @@ pub(super) fn settle_raise(state: &mut RemedyState, seen: Sight<'_>) -> Option<R
         }
         RaiseStage::Raised | RaiseStage::PuttingBack if desired == to => {}
         // The look may have read before the call took effect, and be taken in after another that has seen it.
-        RaiseStage::Raising | RaiseStage::Raised | RaiseStage::PuttingBack if is_young => return None,
-        RaiseStage::Raising | RaiseStage::Raised | RaiseStage::PuttingBack => {
+        _ if is_young => return None,
+        stage => {
             state.raised = None;
-            let who = format!("somebody has set the desired count to {desired} after taskhold had raised it to {to}");
+            let did = if stage == RaiseStage::Raising { "was to raise" } else { "had raised" };
+            let who = format!("somebody has set the desired count to {desired} after taskhold {did} it to {to}");
             state.note(now, format!("{who}: it is left alone"));
         }
     }
@@ -147,7 +167,7 @@ pub(super) fn settle_raise(state: &mut RemedyState, seen: Sight<'_>) -> Option<R
 fn may_be_put_back(raised: &Raised, seen: Sight<'_>) -> bool {
     let Sight { observed, diagnosis, .. } = seen;
     let is_tried = raised.stage == RaiseStage::PuttingBack && observed.at.duration_since(raised.at) < CALL_MAX;
-    raised.stage != RaiseStage::Raising
+    matches!(raised.stage, RaiseStage::Raised | RaiseStage::PuttingBack)
         && !is_tried
         && diagnosis.standing == Standing::Steady
         && diagnosis.unmet.is_empty()

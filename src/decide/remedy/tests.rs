@@ -238,6 +238,12 @@ fn raise(from: u32, to: u32) -> Option<RemedyAction> {
     Some(RemedyAction::SetDesiredCount { from, to, why: CountChange::Raise })
 }
 
+/// The call of a raise is made, and answered.
+fn make(state: &mut RemedyState, to: u32) {
+    assert!(state.begin_raise(to));
+    state.confirm_raise(to);
+}
+
 fn put_back(from: u32, to: u32) -> Option<RemedyAction> {
     Some(RemedyAction::SetDesiredCount { from, to, why: CountChange::PutBack })
 }
@@ -246,6 +252,7 @@ fn put_back(from: u32, to: u32) -> Option<RemedyAction> {
 fn the_count_is_raised_above_the_protected_tasks_and_put_back_when_it_is_over() {
     let mut state = RemedyState::default();
     assert_eq!(decide(&mut state, &wants_more(10, 2, "9"), RAISE), raise(2, 3));
+    make(&mut state, 3);
     assert_eq!(decide(&mut state, &wants_more(11, 3, "9"), RAISE), None);
     assert_eq!(decide(&mut state, &steady(60, 3), RAISE), put_back(3, 2));
     assert_eq!(decide(&mut state, &steady(61, 2), RAISE), None);
@@ -265,6 +272,7 @@ fn the_ceiling_holds_and_without_one_there_is_no_raise() {
 fn two_raises_have_the_cool_down_between_them_and_are_put_back_together() {
     let mut state = RemedyState::default();
     assert_eq!(decide(&mut state, &wants_more(10, 2, "3"), RAISE), raise(2, 3));
+    make(&mut state, 3);
     let more = |minute| {
         let mut seen = wants_more(minute, 3, "9");
         seen.tasks.push(ObservedTask { protected_until: Some(at(600)), ..busy(4) });
@@ -273,6 +281,7 @@ fn two_raises_have_the_cool_down_between_them_and_are_put_back_together() {
     assert_eq!(decide(&mut state, &more(12), RAISE), None);
     assert_eq!(decide(&mut state, &more(24), RAISE), None);
     assert_eq!(decide(&mut state, &more(25), RAISE), raise(3, 4));
+    make(&mut state, 4);
     assert_eq!(decide(&mut state, &steady(60, 4), RAISE), put_back(4, 2));
 }
 
@@ -285,9 +294,60 @@ fn a_raise_that_was_decided_and_never_made_is_forgotten_and_tried_again() {
 }
 
 #[test]
-fn a_raise_whose_maker_died_is_put_back_all_the_same_and_so_is_one_whose_putting_back_was_cut_off() {
+fn a_count_that_others_set_as_a_raise_would_have_that_nobody_sent_is_left_alone() {
     let mut state = RemedyState::default();
     assert_eq!(decide(&mut state, &wants_more(10, 2, "9"), RAISE), raise(2, 3));
+    assert_eq!(decide(&mut state, &steady(11, 3), RAISE), None);
+    assert!(state.raised.is_some(), "the look may be older than the raise's end");
+    assert_eq!(decide(&mut state, &steady(60, 3), RAISE), None);
+    assert_eq!(state.raised, None);
+    assert!(last_note(&state).ends_with("after taskhold was to raise it to 3: it is left alone"), "{state:?}");
+}
+
+#[test]
+fn what_is_not_decided_is_not_sent_and_what_is_not_sent_is_not_confirmed() {
+    let stage = |state: &RemedyState| state.raised.as_ref().map(|raised| raised.stage);
+    let mut state = RemedyState::default();
+    assert!(!state.begin_raise(3));
+    decide(&mut state, &wants_more(10, 2, "9"), RAISE);
+    assert!(!state.begin_raise(4));
+    state.confirm_raise(3);
+    assert_eq!(stage(&state), Some(RaiseStage::Raising));
+    assert!(state.begin_raise(3));
+    assert!(!state.begin_raise(3), "somebody does already");
+    state.confirm_raise(4);
+    assert_eq!(stage(&state), Some(RaiseStage::Sending));
+    state.confirm_raise(3);
+    assert_eq!(stage(&state), Some(RaiseStage::Raised));
+    decide(&mut state, &steady(60, 3), RAISE);
+    state.confirm_raise(3);
+    assert_eq!(stage(&state), Some(RaiseStage::PuttingBack));
+}
+
+#[test]
+fn a_raise_whose_maker_died_over_it_is_put_back_all_the_same() {
+    let mut state = RemedyState::default();
+    assert_eq!(decide(&mut state, &wants_more(10, 2, "9"), RAISE), raise(2, 3));
+    assert!(state.begin_raise(3));
+    assert_eq!(decide(&mut state, &steady(60, 3), RAISE), put_back(3, 2));
+}
+
+#[test]
+fn a_raise_that_was_sent_and_had_no_effect_is_forgotten() {
+    let mut state = RemedyState::default();
+    decide(&mut state, &wants_more(10, 2, "9"), RAISE);
+    state.begin_raise(3);
+    assert_eq!(decide(&mut state, &wants_more(11, 2, "9"), RAISE), None, "it may take effect yet");
+    assert!(state.raised.is_some());
+    assert_eq!(decide(&mut state, &wants_more(20, 2, "9"), RAISE), None);
+    assert_eq!(state.raised, None);
+}
+
+#[test]
+fn a_raise_whose_putting_back_was_cut_off_is_put_back_all_the_same() {
+    let mut state = RemedyState::default();
+    assert_eq!(decide(&mut state, &wants_more(10, 2, "9"), RAISE), raise(2, 3));
+    make(&mut state, 3);
     assert_eq!(decide(&mut state, &steady(60, 3), RAISE), put_back(3, 2));
     assert_eq!(decide(&mut state, &steady(61, 3), RAISE), None, "it may take effect yet");
     assert_eq!(decide(&mut state, &steady(63, 3), RAISE), put_back(3, 2));
@@ -297,6 +357,7 @@ fn a_raise_whose_maker_died_is_put_back_all_the_same_and_so_is_one_whose_putting
 fn a_look_from_before_the_raise_that_comes_after_it_changes_nothing() {
     let mut state = RemedyState::default();
     assert_eq!(decide(&mut state, &wants_more(10, 2, "9"), RAISE), raise(2, 3));
+    make(&mut state, 3);
     assert_eq!(decide(&mut state, &wants_more(11, 3, "9"), RAISE), None);
     let raised = state.raised.clone();
     for minute in [9, 10, 11] {
@@ -311,6 +372,7 @@ fn what_somebody_has_set_since_is_left_alone() {
     for minute in [11, 60] {
         let mut state = RemedyState::default();
         decide(&mut state, &wants_more(10, 2, "9"), RAISE);
+        make(&mut state, 3);
         decide(&mut state, &wants_more(10, 3, "9"), RAISE);
         assert_eq!(decide(&mut state, &steady(minute, 7), RAISE), None);
         assert_eq!(decide(&mut state, &steady(minute + 1, 7), RAISE), None);
@@ -322,6 +384,7 @@ fn what_somebody_has_set_since_is_left_alone() {
 fn a_raise_is_not_put_back_while_more_tasks_are_protected_than_were_wanted() {
     let mut state = RemedyState::default();
     decide(&mut state, &wants_more(10, 2, "9"), RAISE);
+    make(&mut state, 3);
     let mut seen = steady(60, 3);
     seen.tasks = (1..=3).map(|number| task(number, NEW, Jobs::Known(vec![job()]))).collect();
     assert_eq!(decide(&mut state, &seen, RAISE), None);
