@@ -5,6 +5,9 @@
 //! same store that strikes it out looks again whether another is needed.
 
 mod call;
+mod pace;
+
+pub use pace::Pace;
 
 use crate::clock::Clock;
 use crate::config::{Config, Mode};
@@ -19,9 +22,9 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use jiff::{SignedDuration, Timestamp};
 
-/// So many protection calls are under way at once: enough to fill the bucket's 80 calls a second at 50 ms each, few enough
-/// not to empty its burst of 200 before the first throttled answer tells (aws-facts "ECS: the protection API").
-const CALLS_AT_ONCE: usize = 8;
+/// So many protection calls are under way at once: enough for the bucket's 80 calls a second if each takes half a second. How
+/// fast they are sent is [`Pace`]'s.
+const CALLS_AT_ONCE: usize = 40;
 /// A task is looked at again after each call. Two rounds do in every order of two invocations; one more is for a third.
 const ROUNDS_MAX: u32 = 3;
 /// No call is begun with less time than this left: it would be cut off with its answer unread.
@@ -103,6 +106,8 @@ pub struct Apply<'a, E, L, C> {
     pub clock: &'a C,
     /// The settings.
     pub config: &'a Config,
+    /// How fast protection calls are sent, by all invocations of this instance.
+    pub pace: &'a Pace,
     /// When Lambda ends the invocation.
     pub deadline: Timestamp,
     /// What is counted along the way.
@@ -166,7 +171,10 @@ impl<E: Ecs, L: Ledger, C: Clock> Apply<'_, E, L, C> {
         if self.time_is_short() {
             return Err((at, TaskState::NotStored(RetryReason::OutOfTime)));
         }
-        let stored = ledger::update(self.ledger, &task, None, |entry: &mut TaskEntry| {
+        // A task's first job is the first that is heard of it.
+        let begins = jobs.iter().any(|(_, job)| job.started_at.is_some()) && self.ledger.may_be_absent(&task);
+        let guess = begins.then(Versioned::default);
+        let stored = ledger::update(self.ledger, &task, guess.as_ref(), |entry: &mut TaskEntry| {
             let now = self.clock.now();
             entry.forget(now, self.config.tombstone);
             for (key, job) in &jobs {

@@ -10,7 +10,7 @@ mod stops;
 mod sweep;
 
 use crate::alert::AlertSink;
-use crate::apply::{Apply, TaskChange};
+use crate::apply::{Apply, Pace, TaskChange};
 use crate::autoscaling::Autoscaling;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -69,6 +69,8 @@ pub struct Handler<P: Parts> {
     pub clock: P::Clock,
     /// The settings.
     pub config: Config,
+    /// How fast protection calls are sent.
+    pub pace: Pace,
 }
 
 /// What the function answers.
@@ -188,7 +190,7 @@ impl<P: Parts> Handler<P> {
     }
 
     fn apply<'a>(&'a self, within: Within<'a>) -> Apply<'a, P::Ecs, P::Ledger, P::Clock> {
-        let (Self { ecs, ledger, clock, config, .. }, Within { deadline, counts }) = (self, within);
-        Apply { ecs, ledger, clock, config, deadline, counts }
+        let (Self { ecs, ledger, clock, config, pace, .. }, Within { deadline, counts }) = (self, within);
+        Apply { ecs, ledger, clock, config, pace, deadline, counts }
     }
 }

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
+use taskhold::apply::Pace;
 use taskhold::aws::{self, AwsAlertSink, AwsAutoscaling, AwsEcs, AwsFollowUpQueue, AwsLedger, AwsQueue, Variables};
 use taskhold::clock::Clock;
 use taskhold::config::Config;
@@ -84,6 +85,7 @@ async fn main() -> ExitCode {
         follow_ups: config.follow_up_queue_url.clone().map(|url| AwsFollowUpQueue::new(&sdk, url)),
         interrupted: config.interrupted_queue_url.clone().map(|url| AwsQueue::new(&sdk, url)),
         config,
+        pace: Pace::default(),
     };
     let service = service_fn(|event: LambdaEvent<Box<RawValue>>| invoke(&function, event));
     match lambda_runtime::run(service).await {

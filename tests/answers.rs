@@ -278,7 +278,7 @@ fn answer_with_incidents() -> Value {
     let at = |minute: i64| Timestamp::from_second(1_790_000_000 + minute * 60).unwrap();
     let mut entry = ServiceEntry::default();
     for (minute, kind) in (0..).zip(incident_kinds()) {
-        let untold = Untold { event: AlertEvent::Opened, claimed_until: None, failures: 1 };
+        let untold = Untold { event: AlertEvent::Opened, claimed_until: None, failures: 1, after: None };
         let incident = Incident {
             kind,
             since: at(minute),

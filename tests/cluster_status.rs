@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 use taskhold::alert::incident::Incident;
 use taskhold::alert::{AlertKind, LogOnly};
+use taskhold::apply::Pace;
 use taskhold::clock::Clock;
 use taskhold::config::Config;
 use taskhold::ecs::{
@@ -288,6 +289,7 @@ fn function(services: impl IntoIterator<Item = (String, Reads)>) -> Handler<Fake
         alerts: LogOnly,
         clock,
         config: Config::from_variables([("TASKHOLD_CLUSTERS".to_owned(), CLUSTER.to_owned())]).unwrap(),
+        pace: Pace::default(),
     }
 }
 

@@ -119,11 +119,12 @@ struct Rival<L> {
     clock: SetClock,
     ahead: AtomicU32,
     stores: AtomicU32,
+    loads: AtomicU32,
 }
 
 impl<L: Ledger> Rival<L> {
     fn new(ledger: L, clock: SetClock, ahead: u32) -> Self {
-        Self { ledger, clock, ahead: AtomicU32::new(ahead), stores: AtomicU32::new(0) }
+        Self { ledger, clock, ahead: AtomicU32::new(ahead), stores: AtomicU32::new(0), loads: AtomicU32::new(0) }
     }
 
     /// Adds this job by [`ledger::update`].
@@ -139,6 +140,7 @@ impl<L: Ledger> Rival<L> {
 
 impl<L: Ledger> Ledger for Rival<L> {
     async fn load(&self, task: &Task) -> Result<Versioned, LedgerError> {
+        self.loads.fetch_add(1, Ordering::SeqCst);
         self.ledger.load(task).await
     }
 
@@ -363,6 +365,26 @@ mod promises {
         assert_eq!(jobs_of(&updated), ["a", "b", "c"]);
     }
 
+    pub(super) async fn a_guess_that_there_is_no_entry_saves_the_read_and_harms_nothing_where_it_is_wrong<L: Ledger>(
+        ledger: L,
+        Stage { clock, .. }: Stage,
+    ) {
+        let rival = Rival::new(ledger, clock, 0);
+        let add = async |name: &'static str| {
+            let change = |entry: &mut TaskEntry| {
+                *entry = with_job(std::mem::take(entry), name);
+                ((), rival.clock.after(60))
+            };
+            ledger::update(&rival, &task(1), Some(&Versioned::default()), change).await.unwrap().1
+        };
+        assert_eq!((jobs_of(&add("a").await), rival.loads.swap(0, Ordering::SeqCst)), (vec!["a"], 0));
+        assert_eq!((jobs_of(&add("b").await), rival.loads.swap(0, Ordering::SeqCst)), (vec!["a", "b"], 1));
+        let looked = ledger::update(&rival, &task(1), Some(&Versioned::default()), |_| ((), rival.clock.after(60)))
+            .await
+            .unwrap();
+        assert_eq!(jobs_of(&looked.1), ["a", "b"], "what nobody has checked is no answer");
+    }
+
     pub(super) async fn many_who_update_one_entry_at_once_lose_nothing<L: Ledger>(
         ledger: L,
         Stage { clock, .. }: Stage,
@@ -445,6 +467,7 @@ macro_rules! conforms {
             an_update_that_is_overtaken_one_time_less_than_the_bound_gets_through
             an_update_that_changes_nothing_is_not_stored
             an_update_upon_a_known_version_that_is_no_longer_there_reads_anew
+            a_guess_that_there_is_no_entry_saves_the_read_and_harms_nothing_where_it_is_wrong
             many_who_update_one_entry_at_once_lose_nothing
             what_is_open_is_on_one_of_the_pages_as_it_was_stored
             what_is_closed_is_on_no_page_until_it_is_open_again

@@ -189,6 +189,17 @@ async fn an_item_is_kept_for_an_hour_at_least_however_soon_it_may_go() {
 }
 
 #[tokio::test]
+async fn a_task_is_taken_for_a_new_one_until_it_was_loaded_or_stored() {
+    let ledger = Stage::answering([nothing(), nothing()]).await;
+    assert!(Ledger::<TaskEntry>::may_be_absent(&ledger.ledger, &task()));
+    ledger.load().await.unwrap();
+    assert!(!Ledger::<TaskEntry>::may_be_absent(&ledger.ledger, &task()));
+    let ledger = Stage::answering([nothing()]).await;
+    ledger.store(&Versioned { entry: busy(), version: 0 }).await.unwrap();
+    assert!(!Ledger::<TaskEntry>::may_be_absent(&ledger.ledger, &task()));
+}
+
+#[tokio::test]
 async fn an_item_at_another_version_is_a_conflict_and_no_failure() {
     let stage = Stage::answering([Answer::Error("ConditionalCheckFailedException", 400)]).await;
     assert_eq!(stage.store(&Versioned { entry: busy(), version: 17 }).await, Ok(Stored::Conflict));

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use taskhold::alert::LogOnly;
+use taskhold::apply::Pace;
 use taskhold::clock::Clock;
 use taskhold::config::Config;
 use taskhold::ecs::{
@@ -128,6 +129,7 @@ impl Figures {
             interrupted: None,
             clock,
             config: Config::from_variables([("TASKHOLD_CLUSTERS".to_owned(), CLUSTER.to_owned())]).unwrap(),
+            pace: Pace::default(),
         };
         Self { handler, minutes, sent_over_seconds: 0 }
     }

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use taskhold::alert::LogOnly;
+use taskhold::apply::Pace;
 use taskhold::clock::Clock;
 use taskhold::config::Config;
 use taskhold::ecs::{
@@ -151,6 +152,7 @@ pub(crate) fn function(tasks: usize) -> Function {
         interrupted: None,
         clock: StillClock,
         config: config.expect("a cluster is all that must be set"),
+        pace: Pace::default(),
     }
 }
 

@@ -66,7 +66,12 @@ fn end() -> TaskEnd {
 fn service() -> ServiceEntry {
     let movement = "ecs-svc/2222222222222222222".to_owned();
     let task = |digit: char| digit.to_string().repeat(32).parse().expect("a task's id");
-    let untold = Untold { event: AlertEvent::Escalated, claimed_until: Some(at(9)), failures: 2 };
+    let untold = Untold {
+        event: AlertEvent::Escalated,
+        claimed_until: Some(at(9)),
+        failures: 2,
+        after: Some(AlertEvent::Opened),
+    };
     let incident = |kind, untold, resolved_at| Incident {
         kind,
         since: at(0),

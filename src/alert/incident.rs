@@ -63,11 +63,15 @@ pub struct Untold {
     /// How often it could not be sent.
     #[serde(default)]
     pub failures: u8,
+    /// What was to be told before it came in its place, as long as nobody is known to have told that. The claim is of whoever
+    /// may be telling it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<AlertEvent>,
 }
 
 impl Untold {
     fn new(event: AlertEvent) -> Self {
-        Self { event, claimed_until: None, failures: 0 }
+        Self { event, claimed_until: None, failures: 0, after: None }
     }
 
     /// In place of what was to be told before. Whoever has claimed that may be telling it, and what comes after must not
@@ -75,7 +79,18 @@ impl Untold {
     fn instead(of: Option<Self>, event: AlertEvent, now: Timestamp) -> Self {
         let claim_max = now.checked_add(CLAIM).ok();
         let claimed_until = of.and_then(|untold| untold.claimed_until).filter(|until| *until > now).min(claim_max);
-        Self { claimed_until, ..Self::new(event) }
+        let after = of.map(|untold| untold.after.unwrap_or(untold.event));
+        Self { claimed_until, after, ..Self::new(event) }
+    }
+
+    /// Whether nobody can have told it yet: then it can be taken back.
+    fn is_fresh(&self) -> bool {
+        self.claimed_until.is_none() || self.after.is_some()
+    }
+
+    /// What is to be told if it is taken back: what was before it, unless that is told.
+    fn taken_back(self) -> Option<Self> {
+        self.after.map(|event| Self { claimed_until: self.claimed_until, ..Self::new(event) })
     }
 
     /// The first failure is tried again at the next look, those after it later and later: of two places that an alert goes
@@ -95,7 +110,7 @@ pub fn claim(incidents: &mut Incidents, now: Timestamp) -> Vec<(String, Incident
         if let Some(untold) = &mut incident.untold
             && untold.claimed_until.is_none_or(|until| until <= now)
         {
-            untold.claimed_until = now.checked_add(CLAIM).ok();
+            (untold.claimed_until, untold.after) = (now.checked_add(CLAIM).ok(), None);
             let event = untold.event;
             incident.heard = true;
             claimed.push((key.clone(), incident.clone(), event));
@@ -107,14 +122,14 @@ pub fn claim(incidents: &mut Incidents, now: Timestamp) -> Vec<(String, Incident
 /// Strikes out what was told, or gives it back to be told by the next look.
 pub fn told(incidents: &mut Incidents, key: &str, outcome: (AlertEvent, Told, Timestamp)) {
     let (event, outcome, now) = outcome;
-    if let Some(incident) = incidents.get_mut(key)
-        && let Some(untold) = incident.untold.filter(|untold| untold.event == event)
-    {
-        incident.untold = match outcome {
-            Told::Sent => None,
-            Told::Failed => Some(untold.failed(now)),
-        };
-    }
+    let Some(incident) = incidents.get_mut(key) else { return };
+    incident.untold = match (incident.untold, outcome) {
+        (Some(untold), Told::Sent) if untold.event == event => None,
+        (Some(untold), Told::Failed) if untold.event == event => Some(untold.failed(now)),
+        // What came in its place need not wait any longer.
+        (Some(untold), Told::Sent) if untold.after == Some(event) => Some(Untold::new(untold.event)),
+        (untold, _) => untold,
+    };
 }
 
 /// Whether an alert was taken.
@@ -175,13 +190,24 @@ pub fn advance(incidents: &mut Incidents, seen: Sight<'_>, policy: &AlertPolicy)
 fn resolve(incident: &mut Incident, now: Timestamp) {
     incident.resolved_at = Some(now);
     incident.told_at = now;
-    // What nobody has heard of need not be called off.
-    incident.untold = incident.heard.then_some(Untold::instead(incident.untold, AlertEvent::Resolved, now));
+    incident.untold = match incident.untold {
+        // What nobody has heard of need not be called off.
+        _ if !incident.heard => None,
+        // Nor need that it came back.
+        Some(untold) if untold.event == AlertEvent::Opened && untold.is_fresh() => untold.taken_back(),
+        untold => Some(Untold::instead(untold, AlertEvent::Resolved, now)),
+    };
 }
 
 fn go_on(incident: &mut Incident, diagnosis: &Diagnosis, when: (Timestamp, &AlertPolicy)) {
     let (now, policy) = when;
     if incident.resolved_at.take().is_some() {
+        if let Some(untold) = incident.untold.filter(|untold| untold.event == AlertEvent::Resolved && untold.is_fresh())
+        {
+            // Nobody has been told that it was over.
+            incident.untold = untold.taken_back();
+            return;
+        }
         // It came back: that is told as a new one.
         (incident.since, incident.told_at, incident.escalations) = (now, now, marks_passed(diagnosis, now));
         incident.untold = Some(Untold::instead(incident.untold, AlertEvent::Opened, now));

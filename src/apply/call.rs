@@ -28,6 +28,7 @@ pub(super) struct Told {
 
 impl<E: Ecs, L: Ledger, C: Clock> Apply<'_, E, L, C> {
     pub(super) async fn make_call(&self, call: ProtectionCall<Box<Stage>>) -> Vec<(Box<Stage>, Told)> {
+        self.pace.keep(self.clock).await;
         if !self.may_be_sent(&call) {
             let not_sent = || Told { result: CallResult::WithoutEffect, unmet: Some(RetryReason::OutOfTime) };
             return call.wishes.into_iter().map(|wish| (wish.tag, not_sent())).collect();
@@ -69,7 +70,8 @@ impl<E: Ecs, L: Ledger, C: Clock> Apply<'_, E, L, C> {
                 Err(EcsError::Throttled) => self.counts.throttled_calls.add(1),
                 answer => return answer,
             }
-            self.clock.sleep(pause + jitter(pause, &ids[0])).await;
+            let turn = self.pace.throttled(self.clock.now());
+            self.clock.sleep(turn.max(pause + jitter(pause, &ids[0]))).await;
             if !self.may_be_sent(call) {
                 return Err(EcsError::Throttled);
             }

@@ -7,6 +7,7 @@
 mod failure;
 mod index;
 mod item;
+mod met;
 
 pub use item::Tabled;
 
@@ -22,6 +23,8 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use index::Place;
 use item::Item;
 use jiff::Timestamp;
+use met::Met;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Keys of one page. A sweep looks at the time between two pages, and asks ECS about a hundred tasks in a call.
@@ -38,12 +41,13 @@ pub struct DynamoDbLedger<C> {
     client: Client,
     table: String,
     clock: C,
+    met: Arc<Met>,
 }
 
 impl<C: Clock> DynamoDbLedger<C> {
     /// A client that shares its connections between all calls. The clock numbers versions and says when an item may go.
     pub fn new(config: &SdkConfig, table: String, clock: C) -> Self {
-        Self { client: Client::new(config), table, clock }
+        Self { client: Client::new(config), table, clock, met: Arc::default() }
     }
 
     async fn get(&self, key: &str) -> Result<Option<Item>, LedgerError> {
@@ -127,6 +131,7 @@ impl<C: Clock> DynamoDbLedger<C> {
 
 impl<R: Tabled, C: Clock> Ledger<R> for DynamoDbLedger<C> {
     async fn load(&self, key: &R::Key) -> Result<Versioned<R>, LedgerError> {
+        self.met.meet(key);
         // As it was, even if its time has passed: it is gone when DynamoDB has deleted it, and until then its version counts.
         match self.get(&key.to_string()).await? {
             Some(item) => item::versioned(&key.to_string(), &item),
@@ -140,11 +145,16 @@ impl<R: Tabled, C: Clock> Ledger<R> for DynamoDbLedger<C> {
         versioned: &Versioned<R>,
         keep_until: Timestamp,
     ) -> Result<Stored, LedgerError> {
+        self.met.meet(key);
         let now = self.clock.now();
         let version = item::version_after(versioned.version, now);
         let item = item::of(&key.to_string(), &versioned.entry, version, (now, keep_until))?;
         let kept = self.put(&item, versioned.version).await?;
         Ok(if kept { Stored::As(version) } else { Stored::Conflict })
+    }
+
+    fn may_be_absent(&self, key: &R::Key) -> bool {
+        !self.met.has_met(key)
     }
 }
 

@@ -47,6 +47,13 @@ where
             Self::DynamoDb(ledger) => ledger.store(key, versioned, keep_until).await,
         }
     }
+
+    fn may_be_absent(&self, key: &R::Key) -> bool {
+        match self {
+            Self::InMemory(ledger) => Ledger::<R>::may_be_absent(ledger, key),
+            Self::DynamoDb(ledger) => Ledger::<R>::may_be_absent(ledger, key),
+        }
+    }
 }
 
 impl<R: Tabled, C: Clock> LedgerPages<R> for AwsLedger<C>

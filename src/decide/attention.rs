@@ -44,7 +44,8 @@ pub fn is_lost(until: Timestamp, seen: Option<Timestamp>) -> Option<SeenProtecti
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::{Ask, CallResult, Job, JobKey};
+    use crate::ecs::StopCause;
+    use crate::ledger::{Ask, CallResult, Job, JobKey, StopStage, TaskEnd};
 
     fn at(minute: i64) -> Timestamp {
         Timestamp::from_second(1_700_000_000 + minute * 60).unwrap()
@@ -99,5 +100,20 @@ mod tests {
         assert_eq!(is_lost(at(60), Some(at(30))), Some(SeenProtection::Until(at(30))));
         assert_eq!(is_lost(at(60), Some(at(60) - jiff::SignedDuration::from_secs(1))), None);
         assert_eq!(is_lost(at(60), Some(at(90))), None);
+    }
+
+    #[test]
+    fn of_what_counts_as_protection_half_a_minute_may_be_missing() {
+        let short_by = |seconds| is_lost(at(60), Some(at(60) - jiff::SignedDuration::from_secs(seconds))).is_some();
+        assert_eq!([short_by(30), short_by(31)], [false, true]);
+    }
+
+    #[test]
+    fn an_interruption_that_was_not_told_is_open_whatever_else_is_in_flight() {
+        let mut entry = busy();
+        entry.protection.begin(Ask::ProtectUntil(at(60)), at(0));
+        let end = TaskEnd { stage: StopStage::Stopping, service: None, cause: StopCause::default() };
+        entry.interrupt(&end, at(1));
+        assert_eq!(attention(&entry, at(1)), Attention::Open);
     }
 }

@@ -132,29 +132,4 @@ fn disposition(reason: &RetryReason) -> Disposition {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn end_of(failure: LedgerError) -> Ending {
-        let cluster = ("TASKHOLD_CLUSTERS", "arn:aws:ecs:eu-west-1:111122223333:cluster/video");
-        let config =
-            Config::from_variables([cluster].map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap();
-        let key = JobKey { job_id: "j".to_owned(), attempt: 1 };
-        let received = Received { sent_at: Timestamp::UNIX_EPOCH, receives: 1 };
-        let state = TaskState::NotStored(RetryReason::Ledger(failure));
-        ending((JobMessageType::Started, &key), &received, &state, (&config, Timestamp::UNIX_EPOCH))
-    }
-
-    #[test]
-    fn a_message_whose_entry_would_be_too_large_is_parked_the_first_time_with_the_reason() {
-        let failure = LedgerError::TooLarge("TASK".to_owned(), 400_000, 380_000);
-        assert_eq!(end_of(failure.clone()), Ending::Park(failure.to_string()));
-    }
-
-    #[test]
-    fn a_message_comes_again_when_the_ledger_failed_otherwise() {
-        for failure in [LedgerError::Throttled, LedgerError::Unexpected("connection reset".to_owned())] {
-            assert_eq!(end_of(failure.clone()), Ending::Retry(RetryReason::Ledger(failure)));
-        }
-    }
-}
+mod tests;

@@ -154,4 +154,25 @@ mod tests {
             assert!(!ServiceMessage::read(text).tells_of_protection(), "{text}");
         }
     }
+
+    #[test]
+    fn what_no_service_and_no_task_set_is_called_is_not_recognized() {
+        let said = |service: &str, task_set: &str| {
+            let missed = format!(
+                "(service {service}) was unable to reach steady state because (taskSet {task_set}) was unable to scale in due to (reason 2 tasks under protection)"
+            );
+            let steady = format!("(service {service}) has reached a steady state.");
+            let of_protection = ServiceMessage::read(&missed) != ServiceMessage::Other;
+            (of_protection, ServiceMessage::read(&steady) != ServiceMessage::Other)
+        };
+        for name in ["api", "a-b", "a_b", "A9", "-", "_"] {
+            assert_eq!(said(name, "ecs-svc/1"), (true, true), "{name}");
+        }
+        for name in ["", "a b", "a.b", "a,b", "a)b", "ä"] {
+            assert_eq!(said(name, "ecs-svc/1"), (false, false), "{name}");
+        }
+        for task_set in ["ecs-svc/", "ecs-svc/1a", "ecs-svc", "1"] {
+            assert!(!said("api", task_set).0, "{task_set}");
+        }
+    }
 }

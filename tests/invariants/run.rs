@@ -12,6 +12,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use taskhold::alert::LogOnly;
+use taskhold::apply::Pace;
 use taskhold::config::Config;
 use taskhold::handler::{Handler, HandlerError, Parts, Response};
 
@@ -114,6 +115,7 @@ fn function(sim: &Sim) -> Function {
         interrupted: None,
         clock: sim.clone(),
         config: config.unwrap(),
+        pace: Pace::default(),
     }
 }
 

@@ -61,6 +61,8 @@ pub(crate) struct Rules {
     pub(crate) moves: u32,
     /// How often a sweep begins, against 60 times that somebody goes on. Half of the runs have none.
     pub(crate) sweep_weight: u32,
+    /// Whether a job's start is stored without a read first, as if its task were new.
+    pub(crate) is_guessing: bool,
 }
 
 /// What was broken, and how.
@@ -141,6 +143,7 @@ impl Rules {
             jobs_at_once: [1, 1, 2, 3][rng.usize(..4)],
             moves: rng.u32(100..350),
             sweep_weight: 0,
+            is_guessing: false,
         };
         if sabotage == Sabotage::CountsVersionsAnew {
             // Entries have to be forgotten, and invocations to last, for this to matter.
@@ -159,6 +162,7 @@ impl World {
         let mut rules = Rules::drawn(&mut rng, sabotage);
         // Not drawn, so that the runs without sweeps are those of their seeds still.
         rules.sweep_weight = if seed % 4 >= 2 { 3 } else { 0 };
+        rules.is_guessing = seed % 8 >= 4;
         let tasks = [1, 1, 2, 3][rng.usize(..4)];
         let promise = Promise::new(tasks, &rules, &mut rng);
         Self {

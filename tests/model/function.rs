@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use taskhold::apply::Pace;
 use taskhold::handler::{Handler, Response};
 use taskhold::ledger::{Job, JobKey, TaskEntry};
 use taskhold::report::Answer as Report;
@@ -214,11 +215,13 @@ impl Function {
     /// Runs the function from its beginning.
     fn replay(&self, start: Start, events: &[Event]) -> Run {
         let idle = self.idle_stages.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let stage = idle.unwrap_or_else(|| {
+        let mut stage = idle.unwrap_or_else(|| {
             let script = SharedScript::default();
             let handler = function(&script);
             (script, handler)
         });
+        // What an instance remembers of earlier runs would depend on their order.
+        stage.1.pace = Pace::default();
         let run = self.replay_on(&stage, start, events);
         self.idle_stages.lock().unwrap_or_else(PoisonError::into_inner).push(stage);
         run

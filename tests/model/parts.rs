@@ -8,6 +8,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use taskhold::alert::LogOnly;
+use taskhold::apply::Pace;
 use taskhold::clock::Clock;
 use taskhold::ecs::{
     ClusterArn, Ecs, EcsError, Failure, FailureReason, Page, ProtectedTask, ProtectionAnswer, ProtectionSetting,
@@ -42,6 +43,7 @@ pub(crate) fn function(script: &SharedScript) -> Handler<Scripted> {
         alerts: LogOnly,
         clock: script.clone(),
         config: config().clone(),
+        pace: Pace::default(),
     }
 }
 

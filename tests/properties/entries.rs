@@ -138,11 +138,9 @@ fn remedy() -> impl Strategy<Value = RemedyState> {
 
 fn incident() -> impl Strategy<Value = Incident> {
     let event = select(vec![AlertEvent::Opened, AlertEvent::Escalated, AlertEvent::Repeated, AlertEvent::Resolved]);
-    let untold = (event, maybe_moment(), any::<u8>()).prop_map(|(event, claimed_until, failures)| Untold {
-        event,
-        claimed_until,
-        failures,
-    });
+    let before = option::of(event.clone());
+    let untold = (event, maybe_moment(), any::<u8>(), before)
+        .prop_map(|(event, claimed_until, failures, after)| Untold { event, claimed_until, failures, after });
     (
         select(AlertKind::ALL.to_vec()),
         any_moment(),

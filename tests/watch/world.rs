@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
+use taskhold::apply::Pace;
 use taskhold::config::Config;
 use taskhold::handler::Handler;
 use taskhold::ledger::InMemoryLedger;
@@ -90,6 +91,7 @@ impl World {
             },
             clock,
             config: config(&region, settings),
+            pace: Pace::default(),
         };
         let now = region.lock().now();
         Self {
@@ -110,7 +112,7 @@ impl World {
 
     /// Another instance of the function, with the same ledger, queues and whoever is told.
     pub(crate) fn another_instance(&self) -> Handler<Simulated> {
-        let Handler { ecs, autoscaling, ledger, parking, follow_ups, interrupted, alerts, clock, config } =
+        let Handler { ecs, autoscaling, ledger, parking, follow_ups, interrupted, alerts, clock, config, pace: _ } =
             &self.function;
         Handler {
             ecs: ecs.clone(),
@@ -122,6 +124,7 @@ impl World {
             alerts: alerts.clone(),
             clock: clock.clone(),
             config: config.clone(),
+            pace: Pace::default(),
         }
     }
 

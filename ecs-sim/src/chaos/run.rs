@@ -18,6 +18,7 @@ use crate::interleave::{InvocationNo, Poller, SeedOfPanic};
 use crate::story::in_process::config;
 use std::future::Future;
 use std::pin::Pin;
+use taskhold::apply::Pace;
 use taskhold::handler::{Handler, HandlerError, Parts, Response};
 
 /// So many invocations run at once: two pollers for each queue have as many (template.yaml).
@@ -143,6 +144,7 @@ fn function(sim: &Sim) -> Function {
         interrupted: Some(ChaoticInterrupted::new(sim)),
         clock: sim.clone(),
         config: config.expect("the settings are right"),
+        pace: Pace::default(),
     }
 }
 

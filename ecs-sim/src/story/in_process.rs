@@ -21,6 +21,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
+use taskhold::apply::Pace;
 use taskhold::clock::Clock;
 use taskhold::config::{Config, ConfigProblems};
 use taskhold::handler::{Handler, Parts};
@@ -73,6 +74,7 @@ impl InProcess {
             interrupted: Some(SimulatedInterruptedJobs(region.clone())),
             clock,
             config,
+            pace: Pace::default(),
         };
         let logs = Captured::default();
         let dispatch = logs.dispatch();

@@ -166,6 +166,81 @@ fn what_is_being_told_is_called_off_only_after_it() {
     assert_eq!(called_off, [AlertEvent::Resolved]);
 }
 
+/// Looks and tells nothing: what is to be told then, in short.
+fn only_look(incidents: &mut Incidents, minute: i64, diagnosis: &Diagnosis) -> Vec<AlertEvent> {
+    advance(incidents, sight(&observed(minute), diagnosis), &policy());
+    incidents.values().filter_map(|incident| incident.untold).map(|untold| untold.event).collect()
+}
+
+/// The events of what somebody claims.
+fn claimed(incidents: &mut Incidents, minute: i64) -> Vec<AlertEvent> {
+    claim(incidents, at(minute)).into_iter().map(|(_, _, event)| event).collect()
+}
+
+fn is_told(incidents: &mut Incidents, event: AlertEvent, minute: i64) {
+    let key = incidents.keys().next().unwrap().clone();
+    told(incidents, &key, (event, Told::Sent, at(minute)));
+}
+
+#[test]
+fn what_comes_back_before_anybody_was_told_that_it_was_over_is_told_once() {
+    let mut incidents = Incidents::new();
+    only_look(&mut incidents, 5, &blocked(60));
+    assert_eq!(claimed(&mut incidents, 5), [AlertEvent::Opened]);
+    assert_eq!(only_look(&mut incidents, 5, &steady()), [AlertEvent::Resolved]);
+    is_told(&mut incidents, AlertEvent::Opened, 5);
+    assert_eq!(only_look(&mut incidents, 5, &blocked(60)), []);
+    assert_eq!(look(&mut incidents, 6, &steady()), ["deployment-blocked resolved"]);
+}
+
+#[test]
+fn what_comes_back_while_its_beginning_is_told_is_told_again_only_if_that_fails() {
+    for is_sent in [true, false] {
+        let mut incidents = Incidents::new();
+        only_look(&mut incidents, 5, &blocked(60));
+        claimed(&mut incidents, 5);
+        only_look(&mut incidents, 5, &steady());
+        assert_eq!(only_look(&mut incidents, 5, &blocked(60)), [AlertEvent::Opened]);
+        assert_eq!(claimed(&mut incidents, 5), [], "somebody tells it");
+        if is_sent {
+            is_told(&mut incidents, AlertEvent::Opened, 5);
+        }
+        let again = if is_sent { vec![] } else { vec![AlertEvent::Opened] };
+        assert_eq!(claimed(&mut incidents, 6), again);
+    }
+}
+
+#[test]
+fn what_is_over_again_before_anybody_was_told_that_it_came_back_is_not_told_of() {
+    let mut incidents = Incidents::new();
+    look(&mut incidents, 5, &blocked(60));
+    look(&mut incidents, 6, &steady());
+    assert_eq!(only_look(&mut incidents, 7, &blocked(60)), [AlertEvent::Opened]);
+    assert_eq!(look(&mut incidents, 7, &steady()), [""; 0]);
+}
+
+#[test]
+fn an_end_that_may_not_have_been_told_is_told_although_it_came_back_in_between() {
+    let mut incidents = Incidents::new();
+    look(&mut incidents, 5, &blocked(60));
+    only_look(&mut incidents, 6, &steady());
+    assert_eq!(claimed(&mut incidents, 6), [AlertEvent::Resolved]);
+    // Whoever claimed it has died.
+    assert_eq!(only_look(&mut incidents, 8, &blocked(60)), [AlertEvent::Opened]);
+    assert_eq!(only_look(&mut incidents, 8, &steady()), [AlertEvent::Resolved]);
+}
+
+#[test]
+fn once_the_beginning_is_told_the_end_waits_for_nobody() {
+    let mut incidents = Incidents::new();
+    only_look(&mut incidents, 5, &blocked(60));
+    claimed(&mut incidents, 5);
+    only_look(&mut incidents, 5, &steady());
+    assert_eq!(claimed(&mut incidents, 5), []);
+    is_told(&mut incidents, AlertEvent::Opened, 5);
+    assert_eq!(claimed(&mut incidents, 5), [AlertEvent::Resolved]);
+}
+
 #[test]
 fn what_nobody_has_heard_of_is_not_called_off() {
     let mut incidents = Incidents::new();

@@ -321,3 +321,63 @@ fn a_service_that_waits_for_a_task_of_its_own_is_not_steady() {
     observed.tasks = vec![task(1, OLD)];
     assert_eq!(judge(&observed).standing, Standing::Moving);
 }
+
+#[test]
+fn in_a_scale_in_to_nothing_all_that_are_protected_are_in_the_way() {
+    let mut observed = service();
+    observed.service.desired_count = 0;
+    observed.service.deployments[0].desired_count = 0;
+    observed.tasks = vec![protected(1, OLD, 90), protected(2, OLD, 80), task(3, OLD)];
+    let diagnosis = judge(&observed);
+    assert!(diagnosis.movement.is_scale_in());
+    assert_eq!(diagnosis.blockers.iter().map(|blocker| blocker.task.clone()).collect::<Vec<_>>(), [id(1), id(2)]);
+}
+
+#[test]
+fn bounds_are_shares_of_the_desired_count_the_lower_rounded_up_and_the_upper_down() {
+    let mut observed = service();
+    let mut bounds = |desired, minimum, maximum| {
+        observed.service.desired_count = desired;
+        (observed.service.minimum_healthy_percent, observed.service.maximum_percent) = (minimum, maximum);
+        let arithmetic = judge(&observed).arithmetic;
+        (arithmetic.lower_bound, arithmetic.upper_bound)
+    };
+    assert_eq!(bounds(3, 50, 150), (2, 4));
+    assert_eq!(bounds(4, 50, 200), (2, 8));
+    assert_eq!(bounds(7, 0, 100), (0, 7));
+}
+
+#[test]
+fn what_half_a_minute_of_protection_is_missing_of_is_not_unmet() {
+    let short_by = |seconds: i64| {
+        let mut observed = deploying(vec![]);
+        let until = at(90) - SignedDuration::from_secs(seconds);
+        observed.tasks.push(ObservedTask {
+            protected_until: Some(until),
+            refused_since: Some(at(55)),
+            ..protected(1, NEW, 90)
+        });
+        let unmet = judge(&observed).unmet;
+        unmet.into_iter().map(|unmet| unmet.wanted_until()).collect::<Vec<_>>()
+    };
+    assert_eq!(short_by(30), []);
+    assert_eq!(short_by(31), [Some(at(90))]);
+}
+
+#[test]
+fn orphans_have_no_finish() {
+    let mut observed = deploying(vec![protected(1, OLD, 90)]);
+    observed.tasks.push(ObservedTask { protected_until: Some(at(95)), jobs: Jobs::Known(Vec::new()), ..task(2, OLD) });
+    let diagnosis = judge(&observed);
+    assert!(diagnosis.finish.is_some());
+    assert_eq!(of_orphans(&observed, &diagnosis).finish, None);
+}
+
+#[test]
+fn old_tasks_that_are_kept_on_purpose_are_not_blocked_until_their_time_is_over() {
+    let mut observed = deploying(vec![protected(1, OLD, 90)]);
+    observed.service.old_tasks_kept = SignedDuration::from_mins(31);
+    assert_eq!(judge(&observed).standing, Standing::WillBlock, "for one minute more");
+    observed.service.old_tasks_kept = SignedDuration::from_mins(30);
+    assert_eq!(judge(&observed).standing, Standing::Blocked);
+}

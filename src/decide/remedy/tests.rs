@@ -398,3 +398,49 @@ fn where_nothing_was_refused_more_tasks_would_not_help() {
     let seen = tagged(blocked(10, vec![busy(1), busy(2)]), MAX_DESIRED_COUNT_TAG, "9");
     assert_eq!(decide(&mut state, &seen, RAISE), None);
 }
+
+#[test]
+fn what_was_noted_last_is_not_noted_again_and_the_oldest_of_too_many_goes() {
+    let mut state = RemedyState::default();
+    assert!(state.is_empty());
+    for minute in 0..3 {
+        state.note(at(minute), "the same".to_owned());
+    }
+    assert!(!state.is_empty());
+    assert_eq!(state.notes, [RemedyNote { at: at(0), text: "the same".to_owned() }]);
+    (1..=NOTES_MAX).for_each(|number| state.note(at(10), format!("note {number}")));
+    assert_eq!((state.notes.len(), state.notes[0].text.as_str()), (NOTES_MAX, "note 1"));
+}
+
+#[test]
+fn notes_of_what_is_over_are_kept_for_a_day() {
+    let mut state = RemedyState::default();
+    state.note(at(0), "done".to_owned());
+    let day = 24 * 60;
+    decide(&mut state, &steady(day - 1, 2), Policy::Notify);
+    assert_eq!(last_note(&state), "done");
+    decide(&mut state, &steady(day, 2), Policy::Notify);
+    assert!(state.is_empty());
+}
+
+#[test]
+fn the_next_release_is_due_when_the_first_idle_task_has_been_so_for_the_grace() {
+    let idle_seen = BTreeMap::from([(id(1), at(3)), (id(2), at(1))]);
+    let ripe = |policy: &RemedyPolicy| RemedyState::default().ripe_from(&idle_seen, policy);
+    assert_eq!(ripe(&policy(Policy::Notify)), Some(at(6)));
+    assert_eq!(ripe(&RemedyPolicy { allowed: Remedies::default(), ..policy(Policy::Notify) }), None);
+}
+
+#[test]
+fn it_says_that_nothing_is_idle_and_what_others_protect() {
+    let note = |tasks: Vec<ObservedTask>| {
+        let mut state = RemedyState::default();
+        decide(&mut state, &blocked(10, tasks), Policy::ReleaseIdle);
+        last_note(&state).to_owned()
+    };
+    let foreign = |number| task(number, OLD, Jobs::Unknown);
+    let nothing = "no protected task in the way is known to be idle: nothing was released";
+    assert_eq!(note(vec![busy(1)]), nothing);
+    assert_eq!(note(vec![busy(1), foreign(2)]), format!("{nothing}; 1 was protected by somebody else"));
+    assert_eq!(note(vec![foreign(1), foreign(2)]), format!("{nothing}; 2 were protected by somebody else"));
+}

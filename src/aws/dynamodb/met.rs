@@ -1,0 +1,53 @@
+//! Which keys this instance has met: of those it has not, there may be no item yet.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher, Hash, RandomState};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// So many keys are remembered, in about a megabyte. Beyond, all are forgotten: then each costs a store that fails, once.
+const MET_MAX: usize = 50_000;
+
+/// The keys that were loaded or stored, by their hashes. Two that share one cost a load, and nothing else.
+#[derive(Debug, Default)]
+pub(super) struct Met {
+    state: RandomState,
+    hashes: Mutex<HashSet<u64>>,
+}
+
+impl Met {
+    pub(super) fn meet(&self, key: &impl Hash) {
+        let hash = self.state.hash_one(key);
+        let mut hashes = self.hashes();
+        if hashes.len() >= MET_MAX {
+            hashes.clear();
+        }
+        hashes.insert(hash);
+    }
+
+    pub(super) fn has_met(&self, key: &impl Hash) -> bool {
+        self.hashes().contains(&self.state.hash_one(key))
+    }
+
+    fn hashes(&self) -> MutexGuard<'_, HashSet<u64>> {
+        // Whatever is in it are keys that were met.
+        self.hashes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_met_is_known_until_there_is_too_much_of_it() {
+        let met = Met::default();
+        assert!(!met.has_met(&"a"));
+        met.meet(&"a");
+        met.meet(&"a");
+        assert!(met.has_met(&"a") && !met.has_met(&"b"));
+        (0..MET_MAX).for_each(|number| met.meet(&number));
+        assert!(!met.has_met(&"a"));
+        assert!(met.has_met(&(MET_MAX - 1)));
+        assert!(met.hashes().len() <= MET_MAX);
+    }
+}

@@ -1,0 +1,275 @@
+//! How fast protection calls are sent: on an ECS with the bucket that AWS describes (aws-facts "ECS: the protection API"), whose
+//! calls take time, and a ledger whose reads and stores do. Time is simulated, so that nothing depends on the machine.
+//! `cargo test --test pacing -- --nocapture` prints what comes of it.
+
+#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
+
+use ecs_sim::no_services::NoAutoscaling;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+use taskhold::alert::LogOnly;
+use taskhold::apply::Pace;
+use taskhold::clock::Clock;
+use taskhold::config::Config;
+use taskhold::ecs::{
+    ClusterArn, Ecs, EcsError, Page, ProtectedTask, ProtectionAnswer, ProtectionSetting, Task, TaskId,
+};
+use taskhold::handler::{Handler, Parts, Response};
+use taskhold::ledger::{InMemoryLedger, Ledger, LedgerError, LedgerPages, Stored, TaskEntry, Versioned};
+
+const CLUSTER: &str = "arn:aws:ecs:eu-west-1:111122223333:cluster/video";
+const BURST: i64 = 200;
+const PER_SECOND: i64 = 80;
+/// What a call to ECS takes, and a read or a store of the ledger.
+const LATENCY: Duration = Duration::from_millis(50);
+
+/// A clock that goes on to the next moment that somebody waits for, when all wait.
+#[derive(Clone, Debug)]
+struct Time(Arc<Mutex<Moments>>);
+
+#[derive(Debug)]
+struct Moments {
+    now: Timestamp,
+    awaited: Vec<(Timestamp, Waker)>,
+}
+
+/// Whether somebody has something to do at this moment.
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+impl Time {
+    fn new() -> Self {
+        let now = Timestamp::from_second(1_790_000_000).unwrap();
+        Self(Arc::new(Mutex::new(Moments { now, awaited: Vec::new() })))
+    }
+
+    /// Runs something to its end.
+    fn run<T>(&self, future: impl Future<Output = T>) -> T {
+        let mut future = pin!(future);
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(woken.clone());
+        loop {
+            if let Poll::Ready(done) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+                return done;
+            }
+            if !woken.0.swap(false, Ordering::SeqCst) {
+                self.go_on();
+            }
+        }
+    }
+
+    fn go_on(&self) {
+        let mut moments = self.0.lock().unwrap();
+        moments.now = moments.awaited.iter().map(|(at, _)| *at).min().expect("whoever waits, waits for a moment");
+        let now = moments.now;
+        let (due, later) = std::mem::take(&mut moments.awaited).into_iter().partition(|(at, _)| *at <= now);
+        moments.awaited = later;
+        drop(moments);
+        let due: Vec<(Timestamp, Waker)> = due;
+        due.into_iter().for_each(|(_, waker)| waker.wake());
+    }
+}
+
+impl Clock for Time {
+    fn now(&self) -> Timestamp {
+        self.0.lock().unwrap().now
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        let until = self.now() + SignedDuration::try_from(duration).unwrap();
+        std::future::poll_fn(|context| {
+            let mut moments = self.0.lock().unwrap();
+            if moments.now >= until {
+                return Poll::Ready(());
+            }
+            moments.awaited.push((until, context.waker().clone()));
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
+/// An ECS that takes each call from a bucket, and notes when it came.
+struct BucketEcs {
+    time: Time,
+    bucket: Mutex<Bucket>,
+}
+
+struct Bucket {
+    thousandths: i64,
+    filled_at: Timestamp,
+    taken: Vec<Timestamp>,
+    throttled: usize,
+}
+
+impl Bucket {
+    fn takes(&mut self, now: Timestamp) -> bool {
+        let millis = now.as_millisecond() - self.filled_at.as_millisecond();
+        self.thousandths = (self.thousandths + millis * PER_SECOND).min(BURST * 1000);
+        self.filled_at = Timestamp::from_millisecond(now.as_millisecond()).unwrap();
+        let takes = self.thousandths >= 1000;
+        if takes {
+            self.thousandths -= 1000;
+            self.taken.push(now);
+        } else {
+            self.throttled += 1;
+        }
+        takes
+    }
+}
+
+ecs_sim::reads_no_services!(BucketEcs);
+ecs_sim::updates_no_services!(BucketEcs);
+
+impl Ecs for BucketEcs {
+    async fn update_task_protection(
+        &self,
+        _: &ClusterArn,
+        setting: ProtectionSetting,
+        tasks: &[TaskId],
+    ) -> Result<ProtectionAnswer, EcsError> {
+        let now = self.time.now();
+        let takes = self.bucket.lock().unwrap().takes(now);
+        self.time.sleep(LATENCY).await;
+        let ProtectionSetting::Enabled { expires_in_minutes } = setting else { panic!("no job ends here") };
+        let until = Some(now + SignedDuration::from_mins(i64::from(expires_in_minutes)));
+        let granted =
+            |id: &TaskId| ProtectedTask { task_id: id.clone(), protection_enabled: true, expiration_date: until };
+        let answer = || ProtectionAnswer { protected_tasks: tasks.iter().map(granted).collect(), failures: Vec::new() };
+        if takes { Ok(answer()) } else { Err(EcsError::Throttled) }
+    }
+}
+
+/// A ledger that is far away. Each task is new to it.
+struct FarLedger(Time, InMemoryLedger<Time>);
+
+ecs_sim::keeps_no_services!(FarLedger);
+
+impl Ledger for FarLedger {
+    async fn load(&self, task: &Task) -> Result<Versioned, LedgerError> {
+        self.0.sleep(LATENCY).await;
+        Ledger::<TaskEntry>::load(&self.1, task).await
+    }
+
+    async fn store(&self, task: &Task, versioned: &Versioned, keep_until: Timestamp) -> Result<Stored, LedgerError> {
+        self.0.sleep(LATENCY).await;
+        self.1.store(task, versioned, keep_until).await
+    }
+
+    fn may_be_absent(&self, _: &Task) -> bool {
+        true
+    }
+}
+
+impl LedgerPages for FarLedger {
+    async fn page(&self, token: Option<&str>) -> Result<Page<(Task, Versioned)>, LedgerError> {
+        LedgerPages::<TaskEntry>::page(&self.1, token).await
+    }
+}
+
+struct PartsFarAway;
+
+impl Parts for PartsFarAway {
+    type Ecs = BucketEcs;
+    type Autoscaling = NoAutoscaling;
+    type Ledger = FarLedger;
+    type Parking = Infallible;
+    type FollowUps = Infallible;
+    type Interrupted = Infallible;
+    type Alerts = LogOnly;
+    type Clock = Time;
+}
+
+fn function(time: &Time) -> Handler<PartsFarAway> {
+    let bucket = Bucket { thousandths: BURST * 1000, filled_at: time.now(), taken: Vec::new(), throttled: 0 };
+    Handler {
+        ecs: BucketEcs { time: time.clone(), bucket: Mutex::new(bucket) },
+        autoscaling: NoAutoscaling,
+        ledger: FarLedger(time.clone(), InMemoryLedger::new(time.clone())),
+        alerts: LogOnly,
+        parking: None,
+        follow_ups: None,
+        interrupted: None,
+        clock: time.clone(),
+        config: Config::from_variables([("TASKHOLD_CLUSTERS".to_owned(), CLUSTER.to_owned())]).unwrap(),
+        pace: Pace::default(),
+    }
+}
+
+/// A batch in which a job of two hours starts on each of these tasks.
+fn starts(tasks: std::ops::Range<usize>, now: Timestamp) -> Value {
+    let record = |task: usize| {
+        let arn = format!("arn:aws:ecs:eu-west-1:111122223333:task/video/{task:032x}");
+        let body = json!({"version": 1, "type": "job.started", "jobId": format!("job-{task}"), "taskArn": arn,
+            "maxDurationMinutes": 120});
+        let sent_ms = now.as_millisecond().to_string();
+        json!({"messageId": task.to_string(), "body": body.to_string(), "eventSource": "aws:sqs", "messageAttributes": {},
+            "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": sent_ms}})
+    };
+    json!({"Records": tasks.map(record).collect::<Vec<_>>()})
+}
+
+/// Hands a batch to the function, which must carry out all of it, and answers how long that took.
+async fn handed(function: &Handler<PartsFarAway>, tasks: std::ops::Range<usize>) -> SignedDuration {
+    let now = function.clock.now();
+    let payload = starts(tasks.clone(), now).to_string();
+    let handled = function.handle(&payload, now + SignedDuration::from_secs(30)).await;
+    let (Response::Batch(response), counts) = handled.unwrap() else { panic!("it was a batch") };
+    assert_eq!((response.batch_item_failures.len(), counts.done.get()), (0, tasks.len() as u64));
+    function.clock.now().duration_since(now)
+}
+
+#[test]
+fn a_hundred_jobs_that_start_on_new_tasks_take_a_store_a_call_and_a_store() {
+    let time = Time::new();
+    let function = function(&time);
+    let took = time.run(handed(&function, 0..100));
+    println!("100 starts on new tasks, ECS and the ledger take {LATENCY:?} each: {took:#}");
+    assert_eq!(took, SignedDuration::try_from(LATENCY).unwrap() * 3);
+}
+
+#[test]
+fn with_enough_to_do_all_calls_are_sent_that_ecs_takes_and_none_that_it_throttles() {
+    let time = Time::new();
+    let function = function(&time);
+    time.run(async {
+        for batch in 0..3 {
+            handed(&function, batch * 10_000..(batch + 1) * 10_000).await;
+        }
+    });
+    let bucket = function.ecs.bucket.lock().unwrap();
+    assert_eq!((bucket.taken.len(), bucket.throttled), (3_000, 0));
+    // From when a batch has used up what was saved to its last call; between two batches nothing is to be sent.
+    for calls in bucket.taken.chunks(1_000) {
+        let (steady, last) = (calls[400], calls[999]);
+        let per_second = 599.0 / last.duration_since(steady).as_secs_f64();
+        println!("10,000 starts, after the burst: {per_second:.2} calls a second of {PER_SECOND}, none throttled");
+        assert!(per_second >= 0.95 * PER_SECOND as f64, "{per_second} calls a second");
+    }
+}
+
+#[test]
+fn where_others_take_from_the_same_bucket_a_throttled_call_slows_it_down() {
+    let time = Time::new();
+    let function = function(&time);
+    // Others have just emptied it.
+    function.ecs.bucket.lock().unwrap().thousandths = 0;
+    let took = time.run(handed(&function, 0..1_000));
+    let bucket = function.ecs.bucket.lock().unwrap();
+    println!("100 calls on an empty bucket: {} throttled, all sent after {took:#}", bucket.throttled);
+    assert_eq!(bucket.taken.len(), 100);
+    assert!(bucket.throttled <= 60, "{} throttled calls for 100", bucket.throttled);
+}
