@@ -8,6 +8,18 @@ pub fn seeds() -> Vec<String> {
     ["ecs-", "scheduled-"].into_iter().flat_map(seeds::payloads).collect()
 }
 
+/// Why a body is malformed although it holds an envelope that can be read: in what the envelope's parser need not know, a
+/// member of another shape stands twice, a number is greater than any float, an escape is no character, or lists stand in
+/// lists in lists.
+const PASSED_OVER: [&str; 6] = [
+    "duplicate field",
+    "number out of range",
+    "surrogate in hex escape",
+    "unexpected end of hex escape",
+    "invalid unicode code point",
+    "recursion limit exceeded",
+];
+
 /// What is acted on is of a configured cluster; and it is the same event as a payload and in the body of a message.
 pub fn check(text: &str) {
     let clusters = expect::clusters();
@@ -18,11 +30,10 @@ pub fn check(text: &str) {
     }
     match record::parse(text, clusters) {
         Record::Ecs(same) => assert_eq!(same, event),
-        // What an envelope's parser does not read, and a body's does: members of other shapes, twice; numbers of any size.
+        // What an envelope's parser passes over, and a body's reads.
         Record::Malformed(error) => {
             let error = error.to_string();
-            let is_read_by_one = ["duplicate field", "number out of range"].iter().any(|why| error.contains(why));
-            assert!(is_read_by_one, "{error}");
+            assert!(PASSED_OVER.iter().any(|why| error.contains(why)), "{error}");
         }
         Record::Job(job) => panic!("it is taken for {job:?}"),
     }

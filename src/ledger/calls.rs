@@ -76,6 +76,17 @@ pub enum CallResult {
     Unknown,
 }
 
+impl CallResult {
+    /// Whether it shows that there is, or was, such a task.
+    fn proves_task(&self) -> bool {
+        match self {
+            Self::Granted(_) => true,
+            Self::Refused(refusal) => refusal.reason != FailureReason::Missing,
+            Self::Cleared | Self::WithoutEffect | Self::Unknown => false,
+        }
+    }
+}
+
 /// ECS's last refusal for a task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
@@ -98,6 +109,9 @@ pub struct Protection {
     /// Whether taskhold has asked for protection since it last saw it cleared for certain.
     #[serde(default)]
     pub held: bool,
+    /// Whether ECS has shown that it knows the task. From then on `MISSING` means that it has ended.
+    #[serde(default)]
+    pub is_known: bool,
     /// ECS protects the task at least until then, whatever is in flight. `None` if nothing is certain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmed_until: Option<Timestamp>,
@@ -153,6 +167,7 @@ impl Protection {
         if result == CallResult::Unknown {
             return;
         }
+        self.is_known |= result.proves_task();
         let Some(at) = self.in_flight.iter().position(|call| call.id == id) else {
             // Too late to be trusted: others have acted on the belief that it is over, and may be wrong about what is certain.
             self.confirmed_until = None;
@@ -331,6 +346,28 @@ mod tests {
         protection.forget_stale(at(2));
         protection.settle(call, CallResult::Granted(at(60)));
         assert_eq!(protection.confirmed_until, None);
+    }
+
+    #[test]
+    fn a_task_is_known_for_good_once_ecs_grants_it_anything_or_refuses_it_for_another_reason_than_missing() {
+        let refused = |reason| CallResult::Refused(Refusal { reason, detail: None, at: at(0) });
+        for (result, is_known) in [
+            (CallResult::Granted(at(60)), true),
+            (refused(FailureReason::DeploymentBlocked), true),
+            (refused(FailureReason::Missing), false),
+            (CallResult::Cleared, false),
+            (CallResult::WithoutEffect, false),
+            (CallResult::Unknown, false),
+        ] {
+            let mut protection = Protection::default();
+            let call = protection.begin(protect(60), at(0)).unwrap();
+            protection.settle(call, result.clone());
+            assert_eq!(protection.is_known, is_known, "{result:?}");
+            let release = protection.begin(Ask::Release, at(1)).unwrap();
+            protection.settle(release, CallResult::Cleared);
+            protection.see(None);
+            assert_eq!(protection.is_known, is_known, "{result:?}, and its end");
+        }
     }
 
     #[test]

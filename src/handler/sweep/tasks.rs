@@ -90,7 +90,7 @@ impl<P: Parts> Handler<P> {
             TaskState::Known(entry, Some(RetryReason::Refused(refusal)))
                 if refusal.reason == FailureReason::Missing =>
             {
-                Some(entry.protection.confirmed_until.is_some())
+                Some(entry.protection.is_known)
             }
             _ => None,
         };
@@ -98,7 +98,7 @@ impl<P: Parts> Handler<P> {
     }
 
     /// What ECS says of tasks that it calls `MISSING` when they are asked for: of one that has stopped, or is about to, the
-    /// jobs are over, and no message and no event may come that tells. One that it has never known may come to be.
+    /// jobs are over, and no message and no event may come that tells. One that ECS has never shown to know may come to be.
     async fn ended(&self, missing: &[(Task, bool)], part: &mut Part<'_>) -> Vec<TaskChange> {
         let mut ended = Vec::new();
         let clusters = missing.chunk_by(|(one, _), (other, _)| one.cluster == other.cluster);
