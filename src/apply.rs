@@ -303,3 +303,6 @@ fn end_all(states: &mut [Option<TaskState>], open: Vec<BoxedStage>, unmet: &Retr
         states[stage.at] = Some(TaskState::Known(stage.versioned.entry, Some(unmet.clone())));
     }
 }
+
+#[cfg(test)]
+mod tests;

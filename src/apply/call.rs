@@ -134,3 +134,34 @@ fn why(wish: &Wish<Box<Stage>>, now: Timestamp) -> (String, String) {
     };
     (wish.task.id.to_string(), why)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Next;
+    use super::*;
+    use crate::config::Clusters;
+    use crate::ledger::{Ask, Job, JobKey, TaskEntry, Versioned};
+
+    #[test]
+    fn a_task_is_in_a_call_for_its_longest_job_or_for_none() {
+        let minute = |minute: i64| Timestamp::from_second(1_700_000_000 + minute * 60).unwrap();
+        let clusters =
+            Clusters::new(vec!["arn:aws:ecs:eu-west-1:111122223333:cluster/video".parse().unwrap()]).unwrap();
+        let why_of = |jobs: &[(&str, i64)]| {
+            let task = clusters.task_in("video", &format!("{:032x}", 1)).unwrap();
+            let mut entry = TaskEntry::default();
+            for (id, until) in jobs {
+                let job = Job { started_at: Some(minute(0)), declared_until: Some(minute(*until)), ..Job::default() };
+                entry.merge_job(&JobKey { job_id: (*id).to_owned(), attempt: 1 }, &job);
+            }
+            let versioned = Versioned { entry, version: 0 };
+            let stage = Stage { at: 0, task: task.clone(), versioned, next: Next::End(None) };
+            let (id, why) = why(&Wish { task: task.clone(), ask: Ask::Release, tag: Box::new(stage) }, minute(10));
+            assert_eq!(id, task.id.to_string());
+            why
+        };
+        assert_eq!(why_of(&[("over", 5)]), "no live job");
+        let longest = format!("job long may last until {}", telemetry::shown(minute(90)));
+        assert_eq!(why_of(&[("short", 30), ("long", 90)]), longest);
+    }
+}

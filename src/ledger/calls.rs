@@ -402,4 +402,24 @@ mod tests {
         protection.forget_stale(at(2));
         assert!(protection.begin(protect(60), at(2)).is_some());
     }
+
+    #[test]
+    fn there_is_hope_only_after_a_refusal_and_until_the_next_answer() {
+        let mut protection = Protection::default();
+        protection.hope();
+        assert!(!protection.has_new_hope);
+        for granted in [false, true] {
+            let call = protection.begin(protect(60), at(0)).unwrap();
+            let refusal = Refusal { reason: FailureReason::DeploymentBlocked, detail: None, at: at(0) };
+            protection.settle(call, CallResult::Refused(refusal.clone()));
+            protection.hope();
+            assert!(protection.has_new_hope);
+            let again = protection.begin(protect(60), at(1)).unwrap();
+            let answer = if granted { CallResult::Granted(at(60)) } else { CallResult::Refused(refusal) };
+            protection.settle(again, answer);
+            assert!(!protection.has_new_hope);
+            let since = (!granted).then(|| at(0));
+            assert_eq!((protection.refusal.is_some(), protection.refused_since), (!granted, since));
+        }
+    }
 }

@@ -313,4 +313,89 @@ mod tests {
         let json = serde_json::to_string(&entry).unwrap();
         assert_eq!(serde_json::from_str::<TaskEntry>(&json).unwrap(), entry);
     }
+
+    #[test]
+    fn jobs_that_are_given_up_count_as_finished_now_and_the_others_stay_as_they_were() {
+        let mut entry = TaskEntry::default();
+        entry.merge_job(&key("lives"), &live(0, 30));
+        entry.merge_job(&key("over"), &live(0, 3));
+        entry.give_up_jobs(at(5));
+        let of = |id: &str| entry.jobs[&key(id)].clone();
+        assert_eq!((of("lives").finished_at, of("lives").heard_at), (Some(at(5)), Some(at(5))));
+        assert_eq!((of("over").finished_at, of("over").heard_at), (None, Some(at(0))));
+    }
+
+    #[test]
+    fn an_interruption_says_until_when_the_task_was_protected_if_that_is_not_over() {
+        let protected_until = |minute| {
+            let mut entry = TaskEntry::default();
+            entry.merge_job(&key("j"), &live(0, 90));
+            entry.protection.confirmed_until = Some(at(30));
+            entry.interrupt(
+                &TaskEnd { stage: StopStage::Stopped, service: None, cause: StopCause::default() },
+                at(minute),
+            );
+            entry.interruptions[0].what.protected_until
+        };
+        assert_eq!([protected_until(29), protected_until(30), protected_until(31)], [Some(at(30)), None, None]);
+    }
+
+    #[test]
+    fn an_interruption_is_open_until_it_was_told_except_while_somebody_tells_it() {
+        let mut entry = TaskEntry::default();
+        assert!(!entry.has_open_interruption(at(0)));
+        entry.merge_job(&key("j"), &live(0, 30));
+        entry.interrupt(&TaskEnd { stage: StopStage::Stopped, service: None, cause: StopCause::default() }, at(1));
+        assert!(entry.has_open_interruption(at(1)));
+        assert!(entry.claim_interruption(at(1)).is_some());
+        let claim_ends = at(1) + CLAIM;
+        let [before, after] = [-1, 1].map(|second| claim_ends + SignedDuration::from_secs(second));
+        assert_eq!([before, claim_ends, after].map(|now| entry.has_open_interruption(now)), [false, true, true]);
+        entry.interruptions[0].told_at = Some(at(2));
+        assert!(!entry.has_open_interruption(after));
+        assert_eq!(entry.claim_interruption(after), None);
+    }
+
+    #[test]
+    fn a_job_is_outlived_from_its_declared_end_on_unless_it_has_finished_or_its_task_has_stopped() {
+        let mut entry = TaskEntry::default();
+        entry.merge_job(&key("j"), &live(0, 30));
+        assert_eq!(
+            [29, 30, 31].map(|minute| entry.outlived(&key("j"), at(minute))),
+            [None, Some(at(30)), Some(at(30))]
+        );
+        assert_eq!(entry.outlived(&key("another"), at(31)), None);
+        let mut finished = entry.clone();
+        finished.merge_job(&key("j"), &Job { finished_at: Some(at(5)), ..Job::default() });
+        entry.stop(at(5));
+        assert_eq!([finished, entry].map(|entry| entry.outlived(&key("j"), at(31))), [None, None]);
+    }
+
+    #[test]
+    fn a_task_is_idle_since_the_last_of_its_jobs_ended() {
+        let mut entry = TaskEntry::default();
+        assert_eq!(entry.idle_since(at(0)), None, "it had no job");
+        entry.merge_job(&key("declared"), &live(0, 30));
+        entry.merge_job(&key("finished"), &Job { finished_at: Some(at(20)), ..live(0, 90) });
+        assert_eq!(entry.idle_since(at(29)), None);
+        assert_eq!(entry.idle_since(at(31)), Some(at(30)));
+    }
+
+    #[test]
+    fn a_task_is_refused_while_a_live_job_wants_what_protected_tasks_are_in_the_way_of() {
+        let refused = |reason: FailureReason| {
+            let mut entry = TaskEntry::default();
+            entry.merge_job(&key("j"), &live(0, 30));
+            for minute in [1, 5] {
+                let call = entry.protection.begin(Ask::ProtectUntil(at(30)), at(minute)).unwrap();
+                let refusal = super::super::Refusal { reason: reason.clone(), detail: None, at: at(minute) };
+                entry.protection.settle(call, CallResult::Refused(refusal));
+            }
+            entry
+        };
+        assert_eq!(TaskEntry::default().refused_since(at(6)), None);
+        let blocked = refused(FailureReason::DeploymentBlocked);
+        assert_eq!([6, 30].map(|minute| blocked.refused_since(at(minute))), [Some(at(1)), None]);
+        assert_eq!(refused(FailureReason::Missing).refused_since(at(6)), None);
+    }
 }

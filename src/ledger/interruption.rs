@@ -100,3 +100,29 @@ impl Interruption {
         self.protected_until.is_some() && self.stop_code.as_deref() == Some("ServiceSchedulerInitiated")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_service_scheduler_stops_in_vain_what_is_protected() {
+        let minute = |minute: i64| Timestamp::from_second(1_700_000_000 + minute * 60).unwrap();
+        let was_in_vain = |stop_code: &str, protected_until| {
+            let interruption = Interruption {
+                stage: StopStage::Stopped,
+                at: minute(0),
+                service: None,
+                jobs: Vec::new(),
+                stop_code: Some(stop_code.to_owned()),
+                stopped_reason: None,
+                exit_codes: Vec::new(),
+                protected_until,
+            };
+            interruption.was_protected_in_vain()
+        };
+        assert!(was_in_vain("ServiceSchedulerInitiated", Some(minute(5))));
+        assert!(!was_in_vain("ServiceSchedulerInitiated", None));
+        assert!(!was_in_vain("SpotInterruption", Some(minute(5))));
+    }
+}

@@ -166,4 +166,10 @@ mod tests {
         assert_eq!(merged(&[started(0, 30), finished(10)]).forgettable_from(tombstone), at(70));
         assert_eq!(merged(&[started(0, 600), finished(10)]).forgettable_from(tombstone), at(600));
     }
+
+    #[test]
+    fn a_first_attempt_is_shown_by_its_id_alone() {
+        let shown = |attempt| JobKey { job_id: "render-7".to_owned(), attempt }.to_string();
+        assert_eq!([shown(1), shown(2)], ["render-7", "render-7 (attempt 2)"]);
+    }
 }

@@ -227,4 +227,89 @@ mod tests {
         assert_ne!(store(0, &Versioned::default()), Stored::Conflict, "it was swept out");
         assert_eq!(store(0, &loaded_before), Stored::Conflict);
     }
+
+    #[test]
+    fn what_was_stored_is_loaded_and_counted() {
+        let ledger = InMemoryLedger::new(Noon);
+        assert!(ledger.is_empty());
+        let mut entry = TaskEntry::default();
+        entry.protection.held = true;
+        for number in 0..2 {
+            let versioned = Versioned { entry: entry.clone(), version: 0 };
+            let stored = ledger.store(&task(number), &versioned, Noon.now()).now_or_never().unwrap().unwrap();
+            let Stored::As(version) = stored else { panic!("nobody else stores") };
+            let loaded = Ledger::<TaskEntry>::load(&ledger, &task(number)).now_or_never().unwrap().unwrap();
+            assert_eq!(loaded, Versioned { entry: entry.clone(), version });
+        }
+        assert_eq!((ledger.len(), ledger.is_empty()), (2, false));
+        let service = "arn:aws:ecs:eu-west-1:111122223333:service/video/web".parse::<ServiceArn>().unwrap();
+        let entry = ServiceEntry { prompted_at: Some(Noon.now()), ..ServiceEntry::default() };
+        let versioned = Versioned { entry: entry.clone(), version: 0 };
+        let stored = ledger.store(&service, &versioned, Noon.now()).now_or_never().unwrap().unwrap();
+        let Stored::As(version) = stored else { panic!("nobody else stores") };
+        let loaded = Ledger::<ServiceEntry>::load(&ledger, &service).now_or_never().unwrap().unwrap();
+        assert_eq!(loaded, Versioned { entry, version });
+    }
+
+    #[test]
+    fn what_has_expired_is_swept_out_when_there_is_as_much_again_as_the_last_time_left() {
+        let ledger = InMemoryLedger::new(Noon);
+        let hour = jiff::SignedDuration::from_hours(1);
+        let store = |number, keep_until| {
+            ledger.store(&task(number), &Versioned::<TaskEntry>::default(), keep_until).now_or_never().unwrap().unwrap()
+        };
+        (0..SWEEP_AT_MIN).for_each(|number| assert_ne!(store(number, Noon.now()), Stored::Conflict));
+        assert_eq!(ledger.len(), SWEEP_AT_MIN, "fewer are not worth it");
+        store(SWEEP_AT_MIN, Noon.now() + hour);
+        assert_eq!(ledger.len(), 1, "what may be forgotten from now on is");
+        let many = SWEEP_AT_MIN + 1;
+        (1..=many).for_each(|number| assert_ne!(store(many + number, Noon.now() + hour), Stored::Conflict));
+        // The sweep at the first store above the least size left all of it.
+        assert_eq!(ledger.len(), many + 1);
+        (0..SWEEP_AT_MIN).for_each(|number| assert_ne!(store(10 * many + number, Noon.now()), Stored::Conflict));
+        assert_eq!(ledger.len(), 2 * many, "twice what was left is not exceeded yet");
+        store(20 * many, Noon.now());
+        assert_eq!(ledger.len(), many + 1);
+    }
+
+    #[test]
+    fn an_entry_is_on_no_page_from_the_moment_on_in_which_it_may_be_forgotten() {
+        let ledger = InMemoryLedger::new(Noon);
+        let mut open = TaskEntry::default();
+        open.protection.held = true;
+        let open = Versioned { entry: open, version: 0 };
+        ledger.store(&task(0), &open, Noon.now()).now_or_never().unwrap().unwrap();
+        let page = LedgerPages::<TaskEntry>::page(&ledger, None).now_or_never().unwrap().unwrap();
+        assert!(page.items.is_empty());
+    }
+    #[test]
+    fn of_the_services_those_are_on_a_page_that_somebody_has_to_look_after() {
+        let ledger = InMemoryLedger::new(Noon);
+        let later = Noon.now() + jiff::SignedDuration::from_hours(1);
+        let watch = crate::ledger::service::Watch { movement: None, begun_at: Noon.now(), checks: 0, due: None };
+        let watched = ServiceEntry { watch: Some(watch), ..ServiceEntry::default() };
+        for (name, entry) in [("steady", ServiceEntry::default()), ("watched", watched)] {
+            let service =
+                format!("arn:aws:ecs:eu-west-1:111122223333:service/video/{name}").parse::<ServiceArn>().unwrap();
+            ledger.store(&service, &Versioned { entry, version: 0 }, later).now_or_never().unwrap().unwrap();
+        }
+        let page = LedgerPages::<ServiceEntry>::page(&ledger, None).now_or_never().unwrap().unwrap();
+        assert_eq!(page.items.iter().map(|(service, _)| service.name.as_str()).collect::<Vec<_>>(), ["watched"]);
+    }
+
+    #[test]
+    fn what_was_only_guessed_is_read_before_it_counts_as_unchanged() {
+        let ledger = InMemoryLedger::new(Noon);
+        let later = Noon.now() + jiff::SignedDuration::from_hours(1);
+        let mut held = TaskEntry::default();
+        held.protection.held = true;
+        let stored = Versioned { entry: held.clone(), version: 0 };
+        ledger.store(&task(0), &stored, later).now_or_never().unwrap().unwrap();
+        let task = task(0);
+        let guess = Versioned::default();
+        let updated =
+            crate::ledger::update(&ledger, &task, Some(&guess), |entry: &mut TaskEntry| (entry.protection.held, later));
+        let (is_held, versioned) = updated.now_or_never().unwrap().unwrap();
+        assert_eq!((is_held, versioned.entry), (true, held));
+    }
 }

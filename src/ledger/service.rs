@@ -83,3 +83,45 @@ impl ServiceEntry {
         now.saturating_add(KEPT).unwrap_or(Timestamp::MAX)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::incident::Untold;
+    use crate::alert::{AlertEvent, AlertKind};
+    use crate::decide::remedy::{RaiseStage, Raised};
+
+    #[test]
+    fn an_entry_is_open_while_it_is_watched_refused_raised_or_something_is_wrong_or_untold() {
+        let now = Timestamp::from_second(1_700_000_000).unwrap();
+        let task: TaskId = format!("{:032x}", 1).parse().unwrap();
+        let untold = Untold { event: AlertEvent::Resolved, claimed_until: None, failures: 0, after: None };
+        let incident = |resolved_at, untold| {
+            let kind = AlertKind::DeploymentBlocked;
+            let incident =
+                Incident { kind, since: now, told_at: now, escalations: 0, resolved_at, heard: true, untold };
+            ServiceEntry { incidents: Incidents::from([("key".to_owned(), incident)]), ..ServiceEntry::default() }
+        };
+        let watch = Watch { movement: None, begun_at: now, checks: 0, due: None };
+        let raised = Raised { from: 1, to: 2, before: 1, at: now, stage: RaiseStage::Raised };
+        let remedy = RemedyState { raised: Some(raised), ..RemedyState::default() };
+        for (is_open, entry) in [
+            (false, ServiceEntry::default()),
+            (false, ServiceEntry { prompted_at: Some(now), ..ServiceEntry::default() }),
+            (false, incident(Some(now), None)),
+            (true, incident(Some(now), Some(untold))),
+            (true, incident(None, None)),
+            (true, ServiceEntry { watch: Some(watch), ..ServiceEntry::default() }),
+            (true, ServiceEntry { refused: BTreeSet::from([task]), ..ServiceEntry::default() }),
+            (true, ServiceEntry { remedy, ..ServiceEntry::default() }),
+        ] {
+            assert_eq!(entry.is_open(), is_open, "{entry:?}");
+        }
+    }
+
+    #[test]
+    fn an_entry_is_kept_for_two_weeks() {
+        let now = Timestamp::from_second(1_700_000_000).unwrap();
+        assert_eq!(ServiceEntry::keep_until(now).duration_since(now).as_secs(), 14 * 24 * 60 * 60);
+    }
+}

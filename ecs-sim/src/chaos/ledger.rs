@@ -80,11 +80,12 @@ impl Shelved for ServiceEntry {
 }
 
 impl Shelves {
-    /// Whether a raise of the service's desired count to this one may have been sent, and nobody knows whether ECS has it.
+    /// Whether a raise of the service's desired count to this one may have been sent. Who then sets the same count does nothing
+    /// that ECS could tell from the raise.
     pub(super) fn may_be_raised_to(&self, service: &str, count: u32) -> bool {
         let mut raises = self.services.entries().filter(|(arn, _)| arn.name == service);
         let raise = raises.find_map(|(_, entry)| entry.remedy.raised.as_ref());
-        raise.is_some_and(|raise| raise.stage == RaiseStage::Sending && raise.to == count)
+        raise.is_some_and(|raise| raise.stage != RaiseStage::Raising && raise.to == count)
     }
 }
 

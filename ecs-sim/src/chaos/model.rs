@@ -34,10 +34,9 @@ pub(super) struct Model {
     pub(super) incidents: BTreeMap<String, IncidentModel>,
     /// How often each job was handed on as interrupted.
     pub(super) handed_on: BTreeMap<(String, u32), u32>,
-    /// How often something happened after which an alert may come twice: a send or a store that failed, a cut off.
+    /// How often something happened after which alerts may come twice: a send or a store that failed, a cut off. Each may
+    /// concern all that one invocation has claimed, so it excuses one repetition of each incident.
     pub(super) hiccups: u32,
-    /// Alerts that came once more than they should.
-    pub(super) repeated_alerts: u32,
 }
 
 pub(super) struct TaskModel {
@@ -121,7 +120,7 @@ pub(super) struct CountModel {
     /// The highest ceiling that a tag has allowed so far.
     pub(super) ceiling: u32,
     /// Taskhold may not know whose count it is, which documents say: its call came a moment after somebody else's, since ECS
-    /// knows no condition; or somebody set the very count of a raise that was sent and not answered.
+    /// knows no condition; or somebody set the very count of a raise that was sent.
     pub(super) is_overruled: bool,
 }
 
@@ -136,6 +135,8 @@ pub(super) struct IncidentModel {
     pub(super) kind: AlertKind,
     pub(super) service: Option<String>,
     pub(super) is_open: bool,
+    /// How often an alert of it came once more than it should.
+    pub(super) repetitions: u32,
 }
 
 impl TaskModel {
@@ -232,16 +233,22 @@ impl Model {
         text.replace("arn:aws:ecs:eu-west-1:111122223333:", "").replace("task/video/", "").replace("service/video/", "")
     }
 
-    /// An alert has reached the topic.
-    pub(super) fn published(&mut self, incident: &str, (kind, event): (AlertKind, AlertEvent), service: Option<&str>) {
-        let new = || IncidentModel { kind, service: service.map(str::to_owned), is_open: false };
+    /// An alert has reached the topic. Answers whether that was more often than all that failed excuses.
+    pub(super) fn published(
+        &mut self,
+        incident: &str,
+        (kind, event): (AlertKind, AlertEvent),
+        service: Option<&str>,
+    ) -> bool {
+        let new = || IncidentModel { kind, service: service.map(str::to_owned), is_open: false, repetitions: 0 };
         let known = self.incidents.entry(incident.to_owned()).or_insert_with(new);
         let is_again = match event {
             AlertEvent::Opened => known.is_open,
             AlertEvent::Resolved | AlertEvent::Repeated | AlertEvent::Escalated => !known.is_open,
         };
         known.is_open = event != AlertEvent::Resolved;
-        self.repeated_alerts += u32::from(is_again);
+        known.repetitions += u32::from(is_again);
+        known.repetitions > self.hiccups
     }
 
     /// Whether somebody was told that this is wrong with a service, and not that it is over.

@@ -152,14 +152,11 @@ impl World {
         self.tell(|_| {
             format!("  #{number} ALERT {} {} of {}", message.kind.as_str(), message.event.as_str(), message.incident)
         });
-        let before = self.model.repeated_alerts;
+        let mut is_excessive = false;
         for what in what_is_told(message) {
-            self.model.published(&what, (message.kind, message.event), service.as_deref());
+            is_excessive |= self.model.published(&what, (message.kind, message.event), service.as_deref());
         }
-        // It is one alert, however many jobs it names.
-        self.model.repeated_alerts = self.model.repeated_alerts.min(before + 1);
-        let (again, hiccups) = (self.model.repeated_alerts, self.model.hiccups);
-        if again > hiccups {
+        if is_excessive {
             let why = format!("{} {} came once more than it should", message.kind.as_str(), message.event.as_str());
             self.break_off(Broken::Alerts, why);
         }

@@ -381,3 +381,128 @@ fn old_tasks_that_are_kept_on_purpose_are_not_blocked_until_their_time_is_over()
     observed.service.old_tasks_kept = SignedDuration::from_mins(30);
     assert_eq!(judge(&observed).standing, Standing::Blocked);
 }
+
+#[test]
+fn a_deployment_goes_on_while_it_says_so_or_another_has_tasks_or_is_about_to_have() {
+    let with = |rollout_state, other: (u32, u32)| {
+        let mut observed = service();
+        let mut older = deployment("ecs-svc/0", DeploymentStatus::Active, other.0);
+        older.pending_count = other.1;
+        observed.service.deployments[0].rollout_state = rollout_state;
+        observed.service.deployments.push(older);
+        judge(&observed).standing
+    };
+    assert_eq!(with(RolloutState::Completed, (0, 0)), Standing::Steady);
+    assert_eq!(with(RolloutState::Completed, (1, 0)), Standing::Moving);
+    assert_eq!(with(RolloutState::Completed, (0, 1)), Standing::Moving);
+    assert_eq!(with(RolloutState::Completed, (1, 1)), Standing::Moving);
+    assert_eq!(with(RolloutState::InProgress, (0, 0)), Standing::Moving);
+}
+
+/// A task set of which one of two tasks runs and the other is on its way up.
+fn task_set(id: &str, status: DeploymentStatus) -> TaskSet {
+    TaskSet {
+        id: id.to_owned(),
+        status,
+        is_stable: true,
+        computed_desired_count: 2,
+        running_count: 1,
+        pending_count: 1,
+        created_at: at(0),
+        updated_at: at(40),
+    }
+}
+
+#[test]
+fn one_task_set_alone_is_no_movement_and_a_second_one_is() {
+    let mut observed = service();
+    observed.service.deployments.clear();
+    observed.service.task_sets = vec![task_set(NEW, DeploymentStatus::Primary)];
+    observed.tasks = vec![task(101, NEW), task(102, NEW)];
+    assert_eq!(leaving::leaving(&observed).movement, Movement::None);
+    observed.service.task_sets.push(task_set(OLD, DeploymentStatus::Active));
+    let both = leaving::leaving(&observed);
+    assert_eq!(both.movement, Movement::TaskSet { id: NEW.to_owned(), begun_at: at(40) });
+    assert_eq!((both.newcomers_pending, both.newcomers_missing), (1, 0));
+    observed.service.task_sets = vec![task_set(OLD, DeploymentStatus::Draining)];
+    observed.tasks = vec![task(1, OLD)];
+    assert_eq!(leaving::leaving(&observed).tasks.len(), 1, "no other one is PRIMARY yet");
+}
+
+#[test]
+fn where_all_new_tasks_are_up_free_room_is_no_reason_to_wait_for_more() {
+    let mut observed = deploying(vec![protected(1, OLD, 90)]);
+    observed.service.running_count = 3;
+    let arithmetic = judge(&observed).arithmetic;
+    assert_eq!((arithmetic.live, arithmetic.upper_bound), (3, 4));
+    assert_eq!(judge(&observed).standing, Standing::Blocked);
+}
+
+#[test]
+fn where_no_percentage_lets_a_task_come_or_go_it_is_not_protection_that_blocks() {
+    let mut observed = deploying(vec![protected(1, OLD, 90), protected(2, OLD, 90)]);
+    (observed.service.minimum_healthy_percent, observed.service.maximum_percent) = (100, 100);
+    observed.service.deployments[0].running_count = 0;
+    observed.service.running_count = 2;
+    observed.tasks.truncate(2);
+    assert_eq!(judge(&observed).standing, Standing::WillBlock);
+    observed.service.running_count = 3;
+    assert_eq!(judge(&observed).standing, Standing::Blocked, "one could be stopped");
+}
+
+#[test]
+fn what_ecs_said_before_the_service_was_steady_again_is_over() {
+    let mut observed = deploying(vec![protected(1, OLD, 90)]);
+    let say = |minute, message: &str| ServiceEvent {
+        id: format!("{minute}"),
+        created_at: at(minute),
+        message: message.to_owned(),
+    };
+    let unable = "(service web, taskSet ecs-svc/1) was unable to scale in due to (reason 1 tasks under protection)";
+    let steady = "(service web) has reached a steady state.";
+    observed.service.events = vec![say(45, unable), say(40, steady), say(35, unable)];
+    assert_eq!(judge(&observed).blocked_since, Some(at(45)));
+}
+
+#[test]
+fn a_higher_maximum_is_named_where_new_tasks_do_not_fit_and_nowhere_else() {
+    let raised_to = |observed: &Observed| {
+        let ways_out = judge(observed).ways_out;
+        ways_out.into_iter().find_map(|way| match way {
+            WayOut::RaiseMaximumPercent { to, .. } => Some(to),
+            _ => None,
+        })
+    };
+    // Two wanted, one of them still to come, and three old ones that cannot leave.
+    let mut observed = deploying(vec![protected(1, OLD, 90), protected(2, OLD, 90), protected(3, OLD, 90)]);
+    observed.service.deployments[0].running_count = 1;
+    observed.service.maximum_percent = 100;
+    assert_eq!(judge(&observed).arithmetic.room, 0);
+    assert_eq!(raised_to(&observed), Some(250));
+    observed.service.maximum_percent = 200;
+    assert_eq!(judge(&observed).arithmetic.room, 1);
+    assert_eq!(raised_to(&observed), None, "there is room for it");
+    (observed.service.desired_count, observed.service.maximum_percent) = (0, 100);
+    assert_eq!(raised_to(&observed), None, "no percentage of nothing is room");
+}
+
+#[test]
+fn the_job_that_is_expected_to_last_longest_comes_first() {
+    let job = |id: &str, until, expected: Option<i64>| ObservedJob {
+        key: JobKey { job_id: id.to_owned(), attempt: 1 },
+        until: at(until),
+        expected_until: expected.map(at),
+        labels: BTreeMap::new(),
+    };
+    let jobs = [job("soon", 120, Some(70)), job("late", 90, None), job("next", 80, None)];
+    let ids: Vec<_> = finish::longest_first(&jobs).into_iter().map(|job| job.key.job_id.as_str()).collect();
+    assert_eq!(ids, ["late", "next", "soon"]);
+}
+
+#[test]
+fn a_tag_that_cannot_be_read_is_part_of_the_diagnosis() {
+    let mut observed = service();
+    observed.service.tags.insert("taskhold:deadline-minutes".to_owned(), "soon".to_owned());
+    let problems = judge(&observed).tag_problems;
+    assert_eq!(problems.iter().map(|problem| problem.value.as_str()).collect::<Vec<_>>(), ["soon"]);
+}

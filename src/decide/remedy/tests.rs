@@ -444,3 +444,54 @@ fn it_says_that_nothing_is_idle_and_what_others_protect() {
     assert_eq!(note(vec![busy(1), foreign(2)]), format!("{nothing}; 1 was protected by somebody else"));
     assert_eq!(note(vec![foreign(1), foreign(2)]), format!("{nothing}; 2 were protected by somebody else"));
 }
+
+#[test]
+fn a_second_raise_that_is_not_made_leaves_the_first_as_it_was() {
+    let mut state = RemedyState::default();
+    assert_eq!(state.cool_from(&policy(RAISE)), None);
+    decide(&mut state, &wants_more(10, 2, "3"), RAISE);
+    make(&mut state, 3);
+    assert_eq!(state.cool_from(&policy(RAISE)), Some(at(25)));
+    let mut more = wants_more(30, 3, "9");
+    more.tasks.push(busy(4));
+    assert_eq!(decide(&mut state, &more, RAISE), raise(3, 4));
+    state.forget_raise();
+    let first = Raised { from: 2, to: 3, before: 3, at: at(30), stage: RaiseStage::Raised };
+    assert_eq!(state.raised, Some(first));
+    assert_eq!(decide(&mut state, &steady(60, 3), RAISE), put_back(3, 2));
+}
+
+#[test]
+fn a_look_that_is_older_than_a_raise_tells_nothing_of_it() {
+    let stage = |state: &RemedyState| state.raised.as_ref().map(|raised| raised.stage);
+    let mut state = RemedyState::default();
+    decide(&mut state, &wants_more(10, 2, "9"), RAISE);
+    assert!(state.begin_raise(3));
+    decide(&mut state, &wants_more(9, 3, "9"), RAISE);
+    assert_eq!(stage(&state), Some(RaiseStage::Sending));
+    decide(&mut state, &wants_more(10, 3, "9"), RAISE);
+    assert_eq!(stage(&state), Some(RaiseStage::Raised));
+}
+
+#[test]
+fn a_raise_that_is_not_seen_yet_is_given_two_minutes_and_no_more() {
+    for seconds in [119, 120] {
+        let mut state = RemedyState::default();
+        decide(&mut state, &wants_more(10, 2, "9"), RAISE);
+        assert!(state.begin_raise(3));
+        let mut look = wants_more(10, 2, "9");
+        look.at += SignedDuration::from_secs(seconds);
+        decide(&mut state, &look, RAISE);
+        assert_eq!(state.raised.is_some(), seconds < 120, "after {seconds} seconds");
+    }
+}
+
+#[test]
+fn what_is_not_put_back_yet_is_asked_for_again_after_two_minutes_and_not_before() {
+    let mut state = RemedyState::default();
+    decide(&mut state, &wants_more(10, 2, "9"), RAISE);
+    make(&mut state, 3);
+    assert_eq!(decide(&mut state, &steady(60, 3), RAISE), put_back(3, 2));
+    assert_eq!(decide(&mut state, &steady(61, 3), RAISE), None);
+    assert_eq!(decide(&mut state, &steady(62, 3), RAISE), put_back(3, 2));
+}

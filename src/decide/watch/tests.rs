@@ -266,5 +266,78 @@ fn without_a_queue_nothing_is_watched() {
     assert_eq!(entry.watch, None);
 }
 
+/// The task works, and ECS has refused it.
+fn unmet(number: usize) -> ObservedTask {
+    let job = crate::observe::ObservedJob {
+        key: crate::ledger::JobKey { job_id: format!("j-{number}"), attempt: 1 },
+        until: at(7200),
+        expected_until: None,
+        labels: std::collections::BTreeMap::new(),
+    };
+    ObservedTask { refused_since: Some(at(0)), jobs: Jobs::Known(vec![job]), ..task(number, NEW, None) }
+}
+
+#[test]
+fn a_task_that_is_refused_no_more_is_forgotten_when_a_complete_look_shows_it() {
+    let [first, second, third] = [1, 2, 3].map(|number| task(number, NEW, None).id);
+    let remembered = |refused: &[&TaskId], observed: &Observed| {
+        let refused = refused.iter().map(|task| (*task).clone()).collect();
+        let mut entry = ServiceEntry { refused, ..ServiceEntry::default() };
+        look(&mut entry, observed, Reason::Routine);
+        entry.refused.into_iter().collect::<Vec<_>>()
+    };
+    let mut observed = blocked(60);
+    observed.tasks[2] = unmet(3);
+    assert_eq!(remembered(&[&third], &observed), std::slice::from_ref(&third));
+    assert_eq!(remembered(&[&first, &second, &third], &observed), std::slice::from_ref(&third));
+    assert_eq!(remembered(&[], &observed), [], "whoever was refused has it written down");
+    assert_eq!(remembered(&[&first], &unread(observed)), std::slice::from_ref(&first));
+}
+
+#[test]
+fn what_is_blocked_again_is_so_since_it_was_told_as_long_as_that_is_not_called_off() {
+    let since = |is_resolved: bool, kind: AlertKind| {
+        let mut entry = ServiceEntry::default();
+        look(&mut entry, &blocked(60), Reason::Routine);
+        assert!(entry.incidents.is_empty());
+        let told = Incident {
+            kind,
+            since: at(60),
+            told_at: at(60),
+            escalations: 0,
+            resolved_at: is_resolved.then(|| at(61)),
+            heard: true,
+            untold: None,
+        };
+        entry.incidents.insert("told".to_owned(), told);
+        remember(&mut entry, &diagnose(&will_block(70), None, &policy().watch));
+        entry.blocked.map(|blocked| blocked.since.duration_since(at(0)).as_secs())
+    };
+    assert_eq!(since(false, AlertKind::DeploymentBlocked), Some(60));
+    assert_eq!(since(true, AlertKind::DeploymentBlocked), None);
+    assert_eq!(since(false, AlertKind::OrphanedProtection), None);
+}
+
+#[test]
+fn a_refused_task_or_a_raise_is_watched_even_where_nothing_moves() {
+    let mut observed = steady(60);
+    observed.tasks[1] = ObservedTask { deployment: Some(OLD.to_owned()), ..unmet(2) };
+    let mut entry = ServiceEntry::default();
+    look(&mut entry, &observed, Reason::Routine);
+    assert!(entry.watch.is_some());
+    look(&mut entry, &steady(61), Reason::Routine);
+    assert_eq!(entry.watch, None);
+    let raised = crate::decide::remedy::Raised {
+        from: 1,
+        to: 2,
+        before: 1,
+        at: at(61),
+        stage: crate::decide::remedy::RaiseStage::Raising,
+    };
+    entry.remedy.raised = Some(raised);
+    look(&mut entry, &steady(62), Reason::Routine);
+    assert!(entry.watch.is_some());
+}
+
 mod heeding;
 mod seeing;

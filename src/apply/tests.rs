@@ -1,0 +1,281 @@
+//! How calls follow from what was told, on an ECS that answers as it is told to and a clock that goes on as it is told to.
+
+use super::*;
+use crate::config::Clusters;
+use crate::ecs::{ClusterArn, EcsError, ProtectedTask, ProtectionAnswer, ProtectionSetting, TaskId};
+use crate::ledger::{Call, InMemoryLedger};
+use futures_util::FutureExt;
+use std::sync::Mutex;
+use std::time::Duration;
+
+const CLUSTER: &str = "arn:aws:ecs:eu-west-1:111122223333:cluster/video";
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millisecond(1_700_000_000_000 + millis).unwrap()
+}
+
+fn millis_of(moment: Timestamp) -> i64 {
+    moment.as_millisecond() - at(0).as_millisecond()
+}
+
+fn minutes(minutes: i64) -> Timestamp {
+    at(minutes * 60_000)
+}
+
+/// Goes on while somebody sleeps, and by `tick` whenever somebody looks at it.
+#[derive(Debug)]
+struct Watchmaker {
+    now: Mutex<Timestamp>,
+    tick: SignedDuration,
+}
+
+impl Watchmaker {
+    fn goes_on(&self, by: SignedDuration) -> Timestamp {
+        let mut now = self.now.lock().unwrap();
+        *now += by;
+        *now
+    }
+}
+
+impl Clock for Watchmaker {
+    fn now(&self) -> Timestamp {
+        self.goes_on(self.tick)
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        self.goes_on(SignedDuration::try_from(duration).unwrap());
+    }
+}
+
+type Ledgers<'a> = InMemoryLedger<&'a Watchmaker>;
+type Answers<'a> = dyn Fn(usize, &[TaskId]) -> Result<(), EcsError> + Send + Sync + 'a;
+
+/// Answers its calls, counted from 0, as `answers` says, and notes when they came and for how many tasks. What it does not
+/// refuse as a whole it grants until a minute of the task's own.
+struct ToldEcs<'a> {
+    clock: &'a Watchmaker,
+    answers: Box<Answers<'a>>,
+    calls: Mutex<Vec<(i64, usize)>>,
+}
+
+/// Until when [`ToldEcs`] protects a task: two hours, and a minute more for each task before it.
+fn granted_until(id: &TaskId) -> Timestamp {
+    minutes(120 + i64::from_str_radix(id.as_str(), 16).unwrap())
+}
+
+impl Ecs for ToldEcs<'_> {
+    async fn update_task_protection(
+        &self,
+        _: &ClusterArn,
+        _: ProtectionSetting,
+        tasks: &[TaskId],
+    ) -> Result<ProtectionAnswer, EcsError> {
+        let number = {
+            let mut calls = self.calls.lock().unwrap();
+            calls.push((millis_of(*self.clock.now.lock().unwrap()), tasks.len()));
+            calls.len() - 1
+        };
+        (self.answers)(number, tasks)?;
+        let granted = |id: &TaskId| ProtectedTask {
+            task_id: id.clone(),
+            protection_enabled: true,
+            expiration_date: Some(granted_until(id)),
+        };
+        Ok(ProtectionAnswer { protected_tasks: tasks.iter().map(granted).collect(), failures: Vec::new() })
+    }
+}
+
+fn watchmaker() -> Watchmaker {
+    Watchmaker { now: Mutex::new(at(0)), tick: SignedDuration::ZERO }
+}
+
+fn task(number: usize) -> Task {
+    Clusters::new(vec![CLUSTER.parse().unwrap()]).unwrap().task_in("video", &format!("{number:032x}")).unwrap()
+}
+
+fn key(id: &str) -> JobKey {
+    JobKey { job_id: id.to_owned(), attempt: 1 }
+}
+
+fn job(until: Timestamp) -> Job {
+    Job { started_at: Some(at(0)), declared_until: Some(until), heard_at: Some(at(0)), ..Job::default() }
+}
+
+/// A job of an hour starts on the task.
+fn starts(number: usize) -> TaskChange {
+    TaskChange { jobs: vec![(key("j"), job(minutes(60)))], ..TaskChange::none(task(number)) }
+}
+
+/// What becomes of changes, on a ledger, an ECS that answers so, and with so many milliseconds to go.
+fn carried_out<'a>(
+    ledger: &Ledgers<'_>,
+    clock: &'a Watchmaker,
+    changes: Vec<TaskChange>,
+    with: (i64, Box<Answers<'a>>),
+) -> (Vec<TaskState>, Vec<(i64, usize)>) {
+    let (millis_to_go, answers) = with;
+    let ecs = ToldEcs { clock, answers, calls: Mutex::default() };
+    let config = Config::from_variables([("TASKHOLD_CLUSTERS".to_owned(), CLUSTER.to_owned())]).unwrap();
+    let apply = Apply {
+        ecs: &ecs,
+        ledger,
+        clock: &clock,
+        config: &config,
+        pace: &Pace::default(),
+        deadline: at(millis_to_go),
+        counts: &Counts::default(),
+    };
+    let states = apply.run(changes).now_or_never().expect("nothing here waits");
+    (states, ecs.calls.into_inner().unwrap())
+}
+
+/// Enough for all that is done here.
+const TEN_MINUTES: i64 = 600_000;
+
+fn stored(ledger: &Ledgers<'_>, number: usize) -> Versioned {
+    Ledger::<TaskEntry>::load(ledger, &task(number)).now_or_never().unwrap().unwrap()
+}
+
+/// Somebody else changes the entry of task 1.
+fn meanwhile(ledger: &Ledgers<'_>, change: impl Fn(&mut TaskEntry)) {
+    let task = task(1);
+    let updated = ledger::update(ledger, &task, None, |entry: &mut TaskEntry| {
+        change(entry);
+        ((), minutes(600))
+    });
+    updated.now_or_never().unwrap().unwrap();
+}
+
+fn unmet(state: &TaskState) -> Option<&RetryReason> {
+    match state {
+        TaskState::NotStored(why) => Some(why),
+        TaskState::Known(_, why) => why.as_ref(),
+    }
+}
+
+#[test]
+fn each_task_of_a_call_is_told_what_ecs_granted_it() {
+    let clock = watchmaker();
+    let ledger = InMemoryLedger::new(&clock);
+    let (states, calls) =
+        carried_out(&ledger, &clock, vec![starts(1), starts(2)], (TEN_MINUTES, Box::new(|_, _| Ok(()))));
+    assert_eq!(calls, [(0, 2)]);
+    assert!(states.iter().all(|state| unmet(state).is_none()), "{states:?}");
+    let confirmed = [1, 2].map(|number| stored(&ledger, number).entry.protection.confirmed_until);
+    assert_eq!(confirmed, [1, 2].map(|number| Some(granted_until(&task(number).id))));
+}
+
+#[test]
+fn for_one_task_that_ecs_does_not_like_each_of_a_call_gets_one_of_its_own() {
+    let clock = watchmaker();
+    let ledger = InMemoryLedger::new(&clock);
+    let bad = task(2).id;
+    let is_liked = move |_, tasks: &[TaskId]| match tasks.contains(&bad) {
+        true => Err(EcsError::Rejected("InvalidParameterException: a task".to_owned())),
+        false => Ok(()),
+    };
+    let changes = (1..=3).map(starts).collect();
+    let (states, calls) = carried_out(&ledger, &clock, changes, (TEN_MINUTES, Box::new(is_liked)));
+    assert_eq!(calls.iter().map(|(_, tasks)| *tasks).collect::<Vec<_>>(), [3, 1, 1, 1]);
+    let refused: Vec<bool> = states.iter().map(|state| unmet(state).is_some()).collect();
+    assert_eq!(refused, [false, true, false]);
+}
+
+#[test]
+fn the_pauses_after_throttled_calls_double_and_are_not_the_same_for_all() {
+    let pauses = |number: usize| {
+        let clock = watchmaker();
+        let ledger = InMemoryLedger::new(&clock);
+        let throttle = |call, _: &[TaskId]| if call < 4 { Err(EcsError::Throttled) } else { Ok(()) };
+        let (states, calls) = carried_out(&ledger, &clock, vec![starts(number)], (TEN_MINUTES, Box::new(throttle)));
+        assert_eq!(unmet(&states[0]), None);
+        calls.windows(2).map(|two| two[1].0 - two[0].0).collect::<Vec<_>>()
+    };
+    let [one, another] = [64, 100].map(pauses);
+    for pauses in [&one, &another] {
+        for (pause, least) in pauses.iter().zip([50, 100, 200, 400]) {
+            assert!((least + 1..2 * least).contains(pause), "{pauses:?}");
+        }
+    }
+    assert_ne!(one, another);
+}
+
+#[test]
+fn what_waited_too_long_or_has_too_little_time_left_is_not_sent_again() {
+    // The first call is throttled after so many seconds, with so many to go at its beginning.
+    for (seconds, seconds_to_go, calls_made) in [(1, 600, 2), (31, 600, 1), (5, 10, 1)] {
+        let clock = watchmaker();
+        let ledger = InMemoryLedger::new(&clock);
+        let answers = |call, _: &[TaskId]| {
+            if call > 0 {
+                return Ok(());
+            }
+            clock.goes_on(SignedDuration::from_secs(seconds));
+            Err(EcsError::Throttled)
+        };
+        let (states, calls) = carried_out(&ledger, &clock, vec![starts(1)], (seconds_to_go * 1000, Box::new(answers)));
+        assert_eq!(calls.len(), calls_made, "throttled after {seconds} s, {seconds_to_go} s to go");
+        assert_eq!(unmet(&states[0]).is_some(), calls_made == 1);
+        assert!(stored(&ledger, 1).entry.protection.in_flight.is_empty(), "it certainly did nothing");
+    }
+}
+
+#[test]
+fn nothing_is_begun_without_the_time_for_a_call() {
+    let call_time = i64::try_from(CALL_TIME.as_millis()).unwrap();
+    for (to_go, calls_made) in [(call_time, 1), (call_time - 1, 0)] {
+        let clock = watchmaker();
+        let ledger = InMemoryLedger::new(&clock);
+        let (states, calls) = carried_out(&ledger, &clock, vec![starts(1)], (to_go, Box::new(|_, _| Ok(()))));
+        assert_eq!((calls.len(), unmet(&states[0]).is_none()), (calls_made, calls_made == 1), "{to_go} ms to go");
+    }
+}
+
+#[test]
+fn whenever_the_time_runs_out_each_task_has_a_state_and_none_is_met_without_its_call() {
+    let call_time = i64::try_from(CALL_TIME.as_millis()).unwrap();
+    let mut seen = Vec::new();
+    for more in 0..20 {
+        let clock = Watchmaker { tick: SignedDuration::from_millis(1), ..watchmaker() };
+        let ledger = InMemoryLedger::new(&clock);
+        let (states, calls) =
+            carried_out(&ledger, &clock, vec![starts(1)], (call_time + more, Box::new(|_, _| Ok(()))));
+        assert_eq!(calls.len(), usize::from(unmet(&states[0]).is_none()));
+        seen.push(match &states[0] {
+            TaskState::NotStored(_) => "not stored",
+            TaskState::Known(_, Some(_)) => "stored",
+            TaskState::Known(_, None) => "carried out",
+        });
+    }
+    seen.dedup();
+    assert_eq!(seen, ["not stored", "stored", "carried out"]);
+}
+
+#[test]
+fn a_task_that_gains_jobs_while_it_is_protected_is_asked_for_again_and_not_for_ever() {
+    let clock = watchmaker();
+    let ledger = InMemoryLedger::new(&clock);
+    let longer_jobs = |call: usize, _: &[TaskId]| {
+        let until = minutes(1000 + 100 * i64::try_from(call).unwrap());
+        meanwhile(&ledger, |entry| entry.merge_job(&key(&format!("longer-{call}")), &job(until)));
+        Ok(())
+    };
+    let (states, calls) = carried_out(&ledger, &clock, vec![starts(1)], (TEN_MINUTES, Box::new(longer_jobs)));
+    assert_eq!(calls.len(), 3);
+    assert_eq!(unmet(&states[0]), Some(&RetryReason::AnotherCallInFlight));
+    assert!(stored(&ledger, 1).entry.protection.in_flight.is_empty(), "nothing is written down that is not sent");
+}
+
+#[test]
+fn while_another_s_call_is_in_flight_one_more_would_be_as_uncertain() {
+    let clock = watchmaker();
+    let ledger = InMemoryLedger::new(&clock);
+    let another_call = |_: usize, _: &[TaskId]| {
+        meanwhile(&ledger, |entry| assert!(entry.protection.begin(Ask::Release, at(0)).is_some()));
+        Ok(())
+    };
+    let (states, calls) = carried_out(&ledger, &clock, vec![starts(1)], (TEN_MINUTES, Box::new(another_call)));
+    assert_eq!((calls.len(), unmet(&states[0])), (1, Some(&RetryReason::AnotherCallInFlight)));
+    let in_flight = stored(&ledger, 1).entry.protection.in_flight;
+    assert!(matches!(&in_flight[..], [Call { ask: Ask::Release, .. }]), "{in_flight:?}");
+}
