@@ -164,4 +164,40 @@ mod tests {
         let longest = format!("job long may last until {}", telemetry::shown(minute(90)));
         assert_eq!(why_of(&[("short", 30), ("long", 90)]), longest);
     }
+
+    #[test]
+    fn what_an_answer_says_of_a_task_counts_for_this_task_and_for_what_was_asked_alone() {
+        use crate::ecs::{Failure, ProtectedTask};
+        let [id, another] = [1, 2].map(|number| format!("{number:032x}").parse::<TaskId>().unwrap());
+        let (now, until) = (Timestamp::UNIX_EPOCH, Timestamp::from_second(3600).unwrap());
+        let (off, on) = (ProtectionSetting::Disabled, ProtectionSetting::Enabled { expires_in_minutes: 60 });
+        let protected = |task: &TaskId, protection_enabled, expiration_date| ProtectionAnswer {
+            protected_tasks: vec![ProtectedTask { task_id: task.clone(), protection_enabled, expiration_date }],
+            failures: Vec::new(),
+        };
+        let failed = |task: &TaskId, reason: FailureReason| ProtectionAnswer {
+            protected_tasks: Vec::new(),
+            failures: vec![Failure { task_id: task.clone(), reason, detail: None }],
+        };
+        let blocked = || FailureReason::DeploymentBlocked;
+        let refused = |reason| CallResult::Refused(Refusal { reason, detail: None, at: now });
+        for (setting, answer, result) in [
+            (on, protected(&id, true, Some(until)), CallResult::Granted(until)),
+            (on, protected(&id, true, None), CallResult::Unknown),
+            (on, protected(&id, false, None), CallResult::Unknown),
+            (on, protected(&another, true, Some(until)), CallResult::Unknown),
+            (off, protected(&id, false, None), CallResult::Cleared),
+            (off, protected(&id, true, Some(until)), CallResult::Unknown),
+            (off, protected(&another, false, None), CallResult::Unknown),
+            (on, failed(&id, blocked()), refused(blocked())),
+            (on, failed(&another, blocked()), CallResult::Unknown),
+            (on, failed(&id, FailureReason::Missing), refused(FailureReason::Missing)),
+            (off, failed(&id, FailureReason::Missing), CallResult::Cleared),
+            (off, failed(&id, blocked()), refused(blocked())),
+        ] {
+            let is_met = matches!(result, CallResult::Granted(_) | CallResult::Cleared);
+            let told = told(&Ok(answer.clone()), setting, (&id, now));
+            assert_eq!((&told.result, told.unmet.is_none()), (&result, is_met), "{setting:?} {answer:?}");
+        }
+    }
 }

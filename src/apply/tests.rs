@@ -107,20 +107,29 @@ fn starts(number: usize) -> TaskChange {
 }
 
 /// What becomes of changes, on a ledger, an ECS that answers so, and with so many milliseconds to go.
-fn carried_out<'a>(
-    ledger: &Ledgers<'_>,
+fn carried_out<'a, L: Ledger>(
+    ledger: &L,
     clock: &'a Watchmaker,
     changes: Vec<TaskChange>,
     with: (i64, Box<Answers<'a>>),
 ) -> (Vec<TaskState>, Vec<(i64, usize)>) {
-    let (millis_to_go, answers) = with;
-    let ecs = ToldEcs { clock, answers, calls: Mutex::default() };
     let config = Config::from_variables([("TASKHOLD_CLUSTERS".to_owned(), CLUSTER.to_owned())]).unwrap();
+    carried_out_by(&config, (ledger, clock), changes, with)
+}
+
+fn carried_out_by<'a, L: Ledger>(
+    config: &Config,
+    on: (&L, &'a Watchmaker),
+    changes: Vec<TaskChange>,
+    with: (i64, Box<Answers<'a>>),
+) -> (Vec<TaskState>, Vec<(i64, usize)>) {
+    let ((ledger, clock), (millis_to_go, answers)) = (on, with);
+    let ecs = ToldEcs { clock, answers, calls: Mutex::default() };
     let apply = Apply {
         ecs: &ecs,
         ledger,
         clock: &clock,
-        config: &config,
+        config,
         pace: &Pace::default(),
         deadline: at(millis_to_go),
         counts: &Counts::default(),
@@ -278,4 +287,124 @@ fn while_another_s_call_is_in_flight_one_more_would_be_as_uncertain() {
     assert_eq!((calls.len(), unmet(&states[0])), (1, Some(&RetryReason::AnotherCallInFlight)));
     let in_flight = stored(&ledger, 1).entry.protection.in_flight;
     assert!(matches!(&in_flight[..], [Call { ask: Ask::Release, .. }]), "{in_flight:?}");
+}
+
+/// As many calls as a change makes of an entry of task 1 that was prepared so, and the entry after it.
+fn calls_after(prepare: impl Fn(&mut TaskEntry), change: TaskChange) -> (usize, TaskEntry) {
+    let clock = watchmaker();
+    let ledger = InMemoryLedger::new(&clock);
+    meanwhile(&ledger, prepare);
+    let (_, calls) = carried_out(&ledger, &clock, vec![change], (TEN_MINUTES, Box::new(|_, _| Ok(()))));
+    (calls.len(), stored(&ledger, 1).entry)
+}
+
+#[test]
+fn a_stop_closes_the_jobs_of_a_task_and_a_notice_does_not() {
+    for (stage, is_closed) in [(StopStage::Stopping, false), (StopStage::Stopped, true)] {
+        let end = TaskEnd { stage, service: None, cause: crate::ecs::StopCause::default() };
+        let (_, entry) = calls_after(|_| {}, TaskChange { end: Some(end), ..starts(1) });
+        assert_eq!(entry.stopped_at.is_some(), is_closed, "{stage:?}");
+    }
+}
+
+#[test]
+fn protection_that_others_set_is_cleared_of_an_idle_task_if_that_is_said_and_of_no_busy_one() {
+    let finished =
+        |entry: &mut TaskEntry| entry.merge_job(&key("j"), &Job { finished_at: Some(at(0)), ..Job::default() });
+    let busy = |entry: &mut TaskEntry| {
+        entry.merge_job(&key("j"), &job(minutes(60)));
+        entry.protection.confirmed_until = Some(minutes(60));
+    };
+    let released = |release| TaskChange { release, ..TaskChange::none(task(1)) };
+    assert_eq!(calls_after(finished, released(Release::ByJobs)).0, 0);
+    assert_eq!(calls_after(finished, released(Release::IfIdle)).0, 1);
+    let (calls, entry) = calls_after(busy, released(Release::IfIdle));
+    assert_eq!((calls, entry.protection.held), (0, false));
+}
+
+#[test]
+fn a_task_refused_just_now_is_asked_for_again_only_if_there_is_new_hope() {
+    let refused = |entry: &mut TaskEntry| {
+        entry.merge_job(&key("j"), &job(minutes(60)));
+        let reason = crate::ecs::FailureReason::DeploymentBlocked;
+        entry.protection.refusal = Some(ledger::Refusal { reason, detail: None, at: at(0) });
+    };
+    for (refusal, calls_made) in [(RefusedBefore::Stands, 0), (RefusedBefore::MayBeOver, 1)] {
+        let (calls, _) = calls_after(refused, TaskChange { refusal, ..TaskChange::none(task(1)) });
+        assert_eq!(calls, calls_made, "{refusal:?}");
+    }
+}
+
+#[test]
+fn a_dry_run_asks_nobody_and_writes_no_call_down() {
+    let variables = [("TASKHOLD_CLUSTERS", CLUSTER), ("TASKHOLD_DRY_RUN", "true")];
+    let config = Config::from_variables(variables.map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap();
+    let clock = watchmaker();
+    let ledger = InMemoryLedger::new(&clock);
+    let (states, calls) =
+        carried_out_by(&config, (&ledger, &clock), vec![starts(1)], (TEN_MINUTES, Box::new(|_, _| Ok(()))));
+    assert_eq!((calls.len(), unmet(&states[0])), (0, None));
+    let entry = stored(&ledger, 1).entry;
+    assert_eq!((entry.jobs.len(), entry.protection.in_flight.len()), (1, 0));
+}
+
+/// Counts what is read, and says of each task, or of none, that it may be new.
+struct Counting<'a> {
+    ledger: &'a Ledgers<'a>,
+    loads: Mutex<usize>,
+    all_may_be_new: bool,
+}
+
+impl Ledger for Counting<'_> {
+    async fn load(&self, task: &Task) -> Result<Versioned, ledger::LedgerError> {
+        *self.loads.lock().unwrap() += 1;
+        Ledger::<TaskEntry>::load(self.ledger, task).await
+    }
+
+    async fn store(
+        &self,
+        task: &Task,
+        versioned: &Versioned,
+        keep_until: Timestamp,
+    ) -> Result<ledger::Stored, ledger::LedgerError> {
+        self.ledger.store(task, versioned, keep_until).await
+    }
+
+    fn may_be_absent(&self, _: &Task) -> bool {
+        self.all_may_be_new
+    }
+}
+
+#[test]
+fn the_first_job_of_a_task_that_may_be_new_is_stored_without_a_read_and_nothing_else_is() {
+    let finish = || {
+        let job = Job { finished_at: Some(at(0)), heard_at: Some(at(0)), ..Job::default() };
+        TaskChange { jobs: vec![(key("j"), job)], ..TaskChange::none(task(1)) }
+    };
+    let loads = |all_may_be_new, change| {
+        let clock = watchmaker();
+        let ledger = InMemoryLedger::new(&clock);
+        let counting = Counting { ledger: &ledger, loads: Mutex::default(), all_may_be_new };
+        let (states, _) = carried_out(&counting, &clock, vec![change], (TEN_MINUTES, Box::new(|_, _| Ok(()))));
+        assert_eq!(unmet(&states[0]), None);
+        counting.loads.into_inner().unwrap()
+    };
+    assert_eq!([loads(true, starts(1)), loads(false, starts(1)), loads(true, finish())], [0, 1, 1]);
+    let clock = watchmaker();
+    let in_memory = InMemoryLedger::new(&clock);
+    assert!(!Ledger::<TaskEntry>::may_be_absent(&in_memory, &task(1)), "a read costs it no round trip");
+}
+
+#[test]
+fn a_call_waits_for_its_turn_once_the_burst_is_over() {
+    let clock = watchmaker();
+    let pace = Pace::default();
+    let sent: Vec<i64> = (0..152)
+        .map(|_| {
+            pace.keep(&&clock).now_or_never().expect("the clock goes on at once");
+            millis_of(*clock.now.lock().unwrap())
+        })
+        .collect();
+    assert_eq!(sent[..150], [0; 150]);
+    assert_eq!(sent[150..], [12, 25]);
 }

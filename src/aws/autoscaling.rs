@@ -1,5 +1,6 @@
 //! Application Auto Scaling by the SDK.
 
+use super::seldom::Seldom;
 use crate::autoscaling::{Autoscaling, AutoscalingError, ScalableTarget, resource_id};
 use crate::ecs::ServiceArn;
 use aws_config::SdkConfig;
@@ -10,19 +11,19 @@ use aws_sdk_applicationautoscaling::types::{self, ScalableDimension, ServiceName
 
 /// The real Application Auto Scaling, in the Region of the configuration.
 #[derive(Clone, Debug)]
-pub struct AwsAutoscaling(Client);
+pub struct AwsAutoscaling(Seldom<Client>);
 
 impl AwsAutoscaling {
     /// A client that shares its connections between all calls.
     pub fn new(config: &SdkConfig) -> Self {
-        Self(Client::new(config))
+        Self(Seldom::new(config, Client::new))
     }
 }
 
 impl Autoscaling for AwsAutoscaling {
     async fn scalable_target(&self, service: &ServiceArn) -> Result<Option<ScalableTarget>, AutoscalingError> {
         let wanted = resource_id(service);
-        let call = self.0.describe_scalable_targets().service_namespace(ServiceNamespace::Ecs);
+        let call = self.0.client().describe_scalable_targets().service_namespace(ServiceNamespace::Ecs);
         let call = call.resource_ids(&wanted).scalable_dimension(ScalableDimension::EcsServiceDesiredCount);
         let answer = call.send().await.map_err(|error| error_of(&error))?;
         // By its name, though it is asked for alone: what is said of another service counts for nothing here.

@@ -39,7 +39,7 @@ impl Ecs for AwsEcs {
         };
         let call = self.0.update_task_protection().cluster(cluster.to_string());
         let call = call.set_tasks(ids(tasks)).protection_enabled(enabled).set_expires_in_minutes(minutes);
-        let answer = call.send().await.map_err(|error| error_of(&error))?;
+        let answer = Box::pin(call.send()).await.map_err(|error| error_of(&error))?;
         Ok(ProtectionAnswer {
             protected_tasks: answer.protected_tasks().iter().filter_map(protected_task).collect(),
             failures: answer.failures().iter().filter_map(failure).collect(),

@@ -7,6 +7,8 @@ use aws_config::SdkConfig;
 use jiff::Timestamp;
 
 /// The ledger in a table, or where no table is named the one in memory.
+///
+/// The SDK's calls are kilobytes each and in boxes, here and in [`super::AwsEcs`]: what waits for them is handed from list to list.
 #[derive(Clone, Debug)]
 pub enum AwsLedger<C> {
     /// Lasts as long as this instance of the function, which must be the only one.
@@ -32,7 +34,7 @@ where
     async fn load(&self, key: &R::Key) -> Result<Versioned<R>, LedgerError> {
         match self {
             Self::InMemory(ledger) => ledger.load(key).await,
-            Self::DynamoDb(ledger) => ledger.load(key).await,
+            Self::DynamoDb(ledger) => Box::pin(ledger.load(key)).await,
         }
     }
 
@@ -44,7 +46,7 @@ where
     ) -> Result<Stored, LedgerError> {
         match self {
             Self::InMemory(ledger) => ledger.store(key, versioned, keep_until).await,
-            Self::DynamoDb(ledger) => ledger.store(key, versioned, keep_until).await,
+            Self::DynamoDb(ledger) => Box::pin(ledger.store(key, versioned, keep_until)).await,
         }
     }
 

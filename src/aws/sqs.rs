@@ -1,5 +1,6 @@
 //! Queues that take messages a batch at a time, by the SDK.
 
+use super::seldom::Seldom;
 use crate::interrupted::InterruptedJobs;
 use crate::park::{ParkedMessage, ParkingQueue, sends};
 use aws_config::SdkConfig;
@@ -15,7 +16,7 @@ const BATCHES_AT_ONCE: usize = 8;
 /// A real queue, by its URL: the one for parked messages, or the one for interrupted jobs.
 #[derive(Clone, Debug)]
 pub struct AwsQueue {
-    client: Client,
+    client: Seldom<Client>,
     queue_url: String,
 }
 
@@ -24,14 +25,14 @@ type Entries = Result<Vec<SendMessageBatchRequestEntry>, BuildError>;
 impl AwsQueue {
     /// A client that shares its connections between all sends.
     pub fn new(config: &SdkConfig, queue_url: String) -> Self {
-        Self { client: Client::new(config), queue_url }
+        Self { client: Seldom::new(config, Client::new), queue_url }
     }
 
     /// Sends so many entries, each with its place among them as its id. Answers for each whether it is kept.
     async fn send_batch(&self, count: usize, entries: Entries) -> Vec<Result<(), String>> {
         let sent = match entries {
             Ok(entries) => {
-                let call = self.client.send_message_batch().queue_url(&self.queue_url);
+                let call = self.client.client().send_message_batch().queue_url(&self.queue_url);
                 call.set_entries(Some(entries)).send().await.map_err(|error| super::told(&error))
             }
             Err(error) => Err(error.to_string()),

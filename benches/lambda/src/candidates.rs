@@ -58,6 +58,8 @@ pub(crate) struct Options {
     pub(crate) runs: usize,
     /// So long a cell of the table is measured; its later runs leave it out.
     pub(crate) seconds_a_cell: f64,
+    /// Larger batches are left out.
+    pub(crate) records_max: usize,
     /// taskhold's binary.
     pub(crate) function: PathBuf,
     /// The folder of the floors' binaries.
@@ -79,7 +81,8 @@ impl Options {
         let none = PathBuf::new;
         let mut options = Self {
             runs: 20,
-            seconds_a_cell: 60.0,
+            seconds_a_cell: 20.0,
+            records_max: usize::MAX,
             function: none(),
             floors: none(),
             python: none(),
@@ -92,6 +95,7 @@ impl Options {
             let number = || value.parse::<u32>().map_err(|_| format!("{name} wants a number, not `{value}`"));
             match name.as_str() {
                 "--runs" => options.runs = number()?.max(1) as usize,
+                "--records-max" => options.records_max = number()? as usize,
                 "--seconds-a-cell" => options.seconds_a_cell = f64::from(number()?),
                 "--function" => options.function = whole(&value)?,
                 "--floors" => options.floors = whole(&value)?,

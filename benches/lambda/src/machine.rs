@@ -5,13 +5,15 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// Lines of Markdown.
 pub(crate) fn described(options: &Options, load_before: &str) -> String {
     let root = &options.root;
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let processor = after(&read("/proc/cpuinfo"), "model name").unwrap_or_else(|| "unknown processor".to_owned());
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let processors = processors();
     let memory_kib =
         after(&read("/proc/meminfo"), "MemTotal").and_then(|kib| kib.strip_suffix(" kB")?.parse::<u64>().ok());
     let memory_gib = memory_kib.unwrap_or(0) / 1024 / 1024;
@@ -54,6 +56,22 @@ fn node_sdk(folder: &Path) -> String {
     let version = serde_json::from_str::<serde_json::Value>(&package).ok();
     let version = version.as_ref().and_then(|package| package["version"].as_str()).unwrap_or("?");
     format!("@aws-sdk/client-ecs {version}, bundled")
+}
+
+/// Keeps every processor busy for a moment. One that was idle is slow at first, a virtual one for milliseconds, and what is started
+/// then would be told to take longer than it does.
+pub(crate) fn wake() {
+    let busy = || {
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_millis(20) {
+            std::hint::spin_loop();
+        }
+    };
+    thread::scope(|scope| (0..processors()).for_each(|_| drop(scope.spawn(busy))));
+}
+
+fn processors() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// What follows a name and a colon.

@@ -48,7 +48,8 @@ fn measure(options: &Options) -> io::Result<String> {
     let load = machine::load();
     let candidates = options.candidates();
     let endpoint = Endpoint::start()?;
-    let mut runs = Runs { endpoint, samples: Samples::default(), seconds_a_cell: options.seconds_a_cell };
+    let Options { seconds_a_cell, records_max, .. } = *options;
+    let mut runs = Runs { endpoint, samples: Samples::default(), seconds_a_cell, records_max };
     for number in 0..options.runs {
         eprintln!("run {} of {}", number + 1, options.runs);
         runs.run(&candidates, number)?;

@@ -2,15 +2,19 @@
 
 use crate::candidates::{Candidate, Kind};
 use crate::endpoint::Endpoint;
+use crate::machine;
 use crate::payload::{Payloads, RECORDS_MAX};
 use crate::process::Instance;
 use crate::samples::{Cell, Figure, Samples};
 use std::io;
+use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub(crate) const LATENCIES_MS: [u64; 2] = [0, 50];
 pub(crate) const BATCHES: [usize; 5] = [1, 10, 100, 1000, RECORDS_MAX];
 
+/// So often each candidate is started for nothing but its first invocation, before the rest of a run.
+const STARTS: usize = 5;
 /// Invocations of one record between the first one and those that are measured, so that what is compiled or cached on the way
 /// is so: an instance sees them within its first minute.
 const WARM_UP: usize = 20;
@@ -18,13 +22,12 @@ const WARM_UP: usize = 20;
 const INVOCATION_MS_MAX: f64 = 120_000.0;
 
 /// How often a cell is invoked in one run: often where an invocation is short, so that the cells have samples and the processor
-/// time of the batches of ten is that of 1,000 messages.
+/// time of the batches of ten is that of 1,000 messages; but up to batches of 1,000 no oftener than taskhold may call ECS at once.
 fn invocations(cell: Cell) -> usize {
     match (cell.latency_ms, cell.records) {
-        (0, 1) => 200,
+        (0, 1) => 120,
         (0, 10) => 100,
         (0, 100) => 10,
-        (0, 1000) => 2,
         (_, 1) => 5,
         (_, 10) => 3,
         _ => 1,
@@ -38,35 +41,53 @@ pub(crate) struct Runs {
     pub(crate) samples: Samples,
     /// So long a cell is measured, all runs together.
     pub(crate) seconds_a_cell: f64,
+    /// Larger batches are left out.
+    pub(crate) records_max: usize,
 }
 
 impl Runs {
     /// One run.
     pub(crate) fn run(&mut self, candidates: &[Candidate], number: usize) -> io::Result<()> {
-        for at in 0..candidates.len() {
-            let candidate = &candidates[(at + number) % candidates.len()];
-            self.measure(candidate).map_err(|error| io::Error::other(format!("{}: {error}", candidate.name)))?;
+        let in_turn = || candidates.iter().cycle().skip(number % candidates.len()).take(candidates.len());
+        let told = |candidate: &Candidate, error| io::Error::other(format!("{}: {error}", candidate.name));
+        self.endpoint.set_latency(0);
+        for _ in 0..STARTS {
+            for candidate in in_turn() {
+                self.start(candidate).map_err(|error| told(candidate, error))?;
+            }
+        }
+        for candidate in in_turn() {
+            self.measure(candidate).map_err(|error| told(candidate, error))?;
         }
         Ok(())
     }
 
-    fn measure(&mut self, candidate: &Candidate) -> io::Result<()> {
+    /// A process, with its first invocation behind it.
+    fn start(&mut self, candidate: &Candidate) -> io::Result<(Instance, Payloads)> {
         let kind = candidate.kind;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let mut payloads = Payloads::sent_at(now.as_millis());
-        self.endpoint.set_latency(0);
+        machine::wake();
         let mut instance = Instance::start(candidate, self.endpoint.address)?;
         let first = instance.invoke(&payloads.batch(1))?.answered;
         self.samples.add(kind, Figure::Init, ms(instance.init));
         self.samples.add(kind, Figure::First, ms(first));
         self.samples.add(kind, Figure::InitAndFirst, ms(instance.init + first));
+        Ok((instance, payloads))
+    }
+
+    fn measure(&mut self, candidate: &Candidate) -> io::Result<()> {
+        let kind = candidate.kind;
+        self.endpoint.set_latency(0);
+        let (mut instance, mut payloads) = self.start(candidate)?;
         for _ in 0..WARM_UP {
             instance.invoke(&payloads.batch(1))?;
         }
         // Before a ledger in memory has grown.
         instance.invoke(&payloads.batch(10))?;
         self.samples.add(kind, Figure::PeakOfTen, instance.peak_kib()?);
-        self.endpoint.take_asked();
+        let asked = self.endpoint.take_asked();
+        rest(kind, asked.calls);
         for latency_ms in LATENCIES_MS {
             self.endpoint.set_latency(latency_ms);
             for records in BATCHES {
@@ -89,12 +110,13 @@ impl Runs {
 
     /// Measures a cell, unless there is a reason not to; answers whether it did.
     fn cell(&mut self, kind: Kind, with: (&mut Instance, &mut Payloads), cell: Cell) -> io::Result<bool> {
-        if !self.is_worth_while(kind, cell) || is_too_much(kind, cell) {
+        if cell.records > self.records_max || !self.is_worth_while(kind, cell) {
             return Ok(false);
         }
         let (instance, payloads) = with;
         let count = invocations(cell);
         let batches: Vec<_> = (0..count).map(|_| payloads.batch(cell.records)).collect();
+        machine::wake();
         let before = instance.on_processor()?;
         for batch in &batches {
             let took = instance.invoke(batch)?;
@@ -120,6 +142,7 @@ impl Runs {
         ] {
             self.samples.add(kind, figure, count as f64 / records as f64);
         }
+        rest(kind, asked.calls);
         Ok(true)
     }
 
@@ -132,12 +155,19 @@ impl Runs {
     }
 }
 
-/// Whether the function could not do it in one delivery. To write down 10,000 tasks in DynamoDB takes half a minute at 50 ms a
-/// call, which is the function's time-out; a call that was written down so long ago is not sent any more, and its messages come
-/// again. The template delivers 1,000 at most.
-fn is_too_much(kind: Kind, cell: Cell) -> bool {
-    kind == Kind::TaskholdInTable && cell.latency_ms > 0 && cell.records == RECORDS_MAX
+/// taskhold keeps to ECS's bucket (`src/apply/pace.rs`): 80 calls a second after a burst. Between two cells it gets the time
+/// in which the bucket fills, or what was sent in the one would be waited for in the next. The others send as fast as they can, which
+/// the endpoint here takes and ECS does not.
+fn rest(kind: Kind, calls: u64) {
+    if matches!(kind, Kind::Taskhold | Kind::TaskholdInTable) {
+        thread::sleep(REFILL.saturating_mul(u32::try_from(calls).unwrap_or(u32::MAX)).min(FULL));
+    }
 }
+
+/// A call more.
+const REFILL: Duration = Duration::from_micros(12_500);
+/// All calls of a burst.
+const FULL: Duration = Duration::from_secs(2);
 
 fn ms(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0

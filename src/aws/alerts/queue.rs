@@ -1,6 +1,7 @@
 //! The SQS queue that alerts are sent to, for machines.
 
 use crate::alert::Message;
+use crate::aws::seldom::Seldom;
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::BuildError;
@@ -10,19 +11,19 @@ use std::collections::HashMap;
 /// A queue, by its URL.
 #[derive(Clone, Debug)]
 pub(super) struct AlertQueue {
-    client: Client,
+    client: Seldom<Client>,
     queue_url: String,
 }
 
 impl AlertQueue {
     pub(super) fn new(config: &SdkConfig, queue_url: String) -> Self {
-        Self { client: Client::new(config), queue_url }
+        Self { client: Seldom::new(config, Client::new), queue_url }
     }
 
     /// Sends an alert in the form for machines.
     pub(super) async fn send(&self, message: &Message) -> Result<(), String> {
         let attributes = attributes(message).map_err(|error| error.to_string())?;
-        let call = self.client.send_message().queue_url(&self.queue_url).message_body(&message.machine);
+        let call = self.client.client().send_message().queue_url(&self.queue_url).message_body(&message.machine);
         let call = call.set_message_attributes(Some(attributes));
         call.send().await.map(drop).map_err(|error| crate::aws::told(&error))
     }

@@ -1,6 +1,7 @@
 //! The SNS topic that alerts are published to.
 
 use crate::alert::{Message, published};
+use crate::aws::seldom::Seldom;
 use aws_config::SdkConfig;
 use aws_sdk_sns::Client;
 use aws_sdk_sns::error::BuildError;
@@ -10,19 +11,19 @@ use std::collections::HashMap;
 /// A topic, by its ARN.
 #[derive(Clone, Debug)]
 pub(super) struct AlertTopic {
-    client: Client,
+    client: Seldom<Client>,
     topic_arn: String,
 }
 
 impl AlertTopic {
     pub(super) fn new(config: &SdkConfig, topic_arn: String) -> Self {
-        Self { client: Client::new(config), topic_arn }
+        Self { client: Seldom::new(config, Client::new), topic_arn }
     }
 
     /// Publishes an alert with a text for each protocol (aws-facts "SNS and chat": MessageStructure `json`).
     pub(super) async fn publish(&self, message: &Message) -> Result<(), String> {
         let attributes = attributes(message).map_err(|error| error.to_string())?;
-        let call = self.client.publish().topic_arn(&self.topic_arn).subject(&message.subject);
+        let call = self.client.client().publish().topic_arn(&self.topic_arn).subject(&message.subject);
         let call = call.message_structure("json").message(published::message(message));
         let call = call.set_message_attributes(Some(attributes));
         call.send().await.map(drop).map_err(|error| crate::aws::told(&error))
