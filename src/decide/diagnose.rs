@@ -236,11 +236,10 @@ fn unmet(observed: &Observed) -> Vec<Unmet> {
 
 fn blockers(leaving: &Leaving<'_>) -> Vec<Blocker> {
     let mut blockers = blockers_among(&leaving.tasks);
-    // Of a scale-in only so many are in the way as there are protected tasks too many; the others may stay.
-    if blockers.len() > leaving.to_go && leaving.movement.is_scale_in() {
-        let stay = blockers.len() - leaving.to_go;
-        blockers.drain(..stay);
-    }
+    // Of a scale-in only so many are in the way as there are protected tasks too many; the others may stay. Of other movements
+    // each task has to go.
+    let stay = blockers.len().saturating_sub(leaving.to_go);
+    blockers.drain(..stay);
     blockers
 }
 

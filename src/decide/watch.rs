@@ -242,10 +242,7 @@ fn next(before: Option<Watch>, look: (Timestamp, Reason), sight: Sight<'_>, poli
         return Some(due_by(Watch { checks, ..watch }, (now, *step), sight, policy));
     }
     // Somebody else's look: its own goes on as it is, unless something is due before.
-    match due_moments(sight, (now, policy)).filter(|moment| *moment < awaited).min() {
-        Some(moment) => Some(Watch { due: Some(moment), ..watch }),
-        None => Some(watch),
-    }
+    Some(Watch { due: due_moments(sight, (now, policy)).chain([awaited]).min(), ..watch })
 }
 
 fn due_by(watch: Watch, when: (Timestamp, SignedDuration), sight: Sight<'_>, policy: &CheckPolicy) -> Watch {

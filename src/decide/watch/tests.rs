@@ -291,6 +291,7 @@ fn a_task_that_is_refused_no_more_is_forgotten_when_a_complete_look_shows_it() {
     assert_eq!(remembered(&[&third], &observed), std::slice::from_ref(&third));
     assert_eq!(remembered(&[&first, &second, &third], &observed), std::slice::from_ref(&third));
     assert_eq!(remembered(&[], &observed), [], "whoever was refused has it written down");
+    assert_eq!(remembered(&[&first], &observed), std::slice::from_ref(&third), "the picture is complete");
     assert_eq!(remembered(&[&first], &unread(observed)), std::slice::from_ref(&first));
 }
 
@@ -337,6 +338,62 @@ fn a_refused_task_or_a_raise_is_watched_even_where_nothing_moves() {
     entry.remedy.raised = Some(raised);
     look(&mut entry, &steady(62), Reason::Routine);
     assert!(entry.watch.is_some());
+}
+
+#[test]
+fn what_has_just_begun_is_waited_for_as_long_as_a_prompt_waits_and_no_longer() {
+    for (second, awaited) in [(99, false), (100, false), (101, true), (130, true), (131, false)] {
+        let mut entry = watched(None, 0, Some(second));
+        look(&mut entry, &steady(100), Reason::Begun);
+        assert_eq!(due(&entry), Some(if awaited { second } else { 130 }), "a follow-up is due at {second}");
+    }
+}
+
+#[test]
+fn a_check_comes_when_a_protection_in_the_way_of_a_refused_task_has_ended_and_before_a_lease_does() {
+    let due_after = |refused: Option<ObservedTask>, blocked_until: i64| {
+        let mut observed = blocked(60);
+        observed.tasks[..2].iter_mut().for_each(|task| task.protected_until = Some(at(blocked_until)));
+        observed.tasks[2] = refused.unwrap_or_else(|| task(3, NEW, None));
+        let mut entry = watched(Some(NEW), 5, Some(60));
+        entry.blocked = Some(crate::ledger::service::SeenBlocked { movement: NEW.to_owned(), since: at(-7200) });
+        look(&mut entry, &observed, Reason::FollowUp(at(60)));
+        due(&entry)
+    };
+    assert_eq!(due_after(None, 200), Some(960), "nobody waits for it");
+    assert_eq!(due_after(Some(unmet(3)), 200), Some(201));
+    let lease = ObservedTask { protected_until: Some(at(900)), ..unmet(3) };
+    assert_eq!(due_after(Some(lease), 7200), Some(600));
+}
+
+#[test]
+fn a_check_comes_when_ecs_keeps_old_tasks_no_longer_if_protected_ones_are_among_them() {
+    for (protected, second) in [(0, 960), (2, 500)] {
+        let mut observed = deploying(60, protected);
+        observed.service.old_tasks_kept = SignedDuration::from_secs(500);
+        let mut entry = watched(Some(NEW), 5, Some(60));
+        look(&mut entry, &observed, Reason::FollowUp(at(60)));
+        assert_eq!(due(&entry), Some(second), "{protected} protected");
+    }
+}
+
+#[test]
+fn since_when_protected_tasks_are_idle_is_remembered_and_forgotten_when_they_work_again() {
+    let mut entry = ServiceEntry::default();
+    let mut idle = blocked(60);
+    idle.tasks[..2].iter_mut().for_each(|task| {
+        (task.jobs, task.idle_since) = (Jobs::Known(Vec::new()), Some(at(0)));
+    });
+    look(&mut entry, &idle, Reason::Routine);
+    let [first, second] = [1, 2].map(|number| task(number, OLD, None).id);
+    let since = |second: i64| at(second);
+    assert_eq!(entry.idle_seen, [(first.clone(), since(60)), (second, since(60))].into());
+    let mut later = Observed { at: at(120), ..idle };
+    later.tasks[1] = ObservedTask { deployment: Some(OLD.to_owned()), protected_until: Some(at(7200)), ..unmet(2) };
+    look(&mut entry, &unread(later.clone()), Reason::Routine);
+    assert_eq!(entry.idle_seen.len(), 2, "what was not seen is not forgotten");
+    look(&mut entry, &later, Reason::Routine);
+    assert_eq!(entry.idle_seen, [(first, since(60))].into());
 }
 
 mod heeding;
