@@ -297,6 +297,7 @@ mod tests {
         entry.merge_job(&key("after"), &live(1, 30));
         entry.interrupt(&end(StopStage::Stopped), at(2));
         let told: Vec<_> = std::iter::from_fn(|| entry.claim_interruption(at(2)))
+            .take(9)
             .map(|news| (news.what.stage, news.what.jobs.into_iter().map(|job| job.key).collect::<Vec<_>>()))
             .collect();
         assert_eq!(told, [(StopStage::Stopping, vec![key("before")]), (StopStage::Stopped, vec![key("after")])],);
