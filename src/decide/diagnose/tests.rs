@@ -100,6 +100,16 @@ fn a_deployment_that_has_only_protected_tasks_to_wait_for_is_blocked_by_them() {
 }
 
 #[test]
+fn percentages_hold_nothing_up_once_all_new_tasks_are_there() {
+    let mut observed = deploying(vec![protected(1, OLD, 90)]);
+    (observed.service.maximum_percent, observed.service.running_count) = (100, 2);
+    assert_eq!(judge(&observed).standing, Standing::Blocked);
+    observed.service.deployments[0].running_count = 1;
+    observed.tasks.pop();
+    assert_eq!(judge(&observed).standing, Standing::WillBlock, "one is missing, and neither room nor a task to spare");
+}
+
+#[test]
 fn a_deployment_whose_new_tasks_still_come_up_is_not_blocked_yet_but_will_be() {
     let mut observed = deploying(vec![protected(1, OLD, 90)]);
     observed.service.deployments[0].running_count = 1;
@@ -255,6 +265,9 @@ fn it_is_blocked_since_ecs_first_said_so_or_since_it_was_first_seen() {
     };
     observed.service.events = vec![say(45), say(35), say(20)];
     assert_eq!(judge(&observed).blocked_since, Some(at(35)), "what was said before this deployment is of another one");
+    let started = "(service web) has started 2 tasks: (task 1) (task 2).".into();
+    observed.service.events.insert(2, ServiceEvent { message: started, ..say(32) });
+    assert_eq!(judge(&observed).blocked_since, Some(at(35)), "what is routine says nothing of it");
 }
 
 #[test]
