@@ -341,6 +341,8 @@ fn a_raise_that_was_sent_and_had_no_effect_is_forgotten() {
     assert!(state.raised.is_some());
     assert_eq!(decide(&mut state, &wants_more(20, 2, "9"), RAISE), None);
     assert_eq!(state.raised, None);
+    let said = "the desired count was to be raised to 3, which did not happen: it is 2";
+    assert!(state.notes.iter().any(|note| note.text == said), "nobody else has set it: {:?}", state.notes);
 }
 
 #[test]
