@@ -33,7 +33,7 @@ use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConn
 use std::error::Error;
 use std::time::Duration;
 
-/// An attempt gets this long. Together with [`CONNECT_TIMEOUT`] it stays within [`crate::apply::CALL_TIME`].
+/// A call gets this long, for its only attempt and the whole answer. Together with [`CONNECT_TIMEOUT`] it stays within [`crate::apply::CALL_TIME`].
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Making a connection gets this long.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
