@@ -147,7 +147,7 @@ impl<E: Ecs, L: Ledger, C: Clock> Apply<'_, E, L, C> {
     pub async fn run(&self, changes: Vec<TaskChange>) -> Vec<TaskState> {
         let mut states: Vec<Option<TaskState>> = vec![None; changes.len()];
         let first = changes.into_iter().enumerate().map(|(at, change)| self.take_in(at, change));
-        let mut open = self.collect(&mut states, stream::iter(first).buffer_unordered(ENTRIES_AT_ONCE)).await;
+        let mut open = self.collect(&mut states, first).await;
         for round in 1..=ROUNDS_MAX {
             if open.is_empty() {
                 break;
@@ -159,7 +159,7 @@ impl<E: Ecs, L: Ledger, C: Clock> Apply<'_, E, L, C> {
             }
             let told = self.make_calls(open).await;
             let settled = told.into_iter().map(|(stage, told)| self.settle(stage, told, round));
-            open = self.collect(&mut states, stream::iter(settled).buffer_unordered(ENTRIES_AT_ONCE)).await;
+            open = self.collect(&mut states, settled).await;
         }
         end_all(&mut states, open, &RetryReason::AnotherCallInFlight);
         states.into_iter().map(|state| state.expect("every change was taken in and has ended")).collect()
@@ -242,7 +242,12 @@ impl<E: Ecs, L: Ledger, C: Clock> Apply<'_, E, L, C> {
             Next::Call(ask, _) => Some(Wish { task: stage.task.clone(), ask, tag: stage }),
             Next::End(_) => None,
         };
-        let calls = coalesce(open.into_iter().filter_map(wish).collect(), self.clock.now());
+        let mut calls = coalesce(open.into_iter().filter_map(wish).collect(), self.clock.now());
+        if calls.len() == 1
+            && let Some(only) = calls.pop()
+        {
+            return self.make_call(only).await; // as in `collect`
+        }
         let made = calls.into_iter().map(|call| self.make_call(call));
         stream::iter(made).buffer_unordered(CALLS_AT_ONCE).concat().await
     }
@@ -277,18 +282,26 @@ impl<E: Ecs, L: Ledger, C: Clock> Apply<'_, E, L, C> {
     async fn collect(
         &self,
         states: &mut [Option<TaskState>],
-        stages: impl stream::Stream<Item = Result<Stage, (usize, TaskState)>>,
+        stages: impl ExactSizeIterator<Item = impl Future<Output = Result<Stage, (usize, TaskState)>>>,
     ) -> Vec<BoxedStage> {
         let mut open = Vec::new();
-        let mut stages = std::pin::pin!(stages);
-        while let Some(stage) = stages.next().await {
-            match stage {
-                Ok(Stage { at, versioned, next: Next::End(unmet), .. }) => {
-                    states[at] = Some(TaskState::Known(versioned.entry, unmet));
-                }
-                Ok(stage) => open.push(Box::new(stage)),
-                Err((at, state)) => states[at] = Some(state),
+        let mut file = |stage| match stage {
+            Ok(Stage { at, versioned, next: Next::End(unmet), .. }) => {
+                states[at] = Some(TaskState::Known(versioned.entry, unmet));
             }
+            Ok(stage) => open.push(Box::new(stage)),
+            Err((at, state)) => states[at] = Some(state),
+        };
+        if stages.len() == 1 {
+            // A message alone. It is waited for where it is: a list of futures that large costs more than what they do.
+            for only in stages {
+                file(only.await);
+            }
+            return open;
+        }
+        let mut stages = std::pin::pin!(stream::iter(stages).buffer_unordered(ENTRIES_AT_ONCE));
+        while let Some(stage) = stages.next().await {
+            file(stage);
         }
         open
     }

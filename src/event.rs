@@ -66,6 +66,9 @@ impl Invocation {
         if !payload.trim_start().starts_with('{') {
             return Self::Unrecognized("not a JSON object".to_owned());
         }
+        if let Some(batch) = plain_batch(payload) {
+            return Self::Sqs(batch);
+        }
         let shape: Shape<'_> = match serde_json::from_str(payload) {
             Ok(shape) => shape,
             Err(error) => return Self::Unrecognized(format!("not a JSON object: {error}")),
@@ -91,6 +94,16 @@ impl Invocation {
             None => Self::Unrecognized("a JSON object of no known shape".to_owned()),
         }
     }
+}
+
+/// A batch of SQS as Lambda writes it, which most payloads are: read at once, without a look at its shape before. `None` if there
+/// is anything about it.
+fn plain_batch(payload: &str) -> Option<SqsEvent> {
+    if !payload.starts_with("{\"Records\"") {
+        return None;
+    }
+    let batch: SqsEvent = serde_json::from_str(payload).ok()?;
+    (!batch.records.is_empty() && batch.records.iter().all(is_of_sqs)).then_some(batch)
 }
 
 /// Whether one of the records may be of SQS. AWS writes the name as it is, but a payload that was made by hand may spell

@@ -13,7 +13,6 @@ use taskhold::aws::{self, AwsAlertSink, AwsAutoscaling, AwsEcs, AwsFollowUpQueue
 use taskhold::clock::Clock;
 use taskhold::config::Config;
 use taskhold::handler::{Handler, Parts, Response};
-use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -65,8 +64,13 @@ impl Parts for Aws {
     type Clock = &'static SystemClock;
 }
 
-#[tokio::main(flavor = "current_thread")]
+#[tokio::main(flavor = "local")]
 async fn main() -> ExitCode {
+    // As a task: to wake one is to put it into a queue, and to wake what the runtime itself waits for is a call of the kernel.
+    tokio::task::spawn_local(run()).await.unwrap_or(ExitCode::FAILURE)
+}
+
+async fn run() -> ExitCode {
     log_as_json();
     let (config, sdk) = match start().await {
         Ok(started) => started,
@@ -144,7 +148,7 @@ fn log_as_json() {
         .with_current_span(false)
         .with_span_list(false)
         .with_target(false);
-    tracing_subscriber::registry().with(lines.with_filter(ours)).init();
+    tracing_subscriber::registry().with(lines).with(ours).init();
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::handler::HandlerError;
 use crate::ledger::{Ask, CallResult, Interruption, JobKey, LedgerError, StopStage, TaskEnd, TaskEntry};
 use aws_lambda_events::sqs::SqsMessage;
 use jiff::Timestamp;
-use serde_json::json;
+use serde::Serialize;
 use tracing::{debug, error, info, warn};
 
 /// A line of the log names this many tasks at most; the alert itself names more.
@@ -25,6 +25,12 @@ const TASKS_LOGGED_MAX: usize = 20;
 pub fn shown(at: Timestamp) -> String {
     let second = Timestamp::from_second(at.as_second()).unwrap_or(at);
     second.to_string()
+}
+
+/// A list as a field of a line has it: JSON, in a text.
+fn listed<T: Serialize>(texts: impl IntoIterator<Item = T>) -> String {
+    let texts: Vec<T> = texts.into_iter().collect();
+    serde_json::to_string(&texts).expect("texts can be written as JSON")
 }
 
 fn shown_setting(setting: ProtectionSetting) -> String {
@@ -42,7 +48,7 @@ pub(crate) fn asking<W: Iterator<Item = (String, String)>>(
 ) {
     if tracing::enabled!(tracing::Level::INFO) {
         let (tasks, why): (Vec<String>, Vec<String>) = why().unzip();
-        let (tasks, why) = (json!(tasks).to_string(), json!(why).to_string());
+        let (tasks, why) = (listed(tasks), listed(why));
         info!(cluster = %cluster.name, setting = shown_setting(setting), tasks, why, "ask ecs to set task protection");
     }
 }
@@ -51,7 +57,7 @@ pub(crate) fn asking<W: Iterator<Item = (String, String)>>(
 pub(crate) fn call_failed(cluster: &ClusterArn, setting: ProtectionSetting, what: (&[TaskId], &EcsError)) {
     let (tasks, failure) = what;
     let setting = shown_setting(setting);
-    let tasks = json!(tasks.iter().map(TaskId::as_str).collect::<Vec<_>>()).to_string();
+    let tasks = listed(tasks.iter().map(TaskId::as_str));
     match failure {
         EcsError::AccessDenied(_) | EcsError::ClusterNotFound(_) => {
             error!(cluster = %cluster.name, setting, tasks, %failure, "a protection call failed; its messages come again");
@@ -121,8 +127,7 @@ pub(crate) fn too_late(job: &JobKey, until: Timestamp) {
 /// A task with live jobs is said to stop, and ECS was asked.
 pub(crate) fn stop_observed(stop: &TaskStop, stage: Option<StopStage>, seen: (&TaskEntry, Timestamp)) {
     let (TaskStop { task, .. }, (entry, now)) = (stop, seen);
-    let jobs: Vec<String> = entry.live_jobs(now).map(|(job, _)| job.to_string()).collect();
-    let jobs = json!(jobs).to_string();
+    let jobs = listed(entry.live_jobs(now).map(|(job, _)| job.to_string()));
     match stage {
         None => warn!(%task, "an event says that the task stops, but it runs; nothing is closed"),
         Some(StopStage::Stopping) => warn!(%task, jobs, "the task is about to stop with live jobs"),
@@ -132,7 +137,7 @@ pub(crate) fn stop_observed(stop: &TaskStop, stage: Option<StopStage>, seen: (&T
 
 /// A task ends in the middle of jobs. The line is written whether or not somebody else is told.
 pub(crate) fn interruption(task: &Task, what: &Interruption) {
-    let jobs = json!(what.jobs.iter().map(|job| job.key.to_string()).collect::<Vec<_>>()).to_string();
+    let jobs = listed(what.jobs.iter().map(|job| job.key.to_string()));
     let (code, reason) =
         (what.stop_code.as_deref().unwrap_or_default(), what.stopped_reason.as_deref().unwrap_or_default());
     let service = what.service.as_deref().unwrap_or_default();
@@ -146,7 +151,7 @@ pub(crate) fn remedy(service: &ServiceArn, what: &str) {
 
 /// An operator releases tasks, whether they are busy or not.
 pub(crate) fn forced_release(cluster: &ClusterArn, tasks: &[TaskId], by: &str) {
-    let tasks = json!(tasks.iter().map(TaskId::as_str).collect::<Vec<_>>()).to_string();
+    let tasks = listed(tasks.iter().map(TaskId::as_str));
     warn!(cluster = %cluster.name, tasks, by, "an operator releases tasks by force; their jobs count as finished");
 }
 
@@ -230,8 +235,8 @@ pub(crate) fn follow_up_not_sent(service: &ServiceArn, failure: &str) {
 pub(crate) fn alert(alert: &Alert) {
     let Alert { incident, kind, event, service, since, .. } = alert;
     let (kind, event, since) = (kind.as_str(), event.as_str(), shown(*since));
-    let blockers: Vec<&str> = alert.diagnosis.blockers.iter().map(|blocker| blocker.task.as_str()).collect();
-    let tasks = json!(blockers.iter().take(TASKS_LOGGED_MAX).collect::<Vec<_>>()).to_string();
+    let blockers = alert.diagnosis.blockers.iter().map(|blocker| blocker.task.as_str());
+    let tasks = listed(blockers.take(TASKS_LOGGED_MAX));
     warn!(incident, kind, event, %service, since, tasks, "alert");
 }
 
