@@ -181,6 +181,19 @@ mod tests {
     }
 
     #[test]
+    fn no_records_and_records_twice_are_no_batch_as_lambda_writes_it() {
+        let record = r#"{"messageId": "m", "eventSource": "aws:sqs"}"#;
+        for payload in [r#"{"Records": []}"#.to_owned(), format!(r#"{{"Records": [{record}], "Records": [{record}]}}"#)]
+        {
+            assert!(matches!(parse(&payload), Invocation::Unrecognized(_)), "{payload}");
+        }
+        assert!(matches!(
+            parse(&format!(r#"{{"Records": [{record}, {{"eventSource": "aws:sqs"}}]}}"#)),
+            Invocation::UnreadableBatch(_)
+        ));
+    }
+
+    #[test]
     fn a_record_that_cannot_be_read_does_not_hide_that_another_is_of_sqs() {
         for other in
             ["7", r#""text""#, "[]", r#"{"eventSource": 1e999}"#, r#"{"eventSource": "x", "eventSource": "y"}"#]

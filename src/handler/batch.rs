@@ -89,6 +89,9 @@ impl<P: Parts> Handler<P> {
     /// Looks into the stops that were claimed, with what the batch itself tells of their tasks' jobs.
     /// Answers for which places that failed, and why.
     async fn observe_stops(&self, gathered: &mut Gathered, within: Within<'_>) -> HashMap<usize, RetryReason> {
+        if gathered.stops.is_empty() {
+            return HashMap::new();
+        }
         let stops = std::mem::take(&mut gathered.stops);
         let changes = &gathered.changes;
         let looks = stops
@@ -131,6 +134,9 @@ impl<P: Parts> Handler<P> {
                     message.event_source_arn.as_deref().unwrap_or_default(),
                 ));
             }
+        }
+        if messages.is_empty() {
+            return;
         }
         let sends = ParkedMessage::sends(&messages).into_iter().map(|send| self.send_parked(send, deadline));
         let kept: Vec<_> = stream::iter(sends).buffered(SENDS_AT_ONCE).concat().await;

@@ -38,8 +38,10 @@ pub(crate) enum Kind {
     Bare,
     /// One call of the SDK an invocation: nothing that calls ECS is less.
     SdkFloor,
-    /// What is written in Python.
+    /// What is written in Python, as SAM deploys it.
     Python,
+    /// The same with its byte code made before, which SAM does not do. Only its starts are measured: then it is the same.
+    PythonByteCode,
     /// What is written for Node.js.
     Node,
 }
@@ -48,7 +50,12 @@ impl Kind {
     /// Whether it makes a call for what each record says. The floors do not look at the records, so a larger batch says
     /// nothing about them.
     pub(crate) fn heeds_records(self) -> bool {
-        !matches!(self, Self::Bare | Self::SdkFloor)
+        !matches!(self, Self::Bare | Self::SdkFloor | Self::PythonByteCode)
+    }
+
+    /// Whether there is more to it than its starts.
+    pub(crate) fn is_measured_warm(self) -> bool {
+        self != Self::PythonByteCode
     }
 }
 
@@ -66,6 +73,8 @@ pub(crate) struct Options {
     pub(crate) floors: PathBuf,
     /// The Python environment.
     pub(crate) python: PathBuf,
+    /// The folder of the function in Python, with its SDK.
+    pub(crate) packed: PathBuf,
     /// The folder with the function for Node.js, bundled; `None` where there is no Node.js.
     pub(crate) node: Option<PathBuf>,
     /// The repository.
@@ -86,6 +95,7 @@ impl Options {
             function: none(),
             floors: none(),
             python: none(),
+            packed: none(),
             node: None,
             build: String::new(),
             root: fs::canonicalize(&root).unwrap_or(root),
@@ -100,13 +110,16 @@ impl Options {
                 "--function" => options.function = whole(&value)?,
                 "--floors" => options.floors = whole(&value)?,
                 "--python" => options.python = whole(&value)?,
+                "--packed" => options.packed = whole(&value)?,
                 "--build" => options.build = value,
                 "--node" => options.node = Some(whole(&value)?),
                 _ => return Err(format!("no such option: {name}")),
             }
         }
-        match [&options.function, &options.floors, &options.python].contains(&&none()) {
-            true => Err("--function, --floors and --python must be given; benches/lambda/run does".to_owned()),
+        match [&options.function, &options.floors, &options.python, &options.packed].contains(&&none()) {
+            true => {
+                Err("--function, --floors, --python and --packed must be given; benches/lambda/run does".to_owned())
+            }
             false => Ok(options),
         }
     }
@@ -128,13 +141,23 @@ impl Options {
         in_table.variables.push(("TASKHOLD_TABLE", "ledger"));
         let python =
             [&self.python.join("bin/python"), Path::new("-m"), Path::new("awslambdaric"), Path::new("app.handler")];
-        let python = python.map(Path::to_owned).into();
+        let python: Vec<PathBuf> = python.map(Path::to_owned).into();
+        let in_python = |kind, name, folder| Candidate {
+            // Where Lambda unpacks a function nothing can be written (aws/aws-lambda-builders, issue 924).
+            variables: vec![("PYTHONDONTWRITEBYTECODE", "1")],
+            ..candidate(kind, name, python.clone(), folder)
+        };
         let mut all = vec![
             taskhold,
             in_table,
             binary(Kind::Bare, "bare lambda_runtime", self.floors.join("bare")),
             binary(Kind::SdkFloor, "tuned SDK floor", self.floors.join("sdk-floor")),
-            candidate(Kind::Python, "Python, boto3", python, self.root.join("benches/lambda/baselines/python")),
+            in_python(Kind::Python, "Python, boto3", self.packed.clone()),
+            in_python(
+                Kind::PythonByteCode,
+                "Python, boto3, byte code made before",
+                self.root.join("benches/lambda/baselines/python"),
+            ),
         ];
         if let Some(folder) = &self.node {
             // Its warnings tell of versions and of sockets in use, once a process; they are not what is measured.
