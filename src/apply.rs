@@ -4,22 +4,22 @@
 //! The order is what matters: a call is written down before it is made, what is known of it is written down after, and the
 //! same store that strikes it out looks again whether another is needed.
 
+mod at_once;
 mod call;
+mod change;
 mod pace;
 
+pub use change::{RefusedBefore, Release, SeenProtection, TaskChange};
 pub use pace::Pace;
 
 use crate::clock::Clock;
 use crate::config::{Config, Mode};
 use crate::decide::{Decision, KeepReason, RetryReason, TaskState, Wish, coalesce, decide_protection};
 use crate::ecs::{Ecs, Task};
-use crate::ledger::{
-    self, Ask, CallId, ENTRIES_AT_ONCE, Job, JobKey, Ledger, StopStage, TaskEnd, TaskEntry, Versioned,
-};
+use crate::ledger::{self, Ask, CallId, ENTRIES_AT_ONCE, Ledger, StopStage, TaskEntry, Versioned};
 use crate::telemetry::{self, Counts};
+use at_once::at_once;
 use call::Told;
-use futures_util::StreamExt;
-use futures_util::stream;
 use jiff::{SignedDuration, Timestamp};
 
 /// So many protection calls are under way at once: enough for the bucket's 80 calls a second if each takes half a second. How
@@ -29,71 +29,6 @@ const CALLS_AT_ONCE: usize = 40;
 const ROUNDS_MAX: u32 = 3;
 /// No call is begun with less time than this left: it would be cut off with its answer unread.
 pub const CALL_TIME: SignedDuration = SignedDuration::from_secs(6);
-
-/// What the messages of one batch tell about one task.
-#[derive(Clone, Debug)]
-pub struct TaskChange {
-    /// The task.
-    pub task: Task,
-    /// What they tell of its jobs.
-    pub jobs: Vec<(JobKey, Job)>,
-    /// Its end, if ECS says that it ends.
-    pub end: Option<TaskEnd>,
-    /// What ECS said of its protection, if it was asked.
-    pub protection: SeenProtection,
-    /// Whether there is reason to ask again for what was refused.
-    pub refusal: RefusedBefore,
-    /// Whether its protection is to be cleared, whoever has set it.
-    pub release: Release,
-}
-
-/// Whether a task is to be released although its jobs do not say so.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Release {
-    /// No: its jobs decide.
-    #[default]
-    ByJobs,
-    /// If it is idle, protection that others have set included: a person, or the service, says that this may be done.
-    IfIdle,
-    /// In any case: its live jobs count as finished.
-    ByForce,
-}
-
-/// What a refusal a moment ago means.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum RefusedBefore {
-    /// That asking again now is of no use.
-    #[default]
-    Stands,
-    /// Nothing any more: what was in the way may be gone.
-    MayBeOver,
-}
-
-/// What ECS said of a task's protection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SeenProtection {
-    /// It was not asked.
-    #[default]
-    NotAsked,
-    /// It does not protect the task.
-    Unprotected,
-    /// It protects the task until then.
-    Until(Timestamp),
-}
-
-impl TaskChange {
-    /// Nothing new about a task.
-    pub fn none(task: Task) -> Self {
-        Self {
-            task,
-            jobs: Vec::new(),
-            end: None,
-            protection: SeenProtection::NotAsked,
-            refusal: RefusedBefore::Stands,
-            release: Release::ByJobs,
-        }
-    }
-}
 
 /// What an invocation works with.
 #[derive(Debug)]
@@ -242,14 +177,11 @@ impl<E: Ecs, L: Ledger, C: Clock> Apply<'_, E, L, C> {
             Next::Call(ask, _) => Some(Wish { task: stage.task.clone(), ask, tag: stage }),
             Next::End(_) => None,
         };
-        let mut calls = coalesce(open.into_iter().filter_map(wish).collect(), self.clock.now());
-        if calls.len() == 1
-            && let Some(only) = calls.pop()
-        {
-            return self.make_call(only).await; // as in `collect`
-        }
+        let calls = coalesce(open.into_iter().filter_map(wish).collect(), self.clock.now());
+        let mut all = Vec::new();
         let made = calls.into_iter().map(|call| self.make_call(call));
-        stream::iter(made).buffer_unordered(CALLS_AT_ONCE).concat().await
+        at_once(CALLS_AT_ONCE, made, |told| all.extend(told)).await;
+        all
     }
 
     /// Writes down what is known of a call and looks again: the task may have gained or lost its last job meanwhile.
@@ -285,24 +217,14 @@ impl<E: Ecs, L: Ledger, C: Clock> Apply<'_, E, L, C> {
         stages: impl ExactSizeIterator<Item = impl Future<Output = Result<Stage, (usize, TaskState)>>>,
     ) -> Vec<BoxedStage> {
         let mut open = Vec::new();
-        let mut file = |stage| match stage {
+        at_once(ENTRIES_AT_ONCE, stages, |stage| match stage {
             Ok(Stage { at, versioned, next: Next::End(unmet), .. }) => {
                 states[at] = Some(TaskState::Known(versioned.entry, unmet));
             }
             Ok(stage) => open.push(Box::new(stage)),
             Err((at, state)) => states[at] = Some(state),
-        };
-        if stages.len() == 1 {
-            // A message alone. It is waited for where it is: a list of futures that large costs more than what they do.
-            for only in stages {
-                file(only.await);
-            }
-            return open;
-        }
-        let mut stages = std::pin::pin!(stream::iter(stages).buffer_unordered(ENTRIES_AT_ONCE));
-        while let Some(stage) = stages.next().await {
-            file(stage);
-        }
+        })
+        .await;
         open
     }
 

@@ -96,8 +96,8 @@ impl Invocation {
     }
 }
 
-/// A batch of SQS as Lambda writes it, which most payloads are: read at once, without a look at its shape before. `None` if there
-/// is anything about it.
+/// A batch of SQS as Lambda writes it, which most payloads are: read at once, without a look at its shape before. `None` for
+/// anything else.
 fn plain_batch(payload: &str) -> Option<SqsEvent> {
     if !payload.starts_with("{\"Records\"") {
         return None;
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn no_records_and_records_twice_are_no_batch_as_lambda_writes_it() {
+    fn what_begins_like_a_batch_and_is_none_is_looked_at_more_closely() {
         let record = r#"{"messageId": "m", "eventSource": "aws:sqs"}"#;
         for payload in [r#"{"Records": []}"#.to_owned(), format!(r#"{{"Records": [{record}], "Records": [{record}]}}"#)]
         {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::config::Clusters;
 use crate::ecs::{ClusterArn, EcsError, ProtectedTask, ProtectionAnswer, ProtectionSetting, TaskId};
-use crate::ledger::{Call, InMemoryLedger};
+use crate::ledger::{Call, InMemoryLedger, Job, JobKey, TaskEnd};
 use futures_util::FutureExt;
 use std::sync::Mutex;
 use std::time::Duration;
