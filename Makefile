@@ -22,7 +22,7 @@ IN_SAM_TOOLS = PATH="$$(tests/tools/venv sam)/bin:$$PATH" SAM_CLI_TELEMETRY=0
 PROGRAMS_OF_TESTS = $(CARGO) test --quiet --workspace --no-run
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-e2e test-clients test-sam test-terraform check fmt clippy doc build deploy invoke validate story twice sim soak serve bench bench-plan bench-growth bench-calls budgets fuzz prove prove-long mutants
+.PHONY: help run test test-e2e test-clients test-sam test-terraform check fmt clippy doc build deploy invoke validate story twice sim soak serve bench bench-plan bench-growth bench-calls budgets link-order fuzz prove prove-long mutants
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -118,6 +118,10 @@ bench-growth: ## measure how an invocation grows with tasks, jobs and entries, i
 budgets: ## hold what a message costs to docs/performance.md: allocations, calls, instructions (needs valgrind), size (after make build)
 	$(CARGO) test --quiet --test budgets -- --nocapture --test-threads 1
 	CARGO="$(CARGO)" benches/lambda/budgets
+
+link-order: ## record anew which functions a start and a message pass through, which the linker places first (minutes; needs valgrind, openssl and binutils)
+	$(CARGO) rustc --quiet --release --locked --bin bootstrap -- -C strip=none
+	link/record $(TARGET)/release/bootstrap
 
 fuzz: ## fuzz all that is read, on stable Rust: make fuzz SECONDS=30 TARGET=all, for a night RUNS=10000000 (needs a C++ compiler)
 	@fuzz/run --target $(if $(filter command,$(firstword $(origin TARGET))),$(TARGET),all) --seconds $(SECONDS) --runs "$(RUNS)"
