@@ -1,5 +1,8 @@
 //! How the cost of an invocation grows with what there is: tasks of a service, jobs of a task, entries of the ledger. In
 //! process, on an ECS and a ledger that answer at once. Prints tables for docs/performance.md: `make bench-growth`.
+//!
+//! For a profiler, `cargo bench --no-default-features --bench growth -- ENTRIES TIMES` does nothing but sweep so often: the
+//! difference of two runs is that of their sweeps.
 
 mod granting;
 
@@ -15,6 +18,13 @@ const LONG: Duration = Duration::from_secs(2);
 fn main() {
     log_to_nowhere();
     let runtime = runtime();
+    // Cargo itself adds `--bench`.
+    let numbers: Vec<usize> = std::env::args().filter_map(|word| word.parse().ok()).collect();
+    if let [entries, times] = numbers[..] {
+        let function = to_sweep(&runtime, entries);
+        (0..times).for_each(|_| sweep_once(&runtime, &function));
+        return;
+    }
     let jobs = [1, 10, 100, 1000];
     table("tasks of a service: one `status`", "task", &[1, 10, 100, 1000, 5000, 10_000], |tasks| {
         status(&runtime, tasks)
@@ -90,10 +100,19 @@ fn one_job_more(runtime: &Runtime, jobs: usize) -> Duration {
     })
 }
 
-/// Of all tasks of which the ledger knows a live job: each is compared with what ECS says. There is no service, so that no time
-/// is spent on looking at it.
-fn sweep(runtime: &Runtime, entries: usize) -> Duration {
+/// The ledger knows a live job of each of so many tasks, so that a sweep compares all with what ECS says. There is no service,
+/// so that no time is spent on looking at it.
+fn to_sweep(runtime: &Runtime, entries: usize) -> Function {
     let mut function = told_of(runtime, entries);
     function.ecs.tasks = 0;
-    least(|| timed(|| drop(invoke(runtime, &function, r#"{"sweep": {}}"#))))
+    function
+}
+
+fn sweep_once(runtime: &Runtime, function: &Function) {
+    drop(invoke(runtime, function, r#"{"sweep": {}}"#));
+}
+
+fn sweep(runtime: &Runtime, entries: usize) -> Duration {
+    let function = to_sweep(runtime, entries);
+    least(|| timed(|| sweep_once(runtime, &function)))
 }
