@@ -115,7 +115,7 @@ bench-plan: ## measure a batch of 10,000 messages in process (first build: minut
 bench-growth: ## measure how an invocation grows with tasks, jobs and entries, in process (first build: minutes)
 	$(CARGO) bench --quiet --no-default-features --bench growth
 
-budgets: ## hold what a message costs to docs/performance.md: allocations, calls, instructions (needs valgrind), size (after make build)
+budgets: ## hold what a message costs to docs/performance.md: allocations, calls, instructions and what the linker places (need valgrind and openssl), size (after make build)
 	$(CARGO) test --quiet --test budgets -- --nocapture --test-threads 1
 	CARGO="$(CARGO)" benches/lambda/budgets
 
