@@ -118,7 +118,8 @@ pub(crate) fn messages_a_second(samples: &Samples, kind: Kind, cell: Cell) -> Op
 fn cost(candidates: &[Candidate], samples: &Samples) -> String {
     const MEMORY_MB: [u32; 2] = [128, 256];
     let mut table = format!(
-        "### US dollars for a million messages, AWS takes 50 ms\n\nReckoned at {USD_A_GB_SECOND} a GB-second and \
+        "### US dollars for a million messages, AWS takes 50 ms\n\nReckoned at list prices of us-east-1, \
+        November 2026 (`benches/lambda/src/cost.rs` says where they are from): {USD_A_GB_SECOND} a GB-second and \
         {USD_A_MILLION_REQUESTS:.2} a million requests; DynamoDB at {USD_A_MILLION_READ_UNITS} a million read units and \
         {USD_A_MILLION_WRITE_UNITS} a million write units, without the index.\n\n"
     );
