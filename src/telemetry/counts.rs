@@ -45,7 +45,8 @@ pub const METRIC_NAMESPACE: &str = "taskhold";
 const LINE_BYTES: usize = 768;
 
 impl Counts {
-    /// The counts as a line in the embedded metric format, without those that are zero; `None` if all are.
+    /// The counts as a line in the embedded metric format (aws-facts "CloudWatch"), without those that are zero; `None` if
+    /// all are.
     /// No dimensions: every value of one is a metric that is paid for.
     pub fn metric_line(&self, now: Timestamp) -> Option<String> {
         let named = [

@@ -7,7 +7,7 @@ use super::Millis;
 /// How long a task takes from PENDING to RUNNING. An assumption: image pulls take anything from seconds to minutes.
 pub const START_DELAY_MS: Millis = 30_000;
 /// How long a task takes from the wish to stop it to STOPPED. An assumption: the default stop timeout would be 30 s for a
-/// container that ignores SIGTERM.
+/// container that ignores SIGTERM (aws-facts "Containers on ECS").
 pub const STOP_DELAY_MS: Millis = 10_000;
 /// How long a task runs on after a Spot interruption notice.
 ///
