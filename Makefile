@@ -22,7 +22,7 @@ IN_SAM_TOOLS = PATH="$$(tests/tools/venv sam)/bin:$$PATH" SAM_CLI_TELEMETRY=0
 PROGRAMS_OF_TESTS = $(CARGO) test --quiet --workspace --no-run
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-e2e test-clients test-sam test-terraform check fmt clippy doc build deploy invoke validate story twice sim soak serve bench bench-plan bench-growth bench-calls budgets link-order fuzz prove prove-long mutants
+.PHONY: help run test test-e2e test-clients test-sam test-terraform check fmt clippy doc build deploy invoke validate story twice sim soak serve bench bench-plan bench-growth bench-calls budgets link-order fuzz prove prove-long mutants deny
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -145,3 +145,22 @@ mutants: ## change the pure core in each way that cargo-mutants knows, and see w
 	$(TARGET)/tools/bin/cargo-mutants mutants --output $(TARGET) --iterate --config .cargo/mutants-left.toml || test $$? -le 3
 	@echo 'What is left alive:'
 	@cat $(TARGET)/mutants.out/missed.txt
+
+# Options before the command are cargo-deny's own, `check` has its list last. What deny.toml lists for this workspace need not
+# occur in the other two.
+DENY = $(TARGET)/tools/bin/cargo-deny --locked --workspace --config deny.toml
+DENY_ALLOWS = -A license-exception-not-encountered
+DENY_ALLOWS_ELSEWHERE = $(DENY_ALLOWS) -A license-not-encountered -A unmatched-skip -A unnecessary-skip
+
+deny: ## licences, sources and duplicates of every dependency, and its known vulnerabilities where their database can be reached (minutes the first time; needs the network)
+	$(CARGO) install --quiet --locked --version 0.20.2 --root $(TARGET)/tools cargo-deny
+	$(DENY) --manifest-path Cargo.toml check $(DENY_ALLOWS) licenses sources bans
+	$(DENY) --manifest-path fuzz/Cargo.toml check $(DENY_ALLOWS_ELSEWHERE) licenses sources bans
+	$(DENY) --manifest-path benches/lambda/Cargo.toml check $(DENY_ALLOWS_ELSEWHERE) licenses sources bans
+	@if reason="$$($(DENY) --manifest-path Cargo.toml fetch db 2>&1)"; then \
+		for workspace in . fuzz benches/lambda; do \
+			$(DENY) --manifest-path $$workspace/Cargo.toml check advisories || exit 1; \
+		done; \
+	else \
+		printf 'Known vulnerabilities were NOT checked: the advisory database cannot be reached.\n%s\n' "$$reason"; \
+	fi
