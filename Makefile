@@ -12,6 +12,10 @@ SECONDS = 30
 # Of fuzzing, which without it has no end but SECONDS, and of sim.
 RUNS =
 EVENT ?= events/command-status.json
+# Of deploy: the stack, parameters that it does not ask for (NAME=VALUE …), and `no` to ask nothing and confirm nothing.
+STACK ?= taskhold
+PARAMETERS =
+CONFIRM =
 ARCH ?= $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64)
 RUST_TARGET := $(if $(filter arm64,$(ARCH)),aarch64,x86_64)-unknown-linux-gnu
 # SAM looks for cargo-lambda on the path. It would tell AWS of each use.
@@ -22,7 +26,7 @@ IN_SAM_TOOLS = PATH="$$(tests/tools/venv sam)/bin:$$PATH" SAM_CLI_TELEMETRY=0
 PROGRAMS_OF_TESTS = $(CARGO) test --quiet --workspace --no-run
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-e2e test-clients test-sam test-terraform check fmt clippy doc build deploy invoke validate story twice sim soak serve bench bench-plan bench-growth bench-calls budgets link-order fuzz prove prove-long mutants deny
+.PHONY: help run test test-e2e test-clients test-sam test-deploy test-terraform check fmt clippy doc build deploy invoke validate story twice sim soak serve bench bench-plan bench-growth bench-calls budgets link-order fuzz prove prove-long mutants deny
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,21 +72,35 @@ build: ## the function as it is deployed, for SAM and for Terraform (minutes; ne
 	@tests/sam/fits_lambda.py $(TARGET)/lambda/bootstrap/bootstrap $(ARCH)
 	@terraform/package $(TARGET)/lambda/bootstrap/bootstrap $(TARGET)/lambda/bootstrap.zip
 
-deploy: build ## build and deploy with SAM, which asks for the cluster's name and the rest: make deploy ARCH=arm64
-	$(IN_SAM_TOOLS) sam deploy --guided --parameter-overrides Architecture=$(ARCH)
+# With ARCH given the stack changes to it; without it, a stack keeps its own and a new stack gets this machine's.
+# Not $(MAKE) in the recipe itself: `make -n deploy` would deploy.
+BUILD_FOR_DEPLOY = $(MAKE) --no-print-directory build
+DEPLOY = $(IN_SAM_TOOLS) scripts/deploy --stack "$(STACK)" $(if $(filter no,$(CONFIRM)),--no-confirm)
+CHANGES = $(PARAMETERS) $(if $(filter-out file,$(origin ARCH)),Architecture=$(ARCH))
+
+deploy: ## build and deploy a stack with SAM; Enter keeps the parameters that the stack has: make deploy STACK=taskhold-video
+	@arch="$$($(DEPLOY) --architecture $(CHANGES))" && arch="$${arch:-$(ARCH)}" \
+		&& $(BUILD_FOR_DEPLOY) ARCH="$$arch" \
+		&& $(DEPLOY) $(CHANGES) Architecture="$$arch"
 
 invoke: ## what the built function makes of a payload, in SAM's container, on a simulated ECS (needs Docker): make invoke EVENT=events/sweep.json
 	@test -f .aws-sam/build/Function/bootstrap || $(MAKE) build
 	@$(CARGO) build --quiet -p ecs-sim
 	@$(IN_SAM_TOOLS) tests/sam/invoke $(EVENT) $(ENDPOINT)
 
-validate: ## the template, as SAM and CloudFormation's linter see it (needs Python 3, and the network the first time)
+validate: ## the template, as SAM and CloudFormation's linter see it, and what `make deploy` makes of it (2 minutes; needs Python 3, and the network the first time)
 	$(IN_SAM_TOOLS) sam validate --lint --region eu-west-1
 	$(IN_SAM_TOOLS) cfn-lint template.yaml
+	$(MAKE) --no-print-directory test-deploy
 
 test-sam: build ## the built function in SAM's container, on every payload of events/ (minutes; needs Docker)
 	$(PROGRAMS_OF_TESTS)
 	tests/sam/run
+
+test-deploy: ## make deploy with the real SAM CLI on an emulated CloudFormation: a second deployment keeps a stack's parameters (a minute; needs Python 3, and the network the first time)
+	tests/tools/venv sam >/dev/null
+	venv="$$(tests/tools/venv emulators)" && PYTHONDONTWRITEBYTECODE=1 "$$venv/bin/python" -m pytest --quiet \
+		-p no:cacheprovider --disable-warnings --numprocesses 2 tests/deploy
 
 test-terraform: ## Terraform validates its module and applies it to an emulated AWS (minutes; needs Terraform and its AWS provider)
 	tests/terraform/run
