@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
-STORY ?= tests/scenarios/tour.txt
+SCENARIO ?= tests/scenarios/tour.txt
 PAUSE ?= 430
 SEED ?= 1
 THREADS ?= 1
@@ -26,7 +26,7 @@ IN_SAM_TOOLS = PATH="$$(tests/tools/venv sam)/bin:$$PATH" SAM_CLI_TELEMETRY=0
 PROGRAMS_OF_TESTS = $(CARGO) test --quiet --workspace --no-run
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-e2e test-clients test-sam test-deploy test-terraform check fmt clippy doc build deploy invoke validate story twice sim soak serve bench bench-plan bench-growth bench-calls budgets link-order fuzz prove prove-long mutants deny
+.PHONY: help run test test-e2e test-clients test-sam test-deploy test-terraform check fmt clippy doc build deploy invoke validate scenario twice sim soak serve bench bench-plan bench-growth bench-calls budgets link-order fuzz prove prove-long mutants deny
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,17 +34,17 @@ help: ## list the targets
 run: ## watch the real function hold two busy tasks through a deployment (15 seconds)
 	@test -x $(TARGET)/debug/ecs-sim || echo 'Building the function and a simulated ECS, which takes minutes the first time.'
 	@$(CARGO) build $(if $(wildcard $(TARGET)/debug/ecs-sim),--quiet) --workspace --bins
-	@$(TARGET)/debug/ecs-sim play $(STORY) --bootstrap $(TARGET)/debug/bootstrap --pause $(PAUSE)
+	@$(TARGET)/debug/ecs-sim play $(SCENARIO) --bootstrap $(TARGET)/debug/bootstrap --pause $(PAUSE)
 	@printf '\nWhat you saw was the real Lambda function, on a simulated ECS. Next:\n'
-	@printf '  make run STORY=tests/scenarios/NAME.txt   another of the stories in tests/scenarios\n'
+	@printf '  make run SCENARIO=tests/scenarios/NAME.txt   another of the scenarios in tests/scenarios\n'
 	@printf '  make serve                                talk to the simulated ECS with the AWS CLI\n'
 	@printf '  README.md                                 deploy it beside your own service\n'
 
-test: ## everything that needs no other server: rules, stories, contracts, promises, the real function on loopback
+test: ## everything that needs no other server: rules, scenarios, contracts, promises, the real function on loopback
 	$(CARGO) test --workspace --no-fail-fast
 
 # TASKHOLD_BOOTSTRAP names another build of the function, such as target/debug/bootstrap, which is quicker to make.
-test-e2e: $(if $(TASKHOLD_BOOTSTRAP),,build) ## the built function under AWS's own emulator, on emulated AWS; the ledger, and every story, in DynamoDB (5 to 8 minutes; needs Python 3, and the network the first time)
+test-e2e: $(if $(TASKHOLD_BOOTSTRAP),,build) ## the built function under AWS's own emulator, on emulated AWS; the state store, and every scenario, in DynamoDB (5 to 8 minutes; needs Python 3, and the network the first time)
 	$(PROGRAMS_OF_TESTS)
 	CARGO="$(CARGO)" tests/e2e/run --seed $(SEED)
 
@@ -105,10 +105,10 @@ test-deploy: ## make deploy with the real SAM CLI on an emulated CloudFormation:
 test-terraform: ## Terraform validates its module and applies it to an emulated AWS (minutes; needs Terraform and its AWS provider)
 	tests/terraform/run
 
-story: ## run the stories in process and show what happens: make story STORY=tests/scenarios/NAME.txt
-	@$(CARGO) run --quiet -p ecs-sim -- story $(STORY)
+scenario: ## run the scenarios in process and show what happens: make scenario SCENARIO=tests/scenarios/NAME.txt
+	@$(CARGO) run --quiet -p ecs-sim -- scenario $(SCENARIO)
 
-twice: ## run a random story twice and compare: make twice SEED=7
+twice: ## run a random scenario twice and compare: make twice SEED=7
 	@$(CARGO) run --quiet -p ecs-sim -- twice --seed $(SEED)
 
 sim: ## run the whole function under faults from seeds, and check what it promises: make sim SEED=1 RUNS=1000 THREADS=2 (the first build: minutes)

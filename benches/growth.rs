@@ -1,5 +1,5 @@
-//! How the cost of an invocation grows with what there is: tasks of a service, jobs of a task, entries of the ledger. In
-//! process, on an ECS and a ledger that answer at once. Prints tables for docs/performance.md: `make bench-growth`.
+//! How the cost of an invocation grows with what there is: tasks of a service, jobs of a task, records of the state store. In
+//! process, on an ECS and a state store that answer at once. Prints tables for docs/performance.md: `make bench-growth`.
 //!
 //! For a profiler, `cargo bench --no-default-features --bench growth -- ENTRIES TIMES` does nothing but sweep so often: the
 //! difference of two runs is that of their sweeps.
@@ -20,8 +20,8 @@ fn main() {
     let runtime = runtime();
     // Cargo itself adds `--bench`.
     let numbers: Vec<usize> = std::env::args().filter_map(|word| word.parse().ok()).collect();
-    if let [entries, times] = numbers[..] {
-        let function = to_sweep(&runtime, entries);
+    if let [records, times] = numbers[..] {
+        let function = to_sweep(&runtime, records);
         (0..times).for_each(|_| sweep_once(&runtime, &function));
         return;
     }
@@ -33,8 +33,8 @@ fn main() {
         jobs_in_a_batch(&runtime, jobs)
     });
     table("jobs of a task: one start more for a task with so many", "job", &jobs, |jobs| one_job_more(&runtime, jobs));
-    let entries = [1, 10, 100, 1000, 10_000, 100_000];
-    table("entries of the ledger in memory: one `sweep`", "entry", &entries, |entries| sweep(&runtime, entries));
+    let records = [1, 10, 100, 1000, 10_000, 100_000];
+    table("records of the state store in memory: one `sweep`", "record", &records, |records| sweep(&runtime, records));
 }
 
 /// Prints a table whose rows are of these sizes.
@@ -100,10 +100,10 @@ fn one_job_more(runtime: &Runtime, jobs: usize) -> Duration {
     })
 }
 
-/// The ledger knows a live job of each of so many tasks, so that a sweep compares all with what ECS says. There is no service,
+/// The state store knows a live job of each of so many tasks, so that a sweep compares all with what ECS says. There is no service,
 /// so that no time is spent on looking at it.
-fn to_sweep(runtime: &Runtime, entries: usize) -> Function {
-    let mut function = told_of(runtime, entries);
+fn to_sweep(runtime: &Runtime, records: usize) -> Function {
+    let mut function = told_of(runtime, records);
     function.ecs.tasks = 0;
     function
 }
@@ -112,7 +112,7 @@ fn sweep_once(runtime: &Runtime, function: &Function) {
     drop(invoke(runtime, function, r#"{"sweep": {}}"#));
 }
 
-fn sweep(runtime: &Runtime, entries: usize) -> Duration {
-    let function = to_sweep(runtime, entries);
+fn sweep(runtime: &Runtime, records: usize) -> Duration {
+    let function = to_sweep(runtime, records);
     least(|| timed(|| sweep_once(runtime, &function)))
 }

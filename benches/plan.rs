@@ -1,6 +1,6 @@
 //! How long the function itself takes for the largest batch that Lambda delivers: 10,000 records, 6 MB.
 //!
-//! Measured is everything but the network: the payload is parsed, merged into an empty ledger, planned, and every call is
+//! Measured is everything but the network: the payload is parsed, merged into an empty store, planned, and every call is
 //! answered at once. Prints a row for README.md at the end.
 
 mod granting;
@@ -19,7 +19,7 @@ fn measure(criterion: &mut Criterion, tasks: usize) {
     let (runtime, payload) = (runtime(), batch(0..RECORDS_MAX, Tasks::Shared(tasks)));
     let handle = |function: Function| {
         deliver(&runtime, &function, (&payload, RECORDS_MAX));
-        function // dropped outside of what is measured: an instance keeps its ledger
+        function // dropped outside of what is measured: an instance keeps its state store
     };
     criterion.bench_function(&name(tasks), |bencher| {
         bencher.iter_batched(|| function(0), handle, BatchSize::LargeInput);

@@ -2,7 +2,7 @@
 //!
 //! What lives here: the two things that are told, [`Alert`] of a service and the end of a task in the middle of jobs
 //! ([`interrupted`]), in their texts ([`mail`], [`chat`], [`machine`]); incidents, which decide when ([`incident`]); and
-//! [`AlertSink`], which carries a rendered [`Message`]. What does not: what is wrong (`decide/diagnose.rs`).
+//! [`AlertSink`], which carries a rendered [`Notification`]. What does not: what is wrong (`decide/diagnose.rs`).
 
 pub mod chat;
 pub mod incident;
@@ -11,13 +11,13 @@ pub mod machine;
 pub mod mail;
 mod message;
 pub mod published;
-mod unmet;
+mod refused;
 mod words;
 
-pub use message::Message;
+pub use message::Notification;
 
 use crate::decide::Diagnosis;
-use crate::decide::remedy::RemedyNote;
+use crate::decide::remediation::RemediationNote;
 use crate::ecs::ServiceArn;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -34,9 +34,9 @@ pub enum AlertKind {
     /// ECS refuses to protect tasks with live jobs.
     ProtectionRefused,
     /// ECS refuses to renew the protection of tasks, which will end before their jobs do.
-    LeaseAtRisk,
+    ProtectionExpiring,
     /// Four or five of the five deployments that ECS allows are under way.
-    DeploymentPileup,
+    TooManyDeployments,
     /// ECS protects tasks whose jobs have all ended.
     OrphanedProtection,
     /// A task stopped, or is about to, in the middle of jobs. It opens and is never resolved, since nothing undoes it.
@@ -48,21 +48,21 @@ impl AlertKind {
     pub const ALL: [Self; 7] = [
         Self::JobInterrupted,
         Self::ProtectionRefused,
-        Self::LeaseAtRisk,
+        Self::ProtectionExpiring,
         Self::DeploymentBlocked,
         Self::DeploymentAtRisk,
-        Self::DeploymentPileup,
+        Self::TooManyDeployments,
         Self::OrphanedProtection,
     ];
 
-    /// As in texts, topics' attributes and the ledger.
+    /// As in texts, topics' attributes and the state store.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::DeploymentBlocked => "deployment-blocked",
             Self::DeploymentAtRisk => "deployment-at-risk",
             Self::ProtectionRefused => "protection-refused",
-            Self::LeaseAtRisk => "lease-at-risk",
-            Self::DeploymentPileup => "deployment-pileup",
+            Self::ProtectionExpiring => "protection-expiring",
+            Self::TooManyDeployments => "too-many-deployments",
             Self::OrphanedProtection => "orphaned-protection",
             Self::JobInterrupted => "job-interrupted",
         }
@@ -72,7 +72,7 @@ impl AlertKind {
 /// Where in its life an incident is when it is told of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum AlertEvent {
+pub enum Transition {
     /// For the first time.
     Opened,
     /// Half, or four fifths, of the time to the deadline has passed.
@@ -83,7 +83,7 @@ pub enum AlertEvent {
     Resolved,
 }
 
-impl AlertEvent {
+impl Transition {
     /// As in texts and topics' attributes.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -103,7 +103,7 @@ pub struct Alert {
     /// What is wrong.
     pub kind: AlertKind,
     /// Where in its life it is.
-    pub event: AlertEvent,
+    pub event: Transition,
     /// Which service.
     pub service: ServiceArn,
     /// Since when it is so.
@@ -113,7 +113,7 @@ pub struct Alert {
     /// How the service stood then.
     pub diagnosis: Diagnosis,
     /// What taskhold has done about it lately, and what it has not and why; the newest last.
-    pub remedies: Vec<RemedyNote>,
+    pub remediations: Vec<RemediationNote>,
 }
 
 /// Sends alerts nowhere: they are only logged.
@@ -121,7 +121,7 @@ pub struct Alert {
 pub struct LogOnly;
 
 impl AlertSink for LogOnly {
-    async fn send(&self, _: &Message) -> Result<(), String> {
+    async fn send(&self, _: &Notification) -> Result<(), String> {
         Ok(())
     }
 }
@@ -132,5 +132,5 @@ pub trait AlertSink: Send + Sync {
     ///
     /// # Errors
     /// It was not taken; the text says why.
-    fn send(&self, message: &Message) -> impl Future<Output = Result<(), String>> + Send;
+    fn send(&self, message: &Notification) -> impl Future<Output = Result<(), String>> + Send;
 }

@@ -1,29 +1,29 @@
 //! Carries out what was decided, for many tasks at once, and says what is known of each afterwards.
 //!
-//! No opinions here: what to ask is [`crate::decide`]'s, how a call and its answer change an entry is [`crate::ledger`]'s.
+//! No opinions here: what to ask is [`crate::decide`]'s, how a call and its answer change a record is [`crate::store`]'s.
 //! The order is what matters: a call is written down before it is made, what is known of it is written down after, and the
 //! same store that strikes it out looks again whether another is needed.
 
 mod at_once;
 mod call;
 mod change;
-mod pace;
+mod rate_limit;
 
 pub use change::{RefusedBefore, Release, SeenProtection, TaskChange};
-pub use pace::Pace;
+pub use rate_limit::RateLimit;
 
 use crate::clock::Clock;
 use crate::config::{Config, Mode};
-use crate::decide::{Decision, KeepReason, RetryReason, TaskState, Wish, coalesce, decide_protection};
+use crate::decide::{Decision, KeepReason, RetryReason, TaskRequest, TaskState, coalesce, decide_protection};
 use crate::ecs::{Ecs, Task};
-use crate::ledger::{self, Ask, CallId, ENTRIES_AT_ONCE, Ledger, StopStage, TaskEntry, Versioned};
+use crate::store::{self, CallId, ProtectionRequest, RECORDS_AT_ONCE, StopStage, Store, TaskRecord, Versioned};
 use crate::telemetry::{self, Counts};
 use at_once::at_once;
 use call::Told;
 use jiff::{SignedDuration, Timestamp};
 
 /// So many protection calls are under way at once: enough for the bucket's 80 calls a second if each takes half a second. How
-/// fast they are sent is [`Pace`]'s.
+/// fast they are sent is [`RateLimit`]'s.
 const CALLS_AT_ONCE: usize = 40;
 /// A task is looked at again after each call. Two rounds do in every order of two invocations; one more is for a third.
 const ROUNDS_MAX: u32 = 3;
@@ -36,13 +36,13 @@ pub struct Apply<'a, E, L, C> {
     /// ECS.
     pub ecs: &'a E,
     /// What taskhold knows.
-    pub ledger: &'a L,
+    pub store: &'a L,
     /// The time.
     pub clock: &'a C,
     /// The settings.
     pub config: &'a Config,
     /// How fast protection calls are sent, by all invocations of this instance.
-    pub pace: &'a Pace,
+    pub rate_limit: &'a RateLimit,
     /// When Lambda ends the invocation.
     pub deadline: Timestamp,
     /// What is counted along the way.
@@ -60,7 +60,7 @@ struct Stage {
 impl Stage {
     fn may_be_sent(&self, now: Timestamp) -> bool {
         match self.next {
-            Next::Call(_, call) => self.versioned.entry.protection.may_be_sent(call, now),
+            Next::Call(_, call) => self.versioned.record.protection.may_be_sent(call, now),
             Next::End(_) => false,
         }
     }
@@ -71,12 +71,12 @@ type BoxedStage = Box<Stage>;
 
 enum Next {
     /// A call that is written down and not made yet.
-    Call(Ask, CallId),
+    Call(ProtectionRequest, CallId),
     /// Nothing more can be done now.
     End(Option<RetryReason>),
 }
 
-impl<E: Ecs, L: Ledger, C: Clock> Apply<'_, E, L, C> {
+impl<E: Ecs, L: Store, C: Clock> Apply<'_, E, L, C> {
     /// Stores what was told, makes the calls that follow from it, and answers with the state of each task, in the order of
     /// `changes`.
     pub async fn run(&self, changes: Vec<TaskChange>) -> Vec<TaskState> {
@@ -100,71 +100,71 @@ impl<E: Ecs, L: Ledger, C: Clock> Apply<'_, E, L, C> {
         states.into_iter().map(|state| state.expect("every change was taken in and has ended")).collect()
     }
 
-    /// Merges what was told into the entry, decides, and writes the call down that follows, all in one store.
+    /// Merges what was told into the record, decides, and writes the call down that follows, all in one store.
     async fn take_in(&self, at: usize, change: TaskChange) -> Result<Stage, (usize, TaskState)> {
         let TaskChange { task, jobs, end, protection, refusal, release } = change;
         if self.time_is_short() {
             return Err((at, TaskState::NotStored(RetryReason::OutOfTime)));
         }
         // A task's first job is the first that is heard of it.
-        let begins = jobs.iter().any(|(_, job)| job.started_at.is_some()) && self.ledger.may_be_absent(&task);
+        let begins = jobs.iter().any(|(_, job)| job.started_at.is_some()) && self.store.may_be_absent(&task);
         let guess = begins.then(Versioned::default);
-        let stored = ledger::update(self.ledger, &task, guess.as_ref(), |entry: &mut TaskEntry| {
+        let stored = store::update(self.store, &task, guess.as_ref(), |record: &mut TaskRecord| {
             let now = self.clock.now();
-            entry.forget(now, self.config.tombstone);
+            record.forget(now, self.config.finished_job_retention);
             for (key, job) in &jobs {
-                entry.merge_job(key, job);
+                record.merge_job(key, job);
             }
             if let Some(end) = &end {
-                entry.interrupt(end, now);
+                record.interrupt(end, now);
                 if end.stage == StopStage::Stopped {
-                    entry.stop(now);
+                    record.stop(now);
                 }
             }
             if release == Release::ByForce {
-                entry.give_up_jobs(now);
+                record.finish_jobs(now);
             }
-            if release != Release::ByJobs && entry.wanted_until(now).is_none() {
+            if release != Release::ByJobs && record.wanted_until(now).is_none() {
                 // Whoever set it: from now on it is ours to clear.
-                entry.protection.held = true;
+                record.protection.is_set = true;
             }
             if refusal == RefusedBefore::MayBeOver {
-                entry.protection.hope();
+                record.protection.allow_retry();
             }
             match protection {
                 SeenProtection::NotAsked => {}
-                SeenProtection::Unprotected => entry.protection.see(None),
-                SeenProtection::Until(until) => entry.protection.see(Some(until)),
+                SeenProtection::Unprotected => record.protection.see(None),
+                SeenProtection::Until(until) => record.protection.see(Some(until)),
             }
-            let decision = decide_protection(entry, now);
+            let decision = decide_protection(record, now);
             if let Decision::Keep(reason) = &decision {
                 telemetry::kept(&task, reason);
             }
-            let next = self.next(&task, entry, (decision, now));
-            (next, entry.keep_until(now, self.config.tombstone))
+            let next = self.next(&task, record, (decision, now));
+            (next, record.keep_until(now, self.config.finished_job_retention))
         });
         match stored.await {
             Ok((next, versioned)) => Ok(Stage { at, task, versioned, next }),
             Err(error) => {
-                telemetry::ledger_failed(&task, &error);
-                Err((at, TaskState::NotStored(RetryReason::Ledger(error))))
+                telemetry::store_failed(&task, &error);
+                Err((at, TaskState::NotStored(RetryReason::Store(error))))
             }
         }
     }
 
     /// What follows from a decision. A call is written down here, before anybody makes it.
-    fn next(&self, task: &Task, entry: &mut TaskEntry, decided: (Decision, Timestamp)) -> Next {
+    fn next(&self, task: &Task, record: &mut TaskRecord, decided: (Decision, Timestamp)) -> Next {
         match decided {
-            (Decision::Ask(ask), _) if self.config.mode == Mode::DryRun => {
+            (Decision::Request(ask), _) if self.config.mode == Mode::DryRun => {
                 telemetry::would_ask(task, ask);
                 Next::End(None)
             }
-            (Decision::Ask(ask), now) => match entry.protection.begin(ask, now) {
+            (Decision::Request(ask), now) => match record.protection.begin(ask, now) {
                 Some(call) => Next::Call(ask, call),
                 None => Next::End(Some(RetryReason::AnotherCallInFlight)),
             },
             (Decision::Keep(KeepReason::RefusedJustNow), _) => {
-                Next::End(entry.protection.refusal.clone().map(RetryReason::Refused))
+                Next::End(record.protection.refusal.clone().map(RetryReason::Refused))
             }
             (Decision::Keep(KeepReason::Confirmed { .. } | KeepReason::Idle | KeepReason::Stopped), _) => {
                 Next::End(None)
@@ -173,11 +173,11 @@ impl<E: Ecs, L: Ledger, C: Clock> Apply<'_, E, L, C> {
     }
 
     async fn make_calls(&self, open: Vec<BoxedStage>) -> Vec<(Box<Stage>, Told)> {
-        let wish = |stage: Box<Stage>| match stage.next {
-            Next::Call(ask, _) => Some(Wish { task: stage.task.clone(), ask, tag: stage }),
+        let request = |stage: Box<Stage>| match stage.next {
+            Next::Call(ask, _) => Some(TaskRequest { task: stage.task.clone(), ask, tag: stage }),
             Next::End(_) => None,
         };
-        let calls = coalesce(open.into_iter().filter_map(wish).collect(), self.clock.now());
+        let calls = coalesce(open.into_iter().filter_map(request).collect(), self.clock.now());
         let mut all = Vec::new();
         let made = calls.into_iter().map(|call| self.make_call(call));
         at_once(CALLS_AT_ONCE, made, |told| all.extend(told)).await;
@@ -188,24 +188,24 @@ impl<E: Ecs, L: Ledger, C: Clock> Apply<'_, E, L, C> {
     async fn settle(&self, stage: Box<Stage>, told: Told, round: u32) -> Result<Stage, (usize, TaskState)> {
         let Stage { at, task, versioned, next } = *stage;
         let Next::Call(_, call) = next else { unreachable!("only stages with a call are made") };
-        let stored = ledger::update(self.ledger, &task, Some(&versioned), |entry: &mut TaskEntry| {
+        let stored = store::update(self.store, &task, Some(&versioned), |record: &mut TaskRecord| {
             let now = self.clock.now();
-            entry.protection.settle(call, told.result.clone());
-            let may_call_again = round < ROUNDS_MAX && entry.protection.in_flight.is_empty();
-            let next = match (&told.unmet, decide_protection(entry, now)) {
-                (Some(unmet), _) => Next::End(Some(unmet.clone())),
+            record.protection.settle(call, told.result.clone());
+            let may_call_again = round < ROUNDS_MAX && record.protection.in_flight.is_empty();
+            let next = match (&told.unsettled, decide_protection(record, now)) {
+                (Some(unsettled), _) => Next::End(Some(unsettled.clone())),
                 // While others' calls are in flight, one more would be as uncertain as this one was.
-                (None, Decision::Ask(_)) if !may_call_again => Next::End(Some(RetryReason::AnotherCallInFlight)),
-                (None, decision) => self.next(&task, entry, (decision, now)),
+                (None, Decision::Request(_)) if !may_call_again => Next::End(Some(RetryReason::AnotherCallInFlight)),
+                (None, decision) => self.next(&task, record, (decision, now)),
             };
-            (next, entry.keep_until(now, self.config.tombstone))
+            (next, record.keep_until(now, self.config.finished_job_retention))
         });
         match stored.await {
             Ok((next, versioned)) => Ok(Stage { at, task, versioned, next }),
             Err(error) => {
                 // The call stays written down as one that may take effect: whoever looks next asks again.
-                telemetry::ledger_failed(&task, &error);
-                Err((at, TaskState::Known(versioned.entry, Some(RetryReason::Ledger(error)))))
+                telemetry::store_failed(&task, &error);
+                Err((at, TaskState::Known(versioned.record, Some(RetryReason::Store(error)))))
             }
         }
     }
@@ -217,9 +217,9 @@ impl<E: Ecs, L: Ledger, C: Clock> Apply<'_, E, L, C> {
         stages: impl ExactSizeIterator<Item = impl Future<Output = Result<Stage, (usize, TaskState)>>>,
     ) -> Vec<BoxedStage> {
         let mut open = Vec::new();
-        at_once(ENTRIES_AT_ONCE, stages, |stage| match stage {
-            Ok(Stage { at, versioned, next: Next::End(unmet), .. }) => {
-                states[at] = Some(TaskState::Known(versioned.entry, unmet));
+        at_once(RECORDS_AT_ONCE, stages, |stage| match stage {
+            Ok(Stage { at, versioned, next: Next::End(unsettled), .. }) => {
+                states[at] = Some(TaskState::Known(versioned.record, unsettled));
             }
             Ok(stage) => open.push(Box::new(stage)),
             Err((at, state)) => states[at] = Some(state),
@@ -233,9 +233,9 @@ impl<E: Ecs, L: Ledger, C: Clock> Apply<'_, E, L, C> {
     }
 }
 
-fn end_all(states: &mut [Option<TaskState>], open: Vec<BoxedStage>, unmet: &RetryReason) {
+fn end_all(states: &mut [Option<TaskState>], open: Vec<BoxedStage>, unsettled: &RetryReason) {
     for stage in open {
-        states[stage.at] = Some(TaskState::Known(stage.versioned.entry, Some(unmet.clone())));
+        states[stage.at] = Some(TaskState::Known(stage.versioned.record, Some(unsettled.clone())));
     }
 }
 

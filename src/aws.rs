@@ -4,19 +4,19 @@ mod alerts;
 mod autoscaling;
 mod dynamodb;
 mod ecs;
-mod follow_ups;
-mod ledger;
+mod rechecks;
 mod seldom;
 mod sqs;
+mod store;
 mod trust;
 
 pub use alerts::AwsAlertSink;
 pub use autoscaling::AwsAutoscaling;
-pub use dynamodb::{DynamoDbLedger, Tabled};
+pub use dynamodb::{DynamoDbStore, TableRecord};
 pub use ecs::AwsEcs;
-pub use follow_ups::AwsFollowUpQueue;
-pub use ledger::AwsLedger;
+pub use rechecks::AwsRecheckQueue;
 pub use sqs::AwsQueue;
+pub use store::AwsStore;
 pub use trust::{BundleError, Trust, Variables};
 
 use aws_config::environment::credentials::EnvironmentVariableCredentialsProvider;
@@ -82,7 +82,7 @@ fn http_client(trust: &Trust) -> SharedHttpClient {
 }
 
 /// An error of the SDK in one line: the status if there was an answer, the error and what caused it. The SDK's own
-/// `DisplayErrorContext` would add the raw answer, whose body belongs neither in a log nor in a parked message's reason.
+/// `DisplayErrorContext` would add the raw answer, whose body belongs neither in a log nor in a dead-lettered message's reason.
 fn told<E: Error + 'static>(error: &SdkError<E, HttpResponse>) -> String {
     let mut text = error.to_string();
     if let Some(answer) = error.raw_response() {

@@ -7,5 +7,5 @@ mod reader;
 mod settings;
 
 pub use clusters::{Clusters, NameError};
-pub use policy::{NotAPolicy, Policy, Remedies};
+pub use policy::{NotAPolicy, Policy, Remediations};
 pub use settings::{Config, ConfigProblem, ConfigProblems, Mode, SETTINGS, Senders, Setting};

@@ -4,7 +4,7 @@
 //! it is given.
 
 /// Stands for what was left out of the middle of a text. ASCII, because a mail's subject must be.
-const LEFT_OUT: &str = "...";
+const OMITTED: &str = "...";
 
 /// The text in at most `chars_max` characters, on one line: what is not `as_is` becomes `\u{…}`, `\n`, `\"`, and a
 /// text that is too long loses its middle, since both ends of a name tell it apart. No escape is ever cut.
@@ -20,7 +20,7 @@ pub(crate) fn escaped(text: &str, chars_max: usize, as_is: fn(char) -> bool) -> 
     if pieces.iter().map(width).sum::<usize>() <= chars_max {
         return pieces.concat();
     }
-    let room = chars_max.saturating_sub(LEFT_OUT.len());
+    let room = chars_max.saturating_sub(OMITTED.len());
     let fits = |room: usize, pieces: &mut dyn Iterator<Item = &String>| {
         let mut used = 0;
         pieces
@@ -32,7 +32,7 @@ pub(crate) fn escaped(text: &str, chars_max: usize, as_is: fn(char) -> bool) -> 
     };
     let head = fits(room - room / 3, &mut pieces.iter());
     let tail = fits(room / 3, &mut pieces.iter().rev());
-    format!("{}{LEFT_OUT}{}", pieces[..head].concat(), pieces[pieces.len() - tail..].concat())
+    format!("{}{OMITTED}{}", pieces[..head].concat(), pieces[pieces.len() - tail..].concat())
 }
 
 /// Whether a character shows as itself on one line: no control, no invisible or direction mark, no combining mark.

@@ -1,7 +1,7 @@
 //! What came in, typed. [`Invocation::parse`] tells the shape of a whole payload, [`record::parse`] that of one SQS record.
 //!
 //! Unrecognized is normal: names of the future, other people's events, a test click in the console. It is counted and
-//! acknowledged. Malformed is something that meant to be a job message and is not: it is parked with the reason.
+//! acknowledged. Malformed is something that meant to be a job message and is not: it is dead-lettered with the reason.
 
 mod command;
 pub mod job_message;
@@ -11,9 +11,9 @@ mod task_state_change;
 
 pub use command::{Command, CommandError, ReleaseCommand, Scope};
 pub use job_message::{JobMessage, JobMessageType};
-pub use record::{Received, Record};
-pub use service_event::{EVENT_NAMES, EventName, Prompt, ServicePrompt};
-pub use task_state_change::TaskStop;
+pub use record::{QueueMessage, Received};
+pub use service_event::{EVENT_NAMES, EventName, ServiceTrigger, Trigger};
+pub use task_state_change::TaskStopEvent;
 
 use crate::config::Clusters;
 use crate::ecs::shown;
@@ -42,9 +42,9 @@ pub enum Invocation {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EcsEvent {
     /// A task of a configured cluster is said to stop, or to have stopped.
-    TaskStop(TaskStop),
+    TaskStopEvent(TaskStopEvent),
     /// Something has happened to a service of a configured cluster.
-    Service(ServicePrompt),
+    Service(ServiceTrigger),
     /// Nothing that this function acts on, with a word on what it was.
     Ignored(String),
 }

@@ -5,26 +5,26 @@ mod check;
 mod command;
 mod refusals;
 mod release;
-mod remedies;
+mod remediations;
 mod stops;
 mod sweep;
 
 use crate::alert::AlertSink;
-use crate::apply::{Apply, Pace, TaskChange};
+use crate::apply::{Apply, RateLimit, TaskChange};
 use crate::autoscaling::Autoscaling;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::dead_letter::DeadLetterQueue;
 use crate::decide::{RetryReason, TaskState};
 use crate::ecs::{Ecs, ServiceReads, ServiceUpdates};
-use crate::event::{EcsEvent, Invocation, ServicePrompt, TaskStop};
-use crate::follow_up::FollowUpQueue;
-use crate::interrupted::InterruptedJobs;
-use crate::ledger::{LedgerPages, ServiceEntry, StopStage};
-use crate::park::ParkingQueue;
+use crate::event::{EcsEvent, Invocation, ServiceTrigger, TaskStopEvent};
+use crate::interrupted::InterruptedJobQueue;
+use crate::recheck::RecheckQueue;
 use crate::report::Answer;
+use crate::store::{ServiceRecord, StopStage, StorePages};
 use crate::telemetry::{self, Counts};
 use aws_lambda_events::sqs::SqsBatchResponse;
-use check::Checked;
+use check::Reconciled;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -34,14 +34,14 @@ pub trait Parts {
     type Ecs: Ecs + ServiceReads + ServiceUpdates;
     /// Application Auto Scaling.
     type Autoscaling: Autoscaling;
-    /// The ledger of tasks and services.
-    type Ledger: LedgerPages + LedgerPages<ServiceEntry>;
+    /// The state store of tasks and services.
+    type Store: StorePages + StorePages<ServiceRecord>;
     /// Keeps what cannot be carried out.
-    type Parking: ParkingQueue;
+    type DeadLetters: DeadLetterQueue;
     /// Carries what is to be done later.
-    type FollowUps: FollowUpQueue;
+    type Rechecks: RecheckQueue;
     /// Takes the jobs that were interrupted.
-    type Interrupted: InterruptedJobs;
+    type Interrupted: InterruptedJobQueue;
     /// Carries alerts.
     type Alerts: AlertSink;
     /// Tells the time.
@@ -56,11 +56,11 @@ pub struct Handler<P: Parts> {
     /// Who else sets desired counts.
     pub autoscaling: P::Autoscaling,
     /// What taskhold knows.
-    pub ledger: P::Ledger,
+    pub store: P::Store,
     /// Where messages go that cannot be carried out; `None` leaves them to the queue's own redrive policy.
-    pub parking: Option<P::Parking>,
+    pub dead_letters: Option<P::DeadLetters>,
     /// Where the function tells itself what to do later; `None` leaves it to the sweep.
-    pub follow_ups: Option<P::FollowUps>,
+    pub rechecks: Option<P::Rechecks>,
     /// Where jobs are handed on that were interrupted; `None` leaves them to whoever is told of them.
     pub interrupted: Option<P::Interrupted>,
     /// Who is told of incidents.
@@ -70,7 +70,7 @@ pub struct Handler<P: Parts> {
     /// The settings.
     pub config: Config,
     /// How fast protection calls are sent.
-    pub pace: Pace,
+    pub rate_limit: RateLimit,
 }
 
 /// What the function answers.
@@ -96,10 +96,10 @@ pub enum HandlerError {
     /// The messages of a batch cannot be told apart.
     #[error("a batch of sqs cannot be read: {0}")]
     UnreadableBatch(String),
-    /// ECS or the ledger failed.
+    /// ECS or the state store failed.
     #[error("task `{0}` is said to stop, and its jobs could not be seen to: {1}")]
     Stop(String, RetryReason),
-    /// ECS, the ledger or the follow-up queue failed.
+    /// ECS, the state store or the recheck queue failed.
     #[error("service `{0}` could not be looked at: {1}")]
     Look(String, RetryReason),
 }
@@ -148,7 +148,7 @@ impl<P: Parts> Handler<P> {
 
     async fn handle_event(&self, event: EcsEvent, within: Within<'_>) -> Result<String, HandlerError> {
         match event {
-            EcsEvent::TaskStop(stop) => self.handle_stop(&stop, within).await,
+            EcsEvent::TaskStopEvent(stop) => self.handle_stop(&stop, within).await,
             EcsEvent::Service(prompt) => self.handle_prompt(&prompt, within).await,
             EcsEvent::Ignored(what) => {
                 telemetry::ignored(&what);
@@ -158,7 +158,7 @@ impl<P: Parts> Handler<P> {
         }
     }
 
-    async fn handle_stop(&self, stop: &TaskStop, within: Within<'_>) -> Result<String, HandlerError> {
+    async fn handle_stop(&self, stop: &TaskStopEvent, within: Within<'_>) -> Result<String, HandlerError> {
         let task = &stop.task;
         let failed = |reason: RetryReason| HandlerError::Stop(task.to_string(), reason);
         let end = self.observe_stop(stop, &[], within).await.map_err(failed)?;
@@ -179,18 +179,18 @@ impl<P: Parts> Handler<P> {
         Ok(did)
     }
 
-    async fn handle_prompt(&self, prompt: &ServicePrompt, within: Within<'_>) -> Result<String, HandlerError> {
-        let ServicePrompt { service, name } = prompt;
-        match self.heed(prompt, within).await {
-            Ok(Checked::Looked { alerts }) => Ok(format!("looked at service {service}: {alerts} alerts")),
-            Ok(Checked::Later) => Ok(format!("service {service} is looked at in a moment")),
-            Ok(Checked::NotNeeded) => Ok(format!("nothing to do for {} of service {service}", name.as_str())),
+    async fn handle_prompt(&self, prompt: &ServiceTrigger, within: Within<'_>) -> Result<String, HandlerError> {
+        let ServiceTrigger { service, name } = prompt;
+        match self.on_trigger(prompt, within).await {
+            Ok(Reconciled::Done { alerts }) => Ok(format!("looked at service {service}: {alerts} alerts")),
+            Ok(Reconciled::Later) => Ok(format!("service {service} is looked at in a moment")),
+            Ok(Reconciled::NotNeeded) => Ok(format!("nothing to do for {} of service {service}", name.as_str())),
             Err(reason) => Err(HandlerError::Look(service.to_string(), reason)),
         }
     }
 
-    fn apply<'a>(&'a self, within: Within<'a>) -> Apply<'a, P::Ecs, P::Ledger, P::Clock> {
-        let (Self { ecs, ledger, clock, config, pace, .. }, Within { deadline, counts }) = (self, within);
-        Apply { ecs, ledger, clock, config, pace, deadline, counts }
+    fn apply<'a>(&'a self, within: Within<'a>) -> Apply<'a, P::Ecs, P::Store, P::Clock> {
+        let (Self { ecs, store, clock, config, rate_limit, .. }, Within { deadline, counts }) = (self, within);
+        Apply { ecs, store, clock, config, rate_limit, deadline, counts }
     }
 }

@@ -6,10 +6,10 @@
 //! - [`handler`]: one invocation, top to bottom.
 //! - [`decide`]: the pure core: what is known, the policy and the time in; what to do and why not, out.
 //! - [`apply`]: carries out a decision, and has no opinion about it.
-//! - [`ledger`]: per task, its jobs, what was asked of ECS and what ECS confirmed until when.
+//! - [`store`]: per task, its jobs, what was asked of ECS and what ECS confirmed until when.
 //! - [`observe`]: what was seen of a service. [`report`]: the JSON that operators get.
-//! - [`follow_up`]: what the function tells itself to do later.
-//! - [`park`]: what becomes of messages that cannot be carried out.
+//! - [`recheck`]: what the function tells itself to do later.
+//! - [`dead-letter`]: what becomes of messages that cannot be carried out.
 //! - [`interrupted`]: what becomes of jobs whose task was stopped under them.
 //! - [`ecs`]: ECS's nouns, and the seam to it. [`autoscaling`]: who else sets desired counts. `aws`: the SDK in, our nouns out (feature `aws`).
 //! - `data`: texts that others chose, escaped and short. [`config`]: the settings. [`clock`]: the time, handed in. [`telemetry`]: logs and metrics.
@@ -22,14 +22,14 @@ pub mod aws;
 pub mod clock;
 pub mod config;
 mod data;
+pub mod dead_letter;
 pub mod decide;
 pub mod ecs;
 pub mod event;
-pub mod follow_up;
 pub mod handler;
 pub mod interrupted;
-pub mod ledger;
-pub mod observe;
-pub mod park;
+pub mod recheck;
 pub mod report;
+pub mod snapshot;
+pub mod store;
 pub mod telemetry;

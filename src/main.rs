@@ -8,8 +8,8 @@ use serde_json::value::RawValue;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
-use taskhold::apply::Pace;
-use taskhold::aws::{self, AwsAlertSink, AwsAutoscaling, AwsEcs, AwsFollowUpQueue, AwsLedger, AwsQueue, Variables};
+use taskhold::apply::RateLimit;
+use taskhold::aws::{self, AwsAlertSink, AwsAutoscaling, AwsEcs, AwsQueue, AwsRecheckQueue, AwsStore, Variables};
 use taskhold::clock::Clock;
 use taskhold::config::Config;
 use taskhold::handler::{Handler, Parts, Response};
@@ -31,8 +31,8 @@ impl SystemClock {
 
     /// Rehearsals: the invocation began `timeout` before its deadline.
     fn follow(&self, deadline: Timestamp, timeout: SignedDuration) {
-        let begun_at = deadline - timeout;
-        self.ahead_ms.store(begun_at.as_millisecond() - Self::system_now().as_millisecond(), Ordering::Relaxed);
+        let started_at = deadline - timeout;
+        self.ahead_ms.store(started_at.as_millisecond() - Self::system_now().as_millisecond(), Ordering::Relaxed);
     }
 }
 
@@ -56,9 +56,9 @@ struct Aws;
 impl Parts for Aws {
     type Ecs = AwsEcs;
     type Autoscaling = AwsAutoscaling;
-    type Ledger = AwsLedger<&'static SystemClock>;
-    type Parking = AwsQueue;
-    type FollowUps = AwsFollowUpQueue;
+    type Store = AwsStore<&'static SystemClock>;
+    type DeadLetters = AwsQueue;
+    type Rechecks = AwsRecheckQueue;
     type Interrupted = AwsQueue;
     type Alerts = AwsAlertSink;
     type Clock = &'static SystemClock;
@@ -82,14 +82,14 @@ async fn run() -> ExitCode {
     let function = Handler::<Aws> {
         ecs: AwsEcs::new(&sdk),
         autoscaling: AwsAutoscaling::new(&sdk),
-        ledger: AwsLedger::new(&sdk, config.ledger_table.clone(), &CLOCK),
+        store: AwsStore::new(&sdk, config.store_table.clone(), &CLOCK),
         alerts: AwsAlertSink::new(&sdk, config.alert_topic_arn.clone(), config.alert_queue_url.clone()),
-        parking: config.parking_queue_url.clone().map(|url| AwsQueue::new(&sdk, url)),
+        dead_letters: config.dead_letter_queue_url.clone().map(|url| AwsQueue::new(&sdk, url)),
         clock: &CLOCK,
-        follow_ups: config.follow_up_queue_url.clone().map(|url| AwsFollowUpQueue::new(&sdk, url)),
+        rechecks: config.recheck_queue_url.clone().map(|url| AwsRecheckQueue::new(&sdk, url)),
         interrupted: config.interrupted_queue_url.clone().map(|url| AwsQueue::new(&sdk, url)),
         config,
-        pace: Pace::default(),
+        rate_limit: RateLimit::default(),
     };
     let service = service_fn(|event: LambdaEvent<Box<RawValue>>| invoke(&function, event));
     match lambda_runtime::run(service).await {

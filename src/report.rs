@@ -5,11 +5,11 @@ mod service;
 mod tasks;
 
 pub(crate) use parts::{
-    DeadlineReport, FinishReport, GAPS_MAX, TAG_PROBLEMS_MAX, TagProblemReport, bounded, gaps, movement,
+    DeadlineReport, ForecastReport, GAPS_MAX, TAG_PROBLEMS_MAX, TagProblemReport, bounded, gaps, rollout,
 };
-pub(crate) use parts::{tag_problems, way_out};
+pub(crate) use parts::{suggested_action, tag_problems};
 pub use service::{PreflightReport, ServiceReport};
-pub(crate) use tasks::{Detail, Room, jobs, tasks, unmet};
+pub(crate) use tasks::{Detail, Room, jobs, refused_tasks, tasks};
 
 use crate::ecs::{ClusterArn, ServiceArn, Task, TaskId};
 use crate::event::CommandError;
@@ -56,7 +56,7 @@ pub struct ReleasedTask {
     pub outcome: ReleaseOutcome,
     /// Why, where it was not released.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub why: Option<String>,
+    pub reason: Option<String>,
 }
 
 /// Whether a task was released.
@@ -67,7 +67,7 @@ pub enum ReleaseOutcome {
     Released,
     /// It has live jobs: only `force` releases it.
     Busy,
-    /// The ledger knows nothing of it, so somebody else protects it, if anybody does: only `force` releases it.
+    /// The state store knows nothing of it, so somebody else protects it, if anybody does: only `force` releases it.
     Foreign,
     /// It should have been released, and was not.
     Failed,
@@ -77,23 +77,23 @@ pub enum ReleaseOutcome {
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SweepReport {
-    /// Tasks of the ledger that are busy, or of which something is open.
+    /// Tasks of the state store that are busy, or of which something is open.
     pub tasks: usize,
     /// Those of them that had lost their protection or had not got it, were idle and not released, or were gone, and for
     /// which that was set right.
-    pub tasks_set_right: usize,
+    pub tasks_repaired: usize,
     /// Those of them for which it could not be set right yet.
-    pub tasks_unmet: usize,
+    pub tasks_unsettled: usize,
     /// Services that were looked at.
-    pub looked_at: usize,
+    pub services_reconciled: usize,
     /// Services that the time did not suffice for.
-    pub not_looked_at: usize,
+    pub services_remaining: usize,
     /// Services and clusters that could not be looked at; why is in the log.
     pub failed: usize,
     /// Alerts that were sent.
     pub alerts: usize,
-    /// Whether a follow-up goes on with what the time did not suffice for.
-    pub goes_on: bool,
+    /// Whether a recheck goes on with what the time did not suffice for.
+    pub continues: bool,
 }
 
 /// Why a command could not be carried out.
@@ -144,11 +144,11 @@ impl SweepReport {
     pub(crate) fn count(&mut self, looked: Looked) {
         match looked {
             Looked::At { alerts } => {
-                self.looked_at += 1;
+                self.services_reconciled += 1;
                 self.alerts += alerts;
             }
             Looked::Failed => self.failed += 1,
-            Looked::NotInTime => self.not_looked_at += 1,
+            Looked::NotInTime => self.services_remaining += 1,
         }
     }
 }

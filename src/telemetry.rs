@@ -8,11 +8,11 @@ mod counts;
 pub use counts::{Count, Counts, METRIC_NAMESPACE};
 
 use crate::alert::Alert;
-use crate::decide::{Ending, KeepReason, RetryReason};
+use crate::decide::{KeepReason, MessageOutcome, RetryReason};
 use crate::ecs::{ClusterArn, EcsError, ProtectionSetting, ServiceArn, Task, TaskId};
-use crate::event::TaskStop;
+use crate::event::TaskStopEvent;
 use crate::handler::HandlerError;
-use crate::ledger::{Ask, CallResult, Interruption, JobKey, LedgerError, StopStage, TaskEnd, TaskEntry};
+use crate::store::{CallResult, Interruption, JobKey, ProtectionRequest, StopStage, StoreError, TaskRecord, TaskStop};
 use aws_lambda_events::sqs::SqsMessage;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -91,17 +91,17 @@ pub(crate) fn kept(task: &Task, reason: &KeepReason) {
 }
 
 /// What would be asked, were it not a dry run.
-pub(crate) fn would_ask(task: &Task, ask: Ask) {
+pub(crate) fn would_ask(task: &Task, ask: ProtectionRequest) {
     let ask = match ask {
-        Ask::Release => "release".to_owned(),
-        Ask::ProtectUntil(until) => format!("protect until {}", shown(until)),
+        ProtectionRequest::Clear => "release".to_owned(),
+        ProtectionRequest::ProtectUntil(until) => format!("protect until {}", shown(until)),
     };
     info!(%task, ask, "dry run: nothing is asked of ecs");
 }
 
-/// The ledger failed for one task.
-pub(crate) fn ledger_failed(task: &Task, failure: &LedgerError) {
-    warn!(%task, %failure, "the ledger failed; the task's messages come again");
+/// The state store failed for one task.
+pub(crate) fn store_failed(task: &Task, failure: &StoreError) {
+    warn!(%task, %failure, "the state store failed; the task's messages come again");
 }
 
 /// Something came in that is of no known shape.
@@ -125,9 +125,9 @@ pub(crate) fn too_late(job: &JobKey, until: Timestamp) {
 }
 
 /// A task with live jobs is said to stop, and ECS was asked.
-pub(crate) fn stop_observed(stop: &TaskStop, stage: Option<StopStage>, seen: (&TaskEntry, Timestamp)) {
-    let (TaskStop { task, .. }, (entry, now)) = (stop, seen);
-    let jobs = listed(entry.live_jobs(now).map(|(job, _)| job.to_string()));
+pub(crate) fn stop_observed(stop: &TaskStopEvent, stage: Option<StopStage>, seen: (&TaskRecord, Timestamp)) {
+    let (TaskStopEvent { task, .. }, (record, now)) = (stop, seen);
+    let jobs = listed(record.live_jobs(now).map(|(job, _)| job.to_string()));
     match stage {
         None => warn!(%task, "an event says that the task stops, but it runs; nothing is closed"),
         Some(StopStage::Stopping) => warn!(%task, jobs, "the task is about to stop with live jobs"),
@@ -145,8 +145,8 @@ pub(crate) fn interruption(task: &Task, what: &Interruption) {
 }
 
 /// Something was done about a service, or could not be.
-pub(crate) fn remedy(service: &ServiceArn, what: &str) {
-    warn!(%service, what, "a remedy");
+pub(crate) fn remediation(service: &ServiceArn, what: &str) {
+    warn!(%service, what, "a remediation");
 }
 
 /// An operator releases tasks, whether they are busy or not.
@@ -166,18 +166,18 @@ pub(crate) fn retried(message: &SqsMessage, reason: &RetryReason) {
     info!(id, %reason, "a message comes again");
 }
 
-/// A message was parked, or could not be.
-pub(crate) fn parking(message: &SqsMessage, ending: &Ending, kept: &Result<(), String>) {
+/// A message was dead-lettered, or could not be.
+pub(crate) fn dead_letters(message: &SqsMessage, message_outcome: &MessageOutcome, kept: &Result<(), String>) {
     let id = message.message_id.as_deref().unwrap_or_default();
-    let Ending::Park(reason) = ending else { return };
+    let MessageOutcome::DeadLetter(reason) = message_outcome else { return };
     match kept {
-        Ok(()) => warn!(id, reason, "a message is parked"),
-        Err(failure) => error!(id, reason, failure, "a message could not be parked and comes again"),
+        Ok(()) => warn!(id, reason, "a message is dead-lettered"),
+        Err(failure) => error!(id, reason, failure, "a message could not be dead-lettered and comes again"),
     }
 }
 
-/// The ledger counts a task as protected, and ECS says otherwise.
-pub(crate) fn protection_lost(task: &Task, until: Timestamp, end: Option<&TaskEnd>) {
+/// The state store counts a task as protected, and ECS says otherwise.
+pub(crate) fn protection_lost(task: &Task, until: Timestamp, end: Option<&TaskStop>) {
     let until = shown(until);
     match end {
         None => warn!(%task, until, "a busy task has lost its protection; it is asked for again"),
@@ -185,25 +185,25 @@ pub(crate) fn protection_lost(task: &Task, until: Timestamp, end: Option<&TaskEn
     }
 }
 
-/// A sweep goes on without an entry that somebody should look at.
+/// A sweep goes on without a record that somebody should look at.
 #[cfg(feature = "aws")]
-pub(crate) fn entry_passed_over(failure: &LedgerError) {
-    warn!(%failure, "a sweep passes over an entry of the ledger");
+pub(crate) fn record_passed_over(failure: &StoreError) {
+    warn!(%failure, "a sweep passes over a record of the state store");
 }
 
-/// The ledger's tasks could not be swept.
-pub(crate) fn tasks_not_listed(failure: &LedgerError) {
-    warn!(%failure, "the ledger's tasks could not be listed");
+/// The task records could not be swept.
+pub(crate) fn tasks_not_listed(failure: &StoreError) {
+    warn!(%failure, "the task records could not be listed");
 }
 
-/// Some of the ledger's tasks could not be compared with ECS.
+/// Some of the task records could not be compared with ECS.
 pub(crate) fn tasks_not_compared(failure: &EcsError) {
-    warn!(%failure, "the protection of busy tasks could not be compared with the ledger");
+    warn!(%failure, "the protection of busy tasks could not be compared with the state store");
 }
 
 /// A sweep has gone on for too long.
-pub(crate) fn sweep_given_up(begun_at: Timestamp) {
-    warn!(begun = shown(begun_at), "a sweep has taken too long and is left to those that began later");
+pub(crate) fn sweep_given_up(started_at: Timestamp) {
+    warn!(begun = shown(started_at), "a sweep has taken too long and is left to those that began later");
 }
 
 /// What a sweep has left could not be arranged.
@@ -226,8 +226,8 @@ pub(crate) fn look_failed(service: &ServiceArn, failure: &str) {
     warn!(%service, failure, "the service could not be looked at");
 }
 
-/// A follow-up could not be sent.
-pub(crate) fn follow_up_not_sent(service: &ServiceArn, failure: &str) {
+/// A recheck could not be sent.
+pub(crate) fn recheck_not_sent(service: &ServiceArn, failure: &str) {
     warn!(%service, failure, "the next look at the service could not be arranged; the sweep looks at it");
 }
 
@@ -235,8 +235,8 @@ pub(crate) fn follow_up_not_sent(service: &ServiceArn, failure: &str) {
 pub(crate) fn alert(alert: &Alert) {
     let Alert { incident, kind, event, service, since, .. } = alert;
     let (kind, event, since) = (kind.as_str(), event.as_str(), shown(*since));
-    let blockers = alert.diagnosis.blockers.iter().map(|blocker| blocker.task.as_str());
-    let tasks = listed(blockers.take(TASKS_LOGGED_MAX));
+    let blocking_tasks = alert.diagnosis.blocking_tasks.iter().map(|blocking_task| blocking_task.task.as_str());
+    let tasks = listed(blocking_tasks.take(TASKS_LOGGED_MAX));
     warn!(incident, kind, event, %service, since, tasks, "alert");
 }
 

@@ -19,7 +19,7 @@ resource "aws_lambda_function" "function" {
   timeout          = 30  # room for throttled calls to be tried again
 
   environment {
-    # What is empty is not set: TASKHOLD_REMEDIES without a remedy, and the queue that is not there.
+    # What is empty is not set: TASKHOLD_REMEDIATIONS without a remediation, and the queue that is not there.
     variables = { for name, value in local.settings : name => value if value != "" }
   }
 
@@ -53,21 +53,21 @@ resource "aws_lambda_function" "function" {
 locals {
   settings = {
     TASKHOLD_CLUSTERS              = local.cluster_arn
-    TASKHOLD_TABLE                 = aws_dynamodb_table.ledger.name
-    TASKHOLD_PARKING_QUEUE_URL     = aws_sqs_queue.dead_letter.url
-    TASKHOLD_FOLLOW_UP_QUEUE_URL   = aws_sqs_queue.follow_up.url
+    TASKHOLD_TABLE                 = aws_dynamodb_table.store.name
+    TASKHOLD_DEAD_LETTER_QUEUE_URL     = aws_sqs_queue.dead_letter.url
+    TASKHOLD_RECHECK_QUEUE_URL   = aws_sqs_queue.recheck.url
     TASKHOLD_ALERT_TOPIC_ARN       = aws_sns_topic.alert.arn
     TASKHOLD_ALERT_QUEUE_URL       = aws_sqs_queue.alert.url
     TASKHOLD_INTERRUPTED_QUEUE_URL = join("", aws_sqs_queue.interrupted_job[*].url)
     # Longer than the job queue keeps messages: what comes later is older than any job can last, and revives none.
-    TASKHOLD_TOMBSTONE_HOURS         = "120"
+    TASKHOLD_FINISHED_JOB_RETENTION_HOURS         = "120"
     TASKHOLD_DRY_RUN                 = tostring(var.dry_run)
     TASKHOLD_REQUIRE_SENDER_TASK     = tostring(var.require_sender_task)
     TASKHOLD_DEADLINE_MINUTES        = tostring(var.deadline_minutes)
     TASKHOLD_BLOCKED_AFTER_MINUTES   = tostring(var.blocked_after_minutes)
     TASKHOLD_REPEAT_AFTER_MINUTES    = tostring(var.repeat_after_minutes)
     TASKHOLD_POLICY                  = var.policy
-    TASKHOLD_REMEDIES                = join(",", compact([var.allow_release_idle ? "release-idle" : "", var.allow_raise_desired_count ? "raise-desired-count" : ""]))
+    TASKHOLD_REMEDIATIONS                = join(",", compact([var.allow_release_idle ? "release-idle" : "", var.allow_raise_desired_count ? "raise-desired-count" : ""]))
     TASKHOLD_RELEASE_GRACE_MINUTES   = tostring(var.release_grace_minutes)
     TASKHOLD_RAISE_COOL_DOWN_MINUTES = tostring(var.raise_cool_down_minutes)
   }
@@ -94,8 +94,8 @@ resource "aws_lambda_event_source_mapping" "jobs" {
   }
 }
 
-resource "aws_lambda_event_source_mapping" "follow_ups" {
-  event_source_arn        = aws_sqs_queue.follow_up.arn
+resource "aws_lambda_event_source_mapping" "rechecks" {
+  event_source_arn        = aws_sqs_queue.recheck.arn
   function_name           = aws_lambda_function.function.arn
   function_response_types = ["ReportBatchItemFailures"]
   batch_size              = 10 # all of a batch share the function's 30 seconds

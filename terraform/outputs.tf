@@ -33,9 +33,9 @@ output "interrupted_job_queue_arn" {
   value       = one(aws_sqs_queue.interrupted_job[*].arn)
 }
 
-output "ledger_table_name" {
+output "store_table_name" {
   description = "Where to look up what is known of a task."
-  value       = aws_dynamodb_table.ledger.name
+  value       = aws_dynamodb_table.store.name
 }
 
 output "function_name" {

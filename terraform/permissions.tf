@@ -64,29 +64,29 @@ locals {
       Condition = { ArnEquals = { "ecs:cluster" = local.cluster_arn } }
     },
     {
-      Sid      = "KeepTheLedger"
+      Sid      = "ReadAndWriteRecords"
       Effect   = "Allow"
       Action   = ["dynamodb:GetItem", "dynamodb:PutItem"]
-      Resource = aws_dynamodb_table.ledger.arn
+      Resource = aws_dynamodb_table.store.arn
     },
     {
-      Sid      = "ListWhatIsOpen"
+      Sid      = "ListOpenRecords"
       Effect   = "Allow"
       Action   = "dynamodb:Query"
-      Resource = "${aws_dynamodb_table.ledger.arn}/index/open"
+      Resource = "${aws_dynamodb_table.store.arn}/index/open"
     },
     # Lambda sends there too, with the function's role: events that the function failed three times.
     {
-      Sid      = "ParkMessages"
+      Sid      = "SendDeadLetters"
       Effect   = "Allow"
       Action   = "sqs:SendMessage"
       Resource = aws_sqs_queue.dead_letter.arn
     },
     {
-      Sid      = "FollowUp"
+      Sid      = "Recheck"
       Effect   = "Allow"
       Action   = "sqs:SendMessage"
-      Resource = aws_sqs_queue.follow_up.arn
+      Resource = aws_sqs_queue.recheck.arn
     },
     {
       Sid      = "TellPeople"
@@ -105,7 +105,7 @@ locals {
       Sid      = "ReadItsQueues"
       Effect   = "Allow"
       Action   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
-      Resource = [aws_sqs_queue.job.arn, aws_sqs_queue.follow_up.arn]
+      Resource = [aws_sqs_queue.job.arn, aws_sqs_queue.recheck.arn]
     },
     {
       Sid      = "WriteLogs"

@@ -8,23 +8,23 @@ resource "aws_sqs_queue" "job" {
   # Six times the function's timeout: Lambda tries a throttled batch again within it.
   visibility_timeout_seconds = 180
 
-  # Longer than the longest job (48 hours), shorter than a finished job is remembered (TASKHOLD_TOMBSTONE_HOURS).
+  # Longer than the longest job (48 hours), shorter than a finished job is remembered (TASKHOLD_FINISHED_JOB_RETENTION_HOURS).
   message_retention_seconds = 345600
 
   redrive_policy = jsonencode({
     deadLetterTargetArn = aws_sqs_queue.dead_letter.arn
-    # Twice TASKHOLD_RECEIVES_MAX: the function parks a message with the reason before SQS gives it up without one.
+    # Twice TASKHOLD_RECEIVES_MAX: the function dead-letters a message with the reason before SQS gives it up without one.
     maxReceiveCount = 100
   })
 }
 
 # What the function tells itself: look at this service again at that time, go on with this sweep.
-resource "aws_sqs_queue" "follow_up" {
-  name                       = "${var.name}-follow-ups"
+resource "aws_sqs_queue" "recheck" {
+  name                       = "${var.name}-rechecks"
   sqs_managed_sse_enabled    = true
   visibility_timeout_seconds = 180
 
-  # A follow-up is due after 15 minutes at the latest, and a day later is worth nothing.
+  # A recheck is due after 15 minutes at the latest, and a day later is worth nothing.
   message_retention_seconds = 86400
 
   redrive_policy = jsonencode({
@@ -33,7 +33,7 @@ resource "aws_sqs_queue" "follow_up" {
   })
 }
 
-# For people to look at: messages that the function parked (attribute taskhold.reason), messages that SQS gave up, and events
+# For people to look at: messages that the function dead-lettered (attribute taskhold.reason), messages that SQS gave up, and events
 # that EventBridge or Lambda gave up.
 resource "aws_sqs_queue" "dead_letter" {
   name                      = "${var.name}-dead-letters"
@@ -57,8 +57,8 @@ resource "aws_sqs_queue_policy" "job" {
   })
 }
 
-resource "aws_sqs_queue_policy" "follow_up" {
-  queue_url = aws_sqs_queue.follow_up.id
+resource "aws_sqs_queue_policy" "recheck" {
+  queue_url = aws_sqs_queue.recheck.id
 
   policy = jsonencode({
     Version = "2012-10-17"
@@ -68,7 +68,7 @@ resource "aws_sqs_queue_policy" "follow_up" {
         Effect    = "Deny"
         Principal = "*"
         Action    = "sqs:*"
-        Resource  = aws_sqs_queue.follow_up.arn
+        Resource  = aws_sqs_queue.recheck.arn
         Condition = { Bool = { "aws:SecureTransport" = "false" } }
       },
       # Whatever else IAM grants in this account. Whoever has assumed a role goes by the role's ARN in this key, not by the
@@ -78,7 +78,7 @@ resource "aws_sqs_queue_policy" "follow_up" {
         Effect    = "Deny"
         Principal = "*"
         Action    = "sqs:SendMessage"
-        Resource  = aws_sqs_queue.follow_up.arn
+        Resource  = aws_sqs_queue.recheck.arn
         Condition = { ArnNotEquals = { "aws:PrincipalArn" = aws_iam_role.function.arn } }
       },
     ]

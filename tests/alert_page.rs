@@ -1,17 +1,17 @@
-//! docs/alerts.md says what the stories tell: its table names each of them once, with the alerts that it expects, its mail
+//! docs/alerts.md says what the scenarios tell: its table names each of them once, with the alerts that it expects, its mail
 //! is one that is sent, and it knows every kind of alert.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
 use ecs_sim::control_plane::{Millis, Variants};
 use ecs_sim::region::{Region, SharedRegion};
-use ecs_sim::story::{Audience, Expectation, InProcess, Statement, Story, Telling, run};
+use ecs_sim::scenario::{Audience, Expectation, InProcess, Scenario, Statement, Telling, run};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use taskhold::alert::AlertKind;
 
-/// How the names of stories begin that are about who is told of what.
+/// How the names of scenarios begin that are about who is told of what.
 const ABOUT_ALERTS: [&str; 4] = ["alert_", "deployment_", "interrupted_", "refused_"];
 /// So many rows are about deployments, or the page is not worth its name.
 const DEPLOYMENT_ROWS_MIN: usize = 20;
@@ -33,23 +33,23 @@ fn table(heading: &str) -> Vec<[String; 3]> {
     rows.map(|row| cells(row).try_into().unwrap_or_else(|_| panic!("`{row}` has not three cells"))).collect()
 }
 
-/// The stories that the table is about.
-fn stories() -> BTreeMap<String, Story> {
+/// The scenarios that the table is about.
+fn scenarios() -> BTreeMap<String, Scenario> {
     let files = root("tests/scenarios").read_dir().unwrap().map(|entry| entry.unwrap());
     let names = files.map(|file| file.file_name().into_string().unwrap());
     let names = names.filter(|name| ABOUT_ALERTS.iter().any(|begin| name.starts_with(begin)));
     names.map(|name| (name.clone(), read(&name))).collect()
 }
 
-fn read(name: &str) -> Story {
+fn read(name: &str) -> Scenario {
     let text = fs::read_to_string(root("tests/scenarios").join(name)).unwrap();
-    Story::parse(name, &text).unwrap()
+    Scenario::parse(name, &text).unwrap()
 }
 
-/// What a story expects to be told, in the words of the table: of each kind the events, in their order.
-fn told(story: &Story) -> String {
+/// What a scenario expects to be told, in the words of the table: of each kind the events, in their order.
+fn told(scenario: &Scenario) -> String {
     let mut kinds: Vec<(String, Vec<String>)> = Vec::new();
-    for line in &story.lines {
+    for line in &scenario.lines {
         let Statement::Expect(Expectation::Alert(alert)) = &line.statement else { continue };
         let [kind, event, _] = alert.split(' ').collect::<Vec<_>>()[..] else { panic!("{alert}") };
         match kinds.iter_mut().find(|(known, _)| known == kind) {
@@ -66,23 +66,24 @@ fn told(story: &Story) -> String {
 }
 
 #[test]
-fn every_story_about_alerts_is_in_one_row_that_says_what_it_tells() {
+fn every_scenario_about_alerts_is_in_one_row_that_says_what_it_tells() {
     let rows = table("Situation").into_iter();
     let mut rows: Vec<(String, String)> =
-        rows.map(|[_, told, story]| (story.trim_matches('`').to_owned(), told)).collect();
+        rows.map(|[_, told, scenario]| (scenario.trim_matches('`').to_owned(), told)).collect();
     rows.sort();
-    let stories: Vec<(String, String)> = stories().into_iter().map(|(name, story)| (name, told(&story))).collect();
-    assert_eq!(rows, stories);
-    let deployments = rows.iter().filter(|(story, _)| story.starts_with("deployment_")).count();
+    let scenarios: Vec<(String, String)> =
+        scenarios().into_iter().map(|(name, scenario)| (name, told(&scenario))).collect();
+    assert_eq!(rows, scenarios);
+    let deployments = rows.iter().filter(|(scenario, _)| scenario.starts_with("deployment_")).count();
     assert!(deployments >= DEPLOYMENT_ROWS_MIN, "{deployments} rows are about deployments");
 }
 
 #[test]
-fn every_story_about_alerts_begins_with_its_point_and_hears_every_alert() {
-    for (name, story) in stories() {
+fn every_scenario_about_alerts_begins_with_its_point_and_hears_every_alert() {
+    for (name, scenario) in scenarios() {
         let text = fs::read_to_string(root("tests/scenarios").join(&name)).unwrap();
         assert!(text.starts_with("# "), "{name} says nothing of its point");
-        let is = |wanted: fn(&Statement) -> bool| story.lines.iter().any(|line| wanted(&line.statement));
+        let is = |wanted: fn(&Statement) -> bool| scenario.lines.iter().any(|line| wanted(&line.statement));
         assert!(!is(|statement| *statement == Statement::MuteAlerts), "{name} does not hear what is told");
         let hears = |statement: &Statement| {
             matches!(statement, Statement::Expect(Expectation::Alert(_) | Expectation::NoAlert))
@@ -112,11 +113,11 @@ impl Audience for Mailbox {
 
 #[test]
 fn the_mail_on_the_page_is_one_that_is_sent() {
-    let story = read("deployment_expected_in_time.txt");
-    let region = SharedRegion::new(Region::for_story(Variants::default()));
-    let mut function = InProcess::new(&region, story.settings()).unwrap();
+    let scenario = read("deployment_expected_in_time.txt");
+    let region = SharedRegion::new(Region::for_scenario(Variants::default()));
+    let mut function = InProcess::new(&region, scenario.settings()).unwrap();
     let mut mailbox = Mailbox::default();
-    let telling = run(&story, region, &mut function, &mut mailbox);
+    let telling = run(&scenario, region, &mut function, &mut mailbox);
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(telling).unwrap();
     let page = page();
     let (_, rest) = page.split_once("## Reading a mail").unwrap();

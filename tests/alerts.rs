@@ -13,21 +13,21 @@ use serde_json::Value;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use taskhold::alert::{Alert, AlertEvent, AlertKind, Message, chat, machine, mail, published};
-use taskhold::decide::Standing;
+use taskhold::alert::{Alert, AlertKind, Notification, Transition, chat, machine, mail, published};
+use taskhold::decide::RolloutStatus;
 use taskhold::decide::diagnose::{
-    Arithmetic, Blocker, DEADLINE_TAG, Deadline, DeadlineSource, Diagnosis, Finish, HeldFor, Movement, TagFault,
-    TagProblem, Unmet, WayOut,
+    BlockingTask, DEADLINE_TAG, Deadline, DeadlineSource, Diagnosis, Forecast, ProtectedFor, RefusedTask, Rollout,
+    SuggestedAction, TagFault, TagProblem, TaskCounts,
 };
-use taskhold::decide::remedy::RemedyNote;
+use taskhold::decide::remediation::RemediationNote;
 use taskhold::ecs::{ClusterArn, ServiceArn, TaskId};
-use taskhold::ledger::JobKey;
-use taskhold::ledger::job::Labels;
-use taskhold::observe::ObservedJob;
+use taskhold::snapshot::JobSnapshot;
+use taskhold::store::JobKey;
+use taskhold::store::job::Labels;
 
 const OLD: &str = "ecs-svc/1111111111111111111";
 const NEW: &str = "ecs-svc/2222222222222222222";
-const EVENTS: [AlertEvent; 4] = [AlertEvent::Opened, AlertEvent::Escalated, AlertEvent::Repeated, AlertEvent::Resolved];
+const EVENTS: [Transition; 4] = [Transition::Opened, Transition::Escalated, Transition::Repeated, Transition::Resolved];
 
 /// So many minutes after 2026-01-05 10:00 UTC.
 fn at(minute: i64) -> Timestamp {
@@ -43,13 +43,13 @@ fn service(name: &str, cluster: &str) -> ServiceArn {
     ServiceArn::new(Arc::new(cluster), name).unwrap()
 }
 
-fn job(id: &str, attempt: u32, until: i64, expected: Option<i64>) -> ObservedJob {
+fn job(id: &str, attempt: u32, until: i64, expected: Option<i64>) -> JobSnapshot {
     let key = JobKey { job_id: id.to_owned(), attempt };
-    ObservedJob { key, until: at(until), expected_until: expected.map(at), labels: Labels::new() }
+    JobSnapshot { key, until: at(until), expected_until: expected.map(at), labels: Labels::new() }
 }
 
-fn labelled(job: ObservedJob, labels: impl IntoIterator<Item = (String, String)>) -> ObservedJob {
-    ObservedJob { labels: labels.into_iter().collect(), ..job }
+fn labelled(job: JobSnapshot, labels: impl IntoIterator<Item = (String, String)>) -> JobSnapshot {
+    JobSnapshot { labels: labels.into_iter().collect(), ..job }
 }
 
 /// As many labels as a job message may have, and as long ones.
@@ -67,8 +67,8 @@ fn hostile_tags() -> Vec<TagProblem> {
     (0..60).map(problem).collect()
 }
 
-fn blocker(number: usize, until: i64, held_for: HeldFor) -> Blocker {
-    Blocker { task: id(number), deployment: Some(OLD.to_owned()), protected_until: at(until), held_for }
+fn blocking_task(number: usize, until: i64, protected_for: ProtectedFor) -> BlockingTask {
+    BlockingTask { task: id(number), deployment: Some(OLD.to_owned()), protected_until: at(until), protected_for }
 }
 
 /// A deployment that began at 10:00 and has been blocked since 10:10; it is 10:30, and CloudFormation waits until 13:00.
@@ -78,17 +78,17 @@ fn diagnosis() -> Diagnosis {
     let episode = labelled(episode, [label("title", "Episode \"417\""), label("lang", "de")]);
     let jobs = vec![episode, job("trailer \"b\"", 1, 60, None)];
     Diagnosis {
-        standing: Standing::Blocked,
-        movement: Movement::Deployment { id: NEW.to_owned(), begun_at: at(0) },
-        blockers: vec![
-            blocker(1, 150, HeldFor::Jobs(jobs)),
-            blocker(2, 90, HeldFor::Foreign),
-            blocker(3, 60, HeldFor::Nobody),
+        rollout_status: RolloutStatus::Blocked,
+        rollout: Rollout::Deployment { id: NEW.to_owned(), started_at: at(0) },
+        blocking_tasks: vec![
+            blocking_task(1, 150, ProtectedFor::Jobs(jobs)),
+            blocking_task(2, 90, ProtectedFor::Foreign),
+            blocking_task(3, 60, ProtectedFor::NoJob),
         ],
         blocked_since: Some(at(10)),
-        finish: Some(Finish { by_expiry: at(150), by_jobs: at(90) }),
+        forecast: Some(Forecast { by_expiry: at(150), by_jobs: at(90) }),
         deadline: Some(Deadline { at: at(180), source: DeadlineSource::CloudFormation }),
-        arithmetic: Arithmetic {
+        task_counts: TaskCounts {
             desired: 3,
             lower_bound: 3,
             upper_bound: 6,
@@ -97,12 +97,12 @@ fn diagnosis() -> Diagnosis {
             room: 3,
             deployments: 2,
         },
-        ways_out: vec![
-            WayOut::Wait { until: at(150), expected: at(90) },
-            WayOut::ReleaseIdle { tasks: vec![id(3)], commands: vec![release("video", &[id(3)])] },
-            WayOut::RaiseDesiredCount { to: 4, command: raise("transcode", "video") },
+        suggested_actions: vec![
+            SuggestedAction::Wait { until: at(150), expected: at(90) },
+            SuggestedAction::ReleaseIdle { tasks: vec![id(3)], commands: vec![release("video", &[id(3)])] },
+            SuggestedAction::RaiseDesiredCount { to: 4, command: raise("transcode", "video") },
         ],
-        unmet: Vec::new(),
+        refused_tasks: Vec::new(),
         tag_problems: Vec::new(),
         gaps: Vec::new(),
     }
@@ -118,7 +118,7 @@ fn raise(service: &str, cluster: &str) -> String {
     format!("aws ecs update-service --region eu-west-1 --cluster {cluster} --service {service} --desired-count 4")
 }
 
-fn alert(kind: AlertKind, event: AlertEvent) -> Alert {
+fn alert(kind: AlertKind, event: Transition) -> Alert {
     Alert {
         incident: format!("video/transcode/{NEW}/{}", kind.as_str()),
         kind,
@@ -127,7 +127,7 @@ fn alert(kind: AlertKind, event: AlertEvent) -> Alert {
         since: at(10),
         at: at(30),
         diagnosis: diagnosis(),
-        remedies: Vec::new(),
+        remediations: Vec::new(),
     }
 }
 
@@ -153,7 +153,7 @@ fn each_of(kinds: [AlertKind; 2], alert: &mut Alert, check: fn(&Alert)) {
 }
 
 fn usual() -> Alert {
-    alert(AlertKind::DeploymentBlocked, AlertEvent::Opened)
+    alert(AlertKind::DeploymentBlocked, Transition::Opened)
 }
 
 /// Everything that markup, JSON, mail or a terminal could take for its own.
@@ -168,13 +168,13 @@ fn hostile(seed: usize, chars: usize) -> String {
 fn huge() -> Alert {
     let (name, cluster) = ("s".repeat(255), "c".repeat(255));
     let labels: Vec<Labels> = (0..10).map(|seed| hostile_labels(seed).collect()).collect();
-    let blockers = (0..5000).map(|number| {
+    let blocking_tasks = (0..5000).map(|number| {
         let told = |of: usize| job(&hostile(number * 7 + of, 256), u32::MAX, 2000, Some(1900));
         // More than any text tells, and yet not so many that the test takes long.
         let labels = if number < 600 { labels[number % labels.len()].clone() } else { Labels::new() };
         let jobs = (0..10).map(|of| labelled(told(of), labels.clone()));
-        let held_for = if number % 3 == 2 { HeldFor::Nobody } else { HeldFor::Jobs(jobs.collect()) };
-        Blocker { deployment: Some(hostile(number, 128)), ..blocker(number, 2000, held_for) }
+        let protected_for = if number % 3 == 2 { ProtectedFor::NoJob } else { ProtectedFor::Jobs(jobs.collect()) };
+        BlockingTask { deployment: Some(hostile(number, 128)), ..blocking_task(number, 2000, protected_for) }
     });
     let refused = |number: usize| {
         let told = job(&hostile(number, 256), u32::MAX, 2000, None);
@@ -182,19 +182,26 @@ fn huge() -> Alert {
         let jobs = if number % 5000 < 200 { vec![labelled(told, labels[number % 10].clone()); 10] } else { vec![told] };
         // Those without protection come first: each kind is about 5000.
         let protected_until = (number >= 5000).then(|| at(1000));
-        Unmet { task: id(5000 + number), deployment: Some(hostile(number, 128)), since: at(0), protected_until, jobs }
+        RefusedTask {
+            task: id(5000 + number),
+            deployment: Some(hostile(number, 128)),
+            since: at(0),
+            protected_until,
+            jobs,
+        }
     };
     let tasks: Vec<TaskId> = (0..5000).map(id).collect();
     let commands = tasks.chunks(10).map(|tasks| release(&cluster, tasks)).collect();
     let mut alert = usual();
     alert.service = service(&name, &cluster);
     alert.incident = format!("{cluster}/{name}/{NEW}/deployment-blocked");
-    alert.diagnosis.unmet = (0..10_000).map(refused).collect();
-    alert.diagnosis.blockers = blockers.collect();
+    alert.diagnosis.refused_tasks = (0..10_000).map(refused).collect();
+    alert.diagnosis.blocking_tasks = blocking_tasks.collect();
     alert.diagnosis.tag_problems = hostile_tags();
     alert.diagnosis.gaps = (0..5000).map(|number| hostile(number, 2000)).collect();
-    alert.diagnosis.ways_out[1] = WayOut::ReleaseIdle { tasks, commands };
-    alert.diagnosis.ways_out[2] = WayOut::RaiseDesiredCount { to: u32::MAX, command: raise(&name, &cluster) };
+    alert.diagnosis.suggested_actions[1] = SuggestedAction::ReleaseIdle { tasks, commands };
+    alert.diagnosis.suggested_actions[2] =
+        SuggestedAction::RaiseDesiredCount { to: u32::MAX, command: raise(&name, &cluster) };
     alert
 }
 
@@ -216,9 +223,9 @@ fn says(text: &str, lines: &[&str]) {
 
 #[test]
 fn what_taskhold_has_done_is_told_to_people_and_machines_and_what_aws_said_of_it_is_data() {
-    let note = |text: &str| RemedyNote { at: at(25), text: text.to_owned() };
+    let note = |text: &str| RemediationNote { at: at(25), text: text.to_owned() };
     let alert = Alert {
-        remedies: vec![note("raised the desired count from 2 to 3"), note("could not: \n\nRESOLVED \u{202e}x")],
+        remediations: vec![note("raised the desired count from 2 to 3"), note("could not: \n\nRESOLVED \u{202e}x")],
         ..usual()
     };
     let body = mail::body(&alert);
@@ -226,8 +233,8 @@ fn what_taskhold_has_done_is_told_to_people_and_machines_and_what_aws_said_of_it
     assert!(body.contains("raised the desired count from 2 to 3."), "{body}");
     assert!(!body.contains("\nRESOLVED") && !body.contains('\u{202e}'), "{body}");
     let told: Value = serde_json::from_str(&machine::message(&alert)).unwrap();
-    assert_eq!(told["remedies"][0]["text"], "raised the desired count from 2 to 3");
-    assert_eq!(told["remedies"].as_array().unwrap().len(), 2);
+    assert_eq!(told["remediations"][0]["text"], "raised the desired count from 2 to 3");
+    assert_eq!(told["remediations"].as_array().unwrap().len(), 2);
 }
 
 #[test]
@@ -269,9 +276,9 @@ fn a_blocked_deployment_reads_so() {
 
 #[test]
 fn a_deployment_at_risk_says_by_how_much() {
-    let mut alert = alert(AlertKind::DeploymentAtRisk, AlertEvent::Opened);
+    let mut alert = alert(AlertKind::DeploymentAtRisk, Transition::Opened);
     alert.since = at(0);
-    alert.diagnosis.finish = Some(Finish { by_expiry: at(300), by_jobs: at(203) });
+    alert.diagnosis.forecast = Some(Forecast { by_expiry: at(300), by_jobs: at(203) });
     assert_eq!(mail::subject(&alert), "AT RISK transcode (video): its deployment will miss its deadline by 23 minutes");
     says(
         &mail::body(&alert),
@@ -291,8 +298,8 @@ fn a_deployment_at_risk_says_by_how_much() {
 
 #[test]
 fn a_deadline_that_only_the_jobs_end_can_keep_is_told_both_ways() {
-    let mut alert = alert(AlertKind::DeploymentBlocked, AlertEvent::Repeated);
-    alert.diagnosis.finish = Some(Finish { by_expiry: at(200), by_jobs: at(90) });
+    let mut alert = alert(AlertKind::DeploymentBlocked, Transition::Repeated);
+    alert.diagnosis.forecast = Some(Forecast { by_expiry: at(200), by_jobs: at(90) });
     says(
         &mail::body(&alert),
         &[
@@ -304,8 +311,8 @@ fn a_deadline_that_only_the_jobs_end_can_keep_is_told_both_ways() {
 
 #[test]
 fn a_pileup_says_what_not_to_do() {
-    let mut alert = alert(AlertKind::DeploymentPileup, AlertEvent::Repeated);
-    alert.diagnosis.arithmetic.deployments = 4;
+    let mut alert = alert(AlertKind::TooManyDeployments, Transition::Repeated);
+    alert.diagnosis.task_counts.deployments = 4;
     assert_eq!(mail::subject(&alert), "PILE-UP transcode (video): still 4 of 5 deployments under way");
     says(
         &mail::body(&alert),
@@ -318,18 +325,18 @@ fn a_pileup_says_what_not_to_do() {
 
 #[test]
 fn orphans_are_told_even_if_nothing_moves() {
-    let mut alert = alert(AlertKind::OrphanedProtection, AlertEvent::Opened);
-    let still = diagnosis().arithmetic;
+    let mut alert = alert(AlertKind::OrphanedProtection, Transition::Opened);
+    let still = diagnosis().task_counts;
     alert.diagnosis = Diagnosis {
-        standing: Standing::Steady,
-        movement: Movement::None,
-        blockers: Vec::new(),
+        rollout_status: RolloutStatus::Steady,
+        rollout: Rollout::None,
+        blocking_tasks: Vec::new(),
         blocked_since: None,
-        finish: None,
+        forecast: None,
         deadline: None,
-        arithmetic: still,
-        ways_out: Vec::new(),
-        unmet: Vec::new(),
+        task_counts: still,
+        suggested_actions: Vec::new(),
+        refused_tasks: Vec::new(),
         tag_problems: Vec::new(),
         gaps: Vec::new(),
     };
@@ -345,7 +352,7 @@ fn orphans_are_told_even_if_nothing_moves() {
 
 #[test]
 fn what_is_over_is_told_shortly_with_how_long_it_took() {
-    let body = mail::body(&alert(AlertKind::DeploymentBlocked, AlertEvent::Resolved));
+    let body = mail::body(&alert(AlertKind::DeploymentBlocked, Transition::Resolved));
     assert_eq!(
         body,
         "RESOLVED transcode in cluster video: protected tasks no longer hold it up.\n\
@@ -358,7 +365,7 @@ fn what_is_over_is_told_shortly_with_how_long_it_took() {
 
 #[test]
 fn an_escalation_says_how_much_of_the_time_has_passed() {
-    let mut alert = alert(AlertKind::DeploymentBlocked, AlertEvent::Escalated);
+    let mut alert = alert(AlertKind::DeploymentBlocked, Transition::Escalated);
     alert.at = at(91);
     says(&mail::body(&alert), &["50 % of the time to its deadline has passed."]);
 }
@@ -410,7 +417,7 @@ fn a_tag_that_counts_for_nothing_is_told_to_all_with_what_is_wrong_with_it() {
         says(&body, &["Tags of the service that taskhold passes over:", &line]);
         let document = json(&machine::message(&alert));
         assert_eq!(document["tagProblems"], serde_json::json!([{"tag": tag, "value": shown, "problem": problem}]));
-        assert_eq!(document["tagProblemsLeftOut"], 0);
+        assert_eq!(document["tagProblemsOmitted"], 0);
         let chat = json(&chat::message(&alert));
         let shown = match shown {
             "" => "-",
@@ -432,8 +439,8 @@ fn tags_are_told_in_few_lines_and_not_at_all_of_what_is_over() {
     );
     let document = json(&machine::message(&alert));
     assert_eq!(document["tagProblems"].as_array().unwrap().len(), machine::TAG_PROBLEMS_MAX);
-    assert_eq!(document["tagProblemsLeftOut"], 60 - machine::TAG_PROBLEMS_MAX);
-    alert.event = AlertEvent::Resolved;
+    assert_eq!(document["tagProblemsOmitted"], 60 - machine::TAG_PROBLEMS_MAX);
+    alert.event = Transition::Resolved;
     assert!(!mail::body(&alert).contains("passes over"));
 }
 
@@ -441,16 +448,16 @@ fn tags_are_told_in_few_lines_and_not_at_all_of_what_is_over() {
 fn the_labels_of_a_job_are_one_short_quotation_in_a_mail_and_whole_for_a_machine() {
     let mut alert = usual();
     let labels: Labels = hostile_labels(3).collect();
-    alert.diagnosis.blockers =
-        vec![blocker(1, 150, HeldFor::Jobs(vec![labelled(job("j", 1, 60, None), labels.clone())]))];
+    alert.diagnosis.blocking_tasks =
+        vec![blocking_task(1, 150, ProtectedFor::Jobs(vec![labelled(job("j", 1, 60, None), labels.clone())]))];
     let body = mail::body(&alert);
     let line = body.lines().find(|line| line.contains(", labels \"")).unwrap();
     let quoted = line.split_once("labels \"").unwrap().1.strip_suffix("\",").unwrap();
     assert!(quoted.chars().count() <= 72 && quoted.contains("..."), "{line}");
     assert!(!quoted.replace("\\\"", "").contains('"'), "{line}");
-    let told = &json(&machine::message(&alert))["blockers"][0]["jobs"][0];
+    let told = &json(&machine::message(&alert))["blockingTasks"][0]["jobs"][0];
     assert_eq!(told["labels"], json_of(labels));
-    assert!(told.get("labelsLeftOut").is_none());
+    assert!(told.get("labelsOmitted").is_none());
 }
 
 #[test]
@@ -495,8 +502,8 @@ fn no_text_of_a_workers_begins_a_line_of_a_mail() {
 fn a_subject_is_short_printable_ascii_even_for_the_longest_names() {
     let mut huge = huge();
     for margin in [-1, -1_000_000] {
-        huge.diagnosis.finish = Some(Finish { by_expiry: at(180 - margin), by_jobs: at(180 - margin) });
-        huge.diagnosis.movement = Movement::TaskSet { id: NEW.to_owned(), begun_at: at(0) };
+        huge.diagnosis.forecast = Some(Forecast { by_expiry: at(180 - margin), by_jobs: at(180 - margin) });
+        huge.diagnosis.rollout = Rollout::TaskSet { id: NEW.to_owned(), started_at: at(0) };
         for (kind, event) in kinds().flat_map(|kind| EVENTS.map(|event| (kind, event))) {
             (huge.kind, huge.event) = (kind, event);
             let subject = mail::subject(&huge);
@@ -506,7 +513,8 @@ fn a_subject_is_short_printable_ascii_even_for_the_longest_names() {
             assert!(subject.contains("sss") && subject.contains("ccc"), "{subject}");
         }
     }
-    let alert = Alert { service: service(&"s".repeat(255), "video"), ..alert(AlertKind::DeploymentPileup, EVENTS[0]) };
+    let alert =
+        Alert { service: service(&"s".repeat(255), "video"), ..alert(AlertKind::TooManyDeployments, EVENTS[0]) };
     assert_eq!(
         mail::subject(&alert),
         format!("PILE-UP {}...{} (video): 2 of 5 deployments under way", "s".repeat(34), "s".repeat(16))
@@ -587,7 +595,7 @@ fn a_chat_says_what_is_wrong_and_what_to_do() {
 fn a_command_that_is_too_long_for_a_chat_or_not_safe_in_it_is_told_elsewhere_and_never_altered() {
     let mut alert = usual();
     for command in [raise(&"s".repeat(255), "video"), "aws ecs `id`".to_owned(), "aws ecs <!here>".to_owned()] {
-        alert.diagnosis.ways_out = vec![WayOut::RaiseDesiredCount { to: 4, command }];
+        alert.diagnosis.suggested_actions = vec![SuggestedAction::RaiseDesiredCount { to: 4, command }];
         let chat = json(&chat::message(&alert));
         assert_eq!(
             chat["content"]["nextSteps"][0],
@@ -610,11 +618,13 @@ fn the_form_for_machines_is_as_its_schema_says() {
     };
     each(usual(), check);
     each(huge(), check);
-    let mut steady = alert(AlertKind::DeploymentPileup, AlertEvent::Resolved);
-    steady.diagnosis.movement = Movement::None;
-    (steady.diagnosis.finish, steady.diagnosis.deadline, steady.diagnosis.blocked_since) = (None, None, None);
-    steady.diagnosis.blockers = vec![Blocker { deployment: None, ..blocker(1, 2, HeldFor::Unread) }];
-    steady.diagnosis.ways_out = vec![WayOut::RaiseMaximumPercent { to: 200, command: "aws ecs update-service".into() }];
+    let mut steady = alert(AlertKind::TooManyDeployments, Transition::Resolved);
+    steady.diagnosis.rollout = Rollout::None;
+    (steady.diagnosis.forecast, steady.diagnosis.deadline, steady.diagnosis.blocked_since) = (None, None, None);
+    steady.diagnosis.blocking_tasks =
+        vec![BlockingTask { deployment: None, ..blocking_task(1, 2, ProtectedFor::Unknown) }];
+    steady.diagnosis.suggested_actions =
+        vec![SuggestedAction::RaiseMaximumPercent { to: 200, command: "aws ecs update-service".into() }];
     check(&steady);
 }
 
@@ -627,16 +637,16 @@ fn alerts_and_answers_mean_the_same_by_the_same_words() {
     let (alert, answers) = (schema("alert.schema.json"), schema("answers.schema.json"));
     let of_service = &alert["$defs"]["ofService"]["properties"];
     for shared in [
-        "movement",
+        "rollout",
         "unmetTask",
         "job",
-        "finish",
+        "forecast",
         "deadline",
-        "arithmetic",
+        "task_counts",
         "wayOut",
         "commands",
         "tagProblem",
-        "leftOut",
+        "omitted",
         "count",
         "time",
         "serviceArn",
@@ -644,29 +654,29 @@ fn alerts_and_answers_mean_the_same_by_the_same_words() {
     ] {
         assert_eq!(alert["$defs"][shared], answers["$defs"][shared], "{shared}");
     }
-    assert_eq!(of_service["blockers"]["maxItems"], machine::BLOCKERS_MAX);
+    assert_eq!(of_service["blockingTasks"]["maxItems"], machine::BLOCKING_TASKS_MAX);
     assert_eq!(of_service["gaps"]["maxItems"], machine::GAPS_MAX);
     assert_eq!(of_service["tagProblems"]["maxItems"], machine::TAG_PROBLEMS_MAX);
-    assert_eq!(of_service["unmet"]["maxItems"], machine::UNMET_MAX);
+    assert_eq!(of_service["refusedTasks"]["maxItems"], machine::REFUSED_MAX);
     assert_eq!(of_service["kind"]["enum"], answers["$defs"]["incident"]["properties"]["kind"]["enum"]);
     assert!(alert["description"].as_str().unwrap().contains(&format!("{} bytes", machine::ESCAPED_BYTES_MAX)));
 }
 
 #[test]
-fn a_machine_is_told_the_margin_and_what_was_left_out() {
+fn a_machine_is_told_the_margin_and_what_was_omitted() {
     let document = json(&machine::message(&usual()));
     assert_eq!(document["deadline"]["marginMinutes"], 90);
-    assert_eq!((&document["blockersLeftOut"], &document["gapsLeftOut"]), (&json("0"), &json("0")));
-    assert_eq!(document["blockers"][0]["jobs"][0]["jobId"], "episode-0417");
+    assert_eq!((&document["blockingTasksOmitted"], &document["gapsOmitted"]), (&json("0"), &json("0")));
+    assert_eq!(document["blockingTasks"][0]["jobs"][0]["jobId"], "episode-0417");
     let huge = json(&machine::message(&huge()));
-    let told = huge["blockers"].as_array().unwrap();
+    let told = huge["blockingTasks"].as_array().unwrap();
     assert!(told.len() > 50, "{}", told.len());
-    assert_eq!(huge["blockersLeftOut"], 5000 - told.len());
-    assert_eq!((&told[0]["jobs"][0]["jobId"], &told[0]["jobsLeftOut"]), (&json_of(hostile(0, 256)), &json("9")));
-    assert_eq!((&told[0]["jobs"][0]["labels"], &told[0]["jobs"][0]["labelsLeftOut"]), (&Value::Null, &json("8")));
-    let way = &huge["waysOut"][1];
-    assert_eq!((way["commands"].as_array().unwrap().len(), &way["commandsLeftOut"]), (10, &json("490")));
-    assert_eq!((way["taskArns"].as_array().unwrap().len(), &way["taskArnsLeftOut"]), (100, &json("4900")));
+    assert_eq!(huge["blockingTasksOmitted"], 5000 - told.len());
+    assert_eq!((&told[0]["jobs"][0]["jobId"], &told[0]["jobsOmitted"]), (&json_of(hostile(0, 256)), &json("9")));
+    assert_eq!((&told[0]["jobs"][0]["labels"], &told[0]["jobs"][0]["labelsOmitted"]), (&Value::Null, &json("8")));
+    let way = &huge["suggestedActions"][1];
+    assert_eq!((way["commands"].as_array().unwrap().len(), &way["commandsOmitted"]), (10, &json("490")));
+    assert_eq!((way["taskArns"].as_array().unwrap().len(), &way["taskArnsOmitted"]), (100, &json("4900")));
 }
 
 /// What SQS takes in a body (SQS API reference, "SendMessage").
@@ -676,7 +686,7 @@ fn is_taken_by_sqs(c: char) -> bool {
 
 /// The message as SNS reads it: an object of texts, within the limit with room for attributes.
 fn published_well(alert: &Alert) {
-    let message = published::message(&Message::of(alert));
+    let message = published::message(&Notification::of(alert));
     assert!(message.len() <= published::MESSAGE_BYTES_MAX - 4096, "{}", message.len());
     assert!(message.chars().all(is_taken_by_sqs) && machine::message(alert).chars().all(is_taken_by_sqs));
     let texts = json(&message);
@@ -698,13 +708,13 @@ fn what_is_published_fits_and_each_protocol_gets_its_own() {
 #[test]
 fn what_is_published_fits_whatever_the_ids_consist_of() {
     let mut alert = huge();
-    alert.diagnosis.blockers.truncate(600);
+    alert.diagnosis.blocking_tasks.truncate(600);
     // Some of either kind.
-    alert.diagnosis.unmet.drain(200..9800);
+    alert.diagnosis.refused_tasks.drain(200..9800);
     for unit in ["\u{0}", "\u{1b}", "\"", "\\", "\u{e0041}", "😀", "`", "\n", "é", "\u{10ffff}", "\u{ffff}"] {
-        for blocker in &mut alert.diagnosis.blockers {
-            blocker.deployment = Some(unit.repeat(256));
-            if let HeldFor::Jobs(jobs) = &mut blocker.held_for {
+        for blocking_task in &mut alert.diagnosis.blocking_tasks {
+            blocking_task.deployment = Some(unit.repeat(256));
+            if let ProtectedFor::Jobs(jobs) = &mut blocking_task.protected_for {
                 for job in jobs {
                     job.key.job_id = unit.repeat(256);
                     job.labels =
@@ -712,9 +722,9 @@ fn what_is_published_fits_whatever_the_ids_consist_of() {
                 }
             }
         }
-        for unmet in &mut alert.diagnosis.unmet {
-            unmet.deployment = Some(unit.repeat(256));
-            for job in &mut unmet.jobs {
+        for refused_tasks in &mut alert.diagnosis.refused_tasks {
+            refused_tasks.deployment = Some(unit.repeat(256));
+            for job in &mut refused_tasks.jobs {
                 job.key.job_id = unit.repeat(256);
                 job.labels = (0..8).map(|number| (format!("{number}{}", unit.repeat(63)), unit.repeat(128))).collect();
             }

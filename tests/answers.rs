@@ -10,7 +10,7 @@ use ecs_sim::event_source::FunctionAnswer;
 use ecs_sim::http::{Server, ServerOptions};
 use ecs_sim::play::Process;
 use ecs_sim::region::{Region, SharedRegion};
-use ecs_sim::story::{Function, InProcess, Invoked, Silent, Story, run};
+use ecs_sim::scenario::{Function, InProcess, Invoked, Scenario, Silent, run};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -18,20 +18,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
-use taskhold::alert::incident::{Incident, Untold};
-use taskhold::alert::{AlertEvent, AlertKind};
+use taskhold::alert::incident::{Incident, PendingNotification};
+use taskhold::alert::{AlertKind, Transition};
 use taskhold::aws::{self, AwsEcs};
 use taskhold::clock::Clock;
 use taskhold::config::NameError;
-use taskhold::decide::diagnose::{Standing, WatchPolicy, diagnose};
+use taskhold::decide::diagnose::{DeadlinePolicy, RolloutStatus, diagnose};
 use taskhold::decide::preflight::Verdict;
 use taskhold::ecs::{EcsError, ServiceArn, Task};
 use taskhold::event::CommandError;
-use taskhold::ledger::{Ledger, LedgerError, ServiceEntry, Stored, Versioned};
-use taskhold::observe::{Observed, observe};
 use taskhold::report::{ANSWER_BYTES_MAX, Answer, ServiceReport};
+use taskhold::snapshot::{ServiceSnapshot, read_service};
+use taskhold::store::{ServiceRecord, Store, StoreError, Stored, Versioned};
 
-/// The story of the examples in docs/commands.md.
+/// The scenario of the examples in docs/commands.md.
 const DOCUMENTED: &str = "
     service transcode desired 2 tag aws:cloudformation:stack-name=video
     send {\"version\": 1, \"type\": \"job.started\", \"jobId\": \"episode-0417\", \"taskArn\": \"$a\", \
@@ -43,7 +43,7 @@ const DOCUMENTED: &str = "
     preflight of transcode
     status of nowhere";
 
-/// What the stories of tests/scenarios do not show.
+/// What the scenarios of tests/scenarios do not show.
 const SITUATIONS: [(&str, &str); 13] = [
     (
         "tasks are released, or not",
@@ -176,11 +176,11 @@ impl<F: Function> Function for Asked<F> {
 
 fn answers_of(name: &str, text: &str) -> Vec<Value> {
     // What people are told meanwhile is for other tests.
-    let story = Story::parse(name, &format!("mute alerts\n{text}")).unwrap_or_else(|error| panic!("{error}"));
-    let region = SharedRegion::new(Region::for_story(story.variants()[0]));
-    let function = InProcess::new(&region, story.settings()).unwrap();
+    let scenario = Scenario::parse(name, &format!("mute alerts\n{text}")).unwrap_or_else(|error| panic!("{error}"));
+    let region = SharedRegion::new(Region::for_scenario(scenario.variants()[0]));
+    let function = InProcess::new(&region, scenario.settings()).unwrap();
     let mut asked = Asked { function, answers: Vec::new() };
-    block_on(run(&story, region, &mut asked, &mut Silent)).unwrap_or_else(|failure| panic!("{failure}"));
+    block_on(run(&scenario, region, &mut asked, &mut Silent)).unwrap_or_else(|failure| panic!("{failure}"));
     asked.answers
 }
 
@@ -193,7 +193,7 @@ struct Stage {
 
 impl Stage {
     fn new(tasks: u32) -> Self {
-        let region = SharedRegion::new(Region::for_story(Variants::default()));
+        let region = SharedRegion::new(Region::for_scenario(Variants::default()));
         let tasks = region.lock().ecs.create_service(ServiceSpec::new("video", "web", tasks)).unwrap();
         let function = InProcess::new(&region, std::iter::empty()).unwrap();
         Self { region, function, tasks }
@@ -226,14 +226,14 @@ fn answers_with_gaps() -> Vec<Value> {
     answers
 }
 
-/// The answer to `status` when the ledger fails, which the function's own never does: by the real adapter, over HTTP.
-fn answer_without_a_ledger() -> Value {
+/// The answer to `status` when the state store fails, which the function's own never does: by the real adapter, over HTTP.
+fn answer_without_a_store() -> Value {
     struct Broken;
-    impl Ledger for Broken {
-        async fn load(&self, _: &Task) -> Result<Versioned, LedgerError> {
-            Err(LedgerError::Unexpected("the table is gone".to_owned()))
+    impl Store for Broken {
+        async fn load(&self, _: &Task) -> Result<Versioned, StoreError> {
+            Err(StoreError::Unexpected("the table is gone".to_owned()))
         }
-        async fn store(&self, task: &Task, _: &Versioned, _: Timestamp) -> Result<Stored, LedgerError> {
+        async fn put(&self, task: &Task, _: &Versioned, _: Timestamp) -> Result<Stored, StoreError> {
             panic!("a look stores nothing about {task}")
         }
     }
@@ -251,20 +251,20 @@ fn answer_without_a_ledger() -> Value {
     stage.region.lock().ecs.deploy("video", "web").unwrap();
     let cluster = std::sync::Arc::new(stage.region.lock().ecs.cluster_arn("video").parse().unwrap());
     let now = At(Timestamp::from_millisecond(stage.region.lock().now()).unwrap());
-    let observed = block_on(async {
+    let snapshot = block_on(async {
         let server = Server::start(stage.region.backend(), ServerOptions::default()).await.unwrap();
         let loader = aws_config::defaults(BehaviorVersion::latest())
             .endpoint_url(server.endpoint())
             .region(AwsRegion::new("eu-west-1"))
             .credentials_provider(Credentials::new("AKIDEXAMPLE", "secret", None, None, "test"));
         let ecs = AwsEcs::new(&aws::with_own_settings(loader, &aws::Trust::Amazon).load().await);
-        observe((&ecs, &Broken, &now), &ServiceArn::new(cluster, "web").unwrap(), &Default::default())
+        read_service((&ecs, &Broken, &now), &ServiceArn::new(cluster, "web").unwrap(), &Default::default())
             .await
             .unwrap()
             .unwrap()
     });
-    let diagnosis = diagnose(&observed, None, &WatchPolicy { deadline: SignedDuration::from_hours(3) });
-    let services = vec![ServiceReport::new(&observed, &diagnosis, None, ANSWER_BYTES_MAX)];
+    let diagnosis = diagnose(&snapshot, None, &DeadlinePolicy { deadline: SignedDuration::from_hours(3) });
+    let services = vec![ServiceReport::new(&snapshot, &diagnosis, None, ANSWER_BYTES_MAX)];
     serde_json::to_value(Answer::Status { services, failed: Vec::new(), more: false }).unwrap()
 }
 
@@ -276,24 +276,24 @@ fn incident_kinds() -> impl Iterator<Item = AlertKind> {
 /// The answer to `status` of a service with incidents of every kind, open and over, told and untold.
 fn answer_with_incidents() -> Value {
     let at = |minute: i64| Timestamp::from_second(1_790_000_000 + minute * 60).unwrap();
-    let mut entry = ServiceEntry::default();
+    let mut record = ServiceRecord::default();
     for (minute, kind) in (0..).zip(incident_kinds()) {
-        let untold = Untold { event: AlertEvent::Opened, claimed_until: None, failures: 1, after: None };
+        let untold = PendingNotification { event: Transition::Opened, claimed_until: None, failures: 1, after: None };
         let incident = Incident {
             kind,
             since: at(minute),
-            told_at: at(minute),
+            notified_at: at(minute),
             escalations: 2,
             resolved_at: (minute > 2).then(|| at(9)),
             heard: true,
             untold: (minute == 1).then_some(untold),
         };
-        entry.incidents.insert(format!("video/web/-/{}", kind.as_str()), incident);
+        record.incidents.insert(format!("video/web/-/{}", kind.as_str()), incident);
     }
     let cluster = std::sync::Arc::new("arn:aws:ecs:eu-west-1:111122223333:cluster/video".parse().unwrap());
-    let observed = Observed::gone(&ServiceArn::new(cluster, "web").unwrap(), at(10));
-    let diagnosis = diagnose(&observed, None, &WatchPolicy { deadline: SignedDuration::from_hours(3) });
-    let services = vec![ServiceReport::new(&observed, &diagnosis, Some(&entry), ANSWER_BYTES_MAX)];
+    let snapshot = ServiceSnapshot::gone(&ServiceArn::new(cluster, "web").unwrap(), at(10));
+    let diagnosis = diagnose(&snapshot, None, &DeadlinePolicy { deadline: SignedDuration::from_hours(3) });
+    let services = vec![ServiceReport::new(&snapshot, &diagnosis, Some(&record), ANSWER_BYTES_MAX)];
     serde_json::to_value(Answer::Status { services, failed: Vec::new(), more: false }).unwrap()
 }
 
@@ -302,23 +302,23 @@ fn all_answers() -> Vec<(String, Value)> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
     let mut files: Vec<PathBuf> = directory.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
-    let mut stories: Vec<(String, String)> = files
+    let mut scenarios: Vec<(String, String)> = files
         .iter()
         .map(|file| (file.file_name().unwrap().to_string_lossy().into_owned(), fs::read_to_string(file).unwrap()))
         .filter(|(_, text)| ["status of", "preflight of", "ask {"].iter().any(|word| text.contains(word)))
         .collect();
-    stories.extend(SITUATIONS.map(|(name, text)| (name.to_owned(), text.to_owned())));
-    stories.push(("the documentation".to_owned(), DOCUMENTED.to_owned()));
+    scenarios.extend(SITUATIONS.map(|(name, text)| (name.to_owned(), text.to_owned())));
+    scenarios.push(("the documentation".to_owned(), DOCUMENTED.to_owned()));
     let mut answers = Vec::new();
-    for (name, text) in stories {
+    for (name, text) in scenarios {
         let told = answers_of(&name, &text);
-        // With `ask` a story may hand the function an event as well, which is answered and is no question.
+        // With `ask` a scenario may hand the function an event as well, which is answered and is no question.
         let asks = text.contains("status of") || text.contains("preflight of");
         assert!(!asks || !told.is_empty(), "{name} asks nothing");
         answers.extend(told.into_iter().map(|answer| (name.clone(), answer)));
     }
     answers.extend(answers_with_gaps().into_iter().map(|answer| ("gaps".to_owned(), answer)));
-    answers.push(("no ledger".to_owned(), answer_without_a_ledger()));
+    answers.push(("no state store".to_owned(), answer_without_a_store()));
     answers.push(("incidents".to_owned(), answer_with_incidents()));
     let payloads = [r#"{"status": {}}"#, r#"{"preflight": {"service": "web"}}"#, r#"{"sweep": {}}"#];
     let mut empty = Stage::new(0);
@@ -351,7 +351,9 @@ fn form(answer: &Value) -> BTreeSet<String> {
     let generalized = |place: &String| {
         let parts = place.split('/').map(|part| if part.parse::<usize>().is_ok() { "*" } else { part });
         let word = match place.rsplit('/').next() {
-            Some("standing" | "verdict" | "heldFor" | "way" | "code") => answer.pointer(place).unwrap().to_string(),
+            Some("rollout_status" | "verdict" | "protectedFor" | "action" | "code") => {
+                answer.pointer(place).unwrap().to_string()
+            }
             _ => String::new(),
         };
         parts.collect::<Vec<_>>().join("/") + &word
@@ -381,7 +383,7 @@ fn published(schema: &Value, of: &str, words: &mut BTreeSet<(String, String)>) {
     }
 }
 
-/// Movements and incidents both have a kind.
+/// Rollouts and incidents both have a kind.
 fn told_apart(member: &str, of: &str) -> String {
     if member == "kind" { format!("{of} kind") } else { member.to_owned() }
 }
@@ -433,13 +435,22 @@ fn every_answer_is_of_the_published_form() {
 fn every_published_word_is_said_in_some_answer_and_no_other() {
     let words = all_published();
     let members: BTreeSet<String> = words.iter().map(|(name, _)| name.clone()).collect();
-    let expected =
-        ["code", "heldFor", "incident kind", "movement kind", "outcome", "source", "standing", "verdict", "way"];
+    let expected = [
+        "code",
+        "protectedFor",
+        "incident kind",
+        "rollout kind",
+        "outcome",
+        "source",
+        "rollout_status",
+        "verdict",
+        "action",
+    ];
     assert_eq!(members, expected.map(str::to_owned).into());
     let mut said = BTreeSet::new();
     for (_, answer) in all_answers() {
         for place in places_of(&answer) {
-            let of = if place.contains("/incidents/") { "incident" } else { "movement" };
+            let of = if place.contains("/incidents/") { "incident" } else { "rollout" };
             let member = told_apart(place.rsplit('/').next().unwrap(), of);
             if members.contains(&member) {
                 said.insert((member, answer.pointer(&place).unwrap().as_str().unwrap().to_owned()));
@@ -452,9 +463,9 @@ fn every_published_word_is_said_in_some_answer_and_no_other() {
 #[test]
 fn an_answer_without_a_member_is_refused() {
     // What ECS or a worker may leave out, and what depends on what is remembered of a service.
-    let optional = ["deployment", "expectedUntil", "labels", "toldAt", "resolvedAt", "nextCheckAt"];
+    let optional = ["deployment", "expectedUntil", "labels", "notifiedAt", "resolvedAt", "nextRecheckAt"];
     let validator = validator();
-    let mut left_out = BTreeSet::new();
+    let mut omitted = BTreeSet::new();
     for (name, answer) in answers_of_each_form() {
         for place in places_of(&answer) {
             let Some((at, member)) = place.rsplit_once('/') else { continue };
@@ -464,13 +475,13 @@ fn an_answer_without_a_member_is_refused() {
             // Where there are gaps they may be among them.
             let incidents_unread = member == "incidents" && answer["status"]["services"][0]["gaps"] != json!([]);
             // A refused task may have no protection at all.
-            let unprotected = member == "protectedUntil" && at.contains("/unmet/");
+            let unprotected = member == "protectedUntil" && at.contains("/refusedTasks/");
             let may_be_absent = optional.contains(&member) || incidents_unread || unprotected;
             assert_eq!(validator.is_valid(&altered), may_be_absent, "{name}: without {place}\n{answer:#}");
-            left_out.insert(member.to_owned());
+            omitted.insert(member.to_owned());
         }
     }
-    assert!(left_out.len() >= 40, "{left_out:?}");
+    assert!(omitted.len() >= 40, "{omitted:?}");
 }
 
 #[test]
@@ -520,8 +531,8 @@ fn answers_that_contradict_themselves_are_refused() {
     for (word, place, value) in [
         ("\"steady\"", "/status/services/0/gaps", json!(["its tasks could not be listed"])),
         ("\"clear\"", "/preflight/gaps", json!(["its tasks could not be listed"])),
-        ("\"blocked\"", "/status/services/0/blockers", json!([])),
-        ("\"blocked\"", "/status/services/0/standing", json!("steady")),
+        ("\"blocked\"", "/status/services/0/blockingTasks", json!([])),
+        ("\"blocked\"", "/status/services/0/rollout_status", json!("steady")),
         ("\"waits\"", "/preflight/verdict", json!("clear")),
         ("\"misses-deadline\"", "/preflight/deadline/marginMinutes", json!(0)),
         ("\"blocked\"", "/status/services/0/at", json!("2026-09-21 14:13:20")),
@@ -559,16 +570,16 @@ fn a_tag_that_counts_for_nothing_is_told_and_the_deadline_is_another() {
 fn what_ecs_refused_is_told_with_its_jobs_and_with_what_is_left_of_its_protection() {
     let answers = answers_of("refused", SITUATIONS.iter().find(|(name, _)| name.ends_with("refused")).unwrap().1);
     let told = &answers[0]["status"]["services"][0];
-    let [renewed, new] = told["unmet"].as_array().unwrap().as_slice() else { panic!("{told:#}") };
+    let [renewed, new] = told["refusedTasks"].as_array().unwrap().as_slice() else { panic!("{told:#}") };
     assert_eq!((&renewed["jobs"][0]["jobId"], &new["jobs"][0]["jobId"]), (&json!("j-1"), &json!("j-2")));
-    assert_eq!(renewed["protectedUntil"], told["blockers"][0]["protectedUntil"]);
+    assert_eq!(renewed["protectedUntil"], told["blockingTasks"][0]["protectedUntil"]);
     assert!(new.get("protectedUntil").is_none() && new["jobs"][0]["expectedUntil"].is_string(), "{new}");
-    assert!(told.get("unmetLeftOut").is_none());
+    assert!(told.get("refusedTasksOmitted").is_none());
 }
 
 #[test]
 fn incidents_are_told_from_when_they_open_until_after_they_are_over() {
-    let story = "job j-1 starts on a for 60m
+    let scenario = "job j-1 starts on a for 60m
         deploy web
         advance 3m
         status of web
@@ -577,18 +588,18 @@ fn incidents_are_told_from_when_they_open_until_after_they_are_over() {
         job j-1 finishes
         advance 10m
         status of web";
-    let answers = answers_of("incidents", story);
+    let answers = answers_of("incidents", scenario);
     let incidents: Vec<&Value> = answers.iter().map(|answer| &answer["status"]["services"][0]["incidents"]).collect();
     assert_eq!(incidents[0], &json!([]), "it has not been blocked for long enough");
     let open = &incidents[1][0];
     assert_eq!((&open["kind"], &open["escalations"]), (&json!("deployment-blocked"), &json!(0)));
     assert!(open["incident"].as_str().unwrap().starts_with("video/web/ecs-svc/"), "{open}");
     assert_eq!(open["since"], answers[1]["status"]["services"][0]["blockedSince"]);
-    assert!(open["toldAt"].is_string() && open.get("resolvedAt").is_none(), "{open}");
+    assert!(open["notifiedAt"].is_string() && open.get("resolvedAt").is_none(), "{open}");
     let over = &incidents[2][0];
     assert_eq!((&over["incident"], &over["since"]), (&open["incident"], &open["since"]));
     assert!(over["resolvedAt"].is_string(), "{over}");
-    let next = |answer: usize| answers[answer]["status"]["services"][0]["nextCheckAt"].clone();
+    let next = |answer: usize| answers[answer]["status"]["services"][0]["nextRecheckAt"].clone();
     assert!(next(0).is_string() && next(1).is_string(), "while it moves it is watched");
     assert_eq!(next(2), Value::Null);
 }
@@ -600,7 +611,7 @@ fn open_incidents_come_first_and_what_nobody_was_told_is_not_said_to_be_told() {
     let kinds: Vec<&str> = incidents.iter().map(|incident| incident["kind"].as_str().unwrap()).collect();
     let all: Vec<&str> = incident_kinds().map(AlertKind::as_str).collect();
     assert_eq!(kinds, all, "the longest open first, then what is over");
-    let told: Vec<bool> = incidents.iter().map(|incident| incident.get("toldAt").is_some()).collect();
+    let told: Vec<bool> = incidents.iter().map(|incident| incident.get("notifiedAt").is_some()).collect();
     assert_eq!(told, [true, false, true, true, true, true]);
 }
 
@@ -643,20 +654,30 @@ fn a_cluster_with_more_services_than_are_told_says_so() {
 
 /// The words of the code, each kept complete by the compiler.
 fn verdicts() -> Vec<Verdict> {
-    let all = [Verdict::Clear, Verdict::Waits, Verdict::MissesDeadline, Verdict::Refused, Verdict::Unclear];
+    let all = [Verdict::Clear, Verdict::Waits, Verdict::MissesDeadline, Verdict::Refused, Verdict::Unknown];
     for verdict in all {
         match verdict {
-            Verdict::Clear | Verdict::Waits | Verdict::MissesDeadline | Verdict::Refused | Verdict::Unclear => {}
+            Verdict::Clear | Verdict::Waits | Verdict::MissesDeadline | Verdict::Refused | Verdict::Unknown => {}
         }
     }
     all.into()
 }
 
-fn standings() -> Vec<Standing> {
-    let all = [Standing::Steady, Standing::Moving, Standing::WillBlock, Standing::Blocked, Standing::Unclear];
-    for standing in all {
-        match standing {
-            Standing::Steady | Standing::Moving | Standing::WillBlock | Standing::Blocked | Standing::Unclear => {}
+fn statuses() -> Vec<RolloutStatus> {
+    let all = [
+        RolloutStatus::Steady,
+        RolloutStatus::InProgress,
+        RolloutStatus::WillBlock,
+        RolloutStatus::Blocked,
+        RolloutStatus::Unknown,
+    ];
+    for rollout_status in all {
+        match rollout_status {
+            RolloutStatus::Steady
+            | RolloutStatus::InProgress
+            | RolloutStatus::WillBlock
+            | RolloutStatus::Blocked
+            | RolloutStatus::Unknown => {}
         }
     }
     all.into()
@@ -706,18 +727,19 @@ fn blocks(language: &str) -> Vec<String> {
 fn the_words_of_the_page_are_those_of_the_code_and_of_the_schema() {
     let words = |values: Vec<Value>| values.iter().map(|value| value.as_str().unwrap().to_owned()).collect::<Vec<_>>();
     let verdicts = words(verdicts().iter().map(|verdict| serde_json::to_value(verdict).unwrap()).collect());
-    let standings = words(standings().iter().map(|standing| serde_json::to_value(standing).unwrap()).collect());
+    let statuses =
+        words(statuses().iter().map(|rollout_status| serde_json::to_value(rollout_status).unwrap()).collect());
     let codes: Vec<String> = error_codes().into_iter().map(str::to_owned).collect();
     for (heading, member, words) in
-        [("Verdict", "verdict", verdicts), ("Standing", "standing", standings), ("Code", "code", codes)]
+        [("Verdict", "verdict", verdicts), ("RolloutStatus", "rollout_status", statuses), ("Code", "code", codes)]
     {
         assert_eq!(documented(heading), words, "{heading}");
         assert_eq!(words_of(member), words.into_iter().collect(), "{heading}");
     }
     for (heading, member) in [
-        ("Held for", "heldFor"),
-        ("Way out", "way"),
-        ("Kind", "movement kind"),
+        ("Held for", "protectedFor"),
+        ("Way out", "action"),
+        ("Kind", "rollout kind"),
         ("Incident", "incident kind"),
         ("Source", "source"),
         ("Outcome", "outcome"),
@@ -738,13 +760,13 @@ fn the_page_explains_every_member() {
     for name in [
         "status",
         "failedService",
-        "movement",
+        "rollout",
         "protectedTask",
         "unmetTask",
         "job",
-        "finish",
+        "forecast",
         "deadline",
-        "arithmetic",
+        "task_counts",
         "incident",
         "tagProblem",
         "error",
@@ -768,13 +790,13 @@ fn pretty(answers: &[Value]) -> String {
 
 #[test]
 fn the_real_function_answers_the_same() {
-    let story = Story::parse("the documentation", &format!("mute alerts\n{DOCUMENTED}")).unwrap();
+    let scenario = Scenario::parse("the documentation", &format!("mute alerts\n{DOCUMENTED}")).unwrap();
     let answers = block_on(async {
-        let region = SharedRegion::new(Region::for_story(story.variants()[0]));
+        let region = SharedRegion::new(Region::for_scenario(scenario.variants()[0]));
         let bootstrap = Path::new(env!("CARGO_BIN_EXE_bootstrap"));
-        let process = Process::start(&region, bootstrap, story.settings()).await.unwrap();
+        let process = Process::start(&region, bootstrap, scenario.settings()).await.unwrap();
         let mut asked = Asked { function: process, answers: Vec::new() };
-        run(&story, region, &mut asked, &mut Silent).await.unwrap_or_else(|failure| panic!("{failure}"));
+        run(&scenario, region, &mut asked, &mut Silent).await.unwrap_or_else(|failure| panic!("{failure}"));
         asked.function.stop().await;
         asked.answers
     });

@@ -1,4 +1,4 @@
-//! How all services of a cluster stand, where things go wrong: one that cannot be read, too little time, a ledger that
+//! How all services of a cluster stand, where things go wrong: one that cannot be read, too little time, a state store that
 //! fails, and more than an answer of Lambda's holds.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 use taskhold::alert::incident::Incident;
 use taskhold::alert::{AlertKind, LogOnly};
-use taskhold::apply::Pace;
+use taskhold::apply::RateLimit;
 use taskhold::clock::Clock;
 use taskhold::config::Config;
 use taskhold::ecs::{
@@ -22,10 +22,10 @@ use taskhold::ecs::{
     Task, TaskDescription, TaskId,
 };
 use taskhold::handler::{Handler, Parts};
-use taskhold::ledger::job::Told;
-use taskhold::ledger::service::{SeenBlocked, Watch};
-use taskhold::ledger::{
-    InMemoryLedger, Job, JobKey, Ledger, LedgerError, LedgerPages, ServiceEntry, Stored, TaskEntry, Versioned, update,
+use taskhold::store::job::Told;
+use taskhold::store::service::{BlockedSince, Watch};
+use taskhold::store::{
+    Job, JobKey, MemoryStore, ServiceRecord, Store, StoreError, StorePages, Stored, TaskRecord, Versioned, update,
 };
 
 const CLUSTER: &str = "arn:aws:ecs:eu-west-1:111122223333:cluster/video";
@@ -209,49 +209,49 @@ fn deploying(arn: &ServiceArn) -> Service {
     }
 }
 
-/// A ledger in memory that fails for the services of these names.
+/// A state store in memory that fails for the services of these names.
 #[derive(Debug)]
-struct FakeLedger {
-    kept: InMemoryLedger<Hand>,
+struct FakeStore {
+    kept: MemoryStore<Hand>,
     unreadable: Vec<String>,
 }
 
-impl Ledger for FakeLedger {
-    async fn load(&self, task: &Task) -> Result<Versioned, LedgerError> {
-        Ledger::<TaskEntry>::load(&self.kept, task).await
+impl Store for FakeStore {
+    async fn load(&self, task: &Task) -> Result<Versioned, StoreError> {
+        Store::<TaskRecord>::load(&self.kept, task).await
     }
 
-    async fn store(&self, task: &Task, _: &Versioned, _: Timestamp) -> Result<Stored, LedgerError> {
+    async fn put(&self, task: &Task, _: &Versioned, _: Timestamp) -> Result<Stored, StoreError> {
         panic!("a question stores nothing about {task}")
     }
 }
 
-impl Ledger<ServiceEntry> for FakeLedger {
-    async fn load(&self, service: &ServiceArn) -> Result<Versioned<ServiceEntry>, LedgerError> {
+impl Store<ServiceRecord> for FakeStore {
+    async fn load(&self, service: &ServiceArn) -> Result<Versioned<ServiceRecord>, StoreError> {
         if self.unreadable.contains(&service.name) {
-            return Err(LedgerError::Unexpected("the table is gone".to_owned()));
+            return Err(StoreError::Unexpected("the table is gone".to_owned()));
         }
-        Ledger::<ServiceEntry>::load(&self.kept, service).await
+        Store::<ServiceRecord>::load(&self.kept, service).await
     }
 
-    async fn store(
+    async fn put(
         &self,
         service: &ServiceArn,
-        _: &Versioned<ServiceEntry>,
+        _: &Versioned<ServiceRecord>,
         _: Timestamp,
-    ) -> Result<Stored, LedgerError> {
+    ) -> Result<Stored, StoreError> {
         panic!("a question stores nothing about {service}")
     }
 }
 
-impl LedgerPages for FakeLedger {
-    async fn page(&self, _: Option<&str>) -> Result<Page<(Task, Versioned)>, LedgerError> {
+impl StorePages for FakeStore {
+    async fn page(&self, _: Option<&str>) -> Result<Page<(Task, Versioned)>, StoreError> {
         panic!("a question does not read all tasks")
     }
 }
 
-impl LedgerPages<ServiceEntry> for FakeLedger {
-    async fn page(&self, _: Option<&str>) -> Result<Page<(ServiceArn, Versioned<ServiceEntry>)>, LedgerError> {
+impl StorePages<ServiceRecord> for FakeStore {
+    async fn page(&self, _: Option<&str>) -> Result<Page<(ServiceArn, Versioned<ServiceRecord>)>, StoreError> {
         panic!("a question does not read all services")
     }
 }
@@ -261,9 +261,9 @@ struct Fake;
 impl Parts for Fake {
     type Ecs = FakeEcs;
     type Autoscaling = NoAutoscaling;
-    type Ledger = FakeLedger;
-    type Parking = Infallible;
-    type FollowUps = Infallible;
+    type Store = FakeStore;
+    type DeadLetters = Infallible;
+    type Rechecks = Infallible;
     type Interrupted = Infallible;
     type Alerts = LogOnly;
     type Clock = Hand;
@@ -282,14 +282,14 @@ fn function(services: impl IntoIterator<Item = (String, Reads)>) -> Handler<Fake
     Handler {
         ecs,
         autoscaling: NoAutoscaling,
-        ledger: FakeLedger { kept: InMemoryLedger::new(clock.clone()), unreadable: Vec::new() },
-        parking: None,
-        follow_ups: None,
+        store: FakeStore { kept: MemoryStore::new(clock.clone()), unreadable: Vec::new() },
+        dead_letters: None,
+        rechecks: None,
         interrupted: None,
         alerts: LogOnly,
         clock,
         config: Config::from_variables([("TASKHOLD_CLUSTERS".to_owned(), CLUSTER.to_owned())]).unwrap(),
-        pace: Pace::default(),
+        rate_limit: RateLimit::default(),
     }
 }
 
@@ -391,41 +391,44 @@ fn what_earlier_looks_saw_counts_and_is_told() {
     let incident = Incident {
         kind: AlertKind::DeploymentBlocked,
         since: after(-500),
-        told_at: after(-200),
+        notified_at: after(-200),
         escalations: 0,
         resolved_at: None,
         heard: true,
         untold: None,
     };
     let (a, keep_until) = (service("a"), after(100_000));
-    let stored = update(&function.ledger.kept, &a, None, |entry: &mut ServiceEntry| {
-        entry.blocked = Some(SeenBlocked { movement: NEW.to_owned(), since: after(-500) });
-        entry.watch =
-            Some(Watch { movement: Some(NEW.to_owned()), begun_at: after(-600), checks: 3, due: Some(after(60)) });
-        entry.incidents.insert(format!("video/a/{NEW}/deployment-blocked"), incident.clone());
+    let stored = update(&function.store.kept, &a, None, |record: &mut ServiceRecord| {
+        record.blocked = Some(BlockedSince { rollout: NEW.to_owned(), since: after(-500) });
+        record.watch =
+            Some(Watch { rollout: Some(NEW.to_owned()), started_at: after(-600), checks: 3, due: Some(after(60)) });
+        record.incidents.insert(format!("video/a/{NEW}/deployment-blocked"), incident.clone());
         ((), keep_until)
     });
     futures_util::FutureExt::now_or_never(stored).unwrap().unwrap();
     let answer = ask(&function, r#"{"status": {}}"#);
     let [a, b] = answer["status"]["services"].as_array().unwrap().as_slice() else { panic!("{answer}") };
     let told = |at: Timestamp| json!(at);
-    assert_eq!((&a["standing"], &a["blockedSince"]), (&json!("blocked"), &told(after(-500))));
-    assert_eq!((&a["incidents"][0]["toldAt"], &a["nextCheckAt"]), (&told(after(-200)), &told(after(60))));
+    assert_eq!((&a["rollout_status"], &a["blockedSince"]), (&json!("blocked"), &told(after(-500))));
+    assert_eq!((&a["incidents"][0]["notifiedAt"], &a["nextRecheckAt"]), (&told(after(-200)), &told(after(60))));
     assert_eq!((&b["blockedSince"], &b["incidents"]), (&told(start()), &json!([])), "nobody has seen it before");
-    assert!(b.get("nextCheckAt").is_none());
+    assert!(b.get("nextRecheckAt").is_none());
 }
 
 #[test]
 fn incidents_that_cannot_be_read_are_a_gap_and_no_empty_list() {
     let mut function = named([("a", Reads::Tasks(1)), ("b", Reads::Tasks(0)), ("c", Reads::Tasks(0))]);
-    function.ledger.unreadable = vec!["a".to_owned(), "b".to_owned()];
+    function.store.unreadable = vec!["a".to_owned(), "b".to_owned()];
     let answer = ask(&function, r#"{"status": {}}"#);
     let services = answer["status"]["services"].as_array().unwrap();
-    let standing: Vec<&Value> = services.iter().map(|service| &service["standing"]).collect();
-    assert_eq!(standing, ["blocked", "unclear", "moving"], "what was seen still counts");
+    let rollout_status: Vec<&Value> = services.iter().map(|service| &service["rollout_status"]).collect();
+    assert_eq!(rollout_status, ["blocked", "unknown", "in-progress"], "what was seen still counts");
     for service in &services[..2] {
         assert!(service.get("incidents").is_none(), "{service}");
-        assert_eq!(service["gaps"], json!(["its incidents could not be read: the ledger failed: the table is gone"]));
+        assert_eq!(
+            service["gaps"],
+            json!(["its incidents could not be read: the state store failed: the table is gone"])
+        );
     }
     assert_eq!((&services[2]["incidents"], &services[2]["gaps"]), (&json!([]), &json!([])));
 }
@@ -443,9 +446,9 @@ fn fill(function: &Handler<Fake>, service: usize, tasks: usize) {
     let cluster: Arc<ClusterArn> = Arc::new(CLUSTER.parse().unwrap());
     for number in 0..tasks {
         let task = Task { cluster: cluster.clone(), id: task(service, number) };
-        let stored = update(&function.ledger.kept, &task, None, |entry: &mut TaskEntry| {
+        let stored = update(&function.store.kept, &task, None, |record: &mut TaskRecord| {
             for attempt in 1..=3 {
-                entry.merge_job(&JobKey { job_id: "\u{1}".repeat(256), attempt }, &job);
+                record.merge_job(&JobKey { job_id: "\u{1}".repeat(256), attempt }, &job);
             }
             ((), after(100_000))
         });
@@ -454,10 +457,10 @@ fn fill(function: &Handler<Fake>, service: usize, tasks: usize) {
 }
 
 /// That a list and what was left out of it are all that there is.
-fn told_and_left_out(of: &Value, list: &str, all: usize) -> usize {
+fn told_and_omitted(of: &Value, list: &str, all: usize) -> usize {
     let told = of[list].as_array().unwrap().len();
-    let left_out = of.get(format!("{list}LeftOut")).map_or(0, |left_out| left_out.as_u64().unwrap());
-    assert_eq!(told + usize::try_from(left_out).unwrap(), all, "{list}");
+    let omitted = of.get(format!("{list}Omitted")).map_or(0, |omitted| omitted.as_u64().unwrap());
+    assert_eq!(told + usize::try_from(omitted).unwrap(), all, "{list}");
     told
 }
 
@@ -474,11 +477,11 @@ fn an_answer_about_the_largest_service_is_not_larger_than_lambda_allows() {
     let told = &status["status"]["services"][0];
     check(&status);
     check(&preflight);
-    assert!(told_and_left_out(told, "blockers", 5000) > 1000);
-    assert!(told_and_left_out(told, "protectedTasks", 5000) > 1000);
-    assert!(told_and_left_out(&preflight["preflight"], "blockers", 5000) > 1000);
-    let job = &told["blockers"][0]["jobs"][0];
-    assert_eq!((&told["blockers"][0]["jobsLeftOut"], &job["labelsLeftOut"]), (&json!(2), &json!(8)));
+    assert!(told_and_omitted(told, "blockingTasks", 5000) > 1000);
+    assert!(told_and_omitted(told, "protectedTasks", 5000) > 1000);
+    assert!(told_and_omitted(&preflight["preflight"], "blockingTasks", 5000) > 1000);
+    let job = &told["blockingTasks"][0]["jobs"][0];
+    assert_eq!((&told["blockingTasks"][0]["jobsOmitted"], &job["labelsOmitted"]), (&json!(2), &json!(8)));
 }
 
 #[test]
@@ -494,9 +497,9 @@ fn an_answer_about_the_largest_cluster_is_not_larger_than_lambda_allows_and_leav
     let services = answer["status"]["services"].as_array().unwrap();
     assert_eq!((services.len(), &answer["status"]["more"]), (100, &json!(false)));
     for service in services {
-        assert!(told_and_left_out(service, "blockers", TASKS) > 5);
-        assert!(told_and_left_out(service, "protectedTasks", TASKS) > 5);
-        assert_eq!(service["standing"], "blocked");
+        assert!(told_and_omitted(service, "blockingTasks", TASKS) > 5);
+        assert!(told_and_omitted(service, "protectedTasks", TASKS) > 5);
+        assert_eq!(service["rollout_status"], "blocked");
     }
 }
 
@@ -506,8 +509,8 @@ fn what_fits_is_told_whole() {
     fill(&function, 0, 50);
     let answer = ask(&function, r#"{"status": {}}"#);
     let told = &answer["status"]["services"][0];
-    assert_eq!(told["blockers"], told["protectedTasks"]);
-    let jobs = told["blockers"][49]["jobs"].as_array().unwrap();
+    assert_eq!(told["blockingTasks"], told["protectedTasks"]);
+    let jobs = told["blockingTasks"][49]["jobs"].as_array().unwrap();
     assert_eq!((jobs.len(), jobs[2]["labels"].as_object().unwrap().len()), (3, 8));
-    assert!(!answer.to_string().contains("LeftOut"));
+    assert!(!answer.to_string().contains("Omitted"));
 }

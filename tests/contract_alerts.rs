@@ -13,16 +13,16 @@ use serde_json::{Value, json};
 use simulated::{NOW_MS, Simulated, sdk_config};
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, Mutex};
-use taskhold::alert::{Alert, AlertEvent, AlertKind, AlertSink, Message, machine, mail, published};
+use taskhold::alert::{Alert, AlertKind, AlertSink, Notification, Transition, machine, mail, published};
 use taskhold::aws::AwsAlertSink;
 use taskhold::decide::Diagnosis;
 use taskhold::decide::diagnose::{
-    Arithmetic, Blocker, Deadline, DeadlineSource, Finish, HeldFor, Movement, Standing, WayOut,
+    BlockingTask, Deadline, DeadlineSource, Forecast, ProtectedFor, Rollout, RolloutStatus, SuggestedAction, TaskCounts,
 };
 use taskhold::ecs::{ClusterArn, ServiceArn, Task};
-use taskhold::ledger::job::Labels;
-use taskhold::ledger::{Interruption, JobKey, StopStage};
-use taskhold::observe::{ObservedJob, TASKS_OBSERVED_MAX};
+use taskhold::snapshot::{JobSnapshot, TASKS_READ_MAX};
+use taskhold::store::job::Labels;
+use taskhold::store::{Interruption, JobKey, StopStage};
 
 const TOPIC: &str = "arn:aws:sns:eu-west-1:111122223333:alerts";
 const QUEUE: &str = "alerts";
@@ -34,26 +34,26 @@ fn now() -> Timestamp {
 
 /// `tasks` tasks, each with one job of this id, and with as many labels of its characters as a job can have, hold a deployment of the service up.
 fn blocked(service: ServiceArn, tasks: usize, job_id: &str) -> Alert {
-    let (begun_at, until) = (now() - SignedDuration::from_mins(12), now() + SignedDuration::from_mins(90));
+    let (started_at, until) = (now() - SignedDuration::from_mins(12), now() + SignedDuration::from_mins(90));
     let chars = |most: usize| job_id.chars().take(most).collect::<String>();
     let labels: Labels = (0..8).map(|number| (format!("{number}{}", chars(63)), chars(128))).collect();
     let job =
-        ObservedJob { key: JobKey { job_id: job_id.to_owned(), attempt: 1 }, until, expected_until: None, labels };
-    let blocker = |number: usize| Blocker {
+        JobSnapshot { key: JobKey { job_id: job_id.to_owned(), attempt: 1 }, until, expected_until: None, labels };
+    let blocking_task = |number: usize| BlockingTask {
         task: format!("{number:032x}").parse().unwrap(),
         deployment: Some("ecs-svc/1111111111111111111".to_owned()),
         protected_until: until,
-        held_for: HeldFor::Jobs(vec![job.clone()]),
+        protected_for: ProtectedFor::Jobs(vec![job.clone()]),
     };
     let count = u32::try_from(tasks).unwrap();
     let diagnosis = Diagnosis {
-        standing: Standing::Blocked,
-        movement: Movement::Deployment { id: "ecs-svc/2222222222222222222".to_owned(), begun_at },
-        blockers: (0..tasks).map(blocker).collect(),
-        blocked_since: Some(begun_at),
-        finish: Some(Finish { by_expiry: until, by_jobs: until }),
-        deadline: Some(Deadline { at: begun_at + SignedDuration::from_hours(3), source: DeadlineSource::Setting }),
-        arithmetic: Arithmetic {
+        rollout_status: RolloutStatus::Blocked,
+        rollout: Rollout::Deployment { id: "ecs-svc/2222222222222222222".to_owned(), started_at },
+        blocking_tasks: (0..tasks).map(blocking_task).collect(),
+        blocked_since: Some(started_at),
+        forecast: Some(Forecast { by_expiry: until, by_jobs: until }),
+        deadline: Some(Deadline { at: started_at + SignedDuration::from_hours(3), source: DeadlineSource::Setting }),
+        task_counts: TaskCounts {
             desired: count,
             lower_bound: count,
             upper_bound: count * 2,
@@ -62,20 +62,20 @@ fn blocked(service: ServiceArn, tasks: usize, job_id: &str) -> Alert {
             room: 0,
             deployments: 2,
         },
-        ways_out: vec![WayOut::Wait { until, expected: until }],
-        unmet: Vec::new(),
+        suggested_actions: vec![SuggestedAction::Wait { until, expected: until }],
+        refused_tasks: Vec::new(),
         tag_problems: Vec::new(),
         gaps: Vec::new(),
     };
     Alert {
         incident: format!("{}/{}/ecs-svc/2222222222222222222/deployment-blocked", service.cluster.name, service.name),
         kind: AlertKind::DeploymentBlocked,
-        event: AlertEvent::Opened,
+        event: Transition::Opened,
         service,
-        since: begun_at,
+        since: started_at,
         at: now(),
         diagnosis,
-        remedies: Vec::new(),
+        remediations: Vec::new(),
     }
 }
 
@@ -105,7 +105,7 @@ async fn sink(endpoint: &str, to: To) -> AwsAlertSink {
 
 impl Simulated {
     async fn send(&self, to: To, alert: &Alert) -> Result<(), String> {
-        sink(&self.server.endpoint(), to).await.send(&Message::of(alert)).await
+        sink(&self.server.endpoint(), to).await.send(&Notification::of(alert)).await
     }
 
     fn publications(&self) -> Vec<Publication> {
@@ -133,7 +133,7 @@ impl Canned {
     }
 
     async fn send(&self, to: To) -> Result<(), String> {
-        sink(&self.server.endpoint(), to).await.send(&Message::of(&alert())).await
+        sink(&self.server.endpoint(), to).await.send(&Notification::of(&alert())).await
     }
 
     /// The operations that were called, in the order of the services' names.
@@ -168,7 +168,7 @@ async fn a_publication_names_topic_subject_texts_and_attributes_and_nothing_else
         "TopicArn": TOPIC,
         "Subject": mail::subject(&alert()),
         "MessageStructure": "json",
-        "Message": published::message(&Message::of(&alert())),
+        "Message": published::message(&Notification::of(&alert())),
         "MessageAttributes": attributes(),
     });
     assert_eq!((call.service, call.operation.as_str(), &call.body), (Service::Sns, "Publish", &expected));
@@ -215,9 +215,9 @@ async fn what_is_published_has_a_text_for_every_protocol_and_what_is_queued_is_f
 #[tokio::test]
 async fn kinds_and_events_are_told_apart_by_attributes() {
     let simulated = Simulated::with_queue(QUEUE).await;
-    let events = [AlertEvent::Opened, AlertEvent::Escalated, AlertEvent::Repeated, AlertEvent::Resolved];
+    let events = [Transition::Opened, Transition::Escalated, Transition::Repeated, Transition::Resolved];
     let all = AlertKind::ALL.into_iter().flat_map(|kind| events.map(|event| (kind, event)));
-    let all: Vec<(AlertKind, AlertEvent)> = all.collect();
+    let all: Vec<(AlertKind, Transition)> = all.collect();
     for (kind, event) in &all {
         simulated.send(To::Both, &Alert { kind: *kind, event: *event, ..alert() }).await.unwrap();
     }
@@ -251,7 +251,7 @@ async fn of_a_task_whose_service_is_not_known_there_is_no_attribute_for_it() {
         exit_codes: Vec::new(),
         protected_until: None,
     };
-    let message = Message::of_interruption(&task, &interruption);
+    let message = Notification::of_interruption(&task, &interruption);
     assert_eq!(sink(&simulated.server.endpoint(), To::Both).await.send(&message).await, Ok(()));
     let attribute = |name: &str, value: &str| (name.to_owned(), MessageAttribute::string(value));
     let attributes = vec![attribute("event", "opened"), attribute("kind", "job-interrupted")];
@@ -268,7 +268,7 @@ async fn an_alert_about_the_largest_service_is_taken_whole() {
     let long = "n".repeat(255);
     for job_id in ["\u{1f980}".repeat(256), "\u{1}".repeat(256), "\"\\".repeat(128)] {
         let simulated = Simulated::with_queue(QUEUE).await;
-        let alert = blocked(service(&long, &long), TASKS_OBSERVED_MAX, &job_id);
+        let alert = blocked(service(&long, &long), TASKS_READ_MAX, &job_id);
         assert_eq!(simulated.send(To::Both, &alert).await, Ok(()));
         assert_eq!((simulated.publications().len(), simulated.queued().len()), (1, 1));
     }
@@ -336,7 +336,7 @@ async fn a_queue_that_does_not_exist_takes_nothing_and_the_topic_still_does() {
     let endpoint = simulated.server.endpoint();
     let elsewhere = Some(format!("{endpoint}/111122223333/another"));
     let sink = AwsAlertSink::new(&sdk_config(&endpoint).await, Some(TOPIC.to_owned()), elsewhere);
-    let text = sink.send(&Message::of(&alert())).await.unwrap_err();
+    let text = sink.send(&Notification::of(&alert())).await.unwrap_err();
     assert!(text.starts_with("the alert queue did not take it: HTTP 400: "), "{text}");
     assert_eq!(simulated.publications().len(), 1);
 }
@@ -345,14 +345,14 @@ async fn a_queue_that_does_not_exist_takes_nothing_and_the_topic_still_does() {
 async fn where_nobody_listens_nothing_is_taken() {
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
     let text =
-        sink(&format!("http://127.0.0.1:{port}"), To::Both).await.send(&Message::of(&alert())).await.unwrap_err();
+        sink(&format!("http://127.0.0.1:{port}"), To::Both).await.send(&Notification::of(&alert())).await.unwrap_err();
     assert_eq!(text.matches("Connection refused").count(), 2, "{text}");
 }
 
 /// A server that takes two connections, answers neither, and closes both: were the second call made only after the first
 /// had failed, the first would have to time out.
 #[tokio::test]
-async fn topic_and_queue_are_told_at_once() {
+async fn topic_and_queue_are_notified_at_once() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     // It ends with the second connection, or with the test's process.
@@ -360,7 +360,7 @@ async fn topic_and_queue_are_told_at_once() {
         let both = [listener.accept().unwrap(), listener.accept().unwrap()];
         drop(both);
     });
-    let text = sink(&endpoint, To::Both).await.send(&Message::of(&alert())).await.unwrap_err();
+    let text = sink(&endpoint, To::Both).await.send(&Notification::of(&alert())).await.unwrap_err();
     assert!(!text.contains("timeout") && !text.contains("timed out"), "{text}");
     assert_eq!(text.matches("did not take it").count(), 2, "{text}");
 }

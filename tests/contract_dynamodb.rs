@@ -1,7 +1,7 @@
-//! The ledger's adapter before a DynamoDB that gives canned answers: what exactly is sent, and what is made of every answer,
+//! The state store's adapter before a DynamoDB that gives canned answers: what exactly is sent, and what is made of every answer,
 //! above all of those that no emulator gives.
 //!
-//! That it keeps what a ledger promises is for `tests/conformance.rs`.
+//! That it keeps what a state store promises is for `tests/conformance.rs`.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
@@ -17,10 +17,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use taskhold::aws::{self, DynamoDbLedger};
+use taskhold::aws::{self, DynamoDbStore};
 use taskhold::clock::Clock;
 use taskhold::ecs::{Disposition, Task};
-use taskhold::ledger::{Job, JobKey, Ledger, LedgerError, Stored, TaskEntry, Versioned};
+use taskhold::store::{Job, JobKey, Store, StoreError, Stored, TaskRecord, Versioned};
 
 const TASK: &str = "arn:aws:ecs:eu-west-1:111122223333:task/video/6b777c1809a94925ab48098fa09824de";
 const NOW_MS: i64 = 1_790_000_000_123;
@@ -47,9 +47,9 @@ fn task() -> Task {
     TASK.parse().unwrap()
 }
 
-/// The ledger before a DynamoDB, what it is asked, and how long the ledger waits.
+/// The state store before a DynamoDB, what it is asked, and how long the state store waits.
 struct Stage {
-    ledger: DynamoDbLedger<StillClock>,
+    store: DynamoDbStore<StillClock>,
     calls: Calls,
     clock: StillClock,
 }
@@ -63,7 +63,7 @@ impl Stage {
             .credentials_provider(Credentials::new("AKIDEXAMPLE", "secret", None, None, "test"));
         let config = aws::with_own_settings(loader, &aws::Trust::Amazon).load().await;
         let clock = StillClock::default();
-        Self { ledger: DynamoDbLedger::new(&config, "ledger".to_owned(), clock.clone()), calls, clock }
+        Self { store: DynamoDbStore::new(&config, "store".to_owned(), clock.clone()), calls, clock }
     }
 
     /// One that gives these answers, one after the other.
@@ -72,12 +72,12 @@ impl Stage {
         Self::new(move |call| answers.next().unwrap_or_else(|| panic!("one more than expected: {call:?}"))).await
     }
 
-    async fn load(&self) -> Result<Versioned, LedgerError> {
-        self.ledger.load(&task()).await
+    async fn load(&self) -> Result<Versioned, StoreError> {
+        self.store.load(&task()).await
     }
 
-    async fn store(&self, versioned: &Versioned) -> Result<Stored, LedgerError> {
-        self.ledger.store(&task(), versioned, now() + SignedDuration::from_hours(24)).await
+    async fn put(&self, versioned: &Versioned) -> Result<Stored, StoreError> {
+        self.store.put(&task(), versioned, now() + SignedDuration::from_hours(24)).await
     }
 
     fn calls(&self) -> Vec<Call> {
@@ -94,25 +94,25 @@ impl Stage {
 }
 
 /// With a job that runs.
-fn busy() -> TaskEntry {
-    let mut entry = TaskEntry::default();
+fn busy() -> TaskRecord {
+    let mut record = TaskRecord::default();
     let key = JobKey { job_id: "j".to_owned(), attempt: 1 };
-    entry.merge_job(&key, &Job { declared_until: Some(now()), ..Job::default() });
-    entry
+    record.merge_job(&key, &Job { declared_until: Some(now()), ..Job::default() });
+    record
 }
 
-fn closed() -> TaskEntry {
-    let mut entry = busy();
-    entry.stop(now());
-    entry
+fn closed() -> TaskRecord {
+    let mut record = busy();
+    record.stop(now());
+    record
 }
 
-fn json_of(entry: &TaskEntry) -> String {
-    serde_json::to_string(entry).unwrap()
+fn json_of(record: &TaskRecord) -> String {
+    serde_json::to_string(record).unwrap()
 }
 
-fn item(entry: &str) -> Value {
-    json!({"key": {"S": TASK}, "version": {"N": "17"}, "entry": {"S": entry}, "expires": {"N": "1790100000"}})
+fn item(record: &str) -> Value {
+    json!({"key": {"S": TASK}, "version": {"N": "17"}, "record": {"S": record}, "expires": {"N": "1790100000"}})
 }
 
 /// The answer to a load.
@@ -127,30 +127,30 @@ fn nothing() -> Answer {
 #[tokio::test]
 async fn a_load_reads_one_item_consistently() {
     let stage = Stage::answering([found(&item(&json_of(&busy())))]).await;
-    assert_eq!(stage.load().await, Ok(Versioned { entry: busy(), version: 17 }));
-    let expected = json!({"TableName": "ledger", "Key": {"key": {"S": TASK}}, "ConsistentRead": true});
+    assert_eq!(stage.load().await, Ok(Versioned { record: busy(), version: 17 }));
+    let expected = json!({"TableName": "store", "Key": {"key": {"S": TASK}}, "ConsistentRead": true});
     assert_eq!(stage.the_call("GetItem"), expected);
 }
 
 #[tokio::test]
-async fn an_item_that_is_not_there_is_an_empty_entry_of_version_zero() {
+async fn an_item_that_is_not_there_is_an_empty_record_of_version_zero() {
     assert_eq!(Stage::answering([nothing()]).await.load().await, Ok(Versioned::default()));
 }
 
 #[tokio::test]
 async fn the_first_store_puts_a_whole_item_if_there_is_none() {
     let stage = Stage::answering([nothing()]).await;
-    let stored = stage.store(&Versioned { entry: busy(), version: 0 }).await;
+    let stored = stage.put(&Versioned { record: busy(), version: 0 }).await;
     assert_eq!(stored, Ok(Stored::As(NOW_MS.unsigned_abs())));
     let a_day_and_an_hour = 25 * 60 * 60;
     let shard = stage.the_call("PutItem")["Item"]["open"]["S"].as_str().unwrap().to_owned();
     assert!(shard.starts_with("task#"), "{shard}");
     let expected = json!({
-        "TableName": "ledger",
+        "TableName": "store",
         "Item": {
             "key": {"S": TASK},
             "version": {"N": NOW_MS.to_string()},
-            "entry": {"S": json_of(&busy())},
+            "record": {"S": json_of(&busy())},
             "expires": {"N": (NOW_MS / 1000 + 1 + a_day_and_an_hour).to_string()},
             "open": {"S": shard},
         },
@@ -163,7 +163,7 @@ async fn the_first_store_puts_a_whole_item_if_there_is_none() {
 #[tokio::test]
 async fn a_later_store_puts_the_item_if_it_is_still_at_the_version_that_was_loaded() {
     let stage = Stage::answering([nothing()]).await;
-    stage.store(&Versioned { entry: closed(), version: 17 }).await.unwrap();
+    stage.put(&Versioned { record: closed(), version: 17 }).await.unwrap();
     let call = stage.the_call("PutItem");
     assert_eq!(call["ConditionExpression"], "#version = :version");
     assert_eq!(call["ExpressionAttributeNames"], json!({"#version": "version"}));
@@ -176,7 +176,7 @@ async fn a_version_is_the_time_or_one_more_than_the_last_where_the_clock_is_behi
     let now = NOW_MS.unsigned_abs();
     for (before, after) in [(0, now), (now - 1, now), (now, now + 1), (now + 5000, now + 5001)] {
         let stage = Stage::answering([nothing()]).await;
-        assert_eq!(stage.store(&Versioned { entry: busy(), version: before }).await, Ok(Stored::As(after)));
+        assert_eq!(stage.put(&Versioned { record: busy(), version: before }).await, Ok(Stored::As(after)));
     }
 }
 
@@ -184,25 +184,25 @@ async fn a_version_is_the_time_or_one_more_than_the_last_where_the_clock_is_behi
 async fn an_item_is_kept_for_an_hour_at_least_however_soon_it_may_go() {
     let stage = Stage::answering([nothing()]).await;
     let keep_until = now() - SignedDuration::from_hours(100);
-    stage.ledger.store(&task(), &Versioned { entry: closed(), version: 0 }, keep_until).await.unwrap();
+    stage.store.put(&task(), &Versioned { record: closed(), version: 0 }, keep_until).await.unwrap();
     assert_eq!(stage.the_call("PutItem")["Item"]["expires"]["N"], (NOW_MS / 1000 + 1 + 60 * 60).to_string());
 }
 
 #[tokio::test]
 async fn a_task_is_taken_for_a_new_one_until_it_was_loaded_or_stored() {
-    let ledger = Stage::answering([nothing(), nothing()]).await;
-    assert!(Ledger::<TaskEntry>::may_be_absent(&ledger.ledger, &task()));
-    ledger.load().await.unwrap();
-    assert!(!Ledger::<TaskEntry>::may_be_absent(&ledger.ledger, &task()));
-    let ledger = Stage::answering([nothing()]).await;
-    ledger.store(&Versioned { entry: busy(), version: 0 }).await.unwrap();
-    assert!(!Ledger::<TaskEntry>::may_be_absent(&ledger.ledger, &task()));
+    let store = Stage::answering([nothing(), nothing()]).await;
+    assert!(Store::<TaskRecord>::may_be_absent(&store.store, &task()));
+    store.load().await.unwrap();
+    assert!(!Store::<TaskRecord>::may_be_absent(&store.store, &task()));
+    let store = Stage::answering([nothing()]).await;
+    store.put(&Versioned { record: busy(), version: 0 }).await.unwrap();
+    assert!(!Store::<TaskRecord>::may_be_absent(&store.store, &task()));
 }
 
 #[tokio::test]
 async fn an_item_at_another_version_is_a_conflict_and_no_failure() {
     let stage = Stage::answering([Answer::Error("ConditionalCheckFailedException", 400)]).await;
-    assert_eq!(stage.store(&Versioned { entry: busy(), version: 17 }).await, Ok(Stored::Conflict));
+    assert_eq!(stage.put(&Versioned { record: busy(), version: 17 }).await, Ok(Stored::Conflict));
     assert_eq!(stage.calls().len(), 1);
 }
 
@@ -215,7 +215,7 @@ async fn a_call_that_was_throttled_is_tried_once_more_after_a_moment() {
         let stage = Stage::answering([throttled.clone(), nothing()]).await;
         assert!(stage.load().await.is_ok());
         let stage = Stage::answering([throttled.clone(), nothing()]).await;
-        assert!(matches!(stage.store(&Versioned { entry: busy(), version: 17 }).await, Ok(Stored::As(_))));
+        assert!(matches!(stage.put(&Versioned { record: busy(), version: 17 }).await, Ok(Stored::As(_))));
         let calls = stage.calls();
         assert_eq!(calls[0], calls[1], "the very same");
         let waited = stage.clock.0.lock().unwrap().clone();
@@ -228,9 +228,9 @@ async fn a_call_that_is_throttled_again_has_done_nothing_and_its_message_comes_a
     for code in THROTTLED {
         let throttled = [Answer::Error(code, 400), Answer::Error(code, 400)];
         let failure = Stage::answering(throttled.clone()).await.load().await.unwrap_err();
-        assert_eq!((&failure, failure.disposition()), (&LedgerError::Throttled, Disposition::Retry));
+        assert_eq!((&failure, failure.disposition()), (&StoreError::Throttled, Disposition::Retry));
         let stage = Stage::answering(throttled).await;
-        assert_eq!(stage.store(&Versioned { entry: busy(), version: 17 }).await, Err(LedgerError::Throttled));
+        assert_eq!(stage.put(&Versioned { record: busy(), version: 17 }).await, Err(StoreError::Throttled));
     }
 }
 
@@ -248,10 +248,10 @@ fn lost() -> [Answer; 4] {
 async fn a_load_without_an_answer_is_tried_once_more() {
     for answer in lost() {
         let stage = Stage::answering([answer.clone(), found(&item(&json_of(&busy())))]).await;
-        assert_eq!(stage.load().await, Ok(Versioned { entry: busy(), version: 17 }), "{answer:?}");
+        assert_eq!(stage.load().await, Ok(Versioned { record: busy(), version: 17 }), "{answer:?}");
         let stage = Stage::answering([answer.clone(), answer.clone()]).await;
         let failure = stage.load().await.unwrap_err();
-        assert!(failure.to_string().starts_with("the ledger failed: table `ledger`: "), "{failure}");
+        assert!(failure.to_string().starts_with("the state store failed: table `store`: "), "{failure}");
         assert_eq!(stage.calls().len(), 2);
     }
 }
@@ -260,8 +260,8 @@ async fn a_load_without_an_answer_is_tried_once_more() {
 async fn a_store_without_an_answer_may_have_been_kept_so_it_is_neither_repeated_nor_called_a_conflict() {
     for answer in lost() {
         let stage = Stage::answering([answer.clone()]).await;
-        let failure = stage.store(&Versioned { entry: busy(), version: 17 }).await.unwrap_err();
-        assert!(matches!(failure, LedgerError::Unexpected(_)), "{answer:?}: {failure:?}");
+        let failure = stage.put(&Versioned { record: busy(), version: 17 }).await.unwrap_err();
+        assert!(matches!(failure, StoreError::Unexpected(_)), "{answer:?}: {failure:?}");
         assert_eq!(stage.calls().len(), 1, "{answer:?}");
         assert!(!failure.to_string().contains("html"), "an answer's body is not told: {failure}");
     }
@@ -271,16 +271,16 @@ async fn a_store_without_an_answer_may_have_been_kept_so_it_is_neither_repeated_
 async fn what_would_fail_again_is_not_tried_again_and_is_told_with_the_table_and_the_word_of_aws() {
     for code in ["AccessDeniedException", "ResourceNotFoundException", "ValidationException", "FromTheFutureException"]
     {
-        let expected = LedgerError::Unexpected(format!("table `ledger`: {code}: because of x"));
+        let expected = StoreError::Unexpected(format!("table `store`: {code}: because of x"));
         let stage = Stage::answering([Answer::Error(code, 400)]).await;
         assert_eq!(stage.load().await, Err(expected.clone()));
         let stage = Stage::answering([Answer::Error(code, 400)]).await;
-        assert_eq!(stage.store(&Versioned { entry: busy(), version: 0 }).await, Err(expected));
+        assert_eq!(stage.put(&Versioned { record: busy(), version: 0 }).await, Err(expected));
     }
 }
 
 #[tokio::test]
-async fn an_item_that_is_no_entry_is_an_error_that_names_it_and_never_an_absent_entry() {
+async fn an_item_that_is_no_record_is_an_error_that_names_it_and_never_an_absent_entry() {
     let right = item(&json_of(&busy()));
     let with = |name: &str, value: Value| {
         let mut wrong = right.clone();
@@ -294,48 +294,48 @@ async fn an_item_that_is_no_entry_is_an_error_that_names_it_and_never_an_absent_
         with("version", json!({"N": "0"})),
         with("version", json!({"N": "-1"})),
         with("version", json!({"N": "1.5"})),
-        with("entry", json!({"NULL": true})),
-        with("entry", json!({"B": "e30="})),
-        with("entry", json!({"S": ""})),
-        with("entry", json!({"S": "{}"})),
-        with("entry", json!({"S": "{\"jobs\":[{\"job_id\":7}],\"protection\":{}}"})),
+        with("record", json!({"NULL": true})),
+        with("record", json!({"B": "e30="})),
+        with("record", json!({"S": ""})),
+        with("record", json!({"S": "{}"})),
+        with("record", json!({"S": "{\"jobs\":[{\"job_id\":7}],\"protection\":{}}"})),
     ] {
         let stage = Stage::answering([found(&wrong)]).await;
         let failure = stage.load().await.unwrap_err();
-        assert!(matches!(&failure, LedgerError::Unreadable(key, _) if key == TASK), "{wrong}: {failure:?}");
+        assert!(matches!(&failure, StoreError::Unreadable(key, _) if key == TASK), "{wrong}: {failure:?}");
         assert!(failure.to_string().contains("delete the item"), "the way out: {failure}");
     }
 }
 
 #[tokio::test]
-async fn what_a_newer_version_of_the_function_has_added_to_an_entry_is_passed_over() {
-    let mut entry: Value = serde_json::to_value(busy()).unwrap();
-    entry["new"] = json!({"a": 1});
-    let stage = Stage::answering([found(&item(&entry.to_string()))]).await;
-    assert_eq!(stage.load().await.unwrap().entry, busy());
+async fn what_a_newer_version_of_the_function_has_added_to_a_record_is_passed_over() {
+    let mut record: Value = serde_json::to_value(busy()).unwrap();
+    record["new"] = json!({"a": 1});
+    let stage = Stage::answering([found(&item(&record.to_string()))]).await;
+    assert_eq!(stage.load().await.unwrap().record, busy());
 }
 
-/// An entry whose JSON has this length.
-fn of_length(bytes: usize) -> TaskEntry {
+/// A record whose JSON has this length.
+fn of_length(bytes: usize) -> TaskRecord {
     let with_id = |length: usize| {
-        let mut entry = TaskEntry::default();
-        entry.merge_job(&JobKey { job_id: "j".repeat(length), attempt: 1 }, &Job::default());
-        entry
+        let mut record = TaskRecord::default();
+        record.merge_job(&JobKey { job_id: "j".repeat(length), attempt: 1 }, &Job::default());
+        record
     };
-    let entry = with_id(bytes - json_of(&with_id(0)).len());
-    assert_eq!(json_of(&entry).len(), bytes);
-    entry
+    let record = with_id(bytes - json_of(&with_id(0)).len());
+    assert_eq!(json_of(&record).len(), bytes);
+    record
 }
 
 #[tokio::test]
-async fn an_entry_that_is_too_large_for_an_item_is_refused_before_it_is_sent() {
+async fn a_record_that_is_too_large_for_an_item_is_refused_before_it_is_sent() {
     let largest = 380_000;
     let stage = Stage::answering([nothing()]).await;
-    assert!(stage.store(&Versioned { entry: of_length(largest), version: 0 }).await.is_ok());
+    assert!(stage.put(&Versioned { record: of_length(largest), version: 0 }).await.is_ok());
     let put = stage.the_call("PutItem")["Item"].to_string().len();
     assert!(put < 400 * 1024, "{put} bytes with all names and more");
     let stage = Stage::answering([]).await;
-    let refused = stage.store(&Versioned { entry: of_length(largest + 1), version: 0 }).await.unwrap_err();
-    assert_eq!(refused, LedgerError::TooLarge(TASK.to_owned(), largest + 1, largest));
-    assert_eq!(refused.disposition(), Disposition::Park);
+    let refused = stage.put(&Versioned { record: of_length(largest + 1), version: 0 }).await.unwrap_err();
+    assert_eq!(refused, StoreError::TooLarge(TASK.to_owned(), largest + 1, largest));
+    assert_eq!(refused.disposition(), Disposition::DeadLetter);
 }

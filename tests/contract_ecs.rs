@@ -218,7 +218,7 @@ async fn an_entry_that_names_no_task_counts_as_not_answered_and_its_neighbours_s
 }
 
 #[tokio::test]
-async fn a_protection_without_its_end_is_handed_on_without_an_end() {
+async fn a_protection_without_its_end_is_forwarded_without_an_end() {
     let task = json!({"taskArn": long_arn(A), "protectionEnabled": true});
     let canned = Canned::answering(Answer::Output(json!({"protectedTasks": [task]}))).await;
     let answer = release(&canned.ecs).await.unwrap();
@@ -236,7 +236,7 @@ async fn empty_missing_and_null_lists_are_an_answer_about_no_task() {
 }
 
 #[tokio::test]
-async fn every_failure_reason_is_handed_on_also_one_that_nobody_knows() {
+async fn every_failure_reason_is_forwarded_also_one_that_nobody_knows() {
     let canned = Canned::answering(nothing()).await;
     for (word, reason) in [
         (Some("DEPLOYMENT_BLOCKED"), FailureReason::DeploymentBlocked),
@@ -350,7 +350,7 @@ async fn a_server_that_never_answers_is_given_up_within_the_time_that_a_call_get
 }
 
 #[tokio::test]
-async fn a_task_is_described_by_cluster_and_id_with_its_last_status_and_one_that_is_gone_is_left_out() {
+async fn a_task_is_described_by_cluster_and_id_with_its_last_status_and_one_that_is_gone_is_omitted() {
     let canned = Canned::answering(nothing()).await;
     let described = |status: Value| json!({"tasks": [{"taskArn": long_arn(A), "lastStatus": status}], "failures": []});
     for (answer, expected) in [

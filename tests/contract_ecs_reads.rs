@@ -300,7 +300,7 @@ async fn members_that_are_missing_take_ecs_s_defaults_or_none() {
     let service = canned.read(sparse).await;
     assert_eq!((service.minimum_healthy_percent, service.maximum_percent), (100, 125));
     let [deployment] = service.deployments.as_slice() else { panic!("{service:?}") };
-    assert_eq!((deployment.id.as_str(), &deployment.rollout_state), ("ecs-svc/1", &RolloutState::Untold));
+    assert_eq!((deployment.id.as_str(), &deployment.rollout_state), ("ecs-svc/1", &RolloutState::PendingNotification));
     assert_eq!(deployment.status, DeploymentStatus::Other(String::new()));
     assert_eq!(deployment.created_at, Timestamp::UNIX_EPOCH);
     let [set] = service.task_sets.as_slice() else { panic!("{service:?}") };
@@ -479,7 +479,7 @@ async fn tasks_are_described_by_cluster_and_id() {
 }
 
 #[tokio::test]
-async fn a_task_that_is_gone_is_left_out_and_one_that_is_not_answered_for_is_an_error() {
+async fn a_task_that_is_gone_is_omitted_and_one_that_is_not_answered_for_is_an_error() {
     let canned = Canned::new().await;
     let a = json!({"taskArn": task_arn(A), "lastStatus": "RUNNING", "desiredStatus": "RUNNING"});
     let short_b = format!("arn:aws:ecs:eu-west-1:111122223333:task/{B}");

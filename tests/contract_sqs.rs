@@ -1,4 +1,4 @@
-//! The adapter of the queues for parked messages and for interrupted jobs, before the simulated SQS and before canned answers:
+//! The adapter of the queues for dead-lettered messages and for interrupted jobs, before the simulated SQS and before canned answers:
 //! what it sends, and what it believes.
 //!
 //! Neither this SDK nor the adapter compares the MD5 digests of an answer; that the simulated SQS digests as the real one
@@ -16,17 +16,17 @@ use simulated::{Simulated, sdk_config};
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, Mutex};
 use taskhold::aws::AwsQueue;
-use taskhold::interrupted::InterruptedJobs;
-use taskhold::park::{
-    BODY_BYTES_ATTRIBUTE, MESSAGE_BYTES_MAX, MESSAGE_ID_ATTRIBUTE, MESSAGES_PER_SEND_MAX, ParkedMessage, ParkingQueue,
+use taskhold::dead_letter::{
+    BODY_BYTES_ATTRIBUTE, DeadLetter, DeadLetterQueue, MESSAGE_BYTES_MAX, MESSAGE_ID_ATTRIBUTE, MESSAGES_PER_SEND_MAX,
     REASON_ATTRIBUTE, SOURCE_ATTRIBUTE,
 };
+use taskhold::interrupted::InterruptedJobQueue;
 
-const QUEUE: &str = "jobs-parked";
+const QUEUE: &str = "jobs-dead_lettered";
 const SOURCE: &str = "arn:aws:sqs:eu-west-1:111122223333:jobs";
 
-fn parked(body: &str) -> ParkedMessage {
-    ParkedMessage::new(body, "`jobId` is missing", "827137ab-8e43-4a17-af32-39b36c047d92", SOURCE)
+fn dead_lettered(body: &str) -> DeadLetter {
+    DeadLetter::new(body, "`jobId` is missing", "827137ab-8e43-4a17-af32-39b36c047d92", SOURCE)
 }
 
 async fn queue_at(endpoint: &str, queue: &str) -> AwsQueue {
@@ -35,11 +35,11 @@ async fn queue_at(endpoint: &str, queue: &str) -> AwsQueue {
 }
 
 impl Simulated {
-    async fn park(&self, messages: &[ParkedMessage]) -> Vec<Result<(), String>> {
-        queue_at(&self.server.endpoint(), QUEUE).await.park(messages).await
+    async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), String>> {
+        queue_at(&self.server.endpoint(), QUEUE).await.send_dead_letters(messages).await
     }
 
-    async fn hand_on(&self, bodies: &[String]) -> Vec<Result<(), String>> {
+    async fn forward(&self, bodies: &[String]) -> Vec<Result<(), String>> {
         queue_at(&self.server.endpoint(), QUEUE).await.send(bodies).await
     }
 }
@@ -63,7 +63,7 @@ fn successful(id: &str) -> Value {
 #[tokio::test]
 async fn a_send_names_queue_bodies_and_attributes_of_type_string_and_nothing_else() {
     let (queue, calls, server) = canned(Answer::Output(json!({"Successful": [successful("0")], "Failed": []}))).await;
-    assert_eq!(queue.park(&[parked("{\"a\": 1}")]).await, [Ok(())]);
+    assert_eq!(queue.send_dead_letters(&[dead_lettered("{\"a\": 1}")]).await, [Ok(())]);
     let calls = calls.lock().unwrap();
     let [call] = calls.as_slice() else { panic!("a send is sent exactly once: {calls:?}") };
     let string = |value: &str| json!({"DataType": "String", "StringValue": value});
@@ -79,9 +79,9 @@ async fn a_send_names_queue_bodies_and_attributes_of_type_string_and_nothing_els
 }
 
 #[tokio::test]
-async fn a_parked_message_is_in_the_queue_with_its_reason_its_id_and_its_source() {
+async fn a_dead_lettered_message_is_in_the_queue_with_its_reason_its_id_and_its_source() {
     let simulated = Simulated::with_queue(QUEUE).await;
-    assert_eq!(simulated.park(&[parked("not json \u{1f980}")]).await, [Ok(())]);
+    assert_eq!(simulated.send_dead_letters(&[dead_lettered("not json \u{1f980}")]).await, [Ok(())]);
     let attribute = |name: &str, value: &str| (name.to_owned(), MessageAttribute::string(value));
     let attributes = vec![
         attribute(MESSAGE_ID_ATTRIBUTE, "827137ab-8e43-4a17-af32-39b36c047d92"),
@@ -94,8 +94,8 @@ async fn a_parked_message_is_in_the_queue_with_its_reason_its_id_and_its_source(
 #[tokio::test]
 async fn as_many_messages_as_sqs_takes_in_one_send_arrive_in_their_order() {
     let simulated = Simulated::with_queue(QUEUE).await;
-    let messages: Vec<ParkedMessage> = (0..MESSAGES_PER_SEND_MAX).map(|at| parked(&format!("body {at}"))).collect();
-    assert_eq!(simulated.park(&messages).await, vec![Ok(()); MESSAGES_PER_SEND_MAX]);
+    let messages: Vec<DeadLetter> = (0..MESSAGES_PER_SEND_MAX).map(|at| dead_lettered(&format!("body {at}"))).collect();
+    assert_eq!(simulated.send_dead_letters(&messages).await, vec![Ok(()); MESSAGES_PER_SEND_MAX]);
     let bodies: Vec<String> = simulated.queued().into_iter().map(|(body, _)| body).collect();
     assert_eq!(bodies, (0..MESSAGES_PER_SEND_MAX).map(|at| format!("body {at}")).collect::<Vec<_>>());
 }
@@ -105,8 +105,8 @@ async fn a_message_that_was_as_large_as_sqs_takes_is_taken_again_with_its_reason
     for body in ["x".repeat(MESSAGE_BYTES_MAX), "\u{1f980}".repeat(MESSAGE_BYTES_MAX / 4)] {
         let simulated = Simulated::with_queue(QUEUE).await;
         let reason = "\u{10ffff}".repeat(5000);
-        let message = ParkedMessage::new(&body, &reason, "827137ab-8e43-4a17-af32-39b36c047d92", SOURCE);
-        assert_eq!(simulated.park(&[message]).await, [Ok(())]);
+        let message = DeadLetter::new(&body, &reason, "827137ab-8e43-4a17-af32-39b36c047d92", SOURCE);
+        assert_eq!(simulated.send_dead_letters(&[message]).await, [Ok(())]);
         let (kept, attributes) = simulated.queued().remove(0);
         assert!(body.starts_with(&kept) && kept.len() > MESSAGE_BYTES_MAX - 8 * 1024, "{}", kept.len());
         let expected = (BODY_BYTES_ATTRIBUTE.to_owned(), MessageAttribute::string(MESSAGE_BYTES_MAX.to_string()));
@@ -117,12 +117,12 @@ async fn a_message_that_was_as_large_as_sqs_takes_is_taken_again_with_its_reason
 #[tokio::test]
 async fn large_messages_go_in_as_many_sends_as_sqs_needs() {
     let simulated = Simulated::with_queue(QUEUE).await;
-    let mut messages = vec![parked(&"x".repeat(400_000)); 3];
-    messages.push(parked(""));
-    let sends = ParkedMessage::sends(&messages);
+    let mut messages = vec![dead_lettered(&"x".repeat(400_000)); 3];
+    messages.push(dead_lettered(""));
+    let sends = DeadLetter::sends(&messages);
     assert_eq!(sends.len(), 2);
     for send in sends {
-        assert_eq!(simulated.park(send).await, vec![Ok(()); send.len()]);
+        assert_eq!(simulated.send_dead_letters(send).await, vec![Ok(()); send.len()]);
     }
     let bodies: Vec<usize> = simulated.queued().iter().map(|(body, _)| body.len()).collect();
     assert_eq!(bodies, [400_000, 400_000, 400_000, "(empty)".len()]);
@@ -131,8 +131,8 @@ async fn large_messages_go_in_as_many_sends_as_sqs_needs() {
 #[tokio::test]
 async fn a_message_that_sqs_refuses_does_not_keep_its_neighbours_out() {
     let simulated = Simulated::with_queue(QUEUE).await;
-    let refused = ParkedMessage { body: "\u{0}".to_owned(), attributes: Vec::new() };
-    let kept = simulated.park(&[parked("first"), refused, parked("third")]).await;
+    let refused = DeadLetter { body: "\u{0}".to_owned(), attributes: Vec::new() };
+    let kept = simulated.send_dead_letters(&[dead_lettered("first"), refused, dead_lettered("third")]).await;
     assert_eq!((&kept[0], &kept[2]), (&Ok(()), &Ok(())));
     assert!(kept[1].as_ref().unwrap_err().starts_with("InvalidMessageContents: "), "{:?}", kept[1]);
     assert_eq!(simulated.queued().len(), 2);
@@ -157,7 +157,7 @@ async fn an_answer_is_read_by_the_ids_of_its_entries_and_silence_about_one_means
         Ok(()),
         failed("InvalidParameterValue: because of x"),
     ];
-    assert_eq!(queue.park(&vec![parked("x"); 5]).await, expected);
+    assert_eq!(queue.send_dead_letters(&vec![dead_lettered("x"); 5]).await, expected);
 }
 
 #[tokio::test]
@@ -165,7 +165,7 @@ async fn an_entry_that_is_told_to_have_succeeded_and_failed_is_not_kept() {
     let failed = json!({"Id": "0", "Code": "InternalError", "SenderFault": false});
     let (queue, _calls, _server) =
         canned(Answer::Output(json!({"Successful": [successful("0")], "Failed": [failed]}))).await;
-    assert_eq!(queue.park(&[parked("x")]).await, [Err("InternalError: no message".to_owned())]);
+    assert_eq!(queue.send_dead_letters(&[dead_lettered("x")]).await, [Err("InternalError: no message".to_owned())]);
 }
 
 #[tokio::test]
@@ -181,7 +181,7 @@ async fn a_send_that_fails_as_a_whole_keeps_none_of_its_messages_and_is_not_trie
         (Answer::ConnectionLost, "connection closed"),
     ] {
         let (queue, calls, _server) = canned(answer).await;
-        let kept = queue.park(&vec![parked("secret"); 3]).await;
+        let kept = queue.send_dead_letters(&vec![dead_lettered("secret"); 3]).await;
         assert_eq!(kept.len(), 3);
         for kept in kept {
             let why = kept.unwrap_err();
@@ -196,7 +196,7 @@ async fn a_send_that_fails_as_a_whole_keeps_none_of_its_messages_and_is_not_trie
 async fn a_queue_that_does_not_exist_keeps_nothing() {
     let simulated = Simulated::with_queue(QUEUE).await;
     let queue = queue_at(&simulated.server.endpoint(), "another").await;
-    let why = queue.park(&[parked("x")]).await.remove(0).unwrap_err();
+    let why = queue.send_dead_letters(&[dead_lettered("x")]).await.remove(0).unwrap_err();
     assert!(why.contains("HTTP 400") && why.contains("queue"), "{why}");
 }
 
@@ -204,7 +204,7 @@ async fn a_queue_that_does_not_exist_keeps_nothing() {
 async fn where_nobody_listens_nothing_is_kept() {
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
     let queue = queue_at(&format!("http://127.0.0.1:{port}"), QUEUE).await;
-    let why = queue.park(&[parked("x")]).await.remove(0).unwrap_err();
+    let why = queue.send_dead_letters(&[dead_lettered("x")]).await.remove(0).unwrap_err();
     assert!(why.contains("Connection refused"), "{why}");
 }
 
@@ -232,7 +232,7 @@ async fn any_number_of_interrupted_jobs_goes_in_batches_and_each_has_its_answer(
     let mut bodies: Vec<String> = (0..123).map(|at| format!("body {at}")).collect();
     bodies[17] = "\u{ffff}".to_owned();
     bodies[42] = "x".repeat(MESSAGE_BYTES_MAX);
-    let kept = simulated.hand_on(&bodies).await;
+    let kept = simulated.forward(&bodies).await;
     let refused: Vec<usize> = (0..kept.len()).filter(|at| kept[*at].is_err()).collect();
     assert_eq!((kept.len(), refused), (123, vec![17]), "{:?}", kept[17]);
     let mut found: Vec<String> = simulated.queued().into_iter().map(|(body, _)| body).collect();

@@ -6,9 +6,9 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use taskhold::alert::{AlertEvent, AlertKind};
+use taskhold::alert::{AlertKind, Transition};
 use taskhold::config::SETTINGS;
-use taskhold::park::{BODY_BYTES_ATTRIBUTE, MESSAGE_ID_ATTRIBUTE, REASON_ATTRIBUTE, SOURCE_ATTRIBUTE};
+use taskhold::dead_letter::{BODY_BYTES_ATTRIBUTE, MESSAGE_ID_ATTRIBUTE, REASON_ATTRIBUTE, SOURCE_ATTRIBUTE};
 use taskhold::telemetry::{Counts, METRIC_NAMESPACE};
 
 fn read(relative: &str) -> String {
@@ -127,8 +127,8 @@ fn every_log_line_is_documented_with_its_level_and_fields() {
 fn every_metric_is_documented() {
     let counts = Counts::default();
     // By name, so that a count that is added here is missed.
-    let Counts { done, retried, parked, unrecognized, protection_calls, throttled_calls, refused } = &counts;
-    for count in [done, retried, parked, unrecognized, protection_calls, throttled_calls, refused] {
+    let Counts { done, retried, dead_lettered, unrecognized, protection_calls, throttled_calls, refused } = &counts;
+    for count in [done, retried, dead_lettered, unrecognized, protection_calls, throttled_calls, refused] {
         count.add(1);
     }
     let line: serde_json::Value =
@@ -148,7 +148,7 @@ fn every_value_of_an_alerts_attributes_is_documented() {
         format!("{} or `{last}`", first.join(", "))
     };
     let kinds = one_of(AlertKind::ALL.iter().map(|kind| kind.as_str()).collect());
-    let events = [AlertEvent::Opened, AlertEvent::Escalated, AlertEvent::Repeated, AlertEvent::Resolved];
+    let events = [Transition::Opened, Transition::Escalated, Transition::Repeated, Transition::Resolved];
     let events = one_of(events.iter().map(|event| event.as_str()).collect());
     let rows = table("docs/configuration.md", "Attribute");
     let documented: Vec<(String, &str)> = rows.iter().map(|row| (bare(&row[0]), row[1].as_str())).collect();
@@ -156,7 +156,7 @@ fn every_value_of_an_alerts_attributes_is_documented() {
 }
 
 #[test]
-fn every_attribute_of_a_parked_message_is_documented() {
+fn every_attribute_of_a_dead_lettered_message_is_documented() {
     let documented = table("docs/job-messages.md", "Attribute").into_iter().map(|row| bare(&row[0]));
     let attributes = [REASON_ATTRIBUTE, MESSAGE_ID_ATTRIBUTE, SOURCE_ATTRIBUTE, BODY_BYTES_ATTRIBUTE];
     assert_eq!(documented.collect::<Vec<_>>(), attributes);

@@ -1,4 +1,4 @@
-//! The real function with its ledger in a table, on the emulator that `make test-e2e` starts: every story, with a process
+//! The real function with its state store in a table, on the emulator that `make test-e2e` starts: every scenario, with a process
 //! that lives for one invocation only and so knows nothing but what the table holds.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
@@ -12,7 +12,7 @@ mod table;
 use ecs_sim::control_plane::Millis;
 use ecs_sim::play::Process;
 use ecs_sim::region::{Region, SharedRegion};
-use ecs_sim::story::{Function, Invoked, Silent, Story, run};
+use ecs_sim::scenario::{Function, Invoked, Scenario, Silent, run};
 use std::fs;
 use std::path::{Path, PathBuf};
 use table::{Table, endpoint};
@@ -25,28 +25,28 @@ fn read(relative: &str) -> String {
     fs::read_to_string(path(relative)).unwrap_or_else(|error| panic!("{relative}: {error}"))
 }
 
-/// All but those in which ECS is slow: it takes its time by the story's clock, and a process has its own.
-fn stories() -> Vec<Story> {
+/// All but those in which ECS is slow: it takes its time by the scenario's clock, and a process has its own.
+fn scenarios() -> Vec<Scenario> {
     let mut names: Vec<String> = path("tests/scenarios")
         .read_dir()
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    let stories = names.iter().map(|name| Story::parse(name, &read(&format!("tests/scenarios/{name}"))).unwrap());
-    stories.filter(|story| !story.lines.iter().any(|line| line.text.starts_with("ecs takes"))).collect()
+    let scenarios = names.iter().map(|name| Scenario::parse(name, &read(&format!("tests/scenarios/{name}"))).unwrap());
+    scenarios.filter(|scenario| !scenario.lines.iter().any(|line| line.text.starts_with("ecs takes"))).collect()
 }
 
-/// The function with its ledger in a table, as a process that lives for one invocation.
+/// The function with its state store in a table, as a process that lives for one invocation.
 struct AnewEachTime {
     region: SharedRegion,
     settings: Vec<(String, String)>,
 }
 
 impl AnewEachTime {
-    fn new(region: &SharedRegion, story: &Story, table: &Table) -> Self {
+    fn new(region: &SharedRegion, scenario: &Scenario, table: &Table) -> Self {
         let ours = [("TASKHOLD_TABLE", table.name.clone()), ("AWS_ENDPOINT_URL_DYNAMODB", endpoint())];
-        let settings = story.settings().map(|(name, value)| (name, value.to_owned())).chain(ours);
+        let settings = scenario.settings().map(|(name, value)| (name, value.to_owned())).chain(ours);
         Self { region: region.clone(), settings: settings.map(|(name, value)| (name.to_owned(), value)).collect() }
     }
 }
@@ -62,24 +62,24 @@ impl Function for AnewEachTime {
     }
 }
 
-/// Tells a story, and answers with the number of items that the table then holds.
-async fn tell(story: &Story) -> Result<i32, String> {
+/// Tells a scenario, and answers with the number of items that the table then holds.
+async fn tell(scenario: &Scenario) -> Result<i32, String> {
     let table = Table::create().await;
-    let variants = *story.variants().last().unwrap();
-    let region = SharedRegion::new(Region::for_story(variants));
-    let mut function = AnewEachTime::new(&region, story, &table);
-    let told = run(story, region, &mut function, &mut Silent).await;
+    let variants = *scenario.variants().last().unwrap();
+    let region = SharedRegion::new(Region::for_scenario(variants));
+    let mut function = AnewEachTime::new(&region, scenario, &table);
+    let told = run(scenario, region, &mut function, &mut Silent).await;
     told.map_err(|failure| format!("{failure}, under {variants}"))?;
     Ok(table.client.scan().table_name(&table.name).send().await.unwrap().count())
 }
 
 #[test]
 #[ignore = "needs an emulator: make test-e2e"]
-fn every_story_holds_though_no_instance_outlives_an_invocation() {
+fn every_scenario_holds_though_no_instance_outlives_an_invocation() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let told: Vec<Result<i32, String>> = stories().iter().map(|story| runtime.block_on(tell(story))).collect();
+    let told: Vec<Result<i32, String>> = scenarios().iter().map(|scenario| runtime.block_on(tell(scenario))).collect();
     let items: i32 = told.iter().flatten().sum();
-    println!("{} stories, {items} items", told.len());
+    println!("{} scenarios, {items} items", told.len());
     assert!(items > 50, "they were told without the table: {items} items");
     let failures: Vec<String> = told.into_iter().filter_map(Result::err).collect();
     assert!(failures.is_empty(), "{}", failures.join("\n"));

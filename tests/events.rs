@@ -9,8 +9,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use taskhold::config::Clusters;
 use taskhold::event::job_message::JobMessageError;
-use taskhold::event::{Command, EVENT_NAMES, EcsEvent, EventName, Invocation, Prompt, Record, Scope, record};
-use taskhold::follow_up::FollowUp;
+use taskhold::event::{Command, EVENT_NAMES, EcsEvent, EventName, Invocation, QueueMessage, Scope, Trigger, record};
+use taskhold::recheck::Recheck;
 
 /// What each file is read as: the payload's own line, then one for each record of a batch. A file without a row and a
 /// row without a file both fail.
@@ -61,7 +61,7 @@ const EXPECTED: [(&str, &[&str]); 30] = [
             "job.finished of reel-7 on 9d61e7f83b2c4a10b6e58c0f7a3d2e91",
         ],
     ),
-    ("sqs-follow-up", &["batch", "look again at transcode"]),
+    ("sqs-recheck", &["batch", "look again at transcode"]),
     ("sqs-job-finished", &["batch", "job.finished of episode-0417 on 4f0c2a9be1d84763a5c07be214d95f3a"]),
     ("sqs-job-heartbeat", &["batch", "job.heartbeat of episode-0417 on 4f0c2a9be1d84763a5c07be214d95f3a"]),
     ("sqs-job-started", &["batch", "job.started of episode-0417 on 4f0c2a9be1d84763a5c07be214d95f3a"]),
@@ -105,27 +105,26 @@ fn read(payload: &Value) -> Vec<String> {
         Invocation::Ecs(event) => vec![read_event(event)],
         Invocation::Sqs(batch) => {
             let record = |body: &str| match record::parse(body, &clusters()) {
-                Record::Job(message) => {
+                QueueMessage::Job(message) => {
                     format!("{} of {} on {}", message.message_type.as_str(), message.job, message.task.id)
                 }
-                Record::Ecs(event) => read_event(event),
-                Record::Malformed(error) => format!("malformed: {}", why(&error)),
+                QueueMessage::Ecs(event) => read_event(event),
+                QueueMessage::Malformed(error) => format!("malformed: {}", why(&error)),
             };
             let records = batch.records.iter().map(|message| {
                 let body = message.body.as_deref().unwrap();
-                let is_own =
-                    message.event_source_arn.as_deref().is_some_and(|arn| arn.ends_with(":taskhold-follow-ups"));
-                if is_own { read_follow_up(body) } else { record(body) }
+                let is_own = message.event_source_arn.as_deref().is_some_and(|arn| arn.ends_with(":taskhold-rechecks"));
+                if is_own { read_recheck(body) } else { record(body) }
             });
             std::iter::once("batch".to_owned()).chain(records).collect()
         }
     }
 }
 
-fn read_follow_up(body: &str) -> String {
-    match FollowUp::parse(body, &clusters()) {
-        Ok(FollowUp::Check { service, .. }) => format!("look again at {}", service.name),
-        Ok(FollowUp::Sweep { begun_at, .. }) => format!("go on with the sweep of {begun_at}"),
+fn read_recheck(body: &str) -> String {
+    match Recheck::parse(body, &clusters()) {
+        Ok(Recheck::Check { service, .. }) => format!("look again at {}", service.name),
+        Ok(Recheck::Sweep { started_at, .. }) => format!("go on with the sweep of {started_at}"),
         Err(reason) => reason,
     }
 }
@@ -144,7 +143,7 @@ fn read_event(event: EcsEvent) -> String {
     match event {
         EcsEvent::Ignored(_) => "ignored".to_owned(),
         EcsEvent::Service(prompt) => format!("{} of {}", prompt.name.as_str(), prompt.service.name),
-        EcsEvent::TaskStop(stop) => {
+        EcsEvent::TaskStopEvent(stop) => {
             format!("stop of {}: {}", stop.task.id, stop.cause.code.as_deref().unwrap_or("no stopCode"))
         }
     }
@@ -258,7 +257,7 @@ fn an_event_name_that_nobody_knows_is_kept_and_is_a_reason_to_look() {
         count += 1;
     }
     assert_eq!(count, 6);
-    assert_eq!(EventName::from("SERVICE_FROM_THE_FUTURE").prompt(), Prompt::Look);
+    assert_eq!(EventName::from("SERVICE_FROM_THE_FUTURE").prompt(), Trigger::Reconcile);
 }
 
 #[test]

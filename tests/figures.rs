@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use taskhold::alert::LogOnly;
-use taskhold::apply::Pace;
+use taskhold::apply::RateLimit;
 use taskhold::clock::Clock;
 use taskhold::config::Config;
 use taskhold::ecs::{
@@ -22,7 +22,7 @@ use taskhold::ecs::{
     TASKS_PER_PROTECTION_CALL_MAX, TaskId,
 };
 use taskhold::handler::{Handler, Parts, Response};
-use taskhold::ledger::InMemoryLedger;
+use taskhold::store::MemoryStore;
 
 /// Durations are drawn from this seed, so that the figures are the same everywhere.
 const SEED: u64 = 20_260_917;
@@ -93,15 +93,15 @@ impl Ecs for CountingEcs {
     }
 }
 
-/// Nothing is parked here, and nothing is left for later.
+/// Nothing is dead-lettered here, and nothing is left for later.
 struct PartsOfFigures;
 
 impl Parts for PartsOfFigures {
     type Ecs = CountingEcs;
     type Autoscaling = NoAutoscaling;
-    type Ledger = InMemoryLedger<SetClock>;
-    type Parking = Infallible;
-    type FollowUps = Infallible;
+    type Store = MemoryStore<SetClock>;
+    type DeadLetters = Infallible;
+    type Rechecks = Infallible;
     type Interrupted = Infallible;
     type Alerts = LogOnly;
     type Clock = SetClock;
@@ -122,14 +122,14 @@ impl Figures {
         let handler = Handler {
             ecs: CountingEcs { clock: clock.clone(), state: Mutex::default() },
             autoscaling: NoAutoscaling,
-            ledger: InMemoryLedger::new(clock.clone()),
+            store: MemoryStore::new(clock.clone()),
             alerts: LogOnly,
-            parking: None,
-            follow_ups: None,
+            dead_letters: None,
+            rechecks: None,
             interrupted: None,
             clock,
             config: Config::from_variables([("TASKHOLD_CLUSTERS".to_owned(), CLUSTER.to_owned())]).unwrap(),
-            pace: Pace::default(),
+            rate_limit: RateLimit::default(),
         };
         Self { handler, minutes, sent_over_seconds: 0 }
     }

@@ -3,7 +3,7 @@
 //! message is lost.
 //!
 //! Each run is one seed. Up to four invocations of the real [`taskhold::handler::Handler`] are in flight at once; every call
-//! to ECS, to the ledger and to the parking queue is a point at which a scheduler decides who goes on. After a storm of
+//! to ECS, to the state store and to the dead-letter queue is a point at which a scheduler decides who goes on. After a storm of
 //! faults everything calms down and has to converge. What exactly is promised and checked stands in
 //! `invariants/promise.rs`.
 //!
@@ -16,14 +16,14 @@
 mod deliveries;
 #[path = "invariants/ecs.rs"]
 mod ecs;
-#[path = "invariants/ledger.rs"]
-mod ledger;
 #[path = "invariants/promise.rs"]
 mod promise;
 #[path = "invariants/queue.rs"]
 mod queue;
 #[path = "invariants/run.rs"]
 mod run;
+#[path = "invariants/store.rs"]
+mod store;
 #[path = "invariants/workers.rs"]
 mod workers;
 #[path = "invariants/world.rs"]
@@ -36,7 +36,7 @@ use world::{Broken, Sabotage, Stats};
 const CLUSTER: &str = "arn:aws:ecs:eu-west-1:111122223333:cluster/video";
 
 /// Seeds that once broke a promise: 212, when a call could be sent so long after it was written down that others had
-/// forgotten it; 2841, when the ledger could forget an entry with a release in flight.
+/// forgotten it; 2841, when the state store could forget an entry with a release in flight.
 const REGRESSIONS: [u64; 2] = [212, 2841];
 /// So many further runs take 10 to 20 seconds on one core, in a debug build.
 const RUNS: u64 = 1500;
@@ -65,7 +65,7 @@ fn every_interleaving_of_invocations_faults_and_late_calls_keeps_the_promise() {
         ("entries forgotten", total.forgotten),
         ("done", total.done),
         ("retried", total.retried),
-        ("parked", total.parked),
+        ("dead_lettered", total.dead_lettered),
         ("sweeps", total.sweeps),
     ] {
         assert!(often > RUNS / 10, "the runs are too tame: only {often} {what}");
@@ -99,31 +99,31 @@ fn break_by(sabotage: Sabotage, expected: Broken) {
 
 #[test]
 #[should_panic(expected = "Safety is broken")]
-fn a_ledger_that_forgets_the_calls_of_others_is_caught() {
+fn a_store_that_forgets_the_calls_of_others_is_caught() {
     break_by(Sabotage::ForgetsOtherCalls, Broken::Safety);
 }
 
 #[test]
 #[should_panic(expected = "Safety is broken")]
-fn a_ledger_that_stores_without_comparing_is_caught_leaving_a_job_unprotected() {
+fn a_store_that_stores_without_comparing_is_caught_leaving_a_job_unprotected() {
     break_by(Sabotage::StoresWithoutComparing, Broken::Safety);
 }
 
 #[test]
 #[should_panic(expected = "Loss is broken")]
-fn a_ledger_that_stores_without_comparing_is_caught_losing_a_message() {
+fn a_store_that_stores_without_comparing_is_caught_losing_a_message() {
     break_by(Sabotage::StoresWithoutComparing, Broken::Loss);
 }
 
 #[test]
 #[should_panic(expected = "Loss is broken")]
-fn a_ledger_that_forgets_entries_before_their_time_is_caught() {
+fn a_store_that_forgets_entries_before_their_time_is_caught() {
     break_by(Sabotage::ForgetsEntriesEarly, Broken::Loss);
 }
 
 #[test]
 #[should_panic(expected = "Loss is broken")]
-fn a_ledger_that_uses_a_version_again_is_caught() {
+fn a_store_that_uses_a_version_again_is_caught() {
     break_by(Sabotage::CountsVersionsAnew, Broken::Loss);
 }
 

@@ -2,7 +2,7 @@
 //!
 //! `tests/invariants.rs` draws long runs; what it does not draw it does not see. Here everything is small, and nothing is left
 //! out: [stateright](https://docs.rs/stateright) goes through all states that a configuration can come to. The steps of an
-//! invocation are not modelled: they are the real [`taskhold::handler::Handler`] (`model/script.rs`), on a ledger, an ECS and a
+//! invocation are not modelled: they are the real [`taskhold::handler::Handler`] (`model/script.rs`), on a state store, an ECS and a
 //! queue that are part of the state. The points at which anything else may happen are those at which the function waits for
 //! them: a load, a store on its way, its answer, a call to ECS on its way, its effect for each task, its answer, the end.
 //!
@@ -17,7 +17,7 @@
 //!   pass, it passes.
 //! - Messages bear the moment of the beginning, whenever they are delivered. A worker counts as having sent a finish when it is
 //!   first delivered; to have sent it before would only end a promise sooner.
-//! - A store that failed has landed at once or never. Entries are not forgotten, tasks do not stop, nothing is parked. `tests/invariants.rs` has all of these.
+//! - A store that failed has landed at once or never. Entries are not forgotten, tasks do not stop, nothing is dead-lettered. `tests/invariants.rs` has all of these.
 //! - A run that loses its store to others eight times in a row is taken for one that loses less often.
 //! - Two tasks at most, four messages for each, batches of two; three invocations at once at most. Tasks are of no service, so
 //!   nothing follows from a refusal but that the message comes again.
@@ -74,7 +74,7 @@ fn whatever_three_faults_happen_a_task_that_stays_busy_stays_protected() {
 
 #[test]
 fn each_kind_of_fault_may_happen_in_one_run() {
-    let left = Left { crashes: 1, ecs_faults: 1, refusals: 1, ledger_faults: 1, duplicates: 1, ..NOTHING };
+    let left = Left { crashes: 1, ecs_faults: 1, refusals: 1, store_faults: 1, duplicates: 1, ..NOTHING };
     keeps_every_promise(Configuration::one_task_that_stays_busy().with(left));
 }
 
@@ -228,7 +228,7 @@ fn an_answer_that_acknowledges_a_failed_message_is_found_out() {
     let sabotage = Sabotage::FailuresAreAcknowledged;
     let configuration = Configuration { sabotage, ..Configuration::one_task() };
     is_found_out(configuration.clone().with(Left { ecs_faults: 1, ..NOTHING }), BUSY_IS_PROTECTED);
-    is_found_out(configuration.clone().with(Left { ledger_faults: 1, ..NOTHING }), NOTHING_IS_LOST);
+    is_found_out(configuration.clone().with(Left { store_faults: 1, ..NOTHING }), NOTHING_IS_LOST);
     is_found_out(configuration.with(Left { ecs_faults: 1, ..NOTHING }), IDLE_IS_UNPROTECTED);
 }
 
@@ -247,7 +247,7 @@ fn an_effect_that_comes_later_than_is_assumed_is_found_out() {
 }
 
 #[test]
-fn a_ledger_whose_slowness_is_not_noticed_before_a_call_is_found_out() {
+fn a_store_whose_slowness_is_not_noticed_before_a_call_is_found_out() {
     let (stores, timeout_s, tick_s) = (Stores::HeardLater, 900, 60);
     let sabotage = Sabotage::SlowStoresAreNotNoticed;
     let slow = Configuration { stores, timeout_s, tick_s, sabotage, ..Configuration::one_task_that_stays_busy() };

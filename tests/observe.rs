@@ -8,15 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use taskhold::clock::Clock;
-use taskhold::decide::diagnose::{HeldFor, Standing, WatchPolicy, WayOut, diagnose};
+use taskhold::decide::diagnose::{DeadlinePolicy, ProtectedFor, RolloutStatus, SuggestedAction, diagnose};
 use taskhold::decide::preflight::{Verdict, preflight};
 use taskhold::ecs::{
     ClusterArn, Deployment, DeploymentController, DeploymentStatus, DeploymentStrategy, EcsError, Failure,
     FailureReason, Page, ProtectedTask, ProtectionAnswer, RolloutState, Service, ServiceArn, ServiceReads,
     ServiceStatus, Task, TaskDescription, TaskId,
 };
-use taskhold::ledger::{Job, JobKey, Ledger, LedgerError, Stored, TaskEntry, Versioned};
-use taskhold::observe::{Gap, Jobs, Observed, ObservedTask, TASKS_OBSERVED_MAX, observe};
+use taskhold::snapshot::{Gap, Jobs, ServiceSnapshot, TASKS_READ_MAX, TaskSnapshot, read_service};
+use taskhold::store::{Job, JobKey, Store, StoreError, Stored, TaskRecord, Versioned};
 
 const OLD: &str = "ecs-svc/1111111111111111111";
 const NEW: &str = "ecs-svc/2222222222222222222";
@@ -166,31 +166,31 @@ impl ServiceReads for FakeEcs {
     }
 }
 
-/// A ledger in which every task has one job until the 90th minute, but for those that it cannot read.
+/// A state store in which every task has one job until the 90th minute, but for those that it cannot read.
 #[derive(Default)]
-struct FakeLedger {
+struct FakeStore {
     fails_for: BTreeSet<TaskId>,
     loads: Mutex<usize>,
 }
 
-fn ledger_error() -> LedgerError {
-    LedgerError::Unexpected("the table is gone".to_owned())
+fn store_error() -> StoreError {
+    StoreError::Unexpected("the table is gone".to_owned())
 }
 
-impl Ledger for FakeLedger {
-    async fn load(&self, task: &Task) -> Result<Versioned, LedgerError> {
+impl Store for FakeStore {
+    async fn load(&self, task: &Task) -> Result<Versioned, StoreError> {
         *self.loads.lock().unwrap() += 1;
         if self.fails_for.contains(&task.id) {
-            return Err(ledger_error());
+            return Err(store_error());
         }
         let job =
-            Job { started_at: Some(at(0)), declared_until: Some(at(90)), heard_at: Some(at(0)), ..Job::default() };
-        let mut entry = TaskEntry::default();
-        entry.merge_job(&JobKey { job_id: "j".to_owned(), attempt: 1 }, &job);
-        Ok(Versioned { entry, version: 1 })
+            Job { started_at: Some(at(0)), declared_until: Some(at(90)), reported_at: Some(at(0)), ..Job::default() };
+        let mut record = TaskRecord::default();
+        record.merge_job(&JobKey { job_id: "j".to_owned(), attempt: 1 }, &job);
+        Ok(Versioned { record, version: 1 })
     }
 
-    async fn store(&self, task: &Task, _: &Versioned, _: Timestamp) -> Result<Stored, LedgerError> {
+    async fn put(&self, task: &Task, _: &Versioned, _: Timestamp) -> Result<Stored, StoreError> {
         panic!("a look stores nothing about {task}");
     }
 }
@@ -250,33 +250,35 @@ fn blocked(new: usize, old: usize) -> FakeEcs {
     FakeEcs::new(service(new, deployments), tasks)
 }
 
-async fn look(ecs: &FakeEcs) -> Observed {
-    look_with(ecs, &FakeLedger::default()).await
+async fn look(ecs: &FakeEcs) -> ServiceSnapshot {
+    look_with(ecs, &FakeStore::default()).await
 }
 
-async fn look_with(ecs: &FakeEcs, ledger: &FakeLedger) -> Observed {
-    observe((ecs, ledger, &AtMinute(60)), &web(), &BTreeSet::new()).await.unwrap().unwrap()
+async fn look_with(ecs: &FakeEcs, store: &FakeStore) -> ServiceSnapshot {
+    read_service((ecs, store, &AtMinute(60)), &web(), &BTreeSet::new()).await.unwrap().unwrap()
 }
 
-fn policy() -> WatchPolicy {
-    WatchPolicy { deadline: SignedDuration::from_hours(3) }
+fn policy() -> DeadlinePolicy {
+    DeadlinePolicy { deadline: SignedDuration::from_hours(3) }
 }
 
 /// Judges a picture that has a gap: nothing is found in order, and nothing that was seen is forgotten.
-fn judged_with_care(observed: &Observed, name: &str) {
-    assert!(!observed.gaps.is_empty(), "{name}");
-    let diagnosis = diagnose(observed, None, &policy());
-    let told: Vec<String> = observed.gaps.iter().map(ToString::to_string).collect();
+fn judged_with_care(snapshot: &ServiceSnapshot, name: &str) {
+    assert!(!snapshot.gaps.is_empty(), "{name}");
+    let diagnosis = diagnose(snapshot, None, &policy());
+    let told: Vec<String> = snapshot.gaps.iter().map(ToString::to_string).collect();
     assert_eq!(diagnosis.gaps, told, "{name}: every gap is told");
-    match diagnosis.standing {
-        Standing::Unclear => assert_eq!(diagnosis.blockers.len(), 0, "{name}: {diagnosis:?}"),
-        Standing::Blocked | Standing::WillBlock => assert_ne!(diagnosis.blockers.len(), 0, "{name}: {diagnosis:?}"),
-        Standing::Steady | Standing::Moving => panic!("{name} looks in order: {diagnosis:?}"),
+    match diagnosis.rollout_status {
+        RolloutStatus::Unknown => assert_eq!(diagnosis.blocking_tasks.len(), 0, "{name}: {diagnosis:?}"),
+        RolloutStatus::Blocked | RolloutStatus::WillBlock => {
+            assert_ne!(diagnosis.blocking_tasks.len(), 0, "{name}: {diagnosis:?}")
+        }
+        RolloutStatus::Steady | RolloutStatus::InProgress => panic!("{name} looks in order: {diagnosis:?}"),
     }
-    let ahead = preflight(observed, &policy());
-    assert_eq!(ahead.verdict, Verdict::Unclear, "{name}: {ahead:?}");
+    let ahead = preflight(snapshot, &policy());
+    assert_eq!(ahead.verdict, Verdict::Unknown, "{name}: {ahead:?}");
     assert_eq!(ahead.gaps, told, "{name}: every gap is told");
-    assert_eq!(ahead.blockers.len(), observed.protected().count(), "{name}: what was seen is told");
+    assert_eq!(ahead.blocking_tasks.len(), snapshot.protected().count(), "{name}: what was seen is told");
 }
 
 fn errors() -> [EcsError; 3] {
@@ -286,35 +288,35 @@ fn errors() -> [EcsError; 3] {
 #[tokio::test]
 async fn a_picture_without_gaps_has_every_task_its_protection_and_its_jobs() {
     let ecs = steady(250);
-    let ledger = FakeLedger::default();
-    let observed = look_with(&ecs, &ledger).await;
-    assert_eq!((observed.at, observed.tasks.len(), &observed.gaps), (at(60), 250, &vec![]));
-    let order: Vec<TaskId> = observed.tasks.iter().map(|task| task.id.clone()).collect();
+    let store = FakeStore::default();
+    let snapshot = look_with(&ecs, &store).await;
+    assert_eq!((snapshot.at, snapshot.tasks.len(), &snapshot.gaps), (at(60), 250, &vec![]));
+    let order: Vec<TaskId> = snapshot.tasks.iter().map(|task| task.id.clone()).collect();
     assert_eq!(order, (0..250).map(id).collect::<Vec<_>>(), "in the order of ECS");
-    for (number, task) in observed.tasks.iter().enumerate() {
+    for (number, task) in snapshot.tasks.iter().enumerate() {
         let until = number.is_multiple_of(10).then(|| at(95));
         assert_eq!(task.protected_until, until, "task {number}");
         assert_eq!(matches!(task.jobs, Jobs::Known(_)), until.is_some(), "task {number}: only these are looked up");
     }
-    assert_eq!(*ledger.loads.lock().unwrap(), 25);
+    assert_eq!(*store.loads.lock().unwrap(), 25);
     let counts = [Read::Service, Read::List, Read::Tasks, Read::Protection].map(|read| ecs.count(read));
     assert_eq!(counts, [1, 3, 3, 3]);
-    assert_eq!(diagnose(&observed, None, &policy()).standing, Standing::Steady);
-    assert_eq!(preflight(&observed, &policy()).verdict, Verdict::Waits);
-    let observed = look(&blocked(2, 1)).await;
-    assert_eq!(diagnose(&observed, None, &policy()).standing, Standing::Blocked);
+    assert_eq!(diagnose(&snapshot, None, &policy()).rollout_status, RolloutStatus::Steady);
+    assert_eq!(preflight(&snapshot, &policy()).verdict, Verdict::Waits);
+    let snapshot = look(&blocked(2, 1)).await;
+    assert_eq!(diagnose(&snapshot, None, &policy()).rollout_status, RolloutStatus::Blocked);
 }
 
 #[tokio::test]
 async fn a_service_that_could_not_be_described_is_an_error_and_not_an_absent_service() {
     for error in errors() {
         let ecs = steady(2).failing(Read::Service, 0, error.clone());
-        let seen = observe((&ecs, &FakeLedger::default(), &AtMinute(60)), &web(), &BTreeSet::new()).await;
+        let seen = read_service((&ecs, &FakeStore::default(), &AtMinute(60)), &web(), &BTreeSet::new()).await;
         assert_eq!(seen, Err(error));
         assert_eq!(ecs.reads.lock().unwrap().len(), 1, "nothing else is asked");
     }
     let absent = FakeEcs { service: None, ..steady(2) };
-    assert_eq!(observe((&absent, &FakeLedger::default(), &AtMinute(60)), &web(), &BTreeSet::new()).await, Ok(None));
+    assert_eq!(read_service((&absent, &FakeStore::default(), &AtMinute(60)), &web(), &BTreeSet::new()).await, Ok(None));
 }
 
 #[tokio::test]
@@ -330,9 +332,9 @@ async fn every_read_that_fails_on_any_page_leaves_its_gap_and_is_never_taken_for
             for error in errors() {
                 for (name, ecs) in [("steady", steady(250)), ("blocked", blocked(150, 100))] {
                     let name = format!("{name}, {read:?} {page}, {error}");
-                    let observed = look(&ecs.failing(read, page, error.clone())).await;
-                    assert_eq!(observed.gaps, [gap(read, error.clone())], "{name}");
-                    judged_with_care(&observed, &name);
+                    let snapshot = look(&ecs.failing(read, page, error.clone())).await;
+                    assert_eq!(snapshot.gaps, [gap(read, error.clone())], "{name}");
+                    judged_with_care(&snapshot, &name);
                 }
             }
         }
@@ -341,14 +343,14 @@ async fn every_read_that_fails_on_any_page_leaves_its_gap_and_is_never_taken_for
 
 #[tokio::test]
 async fn pages_that_were_read_stay_when_another_page_fails() {
-    let observed = look(&steady(250).failing(Read::List, 1, EcsError::Throttled)).await;
-    assert_eq!((observed.tasks.len(), observed.protected().count()), (100, 10), "the list ends at its failed page");
-    let observed = look(&steady(250).failing(Read::Tasks, 1, EcsError::Throttled)).await;
-    assert_eq!((observed.tasks.len(), observed.protected().count()), (150, 15), "the third page is read all the same");
-    let observed = look(&steady(250).failing(Read::Protection, 0, EcsError::Throttled)).await;
-    assert_eq!((observed.tasks.len(), observed.protected().count()), (250, 15));
+    let snapshot = look(&steady(250).failing(Read::List, 1, EcsError::Throttled)).await;
+    assert_eq!((snapshot.tasks.len(), snapshot.protected().count()), (100, 10), "the list ends at its failed page");
+    let snapshot = look(&steady(250).failing(Read::Tasks, 1, EcsError::Throttled)).await;
+    assert_eq!((snapshot.tasks.len(), snapshot.protected().count()), (150, 15), "the third page is read all the same");
+    let snapshot = look(&steady(250).failing(Read::Protection, 0, EcsError::Throttled)).await;
+    assert_eq!((snapshot.tasks.len(), snapshot.protected().count()), (250, 15));
     let blocked = look(&blocked(150, 100).failing(Read::Protection, 0, EcsError::Throttled)).await;
-    assert_eq!(diagnose(&blocked, None, &policy()).blockers.len(), 100, "what was seen is not forgotten");
+    assert_eq!(diagnose(&blocked, None, &policy()).blocking_tasks.len(), 100, "what was seen is not forgotten");
 }
 
 #[tokio::test]
@@ -357,14 +359,14 @@ async fn when_all_fails_every_gap_is_told() {
     for page in 0..3 {
         ecs = ecs.failing(Read::Tasks, page, EcsError::Throttled);
     }
-    let observed = look(&ecs.failing(Read::List, 2, EcsError::Throttled)).await;
+    let snapshot = look(&ecs.failing(Read::List, 2, EcsError::Throttled)).await;
     let expected = [
         Gap::Tasks(EcsError::Throttled),
         Gap::Descriptions(EcsError::Throttled),
         Gap::Descriptions(EcsError::Throttled),
     ];
-    assert_eq!(observed.gaps, expected);
-    judged_with_care(&observed, "everything");
+    assert_eq!(snapshot.gaps, expected);
+    judged_with_care(&snapshot, "everything");
 }
 
 #[tokio::test]
@@ -377,12 +379,12 @@ async fn a_protection_that_ecs_does_not_tell_is_a_gap_and_not_no_protection() {
     ] {
         let mut ecs = blocked(2, 1);
         ecs.tasks[2].protection = untold.clone();
-        let observed = look(&ecs).await;
-        let [Gap::Protection(EcsError::Server(text))] = observed.gaps.as_slice() else {
-            panic!("{untold:?}: {:?}", observed.gaps)
+        let snapshot = look(&ecs).await;
+        let [Gap::Protection(EcsError::Server(text))] = snapshot.gaps.as_slice() else {
+            panic!("{untold:?}: {:?}", snapshot.gaps)
         };
         assert!(text.contains(id(2).as_str()) && text.ends_with(says), "{text}");
-        judged_with_care(&observed, &format!("{untold:?}"));
+        judged_with_care(&snapshot, &format!("{untold:?}"));
     }
 }
 
@@ -392,54 +394,61 @@ async fn tasks_that_are_gone_or_stopping_hold_nothing_up_and_are_no_gap() {
     ecs.tasks[2].is_gone = true;
     ecs.tasks[3].desired_status = "STOPPED";
     ecs.tasks[4].protection = Protection::Refused(FailureReason::Missing);
-    let observed = look(&ecs).await;
-    assert_eq!((observed.tasks.len(), observed.protected().count(), &observed.gaps), (3, 0, &vec![]));
-    assert_eq!(diagnose(&observed, None, &policy()).standing, Standing::Moving);
+    let snapshot = look(&ecs).await;
+    assert_eq!((snapshot.tasks.len(), snapshot.protected().count(), &snapshot.gaps), (3, 0, &vec![]));
+    assert_eq!(diagnose(&snapshot, None, &policy()).rollout_status, RolloutStatus::InProgress);
 }
 
 #[tokio::test]
-async fn a_ledger_that_fails_is_a_gap_and_the_task_is_neither_idle_nor_foreign() {
-    let ledger = FakeLedger { fails_for: BTreeSet::from([id(2)]), ..FakeLedger::default() };
-    let observed = look_with(&blocked(2, 2), &ledger).await;
-    assert_eq!(observed.gaps, [Gap::Jobs(ledger_error())]);
+async fn a_store_that_fails_is_a_gap_and_the_task_is_neither_idle_nor_foreign() {
+    let store = FakeStore { fails_for: BTreeSet::from([id(2)]), ..FakeStore::default() };
+    let snapshot = look_with(&blocked(2, 2), &store).await;
+    assert_eq!(snapshot.gaps, [Gap::Jobs(store_error())]);
     let jobs: Vec<&Jobs> =
-        observed.tasks.iter().filter(|task| task.protected_until.is_some()).map(|t| &t.jobs).collect();
+        snapshot.tasks.iter().filter(|task| task.protected_until.is_some()).map(|t| &t.jobs).collect();
     assert!(matches!(jobs.as_slice(), [Jobs::Unread, Jobs::Known(known)] if known.len() == 1), "{jobs:?}");
-    judged_with_care(&observed, "the ledger");
-    let diagnosis = diagnose(&observed, None, &policy());
-    let held: Vec<_> = diagnosis.blockers.iter().map(|blocker| (&blocker.task, &blocker.held_for)).collect();
-    assert!(matches!(held.as_slice(), [(_, HeldFor::Unread), (_, HeldFor::Jobs(_))]), "{held:?}");
-    assert!(!diagnosis.ways_out.iter().any(|way| matches!(way, WayOut::ReleaseIdle { .. })), "{diagnosis:?}");
-    assert_eq!(diagnosis.finish.unwrap().by_jobs, at(95), "what is not known counts to the end of the protection");
-    let steady = look_with(&steady(3), &FakeLedger { fails_for: BTreeSet::from([id(0)]), ..ledger }).await;
-    judged_with_care(&steady, "the ledger, of a steady service");
+    judged_with_care(&snapshot, "the state store");
+    let diagnosis = diagnose(&snapshot, None, &policy());
+    let held: Vec<_> = diagnosis
+        .blocking_tasks
+        .iter()
+        .map(|blocking_task| (&blocking_task.task, &blocking_task.protected_for))
+        .collect();
+    assert!(matches!(held.as_slice(), [(_, ProtectedFor::Unknown), (_, ProtectedFor::Jobs(_))]), "{held:?}");
+    assert!(
+        !diagnosis.suggested_actions.iter().any(|way| matches!(way, SuggestedAction::ReleaseIdle { .. })),
+        "{diagnosis:?}"
+    );
+    assert_eq!(diagnosis.forecast.unwrap().by_jobs, at(95), "what is not known counts to the end of the protection");
+    let steady = look_with(&steady(3), &FakeStore { fails_for: BTreeSet::from([id(0)]), ..store }).await;
+    judged_with_care(&steady, "the state store, of a steady service");
 }
 
 #[tokio::test]
 async fn what_was_seen_is_enough_for_a_no() {
     let mut ecs = steady(150);
     ecs.tasks[0].protection = Protection::Until(60 + 181);
-    let ledger = FakeLedger { fails_for: BTreeSet::from([id(0)]), ..FakeLedger::default() };
-    let observed = look_with(&ecs.failing(Read::Protection, 1, EcsError::Throttled), &ledger).await;
-    assert_eq!(observed.gaps, [Gap::Protection(EcsError::Throttled), Gap::Jobs(ledger_error())]);
-    assert_eq!(preflight(&observed, &policy()).verdict, Verdict::MissesDeadline);
+    let store = FakeStore { fails_for: BTreeSet::from([id(0)]), ..FakeStore::default() };
+    let snapshot = look_with(&ecs.failing(Read::Protection, 1, EcsError::Throttled), &store).await;
+    assert_eq!(snapshot.gaps, [Gap::Protection(EcsError::Throttled), Gap::Jobs(store_error())]);
+    assert_eq!(preflight(&snapshot, &policy()).verdict, Verdict::MissesDeadline);
     let mut ecs = steady(150);
     let deployments = (0..5).map(|_| deployment(OLD, DeploymentStatus::Active, 30)).collect();
     ecs.service = Some(service(150, deployments));
-    let observed = look(&ecs.failing(Read::List, 0, EcsError::Throttled)).await;
-    assert_eq!(preflight(&observed, &policy()).verdict, Verdict::Refused);
+    let snapshot = look(&ecs.failing(Read::List, 0, EcsError::Throttled)).await;
+    assert_eq!(preflight(&snapshot, &policy()).verdict, Verdict::Refused);
 }
 
 #[tokio::test]
 async fn as_many_tasks_as_ecs_allows_are_seen_and_more_are_a_gap() {
-    let full = steady(TASKS_OBSERVED_MAX);
-    let observed = look(&full).await;
-    assert_eq!((observed.tasks.len(), &observed.gaps), (TASKS_OBSERVED_MAX, &vec![]));
-    let over = steady(TASKS_OBSERVED_MAX + 1);
-    let observed = look(&over).await;
-    assert_eq!(observed.gaps, [Gap::TooManyTasks(TASKS_OBSERVED_MAX)]);
-    assert_eq!(observed.tasks.len(), TASKS_OBSERVED_MAX);
-    judged_with_care(&observed, "more tasks than are looked at");
+    let full = steady(TASKS_READ_MAX);
+    let snapshot = look(&full).await;
+    assert_eq!((snapshot.tasks.len(), &snapshot.gaps), (TASKS_READ_MAX, &vec![]));
+    let over = steady(TASKS_READ_MAX + 1);
+    let snapshot = look(&over).await;
+    assert_eq!(snapshot.gaps, [Gap::TooManyTasks(TASKS_READ_MAX)]);
+    assert_eq!(snapshot.tasks.len(), TASKS_READ_MAX);
+    judged_with_care(&snapshot, "more tasks than are looked at");
     for ecs in [full, over] {
         let counts = [Read::Service, Read::List, Read::Tasks, Read::Protection].map(|read| ecs.count(read));
         assert_eq!(counts, [1, 50, 50, 50]);
@@ -449,17 +458,17 @@ async fn as_many_tasks_as_ecs_allows_are_seen_and_more_are_a_gap() {
 #[tokio::test]
 async fn a_list_without_an_end_is_given_up_and_is_a_gap() {
     let ecs = FakeEcs { list_never_ends: true, ..steady(2) };
-    let observed = look(&ecs).await;
+    let snapshot = look(&ecs).await;
     assert_eq!(ecs.count(Read::List), 100);
     let told = "ListTasks answered 100 pages with 0 tasks and told of more";
-    assert_eq!(observed.gaps, [Gap::Tasks(EcsError::Server(told.to_owned()))]);
-    judged_with_care(&observed, "a list without an end");
+    assert_eq!(snapshot.gaps, [Gap::Tasks(EcsError::Server(told.to_owned()))]);
+    judged_with_care(&snapshot, "a list without an end");
 }
 
 #[tokio::test]
 async fn a_service_without_tasks_is_seen_without_a_gap_and_without_a_read_for_nothing() {
     let ecs = steady(0);
-    let observed = look(&ecs).await;
-    assert_eq!((observed.tasks, observed.gaps), (Vec::<ObservedTask>::new(), vec![]));
+    let snapshot = look(&ecs).await;
+    assert_eq!((snapshot.tasks, snapshot.gaps), (Vec::<TaskSnapshot>::new(), vec![]));
     assert_eq!(*ecs.reads.lock().unwrap(), [Read::Service, Read::List]);
 }

@@ -1,5 +1,5 @@
 //! How fast protection calls are sent: on an ECS with the bucket that AWS describes (aws-facts "ECS: the protection API"), whose
-//! calls take time, and a ledger whose reads and stores do. Time is simulated, so that nothing depends on the machine.
+//! calls take time, and a state store whose reads and stores do. Time is simulated, so that nothing depends on the machine.
 //! `cargo test --test pacing -- --nocapture` prints what comes of it.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
@@ -15,19 +15,19 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 use taskhold::alert::LogOnly;
-use taskhold::apply::Pace;
+use taskhold::apply::RateLimit;
 use taskhold::clock::Clock;
 use taskhold::config::Config;
 use taskhold::ecs::{
     ClusterArn, Ecs, EcsError, Page, ProtectedTask, ProtectionAnswer, ProtectionSetting, Task, TaskId,
 };
 use taskhold::handler::{Handler, Parts, Response};
-use taskhold::ledger::{InMemoryLedger, Ledger, LedgerError, LedgerPages, Stored, TaskEntry, Versioned};
+use taskhold::store::{MemoryStore, Store, StoreError, StorePages, Stored, TaskRecord, Versioned};
 
 const CLUSTER: &str = "arn:aws:ecs:eu-west-1:111122223333:cluster/video";
 const BURST: i64 = 200;
 const PER_SECOND: i64 = 80;
-/// What a call to ECS takes, and a read or a store of the ledger.
+/// What a call to ECS takes, and a read or a store of the state store.
 const LATENCY: Duration = Duration::from_millis(50);
 
 /// A clock that goes on to the next moment that somebody waits for, when all wait.
@@ -153,20 +153,20 @@ impl Ecs for BucketEcs {
     }
 }
 
-/// A ledger that is far away. Each task is new to it.
-struct FarLedger(Time, InMemoryLedger<Time>);
+/// A state store that is far away. Each task is new to it.
+struct FarStore(Time, MemoryStore<Time>);
 
-ecs_sim::keeps_no_services!(FarLedger);
+ecs_sim::keeps_no_services!(FarStore);
 
-impl Ledger for FarLedger {
-    async fn load(&self, task: &Task) -> Result<Versioned, LedgerError> {
+impl Store for FarStore {
+    async fn load(&self, task: &Task) -> Result<Versioned, StoreError> {
         self.0.sleep(LATENCY).await;
-        Ledger::<TaskEntry>::load(&self.1, task).await
+        Store::<TaskRecord>::load(&self.1, task).await
     }
 
-    async fn store(&self, task: &Task, versioned: &Versioned, keep_until: Timestamp) -> Result<Stored, LedgerError> {
+    async fn put(&self, task: &Task, versioned: &Versioned, keep_until: Timestamp) -> Result<Stored, StoreError> {
         self.0.sleep(LATENCY).await;
-        self.1.store(task, versioned, keep_until).await
+        self.1.put(task, versioned, keep_until).await
     }
 
     fn may_be_absent(&self, _: &Task) -> bool {
@@ -174,9 +174,9 @@ impl Ledger for FarLedger {
     }
 }
 
-impl LedgerPages for FarLedger {
-    async fn page(&self, token: Option<&str>) -> Result<Page<(Task, Versioned)>, LedgerError> {
-        LedgerPages::<TaskEntry>::page(&self.1, token).await
+impl StorePages for FarStore {
+    async fn page(&self, token: Option<&str>) -> Result<Page<(Task, Versioned)>, StoreError> {
+        StorePages::<TaskRecord>::page(&self.1, token).await
     }
 }
 
@@ -185,9 +185,9 @@ struct PartsFarAway;
 impl Parts for PartsFarAway {
     type Ecs = BucketEcs;
     type Autoscaling = NoAutoscaling;
-    type Ledger = FarLedger;
-    type Parking = Infallible;
-    type FollowUps = Infallible;
+    type Store = FarStore;
+    type DeadLetters = Infallible;
+    type Rechecks = Infallible;
     type Interrupted = Infallible;
     type Alerts = LogOnly;
     type Clock = Time;
@@ -198,14 +198,14 @@ fn function(time: &Time) -> Handler<PartsFarAway> {
     Handler {
         ecs: BucketEcs { time: time.clone(), bucket: Mutex::new(bucket) },
         autoscaling: NoAutoscaling,
-        ledger: FarLedger(time.clone(), InMemoryLedger::new(time.clone())),
+        store: FarStore(time.clone(), MemoryStore::new(time.clone())),
         alerts: LogOnly,
-        parking: None,
-        follow_ups: None,
+        dead_letters: None,
+        rechecks: None,
         interrupted: None,
         clock: time.clone(),
         config: Config::from_variables([("TASKHOLD_CLUSTERS".to_owned(), CLUSTER.to_owned())]).unwrap(),
-        pace: Pace::default(),
+        rate_limit: RateLimit::default(),
     }
 }
 
@@ -237,7 +237,7 @@ fn a_hundred_jobs_that_start_on_new_tasks_take_a_store_a_call_and_a_store() {
     let time = Time::new();
     let function = function(&time);
     let took = time.run(handed(&function, 0..100));
-    println!("100 starts on new tasks, ECS and the ledger take {LATENCY:?} each: {took:#}");
+    println!("100 starts on new tasks, ECS and the state store take {LATENCY:?} each: {took:#}");
     assert_eq!(took, SignedDuration::try_from(LATENCY).unwrap() * 3);
 }
 

@@ -12,8 +12,6 @@ mod alerts;
 mod coalescing;
 #[path = "properties/drawn.rs"]
 mod drawn;
-#[path = "properties/entries.rs"]
-mod entries;
 #[path = "properties/fuzzed.rs"]
 mod fuzzed;
 #[path = "properties/interruptions.rs"]
@@ -22,18 +20,20 @@ mod interruptions;
 mod merge_laws;
 #[path = "properties/messages.rs"]
 mod messages;
+#[path = "properties/notified.rs"]
+mod notified;
 #[path = "properties/printed.rs"]
 mod printed;
 #[path = "properties/protection.rs"]
 mod protection;
+#[path = "properties/records.rs"]
+mod records;
 #[path = "properties/rounding.rs"]
 mod rounding;
 #[path = "properties/settings.rs"]
 mod settings;
 #[path = "properties/shell.rs"]
 mod shell;
-#[path = "properties/told.rs"]
-mod told;
 
 use proptest::test_runner::{Config, FileFailurePersistence, RngSeed};
 

@@ -1,31 +1,31 @@
-//! Refusals and remedies where a story of tests/scenarios would be too large, or needs what the real function has not got on
-//! one machine: a clock that is exact to the second, and a ledger that outlives the function's death.
+//! Refusals and remediations where a scenario of tests/scenarios would be too large, or needs what the real function has not got on
+//! one machine: a clock that is exact to the second, and a state store that outlives the function's death.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
 use ecs_sim::control_plane::Variants;
 use ecs_sim::region::{Region, SharedRegion};
-use ecs_sim::story::{InProcess, Silent, Story, run};
+use ecs_sim::scenario::{InProcess, Scenario, Silent, run};
 
-/// Tells a story in process, under one reading of AWS.
-fn holds(story: &Story, variants: Variants) {
-    let region = SharedRegion::new(Region::for_story(variants));
-    let mut function = InProcess::new(&region, story.settings()).unwrap();
+/// Tells a scenario in process, under one variant of AWS.
+fn holds(scenario: &Scenario, variants: Variants) {
+    let region = SharedRegion::new(Region::for_scenario(variants));
+    let mut function = InProcess::new(&region, scenario.settings()).unwrap();
     let mut audience = Silent;
-    let telling = run(story, region, &mut function, &mut audience);
+    let telling = run(scenario, region, &mut function, &mut audience);
     let told = tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(telling);
     told.unwrap_or_else(|failure| panic!("{failure}, under {variants}"));
 }
 
 fn holds_under_every_reading(text: &str) {
-    let story = Story::parse("made up", text).unwrap();
-    story.variants().into_iter().for_each(|variants| holds(&story, variants));
+    let scenario = Scenario::parse("made up", text).unwrap();
+    scenario.variants().into_iter().for_each(|variants| holds(&scenario, variants));
 }
 
 #[test]
 fn five_hundred_refusals_are_one_incident_and_a_call_for_each_ten_at_each_look() {
-    let story = "
-        set TASKHOLD_REMEDIES release-idle
+    let scenario = "
+        set TASKHOLD_REMEDIATIONS release-idle
         service web desired 500 tag taskhold:policy=release-idle tag taskhold:managed=true
         job old starts on a to sf for 120m      # 500 tasks
         expect 50 calls
@@ -37,7 +37,7 @@ fn five_hundred_refusals_are_one_incident_and_a_call_for_each_ten_at_each_look()
         expect 50 calls
         advance 59s                             # one look
         expect 50 calls
-        expect 0 parked
+        expect 0 dead_lettered
         advance 9m
         expect alert deployment-blocked opened web
         expect 200 calls
@@ -46,10 +46,10 @@ fn five_hundred_refusals_are_one_incident_and_a_call_for_each_ten_at_each_look()
         advance 10m
         expect no alert
     ";
-    let story = Story::parse("a storm", story).unwrap();
+    let scenario = Scenario::parse("a storm", scenario).unwrap();
     let all = Variants::all();
     for variants in [all[0], all[all.len() - 1]] {
-        holds(&story, variants);
+        holds(&scenario, variants);
     }
 }
 
@@ -76,13 +76,13 @@ fn the_refused_are_asked_for_a_second_after_a_protection_in_the_way_has_ended_th
 fn an_idle_task_is_released_when_its_grace_is_over_and_not_a_second_before() {
     holds_under_every_reading(
         "
-        set TASKHOLD_REMEDIES release-idle
+        set TASKHOLD_REMEDIATIONS release-idle
         set TASKHOLD_RELEASE_GRACE_MINUTES 7
         service web desired 1 tag taskhold:policy=release-idle tag taskhold:managed=true
         job j-1 starts on a for 60m
         job j-1 finishes
         protect a for 150m
-        advance 20m                             # idle by the ledger for long, and nothing has looked yet
+        advance 20m                             # idle by the state store for long, and nothing has looked yet
         deploy web
         mute alerts
         advance 6m59s
@@ -98,7 +98,7 @@ fn a_second_raise_comes_when_the_cool_down_is_over_and_not_a_second_before() {
     holds_under_every_reading(
         "
         needs refusal=outnumbered
-        set TASKHOLD_REMEDIES raise-desired-count
+        set TASKHOLD_REMEDIATIONS raise-desired-count
         set TASKHOLD_RAISE_COOL_DOWN_MINUTES 20
         service web desired 1 tag taskhold:policy=raise-desired-count tag taskhold:max-desired-count=5
         job j-1 starts on a for 90m
@@ -118,14 +118,14 @@ fn a_second_raise_comes_when_the_cool_down_is_over_and_not_a_second_before() {
     );
 }
 
-/// What the function has decided is in the ledger before it is done, so that its death changes nothing.
+/// What the function has decided is in the state store before it is done, so that its death changes nothing.
 #[test]
 fn a_raise_is_put_back_though_the_function_died_in_it() {
     for (dies, calls) in [("before", 3), ("after", 2)] {
         holds_under_every_reading(&format!(
             "
             needs refusal=outnumbered
-            set TASKHOLD_REMEDIES raise-desired-count
+            set TASKHOLD_REMEDIATIONS raise-desired-count
             service web desired 1 tag taskhold:policy=raise-desired-count tag taskhold:max-desired-count=3
             sweep every 5m
             job j-1 starts on a for 60m

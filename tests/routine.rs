@@ -1,7 +1,7 @@
 //! A month of routine: two hundred services are deployed in every way, scaled, rebalanced and work, and nobody is told of
 //! anything. What counts as routine, and why, stands in `routine/traffic.rs`.
 //!
-//! The real [`taskhold::handler::Handler`] runs on the simulated Region, with the events that ECS sends, its own follow-ups,
+//! The real [`taskhold::handler::Handler`] runs on the simulated Region, with the events that ECS sends, its own rechecks,
 //! the workers' messages, and the sweep. Calls take no time there and none is throttled, so that every look sees
 //! everything: what is not seen cannot be told of, and would prove nothing. Half of the services run on each of two threads,
 //! each half in a cluster of its own with a function of its own.
@@ -13,8 +13,6 @@
 mod ecs;
 #[path = "routine/kinds.rs"]
 mod kinds;
-#[path = "watch/ledger.rs"]
-mod ledger;
 #[path = "watch/log.rs"]
 mod log;
 #[path = "watch/parts.rs"]
@@ -25,6 +23,8 @@ mod parts;
 mod seen;
 #[path = "watch/steps.rs"]
 mod steps;
+#[path = "watch/store.rs"]
+mod store;
 #[path = "routine/traffic.rs"]
 mod traffic;
 #[path = "watch/world.rs"]
@@ -44,10 +44,10 @@ const DAY: Millis = 24 * HOUR;
 const SEED: u64 = 20_261_122;
 
 /// The function, and services with their traffic. Finished jobs are remembered for a day, which is longer than any message
-/// is late here, so that the ledger in memory stays small.
+/// is late here, so that the state store in memory stays small.
 fn begin(services: usize, drawn: (u64, Spares), sweep_every: Millis) -> (World, Traffic) {
     let setup = Setup { throttling: Throttling::Off, ..Setup::default() };
-    let mut world = World::new(setup, &[("TASKHOLD_TOMBSTONE_HOURS", "24")]);
+    let mut world = World::new(setup, &[("TASKHOLD_FINISHED_JOB_RETENTION_HOURS", "24")]);
     world.sweep_every(sweep_every, 41_000);
     let traffic = Traffic::begin(&mut world, services, drawn);
     (world, traffic)
@@ -66,10 +66,10 @@ impl Figures {
         let mut figures = Self { told: world.told(), ..Self::default() };
         traffic.done.iter().for_each(|(deed, count)| figures.count(format!("1 {deed}"), *count));
         world.events_delivered.iter().for_each(|(name, count)| figures.count(format!("2 events: {name}"), *count));
-        for cause in [Cause::Event, Cause::FollowUp, Cause::Sweep, Cause::Job] {
+        for cause in [Cause::Event, Cause::Recheck, Cause::Sweep, Cause::Job] {
             figures.count(format!("3 looks by {cause:?}"), world.looks(cause).len() as u64);
         }
-        figures.count("4 follow-ups sent".to_owned(), locked(&world.follow_ups().sent).len() as u64);
+        figures.count("4 rechecks sent".to_owned(), locked(&world.rechecks().sent).len() as u64);
         let calls = world.counted().calls.clone();
         calls.into_iter().for_each(|(operation, count)| figures.count(format!("5 calls of {operation}"), count));
         figures.count("6 alerts".to_owned(), figures.told.len() as u64);
@@ -78,7 +78,7 @@ impl Figures {
             let words = line.split(' ').take_while(|word| !word.contains('='));
             *figures.warnings.entry(words.collect::<Vec<_>>().join(" ")).or_default() += 1;
         }
-        assert_eq!((world.failures, world.parked().len(), world.given_up()), (0, 0, 0));
+        assert_eq!((world.failures, world.dead_lettered().len(), world.given_up()), (0, 0, 0));
         figures
     }
 

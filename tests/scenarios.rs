@@ -1,105 +1,108 @@
-//! Every story of tests/scenarios under every reading of AWS that it allows, in process, and once against the real function;
-//! stories about alerts with the events of ECS in disorder; random stories, twice.
+//! Every scenario of tests/scenarios under every variant of AWS that it allows, in process, and once against the real function;
+//! scenarios about alerts with the events of ECS in disorder; random scenarios, twice.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
 use ecs_sim::control_plane::Variants;
 use ecs_sim::play::Process;
 use ecs_sim::region::{Region, SharedRegion};
-use ecs_sim::story::{
-    AlertTold, Disorder, Expectation, InProcess, Silent, Statement, Story, Style, Summary, Timeline, alerts_of,
-    random_story, run,
+use ecs_sim::scenario::{
+    AlertTold, Disorder, Expectation, InProcess, Scenario, Silent, Statement, Style, Summary, Timeline, alerts_of,
+    random_scenario, run,
 };
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-fn scenarios() -> Vec<PathBuf> {
+fn scenario_files() -> Vec<PathBuf> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
     let mut files: Vec<PathBuf> = directory.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     files
 }
 
-fn read(file: &Path) -> Story {
+fn read(file: &Path) -> Scenario {
     let name = file.file_name().unwrap().to_string_lossy().into_owned();
-    Story::parse(&name, &std::fs::read_to_string(file).unwrap()).unwrap_or_else(|error| panic!("{error}"))
+    Scenario::parse(&name, &std::fs::read_to_string(file).unwrap()).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
-fn in_process(story: &Story, variants: Variants) -> Result<Summary, String> {
-    let region = SharedRegion::new(Region::for_story(variants));
-    let mut function = InProcess::new(&region, story.settings()).map_err(|error| error.to_string())?;
-    let ran = block_on(run(story, region, &mut function, &mut Silent));
+fn in_process(scenario: &Scenario, variants: Variants) -> Result<Summary, String> {
+    let region = SharedRegion::new(Region::for_scenario(variants));
+    let mut function = InProcess::new(&region, scenario.settings()).map_err(|error| error.to_string())?;
+    let ran = block_on(run(scenario, region, &mut function, &mut Silent));
     ran.map_err(|failure| format!("{failure}, under {variants}"))
 }
 
-fn timeline(story: &Story, variants: Variants) -> String {
-    let region = SharedRegion::new(Region::for_story(variants));
-    let mut function = InProcess::new(&region, story.settings()).unwrap();
+fn timeline(scenario: &Scenario, variants: Variants) -> String {
+    let region = SharedRegion::new(Region::for_scenario(variants));
+    let mut function = InProcess::new(&region, scenario.settings()).unwrap();
     let mut told = Vec::new();
     let mut audience = Timeline::new(&mut told, Style::default());
-    block_on(run(story, region, &mut function, &mut audience)).unwrap();
+    block_on(run(scenario, region, &mut function, &mut audience)).unwrap();
     String::from_utf8(told).unwrap()
 }
 
 #[test]
-fn a_story_told_twice_is_the_same_to_the_byte() {
+fn a_scenario_told_twice_is_the_same_to_the_byte() {
     for seed in 1..=20 {
-        let story = random_story(seed, 60).unwrap();
+        let scenario = random_scenario(seed, 60).unwrap();
         let variants = Variants::all()[usize::try_from(seed).unwrap() % 32];
-        assert_eq!(timeline(&story, variants), timeline(&story, variants), "seed {seed} under {variants}");
+        assert_eq!(timeline(&scenario, variants), timeline(&scenario, variants), "seed {seed} under {variants}");
     }
 }
 
 #[test]
-fn every_story_holds_under_every_reading_of_aws_that_it_allows() {
+fn every_scenario_holds_under_every_variant_of_aws_that_it_allows() {
     let mut failures = Vec::new();
     let mut runs = 0;
-    for file in scenarios() {
-        let story = read(&file);
-        let variants = story.variants();
-        assert!(!variants.is_empty(), "{}: no reading of AWS has all that it needs", story.name);
+    for file in scenario_files() {
+        let scenario = read(&file);
+        let variants = scenario.variants();
+        assert!(!variants.is_empty(), "{}: no variant of AWS has all that it needs", scenario.name);
         runs += variants.len();
-        failures.extend(variants.into_iter().filter_map(|variants| in_process(&story, variants).err()));
+        failures.extend(variants.into_iter().filter_map(|variants| in_process(&scenario, variants).err()));
     }
-    println!("{} stories, {runs} runs", scenarios().len());
+    println!("{} scenarios, {runs} runs", scenario_files().len());
     assert!(failures.is_empty(), "{} of {runs} runs failed:\n{}", failures.len(), failures.join("\n"));
 }
 
 #[test]
-fn a_story_whose_expectation_does_not_hold_fails_with_its_line() {
+fn a_scenario_whose_expectation_does_not_hold_fails_with_its_line() {
     for (text, expected) in [
         ("job j starts on a\nexpect a unprotected", "2: a is protected until 11:00:00"),
         ("expect a protected", "1: a is not protected"),
         ("job j starts on a for 60m\nadvance 1m\nexpect a protected for 70m", "3: a is protected for 59m0s more"),
         ("deploy web\nexpect web steady", "2: web is not steady"),
         ("expect 1 call", "1: 0 UpdateTaskProtection calls, not 1"),
-        ("send {}\nexpect 1 parked because jobId", "2: the last one was parked because `version` is missing"),
+        (
+            "send {}\nexpect 1 dead-lettered because jobId",
+            "2: the last one was dead-lettered because `version` is missing",
+        ),
         ("ecs denies 1\njob j starts on a", "2: the function logged an error"),
         ("expect warning nonsense", "1: no line of level WARN contains that"),
         ("job j starts on z", "1: there is no task `z` yet"),
     ] {
-        let story = Story::parse("made up", text).unwrap();
-        let failure = in_process(&story, Variants::default()).unwrap_err();
+        let scenario = Scenario::parse("made up", text).unwrap();
+        let failure = in_process(&scenario, Variants::default()).unwrap_err();
         assert!(failure.starts_with(&format!("made up:{expected}")), "{failure}");
     }
 }
 
 #[test]
 fn an_unknown_word_fails_with_file_and_line() {
-    let error = Story::parse("made up", "# fine\n\ndance\n").unwrap_err();
+    let error = Scenario::parse("made up", "# fine\n\ndance\n").unwrap_err();
     assert_eq!(error.to_string(), "made up:3: `dance` begins no statement");
 }
 
-fn against_the_real_function(story: &Story, variants: Variants) -> Result<Summary, String> {
+fn against_the_real_function(scenario: &Scenario, variants: Variants) -> Result<Summary, String> {
     block_on(async {
-        let region = SharedRegion::new(Region::for_story(variants));
+        let region = SharedRegion::new(Region::for_scenario(variants));
         let bootstrap = Path::new(env!("CARGO_BIN_EXE_bootstrap"));
-        let mut function = Process::start(&region, bootstrap, story.settings()).await.unwrap();
-        let summary = run(story, region, &mut function, &mut Silent).await;
+        let mut function = Process::start(&region, bootstrap, scenario.settings()).await.unwrap();
+        let summary = run(scenario, region, &mut function, &mut Silent).await;
         function.stop().await;
         summary.map_err(|failure| format!("{failure}, under {variants}"))
     })
@@ -108,9 +111,9 @@ fn against_the_real_function(story: &Story, variants: Variants) -> Result<Summar
 #[test]
 fn the_tour_is_the_same_in_process_and_against_the_real_function() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
-    let story = read(&directory.join("tour.txt"));
-    let summary = against_the_real_function(&story, Variants::default()).unwrap();
-    let in_process = in_process(&story, Variants::default()).unwrap();
+    let scenario = read(&directory.join("tour.txt"));
+    let summary = against_the_real_function(&scenario, Variants::default()).unwrap();
+    let in_process = in_process(&scenario, Variants::default()).unwrap();
     // A process takes milliseconds of its own, for which one check or another comes a second late and is made up for.
     assert!(summary.invocations.abs_diff(in_process.invocations) <= 2, "{summary:?} {in_process:?}");
     assert_eq!(Summary { invocations: 0, ..summary }, Summary { invocations: 0, ..in_process });
@@ -118,16 +121,17 @@ fn the_tour_is_the_same_in_process_and_against_the_real_function() {
 }
 
 #[test]
-fn every_story_holds_against_the_real_function_too() {
-    // A slow ECS takes its time by the story's clock, and a process has its own.
-    let slow = |story: &Story| story.lines.iter().any(|line| line.text.starts_with("ecs takes"));
-    let stories: Vec<Story> = scenarios().iter().map(|file| read(file)).filter(|story| !slow(story)).collect();
-    assert!(stories.len() + 1 >= scenarios().len(), "hardly any story is left out");
-    let failures: Vec<String> = stories
+fn every_scenario_holds_against_the_real_function_too() {
+    // A slow ECS takes its time by the scenario's clock, and a process has its own.
+    let slow = |scenario: &Scenario| scenario.lines.iter().any(|line| line.text.starts_with("ecs takes"));
+    let scenarios: Vec<Scenario> =
+        scenario_files().iter().map(|file| read(file)).filter(|scenario| !slow(scenario)).collect();
+    assert!(scenarios.len() + 1 >= scenario_files().len(), "hardly any scenario is left out");
+    let failures: Vec<String> = scenarios
         .iter()
-        .filter_map(|story| against_the_real_function(story, *story.variants().last().unwrap()).err())
+        .filter_map(|scenario| against_the_real_function(scenario, *scenario.variants().last().unwrap()).err())
         .collect();
-    println!("{} stories against the real function", stories.len());
+    println!("{} scenarios against the real function", scenarios.len());
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
@@ -140,25 +144,25 @@ const DISORDERS: [Disorder; 5] = [
     Disorder::WithoutServiceEvents,
 ];
 
-/// Two readings of AWS that differ in every switch, as far as the story allows; another two for each next story.
-fn opposite_readings(story: &Story, number: usize) -> [Variants; 2] {
-    let all = story.variants();
+/// Two variants of AWS that differ in every switch, as far as the scenario allows; another two for each next scenario.
+fn opposite_variants(scenario: &Scenario, number: usize) -> [Variants; 2] {
+    let all = scenario.variants();
     let at = number % all.len();
     [all[at], all[all.len() - 1 - at]]
 }
 
-/// Stories that say who is told of what, if anybody is.
-fn is_about_alerts(story: &Story) -> bool {
-    story
+/// Scenarios that say who is told of what, if anybody is.
+fn is_about_alerts(scenario: &Scenario) -> bool {
+    scenario
         .lines
         .iter()
         .any(|line| matches!(line.statement, Statement::Expect(Expectation::Alert(_) | Expectation::NoAlert)))
 }
 
-fn told(story: &Story, variants: Variants, disorder: Disorder) -> Result<Vec<AlertTold>, String> {
-    let region = SharedRegion::new(Region::for_story(variants));
-    let mut function = InProcess::new(&region, story.settings()).map_err(|error| error.to_string())?;
-    block_on(alerts_of(story, region, &mut function, disorder)).map_err(|failure| failure.to_string())
+fn told(scenario: &Scenario, variants: Variants, disorder: Disorder) -> Result<Vec<AlertTold>, String> {
+    let region = SharedRegion::new(Region::for_scenario(variants));
+    let mut function = InProcess::new(&region, scenario.settings()).map_err(|error| error.to_string())?;
+    block_on(alerts_of(scenario, region, &mut function, disorder)).map_err(|failure| failure.to_string())
 }
 
 /// What was told of one incident.
@@ -201,24 +205,24 @@ fn same(one: &[Life], other: &[Life]) -> bool {
 
 #[test]
 fn doubled_shuffled_and_missing_events_change_no_incident() {
-    let stories: Vec<Story> = scenarios().iter().map(|file| read(file)).filter(is_about_alerts).collect();
+    let scenarios: Vec<Scenario> = scenario_files().iter().map(|file| read(file)).filter(is_about_alerts).collect();
     let mut failures = Vec::new();
     let mut runs = 0;
-    for (number, story) in stories.iter().enumerate() {
-        for variants in opposite_readings(story, number) {
-            let lives = |disorder| lives(&told(story, variants, disorder).unwrap_or_else(|error| panic!("{error}")));
+    for (number, scenario) in scenarios.iter().enumerate() {
+        for variants in opposite_variants(scenario, number) {
+            let lives = |disorder| lives(&told(scenario, variants, disorder).unwrap_or_else(|error| panic!("{error}")));
             let undisturbed = lives(Disorder::None);
             for disorder in DISORDERS {
                 runs += 1;
                 let disturbed = lives(disorder);
                 if !same(&disturbed, &undisturbed) {
-                    let name = &story.name;
+                    let name = &scenario.name;
                     failures.push(format!("{name}, {disorder:?}, {variants}: {disturbed:?}, not {undisturbed:?}"));
                 }
             }
         }
     }
-    println!("{} stories about alerts, {runs} runs in disorder", stories.len());
+    println!("{} scenarios about alerts, {runs} runs in disorder", scenarios.len());
     assert!(failures.is_empty(), "{} of {runs} runs failed:\n{}", failures.len(), failures.join("\n"));
 }
 

@@ -4,8 +4,8 @@
 
 use ecs_sim::event_source::FunctionAnswer;
 use ecs_sim::queue::{AttributeValue, SendMessage};
-use ecs_sim::region::{Fault, JOB_QUEUE, PARKING_QUEUE, Region, SharedRegion};
-use ecs_sim::story::{Function, InProcess, Silent, Story, Summary, run};
+use ecs_sim::region::{DEAD_LETTER_QUEUE, Fault, JOB_QUEUE, Region, SharedRegion};
+use ecs_sim::scenario::{Function, InProcess, Scenario, Silent, Summary, run};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -13,16 +13,16 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
-/// Tells a story under every reading of AWS that it allows; the summary is that of the last.
+/// Tells a scenario under every variant of AWS that it allows; the summary is that of the last.
 fn holds(text: &str) -> Summary {
-    let story = Story::parse("promise", text).unwrap_or_else(|error| panic!("{error}"));
+    let scenario = Scenario::parse("promise", text).unwrap_or_else(|error| panic!("{error}"));
     let tell = |variants| {
-        let region = SharedRegion::new(Region::for_story(variants));
-        let mut function = InProcess::new(&region, story.settings()).unwrap();
-        let told = block_on(run(&story, region, &mut function, &mut Silent));
+        let region = SharedRegion::new(Region::for_scenario(variants));
+        let mut function = InProcess::new(&region, scenario.settings()).unwrap();
+        let told = block_on(run(&scenario, region, &mut function, &mut Silent));
         told.unwrap_or_else(|failure| panic!("{failure}, under {variants}"))
     };
-    story.variants().into_iter().map(tell).fold(None, |_, summary| Some(summary)).unwrap()
+    scenario.variants().into_iter().map(tell).fold(None, |_, summary| Some(summary)).unwrap()
 }
 
 /// A Region with a service of two tasks, and the function.
@@ -34,7 +34,7 @@ struct Stage {
 
 impl Stage {
     fn new() -> Self {
-        let region = SharedRegion::new(Region::for_story(ecs_sim::control_plane::Variants::default()));
+        let region = SharedRegion::new(Region::for_scenario(ecs_sim::control_plane::Variants::default()));
         let spec = ecs_sim::control_plane::ServiceSpec::new("video", "web", 2);
         let tasks = region.lock().ecs.create_service(spec).unwrap();
         let function = InProcess::new(&region, std::iter::empty()).unwrap();
@@ -65,14 +65,14 @@ impl Stage {
         self.region.lock().ecs.task(&self.tasks[task]).unwrap().is_protected()
     }
 
-    /// The reasons of the messages that were parked.
-    fn parked(&self) -> Vec<String> {
+    /// The reasons of the messages that were dead-lettered.
+    fn dead_lettered(&self) -> Vec<String> {
         let region = self.region.lock();
         let reason = |value: &AttributeValue| match value {
             AttributeValue::String(text) => text.clone(),
             AttributeValue::Binary(_) => panic!("a reason is text"),
         };
-        let messages = region.queues.messages(PARKING_QUEUE).unwrap();
+        let messages = region.queues.messages(DEAD_LETTER_QUEUE).unwrap();
         messages.iter().map(|message| reason(&message.attributes["taskhold.reason"].value)).collect()
     }
 }
@@ -195,13 +195,13 @@ fn a_refusal_is_heard_and_asked_again() {
 }
 
 #[test]
-fn every_message_ends_done_retried_or_parked_with_a_reason() {
+fn every_message_ends_done_retried_or_dead_lettered_with_a_reason() {
     holds(
         "standalone
          job j-1 starts on a
-         expect 1 parked because TASK_NOT_VALID
+         expect 1 dead_lettered because TASK_NOT_VALID
          send nonsense
-         expect 2 parked because not a JSON object",
+         expect 2 dead_lettered because not a JSON object",
     );
     let mut stage = Stage::new();
     stage.region.lock().queues.purge(JOB_QUEUE).unwrap();
@@ -212,7 +212,7 @@ fn every_message_ends_done_retried_or_parked_with_a_reason() {
         assert_eq!(stage.deliver(30_000), receives_left, "{body}");
         stage.region.lock().faults.clear();
     }
-    assert_eq!(stage.parked().len(), 2);
+    assert_eq!(stage.dead_lettered().len(), 2);
 }
 
 #[test]
@@ -263,9 +263,9 @@ fn a_message_never_touches_its_neighbours() {
         let shown: String = body.chars().take(120).collect();
         assert_eq!(stage.deliver(30_000), 0, "nothing comes again beside {shown}");
         assert!(stage.protected(0) && stage.protected(1), "the good ones are done beside {shown}");
-        let parked = stage.parked();
-        assert_eq!(parked.len(), 1, "{shown}");
-        assert!(parked[0].contains(reason), "{shown} was parked because {}", parked[0]);
+        let dead_lettered = stage.dead_lettered();
+        assert_eq!(dead_lettered.len(), 1, "{shown}");
+        assert!(dead_lettered[0].contains(reason), "{shown} was dead-lettered because {}", dead_lettered[0]);
     }
 }
 
@@ -306,7 +306,7 @@ fn other_clusters_are_never_touched() {
     stage.send(&body.to_string());
     stage.deliver(30_000);
     assert!(stage.region.lock().calls.is_empty());
-    assert!(stage.parked()[0].contains("cluster `other` is not among the configured ones (video)"));
+    assert!(stage.dead_lettered()[0].contains("cluster `other` is not among the configured ones (video)"));
     let event = json!({"source": "aws.ecs", "detail-type": "ECS Task State Change", "detail": {
         "taskArn": format!("arn:aws:ecs:eu-west-1:111122223333:task/other/{task}"), "lastStatus": "STOPPED"}});
     let answer = block_on(stage.function.invoke(&event.to_string(), i64::from(u32::MAX) * 1000)).answer;
@@ -326,10 +326,10 @@ fn where_it_is_asked_for_only_the_task_itself_speaks_for_it() {
         assert_eq!(stage.deliver(30_000), 0, "{sender}");
         assert_eq!(stage.protected(0), is_heard, "{sender}");
     }
-    let parked = stage.parked();
+    let dead_lettered = stage.dead_lettered();
     assert!(
-        parked.len() == 2 && parked.iter().all(|reason| reason.contains("TASKHOLD_REQUIRE_SENDER_TASK")),
-        "{parked:?}"
+        dead_lettered.len() == 2 && dead_lettered.iter().all(|reason| reason.contains("TASKHOLD_REQUIRE_SENDER_TASK")),
+        "{dead_lettered:?}"
     );
 }
 
@@ -447,7 +447,7 @@ fn a_failed_read_calls_nothing_off() {
 
 #[test]
 fn a_service_in_motion_is_watched_until_it_is_steady() {
-    // No sweep: what is told here, events and follow-ups have found.
+    // No sweep: what is told here, events and rechecks have found.
     holds(
         "job j-1 starts on a for 60m
          deploy web
@@ -462,7 +462,7 @@ fn a_service_in_motion_is_watched_until_it_is_steady() {
 }
 
 #[test]
-fn who_goes_on_unprotected_is_told_at_once_and_asked_for_when_there_is_room() {
+fn who_goes_on_unprotected_is_notified_at_once_and_asked_for_when_there_is_room() {
     // At the very moment at which the protection in the way ends.
     holds(
         "service web desired 1
@@ -510,10 +510,10 @@ fn who_stops_in_the_middle_of_a_job_is_told_once() {
 }
 
 #[test]
-fn a_remedy_never_touches_a_busy_task_and_is_put_back() {
+fn a_remediation_never_touches_a_busy_task_and_is_put_back() {
     holds(
         "needs refusal=outnumbered
-         set TASKHOLD_REMEDIES release-idle,raise-desired-count
+         set TASKHOLD_REMEDIATIONS release-idle,raise-desired-count
          mute alerts
          service web desired 1 tag taskhold:policy=raise-desired-count tag taskhold:max-desired-count=2
          job j-1 starts on a for 60m
@@ -529,7 +529,7 @@ fn a_remedy_never_touches_a_busy_task_and_is_put_back() {
          expect c stopped",
     );
     holds(
-        "set TASKHOLD_REMEDIES release-idle
+        "set TASKHOLD_REMEDIATIONS release-idle
          set TASKHOLD_POLICY release-idle
          mute alerts
          job j-1 starts on a for 60m
@@ -585,7 +585,7 @@ fn a_batch_that_cannot_be_read_is_not_acknowledged() {
 #[test]
 fn what_is_remembered_is_bounded() {
     holds(
-        "set TASKHOLD_TOMBSTONE_HOURS 1
+        "set TASKHOLD_FINISHED_JOB_RETENTION_HOURS 1
          job j-1 starts on a for 10m
          job j-1 finishes
          advance 30m

@@ -74,12 +74,12 @@ const EVERY_FEW_RUNS: [&str; 40] = [
     "ecs denies access",
     "ecs answers in part",
     "reads of ecs fail",
-    "ledger conflicts",
-    "ledger: an entry is forgotten when it may be",
-    "ledger: a load fails",
-    "ledger: a store fails",
-    "ledger: the answer to a store is lost",
-    "ledger: a store lands after its caller gave up",
+    "store conflicts",
+    "store: an entry is forgotten when it may be",
+    "store: a load fails",
+    "store: a store fails",
+    "store: the answer to a store is lost",
+    "store: a store lands after its caller gave up",
     "late effects",
     "events lost",
     "events late",
@@ -89,7 +89,7 @@ const EVERY_FEW_RUNS: [&str; 40] = [
     "deliveries beyond the first",
     "messages done",
     "messages retried",
-    "messages parked",
+    "messages dead-lettered",
     "invocations killed",
     "invocations cut off at their deadline",
     "instances replaced",
@@ -111,19 +111,19 @@ const EVERY_FEW_RUNS: [&str; 40] = [
 const NOW_AND_THEN: [&str; 16] = [
     "ecs rejects a call of several tasks",
     "ecs answers a read in part",
-    "ledger: a list fails",
+    "store: a list fails",
     "sns: an alert is lost",
     "sns: the answer to an alert is lost",
-    "sqs: parking fails",
-    "sqs: the answer to a follow-up is lost",
-    "sqs: a follow-up is lost",
+    "sqs: dead_letters fails",
+    "sqs: the answer to a recheck is lost",
+    "sqs: a recheck is lost",
     "sqs: interrupted jobs are lost",
     "sqs: the answer to interrupted jobs is lost",
     "desired counts raised",
     "desired counts put back",
     "deployments that fail",
     "services deleted",
-    "lease-at-risk",
+    "protection-expiring",
     "answers of the function lost",
 ];
 
@@ -155,7 +155,7 @@ fn releases_that_are_not_written_down_are_caught() {
 }
 
 #[test]
-fn a_ledger_that_stores_without_comparing_is_caught() {
+fn a_store_that_stores_without_comparing_is_caught() {
     is_caught(Sabotage::StoresWithoutComparing, &[Broken::Safety, Broken::Loss]);
 }
 
@@ -170,8 +170,8 @@ fn a_topic_that_swallows_resolutions_is_caught() {
 }
 
 #[test]
-fn a_follow_up_queue_that_swallows_everything_is_caught() {
-    is_caught(Sabotage::FollowUpsSwallowed, &[Broken::Convergence]);
+fn a_recheck_queue_that_swallows_everything_is_caught() {
+    is_caught(Sabotage::RechecksSwallowed, &[Broken::Convergence]);
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! A soak: simulated days of many services under work, with everything that people, workers and ECS do, and with faults; then
-//! all of it stops, and what is open has to close. The process and the ledger must not grow with the days.
+//! all of it stops, and what is open has to close. The process and the state store must not grow with the days.
 //!
 //! The real [`taskhold::handler::Handler`] runs on the simulated Region, throttled as ECS throttles, swept every five minutes as
 //! it is deployed. What happens stands in `soak/traffic.rs`, what fails in `soak/weather.rs`.
@@ -16,8 +16,6 @@ mod ecs;
 #[path = "routine/kinds.rs"]
 #[allow(dead_code, reason = "the routine asks how long old tasks stay")]
 mod kinds;
-#[path = "watch/ledger.rs"]
-mod ledger;
 #[path = "watch/log.rs"]
 mod log;
 #[path = "watch/parts.rs"]
@@ -28,6 +26,8 @@ mod parts;
 mod seen;
 #[path = "watch/steps.rs"]
 mod steps;
+#[path = "watch/store.rs"]
+mod store;
 #[path = "soak/traffic.rs"]
 mod traffic;
 #[path = "soak/weather.rs"]
@@ -38,14 +38,14 @@ mod world;
 
 use days::{Day, Heard, growth};
 use ecs_sim::control_plane::Setup;
-use ecs_sim::region::{FOLLOW_UP_QUEUE, JOB_QUEUE};
+use ecs_sim::region::{JOB_QUEUE, RECHECK_QUEUE};
 use futures_util::FutureExt;
 use parts::HandedOn;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 use taskhold::ecs::ServiceArn;
-use taskhold::ledger::{LedgerPages, ServiceEntry};
+use taskhold::store::{ServiceRecord, StorePages};
 use traffic::{TASKS, Traffic};
 use weather::Weather;
 use world::{HOUR, MINUTE, World};
@@ -66,10 +66,10 @@ struct Soak {
 }
 
 impl Soak {
-    /// Finished jobs are remembered for a day, so that the ledger is full after one.
+    /// Finished jobs are remembered for a day, so that the state store is full after one.
     fn begin(services: usize, seed: u64) -> Self {
-        let mut world = World::new(Setup::default(), &[("TASKHOLD_TOMBSTONE_HOURS", "24")]);
-        world.function.ledger.sizes = Some(Arc::default());
+        let mut world = World::new(Setup::default(), &[("TASKHOLD_FINISHED_JOB_RETENTION_HOURS", "24")]);
+        world.function.store.sizes = Some(Arc::default());
         world.function.interrupted = Some(HandedOn::default());
         world.sweep_every(5 * MINUTE, 41_000);
         let traffic = Traffic::begin(&mut world, services, seed);
@@ -78,7 +78,7 @@ impl Soak {
     }
 
     fn day(&mut self) {
-        let begun_at = moment();
+        let started_at = moment();
         let mut day = Day { number: self.days.len() as u64 + 1, ..Day::default() };
         for _ in 0..24 {
             for _ in 0..6 {
@@ -88,7 +88,7 @@ impl Soak {
             self.heard.gather(&self.world, &mut day);
             day.measure(&self.world);
         }
-        println!("seed {}, {day}; {:.1} s", self.seed, begun_at.elapsed().as_secs_f64());
+        println!("seed {}, {day}; {:.1} s", self.seed, started_at.elapsed().as_secs_f64());
         self.days.push(day);
     }
 
@@ -111,11 +111,11 @@ impl Soak {
         hours
     }
 
-    /// The services of which the ledger says that something is open, and the tasks that ECS protects.
+    /// The services of which the state store says that something is open, and the tasks that ECS protects.
     fn open(&self) -> Vec<String> {
-        let page = LedgerPages::<ServiceEntry>::page(&self.world.function.ledger.kept, None);
+        let page = StorePages::<ServiceRecord>::page(&self.world.function.store.kept, None);
         let page: Vec<(ServiceArn, _)> = page.now_or_never().unwrap().unwrap().items;
-        let services = page.into_iter().map(|(service, versioned)| format!("{}: {:?}", service.name, versioned.entry));
+        let services = page.into_iter().map(|(service, versioned)| format!("{}: {:?}", service.name, versioned.record));
         let region = self.world.region.lock();
         let protected = region.ecs.tasks().filter(|task| task.is_protected());
         services.chain(protected.map(|task| format!("{} is protected", task.arn))).collect()
@@ -128,20 +128,20 @@ impl Soak {
         table("alerts", &self.heard.alerts);
         table("calls of ECS", &self.world.counted().calls);
         table("what was logged, of warnings and errors", &self.heard.logged);
-        table("messages parked, by their reasons", &self.heard.parked);
-        println!("{} jobs handed on as interrupted", self.heard.handed_on);
+        table("messages dead-lettered, by their reasons", &self.heard.dead_lettered);
+        println!("{} jobs handed on as interrupted", self.heard.forwarded);
     }
 
     fn everything_has_come_to_its_end(&self) {
         assert_eq!(self.open(), Vec::<String>::new());
         assert!(self.heard.open.is_empty(), "told of and never called off: {:?}", self.heard.open);
         let region = self.world.region.lock();
-        for queue in [JOB_QUEUE, FOLLOW_UP_QUEUE] {
+        for queue in [JOB_QUEUE, RECHECK_QUEUE] {
             assert_eq!(region.queues.messages(queue).unwrap().len(), 0, "messages are left in the queue {queue}");
         }
         drop(region);
         assert_eq!(self.world.given_up(), 0, "messages that SQS gave up, which have no reason");
-        assert!(self.heard.parked.keys().all(|reason| !reason.is_empty()));
+        assert!(self.heard.dead_lettered.keys().all(|reason| !reason.is_empty()));
     }
 }
 
@@ -157,13 +157,13 @@ fn moment() -> Instant {
 
 /// So many days of so many services, from a seed.
 fn soak(services: usize, days: u64, seed: u64) -> Soak {
-    let begun_at = moment();
+    let started_at = moment();
     println!("seed {seed}: {services} services, {} tasks, {days} days", services * TASKS as usize);
     let mut soak = Soak::begin(services, seed);
     (0..days).for_each(|_| soak.day());
     let hours = soak.drain();
     soak.print();
-    println!("\nseed {seed}: drained in {hours} hours; wall time {:.0} s", begun_at.elapsed().as_secs_f64());
+    println!("\nseed {seed}: drained in {hours} hours; wall time {:.0} s", started_at.elapsed().as_secs_f64());
     soak.everything_has_come_to_its_end();
     soak
 }
@@ -203,7 +203,7 @@ fn seed() -> u64 {
 
 #[test]
 fn what_grows_by_more_than_chance_is_said() {
-    let day = |number: u64, memory_mib: f64| Day { number, memory_mib, entries: 7, ..Day::default() };
+    let day = |number: u64, memory_mib: f64| Day { number, memory_mib, records: 7, ..Day::default() };
     let steady: Vec<Day> = (1..=30).map(|number| day(number, 100.0 + (number % 3) as f64)).collect();
     assert_eq!(growth(&steady), Vec::<String>::new());
     let growing: Vec<Day> = (1..=30).map(|number| day(number, 100.0 + 3.0 * number as f64)).collect();

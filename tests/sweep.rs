@@ -1,4 +1,4 @@
-//! The sweep: what no message and no event told it finds, and what its time does not suffice for a follow-up goes on with.
+//! The sweep: what no message and no event told it finds, and what its time does not suffice for a recheck goes on with.
 //!
 //! No event reaches the function here, and messages only when a test delivers them.
 
@@ -7,8 +7,8 @@
 use ecs_sim::control_plane::{ServiceSpec, Variants};
 use ecs_sim::event_source::{EventSource, FunctionAnswer};
 use ecs_sim::queue::SendMessage;
-use ecs_sim::region::{CLUSTER, FOLLOW_UP_QUEUE, Fault, JOB_QUEUE, Region, SharedRegion};
-use ecs_sim::story::{Function, InProcess};
+use ecs_sim::region::{CLUSTER, Fault, JOB_QUEUE, RECHECK_QUEUE, Region, SharedRegion};
+use ecs_sim::scenario::{Function, InProcess};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -30,7 +30,7 @@ struct Stage {
 
 impl Stage {
     fn new(services: usize) -> Self {
-        let region = SharedRegion::new(Region::for_story(Variants::default()));
+        let region = SharedRegion::new(Region::for_scenario(Variants::default()));
         let mut tasks = Vec::new();
         for number in 0..services {
             let spec = ServiceSpec::new(CLUSTER, format!("web-{number:03}"), 2);
@@ -102,10 +102,10 @@ fn a_busy_task_that_lost_its_protection_gets_it_again() {
     stage.region.lock().ecs.set_own_protection(&stage.tasks[0], None).unwrap();
     let report = stage.sweep();
     assert!(stage.protected(0));
-    assert_eq!((&report["tasks"], &report["tasksSetRight"]), (&json!(2), &json!(1)), "{report}");
+    assert_eq!((&report["tasks"], &report["tasksRepaired"]), (&json!(2), &json!(1)), "{report}");
     assert_eq!(stage.calls("UpdateTaskProtection"), 1);
     let report = stage.sweep();
-    assert_eq!((&report["tasks"], &report["tasksSetRight"]), (&json!(2), &json!(0)), "{report}");
+    assert_eq!((&report["tasks"], &report["tasksRepaired"]), (&json!(2), &json!(0)), "{report}");
     assert_eq!(stage.calls("UpdateTaskProtection"), 0);
 }
 
@@ -126,7 +126,7 @@ fn the_jobs_of_a_task_whose_stop_nobody_told_are_closed() {
     stage.region.lock().ecs.stop_task(&stage.tasks[0]).unwrap();
     stage.advance(2 * MINUTE_MS);
     let report = stage.sweep();
-    assert_eq!((&report["tasks"], &report["tasksSetRight"]), (&json!(1), &json!(1)), "{report}");
+    assert_eq!((&report["tasks"], &report["tasksRepaired"]), (&json!(1), &json!(1)), "{report}");
     assert_eq!(stage.calls("UpdateTaskProtection"), 0, "nothing can be asked for it");
     assert_eq!(stage.sweep()["tasks"], 0);
 }
@@ -163,7 +163,7 @@ fn a_comparison_that_fails_changes_nothing_and_is_counted() {
     stage.tell("job.started", 0);
     stage.region.lock().faults.push_back(Fault::Throttled);
     let report = stage.sweep();
-    assert_eq!((&report["failed"], &report["tasksSetRight"]), (&json!(1), &json!(0)), "{report}");
+    assert_eq!((&report["failed"], &report["tasksRepaired"]), (&json!(1), &json!(0)), "{report}");
     assert_eq!(stage.calls("UpdateTaskProtection"), 0);
     assert!(stage.protected(0));
 }
@@ -199,16 +199,17 @@ fn described(stage: &Stage) -> Vec<String> {
 }
 
 #[test]
-fn what_the_time_does_not_suffice_for_is_looked_at_by_follow_ups_each_service_once() {
+fn what_the_time_does_not_suffice_for_is_looked_at_by_rechecks_each_service_once() {
     const SERVICES: usize = 60;
     let mut stage = Stage::new(SERVICES);
     stage.region.lock().latency_ms = 300;
     let report = stage.sweep();
-    let (looked_at, left) = (report["lookedAt"].as_u64().unwrap(), report["notLookedAt"].as_u64().unwrap());
-    assert_eq!((looked_at + left, &report["goesOn"]), (SERVICES as u64, &json!(true)), "{report}");
-    assert!(looked_at > 0 && left > 0, "{report}");
+    let (services_reconciled, left) =
+        (report["servicesReconciled"].as_u64().unwrap(), report["servicesRemaining"].as_u64().unwrap());
+    assert_eq!((services_reconciled + left, &report["continues"]), (SERVICES as u64, &json!(true)), "{report}");
+    assert!(services_reconciled > 0 && left > 0, "{report}");
     let mut parts = 1;
-    while let Some(kept) = stage.deliver(FOLLOW_UP_QUEUE) {
+    while let Some(kept) = stage.deliver(RECHECK_QUEUE) {
         assert_eq!(kept, 0);
         parts += 1;
         assert!(parts < 20, "it goes on for ever");
@@ -224,20 +225,23 @@ fn a_sweep_that_ecs_throttles_waits_and_goes_on_until_every_service_was_seen_who
     const SERVICES: usize = 200;
     let mut stage = Stage::new(SERVICES);
     stage.region.lock().latency_ms = 10;
-    let mut looked_at = stage.sweep()["lookedAt"].as_u64().unwrap();
-    assert!(looked_at < SERVICES as u64, "ECS throttles nobody");
+    let mut services_reconciled = stage.sweep()["servicesReconciled"].as_u64().unwrap();
+    assert!(services_reconciled < SERVICES as u64, "ECS throttles nobody");
     let mut parts = 1;
     while parts < 30 {
         stage.advance(5_000);
         let before = stage.calls("GetTaskProtection");
-        if stage.deliver(FOLLOW_UP_QUEUE).is_none() {
+        if stage.deliver(RECHECK_QUEUE).is_none() {
             break;
         }
         // Of a service that was seen whole, the protection of its tasks is the last that is read.
-        looked_at += (stage.calls("GetTaskProtection") - before) as u64;
+        services_reconciled += (stage.calls("GetTaskProtection") - before) as u64;
         parts += 1;
     }
-    assert!((SERVICES as u64..SERVICES as u64 + 40).contains(&looked_at), "{looked_at} looks in {parts} parts");
+    assert!(
+        (SERVICES as u64..SERVICES as u64 + 40).contains(&services_reconciled),
+        "{services_reconciled} looks in {parts} parts"
+    );
     assert!(parts < 15, "{parts} parts");
 }
 
@@ -245,12 +249,12 @@ fn a_sweep_that_ecs_throttles_waits_and_goes_on_until_every_service_was_seen_who
 fn a_sweep_that_has_gone_on_for_too_long_is_left_to_those_that_began_later() {
     let mut stage = Stage::new(60);
     stage.region.lock().latency_ms = 300;
-    assert_eq!(stage.sweep()["goesOn"], true);
+    assert_eq!(stage.sweep()["continues"], true);
     stage.region.lock().calls.clear();
     stage.advance(20 * MINUTE_MS);
-    assert_eq!(stage.deliver(FOLLOW_UP_QUEUE), Some(0));
+    assert_eq!(stage.deliver(RECHECK_QUEUE), Some(0));
     assert_eq!(described(&stage), [""; 0]);
-    assert_eq!(stage.deliver(FOLLOW_UP_QUEUE), None);
+    assert_eq!(stage.deliver(RECHECK_QUEUE), None);
 }
 
 #[test]
@@ -260,10 +264,10 @@ fn sweeps_begin_at_different_services() {
         stage.sweep();
         described(stage)[0].clone()
     };
-    let mut begun_at = BTreeSet::new();
+    let mut started_at = BTreeSet::new();
     for _ in 0..24 {
-        begun_at.insert(first(&mut stage));
+        started_at.insert(first(&mut stage));
         stage.advance(60 * MINUTE_MS);
     }
-    assert!(begun_at.len() > 10, "{begun_at:?}");
+    assert!(started_at.len() > 10, "{started_at:?}");
 }

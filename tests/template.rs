@@ -16,9 +16,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use taskhold::apply::CALL_TIME;
-use taskhold::config::{Config, Policy, Remedies, SETTINGS};
+use taskhold::config::{Config, Policy, Remediations, SETTINGS};
 use taskhold::ecs::PROTECTION_MINUTES_MAX;
-use taskhold::follow_up::DELAY_SECONDS_MAX;
+use taskhold::recheck::DELAY_SECONDS_MAX;
 
 const CLUSTER_ARN: &str = "arn:aws:ecs:eu-west-1:111122223333:cluster/video";
 
@@ -110,19 +110,19 @@ fn queues_are_encrypted_and_refuse_whoever_comes_without_tls() {
 }
 
 #[test]
-fn only_the_function_sends_to_the_follow_up_queue() {
+fn only_the_function_sends_to_the_recheck_queue() {
     let template = Template::load();
-    let policy = template.properties("FollowUpQueuePolicy");
-    assert_eq!(policy["Queues"], json!(["https://sqs.eu-west-1.amazonaws.com/111122223333/FollowUpQueue"]));
+    let policy = template.properties("RecheckQueuePolicy");
+    assert_eq!(policy["Queues"], json!(["https://sqs.eu-west-1.amazonaws.com/111122223333/RecheckQueue"]));
     let statements = policy["PolicyDocument"]["Statement"].as_array().unwrap();
     assert!(statements.iter().all(|statement| statement["Effect"] == "Deny"), "IAM grants, this takes away");
     let to_others = json!({"Sid": "OnlyFromTheFunction", "Effect": "Deny", "Principal": "*", "Action": "sqs:SendMessage",
-        "Resource": "FollowUpQueue.Arn", "Condition": {"ArnNotEquals": {"aws:PrincipalArn": "FunctionRole.Arn"}}});
+        "Resource": "RecheckQueue.Arn", "Condition": {"ArnNotEquals": {"aws:PrincipalArn": "FunctionRole.Arn"}}});
     assert!(statements.contains(&to_others), "{statements:?}");
     // Only then does SAM make a role by that name.
     assert!(template.properties("Function").get("Role").is_none());
     let outputs = template.0["Outputs"].to_string();
-    assert!(!outputs.contains("FollowUpQueue"), "nobody is told where it is");
+    assert!(!outputs.contains("RecheckQueue"), "nobody is told where it is");
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn interrupted_jobs_have_a_queue_only_where_somebody_asks_for_it() {
     for section in ["Resources", "Outputs"] {
         assert!(!without.0[section].to_string().contains("InterruptedJobQueue"), "{section}: nothing of it is there");
     }
-    let template = Template::with(&[("InterruptedJobs", "true")]);
+    let template = Template::with(&[("InterruptedJobQueue", "true")]);
     let url = "https://sqs.eu-west-1.amazonaws.com/111122223333/InterruptedJobQueue";
     assert_eq!(template.config().interrupted_queue_url.as_deref(), Some(url));
     assert_eq!(template.0["Outputs"]["InterruptedJobQueueUrl"]["Value"], url);
@@ -178,13 +178,13 @@ fn interrupted_jobs_have_a_queue_only_where_somebody_asks_for_it() {
 }
 
 #[test]
-fn each_remedy_is_allowed_by_its_own_parameter() {
+fn each_remediation_is_allowed_by_its_own_parameter() {
     for (release_idle, raise_desired_count) in [(false, false), (true, false), (false, true), (true, true)] {
         let template = Template::with(&[
             ("AllowReleaseIdle", if release_idle { "true" } else { "false" }),
             ("AllowRaiseDesiredCount", if raise_desired_count { "true" } else { "false" }),
         ]);
-        assert_eq!(template.config().remedies, Remedies { release_idle, raise_desired_count });
+        assert_eq!(template.config().remediations, Remediations { release_idle, raise_desired_count });
     }
 }
 
@@ -249,17 +249,17 @@ fn batches_come_whole_soon_and_with_an_ending_for_each_message() {
 }
 
 #[test]
-fn follow_ups_come_a_few_at_a_time_without_waiting_and_with_an_ending_for_each() {
+fn rechecks_come_a_few_at_a_time_without_waiting_and_with_an_ending_for_each() {
     let template = Template::load();
-    let follow_ups = template.event("FollowUps");
-    assert_eq!(follow_ups["Queue"], "FollowUpQueue.Arn");
-    assert_eq!(follow_ups["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
-    assert!((1..=10).contains(&follow_ups["BatchSize"].as_i64().unwrap()), "more would want a batching window");
-    assert!(follow_ups.get("MaximumBatchingWindowInSeconds").is_none(), "{follow_ups}");
-    assert!((2..=1000).contains(&follow_ups["ScalingConfig"]["MaximumConcurrency"].as_i64().unwrap()));
+    let rechecks = template.event("Rechecks");
+    assert_eq!(rechecks["Queue"], "RecheckQueue.Arn");
+    assert_eq!(rechecks["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
+    assert!((1..=10).contains(&rechecks["BatchSize"].as_i64().unwrap()), "more would want a batching window");
+    assert!(rechecks.get("MaximumBatchingWindowInSeconds").is_none(), "{rechecks}");
+    assert!((2..=1000).contains(&rechecks["ScalingConfig"]["MaximumConcurrency"].as_i64().unwrap()));
     let config = template.config();
-    assert!(config.is_follow_up_queue("arn:aws:sqs:eu-west-1:111122223333:FollowUpQueue"), "{config:?}");
-    assert!(!config.is_follow_up_queue("arn:aws:sqs:eu-west-1:111122223333:JobQueue"), "workers write there");
+    assert!(config.is_recheck_queue("arn:aws:sqs:eu-west-1:111122223333:RecheckQueue"), "{config:?}");
+    assert!(!config.is_recheck_queue("arn:aws:sqs:eu-west-1:111122223333:JobQueue"), "workers write there");
 }
 
 #[test]
@@ -267,13 +267,13 @@ fn times_that_depend_on_each_other_do() {
     let template = Template::load();
     let timeout = template.number("Function", "Timeout");
     assert!(timeout > CALL_TIME.as_secs(), "there is time for a call");
-    for queue in ["JobQueue", "FollowUpQueue"] {
+    for queue in ["JobQueue", "RecheckQueue"] {
         assert!(template.number(queue, "VisibilityTimeout") >= 6 * timeout, "{queue}");
     }
     let retention = template.number("JobQueue", "MessageRetentionPeriod");
     let longest_protection = i64::from(PROTECTION_MINUTES_MAX) * 60;
     assert!(retention > longest_protection, "a message lasts as long as what it asks for");
-    assert!(retention < template.config().tombstone.as_secs(), "no late message revives a finished job");
+    assert!(retention < template.config().finished_job_retention.as_secs(), "no late message revives a finished job");
     assert!(template.number("DeadLetterQueue", "MessageRetentionPeriod") > retention);
 }
 
@@ -283,20 +283,19 @@ fn the_function_parks_a_message_before_the_queue_gives_it_up() {
     let redrive = &template.properties("JobQueue")["RedrivePolicy"];
     assert_eq!(redrive["deadLetterTargetArn"], "DeadLetterQueue.Arn");
     assert!(redrive["maxReceiveCount"].as_i64().unwrap() > i64::from(template.config().receives_max));
-    let parking_queue = template.config().parking_queue_url;
-    assert_eq!(parking_queue.as_deref(), Some("https://sqs.eu-west-1.amazonaws.com/111122223333/DeadLetterQueue"));
+    let dead_letter_queue = template.config().dead_letter_queue_url;
+    assert_eq!(dead_letter_queue.as_deref(), Some("https://sqs.eu-west-1.amazonaws.com/111122223333/DeadLetterQueue"));
 }
 
 #[test]
-fn a_follow_up_that_fails_is_given_up_and_not_forgotten() {
+fn a_recheck_that_fails_is_given_up_and_not_forgotten() {
     let template = Template::load();
-    let redrive = &template.properties("FollowUpQueue")["RedrivePolicy"];
+    let redrive = &template.properties("RecheckQueue")["RedrivePolicy"];
     assert_eq!(redrive["deadLetterTargetArn"], "DeadLetterQueue.Arn");
     let receives = redrive["maxReceiveCount"].as_i64().unwrap();
     assert!(receives >= 5, "receives that throttling uses up count too");
-    let given_up_after =
-        i64::from(DELAY_SECONDS_MAX) + receives * template.number("FollowUpQueue", "VisibilityTimeout");
-    let retention = template.number("FollowUpQueue", "MessageRetentionPeriod");
+    let given_up_after = i64::from(DELAY_SECONDS_MAX) + receives * template.number("RecheckQueue", "VisibilityTimeout");
+    let retention = template.number("RecheckQueue", "MessageRetentionPeriod");
     assert!(given_up_after < retention, "SQS forgets without a word");
     assert!(retention < template.number("JobQueue", "MessageRetentionPeriod"), "a late look is worth less than a job");
 }
@@ -332,14 +331,15 @@ fn the_environment_for_local_runs_is_one_that_the_function_takes() {
     let variables = variables.iter().map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()));
     let config = Config::from_variables(variables).unwrap();
     assert_eq!(config.clusters.iter().map(ToString::to_string).collect::<Vec<_>>(), [CLUSTER_ARN]);
-    assert_eq!(config.ledger_table, None, "nothing is kept");
-    let queues = [config.parking_queue_url, config.follow_up_queue_url, config.interrupted_queue_url];
+    assert_eq!(config.store_table, None, "nothing is kept");
+    let queues = [config.dead_letter_queue_url, config.recheck_queue_url, config.interrupted_queue_url];
     let elsewhere = queues.into_iter().chain([config.alert_topic_arn, config.alert_queue_url]).collect::<Vec<_>>();
     assert!(elsewhere.iter().all(Option::is_none), "nothing is sent anywhere: {elsewhere:?}");
     let of_the_stack: BTreeSet<String> =
         Template::with_everything().environment().into_iter().map(|(name, _)| name).collect();
-    let places =
-        of_the_stack.iter().filter(|name| ["_URL", "_ARN", "_TABLE"].iter().any(|ending| name.ends_with(ending)));
+    let places = of_the_stack
+        .iter()
+        .filter(|name| ["_URL", "_ARN", "_TABLE"].iter().any(|message_outcome| name.ends_with(message_outcome)));
     for name in places {
         assert_eq!(file["Parameters"][name], "", "{name}: SAM would make up a value that is no setting");
     }
@@ -347,22 +347,22 @@ fn the_environment_for_local_runs_is_one_that_the_function_takes() {
 }
 
 #[test]
-fn the_ledger_is_in_a_table_and_any_number_of_instances_shares_it() {
+fn the_store_is_in_a_table_and_any_number_of_instances_shares_it() {
     let template = Template::load();
-    assert_eq!(template.of_type("AWS::DynamoDB::Table"), ["LedgerTable"]);
-    assert_eq!(template.config().ledger_table.as_deref(), Some("LedgerTable"));
+    assert_eq!(template.of_type("AWS::DynamoDB::Table"), ["StateTable"]);
+    assert_eq!(template.config().store_table.as_deref(), Some("StateTable"));
     assert!(template.properties("Function").get("ReservedConcurrentExecutions").is_none());
 }
 
 #[test]
 fn the_table_forgets_by_itself_and_is_never_put_back_to_an_earlier_moment() {
     let template = Template::load();
-    let table = template.properties("LedgerTable");
+    let table = template.properties("StateTable");
     assert_eq!(table["TimeToLiveSpecification"], json!({"AttributeName": "expires", "Enabled": true}));
-    // A ledger of yesterday would release tasks under the jobs of today.
+    // A state store of yesterday would release tasks under the jobs of today.
     assert_eq!(table["PointInTimeRecoverySpecification"], json!({"PointInTimeRecoveryEnabled": false}));
     for policy in ["DeletionPolicy", "UpdateReplacePolicy"] {
-        assert_eq!(template.0["Resources"]["LedgerTable"][policy], "Delete");
+        assert_eq!(template.0["Resources"]["StateTable"][policy], "Delete");
     }
     assert!(table.get("SSESpecification").is_none(), "with another key the function would need leave to use it");
 }

@@ -108,19 +108,19 @@ fn each_parameter_changes_the_same_in_both() {
 #[test]
 fn one_thing_that_is_declared_otherwise_is_told() {
     for (from, to, told) in [
-        ("visibility_timeout_seconds = 180", "visibility_timeout_seconds = 60", "FollowUpQueue.VisibilityTimeout: "),
+        ("visibility_timeout_seconds = 180", "visibility_timeout_seconds = 60", "RecheckQueue.VisibilityTimeout: "),
         ("maxReceiveCount = 100", "maxReceiveCount = 3", "JobQueue.RedrivePolicy.maxReceiveCount: "),
         (
             "message_retention_seconds = 86400",
             "message_retention_seconds = 3600",
-            "FollowUpQueue.MessageRetentionPeriod: ",
+            "RecheckQueue.MessageRetentionPeriod: ",
         ),
         (
             "\"aws:SourceArn\" =",
             "\"aws:SourceAccount\" =",
             "DeadLetterQueuePolicy.PolicyDocument.Statement.UndeliveredEvents.",
         ),
-        ("ArnNotEquals", "ArnNotLike", "FollowUpQueuePolicy.PolicyDocument.Statement.OnlyFromTheFunction."),
+        ("ArnNotEquals", "ArnNotLike", "RecheckQueuePolicy.PolicyDocument.Statement.OnlyFromTheFunction."),
         (
             "\"ecs:ListTasks\"",
             "\"ecs:ListClusters\"",
@@ -143,16 +143,16 @@ fn one_thing_that_is_declared_otherwise_is_told() {
         ("{ sweep = {} }", "{ sweeps = {} }", "FunctionSweep.Targets: "),
         ("maximum_retry_attempts       = 185", "maximum_retry_attempts       = 5", "FunctionTaskStopped.Targets: "),
         ("batch_size = 1000", "batch_size = 10", "FunctionJobs.BatchSize: "),
-        ("[\"ReportBatchItemFailures\"]", "[]", "FunctionFollowUps.FunctionResponseTypes: "),
+        ("[\"ReportBatchItemFailures\"]", "[]", "FunctionRechecks.FunctionResponseTypes: "),
         ("= tostring(var.dry_run)", "= \"false \"", "Function.Environment.Variables.TASKHOLD_DRY_RUN: "),
         ("TASKHOLD_POLICY ", "TASKHOLD_POLICIES ", "Function.Environment.Variables.TASKHOLD_POLICIES: "),
         ("timeout          = 30", "timeout          = 15", "Function.Timeout: "),
         (
             "\"dynamodb:Query\"",
             "[\"dynamodb:Query\", \"dynamodb:Scan\"]",
-            "FunctionRole.Permissions.Statement.ListWhatIsOpen.Action: ",
+            "FunctionRole.Permissions.Statement.ListOpenRecords.Action: ",
         ),
-        ("\"KEYS_ONLY\"", "\"ALL\"", "LedgerTable.GlobalSecondaryIndexes: "),
+        ("\"KEYS_ONLY\"", "\"ALL\"", "StateTable.GlobalSecondaryIndexes: "),
         ("threshold          = 300", "threshold          = 30", "LateJobsAlarm.Threshold: "),
         (
             "resource \"aws_sns_topic_policy\" \"alert\"",
@@ -240,7 +240,7 @@ fn a_policy_that_the_template_refuses_the_module_refuses() {
 #[test]
 fn the_outputs_are_those_of_the_template() {
     for interrupted_jobs in ["false", "true"] {
-        let parameters = [("InterruptedJobs", interrupted_jobs)];
+        let parameters = [("InterruptedJobQueue", interrupted_jobs)];
         let module = Module::of(&source(), &parameters.map(|(name, text)| as_variable(name, text)));
         let outputs: Vec<(String, Value)> = module
             .labelled("output")

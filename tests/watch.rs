@@ -18,22 +18,22 @@ mod ecs;
 mod events;
 #[path = "watch/instances.rs"]
 mod instances;
-#[path = "watch/ledger.rs"]
-mod ledger;
 #[path = "watch/log.rs"]
 mod log;
-#[path = "watch/movements.rs"]
-mod movements;
 #[path = "watch/parts.rs"]
 mod parts;
 #[path = "watch/reads.rs"]
 mod reads;
+#[path = "watch/rollouts.rs"]
+mod rollouts;
 #[path = "watch/seen.rs"]
 mod seen;
 #[path = "watch/short_holds.rs"]
 mod short_holds;
 #[path = "watch/steps.rs"]
 mod steps;
+#[path = "watch/store.rs"]
+mod store;
 #[path = "watch/time_to_alert.rs"]
 mod time_to_alert;
 #[path = "watch/world.rs"]

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use taskhold::alert::LogOnly;
-use taskhold::apply::Pace;
+use taskhold::apply::RateLimit;
 use taskhold::clock::Clock;
 use taskhold::config::Config;
 use taskhold::ecs::{
@@ -23,7 +23,7 @@ use taskhold::ecs::{
     ServiceReads, ServiceStatus, StopCause, TASKS_PER_READ_MAX, TaskDescription, TaskId,
 };
 use taskhold::handler::{Handler, Parts, Response};
-use taskhold::ledger::InMemoryLedger;
+use taskhold::store::MemoryStore;
 use tokio::runtime::Runtime;
 
 /// The one service that the ECS has.
@@ -128,15 +128,15 @@ pub(crate) struct InProcess;
 impl Parts for InProcess {
     type Ecs = GrantingEcs;
     type Autoscaling = NoAutoscaling;
-    type Ledger = InMemoryLedger<StillClock>;
-    type Parking = Infallible;
-    type FollowUps = Infallible;
+    type Store = MemoryStore<StillClock>;
+    type DeadLetters = Infallible;
+    type Rechecks = Infallible;
     type Interrupted = Infallible;
     type Alerts = LogOnly;
     type Clock = StillClock;
 }
 
-/// The function, with an empty ledger.
+/// The function, with an empty store.
 pub(crate) type Function = Handler<InProcess>;
 
 /// The function, and an ECS whose service has so many tasks.
@@ -145,14 +145,14 @@ pub(crate) fn function(tasks: usize) -> Function {
     Handler {
         ecs: GrantingEcs { tasks, calls: AtomicU64::new(0) },
         autoscaling: NoAutoscaling,
-        ledger: InMemoryLedger::new(StillClock),
+        store: MemoryStore::new(StillClock),
         alerts: LogOnly,
-        parking: None,
-        follow_ups: None,
+        dead_letters: None,
+        rechecks: None,
         interrupted: None,
         clock: StillClock,
         config: config.expect("a cluster is all that must be set"),
-        pace: Pace::default(),
+        rate_limit: RateLimit::default(),
     }
 }
 

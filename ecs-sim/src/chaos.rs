@@ -10,8 +10,8 @@
 //!
 //! What can go wrong:
 //! - ECS throttles, answers 5xx, denies, gets no answer through, takes effect although it failed, or up to 90 seconds later,
-//!   leaves a task out of its answer, and refuses protection as the reading of AWS has it that was drawn;
-//! - loads, stores and lists of the ledger fail, before and after they took effect, or take effect later; entries are
+//!   leaves a task out of its answer, and refuses protection as the variant of AWS has it that was drawn;
+//! - loads, stores and lists of the state store fail, before and after they took effect, or take effect later; records are
 //!   forgotten as soon as they may be; the list of open ones lags behind;
 //! - sends to the topic and the queues fail, before and after they took effect;
 //! - messages come again, late, in another order; events of ECS too, or not at all; sweeps are missed;
@@ -27,7 +27,6 @@ mod counts;
 mod deliveries;
 mod ecs;
 mod events;
-mod ledger;
 mod model;
 mod order;
 mod people;
@@ -37,6 +36,7 @@ mod run;
 mod sends;
 mod shorten;
 mod stage;
+mod store;
 mod time;
 mod workers;
 mod world;

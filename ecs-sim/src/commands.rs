@@ -1,9 +1,9 @@
 //! The commands of `ecs-sim`: what they take, and what they print.
 
 mod play;
+mod scenario;
 mod serve;
 mod sim;
-mod story;
 
 use lexopt::prelude::*;
 use std::net::IpAddr;
@@ -11,15 +11,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 const HELP: &str = "\
-ecs-sim: a simulated Amazon ECS with task scale-in protection, and stories about it
+ecs-sim: a simulated Amazon ECS with task scale-in protection, and scenarios about it
 
-  ecs-sim story FILE…                      run stories in process, each under every reading of AWS that it allows
-  ecs-sim twice [--seed N] [--lines N]     run a random story twice; the two must not differ in a byte
+  ecs-sim scenario FILE…                      run scenarios in process, each under every variant of AWS that it allows
+  ecs-sim twice [--seed N] [--lines N]     run a random scenario twice; the two must not differ in a byte
   ecs-sim sim [--seed N] [--runs N]        run the whole function under faults, and check what it promises
               [--threads 2] [--keep-going]         … on two threads; … to the first broken run of each promise
               [--sabotage NAME]                    … with something broken on purpose
   ecs-sim sim --replay FILE…               run again what broke a promise
-  ecs-sim play FILE --bootstrap BIN        run a story against the real function
+  ecs-sim play FILE --bootstrap BIN        run a scenario against the real function
                  [--pause MILLISECONDS]    … with a pause before each line, for who reads along
   ecs-sim serve [--port N] [--service NAME=TASKS]…
                                            serve ECS, SQS, SNS and Application Auto Scaling on loopback, for the AWS CLI
@@ -41,19 +41,19 @@ pub enum CommandError {
         /// Why not.
         problem: std::io::Error,
     },
-    /// A story could not be read.
+    /// A scenario could not be read.
     #[error(transparent)]
-    Story(#[from] crate::story::StoryError),
-    /// A story failed.
+    Scenario(#[from] crate::scenario::ScenarioError),
+    /// A scenario failed.
     #[error("{0}, under {1}")]
-    Failed(crate::story::Failure, crate::control_plane::Variants),
-    /// The settings of a story are wrong.
+    Failed(crate::scenario::Failure, crate::control_plane::Variants),
+    /// The settings of a scenario are wrong.
     #[error(transparent)]
     Settings(#[from] taskhold::config::ConfigProblems),
     /// The function could not be played against.
     #[error(transparent)]
     Play(#[from] crate::play::PlayError),
-    /// Two runs of one story differ.
+    /// Two runs of one scenario differ.
     #[error("two runs of {0} differ, first in line {1}:\n  {2}\n  {3}")]
     Differ(String, usize, String, String),
     /// A run broke a promise.
@@ -105,8 +105,8 @@ pub async fn run() -> Result<(), CommandError> {
     };
     let options = options(&mut parser)?;
     match command.as_str() {
-        "story" => story::all(&options.files).await,
-        "twice" => story::twice(options.seed, options.lines).await,
+        "scenario" => scenario::all(&options.files).await,
+        "twice" => scenario::twice(options.seed, options.lines).await,
         "play" => play::play(&options).await,
         "serve" => serve::serve(&options).await,
         "sim" => sim::sim(&options),
@@ -153,8 +153,8 @@ fn options(parser: &mut lexopt::Parser) -> Result<Options, CommandError> {
     Ok(options)
 }
 
-fn read(file: &PathBuf) -> Result<crate::story::Story, CommandError> {
+fn read(file: &PathBuf) -> Result<crate::scenario::Scenario, CommandError> {
     let text =
         std::fs::read_to_string(file).map_err(|error| CommandError::Read { file: file.clone(), problem: error })?;
-    Ok(crate::story::Story::parse(&file.display().to_string(), &text)?)
+    Ok(crate::scenario::Scenario::parse(&file.display().to_string(), &text)?)
 }

@@ -5,7 +5,7 @@
 //! `shift`, those that fail in `circuit_breaker`, other causes of a scale-in in `rebalance` and `deletion`; the protection
 //! API in `protection`, the other operations in `service_operations`, `task_operations`, `task_set` and
 //! `cluster_operations`, the JSON protocol in `api` and `input`.
-//! What a story needs beyond ECS's API, such as a task that crashes, is in `stage`.
+//! What a scenario needs beyond ECS's API, such as a task that crashes, is in `stage`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -83,7 +83,7 @@ use throttling::Buckets;
 /// Milliseconds since the Unix epoch.
 pub type Millis = i64;
 
-/// 2026-01-05T09:00:00Z: a Monday morning, so that a story's times read well.
+/// 2026-01-05T09:00:00Z: a Monday morning, so that a scenario's times read well.
 pub const START_OF_TIME_MS: Millis = 1_767_603_600_000;
 
 /// What a control plane is created with.

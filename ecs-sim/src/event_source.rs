@@ -3,7 +3,7 @@
 //!
 //! The mapping reports batch item failures (`FunctionResponseTypes: [ReportBatchItemFailures]`), as taskhold's template
 //! has it. Deliberately not here: when to poll and how many invocations run at once, which the caller decides; filters;
-//! the batching window, since a story says itself when a batch is taken.
+//! the batching window, since a scenario says itself when a batch is taken.
 
 use std::collections::BTreeSet;
 

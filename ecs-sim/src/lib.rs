@@ -4,7 +4,7 @@
 //! task scale-in protection, service event messages, EventBridge events and token buckets, behind the operations of
 //! ECS's JSON protocol. It knows nothing of taskhold, so that the two cannot agree by construction; both follow the same
 //! written facts about AWS, which comments cite by the heading in `docs/aws-facts.md`. Where AWS's documents disagree or are
-//! silent, [`control_plane::Variants`] plays every reading.
+//! silent, [`control_plane::Variants`] plays every variant.
 //!
 //! # What it leaves out, and what it assumes
 //!
@@ -12,9 +12,9 @@
 //!
 //! Left out:
 //! - Lifecycle hooks, alarms, the API of service deployments and of CodeDeploy, UpdateTaskSet, daemon services, and
-//!   policies of Application Auto Scaling (a story sets the desired count; [`autoscaling`] keeps it in bounds). Where traffic goes shows nowhere: there are no load balancers, and native
+//!   policies of Application Auto Scaling (a scenario sets the desired count; [`autoscaling`] keeps it in bounds). Where traffic goes shows nowhere: there are no load balancers, and native
 //!   blue/green works without one (aws-samples/sample-amazon-ecs-blue-green-deployment-patterns#14).
-//! - Capacity: every task starts, as on Fargate, unless a story says that its deployment fails. No load balancers, so no
+//! - Capacity: every task starts, as on Fargate, unless a scenario says that its deployment fails. No load balancers, so no
 //!   draining and no target messages; no health checks, so every RUNNING task counts as healthy.
 //! - IAM. `AccessDeniedException`, `ServerException` and the like exist for whoever injects faults.
 //! - The statuses PROVISIONING, ACTIVATING, DEACTIVATING, STOPPING and DEPROVISIONING; the stop code TerminationNotice;
@@ -66,21 +66,21 @@
 //!
 //! Assumed about task sets (CODE_DEPLOY and EXTERNAL):
 //! - CreateService makes the first task set, PRIMARY, for EXTERNAL too. The primary one cannot be deleted. Five at most.
-//! - A story's `deploy` is CreateTaskSet at 100 %, UpdateServicePrimaryTaskSet one minute after all its tasks run, and
+//! - A scenario's `deploy` is CreateTaskSet at 100 %, UpdateServicePrimaryTaskSet one minute after all its tasks run, and
 //!   DeleteTaskSet by force after the bake time; one such deployment at a time, but old task sets may still be DRAINING.
 //! - A DRAINING task set has a computed desired count of 0, so it is STABILIZING until its last task is STOPPED. Tasks
 //!   stop for the reason that those of deployments do. There is no ECS Deployment State Change; TASKSET_STEADY_STATE is
-//!   sent once for a replacement in a story's `deploy`. Such a service is steady with one task set only.
+//!   sent once for a replacement in a scenario's `deploy`. Such a service is steady with one task set only.
 //!
 //! Assumed about deployments that fail:
-//! - A story's word dooms all tasks of the deployment and turns the circuit breaker on. Each task fails 30 s after it was
+//! - A scenario's word dooms all tasks of the deployment and turns the circuit breaker on. Each task fails 30 s after it was
 //!   created, without ever running, and is replaced at once.
 //! - A FAILED deployment that is not rolled back freezes the service: nothing is started or stopped before the next one.
 //! - A rolling update is rolled back by a new deployment of the last COMPLETED one's revision, whose reason names its own
 //!   id; where traffic moves, the COMPLETED deployment itself is PRIMARY again. Five deployments do not hinder that.
 //!
 //! Assumed about Availability Zone rebalancing:
-//! - It happens when a story says so and moves one task. Tasks have no zone: the oldest are taken to be in the first of
+//! - It happens when a scenario says so and moves one task. Tasks have no zone: the oldest are taken to be in the first of
 //!   three zones, one more than an even spread has there; the newest of these that is not protected is stopped.
 //! - If all of these are protected it waits, with the documented message in place of the captured ones, each 10 minutes;
 //!   the message names the task set and the reason as the captured ones do. A deployment, another desired count or the
@@ -112,4 +112,4 @@ pub mod no_services;
 pub mod play;
 pub mod queue;
 pub mod region;
-pub mod story;
+pub mod scenario;

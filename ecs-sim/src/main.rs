@@ -1,4 +1,4 @@
-//! `ecs-sim`: stories and a simulated ECS, from the command line.
+//! `ecs-sim`: scenarios and a simulated ECS, from the command line.
 
 use ecs_sim::commands;
 use std::process::ExitCode;

@@ -76,40 +76,39 @@ macro_rules! updates_no_services {
     };
 }
 
-/// Implements [`taskhold::ledger::Ledger`] of services for a fake that nobody asks about services: it has none, and
+/// Implements [`taskhold::store::Store`] of services for a fake that nobody asks about services: it has none, and
 /// each other call panics.
 #[macro_export]
 macro_rules! keeps_no_services {
     ($fake:ty) => {
-        impl taskhold::ledger::Ledger<taskhold::ledger::ServiceEntry> for $fake {
+        impl taskhold::store::Store<taskhold::store::ServiceRecord> for $fake {
             async fn load(
                 &self,
                 service: &taskhold::ecs::ServiceArn,
-            ) -> Result<taskhold::ledger::Versioned<taskhold::ledger::ServiceEntry>, taskhold::ledger::LedgerError>
-            {
+            ) -> Result<taskhold::store::Versioned<taskhold::store::ServiceRecord>, taskhold::store::StoreError> {
                 panic!("nobody should load {service}")
             }
 
-            async fn store(
+            async fn put(
                 &self,
                 service: &taskhold::ecs::ServiceArn,
-                _: &taskhold::ledger::Versioned<taskhold::ledger::ServiceEntry>,
+                _: &taskhold::store::Versioned<taskhold::store::ServiceRecord>,
                 _: jiff::Timestamp,
-            ) -> Result<taskhold::ledger::Stored, taskhold::ledger::LedgerError> {
+            ) -> Result<taskhold::store::Stored, taskhold::store::StoreError> {
                 panic!("nobody should store {service}")
             }
         }
 
-        impl taskhold::ledger::LedgerPages<taskhold::ledger::ServiceEntry> for $fake {
+        impl taskhold::store::StorePages<taskhold::store::ServiceRecord> for $fake {
             async fn page(
                 &self,
                 _: Option<&str>,
             ) -> Result<
                 taskhold::ecs::Page<(
                     taskhold::ecs::ServiceArn,
-                    taskhold::ledger::Versioned<taskhold::ledger::ServiceEntry>,
+                    taskhold::store::Versioned<taskhold::store::ServiceRecord>,
                 )>,
-                taskhold::ledger::LedgerError,
+                taskhold::store::StoreError,
             > {
                 Ok(taskhold::ecs::Page { items: Vec::new(), next_token: None })
             }

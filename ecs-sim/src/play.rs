@@ -1,14 +1,14 @@
-//! Plays a story against the real function: its `bootstrap` runs as a process and talks to ECS, SQS and the Lambda runtime
+//! Plays a scenario against the real function: its `bootstrap` runs as a process and talks to ECS, SQS and the Lambda runtime
 //! API on loopback, as it would in AWS.
 //!
-//! Its clock follows the story's (`TASKHOLD_REHEARSAL_TIMEOUT_SECONDS`). Its ledger is its own: a story in which the function
+//! Its clock follows the scenario's (`TASKHOLD_REHEARSAL_TIMEOUT_SECONDS`). Its state store is its own: a scenario in which the function
 //! dies ends otherwise here than in process.
 
 use crate::control_plane::Millis;
 use crate::event_source::FunctionAnswer;
 use crate::http::{FunctionError, Server, ServerOptions};
-use crate::region::{ALERT_TOPIC_ARN, CLUSTER, FOLLOW_UP_QUEUE, INTERRUPTED_QUEUE, PARKING_QUEUE, SharedRegion};
-use crate::story::{FUNCTION_TIMEOUT_MS, Function, Invoked, LogLine};
+use crate::region::{ALERT_TOPIC_ARN, CLUSTER, DEAD_LETTER_QUEUE, INTERRUPTED_QUEUE, RECHECK_QUEUE, SharedRegion};
+use crate::scenario::{FUNCTION_TIMEOUT_MS, Function, Invoked, LogLine};
 use serde_json::Value;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -90,7 +90,7 @@ impl Process {
 
     /// Ends the process and the server.
     pub async fn stop(mut self) {
-        self.kill("the story is over").await;
+        self.kill("the scenario is over").await;
         self.server.stop().await;
     }
 
@@ -116,8 +116,8 @@ impl Process {
     fn environment(&self) -> Vec<(String, String)> {
         let region = self.region.lock();
         let cluster = region.ecs.cluster_arn(CLUSTER);
-        let [parking, follow_ups, interrupted] =
-            [PARKING_QUEUE, FOLLOW_UP_QUEUE, INTERRUPTED_QUEUE].map(|queue| region.queues.url(queue));
+        let [dead_letters, rechecks, interrupted] =
+            [DEAD_LETTER_QUEUE, RECHECK_QUEUE, INTERRUPTED_QUEUE].map(|queue| region.queues.url(queue));
         let aws_region = region.queues.origin().region.clone();
         drop(region);
         let timeout_seconds = (FUNCTION_TIMEOUT_MS / 1000).to_string();
@@ -133,8 +133,8 @@ impl Process {
             ("AWS_ACCESS_KEY_ID", "simulated".to_owned()),
             ("AWS_SECRET_ACCESS_KEY", "simulated".to_owned()),
             ("TASKHOLD_CLUSTERS", cluster),
-            ("TASKHOLD_PARKING_QUEUE_URL", parking),
-            ("TASKHOLD_FOLLOW_UP_QUEUE_URL", follow_ups),
+            ("TASKHOLD_DEAD_LETTER_QUEUE_URL", dead_letters),
+            ("TASKHOLD_RECHECK_QUEUE_URL", rechecks),
             ("TASKHOLD_INTERRUPTED_QUEUE_URL", interrupted),
             ("TASKHOLD_ALERT_TOPIC_ARN", ALERT_TOPIC_ARN.to_owned()),
             ("TASKHOLD_REHEARSAL_TIMEOUT_SECONDS", timeout_seconds),
@@ -171,7 +171,7 @@ impl Process {
                 return ended.to_string();
             }
             if self.region.lock().caller_is_dead {
-                return "the story killed it".to_owned();
+                return "the scenario killed it".to_owned();
             }
             if waited > INVOCATION_MAX {
                 return format!("no answer for {} seconds", INVOCATION_MAX.as_secs());

@@ -1,7 +1,7 @@
 //! A simulated Amazon SQS: queues of one account in one Region, without a clock and without chance.
 //!
 //! [`Queues`] knows the time only by being told ([`Queues::advance_to`]), and takes identifiers from a counter, so that
-//! a story runs the same way twice. What real SQS leaves open is closed here in one fixed way: a standard queue hands
+//! a scenario runs the same way twice. What real SQS leaves open is closed here in one fixed way: a standard queue hands
 //! out what has been visible the longest, and a duplicate comes only when a test asks for one
 //! ([`Queues::deliver_again`]).
 //!

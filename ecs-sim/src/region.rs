@@ -1,7 +1,7 @@
 //! A Region of one account, as the function sees it: ECS, SQS, SNS and Application Auto Scaling under one clock, with faults
 //! on the way to them.
 //!
-//! [`SharedRegion`] is what the function's in-process adapters, the HTTP server and the story share.
+//! [`SharedRegion`] is what the function's in-process adapters, the HTTP server and the scenario share.
 
 mod faults;
 
@@ -17,24 +17,24 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The queue that workers send to.
 pub const JOB_QUEUE: &str = "jobs";
-/// Where messages are parked, and where SQS itself moves what was received too often.
-pub const PARKING_QUEUE: &str = "jobs-parked";
+/// Where messages are dead-lettered, and where SQS itself moves what was received too often.
+pub const DEAD_LETTER_QUEUE: &str = "jobs-dead_lettered";
 /// What the function tells itself to do later.
-pub const FOLLOW_UP_QUEUE: &str = "follow-ups";
+pub const RECHECK_QUEUE: &str = "rechecks";
 /// Where the function hands on jobs that were interrupted.
 pub const INTERRUPTED_QUEUE: &str = "interrupted-jobs";
 /// Where the function publishes its alerts.
 pub const ALERT_TOPIC_ARN: &str = "arn:aws:sns:eu-west-1:111122223333:taskhold-alerts";
-/// The cluster of every story.
+/// The cluster of every scenario.
 pub const CLUSTER: &str = "video";
 
 /// As in template.yaml: six times the function's timeout.
 pub const VISIBILITY_TIMEOUT_SECONDS: u32 = 180;
-/// As in template.yaml: more than TASKHOLD_RECEIVES_MAX, so that taskhold parks first, with a reason.
+/// As in template.yaml: more than TASKHOLD_RECEIVES_MAX, so that taskhold dead-letters first, with a reason.
 pub const RECEIVES_MAX: u32 = 60;
 
 /// As in template.yaml.
-pub const FOLLOW_UP_RECEIVES_MAX: u32 = 10;
+pub const RECHECK_RECEIVES_MAX: u32 = 10;
 
 /// How a call to ECS ends for its caller.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,7 +47,7 @@ pub enum Outcome {
     CallerDies,
 }
 
-/// A call to ECS, remembered for whoever tells the story.
+/// A call to ECS, remembered for whoever tells the scenario.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EcsCall {
     /// When.
@@ -90,9 +90,9 @@ pub struct Region {
 }
 
 impl Region {
-    /// A Region as a story finds it: these readings of AWS, calls throttled as documented.
+    /// A Region as a scenario finds it: these variants of AWS, calls throttled as documented.
     #[must_use]
-    pub fn for_story(variants: Variants) -> Self {
+    pub fn for_scenario(variants: Variants) -> Self {
         Self::new(Setup { variants, throttling: Throttling::On, ..Setup::default() })
     }
 
@@ -106,14 +106,14 @@ impl Region {
         ecs.create_cluster(CLUSTER);
         let jobs = QueueSettings::default()
             .with_visibility_timeout(VISIBILITY_TIMEOUT_SECONDS)
-            .with_redrive(PARKING_QUEUE, RECEIVES_MAX);
-        for name in [PARKING_QUEUE, INTERRUPTED_QUEUE] {
+            .with_redrive(DEAD_LETTER_QUEUE, RECEIVES_MAX);
+        for name in [DEAD_LETTER_QUEUE, INTERRUPTED_QUEUE] {
             queues.create(name, QueueSettings::default()).expect("the name is one that SQS takes");
         }
-        let follow_ups = QueueSettings::default()
+        let rechecks = QueueSettings::default()
             .with_visibility_timeout(VISIBILITY_TIMEOUT_SECONDS)
-            .with_redrive(PARKING_QUEUE, FOLLOW_UP_RECEIVES_MAX);
-        queues.create(FOLLOW_UP_QUEUE, follow_ups).expect("the dead-letter queue was made before");
+            .with_redrive(DEAD_LETTER_QUEUE, RECHECK_RECEIVES_MAX);
+        queues.create(RECHECK_QUEUE, rechecks).expect("the dead-letter queue was made before");
         queues.create(JOB_QUEUE, jobs).expect("the dead-letter queue was made before");
         Self {
             ecs,

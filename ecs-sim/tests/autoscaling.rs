@@ -11,7 +11,7 @@ const MINUTE: i64 = 60_000;
 
 /// A Region with service `web` of three tasks, which is registered with 2 to 4.
 fn region() -> Region {
-    let mut region = Region::for_story(Variants::default());
+    let mut region = Region::for_scenario(Variants::default());
     region.ecs.create_service(ServiceSpec::new(CLUSTER, "web", 3)).unwrap();
     region.autoscaling.register(CLUSTER, "web", 2..=4);
     region
@@ -21,7 +21,7 @@ fn desired_count(region: &Region) -> u32 {
     region.ecs.service(CLUSTER, "web").unwrap().desired_count
 }
 
-/// Sets a count and lets time pass, as a story does: from one moment at which something happens to the next.
+/// Sets a count and lets time pass, as a scenario does: from one moment at which something happens to the next.
 fn after_setting(region: &mut Region, count: u32) -> u32 {
     region.ecs.set_desired_count(CLUSTER, "web", count).unwrap();
     let end = region.now() + 2 * MINUTE;
@@ -114,7 +114,7 @@ fn what_is_wrong_is_refused() {
 }
 
 #[test]
-fn calls_are_denied_as_often_as_a_story_says() {
+fn calls_are_denied_as_often_as_a_scenario_says() {
     let mut region = region();
     region.autoscaling_denied = 1;
     let mut ask = || region.call_autoscaling("DescribeScalableTargets", &registration(json!({})));

@@ -1,7 +1,7 @@
 //! An EventBridge envelope: `EcsEvent::parse`.
 
 use super::{expect, seeds};
-use taskhold::event::{EcsEvent, Invocation, Record, record};
+use taskhold::event::{EcsEvent, Invocation, QueueMessage, record};
 
 /// The events of `events/`.
 pub fn seeds() -> Vec<String> {
@@ -29,13 +29,13 @@ pub fn check(text: &str) {
         return;
     }
     match record::parse(text, clusters) {
-        Record::Ecs(same) => assert_eq!(same, event),
+        QueueMessage::Ecs(same) => assert_eq!(same, event),
         // What an envelope's parser passes over, and a body's reads.
-        Record::Malformed(error) => {
+        QueueMessage::Malformed(error) => {
             let error = error.to_string();
             assert!(PASSED_OVER.iter().any(|why| error.contains(why)), "{error}");
         }
-        Record::Job(job) => panic!("it is taken for {job:?}"),
+        QueueMessage::Job(job) => panic!("it is taken for {job:?}"),
     }
     match Invocation::parse(text, clusters) {
         Invocation::Ecs(same) => assert_eq!(same, event),

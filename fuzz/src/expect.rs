@@ -14,7 +14,7 @@ pub fn clusters() -> &'static Clusters {
     })
 }
 
-/// A parked message tells its reason in so many characters, and a longer one would be cut.
+/// A dead-lettered message tells its reason in so many characters, and a longer one would be cut.
 const REASON_CHARS_MAX: usize = 1000;
 
 /// A text that says why something was not read, or not acted on: it is one line, and short, whoever chose what is in it.
@@ -46,7 +46,7 @@ pub fn service(service: &ServiceArn) {
 /// An event that is acted on is of a configured cluster.
 pub fn event(event: &EcsEvent) {
     match event {
-        EcsEvent::TaskStop(stop) => task(&stop.task),
+        EcsEvent::TaskStopEvent(stop) => task(&stop.task),
         EcsEvent::Service(prompt) => {
             service(&prompt.service);
             reason(&format!("event {}", prompt.name.as_str()));

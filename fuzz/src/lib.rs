@@ -6,15 +6,15 @@
 
 pub mod ecs_event;
 pub mod expect;
-pub mod follow_up;
 pub mod hook_input;
 pub mod json;
-pub mod ledger_item;
 pub mod payload;
+pub mod recheck;
+pub mod scenario;
 pub mod seeds;
 pub mod service_message;
 pub mod sqs_body;
-pub mod story;
+pub mod store_item;
 
 /// A target of that name.
 pub struct Target {
@@ -33,7 +33,7 @@ pub const TARGETS: [Target; 8] = [
     Target { name: "ecs_event", seeds: ecs_event::seeds, check: ecs_event::check },
     Target { name: "hook_input", seeds: hook_input::seeds, check: hook_input::check },
     Target { name: "service_message", seeds: service_message::seeds, check: service_message::check },
-    Target { name: "story", seeds: story::seeds, check: story::check },
-    Target { name: "follow_up", seeds: follow_up::seeds, check: follow_up::check },
-    Target { name: "ledger_item", seeds: ledger_item::seeds, check: ledger_item::check },
+    Target { name: "scenario", seeds: scenario::seeds, check: scenario::check },
+    Target { name: "recheck", seeds: recheck::seeds, check: recheck::check },
+    Target { name: "store_item", seeds: store_item::seeds, check: store_item::check },
 ];

@@ -1,4 +1,4 @@
-//! Where inputs come from: the project's own payloads and stories, as they are in its folders when fuzzing begins.
+//! Where inputs come from: the project's own payloads and scenarios, as they are in its folders when fuzzing begins.
 
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -57,7 +57,7 @@ pub fn payloads(beginning: &str) -> Vec<String> {
     named.map(|(_, text)| payload(&text)).collect()
 }
 
-/// The bodies of the SQS records in `events/`, and the bodies that stories send.
+/// The bodies of the SQS records in `events/`, and the bodies that scenarios send.
 pub fn bodies() -> Vec<String> {
     let mut bodies = Vec::new();
     for payload in payloads("sqs-") {
@@ -65,8 +65,8 @@ pub fn bodies() -> Vec<String> {
         let records = batch["Records"].as_array().expect("a batch has records").clone();
         bodies.extend(records.iter().filter_map(|record| record["body"].as_str()).map(str::to_owned));
     }
-    for (_, story) in files("tests/scenarios", ".txt") {
-        let sent = story.lines().filter_map(|line| line.strip_prefix("send ")).map(str::trim);
+    for (_, scenario) in files("tests/scenarios", ".txt") {
+        let sent = scenario.lines().filter_map(|line| line.strip_prefix("send ")).map(str::trim);
         bodies.extend(sent.map(str::to_owned));
     }
     bodies

@@ -3,27 +3,27 @@
 use super::{expect, seeds};
 use jiff::Timestamp;
 use serde_json::json;
-use taskhold::event::{JobMessage, JobMessageType, Record, record};
+use taskhold::event::{JobMessage, JobMessageType, QueueMessage, record};
 
-/// The bodies of `events/` and of the stories.
+/// The bodies of `events/` and of the scenarios.
 pub fn seeds() -> Vec<String> {
     seeds::bodies()
 }
 
 /// A job message that was read holds to the rules, and is read again from what it is printed as, in an SNS envelope too.
-/// What is none is parked for a reason that fits where it goes.
+/// What is none is dead-lettered for a reason that fits where it goes.
 pub fn check(text: &str) {
     match record::parse(text, expect::clusters()) {
-        Record::Job(message) => {
+        QueueMessage::Job(message) => {
             expect::job_message(&message);
             let printed = printed(&message);
-            assert_eq!(record::parse(&printed, expect::clusters()), Record::Job(message.clone()));
+            assert_eq!(record::parse(&printed, expect::clusters()), QueueMessage::Job(message.clone()));
             let wrapped = json!({"Type": "Notification", "Message": printed}).to_string();
-            assert_eq!(record::parse(&wrapped, expect::clusters()), Record::Job(message.clone()));
+            assert_eq!(record::parse(&wrapped, expect::clusters()), QueueMessage::Job(message.clone()));
             tells_one_job(message);
         }
-        Record::Ecs(event) => expect::event(&event),
-        Record::Malformed(error) => expect::reason(&error.to_string()),
+        QueueMessage::Ecs(event) => expect::event(&event),
+        QueueMessage::Malformed(error) => expect::reason(&error.to_string()),
     }
 }
 
@@ -31,7 +31,7 @@ pub fn check(text: &str) {
 fn tells_one_job(message: JobMessage) {
     let (message_type, minutes) = (message.message_type, message.max_duration_minutes.unwrap_or(120));
     for sent_at in [Timestamp::MIN, Timestamp::UNIX_EPOCH, Timestamp::MAX] {
-        let (_, _, job) = message.clone().observed(sent_at);
+        let (_, _, job) = message.clone().into_job(sent_at);
         let lives = job.lives_until(sent_at);
         match message_type {
             JobMessageType::Finished => assert_eq!(lives, None),

@@ -5,21 +5,23 @@
 //! them is free of every character that either could take for markup. No text of a worker's gets out of its span.
 
 mod form;
+mod refused;
 mod span;
-mod unmet;
 
 pub(super) use form::Form;
 pub(super) use span::{code, is_safe_in_code};
 
-use super::mail::{commands, subject, way_out};
-use super::unmet::{general_ways_out, hope, is_about as is_about_unmet, is_lost, others_in_the_way};
+use super::mail::{commands, subject, suggested_action};
+use super::refused::{general_suggested_actions, hope, is_about as is_about_refused, is_lost, others_in_the_way};
 use super::words::{
     count, in_the_way_heading, margin_in_words, meaning, names, passed, phrase, since, time, time_from,
 };
-use super::{Alert, AlertEvent, AlertKind};
-use crate::decide::diagnose::{Blocker, DEPLOYMENTS_MAX, HeldFor, TagProblem, WayOut, longest_first};
+use super::{Alert, AlertKind, Transition};
+use crate::decide::diagnose::{
+    BlockingTask, DEPLOYMENTS_MAX, ProtectedFor, SuggestedAction, TagProblem, longest_first,
+};
 use crate::ecs::Task;
-use crate::observe::ObservedJob;
+use crate::snapshot::JobSnapshot;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -34,11 +36,11 @@ pub const NEXT_STEP_CHARS_MAX: usize = 350;
 pub const KEYWORD_CHARS_MAX: usize = 75;
 
 /// A chat shows who is in the way first; the mail has more.
-pub const BLOCKERS_SHOWN_MAX: usize = 5;
+pub const BLOCKING_TASKS_SHOWN_MAX: usize = 5;
 /// Tasks that ECS refused.
-pub const UNMET_SHOWN_MAX: usize = 5;
-/// Blockers beside tasks that ECS refused.
-pub const BLOCKERS_BESIDE_SHOWN_MAX: usize = 3;
+pub const REFUSED_SHOWN_MAX: usize = 5;
+/// BlockingTasks beside tasks that ECS refused.
+pub const BLOCKING_TASKS_BESIDE_SHOWN_MAX: usize = 3;
 /// Jobs of one task.
 pub const JOBS_SHOWN_MAX: usize = 3;
 /// Reasons why something could not be seen.
@@ -60,7 +62,12 @@ const TAG_CHARS_MAX: usize = 64;
 
 /// The JSON as text.
 pub fn message(alert: &Alert) -> String {
-    let steps = alert.diagnosis.ways_out.iter().map(|way| next_step(way, alert)).chain(general_ways_out(alert));
+    let steps = alert
+        .diagnosis
+        .suggested_actions
+        .iter()
+        .map(|way| next_step(way, alert))
+        .chain(general_suggested_actions(alert));
     let form = Form {
         incident: &alert.incident,
         kind: alert.kind,
@@ -68,7 +75,7 @@ pub fn message(alert: &Alert) -> String {
         at: alert.at,
         title: title(alert),
         description: description(alert),
-        next_steps: if alert.event == AlertEvent::Resolved { Vec::new() } else { steps.collect() },
+        next_steps: if alert.event == Transition::Resolved { Vec::new() } else { steps.collect() },
         summary: subject(alert),
         resources: related_resources(alert),
         context: additional_context(alert),
@@ -78,11 +85,11 @@ pub fn message(alert: &Alert) -> String {
 
 fn title(alert: &Alert) -> String {
     let sign = match (alert.event, alert.kind) {
-        (AlertEvent::Resolved, _) if !is_lost(alert) => "🟢",
+        (Transition::Resolved, _) if !is_lost(alert) => "🟢",
         (_, AlertKind::JobInterrupted | AlertKind::DeploymentBlocked | AlertKind::ProtectionRefused)
-        | (AlertEvent::Escalated | AlertEvent::Resolved, _) => "🔴",
-        (_, AlertKind::DeploymentAtRisk | AlertKind::LeaseAtRisk) => "🟠",
-        (_, AlertKind::DeploymentPileup | AlertKind::OrphanedProtection) => "🟡",
+        | (Transition::Escalated | Transition::Resolved, _) => "🔴",
+        (_, AlertKind::DeploymentAtRisk | AlertKind::ProtectionExpiring) => "🟠",
+        (_, AlertKind::TooManyDeployments | AlertKind::OrphanedProtection) => "🟡",
     };
     let (service, cluster) = names(alert, NAMES_CHARS_MAX);
     format!("{sign} {} ({}): {}", code(&service, NAMES_CHARS_MAX), code(&cluster, NAMES_CHARS_MAX), phrase(alert))
@@ -92,17 +99,17 @@ fn description(alert: &Alert) -> Vec<String> {
     let diagnosis = &alert.diagnosis;
     let mut lines = vec![since(alert)];
     lines.extend(passed(alert));
-    if alert.event != AlertEvent::Resolved {
+    if alert.event != Transition::Resolved {
         lines.push(meaning(alert).to_owned());
-        if is_about_unmet(alert.kind) {
-            lines.extend(unmet::section(alert));
-            lines.extend(blockers(alert));
+        if is_about_refused(alert.kind) {
+            lines.extend(refused::section(alert));
+            lines.extend(blocking_tasks(alert));
             lines.push(hope(alert));
         } else {
             lines.extend(forecast(alert));
-            lines.extend(blockers(alert));
+            lines.extend(blocking_tasks(alert));
         }
-        let numbers = &diagnosis.arithmetic;
+        let numbers = &diagnosis.task_counts;
         lines.push(format!(
             "{} desired, min {}, max {}, room for {} new; {} of {DEPLOYMENTS_MAX} deployments.",
             numbers.desired, numbers.lower_bound, numbers.upper_bound, numbers.room, numbers.deployments
@@ -113,36 +120,37 @@ fn description(alert: &Alert) -> Vec<String> {
     lines
 }
 
-/// When the movement can be over, and what that is against its deadline.
+/// When the rollout can be over, and what that is against its deadline.
 fn forecast(alert: &Alert) -> Vec<String> {
-    let over = alert.diagnosis.finish.map(|finish| {
-        let (expected, worst) = (time_from(finish.by_jobs, alert.at), time_from(finish.by_expiry, alert.at));
+    let over = alert.diagnosis.forecast.map(|forecast| {
+        let (expected, worst) = (time_from(forecast.by_jobs, alert.at), time_from(forecast.by_expiry, alert.at));
         format!("Over at the earliest {expected} if the jobs end as expected, {worst} by expiry.")
     });
     over.into_iter().chain(margin_in_words(&alert.diagnosis)).collect()
 }
 
-fn blockers(alert: &Alert) -> Vec<String> {
-    let blockers = others_in_the_way(alert);
-    let shown_max = if is_about_unmet(alert.kind) { BLOCKERS_BESIDE_SHOWN_MAX } else { BLOCKERS_SHOWN_MAX };
-    if blockers.is_empty() {
+fn blocking_tasks(alert: &Alert) -> Vec<String> {
+    let blocking_tasks = others_in_the_way(alert);
+    let shown_max =
+        if is_about_refused(alert.kind) { BLOCKING_TASKS_BESIDE_SHOWN_MAX } else { BLOCKING_TASKS_SHOWN_MAX };
+    if blocking_tasks.is_empty() {
         return Vec::new();
     }
     let mut lines = vec![in_the_way_heading(alert)];
-    lines.extend(blockers.iter().take(shown_max).map(|one| blocker(one, alert.at)));
-    if blockers.len() > shown_max {
-        lines.push(format!("• and {}", count(blockers.len() - shown_max, "more task")));
+    lines.extend(blocking_tasks.iter().take(shown_max).map(|one| blocking_task(one, alert.at)));
+    if blocking_tasks.len() > shown_max {
+        lines.push(format!("• and {}", count(blocking_tasks.len() - shown_max, "more task")));
     }
     lines
 }
 
-fn blocker(blocker: &Blocker, now: Timestamp) -> String {
-    let of = blocker.deployment.as_deref().map_or(String::new(), |id| format!(" of {}", code(id, ID_CHARS_MAX)));
-    let who = match &blocker.held_for {
-        HeldFor::Nobody => "for nobody, its jobs have ended".to_owned(),
-        HeldFor::Foreign => "foreign, not protected by taskhold".to_owned(),
-        HeldFor::Unread => "by whom could not be read".to_owned(),
-        HeldFor::Jobs(jobs) => {
+fn blocking_task(blocking_task: &BlockingTask, now: Timestamp) -> String {
+    let of = blocking_task.deployment.as_deref().map_or(String::new(), |id| format!(" of {}", code(id, ID_CHARS_MAX)));
+    let who = match &blocking_task.protected_for {
+        ProtectedFor::NoJob => "for nobody, its jobs have ended".to_owned(),
+        ProtectedFor::Foreign => "foreign, not protected by taskhold".to_owned(),
+        ProtectedFor::Unknown => "by whom could not be read".to_owned(),
+        ProtectedFor::Jobs(jobs) => {
             let mut shown = Vec::new();
             for job in longest_first(jobs).into_iter().take(JOBS_SHOWN_MAX) {
                 let attempt =
@@ -161,13 +169,13 @@ fn blocker(blocker: &Blocker, now: Timestamp) -> String {
     };
     format!(
         "• {}{of}, protected until {}, {who}",
-        code(blocker.task.as_str(), TASK_ID_CHARS),
-        time_from(blocker.protected_until, now)
+        code(blocking_task.task.as_str(), TASK_ID_CHARS),
+        time_from(blocking_task.protected_until, now)
     )
 }
 
 /// A job, with its labels.
-pub(super) fn job(job: &ObservedJob) -> String {
+pub(super) fn job(job: &JobSnapshot) -> String {
     let attempt = if job.key.attempt == 1 { String::new() } else { format!(" attempt {}", job.key.attempt) };
     let labels: Vec<String> = job.labels.iter().map(|(name, value)| format!("{name}: {value}")).collect();
     let labels =
@@ -201,8 +209,8 @@ fn gaps(alert: &Alert) -> Vec<String> {
     lines
 }
 
-fn next_step(way: &WayOut, alert: &Alert) -> String {
-    with_first_command(&way_out(way, alert), commands(way), "the mail and the status command have")
+fn next_step(way: &SuggestedAction, alert: &Alert) -> String {
+    with_first_command(&suggested_action(way, alert), commands(way), "the mail and the status command have")
 }
 
 /// What to do, and the first command if it fits whole and is safe in a code span, else who has it. A command is never altered.
@@ -221,8 +229,9 @@ pub(super) fn with_first_command(words: &str, commands: &[String], others_have: 
 
 fn related_resources(alert: &Alert) -> Vec<String> {
     let cluster = &alert.service.cluster;
-    let tasks = alert.diagnosis.blockers.iter().take(BLOCKERS_SHOWN_MAX);
-    let tasks = tasks.map(|blocker| Task { cluster: cluster.clone(), id: blocker.task.clone() }.to_string());
+    let tasks = alert.diagnosis.blocking_tasks.iter().take(BLOCKING_TASKS_SHOWN_MAX);
+    let tasks =
+        tasks.map(|blocking_task| Task { cluster: cluster.clone(), id: blocking_task.task.clone() }.to_string());
     std::iter::once(alert.service.to_string()).chain(tasks).collect()
 }
 
@@ -235,7 +244,7 @@ fn additional_context(alert: &Alert) -> Value {
         "region": alert.service.cluster.region,
         "account": alert.service.cluster.account,
         "since": crate::telemetry::shown(alert.since),
-        "blockers": diagnosis.blockers.len().to_string(),
+        "blockingTasks": diagnosis.blocking_tasks.len().to_string(),
     });
     if let Some(deadline) = diagnosis.deadline {
         context["deadline"] = json!(crate::telemetry::shown(deadline.at));

@@ -1,19 +1,19 @@
 //! When to tell: an incident opens once, escalates at its marks, repeats at an interval, and resolves once.
 //!
-//! Pure. The state of a service's incidents is part of its ledger entry, so that any instance of the function continues
+//! Pure. The state of a service's incidents is part of its state store record, so that any instance of the function continues
 //! what another began. A transition is stored together with the alert that follows from it ([`Incident::untold`]); only
 //! when the alert was taken is it struck out. So a crash in between tells twice, and never not at all; and of two instances
 //! at once only the one whose store wins tells.
 
 mod untold;
 
-pub use untold::{Told, Untold, claim, told};
+pub use untold::{PendingNotification, Told, claim, told};
 
-use super::{AlertEvent, AlertKind};
-use crate::decide::Standing;
+use super::{AlertKind, Transition};
+use crate::decide::RolloutStatus;
 use crate::decide::diagnose::{DEPLOYMENTS_MAX, Diagnosis};
 use crate::ecs::TaskId;
-use crate::observe::{Jobs, Observed};
+use crate::snapshot::{Jobs, ServiceSnapshot};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ pub const ORPHAN_GRACE: SignedDuration = SignedDuration::from_mins(10);
 /// When to tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AlertPolicy {
-    /// A movement is an incident when it has been blocked for so long.
+    /// A rollout is an incident when it has been blocked for so long.
     pub blocked_after: SignedDuration,
     /// What is still so is told again after this time.
     pub repeat_after: SignedDuration,
@@ -40,7 +40,7 @@ pub struct Incident {
     /// Since when it is so.
     pub since: Timestamp,
     /// When it was last told of, or is to be.
-    pub told_at: Timestamp,
+    pub notified_at: Timestamp,
     /// How many escalation marks have been passed.
     #[serde(default)]
     pub escalations: u8,
@@ -52,7 +52,7 @@ pub struct Incident {
     pub heard: bool,
     /// What is still to be told of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub untold: Option<Untold>,
+    pub untold: Option<PendingNotification>,
 }
 
 /// The incidents of one service, by their keys.
@@ -62,7 +62,7 @@ pub type Incidents = BTreeMap<String, Incident>;
 #[derive(Clone, Copy, Debug)]
 pub struct Sight<'a> {
     /// What was seen.
-    pub observed: &'a Observed,
+    pub snapshot: &'a ServiceSnapshot,
     /// What was made of it.
     pub diagnosis: &'a Diagnosis,
     /// Protected tasks without a live job, by when a look first saw them so. The end of the last job alone does not tell: a
@@ -72,8 +72,8 @@ pub struct Sight<'a> {
 
 /// Brings the incidents up to a new look. Without a complete picture nothing is resolved.
 pub fn advance(incidents: &mut Incidents, seen: Sight<'_>, policy: &AlertPolicy) {
-    let Sight { observed, diagnosis, .. } = seen;
-    let now = observed.at;
+    let Sight { snapshot, diagnosis, .. } = seen;
+    let now = snapshot.at;
     let wrong = wrongs(incidents, seen, policy);
     let blocked = wrong.values().any(|(kind, _)| *kind == AlertKind::DeploymentBlocked);
     // While a service is blocked, that incident carries the lesser ones: they are neither told of nor called off. A job
@@ -83,11 +83,11 @@ pub fn advance(incidents: &mut Incidents, seen: Sight<'_>, policy: &AlertPolicy)
         let incident = incidents.entry(key.clone()).or_insert_with(|| Incident {
             kind: *kind,
             since: *since,
-            told_at: now,
+            notified_at: now,
             escalations: marks_passed(diagnosis, now),
             resolved_at: None,
             heard: false,
-            untold: Some(Untold::new(AlertEvent::Opened)),
+            untold: Some(PendingNotification::new(Transition::Opened)),
         });
         go_on(incident, diagnosis, (now, policy));
     }
@@ -103,28 +103,28 @@ pub fn advance(incidents: &mut Incidents, seen: Sight<'_>, policy: &AlertPolicy)
 
 fn resolve(incident: &mut Incident, now: Timestamp) {
     incident.resolved_at = Some(now);
-    incident.told_at = now;
+    incident.notified_at = now;
     incident.untold = match incident.untold {
         // What nobody has heard of need not be called off.
         _ if !incident.heard => None,
         // Nor need that it came back.
-        Some(untold) if untold.event == AlertEvent::Opened && untold.is_fresh() => untold.taken_back(),
-        untold => Some(Untold::instead(untold, AlertEvent::Resolved, now)),
+        Some(untold) if untold.event == Transition::Opened && untold.is_fresh() => untold.taken_back(),
+        untold => Some(PendingNotification::instead(untold, Transition::Resolved, now)),
     };
 }
 
 fn go_on(incident: &mut Incident, diagnosis: &Diagnosis, when: (Timestamp, &AlertPolicy)) {
     let (now, policy) = when;
     if incident.resolved_at.take().is_some() {
-        if let Some(untold) = incident.untold.filter(|untold| untold.event == AlertEvent::Resolved && untold.is_fresh())
+        if let Some(untold) = incident.untold.filter(|untold| untold.event == Transition::Resolved && untold.is_fresh())
         {
             // Nobody has been told that it was over.
             incident.untold = untold.taken_back();
             return;
         }
         // It came back: that is told as a new one.
-        (incident.since, incident.told_at, incident.escalations) = (now, now, marks_passed(diagnosis, now));
-        incident.untold = Some(Untold::instead(incident.untold, AlertEvent::Opened, now));
+        (incident.since, incident.notified_at, incident.escalations) = (now, now, marks_passed(diagnosis, now));
+        incident.untold = Some(PendingNotification::instead(incident.untold, Transition::Opened, now));
         return;
     }
     if incident.untold.is_some() {
@@ -133,21 +133,21 @@ fn go_on(incident: &mut Incident, diagnosis: &Diagnosis, when: (Timestamp, &Aler
     let marks = marks_passed(diagnosis, now);
     if marks > incident.escalations {
         incident.escalations = marks;
-        incident.told_at = now;
-        incident.untold = Some(Untold::new(AlertEvent::Escalated));
-    } else if now.duration_since(incident.told_at) >= policy.repeat_after {
-        incident.told_at = now;
-        incident.untold = Some(Untold::new(AlertEvent::Repeated));
+        incident.notified_at = now;
+        incident.untold = Some(PendingNotification::new(Transition::Escalated));
+    } else if now.duration_since(incident.notified_at) >= policy.repeat_after {
+        incident.notified_at = now;
+        incident.untold = Some(PendingNotification::new(Transition::Repeated));
     }
 }
 
 /// When an open incident escalates: at 50 % and at 80 % of the time to the deadline. `None` without a deadline.
 pub(crate) fn marks(diagnosis: &Diagnosis) -> Option<[Timestamp; 2]> {
-    let (begun_at, deadline) = (diagnosis.movement.begun_at()?, diagnosis.deadline?);
-    let whole = deadline.at.duration_since(begun_at).as_secs().max(1);
+    let (started_at, deadline) = (diagnosis.rollout.started_at()?, diagnosis.deadline?);
+    let whole = deadline.at.duration_since(started_at).as_secs().max(1);
     let mark = |percent: i64| {
         let seconds = SignedDuration::from_secs((whole * percent + 99) / 100);
-        begun_at.saturating_add(seconds).unwrap_or(Timestamp::MAX)
+        started_at.saturating_add(seconds).unwrap_or(Timestamp::MAX)
     };
     Some([mark(50), mark(80)])
 }
@@ -160,38 +160,43 @@ fn marks_passed(diagnosis: &Diagnosis, now: Timestamp) -> u8 {
 
 /// What is wrong with a service, by incident key, and since when.
 fn wrongs(incidents: &Incidents, seen: Sight<'_>, policy: &AlertPolicy) -> BTreeMap<String, (AlertKind, Timestamp)> {
-    let Sight { observed, diagnosis, idle_seen } = seen;
+    let Sight { snapshot, diagnosis, idle_seen } = seen;
     let mut wrongs = BTreeMap::new();
-    let now = observed.at;
-    let movement = diagnosis.movement.id().unwrap_or("-").to_owned();
+    let now = snapshot.at;
+    let rollout = diagnosis.rollout.id().unwrap_or("-").to_owned();
     let mut add = |kind: AlertKind, of: &str, since| {
-        wrongs.insert(key(observed, of, kind), (kind, since));
+        wrongs.insert(key(snapshot, of, kind), (kind, since));
     };
-    let blocked_since = match diagnosis.standing {
-        Standing::Blocked => diagnosis.blocked_since.filter(|since| now.duration_since(*since) >= policy.blocked_after),
-        // One of several blockers has gone, say, and ECS is about to stop it: that is not the end of it.
-        Standing::WillBlock => open_since(incidents, &key(observed, &movement, AlertKind::DeploymentBlocked)),
-        Standing::Steady | Standing::Moving | Standing::Unclear => None,
+    let blocked_since = match diagnosis.rollout_status {
+        RolloutStatus::Blocked => {
+            diagnosis.blocked_since.filter(|since| now.duration_since(*since) >= policy.blocked_after)
+        }
+        // One of several blocking tasks has gone, say, and ECS is about to stop it: that is not the end of it.
+        RolloutStatus::WillBlock => open_since(incidents, &key(snapshot, &rollout, AlertKind::DeploymentBlocked)),
+        RolloutStatus::Steady | RolloutStatus::InProgress | RolloutStatus::Unknown => None,
     };
     if let Some(since) = blocked_since {
-        add(AlertKind::DeploymentBlocked, &movement, since);
+        add(AlertKind::DeploymentBlocked, &rollout, since);
     }
-    let unmet_since = |is_protected: bool| {
-        let unmet = diagnosis.unmet.iter().filter(|unmet| unmet.protected_until.is_some() == is_protected);
-        unmet.map(|unmet| unmet.since).min()
+    let refused_since = |is_protected: bool| {
+        let refused_tasks = diagnosis
+            .refused_tasks
+            .iter()
+            .filter(|refused_tasks| refused_tasks.protected_until.is_some() == is_protected);
+        refused_tasks.map(|refused_tasks| refused_tasks.since).min()
     };
-    for (kind, is_protected) in [(AlertKind::ProtectionRefused, false), (AlertKind::LeaseAtRisk, true)] {
-        if let Some(since) = unmet_since(is_protected) {
+    for (kind, is_protected) in [(AlertKind::ProtectionRefused, false), (AlertKind::ProtectionExpiring, true)] {
+        if let Some(since) = refused_since(is_protected) {
             add(kind, "-", since);
         }
     }
     if misses_deadline(diagnosis) {
-        add(AlertKind::DeploymentAtRisk, &movement, diagnosis.movement.begun_at().unwrap_or(now));
+        add(AlertKind::DeploymentAtRisk, &rollout, diagnosis.rollout.started_at().unwrap_or(now));
     }
-    if observed.service.deployments.len() + 1 >= DEPLOYMENTS_MAX {
-        add(AlertKind::DeploymentPileup, "-", now);
+    if snapshot.service.deployments.len() + 1 >= DEPLOYMENTS_MAX {
+        add(AlertKind::TooManyDeployments, "-", now);
     }
-    if let Some(since) = orphaned_since(observed, idle_seen) {
+    if let Some(since) = orphaned_since(snapshot, idle_seen) {
         add(AlertKind::OrphanedProtection, "-", since);
     }
     wrongs
@@ -199,10 +204,10 @@ fn wrongs(incidents: &Incidents, seen: Sight<'_>, policy: &AlertPolicy) -> BTree
 
 fn is_lesser(kind: AlertKind) -> bool {
     match kind {
-        AlertKind::DeploymentAtRisk | AlertKind::DeploymentPileup | AlertKind::OrphanedProtection => true,
+        AlertKind::DeploymentAtRisk | AlertKind::TooManyDeployments | AlertKind::OrphanedProtection => true,
         AlertKind::DeploymentBlocked
         | AlertKind::ProtectionRefused
-        | AlertKind::LeaseAtRisk
+        | AlertKind::ProtectionExpiring
         | AlertKind::JobInterrupted => false,
     }
 }
@@ -213,29 +218,29 @@ fn open_since(incidents: &Incidents, key: &str) -> Option<Timestamp> {
 }
 
 fn misses_deadline(diagnosis: &Diagnosis) -> bool {
-    let in_the_way = matches!(diagnosis.standing, Standing::Blocked | Standing::WillBlock);
-    let margin = diagnosis.deadline.zip(diagnosis.finish).map(|(deadline, finish)| deadline.margin(&finish));
+    let in_the_way = matches!(diagnosis.rollout_status, RolloutStatus::Blocked | RolloutStatus::WillBlock);
+    let margin = diagnosis.deadline.zip(diagnosis.forecast).map(|(deadline, forecast)| deadline.margin(&forecast));
     in_the_way && margin.is_some_and(|margin| margin.is_negative())
 }
 
-/// The protected tasks without a live job, as far as the ledger knows them, with the moment from which that counts: the end
+/// The protected tasks without a live job, as far as the state store knows them, with the moment from which that counts: the end
 /// of the last job, or this look.
-pub fn idle_tasks(observed: &Observed) -> impl Iterator<Item = (&TaskId, Timestamp)> {
-    observed.protected().filter_map(|(task, _)| match &task.jobs {
+pub fn idle_tasks(snapshot: &ServiceSnapshot) -> impl Iterator<Item = (&TaskId, Timestamp)> {
+    snapshot.protected().filter_map(|(task, _)| match &task.jobs {
         Jobs::Known(jobs) if jobs.is_empty() => Some((&task.id, task.idle_since?)),
         _ => None,
     })
 }
 
 /// Since when, at the latest, some protected task has had no live job.
-fn orphaned_since(observed: &Observed, idle_seen: &BTreeMap<TaskId, Timestamp>) -> Option<Timestamp> {
-    let idle = idle_tasks(observed).filter_map(|(task, since)| Some(since.max(*idle_seen.get(task)?)));
-    idle.filter(|since| observed.at.duration_since(*since) >= ORPHAN_GRACE).min()
+fn orphaned_since(snapshot: &ServiceSnapshot, idle_seen: &BTreeMap<TaskId, Timestamp>) -> Option<Timestamp> {
+    let idle = idle_tasks(snapshot).filter_map(|(task, since)| Some(since.max(*idle_seen.get(task)?)));
+    idle.filter(|since| snapshot.at.duration_since(*since) >= ORPHAN_GRACE).min()
 }
 
 /// Service, deployment and kind: stable, whatever else changes.
-fn key(observed: &Observed, movement: &str, kind: AlertKind) -> String {
-    format!("{}/{}/{movement}/{}", observed.service.arn.cluster.name, observed.service.arn.name, kind.as_str())
+fn key(snapshot: &ServiceSnapshot, rollout: &str, kind: AlertKind) -> String {
+    format!("{}/{}/{rollout}/{}", snapshot.service.arn.cluster.name, snapshot.service.arn.name, kind.as_str())
 }
 
 #[cfg(test)]

@@ -9,15 +9,15 @@ mod mail;
 pub use job_message::{VERSION as JOB_MESSAGE_VERSION, job_messages};
 
 use super::words::{count, time_from};
-use super::{AlertEvent, AlertKind, Message};
+use super::{AlertKind, Notification, Transition};
 use crate::decide::diagnose::longest_first;
 use crate::ecs::{ServiceArn, Task};
-use crate::ledger::{InterruptedJob, Interruption, StopStage};
-use crate::observe::ObservedJob;
+use crate::snapshot::JobSnapshot;
+use crate::store::{InterruptedJob, Interruption, StopStage};
 
 const KIND: AlertKind = AlertKind::JobInterrupted;
 /// Nothing undoes it, so nothing else is ever told of it.
-const EVENT: AlertEvent = AlertEvent::Opened;
+const EVENT: Transition = Transition::Opened;
 
 /// The end of a task, as the texts need it.
 struct Told<'a> {
@@ -26,12 +26,12 @@ struct Told<'a> {
     /// `None` if ECS no longer knew it.
     service: Option<ServiceArn>,
     /// The one that might have lasted longest first.
-    jobs: Vec<ObservedJob>,
+    jobs: Vec<JobSnapshot>,
 }
 
-pub(super) fn message(task: &Task, what: &Interruption) -> Message {
+pub(super) fn message(task: &Task, what: &Interruption) -> Notification {
     let told = Told::new(task, what);
-    Message {
+    Notification {
         incident: told.incident(),
         kind: KIND,
         event: EVENT,
@@ -45,13 +45,13 @@ pub(super) fn message(task: &Task, what: &Interruption) -> Message {
 
 impl<'a> Told<'a> {
     fn new(task: &'a Task, what: &'a Interruption) -> Self {
-        let job = |job: &InterruptedJob| ObservedJob {
+        let job = |job: &InterruptedJob| JobSnapshot {
             key: job.key.clone(),
             until: job.until,
             expected_until: None,
             labels: job.labels.clone(),
         };
-        let jobs: Vec<ObservedJob> = what.jobs.iter().map(job).collect();
+        let jobs: Vec<JobSnapshot> = what.jobs.iter().map(job).collect();
         // A name that cannot be a service's is none.
         let service = what.service.as_ref().and_then(|name| ServiceArn::new(task.cluster.clone(), name).ok());
         Self { task, what, service, jobs: longest_first(&jobs).into_iter().cloned().collect() }

@@ -4,13 +4,14 @@
 //! much. Nothing is cut inside.
 
 use super::mail::NOTE_CHARS_MAX;
-use super::unmet::{all as all_unmet, is_about as is_about_unmet};
-use super::{Alert, AlertEvent, AlertKind};
+use super::refused::{all as all_refused, is_about as is_about_refused};
+use super::{Alert, AlertKind, Transition};
 use crate::data::{escaped, is_printable};
-use crate::decide::diagnose::{Arithmetic, Standing};
-use crate::decide::remedy::RemedyNote;
+use crate::decide::diagnose::{RolloutStatus, TaskCounts};
+use crate::decide::remediation::RemediationNote;
 use crate::report::{
-    DeadlineReport, Detail, FinishReport, Room, TagProblemReport, gaps, movement, tag_problems, tasks, unmet, way_out,
+    DeadlineReport, Detail, ForecastReport, Room, TagProblemReport, gaps, refused_tasks, rollout, suggested_action,
+    tag_problems, tasks,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -22,9 +23,9 @@ pub const VERSION: u32 = 1;
 /// rest, and the envelope in which SNS hands it on is escaped once more.
 pub const ESCAPED_BYTES_MAX: usize = 128 * 1024;
 /// More is for the `status` command to list.
-pub const BLOCKERS_MAX: usize = 500;
-/// Tasks that ECS refused, as many as blockers.
-pub const UNMET_MAX: usize = BLOCKERS_MAX;
+pub const BLOCKING_TASKS_MAX: usize = 500;
+/// Tasks that ECS refused, as many as blocking tasks.
+pub const REFUSED_MAX: usize = BLOCKING_TASKS_MAX;
 /// Commands of a way out, each for ten tasks, and its tasks.
 pub const COMMANDS_MAX: usize = 10;
 /// Reasons why something could not be seen.
@@ -38,32 +39,32 @@ struct Document<'a> {
     version: u32,
     incident: &'a str,
     kind: AlertKind,
-    event: AlertEvent,
+    event: Transition,
     service: String,
     service_name: &'a str,
     cluster: &'a str,
     since: Timestamp,
     at: Timestamp,
-    standing: Standing,
+    rollout_status: RolloutStatus,
     #[serde(skip_serializing_if = "Option::is_none")]
-    movement: Option<Value>,
+    rollout: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     blocked_since: Option<Timestamp>,
-    blockers: Vec<Value>,
-    blockers_left_out: usize,
+    blocking_tasks: Vec<Value>,
+    blocking_tasks_omitted: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
-    finish: Option<FinishReport>,
+    forecast: Option<ForecastReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
     deadline: Option<DeadlineReport>,
-    arithmetic: Arithmetic,
-    ways_out: Vec<Value>,
-    unmet: Vec<Value>,
-    unmet_left_out: usize,
-    remedies: Vec<Value>,
+    task_counts: TaskCounts,
+    suggested_actions: Vec<Value>,
+    refused_tasks: Vec<Value>,
+    refused_tasks_omitted: usize,
+    remediations: Vec<Value>,
     tag_problems: Vec<TagProblemReport>,
-    tag_problems_left_out: usize,
+    tag_problems_omitted: usize,
     gaps: Vec<String>,
-    gaps_left_out: usize,
+    gaps_omitted: usize,
 }
 
 /// The JSON as text: at most [`ESCAPED_BYTES_MAX`] when it is escaped, and so not more as it is.
@@ -80,33 +81,39 @@ pub fn message(alert: &Alert) -> String {
         cluster: &cluster.name,
         since: alert.since,
         at: alert.at,
-        standing: diagnosis.standing,
-        movement: movement(&diagnosis.movement),
+        rollout_status: diagnosis.rollout_status,
+        rollout: rollout(&diagnosis.rollout),
         blocked_since: diagnosis.blocked_since,
-        blockers: Vec::new(),
-        blockers_left_out: diagnosis.blockers.len(),
-        finish: diagnosis.finish.as_ref().map(FinishReport::from),
-        deadline: diagnosis.deadline.map(|deadline| DeadlineReport::new(deadline, diagnosis.finish.as_ref())),
-        arithmetic: diagnosis.arithmetic,
-        ways_out: diagnosis.ways_out.iter().map(|way| way_out(cluster, way, COMMANDS_MAX)).collect(),
-        unmet: Vec::new(),
-        unmet_left_out: diagnosis.unmet.len(),
-        remedies: alert.remedies.iter().map(remedy).collect(),
+        blocking_tasks: Vec::new(),
+        blocking_tasks_omitted: diagnosis.blocking_tasks.len(),
+        forecast: diagnosis.forecast.as_ref().map(ForecastReport::from),
+        deadline: diagnosis.deadline.map(|deadline| DeadlineReport::new(deadline, diagnosis.forecast.as_ref())),
+        task_counts: diagnosis.task_counts,
+        suggested_actions: diagnosis
+            .suggested_actions
+            .iter()
+            .map(|way| suggested_action(cluster, way, COMMANDS_MAX))
+            .collect(),
+        refused_tasks: Vec::new(),
+        refused_tasks_omitted: diagnosis.refused_tasks.len(),
+        remediations: alert.remediations.iter().map(remediation).collect(),
         tag_problems: tag_problems(&diagnosis.tag_problems).collect(),
-        tag_problems_left_out: diagnosis.tag_problems.len().saturating_sub(TAG_PROBLEMS_MAX),
+        tag_problems_omitted: diagnosis.tag_problems.len().saturating_sub(TAG_PROBLEMS_MAX),
         gaps: gaps(&diagnosis.gaps).collect(),
-        gaps_left_out: diagnosis.gaps.len().saturating_sub(GAPS_MAX),
+        gaps_omitted: diagnosis.gaps.len().saturating_sub(GAPS_MAX),
     };
     // As many tasks as fit. Those that ECS refused have a part of the room that is half of it if they are what the alert is
     // about, those in the way the rest.
     let left = |document: &Document<'_>| ESCAPED_BYTES_MAX.saturating_sub(escaped_bytes(&text(document)));
     let room = |items_max, bytes_max| Room { items_max, bytes_max, bytes: |json| escaped_bytes(&sendable(json)) };
-    let part = left(&document) / if is_about_unmet(alert.kind) { 2 } else { 8 };
-    document.unmet = unmet(cluster, &all_unmet(alert), &room(UNMET_MAX, part), &Detail::LESS_AND_LESS);
-    document.unmet_left_out -= document.unmet.len();
+    let part = left(&document) / if is_about_refused(alert.kind) { 2 } else { 8 };
+    document.refused_tasks =
+        refused_tasks(cluster, &all_refused(alert), &room(REFUSED_MAX, part), &Detail::LESS_AND_LESS);
+    document.refused_tasks_omitted -= document.refused_tasks.len();
     let rest = left(&document);
-    document.blockers = tasks(cluster, &diagnosis.blockers, &room(BLOCKERS_MAX, rest), &Detail::LESS_AND_LESS);
-    document.blockers_left_out -= document.blockers.len();
+    document.blocking_tasks =
+        tasks(cluster, &diagnosis.blocking_tasks, &room(BLOCKING_TASKS_MAX, rest), &Detail::LESS_AND_LESS);
+    document.blocking_tasks_omitted -= document.blocking_tasks.len();
     text(&document)
 }
 
@@ -125,7 +132,7 @@ pub(super) fn escaped_bytes(text: &str) -> usize {
     json!(text).to_string().len()
 }
 
-/// What was done, or not. The ledger keeps few.
-fn remedy(note: &RemedyNote) -> Value {
+/// What was done, or not. The state store keeps few.
+fn remediation(note: &RemediationNote) -> Value {
     json!({"at": note.at, "text": escaped(&note.text, NOTE_CHARS_MAX, is_printable)})
 }

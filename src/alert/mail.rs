@@ -4,31 +4,35 @@
 //! will be over, the numbers, and what would clear it, the mildest first, each with its command on a line of its own.
 
 mod lines;
-mod unmet;
+mod refused;
 
 pub(super) use lines::Lines;
 
-use super::unmet::{general_ways_out, hope, is_about as is_about_unmet, lost_by_waiting, others_in_the_way};
+use super::refused::{
+    general_suggested_actions, hope, is_about as is_about_refused, lost_by_waiting, others_in_the_way,
+};
 use super::words::{
     count, in_the_way_heading, margin_in_words, meaning, names, passed, phrase, since, time, time_from, whose, word,
 };
-use super::{Alert, AlertEvent, AlertKind};
+use super::{Alert, AlertKind, Transition};
 use crate::data::{escaped, is_printable, is_printable_in_quotes};
-use crate::decide::diagnose::{Arithmetic, Blocker, DEPLOYMENTS_MAX, HeldFor, WayOut, longest_first};
-use crate::ledger::job::Labels;
-use crate::observe::ObservedJob;
+use crate::decide::diagnose::{
+    BlockingTask, DEPLOYMENTS_MAX, ProtectedFor, SuggestedAction, TaskCounts, longest_first,
+};
+use crate::snapshot::JobSnapshot;
+use crate::store::job::Labels;
 use jiff::Timestamp;
 
 /// SNS wants fewer than 100 characters (SNS API reference, "Publish").
 pub const SUBJECT_CHARS_MAX: usize = 99;
 /// A line that is longer wraps badly on a phone. Commands and identifiers stay whole: people copy them.
 pub const LINE_CHARS_MAX: usize = 100;
-/// More blockers than a person will look at one by one.
-pub const BLOCKERS_SHOWN_MAX: usize = 20;
-/// Tasks that ECS refused. With those that are then shown of the blockers they are as many as else of the blockers.
-pub const UNMET_SHOWN_MAX: usize = 12;
-/// Blockers beside tasks that ECS refused.
-pub const BLOCKERS_BESIDE_SHOWN_MAX: usize = BLOCKERS_SHOWN_MAX - UNMET_SHOWN_MAX;
+/// More blocking tasks than a person will look at one by one.
+pub const BLOCKING_TASKS_SHOWN_MAX: usize = 20;
+/// Tasks that ECS refused. With those that are then shown of the blocking tasks they are as many as else of the blocking tasks.
+pub const REFUSED_SHOWN_MAX: usize = 12;
+/// BlockingTasks beside tasks that ECS refused.
+pub const BLOCKING_TASKS_BESIDE_SHOWN_MAX: usize = BLOCKING_TASKS_SHOWN_MAX - REFUSED_SHOWN_MAX;
 /// Jobs of one task.
 pub const JOBS_SHOWN_MAX: usize = 5;
 /// Commands of one way out, each for ten tasks.
@@ -41,7 +45,7 @@ const ID_CHARS_MAX: usize = 72;
 const LABELS_CHARS_MAX: usize = 72;
 /// A reason why something could not be seen.
 const GAP_CHARS_MAX: usize = 300;
-/// What came of a remedy: words of ours, and an error of AWS's perhaps.
+/// What came of a remediation: words of ours, and an error of AWS's perhaps.
 pub(super) const NOTE_CHARS_MAX: usize = 300;
 /// Tags that count for nothing.
 pub const TAG_PROBLEMS_SHOWN_MAX: usize = 5;
@@ -67,22 +71,22 @@ pub fn body(alert: &Alert) -> String {
     if let Some(passed) = passed(alert) {
         lines.prose(0, &passed);
     }
-    if alert.event != AlertEvent::Resolved {
+    if alert.event != Transition::Resolved {
         lines.prose(0, meaning(alert));
-        if is_about_unmet(alert.kind) {
-            unmet::section(&mut lines, alert);
+        if is_about_refused(alert.kind) {
+            refused::section(&mut lines, alert);
             in_the_way(&mut lines, alert);
             lines.blank();
             lines.prose(0, &hope(alert));
         } else {
             in_the_way(&mut lines, alert);
-            finish(&mut lines, alert);
+            forecast(&mut lines, alert);
         }
-        numbers(&mut lines, &alert.diagnosis.arithmetic);
-        ways_out(&mut lines, alert);
+        numbers(&mut lines, &alert.diagnosis.task_counts);
+        suggested_actions(&mut lines, alert);
         tag_problems(&mut lines, alert);
     }
-    remedies(&mut lines, alert);
+    remediations(&mut lines, alert);
     gaps(&mut lines, alert);
     lines.blank();
     lines.whole(0, &format!("Service:  {}", alert.service));
@@ -91,9 +95,10 @@ pub fn body(alert: &Alert) -> String {
 }
 
 fn in_the_way(lines: &mut Lines, alert: &Alert) {
-    let blockers = others_in_the_way(alert);
-    let shown_max = if is_about_unmet(alert.kind) { BLOCKERS_BESIDE_SHOWN_MAX } else { BLOCKERS_SHOWN_MAX };
-    if blockers.is_empty() {
+    let blocking_tasks = others_in_the_way(alert);
+    let shown_max =
+        if is_about_refused(alert.kind) { BLOCKING_TASKS_BESIDE_SHOWN_MAX } else { BLOCKING_TASKS_SHOWN_MAX };
+    if blocking_tasks.is_empty() {
         if alert.kind == AlertKind::OrphanedProtection {
             lines.blank();
             lines
@@ -107,35 +112,35 @@ fn in_the_way(lines: &mut Lines, alert: &Alert) {
         _ => in_the_way_heading(alert),
     };
     lines.prose(0, &heading);
-    for (number, blocker) in blockers.iter().take(shown_max).enumerate() {
-        in_the_way_one(lines, (number + 1, blocker), alert.at);
+    for (number, blocking_task) in blocking_tasks.iter().take(shown_max).enumerate() {
+        in_the_way_one(lines, (number + 1, blocking_task), alert.at);
     }
-    if blockers.len() > shown_max {
-        lines.prose(0, &format!("and {}.", count(blockers.len() - shown_max, "more task")));
+    if blocking_tasks.len() > shown_max {
+        lines.prose(0, &format!("and {}.", count(blocking_tasks.len() - shown_max, "more task")));
     }
 }
 
-fn in_the_way_one(lines: &mut Lines, (number, blocker): (usize, &Blocker), now: Timestamp) {
-    let of = blocker.deployment.as_deref().map(|id| escaped(id, ID_CHARS_MAX - 32, is_printable));
+fn in_the_way_one(lines: &mut Lines, (number, blocking_task): (usize, &BlockingTask), now: Timestamp) {
+    let of = blocking_task.deployment.as_deref().map(|id| escaped(id, ID_CHARS_MAX - 32, is_printable));
     let of = of.map_or(String::new(), |id| format!(" of {id}"));
-    lines.parts(0, &[&format!("{number:>2}. task {}{of}", blocker.task)]);
-    let until = format!("protected until {}", time_from(blocker.protected_until, now));
-    match &blocker.held_for {
-        HeldFor::Jobs(jobs) => {
+    lines.parts(0, &[&format!("{number:>2}. task {}{of}", blocking_task.task)]);
+    let until = format!("protected until {}", time_from(blocking_task.protected_until, now));
+    match &blocking_task.protected_for {
+        ProtectedFor::Jobs(jobs) => {
             lines.parts(4, &[&until, &format!("for {}:", count(jobs.len(), "job"))]);
             longest_first(jobs).into_iter().take(JOBS_SHOWN_MAX).for_each(|one| job(lines, one, now));
             if jobs.len() > JOBS_SHOWN_MAX {
                 lines.prose(4, &format!("and {}.", count(jobs.len() - JOBS_SHOWN_MAX, "more job")));
             }
         }
-        HeldFor::Nobody => lines.parts(4, &[&until, "for nobody: its jobs have ended"]),
-        HeldFor::Foreign => lines.parts(4, &[&until, "foreign: not protected by taskhold"]),
-        HeldFor::Unread => lines.parts(4, &[&until, "by whom could not be read"]),
+        ProtectedFor::NoJob => lines.parts(4, &[&until, "for nobody: its jobs have ended"]),
+        ProtectedFor::Foreign => lines.parts(4, &[&until, "foreign: not protected by taskhold"]),
+        ProtectedFor::Unknown => lines.parts(4, &[&until, "by whom could not be read"]),
     }
 }
 
 /// A job in some lines of its own.
-pub(super) fn job(lines: &mut Lines, job: &ObservedJob, now: Timestamp) {
+pub(super) fn job(lines: &mut Lines, job: &JobSnapshot, now: Timestamp) {
     let id = escaped(&job.key.job_id, ID_CHARS_MAX, is_printable_in_quotes);
     let attempt = if job.key.attempt == 1 { String::new() } else { format!(" attempt {}", job.key.attempt) };
     let mut parts = vec![format!("- \"{id}\"{attempt}")];
@@ -152,21 +157,21 @@ fn labels(labels: &Labels) -> Option<String> {
     (!labels.is_empty()).then(|| format!("labels \"{told}\""))
 }
 
-fn finish(lines: &mut Lines, alert: &Alert) {
+fn forecast(lines: &mut Lines, alert: &Alert) {
     let diagnosis = &alert.diagnosis;
-    let Some(finish) = diagnosis.finish else { return };
+    let Some(forecast) = diagnosis.forecast else { return };
     lines.blank();
     lines.prose(0, "It will be over at the earliest");
-    lines.prose(2, &format!("{} if the jobs end as expected,", time_from(finish.by_jobs, alert.at)));
-    lines.prose(2, &format!("{} if every protection lasts to its end.", time_from(finish.by_expiry, alert.at)));
+    lines.prose(2, &format!("{} if the jobs end as expected,", time_from(forecast.by_jobs, alert.at)));
+    lines.prose(2, &format!("{} if every protection lasts to its end.", time_from(forecast.by_expiry, alert.at)));
     if let (Some(margin), Some(deadline)) = (margin_in_words(diagnosis), diagnosis.deadline) {
         lines.prose(0, &margin);
         lines.prose(0, &whose(&deadline));
     }
 }
 
-fn numbers(lines: &mut Lines, numbers: &Arithmetic) {
-    let Arithmetic { desired, lower_bound, upper_bound, live, protected, room, deployments } = numbers;
+fn numbers(lines: &mut Lines, numbers: &TaskCounts) {
+    let TaskCounts { desired, lower_bound, upper_bound, live, protected, room, deployments } = numbers;
     lines.blank();
     lines.prose(0, &format!("Tasks: {desired} desired, min {lower_bound}, max {upper_bound}; {live} there, {protected} of them protected."));
     lines.prose(
@@ -175,9 +180,9 @@ fn numbers(lines: &mut Lines, numbers: &Arithmetic) {
     );
 }
 
-fn ways_out(lines: &mut Lines, alert: &Alert) {
-    let ways = &alert.diagnosis.ways_out;
-    if let Some(general) = general_ways_out(alert) {
+fn suggested_actions(lines: &mut Lines, alert: &Alert) {
+    let ways = &alert.diagnosis.suggested_actions;
+    if let Some(general) = general_suggested_actions(alert) {
         lines.blank();
         lines.prose(0, &general);
     }
@@ -187,7 +192,7 @@ fn ways_out(lines: &mut Lines, alert: &Alert) {
     lines.blank();
     lines.prose(0, "What would clear it, the mildest first:");
     for (number, way) in ways.iter().enumerate() {
-        lines.prose(0, &format!("{}. {}", number + 1, way_out(way, alert)));
+        lines.prose(0, &format!("{}. {}", number + 1, suggested_action(way, alert)));
         let commands = commands(way);
         commands.iter().take(COMMANDS_SHOWN_MAX).for_each(|command| lines.whole(3, command));
         if commands.len() > COMMANDS_SHOWN_MAX {
@@ -198,55 +203,59 @@ fn ways_out(lines: &mut Lines, alert: &Alert) {
 }
 
 /// A way out in words, without its commands.
-pub(super) fn way_out(way: &WayOut, alert: &Alert) -> String {
+pub(super) fn suggested_action(way: &SuggestedAction, alert: &Alert) -> String {
     let now = alert.at;
     match (way, lost_by_waiting(alert)) {
-        (WayOut::Wait { until, .. }, lost @ 1..) => format!(
+        (SuggestedAction::Wait { until, .. }, lost @ 1..) => format!(
             "Wait until {}. That costs the jobs of {} whose protection ECS does not renew.",
             time_from(*until, now),
             count(lost, "task")
         ),
-        (way, _) => harmless_way_out(way, now),
+        (way, _) => harmless_suggested_action(way, now),
     }
 }
 
-fn harmless_way_out(way: &WayOut, now: Timestamp) -> String {
+fn harmless_suggested_action(way: &SuggestedAction, now: Timestamp) -> String {
     match way {
-        WayOut::Wait { until, expected } if until == expected => format!("Wait until {}.", time_from(*until, now)),
-        WayOut::Wait { until, expected } => {
+        SuggestedAction::Wait { until, expected } if until == expected => {
+            format!("Wait until {}.", time_from(*until, now))
+        }
+        SuggestedAction::Wait { until, expected } => {
             format!("Wait: over by {} as expected, by {} at the latest.", time(*expected), time(*until))
         }
-        WayOut::ReleaseIdle { tasks, .. } if tasks.len() == 1 => {
+        SuggestedAction::ReleaseIdle { tasks, .. } if tasks.len() == 1 => {
             "Release the task whose jobs have all ended:".to_owned()
         }
-        WayOut::ReleaseIdle { tasks, .. } => format!("Release the {} tasks whose jobs have all ended:", tasks.len()),
-        WayOut::RaiseDesiredCount { to, .. } => {
+        SuggestedAction::ReleaseIdle { tasks, .. } => {
+            format!("Release the {} tasks whose jobs have all ended:", tasks.len())
+        }
+        SuggestedAction::RaiseDesiredCount { to, .. } => {
             format!("Raise the desired count to {to}, above the number of protected tasks:")
         }
-        WayOut::RaiseMaximumPercent { to, .. } => {
+        SuggestedAction::RaiseMaximumPercent { to, .. } => {
             format!("Raise maximumPercent to {to}, so that new tasks fit beside the protected ones:")
         }
     }
 }
 
 /// The commands of a way out.
-pub(super) fn commands(way: &WayOut) -> &[String] {
+pub(super) fn commands(way: &SuggestedAction) -> &[String] {
     match way {
-        WayOut::Wait { .. } => &[],
-        WayOut::ReleaseIdle { commands, .. } => commands,
-        WayOut::RaiseDesiredCount { command, .. } | WayOut::RaiseMaximumPercent { command, .. } => {
+        SuggestedAction::Wait { .. } => &[],
+        SuggestedAction::ReleaseIdle { commands, .. } => commands,
+        SuggestedAction::RaiseDesiredCount { command, .. } | SuggestedAction::RaiseMaximumPercent { command, .. } => {
             std::slice::from_ref(command)
         }
     }
 }
 
-fn remedies(lines: &mut Lines, alert: &Alert) {
-    if alert.remedies.is_empty() {
+fn remediations(lines: &mut Lines, alert: &Alert) {
+    if alert.remediations.is_empty() {
         return;
     }
     lines.blank();
     lines.prose(0, "What taskhold has done about it, or has not:");
-    for note in &alert.remedies {
+    for note in &alert.remediations {
         let text = escaped(&note.text, NOTE_CHARS_MAX, is_printable);
         lines.prose(0, &format!("- {}: {text}.", time_from(note.at, alert.at)));
     }

@@ -1,18 +1,18 @@
 //! An alert in the words of everyone who gets it. This is what sinks carry: they know texts, and not what these are about.
 
-use super::{Alert, AlertEvent, AlertKind, chat, interrupted, machine, mail};
+use super::{Alert, AlertKind, Transition, chat, interrupted, machine, mail};
 use crate::ecs::{ServiceArn, Task};
-use crate::ledger::Interruption;
+use crate::store::Interruption;
 
 /// One thing to tell, rendered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Message {
+pub struct Notification {
     /// The incident's stable key.
     pub incident: String,
     /// What is wrong.
     pub kind: AlertKind,
     /// Where in its life the incident is.
-    pub event: AlertEvent,
+    pub event: Transition,
     /// Which service it is about; `None` if that is not known.
     pub service: Option<ServiceArn>,
     /// The mail's subject: at most [`mail::SUBJECT_CHARS_MAX`] printable ASCII characters.
@@ -25,7 +25,7 @@ pub struct Message {
     pub machine: String,
 }
 
-impl Message {
+impl Notification {
     /// What is told of a service.
     pub fn of(alert: &Alert) -> Self {
         Self {

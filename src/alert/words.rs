@@ -3,9 +3,9 @@
 //! Everything that a worker, a tag or an error chose goes through [`escaped`]: it is data, and can end neither a line nor
 //! a quotation.
 
-use super::{Alert, AlertEvent, AlertKind, unmet};
+use super::{Alert, AlertKind, Transition, refused};
 use crate::data::escaped;
-use crate::decide::diagnose::{DEADLINE_TAG, DEPLOYMENTS_MAX, Deadline, DeadlineSource, Diagnosis, Movement};
+use crate::decide::diagnose::{DEADLINE_TAG, DEPLOYMENTS_MAX, Deadline, DeadlineSource, Diagnosis, Rollout};
 use jiff::{SignedDuration, Timestamp};
 
 /// A moment: `2026-01-05 10:30 UTC`.
@@ -69,58 +69,58 @@ pub(super) fn names_within((service, cluster): (&str, &str), room: usize) -> (St
 }
 
 /// How grave it is, in one word.
-pub(super) fn word(told: (AlertEvent, AlertKind)) -> &'static str {
+pub(super) fn word(told: (Transition, AlertKind)) -> &'static str {
     match told {
-        (AlertEvent::Resolved, _) => "RESOLVED",
+        (Transition::Resolved, _) => "RESOLVED",
         (_, AlertKind::DeploymentBlocked) => "BLOCKED",
         (_, AlertKind::DeploymentAtRisk) => "AT RISK",
         (_, AlertKind::ProtectionRefused) => "REFUSED",
-        (_, AlertKind::LeaseAtRisk) => "LEASE",
-        (_, AlertKind::DeploymentPileup) => "PILE-UP",
+        (_, AlertKind::ProtectionExpiring) => "LEASE",
+        (_, AlertKind::TooManyDeployments) => "PILE-UP",
         (_, AlertKind::OrphanedProtection) => "ORPHANED",
         (_, AlertKind::JobInterrupted) => "INTERRUPTED",
     }
 }
 
 /// What moves.
-pub(super) fn movement(movement: &Movement) -> &'static str {
-    match movement {
-        Movement::None | Movement::Deployment { .. } => "deployment",
-        Movement::TaskSet { .. } => "task set change",
-        Movement::ScaleIn { .. } => "scale-in",
+pub(super) fn rollout(rollout: &Rollout) -> &'static str {
+    match rollout {
+        Rollout::None | Rollout::Deployment { .. } => "deployment",
+        Rollout::TaskSet { .. } => "task set change",
+        Rollout::ScaleIn { .. } => "scale-in",
     }
 }
 
 /// Above the tasks in the way, of which some may have been told already.
 pub(super) fn in_the_way_heading(alert: &Alert) -> String {
-    let all_told_here = unmet::others_in_the_way(alert).len() == alert.diagnosis.blockers.len();
+    let all_told_here = refused::others_in_the_way(alert).len() == alert.diagnosis.blocking_tasks.len();
     let begin = if all_told_here { "In" } else { "Also in" };
-    format!("{begin} the way of its {}, longest first:", movement(&alert.diagnosis.movement))
+    format!("{begin} the way of its {}, longest first:", rollout(&alert.diagnosis.rollout))
 }
 
 /// What the alert says of its service, in ASCII and at most some 60 characters.
 pub(super) fn phrase(alert: &Alert) -> String {
     let diagnosis = &alert.diagnosis;
-    let moving = movement(&diagnosis.movement);
-    let still = if alert.event == AlertEvent::Opened { "" } else { "still " };
-    let deployments = format!("{} of {DEPLOYMENTS_MAX} deployments", diagnosis.arithmetic.deployments);
-    if alert.event == AlertEvent::Resolved {
+    let moving = rollout(&diagnosis.rollout);
+    let still = if alert.event == Transition::Opened { "" } else { "still " };
+    let deployments = format!("{} of {DEPLOYMENTS_MAX} deployments", diagnosis.task_counts.deployments);
+    if alert.event == Transition::Resolved {
         return match alert.kind {
             AlertKind::DeploymentBlocked => "protected tasks no longer hold it up".to_owned(),
             AlertKind::DeploymentAtRisk => "it is no longer about to miss its deadline".to_owned(),
-            AlertKind::ProtectionRefused | AlertKind::LeaseAtRisk => unmet::phrase(alert),
-            AlertKind::DeploymentPileup => format!("it can be deployed again, {deployments} used"),
+            AlertKind::ProtectionRefused | AlertKind::ProtectionExpiring => refused::phrase(alert),
+            AlertKind::TooManyDeployments => format!("it can be deployed again, {deployments} used"),
             AlertKind::OrphanedProtection => "no task is protected any more without a job".to_owned(),
             AlertKind::JobInterrupted => "its interrupted jobs are told of".to_owned(),
         };
     }
     match alert.kind {
-        AlertKind::DeploymentBlocked if diagnosis.blockers.is_empty() => {
+        AlertKind::DeploymentBlocked if diagnosis.blocking_tasks.is_empty() => {
             format!("protected tasks {still}hold up its {moving}")
         }
         AlertKind::DeploymentBlocked => {
-            let holds = if diagnosis.blockers.len() == 1 { "holds" } else { "hold" };
-            format!("{} {still}{holds} up its {moving}", count(diagnosis.blockers.len(), "protected task"))
+            let holds = if diagnosis.blocking_tasks.len() == 1 { "holds" } else { "hold" };
+            format!("{} {still}{holds} up its {moving}", count(diagnosis.blocking_tasks.len(), "protected task"))
         }
         AlertKind::DeploymentAtRisk => match (diagnosis.deadline, margin(diagnosis)) {
             (Some(deadline), _) if deadline.at <= alert.at => format!("its {moving} has missed its deadline"),
@@ -129,8 +129,8 @@ pub(super) fn phrase(alert: &Alert) -> String {
             }
             _ => format!("its {moving} may {still}miss its deadline"),
         },
-        AlertKind::ProtectionRefused | AlertKind::LeaseAtRisk => unmet::phrase(alert),
-        AlertKind::DeploymentPileup => format!("{still}{deployments} under way"),
+        AlertKind::ProtectionRefused | AlertKind::ProtectionExpiring => refused::phrase(alert),
+        AlertKind::TooManyDeployments => format!("{still}{deployments} under way"),
         AlertKind::OrphanedProtection => format!("tasks {still}protected though their jobs have ended"),
         AlertKind::JobInterrupted => "a task stopped amid its jobs".to_owned(),
     }
@@ -139,7 +139,7 @@ pub(super) fn phrase(alert: &Alert) -> String {
 /// Since when, and by when it must be over.
 pub(super) fn since(alert: &Alert) -> String {
     let (at, diagnosis) = (alert.at, &alert.diagnosis);
-    if alert.event == AlertEvent::Resolved {
+    if alert.event == Transition::Resolved {
         let lasted = span(at.duration_since(alert.since));
         return format!("It lasted {lasted}: from {} to {}.", time(alert.since), time(at));
     }
@@ -147,9 +147,9 @@ pub(super) fn since(alert: &Alert) -> String {
     let since = format!("{begun} {}.", time_from(alert.since, at));
     match diagnosis.deadline {
         // What must be over then is not the refusal.
-        Some(deadline) if unmet::is_about(alert.kind) => {
+        Some(deadline) if refused::is_about(alert.kind) => {
             let must = if deadline.at < at { "was due" } else { "must be over" };
-            format!("{since} Its {} {must} by {}.", movement(&diagnosis.movement), time_from(deadline.at, at))
+            format!("{since} Its {} {must} by {}.", rollout(&diagnosis.rollout), time_from(deadline.at, at))
         }
         Some(deadline) if deadline.at < at => format!("{since} Was due by {}.", time_from(deadline.at, at)),
         Some(deadline) => format!("{since} Must be over by {}.", time_from(deadline.at, at)),
@@ -159,10 +159,10 @@ pub(super) fn since(alert: &Alert) -> String {
 
 /// How much of the time to the deadline has passed, when an alert escalates because of it.
 pub(super) fn passed(alert: &Alert) -> Option<String> {
-    let (begun_at, deadline) = (alert.diagnosis.movement.begun_at()?, alert.diagnosis.deadline?);
-    let whole = deadline.at.duration_since(begun_at).as_secs().max(1);
-    let percent = alert.at.duration_since(begun_at).as_secs().max(0).saturating_mul(100) / whole;
-    let told = alert.event == AlertEvent::Escalated && percent < 100;
+    let (started_at, deadline) = (alert.diagnosis.rollout.started_at()?, alert.diagnosis.deadline?);
+    let whole = deadline.at.duration_since(started_at).as_secs().max(1);
+    let percent = alert.at.duration_since(started_at).as_secs().max(0).saturating_mul(100) / whole;
+    let told = alert.event == Transition::Escalated && percent < 100;
     told.then(|| format!("{percent} % of the time to its deadline has passed."))
 }
 
@@ -180,10 +180,10 @@ pub(super) fn meaning(alert: &Alert) -> &'static str {
             "ECS refuses protection while protected tasks are in the way of a deployment or scale-in. Until it grants it, a \
              task may be stopped in the middle of its jobs."
         }
-        AlertKind::LeaseAtRisk => {
+        AlertKind::ProtectionExpiring => {
             "ECS refuses to renew. When a protection ends, its task may be stopped in the middle of its jobs."
         }
-        AlertKind::DeploymentPileup => {
+        AlertKind::TooManyDeployments => {
             "With 5 under way ECS refuses the next one: start no further deployment before an old one is over."
         }
         AlertKind::OrphanedProtection => {
@@ -195,14 +195,14 @@ pub(super) fn meaning(alert: &Alert) -> &'static str {
 
 /// The time between the expected finish and the deadline.
 pub(super) fn margin(diagnosis: &Diagnosis) -> Option<SignedDuration> {
-    Some(diagnosis.deadline?.margin(diagnosis.finish.as_ref()?))
+    Some(diagnosis.deadline?.margin(diagnosis.forecast.as_ref()?))
 }
 
 /// How the two forecasts stand to the deadline.
 pub(super) fn margin_in_words(diagnosis: &Diagnosis) -> Option<String> {
-    let (deadline, finish) = (diagnosis.deadline?, diagnosis.finish?);
-    let at_worst = deadline.at.duration_since(finish.by_expiry);
-    let expected = deadline.margin(&finish);
+    let (deadline, forecast) = (diagnosis.deadline?, diagnosis.forecast?);
+    let at_worst = deadline.at.duration_since(forecast.by_expiry);
+    let expected = deadline.margin(&forecast);
     let side = |margin: SignedDuration| {
         let side = if margin.is_negative() { "after" } else { "before" };
         format!("{} {side}", span(whole_minutes(margin)))

@@ -11,17 +11,17 @@ use std::pin::pin;
 pub(super) async fn at_once<F: Future>(
     most: usize,
     futures: impl ExactSizeIterator<Item = F>,
-    mut hand_on: impl FnMut(F::Output),
+    mut forward: impl FnMut(F::Output),
 ) {
     if futures.len() == 1 {
         for only in futures {
-            hand_on(only.await);
+            forward(only.await);
         }
         return;
     }
     let mut ended = pin!(stream::iter(futures).buffer_unordered(most));
     while let Some(output) = ended.next().await {
-        hand_on(output);
+        forward(output);
     }
 }
 

@@ -5,9 +5,9 @@
 
 use super::{Apply, Stage};
 use crate::clock::Clock;
-use crate::decide::{ProtectionCall, RetryReason, Wish};
+use crate::decide::{ProtectionCall, RetryReason, TaskRequest};
 use crate::ecs::{Ecs, EcsError, Effect, FailureReason, ProtectionAnswer, ProtectionSetting, TaskId};
-use crate::ledger::{CallResult, Ledger, Refusal};
+use crate::store::{CallResult, Refusal, Store};
 use crate::telemetry;
 use jiff::Timestamp;
 use std::time::Duration;
@@ -20,21 +20,23 @@ const THROTTLED_PAUSE: Duration = Duration::from_millis(50);
 
 /// What is known of one task of a call that was made.
 pub(super) struct Told {
-    /// What the ledger is to write down.
+    /// What the state store is to write down.
     pub(super) result: CallResult,
     /// What keeps the wish from being met, if anything does.
-    pub(super) unmet: Option<RetryReason>,
+    pub(super) unsettled: Option<RetryReason>,
 }
 
-impl<E: Ecs, L: Ledger, C: Clock> Apply<'_, E, L, C> {
+impl<E: Ecs, L: Store, C: Clock> Apply<'_, E, L, C> {
     pub(super) async fn make_call(&self, call: ProtectionCall<Box<Stage>>) -> Vec<(Box<Stage>, Told)> {
-        self.pace.keep(self.clock).await;
+        self.rate_limit.keep(self.clock).await;
         if !self.may_be_sent(&call) {
-            let not_sent = || Told { result: CallResult::WithoutEffect, unmet: Some(RetryReason::OutOfTime) };
-            return call.wishes.into_iter().map(|wish| (wish.tag, not_sent())).collect();
+            let not_sent = || Told { result: CallResult::WithoutEffect, unsettled: Some(RetryReason::OutOfTime) };
+            return call.requests.into_iter().map(|request| (request.tag, not_sent())).collect();
         }
-        let ids: Vec<TaskId> = call.wishes.iter().map(|wish| wish.task.id.clone()).collect();
-        telemetry::asking(&call.cluster, call.setting, || call.wishes.iter().map(|wish| why(wish, self.clock.now())));
+        let ids: Vec<TaskId> = call.requests.iter().map(|request| request.task.id.clone()).collect();
+        telemetry::asking(&call.cluster, call.setting, || {
+            call.requests.iter().map(|request| why(request, self.clock.now()))
+        });
         let answer = self.send(&call, &ids).await;
         if let Err(error) = &answer {
             if error.may_be_of_one_task() && ids.len() > 1 {
@@ -43,20 +45,21 @@ impl<E: Ecs, L: Ledger, C: Clock> Apply<'_, E, L, C> {
             telemetry::call_failed(&call.cluster, call.setting, (&ids, error));
         }
         let now = self.clock.now();
-        let told = |wish: Wish<Box<Stage>>| {
-            let told = told(&answer, call.setting, (&wish.task.id, now));
+        let told = |request: TaskRequest<Box<Stage>>| {
+            let told = told(&answer, call.setting, (&request.task.id, now));
             self.counts.refused.add(usize::from(matches!(told.result, CallResult::Refused(_))));
-            telemetry::told(&wish.task, &told.result);
-            (wish.tag, told)
+            telemetry::told(&request.task, &told.result);
+            (request.tag, told)
         };
-        call.wishes.into_iter().map(told).collect()
+        call.requests.into_iter().map(told).collect()
     }
 
     /// ECS rejects a call as a whole for one task that it does not like. Alone, each gets the answer that it deserves.
     async fn one_by_one(&self, call: ProtectionCall<Box<Stage>>) -> Vec<(Box<Stage>, Told)> {
-        let mut all = Vec::with_capacity(call.wishes.len());
-        for wish in call.wishes {
-            let single = ProtectionCall { cluster: call.cluster.clone(), setting: call.setting, wishes: vec![wish] };
+        let mut all = Vec::with_capacity(call.requests.len());
+        for request in call.requests {
+            let single =
+                ProtectionCall { cluster: call.cluster.clone(), setting: call.setting, requests: vec![request] };
             all.extend(Box::pin(self.make_call(single)).await);
         }
         all
@@ -70,7 +73,7 @@ impl<E: Ecs, L: Ledger, C: Clock> Apply<'_, E, L, C> {
                 Err(EcsError::Throttled) => self.counts.throttled_calls.add(1),
                 answer => return answer,
             }
-            let turn = self.pace.throttled(self.clock.now());
+            let turn = self.rate_limit.throttled(self.clock.now());
             self.clock.sleep(turn.max(pause + jitter(pause, &ids[0]))).await;
             if !self.may_be_sent(call) {
                 return Err(EcsError::Throttled);
@@ -84,7 +87,7 @@ impl<E: Ecs, L: Ledger, C: Clock> Apply<'_, E, L, C> {
     /// Asked right before each sending. What is sent later than others reckon with could undo what they have done since.
     fn may_be_sent(&self, call: &ProtectionCall<Box<Stage>>) -> bool {
         let now = self.clock.now();
-        !self.time_is_short() && call.wishes.iter().all(|wish| wish.tag.may_be_sent(now))
+        !self.time_is_short() && call.requests.iter().all(|request| request.tag.may_be_sent(now))
     }
 }
 
@@ -103,36 +106,36 @@ fn told(answer: &Result<ProtectionAnswer, EcsError>, setting: ProtectionSetting,
                 Effect::None => CallResult::WithoutEffect,
                 Effect::Unknown => CallResult::Unknown,
             };
-            return Told { result, unmet: Some(RetryReason::Ecs(error.clone())) };
+            return Told { result, unsettled: Some(RetryReason::Ecs(error.clone())) };
         }
     };
     if let Some(failure) = answer.failures.iter().find(|failure| failure.task_id == *id) {
         if setting == ProtectionSetting::Disabled && failure.reason == FailureReason::Missing {
             // A task that is gone has nothing left to clear.
-            return Told { result: CallResult::Cleared, unmet: None };
+            return Told { result: CallResult::Cleared, unsettled: None };
         }
         let refusal = Refusal { reason: failure.reason.clone(), detail: failure.detail.clone(), at: now };
-        return Told { result: CallResult::Refused(refusal.clone()), unmet: Some(RetryReason::Refused(refusal)) };
+        return Told { result: CallResult::Refused(refusal.clone()), unsettled: Some(RetryReason::Refused(refusal)) };
     }
     let protected = answer.protected_tasks.iter().find(|task| task.task_id == *id);
     match (setting, protected.map(|task| (task.protection_enabled, task.expiration_date))) {
-        (ProtectionSetting::Disabled, Some((false, _))) => Told { result: CallResult::Cleared, unmet: None },
+        (ProtectionSetting::Disabled, Some((false, _))) => Told { result: CallResult::Cleared, unsettled: None },
         (ProtectionSetting::Enabled { .. }, Some((true, Some(until)))) => {
-            Told { result: CallResult::Granted(until), unmet: None }
+            Told { result: CallResult::Granted(until), unsettled: None }
         }
         // Nothing is protected until the answer says so, with its end.
-        _ => Told { result: CallResult::Unknown, unmet: Some(RetryReason::Unanswered) },
+        _ => Told { result: CallResult::Unknown, unsettled: Some(RetryReason::Unanswered) },
     }
 }
 
 /// Why a task is in a call: the job that lives longest, or that none does.
-fn why(wish: &Wish<Box<Stage>>, now: Timestamp) -> (String, String) {
-    let longest = wish.tag.versioned.entry.live_jobs(now).max_by_key(|(_, until)| *until);
+fn why(request: &TaskRequest<Box<Stage>>, now: Timestamp) -> (String, String) {
+    let longest = request.tag.versioned.record.live_jobs(now).max_by_key(|(_, until)| *until);
     let why = match longest {
         Some((job, until)) => format!("job {job} may last until {}", telemetry::shown(until)),
         None => "no live job".to_owned(),
     };
-    (wish.task.id.to_string(), why)
+    (request.task.id.to_string(), why)
 }
 
 #[cfg(test)]
@@ -140,7 +143,7 @@ mod tests {
     use super::super::Next;
     use super::*;
     use crate::config::Clusters;
-    use crate::ledger::{Ask, Job, JobKey, TaskEntry, Versioned};
+    use crate::store::{Job, JobKey, ProtectionRequest, TaskRecord, Versioned};
 
     #[test]
     fn a_task_is_in_a_call_for_its_longest_job_or_for_none() {
@@ -149,14 +152,17 @@ mod tests {
             Clusters::new(vec!["arn:aws:ecs:eu-west-1:111122223333:cluster/video".parse().unwrap()]).unwrap();
         let why_of = |jobs: &[(&str, i64)]| {
             let task = clusters.task_in("video", &format!("{:032x}", 1)).unwrap();
-            let mut entry = TaskEntry::default();
+            let mut record = TaskRecord::default();
             for (id, until) in jobs {
                 let job = Job { started_at: Some(minute(0)), declared_until: Some(minute(*until)), ..Job::default() };
-                entry.merge_job(&JobKey { job_id: (*id).to_owned(), attempt: 1 }, &job);
+                record.merge_job(&JobKey { job_id: (*id).to_owned(), attempt: 1 }, &job);
             }
-            let versioned = Versioned { entry, version: 0 };
+            let versioned = Versioned { record, version: 0 };
             let stage = Stage { at: 0, task: task.clone(), versioned, next: Next::End(None) };
-            let (id, why) = why(&Wish { task: task.clone(), ask: Ask::Release, tag: Box::new(stage) }, minute(10));
+            let (id, why) = why(
+                &TaskRequest { task: task.clone(), ask: ProtectionRequest::Clear, tag: Box::new(stage) },
+                minute(10),
+            );
             assert_eq!(id, task.id.to_string());
             why
         };
@@ -197,7 +203,7 @@ mod tests {
         ] {
             let is_met = matches!(result, CallResult::Granted(_) | CallResult::Cleared);
             let told = told(&Ok(answer.clone()), setting, (&id, now));
-            assert_eq!((&told.result, told.unmet.is_none()), (&result, is_met), "{setting:?} {answer:?}");
+            assert_eq!((&told.result, told.unsettled.is_none()), (&result, is_met), "{setting:?} {answer:?}");
         }
     }
 }

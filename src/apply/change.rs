@@ -1,7 +1,7 @@
 //! What a batch, an event or a command tells of a task: what is to be carried out.
 
 use crate::ecs::Task;
-use crate::ledger::{Job, JobKey, TaskEnd};
+use crate::store::{Job, JobKey, TaskStop};
 use jiff::Timestamp;
 
 /// What the messages of one batch tell about one task.
@@ -12,7 +12,7 @@ pub struct TaskChange {
     /// What they tell of its jobs.
     pub jobs: Vec<(JobKey, Job)>,
     /// Its end, if ECS says that it ends.
-    pub end: Option<TaskEnd>,
+    pub end: Option<TaskStop>,
     /// What ECS said of its protection, if it was asked.
     pub protection: SeenProtection,
     /// Whether there is reason to ask again for what was refused.

@@ -3,7 +3,7 @@
 mod queue;
 mod topic;
 
-use crate::alert::{AlertSink, Message};
+use crate::alert::{AlertSink, Notification};
 use aws_config::SdkConfig;
 use futures_util::future::{OptionFuture, join};
 use queue::AlertQueue;
@@ -11,7 +11,7 @@ use topic::AlertTopic;
 
 /// Tells the topic and the queue that are configured.
 ///
-/// One attempt each: an alert that was not taken stays untold in the ledger, and the next look at the service sends it. So
+/// One attempt each: an alert that was not taken stays untold in the state store, and the next look at the service sends it. So
 /// what SNS takes while SQS fails is published again with it, which is harmless: it has the same incident and event.
 #[derive(Clone, Debug)]
 pub struct AwsAlertSink {
@@ -31,7 +31,7 @@ impl AwsAlertSink {
 }
 
 impl AlertSink for AwsAlertSink {
-    async fn send(&self, message: &Message) -> Result<(), String> {
+    async fn send(&self, message: &Notification) -> Result<(), String> {
         let published = OptionFuture::from(self.topic.as_ref().map(|topic| topic.publish(message)));
         let sent = OptionFuture::from(self.queue.as_ref().map(|queue| queue.send(message)));
         // At once: one that does not answer costs the other none of the invocation's time.
@@ -47,7 +47,7 @@ impl AlertSink for AwsAlertSink {
 
 /// What subscribers filter by and consumers sort by without reading the text. The same for topic and queue. A service that
 /// is not known has no attribute, since SNS and SQS take none that is empty.
-fn attributes(message: &Message) -> impl Iterator<Item = (&'static str, String)> {
+fn attributes(message: &Notification) -> impl Iterator<Item = (&'static str, String)> {
     let kind = ("kind", message.kind.as_str().to_owned());
     let event = ("event", message.event.as_str().to_owned());
     let service = message.service.as_ref().map(|service| ("service", service.to_string()));

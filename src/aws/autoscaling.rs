@@ -1,6 +1,6 @@
 //! Application Auto Scaling by the SDK.
 
-use super::seldom::Seldom;
+use super::seldom::Lazy;
 use crate::autoscaling::{Autoscaling, AutoscalingError, ScalableTarget, resource_id};
 use crate::ecs::ServiceArn;
 use aws_config::SdkConfig;
@@ -11,12 +11,12 @@ use aws_sdk_applicationautoscaling::types::{self, ScalableDimension, ServiceName
 
 /// The real Application Auto Scaling, in the Region of the configuration.
 #[derive(Clone, Debug)]
-pub struct AwsAutoscaling(Seldom<Client>);
+pub struct AwsAutoscaling(Lazy<Client>);
 
 impl AwsAutoscaling {
     /// A client that shares its connections between all calls.
     pub fn new(config: &SdkConfig) -> Self {
-        Self(Seldom::new(config, Client::new))
+        Self(Lazy::new(config, Client::new))
     }
 }
 

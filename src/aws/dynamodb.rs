@@ -1,4 +1,4 @@
-//! The ledger in a DynamoDB table.
+//! The state store in a DynamoDB table.
 //!
 //! One item for each task and each service, whole: a load is one `GetItem`, a store one `PutItem` on the condition that the
 //! version is still the one that was loaded. What is open is found by a sparse index. How an item looks and why versions
@@ -9,11 +9,11 @@ mod index;
 mod item;
 mod met;
 
-pub use item::Tabled;
+pub use item::TableRecord;
 
 use crate::clock::Clock;
 use crate::ecs::Page;
-use crate::ledger::{EntryPage, Ledger, LedgerError, LedgerPages, Stored, Version, Versioned};
+use crate::store::{RecordPage, Store, StoreError, StorePages, Stored, Version, Versioned};
 use crate::telemetry;
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
@@ -29,7 +29,7 @@ use std::time::Duration;
 
 /// Keys of one page. A sweep looks at the time between two pages, and asks ECS about a hundred tasks in a call.
 const PAGE: i32 = 200;
-/// So many entries of a page are loaded at once.
+/// So many records of a page are loaded at once.
 const LOADS_AT_ONCE: usize = 32;
 /// Before the second attempt. A partition that takes no more does so again within a second; what waits for longer is better
 /// off in the queue.
@@ -37,20 +37,20 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// Entries of tasks and of services in one table.
 #[derive(Clone, Debug)]
-pub struct DynamoDbLedger<C> {
+pub struct DynamoDbStore<C> {
     client: Client,
     table: String,
     clock: C,
     met: Arc<Met>,
 }
 
-impl<C: Clock> DynamoDbLedger<C> {
+impl<C: Clock> DynamoDbStore<C> {
     /// A client that shares its connections between all calls. The clock numbers versions and says when an item may go.
     pub fn new(config: &SdkConfig, table: String, clock: C) -> Self {
         Self { client: Client::new(config), table, clock, met: Arc::default() }
     }
 
-    async fn get(&self, key: &str) -> Result<Option<Item>, LedgerError> {
+    async fn get(&self, key: &str) -> Result<Option<Item>, StoreError> {
         let attempt = || async {
             let call = self.client.get_item().table_name(&self.table).consistent_read(true);
             let answer = call.key(item::KEY, AttributeValue::S(key.to_owned())).send().await;
@@ -60,7 +60,7 @@ impl<C: Clock> DynamoDbLedger<C> {
     }
 
     /// Stores an item if the one kept is still at this version. Answers whether it was.
-    async fn put(&self, item: &Item, version: Version) -> Result<bool, LedgerError> {
+    async fn put_item(&self, item: &Item, version: Version) -> Result<bool, StoreError> {
         let attempt = || async {
             let call = self.client.put_item().table_name(&self.table).set_item(Some(item.clone()));
             let call = match version {
@@ -82,7 +82,7 @@ impl<C: Clock> DynamoDbLedger<C> {
     }
 
     /// The keys at a place of the index, and where it goes on in this shard.
-    async fn keys(&self, shard: &str, place: &Place) -> Result<(Vec<String>, Option<String>), LedgerError> {
+    async fn keys(&self, shard: &str, place: &Place) -> Result<(Vec<String>, Option<String>), StoreError> {
         let text = |value: &str| AttributeValue::S(value.to_owned());
         let start = place.after.as_ref().map(|key| {
             [(item::KEY, key.as_str()), (item::OPEN, shard)].map(|(name, value)| (name.to_owned(), text(value))).into()
@@ -98,16 +98,16 @@ impl<C: Clock> DynamoDbLedger<C> {
         Ok((answer.items().iter().filter_map(key).collect(), answer.last_evaluated_key().and_then(key)))
     }
 
-    /// The entry of a key that the index lists, if it is still open and its time has not passed.
-    async fn open_entry<R: Tabled>(&self, key: &str) -> Result<Option<(R::Key, Versioned<R>)>, LedgerError> {
+    /// The record of a key that the index lists, if it is still open and its time has not passed.
+    async fn open_record<R: TableRecord>(&self, key: &str) -> Result<Option<(R::Key, Versioned<R>)>, StoreError> {
         let Some(item) = self.get(key).await? else { return Ok(None) };
         if item::has_expired(&item, self.clock.now()) {
             return Ok(None);
         }
         match item::keyed::<R>(key, &item) {
-            Ok(found) => Ok(Some(found).filter(|(_, versioned)| versioned.entry.is_open())),
+            Ok(found) => Ok(Some(found).filter(|(_, versioned)| versioned.record.is_open())),
             Err(error) => {
-                telemetry::entry_passed_over(&error);
+                telemetry::record_passed_over(&error);
                 Ok(None)
             }
         }
@@ -115,7 +115,7 @@ impl<C: Clock> DynamoDbLedger<C> {
 
     /// Tries again once what failed in one of these ways. The SDK would do so too often, and after a time-out: a store whose
     /// answer is lost may have been kept, and then a second one would meet its own version and take it for another's.
-    async fn twice<T, F>(&self, attempt: impl Fn() -> F, may_follow: &[Again]) -> Result<T, LedgerError>
+    async fn twice<T, F>(&self, attempt: impl Fn() -> F, may_follow: &[Again]) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, Failure>>,
     {
@@ -129,8 +129,8 @@ impl<C: Clock> DynamoDbLedger<C> {
     }
 }
 
-impl<R: Tabled, C: Clock> Ledger<R> for DynamoDbLedger<C> {
-    async fn load(&self, key: &R::Key) -> Result<Versioned<R>, LedgerError> {
+impl<R: TableRecord, C: Clock> Store<R> for DynamoDbStore<C> {
+    async fn load(&self, key: &R::Key) -> Result<Versioned<R>, StoreError> {
         self.met.meet(key);
         // As it was, even if its time has passed: it is gone when DynamoDB has deleted it, and until then its version counts.
         match self.get(&key.to_string()).await? {
@@ -139,17 +139,12 @@ impl<R: Tabled, C: Clock> Ledger<R> for DynamoDbLedger<C> {
         }
     }
 
-    async fn store(
-        &self,
-        key: &R::Key,
-        versioned: &Versioned<R>,
-        keep_until: Timestamp,
-    ) -> Result<Stored, LedgerError> {
+    async fn put(&self, key: &R::Key, versioned: &Versioned<R>, keep_until: Timestamp) -> Result<Stored, StoreError> {
         self.met.meet(key);
         let now = self.clock.now();
         let version = item::version_after(versioned.version, now);
-        let item = item::of(&key.to_string(), &versioned.entry, version, (now, keep_until))?;
-        let kept = self.put(&item, versioned.version).await?;
+        let item = item::of(&key.to_string(), &versioned.record, version, (now, keep_until))?;
+        let kept = self.put_item(&item, versioned.version).await?;
         Ok(if kept { Stored::As(version) } else { Stored::Conflict })
     }
 
@@ -158,12 +153,12 @@ impl<R: Tabled, C: Clock> Ledger<R> for DynamoDbLedger<C> {
     }
 }
 
-impl<R: Tabled, C: Clock> LedgerPages<R> for DynamoDbLedger<C> {
-    async fn page(&self, token: Option<&str>) -> Result<EntryPage<R>, LedgerError> {
+impl<R: TableRecord, C: Clock> StorePages<R> for DynamoDbStore<C> {
+    async fn page(&self, token: Option<&str>) -> Result<RecordPage<R>, StoreError> {
         let place = Place::of_token(token)?;
         let (keys, goes_on_after) = self.keys(&index::shard_name::<R>(place.shard), &place).await?;
         // Made before the first is sent: the compiler cannot follow a closure over borrowed keys through a stream.
-        let loads: Vec<_> = keys.iter().map(|key| self.open_entry::<R>(key)).collect();
+        let loads: Vec<_> = keys.iter().map(|key| self.open_record::<R>(key)).collect();
         let loaded: Vec<_> = stream::iter(loads).buffered(LOADS_AT_ONCE).try_collect().await?;
         let next_token = place.next::<R>(goes_on_after).map(|next| next.to_string());
         Ok(Page { items: loaded.into_iter().flatten().collect(), next_token })

@@ -6,13 +6,13 @@ use std::sync::OnceLock;
 /// A client that is made when it is first used. Each reads the SDK's table of partitions and endpoints when it is made, which is a
 /// tenth of what the function does before its first invocation; an alert waits that long once, and no job message does.
 #[derive(Clone, Debug)]
-pub(super) struct Seldom<C> {
+pub(super) struct Lazy<C> {
     made: OnceLock<C>,
     config: SdkConfig,
     make: fn(&SdkConfig) -> C,
 }
 
-impl<C> Seldom<C> {
+impl<C> Lazy<C> {
     pub(super) fn new(config: &SdkConfig, make: fn(&SdkConfig) -> C) -> Self {
         Self { made: OnceLock::new(), config: config.clone(), make }
     }

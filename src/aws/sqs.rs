@@ -1,8 +1,8 @@
 //! Queues that take messages a batch at a time, by the SDK.
 
-use super::seldom::Seldom;
-use crate::interrupted::InterruptedJobs;
-use crate::park::{ParkedMessage, ParkingQueue, sends};
+use super::seldom::Lazy;
+use crate::dead_letter::{DeadLetter, DeadLetterQueue, sends};
+use crate::interrupted::InterruptedJobQueue;
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::BuildError;
@@ -13,10 +13,10 @@ use futures_util::stream::{self, StreamExt};
 /// So many batches of one list of messages are under way at once.
 const BATCHES_AT_ONCE: usize = 8;
 
-/// A real queue, by its URL: the one for parked messages, or the one for interrupted jobs.
+/// A real queue, by its URL: the one for dead-lettered messages, or the one for interrupted jobs.
 #[derive(Clone, Debug)]
 pub struct AwsQueue {
-    client: Seldom<Client>,
+    client: Lazy<Client>,
     queue_url: String,
 }
 
@@ -25,7 +25,7 @@ type Entries = Result<Vec<SendMessageBatchRequestEntry>, BuildError>;
 impl AwsQueue {
     /// A client that shares its connections between all sends.
     pub fn new(config: &SdkConfig, queue_url: String) -> Self {
-        Self { client: Seldom::new(config, Client::new), queue_url }
+        Self { client: Lazy::new(config, Client::new), queue_url }
     }
 
     /// Sends so many entries, each with its place among them as its id. Answers for each whether it is kept.
@@ -55,13 +55,13 @@ impl AwsQueue {
     }
 }
 
-impl ParkingQueue for AwsQueue {
-    async fn park(&self, messages: &[ParkedMessage]) -> Vec<Result<(), String>> {
-        self.send_batch(messages.len(), messages.iter().enumerate().map(parked).collect()).await
+impl DeadLetterQueue for AwsQueue {
+    async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), String>> {
+        self.send_batch(messages.len(), messages.iter().enumerate().map(dead_lettered).collect()).await
     }
 }
 
-impl InterruptedJobs for AwsQueue {
+impl InterruptedJobQueue for AwsQueue {
     async fn send(&self, bodies: &[String]) -> Vec<Result<(), String>> {
         let batch = |bodies: &[String]| {
             let entry = |(at, body): (usize, &String)| of_id(at).message_body(body).build();
@@ -78,7 +78,7 @@ fn of_id(at: usize) -> SendMessageBatchRequestEntryBuilder {
     SendMessageBatchRequestEntry::builder().id(at.to_string())
 }
 
-fn parked((at, message): (usize, &ParkedMessage)) -> Result<SendMessageBatchRequestEntry, BuildError> {
+fn dead_lettered((at, message): (usize, &DeadLetter)) -> Result<SendMessageBatchRequestEntry, BuildError> {
     let mut entry = of_id(at).message_body(&message.body);
     for (name, value) in &message.attributes {
         let value = MessageAttributeValue::builder().data_type("String").string_value(value).build()?;

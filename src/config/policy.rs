@@ -38,17 +38,17 @@ impl FromStr for Policy {
     }
 }
 
-/// The remedies that may be applied at all. To tell people is always allowed.
+/// The remediations that may be applied at all. To tell people is always allowed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Remedies {
+pub struct Remediations {
     /// Whether idle tasks may be released.
     pub release_idle: bool,
     /// Whether desired counts may be raised.
     pub raise_desired_count: bool,
 }
 
-impl Remedies {
-    /// Reads a list with commas; `None` if something else than a remedy stands in it.
+impl Remediations {
+    /// Reads a list with commas; `None` if something else than a remediation stands in it.
     pub(super) fn listed(text: &str) -> Option<Self> {
         let mut listed = Self::default();
         for word in text.split(',').map(str::trim).filter(|word| !word.is_empty()) {

@@ -1,7 +1,7 @@
 //! Reading environment variables: each kind of value once, and every problem kept until all are known.
 
 use super::settings::{ConfigProblem, SETTINGS};
-use super::{Clusters, Policy, Remedies};
+use super::{Clusters, Policy, Remediations};
 use crate::ecs::ClusterArn;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -105,15 +105,15 @@ impl Reader {
 
     /// What is done where nothing else is said, and what may be done at all. A policy that may not be followed is a problem,
     /// because whoever set it thinks that something is done.
-    pub(super) fn policy(&mut self) -> (Policy, Remedies) {
+    pub(super) fn policy(&mut self) -> (Policy, Remediations) {
         const POLICY: &str = "TASKHOLD_POLICY";
-        const REMEDIES: &str = "TASKHOLD_REMEDIES";
-        let remedies = self.value(REMEDIES).map_or(Some(Remedies::default()), |listed| {
-            let remedies = Remedies::listed(&listed);
-            if remedies.is_none() {
-                self.wrong(REMEDIES, &listed);
+        const REMEDIATIONS: &str = "TASKHOLD_REMEDIATIONS";
+        let remediations = self.value(REMEDIATIONS).map_or(Some(Remediations::default()), |listed| {
+            let remediations = Remediations::listed(&listed);
+            if remediations.is_none() {
+                self.wrong(REMEDIATIONS, &listed);
             }
-            remedies
+            remediations
         });
         let policy = self.value(POLICY).map_or(Policy::Notify, |value| {
             value.parse().unwrap_or_else(|_| {
@@ -121,12 +121,12 @@ impl Reader {
                 Policy::Notify
             })
         });
-        if remedies.is_some_and(|remedies| !remedies.allow(policy)) {
+        if remediations.is_some_and(|remediations| !remediations.allow(policy)) {
             let policy = policy.as_str();
-            let way_out = format!("add `{policy}` there, or set `notify` here");
-            self.problem(POLICY, format!("is `{policy}`, which {REMEDIES} does not list; {way_out}"));
+            let suggested_action = format!("add `{policy}` there, or set `notify` here");
+            self.problem(POLICY, format!("is `{policy}`, which {REMEDIATIONS} does not list; {suggested_action}"));
         }
-        (policy, remedies.unwrap_or_default())
+        (policy, remediations.unwrap_or_default())
     }
 
     /// The first for `false` or nothing, the second for `true`.

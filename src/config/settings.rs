@@ -1,7 +1,7 @@
 //! What can be set. The list [`SETTINGS`] is what the documentation is checked against; how a value is read is `reader.rs`'s.
 
 use super::reader::Reader;
-use super::{Clusters, Policy, Remedies};
+use super::{Clusters, Policy, Remediations};
 use jiff::SignedDuration;
 use std::fmt;
 
@@ -10,12 +10,12 @@ use std::fmt;
 pub struct Config {
     /// The clusters whose tasks taskhold may touch.
     pub clusters: Clusters,
-    /// The DynamoDB table that keeps the ledger. Without it the ledger is in the memory of this instance.
-    pub ledger_table: Option<String>,
+    /// The DynamoDB table that keeps the state store. Without it the state store is in the memory of this instance.
+    pub store_table: Option<String>,
     /// Where messages go that cannot be carried out. Without it they are left to the queue's own redrive policy.
-    pub parking_queue_url: Option<String>,
+    pub dead_letter_queue_url: Option<String>,
     /// Where the function tells itself what to do later. Without it that is left to events and the sweep.
-    pub follow_up_queue_url: Option<String>,
+    pub recheck_queue_url: Option<String>,
     /// The SNS topic that alerts are published to, if there is one.
     pub alert_topic_arn: Option<String>,
     /// The SQS queue that alerts are sent to, if there is one.
@@ -27,10 +27,10 @@ pub struct Config {
     /// Whose word on a job counts.
     pub senders: Senders,
     /// How long finished jobs are remembered.
-    pub tombstone: SignedDuration,
-    /// How long a message may name a task that ECS does not know before it is parked.
+    pub finished_job_retention: SignedDuration,
+    /// How long a message may name a task that ECS does not know before it is dead-lettered.
     pub unknown_task_grace: SignedDuration,
-    /// How often a message is received before it is parked instead of retried.
+    /// How often a message is received before it is dead-lettered instead of retried.
     pub receives_max: u32,
     /// How long a deployment may take, where neither its service nor CloudFormation says.
     pub deadline: SignedDuration,
@@ -41,8 +41,8 @@ pub struct Config {
     /// What is done about a service that is held up, where its tag does not say.
     pub policy: Policy,
     /// What may be done at all, whatever a tag says.
-    pub remedies: Remedies,
-    /// How long a task must have been idle before a remedy releases it.
+    pub remediations: Remediations,
+    /// How long a task must have been idle before a remediation releases it.
     pub release_grace: SignedDuration,
     /// The least time between two raises of one service's desired count.
     pub raise_cool_down: SignedDuration,
@@ -91,8 +91,8 @@ pub const SETTINGS: [Setting; 20] = [
         default: "",
         rule: "the name of a DynamoDB table: 3 to 255 letters, digits, hyphens, underscores and dots",
     },
-    Setting { name: "TASKHOLD_PARKING_QUEUE_URL", default: "", rule: "the URL of an SQS queue" },
-    Setting { name: "TASKHOLD_FOLLOW_UP_QUEUE_URL", default: "", rule: "the URL of an SQS queue, not a FIFO one" },
+    Setting { name: "TASKHOLD_DEAD_LETTER_QUEUE_URL", default: "", rule: "the URL of an SQS queue" },
+    Setting { name: "TASKHOLD_RECHECK_QUEUE_URL", default: "", rule: "the URL of an SQS queue, not a FIFO one" },
     Setting {
         name: "TASKHOLD_ALERT_TOPIC_ARN",
         default: "",
@@ -102,7 +102,7 @@ pub const SETTINGS: [Setting; 20] = [
     Setting { name: "TASKHOLD_INTERRUPTED_QUEUE_URL", default: "", rule: "the URL of an SQS queue, not a FIFO one" },
     Setting { name: "TASKHOLD_DRY_RUN", default: "false", rule: "`true` or `false`" },
     Setting { name: "TASKHOLD_REQUIRE_SENDER_TASK", default: "false", rule: "`true` or `false`" },
-    Setting { name: "TASKHOLD_TOMBSTONE_HOURS", default: "336", rule: "a whole number from 1 to 336" },
+    Setting { name: "TASKHOLD_FINISHED_JOB_RETENTION_HOURS", default: "336", rule: "a whole number from 1 to 336" },
     Setting { name: "TASKHOLD_UNKNOWN_TASK_GRACE_SECONDS", default: "300", rule: "a whole number from 0 to 3600" },
     Setting { name: "TASKHOLD_RECEIVES_MAX", default: "50", rule: "a whole number from 1 to 900" },
     Setting { name: "TASKHOLD_DEADLINE_MINUTES", default: "180", rule: "a whole number from 1 to 10080" },
@@ -111,10 +111,10 @@ pub const SETTINGS: [Setting; 20] = [
     Setting {
         name: "TASKHOLD_POLICY",
         default: "notify",
-        rule: "`notify`, `release-idle` or `raise-desired-count`; the last two only if TASKHOLD_REMEDIES lists them",
+        rule: "`notify`, `release-idle` or `raise-desired-count`; the last two only if TASKHOLD_REMEDIATIONS lists them",
     },
     Setting {
-        name: "TASKHOLD_REMEDIES",
+        name: "TASKHOLD_REMEDIATIONS",
         default: "",
         rule: "`release-idle`, `raise-desired-count`, or both separated by a comma",
     },
@@ -148,9 +148,9 @@ impl fmt::Display for ConfigProblems {
 }
 
 impl Config {
-    /// Whether an ARN is that of the follow-up queue: its account and name are the last two parts of the URL's path.
-    pub fn is_follow_up_queue(&self, arn: &str) -> bool {
-        let queue = self.follow_up_queue_url.as_deref().and_then(|url| {
+    /// Whether an ARN is that of the recheck queue: its account and name are the last two parts of the URL's path.
+    pub fn is_recheck_queue(&self, arn: &str) -> bool {
+        let queue = self.recheck_queue_url.as_deref().and_then(|url| {
             let (rest, name) = url.rsplit_once('/')?;
             Some((rest.rsplit_once('/')?.1, name))
         });
@@ -168,17 +168,19 @@ impl Config {
         let mut reader = Reader::new(variables);
         reader.reject_unknown();
         let clusters = reader.clusters();
-        let (policy, remedies) = reader.policy();
+        let (policy, remediations) = reader.policy();
         let config = Self {
-            ledger_table: reader.table_name("TASKHOLD_TABLE"),
-            parking_queue_url: reader.queue_url("TASKHOLD_PARKING_QUEUE_URL"),
-            follow_up_queue_url: reader.standard_queue_url("TASKHOLD_FOLLOW_UP_QUEUE_URL"),
+            store_table: reader.table_name("TASKHOLD_TABLE"),
+            dead_letter_queue_url: reader.queue_url("TASKHOLD_DEAD_LETTER_QUEUE_URL"),
+            recheck_queue_url: reader.standard_queue_url("TASKHOLD_RECHECK_QUEUE_URL"),
             alert_topic_arn: reader.topic_arn("TASKHOLD_ALERT_TOPIC_ARN", clusters.as_ref()),
             alert_queue_url: reader.standard_queue_url("TASKHOLD_ALERT_QUEUE_URL"),
             interrupted_queue_url: reader.standard_queue_url("TASKHOLD_INTERRUPTED_QUEUE_URL"),
             mode: reader.one_of("TASKHOLD_DRY_RUN", [Mode::Live, Mode::DryRun]),
             senders: reader.one_of("TASKHOLD_REQUIRE_SENDER_TASK", [Senders::Anybody, Senders::TaskItself]),
-            tombstone: SignedDuration::from_hours(reader.number("TASKHOLD_TOMBSTONE_HOURS", 1..=336).unwrap_or(336)),
+            finished_job_retention: SignedDuration::from_hours(
+                reader.number("TASKHOLD_FINISHED_JOB_RETENTION_HOURS", 1..=336).unwrap_or(336),
+            ),
             unknown_task_grace: SignedDuration::from_secs(
                 reader.number("TASKHOLD_UNKNOWN_TASK_GRACE_SECONDS", 0..=3600).unwrap_or(300),
             ),
@@ -194,7 +196,7 @@ impl Config {
                 reader.number("TASKHOLD_REPEAT_AFTER_MINUTES", 5..=1440).unwrap_or(60),
             ),
             policy,
-            remedies,
+            remediations,
             release_grace: SignedDuration::from_mins(
                 reader.number("TASKHOLD_RELEASE_GRACE_MINUTES", 1..=1440).unwrap_or(5),
             ),
@@ -226,7 +228,7 @@ mod tests {
     fn a_cluster_is_all_that_must_be_set() {
         let config = read(&[CLUSTER]).unwrap();
         assert_eq!((config.mode, config.receives_max), (Mode::Live, 50));
-        assert_eq!(config.tombstone, SignedDuration::from_hours(14 * 24));
+        assert_eq!(config.finished_job_retention, SignedDuration::from_hours(14 * 24));
     }
 
     #[test]
@@ -241,9 +243,9 @@ mod tests {
     fn all_problems_are_reported_at_once_with_name_value_and_rule() {
         let problems = read(&[
             ("TASKHOLD_DRY_RUN", "yes"),
-            ("TASKHOLD_TOMBSTONE_HOURS", "0"),
+            ("TASKHOLD_FINISHED_JOB_RETENTION_HOURS", "0"),
             ("TASKHOLD_RECEIVES_MAX", "many"),
-            ("TASKHOLD_PARKING_QUEUE_URL", "my-queue"),
+            ("TASKHOLD_DEAD_LETTER_QUEUE_URL", "my-queue"),
             ("TASKHOLD_DRYRUN", "true"),
         ])
         .unwrap_err();
@@ -252,9 +254,9 @@ mod tests {
         for expected in [
             "TASKHOLD_CLUSTERS is not set",
             "TASKHOLD_DRY_RUN is `yes`; it must be `true` or `false`",
-            "TASKHOLD_TOMBSTONE_HOURS is `0`; it must be a whole number from 1 to 336",
+            "TASKHOLD_FINISHED_JOB_RETENTION_HOURS is `0`; it must be a whole number from 1 to 336",
             "TASKHOLD_RECEIVES_MAX is `many`",
-            "TASKHOLD_PARKING_QUEUE_URL is `my-queue`; it must be the URL",
+            "TASKHOLD_DEAD_LETTER_QUEUE_URL is `my-queue`; it must be the URL",
             "TASKHOLD_DRYRUN is no setting; the nearest one is TASKHOLD_DRY_RUN",
         ] {
             assert!(text.contains(expected), "{expected} is not in {text}");
@@ -331,35 +333,36 @@ mod tests {
     #[test]
     fn nothing_is_done_about_a_service_unless_it_is_set_and_allowed() {
         let config = read(&[CLUSTER]).unwrap();
-        assert_eq!((config.policy, config.remedies), (Policy::Notify, Remedies::default()));
+        assert_eq!((config.policy, config.remediations), (Policy::Notify, Remediations::default()));
         let minutes = SignedDuration::from_mins;
         assert_eq!((config.release_grace, config.raise_cool_down), (minutes(5), minutes(15)));
-        let both = Remedies { release_idle: true, raise_desired_count: true };
+        let both = Remediations { release_idle: true, raise_desired_count: true };
         for (listed, expected) in [
-            ("release-idle", Remedies { raise_desired_count: false, ..both }),
-            ("raise-desired-count", Remedies { release_idle: false, ..both }),
+            ("release-idle", Remediations { raise_desired_count: false, ..both }),
+            ("raise-desired-count", Remediations { release_idle: false, ..both }),
             (" raise-desired-count , release-idle,", both),
         ] {
-            assert_eq!(read(&[CLUSTER, ("TASKHOLD_REMEDIES", listed)]).unwrap().remedies, expected, "{listed}");
+            assert_eq!(read(&[CLUSTER, ("TASKHOLD_REMEDIATIONS", listed)]).unwrap().remediations, expected, "{listed}");
         }
-        let set = [("TASKHOLD_POLICY", "raise-desired-count"), ("TASKHOLD_REMEDIES", "raise-desired-count")];
+        let set = [("TASKHOLD_POLICY", "raise-desired-count"), ("TASKHOLD_REMEDIATIONS", "raise-desired-count")];
         assert_eq!(read(&[CLUSTER, set[0], set[1]]).unwrap().policy, Policy::RaiseDesiredCount);
     }
 
     #[test]
-    fn a_policy_that_may_not_be_followed_is_a_problem_with_both_ways_out() {
+    fn a_policy_that_may_not_be_followed_is_a_problem_with_both_suggested_actions() {
         let problems =
-            read(&[CLUSTER, ("TASKHOLD_POLICY", "release-idle"), ("TASKHOLD_REMEDIES", "raise-desired-count")]);
-        let expected =
-            "is `release-idle`, which TASKHOLD_REMEDIES does not list; add `release-idle` there, or set `notify` here";
+            read(&[CLUSTER, ("TASKHOLD_POLICY", "release-idle"), ("TASKHOLD_REMEDIATIONS", "raise-desired-count")]);
+        let expected = "is `release-idle`, which TASKHOLD_REMEDIATIONS does not list; add `release-idle` there, or set `notify` here";
         let problem = ConfigProblem { name: "TASKHOLD_POLICY".to_owned(), problem: expected.to_owned() };
         assert_eq!(problems, Err(ConfigProblems(vec![problem])));
         assert!(read(&[CLUSTER, ("TASKHOLD_POLICY", "raise-desired-count")]).is_err(), "nothing is allowed by itself");
     }
 
     #[test]
-    fn a_wrong_policy_and_a_wrong_list_of_remedies_are_told_each_by_itself() {
-        let read = |policy, remedies| read(&[CLUSTER, ("TASKHOLD_POLICY", policy), ("TASKHOLD_REMEDIES", remedies)]);
+    fn a_wrong_policy_and_a_wrong_list_of_remediations_are_told_each_by_itself() {
+        let read = |policy, remediations| {
+            read(&[CLUSTER, ("TASKHOLD_POLICY", policy), ("TASKHOLD_REMEDIATIONS", remediations)])
+        };
         let names = |config: Result<Config, ConfigProblems>| {
             let problems = config.unwrap_err().0;
             problems.into_iter().map(|problem| format!("{} {}", problem.name, problem.problem)).collect::<Vec<_>>()
@@ -369,17 +372,20 @@ mod tests {
         for wrong in ["notify", "release-idle raise-desired-count", "release-idle, all", "Release-Idle"] {
             let told = names(read("release-idle", wrong));
             let [told] = &told[..] else { panic!("what is not known is not blamed on the policy: {told:?}") };
-            assert!(told.starts_with(&format!("TASKHOLD_REMEDIES is `{wrong}`; it must be `release-idle`")), "{told}");
+            assert!(
+                told.starts_with(&format!("TASKHOLD_REMEDIATIONS is `{wrong}`; it must be `release-idle`")),
+                "{told}"
+            );
         }
     }
 
     #[test]
-    fn the_ledger_is_in_a_table_by_its_name_or_in_memory() {
+    fn the_store_is_in_a_table_by_its_name_or_in_memory() {
         const NAME: &str = "TASKHOLD_TABLE";
-        assert_eq!(read(&[CLUSTER]).unwrap().ledger_table, None);
-        let table = "taskhold-LedgerTable-1X2Y3Z";
-        assert_eq!(read(&[CLUSTER, (NAME, table)]).unwrap().ledger_table.as_deref(), Some(table));
-        for wrong in ["ab", "a table", "arn:aws:dynamodb:eu-west-1:111122223333:table/ledger"] {
+        assert_eq!(read(&[CLUSTER]).unwrap().store_table, None);
+        let table = "taskhold-StateTable-1X2Y3Z";
+        assert_eq!(read(&[CLUSTER, (NAME, table)]).unwrap().store_table.as_deref(), Some(table));
+        for wrong in ["ab", "a table", "arn:aws:dynamodb:eu-west-1:111122223333:table/store"] {
             let text = read(&[CLUSTER, (NAME, wrong)]).unwrap_err().to_string();
             assert!(text.contains(&format!("{NAME} is `{wrong}`; it must be the name of a DynamoDB table")), "{text}");
         }

@@ -1,9 +1,9 @@
-//! Which of the ledger's tasks a sweep has to do something about.
+//! Which of the task records a sweep has to do something about.
 
 use super::{Decision, KeepReason, decide_protection};
 use crate::apply::SeenProtection;
 use crate::decide::protection::GRANT_TOLERANCE;
-use crate::ledger::TaskEntry;
+use crate::store::TaskRecord;
 use jiff::Timestamp;
 
 /// What a sweep does about a task.
@@ -21,13 +21,13 @@ pub enum Attention {
 }
 
 /// What to do about a task. A call that may yet take effect is left to whoever sent it, or to the sweep after it.
-pub fn attention(entry: &TaskEntry, now: Timestamp) -> Attention {
-    let mut entry = entry.clone();
-    entry.protection.forget_stale(now);
-    match decide_protection(&entry, now) {
-        _ if entry.has_open_interruption(now) => Attention::Open,
-        _ if !entry.protection.in_flight.is_empty() => Attention::None,
-        Decision::Ask(_) => Attention::Open,
+pub fn attention(record: &TaskRecord, now: Timestamp) -> Attention {
+    let mut record = record.clone();
+    record.protection.forget_stale(now);
+    match decide_protection(&record, now) {
+        _ if record.has_open_interruption(now) => Attention::Open,
+        _ if !record.protection.in_flight.is_empty() => Attention::None,
+        Decision::Request(_) => Attention::Open,
         Decision::Keep(KeepReason::Confirmed { until }) => Attention::Compare { until },
         Decision::Keep(KeepReason::Idle | KeepReason::Stopped | KeepReason::RefusedJustNow) => Attention::None,
     }
@@ -45,26 +45,26 @@ pub fn is_lost(until: Timestamp, seen: Option<Timestamp>) -> Option<SeenProtecti
 mod tests {
     use super::*;
     use crate::ecs::StopCause;
-    use crate::ledger::{Ask, CallResult, Job, JobKey, StopStage, TaskEnd};
+    use crate::store::{CallResult, Job, JobKey, ProtectionRequest, StopStage, TaskStop};
 
     fn at(minute: i64) -> Timestamp {
         Timestamp::from_second(1_700_000_000 + minute * 60).unwrap()
     }
 
-    fn with_job(job: &Job) -> TaskEntry {
-        let mut entry = TaskEntry::default();
-        entry.merge_job(&JobKey { job_id: "j".to_owned(), attempt: 1 }, job);
-        entry
+    fn with_job(job: &Job) -> TaskRecord {
+        let mut record = TaskRecord::default();
+        record.merge_job(&JobKey { job_id: "j".to_owned(), attempt: 1 }, job);
+        record
     }
 
-    fn busy() -> TaskEntry {
+    fn busy() -> TaskRecord {
         with_job(&Job { declared_until: Some(at(60)), ..Job::default() })
     }
 
-    fn granted(mut entry: TaskEntry) -> TaskEntry {
-        let call = entry.protection.begin(Ask::ProtectUntil(at(60)), at(0)).unwrap();
-        entry.protection.settle(call, CallResult::Granted(at(60)));
-        entry
+    fn granted(mut record: TaskRecord) -> TaskRecord {
+        let call = record.protection.begin(ProtectionRequest::ProtectUntil(at(60)), at(0)).unwrap();
+        record.protection.settle(call, CallResult::Granted(at(60)));
+        record
     }
 
     #[test]
@@ -75,23 +75,23 @@ mod tests {
 
     #[test]
     fn an_idle_task_that_was_not_released_is_open_and_one_that_was_is_left_alone() {
-        let mut entry = granted(busy());
-        entry.merge_job(
+        let mut record = granted(busy());
+        record.merge_job(
             &JobKey { job_id: "j".to_owned(), attempt: 1 },
             &Job { finished_at: Some(at(5)), ..Job::default() },
         );
-        assert_eq!(attention(&entry, at(6)), Attention::Open);
-        let call = entry.protection.begin(Ask::Release, at(6)).unwrap();
-        entry.protection.settle(call, CallResult::Cleared);
-        assert_eq!(attention(&entry, at(7)), Attention::None);
+        assert_eq!(attention(&record, at(6)), Attention::Open);
+        let call = record.protection.begin(ProtectionRequest::Clear, at(6)).unwrap();
+        record.protection.settle(call, CallResult::Cleared);
+        assert_eq!(attention(&record, at(7)), Attention::None);
     }
 
     #[test]
     fn a_task_that_somebody_is_at_work_on_is_left_alone_until_his_call_can_take_effect_no_more() {
-        let mut entry = busy();
-        assert!(entry.protection.begin(Ask::ProtectUntil(at(60)), at(0)).is_some());
-        assert_eq!(attention(&entry, at(1)), Attention::None);
-        assert_eq!(attention(&entry, at(3)), Attention::Open);
+        let mut record = busy();
+        assert!(record.protection.begin(ProtectionRequest::ProtectUntil(at(60)), at(0)).is_some());
+        assert_eq!(attention(&record, at(1)), Attention::None);
+        assert_eq!(attention(&record, at(3)), Attention::Open);
     }
 
     #[test]
@@ -110,10 +110,10 @@ mod tests {
 
     #[test]
     fn an_interruption_that_was_not_told_is_open_whatever_else_is_in_flight() {
-        let mut entry = busy();
-        entry.protection.begin(Ask::ProtectUntil(at(60)), at(0));
-        let end = TaskEnd { stage: StopStage::Stopping, service: None, cause: StopCause::default() };
-        entry.interrupt(&end, at(1));
-        assert_eq!(attention(&entry, at(1)), Attention::Open);
+        let mut record = busy();
+        record.protection.begin(ProtectionRequest::ProtectUntil(at(60)), at(0));
+        let end = TaskStop { stage: StopStage::Stopping, service: None, cause: StopCause::default() };
+        record.interrupt(&end, at(1));
+        assert_eq!(attention(&record, at(1)), Attention::Open);
     }
 }

@@ -4,17 +4,17 @@
 //! go in one call. Rounded up, never down: a task is never protected for less than its jobs declared.
 
 use crate::ecs::{ClusterArn, PROTECTION_MINUTES_MAX, ProtectionSetting, TASKS_PER_PROTECTION_CALL_MAX, Task};
-use crate::ledger::Ask;
+use crate::store::ProtectionRequest;
 use jiff::Timestamp;
 use std::sync::Arc;
 
 /// What is to be asked for one task. `T` is whatever the caller needs to find its way back.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wish<T> {
+pub struct TaskRequest<T> {
     /// The task.
     pub task: Task,
     /// What for.
-    pub ask: Ask,
+    pub ask: ProtectionRequest,
     /// The caller's own.
     pub tag: T,
 }
@@ -27,7 +27,7 @@ pub struct ProtectionCall<T> {
     /// The setting for all of them.
     pub setting: ProtectionSetting,
     /// 1..=[`TASKS_PER_PROTECTION_CALL_MAX`] wishes, each for another task.
-    pub wishes: Vec<Wish<T>>,
+    pub requests: Vec<TaskRequest<T>>,
 }
 
 /// Minutes to ask for so that protection from `now` lasts until then: whole minutes, rounded up, within what ECS takes.
@@ -52,42 +52,46 @@ pub fn minutes_max(until: Timestamp, now: Timestamp) -> u32 {
 /// Within a cluster the wishes are taken from the shortest up. Each call takes the next one and up to nine more that its
 /// bound still covers, and asks for the longest of them. Because a longer wish also has the higher bound, no other
 /// grouping needs fewer calls.
-pub fn coalesce<T>(mut wishes: Vec<Wish<T>>, now: Timestamp) -> Vec<ProtectionCall<T>> {
+pub fn coalesce<T>(mut requests: Vec<TaskRequest<T>>, now: Timestamp) -> Vec<ProtectionCall<T>> {
     // By keys of their own: a wish with its tag is large, and a sort moves what it sorts many times.
-    wishes.sort_by_cached_key(|wish| (wish.task.cluster.clone(), wish.ask, wish.task.id.clone()));
-    let mut calls: Vec<ProtectionCall<T>> = Vec::with_capacity(wishes.len() / TASKS_PER_PROTECTION_CALL_MAX + 1);
+    requests.sort_by_cached_key(|request| (request.task.cluster.clone(), request.ask, request.task.id.clone()));
+    let mut calls: Vec<ProtectionCall<T>> = Vec::with_capacity(requests.len() / TASKS_PER_PROTECTION_CALL_MAX + 1);
     let mut ceiling = ProtectionSetting::Disabled;
-    for wish in wishes {
-        let setting = setting_of(wish.ask, now);
+    for request in requests {
+        let setting = setting_of(request.ask, now);
         match calls.last_mut() {
             Some(call)
-                if call.cluster == wish.task.cluster
-                    && call.wishes.len() < TASKS_PER_PROTECTION_CALL_MAX
+                if call.cluster == request.task.cluster
+                    && call.requests.len() < TASKS_PER_PROTECTION_CALL_MAX
                     && setting <= ceiling =>
             {
                 call.setting = setting;
-                call.wishes.push(wish);
+                call.requests.push(request);
             }
             _ => {
-                ceiling = ceiling_of(wish.ask, now);
-                calls.push(ProtectionCall { cluster: wish.task.cluster.clone(), setting, wishes: vec![wish] });
+                ceiling = ceiling_of(request.ask, now);
+                calls.push(ProtectionCall { cluster: request.task.cluster.clone(), setting, requests: vec![request] });
             }
         }
     }
     calls
 }
 
-fn setting_of(ask: Ask, now: Timestamp) -> ProtectionSetting {
+fn setting_of(ask: ProtectionRequest, now: Timestamp) -> ProtectionSetting {
     match ask {
-        Ask::Release => ProtectionSetting::Disabled,
-        Ask::ProtectUntil(until) => ProtectionSetting::Enabled { expires_in_minutes: minutes_until(until, now) },
+        ProtectionRequest::Clear => ProtectionSetting::Disabled,
+        ProtectionRequest::ProtectUntil(until) => {
+            ProtectionSetting::Enabled { expires_in_minutes: minutes_until(until, now) }
+        }
     }
 }
 
-fn ceiling_of(ask: Ask, now: Timestamp) -> ProtectionSetting {
+fn ceiling_of(ask: ProtectionRequest, now: Timestamp) -> ProtectionSetting {
     match ask {
-        Ask::Release => ProtectionSetting::Disabled,
-        Ask::ProtectUntil(until) => ProtectionSetting::Enabled { expires_in_minutes: minutes_max(until, now) },
+        ProtectionRequest::Clear => ProtectionSetting::Disabled,
+        ProtectionRequest::ProtectUntil(until) => {
+            ProtectionSetting::Enabled { expires_in_minutes: minutes_max(until, now) }
+        }
     }
 }
 
@@ -104,23 +108,23 @@ mod tests {
         now() + SignedDuration::from_mins(i64::from(minutes))
     }
 
-    fn wish(number: usize, ask: Ask) -> Wish<usize> {
+    fn request(number: usize, ask: ProtectionRequest) -> TaskRequest<usize> {
         let cluster = Arc::new("arn:aws:ecs:eu-west-1:111122223333:cluster/video".parse::<ClusterArn>().unwrap());
-        Wish { task: Task { cluster, id: format!("{number:032x}").parse().unwrap() }, ask, tag: number }
+        TaskRequest { task: Task { cluster, id: format!("{number:032x}").parse().unwrap() }, ask, tag: number }
     }
 
-    fn wishes(minutes: &[u32]) -> Vec<Wish<usize>> {
-        let ask = |minutes: &u32| Ask::ProtectUntil(in_minutes(*minutes));
-        minutes.iter().enumerate().map(|(number, minutes)| wish(number, ask(minutes))).collect()
+    fn requests(minutes: &[u32]) -> Vec<TaskRequest<usize>> {
+        let ask = |minutes: &u32| ProtectionRequest::ProtectUntil(in_minutes(*minutes));
+        minutes.iter().enumerate().map(|(number, minutes)| request(number, ask(minutes))).collect()
     }
 
     fn sizes_and_minutes(minutes: &[u32]) -> Vec<(usize, u32)> {
-        let calls = coalesce(wishes(minutes), now());
+        let calls = coalesce(requests(minutes), now());
         let minutes = |setting| match setting {
             ProtectionSetting::Enabled { expires_in_minutes } => expires_in_minutes,
             ProtectionSetting::Disabled => panic!("not a release"),
         };
-        calls.iter().map(|call| (call.wishes.len(), minutes(call.setting))).collect()
+        calls.iter().map(|call| (call.requests.len(), minutes(call.setting))).collect()
     }
 
     #[test]
@@ -165,9 +169,9 @@ mod tests {
 
     #[test]
     fn releases_and_protections_never_share_a_call_nor_do_two_clusters() {
-        let mut all = wishes(&[1]);
-        all.push(wish(1, Ask::Release));
-        let mut elsewhere = wish(2, Ask::Release);
+        let mut all = requests(&[1]);
+        all.push(request(1, ProtectionRequest::Clear));
+        let mut elsewhere = request(2, ProtectionRequest::Clear);
         elsewhere.task.cluster = Arc::new("arn:aws:ecs:eu-west-1:111122223333:cluster/other".parse().unwrap());
         all.push(elsewhere);
         assert_eq!(coalesce(all, now()).len(), 3);

@@ -2,9 +2,9 @@
 //!
 //! Pure, like [`mod@super::diagnose`], of which it is the hypothetical form: every task of today leaves.
 
-use super::diagnose::{Blocker, DEPLOYMENTS_MAX, Deadline, Finish, TagProblem, WatchPolicy};
-use super::diagnose::{blockers_among, deadline, finish, tag_problems};
-use crate::observe::Observed;
+use super::diagnose::{BlockingTask, DEPLOYMENTS_MAX, Deadline, DeadlinePolicy, Forecast, TagProblem};
+use super::diagnose::{deadline, forecast, protected_among, tag_problems};
+use crate::snapshot::ServiceSnapshot;
 
 /// What a deployment that began now would meet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,9 +12,9 @@ pub struct Preflight {
     /// In a word.
     pub verdict: Verdict,
     /// The protected tasks that it would wait for, the one that is protected longest first.
-    pub blockers: Vec<Blocker>,
+    pub blocking_tasks: Vec<BlockingTask>,
     /// When it could be over at the earliest; `None` if nothing would hold it up.
-    pub finish: Option<Finish>,
+    pub forecast: Option<Forecast>,
     /// When it would have to be over.
     pub deadline: Deadline,
     /// Tags of the service that were meant for taskhold and count for nothing.
@@ -36,26 +36,26 @@ pub enum Verdict {
     /// ECS would refuse it: five deployments are under way.
     Refused,
     /// Too much could not be seen to say.
-    Unclear,
+    Unknown,
 }
 
 /// Judges a deployment that would begin at the moment of the observation.
-pub fn preflight(observed: &Observed, policy: &WatchPolicy) -> Preflight {
-    let tasks: Vec<_> = observed.tasks.iter().collect();
-    let blockers = blockers_among(&tasks);
-    let finish = finish(&blockers, blockers.len(), observed.at);
-    let deadline = deadline(&observed.service, observed.at, policy);
-    let verdict = if observed.service.deployments.len() >= DEPLOYMENTS_MAX {
+pub fn preflight(snapshot: &ServiceSnapshot, policy: &DeadlinePolicy) -> Preflight {
+    let tasks: Vec<_> = snapshot.tasks.iter().collect();
+    let blocking_tasks = protected_among(&tasks);
+    let forecast = forecast(&blocking_tasks, blocking_tasks.len(), snapshot.at);
+    let deadline = deadline(&snapshot.service, snapshot.at, policy);
+    let verdict = if snapshot.service.deployments.len() >= DEPLOYMENTS_MAX {
         Verdict::Refused
-    } else if finish.is_some_and(|finish| deadline.margin(&finish).is_negative()) {
+    } else if forecast.is_some_and(|forecast| deadline.margin(&forecast).is_negative()) {
         Verdict::MissesDeadline
-    } else if !observed.gaps.is_empty() {
-        Verdict::Unclear
-    } else if blockers.is_empty() {
+    } else if !snapshot.gaps.is_empty() {
+        Verdict::Unknown
+    } else if blocking_tasks.is_empty() {
         Verdict::Clear
     } else {
         Verdict::Waits
     };
-    let gaps = observed.gaps.iter().map(ToString::to_string).collect();
-    Preflight { verdict, blockers, finish, deadline, tag_problems: tag_problems(&observed.service), gaps }
+    let gaps = snapshot.gaps.iter().map(ToString::to_string).collect();
+    Preflight { verdict, blocking_tasks, forecast, deadline, tag_problems: tag_problems(&snapshot.service), gaps }
 }

@@ -1,7 +1,7 @@
 //! What to ask of ECS for one task.
 
 use crate::ecs::{FailureReason, PROTECTION_MINUTES_MAX};
-use crate::ledger::{Ask, TaskEntry};
+use crate::store::{ProtectionRequest, TaskRecord};
 use jiff::{SignedDuration, Timestamp};
 
 /// A grant that ends this much before the end of a job still counts as whole. ECS reckons the expiry by its own clock and
@@ -18,8 +18,8 @@ const PROTECTION_MAX: SignedDuration = SignedDuration::from_mins(PROTECTION_MINU
 /// What to do about a task's protection, or why nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// Ask for this.
-    Ask(Ask),
+    /// ProtectionRequest for this.
+    Request(ProtectionRequest),
     /// Leave things as they are.
     Keep(KeepReason),
 }
@@ -46,16 +46,16 @@ pub enum KeepReason {
 /// alive by renewals would lapse exactly when it matters, because ECS can refuse a renewal while a deployment is blocked
 /// (aws-facts "ECS: the protection API": the renewal trap). No live job and a protection of our own: clear it. A call is
 /// never made that would shorten what is certain, since one is made only when that is not enough.
-pub fn decide_protection(entry: &TaskEntry, now: Timestamp) -> Decision {
-    let protection = &entry.protection;
-    if entry.stopped_at.is_some() {
+pub fn decide_protection(record: &TaskRecord, now: Timestamp) -> Decision {
+    let protection = &record.protection;
+    if record.stopped_at.is_some() {
         return Decision::Keep(KeepReason::Stopped);
     }
     // What no single call can grant is asked for as far as one can; later messages ask for the rest.
     let grantable = now.saturating_add(PROTECTION_MAX).unwrap_or(Timestamp::MAX);
-    let Some(until) = entry.wanted_until(now).map(|until| until.min(grantable)) else {
-        return match protection.held {
-            true => Decision::Ask(Ask::Release),
+    let Some(until) = record.wanted_until(now).map(|until| until.min(grantable)) else {
+        return match protection.is_set {
+            true => Decision::Request(ProtectionRequest::Clear),
             false => Decision::Keep(KeepReason::Idle),
         };
     };
@@ -68,11 +68,11 @@ pub fn decide_protection(entry: &TaskEntry, now: Timestamp) -> Decision {
         Some(refusal)
             if refusal.reason == FailureReason::DeploymentBlocked
                 && now < earliest_next_ask(refusal.at)
-                && !protection.has_new_hope =>
+                && !protection.may_retry_now =>
         {
             Decision::Keep(KeepReason::RefusedJustNow)
         }
-        _ => Decision::Ask(Ask::ProtectUntil(until)),
+        _ => Decision::Request(ProtectionRequest::ProtectUntil(until)),
     }
 }
 
@@ -87,14 +87,14 @@ fn earliest_next_ask(refused_at: Timestamp) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::{CallResult, Job, JobKey, Refusal};
+    use crate::store::{CallResult, Job, JobKey, Refusal};
 
     fn at(minute: i64) -> Timestamp {
         Timestamp::from_second(1_700_000_000 + minute * 60).unwrap()
     }
 
-    fn with_job(entry: &mut TaskEntry, id: &str, job: &Job) {
-        entry.merge_job(&JobKey { job_id: id.to_owned(), attempt: 1 }, job);
+    fn with_job(record: &mut TaskRecord, id: &str, job: &Job) {
+        record.merge_job(&JobKey { job_id: id.to_owned(), attempt: 1 }, job);
     }
 
     fn live_until(minute: i64) -> Job {
@@ -105,90 +105,90 @@ mod tests {
         Job { finished_at: Some(at(0)), ..Job::default() }
     }
 
-    fn granted(entry: &mut TaskEntry, until: i64) {
-        let call = entry.protection.begin(Ask::ProtectUntil(at(until)), at(0)).unwrap();
-        entry.protection.settle(call, CallResult::Granted(at(until)));
+    fn granted(record: &mut TaskRecord, until: i64) {
+        let call = record.protection.begin(ProtectionRequest::ProtectUntil(at(until)), at(0)).unwrap();
+        record.protection.settle(call, CallResult::Granted(at(until)));
     }
 
     #[test]
     fn a_live_job_on_an_unprotected_task_asks_for_its_whole_time_at_once() {
-        let mut entry = TaskEntry::default();
-        with_job(&mut entry, "j", &live_until(480));
-        assert_eq!(decide_protection(&entry, at(1)), Decision::Ask(Ask::ProtectUntil(at(480))));
+        let mut record = TaskRecord::default();
+        with_job(&mut record, "j", &live_until(480));
+        assert_eq!(decide_protection(&record, at(1)), Decision::Request(ProtectionRequest::ProtectUntil(at(480))));
     }
 
     #[test]
     fn more_than_ecs_can_grant_is_asked_for_as_far_as_it_can() {
-        let mut entry = TaskEntry::default();
-        with_job(&mut entry, "j", &live_until(3000));
-        assert_eq!(decide_protection(&entry, at(0)), Decision::Ask(Ask::ProtectUntil(at(2880))));
-        granted(&mut entry, 2880);
-        assert!(matches!(decide_protection(&entry, at(0)), Decision::Keep(KeepReason::Confirmed { .. })));
+        let mut record = TaskRecord::default();
+        with_job(&mut record, "j", &live_until(3000));
+        assert_eq!(decide_protection(&record, at(0)), Decision::Request(ProtectionRequest::ProtectUntil(at(2880))));
+        granted(&mut record, 2880);
+        assert!(matches!(decide_protection(&record, at(0)), Decision::Keep(KeepReason::Confirmed { .. })));
     }
 
     #[test]
     fn a_heartbeat_inside_the_protection_asks_for_nothing() {
-        let mut entry = TaskEntry::default();
-        with_job(&mut entry, "j", &live_until(60));
-        granted(&mut entry, 63);
-        with_job(&mut entry, "j", &Job { heard_at: Some(at(5)), declared_until: Some(at(62)), ..Job::default() });
-        assert_eq!(decide_protection(&entry, at(5)), Decision::Keep(KeepReason::Confirmed { until: at(63) }));
+        let mut record = TaskRecord::default();
+        with_job(&mut record, "j", &live_until(60));
+        granted(&mut record, 63);
+        with_job(&mut record, "j", &Job { reported_at: Some(at(5)), declared_until: Some(at(62)), ..Job::default() });
+        assert_eq!(decide_protection(&record, at(5)), Decision::Keep(KeepReason::Confirmed { until: at(63) }));
     }
 
     #[test]
     fn a_grant_that_is_short_by_a_clock_s_difference_is_enough_and_by_a_minute_is_not() {
-        let mut entry = TaskEntry::default();
-        with_job(&mut entry, "j", &live_until(61));
-        granted(&mut entry, 60);
-        assert_eq!(decide_protection(&entry, at(1)), Decision::Ask(Ask::ProtectUntil(at(61))));
-        with_job(&mut entry, "j", &live_until(61));
-        entry.protection.confirmed_until = Some(at(61) - SignedDuration::from_secs(29));
-        assert!(matches!(decide_protection(&entry, at(1)), Decision::Keep(KeepReason::Confirmed { .. })));
+        let mut record = TaskRecord::default();
+        with_job(&mut record, "j", &live_until(61));
+        granted(&mut record, 60);
+        assert_eq!(decide_protection(&record, at(1)), Decision::Request(ProtectionRequest::ProtectUntil(at(61))));
+        with_job(&mut record, "j", &live_until(61));
+        record.protection.confirmed_until = Some(at(61) - SignedDuration::from_secs(29));
+        assert!(matches!(decide_protection(&record, at(1)), Decision::Keep(KeepReason::Confirmed { .. })));
     }
 
     #[test]
     fn a_short_job_beside_a_long_one_never_shortens_the_protection() {
-        let mut entry = TaskEntry::default();
-        with_job(&mut entry, "long", &live_until(120));
-        granted(&mut entry, 120);
-        with_job(&mut entry, "short", &live_until(10));
-        with_job(&mut entry, "long", &finished());
-        assert_eq!(decide_protection(&entry, at(1)), Decision::Keep(KeepReason::Confirmed { until: at(120) }));
+        let mut record = TaskRecord::default();
+        with_job(&mut record, "long", &live_until(120));
+        granted(&mut record, 120);
+        with_job(&mut record, "short", &live_until(10));
+        with_job(&mut record, "long", &finished());
+        assert_eq!(decide_protection(&record, at(1)), Decision::Keep(KeepReason::Confirmed { until: at(120) }));
     }
 
     #[test]
     fn the_last_job_s_end_releases_the_task() {
-        let mut entry = TaskEntry::default();
-        with_job(&mut entry, "j", &live_until(60));
-        granted(&mut entry, 60);
-        with_job(&mut entry, "j", &finished());
-        assert_eq!(decide_protection(&entry, at(1)), Decision::Ask(Ask::Release));
+        let mut record = TaskRecord::default();
+        with_job(&mut record, "j", &live_until(60));
+        granted(&mut record, 60);
+        with_job(&mut record, "j", &finished());
+        assert_eq!(decide_protection(&record, at(1)), Decision::Request(ProtectionRequest::Clear));
     }
 
     #[test]
     fn a_job_that_finished_before_it_started_clears_nothing_that_others_may_have_set() {
-        let mut entry = TaskEntry::default();
-        with_job(&mut entry, "j", &finished());
-        with_job(&mut entry, "j", &live_until(60));
-        assert_eq!(decide_protection(&entry, at(1)), Decision::Keep(KeepReason::Idle));
+        let mut record = TaskRecord::default();
+        with_job(&mut record, "j", &finished());
+        with_job(&mut record, "j", &live_until(60));
+        assert_eq!(decide_protection(&record, at(1)), Decision::Keep(KeepReason::Idle));
     }
 
     #[test]
     fn a_stopped_task_is_left_alone() {
-        let mut entry = TaskEntry::default();
-        with_job(&mut entry, "j", &live_until(60));
-        granted(&mut entry, 60);
-        entry.stop(at(1));
-        assert_eq!(decide_protection(&entry, at(2)), Decision::Keep(KeepReason::Stopped));
+        let mut record = TaskRecord::default();
+        with_job(&mut record, "j", &live_until(60));
+        granted(&mut record, 60);
+        record.stop(at(1));
+        assert_eq!(decide_protection(&record, at(2)), Decision::Keep(KeepReason::Stopped));
     }
 
     #[test]
     fn a_task_that_a_blocked_deployment_refused_is_asked_for_again_after_a_pause() {
-        let mut entry = TaskEntry::default();
-        with_job(&mut entry, "j", &live_until(60));
+        let mut record = TaskRecord::default();
+        with_job(&mut record, "j", &live_until(60));
         let refusal = Refusal { reason: FailureReason::DeploymentBlocked, detail: None, at: at(1) };
-        entry.protection.refusal = Some(refusal);
-        assert_eq!(decide_protection(&entry, at(1)), Decision::Keep(KeepReason::RefusedJustNow));
-        assert_eq!(decide_protection(&entry, at(2)), Decision::Ask(Ask::ProtectUntil(at(60))));
+        record.protection.refusal = Some(refusal);
+        assert_eq!(decide_protection(&record, at(1)), Decision::Keep(KeepReason::RefusedJustNow));
+        assert_eq!(decide_protection(&record, at(2)), Decision::Request(ProtectionRequest::ProtectUntil(at(60))));
     }
 }

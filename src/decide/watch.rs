@@ -1,18 +1,18 @@
 //! When a service is looked at again, and what a look means for what is remembered of it.
 //!
-//! Pure. A watch is a chain of follow-ups, one at a time: the ledger holds the moment of the next one, and only a follow-up
+//! Pure. A watch is a chain of rechecks, one at a time: the state store holds the moment of the next one, and only a recheck
 //! of that moment goes on with it. So however many events and copies come, one chain remains, and a chain that broke is
 //! seen by whoever comes after its moment.
 
-use super::diagnose::{Diagnosis, Movement, Standing, WatchPolicy, diagnose, kept_until};
-use super::remedy::{RemedyAction, RemedyNote, RemedyPolicy, RemedyState, decide_remedy};
+use super::diagnose::{DeadlinePolicy, Diagnosis, Rollout, RolloutStatus, diagnose, kept_until};
+use super::remediation::{Remediation, RemediationNote, RemediationPolicy, RemediationState, decide_remediation};
 use crate::alert::incident::{self, AlertPolicy, Incident};
-use crate::alert::{AlertEvent, AlertKind};
+use crate::alert::{AlertKind, Transition};
 use crate::ecs::TaskId;
-use crate::event::Prompt;
-use crate::ledger::ServiceEntry;
-use crate::ledger::service::{SeenBlocked, Watch};
-use crate::observe::Observed;
+use crate::event::Trigger;
+use crate::snapshot::ServiceSnapshot;
+use crate::store::ServiceRecord;
+use crate::store::service::{BlockedSince, Watch};
 use jiff::{SignedDuration, Timestamp};
 
 /// From check to check: soon at first, since most deployments are over in minutes.
@@ -27,25 +27,25 @@ const STEPS: [SignedDuration; 5] = [
 const STEP_MAX: SignedDuration = SignedDuration::from_mins(15);
 /// The longest protection, 48 hours, and some time to get over it. What still moves then, the sweep looks at.
 const WATCH_MAX: SignedDuration = SignedDuration::from_hours(50);
-/// A watch whose follow-up has not come so long after its moment is not waited for.
+/// A watch whose recheck has not come so long after its moment is not waited for.
 const OVERDUE: SignedDuration = SignedDuration::from_secs(60);
 /// A protection has ended for certain so long after its end: clocks differ a little.
 const OVER: SignedDuration = SignedDuration::from_secs(1);
 /// So long before a lease ends that ECS would not renew, it is asked for once more.
 const LAST_CALL: SignedDuration = SignedDuration::from_mins(5);
 /// Events that come within this time of one that was a reason for a look wait for its end together.
-pub const PROMPT_PAUSE: SignedDuration = SignedDuration::from_secs(30);
+pub const TRIGGER_PAUSE: SignedDuration = SignedDuration::from_secs(30);
 
 /// What applies to a service that is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CheckPolicy {
+pub struct ServicePolicy {
     /// How it is judged.
-    pub watch: WatchPolicy,
+    pub watch: DeadlinePolicy,
     /// When people are told.
     pub alerts: AlertPolicy,
     /// What is done about it.
-    pub remedies: RemedyPolicy,
-    /// Whether there is a queue for follow-ups. Without one nothing is watched.
+    pub remediations: RemediationPolicy,
+    /// Whether there is a queue for rechecks. Without one nothing is watched.
     pub follows_up: bool,
 }
 
@@ -56,16 +56,16 @@ pub enum Reason {
     Routine,
     /// An event said that something has begun.
     Begun,
-    /// A follow-up of this moment has come.
-    FollowUp(Timestamp),
+    /// A recheck of this moment has come.
+    Recheck(Timestamp),
 }
 
 /// What to do about an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Heed {
+pub enum OnTrigger {
     /// Look now.
     Look,
-    /// Let a follow-up of this moment look.
+    /// Let a recheck of this moment look.
     At(Timestamp),
     /// Nothing: nothing is in flight, or a look is about to come.
     Nothing,
@@ -73,49 +73,49 @@ pub enum Heed {
 
 /// What to do about an event that is a reason for `prompt`. That it was is remembered, so that a hundred of one second are
 /// a reason for one look now and one when the second is over.
-pub fn heed(entry: &mut ServiceEntry, prompt: Prompt, when: (Timestamp, &CheckPolicy)) -> Heed {
+pub fn on_trigger(record: &mut ServiceRecord, prompt: Trigger, when: (Timestamp, &ServicePolicy)) -> OnTrigger {
     let (now, policy) = when;
     match prompt {
-        Prompt::Nothing => return Heed::Nothing,
-        Prompt::LookIfWatched if entry.watch.is_none() => return Heed::Nothing,
-        Prompt::Look | Prompt::LookIfWatched => {}
+        Trigger::Nothing => return OnTrigger::Nothing,
+        Trigger::ReconcileIfOpen if record.watch.is_none() => return OnTrigger::Nothing,
+        Trigger::Reconcile | Trigger::ReconcileIfOpen => {}
     }
-    let pause_over = entry.prompted_at.map(|at| after(at, PROMPT_PAUSE)).filter(|over| *over > now);
+    let pause_over = record.triggered_at.map(|at| after(at, TRIGGER_PAUSE)).filter(|over| *over > now);
     match pause_over {
         None => {
-            entry.prompted_at = Some(now);
-            Heed::Look
+            record.triggered_at = Some(now);
+            OnTrigger::Look
         }
-        Some(soon) if policy.follows_up && !comes_by(entry.watch.as_ref(), soon, now) => {
-            await_at(entry, soon, now);
-            Heed::At(soon)
+        Some(soon) if policy.follows_up && !comes_by(record.watch.as_ref(), soon, now) => {
+            await_at(record, soon, now);
+            OnTrigger::At(soon)
         }
-        Some(_) => Heed::Nothing,
+        Some(_) => OnTrigger::Nothing,
     }
 }
 
 /// Lets a look that failed be made up for: answers when.
-pub fn put_off(entry: &mut ServiceEntry, now: Timestamp) -> Timestamp {
-    let soon = after(now, PROMPT_PAUSE);
-    await_at(entry, soon, now);
+pub fn put_off(record: &mut ServiceRecord, now: Timestamp) -> Timestamp {
+    let soon = after(now, TRIGGER_PAUSE);
+    await_at(record, soon, now);
     soon
 }
 
-fn await_at(entry: &mut ServiceEntry, due: Timestamp, now: Timestamp) {
-    let watch = entry.watch.take().unwrap_or(Watch { movement: None, begun_at: now, checks: 0, due: None });
-    entry.watch = Some(Watch { due: Some(due), ..watch });
+fn await_at(record: &mut ServiceRecord, due: Timestamp, now: Timestamp) {
+    let watch = record.watch.take().unwrap_or(Watch { rollout: None, started_at: now, checks: 0, due: None });
+    record.watch = Some(Watch { due: Some(due), ..watch });
 }
 
-/// Whether a follow-up is on its way that comes by `moment`.
+/// Whether a recheck is on its way that comes by `moment`.
 fn comes_by(watch: Option<&Watch>, moment: Timestamp, now: Timestamp) -> bool {
     let due = watch.and_then(|watch| watch.due);
     due.is_some_and(|due| due <= moment && now < after(due, OVERDUE))
 }
 
-/// Whether a follow-up is the one that the service's watch waits for. If there is no watch, or its own follow-up is
+/// Whether a recheck is the one that the service's watch waits for. If there is no watch, or its own recheck is
 /// overdue, any is as good.
-pub fn is_awaited(entry: &ServiceEntry, due: Timestamp, now: Timestamp) -> bool {
-    match entry.watch.as_ref().map(|watch| watch.due) {
+pub fn is_awaited(record: &ServiceRecord, due: Timestamp, now: Timestamp) -> bool {
+    match record.watch.as_ref().map(|watch| watch.due) {
         None => true,
         Some(None) => false,
         Some(Some(awaited)) => awaited == due || now >= after(awaited, OVERDUE),
@@ -128,79 +128,79 @@ pub struct Seen {
     /// How the service stands.
     pub diagnosis: Diagnosis,
     /// What is to be done about it.
-    pub action: Option<RemedyAction>,
+    pub action: Option<Remediation>,
     /// What was done about it lately, and what was not and why.
-    pub notes: Vec<RemedyNote>,
-    /// What is to be told, claimed for whoever stores the entry.
-    pub to_tell: Vec<(String, Incident, AlertEvent)>,
+    pub notes: Vec<RemediationNote>,
+    /// What is to be told, claimed for whoever stores the record.
+    pub to_tell: Vec<(String, Incident, Transition)>,
 }
 
 /// Takes a look into what is remembered of a service: since when it is blocked, its incidents, its watch.
-pub fn take_in(entry: &mut ServiceEntry, look: (&Observed, Reason), policy: &CheckPolicy) -> Seen {
-    let (observed, reason) = look;
-    let first = diagnose(observed, None, &policy.watch);
-    let diagnosis = diagnose(observed, entry.blocked_since(first.movement.id()), &policy.watch);
-    remember_idle(entry, observed);
-    let sight = incident::Sight { observed, diagnosis: &diagnosis, idle_seen: &entry.idle_seen };
-    incident::advance(&mut entry.incidents, sight, &policy.alerts);
-    remember(entry, &diagnosis);
-    remember_refused(entry, &diagnosis);
-    let action = decide_remedy(
-        &mut entry.remedy,
-        incident::Sight { observed, diagnosis: &diagnosis, idle_seen: &entry.idle_seen },
-        &policy.remedies,
+pub fn take_in(record: &mut ServiceRecord, look: (&ServiceSnapshot, Reason), policy: &ServicePolicy) -> Seen {
+    let (snapshot, reason) = look;
+    let first = diagnose(snapshot, None, &policy.watch);
+    let diagnosis = diagnose(snapshot, record.blocked_since(first.rollout.id()), &policy.watch);
+    remember_idle(record, snapshot);
+    let sight = incident::Sight { snapshot, diagnosis: &diagnosis, idle_seen: &record.idle_seen };
+    incident::advance(&mut record.incidents, sight, &policy.alerts);
+    remember(record, &diagnosis);
+    remember_refused(record, &diagnosis);
+    let action = decide_remediation(
+        &mut record.remediation,
+        incident::Sight { snapshot, diagnosis: &diagnosis, idle_seen: &record.idle_seen },
+        &policy.remediations,
     );
-    let before = entry.watch.take();
-    let kept_until = kept_until(observed, &diagnosis.movement).filter(|_| !diagnosis.blockers.is_empty());
-    let ripe = entry.remedy.ripe_from(&entry.idle_seen, &policy.remedies);
-    let sight = Sight { diagnosis: &diagnosis, remedy: &entry.remedy, other_moments: [kept_until, ripe] };
-    let watch = policy.follows_up.then(|| next(before, (observed.at, reason), sight, policy));
-    entry.watch = watch.flatten();
-    let to_tell = incident::claim(&mut entry.incidents, observed.at);
-    Seen { diagnosis, action, notes: entry.remedy.notes.clone(), to_tell }
+    let before = record.watch.take();
+    let kept_until = kept_until(snapshot, &diagnosis.rollout).filter(|_| !diagnosis.blocking_tasks.is_empty());
+    let ripe = record.remediation.ripe_from(&record.idle_seen, &policy.remediations);
+    let sight = Sight { diagnosis: &diagnosis, remediation: &record.remediation, other_moments: [kept_until, ripe] };
+    let watch = policy.follows_up.then(|| next(before, (snapshot.at, reason), sight, policy));
+    record.watch = watch.flatten();
+    let to_tell = incident::claim(&mut record.incidents, snapshot.at);
+    Seen { diagnosis, action, notes: record.remediation.notes.clone(), to_tell }
 }
 
-/// Since when the movement has been seen blocked. What is not seen for want of a complete picture is not forgotten, nor
+/// Since when the rollout has been seen blocked. What is not seen for want of a complete picture is not forgotten, nor
 /// what people have been told of while the same tasks are still to come in the way.
-fn remember(entry: &mut ServiceEntry, diagnosis: &Diagnosis) {
-    match (diagnosis.standing, diagnosis.movement.id(), diagnosis.blocked_since) {
-        (Standing::Blocked, Some(movement), Some(since)) => {
-            entry.blocked = Some(SeenBlocked { movement: movement.to_owned(), since });
+fn remember(record: &mut ServiceRecord, diagnosis: &Diagnosis) {
+    match (diagnosis.rollout_status, diagnosis.rollout.id(), diagnosis.blocked_since) {
+        (RolloutStatus::Blocked, Some(rollout), Some(since)) => {
+            record.blocked = Some(BlockedSince { rollout: rollout.to_owned(), since });
         }
-        (Standing::Unclear, ..) => {}
-        (Standing::WillBlock, ..) if is_told(entry) => {}
-        _ => entry.blocked = None,
+        (RolloutStatus::Unknown, ..) => {}
+        (RolloutStatus::WillBlock, ..) if is_told(record) => {}
+        _ => record.blocked = None,
     }
 }
 
 /// Since when looks have seen protected tasks without a live job. Whoever has one again begins anew.
-fn remember_idle(entry: &mut ServiceEntry, observed: &Observed) {
-    let idle = incident::idle_tasks(observed).map(|(task, _)| task.clone());
-    let since = |task: &TaskId| entry.idle_seen.get(task).copied().unwrap_or(observed.at);
+fn remember_idle(record: &mut ServiceRecord, snapshot: &ServiceSnapshot) {
+    let idle = incident::idle_tasks(snapshot).map(|(task, _)| task.clone());
+    let since = |task: &TaskId| record.idle_seen.get(task).copied().unwrap_or(snapshot.at);
     let seen = idle.map(|task| (task.clone(), since(&task))).collect();
-    if observed.gaps.is_empty() {
-        entry.idle_seen = seen;
+    if snapshot.gaps.is_empty() {
+        record.idle_seen = seen;
     }
 }
 
 /// The tasks that ECS still refuses. Without a complete picture none is forgotten.
-fn remember_refused(entry: &mut ServiceEntry, diagnosis: &Diagnosis) {
-    let unmet = |task: &TaskId| diagnosis.unmet.iter().any(|unmet| unmet.task == *task);
-    if diagnosis.gaps.is_empty() && !entry.refused.iter().all(unmet) {
-        entry.refused = diagnosis.unmet.iter().map(|unmet| unmet.task.clone()).collect();
+fn remember_refused(record: &mut ServiceRecord, diagnosis: &Diagnosis) {
+    let refused_tasks = |task: &TaskId| diagnosis.refused_tasks.iter().any(|refused_tasks| refused_tasks.task == *task);
+    if diagnosis.gaps.is_empty() && !record.refused.iter().all(refused_tasks) {
+        record.refused = diagnosis.refused_tasks.iter().map(|refused_tasks| refused_tasks.task.clone()).collect();
     }
 }
 
-fn is_told(entry: &ServiceEntry) -> bool {
+fn is_told(record: &ServiceRecord) -> bool {
     let blocked = |incident: &Incident| incident.kind == AlertKind::DeploymentBlocked && incident.resolved_at.is_none();
-    entry.incidents.values().any(blocked)
+    record.incidents.values().any(blocked)
 }
 
 /// What a look has found out.
 #[derive(Clone, Copy)]
 struct Sight<'a> {
     diagnosis: &'a Diagnosis,
-    remedy: &'a RemedyState,
+    remediation: &'a RemediationState,
     /// When ECS no longer keeps old tasks on purpose; when idle tasks have been idle for long enough.
     other_moments: [Option<Timestamp>; 2],
 }
@@ -208,35 +208,38 @@ struct Sight<'a> {
 impl Sight<'_> {
     /// Whether there is something to watch.
     fn has_something(self) -> bool {
-        self.diagnosis.movement != Movement::None || !self.diagnosis.unmet.is_empty() || self.remedy.raised.is_some()
+        self.diagnosis.rollout != Rollout::None
+            || !self.diagnosis.refused_tasks.is_empty()
+            || self.remediation.raised.is_some()
     }
 }
 
 /// The watch after a look.
-fn next(before: Option<Watch>, look: (Timestamp, Reason), sight: Sight<'_>, policy: &CheckPolicy) -> Option<Watch> {
+fn next(before: Option<Watch>, look: (Timestamp, Reason), sight: Sight<'_>, policy: &ServicePolicy) -> Option<Watch> {
     let (now, reason) = look;
-    let movement = sight.diagnosis.movement.id().map(str::to_owned);
-    let begin = |movement| {
-        let begun = Watch { movement, begun_at: now, checks: 0, due: None };
+    let rollout = sight.diagnosis.rollout.id().map(str::to_owned);
+    let begin = |rollout| {
+        let begun = Watch { rollout, started_at: now, checks: 0, due: None };
         Some(due_by(begun, (now, STEPS[0]), sight, policy))
     };
-    let goes_on = sight.has_something() || (sight.diagnosis.standing == Standing::Unclear && before.is_some());
+    let goes_on =
+        sight.has_something() || (sight.diagnosis.rollout_status == RolloutStatus::Unknown && before.is_some());
     if !goes_on {
         // What ECS has just begun may not show yet.
-        let soon = |watch: &Watch| watch.due.is_some_and(|due| due > now && due <= after(now, PROMPT_PAUSE));
+        let soon = |watch: &Watch| watch.due.is_some_and(|due| due > now && due <= after(now, TRIGGER_PAUSE));
         return match reason {
             Reason::Begun => before.filter(soon).or_else(|| begin(None)),
-            Reason::Routine | Reason::FollowUp(_) => None,
+            Reason::Routine | Reason::Recheck(_) => None,
         };
     }
-    let same = |watch: &Watch| movement.is_none() || watch.movement.is_none() || watch.movement == movement;
-    let Some(watch) = before.filter(same) else { return begin(movement) };
-    let watch = Watch { movement: movement.or(watch.movement), ..watch };
+    let same = |watch: &Watch| rollout.is_none() || watch.rollout.is_none() || watch.rollout == rollout;
+    let Some(watch) = before.filter(same) else { return begin(rollout) };
+    let watch = Watch { rollout: rollout.or(watch.rollout), ..watch };
     let Some(awaited) = watch.due else { return Some(watch) };
-    if now.duration_since(watch.begun_at) >= WATCH_MAX {
+    if now.duration_since(watch.started_at) >= WATCH_MAX {
         return Some(Watch { due: None, ..watch });
     }
-    if reason == Reason::FollowUp(awaited) || now >= after(awaited, OVERDUE) {
+    if reason == Reason::Recheck(awaited) || now >= after(awaited, OVERDUE) {
         let checks = watch.checks + 1;
         let step = usize::try_from(checks).ok().and_then(|checks| STEPS.get(checks)).unwrap_or(&STEP_MAX);
         return Some(due_by(Watch { checks, ..watch }, (now, *step), sight, policy));
@@ -245,30 +248,35 @@ fn next(before: Option<Watch>, look: (Timestamp, Reason), sight: Sight<'_>, poli
     Some(Watch { due: due_moments(sight, (now, policy)).chain([awaited]).min(), ..watch })
 }
 
-fn due_by(watch: Watch, when: (Timestamp, SignedDuration), sight: Sight<'_>, policy: &CheckPolicy) -> Watch {
+fn due_by(watch: Watch, when: (Timestamp, SignedDuration), sight: Sight<'_>, policy: &ServicePolicy) -> Watch {
     let (now, step) = when;
     let due = due_moments(sight, (now, policy)).chain([after(now, step)]).min();
     Watch { due, ..watch }
 }
 
 /// Moments to come at which there may be something to tell or to do: the service has been blocked for long enough, or has
-/// used up half or four fifths of its time; a remedy's time has come.
-fn due_moments(sight: Sight<'_>, when: (Timestamp, &CheckPolicy)) -> impl Iterator<Item = Timestamp> {
+/// used up half or four fifths of its time; a remediation's time has come.
+fn due_moments(sight: Sight<'_>, when: (Timestamp, &ServicePolicy)) -> impl Iterator<Item = Timestamp> {
     let (now, policy) = when;
     let diagnosis = sight.diagnosis;
     let blocked_for_long = diagnosis.blocked_since.map(|since| after(since, policy.alerts.blocked_after));
     let marks = diagnosis.blocked_since.and_then(|_| incident::marks(diagnosis));
     let told = blocked_for_long.into_iter().chain(marks.into_iter().flatten());
-    let done = sight.remedy.cool_from(&policy.remedies).into_iter().chain(sight.other_moments.into_iter().flatten());
+    let done =
+        sight.remediation.cool_from(&policy.remediations).into_iter().chain(sight.other_moments.into_iter().flatten());
     told.chain(hopes(diagnosis)).chain(done).filter(move |moment| *moment > now)
 }
 
 /// Moments at which it is worth asking again for what was refused: a protection that is in the way has just ended, or a
 /// lease is about to.
 fn hopes(diagnosis: &Diagnosis) -> impl Iterator<Item = Timestamp> {
-    let waits = !diagnosis.unmet.is_empty();
-    let ends = diagnosis.blockers.iter().filter(move |_| waits).map(|blocker| after(blocker.protected_until, OVER));
-    let leases = diagnosis.unmet.iter().filter_map(|unmet| unmet.protected_until);
+    let waits = !diagnosis.refused_tasks.is_empty();
+    let ends = diagnosis
+        .blocking_tasks
+        .iter()
+        .filter(move |_| waits)
+        .map(|blocking_task| after(blocking_task.protected_until, OVER));
+    let leases = diagnosis.refused_tasks.iter().filter_map(|refused_tasks| refused_tasks.protected_until);
     ends.chain(leases.filter_map(|until| until.checked_sub(LAST_CALL).ok()))
 }
 

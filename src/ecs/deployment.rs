@@ -87,7 +87,7 @@ pub enum RolloutState {
     /// A circuit breaker or an alarm ended it.
     Failed,
     /// ECS does not say, as for task sets.
-    Untold,
+    PendingNotification,
     /// A word that taskhold does not know.
     Other(String),
 }
@@ -152,4 +152,4 @@ pub(super) use words;
 words!(DeploymentController: "ECS" => Ecs, "CODE_DEPLOY" => CodeDeploy, "EXTERNAL" => External);
 words!(DeploymentStrategy: "ROLLING" => Rolling, "BLUE_GREEN" => BlueGreen, "LINEAR" => Linear, "CANARY" => Canary);
 words!(DeploymentStatus: "PRIMARY" => Primary, "ACTIVE" => Active, "DRAINING" => Draining, "INACTIVE" => Inactive);
-words!(RolloutState: "IN_PROGRESS" => InProgress, "COMPLETED" => Completed, "FAILED" => Failed, "" => Untold);
+words!(RolloutState: "IN_PROGRESS" => InProgress, "COMPLETED" => Completed, "FAILED" => Failed, "" => PendingNotification);

@@ -40,22 +40,22 @@ pub enum Effect {
 pub enum Disposition {
     /// It comes again: the queue delivers it once more.
     Retry,
-    /// It comes again while it is young, since what it names may only just have been made; then it is parked.
+    /// It comes again while it is young, since what it names may only just have been made; then it is dead-lettered.
     RetryWhileYoung,
     /// It goes to the dead-letter queue with a reason.
-    Park,
+    DeadLetter,
 }
 
 impl EcsError {
     /// What becomes of a message whose call failed so.
     ///
-    /// A denied call is retried: the cure is a policy, and the job still runs when it is mended. It is parked in the end
+    /// A denied call is retried: the cure is a policy, and the job still runs when it is mended. It is dead-lettered in the end
     /// like everything that was retried too often.
     pub fn disposition(&self) -> Disposition {
         match self {
             Self::Throttled | Self::AccessDenied(_) | Self::Server(_) | Self::NoAnswer(_) => Disposition::Retry,
             Self::ClusterNotFound(_) | Self::NotFound(_) => Disposition::RetryWhileYoung,
-            Self::Rejected(_) => Disposition::Park,
+            Self::Rejected(_) => Disposition::DeadLetter,
         }
     }
 
@@ -112,10 +112,10 @@ mod tests {
             ("ClusterNotFoundException", Disposition::RetryWhileYoung, Effect::None),
             ("ResourceNotFoundException", Disposition::RetryWhileYoung, Effect::None),
             ("ServiceNotFoundException", Disposition::RetryWhileYoung, Effect::None),
-            ("ServiceNotActiveException", Disposition::Park, Effect::None),
-            ("ClientException", Disposition::Park, Effect::None),
-            ("InvalidParameterException", Disposition::Park, Effect::None),
-            ("UnsupportedFeatureException", Disposition::Park, Effect::None),
+            ("ServiceNotActiveException", Disposition::DeadLetter, Effect::None),
+            ("ClientException", Disposition::DeadLetter, Effect::None),
+            ("InvalidParameterException", Disposition::DeadLetter, Effect::None),
+            ("UnsupportedFeatureException", Disposition::DeadLetter, Effect::None),
             ("ServerException", Disposition::Retry, Effect::Unknown),
             ("FromTheFutureException", Disposition::Retry, Effect::Unknown),
         ] {

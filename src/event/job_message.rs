@@ -5,7 +5,7 @@
 
 use crate::config::{Clusters, NameError};
 use crate::ecs::{PROTECTION_MINUTES_MAX, Task, shown};
-use crate::ledger::job::{Job, JobKey, Labels, Told};
+use crate::store::job::{Job, JobKey, Labels, Told};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
@@ -200,14 +200,14 @@ impl Fields {
 
 impl JobMessage {
     /// What this message alone tells of its job, given when SQS took it.
-    pub fn observed(self, sent_at: Timestamp) -> (Task, JobKey, Job) {
+    pub fn into_job(self, sent_at: Timestamp) -> (Task, JobKey, Job) {
         let after = |minutes: u32| {
             let duration = SignedDuration::from_mins(i64::from(minutes));
             sent_at.saturating_add(duration).unwrap_or(Timestamp::MAX)
         };
         let declared = self.max_duration_minutes.map(after);
         let by_default = after(MAX_DURATION_MINUTES_DEFAULT);
-        let mut job = Job { heard_at: Some(sent_at), ..Job::default() };
+        let mut job = Job { reported_at: Some(sent_at), ..Job::default() };
         match self.message_type {
             JobMessageType::Started => {
                 job.started_at = Some(sent_at);

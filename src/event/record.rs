@@ -37,7 +37,7 @@ impl Received {
 /// of their session, and SQS tells it with the message (aws-facts "ECS: the protection API").
 ///
 /// # Errors
-/// It does not, or SQS does not say; the text is the reason to park it.
+/// It does not, or SQS does not say; the text is the reason to dead-letter it.
 pub fn check_sender(message: &SqsMessage, task: &Task) -> Result<(), String> {
     let sender = message.attributes.get("SenderId").map(String::as_str).unwrap_or_default();
     let session = sender.split_once(':').map_or("", |(_, session)| session);
@@ -52,18 +52,18 @@ pub fn check_sender(message: &SqsMessage, task: &Task) -> Result<(), String> {
 
 /// What a record's body is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Record {
+pub enum QueueMessage {
     /// A worker's message.
     Job(JobMessage),
     /// An event of ECS.
     Ecs(EcsEvent),
-    /// It meant to be a message and is not; to be parked with this reason.
+    /// It meant to be a message and is not; to be dead-lettered with this reason.
     Malformed(JobMessageError),
 }
 
 /// Parses the body of a record.
-pub fn parse(body: &str, clusters: &Clusters) -> Record {
-    parse_body(body, clusters, Wrapping::Allowed).unwrap_or_else(Record::Malformed)
+pub fn parse(body: &str, clusters: &Clusters) -> QueueMessage {
+    parse_body(body, clusters, Wrapping::Allowed).unwrap_or_else(QueueMessage::Malformed)
 }
 
 /// Whether an SNS envelope may stand around the body. Within an envelope it may not: nobody nests them.
@@ -73,7 +73,7 @@ enum Wrapping {
     Unwrapped,
 }
 
-fn parse_body(body: &str, clusters: &Clusters, wrapping: Wrapping) -> Result<Record, JobMessageError> {
+fn parse_body(body: &str, clusters: &Clusters, wrapping: Wrapping) -> Result<QueueMessage, JobMessageError> {
     let not_an_object = |why: String| match body.len() {
         // Of a body this large nobody wants to hear where it breaks.
         bytes if bytes > JOB_MESSAGE_BYTES_MAX => JobMessageError::TooLarge(bytes, JOB_MESSAGE_BYTES_MAX),
@@ -86,7 +86,7 @@ fn parse_body(body: &str, clusters: &Clusters, wrapping: Wrapping) -> Result<Rec
     let fields: Fields = serde_json::from_str(body).map_err(|error| not_an_object(error.to_string()))?;
     if fields.is_event_bridge_envelope() {
         let event = EcsEvent::parse(body, clusters).map_err(|error| not_an_object(shown(&error.to_string())))?;
-        return Ok(Record::Ecs(event));
+        return Ok(QueueMessage::Ecs(event));
     }
     if let (Wrapping::Allowed, Some(message)) = (wrapping, fields.sns_message()) {
         return parse_body(message, clusters, Wrapping::Unwrapped);
@@ -94,7 +94,7 @@ fn parse_body(body: &str, clusters: &Clusters, wrapping: Wrapping) -> Result<Rec
     if body.len() > JOB_MESSAGE_BYTES_MAX {
         return Err(JobMessageError::TooLarge(body.len(), JOB_MESSAGE_BYTES_MAX));
     }
-    Ok(Record::Job(fields.validate(clusters)?))
+    Ok(QueueMessage::Job(fields.validate(clusters)?))
 }
 
 #[cfg(test)]
@@ -125,14 +125,14 @@ mod tests {
 
     fn job(body: &str) -> JobMessage {
         match parse(body, &clusters()) {
-            Record::Job(job) => job,
+            QueueMessage::Job(job) => job,
             other => panic!("{other:?}"),
         }
     }
 
     fn reason(body: &str) -> String {
         match parse(body, &clusters()) {
-            Record::Malformed(error) => error.to_string(),
+            QueueMessage::Malformed(error) => error.to_string(),
             other => panic!("{other:?}"),
         }
     }
@@ -170,10 +170,10 @@ mod tests {
     #[test]
     fn an_event_in_a_body_is_told_from_a_job_message() {
         let event = json!({"version": "0", "source": "aws.ecs", "detail-type": "From The Future", "detail": {}});
-        assert!(matches!(parse(&event.to_string(), &clusters()), Record::Ecs(EcsEvent::Ignored(_))));
+        assert!(matches!(parse(&event.to_string(), &clusters()), QueueMessage::Ecs(EcsEvent::Ignored(_))));
         let stopped = json!({"version": "0", "source": "aws.ecs", "detail-type": "ECS Task State Change",
             "detail": {"taskArn": arn(), "lastStatus": "STOPPED"}});
-        assert!(matches!(parse(&stopped.to_string(), &clusters()), Record::Ecs(EcsEvent::TaskStop(_))));
+        assert!(matches!(parse(&stopped.to_string(), &clusters()), QueueMessage::Ecs(EcsEvent::TaskStopEvent(_))));
     }
 
     #[test]

@@ -11,21 +11,21 @@ use serde::Deserialize;
 
 /// What an event about a service is a reason for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Prompt {
+pub enum Trigger {
     /// Work may be in flight: the service is looked at, and watched if the look finds any.
-    Look,
+    Reconcile,
     /// Something may be over, or have gone on: the service is looked at if it is watched.
-    LookIfWatched,
+    ReconcileIfOpen,
     /// Nothing that protection has a part in.
     Nothing,
 }
 
-impl Prompt {
+impl Trigger {
     /// As in the documentation.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Look => "a look, which may start a watch",
-            Self::LookIfWatched => "a look at a watched service, which may end the watch",
+            Self::Reconcile => "a look, which may start a watch",
+            Self::ReconcileIfOpen => "a look at a watched service, which may end the watch",
             Self::Nothing => "nothing",
         }
     }
@@ -61,10 +61,10 @@ macro_rules! event_names {
             }
 
             /// What an event of this name is a reason for. Of a name that is not known, anything may be news.
-            pub fn prompt(&self) -> Prompt {
+            pub fn prompt(&self) -> Trigger {
                 match self {
-                    $(Self::$variant => Prompt::$prompt,)+
-                    Self::Other(_) => Prompt::Look,
+                    $(Self::$variant => Trigger::$prompt,)+
+                    Self::Other(_) => Trigger::Reconcile,
                 }
             }
         }
@@ -75,19 +75,19 @@ macro_rules! event_names {
 }
 
 event_names! {
-    ServiceDeploymentInProgress = "SERVICE_DEPLOYMENT_IN_PROGRESS" => Look,
-    ServiceDesiredCountUpdated = "SERVICE_DESIRED_COUNT_UPDATED" => Look,
-    ServiceRebalancingStarted = "SERVICE_REBALANCING_STARTED" => Look,
+    ServiceDeploymentInProgress = "SERVICE_DEPLOYMENT_IN_PROGRESS" => Reconcile,
+    ServiceDesiredCountUpdated = "SERVICE_DESIRED_COUNT_UPDATED" => Reconcile,
+    ServiceRebalancingStarted = "SERVICE_REBALANCING_STARTED" => Reconcile,
     /// The one event about protection. Of type INFO, documented for rebalancing only, and never captured in a deployment:
-    TasksetScaleInFailureByTaskProtection = "TASKSET_SCALE_IN_FAILURE_BY_TASK_PROTECTION" => Look,
-    ServiceDeploymentCompleted = "SERVICE_DEPLOYMENT_COMPLETED" => LookIfWatched,
-    ServiceDeploymentFailed = "SERVICE_DEPLOYMENT_FAILED" => LookIfWatched,
-    ServiceSteadyState = "SERVICE_STEADY_STATE" => LookIfWatched,
-    TasksetSteadyState = "TASKSET_STEADY_STATE" => LookIfWatched,
-    TasksStarted = "TASKS_STARTED" => LookIfWatched,
-    TasksStopped = "TASKS_STOPPED" => LookIfWatched,
-    ServiceRebalancingCompleted = "SERVICE_REBALANCING_COMPLETED" => LookIfWatched,
-    ServiceRebalancingStopped = "SERVICE_REBALANCING_STOPPED" => LookIfWatched,
+    TasksetScaleInFailureByTaskProtection = "TASKSET_SCALE_IN_FAILURE_BY_TASK_PROTECTION" => Reconcile,
+    ServiceDeploymentCompleted = "SERVICE_DEPLOYMENT_COMPLETED" => ReconcileIfOpen,
+    ServiceDeploymentFailed = "SERVICE_DEPLOYMENT_FAILED" => ReconcileIfOpen,
+    ServiceSteadyState = "SERVICE_STEADY_STATE" => ReconcileIfOpen,
+    TasksetSteadyState = "TASKSET_STEADY_STATE" => ReconcileIfOpen,
+    TasksStarted = "TASKS_STARTED" => ReconcileIfOpen,
+    TasksStopped = "TASKS_STOPPED" => ReconcileIfOpen,
+    ServiceRebalancingCompleted = "SERVICE_REBALANCING_COMPLETED" => ReconcileIfOpen,
+    ServiceRebalancingStopped = "SERVICE_REBALANCING_STOPPED" => ReconcileIfOpen,
     CapacityProviderSteadyState = "CAPACITY_PROVIDER_STEADY_STATE" => Nothing,
     ServiceTaskStartImpaired = "SERVICE_TASK_START_IMPAIRED" => Nothing,
     ServiceDiscoveryInstanceUnhealthy = "SERVICE_DISCOVERY_INSTANCE_UNHEALTHY" => Nothing,
@@ -102,7 +102,7 @@ event_names! {
 
 /// An event about a service of a configured cluster: a reason to look, or none.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServicePrompt {
+pub struct ServiceTrigger {
     /// Which service.
     pub service: ServiceArn,
     /// What is said to have happened.
@@ -129,7 +129,7 @@ pub(super) fn parse(detail: &str, resources: &[String], clusters: &Clusters) -> 
     match clusters.service(service_arn, detail.cluster_arn.as_deref()) {
         Ok(service) => {
             let name = EventName::from(detail.event_name.as_deref().unwrap_or_default());
-            EcsEvent::Service(ServicePrompt { service, name })
+            EcsEvent::Service(ServiceTrigger { service, name })
         }
         Err(error) => ignored(format!("that is none of ours: {error}")),
     }

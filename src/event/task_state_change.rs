@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 /// A task is said to stop, or to have stopped: a reason to look.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TaskStop {
+pub struct TaskStopEvent {
     /// Which.
     pub task: Task,
     /// The name of its service, if it is told.
@@ -54,7 +54,7 @@ pub(super) fn parse(detail: &str, clusters: &Clusters) -> EcsEvent {
     };
     let exit_code = |container: Container| Some((container.name, container.exit_code?));
     match clusters.task(&task_arn, detail.cluster_arn.as_deref()) {
-        Ok(task) => EcsEvent::TaskStop(TaskStop {
+        Ok(task) => EcsEvent::TaskStopEvent(TaskStopEvent {
             task,
             service: detail.group.as_deref().and_then(|group| group.strip_prefix("service:")).map(str::to_owned),
             cause: StopCause {

@@ -1,4 +1,4 @@
-//! A batch of SQS messages: each record alone comes in and alone ends, done, retried or parked; in between, those of one
+//! A batch of SQS messages: each record alone comes in and alone ends, done, retried or dead-lettered; in between, those of one
 //! task are carried out together.
 
 mod gathered;
@@ -6,11 +6,11 @@ mod gathered;
 use super::{Handler, Parts, SERVICES_AT_ONCE, Within};
 use crate::apply::CALL_TIME;
 use crate::clock::Clock;
-use crate::decide::{Ending, RetryReason, TaskState, ending, retry_or_park};
+use crate::dead_letter::{DeadLetter, DeadLetterQueue};
+use crate::decide::{MessageOutcome, RetryReason, TaskState, message_outcome, retry_or_park};
 use crate::ecs::Task;
 use crate::event::{JobMessageType, Received};
-use crate::follow_up::FollowUp;
-use crate::park::{ParkedMessage, ParkingQueue};
+use crate::recheck::Recheck;
 use crate::telemetry::{self, Counts};
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::StreamExt;
@@ -19,7 +19,7 @@ use gathered::{Gathered, Look, Pending};
 use jiff::Timestamp;
 use std::collections::{HashMap, HashSet};
 
-/// So many sends to the parking queue are under way at once.
+/// So many sends to the dead-letter queue are under way at once.
 const SENDS_AT_ONCE: usize = 8;
 /// So many stops are looked into at once: their bucket gives 20 calls a second after a burst of 100 (aws-facts "ECS: the
 /// protection API").
@@ -55,34 +55,34 @@ impl<P: Parts> Handler<P> {
         let looks = stream::iter(looks).buffered(SERVICES_AT_ONCE).collect().await;
         let outcomes = Outcomes { states, unobserved, looks, now: self.clock.now() };
         let pending = gathered.pending.into_iter().zip(&received);
-        let mut endings: Vec<Ending> =
-            pending.map(|(pending, received)| self.ending(pending, received, &outcomes)).collect();
-        // Before parking, so that what is held is not parked as well; and after it, since parking can fail.
-        hold_groups(&batch.records, &mut endings);
-        self.park(&batch.records, &mut endings, within.deadline).await;
-        hold_groups(&batch.records, &mut endings);
-        respond(&batch.records, &endings, within.counts)
+        let mut message_outcomes: Vec<MessageOutcome> =
+            pending.map(|(pending, received)| self.message_outcome(pending, received, &outcomes)).collect();
+        // Before dead_letters, so that what is held is not dead-lettered as well; and after it, since dead_letters can fail.
+        hold_groups(&batch.records, &mut message_outcomes);
+        self.dead_letter(&batch.records, &mut message_outcomes, within.deadline).await;
+        hold_groups(&batch.records, &mut message_outcomes);
+        respond(&batch.records, &message_outcomes, within.counts)
     }
 
-    fn ending(&self, pending: Pending, received: &Received, outcomes: &Outcomes) -> Ending {
+    fn message_outcome(&self, pending: Pending, received: &Received, outcomes: &Outcomes) -> MessageOutcome {
         let Outcomes { states, unobserved, looks, now } = outcomes;
         let retry = |reason: &RetryReason| retry_or_park(reason.clone(), received, &self.config);
         match pending {
-            Pending::Ended(ending) => ending,
+            Pending::Ended(message_outcome) => message_outcome,
             Pending::Job(place, told, key) => {
-                if let (JobMessageType::Started | JobMessageType::Heartbeat, TaskState::Known(entry, _)) =
+                if let (JobMessageType::Started | JobMessageType::Heartbeat, TaskState::Known(record, _)) =
                     (told, &states[place])
-                    && let Some(until) = entry.outlived(&key, *now)
+                    && let Some(until) = record.outlived(&key, *now)
                 {
                     telemetry::too_late(&key, until);
                 }
-                ending((told, &key), received, &states[place], (&self.config, *now))
+                message_outcome((told, &key), received, &states[place], (&self.config, *now))
             }
             Pending::Stop(place) => match (unobserved.get(&place), &states[place]) {
                 (Some(reason), _) | (None, TaskState::NotStored(reason)) => retry(reason),
-                (None, TaskState::Known(..)) => Ending::Done,
+                (None, TaskState::Known(..)) => MessageOutcome::Done,
             },
-            Pending::Look(place) => looks[place].as_ref().map_or_else(retry, |()| Ending::Done),
+            Pending::Look(place) => looks[place].as_ref().map_or_else(retry, |()| MessageOutcome::Done),
         }
     }
 
@@ -99,8 +99,8 @@ impl<P: Parts> Handler<P> {
             .map(|(place, stop)| async move { (*place, self.observe_stop(stop, &changes[*place].jobs, within).await) });
         let looked: Vec<_> = stream::iter(looks).buffer_unordered(LOOKS_AT_ONCE).collect().await;
         let mut unobserved = HashMap::new();
-        for (place, observed) in looked {
-            match observed {
+        for (place, snapshot) in looked {
+            match snapshot {
                 Ok(end) => gathered.changes[place].end = end,
                 Err(reason) => {
                     unobserved.insert(place, reason);
@@ -112,22 +112,22 @@ impl<P: Parts> Handler<P> {
 
     async fn carry_out(&self, look: &Look, within: Within<'_>) -> Result<(), RetryReason> {
         match look {
-            Look::Prompt(prompt) => self.heed(prompt, within).await.map(drop),
-            Look::FollowUp(FollowUp::Check { service, due }) => self.check_again(service, *due, within).await.map(drop),
-            Look::FollowUp(FollowUp::Sweep { begun_at, place }) => {
-                self.go_on_sweeping(*begun_at, place.clone(), within).await
+            Look::Trigger(prompt) => self.on_trigger(prompt, within).await.map(drop),
+            Look::Recheck(Recheck::Check { service, due }) => self.check_again(service, *due, within).await.map(drop),
+            Look::Recheck(Recheck::Sweep { started_at, place }) => {
+                self.go_on_sweeping(*started_at, place.clone(), within).await
             }
         }
     }
 
-    /// Sends what is to be parked. What could not be sent comes again instead.
-    async fn park(&self, records: &[SqsMessage], endings: &mut [Ending], deadline: Timestamp) {
+    /// Sends what is to be dead-lettered. What could not be sent comes again instead.
+    async fn dead_letter(&self, records: &[SqsMessage], message_outcomes: &mut [MessageOutcome], deadline: Timestamp) {
         let mut places = Vec::new();
         let mut messages = Vec::new();
-        for (at, (ending, message)) in endings.iter().zip(records).enumerate() {
-            if let Ending::Park(reason) = ending {
+        for (at, (message_outcome, message)) in message_outcomes.iter().zip(records).enumerate() {
+            if let MessageOutcome::DeadLetter(reason) = message_outcome {
                 places.push(at);
-                messages.push(ParkedMessage::new(
+                messages.push(DeadLetter::new(
                     message.body.as_deref().unwrap_or_default(),
                     reason,
                     message.message_id.as_deref().unwrap_or_default(),
@@ -138,24 +138,24 @@ impl<P: Parts> Handler<P> {
         if messages.is_empty() {
             return;
         }
-        let sends = ParkedMessage::sends(&messages).into_iter().map(|send| self.send_parked(send, deadline));
+        let sends = DeadLetter::sends(&messages).into_iter().map(|send| self.send_dead_lettered(send, deadline));
         let kept: Vec<_> = stream::iter(sends).buffered(SENDS_AT_ONCE).concat().await;
         for (at, kept) in places.into_iter().zip(kept) {
-            telemetry::parking(&records[at], &endings[at], &kept);
+            telemetry::dead_letters(&records[at], &message_outcomes[at], &kept);
             if let Err(error) = kept {
-                endings[at] = Ending::Retry(RetryReason::NotParked(error));
+                message_outcomes[at] = MessageOutcome::Retry(RetryReason::NotDeadLettered(error));
             }
         }
     }
 
-    /// Sends a few messages to the parking queue and answers for each, in their order, whether it is kept now.
-    async fn send_parked(&self, send: &[ParkedMessage], deadline: Timestamp) -> Vec<Result<(), String>> {
+    /// Sends a few messages to the dead-letter queue and answers for each, in their order, whether it is kept now.
+    async fn send_dead_lettered(&self, send: &[DeadLetter], deadline: Timestamp) -> Vec<Result<(), String>> {
         let all = |problem: &str| vec![Err(problem.to_owned()); send.len()];
-        let Some(queue) = &self.parking else { return all("TASKHOLD_PARKING_QUEUE_URL is not set") };
+        let Some(queue) = &self.dead_letters else { return all("TASKHOLD_DEAD_LETTER_QUEUE_URL is not set") };
         if deadline.duration_since(self.clock.now()) < CALL_TIME {
             return all("the invocation's time ran short");
         }
-        let mut kept = queue.park(send).await;
+        let mut kept = queue.send_dead_letters(send).await;
         // An answer that says nothing about a message has not kept it.
         kept.resize(send.len(), Err("the queue did not answer for it".to_owned()));
         kept
@@ -177,30 +177,30 @@ fn drop_what_is_read(message: &mut SqsMessage) {
 const GROUP: &str = "MessageGroupId";
 
 /// On a FIFO queue everything behind a retried message of the same group comes again too, or the order would be lost.
-fn hold_groups(records: &[SqsMessage], endings: &mut [Ending]) {
+fn hold_groups(records: &[SqsMessage], message_outcomes: &mut [MessageOutcome]) {
     let mut held = HashSet::new();
-    for (message, ending) in records.iter().zip(endings) {
-        let retried = matches!(ending, Ending::Retry(_));
+    for (message, message_outcome) in records.iter().zip(message_outcomes) {
+        let retried = matches!(message_outcome, MessageOutcome::Retry(_));
         if held.is_empty() && !retried {
             // As nearly always: nothing to hold, so its group need not be looked up.
             continue;
         }
         let Some(group) = message.attributes.get(GROUP) else { continue };
         if held.contains(group) {
-            *ending = Ending::Retry(RetryReason::GroupHeld);
+            *message_outcome = MessageOutcome::Retry(RetryReason::GroupHeld);
         } else if retried {
             held.insert(group);
         }
     }
 }
 
-fn respond(records: &[SqsMessage], endings: &[Ending], counts: &Counts) -> SqsBatchResponse {
+fn respond(records: &[SqsMessage], message_outcomes: &[MessageOutcome], counts: &Counts) -> SqsBatchResponse {
     let mut response = SqsBatchResponse::default();
-    for (message, ending) in records.iter().zip(endings) {
-        match ending {
-            Ending::Done => counts.done.add(1),
-            Ending::Park(_) => counts.parked.add(1),
-            Ending::Retry(reason) => {
+    for (message, message_outcome) in records.iter().zip(message_outcomes) {
+        match message_outcome {
+            MessageOutcome::Done => counts.done.add(1),
+            MessageOutcome::DeadLetter(_) => counts.dead_lettered.add(1),
+            MessageOutcome::Retry(reason) => {
                 counts.retried.add(1);
                 telemetry::retried(message, reason);
                 let mut failure = BatchItemFailure::default();

@@ -3,12 +3,12 @@
 use super::{Handler, Parts, SERVICES_AT_ONCE, Within};
 use crate::apply::CALL_TIME;
 use crate::clock::Clock;
-use crate::decide::{WatchPolicy, diagnose, preflight};
+use crate::decide::{DeadlinePolicy, diagnose, preflight};
 use crate::ecs::{ClusterArn, ServiceArn, ServiceStatus, TaskId};
 use crate::event::{Command, CommandError, Scope};
-use crate::ledger::{Ledger, ServiceEntry};
-use crate::observe::{Gap, Observed, list_services, observe};
 use crate::report::{ANSWER_BYTES_MAX, Answer, FailedService, PreflightReport, ServiceReport};
+use crate::snapshot::{Gap, ServiceSnapshot, list_services, read_service};
+use crate::store::{ServiceRecord, Store};
 use futures_util::future::{Either, select};
 use futures_util::{FutureExt, StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
@@ -38,19 +38,19 @@ impl<P: Parts> Handler<P> {
     }
 
     async fn status(&self, service: &ServiceArn, bytes_max: usize) -> Result<ServiceReport, CommandError> {
-        let loaded = Ledger::<ServiceEntry>::load(&self.ledger, service).await;
+        let loaded = Store::<ServiceRecord>::load(&self.store, service).await;
         let (known, gap) = match loaded {
-            Ok(versioned) => (Some(versioned.entry), None),
+            Ok(versioned) => (Some(versioned.record), None),
             Err(error) => (None, Some(Gap::Incidents(error))),
         };
         let nobody = BTreeSet::new();
-        let mut observed = self.look(service, known.as_ref().map_or(&nobody, |known| &known.refused)).await?;
-        observed.gaps.extend(gap);
+        let mut snapshot = self.look(service, known.as_ref().map_or(&nobody, |known| &known.refused)).await?;
+        snapshot.gaps.extend(gap);
         let policy = self.watch_policy();
-        let movement = diagnose(&observed, None, &policy).movement;
-        let since = known.as_ref().and_then(|known| known.blocked_since(movement.id()));
-        let diagnosis = diagnose(&observed, since, &policy);
-        Ok(ServiceReport::new(&observed, &diagnosis, known.as_ref(), bytes_max))
+        let rollout = diagnose(&snapshot, None, &policy).rollout;
+        let since = known.as_ref().and_then(|known| known.blocked_since(rollout.id()));
+        let diagnosis = diagnose(&snapshot, since, &policy);
+        Ok(ServiceReport::new(&snapshot, &diagnosis, known.as_ref(), bytes_max))
     }
 
     /// One service that cannot be read keeps nobody from learning of the others, and one that is large leaves them their
@@ -95,19 +95,19 @@ impl<P: Parts> Handler<P> {
     }
 
     async fn preflight(&self, service: &ServiceArn) -> Result<Answer, CommandError> {
-        let observed = self.look(service, &BTreeSet::new()).await?;
-        let judged = preflight(&observed, &self.watch_policy());
-        Ok(Answer::Preflight(Box::new(PreflightReport::new(&observed, &judged))))
+        let snapshot = self.look(service, &BTreeSet::new()).await?;
+        let judged = preflight(&snapshot, &self.watch_policy());
+        Ok(Answer::Preflight(Box::new(PreflightReport::new(&snapshot, &judged))))
     }
 
-    async fn look(&self, service: &ServiceArn, refused: &BTreeSet<TaskId>) -> Result<Observed, CommandError> {
-        let observed = observe((&self.ecs, &self.ledger, &self.clock), service, refused).await?;
+    async fn look(&self, service: &ServiceArn, refused: &BTreeSet<TaskId>) -> Result<ServiceSnapshot, CommandError> {
+        let snapshot = read_service((&self.ecs, &self.store, &self.clock), service, refused).await?;
         // ECS describes a deleted service for a while.
-        let observed = observed.filter(|observed| observed.service.status != ServiceStatus::Inactive);
-        observed.ok_or_else(|| CommandError::ServiceNotFound(service.clone()))
+        let snapshot = snapshot.filter(|snapshot| snapshot.service.status != ServiceStatus::Inactive);
+        snapshot.ok_or_else(|| CommandError::ServiceNotFound(service.clone()))
     }
 
-    fn watch_policy(&self) -> WatchPolicy {
-        WatchPolicy { deadline: self.config.deadline }
+    fn watch_policy(&self) -> DeadlinePolicy {
+        DeadlinePolicy { deadline: self.config.deadline }
     }
 }

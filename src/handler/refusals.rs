@@ -7,8 +7,8 @@ use crate::clock::Clock;
 use crate::decide::watch::Reason;
 use crate::decide::{Diagnosis, RetryReason, TaskState};
 use crate::ecs::{ServiceArn, ServiceReads, TASKS_PER_READ_MAX, Task, TaskId};
-use crate::ledger::{self, ENTRIES_AT_ONCE, Home, ServiceEntry, TaskEntry};
-use crate::observe::{Jobs, Observed, ObservedTask};
+use crate::snapshot::{Jobs, ServiceSnapshot, TaskSnapshot};
+use crate::store::{self, Home, RECORDS_AT_ONCE, ServiceRecord, TaskRecord};
 use crate::telemetry;
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -29,11 +29,11 @@ impl<P: Parts> Handler<P> {
         let now = self.clock.now();
         let (mut refused, mut released) = (Vec::new(), ByService::new());
         for (task, state) in carried_out {
-            let TaskState::Known(entry, _) = state else { continue };
-            if entry.refused_since(now).is_some() {
-                refused.push((task, entry));
+            let TaskState::Known(record, _) = state else { continue };
+            if record.refused_since(now).is_some() {
+                refused.push((task, record));
             }
-            if let Some(home) = entry.home.as_ref().filter(|home| home.is_awaited && is_out_of_the_way(entry))
+            if let Some(home) = record.home.as_ref().filter(|home| home.is_awaited && is_out_of_the_way(record))
                 && let Ok(service) = ServiceArn::new(task.cluster.clone(), &home.service)
             {
                 released.entry(service).or_default().push(task.clone());
@@ -47,17 +47,17 @@ impl<P: Parts> Handler<P> {
         }
     }
 
-    async fn hear_refused(&self, refused: &[(&Task, &TaskEntry)], within: Within<'_>) {
+    async fn hear_refused(&self, refused: &[(&Task, &TaskRecord)], within: Within<'_>) {
         let by_service = match self.services_of(refused).await {
             Ok(by_service) => by_service,
             Err(failure) => return telemetry::refusals_not_heard(&failure),
         };
         for (service, tasks) in by_service {
             let ids: BTreeSet<TaskId> = tasks.into_iter().map(|task| task.id).collect();
-            let noted = ledger::update(&self.ledger, &service, None, |entry: &mut ServiceEntry| {
-                let is_news = !ids.is_subset(&entry.refused);
-                entry.refused.extend(ids.iter().cloned());
-                (is_news, ServiceEntry::keep_until(self.clock.now()))
+            let noted = store::update(&self.store, &service, None, |record: &mut ServiceRecord| {
+                let is_news = !ids.is_subset(&record.refused);
+                record.refused.extend(ids.iter().cloned());
+                (is_news, ServiceRecord::keep_until(self.clock.now()))
             });
             match noted.await.map(|(is_news, _)| is_news) {
                 // Who is in the way, and until when, is told at once.
@@ -82,12 +82,12 @@ impl<P: Parts> Handler<P> {
         }
     }
 
-    /// Which services refused tasks belong to. ECS is asked once for each task, and the ledger remembers.
-    async fn services_of(&self, refused: &[(&Task, &TaskEntry)]) -> Result<ByService, RetryReason> {
+    /// Which services refused tasks belong to. ECS is asked once for each task, and the state store remembers.
+    async fn services_of(&self, refused: &[(&Task, &TaskRecord)]) -> Result<ByService, RetryReason> {
         let mut by_service = ByService::new();
         let mut strangers: BTreeMap<_, Vec<TaskId>> = BTreeMap::new();
-        for (task, entry) in refused {
-            match entry.home.as_ref().and_then(|home| ServiceArn::new(task.cluster.clone(), &home.service).ok()) {
+        for (task, record) in refused {
+            match record.home.as_ref().and_then(|home| ServiceArn::new(task.cluster.clone(), &home.service).ok()) {
                 Some(service) => by_service.entry(service).or_default().push((*task).clone()),
                 None => strangers.entry(task.cluster.clone()).or_default().push(task.id.clone()),
             }
@@ -120,13 +120,13 @@ impl<P: Parts> Handler<P> {
 
     /// While tasks of a service are refused, lets the release of any other one be heard of: ECS counts all that are protected
     /// against the desired count, not only those in the way of a deployment.
-    pub(super) async fn await_releases(&self, observed: &Observed, diagnosis: &Diagnosis) {
-        if diagnosis.unmet.is_empty() {
+    pub(super) async fn await_releases(&self, snapshot: &ServiceSnapshot, diagnosis: &Diagnosis) {
+        if diagnosis.refused_tasks.is_empty() {
             return;
         }
-        let service = &observed.service.arn;
-        let is_ours = |task: &ObservedTask| matches!(&task.jobs, Jobs::Known(jobs) if !jobs.is_empty());
-        let news = observed.protected().filter(|(task, _)| is_ours(task) && !task.is_awaited);
+        let service = &snapshot.service.arn;
+        let is_ours = |task: &TaskSnapshot| matches!(&task.jobs, Jobs::Known(jobs) if !jobs.is_empty());
+        let news = snapshot.protected().filter(|(task, _)| is_ours(task) && !task.is_awaited);
         let tasks: Vec<Task> = news.map(|(task, _)| service.task(&task.id)).collect();
         self.at_home(service, &tasks, true).await;
     }
@@ -134,23 +134,23 @@ impl<P: Parts> Handler<P> {
     /// Remembers where tasks belong, and whether they are waited for.
     async fn at_home(&self, service: &ServiceArn, tasks: &[Task], is_awaited: bool) {
         let stores = tasks.iter().map(|task| async move {
-            let stored = ledger::update(&self.ledger, task, None, |entry: &mut TaskEntry| {
+            let stored = store::update(&self.store, task, None, |record: &mut TaskRecord| {
                 let home = Home { service: service.name.clone(), is_awaited };
-                // Of a task that the ledger has forgotten there is nothing to remember.
-                if *entry != TaskEntry::default() {
-                    entry.home = Some(Box::new(home));
+                // Of a task that the state store has forgotten there is nothing to remember.
+                if *record != TaskRecord::default() {
+                    record.home = Some(Box::new(home));
                 }
-                ((), entry.keep_until(self.clock.now(), self.config.tombstone))
+                ((), record.keep_until(self.clock.now(), self.config.finished_job_retention))
             });
             if let Err(failure) = stored.await {
                 telemetry::refusals_not_heard(&failure.into());
             }
         });
-        stream::iter(stores).buffer_unordered(ENTRIES_AT_ONCE).collect::<Vec<()>>().await;
+        stream::iter(stores).buffer_unordered(RECORDS_AT_ONCE).collect::<Vec<()>>().await;
     }
 }
 
 /// Whether a task holds nothing up any more, as far as taskhold has a part in it.
-fn is_out_of_the_way(entry: &TaskEntry) -> bool {
-    !entry.protection.held || entry.stopped_at.is_some()
+fn is_out_of_the_way(record: &TaskRecord) -> bool {
+    !record.protection.is_set || record.stopped_at.is_some()
 }

@@ -1,6 +1,6 @@
 //! The operator's `release`: clears the protection of tasks that are idle, and by force of any.
 
-use super::remedies::is_released;
+use super::remediations::is_released;
 use super::{Handler, Parts, Within};
 use crate::apply::{Release, TaskChange};
 use crate::clock::Clock;
@@ -8,8 +8,8 @@ use crate::config::Mode;
 use crate::decide::TaskState;
 use crate::ecs::Task;
 use crate::event::ReleaseCommand;
-use crate::ledger::{Ledger, LedgerError, TaskEntry};
 use crate::report::{Answer, ReleaseOutcome, ReleasedTask};
+use crate::store::{Store, StoreError, TaskRecord};
 use crate::telemetry;
 
 /// What is to become of a task, before ECS is asked.
@@ -46,13 +46,13 @@ impl<P: Parts> Handler<P> {
         Answer::Release { tasks: answers }
     }
 
-    async fn verdict(&self, task: &Task, release: Release) -> Result<Verdict, LedgerError> {
-        let entry = Ledger::<TaskEntry>::load(&self.ledger, task).await?.entry;
-        let jobs: Vec<String> = entry.live_jobs(self.clock.now()).map(|(job, _)| job.to_string()).collect();
+    async fn verdict(&self, task: &Task, release: Release) -> Result<Verdict, StoreError> {
+        let record = Store::<TaskRecord>::load(&self.store, task).await?.record;
+        let jobs: Vec<String> = record.live_jobs(self.clock.now()).map(|(job, _)| job.to_string()).collect();
         Ok(match release {
             Release::ByForce => Verdict::Release,
-            Release::ByJobs | Release::IfIdle if entry == TaskEntry::default() => {
-                let why = "the ledger knows nothing of it, so it is not known to be idle; `force` releases it";
+            Release::ByJobs | Release::IfIdle if record == TaskRecord::default() => {
+                let why = "the state store knows nothing of it, so it is not known to be idle; `force` releases it";
                 Verdict::Not(ReleaseOutcome::Foreign, why.to_owned())
             }
             Release::ByJobs | Release::IfIdle if !jobs.is_empty() => {
@@ -75,5 +75,5 @@ impl<P: Parts> Handler<P> {
 }
 
 fn answer(task: &Task, outcome: ReleaseOutcome, why: Option<String>) -> ReleasedTask {
-    ReleasedTask { task_arn: task.to_string(), outcome, why }
+    ReleasedTask { task_arn: task.to_string(), outcome, reason: why }
 }

@@ -2,14 +2,14 @@
 
 use super::{Handler, Parts, Within};
 use crate::alert::interrupted::job_messages;
-use crate::alert::{AlertSink, Message};
+use crate::alert::{AlertSink, Notification};
 use crate::clock::Clock;
 use crate::decide::{RetryReason, TaskState};
 use crate::ecs::{ServiceReads, Task, TaskDescription};
-use crate::event::TaskStop;
-use crate::interrupted::InterruptedJobs;
-use crate::ledger;
-use crate::ledger::{Interruption, Job, JobKey, Ledger, StopStage, TaskEnd, TaskEntry};
+use crate::event::TaskStopEvent;
+use crate::interrupted::InterruptedJobQueue;
+use crate::store;
+use crate::store::{Interruption, Job, JobKey, StopStage, Store, TaskRecord, TaskStop};
 use crate::telemetry;
 
 impl<P: Parts> Handler<P> {
@@ -18,20 +18,20 @@ impl<P: Parts> Handler<P> {
     /// not worth the call.
     pub(super) async fn observe_stop(
         &self,
-        stop: &TaskStop,
+        stop: &TaskStopEvent,
         told: &[(JobKey, Job)],
         within: Within<'_>,
-    ) -> Result<Option<TaskEnd>, RetryReason> {
+    ) -> Result<Option<TaskStop>, RetryReason> {
         let task = &stop.task;
-        let mut entry = Ledger::<TaskEntry>::load(&self.ledger, task).await?.entry;
-        told.iter().for_each(|(key, job)| entry.merge_job(key, job));
-        if entry.live_jobs(self.clock.now()).next().is_none() {
+        let mut record = Store::<TaskRecord>::load(&self.store, task).await?.record;
+        told.iter().for_each(|(key, job)| record.merge_job(key, job));
+        if record.live_jobs(self.clock.now()).next().is_none() {
             return Ok(None);
         }
         self.in_time(within)?;
         let described = self.ecs.describe_tasks(&task.cluster, std::slice::from_ref(&task.id)).await?;
         let end = end_of(described.into_iter().find(|told| told.id == task.id), stop);
-        telemetry::stop_observed(stop, end.as_ref().map(|end| end.stage), (&entry, self.clock.now()));
+        telemetry::stop_observed(stop, end.as_ref().map(|end| end.stage), (&record, self.clock.now()));
         Ok(end)
     }
 
@@ -42,7 +42,7 @@ impl<P: Parts> Handler<P> {
     ) -> Vec<(Task, RetryReason)> {
         let now = self.clock.now();
         let is_open = |state: &TaskState| match state {
-            TaskState::Known(entry, _) => entry.has_open_interruption(now),
+            TaskState::Known(record, _) => record.has_open_interruption(now),
             TaskState::NotStored(_) => false,
         };
         let mut untold = Vec::new();
@@ -60,30 +60,30 @@ impl<P: Parts> Handler<P> {
 
     /// Answers whether there was something to tell.
     async fn tell_next_interruption(&self, task: &Task) -> Result<bool, RetryReason> {
-        let claimed = ledger::update(&self.ledger, task, None, |entry: &mut TaskEntry| {
+        let claimed = store::update(&self.store, task, None, |record: &mut TaskRecord| {
             let now = self.clock.now();
-            (entry.claim_interruption(now), entry.keep_until(now, self.config.tombstone))
+            (record.claim_interruption(now), record.keep_until(now, self.config.finished_job_retention))
         });
         let Some(news) = claimed.await?.0 else { return Ok(false) };
         telemetry::interruption(task, &news.what);
-        let handed_on = if news.handed_on { Ok(()) } else { self.hand_on(task, &news.what).await };
-        let told = self.alerts.send(&Message::of_interruption(task, &news.what)).await;
-        let failures = [&handed_on, &told].into_iter().filter_map(|result| result.as_ref().err().cloned());
+        let forwarded = if news.forwarded { Ok(()) } else { self.forward(task, &news.what).await };
+        let told = self.alerts.send(&Notification::of_interruption(task, &news.what)).await;
+        let failures = [&forwarded, &told].into_iter().filter_map(|result| result.as_ref().err().cloned());
         let failures: Vec<String> = failures.collect();
-        ledger::update(&self.ledger, task, None, |entry: &mut TaskEntry| {
+        store::update(&self.store, task, None, |record: &mut TaskRecord| {
             let now = self.clock.now();
-            if let Some(news) = entry.interruptions.iter_mut().find(|known| known.what == news.what) {
-                news.handed_on |= handed_on.is_ok();
-                (news.claimed_until, news.told_at) = (None, failures.is_empty().then_some(now));
+            if let Some(news) = record.interruptions.iter_mut().find(|known| known.what == news.what) {
+                news.forwarded |= forwarded.is_ok();
+                (news.claimed_until, news.notified_at) = (None, failures.is_empty().then_some(now));
             }
-            ((), entry.keep_until(now, self.config.tombstone))
+            ((), record.keep_until(now, self.config.finished_job_retention))
         })
         .await?;
         if failures.is_empty() { Ok(true) } else { Err(RetryReason::InterruptionNotTold(failures.join("; "))) }
     }
 
     /// Hands each job on to whoever begins it again, where there is a queue for that.
-    async fn hand_on(&self, task: &Task, what: &Interruption) -> Result<(), String> {
+    async fn forward(&self, task: &Task, what: &Interruption) -> Result<(), String> {
         let Some(queue) = &self.interrupted else { return Ok(()) };
         let sent = queue.send(&job_messages(task, what)).await;
         let failure = sent.into_iter().find_map(Result::err);
@@ -93,16 +93,16 @@ impl<P: Parts> Handler<P> {
 
 /// What ECS says of the end of a task, and where it says nothing any more, what the event said. A task that ECS has
 /// forgotten (`MISSING`) has stopped: it forgets none that runs.
-pub(super) fn end_of(described: Option<TaskDescription>, stop: &TaskStop) -> Option<TaskEnd> {
+pub(super) fn end_of(described: Option<TaskDescription>, stop: &TaskStopEvent) -> Option<TaskStop> {
     let Some(told) = described else {
-        return Some(TaskEnd { stage: StopStage::Stopped, service: stop.service.clone(), cause: stop.cause.clone() });
+        return Some(TaskStop { stage: StopStage::Stopped, service: stop.service.clone(), cause: stop.cause.clone() });
     };
     let stage = match (told.last_status.as_str(), told.desired_status.as_str()) {
         ("STOPPED" | "DELETED", _) => StopStage::Stopped,
         (_, "STOPPED") => StopStage::Stopping,
         _ => return None,
     };
-    Some(TaskEnd { stage, service: told.service.or_else(|| stop.service.clone()), cause: told.stop })
+    Some(TaskStop { stage, service: told.service.or_else(|| stop.service.clone()), cause: told.stop })
 }
 
 #[cfg(test)]
@@ -124,7 +124,7 @@ mod tests {
             started_at: None,
             stop: StopCause::default(),
         };
-        let stop = TaskStop { task, service: None, cause: StopCause::default() };
+        let stop = TaskStopEvent { task, service: None, cause: StopCause::default() };
         assert_eq!(end_of(None, &stop).map(|end| end.stage), Some(StopStage::Stopped), "forgotten by ECS");
         end_of(Some(described), &stop).map(|end| end.stage)
     }

@@ -1,21 +1,21 @@
-//! The sweep: compares the ledger's tasks with ECS, looks at every service of the configured clusters, and tells what is new.
+//! The sweep: compares the task records with ECS, looks at every service of the configured clusters, and tells what is new.
 //!
-//! It asks no event for permission: what no event told it finds. What it does not reach in its time a follow-up goes on
-//! with; and since each sweep begins at another service, none is always the last where there are no follow-ups.
+//! It asks no event for permission: what no event told it finds. What it does not reach in its time a recheck goes on
+//! with; and since each sweep begins at another service, none is always the last where there are no rechecks.
 
 mod tasks;
 
-use super::check::Checked;
+use super::check::Reconciled;
 use super::{Handler, Parts, SERVICES_AT_ONCE, Within};
 use crate::apply::CALL_TIME;
 use crate::clock::Clock;
 use crate::decide::RetryReason;
 use crate::decide::watch::Reason;
 use crate::ecs::{ClusterArn, EcsError, ServiceArn};
-use crate::follow_up::{FollowUp, FollowUpQueue, SweepPlace};
-use crate::ledger::{LedgerPages, ServiceEntry};
-use crate::observe::list_services;
+use crate::recheck::{Recheck, RecheckQueue, SweepPlace};
 use crate::report::{Looked, SweepReport};
+use crate::snapshot::list_services;
+use crate::store::{ServiceRecord, StorePages};
 use crate::telemetry;
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -32,8 +32,8 @@ const SWEEP_TIME: SignedDuration = SignedDuration::from_secs(10);
 const SWEEP_MAX: SignedDuration = SignedDuration::from_mins(15);
 /// The buckets of ECS's reads fill by 20 calls a second, up to 100 (aws-facts "ECS: the protection API").
 const THROTTLED_PAUSE: Duration = Duration::from_secs(5);
-/// Pages of the ledger that are read for its services: more than any cluster fills.
-const LEDGER_PAGES_MAX: usize = 1_000;
+/// Pages of the state store that are read for its services: more than any cluster fills.
+const STORE_PAGES_MAX: usize = 1_000;
 
 /// One invocation's part of a sweep.
 struct Part<'a> {
@@ -52,39 +52,39 @@ impl<P: Parts> Handler<P> {
         self.sweep_from(place, self.clock.now(), within).await.0
     }
 
-    /// Goes on with a sweep that began at `begun_at`.
+    /// Goes on with a sweep that began at `started_at`.
     pub(super) async fn go_on_sweeping(
         &self,
-        begun_at: Timestamp,
+        started_at: Timestamp,
         place: SweepPlace,
         within: Within<'_>,
     ) -> Result<(), RetryReason> {
-        if self.clock.now().duration_since(begun_at) >= SWEEP_MAX {
-            telemetry::sweep_given_up(begun_at);
+        if self.clock.now().duration_since(started_at) >= SWEEP_MAX {
+            telemetry::sweep_given_up(started_at);
             return Ok(());
         }
-        self.sweep_from(place, begun_at, within).await.1
+        self.sweep_from(place, started_at, within).await.1
     }
 
-    /// Sweeps from a place on. Answers with what came of it, and whether the follow-up is on its way if there must be one.
+    /// Sweeps from a place on. Answers with what came of it, and whether the recheck is on its way if there must be one.
     async fn sweep_from(
         &self,
         place: SweepPlace,
-        begun_at: Timestamp,
+        started_at: Timestamp,
         within: Within<'_>,
     ) -> (SweepReport, Result<(), RetryReason>) {
         let deadline = within.deadline;
         let end = deadline.saturating_sub(CALL_TIME).unwrap_or(deadline).min(self.clock.now() + SWEEP_TIME);
         let mut part = Part { end, within, is_throttled: false, report: SweepReport::default() };
         let Some(place) = self.sweep_part(place, &mut part).await else { return (part.report, Ok(())) };
-        let Some(queue) = &self.follow_ups else { return (part.report, Ok(())) };
+        let Some(queue) = &self.rechecks else { return (part.report, Ok(())) };
         // At once, but behind the job messages that have come meanwhile; and not before ECS takes calls again.
         let delay = if part.is_throttled { THROTTLED_PAUSE } else { Duration::ZERO };
-        let sent = queue.send(&FollowUp::Sweep { begun_at, place }, delay).await;
-        part.report.goes_on = sent.is_ok();
+        let sent = queue.send(&Recheck::Sweep { started_at, place }, delay).await;
+        part.report.continues = sent.is_ok();
         let sent = sent.map_err(|error| {
             telemetry::sweep_not_continued(&error);
-            RetryReason::FollowUpNotSent(error)
+            RetryReason::RecheckNotSent(error)
         });
         (part.report, sent)
     }
@@ -143,8 +143,8 @@ impl<P: Parts> Handler<P> {
             return Looked::NotInTime;
         }
         match self.check(service, Reason::Routine, within).await {
-            Ok(Checked::Looked { alerts }) => Looked::At { alerts },
-            Ok(Checked::Later | Checked::NotNeeded) => Looked::At { alerts: 0 },
+            Ok(Reconciled::Done { alerts }) => Looked::At { alerts },
+            Ok(Reconciled::Later | Reconciled::NotNeeded) => Looked::At { alerts: 0 },
             Err(RetryReason::OutOfTime) => Looked::NotInTime,
             Err(RetryReason::Ecs(EcsError::Throttled)) => {
                 throttled.set(true);
@@ -157,7 +157,7 @@ impl<P: Parts> Handler<P> {
         }
     }
 
-    /// The services of a cluster that ECS lists, and those of which the ledger knows that something is open: one that was
+    /// The services of a cluster that ECS lists, and those of which the state store knows that something is open: one that was
     /// deleted in the middle of it is listed no more. In the order of their names, but beginning with another one each
     /// minute, or where the rest begins.
     async fn services_to_sweep(
@@ -191,10 +191,10 @@ impl<P: Parts> Handler<P> {
     async fn open_services(&self, cluster: &Arc<ClusterArn>) -> Result<Vec<ServiceArn>, RetryReason> {
         let mut open = Vec::new();
         let mut token = None;
-        for _ in 0..LEDGER_PAGES_MAX {
-            let page = LedgerPages::<ServiceEntry>::page(&self.ledger, token.as_deref()).await?;
+        for _ in 0..STORE_PAGES_MAX {
+            let page = StorePages::<ServiceRecord>::page(&self.store, token.as_deref()).await?;
             let of_cluster = page.items.into_iter().filter(|(service, _)| service.cluster == *cluster);
-            open.extend(of_cluster.filter(|(_, versioned)| versioned.entry.is_open()).map(|(service, _)| service));
+            open.extend(of_cluster.filter(|(_, versioned)| versioned.record.is_open()).map(|(service, _)| service));
             token = page.next_token;
             if token.is_none() {
                 break;

@@ -1,11 +1,11 @@
 //! The parts of which answers and alerts are made, so that both mean the same by the same words.
 
 use super::arn;
-use super::tasks::LeftOut;
+use super::tasks::Omitted;
 use crate::alert::AlertKind;
 use crate::alert::incident::{Incident, Incidents};
 use crate::data::{escaped, is_printable};
-use crate::decide::diagnose::{Deadline, DeadlineSource, Finish, Movement, TagProblem, WayOut};
+use crate::decide::diagnose::{Deadline, DeadlineSource, Forecast, Rollout, SuggestedAction, TagProblem};
 use crate::ecs::{ClusterArn, TASKS_PER_PROTECTION_CALL_MAX};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -27,7 +27,7 @@ const TAG_VALUE_CHARS_MAX: usize = 64;
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct FinishReport {
+pub(crate) struct ForecastReport {
     by_expiry: Timestamp,
     by_jobs: Timestamp,
 }
@@ -55,23 +55,23 @@ pub(crate) struct IncidentReport {
     kind: AlertKind,
     since: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
-    told_at: Option<Timestamp>,
+    notified_at: Option<Timestamp>,
     escalations: u8,
     #[serde(skip_serializing_if = "Option::is_none")]
     resolved_at: Option<Timestamp>,
 }
 
-impl From<&Finish> for FinishReport {
-    fn from(finish: &Finish) -> Self {
-        Self { by_expiry: finish.by_expiry, by_jobs: finish.by_jobs }
+impl From<&Forecast> for ForecastReport {
+    fn from(forecast: &Forecast) -> Self {
+        Self { by_expiry: forecast.by_expiry, by_jobs: forecast.by_jobs }
     }
 }
 
 impl DeadlineReport {
-    pub(crate) fn new(deadline: Deadline, finish: Option<&Finish>) -> Self {
+    pub(crate) fn new(deadline: Deadline, forecast: Option<&Forecast>) -> Self {
         // Rounded down, so that a deadline that is missed by seconds is not told as met to the minute.
         let minutes = |margin: SignedDuration| i64::try_from(margin.as_millis().div_euclid(60_000)).unwrap_or(i64::MAX);
-        let margin_minutes = finish.map(|finish| minutes(deadline.margin(finish)));
+        let margin_minutes = forecast.map(|forecast| minutes(deadline.margin(forecast)));
         Self { at: deadline.at, source: deadline.source, margin_minutes }
     }
 }
@@ -88,14 +88,14 @@ impl From<&TagProblem> for TagProblemReport {
 
 impl IncidentReport {
     fn new(key: &str, incident: &Incident) -> Self {
-        let Incident { kind, since, told_at, escalations, resolved_at, heard, untold } = incident;
+        let Incident { kind, since, notified_at, escalations, resolved_at, heard, untold } = incident;
         // The moment stands from the decision to tell on; that somebody was told by then is another matter.
         let was_told = *heard && untold.is_none();
         Self {
             incident: key.to_owned(),
             kind: *kind,
             since: *since,
-            told_at: was_told.then_some(*told_at),
+            notified_at: was_told.then_some(*notified_at),
             escalations: *escalations,
             resolved_at: *resolved_at,
         }
@@ -124,27 +124,27 @@ pub(crate) fn tag_problems(problems: &[TagProblem]) -> impl Iterator<Item = TagP
     problems.iter().take(TAG_PROBLEMS_MAX).map(TagProblemReport::from)
 }
 
-pub(crate) fn movement(movement: &Movement) -> Option<Value> {
-    let kind = match movement {
-        Movement::None => return None,
-        Movement::Deployment { .. } => "deployment",
-        Movement::TaskSet { .. } => "task-set",
-        Movement::ScaleIn { .. } => "scale-in",
+pub(crate) fn rollout(rollout: &Rollout) -> Option<Value> {
+    let kind = match rollout {
+        Rollout::None => return None,
+        Rollout::Deployment { .. } => "deployment",
+        Rollout::TaskSet { .. } => "task-set",
+        Rollout::ScaleIn { .. } => "scale-in",
     };
-    Some(json!({"kind": kind, "id": movement.id(), "begunAt": movement.begun_at()}))
+    Some(json!({"kind": kind, "id": rollout.id(), "startedAt": rollout.started_at()}))
 }
 
 /// A way out with the first of its commands, and with the tasks that these are for.
-pub(crate) fn way_out(cluster: &Arc<ClusterArn>, way: &WayOut, commands_max: usize) -> Value {
+pub(crate) fn suggested_action(cluster: &Arc<ClusterArn>, way: &SuggestedAction, commands_max: usize) -> Value {
     match way {
-        WayOut::Wait { until, expected } => json!({"way": "wait", "until": until, "expected": expected}),
-        WayOut::ReleaseIdle { tasks, commands } => {
+        SuggestedAction::Wait { until, expected } => json!({"action": "wait", "until": until, "expected": expected}),
+        SuggestedAction::ReleaseIdle { tasks, commands } => {
             let tasks_max = commands_max.saturating_mul(TASKS_PER_PROTECTION_CALL_MAX);
             let told: Vec<String> = tasks.iter().take(tasks_max).map(|id| arn(cluster, id)).collect();
             let first: Vec<&String> = commands.iter().take(commands_max).collect();
-            let mut way = json!({"way": "release-idle", "taskArns": told, "commands": first});
+            let mut way = json!({"action": "release-idle", "taskArns": told, "commands": first});
             for (member, all, told) in
-                [("taskArnsLeftOut", tasks.len(), told.len()), ("commandsLeftOut", commands.len(), first.len())]
+                [("taskArnsOmitted", tasks.len(), told.len()), ("commandsOmitted", commands.len(), first.len())]
             {
                 if all > told {
                     way[member] = json!(all - told);
@@ -152,25 +152,25 @@ pub(crate) fn way_out(cluster: &Arc<ClusterArn>, way: &WayOut, commands_max: usi
             }
             way
         }
-        WayOut::RaiseDesiredCount { to, command } => {
-            json!({"way": "raise-desired-count", "to": to, "commands": [command]})
+        SuggestedAction::RaiseDesiredCount { to, command } => {
+            json!({"action": "raise-desired-count", "to": to, "commands": [command]})
         }
-        WayOut::RaiseMaximumPercent { to, command } => {
-            json!({"way": "raise-maximum-percent", "to": to, "commands": [command]})
+        SuggestedAction::RaiseMaximumPercent { to, command } => {
+            json!({"action": "raise-maximum-percent", "to": to, "commands": [command]})
         }
     }
 }
 
 /// The first of `all` that fit into so many bytes of JSON, and how many are left out.
-pub(super) fn fitting<T: Serialize>(items: impl IntoIterator<Item = T>, all: usize, room: usize) -> (Vec<T>, LeftOut) {
+pub(super) fn fitting<T: Serialize>(items: impl IntoIterator<Item = T>, all: usize, room: usize) -> (Vec<T>, Omitted) {
     let mut used = 0;
     let fits = |item: &T| {
         used += bytes(item) + ",".len();
         used <= room
     };
     let taken: Vec<T> = items.into_iter().take_while(fits).collect();
-    let left_out = NonZeroUsize::new(all - taken.len());
-    (taken, left_out)
+    let omitted = NonZeroUsize::new(all - taken.len());
+    (taken, omitted)
 }
 
 /// How many bytes something has as JSON.

@@ -4,9 +4,9 @@
 //! says by how much.
 
 use super::arn;
-use crate::decide::diagnose::{Blocker, HeldFor, Unmet, longest_first};
+use crate::decide::diagnose::{BlockingTask, ProtectedFor, RefusedTask, longest_first};
 use crate::ecs::ClusterArn;
-use crate::observe::ObservedJob;
+use crate::snapshot::JobSnapshot;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 /// How many were left out of a list; `None` if none were.
-pub(super) type LeftOut = Option<NonZeroUsize>;
+pub(super) type Omitted = Option<NonZeroUsize>;
 
 /// How much is told of each task.
 #[derive(Clone, Copy, Debug)]
@@ -58,16 +58,16 @@ struct TaskReport<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     deployment: Option<&'a str>,
     protected_until: Timestamp,
-    held_for: &'static str,
+    protected_for: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     jobs: Vec<JobReport<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    jobs_left_out: LeftOut,
+    jobs_omitted: Omitted,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct UnmetReport<'a> {
+struct RefusedTaskReport<'a> {
     task_arn: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     deployment: Option<&'a str>,
@@ -76,7 +76,7 @@ struct UnmetReport<'a> {
     protected_until: Option<Timestamp>,
     jobs: Vec<JobReport<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    jobs_left_out: LeftOut,
+    jobs_omitted: Omitted,
 }
 
 #[derive(Serialize)]
@@ -90,21 +90,26 @@ struct JobReport<'a> {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     labels: BTreeMap<&'a str, &'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    labels_left_out: LeftOut,
+    labels_omitted: Omitted,
 }
 
 /// Protected tasks, as [`as_many_as_fit`].
-pub(crate) fn tasks(cluster: &Arc<ClusterArn>, tasks: &[Blocker], room: &Room, details: &[Detail]) -> Vec<Value> {
+pub(crate) fn tasks(cluster: &Arc<ClusterArn>, tasks: &[BlockingTask], room: &Room, details: &[Detail]) -> Vec<Value> {
     as_many_as_fit(tasks, (room, details), |task, detail| json!(task_report(cluster, task, detail)))
 }
 
 /// Tasks that ECS refused what their jobs want, as [`as_many_as_fit`].
-pub(crate) fn unmet(cluster: &Arc<ClusterArn>, tasks: &[&Unmet], room: &Room, details: &[Detail]) -> Vec<Value> {
-    as_many_as_fit(tasks, (room, details), |task, detail| json!(unmet_report(cluster, task, detail)))
+pub(crate) fn refused_tasks(
+    cluster: &Arc<ClusterArn>,
+    tasks: &[&RefusedTask],
+    room: &Room,
+    details: &[Detail],
+) -> Vec<Value> {
+    as_many_as_fit(tasks, (room, details), |task, detail| json!(refused_report(cluster, task, detail)))
 }
 
 /// Jobs, as [`as_many_as_fit`].
-pub(crate) fn jobs(jobs: &[ObservedJob], room: &Room, details: &[Detail]) -> Vec<Value> {
+pub(crate) fn jobs(jobs: &[JobSnapshot], room: &Room, details: &[Detail]) -> Vec<Value> {
     as_many_as_fit(jobs, (room, details), |job, detail| json!(job_report(job, detail)))
 }
 
@@ -130,37 +135,37 @@ fn as_many_as_fit<T>(
     taken
 }
 
-fn task_report<'a>(cluster: &Arc<ClusterArn>, task: &'a Blocker, detail: Detail) -> TaskReport<'a> {
-    let (held_for, jobs) = match &task.held_for {
-        HeldFor::Jobs(jobs) => ("jobs", longest_first(jobs)),
-        HeldFor::Nobody => ("nobody", Vec::new()),
-        HeldFor::Foreign => ("foreign", Vec::new()),
-        HeldFor::Unread => ("unread", Vec::new()),
+fn task_report<'a>(cluster: &Arc<ClusterArn>, task: &'a BlockingTask, detail: Detail) -> TaskReport<'a> {
+    let (protected_for, jobs) = match &task.protected_for {
+        ProtectedFor::Jobs(jobs) => ("jobs", longest_first(jobs)),
+        ProtectedFor::NoJob => ("idle", Vec::new()),
+        ProtectedFor::Foreign => ("foreign", Vec::new()),
+        ProtectedFor::Unknown => ("unknown", Vec::new()),
     };
     TaskReport {
         task_arn: arn(cluster, &task.task),
         deployment: task.deployment.as_deref(),
         protected_until: task.protected_until,
-        held_for,
-        jobs_left_out: NonZeroUsize::new(jobs.len().saturating_sub(detail.jobs_max)),
+        protected_for,
+        jobs_omitted: NonZeroUsize::new(jobs.len().saturating_sub(detail.jobs_max)),
         jobs: jobs.into_iter().take(detail.jobs_max).map(|job| job_report(job, detail)).collect(),
     }
 }
 
-fn unmet_report<'a>(cluster: &Arc<ClusterArn>, task: &'a Unmet, detail: Detail) -> UnmetReport<'a> {
+fn refused_report<'a>(cluster: &Arc<ClusterArn>, task: &'a RefusedTask, detail: Detail) -> RefusedTaskReport<'a> {
     let jobs = longest_first(&task.jobs);
-    UnmetReport {
+    RefusedTaskReport {
         task_arn: arn(cluster, &task.task),
         deployment: task.deployment.as_deref(),
         since: task.since,
         protected_until: task.protected_until,
-        jobs_left_out: NonZeroUsize::new(jobs.len().saturating_sub(detail.jobs_max)),
+        jobs_omitted: NonZeroUsize::new(jobs.len().saturating_sub(detail.jobs_max)),
         jobs: jobs.into_iter().take(detail.jobs_max).map(|job| job_report(job, detail)).collect(),
     }
 }
 
-fn job_report(job: &ObservedJob, detail: Detail) -> JobReport<'_> {
-    let ObservedJob { key, until, expected_until, labels } = job;
+fn job_report(job: &JobSnapshot, detail: Detail) -> JobReport<'_> {
+    let JobSnapshot { key, until, expected_until, labels } = job;
     let told = labels.iter().take(detail.labels_max).map(|(name, value)| (name.as_str(), value.as_str()));
     JobReport {
         job_id: &key.job_id,
@@ -168,6 +173,6 @@ fn job_report(job: &ObservedJob, detail: Detail) -> JobReport<'_> {
         until: *until,
         expected_until: *expected_until,
         labels: told.collect(),
-        labels_left_out: NonZeroUsize::new(labels.len().saturating_sub(detail.labels_max)),
+        labels_omitted: NonZeroUsize::new(labels.len().saturating_sub(detail.labels_max)),
     }
 }

@@ -26,8 +26,8 @@ pub struct Counts {
     pub done: Count,
     /// Messages that come again.
     pub retried: Count,
-    /// Messages that were parked.
-    pub parked: Count,
+    /// Messages that were dead-lettered.
+    pub dead_lettered: Count,
     /// Payloads and bodies that were not recognized, and acknowledged.
     pub unrecognized: Count,
     /// `UpdateTaskProtection` calls that were sent.
@@ -52,7 +52,7 @@ impl Counts {
         let named = [
             ("MessagesDone", &self.done),
             ("MessagesRetried", &self.retried),
-            ("MessagesParked", &self.parked),
+            ("MessagesDeadLettered", &self.dead_lettered),
             ("Unrecognized", &self.unrecognized),
             ("ProtectionCalls", &self.protection_calls),
             ("ProtectionCallsThrottled", &self.throttled_calls),

@@ -3,9 +3,9 @@
 use super::{at, hostile, hostile_labels, id, is_taken_by_sqs, json, json_of, says, schema, service, spans};
 use serde_json::{Value, json};
 use taskhold::alert::interrupted::{JOB_MESSAGE_VERSION, job_messages};
-use taskhold::alert::{AlertEvent, AlertKind, Message, chat, machine, mail, published};
+use taskhold::alert::{AlertKind, Notification, Transition, chat, machine, mail, published};
 use taskhold::ecs::Task;
-use taskhold::ledger::{InterruptedJob, Interruption, JobKey, StopStage};
+use taskhold::store::{InterruptedJob, Interruption, JobKey, StopStage};
 
 fn task() -> Task {
     Task { cluster: service("transcode", "video").cluster, id: id(7) }
@@ -87,8 +87,8 @@ fn all() -> Vec<Interruption> {
     coded.into_iter().chain([spot(), forgotten(), hostile_one(1), hostile_one(2000)]).collect()
 }
 
-fn told(what: &Interruption) -> Message {
-    Message::of_interruption(&task(), what)
+fn told(what: &Interruption) -> Notification {
+    Notification::of_interruption(&task(), what)
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn what_ecs_does_not_say_is_not_made_up() {
     says(&description(&told(&unknown)), &["Why: by a stopCode that taskhold does not know, `From \"the\" future`."]);
 }
 
-fn description(message: &Message) -> String {
+fn description(message: &Notification) -> String {
     json(&message.chat)["content"]["description"].as_str().unwrap().to_owned()
 }
 
@@ -241,7 +241,7 @@ fn a_machine_is_told_every_job_with_its_labels() {
             "stopCode": "ServiceSchedulerInitiated",
             "stoppedReason": "Scaling activity initiated by (deployment ecs-svc/8646900195280463695)",
             "exitCodes": [{"container": "worker", "exitCode": 143}, {"container": "log", "exitCode": 0}],
-            "exitCodesLeftOut": 0,
+            "exitCodesOmitted": 0,
             "protectedUntil": "2026-01-05T12:30:00Z",
             "jobs": [
                 {
@@ -252,7 +252,7 @@ fn a_machine_is_told_every_job_with_its_labels() {
                 },
                 {"jobId": "trailer \"b\"", "attempt": 1, "until": "2026-01-05T11:00:00Z"},
             ],
-            "jobsLeftOut": 0,
+            "jobsOmitted": 0,
         })
     );
 }
@@ -328,7 +328,7 @@ fn both_schemas_hold_whatever_is_told_and_describe_every_member() {
 fn the_limits_hold_and_every_list_that_was_shortened_says_so() {
     for what in all() {
         let message = told(&what);
-        assert_eq!((message.kind, message.event), (AlertKind::JobInterrupted, AlertEvent::Opened));
+        assert_eq!((message.kind, message.event), (AlertKind::JobInterrupted, Transition::Opened));
         assert!(message.subject.len() <= mail::SUBJECT_CHARS_MAX, "{}", message.subject);
         assert!(message.subject.chars().all(|c| c == ' ' || c.is_ascii_graphic()), "{}", message.subject);
         assert!(message.mail.lines().count() < 400);
@@ -347,14 +347,14 @@ fn the_limits_hold_and_every_list_that_was_shortened_says_so() {
         assert!(json!(message.machine).to_string().len() <= machine::ESCAPED_BYTES_MAX);
         let document = json(&message.machine);
         let shown = document["jobs"].as_array().unwrap().len();
-        assert_eq!(document["jobsLeftOut"], what.jobs.len() - shown);
+        assert_eq!(document["jobsOmitted"], what.jobs.len() - shown);
         assert!(shown == what.jobs.len() || shown > 100, "{shown}");
     }
     let message = told(&hostile_one(2000));
     says(&message.mail, &["    and 1950 more jobs."]);
     says(&description(&message), &["• and 1990 more jobs"]);
     assert!(message.mail.contains("and of 40 more containers"), "{}", message.mail);
-    assert_eq!(json(&message.machine)["exitCodesLeftOut"], 30);
+    assert_eq!(json(&message.machine)["exitCodesOmitted"], 30);
     assert_eq!(job_messages(&task(), &hostile_one(2000)).len(), 2000, "of these none is left out");
 }
 
@@ -362,7 +362,7 @@ fn the_limits_hold_and_every_list_that_was_shortened_says_so() {
 fn long_names_are_shortened_in_the_subject_and_commands_are_not() {
     let cluster = service("x", &"c".repeat(255)).cluster;
     let long = Interruption { service: Some("s".repeat(255)), ..scaled_in() };
-    let message = Message::of_interruption(&Task { cluster: cluster.clone(), id: id(7) }, &long);
+    let message = Notification::of_interruption(&Task { cluster: cluster.clone(), id: id(7) }, &long);
     assert!(message.subject.len() <= mail::SUBJECT_CHARS_MAX, "{}", message.subject);
     assert!(message.subject.contains("sss") && message.subject.contains("ccc"), "{}", message.subject);
     let command = format!("--cluster {} --tasks {}\n", "c".repeat(255), id(7));
@@ -370,7 +370,7 @@ fn long_names_are_shortened_in_the_subject_and_commands_are_not() {
     let step = &json(&message.chat)["content"]["nextSteps"][1];
     assert!(step.as_str().unwrap().ends_with("for about an hour (the mail has the command)"), "{step}");
     let nobody = Interruption { service: None, ..long };
-    let message = Message::of_interruption(&Task { cluster, id: id(7) }, &nobody);
+    let message = Notification::of_interruption(&Task { cluster, id: id(7) }, &nobody);
     assert!(message.subject.len() <= mail::SUBJECT_CHARS_MAX, "{}", message.subject);
 }
 
@@ -378,7 +378,7 @@ fn long_names_are_shortened_in_the_subject_and_commands_are_not() {
 fn the_command_in_the_mail_is_quoted_for_a_shell_and_kept_out_of_a_chat_that_could_alter_it() {
     let mut task = task();
     std::sync::Arc::make_mut(&mut task.cluster).name = "a b`$(id)`; it's".to_owned();
-    let message = Message::of_interruption(&task, &scaled_in());
+    let message = Notification::of_interruption(&task, &scaled_in());
     assert!(message.mail.contains(r"--cluster 'a b`$(id)`; it'\''s' --tasks 0000"), "{}", message.mail);
     let step = &json(&message.chat)["content"]["nextSteps"][1];
     assert!(step.as_str().unwrap().ends_with("(the mail has the command)"), "{step}");

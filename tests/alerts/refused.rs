@@ -1,13 +1,13 @@
 //! What is said of tasks that ECS refuses to protect, or whose protection it refuses to renew.
 
 use super::{NEW, OLD, alert, at, diagnosis, each, huge, id, job, json, labelled, says, service};
-use taskhold::alert::{Alert, AlertEvent, AlertKind, chat, machine, mail};
-use taskhold::decide::Standing;
-use taskhold::decide::diagnose::{Blocker, Diagnosis, HeldFor, Movement, Unmet};
+use taskhold::alert::{Alert, AlertKind, Transition, chat, machine, mail};
+use taskhold::decide::RolloutStatus;
+use taskhold::decide::diagnose::{BlockingTask, Diagnosis, ProtectedFor, RefusedTask, Rollout};
 
 /// A task with a job, refused since 10:20.
-fn unmet(number: usize, protected_until: Option<i64>, until: i64) -> Unmet {
-    Unmet {
+fn refused_tasks(number: usize, protected_until: Option<i64>, until: i64) -> RefusedTask {
+    RefusedTask {
         task: id(number),
         deployment: Some(NEW.to_owned()),
         since: at(20),
@@ -17,27 +17,28 @@ fn unmet(number: usize, protected_until: Option<i64>, until: i64) -> Unmet {
 }
 
 /// Two tasks work unprotected, and two others lose their protection before their jobs end.
-fn refused(kind: AlertKind, event: AlertEvent) -> Alert {
+fn refused(kind: AlertKind, event: Transition) -> Alert {
     let mut alert = alert(kind, event);
     alert.since = at(20);
     let labels = [("title".to_owned(), "Film \"12\"".to_owned())];
-    let long = Unmet {
+    let long = RefusedTask {
         jobs: vec![labelled(job("film-12", 3, 200, Some(120)), labels), job("cut", 1, 40, None)],
-        ..unmet(12, None, 0)
+        ..refused_tasks(12, None, 0)
     };
-    alert.diagnosis.unmet = vec![long, unmet(11, None, 100), unmet(14, Some(90), 163), unmet(13, Some(47), 120)];
+    alert.diagnosis.refused_tasks =
+        vec![long, refused_tasks(11, None, 100), refused_tasks(14, Some(90), 163), refused_tasks(13, Some(47), 120)];
     alert
 }
 
 fn nothing_moves(alert: Alert) -> Alert {
     let diagnosis = Diagnosis {
-        standing: Standing::Steady,
-        movement: Movement::None,
-        blockers: Vec::new(),
+        rollout_status: RolloutStatus::Steady,
+        rollout: Rollout::None,
+        blocking_tasks: Vec::new(),
         blocked_since: None,
-        finish: None,
+        forecast: None,
         deadline: None,
-        ways_out: Vec::new(),
+        suggested_actions: Vec::new(),
         ..alert.diagnosis
     };
     Alert { diagnosis, ..alert }
@@ -45,7 +46,7 @@ fn nothing_moves(alert: Alert) -> Alert {
 
 #[test]
 fn a_refusal_reads_so() {
-    let alert = refused(AlertKind::ProtectionRefused, AlertEvent::Opened);
+    let alert = refused(AlertKind::ProtectionRefused, Transition::Opened);
     assert_eq!(mail::subject(&alert), "REFUSED transcode (video): 2 busy tasks work unprotected: ECS refuses");
     let expected = "\
 REFUSED transcode in cluster video: 2 busy tasks work unprotected: ECS refuses.
@@ -81,12 +82,12 @@ In the way of its deployment, longest first:
             "3. Raise the desired count to 4, above the number of protected tasks:",
         ],
     );
-    assert!(!body.contains("over at the earliest"), "the movement's end is not the refusal's:\n{body}");
+    assert!(!body.contains("over at the earliest"), "the rollout's end is not the refusal's:\n{body}");
 }
 
 #[test]
 fn a_lease_at_risk_says_the_minute_of_loss_by_clock_and_how_far_it_is() {
-    let mut alert = refused(AlertKind::LeaseAtRisk, AlertEvent::Opened);
+    let mut alert = refused(AlertKind::ProtectionExpiring, Transition::Opened);
     assert_eq!(mail::subject(&alert), "LEASE transcode (video): 2 busy tasks lose protection from 10:47 UTC on");
     says(
         &mail::body(&alert),
@@ -100,25 +101,25 @@ fn a_lease_at_risk_says_the_minute_of_loss_by_clock_and_how_far_it_is() {
             " 2. task 0000000000000000000000000000000e of ecs-svc/2222222222222222222",
         ],
     );
-    alert.diagnosis.unmet = vec![unmet(13, Some(47), 120)];
+    alert.diagnosis.refused_tasks = vec![refused_tasks(13, Some(47), 120)];
     assert_eq!(mail::subject(&alert), "LEASE transcode (video): 1 busy task loses protection at 10:47 UTC");
-    alert.diagnosis.unmet = vec![unmet(13, Some(14 * 60 + 5), 2000)];
+    alert.diagnosis.refused_tasks = vec![refused_tasks(13, Some(14 * 60 + 5), 2000)];
     assert_eq!(mail::subject(&alert), "LEASE transcode (video): 1 busy task loses protection at 2026-01-06 00:05 UTC");
-    alert.diagnosis.unmet = vec![unmet(13, Some(29), 2000)];
+    alert.diagnosis.refused_tasks = vec![refused_tasks(13, Some(29), 2000)];
     assert_eq!(mail::subject(&alert), "LEASE transcode (video): 1 busy task loses protection now");
 }
 
 /// Of the tasks in the way two are the very ones whose protection ECS does not renew.
 #[test]
 fn a_task_at_risk_that_is_in_the_way_itself_is_told_once_and_what_waiting_costs() {
-    let mut alert = refused(AlertKind::LeaseAtRisk, AlertEvent::Opened);
-    let held = |number: usize, until: i64| Blocker {
+    let mut alert = refused(AlertKind::ProtectionExpiring, Transition::Opened);
+    let held = |number: usize, until: i64| BlockingTask {
         task: id(number),
         deployment: Some(OLD.to_owned()),
         protected_until: at(until),
-        held_for: HeldFor::Jobs(vec![job(&format!("film-{number}"), 1, until, None)]),
+        protected_for: ProtectedFor::Jobs(vec![job(&format!("film-{number}"), 1, until, None)]),
     };
-    alert.diagnosis.blockers = vec![held(1, 150), held(14, 90), held(13, 47)];
+    alert.diagnosis.blocking_tasks = vec![held(1, 150), held(14, 90), held(13, 47)];
     let body = mail::body(&alert);
     says(
         &body,
@@ -134,7 +135,7 @@ fn a_task_at_risk_that_is_in_the_way_itself_is_told_once_and_what_waiting_costs(
     let chat = json(&chat::message(&alert));
     says(chat["content"]["description"].as_str().unwrap(), &["Also in the way of its deployment, longest first:"]);
     assert!(chat["content"]["nextSteps"][0].as_str().unwrap().contains("That costs the jobs of 2 tasks"), "{chat}");
-    alert.diagnosis.blockers.remove(0);
+    alert.diagnosis.blocking_tasks.remove(0);
     let body = mail::body(&alert);
     says(
         &body,
@@ -150,9 +151,9 @@ fn a_task_at_risk_that_is_in_the_way_itself_is_told_once_and_what_waiting_costs(
 }
 
 #[test]
-fn without_a_movement_the_text_says_what_aws_names_and_that_nothing_is_seen_in_the_way() {
-    for kind in [AlertKind::ProtectionRefused, AlertKind::LeaseAtRisk] {
-        let mut alert = nothing_moves(refused(kind, AlertEvent::Repeated));
+fn without_a_rollout_the_text_says_what_aws_names_and_that_nothing_is_seen_in_the_way() {
+    for kind in [AlertKind::ProtectionRefused, AlertKind::ProtectionExpiring] {
+        let mut alert = nothing_moves(refused(kind, Transition::Repeated));
         let body = mail::body(&alert);
         says(
             &body,
@@ -177,9 +178,9 @@ fn without_a_movement_the_text_says_what_aws_names_and_that_nothing_is_seen_in_t
 fn a_refusal_that_nothing_is_left_of_but_that_is_not_over_still_reads_well() {
     for (kind, subject) in [
         (AlertKind::ProtectionRefused, "REFUSED transcode (video): busy tasks still work unprotected: ECS refuses"),
-        (AlertKind::LeaseAtRisk, "LEASE transcode (video): busy tasks lose protection before their jobs end"),
+        (AlertKind::ProtectionExpiring, "LEASE transcode (video): busy tasks lose protection before their jobs end"),
     ] {
-        let alert = alert(kind, AlertEvent::Repeated);
+        let alert = alert(kind, Transition::Repeated);
         assert_eq!(mail::subject(&alert), subject);
         assert!(!mail::body(&alert).contains("first:\n\n"), "a heading without its list");
     }
@@ -187,11 +188,11 @@ fn a_refusal_that_nothing_is_left_of_but_that_is_not_over_still_reads_well() {
 
 #[test]
 fn a_lease_that_has_ended_is_not_told_as_good_news() {
-    let mut over = refused(AlertKind::LeaseAtRisk, AlertEvent::Resolved);
+    let mut over = refused(AlertKind::ProtectionExpiring, Transition::Resolved);
     let subject = "RESOLVED transcode (video): protection has ended, 2 busy tasks work unprotected";
     assert_eq!(mail::subject(&over), subject);
     assert!(json(&chat::message(&over))["content"]["title"].as_str().unwrap().starts_with("🔴"));
-    over.diagnosis.unmet.clear();
+    over.diagnosis.refused_tasks.clear();
     assert_eq!(mail::subject(&over), "RESOLVED transcode (video): no job is about to lose its protection any more");
     over.kind = AlertKind::ProtectionRefused;
     assert_eq!(mail::subject(&over), "RESOLVED transcode (video): no job goes on unprotected any more");
@@ -199,7 +200,7 @@ fn a_lease_that_has_ended_is_not_told_as_good_news() {
 
 #[test]
 fn a_chat_names_the_tasks_their_jobs_and_when_ecs_may_grant_it() {
-    let chat_of = |kind| json(&chat::message(&refused(kind, AlertEvent::Opened)));
+    let chat_of = |kind| json(&chat::message(&refused(kind, Transition::Opened)));
     let chat = chat_of(AlertKind::ProtectionRefused);
     assert_eq!(chat["content"]["title"], "🔴 `transcode` (`video`): 2 busy tasks work unprotected: ECS refuses");
     says(
@@ -215,7 +216,7 @@ fn a_chat_names_the_tasks_their_jobs_and_when_ecs_may_grant_it() {
         ],
     );
     assert_eq!(chat["content"]["nextSteps"].as_array().unwrap().len(), 3);
-    let chat = chat_of(AlertKind::LeaseAtRisk);
+    let chat = chat_of(AlertKind::ProtectionExpiring);
     says(
         chat["content"]["description"].as_str().unwrap(),
         &[
@@ -227,12 +228,12 @@ fn a_chat_names_the_tasks_their_jobs_and_when_ecs_may_grant_it() {
 
 #[test]
 fn a_machine_is_told_all_of_them_whatever_the_kind() {
-    each(refused(AlertKind::ProtectionRefused, AlertEvent::Opened), |alert| {
+    each(refused(AlertKind::ProtectionRefused, Transition::Opened), |alert| {
         let document = json(&machine::message(alert));
-        let told = document["unmet"].as_array().unwrap();
+        let told = document["refusedTasks"].as_array().unwrap();
         let of = |place: &str| told.iter().map(|task| task.pointer(place).cloned()).collect::<Vec<_>>();
         let ids = match alert.kind {
-            AlertKind::LeaseAtRisk => ["film-13", "film-14", "film-12", "film-11"],
+            AlertKind::ProtectionExpiring => ["film-13", "film-14", "film-12", "film-11"],
             _ => ["film-12", "film-11", "film-14", "film-13"],
         };
         assert_eq!(of("/jobs/0/jobId"), ids.map(|id| Some(id.into())));
@@ -243,35 +244,36 @@ fn a_machine_is_told_all_of_them_whatever_the_kind() {
         };
         assert_eq!(of("/protectedUntil"), ids.map(until));
         assert_eq!((&told[0]["since"], &told[0]["deployment"]), (&"2026-01-05T10:20:00Z".into(), &NEW.into()));
-        assert_eq!(document["unmetLeftOut"], 0);
+        assert_eq!(document["refusedTasksOmitted"], 0);
     });
 }
 
 #[test]
-fn long_lists_share_the_room_and_say_how_many_are_left_out() {
+fn long_lists_share_the_room_and_say_how_many_are_omitted() {
     let mut huge = huge();
     huge.kind = AlertKind::ProtectionRefused;
     says(&mail::body(&huge), &["and 4988 more tasks.", "and 4992 more tasks.", "    and 5 more jobs."]);
     let chat = json(&chat::message(&huge));
     says(chat["content"]["description"].as_str().unwrap(), &["• and 4995 more tasks", "• and 4997 more tasks"]);
     let document = json(&machine::message(&huge));
-    for (list, all) in [("unmet", 10_000), ("blockers", 5000)] {
+    for (list, all) in [("refusedTasks", 10_000), ("blockingTasks", 5000)] {
         let told = document[list].as_array().unwrap().len();
         assert!(told >= 25, "{list}: {told}");
-        assert_eq!(document[format!("{list}LeftOut")], all - told, "{list}");
+        assert_eq!(document[format!("{list}Omitted")], all - told, "{list}");
     }
 }
 
 #[test]
 fn whoever_holds_tasks_in_the_way_stands_beside_them() {
-    let mut alert = refused(AlertKind::ProtectionRefused, AlertEvent::Opened);
-    let held = Blocker {
+    let mut alert = refused(AlertKind::ProtectionRefused, Transition::Opened);
+    let held = BlockingTask {
         task: id(1),
         deployment: Some(OLD.to_owned()),
         protected_until: at(70),
-        held_for: HeldFor::Jobs(vec![job("episode", 1, 70, None)]),
+        protected_for: ProtectedFor::Jobs(vec![job("episode", 1, 70, None)]),
     };
-    alert.diagnosis = Diagnosis { blockers: vec![held], unmet: alert.diagnosis.unmet, ..diagnosis() };
+    alert.diagnosis =
+        Diagnosis { blocking_tasks: vec![held], refused_tasks: alert.diagnosis.refused_tasks, ..diagnosis() };
     alert.service = service("render", "video");
     says(
         &mail::body(&alert),

@@ -121,7 +121,7 @@ def test_a_client_that_checks_nothing_is_refused_by_the_service(world):
 
 def test_services_are_described_with_tags_if_asked_for_and_the_others_are_failures(world):
     create(world, "api", tags=[{"key": "team", "value": "video"}])
-    told = world.ecs.describe_services(cluster=CLUSTER, services=["api", "nobody", arn("service", f"{CLUSTER}/web")])
+    told = world.ecs.describe_services(cluster=CLUSTER, services=["api", "idle", arn("service", f"{CLUSTER}/web")])
     assert [service["serviceName"] for service in told["services"]] == ["api", "web"]
     assert told["failures"] == [{"arn": arn("service", f"{CLUSTER}/nobody"), "reason": "MISSING"}]
     assert "tags" not in told["services"][0]
@@ -230,7 +230,7 @@ def test_a_service_has_five_deployments_at_most(world):
         assert len(deployed["deployments"]) == number
     assert code_of(update, cluster=CLUSTER, service="web", forceNewDeployment=True) == "InvalidParameterException"
     assert update(cluster=CLUSTER, service="web", desiredCount=3)["service"]["desiredCount"] == 3
-    assert code_of(update, cluster=CLUSTER, service="nobody", desiredCount=3) == "ServiceNotFoundException"
+    assert code_of(update, cluster=CLUSTER, service="idle", desiredCount=3) == "ServiceNotFoundException"
     assert code_of(update, cluster=CLUSTER, service="web", desiredCount=-1) == "InvalidParameterException"
 
 
@@ -238,7 +238,7 @@ def test_a_service_with_tasks_is_deleted_by_force_only_and_drains(world):
     delete = world.ecs.delete_service
     protect(world, world.tasks()[:1])
     assert code_of(delete, cluster=CLUSTER, service="web") == "InvalidParameterException"
-    assert code_of(delete, cluster=CLUSTER, service="nobody", force=True) == "ServiceNotFoundException"
+    assert code_of(delete, cluster=CLUSTER, service="idle", force=True) == "ServiceNotFoundException"
     assert delete(cluster=CLUSTER, service="web", force=True)["service"]["status"] == "DRAINING"
     assert world.described()["status"] == "DRAINING"
     assert code_of(world.ecs.update_service, cluster=CLUSTER, service="web", desiredCount=1) == "ServiceNotActiveException"
@@ -277,7 +277,7 @@ def test_tasks_come_page_by_page_and_filtered_as_asked_for(world):
         {"startedBy": deployment, "serviceName": "web"},
     ):
         assert code_of(world.ecs.list_tasks, cluster=CLUSTER, **wrong) == "InvalidParameterException", wrong
-    assert code_of(world.ecs.list_tasks, cluster=CLUSTER, serviceName="nobody") == "ServiceNotFoundException"
+    assert code_of(world.ecs.list_tasks, cluster=CLUSTER, serviceName="idle") == "ServiceNotFoundException"
 
 
 def test_a_task_is_run_described_and_stopped(world):
@@ -360,5 +360,5 @@ def test_a_service_that_ecs_deploys_itself_has_no_task_sets(world):
     named = {"cluster": CLUSTER, "service": "web"}
     assert code_of(world.ecs.describe_task_sets, **named) == "InvalidParameterException"
     assert code_of(world.ecs.create_task_set, **named, taskDefinition="web:2") == "InvalidParameterException"
-    nobody = {"cluster": CLUSTER, "service": "nobody"}
+    nobody = {"cluster": CLUSTER, "service": "idle"}
     assert code_of(world.ecs.describe_task_sets, **nobody) == "ServiceNotFoundException"

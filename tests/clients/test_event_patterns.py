@@ -43,7 +43,7 @@ REACHES = {
     "sqs-batch-mixed": None,
     "sqs-eventbridge-in-body": None,
     "sqs-fifo-job-messages": None,
-    "sqs-follow-up": None,
+    "sqs-recheck": None,
     "sqs-job-finished": None,
     "sqs-job-heartbeat": None,
     "sqs-job-started": None,

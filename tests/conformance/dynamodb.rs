@@ -1,4 +1,4 @@
-//! The ledger in DynamoDB, on the emulator that `make test-e2e` starts.
+//! The state store in DynamoDB, on the emulator that `make test-e2e` starts.
 //!
 //! What the emulator does not show: it never deletes what has expired ([`Forgetful`] does), its index is never behind its
 //! table, it throttles nothing and loses no answer. The last two are for `tests/contract_dynamodb.rs`.
@@ -9,28 +9,28 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use taskhold::aws::{DynamoDbLedger, Tabled};
+use taskhold::aws::{DynamoDbStore, TableRecord};
 use taskhold::clock::Clock;
 use taskhold::ecs::ServiceArn;
-use taskhold::ledger::{EntryPage, Ledger, LedgerError, LedgerPages, ServiceEntry, Stored, Versioned};
+use taskhold::store::{RecordPage, ServiceRecord, Store, StoreError, StorePages, Stored, Versioned};
 
-/// The ledger on a new table.
-pub(crate) async fn ledger(clock: SetClock) -> DynamoDbLedger<SetClock> {
+/// The state store on a new table.
+pub(crate) async fn table_store(clock: SetClock) -> DynamoDbStore<SetClock> {
     let table = Table::create().await;
-    DynamoDbLedger::new(&sdk_config().await, table.name, clock)
+    DynamoDbStore::new(&sdk_config().await, table.name, clock)
 }
 
-/// The ledger on a new table whose items are deleted as soon as they may be. DynamoDB takes up to days.
-pub(crate) async fn forgetful_ledger(clock: SetClock) -> Forgetful {
+/// The state store on a new table whose items are deleted as soon as they may be. DynamoDB takes up to days.
+pub(crate) async fn forgetful_store(clock: SetClock) -> Forgetful {
     let table = Table::create().await;
-    let ledger = DynamoDbLedger::new(&sdk_config().await, table.name.clone(), clock.clone());
-    Forgetful { ledger, table, clock }
+    let store = DynamoDbStore::new(&sdk_config().await, table.name.clone(), clock.clone());
+    Forgetful { store, table, clock }
 }
 
 /// Deletes an item before it is read or stored again, if its time has passed by a clock that is an hour ahead.
 #[derive(Debug)]
 pub(crate) struct Forgetful {
-    ledger: DynamoDbLedger<SetClock>,
+    store: DynamoDbStore<SetClock>,
     table: Table,
     clock: SetClock,
 }
@@ -47,26 +47,21 @@ impl Forgetful {
     }
 }
 
-impl<R: Tabled> Ledger<R> for Forgetful {
-    async fn load(&self, key: &R::Key) -> Result<Versioned<R>, LedgerError> {
+impl<R: TableRecord> Store<R> for Forgetful {
+    async fn load(&self, key: &R::Key) -> Result<Versioned<R>, StoreError> {
         self.forget(&key.to_string()).await;
-        self.ledger.load(key).await
+        self.store.load(key).await
     }
 
-    async fn store(
-        &self,
-        key: &R::Key,
-        versioned: &Versioned<R>,
-        keep_until: Timestamp,
-    ) -> Result<Stored, LedgerError> {
+    async fn put(&self, key: &R::Key, versioned: &Versioned<R>, keep_until: Timestamp) -> Result<Stored, StoreError> {
         self.forget(&key.to_string()).await;
-        self.ledger.store(key, versioned, keep_until).await
+        self.store.put(key, versioned, keep_until).await
     }
 }
 
-impl<R: Tabled> LedgerPages<R> for Forgetful {
-    async fn page(&self, token: Option<&str>) -> Result<EntryPage<R>, LedgerError> {
-        self.ledger.page(token).await
+impl<R: TableRecord> StorePages<R> for Forgetful {
+    async fn page(&self, token: Option<&str>) -> Result<RecordPage<R>, StoreError> {
+        self.store.page(token).await
     }
 }
 
@@ -74,20 +69,20 @@ impl<R: Tabled> LedgerPages<R> for Forgetful {
 #[ignore = "needs an emulator: make test-e2e"]
 async fn what_is_more_than_a_page_of_one_shard_is_on_the_pages_after_it() {
     let clock = SetClock::new();
-    let ledger = ledger(clock.clone()).await;
+    let store = table_store(clock.clone()).await;
     let cluster = Arc::new("arn:aws:ecs:eu-west-1:111122223333:cluster/video".parse().unwrap());
     let refused = "6b777c1809a94925ab48098fa09824de".parse().unwrap();
-    let entry = ServiceEntry { refused: BTreeSet::from([refused]), ..ServiceEntry::default() };
+    let record = ServiceRecord { refused: BTreeSet::from([refused]), ..ServiceRecord::default() };
     let mut expected = BTreeMap::new();
     for number in 0..450 {
         let service = ServiceArn::new(Arc::clone(&cluster), &format!("web-{number}")).unwrap();
-        let stored = ledger.store(&service, &Versioned { entry: entry.clone(), version: 0 }, clock.after(60)).await;
+        let stored = store.put(&service, &Versioned { record: record.clone(), version: 0 }, clock.after(60)).await;
         let Stored::As(version) = stored.unwrap() else { panic!("nobody else is here") };
-        expected.insert(service, Versioned { entry: entry.clone(), version });
+        expected.insert(service, Versioned { record: record.clone(), version });
     }
     let (mut listed, mut pages, mut token) = (BTreeMap::new(), Vec::new(), None);
     while pages.is_empty() || token.is_some() {
-        let page: EntryPage<ServiceEntry> = ledger.page(token.as_deref()).await.unwrap();
+        let page: RecordPage<ServiceRecord> = store.page(token.as_deref()).await.unwrap();
         pages.push(page.items.len());
         listed.extend(page.items);
         token = page.next_token;

@@ -1,12 +1,12 @@
-//! Pages of what is open: how the index is read, and that each entry is read from the table itself.
+//! Pages of what is open: how the index is read, and that each record is read from the table itself.
 
 use super::canned::{Answer, Call};
 use super::{NOW_MS, Stage, THROTTLED, busy, closed, json_of, nothing};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use taskhold::aws::Tabled;
+use taskhold::aws::TableRecord;
 use taskhold::ecs::Task;
-use taskhold::ledger::{EntryPage, LedgerError, LedgerPages, ServiceEntry, TaskEntry, Versioned};
+use taskhold::store::{RecordPage, ServiceRecord, StoreError, StorePages, TaskRecord, Versioned};
 
 fn arn(number: u32) -> String {
     format!("arn:aws:ecs:eu-west-1:111122223333:task/video/{number:032x}")
@@ -33,7 +33,7 @@ impl Index {
     }
 
     fn holding(mut self, key: &str, changes: &Value) -> Self {
-        let mut item = json!({"key": {"S": key}, "version": {"N": "17"}, "entry": {"S": json_of(&busy())},
+        let mut item = json!({"key": {"S": key}, "version": {"N": "17"}, "record": {"S": json_of(&busy())},
             "expires": {"N": "1790100000"}});
         item.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
         self.items.insert(key.to_owned(), item);
@@ -63,8 +63,8 @@ impl Index {
     }
 }
 
-async fn page(stage: &Stage, token: Option<&str>) -> Result<EntryPage<TaskEntry>, LedgerError> {
-    stage.ledger.page(token).await
+async fn page(stage: &Stage, token: Option<&str>) -> Result<RecordPage<TaskRecord>, StoreError> {
+    stage.store.page(token).await
 }
 
 /// All pages, each as its tasks.
@@ -82,10 +82,10 @@ async fn all(stage: &Stage) -> Vec<Vec<String>> {
 async fn a_page_is_one_query_of_a_shard_and_a_load_of_each_key() {
     let stage = Index::default().with("task#0", &[&arn(1)]).holding(&arn(1), &json!({})).stage().await;
     let page = page(&stage, None).await.unwrap();
-    assert_eq!(page.items, [(arn(1).parse().unwrap(), Versioned { entry: busy(), version: 17 })]);
+    assert_eq!(page.items, [(arn(1).parse().unwrap(), Versioned { record: busy(), version: 17 })]);
     let calls = stage.calls();
     let expected = json!({
-        "TableName": "ledger", "IndexName": "open", "Limit": 200,
+        "TableName": "store", "IndexName": "open", "Limit": 200,
         "KeyConditionExpression": "#open = :open",
         "ExpressionAttributeNames": {"#open": "open"},
         "ExpressionAttributeValues": {":open": {"S": "task#0"}},
@@ -111,22 +111,22 @@ async fn the_next_page_goes_on_after_the_last_key_and_then_with_the_next_shard()
         queries.iter().map(|query| query["ExpressionAttributeValues"][":open"]["S"].as_str().unwrap()).collect();
     assert_eq!(
         shards,
-        (0..TaskEntry::SHARDS)
+        (0..TaskRecord::SHARDS)
             .map(|shard| format!("task#{shard}"))
             .collect::<Vec<_>>()
             .iter()
             .map(String::as_str)
             .collect()
     );
-    assert_eq!(pages.len(), TaskEntry::SHARDS as usize + 1);
+    assert_eq!(pages.len(), TaskRecord::SHARDS as usize + 1);
 }
 
 #[tokio::test]
-async fn what_is_open_no_more_has_expired_or_is_gone_is_left_out_though_the_index_still_lists_it() {
+async fn what_is_open_no_more_has_expired_or_is_gone_is_omitted_though_the_index_still_lists_it() {
     let passed = (NOW_MS / 1000).to_string();
     let stage = Index::default()
         .with("task#0", &[&arn(1), &arn(2), &arn(3), &arn(4)])
-        .holding(&arn(1), &json!({"entry": {"S": json_of(&closed())}}))
+        .holding(&arn(1), &json!({"record": {"S": json_of(&closed())}}))
         .holding(&arn(2), &json!({"expires": {"N": passed}}))
         .holding(&arn(4), &json!({}))
         .stage()
@@ -135,10 +135,10 @@ async fn what_is_open_no_more_has_expired_or_is_gone_is_left_out_though_the_inde
 }
 
 #[tokio::test]
-async fn an_entry_that_cannot_be_read_does_not_hide_the_others() {
+async fn a_record_that_cannot_be_read_does_not_hide_the_others() {
     let stage = Index::default()
         .with("task#0", &[&arn(1), "nonsense", &arn(2)])
-        .holding(&arn(1), &json!({"entry": {"S": "nonsense"}}))
+        .holding(&arn(1), &json!({"record": {"S": "nonsense"}}))
         .holding("nonsense", &json!({}))
         .holding(&arn(2), &json!({}))
         .stage()
@@ -157,7 +157,7 @@ async fn a_query_or_a_load_that_fails_fails_the_page_and_says_nothing_of_what_is
                 false => index.answer(call),
             };
             let stage = Stage::new(respond).await;
-            assert_eq!(page(&stage, None).await, Err(LedgerError::Throttled), "{failing}");
+            assert_eq!(page(&stage, None).await, Err(StoreError::Throttled), "{failing}");
             let failed = stage.calls().iter().filter(|call| call.operation == failing).count();
             assert_eq!(failed, 2, "once more");
         }
@@ -165,16 +165,16 @@ async fn a_query_or_a_load_that_fails_fails_the_page_and_says_nothing_of_what_is
 }
 
 #[tokio::test]
-async fn a_token_of_another_ledger_is_an_error_and_not_the_first_page() {
+async fn a_token_of_another_store_is_an_error_and_not_the_first_page() {
     let stage = Index::default().stage().await;
-    assert!(matches!(page(&stage, Some(&arn(1))).await, Err(LedgerError::Unexpected(_))));
+    assert!(matches!(page(&stage, Some(&arn(1))).await, Err(StoreError::Unexpected(_))));
     assert_eq!(stage.calls(), []);
 }
 
 #[tokio::test]
 async fn services_have_shards_of_their_own() {
     let stage = Index::default().stage().await;
-    let page: EntryPage<ServiceEntry> = stage.ledger.page(None).await.unwrap();
+    let page: RecordPage<ServiceRecord> = stage.store.page(None).await.unwrap();
     assert_eq!(page.next_token, None, "there is one");
     assert_eq!(stage.the_call("Query")["ExpressionAttributeValues"][":open"]["S"], "service#0");
 }

@@ -34,7 +34,7 @@ class Call:
     operation: str
     caller: str  # its access key id: each instance of the function has another
     request: dict
-    begun_at: float = field(default_factory=time.time)
+    started_at: float = field(default_factory=time.time)
     answered_at: float | None = None
     status: int | None = None
     answer: bytes = b""
@@ -81,7 +81,7 @@ class Gateway:
 
     @contextmanager
     def between(self, intervention):
-        """While it lasts, each call is `intervention(call, hand_on)`'s to end: with the answer of `hand_on()`, or with `None`,
+        """While it lasts, each call is `intervention(call, forward)`'s to end: with the answer of `forward()`, or with `None`,
         upon which the connection ends without one."""
         assert self._between is None, "one at a time"
         self._between = intervention
@@ -94,12 +94,12 @@ class Gateway:
         """Answers a call, or ends it without an answer."""
         self.calls.append(call)
         between = self._between
-        answer = between(call, lambda: self._hand_on(call, request)) if between else self._hand_on(call, request)
+        answer = between(call, lambda: self._forward(call, request)) if between else self._forward(call, request)
         if answer:
             call.answered_at, call.status, call.answer = time.time(), answer.status, answer.body
         return answer
 
-    def _hand_on(self, call, request):
+    def _forward(self, call, request):
         method, path, headers, body = request
         connection = http.client.HTTPConnection("127.0.0.1", self._emulators[call.service], timeout=_EMULATOR_SECONDS_MAX)
         try:

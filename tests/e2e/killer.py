@@ -24,15 +24,15 @@ class Killer:
     def kills(self):
         return sum(self.by_moment.values())
 
-    def __call__(self, call, hand_on):
+    def __call__(self, call, forward):
         number = int(call.caller.removeprefix("FUNCTION"))
         moment, pause = self._moment_of(number)
         if moment is None:
-            return hand_on()
+            return forward()
         if moment == "before":
             self._kill(number, moment)
             return None
-        answer = hand_on()
+        answer = forward()
         if moment == "during":
             self._kill(number, moment)
             return None

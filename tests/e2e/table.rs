@@ -37,7 +37,7 @@ pub(crate) struct Table {
 /// Whatever name CloudFormation would give it.
 fn new_name() -> String {
     static TABLES: AtomicU32 = AtomicU32::new(0);
-    format!("ledger-{}-{}", std::process::id(), TABLES.fetch_add(1, Ordering::SeqCst))
+    format!("store-{}-{}", std::process::id(), TABLES.fetch_add(1, Ordering::SeqCst))
 }
 
 impl Table {
@@ -45,7 +45,7 @@ impl Table {
     pub(crate) async fn create() -> Self {
         let (client, name) = (Client::new(&sdk_config().await), new_name());
         let template = Template::load();
-        let declared = template.properties("LedgerTable");
+        let declared = template.properties("StateTable");
         assert_eq!(declared["BillingMode"], "PAY_PER_REQUEST");
         let attributes = items(declared, "AttributeDefinitions").map(attribute).collect();
         let indexes = items(declared, "GlobalSecondaryIndexes").map(index).collect();

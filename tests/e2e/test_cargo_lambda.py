@@ -21,4 +21,4 @@ def test_under_cargo_lambda_watch_it_does_as_under_aws_s_emulator(deploy, progra
     world.jobs.await_done([worker.tell("finished", "encode-17").id])
     assert world.protected_until(worker.task) is None
     (status,) = world.instances.invoke('{"status": {"service": "web"}}').answer["status"]["services"]
-    assert status["standing"] == "steady" and status["service"].endswith(f"service/{CLUSTER}/web")
+    assert status["rolloutStatus"] == "steady" and status["service"].endswith(f"service/{CLUSTER}/web")

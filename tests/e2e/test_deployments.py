@@ -68,14 +68,14 @@ def test_a_blocked_deployment_is_told_of_once_and_once_when_it_is_over(deploy, t
     world.jobs.await_done([worker.tell("started", "encode-17", maxDurationMinutes=60, labels={"title": "Episode 17"}).id])
     world.ecs.update_service(cluster=CLUSTER, service="web", forceNewDeployment=True)
     world.put_event("ecs-deployment-state-change-in-progress.json", service_arn(world))
-    # The first look finds tasks that are still to start. It is a follow-up, through its delayed message, that finds it blocked.
+    # The first look finds tasks that are still to start. It is a recheck, through its delayed message, that finds it blocked.
     opened = [alert(world, queue, "deployment-blocked", "opened") for queue in (people, machines)]
     for told in opened:
-        (blocker,) = told["blockers"]
-        assert blocker["taskArn"] == worker.task
-        assert [(job["jobId"], job["labels"]) for job in blocker["jobs"]] == [("encode-17", {"title": "Episode 17"})]
+        (blocking task,) = told["blockingTasks"]
+        assert blocking task["taskArn"] == worker.task
+        assert [(job["jobId"], job["labels"]) for job in blocking task["jobs"]] == [("encode-17", {"title": "Episode 17"})]
     (status,) = ask_by_the_aws_cli(world, {"status": {"service": "web"}}, tmp_path)["status"]["services"]
-    assert status["standing"] == "blocked" and [one["taskArn"] for one in status["blockers"]] == [worker.task]
+    assert status["rolloutStatus"] == "blocked" and [one["taskArn"] for one in status["blockingTasks"]] == [worker.task]
     world.jobs.await_done([worker.tell("finished", "encode-17").id])
     eventually(lambda: is_steady(world), "the deployment goes on")
     world.put_event("ecs-service-action-steady-state.json", service_arn(world))
@@ -87,7 +87,7 @@ def test_a_blocked_deployment_is_told_of_once_and_once_when_it_is_over(deploy, t
 
 
 @pytest.mark.long(15)
-def test_the_jobs_of_a_task_that_is_told_to_stop_are_told_of_and_handed_on(deploy):
+def test_the_jobs_of_a_task_that_is_told_to_stop_are_told_of_and_forwarded(deploy):
     world = deploy(parameters={"InterruptedJobs": "true"})
     world.deliver()
     worker = world.worker(world.idle_task())

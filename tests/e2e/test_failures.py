@@ -18,11 +18,11 @@ class AtTheFirst:
         self.operation, self.do = operation, do
         self.happened = threading.Event()
 
-    def __call__(self, call, hand_on):
+    def __call__(self, call, forward):
         if call.operation != self.operation or self.happened.is_set():
-            return hand_on()
+            return forward()
         self.happened.set()
-        return self.do(call, hand_on)
+        return self.do(call, forward)
 
 
 def started(world, count, **fields):
@@ -44,9 +44,9 @@ def test_a_batch_whose_function_is_killed_in_the_middle_of_it_is_delivered_again
     tasks, sent = started(world, 30)
     (function,) = world.functions
 
-    def kill(call, hand_on):
+    def kill(call, forward):
         if effect == "after ECS has done it":
-            hand_on()
+            forward()
         assert function.kill()
 
     with world.gateway.between(AtTheFirst("UpdateTaskProtection", kill)):
@@ -67,9 +67,9 @@ def test_while_dynamodb_and_sqs_do_not_answer_nothing_is_lost_and_what_takes_eff
     world.come_again_after(3)
     tasks, sent = started(world, 20)
 
-    def freeze(call, hand_on):
+    def freeze(call, forward):
         world.emulator.send_signal(signal.SIGSTOP)
-        return hand_on()
+        return forward()
 
     with world.gateway.between(AtTheFirst("PutItem", freeze)):
         world.deliver()
@@ -78,7 +78,7 @@ def test_while_dynamodb_and_sqs_do_not_answer_nothing_is_lost_and_what_takes_eff
         finally:
             world.emulator.send_signal(signal.SIGCONT)
         world.jobs.await_done(sent)
-    assert any("ledger" in line["message"] for line in gone)
+    assert any("store" in line["message"] for line in gone)
     assert_all_protected(world, tasks)
     finished = [world.worker(task).tell("finished", "encode-17").id for task in tasks]
     # What the function gave up may have been a call that was written down, and counts for two minutes.

@@ -1,4 +1,4 @@
-"""Several instances of the function at once, which share nothing but the ledger."""
+"""Several instances of the function at once, which share nothing but the state store."""
 
 import threading
 
@@ -36,16 +36,16 @@ def test_of_two_stores_of_one_entry_at_once_one_begins_anew(deploy):
     sent = [worker.tell("started", "first", maxDurationMinutes=30)]
     first_is_held, second_is_kept = threading.Event(), threading.Event()
 
-    def hold_the_first_store(call, hand_on):
+    def hold_the_first_store(call, forward):
         """Until that of the other instance, which has loaded the same version, has been kept."""
         if call.operation != "PutItem":
-            return hand_on()
+            return forward()
         if not first_is_held.is_set():
             first_is_held.set()
             sent.append(worker.tell("started", "second", maxDurationMinutes=90))
             assert second_is_kept.wait(timeout=60)
-            return hand_on()
-        answer = hand_on()
+            return forward()
+        answer = forward()
         second_is_kept.set()
         return answer
 

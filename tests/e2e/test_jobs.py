@@ -91,7 +91,7 @@ def test_of_a_task_whose_item_is_deleted_nothing_is_known_and_nothing_is_release
     worker = world.worker(world.idle_task())
     world.jobs.await_done([worker.tell("started", "encode-17", maxDurationMinutes=90).id])
     until = world.protected_until(worker.task)
-    table = world.stack.outputs["LedgerTableName"]
+    table = world.stack.outputs["StateTableName"]
     world.client("dynamodb").delete_item(TableName=table, Key={"key": {"S": worker.task}})
     world.jobs.await_done([worker.tell("finished", "encode-17").id])
     assert until and world.protected_until(worker.task) == until

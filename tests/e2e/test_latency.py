@@ -1,4 +1,4 @@
-"""How long it takes from a worker's message to the protection of its task: through SQS's poll, the function and the ledger to ECS
+"""How long it takes from a worker's message to the protection of its task: through SQS's poll, the function and the state store to ECS
 and back, all on loopback. Figures, which nothing is held to; that each message ends in a protection is.
 """
 

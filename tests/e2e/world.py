@@ -97,11 +97,11 @@ class World:
         }
 
     def deliver(self, **changed):
-        """Lets everything be delivered to the function: job messages, follow-ups and events. `changed` are settings of the
+        """Lets everything be delivered to the function: job messages, rechecks and events. `changed` are settings of the
         job queue's event source that this scenario has otherwise."""
         invoke = self.instances.invoke
         self.jobs = self._poll("JobQueue", invoke, changed)
-        self.follow_ups = self._poll("FollowUpQueue", invoke, {})
+        self.rechecks = self._poll("RecheckQueue", invoke, {})
         properties = self.stack.template.of_type("AWS::Lambda::EventInvokeConfig")["FunctionEventInvokeConfig"]["Properties"]
         dead_letters = self.stack.resolve(self.stack.template.properties("Function")["DeadLetterConfig"]["TargetArn"])
         assert dead_letters.endswith(self.stack.queue("DeadLetterQueue").rsplit("/", 1)[1]), dead_letters

@@ -57,7 +57,7 @@ impl Run<'_> {
         self.begin(payload, work);
     }
 
-    /// Begins an invocation that compares the ledger with ECS.
+    /// Begins an invocation that compares the state store with ECS.
     pub(super) fn sweep(&mut self) {
         self.sim.world().stats.sweeps += 1;
         self.begin(r#"{"sweep": {}}"#.to_owned(), Work::Sweep);

@@ -7,7 +7,7 @@ use taskhold::ecs::{
     ClusterArn, Ecs, EcsError, Failure, FailureReason, Page, ProtectedTask, ProtectionAnswer, ProtectionSetting,
     Service, ServiceArn, ServiceReads, StopCause, Task, TaskDescription, TaskId,
 };
-use taskhold::ledger::calls::{LATE_EFFECT_MAX, SENT_WITHIN};
+use taskhold::store::calls::{LATE_EFFECT_MAX, SENT_WITHIN};
 
 /// The longest that a call takes from its sending to its effect: all of what taskhold assumes, less the time that it
 /// gives itself to send a call that is written down, less a little.

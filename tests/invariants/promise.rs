@@ -10,12 +10,12 @@
 //! declares an earlier one (which may be known already though it is not acknowledged).
 //!
 //! It follows that a start is acknowledged only when its protection is granted (or the job has finished or outlived its
-//! end, or the message is parked), and that, when all messages of a task are acknowledged and nothing runs, the task is
+//! end, or the message is dead-lettered), and that, when all messages of a task are acknowledged and nothing runs, the task is
 //! protected until the latest end of its active jobs. Not promised: protection before the acknowledgement. A release that
 //! was begun before a job's start arrived may uncover the task after it; then the start is not acknowledged and comes
 //! again.
 //!
-//! *Loss.* What a message that was acknowledged as done told is in the ledger. A message is parked only if it is malformed,
+//! *Loss.* What a message that was acknowledged as done told is in the state store. A message is dead-lettered only if it is malformed,
 //! its task has stopped, or it was received too often; with a reason.
 //!
 //! *Convergence.* Without new faults every message ends within a few deliveries. Then a task whose jobs have all finished
@@ -25,7 +25,7 @@
 use super::world::{Broken, Rules, World};
 use jiff::{SignedDuration, Timestamp};
 use taskhold::decide::protection::GRANT_TOLERANCE;
-use taskhold::event::{JobMessage, JobMessageType, Record, record};
+use taskhold::event::{JobMessage, JobMessageType, QueueMessage, record};
 
 /// A grant may be longer than what was asked by a minute of rounding up, 5 % or another minute for sharing a call, and the
 /// two minutes between a decision and its effect.
@@ -140,19 +140,19 @@ impl World {
 
     fn check_written_down(&mut self, number: usize, task: usize) {
         let message = &self.queue.messages[number];
-        let tombstone = SignedDuration::from_hours(i64::from(self.rules.tombstone_hours));
-        if self.now.duration_since(message.sent_at) >= tombstone {
+        let finished_job_retention = SignedDuration::from_hours(i64::from(self.rules.finished_job_retention_hours));
+        if self.now.duration_since(message.sent_at) >= finished_job_retention {
             return;
         }
         let clusters = super::clusters();
-        let Record::Job(told) = record::parse(&message.body, &clusters) else { unreachable!("a worker sent it") };
-        let (_, key, job) = JobMessage::observed(told, message.sent_at);
+        let QueueMessage::Job(told) = record::parse(&message.body, &clusters) else { unreachable!("a worker sent it") };
+        let (_, key, job) = JobMessage::into_job(told, message.sent_at);
         let entry = self.entry(&self.ecs.tasks[task].task);
         let known = entry.jobs.get(&key).cloned().unwrap_or_default();
         let mut merged = known.clone();
         merged.merge(&job);
         if merged != known {
-            self.break_off(Broken::Loss, format!("m-{number} is done and not in the ledger: {known:?}"));
+            self.break_off(Broken::Loss, format!("m-{number} is done and not in the state store: {known:?}"));
         }
     }
 
@@ -178,11 +178,12 @@ impl World {
         for number in 0..self.promise.tasks.len() {
             let started = |job: &&JobPromise| job.latest.is_some();
             let all_finished = self.promise.tasks[number].jobs.iter().filter(started).all(|job| job.finish_sent);
-            let parked =
-                |message: &super::queue::Message| message.told.task() == Some(number) && !message.parked_by.is_empty();
-            // A finish that was parked may have left its task protected, and with tombstones shorter than the queue
+            let dead_lettered = |message: &super::queue::Message| {
+                message.told.task() == Some(number) && !message.dead_lettered_by.is_empty()
+            };
+            // A finish that was dead-lettered may have left its task protected, and with finished jobs shorter than the queue
             // remembers, a late heartbeat may have revived a job.
-            let excused = self.queue.messages.iter().any(parked) || self.rules.tombstone_hours == 1;
+            let excused = self.queue.messages.iter().any(dead_lettered) || self.rules.finished_job_retention_hours == 1;
             let sim = &self.ecs.tasks[number];
             let protected = sim.protected_until.filter(|until| *until > self.now);
             if let Some(until) = protected.filter(|_| all_finished && !excused && !sim.stopped) {

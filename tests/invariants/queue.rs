@@ -1,11 +1,11 @@
-//! A simulated queue: at least once, in any order, in batches, with a visibility timeout; and the parking queue.
+//! A simulated queue: at least once, in any order, in batches, with a visibility timeout; and the dead-letter queue.
 
 use super::promise::Told;
 use super::world::{Broken, Sim, World};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use taskhold::dead_letter::{DeadLetter, DeadLetterQueue, MESSAGE_ID_ATTRIBUTE, REASON_ATTRIBUTE};
 use taskhold::handler::{HandlerError, Response};
-use taskhold::park::{MESSAGE_ID_ATTRIBUTE, ParkedMessage, ParkingQueue, REASON_ATTRIBUTE};
 
 /// As in template.yaml.
 const VISIBILITY_TIMEOUT: SignedDuration = SignedDuration::from_secs(180);
@@ -27,8 +27,8 @@ pub(crate) struct Message {
     pub(crate) visible_from: Option<Timestamp>,
     /// Whether an invocation ended it as done, for good.
     pub(crate) done: bool,
-    /// The invocations that parked it.
-    pub(crate) parked_by: Vec<usize>,
+    /// The invocations that dead-lettered it.
+    pub(crate) dead_lettered_by: Vec<usize>,
     deliveries_after_storm: u32,
 }
 
@@ -39,7 +39,7 @@ pub(crate) enum Work {
     Batch(Vec<usize>),
     /// The stop of this task.
     Event(usize),
-    /// The ledger is compared with ECS.
+    /// The state store is compared with ECS.
     Sweep,
 }
 
@@ -58,7 +58,7 @@ impl World {
             receives: 0,
             visible_from: Some(self.now),
             done: false,
-            parked_by: Vec::new(),
+            dead_lettered_by: Vec::new(),
             deliveries_after_storm: 0,
         });
     }
@@ -152,10 +152,10 @@ impl World {
         if !comes_again {
             message.visible_from = None;
         }
-        if message.parked_by.contains(&invocation) {
-            self.stats.parked += 1;
-            self.record(format!("#{invocation} ends {}: parked", id_of(number)));
-            return self.check_parked_rightly(number);
+        if message.dead_lettered_by.contains(&invocation) {
+            self.stats.dead_lettered += 1;
+            self.record(format!("#{invocation} ends {}: dead-lettered", id_of(number)));
+            return self.check_dead_lettered_rightly(number);
         }
         message.done = true;
         self.stats.done += 1;
@@ -163,12 +163,12 @@ impl World {
         self.promise_done(number);
     }
 
-    fn check_parked_rightly(&mut self, number: usize) {
+    fn check_dead_lettered_rightly(&mut self, number: usize) {
         let message = &self.queue.messages[number];
         let stopped = message.told.task().is_some_and(|task| self.ecs.tasks[task].stopped);
         let hopeless = matches!(message.told, Told::Nothing) || stopped;
         if !hopeless && message.receives < self.rules.receives_max {
-            self.break_off(Broken::Loss, format!("{} was parked without need", id_of(number)));
+            self.break_off(Broken::Loss, format!("{} was dead-lettered without need", id_of(number)));
         }
     }
 
@@ -178,16 +178,16 @@ impl World {
     }
 }
 
-/// The function's way to the parking queue.
+/// The function's way to the dead-letter queue.
 #[derive(Debug)]
 pub(crate) struct FakeParking(pub(crate) Sim);
 
-impl ParkingQueue for FakeParking {
-    async fn park(&self, messages: &[ParkedMessage]) -> Vec<Result<(), String>> {
+impl DeadLetterQueue for FakeParking {
+    async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), String>> {
         self.0.gate().await;
         let kept = {
             let mut world = self.0.world();
-            messages.iter().map(|message| world.park(message)).collect()
+            messages.iter().map(|message| world.dead_letter(message)).collect()
         };
         self.0.gate().await;
         kept
@@ -195,23 +195,23 @@ impl ParkingQueue for FakeParking {
 }
 
 impl World {
-    fn park(&mut self, message: &ParkedMessage) -> Result<(), String> {
+    fn dead_letter(&mut self, message: &DeadLetter) -> Result<(), String> {
         let attribute =
             |name: &str| message.attributes.iter().find(|(known, _)| *known == name).map(|(_, value)| value);
         let id = attribute(MESSAGE_ID_ATTRIBUTE).cloned().unwrap_or_default();
         let Some(number) = id.strip_prefix("m-").and_then(|number| number.parse::<usize>().ok()) else {
-            return Err("a message without its id was parked".to_owned());
+            return Err("a message without its id was dead-lettered".to_owned());
         };
         let Some(reason) = attribute(REASON_ATTRIBUTE) else {
-            self.break_off(Broken::Loss, format!("{id} is parked without a reason"));
+            self.break_off(Broken::Loss, format!("{id} is dead-lettered without a reason"));
             return Ok(());
         };
         let fault = self.fault();
         if fault && self.rng.bool() {
             return Err("the queue is not there".to_owned());
         }
-        self.record(format!("  #{} parks {id}: {reason}", self.polled));
-        self.queue.messages[number].parked_by.push(self.polled);
+        self.record(format!("  #{} dead-letters {id}: {reason}", self.polled));
+        self.queue.messages[number].dead_lettered_by.push(self.polled);
         if fault { Err("the answer was lost".to_owned()) } else { Ok(()) }
     }
 }

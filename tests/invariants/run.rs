@@ -2,8 +2,8 @@
 //! the time passes.
 
 use super::ecs::FakeEcs;
-use super::ledger::FakeLedger;
 use super::queue::{FakeParking, Work};
+use super::store::FakeStore;
 use super::world::{Broken, Sabotage, Sim, Stats, World};
 use ecs_sim::interleave::{InvocationNo, Poller, SeedOfPanic};
 use ecs_sim::no_services::NoAutoscaling;
@@ -12,7 +12,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use taskhold::alert::LogOnly;
-use taskhold::apply::Pace;
+use taskhold::apply::RateLimit;
 use taskhold::config::Config;
 use taskhold::handler::{Handler, HandlerError, Parts, Response};
 
@@ -26,9 +26,9 @@ pub(super) struct Fakes;
 impl Parts for Fakes {
     type Ecs = FakeEcs;
     type Autoscaling = NoAutoscaling;
-    type Ledger = FakeLedger;
-    type Parking = FakeParking;
-    type FollowUps = Infallible;
+    type Store = FakeStore;
+    type DeadLetters = FakeParking;
+    type Rechecks = Infallible;
     type Interrupted = Infallible;
     type Alerts = LogOnly;
     type Clock = Sim;
@@ -102,20 +102,20 @@ fn function(sim: &Sim) -> Function {
     let rules = sim.world().rules.clone();
     let config = Config::from_variables([
         ("TASKHOLD_CLUSTERS".to_owned(), super::CLUSTER.to_owned()),
-        ("TASKHOLD_TOMBSTONE_HOURS".to_owned(), rules.tombstone_hours.to_string()),
+        ("TASKHOLD_FINISHED_JOB_RETENTION_HOURS".to_owned(), rules.finished_job_retention_hours.to_string()),
         ("TASKHOLD_RECEIVES_MAX".to_owned(), rules.receives_max.to_string()),
     ]);
     Handler {
         ecs: FakeEcs(sim.clone()),
         autoscaling: NoAutoscaling,
-        ledger: FakeLedger(sim.clone()),
+        store: FakeStore(sim.clone()),
         alerts: LogOnly,
-        parking: Some(FakeParking(sim.clone())),
-        follow_ups: None,
+        dead_letters: Some(FakeParking(sim.clone())),
+        rechecks: None,
         interrupted: None,
         clock: sim.clone(),
         config: config.unwrap(),
-        pace: Pace::default(),
+        rate_limit: RateLimit::default(),
     }
 }
 

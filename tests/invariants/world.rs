@@ -3,9 +3,9 @@
 //! Everything that is random is drawn here from one seed, so a seed is a run.
 
 use super::ecs::ControlPlane;
-use super::ledger::Shelf;
 use super::promise::Promise;
 use super::queue::Queue;
+use super::store::Shelf;
 use ecs_sim::interleave::{Gates, InvocationNo};
 use jiff::{SignedDuration, Timestamp};
 use std::future::Future;
@@ -24,13 +24,13 @@ pub(crate) struct Sim(Arc<Mutex<World>>);
 pub(crate) enum Sabotage {
     /// Nothing: the protocol as it is.
     None,
-    /// The ledger keeps only the newest of the calls that are written down.
+    /// The state store keeps only the newest of the calls that are written down.
     ForgetsOtherCalls,
-    /// The ledger's compare-and-set succeeds whatever version is there.
+    /// The state store's compare-and-set succeeds whatever version is there.
     StoresWithoutComparing,
-    /// The ledger forgets entries before the time that it was told.
+    /// The state store forgets entries before the time that it was told.
     ForgetsEntriesEarly,
-    /// The ledger counts an entry's versions from 1 again when it has forgotten the entry.
+    /// The state store counts an entry's versions from 1 again when it has forgotten the entry.
     CountsVersionsAnew,
     /// ECS's client says "throttled", which means "no effect", where it got no answer.
     DeniesEffects,
@@ -51,7 +51,7 @@ pub(crate) struct Rules {
     /// The longest of most steps of the clock: the shorter, the more happens at once.
     pub(crate) step_millis_max: u32,
     pub(crate) function_timeout: SignedDuration,
-    pub(crate) tombstone_hours: u32,
+    pub(crate) finished_job_retention_hours: u32,
     pub(crate) receives_max: u32,
     /// Of a hundred jobs, so many workers crash and never tell their end.
     pub(crate) abandoned_percent: u32,
@@ -85,7 +85,7 @@ pub(crate) struct Stats {
     pub(crate) releases: u64,
     pub(crate) done: u64,
     pub(crate) retried: u64,
-    pub(crate) parked: u64,
+    pub(crate) dead_lettered: u64,
     pub(crate) sweeps: u64,
     pub(crate) deliveries_after_storm_max: u32,
 }
@@ -107,7 +107,7 @@ pub(crate) struct World {
     pub(crate) trace: Vec<String>,
     pub(crate) broken: Option<(Broken, String)>,
     pub(crate) stats: Stats,
-    begun_at: Timestamp,
+    started_at: Timestamp,
 }
 
 impl Stats {
@@ -121,7 +121,7 @@ impl Stats {
         self.releases += other.releases;
         self.done += other.done;
         self.retried += other.retried;
-        self.parked += other.parked;
+        self.dead_lettered += other.dead_lettered;
         self.sweeps += other.sweeps;
         self.deliveries_after_storm_max = self.deliveries_after_storm_max.max(other.deliveries_after_storm_max);
     }
@@ -137,7 +137,7 @@ impl Rules {
             crash_weight: one_of(rng, &[0, 0, 1, 3]),
             step_millis_max: one_of(rng, &[300, 3_000, 3_000, 40_000]),
             function_timeout: SignedDuration::from_secs(i64::from(one_of(rng, &[30, 170, 900]))),
-            tombstone_hours: one_of(rng, &[336, 1]),
+            finished_job_retention_hours: one_of(rng, &[336, 1]),
             receives_max: one_of(rng, &[50, 50, 50, 50, 4]),
             abandoned_percent: one_of(rng, &[0, 0, 0, 20]),
             jobs_at_once: [1, 1, 2, 3][rng.usize(..4)],
@@ -147,7 +147,7 @@ impl Rules {
         };
         if sabotage == Sabotage::CountsVersionsAnew {
             // Entries have to be forgotten, and invocations to last, for this to matter.
-            rules.tombstone_hours = 1;
+            rules.finished_job_retention_hours = 1;
             rules.function_timeout = SignedDuration::from_secs(900);
             rules.crash_weight = 0;
         }
@@ -158,7 +158,7 @@ impl Rules {
 impl World {
     pub(crate) fn new(seed: u64, sabotage: Sabotage) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let begun_at = Timestamp::from_second(1_700_000_000).unwrap();
+        let started_at = Timestamp::from_second(1_700_000_000).unwrap();
         let mut rules = Rules::drawn(&mut rng, sabotage);
         // Not drawn, so that the runs without sweeps are those of their seeds still.
         rules.sweep_weight = if seed % 4 >= 2 { 3 } else { 0 };
@@ -166,7 +166,7 @@ impl World {
         let tasks = [1, 1, 2, 3][rng.usize(..4)];
         let promise = Promise::new(tasks, &rules, &mut rng);
         Self {
-            now: begun_at,
+            now: started_at,
             rules,
             calm: false,
             polled: 0,
@@ -178,7 +178,7 @@ impl World {
             trace: Vec::new(),
             broken: None,
             stats: Stats::default(),
-            begun_at,
+            started_at,
             rng,
         }
     }
@@ -211,7 +211,7 @@ impl World {
 
     /// A moment as seconds of the run.
     pub(crate) fn shown(&self, at: Timestamp) -> String {
-        let millis = at.duration_since(self.begun_at).as_millis();
+        let millis = at.duration_since(self.started_at).as_millis();
         format!("{}.{:03}", millis.div_euclid(1000), millis.rem_euclid(1000))
     }
 }

@@ -34,12 +34,12 @@ pub(crate) enum Action {
 pub(crate) enum Happens {
     /// The answer arrives.
     Answered,
-    /// A store reaches the ledger.
+    /// A store reaches the state store.
     Lands,
-    /// A store reaches the ledger, and its answer is lost.
+    /// A store reaches the state store, and its answer is lost.
     LandsUnheard,
     /// A load fails, or a store without effect.
-    LedgerFails,
+    StoreFails,
     /// A call takes effect for a task.
     TakesEffect(TaskNo),
     /// ECS refuses a task of a call.
@@ -143,8 +143,8 @@ impl Protocol {
             match (request, sent) {
                 (Request::Store(..), None) => {
                     push(Happens::Lands);
-                    if state.left.ledger_faults > 0 {
-                        push(Happens::LedgerFails);
+                    if state.left.store_faults > 0 {
+                        push(Happens::StoreFails);
                         push(Happens::LandsUnheard);
                     }
                 }
@@ -175,8 +175,8 @@ impl Protocol {
                 }
                 (Request::Load(_) | Request::Page, _) => {
                     push(Happens::Answered);
-                    if state.left.ledger_faults > 0 {
-                        push(Happens::LedgerFails);
+                    if state.left.store_faults > 0 {
+                        push(Happens::StoreFails);
                     }
                 }
                 (Request::Protections(_), _) => {

@@ -63,10 +63,10 @@ fn walk(configuration: Configuration) -> Walk {
     let checker = checker.spawn_bfs().join();
     let (generated, unique, depth) = (checker.state_count(), checker.unique_state_count(), checker.max_depth());
     let walk = Walk { unique, generated, depth, took: begun.elapsed() };
-    let (runs, entries) = checker.model().function.counts();
+    let (runs, records) = checker.model().function.counts();
     let latest = checker.model().latest();
     println!(
-        "{name} ({left}): {walk}, by {runs} runs of the function over {entries} entries; all is quiet after {latest} s at most"
+        "{name} ({left}): {walk}, by {runs} runs of the function over {records} records; all is quiet after {latest} s at most"
     );
     let model = checker.model();
     if let Some(path) = checker.discovery(EVERY_PROMISE_IS_KEPT) {
@@ -102,13 +102,13 @@ pub(crate) fn is_found_out(configuration: Configuration, promise: &'static str) 
     let checker = Protocol::looking_at(configuration, promise).checker();
     let checker = checker.threads(1).target_state_count(STATES_MAX).finish_when(HasDiscoveries::AnyFailures);
     let checker = checker.spawn_bfs().join();
-    let looked_at = checker.model().looked_at.load(Ordering::Relaxed);
+    let states_visited = checker.model().states_visited.load(Ordering::Relaxed);
     let Some(path) = checker.discovery(EVERY_PROMISE_IS_KEPT) else {
-        panic!("{sabotage:?} was not found out in {looked_at} states")
+        panic!("{sabotage:?} was not found out in {states_visited} states")
     };
     let told = checker.model().narrate(path);
     let (steps, told) = (told.len() - 1, told.join("\n"));
     println!(
-        "{sabotage:?}: after {steps} steps it is no longer so that {promise} ({looked_at} states looked at):\n{told}"
+        "{sabotage:?}: after {steps} steps it is no longer so that {promise} ({states_visited} states looked at):\n{told}"
     );
 }

@@ -5,7 +5,7 @@ use super::scene::{
 };
 use super::script::EcsFault;
 use super::sights::{
-    COMES_AGAIN, LATE_RELEASE, LEFT_IN_LEDGER, LOST_COMPARISON, QUIET, QUIET_AND_BUSY, REFUSED, RELEASE_RACES_JOB,
+    COMES_AGAIN, LATE_RELEASE, LEFT_IN_STORE, LOST_COMPARISON, QUIET, QUIET_AND_BUSY, REFUSED, RELEASE_RACES_JOB,
     UNCOVERED_BEFORE_ACKNOWLEDGED,
 };
 use std::collections::BTreeSet;
@@ -23,7 +23,7 @@ pub(crate) struct Left {
     /// ECS refuses a task.
     pub(crate) refusals: u8,
     /// Loads and stores fail, or their answers are lost.
-    pub(crate) ledger_faults: u8,
+    pub(crate) store_faults: u8,
     /// Messages are delivered that somebody has, or that were acknowledged.
     pub(crate) duplicates: u8,
     /// Sweeps begin.
@@ -36,7 +36,7 @@ pub(crate) struct Left {
 
 /// Nothing may happen but what workers, queue and function do.
 pub(crate) const NOTHING: Left =
-    Left { crashes: 0, ecs_faults: 0, refusals: 0, ledger_faults: 0, duplicates: 0, sweeps: 0, releases: 0, ticks: 0 };
+    Left { crashes: 0, ecs_faults: 0, refusals: 0, store_faults: 0, duplicates: 0, sweeps: 0, releases: 0, ticks: 0 };
 
 /// When a store is heard of by whom made it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,7 +109,7 @@ const KINDS: [Kind; 8] = [
     |left| &mut left.crashes,
     |left| &mut left.ecs_faults,
     |left| &mut left.refusals,
-    |left| &mut left.ledger_faults,
+    |left| &mut left.store_faults,
     |left| &mut left.duplicates,
     |left| &mut left.sweeps,
     |left| &mut left.releases,
@@ -122,7 +122,7 @@ const FAULTS: usize = 5;
 impl std::fmt::Display for Left {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut left = *self;
-        let names = ["crashes", "ecs_faults", "refusals", "ledger_faults", "duplicates", "sweeps", "releases", "ticks"];
+        let names = ["crashes", "ecs_faults", "refusals", "store_faults", "duplicates", "sweeps", "releases", "ticks"];
         let counted = KINDS.into_iter().zip(names).map(|(kind, name)| (*kind(&mut left), name));
         let told: Vec<String> =
             counted.filter(|(count, _)| *count > 0).map(|(count, name)| format!("{name}: {count}")).collect();
@@ -233,7 +233,7 @@ impl Configuration {
     /// Lets this happen.
     pub(crate) fn with(mut self, left: Left) -> Self {
         if left.crashes > 0 {
-            self.shows.extend([LEFT_IN_LEDGER, LATE_RELEASE, COMES_AGAIN]);
+            self.shows.extend([LEFT_IN_STORE, LATE_RELEASE, COMES_AGAIN]);
         }
         if left.ecs_faults > 0 {
             self.shows.push(LATE_RELEASE);

@@ -7,7 +7,7 @@ use super::scene::{Moment, Set, TaskNo, members, only};
 use super::script::{Request, Subject, Told};
 use super::state::{Invocation, LateCall, Sent, State};
 use std::sync::Arc;
-use taskhold::ledger::{Ask, TaskEntry};
+use taskhold::store::{ProtectionRequest, TaskRecord};
 
 /// SEMANTICS.md, "A release never uncovers a live job": two minutes from the writing down, of which the sending may take 30 s.
 const EFFECT_WITHIN_S: Moment = 90;
@@ -21,16 +21,16 @@ impl Protocol {
         }
     }
 
-    /// The ledger compares and sets.
+    /// The state store compares and sets.
     pub(crate) fn land(&self, state: &mut State, at: usize, stored: (TaskNo, EntryNo)) -> bool {
-        let (task, entry) = stored;
+        let (task, record) = stored;
         let bit = only(usize::from(task));
         let compares = self.configuration.sabotage != Sabotage::StoresAreNotCompared;
         if compares && state.running[at].outrun & bit != 0 {
             return false;
         }
         let batch = self.function.run(state.running[at].run).work.batch();
-        state.tasks[usize::from(task)].entry = Some(self.sabotaged(entry, batch));
+        state.tasks[usize::from(task)].record = Some(self.sabotaged(record, batch));
         for (other, invocation) in state.running.iter_mut().enumerate() {
             if other == at {
                 invocation.outrun &= !bit;
@@ -42,20 +42,20 @@ impl Protocol {
     }
 
     fn sabotaged(&self, number: EntryNo, batch: Set) -> EntryNo {
-        let known = self.function.entry(number);
-        let mut entry: TaskEntry = known.entry.clone();
+        let known = self.function.record(number);
+        let mut record: TaskRecord = known.record.clone();
         match self.configuration.sabotage {
             Sabotage::ReleasesAreNotWrittenDown => {
-                entry.protection.in_flight.retain(|call| call.ask != Ask::Release);
+                record.protection.in_flight.retain(|call| call.ask != ProtectionRequest::Clear);
             }
             Sabotage::UnfinishedJobsAreDropped => {
                 let of_batch = |job: &str| members(batch).any(|told| self.message(told).job == job);
-                let jobs = Arc::make_mut(&mut entry.jobs);
+                let jobs = Arc::make_mut(&mut record.jobs);
                 jobs.retain(|key, job| job.finished_at.is_some() || of_batch(&key.job_id));
             }
             _ => return number,
         }
-        self.function.number_of(&entry)
+        self.function.number_of(&record)
     }
 
     /// The function's answer reaches the queue.
@@ -70,7 +70,7 @@ impl Protocol {
         for number in members(run.work.batch() & !retried) {
             let message = &mut state.queue[usize::from(number)];
             (message.is_deleted, message.visible_from) = (true, 0);
-            message.is_parked |= ended.parked & only(usize::from(number)) != 0;
+            message.is_dead_lettered |= ended.dead_lettered & only(usize::from(number)) != 0;
         }
     }
 

@@ -9,12 +9,12 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use taskhold::apply::Pace;
+use taskhold::apply::RateLimit;
 use taskhold::handler::{Handler, Response};
-use taskhold::ledger::{Job, JobKey, TaskEntry};
 use taskhold::report::Answer as Report;
+use taskhold::store::{Job, JobKey, TaskRecord};
 
-/// Numbers the entries that the ledger ever held.
+/// Numbers the records that the state store ever held.
 pub(crate) type EntryNo = u32;
 /// Numbers the runs.
 pub(crate) type RunNo = u32;
@@ -55,14 +55,14 @@ pub(crate) struct Run {
 pub(crate) struct Ended {
     /// Messages that are reported as failed.
     pub(crate) retried: Set,
-    /// Messages that were parked, and are not.
-    pub(crate) parked: Set,
+    /// Messages that were dead-lettered, and are not.
+    pub(crate) dead_lettered: Set,
 }
 
-/// An entry of the ledger.
+/// A record of the state store.
 #[derive(Debug)]
 pub(crate) struct Known {
-    pub(crate) entry: TaskEntry,
+    pub(crate) record: TaskRecord,
     /// The messages that tell it nothing new.
     pub(crate) told: Set,
 }
@@ -111,10 +111,10 @@ type Step = (RunNo, Event);
 /// The function of one model.
 pub(crate) struct Function {
     payloads: HashMap<Work, String>,
-    observed: Vec<(JobKey, Job)>,
+    snapshot: Vec<(JobKey, Job)>,
     /// How long Lambda lets it run.
     timeout: Moment,
-    entries: Numbered<String, Known>,
+    records: Numbered<String, Known>,
     runs: Numbered<RunKey, Run>,
     steps: RwLock<HashMap<Step, RunNo>>,
     idle_stages: Mutex<Vec<Stage>>,
@@ -125,9 +125,9 @@ impl Function {
         let works = (1..only(messages.len())).map(Work::Batch).chain([Work::Sweep, Work::Release]);
         Self {
             payloads: works.map(|work| (work, work.payload(messages))).collect(),
-            observed: messages.iter().map(Message::observed).collect(),
+            snapshot: messages.iter().map(Message::snapshot).collect(),
             timeout,
-            entries: Numbered::new(),
+            records: Numbered::new(),
             runs: Numbered::new(),
             steps: RwLock::default(),
             idle_stages: Mutex::default(),
@@ -138,30 +138,30 @@ impl Function {
         self.runs.get(number)
     }
 
-    pub(crate) fn entry(&self, number: EntryNo) -> Arc<Known> {
-        self.entries.get(number)
+    pub(crate) fn record(&self, number: EntryNo) -> Arc<Known> {
+        self.records.get(number)
     }
 
-    /// How many different runs there were, and how many different entries.
+    /// How many different runs there were, and how many different records.
     pub(crate) fn counts(&self) -> (usize, usize) {
-        (self.runs.len(), self.entries.len())
+        (self.runs.len(), self.records.len())
     }
 
-    /// The number of an entry. Its JSON stands for all of it: that is what the table keeps.
-    pub(crate) fn number_of(&self, entry: &TaskEntry) -> EntryNo {
-        let json = serde_json::to_string(entry).expect("an entry can be written");
-        self.entries.number(json, || Known { entry: entry.clone(), told: self.told(entry) })
+    /// The number of a record. Its JSON stands for all of it: that is what the table keeps.
+    pub(crate) fn number_of(&self, record: &TaskRecord) -> EntryNo {
+        let json = serde_json::to_string(record).expect("a record can be written");
+        self.records.number(json, || Known { record: record.clone(), told: self.told(record) })
     }
 
-    fn told(&self, entry: &TaskEntry) -> Set {
+    fn told(&self, record: &TaskRecord) -> Set {
         let is_known = |(key, job): &(JobKey, Job)| {
-            entry.jobs.get(key).is_some_and(|known| {
+            record.jobs.get(key).is_some_and(|known| {
                 let mut merged = known.as_ref().clone();
                 merged.merge(job);
                 merged == **known
             })
         };
-        let known = self.observed.iter().enumerate().filter(|(_, told)| is_known(told));
+        let known = self.snapshot.iter().enumerate().filter(|(_, told)| is_known(told));
         known.fold(0, |set, (number, _)| set | only(number))
     }
 
@@ -221,7 +221,7 @@ impl Function {
             (script, handler)
         });
         // What an instance remembers of earlier runs would depend on their order.
-        stage.1.pace = Pace::default();
+        stage.1.rate_limit = RateLimit::default();
         let run = self.replay_on(&stage, start, events);
         self.idle_stages.lock().unwrap_or_else(PoisonError::into_inner).push(stage);
         run
@@ -235,23 +235,24 @@ impl Function {
         let mut handled = poller.poll(handling.as_mut());
         for Event { subject, answer, now } in events {
             assert!(handled.is_none(), "it has ended before it heard {answer:?}");
-            script.answer(*subject, answer.clone().map(|number| self.entry(number).entry.clone()), *now);
+            script.answer(*subject, answer.clone().map(|number| self.record(number).record.clone()), *now);
             handled = poller.poll(handling.as_mut());
         }
         let ended = handled.map(|handled| {
             let (response, _) = handled.unwrap_or_else(|error| panic!("neither a batch nor a command fails: {error}"));
-            Ended { retried: retried(&response), parked: script.parked() & !retried(&response) }
+            Ended { retried: retried(&response), dead_lettered: script.dead_lettered() & !retried(&response) }
         });
-        let in_short =
-            |(subject, request): (Subject, Request<TaskEntry>)| (subject, request.map(|entry| self.number_of(&entry)));
+        let in_short = |(subject, request): (Subject, Request<TaskRecord>)| {
+            (subject, request.map(|record| self.number_of(&record)))
+        };
         let mut waiting: Vec<_> = script.waiting().into_iter().map(in_short).collect();
         waiting.sort_unstable_by_key(|(subject, _)| *subject);
         Run { key: RunKey::Waits(start, events.to_vec()), work: start.work, waiting, ended }
     }
 }
 
-/// A load of which the store was lost to another has left nothing behind: `taskhold::ledger::update` reads again and hands the
-/// change a fresh entry. So a run that lost twice is kept as one that lost once; whoever calls this checks that it is so. What is
+/// A load of which the store was lost to another has left nothing behind: `taskhold::store::update` reads again and hands the
+/// change a fresh record. So a run that lost twice is kept as one that lost once; whoever calls this checks that it is so. What is
 /// left out by that: a run gives up after eight losses in a row.
 fn drop_lost_load(events: &mut Vec<Event>) {
     let Some((last, before)) = events.split_last() else { return };
@@ -267,17 +268,17 @@ fn drop_lost_load(events: &mut Vec<Event>) {
     }
 }
 
-/// Answers of the ledger about two tasks, heard at one moment, leave the function in one state whatever their order; so they are
+/// Answers of the state store about two tasks, heard at one moment, leave the function in one state whatever their order; so they are
 /// kept in the order of the tasks. Whoever calls this checks that it is so.
 fn sort_last(events: &mut [Event]) {
-    let of_ledger = |event: &Event| {
+    let of_store = |event: &Event| {
         let is_known =
-            matches!(event.answer, Answer::Loaded(_) | Answer::Stored | Answer::Conflict | Answer::LedgerFails);
+            matches!(event.answer, Answer::Loaded(_) | Answer::Stored | Answer::Conflict | Answer::StoreFails);
         is_known && matches!(event.subject, Subject::Task(_))
     };
     for at in (1..events.len()).rev() {
         let (before, last) = (&events[at - 1], &events[at]);
-        let can_swap = of_ledger(before) && of_ledger(last) && before.now == last.now;
+        let can_swap = of_store(before) && of_store(last) && before.now == last.now;
         if !can_swap || before.subject <= last.subject {
             break;
         }

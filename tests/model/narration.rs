@@ -8,7 +8,7 @@ use super::script::{Request, Subject};
 use super::state::{State, TaskState};
 use jiff::Timestamp;
 use stateright::Path;
-use taskhold::ledger::{Ask, TaskEntry};
+use taskhold::store::{ProtectionRequest, TaskRecord};
 
 impl Protocol {
     /// Each step of a path, with the moment at which it happens.
@@ -51,11 +51,11 @@ impl Protocol {
         let run = self.function.run(state.running[at].run);
         match (run.request(subject), happens) {
             (Request::Load(task), Happens::Answered) => {
-                format!("loads task {task}: {}", self.entry_told(state.tasks[usize::from(*task)].entry))
+                format!("loads task {task}: {}", self.record_told(state.tasks[usize::from(*task)].record))
             }
-            (Request::Store(task, entry), happens) => {
+            (Request::Store(task, record), happens) => {
                 let outrun = if state.running[at].outrun & 1 << task == 0 { "" } else { " over a newer version" };
-                format!("store of task {task}{outrun} {happens:?}: {}", self.entry_told(Some(*entry)))
+                format!("store of task {task}{outrun} {happens:?}: {}", self.record_told(Some(*record)))
             }
             (request, happens) => format!("{request:?} {happens:?}"),
         }
@@ -74,17 +74,17 @@ impl Protocol {
         format!("[{}]", names.join(", "))
     }
 
-    fn entry_told(&self, entry: Option<EntryNo>) -> String {
-        match entry {
-            None => "no entry".to_owned(),
-            Some(number) => shown(&self.function.entry(number).entry),
+    fn record_told(&self, record: Option<EntryNo>) -> String {
+        match record {
+            None => "no record".to_owned(),
+            Some(number) => shown(&self.function.record(number).record),
         }
     }
 
     fn ends_so(&self, state: &State) -> String {
         let task = |(number, task): (usize, &TaskState)| {
             let protected_until = task.protected_until;
-            format!("task {number} is protected until {protected_until}; {}", self.entry_told(task.entry))
+            format!("task {number} is protected until {protected_until}; {}", self.record_told(task.record))
         };
         state.tasks.iter().enumerate().map(task).collect::<Vec<_>>().join("; ")
     }
@@ -94,15 +94,15 @@ fn seconds(at: Timestamp) -> i64 {
     at.duration_since(timestamp(0)).as_secs()
 }
 
-fn shown(entry: &TaskEntry) -> String {
-    let protection = &entry.protection;
-    let jobs: Vec<String> = entry.live_jobs(timestamp(0)).map(|(job, _)| job.to_string()).collect();
-    let ask = |ask: Ask| match ask {
-        Ask::Release => "release".to_owned(),
-        Ask::ProtectUntil(until) => format!("protect until {}", seconds(until)),
+fn shown(record: &TaskRecord) -> String {
+    let protection = &record.protection;
+    let jobs: Vec<String> = record.live_jobs(timestamp(0)).map(|(job, _)| job.to_string()).collect();
+    let ask = |ask: ProtectionRequest| match ask {
+        ProtectionRequest::Clear => "release".to_owned(),
+        ProtectionRequest::ProtectUntil(until) => format!("protect until {}", seconds(until)),
     };
     let calls: Vec<String> =
         protection.in_flight.iter().map(|call| format!("#{} {}", call.id, ask(call.ask))).collect();
     let certain = protection.confirmed_until.map_or_else(|| "nothing".to_owned(), |until| seconds(until).to_string());
-    format!("unfinished {jobs:?}, held {}, certain {certain}, in flight {calls:?}", protection.held)
+    format!("unfinished {jobs:?}, held {}, certain {certain}, in flight {calls:?}", protection.is_set)
 }

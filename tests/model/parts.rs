@@ -8,24 +8,24 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use taskhold::alert::LogOnly;
-use taskhold::apply::Pace;
+use taskhold::apply::RateLimit;
 use taskhold::clock::Clock;
+use taskhold::dead_letter::{DeadLetter, DeadLetterQueue, MESSAGE_ID_ATTRIBUTE};
 use taskhold::ecs::{
     ClusterArn, Ecs, EcsError, Failure, FailureReason, Page, ProtectedTask, ProtectionAnswer, ProtectionSetting,
     Service, ServiceArn, ServiceReads, StopCause, Task, TaskDescription, TaskId,
 };
 use taskhold::handler::{Handler, Parts};
-use taskhold::ledger::{Ledger, LedgerError, LedgerPages, Stored, TaskEntry, Versioned};
-use taskhold::park::{MESSAGE_ID_ATTRIBUTE, ParkedMessage, ParkingQueue};
+use taskhold::store::{Store, StoreError, StorePages, Stored, TaskRecord, Versioned};
 
 pub(crate) struct Scripted;
 
 impl Parts for Scripted {
     type Ecs = ScriptedEcs;
     type Autoscaling = NoAutoscaling;
-    type Ledger = ScriptedLedger;
-    type Parking = ScriptedParking;
-    type FollowUps = Infallible;
+    type Store = ScriptedStore;
+    type DeadLetters = ScriptedParking;
+    type Rechecks = Infallible;
     type Interrupted = Infallible;
     type Alerts = LogOnly;
     type Clock = SharedScript;
@@ -36,14 +36,14 @@ pub(crate) fn function(script: &SharedScript) -> Handler<Scripted> {
     Handler {
         ecs: ScriptedEcs(script.clone()),
         autoscaling: NoAutoscaling,
-        ledger: ScriptedLedger(script.clone()),
-        parking: Some(ScriptedParking(script.clone())),
-        follow_ups: None,
+        store: ScriptedStore(script.clone()),
+        dead_letters: Some(ScriptedParking(script.clone())),
+        rechecks: None,
         interrupted: None,
         alerts: LogOnly,
         clock: script.clone(),
         config: config().clone(),
-        pace: Pace::default(),
+        rate_limit: RateLimit::default(),
     }
 }
 
@@ -59,49 +59,49 @@ impl Clock for SharedScript {
 }
 
 #[derive(Debug)]
-pub(crate) struct ScriptedLedger(SharedScript);
+pub(crate) struct ScriptedStore(SharedScript);
 
-ecs_sim::keeps_no_services!(ScriptedLedger);
+ecs_sim::keeps_no_services!(ScriptedStore);
 
-fn failed() -> LedgerError {
-    LedgerError::Unexpected("connection reset".to_owned())
+fn failed() -> StoreError {
+    StoreError::Unexpected("connection reset".to_owned())
 }
 
-impl Ledger for ScriptedLedger {
-    async fn load(&self, task: &Task) -> Result<Versioned, LedgerError> {
+impl Store for ScriptedStore {
+    async fn load(&self, task: &Task) -> Result<Versioned, StoreError> {
         let number = number_of(&task.id);
         match self.0.ask(Subject::Task(number), Request::Load(number)).await {
-            Answer::Loaded(Some(entry)) => Ok(Versioned { entry, version: self.0.give_version(number) }),
+            Answer::Loaded(Some(record)) => Ok(Versioned { record, version: self.0.give_version(number) }),
             Answer::Loaded(None) => {
-                Ok(Versioned { entry: TaskEntry::default(), version: self.0.give_no_version(number) })
+                Ok(Versioned { record: TaskRecord::default(), version: self.0.give_no_version(number) })
             }
-            Answer::LedgerFails => Err(failed()),
+            Answer::StoreFails => Err(failed()),
             other => unreachable!("a load is answered {other:?}"),
         }
     }
 
-    async fn store(&self, task: &Task, versioned: &Versioned, _: Timestamp) -> Result<Stored, LedgerError> {
+    async fn put(&self, task: &Task, versioned: &Versioned, _: Timestamp) -> Result<Stored, StoreError> {
         let number = number_of(&task.id);
         self.0.check_version(number, versioned.version);
-        match self.0.ask(Subject::Task(number), Request::Store(number, versioned.entry.clone())).await {
+        match self.0.ask(Subject::Task(number), Request::Store(number, versioned.record.clone())).await {
             Answer::Stored => Ok(Stored::As(self.0.give_version(number))),
             Answer::Conflict => Ok(Stored::Conflict),
-            Answer::LedgerFails => Err(failed()),
+            Answer::StoreFails => Err(failed()),
             other => unreachable!("a store is answered {other:?}"),
         }
     }
 }
 
-impl LedgerPages for ScriptedLedger {
-    async fn page(&self, _: Option<&str>) -> Result<Page<(Task, Versioned)>, LedgerError> {
+impl StorePages for ScriptedStore {
+    async fn page(&self, _: Option<&str>) -> Result<Page<(Task, Versioned)>, StoreError> {
         match self.0.ask(Subject::Page, Request::Page).await {
-            Answer::Page(entries) => {
-                let item = |(number, entry): (TaskNo, TaskEntry)| {
-                    (task(number).clone(), Versioned { entry, version: self.0.give_version(number) })
+            Answer::Page(records) => {
+                let item = |(number, record): (TaskNo, TaskRecord)| {
+                    (task(number).clone(), Versioned { record, version: self.0.give_version(number) })
                 };
-                Ok(Page { items: entries.into_iter().map(item).collect(), next_token: None })
+                Ok(Page { items: records.into_iter().map(item).collect(), next_token: None })
             }
-            Answer::LedgerFails => Err(failed()),
+            Answer::StoreFails => Err(failed()),
             other => unreachable!("a page is answered {other:?}"),
         }
     }
@@ -203,16 +203,16 @@ impl ServiceReads for ScriptedEcs {
     }
 }
 
-/// Keeps whatever is parked.
+/// Keeps whatever is dead-lettered.
 #[derive(Debug)]
 pub(crate) struct ScriptedParking(SharedScript);
 
-impl ParkingQueue for ScriptedParking {
-    async fn park(&self, messages: &[ParkedMessage]) -> Vec<Result<(), String>> {
+impl DeadLetterQueue for ScriptedParking {
+    async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), String>> {
         for message in messages {
             let id = message.attributes.iter().find(|(name, _)| *name == MESSAGE_ID_ATTRIBUTE);
-            let (_, id) = id.expect("a parked message bears its id");
-            self.0.park(only(message_of(id)));
+            let (_, id) = id.expect("a dead-lettered message bears its id");
+            self.0.send_dead_letters(only(message_of(id)));
         }
         vec![Ok(()); messages.len()]
     }

@@ -8,7 +8,7 @@ use taskhold::decide::protection::GRANT_TOLERANCE;
 use taskhold::event::JobMessageType;
 
 pub(crate) const BUSY_IS_PROTECTED: &str = "a busy task whose start was acknowledged is protected";
-pub(crate) const NOTHING_IS_LOST: &str = "what was acknowledged is in the ledger";
+pub(crate) const NOTHING_IS_LOST: &str = "what was acknowledged is in the state store";
 pub(crate) const IDLE_IS_UNPROTECTED: &str = "when all is quiet a task whose jobs have finished is unprotected";
 
 /// What has to hold in every state.
@@ -25,7 +25,7 @@ const PROMISES: [Promise; 6] = [
     promise(BUSY_IS_PROTECTED, busy_tasks_are_protected),
     promise(NOTHING_IS_LOST, nothing_is_lost),
     promise(IDLE_IS_UNPROTECTED, idle_tasks_end_unprotected),
-    promise("nothing is parked", nothing_is_parked),
+    promise("nothing is dead-lettered", nothing_is_dead_lettered),
     promise("every message ends in time", everything_ends),
     promise("no task is protected longer than its jobs asked", nothing_is_held_too_long),
 ];
@@ -42,7 +42,7 @@ pub(crate) const EVERY_PROMISE_IS_KEPT: &str = "every promise is kept";
 /// the last path that it finds, and walking breadth first the first one is the shortest.
 pub(crate) fn every_promise_is_kept(protocol: &Protocol, state: &State) -> bool {
     if protocol.broken.get().is_none() {
-        protocol.looked_at.fetch_add(1, Ordering::Relaxed);
+        protocol.states_visited.fetch_add(1, Ordering::Relaxed);
     }
     let mut promises = protocol.promises.iter();
     match promises.find(|promise| !(promise.holds)(protocol, state)) {
@@ -76,7 +76,7 @@ impl Protocol {
         let of_task = self.messages().filter(|(_, message)| message.task == task);
         let acknowledged = of_task.filter(|(number, _)| {
             let message = &state.queue[*number];
-            message.is_deleted && !message.is_parked
+            message.is_deleted && !message.is_dead_lettered
         });
         let ends = acknowledged.filter_map(|(_, message)| Some((message.job, message.end()?)));
         ends.filter(|(job, _)| !finish_sent(job)).map(|(_, end)| end).max()
@@ -100,16 +100,16 @@ fn nothing_is_lost(protocol: &Protocol, state: &State) -> bool {
     protocol.messages().all(|(number, message)| {
         let message_state = &state.queue[number];
         let is_told = || {
-            let entry = state.tasks[usize::from(message.task)].entry.map(|entry| protocol.function.entry(entry));
-            entry.is_some_and(|known| known.told & only(number) != 0)
+            let record = state.tasks[usize::from(message.task)].record.map(|record| protocol.function.record(record));
+            record.is_some_and(|known| known.told & only(number) != 0)
         };
-        !message_state.is_deleted || message_state.is_parked || is_told()
+        !message_state.is_deleted || message_state.is_dead_lettered || is_told()
     })
 }
 
 /// No message of the model is malformed, and none is received too often.
-fn nothing_is_parked(_: &Protocol, state: &State) -> bool {
-    state.queue.iter().all(|message| !message.is_parked)
+fn nothing_is_dead_lettered(_: &Protocol, state: &State) -> bool {
+    state.queue.iter().all(|message| !message.is_dead_lettered)
 }
 
 /// What no finish told is left to the sweep; that it comes to an end, `everything_ends` sees to.

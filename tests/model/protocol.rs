@@ -20,7 +20,7 @@ pub(crate) struct Protocol {
     /// The promise that was found broken first.
     pub(crate) broken: OnceLock<&'static str>,
     /// How many states were looked at until one broke it.
-    pub(crate) looked_at: AtomicUsize,
+    pub(crate) states_visited: AtomicUsize,
     pub(crate) unseen: Mutex<Vec<Sight>>,
     pub(crate) has_seen_all: AtomicBool,
     /// The latest moment of any state.
@@ -33,7 +33,7 @@ impl Protocol {
             function: Function::new(&configuration.messages, configuration.timeout_s),
             promises: promises(None),
             broken: OnceLock::new(),
-            looked_at: AtomicUsize::new(0),
+            states_visited: AtomicUsize::new(0),
             unseen: Mutex::new(sights(&configuration.shows)),
             has_seen_all: AtomicBool::new(false),
             latest: AtomicU16::new(0),
@@ -84,7 +84,7 @@ impl Model for Protocol {
         let Configuration { tasks, messages, carried_out, left, .. } = &self.configuration;
         let mut state = State {
             now: 0,
-            tasks: vec![TaskState { entry: None, protected_until: 0 }; usize::from(*tasks)],
+            tasks: vec![TaskState { record: None, protected_until: 0 }; usize::from(*tasks)],
             queue: vec![MessageState::default(); messages.len()],
             running: Vec::new(),
             late: Vec::new(),

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use std::sync::{Arc, LazyLock};
 use taskhold::config::Config;
 use taskhold::ecs::{ClusterArn, Task, TaskId};
-use taskhold::event::{JobMessage, JobMessageType, Record, record};
-use taskhold::ledger::{Job, JobKey};
+use taskhold::event::{JobMessage, JobMessageType, QueueMessage, record};
+use taskhold::store::{Job, JobKey};
 
 /// Seconds since the model began.
 pub(crate) type Moment = u16;
@@ -83,11 +83,11 @@ impl Message {
     }
 
     /// What it tells of its job.
-    pub(crate) fn observed(&self) -> (JobKey, Job) {
-        let Record::Job(told) = record::parse(&self.body().to_string(), &config().clusters) else {
+    pub(crate) fn snapshot(&self) -> (JobKey, Job) {
+        let QueueMessage::Job(told) = record::parse(&self.body().to_string(), &config().clusters) else {
             unreachable!("workers send what is right")
         };
-        let (_, key, job) = JobMessage::observed(told, timestamp(0));
+        let (_, key, job) = JobMessage::into_job(told, timestamp(0));
         (key, job)
     }
 }
@@ -117,7 +117,7 @@ pub(crate) fn message_of(id: &str) -> MessageNo {
 pub(crate) enum Work {
     /// To carry out these messages.
     Batch(Set),
-    /// To compare the ledger with ECS.
+    /// To compare the state store with ECS.
     Sweep,
     /// To release the first task, if it is idle: an operator's word.
     Release,

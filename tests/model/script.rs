@@ -9,14 +9,14 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
-use taskhold::ledger::{TaskEntry, Version};
+use taskhold::store::{TaskRecord, Version};
 
 /// What tells the requests of one invocation apart that wait at one time: the task that they are about, or what else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Subject {
-    /// A load or store of this task's entry, or the call to ECS of which this is the first task.
+    /// A load or store of this task's record, or the call to ECS of which this is the first task.
     Task(TaskNo),
-    /// The list of what is open in the ledger.
+    /// The list of what is open in the state store.
     Page,
     /// A read of protections.
     Protections,
@@ -24,7 +24,7 @@ pub(crate) enum Subject {
     Pause,
 }
 
-/// What the function asks of the world; `E` is an entry, or what stands for it.
+/// What the function asks of the world; `E` is a record, or what stands for it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Request<E> {
     Load(TaskNo),
@@ -44,7 +44,7 @@ pub(crate) enum Answer<E> {
     Stored,
     Conflict,
     /// Whether it was stored nobody says.
-    LedgerFails,
+    StoreFails,
     Page(Vec<(TaskNo, E)>),
     Protected(Vec<(TaskNo, Told)>),
     EcsFails(EcsFault),
@@ -75,11 +75,11 @@ pub(crate) enum EcsFault {
 }
 
 impl<E> Request<E> {
-    /// The same with another name for the entry in it.
+    /// The same with another name for the record in it.
     pub(crate) fn map<F>(self, name: impl Fn(E) -> F) -> Request<F> {
         match self {
             Self::Load(task) => Request::Load(task),
-            Self::Store(task, entry) => Request::Store(task, name(entry)),
+            Self::Store(task, record) => Request::Store(task, name(record)),
             Self::Page => Request::Page,
             Self::Protect(minutes, tasks) => Request::Protect(minutes, tasks),
             Self::Protections(tasks) => Request::Protections(tasks),
@@ -89,14 +89,14 @@ impl<E> Request<E> {
 }
 
 impl<E> Answer<E> {
-    /// The same with other names for the entries in it.
+    /// The same with other names for the records in it.
     pub(crate) fn map<F>(self, name: impl Fn(E) -> F) -> Answer<F> {
         match self {
-            Self::Loaded(entry) => Answer::Loaded(entry.map(name)),
+            Self::Loaded(record) => Answer::Loaded(record.map(name)),
             Self::Stored => Answer::Stored,
             Self::Conflict => Answer::Conflict,
-            Self::LedgerFails => Answer::LedgerFails,
-            Self::Page(page) => Answer::Page(page.into_iter().map(|(task, entry)| (task, name(entry))).collect()),
+            Self::StoreFails => Answer::StoreFails,
+            Self::Page(page) => Answer::Page(page.into_iter().map(|(task, record)| (task, name(record))).collect()),
             Self::Protected(told) => Answer::Protected(told),
             Self::EcsFails(fault) => Answer::EcsFails(fault),
             Self::Protections(seen) => Answer::Protections(seen),
@@ -110,7 +110,7 @@ type Slot = Arc<Mutex<Waiting>>;
 
 #[derive(Debug)]
 struct Waiting {
-    answer: Option<Answer<TaskEntry>>,
+    answer: Option<Answer<TaskRecord>>,
     waker: Option<Waker>,
 }
 
@@ -118,9 +118,9 @@ struct Waiting {
 #[derive(Debug, Default)]
 pub(crate) struct Script {
     now: Moment,
-    waiting: Vec<(Subject, Request<TaskEntry>, Slot)>,
-    parked: Set,
-    /// The version that each task's entry was given with last.
+    waiting: Vec<(Subject, Request<TaskRecord>, Slot)>,
+    dead_lettered: Set,
+    /// The version that each task's record was given with last.
     versions: Vec<(TaskNo, Version)>,
     versions_given: Version,
 }
@@ -150,7 +150,7 @@ impl SharedScript {
     }
 
     /// The function asks, and waits.
-    pub(crate) fn ask(&self, subject: Subject, request: Request<TaskEntry>) -> Answered {
+    pub(crate) fn ask(&self, subject: Subject, request: Request<TaskRecord>) -> Answered {
         let slot = Arc::new(Mutex::new(Waiting { answer: None, waker: None }));
         let mut script = locked(&self.0);
         let is_alone = script.waiting.iter().all(|(waiting, ..)| *waiting != subject);
@@ -160,7 +160,7 @@ impl SharedScript {
     }
 
     /// Hands an answer to the one request about `subject`.
-    pub(crate) fn answer(&self, subject: Subject, answer: Answer<TaskEntry>, now: Moment) {
+    pub(crate) fn answer(&self, subject: Subject, answer: Answer<TaskRecord>, now: Moment) {
         let mut script = locked(&self.0);
         script.now = now;
         let at = script.waiting.iter().position(|(waiting, ..)| *waiting == subject);
@@ -173,20 +173,20 @@ impl SharedScript {
     }
 
     /// What the function waits for now.
-    pub(crate) fn waiting(&self) -> Vec<(Subject, Request<TaskEntry>)> {
+    pub(crate) fn waiting(&self) -> Vec<(Subject, Request<TaskRecord>)> {
         let script = locked(&self.0);
         script.waiting.iter().map(|(subject, request, _)| (*subject, request.clone())).collect()
     }
 
-    pub(crate) fn park(&self, messages: Set) {
-        locked(&self.0).parked |= messages;
+    pub(crate) fn send_dead_letters(&self, messages: Set) {
+        locked(&self.0).dead_lettered |= messages;
     }
 
-    pub(crate) fn parked(&self) -> Set {
-        locked(&self.0).parked
+    pub(crate) fn dead_lettered(&self) -> Set {
+        locked(&self.0).dead_lettered
     }
 
-    /// A version for an entry that is handed to the function, such as no other answer of this run has.
+    /// A version for a record that is handed to the function, such as no other answer of this run has.
     pub(crate) fn give_version(&self, task: TaskNo) -> Version {
         let mut script = locked(&self.0);
         script.versions_given += 1;
@@ -195,7 +195,7 @@ impl SharedScript {
         version
     }
 
-    /// The ledger has no entry of the task.
+    /// The state store has no record of the task.
     pub(crate) fn give_no_version(&self, task: TaskNo) -> Version {
         locked(&self.0).note_version(task, 0);
         0
@@ -213,7 +213,7 @@ impl SharedScript {
 pub(crate) struct Answered(Slot);
 
 impl Future for Answered {
-    type Output = Answer<TaskEntry>;
+    type Output = Answer<TaskRecord>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut waiting = locked(&self.0);

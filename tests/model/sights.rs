@@ -6,8 +6,8 @@ use super::script::Request;
 use super::state::{Invocation, Sent, State, TaskState};
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
-use taskhold::ledger::TaskEntry;
-use taskhold::ledger::calls::SENT_WITHIN;
+use taskhold::store::TaskRecord;
+use taskhold::store::calls::SENT_WITHIN;
 
 /// No invocation runs, nothing is on its way, no message is left.
 pub(crate) const QUIET: &str = "all is done and quiet";
@@ -21,7 +21,7 @@ pub(crate) const UNCOVERED_BEFORE_ACKNOWLEDGED: &str = "a release uncovers a job
 pub(crate) const LATE_RELEASE: &str = "a release that nobody waits for may yet uncover a live job";
 pub(crate) const LATE_PROTECTION: &str = "a protection that nobody waits for may yet hold an idle task";
 /// An invocation ended between its store and its call, or between its call and the store of its answer.
-pub(crate) const LEFT_IN_LEDGER: &str = "a call stands in the ledger of which nobody will tell the outcome";
+pub(crate) const LEFT_IN_STORE: &str = "a call stands in the state store of which nobody will tell the outcome";
 pub(crate) const TOO_LATE_TO_SEND: &str = "a call was written down too long ago to be sent";
 pub(crate) const FORGOTTEN: &str = "a call is forgotten that its caller still waits for";
 pub(crate) const REFUSED: &str = "ECS has refused a task with a live job";
@@ -52,7 +52,7 @@ const SIGHTS: [Sight; 18] = [
     sight(UNCOVERED_BEFORE_ACKNOWLEDGED, a_job_is_uncovered),
     sight(LATE_RELEASE, |protocol, state| is_late(protocol, state, Late::Release)),
     sight(LATE_PROTECTION, |protocol, state| is_late(protocol, state, Late::Protection)),
-    sight(LEFT_IN_LEDGER, a_call_is_left_in_the_ledger),
+    sight(LEFT_IN_STORE, a_call_is_left_in_the_store),
     sight(TOO_LATE_TO_SEND, a_call_is_too_late_to_be_sent),
     sight(FORGOTTEN, a_call_is_forgotten),
     sight(REFUSED, a_task_is_refused),
@@ -84,13 +84,13 @@ pub(crate) fn everything_is_seen(protocol: &Protocol, state: &State) -> bool {
 }
 
 impl Protocol {
-    fn entries(&self, state: &State) -> impl Iterator<Item = TaskEntry> {
-        state.tasks.iter().filter_map(|task| Some(self.function.entry(task.entry?).entry.clone()))
+    fn records(&self, state: &State) -> impl Iterator<Item = TaskRecord> {
+        state.tasks.iter().filter_map(|task| Some(self.function.record(task.record?).record.clone()))
     }
 
     fn has_live_job(&self, state: &State, task: TaskNo) -> bool {
-        let entry = state.tasks[usize::from(task)].entry.map(|entry| self.function.entry(entry));
-        entry.is_some_and(|known| known.entry.wanted_until(timestamp(state.now)).is_some())
+        let record = state.tasks[usize::from(task)].record.map(|record| self.function.record(record));
+        record.is_some_and(|known| known.record.wanted_until(timestamp(state.now)).is_some())
     }
 }
 
@@ -131,7 +131,7 @@ fn a_release_races_a_job(protocol: &Protocol, state: &State) -> bool {
         .any(|(_, minutes, tasks)| minutes.is_none() && tasks.iter().any(|task| protocol.has_live_job(state, *task)))
 }
 
-/// The ledger knows the job, ECS has granted, and a release came after.
+/// The state store knows the job, ECS has granted, and a release came after.
 fn a_job_is_uncovered(protocol: &Protocol, state: &State) -> bool {
     calling(protocol, state).any(|(invocation, minutes, tasks)| {
         let granted = invocation.sent.iter().any(|sent| matches!(sent, Sent::Call { told, .. } if !told.is_empty()));
@@ -154,8 +154,8 @@ fn is_late(protocol: &Protocol, state: &State, what: Late) -> bool {
     })
 }
 
-fn a_call_is_left_in_the_ledger(protocol: &Protocol, state: &State) -> bool {
-    state.running.is_empty() && protocol.entries(state).any(|entry| !entry.protection.in_flight.is_empty())
+fn a_call_is_left_in_the_store(protocol: &Protocol, state: &State) -> bool {
+    state.running.is_empty() && protocol.records(state).any(|record| !record.protection.in_flight.is_empty())
 }
 
 fn a_call_is_too_late_to_be_sent(protocol: &Protocol, state: &State) -> bool {
@@ -163,10 +163,10 @@ fn a_call_is_too_late_to_be_sent(protocol: &Protocol, state: &State) -> bool {
     state.running.iter().any(|invocation| {
         let run = protocol.function.run(invocation.run);
         invocation.sent.iter().any(|sent| match (sent, run.request(sent.subject())) {
-            (Sent::Store { is_stored: true, .. }, Request::Store(_, entry)) => {
-                let entry = protocol.function.entry(*entry);
-                let newest = entry.entry.protection.in_flight.last();
-                newest.is_some_and(|call| now.duration_since(call.begun_at) > SENT_WITHIN)
+            (Sent::Store { is_stored: true, .. }, Request::Store(_, record)) => {
+                let record = protocol.function.record(*record);
+                let newest = record.record.protection.in_flight.last();
+                newest.is_some_and(|call| now.duration_since(call.started_at) > SENT_WITHIN)
             }
             _ => false,
         })
@@ -176,28 +176,29 @@ fn a_call_is_too_late_to_be_sent(protocol: &Protocol, state: &State) -> bool {
 /// It was written down before it was sent, and nobody but its caller strikes it out.
 fn a_call_is_forgotten(protocol: &Protocol, state: &State) -> bool {
     let none_in_flight = |task: &TaskNo| {
-        let entry = state.tasks[usize::from(*task)].entry.map(|entry| protocol.function.entry(entry));
-        entry.is_some_and(|known| known.entry.protection.in_flight.is_empty())
+        let record = state.tasks[usize::from(*task)].record.map(|record| protocol.function.record(record));
+        record.is_some_and(|known| known.record.protection.in_flight.is_empty())
     };
     calling(protocol, state).any(|(.., tasks)| tasks.iter().any(none_in_flight))
 }
 
 fn a_task_is_refused(protocol: &Protocol, state: &State) -> bool {
     let now = timestamp(state.now);
-    protocol.entries(state).any(|entry| entry.refused_since(now).is_some())
+    protocol.records(state).any(|record| record.refused_since(now).is_some())
 }
 
 fn a_job_is_over_before_its_finish(protocol: &Protocol, state: &State) -> bool {
     let now = timestamp(state.now);
-    let is_over = |entry: TaskEntry| entry.jobs.keys().any(|key| entry.outlived(key, now).is_some());
-    !state.is_quiet() && protocol.entries(state).any(is_over)
+    let is_over = |record: TaskRecord| record.jobs.keys().any(|key| record.outlived(key, now).is_some());
+    !state.is_quiet() && protocol.records(state).any(is_over)
 }
 
 fn a_protection_has_expired(protocol: &Protocol, state: &State) -> bool {
     let now = timestamp(state.now);
-    let outlived =
-        |entry: TaskEntry| entry.protection.held && entry.jobs.keys().any(|key| entry.outlived(key, now).is_some());
-    state.tasks.iter().all(|task| task.protected_until == 0) && protocol.entries(state).any(outlived)
+    let outlived = |record: TaskRecord| {
+        record.protection.is_set && record.jobs.keys().any(|key| record.outlived(key, now).is_some())
+    };
+    state.tasks.iter().all(|task| task.protected_until == 0) && protocol.records(state).any(outlived)
 }
 
 fn a_message_comes_again(_: &Protocol, state: &State) -> bool {

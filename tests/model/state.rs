@@ -1,4 +1,4 @@
-//! A state of the model: what the ledger, ECS, the queue and every invocation hold, and what is on its way between them.
+//! A state of the model: what the state store, ECS, the queue and every invocation hold, and what is on its way between them.
 
 use super::configuration::Left;
 use super::function::{EntryNo, RunNo};
@@ -21,8 +21,8 @@ pub(crate) struct State {
 /// A task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct TaskState {
-    /// What the ledger holds.
-    pub(crate) entry: Option<EntryNo>,
+    /// What the state store holds.
+    pub(crate) record: Option<EntryNo>,
     /// What ECS grants; 0 if it does not protect the task.
     pub(crate) protected_until: Moment,
 }
@@ -36,8 +36,8 @@ pub(crate) struct MessageState {
     pub(crate) is_sent: bool,
     /// Acknowledged and deleted.
     pub(crate) is_deleted: bool,
-    /// Parked, and then acknowledged.
-    pub(crate) is_parked: bool,
+    /// Dead-lettered, and then acknowledged.
+    pub(crate) is_dead_lettered: bool,
 }
 
 /// An invocation of the function.
@@ -45,7 +45,7 @@ pub(crate) struct MessageState {
 pub(crate) struct Invocation {
     pub(crate) run: RunNo,
     pub(crate) deadline: Moment,
-    /// Tasks of which the ledger holds another version than this invocation was given last.
+    /// Tasks of which the state store holds another version than this invocation was given last.
     pub(crate) outrun: Set,
     pub(crate) sent: Vec<Sent>,
 }
@@ -60,7 +60,7 @@ pub(crate) enum Sent {
         until: Moment,
         told: Vec<(TaskNo, Told)>,
     },
-    /// A store that the ledger has taken, or not.
+    /// A store that the state store has taken, or not.
     Store { subject: Subject, is_stored: bool },
 }
 

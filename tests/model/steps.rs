@@ -77,23 +77,23 @@ impl Protocol {
                 let answer = self.answer(state, of, request);
                 self.go_on(state, of, answer);
             }
-            (Happens::Lands, Request::Store(task, entry)) => {
-                let is_stored = self.land(state, at, (*task, *entry));
+            (Happens::Lands, Request::Store(task, record)) => {
+                let is_stored = self.land(state, at, (*task, *record));
                 match self.configuration.stores {
                     Stores::HeardLater => state.running[at].sent.push(Sent::Store { subject, is_stored }),
                     Stores::HeardAtOnce => self.go_on(state, of, stored(is_stored)),
                 }
             }
-            (Happens::LedgerFails, _) => {
-                state.left.ledger_faults -= 1;
-                self.go_on(state, of, Answer::LedgerFails);
+            (Happens::StoreFails, _) => {
+                state.left.store_faults -= 1;
+                self.go_on(state, of, Answer::StoreFails);
             }
-            (Happens::LandsUnheard, Request::Store(task, entry)) => {
-                state.left.ledger_faults -= 1;
-                self.land(state, at, (*task, *entry));
+            (Happens::LandsUnheard, Request::Store(task, record)) => {
+                state.left.store_faults -= 1;
+                self.land(state, at, (*task, *record));
                 // It does not know the version that it has made.
                 state.running[at].outrun |= only(usize::from(*task));
-                self.go_on(state, of, Answer::LedgerFails);
+                self.go_on(state, of, Answer::StoreFails);
             }
             (Happens::TakesEffect(task), Request::Protect(minutes, _)) => {
                 let told = take_effect(state, task, *minutes);
@@ -132,13 +132,13 @@ impl Protocol {
         let (at, subject) = of;
         let invocation = &state.running[at];
         match request {
-            Request::Load(task) => Answer::Loaded(state.tasks[usize::from(*task)].entry),
+            Request::Load(task) => Answer::Loaded(state.tasks[usize::from(*task)].record),
             Request::Store(..) => {
                 let sent = invocation.sent.iter().find(|sent| sent.subject() == subject);
                 let Some(Sent::Store { is_stored, .. }) = sent else { unreachable!("it has landed") };
                 stored(*is_stored)
             }
-            Request::Page => Answer::Page(self.open_entries(state)),
+            Request::Page => Answer::Page(self.open_records(state)),
             Request::Protect(..) => Answer::Protected(invocation.told(subject).to_vec()),
             Request::Protections(tasks) => {
                 let seen = |task: &TaskNo| {
@@ -151,10 +151,10 @@ impl Protocol {
         }
     }
 
-    fn open_entries(&self, state: &State) -> Vec<(TaskNo, EntryNo)> {
+    fn open_records(&self, state: &State) -> Vec<(TaskNo, EntryNo)> {
         let tasks = (0..self.configuration.tasks).zip(&state.tasks);
-        let kept = tasks.filter_map(|(number, task)| Some((number, task.entry?)));
-        kept.filter(|(_, entry)| self.function.entry(*entry).entry.is_open()).collect()
+        let kept = tasks.filter_map(|(number, task)| Some((number, task.record?)));
+        kept.filter(|(_, record)| self.function.record(*record).record.is_open()).collect()
     }
 
     /// The function hears an answer, and runs until it waits again.
@@ -163,14 +163,14 @@ impl Protocol {
         let now = state.now;
         let notices = self.configuration.sabotage != Sabotage::SlowStoresAreNotNoticed || answer != Answer::Stored;
         let invocation = &mut state.running[at];
-        let heard_at = if notices { now } else { invocation.deadline - self.configuration.timeout_s };
+        let reported_at = if notices { now } else { invocation.deadline - self.configuration.timeout_s };
         match (&answer, subject) {
             (Answer::Loaded(_), Subject::Task(task)) => invocation.outrun &= !only(usize::from(task)),
             (Answer::Page(_), _) => invocation.outrun = 0,
             _ => {}
         }
         invocation.sent.retain(|sent| sent.subject() != subject);
-        invocation.run = self.function.step(invocation.run, Event { subject, answer, now: heard_at });
+        invocation.run = self.function.step(invocation.run, Event { subject, answer, now: reported_at });
         let run = self.function.run(invocation.run);
         for (subject, request) in &run.waiting {
             let is_new = invocation.sent.iter().all(|sent| sent.subject() != *subject);

@@ -9,28 +9,28 @@ use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use taskhold::decide::coalesce::{minutes_max, minutes_until};
-use taskhold::decide::{ProtectionCall, Wish, coalesce};
+use taskhold::decide::{ProtectionCall, TaskRequest, coalesce};
 use taskhold::ecs::{ClusterArn, ProtectionSetting, Task};
-use taskhold::ledger::Ask;
+use taskhold::store::ProtectionRequest;
 
 fn now() -> Timestamp {
     at(0)
 }
 
-fn ask() -> impl Strategy<Value = Ask> {
+fn ask() -> impl Strategy<Value = ProtectionRequest> {
     let left = prop_oneof![
         2 => (0..=12_i64).prop_map(|minutes| minutes * 60_000),
         3 => 0..=200 * 60_000_i64,
         2 => 0..=3000 * 60_000_i64,
     ];
-    let protect = left.prop_map(|milli| Ask::ProtectUntil(now() + SignedDuration::from_millis(milli)));
-    prop_oneof![1 => Just(Ask::Release), 5 => protect]
+    let protect = left.prop_map(|milli| ProtectionRequest::ProtectUntil(now() + SignedDuration::from_millis(milli)));
+    prop_oneof![1 => Just(ProtectionRequest::Clear), 5 => protect]
 }
 
 /// Many wishes: all different, or of two kinds, so that more would share a call than fit into one.
-fn asks() -> impl Strategy<Value = Vec<(usize, Ask)>> {
-    let alike = (ask(), ask(), vec((0..2_usize, any::<bool>()), 0..80)).prop_map(|(one, other, wishes)| {
-        wishes.into_iter().map(|(of, is_one)| (of, if is_one { one } else { other })).collect()
+fn asks() -> impl Strategy<Value = Vec<(usize, ProtectionRequest)>> {
+    let alike = (ask(), ask(), vec((0..2_usize, any::<bool>()), 0..80)).prop_map(|(one, other, requests)| {
+        requests.into_iter().map(|(of, is_one)| (of, if is_one { one } else { other })).collect()
     });
     prop_oneof![vec((0..3_usize, ask()), 0..80), alike]
 }
@@ -40,21 +40,21 @@ fn cluster(number: usize) -> Arc<ClusterArn> {
 }
 
 /// Each for another task; the tag is its number.
-fn wishes(asks: &[(usize, Ask)]) -> Vec<Wish<usize>> {
-    let wish = |(number, (of, ask)): (usize, &(usize, Ask))| Wish {
+fn requests(asks: &[(usize, ProtectionRequest)]) -> Vec<TaskRequest<usize>> {
+    let request = |(number, (of, ask)): (usize, &(usize, ProtectionRequest))| TaskRequest {
         // Such that the order of ids is not that of the numbers.
         task: Task { cluster: cluster(*of), id: super::drawn::id((number * 7919) % 10_007) },
         ask: *ask,
         tag: number,
     };
-    asks.iter().enumerate().map(wish).collect()
+    asks.iter().enumerate().map(request).collect()
 }
 
 /// Whether one call with this setting does for a wish.
-fn does(setting: ProtectionSetting, ask: Ask) -> bool {
+fn does(setting: ProtectionSetting, ask: ProtectionRequest) -> bool {
     match (setting, ask) {
-        (ProtectionSetting::Disabled, Ask::Release) => true,
-        (ProtectionSetting::Enabled { expires_in_minutes: minutes }, Ask::ProtectUntil(until)) => {
+        (ProtectionSetting::Disabled, ProtectionRequest::Clear) => true,
+        (ProtectionSetting::Enabled { expires_in_minutes: minutes }, ProtectionRequest::ProtectUntil(until)) => {
             (minutes_until(until, now())..=minutes_max(until, now())).contains(&minutes)
         }
         _ => false,
@@ -62,18 +62,20 @@ fn does(setting: ProtectionSetting, ask: Ask) -> bool {
 }
 
 /// Whether one call can do for all of these.
-fn can_share(asks: &[Ask]) -> bool {
-    let setting = |ask: &Ask| match ask {
-        Ask::Release => ProtectionSetting::Disabled,
-        Ask::ProtectUntil(until) => ProtectionSetting::Enabled { expires_in_minutes: minutes_until(*until, now()) },
+fn can_share(asks: &[ProtectionRequest]) -> bool {
+    let setting = |ask: &ProtectionRequest| match ask {
+        ProtectionRequest::Clear => ProtectionSetting::Disabled,
+        ProtectionRequest::ProtectUntil(until) => {
+            ProtectionSetting::Enabled { expires_in_minutes: minutes_until(*until, now()) }
+        }
     };
     // If any setting does for all, then that of one of them: the longest.
     asks.len() <= 10 && asks.iter().map(setting).any(|setting| asks.iter().all(|ask| does(setting, *ask)))
 }
 
 /// The fewest calls for these wishes of one cluster, by trying every way to put each of them with others or alone.
-fn fewest(asks: &[Ask]) -> usize {
-    fn put(rest: &[Ask], groups: &mut Vec<Vec<Ask>>, best: &mut usize) {
+fn fewest(asks: &[ProtectionRequest]) -> usize {
+    fn put(rest: &[ProtectionRequest], groups: &mut Vec<Vec<ProtectionRequest>>, best: &mut usize) {
         if groups.len() >= *best {
             return;
         }
@@ -98,7 +100,7 @@ fn fewest(asks: &[Ask]) -> usize {
 }
 
 /// The fewest calls for so many wishes of each of three kinds: here the ten tasks of a call matter. Tries every call.
-fn fewest_of(kinds: [Ask; 3], counts: [usize; 3], known: &mut BTreeMap<[usize; 3], usize>) -> usize {
+fn fewest_of(kinds: [ProtectionRequest; 3], counts: [usize; 3], known: &mut BTreeMap<[usize; 3], usize>) -> usize {
     if counts == [0; 3] {
         return 0;
     }
@@ -109,7 +111,7 @@ fn fewest_of(kinds: [Ask; 3], counts: [usize; 3], known: &mut BTreeMap<[usize; 3
     for a in 0..=counts[0] {
         for b in 0..=counts[1] {
             for c in 0..=counts[2] {
-                let call: Vec<Ask> =
+                let call: Vec<ProtectionRequest> =
                     [(0, a), (1, b), (2, c)].into_iter().flat_map(|(kind, n)| vec![kinds[kind]; n]).collect();
                 if !call.is_empty() && can_share(&call) {
                     let rest = [counts[0] - a, counts[1] - b, counts[2] - c];
@@ -123,10 +125,10 @@ fn fewest_of(kinds: [Ask; 3], counts: [usize; 3], known: &mut BTreeMap<[usize; 3
 }
 
 fn holds_to_the_rules(call: &ProtectionCall<usize>) -> Result<(), TestCaseError> {
-    prop_assert!((1..=10).contains(&call.wishes.len()), "{} tasks in a call", call.wishes.len());
-    for wish in &call.wishes {
-        prop_assert_eq!(&wish.task.cluster, &call.cluster);
-        prop_assert!(does(call.setting, wish.ask), "{:?} for {:?}", call.setting, wish.ask);
+    prop_assert!((1..=10).contains(&call.requests.len()), "{} tasks in a call", call.requests.len());
+    for request in &call.requests {
+        prop_assert_eq!(&request.task.cluster, &call.cluster);
+        prop_assert!(does(call.setting, request.ask), "{:?} for {:?}", call.setting, request.ask);
     }
     Ok(())
 }
@@ -136,17 +138,17 @@ proptest! {
 
     #[test]
     fn every_wish_is_in_one_call_that_does_for_it_and_nothing_else_is(asks in asks()) {
-        let wished = wishes(&asks);
+        let wished = requests(&asks);
         let calls = coalesce(wished.clone(), now());
         calls.iter().try_for_each(holds_to_the_rules)?;
-        let mut done: Vec<Wish<usize>> = calls.into_iter().flat_map(|call| call.wishes).collect();
-        done.sort_by_key(|wish| wish.tag);
+        let mut done: Vec<TaskRequest<usize>> = calls.into_iter().flat_map(|call| call.requests).collect();
+        done.sort_by_key(|request| request.tag);
         prop_assert_eq!(done, wished);
     }
 
     #[test]
     fn the_order_in_which_wishes_come_does_not_matter(asks in vec((0..2_usize, ask()), 0..30), turn in any::<prop::sample::Index>()) {
-        let wished = wishes(&asks);
+        let wished = requests(&asks);
         let mut turned = wished.clone();
         turned.rotate_left(if asks.is_empty() { 0 } else { turn.index(asks.len()) });
         prop_assert_eq!(coalesce(turned, now()), coalesce(wished, now()));
@@ -155,9 +157,9 @@ proptest! {
     #[test]
     fn no_other_grouping_of_a_few_wishes_needs_fewer_calls(asks in vec((0..2_usize, ask()), 0..8)) {
         let clusters: BTreeSet<usize> = asks.iter().map(|(of, _)| *of).collect();
-        let of = |number: usize| asks.iter().filter(|(of, _)| *of == number).map(|(_, ask)| *ask).collect::<Vec<Ask>>();
+        let of = |number: usize| asks.iter().filter(|(of, _)| *of == number).map(|(_, ask)| *ask).collect::<Vec<ProtectionRequest>>();
         let fewest: usize = clusters.into_iter().map(|number| fewest(&of(number))).sum();
-        prop_assert_eq!(coalesce(wishes(&asks), now()).len(), fewest);
+        prop_assert_eq!(coalesce(requests(&asks), now()).len(), fewest);
     }
 }
 
@@ -170,10 +172,10 @@ proptest! {
         apart in (0..8_i64, 0..8_i64),
         counts in [0..9_usize, 0..9_usize, 0..9_usize],
     ) {
-        let until = |minutes: i64| Ask::ProtectUntil(now() + SignedDuration::from_mins(minutes));
+        let until = |minutes: i64| ProtectionRequest::ProtectUntil(now() + SignedDuration::from_mins(minutes));
         let kinds = [until(base), until(base + apart.0), until(base + apart.0 + apart.1)];
-        let asks: Vec<(usize, Ask)> = (0..3).flat_map(|kind| vec![(0, kinds[kind]); counts[kind]]).collect();
+        let asks: Vec<(usize, ProtectionRequest)> = (0..3).flat_map(|kind| vec![(0, kinds[kind]); counts[kind]]).collect();
         let fewest = fewest_of(kinds, counts, &mut BTreeMap::new());
-        prop_assert_eq!(coalesce(wishes(&asks), now()).len(), fewest);
+        prop_assert_eq!(coalesce(requests(&asks), now()).len(), fewest);
     }
 }

@@ -7,8 +7,8 @@ use proptest::sample::select;
 use std::sync::Arc;
 use taskhold::config::Clusters;
 use taskhold::ecs::{ClusterArn, ServiceArn, Task, TaskId};
-use taskhold::ledger::JobKey;
-use taskhold::ledger::job::Labels;
+use taskhold::store::JobKey;
+use taskhold::store::job::Labels;
 
 /// So many seconds after 2026-01-05 10:00 UTC.
 pub(crate) fn at(second: i64) -> Timestamp {

@@ -1,16 +1,16 @@
 //! A task that stopped in the middle of jobs: what people, chats and machines are told, and what is handed on of each job.
 
 use super::drawn::{cluster, name, task_id};
-use super::entries::interruption;
-use super::told::{as_the_schema_says, is_taken_by_sqs, json, lines_are_short, valid, validator, well};
+use super::notified::{as_the_schema_says, is_taken_by_sqs, json, lines_are_short, valid, validator, well};
+use super::records::interruption;
 use super::{config, fewer};
 use proptest::option;
 use proptest::prelude::*;
 use std::sync::{Arc, OnceLock};
-use taskhold::alert::Message;
+use taskhold::alert::Notification;
 use taskhold::alert::interrupted::job_messages;
 use taskhold::ecs::{ClusterArn, Task};
-use taskhold::ledger::Interruption;
+use taskhold::store::Interruption;
 
 fn interruption_of_a_service() -> impl Strategy<Value = Interruption> {
     (interruption(), option::of(name())).prop_map(|(interruption, service)| Interruption { service, ..interruption })
@@ -25,17 +25,17 @@ proptest! {
 
     #[test]
     fn an_interruption_is_told_well_whatever_the_texts_in_it(task in task(), what in interruption()) {
-        let message = Message::of_interruption(&task, &what);
+        let message = Notification::of_interruption(&task, &what);
         well(&message)?;
         lines_are_short(&message.mail)?;
         as_the_schema_says(&message.machine)?;
         let told = json(&message.machine)?;
         let jobs = told["jobs"].as_array().map_or(0, Vec::len);
-        prop_assert_eq!(told["jobsLeftOut"].as_u64(), Some((what.jobs.len() - jobs) as u64));
+        prop_assert_eq!(told["jobsOmitted"].as_u64(), Some((what.jobs.len() - jobs) as u64));
     }
 
     #[test]
-    fn each_job_is_handed_on_whole_in_a_message_that_sqs_takes(task in task(), what in interruption_of_a_service()) {
+    fn each_job_is_forwarded_whole_in_a_message_that_sqs_takes(task in task(), what in interruption_of_a_service()) {
         static SCHEMA: OnceLock<jsonschema::Validator> = OnceLock::new();
         let schema = SCHEMA.get_or_init(|| validator(include_str!("../../schemas/interrupted-job.schema.json")));
         let bodies = job_messages(&task, &what);
@@ -58,9 +58,9 @@ proptest! {
     #[test]
     fn a_subject_and_a_chat_hold_for_a_cluster_s_name_that_ecs_would_never_take(task in task(), name in super::drawn::text(), what in interruption()) {
         let cluster = Arc::new(ClusterArn { name, ..task.cluster.as_ref().clone() });
-        let message = Message::of_interruption(&Task { cluster, ..task }, &what);
-        super::told::subject(&message.subject)?;
-        super::told::chat(&message.chat)?;
+        let message = Notification::of_interruption(&Task { cluster, ..task }, &what);
+        super::notified::subject(&message.subject)?;
+        super::notified::chat(&message.chat)?;
         json(&message.machine)?;
     }
 }

@@ -6,8 +6,8 @@ use super::drawn::one_of_few_moments;
 use jiff::Timestamp;
 use proptest::option;
 use proptest::prelude::*;
-use taskhold::ledger::Job;
-use taskhold::ledger::job::{Labels, Told};
+use taskhold::store::Job;
+use taskhold::store::job::{Labels, Told};
 
 fn job() -> impl Strategy<Value = Job> {
     let moment = || option::of(one_of_few_moments());
@@ -15,12 +15,12 @@ fn job() -> impl Strategy<Value = Job> {
     let told = (one_of_few_moments(), one_of_few_moments()).prop_map(|(at, value)| Told { at, value });
     let labelled = (one_of_few_moments(), labels).prop_map(|(at, value)| Told { at, value });
     (moment(), moment(), moment(), option::of(told), moment(), moment(), option::of(labelled)).prop_map(
-        |(started_at, declared_until, presumed_until, expected_until, heard_at, finished_at, labels)| Job {
+        |(started_at, declared_until, presumed_until, expected_until, reported_at, finished_at, labels)| Job {
             started_at,
             declared_until,
             presumed_until,
             expected_until,
-            heard_at,
+            reported_at,
             finished_at,
             labels,
         },

@@ -1,9 +1,9 @@
-//! Whole entries, from messages as workers send them: SEMANTICS.md, "Order and number of deliveries do not matter".
+//! Whole records, from messages as workers send them: SEMANTICS.md, "Order and number of deliveries do not matter".
 
 use super::config;
 use super::drawn::{at, clusters, id, video};
 use super::fuzzed::taskhold_fuzz::json as fuzz_json;
-use super::told::validator;
+use super::notified::validator;
 use jiff::{SignedDuration, Timestamp};
 use proptest::collection::vec;
 use proptest::option;
@@ -14,8 +14,8 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use taskhold::ecs::Task;
 use taskhold::event::job_message::JobMessageError;
-use taskhold::event::{Record, record};
-use taskhold::ledger::{JobKey, TaskEntry};
+use taskhold::event::{QueueMessage, record};
+use taskhold::store::{JobKey, TaskRecord};
 
 /// A message as it was sent, and when SQS took it.
 #[derive(Clone, Debug)]
@@ -47,13 +47,13 @@ impl Sent {
     }
 
     /// Delivers it to a task.
-    pub(crate) fn deliver(&self, entry: &mut TaskEntry) {
+    pub(crate) fn deliver(&self, record: &mut TaskRecord) {
         let body = self.body();
-        let Record::Job(message) = record::parse(&body.to_string(), &clusters()) else {
+        let QueueMessage::Job(message) = record::parse(&body.to_string(), &clusters()) else {
             panic!("no job message: {body}")
         };
-        let (_, key, job) = message.observed(self.at);
-        entry.merge_job(&key, &job);
+        let (_, key, job) = message.into_job(self.at);
+        record.merge_job(&key, &job);
     }
 }
 
@@ -116,10 +116,10 @@ fn deliveries() -> impl Strategy<Value = (Vec<Sent>, Vec<usize>, Vec<usize>)> {
     })
 }
 
-fn told(messages: &[Sent], order: &[usize]) -> TaskEntry {
-    let mut entry = TaskEntry::default();
-    order.iter().for_each(|index| messages[*index].deliver(&mut entry));
-    entry
+fn told(messages: &[Sent], order: &[usize]) -> TaskRecord {
+    let mut record = TaskRecord::default();
+    order.iter().for_each(|index| messages[*index].deliver(&mut record));
+    record
 }
 
 proptest! {
@@ -143,21 +143,21 @@ proptest! {
 
     #[test]
     fn the_live_jobs_are_those_that_the_messages_say((messages, order, _) in deliveries(), second in 0..60 * 3600_i64) {
-        let (now, entry) = (at(second), told(&messages, &order));
-        let lives: BTreeMap<JobKey, Timestamp> = entry.live_jobs(now).map(|(key, until)| (key.clone(), until)).collect();
+        let (now, record) = (at(second), told(&messages, &order));
+        let lives: BTreeMap<JobKey, Timestamp> = record.live_jobs(now).map(|(key, until)| (key.clone(), until)).collect();
         let expected = live(&messages.iter().collect::<Vec<_>>(), now);
-        prop_assert_eq!(entry.wanted_until(now), expected.values().max().copied());
+        prop_assert_eq!(record.wanted_until(now), expected.values().max().copied());
         prop_assert_eq!(lives, expected);
     }
 
-    /// A job's finish is the last that its worker sends of it, and SQS delivers nothing that is older than the tombstone.
+    /// A job's finish is the last that its worker sends of it, and SQS delivers nothing that is older than the finished-job retention.
     #[test]
     fn a_finished_job_is_never_revived_however_late_a_message_comes_and_whatever_was_forgotten(
         sends in vec(0..3 * 3600_i64, 1..5),
         late in vec((any::<Index>(), 0..3600_i64), 1..12),
         minutes in 1..=2880_u32,
     ) {
-        let tombstone = SignedDuration::from_hours(1);
+        let finished_job_retention = SignedDuration::from_hours(1);
         let last = sends.iter().max().unwrap() + 1;
         let message = |second: i64, message_type| Sent {
             at: at(second), job: "j".to_owned(), attempt: 1, message_type, max_minutes: Some(minutes), expected_minutes: None, label: None,
@@ -170,25 +170,25 @@ proptest! {
         }).collect();
         deliveries.push((at(last), messages.last().unwrap()));
         deliveries.sort_by_key(|(when, _)| *when);
-        let (mut entry, mut has_finished) = (TaskEntry::default(), false);
+        let (mut record, mut has_finished) = (TaskRecord::default(), false);
         for (now, sent) in deliveries {
-            sent.deliver(&mut entry);
-            entry.forget(now, tombstone);
+            sent.deliver(&mut record);
+            record.forget(now, finished_job_retention);
             has_finished |= sent.message_type == "job.finished";
-            prop_assert!(!has_finished || entry.wanted_until(Timestamp::MIN).is_none(), "revived at {}", now);
+            prop_assert!(!has_finished || record.wanted_until(Timestamp::MIN).is_none(), "revived at {}", now);
         }
     }
 
     #[test]
     fn nothing_is_forgotten_that_lives_and_everything_is_in_the_end((messages, order, _) in deliveries(), hours in 1..=336_i64, second in 0..60 * 3600_i64) {
-        let (tombstone, now) = (SignedDuration::from_hours(hours), at(second));
-        let entry = told(&messages, &order);
-        let mut kept = entry.clone();
-        kept.forget(now, tombstone);
-        prop_assert!(kept.live_jobs(now).eq(entry.live_jobs(now)));
-        let keep_until = entry.keep_until(now, tombstone);
-        prop_assert!(entry.wanted_until(now).is_none_or(|wanted| wanted <= keep_until));
-        kept.forget(keep_until, tombstone);
+        let (finished_job_retention, now) = (SignedDuration::from_hours(hours), at(second));
+        let record = told(&messages, &order);
+        let mut kept = record.clone();
+        kept.forget(now, finished_job_retention);
+        prop_assert!(kept.live_jobs(now).eq(record.live_jobs(now)));
+        let keep_until = record.keep_until(now, finished_job_retention);
+        prop_assert!(record.wanted_until(now).is_none_or(|wanted| wanted <= keep_until));
+        kept.forget(keep_until, finished_job_retention);
         prop_assert!(kept.jobs.is_empty(), "{:?} outlast {}", kept.jobs, keep_until);
     }
 
@@ -201,9 +201,9 @@ proptest! {
         let altered = fuzz_json::altered(&sent.body().to_string(), &mut fastrand::Rng::with_seed(draw)).unwrap();
         let is_valid = schema.is_valid(&serde_json::from_str(&altered).unwrap());
         match record::parse(&altered, &clusters()) {
-            Record::Job(_) => prop_assert!(is_valid, "the schema refuses {}", altered),
-            Record::Malformed(JobMessageError::Task { .. } | JobMessageError::Wrong { field: "taskId", .. }) | Record::Ecs(_) => {}
-            Record::Malformed(error) => prop_assert!(!is_valid, "{}: {}", error, altered),
+            QueueMessage::Job(_) => prop_assert!(is_valid, "the schema refuses {}", altered),
+            QueueMessage::Malformed(JobMessageError::Task { .. } | JobMessageError::Wrong { field: "taskId", .. }) | QueueMessage::Ecs(_) => {}
+            QueueMessage::Malformed(error) => prop_assert!(!is_valid, "{}: {}", error, altered),
         }
     }
 }

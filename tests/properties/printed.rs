@@ -1,4 +1,4 @@
-//! What is printed is read as what it was printed from: ids, ARNs, names of events, follow-ups, policies.
+//! What is printed is read as what it was printed from: ids, ARNs, names of events, rechecks, policies.
 
 use super::config;
 use super::drawn::{any_moment, cluster, clusters, name, service, task, task_id, text, video};
@@ -9,7 +9,7 @@ use std::str::FromStr;
 use taskhold::config::{Clusters, Policy};
 use taskhold::ecs::{ClusterArn, FailureReason, ServiceArn, Task, TaskArn, TaskId};
 use taskhold::event::{EVENT_NAMES, EventName};
-use taskhold::follow_up::{FollowUp, SweepPlace};
+use taskhold::recheck::{Recheck, SweepPlace};
 
 /// Whatever is read at all is printed as it was written.
 fn is_printed_as_it_was_written<T: FromStr + ToString>(text: &str) -> Result<(), TestCaseError> {
@@ -45,14 +45,14 @@ fn nearly_an_arn() -> impl Strategy<Value = String> {
     ]
 }
 
-fn follow_up() -> impl Strategy<Value = FollowUp> {
+fn recheck() -> impl Strategy<Value = Recheck> {
     let check = (name(), any_moment())
-        .prop_map(|(name, due)| FollowUp::Check { service: ServiceArn::new(video(), &name).unwrap(), due });
+        .prop_map(|(name, due)| Recheck::Check { service: ServiceArn::new(video(), &name).unwrap(), due });
     let tasks = option::of(text()).prop_map(|page| SweepPlace::Tasks { page });
     let services =
         option::of((text(), any::<usize>())).prop_map(|rest| SweepPlace::Services { cluster: video(), rest });
-    let sweep =
-        (any_moment(), prop_oneof![tasks, services]).prop_map(|(begun_at, place)| FollowUp::Sweep { begun_at, place });
+    let sweep = (any_moment(), prop_oneof![tasks, services])
+        .prop_map(|(started_at, place)| Recheck::Sweep { started_at, place });
     prop_oneof![check, sweep]
 }
 
@@ -103,8 +103,8 @@ proptest! {
     }
 
     #[test]
-    fn a_follow_up_is_read_as_what_it_was_printed_from(follow_up in follow_up()) {
-        prop_assert_eq!(FollowUp::parse(&follow_up.body(), &clusters()), Ok(follow_up));
+    fn a_recheck_is_read_as_what_it_was_printed_from(recheck in recheck()) {
+        prop_assert_eq!(Recheck::parse(&recheck.body(), &clusters()), Ok(recheck));
     }
 
     #[test]

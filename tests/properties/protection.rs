@@ -12,7 +12,7 @@ use proptest::sample::{Index, select};
 use taskhold::decide::protection::{GRANT_TOLERANCE, REFUSED_PAUSE};
 use taskhold::decide::{Decision, KeepReason, decide_protection};
 use taskhold::ecs::FailureReason;
-use taskhold::ledger::{Ask, CallId, CallResult, Refusal, TaskEntry};
+use taskhold::store::{CallId, CallResult, ProtectionRequest, Refusal, TaskRecord};
 
 /// The longest that ECS grants (aws-facts "ECS: the protection API").
 const GRANTABLE: SignedDuration = SignedDuration::from_mins(2880);
@@ -25,13 +25,13 @@ enum Step {
     /// So many seconds pass.
     Pass(i64),
     /// What is decided is asked of ECS.
-    Ask,
+    Request,
     /// One of the calls that were made has this outcome; a grant is so many seconds longer than what was asked for.
     Outcome(Index, Outcome),
     /// ECS is seen to protect the task until so many seconds from now, or not at all.
     See(Option<i64>),
     /// What was in the way may be gone.
-    Hope,
+    AllowRetry,
     /// What is over is forgotten.
     Forget,
     /// The task stops.
@@ -54,10 +54,10 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => sent().prop_map(Step::Message),
         3 => select(vec![1, 29, 60, 121, 3600, 7200]).prop_map(Step::Pass),
-        5 => Just(Step::Ask),
+        5 => Just(Step::Request),
         5 => (any::<Index>(), outcome).prop_map(|(call, outcome)| Step::Outcome(call, outcome)),
         1 => option::of(0..7200_i64).prop_map(Step::See),
-        1 => Just(Step::Hope),
+        1 => Just(Step::AllowRetry),
         1 => Just(Step::Forget),
         1 => prop_oneof![9 => Just(Step::Forget), 1 => Just(Step::Stop)],
     ]
@@ -66,44 +66,44 @@ fn step() -> impl Strategy<Value = Step> {
 /// A task on its way.
 struct Life {
     now: Timestamp,
-    entry: TaskEntry,
+    record: TaskRecord,
     told: Vec<Sent>,
-    calls: Vec<(CallId, Ask)>,
+    calls: Vec<(CallId, ProtectionRequest)>,
 }
 
 impl Life {
     fn go(&mut self, step: Step) {
         match step {
             Step::Message(sent) => {
-                sent.deliver(&mut self.entry);
+                sent.deliver(&mut self.record);
                 self.told.push(sent);
             }
             Step::Pass(seconds) => self.now += SignedDuration::from_secs(seconds),
-            Step::Ask => {
-                if let Decision::Ask(ask) = decide_protection(&self.entry, self.now) {
-                    self.calls.extend(self.entry.protection.begin(ask, self.now).map(|id| (id, ask)));
+            Step::Request => {
+                if let Decision::Request(ask) = decide_protection(&self.record, self.now) {
+                    self.calls.extend(self.record.protection.begin(ask, self.now).map(|id| (id, ask)));
                 }
             }
             Step::Outcome(call, outcome) if !self.calls.is_empty() => {
                 let (id, ask) = self.calls.swap_remove(call.index(self.calls.len()));
-                self.entry.protection.settle(id, self.result(ask, outcome));
+                self.record.protection.settle(id, self.result(ask, outcome));
             }
             Step::Outcome(..) => {}
             Step::See(seconds) => {
-                self.entry.protection.see(seconds.map(|seconds| self.now + SignedDuration::from_secs(seconds)));
+                self.record.protection.see(seconds.map(|seconds| self.now + SignedDuration::from_secs(seconds)));
             }
-            Step::Hope => self.entry.protection.hope(),
-            Step::Forget => self.entry.protection.forget_stale(self.now),
-            Step::Stop => self.entry.stop(self.now),
+            Step::AllowRetry => self.record.protection.allow_retry(),
+            Step::Forget => self.record.protection.forget_stale(self.now),
+            Step::Stop => self.record.stop(self.now),
         }
     }
 
-    fn result(&self, ask: Ask, outcome: Outcome) -> CallResult {
+    fn result(&self, ask: ProtectionRequest, outcome: Outcome) -> CallResult {
         match (ask, outcome) {
-            (Ask::ProtectUntil(until), Outcome::Granted(more)) => {
+            (ProtectionRequest::ProtectUntil(until), Outcome::Granted(more)) => {
                 CallResult::Granted(until + SignedDuration::from_secs(more))
             }
-            (Ask::Release, Outcome::Granted(_)) | (_, Outcome::Cleared) => CallResult::Cleared,
+            (ProtectionRequest::Clear, Outcome::Granted(_)) | (_, Outcome::Cleared) => CallResult::Cleared,
             (_, Outcome::Refused(reason)) => CallResult::Refused(Refusal { reason, detail: None, at: self.now }),
             (_, Outcome::WithoutEffect) => CallResult::WithoutEffect,
             (_, Outcome::Unknown) => CallResult::Unknown,
@@ -116,20 +116,22 @@ impl Life {
     }
 
     fn decides_well(&self) -> Result<(), TestCaseError> {
-        let (protection, wanted) = (&self.entry.protection, self.wanted());
+        let (protection, wanted) = (&self.record.protection, self.wanted());
         let wanted = wanted.map(|wanted| wanted.min(self.now + GRANTABLE));
-        let decision = decide_protection(&self.entry, self.now);
-        if self.entry.stopped_at.is_some() {
+        let decision = decide_protection(&self.record, self.now);
+        if self.record.stopped_at.is_some() {
             prop_assert_eq!(decision, Decision::Keep(KeepReason::Stopped));
             return Ok(());
         }
         match decision {
-            Decision::Ask(Ask::Release) => prop_assert!(wanted.is_none() && protection.held, "{:?}", wanted),
-            Decision::Ask(Ask::ProtectUntil(until)) => {
+            Decision::Request(ProtectionRequest::Clear) => {
+                prop_assert!(wanted.is_none() && protection.is_set, "{:?}", wanted)
+            }
+            Decision::Request(ProtectionRequest::ProtectUntil(until)) => {
                 prop_assert_eq!(Some(until), wanted);
                 prop_assert!(protection.confirmed_until.is_none_or(|certain| certain < until), "it would be shortened");
             }
-            Decision::Keep(KeepReason::Idle) => prop_assert!(wanted.is_none() && !protection.held),
+            Decision::Keep(KeepReason::Idle) => prop_assert!(wanted.is_none() && !protection.is_set),
             Decision::Keep(KeepReason::Confirmed { until }) => {
                 prop_assert_eq!(Some(until), protection.confirmed_until);
                 prop_assert!(wanted.is_some_and(|wanted| until + GRANT_TOLERANCE >= wanted), "{:?}", wanted);
@@ -137,7 +139,7 @@ impl Life {
             Decision::Keep(KeepReason::RefusedJustNow) => {
                 let refusal = protection.refusal.as_ref().unwrap();
                 prop_assert_eq!(&refusal.reason, &FailureReason::DeploymentBlocked);
-                prop_assert!(wanted.is_some() && !protection.has_new_hope && self.now < refusal.at + REFUSED_PAUSE);
+                prop_assert!(wanted.is_some() && !protection.may_retry_now && self.now < refusal.at + REFUSED_PAUSE);
             }
             Decision::Keep(KeepReason::Stopped) => prop_assert!(false, "it has not stopped"),
         }
@@ -150,7 +152,7 @@ proptest! {
 
     #[test]
     fn a_call_never_asks_for_less_than_the_latest_live_end_and_never_releases_a_live_job(steps in vec(step(), 1..40)) {
-        let mut life = Life { now: at(0), entry: TaskEntry::default(), told: Vec::new(), calls: Vec::new() };
+        let mut life = Life { now: at(0), record: TaskRecord::default(), told: Vec::new(), calls: Vec::new() };
         for step in steps {
             life.go(step);
             life.decides_well()?;
@@ -159,14 +161,14 @@ proptest! {
 
     #[test]
     fn what_counts_as_certain_is_never_more_than_what_the_calls_in_flight_leave(steps in vec(step(), 1..40)) {
-        let mut life = Life { now: at(0), entry: TaskEntry::default(), told: Vec::new(), calls: Vec::new() };
+        let mut life = Life { now: at(0), record: TaskRecord::default(), told: Vec::new(), calls: Vec::new() };
         for step in steps {
             life.go(step);
-            let protection = &life.entry.protection;
+            let protection = &life.record.protection;
             for call in &protection.in_flight {
                 let left = match call.ask {
-                    Ask::Release => None,
-                    Ask::ProtectUntil(until) => Some(until),
+                    ProtectionRequest::Clear => None,
+                    ProtectionRequest::ProtectUntil(until) => Some(until),
                 };
                 prop_assert!(protection.confirmed_until <= left, "{:?} beside {:?}", protection.confirmed_until, call);
             }

@@ -11,7 +11,7 @@ const NANOS_PER_MINUTE: i128 = 60_000_000_000;
 const MAX: u32 = 2880;
 
 /// A wish and the moment at which it is asked for: mostly within what ECS grants, some a hair beside a whole minute.
-fn wish() -> impl Strategy<Value = (Timestamp, Timestamp)> {
+fn request() -> impl Strategy<Value = (Timestamp, Timestamp)> {
     let within = (0..=2900_i64 * 60_000_000_000).prop_map(SignedDuration::from_nanos);
     let beside = (0..=2881_i64, -2..=2_i64)
         .prop_map(|(minutes, nanos)| SignedDuration::from_mins(minutes) + SignedDuration::from_nanos(nanos));
@@ -27,26 +27,26 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn what_is_asked_for_is_what_ecs_takes_and_not_less_than_the_wish(wish in wish()) {
-        let minutes = minutes_until(wish.0, wish.1);
+    fn what_is_asked_for_is_what_ecs_takes_and_not_less_than_the_wish(request in request()) {
+        let minutes = minutes_until(request.0, request.1);
         prop_assert!((1..=MAX).contains(&minutes), "{}", minutes);
-        let grantable = left(wish).min(i128::from(MAX) * NANOS_PER_MINUTE);
+        let grantable = left(request).min(i128::from(MAX) * NANOS_PER_MINUTE);
         prop_assert!(i128::from(minutes) * NANOS_PER_MINUTE >= grantable, "{} minutes for {} ns", minutes, grantable);
         prop_assert!(i128::from(minutes - 1) * NANOS_PER_MINUTE < grantable.max(1), "a minute less would do");
     }
 
     #[test]
-    fn the_bound_is_five_percent_or_a_minute_and_never_less_than_the_wish_itself_takes(wish in wish()) {
-        let (least, most) = (minutes_until(wish.0, wish.1), minutes_max(wish.0, wish.1));
+    fn the_bound_is_five_percent_or_a_minute_and_never_less_than_the_wish_itself_takes(request in request()) {
+        let (least, most) = (minutes_until(request.0, request.1), minutes_max(request.0, request.1));
         prop_assert!((least..=MAX).contains(&most), "{}..={}", least, most);
-        let left = left(wish);
+        let left = left(request);
         let bound = left + (left / 20).max(NANOS_PER_MINUTE);
         prop_assert!(most == least || i128::from(most) * NANOS_PER_MINUTE <= bound, "{} minutes are beyond the bound", most);
         prop_assert!(most == MAX || i128::from(most + 1) * NANOS_PER_MINUTE > bound - 2_000_000, "{} minutes are not all of it", most);
     }
 
     #[test]
-    fn a_longer_wish_never_gets_less_nor_has_a_lower_bound(one in wish(), more in 0..100_000_000_000_000_i64) {
+    fn a_longer_wish_never_gets_less_nor_has_a_lower_bound(one in request(), more in 0..100_000_000_000_000_i64) {
         let longer = (one.0.saturating_add(SignedDuration::from_nanos(more)).unwrap_or(Timestamp::MAX), one.1);
         prop_assert!(minutes_until(longer.0, longer.1) >= minutes_until(one.0, one.1));
         prop_assert!(minutes_max(longer.0, longer.1) >= minutes_max(one.0, one.1));

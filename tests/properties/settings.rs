@@ -5,7 +5,7 @@ use super::drawn::{name, text};
 use proptest::prelude::*;
 use proptest::sample::select;
 use std::ops::RangeInclusive;
-use taskhold::config::{Config, Policy, Remedies, SETTINGS};
+use taskhold::config::{Config, Policy, Remediations, SETTINGS};
 
 const CLUSTER: (&str, &str) = ("TASKHOLD_CLUSTERS", "arn:aws:ecs:eu-west-1:111122223333:cluster/video");
 
@@ -48,8 +48,8 @@ proptest! {
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         if let Err(problems) = Config::from_variables(variables) {
             for problem in &problems.0 {
-                // A policy is allowed by a list of remedies, so that each may be to blame for the other.
-                prop_assert!(problem.name == setting.name || setting.name.ends_with("REMEDIES"), "{:?}", problem);
+                // A policy is allowed by a list of remediations, so that each may be to blame for the other.
+                prop_assert!(problem.name == setting.name || setting.name.ends_with("REMEDIATIONS"), "{:?}", problem);
                 prop_assert!(!problem.problem.contains(|c: char| c.is_control()), "{:?}", problem);
                 prop_assert!(problem.problem.chars().count() < 1000, "{:?}", problem);
             }
@@ -63,22 +63,22 @@ proptest! {
     }
 
     #[test]
-    fn remedies_are_read_from_any_list_of_their_names_and_allow_those_policies_alone(
+    fn remediations_are_read_from_any_list_of_their_names_and_allow_those_policies_alone(
         listed in proptest::collection::vec(select(vec![Policy::ReleaseIdle, Policy::RaiseDesiredCount]), 0..4),
         between in select(vec![",", ", ", " ,,"]),
         policy in select(vec![Policy::Notify, Policy::ReleaseIdle, Policy::RaiseDesiredCount]),
     ) {
         let list = listed.iter().map(|policy| policy.as_str()).collect::<Vec<_>>().join(between);
-        let variables = [CLUSTER, ("TASKHOLD_REMEDIES", &list), ("TASKHOLD_POLICY", policy.as_str())];
+        let variables = [CLUSTER, ("TASKHOLD_REMEDIATIONS", &list), ("TASKHOLD_POLICY", policy.as_str())];
         let config = Config::from_variables(variables.map(|(name, value)| (name.to_owned(), value.to_owned())));
         let is_allowed = policy == Policy::Notify || listed.contains(&policy);
         prop_assert_eq!(config.is_ok(), is_allowed, "{}", list);
         if let Ok(config) = config {
-            let expected = Remedies {
+            let expected = Remediations {
                 release_idle: listed.contains(&Policy::ReleaseIdle),
                 raise_desired_count: listed.contains(&Policy::RaiseDesiredCount),
             };
-            prop_assert_eq!((config.policy, config.remedies), (policy, expected));
+            prop_assert_eq!((config.policy, config.remediations), (policy, expected));
         }
     }
 

@@ -4,7 +4,7 @@
 //! (TASKHOLD_BLOCKED_AFTER_MINUTES): a worker that has just taken a job of minutes, a deployment that waits for it, and goes
 //! on. Longer jobs, up to an hour, are routine as well, but whoever deploys or scales in waits for them, as `preflight`
 //! advises, unless the old tasks stay longer than the jobs last anyway. So the traffic draws what it likes, and puts off, or
-//! leaves out, what would hold a movement up for more than [`HOLD_MAX`]. It asks of ECS no more protection than ECS has to
+//! leaves out, what would hold a rollout up for more than [`HOLD_MAX`]. It asks of ECS no more protection than ECS has to
 //! give while something moves, and crashes no task that works: those are refusals and interruptions, which are told of.
 
 use super::kinds::KINDS;

@@ -148,8 +148,8 @@ class Stage:
         return settings | {
             "AWS_ENDPOINT_URL": self._inside,
             "TASKHOLD_DRY_RUN": "false",
-            "TASKHOLD_PARKING_QUEUE_URL": self.queue("jobs-parked"),
-            "TASKHOLD_FOLLOW_UP_QUEUE_URL": self.queue("follow-ups"),
+            "TASKHOLD_DEAD_LETTER_QUEUE_URL": self.queue("jobs-dead-lettered"),
+            "TASKHOLD_RECHECK_QUEUE_URL": self.queue("rechecks"),
             "TASKHOLD_INTERRUPTED_QUEUE_URL": self.queue("interrupted-jobs"),
             "TASKHOLD_ALERT_TOPIC_ARN": f"arn:aws:sns:{REGION}:111122223333:taskhold-alerts",
         }
@@ -166,10 +166,10 @@ class Stage:
 
     def fresh(self, payload: str) -> str:
         """The payload as if it were of this moment and of this Region: its tasks are those that run here, its messages were
-        sent just now, its follow-ups come from the queue for them."""
+        sent just now, its rechecks come from the queue for them."""
         for told, here in zip(tasks_of_payloads(), self.tasks, strict=True):
             payload = payload.replace(told, here)
-        payload = payload.replace(":taskhold-follow-ups", ":follow-ups")
+        payload = payload.replace(":taskhold-rechecks", ":rechecks")
         event = json.loads(payload)
         records = event.get("Records") if isinstance(event, dict) else None
         for record in records or []:

@@ -18,7 +18,7 @@ ALL_DONE = {"batchItemFailures": []}
 BATCHES = [
     "sqs-eventbridge-in-body.json",
     "sqs-fifo-job-messages.json",
-    "sqs-follow-up.json",
+    "sqs-recheck.json",
     "sqs-job-finished.json",
     "sqs-job-heartbeat.json",
     "sqs-sns-envelope.json",
@@ -126,15 +126,15 @@ def test_status_and_preflight_see_what_is_protected(stage):
     for answer in (status, preflight):
         jsonschema.validate(answer, SCHEMA)
     (service,) = status["status"]["services"]
-    assert (service["service"], service["standing"]) == (SERVICE_ARN, "steady")
+    assert (service["service"], service["rolloutStatus"]) == (SERVICE_ARN, "steady")
     (protected,) = service["protectedTasks"]
     assert protected["taskArn"].endswith(task)
-    assert protected["heldFor"] == "foreign", "no ledger outlives a container here"
+    assert protected["protectedFor"] == "foreign", "no state store outlives a container here"
     forecast = preflight["preflight"]
     assert (forecast["service"], forecast["verdict"], forecast["protectedTasks"]) == (SERVICE_ARN, "waits", 1)
 
 
-def test_a_task_that_the_ledger_does_not_know_is_released_by_force_only(stage):
+def test_a_task_that_the_store_does_not_know_is_released_by_force_only(stage):
     task = stage.tasks[0]
     stage.ecs.update_task_protection(cluster=CLUSTER, tasks=[task], protectionEnabled=True)
 
@@ -149,11 +149,11 @@ def test_a_task_that_the_ledger_does_not_know_is_released_by_force_only(stage):
     assert protection(stage) == {}
 
 
-def test_malformed_messages_are_parked_with_their_reasons_and_the_others_carried_out(stage):
-    sqs, parked = stage.client("sqs"), f"{stage.endpoint}/111122223333/jobs-parked"
-    sqs.purge_queue(QueueUrl=parked)
+def test_malformed_messages_are_dead_lettered_with_their_reasons_and_the_others_carried_out(stage):
+    sqs, dead-lettered = stage.client("sqs"), f"{stage.endpoint}/111122223333/jobs-dead-lettered"
+    sqs.purge_queue(QueueUrl=dead-lettered)
     assert answer_to(stage, "sqs-batch-mixed.json") == ALL_DONE
-    found = sqs.receive_message(QueueUrl=parked, MaxNumberOfMessages=10, MessageAttributeNames=["All"])["Messages"]
+    found = sqs.receive_message(QueueUrl=dead-lettered, MaxNumberOfMessages=10, MessageAttributeNames=["All"])["Messages"]
     reasons = [message["MessageAttributes"]["taskhold.reason"]["StringValue"] for message in found]
     assert len(reasons) == 7
     assert any("`jobId` is missing" in reason for reason in reasons), reasons

@@ -45,7 +45,7 @@ def test_sam_adds_a_role_and_one_resource_or_two_for_each_event(resources):
         "FunctionRole": "AWS::IAM::Role",
         "FunctionEventInvokeConfig": "AWS::Lambda::EventInvokeConfig",
         "FunctionJobs": "AWS::Lambda::EventSourceMapping",
-        "FunctionFollowUps": "AWS::Lambda::EventSourceMapping",
+        "FunctionRechecks": "AWS::Lambda::EventSourceMapping",
         "FunctionTaskStopped": "AWS::Events::Rule",
         "FunctionTaskStoppedPermission": "AWS::Lambda::Permission",
         "FunctionServiceEvents": "AWS::Events::Rule",

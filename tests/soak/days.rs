@@ -11,10 +11,10 @@ use std::ops::RangeInclusive;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Day {
     pub(crate) number: u64,
-    /// Entries of tasks and services that the ledger may not forget yet.
-    pub(crate) entries: usize,
+    /// Entries of tasks and services that the state store may not forget yet.
+    pub(crate) records: usize,
     /// Their length as JSON.
-    pub(crate) ledger_bytes: usize,
+    pub(crate) store_bytes: usize,
     /// Of this process.
     pub(crate) memory_mib: f64,
     pub(crate) looks: usize,
@@ -25,21 +25,21 @@ pub(crate) struct Day {
 
 impl fmt::Display for Day {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { number, entries, memory_mib, looks, alerts, open, .. } = self;
-        let ledger = self.ledger_bytes as f64 / 1_000_000.0;
-        write!(f, "day {number:>2}: {entries:>6} entries, {ledger:>5.1} MB; process {memory_mib:>6.1} MiB; ")?;
+        let Self { number, records, memory_mib, looks, alerts, open, .. } = self;
+        let store = self.store_bytes as f64 / 1_000_000.0;
+        write!(f, "day {number:>2}: {records:>6} records, {store:>5.1} MB; process {memory_mib:>6.1} MiB; ")?;
         write!(f, "{looks:>6} looks, {alerts:>5} alerts, {open:>3} incidents open")
     }
 }
 
-/// Everything that was told, handed on, parked and logged, in figures.
+/// Everything that was told, handed on, dead-lettered and logged, in figures.
 #[derive(Debug, Default)]
 pub(crate) struct Heard {
     /// The incidents that were told of and not called off.
     pub(crate) open: BTreeSet<String>,
     pub(crate) alerts: BTreeMap<String, u64>,
-    pub(crate) parked: BTreeMap<String, u64>,
-    pub(crate) handed_on: u64,
+    pub(crate) dead_lettered: BTreeMap<String, u64>,
+    pub(crate) forwarded: u64,
     pub(crate) logged: BTreeMap<String, u64>,
 }
 
@@ -47,7 +47,7 @@ impl Heard {
     /// Takes in what has gathered in the world, which else would grow with the time.
     pub(crate) fn gather(&mut self, world: &World, day: &mut Day) {
         day.looks += std::mem::take(&mut world.counted().looks).len();
-        locked(&world.follow_ups().sent).clear();
+        locked(&world.rechecks().sent).clear();
         let told = std::mem::take(&mut *locked(&world.function.alerts.told));
         day.alerts += told.len();
         for told in told {
@@ -59,11 +59,11 @@ impl Heard {
             *self.alerts.entry(told.what).or_default() += 1;
         }
         day.open = self.open.len();
-        for (reason, _) in std::mem::take(&mut *locked(&world.function.parking.as_ref().unwrap().0)) {
-            *self.parked.entry(reason).or_default() += 1;
+        for (reason, _) in std::mem::take(&mut *locked(&world.function.dead_letters.as_ref().unwrap().0)) {
+            *self.dead_lettered.entry(reason).or_default() += 1;
         }
-        let handed_on = world.function.interrupted.as_ref().unwrap();
-        self.handed_on += std::mem::take(&mut *locked(&handed_on.0)).len() as u64;
+        let forwarded = world.function.interrupted.as_ref().unwrap();
+        self.forwarded += std::mem::take(&mut *locked(&forwarded.0)).len() as u64;
         for line in world.log.take() {
             // Without the fields, which tell one from another.
             let words = line.split(' ').take_while(|word| !word.contains('='));
@@ -76,10 +76,10 @@ impl Day {
     /// Takes the present figures in, if they are the largest of the day.
     pub(crate) fn measure(&mut self, world: &World) {
         let now = timestamp(world.now());
-        let mut sizes = locked(world.function.ledger.sizes.as_ref().expect("a soak measures the ledger"));
+        let mut sizes = locked(world.function.store.sizes.as_ref().expect("a soak measures the state store"));
         sizes.retain(|_, (_, keep_until)| *keep_until > now);
-        self.entries = self.entries.max(sizes.len());
-        self.ledger_bytes = self.ledger_bytes.max(sizes.iter().map(|(key, (bytes, _))| key.len() + bytes).sum());
+        self.records = self.records.max(sizes.len());
+        self.store_bytes = self.store_bytes.max(sizes.iter().map(|(key, (bytes, _))| key.len() + bytes).sum());
         self.memory_mib = self.memory_mib.max(memory_mib().unwrap_or(0.0));
     }
 }
@@ -92,7 +92,7 @@ fn memory_mib() -> Option<f64> {
     Some(kib / 1024.0)
 }
 
-/// Days that are compared: after the first ones, in which the ledger fills, and the last.
+/// Days that are compared: after the first ones, in which the state store fills, and the last.
 const EARLY: RangeInclusive<u64> = 5..=15;
 const LATE: RangeInclusive<u64> = 20..=30;
 /// What may come of chance.
@@ -106,8 +106,8 @@ pub(crate) fn growth(days: &[Day]) -> Vec<String> {
         days.iter().filter(|day| of.contains(&day.number)).map(figure).fold(0.0, f64::max)
     };
     let figures: [(&str, Figure); 3] = [
-        ("entries of the ledger", |day| day.entries as f64),
-        ("bytes of the ledger", |day| day.ledger_bytes as f64),
+        ("records of the state store", |day| day.records as f64),
+        ("bytes of the state store", |day| day.store_bytes as f64),
         ("MiB of memory", |day| day.memory_mib),
     ];
     let mut grown = Vec::new();

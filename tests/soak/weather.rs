@@ -13,9 +13,9 @@ const FAULTS: [(Fault, &str); 4] = [
     (Fault::CallLost, "calls to ecs that get lost"),
     (Fault::AnswerLost, "answers of ecs that get lost"),
 ];
-const CAUSES: [Cause; 4] = [Cause::Event, Cause::FollowUp, Cause::Sweep, Cause::Job];
+const CAUSES: [Cause; 4] = [Cause::Event, Cause::Recheck, Cause::Sweep, Cause::Job];
 
-/// Of a follow-up, in a bad hour, and how late one comes, in seconds, at any time.
+/// Of a recheck, in a bad hour, and how late one comes, in seconds, at any time.
 const COPIES_MAX: usize = 2;
 const LATE_SECONDS_MAX: u32 = 20;
 
@@ -28,7 +28,7 @@ pub(crate) struct Weather {
 impl Weather {
     pub(crate) fn begin(world: &mut World, seed: u64) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
-        let mut disorder = locked(&world.follow_ups().disorder);
+        let mut disorder = locked(&world.rechecks().disorder);
         (disorder.random, disorder.late_max) = (random.fork(), LATE_SECONDS_MAX);
         drop(disorder);
         Self { random, done: BTreeMap::new() }
@@ -38,12 +38,12 @@ impl Weather {
     pub(crate) fn change(&mut self, world: &mut World) {
         self.clear(world);
         world.delivers.events = !self.is(3, "ten minutes whose events get lost");
-        set(&world.follow_ups().is_down, self.is(2, "ten minutes without sends of follow-ups"));
-        let copies = if self.is(2, "ten minutes in which follow-ups come twice") { COPIES_MAX } else { 1 };
-        locked(&world.follow_ups().disorder).copies = 1..=copies;
+        set(&world.rechecks().is_down, self.is(2, "ten minutes without sends of rechecks"));
+        let copies = if self.is(2, "ten minutes in which rechecks come twice") { COPIES_MAX } else { 1 };
+        locked(&world.rechecks().disorder).copies = 1..=copies;
         set(&world.function.alerts.is_down, self.is(2, "ten minutes without sends of alerts"));
-        if self.is(5, "times that calls to the ledger fail") {
-            set(&world.function.ledger.failures, self.random.u32(1..=30));
+        if self.is(5, "times that calls to the state store fail") {
+            set(&world.function.store.failures, self.random.u32(1..=30));
         }
         if self.is(10, "times that an invocation is to die") {
             let cause = CAUSES[self.random.usize(..CAUSES.len())];
@@ -61,10 +61,10 @@ impl Weather {
     /// Nothing fails from now on.
     pub(crate) fn clear(&mut self, world: &mut World) {
         world.delivers.events = true;
-        set(&world.follow_ups().is_down, false);
-        locked(&world.follow_ups().disorder).copies = 1..=1;
+        set(&world.rechecks().is_down, false);
+        locked(&world.rechecks().disorder).copies = 1..=1;
         set(&world.function.alerts.is_down, false);
-        set(&world.function.ledger.failures, 0);
+        set(&world.function.store.failures, 0);
         world.region.lock().faults.clear();
         world.dies_at = None;
     }

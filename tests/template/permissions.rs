@@ -97,7 +97,7 @@ fn each_switch_adds_the_statements_that_it_needs_and_no_others() {
     for (switch, expected) in [
         ("AllowReleaseIdle", vec![]),
         ("AllowRaiseDesiredCount", vec!["RaiseDesiredCounts", "SeeWhoElseSetsDesiredCounts"]),
-        ("InterruptedJobs", vec!["HandOnInterruptedJobs"]),
+        ("InterruptedJobQueue", vec!["HandOnInterruptedJobQueue"]),
     ] {
         let switched = sids(&Template::with(&[(switch, "true")]));
         assert!(switched.is_superset(&unasked));
@@ -118,13 +118,13 @@ fn every_permission_names_its_resource() {
             // Lists and this read cannot name one; the lists can be kept within the cluster.
             "ListWithinTheCluster" => ("*", &within),
             "SeeWhoElseSetsDesiredCounts" => ("*", &Value::Null),
-            "KeepTheLedger" => ("LedgerTable.Arn", &Value::Null),
-            "ListWhatIsOpen" => ("LedgerTable.Arn/index/open", &Value::Null),
-            "ParkMessages" => ("DeadLetterQueue.Arn", &Value::Null),
+            "ReadAndWriteRecords" => ("StateTable.Arn", &Value::Null),
+            "ListOpenRecords" => ("StateTable.Arn/index/open", &Value::Null),
+            "SendDeadLetters" => ("DeadLetterQueue.Arn", &Value::Null),
             "TellPeople" => ("arn:aws:sns:eu-west-1:111122223333:AlertTopic", &Value::Null),
             "TellMachines" => ("AlertQueue.Arn", &Value::Null),
-            "FollowUp" => ("FollowUpQueue.Arn", &Value::Null),
-            "HandOnInterruptedJobs" => ("InterruptedJobQueue.Arn", &Value::Null),
+            "Recheck" => ("RecheckQueue.Arn", &Value::Null),
+            "HandOnInterruptedJobQueue" => ("InterruptedJobQueue.Arn", &Value::Null),
             other => panic!("{other} is a new statement: which resource may it name?"),
         };
         assert_eq!(texts(&statement["Resource"]), [resource]);

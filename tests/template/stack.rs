@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use taskhold::config::{Config, ConfigProblems};
 
 /// Every parameter that switches something on.
-pub(crate) const SWITCHES: [&str; 3] = ["AllowReleaseIdle", "AllowRaiseDesiredCount", "InterruptedJobs"];
+pub(crate) const SWITCHES: [&str; 3] = ["AllowReleaseIdle", "AllowRaiseDesiredCount", "InterruptedJobQueue"];
 
 /// A stack for cluster `video` of account 111122223333 in eu-west-1. What its conditions leave out is not there.
 pub(crate) struct Template(pub(crate) Value);

@@ -81,7 +81,7 @@ fn role(policies: &Value) -> Value {
         policies.flat_map(|policy| policy["Statement"].as_array().unwrap()).cloned().collect();
     statements.push(json!({"Sid": "ReadItsQueues", "Effect": "Allow",
         "Action": ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
-        "Resource": ["JobQueue.Arn", "FollowUpQueue.Arn"]}));
+        "Resource": ["JobQueue.Arn", "RecheckQueue.Arn"]}));
     statements
         .push(json!({"Sid": "WriteLogs", "Effect": "Allow", "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
         "Resource": "FunctionLogGroup.Arn:*"}));

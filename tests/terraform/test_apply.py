@@ -27,7 +27,7 @@ SECONDS_MAX = 600
 # stand as it was applied.
 CHANGED_BY_MOTO = {
     "module.taskhold.aws_lambda_function.function",
-    "module.taskhold.aws_sqs_queue.follow_up",
+    "module.taskhold.aws_sqs_queue.recheck",
     "module.taskhold.aws_sqs_queue.job",
 }
 
@@ -148,9 +148,9 @@ def test_what_is_applied_is_there_and_stays_as_it_is(use, aws):
     function = client("lambda").get_function_configuration(FunctionName="taskhold")
     settings = function["Environment"]["Variables"]
     assert settings["TASKHOLD_CLUSTERS"] == f"arn:aws:ecs:{REGION}:123456789012:cluster/video"
-    assert "TASKHOLD_REMEDIES" not in settings
+    assert "TASKHOLD_REMEDIATIONS" not in settings
     mappings = client("lambda").list_event_source_mappings()["EventSourceMappings"]
     batches = {mapping["EventSourceArn"].rsplit(":")[-1]: mapping["BatchSize"] for mapping in mappings}
-    assert batches == {"taskhold-jobs": 1000, "taskhold-follow-ups": 10}
+    assert batches == {"taskhold-jobs": 1000, "taskhold-rechecks": 10}
     rules = [rule["Name"] for rule in client("events").list_rules()["Rules"]]
     assert sorted(rules) == ["taskhold-service-events", "taskhold-sweep", "taskhold-task-stopped"]

@@ -1,8 +1,8 @@
-//! One watch: at most twenty checks in three hours, and one chain of follow-ups, however many events come at once.
+//! One watch: at most twenty checks in three hours, and one chain of rechecks, however many events come at once.
 
 use super::ecs::Cause;
-use super::movements::MOVEMENTS;
 use super::parts::locked;
+use super::rollouts::ROLLOUTS;
 use super::world::{HOUR, MINUTE, SECOND, World};
 use ecs_sim::control_plane::{DeploymentStrategy, Millis, ServiceSpec, Setup, Variants};
 use ecs_sim::queue::SendMessage;
@@ -27,11 +27,11 @@ fn baking(world: &mut World) {
 #[test]
 fn where_nothing_is_due_the_checks_come_after_30_seconds_1_2_5_10_and_then_15_minutes() {
     let mut world = World::new(Setup::default(), &[]);
-    let begun_at = world.now();
+    let started_at = world.now();
     baking(&mut world);
     world.advance(3 * HOUR);
-    let checks = world.looks(Cause::FollowUp);
-    let pauses = pauses(&[vec![begun_at], checks.clone()].concat());
+    let checks = world.looks(Cause::Recheck);
+    let pauses = pauses(&[vec![started_at], checks.clone()].concat());
     println!("\na watch of 3 hours: {} checks, after {pauses:?} s", checks.len());
     assert_eq!(pauses[..5], [30, 60, 120, 300, 600]);
     assert!(pauses[5..].iter().all(|pause| *pause == 900), "{pauses:?}");
@@ -40,8 +40,8 @@ fn where_nothing_is_due_the_checks_come_after_30_seconds_1_2_5_10_and_then_15_mi
 
 #[test]
 fn a_watch_of_three_hours_takes_at_most_20_checks_whatever_moves() {
-    println!("\nlooks in 3 hours, over all readings of AWS | checks    | by events | by sweeps | alerts");
-    for movement in MOVEMENTS {
+    println!("\nlooks in 3 hours, over all variants of AWS | checks    | by events | by sweeps | alerts");
+    for rollout in ROLLOUTS {
         for (how, readings) in [("with sweeps", Variants::all()), ("no sweep", vec![Variants::default()])] {
             let [mut checks, mut by_events, mut by_sweeps, mut alerts] = [Range::default(); 4];
             for variants in readings {
@@ -49,16 +49,16 @@ fn a_watch_of_three_hours_takes_at_most_20_checks_whatever_moves() {
                 if how == "with sweeps" {
                     world.sweep_every(5 * MINUTE, 41 * SECOND);
                 }
-                movement.begin(&mut world);
+                rollout.begin(&mut world);
                 world.advance(3 * HOUR);
-                checks.take(world.looks(Cause::FollowUp).len());
+                checks.take(world.looks(Cause::Recheck).len());
                 by_events.take(world.looks(Cause::Event).len());
                 by_sweeps.take(world.looks(Cause::Sweep).len());
                 alerts.take(world.told().len());
                 assert!(world.awaited("web") <= 1);
             }
-            println!("{:<26} {how:<15} | {checks:<9} | {by_events:<9} | {by_sweeps:<9} | {alerts}", movement.name);
-            assert!(checks.most <= CHECKS_MAX, "{}: {checks} checks", movement.name);
+            println!("{:<26} {how:<15} | {checks:<9} | {by_events:<9} | {by_sweeps:<9} | {alerts}", rollout.name);
+            assert!(checks.most <= CHECKS_MAX, "{}: {checks} checks", rollout.name);
         }
     }
 }
@@ -122,7 +122,7 @@ fn burst(world: &mut World, event: &Value, copies: Copies) {
     }
 }
 
-/// Looks within 31 seconds of the burst; then, in the hour after it, looks and follow-ups sent.
+/// Looks within 31 seconds of the burst; then, in the hour after it, looks and rechecks sent.
 fn looks_after_a_burst(service: Service, copies: Copies, latency: Millis) -> (usize, usize, usize) {
     let mut world = World::new(Setup::default(), &[]);
     world.delivers.events = false;
@@ -141,17 +141,17 @@ fn looks_after_a_burst(service: Service, copies: Copies, latency: Millis) -> (us
     burst(&mut world, &event, copies);
     world.advance(30 * SECOND);
     let soon = world.counted().looks.len();
-    locked(&world.follow_ups().sent).clear();
+    locked(&world.rechecks().sent).clear();
     world.advance(HOUR);
     assert_eq!(world.awaited("web"), usize::from(service != Service::Steady));
     assert_eq!(world.failures, 0);
-    let (looks, sent) = (world.counted().looks.len() - soon, locked(&world.follow_ups().sent).len());
+    let (looks, sent) = (world.counted().looks.len() - soon, locked(&world.rechecks().sent).len());
     println!("{:<39} | {soon:>13} | {looks}, {sent}", format!("{service:?}, {copies:?}, {latency} ms a call"));
     (soon, looks, sent)
 }
 
 const BURST_TITLE: &str =
-    "copies of an event in one second   | looks in 31 s | in the hour after: looks, follow-ups sent";
+    "copies of an event in one second   | looks in 31 s | in the hour after: looks, rechecks sent";
 
 fn a_burst_takes_two_looks(cases: &[(Service, Copies, Millis)]) {
     println!("\n{COPIES} {BURST_TITLE}");
@@ -164,7 +164,7 @@ fn a_burst_takes_two_looks(cases: &[(Service, Copies, Millis)]) {
             Service::Moving => 6,
             Service::HeldUp => 7,
         };
-        assert!(looks <= chain && sent <= chain, "{case:?}: {looks} looks, {sent} follow-ups sent");
+        assert!(looks <= chain && sent <= chain, "{case:?}: {looks} looks, {sent} rechecks sent");
     }
 }
 

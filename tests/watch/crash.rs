@@ -19,7 +19,7 @@ enum Death {
     CheckThatTells,
     /// The sweep that begins the watch.
     FirstSweep,
-    /// The sweep that has to tell of it, because no follow-up came.
+    /// The sweep that has to tell of it, because no recheck came.
     SweepThatTells,
     /// The look that has to tell that it is over.
     End,
@@ -64,12 +64,12 @@ fn run(death: Death, point: usize, sweeps: bool) -> Outcome {
     world.region.lock().latency_ms = 20;
     let tasks = world.create(ServiceSpec::new(CLUSTER, "web", 2));
     world.protect(&tasks, Some(170));
-    world.delivers = Delivers { events: !death.by_sweep(), follow_ups: true, sweep_every: None };
+    world.delivers = Delivers { events: !death.by_sweep(), rechecks: true, sweep_every: None };
     if sweeps {
         world.sweep_every(SWEEP_EVERY, 47 * SECOND);
     }
     world.ecs(|ecs| ecs.deploy(CLUSTER, "web")).unwrap();
-    let begun_at = world.now();
+    let started_at = world.now();
     match death {
         Death::FirstEvent => world.dies_at = Some((Cause::Event, point)),
         Death::EventThatWaits => {
@@ -80,31 +80,31 @@ fn run(death: Death, point: usize, sweeps: bool) -> Outcome {
             world.dies_at = Some((Cause::Event, point));
             world.send_event(event, world.now());
         }
-        Death::Check => world.dies_at = Some((Cause::FollowUp, point)),
+        Death::Check => world.dies_at = Some((Cause::Recheck, point)),
         Death::CheckThatTells => {
             world.advance(4 * MINUTE);
-            world.dies_at = Some((Cause::FollowUp, point));
+            world.dies_at = Some((Cause::Recheck, point));
         }
         Death::FirstSweep => world.dies_at = Some((Cause::Sweep, point)),
         Death::SweepThatTells => {
-            world.delivers.follow_ups = false;
+            world.delivers.rechecks = false;
             world.advance(4 * MINUTE);
             world.dies_at = Some((Cause::Sweep, point));
         }
         Death::End => {}
     }
-    world.advance(begun_at + 40 * MINUTE - world.now());
-    world.delivers.follow_ups = true;
+    world.advance(started_at + 40 * MINUTE - world.now());
+    world.delivers.rechecks = true;
     world.advance(20 * MINUTE);
-    let said_at = world.said_blocked("web", begun_at).unwrap();
+    let said_at = world.said_blocked("web", started_at).unwrap();
     one_chain(&mut world, death, point);
     if death == Death::End {
         world.dies_at = Some((Cause::Event, point));
     }
     world.protect(&tasks, None);
     world.advance(HOUR);
-    assert_eq!(world.entry("web").watch, None, "{death:?} {point}");
-    assert_eq!(world.follow_ups_waiting().len(), 0, "{death:?} {point}");
+    assert_eq!(world.record("web").watch, None, "{death:?} {point}");
+    assert_eq!(world.rechecks_waiting().len(), 0, "{death:?} {point}");
     let told = world.told();
     let times = |what: &str| told.iter().filter(|told| told.what == what).count();
     let opened = told.iter().find(|told| told.what == "deployment-blocked opened");
@@ -117,13 +117,13 @@ fn run(death: Death, point: usize, sweeps: bool) -> Outcome {
 
 /// For an hour there is one chain of checks.
 fn one_chain(world: &mut World, death: Death, point: usize) {
-    let before = world.looks(Cause::FollowUp).len();
+    let before = world.looks(Cause::Recheck).len();
     for _ in 0..60 {
         world.advance(MINUTE);
         assert!(world.awaited("web") <= 1, "{death:?} {point}");
     }
     // Every 15 minutes, and at half of the three hours.
-    let checks = world.looks(Cause::FollowUp).len() - before;
+    let checks = world.looks(Cause::Recheck).len() - before;
     assert!((3..=6).contains(&checks), "{death:?} {point}: {checks} checks in an hour");
     assert_eq!(world.awaited("web"), 1, "{death:?} {point}");
 }

@@ -1,17 +1,17 @@
-//! Follow-ups that come twice, in disorder, late or to no purpose: the chain stays one, and nothing goes on for ever.
+//! Rechecks that come twice, in disorder, late or to no purpose: the chain stays one, and nothing goes on for ever.
 
 use super::ecs::Cause;
-use super::movements::MOVEMENTS;
 use super::parts::{Disorder, locked};
+use super::rollouts::ROLLOUTS;
 use super::world::{HOUR, MINUTE, SECOND, World, set};
 use ecs_sim::control_plane::{Millis, ServiceSpec, Setup, Variants};
 use ecs_sim::queue::SendMessage;
-use ecs_sim::region::{CLUSTER, FOLLOW_UP_QUEUE};
+use ecs_sim::region::{CLUSTER, RECHECK_QUEUE};
 
 /// What is drawn comes from these.
 const SEEDS: u64 = 40;
 
-/// A service whose four tasks are protected for ten hours, deployed: a follow-up is due in 30 seconds.
+/// A service whose four tasks are protected for ten hours, deployed: a recheck is due in 30 seconds.
 fn held_up(world: &mut World) -> Vec<String> {
     let tasks = world.create(ServiceSpec::new(CLUSTER, "web", 4));
     world.protect(&tasks, Some(600));
@@ -29,11 +29,11 @@ fn comes_to_rest(world: &mut World, tasks: &[String]) {
     };
     world.protect(&held, None);
     world.advance(2 * HOUR);
-    assert_eq!(world.entry("web").watch, None, "it is steady");
+    assert_eq!(world.record("web").watch, None, "it is steady");
     let looks = world.counted().looks.len();
     world.advance(6 * HOUR);
     assert_eq!(world.counted().looks.len(), looks, "nobody looks at a steady service but events and the sweep");
-    assert_eq!(world.follow_ups_waiting().len(), 0);
+    assert_eq!(world.rechecks_waiting().len(), 0);
     let told = world.told_what();
     for end in ["deployment-blocked opened", "deployment-blocked resolved"] {
         assert_eq!(told.iter().filter(|what| *what == end).count(), 1, "{told:?}");
@@ -42,83 +42,83 @@ fn comes_to_rest(world: &mut World, tasks: &[String]) {
 }
 
 #[test]
-fn copies_and_delays_of_follow_ups_leave_one_chain_with_no_more_checks_than_without() {
+fn copies_and_delays_of_rechecks_leave_one_chain_with_no_more_checks_than_without() {
     let (mut checks_max, mut sent, mut delivered) = (0, 0, 0);
     for seed in 0..SEEDS {
         let mut random = fastrand::Rng::with_seed(seed);
         let variants = random.choice(Variants::all()).unwrap();
         let mut world = World::new(Setup { variants, ..Setup::default() }, &[]);
         world.region.lock().latency_ms = 20;
-        set(&world.follow_ups().disorder, Disorder { random: random.fork(), copies: 1..=3, late_max: 900 });
+        set(&world.rechecks().disorder, Disorder { random: random.fork(), copies: 1..=3, late_max: 900 });
         let tasks = held_up(&mut world);
         for _ in 0..3 * 60 {
             world.advance(MINUTE);
         }
-        let checks = world.looks(Cause::FollowUp).len();
-        // Who comes late and finds the watch's own follow-up overdue goes on in its place: no check is lost, none is added.
+        let checks = world.looks(Cause::Recheck).len();
+        // Who comes late and finds the watch's own recheck overdue goes on in its place: no check is lost, none is added.
         assert!((4..=20).contains(&checks), "seed {seed}: {checks} checks");
         checks_max = checks_max.max(checks);
         {
-            let follow_ups = locked(&world.follow_ups().sent);
-            sent += follow_ups.len();
-            delivered += follow_ups.iter().map(|(.., copies)| copies).sum::<usize>();
+            let rechecks = locked(&world.rechecks().sent);
+            sent += rechecks.len();
+            delivered += rechecks.iter().map(|(.., copies)| copies).sum::<usize>();
         }
         comes_to_rest(&mut world, &tasks);
     }
     println!(
-        "\n{SEEDS} watches of 3 hours: {sent} follow-ups came {delivered} times, up to 15 minutes late: at most {checks_max} checks"
+        "\n{SEEDS} watches of 3 hours: {sent} rechecks came {delivered} times, up to 15 minutes late: at most {checks_max} checks"
     );
 }
 
 #[test]
-fn follow_ups_that_come_after_hours_all_at_once_are_one_check() {
+fn rechecks_that_come_after_hours_all_at_once_are_one_check() {
     let mut world = World::new(Setup::default(), &[]);
     world.delivers.events = false;
     let tasks = world.create(ServiceSpec::new(CLUSTER, "web", 4));
     world.protect(&tasks, Some(600));
     world.ecs(|ecs| ecs.deploy(CLUSTER, "web")).unwrap();
     // Events that come while the queue holds back its messages: each looks, and finds the chain broken.
-    world.delivers.follow_ups = false;
+    world.delivers.rechecks = false;
     for _ in 0..12 {
         let event = world.event("SERVICE_DEPLOYMENT_IN_PROGRESS", "web");
         world.send_event(event, world.now());
         world.advance(20 * MINUTE);
     }
-    let waiting = world.follow_ups_waiting().len();
-    world.delivers.follow_ups = true;
-    let before = world.looks(Cause::FollowUp).len();
+    let waiting = world.rechecks_waiting().len();
+    world.delivers.rechecks = true;
+    let before = world.looks(Cause::Recheck).len();
     world.advance(0);
-    let checks = world.looks(Cause::FollowUp).len() - before;
-    println!("\n{waiting} follow-ups come hours late at once: {checks} check");
-    assert!(waiting >= 12 && checks == 1, "{waiting} follow-ups, {checks} checks");
+    let checks = world.looks(Cause::Recheck).len() - before;
+    println!("\n{waiting} rechecks come hours late at once: {checks} check");
+    assert!(waiting >= 12 && checks == 1, "{waiting} rechecks, {checks} checks");
     assert_eq!(world.awaited("web"), 1);
     world.advance(HOUR);
-    assert!(world.looks(Cause::FollowUp).len() - before <= 6);
+    assert!(world.looks(Cause::Recheck).len() - before <= 6);
     assert_eq!(world.awaited("web"), 1);
 }
 
 #[test]
-fn every_follow_up_delivered_twice_makes_no_second_alert_and_no_second_chain() {
-    for movement in MOVEMENTS {
+fn every_recheck_delivered_twice_makes_no_second_alert_and_no_second_chain() {
+    for rollout in ROLLOUTS {
         let looks = [1, 2].map(|copies| {
             let mut world = World::new(Setup::default(), &[]);
             world.sweep_every(5 * MINUTE, 3 * SECOND);
-            set(&world.follow_ups().disorder, Disorder { copies: copies..=copies, ..Disorder::default() });
-            movement.begin(&mut world);
+            set(&world.rechecks().disorder, Disorder { copies: copies..=copies, ..Disorder::default() });
+            rollout.begin(&mut world);
             world.advance(3 * HOUR);
-            (world.looks(Cause::FollowUp), world.told())
+            (world.looks(Cause::Recheck), world.told())
         });
-        assert_eq!(looks[0], looks[1], "{}", movement.name);
+        assert_eq!(looks[0], looks[1], "{}", rollout.name);
     }
 }
 
 fn send(world: &World, body: &str, delay: Millis) {
     let delay = u32::try_from(delay / SECOND).unwrap();
-    world.region.lock().queues.send(FOLLOW_UP_QUEUE, SendMessage::new(body).delayed(delay)).unwrap();
+    world.region.lock().queues.send(RECHECK_QUEUE, SendMessage::new(body).delayed(delay)).unwrap();
 }
 
 #[test]
-fn follow_ups_to_no_purpose_are_done_or_parked_with_a_reason_and_never_come_again() {
+fn rechecks_to_no_purpose_are_done_or_dead_lettered_with_a_reason_and_never_come_again() {
     let mut world = World::new(Setup::default(), &[]);
     world.create(ServiceSpec::new(CLUSTER, "web", 2));
     world.create(ServiceSpec::new(CLUSTER, "old", 2));
@@ -127,9 +127,9 @@ fn follow_ups_to_no_purpose_are_done_or_parked_with_a_reason_and_never_come_agai
     world.take_events();
     world.counted().looks.clear();
     world.counted().calls.clear();
-    let check = |arn: &str, due: &str| format!(r#"{{"followUp":"check","service":"{arn}","due":"{due}"}}"#);
+    let check = |arn: &str, due: &str| format!(r#"{{"recheck":"check","service":"{arn}","due":"{due}"}}"#);
     let (ours, now) = ("arn:aws:ecs:eu-west-1:111122223333:service", "2026-01-05T09:00:00Z");
-    for (what, body, looks, parked) in [
+    for (what, body, looks, dead_lettered) in [
         ("a steady service", check(&format!("{ours}/video/web"), now), 1, None),
         ("one due in a thousand years", check(&format!("{ours}/video/web"), "3026-01-05T09:00:00Z"), 1, None),
         ("a service that is gone", check(&format!("{ours}/video/old"), now), 1, None),
@@ -141,33 +141,36 @@ fn follow_ups_to_no_purpose_are_done_or_parked_with_a_reason_and_never_come_agai
             0,
             Some("its account is"),
         ),
-        ("no moment", check(&format!("{ours}/video/web"), "soon"), 0, Some("not a follow-up")),
+        ("no moment", check(&format!("{ours}/video/web"), "soon"), 0, Some("not a recheck")),
         (
             "a job message",
             r#"{"version":1,"type":"job.started","jobId":"j"}"#.to_owned(),
             0,
-            Some("missing field `followUp`"),
+            Some("missing field `recheck`"),
         ),
-        ("nonsense", "dance".to_owned(), 0, Some("not a follow-up: expected value")),
-        ("nothing", "{}".to_owned(), 0, Some("missing field `followUp`")),
+        ("nonsense", "dance".to_owned(), 0, Some("not a recheck: expected value")),
+        ("nothing", "{}".to_owned(), 0, Some("missing field `recheck`")),
     ] {
-        let (looks_before, parked_before) = (world.counted().looks.len(), world.parked().len());
+        let (looks_before, dead_lettered_before) = (world.counted().looks.len(), world.dead_lettered().len());
         send(&world, &body, 0);
         world.advance(2 * HOUR);
-        let new_parked = world.parked().split_off(parked_before);
-        println!("{what:<28}: {} look, {new_parked:?}", world.counted().looks.len() - looks_before);
+        let new_dead_lettered = world.dead_lettered().split_off(dead_lettered_before);
+        println!("{what:<28}: {} look, {new_dead_lettered:?}", world.counted().looks.len() - looks_before);
         assert_eq!(world.counted().looks.len() - looks_before, looks, "{what}");
-        match parked {
-            None => assert!(new_parked.is_empty(), "{what}: {new_parked:?}"),
+        match dead_lettered {
+            None => assert!(new_dead_lettered.is_empty(), "{what}: {new_dead_lettered:?}"),
             Some(reason) => {
-                assert!(new_parked.len() == 1 && new_parked[0].0.contains(reason), "{what}: {new_parked:?}");
-                assert_eq!(new_parked[0].1, body);
+                assert!(
+                    new_dead_lettered.len() == 1 && new_dead_lettered[0].0.contains(reason),
+                    "{what}: {new_dead_lettered:?}"
+                );
+                assert_eq!(new_dead_lettered[0].1, body);
             }
         }
-        assert_eq!((world.follow_ups_waiting().len(), world.given_up(), world.failures), (0, 0, 0), "{what}");
+        assert_eq!((world.rechecks_waiting().len(), world.given_up(), world.failures), (0, 0, 0), "{what}");
     }
-    for service in ["web", "old", "nobody"] {
-        assert_eq!(world.entry(service).watch, None);
+    for service in ["web", "old", "idle"] {
+        assert_eq!(world.record(service).watch, None);
     }
 }
 
@@ -180,8 +183,8 @@ fn a_watched_service_that_is_deleted_is_watched_no_more() {
     world.ecs(|ecs| ecs.remove_service(CLUSTER, "web")).unwrap();
     world.protect(&tasks, None);
     world.advance(4 * HOUR);
-    assert_eq!(world.entry("web").watch, None);
-    assert_eq!(world.follow_ups_waiting().len(), 0);
+    assert_eq!(world.record("web").watch, None);
+    assert_eq!(world.rechecks_waiting().len(), 0);
     let told = world.told_what();
     let ends: Vec<_> = told.iter().filter(|what| what.starts_with("deployment-blocked")).collect();
     assert_eq!(ends, ["deployment-blocked opened", "deployment-blocked resolved"]);

@@ -1,6 +1,6 @@
 //! taskhold's reads and calls of ECS on the simulated control plane, and a count of the reads.
 //!
-//! Without JSON in between, which the stories exercise: a month of looks is a million reads.
+//! Without JSON in between, which the scenarios exercise: a month of looks is a million reads.
 
 use super::steps::Steps;
 use ecs_sim::control_plane::{
@@ -26,7 +26,7 @@ pub(crate) fn timestamp(at: Millis) -> Timestamp {
 pub(crate) enum Cause {
     #[default]
     Event,
-    FollowUp,
+    Recheck,
     Sweep,
     Job,
 }

@@ -2,7 +2,7 @@
 //! look where it has no business.
 
 use super::ecs::Cause;
-use super::movements::MOVEMENTS;
+use super::rollouts::ROLLOUTS;
 use super::world::{HOUR, MINUTE, SECOND, World, set};
 use ecs_sim::control_plane::{ServiceSpec, Setup, Variants};
 use ecs_sim::queue::SendMessage;
@@ -14,7 +14,7 @@ fn at_rest(world: &mut World, service: &str) {
     let looks = world.counted().looks.len();
     world.advance(6 * HOUR);
     assert_eq!(world.counted().looks.len(), looks);
-    assert_eq!((world.entry(service).watch, world.follow_ups_waiting().len()), (None, 0));
+    assert_eq!((world.record(service).watch, world.rechecks_waiting().len()), (None, 0));
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn events_of_a_finished_deployment_in_reverse_order_end_within_one_check() {
             world.send_event(event, world.now() + i64::try_from(at).unwrap());
         }
         world.advance(MINUTE);
-        assert_eq!((world.looks(Cause::Event).len(), world.looks(Cause::FollowUp).len()), (1, 1), "{variants}");
+        assert_eq!((world.looks(Cause::Event).len(), world.looks(Cause::Recheck).len()), (1, 1), "{variants}");
         at_rest(&mut world, "web");
         assert_eq!((world.told().len(), world.failures), (0, 0));
     }
@@ -47,11 +47,11 @@ fn events_of_a_finished_deployment_in_reverse_order_end_within_one_check() {
 
 #[test]
 fn events_that_come_in_reverse_while_a_service_moves_change_neither_its_chain_nor_its_alerts() {
-    for movement in MOVEMENTS {
+    for rollout in ROLLOUTS {
         let mut world = World::new(Setup::default(), &[]);
         world.sweep_every(5 * MINUTE, SECOND);
         world.delivers.events = false;
-        movement.begin(&mut world);
+        rollout.begin(&mut world);
         let mut waiting: Vec<Value> = Vec::new();
         // All events of ten minutes at once, the last one first.
         for _ in 0..30 {
@@ -65,9 +65,9 @@ fn events_that_come_in_reverse_while_a_service_moves_change_neither_its_chain_no
         }
         let opened = world.told_what().iter().filter(|what| *what == "deployment-blocked opened").count();
         // A second deployment ends what was told of the first one.
-        assert!((1..=2).contains(&opened), "{}: {:?}", movement.name, world.told_what());
-        let per_hour = world.looks(Cause::FollowUp).len() / 5;
-        assert!(per_hour <= 8, "{}: {per_hour} checks an hour", movement.name);
+        assert!((1..=2).contains(&opened), "{}: {:?}", rollout.name, world.told_what());
+        let per_hour = world.looks(Cause::Recheck).len() / 5;
+        assert!(per_hour <= 8, "{}: {per_hour} checks an hour", rollout.name);
         assert!(world.awaited("web") <= 1);
         assert_eq!(world.failures, 0);
     }
@@ -83,7 +83,7 @@ fn an_event_of_a_deployment_that_nobody_knows_is_a_look_and_a_check() {
         let event = world.event(name, "web");
         world.send_event(event, world.now());
         world.advance(HOUR);
-        assert_eq!((world.looks(Cause::Event).len(), world.looks(Cause::FollowUp).len()), (1, 1), "{name}");
+        assert_eq!((world.looks(Cause::Event).len(), world.looks(Cause::Recheck).len()), (1, 1), "{name}");
         at_rest(&mut world, "web");
     }
 }
@@ -123,17 +123,17 @@ fn events_of_other_clusters_are_no_reason_to_read_anything() {
     let calls = world.counted().calls.clone();
     println!("\n{} events of others, alone and in bodies: calls of ECS {calls:?}", events.len());
     assert!(calls.is_empty(), "{calls:?}");
-    assert_eq!((world.parked().len(), world.given_up(), world.failures), (0, 0, 0));
+    assert_eq!((world.dead_lettered().len(), world.given_up(), world.failures), (0, 0, 0));
 }
 
 #[test]
 fn an_event_of_a_service_that_does_not_exist_is_a_look_and_a_check() {
     let mut world = World::new(Setup::default(), &[]);
-    let event = world.event("SERVICE_DEPLOYMENT_IN_PROGRESS", "nobody");
+    let event = world.event("SERVICE_DEPLOYMENT_IN_PROGRESS", "idle");
     world.send_event(event, world.now());
     world.advance(HOUR);
-    assert_eq!((world.looks(Cause::Event).len(), world.looks(Cause::FollowUp).len()), (1, 1));
-    at_rest(&mut world, "nobody");
+    assert_eq!((world.looks(Cause::Event).len(), world.looks(Cause::Recheck).len()), (1, 1));
+    at_rest(&mut world, "idle");
     assert_eq!(world.failures, 0);
 }
 
@@ -143,7 +143,7 @@ fn a_cluster_that_is_gone_is_logged_tried_as_often_as_sqs_allows_and_then_left()
     let clusters = format!("{ours},{}", ours.replace("video", "gone"));
     for queue_is_down in [false, true] {
         let mut world = World::new(Setup::default(), &[("TASKHOLD_CLUSTERS", &clusters)]);
-        set(&world.follow_ups().is_down, queue_is_down);
+        set(&world.rechecks().is_down, queue_is_down);
         let text = world.event("SERVICE_DEPLOYMENT_IN_PROGRESS", "web").to_string().replace("/video", "/gone");
         world.send_event(serde_json::from_str(&text).unwrap(), world.now());
         world.advance(6 * HOUR);
@@ -153,10 +153,10 @@ fn a_cluster_that_is_gone_is_logged_tried_as_often_as_sqs_allows_and_then_left()
             world.given_up()
         );
         lines.iter().for_each(|line| println!("  {line}"));
-        // One look for the event, and then its follow-up as often as SQS delivers it; or the event as often as Lambda does.
+        // One look for the event, and then its recheck as often as SQS delivers it; or the event as often as Lambda does.
         assert_eq!((looks, world.given_up()), if queue_is_down { (3, 0) } else { (11, 1) });
         assert!(lines.iter().any(|line| line.contains("ecs found no such cluster")), "{lines:?}");
         world.advance(6 * HOUR);
-        assert_eq!((world.counted().looks.len(), world.follow_ups_waiting().len()), (looks, 0));
+        assert_eq!((world.counted().looks.len(), world.rechecks_waiting().len()), (looks, 0));
     }
 }

@@ -4,7 +4,7 @@ use super::ecs::{Cause, timestamp};
 use super::world::{HOUR, MINUTE, SECOND, World};
 use ecs_sim::control_plane::{ServiceSpec, Setup};
 use ecs_sim::event_source::{EventSource, FunctionAnswer};
-use ecs_sim::region::{CLUSTER, FOLLOW_UP_QUEUE};
+use ecs_sim::region::{CLUSTER, RECHECK_QUEUE};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 use taskhold::handler::{HandlerError, Response};
@@ -33,33 +33,33 @@ fn at_once(random: &mut fastrand::Rng, invocations: [Pin<&mut dyn Future<Output 
 /// What the two are invoked with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Payloads {
-    /// The same follow-up, which SQS delivers twice.
-    SameFollowUp,
+    /// The same recheck, which SQS delivers twice.
+    SameRecheck,
     /// The same event, which EventBridge delivers twice.
     SameEvent,
-    EventAndFollowUp,
-    SweepAndFollowUp,
+    EventAndRecheck,
+    SweepAndRecheck,
     SweepAndEvent,
     TwoSweeps,
 }
 
 impl Payloads {
     const ALL: [Self; 6] = [
-        Self::SameFollowUp,
+        Self::SameRecheck,
         Self::SameEvent,
-        Self::EventAndFollowUp,
-        Self::SweepAndFollowUp,
+        Self::EventAndRecheck,
+        Self::SweepAndRecheck,
         Self::SweepAndEvent,
         Self::TwoSweeps,
     ];
 
-    fn of(self, follow_up: &str, event: &str) -> [String; 2] {
+    fn of(self, recheck: &str, event: &str) -> [String; 2] {
         let sweep = r#"{"sweep": {}}"#;
         match self {
-            Self::SameFollowUp => [follow_up, follow_up],
+            Self::SameRecheck => [recheck, recheck],
             Self::SameEvent => [event, event],
-            Self::EventAndFollowUp => [event, follow_up],
-            Self::SweepAndFollowUp => [sweep, follow_up],
+            Self::EventAndRecheck => [event, recheck],
+            Self::SweepAndRecheck => [sweep, recheck],
             Self::SweepAndEvent => [sweep, event],
             Self::TwoSweeps => [sweep, sweep],
         }
@@ -76,9 +76,9 @@ fn tell_at_once(payloads: Payloads, seed: u64) -> usize {
     world.protect(&tasks, Some(160));
     world.ecs(|ecs| ecs.deploy(CLUSTER, "web")).unwrap();
     world.advance(5 * MINUTE + 20 * SECOND);
-    world.delivers.follow_ups = false;
+    world.delivers.rechecks = false;
     world.advance(20 * SECOND);
-    let source = EventSource::new(FOLLOW_UP_QUEUE, 10);
+    let source = EventSource::new(RECHECK_QUEUE, 10);
     let batch = source.poll(&mut world.region.lock().queues).unwrap().expect("the check that tells is due");
     let event = world.event("TASKS_STOPPED", "web").to_string();
     let [one, other] = payloads.of(&batch.event.to_string(), &event);
@@ -106,18 +106,18 @@ fn tell_at_once(payloads: Payloads, seed: u64) -> usize {
     let told = world.told_what();
     assert_eq!(told.iter().filter(|what| *what == "deployment-blocked opened").count(), 1, "{case}");
     assert_eq!(told.last().map(String::as_str), Some("deployment-blocked resolved"), "{case}");
-    assert_eq!((world.entry("web").watch, world.follow_ups_waiting().len()), (None, 0), "{case}");
+    assert_eq!((world.record("web").watch, world.rechecks_waiting().len()), (None, 0), "{case}");
     looks
 }
 
 fn one_chain_goes_on(world: &mut World, case: &str) {
-    world.delivers.follow_ups = true;
+    world.delivers.rechecks = true;
     // A broken chain shows at the first sweep; a second one would show in the hour.
     world.sweep_every(5 * MINUTE, 5 * MINUTE);
-    let before = world.looks(Cause::FollowUp).len();
+    let before = world.looks(Cause::Recheck).len();
     // Two that look in the same millisecond both send for the same next one; whichever comes first goes on alone.
     world.advance(HOUR);
-    let checks = world.looks(Cause::FollowUp).len() - before;
+    let checks = world.looks(Cause::Recheck).len() - before;
     assert!((3..=7).contains(&checks), "{case}: {checks} checks in an hour");
     assert_eq!(world.awaited("web"), 1, "{case}");
 }
@@ -161,7 +161,7 @@ fn one_chain_goes_on_from_the_beginning(world: &mut World, seed: u64) {
     world.sweep_every(5 * MINUTE, 5 * MINUTE);
     world.advance(HOUR);
     // 30 seconds, 1, 2, 5, 10, 15, 15 minutes; and when the alert is due.
-    let checks = world.looks(Cause::FollowUp).len();
+    let checks = world.looks(Cause::Recheck).len();
     assert!((5..=9).contains(&checks), "seed {seed}: {checks} checks in an hour");
     assert_eq!(world.awaited("web"), 1, "seed {seed}");
 }

@@ -1,25 +1,25 @@
-//! Everything else that the handler works with, simulated: the clock, the ledger, the queues, and whoever is told.
+//! Everything else that the handler works with, simulated: the clock, the state store, the queues, and whoever is told.
 //!
 //! Each of them is a point at which an invocation can die (`steps.rs`), before and after what it does.
 
 use super::ecs::{SimulatedEcs, timestamp};
-use super::ledger::SteppedLedger;
 use super::steps::Steps;
+use super::store::SteppedStore;
 use ecs_sim::control_plane::Millis;
 use ecs_sim::no_services::NoAutoscaling;
 use ecs_sim::queue::{DELAY_SECONDS_MAX, SendMessage};
-use ecs_sim::region::{FOLLOW_UP_QUEUE, SharedRegion};
+use ecs_sim::region::{RECHECK_QUEUE, SharedRegion};
 use jiff::Timestamp;
 use std::future::Future;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use taskhold::alert::{AlertSink, Message};
+use taskhold::alert::{AlertSink, Notification};
 use taskhold::clock::Clock;
-use taskhold::follow_up::{FollowUp, FollowUpQueue};
+use taskhold::dead_letter::{DeadLetter, DeadLetterQueue, REASON_ATTRIBUTE};
 use taskhold::handler::Parts;
-use taskhold::interrupted::InterruptedJobs;
-use taskhold::park::{ParkedMessage, ParkingQueue, REASON_ATTRIBUTE};
+use taskhold::interrupted::InterruptedJobQueue;
+use taskhold::recheck::{Recheck, RecheckQueue};
 
 #[derive(Debug)]
 pub(crate) struct Simulated;
@@ -27,9 +27,9 @@ pub(crate) struct Simulated;
 impl Parts for Simulated {
     type Ecs = SimulatedEcs;
     type Autoscaling = NoAutoscaling;
-    type Ledger = SteppedLedger;
-    type Parking = Parked;
-    type FollowUps = FollowUps;
+    type Store = SteppedStore;
+    type DeadLetters = DeadLettered;
+    type Rechecks = Rechecks;
     type Interrupted = HandedOn;
     type Alerts = Alerts;
     type Clock = SimulatedClock;
@@ -52,9 +52,9 @@ impl Clock for SimulatedClock {
     }
 }
 
-/// The Region's queue of follow-ups.
+/// The Region's queue of rechecks.
 #[derive(Clone, Debug)]
-pub(crate) struct FollowUps {
+pub(crate) struct Rechecks {
     pub(crate) region: SharedRegion,
     pub(crate) steps: Steps,
     /// Whether every send fails.
@@ -62,7 +62,7 @@ pub(crate) struct FollowUps {
     /// What happens to them on their way.
     pub(crate) disorder: Arc<Mutex<Disorder>>,
     /// When one was sent, what, and how often it will come.
-    pub(crate) sent: Arc<Mutex<Vec<(Millis, FollowUp, usize)>>>,
+    pub(crate) sent: Arc<Mutex<Vec<(Millis, Recheck, usize)>>>,
 }
 
 /// Copies and delays on the way through a queue, drawn from a seed.
@@ -82,17 +82,17 @@ impl Default for Disorder {
     }
 }
 
-impl FollowUpQueue for FollowUps {
-    async fn send(&self, follow_up: &FollowUp, delay: Duration) -> Result<(), String> {
-        self.steps.point("before", "the send of a follow-up").await;
-        let sent = self.send_now(follow_up, delay);
-        self.steps.point("after", "the send of a follow-up").await;
+impl RecheckQueue for Rechecks {
+    async fn send(&self, recheck: &Recheck, delay: Duration) -> Result<(), String> {
+        self.steps.point("before", "the send of a recheck").await;
+        let sent = self.send_now(recheck, delay);
+        self.steps.point("after", "the send of a recheck").await;
         sent
     }
 }
 
-impl FollowUps {
-    fn send_now(&self, follow_up: &FollowUp, delay: Duration) -> Result<(), String> {
+impl Rechecks {
+    fn send_now(&self, recheck: &Recheck, delay: Duration) -> Result<(), String> {
         if *locked(&self.is_down) {
             return Err("the queue is down".to_owned());
         }
@@ -101,10 +101,10 @@ impl FollowUps {
         let mut region = self.region.lock();
         for _ in 0..copies {
             let delay = u32::try_from(delay.as_secs()).unwrap() + random.u32(0..=*late_max);
-            let message = SendMessage::new(follow_up.body()).delayed(delay.min(DELAY_SECONDS_MAX));
-            region.queues.send(FOLLOW_UP_QUEUE, message).map_err(|error| error.to_string())?;
+            let message = SendMessage::new(recheck.body()).delayed(delay.min(DELAY_SECONDS_MAX));
+            region.queues.send(RECHECK_QUEUE, message).map_err(|error| error.to_string())?;
         }
-        locked(&self.sent).push((region.now(), follow_up.clone(), copies));
+        locked(&self.sent).push((region.now(), recheck.clone(), copies));
         Ok(())
     }
 }
@@ -131,7 +131,7 @@ pub(crate) struct Alerts {
 }
 
 impl AlertSink for Alerts {
-    async fn send(&self, message: &Message) -> Result<(), String> {
+    async fn send(&self, message: &Notification) -> Result<(), String> {
         self.steps.point("before", "the send of an alert").await;
         if *locked(&self.is_down) {
             return Err("the topic is down".to_owned());
@@ -146,13 +146,13 @@ impl AlertSink for Alerts {
     }
 }
 
-/// What was parked: the reason, and the body.
+/// What was dead-lettered: the reason, and the body.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Parked(pub(crate) Arc<Mutex<Vec<(String, String)>>>);
+pub(crate) struct DeadLettered(pub(crate) Arc<Mutex<Vec<(String, String)>>>);
 
-impl ParkingQueue for Parked {
-    async fn park(&self, messages: &[ParkedMessage]) -> Vec<Result<(), String>> {
-        let reason = |message: &ParkedMessage| {
+impl DeadLetterQueue for DeadLettered {
+    async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), String>> {
+        let reason = |message: &DeadLetter| {
             let named = message.attributes.iter().find(|(name, _)| *name == REASON_ATTRIBUTE);
             named.map(|(_, reason)| reason.clone()).unwrap_or_default()
         };
@@ -165,7 +165,7 @@ impl ParkingQueue for Parked {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct HandedOn(pub(crate) Arc<Mutex<Vec<String>>>);
 
-impl InterruptedJobs for HandedOn {
+impl InterruptedJobQueue for HandedOn {
     async fn send(&self, bodies: &[String]) -> Vec<Result<(), String>> {
         locked(&self.0).extend(bodies.iter().cloned());
         vec![Ok(()); bodies.len()]

@@ -16,11 +16,11 @@ fn a_check_takes_at_most_two_reads_and_three_for_every_hundred_tasks() {
         world.protect(&ids.iter().take(1).cloned().collect::<Vec<_>>(), Some(600));
         world.delivers.events = false;
         world.advance(MINUTE);
-        let begun_at = world.now();
+        let started_at = world.now();
         let event = world.event("SERVICE_DEPLOYMENT_IN_PROGRESS", "web");
-        world.send_event(event, begun_at);
+        world.send_event(event, started_at);
         world.advance(0);
-        let taken = world.now() - begun_at;
+        let taken = world.now() - started_at;
         let reads = world.counted().reads();
         let looks = world.looks(Cause::Event).len();
         let most = 2 + 3 * u64::from(tasks.div_ceil(100));

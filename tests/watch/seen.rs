@@ -1,15 +1,15 @@
-//! What a test sees of the world: what was read, told, sent and parked, and what the ledger keeps.
+//! What a test sees of the world: what was read, told, sent and dead-lettered, and what the state store keeps.
 
 use super::ecs::{Cause, Counted};
-use super::parts::{FollowUps, Told, locked};
+use super::parts::{Rechecks, Told, locked};
 use super::world::World;
 use ecs_sim::control_plane::Millis;
-use ecs_sim::region::{CLUSTER, FOLLOW_UP_QUEUE, PARKING_QUEUE};
+use ecs_sim::region::{CLUSTER, DEAD_LETTER_QUEUE, RECHECK_QUEUE};
 use futures_util::FutureExt;
 use std::sync::MutexGuard;
 use taskhold::ecs::ServiceArn;
-use taskhold::follow_up::FollowUp;
-use taskhold::ledger::{Ledger, ServiceEntry};
+use taskhold::recheck::Recheck;
+use taskhold::store::{ServiceRecord, Store};
 
 impl World {
     pub(crate) fn counted(&self) -> MutexGuard<'_, Counted> {
@@ -31,25 +31,25 @@ impl World {
         self.told().into_iter().map(|told| told.what).collect()
     }
 
-    pub(crate) fn follow_ups(&self) -> &FollowUps {
-        self.function.follow_ups.as_ref().unwrap()
+    pub(crate) fn rechecks(&self) -> &Rechecks {
+        self.function.rechecks.as_ref().unwrap()
     }
 
-    /// The messages that the function parked: why, and what.
-    pub(crate) fn parked(&self) -> Vec<(String, String)> {
-        locked(&self.function.parking.as_ref().unwrap().0).clone()
+    /// The messages that the function dead-lettered: why, and what.
+    pub(crate) fn dead_lettered(&self) -> Vec<(String, String)> {
+        locked(&self.function.dead_letters.as_ref().unwrap().0).clone()
     }
 
     /// Messages that SQS itself gave up.
     pub(crate) fn given_up(&self) -> usize {
-        self.region.lock().queues.messages(PARKING_QUEUE).unwrap().len()
+        self.region.lock().queues.messages(DEAD_LETTER_QUEUE).unwrap().len()
     }
 
-    /// The follow-ups that lie in the queue, those that came and were not settled included.
-    pub(crate) fn follow_ups_waiting(&self) -> Vec<FollowUp> {
+    /// The rechecks that lie in the queue, those that came and were not settled included.
+    pub(crate) fn rechecks_waiting(&self) -> Vec<Recheck> {
         let region = self.region.lock();
-        let messages = region.queues.messages(FOLLOW_UP_QUEUE).unwrap();
-        let read = |body: &str| FollowUp::parse(body, &self.function.config.clusters).ok();
+        let messages = region.queues.messages(RECHECK_QUEUE).unwrap();
+        let read = |body: &str| Recheck::parse(body, &self.function.config.clusters).ok();
         messages.iter().filter_map(|message| read(&message.body)).collect()
     }
 
@@ -57,21 +57,21 @@ impl World {
         ServiceArn::new(self.function.config.clusters.find(CLUSTER).unwrap(), service).unwrap()
     }
 
-    /// What the ledger keeps of a service.
-    pub(crate) fn entry(&self, service: &str) -> ServiceEntry {
+    /// What the state store keeps of a service.
+    pub(crate) fn record(&self, service: &str) -> ServiceRecord {
         let arn = self.arn(service);
-        Ledger::<ServiceEntry>::load(&self.function.ledger.kept, &arn).now_or_never().unwrap().unwrap().entry
+        Store::<ServiceRecord>::load(&self.function.store.kept, &arn).now_or_never().unwrap().unwrap().record
     }
 
-    /// How many follow-ups are on their way for whose moment the service's watch waits.
+    /// How many rechecks are on their way for whose moment the service's watch waits.
     pub(crate) fn awaited(&self, service: &str) -> usize {
-        let awaited = self.entry(service).watch.and_then(|watch| watch.due);
+        let awaited = self.record(service).watch.and_then(|watch| watch.due);
         let arn = self.arn(service);
-        let is_awaited = |follow_up: &&FollowUp| match follow_up {
-            FollowUp::Check { service, due } => *service == arn && Some(*due) == awaited,
+        let is_awaited = |recheck: &&Recheck| match recheck {
+            Recheck::Check { service, due } => *service == arn && Some(*due) == awaited,
             _ => false,
         };
-        self.follow_ups_waiting().iter().filter(is_awaited).count()
+        self.rechecks_waiting().iter().filter(is_awaited).count()
     }
 
     /// When ECS first said, from `since` on, that protection holds up a deployment or a scale-in of the service.

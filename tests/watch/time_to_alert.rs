@@ -1,10 +1,10 @@
-//! From the moment at which ECS itself says that protection holds a service up to the alert: for every kind of movement,
-//! under every reading of AWS, at several phases of the sweep.
+//! From the moment at which ECS itself says that protection holds a service up to the alert: for every kind of rollout,
+//! under every variant of AWS, at several phases of the sweep.
 //!
 //! The moment is ECS's own: its first service event message that it "was unable to scale in". No alert may come before it
 //! has been so for long enough, and none much later.
 
-use super::movements::{ALL_OF_BLUE, MOVEMENTS, Movement};
+use super::rollouts::{ALL_OF_BLUE, ROLLOUTS, Rollout};
 use super::world::{Delivers, MINUTE, SECOND, World, set};
 use ecs_sim::control_plane::{Millis, Setup, Variants};
 
@@ -15,7 +15,7 @@ const SWEEP_EVERY: Millis = 5 * MINUTE;
 /// When the first sweep comes after the service begins to move, neither a whole number of checks after another.
 const SWEEP_PHASES: [Millis; 2] = [107 * SECOND, 259 * SECOND];
 
-/// With events and follow-ups.
+/// With events and rechecks.
 const PROMPT: Millis = BLOCKED_AFTER + 30 * SECOND;
 /// When one of them is missing.
 const BY_SWEEP: Millis = BLOCKED_AFTER + SWEEP_EVERY;
@@ -25,30 +25,30 @@ const BY_SWEEP: Millis = BLOCKED_AFTER + SWEEP_EVERY;
 struct Hearing {
     name: &'static str,
     events: bool,
-    follow_ups: FollowUps,
+    rechecks: Rechecks,
     /// The most that an alert may come after ECS's word.
     most: Millis,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum FollowUps {
+enum Rechecks {
     Come,
     NeverCome,
     CannotBeSent,
 }
 
 /// How long after ECS's word the alert came.
-fn lag(movement: &Movement, hearing: &Hearing, beside: (Variants, Millis)) -> Result<Millis, String> {
+fn lag(rollout: &Rollout, hearing: &Hearing, beside: (Variants, Millis)) -> Result<Millis, String> {
     let (variants, phase) = beside;
     let mut world = World::new(Setup { variants, ..Setup::default() }, &[]);
     // A call takes its time in AWS too.
     world.region.lock().latency_ms = 20;
-    let follow_ups = hearing.follow_ups == FollowUps::Come;
-    world.delivers = Delivers { events: hearing.events, follow_ups, sweep_every: None };
-    set(&world.follow_ups().is_down, hearing.follow_ups == FollowUps::CannotBeSent);
-    movement.begin(&mut world);
+    let rechecks = hearing.rechecks == Rechecks::Come;
+    world.delivers = Delivers { events: hearing.events, rechecks, sweep_every: None };
+    set(&world.rechecks().is_down, hearing.rechecks == Rechecks::CannotBeSent);
+    rollout.begin(&mut world);
     world.sweep_every(SWEEP_EVERY, phase);
-    let held_up_at = movement.wait_until_held_up(&mut world);
+    let held_up_at = rollout.wait_until_held_up(&mut world);
     world.advance(held_up_at + BLOCKED_AFTER + 20 * MINUTE - world.now());
     let told = world.told();
     let opened = told.iter().filter(|told| told.what == "deployment-blocked opened");
@@ -58,16 +58,16 @@ fn lag(movement: &Movement, hearing: &Hearing, beside: (Variants, Millis)) -> Re
     }
 }
 
-/// Measures every one of `movements` under every reading, prints, and holds the limits.
-fn measure(hearing: &Hearing, movements: &[Movement]) {
+/// Measures every one of `rollouts` under every variant, prints, and holds the limits.
+fn measure(hearing: &Hearing, rollouts: &[Rollout]) {
     let mut table = format!("\nfrom ECS's word to the alert: {}\n", hearing.name);
     let mut problems = Vec::new();
-    for movement in movements {
+    for rollout in rollouts {
         let mut lags = Vec::new();
         for variants in Variants::all() {
             for phase in SWEEP_PHASES {
-                let case = format!("{}, {variants}, sweep after {} s", movement.name, phase / SECOND);
-                match lag(movement, hearing, (variants, phase)) {
+                let case = format!("{}, {variants}, sweep after {} s", rollout.name, phase / SECOND);
+                match lag(rollout, hearing, (variants, phase)) {
                     Ok(lag) => lags.push((lag, case)),
                     Err(problem) => problems.push(format!("{case}: {problem}")),
                 }
@@ -76,7 +76,7 @@ fn measure(hearing: &Hearing, movements: &[Movement]) {
         let seconds = |lag: Option<Millis>| lag.map_or(f64::NAN, |lag| lag as f64 / 1000.0);
         let (least, most) = (lags.iter().map(|(lag, _)| *lag).min(), lags.iter().map(|(lag, _)| *lag).max());
         let (least, most, limit) = (seconds(least), seconds(most), seconds(Some(hearing.most)));
-        table += &format!("{:<26} | {least:>6.1} to {most:>6.1} s, at most {limit:.0}\n", movement.name);
+        table += &format!("{:<26} | {least:>6.1} to {most:>6.1} s, at most {limit:.0}\n", rollout.name);
         let wrong = lags.into_iter().filter(|(lag, _)| !(BLOCKED_AFTER..=hearing.most).contains(lag));
         problems.extend(wrong.map(|(lag, case)| format!("{case}: {} ms", lag)));
     }
@@ -86,31 +86,31 @@ fn measure(hearing: &Hearing, movements: &[Movement]) {
 }
 
 #[test]
-fn with_events_and_follow_ups_an_alert_comes_at_most_30_seconds_late() {
-    let deployed = Hearing { name: "as deployed", events: true, follow_ups: FollowUps::Come, most: PROMPT };
-    measure(&deployed, &MOVEMENTS);
+fn with_events_and_rechecks_an_alert_comes_at_most_30_seconds_late() {
+    let deployed = Hearing { name: "as deployed", events: true, rechecks: Rechecks::Come, most: PROMPT };
+    measure(&deployed, &ROLLOUTS);
 }
 
 #[test]
 fn without_events_an_alert_comes_at_most_one_sweep_late() {
-    let deaf = Hearing { name: "no event comes", events: false, follow_ups: FollowUps::Come, most: BY_SWEEP };
-    measure(&deaf, &MOVEMENTS);
+    let deaf = Hearing { name: "no event comes", events: false, rechecks: Rechecks::Come, most: BY_SWEEP };
+    measure(&deaf, &ROLLOUTS);
 }
 
 #[test]
-fn without_follow_ups_an_alert_comes_at_most_one_sweep_late() {
-    let name = "follow-ups get lost";
-    measure(&Hearing { name, events: true, follow_ups: FollowUps::NeverCome, most: BY_SWEEP }, &MOVEMENTS);
+fn without_rechecks_an_alert_comes_at_most_one_sweep_late() {
+    let name = "rechecks get lost";
+    measure(&Hearing { name, events: true, rechecks: Rechecks::NeverCome, most: BY_SWEEP }, &ROLLOUTS);
 }
 
 #[test]
 fn by_the_sweep_alone_an_alert_comes_at_most_one_sweep_late() {
-    let name = "nothing but the sweep, and follow-ups cannot be sent";
-    measure(&Hearing { name, events: false, follow_ups: FollowUps::CannotBeSent, most: BY_SWEEP }, &MOVEMENTS);
+    let name = "nothing but the sweep, and rechecks cannot be sent";
+    measure(&Hearing { name, events: false, rechecks: Rechecks::CannotBeSent, most: BY_SWEEP }, &ROLLOUTS);
 }
 
 #[test]
 fn old_tasks_that_stay_on_purpose_are_not_told_of_though_all_of_them_are_protected() {
-    let deployed = Hearing { name: "as deployed", events: true, follow_ups: FollowUps::Come, most: PROMPT };
+    let deployed = Hearing { name: "as deployed", events: true, rechecks: Rechecks::Come, most: PROMPT };
     measure(&deployed, &ALL_OF_BLUE);
 }

@@ -1,23 +1,23 @@
 //! A simulated Region with the function in it: time passes, and what is due is delivered, as far as a test lets it.
 
 use super::ecs::{Cause, SimulatedEcs};
-use super::ledger::SteppedLedger;
 use super::log::Log;
-use super::parts::{Alerts, FollowUps, Parked, Simulated, SimulatedClock, locked};
+use super::parts::{Alerts, DeadLettered, Rechecks, Simulated, SimulatedClock, locked};
 use super::steps::Steps;
+use super::store::SteppedStore;
 use ecs_sim::control_plane::{ControlPlane, Millis, ServiceSpec, Setup};
 use ecs_sim::event_source::{EventSource, FunctionAnswer};
 use ecs_sim::no_services::NoAutoscaling;
-use ecs_sim::region::{CLUSTER, FOLLOW_UP_QUEUE, JOB_QUEUE, PARKING_QUEUE, Region, SharedRegion};
+use ecs_sim::region::{CLUSTER, DEAD_LETTER_QUEUE, JOB_QUEUE, RECHECK_QUEUE, Region, SharedRegion};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
-use taskhold::apply::Pace;
+use taskhold::apply::RateLimit;
 use taskhold::config::Config;
 use taskhold::handler::Handler;
-use taskhold::ledger::InMemoryLedger;
+use taskhold::store::MemoryStore;
 
 pub(crate) const SECOND: Millis = 1000;
 pub(crate) const MINUTE: Millis = 60 * SECOND;
@@ -26,7 +26,7 @@ pub(crate) const HOUR: Millis = 60 * MINUTE;
 /// As in template.yaml.
 const FUNCTION_TIMEOUT: Millis = 30 * SECOND;
 /// As in template.yaml.
-const FOLLOW_UPS_AT_ONCE: usize = 10;
+const RECHECKS_AT_ONCE: usize = 10;
 /// As in template.yaml.
 const JOB_MESSAGES_AT_ONCE: usize = 1000;
 /// Lambda runs an asynchronous invocation that fails twice more, after one minute and after two (AWS Lambda Developer
@@ -39,7 +39,7 @@ const DELIVERIES_MAX: usize = 10_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Delivers {
     pub(crate) events: bool,
-    pub(crate) follow_ups: bool,
+    pub(crate) rechecks: bool,
     pub(crate) sweep_every: Option<Millis>,
 }
 
@@ -64,18 +64,18 @@ pub(crate) struct World {
 
 impl World {
     /// The function on an empty cluster, with these settings beside those that it needs. Nothing reaches it but events and
-    /// follow-ups.
+    /// rechecks.
     pub(crate) fn new(setup: Setup, settings: &[(&str, &str)]) -> Self {
         let region = SharedRegion::new(Region::new(setup));
         let steps = Steps::default();
         let clock = SimulatedClock(region.clone());
-        let kept = InMemoryLedger::new(clock.clone());
+        let kept = MemoryStore::new(clock.clone());
         let function = Handler {
             ecs: SimulatedEcs { region: region.clone(), steps: steps.clone(), counted: Arc::default() },
             autoscaling: NoAutoscaling,
-            ledger: SteppedLedger::new(kept, steps.clone()),
-            parking: Some(Parked::default()),
-            follow_ups: Some(FollowUps {
+            store: SteppedStore::new(kept, steps.clone()),
+            dead_letters: Some(DeadLettered::default()),
+            rechecks: Some(Rechecks {
                 region: region.clone(),
                 steps: steps.clone(),
                 is_down: Arc::default(),
@@ -91,7 +91,7 @@ impl World {
             },
             clock,
             config: config(&region, settings),
-            pace: Pace::default(),
+            rate_limit: RateLimit::default(),
         };
         let now = region.lock().now();
         Self {
@@ -99,7 +99,7 @@ impl World {
             function,
             steps,
             log: Log::begin(),
-            delivers: Delivers { events: true, follow_ups: true, sweep_every: None },
+            delivers: Delivers { events: true, rechecks: true, sweep_every: None },
             next_sweep: now,
             dies_at: None,
             died: None,
@@ -110,21 +110,31 @@ impl World {
         }
     }
 
-    /// Another instance of the function, with the same ledger, queues and whoever is told.
+    /// Another instance of the function, with the same store, queues and whoever is told.
     pub(crate) fn another_instance(&self) -> Handler<Simulated> {
-        let Handler { ecs, autoscaling, ledger, parking, follow_ups, interrupted, alerts, clock, config, pace: _ } =
-            &self.function;
+        let Handler {
+            ecs,
+            autoscaling,
+            store,
+            dead_letters,
+            rechecks,
+            interrupted,
+            alerts,
+            clock,
+            config,
+            rate_limit: _,
+        } = &self.function;
         Handler {
             ecs: ecs.clone(),
             autoscaling: *autoscaling,
-            ledger: ledger.clone(),
-            parking: parking.clone(),
-            follow_ups: follow_ups.clone(),
+            store: store.clone(),
+            dead_letters: dead_letters.clone(),
+            rechecks: rechecks.clone(),
             interrupted: interrupted.clone(),
             alerts: alerts.clone(),
             clock: clock.clone(),
             config: config.clone(),
-            pace: Pace::default(),
+            rate_limit: RateLimit::default(),
         }
     }
 
@@ -238,14 +248,14 @@ impl World {
     }
 
     fn deliver_batches(&mut self) -> bool {
-        let follow_ups = self.delivers.follow_ups && self.deliver_batch(FOLLOW_UP_QUEUE, FOLLOW_UPS_AT_ONCE);
-        follow_ups || self.deliver_batch(JOB_QUEUE, JOB_MESSAGES_AT_ONCE)
+        let rechecks = self.delivers.rechecks && self.deliver_batch(RECHECK_QUEUE, RECHECKS_AT_ONCE);
+        rechecks || self.deliver_batch(JOB_QUEUE, JOB_MESSAGES_AT_ONCE)
     }
 
     fn deliver_batch(&mut self, queue: &str, size: usize) -> bool {
         let source = EventSource::new(queue, size);
         let Some(batch) = source.poll(&mut self.region.lock().queues).unwrap() else { return false };
-        let cause = if queue == FOLLOW_UP_QUEUE { Cause::FollowUp } else { Cause::Job };
+        let cause = if queue == RECHECK_QUEUE { Cause::Recheck } else { Cause::Job };
         let answer = self.invoke(&json(&batch.event), cause);
         source.settle(&mut self.region.lock().queues, &batch, &answer).unwrap();
         true
@@ -283,8 +293,8 @@ fn config(region: &SharedRegion, settings: &[(&str, &str)]) -> Config {
     let region = region.lock();
     let always = [
         ("TASKHOLD_CLUSTERS", region.ecs.cluster_arn(CLUSTER)),
-        ("TASKHOLD_PARKING_QUEUE_URL", region.queues.url(PARKING_QUEUE)),
-        ("TASKHOLD_FOLLOW_UP_QUEUE_URL", region.queues.url(FOLLOW_UP_QUEUE)),
+        ("TASKHOLD_DEAD_LETTER_QUEUE_URL", region.queues.url(DEAD_LETTER_QUEUE)),
+        ("TASKHOLD_RECHECK_QUEUE_URL", region.queues.url(RECHECK_QUEUE)),
     ];
     let mut variables: BTreeMap<String, String> =
         always.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();

@@ -20,19 +20,19 @@ pub(crate) struct Candidate {
 /// here is done and none is a reason to tell anybody. Their clients are made all the same.
 const SETTINGS: [(&str, &str); 6] = [
     ("TASKHOLD_CLUSTERS", "arn:aws:ecs:eu-west-1:111122223333:cluster/video"),
-    ("TASKHOLD_PARKING_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/111122223333/parked"),
-    ("TASKHOLD_FOLLOW_UP_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/111122223333/follow-ups"),
+    ("TASKHOLD_DEAD_LETTER_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/111122223333/dead_lettered"),
+    ("TASKHOLD_RECHECK_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/111122223333/rechecks"),
     ("TASKHOLD_ALERT_TOPIC_ARN", "arn:aws:sns:eu-west-1:111122223333:alerts"),
     ("TASKHOLD_ALERT_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/111122223333/alerts"),
-    ("TASKHOLD_TOMBSTONE_HOURS", "120"),
+    ("TASKHOLD_FINISHED_JOB_RETENTION_HOURS", "120"),
 ];
 
 /// What a candidate is there for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
-    /// What is measured: with a ledger in memory, as those beside it have nothing else.
+    /// What is measured: with a state store in memory, as those beside it have nothing else.
     Taskhold,
-    /// The same as it is deployed: with its ledger in DynamoDB.
+    /// The same as it is deployed: with its state store in DynamoDB.
     TaskholdInTable,
     /// A runtime that answers: nothing in Rust is less.
     Bare,
@@ -136,9 +136,9 @@ impl Options {
         let binary = |kind, name, path: PathBuf| candidate(kind, name, vec![path], self.root.clone());
         let mut taskhold = binary(Kind::Taskhold, "taskhold", self.function.clone());
         taskhold.variables.extend(SETTINGS);
-        let (kind, name) = (Kind::TaskholdInTable, "taskhold, ledger in DynamoDB");
+        let (kind, name) = (Kind::TaskholdInTable, "taskhold, store in DynamoDB");
         let mut in_table = Candidate { kind, name, ..taskhold.clone() };
-        in_table.variables.push(("TASKHOLD_TABLE", "ledger"));
+        in_table.variables.push(("TASKHOLD_TABLE", "store"));
         let python =
             [&self.python.join("bin/python"), Path::new("-m"), Path::new("awslambdaric"), Path::new("app.handler")];
         let python: Vec<PathBuf> = python.map(Path::to_owned).into();

@@ -1,5 +1,5 @@
 //! What a million messages cost in Lambda, reckoned from measured times and public prices, and in DynamoDB, where
-//! the ledger is. Queues and logs are not in it: they cost the same whatever reads them.
+//! the state store is. Queues and logs are not in it: they cost the same whatever reads them.
 
 /// x86, us-east-1 and eu-west-1. AWS's whitepaper "How AWS Pricing Works" has it rounded, 0.00001667 ("Lambda"); the digits of
 /// the page "AWS Lambda Pricing" are from memory, November 2026.

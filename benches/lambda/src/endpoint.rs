@@ -1,7 +1,7 @@
 //! A tiny ECS and DynamoDB on loopback, which answer after a latency that is set.
 //!
 //! ECS's UpdateTaskProtection is granted for every task, and nobody is throttled. What it shares with ECS is the shape of the
-//! answer: HTTP 200, `protectedTasks` with one entry a task, `failures` (aws-facts "ECS: the protection API").
+//! answer: HTTP 200, `protectedTasks` with one record a task, `failures` (aws-facts "ECS: the protection API").
 //! DynamoDB keeps nothing: each record of the bench is about a task that no other is about, so a read finds no item, and
 //! whoever stores one was the last to have stored it.
 

@@ -83,7 +83,7 @@ impl Runs {
         for _ in 0..WARM_UP {
             instance.invoke(&payloads.batch(1))?;
         }
-        // Before a ledger in memory has grown.
+        // Before a state store in memory has grown.
         instance.invoke(&payloads.batch(10))?;
         self.samples.add(kind, Figure::PeakOfTen, instance.peak_kib()?);
         // From here on only what a cell asks for counts. Nobody rests before messages alone are measured, since a processor that was

@@ -53,7 +53,7 @@ fn all(candidates: &[Candidate], samples: &Samples) -> Vec<Wanted> {
         most("peak memory for a batch of 6 MB, MiB", 64.0, own(Figure::PeakOfAll).map(|kib| kib / 1024.0)),
         most("binary, MB", 8.0, binary),
         most("warm invocation, times the SDK floor's", 1.3, beside(warm, Kind::SdkFloor)),
-        most("100 messages, ledger in DynamoDB, ECS and DynamoDB take 50 ms, times 50 ms", 4.0, latencies),
+        most("100 messages, store in DynamoDB, ECS and DynamoDB take 50 ms, times 50 ms", 4.0, latencies),
         least("1,000 messages, ECS takes 50 ms, times as fast as Python", 50.0, thousand(50)),
         least("1,000 messages, ECS takes 0 ms, times as fast as Python", 10.0, thousand(0)),
     ]

@@ -1,7 +1,7 @@
 //! The function's way to Application Auto Scaling.
 
 use super::world::Sim;
-use crate::story::in_process::autoscaling::SimulatedAutoscaling;
+use crate::scenario::in_process::autoscaling::SimulatedAutoscaling;
 use taskhold::autoscaling::{Autoscaling, AutoscalingError, ScalableTarget};
 use taskhold::ecs::ServiceArn;
 

@@ -6,7 +6,7 @@ use super::run::{INVOCATIONS_AT_ONCE, Run};
 use super::stage::SWEEP_EVERY_MS;
 use super::world::World;
 use crate::control_plane::{Millis, RolloutState};
-use crate::region::{CLUSTER, FOLLOW_UP_QUEUE};
+use crate::region::{CLUSTER, RECHECK_QUEUE};
 use serde_json::Value;
 
 /// So long after the storm all that is not refused has to be in order: two messages that came to nothing in it come again,
@@ -29,10 +29,10 @@ impl Run<'_> {
             return;
         }
         self.sim.world().calm_down();
-        let begun_at = self.sim.world().now();
-        self.drain(begun_at + IN_ORDER_MS - LOOKED_AT_MS);
+        let started_at = self.sim.world().now();
+        self.drain(started_at + IN_ORDER_MS - LOOKED_AT_MS);
         let neglected = self.sim.world().neglected();
-        self.drain(begun_at + IN_ORDER_MS);
+        self.drain(started_at + IN_ORDER_MS);
         if self.is_broken() {
             return;
         }
@@ -87,15 +87,15 @@ impl Run<'_> {
     }
 
     fn deliver_any(&mut self) -> bool {
-        let (jobs, follow_ups, event, sweep) = {
+        let (jobs, rechecks, event, sweep) = {
             let world = self.sim.world();
-            let (now, (jobs, follow_ups)) = (world.now(), world.visible());
-            (jobs, follow_ups, world.events.next().is_some_and(|at| at <= now), world.sweep_at <= now)
+            let (now, (jobs, rechecks)) = (world.now(), world.visible());
+            (jobs, rechecks, world.events.next().is_some_and(|at| at <= now), world.sweep_at <= now)
         };
-        match (event, jobs, follow_ups, sweep) {
+        match (event, jobs, rechecks, sweep) {
             (true, ..) => self.deliver_event(),
             (_, true, ..) => self.deliver_jobs(),
-            (_, _, true, _) => self.deliver_follow_ups(),
+            (_, _, true, _) => self.deliver_rechecks(),
             (.., true) => self.sweep(),
             (false, false, false, false) => return false,
         }
@@ -158,9 +158,9 @@ impl World {
     }
 }
 
-/// The payloads of follow-ups that wait.
-pub(super) fn follow_ups(world: &World) -> Vec<Value> {
+/// The payloads of rechecks that wait.
+pub(super) fn rechecks(world: &World) -> Vec<Value> {
     let region = world.region.lock();
-    let waiting = region.queues.messages(FOLLOW_UP_QUEUE).expect("the queue is there");
+    let waiting = region.queues.messages(RECHECK_QUEUE).expect("the queue is there");
     waiting.into_iter().filter_map(|message| serde_json::from_str(&message.body).ok()).collect()
 }

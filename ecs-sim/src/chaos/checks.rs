@@ -1,13 +1,13 @@
 //! What is checked, at every moment and at the end.
 //!
-//! *Every moment*: what is promised in `chaos/model.rs`. *When a message ends*: what it told is in the ledger; it is parked only
+//! *Every moment*: what is promised in `chaos/model.rs`. *When a message ends*: what it told is in the state store; it is dead-lettered only
 //! if it is malformed, its task is gone, or it was received too often.
 //!
 //! *In order* (`chaos/order.rs`), a quarter of an hour after the storm: every task with a live job is protected, unless ECS refuses it, which
-//! an open alert says; a service with several deployments is watched, by one follow-up that is on its way.
+//! an open alert says; a service with several deployments is watched, by one recheck that is on its way.
 //!
-//! *At rest*, when all jobs have ended: all messages are done or parked; no task is held that taskhold has protected; nothing
-//! is watched, no follow-up is left, no incident is open; desired counts are as somebody other than taskhold has set them;
+//! *At rest*, when all jobs have ended: all messages are done or dead-lettered; no task is held that taskhold has protected; nothing
+//! is watched, no recheck is left, no incident is open; desired counts are as somebody other than taskhold has set them;
 //! every job was handed on whose task stopped under it.
 
 use super::Broken;
@@ -16,11 +16,11 @@ use super::model::{JobModel, TOLERANCE_MS, Tells};
 use super::workers::short;
 use super::world::World;
 use crate::control_plane::{Millis, ServiceStatus, TaskStatus};
-use crate::region::{CLUSTER, FOLLOW_UP_QUEUE, JOB_QUEUE};
-use crate::story::in_process::timestamp;
+use crate::region::{CLUSTER, JOB_QUEUE, RECHECK_QUEUE};
+use crate::scenario::in_process::timestamp;
 use taskhold::alert::AlertKind;
 use taskhold::config::Clusters;
-use taskhold::event::{JobMessage, Record, record};
+use taskhold::event::{JobMessage, QueueMessage, record};
 
 impl JobModel {
     /// Whether its worker may be at it, by all that was ever sent.
@@ -82,31 +82,34 @@ impl World {
         None
     }
 
-    /// A message that was acknowledged as done told something that the ledger knows.
+    /// A message that was acknowledged as done told something that the state store knows.
     pub(super) fn check_done(&mut self, id: &str) {
         let message = &self.model.messages[id];
-        let is_old = self.now() - message.sent_at >= self.rules.tombstone_ms();
+        let is_old = self.now() - message.sent_at >= self.rules.finished_job_retention_ms();
         match message.tells {
             Tells::Malformed => self.break_off(Broken::Loss, format!("{} is malformed, and done", short(id))),
-            Tells::Job { .. } | Tells::Finish { .. } if !is_old => {
+            Tells::Job { .. } | Tells::Forecast { .. } if !is_old => {
                 let cluster = self.region.lock().ecs.cluster_arn(CLUSTER).parse().expect("it is one");
                 let clusters = Clusters::new(vec![cluster]).expect("one is enough");
-                let Record::Job(told) = record::parse(&message.body, &clusters) else {
+                let QueueMessage::Job(told) = record::parse(&message.body, &clusters) else {
                     unreachable!("a worker sent it")
                 };
-                let (task, key, job) = JobMessage::observed(told, timestamp(message.sent_at));
+                let (task, key, job) = JobMessage::into_job(told, timestamp(message.sent_at));
                 let known = self.task_entry(&task).jobs.get(&key).cloned().unwrap_or_default();
                 let mut merged = known.clone();
                 merged.merge(&job);
                 if merged != known {
-                    self.break_off(Broken::Loss, format!("{} is done and not in the ledger: {known:?}", short(id)));
+                    self.break_off(
+                        Broken::Loss,
+                        format!("{} is done and not in the state store: {known:?}", short(id)),
+                    );
                 }
             }
-            Tells::Job { .. } | Tells::Finish { .. } | Tells::Stop => {}
+            Tells::Job { .. } | Tells::Forecast { .. } | Tells::Stop => {}
         }
     }
 
-    pub(super) fn check_parked_rightly(&mut self, id: &str) {
+    pub(super) fn check_dead_lettered_rightly(&mut self, id: &str) {
         let message = &self.model.messages[id];
         let is_gone = |task: usize| {
             let region = self.region.lock();
@@ -114,19 +117,19 @@ impl World {
         };
         let is_hopeless = match message.tells {
             Tells::Malformed => true,
-            Tells::Job { task, .. } | Tells::Finish { task } => is_gone(task),
+            Tells::Job { task, .. } | Tells::Forecast { task } => is_gone(task),
             Tells::Stop => false,
         };
         // Each delivery is one more receive; the sixth within minutes is the least that a setting of 4 allows for.
         if !is_hopeless && self.rules.receives_max > 4 && self.now() - message.sent_at < 10 * 60_000 {
-            self.break_off(Broken::Loss, format!("{} is parked without need", short(id)));
+            self.break_off(Broken::Loss, format!("{} is dead-lettered without need", short(id)));
         }
     }
 
     /// What is not at rest yet, if anything is not.
     pub(super) fn restless(&self) -> Option<String> {
         let region = self.region.lock();
-        for queue in [JOB_QUEUE, FOLLOW_UP_QUEUE] {
+        for queue in [JOB_QUEUE, RECHECK_QUEUE] {
             let left = region.queues.messages(queue).expect("the queue is there").len();
             if left > 0 {
                 return Some(format!("{left} messages are left in the queue {queue}"));
@@ -141,9 +144,9 @@ impl World {
             return Some(format!("{} is not steady", service.name));
         }
         drop(region);
-        for (service, entry) in self.service_entries() {
-            if entry.is_open() {
-                return Some(format!("the ledger has {} open: {entry:?}", service.name));
+        for (service, record) in self.service_records() {
+            if record.is_open() {
+                return Some(format!("the state store has {} open: {record:?}", service.name));
             }
         }
         None
@@ -154,9 +157,10 @@ impl World {
         if let Some(restless) = self.restless() {
             return self.break_off(Broken::Convergence, restless);
         }
-        let lost = self.model.messages.iter().find(|(_, message)| !message.is_done && message.parked_by.is_empty());
+        let lost =
+            self.model.messages.iter().find(|(_, message)| !message.is_done && message.dead_lettered_by.is_empty());
         if let Some((id, _)) = lost {
-            let why = format!("{} is not in the queue, and was neither done nor parked", short(id));
+            let why = format!("{} is not in the queue, and was neither done nor dead-lettered", short(id));
             return self.break_off(Broken::Loss, why);
         }
         if let Some(why) = self.held_in_vain().or_else(|| self.wrong_count()) {
@@ -167,7 +171,7 @@ impl World {
             let why = format!("{incident} was never called off");
             return self.break_off(Broken::Alerts, why);
         }
-        if let Some(why) = self.not_handed_on() {
+        if let Some(why) = self.not_forwarded() {
             self.break_off(Broken::Alerts, why);
         }
     }
@@ -176,9 +180,9 @@ impl World {
         let region = self.region.lock();
         let now = region.now();
         for (number, task) in self.model.tasks.iter().enumerate() {
-            // A finish that was parked may have left its task protected, and with tombstones shorter than the queue
+            // A finish that was dead-lettered may have left its task protected, and with finished jobs shorter than the queue
             // remembers, a late heartbeat may have revived a job.
-            let is_excused = self.has_parked(number) || self.rules.tombstone_hours == 1;
+            let is_excused = self.has_dead_lettered(number) || self.rules.finished_job_retention_hours == 1;
             let is_busy = task.jobs.iter().any(|job| job.is_live_at(now));
             let real = region.ecs.task(&task.id).filter(|real| real.is_live() && real.is_protected());
             if real.is_some() && task.is_set_by_taskhold && !is_busy && !is_excused {
@@ -198,12 +202,12 @@ impl World {
         wrong.map(|(name, service)| format!("{name} was raised and not put back to {}", service.count.set_by_others))
     }
 
-    fn not_handed_on(&self) -> Option<String> {
+    fn not_forwarded(&self) -> Option<String> {
         for (number, task) in self.model.tasks.iter().enumerate() {
             for (job, until) in &task.interrupted {
                 let job = &task.jobs[*job];
                 let key = (job.id.clone(), job.attempt);
-                if *until > self.calm_at + 2 * LOOKED_AT_MS && !self.model.handed_on.contains_key(&key) {
+                if *until > self.calm_at + 2 * LOOKED_AT_MS && !self.model.forwarded.contains_key(&key) {
                     let (id, attempt) = key;
                     return Some(format!("{id} (attempt {attempt}) was interrupted with t{number}, and not handed on"));
                 }

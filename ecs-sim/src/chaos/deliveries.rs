@@ -8,19 +8,19 @@ use super::stage::SWEEP_EVERY_MS;
 use super::workers::short;
 use super::world::World;
 use crate::event_source::{EventSource, FunctionAnswer};
-use crate::region::{FOLLOW_UP_QUEUE, JOB_QUEUE};
-use crate::story::FUNCTION_TIMEOUT_MS;
-use crate::story::in_process::timestamp;
+use crate::region::{JOB_QUEUE, RECHECK_QUEUE};
+use crate::scenario::FUNCTION_TIMEOUT_MS;
+use crate::scenario::in_process::timestamp;
 use taskhold::handler::{HandlerError, Response};
 
 /// As in template.yaml, and as the event source mapping of a small queue sends them.
 const BATCH_SIZE_MAX: usize = 10;
 impl World {
-    /// Whether job messages and follow-ups are visible.
+    /// Whether job messages and rechecks are visible.
     pub(super) fn visible(&self) -> (bool, bool) {
         let region = self.region.lock();
         let any = |queue: &str| region.queues.counts(queue).is_ok_and(|counts| counts.visible > 0);
-        (any(JOB_QUEUE), any(FOLLOW_UP_QUEUE))
+        (any(JOB_QUEUE), any(RECHECK_QUEUE))
     }
 
     /// What an invocation had comes again: messages by their visibility timeout, events by Lambda's retry.
@@ -65,10 +65,10 @@ impl World {
 
     fn acknowledged(&mut self, number: usize, id: &str) {
         let Some(message) = self.model.messages.get_mut(id) else { return };
-        if message.parked_by.contains(&number) {
-            self.counts.add("messages parked");
-            self.tell(|_| format!("  {} is parked", short(id)));
-            return self.check_parked_rightly(id);
+        if message.dead_lettered_by.contains(&number) {
+            self.counts.add("messages dead-lettered");
+            self.tell(|_| format!("  {} is dead-lettered", short(id)));
+            return self.check_dead_lettered_rightly(id);
         }
         message.is_done = true;
         let tells = message.tells;
@@ -86,8 +86,8 @@ impl Run<'_> {
         self.deliver_batch(JOB_QUEUE);
     }
 
-    pub(super) fn deliver_follow_ups(&mut self) {
-        self.deliver_batch(FOLLOW_UP_QUEUE);
+    pub(super) fn deliver_rechecks(&mut self) {
+        self.deliver_batch(RECHECK_QUEUE);
     }
 
     fn deliver_batch(&mut self, queue: &'static str) {
@@ -108,7 +108,7 @@ impl Run<'_> {
                     message.deliveries_in_calm += calm;
                 }
             }
-            world.counts.add(if queue == JOB_QUEUE { "batches of job messages" } else { "batches of follow-ups" });
+            world.counts.add(if queue == JOB_QUEUE { "batches of job messages" } else { "batches of rechecks" });
             batch
         };
         let ids: Vec<String> = batch.messages().iter().map(|received| short(&received.message.id)).collect();

@@ -5,7 +5,7 @@ use super::Broken;
 use super::rules::Sabotage;
 use super::world::{STRIKES_WITHIN_MS, Sim, World};
 use crate::region::CLUSTER;
-use crate::story::in_process::ecs::{SimulatedEcs, answer, count_request, protection_answer, protection_request};
+use crate::scenario::in_process::ecs::{SimulatedEcs, answer, count_request, protection_answer, protection_request};
 use serde_json::Value;
 use std::sync::Arc;
 use taskhold::ecs::{
@@ -129,7 +129,7 @@ impl World {
         let Some(service) = self.model.services.get_mut(name) else { return };
         let count = &mut service.count;
         count.known = to;
-        // Somebody set it after taskhold had read it last: ECS knows no condition (docs/remedies.md, "What it costs").
+        // Somebody set it after taskhold had read it last: ECS knows no condition (docs/remediations.md, "What it costs").
         count.is_overruled |= last_read.is_none_or(|read| count.set_at >= read);
         let (ceiling, by_others, is_overruled) = (count.ceiling, count.set_by_others, count.is_overruled);
         self.counts.add(if to > before { "desired counts raised" } else { "desired counts put back" });

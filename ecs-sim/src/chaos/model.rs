@@ -1,5 +1,5 @@
 //! The reference model: what workers, people and ECS did, and what taskhold has promised by its answers. It knows nothing of
-//! taskhold's ledger, but where a check compares the two.
+//! taskhold's store, but where a check compares the two.
 //!
 //! # What is promised
 //!
@@ -13,7 +13,7 @@
 use super::rules::Rules;
 use crate::control_plane::Millis;
 use std::collections::BTreeMap;
-use taskhold::alert::{AlertEvent, AlertKind};
+use taskhold::alert::{AlertKind, Transition};
 use taskhold::decide::protection::GRANT_TOLERANCE;
 
 /// As taskhold reckons.
@@ -33,7 +33,7 @@ pub(super) struct Model {
     pub(super) messages: BTreeMap<String, Message>,
     pub(super) incidents: BTreeMap<String, IncidentModel>,
     /// How often each job was handed on as interrupted.
-    pub(super) handed_on: BTreeMap<(String, u32), u32>,
+    pub(super) forwarded: BTreeMap<(String, u32), u32>,
     /// How often something happened after which alerts may come twice: a send or a store that failed, a cut off. Each may
     /// concern all that one invocation has claimed, so it excuses one repetition of each incident.
     pub(super) hiccups: u32,
@@ -83,7 +83,7 @@ pub(super) enum Tells {
         job: usize,
         ends: Ends,
     },
-    Finish {
+    Forecast {
         task: usize,
     },
     /// An event of ECS, sent through the queue.
@@ -97,8 +97,8 @@ pub(super) struct Message {
     pub(super) tells: Tells,
     /// Whether an invocation ended it as done.
     pub(super) is_done: bool,
-    /// The invocations that parked it.
-    pub(super) parked_by: Vec<usize>,
+    /// The invocations that dead-lettered it.
+    pub(super) dead_lettered_by: Vec<usize>,
     /// How often it was delivered since the storm was over.
     pub(super) deliveries_in_calm: u32,
 }
@@ -237,16 +237,16 @@ impl Model {
     pub(super) fn published(
         &mut self,
         incident: &str,
-        (kind, event): (AlertKind, AlertEvent),
+        (kind, event): (AlertKind, Transition),
         service: Option<&str>,
     ) -> bool {
         let new = || IncidentModel { kind, service: service.map(str::to_owned), is_open: false, repetitions: 0 };
         let known = self.incidents.entry(incident.to_owned()).or_insert_with(new);
         let is_again = match event {
-            AlertEvent::Opened => known.is_open,
-            AlertEvent::Resolved | AlertEvent::Repeated | AlertEvent::Escalated => !known.is_open,
+            Transition::Opened => known.is_open,
+            Transition::Resolved | Transition::Repeated | Transition::Escalated => !known.is_open,
         };
-        known.is_open = event != AlertEvent::Resolved;
+        known.is_open = event != Transition::Resolved;
         known.repetitions += u32::from(is_again);
         known.repetitions > self.hiccups
     }
@@ -263,8 +263,8 @@ pub(super) const JOBS_AT_ONCE_MAX: usize = 3;
 pub(super) const JOBS_MAX: usize = 12;
 
 impl Rules {
-    /// The ledger remembers a finished job for so long.
-    pub(super) fn tombstone_ms(&self) -> Millis {
-        Millis::from(self.tombstone_hours) * 3_600_000
+    /// The state store remembers a finished job for so long.
+    pub(super) fn finished_job_retention_ms(&self) -> Millis {
+        Millis::from(self.finished_job_retention_hours) * 3_600_000
     }
 }

@@ -1,12 +1,12 @@
 //! What has to be in order a quarter of an hour after the storm.
 
 use super::Broken;
-use super::calm::{LOOKED_AT_MS, follow_ups};
+use super::calm::{LOOKED_AT_MS, rechecks};
 use super::model::Tells;
 use super::world::World;
 use crate::control_plane::{RolloutState, ServiceStatus, TaskProtectionResponse, TaskStatus};
 use crate::region::CLUSTER;
-use crate::story::in_process::timestamp;
+use crate::scenario::in_process::timestamp;
 use serde_json::json;
 use std::collections::BTreeSet;
 use taskhold::alert::AlertKind;
@@ -35,15 +35,15 @@ impl World {
     /// A quarter of an hour after the storm. `neglected` were so one sweep ago.
     pub(super) fn check_order(&mut self, neglected: &BTreeSet<usize>) {
         let still = self.neglected();
-        let is_excused = |task: &&usize| self.has_parked(**task);
+        let is_excused = |task: &&usize| self.has_dead_lettered(**task);
         if let Some(task) = still.intersection(neglected).find(|task| !is_excused(task)) {
             let why = format!("t{task} works unprotected, and ECS would protect it if it were asked");
             return self.break_off(Broken::Convergence, why);
         }
         let refused = self.refused();
         for (task, service) in refused {
-            let told = [AlertKind::ProtectionRefused, AlertKind::LeaseAtRisk];
-            if !told.iter().any(|kind| self.model.is_open(*kind, &service)) && !self.has_parked(task) {
+            let told = [AlertKind::ProtectionRefused, AlertKind::ProtectionExpiring];
+            if !told.iter().any(|kind| self.model.is_open(*kind, &service)) && !self.has_dead_lettered(task) {
                 let why = format!("t{task} of {service} is refused protection, and no open alert says so");
                 return self.break_off(Broken::Alerts, why);
             }
@@ -72,27 +72,27 @@ impl World {
         refused
     }
 
-    /// Whether a message of the task was parked: what it told may have come to nothing.
-    pub(super) fn has_parked(&self, task: usize) -> bool {
+    /// Whether a message of the task was dead-lettered: what it told may have come to nothing.
+    pub(super) fn has_dead_lettered(&self, task: usize) -> bool {
         let is_of = |tells: Tells| match tells {
-            Tells::Job { task: of, .. } | Tells::Finish { task: of } => of == task,
+            Tells::Job { task: of, .. } | Tells::Forecast { task: of } => of == task,
             Tells::Stop | Tells::Malformed => false,
         };
-        let parked = self.model.messages.values().filter(|message| !message.parked_by.is_empty());
-        parked.into_iter().any(|message| is_of(message.tells))
+        let dead_lettered = self.model.messages.values().filter(|message| !message.dead_lettered_by.is_empty());
+        dead_lettered.into_iter().any(|message| is_of(message.tells))
     }
 
-    /// A service with several deployments is watched, and its watch waits for a follow-up that is on its way.
+    /// A service with several deployments is watched, and its watch waits for a recheck that is on its way.
     fn check_chains(&mut self) {
-        let follow_ups = follow_ups(self);
+        let rechecks = rechecks(self);
         let now = timestamp(self.now());
         let mut broken = None;
-        for (service, entry) in self.service_entries() {
-            let due = entry.watch.as_ref().and_then(|watch| watch.due);
+        for (service, record) in self.service_records() {
+            let due = record.watch.as_ref().and_then(|watch| watch.due);
             let is_due = due.filter(|due| *due > now).map(|due| json!(due));
-            let on_their_way = follow_ups.iter().filter(|told| is_due.as_ref() == Some(&told["due"])).count();
+            let on_their_way = rechecks.iter().filter(|told| is_due.as_ref() == Some(&told["due"])).count();
             if is_due.is_some() && on_their_way == 0 {
-                broken = Some(format!("{} is watched, and no follow-up of {due:?} is on its way", service.name));
+                broken = Some(format!("{} is watched, and no recheck of {due:?} is on its way", service.name));
             }
             let moves = self.region.lock().ecs.service(CLUSTER, &service.name).is_some_and(|service| {
                 let is_young = service.deployments[0].created_at + 2 * LOOKED_AT_MS > self.calm_at + 2 * LOOKED_AT_MS;

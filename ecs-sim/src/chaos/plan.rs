@@ -13,8 +13,8 @@ pub(super) enum Move {
     Wait,
     /// An invocation begins with job messages.
     Jobs,
-    /// An invocation begins with follow-ups.
-    FollowUps,
+    /// An invocation begins with rechecks.
+    Rechecks,
     /// An invocation begins with an event of ECS.
     Event,
     /// The schedule's sweep begins, or is missed.
@@ -34,7 +34,7 @@ impl Move {
         Self::Pass,
         Self::Wait,
         Self::Jobs,
-        Self::FollowUps,
+        Self::Rechecks,
         Self::Event,
         Self::Sweep,
         Self::Work,
@@ -48,7 +48,7 @@ impl Move {
             Self::Pass => "pass",
             Self::Wait => "wait",
             Self::Jobs => "jobs",
-            Self::FollowUps => "follow-ups",
+            Self::Rechecks => "rechecks",
             Self::Event => "event",
             Self::Sweep => "sweep",
             Self::Work => "work",

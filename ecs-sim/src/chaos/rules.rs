@@ -9,16 +9,16 @@ pub enum Sabotage {
     /// Nothing: the function and its parts as they are.
     #[default]
     None,
-    /// The ledger does not keep releases that are about to be sent.
+    /// The state store does not keep releases that are about to be sent.
     ReleasesNotWrittenDown,
-    /// The ledger's compare-and-set succeeds whatever version is there.
+    /// The state store's compare-and-set succeeds whatever version is there.
     StoresWithoutComparing,
     /// Of the messages that a batch's answer reports as failed, the first is taken for done.
     FailedMessageTakenForDone,
     /// The topic swallows what calls an incident off, and says that it was taken.
     ResolutionsSwallowed,
-    /// The follow-up queue swallows everything, and says that it was taken.
-    FollowUpsSwallowed,
+    /// The recheck queue swallows everything, and says that it was taken.
+    RechecksSwallowed,
     /// ECS's client says "throttled", which means "no effect", where it got no answer.
     EffectsDenied,
     /// Calls take effect later than taskhold assumes.
@@ -36,7 +36,7 @@ impl Sabotage {
         Self::StoresWithoutComparing,
         Self::FailedMessageTakenForDone,
         Self::ResolutionsSwallowed,
-        Self::FollowUpsSwallowed,
+        Self::RechecksSwallowed,
         Self::EffectsDenied,
         Self::StrikesTooLate,
         Self::CountsNotPutBack,
@@ -52,7 +52,7 @@ impl Sabotage {
             Self::StoresWithoutComparing => "stores-without-comparing",
             Self::FailedMessageTakenForDone => "failed-message-taken-for-done",
             Self::ResolutionsSwallowed => "resolutions-swallowed",
-            Self::FollowUpsSwallowed => "follow-ups-swallowed",
+            Self::RechecksSwallowed => "rechecks-swallowed",
             Self::EffectsDenied => "effects-denied",
             Self::StrikesTooLate => "strikes-too-late",
             Self::CountsNotPutBack => "counts-not-put-back",
@@ -76,7 +76,7 @@ pub(super) struct Rules {
     /// Of a hundred reads of ECS, so many fail.
     pub(super) read_fault_percent: u32,
     /// Of a hundred loads and stores, so many fail.
-    pub(super) ledger_fault_percent: u32,
+    pub(super) store_fault_percent: u32,
     /// Of a hundred sends to topic and queues, so many fail.
     pub(super) send_fault_percent: u32,
     /// How often an invocation is cut off, against 60 times that one goes on.
@@ -89,7 +89,7 @@ pub(super) struct Rules {
     pub(super) abandoned_percent: u32,
     /// Whether invocations are interleaved after the storm too.
     pub(super) is_calm_interleaved: bool,
-    pub(super) tombstone_hours: u32,
+    pub(super) finished_job_retention_hours: u32,
     pub(super) receives_max: u32,
     pub(super) variants: Variants,
 }
@@ -100,14 +100,14 @@ impl Rules {
             sabotage,
             call_fault_percent: choices.one_of(&[0, 20, 45]),
             read_fault_percent: choices.one_of(&[0, 0, 5]),
-            ledger_fault_percent: choices.one_of(&[0, 0, 2, 6]),
+            store_fault_percent: choices.one_of(&[0, 0, 2, 6]),
             send_fault_percent: choices.one_of(&[0, 0, 10, 30]),
             crash_weight: choices.one_of(&[0, 0, 1, 2]),
             events_lost_percent: choices.one_of(&[0, 0, 20, 100]),
             step_ms_max: choices.one_of(&[3_000, 300, 20_000, 60_000]),
             abandoned_percent: choices.one_of(&[0, 0, 20]),
             is_calm_interleaved: choices.chance(30),
-            tombstone_hours: choices.one_of(&[336, 336, 1]),
+            finished_job_retention_hours: choices.one_of(&[336, 336, 1]),
             receives_max: choices.one_of(&[50, 50, 50, 4]),
             variants: Variants::all()[choices.below(32)],
         }

@@ -6,19 +6,19 @@ use super::choices::Choices;
 use super::counts::Counts;
 use super::ecs::ChaoticEcs;
 use super::events::Event;
-use super::ledger::ChaoticLedger;
 use super::plan::{Move, Plan, Step, Told};
 use super::rules::Sabotage;
-use super::sends::{ChaoticAlerts, ChaoticFollowUps, ChaoticInterrupted, ChaoticParking};
+use super::sends::{ChaoticAlerts, ChaoticDeadLetters, ChaoticInterrupted, ChaoticRechecks};
 use super::stage::SETTINGS;
+use super::store::ChaoticStore;
 use super::world::{Record, Sim, World};
 use crate::control_plane::Millis;
 use crate::event_source::Batch;
 use crate::interleave::{InvocationNo, Poller, SeedOfPanic};
-use crate::story::in_process::config;
+use crate::scenario::in_process::config;
 use std::future::Future;
 use std::pin::Pin;
-use taskhold::apply::Pace;
+use taskhold::apply::RateLimit;
 use taskhold::handler::{Handler, HandlerError, Parts, Response};
 
 /// So many invocations run at once: two pollers for each queue have as many (template.yaml).
@@ -29,9 +29,9 @@ pub(super) struct Chaotic;
 impl Parts for Chaotic {
     type Ecs = ChaoticEcs;
     type Autoscaling = ChaoticAutoscaling;
-    type Ledger = ChaoticLedger;
-    type Parking = ChaoticParking;
-    type FollowUps = ChaoticFollowUps;
+    type Store = ChaoticStore;
+    type DeadLetters = ChaoticDeadLetters;
+    type Rechecks = ChaoticRechecks;
     type Interrupted = ChaoticInterrupted;
     type Alerts = ChaoticAlerts;
     type Clock = Sim;
@@ -130,21 +130,25 @@ pub(super) fn run(mut choices: Choices, given: &Plan, record: Record) -> Outcome
 
 fn function(sim: &Sim) -> Function {
     let world = sim.world();
-    let (tombstone, receives) = (world.rules.tombstone_hours.to_string(), world.rules.receives_max.to_string());
-    let drawn = [("TASKHOLD_TOMBSTONE_HOURS", tombstone.as_str()), ("TASKHOLD_RECEIVES_MAX", receives.as_str())];
+    let (finished_job_retention, receives) =
+        (world.rules.finished_job_retention_hours.to_string(), world.rules.receives_max.to_string());
+    let drawn = [
+        ("TASKHOLD_FINISHED_JOB_RETENTION_HOURS", finished_job_retention.as_str()),
+        ("TASKHOLD_RECEIVES_MAX", receives.as_str()),
+    ];
     let config = config(&world.region.lock(), drawn.into_iter().chain(SETTINGS));
     drop(world);
     Handler {
         ecs: ChaoticEcs::new(sim),
         autoscaling: ChaoticAutoscaling::new(sim),
-        ledger: ChaoticLedger(sim.clone()),
+        store: ChaoticStore(sim.clone()),
         alerts: ChaoticAlerts::new(sim),
-        parking: Some(ChaoticParking::new(sim)),
-        follow_ups: Some(ChaoticFollowUps::new(sim)),
+        dead_letters: Some(ChaoticDeadLetters::new(sim)),
+        rechecks: Some(ChaoticRechecks::new(sim)),
         interrupted: Some(ChaoticInterrupted::new(sim)),
         clock: sim.clone(),
         config: config.expect("the settings are right"),
-        pace: Pace::default(),
+        rate_limit: RateLimit::default(),
     }
 }
 
@@ -157,13 +161,13 @@ impl<'a> Run<'a> {
         let mut world = self.sim.world();
         let room = self.running.len() < INVOCATIONS_AT_ONCE;
         let any = |is_possible: bool, weight: u32| if is_possible { weight } else { 0 };
-        let (jobs, follow_ups) = world.visible();
+        let (jobs, rechecks) = world.visible();
         let now = world.now();
         let weights = Move::ALL.map(|made| match made {
             Move::Pass => any(!world.gates.waiting().is_empty(), 60),
             Move::Wait => 11,
             Move::Jobs => any(room && jobs, 18),
-            Move::FollowUps => any(room && follow_ups, 12),
+            Move::Rechecks => any(room && rechecks, 12),
             Move::Event => any(room && world.events.next().is_some_and(|at| at <= now), 14),
             Move::Sweep => any(room && world.sweep_at <= now, 10),
             Move::Work => 9,
@@ -185,10 +189,10 @@ impl<'a> Run<'a> {
                 self.advance(to);
             }
             Move::Jobs if room => self.deliver_jobs(),
-            Move::FollowUps if room => self.deliver_follow_ups(),
+            Move::Rechecks if room => self.deliver_rechecks(),
             Move::Event if room => self.deliver_event(),
             Move::Sweep if room => self.sweep(),
-            Move::Jobs | Move::FollowUps | Move::Event | Move::Sweep => {}
+            Move::Jobs | Move::Rechecks | Move::Event | Move::Sweep => {}
             Move::Work => self.sim.world().work(),
             Move::Operate => self.sim.world().operate(),
             Move::Again => self.sim.world().deliver_again(),

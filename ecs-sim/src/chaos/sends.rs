@@ -5,14 +5,16 @@ use super::rules::Sabotage;
 use super::workers::short;
 use super::world::{Sim, World};
 use crate::region::SharedRegion;
-use crate::story::in_process::alerts::SimulatedAlerts;
-use crate::story::in_process::queues::{SimulatedFollowUpQueue, SimulatedInterruptedJobs, SimulatedParkingQueue};
+use crate::scenario::in_process::alerts::SimulatedAlerts;
+use crate::scenario::in_process::queues::{
+    SimulatedDeadLetterQueue, SimulatedInterruptedJobQueue, SimulatedRecheckQueue,
+};
 use serde_json::Value;
 use std::time::Duration;
-use taskhold::alert::{AlertEvent, AlertKind, AlertSink, Message};
-use taskhold::follow_up::{FollowUp, FollowUpQueue};
-use taskhold::interrupted::InterruptedJobs;
-use taskhold::park::{MESSAGE_ID_ATTRIBUTE, ParkedMessage, ParkingQueue, REASON_ATTRIBUTE};
+use taskhold::alert::{AlertKind, AlertSink, Notification, Transition};
+use taskhold::dead_letter::{DeadLetter, DeadLetterQueue, MESSAGE_ID_ATTRIBUTE, REASON_ATTRIBUTE};
+use taskhold::interrupted::InterruptedJobQueue;
+use taskhold::recheck::{Recheck, RecheckQueue};
 
 /// What becomes of a send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,22 +59,22 @@ pub(super) struct ChaoticAlerts {
     inner: SimulatedAlerts,
 }
 
-/// The follow-up queue.
-pub(super) struct ChaoticFollowUps {
+/// The recheck queue.
+pub(super) struct ChaoticRechecks {
     sim: Sim,
-    inner: SimulatedFollowUpQueue,
+    inner: SimulatedRecheckQueue,
 }
 
-/// The parking queue.
-pub(super) struct ChaoticParking {
+/// The dead-letter queue.
+pub(super) struct ChaoticDeadLetters {
     sim: Sim,
-    inner: SimulatedParkingQueue,
+    inner: SimulatedDeadLetterQueue,
 }
 
 /// The queue of interrupted jobs.
 pub(super) struct ChaoticInterrupted {
     sim: Sim,
-    inner: SimulatedInterruptedJobs,
+    inner: SimulatedInterruptedJobQueue,
 }
 
 fn region(sim: &Sim) -> (Sim, SharedRegion) {
@@ -86,34 +88,34 @@ impl ChaoticAlerts {
     }
 }
 
-impl ChaoticFollowUps {
+impl ChaoticRechecks {
     pub(super) fn new(of: &Sim) -> Self {
         let (sim, region) = region(of);
-        Self { sim, inner: SimulatedFollowUpQueue(region) }
+        Self { sim, inner: SimulatedRecheckQueue(region) }
     }
 }
 
-impl ChaoticParking {
+impl ChaoticDeadLetters {
     pub(super) fn new(of: &Sim) -> Self {
         let (sim, region) = region(of);
-        Self { sim, inner: SimulatedParkingQueue(region) }
+        Self { sim, inner: SimulatedDeadLetterQueue(region) }
     }
 }
 
 impl ChaoticInterrupted {
     pub(super) fn new(of: &Sim) -> Self {
         let (sim, region) = region(of);
-        Self { sim, inner: SimulatedInterruptedJobs(region) }
+        Self { sim, inner: SimulatedInterruptedJobQueue(region) }
     }
 }
 
 impl AlertSink for ChaoticAlerts {
-    async fn send(&self, message: &Message) -> Result<(), String> {
+    async fn send(&self, message: &Notification) -> Result<(), String> {
         let (sent, is_swallowed) = {
             let mut world = self.sim.world();
             let sent = world.send_fate(["sns: an alert is lost", "sns: the answer to an alert is lost"]);
             let swallows = world.rules.sabotage == Sabotage::ResolutionsSwallowed;
-            (sent, swallows && message.event == AlertEvent::Resolved)
+            (sent, swallows && message.event == Transition::Resolved)
         };
         let taken = match sent {
             Sent::Taken | Sent::AnswerLost if !is_swallowed => {
@@ -129,7 +131,7 @@ impl AlertSink for ChaoticAlerts {
 }
 
 /// What must not be told twice: an incident; of a task that stops, each of its jobs.
-fn what_is_told(message: &Message) -> Vec<String> {
+fn what_is_told(message: &Notification) -> Vec<String> {
     if message.kind != AlertKind::JobInterrupted {
         return vec![message.incident.clone()];
     }
@@ -139,13 +141,13 @@ fn what_is_told(message: &Message) -> Vec<String> {
 }
 
 impl World {
-    fn told_of(&mut self, message: &Message) {
+    fn told_of(&mut self, message: &Notification) {
         let service = message.service.as_ref().map(|service| service.name.clone());
         self.counts.add(match message.event {
-            AlertEvent::Opened => "alerts: opened",
-            AlertEvent::Escalated => "alerts: escalated",
-            AlertEvent::Repeated => "alerts: repeated",
-            AlertEvent::Resolved => "alerts: resolved",
+            Transition::Opened => "alerts: opened",
+            Transition::Escalated => "alerts: escalated",
+            Transition::Repeated => "alerts: repeated",
+            Transition::Resolved => "alerts: resolved",
         });
         self.counts.add(message.kind.as_str());
         let number = self.polled;
@@ -163,18 +165,18 @@ impl World {
     }
 }
 
-impl FollowUpQueue for ChaoticFollowUps {
-    async fn send(&self, follow_up: &FollowUp, delay: Duration) -> Result<(), String> {
+impl RecheckQueue for ChaoticRechecks {
+    async fn send(&self, recheck: &Recheck, delay: Duration) -> Result<(), String> {
         let (sent, is_swallowed) = {
             let mut world = self.sim.world();
-            let sent = world.send_fate(["sqs: a follow-up is lost", "sqs: the answer to a follow-up is lost"]);
+            let sent = world.send_fate(["sqs: a recheck is lost", "sqs: the answer to a recheck is lost"]);
             let number = world.polled;
-            world.tell(|_| format!("  #{number} sends a follow-up for in {} s: {}", delay.as_secs(), follow_up.body()));
-            world.counts.add("follow-ups");
-            (sent, world.rules.sabotage == Sabotage::FollowUpsSwallowed)
+            world.tell(|_| format!("  #{number} sends a recheck for in {} s: {}", delay.as_secs(), recheck.body()));
+            world.counts.add("rechecks");
+            (sent, world.rules.sabotage == Sabotage::RechecksSwallowed)
         };
         let taken = match sent {
-            Sent::Taken | Sent::AnswerLost if !is_swallowed => self.inner.send(follow_up, delay).await,
+            Sent::Taken | Sent::AnswerLost if !is_swallowed => self.inner.send(recheck, delay).await,
             _ => Ok(()),
         };
         self.sim.gate().await;
@@ -182,15 +184,15 @@ impl FollowUpQueue for ChaoticFollowUps {
     }
 }
 
-impl ParkingQueue for ChaoticParking {
-    async fn park(&self, messages: &[ParkedMessage]) -> Vec<Result<(), String>> {
-        let sent = self.sim.world().send_fate(["sqs: parking fails", "sqs: the answer to parking is lost"]);
+impl DeadLetterQueue for ChaoticDeadLetters {
+    async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), String>> {
+        let sent = self.sim.world().send_fate(["sqs: dead_letters fails", "sqs: the answer to dead_letters is lost"]);
         let taken = match sent {
             Sent::Lost => messages.iter().map(|_| Err(lost())).collect(),
-            Sent::Taken | Sent::AnswerLost => self.inner.park(messages).await,
+            Sent::Taken | Sent::AnswerLost => self.inner.send_dead_letters(messages).await,
         };
         for (message, _) in messages.iter().zip(&taken).filter(|(_, taken)| taken.is_ok()) {
-            self.sim.world().parked(message);
+            self.sim.world().dead_lettered(message);
         }
         self.sim.gate().await;
         taken.into_iter().map(|taken| sent.told(taken)).collect()
@@ -198,23 +200,23 @@ impl ParkingQueue for ChaoticParking {
 }
 
 impl World {
-    fn parked(&mut self, message: &ParkedMessage) {
+    fn dead_lettered(&mut self, message: &DeadLetter) {
         let attribute =
             |name: &str| message.attributes.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
         let id = attribute(MESSAGE_ID_ATTRIBUTE).unwrap_or_default();
         let reason = attribute(REASON_ATTRIBUTE).unwrap_or_default();
         if id.is_empty() || reason.is_empty() {
-            return self.break_off(Broken::Loss, format!("{} is parked without its id or a reason", short(&id)));
+            return self.break_off(Broken::Loss, format!("{} is dead-lettered without its id or a reason", short(&id)));
         }
         let number = self.polled;
-        self.tell(|_| format!("  #{number} parks {}: {reason}", short(&id)));
+        self.tell(|_| format!("  #{number} dead-letters {}: {reason}", short(&id)));
         if let Some(known) = self.model.messages.get_mut(&id) {
-            known.parked_by.push(number);
+            known.dead_lettered_by.push(number);
         }
     }
 }
 
-impl InterruptedJobs for ChaoticInterrupted {
+impl InterruptedJobQueue for ChaoticInterrupted {
     async fn send(&self, bodies: &[String]) -> Vec<Result<(), String>> {
         let (sent, is_swallowed) = {
             let mut world = self.sim.world();
@@ -225,7 +227,7 @@ impl InterruptedJobs for ChaoticInterrupted {
         let taken = match sent {
             Sent::Taken | Sent::AnswerLost if !is_swallowed => {
                 let taken = self.inner.send(bodies).await;
-                bodies.iter().for_each(|body| self.sim.world().handed_on(body));
+                bodies.iter().for_each(|body| self.sim.world().forwarded(body));
                 taken
             }
             _ => bodies.iter().map(|_| Ok(())).collect(),
@@ -236,13 +238,13 @@ impl InterruptedJobs for ChaoticInterrupted {
 }
 
 impl World {
-    fn handed_on(&mut self, body: &str) {
+    fn forwarded(&mut self, body: &str) {
         let told: Value = serde_json::from_str(body).expect("taskhold writes JSON");
         let attempt = told["attempt"].as_u64().and_then(|attempt| u32::try_from(attempt).ok()).unwrap_or(1);
         let id = told["jobId"].as_str().unwrap_or_default().to_owned();
         self.counts.add("jobs handed on");
         self.tell(|_| format!("  {id} (attempt {attempt}) is handed on as interrupted"));
-        let times = self.model.handed_on.entry((id.clone(), attempt)).or_default();
+        let times = self.model.forwarded.entry((id.clone(), attempt)).or_default();
         *times += 1;
         if *times > 1 + self.model.hiccups {
             let why = format!("{id} (attempt {attempt}) was handed on {times} times");

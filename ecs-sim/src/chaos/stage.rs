@@ -4,8 +4,8 @@ use super::model::{CountModel, ServiceModel};
 use super::world::World;
 use crate::control_plane::{CircuitBreaker, DeploymentController, DeploymentStrategy, Millis, ServiceSpec};
 use crate::region::CLUSTER;
-use taskhold::decide::remedy::{IDLE_RESERVE_TAG, MAX_DESIRED_COUNT_TAG, POLICY_TAG};
-use taskhold::observe::MANAGED_TAG;
+use taskhold::decide::remediation::{IDLE_RESERVE_TAG, MAX_DESIRED_COUNT_TAG, POLICY_TAG};
+use taskhold::snapshot::MANAGED_TAG;
 
 /// As in template.yaml.
 pub(super) const SWEEP_EVERY_MS: Millis = 5 * 60_000;
@@ -14,7 +14,7 @@ const NAMES: [&str; 3] = ["web", "work", "game"];
 
 /// What the function is told beside what every function is.
 pub(super) const SETTINGS: [(&str, &str); 2] =
-    [("TASKHOLD_REMEDIES", "release-idle,raise-desired-count"), ("TASKHOLD_DEADLINE_MINUTES", "120")];
+    [("TASKHOLD_REMEDIATIONS", "release-idle,raise-desired-count"), ("TASKHOLD_DEADLINE_MINUTES", "120")];
 
 impl World {
     pub(super) fn set_the_stage(&mut self) {
@@ -35,7 +35,7 @@ impl World {
             self.region.lock().ecs.create_service(spec).expect("it has a name of its own and bounds that ECS takes");
             self.model.services.insert(name.to_owned(), ServiceModel { count, is_deleted: false });
         }
-        self.tell(|world| format!("readings of AWS: {}", world.rules.variants));
+        self.tell(|world| format!("variants of AWS: {}", world.rules.variants));
         self.tell(|world| format!("{:?}", world.rules));
         self.take_notice();
     }

@@ -109,7 +109,7 @@ impl World {
         known.sent(ends, now);
         known.finish_sent |= message_type == JobMessageType::Finished;
         let tells = match message_type {
-            JobMessageType::Finished => Tells::Finish { task },
+            JobMessageType::Finished => Tells::Forecast { task },
             JobMessageType::Started | JobMessageType::Heartbeat => Tells::Job { task, job, ends },
         };
         let (id, attempt) = (known.id.clone(), known.attempt);
@@ -137,7 +137,8 @@ impl World {
         let sent = self.region.lock().queues.send(JOB_QUEUE, SendMessage::new(body.clone()).delayed(late));
         let id = sent.expect("the queue is there and the message small");
         let sent_at = self.now();
-        let message = Message { body, sent_at, tells, is_done: false, parked_by: Vec::new(), deliveries_in_calm: 0 };
+        let message =
+            Message { body, sent_at, tells, is_done: false, dead_lettered_by: Vec::new(), deliveries_in_calm: 0 };
         self.tell(|_| format!("  is message {}, visible in {late} s", short(&id)));
         self.model.messages.insert(id, message);
     }

@@ -4,14 +4,14 @@
 use super::choices::Choices;
 use super::counts::Counts;
 use super::events::OnTheirWay;
-use super::ledger::Shelves;
 use super::model::Model;
 use super::rules::{Rules, Sabotage};
+use super::store::Shelves;
 use super::{Broken, stage};
 use crate::control_plane::Millis;
 use crate::interleave::{Gates, InvocationNo};
 use crate::region::{Region, SharedRegion};
-use crate::story::in_process::timestamp;
+use crate::scenario::in_process::timestamp;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use taskhold::clock::Clock;
-use taskhold::ledger::calls::{LATE_EFFECT_MAX, SENT_WITHIN};
+use taskhold::store::calls::{LATE_EFFECT_MAX, SENT_WITHIN};
 
 /// The longest that something takes from its sending to its effect: all of what taskhold assumes of calls to ECS, less the
 /// time that it gives itself to send one that is written down, less a little.
@@ -61,15 +61,15 @@ pub(super) struct World {
     pub(super) broken: Option<(Broken, String)>,
     record: Record,
     told: Vec<String>,
-    begun_at: Millis,
+    started_at: Millis,
 }
 
 impl World {
     /// A world as this plan, or this seed, has it.
     pub(super) fn new(mut choices: Choices, sabotage: Sabotage, record: Record) -> Self {
         let rules = Rules::drawn(&mut choices, sabotage);
-        let region = Region::for_story(rules.variants);
-        let begun_at = region.now();
+        let region = Region::for_scenario(rules.variants);
+        let started_at = region.now();
         let mut world = Self {
             choices,
             rules,
@@ -81,14 +81,14 @@ impl World {
             late: Vec::new(),
             shelves: Shelves::default(),
             events: OnTheirWay::default(),
-            sweep_at: begun_at + stage::SWEEP_EVERY_MS,
+            sweep_at: started_at + stage::SWEEP_EVERY_MS,
             last_reads: BTreeMap::new(),
             model: Model::default(),
             counts: Counts::default(),
             broken: None,
             record,
             told: Vec::new(),
-            begun_at,
+            started_at,
         };
         world.set_the_stage();
         world
@@ -120,7 +120,7 @@ impl World {
 
     /// A moment by the run's clock, which begins at 0:00:00.
     pub(super) fn shown(&self, at: Millis) -> String {
-        let millis = at - self.begun_at;
+        let millis = at - self.started_at;
         let (seconds, sign) = (millis.abs() / 1000, if millis < 0 { "-" } else { "" });
         let mut text = String::new();
         let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);

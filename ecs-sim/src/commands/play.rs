@@ -4,24 +4,24 @@ use super::{CommandError, Options, read};
 use crate::control_plane::Millis;
 use crate::play::Process;
 use crate::region::{Region, SharedRegion};
-use crate::story::{self, Colour, Style, Summary, Timeline};
+use crate::scenario::{self, Colour, Style, Summary, Timeline};
 use std::io::IsTerminal;
 
 pub(super) async fn play(options: &Options) -> Result<(), CommandError> {
     let [file] = options.files.as_slice() else {
-        return Err(CommandError::Usage("which one story?".to_owned()));
+        return Err(CommandError::Usage("which one scenario?".to_owned()));
     };
     let Some(bootstrap) = &options.bootstrap else {
         return Err(CommandError::Usage("which function? say --bootstrap BIN".to_owned()));
     };
-    let story = read(file)?;
-    let variants = *story.variants().first().expect("every combination of needs is one of the 32");
-    let region = SharedRegion::new(Region::for_story(variants));
-    let mut function = Process::start(&region, bootstrap, story.settings()).await?;
+    let scenario = read(file)?;
+    let variants = *scenario.variants().first().expect("every combination of needs is one of the 32");
+    let region = SharedRegion::new(Region::for_scenario(variants));
+    let mut function = Process::start(&region, bootstrap, scenario.settings()).await?;
     let colour = if std::io::stdout().is_terminal() { Colour::Ansi } else { Colour::Never };
-    println!("{}, against {} on a simulated ECS in simulated time", story.name, bootstrap.display());
+    println!("{}, against {} on a simulated ECS in simulated time", scenario.name, bootstrap.display());
     let mut timeline = Timeline::new(std::io::stdout(), Style { colour, pause: options.pause });
-    let summary = story::run(&story, region, &mut function, &mut timeline).await;
+    let summary = scenario::run(&scenario, region, &mut function, &mut timeline).await;
     function.stop().await;
     let summary = summary.map_err(|failure| CommandError::Failed(failure, variants))?;
     print_summary(&summary);
@@ -32,12 +32,12 @@ fn print_summary(summary: &Summary) {
     let count = |number: usize, one: &str, many: &str| format!("{number} {}", if number == 1 { one } else { many });
     println!();
     println!(
-        "{} in {} simulated minutes, {} delivered once more → {} to ECS, {} parked",
+        "{} in {} simulated minutes, {} delivered once more → {} to ECS, {} dead-lettered",
         count(summary.messages, "message", "messages"),
         summary.lasted / MINUTE_MS,
         summary.delivered_again,
         count(summary.calls, "call", "calls"),
-        summary.parked,
+        summary.dead_lettered,
     );
     println!(
         "{} completed, {} stopped by ECS, {} with a job still running",

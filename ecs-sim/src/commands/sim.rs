@@ -69,7 +69,7 @@ struct Shared {
 
 fn runs(options: &Options) -> Result<(), CommandError> {
     let (begin, runs) = (options.seed, options.sim.runs);
-    let begun_at = moment();
+    let started_at = moment();
     let shared = Shared {
         next: AtomicU64::new(begin),
         end: begin.saturating_add(runs),
@@ -83,7 +83,7 @@ fn runs(options: &Options) -> Result<(), CommandError> {
             scope.spawn(move || work(shared, options, thread));
         }
     });
-    let took = moment().duration_since(begun_at);
+    let took = moment().duration_since(started_at);
     let counts = shared.counts.into_inner().unwrap_or_else(PoisonError::into_inner);
     let done = counts.of("runs");
     println!("{counts}");
@@ -105,7 +105,7 @@ fn runs(options: &Options) -> Result<(), CommandError> {
 
 fn work(shared: &Shared, options: &Options, thread: usize) {
     let mut counts = Counts::default();
-    let mut told_at = moment();
+    let mut notified_at = moment();
     loop {
         let seed = shared.next.fetch_add(1, Ordering::Relaxed);
         if seed >= shared.end {
@@ -127,8 +127,8 @@ fn work(shared: &Shared, options: &Options, thread: usize) {
                 known.insert(broken.as_str(), (seed, outcome));
             }
         }
-        if thread == 0 && moment().duration_since(told_at) >= PROGRESS {
-            told_at = moment();
+        if thread == 0 && moment().duration_since(notified_at) >= PROGRESS {
+            notified_at = moment();
             println!("{} of {} runs", seed - options.seed, options.sim.runs);
         }
     }

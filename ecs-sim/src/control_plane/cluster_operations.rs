@@ -18,7 +18,7 @@ use super::{ApiError, ControlPlane, ErrorCode};
 const DESCRIBE_CLUSTERS_MAX: usize = 100;
 
 impl ControlPlane {
-    /// CreateCluster. One that exists stays as it is, as in ECS. For a story see [`Self::create_cluster`].
+    /// CreateCluster. One that exists stays as it is, as in ECS. For a scenario see [`Self::create_cluster`].
     ///
     /// # Errors
     /// InvalidParameterException for what is no name.

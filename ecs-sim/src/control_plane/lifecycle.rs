@@ -17,7 +17,7 @@ pub(super) enum Owner {
 pub(super) enum Birth {
     /// PENDING; it will run after [`START_DELAY_MS`].
     Pending,
-    /// RUNNING already, and no event told: how a story begins.
+    /// RUNNING already, and no event told: how a scenario begins.
     Running,
 }
 

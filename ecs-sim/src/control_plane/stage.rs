@@ -1,4 +1,4 @@
-//! What a story needs and ECS's API does not give: a service that runs already, a task that crashes, calls without
+//! What a scenario needs and ECS's API does not give: a service that runs already, a task that crashes, calls without
 //! throttling.
 
 use super::deletion::DeleteServiceRequest;
@@ -17,7 +17,7 @@ impl ControlPlane {
         self.make_cluster(request).expect("creating a cluster has no error");
     }
 
-    /// A service whose tasks run already and whose deployment is complete, so that a story begins in steady state. No
+    /// A service whose tasks run already and whose deployment is complete, so that a scenario begins in steady state. No
     /// EventBridge event tells of it. Answers the ids of its tasks.
     ///
     /// # Errors

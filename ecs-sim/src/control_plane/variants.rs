@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_is_the_default_and_what_is_unknown_is_refused() {
+    fn what_is_omitted_is_the_default_and_what_is_unknown_is_refused() {
         assert_eq!("stop=late".parse(), Ok(Variants { stop: StopDelay::Late, ..Variants::default() }));
         assert_eq!("stop=never".parse::<Variants>(), Err(UnknownVariant("stop=never".to_owned())));
     }

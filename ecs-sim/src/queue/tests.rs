@@ -240,7 +240,7 @@ fn queue_settings_that_sqs_refuses_are_refused() {
     let refused = [
         ("a b", settings(), "InvalidParameterValue"),
         ("a", settings().with_visibility_timeout(43_201), "InvalidAttributeValue"),
-        ("a", settings().with_redrive("nobody", 3), "InvalidAttributeValue"),
+        ("a", settings().with_redrive("idle", 3), "InvalidAttributeValue"),
         ("a", settings().with_redrive("dead", 0), "InvalidAttributeValue"),
         ("a.fifo", settings().with_redrive("dead", 3), "InvalidAttributeValue"),
         ("a", QueueSettings { retention_seconds: 59, ..settings() }, "InvalidAttributeValue"),

@@ -1,7 +1,7 @@
 //! Amazon Q Developer's own schema, of whatever there is to tell (aws-facts "SNS and chat").
 
 use crate::alert::machine::sendable;
-use crate::alert::{AlertEvent, AlertKind};
+use crate::alert::{AlertKind, Transition};
 use crate::data::{escaped, is_printable};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ pub(in crate::alert) struct Form<'a> {
     /// The thread, so that all that is told of an incident stands together.
     pub(in crate::alert) incident: &'a str,
     pub(in crate::alert) kind: AlertKind,
-    pub(in crate::alert) event: AlertEvent,
+    pub(in crate::alert) event: Transition,
     pub(in crate::alert) at: Timestamp,
     pub(in crate::alert) title: String,
     pub(in crate::alert) description: Vec<String>,

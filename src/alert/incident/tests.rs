@@ -1,8 +1,8 @@
 //! Rules of incidents, on diagnoses drawn by hand.
 
 use super::*;
-use crate::decide::diagnose::{Arithmetic, Deadline, DeadlineSource, Finish, Movement};
-use crate::observe::{ObservedTask, drawn};
+use crate::decide::diagnose::{Deadline, DeadlineSource, Forecast, Rollout, TaskCounts};
+use crate::snapshot::{TaskSnapshot, drawn};
 
 fn at(minute: i64) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + minute * 60).unwrap()
@@ -12,20 +12,20 @@ fn policy() -> AlertPolicy {
     AlertPolicy { blocked_after: SignedDuration::from_mins(5), repeat_after: SignedDuration::from_mins(60) }
 }
 
-fn observed(minute: i64) -> Observed {
+fn snapshot(minute: i64) -> ServiceSnapshot {
     drawn::service(at(minute))
 }
 
-/// A deployment begun at minute 0 with three hours to go, blocked since minute 0, that will be over at `finish`.
-fn blocked(finish: i64) -> Diagnosis {
+/// A deployment begun at minute 0 with three hours to go, blocked since minute 0, that will be over at `forecast`.
+fn blocked(forecast: i64) -> Diagnosis {
     Diagnosis {
-        standing: Standing::Blocked,
-        movement: Movement::Deployment { id: "ecs-svc/2".to_owned(), begun_at: at(0) },
-        blockers: Vec::new(),
+        rollout_status: RolloutStatus::Blocked,
+        rollout: Rollout::Deployment { id: "ecs-svc/2".to_owned(), started_at: at(0) },
+        blocking_tasks: Vec::new(),
         blocked_since: Some(at(0)),
-        finish: Some(Finish { by_expiry: at(finish), by_jobs: at(finish) }),
+        forecast: Some(Forecast { by_expiry: at(forecast), by_jobs: at(forecast) }),
         deadline: Some(Deadline { at: at(180), source: DeadlineSource::Setting }),
-        arithmetic: Arithmetic {
+        task_counts: TaskCounts {
             desired: 2,
             lower_bound: 2,
             upper_bound: 4,
@@ -34,8 +34,8 @@ fn blocked(finish: i64) -> Diagnosis {
             room: 2,
             deployments: 2,
         },
-        ways_out: Vec::new(),
-        unmet: Vec::new(),
+        suggested_actions: Vec::new(),
+        refused_tasks: Vec::new(),
         tag_problems: Vec::new(),
         gaps: Vec::new(),
     }
@@ -43,10 +43,10 @@ fn blocked(finish: i64) -> Diagnosis {
 
 fn steady() -> Diagnosis {
     Diagnosis {
-        standing: Standing::Steady,
-        movement: Movement::None,
+        rollout_status: RolloutStatus::Steady,
+        rollout: Rollout::None,
         blocked_since: None,
-        finish: None,
+        forecast: None,
         deadline: None,
         ..blocked(60)
     }
@@ -54,7 +54,7 @@ fn steady() -> Diagnosis {
 
 /// Looks, claims, and tells with success: what was told, in short.
 fn look(incidents: &mut Incidents, minute: i64, diagnosis: &Diagnosis) -> Vec<String> {
-    advance(incidents, sight(&observed(minute), diagnosis), &policy());
+    advance(incidents, sight(&snapshot(minute), diagnosis), &policy());
     let claimed = claim(incidents, at(minute));
     for (key, _, event) in &claimed {
         told(incidents, key, (*event, Told::Sent, at(minute)));
@@ -64,8 +64,8 @@ fn look(incidents: &mut Incidents, minute: i64, diagnosis: &Diagnosis) -> Vec<St
 
 static NOBODY_IDLE: BTreeMap<TaskId, Timestamp> = BTreeMap::new();
 
-fn sight<'a>(observed: &'a Observed, diagnosis: &'a Diagnosis) -> Sight<'a> {
-    Sight { observed, diagnosis, idle_seen: &NOBODY_IDLE }
+fn sight<'a>(snapshot: &'a ServiceSnapshot, diagnosis: &'a Diagnosis) -> Sight<'a> {
+    Sight { snapshot, diagnosis, idle_seen: &NOBODY_IDLE }
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn what_is_still_so_is_repeated_at_its_interval_and_escalates_at_its_marks() {
 }
 
 #[test]
-fn a_forecast_past_the_deadline_is_told_at_once_and_carried_while_it_is_blocked() {
+fn a_forecast_past_the_deadline_is_notified_at_once_and_carried_while_it_is_blocked() {
     let mut incidents = Incidents::new();
     assert_eq!(look(&mut incidents, 1, &blocked(240)), ["deployment-at-risk opened"]);
     assert_eq!(look(&mut incidents, 5, &blocked(240)), ["deployment-blocked opened"]);
@@ -103,7 +103,7 @@ fn a_forecast_past_the_deadline_is_told_at_once_and_carried_while_it_is_blocked(
 fn a_picture_with_gaps_resolves_nothing() {
     let mut incidents = Incidents::new();
     look(&mut incidents, 5, &blocked(60));
-    let unclear = Diagnosis { gaps: vec!["…".to_owned()], standing: Standing::Unclear, ..steady() };
+    let unclear = Diagnosis { gaps: vec!["…".to_owned()], rollout_status: RolloutStatus::Unknown, ..steady() };
     assert!(look(&mut incidents, 6, &unclear).is_empty());
     assert_eq!(look(&mut incidents, 7, &steady()), ["deployment-blocked resolved"]);
 }
@@ -111,7 +111,7 @@ fn a_picture_with_gaps_resolves_nothing() {
 #[test]
 fn of_two_instances_only_the_one_that_claims_tells() {
     let mut incidents = Incidents::new();
-    advance(&mut incidents, sight(&observed(5), &blocked(60)), &policy());
+    advance(&mut incidents, sight(&snapshot(5), &blocked(60)), &policy());
     assert_eq!(claim(&mut incidents, at(5)).len(), 1);
     assert!(claim(&mut incidents, at(5)).is_empty());
     assert_eq!(claim(&mut incidents, at(6)).len(), 1, "whoever claimed it has died");
@@ -120,7 +120,7 @@ fn of_two_instances_only_the_one_that_claims_tells() {
 #[test]
 fn an_alert_that_was_not_taken_is_told_by_the_next_look() {
     let mut incidents = Incidents::new();
-    advance(&mut incidents, sight(&observed(5), &blocked(60)), &policy());
+    advance(&mut incidents, sight(&snapshot(5), &blocked(60)), &policy());
     let (key, _, event) = claim(&mut incidents, at(5)).remove(0);
     told(&mut incidents, &key, (event, Told::Failed, at(5)));
     assert_eq!(look(&mut incidents, 6, &blocked(60)), ["deployment-blocked opened"]);
@@ -129,7 +129,7 @@ fn an_alert_that_was_not_taken_is_told_by_the_next_look() {
 #[test]
 fn an_alert_that_is_never_taken_is_told_later_and_later() {
     let mut incidents = Incidents::new();
-    advance(&mut incidents, sight(&observed(5), &blocked(60)), &policy());
+    advance(&mut incidents, sight(&snapshot(5), &blocked(60)), &policy());
     let mut tries = Vec::new();
     for minute in 5..65 {
         for (key, _, event) in claim(&mut incidents, at(minute)) {
@@ -143,7 +143,7 @@ fn an_alert_that_is_never_taken_is_told_later_and_later() {
 #[test]
 fn an_incident_that_somebody_may_have_heard_of_is_called_off_even_if_no_send_succeeded() {
     let mut incidents = Incidents::new();
-    advance(&mut incidents, sight(&observed(5), &blocked(60)), &policy());
+    advance(&mut incidents, sight(&snapshot(5), &blocked(60)), &policy());
     let (key, _, event) = claim(&mut incidents, at(5)).remove(0);
     told(&mut incidents, &key, (event, Told::Failed, at(5)));
     assert_eq!(look(&mut incidents, 6, &steady()), ["deployment-blocked resolved"]);
@@ -153,31 +153,31 @@ fn an_incident_that_somebody_may_have_heard_of_is_called_off_even_if_no_send_suc
 fn what_is_being_told_is_called_off_only_after_it() {
     let mut incidents = Incidents::new();
     let (blocked, steady) = (blocked(60), steady());
-    let observed = |minute| observed(minute);
+    let snapshot = |minute| snapshot(minute);
     for minute in [10, 15] {
-        let seen = observed(minute);
+        let seen = snapshot(minute);
         advance(&mut incidents, sight(&seen, &blocked), &policy());
     }
     assert_eq!(claim(&mut incidents, at(15)).len(), 1, "one tells that it is open");
-    let seen = observed(15);
+    let seen = snapshot(15);
     advance(&mut incidents, sight(&seen, &steady), &policy());
     assert_eq!(claim(&mut incidents, at(15)), [], "another does not overtake it");
-    let called_off: Vec<AlertEvent> = claim(&mut incidents, at(16)).into_iter().map(|(_, _, event)| event).collect();
-    assert_eq!(called_off, [AlertEvent::Resolved]);
+    let called_off: Vec<Transition> = claim(&mut incidents, at(16)).into_iter().map(|(_, _, event)| event).collect();
+    assert_eq!(called_off, [Transition::Resolved]);
 }
 
 /// Looks and tells nothing: what is to be told then, in short.
-fn only_look(incidents: &mut Incidents, minute: i64, diagnosis: &Diagnosis) -> Vec<AlertEvent> {
-    advance(incidents, sight(&observed(minute), diagnosis), &policy());
+fn only_look(incidents: &mut Incidents, minute: i64, diagnosis: &Diagnosis) -> Vec<Transition> {
+    advance(incidents, sight(&snapshot(minute), diagnosis), &policy());
     incidents.values().filter_map(|incident| incident.untold).map(|untold| untold.event).collect()
 }
 
 /// The events of what somebody claims.
-fn claimed(incidents: &mut Incidents, minute: i64) -> Vec<AlertEvent> {
+fn claimed(incidents: &mut Incidents, minute: i64) -> Vec<Transition> {
     claim(incidents, at(minute)).into_iter().map(|(_, _, event)| event).collect()
 }
 
-fn is_told(incidents: &mut Incidents, event: AlertEvent, minute: i64) {
+fn is_told(incidents: &mut Incidents, event: Transition, minute: i64) {
     let key = incidents.keys().next().unwrap().clone();
     told(incidents, &key, (event, Told::Sent, at(minute)));
 }
@@ -186,9 +186,9 @@ fn is_told(incidents: &mut Incidents, event: AlertEvent, minute: i64) {
 fn what_comes_back_before_anybody_was_told_that_it_was_over_is_told_once() {
     let mut incidents = Incidents::new();
     only_look(&mut incidents, 5, &blocked(60));
-    assert_eq!(claimed(&mut incidents, 5), [AlertEvent::Opened]);
-    assert_eq!(only_look(&mut incidents, 5, &steady()), [AlertEvent::Resolved]);
-    is_told(&mut incidents, AlertEvent::Opened, 5);
+    assert_eq!(claimed(&mut incidents, 5), [Transition::Opened]);
+    assert_eq!(only_look(&mut incidents, 5, &steady()), [Transition::Resolved]);
+    is_told(&mut incidents, Transition::Opened, 5);
     assert_eq!(only_look(&mut incidents, 5, &blocked(60)), []);
     assert_eq!(look(&mut incidents, 6, &steady()), ["deployment-blocked resolved"]);
 }
@@ -200,12 +200,12 @@ fn what_comes_back_while_its_beginning_is_told_is_told_again_only_if_that_fails(
         only_look(&mut incidents, 5, &blocked(60));
         claimed(&mut incidents, 5);
         only_look(&mut incidents, 5, &steady());
-        assert_eq!(only_look(&mut incidents, 5, &blocked(60)), [AlertEvent::Opened]);
+        assert_eq!(only_look(&mut incidents, 5, &blocked(60)), [Transition::Opened]);
         assert_eq!(claimed(&mut incidents, 5), [], "somebody tells it");
         if is_sent {
-            is_told(&mut incidents, AlertEvent::Opened, 5);
+            is_told(&mut incidents, Transition::Opened, 5);
         }
-        let again = if is_sent { vec![] } else { vec![AlertEvent::Opened] };
+        let again = if is_sent { vec![] } else { vec![Transition::Opened] };
         assert_eq!(claimed(&mut incidents, 6), again);
     }
 }
@@ -215,7 +215,7 @@ fn what_is_over_again_before_anybody_was_told_that_it_came_back_is_not_told_of()
     let mut incidents = Incidents::new();
     look(&mut incidents, 5, &blocked(60));
     look(&mut incidents, 6, &steady());
-    assert_eq!(only_look(&mut incidents, 7, &blocked(60)), [AlertEvent::Opened]);
+    assert_eq!(only_look(&mut incidents, 7, &blocked(60)), [Transition::Opened]);
     assert_eq!(look(&mut incidents, 7, &steady()), [""; 0]);
 }
 
@@ -224,10 +224,10 @@ fn an_end_that_may_not_have_been_told_is_told_although_it_came_back_in_between()
     let mut incidents = Incidents::new();
     look(&mut incidents, 5, &blocked(60));
     only_look(&mut incidents, 6, &steady());
-    assert_eq!(claimed(&mut incidents, 6), [AlertEvent::Resolved]);
+    assert_eq!(claimed(&mut incidents, 6), [Transition::Resolved]);
     // Whoever claimed it has died.
-    assert_eq!(only_look(&mut incidents, 8, &blocked(60)), [AlertEvent::Opened]);
-    assert_eq!(only_look(&mut incidents, 8, &steady()), [AlertEvent::Resolved]);
+    assert_eq!(only_look(&mut incidents, 8, &blocked(60)), [Transition::Opened]);
+    assert_eq!(only_look(&mut incidents, 8, &steady()), [Transition::Resolved]);
 }
 
 #[test]
@@ -237,14 +237,14 @@ fn once_the_beginning_is_told_the_end_waits_for_nobody() {
     claimed(&mut incidents, 5);
     only_look(&mut incidents, 5, &steady());
     assert_eq!(claimed(&mut incidents, 5), []);
-    is_told(&mut incidents, AlertEvent::Opened, 5);
-    assert_eq!(claimed(&mut incidents, 5), [AlertEvent::Resolved]);
+    is_told(&mut incidents, Transition::Opened, 5);
+    assert_eq!(claimed(&mut incidents, 5), [Transition::Resolved]);
 }
 
 #[test]
 fn what_nobody_has_heard_of_is_not_called_off() {
     let mut incidents = Incidents::new();
-    advance(&mut incidents, sight(&observed(5), &blocked(60)), &policy());
+    advance(&mut incidents, sight(&snapshot(5), &blocked(60)), &policy());
     assert!(look(&mut incidents, 6, &steady()).is_empty());
 }
 
@@ -268,7 +268,7 @@ fn resolved_incidents_are_forgotten_after_a_day() {
 #[test]
 fn a_protection_without_live_jobs_is_an_orphan_after_a_grace_time() {
     let mut incidents = Incidents::new();
-    let idle = ObservedTask {
+    let idle = TaskSnapshot {
         id: "6b777c1809a94925ab48098fa09824de".parse().unwrap(),
         deployment: None,
         is_running: true,
@@ -279,9 +279,9 @@ fn a_protection_without_live_jobs_is_an_orphan_after_a_grace_time() {
         jobs: Jobs::Known(Vec::new()),
     };
     let mut look = |minute: i64| {
-        let seen = Observed { tasks: vec![idle.clone()], ..observed(minute) };
+        let seen = ServiceSnapshot { tasks: vec![idle.clone()], ..snapshot(minute) };
         let idle_seen = BTreeMap::from([(idle.id.clone(), at(2))]);
-        let sight = Sight { observed: &seen, diagnosis: &steady(), idle_seen: &idle_seen };
+        let sight = Sight { snapshot: &seen, diagnosis: &steady(), idle_seen: &idle_seen };
         advance(&mut incidents, sight, &policy());
         claim(&mut incidents, at(minute)).len()
     };

@@ -1,16 +1,16 @@
 //! What is still to be told of an incident, and by whom: claimed before it is sent, struck out when it was taken.
 
 use super::{Incident, Incidents};
-use crate::alert::AlertEvent;
-use crate::ledger::CLAIM;
+use crate::alert::Transition;
+use crate::store::CLAIM;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// Something to be told, and by whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Untold {
+pub struct PendingNotification {
     /// What.
-    pub event: AlertEvent,
+    pub event: Transition,
     /// Until then whoever claimed it is telling it, or it waits after a failure; after that somebody may.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claimed_until: Option<Timestamp>,
@@ -20,17 +20,17 @@ pub struct Untold {
     /// What was to be told before it came in its place, as long as nobody is known to have told that. The claim is of whoever
     /// may be telling it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<AlertEvent>,
+    pub after: Option<Transition>,
 }
 
-impl Untold {
-    pub(super) fn new(event: AlertEvent) -> Self {
+impl PendingNotification {
+    pub(super) fn new(event: Transition) -> Self {
         Self { event, claimed_until: None, failures: 0, after: None }
     }
 
     /// In place of what was to be told before. Whoever has claimed that may be telling it, and what comes after must not
     /// overtake it.
-    pub(super) fn instead(of: Option<Self>, event: AlertEvent, now: Timestamp) -> Self {
+    pub(super) fn instead(of: Option<Self>, event: Transition, now: Timestamp) -> Self {
         let claim_max = now.checked_add(CLAIM).ok();
         let claimed_until = of.and_then(|untold| untold.claimed_until).filter(|until| *until > now).min(claim_max);
         let after = of.map(|untold| untold.after.unwrap_or(untold.event));
@@ -58,7 +58,7 @@ impl Untold {
 
 /// Claims everything that is to be told and that nobody is telling now. Stored by compare-and-set, so that of several who
 /// claim at once one succeeds.
-pub fn claim(incidents: &mut Incidents, now: Timestamp) -> Vec<(String, Incident, AlertEvent)> {
+pub fn claim(incidents: &mut Incidents, now: Timestamp) -> Vec<(String, Incident, Transition)> {
     let mut claimed = Vec::new();
     for (key, incident) in incidents {
         if let Some(untold) = &mut incident.untold
@@ -74,14 +74,14 @@ pub fn claim(incidents: &mut Incidents, now: Timestamp) -> Vec<(String, Incident
 }
 
 /// Strikes out what was told, or gives it back to be told by the next look.
-pub fn told(incidents: &mut Incidents, key: &str, outcome: (AlertEvent, Told, Timestamp)) {
+pub fn told(incidents: &mut Incidents, key: &str, outcome: (Transition, Told, Timestamp)) {
     let (event, outcome, now) = outcome;
     let Some(incident) = incidents.get_mut(key) else { return };
     incident.untold = match (incident.untold, outcome) {
         (Some(untold), Told::Sent) if untold.event == event => None,
         (Some(untold), Told::Failed) if untold.event == event => Some(untold.failed(now)),
         // What came in its place need not wait any longer.
-        (Some(untold), Told::Sent) if untold.after == Some(event) => Some(Untold::new(untold.event)),
+        (Some(untold), Told::Sent) if untold.after == Some(event) => Some(PendingNotification::new(untold.event)),
         (untold, _) => untold,
     };
 }

@@ -5,10 +5,10 @@ use super::{KIND, Told};
 use crate::alert::AlertKind;
 use crate::alert::machine::sendable;
 use crate::ecs::Task;
-use crate::ledger::job::Labels;
-use crate::ledger::{Interruption, StopStage};
-use crate::observe::ObservedJob;
 use crate::report::bounded;
+use crate::snapshot::JobSnapshot;
+use crate::store::job::Labels;
+use crate::store::{Interruption, StopStage};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -42,7 +42,7 @@ pub fn job_messages(task: &Task, interruption: &Interruption) -> Vec<String> {
     let (task_arn, service) = (task.to_string(), told.service.as_ref().map(ToString::to_string));
     let (stop_code, reason) = (&interruption.stop_code, &interruption.stopped_reason);
     let (stop_code, reason) = (stop_code.as_deref().map(bounded), reason.as_deref().map(bounded));
-    let body = |ObservedJob { key, labels, .. }: &ObservedJob| {
+    let body = |JobSnapshot { key, labels, .. }: &JobSnapshot| {
         let document = Document {
             version: VERSION,
             kind: KIND,

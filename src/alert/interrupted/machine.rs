@@ -2,9 +2,9 @@
 
 use super::{EVENT, KIND, Told};
 use crate::alert::machine::{ESCAPED_BYTES_MAX, VERSION, escaped_bytes, sendable};
-use crate::alert::{AlertEvent, AlertKind};
-use crate::ledger::StopStage;
+use crate::alert::{AlertKind, Transition};
 use crate::report::{Detail, Room, bounded, jobs};
+use crate::store::StopStage;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -18,7 +18,7 @@ struct Document<'a> {
     version: u32,
     incident: &'a str,
     kind: AlertKind,
-    event: AlertEvent,
+    event: Transition,
     #[serde(skip_serializing_if = "Option::is_none")]
     service: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -32,11 +32,11 @@ struct Document<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     stopped_reason: Option<String>,
     exit_codes: Vec<ExitCode>,
-    exit_codes_left_out: usize,
+    exit_codes_omitted: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     protected_until: Option<Timestamp>,
     jobs: Vec<Value>,
-    jobs_left_out: usize,
+    jobs_omitted: usize,
 }
 
 #[derive(Serialize)]
@@ -66,15 +66,15 @@ pub(super) fn message(told: &Told<'_>) -> String {
         exit_codes: exit_codes
             .map(|(container, exit_code)| ExitCode { container: bounded(container), exit_code: *exit_code })
             .collect(),
-        exit_codes_left_out: what.exit_codes.len().saturating_sub(EXIT_CODES_MAX),
+        exit_codes_omitted: what.exit_codes.len().saturating_sub(EXIT_CODES_MAX),
         protected_until: what.protected_until,
         jobs: Vec::new(),
-        jobs_left_out: told.jobs.len(),
+        jobs_omitted: told.jobs.len(),
     };
     let bytes_max = ESCAPED_BYTES_MAX.saturating_sub(escaped_bytes(&text(&document)));
     let room = Room { items_max: usize::MAX, bytes_max, bytes: |json| escaped_bytes(&sendable(json)) };
     document.jobs = jobs(&told.jobs, &room, &Detail::OF_JOBS);
-    document.jobs_left_out -= document.jobs.len();
+    document.jobs_omitted -= document.jobs.len();
     text(&document)
 }
 

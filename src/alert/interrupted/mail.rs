@@ -112,7 +112,7 @@ fn jobs(lines: &mut Lines, told: &Told<'_>) {
     }
 }
 
-/// What tells the rest of the task's story.
+/// What tells the rest of the task's scenario.
 pub(super) fn describe_command(told: &Told<'_>) -> String {
     let cluster = &told.task.cluster;
     format!(

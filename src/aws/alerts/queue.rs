@@ -1,7 +1,7 @@
 //! The SQS queue that alerts are sent to, for machines.
 
-use crate::alert::Message;
-use crate::aws::seldom::Seldom;
+use crate::alert::Notification;
+use crate::aws::seldom::Lazy;
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::BuildError;
@@ -11,17 +11,17 @@ use std::collections::HashMap;
 /// A queue, by its URL.
 #[derive(Clone, Debug)]
 pub(super) struct AlertQueue {
-    client: Seldom<Client>,
+    client: Lazy<Client>,
     queue_url: String,
 }
 
 impl AlertQueue {
     pub(super) fn new(config: &SdkConfig, queue_url: String) -> Self {
-        Self { client: Seldom::new(config, Client::new), queue_url }
+        Self { client: Lazy::new(config, Client::new), queue_url }
     }
 
     /// Sends an alert in the form for machines.
-    pub(super) async fn send(&self, message: &Message) -> Result<(), String> {
+    pub(super) async fn send(&self, message: &Notification) -> Result<(), String> {
         let attributes = attributes(message).map_err(|error| error.to_string())?;
         let call = self.client.client().send_message().queue_url(&self.queue_url).message_body(&message.machine);
         let call = call.set_message_attributes(Some(attributes));
@@ -29,7 +29,7 @@ impl AlertQueue {
     }
 }
 
-fn attributes(message: &Message) -> Result<HashMap<String, MessageAttributeValue>, BuildError> {
+fn attributes(message: &Notification) -> Result<HashMap<String, MessageAttributeValue>, BuildError> {
     let text = |text| MessageAttributeValue::builder().data_type("String").string_value(text).build();
     super::attributes(message).map(|(name, value)| Ok((name.to_owned(), text(value)?))).collect()
 }

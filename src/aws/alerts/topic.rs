@@ -1,7 +1,7 @@
 //! The SNS topic that alerts are published to.
 
-use crate::alert::{Message, published};
-use crate::aws::seldom::Seldom;
+use crate::alert::{Notification, published};
+use crate::aws::seldom::Lazy;
 use aws_config::SdkConfig;
 use aws_sdk_sns::Client;
 use aws_sdk_sns::error::BuildError;
@@ -11,17 +11,17 @@ use std::collections::HashMap;
 /// A topic, by its ARN.
 #[derive(Clone, Debug)]
 pub(super) struct AlertTopic {
-    client: Seldom<Client>,
+    client: Lazy<Client>,
     topic_arn: String,
 }
 
 impl AlertTopic {
     pub(super) fn new(config: &SdkConfig, topic_arn: String) -> Self {
-        Self { client: Seldom::new(config, Client::new), topic_arn }
+        Self { client: Lazy::new(config, Client::new), topic_arn }
     }
 
     /// Publishes an alert with a text for each protocol (aws-facts "SNS and chat": MessageStructure `json`).
-    pub(super) async fn publish(&self, message: &Message) -> Result<(), String> {
+    pub(super) async fn publish(&self, message: &Notification) -> Result<(), String> {
         let attributes = attributes(message).map_err(|error| error.to_string())?;
         let call = self.client.client().publish().topic_arn(&self.topic_arn).subject(&message.subject);
         let call = call.message_structure("json").message(published::message(message));
@@ -30,7 +30,7 @@ impl AlertTopic {
     }
 }
 
-fn attributes(message: &Message) -> Result<HashMap<String, MessageAttributeValue>, BuildError> {
+fn attributes(message: &Notification) -> Result<HashMap<String, MessageAttributeValue>, BuildError> {
     let text = |text| MessageAttributeValue::builder().data_type("String").string_value(text).build();
     super::attributes(message).map(|(name, value)| Ok((name.to_owned(), text(value)?))).collect()
 }

@@ -1,6 +1,6 @@
-//! A call to DynamoDB that failed: what it means for the ledger, and what may follow it.
+//! A call to DynamoDB that failed: what it means for the state store, and what may follow it.
 
-use crate::ledger::LedgerError;
+use crate::store::StoreError;
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
@@ -21,7 +21,7 @@ pub(super) enum Again {
 /// A failed call.
 #[derive(Debug)]
 pub(super) struct Failure {
-    pub(super) error: LedgerError,
+    pub(super) error: StoreError,
     pub(super) again: Again,
 }
 
@@ -38,7 +38,7 @@ impl Failure {
             code,
             Some("ProvisionedThroughputExceededException" | "ThrottlingException" | "RequestLimitExceeded")
         ) {
-            return Self { error: LedgerError::Throttled, again: Again::AnyCall };
+            return Self { error: StoreError::Throttled, again: Again::AnyCall };
         }
         let again = match error {
             SdkError::DispatchFailure(failure) if !failure.is_timeout() => Again::Read,
@@ -51,7 +51,7 @@ impl Failure {
             }
             _ => crate::aws::told(error),
         };
-        Self { error: LedgerError::Unexpected(format!("table `{table}`: {told}")), again }
+        Self { error: StoreError::Unexpected(format!("table `{table}`: {told}")), again }
     }
 }
 

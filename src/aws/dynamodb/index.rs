@@ -1,23 +1,23 @@
 //! The index over what is open: sparse, in shards, and the place in it where a page begins.
 //!
-//! Only items with the attribute `open` are in it, and only their keys: most entries are of jobs that ended and are kept for
-//! days, and a sweep that went through them every few minutes would cost more than everything else. The entries themselves
-//! are loaded one by one, so a store that leaves an entry open does not write to the index at all.
+//! Only items with the attribute `open` are in it, and only their keys: most records are of jobs that ended and are kept for
+//! days, and a sweep that went through them every few minutes would cost more than everything else. The records themselves
+//! are loaded one by one, so a store that leaves a record open does not write to the index at all.
 
-use super::item::Tabled;
-use crate::ledger::LedgerError;
+use super::item::TableRecord;
+use crate::store::StoreError;
 use std::fmt;
 
 /// Its name in the template.
 pub(super) const NAME: &str = "open";
 
 /// What the items of a shard have in their attribute `open`.
-pub(super) fn shard_name<R: Tabled>(shard: u32) -> String {
+pub(super) fn shard_name<R: TableRecord>(shard: u32) -> String {
     format!("{}#{shard}", R::KIND)
 }
 
 /// The shard of a key, the same for ever: FNV-1a, since the hash of Rust's maps may change with its version.
-pub(super) fn shard_of<R: Tabled>(key: &str) -> u32 {
+pub(super) fn shard_of<R: TableRecord>(key: &str) -> u32 {
     let hash = key.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     // Its highest bits, because the lowest bits depend on the lowest bits of the bytes alone.
     (hash >> 24) % R::SHARDS
@@ -32,18 +32,18 @@ pub(super) struct Place {
 }
 
 impl Place {
-    pub(super) fn of_token(token: Option<&str>) -> Result<Self, LedgerError> {
+    pub(super) fn of_token(token: Option<&str>) -> Result<Self, StoreError> {
         let Some(token) = token else { return Ok(Self::default()) };
         let place = token.split_once(':').and_then(|(shard, after)| {
             let after = Some(after).filter(|after| !after.is_empty()).map(str::to_owned);
             Some(Self { shard: shard.parse().ok()?, after })
         });
         // Such as one that an older version of the function has sent itself.
-        place.ok_or_else(|| LedgerError::Unexpected(format!("`{token}` is no page of it")))
+        place.ok_or_else(|| StoreError::Unexpected(format!("`{token}` is no page of it")))
     }
 
     /// Where the next page begins, if this one goes on after a key or there is another shard.
-    pub(super) fn next<R: Tabled>(&self, goes_on_after: Option<String>) -> Option<Self> {
+    pub(super) fn next<R: TableRecord>(&self, goes_on_after: Option<String>) -> Option<Self> {
         match goes_on_after {
             Some(key) => Some(Self { shard: self.shard, after: Some(key) }),
             None => Some(self.shard + 1).filter(|shard| *shard < R::SHARDS).map(|shard| Self { shard, after: None }),
@@ -60,7 +60,7 @@ impl fmt::Display for Place {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::TaskEntry;
+    use crate::store::TaskRecord;
 
     #[test]
     fn a_token_is_read_as_it_was_printed_and_any_other_text_is_an_error() {
@@ -80,19 +80,19 @@ mod tests {
         let mut shards = Vec::new();
         while let Some(at) = place {
             shards.push(at.shard);
-            place = at.next::<TaskEntry>(None);
+            place = at.next::<TaskRecord>(None);
         }
-        assert_eq!(shards, (0..TaskEntry::SHARDS).collect::<Vec<_>>());
-        let within = Place::default().next::<TaskEntry>(Some("key".to_owned()));
+        assert_eq!(shards, (0..TaskRecord::SHARDS).collect::<Vec<_>>());
+        let within = Place::default().next::<TaskRecord>(Some("key".to_owned()));
         assert_eq!(within, Some(Place { shard: 0, after: Some("key".to_owned()) }));
     }
 
     #[test]
     fn keys_are_spread_over_the_shards_and_each_stays_in_its_own() {
         let of = |number: u32| {
-            shard_of::<TaskEntry>(&format!("arn:aws:ecs:eu-west-1:111122223333:task/video/{number:032x}"))
+            shard_of::<TaskRecord>(&format!("arn:aws:ecs:eu-west-1:111122223333:task/video/{number:032x}"))
         };
-        let mut counts = [0_u32; TaskEntry::SHARDS as usize];
+        let mut counts = [0_u32; TaskRecord::SHARDS as usize];
         (0..8000).for_each(|number| counts[of(number) as usize] += 1);
         assert!(counts.iter().all(|count| (700..1300).contains(count)), "{counts:?}");
         assert_eq!([1, 2, 3, 4].map(of), EXPECTED, "what is stored would be looked for elsewhere");

@@ -1,16 +1,16 @@
-//! An entry as an item of the table.
+//! A record as an item of the table.
 //!
 //! | attribute | type | what it holds |
 //! |---|---|---|
 //! | `key` | S | the ARN of the task or the service: the table's only key |
 //! | `version` | N | [`version_after`] |
-//! | `entry` | S | the entry as JSON: text, so that people can read it where they look at the item |
+//! | `record` | S | the record as JSON: text, so that people can read it where they look at the item |
 //! | `expires` | N | seconds since 1970 from which on DynamoDB may delete the item |
-//! | `open` | S | the shard of the index; only in items whose entry is open |
+//! | `open` | S | the shard of the index; only in items whose record is open |
 
 use super::index;
 use crate::ecs::ArnError;
-use crate::ledger::{LedgerError, Record, ServiceEntry, TaskEntry, Version, Versioned};
+use crate::store::{Record, ServiceRecord, StoreError, TaskRecord, Version, Versioned};
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -22,20 +22,20 @@ pub(super) type Item = HashMap<String, AttributeValue>;
 
 pub(super) const KEY: &str = "key";
 pub(super) const VERSION: &str = "version";
-const ENTRY: &str = "entry";
+const ENTRY: &str = "record";
 const EXPIRES: &str = "expires";
 pub(super) const OPEN: &str = "open";
 
-/// The longest JSON of an entry. DynamoDB takes items of 400 KB (aws-facts "DynamoDB"), names and key included; the rest is
+/// The longest JSON of a record. DynamoDB takes items of 400 KB (aws-facts "DynamoDB"), names and key included; the rest is
 /// room for those.
-const ENTRY_BYTES_MAX: usize = 380_000;
+const RECORD_BYTES_MAX: usize = 380_000;
 
 /// An item is kept this much longer than it must be. DynamoDB's clock deletes it and other instances' clocks number what
 /// comes after it, and clocks differ; DynamoDB takes days to delete anyway.
 const CLOCKS_DIFFER_MAX: SignedDuration = SignedDuration::from_hours(1);
 
-/// What the table must know of a kind of entry.
-pub trait Tabled: Record<Key: FromStr<Err = ArnError>> + Serialize + DeserializeOwned {
+/// What the table must know of a kind of record.
+pub trait TableRecord: Record<Key: FromStr<Err = ArnError>> + Serialize + DeserializeOwned {
     /// What the shards of its index are called by.
     const KIND: &'static str;
     /// Its index is written to so many keys. It may be raised and never lowered: what is in the higher shards would be listed
@@ -43,14 +43,14 @@ pub trait Tabled: Record<Key: FromStr<Err = ArnError>> + Serialize + Deserialize
     const SHARDS: u32;
 }
 
-impl Tabled for TaskEntry {
+impl TableRecord for TaskRecord {
     const KIND: &'static str = "task";
     // A task enters and leaves the index once for each time that it gets busy, and a partition takes 1000 writes a second.
     // ECS lets at most 800 protections a second pass, so eight is plenty; each costs a query in each sweep.
     const SHARDS: u32 = 8;
 }
 
-impl Tabled for ServiceEntry {
+impl TableRecord for ServiceRecord {
     const KIND: &'static str = "service";
     // A service is looked at a few times a minute at most.
     const SHARDS: u32 = 1;
@@ -58,7 +58,7 @@ impl Tabled for ServiceEntry {
 
 /// The version of what is stored upon `before`: the time in milliseconds, or one more than `before` where that is not enough.
 ///
-/// So versions grow from store to store; and the first one after the entry was forgotten is greater than any that it had,
+/// So versions grow from store to store; and the first one after the record was forgotten is greater than any that it had,
 /// because an item lives on for [`CLOCKS_DIFFER_MAX`] after each store at least, and nobody can store one item so often
 /// that its versions run ahead of the clock by that.
 pub(super) fn version_after(before: Version, now: Timestamp) -> Version {
@@ -66,17 +66,17 @@ pub(super) fn version_after(before: Version, now: Timestamp) -> Version {
     millis.max(before.saturating_add(1))
 }
 
-/// The item of an entry that is stored as this version at `when.0` and must be kept until `when.1`.
-pub(super) fn of<R: Tabled>(
+/// The item of a record that is stored as this version at `when.0` and must be kept until `when.1`.
+pub(super) fn of<R: TableRecord>(
     key: &str,
-    entry: &R,
+    record: &R,
     version: Version,
     when: (Timestamp, Timestamp),
-) -> Result<Item, LedgerError> {
+) -> Result<Item, StoreError> {
     let (now, keep_until) = when;
-    let json = serde_json::to_string(entry).expect("an entry is made of texts, numbers, lists and maps");
-    if json.len() > ENTRY_BYTES_MAX {
-        return Err(LedgerError::TooLarge(key.to_owned(), json.len(), ENTRY_BYTES_MAX));
+    let json = serde_json::to_string(record).expect("a record is made of texts, numbers, lists and maps");
+    if json.len() > RECORD_BYTES_MAX {
+        return Err(StoreError::TooLarge(key.to_owned(), json.len(), RECORD_BYTES_MAX));
     }
     let until = keep_until.max(now).saturating_add(CLOCKS_DIFFER_MAX).unwrap_or(Timestamp::MAX);
     let mut item = Item::from([
@@ -85,29 +85,29 @@ pub(super) fn of<R: Tabled>(
         (ENTRY.to_owned(), AttributeValue::S(json)),
         (EXPIRES.to_owned(), AttributeValue::N(until.as_second().saturating_add(1).to_string())),
     ]);
-    if entry.is_open() {
+    if record.is_open() {
         let shard = index::shard_name::<R>(index::shard_of::<R>(key));
         item.insert(OPEN.to_owned(), AttributeValue::S(shard));
     }
     Ok(item)
 }
 
-/// The entry in an item, with its version. An item that holds anything else is an error and never an absent entry: a release
+/// The record in an item, with its version. An item that holds anything else is an error and never an absent record: a release
 /// could follow from that.
-pub(super) fn versioned<R: Tabled>(key: &str, item: &Item) -> Result<Versioned<R>, LedgerError> {
-    let unreadable = |why: String| LedgerError::Unreadable(key.to_owned(), why);
+pub(super) fn versioned<R: TableRecord>(key: &str, item: &Item) -> Result<Versioned<R>, StoreError> {
+    let unreadable = |why: String| StoreError::Unreadable(key.to_owned(), why);
     let version = number::<Version>(item, VERSION).filter(|version| *version > 0);
     let version = version.ok_or_else(|| unreadable(format!("its `{VERSION}` is no number above 0")))?;
-    let json = item.get(ENTRY).and_then(|entry| entry.as_s().ok());
+    let json = item.get(ENTRY).and_then(|record| record.as_s().ok());
     let json = json.ok_or_else(|| unreadable(format!("its `{ENTRY}` is no text")))?;
-    let entry = serde_json::from_str(json).map_err(|error| unreadable(format!("its `{ENTRY}`: {error}")))?;
-    Ok(Versioned { entry, version })
+    let record = serde_json::from_str(json).map_err(|error| unreadable(format!("its `{ENTRY}`: {error}")))?;
+    Ok(Versioned { record, version })
 }
 
 /// The same with the key, for an item of which only the key's text is known.
-pub(super) fn keyed<R: Tabled>(key: &str, item: &Item) -> Result<(R::Key, Versioned<R>), LedgerError> {
+pub(super) fn keyed<R: TableRecord>(key: &str, item: &Item) -> Result<(R::Key, Versioned<R>), StoreError> {
     let versioned = versioned(key, item)?;
-    let key = key.parse().map_err(|error: ArnError| LedgerError::Unreadable(key.to_owned(), error.to_string()))?;
+    let key = key.parse().map_err(|error: ArnError| StoreError::Unreadable(key.to_owned(), error.to_string()))?;
     Ok((key, versioned))
 }
 

@@ -1,11 +1,11 @@
 //! Tags of the service that are meant for taskhold and that it cannot use.
 
-use super::finish::{DEADLINE_MINUTES_MAX, DEADLINE_TAG, deadline_minutes};
-use crate::decide::remedy::{
+use super::forecast::{DEADLINE_MINUTES_MAX, DEADLINE_TAG, deadline_minutes};
+use crate::decide::remediation::{
     COUNT_TAG_MAX, IDLE_RESERVE_TAG, MAX_DESIRED_COUNT_TAG, POLICY_TAG, count_tag, policy_tag,
 };
 use crate::ecs::Service;
-use crate::observe::{MANAGED_TAG, managed_tag};
+use crate::snapshot::{MANAGED_TAG, managed_tag};
 use std::fmt;
 
 /// What begins so is meant for taskhold. AWS tells `Taskhold:` from it, and whoever wrote that did not, so case is no excuse.

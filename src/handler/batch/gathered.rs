@@ -2,11 +2,13 @@
 
 use crate::apply::TaskChange;
 use crate::config::{Config, Senders};
-use crate::decide::Ending;
+use crate::decide::MessageOutcome;
 use crate::ecs::Task;
-use crate::event::{EcsEvent, JobMessage, JobMessageType, Received, Record, ServicePrompt, TaskStop, record};
-use crate::follow_up::FollowUp;
-use crate::ledger::JobKey;
+use crate::event::{
+    EcsEvent, JobMessage, JobMessageType, QueueMessage, Received, ServiceTrigger, TaskStopEvent, record,
+};
+use crate::recheck::Recheck;
+use crate::store::JobKey;
 use crate::telemetry::{self, Counts};
 use aws_lambda_events::sqs::SqsMessage;
 use std::collections::HashMap;
@@ -14,7 +16,7 @@ use std::collections::HashMap;
 /// A record on its way: where its task is among the changes, and what it told.
 pub(super) enum Pending {
     /// Ended already.
-    Ended(Ending),
+    Ended(MessageOutcome),
     /// A job message, waiting for the state of the task at this place.
     Job(usize, JobMessageType, JobKey),
     /// An event of ECS, waiting for the state of the task at this place.
@@ -26,9 +28,9 @@ pub(super) enum Pending {
 /// A reason to look at a service, or at several.
 pub(super) enum Look {
     /// An event.
-    Prompt(ServicePrompt),
+    Trigger(ServiceTrigger),
     /// What the function told itself.
-    FollowUp(FollowUp),
+    Recheck(Recheck),
 }
 
 /// What a batch tells, by task.
@@ -38,7 +40,7 @@ pub(super) struct Gathered {
     pub(super) changes: Vec<TaskChange>,
     pub(super) places: HashMap<Task, usize>,
     /// Tasks that are said to stop.
-    pub(super) stops: Vec<(usize, TaskStop)>,
+    pub(super) stops: Vec<(usize, TaskStopEvent)>,
     /// Reasons to look at services.
     pub(super) looks: Vec<Look>,
 }
@@ -51,12 +53,12 @@ impl Gathered {
         for (message, received) in records.iter().zip(received) {
             let body = message.body.as_deref().unwrap_or_default();
             let source = message.event_source_arn.as_deref().unwrap_or_default();
-            let pending = match config.is_follow_up_queue(source) {
-                true => gathered.follow_up(FollowUp::parse(body, &config.clusters)),
+            let pending = match config.is_recheck_queue(source) {
+                true => gathered.recheck(Recheck::parse(body, &config.clusters)),
                 false => match record::parse(body, &config.clusters) {
-                    Record::Job(told) => gathered.job(told, (message, received), config),
-                    Record::Ecs(event) => gathered.event(event, counts),
-                    Record::Malformed(error) => Pending::Ended(Ending::Park(error.to_string())),
+                    QueueMessage::Job(told) => gathered.job(told, (message, received), config),
+                    QueueMessage::Ecs(event) => gathered.event(event, counts),
+                    QueueMessage::Malformed(error) => Pending::Ended(MessageOutcome::DeadLetter(error.to_string())),
                 },
             };
             gathered.pending.push(pending);
@@ -64,10 +66,10 @@ impl Gathered {
         gathered
     }
 
-    fn follow_up(&mut self, follow_up: Result<FollowUp, String>) -> Pending {
-        match follow_up {
-            Ok(follow_up) => self.look(Look::FollowUp(follow_up)),
-            Err(reason) => Pending::Ended(Ending::Park(reason)),
+    fn recheck(&mut self, recheck: Result<Recheck, String>) -> Pending {
+        match recheck {
+            Ok(recheck) => self.look(Look::Recheck(recheck)),
+            Err(reason) => Pending::Ended(MessageOutcome::DeadLetter(reason)),
         }
     }
 
@@ -76,10 +78,10 @@ impl Gathered {
         if config.senders == Senders::TaskItself
             && let Err(reason) = record::check_sender(message, &told.task)
         {
-            return Pending::Ended(Ending::Park(reason));
+            return Pending::Ended(MessageOutcome::DeadLetter(reason));
         }
         let message_type = told.message_type;
-        let (task, key, job) = told.observed(received.sent_at);
+        let (task, key, job) = told.into_job(received.sent_at);
         let place = self.place(task);
         self.changes[place].jobs.push((key.clone(), job));
         Pending::Job(place, message_type, key)
@@ -87,16 +89,16 @@ impl Gathered {
 
     fn event(&mut self, event: EcsEvent, counts: &Counts) -> Pending {
         match event {
-            EcsEvent::TaskStop(stop) => {
+            EcsEvent::TaskStopEvent(stop) => {
                 let place = self.place(stop.task.clone());
                 self.stops.push((place, stop));
                 Pending::Stop(place)
             }
-            EcsEvent::Service(prompt) => self.look(Look::Prompt(prompt)),
+            EcsEvent::Service(prompt) => self.look(Look::Trigger(prompt)),
             EcsEvent::Ignored(what) => {
                 telemetry::ignored(&what);
                 counts.unrecognized.add(1);
-                Pending::Ended(Ending::Done)
+                Pending::Ended(MessageOutcome::Done)
             }
         }
     }

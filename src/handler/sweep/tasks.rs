@@ -1,4 +1,4 @@
-//! The sweep's first part: what the ledger counts on is compared with ECS, and what is open is tried again.
+//! The sweep's first part: what the state store counts on is compared with ECS, and what is open is tried again.
 
 use super::Part;
 use crate::apply::{SeenProtection, TaskChange};
@@ -6,11 +6,11 @@ use crate::clock::Clock;
 use crate::decide::attention::{Attention, attention, is_lost};
 use crate::decide::{RetryReason, TaskState};
 use crate::ecs::{EcsError, FailureReason, ServiceReads, StopCause, TASKS_PER_READ_MAX, Task, TaskId};
-use crate::event::TaskStop;
+use crate::event::TaskStopEvent;
 use crate::handler::stops::end_of;
 use crate::handler::{Handler, Parts};
-use crate::ledger::{LedgerPages, TaskEntry};
-use crate::observe::protected_until;
+use crate::snapshot::protected_until;
+use crate::store::{StorePages, TaskRecord};
 use crate::telemetry;
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -20,14 +20,14 @@ use jiff::Timestamp;
 const READS_AT_ONCE: usize = 4;
 
 impl<P: Parts> Handler<P> {
-    /// Goes through the ledger's tasks, from a page on. Answers with the page to go on with, if the time did not suffice.
+    /// Goes through the task records, from a page on. Answers with the page to go on with, if the time did not suffice.
     pub(super) async fn sweep_tasks(&self, page: Option<String>, part: &mut Part<'_>) -> Option<Option<String>> {
         let mut token = page;
         loop {
             if self.clock.now() >= part.end {
                 return Some(token);
             }
-            let page = match LedgerPages::<TaskEntry>::page(&self.ledger, token.as_deref()).await {
+            let page = match StorePages::<TaskRecord>::page(&self.store, token.as_deref()).await {
                 Ok(page) => page,
                 Err(error) => {
                     telemetry::tasks_not_listed(&error);
@@ -35,19 +35,20 @@ impl<P: Parts> Handler<P> {
                     return None;
                 }
             };
-            let entries = page.items.iter().map(|(task, versioned)| (task, &versioned.entry));
-            self.set_right(entries, part).await;
+            let records = page.items.iter().map(|(task, versioned)| (task, &versioned.record));
+            self.set_right(records, part).await;
             token = Some(page.next_token?);
         }
     }
 
-    async fn set_right(&self, entries: impl Iterator<Item = (&Task, &TaskEntry)>, part: &mut Part<'_>) {
+    async fn set_right(&self, records: impl Iterator<Item = (&Task, &TaskRecord)>, part: &mut Part<'_>) {
         let now = self.clock.now();
         let mut changes = Vec::new();
         let mut to_compare: Vec<(&Task, Timestamp)> = Vec::new();
         // A cluster may be configured no more; its tasks are then nobody's business here.
-        for (task, entry) in entries.filter(|(task, _)| self.config.clusters.iter().any(|ours| *ours == task.cluster)) {
-            match attention(entry, now) {
+        for (task, record) in records.filter(|(task, _)| self.config.clusters.iter().any(|ours| *ours == task.cluster))
+        {
+            match attention(record, now) {
                 Attention::None => {}
                 Attention::Open => changes.push(TaskChange::none(task.clone())),
                 Attention::Compare { until } => to_compare.push((task, until)),
@@ -70,7 +71,7 @@ impl<P: Parts> Handler<P> {
         let missing = self.carry_out_changes(changes, part).await;
         let ended = self.ended(&missing, part).await;
         // They were counted when ECS called them missing.
-        part.report.tasks_unmet -= ended.len();
+        part.report.tasks_unsettled -= ended.len();
         self.carry_out_changes(ended, part).await;
     }
 
@@ -82,15 +83,15 @@ impl<P: Parts> Handler<P> {
         for (task, failure) in self.tell_interruptions(tasks.iter().zip(&states)).await {
             telemetry::interruption_not_told(&task, &failure);
         }
-        let unmet = |state: &&TaskState| matches!(state, TaskState::NotStored(_) | TaskState::Known(_, Some(_)));
-        let unmet = states.iter().filter(unmet).count();
-        part.report.tasks_unmet += unmet;
-        part.report.tasks_set_right += states.len() - unmet;
+        let unsettled = |state: &&TaskState| matches!(state, TaskState::NotStored(_) | TaskState::Known(_, Some(_)));
+        let unsettled = states.iter().filter(unsettled).count();
+        part.report.tasks_unsettled += unsettled;
+        part.report.tasks_repaired += states.len() - unsettled;
         let missing = |state: &TaskState| match state {
-            TaskState::Known(entry, Some(RetryReason::Refused(refusal)))
+            TaskState::Known(record, Some(RetryReason::Refused(refusal)))
                 if refusal.reason == FailureReason::Missing =>
             {
-                Some(entry.protection.is_known)
+                Some(record.protection.is_known)
             }
             _ => None,
         };
@@ -148,6 +149,6 @@ impl<P: Parts> Handler<P> {
 }
 
 /// No event has told of the task's end.
-fn nothing_told(task: &Task) -> TaskStop {
-    TaskStop { task: task.clone(), service: None, cause: StopCause::default() }
+fn nothing_told(task: &Task) -> TaskStopEvent {
+    TaskStopEvent { task: task.clone(), service: None, cause: StopCause::default() }
 }

@@ -1,0 +1,234 @@
+//! A simulated database that survives crashes, answers late, fails before or after it has stored, and forgets records as
+//! soon as it may.
+
+use super::rules::Sabotage;
+use super::world::{Sim, World};
+use crate::control_plane::Millis;
+use crate::scenario::in_process::timestamp;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use taskhold::decide::remediation::RaiseStage;
+use taskhold::ecs::{Page, ServiceArn, Task};
+use taskhold::store::{
+    ProtectionRequest, Record, ServiceRecord, Store, StoreError, StorePages, Stored, TaskRecord, Version, Versioned,
+};
+
+/// A store whose caller has given up lands within this time, or never. An assumption, as long as that about calls to ECS.
+const LANDS_WITHIN_MS: Millis = 120_000;
+
+/// The tables.
+#[derive(Default)]
+pub(super) struct Shelves {
+    tasks: Shelf<TaskRecord>,
+    services: Shelf<ServiceRecord>,
+}
+
+/// One table, in the order of its keys' texts.
+pub(super) struct Shelf<R: Record> {
+    kept: BTreeMap<String, Kept<R>>,
+    /// Counted over all records, so that no version comes again when a record was forgotten.
+    stores: Version,
+    /// What was stored last is not in the index yet.
+    stored_last: Option<String>,
+}
+
+struct Kept<R: Record> {
+    key: R::Key,
+    versioned: Versioned<R>,
+    keep_until: Timestamp,
+}
+
+impl<R: Record> Default for Shelf<R> {
+    fn default() -> Self {
+        Self { kept: BTreeMap::new(), stores: 0, stored_last: None }
+    }
+}
+
+impl<R: Record> Shelf<R> {
+    fn load(&self, key: &R::Key) -> Versioned<R> {
+        self.kept.get(&key.to_string()).map(|kept| kept.versioned.clone()).unwrap_or_default()
+    }
+
+    pub(super) fn records(&self) -> impl Iterator<Item = (&R::Key, &R)> {
+        self.kept.values().map(|kept| (&kept.key, &kept.versioned.record))
+    }
+}
+
+/// What has a table.
+pub(super) trait Shelved: Record<Key: 'static> + 'static {
+    fn shelf(world: &mut World) -> &mut Shelf<Self>;
+    /// What the table does to a record that is stored, where it is broken on purpose.
+    fn damage(_entry: &mut Self, _sabotage: Sabotage) {}
+}
+
+impl Shelved for TaskRecord {
+    fn shelf(world: &mut World) -> &mut Shelf<Self> {
+        &mut world.shelves.tasks
+    }
+
+    fn damage(record: &mut Self, sabotage: Sabotage) {
+        if sabotage == Sabotage::ReleasesNotWrittenDown {
+            record.protection.in_flight.retain(|call| call.ask != ProtectionRequest::Clear);
+        }
+    }
+}
+
+impl Shelved for ServiceRecord {
+    fn shelf(world: &mut World) -> &mut Shelf<Self> {
+        &mut world.shelves.services
+    }
+}
+
+impl Shelves {
+    /// Whether a raise of the service's desired count to this one may have been sent. Who then sets the same count does nothing
+    /// that ECS could tell from the raise.
+    pub(super) fn may_be_raised_to(&self, service: &str, count: u32) -> bool {
+        let mut raises = self.services.records().filter(|(arn, _)| arn.name == service);
+        let raise = raises.find_map(|(_, record)| record.remediation.raised.as_ref());
+        raise.is_some_and(|raise| raise.stage != RaiseStage::Raising && raise.to == count)
+    }
+}
+
+impl World {
+    /// What the database holds of a task, for checks.
+    pub(super) fn task_entry(&self, task: &Task) -> TaskRecord {
+        self.shelves.tasks.load(task).record
+    }
+
+    /// What the database holds of services, for checks.
+    pub(super) fn service_records(&self) -> impl Iterator<Item = (&ServiceArn, &ServiceRecord)> {
+        self.shelves.services.records()
+    }
+
+    fn forget_expired<R: Shelved>(&mut self, key: &R::Key) {
+        let name = key.to_string();
+        let now = timestamp(self.now());
+        let is_expired = R::shelf(self).kept.get(&name).is_some_and(|kept| kept.keep_until <= now);
+        if is_expired && self.choices.chance(50) {
+            R::shelf(self).kept.remove(&name);
+            self.counts.strike("store: a record is forgotten when it may be");
+            self.tell(|_| format!("the state store forgets {name}"));
+        }
+    }
+
+    fn read<R: Shelved>(&mut self, key: &R::Key) -> Versioned<R> {
+        self.forget_expired::<R>(key);
+        R::shelf(self).load(key)
+    }
+
+    fn compare_and_set<R: Shelved>(&mut self, store: Write<R>) -> Stored {
+        let Write { key, mut versioned, keep_until, owner } = store;
+        self.forget_expired::<R>(&key);
+        let sabotage = self.rules.sabotage;
+        let name = key.to_string();
+        let shelf = R::shelf(self);
+        let current = shelf.load(&key).version;
+        if current != versioned.version && sabotage != Sabotage::StoresWithoutComparing {
+            self.counts.add("store conflicts");
+            self.tell(|_| format!("  #{owner} stores {name}: conflict"));
+            return Stored::Conflict;
+        }
+        R::damage(&mut versioned.record, sabotage);
+        shelf.stores += 1;
+        versioned.version = shelf.stores;
+        shelf.stored_last = Some(name.clone());
+        shelf.kept.insert(name.clone(), Kept { key, versioned, keep_until });
+        let version = shelf.stores;
+        self.tell(|_| format!("  #{owner} stores {name}"));
+        Stored::As(version)
+    }
+
+    fn store_fault(&mut self, what: &'static str) -> bool {
+        let strikes = self.fault(self.rules.store_fault_percent);
+        if strikes {
+            let number = self.polled;
+            self.counts.strike(what);
+            self.model.hiccups += 1;
+            self.tell(|_| format!("  #{number}: {what}"));
+        }
+        strikes
+    }
+}
+
+/// A store on its way.
+struct Write<R: Record> {
+    key: R::Key,
+    versioned: Versioned<R>,
+    keep_until: Timestamp,
+    owner: usize,
+}
+
+/// The function's way to the database.
+pub(super) struct ChaoticStore(pub(super) Sim);
+
+fn failed() -> StoreError {
+    StoreError::Unexpected("connection reset".to_owned())
+}
+
+impl<R: Shelved> Store<R> for ChaoticStore {
+    async fn load(&self, key: &R::Key) -> Result<Versioned<R>, StoreError> {
+        let read = {
+            let mut world = self.0.world();
+            if world.store_fault("store: a load fails") { Err(failed()) } else { Ok(world.read::<R>(key)) }
+        };
+        self.0.gate().await;
+        read
+    }
+
+    async fn put(&self, key: &R::Key, versioned: &Versioned<R>, keep_until: Timestamp) -> Result<Stored, StoreError> {
+        let owner = self.0.world().polled;
+        let store = Write { key: key.clone(), versioned: versioned.clone(), keep_until, owner };
+        let stored = self.0.send(move |world| world.stores(store)).await;
+        self.0.gate().await;
+        stored
+    }
+}
+
+impl World {
+    fn stores<R: Shelved>(&mut self, store: Write<R>) -> Result<Stored, StoreError> {
+        if !self.fault(self.rules.store_fault_percent) {
+            return Ok(self.compare_and_set(store));
+        }
+        self.model.hiccups += 1;
+        let owner = store.owner;
+        let what = match self.choices.below(3) {
+            0 => "store: a store fails",
+            1 => {
+                self.compare_and_set(store);
+                "store: the answer to a store is lost"
+            }
+            _ => {
+                let land = move |world: &mut Self| {
+                    world.compare_and_set(store);
+                };
+                self.leave_behind(LANDS_WITHIN_MS, Box::new(land));
+                "store: a store lands after its caller gave up"
+            }
+        };
+        self.counts.strike(what);
+        self.tell(|_| format!("  #{owner}: {what}"));
+        Err(failed())
+    }
+
+    /// What is open, without what was stored last: the list is always a little behind.
+    fn page<R: Shelved>(&mut self) -> Vec<(R::Key, Versioned<R>)> {
+        let is_calm = self.is_calm;
+        let shelf = R::shelf(self);
+        let last = shelf.stored_last.take().filter(|_| !is_calm);
+        let fresh = shelf.kept.iter().filter(|(name, _)| Some(*name) != last.as_ref());
+        let keys: Vec<R::Key> = fresh.map(|(_, kept)| kept.key.clone()).collect();
+        let read = keys.into_iter().map(|key| (key.clone(), self.read::<R>(&key)));
+        read.filter(|(_, versioned)| versioned.record.is_open()).collect()
+    }
+}
+
+impl<R: Shelved> StorePages<R> for ChaoticStore {
+    async fn page(&self, _: Option<&str>) -> Result<Page<(R::Key, Versioned<R>)>, StoreError> {
+        let items = {
+            let mut world = self.0.world();
+            if world.store_fault("store: a list fails") { Err(failed()) } else { Ok(world.page::<R>()) }
+        };
+        self.0.gate().await;
+        Ok(Page { items: items?, next_token: None })
+    }
+}

@@ -1,0 +1,72 @@
+//! `ecs-sim scenario` and `ecs-sim twice`.
+
+use super::{CommandError, read};
+use crate::control_plane::Variants;
+use crate::region::{Region, SharedRegion};
+use crate::scenario::{self, Audience, InProcess, Scenario, Silent, Style, Summary, Timeline, random_scenario};
+use std::path::PathBuf;
+
+/// Runs each scenario under every variant of AWS that it allows, and shows the timeline of the first.
+pub(super) async fn all(files: &[PathBuf]) -> Result<(), CommandError> {
+    if files.is_empty() {
+        return Err(CommandError::Usage("which scenario?".to_owned()));
+    }
+    for file in files {
+        let scenario = read(file)?;
+        let variants = scenario.variants();
+        println!("{}", scenario.name);
+        for (at, variants) in variants.iter().enumerate() {
+            if at == 0 {
+                let mut timeline = Timeline::new(std::io::stdout().lock(), Style::default());
+                run_once(&scenario, *variants, &mut timeline).await?;
+            } else {
+                run_once(&scenario, *variants, &mut Silent).await?;
+            }
+        }
+        println!("holds under {} of 32 variants of AWS\n", variants.len());
+    }
+    println!("{} scenarios passed", files.len());
+    Ok(())
+}
+
+/// Runs a random scenario twice under each variant of AWS and compares the timelines.
+pub(super) async fn twice(seed: u64, lines: usize) -> Result<(), CommandError> {
+    let scenario = random_scenario(seed, lines)?;
+    let mut bytes = 0;
+    for variants in Variants::all() {
+        let (first, second) = (told(&scenario, variants).await?, told(&scenario, variants).await?);
+        bytes += first.len();
+        if let Some((at, (one, other))) =
+            first.lines().zip(second.lines()).enumerate().find(|(_, (one, other))| one != other)
+        {
+            return Err(CommandError::Differ(scenario.name, at + 1, one.to_owned(), other.to_owned()));
+        }
+        if first.len() != second.len() {
+            return Err(CommandError::Differ(scenario.name, 0, "one of them is longer".to_owned(), String::new()));
+        }
+    }
+    println!(
+        "{}: {} lines, told twice under 32 variants of AWS, {bytes} bytes alike",
+        scenario.name,
+        scenario.lines.len()
+    );
+    Ok(())
+}
+
+async fn told(scenario: &Scenario, variants: Variants) -> Result<String, CommandError> {
+    let mut told = Vec::new();
+    run_once(scenario, variants, &mut Timeline::new(&mut told, Style::default())).await?;
+    Ok(String::from_utf8_lossy(&told).into_owned())
+}
+
+/// Runs a scenario in process.
+async fn run_once<A: Audience>(
+    scenario: &Scenario,
+    variants: Variants,
+    audience: &mut A,
+) -> Result<Summary, CommandError> {
+    let region = SharedRegion::new(Region::for_scenario(variants));
+    let mut function = InProcess::new(&region, scenario.settings())?;
+    let summary = scenario::run(scenario, region, &mut function, audience).await;
+    summary.map_err(|failure| CommandError::Failed(failure, variants))
+}

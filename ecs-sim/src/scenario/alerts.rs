@@ -1,0 +1,66 @@
+//! What a scenario comes to for whoever is on call: the alerts that are sent, whatever becomes of the events of ECS.
+
+use super::disorder::{Delivery, Disorder};
+use super::run::{Failure, Function, Run, failure};
+use super::statement::Statement;
+use super::timeline::Silent;
+use super::world::World;
+use super::{Line, Scenario};
+use crate::control_plane::Millis;
+use crate::region::SharedRegion;
+use std::fmt;
+
+/// How often the function sweeps in a scenario that does not say: as in template.yaml. Without events it is all there is.
+const SWEEP_EVERY_MS: Millis = 5 * 60 * 1000;
+/// So long the scenario goes on after its last line, so that what is late is told too.
+const QUIET_MS: Millis = 60 * 60 * 1000;
+
+/// An alert that was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlertTold {
+    /// The incident's key: the same for everything that is told of it.
+    pub incident: String,
+    /// What is wrong, such as `deployment-blocked`.
+    pub kind: String,
+    /// Where in its life the incident is, such as `opened`.
+    pub event: String,
+    /// The service's name.
+    pub service: String,
+}
+
+impl fmt::Display for AlertTold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.kind, self.event, self.service)
+    }
+}
+
+/// The alerts that a scenario comes to with the events of ECS in this disorder, in the order in which they are sent.
+///
+/// What the scenario expects is passed over, since in disorder things may come later. It has a sweep if it did not have one,
+/// and goes on for an hour after its last line.
+///
+/// # Errors
+/// A line that cannot be carried out.
+pub async fn alerts_of<F: Function>(
+    scenario: &Scenario,
+    region: SharedRegion,
+    function: &mut F,
+    disorder: Disorder,
+) -> Result<Vec<AlertTold>, Failure> {
+    let mut world = World::new(region);
+    world.delivery = Delivery::new(disorder);
+    world.sweep = Some((world.now() + SWEEP_EVERY_MS, SWEEP_EVERY_MS));
+    let mut audience = Silent;
+    let mut run = Run::new(world, function, &mut audience);
+    let mut last = 0;
+    for line in scenario.lines.iter().filter(|line| !is_expectation(line)) {
+        last = line.number;
+        run.line(line).await.map_err(|problem| failure(scenario, last, problem))?;
+    }
+    run.advance(QUIET_MS).await.map_err(|problem| failure(scenario, last, problem))?;
+    Ok(run.world.alerts)
+}
+
+fn is_expectation(line: &Line) -> bool {
+    matches!(line.statement, Statement::Expect(_))
+}

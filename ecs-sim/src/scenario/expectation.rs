@@ -1,0 +1,139 @@
+//! Checks what a scenario expects.
+
+use super::statement::Expectation;
+use super::telling::times_of_day;
+use super::timeline::clock_time;
+use super::world::World;
+use crate::control_plane::{Millis, Task, TaskStatus};
+use crate::region::{CLUSTER, DEAD_LETTER_QUEUE, INTERRUPTED_QUEUE, JOB_QUEUE};
+
+const MINUTE_MS: Millis = 60_000;
+
+/// Says what is not as expected.
+pub(super) fn check(world: &mut World, expected: &Expectation) -> Result<(), String> {
+    match expected {
+        Expectation::Protected(task, remaining) => protected(world, task, *remaining),
+        Expectation::Unprotected(task) => match world.task(task, |task| task.protected_until)? {
+            None => Ok(()),
+            Some(until) => Err(format!("{task} is protected until {}", clock_time(until))),
+        },
+        Expectation::Running(task) => {
+            let runs = |task: &Task| task.is_live() && task.last_status == TaskStatus::Running;
+            status(world, task, (runs, "running"))
+        }
+        Expectation::Stopped(task) => {
+            status(world, task, (|task: &Task| task.last_status == TaskStatus::Stopped, "stopped"))
+        }
+        Expectation::Steady(service) if !steady(world, service)? => Err(format!("{service} is not steady")),
+        Expectation::Deploying(service) if steady(world, service)? => Err(format!("{service} is steady")),
+        Expectation::Steady(_) | Expectation::Deploying(_) => Ok(()),
+        Expectation::Deployments(number, service) => {
+            same(&format!("deployments of {service}"), *number, deployments(world, service)?)
+        }
+        Expectation::Desired(service, number) => same("tasks are wanted", *number as usize, desired(world, service)?),
+        Expectation::Calls(number, of) => same(&format!("{of} calls"), *number, world.take_calls_counted(of)),
+        Expectation::Waiting(number) => same("messages wait", *number, world.messages_in(JOB_QUEUE).len()),
+        Expectation::DeadLettered(number, because) => dead_lettered(world, *number, because.as_deref()),
+        Expectation::Alert(expected) => {
+            let found = world.take_alert().map(|alert| alert.to_string());
+            if found.as_ref() == Some(expected) { Ok(()) } else { Err(format!("the next alert is {found:?}")) }
+        }
+        Expectation::Mail(text) => mail(world, text),
+        Expectation::Interrupted(number) => {
+            same("interrupted jobs", *number, world.messages_in(INTERRUPTED_QUEUE).len())
+        }
+        Expectation::NoAlert => match world.alerts.first() {
+            None => Ok(()),
+            Some(alert) => Err(format!("there is an alert: {alert}")),
+        },
+        Expectation::Answer(pointer, value) => answer(world, pointer, value),
+        Expectation::Warning(text) => logged(world, "WARN", text),
+        Expectation::Error(text) => logged(world, "ERROR", text),
+    }
+}
+
+fn protected(world: &mut World, task: &str, remaining: Option<Millis>) -> Result<(), String> {
+    let until = world.task(task, |task| task.protected_until)?.ok_or_else(|| format!("{task} is not protected"))?;
+    let Some(wished) = remaining else { return Ok(()) };
+    let found = until - world.now();
+    // Rounded up by at most 5 % or a minute, to whole minutes; and a call takes a moment.
+    let most = wished + (wished / 20).max(MINUTE_MS) + MINUTE_MS;
+    if (wished - MINUTE_MS / 2..=most).contains(&found) {
+        return Ok(());
+    }
+    Err(format!("{task} is protected for {}m{}s more", found / MINUTE_MS, found % MINUTE_MS / 1000))
+}
+
+fn status(world: &mut World, task: &str, wanted: (fn(&Task) -> bool, &str)) -> Result<(), String> {
+    let (holds, word) = wanted;
+    let (found, last, desired) = world.task(task, |task| (holds(task), task.last_status, task.desired_status))?;
+    if found { Ok(()) } else { Err(format!("{task} is not {word}: it is {last:?} and wanted {desired:?}")) }
+}
+
+fn steady(world: &World, service: &str) -> Result<bool, String> {
+    let region = world.region.lock();
+    let service = region.ecs.service(CLUSTER, service).ok_or_else(|| format!("there is no service `{service}`"))?;
+    Ok(service.steady && service.deployments.len() == 1)
+}
+
+fn deployments(world: &World, service: &str) -> Result<usize, String> {
+    let region = world.region.lock();
+    let service = region.ecs.service(CLUSTER, service).ok_or_else(|| format!("there is no service `{service}`"))?;
+    Ok(service.deployments.len())
+}
+
+fn desired(world: &World, service: &str) -> Result<usize, String> {
+    let region = world.region.lock();
+    let service = region.ecs.service(CLUSTER, service).ok_or_else(|| format!("there is no service `{service}`"))?;
+    Ok(service.desired_count as usize)
+}
+
+fn mail(world: &World, expected: &str) -> Result<(), String> {
+    let mail = world.last_mail.as_deref().ok_or("no alert was expected yet")?;
+    let in_one_line = mail.split_whitespace().collect::<Vec<_>>().join(" ");
+    if in_one_line.contains(expected) { Ok(()) } else { Err(format!("the mail does not say so:\n{mail}")) }
+}
+
+fn dead_lettered(world: &mut World, number: usize, because: Option<&str>) -> Result<(), String> {
+    let messages = world.messages_in(DEAD_LETTER_QUEUE);
+    same("messages are dead-lettered", number, messages.len())?;
+    let (Some(because), Some(last)) = (because, messages.last()) else { return Ok(()) };
+    let reason = last.attributes.get(taskhold::dead_letter::REASON_ATTRIBUTE).map(|reason| &reason.value);
+    let reason = match reason {
+        Some(crate::queue::AttributeValue::String(text)) => world.named(text),
+        _ => "no reason at all".to_owned(),
+    };
+    if reason.contains(because) { Ok(()) } else { Err(format!("the last one was dead-lettered because {reason}")) }
+}
+
+fn logged(world: &mut World, level: &str, text: &str) -> Result<(), String> {
+    let written = |line: &super::LogLine| {
+        let fields = line.fields.values().filter_map(|value| value.as_str()).collect::<Vec<_>>().join(" ");
+        world.named(&format!("{} {fields}", line.message))
+    };
+    let found = world.logs.iter().position(|line| line.level == level && written(line).contains(text));
+    match found {
+        Some(at) => {
+            world.logs.remove(at);
+            Ok(())
+        }
+        None => {
+            let lines: Vec<String> = world.logs.iter().filter(|line| line.level == level).map(written).collect();
+            Err(format!("no line of level {level} contains that; there are {lines:?}"))
+        }
+    }
+}
+
+fn answer(world: &World, pointer: &str, expected: &str) -> Result<(), String> {
+    let found = match world.last_answer.pointer(pointer) {
+        None => return Err(format!("the answer has nothing at {pointer}: {}", world.last_answer)),
+        Some(serde_json::Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    };
+    let found = times_of_day(&world.named(&found));
+    if found == expected { Ok(()) } else { Err(format!("the answer has `{found}` at {pointer}")) }
+}
+
+fn same(what: &str, expected: usize, found: usize) -> Result<(), String> {
+    if expected == found { Ok(()) } else { Err(format!("{found} {what}, not {expected}")) }
+}

@@ -1,0 +1,141 @@
+//! The function in process: taskhold's own handler on a simulated Region, without a network and without waiting.
+//!
+//! Its state store outlives the invocation and the function's death, as a durable one would.
+
+pub(crate) mod alerts;
+pub(crate) mod autoscaling;
+pub(crate) mod ecs;
+pub(crate) mod queues;
+
+use super::captured::Captured;
+use super::run::{Function, Invoked};
+use crate::control_plane::Millis;
+use crate::event_source::FunctionAnswer;
+use crate::region::{CLUSTER, DEAD_LETTER_QUEUE, INTERRUPTED_QUEUE, RECHECK_QUEUE, Region, SharedRegion};
+use alerts::SimulatedAlerts;
+use autoscaling::SimulatedAutoscaling;
+use ecs::SimulatedEcs;
+use jiff::Timestamp;
+use queues::{SimulatedDeadLetterQueue, SimulatedInterruptedJobQueue, SimulatedRecheckQueue};
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+use taskhold::apply::RateLimit;
+use taskhold::clock::Clock;
+use taskhold::config::{Config, ConfigProblems};
+use taskhold::handler::{Handler, Parts};
+use taskhold::store::MemoryStore;
+use tracing::Dispatch;
+
+/// Everything of one Region.
+#[derive(Debug)]
+struct Simulated;
+
+impl Parts for Simulated {
+    type Ecs = SimulatedEcs;
+    type Autoscaling = SimulatedAutoscaling;
+    type Store = MemoryStore<SimulatedClock>;
+    type DeadLetters = SimulatedDeadLetterQueue;
+    type Rechecks = SimulatedRecheckQueue;
+    type Interrupted = SimulatedInterruptedJobQueue;
+    type Alerts = SimulatedAlerts;
+    type Clock = SimulatedClock;
+}
+
+/// taskhold's handler on a simulated Region.
+#[derive(Debug)]
+pub struct InProcess {
+    handler: Handler<Simulated>,
+    region: SharedRegion,
+    logs: Captured,
+    /// Hands the logs over. It is made once, since that takes as long as an invocation.
+    dispatch: Dispatch,
+}
+
+impl InProcess {
+    /// The function with these settings, beside those that every scenario needs.
+    ///
+    /// # Errors
+    /// The settings are wrong.
+    pub fn new<'a>(
+        region: &SharedRegion,
+        settings: impl Iterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, ConfigProblems> {
+        let config = config(&region.lock(), settings)?;
+        let clock = SimulatedClock(region.clone());
+        let handler = Handler {
+            ecs: SimulatedEcs(region.clone()),
+            autoscaling: SimulatedAutoscaling(region.clone()),
+            store: MemoryStore::new(clock.clone()),
+            alerts: SimulatedAlerts(region.clone()),
+            dead_letters: Some(SimulatedDeadLetterQueue(region.clone())),
+            rechecks: Some(SimulatedRecheckQueue(region.clone())),
+            interrupted: Some(SimulatedInterruptedJobQueue(region.clone())),
+            clock,
+            config,
+            rate_limit: RateLimit::default(),
+        };
+        let logs = Captured::default();
+        let dispatch = logs.dispatch();
+        Ok(Self { handler, region: region.clone(), logs, dispatch })
+    }
+}
+
+/// The settings, beside those that every function in this Region needs.
+pub(crate) fn config<'a>(
+    region: &Region,
+    settings: impl Iterator<Item = (&'a str, &'a str)>,
+) -> Result<Config, ConfigProblems> {
+    let always = [
+        ("TASKHOLD_CLUSTERS", region.ecs.cluster_arn(CLUSTER)),
+        ("TASKHOLD_DEAD_LETTER_QUEUE_URL", region.queues.url(DEAD_LETTER_QUEUE)),
+        ("TASKHOLD_RECHECK_QUEUE_URL", region.queues.url(RECHECK_QUEUE)),
+        ("TASKHOLD_INTERRUPTED_QUEUE_URL", region.queues.url(INTERRUPTED_QUEUE)),
+    ];
+    let always = always.into_iter().map(|(name, value)| (name.to_owned(), value));
+    Config::from_variables(always.chain(settings.map(|(name, value)| (name.to_owned(), value.to_owned()))))
+}
+
+impl Function for InProcess {
+    async fn invoke(&mut self, payload: &str, deadline: Millis) -> Invoked {
+        self.region.lock().caller_is_dead = false;
+        let answer = tracing::dispatcher::with_default(&self.dispatch, || {
+            let mut invocation = pin!(self.handler.handle(payload, timestamp(deadline)));
+            let mut context = Context::from_waker(Waker::noop());
+            loop {
+                match invocation.as_mut().poll(&mut context) {
+                    Poll::Ready(Ok((response, _))) => {
+                        break FunctionAnswer::Answered(serde_json::to_value(response).expect("a response is JSON"));
+                    }
+                    Poll::Ready(Err(_)) => break FunctionAnswer::Failed,
+                    // Nothing here ever waits, except for a call at which the function dies: then it goes no further.
+                    Poll::Pending if self.region.lock().caller_is_dead => break FunctionAnswer::Failed,
+                    Poll::Pending => {}
+                }
+            }
+        });
+        Invoked { answer, logs: self.logs.take() }
+    }
+}
+
+pub(crate) fn timestamp(at: Millis) -> Timestamp {
+    Timestamp::from_millisecond(at).expect("scenarios play in this century")
+}
+
+#[derive(Clone, Debug)]
+struct SimulatedClock(SharedRegion);
+
+impl Clock for SimulatedClock {
+    fn now(&self) -> Timestamp {
+        timestamp(self.0.lock().now())
+    }
+
+    fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send {
+        let mut region = self.0.lock();
+        let millis = Millis::try_from(duration.as_millis()).unwrap_or(Millis::MAX);
+        let to = region.now().saturating_add(millis);
+        region.advance_to(to);
+        std::future::ready(())
+    }
+}

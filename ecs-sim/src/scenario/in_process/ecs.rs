@@ -1,0 +1,144 @@
+//! The function's way to the Region's ECS: our nouns in, the API's JSON to the control plane, and back.
+//!
+//! What a call asks and what an answer says are functions of their own, for whoever lets time pass between the two.
+
+use crate::region::{Outcome, Region, SharedRegion};
+use crate::scenario::described;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use taskhold::ecs::{
+    ClusterArn, Ecs, EcsError, Failure, FailureReason, Page, ProtectedTask, ProtectionAnswer, ProtectionSetting,
+    Service, ServiceArn, ServiceReads, ServiceUpdates, TaskDescription, TaskId,
+};
+
+#[derive(Clone, Debug)]
+pub(crate) struct SimulatedEcs(pub(crate) SharedRegion);
+
+impl SimulatedEcs {
+    async fn call(&self, operation: &str, request: Value) -> Result<Value, EcsError> {
+        let answer = answer(&mut self.0.lock(), operation, &request);
+        match answer {
+            Some(answer) => answer,
+            // Its caller dies.
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// Makes a call. `None` if its caller dies of it.
+pub(crate) fn answer(region: &mut Region, operation: &str, request: &Value) -> Option<Result<Value, EcsError>> {
+    match region.call_ecs(operation, request) {
+        Outcome::Answered(answer) => {
+            Some(answer.map_err(|error| EcsError::of_code(error.code.as_str(), &error.message)))
+        }
+        Outcome::NoAnswer => Some(Err(EcsError::NoAnswer("the connection was lost".to_owned()))),
+        Outcome::CallerDies => None,
+    }
+}
+
+/// What UpdateTaskProtection is asked.
+pub(crate) fn protection_request(cluster: &ClusterArn, setting: ProtectionSetting, tasks: &[TaskId]) -> Value {
+    let mut request = json!({"cluster": cluster.to_string(), "tasks": tasks});
+    match setting {
+        ProtectionSetting::Disabled => request["protectionEnabled"] = json!(false),
+        ProtectionSetting::Enabled { expires_in_minutes } => {
+            request["protectionEnabled"] = json!(true);
+            request["expiresInMinutes"] = json!(expires_in_minutes);
+        }
+    }
+    request
+}
+
+/// What UpdateService is asked.
+pub(crate) fn count_request(service: &ServiceArn, to: u32) -> Value {
+    json!({"cluster": service.cluster.to_string(), "service": service.name, "desiredCount": to})
+}
+
+impl Ecs for SimulatedEcs {
+    async fn update_task_protection(
+        &self,
+        cluster: &ClusterArn,
+        setting: ProtectionSetting,
+        tasks: &[TaskId],
+    ) -> Result<ProtectionAnswer, EcsError> {
+        let answer = self.call("UpdateTaskProtection", protection_request(cluster, setting, tasks)).await?;
+        Ok(protection_answer(&answer))
+    }
+}
+
+impl ServiceReads for SimulatedEcs {
+    async fn describe_service(&self, service: &ServiceArn) -> Result<Option<Service>, EcsError> {
+        let request = json!({"cluster": service.cluster.to_string(), "services": [service.name], "include": ["TAGS"]});
+        let answer = self.call("DescribeServices", request).await?;
+        Ok(list(&answer, "services").next().map(|told| described::service(service, told)))
+    }
+
+    async fn list_tasks(&self, service: &ServiceArn, next_token: Option<&str>) -> Result<Page<TaskId>, EcsError> {
+        let request =
+            json!({"cluster": service.cluster.to_string(), "serviceName": service.name, "nextToken": next_token});
+        let answer = self.call("ListTasks", request).await?;
+        let id = |arn: &Value| TaskId::at_end_of(arn.as_str()?).ok();
+        Ok(Page { items: list(&answer, "taskArns").filter_map(id).collect(), next_token: text(&answer, "nextToken") })
+    }
+
+    async fn describe_tasks(&self, cluster: &ClusterArn, tasks: &[TaskId]) -> Result<Vec<TaskDescription>, EcsError> {
+        let request = json!({"cluster": cluster.to_string(), "tasks": tasks});
+        let answer = self.call("DescribeTasks", request).await?;
+        Ok(list(&answer, "tasks").filter_map(described::task).collect())
+    }
+
+    async fn get_task_protection(&self, cluster: &ClusterArn, tasks: &[TaskId]) -> Result<ProtectionAnswer, EcsError> {
+        let request = json!({"cluster": cluster.to_string(), "tasks": tasks});
+        let answer = self.call("GetTaskProtection", request).await?;
+        Ok(protection_answer(&answer))
+    }
+
+    async fn list_services(
+        &self,
+        cluster: &Arc<ClusterArn>,
+        next_token: Option<&str>,
+    ) -> Result<Page<ServiceArn>, EcsError> {
+        let request = json!({"cluster": cluster.to_string(), "maxResults": 100, "nextToken": next_token});
+        let answer = self.call("ListServices", request).await?;
+        let service = |arn: &Value| ServiceArn::new(cluster.clone(), arn.as_str()?.rsplit('/').next()?).ok();
+        let items = list(&answer, "serviceArns").filter_map(service).collect();
+        Ok(Page { items, next_token: text(&answer, "nextToken") })
+    }
+}
+
+impl ServiceUpdates for SimulatedEcs {
+    async fn set_desired_count(&self, service: &ServiceArn, to: u32) -> Result<(), EcsError> {
+        self.call("UpdateService", count_request(service, to)).await.map(drop)
+    }
+}
+
+fn list<'a>(answer: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
+    answer[name].as_array().into_iter().flatten()
+}
+
+fn text(answer: &Value, name: &str) -> Option<String> {
+    answer[name].as_str().map(str::to_owned)
+}
+
+pub(crate) fn protection_answer(answer: &Value) -> ProtectionAnswer {
+    ProtectionAnswer {
+        protected_tasks: list(answer, "protectedTasks").filter_map(protected_task).collect(),
+        failures: list(answer, "failures").filter_map(failure).collect(),
+    }
+}
+
+fn protected_task(task: &Value) -> Option<ProtectedTask> {
+    Some(ProtectedTask {
+        task_id: TaskId::at_end_of(task["taskArn"].as_str()?).ok()?,
+        protection_enabled: task["protectionEnabled"].as_bool()?,
+        expiration_date: described::date(&task["expirationDate"]),
+    })
+}
+
+fn failure(failure: &Value) -> Option<Failure> {
+    Some(Failure {
+        task_id: TaskId::at_end_of(failure["arn"].as_str()?).ok()?,
+        reason: FailureReason::from(failure["reason"].as_str()?),
+        detail: failure["detail"].as_str().map(str::to_owned),
+    })
+}

@@ -1,0 +1,72 @@
+//! The function's way to the queues that it sends to.
+
+use crate::queue::{SendMessage, SendMessageEntry};
+use crate::region::{DEAD_LETTER_QUEUE, INTERRUPTED_QUEUE, RECHECK_QUEUE, SharedRegion};
+use std::time::Duration;
+use taskhold::dead_letter::{DeadLetter, DeadLetterQueue, MESSAGES_PER_SEND_MAX};
+use taskhold::interrupted::InterruptedJobQueue;
+use taskhold::recheck::{Recheck, RecheckQueue};
+
+#[derive(Clone, Debug)]
+pub(crate) struct SimulatedRecheckQueue(pub(crate) SharedRegion);
+
+impl RecheckQueue for SimulatedRecheckQueue {
+    async fn send(&self, recheck: &Recheck, delay: Duration) -> Result<(), String> {
+        let message = SendMessage::new(recheck.body()).delayed(u32::try_from(delay.as_secs()).unwrap_or(u32::MAX));
+        let sent = self.0.lock().queues.send(RECHECK_QUEUE, message);
+        sent.map(drop).map_err(|error| error.to_string())
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct SimulatedDeadLetterQueue(pub(crate) SharedRegion);
+
+impl DeadLetterQueue for SimulatedDeadLetterQueue {
+    async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), String>> {
+        let message = |dead_lettered: &DeadLetter| {
+            let message = SendMessage::new(&dead_lettered.body);
+            dead_lettered.attributes.iter().fold(message, |message, (name, value)| message.with_attribute(*name, value))
+        };
+        send_batch(&self.0, DEAD_LETTER_QUEUE, messages.iter().map(message).collect())
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct SimulatedInterruptedJobQueue(pub(crate) SharedRegion);
+
+impl InterruptedJobQueue for SimulatedInterruptedJobQueue {
+    async fn send(&self, bodies: &[String]) -> Vec<Result<(), String>> {
+        let batches = bodies.chunks(MESSAGES_PER_SEND_MAX);
+        let batch = |bodies: &[String]| bodies.iter().map(SendMessage::new).collect();
+        batches.flat_map(|bodies| send_batch(&self.0, INTERRUPTED_QUEUE, batch(bodies))).collect()
+    }
+}
+
+fn send_batch(region: &SharedRegion, queue: &str, messages: Vec<SendMessage>) -> Vec<Result<(), String>> {
+    let count = messages.len();
+    let entry = |(at, message): (usize, SendMessage)| SendMessageEntry { id: at.to_string(), message };
+    let entries = messages.into_iter().enumerate().map(entry).collect();
+    match region.lock().queues.send_batch(queue, entries) {
+        Ok(sent) => sent.into_iter().map(|sent| sent.map(drop).map_err(|error| error.to_string())).collect(),
+        Err(error) => vec![Err(error.to_string()); count],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control_plane::Variants;
+    use crate::region::Region;
+
+    #[tokio::test]
+    async fn interrupted_jobs_are_in_their_queue_in_order_and_nowhere_else() {
+        let region = SharedRegion::new(Region::for_scenario(Variants::default()));
+        let bodies: Vec<String> = (0..23).map(|at| format!("body {at}")).collect();
+        let kept = SimulatedInterruptedJobQueue(region.clone()).send(&bodies).await;
+        assert_eq!(kept, vec![Ok(()); 23]);
+        let region = region.lock();
+        let found = region.queues.messages(INTERRUPTED_QUEUE).unwrap();
+        assert_eq!(found.into_iter().map(|message| message.body.clone()).collect::<Vec<_>>(), bodies);
+        assert!(region.queues.messages(DEAD_LETTER_QUEUE).unwrap().is_empty());
+    }
+}

@@ -1,0 +1,84 @@
+//! What a scenario notices of ECS: what it says and does, new tasks, tasks that stop, and events that go on their way.
+
+use super::statement::EventsOfEcs;
+use super::world::{TrueJob, World};
+use crate::control_plane::StopCode;
+use serde_json::Value;
+
+impl World {
+    /// What ECS said and did since the last time.
+    pub(super) fn take_news(&mut self) -> Vec<String> {
+        self.look();
+        std::mem::take(&mut self.news)
+    }
+
+    /// Takes notice of everything that has changed in ECS: new tasks get their letters, events go on their way.
+    pub(super) fn look(&mut self) {
+        let mut region = self.region.lock();
+        for task in region.ecs.tasks() {
+            if !self.named.contains_key(&task.id) {
+                self.named.insert(task.id.clone(), self.tasks.len());
+                self.tasks.push(task.id.clone());
+            }
+        }
+        let now = region.now();
+        let events = region.ecs.take_events();
+        let mut said = Vec::new();
+        for service in region.ecs.services() {
+            let last = self.told.get(&service.name);
+            let new: Vec<_> = service.events.iter().take_while(|event| Some(&event.id) != last).collect();
+            said.extend(new.iter().rev().map(|event| event.message.clone()));
+            if let Some(newest) = new.first() {
+                self.told.insert(service.name.clone(), newest.id.clone());
+            }
+        }
+        drop(region);
+        self.summary.deployments_completed +=
+            said.iter().filter(|text| text.ends_with("deployment completed.")).count();
+        let said: Vec<String> = said.iter().map(|text| shortened(&self.named(text))).collect();
+        self.news.extend(said);
+        for event in events {
+            self.notice_task(&event);
+            if self.events_of_ecs == EventsOfEcs::Lost {
+                continue;
+            }
+            for late in self.delivery.delays(&event) {
+                self.events_made += 1;
+                self.events.insert((now + late, self.events_made), (event.clone(), 0));
+            }
+        }
+    }
+
+    /// A task that has begun to stop, or has stopped: news, and perhaps the end of a job.
+    fn notice_task(&mut self, event: &Value) {
+        let detail = &event["detail"];
+        let status = (detail["lastStatus"].as_str(), detail["desiredStatus"].as_str());
+        let (Some(arn), (Some("STOPPED"), _)) = (detail["taskArn"].as_str(), status) else { return };
+        let id = arn.rsplit('/').next().unwrap_or(arn).to_owned();
+        let now = self.now();
+        let live = |job: &&TrueJob| job.task == id && !job.finished && job.until > now;
+        let live = self.jobs.values().filter(live).count();
+        let region = self.region.lock();
+        let stop_code = region.ecs.task(&id).and_then(|task| task.stop_code);
+        drop(region);
+        if stop_code == Some(StopCode::ServiceSchedulerInitiated) {
+            self.summary.scaled_in += 1;
+            self.summary.interrupted += usize::from(live > 0);
+        }
+        let reason = shortened(&self.named(detail["stoppedReason"].as_str().unwrap_or_default()));
+        let jobs = if live > 0 { format!(", with {live} of its jobs still running") } else { String::new() };
+        self.news.push(format!("task {} has stopped ({reason}){jobs}", self.named(&id)));
+    }
+}
+
+/// Deployment ids have 19 digits; the last four tell those of a scenario apart.
+fn shortened(text: &str) -> String {
+    let mut parts = text.split("ecs-svc/");
+    let mut short = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let digits = part.bytes().take_while(u8::is_ascii_digit).count();
+        let (id, rest) = part.split_at(digits);
+        short.push_str(&format!("ecs-svc/…{}{rest}", &id[digits.saturating_sub(4)..]));
+    }
+    short
+}

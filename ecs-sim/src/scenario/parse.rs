@@ -1,0 +1,375 @@
+//! Reads one line of a scenario.
+
+mod expectation;
+mod faults;
+mod service;
+
+use super::statement::{EndOfTask, JobLine, Order, Statement, Verb};
+use crate::control_plane::{CircuitBreaker, Millis, Variants};
+use faults::{autoscaling, ecs, events, function, operation};
+use service::{service, tag};
+
+type Parsed<T> = Result<T, String>;
+
+/// The words of a line that were not read yet.
+struct Words<'a>(Vec<&'a str>);
+
+impl<'a> Words<'a> {
+    fn next(&mut self, wanted: &str) -> Parsed<&'a str> {
+        if self.0.is_empty() {
+            return Err(format!("the line ends where {wanted} must stand"));
+        }
+        Ok(self.0.remove(0))
+    }
+
+    fn literal(&mut self, word: &str) -> Parsed<()> {
+        let found = self.next(&format!("`{word}`"))?;
+        if found == word { Ok(()) } else { Err(format!("`{found}` stands where `{word}` must stand")) }
+    }
+
+    /// Takes the word if it is next.
+    fn has(&mut self, word: &str) -> bool {
+        let found = self.0.first() == Some(&word);
+        if found {
+            self.0.remove(0);
+        }
+        found
+    }
+
+    fn number(&mut self, wanted: &str) -> Parsed<u32> {
+        let word = self.next(wanted)?;
+        word.parse().map_err(|_| format!("`{word}` stands where {wanted} must stand"))
+    }
+
+    fn text(&mut self) -> String {
+        std::mem::take(&mut self.0).join(" ")
+    }
+
+    fn end(&self) -> Parsed<()> {
+        match self.0.first() {
+            None => Ok(()),
+            Some(word) => Err(format!("`{word}` means nothing here")),
+        }
+    }
+}
+
+/// The line without its comment, trimmed. A `#` within a word is none.
+pub(super) fn without_comment(line: &str) -> &str {
+    let comment =
+        line.match_indices('#').find(|(at, _)| line[..*at].chars().next_back().is_none_or(char::is_whitespace));
+    comment.map_or(line, |(at, _)| &line[..at]).trim()
+}
+
+/// Reads a line that is not empty.
+pub(super) fn statement(line: &str) -> Parsed<Statement> {
+    if let Some(body) = line.strip_prefix("send ") {
+        return Ok(Statement::Send(body.trim().to_owned()));
+    }
+    if let Some(payload) = line.strip_prefix("ask ") {
+        return Ok(Statement::Ask(payload.trim().to_owned()));
+    }
+    let mut words = Words(line.split_whitespace().collect());
+    let statement = match words.next("a statement")? {
+        "needs" => needs(&mut words)?,
+        "set" => Statement::Set { name: words.next("a setting")?.to_owned(), value: words.text() },
+        "service" => Statement::Service(service(&mut words)?),
+        "standalone" => Statement::Standalone,
+        "job" => Statement::Job(job(&mut words)?),
+        "again" => Statement::Again(if words.0.is_empty() { 1 } else { words.number("a number")? }),
+        "hold" => words.literal("queue").map(|()| Statement::HoldQueue)?,
+        "open" => {
+            words.literal("queue")?;
+            Statement::OpenQueue(if words.has("reversed") { Order::Reversed } else { Order::Sent })
+        }
+        "deploy" => Statement::Deploy(words.next("a service")?.to_owned()),
+        "scale" => {
+            let service = words.next("a service")?.to_owned();
+            words.literal("to")?;
+            let count = words.number("a number of tasks")?;
+            match words.has("before") {
+                true => Statement::ScaleBefore(service, count, operation(&mut words)?),
+                false => Statement::Scale(service, count),
+            }
+        }
+        "autoscaling" => autoscaling(&mut words)?,
+        "tag" => {
+            let service = words.next("a service")?.to_owned();
+            let (key, value) = tag(&mut words)?;
+            Statement::Tag(service, key, value)
+        }
+        "events" => events(&mut words)?,
+        "rebalance" => Statement::Rebalance(words.next("a service")?.to_owned()),
+        "deployment" => failing_deployment(&mut words)?,
+        "delete" => Statement::Delete(words.next("a service")?.to_owned()),
+        "protect" => {
+            let task = words.next("a task")?.to_owned();
+            Statement::Protect(task, if words.has("for") { Some(minutes(&mut words)?) } else { None })
+        }
+        "release" => Statement::Release(words.next("a task")?.to_owned()),
+        "stop" => Statement::End(words.next("a task")?.to_owned(), EndOfTask::Stopped),
+        "crash" => Statement::End(words.next("a task")?.to_owned(), EndOfTask::Crashed),
+        "interrupt" => Statement::End(words.next("a task")?.to_owned(), EndOfTask::Interrupted),
+        "ecs" => ecs(&mut words)?,
+        "function" => function(&mut words)?,
+        "sweep" => {
+            words.literal("every")?;
+            Statement::SweepEvery(duration(words.next("a duration")?)?)
+        }
+        "mute" => words.literal("alerts").map(|()| Statement::MuteAlerts)?,
+        "lose" => {
+            let number = words.number("a number of alerts")?;
+            words.literal("alerts")?;
+            Statement::LoseAlerts(number)
+        }
+        "status" => command("status", &mut words)?,
+        "preflight" => command("preflight", &mut words)?,
+        "advance" => Statement::Advance(duration(words.next("a duration")?)?),
+        "say" => Statement::Say(words.text()),
+        "expect" => Statement::Expect(expectation::read(&mut words)?),
+        other => return Err(format!("`{other}` begins no statement")),
+    };
+    words.end()?;
+    Ok(statement)
+}
+
+/// `status of web`: an operator's command about a service.
+fn command(name: &str, words: &mut Words<'_>) -> Parsed<Statement> {
+    words.literal("of")?;
+    let service = words.next("a service")?;
+    Ok(Statement::Ask(serde_json::json!({name: {"service": service}}).to_string()))
+}
+
+fn needs(words: &mut Words<'_>) -> Parsed<Statement> {
+    let text = words.text();
+    text.parse::<Variants>().map_err(|error| error.to_string())?;
+    Ok(Statement::Needs(text.split_whitespace().map(str::to_owned).collect()))
+}
+
+fn failing_deployment(words: &mut Words<'_>) -> Parsed<Statement> {
+    words.literal("of")?;
+    let service = words.next("a service")?.to_owned();
+    words.literal("fails")?;
+    if !words.has("and") {
+        return Ok(Statement::FailDeployment(service, CircuitBreaker::On));
+    }
+    words.literal("rolls")?;
+    words.literal("back")?;
+    Ok(Statement::FailDeployment(service, CircuitBreaker::RollsBack))
+}
+
+fn job(words: &mut Words<'_>) -> Parsed<JobLine> {
+    let job = words.next("a job")?.to_owned();
+    let verb = match words.next("`starts`, `beats` or `finishes`")? {
+        "starts" => Verb::Starts,
+        "beats" => Verb::Beats,
+        "finishes" => Verb::Finishes,
+        other => return Err(format!("a job `starts`, `beats` or `finishes`; `{other}` it cannot")),
+    };
+    let mut line =
+        JobLine { job, verb, task: None, through: None, attempt: 1, minutes: None, expected_minutes: None, late: 0 };
+    loop {
+        if words.has("on") {
+            line.task = Some(words.next("a task")?.to_owned());
+            line.through = if words.has("to") { Some(words.next("a task")?.to_owned()) } else { None };
+        } else if words.has("for") {
+            line.minutes = Some(minutes(words)?);
+        } else if words.has("expected") {
+            line.expected_minutes = Some(minutes(words)?);
+        } else if words.has("attempt") {
+            line.attempt = words.number("a number")?;
+        } else if words.has("late") {
+            line.late = duration(words.next("a duration")?)?;
+        } else if line.verb == Verb::Starts && line.task.is_none() {
+            return Err("a job starts `on` a task".to_owned());
+        } else {
+            return Ok(line);
+        }
+    }
+}
+
+fn minutes(words: &mut Words<'_>) -> Parsed<u32> {
+    let word = words.next("a duration")?;
+    let millis = duration(word)?;
+    match u32::try_from(millis / 60_000) {
+        Ok(minutes) if millis % 60_000 == 0 => Ok(minutes),
+        _ => Err(format!("`{word}` is not a whole number of minutes")),
+    }
+}
+
+fn duration(text: &str) -> Parsed<Millis> {
+    let wrong = || format!("`{text}` is not a duration such as 90s, 31m or 1h30m");
+    let (mut total, mut digits) = (0_i64, String::new());
+    for c in text.chars() {
+        let unit_ms = match c {
+            '0'..='9' => {
+                digits.push(c);
+                continue;
+            }
+            's' => 1000,
+            'm' => 60_000,
+            'h' => 3_600_000,
+            'd' => 86_400_000,
+            _ => return Err(wrong()),
+        };
+        let number: i64 = std::mem::take(&mut digits).parse().map_err(|_| wrong())?;
+        total = number.checked_mul(unit_ms).and_then(|part| total.checked_add(part)).ok_or_else(wrong)?;
+    }
+    if digits.is_empty() && !text.is_empty() { Ok(total) } else { Err(wrong()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::statement::{EventsOfEcs, Expectation};
+    use super::*;
+    use crate::control_plane::{DeploymentController, DeploymentStrategy};
+    use crate::region::Fault;
+
+    #[test]
+    fn a_job_line_is_read_with_all_its_words() {
+        let line = "job j-1 starts on a for 1h30m expected 20m attempt 2 late 5m";
+        let Ok(Statement::Job(job)) = statement(line) else { panic!("no job line") };
+        assert_eq!((job.task.as_deref(), job.minutes, job.expected_minutes), (Some("a"), Some(90), Some(20)));
+        assert_eq!((job.attempt, job.late), (2, 300_000));
+    }
+
+    #[test]
+    fn a_service_line_is_read_with_all_its_words() {
+        let line = "service web desired 3 min 50 max 150 strategy linear bake 10m controller ecs tag a=b tag c=d=e";
+        let Ok(Statement::Service(service)) = statement(line) else { panic!("no service line") };
+        assert_eq!((service.name.as_str(), service.desired, service.min, service.max), ("web", 3, 50, 150));
+        assert_eq!((service.strategy, service.bake_minutes), (DeploymentStrategy::LINEAR, Some(10)));
+        assert_eq!(service.tags, [("a".to_owned(), "b".to_owned()), ("c".to_owned(), "d=e".to_owned())]);
+    }
+
+    #[test]
+    fn a_service_line_takes_every_strategy_and_controller_and_no_other() {
+        for (words, strategy) in [
+            ("rolling", DeploymentStrategy::Rolling),
+            ("blue-green", DeploymentStrategy::BlueGreen),
+            ("linear", DeploymentStrategy::LINEAR),
+            ("canary", DeploymentStrategy::CANARY),
+        ] {
+            let read = statement(&format!("service web desired 1 strategy {words}"));
+            let Ok(Statement::Service(service)) = read else { panic!("{words}: {read:?}") };
+            assert_eq!(service.strategy, strategy);
+        }
+        for (words, controller) in [
+            ("ecs", DeploymentController::Ecs),
+            ("code-deploy", DeploymentController::CodeDeploy),
+            ("external", DeploymentController::External),
+        ] {
+            let read = statement(&format!("service web desired 1 controller {words}"));
+            let Ok(Statement::Service(service)) = read else { panic!("{words}: {read:?}") };
+            assert_eq!(service.controller, controller);
+        }
+        assert!(statement("service web desired 1 strategy blue").unwrap_err().contains("not `blue`"));
+        assert!(statement("service web desired 1 controller me").unwrap_err().contains("not `me`"));
+        assert!(statement("service web desired 1 tag team").unwrap_err().contains("`team` is not a tag"));
+    }
+
+    #[test]
+    fn a_deployment_fails_with_or_without_being_rolled_back() {
+        let fails = |breaker| Ok(Statement::FailDeployment("web".to_owned(), breaker));
+        assert_eq!(statement("deployment of web fails"), fails(CircuitBreaker::On));
+        assert_eq!(statement("deployment of web fails and rolls back"), fails(CircuitBreaker::RollsBack));
+        assert!(statement("deployment of web succeeds").is_err());
+    }
+
+    #[test]
+    fn a_task_protects_itself_and_clears_its_protection() {
+        assert_eq!(statement("protect a for 90m"), Ok(Statement::Protect("a".to_owned(), Some(90))));
+        assert_eq!(statement("protect a"), Ok(Statement::Protect("a".to_owned(), None)));
+        assert_eq!(statement("release a"), Ok(Statement::Release("a".to_owned())));
+        assert!(statement("protect a for 90s").is_err());
+    }
+
+    #[test]
+    fn a_service_is_rebalanced_and_deleted() {
+        assert_eq!(statement("rebalance web"), Ok(Statement::Rebalance("web".to_owned())));
+        assert_eq!(statement("delete web"), Ok(Statement::Delete("web".to_owned())));
+    }
+
+    #[test]
+    fn a_job_starts_on_one_task_or_on_all_from_one_to_another() {
+        let Ok(Statement::Job(job)) = statement("job j starts on a to zz for 5m") else { panic!("no job line") };
+        assert_eq!((job.task.as_deref(), job.through.as_deref(), job.minutes), (Some("a"), Some("zz"), Some(5)));
+    }
+
+    #[test]
+    fn a_fault_strikes_any_call_or_those_of_an_operation_that_there_is() {
+        let fault = |of: Option<&str>| Ok(Statement::Fault(Fault::AccessDenied, 2, of.map(str::to_owned)));
+        assert_eq!(statement("ecs denies 2"), fault(None));
+        assert_eq!(statement("ecs denies 2 of UpdateService"), fault(Some("UpdateService")));
+        let dies = Statement::Fault(Fault::DiesBefore, 1, Some("UpdateService".to_owned()));
+        assert_eq!(statement("function dies before call of UpdateService"), Ok(dies));
+        assert!(statement("ecs denies 2 of UpdateServices").unwrap_err().contains("is no call of the function's"));
+    }
+
+    #[test]
+    fn who_sets_a_desired_count_may_be_quicker_than_a_call_and_may_be_autoscaling() {
+        let web = || "web".to_owned();
+        let before = Statement::ScaleBefore(web(), 4, "GetTaskProtection".to_owned());
+        assert_eq!(statement("scale web to 4 before GetTaskProtection"), Ok(before));
+        assert_eq!(statement("autoscaling web 1 to 2"), Ok(Statement::Autoscaling(web(), 1..=2)));
+        assert_eq!(statement("autoscaling denies 2"), Ok(Statement::AutoscalingDenies(2)));
+        assert!(statement("scale web to 4 before dinner").is_err());
+    }
+
+    #[test]
+    fn a_tag_is_set_and_events_are_lost_and_come_again() {
+        let tag = Statement::Tag("web".to_owned(), "taskhold:policy".to_owned(), "notify".to_owned());
+        assert_eq!(statement("tag web taskhold:policy=notify"), Ok(tag));
+        assert_eq!(statement("events are lost"), Ok(Statement::Events(EventsOfEcs::Lost)));
+        assert_eq!(statement("events come again"), Ok(Statement::Events(EventsOfEcs::Delivered)));
+        assert!(statement("events are fun").unwrap_err().contains("not `are fun`"));
+    }
+
+    #[test]
+    fn calls_are_counted_by_operation_and_those_that_protect_unless_one_is_named() {
+        let calls = |of: &str| Ok(Statement::Expect(Expectation::Calls(1, of.to_owned())));
+        assert_eq!(statement("expect 1 call"), calls("UpdateTaskProtection"));
+        assert_eq!(statement("expect 1 call of UpdateService"), calls("UpdateService"));
+        assert_eq!(statement("expect web desired 3"), Ok(Statement::Expect(Expectation::Desired("web".to_owned(), 3))));
+    }
+
+    #[test]
+    fn the_deployments_of_a_service_are_counted() {
+        let expected = |number| Ok(Statement::Expect(Expectation::Deployments(number, "web".to_owned())));
+        assert_eq!(statement("expect 2 deployments of web"), expected(2));
+        assert_eq!(statement("expect 1 deployment of web"), expected(1));
+    }
+
+    #[test]
+    fn a_line_that_means_nothing_says_which_word_is_wrong() {
+        for (line, problem) in [
+            ("dance", "`dance` begins no statement"),
+            ("job j-1 sleeps", "`sleeps` it cannot"),
+            ("job j-1 starts", "a job starts `on` a task"),
+            ("job j-1 starts on a for 90s", "`90s` is not a whole number of minutes"),
+            ("advance soon", "`soon` is not a duration"),
+            ("advance 5", "`5` is not a duration"),
+            ("deploy web now", "`now` means nothing here"),
+            ("expect a happy", "`happy` is nothing that a task or a service can be"),
+            ("scale web 3", "`3` stands where `to` must stand"),
+            ("needs refusal=never", "`refusal=never` is not a variant"),
+            ("expect 2 tasks", "`tasks` cannot be counted"),
+            ("expect", "the line ends where what is expected must stand"),
+        ] {
+            let found = statement(line).unwrap_err();
+            assert!(found.contains(problem), "{line}: {found}");
+        }
+    }
+
+    #[test]
+    fn a_comment_ends_a_line_and_a_hash_within_a_word_does_not() {
+        assert_eq!(without_comment("advance 1m   # a minute"), "advance 1m");
+        assert_eq!(without_comment("# only that"), "");
+        assert_eq!(without_comment("job j#1 finishes"), "job j#1 finishes");
+    }
+
+    #[test]
+    fn durations_add_up() {
+        assert_eq!(duration("1d2h3m4s"), Ok(93_784_000));
+        assert!(duration("").is_err() && duration("m").is_err() && duration("99999999999999999d").is_err());
+    }
+}

@@ -1,0 +1,50 @@
+//! Reads what a line expects.
+
+use super::super::statement::Expectation;
+use super::{Parsed, Words, duration, operation};
+
+/// What a scenario counts unless it says otherwise.
+const PROTECTION_CALL: &str = "UpdateTaskProtection";
+
+pub(super) fn read(words: &mut Words<'_>) -> Parsed<Expectation> {
+    let subject = words.next("what is expected")?;
+    match subject {
+        "warning" => return Ok(Expectation::Warning(words.text())),
+        "error" => return Ok(Expectation::Error(words.text())),
+        "mail" => return Ok(Expectation::Mail(words.text())),
+        "alert" => return Ok(Expectation::Alert(words.text())),
+        "no" => return words.literal("alert").map(|()| Expectation::NoAlert),
+        "answer" => return Ok(Expectation::Answer(words.next("a JSON pointer")?.to_owned(), words.text())),
+        _ => {}
+    }
+    let state = words.next("how it is expected")?;
+    if let Ok(number) = subject.parse() {
+        return match state {
+            "calls" | "call" if words.has("of") => Ok(Expectation::Calls(number, operation(words)?)),
+            "calls" | "call" => Ok(Expectation::Calls(number, PROTECTION_CALL.to_owned())),
+            "interrupted" => Ok(Expectation::Interrupted(number)),
+            "waiting" => Ok(Expectation::Waiting(number)),
+            "deployments" | "deployment" => {
+                words.literal("of")?;
+                Ok(Expectation::Deployments(number, words.next("a service")?.to_owned()))
+            }
+            "dead_lettered" => Ok(Expectation::DeadLettered(number, words.has("because").then(|| words.text()))),
+            other => {
+                let counted = "`calls`, `waiting`, `dead-lettered`, `interrupted` and `deployments` can";
+                Err(format!("`{other}` cannot be counted; {counted}"))
+            }
+        };
+    }
+    let subject = subject.to_owned();
+    Ok(match state {
+        "protected" if words.has("for") => Expectation::Protected(subject, Some(duration(words.next("a duration")?)?)),
+        "protected" => Expectation::Protected(subject, None),
+        "unprotected" => Expectation::Unprotected(subject),
+        "running" => Expectation::Running(subject),
+        "stopped" => Expectation::Stopped(subject),
+        "steady" => Expectation::Steady(subject),
+        "desired" => Expectation::Desired(subject, words.number("a number of tasks")?),
+        "deploying" => Expectation::Deploying(subject),
+        other => return Err(format!("`{other}` is nothing that a task or a service can be")),
+    })
+}

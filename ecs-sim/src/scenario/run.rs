@@ -1,0 +1,298 @@
+//! Runs a scenario: line by line, and after each one everything that is due.
+
+use super::expectation;
+use super::statement::{EndOfTask, Order, Statement};
+use super::timeline::{Audience, Telling};
+use super::world::World;
+use super::{Line, Scenario};
+use crate::control_plane::Millis;
+use crate::event_source::{EventSource, FunctionAnswer};
+use crate::region::{CLUSTER, JOB_QUEUE, RECHECK_QUEUE, ScaledBefore, SharedRegion};
+use serde_json::{Map, Value};
+use std::future::Future;
+
+/// As in template.yaml.
+pub const FUNCTION_TIMEOUT_MS: Millis = 30_000;
+/// Lambda's largest batch of a standard queue (aws-facts "Lambda and SQS").
+const BATCH_SIZE: usize = 10_000;
+/// Lambda runs an asynchronous invocation that fails twice more, after one minute and after two (AWS Lambda Developer
+/// Guide, "How Lambda handles errors and retries with asynchronous invocation").
+const EVENT_RETRIES_MS: [Millis; 2] = [60_000, 120_000];
+/// More deliveries at one moment than this are a loop.
+const DELIVERIES_MAX: usize = 10_000;
+
+/// How long a task protects itself unless told otherwise (aws-facts "ECS: the protection API").
+const PROTECTION_MINUTES: u32 = 120;
+
+/// What is run against.
+pub trait Function {
+    /// Invokes the function with a payload. `deadline` is when its time is up.
+    fn invoke(&mut self, payload: &str, deadline: Millis) -> impl Future<Output = Invoked>;
+}
+
+/// What came of an invocation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Invoked {
+    /// How it ended.
+    pub answer: FunctionAnswer,
+    /// What the function logged.
+    pub logs: Vec<LogLine>,
+}
+
+/// One line of the function's log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LogLine {
+    /// `ERROR`, `WARN`, `INFO`, `DEBUG`.
+    pub level: String,
+    /// The words.
+    pub message: String,
+    /// Everything else.
+    pub fields: Map<String, Value>,
+}
+
+/// Why a scenario failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{scenario}:{line}: {problem}")]
+pub struct Failure {
+    /// Where it is from.
+    pub scenario: String,
+    /// From 1; the last line for what only shows at the end.
+    pub line: usize,
+    /// What is not as it should be.
+    pub problem: String,
+}
+
+/// What a scenario came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Messages that workers sent.
+    pub messages: usize,
+    /// Deliveries beyond the first of each.
+    pub delivered_again: usize,
+    /// Invocations of the function.
+    pub invocations: usize,
+    /// `UpdateTaskProtection` calls.
+    pub calls: usize,
+    /// Tasks refused by those.
+    pub refused: usize,
+    /// Messages dead-lettered.
+    pub dead_lettered: usize,
+    /// Tasks that a deployment or a scale-in stopped.
+    pub scaled_in: usize,
+    /// Those of them whose jobs were still running.
+    pub interrupted: usize,
+    /// Deployments that were completed.
+    pub deployments_completed: usize,
+    /// Simulated time from the first line to the last.
+    pub lasted: Millis,
+}
+
+/// Runs a scenario to its end, or to the first line that fails.
+///
+/// # Errors
+/// The line, and what is not as it should be.
+pub async fn run<F: Function, A: Audience>(
+    scenario: &Scenario,
+    region: SharedRegion,
+    function: &mut F,
+    audience: &mut A,
+) -> Result<Summary, Failure> {
+    let mut run = Run::new(World::new(region), function, audience);
+    let started_at = run.world.now();
+    let mut last = 0;
+    for line in &scenario.lines {
+        last = line.number;
+        run.line(line).await.map_err(|problem| failure(scenario, last, problem))?;
+    }
+    run.world.nothing_unexpected().map_err(|problem| failure(scenario, last, problem))?;
+    let mut summary = run.world.summary;
+    summary.lasted = run.world.now() - started_at;
+    Ok(summary)
+}
+
+pub(super) fn failure(scenario: &Scenario, line: usize, problem: String) -> Failure {
+    Failure { scenario: scenario.name.clone(), line, problem }
+}
+
+/// A scenario that is being told.
+pub(super) struct Run<'a, F, A> {
+    pub(super) world: World,
+    function: &'a mut F,
+    audience: &'a mut A,
+    held: bool,
+    order: Order,
+}
+
+impl<'a, F: Function, A: Audience> Run<'a, F, A> {
+    pub(super) fn new(world: World, function: &'a mut F, audience: &'a mut A) -> Self {
+        Self { world, function, audience, held: false, order: Order::Sent }
+    }
+
+    pub(super) async fn line(&mut self, line: &Line) -> Result<(), String> {
+        use Statement::{Advance, Again, Expect, Job, MuteAlerts, Needs, Say, Send, Service, Set, Standalone};
+        if !matches!(line.statement, Say(_) | Needs(_) | Set { .. } | MuteAlerts | Service(_) | Standalone) {
+            self.world.have_a_service()?;
+        }
+        let text = || line.text.clone();
+        match &line.statement {
+            Needs(_) | Set { .. } | Expect(_) => {}
+            Say(text) => self.tell(Telling::Remark(text.clone())),
+            Job(_) | Again(_) | Send(_) => self.tell(Telling::Message(text())),
+            Advance(_) => self.tell(Telling::Passes(text())),
+            _ => self.tell(Telling::Deed(text())),
+        }
+        self.carry_out(&line.statement).await?;
+        self.deliver().await?;
+        if let Statement::Expect(expected) = &line.statement {
+            expectation::check(&mut self.world, expected)?;
+            self.tell(Telling::Holds(line.text.replacen("expect ", "", 1)));
+        }
+        Ok(())
+    }
+
+    async fn carry_out(&mut self, statement: &Statement) -> Result<(), String> {
+        match statement {
+            Statement::Needs(_) | Statement::Set { .. } | Statement::Say(_) | Statement::Expect(_) => {}
+            Statement::Service(line) => self.world.create_service(line.spec())?,
+            Statement::Standalone => self.world.run_standalone_task()?,
+            Statement::Job(job) => self.world.send_job(job)?,
+            Statement::Again(times) => self.world.deliver_again(*times)?,
+            Statement::Send(body) => self.world.send_body(body)?,
+            Statement::HoldQueue => self.held = true,
+            Statement::OpenQueue(order) => {
+                self.held = false;
+                self.order = *order;
+            }
+            Statement::Deploy(service) => self.world.ecs(|ecs| ecs.deploy(CLUSTER, service).map(drop))?,
+            Statement::Scale(service, count) => {
+                self.world.ecs(|ecs| ecs.set_desired_count(CLUSTER, service, *count))?
+            }
+            Statement::ScaleBefore(service, count, operation) => {
+                let (service, operation) = (service.clone(), operation.clone());
+                let scaled = ScaledBefore { operation, service, count: *count };
+                self.world.region.lock().scaled_before.push(scaled);
+            }
+            Statement::Autoscaling(service, bounds) => {
+                self.world.region.lock().autoscaling.register(CLUSTER, service, bounds.clone());
+            }
+            Statement::AutoscalingDenies(times) => self.world.region.lock().autoscaling_denied = *times,
+            Statement::Tag(service, key, value) => self.world.tag(service, (key, value))?,
+            Statement::Rebalance(service) => self.world.ecs(|ecs| ecs.rebalance(CLUSTER, service))?,
+            Statement::FailDeployment(service, breaker) => {
+                self.world.ecs(|ecs| ecs.fail_deployment(CLUSTER, service, *breaker))?
+            }
+            Statement::Delete(service) => self.world.ecs(|ecs| ecs.remove_service(CLUSTER, service))?,
+            Statement::Protect(task, minutes) => {
+                self.world.set_own_protection(task, Some(minutes.unwrap_or(PROTECTION_MINUTES)))?
+            }
+            Statement::Release(task) => self.world.set_own_protection(task, None)?,
+            Statement::End(task, how) => {
+                let id = self.world.task_id(task)?;
+                self.world.ecs(|ecs| match how {
+                    EndOfTask::Stopped => ecs.stop_task(&id),
+                    EndOfTask::Crashed => ecs.crash_task(&id),
+                    EndOfTask::Interrupted => ecs.interrupt_task(&id),
+                })?;
+            }
+            Statement::Fault(fault, times, of) => self.world.expect_faults(*fault, *times, of.as_deref()),
+            Statement::Events(what) => self.world.events_of_ecs = *what,
+            Statement::SweepEvery(every) => self.world.sweep = Some((self.world.now() + every, *every)),
+            Statement::Recover => self.world.ecs_recovers(),
+            Statement::MuteAlerts => self.world.alerts_are_muted = true,
+            Statement::LoseAlerts(number) => self.world.region.lock().publications_lost = *number,
+            Statement::Ask(payload) => self.ask(payload).await?,
+            Statement::Latency(latency) => self.world.region.lock().latency_ms = *latency,
+            Statement::Advance(by) => self.advance(*by).await?,
+        }
+        Ok(())
+    }
+
+    /// Invokes the function as an operator does, who waits for its answer.
+    async fn ask(&mut self, payload: &str) -> Result<(), String> {
+        let payload = self.world.with_arns(payload);
+        match self.invoke(&payload).await.answer {
+            FunctionAnswer::Answered(answer) => {
+                self.world.last_answer = answer;
+                Ok(())
+            }
+            FunctionAnswer::Failed => Err("the function failed to answer".to_owned()),
+        }
+    }
+
+    /// Lets time pass, from one moment at which anything is due to the next.
+    pub(super) async fn advance(&mut self, by: Millis) -> Result<(), String> {
+        let until = self.world.now() + by;
+        loop {
+            let next = self.world.next_due().filter(|due| *due <= until).unwrap_or(until);
+            self.world.advance_to(next);
+            self.deliver().await?;
+            if next >= until && self.world.next_due().is_none_or(|due| due > until) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Delivers everything that is due, until nothing more comes of it.
+    async fn deliver(&mut self) -> Result<(), String> {
+        for _ in 0..DELIVERIES_MAX {
+            self.tell_news();
+            if let Some((event, attempt)) = self.world.take_due_event() {
+                let invoked = self.invoke(&event.to_string()).await;
+                if invoked.answer == FunctionAnswer::Failed
+                    && let Some(pause) = EVENT_RETRIES_MS.get(attempt)
+                {
+                    self.world.event_comes_again(event, (attempt + 1, *pause));
+                }
+                continue;
+            }
+            if self.world.take_due_sweep() {
+                self.invoke(r#"{"sweep": {}}"#).await;
+                continue;
+            }
+            // Rechecks wait for nobody; a scenario holds up job messages alone.
+            if self.deliver_batch(RECHECK_QUEUE).await? {
+                continue;
+            }
+            if self.held || !self.deliver_batch(JOB_QUEUE).await? {
+                return Ok(());
+            }
+        }
+        Err(format!("more than {DELIVERIES_MAX} deliveries at one moment"))
+    }
+
+    async fn deliver_batch(&mut self, queue: &str) -> Result<bool, String> {
+        let source = EventSource::new(queue, BATCH_SIZE);
+        let Some(mut batch) = self.world.poll(&source)? else { return Ok(false) };
+        if queue == JOB_QUEUE
+            && self.order == Order::Reversed
+            && let Some(records) = batch.event["Records"].as_array_mut()
+        {
+            records.reverse();
+            self.order = Order::Sent;
+        }
+        let invoked = self.invoke(&batch.event.to_string()).await;
+        self.world.settle(&source, &batch, &invoked.answer)?;
+        Ok(true)
+    }
+
+    async fn invoke(&mut self, payload: &str) -> Invoked {
+        let deadline = self.world.now() + FUNCTION_TIMEOUT_MS;
+        let invoked = self.function.invoke(payload, deadline).await;
+        self.world.summary.invocations += 1;
+        for telling in self.world.tellings_of(&invoked) {
+            self.tell(telling);
+        }
+        self.world.logs.extend(invoked.logs.iter().cloned());
+        invoked
+    }
+
+    fn tell_news(&mut self) {
+        for text in self.world.take_news() {
+            self.tell(Telling::Ecs(text));
+        }
+    }
+
+    fn tell(&mut self, telling: Telling) {
+        self.audience.hear(self.world.now(), &telling);
+    }
+}

@@ -1,0 +1,268 @@
+//! The world of a scenario: a Region, the names of its tasks, what was sent, what came of it.
+
+use super::alerts::AlertTold;
+use super::disorder::Delivery;
+use super::run::{LogLine, Summary};
+use super::statement::EventsOfEcs;
+use crate::control_plane::{ApiError, ControlPlane, Millis, ServiceSpec, Task};
+use crate::event_source::{Batch, EventSource, FunctionAnswer};
+use crate::queue::Message;
+use crate::region::{CLUSTER, DEAD_LETTER_QUEUE, Fault, SharedRegion};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// A job as the scenario itself knows it: the truth that the function cannot see.
+#[derive(Clone, Debug)]
+pub(super) struct TrueJob {
+    pub(super) task: String,
+    /// When it may last no longer, by its own declaration.
+    pub(super) until: Millis,
+    pub(super) finished: bool,
+}
+
+pub(super) struct World {
+    pub(super) region: SharedRegion,
+    pub(super) summary: Summary,
+    /// What the function logged and no line has expected yet.
+    pub(super) logs: Vec<LogLine>,
+    /// Task ids, in order of creation: the first is `a`.
+    pub(super) tasks: Vec<String>,
+    /// Their places, by id.
+    pub(super) named: BTreeMap<String, usize>,
+    pub(super) jobs: BTreeMap<(String, u32), TrueJob>,
+    pub(super) last_message: Option<String>,
+    /// Alerts that were sent and that no line has expected yet.
+    pub(super) alerts: Vec<AlertTold>,
+    /// Their mails.
+    pub(super) mails: Vec<String>,
+    /// The mail of the alert that was expected last.
+    pub(super) last_mail: Option<String>,
+    /// Whether alerts that no line expects are of no matter.
+    pub(super) alerts_are_muted: bool,
+    /// When the next sweep is due, and how long after it the one that follows.
+    pub(super) sweep: Option<(Millis, Millis)>,
+    /// What the function last answered to an operator.
+    pub(super) last_answer: Value,
+    /// How the events of ECS come to the function.
+    pub(super) delivery: Delivery,
+    /// What becomes of them.
+    pub(super) events_of_ecs: EventsOfEcs,
+    /// Events of ECS on their way to the function, by when they arrive, with how often they failed.
+    pub(super) events: BTreeMap<(Millis, u64), (Value, usize)>,
+    pub(super) events_made: u64,
+    /// The calls to ECS that no line has counted yet, by operation.
+    pub(super) calls_counted: BTreeMap<String, usize>,
+    /// For each service the id of the last message that was told.
+    pub(super) told: BTreeMap<String, String>,
+    pub(super) news: Vec<String>,
+}
+
+impl World {
+    pub(super) fn new(region: SharedRegion) -> Self {
+        Self {
+            region,
+            summary: Summary::default(),
+            logs: Vec::new(),
+            tasks: Vec::new(),
+            named: BTreeMap::new(),
+            jobs: BTreeMap::new(),
+            last_message: None,
+            alerts: Vec::new(),
+            mails: Vec::new(),
+            last_mail: None,
+            alerts_are_muted: false,
+            sweep: None,
+            last_answer: Value::Null,
+            delivery: Delivery::default(),
+            events_of_ecs: EventsOfEcs::Delivered,
+            events: BTreeMap::new(),
+            events_made: 0,
+            calls_counted: BTreeMap::new(),
+            told: BTreeMap::new(),
+            news: Vec::new(),
+        }
+    }
+
+    pub(super) fn now(&self) -> Millis {
+        self.region.lock().now()
+    }
+
+    pub(super) fn next_due(&self) -> Option<Millis> {
+        let event = self.events.keys().next().map(|(at, _)| *at);
+        let sweep = self.sweep.map(|(at, _)| at);
+        self.region.lock().next_due().into_iter().chain(event).chain(sweep).min()
+    }
+
+    pub(super) fn advance_to(&mut self, to: Millis) {
+        self.region.lock().advance_to(to);
+        self.look();
+    }
+
+    /// Does something to ECS.
+    pub(super) fn ecs(&mut self, act: impl FnOnce(&mut ControlPlane) -> Result<(), ApiError>) -> Result<(), String> {
+        act(&mut self.region.lock().ecs).map_err(|error| error.to_string())?;
+        self.look();
+        Ok(())
+    }
+
+    pub(super) fn create_service(&mut self, spec: ServiceSpec) -> Result<(), String> {
+        self.ecs(|ecs| ecs.create_service(spec).map(drop))?;
+        // A scenario begins in steady state; what ECS said on the way there is not news.
+        self.news.clear();
+        Ok(())
+    }
+
+    /// A scenario that names no service is about one called `web` with two tasks.
+    pub(super) fn have_a_service(&mut self) -> Result<(), String> {
+        if self.tasks.is_empty() { self.create_service(ServiceSpec::new(CLUSTER, "web", 2)) } else { Ok(()) }
+    }
+
+    pub(super) fn run_standalone_task(&mut self) -> Result<(), String> {
+        self.ecs(|ecs| ecs.run_standalone_task(CLUSTER).map(drop))
+    }
+
+    /// The task protects itself, or clears its protection, without the function: no call of the function's is counted.
+    pub(super) fn set_own_protection(&mut self, letters: &str, minutes: Option<u32>) -> Result<(), String> {
+        let id = self.task_id(letters)?;
+        let answer = self.region.lock().ecs.set_own_protection(&id, minutes.map(i64::from));
+        self.look();
+        match answer.map_err(|error| error.to_string())?.failures.first() {
+            None => Ok(()),
+            Some(failure) => Err(format!("ecs refuses {letters}: {}", failure.reason)),
+        }
+    }
+
+    pub(super) fn expect_faults(&mut self, fault: Fault, times: u32, of: Option<&str>) {
+        let mut region = self.region.lock();
+        let faults = match of {
+            None => &mut region.faults,
+            Some(operation) => region.faults_of.entry(operation.to_owned()).or_default(),
+        };
+        faults.extend((0..times).map(|_| fault));
+    }
+
+    pub(super) fn ecs_recovers(&mut self) {
+        let mut region = self.region.lock();
+        region.faults.clear();
+        region.faults_of.clear();
+    }
+
+    pub(super) fn tag(&mut self, service: &str, tag: (&str, &str)) -> Result<(), String> {
+        let arn = self.region.lock().ecs.cluster_arn(CLUSTER).replace(":cluster/", ":service/");
+        let request = json!({"resourceArn": format!("{arn}/{service}"), "tags": [{"key": tag.0, "value": tag.1}]});
+        self.ecs(|ecs| ecs.call("TagResource", &request).map(drop))
+    }
+
+    /// The id of the task with these letters.
+    pub(super) fn task_id(&self, letters: &str) -> Result<String, String> {
+        let known = (0..self.tasks.len()).find(|at| name_of(*at) == letters);
+        known.map(|at| self.tasks[at].clone()).ok_or_else(|| format!("there is no task `{letters}` yet"))
+    }
+
+    pub(super) fn task<T>(&self, letters: &str, look: impl FnOnce(&Task) -> T) -> Result<T, String> {
+        let id = self.task_id(letters)?;
+        let region = self.region.lock();
+        region.ecs.task(&id).map(look).ok_or_else(|| format!("ecs has forgotten task {letters}"))
+    }
+
+    /// The text with the scenario's letters for task ARNs and ids.
+    pub(super) fn named(&self, text: &str) -> String {
+        // An id is a run of hexadecimal digits: only those are looked up, since a scenario can have a thousand tasks.
+        let runs = text.split(|c: char| !c.is_ascii_hexdigit());
+        let ids: BTreeMap<&str, usize> = runs.filter_map(|run| Some((run, *self.named.get(run)?))).collect();
+        if ids.is_empty() {
+            return text.to_owned();
+        }
+        let short = self.region.lock().ecs.cluster_arn("").replace(":cluster/", ":task/");
+        let mut text = text.to_owned();
+        for (id, at) in ids {
+            let letters = name_of(at);
+            text = text.replace(&format!("{short}{CLUSTER}/{id}"), &letters);
+            text = text.replace(&format!("{short}{id}"), &letters).replace(id, &letters);
+        }
+        text
+    }
+
+    pub(super) fn poll(&mut self, source: &EventSource) -> Result<Option<Batch>, String> {
+        source.poll(&mut self.region.lock().queues).map_err(|error| error.to_string())
+    }
+
+    pub(super) fn settle(
+        &mut self,
+        source: &EventSource,
+        batch: &Batch,
+        answer: &FunctionAnswer,
+    ) -> Result<(), String> {
+        let settled =
+            source.settle(&mut self.region.lock().queues, batch, answer).map_err(|error| error.to_string())?;
+        self.summary.delivered_again += settled.kept.len();
+        self.summary.dead_lettered = self.messages_in(DEAD_LETTER_QUEUE).len();
+        Ok(())
+    }
+
+    /// The messages of a queue, visible or not, oldest first.
+    pub(super) fn messages_in(&self, queue: &str) -> Vec<Message> {
+        let region = self.region.lock();
+        let messages = region.queues.messages(queue).expect("the Region was made with its queues");
+        messages.into_iter().cloned().collect()
+    }
+
+    /// Whether a sweep is due; the next one then is one interval away.
+    pub(super) fn take_due_sweep(&mut self) -> bool {
+        let now = self.now();
+        match &mut self.sweep {
+            Some((at, every)) if *at <= now => {
+                *at = now + *every;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    pub(super) fn take_due_event(&mut self) -> Option<(Value, usize)> {
+        let now = self.now();
+        let (at, _) = *self.events.keys().next()?;
+        if at > now { None } else { self.events.pop_first().map(|(_, event)| event) }
+    }
+
+    pub(super) fn event_comes_again(&mut self, event: Value, when: (usize, Millis)) {
+        let (attempt, pause) = when;
+        self.events_made += 1;
+        self.events.insert((self.now() + pause, self.events_made), (event, attempt));
+    }
+
+    pub(super) fn take_calls_counted(&mut self, operation: &str) -> usize {
+        self.calls_counted.remove(operation).unwrap_or(0)
+    }
+
+    /// The first alert that no line has expected yet; from now on its mail is the last one.
+    pub(super) fn take_alert(&mut self) -> Option<AlertTold> {
+        if self.alerts.is_empty() {
+            return None;
+        }
+        self.last_mail = Some(self.mails.remove(0));
+        Some(self.alerts.remove(0))
+    }
+
+    pub(super) fn nothing_unexpected(&self) -> Result<(), String> {
+        if let Some(alert) = self.alerts.first().filter(|_| !self.alerts_are_muted) {
+            return Err(format!("an alert was sent that no line expects: {alert}"));
+        }
+        match self.logs.iter().find(|line| line.level == "ERROR") {
+            None => Ok(()),
+            Some(line) => Err(format!("the function logged an error: {} {:?}", line.message, line.fields)),
+        }
+    }
+}
+
+/// `a` … `z`, `aa`, `ab` …
+pub(super) fn name_of(mut at: usize) -> String {
+    let mut letters = Vec::new();
+    loop {
+        letters.push(char::from(b'a' + u8::try_from(at % 26).expect("less than 26")));
+        if at < 26 {
+            return letters.iter().rev().collect();
+        }
+        at = at / 26 - 1;
+    }
+}

@@ -1,0 +1,92 @@
+//! Words of the scenario language: what they do to a Region, and that what they expect can fail.
+
+#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
+
+use ecs_sim::control_plane::Variants;
+use ecs_sim::region::{Region, SharedRegion};
+use ecs_sim::scenario::{InProcess, Scenario, Silent, run};
+
+/// What a scenario comes to, and the Region that it leaves.
+async fn told(text: &str) -> (Result<(), String>, SharedRegion) {
+    let scenario = Scenario::parse("made up", text).unwrap();
+    let region = SharedRegion::new(Region::for_scenario(Variants::default()));
+    let mut function = InProcess::new(&region, scenario.settings()).unwrap();
+    let ran = run(&scenario, region.clone(), &mut function, &mut Silent).await;
+    (ran.map(drop).map_err(|failure| failure.to_string()), region)
+}
+
+#[tokio::test]
+async fn an_expectation_that_does_not_hold_fails_with_its_line() {
+    for (text, expected) in [
+        ("expect web desired 3", "1: 2 tasks are wanted, not 3"),
+        ("expect api desired 3", "1: there is no service `api`"),
+        ("expect 1 call of UpdateService", "1: 0 UpdateService calls, not 1"),
+        ("job j starts on a\nexpect 0 calls", "2: 1 UpdateTaskProtection calls, not 0"),
+        ("expect 1 interrupted", "1: 0 interrupted jobs, not 1"),
+        ("expect mail anything", "1: no alert was expected yet"),
+        (
+            "job j starts on a\ncrash a\nexpect alert job-interrupted opened web\nexpect mail cheese",
+            "4: the mail does not say so",
+        ),
+        ("job j starts on b to z", "1: there is no task `z` yet"),
+    ] {
+        let failure = told(text).await.0.unwrap_err();
+        assert!(failure.starts_with(&format!("made up:{expected}")), "{failure}");
+    }
+}
+
+#[tokio::test]
+async fn a_fault_of_an_operation_passes_over_the_calls_of_others() {
+    let (ran, region) = told("ecs fails 2 of UpdateService\necs denies 1\nstatus of web\nexpect answer /error/code ecs-failed\nstatus of web\nexpect answer /status/services/0/standing steady").await;
+    assert_eq!(ran, Ok(()));
+    assert_eq!(region.lock().faults_of["UpdateService"].len(), 2);
+    let (_, region) = told("ecs fails 2 of UpdateService\necs recovers").await;
+    assert!(region.lock().faults_of.is_empty());
+}
+
+#[tokio::test]
+async fn who_is_quicker_than_a_call_is_so_once() {
+    let scenario = "
+        scale web to 4 before DescribeServices
+        expect web desired 2
+        status of web
+        expect answer /status/services/0/task_counts/desired 4
+        scale web to 2
+        status of web
+        expect web desired 2
+    ";
+    assert_eq!(told(scenario).await.0, Ok(()));
+}
+
+#[tokio::test]
+async fn a_job_on_each_of_several_tasks_is_as_many_jobs_in_one_batch() {
+    let scenario = "
+        service web desired 30
+        job j starts on a to ad for 60m
+        expect 3 calls
+        expect ad protected for 60m
+        job j-c finishes
+        expect c unprotected
+        job j finishes on d to ad
+        expect ad unprotected
+        expect b protected
+    ";
+    assert_eq!(told(scenario).await.0, Ok(()));
+}
+
+#[tokio::test]
+async fn lost_events_come_to_nobody_and_those_after_them_do() {
+    let scenario = "
+        job j starts on a for 60m
+        events are lost
+        crash a
+        advance 5m
+        expect no alert
+        events come again
+        job k starts on b for 60m
+        crash b
+        expect alert job-interrupted opened web
+        expect mail \"k\"
+    ";
+    assert_eq!(told(scenario).await.0, Ok(()));
+}

@@ -1,0 +1,10 @@
+#![no_main]
+
+use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
+use taskhold_fuzz::{recheck, json, seeds};
+
+fuzz_target!(init: seeds::write_if_asked(recheck::seeds), |text: &str| recheck::check(text));
+
+fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+    json::mutate((data, size, max_size), seed, fuzzer_mutate)
+});

@@ -1,0 +1,10 @@
+#![no_main]
+
+use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
+use taskhold_fuzz::{json, store_item, seeds};
+
+fuzz_target!(init: seeds::write_if_asked(store_item::seeds), |text: &str| store_item::check(text));
+
+fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+    json::mutate((data, size, max_size), seed, fuzzer_mutate)
+});

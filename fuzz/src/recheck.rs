@@ -1,0 +1,37 @@
+//! What the function tells itself: `Recheck::parse`.
+
+use super::{expect, seeds};
+use jiff::Timestamp;
+use taskhold::ecs::ServiceArn;
+use taskhold::recheck::{Recheck, SweepPlace};
+
+/// The recheck of `events/`, and one of each form.
+pub fn seeds() -> Vec<String> {
+    let cluster = expect::clusters().only().expect("one cluster is configured");
+    let moment = Timestamp::from_second(1_767_607_200).expect("a moment of 2026");
+    let sweep = |place| Recheck::Sweep { started_at: moment, place };
+    let service = ServiceArn::new(cluster.clone(), "transcode").expect("a service's name");
+    let forms = [
+        Recheck::Check { service, due: moment },
+        sweep(SweepPlace::Tasks { page: None }),
+        sweep(SweepPlace::Tasks { page: Some("2/eyJrIjoiYSJ9".to_owned()) }),
+        sweep(SweepPlace::Services { cluster: cluster.clone(), rest: None }),
+        sweep(SweepPlace::Services { cluster, rest: Some(("web".to_owned(), 7)) }),
+    ];
+    seeds::bodies().into_iter().filter(|body| body.contains("recheck")).chain(forms.map(|form| form.body())).collect()
+}
+
+/// One that was read is of a configured cluster and is read again from its own body; what is none is refused with a reason.
+pub fn check(text: &str) {
+    match Recheck::parse(text, expect::clusters()) {
+        Ok(recheck) => {
+            match &recheck {
+                Recheck::Check { service, .. } => expect::service(service),
+                Recheck::Sweep { place: SweepPlace::Services { cluster, .. }, .. } => expect::cluster(cluster),
+                Recheck::Sweep { place: SweepPlace::Tasks { .. }, .. } => {}
+            }
+            assert_eq!(Recheck::parse(&recheck.body(), expect::clusters()), Ok(recheck));
+        }
+        Err(why) => expect::reason(&why),
+    }
+}

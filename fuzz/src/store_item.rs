@@ -1,0 +1,163 @@
+//! A record of the state store, as the table holds it (`src/aws/dynamodb/item.rs`): the JSON of a task's or a service's.
+
+use super::{expect, seeds};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::to_string;
+use taskhold::alert::incident::{Incident, Incidents, PendingNotification, claim};
+use taskhold::alert::{AlertKind, Notification, Transition, machine, mail};
+use taskhold::decide::attention::{Attention, attention};
+use taskhold::decide::remediation::{RaiseStage, Raised, RemediationNote, RemediationState};
+use taskhold::decide::{Decision, KeepReason, decide_protection};
+use taskhold::ecs::{FailureReason, StopCause, Task};
+use taskhold::event::{QueueMessage, record};
+use taskhold::store::service::{BlockedSince, Watch};
+use taskhold::store::{CallResult, Home, ProtectionRequest, Refusal, ServiceRecord, StopStage, TaskRecord, TaskStop};
+
+const FINISHED_JOB_RETENTION: SignedDuration = SignedDuration::from_hours(336);
+const PROTECTION_MAX: SignedDuration = SignedDuration::from_mins(2880);
+
+/// So many minutes after 2026-01-05 10:00 UTC.
+fn at(minute: i64) -> Timestamp {
+    Timestamp::from_second(1_767_607_200 + minute * 60).expect("a moment of 2026")
+}
+
+/// Entries as they come about: of a task with the jobs of `events/`, protected, refused, interrupted, stopped; of a service.
+pub fn seeds() -> Vec<String> {
+    let mut task = TaskRecord::default();
+    for body in seeds::bodies() {
+        if let QueueMessage::Job(message) = record::parse(&body, expect::clusters()) {
+            let (_, key, job) = message.into_job(at(0));
+            task.merge_job(&key, &job);
+        }
+    }
+    let mut seeds = vec![json(&TaskRecord::default()), json(&task)];
+    let begin = |task: &mut TaskRecord, ask, minute| task.protection.begin(ask, at(minute)).expect("a call or two");
+    let call = begin(&mut task, ProtectionRequest::ProtectUntil(at(60)), 0);
+    let release = begin(&mut task, ProtectionRequest::Clear, 0);
+    seeds.push(json(&task));
+    task.protection.settle(release, CallResult::WithoutEffect);
+    task.protection.settle(call, CallResult::Granted(at(63)));
+    task.home = Some(Box::new(Home { service: "transcode".to_owned(), is_awaited: true }));
+    seeds.push(json(&task));
+    let renewal = begin(&mut task, ProtectionRequest::ProtectUntil(at(90)), 30);
+    let detail = Some("a sentence of ECS's".to_owned());
+    let refusal = Refusal { reason: FailureReason::DeploymentBlocked, detail, at: at(30) };
+    task.protection.settle(renewal, CallResult::Refused(refusal));
+    task.protection.allow_retry();
+    seeds.push(json(&task));
+    task.interrupt(&end(), at(31));
+    task.claim_interruption(at(31));
+    seeds.push(json(&task));
+    task.stop(at(32));
+    seeds.push(json(&task));
+    seeds.extend([ServiceRecord::default(), service()].iter().map(json));
+    seeds
+}
+
+fn end() -> TaskStop {
+    let cause = StopCause {
+        code: Some("ServiceSchedulerInitiated".to_owned()),
+        reason: Some("Scaling activity initiated by (deployment ecs-svc/8646900195280463695)".to_owned()),
+        exit_codes: vec![("worker".to_owned(), 143), ("log".to_owned(), 0)],
+    };
+    TaskStop { stage: StopStage::Stopped, service: Some("transcode".to_owned()), cause }
+}
+
+fn service() -> ServiceRecord {
+    let rollout = "ecs-svc/2222222222222222222".to_owned();
+    let task = |digit: char| digit.to_string().repeat(32).parse().expect("a task's id");
+    let untold = PendingNotification {
+        event: Transition::Escalated,
+        claimed_until: Some(at(9)),
+        failures: 2,
+        after: Some(Transition::Opened),
+    };
+    let incident = |kind, untold, resolved_at| Incident {
+        kind,
+        since: at(0),
+        notified_at: at(5),
+        escalations: 1,
+        resolved_at,
+        heard: true,
+        untold,
+    };
+    let raised = Raised { from: 2, to: 4, before: 3, at: at(6), stage: RaiseStage::Raised };
+    ServiceRecord {
+        blocked: Some(BlockedSince { rollout: rollout.clone(), since: at(1) }),
+        watch: Some(Watch { rollout: Some(rollout), started_at: at(0), checks: 3, due: Some(at(7)) }),
+        triggered_at: Some(at(0)),
+        refused: [task('a'), task('b')].into(),
+        idle_seen: [(task('c'), at(2))].into(),
+        remediation: RemediationState {
+            raised: Some(raised),
+            raised_at: Some(at(6)),
+            notes: vec![RemediationNote { at: at(6), text: "raised the desired count from 3 to 4".to_owned() }],
+        },
+        incidents: [
+            ("video/web/x/deployment-blocked".to_owned(), incident(AlertKind::DeploymentBlocked, Some(untold), None)),
+            ("video/web/x/protection-expiring".to_owned(), incident(AlertKind::ProtectionExpiring, None, Some(at(8)))),
+        ]
+        .into(),
+    }
+}
+
+fn json(record: &impl serde::Serialize) -> String {
+    to_string(record).expect("a record is made of texts, numbers, lists and maps")
+}
+
+/// What was read is what is stored again; and whatever a record says, the decisions that follow from it keep to the rules.
+pub fn check(text: &str) {
+    if let Ok(record) = serde_json::from_str::<TaskRecord>(text) {
+        assert_eq!(serde_json::from_str::<TaskRecord>(&json(&record)).ok().as_ref(), Some(&record));
+        let ends = record.jobs.values().filter_map(|job| job.until()).take(4);
+        let moments: Vec<Timestamp> = ends.chain(record.protection.confirmed_until).chain([at(1)]).collect();
+        moments.into_iter().for_each(|now| task_at(&record, now));
+    }
+    if let Ok(mut record) = serde_json::from_str::<ServiceRecord>(text) {
+        assert_eq!(serde_json::from_str::<ServiceRecord>(&json(&record)).ok().as_ref(), Some(&record));
+        told_once(&mut record.incidents);
+    }
+}
+
+fn task_at(record: &TaskRecord, now: Timestamp) {
+    let wanted = record.wanted_until(now);
+    let grantable = now.saturating_add(PROTECTION_MAX).unwrap_or(Timestamp::MAX);
+    match decide_protection(record, now) {
+        Decision::Request(ProtectionRequest::Clear) => assert!(wanted.is_none() && record.protection.is_set),
+        Decision::Request(ProtectionRequest::ProtectUntil(until)) => {
+            assert_eq!(Some(until), wanted.map(|wanted| wanted.min(grantable)));
+            assert!(record.protection.confirmed_until.is_none_or(|certain| certain < until), "it would be shortened");
+        }
+        Decision::Keep(KeepReason::Stopped) => assert!(record.stopped_at.is_some()),
+        Decision::Keep(KeepReason::Idle) => assert!(wanted.is_none() && !record.protection.is_set),
+        Decision::Keep(KeepReason::Confirmed { .. } | KeepReason::RefusedJustNow) => assert!(wanted.is_some()),
+    }
+    if attention(record, now) != Attention::None {
+        assert!(record.is_open(), "a sweep would not find it");
+    }
+    let keep_until = record.keep_until(now, FINISHED_JOB_RETENTION);
+    assert!(wanted.is_none_or(|wanted| wanted <= keep_until), "it is forgotten while a job lives");
+    let mut kept = record.clone();
+    kept.forget(now, FINISHED_JOB_RETENTION);
+    assert_eq!(kept.wanted_until(now), wanted);
+    kept.interrupt(&end(), now);
+    kept.interruptions.iter().for_each(|news| interruption_is_told_well(&news.what));
+}
+
+fn interruption_is_told_well(what: &taskhold::store::Interruption) {
+    let cluster = expect::clusters().only().expect("one cluster is configured");
+    let task = Task { cluster, id: "0123456789abcdef0123456789abcdef".parse().expect("a task's id") };
+    let message = Notification::of_interruption(&task, what);
+    assert!(message.subject.len() <= mail::SUBJECT_CHARS_MAX, "{}", message.subject);
+    assert!(message.subject.chars().all(|c| c == ' ' || c.is_ascii_graphic()), "{}", message.subject);
+    assert!(!message.mail.contains(|c: char| c.is_control() && c != '\n'), "{}", message.mail);
+    assert!(message.machine.len() <= machine::ESCAPED_BYTES_MAX, "{} bytes", message.machine.len());
+}
+
+/// What one instance has claimed, another one does not tell at the same time.
+fn told_once(incidents: &mut Incidents) {
+    let now = at(10);
+    let untold = incidents.values().filter(|incident| incident.untold.is_some()).count();
+    assert!(claim(incidents, now).len() <= untold);
+    assert!(claim(incidents, now).is_empty());
+}

@@ -1,0 +1,113 @@
+//! How fast protection calls are sent: as ECS refills the bucket that they are taken from, so that none is throttled.
+
+use crate::clock::Clock;
+use jiff::{SignedDuration, Timestamp};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// A token comes into the bucket each so often: 80 a second (aws-facts "ECS: the protection API").
+const REFILL: SignedDuration = SignedDuration::from_micros(12_500);
+/// So many calls are sent at once after a pause. The bucket holds 200; the rest is left to reads of protection, which take from
+/// the same bucket, and to others.
+const BURST: i32 = 150;
+
+/// When an instance of the function may send its next protection call.
+///
+/// It keeps to the whole bucket of the account and Region as long as nobody else takes from it. Whoever else does is noticed
+/// by a throttled call: then what was thought to be left is given up.
+#[derive(Debug)]
+pub struct RateLimit(Mutex<Bucket>);
+
+impl Default for RateLimit {
+    fn default() -> Self {
+        Self(Mutex::new(Bucket { next: Timestamp::MIN }))
+    }
+}
+
+impl RateLimit {
+    /// Waits until one more call may be sent.
+    pub async fn keep<C: Clock>(&self, clock: &C) {
+        let wait = self.bucket(|bucket| bucket.take(clock.now()));
+        if !wait.is_zero() {
+            clock.sleep(wait).await;
+        }
+    }
+
+    /// ECS says that the bucket is empty. Answers how long it takes until one more call may be sent, as it then is.
+    pub fn throttled(&self, now: Timestamp) -> Duration {
+        self.bucket(|bucket| {
+            bucket.next = bucket.next.max(now);
+            bucket.take(now)
+        })
+    }
+
+    fn bucket<T>(&self, change: impl FnOnce(&mut Bucket) -> T) -> T {
+        // A moment is whole at any time: who panicked with it in hand has left no half of it.
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The bucket by the moment for which its next token is promised: as far as that lies back, tokens are in it.
+#[derive(Debug)]
+struct Bucket {
+    next: Timestamp,
+}
+
+impl Bucket {
+    /// Takes a token and answers how long it takes to come.
+    fn take(&mut self, now: Timestamp) -> Duration {
+        let full = now.saturating_sub(REFILL * BURST).unwrap_or(Timestamp::MIN);
+        let at = self.next.max(full);
+        self.next = at.saturating_add(REFILL).unwrap_or(Timestamp::MAX);
+        // Not at the very moment of the last token, but when one has come.
+        let wait = self.next.duration_since(now);
+        Duration::try_from(wait).unwrap_or(Duration::ZERO)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millisecond(1_700_000_000_000 + millis).unwrap()
+    }
+
+    #[test]
+    fn after_a_pause_a_burst_goes_out_at_once_and_then_a_call_for_each_token() {
+        let mut bucket = Bucket { next: Timestamp::MIN };
+        let waits: Vec<Duration> = (0..153).map(|_| bucket.take(at(0))).collect();
+        assert_eq!(waits[..150], [Duration::ZERO; 150]);
+        assert_eq!(waits[150..], [12_500, 25_000, 37_500].map(Duration::from_micros));
+        assert_eq!(bucket.take(at(1000)), Duration::ZERO, "77 have come since");
+        let waits: Vec<Duration> = (0..200).map(|_| bucket.take(at(1_000_000))).collect();
+        assert_eq!(waits.iter().filter(|wait| wait.is_zero()).count(), 150, "more are not saved up");
+    }
+
+    #[test]
+    fn in_no_time_more_is_sent_than_a_bucket_of_200_gives_that_refills_at_80_a_second() {
+        let mut bucket = Bucket { next: Timestamp::MIN };
+        // Who waits for a call sends the next one after it: at 40 at once, in bursts, for ten seconds.
+        let mut sent: Vec<i64> = Vec::new();
+        for millis in (0..10_000).step_by(250) {
+            sent.extend((0..40).map(|_| millis + i64::try_from(bucket.take(at(millis)).as_millis()).unwrap()));
+        }
+        sent.sort_unstable();
+        for (number, first) in sent.iter().enumerate() {
+            for (count, last) in sent[number..].iter().enumerate() {
+                let given = 200 + (last - first) * 80 / 1000;
+                assert!(i64::try_from(count).unwrap() < given, "{count} from {first} to {last} ms");
+            }
+        }
+        let after_the_burst = sent.iter().filter(|at| **at >= 9_000 && **at < 10_000).count();
+        assert!((79..=81).contains(&after_the_burst), "{after_the_burst} in the tenth second");
+    }
+
+    #[test]
+    fn a_throttled_call_means_that_nothing_is_left() {
+        let rate_limit = RateLimit::default();
+        assert_eq!(rate_limit.throttled(at(0)), Duration::from_micros(12_500));
+        assert_eq!(rate_limit.throttled(at(0)), Duration::from_millis(25), "what is promised stays so");
+        assert_eq!(rate_limit.bucket(|bucket| bucket.take(at(0))), Duration::from_micros(37_500));
+    }
+}

@@ -1,0 +1,29 @@
+//! The recheck queue by the SDK.
+
+use super::seldom::Lazy;
+use crate::recheck::{DELAY_SECONDS_MAX, Recheck, RecheckQueue};
+use aws_config::SdkConfig;
+use aws_sdk_sqs::Client;
+use std::time::Duration;
+
+/// A real queue, by its URL.
+#[derive(Clone, Debug)]
+pub struct AwsRecheckQueue {
+    client: Lazy<Client>,
+    queue_url: String,
+}
+
+impl AwsRecheckQueue {
+    /// A client that shares its connections between all sends.
+    pub fn new(config: &SdkConfig, queue_url: String) -> Self {
+        Self { client: Lazy::new(config, Client::new), queue_url }
+    }
+}
+
+impl RecheckQueue for AwsRecheckQueue {
+    async fn send(&self, recheck: &Recheck, delay: Duration) -> Result<(), String> {
+        let seconds = i32::try_from(delay.as_secs()).unwrap_or(i32::MAX).min(DELAY_SECONDS_MAX);
+        let call = self.client.client().send_message().queue_url(&self.queue_url).message_body(recheck.body());
+        call.delay_seconds(seconds).send().await.map(drop).map_err(|error| super::told(&error))
+    }
+}

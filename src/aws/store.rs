@@ -1,0 +1,66 @@
+//! Which store the function has.
+
+use super::dynamodb::{DynamoDbStore, TableRecord};
+use crate::clock::Clock;
+use crate::store::{MemoryStore, RecordPage, Store, StoreError, StorePages, Stored, Versioned};
+use aws_config::SdkConfig;
+use jiff::Timestamp;
+
+/// The state store in a table, or where no table is named the one in memory.
+///
+/// The SDK's calls are kilobytes each and in boxes, here and in [`super::AwsEcs`]: what waits for them is handed from list to list.
+#[derive(Clone, Debug)]
+pub enum AwsStore<C> {
+    /// Lasts as long as this instance of the function, which must be the only one.
+    InMemory(MemoryStore<C>),
+    /// Lasts, and is shared by all instances.
+    DynamoDb(DynamoDbStore<C>),
+}
+
+impl<C: Clock> AwsStore<C> {
+    /// The state store in the table of this name, if there is one.
+    pub fn new(config: &SdkConfig, table: Option<String>, clock: C) -> Self {
+        match table {
+            Some(table) => Self::DynamoDb(DynamoDbStore::new(config, table, clock)),
+            None => Self::InMemory(MemoryStore::new(clock)),
+        }
+    }
+}
+
+impl<R: TableRecord, C: Clock> Store<R> for AwsStore<C>
+where
+    MemoryStore<C>: Store<R>,
+{
+    async fn load(&self, key: &R::Key) -> Result<Versioned<R>, StoreError> {
+        match self {
+            Self::InMemory(store) => store.load(key).await,
+            Self::DynamoDb(store) => Box::pin(store.load(key)).await,
+        }
+    }
+
+    async fn put(&self, key: &R::Key, versioned: &Versioned<R>, keep_until: Timestamp) -> Result<Stored, StoreError> {
+        match self {
+            Self::InMemory(store) => store.put(key, versioned, keep_until).await,
+            Self::DynamoDb(store) => Box::pin(store.put(key, versioned, keep_until)).await,
+        }
+    }
+
+    fn may_be_absent(&self, key: &R::Key) -> bool {
+        match self {
+            Self::InMemory(store) => Store::<R>::may_be_absent(store, key),
+            Self::DynamoDb(store) => Store::<R>::may_be_absent(store, key),
+        }
+    }
+}
+
+impl<R: TableRecord, C: Clock> StorePages<R> for AwsStore<C>
+where
+    MemoryStore<C>: StorePages<R>,
+{
+    async fn page(&self, token: Option<&str>) -> Result<RecordPage<R>, StoreError> {
+        match self {
+            Self::InMemory(store) => store.page(token).await,
+            Self::DynamoDb(store) => store.page(token).await,
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! A job of a task, and the merge of what is known about it.
+//!
+//! [`Job`] is a join-semilattice: every field only moves one way and [`Job::merge`] takes the further of two. So merge is
+//! commutative, associative and idempotent, and any order and number of deliveries ends in the same state.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A job within its task: a retried job is another job under the same id.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct JobKey {
+    /// 1..=256 characters, chosen by the worker.
+    pub job_id: String,
+    /// From 1.
+    pub attempt: u32,
+}
+
+impl std::fmt::Display for JobKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.attempt {
+            1 => write!(f, "{}", self.job_id),
+            attempt => write!(f, "{} (attempt {attempt})", self.job_id),
+        }
+    }
+}
+
+/// Short texts of the worker's, shown to people.
+pub type Labels = BTreeMap<String, String>;
+
+/// What is known of a job. All times are SQS's `SentTimestamp` or reckoned from it, never a sender's clock.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    /// When the first `job.started` was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// The latest end that a worker declared by `maxDurationMinutes`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub declared_until: Option<Timestamp>,
+    /// The end presumed from heartbeats that declare none. Counts only while no end is declared, as for a heartbeat that
+    /// overtook its start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub presumed_until: Option<Timestamp>,
+    /// When the worker expects to be done, as last told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected_until: Option<Told<Timestamp>>,
+    /// When the latest message of any type was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reported_at: Option<Timestamp>,
+    /// When it was told to have finished; absorbs everything else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Timestamp>,
+    /// As last told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Told<Labels>>,
+}
+
+/// A value of which the one told last counts; of two told at one time the greater, so that order does not matter.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Told<T> {
+    /// When the message that told it was sent. Compared first.
+    pub at: Timestamp,
+    /// What it told.
+    pub value: T,
+}
+
+impl Job {
+    /// Takes in what another delivery, or another instance, knows of the same job.
+    pub fn merge(&mut self, other: &Self) {
+        self.started_at = match (self.started_at, other.started_at) {
+            (Some(mine), Some(theirs)) => Some(mine.min(theirs)),
+            (mine, theirs) => mine.or(theirs),
+        };
+        later(&mut self.declared_until, other.declared_until.as_ref());
+        later(&mut self.presumed_until, other.presumed_until.as_ref());
+        later(&mut self.expected_until, other.expected_until.as_ref());
+        later(&mut self.reported_at, other.reported_at.as_ref());
+        later(&mut self.finished_at, other.finished_at.as_ref());
+        later(&mut self.labels, other.labels.as_ref());
+    }
+
+    /// Until when the job may live: what was declared, else what is presumed.
+    pub fn until(&self) -> Option<Timestamp> {
+        self.declared_until.or(self.presumed_until)
+    }
+
+    /// Until when the job still lives at `now`; `None` once it has finished or outlived what it declared.
+    pub fn lives_until(&self, now: Timestamp) -> Option<Timestamp> {
+        if self.finished_at.is_some() {
+            return None;
+        }
+        self.until().filter(|until| *until > now)
+    }
+
+    /// The moment from which on nothing can revive the job: a redelivery then tells nothing new.
+    pub(crate) fn forgettable_from(&self, finished_job_retention: SignedDuration) -> Timestamp {
+        let heard = self.reported_at.max(self.finished_at).unwrap_or(Timestamp::MIN);
+        let end = self.until().unwrap_or(Timestamp::MIN);
+        heard.saturating_add(finished_job_retention).unwrap_or(Timestamp::MAX).max(end)
+    }
+}
+
+fn later<T: Ord + Clone>(mine: &mut Option<T>, theirs: Option<&T>) {
+    if mine.as_ref() < theirs {
+        *mine = theirs.cloned();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(minute: i64) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + minute * 60).unwrap()
+    }
+
+    fn started(minute: i64, minutes: i64) -> Job {
+        Job {
+            started_at: Some(at(minute)),
+            declared_until: Some(at(minute + minutes)),
+            reported_at: Some(at(minute)),
+            ..Job::default()
+        }
+    }
+
+    fn finished(minute: i64) -> Job {
+        Job { finished_at: Some(at(minute)), reported_at: Some(at(minute)), ..Job::default() }
+    }
+
+    fn merged(parts: &[Job]) -> Job {
+        parts.iter().fold(Job::default(), |mut job, part| {
+            job.merge(part);
+            job
+        })
+    }
+
+    #[test]
+    fn a_finish_that_overtakes_its_start_still_finishes_the_job() {
+        assert_eq!(merged(&[finished(5), started(0, 60)]).lives_until(at(6)), None);
+    }
+
+    #[test]
+    fn a_job_lives_until_the_latest_end_that_it_declared() {
+        let longer = Job { declared_until: Some(at(90)), ..Job::default() };
+        assert_eq!(merged(&[started(0, 60), longer]).lives_until(at(1)), Some(at(90)));
+        let shorter = Job { declared_until: Some(at(20)), ..Job::default() };
+        assert_eq!(merged(&[started(0, 60), shorter]).lives_until(at(1)), Some(at(60)));
+    }
+
+    #[test]
+    fn a_silent_heartbeat_does_not_extend_what_a_start_declared_whichever_comes_first() {
+        let beat = Job { presumed_until: Some(at(125)), reported_at: Some(at(5)), ..Job::default() };
+        assert_eq!(merged(&[started(0, 30), beat.clone()]), merged(&[beat.clone(), started(0, 30)]));
+        assert_eq!(merged(&[beat.clone(), started(0, 30)]).until(), Some(at(30)));
+        assert_eq!(beat.until(), Some(at(125)));
+    }
+
+    #[test]
+    fn a_job_that_outlived_its_declared_end_no_longer_lives() {
+        assert_eq!(started(0, 60).lives_until(at(60)), None);
+    }
+
+    #[test]
+    fn a_finished_job_is_kept_as_long_as_its_messages_can_come_again_or_its_end_lies_ahead() {
+        let finished_job_retention = SignedDuration::from_hours(1);
+        assert_eq!(merged(&[started(0, 30), finished(10)]).forgettable_from(finished_job_retention), at(70));
+        assert_eq!(merged(&[started(0, 600), finished(10)]).forgettable_from(finished_job_retention), at(600));
+    }
+
+    #[test]
+    fn a_first_attempt_is_shown_by_its_id_alone() {
+        let shown = |attempt| JobKey { job_id: "render-7".to_owned(), attempt }.to_string();
+        assert_eq!([shown(1), shown(2)], ["render-7", "render-7 (attempt 2)"]);
+    }
+}

@@ -1,0 +1,316 @@
+//! The state store in memory: for local runs, `sam local invoke` and tests. One function instance remembers as long as it lives.
+
+use super::{Record, RecordPage, ServiceRecord, Store, StoreError, StorePages, Stored, TaskRecord, Version, Versioned};
+use crate::clock::Clock;
+use crate::ecs::{Page, ServiceArn, Task};
+use jiff::Timestamp;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Entries in maps. Cloning shares them.
+#[derive(Clone, Debug)]
+pub struct MemoryStore<C> {
+    tasks: Arc<Mutex<Kept<TaskRecord>>>,
+    services: Arc<Mutex<Kept<ServiceRecord>>>,
+    clock: C,
+}
+
+#[derive(Debug)]
+struct Kept<R: Record> {
+    records: HashMap<R::Key, Entry<R>>,
+    /// Where the open ones are, by the stores that opened them, in which order they are paged through.
+    open: BTreeMap<Version, R::Key>,
+    /// The stores of all records: counted together, no version comes again when a record was forgotten.
+    stores: Version,
+    /// At this size the expired records are swept out; doubled from what remains, so that a store costs O(1) on average.
+    sweep_at: usize,
+}
+
+#[derive(Debug)]
+struct Entry<R> {
+    versioned: Versioned<R>,
+    keep_until: Timestamp,
+    /// The store that opened it, if it is open.
+    opened_as: Option<Version>,
+}
+
+/// Below this many records nothing is swept: they cost a few hundred bytes each.
+const SWEEP_AT_MIN: usize = 1024;
+
+impl<C: Clock> MemoryStore<C> {
+    /// An empty store. The clock tells which records have expired.
+    pub fn new(clock: C) -> Self {
+        Self { tasks: Arc::default(), services: Arc::default(), clock }
+    }
+
+    /// How many tasks are kept, expired ones included that were not swept out yet.
+    pub fn len(&self) -> usize {
+        locked(&self.tasks).records.len()
+    }
+
+    /// Whether no task is kept.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+fn locked<T>(kept: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic elsewhere cannot leave a half-made record: each is replaced whole.
+    kept.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<R: Record> Default for Kept<R> {
+    fn default() -> Self {
+        Self { records: HashMap::new(), open: BTreeMap::new(), stores: 0, sweep_at: 0 }
+    }
+}
+
+impl<R: Record> Kept<R> {
+    fn load(&self, key: &R::Key) -> Versioned<R> {
+        self.records.get(key).map(|kept| kept.versioned.clone()).unwrap_or_default()
+    }
+
+    fn put(&mut self, key: &R::Key, versioned: &Versioned<R>, when: (Timestamp, Timestamp)) -> Stored {
+        let (now, keep_until) = when;
+        let known = self.records.get(key);
+        let (current, opened_as) = known.map_or((0, None), |known| (known.versioned.version, known.opened_as));
+        if current != versioned.version {
+            return Stored::Conflict;
+        }
+        self.stores += 1;
+        let version = self.stores;
+        let versioned = Versioned { record: versioned.record.clone(), version };
+        let opened_as = match (opened_as, versioned.record.is_open()) {
+            (Some(opened_as), true) => Some(opened_as),
+            (Some(opened_as), false) => {
+                self.open.remove(&opened_as);
+                None
+            }
+            (None, true) => {
+                self.open.insert(version, key.clone());
+                Some(version)
+            }
+            (None, false) => None,
+        };
+        self.records.insert(key.clone(), Entry { versioned, keep_until, opened_as });
+        if self.records.len() > self.sweep_at.max(SWEEP_AT_MIN) {
+            self.forget_expired(now);
+        }
+        Stored::As(version)
+    }
+
+    fn forget_expired(&mut self, now: Timestamp) {
+        self.records.retain(|_, kept| kept.keep_until > now);
+        self.open.retain(|_, key| self.records.contains_key(key));
+        self.sweep_at = self.records.len() * 2;
+    }
+}
+
+/// Entries of one page.
+const PAGE: usize = 1000;
+
+impl<R: Record> Kept<R> {
+    fn page(&self, token: Option<&str>, now: Timestamp) -> RecordPage<R> {
+        let after = token.and_then(|token| token.parse::<Version>().ok()).map_or(Bound::Unbounded, Bound::Excluded);
+        let mut rest = self.open.range((after, Bound::Unbounded));
+        let page: Vec<_> = rest.by_ref().take(PAGE).collect();
+        let next_token = rest.next().and(page.last()).map(|(opened_as, _)| opened_as.to_string());
+        let record = |(_, key): (&Version, &R::Key)| {
+            let kept = self.records.get(key).filter(|kept| kept.keep_until > now)?;
+            Some((key.clone(), kept.versioned.clone()))
+        };
+        Page { items: page.into_iter().filter_map(record).collect(), next_token }
+    }
+}
+
+impl<C: Clock> StorePages for MemoryStore<C> {
+    async fn page(&self, token: Option<&str>) -> Result<RecordPage<TaskRecord>, StoreError> {
+        Ok(locked(&self.tasks).page(token, self.clock.now()))
+    }
+}
+
+impl<C: Clock> StorePages<ServiceRecord> for MemoryStore<C> {
+    async fn page(&self, token: Option<&str>) -> Result<RecordPage<ServiceRecord>, StoreError> {
+        Ok(locked(&self.services).page(token, self.clock.now()))
+    }
+}
+
+impl<C: Clock> Store for MemoryStore<C> {
+    async fn load(&self, task: &Task) -> Result<Versioned, StoreError> {
+        Ok(locked(&self.tasks).load(task))
+    }
+
+    async fn put(&self, task: &Task, versioned: &Versioned, keep_until: Timestamp) -> Result<Stored, StoreError> {
+        Ok(locked(&self.tasks).put(task, versioned, (self.clock.now(), keep_until)))
+    }
+}
+
+impl<C: Clock> Store<ServiceRecord> for MemoryStore<C> {
+    async fn load(&self, service: &ServiceArn) -> Result<Versioned<ServiceRecord>, StoreError> {
+        Ok(locked(&self.services).load(service))
+    }
+
+    async fn put(
+        &self,
+        service: &ServiceArn,
+        versioned: &Versioned<ServiceRecord>,
+        keep_until: Timestamp,
+    ) -> Result<Stored, StoreError> {
+        Ok(locked(&self.services).put(service, versioned, (self.clock.now(), keep_until)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ecs::ClusterArn;
+    use futures_util::FutureExt;
+    use std::time::Duration;
+
+    struct Noon;
+
+    impl Clock for Noon {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_second(1_700_000_000).unwrap()
+        }
+
+        async fn sleep(&self, _: Duration) {}
+    }
+
+    fn task(number: usize) -> Task {
+        let cluster = Arc::new("arn:aws:ecs:eu-west-1:111122223333:cluster/video".parse::<ClusterArn>().unwrap());
+        Task { cluster, id: format!("{number:032x}").parse().unwrap() }
+    }
+
+    #[test]
+    fn what_is_open_and_has_not_expired_is_on_one_page_and_nothing_else_is() {
+        let store = MemoryStore::new(Noon);
+        let put = |number, versioned: &Versioned, seconds| {
+            let keep_until = Noon.now() + jiff::SignedDuration::from_secs(seconds);
+            store.put(&task(number), versioned, keep_until).now_or_never().unwrap().unwrap()
+        };
+        let mut open = TaskRecord::default();
+        open.protection.is_set = true;
+        let open = Versioned { record: open, version: 0 };
+        let mut expected = Vec::new();
+        for number in 0..3 * PAGE {
+            let Stored::As(version) = put(number, &open, 60) else { panic!("nobody else stores") };
+            match number % 3 {
+                0 => drop(put(number, &Versioned { version, ..Versioned::default() }, 60)),
+                1 => drop(put(number, &Versioned { version, ..open.clone() }, -1)),
+                _ => expected.push(task(number)),
+            }
+        }
+        let (mut listed, mut token) = (Vec::new(), None);
+        loop {
+            let page = StorePages::<TaskRecord>::page(&store, token.as_deref()).now_or_never().unwrap().unwrap();
+            listed.extend(page.items.into_iter().map(|(task, _)| task));
+            token = page.next_token;
+            if token.is_none() {
+                break;
+            }
+        }
+        assert_eq!(listed, expected);
+    }
+
+    #[test]
+    fn a_version_does_not_come_again_when_its_record_was_forgotten() {
+        let store = MemoryStore::new(Noon);
+        let expired = Noon.now() - jiff::SignedDuration::from_secs(1);
+        let put = |number, versioned: &Versioned| {
+            store.put(&task(number), versioned, expired).now_or_never().unwrap().unwrap()
+        };
+        let Stored::As(version) = put(0, &Versioned::default()) else { panic!("nobody else stores") };
+        let loaded_before = Versioned { version, ..Versioned::default() };
+        (1..=SWEEP_AT_MIN).for_each(|number| assert_ne!(put(number, &Versioned::default()), Stored::Conflict));
+        assert_ne!(put(0, &Versioned::default()), Stored::Conflict, "it was swept out");
+        assert_eq!(put(0, &loaded_before), Stored::Conflict);
+    }
+
+    #[test]
+    fn what_was_stored_is_loaded_and_counted() {
+        let store = MemoryStore::new(Noon);
+        assert!(store.is_empty());
+        let mut record = TaskRecord::default();
+        record.protection.is_set = true;
+        for number in 0..2 {
+            let versioned = Versioned { record: record.clone(), version: 0 };
+            let stored = store.put(&task(number), &versioned, Noon.now()).now_or_never().unwrap().unwrap();
+            let Stored::As(version) = stored else { panic!("nobody else stores") };
+            let loaded = Store::<TaskRecord>::load(&store, &task(number)).now_or_never().unwrap().unwrap();
+            assert_eq!(loaded, Versioned { record: record.clone(), version });
+        }
+        assert_eq!((store.len(), store.is_empty()), (2, false));
+        let service = "arn:aws:ecs:eu-west-1:111122223333:service/video/web".parse::<ServiceArn>().unwrap();
+        let record = ServiceRecord { triggered_at: Some(Noon.now()), ..ServiceRecord::default() };
+        let versioned = Versioned { record: record.clone(), version: 0 };
+        let stored = store.put(&service, &versioned, Noon.now()).now_or_never().unwrap().unwrap();
+        let Stored::As(version) = stored else { panic!("nobody else stores") };
+        let loaded = Store::<ServiceRecord>::load(&store, &service).now_or_never().unwrap().unwrap();
+        assert_eq!(loaded, Versioned { record, version });
+    }
+
+    #[test]
+    fn what_has_expired_is_swept_out_when_there_is_as_much_again_as_the_last_time_left() {
+        let store = MemoryStore::new(Noon);
+        let hour = jiff::SignedDuration::from_hours(1);
+        let put = |number, keep_until| {
+            store.put(&task(number), &Versioned::<TaskRecord>::default(), keep_until).now_or_never().unwrap().unwrap()
+        };
+        (0..SWEEP_AT_MIN).for_each(|number| assert_ne!(put(number, Noon.now()), Stored::Conflict));
+        assert_eq!(store.len(), SWEEP_AT_MIN, "fewer are not worth it");
+        put(SWEEP_AT_MIN, Noon.now() + hour);
+        assert_eq!(store.len(), 1, "what may be forgotten from now on is");
+        let many = SWEEP_AT_MIN + 1;
+        (1..=many).for_each(|number| assert_ne!(put(many + number, Noon.now() + hour), Stored::Conflict));
+        // The sweep at the first store above the least size left all of it.
+        assert_eq!(store.len(), many + 1);
+        (0..SWEEP_AT_MIN).for_each(|number| assert_ne!(put(10 * many + number, Noon.now()), Stored::Conflict));
+        assert_eq!(store.len(), 2 * many, "twice what was left is not exceeded yet");
+        put(20 * many, Noon.now());
+        assert_eq!(store.len(), many + 1);
+    }
+
+    #[test]
+    fn a_record_is_on_no_page_from_the_moment_on_in_which_it_may_be_forgotten() {
+        let store = MemoryStore::new(Noon);
+        let mut open = TaskRecord::default();
+        open.protection.is_set = true;
+        let open = Versioned { record: open, version: 0 };
+        store.put(&task(0), &open, Noon.now()).now_or_never().unwrap().unwrap();
+        let page = StorePages::<TaskRecord>::page(&store, None).now_or_never().unwrap().unwrap();
+        assert!(page.items.is_empty());
+    }
+    #[test]
+    fn of_the_services_those_are_on_a_page_that_somebody_has_to_look_after() {
+        let store = MemoryStore::new(Noon);
+        let later = Noon.now() + jiff::SignedDuration::from_hours(1);
+        let watch = crate::store::service::Watch { rollout: None, started_at: Noon.now(), checks: 0, due: None };
+        let watched = ServiceRecord { watch: Some(watch), ..ServiceRecord::default() };
+        for (name, record) in [("steady", ServiceRecord::default()), ("watched", watched)] {
+            let service =
+                format!("arn:aws:ecs:eu-west-1:111122223333:service/video/{name}").parse::<ServiceArn>().unwrap();
+            store.put(&service, &Versioned { record, version: 0 }, later).now_or_never().unwrap().unwrap();
+        }
+        let page = StorePages::<ServiceRecord>::page(&store, None).now_or_never().unwrap().unwrap();
+        assert_eq!(page.items.iter().map(|(service, _)| service.name.as_str()).collect::<Vec<_>>(), ["watched"]);
+    }
+
+    #[test]
+    fn what_was_only_guessed_is_read_before_it_counts_as_unchanged() {
+        let store = MemoryStore::new(Noon);
+        let later = Noon.now() + jiff::SignedDuration::from_hours(1);
+        let mut held = TaskRecord::default();
+        held.protection.is_set = true;
+        let stored = Versioned { record: held.clone(), version: 0 };
+        store.put(&task(0), &stored, later).now_or_never().unwrap().unwrap();
+        let task = task(0);
+        let guess = Versioned::default();
+        let updated = crate::store::update(&store, &task, Some(&guess), |record: &mut TaskRecord| {
+            (record.protection.is_set, later)
+        });
+        let (is_held, versioned) = updated.now_or_never().unwrap().unwrap();
+        assert_eq!((is_held, versioned.record), (true, held));
+    }
+}

@@ -1,0 +1,238 @@
+//! Entries as the table holds them (`src/aws/dynamodb/item.rs`): what is stored is what is read, whatever is in it.
+
+use super::config;
+use super::drawn::{any_moment, at, job_key, labels, task_id, text, when};
+use jiff::Timestamp;
+use proptest::collection::{btree_map, btree_set, vec};
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::Arc;
+use taskhold::alert::incident::{Incident, PendingNotification};
+use taskhold::alert::{AlertKind, Transition};
+use taskhold::decide::attention::{Attention, attention};
+use taskhold::decide::remediation::{RaiseStage, Raised, RemediationNote, RemediationState};
+use taskhold::ecs::FailureReason;
+use taskhold::store::job::Told;
+use taskhold::store::service::{BlockedSince, Watch};
+use taskhold::store::{
+    CallResult, Home, InterruptedJob, Interruption, Job, Protection, ProtectionRequest, Refusal, ServiceRecord,
+    StopStage, TaskRecord, TrackedInterruption,
+};
+
+fn maybe_moment() -> impl Strategy<Value = Option<Timestamp>> {
+    option::of(any_moment())
+}
+
+pub(crate) fn job() -> impl Strategy<Value = Job> {
+    let told = option::of((any_moment(), any_moment()).prop_map(|(at, value)| Told { at, value }));
+    let labelled = option::of((any_moment(), labels()).prop_map(|(at, value)| Told { at, value }));
+    let moments = [maybe_moment(), maybe_moment(), maybe_moment(), maybe_moment(), maybe_moment()];
+    (moments, told, labelled).prop_map(
+        |([started_at, declared_until, presumed_until, reported_at, finished_at], expected_until, labels)| Job {
+            started_at,
+            declared_until,
+            presumed_until,
+            expected_until,
+            reported_at,
+            finished_at,
+            labels,
+        },
+    )
+}
+
+fn ask() -> impl Strategy<Value = ProtectionRequest> {
+    prop_oneof![Just(ProtectionRequest::Clear), any_moment().prop_map(ProtectionRequest::ProtectUntil)]
+}
+
+fn refusal() -> impl Strategy<Value = Refusal> {
+    let known = select(vec![FailureReason::DeploymentBlocked, FailureReason::Missing, FailureReason::TaskNotValid]);
+    let reason = prop_oneof![3 => known, 1 => text().prop_map(FailureReason::Other)];
+    (reason, option::of(text()), any_moment()).prop_map(|(reason, detail, at)| Refusal { reason, detail, at })
+}
+
+fn result() -> impl Strategy<Value = CallResult> {
+    prop_oneof![
+        any_moment().prop_map(CallResult::Granted),
+        Just(CallResult::Cleared),
+        refusal().prop_map(CallResult::Refused),
+        Just(CallResult::WithoutEffect),
+        Just(CallResult::Unknown),
+    ]
+}
+
+/// A protection that has a hiscenario: calls begun, some of them settled, in any order.
+pub(crate) fn protection() -> impl Strategy<Value = Protection> {
+    vec((ask(), any_moment(), option::of(result())), 0..7).prop_map(|calls| {
+        let mut protection = Protection::default();
+        let begun: Vec<_> = calls.iter().map(|(ask, now, _)| protection.begin(*ask, *now)).collect();
+        for (id, (_, _, result)) in begun.into_iter().zip(calls).rev() {
+            if let (Some(id), Some(result)) = (id, result) {
+                protection.settle(id, result);
+            }
+        }
+        protection
+    })
+}
+
+pub(crate) fn interruption() -> impl Strategy<Value = Interruption> {
+    let stage = select(vec![StopStage::Stopping, StopStage::Stopped]);
+    let job = (job_key(), when(), labels()).prop_map(|(key, until, labels)| InterruptedJob { key, until, labels });
+    let known = ["SpotInterruption", "ServiceSchedulerInitiated", "UserInitiated", "TaskFailedToStart"];
+    let code = prop_oneof![select(known.map(str::to_owned).to_vec()), text()];
+    let of_ecs = (option::of(code), option::of(text()), vec((text(), any::<i32>()), 0..14));
+    (stage, when(), option::of(text()), vec(job, 0..16), of_ecs, option::of(when())).prop_map(
+        |(stage, at, service, jobs, (stop_code, stopped_reason, exit_codes), protected_until)| Interruption {
+            stage,
+            at,
+            service,
+            jobs,
+            stop_code,
+            stopped_reason,
+            exit_codes,
+            protected_until,
+        },
+    )
+}
+
+fn task_entry() -> impl Strategy<Value = TaskRecord> {
+    let home = (text(), any::<bool>()).prop_map(|(service, is_awaited)| Box::new(Home { service, is_awaited }));
+    let news = (interruption(), maybe_moment(), any::<bool>(), maybe_moment()).prop_map(
+        |(what, claimed_until, forwarded, notified_at)| TrackedInterruption {
+            what,
+            claimed_until,
+            forwarded,
+            notified_at,
+        },
+    );
+    let jobs = btree_map(job_key(), job().prop_map(Box::new), 0..5).prop_map(Arc::new);
+    (jobs, protection(), option::of(home), vec(news, 0..3), maybe_moment()).prop_map(
+        |(jobs, protection, home, interruptions, stopped_at)| TaskRecord {
+            jobs,
+            protection,
+            home,
+            interruptions,
+            stopped_at,
+        },
+    )
+}
+
+pub(crate) fn remediation_notes() -> impl Strategy<Value = Vec<RemediationNote>> {
+    vec((when(), text()).prop_map(|(at, text)| RemediationNote { at, text }), 0..4)
+}
+
+fn remediation() -> impl Strategy<Value = RemediationState> {
+    let stage = select(vec![RaiseStage::Raising, RaiseStage::Raised, RaiseStage::PuttingBack]);
+    let raised = (any::<[u32; 3]>(), any_moment(), stage).prop_map(|([from, to, before], at, stage)| Raised {
+        from,
+        to,
+        before,
+        at,
+        stage,
+    });
+    (option::of(raised), maybe_moment(), remediation_notes()).prop_map(|(raised, raised_at, notes)| RemediationState {
+        raised,
+        raised_at,
+        notes,
+    })
+}
+
+fn incident() -> impl Strategy<Value = Incident> {
+    let event = select(vec![Transition::Opened, Transition::Escalated, Transition::Repeated, Transition::Resolved]);
+    let before = option::of(event.clone());
+    let untold = (event, maybe_moment(), any::<u8>(), before).prop_map(|(event, claimed_until, failures, after)| {
+        PendingNotification { event, claimed_until, failures, after }
+    });
+    (
+        select(AlertKind::ALL.to_vec()),
+        any_moment(),
+        any_moment(),
+        any::<(u8, bool)>(),
+        maybe_moment(),
+        option::of(untold),
+    )
+        .prop_map(|(kind, since, notified_at, (escalations, heard), resolved_at, untold)| Incident {
+            kind,
+            since,
+            notified_at,
+            escalations,
+            resolved_at,
+            heard,
+            untold,
+        })
+}
+
+fn service_entry() -> impl Strategy<Value = ServiceRecord> {
+    let blocked = (text(), any_moment()).prop_map(|(rollout, since)| BlockedSince { rollout, since });
+    let watch = (option::of(text()), any_moment(), any::<u32>(), maybe_moment())
+        .prop_map(|(rollout, started_at, checks, due)| Watch { rollout, started_at, checks, due });
+    let tasks = (btree_set(task_id(), 0..4), btree_map(task_id(), any_moment(), 0..4));
+    let incidents = btree_map(text(), incident(), 0..4);
+    (option::of(blocked), option::of(watch), maybe_moment(), tasks, remediation(), incidents).prop_map(
+        |(blocked, watch, triggered_at, (refused, idle_seen), remediation, incidents)| ServiceRecord {
+            blocked,
+            watch,
+            triggered_at,
+            refused,
+            idle_seen,
+            remediation,
+            incidents,
+        },
+    )
+}
+
+fn is_read_as_it_was_stored<E: Serialize + DeserializeOwned + PartialEq + Debug>(
+    record: &E,
+) -> Result<(), TestCaseError> {
+    let json = serde_json::to_string(record).unwrap();
+    let read: E = serde_json::from_str(&json).map_err(|error| TestCaseError::fail(format!("{error}: {json}")))?;
+    prop_assert_eq!(&read, record);
+    prop_assert_eq!(serde_json::to_string(&read).unwrap(), json);
+    Ok(())
+}
+
+/// A version of the function that comes later may have more to say of a record.
+fn is_read_beside_what_is_not_known<E: Serialize + DeserializeOwned + PartialEq + Debug>(
+    record: &E,
+) -> Result<(), TestCaseError> {
+    let mut json: BTreeMap<String, serde_json::Value> =
+        serde_json::from_str(&serde_json::to_string(record).unwrap()).unwrap();
+    json.insert("fromTheFuture".to_owned(), serde_json::json!({"a": [1, null]}));
+    let read: E = serde_json::from_str(&serde_json::to_string(&json).unwrap()).unwrap();
+    prop_assert_eq!(&read, record);
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn the_record_of_a_task_is_read_as_it_was_stored(record in task_entry()) {
+        is_read_as_it_was_stored(&record)?;
+        is_read_beside_what_is_not_known(&record)?;
+    }
+
+    #[test]
+    fn the_record_of_a_service_is_read_as_it_was_stored(record in service_entry()) {
+        is_read_as_it_was_stored(&record)?;
+        is_read_beside_what_is_not_known(&record)?;
+    }
+
+    #[test]
+    fn a_sweep_finds_in_its_index_whatever_needs_attention(record in task_entry(), now in prop_oneof![any_moment(), Just(at(0))]) {
+        prop_assert!(record.is_open() || attention(&record, now) == Attention::None);
+    }
+
+    #[test]
+    fn news_of_an_interruption_are_told_by_one_at_a_time(record in task_entry(), now in any_moment()) {
+        prop_assume!(now < Timestamp::MAX - jiff::SignedDuration::from_hours(1));
+        let open: Vec<_> = record.interruptions.iter().filter(|news| news.is_open(now)).map(|news| news.what.clone()).collect();
+        let mut record = record;
+        let claimed: Vec<_> = std::iter::from_fn(|| record.claim_interruption(now)).map(|news| news.what).collect();
+        prop_assert_eq!(claimed, open);
+    }
+}
