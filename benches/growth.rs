@@ -104,7 +104,7 @@ fn one_job_more(runtime: &Runtime, jobs: usize) -> Duration {
 /// so that no time is spent on looking at it.
 fn to_sweep(runtime: &Runtime, records: usize) -> Function {
     let mut function = told_of(runtime, records);
-    function.ecs.tasks = 0;
+    function.services.tasks.ecs.tasks = 0;
     function
 }
 

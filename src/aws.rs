@@ -1,23 +1,16 @@
 //! The SDK in, our nouns out. Nothing here has an opinion, and nothing else names the SDK.
 
-mod alerts;
-mod autoscaling;
-mod dynamodb;
-mod ecs;
-mod rechecks;
-mod seldom;
-mod sqs;
-mod store;
-mod trust;
+pub mod alerts;
+pub mod autoscaling;
+pub mod dynamodb;
+pub mod ecs;
+pub mod lazy;
+pub mod rechecks;
+pub mod sqs;
+pub mod store;
+pub mod trust;
 
-pub use alerts::AwsAlertSink;
-pub use autoscaling::AwsAutoscaling;
-pub use dynamodb::{DynamoDbStore, TableRecord};
-pub use ecs::AwsEcs;
-pub use rechecks::AwsRecheckQueue;
-pub use sqs::AwsQueue;
-pub use store::AwsStore;
-pub use trust::{BundleError, Trust, Variables};
+use crate::aws::trust::{BundleError, Trust, Variables};
 
 use aws_config::environment::credentials::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
@@ -33,7 +26,7 @@ use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConn
 use std::error::Error;
 use std::time::Duration;
 
-/// A call gets this long, for its only attempt and the whole answer. Together with [`CONNECT_TIMEOUT`] it stays within [`crate::apply::CALL_TIME`].
+/// A call gets this long, for its only attempt and the whole answer. Together with [`CONNECT_TIMEOUT`] it stays within [`crate::budget::CALL_TIME`].
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Making a connection gets this long.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);

@@ -3,20 +3,17 @@
 //! What lives here: names that validate when they are made, the answers of the calls that taskhold makes, and the errors
 //! that any implementation could give. What does not: the SDK (`src/aws/`), and every opinion about what to call when.
 
-mod arn;
-mod deployment;
-mod error;
-mod service;
-mod task;
+pub mod arn;
+pub mod autoscaling;
+pub mod deployment;
+pub mod error;
+pub mod service;
+pub mod task;
 
-pub use arn::{ArnError, ClusterArn, Task, TaskArn, TaskId};
-pub(crate) use arn::{ServiceArnText, shown};
-pub use deployment::{
-    Deployment, DeploymentController, DeploymentStatus, DeploymentStrategy, RolloutState, TaskSet, TrafficShift,
-};
-pub use error::{Disposition, EcsError, Effect};
-pub use service::{Page, Service, ServiceArn, ServiceEvent, ServiceStatus};
-pub use task::{StopCause, TaskDescription};
+use crate::ecs::arn::{ClusterArn, TaskId};
+use crate::ecs::error::EcsError;
+use crate::ecs::service::{Page, Service, ServiceArn};
+use crate::ecs::task::TaskDescription;
 
 use jiff::Timestamp;
 use std::future::Future;

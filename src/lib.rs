@@ -14,22 +14,19 @@
 //! - [`ecs`]: ECS's nouns, and the seam to it. [`autoscaling`]: who else sets desired counts. `aws`: the SDK in, our nouns out (feature `aws`).
 //! - `data`: texts that others chose, escaped and short. [`config`]: the settings. [`clock`]: the time, handed in. [`telemetry`]: logs and metrics.
 
-pub mod alert;
-pub mod apply;
-pub mod autoscaling;
+pub mod api;
 #[cfg(feature = "aws")]
 pub mod aws;
+pub mod budget;
 pub mod clock;
 pub mod config;
-mod data;
-pub mod dead_letter;
-pub mod decide;
 pub mod ecs;
-pub mod event;
-pub mod handler;
-pub mod interrupted;
-pub mod recheck;
-pub mod report;
-pub mod snapshot;
+pub mod lambda;
+pub mod metrics;
+pub mod notify;
+pub mod outbox;
+pub mod service;
+pub mod sqs;
 pub mod store;
-pub mod telemetry;
+pub mod task;
+pub mod text;

@@ -8,11 +8,20 @@ use serde_json::value::RawValue;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
-use taskhold::apply::RateLimit;
-use taskhold::aws::{self, AwsAlertSink, AwsAutoscaling, AwsEcs, AwsQueue, AwsRecheckQueue, AwsStore, Variables};
+use taskhold::aws;
+use taskhold::aws::alerts::AwsAlertSink;
+use taskhold::aws::autoscaling::AwsAutoscaling;
+use taskhold::aws::ecs::AwsEcs;
+use taskhold::aws::rechecks::AwsRecheckQueue;
+use taskhold::aws::sqs::AwsQueue;
+use taskhold::aws::store::AwsStore;
+use taskhold::aws::trust::Variables;
 use taskhold::clock::Clock;
-use taskhold::config::Config;
-use taskhold::handler::{Handler, Parts, Response};
+use taskhold::config::settings::Config;
+use taskhold::lambda::function::{Function, Parts, Ports, Response};
+use taskhold::notify::sink::{JobForwarder, Notifier};
+use taskhold::task::rate_limit::RateLimit;
+use taskhold::{service, task};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -53,15 +62,21 @@ static CLOCK: SystemClock = SystemClock { ahead_ms: AtomicI64::new(0) };
 #[derive(Debug)]
 struct Aws;
 
-impl Parts for Aws {
+impl task::reconciler::Ports for Aws {
     type Ecs = AwsEcs;
-    type Autoscaling = AwsAutoscaling;
     type Store = AwsStore<&'static SystemClock>;
-    type DeadLetters = AwsQueue;
-    type Rechecks = AwsRecheckQueue;
-    type Interrupted = AwsQueue;
-    type Alerts = AwsAlertSink;
+    type Interrupted = JobForwarder<AwsQueue>;
+    type Notifier = Notifier<AwsAlertSink>;
     type Clock = &'static SystemClock;
+}
+
+impl service::reconciler::Ports for Aws {
+    type Autoscaling = AwsAutoscaling;
+    type Rechecks = AwsRecheckQueue;
+}
+
+impl Ports for Aws {
+    type DeadLetters = AwsQueue;
 }
 
 #[tokio::main(flavor = "local")]
@@ -79,18 +94,18 @@ async fn run() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let function = Handler::<Aws> {
+    let function = Function::<Aws>::new(Parts {
         ecs: AwsEcs::new(&sdk),
         autoscaling: AwsAutoscaling::new(&sdk),
         store: AwsStore::new(&sdk, config.store_table.clone(), &CLOCK),
-        alerts: AwsAlertSink::new(&sdk, config.alert_topic_arn.clone(), config.alert_queue_url.clone()),
+        notifier: Notifier(AwsAlertSink::new(&sdk, config.alert_topic_arn.clone(), config.alert_queue_url.clone())),
         dead_letters: config.dead_letter_queue_url.clone().map(|url| AwsQueue::new(&sdk, url)),
         clock: &CLOCK,
         rechecks: config.recheck_queue_url.clone().map(|url| AwsRecheckQueue::new(&sdk, url)),
-        interrupted: config.interrupted_queue_url.clone().map(|url| AwsQueue::new(&sdk, url)),
+        interrupted: config.interrupted_queue_url.clone().map(|url| JobForwarder(AwsQueue::new(&sdk, url))),
         config,
         rate_limit: RateLimit::default(),
-    };
+    });
     let service = service_fn(|event: LambdaEvent<Box<RawValue>>| invoke(&function, event));
     match lambda_runtime::run(service).await {
         Ok(()) => ExitCode::SUCCESS,
@@ -122,14 +137,17 @@ fn deadline(told_ms: u64, now: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(told_ms).unwrap_or(Timestamp::MAX)
 }
 
-async fn invoke(function: &Handler<Aws>, event: LambdaEvent<Box<RawValue>>) -> Result<Response, lambda_runtime::Error> {
+async fn invoke(
+    function: &Function<Aws>,
+    event: LambdaEvent<Box<RawValue>>,
+) -> Result<Response, lambda_runtime::Error> {
     let deadline = deadline(event.context.deadline, SystemClock::system_now());
-    if let Some(timeout) = function.config.rehearsal_timeout {
+    if let Some(timeout) = function.services.tasks.config.rehearsal_timeout {
         CLOCK.follow(deadline, timeout);
     }
     // Boxed, which also keeps the compiler from following one type through runtime, handler and SDK at once.
     let (response, counts) = function.handle(event.payload.get(), deadline).boxed_local().await?;
-    if let Some(line) = counts.metric_line(function.clock.now()) {
+    if let Some(line) = counts.metric_line(CLOCK.now()) {
         println!("{line}");
     }
     Ok(response)

@@ -3,23 +3,12 @@
 //! The rules are pure ([`job`], [`record`], [`calls`]); [`Store`] only keeps records, by compare-and-set on a version.
 //! [`update`] is the one way to change a record: read, change, store, and again if somebody else was faster.
 
-pub mod calls;
-mod error;
-pub mod interruption;
-pub mod job;
-mod memory;
-pub mod record;
-pub mod service;
+pub mod error;
+pub mod memory;
 
-pub use calls::{Call, CallId, CallResult, Protection, ProtectionRequest, Refusal};
-pub use error::StoreError;
-pub use interruption::{InterruptedJob, Interruption, StopStage, TaskStop, TrackedInterruption};
-pub use job::{Job, JobKey};
-pub use memory::MemoryStore;
-pub use record::{Home, TaskRecord};
-pub use service::ServiceRecord;
+use crate::ecs::service::Page;
+use crate::store::error::StoreError;
 
-use crate::ecs::{Page, ServiceArn, Task};
 use jiff::{SignedDuration, Timestamp};
 use std::future::Future;
 
@@ -28,34 +17,18 @@ use std::future::Future;
 pub type Version = u64;
 
 /// Something that the state store keeps, each under its key.
-pub trait Record: Clone + Default + PartialEq + Send + Sync {
+pub trait Record: Clone + Default + PartialEq + Send + Sync + 'static {
     /// What it is kept under.
-    type Key: std::fmt::Display + Clone + Eq + std::hash::Hash + Send + Sync;
+    type Key: std::fmt::Display + Clone + Eq + std::hash::Hash + Send + Sync + 'static;
 
     /// Whether something may have to be done about it that no message and no event will tell of. What only time closes
     /// stays open until the next store: an index over records changes when they are stored and not before.
     fn is_open(&self) -> bool;
 }
 
-impl Record for TaskRecord {
-    type Key = Task;
-
-    fn is_open(&self) -> bool {
-        Self::is_open(self)
-    }
-}
-
-impl Record for ServiceRecord {
-    type Key = ServiceArn;
-
-    fn is_open(&self) -> bool {
-        Self::is_open(self)
-    }
-}
-
 /// A record together with the version that it was read at.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Versioned<R = TaskRecord> {
+pub struct Versioned<R> {
     /// What is known.
     pub record: R,
     /// 0 if the state store had no record.
@@ -72,7 +45,7 @@ pub enum Stored {
 }
 
 /// Keeps records, one for each key. Implementations have no opinion about what is in them.
-pub trait Store<R: Record = TaskRecord>: Send + Sync {
+pub trait Store<R: Record>: Send + Sync {
     /// Reads a record; an absent one is [`Versioned::default`]. Sees every store that was answered before.
     ///
     /// # Errors
@@ -102,7 +75,7 @@ pub trait Store<R: Record = TaskRecord>: Send + Sync {
 pub type RecordPage<R> = Page<(<R as Record>::Key, Versioned<R>)>;
 
 /// A state store that can say what is open in it.
-pub trait StorePages<R: Record = TaskRecord>: Store<R> {
+pub trait StorePages<R: Record>: Store<R> {
     /// Reads a page of the records that are open ([`Record::is_open`]) and whose time has not passed, in an order that only
     /// the store knows. A page may be empty and not the last; `token` is the page before's [`Page::next_token`].
     ///
@@ -117,7 +90,7 @@ pub trait StorePages<R: Record = TaskRecord>: Store<R> {
 
 /// So often an update is tried against others. Each loss means that another one won, so that even 8 instances at once on
 /// one task get through; more losses than that mean that something is wrong.
-pub(crate) const CONFLICTS_MAX: u32 = 8;
+const CONFLICTS_MAX: u32 = 8;
 /// So many records are read or stored at once by one invocation.
 /// As many as a batch of a usual size has tasks: then each takes no longer than one alone.
 pub(crate) const RECORDS_AT_ONCE: usize = 100;
@@ -131,11 +104,27 @@ pub(crate) const CLAIM: SignedDuration = SignedDuration::from_secs(60);
 ///
 /// # Errors
 /// The state store failed, or others were faster so often in a row that something must be wrong.
-pub async fn update<R: Record, L: Store<R>, T>(
-    store: &L,
+pub async fn update<R: Record, S: Store<R>, T>(
+    store: &S,
+    key: &R::Key,
+    known: Option<&Versioned<R>>,
+    change: impl FnMut(&mut R) -> (T, Timestamp),
+) -> Result<(T, Versioned<R>), StoreError> {
+    update_after(store, key, known, change, async |_, _, _| {}).await
+}
+
+/// Like [`update`], with something that must have happened before the changed record is stored: `prepare` gets the record
+/// before and after the change, and may still change the latter and the result. It runs again if another instance stored
+/// in between.
+///
+/// # Errors
+/// As [`update`].
+pub async fn update_after<R: Record, S: Store<R>, T>(
+    store: &S,
     key: &R::Key,
     known: Option<&Versioned<R>>,
     mut change: impl FnMut(&mut R) -> (T, Timestamp),
+    mut prepare: impl AsyncFnMut(&R, &mut R, &mut T),
 ) -> Result<(T, Versioned<R>), StoreError> {
     let mut known = known;
     for _ in 0..CONFLICTS_MAX {
@@ -149,10 +138,11 @@ pub async fn update<R: Record, L: Store<R>, T>(
             }
         };
         let mut after = before.clone();
-        let (result, keep_until) = change(&mut after.record);
+        let (mut result, keep_until) = change(&mut after.record);
+        prepare(&before.record, &mut after.record, &mut result).await;
         if after.record == before.record {
             if is_guess {
-                // What only was guessed is no answer: nothing has checked it.
+                // A guess that nothing has checked is no answer.
                 continue;
             }
             return Ok((result, after));

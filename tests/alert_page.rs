@@ -9,7 +9,7 @@ use ecs_sim::scenario::{Audience, Expectation, InProcess, Scenario, Statement, T
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use taskhold::alert::AlertKind;
+use taskhold::service::alert::AlertKind;
 
 /// How the names of scenarios begin that are about who is told of what.
 const ABOUT_ALERTS: [&str; 4] = ["alert_", "deployment_", "interrupted_", "refused_"];

@@ -13,17 +13,22 @@ use serde_json::Value;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use taskhold::alert::{Alert, AlertKind, Notification, Transition, chat, machine, mail, published};
-use taskhold::decide::RolloutStatus;
-use taskhold::decide::diagnose::{
-    BlockingTask, DEADLINE_TAG, Deadline, DeadlineSource, Diagnosis, Forecast, ProtectedFor, RefusedTask, Rollout,
-    SuggestedAction, TagFault, TagProblem, TaskCounts,
-};
-use taskhold::decide::remediation::RemediationNote;
-use taskhold::ecs::{ClusterArn, ServiceArn, TaskId};
-use taskhold::snapshot::JobSnapshot;
-use taskhold::store::JobKey;
-use taskhold::store::job::Labels;
+use taskhold::ecs::arn::{ClusterArn, TaskId};
+use taskhold::ecs::service::ServiceArn;
+use taskhold::notify::chat;
+use taskhold::notify::email;
+use taskhold::notify::json as machine;
+use taskhold::notify::notification::Notification;
+use taskhold::notify::published;
+use taskhold::service::alert::{Alert, AlertKind, Transition};
+use taskhold::service::diagnosis::{BlockingTask, Diagnosis, ProtectedFor, RefusedTask, RolloutStatus, TaskCounts};
+use taskhold::service::forecast::{DEADLINE_TAG, Deadline, DeadlineSource, Forecast};
+use taskhold::service::remediation::RemediationNote;
+use taskhold::service::rollout::Rollout;
+use taskhold::service::snapshot::JobSnapshot;
+use taskhold::service::suggested_action::SuggestedAction;
+use taskhold::service::tags::{TagFault, TagProblem};
+use taskhold::task::job::{JobKey, Labels};
 
 const OLD: &str = "ecs-svc/1111111111111111111";
 const NEW: &str = "ecs-svc/2222222222222222222";
@@ -228,7 +233,7 @@ fn what_taskhold_has_done_is_told_to_people_and_machines_and_what_aws_said_of_it
         remediations: vec![note("raised the desired count from 2 to 3"), note("could not: \n\nRESOLVED \u{202e}x")],
         ..usual()
     };
-    let body = mail::body(&alert);
+    let body = email::body(&alert);
     assert!(body.contains("What taskhold has done about it, or has not:\n- "), "{body}");
     assert!(body.contains("raised the desired count from 2 to 3."), "{body}");
     assert!(!body.contains("\nRESOLVED") && !body.contains('\u{202e}'), "{body}");
@@ -240,8 +245,8 @@ fn what_taskhold_has_done_is_told_to_people_and_machines_and_what_aws_said_of_it
 #[test]
 fn a_blocked_deployment_reads_so() {
     let alert = usual();
-    assert_eq!(mail::subject(&alert), "BLOCKED transcode (video): 3 protected tasks hold up its deployment");
-    let body = mail::body(&alert);
+    assert_eq!(email::subject(&alert), "BLOCKED transcode (video): 3 protected tasks hold up its deployment");
+    let body = email::body(&alert);
     assert_eq!(
         body.lines().take(2).collect::<Vec<_>>(),
         [
@@ -279,9 +284,12 @@ fn a_deployment_at_risk_says_by_how_much() {
     let mut alert = alert(AlertKind::DeploymentAtRisk, Transition::Opened);
     alert.since = at(0);
     alert.diagnosis.forecast = Some(Forecast { by_expiry: at(300), by_jobs: at(203) });
-    assert_eq!(mail::subject(&alert), "AT RISK transcode (video): its deployment will miss its deadline by 23 minutes");
+    assert_eq!(
+        email::subject(&alert),
+        "AT RISK transcode (video): its deployment will miss its deadline by 23 minutes"
+    );
     says(
-        &mail::body(&alert),
+        &email::body(&alert),
         &[
             "AT RISK transcode in cluster video: its deployment will miss its deadline by 23 minutes.",
             "Begun 2026-01-05 10:00 UTC (30 minutes ago). Must be over by 2026-01-05 13:00 UTC (in 2 h 30 min).",
@@ -289,9 +297,9 @@ fn a_deployment_at_risk_says_by_how_much() {
         ],
     );
     alert.at = at(190);
-    assert_eq!(mail::subject(&alert), "AT RISK transcode (video): its deployment has missed its deadline");
+    assert_eq!(email::subject(&alert), "AT RISK transcode (video): its deployment has missed its deadline");
     says(
-        &mail::body(&alert),
+        &email::body(&alert),
         &["Begun 2026-01-05 10:00 UTC (3 h 10 min ago). Was due by 2026-01-05 13:00 UTC (10 minutes ago)."],
     );
 }
@@ -301,7 +309,7 @@ fn a_deadline_that_only_the_jobs_end_can_keep_is_told_both_ways() {
     let mut alert = alert(AlertKind::DeploymentBlocked, Transition::Repeated);
     alert.diagnosis.forecast = Some(Forecast { by_expiry: at(200), by_jobs: at(90) });
     says(
-        &mail::body(&alert),
+        &email::body(&alert),
         &[
             "That is 90 minutes before the deadline if the jobs end as expected, but 20 minutes after it if they",
             "   last.",
@@ -313,9 +321,9 @@ fn a_deadline_that_only_the_jobs_end_can_keep_is_told_both_ways() {
 fn a_pileup_says_what_not_to_do() {
     let mut alert = alert(AlertKind::TooManyDeployments, Transition::Repeated);
     alert.diagnosis.task_counts.deployments = 4;
-    assert_eq!(mail::subject(&alert), "PILE-UP transcode (video): still 4 of 5 deployments under way");
+    assert_eq!(email::subject(&alert), "PILE-UP transcode (video): still 4 of 5 deployments under way");
     says(
-        &mail::body(&alert),
+        &email::body(&alert),
         &[
             "PILE-UP transcode in cluster video: still 4 of 5 deployments under way.",
             "With 5 under way ECS refuses the next one: start no further deployment before an old one is over.",
@@ -341,7 +349,7 @@ fn orphans_are_told_even_if_nothing_moves() {
         gaps: Vec::new(),
     };
     says(
-        &mail::body(&alert),
+        &email::body(&alert),
         &[
             "ORPHANED transcode in cluster video: tasks protected though their jobs have ended.",
             "Since 2026-01-05 10:10 UTC (20 minutes ago).",
@@ -352,7 +360,7 @@ fn orphans_are_told_even_if_nothing_moves() {
 
 #[test]
 fn what_is_over_is_told_shortly_with_how_long_it_took() {
-    let body = mail::body(&alert(AlertKind::DeploymentBlocked, Transition::Resolved));
+    let body = email::body(&alert(AlertKind::DeploymentBlocked, Transition::Resolved));
     assert_eq!(
         body,
         "RESOLVED transcode in cluster video: protected tasks no longer hold it up.\n\
@@ -367,7 +375,7 @@ fn what_is_over_is_told_shortly_with_how_long_it_took() {
 fn an_escalation_says_how_much_of_the_time_has_passed() {
     let mut alert = alert(AlertKind::DeploymentBlocked, Transition::Escalated);
     alert.at = at(91);
-    says(&mail::body(&alert), &["50 % of the time to its deadline has passed."]);
+    says(&email::body(&alert), &["50 % of the time to its deadline has passed."]);
 }
 
 #[test]
@@ -375,7 +383,7 @@ fn what_could_not_be_seen_is_told_with_how_much_more() {
     let mut alert = usual();
     alert.diagnosis.gaps = vec!["its tasks could not be listed: ecs throttled the call".to_owned(); 12];
     says(
-        &mail::body(&alert),
+        &email::body(&alert),
         &[
             "What could not be seen, so that there may be more:",
             "  - its tasks could not be listed: ecs throttled the call",
@@ -411,7 +419,7 @@ fn a_tag_that_counts_for_nothing_is_told_to_all_with_what_is_wrong_with_it() {
         ),
     ] {
         let alert = passed_over(tag, value, fault);
-        let body = mail::body(&alert);
+        let body = email::body(&alert);
         let body = body.replace("\n  | ", " ");
         let line = format!("  - \"{tag}\" is \"{shown}\"; it {problem}");
         says(&body, &["Tags of the service that taskhold passes over:", &line]);
@@ -431,9 +439,9 @@ fn a_tag_that_counts_for_nothing_is_told_to_all_with_what_is_wrong_with_it() {
 #[test]
 fn tags_are_told_in_few_lines_and_not_at_all_of_what_is_over() {
     let mut alert = usual();
-    assert!(!mail::body(&alert).contains("passes over"), "there is nothing to pass over");
+    assert!(!email::body(&alert).contains("passes over"), "there is nothing to pass over");
     alert.diagnosis.tag_problems = hostile_tags();
-    says(&mail::body(&alert), &["  and 55 more."]);
+    says(&email::body(&alert), &["  and 55 more."]);
     assert!(
         json(&chat::message(&alert))["content"]["description"].as_str().unwrap().contains("57 more tags passed over.")
     );
@@ -441,7 +449,7 @@ fn tags_are_told_in_few_lines_and_not_at_all_of_what_is_over() {
     assert_eq!(document["tagProblems"].as_array().unwrap().len(), machine::TAG_PROBLEMS_MAX);
     assert_eq!(document["tagProblemsOmitted"], 60 - machine::TAG_PROBLEMS_MAX);
     alert.event = Transition::Resolved;
-    assert!(!mail::body(&alert).contains("passes over"));
+    assert!(!email::body(&alert).contains("passes over"));
 }
 
 #[test]
@@ -450,7 +458,7 @@ fn the_labels_of_a_job_are_one_short_quotation_in_a_mail_and_whole_for_a_machine
     let labels: Labels = hostile_labels(3).collect();
     alert.diagnosis.blocking_tasks =
         vec![blocking_task(1, 150, ProtectedFor::Jobs(vec![labelled(job("j", 1, 60, None), labels.clone())]))];
-    let body = mail::body(&alert);
+    let body = email::body(&alert);
     let line = body.lines().find(|line| line.contains(", labels \"")).unwrap();
     let quoted = line.split_once("labels \"").unwrap().1.strip_suffix("\",").unwrap();
     assert!(quoted.chars().count() <= 72 && quoted.contains("..."), "{line}");
@@ -462,7 +470,7 @@ fn the_labels_of_a_job_are_one_short_quotation_in_a_mail_and_whole_for_a_machine
 
 #[test]
 fn a_mail_shows_the_first_of_long_lists_and_counts_the_rest() {
-    let body = mail::body(&huge());
+    let body = email::body(&huge());
     assert!(body.lines().count() < 400, "{}", body.lines().count());
     says(
         &body,
@@ -477,9 +485,9 @@ fn a_mail_shows_the_first_of_long_lists_and_counts_the_rest() {
 #[test]
 fn no_line_of_a_mail_is_too_long_but_commands_and_identifiers() {
     let check = |alert: &Alert| {
-        for line in mail::body(alert).lines() {
+        for line in email::body(alert).lines() {
             let whole = ["   aws ecs ", "Service:  arn:", "Incident: "].iter().any(|begin| line.starts_with(begin));
-            assert!(whole || line.chars().count() <= mail::LINE_CHARS_MAX, "{line}");
+            assert!(whole || line.chars().count() <= email::LINE_CHARS_MAX, "{line}");
         }
     };
     each(usual(), check);
@@ -489,7 +497,7 @@ fn no_line_of_a_mail_is_too_long_but_commands_and_identifiers() {
 #[test]
 fn no_text_of_a_workers_begins_a_line_of_a_mail() {
     each(huge(), |alert| {
-        let body = mail::body(alert);
+        let body = email::body(alert);
         assert!(!body.chars().any(|c| c.is_control() && c != '\n'));
         for line in body.split(['\n', '\u{2028}', '\u{85}']) {
             assert!(!line.trim_start().starts_with("PWN"), "{line}");
@@ -506,8 +514,8 @@ fn a_subject_is_short_printable_ascii_even_for_the_longest_names() {
         huge.diagnosis.rollout = Rollout::TaskSet { id: NEW.to_owned(), started_at: at(0) };
         for (kind, event) in kinds().flat_map(|kind| EVENTS.map(|event| (kind, event))) {
             (huge.kind, huge.event) = (kind, event);
-            let subject = mail::subject(&huge);
-            assert!(subject.len() <= mail::SUBJECT_CHARS_MAX, "{subject}");
+            let subject = email::subject(&huge);
+            assert!(subject.len() <= email::SUBJECT_CHARS_MAX, "{subject}");
             assert!(subject.chars().all(|c| c == ' ' || c.is_ascii_graphic()), "{subject}");
             assert!(subject.starts_with(|c: char| c.is_ascii_alphabetic()), "{subject}");
             assert!(subject.contains("sss") && subject.contains("ccc"), "{subject}");
@@ -516,7 +524,7 @@ fn a_subject_is_short_printable_ascii_even_for_the_longest_names() {
     let alert =
         Alert { service: service(&"s".repeat(255), "video"), ..alert(AlertKind::TooManyDeployments, EVENTS[0]) };
     assert_eq!(
-        mail::subject(&alert),
+        email::subject(&alert),
         format!("PILE-UP {}...{} (video): 2 of 5 deployments under way", "s".repeat(34), "s".repeat(16))
     );
 }
@@ -642,7 +650,7 @@ fn alerts_and_answers_mean_the_same_by_the_same_words() {
         "job",
         "forecast",
         "deadline",
-        "task_counts",
+        "taskCounts",
         "wayOut",
         "commands",
         "tagProblem",
@@ -694,9 +702,9 @@ fn published_well(alert: &Alert) {
     assert_eq!(texts.as_object().unwrap().keys().collect::<Vec<_>>(), ["default", "email", "https", "sms"]);
     assert_eq!(text("default"), machine::message(alert));
     assert_eq!(json(&text("default"))["version"], 1);
-    assert_eq!(text("email"), mail::body(alert));
+    assert_eq!(text("email"), email::body(alert));
     assert_eq!(json(&text("https"))["source"], "custom");
-    assert_eq!(text("sms"), mail::subject(alert));
+    assert_eq!(text("sms"), email::subject(alert));
 }
 
 #[test]

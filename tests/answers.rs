@@ -18,18 +18,27 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
-use taskhold::alert::incident::{Incident, PendingNotification};
-use taskhold::alert::{AlertKind, Transition};
-use taskhold::aws::{self, AwsEcs};
+use taskhold::api::answer::{ANSWER_BYTES_MAX, Answer};
+use taskhold::api::command::CommandError;
+use taskhold::api::service_answer::ServiceReport;
+use taskhold::aws;
+use taskhold::aws::ecs::AwsEcs;
 use taskhold::clock::Clock;
-use taskhold::config::NameError;
-use taskhold::decide::diagnose::{DeadlinePolicy, RolloutStatus, diagnose};
-use taskhold::decide::preflight::Verdict;
-use taskhold::ecs::{EcsError, ServiceArn, Task};
-use taskhold::event::CommandError;
-use taskhold::report::{ANSWER_BYTES_MAX, Answer, ServiceReport};
-use taskhold::snapshot::{ServiceSnapshot, read_service};
-use taskhold::store::{ServiceRecord, Store, StoreError, Stored, Versioned};
+use taskhold::config::clusters::NameError;
+use taskhold::ecs::arn::Task;
+use taskhold::ecs::error::EcsError;
+use taskhold::ecs::service::ServiceArn;
+use taskhold::service::alert::{AlertKind, Transition};
+use taskhold::service::diagnosis::{DeadlinePolicy, RolloutStatus, diagnose};
+use taskhold::service::incident::Incident;
+use taskhold::service::incident::pending::PendingNotification;
+use taskhold::service::preflight::Verdict;
+use taskhold::service::record::ServiceRecord;
+use taskhold::service::snapshot::ServiceSnapshot;
+use taskhold::service::snapshot::read::read_service;
+use taskhold::store::error::StoreError;
+use taskhold::store::{Store, Stored, Versioned};
+use taskhold::task::record::TaskRecord;
 
 /// The scenario of the examples in docs/commands.md.
 const DOCUMENTED: &str = "
@@ -229,11 +238,11 @@ fn answers_with_gaps() -> Vec<Value> {
 /// The answer to `status` when the state store fails, which the function's own never does: by the real adapter, over HTTP.
 fn answer_without_a_store() -> Value {
     struct Broken;
-    impl Store for Broken {
-        async fn load(&self, _: &Task) -> Result<Versioned, StoreError> {
+    impl Store<TaskRecord> for Broken {
+        async fn load(&self, _: &Task) -> Result<Versioned<TaskRecord>, StoreError> {
             Err(StoreError::Unexpected("the table is gone".to_owned()))
         }
-        async fn put(&self, task: &Task, _: &Versioned, _: Timestamp) -> Result<Stored, StoreError> {
+        async fn put(&self, task: &Task, _: &Versioned<TaskRecord>, _: Timestamp) -> Result<Stored, StoreError> {
             panic!("a look stores nothing about {task}")
         }
     }
@@ -257,7 +266,7 @@ fn answer_without_a_store() -> Value {
             .endpoint_url(server.endpoint())
             .region(AwsRegion::new("eu-west-1"))
             .credentials_provider(Credentials::new("AKIDEXAMPLE", "secret", None, None, "test"));
-        let ecs = AwsEcs::new(&aws::with_own_settings(loader, &aws::Trust::Amazon).load().await);
+        let ecs = AwsEcs::new(&aws::with_own_settings(loader, &aws::trust::Trust::Amazon).load().await);
         read_service((&ecs, &Broken, &now), &ServiceArn::new(cluster, "web").unwrap(), &Default::default())
             .await
             .unwrap()
@@ -351,7 +360,7 @@ fn form(answer: &Value) -> BTreeSet<String> {
     let generalized = |place: &String| {
         let parts = place.split('/').map(|part| if part.parse::<usize>().is_ok() { "*" } else { part });
         let word = match place.rsplit('/').next() {
-            Some("rollout_status" | "verdict" | "protectedFor" | "action" | "code") => {
+            Some("rolloutStatus" | "verdict" | "protectedFor" | "action" | "code") => {
                 answer.pointer(place).unwrap().to_string()
             }
             _ => String::new(),
@@ -442,7 +451,7 @@ fn every_published_word_is_said_in_some_answer_and_no_other() {
         "rollout kind",
         "outcome",
         "source",
-        "rollout_status",
+        "rolloutStatus",
         "verdict",
         "action",
     ];
@@ -731,7 +740,7 @@ fn the_words_of_the_page_are_those_of_the_code_and_of_the_schema() {
         words(statuses().iter().map(|rollout_status| serde_json::to_value(rollout_status).unwrap()).collect());
     let codes: Vec<String> = error_codes().into_iter().map(str::to_owned).collect();
     for (heading, member, words) in
-        [("Verdict", "verdict", verdicts), ("RolloutStatus", "rollout_status", statuses), ("Code", "code", codes)]
+        [("Verdict", "verdict", verdicts), ("RolloutStatus", "rolloutStatus", statuses), ("Code", "code", codes)]
     {
         assert_eq!(documented(heading), words, "{heading}");
         assert_eq!(words_of(member), words.into_iter().collect(), "{heading}");
@@ -766,7 +775,7 @@ fn the_page_explains_every_member() {
         "job",
         "forecast",
         "deadline",
-        "task_counts",
+        "taskCounts",
         "incident",
         "tagProblem",
         "error",

@@ -11,22 +11,27 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
-use taskhold::alert::incident::Incident;
-use taskhold::alert::{AlertKind, LogOnly};
-use taskhold::apply::RateLimit;
 use taskhold::clock::Clock;
-use taskhold::config::Config;
-use taskhold::ecs::{
-    ClusterArn, Deployment, DeploymentController, DeploymentStatus, DeploymentStrategy, Ecs, EcsError, Failure, Page,
-    ProtectedTask, ProtectionAnswer, ProtectionSetting, RolloutState, Service, ServiceArn, ServiceReads, ServiceStatus,
-    Task, TaskDescription, TaskId,
-};
-use taskhold::handler::{Handler, Parts};
-use taskhold::store::job::Told;
-use taskhold::store::service::{BlockedSince, Watch};
-use taskhold::store::{
-    Job, JobKey, MemoryStore, ServiceRecord, Store, StoreError, StorePages, Stored, TaskRecord, Versioned, update,
-};
+use taskhold::config::settings::Config;
+use taskhold::ecs::arn::{ClusterArn, Task, TaskId};
+use taskhold::ecs::deployment::{Deployment, DeploymentController, DeploymentStatus, DeploymentStrategy, RolloutState};
+use taskhold::ecs::error::EcsError;
+use taskhold::ecs::service::{Page, Service, ServiceArn, ServiceStatus};
+use taskhold::ecs::task::TaskDescription;
+use taskhold::ecs::{Ecs, Failure, ProtectedTask, ProtectionAnswer, ProtectionSetting, ServiceReads};
+use taskhold::lambda::function::{Function, Parts, Ports};
+use taskhold::notify::sink::LogOnly;
+use taskhold::notify::sink::{JobForwarder, Notifier};
+use taskhold::service::alert::AlertKind;
+use taskhold::service::incident::Incident;
+use taskhold::service::record::{BlockedSince, ServiceRecord, Watch};
+use taskhold::store::error::StoreError;
+use taskhold::store::memory::MemoryStore;
+use taskhold::store::{Store, StorePages, Stored, Versioned, update};
+use taskhold::task::job::{Job, JobKey, Told};
+use taskhold::task::rate_limit::RateLimit;
+use taskhold::task::record::TaskRecord;
+use taskhold::{service, task};
 
 const CLUSTER: &str = "arn:aws:ecs:eu-west-1:111122223333:cluster/video";
 const OLD: &str = "ecs-svc/1111111111111111111";
@@ -156,7 +161,7 @@ impl ServiceReads for FakeEcs {
             desired_status: "RUNNING".to_owned(),
             last_status: "RUNNING".to_owned(),
             started_at: None,
-            stop: taskhold::ecs::StopCause::default(),
+            stop: taskhold::ecs::task::StopCause::default(),
         };
         Ok(tasks.iter().map(described).collect())
     }
@@ -216,12 +221,12 @@ struct FakeStore {
     unreadable: Vec<String>,
 }
 
-impl Store for FakeStore {
-    async fn load(&self, task: &Task) -> Result<Versioned, StoreError> {
+impl Store<TaskRecord> for FakeStore {
+    async fn load(&self, task: &Task) -> Result<Versioned<TaskRecord>, StoreError> {
         Store::<TaskRecord>::load(&self.kept, task).await
     }
 
-    async fn put(&self, task: &Task, _: &Versioned, _: Timestamp) -> Result<Stored, StoreError> {
+    async fn put(&self, task: &Task, _: &Versioned<TaskRecord>, _: Timestamp) -> Result<Stored, StoreError> {
         panic!("a question stores nothing about {task}")
     }
 }
@@ -244,8 +249,8 @@ impl Store<ServiceRecord> for FakeStore {
     }
 }
 
-impl StorePages for FakeStore {
-    async fn page(&self, _: Option<&str>) -> Result<Page<(Task, Versioned)>, StoreError> {
+impl StorePages<TaskRecord> for FakeStore {
+    async fn page(&self, _: Option<&str>) -> Result<Page<(Task, Versioned<TaskRecord>)>, StoreError> {
         panic!("a question does not read all tasks")
     }
 }
@@ -258,18 +263,24 @@ impl StorePages<ServiceRecord> for FakeStore {
 
 struct Fake;
 
-impl Parts for Fake {
+impl task::reconciler::Ports for Fake {
     type Ecs = FakeEcs;
-    type Autoscaling = NoAutoscaling;
     type Store = FakeStore;
-    type DeadLetters = Infallible;
-    type Rechecks = Infallible;
-    type Interrupted = Infallible;
-    type Alerts = LogOnly;
+    type Interrupted = JobForwarder<Infallible>;
+    type Notifier = Notifier<LogOnly>;
     type Clock = Hand;
 }
 
-fn function(services: impl IntoIterator<Item = (String, Reads)>) -> Handler<Fake> {
+impl service::reconciler::Ports for Fake {
+    type Autoscaling = NoAutoscaling;
+    type Rechecks = Infallible;
+}
+
+impl Ports for Fake {
+    type DeadLetters = Infallible;
+}
+
+fn function(services: impl IntoIterator<Item = (String, Reads)>) -> Function<Fake> {
     let clock = Hand::default();
     let ecs = FakeEcs {
         services: services.into_iter().collect(),
@@ -279,32 +290,32 @@ fn function(services: impl IntoIterator<Item = (String, Reads)>) -> Handler<Fake
         most_looks: AtomicUsize::default(),
         last_begun: AtomicI64::default(),
     };
-    Handler {
+    Function::new(Parts {
         ecs,
         autoscaling: NoAutoscaling,
         store: FakeStore { kept: MemoryStore::new(clock.clone()), unreadable: Vec::new() },
         dead_letters: None,
         rechecks: None,
         interrupted: None,
-        alerts: LogOnly,
+        notifier: Notifier(LogOnly),
         clock,
         config: Config::from_variables([("TASKHOLD_CLUSTERS".to_owned(), CLUSTER.to_owned())]).unwrap(),
         rate_limit: RateLimit::default(),
-    }
+    })
 }
 
-fn named<const N: usize>(services: [(&str, Reads); N]) -> Handler<Fake> {
+fn named<const N: usize>(services: [(&str, Reads); N]) -> Function<Fake> {
     function(services.map(|(name, reads)| (name.to_owned(), reads)))
 }
 
 /// The answer, as the text that Lambda gets, in an invocation of 30 seconds.
-fn answer_to(function: &Handler<Fake>, payload: &str) -> String {
+fn answer_to(function: &Function<Fake>, payload: &str) -> String {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (response, _) = runtime.block_on(function.handle(payload, after(30))).unwrap();
     serde_json::to_string(&response).unwrap()
 }
 
-fn ask(function: &Handler<Fake>, payload: &str) -> Value {
+fn ask(function: &Function<Fake>, payload: &str) -> Value {
     let answer: Value = serde_json::from_str(&answer_to(function, payload)).unwrap();
     check(&answer);
     answer
@@ -358,21 +369,21 @@ fn several_services_are_looked_at_at_once_and_told_in_the_order_of_ecs() {
     let function = function(names.iter().map(|name| (name.clone(), Reads::Tasks(1))));
     let answer = ask(&function, r#"{"status": {}}"#);
     assert_eq!(told(&answer), names);
-    assert_eq!(function.ecs.most_looks.load(Ordering::SeqCst), 4);
+    assert_eq!(function.services.tasks.ecs.most_looks.load(Ordering::SeqCst), 4);
 }
 
 #[test]
 fn no_look_is_begun_shortly_before_the_deadline_and_the_answer_says_that_there_is_more() {
     let mut function = function((0..40).map(|number| (format!("web-{number}"), Reads::Tasks(1))));
-    function.ecs.seconds_per_look = 1;
+    function.services.tasks.ecs.seconds_per_look = 1;
     let answer = ask(&function, r#"{"status": {}}"#);
     let services = told(&answer).len();
     assert!((24..=28).contains(&services), "{services}");
     assert_eq!((&answer["status"]["more"], &answer["status"]["failed"]), (&json!(true), &json!([])));
-    let last_begun = function.ecs.last_begun.load(Ordering::SeqCst);
+    let last_begun = function.services.tasks.ecs.last_begun.load(Ordering::SeqCst);
     assert!((20..=24).contains(&last_begun), "{last_begun}: a call may take six seconds");
-    assert!(function.clock.now() < after(30));
-    function.clock.turn(30);
+    assert!(function.services.tasks.clock.now() < after(30));
+    function.services.tasks.clock.turn(30);
     let answer = ask(&function, r#"{"status": {}}"#);
     assert_eq!((told(&answer).len(), &answer["status"]["more"]), (0, &json!(true)));
 }
@@ -382,7 +393,7 @@ fn a_look_that_would_last_into_the_deadline_is_given_up_for_the_answer() {
     let function = named([("a", Reads::Tasks(1)), ("b", Reads::Never), ("c", Reads::Tasks(1))]);
     let answer = ask(&function, r#"{"status": {}}"#);
     assert_eq!((told(&answer), &answer["status"]["more"]), (vec!["a", "c"], &json!(true)));
-    assert!(function.clock.now() < after(30), "{}", function.clock.now());
+    assert!(function.services.tasks.clock.now() < after(30), "{}", function.services.tasks.clock.now());
 }
 
 #[test]
@@ -398,7 +409,7 @@ fn what_earlier_looks_saw_counts_and_is_told() {
         untold: None,
     };
     let (a, keep_until) = (service("a"), after(100_000));
-    let stored = update(&function.store.kept, &a, None, |record: &mut ServiceRecord| {
+    let stored = update(&function.services.tasks.store.kept, &a, None, |record: &mut ServiceRecord| {
         record.blocked = Some(BlockedSince { rollout: NEW.to_owned(), since: after(-500) });
         record.watch =
             Some(Watch { rollout: Some(NEW.to_owned()), started_at: after(-600), checks: 3, due: Some(after(60)) });
@@ -409,7 +420,7 @@ fn what_earlier_looks_saw_counts_and_is_told() {
     let answer = ask(&function, r#"{"status": {}}"#);
     let [a, b] = answer["status"]["services"].as_array().unwrap().as_slice() else { panic!("{answer}") };
     let told = |at: Timestamp| json!(at);
-    assert_eq!((&a["rollout_status"], &a["blockedSince"]), (&json!("blocked"), &told(after(-500))));
+    assert_eq!((&a["rolloutStatus"], &a["blockedSince"]), (&json!("blocked"), &told(after(-500))));
     assert_eq!((&a["incidents"][0]["notifiedAt"], &a["nextRecheckAt"]), (&told(after(-200)), &told(after(60))));
     assert_eq!((&b["blockedSince"], &b["incidents"]), (&told(start()), &json!([])), "nobody has seen it before");
     assert!(b.get("nextRecheckAt").is_none());
@@ -418,10 +429,10 @@ fn what_earlier_looks_saw_counts_and_is_told() {
 #[test]
 fn incidents_that_cannot_be_read_are_a_gap_and_no_empty_list() {
     let mut function = named([("a", Reads::Tasks(1)), ("b", Reads::Tasks(0)), ("c", Reads::Tasks(0))]);
-    function.store.unreadable = vec!["a".to_owned(), "b".to_owned()];
+    function.services.tasks.store.unreadable = vec!["a".to_owned(), "b".to_owned()];
     let answer = ask(&function, r#"{"status": {}}"#);
     let services = answer["status"]["services"].as_array().unwrap();
-    let rollout_status: Vec<&Value> = services.iter().map(|service| &service["rollout_status"]).collect();
+    let rollout_status: Vec<&Value> = services.iter().map(|service| &service["rolloutStatus"]).collect();
     assert_eq!(rollout_status, ["blocked", "unknown", "in-progress"], "what was seen still counts");
     for service in &services[..2] {
         assert!(service.get("incidents").is_none(), "{service}");
@@ -435,7 +446,7 @@ fn incidents_that_cannot_be_read_are_a_gap_and_no_empty_list() {
 
 /// Three jobs on each of so many tasks, each job with the longest id and the most labels that a message may have, of what
 /// takes most room as JSON.
-fn fill(function: &Handler<Fake>, service: usize, tasks: usize) {
+fn fill(function: &Function<Fake>, service: usize, tasks: usize) {
     let labels = (0..8).map(|number| (format!("{number}{}", "\u{1}".repeat(63)), "\u{1}".repeat(128))).collect();
     let job = Job {
         started_at: Some(start()),
@@ -446,7 +457,7 @@ fn fill(function: &Handler<Fake>, service: usize, tasks: usize) {
     let cluster: Arc<ClusterArn> = Arc::new(CLUSTER.parse().unwrap());
     for number in 0..tasks {
         let task = Task { cluster: cluster.clone(), id: task(service, number) };
-        let stored = update(&function.store.kept, &task, None, |record: &mut TaskRecord| {
+        let stored = update(&function.services.tasks.store.kept, &task, None, |record: &mut TaskRecord| {
             for attempt in 1..=3 {
                 record.merge_job(&JobKey { job_id: "\u{1}".repeat(256), attempt }, &job);
             }
@@ -499,7 +510,7 @@ fn an_answer_about_the_largest_cluster_is_not_larger_than_lambda_allows_and_leav
     for service in services {
         assert!(told_and_omitted(service, "blockingTasks", TASKS) > 5);
         assert!(told_and_omitted(service, "protectedTasks", TASKS) > 5);
-        assert_eq!(service["rollout_status"], "blocked");
+        assert_eq!(service["rolloutStatus"], "blocked");
     }
 }
 

@@ -22,8 +22,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::time::Duration;
 use taskhold::clock::Clock;
-use taskhold::ecs::{ClusterArn, Task};
-use taskhold::store::{self, Job, JobKey, MemoryStore, Store, StoreError, StorePages, Stored, TaskRecord, Versioned};
+use taskhold::ecs::arn::{ClusterArn, Task};
+use taskhold::store;
+use taskhold::store::error::StoreError;
+use taskhold::store::memory::MemoryStore;
+use taskhold::store::{Store, StorePages, Stored, Versioned};
+use taskhold::task::job::{Job, JobKey};
+use taskhold::task::record::TaskRecord;
 
 fn read(relative: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(relative);
@@ -85,12 +90,12 @@ fn closed() -> TaskRecord {
     record
 }
 
-fn jobs_of(versioned: &Versioned) -> Vec<&str> {
+fn jobs_of(versioned: &Versioned<TaskRecord>) -> Vec<&str> {
     versioned.record.jobs.keys().map(|key| key.job_id.as_str()).collect()
 }
 
 /// Stores a record with this job beside those that `before` has.
-async fn put_job<L: Store>(store: &L, before: &Versioned, with: (&str, Timestamp)) -> Stored {
+async fn put_job<L: Store<TaskRecord>>(store: &L, before: &Versioned<TaskRecord>, with: (&str, Timestamp)) -> Stored {
     let (job_id, keep_until) = with;
     let after = Versioned { record: with_job(before.record.clone(), job_id), version: before.version };
     store.put(&task(1), &after, keep_until).await.unwrap()
@@ -99,13 +104,18 @@ async fn put_job<L: Store>(store: &L, before: &Versioned, with: (&str, Timestamp
 /// Other work gets its turn before each read and each store, as on the way to a store that is far away.
 struct Interleaved<L>(L);
 
-impl<L: Store> Store for Interleaved<L> {
-    async fn load(&self, task: &Task) -> Result<Versioned, StoreError> {
+impl<L: Store<TaskRecord>> Store<TaskRecord> for Interleaved<L> {
+    async fn load(&self, task: &Task) -> Result<Versioned<TaskRecord>, StoreError> {
         tokio::task::yield_now().await;
         self.0.load(task).await
     }
 
-    async fn put(&self, task: &Task, versioned: &Versioned, keep_until: Timestamp) -> Result<Stored, StoreError> {
+    async fn put(
+        &self,
+        task: &Task,
+        versioned: &Versioned<TaskRecord>,
+        keep_until: Timestamp,
+    ) -> Result<Stored, StoreError> {
         tokio::task::yield_now().await;
         self.0.put(task, versioned, keep_until).await
     }
@@ -120,13 +130,13 @@ struct Rival<L> {
     loads: AtomicU32,
 }
 
-impl<L: Store> Rival<L> {
+impl<L: Store<TaskRecord>> Rival<L> {
     fn new(store: L, clock: SetClock, ahead: u32) -> Self {
         Self { store, clock, ahead: AtomicU32::new(ahead), stores: AtomicU32::new(0), loads: AtomicU32::new(0) }
     }
 
     /// Adds this job by [`store::update`].
-    async fn add(&self, job_id: &str) -> Result<Versioned, StoreError> {
+    async fn add(&self, job_id: &str) -> Result<Versioned<TaskRecord>, StoreError> {
         let (task, keep_until) = (task(1), self.clock.after(60));
         let added = store::update(self, &task, None, |record| {
             *record = with_job(std::mem::take(record), job_id);
@@ -136,13 +146,18 @@ impl<L: Store> Rival<L> {
     }
 }
 
-impl<L: Store> Store for Rival<L> {
-    async fn load(&self, task: &Task) -> Result<Versioned, StoreError> {
+impl<L: Store<TaskRecord>> Store<TaskRecord> for Rival<L> {
+    async fn load(&self, task: &Task) -> Result<Versioned<TaskRecord>, StoreError> {
         self.loads.fetch_add(1, Ordering::SeqCst);
         self.store.load(task).await
     }
 
-    async fn put(&self, task: &Task, versioned: &Versioned, keep_until: Timestamp) -> Result<Stored, StoreError> {
+    async fn put(
+        &self,
+        task: &Task,
+        versioned: &Versioned<TaskRecord>,
+        keep_until: Timestamp,
+    ) -> Result<Stored, StoreError> {
         let tried = self.stores.fetch_add(1, Ordering::SeqCst);
         if self.ahead.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
             let theirs = self.store.load(task).await?;
@@ -154,7 +169,7 @@ impl<L: Store> Store for Rival<L> {
 }
 
 /// Everything that is on the pages.
-async fn listed<L: StorePages>(store: &L) -> BTreeMap<Task, Versioned> {
+async fn listed<L: StorePages<TaskRecord>>(store: &L) -> BTreeMap<Task, Versioned<TaskRecord>> {
     let mut listed = BTreeMap::new();
     let mut token = None;
     loop {
@@ -172,11 +187,14 @@ async fn listed<L: StorePages>(store: &L) -> BTreeMap<Task, Versioned> {
 mod promises {
     use super::*;
 
-    pub(super) async fn a_record_that_was_never_stored_is_empty_and_of_version_zero<L: Store>(store: L, _: Stage) {
+    pub(super) async fn a_record_that_was_never_stored_is_empty_and_of_version_zero<L: Store<TaskRecord>>(
+        store: L,
+        _: Stage,
+    ) {
         assert_eq!(store.load(&task(1)).await.unwrap(), Versioned { record: TaskRecord::default(), version: 0 });
     }
 
-    pub(super) async fn what_was_stored_is_loaded_and_other_tasks_stay_as_they_were<L: Store>(
+    pub(super) async fn what_was_stored_is_loaded_and_other_tasks_stay_as_they_were<L: Store<TaskRecord>>(
         store: L,
         Stage { clock, .. }: Stage,
     ) {
@@ -187,7 +205,10 @@ mod promises {
         assert_eq!(store.load(&task(2)).await.unwrap(), Versioned::default());
     }
 
-    pub(super) async fn every_store_makes_a_greater_version<L: Store>(store: L, Stage { clock, .. }: Stage) {
+    pub(super) async fn every_store_makes_a_greater_version<L: Store<TaskRecord>>(
+        store: L,
+        Stage { clock, .. }: Stage,
+    ) {
         let mut version = 0;
         for number in 0..20 {
             let before = store.load(&task(1)).await.unwrap();
@@ -200,7 +221,10 @@ mod promises {
         }
     }
 
-    pub(super) async fn a_store_upon_another_version_changes_nothing<L: Store>(store: L, Stage { clock, .. }: Stage) {
+    pub(super) async fn a_store_upon_another_version_changes_nothing<L: Store<TaskRecord>>(
+        store: L,
+        Stage { clock, .. }: Stage,
+    ) {
         let keep_until = clock.after(60);
         let early = Versioned::default();
         put_job(&store, &early, ("a", keep_until)).await;
@@ -214,7 +238,10 @@ mod promises {
         assert_eq!(jobs_of(&loaded), ["a"]);
     }
 
-    pub(super) async fn of_two_who_store_upon_one_version_one_wins<L: Store>(store: L, Stage { clock, .. }: Stage) {
+    pub(super) async fn of_two_who_store_upon_one_version_one_wins<L: Store<TaskRecord>>(
+        store: L,
+        Stage { clock, .. }: Stage,
+    ) {
         let store = Interleaved(store);
         let keep_until = clock.after(60);
         for round in 0..20 {
@@ -233,7 +260,7 @@ mod promises {
         }
     }
 
-    pub(super) async fn a_record_whose_time_has_not_passed_is_there_whatever_else_is_stored<L: Store>(
+    pub(super) async fn a_record_whose_time_has_not_passed_is_there_whatever_else_is_stored<L: Store<TaskRecord>>(
         store: L,
         Stage { clock, crowd }: Stage,
     ) {
@@ -255,7 +282,9 @@ mod promises {
         assert_eq!(jobs_of(&store.load(&task(1)).await.unwrap()), ["kept"]);
     }
 
-    pub(super) async fn a_record_whose_time_has_passed_is_there_as_it_was_or_is_as_if_never_stored<L: Store>(
+    pub(super) async fn a_record_whose_time_has_passed_is_there_as_it_was_or_is_as_if_never_stored<
+        L: Store<TaskRecord>,
+    >(
         store: L,
         Stage { clock, crowd }: Stage,
     ) {
@@ -272,7 +301,7 @@ mod promises {
         assert!(jobs_of(&store.load(&task(1)).await.unwrap()).contains(&"again"));
     }
 
-    pub(super) async fn a_version_does_not_come_again_after_its_record_was_forgotten<L: Store>(
+    pub(super) async fn a_version_does_not_come_again_after_its_record_was_forgotten<L: Store<TaskRecord>>(
         store: L,
         Stage { clock, crowd }: Stage,
     ) {
@@ -291,7 +320,10 @@ mod promises {
         assert!(jobs_of(&store.load(&task(1)).await.unwrap()).ends_with(&["b", "c", "d"]));
     }
 
-    pub(super) async fn a_later_end_given_by_a_later_store_counts<L: Store>(store: L, Stage { clock, crowd }: Stage) {
+    pub(super) async fn a_later_end_given_by_a_later_store_counts<L: Store<TaskRecord>>(
+        store: L,
+        Stage { clock, crowd }: Stage,
+    ) {
         put_job(&store, &Versioned::default(), ("a", clock.after(1))).await;
         let before = store.load(&task(1)).await.unwrap();
         put_job(&store, &before, ("b", clock.after(60))).await;
@@ -303,7 +335,7 @@ mod promises {
         assert_eq!(jobs_of(&store.load(&task(1)).await.unwrap()), ["a", "b"]);
     }
 
-    pub(super) async fn an_update_that_was_overtaken_is_made_again_upon_what_the_other_stored<L: Store>(
+    pub(super) async fn an_update_that_was_overtaken_is_made_again_upon_what_the_other_stored<L: Store<TaskRecord>>(
         store: L,
         Stage { clock, .. }: Stage,
     ) {
@@ -314,7 +346,7 @@ mod promises {
         assert_eq!(rival.stores.load(Ordering::SeqCst), 4);
     }
 
-    pub(super) async fn an_update_that_is_always_overtaken_ends_and_says_so<L: Store>(
+    pub(super) async fn an_update_that_is_always_overtaken_ends_and_says_so<L: Store<TaskRecord>>(
         store: L,
         Stage { clock, .. }: Stage,
     ) {
@@ -326,7 +358,7 @@ mod promises {
         assert!(!jobs_of(&rival.load(&task(1)).await.unwrap()).contains(&"mine"));
     }
 
-    pub(super) async fn an_update_that_is_overtaken_one_time_less_than_the_bound_gets_through<L: Store>(
+    pub(super) async fn an_update_that_is_overtaken_one_time_less_than_the_bound_gets_through<L: Store<TaskRecord>>(
         store: L,
         Stage { clock, .. }: Stage,
     ) {
@@ -337,7 +369,10 @@ mod promises {
         assert!(jobs_of(&rival.add("mine").await.unwrap()).contains(&"mine"));
     }
 
-    pub(super) async fn an_update_that_changes_nothing_is_not_stored<L: Store>(store: L, Stage { clock, .. }: Stage) {
+    pub(super) async fn an_update_that_changes_nothing_is_not_stored<L: Store<TaskRecord>>(
+        store: L,
+        Stage { clock, .. }: Stage,
+    ) {
         let rival = Rival::new(store, clock, 0);
         let absent = rival.load(&task(1)).await.unwrap();
         let (result, versioned) =
@@ -348,7 +383,7 @@ mod promises {
         assert_eq!(rival.stores.load(Ordering::SeqCst), 1);
     }
 
-    pub(super) async fn an_update_upon_a_known_version_that_is_no_longer_there_reads_anew<L: Store>(
+    pub(super) async fn an_update_upon_a_known_version_that_is_no_longer_there_reads_anew<L: Store<TaskRecord>>(
         store: L,
         Stage { clock, .. }: Stage,
     ) {
@@ -363,7 +398,9 @@ mod promises {
         assert_eq!(jobs_of(&updated), ["a", "b", "c"]);
     }
 
-    pub(super) async fn a_guess_that_there_is_no_record_saves_the_read_and_harms_nothing_where_it_is_wrong<L: Store>(
+    pub(super) async fn a_guess_that_there_is_no_record_saves_the_read_and_harms_nothing_where_it_is_wrong<
+        L: Store<TaskRecord>,
+    >(
         store: L,
         Stage { clock, .. }: Stage,
     ) {
@@ -383,7 +420,7 @@ mod promises {
         assert_eq!(jobs_of(&looked.1), ["a", "b"], "what nobody has checked is no answer");
     }
 
-    pub(super) async fn many_who_update_one_record_at_once_lose_nothing<L: Store>(
+    pub(super) async fn many_who_update_one_record_at_once_lose_nothing<L: Store<TaskRecord>>(
         store: L,
         Stage { clock, .. }: Stage,
     ) {
@@ -402,7 +439,7 @@ mod promises {
         assert!(contended.load(Ordering::SeqCst) > 0, "nobody was contended");
     }
 
-    pub(super) async fn what_is_open_is_on_one_of_the_pages_as_it_was_stored<L: StorePages>(
+    pub(super) async fn what_is_open_is_on_one_of_the_pages_as_it_was_stored<L: StorePages<TaskRecord>>(
         store: L,
         Stage { clock, crowd }: Stage,
     ) {
@@ -417,7 +454,7 @@ mod promises {
         assert_eq!(listed, expected);
     }
 
-    pub(super) async fn what_is_closed_is_on_no_page_until_it_is_open_again<L: StorePages>(
+    pub(super) async fn what_is_closed_is_on_no_page_until_it_is_open_again<L: StorePages<TaskRecord>>(
         store: L,
         Stage { clock, .. }: Stage,
     ) {
@@ -435,7 +472,7 @@ mod promises {
         }
     }
 
-    pub(super) async fn what_is_open_and_whose_time_has_passed_is_on_no_page<L: StorePages>(
+    pub(super) async fn what_is_open_and_whose_time_has_passed_is_on_no_page<L: StorePages<TaskRecord>>(
         store: L,
         Stage { clock, .. }: Stage,
     ) {

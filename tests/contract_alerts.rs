@@ -13,16 +13,25 @@ use serde_json::{Value, json};
 use simulated::{NOW_MS, Simulated, sdk_config};
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, Mutex};
-use taskhold::alert::{Alert, AlertKind, AlertSink, Notification, Transition, machine, mail, published};
-use taskhold::aws::AwsAlertSink;
-use taskhold::decide::Diagnosis;
-use taskhold::decide::diagnose::{
-    BlockingTask, Deadline, DeadlineSource, Forecast, ProtectedFor, Rollout, RolloutStatus, SuggestedAction, TaskCounts,
-};
-use taskhold::ecs::{ClusterArn, ServiceArn, Task};
-use taskhold::snapshot::{JobSnapshot, TASKS_READ_MAX};
-use taskhold::store::job::Labels;
-use taskhold::store::{Interruption, JobKey, StopStage};
+use taskhold::aws::alerts::AwsAlertSink;
+use taskhold::ecs::arn::{ClusterArn, Task};
+use taskhold::ecs::service::ServiceArn;
+use taskhold::notify::email;
+use taskhold::notify::json as machine;
+use taskhold::notify::notification::Notification;
+use taskhold::notify::published;
+use taskhold::notify::sink::Sink;
+use taskhold::outbox::DeliveryError;
+use taskhold::service::alert::{Alert, AlertKind, Transition};
+use taskhold::service::diagnosis::{BlockingTask, Diagnosis, ProtectedFor, RolloutStatus, TaskCounts};
+use taskhold::service::forecast::{Deadline, DeadlineSource, Forecast};
+use taskhold::service::rollout::Rollout;
+use taskhold::service::snapshot::JobSnapshot;
+use taskhold::service::snapshot::read::TASKS_READ_MAX;
+use taskhold::service::suggested_action::SuggestedAction;
+use taskhold::task::interruption::InterruptedTask;
+use taskhold::task::interruption::{Interruption, StopStage};
+use taskhold::task::job::{JobKey, Labels};
 
 const TOPIC: &str = "arn:aws:sns:eu-west-1:111122223333:alerts";
 const QUEUE: &str = "alerts";
@@ -104,7 +113,7 @@ async fn sink(endpoint: &str, to: To) -> AwsAlertSink {
 }
 
 impl Simulated {
-    async fn send(&self, to: To, alert: &Alert) -> Result<(), String> {
+    async fn send(&self, to: To, alert: &Alert) -> Result<(), DeliveryError> {
         sink(&self.server.endpoint(), to).await.send(&Notification::of(alert)).await
     }
 
@@ -132,7 +141,7 @@ impl Canned {
         Self { calls, server }
     }
 
-    async fn send(&self, to: To) -> Result<(), String> {
+    async fn send(&self, to: To) -> Result<(), DeliveryError> {
         sink(&self.server.endpoint(), to).await.send(&Notification::of(&alert())).await
     }
 
@@ -166,7 +175,7 @@ async fn a_publication_names_topic_subject_texts_and_attributes_and_nothing_else
     let [call] = calls.as_slice() else { panic!("an alert is published exactly once: {calls:?}") };
     let expected = json!({
         "TopicArn": TOPIC,
-        "Subject": mail::subject(&alert()),
+        "Subject": email::subject(&alert()),
         "MessageStructure": "json",
         "Message": published::message(&Notification::of(&alert())),
         "MessageAttributes": attributes(),
@@ -203,7 +212,7 @@ async fn what_is_published_has_a_text_for_every_protocol_and_what_is_queued_is_f
     let simulated = Simulated::with_queue(QUEUE).await;
     simulated.send(To::Both, &alert()).await.unwrap();
     let publication = simulated.publications().remove(0);
-    assert_eq!((publication.topic_arn.as_str(), publication.subject), (TOPIC, Some(mail::subject(&alert()))));
+    assert_eq!((publication.topic_arn.as_str(), publication.subject), (TOPIC, Some(email::subject(&alert()))));
     let texts: Value = serde_json::from_str(&publication.message).unwrap();
     assert!(texts["default"].is_string(), "{texts}");
     let attribute = |name: &str, value: &str| (name.to_owned(), MessageAttribute::string(value));
@@ -251,7 +260,8 @@ async fn of_a_task_whose_service_is_not_known_there_is_no_attribute_for_it() {
         exit_codes: Vec::new(),
         protected_until: None,
     };
-    let message = Notification::of_interruption(&task, &interruption);
+    let message =
+        Notification::of_interruption(&InterruptedTask { task: task.clone(), interruption: interruption.clone() });
     assert_eq!(sink(&simulated.server.endpoint(), To::Both).await.send(&message).await, Ok(()));
     let attribute = |name: &str, value: &str| (name.to_owned(), MessageAttribute::string(value));
     let attributes = vec![attribute("event", "opened"), attribute("kind", "job-interrupted")];
@@ -281,18 +291,18 @@ async fn one_that_fails_does_not_keep_the_other_from_being_told() {
         assert_eq!(text.matches("did not take it").count(), 1, "{text}");
     };
     let canned = Canned::answering(error("AuthorizationError", 403), taken()).await;
-    because_of("alert topic", &canned.send(To::Both).await.unwrap_err());
+    because_of("alert topic", &canned.send(To::Both).await.unwrap_err().to_string());
     assert_eq!(canned.operations(), ["Publish", "SendMessage"]);
 
     let canned = Canned::answering(taken(), error("AccessDeniedException", 403)).await;
-    because_of("alert queue", &canned.send(To::Both).await.unwrap_err());
+    because_of("alert queue", &canned.send(To::Both).await.unwrap_err().to_string());
     assert_eq!(canned.operations(), ["Publish", "SendMessage"]);
 }
 
 #[tokio::test]
 async fn if_both_fail_the_text_says_so_of_each() {
     let canned = Canned::answering(error("InternalError", 500), error("RequestThrottled", 403)).await;
-    let text = canned.send(To::Both).await.unwrap_err();
+    let text = canned.send(To::Both).await.unwrap_err().to_string();
     let (topic, queue) = text.split_once("; the alert queue did not take it: ").unwrap_or_else(|| panic!("{text}"));
     assert!(topic.starts_with("the alert topic did not take it: HTTP 500: "), "{text}");
     assert!(queue.starts_with("HTTP 403: "), "{text}");
@@ -310,7 +320,7 @@ async fn a_failure_is_told_in_a_line_without_the_alert_and_is_not_tried_again() 
         (Answer::ConnectionLost, "connection closed"),
     ] {
         let canned = Canned::answering(answer, taken()).await;
-        let text = canned.send(To::Topic).await.unwrap_err();
+        let text = canned.send(To::Topic).await.unwrap_err().to_string();
         assert!(text.contains(expected), "expected {expected}, found {text}");
         assert!(!text.contains("secret") && text.len() < 300, "{text}");
         assert_eq!(canned.operations(), ["Publish"]);
@@ -323,7 +333,7 @@ async fn a_failure_is_told_in_a_line_without_the_alert_and_is_not_tried_again() 
         (Answer::ConnectionLost, "connection closed"),
     ] {
         let canned = Canned::answering(taken(), answer).await;
-        let text = canned.send(To::Queue).await.unwrap_err();
+        let text = canned.send(To::Queue).await.unwrap_err().to_string();
         assert!(text.contains(expected), "expected {expected}, found {text}");
         assert!(!text.contains("secret") && text.len() < 300, "{text}");
         assert_eq!(canned.operations(), ["SendMessage"]);
@@ -336,7 +346,7 @@ async fn a_queue_that_does_not_exist_takes_nothing_and_the_topic_still_does() {
     let endpoint = simulated.server.endpoint();
     let elsewhere = Some(format!("{endpoint}/111122223333/another"));
     let sink = AwsAlertSink::new(&sdk_config(&endpoint).await, Some(TOPIC.to_owned()), elsewhere);
-    let text = sink.send(&Notification::of(&alert())).await.unwrap_err();
+    let text = sink.send(&Notification::of(&alert())).await.unwrap_err().to_string();
     assert!(text.starts_with("the alert queue did not take it: HTTP 400: "), "{text}");
     assert_eq!(simulated.publications().len(), 1);
 }
@@ -344,8 +354,12 @@ async fn a_queue_that_does_not_exist_takes_nothing_and_the_topic_still_does() {
 #[tokio::test]
 async fn where_nobody_listens_nothing_is_taken() {
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
-    let text =
-        sink(&format!("http://127.0.0.1:{port}"), To::Both).await.send(&Notification::of(&alert())).await.unwrap_err();
+    let text = sink(&format!("http://127.0.0.1:{port}"), To::Both)
+        .await
+        .send(&Notification::of(&alert()))
+        .await
+        .unwrap_err()
+        .to_string();
     assert_eq!(text.matches("Connection refused").count(), 2, "{text}");
 }
 
@@ -360,7 +374,7 @@ async fn topic_and_queue_are_notified_at_once() {
         let both = [listener.accept().unwrap(), listener.accept().unwrap()];
         drop(both);
     });
-    let text = sink(&endpoint, To::Both).await.send(&Notification::of(&alert())).await.unwrap_err();
+    let text = sink(&endpoint, To::Both).await.send(&Notification::of(&alert())).await.unwrap_err().to_string();
     assert!(!text.contains("timeout") && !text.contains("timed out"), "{text}");
     assert_eq!(text.matches("did not take it").count(), 2, "{text}");
 }

@@ -9,9 +9,10 @@ use ecs_sim::autoscaling::ScalableTargets;
 use ecs_sim::http::{Answer, Backend, Call, Server, ServerOptions, Service, ServiceError};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
-use taskhold::autoscaling::{Autoscaling, AutoscalingError, ScalableTarget};
-use taskhold::aws::{self, AwsAutoscaling};
-use taskhold::ecs::ServiceArn;
+use taskhold::aws;
+use taskhold::aws::autoscaling::AwsAutoscaling;
+use taskhold::ecs::autoscaling::{Autoscaling, AutoscalingError, ScalableTarget};
+use taskhold::ecs::service::ServiceArn;
 
 fn service(name: &str) -> ServiceArn {
     let cluster = "arn:aws:ecs:eu-west-1:111122223333:cluster/video";
@@ -25,7 +26,7 @@ async fn ask(backend: impl Backend) -> Result<Option<ScalableTarget>, Autoscalin
         .endpoint_url(server.endpoint())
         .region(Region::new("eu-west-1"))
         .credentials_provider(Credentials::new("AKIDEXAMPLE", "secret", None, None, "test"));
-    let autoscaling = AwsAutoscaling::new(&aws::with_own_settings(loader, &aws::Trust::Amazon).load().await);
+    let autoscaling = AwsAutoscaling::new(&aws::with_own_settings(loader, &aws::trust::Trust::Amazon).load().await);
     autoscaling.scalable_target(&service("web")).await
 }
 

@@ -17,10 +17,15 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use taskhold::aws::{self, DynamoDbStore};
+use taskhold::aws;
+use taskhold::aws::dynamodb::DynamoDbStore;
 use taskhold::clock::Clock;
-use taskhold::ecs::{Disposition, Task};
-use taskhold::store::{Job, JobKey, Store, StoreError, Stored, TaskRecord, Versioned};
+use taskhold::ecs::arn::Task;
+use taskhold::ecs::error::Disposition;
+use taskhold::store::error::StoreError;
+use taskhold::store::{Store, Stored, Versioned};
+use taskhold::task::job::{Job, JobKey};
+use taskhold::task::record::TaskRecord;
 
 const TASK: &str = "arn:aws:ecs:eu-west-1:111122223333:task/video/6b777c1809a94925ab48098fa09824de";
 const NOW_MS: i64 = 1_790_000_000_123;
@@ -61,7 +66,7 @@ impl Stage {
             .endpoint_url(endpoint)
             .region(Region::new("eu-west-1"))
             .credentials_provider(Credentials::new("AKIDEXAMPLE", "secret", None, None, "test"));
-        let config = aws::with_own_settings(loader, &aws::Trust::Amazon).load().await;
+        let config = aws::with_own_settings(loader, &aws::trust::Trust::Amazon).load().await;
         let clock = StillClock::default();
         Self { store: DynamoDbStore::new(&config, "store".to_owned(), clock.clone()), calls, clock }
     }
@@ -72,11 +77,11 @@ impl Stage {
         Self::new(move |call| answers.next().unwrap_or_else(|| panic!("one more than expected: {call:?}"))).await
     }
 
-    async fn load(&self) -> Result<Versioned, StoreError> {
+    async fn load(&self) -> Result<Versioned<TaskRecord>, StoreError> {
         self.store.load(&task()).await
     }
 
-    async fn put(&self, versioned: &Versioned) -> Result<Stored, StoreError> {
+    async fn put(&self, versioned: &Versioned<TaskRecord>) -> Result<Stored, StoreError> {
         self.store.put(&task(), versioned, now() + SignedDuration::from_hours(24)).await
     }
 

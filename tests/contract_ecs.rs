@@ -13,11 +13,11 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use taskhold::aws::{self, AwsEcs};
-use taskhold::ecs::{
-    Disposition, Ecs, EcsError, Effect, Failure, FailureReason, ProtectedTask, ProtectionAnswer, ProtectionSetting,
-    ServiceReads, TaskId,
-};
+use taskhold::aws;
+use taskhold::aws::ecs::AwsEcs;
+use taskhold::ecs::arn::TaskId;
+use taskhold::ecs::error::{Disposition, EcsError, Effect};
+use taskhold::ecs::{Ecs, Failure, FailureReason, ProtectedTask, ProtectionAnswer, ProtectionSetting, ServiceReads};
 
 const CLUSTER: &str = "arn:aws:ecs:eu-west-1:111122223333:cluster/video";
 const A: &str = "6b777c1809a94925ab48098fa09824de";
@@ -41,7 +41,7 @@ async fn sdk_config(endpoint: &str) -> SdkConfig {
         .endpoint_url(endpoint)
         .region(Region::new("eu-west-1"))
         .credentials_provider(Credentials::new("AKIDEXAMPLE", "secret", None, None, "test"));
-    aws::with_own_settings(loader, &aws::Trust::Amazon).load().await
+    aws::with_own_settings(loader, &aws::trust::Trust::Amazon).load().await
 }
 
 /// The adapter before an ECS that gives each call the answer that was set last, and keeps the calls.
@@ -339,7 +339,7 @@ async fn a_server_that_never_answers_is_given_up_within_the_time_that_a_call_get
     let raw = Raw::answering(None);
     let config = sdk_config(&raw.endpoint).await;
     let timeouts = config.timeout_config().unwrap();
-    assert!(timeouts.operation_timeout().unwrap() < taskhold::apply::CALL_TIME.unsigned_abs(), "{timeouts:?}");
+    assert!(timeouts.operation_timeout().unwrap() < taskhold::budget::CALL_TIME.unsigned_abs(), "{timeouts:?}");
 
     // The same in small, since nobody wants to wait for it.
     let short = TimeoutConfig::builder().operation_timeout(Duration::from_millis(200)).build();

@@ -10,12 +10,16 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
-use taskhold::aws::{self, AwsEcs};
-use taskhold::ecs::{
-    ClusterArn, Deployment, DeploymentController, DeploymentStatus, DeploymentStrategy, EcsError, Failure,
-    FailureReason, ProtectedTask, ProtectionAnswer, RolloutState, Service, ServiceArn, ServiceEvent, ServiceReads,
-    ServiceStatus, TaskDescription, TaskId, TaskSet,
+use taskhold::aws;
+use taskhold::aws::ecs::AwsEcs;
+use taskhold::ecs::arn::{ClusterArn, TaskId};
+use taskhold::ecs::deployment::{
+    Deployment, DeploymentController, DeploymentStatus, DeploymentStrategy, RolloutState, TaskSet,
 };
+use taskhold::ecs::error::EcsError;
+use taskhold::ecs::service::{Service, ServiceArn, ServiceEvent, ServiceStatus};
+use taskhold::ecs::task::TaskDescription;
+use taskhold::ecs::{Failure, FailureReason, ProtectedTask, ProtectionAnswer, ServiceReads};
 
 const CLUSTER: &str = "arn:aws:ecs:eu-west-1:111122223333:cluster/video";
 const LONG: &str = "arn:aws:ecs:eu-west-1:111122223333:service/video/web";
@@ -69,7 +73,7 @@ impl Canned {
             .endpoint_url(server.endpoint())
             .region(Region::new("eu-west-1"))
             .credentials_provider(Credentials::new("AKIDEXAMPLE", "secret", None, None, "test"));
-        let ecs = AwsEcs::new(&aws::with_own_settings(loader, &aws::Trust::Amazon).load().await);
+        let ecs = AwsEcs::new(&aws::with_own_settings(loader, &aws::trust::Trust::Amazon).load().await);
         Self { ecs, answers, calls, _server: server }
     }
 
@@ -463,7 +467,7 @@ async fn tasks_are_described_by_cluster_and_id() {
             last_status: "RUNNING".to_owned(),
             desired_status: "RUNNING".to_owned(),
             started_at: Some(at(1_790_000_040_250)),
-            stop: taskhold::ecs::StopCause::default(),
+            stop: taskhold::ecs::task::StopCause::default(),
         },
         TaskDescription {
             id: B.parse().unwrap(),
@@ -472,7 +476,7 @@ async fn tasks_are_described_by_cluster_and_id() {
             last_status: String::new(),
             desired_status: String::new(),
             started_at: None,
-            stop: taskhold::ecs::StopCause::default(),
+            stop: taskhold::ecs::task::StopCause::default(),
         },
     ];
     assert_eq!(described, expected);

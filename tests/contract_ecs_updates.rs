@@ -9,8 +9,11 @@ use ecs_sim::control_plane::{ControlPlane, ServiceSpec, Setup};
 use ecs_sim::http::{Answer, Backend, Call, Server, ServerOptions, Service, ServiceError};
 use serde_json::json;
 use std::sync::{Arc, Mutex};
-use taskhold::aws::{self, AwsEcs};
-use taskhold::ecs::{EcsError, Effect, ServiceArn, ServiceReads, ServiceUpdates};
+use taskhold::aws;
+use taskhold::aws::ecs::AwsEcs;
+use taskhold::ecs::error::{EcsError, Effect};
+use taskhold::ecs::service::ServiceArn;
+use taskhold::ecs::{ServiceReads, ServiceUpdates};
 
 const CLUSTER: &str = "arn:aws:ecs:eu-west-1:111122223333:cluster/video";
 
@@ -25,7 +28,7 @@ async fn before(backend: impl Backend) -> (AwsEcs, Server) {
         .endpoint_url(server.endpoint())
         .region(Region::new("eu-west-1"))
         .credentials_provider(Credentials::new("AKIDEXAMPLE", "secret", None, None, "test"));
-    (AwsEcs::new(&aws::with_own_settings(loader, &aws::Trust::Amazon).load().await), server)
+    (AwsEcs::new(&aws::with_own_settings(loader, &aws::trust::Trust::Amazon).load().await), server)
 }
 
 /// What came of setting a desired count before an ECS that gives this answer, and the calls that it got.
@@ -89,7 +92,7 @@ async fn the_simulated_ecs_sets_the_count_and_deploys_nothing() {
     let backend = move |call: Call| Answer::from(ecs.call(&call.operation, &call.body));
     let (ecs, _server) = before(backend).await;
     let deployments =
-        |service: taskhold::ecs::Service| service.deployments.into_iter().map(|it| it.id).collect::<Vec<_>>();
+        |service: taskhold::ecs::service::Service| service.deployments.into_iter().map(|it| it.id).collect::<Vec<_>>();
     let before = ecs.describe_service(&service("web")).await.unwrap().unwrap();
     assert_eq!(ecs.set_desired_count(&service("web"), 5).await, Ok(()));
     let after = ecs.describe_service(&service("web")).await.unwrap().unwrap();

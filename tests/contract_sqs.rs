@@ -15,12 +15,13 @@ use serde_json::{Value, json};
 use simulated::{Simulated, sdk_config};
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, Mutex};
-use taskhold::aws::AwsQueue;
-use taskhold::dead_letter::{
-    BODY_BYTES_ATTRIBUTE, DeadLetter, DeadLetterQueue, MESSAGE_BYTES_MAX, MESSAGE_ID_ATTRIBUTE, MESSAGES_PER_SEND_MAX,
-    REASON_ATTRIBUTE, SOURCE_ATTRIBUTE,
+use taskhold::aws::sqs::AwsQueue;
+use taskhold::lambda::dead_letter::{
+    BODY_BYTES_ATTRIBUTE, DeadLetter, DeadLetterQueue, MESSAGE_ID_ATTRIBUTE, REASON_ATTRIBUTE, SOURCE_ATTRIBUTE,
 };
-use taskhold::interrupted::InterruptedJobQueue;
+use taskhold::notify::sink::InterruptedJobQueue;
+use taskhold::outbox::DeliveryError;
+use taskhold::sqs::{MESSAGE_BYTES_MAX, MESSAGES_PER_SEND_MAX};
 
 const QUEUE: &str = "jobs-dead_lettered";
 const SOURCE: &str = "arn:aws:sqs:eu-west-1:111122223333:jobs";
@@ -35,11 +36,11 @@ async fn queue_at(endpoint: &str, queue: &str) -> AwsQueue {
 }
 
 impl Simulated {
-    async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), String>> {
+    async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), DeliveryError>> {
         queue_at(&self.server.endpoint(), QUEUE).await.send_dead_letters(messages).await
     }
 
-    async fn forward(&self, bodies: &[String]) -> Vec<Result<(), String>> {
+    async fn forward(&self, bodies: &[String]) -> Vec<Result<(), DeliveryError>> {
         queue_at(&self.server.endpoint(), QUEUE).await.send(bodies).await
     }
 }
@@ -134,7 +135,7 @@ async fn a_message_that_sqs_refuses_does_not_keep_its_neighbours_out() {
     let refused = DeadLetter { body: "\u{0}".to_owned(), attributes: Vec::new() };
     let kept = simulated.send_dead_letters(&[dead_lettered("first"), refused, dead_lettered("third")]).await;
     assert_eq!((&kept[0], &kept[2]), (&Ok(()), &Ok(())));
-    assert!(kept[1].as_ref().unwrap_err().starts_with("InvalidMessageContents: "), "{:?}", kept[1]);
+    assert!(kept[1].as_ref().unwrap_err().to_string().starts_with("InvalidMessageContents: "), "{:?}", kept[1]);
     assert_eq!(simulated.queued().len(), 2);
 }
 
@@ -149,7 +150,7 @@ async fn an_answer_is_read_by_the_ids_of_its_entries_and_silence_about_one_means
         ],
     })))
     .await;
-    let failed = |why: &str| Err(why.to_owned());
+    let failed = |why: &str| Err(DeliveryError(why.to_owned()));
     let expected = [
         Ok(()),
         failed("sqs did not answer for it"),
@@ -165,7 +166,10 @@ async fn an_entry_that_is_told_to_have_succeeded_and_failed_is_not_kept() {
     let failed = json!({"Id": "0", "Code": "InternalError", "SenderFault": false});
     let (queue, _calls, _server) =
         canned(Answer::Output(json!({"Successful": [successful("0")], "Failed": [failed]}))).await;
-    assert_eq!(queue.send_dead_letters(&[dead_lettered("x")]).await, [Err("InternalError: no message".to_owned())]);
+    assert_eq!(
+        queue.send_dead_letters(&[dead_lettered("x")]).await,
+        [Err(DeliveryError("InternalError: no message".to_owned()))]
+    );
 }
 
 #[tokio::test]
@@ -184,7 +188,7 @@ async fn a_send_that_fails_as_a_whole_keeps_none_of_its_messages_and_is_not_trie
         let kept = queue.send_dead_letters(&vec![dead_lettered("secret"); 3]).await;
         assert_eq!(kept.len(), 3);
         for kept in kept {
-            let why = kept.unwrap_err();
+            let why = kept.unwrap_err().to_string();
             assert!(why.contains(expected), "expected {expected}, found {why}");
             assert!(!why.contains("secret") && why.len() < 300, "{why}");
         }
@@ -196,7 +200,7 @@ async fn a_send_that_fails_as_a_whole_keeps_none_of_its_messages_and_is_not_trie
 async fn a_queue_that_does_not_exist_keeps_nothing() {
     let simulated = Simulated::with_queue(QUEUE).await;
     let queue = queue_at(&simulated.server.endpoint(), "another").await;
-    let why = queue.send_dead_letters(&[dead_lettered("x")]).await.remove(0).unwrap_err();
+    let why = queue.send_dead_letters(&[dead_lettered("x")]).await.remove(0).unwrap_err().to_string();
     assert!(why.contains("HTTP 400") && why.contains("queue"), "{why}");
 }
 
@@ -204,7 +208,7 @@ async fn a_queue_that_does_not_exist_keeps_nothing() {
 async fn where_nobody_listens_nothing_is_kept() {
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
     let queue = queue_at(&format!("http://127.0.0.1:{port}"), QUEUE).await;
-    let why = queue.send_dead_letters(&[dead_lettered("x")]).await.remove(0).unwrap_err();
+    let why = queue.send_dead_letters(&[dead_lettered("x")]).await.remove(0).unwrap_err().to_string();
     assert!(why.contains("Connection refused"), "{why}");
 }
 

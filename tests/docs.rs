@@ -6,10 +6,10 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use taskhold::alert::{AlertKind, Transition};
-use taskhold::config::SETTINGS;
-use taskhold::dead_letter::{BODY_BYTES_ATTRIBUTE, MESSAGE_ID_ATTRIBUTE, REASON_ATTRIBUTE, SOURCE_ATTRIBUTE};
-use taskhold::telemetry::{Counts, METRIC_NAMESPACE};
+use taskhold::config::settings::SETTINGS;
+use taskhold::lambda::dead_letter::{BODY_BYTES_ATTRIBUTE, MESSAGE_ID_ATTRIBUTE, REASON_ATTRIBUTE, SOURCE_ATTRIBUTE};
+use taskhold::metrics::{Counts, METRIC_NAMESPACE};
+use taskhold::service::alert::{AlertKind, Transition};
 
 fn read(relative: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(relative);

@@ -7,10 +7,14 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use taskhold::config::Clusters;
-use taskhold::event::job_message::JobMessageError;
-use taskhold::event::{Command, EVENT_NAMES, EcsEvent, EventName, Invocation, QueueMessage, Scope, Trigger, record};
-use taskhold::recheck::Recheck;
+use taskhold::api::command::{Command, Scope};
+use taskhold::config::clusters::Clusters;
+use taskhold::lambda::job_message::JobMessageError;
+use taskhold::lambda::payload::{EcsEvent, Invocation};
+use taskhold::lambda::sqs_record;
+use taskhold::lambda::sqs_record::QueueMessage;
+use taskhold::service::recheck::Recheck;
+use taskhold::service::trigger::{EVENT_NAMES, EventName, Trigger};
 
 /// What each file is read as: the payload's own line, then one for each record of a batch. A file without a row and a
 /// row without a file both fail.
@@ -104,7 +108,7 @@ fn read(payload: &Value) -> Vec<String> {
         Invocation::UnreadableBatch(_) => vec!["unreadable batch".to_owned()],
         Invocation::Ecs(event) => vec![read_event(event)],
         Invocation::Sqs(batch) => {
-            let record = |body: &str| match record::parse(body, &clusters()) {
+            let record = |body: &str| match sqs_record::parse(body, &clusters()) {
                 QueueMessage::Job(message) => {
                     format!("{} of {} on {}", message.message_type.as_str(), message.job, message.task.id)
                 }

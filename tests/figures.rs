@@ -13,16 +13,19 @@ use std::future::Future;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use taskhold::alert::LogOnly;
-use taskhold::apply::RateLimit;
 use taskhold::clock::Clock;
-use taskhold::config::Config;
+use taskhold::config::settings::Config;
+use taskhold::ecs::arn::{ClusterArn, TaskId};
+use taskhold::ecs::error::EcsError;
 use taskhold::ecs::{
-    ClusterArn, Ecs, EcsError, PROTECTION_MINUTES_MAX, ProtectedTask, ProtectionAnswer, ProtectionSetting,
-    TASKS_PER_PROTECTION_CALL_MAX, TaskId,
+    Ecs, PROTECTION_MINUTES_MAX, ProtectedTask, ProtectionAnswer, ProtectionSetting, TASKS_PER_PROTECTION_CALL_MAX,
 };
-use taskhold::handler::{Handler, Parts, Response};
-use taskhold::store::MemoryStore;
+use taskhold::lambda::function::{Function, Parts, Ports, Response};
+use taskhold::notify::sink::LogOnly;
+use taskhold::notify::sink::{JobForwarder, Notifier};
+use taskhold::store::memory::MemoryStore;
+use taskhold::task::rate_limit::RateLimit;
+use taskhold::{service, task};
 
 /// Durations are drawn from this seed, so that the figures are the same everywhere.
 const SEED: u64 = 20_260_917;
@@ -96,20 +99,26 @@ impl Ecs for CountingEcs {
 /// Nothing is dead-lettered here, and nothing is left for later.
 struct PartsOfFigures;
 
-impl Parts for PartsOfFigures {
+impl task::reconciler::Ports for PartsOfFigures {
     type Ecs = CountingEcs;
-    type Autoscaling = NoAutoscaling;
     type Store = MemoryStore<SetClock>;
-    type DeadLetters = Infallible;
-    type Rechecks = Infallible;
-    type Interrupted = Infallible;
-    type Alerts = LogOnly;
+    type Interrupted = JobForwarder<Infallible>;
+    type Notifier = Notifier<LogOnly>;
     type Clock = SetClock;
+}
+
+impl service::reconciler::Ports for PartsOfFigures {
+    type Autoscaling = NoAutoscaling;
+    type Rechecks = Infallible;
+}
+
+impl Ports for PartsOfFigures {
+    type DeadLetters = Infallible;
 }
 
 /// The function, and the jobs that its messages are about: one for each task.
 struct Figures {
-    handler: Handler<PartsOfFigures>,
+    handler: Function<PartsOfFigures>,
     minutes: Vec<u32>,
     /// The messages of a batch were sent over so many seconds before it is delivered.
     sent_over_seconds: usize,
@@ -119,18 +128,18 @@ impl Figures {
     /// Jobs of these durations, of which nothing was told yet.
     fn of(minutes: Vec<u32>) -> Self {
         let clock = SetClock(Arc::new(AtomicI64::new(1_790_000_000_000)));
-        let handler = Handler {
+        let handler = Function::new(Parts {
             ecs: CountingEcs { clock: clock.clone(), state: Mutex::default() },
             autoscaling: NoAutoscaling,
             store: MemoryStore::new(clock.clone()),
-            alerts: LogOnly,
+            notifier: Notifier(LogOnly),
             dead_letters: None,
             rechecks: None,
             interrupted: None,
             clock,
             config: Config::from_variables([("TASKHOLD_CLUSTERS".to_owned(), CLUSTER.to_owned())]).unwrap(),
             rate_limit: RateLimit::default(),
-        };
+        });
         Self { handler, minutes, sent_over_seconds: 0 }
     }
 
@@ -141,7 +150,7 @@ impl Figures {
     }
 
     fn now(&self) -> Timestamp {
-        self.handler.clock.now()
+        self.handler.services.tasks.clock.now()
     }
 
     fn message(&self, message_type: &str, task: usize) -> Value {
@@ -181,7 +190,7 @@ impl Figures {
 
     /// Delivers messages, so many in one batch, and returns how many calls they made.
     async fn deliver(&self, messages: &[Value], batch_size: usize) -> u32 {
-        let before = self.handler.ecs.state.lock().unwrap().calls;
+        let before = self.handler.services.tasks.ecs.state.lock().unwrap().calls;
         let records = messages.iter().enumerate().map(|(at, body)| record(body, self.sent_at(at)));
         for batch in records.collect::<Vec<_>>().chunks(batch_size) {
             let deadline = self.now() + SignedDuration::from_secs(30);
@@ -189,12 +198,12 @@ impl Figures {
             let (Response::Batch(response), counts) = answer.unwrap() else { panic!("it was a batch") };
             assert_eq!((response.batch_item_failures.len(), counts.done.get()), (0, batch.len() as u64));
         }
-        self.handler.ecs.state.lock().unwrap().calls - before
+        self.handler.services.tasks.ecs.state.lock().unwrap().calls - before
     }
 
     /// By how much the protection of each task, just granted, lasts longer than its job of so many minutes declared.
     fn surplus(&self) -> Vec<(u32, SignedDuration)> {
-        let state = self.handler.ecs.state.lock().unwrap();
+        let state = self.handler.services.tasks.ecs.state.lock().unwrap();
         let surplus = |(task, minutes): (usize, &u32)| {
             let declared = self.sent_at(task) + SignedDuration::from_mins(i64::from(*minutes));
             let until = state.protected_until.get(&format!("{task:032x}").parse::<TaskId>().unwrap());
@@ -263,7 +272,7 @@ async fn a_thousand_jobs_of_one_duration_take_a_hundred_calls_and_a_hundred_more
         let calls = figures.deliver(&figures.finished(), batch_size).await;
         table.line("finishes", batch_size, (TASKS, calls));
         assert_eq!(calls, 100);
-        assert!(figures.handler.ecs.state.lock().unwrap().protected_until.is_empty());
+        assert!(figures.handler.services.tasks.ecs.state.lock().unwrap().protected_until.is_empty());
         let again = figures.deliver(&figures.finished(), batch_size).await;
         table.line("the same finishes, delivered a second time", batch_size, (TASKS, again));
         assert_eq!(again, 0);
@@ -310,7 +319,7 @@ async fn ten_thousand_heartbeats_inside_the_protection_take_no_call() {
     for batch_size in [10, 100, 10 * TASKS] {
         let figures = Figures::of(vec![120; TASKS]);
         figures.deliver(&figures.started(), TASKS).await;
-        figures.handler.clock.advance(30 * 60);
+        figures.handler.services.tasks.clock.advance(30 * 60);
         for (what, fields) in [
             ("heartbeats without a duration", json!({})),
             ("heartbeats with a duration that stays inside", json!({"maxDurationMinutes": 90})),

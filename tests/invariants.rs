@@ -2,7 +2,7 @@
 //! whatever the interleaving, duplicates, crash point or late effect of a call; every idle task ends unprotected; no
 //! message is lost.
 //!
-//! Each run is one seed. Up to four invocations of the real [`taskhold::handler::Handler`] are in flight at once; every call
+//! Each run is one seed. Up to four invocations of the real [`taskhold::lambda::function::Function`] are in flight at once; every call
 //! to ECS, to the state store and to the dead-letter queue is a point at which a scheduler decides who goes on. After a storm of
 //! faults everything calms down and has to converge. What exactly is promised and checked stands in
 //! `invariants/promise.rs`.
@@ -30,7 +30,7 @@ mod workers;
 mod world;
 
 use run::{Outcome, run};
-use taskhold::config::Clusters;
+use taskhold::config::clusters::Clusters;
 use world::{Broken, Sabotage, Stats};
 
 const CLUSTER: &str = "arn:aws:ecs:eu-west-1:111122223333:cluster/video";

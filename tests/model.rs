@@ -2,7 +2,7 @@
 //!
 //! `tests/invariants.rs` draws long runs; what it does not draw it does not see. Here everything is small, and nothing is left
 //! out: [stateright](https://docs.rs/stateright) goes through all states that a configuration can come to. The steps of an
-//! invocation are not modelled: they are the real [`taskhold::handler::Handler`] (`model/script.rs`), on a state store, an ECS and a
+//! invocation are not modelled: they are the real [`taskhold::lambda::function::Function`] (`model/script.rs`), on a state store, an ECS and a
 //! queue that are part of the state. The points at which anything else may happen are those at which the function waits for
 //! them: a load, a store on its way, its answer, a call to ECS on its way, its effect for each task, its answer, the end.
 //!

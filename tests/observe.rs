@@ -8,15 +8,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use taskhold::clock::Clock;
-use taskhold::decide::diagnose::{DeadlinePolicy, ProtectedFor, RolloutStatus, SuggestedAction, diagnose};
-use taskhold::decide::preflight::{Verdict, preflight};
-use taskhold::ecs::{
-    ClusterArn, Deployment, DeploymentController, DeploymentStatus, DeploymentStrategy, EcsError, Failure,
-    FailureReason, Page, ProtectedTask, ProtectionAnswer, RolloutState, Service, ServiceArn, ServiceReads,
-    ServiceStatus, Task, TaskDescription, TaskId,
-};
-use taskhold::snapshot::{Gap, Jobs, ServiceSnapshot, TASKS_READ_MAX, TaskSnapshot, read_service};
-use taskhold::store::{Job, JobKey, Store, StoreError, Stored, TaskRecord, Versioned};
+use taskhold::ecs::arn::{ClusterArn, Task, TaskId};
+use taskhold::ecs::deployment::{Deployment, DeploymentController, DeploymentStatus, DeploymentStrategy, RolloutState};
+use taskhold::ecs::error::EcsError;
+use taskhold::ecs::service::{Page, Service, ServiceArn, ServiceStatus};
+use taskhold::ecs::task::TaskDescription;
+use taskhold::ecs::{Failure, FailureReason, ProtectedTask, ProtectionAnswer, ServiceReads};
+use taskhold::service::diagnosis::{DeadlinePolicy, ProtectedFor, RolloutStatus, diagnose};
+use taskhold::service::preflight::{Verdict, preflight};
+use taskhold::service::snapshot::read::{TASKS_READ_MAX, read_service};
+use taskhold::service::snapshot::{Gap, Jobs, ServiceSnapshot, TaskSnapshot};
+use taskhold::service::suggested_action::SuggestedAction;
+use taskhold::store::error::StoreError;
+use taskhold::store::{Store, Stored, Versioned};
+use taskhold::task::job::{Job, JobKey};
+use taskhold::task::record::TaskRecord;
 
 const OLD: &str = "ecs-svc/1111111111111111111";
 const NEW: &str = "ecs-svc/2222222222222222222";
@@ -137,7 +143,7 @@ impl ServiceReads for FakeEcs {
             last_status: "RUNNING".to_owned(),
             desired_status: task.desired_status.to_owned(),
             started_at: Some(at(0)),
-            stop: taskhold::ecs::StopCause::default(),
+            stop: taskhold::ecs::task::StopCause::default(),
         });
         Ok(described.collect())
     }
@@ -177,8 +183,8 @@ fn store_error() -> StoreError {
     StoreError::Unexpected("the table is gone".to_owned())
 }
 
-impl Store for FakeStore {
-    async fn load(&self, task: &Task) -> Result<Versioned, StoreError> {
+impl Store<TaskRecord> for FakeStore {
+    async fn load(&self, task: &Task) -> Result<Versioned<TaskRecord>, StoreError> {
         *self.loads.lock().unwrap() += 1;
         if self.fails_for.contains(&task.id) {
             return Err(store_error());
@@ -190,7 +196,7 @@ impl Store for FakeStore {
         Ok(Versioned { record, version: 1 })
     }
 
-    async fn put(&self, task: &Task, _: &Versioned, _: Timestamp) -> Result<Stored, StoreError> {
+    async fn put(&self, task: &Task, _: &Versioned<TaskRecord>, _: Timestamp) -> Result<Stored, StoreError> {
         panic!("a look stores nothing about {task}");
     }
 }

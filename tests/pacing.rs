@@ -14,15 +14,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
-use taskhold::alert::LogOnly;
-use taskhold::apply::RateLimit;
 use taskhold::clock::Clock;
-use taskhold::config::Config;
-use taskhold::ecs::{
-    ClusterArn, Ecs, EcsError, Page, ProtectedTask, ProtectionAnswer, ProtectionSetting, Task, TaskId,
-};
-use taskhold::handler::{Handler, Parts, Response};
-use taskhold::store::{MemoryStore, Store, StoreError, StorePages, Stored, TaskRecord, Versioned};
+use taskhold::config::settings::Config;
+use taskhold::ecs::arn::{ClusterArn, Task, TaskId};
+use taskhold::ecs::error::EcsError;
+use taskhold::ecs::service::Page;
+use taskhold::ecs::{Ecs, ProtectedTask, ProtectionAnswer, ProtectionSetting};
+use taskhold::lambda::function::{Function, Parts, Ports, Response};
+use taskhold::notify::sink::LogOnly;
+use taskhold::notify::sink::{JobForwarder, Notifier};
+use taskhold::store::error::StoreError;
+use taskhold::store::memory::MemoryStore;
+use taskhold::store::{Store, StorePages, Stored, Versioned};
+use taskhold::task::rate_limit::RateLimit;
+use taskhold::task::record::TaskRecord;
+use taskhold::{service, task};
 
 const CLUSTER: &str = "arn:aws:ecs:eu-west-1:111122223333:cluster/video";
 const BURST: i64 = 200;
@@ -158,13 +164,18 @@ struct FarStore(Time, MemoryStore<Time>);
 
 ecs_sim::keeps_no_services!(FarStore);
 
-impl Store for FarStore {
-    async fn load(&self, task: &Task) -> Result<Versioned, StoreError> {
+impl Store<TaskRecord> for FarStore {
+    async fn load(&self, task: &Task) -> Result<Versioned<TaskRecord>, StoreError> {
         self.0.sleep(LATENCY).await;
         Store::<TaskRecord>::load(&self.1, task).await
     }
 
-    async fn put(&self, task: &Task, versioned: &Versioned, keep_until: Timestamp) -> Result<Stored, StoreError> {
+    async fn put(
+        &self,
+        task: &Task,
+        versioned: &Versioned<TaskRecord>,
+        keep_until: Timestamp,
+    ) -> Result<Stored, StoreError> {
         self.0.sleep(LATENCY).await;
         self.1.put(task, versioned, keep_until).await
     }
@@ -174,39 +185,45 @@ impl Store for FarStore {
     }
 }
 
-impl StorePages for FarStore {
-    async fn page(&self, token: Option<&str>) -> Result<Page<(Task, Versioned)>, StoreError> {
+impl StorePages<TaskRecord> for FarStore {
+    async fn page(&self, token: Option<&str>) -> Result<Page<(Task, Versioned<TaskRecord>)>, StoreError> {
         StorePages::<TaskRecord>::page(&self.1, token).await
     }
 }
 
 struct PartsFarAway;
 
-impl Parts for PartsFarAway {
+impl task::reconciler::Ports for PartsFarAway {
     type Ecs = BucketEcs;
-    type Autoscaling = NoAutoscaling;
     type Store = FarStore;
-    type DeadLetters = Infallible;
-    type Rechecks = Infallible;
-    type Interrupted = Infallible;
-    type Alerts = LogOnly;
+    type Interrupted = JobForwarder<Infallible>;
+    type Notifier = Notifier<LogOnly>;
     type Clock = Time;
 }
 
-fn function(time: &Time) -> Handler<PartsFarAway> {
+impl service::reconciler::Ports for PartsFarAway {
+    type Autoscaling = NoAutoscaling;
+    type Rechecks = Infallible;
+}
+
+impl Ports for PartsFarAway {
+    type DeadLetters = Infallible;
+}
+
+fn function(time: &Time) -> Function<PartsFarAway> {
     let bucket = Bucket { thousandths: BURST * 1000, filled_at: time.now(), taken: Vec::new(), throttled: 0 };
-    Handler {
+    Function::new(Parts {
         ecs: BucketEcs { time: time.clone(), bucket: Mutex::new(bucket) },
         autoscaling: NoAutoscaling,
         store: FarStore(time.clone(), MemoryStore::new(time.clone())),
-        alerts: LogOnly,
+        notifier: Notifier(LogOnly),
         dead_letters: None,
         rechecks: None,
         interrupted: None,
         clock: time.clone(),
         config: Config::from_variables([("TASKHOLD_CLUSTERS".to_owned(), CLUSTER.to_owned())]).unwrap(),
         rate_limit: RateLimit::default(),
-    }
+    })
 }
 
 /// A batch in which a job of two hours starts on each of these tasks.
@@ -223,13 +240,13 @@ fn starts(tasks: std::ops::Range<usize>, now: Timestamp) -> Value {
 }
 
 /// Hands a batch to the function, which must carry out all of it, and answers how long that took.
-async fn handed(function: &Handler<PartsFarAway>, tasks: std::ops::Range<usize>) -> SignedDuration {
-    let now = function.clock.now();
+async fn handed(function: &Function<PartsFarAway>, tasks: std::ops::Range<usize>) -> SignedDuration {
+    let now = function.services.tasks.clock.now();
     let payload = starts(tasks.clone(), now).to_string();
     let handled = function.handle(&payload, now + SignedDuration::from_secs(30)).await;
     let (Response::Batch(response), counts) = handled.unwrap() else { panic!("it was a batch") };
     assert_eq!((response.batch_item_failures.len(), counts.done.get()), (0, tasks.len() as u64));
-    function.clock.now().duration_since(now)
+    function.services.tasks.clock.now().duration_since(now)
 }
 
 #[test]
@@ -250,7 +267,7 @@ fn with_enough_to_do_all_calls_are_sent_that_ecs_takes_and_none_that_it_throttle
             handed(&function, batch * 10_000..(batch + 1) * 10_000).await;
         }
     });
-    let bucket = function.ecs.bucket.lock().unwrap();
+    let bucket = function.services.tasks.ecs.bucket.lock().unwrap();
     assert_eq!((bucket.taken.len(), bucket.throttled), (3_000, 0));
     // From when a batch has used up what was saved to its last call; between two batches nothing is to be sent.
     for calls in bucket.taken.chunks(1_000) {
@@ -266,9 +283,9 @@ fn where_others_take_from_the_same_bucket_a_throttled_call_slows_it_down() {
     let time = Time::new();
     let function = function(&time);
     // Others have just emptied it.
-    function.ecs.bucket.lock().unwrap().thousandths = 0;
+    function.services.tasks.ecs.bucket.lock().unwrap().thousandths = 0;
     let took = time.run(handed(&function, 0..1_000));
-    let bucket = function.ecs.bucket.lock().unwrap();
+    let bucket = function.services.tasks.ecs.bucket.lock().unwrap();
     println!("100 calls on an empty bucket: {} throttled, all sent after {took:#}", bucket.throttled);
     assert_eq!(bucket.taken.len(), 100);
     assert!(bucket.throttled <= 60, "{} throttled calls for 100", bucket.throttled);

@@ -11,9 +11,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use taskhold::config::Policy;
-use taskhold::decide::remediation::{IDLE_RESERVE_TAG, MAX_DESIRED_COUNT_TAG, POLICY_TAG};
-use taskhold::snapshot::MANAGED_TAG;
+use taskhold::config::policy::Policy;
+use taskhold::service::remediation::raise::MAX_DESIRED_COUNT_TAG;
+use taskhold::service::remediation::{IDLE_RESERVE_TAG, POLICY_TAG};
+use taskhold::service::snapshot::managed::MANAGED_TAG;
 
 /// As TASKHOLD_BLOCKED_AFTER_MINUTES unless set: so long a deployment may be held up before a task is released for it.
 const BLOCKED_AFTER_MS: Millis = 5 * 60_000;

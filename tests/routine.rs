@@ -1,7 +1,7 @@
 //! A month of routine: two hundred services are deployed in every way, scaled, rebalanced and work, and nobody is told of
 //! anything. What counts as routine, and why, stands in `routine/traffic.rs`.
 //!
-//! The real [`taskhold::handler::Handler`] runs on the simulated Region, with the events that ECS sends, its own rechecks,
+//! The real [`taskhold::lambda::function::Function`] runs on the simulated Region, with the events that ECS sends, its own rechecks,
 //! the workers' messages, and the sweep. Calls take no time there and none is throttled, so that every look sees
 //! everything: what is not seen cannot be told of, and would prove nothing. Half of the services run on each of two threads,
 //! each half in a cluster of its own with a function of its own.

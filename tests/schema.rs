@@ -6,12 +6,13 @@
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
-use taskhold::config::Clusters;
+use taskhold::config::clusters::Clusters;
 use taskhold::ecs::PROTECTION_MINUTES_MAX;
-use taskhold::event::job_message::{
+use taskhold::lambda::job_message::{
     JOB_ID_CHARS_MAX, LABEL_NAME_CHARS_MAX, LABEL_VALUE_CHARS_MAX, LABELS_MAX, MAX_DURATION_MINUTES_DEFAULT,
 };
-use taskhold::event::record::{self, JOB_MESSAGE_BYTES_MAX, QueueMessage};
+use taskhold::lambda::sqs_record;
+use taskhold::lambda::sqs_record::{JOB_MESSAGE_BYTES_MAX, QueueMessage};
 
 const ID: &str = "4f0c2a9be1d84763a5c07be214d95f3a";
 const ARN: &str = "arn:aws:ecs:eu-west-1:111122223333:task/video/4f0c2a9be1d84763a5c07be214d95f3a";
@@ -38,7 +39,7 @@ fn takes() -> Takes {
     let clusters = Clusters::new(vec![CLUSTER_ARN.parse().unwrap()]).unwrap();
     Takes {
         schema: Box::new(move |body| serde_json::from_str(body).is_ok_and(|body: Value| schema.is_valid(&body))),
-        parser: Box::new(move |body| matches!(record::parse(body, &clusters), QueueMessage::Job(_))),
+        parser: Box::new(move |body| matches!(sqs_record::parse(body, &clusters), QueueMessage::Job(_))),
     }
 }
 

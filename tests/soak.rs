@@ -1,7 +1,7 @@
 //! A soak: simulated days of many services under work, with everything that people, workers and ECS do, and with faults; then
 //! all of it stops, and what is open has to close. The process and the state store must not grow with the days.
 //!
-//! The real [`taskhold::handler::Handler`] runs on the simulated Region, throttled as ECS throttles, swept every five minutes as
+//! The real [`taskhold::lambda::function::Function`] runs on the simulated Region, throttled as ECS throttles, swept every five minutes as
 //! it is deployed. What happens stands in `soak/traffic.rs`, what fails in `soak/weather.rs`.
 //!
 //! `make soak` runs the month; `cargo test --test soak` two days of a few services.
@@ -44,8 +44,10 @@ use parts::HandedOn;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
-use taskhold::ecs::ServiceArn;
-use taskhold::store::{ServiceRecord, StorePages};
+use taskhold::ecs::service::ServiceArn;
+use taskhold::notify::sink::JobForwarder;
+use taskhold::service::record::ServiceRecord;
+use taskhold::store::StorePages;
 use traffic::{TASKS, Traffic};
 use weather::Weather;
 use world::{HOUR, MINUTE, World};
@@ -69,8 +71,8 @@ impl Soak {
     /// Finished jobs are remembered for a day, so that the state store is full after one.
     fn begin(services: usize, seed: u64) -> Self {
         let mut world = World::new(Setup::default(), &[("TASKHOLD_FINISHED_JOB_RETENTION_HOURS", "24")]);
-        world.function.store.sizes = Some(Arc::default());
-        world.function.interrupted = Some(HandedOn::default());
+        world.function.services.tasks.store.sizes = Some(Arc::default());
+        world.function.services.tasks.interrupted = Some(JobForwarder(HandedOn::default()));
         world.sweep_every(5 * MINUTE, 41_000);
         let traffic = Traffic::begin(&mut world, services, seed);
         let weather = Weather::begin(&mut world, seed);
@@ -113,7 +115,7 @@ impl Soak {
 
     /// The services of which the state store says that something is open, and the tasks that ECS protects.
     fn open(&self) -> Vec<String> {
-        let page = StorePages::<ServiceRecord>::page(&self.world.function.store.kept, None);
+        let page = StorePages::<ServiceRecord>::page(&self.world.function.services.tasks.store.kept, None);
         let page: Vec<(ServiceArn, _)> = page.now_or_never().unwrap().unwrap().items;
         let services = page.into_iter().map(|(service, versioned)| format!("{}: {:?}", service.name, versioned.record));
         let region = self.world.region.lock();

@@ -15,10 +15,11 @@ use stack::Template;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use taskhold::apply::CALL_TIME;
-use taskhold::config::{Config, Policy, Remediations, SETTINGS};
+use taskhold::budget::CALL_TIME;
+use taskhold::config::policy::{Policy, Remediations};
+use taskhold::config::settings::{Config, SETTINGS};
 use taskhold::ecs::PROTECTION_MINUTES_MAX;
-use taskhold::recheck::DELAY_SECONDS_MAX;
+use taskhold::service::recheck::DELAY_SECONDS_MAX;
 
 const CLUSTER_ARN: &str = "arn:aws:ecs:eu-west-1:111122223333:cluster/video";
 

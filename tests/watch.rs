@@ -1,7 +1,7 @@
 //! A service in motion is watched until it is steady: how soon people are told, what it costs, and that it is one chain of
 //! looks, whatever is delivered twice, late, in disorder, or not at all, and wherever the function dies.
 //!
-//! The real [`taskhold::handler::Handler`] runs on the simulated Region of ecs-sim. The tests print their figures:
+//! The real [`taskhold::lambda::function::Function`] runs on the simulated Region of ecs-sim. The tests print their figures:
 //! `cargo test --test watch -- --nocapture`.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]

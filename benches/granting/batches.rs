@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use std::ops::Range;
-use taskhold::ecs::TaskId;
+use taskhold::ecs::arn::TaskId;
 
 /// Most records of a batch (aws-facts "Lambda and SQS").
 pub(crate) const RECORDS_MAX: usize = 10_000;

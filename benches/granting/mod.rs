@@ -14,16 +14,19 @@ use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use taskhold::alert::LogOnly;
-use taskhold::apply::RateLimit;
 use taskhold::clock::Clock;
-use taskhold::config::Config;
-use taskhold::ecs::{
-    ClusterArn, Ecs, EcsError, Page, ProtectedTask, ProtectionAnswer, ProtectionSetting, Service, ServiceArn,
-    ServiceReads, ServiceStatus, StopCause, TASKS_PER_READ_MAX, TaskDescription, TaskId,
-};
-use taskhold::handler::{Handler, Parts, Response};
-use taskhold::store::MemoryStore;
+use taskhold::config::settings::Config;
+use taskhold::ecs::arn::{ClusterArn, TaskId};
+use taskhold::ecs::error::EcsError;
+use taskhold::ecs::service::{Page, Service, ServiceArn, ServiceStatus};
+use taskhold::ecs::task::{StopCause, TaskDescription};
+use taskhold::ecs::{Ecs, ProtectedTask, ProtectionAnswer, ProtectionSetting, ServiceReads, TASKS_PER_READ_MAX};
+use taskhold::lambda::function::{Parts, Ports, Response};
+use taskhold::notify::sink::LogOnly;
+use taskhold::notify::sink::{JobForwarder, Notifier};
+use taskhold::store::memory::MemoryStore;
+use taskhold::task::rate_limit::RateLimit;
+use taskhold::{service, task};
 use tokio::runtime::Runtime;
 
 /// The one service that the ECS has.
@@ -125,35 +128,41 @@ ecs_sim::updates_no_services!(GrantingEcs);
 #[derive(Debug)]
 pub(crate) struct InProcess;
 
-impl Parts for InProcess {
+impl task::reconciler::Ports for InProcess {
     type Ecs = GrantingEcs;
-    type Autoscaling = NoAutoscaling;
     type Store = MemoryStore<StillClock>;
-    type DeadLetters = Infallible;
-    type Rechecks = Infallible;
-    type Interrupted = Infallible;
-    type Alerts = LogOnly;
+    type Interrupted = JobForwarder<Infallible>;
+    type Notifier = Notifier<LogOnly>;
     type Clock = StillClock;
 }
 
+impl service::reconciler::Ports for InProcess {
+    type Autoscaling = NoAutoscaling;
+    type Rechecks = Infallible;
+}
+
+impl Ports for InProcess {
+    type DeadLetters = Infallible;
+}
+
 /// The function, with an empty store.
-pub(crate) type Function = Handler<InProcess>;
+pub(crate) type Function = taskhold::lambda::function::Function<InProcess>;
 
 /// The function, and an ECS whose service has so many tasks.
 pub(crate) fn function(tasks: usize) -> Function {
     let config = Config::from_variables([("TASKHOLD_CLUSTERS".to_owned(), CLUSTER.to_owned())]);
-    Handler {
+    taskhold::lambda::function::Function::new(Parts {
         ecs: GrantingEcs { tasks, calls: AtomicU64::new(0) },
         autoscaling: NoAutoscaling,
         store: MemoryStore::new(StillClock),
-        alerts: LogOnly,
+        notifier: Notifier(LogOnly),
         dead_letters: None,
         rechecks: None,
         interrupted: None,
         clock: StillClock,
         config: config.expect("a cluster is all that must be set"),
         rate_limit: RateLimit::default(),
-    }
+    })
 }
 
 /// Log lines are written as the function writes them, to nowhere: what a message costs is theirs too.
@@ -174,7 +183,7 @@ pub(crate) fn deliver(runtime: &Runtime, function: &Function, (payload, records)
 }
 
 /// Hands any payload to the function.
-pub(crate) fn invoke(runtime: &Runtime, function: &Function, payload: &str) -> (Response, taskhold::telemetry::Counts) {
+pub(crate) fn invoke(runtime: &Runtime, function: &Function, payload: &str) -> (Response, taskhold::metrics::Counts) {
     let deadline = StillClock.now() + SignedDuration::from_secs(30);
     runtime.block_on(function.handle(payload, deadline)).expect("nothing here fails")
 }

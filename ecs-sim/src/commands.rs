@@ -49,7 +49,7 @@ pub enum CommandError {
     Failed(crate::scenario::Failure, crate::control_plane::Variants),
     /// The settings of a scenario are wrong.
     #[error(transparent)]
-    Settings(#[from] taskhold::config::ConfigProblems),
+    Settings(#[from] taskhold::config::settings::ConfigProblems),
     /// The function could not be played against.
     #[error(transparent)]
     Play(#[from] crate::play::PlayError),

@@ -1,7 +1,7 @@
 //! For tests whose ECS knows tasks and no services.
 
-use taskhold::autoscaling::{Autoscaling, AutoscalingError, ScalableTarget};
-use taskhold::ecs::ServiceArn;
+use taskhold::ecs::autoscaling::{Autoscaling, AutoscalingError, ScalableTarget};
+use taskhold::ecs::service::ServiceArn;
 
 /// Implements [`taskhold::ecs::ServiceReads`] for a fake that nobody asks about services: each read panics with its name.
 #[macro_export]
@@ -10,40 +10,40 @@ macro_rules! reads_no_services {
         impl taskhold::ecs::ServiceReads for $fake {
             async fn describe_service(
                 &self,
-                service: &taskhold::ecs::ServiceArn,
-            ) -> Result<Option<taskhold::ecs::Service>, taskhold::ecs::EcsError> {
+                service: &taskhold::ecs::service::ServiceArn,
+            ) -> Result<Option<taskhold::ecs::service::Service>, taskhold::ecs::error::EcsError> {
                 panic!("nobody should describe {service}")
             }
 
             async fn list_tasks(
                 &self,
-                service: &taskhold::ecs::ServiceArn,
+                service: &taskhold::ecs::service::ServiceArn,
                 _: Option<&str>,
-            ) -> Result<taskhold::ecs::Page<taskhold::ecs::TaskId>, taskhold::ecs::EcsError> {
+            ) -> Result<taskhold::ecs::service::Page<taskhold::ecs::arn::TaskId>, taskhold::ecs::error::EcsError> {
                 panic!("nobody should list the tasks of {service}")
             }
 
             async fn describe_tasks(
                 &self,
-                _: &taskhold::ecs::ClusterArn,
-                tasks: &[taskhold::ecs::TaskId],
-            ) -> Result<Vec<taskhold::ecs::TaskDescription>, taskhold::ecs::EcsError> {
+                _: &taskhold::ecs::arn::ClusterArn,
+                tasks: &[taskhold::ecs::arn::TaskId],
+            ) -> Result<Vec<taskhold::ecs::task::TaskDescription>, taskhold::ecs::error::EcsError> {
                 panic!("nobody should describe {tasks:?}")
             }
 
             async fn get_task_protection(
                 &self,
-                _: &taskhold::ecs::ClusterArn,
-                tasks: &[taskhold::ecs::TaskId],
-            ) -> Result<taskhold::ecs::ProtectionAnswer, taskhold::ecs::EcsError> {
+                _: &taskhold::ecs::arn::ClusterArn,
+                tasks: &[taskhold::ecs::arn::TaskId],
+            ) -> Result<taskhold::ecs::ProtectionAnswer, taskhold::ecs::error::EcsError> {
                 panic!("nobody should read the protection of {tasks:?}")
             }
 
             async fn list_services(
                 &self,
-                cluster: &std::sync::Arc<taskhold::ecs::ClusterArn>,
+                cluster: &std::sync::Arc<taskhold::ecs::arn::ClusterArn>,
                 _: Option<&str>,
-            ) -> Result<taskhold::ecs::Page<taskhold::ecs::ServiceArn>, taskhold::ecs::EcsError> {
+            ) -> Result<taskhold::ecs::service::Page<taskhold::ecs::service::ServiceArn>, taskhold::ecs::error::EcsError> {
                 panic!("nobody should list the services of {cluster}")
             }
         }
@@ -67,9 +67,9 @@ macro_rules! updates_no_services {
         impl taskhold::ecs::ServiceUpdates for $fake {
             async fn set_desired_count(
                 &self,
-                service: &taskhold::ecs::ServiceArn,
+                service: &taskhold::ecs::service::ServiceArn,
                 to: u32,
-            ) -> Result<(), taskhold::ecs::EcsError> {
+            ) -> Result<(), taskhold::ecs::error::EcsError> {
                 panic!("nobody should set the desired count of {service} to {to}")
             }
         }
@@ -81,36 +81,39 @@ macro_rules! updates_no_services {
 #[macro_export]
 macro_rules! keeps_no_services {
     ($fake:ty) => {
-        impl taskhold::store::Store<taskhold::store::ServiceRecord> for $fake {
+        impl taskhold::store::Store<taskhold::service::record::ServiceRecord> for $fake {
             async fn load(
                 &self,
-                service: &taskhold::ecs::ServiceArn,
-            ) -> Result<taskhold::store::Versioned<taskhold::store::ServiceRecord>, taskhold::store::StoreError> {
+                service: &taskhold::ecs::service::ServiceArn,
+            ) -> Result<
+                taskhold::store::Versioned<taskhold::service::record::ServiceRecord>,
+                taskhold::store::error::StoreError,
+            > {
                 panic!("nobody should load {service}")
             }
 
             async fn put(
                 &self,
-                service: &taskhold::ecs::ServiceArn,
-                _: &taskhold::store::Versioned<taskhold::store::ServiceRecord>,
+                service: &taskhold::ecs::service::ServiceArn,
+                _: &taskhold::store::Versioned<taskhold::service::record::ServiceRecord>,
                 _: jiff::Timestamp,
-            ) -> Result<taskhold::store::Stored, taskhold::store::StoreError> {
+            ) -> Result<taskhold::store::Stored, taskhold::store::error::StoreError> {
                 panic!("nobody should store {service}")
             }
         }
 
-        impl taskhold::store::StorePages<taskhold::store::ServiceRecord> for $fake {
+        impl taskhold::store::StorePages<taskhold::service::record::ServiceRecord> for $fake {
             async fn page(
                 &self,
                 _: Option<&str>,
             ) -> Result<
-                taskhold::ecs::Page<(
-                    taskhold::ecs::ServiceArn,
-                    taskhold::store::Versioned<taskhold::store::ServiceRecord>,
+                taskhold::ecs::service::Page<(
+                    taskhold::ecs::service::ServiceArn,
+                    taskhold::store::Versioned<taskhold::service::record::ServiceRecord>,
                 )>,
-                taskhold::store::StoreError,
+                taskhold::store::error::StoreError,
             > {
-                Ok(taskhold::ecs::Page { items: Vec::new(), next_token: None })
+                Ok(taskhold::ecs::service::Page { items: Vec::new(), next_token: None })
             }
         }
     };

@@ -1,7 +1,9 @@
 //! An EventBridge envelope: `EcsEvent::parse`.
 
 use super::{expect, seeds};
-use taskhold::event::{EcsEvent, Invocation, QueueMessage, record};
+use taskhold::lambda::payload::{EcsEvent, Invocation};
+use taskhold::lambda::sqs_record;
+use taskhold::lambda::sqs_record::QueueMessage;
 
 /// The events of `events/`.
 pub fn seeds() -> Vec<String> {
@@ -28,7 +30,7 @@ pub fn check(text: &str) {
     if !text.trim_start().starts_with('{') {
         return;
     }
-    match record::parse(text, clusters) {
+    match sqs_record::parse(text, clusters) {
         QueueMessage::Ecs(same) => assert_eq!(same, event),
         // What an envelope's parser passes over, and a body's reads.
         QueueMessage::Malformed(error) => {

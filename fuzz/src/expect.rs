@@ -1,9 +1,13 @@
 //! What must hold of more than one thing that is read.
 
 use std::sync::OnceLock;
-use taskhold::config::Clusters;
-use taskhold::ecs::{ClusterArn, ServiceArn, Task, TaskId};
-use taskhold::event::{Command, EcsEvent, JobMessage, Scope, job_message};
+use taskhold::api::command::{Command, Scope};
+use taskhold::config::clusters::Clusters;
+use taskhold::ecs::arn::{ClusterArn, Task, TaskId};
+use taskhold::ecs::service::ServiceArn;
+use taskhold::lambda::job_message;
+use taskhold::lambda::job_message::JobMessage;
+use taskhold::lambda::payload::EcsEvent;
 
 /// The clusters of `events/`: one, so that a command need not name it.
 pub fn clusters() -> &'static Clusters {

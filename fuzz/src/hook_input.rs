@@ -2,7 +2,7 @@
 
 use super::{expect, payload, seeds};
 use serde_json::Value;
-use taskhold::event::Invocation;
+use taskhold::lambda::payload::Invocation;
 
 /// The hook's input in `events/`, at each stage.
 pub fn seeds() -> Vec<String> {

@@ -3,7 +3,8 @@
 use super::{expect, seeds, sqs_body};
 use jiff::Timestamp;
 use serde_json::Value;
-use taskhold::event::{EcsEvent, Invocation, Received};
+use taskhold::lambda::payload::{EcsEvent, Invocation};
+use taskhold::lambda::sqs_record::Received;
 
 /// Every payload in `events/`.
 pub fn seeds() -> Vec<String> {

@@ -2,8 +2,8 @@
 
 use super::{expect, seeds};
 use jiff::Timestamp;
-use taskhold::ecs::ServiceArn;
-use taskhold::recheck::{Recheck, SweepPlace};
+use taskhold::ecs::service::ServiceArn;
+use taskhold::service::recheck::{Recheck, SweepPlace};
 
 /// The recheck of `events/`, and one of each form.
 pub fn seeds() -> Vec<String> {

@@ -1,6 +1,6 @@
 //! What ECS says of a service in words: `ServiceMessage::read`.
 
-use taskhold::decide::ServiceMessage;
+use taskhold::service::service_message::ServiceMessage;
 
 /// The forms of aws-facts "ECS: service event messages", and some that only look alike.
 pub fn seeds() -> Vec<String> {

@@ -1,9 +1,11 @@
-//! The body of one SQS record: `record::parse`.
+//! The body of one SQS record: `sqs_record::parse`.
 
 use super::{expect, seeds};
 use jiff::Timestamp;
 use serde_json::json;
-use taskhold::event::{JobMessage, JobMessageType, QueueMessage, record};
+use taskhold::lambda::job_message::{JobMessage, JobMessageType};
+use taskhold::lambda::sqs_record;
+use taskhold::lambda::sqs_record::QueueMessage;
 
 /// The bodies of `events/` and of the scenarios.
 pub fn seeds() -> Vec<String> {
@@ -13,13 +15,13 @@ pub fn seeds() -> Vec<String> {
 /// A job message that was read holds to the rules, and is read again from what it is printed as, in an SNS envelope too.
 /// What is none is dead-lettered for a reason that fits where it goes.
 pub fn check(text: &str) {
-    match record::parse(text, expect::clusters()) {
+    match sqs_record::parse(text, expect::clusters()) {
         QueueMessage::Job(message) => {
             expect::job_message(&message);
             let printed = printed(&message);
-            assert_eq!(record::parse(&printed, expect::clusters()), QueueMessage::Job(message.clone()));
+            assert_eq!(sqs_record::parse(&printed, expect::clusters()), QueueMessage::Job(message.clone()));
             let wrapped = json!({"Type": "Notification", "Message": printed}).to_string();
-            assert_eq!(record::parse(&wrapped, expect::clusters()), QueueMessage::Job(message.clone()));
+            assert_eq!(sqs_record::parse(&wrapped, expect::clusters()), QueueMessage::Job(message.clone()));
             tells_one_job(message);
         }
         QueueMessage::Ecs(event) => expect::event(&event),

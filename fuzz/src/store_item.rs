@@ -3,15 +3,26 @@
 use super::{expect, seeds};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::to_string;
-use taskhold::alert::incident::{Incident, Incidents, PendingNotification, claim};
-use taskhold::alert::{AlertKind, Notification, Transition, machine, mail};
-use taskhold::decide::attention::{Attention, attention};
-use taskhold::decide::remediation::{RaiseStage, Raised, RemediationNote, RemediationState};
-use taskhold::decide::{Decision, KeepReason, decide_protection};
-use taskhold::ecs::{FailureReason, StopCause, Task};
-use taskhold::event::{QueueMessage, record};
-use taskhold::store::service::{BlockedSince, Watch};
-use taskhold::store::{CallResult, Home, ProtectionRequest, Refusal, ServiceRecord, StopStage, TaskRecord, TaskStop};
+use taskhold::ecs::FailureReason;
+use taskhold::ecs::arn::Task;
+use taskhold::ecs::task::StopCause;
+use taskhold::lambda::sqs_record;
+use taskhold::lambda::sqs_record::QueueMessage;
+use taskhold::notify::email;
+use taskhold::notify::json as machine;
+use taskhold::notify::notification::Notification;
+use taskhold::service::alert::{AlertKind, Transition};
+use taskhold::service::incident::pending::{PendingNotification, claim};
+use taskhold::service::incident::{Incident, Incidents};
+use taskhold::service::record::{BlockedSince, ServiceRecord, Watch};
+use taskhold::service::remediation::raise::{RaiseStage, Raised};
+use taskhold::service::remediation::{RemediationNote, RemediationState};
+use taskhold::task::attention::{Attention, attention};
+use taskhold::task::interruption::InterruptedTask;
+use taskhold::task::interruption::{StopStage, TaskStop};
+use taskhold::task::plan::{Decision, KeepReason, decide_protection};
+use taskhold::task::protection::{CallResult, ProtectionRequest, Refusal};
+use taskhold::task::record::{Home, TaskRecord};
 
 const FINISHED_JOB_RETENTION: SignedDuration = SignedDuration::from_hours(336);
 const PROTECTION_MAX: SignedDuration = SignedDuration::from_mins(2880);
@@ -25,7 +36,7 @@ fn at(minute: i64) -> Timestamp {
 pub fn seeds() -> Vec<String> {
     let mut task = TaskRecord::default();
     for body in seeds::bodies() {
-        if let QueueMessage::Job(message) = record::parse(&body, expect::clusters()) {
+        if let QueueMessage::Job(message) = sqs_record::parse(&body, expect::clusters()) {
             let (_, key, job) = message.into_job(at(0));
             task.merge_job(&key, &job);
         }
@@ -144,11 +155,11 @@ fn task_at(record: &TaskRecord, now: Timestamp) {
     kept.interruptions.iter().for_each(|news| interruption_is_told_well(&news.what));
 }
 
-fn interruption_is_told_well(what: &taskhold::store::Interruption) {
+fn interruption_is_told_well(what: &taskhold::task::interruption::Interruption) {
     let cluster = expect::clusters().only().expect("one cluster is configured");
     let task = Task { cluster, id: "0123456789abcdef0123456789abcdef".parse().expect("a task's id") };
-    let message = Notification::of_interruption(&task, what);
-    assert!(message.subject.len() <= mail::SUBJECT_CHARS_MAX, "{}", message.subject);
+    let message = Notification::of_interruption(&InterruptedTask { task: task.clone(), interruption: what.clone() });
+    assert!(message.subject.len() <= email::SUBJECT_CHARS_MAX, "{}", message.subject);
     assert!(message.subject.chars().all(|c| c == ' ' || c.is_ascii_graphic()), "{}", message.subject);
     assert!(!message.mail.contains(|c: char| c.is_control() && c != '\n'), "{}", message.mail);
     assert!(message.machine.len() <= machine::ESCAPED_BYTES_MAX, "{} bytes", message.machine.len());

@@ -1,13 +1,15 @@
 //! Alerts by the SDK: to an SNS topic, to an SQS queue, to both or to neither.
 
-mod queue;
-mod topic;
+pub mod queue;
+pub mod topic;
 
-use crate::alert::{AlertSink, Notification};
+use crate::aws::alerts::queue::AlertQueue;
+use crate::aws::alerts::topic::AlertTopic;
+use crate::notify::notification::Notification;
+use crate::notify::sink::Sink;
+use crate::outbox::DeliveryError;
 use aws_config::SdkConfig;
 use futures_util::future::{OptionFuture, join};
-use queue::AlertQueue;
-use topic::AlertTopic;
 
 /// Tells the topic and the queue that are configured.
 ///
@@ -30,8 +32,8 @@ impl AwsAlertSink {
     }
 }
 
-impl AlertSink for AwsAlertSink {
-    async fn send(&self, message: &Notification) -> Result<(), String> {
+impl Sink for AwsAlertSink {
+    async fn send(&self, message: &Notification) -> Result<(), DeliveryError> {
         let published = OptionFuture::from(self.topic.as_ref().map(|topic| topic.publish(message)));
         let sent = OptionFuture::from(self.queue.as_ref().map(|queue| queue.send(message)));
         // At once: one that does not answer costs the other none of the invocation's time.
@@ -41,7 +43,7 @@ impl AlertSink for AwsAlertSink {
             .into_iter()
             .filter_map(|(which, told)| told?.err().map(|why| format!("the {which} did not take it: {why}")))
             .collect();
-        if failures.is_empty() { Ok(()) } else { Err(failures.join("; ")) }
+        if failures.is_empty() { Ok(()) } else { Err(DeliveryError(failures.join("; "))) }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Application Auto Scaling by the SDK.
 
-use super::seldom::Lazy;
-use crate::autoscaling::{Autoscaling, AutoscalingError, ScalableTarget, resource_id};
-use crate::ecs::ServiceArn;
+use crate::aws::lazy::Lazy;
+use crate::ecs::autoscaling::{Autoscaling, AutoscalingError, ScalableTarget, resource_id};
+use crate::ecs::service::ServiceArn;
 use aws_config::SdkConfig;
 use aws_sdk_applicationautoscaling::Client;
 use aws_sdk_applicationautoscaling::error::{ProvideErrorMetadata, SdkError};
@@ -50,5 +50,5 @@ fn error_of(error: &SdkError<DescribeScalableTargetsError>) -> AutoscalingError 
     {
         return AutoscalingError::of_code(code, answer.err().message().unwrap_or("no message"));
     }
-    AutoscalingError::Unexpected(super::told(error))
+    AutoscalingError::Unexpected(crate::aws::told(error))
 }

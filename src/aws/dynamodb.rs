@@ -4,26 +4,26 @@
 //! version is still the one that was loaded. What is open is found by a sparse index. How an item looks and why versions
 //! never come again is told in [`item`], how the index is read in [`index`], what may follow a failed call in [`failure`].
 
-mod failure;
-mod index;
-mod item;
-mod met;
+pub mod failure;
+pub mod index;
+pub mod item;
+pub mod met;
 
-pub use item::TableRecord;
-
+use crate::aws::dynamodb::failure::{Again, Failure};
+use crate::aws::dynamodb::index::Place;
+use crate::aws::dynamodb::item::{Item, TableRecord};
+use crate::aws::dynamodb::met::Met;
 use crate::clock::Clock;
-use crate::ecs::Page;
-use crate::store::{RecordPage, Store, StoreError, StorePages, Stored, Version, Versioned};
-use crate::telemetry;
+use crate::ecs::service::Page;
+use crate::store::error::StoreError;
+use crate::store::{RecordPage, Store, StorePages, Stored, Version, Versioned};
+use tracing::warn;
+
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
-use failure::{Again, Failure};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use index::Place;
-use item::Item;
 use jiff::Timestamp;
-use met::Met;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -107,7 +107,7 @@ impl<C: Clock> DynamoDbStore<C> {
         match item::keyed::<R>(key, &item) {
             Ok(found) => Ok(Some(found).filter(|(_, versioned)| versioned.record.is_open())),
             Err(error) => {
-                telemetry::record_passed_over(&error);
+                warn!(failure = %error, "skipping a record that cannot be read");
                 Ok(None)
             }
         }

@@ -1,10 +1,13 @@
 //! ECS by the SDK.
 
-mod reads;
+pub mod reads;
 
+use crate::ecs::arn::{ClusterArn, TaskId};
+use crate::ecs::error::EcsError;
+use crate::ecs::service::{Page, Service, ServiceArn};
+use crate::ecs::task::TaskDescription;
 use crate::ecs::{
-    ClusterArn, Ecs, EcsError, Failure, FailureReason, Page, ProtectedTask, ProtectionAnswer, ProtectionSetting,
-    Service, ServiceArn, ServiceReads, ServiceUpdates, TaskDescription, TaskId,
+    Ecs, Failure, FailureReason, ProtectedTask, ProtectionAnswer, ProtectionSetting, ServiceReads, ServiceUpdates,
 };
 use aws_config::SdkConfig;
 use aws_sdk_ecs::Client;
@@ -162,7 +165,7 @@ fn error_of<E: ProvideErrorMetadata + std::error::Error + 'static>(error: &SdkEr
     }
     // What stands before ECS, such as a proxy, may answer in a language of its own.
     match error.raw_response() {
-        Some(answer) if answer.status().is_server_error() => EcsError::Server(super::told(error)),
-        _ => EcsError::NoAnswer(super::told(error)),
+        Some(answer) if answer.status().is_server_error() => EcsError::Server(crate::aws::told(error)),
+        _ => EcsError::NoAnswer(crate::aws::told(error)),
     }
 }

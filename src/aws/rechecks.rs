@@ -1,7 +1,8 @@
 //! The recheck queue by the SDK.
 
-use super::seldom::Lazy;
-use crate::recheck::{DELAY_SECONDS_MAX, Recheck, RecheckQueue};
+use crate::aws::lazy::Lazy;
+use crate::outbox::DeliveryError;
+use crate::service::recheck::{DELAY_SECONDS_MAX, Recheck, RecheckQueue};
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use std::time::Duration;
@@ -21,9 +22,9 @@ impl AwsRecheckQueue {
 }
 
 impl RecheckQueue for AwsRecheckQueue {
-    async fn send(&self, recheck: &Recheck, delay: Duration) -> Result<(), String> {
+    async fn send(&self, recheck: &Recheck, delay: Duration) -> Result<(), DeliveryError> {
         let seconds = i32::try_from(delay.as_secs()).unwrap_or(i32::MAX).min(DELAY_SECONDS_MAX);
         let call = self.client.client().send_message().queue_url(&self.queue_url).message_body(recheck.body());
-        call.delay_seconds(seconds).send().await.map(drop).map_err(|error| super::told(&error))
+        call.delay_seconds(seconds).send().await.map(drop).map_err(|error| DeliveryError(crate::aws::told(&error)))
     }
 }

@@ -1,8 +1,10 @@
 //! Queues that take messages a batch at a time, by the SDK.
 
-use super::seldom::Lazy;
-use crate::dead_letter::{DeadLetter, DeadLetterQueue, sends};
-use crate::interrupted::InterruptedJobQueue;
+use crate::aws::lazy::Lazy;
+use crate::lambda::dead_letter::{DeadLetter, DeadLetterQueue};
+use crate::notify::sink::InterruptedJobQueue;
+use crate::outbox::DeliveryError;
+use crate::sqs::sends;
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::BuildError;
@@ -29,26 +31,27 @@ impl AwsQueue {
     }
 
     /// Sends so many entries, each with its place among them as its id. Answers for each whether it is kept.
-    async fn send_batch(&self, count: usize, entries: Entries) -> Vec<Result<(), String>> {
+    async fn send_batch(&self, count: usize, entries: Entries) -> Vec<Result<(), DeliveryError>> {
         let sent = match entries {
             Ok(entries) => {
                 let call = self.client.client().send_message_batch().queue_url(&self.queue_url);
-                call.set_entries(Some(entries)).send().await.map_err(|error| super::told(&error))
+                call.set_entries(Some(entries)).send().await.map_err(|error| DeliveryError(crate::aws::told(&error)))
             }
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(DeliveryError(error.to_string())),
         };
         let answer = match sent {
             Ok(answer) => answer,
             Err(error) => return vec![Err(error); count],
         };
-        let mut kept = vec![Err("sqs did not answer for it".to_owned()); count];
+        let mut kept = vec![Err(DeliveryError("sqs did not answer for it".to_owned())); count];
         let place = |id: &str| id.parse::<usize>().ok().filter(|at| *at < count);
         for at in answer.successful().iter().filter_map(|sent| place(sent.id())) {
             kept[at] = Ok(());
         }
         for failed in answer.failed() {
             if let Some(at) = place(failed.id()) {
-                kept[at] = Err(format!("{}: {}", failed.code(), failed.message().unwrap_or("no message")));
+                kept[at] =
+                    Err(DeliveryError(format!("{}: {}", failed.code(), failed.message().unwrap_or("no message"))));
             }
         }
         kept
@@ -56,13 +59,13 @@ impl AwsQueue {
 }
 
 impl DeadLetterQueue for AwsQueue {
-    async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), String>> {
+    async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), DeliveryError>> {
         self.send_batch(messages.len(), messages.iter().enumerate().map(dead_lettered).collect()).await
     }
 }
 
 impl InterruptedJobQueue for AwsQueue {
-    async fn send(&self, bodies: &[String]) -> Vec<Result<(), String>> {
+    async fn send(&self, bodies: &[String]) -> Vec<Result<(), DeliveryError>> {
         let batch = |bodies: &[String]| {
             let entry = |(at, body): (usize, &String)| of_id(at).message_body(body).build();
             self.send_batch(bodies.len(), bodies.iter().enumerate().map(entry).collect())

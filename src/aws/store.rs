@@ -1,14 +1,17 @@
 //! Which store the function has.
 
-use super::dynamodb::{DynamoDbStore, TableRecord};
+use crate::aws::dynamodb::DynamoDbStore;
+use crate::aws::dynamodb::item::TableRecord;
 use crate::clock::Clock;
-use crate::store::{MemoryStore, RecordPage, Store, StoreError, StorePages, Stored, Versioned};
+use crate::store::error::StoreError;
+use crate::store::memory::MemoryStore;
+use crate::store::{RecordPage, Store, StorePages, Stored, Versioned};
 use aws_config::SdkConfig;
 use jiff::Timestamp;
 
 /// The state store in a table, or where no table is named the one in memory.
 ///
-/// The SDK's calls are kilobytes each and in boxes, here and in [`super::AwsEcs`]: what waits for them is handed from list to list.
+/// The SDK's calls are kilobytes each and in boxes, here and in [`crate::aws::ecs::AwsEcs`]: what waits for them is handed from list to list.
 #[derive(Clone, Debug)]
 pub enum AwsStore<C> {
     /// Lasts as long as this instance of the function, which must be the only one.
@@ -27,10 +30,7 @@ impl<C: Clock> AwsStore<C> {
     }
 }
 
-impl<R: TableRecord, C: Clock> Store<R> for AwsStore<C>
-where
-    MemoryStore<C>: Store<R>,
-{
+impl<R: TableRecord, C: Clock> Store<R> for AwsStore<C> {
     async fn load(&self, key: &R::Key) -> Result<Versioned<R>, StoreError> {
         match self {
             Self::InMemory(store) => store.load(key).await,
@@ -53,10 +53,7 @@ where
     }
 }
 
-impl<R: TableRecord, C: Clock> StorePages<R> for AwsStore<C>
-where
-    MemoryStore<C>: StorePages<R>,
-{
+impl<R: TableRecord, C: Clock> StorePages<R> for AwsStore<C> {
     async fn page(&self, token: Option<&str>) -> Result<RecordPage<R>, StoreError> {
         match self {
             Self::InMemory(store) => store.page(token).await,

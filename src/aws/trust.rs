@@ -68,7 +68,7 @@ impl Trust {
         Ok(Self::Bundle(pem))
     }
 
-    pub(super) fn store(&self) -> TrustStore {
+    pub(crate) fn store(&self) -> TrustStore {
         match self {
             Self::Amazon => TrustStore::empty().with_pem_certificate(AMAZON_ROOTS),
             Self::System => TrustStore::default(),
@@ -127,6 +127,6 @@ mod tests {
         let pem = String::from_utf8(AMAZON_ROOTS.to_vec()).unwrap();
         assert_eq!(pem.matches("-----BEGIN CERTIFICATE-----").count(), 5);
         // Building the client reads them, and panics at one that it cannot read.
-        let _client = super::super::http_client(&Trust::Amazon);
+        let _client = crate::aws::http_client(&Trust::Amazon);
     }
 }

@@ -1,6 +1,7 @@
 //! The configured clusters: taskhold touches tasks of these and of no other.
 
-use crate::ecs::{ArnError, ClusterArn, ServiceArn, ServiceArnText, Task, TaskArn, TaskId};
+use crate::ecs::arn::{ArnError, ClusterArn, ServiceArnText, Task, TaskArn, TaskId};
+use crate::ecs::service::ServiceArn;
 use std::sync::Arc;
 
 /// At least one cluster, all of one partition, Region and account.
@@ -79,7 +80,7 @@ impl Clusters {
         match ours.into_iter().zip(found).find(|((_, ours), found)| ours != found) {
             None => Ok(()),
             Some(((part, ours), found)) => {
-                Err(NameError::Elsewhere { part, found: crate::ecs::shown(found), ours: ours.clone() })
+                Err(NameError::Elsewhere { part, found: crate::ecs::arn::shown(found), ours: ours.clone() })
             }
         }
     }
@@ -89,11 +90,11 @@ impl Clusters {
         match (in_arn, beside) {
             (Some(named), None) => self.by_name(named),
             (None, Some(beside)) => self.find(beside),
-            (None, None) => Err(NameError::ShortArn(crate::ecs::shown(arn))),
+            (None, None) => Err(NameError::ShortArn(crate::ecs::arn::shown(arn))),
             (Some(named), Some(beside)) => {
                 let cluster = self.find(beside)?;
                 if cluster.name != named {
-                    return Err(NameError::Contradiction(crate::ecs::shown(named), cluster.name.clone()));
+                    return Err(NameError::Contradiction(crate::ecs::arn::shown(named), cluster.name.clone()));
                 }
                 Ok(cluster)
             }
@@ -133,7 +134,7 @@ impl Clusters {
 
     fn not_configured(&self, cluster: &str) -> NameError {
         let ours: Vec<&str> = self.0.iter().map(|arn| arn.name.as_str()).collect();
-        NameError::NotConfigured(crate::ecs::shown(cluster), ours.join(", "))
+        NameError::NotConfigured(crate::ecs::arn::shown(cluster), ours.join(", "))
     }
 }
 

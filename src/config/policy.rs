@@ -49,7 +49,7 @@ pub struct Remediations {
 
 impl Remediations {
     /// Reads a list with commas; `None` if something else than a remediation stands in it.
-    pub(super) fn listed(text: &str) -> Option<Self> {
+    pub(crate) fn listed(text: &str) -> Option<Self> {
         let mut listed = Self::default();
         for word in text.split(',').map(str::trim).filter(|word| !word.is_empty()) {
             match word.parse() {

@@ -1,24 +1,25 @@
 //! Reading environment variables: each kind of value once, and every problem kept until all are known.
 
-use super::settings::{ConfigProblem, SETTINGS};
-use super::{Clusters, Policy, Remediations};
-use crate::ecs::ClusterArn;
+use crate::config::clusters::Clusters;
+use crate::config::policy::{Policy, Remediations};
+use crate::config::settings::{ConfigProblem, SETTINGS};
+use crate::ecs::arn::ClusterArn;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 /// The variables, and what is wrong with them so far.
-pub(super) struct Reader {
+pub(crate) struct Reader {
     variables: BTreeMap<String, String>,
     problems: Vec<ConfigProblem>,
 }
 
 impl Reader {
-    pub(super) fn new(variables: impl IntoIterator<Item = (String, String)>) -> Self {
+    pub(crate) fn new(variables: impl IntoIterator<Item = (String, String)>) -> Self {
         Self { variables: variables.into_iter().collect(), problems: Vec::new() }
     }
 
     /// Everything that was wrong.
-    pub(super) fn into_problems(self) -> Vec<ConfigProblem> {
+    pub(crate) fn into_problems(self) -> Vec<ConfigProblem> {
         self.problems
     }
 
@@ -32,11 +33,11 @@ impl Reader {
 
     fn wrong(&mut self, name: &str, value: &str) {
         let rule = SETTINGS.iter().find(|setting| setting.name == name).map_or("", |setting| setting.rule);
-        self.problem(name, format!("is `{}`; it must be {rule}", crate::ecs::shown(value)));
+        self.problem(name, format!("is `{}`; it must be {rule}", crate::ecs::arn::shown(value)));
     }
 
     /// A variable of ours that is no setting is a misspelt one.
-    pub(super) fn reject_unknown(&mut self) {
+    pub(crate) fn reject_unknown(&mut self) {
         let known = |name: &str| SETTINGS.iter().any(|setting| setting.name == name);
         let unknown: Vec<String> =
             self.variables.keys().filter(|name| name.starts_with("TASKHOLD_") && !known(name)).cloned().collect();
@@ -47,7 +48,7 @@ impl Reader {
         }
     }
 
-    pub(super) fn clusters(&mut self) -> Option<Clusters> {
+    pub(crate) fn clusters(&mut self) -> Option<Clusters> {
         const NAME: &str = "TASKHOLD_CLUSTERS";
         let Some(value) = self.value(NAME) else {
             self.problem(NAME, "is not set; it must be cluster ARNs separated by commas".to_owned());
@@ -72,17 +73,17 @@ impl Reader {
         clusters
     }
 
-    pub(super) fn queue_url(&mut self, name: &str) -> Option<String> {
+    pub(crate) fn queue_url(&mut self, name: &str) -> Option<String> {
         self.right(name, is_url)
     }
 
     /// A FIFO queue wants a group for each message and knows no delay for one alone.
-    pub(super) fn standard_queue_url(&mut self, name: &str) -> Option<String> {
+    pub(crate) fn standard_queue_url(&mut self, name: &str) -> Option<String> {
         self.right(name, |url| is_url(url) && !url.ends_with(".fifo"))
     }
 
     /// A table of the function's own account and Region: its name, not its ARN.
-    pub(super) fn table_name(&mut self, name: &str) -> Option<String> {
+    pub(crate) fn table_name(&mut self, name: &str) -> Option<String> {
         // What DynamoDB allows in names.
         let named = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
         self.right(name, |table| (3..=255).contains(&table.len()) && table.chars().all(named))
@@ -90,7 +91,7 @@ impl Reader {
 
     /// A topic may be another account's, which is how several accounts share one; its Region must be the function's, where
     /// the client of SNS calls. A FIFO topic wants a group for each message and does not reach mail and chat.
-    pub(super) fn topic_arn(&mut self, name: &str, clusters: Option<&Clusters>) -> Option<String> {
+    pub(crate) fn topic_arn(&mut self, name: &str, clusters: Option<&Clusters>) -> Option<String> {
         let place = clusters.and_then(|clusters| clusters.iter().next()).cloned();
         self.right(name, |arn| {
             let parts: Vec<&str> = arn.split(':').collect();
@@ -105,7 +106,7 @@ impl Reader {
 
     /// What is done where nothing else is said, and what may be done at all. A policy that may not be followed is a problem,
     /// because whoever set it thinks that something is done.
-    pub(super) fn policy(&mut self) -> (Policy, Remediations) {
+    pub(crate) fn policy(&mut self) -> (Policy, Remediations) {
         const POLICY: &str = "TASKHOLD_POLICY";
         const REMEDIATIONS: &str = "TASKHOLD_REMEDIATIONS";
         let remediations = self.value(REMEDIATIONS).map_or(Some(Remediations::default()), |listed| {
@@ -130,7 +131,7 @@ impl Reader {
     }
 
     /// The first for `false` or nothing, the second for `true`.
-    pub(super) fn one_of<T>(&mut self, name: &str, [off, on]: [T; 2]) -> T {
+    pub(crate) fn one_of<T>(&mut self, name: &str, [off, on]: [T; 2]) -> T {
         match self.value(name).as_deref() {
             None | Some("false") => off,
             Some("true") => on,
@@ -141,7 +142,7 @@ impl Reader {
         }
     }
 
-    pub(super) fn number(&mut self, name: &str, range: RangeInclusive<i64>) -> Option<i64> {
+    pub(crate) fn number(&mut self, name: &str, range: RangeInclusive<i64>) -> Option<i64> {
         let value = self.value(name)?;
         let number = value.parse().ok().filter(|number| range.contains(number));
         if number.is_none() {
@@ -161,7 +162,7 @@ impl Reader {
     }
 
     /// Clusters of no place.
-    pub(super) fn nowhere() -> Clusters {
+    pub(crate) fn nowhere() -> Clusters {
         let arn = ClusterArn {
             partition: "aws".to_owned(),
             region: String::new(),

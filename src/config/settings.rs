@@ -1,7 +1,8 @@
 //! What can be set. The list [`SETTINGS`] is what the documentation is checked against; how a value is read is `reader.rs`'s.
 
-use super::reader::Reader;
-use super::{Clusters, Policy, Remediations};
+use crate::config::clusters::Clusters;
+use crate::config::policy::{Policy, Remediations};
+use crate::config::reader::Reader;
 use jiff::SignedDuration;
 use std::fmt;
 

@@ -1,6 +1,6 @@
 //! Names of clusters and tasks. Each validates when it is made, so that a wrong one never shares a call with good ones.
 
-use crate::data::{escaped, is_printable};
+use crate::text::{escaped, is_printable};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;

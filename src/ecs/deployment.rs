@@ -147,7 +147,7 @@ macro_rules! words {
         }
     };
 }
-pub(super) use words;
+pub(crate) use words;
 
 words!(DeploymentController: "ECS" => Ecs, "CODE_DEPLOY" => CodeDeploy, "EXTERNAL" => External);
 words!(DeploymentStrategy: "ROLLING" => Rolling, "BLUE_GREEN" => BlueGreen, "LINEAR" => Linear, "CANARY" => Canary);

@@ -1,6 +1,6 @@
-//! What any implementation of [`super::Ecs`] could answer when a whole call fails, and what becomes of the message.
+//! What any implementation of [`crate::ecs::Ecs`] could answer when a whole call fails, and what becomes of the message.
 
-/// A failed call. Refusals of single tasks are not errors: they are [`super::Failure`]s in an answer.
+/// A failed call. Refusals of single tasks are not errors: they are [`crate::ecs::Failure`]s in an answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EcsError {
     /// The token bucket of the account and Region is empty (aws-facts "ECS: the protection API").

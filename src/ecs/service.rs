@@ -1,7 +1,7 @@
 //! Services, as the reads of ECS describe them. Only what a diagnosis needs.
 
-use super::arn::{ArnError, ClusterArn, ServiceArnText, Task, TaskId, shown};
-use super::deployment::{Deployment, DeploymentController, DeploymentStrategy, TaskSet, words};
+use crate::ecs::arn::{ArnError, ClusterArn, ServiceArnText, Task, TaskId, shown};
+use crate::ecs::deployment::{Deployment, DeploymentController, DeploymentStrategy, TaskSet, words};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::fmt;

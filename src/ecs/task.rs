@@ -1,6 +1,6 @@
 //! Tasks, as `DescribeTasks` tells them.
 
-use super::arn::TaskId;
+use crate::ecs::arn::TaskId;
 use jiff::Timestamp;
 
 /// Why a task stops.

@@ -1,6 +1,6 @@
 //! Why the state store failed, and what becomes of the message that needed it.
 
-use crate::ecs::Disposition;
+use crate::ecs::error::Disposition;
 
 /// Why a record could not be read or stored.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

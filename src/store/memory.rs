@@ -1,18 +1,20 @@
 //! The state store in memory: for local runs, `sam local invoke` and tests. One function instance remembers as long as it lives.
 
-use super::{Record, RecordPage, ServiceRecord, Store, StoreError, StorePages, Stored, TaskRecord, Version, Versioned};
 use crate::clock::Clock;
-use crate::ecs::{Page, ServiceArn, Task};
+use crate::ecs::service::Page;
+use crate::store::error::StoreError;
+use crate::store::{Record, RecordPage, Store, StorePages, Stored, Version, Versioned};
 use jiff::Timestamp;
+use std::any::{Any, TypeId};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// Entries in maps. Cloning shares them.
+/// Records of any kind in maps. Cloning shares them.
 #[derive(Clone, Debug)]
 pub struct MemoryStore<C> {
-    tasks: Arc<Mutex<Kept<TaskRecord>>>,
-    services: Arc<Mutex<Kept<ServiceRecord>>>,
+    /// One [`Kept`] for each kind of record.
+    kinds: Arc<Mutex<HashMap<TypeId, Box<dyn Any + Send>>>>,
     clock: C,
 }
 
@@ -41,23 +43,20 @@ const SWEEP_AT_MIN: usize = 1024;
 impl<C: Clock> MemoryStore<C> {
     /// An empty store. The clock tells which records have expired.
     pub fn new(clock: C) -> Self {
-        Self { tasks: Arc::default(), services: Arc::default(), clock }
+        Self { kinds: Arc::default(), clock }
     }
 
-    /// How many tasks are kept, expired ones included that were not swept out yet.
-    pub fn len(&self) -> usize {
-        locked(&self.tasks).records.len()
+    /// How many records of a kind are kept, expired ones included that were not swept out yet.
+    pub fn len<R: Record>(&self) -> usize {
+        self.with(|kept: &mut Kept<R>| kept.records.len())
     }
 
-    /// Whether no task is kept.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+    fn with<R: Record, T>(&self, work: impl FnOnce(&mut Kept<R>) -> T) -> T {
+        // A panic elsewhere cannot leave a half-made record: each is replaced whole.
+        let mut kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = kinds.entry(TypeId::of::<R>()).or_insert_with(|| Box::new(Kept::<R>::default()));
+        work(kept.downcast_mut().expect("it is filed under its own type"))
     }
-}
-
-fn locked<T>(kept: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic elsewhere cannot leave a half-made record: each is replaced whole.
-    kept.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<R: Record> Default for Kept<R> {
@@ -124,47 +123,31 @@ impl<R: Record> Kept<R> {
     }
 }
 
-impl<C: Clock> StorePages for MemoryStore<C> {
-    async fn page(&self, token: Option<&str>) -> Result<RecordPage<TaskRecord>, StoreError> {
-        Ok(locked(&self.tasks).page(token, self.clock.now()))
+impl<R: Record, C: Clock> StorePages<R> for MemoryStore<C> {
+    async fn page(&self, token: Option<&str>) -> Result<RecordPage<R>, StoreError> {
+        let now = self.clock.now();
+        Ok(self.with(|kept: &mut Kept<R>| kept.page(token, now)))
     }
 }
 
-impl<C: Clock> StorePages<ServiceRecord> for MemoryStore<C> {
-    async fn page(&self, token: Option<&str>) -> Result<RecordPage<ServiceRecord>, StoreError> {
-        Ok(locked(&self.services).page(token, self.clock.now()))
-    }
-}
-
-impl<C: Clock> Store for MemoryStore<C> {
-    async fn load(&self, task: &Task) -> Result<Versioned, StoreError> {
-        Ok(locked(&self.tasks).load(task))
+impl<R: Record, C: Clock> Store<R> for MemoryStore<C> {
+    async fn load(&self, key: &R::Key) -> Result<Versioned<R>, StoreError> {
+        Ok(self.with(|kept: &mut Kept<R>| kept.load(key)))
     }
 
-    async fn put(&self, task: &Task, versioned: &Versioned, keep_until: Timestamp) -> Result<Stored, StoreError> {
-        Ok(locked(&self.tasks).put(task, versioned, (self.clock.now(), keep_until)))
-    }
-}
-
-impl<C: Clock> Store<ServiceRecord> for MemoryStore<C> {
-    async fn load(&self, service: &ServiceArn) -> Result<Versioned<ServiceRecord>, StoreError> {
-        Ok(locked(&self.services).load(service))
-    }
-
-    async fn put(
-        &self,
-        service: &ServiceArn,
-        versioned: &Versioned<ServiceRecord>,
-        keep_until: Timestamp,
-    ) -> Result<Stored, StoreError> {
-        Ok(locked(&self.services).put(service, versioned, (self.clock.now(), keep_until)))
+    async fn put(&self, key: &R::Key, versioned: &Versioned<R>, keep_until: Timestamp) -> Result<Stored, StoreError> {
+        let now = self.clock.now();
+        Ok(self.with(|kept: &mut Kept<R>| kept.put(key, versioned, (now, keep_until))))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ecs::ClusterArn;
+    use crate::ecs::arn::{ClusterArn, Task};
+    use crate::ecs::service::ServiceArn;
+    use crate::service::record::ServiceRecord;
+    use crate::task::record::TaskRecord;
     use futures_util::FutureExt;
     use std::time::Duration;
 
@@ -186,7 +169,7 @@ mod tests {
     #[test]
     fn what_is_open_and_has_not_expired_is_on_one_page_and_nothing_else_is() {
         let store = MemoryStore::new(Noon);
-        let put = |number, versioned: &Versioned, seconds| {
+        let put = |number, versioned: &Versioned<TaskRecord>, seconds| {
             let keep_until = Noon.now() + jiff::SignedDuration::from_secs(seconds);
             store.put(&task(number), versioned, keep_until).now_or_never().unwrap().unwrap()
         };
@@ -218,7 +201,7 @@ mod tests {
     fn a_version_does_not_come_again_when_its_record_was_forgotten() {
         let store = MemoryStore::new(Noon);
         let expired = Noon.now() - jiff::SignedDuration::from_secs(1);
-        let put = |number, versioned: &Versioned| {
+        let put = |number, versioned: &Versioned<TaskRecord>| {
             store.put(&task(number), versioned, expired).now_or_never().unwrap().unwrap()
         };
         let Stored::As(version) = put(0, &Versioned::default()) else { panic!("nobody else stores") };
@@ -231,7 +214,7 @@ mod tests {
     #[test]
     fn what_was_stored_is_loaded_and_counted() {
         let store = MemoryStore::new(Noon);
-        assert!(store.is_empty());
+        assert_eq!(store.len::<TaskRecord>(), 0);
         let mut record = TaskRecord::default();
         record.protection.is_set = true;
         for number in 0..2 {
@@ -241,7 +224,7 @@ mod tests {
             let loaded = Store::<TaskRecord>::load(&store, &task(number)).now_or_never().unwrap().unwrap();
             assert_eq!(loaded, Versioned { record: record.clone(), version });
         }
-        assert_eq!((store.len(), store.is_empty()), (2, false));
+        assert_eq!(store.len::<TaskRecord>(), 2);
         let service = "arn:aws:ecs:eu-west-1:111122223333:service/video/web".parse::<ServiceArn>().unwrap();
         let record = ServiceRecord { triggered_at: Some(Noon.now()), ..ServiceRecord::default() };
         let versioned = Versioned { record: record.clone(), version: 0 };
@@ -259,17 +242,17 @@ mod tests {
             store.put(&task(number), &Versioned::<TaskRecord>::default(), keep_until).now_or_never().unwrap().unwrap()
         };
         (0..SWEEP_AT_MIN).for_each(|number| assert_ne!(put(number, Noon.now()), Stored::Conflict));
-        assert_eq!(store.len(), SWEEP_AT_MIN, "fewer are not worth it");
+        assert_eq!(store.len::<TaskRecord>(), SWEEP_AT_MIN, "fewer are not worth it");
         put(SWEEP_AT_MIN, Noon.now() + hour);
-        assert_eq!(store.len(), 1, "what may be forgotten from now on is");
+        assert_eq!(store.len::<TaskRecord>(), 1, "what may be forgotten from now on is");
         let many = SWEEP_AT_MIN + 1;
         (1..=many).for_each(|number| assert_ne!(put(many + number, Noon.now() + hour), Stored::Conflict));
         // The sweep at the first store above the least size left all of it.
-        assert_eq!(store.len(), many + 1);
+        assert_eq!(store.len::<TaskRecord>(), many + 1);
         (0..SWEEP_AT_MIN).for_each(|number| assert_ne!(put(10 * many + number, Noon.now()), Stored::Conflict));
-        assert_eq!(store.len(), 2 * many, "twice what was left is not exceeded yet");
+        assert_eq!(store.len::<TaskRecord>(), 2 * many, "twice what was left is not exceeded yet");
         put(20 * many, Noon.now());
-        assert_eq!(store.len(), many + 1);
+        assert_eq!(store.len::<TaskRecord>(), many + 1);
     }
 
     #[test]
@@ -286,7 +269,7 @@ mod tests {
     fn of_the_services_those_are_on_a_page_that_somebody_has_to_look_after() {
         let store = MemoryStore::new(Noon);
         let later = Noon.now() + jiff::SignedDuration::from_hours(1);
-        let watch = crate::store::service::Watch { rollout: None, started_at: Noon.now(), checks: 0, due: None };
+        let watch = crate::service::record::Watch { rollout: None, started_at: Noon.now(), checks: 0, due: None };
         let watched = ServiceRecord { watch: Some(watch), ..ServiceRecord::default() };
         for (name, record) in [("steady", ServiceRecord::default()), ("watched", watched)] {
             let service =

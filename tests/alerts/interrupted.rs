@@ -2,10 +2,17 @@
 
 use super::{at, hostile, hostile_labels, id, is_taken_by_sqs, json, json_of, says, schema, service, spans};
 use serde_json::{Value, json};
-use taskhold::alert::interrupted::{JOB_MESSAGE_VERSION, job_messages};
-use taskhold::alert::{AlertKind, Notification, Transition, chat, machine, mail, published};
-use taskhold::ecs::Task;
-use taskhold::store::{InterruptedJob, Interruption, JobKey, StopStage};
+use taskhold::ecs::arn::Task;
+use taskhold::notify::chat;
+use taskhold::notify::email;
+use taskhold::notify::interrupted::job_message::{VERSION, job_messages};
+use taskhold::notify::json as machine;
+use taskhold::notify::notification::Notification;
+use taskhold::notify::published;
+use taskhold::service::alert::{AlertKind, Transition};
+use taskhold::task::interruption::InterruptedTask;
+use taskhold::task::interruption::{InterruptedJob, Interruption, StopStage};
+use taskhold::task::job::JobKey;
 
 fn task() -> Task {
     Task { cluster: service("transcode", "video").cluster, id: id(7) }
@@ -88,7 +95,7 @@ fn all() -> Vec<Interruption> {
 }
 
 fn told(what: &Interruption) -> Notification {
-    Notification::of_interruption(&task(), what)
+    Notification::of_interruption(&InterruptedTask { task: task().clone(), interruption: what.clone() })
 }
 
 #[test]
@@ -262,7 +269,7 @@ fn a_message_for_each_job_says_what_it_takes_to_begin_it_again() {
     let messages: Vec<Value> = job_messages(&task(), &spot()).iter().map(|body| json(body)).collect();
     let expected = |job: &str, attempt: u32, labels: Value| {
         json!({
-            "version": JOB_MESSAGE_VERSION,
+            "version": VERSION,
             "kind": "job-interrupted",
             "jobId": job,
             "attempt": attempt,
@@ -329,7 +336,7 @@ fn the_limits_hold_and_every_list_that_was_shortened_says_so() {
     for what in all() {
         let message = told(&what);
         assert_eq!((message.kind, message.event), (AlertKind::JobInterrupted, Transition::Opened));
-        assert!(message.subject.len() <= mail::SUBJECT_CHARS_MAX, "{}", message.subject);
+        assert!(message.subject.len() <= email::SUBJECT_CHARS_MAX, "{}", message.subject);
         assert!(message.subject.chars().all(|c| c == ' ' || c.is_ascii_graphic()), "{}", message.subject);
         assert!(message.mail.lines().count() < 400);
         let body = published::message(&message);
@@ -362,23 +369,27 @@ fn the_limits_hold_and_every_list_that_was_shortened_says_so() {
 fn long_names_are_shortened_in_the_subject_and_commands_are_not() {
     let cluster = service("x", &"c".repeat(255)).cluster;
     let long = Interruption { service: Some("s".repeat(255)), ..scaled_in() };
-    let message = Notification::of_interruption(&Task { cluster: cluster.clone(), id: id(7) }, &long);
-    assert!(message.subject.len() <= mail::SUBJECT_CHARS_MAX, "{}", message.subject);
+    let message = Notification::of_interruption(&InterruptedTask {
+        task: Task { cluster: cluster.clone(), id: id(7) },
+        interruption: long.clone(),
+    });
+    assert!(message.subject.len() <= email::SUBJECT_CHARS_MAX, "{}", message.subject);
     assert!(message.subject.contains("sss") && message.subject.contains("ccc"), "{}", message.subject);
     let command = format!("--cluster {} --tasks {}\n", "c".repeat(255), id(7));
     assert!(message.mail.contains(&command), "{}", message.mail);
     let step = &json(&message.chat)["content"]["nextSteps"][1];
     assert!(step.as_str().unwrap().ends_with("for about an hour (the mail has the command)"), "{step}");
     let nobody = Interruption { service: None, ..long };
-    let message = Notification::of_interruption(&Task { cluster, id: id(7) }, &nobody);
-    assert!(message.subject.len() <= mail::SUBJECT_CHARS_MAX, "{}", message.subject);
+    let message =
+        Notification::of_interruption(&InterruptedTask { task: Task { cluster, id: id(7) }, interruption: nobody });
+    assert!(message.subject.len() <= email::SUBJECT_CHARS_MAX, "{}", message.subject);
 }
 
 #[test]
 fn the_command_in_the_mail_is_quoted_for_a_shell_and_kept_out_of_a_chat_that_could_alter_it() {
     let mut task = task();
     std::sync::Arc::make_mut(&mut task.cluster).name = "a b`$(id)`; it's".to_owned();
-    let message = Notification::of_interruption(&task, &scaled_in());
+    let message = Notification::of_interruption(&InterruptedTask { task: task.clone(), interruption: scaled_in() });
     assert!(message.mail.contains(r"--cluster 'a b`$(id)`; it'\''s' --tasks 0000"), "{}", message.mail);
     let step = &json(&message.chat)["content"]["nextSteps"][1];
     assert!(step.as_str().unwrap().ends_with("(the mail has the command)"), "{step}");
@@ -393,7 +404,7 @@ fn no_text_of_others_begins_a_line_of_the_mail_or_leaves_its_code_span_in_the_ch
             assert!(!line.trim_start().starts_with("PWN") && !line.trim_start().starts_with("1. PWN"), "{line}");
             let whole =
                 ["   aws ecs ", "Service:  ", "Task:     ", "Incident: "].iter().any(|begin| line.starts_with(begin));
-            assert!(whole || line.chars().count() <= mail::LINE_CHARS_MAX, "{line}");
+            assert!(whole || line.chars().count() <= email::LINE_CHARS_MAX, "{line}");
         }
         let chat = json(&message.chat);
         let content = &chat["content"];

@@ -1,9 +1,12 @@
 //! What is said of tasks that ECS refuses to protect, or whose protection it refuses to renew.
 
 use super::{NEW, OLD, alert, at, diagnosis, each, huge, id, job, json, labelled, says, service};
-use taskhold::alert::{Alert, AlertKind, Transition, chat, machine, mail};
-use taskhold::decide::RolloutStatus;
-use taskhold::decide::diagnose::{BlockingTask, Diagnosis, ProtectedFor, RefusedTask, Rollout};
+use taskhold::notify::chat;
+use taskhold::notify::email;
+use taskhold::notify::json as machine;
+use taskhold::service::alert::{Alert, AlertKind, Transition};
+use taskhold::service::diagnosis::{BlockingTask, Diagnosis, ProtectedFor, RefusedTask, RolloutStatus};
+use taskhold::service::rollout::Rollout;
 
 /// A task with a job, refused since 10:20.
 fn refused_tasks(number: usize, protected_until: Option<i64>, until: i64) -> RefusedTask {
@@ -47,7 +50,7 @@ fn nothing_moves(alert: Alert) -> Alert {
 #[test]
 fn a_refusal_reads_so() {
     let alert = refused(AlertKind::ProtectionRefused, Transition::Opened);
-    assert_eq!(mail::subject(&alert), "REFUSED transcode (video): 2 busy tasks work unprotected: ECS refuses");
+    assert_eq!(email::subject(&alert), "REFUSED transcode (video): 2 busy tasks work unprotected: ECS refuses");
     let expected = "\
 REFUSED transcode in cluster video: 2 busy tasks work unprotected: ECS refuses.
 Since 2026-01-05 10:20 UTC (10 minutes ago). Its deployment must be over by 2026-01-05 13:00 UTC (in
@@ -68,7 +71,7 @@ Unprotected, the one whose jobs last longest first:
 In the way of its deployment, longest first:
  1. task 00000000000000000000000000000001 of ecs-svc/1111111111111111111
 ";
-    let body = mail::body(&alert);
+    let body = email::body(&alert);
     assert!(body.starts_with(expected), "{body}");
     says(
         &body,
@@ -88,9 +91,9 @@ In the way of its deployment, longest first:
 #[test]
 fn a_lease_at_risk_says_the_minute_of_loss_by_clock_and_how_far_it_is() {
     let mut alert = refused(AlertKind::ProtectionExpiring, Transition::Opened);
-    assert_eq!(mail::subject(&alert), "LEASE transcode (video): 2 busy tasks lose protection from 10:47 UTC on");
+    assert_eq!(email::subject(&alert), "LEASE transcode (video): 2 busy tasks lose protection from 10:47 UTC on");
     says(
-        &mail::body(&alert),
+        &email::body(&alert),
         &[
             "LEASE transcode in cluster video: 2 busy tasks lose protection from 10:47 UTC on.",
             "About to lose protection, the first one first:",
@@ -102,11 +105,11 @@ fn a_lease_at_risk_says_the_minute_of_loss_by_clock_and_how_far_it_is() {
         ],
     );
     alert.diagnosis.refused_tasks = vec![refused_tasks(13, Some(47), 120)];
-    assert_eq!(mail::subject(&alert), "LEASE transcode (video): 1 busy task loses protection at 10:47 UTC");
+    assert_eq!(email::subject(&alert), "LEASE transcode (video): 1 busy task loses protection at 10:47 UTC");
     alert.diagnosis.refused_tasks = vec![refused_tasks(13, Some(14 * 60 + 5), 2000)];
-    assert_eq!(mail::subject(&alert), "LEASE transcode (video): 1 busy task loses protection at 2026-01-06 00:05 UTC");
+    assert_eq!(email::subject(&alert), "LEASE transcode (video): 1 busy task loses protection at 2026-01-06 00:05 UTC");
     alert.diagnosis.refused_tasks = vec![refused_tasks(13, Some(29), 2000)];
-    assert_eq!(mail::subject(&alert), "LEASE transcode (video): 1 busy task loses protection now");
+    assert_eq!(email::subject(&alert), "LEASE transcode (video): 1 busy task loses protection now");
 }
 
 /// Of the tasks in the way two are the very ones whose protection ECS does not renew.
@@ -120,7 +123,7 @@ fn a_task_at_risk_that_is_in_the_way_itself_is_told_once_and_what_waiting_costs(
         protected_for: ProtectedFor::Jobs(vec![job(&format!("film-{number}"), 1, until, None)]),
     };
     alert.diagnosis.blocking_tasks = vec![held(1, 150), held(14, 90), held(13, 47)];
-    let body = mail::body(&alert);
+    let body = email::body(&alert);
     says(
         &body,
         &[
@@ -136,7 +139,7 @@ fn a_task_at_risk_that_is_in_the_way_itself_is_told_once_and_what_waiting_costs(
     says(chat["content"]["description"].as_str().unwrap(), &["Also in the way of its deployment, longest first:"]);
     assert!(chat["content"]["nextSteps"][0].as_str().unwrap().contains("That costs the jobs of 2 tasks"), "{chat}");
     alert.diagnosis.blocking_tasks.remove(0);
-    let body = mail::body(&alert);
+    let body = email::body(&alert);
     says(
         &body,
         &[
@@ -147,14 +150,14 @@ fn a_task_at_risk_that_is_in_the_way_itself_is_told_once_and_what_waiting_costs(
     assert!(!body.contains("lso in the way"), "{body}");
     // The blocked deployment's own alert warns of it too.
     alert.kind = AlertKind::DeploymentBlocked;
-    assert!(mail::body(&alert).contains("That costs the jobs of 2 tasks"), "{}", mail::body(&alert));
+    assert!(email::body(&alert).contains("That costs the jobs of 2 tasks"), "{}", email::body(&alert));
 }
 
 #[test]
 fn without_a_rollout_the_text_says_what_aws_names_and_that_nothing_is_seen_in_the_way() {
     for kind in [AlertKind::ProtectionRefused, AlertKind::ProtectionExpiring] {
         let mut alert = nothing_moves(refused(kind, Transition::Repeated));
-        let body = mail::body(&alert);
+        let body = email::body(&alert);
         says(
             &body,
             &[
@@ -170,7 +173,7 @@ fn without_a_rollout_the_text_says_what_aws_names_and_that_nothing_is_seen_in_th
         let steps = chat["content"]["nextSteps"].as_array().unwrap();
         assert!(steps.len() == 1 && steps[0].as_str().unwrap().starts_with("If it lasts: "), "{steps:?}");
         alert.diagnosis.gaps = vec!["its tasks could not be listed: ecs throttled the call".to_owned()];
-        assert!(mail::body(&alert).contains("What is in the way could not be seen. taskhold asks again by itself:"));
+        assert!(email::body(&alert).contains("What is in the way could not be seen. taskhold asks again by itself:"));
     }
 }
 
@@ -181,8 +184,8 @@ fn a_refusal_that_nothing_is_left_of_but_that_is_not_over_still_reads_well() {
         (AlertKind::ProtectionExpiring, "LEASE transcode (video): busy tasks lose protection before their jobs end"),
     ] {
         let alert = alert(kind, Transition::Repeated);
-        assert_eq!(mail::subject(&alert), subject);
-        assert!(!mail::body(&alert).contains("first:\n\n"), "a heading without its list");
+        assert_eq!(email::subject(&alert), subject);
+        assert!(!email::body(&alert).contains("first:\n\n"), "a heading without its list");
     }
 }
 
@@ -190,12 +193,12 @@ fn a_refusal_that_nothing_is_left_of_but_that_is_not_over_still_reads_well() {
 fn a_lease_that_has_ended_is_not_told_as_good_news() {
     let mut over = refused(AlertKind::ProtectionExpiring, Transition::Resolved);
     let subject = "RESOLVED transcode (video): protection has ended, 2 busy tasks work unprotected";
-    assert_eq!(mail::subject(&over), subject);
+    assert_eq!(email::subject(&over), subject);
     assert!(json(&chat::message(&over))["content"]["title"].as_str().unwrap().starts_with("🔴"));
     over.diagnosis.refused_tasks.clear();
-    assert_eq!(mail::subject(&over), "RESOLVED transcode (video): no job is about to lose its protection any more");
+    assert_eq!(email::subject(&over), "RESOLVED transcode (video): no job is about to lose its protection any more");
     over.kind = AlertKind::ProtectionRefused;
-    assert_eq!(mail::subject(&over), "RESOLVED transcode (video): no job goes on unprotected any more");
+    assert_eq!(email::subject(&over), "RESOLVED transcode (video): no job goes on unprotected any more");
 }
 
 #[test]
@@ -252,7 +255,7 @@ fn a_machine_is_told_all_of_them_whatever_the_kind() {
 fn long_lists_share_the_room_and_say_how_many_are_omitted() {
     let mut huge = huge();
     huge.kind = AlertKind::ProtectionRefused;
-    says(&mail::body(&huge), &["and 4988 more tasks.", "and 4992 more tasks.", "    and 5 more jobs."]);
+    says(&email::body(&huge), &["and 4988 more tasks.", "and 4992 more tasks.", "    and 5 more jobs."]);
     let chat = json(&chat::message(&huge));
     says(chat["content"]["description"].as_str().unwrap(), &["• and 4995 more tasks", "• and 4997 more tasks"]);
     let document = json(&machine::message(&huge));
@@ -276,7 +279,7 @@ fn whoever_holds_tasks_in_the_way_stands_beside_them() {
         Diagnosis { blocking_tasks: vec![held], refused_tasks: alert.diagnosis.refused_tasks, ..diagnosis() };
     alert.service = service("render", "video");
     says(
-        &mail::body(&alert),
+        &email::body(&alert),
         &[
             "    protected until 2026-01-05 11:10 UTC (in 40 minutes), for 1 job:",
             "    - \"episode\", until 2026-01-05 11:10 UTC (in 40 minutes)",

@@ -9,10 +9,13 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use taskhold::aws::{DynamoDbStore, TableRecord};
+use taskhold::aws::dynamodb::DynamoDbStore;
+use taskhold::aws::dynamodb::item::TableRecord;
 use taskhold::clock::Clock;
-use taskhold::ecs::ServiceArn;
-use taskhold::store::{RecordPage, ServiceRecord, Store, StoreError, StorePages, Stored, Versioned};
+use taskhold::ecs::service::ServiceArn;
+use taskhold::service::record::ServiceRecord;
+use taskhold::store::error::StoreError;
+use taskhold::store::{RecordPage, Store, StorePages, Stored, Versioned};
 
 /// The state store on a new table.
 pub(crate) async fn table_store(clock: SetClock) -> DynamoDbStore<SetClock> {

@@ -16,7 +16,7 @@ pub(crate) async fn sdk_config(endpoint: &str) -> SdkConfig {
         .endpoint_url(endpoint)
         .region(Region::new("eu-west-1"))
         .credentials_provider(Credentials::new("AROAEXAMPLE:taskhold", "secret", None, None, "test"));
-    aws::with_own_settings(loader, &aws::Trust::Amazon).load().await
+    aws::with_own_settings(loader, &aws::trust::Trust::Amazon).load().await
 }
 
 /// An ECS that nobody calls: a call is a mistake.

@@ -4,9 +4,12 @@ use super::canned::{Answer, Call};
 use super::{NOW_MS, Stage, THROTTLED, busy, closed, json_of, nothing};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use taskhold::aws::TableRecord;
-use taskhold::ecs::Task;
-use taskhold::store::{RecordPage, ServiceRecord, StoreError, StorePages, TaskRecord, Versioned};
+use taskhold::aws::dynamodb::item::TableRecord;
+use taskhold::ecs::arn::Task;
+use taskhold::service::record::ServiceRecord;
+use taskhold::store::error::StoreError;
+use taskhold::store::{RecordPage, StorePages, Versioned};
+use taskhold::task::record::TaskRecord;
 
 fn arn(number: u32) -> String {
     format!("arn:aws:ecs:eu-west-1:111122223333:task/video/{number:032x}")
@@ -72,7 +75,7 @@ async fn all(stage: &Stage) -> Vec<Vec<String>> {
     let (mut pages, mut token) = (Vec::new(), None);
     while pages.is_empty() || token.is_some() {
         let page = page(stage, token.as_deref()).await.unwrap();
-        pages.push(page.items.iter().map(|(task, _): &(Task, Versioned)| task.to_string()).collect());
+        pages.push(page.items.iter().map(|(task, _): &(Task, Versioned<TaskRecord>)| task.to_string()).collect());
         token = page.next_token;
     }
     pages

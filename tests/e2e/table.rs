@@ -24,7 +24,7 @@ pub(crate) async fn sdk_config() -> SdkConfig {
         .endpoint_url(endpoint())
         .region(Region::new("eu-west-1"))
         .credentials_provider(Credentials::new("AKIDEXAMPLE", "secret", None, None, "test"));
-    aws::with_own_settings(loader, &aws::Trust::Amazon).load().await
+    aws::with_own_settings(loader, &aws::trust::Trust::Amazon).load().await
 }
 
 /// A new, empty table.

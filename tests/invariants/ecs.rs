@@ -3,11 +3,12 @@
 use super::world::{Broken, Sabotage, Sim, World};
 use jiff::{SignedDuration, Timestamp};
 use std::sync::{Arc, MutexGuard};
-use taskhold::ecs::{
-    ClusterArn, Ecs, EcsError, Failure, FailureReason, Page, ProtectedTask, ProtectionAnswer, ProtectionSetting,
-    Service, ServiceArn, ServiceReads, StopCause, Task, TaskDescription, TaskId,
-};
-use taskhold::store::calls::{LATE_EFFECT_MAX, SENT_WITHIN};
+use taskhold::ecs::arn::{ClusterArn, Task, TaskId};
+use taskhold::ecs::error::EcsError;
+use taskhold::ecs::service::{Page, Service, ServiceArn};
+use taskhold::ecs::task::{StopCause, TaskDescription};
+use taskhold::ecs::{Ecs, Failure, FailureReason, ProtectedTask, ProtectionAnswer, ProtectionSetting, ServiceReads};
+use taskhold::task::protection::{LATE_EFFECT_MAX, SENT_WITHIN};
 
 /// The longest that a call takes from its sending to its effect: all of what taskhold assumes, less the time that it
 /// gives itself to send a call that is written down, less a little.

@@ -24,8 +24,10 @@
 
 use super::world::{Broken, Rules, World};
 use jiff::{SignedDuration, Timestamp};
-use taskhold::decide::protection::GRANT_TOLERANCE;
-use taskhold::event::{JobMessage, JobMessageType, QueueMessage, record};
+use taskhold::lambda::job_message::{JobMessage, JobMessageType};
+use taskhold::lambda::sqs_record;
+use taskhold::lambda::sqs_record::QueueMessage;
+use taskhold::task::plan::GRANT_TOLERANCE;
 
 /// A grant may be longer than what was asked by a minute of rounding up, 5 % or another minute for sharing a call, and the
 /// two minutes between a decision and its effect.
@@ -145,7 +147,9 @@ impl World {
             return;
         }
         let clusters = super::clusters();
-        let QueueMessage::Job(told) = record::parse(&message.body, &clusters) else { unreachable!("a worker sent it") };
+        let QueueMessage::Job(told) = sqs_record::parse(&message.body, &clusters) else {
+            unreachable!("a worker sent it")
+        };
         let (_, key, job) = JobMessage::into_job(told, message.sent_at);
         let entry = self.entry(&self.ecs.tasks[task].task);
         let known = entry.jobs.get(&key).cloned().unwrap_or_default();

@@ -4,8 +4,9 @@ use super::promise::Told;
 use super::world::{Broken, Sim, World};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use taskhold::dead_letter::{DeadLetter, DeadLetterQueue, MESSAGE_ID_ATTRIBUTE, REASON_ATTRIBUTE};
-use taskhold::handler::{HandlerError, Response};
+use taskhold::lambda::dead_letter::{DeadLetter, DeadLetterQueue, MESSAGE_ID_ATTRIBUTE, REASON_ATTRIBUTE};
+use taskhold::lambda::function::{FunctionError, Response};
+use taskhold::outbox::DeliveryError;
 
 /// As in template.yaml.
 const VISIBILITY_TIMEOUT: SignedDuration = SignedDuration::from_secs(180);
@@ -114,7 +115,7 @@ impl World {
     }
 
     /// The function's answer arrives.
-    pub(crate) fn answered(&mut self, number: usize, work: &Work, answer: &Result<Response, HandlerError>) {
+    pub(crate) fn answered(&mut self, number: usize, work: &Work, answer: &Result<Response, FunctionError>) {
         let (batch, response) = match (work, answer) {
             (Work::Batch(batch), Ok(Response::Batch(response))) => (batch, response),
             (Work::Event(_), Ok(Response::Event { taskhold })) => {
@@ -183,7 +184,7 @@ impl World {
 pub(crate) struct FakeParking(pub(crate) Sim);
 
 impl DeadLetterQueue for FakeParking {
-    async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), String>> {
+    async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), DeliveryError>> {
         self.0.gate().await;
         let kept = {
             let mut world = self.0.world();
@@ -195,12 +196,12 @@ impl DeadLetterQueue for FakeParking {
 }
 
 impl World {
-    fn dead_letter(&mut self, message: &DeadLetter) -> Result<(), String> {
+    fn dead_letter(&mut self, message: &DeadLetter) -> Result<(), DeliveryError> {
         let attribute =
             |name: &str| message.attributes.iter().find(|(known, _)| *known == name).map(|(_, value)| value);
         let id = attribute(MESSAGE_ID_ATTRIBUTE).cloned().unwrap_or_default();
         let Some(number) = id.strip_prefix("m-").and_then(|number| number.parse::<usize>().ok()) else {
-            return Err("a message without its id was dead-lettered".to_owned());
+            return Err(DeliveryError("a message without its id was dead-lettered".to_owned()));
         };
         let Some(reason) = attribute(REASON_ATTRIBUTE) else {
             self.break_off(Broken::Loss, format!("{id} is dead-lettered without a reason"));
@@ -208,10 +209,10 @@ impl World {
         };
         let fault = self.fault();
         if fault && self.rng.bool() {
-            return Err("the queue is not there".to_owned());
+            return Err(DeliveryError("the queue is not there".to_owned()));
         }
         self.record(format!("  #{} dead-letters {id}: {reason}", self.polled));
         self.queue.messages[number].dead_lettered_by.push(self.polled);
-        if fault { Err("the answer was lost".to_owned()) } else { Ok(()) }
+        if fault { Err(DeliveryError("the answer was lost".to_owned())) } else { Ok(()) }
     }
 }

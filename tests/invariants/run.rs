@@ -11,10 +11,12 @@ use jiff::{SignedDuration, Timestamp};
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
-use taskhold::alert::LogOnly;
-use taskhold::apply::RateLimit;
-use taskhold::config::Config;
-use taskhold::handler::{Handler, HandlerError, Parts, Response};
+use taskhold::config::settings::Config;
+use taskhold::lambda::function::{FunctionError, Parts, Ports, Response};
+use taskhold::notify::sink::LogOnly;
+use taskhold::notify::sink::{JobForwarder, Notifier};
+use taskhold::task::rate_limit::RateLimit;
+use taskhold::{service, task};
 
 pub(super) const INVOCATIONS_AT_ONCE: usize = 4;
 
@@ -23,19 +25,25 @@ const TRACE_TAIL: usize = 150;
 
 pub(super) struct Fakes;
 
-impl Parts for Fakes {
+impl task::reconciler::Ports for Fakes {
     type Ecs = FakeEcs;
-    type Autoscaling = NoAutoscaling;
     type Store = FakeStore;
-    type DeadLetters = FakeParking;
-    type Rechecks = Infallible;
-    type Interrupted = Infallible;
-    type Alerts = LogOnly;
+    type Interrupted = JobForwarder<Infallible>;
+    type Notifier = Notifier<LogOnly>;
     type Clock = Sim;
 }
 
-type Function = Handler<Fakes>;
-type Answering<'a> = Pin<Box<dyn Future<Output = Result<Response, HandlerError>> + 'a>>;
+impl service::reconciler::Ports for Fakes {
+    type Autoscaling = NoAutoscaling;
+    type Rechecks = Infallible;
+}
+
+impl Ports for Fakes {
+    type DeadLetters = FakeParking;
+}
+
+type Function = taskhold::lambda::function::Function<Fakes>;
+type Answering<'a> = Pin<Box<dyn Future<Output = Result<Response, FunctionError>> + 'a>>;
 
 /// What came of a run.
 #[derive(Debug)]
@@ -105,18 +113,18 @@ fn function(sim: &Sim) -> Function {
         ("TASKHOLD_FINISHED_JOB_RETENTION_HOURS".to_owned(), rules.finished_job_retention_hours.to_string()),
         ("TASKHOLD_RECEIVES_MAX".to_owned(), rules.receives_max.to_string()),
     ]);
-    Handler {
+    taskhold::lambda::function::Function::new(Parts {
         ecs: FakeEcs(sim.clone()),
         autoscaling: NoAutoscaling,
         store: FakeStore(sim.clone()),
-        alerts: LogOnly,
+        notifier: Notifier(LogOnly),
         dead_letters: Some(FakeParking(sim.clone())),
         rechecks: None,
         interrupted: None,
         clock: sim.clone(),
         config: config.unwrap(),
         rate_limit: RateLimit::default(),
-    }
+    })
 }
 
 impl Run<'_> {
@@ -211,7 +219,7 @@ impl Run<'_> {
         assert!(waits, "invocation #{number} waits for nothing that could come");
     }
 
-    fn answered(&mut self, done: &Invocation<'_>, answer: &Result<Response, HandlerError>) {
+    fn answered(&mut self, done: &Invocation<'_>, answer: &Result<Response, FunctionError>) {
         let mut world = self.sim.world();
         let lost = world.rules.crash_weight > 0 && !world.calm && world.percent(3);
         if lost {

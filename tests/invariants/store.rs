@@ -7,9 +7,13 @@ use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use taskhold::clock::Clock;
-use taskhold::decide::attention::{Attention, attention};
-use taskhold::ecs::{Page, Task};
-use taskhold::store::{MemoryStore, Store, StoreError, StorePages, Stored, TaskRecord, Versioned};
+use taskhold::ecs::arn::Task;
+use taskhold::ecs::service::Page;
+use taskhold::store::error::StoreError;
+use taskhold::store::memory::MemoryStore;
+use taskhold::store::{Store, StorePages, Stored, Versioned};
+use taskhold::task::attention::{Attention, attention};
+use taskhold::task::record::TaskRecord;
 
 /// A store whose caller has given up lands within this time, or never.
 const LANDS_WITHIN: SignedDuration = SignedDuration::from_secs(120);
@@ -38,7 +42,7 @@ pub(crate) struct Request {
     id: u64,
     pub(crate) owner: usize,
     task: Task,
-    versioned: Versioned,
+    versioned: Versioned<TaskRecord>,
     keep_until: Timestamp,
     pub(crate) by: Timestamp,
     /// Nobody waits for it any more.
@@ -63,7 +67,7 @@ impl World {
         self.shelf.kept.get(task).map(|kept| load(kept, task).record).unwrap_or_default()
     }
 
-    fn read(&mut self, task: &Task) -> Versioned {
+    fn read(&mut self, task: &Task) -> Versioned<TaskRecord> {
         self.forget_expired(task);
         self.shelf.kept.get(task).map(|kept| load(kept, task)).unwrap_or_default()
     }
@@ -79,7 +83,7 @@ impl World {
         }
     }
 
-    fn request(&mut self, task: &Task, versioned: &Versioned, keep_until: Timestamp) -> u64 {
+    fn request(&mut self, task: &Task, versioned: &Versioned<TaskRecord>, keep_until: Timestamp) -> u64 {
         self.shelf.requests_made += 1;
         let id = self.shelf.requests_made;
         self.shelf.requests.push(Request {
@@ -111,7 +115,7 @@ impl World {
         stored
     }
 
-    fn compare_and_set(&mut self, task: &Task, mut versioned: Versioned, keep_until: Timestamp) -> Stored {
+    fn compare_and_set(&mut self, task: &Task, mut versioned: Versioned<TaskRecord>, keep_until: Timestamp) -> Stored {
         let current = self.shelf.kept.get(task).map_or(0, |kept| load(kept, task).version);
         if self.rules.sabotage == Sabotage::StoresWithoutComparing {
             versioned.version = current;
@@ -137,10 +141,11 @@ impl World {
     }
 
     /// What is open, without what was stored last: the list is always a little behind.
-    fn page(&mut self) -> Vec<(Task, Versioned)> {
+    fn page(&mut self) -> Vec<(Task, Versioned<TaskRecord>)> {
         let last = self.shelf.stored_last.take().filter(|_| !self.calm);
         let tasks: Vec<Task> = self.shelf.kept.keys().filter(|task| Some(*task) != last.as_ref()).cloned().collect();
-        let read: Vec<(Task, Versioned)> = tasks.into_iter().map(|task| (task.clone(), self.read(&task))).collect();
+        let read: Vec<(Task, Versioned<TaskRecord>)> =
+            tasks.into_iter().map(|task| (task.clone(), self.read(&task))).collect();
         let (open, closed): (Vec<_>, Vec<_>) = read.into_iter().partition(|(_, versioned)| versioned.record.is_open());
         for (task, Versioned { record: entry, .. }) in closed {
             let later = self.now + SignedDuration::from_hours(1);
@@ -162,7 +167,7 @@ impl World {
     }
 }
 
-fn load(kept: &Kept, task: &Task) -> Versioned {
+fn load(kept: &Kept, task: &Task) -> Versioned<TaskRecord> {
     let loaded = Store::<TaskRecord>::load(&kept.store, task)
         .now_or_never()
         .expect("memory does not wait")
@@ -180,8 +185,8 @@ fn failed() -> StoreError {
 
 ecs_sim::keeps_no_services!(FakeStore);
 
-impl StorePages for FakeStore {
-    async fn page(&self, _: Option<&str>) -> Result<Page<(Task, Versioned)>, StoreError> {
+impl StorePages<TaskRecord> for FakeStore {
+    async fn page(&self, _: Option<&str>) -> Result<Page<(Task, Versioned<TaskRecord>)>, StoreError> {
         self.0.gate().await;
         let items = {
             let mut world = self.0.world();
@@ -195,12 +200,12 @@ impl StorePages for FakeStore {
     }
 }
 
-impl Store for FakeStore {
+impl Store<TaskRecord> for FakeStore {
     fn may_be_absent(&self, _: &Task) -> bool {
         self.0.world().rules.is_guessing
     }
 
-    async fn load(&self, task: &Task) -> Result<Versioned, StoreError> {
+    async fn load(&self, task: &Task) -> Result<Versioned<TaskRecord>, StoreError> {
         self.0.gate().await;
         let read = {
             let mut world = self.0.world();
@@ -215,7 +220,12 @@ impl Store for FakeStore {
         Ok(read)
     }
 
-    async fn put(&self, task: &Task, versioned: &Versioned, keep_until: Timestamp) -> Result<Stored, StoreError> {
+    async fn put(
+        &self,
+        task: &Task,
+        versioned: &Versioned<TaskRecord>,
+        keep_until: Timestamp,
+    ) -> Result<Stored, StoreError> {
         let id = self.0.world().request(task, versioned, keep_until);
         self.0.gate().await;
         let stored = {

@@ -4,8 +4,7 @@ use super::promise::{Ends, JobPromise, Told};
 use super::world::World;
 use jiff::SignedDuration;
 use serde_json::json;
-use taskhold::event::JobMessageType;
-use taskhold::event::job_message::MAX_DURATION_MINUTES_DEFAULT;
+use taskhold::lambda::job_message::{JobMessageType, MAX_DURATION_MINUTES_DEFAULT};
 
 /// Minutes that jobs declare. Some lie close together, so that tasks share calls.
 const DURATIONS: [u32; 9] = [5, 6, 7, 20, 60, 61, 62, 120, 600];

@@ -7,7 +7,8 @@ use super::scene::{Moment, Set, TaskNo, members, only};
 use super::script::{Request, Subject, Told};
 use super::state::{Invocation, LateCall, Sent, State};
 use std::sync::Arc;
-use taskhold::store::{ProtectionRequest, TaskRecord};
+use taskhold::task::protection::ProtectionRequest;
+use taskhold::task::record::TaskRecord;
 
 /// SEMANTICS.md, "A release never uncovers a live job": two minutes from the writing down, of which the sending may take 30 s.
 const EFFECT_WITHIN_S: Moment = 90;

@@ -9,10 +9,11 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use taskhold::apply::RateLimit;
-use taskhold::handler::{Handler, Response};
-use taskhold::report::Answer as Report;
-use taskhold::store::{Job, JobKey, TaskRecord};
+use taskhold::api::answer::Answer as Report;
+use taskhold::lambda::function::{self, Response};
+use taskhold::task::job::{Job, JobKey};
+use taskhold::task::rate_limit::RateLimit;
+use taskhold::task::record::TaskRecord;
 
 /// Numbers the records that the state store ever held.
 pub(crate) type EntryNo = u32;
@@ -105,7 +106,7 @@ impl<K: Eq + Hash, T> Numbered<K, T> {
     }
 }
 
-type Stage = (SharedScript, Handler<Scripted>);
+type Stage = (SharedScript, function::Function<Scripted>);
 type Step = (RunNo, Event);
 
 /// The function of one model.
@@ -221,7 +222,7 @@ impl Function {
             (script, handler)
         });
         // What an instance remembers of earlier runs would depend on their order.
-        stage.1.rate_limit = RateLimit::default();
+        stage.1.services.tasks.rate_limit = RateLimit::default();
         let run = self.replay_on(&stage, start, events);
         self.idle_stages.lock().unwrap_or_else(PoisonError::into_inner).push(stage);
         run

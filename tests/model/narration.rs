@@ -8,7 +8,8 @@ use super::script::{Request, Subject};
 use super::state::{State, TaskState};
 use jiff::Timestamp;
 use stateright::Path;
-use taskhold::store::{ProtectionRequest, TaskRecord};
+use taskhold::task::protection::ProtectionRequest;
+use taskhold::task::record::TaskRecord;
 
 impl Protocol {
     /// Each step of a path, with the moment at which it happens.

@@ -7,44 +7,56 @@ use jiff::Timestamp;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
-use taskhold::alert::LogOnly;
-use taskhold::apply::RateLimit;
 use taskhold::clock::Clock;
-use taskhold::dead_letter::{DeadLetter, DeadLetterQueue, MESSAGE_ID_ATTRIBUTE};
-use taskhold::ecs::{
-    ClusterArn, Ecs, EcsError, Failure, FailureReason, Page, ProtectedTask, ProtectionAnswer, ProtectionSetting,
-    Service, ServiceArn, ServiceReads, StopCause, Task, TaskDescription, TaskId,
-};
-use taskhold::handler::{Handler, Parts};
-use taskhold::store::{Store, StoreError, StorePages, Stored, TaskRecord, Versioned};
+use taskhold::ecs::arn::{ClusterArn, Task, TaskId};
+use taskhold::ecs::error::EcsError;
+use taskhold::ecs::service::{Page, Service, ServiceArn};
+use taskhold::ecs::task::{StopCause, TaskDescription};
+use taskhold::ecs::{Ecs, Failure, FailureReason, ProtectedTask, ProtectionAnswer, ProtectionSetting, ServiceReads};
+use taskhold::lambda::dead_letter::{DeadLetter, DeadLetterQueue, MESSAGE_ID_ATTRIBUTE};
+use taskhold::lambda::function::{Function, Parts, Ports};
+use taskhold::notify::sink::LogOnly;
+use taskhold::notify::sink::{JobForwarder, Notifier};
+use taskhold::outbox::DeliveryError;
+use taskhold::store::error::StoreError;
+use taskhold::store::{Store, StorePages, Stored, Versioned};
+use taskhold::task::rate_limit::RateLimit;
+use taskhold::task::record::TaskRecord;
+use taskhold::{service, task};
 
 pub(crate) struct Scripted;
 
-impl Parts for Scripted {
+impl task::reconciler::Ports for Scripted {
     type Ecs = ScriptedEcs;
-    type Autoscaling = NoAutoscaling;
     type Store = ScriptedStore;
-    type DeadLetters = ScriptedParking;
-    type Rechecks = Infallible;
-    type Interrupted = Infallible;
-    type Alerts = LogOnly;
+    type Interrupted = JobForwarder<Infallible>;
+    type Notifier = Notifier<LogOnly>;
     type Clock = SharedScript;
 }
 
+impl service::reconciler::Ports for Scripted {
+    type Autoscaling = NoAutoscaling;
+    type Rechecks = Infallible;
+}
+
+impl Ports for Scripted {
+    type DeadLetters = ScriptedParking;
+}
+
 /// The real function, on a script.
-pub(crate) fn function(script: &SharedScript) -> Handler<Scripted> {
-    Handler {
+pub(crate) fn function(script: &SharedScript) -> Function<Scripted> {
+    Function::new(Parts {
         ecs: ScriptedEcs(script.clone()),
         autoscaling: NoAutoscaling,
         store: ScriptedStore(script.clone()),
         dead_letters: Some(ScriptedParking(script.clone())),
         rechecks: None,
         interrupted: None,
-        alerts: LogOnly,
+        notifier: Notifier(LogOnly),
         clock: script.clone(),
         config: config().clone(),
         rate_limit: RateLimit::default(),
-    }
+    })
 }
 
 impl Clock for SharedScript {
@@ -67,8 +79,8 @@ fn failed() -> StoreError {
     StoreError::Unexpected("connection reset".to_owned())
 }
 
-impl Store for ScriptedStore {
-    async fn load(&self, task: &Task) -> Result<Versioned, StoreError> {
+impl Store<TaskRecord> for ScriptedStore {
+    async fn load(&self, task: &Task) -> Result<Versioned<TaskRecord>, StoreError> {
         let number = number_of(&task.id);
         match self.0.ask(Subject::Task(number), Request::Load(number)).await {
             Answer::Loaded(Some(record)) => Ok(Versioned { record, version: self.0.give_version(number) }),
@@ -80,7 +92,7 @@ impl Store for ScriptedStore {
         }
     }
 
-    async fn put(&self, task: &Task, versioned: &Versioned, _: Timestamp) -> Result<Stored, StoreError> {
+    async fn put(&self, task: &Task, versioned: &Versioned<TaskRecord>, _: Timestamp) -> Result<Stored, StoreError> {
         let number = number_of(&task.id);
         self.0.check_version(number, versioned.version);
         match self.0.ask(Subject::Task(number), Request::Store(number, versioned.record.clone())).await {
@@ -92,8 +104,8 @@ impl Store for ScriptedStore {
     }
 }
 
-impl StorePages for ScriptedStore {
-    async fn page(&self, _: Option<&str>) -> Result<Page<(Task, Versioned)>, StoreError> {
+impl StorePages<TaskRecord> for ScriptedStore {
+    async fn page(&self, _: Option<&str>) -> Result<Page<(Task, Versioned<TaskRecord>)>, StoreError> {
         match self.0.ask(Subject::Page, Request::Page).await {
             Answer::Page(records) => {
                 let item = |(number, record): (TaskNo, TaskRecord)| {
@@ -208,7 +220,7 @@ impl ServiceReads for ScriptedEcs {
 pub(crate) struct ScriptedParking(SharedScript);
 
 impl DeadLetterQueue for ScriptedParking {
-    async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), String>> {
+    async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), DeliveryError>> {
         for message in messages {
             let id = message.attributes.iter().find(|(name, _)| *name == MESSAGE_ID_ATTRIBUTE);
             let (_, id) = id.expect("a dead-lettered message bears its id");

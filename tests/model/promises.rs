@@ -4,8 +4,8 @@ use super::protocol::Protocol;
 use super::scene::{Message, Moment, TaskNo, only};
 use super::state::{State, TaskState};
 use std::sync::atomic::Ordering;
-use taskhold::decide::protection::GRANT_TOLERANCE;
-use taskhold::event::JobMessageType;
+use taskhold::lambda::job_message::JobMessageType;
+use taskhold::task::plan::GRANT_TOLERANCE;
 
 pub(crate) const BUSY_IS_PROTECTED: &str = "a busy task whose start was acknowledged is protected";
 pub(crate) const NOTHING_IS_LOST: &str = "what was acknowledged is in the state store";

@@ -3,10 +3,12 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::sync::{Arc, LazyLock};
-use taskhold::config::Config;
-use taskhold::ecs::{ClusterArn, Task, TaskId};
-use taskhold::event::{JobMessage, JobMessageType, QueueMessage, record};
-use taskhold::store::{Job, JobKey};
+use taskhold::config::settings::Config;
+use taskhold::ecs::arn::{ClusterArn, Task, TaskId};
+use taskhold::lambda::job_message::{JobMessage, JobMessageType};
+use taskhold::lambda::sqs_record;
+use taskhold::lambda::sqs_record::QueueMessage;
+use taskhold::task::job::{Job, JobKey};
 
 /// Seconds since the model began.
 pub(crate) type Moment = u16;
@@ -84,7 +86,7 @@ impl Message {
 
     /// What it tells of its job.
     pub(crate) fn snapshot(&self) -> (JobKey, Job) {
-        let QueueMessage::Job(told) = record::parse(&self.body().to_string(), &config().clusters) else {
+        let QueueMessage::Job(told) = sqs_record::parse(&self.body().to_string(), &config().clusters) else {
             unreachable!("workers send what is right")
         };
         let (_, key, job) = JobMessage::into_job(told, timestamp(0));

@@ -9,7 +9,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
-use taskhold::store::{TaskRecord, Version};
+use taskhold::store::Version;
+use taskhold::task::record::TaskRecord;
 
 /// What tells the requests of one invocation apart that wait at one time: the task that they are about, or what else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

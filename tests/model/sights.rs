@@ -6,8 +6,8 @@ use super::script::Request;
 use super::state::{Invocation, Sent, State, TaskState};
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
-use taskhold::store::TaskRecord;
-use taskhold::store::calls::SENT_WITHIN;
+use taskhold::task::protection::SENT_WITHIN;
+use taskhold::task::record::TaskRecord;
 
 /// No invocation runs, nothing is on its way, no message is left.
 pub(crate) const QUIET: &str = "all is done and quiet";

@@ -9,14 +9,16 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 use std::sync::Arc;
-use taskhold::alert::{Alert, AlertKind, Notification, Transition};
-use taskhold::decide::RolloutStatus;
-use taskhold::decide::diagnose::{
-    BlockingTask, Deadline, DeadlineSource, Diagnosis, Forecast, ProtectedFor, RefusedTask, Rollout, SuggestedAction,
-    TagFault, TagProblem, TaskCounts, shell_quoted,
-};
-use taskhold::ecs::{ClusterArn, ServiceArn};
-use taskhold::snapshot::JobSnapshot;
+use taskhold::ecs::arn::ClusterArn;
+use taskhold::ecs::service::ServiceArn;
+use taskhold::notify::notification::Notification;
+use taskhold::service::alert::{Alert, AlertKind, Transition};
+use taskhold::service::diagnosis::{BlockingTask, Diagnosis, ProtectedFor, RefusedTask, RolloutStatus, TaskCounts};
+use taskhold::service::forecast::{Deadline, DeadlineSource, Forecast};
+use taskhold::service::rollout::Rollout;
+use taskhold::service::snapshot::JobSnapshot;
+use taskhold::service::suggested_action::{SuggestedAction, shell_quoted};
+use taskhold::service::tags::{TagFault, TagProblem};
 
 fn job() -> impl Strategy<Value = JobSnapshot> {
     (job_key(), when(), option::of(when()), labels()).prop_map(|(key, until, expected_until, labels)| JobSnapshot {

@@ -8,10 +8,10 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use taskhold::decide::coalesce::{minutes_max, minutes_until};
-use taskhold::decide::{ProtectionCall, TaskRequest, coalesce};
-use taskhold::ecs::{ClusterArn, ProtectionSetting, Task};
-use taskhold::store::ProtectionRequest;
+use taskhold::ecs::ProtectionSetting;
+use taskhold::ecs::arn::{ClusterArn, Task};
+use taskhold::task::batching::{ProtectionCall, TaskRequest, coalesce, minutes_max, minutes_until};
+use taskhold::task::protection::ProtectionRequest;
 
 fn now() -> Timestamp {
     at(0)

@@ -5,10 +5,10 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::select;
 use std::sync::Arc;
-use taskhold::config::Clusters;
-use taskhold::ecs::{ClusterArn, ServiceArn, Task, TaskId};
-use taskhold::store::JobKey;
-use taskhold::store::job::Labels;
+use taskhold::config::clusters::Clusters;
+use taskhold::ecs::arn::{ClusterArn, Task, TaskId};
+use taskhold::ecs::service::ServiceArn;
+use taskhold::task::job::{JobKey, Labels};
 
 /// So many seconds after 2026-01-05 10:00 UTC.
 pub(crate) fn at(second: i64) -> Timestamp {

@@ -7,10 +7,11 @@ use super::{config, fewer};
 use proptest::option;
 use proptest::prelude::*;
 use std::sync::{Arc, OnceLock};
-use taskhold::alert::Notification;
-use taskhold::alert::interrupted::job_messages;
-use taskhold::ecs::{ClusterArn, Task};
-use taskhold::store::Interruption;
+use taskhold::ecs::arn::{ClusterArn, Task};
+use taskhold::notify::interrupted::job_message::job_messages;
+use taskhold::notify::notification::Notification;
+use taskhold::task::interruption::InterruptedTask;
+use taskhold::task::interruption::Interruption;
 
 fn interruption_of_a_service() -> impl Strategy<Value = Interruption> {
     (interruption(), option::of(name())).prop_map(|(interruption, service)| Interruption { service, ..interruption })
@@ -25,7 +26,7 @@ proptest! {
 
     #[test]
     fn an_interruption_is_told_well_whatever_the_texts_in_it(task in task(), what in interruption()) {
-        let message = Notification::of_interruption(&task, &what);
+        let message = Notification::of_interruption(&InterruptedTask { task: task.clone(), interruption: what.clone() });
         well(&message)?;
         lines_are_short(&message.mail)?;
         as_the_schema_says(&message.machine)?;
@@ -58,7 +59,7 @@ proptest! {
     #[test]
     fn a_subject_and_a_chat_hold_for_a_cluster_s_name_that_ecs_would_never_take(task in task(), name in super::drawn::text(), what in interruption()) {
         let cluster = Arc::new(ClusterArn { name, ..task.cluster.as_ref().clone() });
-        let message = Notification::of_interruption(&Task { cluster, ..task }, &what);
+        let message = Notification::of_interruption(&InterruptedTask { task: Task { cluster, ..task }, interruption: what });
         super::notified::subject(&message.subject)?;
         super::notified::chat(&message.chat)?;
         json(&message.machine)?;

@@ -6,8 +6,7 @@ use super::drawn::one_of_few_moments;
 use jiff::Timestamp;
 use proptest::option;
 use proptest::prelude::*;
-use taskhold::store::Job;
-use taskhold::store::job::{Labels, Told};
+use taskhold::task::job::{Job, Labels, Told};
 
 fn job() -> impl Strategy<Value = Job> {
     let moment = || option::of(one_of_few_moments());

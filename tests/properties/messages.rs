@@ -12,10 +12,12 @@ use proptest::sample::{Index, select};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
-use taskhold::ecs::Task;
-use taskhold::event::job_message::JobMessageError;
-use taskhold::event::{QueueMessage, record};
-use taskhold::store::{JobKey, TaskRecord};
+use taskhold::ecs::arn::Task;
+use taskhold::lambda::job_message::JobMessageError;
+use taskhold::lambda::sqs_record;
+use taskhold::lambda::sqs_record::QueueMessage;
+use taskhold::task::job::JobKey;
+use taskhold::task::record::TaskRecord;
 
 /// A message as it was sent, and when SQS took it.
 #[derive(Clone, Debug)]
@@ -49,7 +51,7 @@ impl Sent {
     /// Delivers it to a task.
     pub(crate) fn deliver(&self, record: &mut TaskRecord) {
         let body = self.body();
-        let QueueMessage::Job(message) = record::parse(&body.to_string(), &clusters()) else {
+        let QueueMessage::Job(message) = sqs_record::parse(&body.to_string(), &clusters()) else {
             panic!("no job message: {body}")
         };
         let (_, key, job) = message.into_job(self.at);
@@ -200,7 +202,7 @@ proptest! {
         let schema = SCHEMA.get_or_init(|| validator(include_str!("../../schemas/job-message.schema.json")));
         let altered = fuzz_json::altered(&sent.body().to_string(), &mut fastrand::Rng::with_seed(draw)).unwrap();
         let is_valid = schema.is_valid(&serde_json::from_str(&altered).unwrap());
-        match record::parse(&altered, &clusters()) {
+        match sqs_record::parse(&altered, &clusters()) {
             QueueMessage::Job(_) => prop_assert!(is_valid, "the schema refuses {}", altered),
             QueueMessage::Malformed(JobMessageError::Task { .. } | JobMessageError::Wrong { field: "taskId", .. }) | QueueMessage::Ecs(_) => {}
             QueueMessage::Malformed(error) => prop_assert!(!is_valid, "{}: {}", error, altered),

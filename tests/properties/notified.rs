@@ -3,7 +3,11 @@
 use proptest::prelude::*;
 use serde_json::Value;
 use std::sync::OnceLock;
-use taskhold::alert::{Notification, chat, machine, mail, published};
+use taskhold::notify::chat;
+use taskhold::notify::email;
+use taskhold::notify::json as machine;
+use taskhold::notify::notification::Notification;
+use taskhold::notify::published;
 
 /// What SNS takes beside a message, in its attributes, is a part of its limit.
 const ATTRIBUTES_BYTES: usize = 4096;
@@ -19,7 +23,7 @@ pub(crate) fn is_taken_by_sqs(c: char) -> bool {
 
 /// Fewer than 100 printable ASCII characters, and a letter first (SNS API reference, "Publish").
 pub(crate) fn subject(subject: &str) -> Result<(), TestCaseError> {
-    prop_assert!(subject.len() <= mail::SUBJECT_CHARS_MAX, "{}", subject);
+    prop_assert!(subject.len() <= email::SUBJECT_CHARS_MAX, "{}", subject);
     prop_assert!(subject.starts_with(|c: char| c.is_ascii_alphabetic()), "{}", subject);
     prop_assert!(subject.chars().all(|c| c == ' ' || c.is_ascii_graphic()), "{:?}", subject);
     Ok(())
@@ -41,7 +45,7 @@ pub(crate) fn lines_are_short(mail: &str) -> Result<(), TestCaseError> {
         ["   aws ecs ", "Service:  ", "Task:     ", "Incident: "].iter().any(|begin| line.starts_with(begin))
     };
     for line in mail.lines().filter(|line| !is_whole(line)) {
-        prop_assert!(line.chars().count() <= mail::LINE_CHARS_MAX, "{}", line);
+        prop_assert!(line.chars().count() <= email::LINE_CHARS_MAX, "{}", line);
     }
     Ok(())
 }

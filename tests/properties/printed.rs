@@ -6,10 +6,13 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 use std::str::FromStr;
-use taskhold::config::{Clusters, Policy};
-use taskhold::ecs::{ClusterArn, FailureReason, ServiceArn, Task, TaskArn, TaskId};
-use taskhold::event::{EVENT_NAMES, EventName};
-use taskhold::recheck::{Recheck, SweepPlace};
+use taskhold::config::clusters::Clusters;
+use taskhold::config::policy::Policy;
+use taskhold::ecs::FailureReason;
+use taskhold::ecs::arn::{ClusterArn, Task, TaskArn, TaskId};
+use taskhold::ecs::service::ServiceArn;
+use taskhold::service::recheck::{Recheck, SweepPlace};
+use taskhold::service::trigger::{EVENT_NAMES, EventName};
 
 /// Whatever is read at all is printed as it was written.
 fn is_printed_as_it_was_written<T: FromStr + ToString>(text: &str) -> Result<(), TestCaseError> {

@@ -9,10 +9,10 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use taskhold::decide::protection::{GRANT_TOLERANCE, REFUSED_PAUSE};
-use taskhold::decide::{Decision, KeepReason, decide_protection};
 use taskhold::ecs::FailureReason;
-use taskhold::store::{CallId, CallResult, ProtectionRequest, Refusal, TaskRecord};
+use taskhold::task::plan::{Decision, GRANT_TOLERANCE, KeepReason, REFUSED_PAUSE, decide_protection};
+use taskhold::task::protection::{CallId, CallResult, ProtectionRequest, Refusal};
+use taskhold::task::record::TaskRecord;
 
 /// The longest that ECS grants (aws-facts "ECS: the protection API").
 const GRANTABLE: SignedDuration = SignedDuration::from_mins(2880);

@@ -12,17 +12,18 @@ use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Arc;
-use taskhold::alert::incident::{Incident, PendingNotification};
-use taskhold::alert::{AlertKind, Transition};
-use taskhold::decide::attention::{Attention, attention};
-use taskhold::decide::remediation::{RaiseStage, Raised, RemediationNote, RemediationState};
 use taskhold::ecs::FailureReason;
-use taskhold::store::job::Told;
-use taskhold::store::service::{BlockedSince, Watch};
-use taskhold::store::{
-    CallResult, Home, InterruptedJob, Interruption, Job, Protection, ProtectionRequest, Refusal, ServiceRecord,
-    StopStage, TaskRecord, TrackedInterruption,
-};
+use taskhold::service::alert::{AlertKind, Transition};
+use taskhold::service::incident::Incident;
+use taskhold::service::incident::pending::PendingNotification;
+use taskhold::service::record::{BlockedSince, ServiceRecord, Watch};
+use taskhold::service::remediation::raise::{RaiseStage, Raised};
+use taskhold::service::remediation::{RemediationNote, RemediationState};
+use taskhold::task::attention::{Attention, attention};
+use taskhold::task::interruption::{InterruptedJob, Interruption, StopStage, TrackedInterruption};
+use taskhold::task::job::{Job, Told};
+use taskhold::task::protection::{CallResult, Protection, ProtectionRequest, Refusal};
+use taskhold::task::record::{Home, TaskRecord};
 
 fn maybe_moment() -> impl Strategy<Value = Option<Timestamp>> {
     option::of(any_moment())

@@ -5,7 +5,8 @@ use super::drawn::{name, text};
 use proptest::prelude::*;
 use proptest::sample::select;
 use std::ops::RangeInclusive;
-use taskhold::config::{Config, Policy, Remediations, SETTINGS};
+use taskhold::config::policy::{Policy, Remediations};
+use taskhold::config::settings::{Config, SETTINGS};
 
 const CLUSTER: (&str, &str) = ("TASKHOLD_CLUSTERS", "arn:aws:ecs:eu-west-1:111122223333:cluster/video");
 

@@ -4,7 +4,7 @@ use super::drawn::text;
 use super::fewer;
 use proptest::prelude::*;
 use std::process::Command;
-use taskhold::decide::diagnose::shell_quoted;
+use taskhold::service::suggested_action::shell_quoted;
 
 /// How many words they are to a shell, and what these are, one behind the other.
 fn words_of(quoted: &str) -> (usize, Vec<u8>) {

@@ -41,9 +41,9 @@ impl Weather {
         set(&world.rechecks().is_down, self.is(2, "ten minutes without sends of rechecks"));
         let copies = if self.is(2, "ten minutes in which rechecks come twice") { COPIES_MAX } else { 1 };
         locked(&world.rechecks().disorder).copies = 1..=copies;
-        set(&world.function.alerts.is_down, self.is(2, "ten minutes without sends of alerts"));
+        set(&world.function.services.tasks.notifier.0.is_down, self.is(2, "ten minutes without sends of alerts"));
         if self.is(5, "times that calls to the state store fail") {
-            set(&world.function.store.failures, self.random.u32(1..=30));
+            set(&world.function.services.tasks.store.failures, self.random.u32(1..=30));
         }
         if self.is(10, "times that an invocation is to die") {
             let cause = CAUSES[self.random.usize(..CAUSES.len())];
@@ -63,8 +63,8 @@ impl Weather {
         world.delivers.events = true;
         set(&world.rechecks().is_down, false);
         locked(&world.rechecks().disorder).copies = 1..=1;
-        set(&world.function.alerts.is_down, false);
-        set(&world.function.store.failures, 0);
+        set(&world.function.services.tasks.notifier.0.is_down, false);
+        set(&world.function.services.tasks.store.failures, 0);
         world.region.lock().faults.clear();
         world.dies_at = None;
     }

@@ -3,7 +3,7 @@
 use super::read;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use taskhold::config::{Config, ConfigProblems};
+use taskhold::config::settings::{Config, ConfigProblems};
 
 /// Every parameter that switches something on.
 pub(crate) const SWITCHES: [&str; 3] = ["AllowReleaseIdle", "AllowRaiseDesiredCount", "InterruptedJobQueue"];

@@ -11,11 +11,14 @@ use ecs_sim::region::{Fault, SharedRegion};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use taskhold::ecs::{
-    ClusterArn, Deployment, DeploymentController, DeploymentStatus, DeploymentStrategy, Ecs, EcsError, Failure,
-    FailureReason, Page, ProtectedTask, ProtectionAnswer, ProtectionSetting, RolloutState, Service, ServiceArn,
-    ServiceEvent, ServiceReads, ServiceStatus, StopCause, TaskDescription, TaskId, TaskSet, TrafficShift,
+use taskhold::ecs::arn::{ClusterArn, TaskId};
+use taskhold::ecs::deployment::{
+    Deployment, DeploymentController, DeploymentStatus, DeploymentStrategy, RolloutState, TaskSet, TrafficShift,
 };
+use taskhold::ecs::error::EcsError;
+use taskhold::ecs::service::{Page, Service, ServiceArn, ServiceEvent, ServiceStatus};
+use taskhold::ecs::task::{StopCause, TaskDescription};
+use taskhold::ecs::{Ecs, Failure, FailureReason, ProtectedTask, ProtectionAnswer, ProtectionSetting, ServiceReads};
 
 pub(crate) fn timestamp(at: Millis) -> Timestamp {
     Timestamp::from_millisecond(at).unwrap()

@@ -7,12 +7,12 @@ use ecs_sim::event_source::{EventSource, FunctionAnswer};
 use ecs_sim::region::{CLUSTER, RECHECK_QUEUE};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
-use taskhold::handler::{HandlerError, Response};
-use taskhold::telemetry::Counts;
+use taskhold::lambda::function::{FunctionError, Response};
+use taskhold::metrics::Counts;
 
 const SEEDS: u64 = 60;
 
-type Answer = Result<(Response, Counts), HandlerError>;
+type Answer = Result<(Response, Counts), FunctionError>;
 
 /// Carries two invocations out, a step of the one or of the other at a time.
 fn at_once(random: &mut fastrand::Rng, invocations: [Pin<&mut dyn Future<Output = Answer>>; 2]) -> [Answer; 2] {

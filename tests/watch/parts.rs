@@ -14,25 +14,35 @@ use std::future::Future;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use taskhold::alert::{AlertSink, Notification};
 use taskhold::clock::Clock;
-use taskhold::dead_letter::{DeadLetter, DeadLetterQueue, REASON_ATTRIBUTE};
-use taskhold::handler::Parts;
-use taskhold::interrupted::InterruptedJobQueue;
-use taskhold::recheck::{Recheck, RecheckQueue};
+use taskhold::lambda::dead_letter::{DeadLetter, DeadLetterQueue, REASON_ATTRIBUTE};
+use taskhold::lambda::function::Ports;
+use taskhold::notify::notification::Notification;
+use taskhold::notify::sink::InterruptedJobQueue;
+use taskhold::notify::sink::Sink;
+use taskhold::notify::sink::{JobForwarder, Notifier};
+use taskhold::outbox::DeliveryError;
+use taskhold::service::recheck::{Recheck, RecheckQueue};
+use taskhold::{service, task};
 
 #[derive(Debug)]
 pub(crate) struct Simulated;
 
-impl Parts for Simulated {
+impl task::reconciler::Ports for Simulated {
     type Ecs = SimulatedEcs;
-    type Autoscaling = NoAutoscaling;
     type Store = SteppedStore;
-    type DeadLetters = DeadLettered;
-    type Rechecks = Rechecks;
-    type Interrupted = HandedOn;
-    type Alerts = Alerts;
+    type Interrupted = JobForwarder<HandedOn>;
+    type Notifier = Notifier<Alerts>;
     type Clock = SimulatedClock;
+}
+
+impl service::reconciler::Ports for Simulated {
+    type Autoscaling = NoAutoscaling;
+    type Rechecks = Rechecks;
+}
+
+impl Ports for Simulated {
+    type DeadLetters = DeadLettered;
 }
 
 /// The Region's clock.
@@ -83,7 +93,7 @@ impl Default for Disorder {
 }
 
 impl RecheckQueue for Rechecks {
-    async fn send(&self, recheck: &Recheck, delay: Duration) -> Result<(), String> {
+    async fn send(&self, recheck: &Recheck, delay: Duration) -> Result<(), DeliveryError> {
         self.steps.point("before", "the send of a recheck").await;
         let sent = self.send_now(recheck, delay);
         self.steps.point("after", "the send of a recheck").await;
@@ -92,9 +102,9 @@ impl RecheckQueue for Rechecks {
 }
 
 impl Rechecks {
-    fn send_now(&self, recheck: &Recheck, delay: Duration) -> Result<(), String> {
+    fn send_now(&self, recheck: &Recheck, delay: Duration) -> Result<(), DeliveryError> {
         if *locked(&self.is_down) {
-            return Err("the queue is down".to_owned());
+            return Err(DeliveryError("the queue is down".to_owned()));
         }
         let Disorder { random, copies, late_max } = &mut *locked(&self.disorder);
         let copies = random.usize(copies.clone());
@@ -102,7 +112,7 @@ impl Rechecks {
         for _ in 0..copies {
             let delay = u32::try_from(delay.as_secs()).unwrap() + random.u32(0..=*late_max);
             let message = SendMessage::new(recheck.body()).delayed(delay.min(DELAY_SECONDS_MAX));
-            region.queues.send(RECHECK_QUEUE, message).map_err(|error| error.to_string())?;
+            region.queues.send(RECHECK_QUEUE, message).map_err(|error| DeliveryError(error.to_string()))?;
         }
         locked(&self.sent).push((region.now(), recheck.clone(), copies));
         Ok(())
@@ -130,11 +140,11 @@ pub(crate) struct Alerts {
     pub(crate) told: Arc<Mutex<Vec<Told>>>,
 }
 
-impl AlertSink for Alerts {
-    async fn send(&self, message: &Notification) -> Result<(), String> {
+impl Sink for Alerts {
+    async fn send(&self, message: &Notification) -> Result<(), DeliveryError> {
         self.steps.point("before", "the send of an alert").await;
         if *locked(&self.is_down) {
-            return Err("the topic is down".to_owned());
+            return Err(DeliveryError("the topic is down".to_owned()));
         }
         let at = self.region.lock().now();
         let what = format!("{} {}", message.kind.as_str(), message.event.as_str());
@@ -151,7 +161,7 @@ impl AlertSink for Alerts {
 pub(crate) struct DeadLettered(pub(crate) Arc<Mutex<Vec<(String, String)>>>);
 
 impl DeadLetterQueue for DeadLettered {
-    async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), String>> {
+    async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), DeliveryError>> {
         let reason = |message: &DeadLetter| {
             let named = message.attributes.iter().find(|(name, _)| *name == REASON_ATTRIBUTE);
             named.map(|(_, reason)| reason.clone()).unwrap_or_default()
@@ -166,7 +176,7 @@ impl DeadLetterQueue for DeadLettered {
 pub(crate) struct HandedOn(pub(crate) Arc<Mutex<Vec<String>>>);
 
 impl InterruptedJobQueue for HandedOn {
-    async fn send(&self, bodies: &[String]) -> Vec<Result<(), String>> {
+    async fn send(&self, bodies: &[String]) -> Vec<Result<(), DeliveryError>> {
         locked(&self.0).extend(bodies.iter().cloned());
         vec![Ok(()); bodies.len()]
     }

@@ -7,13 +7,14 @@ use ecs_sim::control_plane::Millis;
 use ecs_sim::region::{CLUSTER, DEAD_LETTER_QUEUE, RECHECK_QUEUE};
 use futures_util::FutureExt;
 use std::sync::MutexGuard;
-use taskhold::ecs::ServiceArn;
-use taskhold::recheck::Recheck;
-use taskhold::store::{ServiceRecord, Store};
+use taskhold::ecs::service::ServiceArn;
+use taskhold::service::recheck::Recheck;
+use taskhold::service::record::ServiceRecord;
+use taskhold::store::Store;
 
 impl World {
     pub(crate) fn counted(&self) -> MutexGuard<'_, Counted> {
-        self.function.ecs.counted()
+        self.function.services.tasks.ecs.counted()
     }
 
     /// When the function looked at services so far, for this reason.
@@ -23,7 +24,7 @@ impl World {
     }
 
     pub(crate) fn told(&self) -> Vec<Told> {
-        locked(&self.function.alerts.told).clone()
+        locked(&self.function.services.tasks.notifier.0.told).clone()
     }
 
     /// What was told so far, without when.
@@ -32,7 +33,7 @@ impl World {
     }
 
     pub(crate) fn rechecks(&self) -> &Rechecks {
-        self.function.rechecks.as_ref().unwrap()
+        self.function.services.rechecks.as_ref().unwrap()
     }
 
     /// The messages that the function dead-lettered: why, and what.
@@ -49,18 +50,22 @@ impl World {
     pub(crate) fn rechecks_waiting(&self) -> Vec<Recheck> {
         let region = self.region.lock();
         let messages = region.queues.messages(RECHECK_QUEUE).unwrap();
-        let read = |body: &str| Recheck::parse(body, &self.function.config.clusters).ok();
+        let read = |body: &str| Recheck::parse(body, &self.function.services.tasks.config.clusters).ok();
         messages.iter().filter_map(|message| read(&message.body)).collect()
     }
 
     pub(crate) fn arn(&self, service: &str) -> ServiceArn {
-        ServiceArn::new(self.function.config.clusters.find(CLUSTER).unwrap(), service).unwrap()
+        ServiceArn::new(self.function.services.tasks.config.clusters.find(CLUSTER).unwrap(), service).unwrap()
     }
 
     /// What the state store keeps of a service.
     pub(crate) fn record(&self, service: &str) -> ServiceRecord {
         let arn = self.arn(service);
-        Store::<ServiceRecord>::load(&self.function.store.kept, &arn).now_or_never().unwrap().unwrap().record
+        Store::<ServiceRecord>::load(&self.function.services.tasks.store.kept, &arn)
+            .now_or_never()
+            .unwrap()
+            .unwrap()
+            .record
     }
 
     /// How many rechecks are on their way for whose moment the service's watch waits.

@@ -7,8 +7,13 @@ use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use taskhold::ecs::{Page, ServiceArn, Task};
-use taskhold::store::{MemoryStore, ServiceRecord, Store, StoreError, StorePages, Stored, TaskRecord, Versioned};
+use taskhold::ecs::arn::Task;
+use taskhold::ecs::service::{Page, ServiceArn};
+use taskhold::service::record::ServiceRecord;
+use taskhold::store::error::StoreError;
+use taskhold::store::memory::MemoryStore;
+use taskhold::store::{Store, StorePages, Stored, Versioned};
+use taskhold::task::record::TaskRecord;
 
 /// Of each record its length as JSON, in bytes, and from when on it may be forgotten.
 pub(crate) type Sizes = Arc<Mutex<BTreeMap<String, (usize, Timestamp)>>>;
@@ -47,13 +52,18 @@ impl SteppedStore {
     }
 }
 
-impl Store for SteppedStore {
-    async fn load(&self, task: &Task) -> Result<Versioned, StoreError> {
+impl Store<TaskRecord> for SteppedStore {
+    async fn load(&self, task: &Task) -> Result<Versioned<TaskRecord>, StoreError> {
         self.begin("a load of a task").await?;
         Store::<TaskRecord>::load(&self.kept, task).await
     }
 
-    async fn put(&self, task: &Task, versioned: &Versioned, keep_until: Timestamp) -> Result<Stored, StoreError> {
+    async fn put(
+        &self,
+        task: &Task,
+        versioned: &Versioned<TaskRecord>,
+        keep_until: Timestamp,
+    ) -> Result<Stored, StoreError> {
         self.begin("a store of a task").await?;
         let stored = self.kept.put(task, versioned, keep_until).await;
         self.measure(&stored, (task.to_string(), &versioned.record, keep_until));
@@ -82,8 +92,8 @@ impl Store<ServiceRecord> for SteppedStore {
     }
 }
 
-impl StorePages for SteppedStore {
-    async fn page(&self, token: Option<&str>) -> Result<Page<(Task, Versioned)>, StoreError> {
+impl StorePages<TaskRecord> for SteppedStore {
+    async fn page(&self, token: Option<&str>) -> Result<Page<(Task, Versioned<TaskRecord>)>, StoreError> {
         self.begin("a page of tasks").await?;
         StorePages::<TaskRecord>::page(&self.kept, token).await
     }

@@ -14,10 +14,12 @@ use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
-use taskhold::apply::RateLimit;
-use taskhold::config::Config;
-use taskhold::handler::Handler;
-use taskhold::store::MemoryStore;
+use taskhold::config::settings::Config;
+use taskhold::lambda::function::{Function, Parts};
+use taskhold::notify::sink::Notifier;
+use taskhold::service;
+use taskhold::store::memory::MemoryStore;
+use taskhold::task::rate_limit::RateLimit;
 
 pub(crate) const SECOND: Millis = 1000;
 pub(crate) const MINUTE: Millis = 60 * SECOND;
@@ -45,7 +47,7 @@ pub(crate) struct Delivers {
 
 pub(crate) struct World {
     pub(crate) region: SharedRegion,
-    pub(crate) function: Handler<Simulated>,
+    pub(crate) function: Function<Simulated>,
     pub(crate) steps: Steps,
     pub(crate) log: Log,
     pub(crate) delivers: Delivers,
@@ -70,7 +72,7 @@ impl World {
         let steps = Steps::default();
         let clock = SimulatedClock(region.clone());
         let kept = MemoryStore::new(clock.clone());
-        let function = Handler {
+        let function = Function::new(Parts {
             ecs: SimulatedEcs { region: region.clone(), steps: steps.clone(), counted: Arc::default() },
             autoscaling: NoAutoscaling,
             store: SteppedStore::new(kept, steps.clone()),
@@ -83,16 +85,16 @@ impl World {
                 sent: Arc::default(),
             }),
             interrupted: None,
-            alerts: Alerts {
+            notifier: Notifier(Alerts {
                 region: region.clone(),
                 steps: steps.clone(),
                 is_down: Arc::default(),
                 told: Arc::default(),
-            },
+            }),
             clock,
             config: config(&region, settings),
             rate_limit: RateLimit::default(),
-        };
+        });
         let now = region.lock().now();
         Self {
             region,
@@ -111,31 +113,20 @@ impl World {
     }
 
     /// Another instance of the function, with the same store, queues and whoever is told.
-    pub(crate) fn another_instance(&self) -> Handler<Simulated> {
-        let Handler {
-            ecs,
-            autoscaling,
-            store,
-            dead_letters,
-            rechecks,
-            interrupted,
-            alerts,
-            clock,
-            config,
-            rate_limit: _,
-        } = &self.function;
-        Handler {
-            ecs: ecs.clone(),
+    pub(crate) fn another_instance(&self) -> Function<Simulated> {
+        let service::reconciler::Reconciler { tasks, autoscaling, rechecks } = &self.function.services;
+        Function::new(Parts {
+            ecs: tasks.ecs.clone(),
             autoscaling: *autoscaling,
-            store: store.clone(),
-            dead_letters: dead_letters.clone(),
+            store: tasks.store.clone(),
+            dead_letters: self.function.dead_letters.clone(),
             rechecks: rechecks.clone(),
-            interrupted: interrupted.clone(),
-            alerts: alerts.clone(),
-            clock: clock.clone(),
-            config: config.clone(),
+            interrupted: tasks.interrupted.clone(),
+            notifier: tasks.notifier.clone(),
+            clock: tasks.clock.clone(),
+            config: tasks.config.clone(),
             rate_limit: RateLimit::default(),
-        }
+        })
     }
 
     pub(crate) fn now(&self) -> Millis {

@@ -2,8 +2,8 @@
 
 use super::world::Sim;
 use crate::scenario::in_process::autoscaling::SimulatedAutoscaling;
-use taskhold::autoscaling::{Autoscaling, AutoscalingError, ScalableTarget};
-use taskhold::ecs::ServiceArn;
+use taskhold::ecs::autoscaling::{Autoscaling, AutoscalingError, ScalableTarget};
+use taskhold::ecs::service::ServiceArn;
 
 /// Application Auto Scaling, as the function sees it.
 pub(super) struct ChaoticAutoscaling {

@@ -18,9 +18,11 @@ use super::world::World;
 use crate::control_plane::{Millis, ServiceStatus, TaskStatus};
 use crate::region::{CLUSTER, JOB_QUEUE, RECHECK_QUEUE};
 use crate::scenario::in_process::timestamp;
-use taskhold::alert::AlertKind;
-use taskhold::config::Clusters;
-use taskhold::event::{JobMessage, QueueMessage, record};
+use taskhold::config::clusters::Clusters;
+use taskhold::lambda::job_message::JobMessage;
+use taskhold::lambda::sqs_record;
+use taskhold::lambda::sqs_record::QueueMessage;
+use taskhold::service::alert::AlertKind;
 
 impl JobModel {
     /// Whether its worker may be at it, by all that was ever sent.
@@ -91,7 +93,7 @@ impl World {
             Tells::Job { .. } | Tells::Forecast { .. } if !is_old => {
                 let cluster = self.region.lock().ecs.cluster_arn(CLUSTER).parse().expect("it is one");
                 let clusters = Clusters::new(vec![cluster]).expect("one is enough");
-                let QueueMessage::Job(told) = record::parse(&message.body, &clusters) else {
+                let QueueMessage::Job(told) = sqs_record::parse(&message.body, &clusters) else {
                     unreachable!("a worker sent it")
                 };
                 let (task, key, job) = JobMessage::into_job(told, timestamp(message.sent_at));

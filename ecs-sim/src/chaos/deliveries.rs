@@ -11,7 +11,7 @@ use crate::event_source::{EventSource, FunctionAnswer};
 use crate::region::{JOB_QUEUE, RECHECK_QUEUE};
 use crate::scenario::FUNCTION_TIMEOUT_MS;
 use crate::scenario::in_process::timestamp;
-use taskhold::handler::{HandlerError, Response};
+use taskhold::lambda::function::{FunctionError, Response};
 
 /// As in template.yaml, and as the event source mapping of a small queue sends them.
 const BATCH_SIZE_MAX: usize = 10;
@@ -31,7 +31,7 @@ impl World {
     }
 
     /// The function's answer arrives.
-    pub(super) fn answered(&mut self, number: usize, work: Work, answer: Result<Response, HandlerError>) {
+    pub(super) fn answered(&mut self, number: usize, work: Work, answer: Result<Response, FunctionError>) {
         self.tell(|_| match &answer {
             Ok(Response::Event { taskhold }) => format!("#{number} answers: {taskhold}"),
             Ok(Response::Batch(batch)) => format!("#{number} answers: {} come again", batch.batch_item_failures.len()),

@@ -8,10 +8,11 @@ use crate::region::CLUSTER;
 use crate::scenario::in_process::ecs::{SimulatedEcs, answer, count_request, protection_answer, protection_request};
 use serde_json::Value;
 use std::sync::Arc;
-use taskhold::ecs::{
-    ClusterArn, Ecs, EcsError, Page, ProtectionAnswer, ProtectionSetting, Service, ServiceArn, ServiceReads,
-    ServiceUpdates, TaskDescription, TaskId,
-};
+use taskhold::ecs::arn::{ClusterArn, TaskId};
+use taskhold::ecs::error::EcsError;
+use taskhold::ecs::service::{Page, Service, ServiceArn};
+use taskhold::ecs::task::TaskDescription;
+use taskhold::ecs::{Ecs, ProtectionAnswer, ProtectionSetting, ServiceReads, ServiceUpdates};
 
 /// When a call takes effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,8 +13,8 @@
 use super::rules::Rules;
 use crate::control_plane::Millis;
 use std::collections::BTreeMap;
-use taskhold::alert::{AlertKind, Transition};
-use taskhold::decide::protection::GRANT_TOLERANCE;
+use taskhold::service::alert::{AlertKind, Transition};
+use taskhold::task::plan::GRANT_TOLERANCE;
 
 /// As taskhold reckons.
 pub(super) const TOLERANCE_MS: Millis = GRANT_TOLERANCE.as_secs() * 1000;

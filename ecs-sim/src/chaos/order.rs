@@ -9,7 +9,7 @@ use crate::region::CLUSTER;
 use crate::scenario::in_process::timestamp;
 use serde_json::json;
 use std::collections::BTreeSet;
-use taskhold::alert::AlertKind;
+use taskhold::service::alert::AlertKind;
 
 impl World {
     /// The tasks with a live job that are not protected, although ECS would protect them.

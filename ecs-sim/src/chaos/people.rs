@@ -7,7 +7,7 @@ use super::world::World;
 use crate::control_plane::{ACTIVE_DEPLOYMENTS_MAX, ApiError, CircuitBreaker, ControlPlane, ErrorCode, ServiceStatus};
 use crate::region::{CLUSTER, JOB_QUEUE};
 use serde_json::json;
-use taskhold::decide::remediation::MAX_DESIRED_COUNT_TAG;
+use taskhold::service::remediation::raise::MAX_DESIRED_COUNT_TAG;
 
 #[derive(Clone, Copy)]
 enum Deed {

@@ -18,27 +18,35 @@ use crate::interleave::{InvocationNo, Poller, SeedOfPanic};
 use crate::scenario::in_process::config;
 use std::future::Future;
 use std::pin::Pin;
-use taskhold::apply::RateLimit;
-use taskhold::handler::{Handler, HandlerError, Parts, Response};
+use taskhold::lambda::function::{FunctionError, Parts, Ports, Response};
+use taskhold::notify::sink::{JobForwarder, Notifier};
+use taskhold::task::rate_limit::RateLimit;
+use taskhold::{service, task};
 
 /// So many invocations run at once: two pollers for each queue have as many (template.yaml).
 pub(super) const INVOCATIONS_AT_ONCE: usize = 4;
 
 pub(super) struct Chaotic;
 
-impl Parts for Chaotic {
+impl task::reconciler::Ports for Chaotic {
     type Ecs = ChaoticEcs;
-    type Autoscaling = ChaoticAutoscaling;
     type Store = ChaoticStore;
-    type DeadLetters = ChaoticDeadLetters;
-    type Rechecks = ChaoticRechecks;
-    type Interrupted = ChaoticInterrupted;
-    type Alerts = ChaoticAlerts;
+    type Interrupted = JobForwarder<ChaoticInterrupted>;
+    type Notifier = Notifier<ChaoticAlerts>;
     type Clock = Sim;
 }
 
-type Function = Handler<Chaotic>;
-type Answering<'a> = Pin<Box<dyn Future<Output = Result<Response, HandlerError>> + 'a>>;
+impl service::reconciler::Ports for Chaotic {
+    type Autoscaling = ChaoticAutoscaling;
+    type Rechecks = ChaoticRechecks;
+}
+
+impl Ports for Chaotic {
+    type DeadLetters = ChaoticDeadLetters;
+}
+
+type Function = taskhold::lambda::function::Function<Chaotic>;
+type Answering<'a> = Pin<Box<dyn Future<Output = Result<Response, FunctionError>> + 'a>>;
 
 /// What came of a run.
 #[derive(Clone, Debug)]
@@ -138,18 +146,18 @@ fn function(sim: &Sim) -> Function {
     ];
     let config = config(&world.region.lock(), drawn.into_iter().chain(SETTINGS));
     drop(world);
-    Handler {
+    taskhold::lambda::function::Function::new(Parts {
         ecs: ChaoticEcs::new(sim),
         autoscaling: ChaoticAutoscaling::new(sim),
         store: ChaoticStore(sim.clone()),
-        alerts: ChaoticAlerts::new(sim),
+        notifier: Notifier(ChaoticAlerts::new(sim)),
         dead_letters: Some(ChaoticDeadLetters::new(sim)),
         rechecks: Some(ChaoticRechecks::new(sim)),
-        interrupted: Some(ChaoticInterrupted::new(sim)),
+        interrupted: Some(JobForwarder(ChaoticInterrupted::new(sim))),
         clock: sim.clone(),
         config: config.expect("the settings are right"),
         rate_limit: RateLimit::default(),
-    }
+    })
 }
 
 impl<'a> Run<'a> {
@@ -250,7 +258,7 @@ impl<'a> Run<'a> {
         assert!(waits, "invocation #{number} waits for nothing that could come");
     }
 
-    fn answered(&mut self, done: Invocation<'_>, answer: Result<Response, HandlerError>) {
+    fn answered(&mut self, done: Invocation<'_>, answer: Result<Response, FunctionError>) {
         let Invocation { number, work, .. } = done;
         let mut world = self.sim.world();
         let is_lost = world.rules.crash_weight > 0 && world.fault(3);

@@ -11,10 +11,13 @@ use crate::scenario::in_process::queues::{
 };
 use serde_json::Value;
 use std::time::Duration;
-use taskhold::alert::{AlertKind, AlertSink, Notification, Transition};
-use taskhold::dead_letter::{DeadLetter, DeadLetterQueue, MESSAGE_ID_ATTRIBUTE, REASON_ATTRIBUTE};
-use taskhold::interrupted::InterruptedJobQueue;
-use taskhold::recheck::{Recheck, RecheckQueue};
+use taskhold::lambda::dead_letter::{DeadLetter, DeadLetterQueue, MESSAGE_ID_ATTRIBUTE, REASON_ATTRIBUTE};
+use taskhold::notify::notification::Notification;
+use taskhold::notify::sink::InterruptedJobQueue;
+use taskhold::notify::sink::Sink;
+use taskhold::outbox::DeliveryError;
+use taskhold::service::alert::{AlertKind, Transition};
+use taskhold::service::recheck::{Recheck, RecheckQueue};
 
 /// What becomes of a send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,13 +27,13 @@ enum Sent {
     AnswerLost,
 }
 
-fn lost() -> String {
-    "the connection was lost".to_owned()
+fn lost() -> DeliveryError {
+    DeliveryError("the connection was lost".to_owned())
 }
 
 impl Sent {
     /// What the sender learns of what became of it.
-    fn told<T>(self, of_the_place: Result<T, String>) -> Result<T, String> {
+    fn told<T>(self, of_the_place: Result<T, DeliveryError>) -> Result<T, DeliveryError> {
         match self {
             Self::Taken => of_the_place,
             Self::Lost | Self::AnswerLost => Err(lost()),
@@ -109,8 +112,8 @@ impl ChaoticInterrupted {
     }
 }
 
-impl AlertSink for ChaoticAlerts {
-    async fn send(&self, message: &Notification) -> Result<(), String> {
+impl Sink for ChaoticAlerts {
+    async fn send(&self, message: &Notification) -> Result<(), DeliveryError> {
         let (sent, is_swallowed) = {
             let mut world = self.sim.world();
             let sent = world.send_fate(["sns: an alert is lost", "sns: the answer to an alert is lost"]);
@@ -166,7 +169,7 @@ impl World {
 }
 
 impl RecheckQueue for ChaoticRechecks {
-    async fn send(&self, recheck: &Recheck, delay: Duration) -> Result<(), String> {
+    async fn send(&self, recheck: &Recheck, delay: Duration) -> Result<(), DeliveryError> {
         let (sent, is_swallowed) = {
             let mut world = self.sim.world();
             let sent = world.send_fate(["sqs: a recheck is lost", "sqs: the answer to a recheck is lost"]);
@@ -185,8 +188,9 @@ impl RecheckQueue for ChaoticRechecks {
 }
 
 impl DeadLetterQueue for ChaoticDeadLetters {
-    async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), String>> {
-        let sent = self.sim.world().send_fate(["sqs: dead_letters fails", "sqs: the answer to dead_letters is lost"]);
+    async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), DeliveryError>> {
+        let sent =
+            self.sim.world().send_fate(["sqs: dead-lettering fails", "sqs: the answer to dead-lettering is lost"]);
         let taken = match sent {
             Sent::Lost => messages.iter().map(|_| Err(lost())).collect(),
             Sent::Taken | Sent::AnswerLost => self.inner.send_dead_letters(messages).await,
@@ -217,7 +221,7 @@ impl World {
 }
 
 impl InterruptedJobQueue for ChaoticInterrupted {
-    async fn send(&self, bodies: &[String]) -> Vec<Result<(), String>> {
+    async fn send(&self, bodies: &[String]) -> Vec<Result<(), DeliveryError>> {
         let (sent, is_swallowed) = {
             let mut world = self.sim.world();
             let sent =

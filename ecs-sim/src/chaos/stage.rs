@@ -4,8 +4,9 @@ use super::model::{CountModel, ServiceModel};
 use super::world::World;
 use crate::control_plane::{CircuitBreaker, DeploymentController, DeploymentStrategy, Millis, ServiceSpec};
 use crate::region::CLUSTER;
-use taskhold::decide::remediation::{IDLE_RESERVE_TAG, MAX_DESIRED_COUNT_TAG, POLICY_TAG};
-use taskhold::snapshot::MANAGED_TAG;
+use taskhold::service::remediation::raise::MAX_DESIRED_COUNT_TAG;
+use taskhold::service::remediation::{IDLE_RESERVE_TAG, POLICY_TAG};
+use taskhold::service::snapshot::managed::MANAGED_TAG;
 
 /// As in template.yaml.
 pub(super) const SWEEP_EVERY_MS: Millis = 5 * 60_000;

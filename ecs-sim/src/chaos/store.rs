@@ -7,11 +7,14 @@ use crate::control_plane::Millis;
 use crate::scenario::in_process::timestamp;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
-use taskhold::decide::remediation::RaiseStage;
-use taskhold::ecs::{Page, ServiceArn, Task};
-use taskhold::store::{
-    ProtectionRequest, Record, ServiceRecord, Store, StoreError, StorePages, Stored, TaskRecord, Version, Versioned,
-};
+use taskhold::ecs::arn::Task;
+use taskhold::ecs::service::{Page, ServiceArn};
+use taskhold::service::record::ServiceRecord;
+use taskhold::service::remediation::raise::RaiseStage;
+use taskhold::store::error::StoreError;
+use taskhold::store::{Record, Store, StorePages, Stored, Version, Versioned};
+use taskhold::task::protection::ProtectionRequest;
+use taskhold::task::record::TaskRecord;
 
 /// A store whose caller has given up lands within this time, or never. An assumption, as long as that about calls to ECS.
 const LANDS_WITHIN_MS: Millis = 120_000;

@@ -6,8 +6,7 @@ use crate::control_plane::{Millis, TaskStatus};
 use crate::queue::SendMessage;
 use crate::region::{CLUSTER, JOB_QUEUE};
 use serde_json::json;
-use taskhold::event::JobMessageType;
-use taskhold::event::job_message::MAX_DURATION_MINUTES_DEFAULT;
+use taskhold::lambda::job_message::{JobMessageType, MAX_DURATION_MINUTES_DEFAULT};
 
 /// How long workers say that their jobs may last, in minutes.
 const DURATIONS: [u32; 5] = [30, 10, 45, 2, 90];

@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use taskhold::clock::Clock;
-use taskhold::store::calls::{LATE_EFFECT_MAX, SENT_WITHIN};
+use taskhold::task::protection::{LATE_EFFECT_MAX, SENT_WITHIN};
 
 /// The longest that something takes from its sending to its effect: all of what taskhold assumes of calls to ECS, less the
 /// time that it gives itself to send one that is written down, less a little.

@@ -4,10 +4,12 @@ use super::in_process::timestamp;
 use crate::control_plane::Millis;
 use jiff::Timestamp;
 use serde_json::Value;
-use taskhold::ecs::{
-    Deployment, DeploymentController, DeploymentStatus, DeploymentStrategy, RolloutState, Service, ServiceArn,
-    ServiceEvent, ServiceStatus, StopCause, TaskDescription, TaskId, TaskSet, TrafficShift,
+use taskhold::ecs::arn::TaskId;
+use taskhold::ecs::deployment::{
+    Deployment, DeploymentController, DeploymentStatus, DeploymentStrategy, RolloutState, TaskSet, TrafficShift,
 };
+use taskhold::ecs::service::{Service, ServiceArn, ServiceEvent, ServiceStatus};
+use taskhold::ecs::task::{StopCause, TaskDescription};
 
 pub(super) fn service(arn: &ServiceArn, told: &Value) -> Service {
     let configuration = &told["deploymentConfiguration"];

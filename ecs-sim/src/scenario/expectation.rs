@@ -98,7 +98,7 @@ fn dead_lettered(world: &mut World, number: usize, because: Option<&str>) -> Res
     let messages = world.messages_in(DEAD_LETTER_QUEUE);
     same("messages are dead-lettered", number, messages.len())?;
     let (Some(because), Some(last)) = (because, messages.last()) else { return Ok(()) };
-    let reason = last.attributes.get(taskhold::dead_letter::REASON_ATTRIBUTE).map(|reason| &reason.value);
+    let reason = last.attributes.get(taskhold::lambda::dead_letter::REASON_ATTRIBUTE).map(|reason| &reason.value);
     let reason = match reason {
         Some(crate::queue::AttributeValue::String(text)) => world.named(text),
         _ => "no reason at all".to_owned(),

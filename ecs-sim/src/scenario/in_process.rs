@@ -21,32 +21,39 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
-use taskhold::apply::RateLimit;
 use taskhold::clock::Clock;
-use taskhold::config::{Config, ConfigProblems};
-use taskhold::handler::{Handler, Parts};
-use taskhold::store::MemoryStore;
+use taskhold::config::settings::{Config, ConfigProblems};
+use taskhold::lambda::function::{Function as TaskholdFunction, Parts, Ports};
+use taskhold::notify::sink::{JobForwarder, Notifier};
+use taskhold::store::memory::MemoryStore;
+use taskhold::task::rate_limit::RateLimit;
+use taskhold::{service, task};
 use tracing::Dispatch;
 
 /// Everything of one Region.
 #[derive(Debug)]
 struct Simulated;
 
-impl Parts for Simulated {
+impl task::reconciler::Ports for Simulated {
     type Ecs = SimulatedEcs;
-    type Autoscaling = SimulatedAutoscaling;
     type Store = MemoryStore<SimulatedClock>;
-    type DeadLetters = SimulatedDeadLetterQueue;
-    type Rechecks = SimulatedRecheckQueue;
-    type Interrupted = SimulatedInterruptedJobQueue;
-    type Alerts = SimulatedAlerts;
+    type Interrupted = JobForwarder<SimulatedInterruptedJobQueue>;
+    type Notifier = Notifier<SimulatedAlerts>;
     type Clock = SimulatedClock;
 }
 
+impl service::reconciler::Ports for Simulated {
+    type Autoscaling = SimulatedAutoscaling;
+    type Rechecks = SimulatedRecheckQueue;
+}
+
+impl Ports for Simulated {
+    type DeadLetters = SimulatedDeadLetterQueue;
+}
+
 /// taskhold's handler on a simulated Region.
-#[derive(Debug)]
 pub struct InProcess {
-    handler: Handler<Simulated>,
+    function: TaskholdFunction<Simulated>,
     region: SharedRegion,
     logs: Captured,
     /// Hands the logs over. It is made once, since that takes as long as an invocation.
@@ -64,21 +71,21 @@ impl InProcess {
     ) -> Result<Self, ConfigProblems> {
         let config = config(&region.lock(), settings)?;
         let clock = SimulatedClock(region.clone());
-        let handler = Handler {
+        let function = TaskholdFunction::new(Parts {
             ecs: SimulatedEcs(region.clone()),
             autoscaling: SimulatedAutoscaling(region.clone()),
             store: MemoryStore::new(clock.clone()),
-            alerts: SimulatedAlerts(region.clone()),
+            notifier: Notifier(SimulatedAlerts(region.clone())),
             dead_letters: Some(SimulatedDeadLetterQueue(region.clone())),
             rechecks: Some(SimulatedRecheckQueue(region.clone())),
-            interrupted: Some(SimulatedInterruptedJobQueue(region.clone())),
+            interrupted: Some(JobForwarder(SimulatedInterruptedJobQueue(region.clone()))),
             clock,
             config,
             rate_limit: RateLimit::default(),
-        };
+        });
         let logs = Captured::default();
         let dispatch = logs.dispatch();
-        Ok(Self { handler, region: region.clone(), logs, dispatch })
+        Ok(Self { function, region: region.clone(), logs, dispatch })
     }
 }
 
@@ -101,7 +108,7 @@ impl Function for InProcess {
     async fn invoke(&mut self, payload: &str, deadline: Millis) -> Invoked {
         self.region.lock().caller_is_dead = false;
         let answer = tracing::dispatcher::with_default(&self.dispatch, || {
-            let mut invocation = pin!(self.handler.handle(payload, timestamp(deadline)));
+            let mut invocation = pin!(self.function.handle(payload, timestamp(deadline)));
             let mut context = Context::from_waker(Waker::noop());
             loop {
                 match invocation.as_mut().poll(&mut context) {

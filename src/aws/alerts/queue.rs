@@ -1,7 +1,7 @@
 //! The SQS queue that alerts are sent to, for machines.
 
-use crate::alert::Notification;
-use crate::aws::seldom::Lazy;
+use crate::aws::lazy::Lazy;
+use crate::notify::notification::Notification;
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::BuildError;
@@ -10,18 +10,18 @@ use std::collections::HashMap;
 
 /// A queue, by its URL.
 #[derive(Clone, Debug)]
-pub(super) struct AlertQueue {
+pub(crate) struct AlertQueue {
     client: Lazy<Client>,
     queue_url: String,
 }
 
 impl AlertQueue {
-    pub(super) fn new(config: &SdkConfig, queue_url: String) -> Self {
+    pub(crate) fn new(config: &SdkConfig, queue_url: String) -> Self {
         Self { client: Lazy::new(config, Client::new), queue_url }
     }
 
     /// Sends an alert in the form for machines.
-    pub(super) async fn send(&self, message: &Notification) -> Result<(), String> {
+    pub(crate) async fn send(&self, message: &Notification) -> Result<(), String> {
         let attributes = attributes(message).map_err(|error| error.to_string())?;
         let call = self.client.client().send_message().queue_url(&self.queue_url).message_body(&message.machine);
         let call = call.set_message_attributes(Some(attributes));
@@ -31,5 +31,5 @@ impl AlertQueue {
 
 fn attributes(message: &Notification) -> Result<HashMap<String, MessageAttributeValue>, BuildError> {
     let text = |text| MessageAttributeValue::builder().data_type("String").string_value(text).build();
-    super::attributes(message).map(|(name, value)| Ok((name.to_owned(), text(value)?))).collect()
+    crate::aws::alerts::attributes(message).map(|(name, value)| Ok((name.to_owned(), text(value)?))).collect()
 }

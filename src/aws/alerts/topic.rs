@@ -1,7 +1,8 @@
 //! The SNS topic that alerts are published to.
 
-use crate::alert::{Notification, published};
-use crate::aws::seldom::Lazy;
+use crate::aws::lazy::Lazy;
+use crate::notify::notification::Notification;
+use crate::notify::published;
 use aws_config::SdkConfig;
 use aws_sdk_sns::Client;
 use aws_sdk_sns::error::BuildError;
@@ -10,18 +11,18 @@ use std::collections::HashMap;
 
 /// A topic, by its ARN.
 #[derive(Clone, Debug)]
-pub(super) struct AlertTopic {
+pub(crate) struct AlertTopic {
     client: Lazy<Client>,
     topic_arn: String,
 }
 
 impl AlertTopic {
-    pub(super) fn new(config: &SdkConfig, topic_arn: String) -> Self {
+    pub(crate) fn new(config: &SdkConfig, topic_arn: String) -> Self {
         Self { client: Lazy::new(config, Client::new), topic_arn }
     }
 
     /// Publishes an alert with a text for each protocol (aws-facts "SNS and chat": MessageStructure `json`).
-    pub(super) async fn publish(&self, message: &Notification) -> Result<(), String> {
+    pub(crate) async fn publish(&self, message: &Notification) -> Result<(), String> {
         let attributes = attributes(message).map_err(|error| error.to_string())?;
         let call = self.client.client().publish().topic_arn(&self.topic_arn).subject(&message.subject);
         let call = call.message_structure("json").message(published::message(message));
@@ -32,5 +33,5 @@ impl AlertTopic {
 
 fn attributes(message: &Notification) -> Result<HashMap<String, MessageAttributeValue>, BuildError> {
     let text = |text| MessageAttributeValue::builder().data_type("String").string_value(text).build();
-    super::attributes(message).map(|(name, value)| Ok((name.to_owned(), text(value)?))).collect()
+    crate::aws::alerts::attributes(message).map(|(name, value)| Ok((name.to_owned(), text(value)?))).collect()
 }

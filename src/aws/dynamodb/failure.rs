@@ -1,6 +1,6 @@
 //! A call to DynamoDB that failed: what it means for the state store, and what may follow it.
 
-use crate::store::StoreError;
+use crate::store::error::StoreError;
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
@@ -8,7 +8,7 @@ use std::error::Error;
 
 /// What may follow a failed call at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Again {
+pub(crate) enum Again {
     /// Any call: this one did certainly nothing.
     AnyCall,
     /// A read, because it changes nothing. What became of this one is not known: DynamoDB failed, or the connection ended,
@@ -20,13 +20,13 @@ pub(super) enum Again {
 
 /// A failed call.
 #[derive(Debug)]
-pub(super) struct Failure {
-    pub(super) error: StoreError,
-    pub(super) again: Again,
+pub(crate) struct Failure {
+    pub(crate) error: StoreError,
+    pub(crate) again: Again,
 }
 
 impl Failure {
-    pub(super) fn of<E>(error: &SdkError<E, HttpResponse>, table: &str) -> Self
+    pub(crate) fn of<E>(error: &SdkError<E, HttpResponse>, table: &str) -> Self
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
@@ -56,6 +56,6 @@ impl Failure {
 }
 
 /// Whether the item was at another version.
-pub(super) fn is_conflict(error: &SdkError<PutItemError, HttpResponse>) -> bool {
+pub(crate) fn is_conflict(error: &SdkError<PutItemError, HttpResponse>) -> bool {
     matches!(error, SdkError::ServiceError(answer) if answer.err().is_conditional_check_failed_exception())
 }

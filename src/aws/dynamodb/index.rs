@@ -4,20 +4,20 @@
 //! days, and a sweep that went through them every few minutes would cost more than everything else. The records themselves
 //! are loaded one by one, so a store that leaves a record open does not write to the index at all.
 
-use super::item::TableRecord;
-use crate::store::StoreError;
+use crate::aws::dynamodb::item::TableRecord;
+use crate::store::error::StoreError;
 use std::fmt;
 
 /// Its name in the template.
-pub(super) const NAME: &str = "open";
+pub(crate) const NAME: &str = "open";
 
 /// What the items of a shard have in their attribute `open`.
-pub(super) fn shard_name<R: TableRecord>(shard: u32) -> String {
+pub(crate) fn shard_name<R: TableRecord>(shard: u32) -> String {
     format!("{}#{shard}", R::KIND)
 }
 
 /// The shard of a key, the same for ever: FNV-1a, since the hash of Rust's maps may change with its version.
-pub(super) fn shard_of<R: TableRecord>(key: &str) -> u32 {
+pub(crate) fn shard_of<R: TableRecord>(key: &str) -> u32 {
     let hash = key.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     // Its highest bits, because the lowest bits depend on the lowest bits of the bytes alone.
     (hash >> 24) % R::SHARDS
@@ -25,14 +25,14 @@ pub(super) fn shard_of<R: TableRecord>(key: &str) -> u32 {
 
 /// Where a page begins. As a token it is `SHARD:` or `SHARD:KEY`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) shard: u32,
+pub(crate) struct Place {
+    pub(crate) shard: u32,
     /// The last key of the page before.
-    pub(super) after: Option<String>,
+    pub(crate) after: Option<String>,
 }
 
 impl Place {
-    pub(super) fn of_token(token: Option<&str>) -> Result<Self, StoreError> {
+    pub(crate) fn of_token(token: Option<&str>) -> Result<Self, StoreError> {
         let Some(token) = token else { return Ok(Self::default()) };
         let place = token.split_once(':').and_then(|(shard, after)| {
             let after = Some(after).filter(|after| !after.is_empty()).map(str::to_owned);
@@ -43,7 +43,7 @@ impl Place {
     }
 
     /// Where the next page begins, if this one goes on after a key or there is another shard.
-    pub(super) fn next<R: TableRecord>(&self, goes_on_after: Option<String>) -> Option<Self> {
+    pub(crate) fn next<R: TableRecord>(&self, goes_on_after: Option<String>) -> Option<Self> {
         match goes_on_after {
             Some(key) => Some(Self { shard: self.shard, after: Some(key) }),
             None => Some(self.shard + 1).filter(|shard| *shard < R::SHARDS).map(|shard| Self { shard, after: None }),
@@ -60,7 +60,7 @@ impl fmt::Display for Place {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::TaskRecord;
+    use crate::task::record::TaskRecord;
 
     #[test]
     fn a_token_is_read_as_it_was_printed_and_any_other_text_is_an_error() {

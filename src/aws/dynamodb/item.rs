@@ -8,9 +8,12 @@
 //! | `expires` | N | seconds since 1970 from which on DynamoDB may delete the item |
 //! | `open` | S | the shard of the index; only in items whose record is open |
 
-use super::index;
-use crate::ecs::ArnError;
-use crate::store::{Record, ServiceRecord, StoreError, TaskRecord, Version, Versioned};
+use crate::aws::dynamodb::index;
+use crate::ecs::arn::ArnError;
+use crate::service::record::ServiceRecord;
+use crate::store::error::StoreError;
+use crate::store::{Record, Version, Versioned};
+use crate::task::record::TaskRecord;
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -18,13 +21,13 @@ use serde::de::DeserializeOwned;
 use std::collections::HashMap;
 use std::str::FromStr;
 
-pub(super) type Item = HashMap<String, AttributeValue>;
+pub(crate) type Item = HashMap<String, AttributeValue>;
 
-pub(super) const KEY: &str = "key";
-pub(super) const VERSION: &str = "version";
+pub(crate) const KEY: &str = "key";
+pub(crate) const VERSION: &str = "version";
 const ENTRY: &str = "record";
 const EXPIRES: &str = "expires";
-pub(super) const OPEN: &str = "open";
+pub(crate) const OPEN: &str = "open";
 
 /// The longest JSON of a record. DynamoDB takes items of 400 KB (aws-facts "DynamoDB"), names and key included; the rest is
 /// room for those.
@@ -61,13 +64,13 @@ impl TableRecord for ServiceRecord {
 /// So versions grow from store to store; and the first one after the record was forgotten is greater than any that it had,
 /// because an item lives on for [`CLOCKS_DIFFER_MAX`] after each store at least, and nobody can store one item so often
 /// that its versions run ahead of the clock by that.
-pub(super) fn version_after(before: Version, now: Timestamp) -> Version {
+pub(crate) fn version_after(before: Version, now: Timestamp) -> Version {
     let millis = Version::try_from(now.as_millisecond()).unwrap_or(0);
     millis.max(before.saturating_add(1))
 }
 
 /// The item of a record that is stored as this version at `when.0` and must be kept until `when.1`.
-pub(super) fn of<R: TableRecord>(
+pub(crate) fn of<R: TableRecord>(
     key: &str,
     record: &R,
     version: Version,
@@ -94,7 +97,7 @@ pub(super) fn of<R: TableRecord>(
 
 /// The record in an item, with its version. An item that holds anything else is an error and never an absent record: a release
 /// could follow from that.
-pub(super) fn versioned<R: TableRecord>(key: &str, item: &Item) -> Result<Versioned<R>, StoreError> {
+pub(crate) fn versioned<R: TableRecord>(key: &str, item: &Item) -> Result<Versioned<R>, StoreError> {
     let unreadable = |why: String| StoreError::Unreadable(key.to_owned(), why);
     let version = number::<Version>(item, VERSION).filter(|version| *version > 0);
     let version = version.ok_or_else(|| unreadable(format!("its `{VERSION}` is no number above 0")))?;
@@ -105,14 +108,14 @@ pub(super) fn versioned<R: TableRecord>(key: &str, item: &Item) -> Result<Versio
 }
 
 /// The same with the key, for an item of which only the key's text is known.
-pub(super) fn keyed<R: TableRecord>(key: &str, item: &Item) -> Result<(R::Key, Versioned<R>), StoreError> {
+pub(crate) fn keyed<R: TableRecord>(key: &str, item: &Item) -> Result<(R::Key, Versioned<R>), StoreError> {
     let versioned = versioned(key, item)?;
     let key = key.parse().map_err(|error: ArnError| StoreError::Unreadable(key.to_owned(), error.to_string()))?;
     Ok((key, versioned))
 }
 
 /// Whether an item's time has passed, though DynamoDB has not deleted it yet.
-pub(super) fn has_expired(item: &Item, now: Timestamp) -> bool {
+pub(crate) fn has_expired(item: &Item, now: Timestamp) -> bool {
     number::<i64>(item, EXPIRES).is_some_and(|expires| expires <= now.as_second())
 }
 

@@ -9,13 +9,13 @@ const MET_MAX: usize = 50_000;
 
 /// The keys that were loaded or stored, by their hashes. Two that share one cost a load, and nothing else.
 #[derive(Debug, Default)]
-pub(super) struct Met {
+pub(crate) struct Met {
     state: RandomState,
     hashes: Mutex<HashSet<u64>>,
 }
 
 impl Met {
-    pub(super) fn meet(&self, key: &impl Hash) {
+    pub(crate) fn meet(&self, key: &impl Hash) {
         let hash = self.state.hash_one(key);
         let mut hashes = self.hashes();
         if hashes.len() >= MET_MAX {
@@ -24,7 +24,7 @@ impl Met {
         hashes.insert(hash);
     }
 
-    pub(super) fn has_met(&self, key: &impl Hash) -> bool {
+    pub(crate) fn has_met(&self, key: &impl Hash) -> bool {
         self.hashes().contains(&self.state.hash_one(key))
     }
 

@@ -1,10 +1,12 @@
 //! The reads of services and tasks: SDK types into our nouns.
 
-use super::{millis, timestamp};
-use crate::ecs::{
-    ClusterArn, Deployment, DeploymentController, DeploymentStatus, DeploymentStrategy, RolloutState, Service,
-    ServiceArn, ServiceEvent, ServiceStatus, StopCause, TaskDescription, TaskId, TaskSet, TrafficShift,
+use crate::aws::ecs::{millis, timestamp};
+use crate::ecs::arn::{ClusterArn, TaskId};
+use crate::ecs::deployment::{
+    Deployment, DeploymentController, DeploymentStatus, DeploymentStrategy, RolloutState, TaskSet, TrafficShift,
 };
+use crate::ecs::service::{Service, ServiceArn, ServiceEvent, ServiceStatus};
+use crate::ecs::task::{StopCause, TaskDescription};
 use aws_sdk_ecs::primitives::DateTime;
 use aws_sdk_ecs::types;
 use jiff::Timestamp;
@@ -14,7 +16,7 @@ use std::sync::Arc;
 /// ECS's percentages where a service sets none ("DeploymentConfiguration", Amazon ECS API Reference).
 const PERCENT_DEFAULT: (i32, i32) = (100, 200);
 
-pub(super) fn service(arn: &ServiceArn, told: &types::Service) -> Service {
+pub(crate) fn service(arn: &ServiceArn, told: &types::Service) -> Service {
     let configuration = told.deployment_configuration();
     let percent = |of: fn(&types::DeploymentConfiguration) -> Option<i32>, default| {
         count(configuration.and_then(of).unwrap_or(default))
@@ -90,7 +92,7 @@ fn tag(told: &types::Tag) -> Option<(String, String)> {
 }
 
 /// A task; `None` if it is not named as a task is.
-pub(super) fn task(told: &types::Task) -> Option<TaskDescription> {
+pub(crate) fn task(told: &types::Task) -> Option<TaskDescription> {
     Some(TaskDescription {
         id: TaskId::at_end_of(told.task_arn()?).ok()?,
         service: told.group().and_then(|group| group.strip_prefix("service:")).map(str::to_owned),
@@ -111,7 +113,7 @@ fn exit_code(told: &types::Container) -> Option<(String, i32)> {
 }
 
 /// The service at the end of an ARN, long or short.
-pub(super) fn service_arn(cluster: &Arc<ClusterArn>, arn: &str) -> Option<ServiceArn> {
+pub(crate) fn service_arn(cluster: &Arc<ClusterArn>, arn: &str) -> Option<ServiceArn> {
     ServiceArn::new(cluster.clone(), arn.rsplit('/').next().unwrap_or(arn)).ok()
 }
 

@@ -2,14 +2,17 @@
 
 use crate::region::{ALERT_TOPIC_ARN, SharedRegion};
 use serde_json::json;
-use taskhold::alert::{AlertSink, Notification, published};
+use taskhold::notify::notification::Notification;
+use taskhold::notify::published;
+use taskhold::notify::sink::Sink;
+use taskhold::outbox::DeliveryError;
 
 /// Publishes alerts to the simulated topic, in the texts that the real sink publishes.
 #[derive(Clone, Debug)]
 pub(crate) struct SimulatedAlerts(pub(crate) SharedRegion);
 
-impl AlertSink for SimulatedAlerts {
-    async fn send(&self, message: &Notification) -> Result<(), String> {
+impl Sink for SimulatedAlerts {
+    async fn send(&self, message: &Notification) -> Result<(), DeliveryError> {
         let input = json!({
             "TopicArn": ALERT_TOPIC_ARN,
             "Subject": message.subject,
@@ -17,8 +20,8 @@ impl AlertSink for SimulatedAlerts {
             "MessageStructure": "json",
         });
         match self.0.lock().publish("Publish", &input) {
-            Some(answer) => answer.map(drop).map_err(|error| error.message),
-            None => Err("the connection was lost".to_owned()),
+            Some(answer) => answer.map(drop).map_err(|error| DeliveryError(error.message)),
+            None => Err(DeliveryError("the connection was lost".to_owned())),
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::region::SharedRegion;
 use serde_json::{Value, json};
-use taskhold::autoscaling::{Autoscaling, AutoscalingError, ScalableTarget, resource_id};
-use taskhold::ecs::ServiceArn;
+use taskhold::ecs::autoscaling::{Autoscaling, AutoscalingError, ScalableTarget, resource_id};
+use taskhold::ecs::service::ServiceArn;
 
 #[derive(Clone, Debug)]
 pub(crate) struct SimulatedAutoscaling(pub(crate) SharedRegion);

@@ -6,9 +6,12 @@ use crate::region::{Outcome, Region, SharedRegion};
 use crate::scenario::described;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use taskhold::ecs::arn::{ClusterArn, TaskId};
+use taskhold::ecs::error::EcsError;
+use taskhold::ecs::service::{Page, Service, ServiceArn};
+use taskhold::ecs::task::TaskDescription;
 use taskhold::ecs::{
-    ClusterArn, Ecs, EcsError, Failure, FailureReason, Page, ProtectedTask, ProtectionAnswer, ProtectionSetting,
-    Service, ServiceArn, ServiceReads, ServiceUpdates, TaskDescription, TaskId,
+    Ecs, Failure, FailureReason, ProtectedTask, ProtectionAnswer, ProtectionSetting, ServiceReads, ServiceUpdates,
 };
 
 #[derive(Clone, Debug)]

@@ -3,18 +3,20 @@
 use crate::queue::{SendMessage, SendMessageEntry};
 use crate::region::{DEAD_LETTER_QUEUE, INTERRUPTED_QUEUE, RECHECK_QUEUE, SharedRegion};
 use std::time::Duration;
-use taskhold::dead_letter::{DeadLetter, DeadLetterQueue, MESSAGES_PER_SEND_MAX};
-use taskhold::interrupted::InterruptedJobQueue;
-use taskhold::recheck::{Recheck, RecheckQueue};
+use taskhold::lambda::dead_letter::{DeadLetter, DeadLetterQueue};
+use taskhold::notify::sink::InterruptedJobQueue;
+use taskhold::outbox::DeliveryError;
+use taskhold::service::recheck::{Recheck, RecheckQueue};
+use taskhold::sqs::MESSAGES_PER_SEND_MAX;
 
 #[derive(Clone, Debug)]
 pub(crate) struct SimulatedRecheckQueue(pub(crate) SharedRegion);
 
 impl RecheckQueue for SimulatedRecheckQueue {
-    async fn send(&self, recheck: &Recheck, delay: Duration) -> Result<(), String> {
+    async fn send(&self, recheck: &Recheck, delay: Duration) -> Result<(), DeliveryError> {
         let message = SendMessage::new(recheck.body()).delayed(u32::try_from(delay.as_secs()).unwrap_or(u32::MAX));
         let sent = self.0.lock().queues.send(RECHECK_QUEUE, message);
-        sent.map(drop).map_err(|error| error.to_string())
+        sent.map(drop).map_err(|error| DeliveryError(error.to_string()))
     }
 }
 
@@ -22,7 +24,7 @@ impl RecheckQueue for SimulatedRecheckQueue {
 pub(crate) struct SimulatedDeadLetterQueue(pub(crate) SharedRegion);
 
 impl DeadLetterQueue for SimulatedDeadLetterQueue {
-    async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), String>> {
+    async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), DeliveryError>> {
         let message = |dead_lettered: &DeadLetter| {
             let message = SendMessage::new(&dead_lettered.body);
             dead_lettered.attributes.iter().fold(message, |message, (name, value)| message.with_attribute(*name, value))
@@ -35,20 +37,22 @@ impl DeadLetterQueue for SimulatedDeadLetterQueue {
 pub(crate) struct SimulatedInterruptedJobQueue(pub(crate) SharedRegion);
 
 impl InterruptedJobQueue for SimulatedInterruptedJobQueue {
-    async fn send(&self, bodies: &[String]) -> Vec<Result<(), String>> {
+    async fn send(&self, bodies: &[String]) -> Vec<Result<(), DeliveryError>> {
         let batches = bodies.chunks(MESSAGES_PER_SEND_MAX);
         let batch = |bodies: &[String]| bodies.iter().map(SendMessage::new).collect();
         batches.flat_map(|bodies| send_batch(&self.0, INTERRUPTED_QUEUE, batch(bodies))).collect()
     }
 }
 
-fn send_batch(region: &SharedRegion, queue: &str, messages: Vec<SendMessage>) -> Vec<Result<(), String>> {
+fn send_batch(region: &SharedRegion, queue: &str, messages: Vec<SendMessage>) -> Vec<Result<(), DeliveryError>> {
     let count = messages.len();
     let entry = |(at, message): (usize, SendMessage)| SendMessageEntry { id: at.to_string(), message };
     let entries = messages.into_iter().enumerate().map(entry).collect();
     match region.lock().queues.send_batch(queue, entries) {
-        Ok(sent) => sent.into_iter().map(|sent| sent.map(drop).map_err(|error| error.to_string())).collect(),
-        Err(error) => vec![Err(error.to_string()); count],
+        Ok(sent) => {
+            sent.into_iter().map(|sent| sent.map(drop).map_err(|error| DeliveryError(error.to_string()))).collect()
+        }
+        Err(error) => vec![Err(DeliveryError(error.to_string())); count],
     }
 }
 

@@ -1,0 +1,177 @@
+//! Direct invocations: what a person or a CI step asks by `aws lambda invoke`.
+
+use crate::config::clusters::{Clusters, NameError};
+use crate::ecs::arn::{ClusterArn, TaskId};
+use crate::ecs::service::ServiceArn;
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// An operator's question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// `{"status": {"service": "web"}}`: how a service stands; without `service`, how all services of a cluster stand.
+    Status(Scope),
+    /// `{"sweep": {}}`: look at all services and tell what is new.
+    Sweep,
+    /// `{"release": {"tasks": ["ID", …]}}`: clear the protection of these tasks, if they are idle.
+    Release(ReleaseCommand),
+    /// `{"preflight": {"service": "web"}}`: what a deployment would meet that began now.
+    Preflight(ServiceArn),
+}
+
+/// Tasks whose protection is to be cleared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReleaseCommand {
+    /// Of this cluster.
+    pub cluster: Arc<ClusterArn>,
+    /// 1 to 100.
+    pub tasks: Vec<TaskId>,
+    /// Who wants busy tasks, and those that others protect, released too; `None` releases idle ones alone.
+    pub forced_by: Option<String>,
+}
+
+/// Tasks of one `release`.
+const TASKS_RELEASED_MAX: usize = 100;
+
+/// What a command is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// One service.
+    Service(ServiceArn),
+    /// All services of a cluster.
+    Cluster(Arc<ClusterArn>),
+}
+
+/// Why a command cannot be carried out. The code is for machines, the text for people.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// No such command.
+    #[error("`{0}` is no command; there are `status`, `preflight`, `sweep` and `release`")]
+    UnknownCommand(String),
+    /// A field is missing or of a wrong type.
+    #[error("`{field}` {problem}")]
+    InvalidField {
+        /// Which.
+        field: &'static str,
+        /// What is wrong with it, and what would be right.
+        problem: String,
+    },
+    /// The cluster is not configured, or the service's name is none.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// ECS knows no such service.
+    #[error("ecs knows no service `{0}`")]
+    ServiceNotFound(ServiceArn),
+    /// ECS could not be asked.
+    #[error(transparent)]
+    Ecs(#[from] crate::ecs::error::EcsError),
+}
+
+impl CommandError {
+    /// As in the answer.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownCommand(_) => "unknown-command",
+            Self::InvalidField { .. } => "invalid-field",
+            Self::Name(_) => "not-configured",
+            Self::ServiceNotFound(_) => "service-not-found",
+            Self::Ecs(_) => "ecs-failed",
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Fields {
+    cluster: Option<Value>,
+    service: Option<Value>,
+    tasks: Option<Value>,
+    force: Option<Value>,
+    by: Option<Value>,
+}
+
+/// The commands that there are.
+const COMMANDS: [&str; 4] = ["status", "preflight", "sweep", "release"];
+
+/// Reads a payload with a member that is called as a command is, or with nothing but one member; it must be an object.
+/// `None` if it is no such thing.
+pub(crate) fn parse(payload: &str, clusters: &Clusters) -> Option<Result<Command, CommandError>> {
+    let members: BTreeMap<String, &RawValue> = serde_json::from_str(payload).ok()?;
+    let known = COMMANDS.into_iter().find_map(|name| Some((name, members.get(name)?)));
+    let only = members.iter().next().filter(|_| members.len() == 1).map(|(name, fields)| (name.as_str(), fields));
+    let (name, fields) = known.or(only).filter(|(_, fields)| fields.get().starts_with('{'))?;
+    Some(read(name, fields.get(), clusters))
+}
+
+fn read(name: &str, fields: &str, clusters: &Clusters) -> Result<Command, CommandError> {
+    if !COMMANDS.contains(&name) {
+        return Err(CommandError::UnknownCommand(crate::ecs::arn::shown(name)));
+    }
+    if name == "sweep" {
+        return Ok(Command::Sweep);
+    }
+    let invalid =
+        |error: serde_json::Error| CommandError::InvalidField { field: "command", problem: error.to_string() };
+    let fields: Fields = serde_json::from_str(fields).map_err(invalid)?;
+    let cluster = match text("cluster", fields.cluster.as_ref())? {
+        Some(cluster) => clusters.find(cluster)?,
+        None => clusters.only().ok_or_else(|| CommandError::InvalidField {
+            field: "cluster",
+            problem: "is missing, and more than one is configured; it must be a name or an ARN".to_owned(),
+        })?,
+    };
+    if name == "release" {
+        return release(cluster, &fields).map(Command::Release);
+    }
+    let service = match text("service", fields.service.as_ref())? {
+        Some(service) => Some(ServiceArn::new(cluster.clone(), service).map_err(NameError::from)?),
+        None => None,
+    };
+    match (name, service) {
+        ("status", None) => Ok(Command::Status(Scope::Cluster(cluster))),
+        ("status", Some(service)) => Ok(Command::Status(Scope::Service(service))),
+        (_, Some(service)) => Ok(Command::Preflight(service)),
+        (_, None) => Err(CommandError::InvalidField {
+            field: "service",
+            problem: "is missing; it must be the name of a service".to_owned(),
+        }),
+    }
+}
+
+fn release(cluster: Arc<ClusterArn>, fields: &Fields) -> Result<ReleaseCommand, CommandError> {
+    let invalid = |field, problem: String| CommandError::InvalidField { field, problem };
+    let rule = format!("must be a list of 1 to {TASKS_RELEASED_MAX} task ids or ARNs");
+    let listed = match &fields.tasks {
+        Some(Value::Array(listed)) if (1..=TASKS_RELEASED_MAX).contains(&listed.len()) => listed,
+        Some(_) => return Err(invalid("tasks", rule)),
+        None => return Err(invalid("tasks", format!("is missing; it {rule}"))),
+    };
+    let mut tasks = Vec::with_capacity(listed.len());
+    for value in listed {
+        let text = value.as_str().ok_or_else(|| invalid("tasks", rule.clone()))?;
+        let id = if text.starts_with("arn:") { TaskId::at_end_of(text) } else { text.parse() };
+        tasks.push(id.map_err(|error| invalid("tasks", format!("names a wrong task: {error}")))?);
+    }
+    tasks.sort();
+    tasks.dedup();
+    let forced_by = match (&fields.force, text("by", fields.by.as_ref())?) {
+        (None | Some(Value::Null | Value::Bool(false)), _) => None,
+        (Some(Value::Bool(true)), Some(by)) if !by.trim().is_empty() => Some(crate::ecs::arn::shown(by)),
+        (Some(Value::Bool(true)), _) => {
+            let problem = "is missing; with `force` it must say who releases busy tasks, for the log".to_owned();
+            return Err(invalid("by", problem));
+        }
+        (Some(_), _) => return Err(invalid("force", "must be true or false".to_owned())),
+    };
+    Ok(ReleaseCommand { cluster, tasks, forced_by })
+}
+
+fn text<'a>(field: &'static str, value: Option<&'a Value>) -> Result<Option<&'a str>, CommandError> {
+    match value {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(CommandError::InvalidField { field, problem: "must be a string".to_owned() }),
+    }
+}

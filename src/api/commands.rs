@@ -1,0 +1,123 @@
+//! Operator commands: look, judge, answer. Only `release` changes anything in ECS.
+
+use crate::api::answer::{ANSWER_BYTES_MAX, Answer, FailedService};
+use crate::api::command::{Command, CommandError, Scope};
+use crate::api::service_answer::{PreflightReport, ServiceReport};
+use crate::budget::Budget;
+use crate::budget::CALL_TIME;
+use crate::clock::Clock;
+use crate::ecs::arn::{ClusterArn, TaskId};
+use crate::ecs::service::{ServiceArn, ServiceStatus};
+use crate::lambda::function::{Function, Ports};
+use crate::service::diagnosis::{DeadlinePolicy, diagnose};
+use crate::service::preflight::preflight;
+use crate::service::reconciler::SERVICES_AT_ONCE;
+use crate::service::record::ServiceRecord;
+use crate::service::snapshot::read::read_service;
+use crate::service::snapshot::services::list_services;
+use crate::service::snapshot::{Gap, ServiceSnapshot};
+use crate::store::Store;
+use futures_util::future::{Either, select};
+use futures_util::{FutureExt, StreamExt, stream};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A cluster-wide status describes this many services at most, each with its tasks; the answer says if there are more.
+const SERVICES_REPORTED_MAX: usize = 100;
+/// What has been seen by then is put into an answer and sent in this time.
+const ANSWER_TIME: SignedDuration = SignedDuration::from_secs(2);
+
+impl<P: Ports> Function<P> {
+    pub(crate) async fn handle_command(&self, command: Result<Command, CommandError>, budget: Budget<'_>) -> Answer {
+        let answered = match command {
+            Ok(Command::Status(Scope::Service(service))) => {
+                let report = self.status(&service, ANSWER_BYTES_MAX).await;
+                report.map(|report| Answer::Status { services: vec![report], failed: Vec::new(), more: false })
+            }
+            Ok(Command::Status(Scope::Cluster(cluster))) => self.status_of_all(&cluster, budget.deadline).await,
+            Ok(Command::Sweep) => Ok(Answer::Sweep(self.sweep(budget).await)),
+            Ok(Command::Release(release)) => Ok(self.release(release, budget).await),
+            Ok(Command::Preflight(service)) => self.preflight(&service).await,
+            Err(error) => Err(error),
+        };
+        answered.unwrap_or_else(Answer::from)
+    }
+
+    async fn status(&self, service: &ServiceArn, bytes_max: usize) -> Result<ServiceReport, CommandError> {
+        let loaded = Store::<ServiceRecord>::load(&self.services.tasks.store, service).await;
+        let (known, gap) = match loaded {
+            Ok(versioned) => (Some(versioned.record), None),
+            Err(error) => (None, Some(Gap::Incidents(error))),
+        };
+        let nobody = BTreeSet::new();
+        let mut snapshot = self.look(service, known.as_ref().map_or(&nobody, |known| &known.refused)).await?;
+        snapshot.gaps.extend(gap);
+        let policy = self.watch_policy();
+        let rollout = diagnose(&snapshot, None, &policy).rollout;
+        let since = known.as_ref().and_then(|known| known.blocked_since(rollout.id()));
+        let diagnosis = diagnose(&snapshot, since, &policy);
+        Ok(ServiceReport::new(&snapshot, &diagnosis, known.as_ref(), bytes_max))
+    }
+
+    /// One service that cannot be read keeps nobody from learning of the others, and one that is large leaves them their
+    /// room in the answer.
+    async fn status_of_all(&self, cluster: &Arc<ClusterArn>, deadline: Timestamp) -> Result<Answer, CommandError> {
+        let (services, mut more) = list_services(&self.services.tasks.ecs, cluster, SERVICES_REPORTED_MAX).await?;
+        let bytes_max = ANSWER_BYTES_MAX / services.len().max(1);
+        let looks = services.iter().map(|service| self.status_in_time(service, bytes_max, deadline));
+        let looked: Vec<_> = stream::iter(looks).buffered(SERVICES_AT_ONCE).collect().await;
+        let (mut reports, mut failed) = (Vec::new(), Vec::new());
+        for (service, looked) in services.iter().zip(looked) {
+            match looked {
+                Some(Ok(report)) => reports.push(report),
+                // It was deleted since it was listed.
+                Some(Err(CommandError::ServiceNotFound(_))) => {}
+                Some(Err(error)) => failed.push(FailedService::new(service, &error)),
+                None => more = true,
+            }
+        }
+        Ok(Answer::Status { services: reports, failed, more })
+    }
+
+    /// `None` if the time does not suffice: no look is begun shortly before the deadline, and one that would last into it
+    /// is given up, because an answer that comes too late tells nothing of the other services either.
+    async fn status_in_time(
+        &self,
+        service: &ServiceArn,
+        bytes_max: usize,
+        deadline: Timestamp,
+    ) -> Option<Result<ServiceReport, CommandError>> {
+        let left = deadline.duration_since(self.clock().now());
+        if left < CALL_TIME {
+            return None;
+        }
+        let patience = Duration::try_from(left - ANSWER_TIME).unwrap_or_default();
+        // Asked for only when the look waits: a simulated clock lets the time pass as soon as it is asked to.
+        let too_late = async { self.clock().sleep(patience).await }.boxed_local();
+        match select(self.status(service, bytes_max).boxed_local(), too_late).await {
+            Either::Left((report, _)) => Some(report),
+            Either::Right(_) => None,
+        }
+    }
+
+    async fn preflight(&self, service: &ServiceArn) -> Result<Answer, CommandError> {
+        let snapshot = self.look(service, &BTreeSet::new()).await?;
+        let judged = preflight(&snapshot, &self.watch_policy());
+        Ok(Answer::Preflight(Box::new(PreflightReport::new(&snapshot, &judged))))
+    }
+
+    async fn look(&self, service: &ServiceArn, refused: &BTreeSet<TaskId>) -> Result<ServiceSnapshot, CommandError> {
+        let snapshot =
+            read_service((&self.services.tasks.ecs, &self.services.tasks.store, self.clock()), service, refused)
+                .await?;
+        // ECS describes a deleted service for a while.
+        let snapshot = snapshot.filter(|snapshot| snapshot.service.status != ServiceStatus::Inactive);
+        snapshot.ok_or_else(|| CommandError::ServiceNotFound(service.clone()))
+    }
+
+    fn watch_policy(&self) -> DeadlinePolicy {
+        DeadlinePolicy { deadline: self.config().deadline }
+    }
+}

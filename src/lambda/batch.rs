@@ -1,0 +1,231 @@
+//! A batch of SQS messages: each record alone comes in and alone ends, done, retried or dead-lettered; in between, those of one
+//! task are carried out together.
+
+pub mod gathered;
+
+use crate::budget::Budget;
+use crate::clock::Clock;
+use crate::ecs::arn::Task;
+use crate::lambda::batch::gathered::{Gathered, Look, Pending};
+use crate::lambda::dead_letter::{DeadLetter, DeadLetterQueue};
+use crate::lambda::function::{Function, Ports};
+use crate::lambda::job_message::JobMessageType;
+use crate::lambda::outcome::{MessageOutcome, message_outcome, retry_or_dead_letter};
+use crate::lambda::sqs_record::Received;
+use crate::metrics::Counts;
+use crate::outbox::DeliveryError;
+use crate::service::recheck::Recheck;
+use crate::service::reconciler::SERVICES_AT_ONCE;
+use crate::task::outcome::{RetryReason, TaskState};
+use crate::text::shown_time;
+use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use futures_util::StreamExt;
+use futures_util::stream;
+use jiff::Timestamp;
+use std::collections::{HashMap, HashSet};
+use tracing::{error, info, warn};
+
+/// So many sends to the dead-letter queue are under way at once.
+const SENDS_AT_ONCE: usize = 8;
+/// So many stops are looked into at once: their bucket gives 20 calls a second after a burst of 100 (aws-facts "ECS: the
+/// protection API").
+const LOOKS_AT_ONCE: usize = 8;
+
+/// What came of everything that a batch told.
+struct Outcomes {
+    /// By place among the changes.
+    states: Vec<TaskState>,
+    /// Stops that could not be looked into, and why; by place among the changes.
+    unobserved: HashMap<usize, RetryReason>,
+    /// By place among the looks.
+    looks: Vec<Result<(), RetryReason>>,
+    now: Timestamp,
+}
+
+impl<P: Ports> Function<P> {
+    pub(crate) async fn handle_batch(&self, mut batch: SqsEvent, budget: Budget<'_>) -> SqsBatchResponse {
+        let now = self.clock().now();
+        let received: Vec<Received> = batch.records.iter().map(|message| Received::of(message, now)).collect();
+        let mut gathered = Gathered::of(&batch.records, (&received, budget.counts), self.config());
+        batch.records.iter_mut().for_each(drop_what_is_read);
+        let mut unobserved = self.observe_stops(&mut gathered, budget).await;
+        // In the order of the records, so that the same batch is carried out in the same way each time.
+        let tasks: Vec<Task> = gathered.changes.iter().map(|change| change.task.clone()).collect();
+        let states = self.services.tasks.reconcile(gathered.changes, budget).await;
+        let carried_out = || tasks.iter().zip(&states);
+        self.services.hear(carried_out(), budget).await;
+        let untold = self.services.tasks.tell_interruptions(carried_out()).await;
+        unobserved.extend(untold.into_iter().map(|(task, failure)| (gathered.places[&task], failure)));
+        // After the jobs: a task that is to be protected waits for nothing else.
+        let looks = gathered.looks.iter().map(|look| self.carry_out(look, budget));
+        let looks = stream::iter(looks).buffered(SERVICES_AT_ONCE).collect().await;
+        let outcomes = Outcomes { states, unobserved, looks, now: self.clock().now() };
+        let pending = gathered.pending.into_iter().zip(&received);
+        let mut message_outcomes: Vec<MessageOutcome> =
+            pending.map(|(pending, received)| self.message_outcome(pending, received, &outcomes)).collect();
+        // Before dead_letters, so that what is held is not dead-lettered as well; and after it, since dead_letters can fail.
+        hold_groups(&batch.records, &mut message_outcomes);
+        self.dead_letter(&batch.records, &mut message_outcomes, budget).await;
+        hold_groups(&batch.records, &mut message_outcomes);
+        respond(&batch.records, &message_outcomes, budget.counts)
+    }
+
+    fn message_outcome(&self, pending: Pending, received: &Received, outcomes: &Outcomes) -> MessageOutcome {
+        let Outcomes { states, unobserved, looks, now } = outcomes;
+        let retry = |reason: &RetryReason| retry_or_dead_letter(reason.clone(), received, self.config());
+        match pending {
+            Pending::Ended(message_outcome) => message_outcome,
+            Pending::Job(place, told, key) => {
+                if let (JobMessageType::Started | JobMessageType::Heartbeat, TaskState::Known(record, _)) =
+                    (told, &states[place])
+                    && let Some(until) = record.outlived(&key, *now)
+                {
+                    info!(job = %key, until = shown_time(until), "ignoring a job whose declared time is over");
+                }
+                message_outcome((told, &key), received, &states[place], (self.config(), *now))
+            }
+            Pending::Stop(place) => match (unobserved.get(&place), &states[place]) {
+                (Some(reason), _) | (None, TaskState::NotStored(reason)) => retry(reason),
+                (None, TaskState::Known(..)) => MessageOutcome::Done,
+            },
+            Pending::Look(place) => looks[place].as_ref().map_or_else(retry, |()| MessageOutcome::Done),
+        }
+    }
+
+    /// Looks into the stops that were claimed, with what the batch itself tells of their tasks' jobs.
+    /// Answers for which places that failed, and why.
+    async fn observe_stops(&self, gathered: &mut Gathered, budget: Budget<'_>) -> HashMap<usize, RetryReason> {
+        if gathered.stops.is_empty() {
+            return HashMap::new();
+        }
+        let stops = std::mem::take(&mut gathered.stops);
+        let changes = &gathered.changes;
+        let looks = stops.iter().map(|(place, stop)| async move {
+            (*place, self.services.tasks.observe_stop(stop, &changes[*place].jobs, budget).await)
+        });
+        let looked: Vec<_> = stream::iter(looks).buffer_unordered(LOOKS_AT_ONCE).collect().await;
+        let mut unobserved = HashMap::new();
+        for (place, snapshot) in looked {
+            match snapshot {
+                Ok(end) => gathered.changes[place].end = end,
+                Err(reason) => {
+                    unobserved.insert(place, reason);
+                }
+            }
+        }
+        unobserved
+    }
+
+    async fn carry_out(&self, look: &Look, budget: Budget<'_>) -> Result<(), RetryReason> {
+        match look {
+            Look::Trigger(prompt) => self.services.on_trigger(prompt, budget).await.map(drop),
+            Look::Recheck(Recheck::Check { service, due }) => {
+                self.services.check_again(service, *due, budget).await.map(drop)
+            }
+            Look::Recheck(Recheck::Sweep { started_at, place }) => {
+                self.go_on_sweeping(*started_at, place.clone(), budget).await
+            }
+        }
+    }
+
+    /// Sends what is to be dead-lettered. What could not be sent comes again instead.
+    async fn dead_letter(&self, records: &[SqsMessage], message_outcomes: &mut [MessageOutcome], budget: Budget<'_>) {
+        let mut places = Vec::new();
+        let mut messages = Vec::new();
+        for (at, (message_outcome, message)) in message_outcomes.iter().zip(records).enumerate() {
+            if let MessageOutcome::DeadLetter(reason) = message_outcome {
+                places.push(at);
+                messages.push(DeadLetter::new(
+                    message.body.as_deref().unwrap_or_default(),
+                    reason,
+                    message.message_id.as_deref().unwrap_or_default(),
+                    message.event_source_arn.as_deref().unwrap_or_default(),
+                ));
+            }
+        }
+        if messages.is_empty() {
+            return;
+        }
+        let sends = DeadLetter::sends(&messages).into_iter().map(|send| self.send_dead_letters(send, budget));
+        let kept: Vec<_> = stream::iter(sends).buffered(SENDS_AT_ONCE).concat().await;
+        for (at, kept) in places.into_iter().zip(kept) {
+            log_dead_letter(&records[at], &message_outcomes[at], &kept);
+            if let Err(error) = kept {
+                message_outcomes[at] = MessageOutcome::Retry(RetryReason::NotDeadLettered(error));
+            }
+        }
+    }
+
+    /// Sends a few messages to the dead-letter queue and answers for each, in their order, whether it is kept now.
+    async fn send_dead_letters(&self, send: &[DeadLetter], budget: Budget<'_>) -> Vec<Result<(), DeliveryError>> {
+        let all = |problem: &str| vec![Err(DeliveryError(problem.to_owned())); send.len()];
+        let Some(queue) = &self.dead_letters else { return all("TASKHOLD_DEAD_LETTER_QUEUE_URL is not set") };
+        if let Err(out_of_time) = budget.allows_a_call(self.clock()) {
+            return all(&out_of_time.to_string());
+        }
+        let mut kept = queue.send_dead_letters(send).await;
+        // An answer that says nothing about a message has not kept it.
+        kept.resize(send.len(), Err(DeliveryError("the queue did not answer for it".to_owned())));
+        kept
+    }
+}
+
+/// Of a record that was read only its id, body, queue and group are needed. In a batch of 6 MB the rest is as much again.
+fn drop_what_is_read(message: &mut SqsMessage) {
+    message.receipt_handle = None;
+    message.md5_of_body = None;
+    message.md5_of_message_attributes = None;
+    message.message_attributes = HashMap::new();
+    if !message.attributes.contains_key(GROUP) {
+        message.attributes = HashMap::new();
+    }
+}
+
+/// The attribute that names a message's group, on a FIFO queue.
+const GROUP: &str = "MessageGroupId";
+
+/// On a FIFO queue everything behind a retried message of the same group comes again too, or the order would be lost.
+fn hold_groups(records: &[SqsMessage], message_outcomes: &mut [MessageOutcome]) {
+    let mut held = HashSet::new();
+    for (message, message_outcome) in records.iter().zip(message_outcomes) {
+        let retried = matches!(message_outcome, MessageOutcome::Retry(_));
+        if held.is_empty() && !retried {
+            // As nearly always: nothing to hold, so its group need not be looked up.
+            continue;
+        }
+        let Some(group) = message.attributes.get(GROUP) else { continue };
+        if held.contains(group) {
+            *message_outcome = MessageOutcome::Retry(RetryReason::GroupHeld);
+        } else if retried {
+            held.insert(group);
+        }
+    }
+}
+
+fn respond(records: &[SqsMessage], message_outcomes: &[MessageOutcome], counts: &Counts) -> SqsBatchResponse {
+    let mut response = SqsBatchResponse::default();
+    for (message, message_outcome) in records.iter().zip(message_outcomes) {
+        match message_outcome {
+            MessageOutcome::Done => counts.done.add(1),
+            MessageOutcome::DeadLetter(_) => counts.dead_lettered.add(1),
+            MessageOutcome::Retry(reason) => {
+                counts.retried.add(1);
+                let id = message.message_id.as_deref().unwrap_or_default();
+                info!(id, %reason, "retrying a message");
+                let mut failure = BatchItemFailure::default();
+                failure.item_identifier = message.message_id.clone().unwrap_or_default();
+                response.batch_item_failures.push(failure);
+            }
+        }
+    }
+    response
+}
+
+fn log_dead_letter(message: &SqsMessage, outcome: &MessageOutcome, kept: &Result<(), DeliveryError>) {
+    let id = message.message_id.as_deref().unwrap_or_default();
+    let MessageOutcome::DeadLetter(reason) = outcome else { return };
+    match kept {
+        Ok(()) => warn!(id, reason, "message dead-lettered"),
+        Err(failure) => error!(id, reason, %failure, "could not dead-letter a message; it will be retried"),
+    }
+}

@@ -1,0 +1,122 @@
+//! What the records of a batch tell: each is parsed alone, and what it tells is filed under its task or its service.
+
+use crate::config::settings::{Config, Senders};
+use crate::ecs::arn::Task;
+use crate::lambda::job_message::{JobMessage, JobMessageType};
+use crate::lambda::outcome::MessageOutcome;
+use crate::lambda::payload::EcsEvent;
+use crate::lambda::sqs_record;
+use crate::lambda::sqs_record::{QueueMessage, Received};
+use crate::metrics::Counts;
+use crate::service::recheck::Recheck;
+use crate::service::trigger::ServiceTrigger;
+use crate::task::change::TaskChange;
+use crate::task::job::JobKey;
+use crate::task::stop::TaskStopEvent;
+use aws_lambda_events::sqs::SqsMessage;
+use std::collections::HashMap;
+use tracing::debug;
+
+/// A record on its way: where its task is among the changes, and what it told.
+pub(crate) enum Pending {
+    /// Ended already.
+    Ended(MessageOutcome),
+    /// A job message, waiting for the state of the task at this place.
+    Job(usize, JobMessageType, JobKey),
+    /// An event of ECS, waiting for the state of the task at this place.
+    Stop(usize),
+    /// A reason to look at a service, at this place among them.
+    Look(usize),
+}
+
+/// A reason to look at a service, or at several.
+pub(crate) enum Look {
+    /// An event.
+    Trigger(ServiceTrigger),
+    /// What the function told itself.
+    Recheck(Recheck),
+}
+
+/// What a batch tells, by task.
+#[derive(Default)]
+pub(crate) struct Gathered {
+    pub(crate) pending: Vec<Pending>,
+    pub(crate) changes: Vec<TaskChange>,
+    pub(crate) places: HashMap<Task, usize>,
+    /// Tasks that are said to stop.
+    pub(crate) stops: Vec<(usize, TaskStopEvent)>,
+    /// Reasons to look at services.
+    pub(crate) looks: Vec<Look>,
+}
+
+impl Gathered {
+    /// Parses each record alone and files what it tells.
+    pub(crate) fn of(records: &[SqsMessage], beside: (&[Received], &Counts), config: &Config) -> Self {
+        let (received, counts) = beside;
+        let mut gathered = Self::default();
+        for (message, received) in records.iter().zip(received) {
+            let body = message.body.as_deref().unwrap_or_default();
+            let source = message.event_source_arn.as_deref().unwrap_or_default();
+            let pending = match config.is_recheck_queue(source) {
+                true => gathered.recheck(Recheck::parse(body, &config.clusters)),
+                false => match sqs_record::parse(body, &config.clusters) {
+                    QueueMessage::Job(told) => gathered.job(told, (message, received), config),
+                    QueueMessage::Ecs(event) => gathered.event(event, counts),
+                    QueueMessage::Malformed(error) => Pending::Ended(MessageOutcome::DeadLetter(error.to_string())),
+                },
+            };
+            gathered.pending.push(pending);
+        }
+        gathered
+    }
+
+    fn recheck(&mut self, recheck: Result<Recheck, String>) -> Pending {
+        match recheck {
+            Ok(recheck) => self.look(Look::Recheck(recheck)),
+            Err(reason) => Pending::Ended(MessageOutcome::DeadLetter(reason)),
+        }
+    }
+
+    fn job(&mut self, told: JobMessage, by: (&SqsMessage, &Received), config: &Config) -> Pending {
+        let (message, received) = by;
+        if config.senders == Senders::TaskItself
+            && let Err(reason) = sqs_record::check_sender(message, &told.task)
+        {
+            return Pending::Ended(MessageOutcome::DeadLetter(reason));
+        }
+        let message_type = told.message_type;
+        let (task, key, job) = told.into_job(received.sent_at);
+        let place = self.place(task);
+        self.changes[place].jobs.push((key.clone(), job));
+        Pending::Job(place, message_type, key)
+    }
+
+    fn event(&mut self, event: EcsEvent, counts: &Counts) -> Pending {
+        match event {
+            EcsEvent::TaskStopEvent(stop) => {
+                let place = self.place(stop.task.clone());
+                self.stops.push((place, stop));
+                Pending::Stop(place)
+            }
+            EcsEvent::Service(prompt) => self.look(Look::Trigger(prompt)),
+            EcsEvent::Ignored(what) => {
+                debug!(what, "acknowledging an event that needs nothing");
+                counts.unrecognized.add(1);
+                Pending::Ended(MessageOutcome::Done)
+            }
+        }
+    }
+
+    fn look(&mut self, look: Look) -> Pending {
+        self.looks.push(look);
+        Pending::Look(self.looks.len() - 1)
+    }
+
+    fn place(&mut self, task: Task) -> usize {
+        *self.places.entry(task).or_insert_with_key(|task| {
+            let task = task.clone();
+            self.changes.push(TaskChange::none(task));
+            self.changes.len() - 1
+        })
+    }
+}

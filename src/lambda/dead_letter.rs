@@ -1,0 +1,129 @@
+//! Dead letters: a message that cannot be carried out goes to the dead-letter queue with the reason, and only then counts as
+//! done. A crash in between dead-letters it twice, never not at all.
+
+use crate::outbox::DeliveryError;
+use crate::sqs::{MESSAGE_BYTES_MAX, sends};
+use std::convert::Infallible;
+use std::future::Future;
+
+/// Why the message was dead-lettered. The names of all attributes are part of what taskhold promises.
+pub const REASON_ATTRIBUTE: &str = "taskhold.reason";
+/// The id that the message had in the queue that it came from.
+pub const MESSAGE_ID_ATTRIBUTE: &str = "taskhold.messageId";
+/// The ARN of that queue.
+pub const SOURCE_ATTRIBUTE: &str = "taskhold.sourceQueueArn";
+/// The size of the body, present only if the body was cut to make room for the attributes.
+pub const BODY_BYTES_ATTRIBUTE: &str = "taskhold.bodyBytes";
+
+/// A reason is cut here: it must fit beside a body, and nobody reads more.
+const REASON_CHARS_MAX: usize = 1000;
+/// Room for four attributes: their names, the type `String`, a reason of four bytes a character, an id and an ARN.
+const ATTRIBUTES_BYTES_MAX: usize = 6 * 1024;
+
+/// A message to be dead-lettered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// As it came, but for what does not fit.
+    pub body: String,
+    /// All of type `String`.
+    pub attributes: Vec<(&'static str, String)>,
+}
+
+/// Takes messages for people to look at.
+pub trait DeadLetterQueue: Send + Sync {
+    /// Sends at most [`crate::sqs::MESSAGES_PER_SEND_MAX`] messages of at most [`MESSAGE_BYTES_MAX`] together. Answers for each, in
+    /// their order, whether it is kept now.
+    fn send_dead_letters(&self, messages: &[DeadLetter])
+    -> impl Future<Output = Vec<Result<(), DeliveryError>>> + Send;
+}
+
+/// A queue that there is none of: for `None`.
+impl DeadLetterQueue for Infallible {
+    async fn send_dead_letters(&self, _: &[DeadLetter]) -> Vec<Result<(), DeliveryError>> {
+        match *self {}
+    }
+}
+
+impl DeadLetter {
+    /// Prepares a message: its body, why it is dead-lettered, its id, the ARN of the queue that it came from.
+    pub fn new(body: &str, reason: &str, message_id: &str, source_queue_arn: &str) -> Self {
+        let mut attributes = vec![
+            (REASON_ATTRIBUTE, sendable(reason)),
+            (MESSAGE_ID_ATTRIBUTE, sendable(message_id)),
+            (SOURCE_ATTRIBUTE, sendable(source_queue_arn)),
+        ];
+        // SQS refuses an attribute without a value.
+        attributes.retain(|(_, value)| !value.is_empty());
+        let room = MESSAGE_BYTES_MAX - ATTRIBUTES_BYTES_MAX;
+        let mut kept = body;
+        if body.len() > room {
+            attributes.push((BODY_BYTES_ATTRIBUTE, body.len().to_string()));
+            kept = &body[..body.floor_char_boundary(room)];
+        }
+        // SQS refuses an empty body as well.
+        let body = if kept.is_empty() { "(empty)".to_owned() } else { kept.to_owned() };
+        Self { body, attributes }
+    }
+
+    /// What it counts against [`MESSAGE_BYTES_MAX`].
+    pub fn bytes(&self) -> usize {
+        let attribute = |(name, value): &(&str, String)| name.len() + "String".len() + value.len();
+        self.body.len() + self.attributes.iter().map(attribute).sum::<usize>()
+    }
+
+    /// Splits messages into sends that SQS takes. One alone always fits: [`Self::new`] has seen to that.
+    pub fn sends(messages: &[Self]) -> Vec<&[Self]> {
+        sends(messages, Self::bytes)
+    }
+}
+
+/// The text without characters that SQS does not take (SQS API reference, "SendMessage"), and not too long.
+fn sendable(text: &str) -> String {
+    let taken = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
+    text.chars().take(REASON_CHARS_MAX).map(|c| if taken(c) { c } else { char::REPLACEMENT_CHARACTER }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dead_lettered(body: &str) -> DeadLetter {
+        DeadLetter::new(body, "because", "id-1", "arn:aws:sqs:eu-west-1:111122223333:jobs")
+    }
+
+    #[test]
+    fn a_body_of_the_full_size_is_cut_by_what_the_attributes_need_and_says_so() {
+        let message = dead_lettered(&"ä".repeat(MESSAGE_BYTES_MAX / 2));
+        assert!(message.bytes() <= MESSAGE_BYTES_MAX);
+        assert!(message.body.len() > MESSAGE_BYTES_MAX - 8 * 1024);
+        assert!(message.attributes.contains(&(BODY_BYTES_ATTRIBUTE, MESSAGE_BYTES_MAX.to_string())));
+    }
+
+    #[test]
+    fn the_longest_reason_fits_beside_the_longest_body() {
+        let reason = "\u{10ffff}".repeat(5000);
+        let long = "x".repeat(5000);
+        let message = DeadLetter::new(&"x".repeat(2 * MESSAGE_BYTES_MAX), &reason, "id-1", &long[..1000]);
+        assert!(message.bytes() <= MESSAGE_BYTES_MAX, "{}", message.bytes());
+    }
+
+    #[test]
+    fn characters_that_sqs_refuses_are_replaced() {
+        let message = DeadLetter::new("x", "a\u{0}b\u{ffff}c", "id", "");
+        assert_eq!(message.attributes[0], (REASON_ATTRIBUTE, "a\u{fffd}b\u{fffd}c".to_owned()));
+        assert_eq!(message.attributes.len(), 2, "an attribute without a value is left out");
+    }
+
+    #[test]
+    fn sends_hold_to_sqs_limits_and_lose_nothing() {
+        let large = dead_lettered(&"x".repeat(600_000));
+        let mut messages = vec![large.clone(), large];
+        messages.extend((0..25).map(|_| dead_lettered("small")));
+        let sends = DeadLetter::sends(&messages);
+        assert_eq!(sends.iter().map(|send| send.len()).collect::<Vec<_>>(), [1, 10, 10, 6]);
+        assert_eq!(sends.concat(), messages);
+        for send in sends {
+            assert!(send.iter().map(DeadLetter::bytes).sum::<usize>() <= MESSAGE_BYTES_MAX);
+        }
+    }
+}

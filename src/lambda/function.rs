@@ -1,0 +1,182 @@
+//! One invocation, top to bottom: `parse → observe → decide → apply → respond`.
+
+use crate::api::answer::Answer;
+use crate::budget::Budget;
+use crate::config::settings::Config;
+use crate::lambda::dead_letter::DeadLetterQueue;
+use crate::lambda::payload::{EcsEvent, Invocation};
+use crate::metrics::Counts;
+use crate::service::reconciler::Reconciled;
+use crate::service::trigger::ServiceTrigger;
+use crate::task::change::TaskChange;
+use crate::task::interruption::StopStage;
+use crate::task::outcome::{RetryReason, TaskState};
+use crate::task::rate_limit::RateLimit;
+use crate::task::stop::TaskStopEvent;
+use crate::{service, task};
+use aws_lambda_events::sqs::SqsBatchResponse;
+use jiff::Timestamp;
+use serde::Serialize;
+use tracing::{debug, info, warn};
+
+/// What the function works with, by kind: AWS's services and the system's clock, or simulated ones.
+pub trait Ports: service::reconciler::Ports {
+    /// Keeps messages that cannot be carried out.
+    type DeadLetters: DeadLetterQueue;
+}
+
+/// The function, with everything that it works with.
+pub struct Function<P: Ports> {
+    /// Keeps services, and with them their tasks, as they should be.
+    pub services: service::reconciler::Reconciler<P>,
+    /// Where messages go that cannot be carried out; `None` leaves them to the queue's own redrive policy.
+    pub dead_letters: Option<P::DeadLetters>,
+}
+
+/// Everything that a function is made of.
+pub struct Parts<P: Ports> {
+    /// ECS.
+    pub ecs: P::Ecs,
+    /// Application Auto Scaling.
+    pub autoscaling: P::Autoscaling,
+    /// Task records and service records.
+    pub store: P::Store,
+    /// Where messages go that cannot be carried out; `None` leaves them to the queue's own redrive policy.
+    pub dead_letters: Option<P::DeadLetters>,
+    /// Where the function sends its rechecks; `None` leaves them to the sweep.
+    pub rechecks: Option<P::Rechecks>,
+    /// Where interrupted jobs are forwarded; `None` leaves them to the alert.
+    pub interrupted: Option<P::Interrupted>,
+    /// Sends alerts.
+    pub notifier: P::Notifier,
+    /// The time.
+    pub clock: P::Clock,
+    /// The settings.
+    pub config: Config,
+    /// How fast protection calls are sent.
+    pub rate_limit: RateLimit,
+}
+
+/// What the function answers.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Response {
+    /// To a batch of SQS: the messages that have to come again.
+    Batch(SqsBatchResponse),
+    /// To a command.
+    Command(Answer),
+    /// To an event: what was made of it. EventBridge does not read it, a person who tries things out does.
+    Event {
+        /// A sentence.
+        taskhold: String,
+    },
+}
+
+/// A payload could not be carried out; Lambda invokes again.
+///
+/// Messages of SQS do not end here, since each has an ending of its own, unless they cannot be told apart at all.
+#[derive(Debug, thiserror::Error)]
+pub enum FunctionError {
+    /// The messages of a batch cannot be told apart.
+    #[error("a batch of sqs cannot be read: {0}")]
+    UnreadableBatch(String),
+    /// ECS or the state store failed.
+    #[error("task `{0}` is said to stop, and its jobs could not be seen to: {1}")]
+    Stop(String, RetryReason),
+    /// ECS, the state store or the recheck queue failed.
+    #[error("service `{0}` could not be looked at: {1}")]
+    Look(String, RetryReason),
+}
+
+impl<P: Ports> Function<P> {
+    /// The function of these parts.
+    pub fn new(parts: Parts<P>) -> Self {
+        let Parts { ecs, autoscaling, store, dead_letters, rechecks, interrupted, notifier, clock, config, rate_limit } =
+            parts;
+        let tasks = task::reconciler::Reconciler { ecs, store, interrupted, notifier, clock, config, rate_limit };
+        Self { services: service::reconciler::Reconciler { tasks, autoscaling, rechecks }, dead_letters }
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.services.tasks.config
+    }
+
+    pub(crate) fn clock(&self) -> &P::Clock {
+        &self.services.tasks.clock
+    }
+
+    /// Handles one payload. `deadline` is when Lambda ends the invocation; what is not done by then is told to come again.
+    ///
+    /// # Errors
+    /// An event of ECS could not be carried out, or a batch of SQS could not be read at all.
+    pub async fn handle(&self, payload: &str, deadline: Timestamp) -> Result<(Response, Counts), FunctionError> {
+        let counts = Counts::default();
+        let budget = Budget { deadline, counts: &counts };
+        let response = match Invocation::parse(payload, &self.config().clusters) {
+            Invocation::Sqs(batch) => Response::Batch(self.handle_batch(batch, budget).await),
+            Invocation::Ecs(event) => {
+                let handled = self.handle_event(event, budget).await;
+                Response::Event { taskhold: handled.inspect_err(log_failure)? }
+            }
+            Invocation::Command(command) => Response::Command(self.handle_command(command, budget).await),
+            Invocation::UnreadableBatch(what) => {
+                let error = FunctionError::UnreadableBatch(what);
+                log_failure(&error);
+                return Err(error);
+            }
+            Invocation::Unrecognized(what) => {
+                info!(what, "acknowledging an unrecognized payload");
+                counts.unrecognized.add(1);
+                Response::Event { taskhold: format!("unrecognized, nothing done: {what}") }
+            }
+        };
+        Ok((response, counts))
+    }
+
+    async fn handle_event(&self, event: EcsEvent, budget: Budget<'_>) -> Result<String, FunctionError> {
+        match event {
+            EcsEvent::TaskStopEvent(stop) => self.handle_stop(&stop, budget).await,
+            EcsEvent::Service(prompt) => self.handle_prompt(&prompt, budget).await,
+            EcsEvent::Ignored(what) => {
+                debug!(what, "acknowledging an event that needs nothing");
+                budget.counts.unrecognized.add(1);
+                Ok(format!("nothing to do for {what}"))
+            }
+        }
+    }
+
+    async fn handle_stop(&self, stop: &TaskStopEvent, budget: Budget<'_>) -> Result<String, FunctionError> {
+        let task = &stop.task;
+        let failed = |reason: RetryReason| FunctionError::Stop(task.to_string(), reason);
+        let end = self.services.tasks.observe_stop(stop, &[], budget).await.map_err(failed)?;
+        let Some(end) = end else {
+            // What could not be told the last time has been left to this one.
+            self.services.tasks.tell_interruption(task).await.map_err(failed)?;
+            return Ok(format!("nothing to do for task {task}"));
+        };
+        let did = match end.stage {
+            StopStage::Stopping => format!("told that task {task} is about to stop in the middle of its jobs"),
+            StopStage::Stopped => format!("closed the jobs of task {task}"),
+        };
+        let change = TaskChange { end: Some(end), ..TaskChange::none(task.clone()) };
+        if let Some(TaskState::NotStored(reason)) = self.services.tasks.reconcile(vec![change], budget).await.pop() {
+            return Err(failed(reason));
+        }
+        self.services.tasks.tell_interruption(task).await.map_err(failed)?;
+        Ok(did)
+    }
+
+    async fn handle_prompt(&self, prompt: &ServiceTrigger, budget: Budget<'_>) -> Result<String, FunctionError> {
+        let ServiceTrigger { service, name } = prompt;
+        match self.services.on_trigger(prompt, budget).await {
+            Ok(Reconciled::Done { alerts }) => Ok(format!("looked at service {service}: {alerts} alerts")),
+            Ok(Reconciled::Later) => Ok(format!("service {service} is looked at in a moment")),
+            Ok(Reconciled::NotNeeded) => Ok(format!("nothing to do for {} of service {service}", name.as_str())),
+            Err(reason) => Err(FunctionError::Look(service.to_string(), reason)),
+        }
+    }
+}
+
+fn log_failure(failure: &FunctionError) {
+    warn!(%failure, "could not handle an event; lambda retries it");
+}

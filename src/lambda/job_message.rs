@@ -1,0 +1,283 @@
+//! The message that a worker sends: its fields, their rules, and the reason when one does not hold.
+//!
+//! Unknown fields are tolerated; wrong types and out-of-range numbers are not. `schemas/job-message.schema.json` says the
+//! same to other programs, and a test holds the two together.
+
+use crate::config::clusters::{Clusters, NameError};
+use crate::ecs::PROTECTION_MINUTES_MAX;
+use crate::ecs::arn::{Task, shown};
+use crate::task::job::{Job, JobKey, Labels, Told};
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// Most characters of a `jobId`.
+pub const JOB_ID_CHARS_MAX: usize = 256;
+/// Minutes that a job may last when its start does not say: the same as ECS's own default.
+pub const MAX_DURATION_MINUTES_DEFAULT: u32 = 120;
+/// Labels are shown to people: a few, and short.
+pub const LABELS_MAX: usize = 8;
+/// Most characters of a label's name.
+pub const LABEL_NAME_CHARS_MAX: usize = 64;
+/// Most characters of a label's value.
+pub const LABEL_VALUE_CHARS_MAX: usize = 128;
+
+/// What a message tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum JobMessageType {
+    /// `job.started`
+    Started,
+    /// `job.heartbeat`
+    Heartbeat,
+    /// `job.finished`
+    Finished,
+}
+
+impl JobMessageType {
+    /// As in the message.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Started => "job.started",
+            Self::Heartbeat => "job.heartbeat",
+            Self::Finished => "job.finished",
+        }
+    }
+}
+
+/// A job message that holds to the rules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobMessage {
+    /// What it tells.
+    pub message_type: JobMessageType,
+    /// Of which job.
+    pub job: JobKey,
+    /// On which task.
+    pub task: Task,
+    /// How long, from this message on, the job may last at most.
+    pub max_duration_minutes: Option<u32>,
+    /// How long, from this message on, it is expected to last.
+    pub expected_duration_minutes: Option<u32>,
+    /// Shown to people.
+    pub labels: Labels,
+}
+
+/// The rule that a message breaks, with the field that breaks it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JobMessageError {
+    /// The body is not a JSON object.
+    #[error("the body is not a JSON object: {0}")]
+    NotAnObject(String),
+    /// The body is larger than any job message.
+    #[error("the body has {0} bytes; a job message has at most {1}")]
+    TooLarge(usize, usize),
+    /// A field that must be there is not.
+    #[error("`{0}` is missing; it must be {1}")]
+    Missing(&'static str, &'static str),
+    /// A field is not what it must be.
+    #[error("`{field}` is {found}; it must be {rule}")]
+    Wrong {
+        /// As in the message.
+        field: &'static str,
+        /// The value, cut to a length that can be shown.
+        found: String,
+        /// What would be right.
+        rule: &'static str,
+    },
+    /// The task is none of a configured cluster.
+    #[error("`{field}`: {source}")]
+    Task {
+        /// `taskArn`, or `taskId` where no ARN was given.
+        field: &'static str,
+        /// Why.
+        source: NameError,
+    },
+}
+
+/// The fields, untyped, so that a wrong type is reported by the field's name and rule. The members that mark other shapes
+/// are read in the same pass, since nearly every body is a job message.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Fields {
+    version: Option<Value>,
+    #[serde(rename = "type")]
+    message_type: Option<Value>,
+    job_id: Option<Value>,
+    attempt: Option<Value>,
+    task_arn: Option<Value>,
+    cluster: Option<Value>,
+    task_id: Option<Value>,
+    max_duration_minutes: Option<Value>,
+    expected_duration_minutes: Option<Value>,
+    labels: Option<Value>,
+    #[serde(rename = "detail-type")]
+    detail_type: Option<Value>,
+    source: Option<Value>,
+    #[serde(rename = "Type")]
+    sns_type: Option<Value>,
+    #[serde(rename = "Message")]
+    sns_message: Option<Value>,
+}
+
+impl Fields {
+    pub(crate) fn is_event_bridge_envelope(&self) -> bool {
+        self.detail_type.is_some() && self.source.is_some()
+    }
+
+    pub(crate) fn sns_message(&self) -> Option<&str> {
+        let notification = self.sns_type.as_ref().and_then(Value::as_str) == Some("Notification");
+        self.sns_message.as_ref().and_then(Value::as_str).filter(|_| notification)
+    }
+
+    pub(crate) fn validate(self, clusters: &Clusters) -> Result<JobMessage, JobMessageError> {
+        self.check_version()?;
+        Ok(JobMessage {
+            message_type: self.message_type()?,
+            job: JobKey { job_id: self.job_id()?, attempt: self.attempt()? },
+            task: self.task(clusters)?,
+            max_duration_minutes: minutes("maxDurationMinutes", self.max_duration_minutes.as_ref())?,
+            expected_duration_minutes: minutes("expectedDurationMinutes", self.expected_duration_minutes.as_ref())?,
+            labels: labels(self.labels.as_ref())?,
+        })
+    }
+
+    fn check_version(&self) -> Result<(), JobMessageError> {
+        const RULE: &str = "the number 1";
+        match &self.version {
+            None => Err(JobMessageError::Missing("version", RULE)),
+            Some(value) if whole(value) == Some(1) => Ok(()),
+            Some(other) => Err(wrong("version", other, RULE)),
+        }
+    }
+
+    fn message_type(&self) -> Result<JobMessageType, JobMessageError> {
+        const RULE: &str = "`job.started`, `job.heartbeat` or `job.finished`";
+        let value = self.message_type.as_ref().ok_or(JobMessageError::Missing("type", RULE))?;
+        let known = [JobMessageType::Started, JobMessageType::Heartbeat, JobMessageType::Finished];
+        let found = known.into_iter().find(|known| value.as_str() == Some(known.as_str()));
+        found.ok_or_else(|| wrong("type", value, RULE))
+    }
+
+    fn job_id(&self) -> Result<String, JobMessageError> {
+        const RULE: &str = "a string of 1 to 256 characters";
+        let value = self.job_id.as_ref().ok_or(JobMessageError::Missing("jobId", RULE))?;
+        match value.as_str() {
+            Some(text) if (1..=JOB_ID_CHARS_MAX).contains(&text.chars().count()) => Ok(text.to_owned()),
+            _ => Err(wrong("jobId", value, RULE)),
+        }
+    }
+
+    fn attempt(&self) -> Result<u32, JobMessageError> {
+        const RULE: &str = "a whole number from 1 to 4294967295";
+        let Some(value) = &self.attempt else { return Ok(1) };
+        let attempt = whole(value).filter(|number| *number >= 1);
+        attempt.ok_or_else(|| wrong("attempt", value, RULE))
+    }
+
+    fn task(&self, clusters: &Clusters) -> Result<Task, JobMessageError> {
+        let task_arn = text("taskArn", self.task_arn.as_ref())?;
+        let cluster = text("cluster", self.cluster.as_ref())?;
+        let task_id = text("taskId", self.task_id.as_ref())?;
+        match (task_arn, cluster, task_id) {
+            (Some(arn), cluster, task_id) => {
+                let of_arn = |source| JobMessageError::Task { field: "taskArn", source };
+                let task = clusters.task(arn, cluster).map_err(of_arn)?;
+                match task_id {
+                    Some(other) if other != task.id.as_str() => Err(JobMessageError::Wrong {
+                        field: "taskId",
+                        found: format!("`{}`", shown(other)),
+                        rule: "the id that `taskArn` ends with, or left out",
+                    }),
+                    _ => Ok(task),
+                }
+            }
+            (None, Some(cluster), Some(id)) => {
+                clusters.task_in(cluster, id).map_err(|source| JobMessageError::Task { field: "taskId", source })
+            }
+            (None, Some(_), None) => Err(JobMessageError::Missing("taskId", "a task id, beside `cluster`")),
+            (None, None, _) => Err(JobMessageError::Missing("taskArn", "a task ARN, or `cluster` and `taskId`")),
+        }
+    }
+}
+
+impl JobMessage {
+    /// What this message alone tells of its job, given when SQS took it.
+    pub fn into_job(self, sent_at: Timestamp) -> (Task, JobKey, Job) {
+        let after = |minutes: u32| {
+            let duration = SignedDuration::from_mins(i64::from(minutes));
+            sent_at.saturating_add(duration).unwrap_or(Timestamp::MAX)
+        };
+        let declared = self.max_duration_minutes.map(after);
+        let by_default = after(MAX_DURATION_MINUTES_DEFAULT);
+        let mut job = Job { reported_at: Some(sent_at), ..Job::default() };
+        match self.message_type {
+            JobMessageType::Started => {
+                job.started_at = Some(sent_at);
+                job.declared_until = declared.or(Some(by_default));
+            }
+            JobMessageType::Heartbeat => {
+                job.declared_until = declared;
+                job.presumed_until = Some(by_default);
+            }
+            JobMessageType::Finished => job.finished_at = Some(sent_at),
+        }
+        let expected = self.expected_duration_minutes.map(after);
+        job.expected_until = expected.map(|value| Told { at: sent_at, value });
+        job.labels = (!self.labels.is_empty()).then_some(Told { at: sent_at, value: self.labels });
+        (self.task, self.job, job)
+    }
+}
+
+fn wrong(field: &'static str, value: &Value, rule: &'static str) -> JobMessageError {
+    let found = match value {
+        Value::String(text) if text.is_empty() => "an empty string".to_owned(),
+        Value::String(text) => match text.chars().count() {
+            0..=64 => format!("the string \"{}\"", text.escape_default()),
+            chars => format!("a string of {chars} characters"),
+        },
+        Value::Array(_) => "an array".to_owned(),
+        Value::Object(_) => "an object".to_owned(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
+    };
+    JobMessageError::Wrong { field, found, rule }
+}
+
+fn text<'a>(field: &'static str, value: Option<&'a Value>) -> Result<Option<&'a str>, JobMessageError> {
+    match value {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(other) => Err(wrong(field, other, "a string")),
+    }
+}
+
+/// A whole number, also when it is written `90.0`: to JSON Schema that is an integer, and some languages write it so.
+fn whole(value: &Value) -> Option<u32> {
+    if let Some(number) = value.as_u64() {
+        return u32::try_from(number).ok();
+    }
+    let number =
+        value.as_f64().filter(|number| number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(number))?;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked in the line above")]
+    Some(number as u32)
+}
+
+fn minutes(field: &'static str, value: Option<&Value>) -> Result<Option<u32>, JobMessageError> {
+    const RULE: &str = "a whole number from 1 to 2880";
+    let Some(value) = value else { return Ok(None) };
+    match whole(value).filter(|minutes| (1..=PROTECTION_MINUTES_MAX).contains(minutes)) {
+        Some(minutes) => Ok(Some(minutes)),
+        None => Err(wrong(field, value, RULE)),
+    }
+}
+
+fn labels(value: Option<&Value>) -> Result<Labels, JobMessageError> {
+    const RULE: &str = "an object of at most 8 strings of at most 128 characters, under names of at most 64";
+    let Some(value) = value else { return Ok(Labels::new()) };
+    let short = |text: &str, chars_max: usize| text.chars().count() <= chars_max;
+    let label = |(name, value): (&String, &Value)| {
+        let value = value.as_str().filter(|value| short(value, LABEL_VALUE_CHARS_MAX))?;
+        short(name, LABEL_NAME_CHARS_MAX).then(|| (name.clone(), value.to_owned()))
+    };
+    let object = value.as_object().filter(|object| object.len() <= LABELS_MAX);
+    let labels = object.and_then(|object| object.iter().map(label).collect());
+    labels.ok_or_else(|| wrong("labels", value, RULE))
+}

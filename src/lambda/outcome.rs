@@ -1,0 +1,76 @@
+//! How a message ends: done, retried or dead-lettered with a reason. Nothing disappears, nothing loops.
+
+use crate::config::settings::Config;
+use crate::ecs::error::Disposition;
+use crate::lambda::job_message::JobMessageType;
+use crate::lambda::sqs_record::Received;
+use crate::task::job::JobKey;
+use crate::task::outcome::{RetryReason, TaskState, disposition};
+use jiff::Timestamp;
+
+/// The end of one message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MessageOutcome {
+    /// Carried out, or nothing was left to do: it is acknowledged.
+    Done,
+    /// Reported as failed: the queue delivers it again.
+    Retry(RetryReason),
+    /// Sent to the dead-letter queue with this reason, then acknowledged.
+    DeadLetter(String),
+}
+
+/// How a job message ends, given what is known of its task now.
+///
+/// A message is done when the part that it told is stored and nothing that it asked for is open: for a live job that is
+/// certain protection, for a finished one on an idle task the certain release. So whatever has to be asked again has a
+/// message that comes again.
+pub fn message_outcome(
+    told: (JobMessageType, &JobKey),
+    received: &Received,
+    state: &TaskState,
+    when: (&Config, Timestamp),
+) -> MessageOutcome {
+    let (config, now) = when;
+    let (message_type, key) = told;
+    let (record, unsettled) = match state {
+        TaskState::NotStored(reason) if disposition(reason) == Disposition::DeadLetter => {
+            return MessageOutcome::DeadLetter(reason.to_string());
+        }
+        TaskState::NotStored(reason) => return retry_or_dead_letter(reason.clone(), received, config),
+        TaskState::Known(_, None) => return MessageOutcome::Done,
+        TaskState::Known(record, Some(unsettled)) => (record, unsettled),
+    };
+    let job_lives = record.live_jobs(now).any(|(live, _)| live == key);
+    let release_is_open = record.wanted_until(now).is_none() && record.protection.is_set && record.stopped_at.is_none();
+    let concerned = match message_type {
+        JobMessageType::Started | JobMessageType::Heartbeat => job_lives,
+        JobMessageType::Finished => release_is_open,
+    };
+    if !concerned {
+        return MessageOutcome::Done;
+    }
+    match disposition(unsettled) {
+        Disposition::DeadLetter => MessageOutcome::DeadLetter(unsettled.to_string()),
+        Disposition::RetryWhileYoung if now.duration_since(received.sent_at) > config.unknown_task_grace => {
+            MessageOutcome::DeadLetter(format!(
+                "{unsettled}, and not for {} minutes",
+                config.unknown_task_grace.as_mins()
+            ))
+        }
+        Disposition::RetryWhileYoung | Disposition::Retry => retry_or_dead_letter(unsettled.clone(), received, config),
+    }
+}
+
+/// A message is not retried for ever: when it has been received too often, it is dead-lettered with the reason of the last time.
+pub fn retry_or_dead_letter(reason: RetryReason, received: &Received, config: &Config) -> MessageOutcome {
+    if received.receives < config.receives_max {
+        return MessageOutcome::Retry(reason);
+    }
+    MessageOutcome::DeadLetter(format!(
+        "received {} times without success, the last time because {reason}",
+        received.receives
+    ))
+}
+
+#[cfg(test)]
+mod tests;

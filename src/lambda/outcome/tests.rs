@@ -1,0 +1,120 @@
+//! Endings, each of a message and what is known of its task.
+
+use super::*;
+use crate::ecs::FailureReason;
+use crate::ecs::error::EcsError;
+use crate::store::error::StoreError;
+use crate::task::job::Job;
+use crate::task::protection::Refusal;
+use crate::task::record::TaskRecord;
+use jiff::SignedDuration;
+
+fn config() -> Config {
+    let cluster = ("TASKHOLD_CLUSTERS", "arn:aws:ecs:eu-west-1:111122223333:cluster/video");
+    Config::from_variables([cluster].map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap()
+}
+
+fn at(minute: i64) -> Timestamp {
+    Timestamp::from_second(1_700_000_000 + minute * 60).unwrap()
+}
+
+fn key(job_id: &str) -> JobKey {
+    JobKey { job_id: job_id.to_owned(), attempt: 1 }
+}
+
+/// A task with a job that lives for an hour.
+fn busy() -> TaskRecord {
+    let mut record = TaskRecord::default();
+    record.merge_job(&key("j"), &Job { declared_until: Some(at(60)), ..Job::default() });
+    record
+}
+
+/// A task without a job, which ECS may protect still.
+fn held() -> TaskRecord {
+    let mut record = TaskRecord::default();
+    record.merge_job(&key("j"), &Job { finished_at: Some(at(0)), ..Job::default() });
+    record.protection.is_set = true;
+    record
+}
+
+fn end_of_state(told: JobMessageType, job_id: &str, state: &TaskState) -> MessageOutcome {
+    let received = Received { sent_at: at(0), receives: 1 };
+    message_outcome((told, &key(job_id)), &received, state, (&config(), at(1)))
+}
+
+/// How a message about a job ends whose task is known, and whose wish was not met because time ran short.
+fn unsettled(told: JobMessageType, job_id: &str, record: TaskRecord) -> MessageOutcome {
+    end_of_state(told, job_id, &TaskState::Known(record, Some(RetryReason::OutOfTime)))
+}
+
+fn again() -> MessageOutcome {
+    MessageOutcome::Retry(RetryReason::OutOfTime)
+}
+
+#[test]
+fn a_message_whose_record_would_be_too_large_is_dead_lettered_the_first_time_with_the_reason() {
+    let failure = StoreError::TooLarge("TASK".to_owned(), 400_000, 380_000);
+    let state = TaskState::NotStored(RetryReason::Store(failure.clone()));
+    assert_eq!(end_of_state(JobMessageType::Started, "j", &state), MessageOutcome::DeadLetter(failure.to_string()));
+}
+
+#[test]
+fn a_message_comes_again_when_the_store_failed_otherwise() {
+    for failure in [StoreError::Throttled, StoreError::Unexpected("connection reset".to_owned())] {
+        let reason = RetryReason::Store(failure);
+        let state = TaskState::NotStored(reason.clone());
+        assert_eq!(end_of_state(JobMessageType::Started, "j", &state), MessageOutcome::Retry(reason));
+    }
+}
+
+#[test]
+fn a_start_and_a_heartbeat_come_again_as_long_as_their_own_job_lives_and_is_not_protected() {
+    for told in [JobMessageType::Started, JobMessageType::Heartbeat] {
+        assert_eq!(unsettled(told, "j", busy()), again());
+        assert_eq!(unsettled(told, "another", busy()), MessageOutcome::Done);
+        assert_eq!(unsettled(told, "j", held()), MessageOutcome::Done, "it has finished");
+        assert_eq!(end_of_state(told, "j", &TaskState::Known(busy(), None)), MessageOutcome::Done);
+    }
+}
+
+#[test]
+fn a_finish_comes_again_as_long_as_its_task_is_idle_held_and_runs() {
+    assert_eq!(unsettled(JobMessageType::Finished, "j", held()), again());
+    let mut others_work = held();
+    others_work.merge_job(&key("another"), &Job { declared_until: Some(at(60)), ..Job::default() });
+    assert_eq!(unsettled(JobMessageType::Finished, "j", others_work), MessageOutcome::Done);
+    let mut released = held();
+    released.protection.is_set = false;
+    assert_eq!(unsettled(JobMessageType::Finished, "j", released), MessageOutcome::Done);
+    let mut stopped = held();
+    stopped.stop(at(1));
+    stopped.protection.is_set = true;
+    assert_eq!(unsettled(JobMessageType::Finished, "j", stopped), MessageOutcome::Done);
+}
+
+#[test]
+fn a_task_that_ecs_does_not_know_may_be_on_its_way_for_the_grace_and_no_longer() {
+    let refusal = Refusal { reason: FailureReason::Missing, detail: None, at: at(0) };
+    let state = TaskState::Known(busy(), Some(RetryReason::Refused(refusal)));
+    let received = Received { sent_at: at(0), receives: 1 };
+    let ends = |after: SignedDuration| {
+        message_outcome((JobMessageType::Started, &key("j")), &received, &state, (&config(), at(0) + after))
+    };
+    let grace = config().unknown_task_grace;
+    assert!(matches!(ends(grace), MessageOutcome::Retry(_)));
+    let dead_lettered = ends(grace + SignedDuration::from_millis(1));
+    assert!(
+        matches!(&dead_lettered, MessageOutcome::DeadLetter(why) if why.contains("MISSING, and not for")),
+        "{dead_lettered:?}"
+    );
+}
+
+#[test]
+fn a_message_is_dead_lettered_when_it_has_come_as_often_as_it_may() {
+    let config = config();
+    let ends = |receives| retry_or_dead_letter(RetryReason::OutOfTime, &Received { sent_at: at(0), receives }, &config);
+    assert_eq!(ends(config.receives_max - 1), again());
+    assert!(
+        matches!(ends(config.receives_max), MessageOutcome::DeadLetter(why) if why.ends_with("because the invocation's time ran short"))
+    );
+}

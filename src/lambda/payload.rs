@@ -1,0 +1,200 @@
+//! What came in, typed. [`Invocation::parse`] tells the shape of a whole payload, [`record::parse`] that of one SQS record.
+//!
+//! Unrecognized is normal: names of the future, other people's events, a test click in the console. It is counted and
+//! acknowledged. Malformed is something that meant to be a job message and is not: it is dead-lettered with the reason.
+
+use crate::api::command;
+use crate::api::command::{Command, CommandError};
+use crate::config::clusters::Clusters;
+use crate::ecs::arn::shown;
+use crate::lambda::service_event;
+use crate::lambda::task_state_change;
+use crate::service::trigger::ServiceTrigger;
+use crate::task::stop::TaskStopEvent;
+
+use aws_lambda_events::eventbridge::EventBridgeEvent;
+use aws_lambda_events::sqs::SqsEvent;
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// One payload of the function.
+#[derive(Debug)]
+pub enum Invocation {
+    /// A batch of SQS messages.
+    Sqs(SqsEvent),
+    /// An event of ECS.
+    Ecs(EcsEvent),
+    /// What a person or a CI step asks.
+    Command(Result<Command, CommandError>),
+    /// A batch of SQS that cannot be read. To acknowledge it would delete its messages, so it must fail as a whole.
+    UnreadableBatch(String),
+    /// Anything else, with a word on what it was.
+    Unrecognized(String),
+}
+
+/// An event of ECS, as EventBridge carries it. It says where to look and proves nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EcsEvent {
+    /// A task of a configured cluster is said to stop, or to have stopped.
+    TaskStopEvent(TaskStopEvent),
+    /// Something has happened to a service of a configured cluster.
+    Service(ServiceTrigger),
+    /// Nothing that this function acts on, with a word on what it was.
+    Ignored(String),
+}
+
+/// The members that tell one shape from another. Their values are not looked at before the shape is known.
+#[derive(Deserialize)]
+struct Shape<'a> {
+    #[serde(rename = "Records", borrow)]
+    records: Option<&'a RawValue>,
+    #[serde(borrow)]
+    source: Option<&'a RawValue>,
+    #[serde(rename = "detail-type", borrow)]
+    detail_type: Option<&'a RawValue>,
+}
+
+impl Invocation {
+    /// Tells what a payload is. Total: whatever is not recognized is [`Invocation::Unrecognized`].
+    pub fn parse(payload: &str, clusters: &Clusters) -> Self {
+        if !payload.trim_start().starts_with('{') {
+            return Self::Unrecognized("not a JSON object".to_owned());
+        }
+        if let Some(batch) = plain_batch(payload) {
+            return Self::Sqs(batch);
+        }
+        let shape: Shape<'_> = match serde_json::from_str(payload) {
+            Ok(shape) => shape,
+            Err(error) => return Self::Unrecognized(format!("not a JSON object: {error}")),
+        };
+        if let Some(records) = shape.records {
+            if !names_sqs(records.get()) {
+                return Self::Unrecognized("`Records` of another source than `aws:sqs`".to_owned());
+            }
+            return match serde_json::from_str::<SqsEvent>(payload) {
+                Ok(batch) if batch.records.iter().all(is_of_sqs) => Self::Sqs(batch),
+                Ok(_) => Self::UnreadableBatch("a record has no `messageId`, or is of another source".to_owned()),
+                Err(error) => Self::UnreadableBatch(shown(&error.to_string())),
+            };
+        }
+        if shape.source.is_some() && shape.detail_type.is_some() {
+            return match EcsEvent::parse(payload, clusters) {
+                Ok(event) => Self::Ecs(event),
+                Err(error) => Self::Unrecognized(format!("not an EventBridge event: {}", shown(&error.to_string()))),
+            };
+        }
+        match command::parse(payload, clusters) {
+            Some(command) => Self::Command(command),
+            None => Self::Unrecognized("a JSON object of no known shape".to_owned()),
+        }
+    }
+}
+
+/// A batch of SQS as Lambda writes it, which most payloads are: read at once, without a look at its shape before. `None` for
+/// anything else.
+fn plain_batch(payload: &str) -> Option<SqsEvent> {
+    if !payload.starts_with("{\"Records\"") {
+        return None;
+    }
+    let batch: SqsEvent = serde_json::from_str(payload).ok()?;
+    (!batch.records.is_empty() && batch.records.iter().all(is_of_sqs)).then_some(batch)
+}
+
+/// Whether one of the records may be of SQS. AWS writes the name as it is, but a payload that was made by hand may spell
+/// the same otherwise.
+fn names_sqs(records: &str) -> bool {
+    // Records of any shape: one that cannot be read must not hide the others. Taken for another's, they would be acknowledged.
+    let is_spelt = |record: &Value| record.get("eventSource").is_some_and(|source| source == "aws:sqs");
+    let may_be = |records: Value| records.as_array().is_some_and(|records| records.iter().any(is_spelt));
+    records.contains("\"aws:sqs\"") || records.contains("\\u") && serde_json::from_str(records).map_or(true, may_be)
+}
+
+fn is_of_sqs(record: &aws_lambda_events::sqs::SqsMessage) -> bool {
+    record.event_source.as_deref() == Some("aws:sqs") && record.message_id.is_some()
+}
+
+impl EcsEvent {
+    /// Parses an EventBridge envelope, whether it came as a payload or in the body of a message.
+    ///
+    /// # Errors
+    /// It is not an envelope at all. An unknown source, detail-type or event name is no error but [`EcsEvent::Ignored`].
+    pub fn parse(envelope: &str, clusters: &Clusters) -> Result<Self, serde_json::Error> {
+        let event: EventBridgeEvent<Box<RawValue>> = serde_json::from_str(envelope)?;
+        Ok(match (event.source.as_str(), event.detail_type.as_str()) {
+            ("aws.ecs", "ECS Task State Change") => task_state_change::parse(event.detail.get(), clusters),
+            ("aws.ecs", "ECS Service Action" | "ECS Deployment State Change") => {
+                let resources: Vec<String> = event.resources.into_iter().flatten().collect();
+                service_event::parse(event.detail.get(), &resources, clusters)
+            }
+            (source, detail_type) => Self::Ignored(format!("`{}` of `{}`", shown(detail_type), shown(source))),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(payload: &str) -> Invocation {
+        let video = "arn:aws:ecs:eu-west-1:111122223333:cluster/video".parse().unwrap();
+        Invocation::parse(payload, &Clusters::new(vec![video]).unwrap())
+    }
+
+    /// What is said of a payload that is not acted on.
+    fn said(payload: &serde_json::Value) -> String {
+        match parse(&payload.to_string()) {
+            Invocation::Ecs(EcsEvent::Ignored(why)) => why,
+            Invocation::UnreadableBatch(why) | Invocation::Unrecognized(why) => why,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_what_is_not_acted_on_is_one_short_line_whatever_others_wrote() {
+        let text = "a\nb\u{2028}".repeat(10_000);
+        for payload in [
+            serde_json::json!({"source": text, "detail-type": "x", "detail": {}}),
+            serde_json::json!({"source": "aws.s3", "detail-type": text, "detail": {}}),
+            serde_json::json!({"source": "aws.ecs", "detail-type": "x", "detail": {}, "resources": text}),
+            serde_json::json!({"source": "aws.ecs", "detail-type": "ECS Service Action", "detail": text}),
+            serde_json::json!({"source": "aws.ecs", "detail-type": "ECS Task State Change", "detail": text}),
+            serde_json::json!({"Records": [{"eventSource": "aws:sqs", "attributes": text}]}),
+        ] {
+            let said = said(&payload);
+            assert!(said.chars().count() < 500 && !said.contains(['\n', '\u{2028}']), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_batch_is_told_however_the_name_of_sqs_is_spelt() {
+        let batch = |source: &str| format!(r#"{{"Records": [{{"messageId": "m", "eventSource": "{source}"}}]}}"#);
+        for spelt in ["aws:sqs", r"aws:sq\u0073", r"\u0061ws\u003Asqs"] {
+            assert!(matches!(parse(&batch(spelt)), Invocation::Sqs(_)), "{spelt}");
+        }
+        assert!(matches!(parse(&batch(r"aws:s\u0033")), Invocation::Unrecognized(_)));
+    }
+
+    #[test]
+    fn what_begins_like_a_batch_and_is_none_is_looked_at_more_closely() {
+        let record = r#"{"messageId": "m", "eventSource": "aws:sqs"}"#;
+        for payload in [r#"{"Records": []}"#.to_owned(), format!(r#"{{"Records": [{record}], "Records": [{record}]}}"#)]
+        {
+            assert!(matches!(parse(&payload), Invocation::Unrecognized(_)), "{payload}");
+        }
+        assert!(matches!(
+            parse(&format!(r#"{{"Records": [{record}, {{"eventSource": "aws:sqs"}}]}}"#)),
+            Invocation::UnreadableBatch(_)
+        ));
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_read_does_not_hide_that_another_is_of_sqs() {
+        for other in
+            ["7", r#""text""#, "[]", r#"{"eventSource": 1e999}"#, r#"{"eventSource": "x", "eventSource": "y"}"#]
+        {
+            let payload = format!(r#"{{"Records": [{other}, {{"eventSource": "aws:sq\u0073"}}]}}"#);
+            assert!(matches!(parse(&payload), Invocation::UnreadableBatch(_)), "{payload}");
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! The sweep: compares the task records with ECS, looks at every service of the configured clusters, and tells what is new.
+//!
+//! It asks no event for permission: what no event told it finds. What it does not reach in its time a recheck goes on
+//! with; and since each sweep begins at another service, none is always the last where there are no rechecks.
+
+pub mod tasks;
+
+use crate::api::answer::{Looked, SweepReport};
+use crate::budget::Budget;
+use crate::budget::CALL_TIME;
+use crate::clock::Clock;
+use crate::ecs::arn::ClusterArn;
+use crate::ecs::error::EcsError;
+use crate::ecs::service::ServiceArn;
+use crate::lambda::function::{Function, Ports};
+use crate::service::recheck::{Recheck, RecheckQueue, SweepPlace};
+use crate::service::reconcile::Reason;
+use crate::service::reconciler::Reconciled;
+use crate::service::reconciler::SERVICES_AT_ONCE;
+use crate::service::record::ServiceRecord;
+use crate::service::snapshot::services::list_services;
+use crate::store::StorePages;
+use crate::task::outcome::RetryReason;
+use crate::text::shown_time;
+use futures_util::StreamExt;
+use futures_util::stream;
+use jiff::{SignedDuration, Timestamp};
+use std::cell::Cell;
+use std::sync::Arc;
+use std::time::Duration;
+use tracing::warn;
+
+/// Services of one cluster that are swept: ECS's own quota ("Amazon ECS service quotas": services per cluster, 5,000).
+const SERVICES_SWEPT_MAX: usize = 5_000;
+/// One invocation of a sweep takes no longer than this: it shares ECS's limits, and perhaps its instance, with job messages.
+const SWEEP_TIME: SignedDuration = SignedDuration::from_secs(10);
+/// A sweep goes on no longer than this. The schedule begins others meanwhile, and they share ECS's limits with it.
+const SWEEP_MAX: SignedDuration = SignedDuration::from_mins(15);
+/// The buckets of ECS's reads fill by 20 calls a second, up to 100 (aws-facts "ECS: the protection API").
+const THROTTLED_PAUSE: Duration = Duration::from_secs(5);
+/// Pages of the state store that are read for its services: more than any cluster fills.
+const STORE_PAGES_MAX: usize = 1_000;
+
+/// One invocation's part of a sweep.
+struct Part<'a> {
+    /// When it begins nothing new any more.
+    end: Timestamp,
+    budget: Budget<'a>,
+    /// Whether ECS had enough of it.
+    is_throttled: bool,
+    report: SweepReport,
+}
+
+impl<P: Ports> Function<P> {
+    /// Sweeps until all is looked at or the time runs short. What fails is logged, and the rest is done all the same.
+    pub(crate) async fn sweep(&self, budget: Budget<'_>) -> SweepReport {
+        let place = SweepPlace::Tasks { page: None };
+        self.sweep_from(place, self.clock().now(), budget).await.0
+    }
+
+    /// Goes on with a sweep that began at `started_at`.
+    pub(crate) async fn go_on_sweeping(
+        &self,
+        started_at: Timestamp,
+        place: SweepPlace,
+        budget: Budget<'_>,
+    ) -> Result<(), RetryReason> {
+        if self.clock().now().duration_since(started_at) >= SWEEP_MAX {
+            warn!(started = shown_time(started_at), "ending a sweep that has taken too long; later ones continue");
+            return Ok(());
+        }
+        self.sweep_from(place, started_at, budget).await.1
+    }
+
+    /// Sweeps from a place on. Answers with what came of it, and whether the recheck is on its way if there must be one.
+    async fn sweep_from(
+        &self,
+        place: SweepPlace,
+        started_at: Timestamp,
+        budget: Budget<'_>,
+    ) -> (SweepReport, Result<(), RetryReason>) {
+        let deadline = budget.deadline;
+        let end = deadline.saturating_sub(CALL_TIME).unwrap_or(deadline).min(self.clock().now() + SWEEP_TIME);
+        let mut part = Part { end, budget, is_throttled: false, report: SweepReport::default() };
+        let Some(place) = self.sweep_part(place, &mut part).await else { return (part.report, Ok(())) };
+        let Some(queue) = &self.services.rechecks else { return (part.report, Ok(())) };
+        // At once, but behind the job messages that have come meanwhile; and not before ECS takes calls again.
+        let delay = if part.is_throttled { THROTTLED_PAUSE } else { Duration::ZERO };
+        let sent = queue.send(&Recheck::Sweep { started_at, place }, delay).await;
+        part.report.continues = sent.is_ok();
+        let sent = sent.map_err(|error| {
+            warn!(failure = %error, "could not schedule the rest of the sweep");
+            RetryReason::RecheckNotSent(error)
+        });
+        (part.report, sent)
+    }
+
+    /// Sweeps until the part's end. Answers where to go on, if anything is left.
+    async fn sweep_part(&self, place: SweepPlace, part: &mut Part<'_>) -> Option<SweepPlace> {
+        let (mut begin_at, mut rest) = match place {
+            SweepPlace::Services { cluster, rest } => (Some(cluster), rest),
+            SweepPlace::Tasks { page } => match self.sweep_tasks(page, part).await {
+                Some(page) => return Some(SweepPlace::Tasks { page }),
+                None => (None, None),
+            },
+        };
+        for cluster in self.config().clusters.iter() {
+            if begin_at.as_ref().is_some_and(|begin_at| begin_at != cluster) {
+                continue;
+            }
+            begin_at = None;
+            if let Some(rest) = self.sweep_services(cluster, rest.take(), part).await {
+                return Some(SweepPlace::Services { cluster: cluster.clone(), rest });
+            }
+        }
+        None
+    }
+
+    /// Looks at the services of a cluster, or at the rest of them. Answers what is left then, if anything is.
+    async fn sweep_services(
+        &self,
+        cluster: &Arc<ClusterArn>,
+        rest: Option<(String, usize)>,
+        part: &mut Part<'_>,
+    ) -> Option<Option<(String, usize)>> {
+        if self.clock().now() >= part.end {
+            return Some(rest);
+        }
+        let services = match self.services_to_sweep(cluster, rest).await {
+            Ok(services) => services,
+            Err(error) => {
+                warn!(cluster = %cluster.name, failure = %error, "could not list the services of the cluster");
+                part.report.failed += 1;
+                return None;
+            }
+        };
+        let throttled = Cell::new(false);
+        let looks = services.iter().map(|service| self.sweep_service(service, (part.end, &throttled), part.budget));
+        let looked: Vec<Looked> = stream::iter(looks).buffered(SERVICES_AT_ONCE).collect().await;
+        part.is_throttled |= throttled.get();
+        looked.iter().for_each(|looked| part.report.count(*looked));
+        let next = looked.iter().position(|looked| *looked == Looked::NotInTime)?;
+        Some(Some((services[next].name.clone(), services.len() - next)))
+    }
+
+    async fn sweep_service(&self, service: &ServiceArn, until: (Timestamp, &Cell<bool>), budget: Budget<'_>) -> Looked {
+        let (end, throttled) = until;
+        if self.clock().now() >= end || throttled.get() {
+            return Looked::NotInTime;
+        }
+        match self.services.check(service, Reason::Routine, budget).await {
+            Ok(Reconciled::Done { alerts }) => Looked::At { alerts },
+            Ok(Reconciled::Later | Reconciled::NotNeeded) => Looked::At { alerts: 0 },
+            Err(RetryReason::OutOfTime) => Looked::NotInTime,
+            Err(RetryReason::Ecs(EcsError::Throttled)) => {
+                throttled.set(true);
+                Looked::NotInTime
+            }
+            Err(error) => {
+                warn!(%service, failure = %error, "could not reconcile the service");
+                Looked::Failed
+            }
+        }
+    }
+
+    /// The services of a cluster that ECS lists, and those of which the state store knows that something is open: one that was
+    /// deleted in the middle of it is listed no more. In the order of their names, but beginning with another one each
+    /// minute, or where the rest begins.
+    async fn services_to_sweep(
+        &self,
+        cluster: &Arc<ClusterArn>,
+        rest: Option<(String, usize)>,
+    ) -> Result<Vec<ServiceArn>, RetryReason> {
+        let (mut services, _) = list_services(&self.services.tasks.ecs, cluster, SERVICES_SWEPT_MAX).await?;
+        services.extend(self.open_services(cluster).await?);
+        services.sort();
+        services.dedup();
+        if services.is_empty() {
+            return Ok(services);
+        }
+        let (begin, left) = match rest {
+            Some((next, left)) => (services.partition_point(|service| service.name < next) % services.len(), left),
+            None => (self.begin_at(services.len()), services.len()),
+        };
+        services.rotate_left(begin);
+        services.truncate(left);
+        Ok(services)
+    }
+
+    /// Mixed, because sweeps an hour apart would otherwise begin with the same one of sixty.
+    fn begin_at(&self, services: usize) -> usize {
+        let minute = self.clock().now().as_second().unsigned_abs() / 60;
+        let mixed = minute.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33;
+        usize::try_from(mixed).unwrap_or(0) % services
+    }
+
+    async fn open_services(&self, cluster: &Arc<ClusterArn>) -> Result<Vec<ServiceArn>, RetryReason> {
+        let mut open = Vec::new();
+        let mut token = None;
+        for _ in 0..STORE_PAGES_MAX {
+            let page = StorePages::<ServiceRecord>::page(&self.services.tasks.store, token.as_deref()).await?;
+            let of_cluster = page.items.into_iter().filter(|(service, _)| service.cluster == *cluster);
+            open.extend(of_cluster.filter(|(_, versioned)| versioned.record.is_open()).map(|(service, _)| service));
+            token = page.next_token;
+            if token.is_none() {
+                break;
+            }
+        }
+        Ok(open)
+    }
+}

@@ -1,0 +1,164 @@
+//! The sweep's first part: what the state store counts on is compared with ECS, and what is open is tried again.
+
+use crate::clock::Clock;
+use crate::ecs::arn::{Task, TaskId};
+use crate::ecs::error::EcsError;
+use crate::ecs::task::StopCause;
+use crate::ecs::{FailureReason, ServiceReads, TASKS_PER_READ_MAX};
+use crate::lambda::function::{Function, Ports};
+use crate::lambda::sweep::Part;
+use crate::service::snapshot::read::protected_until;
+use crate::store::StorePages;
+use crate::task::attention::{Attention, attention, is_lost};
+use crate::task::change::{SeenProtection, TaskChange};
+use crate::task::outcome::{RetryReason, TaskState};
+use crate::task::record::TaskRecord;
+use crate::task::stop::TaskStopEvent;
+use crate::task::stop::end_of;
+use crate::text::shown_time;
+use futures_util::StreamExt;
+use futures_util::stream;
+use jiff::Timestamp;
+use tracing::{error, info, warn};
+
+/// So many reads of ECS are under way at once.
+const READS_AT_ONCE: usize = 4;
+
+impl<P: Ports> Function<P> {
+    /// Goes through the task records, from a page on. Answers with the page to go on with, if the time did not suffice.
+    pub(crate) async fn sweep_tasks(&self, page: Option<String>, part: &mut Part<'_>) -> Option<Option<String>> {
+        let mut token = page;
+        loop {
+            if self.clock().now() >= part.end {
+                return Some(token);
+            }
+            let page = match StorePages::<TaskRecord>::page(&self.services.tasks.store, token.as_deref()).await {
+                Ok(page) => page,
+                Err(error) => {
+                    warn!(failure = %error, "could not list task records");
+                    part.report.failed += 1;
+                    return None;
+                }
+            };
+            let records = page.items.iter().map(|(task, versioned)| (task, &versioned.record));
+            self.set_right(records, part).await;
+            token = Some(page.next_token?);
+        }
+    }
+
+    async fn set_right(&self, records: impl Iterator<Item = (&Task, &TaskRecord)>, part: &mut Part<'_>) {
+        let now = self.clock().now();
+        let mut changes = Vec::new();
+        let mut to_compare: Vec<(&Task, Timestamp)> = Vec::new();
+        // A cluster may be configured no more; its tasks are then nobody's business here.
+        for (task, record) in
+            records.filter(|(task, _)| self.config().clusters.iter().any(|ours| *ours == task.cluster))
+        {
+            match attention(record, now) {
+                Attention::None => {}
+                Attention::Open => changes.push(TaskChange::none(task.clone())),
+                Attention::Compare { until } => to_compare.push((task, until)),
+            }
+        }
+        part.report.tasks += changes.len() + to_compare.len();
+        to_compare.sort();
+        let chunks = to_compare.chunk_by(|(one, _), (other, _)| one.cluster == other.cluster);
+        let chunks = chunks.flat_map(|tasks| tasks.chunks(TASKS_PER_READ_MAX));
+        let compared = stream::iter(chunks.map(|tasks| self.compare(tasks)));
+        for compared in compared.buffer_unordered(READS_AT_ONCE).collect::<Vec<_>>().await {
+            match compared {
+                Ok(lost) => changes.extend(lost),
+                Err(error) => {
+                    warn!(failure = %error, "could not compare the protection of busy tasks with ECS");
+                    part.report.failed += 1;
+                }
+            }
+        }
+        let missing = self.carry_out_changes(changes, part).await;
+        let ended = self.ended(&missing, part).await;
+        // They were counted when ECS called them missing.
+        part.report.tasks_unsettled -= ended.len();
+        self.carry_out_changes(ended, part).await;
+    }
+
+    /// Carries out what is to be done about tasks. Answers with those that ECS calls `MISSING`, and whether it has known them.
+    async fn carry_out_changes(&self, changes: Vec<TaskChange>, part: &mut Part<'_>) -> Vec<(Task, bool)> {
+        let tasks: Vec<Task> = changes.iter().map(|change| change.task.clone()).collect();
+        let states = self.services.tasks.reconcile(changes, part.budget).await;
+        self.services.hear(tasks.iter().zip(&states), part.budget).await;
+        for (task, failure) in self.services.tasks.tell_interruptions(tasks.iter().zip(&states)).await {
+            error!(%task, %failure, "could not report interrupted jobs; the next sweep does");
+        }
+        let unsettled = |state: &&TaskState| matches!(state, TaskState::NotStored(_) | TaskState::Known(_, Some(_)));
+        let unsettled = states.iter().filter(unsettled).count();
+        part.report.tasks_unsettled += unsettled;
+        part.report.tasks_repaired += states.len() - unsettled;
+        let missing = |state: &TaskState| match state {
+            TaskState::Known(record, Some(RetryReason::Refused(refusal)))
+                if refusal.reason == FailureReason::Missing =>
+            {
+                Some(record.protection.is_known)
+            }
+            _ => None,
+        };
+        tasks.into_iter().zip(&states).filter_map(|(task, state)| Some((task, missing(state)?))).collect()
+    }
+
+    /// What ECS says of tasks that it calls `MISSING` when they are asked for: of one that has stopped, or is about to, the
+    /// jobs are over, and no message and no event may come that tells. One that ECS has never shown to know may come to be.
+    async fn ended(&self, missing: &[(Task, bool)], part: &mut Part<'_>) -> Vec<TaskChange> {
+        let mut ended = Vec::new();
+        let clusters = missing.chunk_by(|(one, _), (other, _)| one.cluster == other.cluster);
+        for tasks in clusters.flat_map(|tasks| tasks.chunks(TASKS_PER_READ_MAX)) {
+            let ids: Vec<TaskId> = tasks.iter().map(|(task, _)| task.id.clone()).collect();
+            let described = match self.services.tasks.ecs.describe_tasks(&tasks[0].0.cluster, &ids).await {
+                Ok(described) => described,
+                Err(error) => {
+                    warn!(failure = %error, "could not compare the protection of busy tasks with ECS");
+                    part.report.failed += 1;
+                    continue;
+                }
+            };
+            for (task, was_known) in tasks {
+                let told = described.iter().find(|told| told.id == task.id).cloned();
+                let end = if told.is_some() || *was_known { end_of(told, &nothing_told(task)) } else { None };
+                ended.extend(end.map(|end| TaskChange { end: Some(end), ..TaskChange::none(task.clone()) }));
+            }
+        }
+        ended
+    }
+
+    /// Asks ECS about tasks of one cluster that count as protected. Answers with those for which it is not true.
+    async fn compare(&self, tasks: &[(&Task, Timestamp)]) -> Result<Vec<TaskChange>, EcsError> {
+        let ids: Vec<TaskId> = tasks.iter().map(|(task, _)| task.id.clone()).collect();
+        let answer = self.services.tasks.ecs.get_task_protection(&tasks[0].0.cluster, &ids).await?;
+        let mut lost = Vec::new();
+        for (task, until) in tasks {
+            match protected_until(&task.id, &answer) {
+                Ok(seen) => lost.extend(is_lost(*until, seen).map(|protection| (*task, *until, protection))),
+                Err(error) => warn!(failure = %error, "could not compare the protection of busy tasks with ECS"),
+            }
+        }
+        if lost.is_empty() {
+            return Ok(Vec::new());
+        }
+        // Only a task that runs has lost anything: of one that has stopped, the jobs are over.
+        let ids: Vec<TaskId> = lost.iter().map(|(task, ..)| task.id.clone()).collect();
+        let described = self.services.tasks.ecs.describe_tasks(&tasks[0].0.cluster, &ids).await?;
+        let change = |(task, until, protection): (&Task, Timestamp, SeenProtection)| {
+            let end = end_of(described.iter().find(|told| told.id == task.id).cloned(), &nothing_told(task));
+            let until = shown_time(until);
+            match &end {
+                None => warn!(%task, until, "busy task lost its protection; requesting it again"),
+                Some(_) => info!(%task, until, "busy task stopping; closing its jobs"),
+            }
+            TaskChange { end, protection, ..TaskChange::none(task.clone()) }
+        };
+        Ok(lost.into_iter().map(change).collect())
+    }
+}
+
+/// No event has told of the task's end.
+fn nothing_told(task: &Task) -> TaskStopEvent {
+    TaskStopEvent { task: task.clone(), service: None, cause: StopCause::default() }
+}

@@ -1,0 +1,59 @@
+//! `ECS Task State Change` (aws-facts "EventBridge"): the only part of it that matters here is that a task stops.
+
+use crate::config::clusters::Clusters;
+use crate::ecs::arn::shown;
+use crate::ecs::task::StopCause;
+use crate::lambda::payload::EcsEvent;
+use crate::task::stop::TaskStopEvent;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Detail {
+    task_arn: Option<String>,
+    cluster_arn: Option<String>,
+    group: Option<String>,
+    last_status: Option<String>,
+    desired_status: Option<String>,
+    stop_code: Option<String>,
+    stopped_reason: Option<String>,
+    #[serde(default)]
+    containers: Vec<Container>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Container {
+    #[serde(default)]
+    name: String,
+    exit_code: Option<i32>,
+}
+
+pub(crate) fn parse(detail: &str, clusters: &Clusters) -> EcsEvent {
+    let ignored = |why: String| EcsEvent::Ignored(format!("`ECS Task State Change` {why}"));
+    let detail: Detail = match serde_json::from_str(detail) {
+        Ok(detail) => detail,
+        Err(error) => return ignored(format!("with an unreadable detail: {}", shown(&error.to_string()))),
+    };
+    // A stop shows first as desiredStatus STOPPED while the task still runs, with up to minutes of work left in it.
+    let is_stopped = |status: &Option<String>| status.as_deref() == Some("STOPPED");
+    if !is_stopped(&detail.last_status) && !is_stopped(&detail.desired_status) {
+        return ignored("of a task that does not stop".to_owned());
+    }
+    let Some(task_arn) = detail.task_arn else {
+        return ignored("without `taskArn`".to_owned());
+    };
+    let exit_code = |container: Container| Some((container.name, container.exit_code?));
+    match clusters.task(&task_arn, detail.cluster_arn.as_deref()) {
+        Ok(task) => EcsEvent::TaskStopEvent(TaskStopEvent {
+            task,
+            service: detail.group.as_deref().and_then(|group| group.strip_prefix("service:")).map(str::to_owned),
+            cause: StopCause {
+                code: detail.stop_code,
+                reason: detail.stopped_reason,
+                exit_codes: detail.containers.into_iter().filter_map(exit_code).collect(),
+            },
+        }),
+        Err(error) => ignored(format!("of a task that is none of ours: {error}")),
+    }
+}

@@ -1,0 +1,152 @@
+//! `job-interrupted`: a task stopped, or is about to, in the middle of jobs. It is told once, in the same forms as what is
+//! wrong with a service; and each of its jobs can be a message of its own, for whoever begins it again.
+
+pub mod chat;
+pub mod email;
+pub mod job_message;
+pub mod json;
+
+use crate::ecs::arn::Task;
+use crate::ecs::service::ServiceArn;
+use crate::notify::notification::Notification;
+use crate::notify::words::{count, time_from};
+use crate::service::alert::{AlertKind, Transition};
+use crate::service::forecast::longest_first;
+use crate::service::snapshot::JobSnapshot;
+use crate::task::interruption::{InterruptedJob, Interruption, StopStage};
+
+const KIND: AlertKind = AlertKind::JobInterrupted;
+/// Nothing undoes it, so nothing else is ever told of it.
+const EVENT: Transition = Transition::Opened;
+
+/// The end of a task, as the texts need it.
+struct Told<'a> {
+    task: &'a Task,
+    what: &'a Interruption,
+    /// `None` if ECS no longer knew it.
+    service: Option<ServiceArn>,
+    /// The one that might have lasted longest first.
+    jobs: Vec<JobSnapshot>,
+}
+
+pub(crate) fn message(task: &Task, what: &Interruption) -> Notification {
+    let told = Told::new(task, what);
+    Notification {
+        incident: told.incident(),
+        kind: KIND,
+        event: EVENT,
+        subject: email::subject(&told),
+        mail: email::body(&told),
+        chat: chat::message(&told),
+        machine: json::message(&told),
+        service: told.service,
+    }
+}
+
+impl<'a> Told<'a> {
+    fn new(task: &'a Task, what: &'a Interruption) -> Self {
+        let job = |job: &InterruptedJob| JobSnapshot {
+            key: job.key.clone(),
+            until: job.until,
+            expected_until: None,
+            labels: job.labels.clone(),
+        };
+        let jobs: Vec<JobSnapshot> = what.jobs.iter().map(job).collect();
+        // A name that cannot be a service's is none.
+        let service = what.service.as_ref().and_then(|name| ServiceArn::new(task.cluster.clone(), name).ok());
+        Self { task, what, service, jobs: longest_first(&jobs).into_iter().cloned().collect() }
+    }
+
+    /// The task alone makes it: which service it was of may be learned later, or never.
+    fn incident(&self) -> String {
+        format!("{}/-/{}/{}", self.task.cluster.name, self.task.id, KIND.as_str())
+    }
+
+    /// What has happened, in ASCII and at most some 60 characters.
+    fn phrase(&self) -> String {
+        let deed = match (self.is_finding(), self.what.stage) {
+            (true, StopStage::Stopped) => "ECS scaled in a protected task",
+            (true, StopStage::Stopping) => "ECS is scaling in a protected task",
+            (false, StopStage::Stopped) => "a task stopped",
+            (false, StopStage::Stopping) => "a task is stopping",
+        };
+        let cause = cause(self.what).filter(|_| !self.is_finding());
+        let cause = cause.map_or(String::new(), |cause| format!(": {}", cause.short));
+        format!("{deed} amid {}{cause}", count(self.jobs.len(), "job"))
+    }
+
+    fn stage(&self) -> &'static str {
+        match self.what.stage {
+            StopStage::Stopped => "It has stopped.",
+            StopStage::Stopping => {
+                "It was told to stop and still runs: on Spot for two minutes at most, elsewhere for its stopTimeout."
+            }
+        }
+    }
+
+    /// Whether it says something of protection that should not be. A failed health check is the service scheduler's deed as
+    /// well, has no `stopCode` of its own, and is none of what protection holds off.
+    fn is_finding(&self) -> bool {
+        let reason = self.what.stopped_reason.as_deref().unwrap_or_default().to_ascii_lowercase();
+        self.what.was_protected_in_vain() && !reason.contains("health check")
+    }
+
+    /// What protection had to do with it.
+    fn protection(&self) -> String {
+        let Some(until) = self.what.protected_until.map(|until| time_from(until, self.what.at)) else {
+            return "ECS had confirmed no protection for it at that time.".to_owned();
+        };
+        if self.is_finding() {
+            return format!(
+                "ECS scaled in a task whose protection it had confirmed until {until}. That is a finding about protection, \
+                 and not routine: keep this message, and look into it."
+            );
+        }
+        match cause(self.what) {
+            Some(_) => format!("ECS had confirmed its protection until {until}, which does not hold off such a stop."),
+            None => format!("ECS had confirmed its protection until {until}."),
+        }
+    }
+
+    /// What to do about the jobs.
+    fn advice(&self) -> &'static str {
+        match self.what.stage {
+            StopStage::Stopped => {
+                "Begin these jobs again: nothing else does, unless your own queue hands them out again. One of them may \
+                 have come to its end just before the task did."
+            }
+            StopStage::Stopping => {
+                "Begin those of these jobs again that do not come to their end with the task: nothing else does, unless \
+                 your own queue hands them out again."
+            }
+        }
+    }
+}
+
+/// A `stopCode` in words.
+struct Cause {
+    /// For a subject: ASCII, and short.
+    short: &'static str,
+    plain: &'static str,
+}
+
+/// Why the task stops (aws-facts "EventBridge": the values of `stopCode`; and ECS API Reference, "Task"). `None` if ECS does
+/// not say, or by a word that this version does not know.
+fn cause(what: &Interruption) -> Option<Cause> {
+    let (short, plain) = match what.stop_code.as_deref()? {
+        "EssentialContainerExited" => ("a container exited", "an essential container exited, and the task with it"),
+        "InfrastructureHealth" => ("unhealthy host", "the infrastructure under it was not healthy"),
+        "ServiceSchedulerInitiated" => (
+            "by its service",
+            "the scheduler of its service stopped it, for a scale-in, a deployment or a failed health check",
+        ),
+        "SpotInterruption" => ("Spot interruption", "AWS took its Spot capacity back"),
+        "TaskFailedToStart" => ("failed to start", "it failed to start"),
+        "TerminationNotice" => {
+            ("termination notice", "its host is to be terminated, as Spot capacity is that AWS takes back")
+        }
+        "UserInitiated" => ("by StopTask", "somebody, or something, called StopTask"),
+        _ => return None,
+    };
+    Some(Cause { short, plain })
+}

@@ -1,0 +1,125 @@
+//! The text for a person: what happened to which task, why, which jobs were alive, and what to do.
+
+use crate::notify::email::lines::Lines;
+use crate::notify::email::{LINE_CHARS_MAX, SUBJECT_CHARS_MAX, job};
+use crate::notify::interrupted::{KIND, Told, cause};
+use crate::notify::words::{count, is_of_a_name, names_within, time, word};
+use crate::service::suggested_action::shell_quoted;
+use crate::text::{escaped, is_printable, is_printable_in_quotes};
+
+/// More than a task does at once, and not too many to be begun again one by one.
+const JOBS_SHOWN_MAX: usize = 50;
+/// More containers than ECS lets a task have (ECS Developer Guide, "Amazon ECS service quotas").
+const CONTAINERS_SHOWN_MAX: usize = 10;
+/// A container's name.
+const CONTAINER_CHARS_MAX: usize = 64;
+/// A `stopCode` that this version does not know.
+const STOP_CODE_CHARS_MAX: usize = 64;
+/// ECS's sentence.
+const REASON_CHARS_MAX: usize = 600;
+
+pub(crate) fn subject(told: &Told<'_>) -> String {
+    let (word, phrase) = (word((crate::notify::interrupted::EVENT, KIND)), told.phrase());
+    let cluster = &told.task.cluster.name;
+    let room = SUBJECT_CHARS_MAX.saturating_sub(format!("{word}  (): {phrase}").len());
+    match &told.service {
+        Some(service) => {
+            let (service, cluster) = names_within((&service.name, cluster), room);
+            format!("{word} {service} ({cluster}): {phrase}")
+        }
+        None => format!("{word} {}: {phrase}", escaped(cluster, room, is_of_a_name)),
+    }
+}
+
+pub(crate) fn body(told: &Told<'_>) -> String {
+    let mut lines = Lines::default();
+    headline(&mut lines, told);
+    lines.prose(0, &format!("Noticed {}. {}", time(told.what.at), told.stage()));
+    lines.blank();
+    why(&mut lines, told);
+    lines.prose(0, &told.protection());
+    lines.blank();
+    jobs(&mut lines, told);
+    lines.blank();
+    lines.prose(0, "What to do:");
+    lines.prose(0, &format!("1. {}", told.advice()));
+    lines.prose(0, "2. See how the task ended, while ECS remembers it, which is for about an hour:");
+    lines.whole(3, &describe_command(told));
+    lines.prose(0, "Where the function has a queue for interrupted jobs, each of them is a message there too.");
+    lines.blank();
+    lines.whole(0, &format!("Task:     {}", told.task));
+    match &told.service {
+        Some(service) => lines.whole(0, &format!("Service:  {service}")),
+        None => lines.whole(0, "Service:  not known: ECS no longer tells it"),
+    }
+    lines.whole(0, &format!("Incident: {}", escaped(&told.incident(), usize::MAX, is_printable)));
+    lines.text()
+}
+
+fn headline(lines: &mut Lines, told: &Told<'_>) {
+    let (word, phrase) = (word((crate::notify::interrupted::EVENT, KIND)), told.phrase());
+    let cluster = &told.task.cluster.name;
+    let room = LINE_CHARS_MAX.saturating_sub(format!("{word}  in cluster : {phrase}.").len());
+    match &told.service {
+        Some(service) => {
+            let (service, cluster) = names_within((&service.name, cluster), room);
+            lines.prose(0, &format!("{word} {service} in cluster {cluster}: {phrase}."));
+        }
+        None => {
+            lines.prose(0, &format!("{word} in cluster {}: {phrase}.", escaped(cluster, room, is_of_a_name)));
+        }
+    }
+}
+
+fn why(lines: &mut Lines, told: &Told<'_>) {
+    let what = told.what;
+    let code = what.stop_code.as_deref().map(|code| escaped(code, STOP_CODE_CHARS_MAX, is_printable_in_quotes));
+    match (cause(what), code) {
+        (Some(cause), Some(code)) => lines.prose(0, &format!("Why: {} ({code}).", cause.plain)),
+        (_, Some(code)) => lines.parts(0, &["Why: by a stopCode that taskhold does not know", &format!("\"{code}\"")]),
+        (_, None) => lines.prose(0, "Why: ECS tells no stopCode."),
+    }
+    if let Some(reason) = &what.stopped_reason {
+        lines.prose(0, "ECS says:");
+        lines.quoted(2, &escaped(reason, REASON_CHARS_MAX, is_printable));
+    }
+    exit_codes(lines, told);
+}
+
+fn exit_codes(lines: &mut Lines, told: &Told<'_>) {
+    let codes = &told.what.exit_codes;
+    if codes.is_empty() {
+        return;
+    }
+    let mut parts: Vec<String> = codes
+        .iter()
+        .take(CONTAINERS_SHOWN_MAX)
+        .map(|(container, code)| {
+            format!("{code} of \"{}\"", escaped(container, CONTAINER_CHARS_MAX, is_printable_in_quotes))
+        })
+        .collect();
+    parts[0].insert_str(0, "Exit codes: ");
+    if codes.len() > CONTAINERS_SHOWN_MAX {
+        parts.push(format!("and of {}", count(codes.len() - CONTAINERS_SHOWN_MAX, "more container")));
+    }
+    lines.parts(0, &parts.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
+fn jobs(lines: &mut Lines, told: &Told<'_>) {
+    lines.prose(0, "The jobs that were alive, the one that might have lasted longest first:");
+    told.jobs.iter().take(JOBS_SHOWN_MAX).for_each(|one| job(lines, one, told.what.at));
+    if told.jobs.len() > JOBS_SHOWN_MAX {
+        lines.prose(4, &format!("and {}.", count(told.jobs.len() - JOBS_SHOWN_MAX, "more job")));
+    }
+}
+
+/// What tells the rest of the task's scenario.
+pub(crate) fn describe_command(told: &Told<'_>) -> String {
+    let cluster = &told.task.cluster;
+    format!(
+        "aws ecs describe-tasks --region {} --cluster {} --tasks {}",
+        shell_quoted(&cluster.region),
+        shell_quoted(&cluster.name),
+        shell_quoted(told.task.id.as_str())
+    )
+}

@@ -1,0 +1,63 @@
+//! One message for each interrupted job, for a queue from which workers, or whoever feeds them, begin it again. The shape is
+//! published in `schemas/interrupted-job.schema.json`.
+
+use crate::ecs::arn::Task;
+use crate::notify::interrupted::{KIND, Told};
+use crate::notify::json::sendable;
+use crate::notify::view::parts::bounded;
+use crate::service::alert::AlertKind;
+use crate::service::snapshot::JobSnapshot;
+use crate::task::interruption::{Interruption, StopStage};
+use crate::task::job::Labels;
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// The version of the shape. Fields are added without a new one.
+pub const VERSION: u32 = 1;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'a> {
+    version: u32,
+    kind: AlertKind,
+    job_id: &'a str,
+    attempt: u32,
+    labels: &'a Labels,
+    task_arn: &'a str,
+    cluster: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service: Option<&'a str>,
+    stage: StopStage,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stop_code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stopped_reason: Option<&'a str>,
+    at: Timestamp,
+}
+
+/// The bodies, as JSON, each far below what SQS takes: of a job's texts by the rules of job messages, of ECS's by
+/// shortening.
+pub fn job_messages(task: &Task, interruption: &Interruption) -> Vec<String> {
+    let told = Told::new(task, interruption);
+    let (task_arn, service) = (task.to_string(), told.service.as_ref().map(ToString::to_string));
+    let (stop_code, reason) = (&interruption.stop_code, &interruption.stopped_reason);
+    let (stop_code, reason) = (stop_code.as_deref().map(bounded), reason.as_deref().map(bounded));
+    let body = |JobSnapshot { key, labels, .. }: &JobSnapshot| {
+        let document = Document {
+            version: VERSION,
+            kind: KIND,
+            job_id: &key.job_id,
+            attempt: key.attempt,
+            labels,
+            task_arn: &task_arn,
+            cluster: &task.cluster.name,
+            service: service.as_deref(),
+            stage: interruption.stage,
+            stop_code: stop_code.as_deref(),
+            stopped_reason: reason.as_deref(),
+            at: interruption.at,
+        };
+        sendable(&serde_json::to_string(&document).expect("plain data has a JSON form"))
+    };
+    told.jobs.iter().map(body).collect()
+}

@@ -1,0 +1,142 @@
+//! What `protection-refused` and `protection-expiring` say of the tasks that ECS refused: which, what may come of it, when ECS may
+//! grant it, and what taskhold does by itself.
+
+use crate::ecs::arn::TaskId;
+use crate::notify::words::{clock, count, rollout, time_from};
+use crate::service::alert::{Alert, AlertKind, Transition};
+use crate::service::diagnosis::{BlockingTask, RefusedTask};
+use jiff::Timestamp;
+use std::collections::BTreeSet;
+
+/// Whether such tasks are what a kind is about.
+pub(crate) fn is_about(kind: AlertKind) -> bool {
+    matches!(kind, AlertKind::ProtectionRefused | AlertKind::ProtectionExpiring)
+}
+
+/// The tasks that the alert is about. Of those that work unprotected the one whose jobs last longest comes first, of those
+/// that are about to the one that loses its protection first.
+pub(crate) fn told(alert: &Alert) -> Vec<&RefusedTask> {
+    let is_protected = alert.kind == AlertKind::ProtectionExpiring;
+    let refused_tasks = alert.diagnosis.refused_tasks.iter();
+    let mut told: Vec<&RefusedTask> =
+        refused_tasks.filter(|refused_tasks| refused_tasks.protected_until.is_some() == is_protected).collect();
+    // Stable: those that have no protection keep their order.
+    told.sort_by_key(|refused_tasks| refused_tasks.protected_until);
+    told
+}
+
+/// All tasks that ECS refused, in front those that the alert is about, or else those that work unprotected.
+pub(crate) fn all(alert: &Alert) -> Vec<&RefusedTask> {
+    let mut all = told(alert);
+    let is_protected = alert.kind == AlertKind::ProtectionExpiring;
+    all.extend(
+        alert
+            .diagnosis
+            .refused_tasks
+            .iter()
+            .filter(|refused_tasks| refused_tasks.protected_until.is_some() != is_protected),
+    );
+    all
+}
+
+/// What the alert says of its service, in ASCII and at most some 60 characters.
+pub(crate) fn phrase(alert: &Alert) -> String {
+    let tasks = told(alert);
+    match (alert.kind, alert.event) {
+        (AlertKind::ProtectionExpiring, Transition::Resolved) => lease_is_over(alert),
+        (AlertKind::ProtectionExpiring, _) => match tasks.first().and_then(|first| first.protected_until) {
+            Some(until) => lease_ends(tasks.len(), until, alert.at),
+            None => "busy tasks lose protection before their jobs end".to_owned(),
+        },
+        (_, Transition::Resolved) => "no job goes on unprotected any more".to_owned(),
+        (_, event) => {
+            let still = if event == Transition::Opened { "" } else { "still " };
+            match tasks.len() {
+                0 => format!("busy tasks {still}work unprotected: ECS refuses"),
+                1 => format!("1 busy task {still}works unprotected: ECS refuses"),
+                many => format!("{many} busy tasks {still}work unprotected: ECS refuses"),
+            }
+        }
+    }
+}
+
+fn lease_ends(tasks: usize, first: Timestamp, now: Timestamp) -> String {
+    let loses = if tasks == 1 { "loses" } else { "lose" };
+    let when = match (first <= now, tasks) {
+        (true, _) => "now".to_owned(),
+        (false, 1) => format!("at {}", clock(first, now)),
+        (false, _) => format!("from {} on", clock(first, now)),
+    };
+    format!("{} {loses} protection {when}", count(tasks, "busy task"))
+}
+
+/// Whether a lease at risk is over because it has ended: nobody should read of that as good news.
+pub(crate) fn is_lost(alert: &Alert) -> bool {
+    alert.kind == AlertKind::ProtectionExpiring && alert.event == Transition::Resolved && unprotected(alert) > 0
+}
+
+fn unprotected(alert: &Alert) -> usize {
+    alert.diagnosis.refused_tasks.iter().filter(|refused_tasks| refused_tasks.protected_until.is_none()).count()
+}
+
+fn lease_is_over(alert: &Alert) -> String {
+    match unprotected(alert) {
+        0 => "no job is about to lose its protection any more".to_owned(),
+        1 => "protection has ended, 1 busy task works unprotected".to_owned(),
+        many => format!("protection has ended, {many} busy tasks work unprotected"),
+    }
+}
+
+/// The tasks in the way, but for those that the alert is about: a task whose protection ECS does not renew can be both.
+pub(crate) fn others_in_the_way(alert: &Alert) -> Vec<&BlockingTask> {
+    let told: BTreeSet<&TaskId> = match is_about(alert.kind) {
+        true => told(alert).into_iter().map(|refused_tasks| &refused_tasks.task).collect(),
+        false => BTreeSet::new(),
+    };
+    alert.diagnosis.blocking_tasks.iter().filter(|blocking_task| !told.contains(&blocking_task.task)).collect()
+}
+
+/// How many of the tasks in the way lose their protection before their jobs end. Whoever waits for them loses these jobs.
+pub(crate) fn lost_by_waiting(alert: &Alert) -> usize {
+    let leases = alert.diagnosis.refused_tasks.iter().filter(|refused_tasks| refused_tasks.protected_until.is_some());
+    let leases: BTreeSet<&TaskId> = leases.map(|refused_tasks| &refused_tasks.task).collect();
+    alert.diagnosis.blocking_tasks.iter().filter(|blocking_task| leases.contains(&blocking_task.task)).count()
+}
+
+/// When ECS may grant it, and what taskhold does by itself.
+pub(crate) fn hope(alert: &Alert) -> String {
+    let diagnosis = &alert.diagnosis;
+    let by_itself = "taskhold asks again by itself: at each look at the service, and after every release in it.";
+    let first = others_in_the_way(alert).into_iter().map(|blocking_task| blocking_task.protected_until).min();
+    match first {
+        Some(first) => format!(
+            "The first protection in the way ends by {}, and ECS may grant it then. taskhold asks again by itself: then, \
+             after every release in the service, and at each look at it.",
+            time_from(first, alert.at)
+        ),
+        None if !diagnosis.blocking_tasks.is_empty() => {
+            let moving = rollout(&diagnosis.rollout);
+            format!(
+                "Nothing else is in the way of its {moving}, which may stop each of them when its protection ends. {by_itself}"
+            )
+        }
+        None if diagnosis.gaps.is_empty() => {
+            format!("Nothing protected is seen in the way now, so ECS may grant it the next time. {by_itself}")
+        }
+        None => format!("What is in the way could not be seen. {by_itself}"),
+    }
+}
+
+/// The suggested actions that AWS names, where the diagnosis has none of its own: ECS says that something is in the way, and not what.
+pub(crate) fn general_suggested_actions(alert: &Alert) -> Option<String> {
+    let diagnosis = &alert.diagnosis;
+    let numbers = &diagnosis.task_counts;
+    let wanted = is_about(alert.kind) && diagnosis.suggested_actions.is_empty();
+    wanted.then(|| {
+        format!(
+            "If it lasts: wait until protections end, release tasks that may be stopped, or raise the desired count above \
+             the number of protected tasks (now {} desired, {} protected).",
+            numbers.desired, numbers.protected
+        )
+    })
+}

@@ -1,0 +1,183 @@
+//! The parts of which answers and alerts are made, so that both mean the same by the same words.
+
+use crate::ecs::TASKS_PER_PROTECTION_CALL_MAX;
+use crate::ecs::arn::ClusterArn;
+use crate::notify::view::task_arn;
+use crate::notify::view::tasks::Omitted;
+use crate::service::alert::AlertKind;
+use crate::service::forecast::{Deadline, DeadlineSource, Forecast};
+use crate::service::incident::{Incident, Incidents};
+use crate::service::rollout::Rollout;
+use crate::service::suggested_action::SuggestedAction;
+use crate::service::tags::TagProblem;
+use crate::text::{escaped, is_printable};
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::cmp::Reverse;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+/// Reasons why something could not be seen; the first tell the rest.
+pub(crate) const GAPS_MAX: usize = 20;
+/// One of them, and the message of an error: text of AWS's, of any length.
+const TEXT_CHARS_MAX: usize = 500;
+/// Tags of a service that cannot be used.
+pub(crate) const TAG_PROBLEMS_MAX: usize = 10;
+/// The longest key of a tag (Amazon ECS Developer Guide, "Tagging Amazon ECS resources"), so that it can be found.
+const TAG_CHARS_MAX: usize = 128;
+/// Its value is told to be recognized, and no longer than that takes.
+const TAG_VALUE_CHARS_MAX: usize = 64;
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ForecastReport {
+    by_expiry: Timestamp,
+    by_jobs: Timestamp,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DeadlineReport {
+    at: Timestamp,
+    source: DeadlineSource,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    margin_minutes: Option<i64>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct TagProblemReport {
+    tag: String,
+    value: String,
+    problem: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct IncidentReport {
+    incident: String,
+    kind: AlertKind,
+    since: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notified_at: Option<Timestamp>,
+    escalations: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resolved_at: Option<Timestamp>,
+}
+
+impl From<&Forecast> for ForecastReport {
+    fn from(forecast: &Forecast) -> Self {
+        Self { by_expiry: forecast.by_expiry, by_jobs: forecast.by_jobs }
+    }
+}
+
+impl DeadlineReport {
+    pub(crate) fn new(deadline: Deadline, forecast: Option<&Forecast>) -> Self {
+        // Rounded down, so that a deadline that is missed by seconds is not told as met to the minute.
+        let minutes = |margin: SignedDuration| i64::try_from(margin.as_millis().div_euclid(60_000)).unwrap_or(i64::MAX);
+        let margin_minutes = forecast.map(|forecast| minutes(deadline.margin(forecast)));
+        Self { at: deadline.at, source: deadline.source, margin_minutes }
+    }
+}
+
+impl From<&TagProblem> for TagProblemReport {
+    fn from(problem: &TagProblem) -> Self {
+        Self {
+            tag: escaped(&problem.tag, TAG_CHARS_MAX, is_printable),
+            value: escaped(&problem.value, TAG_VALUE_CHARS_MAX, is_printable),
+            problem: problem.fault.to_string(),
+        }
+    }
+}
+
+impl IncidentReport {
+    fn new(key: &str, incident: &Incident) -> Self {
+        let Incident { kind, since, notified_at, escalations, resolved_at, heard, untold } = incident;
+        // The moment stands from the decision to tell on; that somebody was told by then is another matter.
+        let was_told = *heard && untold.is_none();
+        Self {
+            incident: key.to_owned(),
+            kind: *kind,
+            since: *since,
+            notified_at: was_told.then_some(*notified_at),
+            escalations: *escalations,
+            resolved_at: *resolved_at,
+        }
+    }
+}
+
+/// The incidents: the open ones first, the longest open in front, then the others, the one that was over last in front.
+pub(crate) fn incidents(incidents: &Incidents) -> Vec<IncidentReport> {
+    let mut incidents: Vec<(&String, &Incident)> = incidents.iter().collect();
+    incidents.sort_by_key(|(_, incident)| (incident.resolved_at.map(Reverse), incident.since));
+    incidents.into_iter().map(|(key, incident)| IncidentReport::new(key, incident)).collect()
+}
+
+/// The first gaps, each in a text of bounded length.
+pub(crate) fn gaps(gaps: &[String]) -> impl Iterator<Item = String> {
+    gaps.iter().take(GAPS_MAX).map(|gap| bounded(gap))
+}
+
+/// Somebody else's text, for one who reads it.
+pub(crate) fn bounded(text: &str) -> String {
+    escaped(text, TEXT_CHARS_MAX, is_printable)
+}
+
+/// The first problems with tags.
+pub(crate) fn tag_problems(problems: &[TagProblem]) -> impl Iterator<Item = TagProblemReport> {
+    problems.iter().take(TAG_PROBLEMS_MAX).map(TagProblemReport::from)
+}
+
+pub(crate) fn rollout(rollout: &Rollout) -> Option<Value> {
+    let kind = match rollout {
+        Rollout::None => return None,
+        Rollout::Deployment { .. } => "deployment",
+        Rollout::TaskSet { .. } => "task-set",
+        Rollout::ScaleIn { .. } => "scale-in",
+    };
+    Some(json!({"kind": kind, "id": rollout.id(), "startedAt": rollout.started_at()}))
+}
+
+/// A way out with the first of its commands, and with the tasks that these are for.
+pub(crate) fn suggested_action(cluster: &Arc<ClusterArn>, way: &SuggestedAction, commands_max: usize) -> Value {
+    match way {
+        SuggestedAction::Wait { until, expected } => json!({"action": "wait", "until": until, "expected": expected}),
+        SuggestedAction::ReleaseIdle { tasks, commands } => {
+            let tasks_max = commands_max.saturating_mul(TASKS_PER_PROTECTION_CALL_MAX);
+            let told: Vec<String> = tasks.iter().take(tasks_max).map(|id| task_arn(cluster, id)).collect();
+            let first: Vec<&String> = commands.iter().take(commands_max).collect();
+            let mut way = json!({"action": "release-idle", "taskArns": told, "commands": first});
+            for (member, all, told) in
+                [("taskArnsOmitted", tasks.len(), told.len()), ("commandsOmitted", commands.len(), first.len())]
+            {
+                if all > told {
+                    way[member] = json!(all - told);
+                }
+            }
+            way
+        }
+        SuggestedAction::RaiseDesiredCount { to, command } => {
+            json!({"action": "raise-desired-count", "to": to, "commands": [command]})
+        }
+        SuggestedAction::RaiseMaximumPercent { to, command } => {
+            json!({"action": "raise-maximum-percent", "to": to, "commands": [command]})
+        }
+    }
+}
+
+/// The first of `all` that fit into so many bytes of JSON, and how many are left out.
+pub(crate) fn fitting<T: Serialize>(items: impl IntoIterator<Item = T>, all: usize, room: usize) -> (Vec<T>, Omitted) {
+    let mut used = 0;
+    let fits = |item: &T| {
+        used += bytes(item) + ",".len();
+        used <= room
+    };
+    let taken: Vec<T> = items.into_iter().take_while(fits).collect();
+    let omitted = NonZeroUsize::new(all - taken.len());
+    (taken, omitted)
+}
+
+/// How many bytes something has as JSON.
+pub(crate) fn bytes(value: &impl Serialize) -> usize {
+    serde_json::to_string(value).expect("plain data has a JSON form").len()
+}

@@ -1,0 +1,179 @@
+//! Tasks and jobs as JSON: as many as there is room for.
+//!
+//! If not all tasks fit, first fewer jobs of each are told, then no labels, and then fewer tasks. Each list that was shortened
+//! says by how much.
+
+use crate::ecs::arn::ClusterArn;
+use crate::notify::view::task_arn;
+use crate::service::diagnosis::{BlockingTask, ProtectedFor, RefusedTask};
+use crate::service::forecast::longest_first;
+use crate::service::snapshot::JobSnapshot;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+/// How many were left out of a list; `None` if none were.
+pub(crate) type Omitted = Option<NonZeroUsize>;
+
+/// How much is told of each task.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Detail {
+    /// Jobs of a task.
+    pub(crate) jobs_max: usize,
+    /// Labels of a job.
+    pub(crate) labels_max: usize,
+}
+
+impl Detail {
+    /// Everything.
+    pub(crate) const WHOLE: Self = Self { jobs_max: usize::MAX, labels_max: usize::MAX };
+    /// What is told when not everything fits, to be tried in turn.
+    pub(crate) const LESS_AND_LESS: [Self; 4] = [
+        Self { jobs_max: 20, labels_max: usize::MAX },
+        Self { jobs_max: 5, labels_max: usize::MAX },
+        Self { jobs_max: 1, labels_max: usize::MAX },
+        Self { jobs_max: 1, labels_max: 0 },
+    ];
+    /// The same for jobs that are told for themselves.
+    pub(crate) const OF_JOBS: [Self; 2] = [Self::WHOLE, Self { jobs_max: usize::MAX, labels_max: 0 }];
+}
+
+/// The room that a list of tasks, or of jobs, has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Room {
+    /// In items of the list.
+    pub(crate) items_max: usize,
+    /// In bytes.
+    pub(crate) bytes_max: usize,
+    /// How many bytes a text of JSON counts for, where it goes.
+    pub(crate) bytes: fn(&str) -> usize,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TaskReport<'a> {
+    task_arn: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deployment: Option<&'a str>,
+    protected_until: Timestamp,
+    protected_for: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    jobs: Vec<JobReport<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jobs_omitted: Omitted,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RefusedTaskReport<'a> {
+    task_arn: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deployment: Option<&'a str>,
+    since: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    protected_until: Option<Timestamp>,
+    jobs: Vec<JobReport<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jobs_omitted: Omitted,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct JobReport<'a> {
+    job_id: &'a str,
+    attempt: u32,
+    until: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected_until: Option<Timestamp>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    labels: BTreeMap<&'a str, &'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    labels_omitted: Omitted,
+}
+
+/// Protected tasks, as [`as_many_as_fit`].
+pub(crate) fn tasks(cluster: &Arc<ClusterArn>, tasks: &[BlockingTask], room: &Room, details: &[Detail]) -> Vec<Value> {
+    as_many_as_fit(tasks, (room, details), |task, detail| json!(task_report(cluster, task, detail)))
+}
+
+/// Tasks that ECS refused what their jobs want, as [`as_many_as_fit`].
+pub(crate) fn refused_tasks(
+    cluster: &Arc<ClusterArn>,
+    tasks: &[&RefusedTask],
+    room: &Room,
+    details: &[Detail],
+) -> Vec<Value> {
+    as_many_as_fit(tasks, (room, details), |task, detail| json!(refused_report(cluster, task, detail)))
+}
+
+/// Jobs, as [`as_many_as_fit`].
+pub(crate) fn jobs(jobs: &[JobSnapshot], room: &Room, details: &[Detail]) -> Vec<Value> {
+    as_many_as_fit(jobs, (room, details), |job, detail| json!(job_report(job, detail)))
+}
+
+/// As many items as fit, those in front, with the first of these details with which all fit, or else the last.
+fn as_many_as_fit<T>(
+    all: &[T],
+    (room, details): (&Room, &[Detail]),
+    report: impl Fn(&T, Detail) -> Value,
+) -> Vec<Value> {
+    let wanted = all.len().min(room.items_max);
+    let mut taken = Vec::new();
+    for detail in details {
+        let mut used = 0;
+        let fits = |report: &Value| {
+            used += (room.bytes)(&report.to_string()) + ",".len();
+            used <= room.bytes_max
+        };
+        taken = all[..wanted].iter().map(|item| report(item, *detail)).take_while(fits).collect();
+        if taken.len() == wanted {
+            break;
+        }
+    }
+    taken
+}
+
+fn task_report<'a>(cluster: &Arc<ClusterArn>, task: &'a BlockingTask, detail: Detail) -> TaskReport<'a> {
+    let (protected_for, jobs) = match &task.protected_for {
+        ProtectedFor::Jobs(jobs) => ("jobs", longest_first(jobs)),
+        ProtectedFor::NoJob => ("idle", Vec::new()),
+        ProtectedFor::Foreign => ("foreign", Vec::new()),
+        ProtectedFor::Unknown => ("unknown", Vec::new()),
+    };
+    TaskReport {
+        task_arn: task_arn(cluster, &task.task),
+        deployment: task.deployment.as_deref(),
+        protected_until: task.protected_until,
+        protected_for,
+        jobs_omitted: NonZeroUsize::new(jobs.len().saturating_sub(detail.jobs_max)),
+        jobs: jobs.into_iter().take(detail.jobs_max).map(|job| job_report(job, detail)).collect(),
+    }
+}
+
+fn refused_report<'a>(cluster: &Arc<ClusterArn>, task: &'a RefusedTask, detail: Detail) -> RefusedTaskReport<'a> {
+    let jobs = longest_first(&task.jobs);
+    RefusedTaskReport {
+        task_arn: task_arn(cluster, &task.task),
+        deployment: task.deployment.as_deref(),
+        since: task.since,
+        protected_until: task.protected_until,
+        jobs_omitted: NonZeroUsize::new(jobs.len().saturating_sub(detail.jobs_max)),
+        jobs: jobs.into_iter().take(detail.jobs_max).map(|job| job_report(job, detail)).collect(),
+    }
+}
+
+fn job_report(job: &JobSnapshot, detail: Detail) -> JobReport<'_> {
+    let JobSnapshot { key, until, expected_until, labels } = job;
+    let told = labels.iter().take(detail.labels_max).map(|(name, value)| (name.as_str(), value.as_str()));
+    JobReport {
+        job_id: &key.job_id,
+        attempt: key.attempt,
+        until: *until,
+        expected_until: *expected_until,
+        labels: told.collect(),
+        labels_omitted: NonZeroUsize::new(labels.len().saturating_sub(detail.labels_max)),
+    }
+}

@@ -1,0 +1,293 @@
+//! Rules of incidents, on diagnoses drawn by hand.
+
+use super::*;
+use crate::service::diagnosis::TaskCounts;
+use crate::service::forecast::{Deadline, DeadlineSource, Forecast};
+use crate::service::incident::pending::{Told, claim, told};
+use crate::service::rollout::Rollout;
+use crate::service::snapshot::TaskSnapshot;
+use crate::service::snapshot::fixture;
+
+fn at(minute: i64) -> Timestamp {
+    Timestamp::from_second(1_700_000_000 + minute * 60).unwrap()
+}
+
+fn policy() -> AlertPolicy {
+    AlertPolicy { blocked_after: SignedDuration::from_mins(5), repeat_after: SignedDuration::from_mins(60) }
+}
+
+fn snapshot(minute: i64) -> ServiceSnapshot {
+    fixture::service(at(minute))
+}
+
+/// A deployment begun at minute 0 with three hours to go, blocked since minute 0, that will be over at `forecast`.
+fn blocked(forecast: i64) -> Diagnosis {
+    Diagnosis {
+        rollout_status: RolloutStatus::Blocked,
+        rollout: Rollout::Deployment { id: "ecs-svc/2".to_owned(), started_at: at(0) },
+        blocking_tasks: Vec::new(),
+        blocked_since: Some(at(0)),
+        forecast: Some(Forecast { by_expiry: at(forecast), by_jobs: at(forecast) }),
+        deadline: Some(Deadline { at: at(180), source: DeadlineSource::Setting }),
+        task_counts: TaskCounts {
+            desired: 2,
+            lower_bound: 2,
+            upper_bound: 4,
+            live: 4,
+            protected: 2,
+            room: 2,
+            deployments: 2,
+        },
+        suggested_actions: Vec::new(),
+        refused_tasks: Vec::new(),
+        tag_problems: Vec::new(),
+        gaps: Vec::new(),
+    }
+}
+
+fn steady() -> Diagnosis {
+    Diagnosis {
+        rollout_status: RolloutStatus::Steady,
+        rollout: Rollout::None,
+        blocked_since: None,
+        forecast: None,
+        deadline: None,
+        ..blocked(60)
+    }
+}
+
+/// Looks, claims, and tells with success: what was told, in short.
+fn look(incidents: &mut Incidents, minute: i64, diagnosis: &Diagnosis) -> Vec<String> {
+    advance(incidents, sight(&snapshot(minute), diagnosis), &policy());
+    let claimed = claim(incidents, at(minute));
+    for (key, _, event) in &claimed {
+        told(incidents, key, (*event, Told::Sent, at(minute)));
+    }
+    claimed.iter().map(|(_, incident, event)| format!("{} {}", incident.kind.as_str(), event.as_str())).collect()
+}
+
+static NOBODY_IDLE: BTreeMap<TaskId, Timestamp> = BTreeMap::new();
+
+fn sight<'a>(snapshot: &'a ServiceSnapshot, diagnosis: &'a Diagnosis) -> Sight<'a> {
+    Sight { snapshot, diagnosis, idle_seen: &NOBODY_IDLE }
+}
+
+#[test]
+fn an_incident_opens_once_after_its_time_and_resolves_once() {
+    let mut incidents = Incidents::new();
+    assert!(look(&mut incidents, 4, &blocked(60)).is_empty());
+    assert_eq!(look(&mut incidents, 5, &blocked(60)), ["deployment-blocked opened"]);
+    assert!(look(&mut incidents, 6, &blocked(60)).is_empty());
+    assert_eq!(look(&mut incidents, 7, &steady()), ["deployment-blocked resolved"]);
+    assert!(look(&mut incidents, 8, &steady()).is_empty());
+}
+
+#[test]
+fn what_is_still_so_is_repeated_at_its_interval_and_escalates_at_its_marks() {
+    let mut incidents = Incidents::new();
+    look(&mut incidents, 5, &blocked(170));
+    assert!(look(&mut incidents, 64, &blocked(170)).is_empty());
+    assert_eq!(look(&mut incidents, 65, &blocked(170)), ["deployment-blocked repeated"]);
+    assert_eq!(look(&mut incidents, 90, &blocked(170)), ["deployment-blocked escalated"], "half of three hours");
+    assert_eq!(look(&mut incidents, 144, &blocked(170)), ["deployment-blocked escalated"], "four fifths");
+    assert!(look(&mut incidents, 150, &blocked(170)).is_empty());
+}
+
+#[test]
+fn a_forecast_past_the_deadline_is_notified_at_once_and_carried_while_it_is_blocked() {
+    let mut incidents = Incidents::new();
+    assert_eq!(look(&mut incidents, 1, &blocked(240)), ["deployment-at-risk opened"]);
+    assert_eq!(look(&mut incidents, 5, &blocked(240)), ["deployment-blocked opened"]);
+    assert_eq!(look(&mut incidents, 64, &blocked(240)), Vec::<String>::new(), "the lesser one is not repeated");
+    let over = look(&mut incidents, 70, &steady());
+    assert_eq!(over, ["deployment-at-risk resolved", "deployment-blocked resolved"]);
+}
+
+#[test]
+fn a_picture_with_gaps_resolves_nothing() {
+    let mut incidents = Incidents::new();
+    look(&mut incidents, 5, &blocked(60));
+    let unclear = Diagnosis { gaps: vec!["…".to_owned()], rollout_status: RolloutStatus::Unknown, ..steady() };
+    assert!(look(&mut incidents, 6, &unclear).is_empty());
+    assert_eq!(look(&mut incidents, 7, &steady()), ["deployment-blocked resolved"]);
+}
+
+#[test]
+fn of_two_instances_only_the_one_that_claims_tells() {
+    let mut incidents = Incidents::new();
+    advance(&mut incidents, sight(&snapshot(5), &blocked(60)), &policy());
+    assert_eq!(claim(&mut incidents, at(5)).len(), 1);
+    assert!(claim(&mut incidents, at(5)).is_empty());
+    assert_eq!(claim(&mut incidents, at(6)).len(), 1, "whoever claimed it has died");
+}
+
+#[test]
+fn an_alert_that_was_not_taken_is_told_by_the_next_look() {
+    let mut incidents = Incidents::new();
+    advance(&mut incidents, sight(&snapshot(5), &blocked(60)), &policy());
+    let (key, _, event) = claim(&mut incidents, at(5)).remove(0);
+    told(&mut incidents, &key, (event, Told::Failed, at(5)));
+    assert_eq!(look(&mut incidents, 6, &blocked(60)), ["deployment-blocked opened"]);
+}
+
+#[test]
+fn an_alert_that_is_never_taken_is_told_later_and_later() {
+    let mut incidents = Incidents::new();
+    advance(&mut incidents, sight(&snapshot(5), &blocked(60)), &policy());
+    let mut tries = Vec::new();
+    for minute in 5..65 {
+        for (key, _, event) in claim(&mut incidents, at(minute)) {
+            tries.push(minute);
+            told(&mut incidents, &key, (event, Told::Failed, at(minute)));
+        }
+    }
+    assert_eq!(tries, [5, 6, 16, 36]);
+}
+
+#[test]
+fn an_incident_that_somebody_may_have_heard_of_is_called_off_even_if_no_send_succeeded() {
+    let mut incidents = Incidents::new();
+    advance(&mut incidents, sight(&snapshot(5), &blocked(60)), &policy());
+    let (key, _, event) = claim(&mut incidents, at(5)).remove(0);
+    told(&mut incidents, &key, (event, Told::Failed, at(5)));
+    assert_eq!(look(&mut incidents, 6, &steady()), ["deployment-blocked resolved"]);
+}
+
+#[test]
+fn what_is_being_told_is_called_off_only_after_it() {
+    let mut incidents = Incidents::new();
+    let (blocked, steady) = (blocked(60), steady());
+    let snapshot = |minute| snapshot(minute);
+    for minute in [10, 15] {
+        let seen = snapshot(minute);
+        advance(&mut incidents, sight(&seen, &blocked), &policy());
+    }
+    assert_eq!(claim(&mut incidents, at(15)).len(), 1, "one tells that it is open");
+    let seen = snapshot(15);
+    advance(&mut incidents, sight(&seen, &steady), &policy());
+    assert_eq!(claim(&mut incidents, at(15)), [], "another does not overtake it");
+    let called_off: Vec<Transition> = claim(&mut incidents, at(16)).into_iter().map(|(_, _, event)| event).collect();
+    assert_eq!(called_off, [Transition::Resolved]);
+}
+
+/// Looks and tells nothing: what is to be told then, in short.
+fn only_look(incidents: &mut Incidents, minute: i64, diagnosis: &Diagnosis) -> Vec<Transition> {
+    advance(incidents, sight(&snapshot(minute), diagnosis), &policy());
+    incidents.values().filter_map(|incident| incident.untold).map(|untold| untold.event).collect()
+}
+
+/// The events of what somebody claims.
+fn claimed(incidents: &mut Incidents, minute: i64) -> Vec<Transition> {
+    claim(incidents, at(minute)).into_iter().map(|(_, _, event)| event).collect()
+}
+
+fn is_told(incidents: &mut Incidents, event: Transition, minute: i64) {
+    let key = incidents.keys().next().unwrap().clone();
+    told(incidents, &key, (event, Told::Sent, at(minute)));
+}
+
+#[test]
+fn what_comes_back_before_anybody_was_told_that_it_was_over_is_told_once() {
+    let mut incidents = Incidents::new();
+    only_look(&mut incidents, 5, &blocked(60));
+    assert_eq!(claimed(&mut incidents, 5), [Transition::Opened]);
+    assert_eq!(only_look(&mut incidents, 5, &steady()), [Transition::Resolved]);
+    is_told(&mut incidents, Transition::Opened, 5);
+    assert_eq!(only_look(&mut incidents, 5, &blocked(60)), []);
+    assert_eq!(look(&mut incidents, 6, &steady()), ["deployment-blocked resolved"]);
+}
+
+#[test]
+fn what_comes_back_while_its_beginning_is_told_is_told_again_only_if_that_fails() {
+    for is_sent in [true, false] {
+        let mut incidents = Incidents::new();
+        only_look(&mut incidents, 5, &blocked(60));
+        claimed(&mut incidents, 5);
+        only_look(&mut incidents, 5, &steady());
+        assert_eq!(only_look(&mut incidents, 5, &blocked(60)), [Transition::Opened]);
+        assert_eq!(claimed(&mut incidents, 5), [], "somebody tells it");
+        if is_sent {
+            is_told(&mut incidents, Transition::Opened, 5);
+        }
+        let again = if is_sent { vec![] } else { vec![Transition::Opened] };
+        assert_eq!(claimed(&mut incidents, 6), again);
+    }
+}
+
+#[test]
+fn what_is_over_again_before_anybody_was_told_that_it_came_back_is_not_told_of() {
+    let mut incidents = Incidents::new();
+    look(&mut incidents, 5, &blocked(60));
+    look(&mut incidents, 6, &steady());
+    assert_eq!(only_look(&mut incidents, 7, &blocked(60)), [Transition::Opened]);
+    assert_eq!(look(&mut incidents, 7, &steady()), [""; 0]);
+}
+
+#[test]
+fn an_end_that_may_not_have_been_told_is_told_although_it_came_back_in_between() {
+    let mut incidents = Incidents::new();
+    look(&mut incidents, 5, &blocked(60));
+    only_look(&mut incidents, 6, &steady());
+    assert_eq!(claimed(&mut incidents, 6), [Transition::Resolved]);
+    // Whoever claimed it has died.
+    assert_eq!(only_look(&mut incidents, 8, &blocked(60)), [Transition::Opened]);
+    assert_eq!(only_look(&mut incidents, 8, &steady()), [Transition::Resolved]);
+}
+
+#[test]
+fn once_the_beginning_is_told_the_end_waits_for_nobody() {
+    let mut incidents = Incidents::new();
+    only_look(&mut incidents, 5, &blocked(60));
+    claimed(&mut incidents, 5);
+    only_look(&mut incidents, 5, &steady());
+    assert_eq!(claimed(&mut incidents, 5), []);
+    is_told(&mut incidents, Transition::Opened, 5);
+    assert_eq!(claimed(&mut incidents, 5), [Transition::Resolved]);
+}
+
+#[test]
+fn what_nobody_has_heard_of_is_not_called_off() {
+    let mut incidents = Incidents::new();
+    advance(&mut incidents, sight(&snapshot(5), &blocked(60)), &policy());
+    assert!(look(&mut incidents, 6, &steady()).is_empty());
+}
+
+#[test]
+fn an_incident_that_comes_back_is_told_as_a_new_one() {
+    let mut incidents = Incidents::new();
+    look(&mut incidents, 5, &blocked(60));
+    look(&mut incidents, 6, &steady());
+    assert_eq!(look(&mut incidents, 7, &blocked(60)), ["deployment-blocked opened"]);
+}
+
+#[test]
+fn resolved_incidents_are_forgotten_after_a_day() {
+    let mut incidents = Incidents::new();
+    look(&mut incidents, 5, &blocked(60));
+    look(&mut incidents, 6, &steady());
+    look(&mut incidents, 6 + 24 * 60, &steady());
+    assert!(incidents.is_empty());
+}
+
+#[test]
+fn a_protection_without_live_jobs_is_an_orphan_after_a_grace_time() {
+    let mut incidents = Incidents::new();
+    let idle = TaskSnapshot {
+        id: "6b777c1809a94925ab48098fa09824de".parse().unwrap(),
+        deployment: None,
+        is_running: true,
+        protected_until: Some(at(60)),
+        idle_since: Some(at(0)),
+        refused_since: None,
+        is_awaited: false,
+        jobs: Jobs::Known(Vec::new()),
+    };
+    let mut look = |minute: i64| {
+        let seen = ServiceSnapshot { tasks: vec![idle.clone()], ..snapshot(minute) };
+        let idle_seen = BTreeMap::from([(idle.id.clone(), at(2))]);
+        let sight = Sight { snapshot: &seen, diagnosis: &steady(), idle_seen: &idle_seen };
+        advance(&mut incidents, sight, &policy());
+        claim(&mut incidents, at(minute)).len()
+    };
+    assert_eq!((look(11), look(12)), (0, 1), "ten minutes after a look has seen it so");
+}

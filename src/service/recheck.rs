@@ -1,0 +1,181 @@
+//! What the function tells itself to do later, by a queue of its own that workers cannot write to.
+//!
+//! A recheck is no state: what it asks for is decided anew when it comes, from the state store and from ECS. A check that comes
+//! twice, or too late, does nothing. A sweep that comes twice sweeps twice: that changes nothing more, costs calls, and ends
+//! with the time that a sweep is given.
+
+use crate::config::clusters::Clusters;
+use crate::ecs::arn::{ClusterArn, shown};
+use crate::ecs::service::ServiceArn;
+use crate::outbox::DeliveryError;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// SQS's limit for the delay of one message, in seconds (aws-facts "Lambda and SQS").
+pub const DELAY_SECONDS_MAX: i32 = 900;
+
+/// Something to be done later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Recheck {
+    /// Look at a watched service.
+    Check {
+        /// Which.
+        service: ServiceArn,
+        /// The moment that the state store's watch waits for; with another one there it is out of date.
+        due: Timestamp,
+    },
+    /// Go on with a sweep whose time ran short.
+    Sweep {
+        /// When it began.
+        started_at: Timestamp,
+        /// Where to go on.
+        place: SweepPlace,
+    },
+}
+
+/// How far a sweep has come: first through the task records, then through the services of one cluster after the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SweepPlace {
+    /// At a page of the task records.
+    Tasks {
+        /// The state store's own word for it; `None` is the first.
+        page: Option<String>,
+    },
+    /// Among the services of a cluster.
+    Services {
+        /// Which.
+        cluster: Arc<ClusterArn>,
+        /// The name that comes next, in the order of names, and how many are left. `None`: all are.
+        rest: Option<(String, usize)>,
+    },
+}
+
+/// Carries rechecks.
+pub trait RecheckQueue: Send + Sync {
+    /// Sends one that comes after `delay`: whole seconds, at most [`DELAY_SECONDS_MAX`].
+    ///
+    /// # Errors
+    /// It was not taken; the text says why.
+    fn send(&self, recheck: &Recheck, delay: Duration) -> impl Future<Output = Result<(), DeliveryError>> + Send;
+}
+
+/// A queue that there is none of: for `None`.
+impl RecheckQueue for Infallible {
+    async fn send(&self, _: &Recheck, _: Duration) -> Result<(), DeliveryError> {
+        match *self {}
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "recheck", rename_all = "lowercase")]
+enum Body {
+    Check {
+        service: String,
+        due: Timestamp,
+    },
+    #[serde(rename_all = "camelCase")]
+    Sweep {
+        started_at: Timestamp,
+        place: PlaceBody,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "among", rename_all = "lowercase")]
+enum PlaceBody {
+    Tasks { page: Option<String> },
+    Services { cluster: String, rest: Option<(String, usize)> },
+}
+
+impl Recheck {
+    /// As a message's body.
+    pub fn body(&self) -> String {
+        let body = match self {
+            Self::Check { service, due } => Body::Check { service: service.to_string(), due: *due },
+            Self::Sweep { started_at, place } => Body::Sweep {
+                started_at: *started_at,
+                place: match place {
+                    SweepPlace::Tasks { page } => PlaceBody::Tasks { page: page.clone() },
+                    SweepPlace::Services { cluster, rest } => {
+                        PlaceBody::Services { cluster: cluster.to_string(), rest: rest.clone() }
+                    }
+                },
+            },
+        };
+        serde_json::to_string(&body).expect("plain data has a JSON form")
+    }
+
+    /// Reads a message's body. Nobody but the function should have sent it; what names no configured cluster is refused all
+    /// the same.
+    ///
+    /// # Errors
+    /// What is wrong with it, for the dead-lettered message's reason.
+    pub fn parse(body: &str, clusters: &Clusters) -> Result<Self, String> {
+        let wrong = |why: String| format!("not a recheck: {why}");
+        let body = serde_json::from_str(body).map_err(|error| wrong(shown(&error.to_string())))?;
+        Ok(match body {
+            Body::Check { service, due } => {
+                let service = clusters.service(&service, None).map_err(|error| wrong(error.to_string()))?;
+                Self::Check { service, due }
+            }
+            Body::Sweep { started_at, place } => Self::Sweep {
+                started_at,
+                place: match place {
+                    PlaceBody::Tasks { page } => SweepPlace::Tasks { page },
+                    PlaceBody::Services { cluster, rest } => {
+                        let cluster = clusters.find(&cluster).map_err(|error| wrong(error.to_string()))?;
+                        SweepPlace::Services { cluster, rest }
+                    }
+                },
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clusters() -> Clusters {
+        Clusters::new(vec!["arn:aws:ecs:eu-west-1:111122223333:cluster/video".parse().unwrap()]).unwrap()
+    }
+
+    #[test]
+    fn what_was_sent_is_read_back() {
+        let cluster = clusters().only().unwrap();
+        let service = ServiceArn::new(cluster.clone(), "web").unwrap();
+        let due = Timestamp::from_millisecond(1_700_000_000_123).unwrap();
+        let sweep = |place| Recheck::Sweep { started_at: due, place };
+        for sent in [
+            Recheck::Check { service, due },
+            sweep(SweepPlace::Tasks { page: None }),
+            sweep(SweepPlace::Tasks { page: Some("x".to_owned()) }),
+            sweep(SweepPlace::Services { cluster: cluster.clone(), rest: None }),
+            sweep(SweepPlace::Services { cluster, rest: Some(("web".to_owned(), 7)) }),
+        ] {
+            assert_eq!(Recheck::parse(&sent.body(), &clusters()), Ok(sent));
+        }
+    }
+
+    #[test]
+    fn what_is_none_is_refused_with_a_reason() {
+        let check =
+            |service: &str| format!(r#"{{"recheck":"check","service":"{service}","due":"2026-01-05T09:05:00Z"}}"#);
+        for (body, expected) in [
+            ("dance".to_owned(), "not a recheck: expected value"),
+            ("{}".to_owned(), "missing field `recheck`"),
+            (r#"{"recheck":"dance"}"#.to_owned(), "unknown variant `dance`"),
+            (check("web"), "`web` is not an ARN"),
+            (check("arn:aws:ecs:eu-west-1:111122223333:service/other/web"), "cluster `other` is not among"),
+            (check("arn:aws:ecs:eu-west-1:999922223333:service/video/web"), "its account is `999922223333`"),
+            (check("arn:aws:ecs:eu-west-1:111122223333:service/video/a;b"), "is not a service name"),
+        ] {
+            let reason = Recheck::parse(&body, &clusters()).unwrap_err();
+            assert!(reason.contains(expected), "expected {expected}, found {reason}");
+        }
+    }
+}

@@ -1,0 +1,403 @@
+//! Rules of a watch, on services drawn by hand.
+
+pub mod heeding;
+pub mod seeing;
+
+use super::*;
+use crate::ecs::deployment::{Deployment, DeploymentStatus, RolloutState};
+use crate::ecs::error::EcsError;
+use crate::service::diagnosis::RolloutStatus;
+use crate::service::snapshot::fixture;
+use crate::service::snapshot::{Gap, Jobs, TaskSnapshot};
+
+const OLD: &str = "ecs-svc/1";
+const NEW: &str = "ecs-svc/2";
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_700_000_000 + second).unwrap()
+}
+
+fn policy() -> ServicePolicy {
+    ServicePolicy {
+        watch: DeadlinePolicy { deadline: SignedDuration::from_hours(3) },
+        alerts: AlertPolicy {
+            blocked_after: SignedDuration::from_mins(5),
+            repeat_after: SignedDuration::from_mins(60),
+        },
+        remediations: RemediationPolicy {
+            policy: crate::config::policy::Policy::Notify,
+            allowed: crate::config::policy::Remediations::default(),
+            release_grace: SignedDuration::from_mins(5),
+            raise_cool_down: SignedDuration::from_mins(15),
+        },
+        follows_up: true,
+    }
+}
+
+fn deployment(id: &str, status: DeploymentStatus, rollout_state: RolloutState) -> Deployment {
+    Deployment {
+        id: id.to_owned(),
+        status,
+        rollout_state,
+        desired_count: 2,
+        running_count: 2,
+        pending_count: 0,
+        created_at: at(0),
+        updated_at: at(0),
+    }
+}
+
+fn task(number: usize, deployment: &str, protected_until: Option<Timestamp>) -> TaskSnapshot {
+    TaskSnapshot {
+        id: format!("{number:032x}").parse().unwrap(),
+        deployment: Some(deployment.to_owned()),
+        is_running: true,
+        protected_until,
+        idle_since: None,
+        refused_since: None,
+        is_awaited: false,
+        jobs: Jobs::Unknown,
+    }
+}
+
+/// Two tasks of one finished deployment.
+fn steady(second: i64) -> ServiceSnapshot {
+    let mut snapshot = fixture::service(at(second));
+    snapshot.service.deployments = vec![deployment(OLD, DeploymentStatus::Primary, RolloutState::Completed)];
+    snapshot.tasks = vec![task(1, OLD, None), task(2, OLD, None)];
+    snapshot
+}
+
+/// A deployment begun at 0: both new tasks run, and of the old ones the first `protected` are protected for two hours.
+fn deploying(second: i64, protected: usize) -> ServiceSnapshot {
+    let mut snapshot = steady(second);
+    snapshot.service.running_count = 4;
+    snapshot.service.deployments = vec![
+        deployment(NEW, DeploymentStatus::Primary, RolloutState::InProgress),
+        deployment(OLD, DeploymentStatus::Active, RolloutState::Completed),
+    ];
+    let until = |number| (number <= protected).then(|| at(7200));
+    snapshot.tasks = vec![task(1, OLD, until(1)), task(2, OLD, until(2)), task(3, NEW, None), task(4, NEW, None)];
+    snapshot
+}
+
+fn moving(second: i64) -> ServiceSnapshot {
+    deploying(second, 0)
+}
+
+fn will_block(second: i64) -> ServiceSnapshot {
+    deploying(second, 1)
+}
+
+fn blocked(second: i64) -> ServiceSnapshot {
+    deploying(second, 2)
+}
+
+/// The same, and the list of tasks could not be read.
+fn unread(snapshot: ServiceSnapshot) -> ServiceSnapshot {
+    ServiceSnapshot { tasks: Vec::new(), gaps: vec![Gap::Tasks(EcsError::Throttled)], ..snapshot }
+}
+
+fn look(record: &mut ServiceRecord, snapshot: &ServiceSnapshot, reason: Reason) -> Seen {
+    take_in(record, (snapshot, reason), &policy())
+}
+
+/// The second at which the next look is due.
+fn due(record: &ServiceRecord) -> Option<i64> {
+    record.watch.as_ref().and_then(|watch| watch.due).map(|due| due.duration_since(at(0)).as_secs())
+}
+
+/// Comes with the recheck that is awaited, in its moment.
+fn recheck(record: &mut ServiceRecord, drawn: fn(i64) -> ServiceSnapshot) -> Option<i64> {
+    let second = due(record).expect("a recheck is on its way");
+    look(record, &drawn(second), Reason::Recheck(at(second)));
+    due(record)
+}
+
+fn prompted(record: &mut ServiceRecord, prompt: Trigger, second: i64) -> OnTrigger {
+    on_trigger(record, prompt, (at(second), &policy()))
+}
+
+fn watched(rollout: Option<&str>, checks: u32, due: Option<i64>) -> ServiceRecord {
+    let watch = Watch { rollout: rollout.map(str::to_owned), started_at: at(0), checks, due: due.map(at) };
+    ServiceRecord { watch: Some(watch), ..ServiceRecord::default() }
+}
+
+#[test]
+fn the_hand_drawn_services_stand_as_they_are_called() {
+    let stands = |snapshot| look(&mut ServiceRecord::default(), &snapshot, Reason::Routine).diagnosis.rollout_status;
+    assert_eq!(stands(steady(0)), RolloutStatus::Steady);
+    assert_eq!(stands(moving(0)), RolloutStatus::InProgress);
+    assert_eq!(stands(will_block(0)), RolloutStatus::WillBlock);
+    assert_eq!(stands(blocked(0)), RolloutStatus::Blocked);
+    assert_eq!(stands(unread(steady(0))), RolloutStatus::Unknown);
+}
+
+#[test]
+fn checks_come_after_30_seconds_1_2_5_10_and_then_15_minutes() {
+    let mut record = ServiceRecord::default();
+    look(&mut record, &moving(0), Reason::Routine);
+    let mut dues = vec![0, due(&record).unwrap()];
+    dues.extend((0..7).map(|_| recheck(&mut record, moving).unwrap()));
+    let steps: Vec<i64> = dues.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert_eq!(steps, [30, 60, 120, 300, 600, 900, 900, 900]);
+    assert_eq!(record.watch.map(|watch| watch.checks), Some(7));
+}
+
+#[test]
+fn a_late_recheck_counts_its_step_from_when_it_came() {
+    let mut record = watched(Some(NEW), 0, Some(30));
+    look(&mut record, &moving(50), Reason::Recheck(at(30)));
+    assert_eq!(due(&record), Some(50 + 60));
+}
+
+#[test]
+fn a_check_comes_when_an_alert_is_due_and_at_half_and_four_fifths_of_the_time() {
+    let mut record = ServiceRecord::default();
+    look(&mut record, &blocked(10), Reason::Begun);
+    let mut dues = vec![due(&record).unwrap()];
+    dues.extend((0..16).map(|_| recheck(&mut record, blocked).unwrap()));
+    for moment in [10 + 300, 90 * 60, 144 * 60] {
+        assert!(dues.contains(&moment), "{moment} is not among {dues:?}");
+    }
+    assert!(dues.windows(2).all(|pair| pair[1] - pair[0] <= 900), "{dues:?}");
+}
+
+#[test]
+fn a_deployment_of_a_service_that_is_not_held_up_has_no_marks() {
+    let mut record = watched(Some(NEW), 6, Some(5000));
+    look(&mut record, &moving(5000), Reason::Recheck(at(5000)));
+    assert_eq!(due(&record), Some(5900), "half of its time is at 5400");
+}
+
+#[test]
+fn a_new_rollout_begins_a_new_watch() {
+    let mut record = watched(Some("ecs-svc/0"), 6, Some(1000));
+    look(&mut record, &moving(990), Reason::Routine);
+    let watch = record.watch.clone().unwrap();
+    assert_eq!((watch.rollout.as_deref(), watch.started_at, watch.checks), (Some(NEW), at(990), 0));
+    assert_eq!(due(&record), Some(1020));
+    assert!(!is_awaited(&record, at(1000), at(1000)), "the old one's recheck is out of date");
+}
+
+#[test]
+fn a_steady_service_is_watched_no_more() {
+    for reason in [Reason::Routine, Reason::Recheck(at(30))] {
+        let mut record = watched(Some(NEW), 0, Some(30));
+        look(&mut record, &steady(30), reason);
+        assert_eq!(record.watch, None, "{reason:?}");
+    }
+}
+
+#[test]
+fn what_has_begun_and_does_not_show_yet_is_looked_at_once_more() {
+    let mut record = ServiceRecord::default();
+    look(&mut record, &steady(0), Reason::Begun);
+    assert_eq!((record.watch.as_ref().unwrap().rollout.as_deref(), due(&record)), (None, Some(30)));
+    let mut shows = record.clone();
+    look(&mut shows, &moving(30), Reason::Recheck(at(30)));
+    let watch = shows.watch.unwrap();
+    assert_eq!(
+        (watch.rollout.as_deref(), watch.started_at, watch.checks),
+        (Some(NEW), at(0), 1),
+        "the same watch goes on"
+    );
+    look(&mut record, &steady(30), Reason::Recheck(at(30)));
+    assert_eq!(record.watch, None);
+}
+
+#[test]
+fn a_sweep_begins_a_watch_over_what_moves_and_over_nothing_else() {
+    for (snapshot, is_watched) in [(steady(0), false), (moving(0), true), (will_block(0), true), (blocked(0), true)] {
+        let mut record = ServiceRecord::default();
+        look(&mut record, &snapshot, Reason::Routine);
+        assert_eq!(record.watch.is_some(), is_watched, "{snapshot:?}");
+    }
+}
+
+#[test]
+fn the_look_of_another_leaves_the_chain_as_it_is() {
+    let mut record = watched(Some(NEW), 3, Some(1000));
+    let before = record.clone();
+    for reason in [Reason::Routine, Reason::Begun, Reason::Recheck(at(700))] {
+        look(&mut record, &moving(800), reason);
+        assert_eq!(record, before, "{reason:?}");
+    }
+}
+
+#[test]
+fn the_look_of_another_that_finds_something_due_before_brings_the_check_forward() {
+    let mut record = watched(Some(NEW), 5, Some(1000));
+    look(&mut record, &blocked(500), Reason::Routine);
+    assert_eq!((due(&record), record.watch.as_ref().unwrap().checks), (Some(800), 5), "blocked since 500");
+    assert!(is_awaited(&record, at(800), at(800)) && !is_awaited(&record, at(1000), at(800)));
+}
+
+#[test]
+fn a_chain_that_broke_is_taken_up_by_whoever_looks_a_minute_after_its_moment() {
+    let mut record = watched(Some(NEW), 2, Some(1000));
+    look(&mut record, &moving(1059), Reason::Routine);
+    assert_eq!(due(&record), Some(1000), "its recheck may yet come");
+    look(&mut record, &moving(1060), Reason::Routine);
+    assert_eq!((due(&record), record.watch.as_ref().unwrap().checks), (Some(1360), 3));
+    assert!(!is_awaited(&record, at(1000), at(1061)), "should it come after all");
+}
+
+#[test]
+fn after_50_hours_the_sweep_looks_alone() {
+    const GIVEN_UP: i64 = 50 * 3600;
+    let mut record = watched(Some(NEW), 200, Some(GIVEN_UP - 1));
+    look(&mut record, &moving(GIVEN_UP - 1), Reason::Recheck(at(GIVEN_UP - 1)));
+    assert_eq!(due(&record), Some(GIVEN_UP - 1 + 900));
+    look(&mut record, &moving(GIVEN_UP + 899), Reason::Recheck(at(GIVEN_UP + 899)));
+    assert!(record.watch.is_some() && due(&record).is_none());
+    for reason in [Reason::Routine, Reason::Begun, Reason::Recheck(at(GIVEN_UP + 899))] {
+        look(&mut record, &moving(GIVEN_UP + 9000), reason);
+        assert!(record.watch.is_some() && due(&record).is_none(), "{reason:?} does not begin it anew");
+    }
+    assert!(!is_awaited(&record, at(GIVEN_UP), at(GIVEN_UP + 9000)));
+    look(&mut record, &steady(GIVEN_UP + 9001), Reason::Routine);
+    assert_eq!(record.watch, None, "and a steady service is none that was given up");
+}
+
+#[test]
+fn without_a_queue_nothing_is_watched() {
+    let policy = ServicePolicy { follows_up: false, ..policy() };
+    let mut record = ServiceRecord::default();
+    take_in(&mut record, (&blocked(0), Reason::Begun), &policy);
+    assert_eq!(record.watch, None);
+    assert_eq!(on_trigger(&mut record, Trigger::Reconcile, (at(1), &policy)), OnTrigger::Look);
+    assert_eq!(on_trigger(&mut record, Trigger::Reconcile, (at(2), &policy)), OnTrigger::Nothing);
+    assert_eq!(record.watch, None);
+}
+
+/// The task works, and ECS has refused it.
+fn refused_tasks(number: usize) -> TaskSnapshot {
+    let job = crate::service::snapshot::JobSnapshot {
+        key: crate::task::job::JobKey { job_id: format!("j-{number}"), attempt: 1 },
+        until: at(7200),
+        expected_until: None,
+        labels: std::collections::BTreeMap::new(),
+    };
+    TaskSnapshot { refused_since: Some(at(0)), jobs: Jobs::Known(vec![job]), ..task(number, NEW, None) }
+}
+
+#[test]
+fn a_task_that_is_refused_no_more_is_forgotten_when_a_complete_look_shows_it() {
+    let [first, second, third] = [1, 2, 3].map(|number| task(number, NEW, None).id);
+    let remembered = |refused: &[&TaskId], snapshot: &ServiceSnapshot| {
+        let refused = refused.iter().map(|task| (*task).clone()).collect();
+        let mut record = ServiceRecord { refused, ..ServiceRecord::default() };
+        look(&mut record, snapshot, Reason::Routine);
+        record.refused.into_iter().collect::<Vec<_>>()
+    };
+    let mut snapshot = blocked(60);
+    snapshot.tasks[2] = refused_tasks(3);
+    assert_eq!(remembered(&[&third], &snapshot), std::slice::from_ref(&third));
+    assert_eq!(remembered(&[&first, &second, &third], &snapshot), std::slice::from_ref(&third));
+    assert_eq!(remembered(&[], &snapshot), [], "whoever was refused has it written down");
+    assert_eq!(remembered(&[&first], &snapshot), std::slice::from_ref(&third), "the picture is complete");
+    assert_eq!(remembered(&[&first], &unread(snapshot)), std::slice::from_ref(&first));
+}
+
+#[test]
+fn what_is_blocked_again_is_so_since_it_was_told_as_long_as_that_is_not_called_off() {
+    let since = |is_resolved: bool, kind: AlertKind| {
+        let mut record = ServiceRecord::default();
+        look(&mut record, &blocked(60), Reason::Routine);
+        assert!(record.incidents.is_empty());
+        let told = Incident {
+            kind,
+            since: at(60),
+            notified_at: at(60),
+            escalations: 0,
+            resolved_at: is_resolved.then(|| at(61)),
+            heard: true,
+            untold: None,
+        };
+        record.incidents.insert("told".to_owned(), told);
+        remember(&mut record, &diagnose(&will_block(70), None, &policy().watch));
+        record.blocked.map(|blocked| blocked.since.duration_since(at(0)).as_secs())
+    };
+    assert_eq!(since(false, AlertKind::DeploymentBlocked), Some(60));
+    assert_eq!(since(true, AlertKind::DeploymentBlocked), None);
+    assert_eq!(since(false, AlertKind::OrphanedProtection), None);
+}
+
+#[test]
+fn a_refused_task_or_a_raise_is_watched_even_where_nothing_moves() {
+    let mut snapshot = steady(60);
+    snapshot.tasks[1] = TaskSnapshot { deployment: Some(OLD.to_owned()), ..refused_tasks(2) };
+    let mut record = ServiceRecord::default();
+    look(&mut record, &snapshot, Reason::Routine);
+    assert!(record.watch.is_some());
+    look(&mut record, &steady(61), Reason::Routine);
+    assert_eq!(record.watch, None);
+    let raised = crate::service::remediation::raise::Raised {
+        from: 1,
+        to: 2,
+        before: 1,
+        at: at(61),
+        stage: crate::service::remediation::raise::RaiseStage::Raising,
+    };
+    record.remediation.raised = Some(raised);
+    look(&mut record, &steady(62), Reason::Routine);
+    assert!(record.watch.is_some());
+}
+
+#[test]
+fn what_has_just_begun_is_waited_for_as_long_as_a_prompt_waits_and_no_longer() {
+    for (second, awaited) in [(99, false), (100, false), (101, true), (130, true), (131, false)] {
+        let mut record = watched(None, 0, Some(second));
+        look(&mut record, &steady(100), Reason::Begun);
+        assert_eq!(due(&record), Some(if awaited { second } else { 130 }), "a recheck is due at {second}");
+    }
+}
+
+#[test]
+fn a_check_comes_when_a_protection_in_the_way_of_a_refused_task_has_ended_and_before_a_lease_does() {
+    let due_after = |refused: Option<TaskSnapshot>, blocked_until: i64| {
+        let mut snapshot = blocked(60);
+        snapshot.tasks[..2].iter_mut().for_each(|task| task.protected_until = Some(at(blocked_until)));
+        snapshot.tasks[2] = refused.unwrap_or_else(|| task(3, NEW, None));
+        let mut record = watched(Some(NEW), 5, Some(60));
+        record.blocked = Some(crate::service::record::BlockedSince { rollout: NEW.to_owned(), since: at(-7200) });
+        look(&mut record, &snapshot, Reason::Recheck(at(60)));
+        due(&record)
+    };
+    assert_eq!(due_after(None, 200), Some(960), "nobody waits for it");
+    assert_eq!(due_after(Some(refused_tasks(3)), 200), Some(201));
+    let lease = TaskSnapshot { protected_until: Some(at(900)), ..refused_tasks(3) };
+    assert_eq!(due_after(Some(lease), 7200), Some(600));
+}
+
+#[test]
+fn a_check_comes_when_ecs_keeps_old_tasks_no_longer_if_protected_ones_are_among_them() {
+    for (protected, second) in [(0, 960), (2, 500)] {
+        let mut snapshot = deploying(60, protected);
+        snapshot.service.old_tasks_kept = SignedDuration::from_secs(500);
+        let mut record = watched(Some(NEW), 5, Some(60));
+        look(&mut record, &snapshot, Reason::Recheck(at(60)));
+        assert_eq!(due(&record), Some(second), "{protected} protected");
+    }
+}
+
+#[test]
+fn since_when_protected_tasks_are_idle_is_remembered_and_forgotten_when_they_work_again() {
+    let mut record = ServiceRecord::default();
+    let mut idle = blocked(60);
+    idle.tasks[..2].iter_mut().for_each(|task| {
+        (task.jobs, task.idle_since) = (Jobs::Known(Vec::new()), Some(at(0)));
+    });
+    look(&mut record, &idle, Reason::Routine);
+    let [first, second] = [1, 2].map(|number| task(number, OLD, None).id);
+    let since = |second: i64| at(second);
+    assert_eq!(record.idle_seen, [(first.clone(), since(60)), (second, since(60))].into());
+    let mut later = ServiceSnapshot { at: at(120), ..idle };
+    later.tasks[1] =
+        TaskSnapshot { deployment: Some(OLD.to_owned()), protected_until: Some(at(7200)), ..refused_tasks(2) };
+    look(&mut record, &unread(later.clone()), Reason::Routine);
+    assert_eq!(record.idle_seen.len(), 2, "what was not seen is not forgotten");
+    look(&mut record, &later, Reason::Routine);
+    assert_eq!(record.idle_seen, [(first, since(60))].into());
+}

@@ -1,0 +1,279 @@
+//! Keeps services as they should be: reads a service, reconciles it, stores what follows, and carries it out.
+
+use crate::budget::Budget;
+use crate::clock::Clock;
+use crate::ecs::ServiceUpdates;
+use crate::ecs::autoscaling::Autoscaling;
+use crate::ecs::error::EcsError;
+use crate::ecs::service::ServiceArn;
+use crate::outbox::{Deliver, DeliveryError};
+use crate::service::alert::{Alert, AlertKind};
+use crate::service::diagnosis::{DeadlinePolicy, of_orphans};
+use crate::service::incident::{self, pending, pending::Told};
+use crate::service::recheck::{Recheck, RecheckQueue};
+use crate::service::reconcile::{self, OnTrigger, Reason, Seen, ServicePolicy};
+use crate::service::record::ServiceRecord;
+use crate::service::remediation::{RemediationNote, RemediationPolicy};
+use crate::service::snapshot::ServiceSnapshot;
+use crate::service::snapshot::read::read_service;
+use crate::service::trigger::{ServiceTrigger, Trigger};
+use crate::store::error::StoreError;
+use crate::store::{self, Store, StorePages};
+use crate::task;
+use crate::task::outcome::RetryReason;
+use crate::text::{listed, shown_time};
+use futures_util::FutureExt;
+use jiff::Timestamp;
+use std::time::Duration;
+use tracing::{error, warn};
+
+/// What services are reconciled with, by kind.
+pub trait Ports:
+    task::reconciler::Ports<Ecs: ServiceUpdates, Store: StorePages<ServiceRecord>, Notifier: Deliver<Alert>>
+{
+    /// Application Auto Scaling.
+    type Autoscaling: Autoscaling;
+    /// Carries rechecks.
+    type Rechecks: RecheckQueue;
+}
+
+/// The reconciler of services, with everything that it works with.
+pub struct Reconciler<P: Ports> {
+    /// Sets and clears the protection of tasks.
+    pub tasks: task::reconciler::Reconciler<P>,
+    /// Application Auto Scaling.
+    pub autoscaling: P::Autoscaling,
+    /// Where the function sends its rechecks; `None` leaves them to the sweep.
+    pub rechecks: Option<P::Rechecks>,
+}
+
+/// Maximum number of services reconciled concurrently; each costs several reads, whose buckets give 20 calls a second after
+/// a burst of 100 (aws-facts "ECS: the protection API").
+pub(crate) const SERVICES_AT_ONCE: usize = 4;
+
+/// A log line names at most this many tasks; the alert names more.
+const TASKS_LOGGED_MAX: usize = 20;
+
+/// What became of a reason to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reconciled {
+    /// It was looked at, and so many alerts were sent.
+    Done {
+        /// Alerts.
+        alerts: usize,
+    },
+    /// A recheck will look.
+    Later,
+    /// There was nothing to look for, or somebody else does.
+    NotNeeded,
+}
+
+impl<P: Ports> Reconciler<P> {
+    /// An event about a service: looks, lets a recheck look, or does nothing.
+    pub(crate) async fn on_trigger(
+        &self,
+        prompt: &ServiceTrigger,
+        budget: Budget<'_>,
+    ) -> Result<Reconciled, RetryReason> {
+        let ServiceTrigger { service, name } = prompt;
+        let policy = self.check_policy();
+        if name.prompt() == Trigger::Nothing {
+            return Ok(Reconciled::NotNeeded);
+        }
+        budget.allows_a_call(&self.tasks.clock)?;
+        let heeded = store::update(&self.tasks.store, service, None, |record: &mut ServiceRecord| {
+            let now = self.tasks.clock.now();
+            let on_trigger = reconcile::on_trigger(record, name.prompt(), (now, &policy));
+            (on_trigger, ServiceRecord::keep_until(now))
+        });
+        match heeded.await?.0 {
+            OnTrigger::Nothing => Ok(Reconciled::NotNeeded),
+            // The state store names the moment before its recheck is on its way. Should that fail, the event comes again, or
+            // whoever comes after the moment sees that it has passed.
+            OnTrigger::At(due) => self.send_check(service, due).await.map(|()| Reconciled::Later),
+            OnTrigger::Look => {
+                let reason = if name.prompt() == Trigger::Reconcile { Reason::Begun } else { Reason::Routine };
+                match self.check(service, reason, budget).await {
+                    Err(failure) if self.rechecks.is_some() => self.put_off(service, &failure).await,
+                    checked => checked,
+                }
+            }
+        }
+    }
+
+    /// An event whose look failed need not come again: a recheck looks, and that comes again until it has.
+    pub(crate) async fn put_off(&self, service: &ServiceArn, failure: &RetryReason) -> Result<Reconciled, RetryReason> {
+        warn!(%service, %failure, "could not reconcile the service; a recheck will");
+        let put_off = store::update(&self.tasks.store, service, None, |record: &mut ServiceRecord| {
+            let now = self.tasks.clock.now();
+            (reconcile::put_off(record, now), ServiceRecord::keep_until(now))
+        });
+        let due = put_off.await?.0;
+        self.send_check(service, due).await.map(|()| Reconciled::Later)
+    }
+
+    /// A recheck to look at a service; one that is out of date is passed over.
+    pub(crate) async fn check_again(
+        &self,
+        service: &ServiceArn,
+        due: Timestamp,
+        budget: Budget<'_>,
+    ) -> Result<Reconciled, RetryReason> {
+        let record = Store::<ServiceRecord>::load(&self.tasks.store, service).await?.record;
+        if !reconcile::is_awaited(&record, due, self.tasks.clock.now()) {
+            return Ok(Reconciled::NotNeeded);
+        }
+        self.check(service, Reason::Recheck(due), budget).await
+    }
+
+    /// Looks at a service now.
+    pub(crate) async fn check(
+        &self,
+        service: &ServiceArn,
+        reason: Reason,
+        budget: Budget<'_>,
+    ) -> Result<Reconciled, RetryReason> {
+        budget.allows_a_call(&self.tasks.clock)?;
+        let refused = Store::<ServiceRecord>::load(&self.tasks.store, service).await?.record.refused;
+        if reason != Reason::Begun {
+            self.ask_again(service, &refused, budget).await;
+        }
+        // Boxed: a look is by far the largest thing that an invocation can wait for, and most wait for none.
+        let snapshot = read_service((&self.tasks.ecs, &self.tasks.store, &self.tasks.clock), service, &refused)
+            .boxed_local()
+            .await?;
+        let snapshot = snapshot.unwrap_or_else(|| ServiceSnapshot::gone(service, self.tasks.clock.now()));
+        if snapshot.is_throttled() && !matches!(reason, Reason::Recheck(_)) {
+            // Half a picture is not worth what it took; whoever asked for it comes again. A watch goes on with what it has.
+            return Err(RetryReason::Ecs(EcsError::Throttled));
+        }
+        let (seen, recheck) = self.take_in(service, &snapshot, reason).await?;
+        self.await_releases(&snapshot, &seen.diagnosis).await;
+        let mut remediations = seen.notes.clone();
+        if let Some(action) = &seen.action {
+            remediations = self.act(service, action, budget).await?;
+            // There may be room now.
+            self.ask_again(service, &refused, budget).await;
+        }
+        let alerts = self.tell_all(&snapshot, &seen, &remediations).await?;
+        recheck.map(|()| Reconciled::Done { alerts })
+    }
+
+    fn check_policy(&self) -> ServicePolicy {
+        let config = &self.tasks.config;
+        ServicePolicy {
+            watch: DeadlinePolicy { deadline: config.deadline },
+            alerts: incident::AlertPolicy { blocked_after: config.blocked_after, repeat_after: config.repeat_after },
+            remediations: RemediationPolicy {
+                policy: config.policy,
+                allowed: config.remediations,
+                release_grace: config.release_grace,
+                raise_cool_down: config.raise_cool_down,
+            },
+            follows_up: self.rechecks.is_some(),
+        }
+    }
+
+    /// Stores what a look means, and answers whether the recheck that goes with it is on its way.
+    ///
+    /// The recheck is sent before the state store names its moment. So a crash in between leaves a recheck that nobody waits
+    /// for, and never a watch that waits for none. One that cannot be sent ends the watch, which whoever comes next begins
+    /// anew, and keeps nobody from being told.
+    async fn take_in(
+        &self,
+        service: &ServiceArn,
+        snapshot: &ServiceSnapshot,
+        reason: Reason,
+    ) -> Result<(Seen, Result<(), RetryReason>), StoreError> {
+        let policy = self.check_policy();
+        let due = |record: &ServiceRecord| record.watch.as_ref().and_then(|watch| watch.due);
+        let mut sent = None;
+        let change = |record: &mut ServiceRecord| {
+            let seen = reconcile::take_in(record, (snapshot, reason), &policy);
+            ((seen, Ok(())), ServiceRecord::keep_until(snapshot.at))
+        };
+        let send_recheck = async |before: &ServiceRecord, after: &mut ServiceRecord, result: &mut (Seen, _)| {
+            // The recheck that has come is used up, even if it came a moment before its time and the moment stays.
+            let is_used_up = due(before).is_some_and(|due| reason == Reason::Recheck(due));
+            let next = due(after).filter(|next| is_used_up || due(before) != Some(*next));
+            if let Some(next) = next
+                && sent != Some(next)
+            {
+                result.1 = self.send_check(service, next).await;
+                match result.1 {
+                    Ok(()) => sent = Some(next),
+                    Err(_) => after.watch = None,
+                }
+            }
+        };
+        let stored = store::update_after(&self.tasks.store, service, None, change, send_recheck).await;
+        stored.map(|(result, _)| result)
+    }
+
+    async fn send_check(&self, service: &ServiceArn, due: Timestamp) -> Result<(), RetryReason> {
+        let Some(queue) = &self.rechecks else { return Ok(()) };
+        // Rounded up: a check that comes before its moment would find that nothing is due yet.
+        let millis = due.duration_since(self.tasks.clock.now()).as_millis().max(0).unsigned_abs();
+        let delay = Duration::from_secs(u64::try_from(millis.div_ceil(1000)).unwrap_or(u64::MAX));
+        let recheck = Recheck::Check { service: service.clone(), due };
+        queue.send(&recheck, delay).await.map_err(|error| {
+            warn!(%service, failure = %error, "could not schedule the recheck of the service; the sweep reconciles it");
+            RetryReason::RecheckNotSent(error)
+        })
+    }
+
+    async fn tell_all(
+        &self,
+        snapshot: &ServiceSnapshot,
+        seen: &Seen,
+        remediations: &[RemediationNote],
+    ) -> Result<usize, StoreError> {
+        let mut sent = 0;
+        for (key, incident, event) in &seen.to_tell {
+            let diagnosis = match incident.kind {
+                AlertKind::OrphanedProtection => of_orphans(snapshot, &seen.diagnosis),
+                _ => seen.diagnosis.clone(),
+            };
+            let alert = Alert {
+                incident: key.clone(),
+                kind: incident.kind,
+                event: *event,
+                service: snapshot.service.arn.clone(),
+                since: incident.since,
+                at: snapshot.at,
+                diagnosis,
+                remediations: remediations.to_vec(),
+            };
+            sent += usize::from(self.tell(&alert).await? == Told::Sent);
+        }
+        Ok(sent)
+    }
+
+    async fn tell(&self, alert: &Alert) -> Result<Told, StoreError> {
+        log(alert);
+        let told = match self.tasks.notifier.deliver(alert).await {
+            Ok(()) => Told::Sent,
+            Err(DeliveryError(failure)) => {
+                let incident = &alert.incident;
+                error!(incident, failure, "could not send the alert; the next reconcile sends it");
+                Told::Failed
+            }
+        };
+        let outcome = (alert.event, told, self.tasks.clock.now());
+        store::update(&self.tasks.store, &alert.service, None, |record: &mut ServiceRecord| {
+            pending::told(&mut record.incidents, &alert.incident, outcome);
+            ((), ServiceRecord::keep_until(alert.at))
+        })
+        .await?;
+        Ok(told)
+    }
+}
+
+/// An alert as a log line.
+fn log(alert: &Alert) {
+    let Alert { incident, kind, event, service, since, .. } = alert;
+    let (kind, event, since) = (kind.as_str(), event.as_str(), shown_time(*since));
+    let blocking = alert.diagnosis.blocking_tasks.iter().map(|blocking| blocking.task.as_str());
+    let tasks = listed(blocking.take(TASKS_LOGGED_MAX));
+    warn!(incident, kind, event, %service, since, tasks, "alert");
+}

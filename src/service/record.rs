@@ -1,0 +1,137 @@
+//! The state store's record of one service: what earlier looks saw, and what was told of it.
+
+use crate::ecs::arn::TaskId;
+use crate::ecs::service::ServiceArn;
+use crate::service::incident::{Incident, Incidents};
+use crate::service::remediation::RemediationState;
+use crate::store::Record;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Everything that taskhold remembers of a service.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceRecord {
+    /// The rollout that was last seen blocked, and since when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocked: Option<BlockedSince>,
+    /// The watch over it, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<Watch>,
+    /// When an event last was the reason for a look: those that follow at once bring no other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub triggered_at: Option<Timestamp>,
+    /// Tasks with live jobs whose protection ECS has refused, as far as is known; a look finds out of which it still holds.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub refused: BTreeSet<TaskId>,
+    /// Protected tasks without a live job, by when a look first saw them so.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub idle_seen: BTreeMap<TaskId, Timestamp>,
+    /// What taskhold has done about it.
+    #[serde(default, skip_serializing_if = "RemediationState::is_empty")]
+    pub remediation: RemediationState,
+    /// What is or was wrong with it.
+    #[serde(default)]
+    pub incidents: Incidents,
+}
+
+/// A rollout that was seen blocked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockedSince {
+    /// The deployment or task set.
+    pub rollout: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// A service that is looked at again and again, because something moves in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watch {
+    /// The deployment or task set; `None` after an event that no look has confirmed yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<String>,
+    /// Since when.
+    pub started_at: Timestamp,
+    /// How many checks of its own it has had.
+    pub checks: u32,
+    /// When the next one comes. A recheck of this very moment is on its way, and any other is out of date. `None` if it
+    /// has lasted too long: what still moves then is left to the sweep.
+    pub due: Option<Timestamp>,
+}
+
+/// A record that nobody has touched for so long is of a service that is gone, or steady.
+const KEPT: SignedDuration = SignedDuration::from_hours(14 * 24);
+
+impl Record for ServiceRecord {
+    type Key = ServiceArn;
+
+    fn is_open(&self) -> bool {
+        Self::is_open(self)
+    }
+}
+
+impl ServiceRecord {
+    /// Since when this rollout has been seen blocked.
+    pub fn blocked_since(&self, rollout: Option<&str>) -> Option<Timestamp> {
+        let blocked = self.blocked.as_ref()?;
+        (Some(blocked.rollout.as_str()) == rollout).then_some(blocked.since)
+    }
+
+    /// Whether somebody has to look after it, even if ECS lists it no more: it is watched, a remediation is to be put
+    /// back, or something is wrong
+    /// or untold.
+    pub fn is_open(&self) -> bool {
+        let open = |incident: &Incident| incident.resolved_at.is_none() || incident.untold.is_some();
+        self.watch.is_some()
+            || !self.refused.is_empty()
+            || self.remediation.raised.is_some()
+            || self.incidents.values().any(open)
+    }
+
+    /// From when on the record may be forgotten.
+    pub fn keep_until(now: Timestamp) -> Timestamp {
+        now.saturating_add(KEPT).unwrap_or(Timestamp::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service::alert::{AlertKind, Transition};
+    use crate::service::incident::pending::PendingNotification;
+    use crate::service::remediation::raise::{RaiseStage, Raised};
+
+    #[test]
+    fn a_record_is_open_while_it_is_watched_refused_raised_or_something_is_wrong_or_untold() {
+        let now = Timestamp::from_second(1_700_000_000).unwrap();
+        let task: TaskId = format!("{:032x}", 1).parse().unwrap();
+        let untold = PendingNotification { event: Transition::Resolved, claimed_until: None, failures: 0, after: None };
+        let incident = |resolved_at, untold| {
+            let kind = AlertKind::DeploymentBlocked;
+            let incident =
+                Incident { kind, since: now, notified_at: now, escalations: 0, resolved_at, heard: true, untold };
+            ServiceRecord { incidents: Incidents::from([("key".to_owned(), incident)]), ..ServiceRecord::default() }
+        };
+        let watch = Watch { rollout: None, started_at: now, checks: 0, due: None };
+        let raised = Raised { from: 1, to: 2, before: 1, at: now, stage: RaiseStage::Raised };
+        let remediation = RemediationState { raised: Some(raised), ..RemediationState::default() };
+        for (is_open, record) in [
+            (false, ServiceRecord::default()),
+            (false, ServiceRecord { triggered_at: Some(now), ..ServiceRecord::default() }),
+            (false, incident(Some(now), None)),
+            (true, incident(Some(now), Some(untold))),
+            (true, incident(None, None)),
+            (true, ServiceRecord { watch: Some(watch), ..ServiceRecord::default() }),
+            (true, ServiceRecord { refused: BTreeSet::from([task]), ..ServiceRecord::default() }),
+            (true, ServiceRecord { remediation, ..ServiceRecord::default() }),
+        ] {
+            assert_eq!(record.is_open(), is_open, "{record:?}");
+        }
+    }
+
+    #[test]
+    fn a_record_is_kept_for_two_weeks() {
+        let now = Timestamp::from_second(1_700_000_000).unwrap();
+        assert_eq!(ServiceRecord::keep_until(now).duration_since(now).as_secs(), 14 * 24 * 60 * 60);
+    }
+}

@@ -1,0 +1,167 @@
+//! What follows when ECS refuses to protect tasks: their service learns of it, and they are asked for again when what is in
+//! their way may be gone.
+
+use crate::budget::Budget;
+use crate::clock::Clock;
+use crate::ecs::arn::{Task, TaskId};
+use crate::ecs::service::ServiceArn;
+use crate::ecs::{ServiceReads, TASKS_PER_READ_MAX};
+use crate::service::diagnosis::Diagnosis;
+use crate::service::reconcile::Reason;
+use crate::service::reconciler::{Ports, Reconciler};
+use crate::service::record::ServiceRecord;
+use crate::service::snapshot::{Jobs, ServiceSnapshot, TaskSnapshot};
+use crate::store;
+use crate::store::RECORDS_AT_ONCE;
+use crate::task::change::{RefusedBefore, TaskChange};
+use crate::task::outcome::{RetryReason, TaskState};
+use crate::task::record::{Home, TaskRecord};
+use futures_util::StreamExt;
+use futures_util::stream;
+use std::collections::{BTreeMap, BTreeSet};
+use tracing::warn;
+
+/// Tasks by the service that they belong to.
+type ByService = BTreeMap<ServiceArn, Vec<Task>>;
+
+impl<P: Ports> Reconciler<P> {
+    /// Takes notice of what came of tasks that were carried out: of refusals their services learn, and where others wait
+    /// for a release, they are asked for again. A failure here is logged: the messages of refused tasks come again, and
+    /// with them the refusal.
+    pub(crate) async fn hear<'a>(
+        &self,
+        carried_out: impl Iterator<Item = (&'a Task, &'a TaskState)>,
+        budget: Budget<'_>,
+    ) {
+        let now = self.tasks.clock.now();
+        let (mut refused, mut released) = (Vec::new(), ByService::new());
+        for (task, state) in carried_out {
+            let TaskState::Known(record, _) = state else { continue };
+            if record.refused_since(now).is_some() {
+                refused.push((task, record));
+            }
+            if let Some(home) = record.home.as_ref().filter(|home| home.is_awaited && is_out_of_the_way(record))
+                && let Ok(service) = ServiceArn::new(task.cluster.clone(), &home.service)
+            {
+                released.entry(service).or_default().push(task.clone());
+            }
+        }
+        if !refused.is_empty() {
+            self.hear_refused(&refused, budget).await;
+        }
+        for (service, tasks) in released {
+            self.hear_released(&service, &tasks, budget).await;
+        }
+    }
+
+    async fn hear_refused(&self, refused: &[(&Task, &TaskRecord)], budget: Budget<'_>) {
+        let by_service = match self.services_of(refused).await {
+            Ok(by_service) => by_service,
+            Err(failure) => return log_unrecorded(&failure),
+        };
+        for (service, tasks) in by_service {
+            let ids: BTreeSet<TaskId> = tasks.into_iter().map(|task| task.id).collect();
+            let noted = store::update(&self.tasks.store, &service, None, |record: &mut ServiceRecord| {
+                let is_news = !ids.is_subset(&record.refused);
+                record.refused.extend(ids.iter().cloned());
+                (is_news, ServiceRecord::keep_until(self.tasks.clock.now()))
+            });
+            match noted.await.map(|(is_news, _)| is_news) {
+                // Who is in the way, and until when, is told at once.
+                Ok(true) => self.look_or_put_off(&service, Reason::Begun, budget).await,
+                Ok(false) => {}
+                Err(failure) => log_unrecorded(&failure.into()),
+            }
+        }
+    }
+
+    /// Tasks of the service may have room now.
+    async fn hear_released(&self, service: &ServiceArn, tasks: &[Task], budget: Budget<'_>) {
+        self.at_home(service, tasks, false).await;
+        self.look_or_put_off(service, Reason::Routine, budget).await;
+    }
+
+    async fn look_or_put_off(&self, service: &ServiceArn, reason: Reason, budget: Budget<'_>) {
+        if let Err(failure) = self.check(service, reason, budget).await
+            && let Err(failure) = self.put_off(service, &failure).await
+        {
+            warn!(%service, %failure, "could not reconcile the service");
+        }
+    }
+
+    /// Which services refused tasks belong to. ECS is asked once for each task, and the state store remembers.
+    async fn services_of(&self, refused: &[(&Task, &TaskRecord)]) -> Result<ByService, RetryReason> {
+        let mut by_service = ByService::new();
+        let mut strangers: BTreeMap<_, Vec<TaskId>> = BTreeMap::new();
+        for (task, record) in refused {
+            match record.home.as_ref().and_then(|home| ServiceArn::new(task.cluster.clone(), &home.service).ok()) {
+                Some(service) => by_service.entry(service).or_default().push((*task).clone()),
+                None => strangers.entry(task.cluster.clone()).or_default().push(task.id.clone()),
+            }
+        }
+        for (cluster, ids) in strangers {
+            let mut found = ByService::new();
+            for ids in ids.chunks(TASKS_PER_READ_MAX) {
+                for told in self.tasks.ecs.describe_tasks(&cluster, ids).await? {
+                    if let Some(service) = told.service.and_then(|name| ServiceArn::new(cluster.clone(), &name).ok()) {
+                        found.entry(service).or_default().push(Task { cluster: cluster.clone(), id: told.id });
+                    }
+                }
+            }
+            for (service, tasks) in found {
+                self.at_home(&service, &tasks, false).await;
+                by_service.entry(service).or_default().extend(tasks);
+            }
+        }
+        Ok(by_service)
+    }
+
+    /// Asks again for the tasks of a service that were refused.
+    pub(crate) async fn ask_again(&self, service: &ServiceArn, refused: &BTreeSet<TaskId>, budget: Budget<'_>) {
+        if refused.is_empty() {
+            return;
+        }
+        let change = |id| TaskChange { refusal: RefusedBefore::MayBeOver, ..TaskChange::none(service.task(id)) };
+        self.tasks.reconcile(refused.iter().map(change).collect(), budget).await;
+    }
+
+    /// While tasks of a service are refused, lets the release of any other one be heard of: ECS counts all that are protected
+    /// against the desired count, not only those in the way of a deployment.
+    pub(crate) async fn await_releases(&self, snapshot: &ServiceSnapshot, diagnosis: &Diagnosis) {
+        if diagnosis.refused_tasks.is_empty() {
+            return;
+        }
+        let service = &snapshot.service.arn;
+        let is_ours = |task: &TaskSnapshot| matches!(&task.jobs, Jobs::Known(jobs) if !jobs.is_empty());
+        let news = snapshot.protected().filter(|(task, _)| is_ours(task) && !task.is_awaited);
+        let tasks: Vec<Task> = news.map(|(task, _)| service.task(&task.id)).collect();
+        self.at_home(service, &tasks, true).await;
+    }
+
+    /// Remembers where tasks belong, and whether they are waited for.
+    async fn at_home(&self, service: &ServiceArn, tasks: &[Task], is_awaited: bool) {
+        let stores = tasks.iter().map(|task| async move {
+            let stored = store::update::<TaskRecord, _, _>(&self.tasks.store, task, None, |record| {
+                let home = Home { service: service.name.clone(), is_awaited };
+                // Of a task that the state store has forgotten there is nothing to remember.
+                if *record != TaskRecord::default() {
+                    record.home = Some(Box::new(home));
+                }
+                ((), record.keep_until(self.tasks.clock.now(), self.tasks.config.finished_job_retention))
+            });
+            if let Err(failure) = stored.await {
+                log_unrecorded(&failure.into());
+            }
+        });
+        stream::iter(stores).buffer_unordered(RECORDS_AT_ONCE).collect::<Vec<()>>().await;
+    }
+}
+
+/// Whether a task holds nothing up any more, as far as taskhold has a part in it.
+fn is_out_of_the_way(record: &TaskRecord) -> bool {
+    !record.protection.is_set || record.stopped_at.is_some()
+}
+
+fn log_unrecorded(failure: &RetryReason) {
+    warn!(%failure, "could not record the service of refused tasks; their messages will be retried");
+}

@@ -1,0 +1,217 @@
+//! What taskhold does by itself about protected tasks that are in the way, where it is told to: release those that nobody
+//! needs, or want more tasks than are protected (aws-facts "ECS: deployments and protection").
+//!
+//! Pure. What is done is decided with the state in the state store and stored there before it is carried out, so that whoever
+//! comes after a crash knows what may have happened. Nothing is done on an incomplete picture.
+
+pub mod carry_out;
+pub mod raise;
+
+use crate::config::policy::{Policy, Remediations};
+use crate::ecs::arn::TaskId;
+use crate::service::diagnosis::{Diagnosis, ProtectedFor, RolloutStatus, protected_among};
+use crate::service::incident::Sight;
+use crate::service::remediation::raise::{CountChange, Raised};
+use crate::service::rollout::Rollout;
+use crate::service::snapshot::managed::{Managed, is_managed};
+use crate::service::snapshot::{ServiceSnapshot, TaskSnapshot};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The service's own policy.
+pub const POLICY_TAG: &str = "taskhold:policy";
+/// So many idle tasks stay protected.
+pub const IDLE_RESERVE_TAG: &str = "taskhold:idle-reserve";
+
+/// A service has no more tasks than this ("Amazon ECS service quotas": tasks per service, 5,000).
+pub const COUNT_TAG_MAX: u32 = 5_000;
+
+/// The value of [`POLICY_TAG`], if it is a policy.
+pub fn policy_tag(value: &str) -> Option<Policy> {
+    value.trim().parse().ok()
+}
+
+/// The value of [`MAX_DESIRED_COUNT_TAG`] or [`IDLE_RESERVE_TAG`], if it is a number of tasks that a service can have.
+pub fn count_tag(value: &str) -> Option<u32> {
+    value.trim().parse().ok().filter(|count| *count <= COUNT_TAG_MAX)
+}
+
+/// So many notes are kept.
+const NOTES_MAX: usize = 10;
+/// Notes of what is over are kept for so long.
+const NOTES_KEPT: SignedDuration = SignedDuration::from_hours(24);
+/// What applies to remediations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RemediationPolicy {
+    /// Where the service's tag does not say otherwise.
+    pub policy: Policy,
+    /// Which may be applied at all.
+    pub allowed: Remediations,
+    /// How long a task must have been idle, by the state store and from one look to another.
+    pub release_grace: SignedDuration,
+    /// The least time between two raises of a service.
+    pub raise_cool_down: SignedDuration,
+}
+
+/// What is remembered of remediations.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemediationState {
+    /// A raise that is not put back yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raised: Option<Raised>,
+    /// When the desired count was last raised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raised_at: Option<Timestamp>,
+    /// What was done and why not, the newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<RemediationNote>,
+}
+
+/// Something that was done, or why not, for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemediationNote {
+    /// When.
+    pub at: Timestamp,
+    /// A sentence.
+    pub text: String,
+}
+
+/// Something to be done now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Remediation {
+    /// Release these tasks, those of them that are idle still.
+    Release {
+        /// Which.
+        tasks: Vec<TaskId>,
+        /// Whether that goes for protection that taskhold has not set.
+        managed: Managed,
+    },
+    /// Change the desired count, if it is `from` still.
+    SetDesiredCount {
+        /// As it was observed.
+        from: u32,
+        /// What it is to be.
+        to: u32,
+        /// Whether this raises it or puts it back.
+        why: CountChange,
+    },
+}
+
+impl RemediationState {
+    /// Whether there is nothing to remember.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// From when on the next task may be released.
+    pub fn ripe_from(&self, idle_seen: &BTreeMap<TaskId, Timestamp>, policy: &RemediationPolicy) -> Option<Timestamp> {
+        let allowed = policy.allowed.release_idle;
+        idle_seen.values().filter_map(|since| since.checked_add(policy.release_grace).ok()).min().filter(|_| allowed)
+    }
+
+    /// Notes something, unless it is what was noted last.
+    pub fn note(&mut self, at: Timestamp, text: String) {
+        if self.notes.last().is_some_and(|last| last.text == text) {
+            return;
+        }
+        self.notes.push(RemediationNote { at, text });
+        let surplus = self.notes.len().saturating_sub(NOTES_MAX);
+        self.notes.drain(..surplus);
+    }
+}
+
+/// Decides what is to be done about a service, and remembers it.
+pub fn decide_remediation(
+    state: &mut RemediationState,
+    seen: Sight<'_>,
+    policy: &RemediationPolicy,
+) -> Option<Remediation> {
+    let Sight { snapshot, diagnosis, .. } = seen;
+    if !diagnosis.gaps.is_empty() {
+        return None;
+    }
+    if let Some(action) = raise::settle_raise(state, seen) {
+        return Some(action);
+    }
+    let is_over = diagnosis.rollout == Rollout::None && diagnosis.refused_tasks.is_empty() && state.raised.is_none();
+    if is_over {
+        state.notes.retain(|note| snapshot.at.duration_since(note.at) < NOTES_KEPT);
+        return None;
+    }
+    if diagnosis.rollout_status != RolloutStatus::Blocked && diagnosis.refused_tasks.is_empty() {
+        return None;
+    }
+    // Whoever has set the tag wanted something else than the setting: if it cannot be read, nothing is done.
+    let of_service = snapshot.service.tags.get(POLICY_TAG).map(|value| policy_tag(value).unwrap_or(Policy::Notify));
+    match of_service.unwrap_or(policy.policy) {
+        Policy::Notify => None,
+        wanted if !policy.allowed.allow(wanted) => {
+            let wanted = wanted.as_str();
+            state.note(
+                snapshot.at,
+                format!("the policy {wanted} is not allowed by TASKHOLD_REMEDIATIONS: nothing was done"),
+            );
+            None
+        }
+        Policy::ReleaseIdle => release_idle(state, seen, policy),
+        Policy::RaiseDesiredCount => raise::raise(state, seen, policy),
+    }
+}
+
+/// Releases tasks in the way that the state store knows to be idle, and that two looks with the grace time between them have
+/// seen so. What is protected by somebody else stays, unless the service says that taskhold may judge it.
+fn release_idle(state: &mut RemediationState, seen: Sight<'_>, policy: &RemediationPolicy) -> Option<Remediation> {
+    let Sight { snapshot, diagnosis, idle_seen } = seen;
+    let idle = idle_in_the_way(snapshot, diagnosis);
+    if idle.is_empty() {
+        state.note(snapshot.at, nothing_idle(diagnosis));
+        return None;
+    }
+    let for_long = |since: Timestamp| snapshot.at.duration_since(since) >= policy.release_grace;
+    let by_store = |task: &TaskId| {
+        let seen = snapshot.tasks.iter().find(|seen| seen.id == *task);
+        seen.and_then(|seen| seen.idle_since).is_some_and(for_long)
+    };
+    let by_looks = |task: &TaskId| idle_seen.get(task).copied().is_some_and(for_long);
+    let mut tasks: Vec<TaskId> = idle.iter().filter(|task| by_looks(task) && by_store(task)).cloned().collect();
+    tasks.truncate(idle.len().saturating_sub(idle_reserve(snapshot)).min(diagnosis.blocking_tasks.len()));
+    (!tasks.is_empty()).then(|| Remediation::Release { tasks, managed: is_managed(&snapshot.service) })
+}
+
+/// The idle tasks whose release makes way, the one that is protected longest first. In a scale-in that is any task: the
+/// blocking tasks are only those of them that ECS will have first.
+fn idle_in_the_way(snapshot: &ServiceSnapshot, diagnosis: &Diagnosis) -> Vec<TaskId> {
+    let all: Vec<&TaskSnapshot> = snapshot.tasks.iter().collect();
+    let any = diagnosis.rollout.is_scale_in().then(|| protected_among(&all));
+    let candidates = any.as_ref().unwrap_or(&diagnosis.blocking_tasks);
+    let idle = candidates.iter().filter(|blocking_task| blocking_task.protected_for == ProtectedFor::NoJob);
+    idle.map(|blocking_task| blocking_task.task.clone()).collect()
+}
+
+fn nothing_idle(diagnosis: &Diagnosis) -> String {
+    let foreign = diagnosis
+        .blocking_tasks
+        .iter()
+        .filter(|blocking_task| blocking_task.protected_for == ProtectedFor::Foreign)
+        .count();
+    let theirs = match foreign {
+        0 => String::new(),
+        1 => "; 1 was protected by somebody else".to_owned(),
+        more => format!("; {more} were protected by somebody else"),
+    };
+    format!("no protected task in the way is known to be idle: nothing was released{theirs}")
+}
+
+/// How many idle tasks are to stay protected: none without the tag, all if it cannot be read.
+fn idle_reserve(snapshot: &ServiceSnapshot) -> usize {
+    snapshot
+        .service
+        .tags
+        .get(IDLE_RESERVE_TAG)
+        .map_or(0, |value| count_tag(value).map_or(usize::MAX, |count| count as usize))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,174 @@
+//! Carries out what was decided about a service, and says what came of it.
+
+use crate::budget::Budget;
+use crate::clock::Clock;
+use crate::config::settings::Mode;
+use crate::ecs::arn::TaskId;
+use crate::ecs::autoscaling::Autoscaling;
+use crate::ecs::error::Effect;
+use crate::ecs::service::ServiceArn;
+use crate::ecs::{ServiceReads, ServiceUpdates};
+use crate::service::reconciler::{Ports, Reconciler};
+use crate::service::record::ServiceRecord;
+use crate::service::remediation::raise::CountChange;
+use crate::service::remediation::{Remediation, RemediationNote};
+use crate::service::snapshot::managed::Managed;
+use crate::store;
+use crate::store::error::StoreError;
+use crate::task::change::{Release, TaskChange};
+use crate::task::outcome::TaskState;
+use tracing::warn;
+
+/// What came of an action: a sentence for people, and what is known of the desired count.
+struct Outcome {
+    text: String,
+    count: CountAfter,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum CountAfter {
+    /// It may have been changed.
+    MayBeChanged,
+    /// It has certainly not been changed.
+    AsItWas,
+    /// It was raised to this.
+    Raised(u32),
+}
+
+impl<P: Ports> Reconciler<P> {
+    /// Does what was decided, and notes what came of it. Answers with all notes of the service.
+    pub(crate) async fn act(
+        &self,
+        service: &ServiceArn,
+        action: &Remediation,
+        budget: Budget<'_>,
+    ) -> Result<Vec<RemediationNote>, StoreError> {
+        let outcome = match action {
+            Remediation::Release { tasks, managed } => self.release_idle(service, (tasks, *managed), budget).await,
+            Remediation::SetDesiredCount { from, to, why } => self.set_desired_count(service, (*from, *to), *why).await,
+        };
+        let what = &outcome.text;
+        warn!(%service, what, "remediation carried out");
+        let noted = store::update(&self.tasks.store, service, None, |record: &mut ServiceRecord| {
+            let now = self.tasks.clock.now();
+            record.remediation.note(now, outcome.text.clone());
+            match outcome.count {
+                CountAfter::MayBeChanged => {}
+                CountAfter::AsItWas => record.remediation.forget_raise(),
+                CountAfter::Raised(to) => record.remediation.confirm_raise(to),
+            }
+            (record.remediation.notes.clone(), ServiceRecord::keep_until(now))
+        });
+        Ok(noted.await?.0)
+    }
+
+    async fn release_idle(&self, service: &ServiceArn, idle: (&[TaskId], Managed), budget: Budget<'_>) -> Outcome {
+        let (tasks, managed) = idle;
+        let ids = tasks.iter().map(TaskId::as_str).collect::<Vec<_>>().join(", ");
+        let count = CountAfter::MayBeChanged;
+        if self.tasks.config.mode == Mode::DryRun {
+            return Outcome { text: format!("dry run: these idle tasks would have been released: {ids}"), count };
+        }
+        let release = match managed {
+            Managed::Yes => Release::IfIdle,
+            Managed::No => Release::ByJobs,
+        };
+        let changes = tasks.iter().map(|id| TaskChange { release, ..TaskChange::none(service.task(id)) });
+        let states = self.tasks.reconcile(changes.collect(), budget).await;
+        let released = tasks.iter().zip(&states).filter(|(_, state)| is_released(state));
+        let released: Vec<&str> = released.map(|(id, _)| id.as_str()).collect();
+        let text = match (released.len(), tasks.len() - released.len()) {
+            (0, _) => format!("these idle tasks could not be released: {ids}"),
+            (_, 0) => format!("released idle tasks: {ids}"),
+            (_, more) => format!("released idle tasks: {}; {more} more could not be released", released.join(", ")),
+        };
+        Outcome { text, count }
+    }
+
+    async fn set_desired_count(&self, service: &ServiceArn, count: (u32, u32), why: CountChange) -> Outcome {
+        let (from, to) = count;
+        let not_done = |text: String| Outcome {
+            text,
+            // A raise that is to be put back stays one.
+            count: if why == CountChange::Raise { CountAfter::AsItWas } else { CountAfter::MayBeChanged },
+        };
+        if self.tasks.config.mode == Mode::DryRun {
+            return not_done(format!("dry run: the desired count would have been set from {from} to {to}"));
+        }
+        let caution = match self.caution(service, to, why).await {
+            Ok(caution) => caution,
+            Err(text) => return not_done(text),
+        };
+        if why == CountChange::Raise
+            && let Err(text) = self.begin_raise(service, to).await
+        {
+            return Outcome { text, count: CountAfter::MayBeChanged };
+        }
+        // What was decided was decided on what was seen. ECS knows no condition, so it is asked once more, right before.
+        match self.tasks.ecs.describe_service(service).await {
+            Ok(Some(told)) if told.desired_count == from => {}
+            Ok(told) => {
+                let is = told.map_or("gone".to_owned(), |told| told.desired_count.to_string());
+                return not_done(format!("the desired count was {from} and is {is} now: it was not set to {to}"));
+            }
+            Err(error) => {
+                return not_done(format!(
+                    "the desired count could not be read again, and was not set to {to}: {error}"
+                ));
+            }
+        }
+        let did = match why {
+            CountChange::Raise => "raised",
+            CountChange::PutBack => "put back",
+        };
+        match self.tasks.ecs.set_desired_count(service, to).await {
+            Ok(()) => Outcome {
+                text: format!("{did} the desired count from {from} to {to}{caution}"),
+                count: match why {
+                    CountChange::Raise => CountAfter::Raised(to),
+                    CountChange::PutBack => CountAfter::MayBeChanged,
+                },
+            },
+            Err(error) => {
+                let text = format!("the desired count could not be {did} from {from} to {to}: {error}");
+                match error.effect() {
+                    Effect::None => not_done(text),
+                    Effect::Unknown => Outcome { text, count: CountAfter::MayBeChanged },
+                }
+            }
+        }
+    }
+
+    /// Writes down that a raise is about to be sent; answers why it is not to be, if so.
+    async fn begin_raise(&self, service: &ServiceArn, to: u32) -> Result<(), String> {
+        let begun = store::update(&self.tasks.store, service, None, |record: &mut ServiceRecord| {
+            (record.remediation.begin_raise(to), ServiceRecord::keep_until(self.tasks.clock.now()))
+        });
+        match begun.await {
+            Ok((true, _)) => Ok(()),
+            Ok((false, _)) => Err(format!("the raise to {to} is no longer wanted: it was not made")),
+            Err(error) => Err(format!("the raise to {to} could not be written down, and was not made: {error}")),
+        }
+    }
+
+    /// What Application Auto Scaling would make of a raised count: a remark, or why it is not raised at all.
+    async fn caution(&self, service: &ServiceArn, to: u32, why: CountChange) -> Result<String, String> {
+        if why == CountChange::PutBack {
+            return Ok(String::new());
+        }
+        match self.autoscaling.scalable_target(service).await {
+            Ok(None) => Ok(String::new()),
+            Ok(Some(target)) if to > target.max => Err(format!(
+                "application auto scaling allows at most {} and would undo it: the desired count was not raised to {to}",
+                target.max
+            )),
+            Ok(Some(target)) if target.is_scale_in_suspended => Ok(String::new()),
+            Ok(Some(_)) => Ok("; application auto scaling is in charge of it, and may lower it again".to_owned()),
+            Err(error) => Ok(format!("; whether application auto scaling would undo it is unknown ({error})")),
+        }
+    }
+}
+
+pub(crate) fn is_released(state: &TaskState) -> bool {
+    matches!(state, TaskState::Known(record, None) if !record.protection.is_set)
+}

@@ -1,0 +1,507 @@
+//! Remediations, on services drawn by hand.
+
+use super::*;
+use crate::ecs::deployment::{Deployment, DeploymentStatus, RolloutState};
+use crate::ecs::error::EcsError;
+use crate::service::diagnosis::{DeadlinePolicy, diagnose};
+use crate::service::remediation::raise::{MAX_DESIRED_COUNT_TAG, RaiseStage};
+use crate::service::snapshot::fixture;
+use crate::service::snapshot::managed::Managed;
+use crate::service::snapshot::{Gap, JobSnapshot, Jobs, TaskSnapshot};
+use crate::task::job::JobKey;
+
+const OLD: &str = "ecs-svc/1";
+const NEW: &str = "ecs-svc/2";
+
+fn at(minute: i64) -> Timestamp {
+    Timestamp::from_second(1_700_000_000 + minute * 60).unwrap()
+}
+
+fn policy(policy: Policy) -> RemediationPolicy {
+    RemediationPolicy {
+        policy,
+        allowed: Remediations { release_idle: true, raise_desired_count: true },
+        release_grace: SignedDuration::from_mins(5),
+        raise_cool_down: SignedDuration::from_mins(15),
+    }
+}
+
+fn id(number: usize) -> TaskId {
+    format!("{number:032x}").parse().unwrap()
+}
+
+fn job() -> JobSnapshot {
+    let key = JobKey { job_id: "j".to_owned(), attempt: 1 };
+    JobSnapshot { key, until: at(600), expected_until: None, labels: BTreeMap::new() }
+}
+
+fn task(number: usize, deployment: &str, jobs: Jobs) -> TaskSnapshot {
+    TaskSnapshot {
+        id: id(number),
+        deployment: Some(deployment.to_owned()),
+        is_running: true,
+        protected_until: Some(at(600)),
+        idle_since: None,
+        refused_since: None,
+        is_awaited: false,
+        jobs,
+    }
+}
+
+fn idle(number: usize, since: i64) -> TaskSnapshot {
+    TaskSnapshot { idle_since: Some(at(since)), ..task(number, OLD, Jobs::Known(Vec::new())) }
+}
+
+fn busy(number: usize) -> TaskSnapshot {
+    task(number, OLD, Jobs::Known(vec![job()]))
+}
+
+/// A task of the new deployment that wants protection and was refused.
+fn refused(number: usize) -> TaskSnapshot {
+    let wants = task(number, NEW, Jobs::Known(vec![job()]));
+    TaskSnapshot { protected_until: None, refused_since: Some(at(0)), ..wants }
+}
+
+/// A service whose deployment is in progress, with all new tasks up and these of the old one left.
+fn blocked(minute: i64, tasks: Vec<TaskSnapshot>) -> ServiceSnapshot {
+    let mut snapshot = fixture::service(at(minute));
+    let deployment = |id: &str, status, rollout_state| Deployment {
+        id: id.to_owned(),
+        status,
+        rollout_state,
+        desired_count: 2,
+        running_count: 2,
+        pending_count: 0,
+        created_at: at(0),
+        updated_at: at(0),
+    };
+    snapshot.service.deployments = vec![
+        deployment(NEW, DeploymentStatus::Primary, RolloutState::InProgress),
+        deployment(OLD, DeploymentStatus::Active, RolloutState::Completed),
+    ];
+    snapshot.tasks = tasks;
+    snapshot
+}
+
+/// The same service when all is over.
+fn steady(minute: i64, desired: u32) -> ServiceSnapshot {
+    let mut snapshot = blocked(minute, Vec::new());
+    snapshot.service.deployments.truncate(1);
+    snapshot.service.deployments[0].rollout_state = RolloutState::Completed;
+    snapshot.service.deployments[0].desired_count = desired;
+    (snapshot.service.desired_count, snapshot.service.running_count) = (desired, desired);
+    snapshot
+}
+
+fn tagged(mut snapshot: ServiceSnapshot, key: &str, value: &str) -> ServiceSnapshot {
+    snapshot.service.tags.insert(key.to_owned(), value.to_owned());
+    snapshot
+}
+
+fn decide(state: &mut RemediationState, snapshot: &ServiceSnapshot, of: Policy) -> Option<Remediation> {
+    decide_with(state, snapshot, &policy(of))
+}
+
+thread_local! {
+    /// What looks have seen idle so far, as the state store remembers it.
+    static IDLE_SEEN: std::cell::RefCell<BTreeMap<TaskId, Timestamp>> = const { std::cell::RefCell::new(BTreeMap::new()) };
+}
+
+fn decide_with(
+    state: &mut RemediationState,
+    snapshot: &ServiceSnapshot,
+    policy: &RemediationPolicy,
+) -> Option<Remediation> {
+    let diagnosis = diagnose(snapshot, None, &DeadlinePolicy { deadline: SignedDuration::from_hours(3) });
+    IDLE_SEEN.with_borrow_mut(|seen| {
+        let since = |task: &TaskId| seen.get(task).copied().unwrap_or(snapshot.at);
+        *seen = crate::service::incident::idle_tasks(snapshot).map(|(task, _)| (task.clone(), since(task))).collect();
+        decide_remediation(state, Sight { snapshot, diagnosis: &diagnosis, idle_seen: seen }, policy)
+    })
+}
+
+fn last_note(state: &RemediationState) -> &str {
+    state.notes.last().map_or("", |note| &note.text)
+}
+
+#[test]
+fn an_idle_task_is_released_when_two_looks_with_the_grace_time_between_them_have_seen_it_so() {
+    let mut state = RemediationState::default();
+    for minute in [10, 12, 14] {
+        assert_eq!(decide(&mut state, &blocked(minute, vec![idle(1, 0), busy(2)]), Policy::ReleaseIdle), None);
+    }
+    let action = decide(&mut state, &blocked(15, vec![idle(1, 0), busy(2)]), Policy::ReleaseIdle);
+    assert_eq!(action, Some(Remediation::Release { tasks: vec![id(1)], managed: Managed::No }));
+}
+
+#[test]
+fn a_task_that_was_busy_in_between_is_idle_anew() {
+    let mut state = RemediationState::default();
+    assert_eq!(decide(&mut state, &blocked(10, vec![idle(1, 0)]), Policy::ReleaseIdle), None);
+    assert_eq!(decide(&mut state, &blocked(12, vec![busy(1)]), Policy::ReleaseIdle), None);
+    assert_eq!(decide(&mut state, &blocked(16, vec![idle(1, 13)]), Policy::ReleaseIdle), None);
+    assert_eq!(decide(&mut state, &blocked(20, vec![idle(1, 13)]), Policy::ReleaseIdle), None);
+    assert!(decide(&mut state, &blocked(21, vec![idle(1, 13)]), Policy::ReleaseIdle).is_some());
+}
+
+#[test]
+fn what_the_store_does_not_know_to_be_idle_is_never_released() {
+    for jobs in [Jobs::Unknown, Jobs::Unread, Jobs::Known(vec![job()])] {
+        let mut state = RemediationState::default();
+        for minute in [10, 20, 600] {
+            let seen = blocked(minute, vec![task(1, OLD, jobs.clone())]);
+            assert_eq!(decide(&mut state, &seen, Policy::ReleaseIdle), None, "{jobs:?}");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_done_on_an_incomplete_picture() {
+    let mut state = RemediationState::default();
+    for minute in [10, 20, 30] {
+        let mut seen = blocked(minute, vec![idle(1, 0)]);
+        seen.gaps.push(Gap::Protection(EcsError::Throttled));
+        assert_eq!(decide(&mut state, &seen, Policy::ReleaseIdle), None);
+    }
+    assert!(state.is_empty());
+}
+
+#[test]
+fn the_reserve_of_idle_tasks_stays() {
+    let release = |reserve: &str| {
+        IDLE_SEEN.take();
+        let mut state = RemediationState::default();
+        let seen =
+            |minute| tagged(blocked(minute, vec![idle(1, 0), idle(2, 0), idle(3, 0)]), IDLE_RESERVE_TAG, reserve);
+        decide(&mut state, &seen(10), Policy::ReleaseIdle);
+        match decide(&mut state, &seen(20), Policy::ReleaseIdle) {
+            Some(Remediation::Release { tasks, .. }) => tasks.len(),
+            None => 0,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!([release("0"), release("1"), release("3"), release("9")], [3, 2, 0, 0]);
+    assert_eq!([release("all"), release("")], [0, 0], "whoever wrote that wanted some to stay");
+}
+
+#[test]
+fn in_a_scale_in_the_idle_task_goes_though_it_is_protected_longest() {
+    let scaling_in = |minute| {
+        let longest = TaskSnapshot { protected_until: Some(at(900)), ..idle(1, 0) };
+        let mut snapshot = steady(minute, 1);
+        snapshot.tasks =
+            [longest, busy(2)].map(|task| TaskSnapshot { deployment: Some(NEW.to_owned()), ..task }).to_vec();
+        snapshot
+    };
+    let mut state = RemediationState::default();
+    decide(&mut state, &scaling_in(10), Policy::ReleaseIdle);
+    let action = decide(&mut state, &scaling_in(20), Policy::ReleaseIdle);
+    assert_eq!(action, Some(Remediation::Release { tasks: vec![id(1)], managed: Managed::No }));
+}
+
+#[test]
+fn of_more_idle_tasks_than_have_to_go_in_a_scale_in_the_others_stay_protected() {
+    let scaling_in = |minute| {
+        let mut snapshot = steady(minute, 2);
+        snapshot.tasks =
+            [1, 2, 3].map(|number| TaskSnapshot { deployment: Some(NEW.to_owned()), ..idle(number, 0) }).to_vec();
+        snapshot
+    };
+    let mut state = RemediationState::default();
+    decide(&mut state, &scaling_in(10), Policy::ReleaseIdle);
+    match decide(&mut state, &scaling_in(20), Policy::ReleaseIdle) {
+        Some(Remediation::Release { tasks, .. }) => assert_eq!(tasks.len(), 1),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_policy_that_cannot_be_read_does_nothing_whatever_the_setting_says() {
+    let mut state = RemediationState::default();
+    for minute in [10, 20, 30] {
+        let seen = tagged(blocked(minute, vec![idle(1, 0)]), POLICY_TAG, "off");
+        assert_eq!(decide(&mut state, &seen, Policy::ReleaseIdle), None);
+    }
+}
+
+#[test]
+fn a_policy_that_is_not_allowed_does_nothing_and_says_so() {
+    let mut state = RemediationState::default();
+    let seen = tagged(blocked(10, vec![busy(1), refused(2)]), POLICY_TAG, "raise-desired-count");
+    let nothing_allowed = RemediationPolicy { allowed: Remediations::default(), ..policy(Policy::Notify) };
+    assert_eq!(decide_with(&mut state, &seen, &nothing_allowed), None);
+    assert!(last_note(&state).contains("raise-desired-count is not allowed by TASKHOLD_REMEDIATIONS"), "{state:?}");
+}
+
+/// Two protected tasks, two wanted, a third that was refused.
+fn wants_more(minute: i64, desired: u32, ceiling: &str) -> ServiceSnapshot {
+    let mut seen = blocked(minute, vec![busy(1), busy(2), refused(3)]);
+    seen.service.desired_count = desired;
+    tagged(seen, MAX_DESIRED_COUNT_TAG, ceiling)
+}
+
+const RAISE: Policy = Policy::RaiseDesiredCount;
+
+fn raise(from: u32, to: u32) -> Option<Remediation> {
+    Some(Remediation::SetDesiredCount { from, to, why: CountChange::Raise })
+}
+
+/// The call of a raise is made, and answered.
+fn make(state: &mut RemediationState, to: u32) {
+    assert!(state.begin_raise(to));
+    state.confirm_raise(to);
+}
+
+fn put_back(from: u32, to: u32) -> Option<Remediation> {
+    Some(Remediation::SetDesiredCount { from, to, why: CountChange::PutBack })
+}
+
+#[test]
+fn the_count_is_raised_above_the_protected_tasks_and_put_back_when_it_is_over() {
+    let mut state = RemediationState::default();
+    assert_eq!(decide(&mut state, &wants_more(10, 2, "9"), RAISE), raise(2, 3));
+    make(&mut state, 3);
+    assert_eq!(decide(&mut state, &wants_more(11, 3, "9"), RAISE), None);
+    assert_eq!(decide(&mut state, &steady(60, 3), RAISE), put_back(3, 2));
+    assert_eq!(decide(&mut state, &steady(61, 2), RAISE), None);
+    assert_eq!((last_note(&state), &state.raised), ("the desired count is 2 again", &None));
+}
+
+#[test]
+fn the_ceiling_holds_and_without_one_there_is_no_raise() {
+    for (ceiling, expected) in [("3", raise(2, 3)), ("2", None), ("none", None), ("", None), ("-1", None)] {
+        let mut state = RemediationState::default();
+        assert_eq!(decide(&mut state, &wants_more(10, 2, ceiling), RAISE), expected, "{ceiling}");
+        assert_eq!(last_note(&state).is_empty(), expected.is_some(), "{ceiling}: {state:?}");
+    }
+}
+
+#[test]
+fn two_raises_have_the_cool_down_between_them_and_are_put_back_together() {
+    let mut state = RemediationState::default();
+    assert_eq!(decide(&mut state, &wants_more(10, 2, "3"), RAISE), raise(2, 3));
+    make(&mut state, 3);
+    let more = |minute| {
+        let mut seen = wants_more(minute, 3, "9");
+        seen.tasks.push(TaskSnapshot { protected_until: Some(at(600)), ..busy(4) });
+        seen
+    };
+    assert_eq!(decide(&mut state, &more(12), RAISE), None);
+    assert_eq!(decide(&mut state, &more(24), RAISE), None);
+    assert_eq!(decide(&mut state, &more(25), RAISE), raise(3, 4));
+    make(&mut state, 4);
+    assert_eq!(decide(&mut state, &steady(60, 4), RAISE), put_back(4, 2));
+}
+
+#[test]
+fn a_raise_that_was_decided_and_never_made_is_forgotten_and_tried_again() {
+    let mut state = RemediationState::default();
+    assert_eq!(decide(&mut state, &wants_more(10, 2, "9"), RAISE), raise(2, 3));
+    assert_eq!(decide(&mut state, &wants_more(11, 2, "9"), RAISE), None, "it may take effect yet");
+    assert_eq!(decide(&mut state, &wants_more(26, 2, "9"), RAISE), raise(2, 3));
+}
+
+#[test]
+fn a_count_that_others_set_as_a_raise_would_have_that_nobody_sent_is_left_alone() {
+    let mut state = RemediationState::default();
+    assert_eq!(decide(&mut state, &wants_more(10, 2, "9"), RAISE), raise(2, 3));
+    assert_eq!(decide(&mut state, &steady(11, 3), RAISE), None);
+    assert!(state.raised.is_some(), "the look may be older than the raise's end");
+    assert_eq!(decide(&mut state, &steady(60, 3), RAISE), None);
+    assert_eq!(state.raised, None);
+    assert!(last_note(&state).ends_with("after taskhold was to raise it to 3: it is left alone"), "{state:?}");
+}
+
+#[test]
+fn what_is_not_decided_is_not_sent_and_what_is_not_sent_is_not_confirmed() {
+    let stage = |state: &RemediationState| state.raised.as_ref().map(|raised| raised.stage);
+    let mut state = RemediationState::default();
+    assert!(!state.begin_raise(3));
+    decide(&mut state, &wants_more(10, 2, "9"), RAISE);
+    assert!(!state.begin_raise(4));
+    state.confirm_raise(3);
+    assert_eq!(stage(&state), Some(RaiseStage::Raising));
+    assert!(state.begin_raise(3));
+    assert!(!state.begin_raise(3), "somebody does already");
+    state.confirm_raise(4);
+    assert_eq!(stage(&state), Some(RaiseStage::Sending));
+    state.confirm_raise(3);
+    assert_eq!(stage(&state), Some(RaiseStage::Raised));
+    decide(&mut state, &steady(60, 3), RAISE);
+    state.confirm_raise(3);
+    assert_eq!(stage(&state), Some(RaiseStage::PuttingBack));
+}
+
+#[test]
+fn a_raise_whose_maker_died_over_it_is_put_back_all_the_same() {
+    let mut state = RemediationState::default();
+    assert_eq!(decide(&mut state, &wants_more(10, 2, "9"), RAISE), raise(2, 3));
+    assert!(state.begin_raise(3));
+    assert_eq!(decide(&mut state, &steady(60, 3), RAISE), put_back(3, 2));
+}
+
+#[test]
+fn a_raise_that_was_sent_and_had_no_effect_is_forgotten() {
+    let mut state = RemediationState::default();
+    decide(&mut state, &wants_more(10, 2, "9"), RAISE);
+    state.begin_raise(3);
+    assert_eq!(decide(&mut state, &wants_more(11, 2, "9"), RAISE), None, "it may take effect yet");
+    assert!(state.raised.is_some());
+    assert_eq!(decide(&mut state, &wants_more(20, 2, "9"), RAISE), None);
+    assert_eq!(state.raised, None);
+    let said = "the desired count was to be raised to 3, which did not happen: it is 2";
+    assert!(state.notes.iter().any(|note| note.text == said), "nobody else has set it: {:?}", state.notes);
+}
+
+#[test]
+fn a_raise_whose_putting_back_was_cut_off_is_put_back_all_the_same() {
+    let mut state = RemediationState::default();
+    assert_eq!(decide(&mut state, &wants_more(10, 2, "9"), RAISE), raise(2, 3));
+    make(&mut state, 3);
+    assert_eq!(decide(&mut state, &steady(60, 3), RAISE), put_back(3, 2));
+    assert_eq!(decide(&mut state, &steady(61, 3), RAISE), None, "it may take effect yet");
+    assert_eq!(decide(&mut state, &steady(63, 3), RAISE), put_back(3, 2));
+}
+
+#[test]
+fn a_look_from_before_the_raise_that_comes_after_it_changes_nothing() {
+    let mut state = RemediationState::default();
+    assert_eq!(decide(&mut state, &wants_more(10, 2, "9"), RAISE), raise(2, 3));
+    make(&mut state, 3);
+    assert_eq!(decide(&mut state, &wants_more(11, 3, "9"), RAISE), None);
+    let raised = state.raised.clone();
+    for minute in [9, 10, 11] {
+        assert_eq!(decide(&mut state, &wants_more(minute, 2, "9"), RAISE), None);
+        assert_eq!(state.raised, raised, "after a look of minute {minute}");
+    }
+    assert_eq!(decide(&mut state, &steady(60, 3), RAISE), put_back(3, 2));
+}
+
+#[test]
+fn what_somebody_has_set_since_is_left_alone() {
+    for minute in [11, 60] {
+        let mut state = RemediationState::default();
+        decide(&mut state, &wants_more(10, 2, "9"), RAISE);
+        make(&mut state, 3);
+        decide(&mut state, &wants_more(10, 3, "9"), RAISE);
+        assert_eq!(decide(&mut state, &steady(minute, 7), RAISE), None);
+        assert_eq!(decide(&mut state, &steady(minute + 1, 7), RAISE), None);
+        assert_eq!(state.raised, None);
+    }
+}
+
+#[test]
+fn a_raise_is_not_put_back_while_more_tasks_are_protected_than_were_wanted() {
+    let mut state = RemediationState::default();
+    decide(&mut state, &wants_more(10, 2, "9"), RAISE);
+    make(&mut state, 3);
+    let mut seen = steady(60, 3);
+    seen.tasks = (1..=3).map(|number| task(number, NEW, Jobs::Known(vec![job()]))).collect();
+    assert_eq!(decide(&mut state, &seen, RAISE), None);
+    seen.tasks.truncate(2);
+    assert_eq!(decide(&mut state, &seen, RAISE), put_back(3, 2));
+}
+
+#[test]
+fn where_nothing_was_refused_more_tasks_would_not_help() {
+    let mut state = RemediationState::default();
+    let seen = tagged(blocked(10, vec![busy(1), busy(2)]), MAX_DESIRED_COUNT_TAG, "9");
+    assert_eq!(decide(&mut state, &seen, RAISE), None);
+}
+
+#[test]
+fn what_was_noted_last_is_not_noted_again_and_the_oldest_of_too_many_goes() {
+    let mut state = RemediationState::default();
+    assert!(state.is_empty());
+    for minute in 0..3 {
+        state.note(at(minute), "the same".to_owned());
+    }
+    assert!(!state.is_empty());
+    assert_eq!(state.notes, [RemediationNote { at: at(0), text: "the same".to_owned() }]);
+    (1..=NOTES_MAX).for_each(|number| state.note(at(10), format!("note {number}")));
+    assert_eq!((state.notes.len(), state.notes[0].text.as_str()), (NOTES_MAX, "note 1"));
+}
+
+#[test]
+fn notes_of_what_is_over_are_kept_for_a_day() {
+    let mut state = RemediationState::default();
+    state.note(at(0), "done".to_owned());
+    let day = 24 * 60;
+    decide(&mut state, &steady(day - 1, 2), Policy::Notify);
+    assert_eq!(last_note(&state), "done");
+    decide(&mut state, &steady(day, 2), Policy::Notify);
+    assert!(state.is_empty());
+}
+
+#[test]
+fn the_next_release_is_due_when_the_first_idle_task_has_been_so_for_the_grace() {
+    let idle_seen = BTreeMap::from([(id(1), at(3)), (id(2), at(1))]);
+    let ripe = |policy: &RemediationPolicy| RemediationState::default().ripe_from(&idle_seen, policy);
+    assert_eq!(ripe(&policy(Policy::Notify)), Some(at(6)));
+    assert_eq!(ripe(&RemediationPolicy { allowed: Remediations::default(), ..policy(Policy::Notify) }), None);
+}
+
+#[test]
+fn it_says_that_nothing_is_idle_and_what_others_protect() {
+    let note = |tasks: Vec<TaskSnapshot>| {
+        let mut state = RemediationState::default();
+        decide(&mut state, &blocked(10, tasks), Policy::ReleaseIdle);
+        last_note(&state).to_owned()
+    };
+    let foreign = |number| task(number, OLD, Jobs::Unknown);
+    let nothing = "no protected task in the way is known to be idle: nothing was released";
+    assert_eq!(note(vec![busy(1)]), nothing);
+    assert_eq!(note(vec![busy(1), foreign(2)]), format!("{nothing}; 1 was protected by somebody else"));
+    assert_eq!(note(vec![foreign(1), foreign(2)]), format!("{nothing}; 2 were protected by somebody else"));
+}
+
+#[test]
+fn a_second_raise_that_is_not_made_leaves_the_first_as_it_was() {
+    let mut state = RemediationState::default();
+    assert_eq!(state.cool_from(&policy(RAISE)), None);
+    decide(&mut state, &wants_more(10, 2, "3"), RAISE);
+    make(&mut state, 3);
+    assert_eq!(state.cool_from(&policy(RAISE)), Some(at(25)));
+    let mut more = wants_more(30, 3, "9");
+    more.tasks.push(busy(4));
+    assert_eq!(decide(&mut state, &more, RAISE), raise(3, 4));
+    state.forget_raise();
+    let first = Raised { from: 2, to: 3, before: 3, at: at(30), stage: RaiseStage::Raised };
+    assert_eq!(state.raised, Some(first));
+    assert_eq!(decide(&mut state, &steady(60, 3), RAISE), put_back(3, 2));
+}
+
+#[test]
+fn a_look_that_is_older_than_a_raise_tells_nothing_of_it() {
+    let stage = |state: &RemediationState| state.raised.as_ref().map(|raised| raised.stage);
+    let mut state = RemediationState::default();
+    decide(&mut state, &wants_more(10, 2, "9"), RAISE);
+    assert!(state.begin_raise(3));
+    decide(&mut state, &wants_more(9, 3, "9"), RAISE);
+    assert_eq!(stage(&state), Some(RaiseStage::Sending));
+    decide(&mut state, &wants_more(10, 3, "9"), RAISE);
+    assert_eq!(stage(&state), Some(RaiseStage::Raised));
+}
+
+#[test]
+fn a_raise_that_is_not_seen_yet_is_given_two_minutes_and_no_more() {
+    for seconds in [119, 120] {
+        let mut state = RemediationState::default();
+        decide(&mut state, &wants_more(10, 2, "9"), RAISE);
+        assert!(state.begin_raise(3));
+        let mut look = wants_more(10, 2, "9");
+        look.at += SignedDuration::from_secs(seconds);
+        decide(&mut state, &look, RAISE);
+        assert_eq!(state.raised.is_some(), seconds < 120, "after {seconds} seconds");
+    }
+}
+
+#[test]
+fn what_is_not_put_back_yet_is_asked_for_again_after_two_minutes_and_not_before() {
+    let mut state = RemediationState::default();
+    decide(&mut state, &wants_more(10, 2, "9"), RAISE);
+    make(&mut state, 3);
+    assert_eq!(decide(&mut state, &steady(60, 3), RAISE), put_back(3, 2));
+    assert_eq!(decide(&mut state, &steady(61, 3), RAISE), None);
+    assert_eq!(decide(&mut state, &steady(62, 3), RAISE), put_back(3, 2));
+}

@@ -1,0 +1,151 @@
+//! Who is replaced: the tasks that ECS would stop, whatever kind of rollout asks for it.
+
+use crate::ecs::deployment::{Deployment, DeploymentStatus, RolloutState, TaskSet};
+use crate::service::snapshot::{ServiceSnapshot, TaskSnapshot};
+use jiff::Timestamp;
+
+/// What moves in a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rollout {
+    /// Nothing.
+    None,
+    /// A deployment of ECS itself, rolling or blue/green: tasks of older ones leave.
+    Deployment {
+        /// The new one.
+        id: String,
+        /// When it began.
+        started_at: Timestamp,
+    },
+    /// Another controller moves from one task set to the next: tasks of the draining ones leave.
+    TaskSet {
+        /// The PRIMARY one.
+        id: String,
+        /// When the change was made.
+        started_at: Timestamp,
+    },
+    /// Fewer tasks are wanted than run.
+    ScaleIn {
+        /// The deployment or task set that shrinks.
+        id: String,
+        /// When ECS last changed it.
+        started_at: Timestamp,
+    },
+}
+
+impl Rollout {
+    /// When it began, by ECS's word.
+    pub fn started_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::None => None,
+            Self::Deployment { started_at, .. }
+            | Self::TaskSet { started_at, .. }
+            | Self::ScaleIn { started_at, .. } => Some(*started_at),
+        }
+    }
+
+    /// The deployment or task set that it is about.
+    pub fn id(&self) -> Option<&str> {
+        match self {
+            Self::None => None,
+            Self::Deployment { id, .. } | Self::TaskSet { id, .. } | Self::ScaleIn { id, .. } => Some(id),
+        }
+    }
+
+    /// Whether it is a plain scale-in, in which any task may go.
+    pub fn is_scale_in(&self) -> bool {
+        matches!(self, Self::ScaleIn { .. })
+    }
+}
+
+/// The tasks that leave.
+#[derive(Clone, Debug)]
+pub struct ReplacedTasks<'a> {
+    /// What asks for it.
+    pub rollout: Rollout,
+    /// Those that may be stopped for it.
+    pub tasks: Vec<&'a TaskSnapshot>,
+    /// How many of them have to go.
+    pub to_go: usize,
+    /// Tasks of the new deployment that are on their way up.
+    pub new_tasks_pending: u32,
+    /// Tasks of the new deployment that ECS has not started yet.
+    pub new_tasks_missing: u32,
+}
+
+pub(crate) fn replaced(snapshot: &ServiceSnapshot) -> ReplacedTasks<'_> {
+    let service = &snapshot.service;
+    let primary_set = service.task_sets.iter().find(|set| set.status == DeploymentStatus::Primary);
+    // An external controller may have drained one before it names another PRIMARY.
+    if let Some(primary) = primary_set.or(service.task_sets.first()) {
+        return of_task_sets(snapshot, primary);
+    }
+    match service.deployments.iter().find(|deployment| deployment.status == DeploymentStatus::Primary) {
+        Some(primary) => of_deployments(snapshot, primary),
+        None => nothing(),
+    }
+}
+
+fn nothing<'a>() -> ReplacedTasks<'a> {
+    ReplacedTasks { rollout: Rollout::None, tasks: Vec::new(), to_go: 0, new_tasks_pending: 0, new_tasks_missing: 0 }
+}
+
+fn of_deployments<'a>(snapshot: &'a ServiceSnapshot, primary: &Deployment) -> ReplacedTasks<'a> {
+    let old = |task: &&TaskSnapshot| task.deployment.as_deref().is_some_and(|id| id != primary.id);
+    let tasks: Vec<&TaskSnapshot> = snapshot.tasks.iter().filter(old).collect();
+    let new_tasks_pending = primary.pending_count;
+    let new_tasks_missing = primary.desired_count.saturating_sub(primary.running_count + primary.pending_count);
+    let others =
+        snapshot.service.deployments.iter().any(|other| {
+            matches!(other.status, DeploymentStatus::Active) && other.running_count + other.pending_count > 0
+        });
+    if primary.rollout_state == RolloutState::Failed {
+        // Nothing rolls it back, and nothing goes on with it: the old tasks stay.
+        return nothing();
+    }
+    let in_progress = primary.rollout_state == RolloutState::InProgress;
+    if in_progress || others || !tasks.is_empty() {
+        let to_go = tasks.len();
+        let rollout = Rollout::Deployment { id: primary.id.clone(), started_at: primary.created_at };
+        return ReplacedTasks { rollout, tasks, to_go, new_tasks_pending, new_tasks_missing };
+    }
+    scale_in(snapshot, (&primary.id, primary.desired_count, primary.updated_at))
+}
+
+fn of_task_sets<'a>(snapshot: &'a ServiceSnapshot, primary: &TaskSet) -> ReplacedTasks<'a> {
+    let sets = &snapshot.service.task_sets;
+    let draining = |id: &str| sets.iter().any(|set| set.id == id && set.status == DeploymentStatus::Draining);
+    let leaves = |task: &&TaskSnapshot| task.deployment.as_deref().is_some_and(draining);
+    let tasks: Vec<&TaskSnapshot> = snapshot.tasks.iter().filter(leaves).collect();
+    let new_tasks_pending = primary.pending_count;
+    let new_tasks_missing =
+        primary.computed_desired_count.saturating_sub(primary.running_count + primary.pending_count);
+    if !tasks.is_empty() || sets.len() > 1 {
+        let to_go = tasks.len();
+        let last_change = sets.iter().map(|set| set.updated_at).max().unwrap_or(primary.updated_at);
+        let rollout = Rollout::TaskSet { id: primary.id.clone(), started_at: last_change.min(snapshot.at) };
+        return ReplacedTasks { rollout, tasks, to_go, new_tasks_pending, new_tasks_missing };
+    }
+    scale_in(snapshot, (&primary.id, primary.computed_desired_count, primary.updated_at))
+}
+
+fn scale_in<'a>(snapshot: &'a ServiceSnapshot, of: (&str, u32, Timestamp)) -> ReplacedTasks<'a> {
+    let (id, desired, started_at) = of;
+    let tasks: Vec<&TaskSnapshot> = snapshot.tasks.iter().collect();
+    let too_many = tasks.len().saturating_sub(usize::try_from(desired).unwrap_or(usize::MAX));
+    if too_many == 0 {
+        return nothing();
+    }
+    ReplacedTasks {
+        rollout: Rollout::ScaleIn { id: id.to_owned(), started_at },
+        to_go: protected_too_many(&tasks, desired),
+        tasks,
+        new_tasks_pending: 0,
+        new_tasks_missing: 0,
+    }
+}
+
+/// Unprotected tasks go first; only what is left of the excess then waits for protected ones.
+fn protected_too_many(tasks: &[&TaskSnapshot], desired: u32) -> usize {
+    let protected = tasks.iter().filter(|task| task.protected_until.is_some()).count();
+    protected.saturating_sub(usize::try_from(desired).unwrap_or(usize::MAX))
+}

@@ -1,0 +1,56 @@
+//! How a service stands, and since when.
+
+use crate::ecs::service::Service;
+use crate::service::diagnosis::{BlockingTask, RolloutStatus, TaskCounts};
+use crate::service::rollout::{ReplacedTasks, Rollout};
+use crate::service::service_message::ServiceMessage;
+use crate::service::snapshot::ServiceSnapshot;
+use jiff::Timestamp;
+
+/// Until when ECS keeps the old tasks on purpose, if that is not over.
+pub(crate) fn kept_until(snapshot: &ServiceSnapshot, rollout: &Rollout) -> Option<Timestamp> {
+    let Rollout::Deployment { started_at, .. } = rollout else { return None };
+    let until = started_at.saturating_add(snapshot.service.old_tasks_kept).unwrap_or(Timestamp::MAX);
+    (until > snapshot.at).then_some(until)
+}
+
+pub(crate) fn rollout_status(
+    snapshot: &ServiceSnapshot,
+    replaced: &ReplacedTasks<'_>,
+    by: (&[BlockingTask], &TaskCounts),
+) -> RolloutStatus {
+    let (blocking_tasks, task_counts) = by;
+    if !snapshot.gaps.is_empty() && blocking_tasks.is_empty() {
+        return RolloutStatus::Unknown;
+    }
+    let service = &snapshot.service;
+    match (&replaced.rollout, blocking_tasks.is_empty()) {
+        (Rollout::None, _) if service.running_count < service.desired_count => RolloutStatus::InProgress,
+        (Rollout::None, _) => RolloutStatus::Steady,
+        (_, true) => RolloutStatus::InProgress,
+        (_, false) => {
+            let new_tasks_come = replaced.new_tasks_pending > 0
+                || (replaced.new_tasks_missing > 0 && task_counts.live < task_counts.upper_bound);
+            let others_leave = replaced.tasks.iter().any(|task| task.protected_until.is_none())
+                && service.running_count > task_counts.lower_bound;
+            // With no room for a new task and no old one to spare, the percentages hold it up, protected tasks or not.
+            let percentages_hold = replaced.new_tasks_missing > 0
+                && task_counts.live >= task_counts.upper_bound
+                && service.running_count <= task_counts.lower_bound;
+            match new_tasks_come || others_leave || percentages_hold {
+                true => RolloutStatus::WillBlock,
+                false => RolloutStatus::Blocked,
+            }
+        }
+    }
+}
+
+/// Since when ECS has said that protection holds this rollout up.
+pub(crate) fn said_since(service: &Service, started_at: Option<Timestamp>) -> Option<Timestamp> {
+    let started_at = started_at?;
+    // The newest come first. What was said before the service was steady again is over, and so is a rebalancing.
+    let said = service.events.iter().map(|event| (event.created_at, ServiceMessage::read(&event.message)));
+    let of_now = said.take_while(|(at, said)| *at >= started_at && *said != ServiceMessage::SteadyState);
+    let of_this = of_now.filter(|(_, said)| said.tells_of_protection() && *said != ServiceMessage::UnableToRebalance);
+    of_this.map(|(at, _)| at).min()
+}

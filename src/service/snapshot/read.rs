@@ -1,0 +1,184 @@
+//! Reads a service: one `DescribeServices`, then pages of a hundred tasks.
+
+use crate::clock::Clock;
+use crate::ecs::arn::{Task, TaskId};
+use crate::ecs::error::EcsError;
+use crate::ecs::service::ServiceArn;
+use crate::ecs::task::TaskDescription;
+use crate::ecs::{FailureReason, ProtectionAnswer, ServiceReads, TASKS_PER_READ_MAX};
+use crate::service::snapshot::managed::{Managed, is_managed};
+use crate::service::snapshot::{Gap, JobSnapshot, Jobs, ServiceSnapshot, TaskSnapshot};
+use crate::store::{RECORDS_AT_ONCE, Store};
+use crate::task::record::TaskRecord;
+use futures_util::StreamExt;
+use futures_util::stream;
+use jiff::Timestamp;
+use std::collections::BTreeSet;
+
+/// Tasks of one service that are looked at: ECS's own quota ("Amazon ECS service quotas": tasks per service, 5,000).
+pub const TASKS_READ_MAX: usize = 5_000;
+/// Longer lists have no end: twice the pages that [`TASKS_READ_MAX`] fill, since a page need not be full.
+pub(crate) const LIST_PAGES_MAX: usize = 2 * TASKS_READ_MAX / TASKS_PER_READ_MAX;
+/// Pages are read so many at once: their buckets give 20 calls a second after a burst of 100.
+const READS_AT_ONCE: usize = 4;
+
+/// Looks at a service. `None` if ECS knows no such service.
+///
+/// It takes 1 + 3 × ⌈tasks / 100⌉ reads of ECS, and one read of the state store for each task that is protected, or that ECS is
+/// known to have refused.
+///
+/// # Errors
+/// The service itself could not be described. Everything else that fails is a gap in the picture.
+pub async fn read_service<E: ServiceReads, L: Store<TaskRecord>, C: Clock>(
+    with: (&E, &L, &C),
+    arn: &ServiceArn,
+    refused: &BTreeSet<TaskId>,
+) -> Result<Option<ServiceSnapshot>, EcsError> {
+    let (ecs, store, clock) = with;
+    let Some(service) = ecs.describe_service(arn).await? else { return Ok(None) };
+    let mut snapshot = ServiceSnapshot { at: clock.now(), service, tasks: Vec::new(), gaps: Vec::new() };
+    let ids = list(ecs, arn, &mut snapshot.gaps).await;
+    snapshot.tasks = describe(ecs, arn, (&ids, &mut snapshot.gaps)).await;
+    add_protection(ecs, arn, &mut snapshot).await;
+    add_jobs(store, (arn, refused), &mut snapshot).await;
+    Ok(Some(snapshot))
+}
+
+async fn list<E: ServiceReads>(ecs: &E, arn: &ServiceArn, gaps: &mut Vec<Gap>) -> Vec<TaskId> {
+    let mut ids = Vec::new();
+    let mut token = None;
+    for _ in 0..LIST_PAGES_MAX {
+        match ecs.list_tasks(arn, token.as_deref()).await {
+            Ok(page) => {
+                ids.extend(page.items);
+                token = page.next_token;
+            }
+            Err(error) => {
+                gaps.push(Gap::Tasks(error));
+                return ids;
+            }
+        }
+        if token.is_none() {
+            return ids;
+        }
+        if ids.len() >= TASKS_READ_MAX {
+            gaps.push(Gap::TooManyTasks(TASKS_READ_MAX));
+            return ids;
+        }
+    }
+    let endless = format!("ListTasks answered {LIST_PAGES_MAX} pages with {} tasks and told of more", ids.len());
+    gaps.push(Gap::Tasks(EcsError::Server(endless)));
+    ids
+}
+
+async fn describe<E: ServiceReads>(ecs: &E, arn: &ServiceArn, what: (&[TaskId], &mut Vec<Gap>)) -> Vec<TaskSnapshot> {
+    let (ids, gaps) = what;
+    let reads = ids.chunks(TASKS_PER_READ_MAX).map(|ids| ecs.describe_tasks(&arn.cluster, ids));
+    let pages: Vec<_> = stream::iter(reads).buffered(READS_AT_ONCE).collect().await;
+    let mut tasks = Vec::with_capacity(ids.len());
+    for page in pages {
+        match page {
+            Ok(page) => tasks.extend(page.into_iter().filter_map(wanted)),
+            Err(error) => gaps.push(Gap::Descriptions(error)),
+        }
+    }
+    tasks
+}
+
+/// A task that is wanted running. What is stopping holds nothing up.
+fn wanted(task: TaskDescription) -> Option<TaskSnapshot> {
+    (task.desired_status == "RUNNING").then(|| TaskSnapshot {
+        id: task.id,
+        deployment: task.started_by,
+        is_running: task.last_status == "RUNNING",
+        protected_until: None,
+        idle_since: None,
+        refused_since: None,
+        is_awaited: false,
+        jobs: Jobs::Unread,
+    })
+}
+
+async fn add_protection<E: ServiceReads>(ecs: &E, arn: &ServiceArn, snapshot: &mut ServiceSnapshot) {
+    let ServiceSnapshot { tasks, gaps, .. } = snapshot;
+    let ids: Vec<TaskId> = tasks.iter().map(|task| task.id.clone()).collect();
+    let reads = ids.chunks(TASKS_PER_READ_MAX).map(|ids| ecs.get_task_protection(&arn.cluster, ids));
+    let pages: Vec<_> = stream::iter(reads).buffered(READS_AT_ONCE).collect().await;
+    for (tasks, page) in tasks.chunks_mut(TASKS_PER_READ_MAX).zip(pages) {
+        let told = page.and_then(|answer| {
+            let mut untold = None;
+            for task in tasks {
+                match protected_until(&task.id, &answer) {
+                    Ok(until) => task.protected_until = until,
+                    Err(error) => untold = Some(error),
+                }
+            }
+            untold.map_or(Ok(()), Err)
+        });
+        gaps.extend(told.err().map(Gap::Protection));
+    }
+}
+
+/// Until when an answer says that a task is protected; `None` if it says that it is not, or that it is gone. ECS lists
+/// unprotected tasks too ("get-task-protection", AWS CLI Command Reference), so an answer that does not say proves nothing.
+pub(crate) fn protected_until(task: &TaskId, answer: &ProtectionAnswer) -> Result<Option<Timestamp>, EcsError> {
+    let untold = |what: &str| EcsError::Server(format!("GetTaskProtection answered for task `{task}` only `{what}`"));
+    if let Some(told) = answer.protected_tasks.iter().find(|told| told.task_id == *task) {
+        return match (told.protection_enabled, told.expiration_date) {
+            (false, _) => Ok(None),
+            (true, Some(until)) => Ok(Some(until)),
+            (true, None) => Err(untold("protected, and no end")),
+        };
+    }
+    match answer.failures.iter().find(|failure| failure.task_id == *task).map(|failure| &failure.reason) {
+        Some(FailureReason::Missing) => Ok(None),
+        reason => Err(untold(reason.map_or("nothing", FailureReason::as_str))),
+    }
+}
+
+async fn add_jobs<L: Store<TaskRecord>>(
+    store: &L,
+    of: (&ServiceArn, &BTreeSet<TaskId>),
+    snapshot: &mut ServiceSnapshot,
+) {
+    let (arn, refused) = of;
+    let matters = |task: &TaskSnapshot| task.protected_until.is_some() || refused.contains(&task.id);
+    let mattering = snapshot.tasks.iter().enumerate().filter(|(_, task)| matters(task));
+    let mattering: Vec<(usize, Task)> = mattering.map(|(at, task)| (at, arn.task(&task.id))).collect();
+    let reads = mattering.into_iter().map(|(at, task)| async move { (at, store.load(&task).await) });
+    let read: Vec<_> = stream::iter(reads).buffer_unordered(RECORDS_AT_ONCE).collect().await;
+    let managed = is_managed(&snapshot.service);
+    for (at, record) in read {
+        match record {
+            Ok(versioned) => {
+                snapshot.tasks[at].jobs = jobs(&versioned.record, (snapshot.at, managed));
+                snapshot.tasks[at].idle_since = versioned.record.idle_since(snapshot.at);
+                snapshot.tasks[at].refused_since = versioned.record.refused_since(snapshot.at);
+                snapshot.tasks[at].is_awaited = versioned.record.home.as_ref().is_some_and(|home| home.is_awaited);
+            }
+            Err(error) => snapshot.gaps.push(Gap::Jobs(error)),
+        }
+    }
+}
+
+/// What the state store knows of a task that is protected. A protection that taskhold has not set, and that no live job explains,
+/// is nobody's only if the service says that taskhold may think so.
+fn jobs(record: &TaskRecord, judged: (Timestamp, Managed)) -> Jobs {
+    let (now, managed) = judged;
+    let is_ours = record.protection.is_set || managed == Managed::Yes;
+    if *record == TaskRecord::default() || !is_ours && record.live_jobs(now).next().is_none() {
+        return Jobs::Unknown;
+    }
+    let job = |(key, until)| {
+        let job = record.jobs.get(key);
+        let expected = job.and_then(|job| job.expected_until.as_ref());
+        let labels = job.and_then(|job| job.labels.as_ref());
+        JobSnapshot {
+            key: key.clone(),
+            until,
+            expected_until: expected.map(|told| told.value),
+            labels: labels.map(|told| told.value.clone()).unwrap_or_default(),
+        }
+    };
+    Jobs::Known(record.live_jobs(now).map(job).collect())
+}

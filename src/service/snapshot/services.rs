@@ -1,0 +1,32 @@
+//! Lists the services of a cluster, by bounded pages.
+
+use crate::ecs::ServiceReads;
+use crate::ecs::arn::ClusterArn;
+use crate::ecs::error::EcsError;
+use crate::ecs::service::ServiceArn;
+use crate::service::snapshot::read::LIST_PAGES_MAX;
+use std::sync::Arc;
+
+/// The first services of a cluster, at most `max`, in the order of ECS, and whether there are more.
+///
+/// # Errors
+/// A page could not be read: part of a list is no list. Or ECS tells of more pages without end.
+pub async fn list_services<E: ServiceReads>(
+    ecs: &E,
+    cluster: &Arc<ClusterArn>,
+    max: usize,
+) -> Result<(Vec<ServiceArn>, bool), EcsError> {
+    let mut services = Vec::new();
+    let mut token = None;
+    for _ in 0..LIST_PAGES_MAX {
+        let page = ecs.list_services(cluster, token.as_deref()).await?;
+        services.extend(page.items);
+        token = page.next_token;
+        if token.is_none() || services.len() >= max {
+            let more = token.is_some() || services.len() > max;
+            services.truncate(max);
+            return Ok((services, more));
+        }
+    }
+    Err(EcsError::Server(format!("ListServices answered {LIST_PAGES_MAX} pages and told of more")))
+}

@@ -1,0 +1,116 @@
+//! What would clear a blocked service: the remediations that AWS names (aws-facts "ECS: deployments and protection"), the
+//! mildest first, each with the command that does it.
+
+use crate::ecs::TASKS_PER_PROTECTION_CALL_MAX;
+use crate::ecs::arn::{ClusterArn, TaskId};
+use crate::ecs::service::Service;
+use crate::service::diagnosis::{BlockingTask, ProtectedFor, TaskCounts, refused_tasks};
+use crate::service::forecast::Forecast;
+use crate::service::rollout::ReplacedTasks;
+use crate::service::snapshot::ServiceSnapshot;
+use jiff::Timestamp;
+
+/// Something that a person can do, or leave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SuggestedAction {
+    /// Wait: it clears by itself.
+    Wait {
+        /// By then at the latest.
+        until: Timestamp,
+        /// By then if the jobs end as expected.
+        expected: Timestamp,
+    },
+    /// Release tasks whose jobs have all ended.
+    ReleaseIdle {
+        /// Which.
+        tasks: Vec<TaskId>,
+        /// One command for ten tasks.
+        commands: Vec<String>,
+    },
+    /// Want more tasks than are protected, so that ECS grants protection again and has room to go on.
+    RaiseDesiredCount {
+        /// To this.
+        to: u32,
+        /// How.
+        command: String,
+    },
+    /// Allow more tasks at once, so that new ones fit beside the protected ones.
+    RaiseMaximumPercent {
+        /// To this.
+        to: u32,
+        /// How.
+        command: String,
+    },
+}
+
+pub(crate) fn suggested_actions(
+    snapshot: &ServiceSnapshot,
+    who: (&ReplacedTasks<'_>, &[BlockingTask]),
+    numbers: (&TaskCounts, Option<&Forecast>),
+) -> Vec<SuggestedAction> {
+    let (replaced, blocking_tasks) = who;
+    let (task_counts, forecast) = numbers;
+    let Some(forecast) = forecast else { return Vec::new() };
+    let service = &snapshot.service;
+    let mut ways = vec![SuggestedAction::Wait { until: forecast.by_expiry, expected: forecast.by_jobs }];
+    ways.extend(release_idle(&service.arn.cluster, blocking_tasks));
+    if task_counts.protected >= task_counts.desired {
+        let refused =
+            refused_tasks(snapshot).iter().filter(|refused_tasks| refused_tasks.protected_until.is_none()).count();
+        let to = task_counts.protected.saturating_add(u32::try_from(refused).unwrap_or(u32::MAX).max(1));
+        ways.push(SuggestedAction::RaiseDesiredCount { to, command: desired_count_command(service, to) });
+    }
+    if replaced.new_tasks_missing > task_counts.room && task_counts.desired > 0 && !replaced.rollout.is_scale_in() {
+        // Room for all new tasks beside all that cannot leave.
+        let tasks = u64::from(task_counts.desired) + blocking_tasks.len() as u64;
+        let to = u32::try_from((tasks * 100).div_ceil(u64::from(task_counts.desired))).unwrap_or(u32::MAX);
+        ways.push(SuggestedAction::RaiseMaximumPercent { to, command: maximum_percent_command(service, to) });
+    }
+    ways
+}
+
+/// The release of those tasks that are protected for nobody, if there are any.
+pub(crate) fn release_idle(cluster: &ClusterArn, blocking_tasks: &[BlockingTask]) -> Option<SuggestedAction> {
+    let idle = blocking_tasks.iter().filter(|blocking_task| blocking_task.protected_for == ProtectedFor::NoJob);
+    let tasks: Vec<TaskId> = idle.map(|blocking_task| blocking_task.task.clone()).collect();
+    let commands = tasks.chunks(TASKS_PER_PROTECTION_CALL_MAX).map(|tasks| release_command(cluster, tasks)).collect();
+    (!tasks.is_empty()).then_some(SuggestedAction::ReleaseIdle { tasks, commands })
+}
+
+fn release_command(cluster: &ClusterArn, tasks: &[TaskId]) -> String {
+    let tasks: Vec<String> = tasks.iter().map(|id| shell_quoted(id.as_str())).collect();
+    format!(
+        "aws ecs update-task-protection --region {} --cluster {} --no-protection-enabled --tasks {}",
+        shell_quoted(&cluster.region),
+        shell_quoted(&cluster.name),
+        tasks.join(" ")
+    )
+}
+
+fn update_service(service: &Service) -> String {
+    let cluster = &service.arn.cluster;
+    format!(
+        "aws ecs update-service --region {} --cluster {} --service {}",
+        shell_quoted(&cluster.region),
+        shell_quoted(&cluster.name),
+        shell_quoted(&service.arn.name)
+    )
+}
+
+fn desired_count_command(service: &Service, to: u32) -> String {
+    format!("{} --desired-count {to}", update_service(service))
+}
+
+fn maximum_percent_command(service: &Service, to: u32) -> String {
+    let min = service.minimum_healthy_percent;
+    format!("{} --deployment-configuration maximumPercent={to},minimumHealthyPercent={min}", update_service(service))
+}
+
+/// A word for a POSIX shell: as it is where nothing in it means anything to a shell, else in single quotes.
+pub fn shell_quoted(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&byte);
+    if !text.is_empty() && !text.starts_with('-') && text.bytes().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}

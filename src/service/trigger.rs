@@ -1,0 +1,108 @@
+//! `ECS Service Action` and `ECS Deployment State Change` (aws-facts "EventBridge"): what an event about a service is a
+//! reason for.
+//!
+//! No event proves anything; at most it says that something has begun, or that something may be over. [`EVENT_NAMES`] is
+//! the one table of it, which `docs/events.md` repeats and a test compares.
+
+use crate::ecs::arn::shown;
+use crate::ecs::service::ServiceArn;
+
+/// What an event about a service is a reason for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// Work may be in flight: the service is looked at, and watched if the look finds any.
+    Reconcile,
+    /// Something may be over, or have gone on: the service is looked at if it is watched.
+    ReconcileIfOpen,
+    /// Nothing that protection has a part in.
+    Nothing,
+}
+
+impl Trigger {
+    /// As in the documentation.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Reconcile => "a look, which may start a watch",
+            Self::ReconcileIfOpen => "a look at a watched service, which may end the watch",
+            Self::Nothing => "nothing",
+        }
+    }
+}
+
+/// Declares ECS's names, each with what it prompts, once.
+macro_rules! event_names {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal => $prompt:ident,)+) => {
+        /// `eventName` of an event about a service, of both detail-types.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum EventName {
+            $($(#[$doc])* #[doc = concat!("`", $name, "`")] $variant,)+
+            /// A name that taskhold does not know: new ones will come.
+            Other(String),
+        }
+
+        impl From<&str> for EventName {
+            fn from(name: &str) -> Self {
+                match name {
+                    $($name => Self::$variant,)+
+                    other => Self::Other(shown(other)),
+                }
+            }
+        }
+
+        impl EventName {
+            /// ECS's word for it.
+            pub fn as_str(&self) -> &str {
+                match self {
+                    $(Self::$variant => $name,)+
+                    Self::Other(name) => name,
+                }
+            }
+
+            /// What an event of this name is a reason for. Of a name that is not known, anything may be news.
+            pub fn prompt(&self) -> Trigger {
+                match self {
+                    $(Self::$variant => Trigger::$prompt,)+
+                    Self::Other(_) => Trigger::Reconcile,
+                }
+            }
+        }
+
+        /// The names that are known, in the order of the documentation.
+        pub const EVENT_NAMES: &[EventName] = &[$(EventName::$variant,)+];
+    };
+}
+
+event_names! {
+    ServiceDeploymentInProgress = "SERVICE_DEPLOYMENT_IN_PROGRESS" => Reconcile,
+    ServiceDesiredCountUpdated = "SERVICE_DESIRED_COUNT_UPDATED" => Reconcile,
+    ServiceRebalancingStarted = "SERVICE_REBALANCING_STARTED" => Reconcile,
+    /// The one event about protection. Of type INFO, documented for rebalancing only, and never captured in a deployment:
+    TasksetScaleInFailureByTaskProtection = "TASKSET_SCALE_IN_FAILURE_BY_TASK_PROTECTION" => Reconcile,
+    ServiceDeploymentCompleted = "SERVICE_DEPLOYMENT_COMPLETED" => ReconcileIfOpen,
+    ServiceDeploymentFailed = "SERVICE_DEPLOYMENT_FAILED" => ReconcileIfOpen,
+    ServiceSteadyState = "SERVICE_STEADY_STATE" => ReconcileIfOpen,
+    TasksetSteadyState = "TASKSET_STEADY_STATE" => ReconcileIfOpen,
+    TasksStarted = "TASKS_STARTED" => ReconcileIfOpen,
+    TasksStopped = "TASKS_STOPPED" => ReconcileIfOpen,
+    ServiceRebalancingCompleted = "SERVICE_REBALANCING_COMPLETED" => ReconcileIfOpen,
+    ServiceRebalancingStopped = "SERVICE_REBALANCING_STOPPED" => ReconcileIfOpen,
+    CapacityProviderSteadyState = "CAPACITY_PROVIDER_STEADY_STATE" => Nothing,
+    ServiceTaskStartImpaired = "SERVICE_TASK_START_IMPAIRED" => Nothing,
+    ServiceDiscoveryInstanceUnhealthy = "SERVICE_DISCOVERY_INSTANCE_UNHEALTHY" => Nothing,
+    VpcLatticeTargetUnhealthy = "VPC_LATTICE_TARGET_UNHEALTHY" => Nothing,
+    ServiceDaemonPlacementConstraintViolated = "SERVICE_DAEMON_PLACEMENT_CONSTRAINT_VIOLATED" => Nothing,
+    EcsOperationThrottled = "ECS_OPERATION_THROTTLED" => Nothing,
+    ServiceDiscoveryOperationThrottled = "SERVICE_DISCOVERY_OPERATION_THROTTLED" => Nothing,
+    ServiceTaskPlacementFailure = "SERVICE_TASK_PLACEMENT_FAILURE" => Nothing,
+    ServiceTaskConfigurationFailure = "SERVICE_TASK_CONFIGURATION_FAILURE" => Nothing,
+    ServiceHealthUnknown = "SERVICE_HEALTH_UNKNOWN" => Nothing,
+}
+
+/// An event about a service of a configured cluster: a reason to look, or none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceTrigger {
+    /// Which service.
+    pub service: ServiceArn,
+    /// What is said to have happened.
+    pub name: EventName,
+}

@@ -1,0 +1,120 @@
+//! Which of the task records a sweep has to do something about.
+
+use crate::task::change::SeenProtection;
+use crate::task::plan::{Decision, GRANT_TOLERANCE, KeepReason, decide_protection};
+use crate::task::record::TaskRecord;
+use jiff::Timestamp;
+
+/// What a sweep does about a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attention {
+    /// Nothing: it is idle, or stopped, or somebody is at work on it.
+    None,
+    /// Something is open: a protection that was refused, a release that failed, an interruption that nobody was told of.
+    Open,
+    /// It counts as protected: ECS is asked whether it is.
+    Compare {
+        /// Until when it counts as protected.
+        until: Timestamp,
+    },
+}
+
+/// What to do about a task. A call that may yet take effect is left to whoever sent it, or to the sweep after it.
+pub fn attention(record: &TaskRecord, now: Timestamp) -> Attention {
+    let mut record = record.clone();
+    record.protection.forget_stale(now);
+    match decide_protection(&record, now) {
+        _ if record.has_open_interruption(now) => Attention::Open,
+        _ if !record.protection.in_flight.is_empty() => Attention::None,
+        Decision::Request(_) => Attention::Open,
+        Decision::Keep(KeepReason::Confirmed { until }) => Attention::Compare { until },
+        Decision::Keep(KeepReason::Idle | KeepReason::Stopped | KeepReason::RefusedJustNow) => Attention::None,
+    }
+}
+
+/// Whether ECS protects a task for less than it counts as protected.
+pub fn is_lost(until: Timestamp, seen: Option<Timestamp>) -> Option<SeenProtection> {
+    match seen {
+        None => Some(SeenProtection::Unprotected),
+        Some(seen) => (until.duration_since(seen) > GRANT_TOLERANCE).then_some(SeenProtection::Until(seen)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ecs::task::StopCause;
+    use crate::task::interruption::{StopStage, TaskStop};
+    use crate::task::job::{Job, JobKey};
+    use crate::task::protection::{CallResult, ProtectionRequest};
+
+    fn at(minute: i64) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + minute * 60).unwrap()
+    }
+
+    fn with_job(job: &Job) -> TaskRecord {
+        let mut record = TaskRecord::default();
+        record.merge_job(&JobKey { job_id: "j".to_owned(), attempt: 1 }, job);
+        record
+    }
+
+    fn busy() -> TaskRecord {
+        with_job(&Job { declared_until: Some(at(60)), ..Job::default() })
+    }
+
+    fn granted(mut record: TaskRecord) -> TaskRecord {
+        let call = record.protection.begin(ProtectionRequest::ProtectUntil(at(60)), at(0)).unwrap();
+        record.protection.settle(call, CallResult::Granted(at(60)));
+        record
+    }
+
+    #[test]
+    fn a_busy_task_that_counts_as_protected_is_compared_and_one_that_does_not_is_open() {
+        assert_eq!(attention(&granted(busy()), at(1)), Attention::Compare { until: at(60) });
+        assert_eq!(attention(&busy(), at(1)), Attention::Open);
+    }
+
+    #[test]
+    fn an_idle_task_that_was_not_released_is_open_and_one_that_was_is_left_alone() {
+        let mut record = granted(busy());
+        record.merge_job(
+            &JobKey { job_id: "j".to_owned(), attempt: 1 },
+            &Job { finished_at: Some(at(5)), ..Job::default() },
+        );
+        assert_eq!(attention(&record, at(6)), Attention::Open);
+        let call = record.protection.begin(ProtectionRequest::Clear, at(6)).unwrap();
+        record.protection.settle(call, CallResult::Cleared);
+        assert_eq!(attention(&record, at(7)), Attention::None);
+    }
+
+    #[test]
+    fn a_task_that_somebody_is_at_work_on_is_left_alone_until_his_call_can_take_effect_no_more() {
+        let mut record = busy();
+        assert!(record.protection.begin(ProtectionRequest::ProtectUntil(at(60)), at(0)).is_some());
+        assert_eq!(attention(&record, at(1)), Attention::None);
+        assert_eq!(attention(&record, at(3)), Attention::Open);
+    }
+
+    #[test]
+    fn less_than_what_counts_is_a_loss_and_a_second_less_is_none() {
+        assert_eq!(is_lost(at(60), None), Some(SeenProtection::Unprotected));
+        assert_eq!(is_lost(at(60), Some(at(30))), Some(SeenProtection::Until(at(30))));
+        assert_eq!(is_lost(at(60), Some(at(60) - jiff::SignedDuration::from_secs(1))), None);
+        assert_eq!(is_lost(at(60), Some(at(90))), None);
+    }
+
+    #[test]
+    fn of_what_counts_as_protection_half_a_minute_may_be_missing() {
+        let short_by = |seconds| is_lost(at(60), Some(at(60) - jiff::SignedDuration::from_secs(seconds))).is_some();
+        assert_eq!([short_by(30), short_by(31)], [false, true]);
+    }
+
+    #[test]
+    fn an_interruption_that_was_not_told_is_open_whatever_else_is_in_flight() {
+        let mut record = busy();
+        record.protection.begin(ProtectionRequest::ProtectUntil(at(60)), at(0));
+        let end = TaskStop { stage: StopStage::Stopping, service: None, cause: StopCause::default() };
+        record.interrupt(&end, at(1));
+        assert_eq!(attention(&record, at(1)), Attention::Open);
+    }
+}

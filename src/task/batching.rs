@@ -1,0 +1,180 @@
+//! Lets tasks share calls: one `UpdateTaskProtection` takes ten tasks, but one setting for all of them.
+//!
+//! A protection may be rounded up by at most 5 % or one minute, whichever is more, so that wishes that lie close together
+//! go in one call. Rounded up, never down: a task is never protected for less than its jobs declared.
+
+use crate::ecs::arn::{ClusterArn, Task};
+use crate::ecs::{PROTECTION_MINUTES_MAX, ProtectionSetting, TASKS_PER_PROTECTION_CALL_MAX};
+use crate::task::protection::ProtectionRequest;
+use jiff::Timestamp;
+use std::sync::Arc;
+
+/// What is to be asked for one task. `T` is whatever the caller needs to find its way back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskRequest<T> {
+    /// The task.
+    pub task: Task,
+    /// What for.
+    pub ask: ProtectionRequest,
+    /// The caller's own.
+    pub tag: T,
+}
+
+/// One call to make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProtectionCall<T> {
+    /// The cluster of all its tasks.
+    pub cluster: Arc<ClusterArn>,
+    /// The setting for all of them.
+    pub setting: ProtectionSetting,
+    /// 1..=[`TASKS_PER_PROTECTION_CALL_MAX`] wishes, each for another task.
+    pub requests: Vec<TaskRequest<T>>,
+}
+
+/// Minutes to ask for so that protection from `now` lasts until then: whole minutes, rounded up, within what ECS takes.
+pub fn minutes_until(until: Timestamp, now: Timestamp) -> u32 {
+    // Every part of a minute counts: SQS tells milliseconds, but a clock nanoseconds.
+    let nanos = u128::try_from(until.duration_since(now).as_nanos()).unwrap_or(0);
+    let minutes = u32::try_from(nanos.div_ceil(60_000_000_000)).unwrap_or(PROTECTION_MINUTES_MAX);
+    minutes.clamp(1, PROTECTION_MINUTES_MAX)
+}
+
+/// The most minutes that a wish may be rounded up to: what is left of it and 5 % or a minute more, in whole minutes; at
+/// least the minutes that it takes itself.
+pub fn minutes_max(until: Timestamp, now: Timestamp) -> u32 {
+    let left_ms = u64::try_from(until.duration_since(now).as_millis()).unwrap_or(0);
+    let most_ms = left_ms + (left_ms / 20).max(60_000);
+    let most = u32::try_from(most_ms / 60_000).unwrap_or(PROTECTION_MINUTES_MAX);
+    most.clamp(minutes_until(until, now), PROTECTION_MINUTES_MAX)
+}
+
+/// Groups wishes into the fewest calls. At most one wish for each task.
+///
+/// Within a cluster the wishes are taken from the shortest up. Each call takes the next one and up to nine more that its
+/// bound still covers, and asks for the longest of them. Because a longer wish also has the higher bound, no other
+/// grouping needs fewer calls.
+pub fn coalesce<T>(mut requests: Vec<TaskRequest<T>>, now: Timestamp) -> Vec<ProtectionCall<T>> {
+    // By keys of their own: a wish with its tag is large, and a sort moves what it sorts many times.
+    requests.sort_by_cached_key(|request| (request.task.cluster.clone(), request.ask, request.task.id.clone()));
+    let mut calls: Vec<ProtectionCall<T>> = Vec::with_capacity(requests.len() / TASKS_PER_PROTECTION_CALL_MAX + 1);
+    let mut ceiling = ProtectionSetting::Disabled;
+    for request in requests {
+        let setting = setting_of(request.ask, now);
+        match calls.last_mut() {
+            Some(call)
+                if call.cluster == request.task.cluster
+                    && call.requests.len() < TASKS_PER_PROTECTION_CALL_MAX
+                    && setting <= ceiling =>
+            {
+                call.setting = setting;
+                call.requests.push(request);
+            }
+            _ => {
+                ceiling = ceiling_of(request.ask, now);
+                calls.push(ProtectionCall { cluster: request.task.cluster.clone(), setting, requests: vec![request] });
+            }
+        }
+    }
+    calls
+}
+
+fn setting_of(ask: ProtectionRequest, now: Timestamp) -> ProtectionSetting {
+    match ask {
+        ProtectionRequest::Clear => ProtectionSetting::Disabled,
+        ProtectionRequest::ProtectUntil(until) => {
+            ProtectionSetting::Enabled { expires_in_minutes: minutes_until(until, now) }
+        }
+    }
+}
+
+fn ceiling_of(ask: ProtectionRequest, now: Timestamp) -> ProtectionSetting {
+    match ask {
+        ProtectionRequest::Clear => ProtectionSetting::Disabled,
+        ProtectionRequest::ProtectUntil(until) => {
+            ProtectionSetting::Enabled { expires_in_minutes: minutes_max(until, now) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::SignedDuration;
+
+    fn now() -> Timestamp {
+        Timestamp::from_second(1_700_000_000).unwrap()
+    }
+
+    fn in_minutes(minutes: u32) -> Timestamp {
+        now() + SignedDuration::from_mins(i64::from(minutes))
+    }
+
+    fn request(number: usize, ask: ProtectionRequest) -> TaskRequest<usize> {
+        let cluster = Arc::new("arn:aws:ecs:eu-west-1:111122223333:cluster/video".parse::<ClusterArn>().unwrap());
+        TaskRequest { task: Task { cluster, id: format!("{number:032x}").parse().unwrap() }, ask, tag: number }
+    }
+
+    fn requests(minutes: &[u32]) -> Vec<TaskRequest<usize>> {
+        let ask = |minutes: &u32| ProtectionRequest::ProtectUntil(in_minutes(*minutes));
+        minutes.iter().enumerate().map(|(number, minutes)| request(number, ask(minutes))).collect()
+    }
+
+    fn sizes_and_minutes(minutes: &[u32]) -> Vec<(usize, u32)> {
+        let calls = coalesce(requests(minutes), now());
+        let minutes = |setting| match setting {
+            ProtectionSetting::Enabled { expires_in_minutes } => expires_in_minutes,
+            ProtectionSetting::Disabled => panic!("not a release"),
+        };
+        calls.iter().map(|call| (call.requests.len(), minutes(call.setting))).collect()
+    }
+
+    #[test]
+    fn a_part_of_a_minute_is_asked_for_as_a_whole_one() {
+        assert_eq!(minutes_until(in_minutes(90), now()), 90);
+        assert_eq!(minutes_until(in_minutes(90) + SignedDuration::from_millis(1), now()), 91);
+        assert_eq!(minutes_until(in_minutes(90) + SignedDuration::from_nanos(1), now()), 91);
+        assert_eq!(minutes_until(in_minutes(90) - SignedDuration::from_secs(59), now()), 90);
+        assert_eq!(minutes_until(now(), now()), 1);
+        assert_eq!(minutes_until(in_minutes(2880) + SignedDuration::from_secs(5), now()), 2880);
+    }
+
+    #[test]
+    fn ten_tasks_of_one_duration_share_a_call_and_the_eleventh_has_its_own() {
+        assert_eq!(sizes_and_minutes(&[60; 11]), [(10, 60), (1, 60)]);
+    }
+
+    #[test]
+    fn durations_within_five_percent_share_a_call_for_the_longest_of_them() {
+        assert_eq!(sizes_and_minutes(&[100, 105, 103]), [(3, 105)]);
+        assert_eq!(sizes_and_minutes(&[100, 106]), [(1, 100), (1, 106)]);
+    }
+
+    #[test]
+    fn short_durations_may_be_rounded_up_by_a_minute() {
+        assert_eq!(sizes_and_minutes(&[1, 2, 3]), [(2, 2), (1, 3)]);
+    }
+
+    #[test]
+    fn the_bound_is_reckoned_from_the_time_that_is_left_and_not_from_whole_minutes() {
+        let left = in_minutes(1) - SignedDuration::from_secs(10);
+        assert_eq!((minutes_until(left, now()), minutes_max(left, now())), (1, 1), "two would be 70 seconds too much");
+        assert_eq!(minutes_max(in_minutes(1), now()), 2);
+        assert_eq!(minutes_max(in_minutes(100) - SignedDuration::from_secs(1), now()), 104);
+        assert_eq!(minutes_max(in_minutes(2880), now()), 2880);
+    }
+
+    #[test]
+    fn the_longest_protection_is_never_rounded_past_what_ecs_takes() {
+        assert_eq!(sizes_and_minutes(&[2880, 2800]), [(2, 2880)]);
+    }
+
+    #[test]
+    fn releases_and_protections_never_share_a_call_nor_do_two_clusters() {
+        let mut all = requests(&[1]);
+        all.push(request(1, ProtectionRequest::Clear));
+        let mut elsewhere = request(2, ProtectionRequest::Clear);
+        elsewhere.task.cluster = Arc::new("arn:aws:ecs:eu-west-1:111122223333:cluster/other".parse().unwrap());
+        all.push(elsewhere);
+        assert_eq!(coalesce(all, now()).len(), 3);
+    }
+}

@@ -1,0 +1,260 @@
+//! Makes one protection call and tells, for each of its tasks, what is known now.
+//!
+//! Only what certainly had no effect is tried again here. After a call without an answer nobody knows what it may yet do,
+//! so it stays written down and the message comes again. A call that waited too long is not sent at all.
+
+use crate::clock::Clock;
+use crate::ecs::arn::{ClusterArn, Task, TaskId};
+use crate::ecs::error::{EcsError, Effect};
+use crate::ecs::{Ecs, FailureReason, ProtectionAnswer, ProtectionSetting};
+use crate::store::Store;
+use crate::task::batching::{ProtectionCall, TaskRequest};
+use crate::task::outcome::RetryReason;
+use crate::task::protection::{CallResult, Refusal};
+use crate::task::reconcile::{Reconcile, Stage};
+use crate::task::record::TaskRecord;
+use crate::text::{listed, shown_time};
+use jiff::Timestamp;
+use std::time::Duration;
+use tracing::{debug, error, info, warn};
+
+/// A throttled call is sent again so often. Together the pauses are 0.75 to 1.5 s, in which the bucket refills by 60 calls
+/// at least; what then still finds it empty is better off in the queue.
+const THROTTLED_RETRIES_MAX: u32 = 4;
+/// The first pause after a throttled call; doubled each time.
+const THROTTLED_PAUSE: Duration = Duration::from_millis(50);
+
+/// What is known of one task of a call that was made.
+pub(crate) struct Told {
+    /// What the state store is to write down.
+    pub(crate) result: CallResult,
+    /// What keeps the wish from being met, if anything does.
+    pub(crate) unsettled: Option<RetryReason>,
+}
+
+impl<E: Ecs, L: Store<TaskRecord>, C: Clock> Reconcile<'_, E, L, C> {
+    pub(crate) async fn make_call(&self, call: ProtectionCall<Box<Stage>>) -> Vec<(Box<Stage>, Told)> {
+        self.rate_limit.keep(self.clock).await;
+        if !self.may_be_sent(&call) {
+            let not_sent = || Told { result: CallResult::WithoutEffect, unsettled: Some(RetryReason::OutOfTime) };
+            return call.requests.into_iter().map(|request| (request.tag, not_sent())).collect();
+        }
+        let ids: Vec<TaskId> = call.requests.iter().map(|request| request.task.id.clone()).collect();
+        log_request(&call.cluster, call.setting, || call.requests.iter().map(|request| why(request, self.clock.now())));
+        let answer = self.send(&call, &ids).await;
+        if let Err(error) = &answer {
+            if error.may_be_of_one_task() && ids.len() > 1 {
+                return self.one_by_one(call).await;
+            }
+            log_failure(&call.cluster, call.setting, &ids, error);
+        }
+        let now = self.clock.now();
+        let told = |request: TaskRequest<Box<Stage>>| {
+            let told = told(&answer, call.setting, (&request.task.id, now));
+            self.budget.counts.refused.add(usize::from(matches!(told.result, CallResult::Refused(_))));
+            log_result(&request.task, &told.result);
+            (request.tag, told)
+        };
+        call.requests.into_iter().map(told).collect()
+    }
+
+    /// ECS rejects a call as a whole for one task that it does not like. Alone, each gets the answer that it deserves.
+    async fn one_by_one(&self, call: ProtectionCall<Box<Stage>>) -> Vec<(Box<Stage>, Told)> {
+        let mut all = Vec::with_capacity(call.requests.len());
+        for request in call.requests {
+            let single =
+                ProtectionCall { cluster: call.cluster.clone(), setting: call.setting, requests: vec![request] };
+            all.extend(Box::pin(self.make_call(single)).await);
+        }
+        all
+    }
+
+    async fn send(&self, call: &ProtectionCall<Box<Stage>>, ids: &[TaskId]) -> Result<ProtectionAnswer, EcsError> {
+        let mut pause = THROTTLED_PAUSE;
+        for _ in 0..THROTTLED_RETRIES_MAX {
+            self.budget.counts.protection_calls.add(1);
+            match self.ecs.update_task_protection(&call.cluster, call.setting, ids).await {
+                Err(EcsError::Throttled) => self.budget.counts.throttled_calls.add(1),
+                answer => return answer,
+            }
+            let turn = self.rate_limit.throttled(self.clock.now());
+            self.clock.sleep(turn.max(pause + jitter(pause, &ids[0]))).await;
+            if !self.may_be_sent(call) {
+                return Err(EcsError::Throttled);
+            }
+            pause *= 2;
+        }
+        self.budget.counts.protection_calls.add(1);
+        self.ecs.update_task_protection(&call.cluster, call.setting, ids).await
+    }
+
+    /// Asked right before each sending. What is sent later than others reckon with could undo what they have done since.
+    fn may_be_sent(&self, call: &ProtectionCall<Box<Stage>>) -> bool {
+        let now = self.clock.now();
+        !self.time_is_short() && call.requests.iter().all(|request| request.tag.may_be_sent(now))
+    }
+}
+
+/// Up to one more pause, told by the task's id, so that calls throttled together do not come back together.
+fn jitter(pause: Duration, id: &TaskId) -> Duration {
+    let byte = id.as_str().bytes().fold(0_u8, |mixed, byte| mixed.wrapping_mul(31).wrapping_add(byte));
+    pause * u32::from(byte) / 256
+}
+
+fn told(answer: &Result<ProtectionAnswer, EcsError>, setting: ProtectionSetting, of: (&TaskId, Timestamp)) -> Told {
+    let (id, now) = of;
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(error) => {
+            let result = match error.effect() {
+                Effect::None => CallResult::WithoutEffect,
+                Effect::Unknown => CallResult::Unknown,
+            };
+            return Told { result, unsettled: Some(RetryReason::Ecs(error.clone())) };
+        }
+    };
+    if let Some(failure) = answer.failures.iter().find(|failure| failure.task_id == *id) {
+        if setting == ProtectionSetting::Disabled && failure.reason == FailureReason::Missing {
+            // A task that is gone has nothing left to clear.
+            return Told { result: CallResult::Cleared, unsettled: None };
+        }
+        let refusal = Refusal { reason: failure.reason.clone(), detail: failure.detail.clone(), at: now };
+        return Told { result: CallResult::Refused(refusal.clone()), unsettled: Some(RetryReason::Refused(refusal)) };
+    }
+    let protected = answer.protected_tasks.iter().find(|task| task.task_id == *id);
+    match (setting, protected.map(|task| (task.protection_enabled, task.expiration_date))) {
+        (ProtectionSetting::Disabled, Some((false, _))) => Told { result: CallResult::Cleared, unsettled: None },
+        (ProtectionSetting::Enabled { .. }, Some((true, Some(until)))) => {
+            Told { result: CallResult::Granted(until), unsettled: None }
+        }
+        // Nothing is protected until the answer says so, with its end.
+        _ => Told { result: CallResult::Unknown, unsettled: Some(RetryReason::Unanswered) },
+    }
+}
+
+/// Why a task is in a call: the job that lives longest, or that none does.
+fn why(request: &TaskRequest<Box<Stage>>, now: Timestamp) -> (String, String) {
+    let longest = request.tag.versioned.record.live_jobs(now).max_by_key(|(_, until)| *until);
+    let why = match longest {
+        Some((job, until)) => format!("job {job} may last until {}", shown_time(until)),
+        None => "no live job".to_owned(),
+    };
+    (request.task.id.to_string(), why)
+}
+
+fn shown_setting(setting: ProtectionSetting) -> String {
+    match setting {
+        ProtectionSetting::Disabled => "clear".to_owned(),
+        ProtectionSetting::Enabled { expires_in_minutes } => format!("protect for {expires_in_minutes} minutes"),
+    }
+}
+
+/// `why` is asked for only if the line is wanted.
+fn log_request<W: Iterator<Item = (String, String)>>(
+    cluster: &ClusterArn,
+    setting: ProtectionSetting,
+    why: impl FnOnce() -> W,
+) {
+    if tracing::enabled!(tracing::Level::INFO) {
+        let (tasks, why): (Vec<String>, Vec<String>) = why().unzip();
+        let (tasks, why) = (listed(tasks), listed(why));
+        info!(cluster = %cluster.name, setting = shown_setting(setting), tasks, why, "requesting task protection");
+    }
+}
+
+/// What no retry can repair, a missing permission or cluster, is an error; the rest may pass.
+fn log_failure(cluster: &ClusterArn, setting: ProtectionSetting, tasks: &[TaskId], failure: &EcsError) {
+    let setting = shown_setting(setting);
+    let tasks = listed(tasks.iter().map(TaskId::as_str));
+    match failure {
+        EcsError::AccessDenied(_) | EcsError::ClusterNotFound(_) => {
+            error!(cluster = %cluster.name, setting, tasks, %failure, "could not request task protection; its messages will be retried");
+        }
+        _ => warn!(cluster = %cluster.name, setting, tasks, %failure, "could not request task protection"),
+    }
+}
+
+fn log_result(task: &Task, result: &CallResult) {
+    match result {
+        CallResult::Granted(until) => debug!(%task, until = shown_time(*until), "task protected"),
+        CallResult::Cleared => debug!(%task, "task protection cleared"),
+        CallResult::Refused(refusal) => {
+            let detail = refusal.detail.as_deref().unwrap_or_default();
+            warn!(%task, reason = refusal.reason.as_str(), detail, "protection refused");
+        }
+        CallResult::WithoutEffect | CallResult::Unknown => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::clusters::Clusters;
+    use crate::store::Versioned;
+    use crate::task::job::{Job, JobKey};
+    use crate::task::protection::ProtectionRequest;
+    use crate::task::reconcile::Next;
+    use crate::task::record::TaskRecord;
+
+    #[test]
+    fn a_task_is_in_a_call_for_its_longest_job_or_for_none() {
+        let minute = |minute: i64| Timestamp::from_second(1_700_000_000 + minute * 60).unwrap();
+        let clusters =
+            Clusters::new(vec!["arn:aws:ecs:eu-west-1:111122223333:cluster/video".parse().unwrap()]).unwrap();
+        let why_of = |jobs: &[(&str, i64)]| {
+            let task = clusters.task_in("video", &format!("{:032x}", 1)).unwrap();
+            let mut record = TaskRecord::default();
+            for (id, until) in jobs {
+                let job = Job { started_at: Some(minute(0)), declared_until: Some(minute(*until)), ..Job::default() };
+                record.merge_job(&JobKey { job_id: (*id).to_owned(), attempt: 1 }, &job);
+            }
+            let versioned = Versioned { record, version: 0 };
+            let stage = Stage { at: 0, task: task.clone(), versioned, next: Next::End(None) };
+            let (id, why) = why(
+                &TaskRequest { task: task.clone(), ask: ProtectionRequest::Clear, tag: Box::new(stage) },
+                minute(10),
+            );
+            assert_eq!(id, task.id.to_string());
+            why
+        };
+        assert_eq!(why_of(&[("over", 5)]), "no live job");
+        let longest = format!("job long may last until {}", shown_time(minute(90)));
+        assert_eq!(why_of(&[("short", 30), ("long", 90)]), longest);
+    }
+
+    #[test]
+    fn what_an_answer_says_of_a_task_counts_for_this_task_and_for_what_was_asked_alone() {
+        use crate::ecs::{Failure, ProtectedTask};
+        let [id, another] = [1, 2].map(|number| format!("{number:032x}").parse::<TaskId>().unwrap());
+        let (now, until) = (Timestamp::UNIX_EPOCH, Timestamp::from_second(3600).unwrap());
+        let (off, on) = (ProtectionSetting::Disabled, ProtectionSetting::Enabled { expires_in_minutes: 60 });
+        let protected = |task: &TaskId, protection_enabled, expiration_date| ProtectionAnswer {
+            protected_tasks: vec![ProtectedTask { task_id: task.clone(), protection_enabled, expiration_date }],
+            failures: Vec::new(),
+        };
+        let failed = |task: &TaskId, reason: FailureReason| ProtectionAnswer {
+            protected_tasks: Vec::new(),
+            failures: vec![Failure { task_id: task.clone(), reason, detail: None }],
+        };
+        let blocked = || FailureReason::DeploymentBlocked;
+        let refused = |reason| CallResult::Refused(Refusal { reason, detail: None, at: now });
+        for (setting, answer, result) in [
+            (on, protected(&id, true, Some(until)), CallResult::Granted(until)),
+            (on, protected(&id, true, None), CallResult::Unknown),
+            (on, protected(&id, false, None), CallResult::Unknown),
+            (on, protected(&another, true, Some(until)), CallResult::Unknown),
+            (off, protected(&id, false, None), CallResult::Cleared),
+            (off, protected(&id, true, Some(until)), CallResult::Unknown),
+            (off, protected(&another, false, None), CallResult::Unknown),
+            (on, failed(&id, blocked()), refused(blocked())),
+            (on, failed(&another, blocked()), CallResult::Unknown),
+            (on, failed(&id, FailureReason::Missing), refused(FailureReason::Missing)),
+            (off, failed(&id, FailureReason::Missing), CallResult::Cleared),
+            (off, failed(&id, blocked()), refused(blocked())),
+        ] {
+            let is_met = matches!(result, CallResult::Granted(_) | CallResult::Cleared);
+            let told = told(&Ok(answer.clone()), setting, (&id, now));
+            assert_eq!((&told.result, told.unsettled.is_none()), (&result, is_met), "{setting:?} {answer:?}");
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Several futures under way at once.
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use std::pin::pin;
+
+/// Hands on what each future comes to, in the order in which they end; at most so many are under way at once.
+///
+/// A single one, which is what a message alone comes to, is waited for where it is: a place of its own in a list costs more than
+/// what it does, as large as these futures are.
+pub(crate) async fn at_once<F: Future>(
+    most: usize,
+    futures: impl ExactSizeIterator<Item = F>,
+    mut forward: impl FnMut(F::Output),
+) {
+    if futures.len() == 1 {
+        for only in futures {
+            forward(only.await);
+        }
+        return;
+    }
+    let mut ended = pin!(stream::iter(futures).buffer_unordered(most));
+    while let Some(output) = ended.next().await {
+        forward(output);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+    use std::cell::Cell;
+    use std::future::poll_fn;
+    use std::task::Poll;
+
+    /// The first of `count` futures ends when the last has begun.
+    fn ended(most: usize, count: usize) -> Option<Vec<usize>> {
+        let has_begun = Cell::new(false);
+        let future = |at: usize| {
+            let has_begun = &has_begun;
+            poll_fn(move |context| {
+                has_begun.set(has_begun.get() || at + 1 == count);
+                if at > 0 || has_begun.get() {
+                    return Poll::Ready(at);
+                }
+                context.waker().wake_by_ref();
+                Poll::Pending
+            })
+        };
+        let mut ended = Vec::new();
+        let all = at_once(most, (0..count).map(future), |at| ended.push(at)).now_or_never();
+        all.map(|()| ended)
+    }
+
+    #[test]
+    fn one_that_waits_for_another_holds_nobody_up_but_where_there_is_room_for_one() {
+        assert_eq!(ended(2, 0), Some(vec![]));
+        assert_eq!(ended(2, 1), Some(vec![0]));
+        assert_eq!(ended(2, 2), Some(vec![1, 0]));
+        assert_eq!(ended(1, 2), None);
+    }
+}

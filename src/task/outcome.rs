@@ -1,0 +1,82 @@
+//! What is known of a task after everything possible was done for it, and why more is left to do.
+
+use crate::budget::OutOfTime;
+use crate::ecs::FailureReason;
+use crate::ecs::error::{Disposition, EcsError};
+use crate::outbox::DeliveryError;
+use crate::store::error::StoreError;
+use crate::task::protection::Refusal;
+use crate::task::record::TaskRecord;
+
+/// Why a message comes again.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RetryReason {
+    /// A call for the task failed, or was not answered.
+    #[error("{0}")]
+    Ecs(#[from] EcsError),
+    /// ECS answered without naming the task.
+    #[error("ecs answered without a word on the task")]
+    Unanswered,
+    /// ECS refused the task for now.
+    #[error("ecs refused: {}{}", .0.reason.as_str(), .0.detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default())]
+    Refused(Refusal),
+    /// Another call for the task may still take effect, so that what ECS answered is not certain.
+    #[error("another call for the task may still take effect")]
+    AnotherCallInFlight,
+    /// The state store failed.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// Too little of the invocation's time is left, or too much has passed since a call was written down.
+    #[error("{OutOfTime}")]
+    OutOfTime,
+    /// A message of its group has to be retried, and a FIFO queue keeps the order.
+    #[error("an earlier message of its group is retried")]
+    GroupHeld,
+    /// The recheck that goes on with it could not be sent.
+    #[error("its recheck could not be sent: {0}")]
+    RecheckNotSent(DeliveryError),
+    /// What it says of interrupted jobs could not be told.
+    #[error("interrupted jobs could not be reported: {0}")]
+    InterruptionNotReported(DeliveryError),
+    /// It could not be sent to the dead-letter queue.
+    #[error("it could not be dead-lettered: {0}")]
+    NotDeadLettered(DeliveryError),
+}
+
+impl From<OutOfTime> for RetryReason {
+    fn from(OutOfTime: OutOfTime) -> Self {
+        Self::OutOfTime
+    }
+}
+
+/// What is known of a task after everything possible was done for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every one is of the larger kind: a box would only be one more allocation"
+)]
+pub enum TaskState {
+    /// The record as it was stored last, and what kept its wish from being met, if anything did.
+    Known(TaskRecord, Option<RetryReason>),
+    /// The state store failed before anything was stored.
+    NotStored(RetryReason),
+}
+
+pub(crate) fn disposition(reason: &RetryReason) -> Disposition {
+    match reason {
+        RetryReason::Ecs(error) => error.disposition(),
+        RetryReason::Store(error) => error.disposition(),
+        RetryReason::Refused(refusal) => match refusal.reason {
+            FailureReason::DeploymentBlocked | FailureReason::Other(_) => Disposition::Retry,
+            FailureReason::Missing => Disposition::RetryWhileYoung,
+            FailureReason::TaskNotValid => Disposition::DeadLetter,
+        },
+        RetryReason::Unanswered
+        | RetryReason::AnotherCallInFlight
+        | RetryReason::OutOfTime
+        | RetryReason::GroupHeld
+        | RetryReason::RecheckNotSent(_)
+        | RetryReason::InterruptionNotReported(_)
+        | RetryReason::NotDeadLettered(_) => Disposition::Retry,
+    }
+}

@@ -1,0 +1,196 @@
+//! What to ask of ECS for one task.
+
+use crate::ecs::{FailureReason, PROTECTION_MINUTES_MAX};
+use crate::task::protection::ProtectionRequest;
+use crate::task::record::TaskRecord;
+use jiff::{SignedDuration, Timestamp};
+
+/// A grant that ends this much before the end of a job still counts as whole. ECS reckons the expiry by its own clock and
+/// answers after a moment, so a grant of exactly the minutes asked for may seem short by a second.
+pub const GRANT_TOLERANCE: SignedDuration = SignedDuration::from_secs(30);
+
+/// After `DEPLOYMENT_BLOCKED` a task is not asked for again sooner than this, however many messages come: the next
+/// heartbeats would all be told the same. Unless there is reason to hope.
+pub const REFUSED_PAUSE: SignedDuration = SignedDuration::from_secs(60);
+
+/// The longest that one call can grant.
+const PROTECTION_MAX: SignedDuration = SignedDuration::from_mins(PROTECTION_MINUTES_MAX as i64);
+
+/// What to do about a task's protection, or why nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// ProtectionRequest for this.
+    Request(ProtectionRequest),
+    /// Leave things as they are.
+    Keep(KeepReason),
+}
+
+/// Why nothing is asked of ECS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeepReason {
+    /// The task is protected long enough.
+    Confirmed {
+        /// At least until then.
+        until: Timestamp,
+    },
+    /// No live job, and nothing to clear.
+    Idle,
+    /// The task has stopped: nothing can be asked for it.
+    Stopped,
+    /// ECS has just said that a deployment is blocked.
+    RefusedJustNow,
+}
+
+/// Decides for one task.
+///
+/// Live jobs and no certain protection until the latest of their ends: ask for all of it at once. A short protection kept
+/// alive by renewals would lapse exactly when it matters, because ECS can refuse a renewal while a deployment is blocked
+/// (aws-facts "ECS: the protection API": the renewal trap). No live job and a protection of our own: clear it. A call is
+/// never made that would shorten what is certain, since one is made only when that is not enough.
+pub fn decide_protection(record: &TaskRecord, now: Timestamp) -> Decision {
+    let protection = &record.protection;
+    if record.stopped_at.is_some() {
+        return Decision::Keep(KeepReason::Stopped);
+    }
+    // What no single call can grant is asked for as far as one can; later messages ask for the rest.
+    let grantable = now.saturating_add(PROTECTION_MAX).unwrap_or(Timestamp::MAX);
+    let Some(until) = record.wanted_until(now).map(|until| until.min(grantable)) else {
+        return match protection.is_set {
+            true => Decision::Request(ProtectionRequest::Clear),
+            false => Decision::Keep(KeepReason::Idle),
+        };
+    };
+    if let Some(confirmed) = protection.confirmed_until
+        && is_enough(confirmed, until)
+    {
+        return Decision::Keep(KeepReason::Confirmed { until: confirmed });
+    }
+    match &protection.refusal {
+        Some(refusal)
+            if refusal.reason == FailureReason::DeploymentBlocked
+                && now < earliest_next_ask(refusal.at)
+                && !protection.may_retry_now =>
+        {
+            Decision::Keep(KeepReason::RefusedJustNow)
+        }
+        _ => Decision::Request(ProtectionRequest::ProtectUntil(until)),
+    }
+}
+
+fn is_enough(confirmed: Timestamp, until: Timestamp) -> bool {
+    until.duration_since(confirmed) <= GRANT_TOLERANCE
+}
+
+fn earliest_next_ask(refused_at: Timestamp) -> Timestamp {
+    refused_at.saturating_add(REFUSED_PAUSE).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::job::{Job, JobKey};
+    use crate::task::protection::{CallResult, Refusal};
+
+    fn at(minute: i64) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + minute * 60).unwrap()
+    }
+
+    fn with_job(record: &mut TaskRecord, id: &str, job: &Job) {
+        record.merge_job(&JobKey { job_id: id.to_owned(), attempt: 1 }, job);
+    }
+
+    fn live_until(minute: i64) -> Job {
+        Job { declared_until: Some(at(minute)), ..Job::default() }
+    }
+
+    fn finished() -> Job {
+        Job { finished_at: Some(at(0)), ..Job::default() }
+    }
+
+    fn granted(record: &mut TaskRecord, until: i64) {
+        let call = record.protection.begin(ProtectionRequest::ProtectUntil(at(until)), at(0)).unwrap();
+        record.protection.settle(call, CallResult::Granted(at(until)));
+    }
+
+    #[test]
+    fn a_live_job_on_an_unprotected_task_asks_for_its_whole_time_at_once() {
+        let mut record = TaskRecord::default();
+        with_job(&mut record, "j", &live_until(480));
+        assert_eq!(decide_protection(&record, at(1)), Decision::Request(ProtectionRequest::ProtectUntil(at(480))));
+    }
+
+    #[test]
+    fn more_than_ecs_can_grant_is_asked_for_as_far_as_it_can() {
+        let mut record = TaskRecord::default();
+        with_job(&mut record, "j", &live_until(3000));
+        assert_eq!(decide_protection(&record, at(0)), Decision::Request(ProtectionRequest::ProtectUntil(at(2880))));
+        granted(&mut record, 2880);
+        assert!(matches!(decide_protection(&record, at(0)), Decision::Keep(KeepReason::Confirmed { .. })));
+    }
+
+    #[test]
+    fn a_heartbeat_inside_the_protection_asks_for_nothing() {
+        let mut record = TaskRecord::default();
+        with_job(&mut record, "j", &live_until(60));
+        granted(&mut record, 63);
+        with_job(&mut record, "j", &Job { reported_at: Some(at(5)), declared_until: Some(at(62)), ..Job::default() });
+        assert_eq!(decide_protection(&record, at(5)), Decision::Keep(KeepReason::Confirmed { until: at(63) }));
+    }
+
+    #[test]
+    fn a_grant_that_is_short_by_a_clock_s_difference_is_enough_and_by_a_minute_is_not() {
+        let mut record = TaskRecord::default();
+        with_job(&mut record, "j", &live_until(61));
+        granted(&mut record, 60);
+        assert_eq!(decide_protection(&record, at(1)), Decision::Request(ProtectionRequest::ProtectUntil(at(61))));
+        with_job(&mut record, "j", &live_until(61));
+        record.protection.confirmed_until = Some(at(61) - SignedDuration::from_secs(29));
+        assert!(matches!(decide_protection(&record, at(1)), Decision::Keep(KeepReason::Confirmed { .. })));
+    }
+
+    #[test]
+    fn a_short_job_beside_a_long_one_never_shortens_the_protection() {
+        let mut record = TaskRecord::default();
+        with_job(&mut record, "long", &live_until(120));
+        granted(&mut record, 120);
+        with_job(&mut record, "short", &live_until(10));
+        with_job(&mut record, "long", &finished());
+        assert_eq!(decide_protection(&record, at(1)), Decision::Keep(KeepReason::Confirmed { until: at(120) }));
+    }
+
+    #[test]
+    fn the_last_job_s_end_releases_the_task() {
+        let mut record = TaskRecord::default();
+        with_job(&mut record, "j", &live_until(60));
+        granted(&mut record, 60);
+        with_job(&mut record, "j", &finished());
+        assert_eq!(decide_protection(&record, at(1)), Decision::Request(ProtectionRequest::Clear));
+    }
+
+    #[test]
+    fn a_job_that_finished_before_it_started_clears_nothing_that_others_may_have_set() {
+        let mut record = TaskRecord::default();
+        with_job(&mut record, "j", &finished());
+        with_job(&mut record, "j", &live_until(60));
+        assert_eq!(decide_protection(&record, at(1)), Decision::Keep(KeepReason::Idle));
+    }
+
+    #[test]
+    fn a_stopped_task_is_left_alone() {
+        let mut record = TaskRecord::default();
+        with_job(&mut record, "j", &live_until(60));
+        granted(&mut record, 60);
+        record.stop(at(1));
+        assert_eq!(decide_protection(&record, at(2)), Decision::Keep(KeepReason::Stopped));
+    }
+
+    #[test]
+    fn a_task_that_a_blocked_deployment_refused_is_asked_for_again_after_a_pause() {
+        let mut record = TaskRecord::default();
+        with_job(&mut record, "j", &live_until(60));
+        let refusal = Refusal { reason: FailureReason::DeploymentBlocked, detail: None, at: at(1) };
+        record.protection.refusal = Some(refusal);
+        assert_eq!(decide_protection(&record, at(1)), Decision::Keep(KeepReason::RefusedJustNow));
+        assert_eq!(decide_protection(&record, at(2)), Decision::Request(ProtectionRequest::ProtectUntil(at(60))));
+    }
+}

@@ -1,0 +1,260 @@
+//! Carries out what was decided, for many tasks at once, and says what is known of each afterwards.
+//!
+//! No opinions here: what to ask is [`crate::decide`]'s, how a call and its answer change a record is [`crate::store`]'s.
+//! The order is what matters: a call is written down before it is made, what is known of it is written down after, and the
+//! same store that strikes it out looks again whether another is needed.
+
+use crate::budget::Budget;
+use crate::clock::Clock;
+use crate::config::settings::{Config, Mode};
+use crate::ecs::Ecs;
+use crate::ecs::arn::Task;
+use crate::store;
+use crate::store::{RECORDS_AT_ONCE, Store, Versioned};
+use crate::task::batching::{TaskRequest, coalesce};
+use crate::task::call::Told;
+use crate::task::change::{RefusedBefore, Release, SeenProtection, TaskChange};
+use crate::task::concurrently::at_once;
+use crate::task::interruption::StopStage;
+use crate::task::outcome::{RetryReason, TaskState};
+use crate::task::plan::{Decision, KeepReason, decide_protection};
+use crate::task::protection::{CallId, ProtectionRequest};
+use crate::task::rate_limit::RateLimit;
+use crate::task::record::TaskRecord;
+use crate::text::shown_time;
+use tracing::{debug, info, warn};
+
+use jiff::Timestamp;
+
+/// So many protection calls are under way at once: enough for the bucket's 80 calls a second if each takes half a second. How
+/// fast they are sent is [`RateLimit`]'s.
+const CALLS_AT_ONCE: usize = 40;
+/// A task is looked at again after each call. Two rounds do in every order of two invocations; one more is for a third.
+const ROUNDS_MAX: u32 = 3;
+/// What an invocation works with.
+#[derive(Debug)]
+pub struct Reconcile<'a, E, L, C> {
+    /// ECS.
+    pub ecs: &'a E,
+    /// What taskhold knows.
+    pub store: &'a L,
+    /// The time.
+    pub clock: &'a C,
+    /// The settings.
+    pub config: &'a Config,
+    /// How fast protection calls are sent, by all invocations of this instance.
+    pub rate_limit: &'a RateLimit,
+    /// What the invocation works within.
+    pub budget: Budget<'a>,
+}
+
+/// A task between two rounds.
+pub(crate) struct Stage {
+    pub(crate) at: usize,
+    pub(crate) task: Task,
+    pub(crate) versioned: Versioned<TaskRecord>,
+    pub(crate) next: Next,
+}
+
+impl Stage {
+    pub(crate) fn may_be_sent(&self, now: Timestamp) -> bool {
+        match self.next {
+            Next::Call(_, call) => self.versioned.record.protection.may_be_sent(call, now),
+            Next::End(_) => false,
+        }
+    }
+}
+
+/// In a box: it is some hundred bytes, and is handed from list to list.
+type BoxedStage = Box<Stage>;
+
+pub(crate) enum Next {
+    /// A call that is written down and not made yet.
+    Call(ProtectionRequest, CallId),
+    /// Nothing more can be done now.
+    End(Option<RetryReason>),
+}
+
+impl<E: Ecs, L: Store<TaskRecord>, C: Clock> Reconcile<'_, E, L, C> {
+    /// Stores what was told, makes the calls that follow from it, and answers with the state of each task, in the order of
+    /// `changes`.
+    pub async fn run(&self, changes: Vec<TaskChange>) -> Vec<TaskState> {
+        let mut states: Vec<Option<TaskState>> = vec![None; changes.len()];
+        let first = changes.into_iter().enumerate().map(|(at, change)| self.take_in(at, change));
+        let mut open = self.collect(&mut states, first).await;
+        for round in 1..=ROUNDS_MAX {
+            if open.is_empty() {
+                break;
+            }
+            if self.time_is_short() {
+                end_all(&mut states, open, &RetryReason::OutOfTime);
+                open = Vec::new();
+                break;
+            }
+            let told = self.make_calls(open).await;
+            let settled = told.into_iter().map(|(stage, told)| self.settle(stage, told, round));
+            open = self.collect(&mut states, settled).await;
+        }
+        end_all(&mut states, open, &RetryReason::AnotherCallInFlight);
+        states.into_iter().map(|state| state.expect("every change was taken in and has ended")).collect()
+    }
+
+    /// Merges what was told into the record, decides, and writes the call down that follows, all in one store.
+    async fn take_in(&self, at: usize, change: TaskChange) -> Result<Stage, (usize, TaskState)> {
+        let TaskChange { task, jobs, end, protection, refusal, release } = change;
+        if self.time_is_short() {
+            return Err((at, TaskState::NotStored(RetryReason::OutOfTime)));
+        }
+        // A task's first job is the first that is heard of it.
+        let begins = jobs.iter().any(|(_, job)| job.started_at.is_some()) && self.store.may_be_absent(&task);
+        let guess = begins.then(Versioned::default);
+        let stored = store::update(self.store, &task, guess.as_ref(), |record: &mut TaskRecord| {
+            let now = self.clock.now();
+            record.forget(now, self.config.finished_job_retention);
+            for (key, job) in &jobs {
+                record.merge_job(key, job);
+            }
+            if let Some(end) = &end {
+                record.interrupt(end, now);
+                if end.stage == StopStage::Stopped {
+                    record.stop(now);
+                }
+            }
+            if release == Release::ByForce {
+                record.finish_jobs(now);
+            }
+            if release != Release::ByJobs && record.wanted_until(now).is_none() {
+                // Whoever set it: from now on it is ours to clear.
+                record.protection.is_set = true;
+            }
+            if refusal == RefusedBefore::MayBeOver {
+                record.protection.allow_retry();
+            }
+            match protection {
+                SeenProtection::NotAsked => {}
+                SeenProtection::Unprotected => record.protection.see(None),
+                SeenProtection::Until(until) => record.protection.see(Some(until)),
+            }
+            let decision = decide_protection(record, now);
+            if let Decision::Keep(reason) = &decision {
+                log_kept(&task, reason);
+            }
+            let next = self.next(&task, record, (decision, now));
+            (next, record.keep_until(now, self.config.finished_job_retention))
+        });
+        match stored.await {
+            Ok((next, versioned)) => Ok(Stage { at, task, versioned, next }),
+            Err(error) => {
+                warn!(%task, failure = %error, "state store unavailable; messages will be retried");
+                Err((at, TaskState::NotStored(RetryReason::Store(error))))
+            }
+        }
+    }
+
+    /// What follows from a decision. A call is written down here, before anybody makes it.
+    fn next(&self, task: &Task, record: &mut TaskRecord, decided: (Decision, Timestamp)) -> Next {
+        match decided {
+            (Decision::Request(ask), _) if self.config.mode == Mode::DryRun => {
+                log_dry_run(task, ask);
+                Next::End(None)
+            }
+            (Decision::Request(ask), now) => match record.protection.begin(ask, now) {
+                Some(call) => Next::Call(ask, call),
+                None => Next::End(Some(RetryReason::AnotherCallInFlight)),
+            },
+            (Decision::Keep(KeepReason::RefusedJustNow), _) => {
+                Next::End(record.protection.refusal.clone().map(RetryReason::Refused))
+            }
+            (Decision::Keep(KeepReason::Confirmed { .. } | KeepReason::Idle | KeepReason::Stopped), _) => {
+                Next::End(None)
+            }
+        }
+    }
+
+    async fn make_calls(&self, open: Vec<BoxedStage>) -> Vec<(Box<Stage>, Told)> {
+        let request = |stage: Box<Stage>| match stage.next {
+            Next::Call(ask, _) => Some(TaskRequest { task: stage.task.clone(), ask, tag: stage }),
+            Next::End(_) => None,
+        };
+        let calls = coalesce(open.into_iter().filter_map(request).collect(), self.clock.now());
+        let mut all = Vec::new();
+        let made = calls.into_iter().map(|call| self.make_call(call));
+        at_once(CALLS_AT_ONCE, made, |told| all.extend(told)).await;
+        all
+    }
+
+    /// Writes down what is known of a call and looks again: the task may have gained or lost its last job meanwhile.
+    async fn settle(&self, stage: Box<Stage>, told: Told, round: u32) -> Result<Stage, (usize, TaskState)> {
+        let Stage { at, task, versioned, next } = *stage;
+        let Next::Call(_, call) = next else { unreachable!("only stages with a call are made") };
+        let stored = store::update(self.store, &task, Some(&versioned), |record: &mut TaskRecord| {
+            let now = self.clock.now();
+            record.protection.settle(call, told.result.clone());
+            let may_call_again = round < ROUNDS_MAX && record.protection.in_flight.is_empty();
+            let next = match (&told.unsettled, decide_protection(record, now)) {
+                (Some(unsettled), _) => Next::End(Some(unsettled.clone())),
+                // While others' calls are in flight, one more would be as uncertain as this one was.
+                (None, Decision::Request(_)) if !may_call_again => Next::End(Some(RetryReason::AnotherCallInFlight)),
+                (None, decision) => self.next(&task, record, (decision, now)),
+            };
+            (next, record.keep_until(now, self.config.finished_job_retention))
+        });
+        match stored.await {
+            Ok((next, versioned)) => Ok(Stage { at, task, versioned, next }),
+            Err(error) => {
+                // The call stays written down as one that may take effect: whoever looks next asks again.
+                warn!(%task, failure = %error, "state store unavailable; messages will be retried");
+                Err((at, TaskState::Known(versioned.record, Some(RetryReason::Store(error)))))
+            }
+        }
+    }
+
+    /// Files the stages that have ended under `states` and returns those with a call to make.
+    async fn collect(
+        &self,
+        states: &mut [Option<TaskState>],
+        stages: impl ExactSizeIterator<Item = impl Future<Output = Result<Stage, (usize, TaskState)>>>,
+    ) -> Vec<BoxedStage> {
+        let mut open = Vec::new();
+        at_once(RECORDS_AT_ONCE, stages, |stage| match stage {
+            Ok(Stage { at, versioned, next: Next::End(unsettled), .. }) => {
+                states[at] = Some(TaskState::Known(versioned.record, unsettled));
+            }
+            Ok(stage) => open.push(Box::new(stage)),
+            Err((at, state)) => states[at] = Some(state),
+        })
+        .await;
+        open
+    }
+
+    pub(crate) fn time_is_short(&self) -> bool {
+        self.budget.allows_a_call(self.clock).is_err()
+    }
+}
+
+fn end_all(states: &mut [Option<TaskState>], open: Vec<BoxedStage>, unsettled: &RetryReason) {
+    for stage in open {
+        states[stage.at] = Some(TaskState::Known(stage.versioned.record, Some(unsettled.clone())));
+    }
+}
+
+fn log_kept(task: &Task, reason: &KeepReason) {
+    let why = match reason {
+        KeepReason::Confirmed { until } => format!("already protected until {}", shown_time(*until)),
+        KeepReason::Idle => "no live job, and nothing to clear".to_owned(),
+        KeepReason::Stopped => "the task has stopped".to_owned(),
+        KeepReason::RefusedJustNow => "ecs refused less than a minute ago".to_owned(),
+    };
+    debug!(%task, why, "requesting nothing");
+}
+
+fn log_dry_run(task: &Task, request: ProtectionRequest) {
+    let request = match request {
+        ProtectionRequest::Clear => "clear".to_owned(),
+        ProtectionRequest::ProtectUntil(until) => format!("protect until {}", shown_time(until)),
+    };
+    info!(%task, request, "requesting nothing in a dry run");
+}
+
+#[cfg(test)]
+mod tests;

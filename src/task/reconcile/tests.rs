@@ -1,0 +1,418 @@
+//! How calls follow from what was told, on an ECS that answers as it is told to and a clock that goes on as it is told to.
+
+use super::*;
+use crate::budget::CALL_TIME;
+use crate::config::clusters::Clusters;
+use crate::ecs::arn::{ClusterArn, TaskId};
+use crate::ecs::error::EcsError;
+use crate::ecs::{ProtectedTask, ProtectionAnswer, ProtectionSetting};
+use crate::metrics::Counts;
+use crate::store::error::StoreError;
+use crate::store::memory::MemoryStore;
+use crate::task::interruption::TaskStop;
+use crate::task::job::{Job, JobKey};
+use crate::task::protection::Call;
+use crate::task::protection::Refusal;
+use futures_util::FutureExt;
+use jiff::SignedDuration;
+use std::sync::Mutex;
+use std::time::Duration;
+
+const CLUSTER: &str = "arn:aws:ecs:eu-west-1:111122223333:cluster/video";
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millisecond(1_700_000_000_000 + millis).unwrap()
+}
+
+fn millis_of(moment: Timestamp) -> i64 {
+    moment.as_millisecond() - at(0).as_millisecond()
+}
+
+fn minutes(minutes: i64) -> Timestamp {
+    at(minutes * 60_000)
+}
+
+/// Goes on while somebody sleeps, and by `tick` whenever somebody looks at it.
+#[derive(Debug)]
+struct Watchmaker {
+    now: Mutex<Timestamp>,
+    tick: SignedDuration,
+}
+
+impl Watchmaker {
+    fn goes_on(&self, by: SignedDuration) -> Timestamp {
+        let mut now = self.now.lock().unwrap();
+        *now += by;
+        *now
+    }
+}
+
+impl Clock for Watchmaker {
+    fn now(&self) -> Timestamp {
+        self.goes_on(self.tick)
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        self.goes_on(SignedDuration::try_from(duration).unwrap());
+    }
+}
+
+type Stores<'a> = MemoryStore<&'a Watchmaker>;
+type Answers<'a> = dyn Fn(usize, &[TaskId]) -> Result<(), EcsError> + Send + Sync + 'a;
+
+/// Answers its calls, counted from 0, as `answers` says, and notes when they came and for how many tasks. What it does not
+/// refuse as a whole it grants until a minute of the task's own.
+struct ToldEcs<'a> {
+    clock: &'a Watchmaker,
+    answers: Box<Answers<'a>>,
+    calls: Mutex<Vec<(i64, usize)>>,
+}
+
+/// Until when [`ToldEcs`] protects a task: two hours, and a minute more for each task before it.
+fn granted_until(id: &TaskId) -> Timestamp {
+    minutes(120 + i64::from_str_radix(id.as_str(), 16).unwrap())
+}
+
+impl Ecs for ToldEcs<'_> {
+    async fn update_task_protection(
+        &self,
+        _: &ClusterArn,
+        _: ProtectionSetting,
+        tasks: &[TaskId],
+    ) -> Result<ProtectionAnswer, EcsError> {
+        let number = {
+            let mut calls = self.calls.lock().unwrap();
+            calls.push((millis_of(*self.clock.now.lock().unwrap()), tasks.len()));
+            calls.len() - 1
+        };
+        (self.answers)(number, tasks)?;
+        let granted = |id: &TaskId| ProtectedTask {
+            task_id: id.clone(),
+            protection_enabled: true,
+            expiration_date: Some(granted_until(id)),
+        };
+        Ok(ProtectionAnswer { protected_tasks: tasks.iter().map(granted).collect(), failures: Vec::new() })
+    }
+}
+
+fn watchmaker() -> Watchmaker {
+    Watchmaker { now: Mutex::new(at(0)), tick: SignedDuration::ZERO }
+}
+
+fn task(number: usize) -> Task {
+    Clusters::new(vec![CLUSTER.parse().unwrap()]).unwrap().task_in("video", &format!("{number:032x}")).unwrap()
+}
+
+fn key(id: &str) -> JobKey {
+    JobKey { job_id: id.to_owned(), attempt: 1 }
+}
+
+fn job(until: Timestamp) -> Job {
+    Job { started_at: Some(at(0)), declared_until: Some(until), reported_at: Some(at(0)), ..Job::default() }
+}
+
+/// A job of an hour starts on the task.
+fn starts(number: usize) -> TaskChange {
+    TaskChange { jobs: vec![(key("j"), job(minutes(60)))], ..TaskChange::none(task(number)) }
+}
+
+/// What becomes of changes, on a state store, an ECS that answers so, and with so many milliseconds to go.
+fn carried_out<'a, L: Store<TaskRecord>>(
+    store: &L,
+    clock: &'a Watchmaker,
+    changes: Vec<TaskChange>,
+    with: (i64, Box<Answers<'a>>),
+) -> (Vec<TaskState>, Vec<(i64, usize)>) {
+    let config = Config::from_variables([("TASKHOLD_CLUSTERS".to_owned(), CLUSTER.to_owned())]).unwrap();
+    carried_out_by(&config, (store, clock), changes, with)
+}
+
+fn carried_out_by<'a, L: Store<TaskRecord>>(
+    config: &Config,
+    on: (&L, &'a Watchmaker),
+    changes: Vec<TaskChange>,
+    with: (i64, Box<Answers<'a>>),
+) -> (Vec<TaskState>, Vec<(i64, usize)>) {
+    let ((store, clock), (millis_to_go, answers)) = (on, with);
+    let ecs = ToldEcs { clock, answers, calls: Mutex::default() };
+    let reconcile = Reconcile {
+        ecs: &ecs,
+        store,
+        clock: &clock,
+        config,
+        rate_limit: &RateLimit::default(),
+        budget: Budget { deadline: at(millis_to_go), counts: &Counts::default() },
+    };
+    let states = reconcile.run(changes).now_or_never().expect("nothing here waits");
+    (states, ecs.calls.into_inner().unwrap())
+}
+
+/// Enough for all that is done here.
+const TEN_MINUTES: i64 = 600_000;
+
+fn stored(store: &Stores<'_>, number: usize) -> Versioned<TaskRecord> {
+    Store::<TaskRecord>::load(store, &task(number)).now_or_never().unwrap().unwrap()
+}
+
+/// Somebody else changes the record of task 1.
+fn meanwhile(store: &Stores<'_>, change: impl Fn(&mut TaskRecord)) {
+    let task = task(1);
+    let updated = store::update(store, &task, None, |record: &mut TaskRecord| {
+        change(record);
+        ((), minutes(600))
+    });
+    updated.now_or_never().unwrap().unwrap();
+}
+
+fn unsettled(state: &TaskState) -> Option<&RetryReason> {
+    match state {
+        TaskState::NotStored(why) => Some(why),
+        TaskState::Known(_, why) => why.as_ref(),
+    }
+}
+
+#[test]
+fn each_task_of_a_call_is_told_what_ecs_granted_it() {
+    let clock = watchmaker();
+    let store = MemoryStore::new(&clock);
+    let (states, calls) =
+        carried_out(&store, &clock, vec![starts(1), starts(2)], (TEN_MINUTES, Box::new(|_, _| Ok(()))));
+    assert_eq!(calls, [(0, 2)]);
+    assert!(states.iter().all(|state| unsettled(state).is_none()), "{states:?}");
+    let confirmed = [1, 2].map(|number| stored(&store, number).record.protection.confirmed_until);
+    assert_eq!(confirmed, [1, 2].map(|number| Some(granted_until(&task(number).id))));
+}
+
+#[test]
+fn for_one_task_that_ecs_does_not_like_each_of_a_call_gets_one_of_its_own() {
+    let clock = watchmaker();
+    let store = MemoryStore::new(&clock);
+    let bad = task(2).id;
+    let is_liked = move |_, tasks: &[TaskId]| match tasks.contains(&bad) {
+        true => Err(EcsError::Rejected("InvalidParameterException: a task".to_owned())),
+        false => Ok(()),
+    };
+    let changes = (1..=3).map(starts).collect();
+    let (states, calls) = carried_out(&store, &clock, changes, (TEN_MINUTES, Box::new(is_liked)));
+    assert_eq!(calls.iter().map(|(_, tasks)| *tasks).collect::<Vec<_>>(), [3, 1, 1, 1]);
+    let refused: Vec<bool> = states.iter().map(|state| unsettled(state).is_some()).collect();
+    assert_eq!(refused, [false, true, false]);
+}
+
+#[test]
+fn the_pauses_after_throttled_calls_double_and_are_not_the_same_for_all() {
+    let pauses = |number: usize| {
+        let clock = watchmaker();
+        let store = MemoryStore::new(&clock);
+        let throttle = |call, _: &[TaskId]| if call < 4 { Err(EcsError::Throttled) } else { Ok(()) };
+        let (states, calls) = carried_out(&store, &clock, vec![starts(number)], (TEN_MINUTES, Box::new(throttle)));
+        assert_eq!(unsettled(&states[0]), None);
+        calls.windows(2).map(|two| two[1].0 - two[0].0).collect::<Vec<_>>()
+    };
+    let [one, another] = [64, 100].map(pauses);
+    for pauses in [&one, &another] {
+        for (pause, least) in pauses.iter().zip([50, 100, 200, 400]) {
+            assert!((least + 1..2 * least).contains(pause), "{pauses:?}");
+        }
+    }
+    assert_ne!(one, another);
+}
+
+#[test]
+fn what_waited_too_long_or_has_too_little_time_left_is_not_sent_again() {
+    // The first call is throttled after so many seconds, with so many to go at its beginning.
+    for (seconds, seconds_to_go, calls_made) in [(1, 600, 2), (31, 600, 1), (5, 10, 1)] {
+        let clock = watchmaker();
+        let store = MemoryStore::new(&clock);
+        let answers = |call, _: &[TaskId]| {
+            if call > 0 {
+                return Ok(());
+            }
+            clock.goes_on(SignedDuration::from_secs(seconds));
+            Err(EcsError::Throttled)
+        };
+        let (states, calls) = carried_out(&store, &clock, vec![starts(1)], (seconds_to_go * 1000, Box::new(answers)));
+        assert_eq!(calls.len(), calls_made, "throttled after {seconds} s, {seconds_to_go} s to go");
+        assert_eq!(unsettled(&states[0]).is_some(), calls_made == 1);
+        assert!(stored(&store, 1).record.protection.in_flight.is_empty(), "it certainly did nothing");
+    }
+}
+
+#[test]
+fn nothing_is_begun_without_the_time_for_a_call() {
+    let call_time = i64::try_from(CALL_TIME.as_millis()).unwrap();
+    for (to_go, calls_made) in [(call_time, 1), (call_time - 1, 0)] {
+        let clock = watchmaker();
+        let store = MemoryStore::new(&clock);
+        let (states, calls) = carried_out(&store, &clock, vec![starts(1)], (to_go, Box::new(|_, _| Ok(()))));
+        assert_eq!((calls.len(), unsettled(&states[0]).is_none()), (calls_made, calls_made == 1), "{to_go} ms to go");
+    }
+}
+
+#[test]
+fn whenever_the_time_runs_out_each_task_has_a_state_and_none_is_met_without_its_call() {
+    let call_time = i64::try_from(CALL_TIME.as_millis()).unwrap();
+    let mut seen = Vec::new();
+    for more in 0..20 {
+        let clock = Watchmaker { tick: SignedDuration::from_millis(1), ..watchmaker() };
+        let store = MemoryStore::new(&clock);
+        let (states, calls) = carried_out(&store, &clock, vec![starts(1)], (call_time + more, Box::new(|_, _| Ok(()))));
+        assert_eq!(calls.len(), usize::from(unsettled(&states[0]).is_none()));
+        seen.push(match &states[0] {
+            TaskState::NotStored(_) => "not stored",
+            TaskState::Known(_, Some(_)) => "stored",
+            TaskState::Known(_, None) => "carried out",
+        });
+    }
+    seen.dedup();
+    assert_eq!(seen, ["not stored", "stored", "carried out"]);
+}
+
+#[test]
+fn a_task_that_gains_jobs_while_it_is_protected_is_asked_for_again_and_not_for_ever() {
+    let clock = watchmaker();
+    let store = MemoryStore::new(&clock);
+    let longer_jobs = |call: usize, _: &[TaskId]| {
+        let until = minutes(1000 + 100 * i64::try_from(call).unwrap());
+        meanwhile(&store, |record| record.merge_job(&key(&format!("longer-{call}")), &job(until)));
+        Ok(())
+    };
+    let (states, calls) = carried_out(&store, &clock, vec![starts(1)], (TEN_MINUTES, Box::new(longer_jobs)));
+    assert_eq!(calls.len(), 3);
+    assert_eq!(unsettled(&states[0]), Some(&RetryReason::AnotherCallInFlight));
+    assert!(stored(&store, 1).record.protection.in_flight.is_empty(), "nothing is written down that is not sent");
+}
+
+#[test]
+fn while_another_s_call_is_in_flight_one_more_would_be_as_uncertain() {
+    let clock = watchmaker();
+    let store = MemoryStore::new(&clock);
+    let another_call = |_: usize, _: &[TaskId]| {
+        meanwhile(&store, |record| assert!(record.protection.begin(ProtectionRequest::Clear, at(0)).is_some()));
+        Ok(())
+    };
+    let (states, calls) = carried_out(&store, &clock, vec![starts(1)], (TEN_MINUTES, Box::new(another_call)));
+    assert_eq!((calls.len(), unsettled(&states[0])), (1, Some(&RetryReason::AnotherCallInFlight)));
+    let in_flight = stored(&store, 1).record.protection.in_flight;
+    assert!(matches!(&in_flight[..], [Call { ask: ProtectionRequest::Clear, .. }]), "{in_flight:?}");
+}
+
+/// As many calls as a change makes of a record of task 1 that was prepared so, and the record after it.
+fn calls_after(prepare: impl Fn(&mut TaskRecord), change: TaskChange) -> (usize, TaskRecord) {
+    let clock = watchmaker();
+    let store = MemoryStore::new(&clock);
+    meanwhile(&store, prepare);
+    let (_, calls) = carried_out(&store, &clock, vec![change], (TEN_MINUTES, Box::new(|_, _| Ok(()))));
+    (calls.len(), stored(&store, 1).record)
+}
+
+#[test]
+fn a_stop_closes_the_jobs_of_a_task_and_a_notice_does_not() {
+    for (stage, is_closed) in [(StopStage::Stopping, false), (StopStage::Stopped, true)] {
+        let end = TaskStop { stage, service: None, cause: crate::ecs::task::StopCause::default() };
+        let (_, record) = calls_after(|_| {}, TaskChange { end: Some(end), ..starts(1) });
+        assert_eq!(record.stopped_at.is_some(), is_closed, "{stage:?}");
+    }
+}
+
+#[test]
+fn protection_that_others_set_is_cleared_of_an_idle_task_if_that_is_said_and_of_no_busy_one() {
+    let finished =
+        |record: &mut TaskRecord| record.merge_job(&key("j"), &Job { finished_at: Some(at(0)), ..Job::default() });
+    let busy = |record: &mut TaskRecord| {
+        record.merge_job(&key("j"), &job(minutes(60)));
+        record.protection.confirmed_until = Some(minutes(60));
+    };
+    let released = |release| TaskChange { release, ..TaskChange::none(task(1)) };
+    assert_eq!(calls_after(finished, released(Release::ByJobs)).0, 0);
+    assert_eq!(calls_after(finished, released(Release::IfIdle)).0, 1);
+    let (calls, record) = calls_after(busy, released(Release::IfIdle));
+    assert_eq!((calls, record.protection.is_set), (0, false));
+}
+
+#[test]
+fn a_task_refused_just_now_is_asked_for_again_only_if_there_is_new_hope() {
+    let refused = |record: &mut TaskRecord| {
+        record.merge_job(&key("j"), &job(minutes(60)));
+        let reason = crate::ecs::FailureReason::DeploymentBlocked;
+        record.protection.refusal = Some(Refusal { reason, detail: None, at: at(0) });
+    };
+    for (refusal, calls_made) in [(RefusedBefore::Stands, 0), (RefusedBefore::MayBeOver, 1)] {
+        let (calls, _) = calls_after(refused, TaskChange { refusal, ..TaskChange::none(task(1)) });
+        assert_eq!(calls, calls_made, "{refusal:?}");
+    }
+}
+
+#[test]
+fn a_dry_run_asks_nobody_and_writes_no_call_down() {
+    let variables = [("TASKHOLD_CLUSTERS", CLUSTER), ("TASKHOLD_DRY_RUN", "true")];
+    let config = Config::from_variables(variables.map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap();
+    let clock = watchmaker();
+    let store = MemoryStore::new(&clock);
+    let (states, calls) =
+        carried_out_by(&config, (&store, &clock), vec![starts(1)], (TEN_MINUTES, Box::new(|_, _| Ok(()))));
+    assert_eq!((calls.len(), unsettled(&states[0])), (0, None));
+    let record = stored(&store, 1).record;
+    assert_eq!((record.jobs.len(), record.protection.in_flight.len()), (1, 0));
+}
+
+/// Counts what is read, and says of each task, or of none, that it may be new.
+struct Counting<'a> {
+    store: &'a Stores<'a>,
+    loads: Mutex<usize>,
+    all_may_be_new: bool,
+}
+
+impl Store<TaskRecord> for Counting<'_> {
+    async fn load(&self, task: &Task) -> Result<Versioned<TaskRecord>, StoreError> {
+        *self.loads.lock().unwrap() += 1;
+        Store::<TaskRecord>::load(self.store, task).await
+    }
+
+    async fn put(
+        &self,
+        task: &Task,
+        versioned: &Versioned<TaskRecord>,
+        keep_until: Timestamp,
+    ) -> Result<store::Stored, StoreError> {
+        self.store.put(task, versioned, keep_until).await
+    }
+
+    fn may_be_absent(&self, _: &Task) -> bool {
+        self.all_may_be_new
+    }
+}
+
+#[test]
+fn the_first_job_of_a_task_that_may_be_new_is_stored_without_a_read_and_nothing_else_is() {
+    let finish = || {
+        let job = Job { finished_at: Some(at(0)), reported_at: Some(at(0)), ..Job::default() };
+        TaskChange { jobs: vec![(key("j"), job)], ..TaskChange::none(task(1)) }
+    };
+    let loads = |all_may_be_new, change| {
+        let clock = watchmaker();
+        let store = MemoryStore::new(&clock);
+        let counting = Counting { store: &store, loads: Mutex::default(), all_may_be_new };
+        let (states, _) = carried_out(&counting, &clock, vec![change], (TEN_MINUTES, Box::new(|_, _| Ok(()))));
+        assert_eq!(unsettled(&states[0]), None);
+        counting.loads.into_inner().unwrap()
+    };
+    assert_eq!([loads(true, starts(1)), loads(false, starts(1)), loads(true, finish())], [0, 1, 1]);
+    let clock = watchmaker();
+    let in_memory = MemoryStore::new(&clock);
+    assert!(!Store::<TaskRecord>::may_be_absent(&in_memory, &task(1)), "a read costs it no round trip");
+}
+
+#[test]
+fn a_call_waits_for_its_turn_once_the_burst_is_over() {
+    let clock = watchmaker();
+    let rate_limit = RateLimit::default();
+    let sent: Vec<i64> = (0..152)
+        .map(|_| {
+            rate_limit.keep(&&clock).now_or_never().expect("the clock goes on at once");
+            millis_of(*clock.now.lock().unwrap())
+        })
+        .collect();
+    assert_eq!(sent[..150], [0; 150]);
+    assert_eq!(sent[150..], [12, 25]);
+}

@@ -1,0 +1,420 @@
+//! The state store's record of one task: its jobs, its protection, its end.
+
+use crate::ecs::FailureReason;
+use crate::ecs::arn::Task;
+use crate::store::CLAIM;
+use crate::store::Record;
+use crate::task::interruption::{InterruptedJob, Interruption, TaskStop, TrackedInterruption};
+use crate::task::job::{Job, JobKey};
+use crate::task::protection::Protection;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Everything that taskhold knows about a task.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskRecord {
+    /// The jobs, finished ones included for as long as their messages can come again. A record is copied for every update,
+    /// and few change the jobs, so the copies share them. Boxed, because a map makes room for eleven and most tasks have one.
+    #[serde(with = "jobs_as_list")]
+    pub jobs: Arc<BTreeMap<JobKey, Box<Job>>>,
+    /// What was asked of ECS, and what is certain.
+    pub protection: Protection,
+    /// Where the task belongs, once somebody had to ask. Boxed, because hardly anybody has to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub home: Option<Box<Home>>,
+    /// What is to be told, or was told, of its end in the middle of jobs. A job that began after the notice makes one more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub interruptions: Vec<TrackedInterruption>,
+    /// When taskhold learned that the task has stopped. Task ids are never used again, so this is for good.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stopped_at: Option<Timestamp>,
+}
+
+/// Where a task belongs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Home {
+    /// The name of its service.
+    pub service: String,
+    /// Whether other tasks of the service wait for the end of this one's protection.
+    #[serde(default)]
+    pub is_awaited: bool,
+}
+
+impl Record for TaskRecord {
+    type Key = Task;
+
+    fn is_open(&self) -> bool {
+        Self::is_open(self)
+    }
+}
+
+impl TaskRecord {
+    /// Takes in what a message, or another instance, knows of a job.
+    pub fn merge_job(&mut self, key: &JobKey, job: &Job) {
+        let jobs = Arc::make_mut(&mut self.jobs);
+        match jobs.get_mut(key) {
+            Some(known) => known.merge(job),
+            None => {
+                jobs.insert(key.clone(), Box::new(job.clone()));
+            }
+        }
+    }
+
+    /// Closes the task and with it every job, those included whose messages are still on their way.
+    pub fn stop(&mut self, now: Timestamp) {
+        self.stopped_at = self.stopped_at.or(Some(now));
+    }
+
+    /// Counts every live job as finished: somebody has decided so.
+    pub fn finish_jobs(&mut self, now: Timestamp) {
+        let live: Vec<JobKey> = self.live_jobs(now).map(|(key, _)| key.clone()).collect();
+        let finished = Job { finished_at: Some(now), reported_at: Some(now), ..Job::default() };
+        live.iter().for_each(|key| self.merge_job(key, &finished));
+    }
+
+    /// Notes that the task ends in the middle of its live jobs, each of them once.
+    pub fn interrupt(&mut self, end: &TaskStop, now: Timestamp) {
+        let is_noted = |key: &JobKey| self.interruptions.iter().any(|news| news.what.names(key));
+        let interrupted = |(key, until): (&JobKey, Timestamp)| InterruptedJob {
+            key: key.clone(),
+            until,
+            labels: self
+                .jobs
+                .get(key)
+                .and_then(|job| job.labels.as_ref())
+                .map(|told| told.value.clone())
+                .unwrap_or_default(),
+        };
+        let jobs: Vec<_> = self.live_jobs(now).filter(|(key, _)| !is_noted(key)).map(interrupted).collect();
+        if jobs.is_empty() {
+            return;
+        }
+        let what = Interruption {
+            stage: end.stage,
+            at: now,
+            service: end.service.clone().or_else(|| self.home.as_ref().map(|home| home.service.clone())),
+            jobs,
+            stop_code: end.cause.code.clone(),
+            stopped_reason: end.cause.reason.clone(),
+            exit_codes: end.cause.exit_codes.clone(),
+            protected_until: self.protection.confirmed_until.filter(|until| *until > now),
+        };
+        self.interruptions.push(TrackedInterruption { what, claimed_until: None, forwarded: false, notified_at: None });
+    }
+
+    /// Whether an interruption has still to be told, and nobody is telling it.
+    pub fn has_open_interruption(&self, now: Timestamp) -> bool {
+        self.interruptions.iter().any(|news| news.is_open(now))
+    }
+
+    /// Claims the news of an interruption for whoever stores the record, unless somebody tells it now or has told it.
+    pub fn claim_interruption(&mut self, now: Timestamp) -> Option<TrackedInterruption> {
+        let news = self.interruptions.iter_mut().find(|news| news.is_open(now))?;
+        news.claimed_until = now.checked_add(CLAIM).ok();
+        Some(news.clone())
+    }
+
+    /// The jobs that live at `now`, each with its end.
+    pub fn live_jobs(&self, now: Timestamp) -> impl Iterator<Item = (&JobKey, Timestamp)> {
+        let running = self.stopped_at.is_none();
+        self.jobs.iter().filter(move |_| running).filter_map(move |(key, job)| Some((key, job.lives_until(now)?)))
+    }
+
+    /// When a job's declared time was over, if it is over and the job has neither finished nor stopped with its task.
+    pub fn outlived(&self, key: &JobKey, now: Timestamp) -> Option<Timestamp> {
+        let job = self.jobs.get(key).filter(|job| self.stopped_at.is_none() && job.finished_at.is_none())?;
+        job.until().filter(|until| *until <= now)
+    }
+
+    /// When the last job of the task ended, if none lives; `None` as well if there was none.
+    pub fn idle_since(&self, now: Timestamp) -> Option<Timestamp> {
+        let ended = self.jobs.values().map(|job| job.finished_at.or(job.until())).max().flatten();
+        ended.filter(|_| self.live_jobs(now).next().is_none())
+    }
+
+    /// Since when ECS has refused what the live jobs want, if it has: because protected tasks are in its way.
+    pub fn refused_since(&self, now: Timestamp) -> Option<Timestamp> {
+        let refusal = self.protection.refusal.as_ref()?;
+        let blocked = refusal.reason == FailureReason::DeploymentBlocked;
+        self.protection.refused_since.filter(|_| blocked && self.wanted_until(now).is_some())
+    }
+
+    /// Until when the task is wanted protected: the latest end over its live jobs.
+    pub fn wanted_until(&self, now: Timestamp) -> Option<Timestamp> {
+        self.live_jobs(now).map(|(_, until)| until).max()
+    }
+
+    /// Whether a sweep may have to do something about the task, now or later, if nobody stores it meanwhile: a job may live,
+    /// a protection may have to be released, a call's effect is not known, or an interruption is not told. So at least
+    /// whenever [`crate::task::attention`] would find something.
+    pub fn is_open(&self) -> bool {
+        let runs = self.stopped_at.is_none();
+        let may_live = self.jobs.values().any(|job| job.finished_at.is_none());
+        let untold = self.interruptions.iter().any(|news| news.notified_at.is_none());
+        runs && (may_live || self.protection.is_set) || !self.protection.in_flight.is_empty() || untold
+    }
+
+    /// Drops jobs that no message can revive, and calls that can take effect no more.
+    pub fn forget(&mut self, now: Timestamp, finished_job_retention: SignedDuration) {
+        let forgotten = |job: &Job| job.forgettable_from(finished_job_retention) <= now;
+        if self.jobs.values().any(|job| forgotten(job)) {
+            Arc::make_mut(&mut self.jobs).retain(|_, job| !forgotten(job));
+        }
+        self.protection.forget_stale(now);
+    }
+
+    /// From when on the whole record may be forgotten.
+    pub fn keep_until(&self, now: Timestamp, finished_job_retention: SignedDuration) -> Timestamp {
+        let jobs = self.jobs.values().map(|job| job.forgettable_from(finished_job_retention)).max();
+        let stopped = self.stopped_at.map(|at| at.saturating_add(finished_job_retention).unwrap_or(Timestamp::MAX));
+        jobs.max(stopped).max(self.protection.keep_until()).unwrap_or(now)
+    }
+}
+
+/// JSON has no keys but strings, so the jobs are kept as a list.
+mod jobs_as_list {
+    use crate::task::job::{Job, JobKey};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    #[derive(Serialize)]
+    struct Borrowed<'a> {
+        #[serde(flatten)]
+        key: &'a JobKey,
+        #[serde(flatten)]
+        job: &'a Job,
+    }
+
+    #[derive(Deserialize)]
+    struct Owned {
+        #[serde(flatten)]
+        key: JobKey,
+        #[serde(flatten)]
+        job: Box<Job>,
+    }
+
+    type Jobs = Arc<BTreeMap<JobKey, Box<Job>>>;
+
+    pub(crate) fn serialize<S: Serializer>(jobs: &Jobs, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(jobs.iter().map(|(key, job)| Borrowed { key, job }))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Jobs, D::Error> {
+        let list = Vec::<Owned>::deserialize(from)?;
+        Ok(Arc::new(list.into_iter().map(|Owned { key, job }| (key, job)).collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ecs::task::StopCause;
+    use crate::task::interruption::StopStage;
+    use crate::task::protection::{CallResult, ProtectionRequest};
+
+    fn at(minute: i64) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + minute * 60).unwrap()
+    }
+
+    fn key(id: &str) -> JobKey {
+        JobKey { job_id: id.to_owned(), attempt: 1 }
+    }
+
+    fn live(from: i64, until: i64) -> Job {
+        Job {
+            started_at: Some(at(from)),
+            declared_until: Some(at(until)),
+            reported_at: Some(at(from)),
+            ..Job::default()
+        }
+    }
+
+    #[test]
+    fn a_task_is_wanted_protected_until_the_latest_end_of_its_live_jobs() {
+        let mut record = TaskRecord::default();
+        record.merge_job(&key("short"), &live(0, 30));
+        record.merge_job(&key("long"), &live(0, 90));
+        assert_eq!(record.wanted_until(at(1)), Some(at(90)));
+        record.merge_job(&key("long"), &Job { finished_at: Some(at(5)), ..Job::default() });
+        assert_eq!(record.wanted_until(at(6)), Some(at(30)));
+        assert_eq!(record.wanted_until(at(30)), None);
+    }
+
+    #[test]
+    fn a_stopped_task_has_no_live_jobs_not_even_those_told_later() {
+        let mut record = TaskRecord::default();
+        record.stop(at(0));
+        record.merge_job(&key("late"), &live(0, 30));
+        assert_eq!(record.wanted_until(at(1)), None);
+    }
+
+    #[test]
+    fn a_finished_job_is_forgotten_when_its_time_is_over_and_not_before() {
+        let hour = SignedDuration::from_hours(1);
+        let mut record = TaskRecord::default();
+        record.merge_job(&key("j"), &live(0, 30));
+        record.merge_job(&key("j"), &Job { finished_at: Some(at(10)), reported_at: Some(at(10)), ..Job::default() });
+        assert_eq!(record.keep_until(at(10), hour), at(70));
+        record.forget(at(69), hour);
+        assert_eq!(record.jobs.len(), 1);
+        record.forget(at(70), hour);
+        assert!(record.jobs.is_empty());
+    }
+
+    #[test]
+    fn a_record_is_kept_while_a_call_may_take_effect_even_if_all_its_jobs_could_be_forgotten() {
+        let hour = SignedDuration::from_hours(1);
+        let mut record = TaskRecord::default();
+        record.merge_job(&key("j"), &Job { finished_at: Some(at(0)), reported_at: Some(at(0)), ..Job::default() });
+        assert!(record.protection.begin(crate::task::protection::ProtectionRequest::Clear, at(200)).is_some());
+        assert_eq!(record.keep_until(at(200), hour), at(200) + crate::task::protection::LATE_EFFECT_MAX);
+    }
+
+    #[test]
+    fn a_record_is_open_while_a_job_may_live_a_protection_is_held_a_call_is_under_way_or_news_is_untold() {
+        let mut record = TaskRecord::default();
+        assert!(!record.is_open());
+        record.merge_job(&key("j"), &live(0, 30));
+        assert!(record.is_open());
+        let call = record.protection.begin(ProtectionRequest::ProtectUntil(at(30)), at(0)).unwrap();
+        record.protection.settle(call, CallResult::Granted(at(30)));
+        record.merge_job(&key("j"), &Job { finished_at: Some(at(5)), ..Job::default() });
+        assert!(record.is_open(), "the protection has to be released");
+        let call = record.protection.begin(ProtectionRequest::Clear, at(5)).unwrap();
+        record.protection.is_set = false;
+        assert!(record.is_open(), "the release may have failed");
+        record.protection.settle(call, CallResult::Cleared);
+        assert!(!record.is_open());
+    }
+
+    #[test]
+    fn a_record_of_a_task_that_stopped_is_open_until_its_interruption_was_told() {
+        let mut record = TaskRecord::default();
+        record.merge_job(&key("j"), &live(0, 30));
+        record.protection.is_set = true;
+        let end = TaskStop { stage: StopStage::Stopped, service: None, cause: StopCause::default() };
+        record.interrupt(&end, at(1));
+        record.stop(at(1));
+        assert!(record.is_open());
+        assert!(record.claim_interruption(at(1)).is_some());
+        assert!(record.is_open(), "whoever claimed it may not get to telling it");
+        record.interruptions[0].notified_at = Some(at(1));
+        assert!(!record.is_open());
+    }
+
+    #[test]
+    fn each_job_is_interrupted_once_those_included_that_began_after_the_notice() {
+        let mut record = TaskRecord::default();
+        let end = |stage| TaskStop { stage, service: None, cause: StopCause::default() };
+        record.merge_job(&key("before"), &live(0, 30));
+        record.interrupt(&end(StopStage::Stopping), at(1));
+        record.interrupt(&end(StopStage::Stopping), at(1));
+        record.merge_job(&key("after"), &live(1, 30));
+        record.interrupt(&end(StopStage::Stopped), at(2));
+        let told: Vec<_> = std::iter::from_fn(|| record.claim_interruption(at(2)))
+            .take(9)
+            .map(|news| (news.what.stage, news.what.jobs.into_iter().map(|job| job.key).collect::<Vec<_>>()))
+            .collect();
+        assert_eq!(told, [(StopStage::Stopping, vec![key("before")]), (StopStage::Stopped, vec![key("after")])],);
+    }
+
+    #[test]
+    fn a_record_is_read_back_from_json_as_it_was() {
+        let mut record = TaskRecord::default();
+        record.merge_job(&key("j-1"), &live(0, 30));
+        record.merge_job(&JobKey { job_id: "j-1".into(), attempt: 2 }, &live(5, 45));
+        let call = record.protection.begin(crate::task::protection::ProtectionRequest::ProtectUntil(at(45)), at(5));
+        assert!(call.is_some());
+        record.stop(at(9));
+        let json = serde_json::to_string(&record).unwrap();
+        assert_eq!(serde_json::from_str::<TaskRecord>(&json).unwrap(), record);
+    }
+
+    #[test]
+    fn jobs_that_are_given_up_count_as_finished_now_and_the_others_stay_as_they_were() {
+        let mut record = TaskRecord::default();
+        record.merge_job(&key("lives"), &live(0, 30));
+        record.merge_job(&key("over"), &live(0, 3));
+        record.finish_jobs(at(5));
+        let of = |id: &str| record.jobs[&key(id)].clone();
+        assert_eq!((of("lives").finished_at, of("lives").reported_at), (Some(at(5)), Some(at(5))));
+        assert_eq!((of("over").finished_at, of("over").reported_at), (None, Some(at(0))));
+    }
+
+    #[test]
+    fn an_interruption_says_until_when_the_task_was_protected_if_that_is_not_over() {
+        let protected_until = |minute| {
+            let mut record = TaskRecord::default();
+            record.merge_job(&key("j"), &live(0, 90));
+            record.protection.confirmed_until = Some(at(30));
+            record.interrupt(
+                &TaskStop { stage: StopStage::Stopped, service: None, cause: StopCause::default() },
+                at(minute),
+            );
+            record.interruptions[0].what.protected_until
+        };
+        assert_eq!([protected_until(29), protected_until(30), protected_until(31)], [Some(at(30)), None, None]);
+    }
+
+    #[test]
+    fn an_interruption_is_open_until_it_was_told_except_while_somebody_tells_it() {
+        let mut record = TaskRecord::default();
+        assert!(!record.has_open_interruption(at(0)));
+        record.merge_job(&key("j"), &live(0, 30));
+        record.interrupt(&TaskStop { stage: StopStage::Stopped, service: None, cause: StopCause::default() }, at(1));
+        assert!(record.has_open_interruption(at(1)));
+        assert!(record.claim_interruption(at(1)).is_some());
+        let claim_ends = at(1) + CLAIM;
+        let [before, after] = [-1, 1].map(|second| claim_ends + SignedDuration::from_secs(second));
+        assert_eq!([before, claim_ends, after].map(|now| record.has_open_interruption(now)), [false, true, true]);
+        record.interruptions[0].notified_at = Some(at(2));
+        assert!(!record.has_open_interruption(after));
+        assert_eq!(record.claim_interruption(after), None);
+    }
+
+    #[test]
+    fn a_job_is_outlived_from_its_declared_end_on_unless_it_has_finished_or_its_task_has_stopped() {
+        let mut record = TaskRecord::default();
+        record.merge_job(&key("j"), &live(0, 30));
+        assert_eq!(
+            [29, 30, 31].map(|minute| record.outlived(&key("j"), at(minute))),
+            [None, Some(at(30)), Some(at(30))]
+        );
+        assert_eq!(record.outlived(&key("another"), at(31)), None);
+        let mut finished = record.clone();
+        finished.merge_job(&key("j"), &Job { finished_at: Some(at(5)), ..Job::default() });
+        record.stop(at(5));
+        assert_eq!([finished, record].map(|record| record.outlived(&key("j"), at(31))), [None, None]);
+    }
+
+    #[test]
+    fn a_task_is_idle_since_the_last_of_its_jobs_ended() {
+        let mut record = TaskRecord::default();
+        assert_eq!(record.idle_since(at(0)), None, "it had no job");
+        record.merge_job(&key("declared"), &live(0, 30));
+        record.merge_job(&key("finished"), &Job { finished_at: Some(at(20)), ..live(0, 90) });
+        assert_eq!(record.idle_since(at(29)), None);
+        assert_eq!(record.idle_since(at(31)), Some(at(30)));
+    }
+
+    #[test]
+    fn a_task_is_refused_while_a_live_job_wants_what_protected_tasks_are_in_the_way_of() {
+        let refused = |reason: FailureReason| {
+            let mut record = TaskRecord::default();
+            record.merge_job(&key("j"), &live(0, 30));
+            for minute in [1, 5] {
+                let call = record.protection.begin(ProtectionRequest::ProtectUntil(at(30)), at(minute)).unwrap();
+                let refusal = crate::task::protection::Refusal { reason: reason.clone(), detail: None, at: at(minute) };
+                record.protection.settle(call, CallResult::Refused(refusal));
+            }
+            record
+        };
+        assert_eq!(TaskRecord::default().refused_since(at(6)), None);
+        let blocked = refused(FailureReason::DeploymentBlocked);
+        assert_eq!([6, 30].map(|minute| blocked.refused_since(at(minute))), [Some(at(1)), None]);
+        assert_eq!(refused(FailureReason::Missing).refused_since(at(6)), None);
+    }
+}

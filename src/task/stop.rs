@@ -1,0 +1,182 @@
+//! A task that stops: is it true, were there jobs on it, and who has been told?
+
+use crate::budget::Budget;
+use crate::clock::Clock;
+use crate::ecs::ServiceReads;
+use crate::ecs::arn::Task;
+use crate::ecs::task::StopCause;
+use crate::ecs::task::TaskDescription;
+use crate::outbox::{Deliver, DeliveryError};
+use crate::store;
+use crate::store::Store;
+use crate::task::interruption::{InterruptedTask, Interruption, StopStage, TaskStop};
+use crate::task::job::{Job, JobKey};
+use crate::task::outcome::{RetryReason, TaskState};
+use crate::task::reconciler::{Ports, Reconciler};
+use crate::task::record::TaskRecord;
+use crate::text::listed;
+use jiff::Timestamp;
+use tracing::warn;
+
+/// A task is said to stop, or to have stopped: a reason to look.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskStopEvent {
+    /// Which.
+    pub task: Task,
+    /// The name of its service, if it is told.
+    pub service: Option<String>,
+    /// Why, as far as it is told.
+    pub cause: StopCause,
+}
+
+impl<P: Ports> Reconciler<P> {
+    /// The end of a task that is said to stop, if it has live jobs, those included that were told together with the stop,
+    /// and does stop. Anybody who may send to the job queue can claim a stop, so ECS is asked; a task without live jobs is
+    /// not worth the call.
+    pub(crate) async fn observe_stop(
+        &self,
+        stop: &TaskStopEvent,
+        told: &[(JobKey, Job)],
+        budget: Budget<'_>,
+    ) -> Result<Option<TaskStop>, RetryReason> {
+        let task = &stop.task;
+        let mut record = Store::<TaskRecord>::load(&self.store, task).await?.record;
+        told.iter().for_each(|(key, job)| record.merge_job(key, job));
+        if record.live_jobs(self.clock.now()).next().is_none() {
+            return Ok(None);
+        }
+        budget.allows_a_call(&self.clock)?;
+        let described = self.ecs.describe_tasks(&task.cluster, std::slice::from_ref(&task.id)).await?;
+        let end = end_of(described.into_iter().find(|told| told.id == task.id), stop);
+        log_stop(task, end.as_ref().map(|end| end.stage), &record, self.clock.now());
+        Ok(end)
+    }
+
+    /// Tells of tasks that end in the middle of jobs, each once. Answers for which that failed, and why.
+    pub(crate) async fn tell_interruptions<'a>(
+        &self,
+        carried_out: impl Iterator<Item = (&'a Task, &'a TaskState)>,
+    ) -> Vec<(Task, RetryReason)> {
+        let now = self.clock.now();
+        let is_open = |state: &TaskState| match state {
+            TaskState::Known(record, _) => record.has_open_interruption(now),
+            TaskState::NotStored(_) => false,
+        };
+        let mut untold = Vec::new();
+        for (task, _) in carried_out.filter(|(_, state)| is_open(state)) {
+            untold.extend(self.tell_interruption(task).await.err().map(|failure| (task.clone(), failure)));
+        }
+        untold
+    }
+
+    /// Tells of the end of a task in the middle of jobs, as often as there is news of it that nobody has told.
+    pub(crate) async fn tell_interruption(&self, task: &Task) -> Result<(), RetryReason> {
+        while self.tell_next_interruption(task).await? {}
+        Ok(())
+    }
+
+    /// Answers whether there was something to tell.
+    async fn tell_next_interruption(&self, task: &Task) -> Result<bool, RetryReason> {
+        let claimed = store::update(&self.store, task, None, |record: &mut TaskRecord| {
+            let now = self.clock.now();
+            (record.claim_interruption(now), record.keep_until(now, self.config.finished_job_retention))
+        });
+        let Some(news) = claimed.await?.0 else { return Ok(false) };
+        log_interruption(task, &news.what);
+        let interrupted = InterruptedTask { task: task.clone(), interruption: news.what };
+        let forwarded = match &self.interrupted {
+            Some(queue) if !news.forwarded => queue.deliver(&interrupted).await,
+            Some(_) | None => Ok(()),
+        };
+        let notified = self.notifier.deliver(&interrupted).await;
+        let failures = [&forwarded, &notified].into_iter().filter_map(|result| result.as_ref().err());
+        let failures: Vec<String> = failures.map(ToString::to_string).collect();
+        store::update(&self.store, task, None, |record: &mut TaskRecord| {
+            let now = self.clock.now();
+            let this = record.interruptions.iter_mut().find(|known| known.what == interrupted.interruption);
+            if let Some(news) = this {
+                news.forwarded |= forwarded.is_ok();
+                (news.claimed_until, news.notified_at) = (None, failures.is_empty().then_some(now));
+            }
+            ((), record.keep_until(now, self.config.finished_job_retention))
+        })
+        .await?;
+        if failures.is_empty() {
+            Ok(true)
+        } else {
+            Err(RetryReason::InterruptionNotReported(DeliveryError(failures.join("; "))))
+        }
+    }
+}
+
+fn log_interruption(task: &Task, what: &Interruption) {
+    let jobs = listed(what.jobs.iter().map(|job| job.key.to_string()));
+    let code = what.stop_code.as_deref().unwrap_or_default();
+    let reason = what.stopped_reason.as_deref().unwrap_or_default();
+    let service = what.service.as_deref().unwrap_or_default();
+    warn!(%task, service, jobs, code, reason, "jobs interrupted");
+}
+
+fn log_stop(task: &Task, stage: Option<StopStage>, record: &TaskRecord, now: Timestamp) {
+    let jobs = listed(record.live_jobs(now).map(|(job, _)| job.to_string()));
+    match stage {
+        None => warn!(%task, "ignoring a stop event for a task that runs"),
+        Some(StopStage::Stopping) => warn!(%task, jobs, "busy task stopping"),
+        Some(StopStage::Stopped) => warn!(%task, jobs, "busy task stopped; closing its jobs"),
+    }
+}
+
+/// What ECS says of the end of a task, and where it says nothing any more, what the event said. A task that ECS has
+/// forgotten (`MISSING`) has stopped: it forgets none that runs.
+pub(crate) fn end_of(described: Option<TaskDescription>, stop: &TaskStopEvent) -> Option<TaskStop> {
+    let Some(told) = described else {
+        return Some(TaskStop { stage: StopStage::Stopped, service: stop.service.clone(), cause: stop.cause.clone() });
+    };
+    let stage = match (told.last_status.as_str(), told.desired_status.as_str()) {
+        ("STOPPED" | "DELETED", _) => StopStage::Stopped,
+        (_, "STOPPED") => StopStage::Stopping,
+        _ => return None,
+    };
+    Some(TaskStop { stage, service: told.service.or_else(|| stop.service.clone()), cause: told.stop })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::clusters::Clusters;
+    use crate::ecs::task::StopCause;
+
+    fn stage(last_status: &str, desired_status: &str) -> Option<StopStage> {
+        let clusters =
+            Clusters::new(vec!["arn:aws:ecs:eu-west-1:111122223333:cluster/video".parse().unwrap()]).unwrap();
+        let task = clusters.task_in("video", "6b777c1809a94925ab48098fa09824de").unwrap();
+        let described = TaskDescription {
+            id: task.id.clone(),
+            service: None,
+            started_by: None,
+            last_status: last_status.to_owned(),
+            desired_status: desired_status.to_owned(),
+            started_at: None,
+            stop: StopCause::default(),
+        };
+        let stop = TaskStopEvent { task, service: None, cause: StopCause::default() };
+        assert_eq!(end_of(None, &stop).map(|end| end.stage), Some(StopStage::Stopped), "forgotten by ECS");
+        end_of(Some(described), &stop).map(|end| end.stage)
+    }
+
+    #[test]
+    fn the_statuses_of_a_task_tell_whether_it_runs_is_about_to_stop_or_has_stopped() {
+        for (last_status, desired_status, expected) in [
+            ("RUNNING", "RUNNING", None),
+            ("FROM_THE_FUTURE", "RUNNING", None),
+            ("", "", None),
+            ("RUNNING", "STOPPED", Some(StopStage::Stopping)),
+            ("DEPROVISIONING", "STOPPED", Some(StopStage::Stopping)),
+            ("STOPPED", "STOPPED", Some(StopStage::Stopped)),
+            ("STOPPED", "", Some(StopStage::Stopped)),
+            ("DELETED", "STOPPED", Some(StopStage::Stopped)),
+        ] {
+            assert_eq!(stage(last_status, desired_status), expected, "{last_status} {desired_status}");
+        }
+    }
+}

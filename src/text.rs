@@ -1,0 +1,87 @@
+//! Texts that others chose, made fit to be shown: escaped, on one line, and short.
+//!
+//! What a worker, a tag or an error says is data. It can end neither a line nor a quotation, and it takes no more room than
+//! it is given.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// A moment as people and machines read it: RFC 3339, to the second.
+pub(crate) fn shown_time(at: Timestamp) -> String {
+    Timestamp::from_second(at.as_second()).unwrap_or(at).to_string()
+}
+
+/// A list as a field of a log line has it: JSON, in a text.
+pub(crate) fn listed<T: Serialize>(texts: impl IntoIterator<Item = T>) -> String {
+    let texts: Vec<T> = texts.into_iter().collect();
+    serde_json::to_string(&texts).expect("texts can be written as JSON")
+}
+
+/// Stands for what was left out of the middle of a text. ASCII, because a mail's subject must be.
+const OMITTED: &str = "...";
+
+/// The text in at most `chars_max` characters, on one line: what is not `as_is` becomes `\u{…}`, `\n`, `\"`, and a
+/// text that is too long loses its middle, since both ends of a name tell it apart. No escape is ever cut.
+pub(crate) fn escaped(text: &str, chars_max: usize, as_is: fn(char) -> bool) -> String {
+    let piece = |c: char| match c {
+        c if as_is(c) && c != '\\' => c.to_string(),
+        '\n' | '\r' | '\t' | '\\' | '"' => c.escape_default().to_string(),
+        c => c.escape_unicode().to_string(),
+    };
+    let pieces: Vec<String> = text.chars().map(piece).collect();
+    // Every escape is ASCII, and what is as it is counts once.
+    let width = |piece: &String| piece.chars().count();
+    if pieces.iter().map(width).sum::<usize>() <= chars_max {
+        return pieces.concat();
+    }
+    let room = chars_max.saturating_sub(OMITTED.len());
+    let fits = |room: usize, pieces: &mut dyn Iterator<Item = &String>| {
+        let mut used = 0;
+        pieces
+            .take_while(|piece| {
+                used += width(piece);
+                used <= room
+            })
+            .count()
+    };
+    let head = fits(room - room / 3, &mut pieces.iter());
+    let tail = fits(room / 3, &mut pieces.iter().rev());
+    format!("{}{OMITTED}{}", pieces[..head].concat(), pieces[pieces.len() - tail..].concat())
+}
+
+/// Whether a character shows as itself on one line: no control, no invisible or direction mark, no combining mark.
+pub(crate) fn is_printable(c: char) -> bool {
+    matches!(c, '"' | '\'') || c.escape_debug().len() == 1
+}
+
+/// Whether it does so within double quotes as well, and does not end them.
+pub(crate) fn is_printable_in_quotes(c: char) -> bool {
+    is_printable(c) && c != '"'
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_is_too_long_loses_its_middle_and_no_escape_is_cut() {
+        assert_eq!(escaped("abcdefghijkl", 12, is_printable), "abcdefghijkl");
+        assert_eq!(escaped("abcdefghijklm", 12, is_printable), "abcdef...klm");
+        let hostile = "\u{1}\u{202e}\u{e0001}\n".repeat(100);
+        for chars_max in 3..60 {
+            let text = escaped(&hostile, chars_max, is_printable);
+            assert!(text.chars().count() <= chars_max, "{text}");
+            assert!(text.chars().all(|c| c.is_ascii_graphic()), "{text}");
+            assert_eq!(text.matches("u{").count(), text.matches('}').count(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_can_end_a_line_or_turn_it_around_is_escaped() {
+        let text = "a\nb\r\u{2028}\u{85}\u{202e}\u{200b}\u{feff}\u{7f}\\\"é😀";
+        assert_eq!(
+            escaped(text, 200, is_printable_in_quotes),
+            r#"a\nb\r\u{2028}\u{85}\u{202e}\u{200b}\u{feff}\u{7f}\\\"é😀"#
+        );
+    }
+}
