@@ -283,7 +283,7 @@ fn what_an_event_about_a_service_is_a_reason_for_is_documented_name_by_name() {
     let known: Vec<(&str, &str)> = EVENT_NAMES.iter().map(|name| (name.as_str(), name.prompt().as_str())).collect();
     assert_eq!(rows, known);
     let other = EventName::from("SERVICE_FROM_THE_FUTURE").prompt().as_str();
-    assert!(documented.contains(&format!("| any other, as those of the future | {other} |")));
+    assert!(documented.contains(&format!("| any other, including future ones | {other} |")));
 }
 
 #[test]

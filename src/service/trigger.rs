@@ -7,14 +7,14 @@
 use crate::ecs::arn::shown;
 use crate::ecs::service::ServiceArn;
 
-/// What an event about a service is a reason for.
+/// What the function does about an event about a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trigger {
-    /// Work may be in flight: the service is looked at, and watched if the look finds any.
+    /// Something may be in progress: reconcile the service, and follow it with rechecks while something is.
     Reconcile,
-    /// Something may be over, or have gone on: the service is looked at if it is watched.
+    /// Something may have ended or advanced: reconcile the service if rechecks follow it.
     ReconcileIfOpen,
-    /// Nothing that protection has a part in.
+    /// The event has nothing to do with protection.
     Nothing,
 }
 
@@ -22,9 +22,9 @@ impl Trigger {
     /// As in the documentation.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Reconcile => "a look, which may start a watch",
-            Self::ReconcileIfOpen => "a look at a watched service, which may end the watch",
-            Self::Nothing => "nothing",
+            Self::Reconcile => "reconciles the service, and schedules rechecks while something is in progress",
+            Self::ReconcileIfOpen => "reconciles a service that is being followed",
+            Self::Nothing => "ignored",
         }
     }
 }
