@@ -1,4 +1,4 @@
-//! The promises of SEMANTICS.md, one test each, under the promise's own words as its name.
+//! The promises of SEMANTICS.md: one test each, named after its heading.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
@@ -77,10 +77,15 @@ impl Stage {
     }
 }
 
+/// The name of a heading's test: its words in lower case, without apostrophes and commas.
+fn test_name(heading: &str) -> String {
+    heading.to_lowercase().replace([' ', '-'], "_").replace(['\'', ','], "")
+}
+
 #[test]
 fn every_promise_has_its_test_and_every_test_its_promise() {
     let promises = include_str!("../SEMANTICS.md").lines().filter_map(|line| line.strip_prefix("## "));
-    let promises: BTreeSet<String> = promises.map(|title| title.to_lowercase().replace(' ', "_")).collect();
+    let promises: BTreeSet<String> = promises.map(test_name).collect();
     let tests = include_str!("semantics.rs").split("#[test]\nfn ").skip(1);
     let tests = tests.map(|rest| rest.split('(').next().unwrap().to_owned());
     let own = "every_promise_has_its_test_and_every_test_its_promise";
@@ -145,7 +150,7 @@ fn an_idle_task_is_released() {
 }
 
 #[test]
-fn a_release_never_uncovers_a_live_job() {
+fn a_release_never_leaves_a_live_job_unprotected() {
     // tests/invariants.rs looks for a counterexample in random orders; this is the shortest way to one.
     holds(
         "job j-1 starts on a for 60m
@@ -161,7 +166,7 @@ fn a_release_never_uncovers_a_live_job() {
 }
 
 #[test]
-fn asked_is_not_confirmed() {
+fn a_request_is_not_a_confirmation() {
     for fault in ["ecs loses 1 answers", "ecs loses 1 calls", "ecs fails 1"] {
         holds(&format!(
             "{fault}\njob j-1 starts on a\nexpect 1 waiting\nadvance 3m\nexpect a protected\nexpect 0 waiting"
@@ -170,7 +175,7 @@ fn asked_is_not_confirmed() {
 }
 
 #[test]
-fn a_refusal_is_heard_and_asked_again() {
+fn a_refused_request_is_logged_and_repeated() {
     let summary = holds(
         "service web desired 1
          job j-1 starts on a for 60m
@@ -216,7 +221,7 @@ fn every_message_ends_done_retried_or_dead_lettered_with_a_reason() {
 }
 
 #[test]
-fn a_message_never_touches_its_neighbours() {
+fn a_message_never_affects_the_rest_of_its_batch() {
     let gone = "0123456789abcdef0123456789abcdef";
     let arn = |text: &str| json!({ "taskArn": text });
     let bad: Vec<(String, &str)> = {
@@ -270,7 +275,7 @@ fn a_message_never_touches_its_neighbours() {
 }
 
 #[test]
-fn a_failed_call_is_never_taken_for_an_answer() {
+fn a_failed_call_is_never_treated_as_an_answer() {
     holds(
         "job j-1 starts on a for 60m
          ecs fails 2                # DescribeTasks, when the events of the stop come
@@ -285,7 +290,7 @@ fn a_failed_call_is_never_taken_for_an_answer() {
 }
 
 #[test]
-fn an_event_is_a_reason_to_look_and_never_the_proof() {
+fn an_event_triggers_a_reconcile_and_proves_nothing() {
     let stop = r#"{"source": "aws.ecs", "detail-type": "ECS Task State Change", "detail": {"taskArn": "$a", "lastStatus": "STOPPED"}}"#;
     holds(&format!(
         "job j-1 starts on a for 60m
@@ -315,7 +320,7 @@ fn other_clusters_are_never_touched() {
 }
 
 #[test]
-fn where_it_is_asked_for_only_the_task_itself_speaks_for_it() {
+fn with_sender_checks_only_the_task_itself_can_report_its_jobs() {
     let mut stage = Stage::new();
     let settings = [("TASKHOLD_REQUIRE_SENDER_TASK", "true")];
     stage.function = InProcess::new(&stage.region, settings.into_iter()).unwrap();
@@ -351,7 +356,7 @@ fn a_dry_run_changes_nothing_in_ecs() {
 }
 
 #[test]
-fn time_running_short_loses_nothing() {
+fn an_invocation_that_runs_out_of_time_loses_nothing() {
     let mut stage = Stage::new();
     stage.send(&stage.message(0, json!({})));
     assert_eq!(stage.deliver(5_000), 1, "with five seconds left nothing is begun");
@@ -363,7 +368,7 @@ fn time_running_short_loses_nothing() {
 }
 
 #[test]
-fn what_is_not_recognized_is_acknowledged() {
+fn unrecognized_payloads_are_acknowledged() {
     let mut stage = Stage::new();
     for payload in [
         "{}",
@@ -385,7 +390,7 @@ fn what_is_not_recognized_is_acknowledged() {
 }
 
 #[test]
-fn a_blocked_service_is_told_of_once_and_its_end_once() {
+fn a_blocked_service_raises_one_alert_and_one_more_when_it_is_over() {
     holds(
         "sweep every 2m
          job j-1 starts on a for 60m
@@ -404,7 +409,7 @@ fn a_blocked_service_is_told_of_once_and_its_end_once() {
 }
 
 #[test]
-fn a_deadline_that_will_be_missed_is_told_of_at_the_first_look() {
+fn a_deadline_that_will_be_missed_raises_an_alert_at_the_first_reconcile() {
     holds(
         "service web desired 2 tag aws:cloudformation:stack-name=video
          job j-1 starts on a for 240m
@@ -424,7 +429,7 @@ fn a_deadline_that_will_be_missed_is_told_of_at_the_first_look() {
 }
 
 #[test]
-fn a_failed_read_calls_nothing_off() {
+fn a_failed_read_resolves_no_incident() {
     for fault in ["ecs throttles 1", "ecs fails 1", "ecs loses 1 calls", "ecs denies 1"] {
         holds(&format!(
             "sweep every 5m
@@ -446,7 +451,7 @@ fn a_failed_read_calls_nothing_off() {
 }
 
 #[test]
-fn a_service_in_motion_is_watched_until_it_is_steady() {
+fn a_service_with_a_rollout_in_progress_is_rechecked_until_it_is_steady() {
     // No sweep: what is told here, events and rechecks have found.
     holds(
         "job j-1 starts on a for 60m
@@ -462,7 +467,7 @@ fn a_service_in_motion_is_watched_until_it_is_steady() {
 }
 
 #[test]
-fn who_goes_on_unprotected_is_notified_at_once_and_asked_for_when_there_is_room() {
+fn refused_protection_raises_an_alert_and_is_retried_when_there_is_room() {
     // At the very moment at which the protection in the way ends.
     holds(
         "service web desired 1
@@ -493,7 +498,7 @@ fn who_goes_on_unprotected_is_notified_at_once_and_asked_for_when_there_is_room(
 }
 
 #[test]
-fn who_stops_in_the_middle_of_a_job_is_told_once() {
+fn an_interrupted_job_is_reported_once() {
     holds(
         "job j-1 starts on a for 60m
          interrupt a
@@ -510,7 +515,7 @@ fn who_stops_in_the_middle_of_a_job_is_told_once() {
 }
 
 #[test]
-fn a_remediation_never_touches_a_busy_task_and_is_put_back() {
+fn a_remediation_never_affects_a_busy_task_and_is_put_back() {
     holds(
         "needs refusal=outnumbered
          set TASKHOLD_REMEDIATIONS release-idle,raise-desired-count
@@ -542,7 +547,7 @@ fn a_remediation_never_touches_a_busy_task_and_is_put_back() {
 }
 
 #[test]
-fn what_no_message_told_the_sweep_sets_right() {
+fn the_sweep_repairs_what_no_message_reported() {
     holds(
         "sweep every 5m
          job j-1 starts on a for 60m
@@ -555,7 +560,7 @@ fn what_no_message_told_the_sweep_sets_right() {
 }
 
 #[test]
-fn an_alert_that_could_not_be_sent_is_sent_later() {
+fn a_failed_alert_is_retried() {
     holds(
         "sweep every 5m
          job j-1 starts on a for 60m
@@ -570,7 +575,7 @@ fn an_alert_that_could_not_be_sent_is_sent_later() {
 }
 
 #[test]
-fn a_batch_that_cannot_be_read_is_not_acknowledged() {
+fn an_unreadable_batch_is_not_acknowledged() {
     let mut stage = Stage::new();
     for payload in [
         r#"{"Records": [{"eventSource": "aws:sqs", "body": "{}"}]}"#,
@@ -583,7 +588,7 @@ fn a_batch_that_cannot_be_read_is_not_acknowledged() {
 }
 
 #[test]
-fn what_is_remembered_is_bounded() {
+fn the_state_store_is_bounded() {
     holds(
         "set TASKHOLD_FINISHED_JOB_RETENTION_HOURS 1
          job j-1 starts on a for 10m

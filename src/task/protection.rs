@@ -4,7 +4,7 @@
 //! written down before it is made ([`Protection::begin`]) and struck out when its effect is known ([`Protection::settle`]).
 //! What ECS answered is trusted only as far as the calls that overlapped it allow: the certain end of the protection is the
 //! least of what the answer granted and what those calls asked for. A release counts as the least of all. See
-//! SEMANTICS.md, "A release never uncovers a live job".
+//! SEMANTICS.md, "A release never leaves a live job unprotected".
 
 use crate::ecs::FailureReason;
 use jiff::{SignedDuration, Timestamp};

@@ -20,8 +20,8 @@ def test_two_instances_on_one_queue_end_as_one_does(deploy):
         else:
             busy.append(worker.task)
     world.deliver(**SMALL_BATCHES)
-    # A task whose release and protection have met is certain only after two minutes (SEMANTICS.md, "A release never uncovers a
-    # live job").
+    # A task whose release and protection have met is certain only after two minutes (SEMANTICS.md, "A release never leaves a
+    # live job unprotected").
     world.jobs.await_done([one.id for one in sent], within=180)
     protections = world.protections([worker.task for worker in workers])
     assert sorted(task for task, one in protections.items() if one["protectionEnabled"]) == sorted(busy)

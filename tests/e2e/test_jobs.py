@@ -7,7 +7,7 @@ import pytest
 
 MINUTE = 60
 # taskhold takes a grant that is short by this for whole, and rounds up by 5 % or a minute (SEMANTICS.md, "A busy task is
-# protected until its jobs declared end").
+# protected until its jobs' declared end").
 SHORT_SECONDS_MAX = 30
 
 

@@ -13,8 +13,8 @@ from workload import Workload
 KILLS = 100
 TASKS = 100
 SECONDS_MAX = 240  # in which the kills are done on any machine: some 30 on one that has nothing else to do
-# What a killed function had written down may take effect for two minutes (SEMANTICS.md, "A release never uncovers a live job"):
-# so long a message may have to come again. The rest is for a slow machine.
+# A call that a killed function had stored may take effect for two minutes (SEMANTICS.md, "A release never leaves a live job
+# unprotected"), and for as long its message may be retried. The rest is for a slow machine.
 LATE_EFFECT_SECONDS_MAX = 120
 CATCH_UP_SECONDS_MAX = LATE_EFFECT_SECONDS_MAX + 120
 

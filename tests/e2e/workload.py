@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 MINUTE = 60
-SHORT_SECONDS_MAX = 30  # SEMANTICS.md, "A busy task is protected until its jobs declared end"
+SHORT_SECONDS_MAX = 30  # SEMANTICS.md, "A busy task is protected until its jobs' declared end"
 LIVE_JOBS_MAX = 40
 # Workers who had to wait for each answer would send no more than that; what has come again so often must not drown the rest.
 UNDONE_MAX = 60

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use taskhold::task::protection::ProtectionRequest;
 use taskhold::task::record::TaskRecord;
 
-/// SEMANTICS.md, "A release never uncovers a live job": two minutes from the writing down, of which the sending may take 30 s.
+/// SEMANTICS.md, "A release never leaves a live job unprotected": two minutes from storing the call, of which sending it
+/// may take 30 s.
 const EFFECT_WITHIN_S: Moment = 90;
 
 impl Protocol {

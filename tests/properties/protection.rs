@@ -1,5 +1,5 @@
 //! What is decided for one task, at every moment of a life that is drawn: SEMANTICS.md, "Protection is never shortened while a
-//! job lives", "A busy task is protected until its jobs declared end", "An idle task is released".
+//! job lives", "A busy task is protected until its jobs' declared end", "An idle task is released".
 
 use super::config;
 use super::drawn::at;
