@@ -58,7 +58,7 @@ fn told(scenario: &Scenario) -> String {
         }
     }
     if kinds.is_empty() {
-        return "silence".to_owned();
+        return "no alert".to_owned();
     }
     let kinds: Vec<String> =
         kinds.into_iter().map(|(kind, events)| format!("`{kind}` {}", events.join(", "))).collect();
@@ -120,7 +120,7 @@ fn the_mail_on_the_page_is_one_that_is_sent() {
     let telling = run(&scenario, region, &mut function, &mut mailbox);
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(telling).unwrap();
     let page = page();
-    let (_, rest) = page.split_once("## Reading a mail").unwrap();
+    let (_, rest) = page.split_once("## Reading an alert email").unwrap();
     let (_, rest) = rest.split_once("```\n").unwrap();
     let (shown, _) = rest.split_once("```").unwrap();
     assert_eq!(shown.trim_end(), mailbox.0[0].trim_end());
