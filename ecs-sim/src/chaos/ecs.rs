@@ -130,7 +130,7 @@ impl World {
         let Some(service) = self.model.services.get_mut(name) else { return };
         let count = &mut service.count;
         count.known = to;
-        // Somebody set it after taskhold had read it last: ECS knows no condition (docs/remediations.md, "What it costs").
+        // Somebody set it after taskhold had read it last: ECS knows no condition (docs/remediations.md, "Cost and limits of a raise").
         count.is_overruled |= last_read.is_none_or(|read| count.set_at >= read);
         let (ceiling, by_others, is_overruled) = (count.ceiling, count.set_by_others, count.is_overruled);
         self.counts.add(if to > before { "desired counts raised" } else { "desired counts put back" });
