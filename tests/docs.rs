@@ -157,7 +157,7 @@ fn every_value_of_an_alerts_attributes_is_documented() {
 
 #[test]
 fn every_attribute_of_a_dead_lettered_message_is_documented() {
-    let documented = table("docs/job-messages.md", "Attribute").into_iter().map(|row| bare(&row[0]));
+    let documented = table("docs/workers.md", "Attribute").into_iter().map(|row| bare(&row[0]));
     let attributes = [REASON_ATTRIBUTE, MESSAGE_ID_ATTRIBUTE, SOURCE_ATTRIBUTE, BODY_BYTES_ATTRIBUTE];
     assert_eq!(documented.collect::<Vec<_>>(), attributes);
 }

@@ -228,7 +228,7 @@ fn the_bounds_of_the_schema_are_those_of_the_parser() {
 fn the_examples_of_the_schema_and_of_the_documentation_are_good_messages() {
     let takes = takes();
     let mut examples: Vec<String> = schema()["examples"].as_array().unwrap().iter().map(Value::to_string).collect();
-    let documentation = read("docs/job-messages.md");
+    let documentation = read("docs/workers.md");
     let blocks = documentation.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap().to_owned());
     // What a worker gets in the end has a schema of its own.
     examples.extend(blocks.filter(|block| !block.contains("job-interrupted")));

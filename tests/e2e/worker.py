@@ -19,7 +19,7 @@ class Worker:
         self._sqs, self._job_queue_url = sqs, job_queue_url
 
     def message(self, kind, job_id, **fields):
-        """As docs/job-messages.md has it."""
+        """As docs/workers.md has it."""
         return json.dumps({"version": 1, "type": f"job.{kind}", "jobId": job_id, "taskArn": self.task, **fields})
 
     def tell(self, kind, job_id, **fields):

@@ -82,7 +82,7 @@ pub(crate) fn sent() -> impl Strategy<Value = Sent> {
         })
 }
 
-/// The end of every live job, reckoned from the messages alone, by the words of SEMANTICS.md and docs/job-messages.md.
+/// The end of every live job, reckoned from the messages alone, by the words of SEMANTICS.md and docs/workers.md.
 pub(crate) fn live(told: &[&Sent], now: Timestamp) -> BTreeMap<JobKey, Timestamp> {
     let mut jobs: BTreeMap<JobKey, Vec<&Sent>> = BTreeMap::new();
     for sent in told {
