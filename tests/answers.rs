@@ -740,14 +740,14 @@ fn the_words_of_the_page_are_those_of_the_code_and_of_the_schema() {
         words(statuses().iter().map(|rollout_status| serde_json::to_value(rollout_status).unwrap()).collect());
     let codes: Vec<String> = error_codes().into_iter().map(str::to_owned).collect();
     for (heading, member, words) in
-        [("Verdict", "verdict", verdicts), ("RolloutStatus", "rolloutStatus", statuses), ("Code", "code", codes)]
+        [("Verdict", "verdict", verdicts), ("Rollout status", "rolloutStatus", statuses), ("Code", "code", codes)]
     {
         assert_eq!(documented(heading), words, "{heading}");
         assert_eq!(words_of(member), words.into_iter().collect(), "{heading}");
     }
     for (heading, member) in [
-        ("Held for", "protectedFor"),
-        ("Way out", "action"),
+        ("Protected for", "protectedFor"),
+        ("Suggested action", "action"),
         ("Kind", "rollout kind"),
         ("Incident", "incident kind"),
         ("Source", "source"),
@@ -761,7 +761,7 @@ fn the_words_of_the_page_are_those_of_the_code_and_of_the_schema() {
 fn the_page_explains_every_member() {
     let schema = schema();
     let members = |name: &str| schema["$defs"][name]["properties"].as_object().cloned().unwrap_or_else(Map::new);
-    for (heading, name) in [("Member of a service", "service"), ("Member of a preflight", "preflight")] {
+    for (heading, name) in [("Member of a service", "service"), ("Member of a preflight", "preflight"), ("Member of a sweep", "sweep")] {
         let rows: BTreeSet<String> = documented(heading).into_iter().collect();
         assert_eq!(rows, members(name).keys().cloned().collect(), "{heading}");
     }
