@@ -646,12 +646,12 @@ fn alerts_and_answers_mean_the_same_by_the_same_words() {
     let of_service = &alert["$defs"]["ofService"]["properties"];
     for shared in [
         "rollout",
-        "unmetTask",
+        "refusedTask",
         "job",
         "forecast",
         "deadline",
         "taskCounts",
-        "wayOut",
+        "suggestedAction",
         "commands",
         "tagProblem",
         "omitted",

@@ -771,7 +771,7 @@ fn the_page_explains_every_member() {
         "failedService",
         "rollout",
         "protectedTask",
-        "unmetTask",
+        "refusedTask",
         "job",
         "forecast",
         "deadline",
