@@ -92,7 +92,7 @@ fn messages_take_no_more_calls_than_their_budgets() {
     warm.deliver(2000..3000);
     assert_within("calls to ECS for each of 1,000 messages", warm.calls() as f64 / 1000.0);
     warm.deliver(2000..3000);
-    assert_within("calls to ECS for each of 1,000 messages that come again", warm.calls() as f64 / 1000.0);
+    assert_within("calls to ECS for each of 1,000 redelivered messages", warm.calls() as f64 / 1000.0);
 }
 
 /// The version of a package in a Cargo.lock.

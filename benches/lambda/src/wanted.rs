@@ -15,8 +15,8 @@ struct Wanted {
 
 /// The table. Ratios are those of medians.
 pub(crate) fn table(candidates: &[Candidate], samples: &Samples) -> String {
-    let names = ["wanted", "bound", "measured", ""].map(str::to_owned);
-    let mut table = "### Wanted, and measured\n\n".to_owned() + &head(&names);
+    let names = ["Target", "Bound", "Measured", ""].map(str::to_owned);
+    let mut table = "### Targets\n\n".to_owned() + &head(&names);
     for Wanted { what, side, bound, measured } in all(candidates, samples) {
         let sign = if side == Ordering::Less { "≤" } else { "≥" };
         let verdict = match measured {
