@@ -1,8 +1,8 @@
-//! `ECS Service Action` and `ECS Deployment State Change` (aws-facts "EventBridge"): what an event about a service is a
-//! reason for.
+//! `ECS Service Action` and `ECS Deployment State Change` (aws-facts "EventBridge"): what an event about a service
+//! triggers.
 //!
-//! No event proves anything; at most it says that something has begun, or that something may be over. [`EVENT_NAMES`] is
-//! the one table of it, which `docs/events.md` repeats and a test compares.
+//! No event proves anything. At most it says that something has started, or may be over. [`EVENT_NAMES`] is the one
+//! table of it, and a test compares `docs/events.md` with it.
 
 use crate::ecs::arn::shown;
 use crate::ecs::service::ServiceArn;
@@ -58,7 +58,7 @@ macro_rules! event_names {
                 }
             }
 
-            /// What an event of this name is a reason for. Of a name that is not known, anything may be news.
+            /// What an event of this name triggers. A name that is not known may mean anything.
             pub fn prompt(&self) -> Trigger {
                 match self {
                     $(Self::$variant => Trigger::$prompt,)+
@@ -98,11 +98,37 @@ event_names! {
     ServiceHealthUnknown = "SERVICE_HEALTH_UNKNOWN" => Nothing,
 }
 
-/// An event about a service of a configured cluster: a reason to look, or none.
+/// An event about a service of a configured cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceTrigger {
     /// Which service.
     pub service: ServiceArn,
-    /// What is said to have happened.
+    /// The event's name.
     pub name: EventName,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Detail {
+    event_name: Option<String>,
+    cluster_arn: Option<String>,
+}
+
+/// Which deployment an event is about is not read: a reconcile finds all of them.
+pub(super) fn parse(detail: &str, resources: &[String], clusters: &Clusters) -> EcsEvent {
+    let ignored = |why: String| EcsEvent::Ignored(format!("event of a service {why}"));
+    let detail: Detail = match serde_json::from_str(detail) {
+        Ok(detail) => detail,
+        Err(error) => return ignored(format!("with an unreadable detail: {}", shown(&error.to_string()))),
+    };
+    let Some(service_arn) = resources.first() else {
+        return ignored("that `resources` does not name".to_owned());
+    };
+    match clusters.service(service_arn, detail.cluster_arn.as_deref()) {
+        Ok(service) => {
+            let name = EventName::from(detail.event_name.as_deref().unwrap_or_default());
+            EcsEvent::Service(ServiceTrigger { service, name })
+        }
+        Err(error) => ignored(format!("that is none of ours: {error}")),
+    }
 }
