@@ -32,7 +32,9 @@ fn main() {
     table("jobs of a task: a batch of that many starts for one task", "job", &jobs, |jobs| {
         jobs_in_a_batch(&runtime, jobs)
     });
-    table("jobs of a task: one more start for a task with that many", "job", &jobs, |jobs| one_job_more(&runtime, jobs));
+    table("jobs of a task: one more start for a task with that many", "job", &jobs, |jobs| {
+        one_job_more(&runtime, jobs)
+    });
     let records = [1, 10, 100, 1000, 10_000, 100_000];
     table("records of the state store in memory: one `sweep`", "record", &records, |records| sweep(&runtime, records));
 }

@@ -761,7 +761,9 @@ fn the_words_of_the_page_are_those_of_the_code_and_of_the_schema() {
 fn the_page_explains_every_member() {
     let schema = schema();
     let members = |name: &str| schema["$defs"][name]["properties"].as_object().cloned().unwrap_or_else(Map::new);
-    for (heading, name) in [("Member of a service", "service"), ("Member of a preflight", "preflight"), ("Member of a sweep", "sweep")] {
+    for (heading, name) in
+        [("Member of a service", "service"), ("Member of a preflight", "preflight"), ("Member of a sweep", "sweep")]
+    {
         let rows: BTreeSet<String> = documented(heading).into_iter().collect();
         assert_eq!(rows, members(name).keys().cloned().collect(), "{heading}");
     }
