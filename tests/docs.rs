@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use taskhold::config::settings::SETTINGS;
 use taskhold::lambda::dead_letter::{BODY_BYTES_ATTRIBUTE, MESSAGE_ID_ATTRIBUTE, REASON_ATTRIBUTE, SOURCE_ATTRIBUTE};
 use taskhold::metrics::{Counts, METRIC_NAMESPACE};
@@ -35,9 +35,23 @@ fn or_none(default: &str) -> String {
     if default.is_empty() { "none".to_owned() } else { default.to_owned() }
 }
 
+/// Every source file of a folder and its folders, but for those of tests.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in folder.read_dir().unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
 /// A log line of the source: level, message, names of its fields.
-fn log_lines(file: &str) -> Vec<[String; 3]> {
-    let source = read(file);
+fn log_lines(file: &Path) -> Vec<[String; 3]> {
+    let source = fs::read_to_string(file).unwrap();
     let source = source.split("#[cfg(test)]").next().unwrap();
     ["error", "warn", "info", "debug"].into_iter().flat_map(|level| log_lines_at(source, level)).collect()
 }
@@ -111,11 +125,10 @@ fn every_parameter_and_output_of_the_template_is_documented() {
 
 #[test]
 fn every_log_line_is_documented_with_its_level_and_fields() {
-    let mut lines = log_lines("src/telemetry.rs");
-    lines.extend(log_lines("src/main.rs"));
-    lines.sort();
-    let mut documented = table("docs/configuration.md", "Level");
-    documented.sort();
+    let lines: BTreeSet<[String; 3]> =
+        sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).iter().flat_map(|file| log_lines(file)).collect();
+    let documented = table("docs/configuration.md", "Level").into_iter();
+    let documented: BTreeSet<[String; 3]> = documented.map(|row| row.try_into().unwrap()).collect();
     assert_eq!(documented, lines);
     let explained = table("docs/configuration.md", "Field");
     let explained: BTreeSet<&str> = explained.iter().flat_map(|row| row[0].split(", ")).collect();

@@ -37,7 +37,7 @@ async fn an_expectation_that_does_not_hold_fails_with_its_line() {
 
 #[tokio::test]
 async fn a_fault_of_an_operation_passes_over_the_calls_of_others() {
-    let (ran, region) = told("ecs fails 2 of UpdateService\necs denies 1\nstatus of web\nexpect answer /error/code ecs-failed\nstatus of web\nexpect answer /status/services/0/standing steady").await;
+    let (ran, region) = told("ecs fails 2 of UpdateService\necs denies 1\nstatus of web\nexpect answer /error/code ecs-failed\nstatus of web\nexpect answer /status/services/0/rolloutStatus steady").await;
     assert_eq!(ran, Ok(()));
     assert_eq!(region.lock().faults_of["UpdateService"].len(), 2);
     let (_, region) = told("ecs fails 2 of UpdateService\necs recovers").await;
@@ -50,7 +50,7 @@ async fn who_is_quicker_than_a_call_is_so_once() {
         scale web to 4 before DescribeServices
         expect web desired 2
         status of web
-        expect answer /status/services/0/task_counts/desired 4
+        expect answer /status/services/0/taskCounts/desired 4
         scale web to 2
         status of web
         expect web desired 2

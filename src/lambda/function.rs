@@ -78,13 +78,13 @@ pub enum Response {
 #[derive(Debug, thiserror::Error)]
 pub enum FunctionError {
     /// The messages of a batch cannot be told apart.
-    #[error("a batch of sqs cannot be read: {0}")]
+    #[error("cannot read a batch of sqs messages: {0}")]
     UnreadableBatch(String),
     /// ECS or the state store failed.
-    #[error("task `{0}` is said to stop, and its jobs could not be seen to: {1}")]
+    #[error("could not close the jobs of stopping task `{0}`: {1}")]
     Stop(String, RetryReason),
     /// ECS, the state store or the recheck queue failed.
-    #[error("service `{0}` could not be looked at: {1}")]
+    #[error("could not reconcile service `{0}`: {1}")]
     Look(String, RetryReason),
 }
 
@@ -155,7 +155,7 @@ impl<P: Ports> Function<P> {
             return Ok(format!("nothing to do for task {task}"));
         };
         let did = match end.stage {
-            StopStage::Stopping => format!("told that task {task} is about to stop in the middle of its jobs"),
+            StopStage::Stopping => format!("reported that task {task} is stopping with running jobs"),
             StopStage::Stopped => format!("closed the jobs of task {task}"),
         };
         let change = TaskChange { end: Some(end), ..TaskChange::none(task.clone()) };
@@ -169,8 +169,8 @@ impl<P: Ports> Function<P> {
     async fn handle_prompt(&self, prompt: &ServiceTrigger, budget: Budget<'_>) -> Result<String, FunctionError> {
         let ServiceTrigger { service, name } = prompt;
         match self.services.on_trigger(prompt, budget).await {
-            Ok(Reconciled::Done { alerts }) => Ok(format!("looked at service {service}: {alerts} alerts")),
-            Ok(Reconciled::Later) => Ok(format!("service {service} is looked at in a moment")),
+            Ok(Reconciled::Done { alerts }) => Ok(format!("reconciled service {service}: {alerts} alerts")),
+            Ok(Reconciled::Later) => Ok(format!("a recheck reconciles service {service} soon")),
             Ok(Reconciled::NotNeeded) => Ok(format!("nothing to do for {} of service {service}", name.as_str())),
             Err(reason) => Err(FunctionError::Look(service.to_string(), reason)),
         }

@@ -106,29 +106,3 @@ pub struct ServiceTrigger {
     /// The event's name.
     pub name: EventName,
 }
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Detail {
-    event_name: Option<String>,
-    cluster_arn: Option<String>,
-}
-
-/// Which deployment an event is about is not read: a reconcile finds all of them.
-pub(super) fn parse(detail: &str, resources: &[String], clusters: &Clusters) -> EcsEvent {
-    let ignored = |why: String| EcsEvent::Ignored(format!("event of a service {why}"));
-    let detail: Detail = match serde_json::from_str(detail) {
-        Ok(detail) => detail,
-        Err(error) => return ignored(format!("with an unreadable detail: {}", shown(&error.to_string()))),
-    };
-    let Some(service_arn) = resources.first() else {
-        return ignored("that `resources` does not name".to_owned());
-    };
-    match clusters.service(service_arn, detail.cluster_arn.as_deref()) {
-        Ok(service) => {
-            let name = EventName::from(detail.event_name.as_deref().unwrap_or_default());
-            EcsEvent::Service(ServiceTrigger { service, name })
-        }
-        Err(error) => ignored(format!("that is none of ours: {error}")),
-    }
-}

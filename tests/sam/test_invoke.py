@@ -30,10 +30,10 @@ TOLD = {
     "console-test-event.json": "unrecognized, nothing done: ",
     "ecs-deployment-state-change-completed.json": "nothing to do for ",
     "ecs-deployment-state-change-failed.json": "nothing to do for ",
-    "ecs-deployment-state-change-in-progress.json": f"looked at service {SERVICE_ARN}: ",
+    "ecs-deployment-state-change-in-progress.json": f"reconciled service {SERVICE_ARN}: ",
     "ecs-service-action-steady-state.json": "nothing to do for ",
     "ecs-service-action-task-placement-failure.json": "nothing to do for ",
-    "ecs-service-action-task-protection.json": f"looked at service {SERVICE_ARN}: ",
+    "ecs-service-action-task-protection.json": f"reconciled service {SERVICE_ARN}: ",
     "ecs-task-state-change-running.json": "nothing to do for ",
     "ecs-task-state-change-spot-notice.json": "nothing to do for ",
     "ecs-task-state-change-spot-stopped.json": "nothing to do for ",
@@ -163,7 +163,7 @@ def test_malformed_messages_are_dead_lettered_with_their_reasons_and_the_others_
 def test_a_dry_run_protects_nothing(stage):
     payload = stage.fresh((EVENTS / "sqs-job-started.json").read_text())
     assert invoked(stage, payload, TASKHOLD_DRY_RUN="true").answer == ALL_DONE
-    message = "dry run: nothing is asked of ecs"
+    message = "requesting nothing in a dry run"
     assert message in stage.invoke_for_log(message, payload, TASKHOLD_DRY_RUN="true").log
     assert protection(stage) == {}
 

@@ -30,7 +30,7 @@ impl World {
                 self.named(&fields.map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join(", "))
             };
             match line.level.as_str() {
-                "DEBUG" if line.message == "nothing to ask" => {
+                "DEBUG" if line.message == "requesting nothing" => {
                     tellings.push(Telling::Kept(format!("for {}: {}", field("task"), times_of_day(&field("why")))));
                 }
                 "INFO" if line.message.starts_with("dry run") => {
@@ -88,7 +88,7 @@ impl World {
             let text = line.fields.get(name).and_then(Value::as_str).unwrap_or("[]");
             serde_json::from_str(text).unwrap_or_default()
         };
-        let asking = logs.iter().filter(|line| line.message == "ask ecs to set task protection");
+        let asking = logs.iter().filter(|line| line.message == "requesting task protection");
         let told: BTreeMap<String, String> =
             asking.flat_map(|line| list(line, "tasks").into_iter().zip(list(line, "why"))).collect();
         let mut because: Vec<String> = ids.iter().filter_map(|id| told.get(*id)).cloned().collect();

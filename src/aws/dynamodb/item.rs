@@ -25,7 +25,7 @@ pub(crate) type Item = HashMap<String, AttributeValue>;
 
 pub(crate) const KEY: &str = "key";
 pub(crate) const VERSION: &str = "version";
-const ENTRY: &str = "record";
+const RECORD: &str = "record";
 const EXPIRES: &str = "expires";
 pub(crate) const OPEN: &str = "open";
 
@@ -85,7 +85,7 @@ pub(crate) fn of<R: TableRecord>(
     let mut item = Item::from([
         (KEY.to_owned(), AttributeValue::S(key.to_owned())),
         (VERSION.to_owned(), AttributeValue::N(version.to_string())),
-        (ENTRY.to_owned(), AttributeValue::S(json)),
+        (RECORD.to_owned(), AttributeValue::S(json)),
         (EXPIRES.to_owned(), AttributeValue::N(until.as_second().saturating_add(1).to_string())),
     ]);
     if record.is_open() {
@@ -101,9 +101,9 @@ pub(crate) fn versioned<R: TableRecord>(key: &str, item: &Item) -> Result<Versio
     let unreadable = |why: String| StoreError::Unreadable(key.to_owned(), why);
     let version = number::<Version>(item, VERSION).filter(|version| *version > 0);
     let version = version.ok_or_else(|| unreadable(format!("its `{VERSION}` is no number above 0")))?;
-    let json = item.get(ENTRY).and_then(|record| record.as_s().ok());
-    let json = json.ok_or_else(|| unreadable(format!("its `{ENTRY}` is no text")))?;
-    let record = serde_json::from_str(json).map_err(|error| unreadable(format!("its `{ENTRY}`: {error}")))?;
+    let json = item.get(RECORD).and_then(|record| record.as_s().ok());
+    let json = json.ok_or_else(|| unreadable(format!("its `{RECORD}` is no text")))?;
+    let record = serde_json::from_str(json).map_err(|error| unreadable(format!("its `{RECORD}`: {error}")))?;
     Ok(Versioned { record, version })
 }
 

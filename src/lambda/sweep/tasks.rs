@@ -150,7 +150,7 @@ impl<P: Ports> Function<P> {
             let until = shown_time(until);
             match &end {
                 None => warn!(%task, until, "busy task lost its protection; requesting it again"),
-                Some(_) => info!(%task, until, "busy task stopping; closing its jobs"),
+                Some(_) => info!(%task, until, "busy task stopped or stopping; closing its jobs"),
             }
             TaskChange { end, protection, ..TaskChange::none(task.clone()) }
         };

@@ -28,7 +28,7 @@ pub(super) fn read(words: &mut Words<'_>) -> Parsed<Expectation> {
                 words.literal("of")?;
                 Ok(Expectation::Deployments(number, words.next("a service")?.to_owned()))
             }
-            "dead_lettered" => Ok(Expectation::DeadLettered(number, words.has("because").then(|| words.text()))),
+            "dead-lettered" => Ok(Expectation::DeadLettered(number, words.has("because").then(|| words.text()))),
             other => {
                 let counted = "`calls`, `waiting`, `dead-lettered`, `interrupted` and `deployments` can";
                 Err(format!("`{other}` cannot be counted; {counted}"))
