@@ -2,6 +2,7 @@
 //! variable, its value and what would be right.
 
 pub mod clusters;
+pub mod declarations;
 pub mod policy;
 pub mod reader;
 pub mod settings;

@@ -6,7 +6,6 @@ use jiff::{SignedDuration, Timestamp};
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::value::RawValue;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use taskhold::aws;
 use taskhold::aws::alerts::AwsAlertSink;
@@ -26,10 +25,12 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// The system's clock. In a rehearsal with simulated time it is put forward to the time that the runtime API tells.
+/// The system's clock.
 #[derive(Debug)]
 struct SystemClock {
-    ahead_ms: AtomicI64,
+    /// How far the time of a scenario is ahead of the system's.
+    #[cfg(feature = "simulated-clock")]
+    ahead_ms: std::sync::atomic::AtomicI64,
 }
 
 impl SystemClock {
@@ -37,17 +38,17 @@ impl SystemClock {
     fn system_now() -> Timestamp {
         Timestamp::now()
     }
-
-    /// Rehearsals: the invocation began `timeout` before its deadline.
-    fn follow(&self, deadline: Timestamp, timeout: SignedDuration) {
-        let started_at = deadline - timeout;
-        self.ahead_ms.store(started_at.as_millisecond() - Self::system_now().as_millisecond(), Ordering::Relaxed);
-    }
 }
 
 impl Clock for SystemClock {
+    #[cfg(not(feature = "simulated-clock"))]
     fn now(&self) -> Timestamp {
-        Self::system_now() + SignedDuration::from_millis(self.ahead_ms.load(Ordering::Relaxed))
+        Self::system_now()
+    }
+
+    #[cfg(feature = "simulated-clock")]
+    fn now(&self) -> Timestamp {
+        simulated_clock::now(self)
     }
 
     #[expect(clippy::disallowed_methods, reason = "the one place that waits")]
@@ -56,7 +57,41 @@ impl Clock for SystemClock {
     }
 }
 
-static CLOCK: SystemClock = SystemClock { ahead_ms: AtomicI64::new(0) };
+static CLOCK: SystemClock = SystemClock {
+    #[cfg(feature = "simulated-clock")]
+    ahead_ms: std::sync::atomic::AtomicI64::new(0),
+};
+
+/// For scenarios, whose time is simulated: with `TASKHOLD_SIMULATED_TIMEOUT_SECONDS`, an invocation starts that long before
+/// the deadline that the runtime API names. No release has this feature.
+#[cfg(feature = "simulated-clock")]
+mod simulated_clock {
+    use super::{SystemClock, Variables};
+    use jiff::{SignedDuration, Timestamp};
+    use std::sync::OnceLock;
+    use std::sync::atomic::Ordering;
+
+    static TIMEOUT: OnceLock<SignedDuration> = OnceLock::new();
+
+    /// Takes the variable out of those that the settings are read from.
+    pub(super) fn take_timeout(variables: &mut Variables) {
+        if let Some(seconds) = variables.remove("TASKHOLD_SIMULATED_TIMEOUT_SECONDS") {
+            let seconds = seconds.parse().expect("the simulator sets a whole number of seconds");
+            let _ = TIMEOUT.set(SignedDuration::from_secs(seconds));
+        }
+    }
+
+    pub(super) fn follow(clock: &SystemClock, deadline: Timestamp) {
+        if let Some(timeout) = TIMEOUT.get() {
+            let ahead_ms = (deadline - *timeout).as_millisecond() - SystemClock::system_now().as_millisecond();
+            clock.ahead_ms.store(ahead_ms, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn now(clock: &SystemClock) -> Timestamp {
+        SystemClock::system_now() + SignedDuration::from_millis(clock.ahead_ms.load(Ordering::Relaxed))
+    }
+}
 
 /// AWS, and the system's clock.
 #[derive(Debug)]
@@ -118,7 +153,10 @@ async fn run() -> ExitCode {
 
 async fn start() -> Result<(Config, SdkConfig), Box<dyn std::error::Error>> {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
-    let variables: Variables = std::env::vars().collect();
+    #[cfg_attr(not(feature = "simulated-clock"), expect(unused_mut, reason = "only scenarios take one out"))]
+    let mut variables: Variables = std::env::vars().collect();
+    #[cfg(feature = "simulated-clock")]
+    simulated_clock::take_timeout(&mut variables);
     let config = Config::from_variables(variables.clone())?;
     Ok((config, aws::sdk_config(&variables).await?))
 }
@@ -142,9 +180,8 @@ async fn invoke(
     event: LambdaEvent<Box<RawValue>>,
 ) -> Result<Response, lambda_runtime::Error> {
     let deadline = deadline(event.context.deadline, SystemClock::system_now());
-    if let Some(timeout) = function.services.tasks.config.rehearsal_timeout {
-        CLOCK.follow(deadline, timeout);
-    }
+    #[cfg(feature = "simulated-clock")]
+    simulated_clock::follow(&CLOCK, deadline);
     // Boxed, which also keeps the compiler from following one type through runtime, handler and SDK at once.
     let (response, counts) = function.handle(event.payload.get(), deadline).boxed_local().await?;
     if let Some(line) = counts.metric_line(CLOCK.now()) {

@@ -117,7 +117,7 @@ fn json_of(record: &TaskRecord) -> String {
 }
 
 fn item(record: &str) -> Value {
-    json!({"key": {"S": TASK}, "version": {"N": "17"}, "record": {"S": record}, "expires": {"N": "1790100000"}})
+    json!({"key": {"S": TASK}, "version": {"N": "17"}, "schema": {"N": "1"}, "record": {"S": record}, "expires": {"N": "1790100000"}})
 }
 
 /// The answer to a load.
@@ -155,6 +155,7 @@ async fn the_first_store_puts_a_whole_item_if_there_is_none() {
         "Item": {
             "key": {"S": TASK},
             "version": {"N": NOW_MS.to_string()},
+            "schema": {"N": "1"},
             "record": {"S": json_of(&busy())},
             "expires": {"N": (NOW_MS / 1000 + 1 + a_day_and_an_hour).to_string()},
             "open": {"S": shard},
@@ -295,6 +296,8 @@ async fn an_item_that_is_no_record_is_an_error_that_names_it_and_never_an_absent
     for wrong in [
         json!({}),
         json!({"key": {"S": TASK}}),
+        with("schema", json!({"N": "2"})),
+        with("schema", json!({"S": "1"})),
         with("version", json!({"S": "17"})),
         with("version", json!({"N": "0"})),
         with("version", json!({"N": "-1"})),

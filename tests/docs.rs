@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use taskhold::config::settings::SETTINGS;
+use taskhold::config::declarations::SETTINGS;
 use taskhold::lambda::dead_letter::{BODY_BYTES_ATTRIBUTE, MESSAGE_ID_ATTRIBUTE, REASON_ATTRIBUTE, SOURCE_ATTRIBUTE};
 use taskhold::metrics::{Counts, METRIC_NAMESPACE};
 use taskhold::service::alert::{AlertKind, Transition};
@@ -28,6 +28,18 @@ fn table(file: &str, heading: &str) -> Vec<Vec<String>> {
 
 fn bare(cell: &str) -> String {
     cell.trim_matches('`').to_owned()
+}
+
+/// `[text](address)` as its text.
+fn without_links(cell: &str) -> String {
+    let mut parts = cell.split('[');
+    let mut plain = parts.next().unwrap().to_owned();
+    for part in parts {
+        let (text, rest) = part.split_once("](").unwrap();
+        plain.push_str(text);
+        plain.push_str(rest.split_once(')').unwrap().1);
+    }
+    plain
 }
 
 /// An absent default is written out, so that no cell is empty.
@@ -91,14 +103,17 @@ fn outer_parts(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_setting_is_documented_with_its_default_and_its_rule() {
-    let documented: Vec<[String; 3]> = table("docs/configuration.md", "Setting")
+fn every_setting_is_documented_as_it_is_declared() {
+    let documented: Vec<[String; 4]> = table("docs/configuration.md", "Setting")
         .into_iter()
-        .map(|row| [bare(&row[0]), row[1].clone(), row[2].clone()])
+        .map(|row| [bare(&row[0]), row[1].clone(), row[2].clone(), without_links(&row[3])])
         .collect();
-    let settings: Vec<[String; 3]> = SETTINGS
+    let settings: Vec<[String; 4]> = SETTINGS
         .iter()
-        .map(|setting| [setting.name.to_owned(), or_none(setting.default), setting.rule.to_owned()])
+        .map(|setting| {
+            let rule = setting.values.rule().into_owned();
+            [setting.name.to_owned(), or_none(setting.default), rule, setting.meaning.to_owned()]
+        })
         .collect();
     assert_eq!(documented, settings);
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use taskhold::api::command::{Command, Scope};
+use taskhold::api::command::{Command, Scope, ServiceCommand};
 use taskhold::config::clusters::Clusters;
 use taskhold::lambda::job_message::JobMessageError;
 use taskhold::lambda::payload::{EcsEvent, Invocation};
@@ -135,11 +135,13 @@ fn read_recheck(body: &str) -> String {
 
 fn read_command(command: &Command) -> String {
     match command {
-        Command::Status(Scope::Service(service)) => format!("status of {}", service.name),
-        Command::Status(Scope::Cluster(cluster)) => format!("status of all of {}", cluster.name),
+        Command::Services(ServiceCommand::Status(Scope::Service(service))) => format!("status of {}", service.name),
+        Command::Services(ServiceCommand::Status(Scope::Cluster(cluster))) => {
+            format!("status of all of {}", cluster.name)
+        }
         Command::Sweep => "sweep".to_owned(),
-        Command::Release(release) => format!("release of {} tasks", release.tasks.len()),
-        Command::Preflight(service) => format!("preflight of {}", service.name),
+        Command::Services(ServiceCommand::Release(release)) => format!("release of {} tasks", release.tasks.len()),
+        Command::Services(ServiceCommand::Preflight(service)) => format!("preflight of {}", service.name),
     }
 }
 

@@ -16,8 +16,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use taskhold::budget::CALL_TIME;
+use taskhold::config::declarations::SETTINGS;
 use taskhold::config::policy::{Policy, Remediations};
-use taskhold::config::settings::{Config, SETTINGS};
+use taskhold::config::settings::Config;
 use taskhold::ecs::PROTECTION_MINUTES_MAX;
 use taskhold::service::recheck::DELAY_SECONDS_MAX;
 
@@ -234,7 +235,7 @@ fn a_parameter_that_is_a_setting_has_the_settings_default_and_bounds() {
         assert_eq!(environment[setting.name], setting.default, "{parameter}");
         let parameter = &template.0["Parameters"][parameter];
         let (least, most) = (&parameter["MinValue"], &parameter["MaxValue"]);
-        assert_eq!(format!("a whole number from {least} to {most}"), setting.rule);
+        assert_eq!(format!("a whole number from {least} to {most}"), setting.values.rule());
     }
 }
 
@@ -319,7 +320,6 @@ fn the_environment_is_made_of_settings_that_the_function_takes() {
     let template = Template::with_everything();
     for (name, _) in template.environment() {
         assert!(SETTINGS.iter().any(|setting| setting.name == name), "{name} is no setting");
-        assert_ne!(name, "TASKHOLD_REHEARSAL_TIMEOUT_SECONDS", "never in AWS");
     }
     let clusters: Vec<String> = template.config().clusters.iter().map(ToString::to_string).collect();
     assert_eq!(clusters, [CLUSTER_ARN]);

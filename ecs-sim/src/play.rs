@@ -1,7 +1,7 @@
 //! Plays a scenario against the real function: its `bootstrap` runs as a process and talks to ECS, SQS and the Lambda runtime
 //! API on loopback, as it would in AWS.
 //!
-//! Its clock follows the scenario's (`TASKHOLD_REHEARSAL_TIMEOUT_SECONDS`). Its state store is its own: a scenario in which the function
+//! Its clock follows the scenario's (`TASKHOLD_SIMULATED_TIMEOUT_SECONDS`). Its state store is its own: a scenario in which the function
 //! dies ends otherwise here than in process.
 
 use crate::control_plane::Millis;
@@ -137,7 +137,7 @@ impl Process {
             ("TASKHOLD_RECHECK_QUEUE_URL", rechecks),
             ("TASKHOLD_INTERRUPTED_QUEUE_URL", interrupted),
             ("TASKHOLD_ALERT_TOPIC_ARN", ALERT_TOPIC_ARN.to_owned()),
-            ("TASKHOLD_REHEARSAL_TIMEOUT_SECONDS", timeout_seconds),
+            ("TASKHOLD_SIMULATED_TIMEOUT_SECONDS", timeout_seconds),
         ];
         let fixed = fixed.into_iter().map(|(name, value)| (name.to_owned(), value));
         fixed.chain(self.settings.iter().cloned()).collect()

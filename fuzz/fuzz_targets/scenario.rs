@@ -1,6 +1,6 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use taskhold_fuzz::{seeds, scenario};
+use taskhold_fuzz::{scenario, seeds};
 
 fuzz_target!(init: seeds::write_if_asked(scenario::seeds), |text: &str| scenario::check(text));

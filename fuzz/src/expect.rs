@@ -1,7 +1,7 @@
 //! What must hold of more than one thing that is read.
 
 use std::sync::OnceLock;
-use taskhold::api::command::{Command, Scope};
+use taskhold::api::command::{Command, Scope, ServiceCommand};
 use taskhold::config::clusters::Clusters;
 use taskhold::ecs::arn::{ClusterArn, Task, TaskId};
 use taskhold::ecs::service::ServiceArn;
@@ -63,9 +63,9 @@ pub fn event(event: &EcsEvent) {
 pub fn command(command: &Command) {
     match command {
         Command::Sweep => {}
-        Command::Status(Scope::Cluster(of)) => cluster(of),
-        Command::Status(Scope::Service(of)) | Command::Preflight(of) => service(of),
-        Command::Release(release) => {
+        Command::Services(ServiceCommand::Status(Scope::Cluster(of))) => cluster(of),
+        Command::Services(ServiceCommand::Status(Scope::Service(of)) | ServiceCommand::Preflight(of)) => service(of),
+        Command::Services(ServiceCommand::Release(release)) => {
             cluster(&release.cluster);
             assert!((1..=100).contains(&release.tasks.len()), "{} tasks", release.tasks.len());
             assert!(release.tasks.is_sorted_by(|one, other| one < other), "{:?}", release.tasks);

@@ -2,13 +2,10 @@
 
 use crate::api::command::CommandError;
 use crate::api::service_answer::{PreflightReport, ServiceReport};
-use crate::ecs::arn::{ClusterArn, Task, TaskId};
 use crate::ecs::service::ServiceArn;
 use crate::notify::view::parts::bounded;
-use crate::notify::view::tasks::tasks;
 
 use serde::Serialize;
-use std::sync::Arc;
 
 /// All of an answer takes at most so many bytes, but for some hundred kilobytes of errors: Lambda answers a direct invocation
 /// with at most 6 MB (AWS Lambda Developer Guide, "Lambda quotas").

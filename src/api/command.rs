@@ -9,17 +9,30 @@ use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// An operator's question.
+/// An operator command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// `{"status": {"service": "web"}}`: how a service stands; without `service`, how all services of a cluster stand.
-    Status(Scope),
-    /// `{"sweep": {}}`: look at all services and tell what is new.
+    /// `{"sweep": {}}`: reconcile all services and report what is new.
     Sweep,
+    /// About one service, or the services of a cluster.
+    Services(ServiceCommand),
+}
+
+/// A command about services or their tasks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServiceCommand {
+    /// `{"status": {"service": "web"}}`: the status of a service; without `service`, of all services of a cluster.
+    Status(Scope),
     /// `{"release": {"tasks": ["ID", …]}}`: clear the protection of these tasks, if they are idle.
     Release(ReleaseCommand),
-    /// `{"preflight": {"service": "web"}}`: what a deployment would meet that began now.
+    /// `{"preflight": {"service": "web"}}`: what would happen to a deployment that started now.
     Preflight(ServiceArn),
+}
+
+impl From<ServiceCommand> for Command {
+    fn from(command: ServiceCommand) -> Self {
+        Self::Services(command)
+    }
 }
 
 /// Tasks whose protection is to be cleared.
@@ -123,16 +136,16 @@ fn read(name: &str, fields: &str, clusters: &Clusters) -> Result<Command, Comman
         })?,
     };
     if name == "release" {
-        return release(cluster, &fields).map(Command::Release);
+        return release(cluster, &fields).map(|release| ServiceCommand::Release(release).into());
     }
     let service = match text("service", fields.service.as_ref())? {
         Some(service) => Some(ServiceArn::new(cluster.clone(), service).map_err(NameError::from)?),
         None => None,
     };
     match (name, service) {
-        ("status", None) => Ok(Command::Status(Scope::Cluster(cluster))),
-        ("status", Some(service)) => Ok(Command::Status(Scope::Service(service))),
-        (_, Some(service)) => Ok(Command::Preflight(service)),
+        ("status", None) => Ok(ServiceCommand::Status(Scope::Cluster(cluster)).into()),
+        ("status", Some(service)) => Ok(ServiceCommand::Status(Scope::Service(service)).into()),
+        (_, Some(service)) => Ok(ServiceCommand::Preflight(service).into()),
         (_, None) => Err(CommandError::InvalidField {
             field: "service",
             problem: "is missing; it must be the name of a service".to_owned(),

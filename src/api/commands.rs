@@ -1,17 +1,16 @@
 //! Operator commands: look, judge, answer. Only `release` changes anything in ECS.
 
 use crate::api::answer::{ANSWER_BYTES_MAX, Answer, FailedService};
-use crate::api::command::{Command, CommandError, Scope};
+use crate::api::command::{CommandError, Scope, ServiceCommand};
 use crate::api::service_answer::{PreflightReport, ServiceReport};
 use crate::budget::Budget;
 use crate::budget::CALL_TIME;
 use crate::clock::Clock;
 use crate::ecs::arn::{ClusterArn, TaskId};
 use crate::ecs::service::{ServiceArn, ServiceStatus};
-use crate::lambda::function::{Function, Ports};
 use crate::service::diagnosis::{DeadlinePolicy, diagnose};
 use crate::service::preflight::preflight;
-use crate::service::reconciler::SERVICES_AT_ONCE;
+use crate::service::reconciler::{Ports, Reconciler, SERVICES_AT_ONCE};
 use crate::service::record::ServiceRecord;
 use crate::service::snapshot::read::read_service;
 use crate::service::snapshot::services::list_services;
@@ -29,18 +28,23 @@ const SERVICES_REPORTED_MAX: usize = 100;
 /// What has been seen by then is put into an answer and sent in this time.
 const ANSWER_TIME: SignedDuration = SignedDuration::from_secs(2);
 
-impl<P: Ports> Function<P> {
-    pub(crate) async fn handle_command(&self, command: Result<Command, CommandError>, budget: Budget<'_>) -> Answer {
+/// Answers operator commands, by way of the reconcilers.
+pub(crate) struct Commands<'a, P: Ports> {
+    /// Reads services, and releases tasks.
+    pub(crate) services: &'a Reconciler<P>,
+}
+
+impl<P: Ports> Commands<'_, P> {
+    /// Answers a command that asks about services or releases tasks.
+    pub(crate) async fn answer(&self, command: ServiceCommand, budget: Budget<'_>) -> Answer {
         let answered = match command {
-            Ok(Command::Status(Scope::Service(service))) => {
+            ServiceCommand::Status(Scope::Service(service)) => {
                 let report = self.status(&service, ANSWER_BYTES_MAX).await;
                 report.map(|report| Answer::Status { services: vec![report], failed: Vec::new(), more: false })
             }
-            Ok(Command::Status(Scope::Cluster(cluster))) => self.status_of_all(&cluster, budget.deadline).await,
-            Ok(Command::Sweep) => Ok(Answer::Sweep(self.sweep(budget).await)),
-            Ok(Command::Release(release)) => Ok(self.release(release, budget).await),
-            Ok(Command::Preflight(service)) => self.preflight(&service).await,
-            Err(error) => Err(error),
+            ServiceCommand::Status(Scope::Cluster(cluster)) => self.status_of_all(&cluster, budget.deadline).await,
+            ServiceCommand::Release(release) => Ok(self.release(release, budget).await),
+            ServiceCommand::Preflight(service) => self.preflight(&service).await,
         };
         answered.unwrap_or_else(Answer::from)
     }
@@ -89,13 +93,13 @@ impl<P: Ports> Function<P> {
         bytes_max: usize,
         deadline: Timestamp,
     ) -> Option<Result<ServiceReport, CommandError>> {
-        let left = deadline.duration_since(self.clock().now());
+        let left = deadline.duration_since(self.services.tasks.clock.now());
         if left < CALL_TIME {
             return None;
         }
         let patience = Duration::try_from(left - ANSWER_TIME).unwrap_or_default();
         // Asked for only when the look waits: a simulated clock lets the time pass as soon as it is asked to.
-        let too_late = async { self.clock().sleep(patience).await }.boxed_local();
+        let too_late = async { self.services.tasks.clock.sleep(patience).await }.boxed_local();
         match select(self.status(service, bytes_max).boxed_local(), too_late).await {
             Either::Left((report, _)) => Some(report),
             Either::Right(_) => None,
@@ -109,15 +113,18 @@ impl<P: Ports> Function<P> {
     }
 
     async fn look(&self, service: &ServiceArn, refused: &BTreeSet<TaskId>) -> Result<ServiceSnapshot, CommandError> {
-        let snapshot =
-            read_service((&self.services.tasks.ecs, &self.services.tasks.store, self.clock()), service, refused)
-                .await?;
+        let snapshot = read_service(
+            (&self.services.tasks.ecs, &self.services.tasks.store, &self.services.tasks.clock),
+            service,
+            refused,
+        )
+        .await?;
         // ECS describes a deleted service for a while.
         let snapshot = snapshot.filter(|snapshot| snapshot.service.status != ServiceStatus::Inactive);
         snapshot.ok_or_else(|| CommandError::ServiceNotFound(service.clone()))
     }
 
     fn watch_policy(&self) -> DeadlinePolicy {
-        DeadlinePolicy { deadline: self.config().deadline }
+        DeadlinePolicy { deadline: self.services.tasks.config.deadline }
     }
 }

@@ -2,12 +2,13 @@
 
 use crate::api::answer::{Answer, ReleaseOutcome, ReleasedTask};
 use crate::api::command::ReleaseCommand;
+use crate::api::commands::Commands;
 use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::config::settings::Mode;
 use crate::ecs::arn::Task;
 use crate::ecs::arn::TaskId;
-use crate::lambda::function::{Function, Ports};
+use crate::service::reconciler::Ports;
 use crate::service::remediation::carry_out::is_released;
 use crate::store::Store;
 use crate::store::error::StoreError;
@@ -23,7 +24,7 @@ enum Verdict {
     Not(ReleaseOutcome, String),
 }
 
-impl<P: Ports> Function<P> {
+impl<P: Ports> Commands<'_, P> {
     pub(crate) async fn release(&self, command: ReleaseCommand, budget: Budget<'_>) -> Answer {
         let ReleaseCommand { cluster, tasks, forced_by } = command;
         if let Some(by) = &forced_by {
@@ -54,7 +55,8 @@ impl<P: Ports> Function<P> {
 
     async fn verdict(&self, task: &Task, release: Release) -> Result<Verdict, StoreError> {
         let record = Store::<TaskRecord>::load(&self.services.tasks.store, task).await?.record;
-        let jobs: Vec<String> = record.live_jobs(self.clock().now()).map(|(job, _)| job.to_string()).collect();
+        let jobs: Vec<String> =
+            record.live_jobs(self.services.tasks.clock.now()).map(|(job, _)| job.to_string()).collect();
         Ok(match release {
             Release::ByForce => Verdict::Release,
             Release::ByJobs | Release::IfIdle if record == TaskRecord::default() => {
@@ -72,7 +74,9 @@ impl<P: Ports> Function<P> {
     fn outcome(&self, state: TaskState) -> (ReleaseOutcome, Option<String>) {
         let failed = |why: String| (ReleaseOutcome::Failed, Some(why));
         match state {
-            _ if self.config().mode == Mode::DryRun => failed("this is a dry run: nothing was asked of ecs".to_owned()),
+            _ if self.services.tasks.config.mode == Mode::DryRun => {
+                failed("this is a dry run: nothing was asked of ecs".to_owned())
+            }
             state if is_released(&state) => (ReleaseOutcome::Released, None),
             TaskState::NotStored(reason) | TaskState::Known(_, Some(reason)) => failed(reason.to_string()),
             TaskState::Known(_, None) => failed("a job has begun on it meanwhile".to_owned()),

@@ -1,11 +1,11 @@
 //! Reading environment variables: each kind of value once, and every problem kept until all are known.
 
 use crate::config::clusters::Clusters;
+use crate::config::declarations::{CLUSTERS, POLICY, REMEDIATIONS, SETTINGS, Setting, Values};
 use crate::config::policy::{Policy, Remediations};
-use crate::config::settings::{ConfigProblem, SETTINGS};
+use crate::config::settings::ConfigProblem;
 use crate::ecs::arn::ClusterArn;
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
 
 /// The variables, and what is wrong with them so far.
 pub(crate) struct Reader {
@@ -31,9 +31,9 @@ impl Reader {
         self.problems.push(ConfigProblem { name: name.to_owned(), problem });
     }
 
-    fn wrong(&mut self, name: &str, value: &str) {
-        let rule = SETTINGS.iter().find(|setting| setting.name == name).map_or("", |setting| setting.rule);
-        self.problem(name, format!("is `{}`; it must be {rule}", crate::ecs::arn::shown(value)));
+    fn wrong(&mut self, setting: &Setting, value: &str) {
+        let rule = setting.values.rule();
+        self.problem(setting.name, format!("is `{}`; it must be {rule}", crate::ecs::arn::shown(value)));
     }
 
     /// A variable of ours that is no setting is a misspelt one.
@@ -49,7 +49,7 @@ impl Reader {
     }
 
     pub(crate) fn clusters(&mut self) -> Option<Clusters> {
-        const NAME: &str = "TASKHOLD_CLUSTERS";
+        const NAME: &str = CLUSTERS.name;
         let Some(value) = self.value(NAME) else {
             self.problem(NAME, "is not set; it must be cluster ARNs separated by commas".to_owned());
             return None;
@@ -63,7 +63,7 @@ impl Reader {
         }
         let clusters = Clusters::new(arns);
         match (&clusters, self.value("AWS_REGION")) {
-            (None, _) if self.problems.iter().all(|problem| problem.name != NAME) => self.wrong(NAME, &value),
+            (None, _) if self.problems.iter().all(|problem| problem.name != NAME) => self.wrong(&CLUSTERS, &value),
             (Some(clusters), Some(region)) if clusters.region() != region => {
                 let ours = clusters.region().to_owned();
                 self.problem(NAME, format!("is of Region `{ours}`, but the function runs in `{region}`"));
@@ -73,27 +73,27 @@ impl Reader {
         clusters
     }
 
-    pub(crate) fn queue_url(&mut self, name: &str) -> Option<String> {
-        self.right(name, is_url)
+    pub(crate) fn queue_url(&mut self, setting: &Setting) -> Option<String> {
+        self.right(setting, is_url)
     }
 
     /// A FIFO queue wants a group for each message and knows no delay for one alone.
-    pub(crate) fn standard_queue_url(&mut self, name: &str) -> Option<String> {
-        self.right(name, |url| is_url(url) && !url.ends_with(".fifo"))
+    pub(crate) fn standard_queue_url(&mut self, setting: &Setting) -> Option<String> {
+        self.right(setting, |url| is_url(url) && !url.ends_with(".fifo"))
     }
 
     /// A table of the function's own account and Region: its name, not its ARN.
-    pub(crate) fn table_name(&mut self, name: &str) -> Option<String> {
+    pub(crate) fn table_name(&mut self, setting: &Setting) -> Option<String> {
         // What DynamoDB allows in names.
         let named = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-        self.right(name, |table| (3..=255).contains(&table.len()) && table.chars().all(named))
+        self.right(setting, |table| (3..=255).contains(&table.len()) && table.chars().all(named))
     }
 
     /// A topic may be another account's, which is how several accounts share one; its Region must be the function's, where
     /// the client of SNS calls. A FIFO topic wants a group for each message and does not reach mail and chat.
-    pub(crate) fn topic_arn(&mut self, name: &str, clusters: Option<&Clusters>) -> Option<String> {
+    pub(crate) fn topic_arn(&mut self, setting: &Setting, clusters: Option<&Clusters>) -> Option<String> {
         let place = clusters.and_then(|clusters| clusters.iter().next()).cloned();
-        self.right(name, |arn| {
+        self.right(setting, |arn| {
             let parts: Vec<&str> = arn.split(':').collect();
             let ["arn", partition, "sns", region, account, topic] = parts[..] else { return false };
             let there = place.is_none_or(|place| (partition, region) == (&*place.partition, &*place.region));
@@ -107,57 +107,57 @@ impl Reader {
     /// What is done where nothing else is said, and what may be done at all. A policy that may not be followed is a problem,
     /// because whoever set it thinks that something is done.
     pub(crate) fn policy(&mut self) -> (Policy, Remediations) {
-        const POLICY: &str = "TASKHOLD_POLICY";
-        const REMEDIATIONS: &str = "TASKHOLD_REMEDIATIONS";
-        let remediations = self.value(REMEDIATIONS).map_or(Some(Remediations::default()), |listed| {
+        let remediations = self.value(REMEDIATIONS.name).map_or(Some(Remediations::default()), |listed| {
             let remediations = Remediations::listed(&listed);
             if remediations.is_none() {
-                self.wrong(REMEDIATIONS, &listed);
+                self.wrong(&REMEDIATIONS, &listed);
             }
             remediations
         });
-        let policy = self.value(POLICY).map_or(Policy::Notify, |value| {
+        let policy = self.value(POLICY.name).map_or(Policy::Notify, |value| {
             value.parse().unwrap_or_else(|_| {
-                self.wrong(POLICY, &value);
+                self.wrong(&POLICY, &value);
                 Policy::Notify
             })
         });
         if remediations.is_some_and(|remediations| !remediations.allow(policy)) {
             let policy = policy.as_str();
             let suggested_action = format!("add `{policy}` there, or set `notify` here");
-            self.problem(POLICY, format!("is `{policy}`, which {REMEDIATIONS} does not list; {suggested_action}"));
+            let remediations = REMEDIATIONS.name;
+            self.problem(POLICY.name, format!("is `{policy}`, which {remediations} does not list; {suggested_action}"));
         }
         (policy, remediations.unwrap_or_default())
     }
 
     /// The first for `false` or nothing, the second for `true`.
-    pub(crate) fn one_of<T>(&mut self, name: &str, [off, on]: [T; 2]) -> T {
-        match self.value(name).as_deref() {
+    pub(crate) fn one_of<T>(&mut self, setting: &Setting, [off, on]: [T; 2]) -> T {
+        match self.value(setting.name).as_deref() {
             None | Some("false") => off,
             Some("true") => on,
             Some(other) => {
-                self.wrong(name, other);
+                self.wrong(setting, other);
                 on
             }
         }
     }
 
-    pub(crate) fn number(&mut self, name: &str, range: RangeInclusive<i64>) -> Option<i64> {
-        let value = self.value(name)?;
-        let number = value.parse().ok().filter(|number| range.contains(number));
-        if number.is_none() {
-            self.wrong(name, &value);
-        }
-        number
+    pub(crate) fn number(&mut self, setting: &Setting) -> i64 {
+        let Values::Number { min, max } = setting.values else { unreachable!("{} takes no number", setting.name) };
+        let Some(value) = self.value(setting.name) else { return setting.default_number() };
+        let number = value.parse().ok().filter(|number| (min..=max).contains(number));
+        number.unwrap_or_else(|| {
+            self.wrong(setting, &value);
+            setting.default_number()
+        })
     }
 
     /// The value if it is right. It is a problem if it is not, and none if it is not set.
-    fn right(&mut self, name: &str, is_right: impl FnOnce(&str) -> bool) -> Option<String> {
-        let value = self.value(name)?;
+    fn right(&mut self, setting: &Setting, is_right: impl FnOnce(&str) -> bool) -> Option<String> {
+        let value = self.value(setting.name)?;
         if is_right(&value) {
             return Some(value);
         }
-        self.wrong(name, &value);
+        self.wrong(setting, &value);
         None
     }
 

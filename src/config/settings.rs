@@ -1,6 +1,11 @@
-//! What can be set. The list [`SETTINGS`] is what the documentation is checked against; how a value is read is `reader.rs`'s.
+//! The settings as the function uses them. `declarations.rs` says what can be set, `reader.rs` reads a value.
 
 use crate::config::clusters::Clusters;
+use crate::config::declarations::{
+    ALERT_QUEUE_URL, ALERT_TOPIC_ARN, BLOCKED_AFTER_MINUTES, DEAD_LETTER_QUEUE_URL, DEADLINE_MINUTES, DRY_RUN,
+    FINISHED_JOB_RETENTION_HOURS, INTERRUPTED_QUEUE_URL, RAISE_COOL_DOWN_MINUTES, RECEIVES_MAX, RECHECK_QUEUE_URL,
+    RELEASE_GRACE_MINUTES, REPEAT_AFTER_MINUTES, REQUIRE_SENDER_TASK, TABLE, UNKNOWN_TASK_GRACE_SECONDS,
+};
 use crate::config::policy::{Policy, Remediations};
 use crate::config::reader::Reader;
 use jiff::SignedDuration;
@@ -47,8 +52,6 @@ pub struct Config {
     pub release_grace: SignedDuration,
     /// The least time between two raises of one service's desired count.
     pub raise_cool_down: SignedDuration,
-    /// For rehearsals only: the function's clock is the runtime API's deadline less this many seconds.
-    pub rehearsal_timeout: Option<SignedDuration>,
 }
 
 /// Whether decisions are carried out.
@@ -68,65 +71,6 @@ pub enum Senders {
     /// That of the task itself, by the session of its role's credentials.
     TaskItself,
 }
-
-/// A setting, for documentation and for "did you mean".
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Setting {
-    /// The environment variable.
-    pub name: &'static str,
-    /// What it holds if it is not set; empty if it must be set or has none.
-    pub default: &'static str,
-    /// What values are right.
-    pub rule: &'static str,
-}
-
-/// All settings, in the order in which the documentation lists them.
-pub const SETTINGS: [Setting; 20] = [
-    Setting {
-        name: "TASKHOLD_CLUSTERS",
-        default: "",
-        rule: "cluster ARNs separated by commas, all of one partition, Region and account; required",
-    },
-    Setting {
-        name: "TASKHOLD_TABLE",
-        default: "",
-        rule: "the name of a DynamoDB table: 3 to 255 letters, digits, hyphens, underscores and dots",
-    },
-    Setting { name: "TASKHOLD_DEAD_LETTER_QUEUE_URL", default: "", rule: "the URL of an SQS queue" },
-    Setting { name: "TASKHOLD_RECHECK_QUEUE_URL", default: "", rule: "the URL of an SQS queue, not a FIFO one" },
-    Setting {
-        name: "TASKHOLD_ALERT_TOPIC_ARN",
-        default: "",
-        rule: "the ARN of an SNS topic of the clusters' partition and Region, not a FIFO one",
-    },
-    Setting { name: "TASKHOLD_ALERT_QUEUE_URL", default: "", rule: "the URL of an SQS queue, not a FIFO one" },
-    Setting { name: "TASKHOLD_INTERRUPTED_QUEUE_URL", default: "", rule: "the URL of an SQS queue, not a FIFO one" },
-    Setting { name: "TASKHOLD_DRY_RUN", default: "false", rule: "`true` or `false`" },
-    Setting { name: "TASKHOLD_REQUIRE_SENDER_TASK", default: "false", rule: "`true` or `false`" },
-    Setting { name: "TASKHOLD_FINISHED_JOB_RETENTION_HOURS", default: "336", rule: "a whole number from 1 to 336" },
-    Setting { name: "TASKHOLD_UNKNOWN_TASK_GRACE_SECONDS", default: "300", rule: "a whole number from 0 to 3600" },
-    Setting { name: "TASKHOLD_RECEIVES_MAX", default: "50", rule: "a whole number from 1 to 900" },
-    Setting { name: "TASKHOLD_DEADLINE_MINUTES", default: "180", rule: "a whole number from 1 to 10080" },
-    Setting { name: "TASKHOLD_BLOCKED_AFTER_MINUTES", default: "5", rule: "a whole number from 0 to 1440" },
-    Setting { name: "TASKHOLD_REPEAT_AFTER_MINUTES", default: "60", rule: "a whole number from 5 to 1440" },
-    Setting {
-        name: "TASKHOLD_POLICY",
-        default: "notify",
-        rule: "`notify`, `release-idle` or `raise-desired-count`; the last two only if TASKHOLD_REMEDIATIONS lists them",
-    },
-    Setting {
-        name: "TASKHOLD_REMEDIATIONS",
-        default: "",
-        rule: "`release-idle`, `raise-desired-count`, or both separated by a comma",
-    },
-    Setting { name: "TASKHOLD_RELEASE_GRACE_MINUTES", default: "5", rule: "a whole number from 1 to 1440" },
-    Setting { name: "TASKHOLD_RAISE_COOL_DOWN_MINUTES", default: "15", rule: "a whole number from 1 to 1440" },
-    Setting {
-        name: "TASKHOLD_REHEARSAL_TIMEOUT_SECONDS",
-        default: "",
-        rule: "a whole number from 1 to 900; never in AWS",
-    },
-];
 
 /// One thing that is wrong with the settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -171,42 +115,24 @@ impl Config {
         let clusters = reader.clusters();
         let (policy, remediations) = reader.policy();
         let config = Self {
-            store_table: reader.table_name("TASKHOLD_TABLE"),
-            dead_letter_queue_url: reader.queue_url("TASKHOLD_DEAD_LETTER_QUEUE_URL"),
-            recheck_queue_url: reader.standard_queue_url("TASKHOLD_RECHECK_QUEUE_URL"),
-            alert_topic_arn: reader.topic_arn("TASKHOLD_ALERT_TOPIC_ARN", clusters.as_ref()),
-            alert_queue_url: reader.standard_queue_url("TASKHOLD_ALERT_QUEUE_URL"),
-            interrupted_queue_url: reader.standard_queue_url("TASKHOLD_INTERRUPTED_QUEUE_URL"),
-            mode: reader.one_of("TASKHOLD_DRY_RUN", [Mode::Live, Mode::DryRun]),
-            senders: reader.one_of("TASKHOLD_REQUIRE_SENDER_TASK", [Senders::Anybody, Senders::TaskItself]),
-            finished_job_retention: SignedDuration::from_hours(
-                reader.number("TASKHOLD_FINISHED_JOB_RETENTION_HOURS", 1..=336).unwrap_or(336),
-            ),
-            unknown_task_grace: SignedDuration::from_secs(
-                reader.number("TASKHOLD_UNKNOWN_TASK_GRACE_SECONDS", 0..=3600).unwrap_or(300),
-            ),
-            receives_max: reader
-                .number("TASKHOLD_RECEIVES_MAX", 1..=900)
-                .and_then(|number| u32::try_from(number).ok())
-                .unwrap_or(50),
-            deadline: SignedDuration::from_mins(reader.number("TASKHOLD_DEADLINE_MINUTES", 1..=10_080).unwrap_or(180)),
-            blocked_after: SignedDuration::from_mins(
-                reader.number("TASKHOLD_BLOCKED_AFTER_MINUTES", 0..=1440).unwrap_or(5),
-            ),
-            repeat_after: SignedDuration::from_mins(
-                reader.number("TASKHOLD_REPEAT_AFTER_MINUTES", 5..=1440).unwrap_or(60),
-            ),
+            store_table: reader.table_name(&TABLE),
+            dead_letter_queue_url: reader.queue_url(&DEAD_LETTER_QUEUE_URL),
+            recheck_queue_url: reader.standard_queue_url(&RECHECK_QUEUE_URL),
+            alert_topic_arn: reader.topic_arn(&ALERT_TOPIC_ARN, clusters.as_ref()),
+            alert_queue_url: reader.standard_queue_url(&ALERT_QUEUE_URL),
+            interrupted_queue_url: reader.standard_queue_url(&INTERRUPTED_QUEUE_URL),
+            mode: reader.one_of(&DRY_RUN, [Mode::Live, Mode::DryRun]),
+            senders: reader.one_of(&REQUIRE_SENDER_TASK, [Senders::Anybody, Senders::TaskItself]),
+            finished_job_retention: SignedDuration::from_hours(reader.number(&FINISHED_JOB_RETENTION_HOURS)),
+            unknown_task_grace: SignedDuration::from_secs(reader.number(&UNKNOWN_TASK_GRACE_SECONDS)),
+            receives_max: u32::try_from(reader.number(&RECEIVES_MAX)).unwrap_or(u32::MAX),
+            deadline: SignedDuration::from_mins(reader.number(&DEADLINE_MINUTES)),
+            blocked_after: SignedDuration::from_mins(reader.number(&BLOCKED_AFTER_MINUTES)),
+            repeat_after: SignedDuration::from_mins(reader.number(&REPEAT_AFTER_MINUTES)),
             policy,
             remediations,
-            release_grace: SignedDuration::from_mins(
-                reader.number("TASKHOLD_RELEASE_GRACE_MINUTES", 1..=1440).unwrap_or(5),
-            ),
-            raise_cool_down: SignedDuration::from_mins(
-                reader.number("TASKHOLD_RAISE_COOL_DOWN_MINUTES", 1..=1440).unwrap_or(15),
-            ),
-            rehearsal_timeout: reader
-                .number("TASKHOLD_REHEARSAL_TIMEOUT_SECONDS", 1..=900)
-                .map(SignedDuration::from_secs),
+            release_grace: SignedDuration::from_mins(reader.number(&RELEASE_GRACE_MINUTES)),
+            raise_cool_down: SignedDuration::from_mins(reader.number(&RAISE_COOL_DOWN_MINUTES)),
             // A placeholder that is never used: without clusters there is a problem, and problems make no Config.
             clusters: clusters.unwrap_or_else(Reader::nowhere),
         };
@@ -218,6 +144,7 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::declarations::SETTINGS;
 
     const CLUSTER: (&str, &str) = ("TASKHOLD_CLUSTERS", "arn:aws:ecs:eu-west-1:111122223333:cluster/video");
 

@@ -1,6 +1,8 @@
 //! One invocation, top to bottom: `parse → observe → decide → apply → respond`.
 
 use crate::api::answer::Answer;
+use crate::api::command::Command;
+use crate::api::commands::Commands;
 use crate::budget::Budget;
 use crate::config::settings::Config;
 use crate::lambda::dead_letter::DeadLetterQueue;
@@ -118,7 +120,11 @@ impl<P: Ports> Function<P> {
                 let handled = self.handle_event(event, budget).await;
                 Response::Event { taskhold: handled.inspect_err(log_failure)? }
             }
-            Invocation::Command(command) => Response::Command(self.handle_command(command, budget).await),
+            Invocation::Command(Ok(Command::Sweep)) => Response::Command(Answer::Sweep(self.sweep(budget).await)),
+            Invocation::Command(Ok(Command::Services(command))) => {
+                Response::Command(Commands { services: &self.services }.answer(command, budget).await)
+            }
+            Invocation::Command(Err(error)) => Response::Command(Answer::from(error)),
             Invocation::UnreadableBatch(what) => {
                 let error = FunctionError::UnreadableBatch(what);
                 log_failure(&error);

@@ -42,7 +42,7 @@ const THROTTLED_PAUSE: Duration = Duration::from_secs(5);
 const STORE_PAGES_MAX: usize = 1_000;
 
 /// One invocation's part of a sweep.
-struct Part<'a> {
+pub(crate) struct Part<'a> {
     /// When it begins nothing new any more.
     end: Timestamp,
     budget: Budget<'a>,

@@ -20,7 +20,7 @@ const KIND: AlertKind = AlertKind::JobInterrupted;
 const EVENT: Transition = Transition::Opened;
 
 /// The end of a task, as the texts need it.
-struct Told<'a> {
+pub(crate) struct Told<'a> {
     task: &'a Task,
     what: &'a Interruption,
     /// `None` if ECS no longer knew it.
@@ -124,7 +124,7 @@ impl<'a> Told<'a> {
 }
 
 /// A `stopCode` in words.
-struct Cause {
+pub(crate) struct Cause {
     /// For a subject: ASCII, and short.
     short: &'static str,
     plain: &'static str,

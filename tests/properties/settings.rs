@@ -5,8 +5,9 @@ use super::drawn::{name, text};
 use proptest::prelude::*;
 use proptest::sample::select;
 use std::ops::RangeInclusive;
+use taskhold::config::declarations::{SETTINGS, Setting, Values};
 use taskhold::config::policy::{Policy, Remediations};
-use taskhold::config::settings::{Config, SETTINGS};
+use taskhold::config::settings::Config;
 
 const CLUSTER: (&str, &str) = ("TASKHOLD_CLUSTERS", "arn:aws:ecs:eu-west-1:111122223333:cluster/video");
 
@@ -19,13 +20,13 @@ fn wrong(variables: &[(&str, &str)]) -> Vec<String> {
     }
 }
 
-/// The settings that are numbers, each with the range that its rule tells.
+/// The settings that take numbers, each with its range.
 fn numbers() -> Vec<(&'static str, RangeInclusive<i64>)> {
-    let range = |rule: &str| {
-        let (least, greatest) = rule.strip_prefix("a whole number from ")?.split(';').next()?.split_once(" to ")?;
-        Some(least.parse().ok()?..=greatest.parse().ok()?)
+    let range = |setting: &Setting| match setting.values {
+        Values::Number { min, max } => Some((setting.name, min..=max)),
+        _ => None,
     };
-    SETTINGS.iter().filter_map(|setting| Some((setting.name, range(setting.rule)?))).collect()
+    SETTINGS.iter().filter_map(range).collect()
 }
 
 proptest! {

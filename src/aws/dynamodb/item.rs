@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `key` | S | the ARN of the task or the service: the table's only key |
 //! | `version` | N | [`version_after`] |
+//! | `schema` | N | [`SCHEMA`], the shape of the record |
 //! | `record` | S | the record as JSON: text, so that people can read it where they look at the item |
 //! | `expires` | N | seconds since 1970 from which on DynamoDB may delete the item |
 //! | `open` | S | the shard of the index; only in items whose record is open |
@@ -25,9 +26,14 @@ pub(crate) type Item = HashMap<String, AttributeValue>;
 
 pub(crate) const KEY: &str = "key";
 pub(crate) const VERSION: &str = "version";
+const SCHEMA_ATTRIBUTE: &str = "schema";
 const RECORD: &str = "record";
 const EXPIRES: &str = "expires";
 pub(crate) const OPEN: &str = "open";
+
+/// The shape of stored records. A change that this version could misread, or that an older one could, gets the next number:
+/// a record of another number is an error that names both, and never an empty record.
+pub(crate) const SCHEMA: u32 = 1;
 
 /// The longest JSON of a record. DynamoDB takes items of 400 KB (aws-facts "DynamoDB"), names and key included; the rest is
 /// room for those.
@@ -85,6 +91,7 @@ pub(crate) fn of<R: TableRecord>(
     let mut item = Item::from([
         (KEY.to_owned(), AttributeValue::S(key.to_owned())),
         (VERSION.to_owned(), AttributeValue::N(version.to_string())),
+        (SCHEMA_ATTRIBUTE.to_owned(), AttributeValue::N(SCHEMA.to_string())),
         (RECORD.to_owned(), AttributeValue::S(json)),
         (EXPIRES.to_owned(), AttributeValue::N(until.as_second().saturating_add(1).to_string())),
     ]);
@@ -101,6 +108,13 @@ pub(crate) fn versioned<R: TableRecord>(key: &str, item: &Item) -> Result<Versio
     let unreadable = |why: String| StoreError::Unreadable(key.to_owned(), why);
     let version = number::<Version>(item, VERSION).filter(|version| *version > 0);
     let version = version.ok_or_else(|| unreadable(format!("its `{VERSION}` is no number above 0")))?;
+    match number::<u32>(item, SCHEMA_ATTRIBUTE) {
+        Some(SCHEMA) => {}
+        Some(other) => {
+            return Err(unreadable(format!("it is of schema {other}, and this version reads schema {SCHEMA}")));
+        }
+        None => return Err(unreadable(format!("its `{SCHEMA_ATTRIBUTE}` is no number"))),
+    }
     let json = item.get(RECORD).and_then(|record| record.as_s().ok());
     let json = json.ok_or_else(|| unreadable(format!("its `{RECORD}` is no text")))?;
     let record = serde_json::from_str(json).map_err(|error| unreadable(format!("its `{RECORD}`: {error}")))?;
