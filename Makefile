@@ -133,13 +133,9 @@ bench-plan: ## measure a batch of 10,000 messages in process (first build: minut
 bench-growth: ## measure how an invocation grows with tasks, jobs and entries, in process (first build: minutes)
 	$(CARGO) bench --quiet --no-default-features --bench growth
 
-budgets: ## hold what a message costs to docs/performance.md: allocations, calls, instructions and what the linker places (need valgrind and openssl), size (after make build)
+budgets: ## hold what a message costs to docs/performance.md: allocations, calls, instructions (need valgrind), size (after make build)
 	$(CARGO) test --quiet --test budgets -- --nocapture --test-threads 1
 	CARGO="$(CARGO)" benches/lambda/budgets
-
-link-order: ## record anew which functions a start and a message pass through, which the linker places first (minutes; needs valgrind, openssl and binutils)
-	$(CARGO) rustc --quiet --release --locked --bin bootstrap -- -C strip=none
-	link/record $(TARGET)/release/bootstrap
 
 fuzz: ## fuzz all that is read, on stable Rust: make fuzz SECONDS=30 TARGET=all, for a night RUNS=10000000 (needs a C++ compiler)
 	@fuzz/run --target $(if $(filter command,$(firstword $(origin TARGET))),$(TARGET),all) --seconds $(SECONDS) --runs "$(RUNS)"

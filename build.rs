@@ -1,19 +1,24 @@
-//! Tells the linker how to lay a release out: docs/decisions/0007.
+//! Leaves the unwind tables out of a release: docs/decisions/0007.
 //!
-//! `TASKHOLD_LINK=plain` leaves it to the linker, for one that reads no linker scripts (mold, or Apple's).
+//! `TASKHOLD_LINK=plain` keeps them, for a linker that reads no linker scripts (mold, or Apple's).
 
-#![allow(clippy::disallowed_methods, reason = "what cargo tells a build script is in its environment")]
+#![allow(clippy::disallowed_methods, reason = "Cargo passes everything to a build script in its environment")]
 
-use std::env;
+use std::path::Path;
+use std::{env, fs};
+
+/// INSERT adds to the linker's own script instead of replacing it, in GNU ld and in LLD.
+const SCRIPT: &str =
+    "SECTIONS { /DISCARD/ : { *(.eh_frame) *(.eh_frame_hdr) *(.gcc_except_table*) } } INSERT AFTER .text;";
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-changed=link/release.ld");
     println!("cargo::rerun-if-env-changed=TASKHOLD_LINK");
     let is = |name: &str, value: &str| env::var(name).is_ok_and(|set| set == value);
-    // A debug build links faster without, and unwinds when it panics.
+    // Only a release aborts on panic; a debug build unwinds.
     if is("PROFILE", "release") && is("CARGO_CFG_TARGET_OS", "linux") && !is("TASKHOLD_LINK", "plain") {
-        let root = env::var("CARGO_MANIFEST_DIR").expect("cargo sets it");
-        println!("cargo::rustc-link-arg-bins=-Wl,-T,{root}/link/release.ld");
+        let script = Path::new(&env::var("OUT_DIR").expect("Cargo sets it")).join("release.ld");
+        fs::write(&script, SCRIPT).expect("OUT_DIR is writable");
+        println!("cargo::rustc-link-arg-bins=-Wl,-T,{}", script.display());
     }
 }
