@@ -124,7 +124,7 @@ bench-calls: ## count the calls to ECS per message, and the looks, the reads and
 	@$(CARGO) test --quiet --test figures -- --nocapture --test-threads 1
 	@$(CARGO) test --quiet --test watch -- --nocapture --test-threads 1 chain reads time_to_alert
 
-bench: ## measure the function as a process, beside functions in Rust, Python and Node.js: make bench RUNS=20 (half an hour; needs Linux and Python 3, and the network the first time)
+bench: ## measure the function as a process, beside functions in Rust and Python: make bench RUNS=20 (half an hour; needs Linux and Python 3, and the network the first time)
 	@benches/lambda/run --runs $(or $(RUNS),20)
 
 bench-plan: ## measure a batch of 10,000 messages in process (first build: minutes)

@@ -40,22 +40,13 @@ pub(crate) enum Kind {
     SdkFloor,
     /// What is written in Python, as SAM deploys it.
     Python,
-    /// The same with its byte code made before, which SAM does not do. Only its starts are measured: then it is the same.
-    PythonByteCode,
-    /// What is written for Node.js.
-    Node,
 }
 
 impl Kind {
     /// Whether it makes a call for what each record says. The floors do not look at the records, so a larger batch says
     /// nothing about them.
     pub(crate) fn heeds_records(self) -> bool {
-        !matches!(self, Self::Bare | Self::SdkFloor | Self::PythonByteCode)
-    }
-
-    /// Whether there is more to it than its starts.
-    pub(crate) fn is_measured_warm(self) -> bool {
-        self != Self::PythonByteCode
+        !matches!(self, Self::Bare | Self::SdkFloor)
     }
 }
 
@@ -75,8 +66,6 @@ pub(crate) struct Options {
     pub(crate) python: PathBuf,
     /// The folder of the function in Python, with its SDK.
     pub(crate) packed: PathBuf,
-    /// The folder with the function for Node.js, bundled; `None` where there is no Node.js.
-    pub(crate) node: Option<PathBuf>,
     /// The repository.
     pub(crate) root: PathBuf,
     /// What build of the function it is, in words.
@@ -96,7 +85,6 @@ impl Options {
             floors: none(),
             python: none(),
             packed: none(),
-            node: None,
             build: String::new(),
             root: fs::canonicalize(&root).unwrap_or(root),
         };
@@ -112,7 +100,6 @@ impl Options {
                 "--python" => options.python = whole(&value)?,
                 "--packed" => options.packed = whole(&value)?,
                 "--build" => options.build = value,
-                "--node" => options.node = Some(whole(&value)?),
                 _ => return Err(format!("no such option: {name}")),
             }
         }
@@ -141,30 +128,19 @@ impl Options {
         in_table.variables.push(("TASKHOLD_TABLE", "store"));
         let python =
             [&self.python.join("bin/python"), Path::new("-m"), Path::new("awslambdaric"), Path::new("app.handler")];
-        let python: Vec<PathBuf> = python.map(Path::to_owned).into();
-        let in_python = |kind, name, folder| Candidate {
+        let python = python.map(Path::to_owned).into();
+        let in_python = Candidate {
             // Where Lambda unpacks a function nothing can be written (aws/aws-lambda-builders, issue 924).
             variables: vec![("PYTHONDONTWRITEBYTECODE", "1")],
-            ..candidate(kind, name, python.clone(), folder)
+            ..candidate(Kind::Python, "Python, boto3", python, self.packed.clone())
         };
-        let mut all = vec![
+        vec![
             taskhold,
             in_table,
             binary(Kind::Bare, "bare lambda_runtime", self.floors.join("bare")),
             binary(Kind::SdkFloor, "tuned SDK floor", self.floors.join("sdk-floor")),
-            in_python(Kind::Python, "Python, boto3", self.packed.clone()),
-            in_python(
-                Kind::PythonByteCode,
-                "Python, boto3, byte code made before",
-                self.root.join("benches/lambda/baselines/python"),
-            ),
-        ];
-        if let Some(folder) = &self.node {
-            // Its warnings tell of versions and of sockets in use, once a process; they are not what is measured.
-            let command = ["node", "--no-warnings", "function.mjs"].map(PathBuf::from).into();
-            all.push(candidate(Kind::Node, "Node.js, AWS SDK v3", command, folder.clone()));
-        }
-        all
+            in_python,
+        ]
     }
 }
 

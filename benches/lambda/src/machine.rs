@@ -3,7 +3,6 @@
 use crate::candidates::Options;
 use std::ffi::OsStr;
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -25,10 +24,6 @@ pub(crate) fn described(options: &Options, load_before: &str) -> String {
         &python,
         &["-c", "import boto3, awslambdaric as r; print('boto3', boto3.__version__, 'awslambdaric', r.__version__)"],
     );
-    let node = match &options.node {
-        Some(folder) => format!("Node.js {}, {}", told("node", &["--version"]), node_sdk(folder)),
-        None => "Node.js is not here: its column is left out".to_owned(),
-    };
     [
         format!("- {}; runs: {}; the function: {}", told("date", &["-u", "+%-d %B %Y"]), options.runs, options.build),
         format!("- {processor}, {processors} processors, {memory_gib} GiB, Linux {}", kernel.trim()),
@@ -40,7 +35,6 @@ pub(crate) fn described(options: &Options, load_before: &str) -> String {
             version("lambda_runtime")
         ),
         format!("- {}, {boto3}", told(&python, &["--version"])),
-        format!("- {node}"),
     ]
     .join("\n")
 }
@@ -49,13 +43,6 @@ pub(crate) fn described(options: &Options, load_before: &str) -> String {
 pub(crate) fn load() -> String {
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     load.split(' ').take(3).collect::<Vec<_>>().join(" ")
-}
-
-fn node_sdk(folder: &Path) -> String {
-    let package = fs::read_to_string(folder.join("node_modules/@aws-sdk/client-ecs/package.json")).unwrap_or_default();
-    let version = serde_json::from_str::<serde_json::Value>(&package).ok();
-    let version = version.as_ref().and_then(|package| package["version"].as_str()).unwrap_or("?");
-    format!("@aws-sdk/client-ecs {version}, bundled")
 }
 
 /// Keeps every processor busy for a moment. One that was idle is slow at first, a virtual one for milliseconds, and what is started

@@ -56,7 +56,7 @@ impl Runs {
                 self.start(candidate).map_err(|error| told(candidate, error))?;
             }
         }
-        for candidate in in_turn().filter(|candidate| candidate.kind.is_measured_warm()) {
+        for candidate in in_turn() {
             self.measure(candidate).map_err(|error| told(candidate, error))?;
         }
         Ok(())
@@ -131,7 +131,7 @@ impl Runs {
         let wanted = match kind {
             Kind::Bare => 0,
             Kind::SdkFloor => count as u64,
-            Kind::Taskhold | Kind::TaskholdInTable | Kind::Python | Kind::PythonByteCode | Kind::Node => records,
+            Kind::Taskhold | Kind::TaskholdInTable | Kind::Python => records,
         };
         if asked.tasks != wanted {
             return Err(io::Error::other(format!("{} tasks were protected of {wanted}", asked.tasks)));
