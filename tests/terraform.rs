@@ -1,13 +1,10 @@
-//! The Terraform module declares what `template.yaml` does: the same resources with the same properties, permissions and
-//! conditions, by the same parameters, whatever is switched on.
+//! The Terraform module declares what `template.yaml` does: the same resources with the same properties, permissions,
+//! conditions and outputs, by the same parameters, whatever is switched on.
 //!
-//! Both are evaluated here without AWS and without Terraform. Whether Terraform itself takes the module `make test-terraform`
-//! tells.
+//! Both are evaluated here without AWS and without Terraform; `make test-terraform` asks Terraform itself.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
-#[path = "terraform/difference.rs"]
-mod difference;
 #[path = "terraform/module.rs"]
 mod module;
 #[path = "template/stack.rs"]
@@ -15,11 +12,8 @@ mod module;
 mod stack;
 #[path = "terraform/template.rs"]
 mod template;
-#[path = "terraform/vocabulary.rs"]
-mod vocabulary;
 
-use difference::differences;
-use module::{Module, attribute, blocks, plain, source};
+use module::{Module, source};
 use serde_json::{Value, json};
 use stack::{SWITCHES, Template};
 use std::collections::BTreeSet;
@@ -46,167 +40,135 @@ fn snake(name: &str) -> String {
     snake
 }
 
-/// What the module takes for a text that the template takes for a parameter.
-fn as_variable(parameter: &str, text: &str) -> (String, Value) {
-    let (module, variable) = (Module::load(), snake(parameter));
-    let (_, body) = module.labelled("variable").find(|(name, _)| *name == variable).unwrap();
-    let value = match attribute(body, "type").unwrap().to_string().as_str() {
-        "${string}" | "string" => json!(text),
-        _ => serde_json::from_str(text).unwrap(),
-    };
-    (variable, value)
+fn module_with(parameters: &[(&str, &str)], source: &str) -> Module {
+    let value = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| json!(text));
+    let given: Vec<_> = parameters.iter().map(|(name, text)| (snake(name), value(text))).collect();
+    Module::of(source, &given)
 }
 
+/// A line for each value that only one of the two declares, by its path.
 fn differences_with(parameters: &[(&str, &str)], source: &str) -> Vec<String> {
-    let given: Vec<(String, Value)> = parameters.iter().map(|(name, text)| as_variable(name, text)).collect();
-    let template = template::declared(&Template::with(parameters));
-    differences(&template, &vocabulary::declared(&Module::of(source, &given)))
+    let template = lines(&json!(template::declared(&Template::with(parameters))));
+    let module = lines(&json!(module_with(parameters, source).declared()));
+    let only = |of: &str, those: Vec<&String>| those.iter().map(|line| format!("{line} ({of})")).collect::<Vec<_>>();
+    [only("template", template.difference(&module).collect()), only("module", module.difference(&template).collect())]
+        .concat()
+}
+
+/// Each value that is not empty, with its path. IAM takes one action or resource for a list of one, in any order, and
+/// CloudFormation takes texts for numbers and booleans.
+fn lines(declared: &Value) -> BTreeSet<String> {
+    fn add(path: &str, value: &Value, lines: &mut BTreeSet<String>) {
+        let inner = |name: &str| format!("{path}{}{name}", if path.is_empty() { "" } else { "." });
+        match value {
+            Value::Null => {}
+            Value::Array(items) => {
+                for (at, item) in items.iter().enumerate() {
+                    match item["Sid"].as_str() {
+                        Some(sid) => add(&inner(sid), item, lines),
+                        None if path.ends_with(".Action") || path.ends_with(".Resource") => add(path, item, lines),
+                        None => add(&inner(&at.to_string()), item, lines),
+                    }
+                }
+            }
+            Value::Object(members) if !members.is_empty() => {
+                members.iter().for_each(|(name, value)| add(&inner(name), value, lines));
+            }
+            other => {
+                let text = other.as_str().map_or_else(|| other.to_string(), str::to_owned);
+                assert!(lines.insert(format!("{path}: {text}")), "{path}: {text} twice");
+            }
+        }
+    }
+    let mut lines = BTreeSet::new();
+    add("", declared, &mut lines);
+    lines
 }
 
 /// Another value than the default of each parameter.
 fn others() -> Vec<(String, String)> {
     let template = Template::load();
-    let parameters = template.0["Parameters"].as_object().unwrap();
     let other = |(name, parameter): (&String, &Value)| {
-        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let default = text(&parameter["Default"]);
         let other = match (name.as_str(), parameter["AllowedValues"].as_array()) {
             ("ClusterName", _) => "batch".to_owned(),
             ("AlertMail", _) => "on-call@example.com".to_owned(),
             ("AlarmTopicArn", _) => "arn:aws:sns:eu-west-1:111122223333:alarms".to_owned(),
-            (_, Some(values)) => values.iter().map(text).find(|value| *value != default).unwrap(),
+            (_, Some(values)) => text(values.iter().find(|value| text(value) != text(&parameter["Default"])).unwrap()),
             (_, None) => text(&parameter["MaxValue"]),
         };
         (name.clone(), other)
     };
-    parameters.iter().map(other).collect()
+    template.0["Parameters"].as_object().unwrap().iter().map(other).collect()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 #[test]
-fn the_module_declares_what_the_template_declares_whatever_is_switched_on() {
-    for on in 0..1 << SWITCHES.len() {
-        let switched: Vec<(&str, &str)> = SWITCHES
-            .into_iter()
-            .enumerate()
-            .filter(|(at, _)| on >> at & 1 == 1)
-            .map(|(_, name)| (name, "true"))
-            .collect();
-        assert_eq!(differences_with(&switched, &source()), Vec::<String>::new(), "{switched:?}");
+fn the_module_declares_and_refuses_what_the_template_does_whatever_is_switched_on() {
+    for policy in ["notify", "release-idle", "raise-desired-count"] {
+        for on in 0..1 << SWITCHES.len() {
+            let switches = SWITCHES.into_iter().enumerate().filter(|(at, _)| on >> at & 1 == 1);
+            let switches = switches.map(|(_, name)| (name, "true"));
+            let given: Vec<(&str, &str)> = switches.chain([("Policy", policy)]).collect();
+            assert_eq!(differences_with(&given, &source()), Vec::<String>::new(), "{given:?}");
+        }
     }
 }
 
+/// With the other values of a variable its default is compared too, because each changes what is declared.
 #[test]
 fn each_parameter_changes_the_same_in_both() {
+    let unchanged = Module::of(&source(), &[]).declared();
     for (name, other) in others() {
         let changed = [(name.as_str(), other.as_str())];
         assert_eq!(differences_with(&changed, &source()), Vec::<String>::new(), "{changed:?}");
-        let module = vocabulary::declared(&Module::of(&source(), &[as_variable(&name, &other)]));
-        assert_ne!(module, vocabulary::declared(&Module::load()), "{changed:?} changes nothing");
+        assert_ne!(module_with(&changed, &source()).declared(), unchanged, "{changed:?} changes nothing");
     }
 }
 
 #[test]
-fn one_thing_that_is_declared_otherwise_is_told() {
-    for (from, to, told) in [
-        ("visibility_timeout_seconds = 180", "visibility_timeout_seconds = 60", "RecheckQueue.VisibilityTimeout: "),
+fn a_difference_is_reported_wherever_it_is() {
+    let resource = "resource \"aws_sqs_queue\" \"spare\" {\n  sqs_managed_sse_enabled = true\n}\n";
+    for (from, to, reported) in [
+        ("message_retention_seconds = 345600", "message_retention_seconds = 60", "JobQueue.MessageRetentionPeriod: "),
         ("maxReceiveCount = 100", "maxReceiveCount = 3", "JobQueue.RedrivePolicy.maxReceiveCount: "),
-        (
-            "message_retention_seconds = 86400",
-            "message_retention_seconds = 3600",
-            "RecheckQueue.MessageRetentionPeriod: ",
-        ),
-        (
-            "\"aws:SourceArn\" =",
-            "\"aws:SourceAccount\" =",
-            "DeadLetterQueuePolicy.PolicyDocument.Statement.UndeliveredEvents.",
-        ),
-        ("ArnNotEquals", "ArnNotLike", "RecheckQueuePolicy.PolicyDocument.Statement.OnlyFromTheFunction."),
-        (
-            "\"ecs:ListTasks\"",
-            "\"ecs:ListClusters\"",
-            "FunctionRole.Permissions.Statement.ListWithinTheCluster.Action: ",
-        ),
-        (
-            "Condition = { ArnEquals = { \"ecs:cluster\"",
-            "Condition = { ArnLike = { \"ecs:cluster\"",
-            "FunctionRole.Permissions.",
-        ),
-        ("Resource = aws_sqs_queue.alert.arn\n    },\n", "Resource = \"*\"\n    },\n", "FunctionRole.Permissions."),
+        ("ArnNotEquals", "ArnNotLike", "FollowUpQueuePolicy.PolicyDocument.Statement.OnlyFromTheFunction.Condition."),
+        ("\"ecs:ListTasks\"", "\"ecs:*\"", "FunctionRole.Permissions.Statement.ListWithinTheCluster.Action: "),
         ("\"lambda.amazonaws.com\"", "\"ec2.amazonaws.com\"", "FunctionRole.AssumeRolePolicyDocument."),
-        ("\"ECS Task State Change\"", "\"ECS Task\"", "FunctionTaskStopped.EventPattern.detail-type: "),
-        ("[\"STOPPED\"]", "[\"RUNNING\"]", "FunctionTaskStopped.EventPattern.detail.desiredStatus: "),
-        (
-            "rate(${var.sweep_minutes} minutes)",
-            "rate(${var.sweep_minutes} hours)",
-            "FunctionSweep.ScheduleExpression: ",
-        ),
-        ("{ sweep = {} }", "{ sweeps = {} }", "FunctionSweep.Targets: "),
-        ("maximum_retry_attempts       = 185", "maximum_retry_attempts       = 5", "FunctionTaskStopped.Targets: "),
-        ("batch_size = 1000", "batch_size = 10", "FunctionJobs.BatchSize: "),
-        ("[\"ReportBatchItemFailures\"]", "[]", "FunctionRechecks.FunctionResponseTypes: "),
+        ("[\"STOPPED\"]", "[\"RUNNING\"]", "FunctionTaskStopped.EventPattern.detail.desiredStatus."),
+        ("maximum_retry_attempts = 185", "maximum_retry_attempts = 5", "FunctionTaskStopped.Targets.0.RetryPolicy."),
         ("= tostring(var.dry_run)", "= \"false \"", "Function.Environment.Variables.TASKHOLD_DRY_RUN: "),
-        ("TASKHOLD_POLICY ", "TASKHOLD_POLICIES ", "Function.Environment.Variables.TASKHOLD_POLICIES: "),
-        ("timeout          = 30", "timeout          = 15", "Function.Timeout: "),
-        (
-            "\"dynamodb:Query\"",
-            "[\"dynamodb:Query\", \"dynamodb:Scan\"]",
-            "FunctionRole.Permissions.Statement.ListOpenRecords.Action: ",
-        ),
-        ("\"KEYS_ONLY\"", "\"ALL\"", "StateTable.GlobalSecondaryIndexes: "),
-        ("threshold          = 300", "threshold          = 30", "LateJobsAlarm.Threshold: "),
-        (
-            "resource \"aws_sns_topic_policy\" \"alert\"",
-            "resource \"aws_sns_topic_policy\" \"alerts\"",
-            "AlertTopicPolicy: ",
-        ),
+        ("\"KEYS_ONLY\"", "\"ALL\"", "LedgerTable.GlobalSecondaryIndexes.0.Projection."),
+        ("threshold = 300", "threshold = 30", "LateJobsAlarm.Threshold: "),
+        ("value = aws_sqs_queue.job.arn", "value = aws_sqs_queue.job.url", "Outputs.job_queue_arn: "),
+        ("terraform {", &format!("{resource}terraform {{"), "SpareQueue.SqsManagedSseEnabled: true (module)"),
     ] {
         let source = squeezed(&source());
-        let (from, to) = (squeezed(from), squeezed(to));
-        assert!(source.contains(&from), "{from} stands in the module");
-        let found = differences_with(&[], &source.replace(&from, &to));
-        assert!(found.iter().any(|line| line.starts_with(told)), "{from} → {to}: {found:?}");
-        assert!(found.len() <= 2, "{from} → {to} is not all that is told: {found:?}");
+        assert!(source.contains(from), "{from} stands in the module");
+        let found = differences_with(&[], &source.replace(from, to));
+        assert!(found.len() <= 2 && found.iter().all(|line| line.starts_with(reported)), "{from} → {to}: {found:?}");
     }
 }
 
-#[test]
-fn a_resource_that_only_the_module_has_is_told() {
-    let source = source() + "resource \"aws_sqs_queue\" \"spare\" {\n  sqs_managed_sse_enabled = true\n}\n";
-    let told = r#"SpareQueue: null in the template, {"SqsManagedSseEnabled":"true"} in the module"#;
-    assert_eq!(differences_with(&[], &source), [told]);
-}
-
-/// Without the spaces that only make things stand under each other.
+/// Without the spaces that only align.
 fn squeezed(text: &str) -> String {
     let squeezed = |line: &str| line.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
     text.split('\n').map(squeezed).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
-fn the_variables_are_the_parameters_with_their_defaults() {
-    let (template, module) = (Template::load(), Module::load());
-    let parameters = template.0["Parameters"].as_object().unwrap();
-    let of_the_module: BTreeSet<String> = module.labelled("variable").map(|(name, _)| name).collect();
-    let of_the_template: BTreeSet<String> = parameters.keys().map(|name| snake(name)).collect();
-    let only_here: Vec<&String> = of_the_module.difference(&of_the_template).collect();
-    assert_eq!(only_here, ["name", "package"]);
-    assert!(of_the_module.is_superset(&of_the_template), "{of_the_template:?}");
-    for (name, parameter) in parameters {
-        let (_, variable) = module.labelled("variable").find(|(variable, _)| *variable == snake(name)).unwrap();
-        let default = attribute(variable, "default").map(plain);
-        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        assert_eq!(default.as_ref().map(text), parameter.get("Default").map(text), "{name}");
-    }
-}
-
-#[test]
 fn a_variable_takes_the_values_that_the_parameter_takes_and_no_others() {
-    let (template, module) = (Template::load(), Module::load());
-    for (name, parameter) in template.0["Parameters"].as_object().unwrap() {
+    let (template, module) = (Template::load(), Module::of(&source(), &[]));
+    let parameters = template.0["Parameters"].as_object().unwrap();
+    let variables: BTreeSet<String> = module.labelled("variable").map(|(name, _)| name).collect();
+    let own = ["name", "package"].map(str::to_owned);
+    assert_eq!(variables, parameters.keys().map(|name| snake(name)).chain(own).collect());
+    for (name, parameter) in parameters {
         let variable = snake(name);
-        let (_, body) = module.labelled("variable").find(|(known, _)| *known == variable).unwrap();
-        let rule = blocks(body, "validation").next().map(|block| attribute(block.body(), "condition").unwrap());
-        let takes = |value: Value| module.value_with(rule.unwrap(), &variable, &value) == true;
+        let rule = module.validation(&variable);
+        let takes = |value: Value| rule.is_none_or(|rule| module.holds(rule, &variable, value));
         if let (Some(least), Some(most)) = (parameter["MinValue"].as_i64(), parameter["MaxValue"].as_i64()) {
             assert!(takes(json!(least)) && takes(json!(most)), "{name}");
             assert!(!takes(json!(least - 1)) && !takes(json!(most + 1)), "{name}");
@@ -214,7 +176,7 @@ fn a_variable_takes_the_values_that_the_parameter_takes_and_no_others() {
         } else if let Some(pattern) = parameter["AllowedPattern"].as_str() {
             let rule = rule.unwrap().to_string();
             assert!(rule.contains(&format!("regex({}, var.{variable})", json!(pattern))), "{name}: {rule}");
-        } else if attribute(body, "type").unwrap().to_string().contains("bool") {
+        } else if rule.is_none() {
             assert_eq!(parameter["AllowedValues"], json!(["true", "false"]), "{name}");
         } else {
             let allowed = parameter["AllowedValues"].as_array().unwrap();
@@ -222,37 +184,5 @@ fn a_variable_takes_the_values_that_the_parameter_takes_and_no_others() {
             let other = if allowed[0].is_string() { json!("WARN") } else { json!(2) };
             assert!(!allowed.contains(&other) && !takes(other), "{name}");
         }
-    }
-}
-
-#[test]
-fn a_policy_that_the_template_refuses_the_module_refuses() {
-    for policy in ["notify", "release-idle", "raise-desired-count"] {
-        for (release, raise) in [("false", "false"), ("true", "false"), ("false", "true"), ("true", "true")] {
-            let parameters = [("Policy", policy), ("AllowReleaseIdle", release), ("AllowRaiseDesiredCount", raise)];
-            let given: Vec<(String, Value)> = parameters.iter().map(|(name, text)| as_variable(name, text)).collect();
-            let module = Module::of(&source(), &given);
-            assert_eq!(module.preconditions_hold(), Template::with(&parameters).rules_hold(), "{parameters:?}");
-        }
-    }
-}
-
-#[test]
-fn the_outputs_are_those_of_the_template() {
-    for interrupted_jobs in ["false", "true"] {
-        let parameters = [("InterruptedJobQueue", interrupted_jobs)];
-        let module = Module::of(&source(), &parameters.map(|(name, text)| as_variable(name, text)));
-        let outputs: Vec<(String, Value)> = module
-            .labelled("output")
-            .map(|(name, output)| (name, module.value_of(attribute(output, "value").unwrap())))
-            .filter(|(_, value)| !value.is_null())
-            .collect();
-        let template = Template::with(&parameters);
-        let of_the_template = template.0["Outputs"].as_object().unwrap();
-        let expected: BTreeSet<(String, String)> =
-            of_the_template.iter().map(|(name, output)| (snake(name), output["Value"].to_string())).collect();
-        let found: BTreeSet<(String, String)> =
-            outputs.into_iter().map(|(name, value)| (name, value.to_string())).collect();
-        assert_eq!(found, expected);
     }
 }

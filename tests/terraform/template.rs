@@ -1,14 +1,18 @@
 //! What the template's resources are once SAM has made CloudFormation's of them. Of SAM's own making is here what it adds to the
 //! one function; `make test-sam` asks SAM itself whether it does.
 
+use super::snake;
 use super::stack::Template;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-/// Each resource's properties by its name.
+/// Each resource's properties by its name, the outputs by the module's names, and whether the parameters fit together.
 pub(crate) fn declared(template: &Template) -> BTreeMap<String, Value> {
     let resources = template.0["Resources"].as_object().unwrap();
-    let mut declared = BTreeMap::new();
+    let outputs = template.0["Outputs"].as_object().unwrap().iter();
+    let outputs: Map<String, Value> = outputs.map(|(name, output)| (snake(name), output["Value"].clone())).collect();
+    let mut declared = BTreeMap::from([("Outputs".to_owned(), Value::Object(outputs))]);
+    declared.insert("RulesHold".to_owned(), json!(template.rules_hold()));
     for (name, resource) in resources {
         let properties = resource["Properties"].clone();
         if resource["Type"] == "AWS::Serverless::Function" {
