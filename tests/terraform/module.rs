@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 /// Arguments that the template has no counterpart for: Terraform's own, generated names, and the package.
-const LEFT_OUT: [&str; 8] =
+const OMITTED: [&str; 8] =
     ["count", "depends_on", "lifecycle", "name", "name_prefix", "alarm_name", "filename", "source_code_hash"];
 
 /// Properties whose CloudFormation name is not the argument's in camel case, by the block or resource that they belong to.
@@ -118,7 +118,7 @@ impl Module {
                 Structure::Block(block) => block.identifier(),
             };
             let renamed = RENAMED.iter().find(|(of, ours, _)| (*of, *ours) == (kind, name));
-            if renamed.is_none() && LEFT_OUT.contains(&name) {
+            if renamed.is_none() && OMITTED.contains(&name) {
                 continue;
             }
             let value = match structure {
