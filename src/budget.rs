@@ -1,10 +1,10 @@
-//! The time that an invocation has left, and what it counts.
+//! The limits of one invocation: the time that it has left. Also carries its counts.
 
 use crate::clock::Clock;
 use crate::metrics::Counts;
 use jiff::{SignedDuration, Timestamp};
 
-/// No call is begun with less time than this left: Lambda would cut it off with its answer unread.
+/// With less time left than this, no call starts: Lambda would end the invocation before the answer arrives.
 pub const CALL_TIME: SignedDuration = SignedDuration::from_secs(6);
 
 /// The invocation has too little time left for another call.
@@ -12,20 +12,20 @@ pub const CALL_TIME: SignedDuration = SignedDuration::from_secs(6);
 #[error("the invocation's time ran short")]
 pub struct OutOfTime;
 
-/// What an invocation works within.
+/// The deadline and the counts of an invocation.
 #[derive(Clone, Copy, Debug)]
 pub struct Budget<'a> {
-    /// When Lambda ends it.
+    /// When Lambda ends the invocation.
     pub deadline: Timestamp,
-    /// What it counts.
+    /// What the invocation counts.
     pub counts: &'a Counts,
 }
 
 impl Budget<'_> {
-    /// Whether there is time for another call.
+    /// Checks that there is time for another call.
     ///
     /// # Errors
-    /// There is not.
+    /// Less than [`CALL_TIME`] is left.
     pub fn allows_a_call<C: Clock>(&self, clock: &C) -> Result<(), OutOfTime> {
         if self.deadline.duration_since(clock.now()) < CALL_TIME { Err(OutOfTime) } else { Ok(()) }
     }

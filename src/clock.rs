@@ -1,15 +1,16 @@
-//! The time, as something that is handed in: [`Clock`]. The core knows no other.
+//! The source of time: [`Clock`]. Code outside `main.rs` gets the time from here and never from the system.
 
 use jiff::Timestamp;
 use std::future::Future;
 use std::time::Duration;
 
-/// Tells the time and waits. `main.rs` implements it with the system's, the simulator with its own.
+/// Gives the time and sleeps. `main.rs` implements it with the system's clock, the simulator with simulated
+/// time.
 pub trait Clock: Send + Sync {
-    /// The present moment.
+    /// The current time.
     fn now(&self) -> Timestamp;
 
-    /// Waits that long.
+    /// Sleeps for `duration`.
     fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send;
 }
 

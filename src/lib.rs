@@ -1,18 +1,30 @@
-//! taskhold holds busy Amazon ECS tasks in place while they work.
+//! taskhold protects Amazon ECS tasks from scale-in and deployments while they work.
 //!
-//! One invocation of the function goes `parse → observe → decide → apply → respond`:
+//! An invocation of the Lambda function recognizes its payload: a batch of SQS messages, an ECS event, a
+//! scheduled sweep or a command. A job message tells of one job; every other payload only says which tasks
+//! and services to reconcile. For each of them the function loads the record from the state store, reads the
+//! current state from ECS where it matters, and decides in pure code what to do. It stores each intended call
+//! before it sends it, and the result afterwards. Then it sends the notifications that are due, and answers
+//! which messages Lambda must deliver again.
 //!
-//! - [`event`]: what came in, typed. An event only says where to look.
-//! - [`handler`]: one invocation, top to bottom.
-//! - [`decide`]: the pure core: what is known, the policy and the time in; what to do and why not, out.
-//! - [`apply`]: carries out a decision, and has no opinion about it.
-//! - [`store`]: per task, its jobs, what was asked of ECS and what ECS confirmed until when.
-//! - [`observe`]: what was seen of a service. [`report`]: the JSON that operators get.
-//! - [`recheck`]: what the function tells itself to do later.
-//! - [`dead-letter`]: what becomes of messages that cannot be carried out.
-//! - [`interrupted`]: what becomes of jobs whose task was stopped under them.
-//! - [`ecs`]: ECS's nouns, and the seam to it. [`autoscaling`]: who else sets desired counts. `aws`: the SDK in, our nouns out (feature `aws`).
-//! - `data`: texts that others chose, escaped and short. [`config`]: the settings. [`clock`]: the time, handed in. [`telemetry`]: logs and metrics.
+//! The modules, from the outside in. Imports point down this list only:
+//!
+//! - `aws`: adapters to the AWS SDK, behind the traits of the modules below (feature `aws`). Only `main.rs`
+//!   uses it.
+//! - [`lambda`]: payload recognition, SQS batches with partial failures, dead-lettering and the sweep. Start
+//!   with [`lambda::function`].
+//! - [`api`]: the commands (`status`, `preflight`, `sweep`, `release`) and the JSON of their answers.
+//! - [`notify`]: the texts and JSON of alerts and interrupted jobs, for each kind of receiver.
+//! - [`service`]: everything about one service: snapshot, rollout, diagnosis, forecast, incidents,
+//!   remediation and rechecks.
+//! - [`task`]: everything about one task: its jobs, its protection, the calls that set and clear it, and
+//!   interruptions.
+//! - [`store`]: the state store's trait, its one compare-and-set loop, and the implementation in memory.
+//! - [`outbox`]: what must be sent at least once: claim, acknowledge, back off.
+//! - [`config`]: the settings.
+//! - [`ecs`]: ECS's nouns and the traits through which taskhold calls ECS and Application Auto Scaling.
+//! - [`budget`], [`clock`], [`metrics`], [`sqs`], [`text`]: the time that an invocation has left, the time
+//!   itself, counts, the limits of SQS, and escaping. They know nothing about tasks.
 
 pub mod api;
 #[cfg(feature = "aws")]

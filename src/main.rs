@@ -1,4 +1,5 @@
-//! Lambda's `bootstrap`: reads the environment, wires the parts together, and has no logic of its own.
+//! Lambda's `bootstrap`: reads the environment, connects the adapters to the function and starts the runtime.
+//! It holds no logic.
 
 use aws_config::SdkConfig;
 use futures_util::FutureExt;
@@ -93,7 +94,7 @@ mod simulated_clock {
     }
 }
 
-/// AWS, and the system's clock.
+/// The adapters to AWS, with the system's clock.
 #[derive(Debug)]
 struct Aws;
 
@@ -116,7 +117,8 @@ impl Ports for Aws {
 
 #[tokio::main(flavor = "local")]
 async fn main() -> ExitCode {
-    // As a task: to wake one is to put it into a queue, and to wake what the runtime itself waits for is a call of the kernel.
+    // Spawned as a local task: waking a local task only pushes it onto a queue, while waking the runtime's
+    // main future costs a system call.
     tokio::task::spawn_local(run()).await.unwrap_or(ExitCode::FAILURE)
 }
 
@@ -161,12 +163,12 @@ async fn start() -> Result<(Config, SdkConfig), Box<dyn std::error::Error>> {
     Ok((config, aws::sdk_config(&variables).await?))
 }
 
-/// The longest that an invocation may take (Lambda Developer Guide, "Lambda quotas": 900 seconds).
+/// Longest duration of an invocation (Lambda Developer Guide, "Lambda quotas": 900 seconds).
 const INVOCATION_MS_MAX: i64 = 900_000;
 
-/// When the invocation ends. Lambda tells the moment, in milliseconds since 1970. `cargo lambda watch` tells how many
-/// milliseconds it may take, which as a moment would have passed long ago: Lambda never tells one of the first quarter of an
-/// hour of 1970.
+/// Returns when the invocation ends. Lambda sends a Unix time in milliseconds. `cargo lambda watch` sends the
+/// remaining milliseconds instead. A value of at most [`INVOCATION_MS_MAX`] must be such a duration: as a
+/// time it would lie in the first quarter of an hour of 1970.
 fn deadline(told_ms: u64, now: Timestamp) -> Timestamp {
     let told_ms = i64::try_from(told_ms).unwrap_or(i64::MAX);
     if told_ms <= INVOCATION_MS_MAX {
@@ -190,8 +192,8 @@ async fn invoke(
     Ok(response)
 }
 
-/// One JSON object a line, to standard output. The level is Lambda's own setting (`AWS_LAMBDA_LOG_LEVEL`), else INFO; what
-/// the libraries below have to say is heard only when it is a warning.
+/// Logs to standard output, one JSON object per line. The level is Lambda's own setting
+/// (`AWS_LAMBDA_LOG_LEVEL`), INFO by default. Dependencies log warnings and errors only.
 fn log_as_json() {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     let level = std::env::var("AWS_LAMBDA_LOG_LEVEL").ok().and_then(|level| level.parse().ok());

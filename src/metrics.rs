@@ -1,53 +1,55 @@
-//! What an invocation counts, and the metrics that come of it.
+//! What an invocation counts, and the CloudWatch metrics made from the counts.
 
 use jiff::Timestamp;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A number that only grows, during one invocation.
+/// A counter of one invocation; it only grows.
 #[derive(Debug, Default)]
 pub struct Count(AtomicU64);
 
 impl Count {
-    /// Counts so many more.
+    /// Adds `more`.
     pub fn add(&self, more: usize) {
         self.0.fetch_add(more as u64, Ordering::Relaxed);
     }
 
-    /// How many it is.
+    /// The current value.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// What one invocation counts. The names are those of the metrics, in CloudWatch's embedded metric format.
+/// The counts of one invocation. Their names are those of the metrics, in CloudWatch's embedded metric
+/// format.
 #[derive(Debug, Default)]
 pub struct Counts {
     /// Messages that are done.
     pub done: Count,
-    /// Messages that come again.
+    /// Messages that are retried.
     pub retried: Count,
     /// Messages that were dead-lettered.
     pub dead_lettered: Count,
-    /// Payloads and bodies that were not recognized, and acknowledged.
+    /// Payloads and bodies that were not recognized and therefore acknowledged.
     pub unrecognized: Count,
     /// `UpdateTaskProtection` calls that were sent.
     pub protection_calls: Count,
-    /// Those of them that were throttled.
+    /// Those of [`Self::protection_calls`] that ECS throttled.
     pub throttled_calls: Count,
-    /// Tasks that ECS refused to protect or to release.
+    /// Tasks whose protection ECS refused to set or clear.
     pub refused: Count,
 }
 
-/// Where the metrics go.
+/// The namespace of the metrics.
 pub const METRIC_NAMESPACE: &str = "taskhold";
 
-/// Room for a line with all counts, each of many digits.
+/// Capacity for a line with all counts, each of many digits.
 const LINE_BYTES: usize = 768;
 
 impl Counts {
-    /// The counts as a line in the embedded metric format (aws-facts "CloudWatch"), without those that are zero; `None` if
-    /// all are.
-    /// No dimensions: every value of one is a metric that is paid for.
+    /// Formats the counts as a line in the embedded metric format (aws-facts "CloudWatch"), without counts of
+    /// zero. `None` if all are zero.
+    ///
+    /// The line has no dimensions: CloudWatch charges for each value of a dimension as a metric of its own.
     pub fn metric_line(&self, now: Timestamp) -> Option<String> {
         let named = [
             ("MessagesDone", &self.done),
@@ -58,7 +60,8 @@ impl Counts {
             ("ProtectionCallsThrottled", &self.throttled_calls),
             ("ProtectionsRefused", &self.refused),
         ];
-        // Put together from pieces: there is nothing in it to escape, and a tree of values costs ten times as much, in each invocation.
+        // Concatenated by hand: nothing needs escaping, and building a `serde_json::Value` costs ten times as
+        // much in each invocation.
         let counted = || named.iter().map(|(name, count)| (*name, count.get())).filter(|(_, count)| *count > 0);
         counted().next()?;
         let mut line = String::with_capacity(LINE_BYTES);

@@ -1,54 +1,57 @@
-//! What must be sent at least once: claimed before it is sent, acknowledged when it was taken, backed off when it was not.
+//! At-least-once delivery: an instance claims an item before it sends it, acknowledges it when the receiver
+//! took it, and backs off when the receiver did not.
 //!
-//! A [`Delivery`] is a field of the record that it belongs to, so that a change of state and the intent to report it are
-//! stored at once and in order. A crash between sending and acknowledging sends twice, and never not at all.
+//! A [`Delivery`] is a field of the record that it belongs to, so that a change of state and the intent to
+//! report it are stored together and in order. A crash between sending and acknowledging sends the item
+//! twice; no crash loses it.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::future::Future;
 
-/// How long one instance has to send what it has claimed. An instance that is slower was most likely cut off, and another
-/// one sends it again.
+/// How long an instance has to send what it has claimed. After that the instance has most likely crashed, and
+/// another one sends the item.
 pub const CLAIM: SignedDuration = SignedDuration::from_secs(60);
 
-/// Somewhere did not take what was sent; the text says where and why.
+/// A receiver did not take an item; the text names the receiver and the reason.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct DeliveryError(pub String);
 
 /// Delivers items of one kind.
 pub trait Deliver<T>: Send + Sync {
-    /// Sends one item. An item that was sent may be sent again.
+    /// Sends one item. The same item may be sent more than once.
     ///
     /// # Errors
-    /// It was not taken.
+    /// The receiver did not take the item.
     fn deliver(&self, item: &T) -> impl Future<Output = Result<(), DeliveryError>> + Send;
 }
 
-/// How far one item in an outbox has come.
+/// The delivery state of one item in an outbox.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivery {
-    /// Until then the instance that claimed it has the time to send it, or it waits for the next attempt.
+    /// Until then no other instance may claim the item: one has claimed it, or it waits for its next attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claimed_until: Option<Timestamp>,
-    /// Attempts that failed.
+    /// Number of failed attempts.
     #[serde(default)]
     pub failures: u8,
 }
 
 impl Delivery {
-    /// Whether it may be claimed.
+    /// Whether the item may be claimed.
     pub fn is_due(&self, now: Timestamp) -> bool {
         self.claimed_until.is_none_or(|until| until <= now)
     }
 
-    /// Claims it for one instance.
+    /// Claims the item for one instance.
     pub fn claim(&mut self, now: Timestamp) {
         self.claimed_until = now.checked_add(CLAIM).ok();
     }
 
-    /// It was not taken: the second attempt comes with the next reconcile, later ones after 10, 20 and 40 minutes, then
-    /// hourly, so that a sink that is gone is not tried at each reconcile.
+    /// Schedules the next attempt after the receiver did not take the item: with the next reconcile at first,
+    /// then after 10, 20 and 40 minutes, then hourly. A receiver that is gone is thus not called at each
+    /// reconcile.
     pub fn back_off(&mut self, now: Timestamp) {
         let minutes = if self.failures == 0 { 0 } else { (5_i64 << self.failures.min(4)).min(60) };
         self.claimed_until = now.checked_add(SignedDuration::from_mins(minutes)).ok();

@@ -1,11 +1,12 @@
-//! SQS's limits for what is sent to a queue (aws-facts "Lambda and SQS").
+//! SQS's limits for sending messages (aws-facts "Lambda and SQS").
 
-/// SQS's limit for a message: body and attributes together, and for all messages of one send (aws-facts "Lambda and SQS").
+/// Most bytes of a message, body and attributes together. Also the limit for all messages of one send
+/// (aws-facts "Lambda and SQS").
 pub const MESSAGE_BYTES_MAX: usize = 1_048_576;
-/// SQS's limit for the messages of one send.
+/// Most messages of one send.
 pub const MESSAGES_PER_SEND_MAX: usize = 10;
-/// Splits messages into sends that SQS takes, by what each counts against [`MESSAGE_BYTES_MAX`]. One that is larger goes
-/// alone, and SQS refuses it.
+/// Splits messages into sends that SQS accepts. `bytes_of` gives the size that counts against
+/// [`MESSAGE_BYTES_MAX`]. A message that exceeds the limit gets a send of its own, which SQS refuses.
 pub(crate) fn sends<M>(messages: &[M], bytes_of: impl Fn(&M) -> usize) -> Vec<&[M]> {
     let mut sends = Vec::new();
     let mut rest = messages;

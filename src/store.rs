@@ -1,7 +1,10 @@
-//! What taskhold knows: per task, its jobs, what was asked of ECS and what ECS confirmed until when.
+//! The state store: records under keys, stored by compare-and-set on a version.
 //!
-//! The rules are pure ([`job`], [`record`], [`calls`]); [`Store`] only keeps records, by compare-and-set on a version.
-//! [`update`] is the one way to change a record: read, change, store, and again if somebody else was faster.
+//! Here are the traits that a store implements ([`Record`], [`Store`], [`StorePages`]), the implementation in
+//! memory, and [`update`], the only way to change a record: read, change, store, and again if another
+//! instance stored first. A store never interprets a record: [`crate::task::record`] and
+//! [`crate::service::record`] define what the records contain, [`crate::task::protection`] how a call changes
+//! one, and `crate::aws::dynamodb` keeps them in a table. Start with [`Store`] and [`update`].
 
 pub mod error;
 pub mod memory;
@@ -12,51 +15,54 @@ use crate::store::error::StoreError;
 use jiff::{SignedDuration, Timestamp};
 use std::future::Future;
 
-/// Tells one store of a record from every other; grows from store to store; 0 means that there is no record. Not used again
-/// for the same task after the record was forgotten: who has loaded the old one would store it over the new one.
+/// Distinguishes the stored states of one record. A version grows with each store; 0 means that there is no
+/// record. It is never reused for the same key, not even after the record was forgotten: an instance that
+/// loaded the old record would otherwise overwrite the new one.
 pub type Version = u64;
 
-/// Something that the state store keeps, each under its key.
+/// Something that the state store keeps, each under its own key.
 pub trait Record: Clone + Default + PartialEq + Send + Sync + 'static {
-    /// What it is kept under.
+    /// The key.
     type Key: std::fmt::Display + Clone + Eq + std::hash::Hash + Send + Sync + 'static;
 
-    /// Whether something may have to be done about it that no message and no event will tell of. What only time closes
-    /// stays open until the next store: an index over records changes when they are stored and not before.
+    /// Whether the record may need an action that no message and no event will trigger. The sweep visits open
+    /// records. An index is updated only when a record is stored, so a record that time alone would close
+    /// stays open until its next store.
     fn is_open(&self) -> bool;
 }
 
 /// A record together with the version that it was read at.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Versioned<R> {
-    /// What is known.
+    /// The record.
     pub record: R,
     /// 0 if the state store had no record.
     pub version: Version,
 }
 
-/// What came of a compare-and-set.
+/// The result of a compare-and-set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stored {
-    /// The record is kept under this version.
+    /// The record was stored under this version.
     As(Version),
-    /// Another version is there: nothing was changed.
+    /// The stored version is another one; nothing was changed.
     Conflict,
 }
 
-/// Keeps records, one for each key. Implementations have no opinion about what is in them.
+/// Keeps records, one under each key. Implementations do not interpret the records.
 pub trait Store<R: Record>: Send + Sync {
-    /// Reads a record; an absent one is [`Versioned::default`]. Sees every store that was answered before.
+    /// Reads a record; an absent one is [`Versioned::default`]. The read is consistent: it sees every store
+    /// that was acknowledged before.
     ///
     /// # Errors
     /// The store failed, which says nothing about the record.
     fn load(&self, key: &R::Key) -> impl Future<Output = Result<Versioned<R>, StoreError>> + Send;
 
-    /// Stores a record if the one kept is still at `versioned.version`, atomically. It may be forgotten from
-    /// `keep_until` on, not before.
+    /// Stores a record atomically, if the stored version is still `versioned.version`. The store must keep it
+    /// until `keep_until` and may forget it then.
     ///
     /// # Errors
-    /// The store failed; whether the record was kept is not known.
+    /// The store failed; the record may or may not have been stored.
     fn put(
         &self,
         key: &R::Key,
@@ -64,46 +70,49 @@ pub trait Store<R: Record>: Send + Sync {
         keep_until: Timestamp,
     ) -> impl Future<Output = Result<Stored, StoreError>> + Send;
 
-    /// Whether this instance has never met the key, so that there may well be no record: where one is about to begin, trying
-    /// to store it then takes a round trip less than reading first. A guess: a wrong one is a [`Stored::Conflict`].
+    /// Whether this instance has not seen the key before, so that there may be no record. A caller that is
+    /// about to create one can then store without reading first, which saves a round trip. This is a guess; a
+    /// wrong one ends in [`Stored::Conflict`].
     fn may_be_absent(&self, _key: &R::Key) -> bool {
         false
     }
 }
 
-/// Entries under their keys.
+/// A page of records with their keys.
 pub type RecordPage<R> = Page<(<R as Record>::Key, Versioned<R>)>;
 
-/// A state store that can say what is open in it.
+/// A state store that can list its open records.
 pub trait StorePages<R: Record>: Store<R> {
-    /// Reads a page of the records that are open ([`Record::is_open`]) and whose time has not passed, in an order that only
-    /// the store knows. A page may be empty and not the last; `token` is the page before's [`Page::next_token`].
+    /// Reads a page of the records that are open ([`Record::is_open`]) and have not expired, in an order that
+    /// only the store knows. A page that is not the last may be empty. `token` is the [`Page::next_token`] of
+    /// the page before.
     ///
-    /// A list and not a proof: what was stored a moment ago, or is stored meanwhile, may be missed or come twice, because an
-    /// index follows its table with a delay. A record is as [`Store::load`] would tell it, or was so a moment ago. One
-    /// that cannot be read is logged and passed over, so that it does not hide the others.
+    /// The list is not exact: an index follows its table with a delay, so a record that was stored recently
+    /// may be missing or appear twice. Each record is as [`Store::load`] returns it now or returned it a
+    /// moment ago. A record that cannot be read is logged and skipped, so that it does not hide the others.
     ///
     /// # Errors
     /// The store failed.
     fn page(&self, token: Option<&str>) -> impl Future<Output = Result<RecordPage<R>, StoreError>> + Send;
 }
 
-/// So often an update is tried against others. Each loss means that another one won, so that even 8 instances at once on
-/// one task get through; more losses than that mean that something is wrong.
+/// How often [`update`] tries to store. Each conflict means that another instance succeeded, so that even 8
+/// instances that work on one task at once all succeed. More conflicts indicate a fault.
 const CONFLICTS_MAX: u32 = 8;
-/// So many records are read or stored at once by one invocation.
-/// As many as a batch of a usual size has tasks: then each takes no longer than one alone.
+/// How many records one invocation reads or stores concurrently: as many as a batch of the usual size has
+/// tasks, so that the batch takes no longer than one task.
 pub(crate) const RECORDS_AT_ONCE: usize = 100;
-/// Who claims news has this long to tell them: a send times out after seconds.
+/// How long an instance has to deliver a notification that it has claimed: each send times out after seconds.
 pub(crate) const CLAIM: SignedDuration = SignedDuration::from_secs(60);
 
-/// Changes the record of `key` by `change` and stores it, unless `change` leaves it as it was.
+/// Applies `change` to the record of `key` and stores the result, unless `change` left the record as it was.
 ///
-/// `known` is a version that the caller has just stored, or the default for a guess that there is none: it saves the read when
-/// that is so. `change` may run several times, each time on a fresh record; its result of the last time is returned.
+/// `known` saves the read: it is a version that the caller has just stored, or the default as a guess that
+/// there is no record. `change` may run several times, each time on a fresh record; the result of its last
+/// run is returned.
 ///
 /// # Errors
-/// The state store failed, or others were faster so often in a row that something must be wrong.
+/// The state store failed, or other instances stored first too many times in a row.
 pub async fn update<R: Record, S: Store<R>, T>(
     store: &S,
     key: &R::Key,
@@ -113,9 +122,9 @@ pub async fn update<R: Record, S: Store<R>, T>(
     update_after(store, key, known, change, async |_, _, _| {}).await
 }
 
-/// Like [`update`], with something that must have happened before the changed record is stored: `prepare` gets the record
-/// before and after the change, and may still change the latter and the result. It runs again if another instance stored
-/// in between.
+/// Like [`update`], and runs `prepare` before the changed record is stored. `prepare` gets the record before
+/// and after the change, and may still modify the changed record and the result. It runs again after a
+/// conflict.
 ///
 /// # Errors
 /// As [`update`].
@@ -142,7 +151,7 @@ pub async fn update_after<R: Record, S: Store<R>, T>(
         prepare(&before.record, &mut after.record, &mut result).await;
         if after.record == before.record {
             if is_guess {
-                // A guess that nothing has checked is no answer.
+                // Nothing has confirmed the guess yet: read the record.
                 continue;
             }
             return Ok((result, after));

@@ -1,27 +1,28 @@
-//! Texts that others chose, made fit to be shown: escaped, on one line, and short.
+//! Makes untrusted text safe to show: escaped, on one line, and short.
 //!
-//! What a worker, a tag or an error says is data. It can end neither a line nor a quotation, and it takes no more room than
-//! it is given.
+//! Text from a worker, a tag or an error is data. It cannot end a line or a quotation, and it takes at most
+//! the space that the caller allows.
 
 use jiff::Timestamp;
 use serde::Serialize;
 
-/// A moment as people and machines read it: RFC 3339, to the second.
+/// Formats a time for people and machines: RFC 3339, to the second.
 pub(crate) fn shown_time(at: Timestamp) -> String {
     Timestamp::from_second(at.as_second()).unwrap_or(at).to_string()
 }
 
-/// A list as a field of a log line has it: JSON, in a text.
+/// Formats a list as the value of a log field: JSON in a string.
 pub(crate) fn listed<T: Serialize>(texts: impl IntoIterator<Item = T>) -> String {
     let texts: Vec<T> = texts.into_iter().collect();
     serde_json::to_string(&texts).expect("texts can be written as JSON")
 }
 
-/// Stands for what was left out of the middle of a text. ASCII, because a mail's subject must be.
+/// Replaces the middle of a text that is too long. ASCII, because the subject of an email must be.
 const OMITTED: &str = "...";
 
-/// The text in at most `chars_max` characters, on one line: what is not `as_is` becomes `\u{…}`, `\n`, `\"`, and a
-/// text that is too long loses its middle, since both ends of a name tell it apart. No escape is ever cut.
+/// Returns the text on one line, in at most `chars_max` characters. A character that is not `as_is` becomes
+/// an escape such as `\u{…}`, `\n` or `\"`. A text that is too long loses its middle, because names usually
+/// differ at either end. No escape is cut.
 pub(crate) fn escaped(text: &str, chars_max: usize, as_is: fn(char) -> bool) -> String {
     let piece = |c: char| match c {
         c if as_is(c) && c != '\\' => c.to_string(),
@@ -29,7 +30,7 @@ pub(crate) fn escaped(text: &str, chars_max: usize, as_is: fn(char) -> bool) -> 
         c => c.escape_unicode().to_string(),
     };
     let pieces: Vec<String> = text.chars().map(piece).collect();
-    // Every escape is ASCII, and what is as it is counts once.
+    // Escapes are ASCII, and a character that needs no escape counts as one.
     let width = |piece: &String| piece.chars().count();
     if pieces.iter().map(width).sum::<usize>() <= chars_max {
         return pieces.concat();
@@ -49,12 +50,13 @@ pub(crate) fn escaped(text: &str, chars_max: usize, as_is: fn(char) -> bool) -> 
     format!("{}{OMITTED}{}", pieces[..head].concat(), pieces[pieces.len() - tail..].concat())
 }
 
-/// Whether a character shows as itself on one line: no control, no invisible or direction mark, no combining mark.
+/// Whether a character is visible as itself on one line: no control, invisible, direction or combining
+/// character.
 pub(crate) fn is_printable(c: char) -> bool {
     matches!(c, '"' | '\'') || c.escape_debug().len() == 1
 }
 
-/// Whether it does so within double quotes as well, and does not end them.
+/// Whether a character is also safe within double quotes: printable, and no double quote.
 pub(crate) fn is_printable_in_quotes(c: char) -> bool {
     is_printable(c) && c != '"'
 }
