@@ -1,7 +1,11 @@
-//! ECS's nouns as taskhold uses them, and [`Ecs`], the one seam to the service.
+//! ECS's nouns as taskhold uses them, and the traits through which taskhold calls ECS: [`Ecs`] changes
+//! protection, [`ServiceUpdates`] changes a desired count, [`ServiceReads`] reads. [`autoscaling`] does the
+//! same for Application Auto Scaling.
 //!
-//! What lives here: names that validate when they are made, the answers of the calls that taskhold makes, and the errors
-//! that any implementation could give. What does not: the SDK (`src/aws/`), and every opinion about what to call when.
+//! Here are names that are valid by construction ([`arn`]), the answers to the calls that taskhold makes
+//! ([`service`], [`task`], [`deployment`]), and the errors of any implementation ([`error`]). The SDK is not
+//! here (`src/aws/`), and neither is any decision about what to call when (`task`,
+//! `service`). Start with [`Ecs`] and [`error::EcsError`].
 
 pub mod arn;
 pub mod autoscaling;
@@ -19,7 +23,7 @@ use jiff::Timestamp;
 use std::future::Future;
 use std::sync::Arc;
 
-/// Longest protection that ECS grants in one call, in minutes (aws-facts "ECS: the protection API").
+/// Longest protection that one call can request, in minutes (aws-facts "ECS: the protection API").
 pub const PROTECTION_MINUTES_MAX: u32 = 2880;
 /// Most tasks that one `UpdateTaskProtection` takes (aws-facts "ECS: the protection API").
 pub const TASKS_PER_PROTECTION_CALL_MAX: usize = 10;
@@ -27,12 +31,12 @@ pub const TASKS_PER_PROTECTION_CALL_MAX: usize = 10;
 /// Most tasks that one `DescribeTasks` or `GetTaskProtection` takes (aws-facts "ECS: the protection API").
 pub const TASKS_PER_READ_MAX: usize = 100;
 
-/// What `UpdateTaskProtection` is asked to set, for all tasks of one call alike.
+/// What one `UpdateTaskProtection` sets, the same for all of its tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ProtectionSetting {
     /// `protectionEnabled: false`.
     Disabled,
-    /// `protectionEnabled: true`. Every call resets the expiry, to a smaller number too.
+    /// `protectionEnabled: true`. Every call resets the expiry, also to an earlier one.
     Enabled {
         /// 1..=[`PROTECTION_MINUTES_MAX`].
         expires_in_minutes: u32,
@@ -42,40 +46,40 @@ pub enum ProtectionSetting {
 /// A task in `protectedTasks` of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProtectedTask {
-    /// The task, told by its id alone because answers may use the short ARN.
+    /// The task, identified by its id because answers may use the short ARN.
     pub task_id: TaskId,
     /// Only `true` means that the task is protected.
     pub protection_enabled: bool,
-    /// Until when, by ECS's clock: what was granted, not what was asked.
+    /// When the protection expires, by ECS's clock: what ECS granted, which may differ from the request.
     pub expiration_date: Option<Timestamp>,
 }
 
-/// A task in `failures` of an answer that is, as HTTP goes, a success.
+/// A task in `failures` of an answer whose HTTP status is success.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// The task, told by its id alone because answers may use the short ARN.
+    /// The task, identified by its id because answers may use the short ARN.
     pub task_id: TaskId,
-    /// Why, as ECS's own word.
+    /// ECS's reason code.
     pub reason: FailureReason,
-    /// ECS's sentence about it, if any.
+    /// ECS's explanation, if any.
     pub detail: Option<String>,
 }
 
-/// The reasons of aws-facts "ECS: the protection API"; others may come.
+/// The reason codes of aws-facts "ECS: the protection API"; ECS may add others.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum FailureReason {
-    /// Protected tasks keep a deployment from steady state, so no more protection is granted.
+    /// Protected tasks keep a deployment from reaching steady state, so ECS grants no more protection.
     DeploymentBlocked,
-    /// No such task, or already gone.
+    /// ECS does not know the task, or it has already stopped.
     Missing,
-    /// A standalone task: only tasks of a service can be protected.
+    /// A standalone task: ECS protects only tasks of a service.
     TaskNotValid,
-    /// A word that taskhold does not know.
+    /// A code that taskhold does not know.
     Other(String),
 }
 
 impl FailureReason {
-    /// ECS's word for it, as in `failures[].reason`.
+    /// The code as ECS writes it in `failures[].reason`.
     pub fn as_str(&self) -> &str {
         match self {
             Self::DeploymentBlocked => "DEPLOYMENT_BLOCKED",
@@ -97,22 +101,23 @@ impl From<&str> for FailureReason {
     }
 }
 
-/// Answer of `UpdateTaskProtection`. A refused task is in `failures`; a task in neither list was not answered.
+/// Answer of `UpdateTaskProtection`. A refused task is in `failures`; ECS did not answer for a task in
+/// neither list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProtectionAnswer {
-    /// Tasks whose protection is now as told here.
+    /// Tasks with their protection after the call.
     pub protected_tasks: Vec<ProtectedTask>,
     /// Tasks that ECS refused.
     pub failures: Vec<Failure>,
 }
 
-/// The calls to ECS that taskhold makes. Each is sent at most once: a second attempt is the caller's decision, because
-/// only the caller knows what a late effect of the first would do.
+/// The call that sets protection. An implementation sends it at most once: retrying is the caller's decision,
+/// because only the caller knows what a late effect of the first attempt would do.
 pub trait Ecs: Send + Sync {
     /// Sets the protection of at most [`TASKS_PER_PROTECTION_CALL_MAX`] tasks of one cluster.
     ///
     /// # Errors
-    /// The whole call failed. Whether it may have taken effect all the same, [`EcsError::effect`] tells.
+    /// The whole call failed. [`EcsError::effect`] says whether it may have taken effect all the same.
     fn update_task_protection(
         &self,
         cluster: &ClusterArn,
@@ -121,27 +126,28 @@ pub trait Ecs: Send + Sync {
     ) -> impl Future<Output = Result<ProtectionAnswer, EcsError>> + Send;
 }
 
-/// The one change of a service that taskhold makes. It is sent at most once, as the calls of [`Ecs`] are.
+/// The only change that taskhold makes to a service. Sent at most once, like the call of [`Ecs`].
 pub trait ServiceUpdates: Send + Sync {
-    /// Sets how many tasks a service wants, and nothing else of it (`UpdateService` with `desiredCount` alone, which begins no
-    /// deployment).
+    /// Sets the desired count of a service and nothing else (`UpdateService` with `desiredCount` alone, which
+    /// starts no deployment).
     ///
-    /// ECS compares nothing: whoever reads the count before and sets it here may undo what somebody else set in between.
+    /// ECS has no compare-and-set: a caller that read the count before may overwrite a change made in
+    /// between.
     ///
     /// # Errors
-    /// The call failed. Whether it may have taken effect all the same, [`EcsError::effect`] tells.
+    /// The call failed. [`EcsError::effect`] says whether it may have taken effect all the same.
     fn set_desired_count(&self, service: &ServiceArn, to: u32) -> impl Future<Output = Result<(), EcsError>> + Send;
 }
 
-/// The reads that it takes to see how a service stands. Each is sent once.
+/// The reads that describe a service and its tasks. Each is sent once.
 pub trait ServiceReads: Send + Sync {
-    /// Describes a service with its tags (`DescribeServices`). `None` if ECS knows none of that name.
+    /// Describes a service with its tags (`DescribeServices`). `None` if ECS knows no service of that name.
     ///
     /// # Errors
     /// The read failed, which says nothing about the service.
     fn describe_service(&self, service: &ServiceArn) -> impl Future<Output = Result<Option<Service>, EcsError>> + Send;
 
-    /// Lists tasks of a service that are wanted running, a page at a time (`ListTasks`).
+    /// Lists the tasks of a service whose desired status is `RUNNING`, one page at a time (`ListTasks`).
     ///
     /// # Errors
     /// The read failed.
@@ -151,7 +157,8 @@ pub trait ServiceReads: Send + Sync {
         next_token: Option<&str>,
     ) -> impl Future<Output = Result<Page<TaskId>, EcsError>> + Send;
 
-    /// Describes at most 100 tasks of one cluster (`DescribeTasks`). A task that is gone is left out.
+    /// Describes at most 100 tasks of one cluster (`DescribeTasks`). Tasks that ECS no longer knows are left
+    /// out.
     ///
     /// # Errors
     /// The read failed.
@@ -171,7 +178,7 @@ pub trait ServiceReads: Send + Sync {
         tasks: &[TaskId],
     ) -> impl Future<Output = Result<ProtectionAnswer, EcsError>> + Send;
 
-    /// Lists the services of a cluster, a page at a time (`ListServices`).
+    /// Lists the services of a cluster, one page at a time (`ListServices`).
     ///
     /// # Errors
     /// The read failed.

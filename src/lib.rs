@@ -1,7 +1,7 @@
 //! taskhold protects Amazon ECS tasks from scale-in and deployments while they work.
 //!
 //! An invocation of the Lambda function recognizes its payload: a batch of SQS messages, an ECS event, a
-//! scheduled sweep or a command. A job message tells of one job; every other payload only says which tasks
+//! scheduled sweep or a command. A job message reports one job; every other payload only says which tasks
 //! and services to reconcile. For each of them the function loads the record from the state store, reads the
 //! current state from ECS where it matters, and decides in pure code what to do. It stores each intended call
 //! before it sends it, and the result afterwards. Then it sends the notifications that are due, and answers

@@ -1,20 +1,21 @@
-//! Names of clusters and tasks. Each validates when it is made, so that a wrong one never shares a call with good ones.
+//! Names of clusters, services and tasks. Each is validated when it is made, so that an invalid name cannot
+//! fail a call that it would share with valid ones.
 
 use crate::text::{escaped, is_printable};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// Why a text is not the ARN or id that it should be.
+/// Why a text is not a valid ARN or id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ArnError {
-    /// Not six parts after `arn`.
+    /// Fewer than the six parts of an ARN, or an invalid part.
     #[error("`{0}` is not an ARN; it must look like `arn:aws:ecs:REGION:ACCOUNT:{1}`")]
     NotAnArn(String, &'static str),
-    /// An ARN of something else.
+    /// An ARN of another AWS service.
     #[error("`{0}` is an ARN of `{1}`; it must be one of `ecs`")]
     OtherService(String, String),
-    /// An ECS ARN of another kind of thing.
+    /// An ECS ARN of another kind of resource.
     #[error("`{0}` does not name a {1}")]
     OtherResource(String, &'static str),
     /// The id part is not a task id.
@@ -28,10 +29,11 @@ pub enum ArnError {
     NotAClusterName(String),
 }
 
-/// Texts in errors are cut here: long enough for any real ARN, short enough for a message attribute and a log line.
+/// Longest text in an error: long enough for any valid ARN, short enough for a message attribute and a log
+/// line.
 const SHOWN_CHARS_MAX: usize = 200;
 
-/// Somebody else's text in an error: on one line, and short.
+/// Untrusted text as it appears in an error: on one line, and short.
 pub(crate) fn shown(text: &str) -> String {
     escaped(text, SHOWN_CHARS_MAX, is_printable)
 }
@@ -47,11 +49,11 @@ impl TaskId {
         &self.0
     }
 
-    /// The id at the end of a task ARN, long or short: answers of ECS come in both forms (aws-facts "ECS: the protection
-    /// API"), and the id alone tells the tasks of one call apart.
+    /// The id at the end of a task ARN, long or short: ECS answers with both forms (aws-facts "ECS: the
+    /// protection API"), and the id identifies a task within a call.
     ///
     /// # Errors
-    /// [`ArnError::NotATaskId`] if what stands behind the last `/` is none.
+    /// [`ArnError::NotATaskId`] if the text after the last `/` is not a task id.
     pub fn at_end_of(arn: &str) -> Result<Self, ArnError> {
         arn.rsplit('/').next().unwrap_or(arn).parse()
     }
@@ -142,7 +144,7 @@ impl fmt::Display for ClusterArn {
     }
 }
 
-/// A task of a configured cluster: the key of everything that taskhold knows.
+/// A task of a configured cluster: the key of a task record.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Task {
     /// The cluster, shared with the configuration.
@@ -171,7 +173,7 @@ impl FromStr for Task {
     }
 }
 
-/// A task ARN as somebody wrote it. The old short form does not name the cluster.
+/// A task ARN as received. The old short form does not name the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskArn<'a> {
     /// `aws`, `aws-cn`, `aws-us-gov`.
@@ -190,7 +192,7 @@ impl<'a> TaskArn<'a> {
     /// Parses the long form `…:task/CLUSTER/ID` and the short form `…:task/ID`.
     ///
     /// # Errors
-    /// Says which part is not as it should be.
+    /// Names the part that is invalid.
     pub fn parse(text: &'a str) -> Result<Self, ArnError> {
         let EcsArn { partition, region, account, resource } = EcsArn::parse(text, "task/CLUSTER/ID")?;
         let mut path = resource.split('/');
@@ -203,7 +205,7 @@ impl<'a> TaskArn<'a> {
     }
 }
 
-/// A service ARN as somebody wrote it: `…:service/CLUSTER/NAME`, or `…:service/NAME` in the old short form.
+/// A service ARN as received: `…:service/CLUSTER/NAME`, or `…:service/NAME` in the old short form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ServiceArnText<'a> {
     pub(crate) partition: &'a str,
@@ -227,7 +229,7 @@ impl<'a> ServiceArnText<'a> {
     }
 }
 
-/// What names of partitions and Regions consist of.
+/// Whether a text has the characters of a partition or Region.
 fn is_of_a_place(name: &str) -> bool {
     name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
@@ -247,7 +249,8 @@ impl<'a> EcsArn<'a> {
             (next(), next(), next(), next(), next(), next())
         else {
             return Err(match text.split(':').collect::<Vec<_>>()[..] {
-                // Some services have no Region or account in their ARNs: name the service, it is the better reason.
+                // Some AWS services leave out Region or account in their ARNs. Naming the service is the
+                // better reason.
                 ["arn", _, service, ..] if !service.is_empty() && service != "ecs" => {
                     ArnError::OtherService(shown(text), shown(service))
                 }
@@ -257,7 +260,7 @@ impl<'a> EcsArn<'a> {
         if service != "ecs" {
             return Err(ArnError::OtherService(shown(text), shown(service)));
         }
-        // A place that cannot be one would be compared with others, and never be the same.
+        // An invalid account or Region would be compared with the configured ones and never match.
         let is_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
         if !(is_account && is_of_a_place(partition) && is_of_a_place(region)) {
             return Err(ArnError::NotAnArn(shown(text), wanted));

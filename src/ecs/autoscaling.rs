@@ -1,7 +1,9 @@
-//! Application Auto Scaling's nouns as taskhold uses them, and [`Autoscaling`], the one seam to it.
+//! Application Auto Scaling's nouns as taskhold uses them, and [`Autoscaling`], the trait through which
+//! taskhold calls it.
 //!
-//! It sets desired counts of services too. Where it is in charge of one, a count that taskhold raises may be set back by it,
-//! and one that taskhold puts back may undo what it decided meanwhile. What follows from that is not decided here.
+//! Application Auto Scaling also sets desired counts of services. Where it manages a service, it may lower a
+//! count that taskhold raised, and taskhold may undo its changes when it puts a count back. The consequences
+//! are decided in `service`, not here.
 
 use crate::ecs::arn::ClusterArn;
 use crate::ecs::error::EcsError;
@@ -12,9 +14,9 @@ use std::future::Future;
 /// "ScalableTarget").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ScalableTarget {
-    /// `MinCapacity`: it sets no lower count, and raises what is below.
+    /// `MinCapacity`: Application Auto Scaling sets no lower count, and raises a count below it.
     pub min: u32,
-    /// `MaxCapacity`: it sets no higher count, and lowers what is above.
+    /// `MaxCapacity`: Application Auto Scaling sets no higher count, and lowers a count above it.
     pub max: u32,
     /// `DynamicScalingInSuspended`: no scaling policy lowers the count.
     pub is_scale_in_suspended: bool,
@@ -24,13 +26,13 @@ pub struct ScalableTarget {
     pub is_scheduled_scaling_suspended: bool,
 }
 
-/// Whether a service is registered could not be learned. It says nothing about the service.
+/// Why the scalable target of a service could not be read. The error says nothing about the service.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AutoscalingError {
     /// Too many calls from this account and Region.
     #[error("application auto scaling throttled the call")]
     Throttled,
-    /// IAM said no, as it does where nobody has allowed taskhold to ask.
+    /// IAM denied the call, as it does where taskhold's role has no permission for it.
     #[error("application auto scaling denied access: {0}")]
     AccessDenied(String),
     /// Any other error, or no answer.
@@ -39,8 +41,8 @@ pub enum AutoscalingError {
 }
 
 impl AutoscalingError {
-    /// The error for the code of an answer that failed. What throttling and a lack of permission are called, all of AWS
-    /// shares: [`EcsError::of_code`].
+    /// The error for the code of a failed answer. AWS services share the codes for throttling and missing
+    /// permissions: [`EcsError::of_code`].
     pub fn of_code(code: &str, message: &str) -> Self {
         match EcsError::of_code(code, message) {
             EcsError::Throttled => Self::Throttled,
@@ -50,10 +52,10 @@ impl AutoscalingError {
     }
 }
 
-/// What Application Auto Scaling is asked. Each call is sent once.
+/// The call to Application Auto Scaling. Sent once.
 pub trait Autoscaling: Send + Sync {
-    /// The scalable target of a service's desired count (`DescribeScalableTargets`). `None` if nobody has registered the
-    /// service, so that Application Auto Scaling leaves it alone.
+    /// The scalable target of a service's desired count (`DescribeScalableTargets`). `None` if the service is
+    /// not registered, so that Application Auto Scaling does not manage it.
     ///
     /// # Errors
     /// The call failed, which says nothing about the service.
@@ -63,7 +65,8 @@ pub trait Autoscaling: Send + Sync {
     ) -> impl Future<Output = Result<Option<ScalableTarget>, AutoscalingError>> + Send;
 }
 
-/// What Application Auto Scaling calls a service (Application Auto Scaling API Reference, "ScalableTarget": `ResourceId`).
+/// The id of a service in Application Auto Scaling (Application Auto Scaling API Reference, "ScalableTarget":
+/// `ResourceId`).
 pub fn resource_id(service: &ServiceArn) -> String {
     let ClusterArn { name: cluster, .. } = service.cluster.as_ref();
     format!("service/{cluster}/{}", service.name)

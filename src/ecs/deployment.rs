@@ -1,49 +1,49 @@
-//! Deployments and task sets, and how they are rolled out, as the reads of ECS describe them. Words of ECS that are not known here
-//! are kept, because new ones will come.
+//! Deployments, task sets and deployment configurations as ECS's answers describe them. Values that taskhold
+//! does not know are kept, because ECS adds new ones.
 
 use jiff::{SignedDuration, Timestamp};
 
-/// Who rolls out new versions.
+/// The deployment controller of a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeploymentController {
     /// ECS itself.
     Ecs,
-    /// CodeDeploy, by task sets.
+    /// CodeDeploy, with task sets.
     CodeDeploy,
-    /// Somebody else, by task sets.
+    /// An external controller, with task sets.
     External,
-    /// A word that taskhold does not know.
+    /// A value that taskhold does not know.
     Other(String),
 }
 
-/// How ECS itself rolls out.
+/// The deployment strategy of ECS's own controller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeploymentStrategy {
-    /// Task by task.
+    /// Replaces tasks a few at a time.
     Rolling,
-    /// All of the new beside all of the old, then traffic moves.
+    /// Starts all new tasks beside the old ones, then shifts all traffic at once.
     BlueGreen,
-    /// The same, traffic moves in equal steps.
+    /// Like blue/green, but shifts traffic in equal steps.
     Linear,
-    /// The same, a little traffic moves first.
+    /// Like blue/green, but shifts a small share of the traffic first.
     Canary,
-    /// A word that taskhold does not know.
+    /// A value that taskhold does not know.
     Other(String),
 }
 
-/// How traffic moves, as far as it takes time.
+/// The timing of a traffic shift.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct TrafficShift {
-    /// `bakeTimeInMinutes`: after all of it has moved.
+    /// `bakeTimeInMinutes`: how long the old tasks stay after all traffic has shifted.
     pub bake_minutes: i64,
-    /// Of LINEAR: `stepPercent`, and `stepBakeTimeInMinutes` after each step.
+    /// For LINEAR: `stepPercent`, and `stepBakeTimeInMinutes` after each step.
     pub linear: Option<(f64, i64)>,
-    /// Of CANARY: `canaryBakeTimeInMinutes` before all the rest moves.
+    /// For CANARY: `canaryBakeTimeInMinutes` before the remaining traffic shifts.
     pub canary_minutes: Option<i64>,
 }
 
 impl TrafficShift {
-    /// How long the old tasks are kept, at the least (ECS API Reference, "DeploymentConfiguration").
+    /// How long the old tasks stay at least (ECS API Reference, "DeploymentConfiguration").
     pub fn old_tasks_kept(self, strategy: &DeploymentStrategy) -> SignedDuration {
         let steps = |percent: f64| if percent > 0.0 { (100.0 / percent).ceil() as i64 } else { 0 };
         let minutes = match strategy {
@@ -59,74 +59,75 @@ impl TrafficShift {
     }
 }
 
-/// ECS bakes for a day at most ("DeploymentConfiguration": bakeTimeInMinutes 0 to 1440), and so with each of its steps.
+/// The bake time is at most a day ("DeploymentConfiguration": bakeTimeInMinutes 0 to 1440), and so is that of
+/// each step.
 const MINUTES_KEPT_MAX: i64 = 34 * 1440;
 
-/// Where a deployment stands among those of its service.
+/// The status of a deployment or task set within its service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeploymentStatus {
     /// The newest.
     Primary,
     /// An older one that still has tasks.
     Active,
-    /// A task set that is being emptied.
+    /// A task set that is being scaled down.
     Draining,
-    /// Over.
+    /// Finished.
     Inactive,
-    /// A word that taskhold does not know.
+    /// A value that taskhold does not know.
     Other(String),
 }
 
-/// How far a deployment got.
+/// The `rolloutState` of a deployment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RolloutState {
-    /// Not there yet.
+    /// Has not reached steady state.
     InProgress,
-    /// It reached steady state.
+    /// Reached steady state.
     Completed,
-    /// A circuit breaker or an alarm ended it.
+    /// Ended by the circuit breaker or an alarm.
     Failed,
-    /// ECS does not say, as for task sets.
+    /// ECS reports no state, as for task sets.
     PendingNotification,
-    /// A word that taskhold does not know.
+    /// A value that taskhold does not know.
     Other(String),
 }
 
-/// A deployment of a service that ECS itself rolls out.
+/// A deployment of a service whose deployment controller is ECS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deployment {
-    /// `ecs-svc/` and digits: what its tasks name in `startedBy`.
+    /// `ecs-svc/` and digits: the `startedBy` of its tasks.
     pub id: String,
-    /// Where it stands.
+    /// Status within the service.
     pub status: DeploymentStatus,
-    /// How far it got.
+    /// Progress.
     pub rollout_state: RolloutState,
-    /// How many tasks it wants.
+    /// Number of tasks that it should run.
     pub desired_count: u32,
-    /// How many of them run.
+    /// Number of its tasks that run.
     pub running_count: u32,
-    /// How many of them are about to.
+    /// Number of its tasks that are starting.
     pub pending_count: u32,
-    /// When it began.
+    /// When it started.
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
 }
 
-/// A task set of CodeDeploy or an external controller.
+/// A task set of CodeDeploy or of an external controller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskSet {
-    /// `ecs-svc/` and digits: what its tasks name in `startedBy`.
+    /// `ecs-svc/` and digits: the `startedBy` of its tasks.
     pub id: String,
-    /// Where it stands.
+    /// Status within the service.
     pub status: DeploymentStatus,
-    /// Whether it has the tasks that it wants.
+    /// Whether it runs the number of tasks that it should.
     pub is_stable: bool,
-    /// How many tasks it wants.
+    /// Number of tasks that it should run.
     pub computed_desired_count: u32,
-    /// How many of them run.
+    /// Number of its tasks that run.
     pub running_count: u32,
-    /// How many of them are about to.
+    /// Number of its tasks that are starting.
     pub pending_count: u32,
     /// When it was created.
     pub created_at: Timestamp,
@@ -134,7 +135,7 @@ pub struct TaskSet {
     pub updated_at: Timestamp,
 }
 
-/// Reads ECS's words into an enum that keeps those it does not know.
+/// Parses ECS's values into an enum that keeps unknown ones.
 macro_rules! words {
     ($name:ident: $($word:literal => $variant:ident),+) => {
         impl From<&str> for $name {

@@ -1,27 +1,27 @@
-//! What any implementation of [`crate::ecs::Ecs`] could answer when a whole call fails, and what becomes of the message.
+//! Errors of the calls in [`crate::ecs`], and the disposition of a message whose call failed.
 
-/// A failed call. Refusals of single tasks are not errors: they are [`crate::ecs::Failure`]s in an answer.
+/// A failed call. ECS refusing a single task is not an error but a [`crate::ecs::Failure`] in an answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EcsError {
     /// The token bucket of the account and Region is empty (aws-facts "ECS: the protection API").
     #[error("ecs throttled the call")]
     Throttled,
-    /// IAM said no.
+    /// IAM denied the call.
     #[error("ecs denied access: {0}")]
     AccessDenied(String),
-    /// No such cluster.
+    /// ECS knows no such cluster.
     #[error("ecs found no such cluster: {0}")]
     ClusterNotFound(String),
-    /// Something else that was named does not exist.
+    /// ECS knows no such resource of another kind.
     #[error("ecs found no such resource: {0}")]
     NotFound(String),
-    /// ECS rejects what was asked.
+    /// ECS rejected the request.
     #[error("ecs rejected the call: {0}")]
     Rejected(String),
-    /// An answer of 5xx, or one that taskhold does not know.
+    /// A 5xx answer, or an error code that taskhold does not know.
     #[error("ecs failed: {0}")]
     Server(String),
-    /// No answer, or one that could not be read.
+    /// No answer, or an unreadable one.
     #[error("no answer from ecs: {0}")]
     NoAnswer(String),
 }
@@ -29,28 +29,29 @@ pub enum EcsError {
 /// Whether a failed call may have changed something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Certainly not.
+    /// It did not.
     None,
-    /// It may have, or may yet.
+    /// It may have, or still may.
     Unknown,
 }
 
-/// How a message ends when it could not be carried out.
+/// The outcome of a message that could not be carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disposition {
-    /// It comes again: the queue delivers it once more.
+    /// Retried: SQS redelivers it.
     Retry,
-    /// It comes again while it is young, since what it names may only just have been made; then it is dead-lettered.
+    /// Retried while it is young, because the resource that it names may only just have been created; then
+    /// dead-lettered.
     RetryWhileYoung,
-    /// It goes to the dead-letter queue with a reason.
+    /// Dead-lettered with a reason.
     DeadLetter,
 }
 
 impl EcsError {
-    /// What becomes of a message whose call failed so.
+    /// The disposition of a message whose call failed with this error.
     ///
-    /// A denied call is retried: the cure is a policy, and the job still runs when it is mended. It is dead-lettered in the end
-    /// like everything that was retried too often.
+    /// A denied call is retried: an operator can attach the missing policy while the job still runs. Like any
+    /// message that was received too often, it is dead-lettered in the end.
     pub fn disposition(&self) -> Disposition {
         match self {
             Self::Throttled | Self::AccessDenied(_) | Self::Server(_) | Self::NoAnswer(_) => Disposition::Retry,
@@ -59,7 +60,8 @@ impl EcsError {
         }
     }
 
-    /// Whether the call may have taken effect. An answer that refuses proves that it has not; a 5xx proves nothing.
+    /// Whether the call may have taken effect. An answer that rejects the call proves that it did not; a 5xx
+    /// proves nothing.
     pub fn effect(&self) -> Effect {
         match self {
             Self::Throttled
@@ -71,13 +73,14 @@ impl EcsError {
         }
     }
 
-    /// Whether one task of several may be to blame, so that the others deserve calls of their own.
+    /// Whether a single task may have caused the error, so that calls for each task alone can succeed for the
+    /// others.
     pub fn may_be_of_one_task(&self) -> bool {
         matches!(self, Self::Rejected(_) | Self::NotFound(_))
     }
 
-    /// The error for the code of an answer that failed (aws-facts "ECS: the protection API": exceptions). The one table
-    /// of AWS's codes.
+    /// The error for the code of a failed answer (aws-facts "ECS: the protection API": exceptions). The only
+    /// table of AWS's error codes.
     pub fn of_code(code: &str, message: &str) -> Self {
         let told = || format!("{code}: {message}");
         match code {

@@ -1,4 +1,4 @@
-//! Services, as the reads of ECS describe them. Only what a diagnosis needs.
+//! Services as ECS's answers describe them, reduced to the fields that taskhold uses.
 
 use crate::ecs::arn::{ArnError, ClusterArn, ServiceArnText, Task, TaskId, shown};
 use crate::ecs::deployment::{Deployment, DeploymentController, DeploymentStrategy, TaskSet, words};
@@ -21,7 +21,7 @@ impl ServiceArn {
     /// A service by its name.
     ///
     /// # Errors
-    /// The name is none that ECS takes.
+    /// The name is not valid in ECS.
     pub fn new(cluster: Arc<ClusterArn>, name: &str) -> Result<Self, ArnError> {
         let well_formed = (1..=255).contains(&name.len())
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
@@ -59,55 +59,55 @@ impl FromStr for ServiceArn {
     }
 }
 
-/// Whether a service lives.
+/// The status of a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ServiceStatus {
-    /// It does.
+    /// Exists.
     Active,
-    /// It is being deleted.
+    /// Being deleted.
     Draining,
-    /// It was deleted.
+    /// Deleted.
     Inactive,
-    /// A word that taskhold does not know.
+    /// A value that taskhold does not know.
     Other(String),
 }
 
 /// A service (aws-facts "ECS: deployments and protection").
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
-    /// Which.
+    /// Identifies the service.
     pub arn: ServiceArn,
-    /// Whether it lives.
+    /// Its status.
     pub status: ServiceStatus,
-    /// How many tasks are wanted.
+    /// Number of tasks that it should run.
     pub desired_count: u32,
-    /// How many run.
+    /// Number of tasks that run.
     pub running_count: u32,
-    /// How many are about to.
+    /// Number of tasks that are starting.
     pub pending_count: u32,
-    /// Who rolls out.
+    /// The deployment controller.
     pub controller: DeploymentController,
-    /// How ECS rolls out.
+    /// The deployment strategy.
     pub strategy: DeploymentStrategy,
-    /// How long a deployment keeps the old tasks on purpose, at the least: while traffic moves step by step, and while it
-    /// bakes. Nothing for rolling ones.
+    /// How long a deployment keeps the old tasks by design at least: while traffic shifts, and during the
+    /// bake time. Zero for rolling deployments.
     pub old_tasks_kept: SignedDuration,
-    /// ⌈desired × min%⌉ tasks are kept running.
+    /// ECS keeps at least ⌈desired × min%⌉ tasks running.
     pub minimum_healthy_percent: u32,
-    /// ⌊desired × max%⌋ tasks are not exceeded.
+    /// ECS runs at most ⌊desired × max%⌋ tasks.
     pub maximum_percent: u32,
     /// PRIMARY first, as ECS lists them.
     pub deployments: Vec<Deployment>,
-    /// Of CodeDeploy and external controllers.
+    /// Task sets of CodeDeploy or of an external controller.
     pub task_sets: Vec<TaskSet>,
-    /// The last messages, newest first.
+    /// The latest service events, newest first.
     pub events: Vec<ServiceEvent>,
     /// By key.
     pub tags: BTreeMap<String, String>,
 }
 
 impl Service {
-    /// What is left of a service that is gone: its name.
+    /// Stands for a service that no longer exists; only its name is known.
     pub fn gone(arn: ServiceArn) -> Self {
         Self {
             arn,
@@ -131,20 +131,20 @@ impl Service {
 /// One of a service's `events[]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceEvent {
-    /// Unique.
+    /// Unique id.
     pub id: String,
-    /// When ECS said it.
+    /// When ECS recorded it.
     pub created_at: Timestamp,
-    /// What ECS said.
+    /// ECS's text.
     pub message: String,
 }
 
-/// Names of one page of a list, and where the next one begins.
+/// One page of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page<T> {
-    /// In the order of ECS.
+    /// In the order of the answer.
     pub items: Vec<T>,
-    /// `None` on the last page.
+    /// Where the next page begins; `None` on the last page.
     pub next_token: Option<String>,
 }
 

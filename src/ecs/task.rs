@@ -1,4 +1,4 @@
-//! Tasks, as `DescribeTasks` tells them.
+//! Tasks as `DescribeTasks` describes them.
 
 use crate::ecs::arn::TaskId;
 use jiff::Timestamp;
@@ -8,27 +8,27 @@ use jiff::Timestamp;
 pub struct StopCause {
     /// `stopCode`, such as `ServiceSchedulerInitiated`.
     pub code: Option<String>,
-    /// `stoppedReason`: ECS's sentence about it.
+    /// `stoppedReason`: ECS's explanation.
     pub reason: Option<String>,
-    /// Exit codes by the containers' names, of those that have one.
+    /// Exit codes by container name; a container without one is left out.
     pub exit_codes: Vec<(String, i32)>,
 }
 
-/// A task, as `DescribeTasks` tells it.
+/// A task as `DescribeTasks` describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskDescription {
-    /// Which.
+    /// Identifies the task.
     pub id: TaskId,
-    /// The name of its service, by `group` (`service:NAME`); `None` for a task of none.
+    /// The name of its service, from `group` (`service:NAME`); `None` for a standalone task.
     pub service: Option<String>,
     /// `startedBy`: the deployment or task set that it belongs to.
     pub started_by: Option<String>,
-    /// `PENDING`, `RUNNING`, `STOPPED` and what lies between.
+    /// `PENDING`, `RUNNING`, `STOPPED` or one of the statuses between.
     pub last_status: String,
     /// `RUNNING` or `STOPPED`.
     pub desired_status: String,
-    /// When it began to run.
+    /// When it reached `RUNNING`.
     pub started_at: Option<Timestamp>,
-    /// Why it stops, if it does.
+    /// Why it stops; empty while it does not.
     pub stop: StopCause,
 }

@@ -1,36 +1,36 @@
-//! Why the state store failed, and what becomes of the message that needed it.
+//! Errors of the state store, and the disposition of a message that needed it.
 
 use crate::ecs::error::Disposition;
 
 /// Why a record could not be read or stored.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// Somebody else stored the record in between, again and again.
+    /// Other instances stored the record first, many times in a row.
     #[error("the state store record of `{0}` was changed by others {1} times in a row")]
     Contended(String, u32),
-    /// The store takes no more at the moment. The call did nothing.
+    /// The store throttled the call, which did nothing.
     #[error("the state store throttled the call")]
     Throttled,
-    /// The record of this key, of so many bytes, is longer than the store takes. Nothing was stored.
+    /// The record of this key has more bytes (second) than the store accepts (third). Nothing was stored.
     #[error(
         "the state store record of `{0}` would have {1} bytes, and the state store takes {2}: the task has had too many jobs to \
          remember; lower TASKHOLD_FINISHED_JOB_RETENTION_HOURS, or replace the task"
     )]
     TooLarge(String, usize, usize),
-    /// What is kept under this key is no record that this version of the function knows, for this reason.
+    /// This version of the function cannot read the item under this key, for this reason.
     #[error(
         "the state store record of `{0}` cannot be read: {1}; deploy the version that wrote it, or delete the item"
     )]
     Unreadable(String, String),
-    /// The store did not answer as it should.
+    /// Any other failure of the store.
     #[error("the state store failed: {0}")]
     Unexpected(String),
 }
 
 impl StoreError {
-    /// What becomes of the message. A record that has grown too large stays so for days, until the first of its jobs are
-    /// forgotten, so that trying again would only wear out the message. Everything else passes, or is mended by people
-    /// while the message waits.
+    /// The disposition of the message. A record that is too large stays too large for days, until the
+    /// retention of its first jobs ends, so retries would be useless. Every other failure passes by itself or
+    /// is repaired by an operator while the message waits.
     pub fn disposition(&self) -> Disposition {
         match self {
             Self::TooLarge(..) => Disposition::DeadLetter,

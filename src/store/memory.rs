@@ -1,4 +1,5 @@
-//! The state store in memory: for local runs, `sam local invoke` and tests. One function instance remembers as long as it lives.
+//! The state store in memory: for local runs, `sam local invoke` and tests. Its records live as long as the
+//! function instance.
 
 use crate::clock::Clock;
 use crate::ecs::service::Page;
@@ -10,7 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Records of any kind in maps. Cloning shares them.
+/// Maps with records of any kind. Clones share them.
 #[derive(Clone, Debug)]
 pub struct MemoryStore<C> {
     /// One [`Kept`] for each kind of record.
@@ -21,11 +22,13 @@ pub struct MemoryStore<C> {
 #[derive(Debug)]
 struct Kept<R: Record> {
     records: HashMap<R::Key, Entry<R>>,
-    /// Where the open ones are, by the stores that opened them, in which order they are paged through.
+    /// The open records by the version whose store opened them, which is the order of the pages.
     open: BTreeMap<Version, R::Key>,
-    /// The stores of all records: counted together, no version comes again when a record was forgotten.
+    /// Number of stores of all records together. A shared counter never repeats a version, even after a
+    /// record was forgotten.
     stores: Version,
-    /// At this size the expired records are swept out; doubled from what remains, so that a store costs O(1) on average.
+    /// Expired records are removed when the map reaches this size, which is then set to twice the number that
+    /// remains: a store costs O(1) on average.
     sweep_at: usize,
 }
 
@@ -33,26 +36,26 @@ struct Kept<R: Record> {
 struct Entry<R> {
     versioned: Versioned<R>,
     keep_until: Timestamp,
-    /// The store that opened it, if it is open.
+    /// The version whose store opened it, if it is open.
     opened_as: Option<Version>,
 }
 
-/// Below this many records nothing is swept: they cost a few hundred bytes each.
+/// Below this number of records nothing is removed: a record takes a few hundred bytes.
 const SWEEP_AT_MIN: usize = 1024;
 
 impl<C: Clock> MemoryStore<C> {
-    /// An empty store. The clock tells which records have expired.
+    /// An empty store. The clock decides which records have expired.
     pub fn new(clock: C) -> Self {
         Self { kinds: Arc::default(), clock }
     }
 
-    /// How many records of a kind are kept, expired ones included that were not swept out yet.
+    /// Number of records of a kind, including expired ones that are not removed yet.
     pub fn len<R: Record>(&self) -> usize {
         self.with(|kept: &mut Kept<R>| kept.records.len())
     }
 
     fn with<R: Record, T>(&self, work: impl FnOnce(&mut Kept<R>) -> T) -> T {
-        // A panic elsewhere cannot leave a half-made record: each is replaced whole.
+        // A panic elsewhere cannot leave a partial record: each is replaced as a whole.
         let mut kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = kinds.entry(TypeId::of::<R>()).or_insert_with(|| Box::new(Kept::<R>::default()));
         work(kept.downcast_mut().expect("it is filed under its own type"))
@@ -106,7 +109,7 @@ impl<R: Record> Kept<R> {
     }
 }
 
-/// Entries of one page.
+/// Records per page.
 const PAGE: usize = 1000;
 
 impl<R: Record> Kept<R> {
@@ -247,7 +250,7 @@ mod tests {
         assert_eq!(store.len::<TaskRecord>(), 1, "what may be forgotten from now on is");
         let many = SWEEP_AT_MIN + 1;
         (1..=many).for_each(|number| assert_ne!(put(many + number, Noon.now() + hour), Stored::Conflict));
-        // The sweep at the first store above the least size left all of it.
+        // The removal at the first store above the minimum size kept all of it.
         assert_eq!(store.len::<TaskRecord>(), many + 1);
         (0..SWEEP_AT_MIN).for_each(|number| assert_ne!(put(10 * many + number, Noon.now()), Stored::Conflict));
         assert_eq!(store.len::<TaskRecord>(), 2 * many, "twice what was left is not exceeded yet");
