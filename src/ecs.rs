@@ -4,8 +4,8 @@
 //!
 //! Here are names that are valid by construction ([`arn`]), the answers to the calls that taskhold makes
 //! ([`service`], [`task`], [`deployment`]), and the errors of any implementation ([`error`]). The SDK is not
-//! here (`src/aws/`), and neither is any decision about what to call when (`task`,
-//! `service`). Start with [`Ecs`] and [`error::EcsError`].
+//! here (`src/aws/`), and neither is any decision about what to call when (`src/task/`, `src/service/`).
+//! Start with [`Ecs`] and [`error::EcsError`].
 
 pub mod arn;
 pub mod autoscaling;

@@ -2,9 +2,8 @@
 //!
 //! Here are the traits that a store implements ([`Record`], [`Store`], [`StorePages`]), the implementation in
 //! memory, and [`update`], the only way to change a record: read, change, store, and again if another
-//! instance stored first. A store never interprets a record: `task::record` and
-//! `service::record` define what the records contain, `task::protection` how a call changes
-//! one, and `aws::dynamodb` keeps them in a table. Start with [`Store`] and [`update`].
+//! instance stored first. A store never interprets a record: `task::record` and `service::record` define what
+//! the records contain, and `aws::dynamodb` keeps them in a table. Start with [`Store`] and [`update`].
 
 pub mod error;
 pub mod memory;

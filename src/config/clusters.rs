@@ -1,4 +1,4 @@
-//! The configured clusters: taskhold touches tasks of these and of no other.
+//! The configured clusters. taskhold changes only tasks and services of these.
 
 use crate::ecs::arn::{ArnError, ClusterArn, ServiceArnText, Task, TaskArn, TaskId};
 use crate::ecs::service::ServiceArn;
@@ -8,35 +8,36 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Clusters(Vec<Arc<ClusterArn>>);
 
-/// Why something does not name a task or a service of a configured cluster.
+/// Why a text does not name a task or service of a configured cluster.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
-    /// The ARN or id itself is wrong.
+    /// The ARN or id is invalid.
     #[error(transparent)]
     Arn(#[from] ArnError),
-    /// The short form alone.
+    /// The short form without a cluster beside it.
     #[error("`{0}` is the short form, which does not name the cluster; send the long form, or `cluster` beside it")]
     ShortArn(String),
-    /// Another account, Region or partition.
+    /// A different account, Region or partition.
     #[error("its {part} is `{found}`; this function works in {part} `{ours}`")]
     Elsewhere {
         /// `account`, `Region` or `partition`.
         part: &'static str,
-        /// As the ARN has it.
+        /// The value in the ARN.
         found: String,
-        /// As configured.
+        /// The value in the configuration.
         ours: String,
     },
     /// A cluster that TASKHOLD_CLUSTERS does not list.
     #[error("cluster `{0}` is not among the configured ones ({1})")]
     NotConfigured(String, String),
-    /// ARN and cluster contradict each other.
+    /// The ARN and `cluster` name different clusters.
     #[error("it names cluster `{0}`, but `cluster` names `{1}`")]
     Contradiction(String, String),
 }
 
 impl Clusters {
-    /// Takes the configured clusters. `None` if there is none, or if they are not all of one place.
+    /// Makes the list of configured clusters. `None` if it is empty, or if the clusters differ in partition,
+    /// Region or account.
     pub fn new(clusters: Vec<ClusterArn>) -> Option<Self> {
         let first = clusters.first()?;
         let place = |arn: &ClusterArn| (arn.partition.clone(), arn.region.clone(), arn.account.clone());
@@ -44,30 +45,30 @@ impl Clusters {
         one_place.then(|| Self(clusters.into_iter().map(Arc::new).collect()))
     }
 
-    /// The Region of all of them.
+    /// The Region of all clusters.
     pub fn region(&self) -> &str {
         &self.0[0].region
     }
 
-    /// The clusters, in the order in which they were configured.
+    /// The clusters, in the order of the configuration.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<ClusterArn>> {
         self.0.iter()
     }
 
-    /// The task that an ARN names; its short form needs `cluster` (name or ARN) beside it.
+    /// The task that an ARN names. The short form needs `cluster` (name or ARN) beside it.
     ///
     /// # Errors
-    /// The ARN is wrong, names another place, or a cluster that is not configured.
+    /// The ARN is invalid, or names another account or Region, or a cluster that is not configured.
     pub fn task(&self, task_arn: &str, cluster: Option<&str>) -> Result<Task, NameError> {
         let arn = TaskArn::parse(task_arn)?;
         self.check_place([arn.partition, arn.region, arn.account])?;
         Ok(Task { cluster: self.named(task_arn, arn.cluster, cluster)?, id: arn.id })
     }
 
-    /// The service that an ARN names; its short form needs `cluster` (name or ARN) beside it.
+    /// The service that an ARN names. The short form needs `cluster` (name or ARN) beside it.
     ///
     /// # Errors
-    /// The ARN is wrong, names another place, or a cluster that is not configured.
+    /// The ARN is invalid, or names another account or Region, or a cluster that is not configured.
     pub fn service(&self, service_arn: &str, cluster: Option<&str>) -> Result<ServiceArn, NameError> {
         let arn = ServiceArnText::parse(service_arn)?;
         self.check_place([arn.partition, arn.region, arn.account])?;
@@ -85,7 +86,7 @@ impl Clusters {
         }
     }
 
-    /// The cluster that an ARN names, or that is named beside its short form.
+    /// The cluster in an ARN, or the one named beside its short form.
     fn named(&self, arn: &str, in_arn: Option<&str>, beside: Option<&str>) -> Result<Arc<ClusterArn>, NameError> {
         match (in_arn, beside) {
             (Some(named), None) => self.by_name(named),
@@ -101,15 +102,15 @@ impl Clusters {
         }
     }
 
-    /// The task that a cluster (name or ARN) and a task id name.
+    /// The task with this id in this cluster (name or ARN).
     ///
     /// # Errors
-    /// The id is wrong, or the cluster is not configured.
+    /// The id is invalid, or the cluster is not configured.
     pub fn task_in(&self, cluster: &str, task_id: &str) -> Result<Task, NameError> {
         Ok(Task { cluster: self.find(cluster)?, id: task_id.parse::<TaskId>()? })
     }
 
-    /// The cluster, if there is only one.
+    /// The only configured cluster; `None` if there are several.
     pub fn only(&self) -> Option<Arc<ClusterArn>> {
         (self.0.len() == 1).then(|| self.0[0].clone())
     }
@@ -117,7 +118,7 @@ impl Clusters {
     /// A configured cluster, by name or ARN.
     ///
     /// # Errors
-    /// The ARN is wrong, or the cluster is not configured.
+    /// The ARN is invalid, or the cluster is not configured.
     pub fn find(&self, name_or_arn: &str) -> Result<Arc<ClusterArn>, NameError> {
         if !name_or_arn.starts_with("arn:") {
             return self.by_name(name_or_arn);
