@@ -1,20 +1,20 @@
-//! What is done about a service that protected tasks hold up, and what may be done at all.
+//! The policy for services that protected tasks block, and the remediations that are allowed at all.
 
 use std::str::FromStr;
 
-/// What is done about a service.
+/// What taskhold does about a blocked service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policy {
-    /// People are told, and nothing is changed.
+    /// It sends alerts and changes nothing.
     Notify,
-    /// Idle tasks in the way are released.
+    /// It clears the protection of idle blocking tasks.
     ReleaseIdle,
-    /// The desired count is raised above the number of protected tasks.
+    /// It raises the desired count above the number of protected tasks.
     RaiseDesiredCount,
 }
 
 impl Policy {
-    /// As in settings and tags.
+    /// The word for it in settings and tags.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Notify => "notify",
@@ -24,7 +24,7 @@ impl Policy {
     }
 }
 
-/// A text that is no policy.
+/// The text names no policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be `notify`, `release-idle` or `raise-desired-count`")]
 pub struct NotAPolicy;
@@ -38,17 +38,17 @@ impl FromStr for Policy {
     }
 }
 
-/// The remediations that may be applied at all. To tell people is always allowed.
+/// The remediations that are allowed. Alerts are always allowed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Remediations {
-    /// Whether idle tasks may be released.
+    /// Whether taskhold may clear the protection of idle tasks.
     pub release_idle: bool,
-    /// Whether desired counts may be raised.
+    /// Whether taskhold may raise desired counts.
     pub raise_desired_count: bool,
 }
 
 impl Remediations {
-    /// Reads a list with commas; `None` if something else than a remediation stands in it.
+    /// Parses a list separated by commas; `None` if an entry is not a remediation.
     pub(crate) fn listed(text: &str) -> Option<Self> {
         let mut listed = Self::default();
         for word in text.split(',').map(str::trim).filter(|word| !word.is_empty()) {
@@ -61,7 +61,7 @@ impl Remediations {
         Some(listed)
     }
 
-    /// Whether a policy may be followed.
+    /// Whether a policy is allowed.
     pub fn allow(self, policy: Policy) -> bool {
         match policy {
             Policy::Notify => true,

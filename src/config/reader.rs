@@ -1,4 +1,5 @@
-//! Reading environment variables: each kind of value once, and every problem kept until all are known.
+//! Parses environment variables: one function for each kind of value. Problems are collected until all are
+//! known.
 
 use crate::config::clusters::Clusters;
 use crate::config::declarations::{CLUSTERS, POLICY, REMEDIATIONS, SETTINGS, Setting, Values};
@@ -7,7 +8,7 @@ use crate::config::settings::ConfigProblem;
 use crate::ecs::arn::ClusterArn;
 use std::collections::BTreeMap;
 
-/// The variables, and what is wrong with them so far.
+/// The variables, and the problems found so far.
 pub(crate) struct Reader {
     variables: BTreeMap<String, String>,
     problems: Vec<ConfigProblem>,
@@ -18,7 +19,7 @@ impl Reader {
         Self { variables: variables.into_iter().collect(), problems: Vec::new() }
     }
 
-    /// Everything that was wrong.
+    /// All problems.
     pub(crate) fn into_problems(self) -> Vec<ConfigProblem> {
         self.problems
     }
@@ -36,7 +37,8 @@ impl Reader {
         self.problem(setting.name, format!("is `{}`; it must be {rule}", crate::ecs::arn::shown(value)));
     }
 
-    /// A variable of ours that is no setting is a misspelt one.
+    /// Reports every variable that starts with `TASKHOLD_` and is not a setting: it is most likely
+    /// misspelled.
     pub(crate) fn reject_unknown(&mut self) {
         let known = |name: &str| SETTINGS.iter().any(|setting| setting.name == name);
         let unknown: Vec<String> =
@@ -97,15 +99,15 @@ impl Reader {
             let parts: Vec<&str> = arn.split(':').collect();
             let ["arn", partition, "sns", region, account, topic] = parts[..] else { return false };
             let there = place.is_none_or(|place| (partition, region) == (&*place.partition, &*place.region));
-            // What SNS allows in names; a FIFO topic's ends in `.fifo`.
+            // The rule of SNS for topic names; the name of a FIFO topic ends in `.fifo`.
             let named = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
             let counted = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
             there && counted && (1..=256).contains(&topic.len()) && topic.chars().all(named)
         })
     }
 
-    /// What is done where nothing else is said, and what may be done at all. A policy that may not be followed is a problem,
-    /// because whoever set it thinks that something is done.
+    /// The default policy, and the remediations that are allowed. A policy that is not allowed is a problem,
+    /// because its operator expects that it takes effect.
     pub(crate) fn policy(&mut self) -> (Policy, Remediations) {
         let remediations = self.value(REMEDIATIONS.name).map_or(Some(Remediations::default()), |listed| {
             let remediations = Remediations::listed(&listed);
@@ -161,7 +163,7 @@ impl Reader {
         None
     }
 
-    /// Clusters of no place.
+    /// A placeholder for clusters that could not be parsed.
     pub(crate) fn nowhere() -> Clusters {
         let arn = ClusterArn {
             partition: "aws".to_owned(),
@@ -177,7 +179,7 @@ fn is_url(text: &str) -> bool {
     text.starts_with("https://") || text.starts_with("http://")
 }
 
-/// How many letters of `b` stand in `a` in the same order: enough to guess what a misspelt name meant.
+/// Length of the longest common subsequence: enough to guess which setting a misspelled name meant.
 fn common_letters(a: &str, b: &str) -> usize {
     let mut row = vec![0; b.len() + 1];
     for x in a.bytes() {

@@ -11,64 +11,65 @@ use crate::config::reader::Reader;
 use jiff::SignedDuration;
 use std::fmt;
 
-/// Everything that can be set.
+/// The values of all settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// The clusters whose tasks taskhold may touch.
+    /// The clusters whose tasks taskhold may change.
     pub clusters: Clusters,
-    /// The DynamoDB table that keeps the state store. Without it the state store is in the memory of this instance.
+    /// The DynamoDB table of the state store. Without it, the state store is in the memory of this instance.
     pub store_table: Option<String>,
-    /// Where messages go that cannot be carried out. Without it they are left to the queue's own redrive policy.
+    /// The queue for dead-lettered messages. Without it, messages that cannot be carried out are left to the
+    /// job queue's redrive policy.
     pub dead_letter_queue_url: Option<String>,
-    /// Where the function tells itself what to do later. Without it that is left to events and the sweep.
+    /// The queue for rechecks. Without it, only events and the sweep trigger a reconcile.
     pub recheck_queue_url: Option<String>,
-    /// The SNS topic that alerts are published to, if there is one.
+    /// The SNS topic for alerts, if any.
     pub alert_topic_arn: Option<String>,
-    /// The SQS queue that alerts are sent to, if there is one.
+    /// The SQS queue for alerts, if any.
     pub alert_queue_url: Option<String>,
-    /// The SQS queue that interrupted jobs are sent to, if there is one.
+    /// The SQS queue for interrupted jobs, if any.
     pub interrupted_queue_url: Option<String>,
-    /// Whether ECS is really changed.
+    /// Whether taskhold changes ECS.
     pub mode: Mode,
-    /// Whose word on a job counts.
+    /// Who may report a job.
     pub senders: Senders,
-    /// How long finished jobs are remembered.
+    /// Finished-job retention: how long finished jobs are remembered.
     pub finished_job_retention: SignedDuration,
     /// How long a message may name a task that ECS does not know before it is dead-lettered.
     pub unknown_task_grace: SignedDuration,
-    /// How often a message is received before it is dead-lettered instead of retried.
+    /// After how many receives a message is dead-lettered instead of retried.
     pub receives_max: u32,
-    /// How long a deployment may take, where neither its service nor CloudFormation says.
+    /// How long a deployment may take, unless its service or CloudFormation sets another deadline.
     pub deadline: SignedDuration,
-    /// How long a service must be held up before anybody is told.
+    /// How long a service must be blocked before an alert is sent.
     pub blocked_after: SignedDuration,
-    /// How long an open incident stays silent before it is told again.
+    /// After how long the alert of an open incident is repeated.
     pub repeat_after: SignedDuration,
-    /// What is done about a service that is held up, where its tag does not say.
+    /// What taskhold does about a blocked service, unless a tag of the service sets another policy.
     pub policy: Policy,
-    /// What may be done at all, whatever a tag says.
+    /// The remediations that are allowed, regardless of tags.
     pub remediations: Remediations,
-    /// How long a task must have been idle before a remediation releases it.
+    /// How long a task must have been idle before a remediation clears its protection.
     pub release_grace: SignedDuration,
-    /// The least time between two raises of one service's desired count.
+    /// Minimum time between two raises of one service's desired count.
     pub raise_cool_down: SignedDuration,
 }
 
-/// Whether decisions are carried out.
+/// Whether taskhold carries out its decisions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// They are.
+    /// It carries them out.
     Live,
-    /// They are logged; nothing changes in ECS.
+    /// It only logs them and changes nothing in ECS.
     DryRun,
 }
 
-/// Whose word on a job counts.
+/// Which senders may report a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Senders {
-    /// That of everybody who may send to the job queue.
+    /// Every principal that may send to the job queue.
     Anybody,
-    /// That of the task itself, by the session of its role's credentials.
+    /// Only the task itself, identified by the session of its role's credentials.
     TaskItself,
 }
 
@@ -77,11 +78,11 @@ pub enum Senders {
 pub struct ConfigProblem {
     /// The environment variable.
     pub name: String,
-    /// What is wrong, and what would be right.
+    /// The problem and the rule.
     pub problem: String,
 }
 
-/// Everything that is wrong with the settings.
+/// All problems with the settings.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct ConfigProblems(pub Vec<ConfigProblem>);
 
@@ -93,7 +94,8 @@ impl fmt::Display for ConfigProblems {
 }
 
 impl Config {
-    /// Whether an ARN is that of the recheck queue: its account and name are the last two parts of the URL's path.
+    /// Whether an ARN is that of the recheck queue, whose account and name are the last two parts of its
+    /// URL's path.
     pub fn is_recheck_queue(&self, arn: &str) -> bool {
         let queue = self.recheck_queue_url.as_deref().and_then(|url| {
             let (rest, name) = url.rsplit_once('/')?;
@@ -104,11 +106,11 @@ impl Config {
         region == self.clusters.region() && queue == Some((account, name))
     }
 
-    /// Reads the settings from environment variables; those that do not start with `TASKHOLD_` are passed over.
-    /// `AWS_REGION`, where it is set, must be the clusters' own.
+    /// Reads the settings from environment variables and ignores those that do not start with `TASKHOLD_`.
+    /// `AWS_REGION`, if it is set, must be the Region of the clusters.
     ///
     /// # Errors
-    /// All problems at once.
+    /// All problems together.
     pub fn from_variables(variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, ConfigProblems> {
         let mut reader = Reader::new(variables);
         reader.reject_unknown();
@@ -234,7 +236,7 @@ mod tests {
             "arn:aws:sns:eu-west-1:1111:alerts",
             "arn:aws:sns:eu-west-1:111122223333:",
             "arn:aws:sns:eu-west-1:111122223333:alerts.fifo",
-            // A subscription's ARN, which somebody copied instead of the topic's.
+            // The ARN of a subscription instead of that of its topic.
             "arn:aws:sns:eu-west-1:111122223333:alerts:1c9a7b2e-0000-4000-8000-000000000000",
         ] {
             let text = read(&[CLUSTER, (NAME, wrong)]).unwrap_err().to_string();
