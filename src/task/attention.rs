@@ -1,4 +1,4 @@
-//! Which of the task records a sweep has to do something about.
+//! Which task records a sweep must act on.
 
 use crate::task::change::SeenProtection;
 use crate::task::plan::{Decision, GRANT_TOLERANCE, KeepReason, decide_protection};
@@ -8,18 +8,19 @@ use jiff::Timestamp;
 /// What a sweep does about a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attention {
-    /// Nothing: it is idle, or stopped, or somebody is at work on it.
+    /// Nothing: the task is idle or has stopped, or another instance is working on it.
     None,
-    /// Something is open: a protection that was refused, a release that failed, an interruption that nobody was told of.
+    /// Reconcile it: ECS refused protection, clearing protection failed, or an interruption was not reported.
     Open,
-    /// It counts as protected: ECS is asked whether it is.
+    /// The record says that the task is protected: ask ECS whether it is.
     Compare {
-        /// Until when it counts as protected.
+        /// Until when the record says so.
         until: Timestamp,
     },
 }
 
-/// What to do about a task. A call that may yet take effect is left to whoever sent it, or to the sweep after it.
+/// Decides what to do about a task. A call that may still take effect is left to the instance that sent it,
+/// or to the next sweep.
 pub fn attention(record: &TaskRecord, now: Timestamp) -> Attention {
     let mut record = record.clone();
     record.protection.forget_stale(now);
@@ -32,7 +33,8 @@ pub fn attention(record: &TaskRecord, now: Timestamp) -> Attention {
     }
 }
 
-/// Whether ECS protects a task for less than it counts as protected.
+/// Returns what ECS reports if it protects the task for less time than `until`, the end in the record. `None`
+/// if the protection is long enough.
 pub fn is_lost(until: Timestamp, seen: Option<Timestamp>) -> Option<SeenProtection> {
     match seen {
         None => Some(SeenProtection::Unprotected),

@@ -1,7 +1,8 @@
-//! Lets tasks share calls: one `UpdateTaskProtection` takes ten tasks, but one setting for all of them.
+//! Combines the requests of several tasks into calls: one `UpdateTaskProtection` takes ten tasks, but only
+//! one setting for all of them.
 //!
-//! A protection may be rounded up by at most 5 % or one minute, whichever is more, so that wishes that lie close together
-//! go in one call. Rounded up, never down: a task is never protected for less than its jobs declared.
+//! A protection may be rounded up by at most 5 % or one minute, whichever is more, so that similar requests
+//! share a call. It is never rounded down: a task is never protected for less time than its jobs declared.
 
 use crate::ecs::arn::{ClusterArn, Task};
 use crate::ecs::{PROTECTION_MINUTES_MAX, ProtectionSetting, TASKS_PER_PROTECTION_CALL_MAX};
@@ -9,38 +10,39 @@ use crate::task::protection::ProtectionRequest;
 use jiff::Timestamp;
 use std::sync::Arc;
 
-/// What is to be asked for one task. `T` is whatever the caller needs to find its way back.
+/// A request for one task. The caller uses `tag` to associate the result with its own state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskRequest<T> {
     /// The task.
     pub task: Task,
-    /// What for.
+    /// The protection to request.
     pub ask: ProtectionRequest,
-    /// The caller's own.
+    /// The caller's own value.
     pub tag: T,
 }
 
-/// One call to make.
+/// A call to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProtectionCall<T> {
-    /// The cluster of all its tasks.
+    /// The cluster of all tasks of the call.
     pub cluster: Arc<ClusterArn>,
-    /// The setting for all of them.
+    /// The setting for all tasks of the call.
     pub setting: ProtectionSetting,
-    /// 1..=[`TASKS_PER_PROTECTION_CALL_MAX`] wishes, each for another task.
+    /// 1..=[`TASKS_PER_PROTECTION_CALL_MAX`] requests, each for a different task.
     pub requests: Vec<TaskRequest<T>>,
 }
 
-/// Minutes to ask for so that protection from `now` lasts until then: whole minutes, rounded up, within what ECS takes.
+/// The minutes to request so that protection that begins at `now` lasts until `until`: whole minutes, rounded
+/// up, within the limits of ECS.
 pub fn minutes_until(until: Timestamp, now: Timestamp) -> u32 {
-    // Every part of a minute counts: SQS tells milliseconds, but a clock nanoseconds.
+    // Rounded up from nanoseconds: SQS's times have milliseconds, but a clock has nanoseconds.
     let nanos = u128::try_from(until.duration_since(now).as_nanos()).unwrap_or(0);
     let minutes = u32::try_from(nanos.div_ceil(60_000_000_000)).unwrap_or(PROTECTION_MINUTES_MAX);
     minutes.clamp(1, PROTECTION_MINUTES_MAX)
 }
 
-/// The most minutes that a wish may be rounded up to: what is left of it and 5 % or a minute more, in whole minutes; at
-/// least the minutes that it takes itself.
+/// The most minutes that a request may be rounded up to: the remaining time plus 5 % or one minute, in whole
+/// minutes, but at least [`minutes_until`].
 pub fn minutes_max(until: Timestamp, now: Timestamp) -> u32 {
     let left_ms = u64::try_from(until.duration_since(now).as_millis()).unwrap_or(0);
     let most_ms = left_ms + (left_ms / 20).max(60_000);
@@ -48,13 +50,13 @@ pub fn minutes_max(until: Timestamp, now: Timestamp) -> u32 {
     most.clamp(minutes_until(until, now), PROTECTION_MINUTES_MAX)
 }
 
-/// Groups wishes into the fewest calls. At most one wish for each task.
+/// Groups requests into the fewest calls. There must be at most one request for each task.
 ///
-/// Within a cluster the wishes are taken from the shortest up. Each call takes the next one and up to nine more that its
-/// bound still covers, and asks for the longest of them. Because a longer wish also has the higher bound, no other
-/// grouping needs fewer calls.
+/// Within a cluster, requests are taken in ascending order. Each call takes the next request and up to nine
+/// more that its bound still covers, and requests the longest of them. Because a longer request also has a
+/// higher bound, no other grouping needs fewer calls.
 pub fn coalesce<T>(mut requests: Vec<TaskRequest<T>>, now: Timestamp) -> Vec<ProtectionCall<T>> {
-    // By keys of their own: a wish with its tag is large, and a sort moves what it sorts many times.
+    // Sorted by cached keys: a request with its tag is large, and a sort moves its elements many times.
     requests.sort_by_cached_key(|request| (request.task.cluster.clone(), request.ask, request.task.id.clone()));
     let mut calls: Vec<ProtectionCall<T>> = Vec::with_capacity(requests.len() / TASKS_PER_PROTECTION_CALL_MAX + 1);
     let mut ceiling = ProtectionSetting::Disabled;

@@ -1,7 +1,8 @@
-//! Makes one protection call and tells, for each of its tasks, what is known now.
+//! Sends one protection call and returns the result for each of its tasks.
 //!
-//! Only what certainly had no effect is tried again here. After a call without an answer nobody knows what it may yet do,
-//! so it stays written down and the message comes again. A call that waited too long is not sent at all.
+//! Only a call that certainly had no effect is retried here. A call without an answer may still take effect,
+//! so it stays in the task record as a call in flight, and the message is retried. A call that waited too
+//! long is not sent at all.
 
 use crate::clock::Clock;
 use crate::ecs::arn::{ClusterArn, Task, TaskId};
@@ -18,17 +19,18 @@ use jiff::Timestamp;
 use std::time::Duration;
 use tracing::{debug, error, info, warn};
 
-/// A throttled call is sent again so often. Together the pauses are 0.75 to 1.5 s, in which the bucket refills by 60 calls
-/// at least; what then still finds it empty is better off in the queue.
+/// How often a throttled call is sent again. All pauses together take 0.75 to 1.5 s, in which the bucket
+/// refills by at least 60 calls. If the bucket is still empty then, the message is better retried through the
+/// queue.
 const THROTTLED_RETRIES_MAX: u32 = 4;
-/// The first pause after a throttled call; doubled each time.
+/// The pause after the first throttled attempt; doubled for each further one.
 const THROTTLED_PAUSE: Duration = Duration::from_millis(50);
 
-/// What is known of one task of a call that was made.
+/// The result of a call for one of its tasks.
 pub(crate) struct Told {
-    /// What the state store is to write down.
+    /// The result to store in the task record.
     pub(crate) result: CallResult,
-    /// What keeps the wish from being met, if anything does.
+    /// Why the request was not fulfilled, if it was not.
     pub(crate) unsettled: Option<RetryReason>,
 }
 
@@ -58,7 +60,8 @@ impl<E: Ecs, L: Store<TaskRecord>, C: Clock> Reconcile<'_, E, L, C> {
         call.requests.into_iter().map(told).collect()
     }
 
-    /// ECS rejects a call as a whole for one task that it does not like. Alone, each gets the answer that it deserves.
+    /// ECS rejects a whole call because of one invalid task. Calls for each task alone succeed for the
+    /// others.
     async fn one_by_one(&self, call: ProtectionCall<Box<Stage>>) -> Vec<(Box<Stage>, Told)> {
         let mut all = Vec::with_capacity(call.requests.len());
         for request in call.requests {
@@ -88,14 +91,16 @@ impl<E: Ecs, L: Store<TaskRecord>, C: Clock> Reconcile<'_, E, L, C> {
         self.ecs.update_task_protection(&call.cluster, call.setting, ids).await
     }
 
-    /// Asked right before each sending. What is sent later than others reckon with could undo what they have done since.
+    /// Checked directly before each attempt. Other instances rely on a call being sent in time; a later one
+    /// could undo their changes.
     fn may_be_sent(&self, call: &ProtectionCall<Box<Stage>>) -> bool {
         let now = self.clock.now();
         !self.time_is_short() && call.requests.iter().all(|request| request.tag.may_be_sent(now))
     }
 }
 
-/// Up to one more pause, told by the task's id, so that calls throttled together do not come back together.
+/// Up to one more pause, derived from the task's id, so that calls that were throttled together are not
+/// retried together.
 fn jitter(pause: Duration, id: &TaskId) -> Duration {
     let byte = id.as_str().bytes().fold(0_u8, |mixed, byte| mixed.wrapping_mul(31).wrapping_add(byte));
     pause * u32::from(byte) / 256
@@ -115,7 +120,7 @@ fn told(answer: &Result<ProtectionAnswer, EcsError>, setting: ProtectionSetting,
     };
     if let Some(failure) = answer.failures.iter().find(|failure| failure.task_id == *id) {
         if setting == ProtectionSetting::Disabled && failure.reason == FailureReason::Missing {
-            // A task that is gone has nothing left to clear.
+            // ECS no longer knows the task, so there is no protection to clear.
             return Told { result: CallResult::Cleared, unsettled: None };
         }
         let refusal = Refusal { reason: failure.reason.clone(), detail: failure.detail.clone(), at: now };
@@ -127,12 +132,12 @@ fn told(answer: &Result<ProtectionAnswer, EcsError>, setting: ProtectionSetting,
         (ProtectionSetting::Enabled { .. }, Some((true, Some(until)))) => {
             Told { result: CallResult::Granted(until), unsettled: None }
         }
-        // Nothing is protected until the answer says so, with its end.
+        // A task counts as protected only if the answer says so and names the expiry.
         _ => Told { result: CallResult::Unknown, unsettled: Some(RetryReason::Unanswered) },
     }
 }
 
-/// Why a task is in a call: the job that lives longest, or that none does.
+/// Why a task is in a call: the live job with the latest end, or that it has no live job.
 fn why(request: &TaskRequest<Box<Stage>>, now: Timestamp) -> (String, String) {
     let longest = request.tag.versioned.record.live_jobs(now).max_by_key(|(_, until)| *until);
     let why = match longest {
@@ -149,7 +154,7 @@ fn shown_setting(setting: ProtectionSetting) -> String {
     }
 }
 
-/// `why` is asked for only if the line is wanted.
+/// Calls `why` only if INFO is enabled.
 fn log_request<W: Iterator<Item = (String, String)>>(
     cluster: &ClusterArn,
     setting: ProtectionSetting,
@@ -162,7 +167,8 @@ fn log_request<W: Iterator<Item = (String, String)>>(
     }
 }
 
-/// What no retry can repair, a missing permission or cluster, is an error; the rest may pass.
+/// Logs an error for a failure that no retry repairs (a missing permission or cluster), a warning for any
+/// other.
 fn log_failure(cluster: &ClusterArn, setting: ProtectionSetting, tasks: &[TaskId], failure: &EcsError) {
     let setting = shown_setting(setting);
     let tasks = listed(tasks.iter().map(TaskId::as_str));

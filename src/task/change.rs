@@ -1,63 +1,64 @@
-//! What a batch, an event or a command tells of a task: what is to be carried out.
+//! The input of a task's reconcile: changes reported by a batch of messages, an event or a command.
 
 use crate::ecs::arn::Task;
 use crate::task::interruption::TaskStop;
 use crate::task::job::{Job, JobKey};
 use jiff::Timestamp;
 
-/// What the messages of one batch tell about one task.
+/// What the messages of one batch report about one task.
 #[derive(Clone, Debug)]
 pub struct TaskChange {
     /// The task.
     pub task: Task,
-    /// What they tell of its jobs.
+    /// Its jobs.
     pub jobs: Vec<(JobKey, Job)>,
-    /// Its end, if ECS says that it ends.
+    /// Its stop, if ECS reports one.
     pub end: Option<TaskStop>,
-    /// What ECS said of its protection, if it was asked.
+    /// The protection that ECS reports, if it was asked.
     pub protection: SeenProtection,
-    /// Whether there is reason to ask again for what was refused.
+    /// Whether a refused protection is requested again at once.
     pub refusal: RefusedBefore,
-    /// Whether its protection is to be cleared, whoever has set it.
+    /// Whether to clear the protection regardless of who set it.
     pub release: Release,
 }
 
-/// Whether a task is to be released although its jobs do not say so.
+/// Whether to clear the protection of a task although taskhold did not set it or its jobs are live.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Release {
-    /// No: its jobs decide.
+    /// No: the jobs decide.
     #[default]
     ByJobs,
-    /// If it is idle, protection that others have set included: a person, or the service, says that this may be done.
+    /// Yes, if the task is idle, even if another writer set the protection: a person or the service's policy
+    /// allows it.
     IfIdle,
-    /// In any case: its live jobs count as finished.
+    /// Yes: its live jobs count as finished.
     ByForce,
 }
 
-/// What a refusal a moment ago means.
+/// What a recent refusal means for the next request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RefusedBefore {
-    /// That asking again now is of no use.
+    /// ECS would refuse again, so the request waits.
     #[default]
     Stands,
-    /// Nothing any more: what was in the way may be gone.
+    /// The blocking deployment may be over, so protection is requested at once.
     MayBeOver,
 }
 
-/// What ECS said of a task's protection.
+/// The protection that ECS reports for a task.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SeenProtection {
-    /// It was not asked.
+    /// ECS was not asked.
     #[default]
     NotAsked,
-    /// It does not protect the task.
+    /// ECS does not protect the task.
     Unprotected,
-    /// It protects the task until then.
+    /// ECS protects the task until then.
     Until(Timestamp),
 }
 
 impl TaskChange {
-    /// Nothing new about a task.
+    /// A change that only triggers a reconcile.
     pub fn none(task: Task) -> Self {
         Self {
             task,

@@ -1,13 +1,14 @@
-//! Several futures under way at once.
+//! Runs several futures concurrently.
 
 use futures_util::StreamExt;
 use futures_util::stream;
 use std::pin::pin;
 
-/// Hands on what each future comes to, in the order in which they end; at most so many are under way at once.
+/// Passes the output of each future to `forward`, in the order of completion. At most `most` futures run at
+/// once.
 ///
-/// A single one, which is what a message alone comes to, is waited for where it is: a place of its own in a list costs more than
-/// what it does, as large as these futures are.
+/// A single future, as for a single message, is awaited directly: these futures are large, and moving one
+/// into a list costs more than running it.
 pub(crate) async fn at_once<F: Future>(
     most: usize,
     futures: impl ExactSizeIterator<Item = F>,
@@ -33,7 +34,7 @@ mod tests {
     use std::future::poll_fn;
     use std::task::Poll;
 
-    /// The first of `count` futures ends when the last has begun.
+    /// The first of `count` futures completes when the last one has started.
     fn ended(most: usize, count: usize) -> Option<Vec<usize>> {
         let has_begun = Cell::new(false);
         let future = |at: usize| {

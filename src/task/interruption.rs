@@ -1,4 +1,4 @@
-//! A task that ended, or is about to end, in the middle of jobs: what is to be told of it, until it has been told.
+//! A task that stops, or is about to stop, in the middle of jobs, and the report of it until it is delivered.
 
 use crate::ecs::arn::Task;
 use crate::ecs::task::StopCause;
@@ -6,106 +6,106 @@ use crate::task::job::{JobKey, Labels};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// How far the end of a task has come.
+/// How far the stop of a task has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StopStage {
-    /// It was told to stop and still runs: two minutes on Spot, `stopTimeout` elsewhere.
+    /// ECS has asked it to stop and it still runs: for two minutes on Spot, for `stopTimeout` elsewhere.
     Stopping,
     /// It has stopped.
     Stopped,
 }
 
-/// A task that ends in the middle of jobs.
+/// An interruption together with its task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InterruptedTask {
-    /// Which.
+    /// The task.
     pub task: Task,
-    /// What is known of its end.
+    /// The interruption.
     pub interruption: Interruption,
 }
 
-/// A job that was alive.
+/// A job that was live when its task stopped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InterruptedJob {
-    /// Which.
+    /// Identifies the job.
     #[serde(flatten)]
     pub key: JobKey,
-    /// Until when it might have lasted, as declared.
+    /// The declared end of the job.
     pub until: Timestamp,
-    /// Short texts of its worker's, shown to people.
+    /// Short texts from the worker, shown to people.
     #[serde(default, skip_serializing_if = "Labels::is_empty")]
     pub labels: Labels,
 }
 
-/// What ECS says of the end of a task.
+/// What ECS reports about the stop of a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskStop {
     /// How far it has come.
     pub stage: StopStage,
-    /// The name of its service, if ECS still knew it.
+    /// The name of its service, if ECS still reports it.
     pub service: Option<String>,
-    /// Why.
+    /// The cause.
     pub cause: StopCause,
 }
 
-/// An interruption, and whether it has been told.
+/// An interruption and its delivery.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrackedInterruption {
-    /// What happened.
+    /// The interruption.
     pub what: Interruption,
-    /// Until then whoever claimed it is telling it; after that somebody else may.
+    /// Until then the instance that claimed it may deliver it; later another instance may.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claimed_until: Option<Timestamp>,
-    /// Whether each job was handed on: what people could not be told is no reason to hand them on again.
+    /// Whether the jobs were sent to the queue for interrupted jobs. A failed alert does not send them again.
     #[serde(default)]
     pub forwarded: bool,
-    /// When it was told.
+    /// When it was delivered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notified_at: Option<Timestamp>,
 }
 
 impl TrackedInterruption {
-    /// Whether it has still to be told, and nobody is telling it.
+    /// Whether it is not delivered yet, and no instance has claimed it.
     pub fn is_open(&self, now: Timestamp) -> bool {
         self.notified_at.is_none() && self.claimed_until.is_none_or(|until| until <= now)
     }
 }
 
-/// A task that ends in the middle of jobs.
+/// A stop of a task in the middle of jobs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Interruption {
-    /// How far it has come.
+    /// How far the stop had come.
     pub stage: StopStage,
-    /// When taskhold learned of it.
+    /// When taskhold recorded it.
     pub at: Timestamp,
-    /// The name of its service, if ECS still knew it.
+    /// The name of its service, if ECS still reported it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
-    /// The jobs that were alive then, and that no earlier one of the same task names.
+    /// The jobs that were live then, without those of an earlier interruption of the same task.
     pub jobs: Vec<InterruptedJob>,
-    /// ECS's `stopCode`, if it is told.
+    /// ECS's `stopCode`, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_code: Option<String>,
-    /// ECS's sentence about it, if it is told.
+    /// ECS's `stoppedReason`, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped_reason: Option<String>,
-    /// Exit codes by the containers' names, of those that have one.
+    /// Exit codes by container name; a container without one is left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exit_codes: Vec<(String, i32)>,
-    /// Until when ECS had confirmed that it protects the task, if that was not over. Beside a `stopCode` of the service
-    /// scheduler that is a finding about protection: ECS scaled in what it protected.
+    /// Until when ECS had confirmed protection, if that time had not passed. Together with a `stopCode` of
+    /// the service scheduler it proves that ECS stopped a task that it protected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protected_until: Option<Timestamp>,
 }
 
 impl Interruption {
-    /// Whether the job is one of those that were alive.
+    /// Whether the interruption names the job.
     pub fn names(&self, key: &JobKey) -> bool {
         self.jobs.iter().any(|job| job.key == *key)
     }
 
-    /// Whether ECS itself scaled the task in while taskhold counted it as protected.
+    /// Whether the service scheduler stopped the task although ECS had confirmed its protection.
     pub fn was_protected_in_vain(&self) -> bool {
         self.protected_until.is_some() && self.stop_code.as_deref() == Some("ServiceSchedulerInitiated")
     }

@@ -1,18 +1,19 @@
-//! A job of a task, and the merge of what is known about it.
+//! A job of a task, and the merge of reports about it.
 //!
-//! [`Job`] is a join-semilattice: every field only moves one way and [`Job::merge`] takes the further of two. So merge is
-//! commutative, associative and idempotent, and any order and number of deliveries ends in the same state.
+//! [`Job`] is a join-semilattice: every field changes in one direction only, and [`Job::merge`] keeps the
+//! further value of the two. The merge is commutative, associative and idempotent, so any order and number of
+//! deliveries leads to the same state.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// A job within its task: a retried job is another job under the same id.
+/// Identifies a job within its task. A retried job has the same id and another attempt.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct JobKey {
     /// 1..=256 characters, chosen by the worker.
     pub job_id: String,
-    /// From 1.
+    /// Counts from 1.
     pub attempt: u32,
 }
 
@@ -25,47 +26,49 @@ impl std::fmt::Display for JobKey {
     }
 }
 
-/// Short texts of the worker's, shown to people.
+/// Short texts from the worker, shown to people.
 pub type Labels = BTreeMap<String, String>;
 
-/// What is known of a job. All times are SQS's `SentTimestamp` or reckoned from it, never a sender's clock.
+/// What the messages report about a job. All times are SQS's `SentTimestamp` or derived from it, never from a
+/// sender's clock.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Job {
     /// When the first `job.started` was sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
-    /// The latest end that a worker declared by `maxDurationMinutes`.
+    /// The latest end that the worker declared with `maxDurationMinutes`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub declared_until: Option<Timestamp>,
-    /// The end presumed from heartbeats that declare none. Counts only while no end is declared, as for a heartbeat that
-    /// overtook its start.
+    /// The end presumed from heartbeats that declare none. It counts only while no end is declared, as after
+    /// a heartbeat that arrived before the start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub presumed_until: Option<Timestamp>,
-    /// When the worker expects to be done, as last told.
+    /// The last report of when the worker expects to finish.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected_until: Option<Told<Timestamp>>,
     /// When the latest message of any type was sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reported_at: Option<Timestamp>,
-    /// When it was told to have finished; absorbs everything else.
+    /// When `job.finished` was sent. A finished job never becomes live again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Timestamp>,
-    /// As last told.
+    /// The last report of labels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<Told<Labels>>,
 }
 
-/// A value of which the one told last counts; of two told at one time the greater, so that order does not matter.
+/// A reported value with its time. The latest value wins; of two with the same time the greater wins, so that
+/// order does not matter.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Told<T> {
-    /// When the message that told it was sent. Compared first.
+    /// When the reporting message was sent. Compared first.
     pub at: Timestamp,
-    /// What it told.
+    /// The reported value.
     pub value: T,
 }
 
 impl Job {
-    /// Takes in what another delivery, or another instance, knows of the same job.
+    /// Merges the report of another delivery or instance about the same job.
     pub fn merge(&mut self, other: &Self) {
         self.started_at = match (self.started_at, other.started_at) {
             (Some(mine), Some(theirs)) => Some(mine.min(theirs)),
@@ -79,12 +82,12 @@ impl Job {
         later(&mut self.labels, other.labels.as_ref());
     }
 
-    /// Until when the job may live: what was declared, else what is presumed.
+    /// Until when the job may run: the declared end, or else the presumed one.
     pub fn until(&self) -> Option<Timestamp> {
         self.declared_until.or(self.presumed_until)
     }
 
-    /// Until when the job still lives at `now`; `None` once it has finished or outlived what it declared.
+    /// The end of the job if it is live at `now`; `None` if it has finished or its end has passed.
     pub fn lives_until(&self, now: Timestamp) -> Option<Timestamp> {
         if self.finished_at.is_some() {
             return None;
@@ -92,7 +95,7 @@ impl Job {
         self.until().filter(|until| *until > now)
     }
 
-    /// The moment from which on nothing can revive the job: a redelivery then tells nothing new.
+    /// When the job can be forgotten: from then on no redelivery can make it live again.
     pub(crate) fn forgettable_from(&self, finished_job_retention: SignedDuration) -> Timestamp {
         let heard = self.reported_at.max(self.finished_at).unwrap_or(Timestamp::MIN);
         let end = self.until().unwrap_or(Timestamp::MIN);

@@ -1,4 +1,4 @@
-//! What is known of a task after everything possible was done for it, and why more is left to do.
+//! The result of a task's reconcile, and why a message needs a retry.
 
 use crate::budget::OutOfTime;
 use crate::ecs::FailureReason;
@@ -8,37 +8,37 @@ use crate::store::error::StoreError;
 use crate::task::protection::Refusal;
 use crate::task::record::TaskRecord;
 
-/// Why a message comes again.
+/// Why a message is retried.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RetryReason {
     /// A call for the task failed, or was not answered.
     #[error("{0}")]
     Ecs(#[from] EcsError),
-    /// ECS answered without naming the task.
+    /// The answer of ECS did not contain the task.
     #[error("ecs answered without a word on the task")]
     Unanswered,
     /// ECS refused the task for now.
     #[error("ecs refused: {}{}", .0.reason.as_str(), .0.detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default())]
     Refused(Refusal),
-    /// Another call for the task may still take effect, so that what ECS answered is not certain.
+    /// Another call for the task may still take effect, so the answer to this one proves nothing.
     #[error("another call for the task may still take effect")]
     AnotherCallInFlight,
     /// The state store failed.
     #[error("{0}")]
     Store(#[from] StoreError),
-    /// Too little of the invocation's time is left, or too much has passed since a call was written down.
+    /// Too little of the invocation's time is left, or too much has passed since a call was recorded.
     #[error("{OutOfTime}")]
     OutOfTime,
-    /// A message of its group has to be retried, and a FIFO queue keeps the order.
+    /// An earlier message of its group is retried, and a FIFO queue keeps the order.
     #[error("an earlier message of its group is retried")]
     GroupHeld,
-    /// The recheck that goes on with it could not be sent.
+    /// The recheck that continues it could not be sent.
     #[error("its recheck could not be sent: {0}")]
     RecheckNotSent(DeliveryError),
-    /// What it says of interrupted jobs could not be told.
+    /// The interruption could not be reported.
     #[error("interrupted jobs could not be reported: {0}")]
     InterruptionNotReported(DeliveryError),
-    /// It could not be sent to the dead-letter queue.
+    /// The message could not be sent to the dead-letter queue.
     #[error("it could not be dead-lettered: {0}")]
     NotDeadLettered(DeliveryError),
 }
@@ -49,16 +49,16 @@ impl From<OutOfTime> for RetryReason {
     }
 }
 
-/// What is known of a task after everything possible was done for it.
+/// The state of a task after its reconcile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(
     clippy::large_enum_variant,
     reason = "nearly every one is of the larger kind: a box would only be one more allocation"
 )]
 pub enum TaskState {
-    /// The record as it was stored last, and what kept its wish from being met, if anything did.
+    /// The record as stored last, and why the requested protection was not reached, if it was not.
     Known(TaskRecord, Option<RetryReason>),
-    /// The state store failed before anything was stored.
+    /// The state store failed before the change was stored.
     NotStored(RetryReason),
 }
 

@@ -1,58 +1,60 @@
-//! What to ask of ECS for one task.
+//! Decides which protection to request for one task. Pure.
 
 use crate::ecs::{FailureReason, PROTECTION_MINUTES_MAX};
 use crate::task::protection::ProtectionRequest;
 use crate::task::record::TaskRecord;
 use jiff::{SignedDuration, Timestamp};
 
-/// A grant that ends this much before the end of a job still counts as whole. ECS reckons the expiry by its own clock and
-/// answers after a moment, so a grant of exactly the minutes asked for may seem short by a second.
+/// A grant that ends this much before the end of a job counts as sufficient. ECS computes the expiry with its
+/// own clock when it handles the call, so a grant of exactly the requested minutes may appear a second short.
 pub const GRANT_TOLERANCE: SignedDuration = SignedDuration::from_secs(30);
 
-/// After `DEPLOYMENT_BLOCKED` a task is not asked for again sooner than this, however many messages come: the next
-/// heartbeats would all be told the same. Unless there is reason to hope.
+/// After `DEPLOYMENT_BLOCKED`, how long no protection is requested for the task, however many messages
+/// arrive: ECS would refuse the next heartbeats too.
+/// [`Protection::may_retry_now`](crate::task::protection::Protection::may_retry_now) overrides the pause.
 pub const REFUSED_PAUSE: SignedDuration = SignedDuration::from_secs(60);
 
-/// The longest that one call can grant.
+/// The longest protection that one call can request.
 const PROTECTION_MAX: SignedDuration = SignedDuration::from_mins(PROTECTION_MINUTES_MAX as i64);
 
-/// What to do about a task's protection, or why nothing.
+/// What to do about a task's protection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// ProtectionRequest for this.
+    /// Send this request.
     Request(ProtectionRequest),
-    /// Leave things as they are.
+    /// Send nothing.
     Keep(KeepReason),
 }
 
-/// Why nothing is asked of ECS.
+/// Why no request is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeepReason {
     /// The task is protected long enough.
     Confirmed {
-        /// At least until then.
+        /// The confirmed end of the protection.
         until: Timestamp,
     },
-    /// No live job, and nothing to clear.
+    /// The task has no live job and no protection to clear.
     Idle,
-    /// The task has stopped: nothing can be asked for it.
+    /// The task has stopped.
     Stopped,
-    /// ECS has just said that a deployment is blocked.
+    /// ECS has just refused protection because a deployment is blocked.
     RefusedJustNow,
 }
 
 /// Decides for one task.
 ///
-/// Live jobs and no certain protection until the latest of their ends: ask for all of it at once. A short protection kept
-/// alive by renewals would lapse exactly when it matters, because ECS can refuse a renewal while a deployment is blocked
-/// (aws-facts "ECS: the protection API": the renewal trap). No live job and a protection of our own: clear it. A call is
-/// never made that would shorten what is certain, since one is made only when that is not enough.
+/// If the task has live jobs and no confirmed protection until the latest of their ends, request all of that
+/// time at once. A short protection that needs renewals would expire when it matters most, because ECS can
+/// refuse a renewal while a deployment is blocked (aws-facts "ECS: the protection API": the renewal trap). If
+/// the task has no live job and taskhold set its protection, clear it. No request shortens a confirmed
+/// protection, because requests are sent only when the confirmed protection is too short.
 pub fn decide_protection(record: &TaskRecord, now: Timestamp) -> Decision {
     let protection = &record.protection;
     if record.stopped_at.is_some() {
         return Decision::Keep(KeepReason::Stopped);
     }
-    // What no single call can grant is asked for as far as one can; later messages ask for the rest.
+    // One call cannot grant more; later messages request the rest.
     let grantable = now.saturating_add(PROTECTION_MAX).unwrap_or(Timestamp::MAX);
     let Some(until) = record.wanted_until(now).map(|until| until.min(grantable)) else {
         return match protection.is_set {

@@ -1,53 +1,55 @@
-//! What was asked of ECS for one task, what may still take effect, and what is therefore certain.
+//! The protection of one task: what taskhold requested, which calls may still take effect, and which
+//! protection is therefore certain.
 //!
-//! Two invocations may work on one task at once, and a call may take effect after its caller gave up. So every call is
-//! written down before it is made ([`Protection::begin`]) and struck out when its effect is known ([`Protection::settle`]).
-//! What ECS answered is trusted only as far as the calls that overlapped it allow: the certain end of the protection is the
-//! least of what the answer granted and what those calls asked for. A release counts as the least of all. See
-//! SEMANTICS.md, "A release never leaves a live job unprotected".
+//! Two invocations may work on one task at once, and a call may take effect after its caller gave up. Every
+//! call is therefore recorded before it is sent ([`Protection::begin`]) and removed when its effect is known
+//! ([`Protection::settle`]). The calls that overlapped it limit what an answer proves: the certain end of the
+//! protection is the minimum of the granted end and the ends that those calls requested. Clearing counts as
+//! the earliest end. See SEMANTICS.md, "A release never leaves a live job unprotected".
 
 use crate::ecs::FailureReason;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// A call whose outcome nobody wrote down is held to be able to take effect for this long. A function's call times out
-/// after seconds, a function itself after 15 minutes at most; ECS needs no minute for a call that it has taken.
-/// An assumption about the network: a request that was sent does not arrive later than this.
+/// How long a call without a recorded result is assumed to be able to take effect. A function's call times
+/// out after seconds and the function itself after at most 15 minutes; ECS handles a received call in less
+/// than a minute. This assumes that the network delivers a request no later than this.
 pub const LATE_EFFECT_MAX: SignedDuration = SignedDuration::from_mins(2);
 
-/// A call that is written down is sent within this time, or not at all: others count [`LATE_EFFECT_MAX`] from the writing
-/// down, and a state store that hangs or a queue of throttled calls may come between the two. The rest is for the call's way.
+/// A recorded call is sent within this time or not at all. Other instances count [`LATE_EFFECT_MAX`] from
+/// when the call was recorded, and a slow state store or throttled calls can delay the send. The difference
+/// between the two constants is the time for the call itself.
 pub const SENT_WITHIN: SignedDuration = SignedDuration::from_secs(30);
 
-/// So many calls are written down at once for one task. More mean a storm of failures; each is forgotten after
-/// [`LATE_EFFECT_MAX`], so waiting helps and a record stays small.
+/// Most calls in flight for one task. More indicate a series of failures. Each call is forgotten after
+/// [`LATE_EFFECT_MAX`], so waiting helps, and the limit keeps the record small.
 pub const CALLS_IN_FLIGHT_MAX: usize = 16;
 
-/// What a call asks for one task, without the rounding up that lets tasks share a call.
+/// What a call requests for one task, before it is rounded up to share a call with other tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ProtectionRequest {
-    /// Clear the protection. The least of all asks.
+    /// Clear the protection. Lower than every other request.
     Clear,
-    /// Protect at least until then.
+    /// Protect the task at least until then.
     ProtectUntil(Timestamp),
 }
 
-/// Numbers the calls of one task.
+/// Identifies a call among those of one task.
 pub type CallId = u64;
 
-/// A call that may take effect at any time from now on.
+/// A call that may still take effect.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Call {
     /// Unique within the record.
     pub id: CallId,
-    /// What it asks.
+    /// The request.
     pub ask: ProtectionRequest,
-    /// When it was written down, by the clock of the caller.
+    /// When the call was recorded, by the caller's clock.
     pub started_at: Timestamp,
-    /// Whether the task was held before this call was written down.
+    /// Whether taskhold counted the task as protected ([`Protection::is_set`]) before this call.
     #[serde(default)]
     pub was_set: bool,
-    /// The least and the greatest ask among the calls that were in flight while this one was.
+    /// The lowest and the highest request among the calls that were in flight at the same time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub overlaps: Option<(ProtectionRequest, ProtectionRequest)>,
 }
@@ -61,23 +63,23 @@ impl Call {
     }
 }
 
-/// What is known of a call once its caller has an answer, or none.
+/// The result of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallResult {
     /// ECS protects the task until then.
     Granted(Timestamp),
-    /// ECS has cleared the protection, or knows the task no more.
+    /// ECS cleared the protection, or no longer knows the task.
     Cleared,
-    /// ECS refused this task; nothing changed.
+    /// ECS refused the task; nothing changed.
     Refused(Refusal),
-    /// The call did certainly nothing: not sent, throttled, denied.
+    /// The call certainly had no effect: it was not sent, throttled or denied.
     WithoutEffect,
-    /// Nobody knows: it stays written down.
+    /// The effect is unknown: the call stays recorded.
     Unknown,
 }
 
 impl CallResult {
-    /// Whether it shows that there is, or was, such a task.
+    /// Whether the result proves that the task exists or existed.
     fn proves_task(&self) -> bool {
         match self {
             Self::Granted(_) => true,
@@ -90,56 +92,58 @@ impl CallResult {
 /// ECS's last refusal for a task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
-    /// ECS's word.
+    /// The reason code.
     pub reason: FailureReason,
-    /// ECS's sentence, if any.
+    /// ECS's explanation, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// When it was answered.
+    /// When ECS answered.
     pub at: Timestamp,
 }
 
-/// The protection of a task as far as taskhold asked for it. Protection that others set is not in here.
+/// The protection of a task as requested by taskhold. Protection that other writers set is not included.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Protection {
     next_call: CallId,
-    /// Calls that may yet take effect.
+    /// Calls that may still take effect.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub in_flight: Vec<Call>,
-    /// Whether taskhold has asked for protection since it last saw it cleared for certain.
+    /// Whether taskhold has requested protection since ECS last certainly cleared it.
     #[serde(default)]
     pub is_set: bool,
-    /// Whether ECS has shown that it knows the task. From then on `MISSING` means that it has ended.
+    /// Whether an answer has proved that ECS knows the task. From then on `MISSING` means that the task has
+    /// ended.
     #[serde(default)]
     pub is_known: bool,
-    /// ECS protects the task at least until then, whatever is in flight. `None` if nothing is certain.
+    /// ECS protects the task at least until then, whatever the calls in flight do. `None` if no protection is
+    /// certain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmed_until: Option<Timestamp>,
-    /// The last refusal, until ECS grants or clears.
+    /// The last refusal, until ECS grants or clears protection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Refusal>,
-    /// Since when ECS has refused without granting in between.
+    /// When ECS first refused since it last granted protection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused_since: Option<Timestamp>,
-    /// Whether there is reason to ask again although the last refusal is young.
+    /// Whether to request protection again although the last refusal is recent.
     #[serde(default)]
     pub may_retry_now: bool,
 }
 
 impl Protection {
-    /// Forgets calls that can take effect no more.
+    /// Forgets calls that can no longer take effect.
     pub fn forget_stale(&mut self, now: Timestamp) {
         self.in_flight.retain(|call| now.duration_since(call.started_at) < LATE_EFFECT_MAX);
     }
 
-    /// Until when this has to be remembered: what is certain, and calls that may take effect.
+    /// Until when the record must be kept: the end of the certain protection and of the calls in flight.
     pub(crate) fn keep_until(&self) -> Option<Timestamp> {
         let calls = self.in_flight.iter().map(|call| call.started_at).max();
         let over = calls.map(|started_at| started_at.saturating_add(LATE_EFFECT_MAX).unwrap_or(Timestamp::MAX));
         over.max(self.confirmed_until)
     }
 
-    /// Writes down a call that is about to be made. `None` if too many are in flight already.
+    /// Records a call that is about to be sent. `None` if too many are in flight.
     pub fn begin(&mut self, ask: ProtectionRequest, now: Timestamp) -> Option<CallId> {
         if self.in_flight.len() >= CALLS_IN_FLIGHT_MAX {
             return None;
@@ -157,26 +161,27 @@ impl Protection {
         Some(id)
     }
 
-    /// Whether a call that was written down may still be sent.
+    /// Whether a recorded call may still be sent.
     pub fn may_be_sent(&self, id: CallId, now: Timestamp) -> bool {
         self.in_flight.iter().any(|call| call.id == id && now.duration_since(call.started_at) <= SENT_WITHIN)
     }
 
-    /// Strikes out a call whose outcome is known.
+    /// Records the result of a call and removes the call, unless the result is unknown.
     pub fn settle(&mut self, id: CallId, result: CallResult) {
         if result == CallResult::Unknown {
             return;
         }
         self.is_known |= result.proves_task();
         let Some(at) = self.in_flight.iter().position(|call| call.id == id) else {
-            // Too late to be trusted: others have acted on the belief that it is over, and may be wrong about what is certain.
+            // Too late to be trusted: other instances assumed that this call was over, so what counts as
+            // certain may be wrong.
             self.confirmed_until = None;
             return;
         };
         let call = self.in_flight.remove(at);
         match result {
             CallResult::Granted(until) => {
-                // Not the later of this and what was certain before: ECS may grant less than it was asked for.
+                // Not the maximum with the earlier certain end: ECS may grant less than it was asked for.
                 self.forget_refusal();
                 let granted = ProtectionRequest::ProtectUntil(until);
                 self.confirmed_until = match call.overlaps.map_or(granted, |(least, _)| least.min(granted)) {
@@ -202,7 +207,7 @@ impl Protection {
         }
     }
 
-    /// What was in the way of a refused task may be gone.
+    /// Allows a request for a refused task at once: the blocking deployment may be over.
     pub fn allow_retry(&mut self) {
         self.may_retry_now = self.refusal.is_some();
     }
@@ -211,14 +216,14 @@ impl Protection {
         (self.refusal, self.refused_since, self.may_retry_now) = (None, None, false);
     }
 
-    /// ECS was asked until when the task is protected. What it says can only lower what is certain: a grant that it does not
-    /// know of yet may be on its way, and whoever has asked for it will learn of it.
+    /// Records the protection that ECS reports. A report can only lower the certain end: it may miss a grant
+    /// that is on its way, whose caller will record the result.
     pub fn see(&mut self, protected_until: Option<Timestamp>) {
         self.confirmed_until = self.confirmed_until.min(protected_until);
     }
 
-    /// A call that certainly did nothing holds nothing, unless another one that overlapped it does: what others set is not
-    /// to be cleared for it.
+    /// Undoes [`Protection::is_set`] for a call that certainly had no effect, unless an overlapping call
+    /// protects: taskhold must not clear protection that another writer set.
     fn undo_set(&mut self, call: &Call) {
         let others_protect = call.overlaps.is_some_and(|(_, greatest)| greatest != ProtectionRequest::Clear);
         if !call.was_set && !others_protect {

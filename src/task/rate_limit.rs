@@ -1,20 +1,21 @@
-//! How fast protection calls are sent: as ECS refills the bucket that they are taken from, so that none is throttled.
+//! Limits the rate of protection calls to the refill rate of ECS's token bucket, so that ECS does not
+//! throttle them.
 
 use crate::clock::Clock;
 use jiff::{SignedDuration, Timestamp};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// A token comes into the bucket each so often: 80 a second (aws-facts "ECS: the protection API").
+/// The bucket gains one token per interval: 80 per second (aws-facts "ECS: the protection API").
 const REFILL: SignedDuration = SignedDuration::from_micros(12_500);
-/// So many calls are sent at once after a pause. The bucket holds 200; the rest is left to reads of protection, which take from
-/// the same bucket, and to others.
+/// Most calls that may be sent at once after a pause. The bucket holds 200 tokens; the rest is left to other
+/// callers and to reads of protection, which use the same bucket.
 const BURST: i32 = 150;
 
 /// When an instance of the function may send its next protection call.
 ///
-/// It keeps to the whole bucket of the account and Region as long as nobody else takes from it. Whoever else does is noticed
-/// by a throttled call: then what was thought to be left is given up.
+/// The limit uses the whole bucket of the account and Region until a throttled call shows that other callers
+/// use it too. Then it assumes that the bucket is empty.
 #[derive(Debug)]
 pub struct RateLimit(Mutex<Bucket>);
 
@@ -25,7 +26,7 @@ impl Default for RateLimit {
 }
 
 impl RateLimit {
-    /// Waits until one more call may be sent.
+    /// Waits until one more call may be sent, and takes its token.
     pub async fn keep<C: Clock>(&self, clock: &C) {
         let wait = self.bucket(|bucket| bucket.take(clock.now()));
         if !wait.is_zero() {
@@ -33,7 +34,7 @@ impl RateLimit {
         }
     }
 
-    /// ECS says that the bucket is empty. Answers how long it takes until one more call may be sent, as it then is.
+    /// Records that ECS reports an empty bucket. Takes a token and returns how long to wait for it.
     pub fn throttled(&self, now: Timestamp) -> Duration {
         self.bucket(|bucket| {
             bucket.next = bucket.next.max(now);
@@ -42,24 +43,24 @@ impl RateLimit {
     }
 
     fn bucket<T>(&self, change: impl FnOnce(&mut Bucket) -> T) -> T {
-        // A moment is whole at any time: who panicked with it in hand has left no half of it.
+        // A timestamp is replaced as a whole, so a panic elsewhere cannot leave a partial one.
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// The bucket by the moment for which its next token is promised: as far as that lies back, tokens are in it.
+/// The bucket, represented by the time of its next token: the further in the past, the more tokens it holds.
 #[derive(Debug)]
 struct Bucket {
     next: Timestamp,
 }
 
 impl Bucket {
-    /// Takes a token and answers how long it takes to come.
+    /// Takes a token and returns how long to wait for it.
     fn take(&mut self, now: Timestamp) -> Duration {
         let full = now.saturating_sub(REFILL * BURST).unwrap_or(Timestamp::MIN);
         let at = self.next.max(full);
         self.next = at.saturating_add(REFILL).unwrap_or(Timestamp::MAX);
-        // Not at the very moment of the last token, but when one has come.
+        // A token is available at the end of its interval, not at the start.
         let wait = self.next.duration_since(now);
         Duration::try_from(wait).unwrap_or(Duration::ZERO)
     }
@@ -87,7 +88,7 @@ mod tests {
     #[test]
     fn in_no_time_more_is_sent_than_a_bucket_of_200_gives_that_refills_at_80_a_second() {
         let mut bucket = Bucket { next: Timestamp::MIN };
-        // Who waits for a call sends the next one after it: at 40 at once, in bursts, for ten seconds.
+        // A caller that waits sends its next call afterwards: 40 callers, in bursts, for ten seconds.
         let mut sent: Vec<i64> = Vec::new();
         for millis in (0..10_000).step_by(250) {
             sent.extend((0..40).map(|_| millis + i64::try_from(bucket.take(at(millis)).as_millis()).unwrap()));

@@ -1,8 +1,9 @@
-//! Carries out what was decided, for many tasks at once, and says what is known of each afterwards.
+//! Reconciles many tasks at once and returns the state of each.
 //!
-//! No opinions here: what to ask is [`crate::decide`]'s, how a call and its answer change a record is [`crate::store`]'s.
-//! The order is what matters: a call is written down before it is made, what is known of it is written down after, and the
-//! same store that strikes it out looks again whether another is needed.
+//! The decisions are made elsewhere: [`crate::task::plan`] decides what to request, and
+//! [`crate::task::protection`] how a call and its answer change a record. The order of the steps matters
+//! here. A call is stored before it is sent, and its result is stored afterwards. The store that removes the
+//! call also decides whether another one is needed.
 
 use crate::budget::Budget;
 use crate::clock::Clock;
@@ -26,25 +27,26 @@ use tracing::{debug, info, warn};
 
 use jiff::Timestamp;
 
-/// So many protection calls are under way at once: enough for the bucket's 80 calls a second if each takes half a second. How
-/// fast they are sent is [`RateLimit`]'s.
+/// Most protection calls in flight at once: enough for the bucket's 80 calls per second if each takes half a
+/// second. [`RateLimit`] limits their rate.
 const CALLS_AT_ONCE: usize = 40;
-/// A task is looked at again after each call. Two rounds do in every order of two invocations; one more is for a third.
+/// A task is reconciled again after each call. Two rounds suffice for every interleaving of two invocations;
+/// the third allows for a third invocation.
 const ROUNDS_MAX: u32 = 3;
-/// What an invocation works with.
+/// What a reconcile works with.
 #[derive(Debug)]
 pub struct Reconcile<'a, E, L, C> {
     /// ECS.
     pub ecs: &'a E,
-    /// What taskhold knows.
+    /// The task records.
     pub store: &'a L,
-    /// The time.
+    /// The clock.
     pub clock: &'a C,
     /// The settings.
     pub config: &'a Config,
-    /// How fast protection calls are sent, by all invocations of this instance.
+    /// The rate limit for protection calls, shared by all invocations of this instance.
     pub rate_limit: &'a RateLimit,
-    /// What the invocation works within.
+    /// The invocation's time and counts.
     pub budget: Budget<'a>,
 }
 
@@ -65,19 +67,19 @@ impl Stage {
     }
 }
 
-/// In a box: it is some hundred bytes, and is handed from list to list.
+/// Boxed, because a stage has some hundred bytes and moves from list to list.
 type BoxedStage = Box<Stage>;
 
 pub(crate) enum Next {
-    /// A call that is written down and not made yet.
+    /// A call that is recorded and not sent yet.
     Call(ProtectionRequest, CallId),
-    /// Nothing more can be done now.
+    /// The reconcile of the task is over, for this reason if the requested protection was not reached.
     End(Option<RetryReason>),
 }
 
 impl<E: Ecs, L: Store<TaskRecord>, C: Clock> Reconcile<'_, E, L, C> {
-    /// Stores what was told, makes the calls that follow from it, and answers with the state of each task, in the order of
-    /// `changes`.
+    /// Stores the changes, sends the calls that follow from them, and returns the state of each task in the
+    /// order of `changes`.
     pub async fn run(&self, changes: Vec<TaskChange>) -> Vec<TaskState> {
         let mut states: Vec<Option<TaskState>> = vec![None; changes.len()];
         let first = changes.into_iter().enumerate().map(|(at, change)| self.take_in(at, change));
@@ -99,13 +101,13 @@ impl<E: Ecs, L: Store<TaskRecord>, C: Clock> Reconcile<'_, E, L, C> {
         states.into_iter().map(|state| state.expect("every change was taken in and has ended")).collect()
     }
 
-    /// Merges what was told into the record, decides, and writes the call down that follows, all in one store.
+    /// Merges a change into the record, decides, and records the resulting call, all in one store.
     async fn take_in(&self, at: usize, change: TaskChange) -> Result<Stage, (usize, TaskState)> {
         let TaskChange { task, jobs, end, protection, refusal, release } = change;
         if self.time_is_short() {
             return Err((at, TaskState::NotStored(RetryReason::OutOfTime)));
         }
-        // A task's first job is the first that is heard of it.
+        // A task's first job is usually the first report about the task, so the record is likely absent.
         let begins = jobs.iter().any(|(_, job)| job.started_at.is_some()) && self.store.may_be_absent(&task);
         let guess = begins.then(Versioned::default);
         let stored = store::update(self.store, &task, guess.as_ref(), |record: &mut TaskRecord| {
@@ -124,7 +126,7 @@ impl<E: Ecs, L: Store<TaskRecord>, C: Clock> Reconcile<'_, E, L, C> {
                 record.finish_jobs(now);
             }
             if release != Release::ByJobs && record.wanted_until(now).is_none() {
-                // Whoever set it: from now on it is ours to clear.
+                // From now on this protection is taskhold's to clear, whichever writer set it.
                 record.protection.is_set = true;
             }
             if refusal == RefusedBefore::MayBeOver {
@@ -151,7 +153,7 @@ impl<E: Ecs, L: Store<TaskRecord>, C: Clock> Reconcile<'_, E, L, C> {
         }
     }
 
-    /// What follows from a decision. A call is written down here, before anybody makes it.
+    /// Turns a decision into the next step. A call is recorded here, before it is sent.
     fn next(&self, task: &Task, record: &mut TaskRecord, decided: (Decision, Timestamp)) -> Next {
         match decided {
             (Decision::Request(ask), _) if self.config.mode == Mode::DryRun => {
@@ -183,7 +185,8 @@ impl<E: Ecs, L: Store<TaskRecord>, C: Clock> Reconcile<'_, E, L, C> {
         all
     }
 
-    /// Writes down what is known of a call and looks again: the task may have gained or lost its last job meanwhile.
+    /// Records the result of a call and decides again: the task may have gained or lost its last job
+    /// meanwhile.
     async fn settle(&self, stage: Box<Stage>, told: Told, round: u32) -> Result<Stage, (usize, TaskState)> {
         let Stage { at, task, versioned, next } = *stage;
         let Next::Call(_, call) = next else { unreachable!("only stages with a call are made") };
@@ -193,7 +196,8 @@ impl<E: Ecs, L: Store<TaskRecord>, C: Clock> Reconcile<'_, E, L, C> {
             let may_call_again = round < ROUNDS_MAX && record.protection.in_flight.is_empty();
             let next = match (&told.unsettled, decide_protection(record, now)) {
                 (Some(unsettled), _) => Next::End(Some(unsettled.clone())),
-                // While others' calls are in flight, one more would be as uncertain as this one was.
+                // While other instances' calls are in flight, the result of another call would be as
+                // uncertain as this one.
                 (None, Decision::Request(_)) if !may_call_again => Next::End(Some(RetryReason::AnotherCallInFlight)),
                 (None, decision) => self.next(&task, record, (decision, now)),
             };
@@ -202,14 +206,16 @@ impl<E: Ecs, L: Store<TaskRecord>, C: Clock> Reconcile<'_, E, L, C> {
         match stored.await {
             Ok((next, versioned)) => Ok(Stage { at, task, versioned, next }),
             Err(error) => {
-                // The call stays written down as one that may take effect: whoever looks next asks again.
+                // The call stays recorded as one that may take effect; the next reconcile requests protection
+                // again.
                 warn!(%task, failure = %error, "state store unavailable; messages will be retried");
                 Err((at, TaskState::Known(versioned.record, Some(RetryReason::Store(error)))))
             }
         }
     }
 
-    /// Files the stages that have ended under `states` and returns those with a call to make.
+    /// Stores the final state of each finished stage in `states` and returns the stages that have a call to
+    /// send.
     async fn collect(
         &self,
         states: &mut [Option<TaskState>],

@@ -1,4 +1,4 @@
-//! Keeps tasks as their jobs want them: the one place from which protection is set and cleared.
+//! The reconciler of tasks: the only place that sets and clears protection.
 
 use crate::budget::Budget;
 use crate::clock::Clock;
@@ -13,41 +13,41 @@ use crate::task::rate_limit::RateLimit;
 use crate::task::reconcile::Reconcile;
 use crate::task::record::TaskRecord;
 
-/// What tasks are reconciled with, by kind.
+/// The adapters that the reconciler of tasks uses.
 pub trait Ports {
     /// ECS.
     type Ecs: Ecs + ServiceReads;
     /// Task records.
     type Store: StorePages<TaskRecord>;
-    /// Takes interrupted jobs.
+    /// Queue for interrupted jobs.
     type Interrupted: Deliver<InterruptedTask>;
-    /// Sends alerts.
+    /// Sends alerts about interrupted jobs.
     type Notifier: Deliver<InterruptedTask>;
-    /// Tells the time.
+    /// Source of time.
     type Clock: Clock;
 }
 
-/// The reconciler of tasks, with everything that it works with.
+/// Reconciles tasks with the given adapters and settings.
 pub struct Reconciler<P: Ports> {
     /// ECS.
     pub ecs: P::Ecs,
     /// Task records.
     pub store: P::Store,
-    /// Where interrupted jobs are forwarded; `None` leaves them to the alert.
+    /// Queue for interrupted jobs; without it, only the alert reports them.
     pub interrupted: Option<P::Interrupted>,
     /// Sends alerts.
     pub notifier: P::Notifier,
-    /// The time.
+    /// The clock.
     pub clock: P::Clock,
     /// The settings.
     pub config: Config,
-    /// How fast protection calls are sent, by all invocations of this instance.
+    /// The rate limit for protection calls, shared by all invocations of this instance.
     pub rate_limit: RateLimit,
 }
 
 impl<P: Ports> Reconciler<P> {
-    /// Stores each change, makes the calls that follow from it, and answers with the state of each task, in the order of
-    /// `changes`.
+    /// Stores the changes, sends the calls that follow from them, and returns the state of each task in the
+    /// order of `changes`.
     pub async fn reconcile(&self, changes: Vec<TaskChange>, budget: Budget<'_>) -> Vec<TaskState> {
         let Self { ecs, store, clock, config, rate_limit, .. } = self;
         Reconcile { ecs, store, clock, config, rate_limit, budget }.run(changes).await

@@ -1,4 +1,4 @@
-//! The state store's record of one task: its jobs, its protection, its end.
+//! The record of one task in the state store: its jobs, its protection and its end.
 
 use crate::ecs::FailureReason;
 use crate::ecs::arn::Task;
@@ -12,32 +12,34 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Everything that taskhold knows about a task.
+/// Everything that taskhold remembers about a task.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskRecord {
-    /// The jobs, finished ones included for as long as their messages can come again. A record is copied for every update,
-    /// and few change the jobs, so the copies share them. Boxed, because a map makes room for eleven and most tasks have one.
+    /// The jobs, including finished ones for as long as their messages may be redelivered. Shared, because
+    /// every update copies the record and few updates change the jobs. Boxed, because a map node has space
+    /// for eleven values and most tasks have one job.
     #[serde(with = "jobs_as_list")]
     pub jobs: Arc<BTreeMap<JobKey, Box<Job>>>,
-    /// What was asked of ECS, and what is certain.
+    /// The calls that set and clear protection, and the protection that is certain.
     pub protection: Protection,
-    /// Where the task belongs, once somebody had to ask. Boxed, because hardly anybody has to.
+    /// The service of the task, known only after a read of ECS was necessary. Boxed, because most records
+    /// have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub home: Option<Box<Home>>,
-    /// What is to be told, or was told, of its end in the middle of jobs. A job that began after the notice makes one more.
+    /// Stops in the middle of jobs, delivered or not. A job that started after the first one causes another.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub interruptions: Vec<TrackedInterruption>,
-    /// When taskhold learned that the task has stopped. Task ids are never used again, so this is for good.
+    /// When taskhold recorded that the task has stopped. It is final, because ECS never reuses task ids.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stopped_at: Option<Timestamp>,
 }
 
-/// Where a task belongs.
+/// The service of a task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Home {
     /// The name of its service.
     pub service: String,
-    /// Whether other tasks of the service wait for the end of this one's protection.
+    /// Whether other tasks of the service wait for this task's protection to end.
     #[serde(default)]
     pub is_awaited: bool,
 }
@@ -51,7 +53,7 @@ impl Record for TaskRecord {
 }
 
 impl TaskRecord {
-    /// Takes in what a message, or another instance, knows of a job.
+    /// Merges the report of a message or of another instance about a job.
     pub fn merge_job(&mut self, key: &JobKey, job: &Job) {
         let jobs = Arc::make_mut(&mut self.jobs);
         match jobs.get_mut(key) {
@@ -62,19 +64,20 @@ impl TaskRecord {
         }
     }
 
-    /// Closes the task and with it every job, those included whose messages are still on their way.
+    /// Records that the task has stopped. This ends every job, including jobs whose messages are still in
+    /// transit.
     pub fn stop(&mut self, now: Timestamp) {
         self.stopped_at = self.stopped_at.or(Some(now));
     }
 
-    /// Counts every live job as finished: somebody has decided so.
+    /// Marks every live job as finished, at an operator's request.
     pub fn finish_jobs(&mut self, now: Timestamp) {
         let live: Vec<JobKey> = self.live_jobs(now).map(|(key, _)| key.clone()).collect();
         let finished = Job { finished_at: Some(now), reported_at: Some(now), ..Job::default() };
         live.iter().for_each(|key| self.merge_job(key, &finished));
     }
 
-    /// Notes that the task ends in the middle of its live jobs, each of them once.
+    /// Records that the task stops in the middle of its live jobs. Each job is recorded once.
     pub fn interrupt(&mut self, end: &TaskStop, now: Timestamp) {
         let is_noted = |key: &JobKey| self.interruptions.iter().any(|news| news.what.names(key));
         let interrupted = |(key, until): (&JobKey, Timestamp)| InterruptedJob {
@@ -104,51 +107,54 @@ impl TaskRecord {
         self.interruptions.push(TrackedInterruption { what, claimed_until: None, forwarded: false, notified_at: None });
     }
 
-    /// Whether an interruption has still to be told, and nobody is telling it.
+    /// Whether an interruption is not delivered yet, and no instance has claimed it.
     pub fn has_open_interruption(&self, now: Timestamp) -> bool {
         self.interruptions.iter().any(|news| news.is_open(now))
     }
 
-    /// Claims the news of an interruption for whoever stores the record, unless somebody tells it now or has told it.
+    /// Claims the next interruption that is neither delivered nor claimed. The claim takes effect when the
+    /// record is stored.
     pub fn claim_interruption(&mut self, now: Timestamp) -> Option<TrackedInterruption> {
         let news = self.interruptions.iter_mut().find(|news| news.is_open(now))?;
         news.claimed_until = now.checked_add(CLAIM).ok();
         Some(news.clone())
     }
 
-    /// The jobs that live at `now`, each with its end.
+    /// The jobs that are live at `now`, each with its end.
     pub fn live_jobs(&self, now: Timestamp) -> impl Iterator<Item = (&JobKey, Timestamp)> {
         let running = self.stopped_at.is_none();
         self.jobs.iter().filter(move |_| running).filter_map(move |(key, job)| Some((key, job.lives_until(now)?)))
     }
 
-    /// When a job's declared time was over, if it is over and the job has neither finished nor stopped with its task.
+    /// The end of a job if it has passed and the job has neither finished nor stopped with its task.
     pub fn outlived(&self, key: &JobKey, now: Timestamp) -> Option<Timestamp> {
         let job = self.jobs.get(key).filter(|job| self.stopped_at.is_none() && job.finished_at.is_none())?;
         job.until().filter(|until| *until <= now)
     }
 
-    /// When the last job of the task ended, if none lives; `None` as well if there was none.
+    /// When the last job ended. `None` if a job is live, or if the task had none.
     pub fn idle_since(&self, now: Timestamp) -> Option<Timestamp> {
         let ended = self.jobs.values().map(|job| job.finished_at.or(job.until())).max().flatten();
         ended.filter(|_| self.live_jobs(now).next().is_none())
     }
 
-    /// Since when ECS has refused what the live jobs want, if it has: because protected tasks are in its way.
+    /// Since when ECS has refused the protection that the live jobs need, because protected tasks block a
+    /// deployment. `None` if it does not refuse.
     pub fn refused_since(&self, now: Timestamp) -> Option<Timestamp> {
         let refusal = self.protection.refusal.as_ref()?;
         let blocked = refusal.reason == FailureReason::DeploymentBlocked;
         self.protection.refused_since.filter(|_| blocked && self.wanted_until(now).is_some())
     }
 
-    /// Until when the task is wanted protected: the latest end over its live jobs.
+    /// Until when the task needs protection: the latest end of its live jobs.
     pub fn wanted_until(&self, now: Timestamp) -> Option<Timestamp> {
         self.live_jobs(now).map(|(_, until)| until).max()
     }
 
-    /// Whether a sweep may have to do something about the task, now or later, if nobody stores it meanwhile: a job may live,
-    /// a protection may have to be released, a call's effect is not known, or an interruption is not told. So at least
-    /// whenever [`crate::task::attention`] would find something.
+    /// Whether a sweep may have to act on the task, now or later, if no instance stores the record meanwhile:
+    /// a job may be live, protection may have to be cleared, the effect of a call is unknown, or an
+    /// interruption is not delivered. True at least whenever [`crate::task::attention`] finds something to
+    /// do.
     pub fn is_open(&self) -> bool {
         let runs = self.stopped_at.is_none();
         let may_live = self.jobs.values().any(|job| job.finished_at.is_none());
@@ -156,7 +162,7 @@ impl TaskRecord {
         runs && (may_live || self.protection.is_set) || !self.protection.in_flight.is_empty() || untold
     }
 
-    /// Drops jobs that no message can revive, and calls that can take effect no more.
+    /// Removes jobs that no message can make live again, and calls that can no longer take effect.
     pub fn forget(&mut self, now: Timestamp, finished_job_retention: SignedDuration) {
         let forgotten = |job: &Job| job.forgettable_from(finished_job_retention) <= now;
         if self.jobs.values().any(|job| forgotten(job)) {
@@ -165,7 +171,7 @@ impl TaskRecord {
         self.protection.forget_stale(now);
     }
 
-    /// From when on the whole record may be forgotten.
+    /// When the whole record may be forgotten.
     pub fn keep_until(&self, now: Timestamp, finished_job_retention: SignedDuration) -> Timestamp {
         let jobs = self.jobs.values().map(|job| job.forgettable_from(finished_job_retention)).max();
         let stopped = self.stopped_at.map(|at| at.saturating_add(finished_job_retention).unwrap_or(Timestamp::MAX));
@@ -173,7 +179,7 @@ impl TaskRecord {
     }
 }
 
-/// JSON has no keys but strings, so the jobs are kept as a list.
+/// Serializes the jobs as a list, because the keys of a JSON object must be strings.
 mod jobs_as_list {
     use crate::task::job::{Job, JobKey};
     use serde::{Deserialize, Deserializer, Serialize, Serializer};

@@ -1,4 +1,4 @@
-//! A task that stops: is it true, were there jobs on it, and who has been told?
+//! A task that stops: verifies the stop with ECS, and reports the jobs that it interrupts.
 
 use crate::budget::Budget;
 use crate::clock::Clock;
@@ -18,21 +18,21 @@ use crate::text::listed;
 use jiff::Timestamp;
 use tracing::warn;
 
-/// A task is said to stop, or to have stopped: a reason to look.
+/// A report that a task is stopping or has stopped. It only triggers a read of ECS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskStopEvent {
-    /// Which.
+    /// The task.
     pub task: Task,
-    /// The name of its service, if it is told.
+    /// The name of its service, if reported.
     pub service: Option<String>,
-    /// Why, as far as it is told.
+    /// The cause, as far as reported.
     pub cause: StopCause,
 }
 
 impl<P: Ports> Reconciler<P> {
-    /// The end of a task that is said to stop, if it has live jobs, those included that were told together with the stop,
-    /// and does stop. Anybody who may send to the job queue can claim a stop, so ECS is asked; a task without live jobs is
-    /// not worth the call.
+    /// Returns the stop of a task that has live jobs, including the jobs reported together with the stop.
+    /// `None` if the task has no live job or does not stop. Every principal that may send to the job queue
+    /// can report a stop, so this asks ECS. A task without live jobs is not worth the call.
     pub(crate) async fn observe_stop(
         &self,
         stop: &TaskStopEvent,
@@ -52,7 +52,7 @@ impl<P: Ports> Reconciler<P> {
         Ok(end)
     }
 
-    /// Tells of tasks that end in the middle of jobs, each once. Answers for which that failed, and why.
+    /// Reports interruptions, each once. Returns the tasks for which that failed, with the reason.
     pub(crate) async fn tell_interruptions<'a>(
         &self,
         carried_out: impl Iterator<Item = (&'a Task, &'a TaskState)>,
@@ -69,13 +69,13 @@ impl<P: Ports> Reconciler<P> {
         untold
     }
 
-    /// Tells of the end of a task in the middle of jobs, as often as there is news of it that nobody has told.
+    /// Reports all interruptions of a task that are not delivered yet.
     pub(crate) async fn tell_interruption(&self, task: &Task) -> Result<(), RetryReason> {
         while self.tell_next_interruption(task).await? {}
         Ok(())
     }
 
-    /// Answers whether there was something to tell.
+    /// Reports one interruption. Returns whether there was one.
     async fn tell_next_interruption(&self, task: &Task) -> Result<bool, RetryReason> {
         let claimed = store::update(&self.store, task, None, |record: &mut TaskRecord| {
             let now = self.clock.now();
@@ -126,8 +126,8 @@ fn log_stop(task: &Task, stage: Option<StopStage>, record: &TaskRecord, now: Tim
     }
 }
 
-/// What ECS says of the end of a task, and where it says nothing any more, what the event said. A task that ECS has
-/// forgotten (`MISSING`) has stopped: it forgets none that runs.
+/// The stop as ECS describes it, or as the event reported it if ECS no longer knows the task. A task that ECS
+/// has forgotten (`MISSING`) has stopped: ECS forgets no running task.
 pub(crate) fn end_of(described: Option<TaskDescription>, stop: &TaskStopEvent) -> Option<TaskStop> {
     let Some(told) = described else {
         return Some(TaskStop { stage: StopStage::Stopped, service: stop.service.clone(), cause: stop.cause.clone() });

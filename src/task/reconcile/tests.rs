@@ -1,4 +1,4 @@
-//! How calls follow from what was told, on an ECS that answers as it is told to and a clock that goes on as it is told to.
+//! Tests of the reconcile against an ECS with scripted answers and a clock with scripted progress.
 
 use super::*;
 use crate::budget::CALL_TIME;
@@ -32,7 +32,7 @@ fn minutes(minutes: i64) -> Timestamp {
     at(minutes * 60_000)
 }
 
-/// Goes on while somebody sleeps, and by `tick` whenever somebody looks at it.
+/// A clock that advances while a caller sleeps, and by `tick` whenever it is read.
 #[derive(Debug)]
 struct Watchmaker {
     now: Mutex<Timestamp>,
@@ -60,8 +60,8 @@ impl Clock for Watchmaker {
 type Stores<'a> = MemoryStore<&'a Watchmaker>;
 type Answers<'a> = dyn Fn(usize, &[TaskId]) -> Result<(), EcsError> + Send + Sync + 'a;
 
-/// Answers its calls, counted from 0, as `answers` says, and notes when they came and for how many tasks. What it does not
-/// refuse as a whole it grants until a minute of the task's own.
+/// Answers its calls, counted from 0, as `answers` says, and records the time of each call and its number of
+/// tasks. A call that is not rejected as a whole grants each task a different end.
 struct ToldEcs<'a> {
     clock: &'a Watchmaker,
     answers: Box<Answers<'a>>,
@@ -111,12 +111,12 @@ fn job(until: Timestamp) -> Job {
     Job { started_at: Some(at(0)), declared_until: Some(until), reported_at: Some(at(0)), ..Job::default() }
 }
 
-/// A job of an hour starts on the task.
+/// A job of one hour starts on the task.
 fn starts(number: usize) -> TaskChange {
     TaskChange { jobs: vec![(key("j"), job(minutes(60)))], ..TaskChange::none(task(number)) }
 }
 
-/// What becomes of changes, on a state store, an ECS that answers so, and with so many milliseconds to go.
+/// Runs a reconcile with this state store, this clock and these answers, with the given milliseconds left.
 fn carried_out<'a, L: Store<TaskRecord>>(
     store: &L,
     clock: &'a Watchmaker,
@@ -147,14 +147,14 @@ fn carried_out_by<'a, L: Store<TaskRecord>>(
     (states, ecs.calls.into_inner().unwrap())
 }
 
-/// Enough for all that is done here.
+/// More than enough for every test here.
 const TEN_MINUTES: i64 = 600_000;
 
 fn stored(store: &Stores<'_>, number: usize) -> Versioned<TaskRecord> {
     Store::<TaskRecord>::load(store, &task(number)).now_or_never().unwrap().unwrap()
 }
 
-/// Somebody else changes the record of task 1.
+/// Another instance changes the record of task 1.
 fn meanwhile(store: &Stores<'_>, change: impl Fn(&mut TaskRecord)) {
     let task = task(1);
     let updated = store::update(store, &task, None, |record: &mut TaskRecord| {
@@ -220,7 +220,7 @@ fn the_pauses_after_throttled_calls_double_and_are_not_the_same_for_all() {
 
 #[test]
 fn what_waited_too_long_or_has_too_little_time_left_is_not_sent_again() {
-    // The first call is throttled after so many seconds, with so many to go at its beginning.
+    // The first call is throttled after `seconds`, with `seconds_to_go` left when it starts.
     for (seconds, seconds_to_go, calls_made) in [(1, 600, 2), (31, 600, 1), (5, 10, 1)] {
         let clock = watchmaker();
         let store = MemoryStore::new(&clock);
@@ -297,7 +297,8 @@ fn while_another_s_call_is_in_flight_one_more_would_be_as_uncertain() {
     assert!(matches!(&in_flight[..], [Call { ask: ProtectionRequest::Clear, .. }]), "{in_flight:?}");
 }
 
-/// As many calls as a change makes of a record of task 1 that was prepared so, and the record after it.
+/// Returns the number of calls that a change causes on a prepared record of task 1, and the record
+/// afterwards.
 fn calls_after(prepare: impl Fn(&mut TaskRecord), change: TaskChange) -> (usize, TaskRecord) {
     let clock = watchmaker();
     let store = MemoryStore::new(&clock);
@@ -356,7 +357,7 @@ fn a_dry_run_asks_nobody_and_writes_no_call_down() {
     assert_eq!((record.jobs.len(), record.protection.in_flight.len()), (1, 0));
 }
 
-/// Counts what is read, and says of each task, or of none, that it may be new.
+/// Counts reads, and claims of every task, or of none, that its record may be absent.
 struct Counting<'a> {
     store: &'a Stores<'a>,
     loads: Mutex<usize>,
