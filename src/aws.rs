@@ -1,4 +1,11 @@
-//! The SDK in, our nouns out. Nothing here has an opinion, and nothing else names the SDK.
+//! Adapters that implement the traits of the other modules with the AWS SDK.
+//!
+//! No other module names the SDK, and no adapter makes a decision: each translates one call and its answer
+//! between the SDK's types and taskhold's. Here are ECS ([`ecs`], [`autoscaling`]), the state store in
+//! DynamoDB ([`dynamodb`], [`store`]), and the senders of alerts ([`alerts`]), rechecks ([`rechecks`]),
+//! dead-lettered messages and interrupted jobs ([`sqs`]). The settings of the SDK that all clients share,
+//! such as time-outs and no retries, are below; trusted certificates are in [`trust`]. Start with
+//! [`with_own_settings`] and [`ecs`].
 
 pub mod alerts;
 pub mod autoscaling;
@@ -26,30 +33,33 @@ use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConn
 use std::error::Error;
 use std::time::Duration;
 
-/// A call gets this long, for its only attempt and the whole answer. Together with [`CONNECT_TIMEOUT`] it stays within [`crate::budget::CALL_TIME`].
+/// Time-out of a call: its only attempt with the whole answer. Including [`CONNECT_TIMEOUT`], it stays below
+/// [`crate::budget::CALL_TIME`].
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Making a connection gets this long.
+/// Time-out for making a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Reads Region, credentials and endpoints as the SDK does (`AWS_REGION`, `AWS_ENDPOINT_URL`, …), for all clients.
+/// Reads Region, credentials and endpoints as the SDK does (`AWS_REGION`, `AWS_ENDPOINT_URL`, …), for all
+/// clients.
 ///
 /// # Errors
-/// `AWS_CA_BUNDLE` is set, and names no list of certificates.
+/// `AWS_CA_BUNDLE` is set and does not name a file of certificates.
 pub async fn sdk_config(variables: &Variables) -> Result<SdkConfig, BundleError> {
     let trust = Trust::of_environment(variables)?;
     let mut loader = aws_config::defaults(BehaviorVersion::latest());
     if ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"].iter().all(|name| variables.contains_key(*name)) {
-        // They come first in any case. The chain that would look for others is built before it looks.
+        // They take precedence in any case, and building the SDK's whole chain of providers takes time.
         loader = loader.credentials_provider(EnvironmentVariableCredentialsProvider::new());
     }
     Ok(with_own_settings(loader, &trust).load().await)
 }
 
-/// What taskhold sets itself, wherever Region, credentials and endpoint come from: the HTTP client, one time-out for a whole call, its
-/// only attempt and a slow answer included, and no retries. Public so that the adapters are tested with the settings that they run with.
+/// Applies taskhold's own settings, wherever Region, credentials and endpoint come from: the HTTP client, one
+/// time-out for a whole call including a slow answer, and no retries. Public so that the tests of the
+/// adapters use the settings of production.
 ///
-/// The SDK's own retries are off: a request that timed out may still take effect, and only the caller can tell whether a
-/// second one may follow it.
+/// The SDK's retries are off because a request that timed out may still take effect, and only the caller
+/// knows whether a second one may follow.
 pub fn with_own_settings(loader: ConfigLoader, trust: &Trust) -> ConfigLoader {
     let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_timeout(ATTEMPT_TIMEOUT).build();
     loader
@@ -59,8 +69,8 @@ pub fn with_own_settings(loader: ConfigLoader, trust: &Trust) -> ConfigLoader {
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
 }
 
-/// One for all clients, with one pool of connections, made here and now. The SDK's own client reads the roots once more for each
-/// of the SDK's clients, to see whether they can be read, and then again at the first request.
+/// One HTTP client with one connection pool for all SDK clients, built once. The SDK's default client reads
+/// the root certificates again for each SDK client, to validate them, and once more at the first request.
 fn http_client(trust: &Trust) -> SharedHttpClient {
     let tls =
         TlsContext::builder().with_trust_store(trust.store()).build().expect("it has no name that could be wrong");
@@ -74,8 +84,9 @@ fn http_client(trust: &Trust) -> SharedHttpClient {
     http_client_fn(move |_, _| connector.clone())
 }
 
-/// An error of the SDK in one line: the status if there was an answer, the error and what caused it. The SDK's own
-/// `DisplayErrorContext` would add the raw answer, whose body belongs neither in a log nor in a dead-lettered message's reason.
+/// An SDK error on one line: the HTTP status if there was an answer, the error and its causes. The SDK's own
+/// `DisplayErrorContext` would add the raw answer, whose body belongs neither in a log nor in the reason of a
+/// dead-lettered message.
 fn told<E: Error + 'static>(error: &SdkError<E, HttpResponse>) -> String {
     let mut text = error.to_string();
     if let Some(answer) = error.raw_response() {

@@ -1,4 +1,4 @@
-//! Alerts by the SDK: to an SNS topic, to an SQS queue, to both or to neither.
+//! Sends alerts to an SNS topic, to an SQS queue, to both or to neither.
 
 pub mod queue;
 pub mod topic;
@@ -11,10 +11,11 @@ use crate::outbox::DeliveryError;
 use aws_config::SdkConfig;
 use futures_util::future::{OptionFuture, join};
 
-/// Tells the topic and the queue that are configured.
+/// Sends alerts to the configured topic and queue.
 ///
-/// One attempt each: an alert that was not taken stays untold in the state store, and the next look at the service sends it. So
-/// what SNS takes while SQS fails is published again with it, which is harmless: it has the same incident and event.
+/// Each gets one attempt: an alert that failed stays pending in the state store, and the next reconcile of
+/// the service sends it again. If SNS accepts an alert and SQS fails, the alert is therefore published twice,
+/// which is harmless because both copies have the same incident and event.
 #[derive(Clone, Debug)]
 pub struct AwsAlertSink {
     topic: Option<AlertTopic>,
@@ -22,8 +23,8 @@ pub struct AwsAlertSink {
 }
 
 impl AwsAlertSink {
-    /// Clients for what there is: the topic's ARN, the queue's URL. Without either, every alert counts as sent, because the
-    /// log line, which is written elsewhere, is then all that is wanted.
+    /// Makes clients for the topic's ARN and the queue's URL. Without either, every alert counts as
+    /// delivered: the log line, which is written elsewhere, is then sufficient.
     pub fn new(config: &SdkConfig, topic_arn: Option<String>, queue_url: Option<String>) -> Self {
         Self {
             topic: topic_arn.map(|arn| AlertTopic::new(config, arn)),
@@ -36,7 +37,7 @@ impl Sink for AwsAlertSink {
     async fn send(&self, message: &Notification) -> Result<(), DeliveryError> {
         let published = OptionFuture::from(self.topic.as_ref().map(|topic| topic.publish(message)));
         let sent = OptionFuture::from(self.queue.as_ref().map(|queue| queue.send(message)));
-        // At once: one that does not answer costs the other none of the invocation's time.
+        // Concurrently: an endpoint that does not answer must not cost the other one its time.
         let (published, sent) = join(published, sent).await;
         let told = [("alert topic", published), ("alert queue", sent)];
         let failures: Vec<String> = told
@@ -47,8 +48,8 @@ impl Sink for AwsAlertSink {
     }
 }
 
-/// What subscribers filter by and consumers sort by without reading the text. The same for topic and queue. A service that
-/// is not known has no attribute, since SNS and SQS take none that is empty.
+/// Message attributes for subscription filters and consumers, the same for topic and queue. An unknown
+/// service has no attribute, because SNS and SQS refuse empty values.
 fn attributes(message: &Notification) -> impl Iterator<Item = (&'static str, String)> {
     let kind = ("kind", message.kind.as_str().to_owned());
     let event = ("event", message.event.as_str().to_owned());

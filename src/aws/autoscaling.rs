@@ -1,4 +1,4 @@
-//! Application Auto Scaling by the SDK.
+//! The adapter to Application Auto Scaling.
 
 use crate::aws::lazy::Lazy;
 use crate::ecs::autoscaling::{Autoscaling, AutoscalingError, ScalableTarget, resource_id};
@@ -9,12 +9,12 @@ use aws_sdk_applicationautoscaling::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_applicationautoscaling::operation::describe_scalable_targets::DescribeScalableTargetsError;
 use aws_sdk_applicationautoscaling::types::{self, ScalableDimension, ServiceNamespace};
 
-/// The real Application Auto Scaling, in the Region of the configuration.
+/// Application Auto Scaling in the configured Region.
 #[derive(Clone, Debug)]
 pub struct AwsAutoscaling(Lazy<Client>);
 
 impl AwsAutoscaling {
-    /// A client that shares its connections between all calls.
+    /// Makes a client that shares its connections between all calls.
     pub fn new(config: &SdkConfig) -> Self {
         Self(Lazy::new(config, Client::new))
     }
@@ -26,7 +26,8 @@ impl Autoscaling for AwsAutoscaling {
         let call = self.0.client().describe_scalable_targets().service_namespace(ServiceNamespace::Ecs);
         let call = call.resource_ids(&wanted).scalable_dimension(ScalableDimension::EcsServiceDesiredCount);
         let answer = call.send().await.map_err(|error| error_of(&error))?;
-        // By its name, though it is asked for alone: what is said of another service counts for nothing here.
+        // Compared by name although only one was requested: another service's target must not count for this
+        // one.
         let found = answer.scalable_targets().iter().find(|told| told.resource_id() == wanted);
         Ok(found.map(scalable_target))
     }

@@ -1,8 +1,9 @@
 //! The state store in a DynamoDB table.
 //!
-//! One item for each task and each service, whole: a load is one `GetItem`, a store one `PutItem` on the condition that the
-//! version is still the one that was loaded. What is open is found by a sparse index. How an item looks and why versions
-//! never come again is told in [`item`], how the index is read in [`index`], what may follow a failed call in [`failure`].
+//! Each task and each service has one item with its whole record: a load is one `GetItem`, a store one
+//! `PutItem` on the condition that the version is still the loaded one. A sparse index lists the open
+//! records. [`item`] describes the items and why versions never repeat, [`index`] how the index is read,
+//! [`failure`] what may follow a failed call.
 
 pub mod failure;
 pub mod index;
@@ -27,15 +28,16 @@ use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Keys of one page. A sweep looks at the time between two pages, and asks ECS about a hundred tasks in a call.
+/// Keys per page. Between two pages a sweep checks its remaining time; it asks ECS about a hundred tasks per
+/// call.
 const PAGE: i32 = 200;
-/// So many records of a page are loaded at once.
+/// How many records of a page are loaded concurrently.
 const LOADS_AT_ONCE: usize = 32;
-/// Before the second attempt. A partition that takes no more does so again within a second; what waits for longer is better
-/// off in the queue.
+/// The pause before the second attempt. A throttled partition accepts calls again within a second; a longer
+/// wait is better spent in the queue.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Entries of tasks and of services in one table.
+/// Records of tasks and services in one table.
 #[derive(Clone, Debug)]
 pub struct DynamoDbStore<C> {
     client: Client,
@@ -45,7 +47,8 @@ pub struct DynamoDbStore<C> {
 }
 
 impl<C: Clock> DynamoDbStore<C> {
-    /// A client that shares its connections between all calls. The clock numbers versions and says when an item may go.
+    /// Makes a client that shares its connections between all calls. The clock numbers the versions and
+    /// decides which items have expired.
     pub fn new(config: &SdkConfig, table: String, clock: C) -> Self {
         Self { client: Client::new(config), table, clock, met: Arc::default() }
     }
@@ -59,7 +62,7 @@ impl<C: Clock> DynamoDbStore<C> {
         self.twice(attempt, &[Again::AnyCall, Again::Read]).await
     }
 
-    /// Stores an item if the one kept is still at this version. Answers whether it was.
+    /// Stores an item if the stored version is still `version`. Returns whether it was.
     async fn put_item(&self, item: &Item, version: Version) -> Result<bool, StoreError> {
         let attempt = || async {
             let call = self.client.put_item().table_name(&self.table).set_item(Some(item.clone()));
@@ -81,7 +84,7 @@ impl<C: Clock> DynamoDbStore<C> {
         self.twice(attempt, &[Again::AnyCall]).await
     }
 
-    /// The keys at a place of the index, and where it goes on in this shard.
+    /// The keys at a place of the index, and the key after which this shard continues.
     async fn keys(&self, shard: &str, place: &Place) -> Result<(Vec<String>, Option<String>), StoreError> {
         let text = |value: &str| AttributeValue::S(value.to_owned());
         let start = place.after.as_ref().map(|key| {
@@ -98,7 +101,7 @@ impl<C: Clock> DynamoDbStore<C> {
         Ok((answer.items().iter().filter_map(key).collect(), answer.last_evaluated_key().and_then(key)))
     }
 
-    /// The record of a key that the index lists, if it is still open and its time has not passed.
+    /// The record of a key that the index lists, if it is still open and has not expired.
     async fn open_record<R: TableRecord>(&self, key: &str) -> Result<Option<(R::Key, Versioned<R>)>, StoreError> {
         let Some(item) = self.get(key).await? else { return Ok(None) };
         if item::has_expired(&item, self.clock.now()) {
@@ -113,8 +116,9 @@ impl<C: Clock> DynamoDbStore<C> {
         }
     }
 
-    /// Tries again once what failed in one of these ways. The SDK would do so too often, and after a time-out: a store whose
-    /// answer is lost may have been kept, and then a second one would meet its own version and take it for another's.
+    /// Makes a second attempt if the first one failed in one of these ways. The SDK would make more attempts,
+    /// also after a time-out: a store whose answer was lost may have succeeded, and a second one would then
+    /// find its own version and report a conflict.
     async fn twice<T, F>(&self, attempt: impl Fn() -> F, may_follow: &[Again]) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, Failure>>,
@@ -132,7 +136,7 @@ impl<C: Clock> DynamoDbStore<C> {
 impl<R: TableRecord, C: Clock> Store<R> for DynamoDbStore<C> {
     async fn load(&self, key: &R::Key) -> Result<Versioned<R>, StoreError> {
         self.met.meet(key);
-        // As it was, even if its time has passed: it is gone when DynamoDB has deleted it, and until then its version counts.
+        // Even if it has expired: until DynamoDB deletes the item, its version counts.
         match self.get(&key.to_string()).await? {
             Some(item) => item::versioned(&key.to_string(), &item),
             None => Ok(Versioned::default()),
@@ -157,7 +161,8 @@ impl<R: TableRecord, C: Clock> StorePages<R> for DynamoDbStore<C> {
     async fn page(&self, token: Option<&str>) -> Result<RecordPage<R>, StoreError> {
         let place = Place::of_token(token)?;
         let (keys, goes_on_after) = self.keys(&index::shard_name::<R>(place.shard), &place).await?;
-        // Made before the first is sent: the compiler cannot follow a closure over borrowed keys through a stream.
+        // Collected before the first is polled: the compiler cannot infer a closure over borrowed keys in a
+        // stream.
         let loads: Vec<_> = keys.iter().map(|key| self.open_record::<R>(key)).collect();
         let loaded: Vec<_> = stream::iter(loads).buffered(LOADS_AT_ONCE).try_collect().await?;
         let next_token = place.next::<R>(goes_on_after).map(|next| next.to_string());

@@ -1,4 +1,4 @@
-//! ECS by the SDK.
+//! The adapter to ECS.
 
 pub mod reads;
 
@@ -18,12 +18,12 @@ use aws_sdk_ecs::types::{DesiredStatus, ServiceField};
 use jiff::Timestamp;
 use std::sync::Arc;
 
-/// The real ECS, in the Region of the configuration.
+/// ECS in the configured Region.
 #[derive(Clone, Debug)]
 pub struct AwsEcs(Client);
 
 impl AwsEcs {
-    /// A client that shares its connections between all calls.
+    /// Makes a client that shares its connections between all calls.
     pub fn new(config: &SdkConfig) -> Self {
         Self(Client::new(config))
     }
@@ -115,7 +115,7 @@ impl ServiceReads for AwsEcs {
 
 impl ServiceUpdates for AwsEcs {
     async fn set_desired_count(&self, service: &ServiceArn, to: u32) -> Result<(), EcsError> {
-        // Cut, not refused: ECS refuses what is more than it takes, and it takes far less.
+        // A larger count is cut and left to ECS to refuse: its limit is far lower.
         let to = i32::try_from(to).unwrap_or(i32::MAX);
         let call = self.0.update_service().cluster(service.cluster.to_string()).service(&service.name);
         call.desired_count(to).send().await.map(drop).map_err(|error| error_of(&error))
@@ -126,7 +126,8 @@ fn ids(tasks: &[TaskId]) -> Option<Vec<String>> {
     Some(tasks.iter().map(|id| id.as_str().to_owned()).collect())
 }
 
-/// To the nearest: a date comes as a number with a fraction, which may lie a little below the millisecond that is meant.
+/// Rounds to the nearest millisecond: the SDK parses a date from a decimal number, which may lie slightly
+/// below the intended millisecond.
 fn millis(date: &DateTime) -> Option<i64> {
     i64::try_from((date.as_nanos() + 500_000).div_euclid(1_000_000)).ok()
 }
@@ -135,7 +136,7 @@ fn timestamp(millis: i64) -> Option<Timestamp> {
     Timestamp::from_millisecond(millis).ok()
 }
 
-/// An entry of `protectedTasks`; `None` if it names no task, so that the task counts as not answered.
+/// An entry of `protectedTasks`. `None` if it names no task, so that the task counts as not answered.
 fn protected_task(task: &aws_sdk_ecs::types::ProtectedTask) -> Option<ProtectedTask> {
     Some(ProtectedTask {
         task_id: TaskId::at_end_of(task.task_arn()?).ok()?,
@@ -144,7 +145,7 @@ fn protected_task(task: &aws_sdk_ecs::types::ProtectedTask) -> Option<ProtectedT
     })
 }
 
-/// An entry of `failures`; `None` if it names no task, so that the task counts as not answered.
+/// An entry of `failures`. `None` if it names no task, so that the task counts as not answered.
 fn failure(failure: &aws_sdk_ecs::types::Failure) -> Option<Failure> {
     Some(Failure {
         task_id: TaskId::at_end_of(failure.arn()?).ok()?,
@@ -163,7 +164,7 @@ fn error_of<E: ProvideErrorMetadata + std::error::Error + 'static>(error: &SdkEr
     {
         return EcsError::of_code(code, answer.err().message().unwrap_or("no message"));
     }
-    // What stands before ECS, such as a proxy, may answer in a language of its own.
+    // A proxy in front of ECS may answer without an error code of ECS.
     match error.raw_response() {
         Some(answer) if answer.status().is_server_error() => EcsError::Server(crate::aws::told(error)),
         _ => EcsError::NoAnswer(crate::aws::told(error)),

@@ -1,10 +1,11 @@
-//! Clients of what most instances never call: topics, queues, Application Auto Scaling.
+//! SDK clients that most instances never use: for topics, queues and Application Auto Scaling.
 
 use aws_config::SdkConfig;
 use std::sync::OnceLock;
 
-/// A client that is made when it is first used. Each reads the SDK's table of partitions and endpoints when it is made, which is a
-/// tenth of what the function does before its first invocation; an alert waits that long once, and no job message does.
+/// A client that is made at its first use. Each client parses the SDK's table of partitions and endpoints
+/// when it is made, which takes a tenth of the function's start. An alert pays for that once, a job message
+/// never.
 #[derive(Clone, Debug)]
 pub(crate) struct Lazy<C> {
     made: OnceLock<C>,

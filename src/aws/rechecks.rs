@@ -1,4 +1,4 @@
-//! The recheck queue by the SDK.
+//! The adapter to the recheck queue.
 
 use crate::aws::lazy::Lazy;
 use crate::outbox::DeliveryError;
@@ -7,7 +7,7 @@ use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use std::time::Duration;
 
-/// A real queue, by its URL.
+/// A queue, identified by its URL.
 #[derive(Clone, Debug)]
 pub struct AwsRecheckQueue {
     client: Lazy<Client>,
@@ -15,7 +15,7 @@ pub struct AwsRecheckQueue {
 }
 
 impl AwsRecheckQueue {
-    /// A client that shares its connections between all sends.
+    /// Makes a client that shares its connections between all sends.
     pub fn new(config: &SdkConfig, queue_url: String) -> Self {
         Self { client: Lazy::new(config, Client::new), queue_url }
     }

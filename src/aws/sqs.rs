@@ -1,4 +1,4 @@
-//! Queues that take messages a batch at a time, by the SDK.
+//! The adapter to queues that receive messages in batches.
 
 use crate::aws::lazy::Lazy;
 use crate::lambda::dead_letter::{DeadLetter, DeadLetterQueue};
@@ -12,10 +12,10 @@ use aws_sdk_sqs::types::builders::SendMessageBatchRequestEntryBuilder;
 use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
 use futures_util::stream::{self, StreamExt};
 
-/// So many batches of one list of messages are under way at once.
+/// Most batches of one list of messages in flight at once.
 const BATCHES_AT_ONCE: usize = 8;
 
-/// A real queue, by its URL: the one for dead-lettered messages, or the one for interrupted jobs.
+/// A queue, identified by its URL: the dead-letter queue or the queue for interrupted jobs.
 #[derive(Clone, Debug)]
 pub struct AwsQueue {
     client: Lazy<Client>,
@@ -25,12 +25,12 @@ pub struct AwsQueue {
 type Entries = Result<Vec<SendMessageBatchRequestEntry>, BuildError>;
 
 impl AwsQueue {
-    /// A client that shares its connections between all sends.
+    /// Makes a client that shares its connections between all sends.
     pub fn new(config: &SdkConfig, queue_url: String) -> Self {
         Self { client: Lazy::new(config, Client::new), queue_url }
     }
 
-    /// Sends so many entries, each with its place among them as its id. Answers for each whether it is kept.
+    /// Sends `count` entries; the id of each is its index. Returns for each whether SQS accepted it.
     async fn send_batch(&self, count: usize, entries: Entries) -> Vec<Result<(), DeliveryError>> {
         let sent = match entries {
             Ok(entries) => {
@@ -70,13 +70,14 @@ impl InterruptedJobQueue for AwsQueue {
             let entry = |(at, body): (usize, &String)| of_id(at).message_body(body).build();
             self.send_batch(bodies.len(), bodies.iter().enumerate().map(entry).collect())
         };
-        // Made before the first is sent: the compiler cannot follow a closure over borrowed batches through a stream.
+        // Collected before the first is polled: the compiler cannot infer a closure over borrowed batches in
+        // a stream.
         let batches: Vec<_> = sends(bodies, String::len).into_iter().map(batch).collect();
         stream::iter(batches).buffered(BATCHES_AT_ONCE).concat().await
     }
 }
 
-/// Entries are told apart by their place in the batch.
+/// Entries are identified by their index in the batch.
 fn of_id(at: usize) -> SendMessageBatchRequestEntryBuilder {
     SendMessageBatchRequestEntry::builder().id(at.to_string())
 }

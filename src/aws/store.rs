@@ -1,4 +1,4 @@
-//! Which store the function has.
+//! Selects the state store of the function.
 
 use crate::aws::dynamodb::DynamoDbStore;
 use crate::aws::dynamodb::item::TableRecord;
@@ -9,19 +9,20 @@ use crate::store::{RecordPage, Store, StorePages, Stored, Versioned};
 use aws_config::SdkConfig;
 use jiff::Timestamp;
 
-/// The state store in a table, or where no table is named the one in memory.
+/// The state store in the configured table, or in memory if no table is configured.
 ///
-/// The SDK's calls are kilobytes each and in boxes, here and in [`crate::aws::ecs::AwsEcs`]: what waits for them is handed from list to list.
+/// The futures of SDK calls are kilobytes large and therefore boxed, here and in [`crate::aws::ecs::AwsEcs`]:
+/// the futures that await them are moved from list to list.
 #[derive(Clone, Debug)]
 pub enum AwsStore<C> {
-    /// Lasts as long as this instance of the function, which must be the only one.
+    /// Lives as long as this instance of the function, which must be the only one.
     InMemory(MemoryStore<C>),
-    /// Lasts, and is shared by all instances.
+    /// Durable and shared by all instances.
     DynamoDb(DynamoDbStore<C>),
 }
 
 impl<C: Clock> AwsStore<C> {
-    /// The state store in the table of this name, if there is one.
+    /// Uses the table of this name, if there is one.
     pub fn new(config: &SdkConfig, table: Option<String>, clock: C) -> Self {
         match table {
             Some(table) => Self::DynamoDb(DynamoDbStore::new(config, table, clock)),

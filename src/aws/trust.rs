@@ -1,5 +1,5 @@
-//! Whose certificates count. A machine's whole list of roots takes longer to read than everything else that the function
-//! does before its first invocation, and AWS's endpoints need five of them.
+//! The trusted root certificates. Reading all roots of the machine takes longer than the rest of the
+//! function's start, and AWS's endpoints need only five of them.
 
 use aws_smithy_http_client::tls::TrustStore;
 use std::collections::BTreeMap;
@@ -8,28 +8,28 @@ use std::fs;
 /// The roots of Amazon Trust Services.
 const AMAZON_ROOTS: &[u8] = include_bytes!("roots.pem");
 
-/// The Regions whose endpoints are known to chain to [`AMAZON_ROOTS`] begin so: those of the partitions `aws` and
-/// `aws-us-gov`. China's and the isolated partitions have roots of their own. A Region of the future that begins otherwise
-/// costs time and not service.
+/// Prefixes of the Regions whose endpoints are known to chain to [`AMAZON_ROOTS`]: those of the partitions
+/// `aws` and `aws-us-gov`. China and the isolated partitions use other roots. A future Region with another
+/// prefix starts more slowly but works.
 const AMAZON_REGIONS: [&str; 9] = ["af-", "ap-", "ca-", "eu-", "il-", "me-", "mx-", "sa-", "us-"];
-/// Regions that begin like those and are of partitions of their own.
+/// Prefixes of Regions in partitions of their own that match [`AMAZON_REGIONS`] by chance.
 const OTHER_REGIONS: [&str; 3] = ["us-iso", "eu-isoe", "eusc-"];
 
-/// The function's environment.
+/// The function's environment variables.
 pub type Variables = BTreeMap<String, String>;
 
-/// Whose certificates count.
+/// Which certificates are trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trust {
-    /// Those of Amazon's own roots.
+    /// Those that chain to Amazon's roots.
     Amazon,
-    /// Those of the machine's roots.
+    /// Those that chain to the machine's roots.
     System,
-    /// Those of the roots in a file.
+    /// Those that chain to the roots in a file.
     Bundle(Vec<u8>),
 }
 
-/// `AWS_CA_BUNDLE` names no list of certificates.
+/// `AWS_CA_BUNDLE` does not name a file of certificates.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("AWS_CA_BUNDLE is `{path}`, which {problem}; it must be a file of certificates in PEM, or not be set")]
 pub struct BundleError {
@@ -38,11 +38,12 @@ pub struct BundleError {
 }
 
 impl Trust {
-    /// `AWS_CA_BUNDLE` is heeded as by the AWS CLI ("Environment variables to configure the AWS CLI"): that file and nothing
-    /// else. Without it Amazon's roots do in Lambda, for AWS's own endpoints.
+    /// Follows `AWS_CA_BUNDLE` as the AWS CLI does ("Environment variables to configure the AWS CLI"): only
+    /// the roots in that file are trusted. Without it, Amazon's roots suffice in Lambda for AWS's own
+    /// endpoints.
     ///
     /// # Errors
-    /// The file cannot be read, or holds no certificate.
+    /// The file cannot be read or contains no certificate.
     pub fn of_environment(variables: &Variables) -> Result<Self, BundleError> {
         if let Some(path) = variables.get("AWS_CA_BUNDLE").filter(|path| !path.is_empty()) {
             return Self::bundle(path);
@@ -126,7 +127,7 @@ mod tests {
     fn there_are_five_roots_of_amazon_s_and_each_can_be_read() {
         let pem = String::from_utf8(AMAZON_ROOTS.to_vec()).unwrap();
         assert_eq!(pem.matches("-----BEGIN CERTIFICATE-----").count(), 5);
-        // Building the client reads them, and panics at one that it cannot read.
+        // Building the client parses the certificates, and panics if it cannot.
         let _client = crate::aws::http_client(&Trust::Amazon);
     }
 }

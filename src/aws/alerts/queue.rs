@@ -1,4 +1,4 @@
-//! The SQS queue that alerts are sent to, for machines.
+//! The SQS queue for alerts, for machines.
 
 use crate::aws::lazy::Lazy;
 use crate::notify::notification::Notification;
@@ -8,7 +8,7 @@ use aws_sdk_sqs::error::BuildError;
 use aws_sdk_sqs::types::MessageAttributeValue;
 use std::collections::HashMap;
 
-/// A queue, by its URL.
+/// A queue, identified by its URL.
 #[derive(Clone, Debug)]
 pub(crate) struct AlertQueue {
     client: Lazy<Client>,
@@ -20,7 +20,7 @@ impl AlertQueue {
         Self { client: Lazy::new(config, Client::new), queue_url }
     }
 
-    /// Sends an alert in the form for machines.
+    /// Sends an alert in its JSON form.
     pub(crate) async fn send(&self, message: &Notification) -> Result<(), String> {
         let attributes = attributes(message).map_err(|error| error.to_string())?;
         let call = self.client.client().send_message().queue_url(&self.queue_url).message_body(&message.machine);

@@ -1,4 +1,4 @@
-//! The SNS topic that alerts are published to.
+//! The SNS topic for alerts.
 
 use crate::aws::lazy::Lazy;
 use crate::notify::notification::Notification;
@@ -9,7 +9,7 @@ use aws_sdk_sns::error::BuildError;
 use aws_sdk_sns::types::MessageAttributeValue;
 use std::collections::HashMap;
 
-/// A topic, by its ARN.
+/// A topic, identified by its ARN.
 #[derive(Clone, Debug)]
 pub(crate) struct AlertTopic {
     client: Lazy<Client>,

@@ -1,4 +1,4 @@
-//! A call to DynamoDB that failed: what it means for the state store, and what may follow it.
+//! Failed calls to DynamoDB: their meaning for the state store, and what may follow them.
 
 use crate::store::error::StoreError;
 use aws_sdk_dynamodb::config::http::HttpResponse;
@@ -6,15 +6,15 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use std::error::Error;
 
-/// What may follow a failed call at once.
+/// Which call may follow a failed one immediately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Again {
-    /// Any call: this one did certainly nothing.
+    /// Any call: the failed one certainly had no effect.
     AnyCall,
-    /// A read, because it changes nothing. What became of this one is not known: DynamoDB failed, or the connection ended,
-    /// such as one that Lambda had frozen.
+    /// A read, because it changes nothing. The effect of the failed call is unknown: DynamoDB failed, or the
+    /// connection broke, for example while Lambda had frozen the function.
     Read,
-    /// Nothing: it would fail again, or its time is used up.
+    /// None: it would fail again, or there is no time left for it.
     Nothing,
 }
 
@@ -55,7 +55,7 @@ impl Failure {
     }
 }
 
-/// Whether the item was at another version.
+/// Whether the stored item has another version.
 pub(crate) fn is_conflict(error: &SdkError<PutItemError, HttpResponse>) -> bool {
     matches!(error, SdkError::ServiceError(answer) if answer.err().is_conditional_check_failed_exception())
 }

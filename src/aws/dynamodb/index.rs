@@ -1,33 +1,35 @@
-//! The index over what is open: sparse, in shards, and the place in it where a page begins.
+//! The index of open records: sparse, in shards, with a place where each page begins.
 //!
-//! Only items with the attribute `open` are in it, and only their keys: most records are of jobs that ended and are kept for
-//! days, and a sweep that went through them every few minutes would cost more than everything else. The records themselves
-//! are loaded one by one, so a store that leaves a record open does not write to the index at all.
+//! The index contains only items with the attribute `open`, and only their keys. Most records belong to jobs
+//! that have ended and are kept for days; a sweep that read them every few minutes would cost more than
+//! everything else. The sweep loads the listed records one by one, so a store that leaves a record open does
+//! not write to the index at all.
 
 use crate::aws::dynamodb::item::TableRecord;
 use crate::store::error::StoreError;
 use std::fmt;
 
-/// Its name in the template.
+/// The name of the index in the template.
 pub(crate) const NAME: &str = "open";
 
-/// What the items of a shard have in their attribute `open`.
+/// The value of the attribute `open` for the items of a shard.
 pub(crate) fn shard_name<R: TableRecord>(shard: u32) -> String {
     format!("{}#{shard}", R::KIND)
 }
 
-/// The shard of a key, the same for ever: FNV-1a, since the hash of Rust's maps may change with its version.
+/// The shard of a key. It must never change, so the hash is FNV-1a: that of Rust's maps may change with its
+/// version.
 pub(crate) fn shard_of<R: TableRecord>(key: &str) -> u32 {
     let hash = key.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    // Its highest bits, because the lowest bits depend on the lowest bits of the bytes alone.
+    // The highest bits, because the lowest bits depend only on the lowest bits of each byte.
     (hash >> 24) % R::SHARDS
 }
 
-/// Where a page begins. As a token it is `SHARD:` or `SHARD:KEY`.
+/// Where a page begins. The token of a place is `SHARD:` or `SHARD:KEY`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) shard: u32,
-    /// The last key of the page before.
+    /// The last key of the previous page.
     pub(crate) after: Option<String>,
 }
 
@@ -38,11 +40,11 @@ impl Place {
             let after = Some(after).filter(|after| !after.is_empty()).map(str::to_owned);
             Some(Self { shard: shard.parse().ok()?, after })
         });
-        // Such as one that an older version of the function has sent itself.
+        // For example a token in a recheck that an older version of the function sent.
         place.ok_or_else(|| StoreError::Unexpected(format!("`{token}` is no page of it")))
     }
 
-    /// Where the next page begins, if this one goes on after a key or there is another shard.
+    /// Where the next page begins; `None` after the last page of the last shard.
     pub(crate) fn next<R: TableRecord>(&self, goes_on_after: Option<String>) -> Option<Self> {
         match goes_on_after {
             Some(key) => Some(Self { shard: self.shard, after: Some(key) }),
@@ -98,6 +100,6 @@ mod tests {
         assert_eq!([1, 2, 3, 4].map(of), EXPECTED, "what is stored would be looked for elsewhere");
     }
 
-    /// As they came out when the table was first used.
+    /// Values from when the table was first used: the items in it depend on them.
     const EXPECTED: [u32; 4] = [3, 4, 5, 6];
 }

@@ -1,6 +1,6 @@
 //! A record as an item of the table.
 //!
-//! | attribute | type | what it holds |
+//! | attribute | type | content |
 //! |---|---|---|
 //! | `key` | S | the ARN of the task or the service: the table's only key |
 //! | `version` | N | [`version_after`] |
@@ -39,37 +39,39 @@ pub(crate) const SCHEMA: u32 = 1;
 /// room for those.
 const RECORD_BYTES_MAX: usize = 380_000;
 
-/// An item is kept this much longer than it must be. DynamoDB's clock deletes it and other instances' clocks number what
-/// comes after it, and clocks differ; DynamoDB takes days to delete anyway.
+/// How much longer than necessary an item is kept. DynamoDB deletes it by its own clock, and another instance
+/// numbers its successor by its clock; clocks differ. DynamoDB takes days to delete an item anyway.
 const CLOCKS_DIFFER_MAX: SignedDuration = SignedDuration::from_hours(1);
 
-/// What the table must know of a kind of record.
+/// What the table needs to know about a kind of record.
 pub trait TableRecord: Record<Key: FromStr<Err = ArnError>> + Serialize + DeserializeOwned {
-    /// What the shards of its index are called by.
+    /// The prefix of the names of its index shards.
     const KIND: &'static str;
-    /// Its index is written to so many keys. It may be raised and never lowered: what is in the higher shards would be listed
-    /// no more.
+    /// Number of its index shards. It may be raised but never lowered: records in the higher shards would no
+    /// longer be listed.
     const SHARDS: u32;
 }
 
 impl TableRecord for TaskRecord {
     const KIND: &'static str = "task";
-    // A task enters and leaves the index once for each time that it gets busy, and a partition takes 1000 writes a second.
-    // ECS lets at most 800 protections a second pass, so eight is plenty; each costs a query in each sweep.
+    // A task enters and leaves the index once per busy period, and a partition accepts 1000 writes per
+    // second. ECS accepts at most 800 protections per second, so eight shards suffice; each costs a query per
+    // sweep.
     const SHARDS: u32 = 8;
 }
 
 impl TableRecord for ServiceRecord {
     const KIND: &'static str = "service";
-    // A service is looked at a few times a minute at most.
+    // A service is reconciled a few times a minute at most.
     const SHARDS: u32 = 1;
 }
 
-/// The version of what is stored upon `before`: the time in milliseconds, or one more than `before` where that is not enough.
+/// The version of a record stored after `before`: the time in milliseconds, or `before` plus one if that is
+/// greater.
 ///
-/// So versions grow from store to store; and the first one after the record was forgotten is greater than any that it had,
-/// because an item lives on for [`CLOCKS_DIFFER_MAX`] after each store at least, and nobody can store one item so often
-/// that its versions run ahead of the clock by that.
+/// Versions therefore grow with each store. The first version after a record was forgotten is greater than
+/// all earlier ones: an item is kept for at least [`CLOCKS_DIFFER_MAX`] after each store, and no item is
+/// stored so often that its versions get ahead of the clock by that much.
 pub(crate) fn version_after(before: Version, now: Timestamp) -> Version {
     let millis = Version::try_from(now.as_millisecond()).unwrap_or(0);
     millis.max(before.saturating_add(1))
@@ -102,8 +104,8 @@ pub(crate) fn of<R: TableRecord>(
     Ok(item)
 }
 
-/// The record in an item, with its version. An item that holds anything else is an error and never an absent record: a release
-/// could follow from that.
+/// The record in an item, with its version. An unreadable item is an error and never an absent record,
+/// because an absent record could clear protection.
 pub(crate) fn versioned<R: TableRecord>(key: &str, item: &Item) -> Result<Versioned<R>, StoreError> {
     let unreadable = |why: String| StoreError::Unreadable(key.to_owned(), why);
     let version = number::<Version>(item, VERSION).filter(|version| *version > 0);
@@ -121,14 +123,14 @@ pub(crate) fn versioned<R: TableRecord>(key: &str, item: &Item) -> Result<Versio
     Ok(Versioned { record, version })
 }
 
-/// The same with the key, for an item of which only the key's text is known.
+/// Like [`versioned`], together with the key.
 pub(crate) fn keyed<R: TableRecord>(key: &str, item: &Item) -> Result<(R::Key, Versioned<R>), StoreError> {
     let versioned = versioned(key, item)?;
     let key = key.parse().map_err(|error: ArnError| StoreError::Unreadable(key.to_owned(), error.to_string()))?;
     Ok((key, versioned))
 }
 
-/// Whether an item's time has passed, though DynamoDB has not deleted it yet.
+/// Whether an item has expired, although DynamoDB has not deleted it yet.
 pub(crate) fn has_expired(item: &Item, now: Timestamp) -> bool {
     number::<i64>(item, EXPIRES).is_some_and(|expires| expires <= now.as_second())
 }

@@ -1,13 +1,14 @@
-//! Which keys this instance has met: of those it has not, there may be no item yet.
+//! The keys that this instance has loaded or stored. Any other key may have no item yet.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// So many keys are remembered, in about a megabyte. Beyond, all are forgotten: then each costs a store that fails, once.
+/// Most keys remembered, in about a megabyte. Beyond that all are forgotten, and each then costs one failed
+/// store.
 const MET_MAX: usize = 50_000;
 
-/// The keys that were loaded or stored, by their hashes. Two that share one cost a load, and nothing else.
+/// The hashes of keys that were loaded or stored. A collision costs a load and nothing else.
 #[derive(Debug, Default)]
 pub(crate) struct Met {
     state: RandomState,
@@ -29,7 +30,7 @@ impl Met {
     }
 
     fn hashes(&self) -> MutexGuard<'_, HashSet<u64>> {
-        // Whatever is in it are keys that were met.
+        // Every hash in the set is of a key that was met, even after a panic.
         self.hashes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

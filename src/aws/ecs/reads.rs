@@ -1,4 +1,4 @@
-//! The reads of services and tasks: SDK types into our nouns.
+//! Translates the SDK's services and tasks into taskhold's types.
 
 use crate::aws::ecs::{millis, timestamp};
 use crate::ecs::arn::{ClusterArn, TaskId};
@@ -13,7 +13,8 @@ use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// ECS's percentages where a service sets none ("DeploymentConfiguration", Amazon ECS API Reference).
+/// The percentages that apply where a service sets none ("DeploymentConfiguration", Amazon ECS API
+/// Reference).
 const PERCENT_DEFAULT: (i32, i32) = (100, 200);
 
 pub(crate) fn service(arn: &ServiceArn, told: &types::Service) -> Service {
@@ -91,7 +92,7 @@ fn tag(told: &types::Tag) -> Option<(String, String)> {
     Some((told.key()?.to_owned(), told.value().unwrap_or_default().to_owned()))
 }
 
-/// A task; `None` if it is not named as a task is.
+/// A task; `None` if its ARN names no task.
 pub(crate) fn task(told: &types::Task) -> Option<TaskDescription> {
     Some(TaskDescription {
         id: TaskId::at_end_of(told.task_arn()?).ok()?,
@@ -121,7 +122,7 @@ fn count(number: i32) -> u32 {
     u32::try_from(number).unwrap_or(0)
 }
 
-/// ECS sets these times always; without one, the moment counts as long ago.
+/// ECS always sets these times; a missing one counts as long ago.
 fn at(date: Option<&DateTime>) -> Timestamp {
     date.and_then(millis).and_then(timestamp).unwrap_or(Timestamp::UNIX_EPOCH)
 }
