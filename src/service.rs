@@ -1,4 +1,12 @@
-//! service
+//! Everything about one service's rollouts: whether protected tasks block one, until when, and what the function does
+//! about it.
+//!
+//! The cycle is the same as in [`crate::task`]: load the record, read ECS ([`mod@snapshot`]), reconcile (pure,
+//! [`mod@reconcile`]), store the record, carry out the result. Start at `Reconciler::check` in [`reconciler`], then
+//! read [`diagnosis`], which judges a snapshot, and [`incident`], which decides when to notify.
+//!
+//! Not here: the protection of single tasks ([`crate::task`]), the wording and delivery of notifications
+//! ([`crate::notify`]), and the recognition of events and commands ([`crate::lambda`], [`crate::api`]).
 
 pub mod alert;
 pub mod diagnosis;

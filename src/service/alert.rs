@@ -1,8 +1,7 @@
-//! What a person, a chat and a machine are told, and when.
+//! Alerts about one service: their kinds, their transitions and the data that each carries.
 //!
-//! What lives here: the two things that are told, [`Alert`] of a service and the end of a task in the middle of jobs
-//! ([`interrupted`]), in their texts ([`mail`], [`chat`], [`machine`]); incidents, which decide when ([`incident`]); and
-//! [`AlertSink`], which carries a rendered [`Notification`]. What does not: what is wrong (`decide/diagnose.rs`).
+//! An [`Alert`] has no wording. The formatters of [`crate::notify`] render it for email, chat and machines. When an
+//! alert is due is decided by [`crate::service::incident`].
 
 use crate::ecs::service::ServiceArn;
 use crate::service::diagnosis::Diagnosis;
@@ -11,28 +10,29 @@ use crate::service::remediation::RemediationNote;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// What is wrong.
+/// The kind of problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AlertKind {
-    /// Protected tasks keep a deployment or a scale-in from its end, and have done so for a while.
+    /// Protected tasks have blocked a deployment or a scale-in for longer than the configured delay.
     DeploymentBlocked,
-    /// It will not be over before its deadline.
+    /// The deployment is expected to miss its deadline.
     DeploymentAtRisk,
     /// ECS refuses to protect tasks with live jobs.
     ProtectionRefused,
-    /// ECS refuses to renew the protection of tasks, which will end before their jobs do.
+    /// ECS refuses to renew the protection of tasks, which will expire before their jobs end.
     ProtectionExpiring,
-    /// Four or five of the five deployments that ECS allows are under way.
+    /// Four or five of the five deployments that ECS allows are in progress.
     TooManyDeployments,
     /// ECS protects tasks whose jobs have all ended.
     OrphanedProtection,
-    /// A task stopped, or is about to, in the middle of jobs. It opens and is never resolved, since nothing undoes it.
+    /// A task stopped, or is about to stop, with jobs running. The incident opens and is never resolved: nothing undoes
+    /// it.
     JobInterrupted,
 }
 
 impl AlertKind {
-    /// All of them, the gravest first.
+    /// All kinds, the most severe first.
     pub const ALL: [Self; 7] = [
         Self::JobInterrupted,
         Self::ProtectionRefused,
@@ -43,7 +43,7 @@ impl AlertKind {
         Self::OrphanedProtection,
     ];
 
-    /// As in texts, topics' attributes and the state store.
+    /// The name in texts, message attributes and the state store.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::DeploymentBlocked => "deployment-blocked",
@@ -57,22 +57,22 @@ impl AlertKind {
     }
 }
 
-/// Where in its life an incident is when it is told of.
+/// The step of an incident's life that a notification reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Transition {
-    /// For the first time.
+    /// The incident is reported for the first time.
     Opened,
-    /// Half, or four fifths, of the time to the deadline has passed.
+    /// 50 % or 80 % of the time to the deadline has passed.
     Escalated,
-    /// It is still so.
+    /// The problem persists.
     Repeated,
-    /// It is over.
+    /// The problem is over.
     Resolved,
 }
 
 impl Transition {
-    /// As in texts and topics' attributes.
+    /// The name in texts and message attributes.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Opened => "opened",
@@ -83,23 +83,24 @@ impl Transition {
     }
 }
 
-/// One thing to tell of a service.
+/// One notification about a service, before it is formatted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alert {
-    /// The incident's stable key: service, deployment and kind. One thread of a chat, one record of a machine.
+    /// The incident's stable key: service, deployment and kind. Consumers group by it, for example into one chat
+    /// thread.
     pub incident: String,
-    /// What is wrong.
+    /// The kind of problem.
     pub kind: AlertKind,
-    /// Where in its life it is.
+    /// The step of the incident's life.
     pub event: Transition,
-    /// Which service.
+    /// The service.
     pub service: ServiceArn,
-    /// Since when it is so.
+    /// When the problem began.
     pub since: Timestamp,
-    /// When this was seen.
+    /// When the snapshot behind the alert was taken.
     pub at: Timestamp,
-    /// How the service stood then.
+    /// The diagnosis of that snapshot.
     pub diagnosis: Diagnosis,
-    /// What taskhold has done about it lately, and what it has not and why; the newest last.
+    /// Recent remediations, and those that were not applied with the reason; the newest last.
     pub remediations: Vec<RemediationNote>,
 }

@@ -1,8 +1,8 @@
-//! What holds a service up, by whom, until when, and what would clear it.
+//! Which tasks block a service's rollout, until when, and which actions would clear the block.
 //!
-//! Pure: what was observed, what is remembered and the policy in, a [`Diagnosis`] out. Rolling deployments, blue/green and
-//! its stepwise forms, task sets of other controllers and a plain scale-in are told apart only by who is *replaced*: the
-//! tasks that ECS would stop. If protected tasks are among those that leave, they are the blocking tasks.
+//! Pure: snapshot, record and policy in, [`Diagnosis`] out. Rolling deployments, blue/green and its stepwise forms,
+//! task sets of external controllers and a plain scale-in differ only in which tasks they *replace*, that is, which
+//! tasks ECS would stop. The protected tasks among those are the blocking tasks.
 
 use crate::ecs::arn::TaskId;
 use crate::ecs::service::Service;
@@ -18,103 +18,103 @@ use crate::task::plan::GRANT_TOLERANCE;
 
 use jiff::{SignedDuration, Timestamp};
 
-/// ECS's hard wall: so many deployments of a service at once (aws-facts "ECS: deployments and protection").
+/// ECS's hard limit on concurrent deployments of a service (aws-facts "ECS: deployments and protection").
 pub const DEPLOYMENTS_MAX: usize = 5;
 
-/// What applies to a service.
+/// The policy by which a service is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeadlinePolicy {
-    /// How long a deployment may take when CloudFormation does not say.
+    /// The deadline of a deployment when neither CloudFormation nor the service's tag sets one.
     pub deadline: SignedDuration,
 }
 
-/// The verdict on a service.
+/// The judgment on one snapshot of a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnosis {
-    /// How it stands.
+    /// The rollout status.
     pub rollout_status: RolloutStatus,
-    /// What is moving, if anything is.
+    /// The rollout in progress, if any.
     pub rollout: Rollout,
-    /// The protected tasks among those that leave, the one that is protected longest first.
+    /// The protected tasks among the old tasks, the longest protected first.
     pub blocking_tasks: Vec<BlockingTask>,
-    /// Since when the rollout waits for them, as far as ECS's messages or earlier looks tell.
+    /// Since when the rollout has waited only for them, according to ECS's service messages or to earlier snapshots.
     pub blocked_since: Option<Timestamp>,
-    /// When it can be over at the earliest.
+    /// When the rollout can finish at the earliest.
     pub forecast: Option<Forecast>,
-    /// When it must be over.
+    /// When the rollout must have finished.
     pub deadline: Option<Deadline>,
-    /// Min/max percent, spelt out.
+    /// Task counts and the bounds that the minimum and maximum percent set.
     pub task_counts: TaskCounts,
-    /// What would clear it, the mildest first.
+    /// Actions that would clear the block, the least invasive first.
     pub suggested_actions: Vec<SuggestedAction>,
-    /// Tasks whose live jobs have not got the protection that they want, because ECS refused it; the one whose jobs last
-    /// longest first.
+    /// Tasks with live jobs that ECS refused to protect, the one with the longest-running jobs first.
     pub refused_tasks: Vec<RefusedTask>,
-    /// Tags of the service that were meant for taskhold and count for nothing.
+    /// Tags of the service with taskhold's prefix that taskhold ignores because it cannot use them.
     pub tag_problems: Vec<TagProblem>,
-    /// What could not be seen, in words. If there is anything here, "no blocking tasks" is not to be believed.
+    /// Reads that failed, in words. With any gap, an empty `blocking_tasks` does not mean that no task blocks.
     pub gaps: Vec<String>,
 }
 
-/// How a service stands.
+/// The rollout status of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RolloutStatus {
-    /// All its tasks run, are of one deployment, and none leaves.
+    /// All tasks run, belong to one deployment, and none is being replaced.
     Steady,
-    /// On its way, and nothing protected holds it up so far.
+    /// A rollout is in progress, and no protected task blocks it so far.
     InProgress,
-    /// On its way, and it cannot be over before protected tasks are released or expire; ECS can still do other things first.
+    /// A rollout is in progress and cannot finish before protected tasks are released or expire, but ECS can still make
+    /// progress elsewhere.
     WillBlock,
     /// Only protected tasks are left to wait for.
     Blocked,
-    /// Too much could not be seen to say.
+    /// Too many reads failed to tell.
     Unknown,
 }
 
-/// A protected task that holds something up.
+/// A protected task that blocks a rollout.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockingTask {
-    /// Which.
+    /// The task.
     pub task: TaskId,
     /// The deployment or task set that it belongs to.
     pub deployment: Option<String>,
-    /// Until when ECS protects it.
+    /// When its protection expires, according to ECS.
     pub protected_until: Timestamp,
-    /// Who needs the protection.
+    /// What needs the protection.
     pub protected_for: ProtectedFor,
 }
 
-/// A task that ECS has refused what its live jobs want.
+/// A task with live jobs that ECS refuses to protect for long enough.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefusedTask {
-    /// Which.
+    /// The task.
     pub task: TaskId,
     /// The deployment or task set that it belongs to.
     pub deployment: Option<String>,
-    /// Since when.
+    /// When ECS first refused.
     pub since: Timestamp,
-    /// When it loses the protection that it has got, long before its jobs end; `None` if it has none.
+    /// When the task loses the protection that it has, long before its jobs end; `None` if it has none.
     pub protected_until: Option<Timestamp>,
-    /// The jobs.
+    /// Its live jobs.
     pub jobs: Vec<JobSnapshot>,
 }
 
 impl RefusedTask {
-    /// When the last of its jobs may end.
+    /// The latest declared end of its jobs.
     pub fn wanted_until(&self) -> Option<Timestamp> {
         self.jobs.iter().map(|job| job.until).max()
     }
 }
 
-/// Who needs a protection.
+/// What needs a protection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProtectedFor {
-    /// These live jobs of taskhold's store.
+    /// These live jobs in the state store.
     Jobs(Vec<JobSnapshot>),
-    /// Nobody any more: taskhold has set it, or may judge what others set, and all jobs of the task have ended.
+    /// No job: taskhold set the protection or may judge it, and all jobs of the task have ended.
     NoJob,
-    /// Somebody else: taskhold has not set it, and knows of no live job.
+    /// Something outside taskhold: taskhold did not set the protection and knows no live job.
     Foreign,
     /// The state store could not be read.
     Unknown,
@@ -124,43 +124,43 @@ pub enum ProtectedFor {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TaskCounts {
-    /// Tasks that are wanted.
+    /// The desired count.
     pub desired: u32,
-    /// ⌈desired × min%⌉: running tasks that are kept.
+    /// ⌈desired × minimum percent⌉: ECS keeps at least this many tasks running.
     pub lower_bound: u32,
-    /// ⌊desired × max%⌋: tasks that are not exceeded.
+    /// ⌊desired × maximum percent⌋: ECS runs at most this many tasks.
     pub upper_bound: u32,
-    /// Tasks that are wanted running, of all deployments.
+    /// Tasks with desired status `RUNNING`, of all deployments.
     pub live: u32,
-    /// Protected ones among them.
+    /// Protected tasks among them.
     pub protected: u32,
-    /// New tasks that `maximumPercent` leaves room for beside those that cannot leave.
+    /// New tasks that `maximumPercent` allows beside the blocking tasks.
     pub room: u32,
-    /// Deployments at once, of at most [`DEPLOYMENTS_MAX`].
+    /// Deployments in progress at once, of at most [`DEPLOYMENTS_MAX`].
     pub deployments: u32,
 }
 
-/// Judges a service. `remembered_since` is since when earlier looks saw the same rollout blocked.
+/// Judges a service. `remembered_since` is when an earlier snapshot first found the same rollout blocked.
 pub fn diagnose(snapshot: &ServiceSnapshot, remembered_since: Option<Timestamp>, policy: &DeadlinePolicy) -> Diagnosis {
     let replaced = rollout::replaced(snapshot);
     let blocking_tasks = blocking_tasks(&replaced);
     let task_counts = task_counts(snapshot, blocking_tasks.len());
     let said_since = said_since(&snapshot.service, replaced.rollout.started_at());
     let rollout_status = match rollout_status(snapshot, &replaced, (&blocking_tasks, &task_counts)) {
-        // It only looks so: ECS would not stop the old tasks yet if nothing protected them.
+        // Blocked only in appearance: ECS would not stop the old tasks yet even without protection.
         RolloutStatus::Blocked if said_since.is_none() && kept_until(snapshot, &replaced.rollout).is_some() => {
             RolloutStatus::WillBlock
         }
         rollout_status => rollout_status,
     };
-    // Of a deployment that keeps old tasks on purpose, the look alone knows less well than ECS when that was over.
+    // When a deployment keeps old tasks on purpose, ECS's messages date the end of that time better than the snapshot.
     let since = match snapshot.service.old_tasks_kept.is_zero() {
         true => [remembered_since, said_since].into_iter().flatten().min(),
         false => said_since.or(remembered_since),
     };
     let blocked_since = (rollout_status == RolloutStatus::Blocked).then(|| since.unwrap_or(snapshot.at));
     let forecast = forecast(&blocking_tasks, replaced.to_go, snapshot.at);
-    // A scale-in has none: ECS does not say when it began, and nobody waits for it as for a deployment.
+    // A scale-in has no deadline: ECS does not report when it began, and nothing waits for it as for a deployment.
     let started_at = replaced.rollout.started_at().filter(|_| !replaced.rollout.is_scale_in());
     let deadline = started_at.map(|started_at| deadline(&snapshot.service, started_at, policy));
     let suggested_actions =
@@ -180,7 +180,7 @@ pub fn diagnose(snapshot: &ServiceSnapshot, remembered_since: Option<Timestamp>,
     }
 }
 
-/// The diagnosis with the tasks that are protected for nobody in place of the blocking tasks, and what would release them.
+/// The diagnosis with the idle protected tasks in place of the blocking tasks, and the action that would release them.
 pub fn of_orphans(snapshot: &ServiceSnapshot, diagnosis: &Diagnosis) -> Diagnosis {
     let tasks: Vec<&TaskSnapshot> = snapshot.tasks.iter().collect();
     let mut orphans = protected_among(&tasks);
@@ -190,7 +190,7 @@ pub fn of_orphans(snapshot: &ServiceSnapshot, diagnosis: &Diagnosis) -> Diagnosi
     Diagnosis { blocking_tasks: orphans, suggested_actions, forecast: None, ..diagnosis.clone() }
 }
 
-/// The protected ones among tasks that leave, the one that is protected longest first.
+/// The protected tasks among `tasks`, the longest protected first.
 pub(crate) fn protected_among(tasks: &[&TaskSnapshot]) -> Vec<BlockingTask> {
     let blocking_task = |task: &&TaskSnapshot| {
         Some(BlockingTask {
@@ -231,8 +231,8 @@ pub(crate) fn refused_tasks(snapshot: &ServiceSnapshot) -> Vec<RefusedTask> {
 
 fn blocking_tasks(replaced: &ReplacedTasks<'_>) -> Vec<BlockingTask> {
     let mut blocking_tasks = protected_among(&replaced.tasks);
-    // Of a scale-in only so many are in the way as there are protected tasks too many; the others may stay. Of other rollouts
-    // each task has to go.
+    // In a scale-in, only the surplus of protected tasks blocks; the others may stay. Other rollouts replace every
+    // task.
     let stay = blocking_tasks.len().saturating_sub(replaced.to_go);
     blocking_tasks.drain(..stay);
     blocking_tasks

@@ -1,4 +1,4 @@
-//! When it can be over, and when it must be.
+//! When a rollout can finish, and when it must have finished.
 
 use crate::ecs::service::Service;
 use crate::service::diagnosis::{BlockingTask, DeadlinePolicy, ProtectedFor};
@@ -6,39 +6,40 @@ use crate::service::snapshot::JobSnapshot;
 use jiff::{SignedDuration, Timestamp};
 use std::cmp::Reverse;
 
-/// What CloudFormation gives a service update before it rolls back (aws-facts "ECS: deployments and protection").
+/// How long CloudFormation waits for a service update before it rolls back (aws-facts "ECS: deployments and
+/// protection").
 const CLOUDFORMATION_DEADLINE: SignedDuration = SignedDuration::from_hours(3);
-/// The tag that a service made by CloudFormation carries.
+/// The tag of every service that CloudFormation created.
 const CLOUDFORMATION_TAG: &str = "aws:cloudformation:stack-name";
-/// The tag by which a service sets its own deadline, in minutes.
+/// The tag with which a service sets its own deadline, in minutes.
 pub const DEADLINE_TAG: &str = "taskhold:deadline-minutes";
-/// The longest deadline, as of the function's setting: a week.
+/// The longest deadline that the tag or the function's setting accepts: one week.
 pub(crate) const DEADLINE_MINUTES_MAX: i64 = 10_080;
 
-/// When the last blocking task can be gone at the earliest.
+/// The earliest moment at which the last blocking task can be gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Forecast {
-    /// If every protection lasts to its end.
+    /// Assuming that every protection lasts until it expires.
     pub by_expiry: Timestamp,
-    /// If the jobs end when their workers expect, or at the latest when they declared. Protection of others, and of tasks
-    /// whose jobs could not be read, counts to its end.
+    /// Assuming that the jobs end when their workers expect, or at the latest when they declared. Foreign protection,
+    /// and protection of tasks whose jobs could not be read, counts until it expires.
     pub by_jobs: Timestamp,
 }
 
-/// When a rollout must be over.
+/// When a rollout must have finished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadline {
     /// The moment.
     pub at: Timestamp,
-    /// Whose it is.
+    /// The source of the deadline.
     pub source: DeadlineSource,
 }
 
-/// Whose deadline it is.
+/// The source of a deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DeadlineSource {
-    /// CloudFormation made the service and rolls back after three hours.
+    /// CloudFormation created the service, and rolls back after three hours.
     CloudFormation,
     /// The service's own tag.
     Tag,
@@ -47,7 +48,7 @@ pub enum DeadlineSource {
 }
 
 impl Deadline {
-    /// Time that is left between the expected finish and the deadline; negative if it will be missed.
+    /// The time between the expected finish and the deadline; negative if the deadline will be missed.
     pub fn margin(&self, forecast: &Forecast) -> SignedDuration {
         self.at.duration_since(forecast.by_jobs)
     }
@@ -57,7 +58,7 @@ pub(crate) fn forecast(blocking_tasks: &[BlockingTask], to_go: usize, now: Times
     let gone_by = |end: fn(&BlockingTask) -> Timestamp| {
         let mut ends: Vec<Timestamp> = blocking_tasks.iter().map(end).collect();
         ends.sort();
-        // When so many have ended, enough are gone.
+        // The rollout continues once `to_go` blocking tasks have ended.
         let last = to_go.min(ends.len()).checked_sub(1)?;
         Some(ends[last].max(now))
     };
@@ -77,7 +78,7 @@ fn expected_end(blocking_task: &BlockingTask) -> Timestamp {
     }
 }
 
-/// The jobs, the one that is expected to last longest first.
+/// The jobs, the one with the latest expected end first.
 pub(crate) fn longest_first(jobs: &[JobSnapshot]) -> Vec<&JobSnapshot> {
     let mut jobs: Vec<&JobSnapshot> = jobs.iter().collect();
     jobs.sort_by_key(|job| Reverse((job.expected_end(), job.until)));
@@ -95,7 +96,7 @@ pub(crate) fn deadline(service: &Service, started_at: Timestamp, policy: &Deadli
     Deadline { at: after(policy.deadline), source: DeadlineSource::Setting }
 }
 
-/// The value of [`DEADLINE_TAG`], if it is a whole number from 1 to 10,080 (a week).
+/// The value of [`DEADLINE_TAG`], if it is a whole number from 1 to 10,080 (one week).
 pub fn deadline_minutes(value: &str) -> Option<i64> {
     value.trim().parse().ok().filter(|minutes| (1..=DEADLINE_MINUTES_MAX).contains(minutes))
 }

@@ -1,9 +1,9 @@
-//! When to tell: an incident opens once, escalates at its marks, repeats at an interval, and resolves once.
+//! When to notify: an incident opens once, escalates at its marks, repeats at an interval, and resolves once.
 //!
-//! Pure. The state of a service's incidents is part of its state store record, so that any instance of the function continues
-//! what another began. A transition is stored together with the alert that follows from it ([`Incident::untold`]); only
-//! when the alert was taken is it struck out. So a crash in between tells twice, and never not at all; and of two instances
-//! at once only the one whose store wins tells.
+//! Pure. Incidents are part of the service record, so any instance of the function continues what another one began. A
+//! transition is stored together with the pending notification that follows from it ([`Incident::untold`]), which is
+//! cleared only once it was delivered. A crash in between therefore sends a notification twice rather than never. If
+//! two instances reconcile concurrently, only the one that stores its record notifies.
 
 pub mod pending;
 
@@ -17,66 +17,66 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// So long an incident is remembered after it was resolved and told.
+/// How long an incident is remembered after it was resolved and that was delivered.
 pub const RESOLVED_KEPT: SignedDuration = SignedDuration::from_hours(24);
-/// A protection whose jobs have all ended is an orphan after this time: its release may be on its way.
+/// How long a protection without live jobs is tolerated before it counts as orphaned: its release may be in progress.
 pub const ORPHAN_GRACE: SignedDuration = SignedDuration::from_mins(10);
 
-/// When to tell.
+/// When to notify.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AlertPolicy {
-    /// A rollout is an incident when it has been blocked for so long.
+    /// How long a rollout must have been blocked before an incident opens.
     pub blocked_after: SignedDuration,
-    /// What is still so is told again after this time.
+    /// The interval at which an open incident is repeated.
     pub repeat_after: SignedDuration,
 }
 
-/// One thing that is or was wrong with a service.
+/// One problem of a service, present or past.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Incident {
-    /// What.
+    /// The kind of problem.
     pub kind: AlertKind,
-    /// Since when it is so.
+    /// When the problem began.
     pub since: Timestamp,
-    /// When it was last told of, or is to be.
+    /// When the latest notification became due.
     pub notified_at: Timestamp,
     /// How many escalation marks have been passed.
     #[serde(default)]
     pub escalations: u8,
-    /// When it was over.
+    /// When the problem ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolved_at: Option<Timestamp>,
-    /// Whether somebody may have heard of it: a send that failed may have arrived all the same, or in part.
+    /// Whether a notification may have arrived: a failed delivery may have succeeded all the same, or in part.
     #[serde(default)]
     pub heard: bool,
-    /// What is still to be told of it.
+    /// The notification that is not delivered yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub untold: Option<PendingNotification>,
 }
 
-/// The incidents of one service, by their keys.
+/// The incidents of one service by key.
 pub type Incidents = BTreeMap<String, Incident>;
 
-/// What a look has found out.
+/// The result of one read of the service.
 #[derive(Clone, Copy, Debug)]
 pub struct Sight<'a> {
-    /// What was seen.
+    /// The snapshot.
     pub snapshot: &'a ServiceSnapshot,
-    /// What was made of it.
+    /// Its diagnosis.
     pub diagnosis: &'a Diagnosis,
-    /// Protected tasks without a live job, by when a look first saw them so. The end of the last job alone does not tell: a
-    /// worker may protect its task first, and then take the next job.
+    /// Protected tasks without a live job, with the moment at which a snapshot first showed them idle. The end of the
+    /// last job is not enough: a worker may protect its task first and then take the next job.
     pub idle_seen: &'a BTreeMap<TaskId, Timestamp>,
 }
 
-/// Brings the incidents up to a new look. Without a complete picture nothing is resolved.
+/// Updates the incidents with a new snapshot. With gaps in the snapshot, no incident is resolved.
 pub fn advance(incidents: &mut Incidents, seen: Sight<'_>, policy: &AlertPolicy) {
     let Sight { snapshot, diagnosis, .. } = seen;
     let now = snapshot.at;
     let wrong = wrongs(incidents, seen, policy);
     let blocked = wrong.values().any(|(kind, _)| *kind == AlertKind::DeploymentBlocked);
-    // While a service is blocked, that incident carries the lesser ones: they are neither told of nor called off. A job
-    // that goes on without protection is no lesser one.
+    // An open `deployment-blocked` incident suppresses the lesser kinds: they are neither opened nor resolved
+    // meanwhile. A job that runs unprotected is never a lesser problem.
     let carried = |kind: AlertKind| blocked && is_lesser(kind);
     for (key, (kind, since)) in wrong.iter().filter(|(_, (kind, _))| !carried(*kind)) {
         let incident = incidents.entry(key.clone()).or_insert_with(|| Incident {
@@ -104,9 +104,9 @@ fn resolve(incident: &mut Incident, now: Timestamp) {
     incident.resolved_at = Some(now);
     incident.notified_at = now;
     incident.untold = match incident.untold {
-        // What nobody has heard of need not be called off.
+        // No RESOLVED for an incident that was never reported.
         _ if !incident.heard => None,
-        // Nor need that it came back.
+        // The problem came back and went away again before its OPENED was sent: drop both.
         Some(untold) if untold.event == Transition::Opened && untold.is_fresh() => untold.taken_back(),
         untold => Some(PendingNotification::instead(untold, Transition::Resolved, now)),
     };
@@ -117,11 +117,11 @@ fn go_on(incident: &mut Incident, diagnosis: &Diagnosis, when: (Timestamp, &Aler
     if incident.resolved_at.take().is_some() {
         if let Some(untold) = incident.untold.filter(|untold| untold.event == Transition::Resolved && untold.is_fresh())
         {
-            // Nobody has been told that it was over.
+            // Its RESOLVED was not sent yet: the incident simply continues.
             incident.untold = untold.taken_back();
             return;
         }
-        // It came back: that is told as a new one.
+        // The problem came back after it was resolved: open it anew.
         (incident.since, incident.notified_at, incident.escalations) = (now, now, marks_passed(diagnosis, now));
         incident.untold = Some(PendingNotification::instead(incident.untold, Transition::Opened, now));
         return;
@@ -151,13 +151,13 @@ pub(crate) fn marks(diagnosis: &Diagnosis) -> Option<[Timestamp; 2]> {
     Some([mark(50), mark(80)])
 }
 
-/// How many of the [`marks`] have passed.
+/// The number of [`marks`] that have passed.
 fn marks_passed(diagnosis: &Diagnosis, now: Timestamp) -> u8 {
     let passed = marks(diagnosis).into_iter().flatten().filter(|mark| *mark <= now);
     u8::try_from(passed.count()).unwrap_or(u8::MAX)
 }
 
-/// What is wrong with a service, by incident key, and since when.
+/// The current problems of a service by incident key, each with the moment it began.
 fn wrongs(incidents: &Incidents, seen: Sight<'_>, policy: &AlertPolicy) -> BTreeMap<String, (AlertKind, Timestamp)> {
     let Sight { snapshot, diagnosis, idle_seen } = seen;
     let mut wrongs = BTreeMap::new();
@@ -170,7 +170,7 @@ fn wrongs(incidents: &Incidents, seen: Sight<'_>, policy: &AlertPolicy) -> BTree
         RolloutStatus::Blocked => {
             diagnosis.blocked_since.filter(|since| now.duration_since(*since) >= policy.blocked_after)
         }
-        // One of several blocking tasks has gone, say, and ECS is about to stop it: that is not the end of it.
+        // For example, one of several blocking tasks was released and ECS is about to stop it: the incident continues.
         RolloutStatus::WillBlock => open_since(incidents, &key(snapshot, &rollout, AlertKind::DeploymentBlocked)),
         RolloutStatus::Steady | RolloutStatus::InProgress | RolloutStatus::Unknown => None,
     };
@@ -211,7 +211,7 @@ fn is_lesser(kind: AlertKind) -> bool {
     }
 }
 
-/// Since when an incident is open, if it is.
+/// When an incident opened, if it is open.
 fn open_since(incidents: &Incidents, key: &str) -> Option<Timestamp> {
     incidents.get(key).filter(|incident| incident.resolved_at.is_none()).map(|incident| incident.since)
 }
@@ -222,8 +222,7 @@ fn misses_deadline(diagnosis: &Diagnosis) -> bool {
     in_the_way && margin.is_some_and(|margin| margin.is_negative())
 }
 
-/// The protected tasks without a live job, as far as the state store knows them, with the moment from which that counts: the end
-/// of the last job, or this look.
+/// The protected tasks without a live job in the state store, with the end of their last job.
 pub fn idle_tasks(snapshot: &ServiceSnapshot) -> impl Iterator<Item = (&TaskId, Timestamp)> {
     snapshot.protected().filter_map(|(task, _)| match &task.jobs {
         Jobs::Known(jobs) if jobs.is_empty() => Some((&task.id, task.idle_since?)),
@@ -237,7 +236,7 @@ fn orphaned_since(snapshot: &ServiceSnapshot, idle_seen: &BTreeMap<TaskId, Times
     idle.filter(|since| snapshot.at.duration_since(*since) >= ORPHAN_GRACE).min()
 }
 
-/// Service, deployment and kind: stable, whatever else changes.
+/// Service, deployment and kind: stable for the life of the incident.
 fn key(snapshot: &ServiceSnapshot, rollout: &str, kind: AlertKind) -> String {
     format!("{}/{}/{rollout}/{}", snapshot.service.arn.cluster.name, snapshot.service.arn.name, kind.as_str())
 }

@@ -1,46 +1,48 @@
-//! "If you deployed now": how many tasks would be waited for, until when, and whether the deadline would be met.
+//! The answer to "what if you deployed now?": which tasks the deployment would wait for, until when, and whether it
+//! would meet its deadline.
 //!
-//! Pure, like [`mod@crate::service::diagnosis`], of which it is the hypothetical form: every task of today leaves.
+//! Pure, like [`mod@crate::service::diagnosis`], of which it is the hypothetical form: every current task is an old
+//! task.
 
 use crate::service::diagnosis::{BlockingTask, DEPLOYMENTS_MAX, DeadlinePolicy, protected_among};
 use crate::service::forecast::{Deadline, Forecast, deadline, forecast};
 use crate::service::snapshot::ServiceSnapshot;
 use crate::service::tags::{TagProblem, tag_problems};
 
-/// What a deployment that began now would meet.
+/// The forecast for a deployment that started now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Preflight {
-    /// In a word.
+    /// The verdict.
     pub verdict: Verdict,
-    /// The protected tasks that it would wait for, the one that is protected longest first.
+    /// The protected tasks that it would wait for, the longest protected first.
     pub blocking_tasks: Vec<BlockingTask>,
-    /// When it could be over at the earliest; `None` if nothing would hold it up.
+    /// When it could finish at the earliest; `None` if no task would block it.
     pub forecast: Option<Forecast>,
-    /// When it would have to be over.
+    /// Its deadline.
     pub deadline: Deadline,
-    /// Tags of the service that were meant for taskhold and count for nothing.
+    /// Tags of the service with taskhold's prefix that taskhold ignores because it cannot use them.
     pub tag_problems: Vec<TagProblem>,
-    /// What could not be seen, in words.
+    /// Reads that failed, in words.
     pub gaps: Vec<String>,
 }
 
-/// A verdict that a CI step can act on.
+/// The verdict on which a CI step can act.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// No protected task would hold it up.
+    /// No protected task would block the deployment.
     Clear,
-    /// It would wait for protected tasks, and be over before its deadline.
+    /// It would wait for protected tasks and meet its deadline.
     Waits,
-    /// It would not be over before its deadline.
+    /// It would miss its deadline.
     MissesDeadline,
-    /// ECS would refuse it: five deployments are under way.
+    /// ECS would refuse it: five deployments are already in progress.
     Refused,
-    /// Too much could not be seen to say.
+    /// Too many reads failed to tell.
     Unknown,
 }
 
-/// Judges a deployment that would begin at the moment of the observation.
+/// Judges a deployment that would start at the moment of the snapshot.
 pub fn preflight(snapshot: &ServiceSnapshot, policy: &DeadlinePolicy) -> Preflight {
     let tasks: Vec<_> = snapshot.tasks.iter().collect();
     let blocking_tasks = protected_among(&tasks);

@@ -1,8 +1,8 @@
-//! What the function tells itself to do later, by a queue of its own that workers cannot write to.
+//! Delayed messages of the function to itself, through a queue that workers cannot write to.
 //!
-//! A recheck is no state: what it asks for is decided anew when it comes, from the state store and from ECS. A check that comes
-//! twice, or too late, does nothing. A sweep that comes twice sweeps twice: that changes nothing more, costs calls, and ends
-//! with the time that a sweep is given.
+//! A recheck carries no state: the function decides from the state store and ECS when it arrives. A duplicate or late
+//! recheck of a service does nothing. A duplicate continuation of a sweep sweeps twice: it changes nothing more, costs
+//! calls, and ends when the time of the sweep is up.
 
 use crate::config::clusters::Clusters;
 use crate::ecs::arn::{ClusterArn, shown};
@@ -15,55 +15,56 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// SQS's limit for the delay of one message, in seconds (aws-facts "Lambda and SQS").
+/// SQS's maximum delay of one message, in seconds (aws-facts "Lambda and SQS").
 pub const DELAY_SECONDS_MAX: i32 = 900;
 
-/// Something to be done later.
+/// Work for later.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Recheck {
-    /// Look at a watched service.
+    /// Reconcile a watched service.
     Check {
-        /// Which.
+        /// The service.
         service: ServiceArn,
-        /// The moment that the state store's watch waits for; with another one there it is out of date.
+        /// The moment that the service record waits for. If the record names another moment, this recheck is out of
+        /// date.
         due: Timestamp,
     },
-    /// Go on with a sweep whose time ran short.
+    /// Continue a sweep that ran out of time.
     Sweep {
-        /// When it began.
+        /// When the sweep began.
         started_at: Timestamp,
-        /// Where to go on.
+        /// Where to continue.
         place: SweepPlace,
     },
 }
 
-/// How far a sweep has come: first through the task records, then through the services of one cluster after the other.
+/// The position of a sweep: first in the task records, then in the services of each cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SweepPlace {
-    /// At a page of the task records.
+    /// At a page of task records.
     Tasks {
-        /// The state store's own word for it; `None` is the first.
+        /// The state store's page token; `None` is the first page.
         page: Option<String>,
     },
     /// Among the services of a cluster.
     Services {
-        /// Which.
+        /// The cluster.
         cluster: Arc<ClusterArn>,
-        /// The name that comes next, in the order of names, and how many are left. `None`: all are.
+        /// The name of the next service, in alphabetical order, and the number of services left. `None`: all are left.
         rest: Option<(String, usize)>,
     },
 }
 
-/// Carries rechecks.
+/// Sends rechecks.
 pub trait RecheckQueue: Send + Sync {
-    /// Sends one that comes after `delay`: whole seconds, at most [`DELAY_SECONDS_MAX`].
+    /// Sends a recheck that arrives after `delay`: whole seconds, at most [`DELAY_SECONDS_MAX`].
     ///
     /// # Errors
-    /// It was not taken; the text says why.
+    /// The queue did not accept it; the text says why.
     fn send(&self, recheck: &Recheck, delay: Duration) -> impl Future<Output = Result<(), DeliveryError>> + Send;
 }
 
-/// A queue that there is none of: for `None`.
+/// The queue type of a function without a recheck queue.
 impl RecheckQueue for Infallible {
     async fn send(&self, _: &Recheck, _: Duration) -> Result<(), DeliveryError> {
         match *self {}
@@ -92,7 +93,7 @@ enum PlaceBody {
 }
 
 impl Recheck {
-    /// As a message's body.
+    /// The body of the SQS message.
     pub fn body(&self) -> String {
         let body = match self {
             Self::Check { service, due } => Body::Check { service: service.to_string(), due: *due },
@@ -109,11 +110,11 @@ impl Recheck {
         serde_json::to_string(&body).expect("plain data has a JSON form")
     }
 
-    /// Reads a message's body. Nobody but the function should have sent it; what names no configured cluster is refused all
-    /// the same.
+    /// Parses a message's body. Only the function should send rechecks, but a body that names a cluster that is not
+    /// configured is refused all the same.
     ///
     /// # Errors
-    /// What is wrong with it, for the dead-lettered message's reason.
+    /// The text says what is wrong, as the reason for dead-lettering the message.
     pub fn parse(body: &str, clusters: &Clusters) -> Result<Self, String> {
         let wrong = |why: String| format!("not a recheck: {why}");
         let body = serde_json::from_str(body).map_err(|error| wrong(shown(&error.to_string())))?;

@@ -1,4 +1,4 @@
-//! What is still to be told of an incident, and by whom: claimed before it is sent, struck out when it was taken.
+//! The pending notification of an incident: claimed before it is sent, cleared once it was delivered.
 
 use crate::service::alert::Transition;
 use crate::service::incident::{Incident, Incidents};
@@ -6,19 +6,20 @@ use crate::store::CLAIM;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// Something to be told, and by whom.
+/// A notification that is due, with its claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PendingNotification {
-    /// What.
+    /// The transition to report.
     pub event: Transition,
-    /// Until then whoever claimed it is telling it, or it waits after a failure; after that somebody may.
+    /// Until then the instance that claimed it is sending it, or it backs off after a failure. Afterwards any instance
+    /// may claim it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claimed_until: Option<Timestamp>,
-    /// How often it could not be sent.
+    /// How often delivery has failed.
     #[serde(default)]
     pub failures: u8,
-    /// What was to be told before it came in its place, as long as nobody is known to have told that. The claim is of whoever
-    /// may be telling it.
+    /// The earlier transition that this one replaced, as long as its delivery is not confirmed. `claimed_until` then
+    /// belongs to the instance that may still be sending the earlier one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Transition>,
 }
@@ -28,8 +29,8 @@ impl PendingNotification {
         Self { event, claimed_until: None, failures: 0, after: None }
     }
 
-    /// In place of what was to be told before. Whoever has claimed that may be telling it, and what comes after must not
-    /// overtake it.
+    /// Replaces an earlier pending notification. The instance that claimed the earlier one may still be sending it, and
+    /// the new one must not overtake it.
     pub(crate) fn instead(of: Option<Self>, event: Transition, now: Timestamp) -> Self {
         let claim_max = now.checked_add(CLAIM).ok();
         let claimed_until = of.and_then(|untold| untold.claimed_until).filter(|until| *until > now).min(claim_max);
@@ -37,18 +38,18 @@ impl PendingNotification {
         Self { claimed_until, after, ..Self::new(event) }
     }
 
-    /// Whether nobody can have told it yet: then it can be taken back.
+    /// Whether no instance can have sent it yet, so that it can be withdrawn.
     pub(crate) fn is_fresh(&self) -> bool {
         self.claimed_until.is_none() || self.after.is_some()
     }
 
-    /// What is to be told if it is taken back: what was before it, unless that is told.
+    /// The pending notification after this one is withdrawn: the one that it replaced, unless that was delivered.
     pub(crate) fn taken_back(self) -> Option<Self> {
         self.after.map(|event| Self { claimed_until: self.claimed_until, ..Self::new(event) })
     }
 
-    /// The first failure is tried again at the next look, those after it later and later: of two places that an alert goes
-    /// to, the one that works gets it again each time.
+    /// The next reconcile retries the first failure at once; later retries back off. When one of two sinks fails, the
+    /// sink that works receives the notification again with every retry.
     fn failed(self, now: Timestamp) -> Self {
         let minutes = if self.failures == 0 { 0 } else { (5_i64 << self.failures.min(4)).min(60) };
         let claimed_until = now.checked_add(SignedDuration::from_mins(minutes)).ok();
@@ -56,8 +57,8 @@ impl PendingNotification {
     }
 }
 
-/// Claims everything that is to be told and that nobody is telling now. Stored by compare-and-set, so that of several who
-/// claim at once one succeeds.
+/// Claims every pending notification that no other instance is sending. The claim is stored by compare-and-set, so only
+/// one of several concurrent claims succeeds.
 pub fn claim(incidents: &mut Incidents, now: Timestamp) -> Vec<(String, Incident, Transition)> {
     let mut claimed = Vec::new();
     for (key, incident) in incidents {
@@ -73,24 +74,24 @@ pub fn claim(incidents: &mut Incidents, now: Timestamp) -> Vec<(String, Incident
     claimed
 }
 
-/// Strikes out what was told, or gives it back to be told by the next look.
+/// Clears a delivered notification, or returns a failed one for the next reconcile to send.
 pub fn told(incidents: &mut Incidents, key: &str, outcome: (Transition, Told, Timestamp)) {
     let (event, outcome, now) = outcome;
     let Some(incident) = incidents.get_mut(key) else { return };
     incident.untold = match (incident.untold, outcome) {
         (Some(untold), Told::Sent) if untold.event == event => None,
         (Some(untold), Told::Failed) if untold.event == event => Some(untold.failed(now)),
-        // What came in its place need not wait any longer.
+        // The transition that replaced the delivered one no longer has to wait.
         (Some(untold), Told::Sent) if untold.after == Some(event) => Some(PendingNotification::new(untold.event)),
         (untold, _) => untold,
     };
 }
 
-/// Whether an alert was taken.
+/// The result of one delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Told {
-    /// It was.
+    /// The sink accepted the notification.
     Sent,
-    /// It was not.
+    /// Delivery failed.
     Failed,
 }
