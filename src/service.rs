@@ -6,7 +6,7 @@
 //! read [`diagnosis`], which judges a snapshot, and [`incident`], which decides when to notify.
 //!
 //! Not here: the protection of single tasks ([`crate::task`]), the wording and delivery of notifications
-//! ([`crate::notify`]), and the recognition of events and commands ([`crate::lambda`], [`crate::api`]).
+//! (`notify/`), and the recognition of events and commands (`lambda/`, `api/`).
 
 pub mod alert;
 pub mod diagnosis;

@@ -1,6 +1,6 @@
 //! Alerts about one service: their kinds, their transitions and the data that each carries.
 //!
-//! An [`Alert`] has no wording. The formatters of [`crate::notify`] render it for email, chat and machines. When an
+//! An [`Alert`] has no wording. The formatters of `notify/` render it for email, chat and machines. When an
 //! alert is due is decided by [`crate::service::incident`].
 
 use crate::ecs::service::ServiceArn;

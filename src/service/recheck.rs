@@ -114,7 +114,7 @@ impl Recheck {
     /// configured is refused all the same.
     ///
     /// # Errors
-    /// The text says what is wrong, as the reason for dead-lettering the message.
+    /// Why the body is not a valid recheck, as the reason for dead-lettering the message.
     pub fn parse(body: &str, clusters: &Clusters) -> Result<Self, String> {
         let wrong = |why: String| format!("not a recheck: {why}");
         let body = serde_json::from_str(body).map_err(|error| wrong(shown(&error.to_string())))?;

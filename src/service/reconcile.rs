@@ -1,8 +1,9 @@
-//! When a service is looked at again, and what a look means for what is remembered of it.
+//! The reconciler of services without I/O: a snapshot, the service record and the policy in; the new record and the due
+//! actions out.
 //!
-//! Pure. A watch is a chain of rechecks, one at a time: the state store holds the moment of the next one, and only a recheck
-//! of that moment goes on with it. So however many events and copies come, one chain remains, and a chain that broke is
-//! seen by whoever comes after its moment.
+//! Pure. A watch is a chain of rechecks, one at a time: the service record names the moment of the next one, and only
+//! the recheck of that moment continues the chain. However many events and duplicates arrive, one chain remains. If a
+//! chain breaks, the next reconcile after its moment notices and restarts it.
 
 use crate::ecs::arn::TaskId;
 use crate::service::alert::{AlertKind, Transition};
@@ -20,7 +21,7 @@ use crate::service::snapshot::ServiceSnapshot;
 use crate::service::trigger::Trigger;
 use jiff::{SignedDuration, Timestamp};
 
-/// From check to check: soon at first, since most deployments are over in minutes.
+/// The steps between rechecks: short at first, since most deployments finish in minutes.
 const STEPS: [SignedDuration; 5] = [
     SignedDuration::from_secs(30),
     SignedDuration::from_mins(1),
@@ -28,56 +29,56 @@ const STEPS: [SignedDuration; 5] = [
     SignedDuration::from_mins(5),
     SignedDuration::from_mins(10),
 ];
-/// And then: the longest delay that SQS knows (aws-facts "Lambda and SQS").
+/// The step after those: SQS's maximum delay (aws-facts "Lambda and SQS").
 const STEP_MAX: SignedDuration = SignedDuration::from_mins(15);
-/// The longest protection, 48 hours, and some time to get over it. What still moves then, the sweep looks at.
+/// The longest protection, 48 hours, and a margin. After that the sweep alone reconciles the service.
 const WATCH_MAX: SignedDuration = SignedDuration::from_hours(50);
-/// A watch whose recheck has not come so long after its moment is not waited for.
+/// How long after its moment a missing recheck counts as lost.
 const OVERDUE: SignedDuration = SignedDuration::from_secs(60);
-/// A protection has ended for certain so long after its end: clocks differ a little.
+/// A protection has certainly expired this long after its end, since clocks differ a little.
 const OVER: SignedDuration = SignedDuration::from_secs(1);
-/// So long before a lease ends that ECS would not renew, it is asked for once more.
+/// How long before an expiring protection ends the function requests its renewal once more, after ECS refused.
 const LAST_CALL: SignedDuration = SignedDuration::from_mins(5);
-/// Events that come within this time of one that was a reason for a look wait for its end together.
+/// Events within this time of one that triggered a reconcile share one reconcile at its end.
 pub const TRIGGER_PAUSE: SignedDuration = SignedDuration::from_secs(30);
 
-/// What applies to a service that is looked at.
+/// The policy by which a service is reconciled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServicePolicy {
     /// How it is judged.
     pub watch: DeadlinePolicy,
-    /// When people are told.
+    /// When to notify.
     pub alerts: AlertPolicy,
-    /// What is done about it.
+    /// Which remediations apply.
     pub remediations: RemediationPolicy,
-    /// Whether there is a queue for rechecks. Without one nothing is watched.
+    /// Whether there is a recheck queue. Without one, no service is watched.
     pub follows_up: bool,
 }
 
-/// Why a service is looked at.
+/// Why a service is reconciled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// All are, or an event said that something may be over.
+    /// A sweep or a command asked for it, or an event says that something may be over.
     Routine,
-    /// An event said that something has begun.
+    /// An event says that something has begun.
     Begun,
-    /// A recheck of this moment has come.
+    /// The recheck of this moment arrived.
     Recheck(Timestamp),
 }
 
 /// What to do about an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnTrigger {
-    /// Look now.
+    /// Reconcile now.
     Look,
-    /// Let a recheck of this moment look.
+    /// Leave it to a recheck at this moment.
     At(Timestamp),
-    /// Nothing: nothing is in flight, or a look is about to come.
+    /// Nothing: nothing is in progress, or a reconcile is already due.
     Nothing,
 }
 
-/// What to do about an event that is a reason for `prompt`. That it was is remembered, so that a hundred of one second are
-/// a reason for one look now and one when the second is over.
+/// Decides what to do about an event that triggers `prompt`, and records it: a hundred events within a second cause one
+/// reconcile now and one when [`TRIGGER_PAUSE`] is over.
 pub fn on_trigger(record: &mut ServiceRecord, prompt: Trigger, when: (Timestamp, &ServicePolicy)) -> OnTrigger {
     let (now, policy) = when;
     match prompt {
@@ -99,7 +100,7 @@ pub fn on_trigger(record: &mut ServiceRecord, prompt: Trigger, when: (Timestamp,
     }
 }
 
-/// Lets a look that failed be made up for: answers when.
+/// Schedules a recheck to make up for a failed reconcile, and returns its moment.
 pub fn put_off(record: &mut ServiceRecord, now: Timestamp) -> Timestamp {
     let soon = after(now, TRIGGER_PAUSE);
     await_at(record, soon, now);
@@ -111,14 +112,14 @@ fn await_at(record: &mut ServiceRecord, due: Timestamp, now: Timestamp) {
     record.watch = Some(Watch { due: Some(due), ..watch });
 }
 
-/// Whether a recheck is on its way that comes by `moment`.
+/// Whether a recheck that arrives by `moment` is on its way.
 fn comes_by(watch: Option<&Watch>, moment: Timestamp, now: Timestamp) -> bool {
     let due = watch.and_then(|watch| watch.due);
     due.is_some_and(|due| due <= moment && now < after(due, OVERDUE))
 }
 
-/// Whether a recheck is the one that the service's watch waits for. If there is no watch, or its own recheck is
-/// overdue, any is as good.
+/// Whether a recheck is the one that the service's watch waits for. Without a watch, or when the watch's own recheck is
+/// overdue, any recheck will do.
 pub fn is_awaited(record: &ServiceRecord, due: Timestamp, now: Timestamp) -> bool {
     match record.watch.as_ref().map(|watch| watch.due) {
         None => true,
@@ -127,20 +128,20 @@ pub fn is_awaited(record: &ServiceRecord, due: Timestamp, now: Timestamp) -> boo
     }
 }
 
-/// What came of a look.
+/// The result of reconciling one snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
-    /// How the service stands.
+    /// The diagnosis of the snapshot.
     pub diagnosis: Diagnosis,
-    /// What is to be done about it.
+    /// The remediation to carry out.
     pub action: Option<Remediation>,
-    /// What was done about it lately, and what was not and why.
+    /// Recent remediations, and those that were not applied with the reason.
     pub notes: Vec<RemediationNote>,
-    /// What is to be told, claimed for whoever stores the record.
+    /// The notifications to send, claimed by the instance that stores the record.
     pub to_tell: Vec<(String, Incident, Transition)>,
 }
 
-/// Takes a look into what is remembered of a service: since when it is blocked, its incidents, its watch.
+/// Reconciles a snapshot with the service record: since when the service is blocked, its incidents, its watch.
 pub fn take_in(record: &mut ServiceRecord, look: (&ServiceSnapshot, Reason), policy: &ServicePolicy) -> Seen {
     let (snapshot, reason) = look;
     let first = diagnose(snapshot, None, &policy.watch);
@@ -165,8 +166,8 @@ pub fn take_in(record: &mut ServiceRecord, look: (&ServiceSnapshot, Reason), pol
     Seen { diagnosis, action, notes: record.remediation.notes.clone(), to_tell }
 }
 
-/// Since when the rollout has been seen blocked. What is not seen for want of a complete picture is not forgotten, nor
-/// what people have been told of while the same tasks are still to come in the way.
+/// Records since when the rollout is blocked. Neither a gap in the snapshot nor a step back to `will-block` after an
+/// incident opened clears it.
 fn remember(record: &mut ServiceRecord, diagnosis: &Diagnosis) {
     match (diagnosis.rollout_status, diagnosis.rollout.id(), diagnosis.blocked_since) {
         (RolloutStatus::Blocked, Some(rollout), Some(since)) => {
@@ -178,7 +179,7 @@ fn remember(record: &mut ServiceRecord, diagnosis: &Diagnosis) {
     }
 }
 
-/// Since when looks have seen protected tasks without a live job. Whoever has one again begins anew.
+/// Records since when snapshots have shown protected tasks without a live job. A new job starts the time afresh.
 fn remember_idle(record: &mut ServiceRecord, snapshot: &ServiceSnapshot) {
     let idle = incident::idle_tasks(snapshot).map(|(task, _)| task.clone());
     let since = |task: &TaskId| record.idle_seen.get(task).copied().unwrap_or(snapshot.at);
@@ -188,7 +189,7 @@ fn remember_idle(record: &mut ServiceRecord, snapshot: &ServiceSnapshot) {
     }
 }
 
-/// The tasks that ECS still refuses. Without a complete picture none is forgotten.
+/// Records the tasks that ECS still refuses. With gaps in the snapshot, none is dropped.
 fn remember_refused(record: &mut ServiceRecord, diagnosis: &Diagnosis) {
     let refused_tasks = |task: &TaskId| diagnosis.refused_tasks.iter().any(|refused_tasks| refused_tasks.task == *task);
     if diagnosis.gaps.is_empty() && !record.refused.iter().all(refused_tasks) {
@@ -201,7 +202,7 @@ fn is_told(record: &ServiceRecord) -> bool {
     record.incidents.values().any(blocked)
 }
 
-/// What a look has found out.
+/// What the next recheck depends on.
 #[derive(Clone, Copy)]
 struct Sight<'a> {
     diagnosis: &'a Diagnosis,
@@ -211,7 +212,7 @@ struct Sight<'a> {
 }
 
 impl Sight<'_> {
-    /// Whether there is something to watch.
+    /// Whether there is a reason to watch.
     fn has_something(self) -> bool {
         self.diagnosis.rollout != Rollout::None
             || !self.diagnosis.refused_tasks.is_empty()
@@ -219,7 +220,7 @@ impl Sight<'_> {
     }
 }
 
-/// The watch after a look.
+/// The watch after a snapshot.
 fn next(before: Option<Watch>, look: (Timestamp, Reason), sight: Sight<'_>, policy: &ServicePolicy) -> Option<Watch> {
     let (now, reason) = look;
     let rollout = sight.diagnosis.rollout.id().map(str::to_owned);
@@ -230,7 +231,7 @@ fn next(before: Option<Watch>, look: (Timestamp, Reason), sight: Sight<'_>, poli
     let goes_on =
         sight.has_something() || (sight.diagnosis.rollout_status == RolloutStatus::Unknown && before.is_some());
     if !goes_on {
-        // What ECS has just begun may not show yet.
+        // ECS may not show yet what has just begun.
         let soon = |watch: &Watch| watch.due.is_some_and(|due| due > now && due <= after(now, TRIGGER_PAUSE));
         return match reason {
             Reason::Begun => before.filter(soon).or_else(|| begin(None)),
@@ -249,7 +250,7 @@ fn next(before: Option<Watch>, look: (Timestamp, Reason), sight: Sight<'_>, poli
         let step = usize::try_from(checks).ok().and_then(|checks| STEPS.get(checks)).unwrap_or(&STEP_MAX);
         return Some(due_by(Watch { checks, ..watch }, (now, *step), sight, policy));
     }
-    // Somebody else's look: its own goes on as it is, unless something is due before.
+    // Not the watch's own recheck: keep the chain as it is, unless something is due earlier.
     Some(Watch { due: due_moments(sight, (now, policy)).chain([awaited]).min(), ..watch })
 }
 
@@ -259,8 +260,8 @@ fn due_by(watch: Watch, when: (Timestamp, SignedDuration), sight: Sight<'_>, pol
     Watch { due, ..watch }
 }
 
-/// Moments to come at which there may be something to tell or to do: the service has been blocked for long enough, or has
-/// used up half or four fifths of its time; a remediation's time has come.
+/// Future moments at which a notification or a remediation may be due: the service has been blocked for long enough, an
+/// escalation mark is reached, or a remediation may apply.
 fn due_moments(sight: Sight<'_>, when: (Timestamp, &ServicePolicy)) -> impl Iterator<Item = Timestamp> {
     let (now, policy) = when;
     let diagnosis = sight.diagnosis;
@@ -272,8 +273,8 @@ fn due_moments(sight: Sight<'_>, when: (Timestamp, &ServicePolicy)) -> impl Iter
     told.chain(hopes(diagnosis)).chain(done).filter(move |moment| *moment > now)
 }
 
-/// Moments at which it is worth asking again for what was refused: a protection that is in the way has just ended, or a
-/// lease is about to.
+/// Moments at which ECS may accept a protection that it refused: a blocking task's protection has just expired, or a
+/// protection that ECS would not renew is about to.
 fn hopes(diagnosis: &Diagnosis) -> impl Iterator<Item = Timestamp> {
     let waits = !diagnosis.refused_tasks.is_empty();
     let ends = diagnosis

@@ -1,4 +1,4 @@
-//! Keeps services as they should be: reads a service, reconciles it, stores what follows, and carries it out.
+//! Reconciles services: reads a service, reconciles the snapshot, stores the record and carries out the result.
 
 use crate::budget::Budget;
 use crate::clock::Clock;
@@ -27,19 +27,19 @@ use jiff::Timestamp;
 use std::time::Duration;
 use tracing::{error, warn};
 
-/// What services are reconciled with, by kind.
+/// The ports of the service reconciler.
 pub trait Ports:
     task::reconciler::Ports<Ecs: ServiceUpdates, Store: StorePages<ServiceRecord>, Notifier: Deliver<Alert>>
 {
     /// Application Auto Scaling.
     type Autoscaling: Autoscaling;
-    /// Carries rechecks.
+    /// Sends rechecks.
     type Rechecks: RecheckQueue;
 }
 
-/// The reconciler of services, with everything that it works with.
+/// The reconciler of services with its ports.
 pub struct Reconciler<P: Ports> {
-    /// Sets and clears the protection of tasks.
+    /// The reconciler of tasks, which sets and clears protection.
     pub tasks: task::reconciler::Reconciler<P>,
     /// Application Auto Scaling.
     pub autoscaling: P::Autoscaling,
@@ -54,22 +54,22 @@ pub(crate) const SERVICES_AT_ONCE: usize = 4;
 /// A log line names at most this many tasks; the alert names more.
 const TASKS_LOGGED_MAX: usize = 20;
 
-/// What became of a reason to look.
+/// The result of a trigger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reconciled {
-    /// It was looked at, and so many alerts were sent.
+    /// The service was reconciled.
     Done {
-        /// Alerts.
+        /// The number of alerts that were delivered.
         alerts: usize,
     },
-    /// A recheck will look.
+    /// A recheck will reconcile it.
     Later,
-    /// There was nothing to look for, or somebody else does.
+    /// Nothing is in progress, or another reconcile is already due.
     NotNeeded,
 }
 
 impl<P: Ports> Reconciler<P> {
-    /// An event about a service: looks, lets a recheck look, or does nothing.
+    /// Handles an event about a service: reconciles now, leaves it to a recheck, or ignores it.
     pub(crate) async fn on_trigger(
         &self,
         prompt: &ServiceTrigger,
@@ -88,8 +88,8 @@ impl<P: Ports> Reconciler<P> {
         });
         match heeded.await?.0 {
             OnTrigger::Nothing => Ok(Reconciled::NotNeeded),
-            // The state store names the moment before its recheck is on its way. Should that fail, the event comes again, or
-            // whoever comes after the moment sees that it has passed.
+            // The record names the moment before its recheck is sent. If sending fails, the event is retried, or the
+            // next reconcile after the moment notices that it has passed.
             OnTrigger::At(due) => self.send_check(service, due).await.map(|()| Reconciled::Later),
             OnTrigger::Look => {
                 let reason = if name.prompt() == Trigger::Reconcile { Reason::Begun } else { Reason::Routine };
@@ -101,7 +101,7 @@ impl<P: Ports> Reconciler<P> {
         }
     }
 
-    /// An event whose look failed need not come again: a recheck looks, and that comes again until it has.
+    /// Replaces the retry of an event whose reconcile failed by a recheck, which is retried until it succeeds.
     pub(crate) async fn put_off(&self, service: &ServiceArn, failure: &RetryReason) -> Result<Reconciled, RetryReason> {
         warn!(%service, %failure, "could not reconcile the service; a recheck will");
         let put_off = store::update(&self.tasks.store, service, None, |record: &mut ServiceRecord| {
@@ -112,7 +112,7 @@ impl<P: Ports> Reconciler<P> {
         self.send_check(service, due).await.map(|()| Reconciled::Later)
     }
 
-    /// A recheck to look at a service; one that is out of date is passed over.
+    /// Handles the recheck of a service; one that is out of date is ignored.
     pub(crate) async fn check_again(
         &self,
         service: &ServiceArn,
@@ -126,7 +126,7 @@ impl<P: Ports> Reconciler<P> {
         self.check(service, Reason::Recheck(due), budget).await
     }
 
-    /// Looks at a service now.
+    /// Reconciles a service now.
     pub(crate) async fn check(
         &self,
         service: &ServiceArn,
@@ -138,13 +138,13 @@ impl<P: Ports> Reconciler<P> {
         if reason != Reason::Begun {
             self.ask_again(service, &refused, budget).await;
         }
-        // Boxed: a look is by far the largest thing that an invocation can wait for, and most wait for none.
+        // Boxed: by far the largest future of an invocation, and most invocations never await it.
         let snapshot = read_service((&self.tasks.ecs, &self.tasks.store, &self.tasks.clock), service, &refused)
             .boxed_local()
             .await?;
         let snapshot = snapshot.unwrap_or_else(|| ServiceSnapshot::gone(service, self.tasks.clock.now()));
         if snapshot.is_throttled() && !matches!(reason, Reason::Recheck(_)) {
-            // Half a picture is not worth what it took; whoever asked for it comes again. A watch goes on with what it has.
+            // An incomplete snapshot is not worth its calls, and the trigger is retried. A recheck uses what it has.
             return Err(RetryReason::Ecs(EcsError::Throttled));
         }
         let (seen, recheck) = self.take_in(service, &snapshot, reason).await?;
@@ -152,7 +152,7 @@ impl<P: Ports> Reconciler<P> {
         let mut remediations = seen.notes.clone();
         if let Some(action) = &seen.action {
             remediations = self.act(service, action, budget).await?;
-            // There may be room now.
+            // ECS may have room for the refused tasks now.
             self.ask_again(service, &refused, budget).await;
         }
         let alerts = self.tell_all(&snapshot, &seen, &remediations).await?;
@@ -174,11 +174,11 @@ impl<P: Ports> Reconciler<P> {
         }
     }
 
-    /// Stores what a look means, and answers whether the recheck that goes with it is on its way.
+    /// Stores the reconciled record; the second result says whether the recheck that it names is on its way.
     ///
-    /// The recheck is sent before the state store names its moment. So a crash in between leaves a recheck that nobody waits
-    /// for, and never a watch that waits for none. One that cannot be sent ends the watch, which whoever comes next begins
-    /// anew, and keeps nobody from being told.
+    /// The recheck is sent before the record names its moment. A crash in between leaves a recheck that no watch waits
+    /// for, and never a watch that waits for a missing recheck. If the recheck cannot be sent, the watch ends and the
+    /// next trigger begins a new one; notifications are sent all the same.
     async fn take_in(
         &self,
         service: &ServiceArn,
@@ -193,7 +193,7 @@ impl<P: Ports> Reconciler<P> {
             ((seen, Ok(())), ServiceRecord::keep_until(snapshot.at))
         };
         let send_recheck = async |before: &ServiceRecord, after: &mut ServiceRecord, result: &mut (Seen, _)| {
-            // The recheck that has come is used up, even if it came a moment before its time and the moment stays.
+            // The recheck that arrived is used up, even if it came a moment early and the record keeps its moment.
             let is_used_up = due(before).is_some_and(|due| reason == Reason::Recheck(due));
             let next = due(after).filter(|next| is_used_up || due(before) != Some(*next));
             if let Some(next) = next
@@ -212,7 +212,7 @@ impl<P: Ports> Reconciler<P> {
 
     async fn send_check(&self, service: &ServiceArn, due: Timestamp) -> Result<(), RetryReason> {
         let Some(queue) = &self.rechecks else { return Ok(()) };
-        // Rounded up: a check that comes before its moment would find that nothing is due yet.
+        // Rounded up: a recheck that arrives before its moment would find nothing due yet.
         let millis = due.duration_since(self.tasks.clock.now()).as_millis().max(0).unsigned_abs();
         let delay = Duration::from_secs(u64::try_from(millis.div_ceil(1000)).unwrap_or(u64::MAX));
         let recheck = Recheck::Check { service: service.clone(), due };
@@ -269,7 +269,7 @@ impl<P: Ports> Reconciler<P> {
     }
 }
 
-/// An alert as a log line.
+/// Logs an alert.
 fn log(alert: &Alert) {
     let Alert { incident, kind, event, service, since, .. } = alert;
     let (kind, event, since) = (kind.as_str(), event.as_str(), shown_time(*since));

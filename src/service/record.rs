@@ -1,4 +1,4 @@
-//! The state store's record of one service: what earlier looks saw, and what was told of it.
+//! The state store's record of one service: what earlier snapshots showed, its incidents and its remediations.
 
 use crate::ecs::arn::TaskId;
 use crate::ecs::service::ServiceArn;
@@ -9,33 +9,33 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Everything that taskhold remembers of a service.
+/// Everything that taskhold remembers about a service.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceRecord {
-    /// The rollout that was last seen blocked, and since when.
+    /// The rollout that the last snapshots showed blocked, and since when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocked: Option<BlockedSince>,
-    /// The watch over it, if there is one.
+    /// The watch, while the service is rechecked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watch: Option<Watch>,
-    /// When an event last was the reason for a look: those that follow at once bring no other.
+    /// When an event last triggered a reconcile; events right after it share the next one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub triggered_at: Option<Timestamp>,
-    /// Tasks with live jobs whose protection ECS has refused, as far as is known; a look finds out of which it still holds.
+    /// Tasks with live jobs that ECS refused to protect, as far as is known; each reconcile confirms or drops them.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub refused: BTreeSet<TaskId>,
-    /// Protected tasks without a live job, by when a look first saw them so.
+    /// Protected tasks without a live job, with the moment at which a snapshot first showed them idle.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub idle_seen: BTreeMap<TaskId, Timestamp>,
-    /// What taskhold has done about it.
+    /// The remediations that taskhold applied.
     #[serde(default, skip_serializing_if = "RemediationState::is_empty")]
     pub remediation: RemediationState,
-    /// What is or was wrong with it.
+    /// Present problems, and past ones for a while.
     #[serde(default)]
     pub incidents: Incidents,
 }
 
-/// A rollout that was seen blocked.
+/// A rollout that snapshots showed blocked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlockedSince {
     /// The deployment or task set.
@@ -44,22 +44,22 @@ pub struct BlockedSince {
     pub since: Timestamp,
 }
 
-/// A service that is looked at again and again, because something moves in it.
+/// The chain of rechecks of a service with something in progress.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Watch {
-    /// The deployment or task set; `None` after an event that no look has confirmed yet.
+    /// The deployment or task set; `None` after an event that no snapshot has confirmed yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout: Option<String>,
-    /// Since when.
+    /// When the watch began.
     pub started_at: Timestamp,
-    /// How many checks of its own it has had.
+    /// The number of its own rechecks so far.
     pub checks: u32,
-    /// When the next one comes. A recheck of this very moment is on its way, and any other is out of date. `None` if it
-    /// has lasted too long: what still moves then is left to the sweep.
+    /// When the next recheck arrives. The recheck of exactly this moment is on its way; any other is out of date.
+    /// `None` if the watch has lasted too long and the sweep alone continues.
     pub due: Option<Timestamp>,
 }
 
-/// A record that nobody has touched for so long is of a service that is gone, or steady.
+/// A record that was not written for this long belongs to a service that is gone or steady.
 const KEPT: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 impl Record for ServiceRecord {
@@ -71,15 +71,14 @@ impl Record for ServiceRecord {
 }
 
 impl ServiceRecord {
-    /// Since when this rollout has been seen blocked.
+    /// Since when this rollout has been blocked.
     pub fn blocked_since(&self, rollout: Option<&str>) -> Option<Timestamp> {
         let blocked = self.blocked.as_ref()?;
         (Some(blocked.rollout.as_str()) == rollout).then_some(blocked.since)
     }
 
-    /// Whether somebody has to look after it, even if ECS lists it no more: it is watched, a remediation is to be put
-    /// back, or something is wrong
-    /// or untold.
+    /// Whether the sweep must reconcile the service even if ECS no longer lists it: it is watched, has refused tasks or
+    /// an open incident, its desired count is to be put back, or a notification is pending.
     pub fn is_open(&self) -> bool {
         let open = |incident: &Incident| incident.resolved_at.is_none() || incident.untold.is_some();
         self.watch.is_some()
@@ -88,7 +87,7 @@ impl ServiceRecord {
             || self.incidents.values().any(open)
     }
 
-    /// From when on the record may be forgotten.
+    /// When the record may expire.
     pub fn keep_until(now: Timestamp) -> Timestamp {
         now.saturating_add(KEPT).unwrap_or(Timestamp::MAX)
     }

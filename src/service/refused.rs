@@ -1,5 +1,5 @@
-//! What follows when ECS refuses to protect tasks: their service learns of it, and they are asked for again when what is in
-//! their way may be gone.
+//! The consequences of refused protection: the service record learns of the refused tasks, and the function requests
+//! their protection again when the blocking tasks may be gone.
 
 use crate::budget::Budget;
 use crate::clock::Clock;
@@ -25,9 +25,9 @@ use tracing::warn;
 type ByService = BTreeMap<ServiceArn, Vec<Task>>;
 
 impl<P: Ports> Reconciler<P> {
-    /// Takes notice of what came of tasks that were carried out: of refusals their services learn, and where others wait
-    /// for a release, they are asked for again. A failure here is logged: the messages of refused tasks come again, and
-    /// with them the refusal.
+    /// Processes the results of reconciled tasks. Refusals go to the records of the services; where refused tasks wait
+    /// for a release that happened, their protection is requested again. A failure here is only logged: the messages of
+    /// refused tasks are retried, and bring the refusal again.
     pub(crate) async fn hear<'a>(
         &self,
         carried_out: impl Iterator<Item = (&'a Task, &'a TaskState)>,
@@ -67,7 +67,7 @@ impl<P: Ports> Reconciler<P> {
                 (is_news, ServiceRecord::keep_until(self.tasks.clock.now()))
             });
             match noted.await.map(|(is_news, _)| is_news) {
-                // Who is in the way, and until when, is told at once.
+                // The alert names the blocking tasks immediately.
                 Ok(true) => self.look_or_put_off(&service, Reason::Begun, budget).await,
                 Ok(false) => {}
                 Err(failure) => log_unrecorded(&failure.into()),
@@ -75,7 +75,7 @@ impl<P: Ports> Reconciler<P> {
         }
     }
 
-    /// Tasks of the service may have room now.
+    /// ECS may have room for refused tasks of the service now.
     async fn hear_released(&self, service: &ServiceArn, tasks: &[Task], budget: Budget<'_>) {
         self.at_home(service, tasks, false).await;
         self.look_or_put_off(service, Reason::Routine, budget).await;
@@ -89,7 +89,7 @@ impl<P: Ports> Reconciler<P> {
         }
     }
 
-    /// Which services refused tasks belong to. ECS is asked once for each task, and the state store remembers.
+    /// The services of refused tasks. ECS is asked once for each task; the task record remembers the answer.
     async fn services_of(&self, refused: &[(&Task, &TaskRecord)]) -> Result<ByService, RetryReason> {
         let mut by_service = ByService::new();
         let mut strangers: BTreeMap<_, Vec<TaskId>> = BTreeMap::new();
@@ -116,7 +116,7 @@ impl<P: Ports> Reconciler<P> {
         Ok(by_service)
     }
 
-    /// Asks again for the tasks of a service that were refused.
+    /// Requests protection again for the refused tasks of a service.
     pub(crate) async fn ask_again(&self, service: &ServiceArn, refused: &BTreeSet<TaskId>, budget: Budget<'_>) {
         if refused.is_empty() {
             return;
@@ -125,8 +125,8 @@ impl<P: Ports> Reconciler<P> {
         self.tasks.reconcile(refused.iter().map(change).collect(), budget).await;
     }
 
-    /// While tasks of a service are refused, lets the release of any other one be heard of: ECS counts all that are protected
-    /// against the desired count, not only those in the way of a deployment.
+    /// While a service has refused tasks, marks its protected tasks so that the release of any of them triggers a
+    /// reconcile: ECS counts every protected task against the desired count, not only those that block a deployment.
     pub(crate) async fn await_releases(&self, snapshot: &ServiceSnapshot, diagnosis: &Diagnosis) {
         if diagnosis.refused_tasks.is_empty() {
             return;
@@ -138,12 +138,12 @@ impl<P: Ports> Reconciler<P> {
         self.at_home(service, &tasks, true).await;
     }
 
-    /// Remembers where tasks belong, and whether they are waited for.
+    /// Records the service of tasks, and whether refused tasks wait for their release.
     async fn at_home(&self, service: &ServiceArn, tasks: &[Task], is_awaited: bool) {
         let stores = tasks.iter().map(|task| async move {
             let stored = store::update::<TaskRecord, _, _>(&self.tasks.store, task, None, |record| {
                 let home = Home { service: service.name.clone(), is_awaited };
-                // Of a task that the state store has forgotten there is nothing to remember.
+                // A task that the state store has forgotten gets no new record.
                 if *record != TaskRecord::default() {
                     record.home = Some(Box::new(home));
                 }
@@ -157,7 +157,7 @@ impl<P: Ports> Reconciler<P> {
     }
 }
 
-/// Whether a task holds nothing up any more, as far as taskhold has a part in it.
+/// Whether taskhold no longer protects the task.
 fn is_out_of_the_way(record: &TaskRecord) -> bool {
     !record.protection.is_set || record.stopped_at.is_some()
 }

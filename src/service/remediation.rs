@@ -1,8 +1,8 @@
-//! What taskhold does by itself about protected tasks that are in the way, where it is told to: release those that nobody
-//! needs, or want more tasks than are protected (aws-facts "ECS: deployments and protection").
+//! Remediations: what the function does by itself about blocking tasks, where it is allowed to. It releases idle tasks,
+//! or raises the desired count above the number of protected tasks (aws-facts "ECS: deployments and protection").
 //!
-//! Pure. What is done is decided with the state in the state store and stored there before it is carried out, so that whoever
-//! comes after a crash knows what may have happened. Nothing is done on an incomplete picture.
+//! Pure. A decision is stored in the service record before it is carried out, so that after a crash the next reconcile
+//! knows what may have happened. With gaps in the snapshot, nothing is decided.
 
 pub mod carry_out;
 pub mod raise;
@@ -20,42 +20,43 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// The service's own policy.
+/// The tag for the service's own policy.
 pub const POLICY_TAG: &str = "taskhold:policy";
-/// So many idle tasks stay protected.
+/// The tag for the number of idle tasks that stay protected.
 pub const IDLE_RESERVE_TAG: &str = "taskhold:idle-reserve";
 
-/// A service has no more tasks than this ("Amazon ECS service quotas": tasks per service, 5,000).
+/// ECS's quota of tasks per service ("Amazon ECS service quotas": 5,000).
 pub const COUNT_TAG_MAX: u32 = 5_000;
 
-/// The value of [`POLICY_TAG`], if it is a policy.
+/// The value of [`POLICY_TAG`], if it is a valid policy.
 pub fn policy_tag(value: &str) -> Option<Policy> {
     value.trim().parse().ok()
 }
 
-/// The value of [`MAX_DESIRED_COUNT_TAG`] or [`IDLE_RESERVE_TAG`], if it is a number of tasks that a service can have.
+/// The value of [`MAX_DESIRED_COUNT_TAG`](raise::MAX_DESIRED_COUNT_TAG) or [`IDLE_RESERVE_TAG`], if it is a valid
+/// number of tasks for a service.
 pub fn count_tag(value: &str) -> Option<u32> {
     value.trim().parse().ok().filter(|count| *count <= COUNT_TAG_MAX)
 }
 
-/// So many notes are kept.
+/// Maximum number of notes in a record.
 const NOTES_MAX: usize = 10;
-/// Notes of what is over are kept for so long.
+/// How long notes are kept after the rollout is over.
 const NOTES_KEPT: SignedDuration = SignedDuration::from_hours(24);
-/// What applies to remediations.
+/// The policy for remediations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RemediationPolicy {
-    /// Where the service's tag does not say otherwise.
+    /// The policy where the service's tag sets no other.
     pub policy: Policy,
-    /// Which may be applied at all.
+    /// The remediations that the settings allow at all.
     pub allowed: Remediations,
-    /// How long a task must have been idle, by the state store and from one look to another.
+    /// How long a task must have been idle, both in the state store and in consecutive snapshots.
     pub release_grace: SignedDuration,
-    /// The least time between two raises of a service.
+    /// The minimum time between two raises of one service.
     pub raise_cool_down: SignedDuration,
 }
 
-/// What is remembered of remediations.
+/// The remediations of a service in its record.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemediationState {
     /// A raise that is not put back yet.
@@ -64,54 +65,54 @@ pub struct RemediationState {
     /// When the desired count was last raised.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raised_at: Option<Timestamp>,
-    /// What was done and why not, the newest last.
+    /// What was done, or why not; the newest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<RemediationNote>,
 }
 
-/// Something that was done, or why not, for people.
+/// What was done, or why not, in words for people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemediationNote {
     /// When.
     pub at: Timestamp,
-    /// A sentence.
+    /// One sentence.
     pub text: String,
 }
 
-/// Something to be done now.
+/// A remediation to carry out now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Remediation {
-    /// Release these tasks, those of them that are idle still.
+    /// Release those of these tasks that are still idle.
     Release {
-        /// Which.
+        /// The tasks.
         tasks: Vec<TaskId>,
-        /// Whether that goes for protection that taskhold has not set.
+        /// Whether that includes protection that taskhold has not set.
         managed: Managed,
     },
-    /// Change the desired count, if it is `from` still.
+    /// Change the desired count, if it is still `from`.
     SetDesiredCount {
-        /// As it was observed.
+        /// The desired count in the snapshot.
         from: u32,
-        /// What it is to be.
+        /// The new desired count.
         to: u32,
-        /// Whether this raises it or puts it back.
+        /// Whether this raises the count or puts it back.
         why: CountChange,
     },
 }
 
 impl RemediationState {
-    /// Whether there is nothing to remember.
+    /// Whether there is nothing to store.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// From when on the next task may be released.
+    /// When the next task has been idle for long enough to be released.
     pub fn ripe_from(&self, idle_seen: &BTreeMap<TaskId, Timestamp>, policy: &RemediationPolicy) -> Option<Timestamp> {
         let allowed = policy.allowed.release_idle;
         idle_seen.values().filter_map(|since| since.checked_add(policy.release_grace).ok()).min().filter(|_| allowed)
     }
 
-    /// Notes something, unless it is what was noted last.
+    /// Adds a note, unless it repeats the last one.
     pub fn note(&mut self, at: Timestamp, text: String) {
         if self.notes.last().is_some_and(|last| last.text == text) {
             return;
@@ -122,7 +123,7 @@ impl RemediationState {
     }
 }
 
-/// Decides what is to be done about a service, and remembers it.
+/// Decides which remediation applies to a service, and records it.
 pub fn decide_remediation(
     state: &mut RemediationState,
     seen: Sight<'_>,
@@ -143,7 +144,8 @@ pub fn decide_remediation(
     if diagnosis.rollout_status != RolloutStatus::Blocked && diagnosis.refused_tasks.is_empty() {
         return None;
     }
-    // Whoever has set the tag wanted something else than the setting: if it cannot be read, nothing is done.
+    // The tag overrides the setting. If its value is not valid, the function does nothing rather than what the setting
+    // says.
     let of_service = snapshot.service.tags.get(POLICY_TAG).map(|value| policy_tag(value).unwrap_or(Policy::Notify));
     match of_service.unwrap_or(policy.policy) {
         Policy::Notify => None,
@@ -160,8 +162,8 @@ pub fn decide_remediation(
     }
 }
 
-/// Releases tasks in the way that the state store knows to be idle, and that two looks with the grace time between them have
-/// seen so. What is protected by somebody else stays, unless the service says that taskhold may judge it.
+/// Releases blocking tasks that are idle in the state store, and that two snapshots at least the grace time apart
+/// showed idle. Foreign protection stays, unless the service's tag lets taskhold judge it.
 fn release_idle(state: &mut RemediationState, seen: Sight<'_>, policy: &RemediationPolicy) -> Option<Remediation> {
     let Sight { snapshot, diagnosis, idle_seen } = seen;
     let idle = idle_in_the_way(snapshot, diagnosis);
@@ -180,8 +182,8 @@ fn release_idle(state: &mut RemediationState, seen: Sight<'_>, policy: &Remediat
     (!tasks.is_empty()).then(|| Remediation::Release { tasks, managed: is_managed(&snapshot.service) })
 }
 
-/// The idle tasks whose release makes way, the one that is protected longest first. In a scale-in that is any task: the
-/// blocking tasks are only those of them that ECS will have first.
+/// The idle tasks whose release unblocks the rollout, the longest protected first. In a scale-in that is any idle task:
+/// its blocking tasks are only those that ECS would stop first.
 fn idle_in_the_way(snapshot: &ServiceSnapshot, diagnosis: &Diagnosis) -> Vec<TaskId> {
     let all: Vec<&TaskSnapshot> = snapshot.tasks.iter().collect();
     let any = diagnosis.rollout.is_scale_in().then(|| protected_among(&all));
@@ -204,7 +206,7 @@ fn nothing_idle(diagnosis: &Diagnosis) -> String {
     format!("no protected task in the way is known to be idle: nothing was released{theirs}")
 }
 
-/// How many idle tasks are to stay protected: none without the tag, all if it cannot be read.
+/// The number of idle tasks that stay protected: none without the tag, all if its value is not valid.
 fn idle_reserve(snapshot: &ServiceSnapshot) -> usize {
     snapshot
         .service

@@ -1,39 +1,39 @@
-//! Who is replaced: the tasks that ECS would stop, whatever kind of rollout asks for it.
+//! The rollout of a service and the tasks that it replaces, that is, those that ECS would stop.
 
 use crate::ecs::deployment::{Deployment, DeploymentStatus, RolloutState, TaskSet};
 use crate::service::snapshot::{ServiceSnapshot, TaskSnapshot};
 use jiff::Timestamp;
 
-/// What moves in a service.
+/// A rollout: anything that replaces or removes tasks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rollout {
-    /// Nothing.
+    /// None in progress.
     None,
-    /// A deployment of ECS itself, rolling or blue/green: tasks of older ones leave.
+    /// A deployment by ECS, rolling or blue/green: it replaces the tasks of earlier deployments.
     Deployment {
-        /// The new one.
+        /// The new deployment.
         id: String,
         /// When it began.
         started_at: Timestamp,
     },
-    /// Another controller moves from one task set to the next: tasks of the draining ones leave.
+    /// A task set change by an external controller: it replaces the tasks of the draining sets.
     TaskSet {
-        /// The PRIMARY one.
+        /// The PRIMARY task set.
         id: String,
-        /// When the change was made.
+        /// When ECS last updated a task set.
         started_at: Timestamp,
     },
-    /// Fewer tasks are wanted than run.
+    /// A scale-in: more tasks run than the desired count.
     ScaleIn {
         /// The deployment or task set that shrinks.
         id: String,
-        /// When ECS last changed it.
+        /// When ECS last updated it.
         started_at: Timestamp,
     },
 }
 
 impl Rollout {
-    /// When it began, by ECS's word.
+    /// When it began, according to ECS.
     pub fn started_at(&self) -> Option<Timestamp> {
         match self {
             Self::None => None,
@@ -43,7 +43,7 @@ impl Rollout {
         }
     }
 
-    /// The deployment or task set that it is about.
+    /// The deployment or task set.
     pub fn id(&self) -> Option<&str> {
         match self {
             Self::None => None,
@@ -51,22 +51,22 @@ impl Rollout {
         }
     }
 
-    /// Whether it is a plain scale-in, in which any task may go.
+    /// Whether it is a plain scale-in, in which ECS may stop any task.
     pub fn is_scale_in(&self) -> bool {
         matches!(self, Self::ScaleIn { .. })
     }
 }
 
-/// The tasks that leave.
+/// The old tasks of a rollout.
 #[derive(Clone, Debug)]
 pub struct ReplacedTasks<'a> {
-    /// What asks for it.
+    /// The rollout.
     pub rollout: Rollout,
-    /// Those that may be stopped for it.
+    /// The tasks that ECS may stop for it.
     pub tasks: Vec<&'a TaskSnapshot>,
-    /// How many of them have to go.
+    /// The number of them that must stop.
     pub to_go: usize,
-    /// Tasks of the new deployment that are on their way up.
+    /// Tasks of the new deployment that are pending.
     pub new_tasks_pending: u32,
     /// Tasks of the new deployment that ECS has not started yet.
     pub new_tasks_missing: u32,
@@ -75,7 +75,7 @@ pub struct ReplacedTasks<'a> {
 pub(crate) fn replaced(snapshot: &ServiceSnapshot) -> ReplacedTasks<'_> {
     let service = &snapshot.service;
     let primary_set = service.task_sets.iter().find(|set| set.status == DeploymentStatus::Primary);
-    // An external controller may have drained one before it names another PRIMARY.
+    // An external controller may drain one task set before it makes another PRIMARY.
     if let Some(primary) = primary_set.or(service.task_sets.first()) {
         return of_task_sets(snapshot, primary);
     }
@@ -99,7 +99,7 @@ fn of_deployments<'a>(snapshot: &'a ServiceSnapshot, primary: &Deployment) -> Re
             matches!(other.status, DeploymentStatus::Active) && other.running_count + other.pending_count > 0
         });
     if primary.rollout_state == RolloutState::Failed {
-        // Nothing rolls it back, and nothing goes on with it: the old tasks stay.
+        // Nothing rolls a failed deployment back or continues it: the old tasks stay.
         return nothing();
     }
     let in_progress = primary.rollout_state == RolloutState::InProgress;
@@ -144,7 +144,7 @@ fn scale_in<'a>(snapshot: &'a ServiceSnapshot, of: (&str, u32, Timestamp)) -> Re
     }
 }
 
-/// Unprotected tasks go first; only what is left of the excess then waits for protected ones.
+/// ECS stops unprotected tasks first; only the rest of the surplus waits for protected ones.
 fn protected_too_many(tasks: &[&TaskSnapshot], desired: u32) -> usize {
     let protected = tasks.iter().filter(|task| task.protected_until.is_some()).count();
     protected.saturating_sub(usize::try_from(desired).unwrap_or(usize::MAX))

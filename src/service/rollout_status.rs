@@ -1,4 +1,4 @@
-//! How a service stands, and since when.
+//! Derives the rollout status of a service, and since when ECS reports a block.
 
 use crate::ecs::service::Service;
 use crate::service::diagnosis::{BlockingTask, RolloutStatus, TaskCounts};
@@ -7,7 +7,7 @@ use crate::service::service_message::ServiceMessage;
 use crate::service::snapshot::ServiceSnapshot;
 use jiff::Timestamp;
 
-/// Until when ECS keeps the old tasks on purpose, if that is not over.
+/// Until when ECS keeps the old tasks on purpose, if that time is not over.
 pub(crate) fn kept_until(snapshot: &ServiceSnapshot, rollout: &Rollout) -> Option<Timestamp> {
     let Rollout::Deployment { started_at, .. } = rollout else { return None };
     let until = started_at.saturating_add(snapshot.service.old_tasks_kept).unwrap_or(Timestamp::MAX);
@@ -33,7 +33,8 @@ pub(crate) fn rollout_status(
                 || (replaced.new_tasks_missing > 0 && task_counts.live < task_counts.upper_bound);
             let others_leave = replaced.tasks.iter().any(|task| task.protected_until.is_none())
                 && service.running_count > task_counts.lower_bound;
-            // With no room for a new task and no old one to spare, the percentages hold it up, protected tasks or not.
+            // Without room for a new task or a spare old one, the percentages block the rollout, with or without
+            // protection.
             let percentages_hold = replaced.new_tasks_missing > 0
                 && task_counts.live >= task_counts.upper_bound
                 && service.running_count <= task_counts.lower_bound;
@@ -45,10 +46,10 @@ pub(crate) fn rollout_status(
     }
 }
 
-/// Since when ECS has said that protection holds this rollout up.
+/// Since when ECS's service messages say that protection blocks this rollout.
 pub(crate) fn said_since(service: &Service, started_at: Option<Timestamp>) -> Option<Timestamp> {
     let started_at = started_at?;
-    // The newest come first. What was said before the service was steady again is over, and so is a rebalancing.
+    // The newest come first. Messages before the last steady state are over, and so is a rebalancing.
     let said = service.events.iter().map(|event| (event.created_at, ServiceMessage::read(&event.message)));
     let of_now = said.take_while(|(at, said)| *at >= started_at && *said != ServiceMessage::SteadyState);
     let of_this = of_now.filter(|(_, said)| said.tells_of_protection() && *said != ServiceMessage::UnableToRebalance);

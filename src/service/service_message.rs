@@ -1,37 +1,36 @@
-//! Reads `DescribeServices.events[].message`: the one place where ECS says in words that protection holds something up.
+//! Parses `DescribeServices.events[].message`, the only place where ECS says in words that protection blocks a rollout.
 //!
-//! The texts are those of aws-facts "ECS: service event messages". They are matched whole, word for word, because a message
-//! that only looks alike (draining, capacity, placement) must not raise an alert.
+//! The texts are those of aws-facts "ECS: service event messages". They are matched in full, because a similar message
+//! (draining, capacity, placement) must not raise an alert.
 
 /// What a service message says about protection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServiceMessage<'a> {
-    /// Captured: a scale-in, plain or of a deployment, waits for protected tasks.
+    /// Captured: a scale-in, on its own or as part of a deployment, waits for protected tasks.
     UnableToScaleIn {
-        /// The deployment or task set that is held.
+        /// The deployment or task set that is blocked.
         task_set: &'a str,
-        /// How many of its tasks are protected.
+        /// The number of its protected tasks.
         protected_tasks: u32,
     },
-    /// Captured: the same, said of the service's steady state.
+    /// Captured: the same, in a message about the steady state of the service.
     UnableToReachSteadyState {
-        /// The deployment or task set that is held.
+        /// The deployment or task set that is blocked.
         task_set: &'a str,
-        /// How many of its tasks are protected.
+        /// The number of its protected tasks.
         protected_tasks: u32,
     },
     /// Documented: rebalancing between Availability Zones waits.
     UnableToRebalance,
-    /// Documented, as the reason at the end of longer messages.
+    /// Documented as the reason at the end of longer messages.
     MoreProtectedThanDesired,
     /// The service has reached a steady state.
     SteadyState,
-    /// Nothing about protection.
+    /// Not about protection.
     Other,
 }
 
 impl<'a> ServiceMessage<'a> {
-    /// Reads a message.
     pub fn read(message: &'a str) -> Self {
         let message = message.trim().trim_end_matches('.');
         if message.ends_with("Reason: The number of protected tasks are more than the desired count of tasks") {
@@ -44,7 +43,7 @@ impl<'a> ServiceMessage<'a> {
             .unwrap_or(Self::Other)
     }
 
-    /// Whether protection holds something up.
+    /// Whether the message says that protection blocks something.
     pub fn tells_of_protection(self) -> bool {
         !matches!(self, Self::SteadyState | Self::Other)
     }
@@ -74,7 +73,7 @@ fn rebalance(message: &str) -> Option<ServiceMessage<'_>> {
     let rest = message.strip_prefix("service (").or_else(|| message.strip_prefix("(service "))?;
     let (service, rest) = rest.split_once(") was unable to AZ Rebalance because (")?;
     let (_, reason) = rest.split_once(") was unable to scale in due to (")?;
-    // What stands for `reason` is not documented. Of the captured forms only one is about protection.
+    // AWS does not document the values of `reason`. Of the captured forms only one is about protection.
     let is_of_protection = reason == "reason)" || tasks_under_protection(&format!("({reason}")).is_some();
     (is_name(service) && is_of_protection).then_some(ServiceMessage::UnableToRebalance)
 }

@@ -1,7 +1,7 @@
-//! What was seen of a service: ECS's answers and the state store's jobs, at one moment.
+//! A snapshot of a service: ECS's answers and the jobs in the state store at one moment.
 //!
-//! What lives here: [`ServiceSnapshot`], and [`observe`], which fills it by bounded pages. What does not: what to make of it
-//! (`decide/diagnose.rs`). A read that failed leaves a [`Gap`]; it never counts as "no tasks", "no protection" or "no job".
+//! [`ServiceSnapshot`] is the data, and [`read::read_service`] fills it by bounded pages. [`crate::service::diagnosis`]
+//! judges it. A read that failed leaves a [`Gap`]; it never counts as "no tasks", "no protection" or "no job".
 
 #[cfg(test)]
 pub mod fixture;
@@ -17,26 +17,26 @@ use crate::task::job::{JobKey, Labels};
 
 use jiff::Timestamp;
 
-/// A service at one moment, as far as it could be seen.
+/// A service at one moment, as far as the reads succeeded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceSnapshot {
-    /// When.
+    /// The moment.
     pub at: Timestamp,
-    /// The service itself.
+    /// The service as ECS describes it.
     pub service: Service,
-    /// Its tasks that are wanted running, in the order of ECS.
+    /// Its tasks with desired status `RUNNING`, in the order of ECS.
     pub tasks: Vec<TaskSnapshot>,
-    /// What could not be seen. Empty if the picture is complete.
+    /// Reads that failed. Empty if the snapshot is complete.
     pub gaps: Vec<Gap>,
 }
 
 impl ServiceSnapshot {
-    /// A service that ECS does not know, or knows no more: nothing is in it.
+    /// A service that ECS does not know, or no longer knows: without tasks.
     pub fn gone(arn: &ServiceArn, at: Timestamp) -> Self {
         Self { at, service: Service::gone(arn.clone()), tasks: Vec::new(), gaps: Vec::new() }
     }
 
-    /// Whether something could not be seen because too many calls were made.
+    /// Whether a read failed because ECS throttled it.
     pub fn is_throttled(&self) -> bool {
         self.gaps.iter().any(|gap| match gap {
             Gap::Tasks(error) | Gap::Descriptions(error) | Gap::Protection(error) => *error == EcsError::Throttled,
@@ -44,7 +44,7 @@ impl ServiceSnapshot {
         })
     }
 
-    /// The tasks that ECS protects, each with its end.
+    /// The protected tasks, each with the moment its protection expires.
     pub fn protected(&self) -> impl Iterator<Item = (&TaskSnapshot, Timestamp)> {
         self.tasks.iter().filter_map(|task| Some((task, task.protected_until?)))
     }
@@ -53,56 +53,56 @@ impl ServiceSnapshot {
 /// A task of the service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskSnapshot {
-    /// Which.
+    /// The task.
     pub id: TaskId,
     /// The deployment or task set that started it (`ecs-svc/N`).
     pub deployment: Option<String>,
-    /// Whether it is up.
+    /// Whether its last status is `RUNNING`.
     pub is_running: bool,
-    /// Until when ECS protects it; `None` if it does not.
+    /// When its protection expires; `None` if ECS does not protect it.
     pub protected_until: Option<Timestamp>,
-    /// When its last job ended, if the state store knows the task and no job lives.
+    /// When its last job ended, if the state store knows the task and no job is live.
     pub idle_since: Option<Timestamp>,
-    /// Since when ECS has refused it the protection that its live jobs want; `None` if it has not.
+    /// Since when ECS has refused to protect it for its live jobs; `None` if it has not.
     pub refused_since: Option<Timestamp>,
-    /// Whether the state store has it that others of the service wait for the end of its protection.
+    /// Whether the task record says that refused tasks of the service wait for its release.
     pub is_awaited: bool,
-    /// What the state store knows of it, looked up for tasks that are protected or were refused.
+    /// Its jobs in the state store, read only for tasks that are protected or refused.
     pub jobs: Jobs,
 }
 
-/// What the state store knows of a task.
+/// The jobs of a task in the state store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Jobs {
-    /// Nothing that explains its protection: whoever protects the task does it without taskhold ([`MANAGED_TAG`]).
+    /// Nothing that explains its protection: it was set without taskhold ([`MANAGED_TAG`](managed::MANAGED_TAG)).
     Unknown,
     /// Its live jobs; empty if all have ended.
     Known(Vec<JobSnapshot>),
-    /// It was not looked up, or could not be.
+    /// The record was not read, or could not be.
     Unread,
 }
 
 /// A live job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobSnapshot {
-    /// Which.
+    /// The job.
     pub key: JobKey,
-    /// Until when it may last, as declared.
+    /// The latest end that its worker declared.
     pub until: Timestamp,
     /// When its worker expects it to end.
     pub expected_until: Option<Timestamp>,
-    /// Short texts of its worker's, shown to people.
+    /// Short texts from its worker, shown to people.
     pub labels: Labels,
 }
 
 impl JobSnapshot {
-    /// When it ends as its worker expects, and at the latest when its time is over.
+    /// The end that its worker expects, or the declared end if that is earlier.
     pub fn expected_end(&self) -> Timestamp {
         self.expected_until.unwrap_or(self.until).min(self.until)
     }
 }
 
-/// Something that could not be seen.
+/// A read that failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Gap {
     /// The list of tasks, or a part of it.
@@ -117,10 +117,10 @@ pub enum Gap {
     /// The jobs of a task.
     #[error("the jobs of a task could not be read: {0}")]
     Jobs(StoreError),
-    /// What was told of the service, and since when it has been seen blocked.
+    /// The service record, with its incidents and since when it is blocked.
     #[error("its incidents could not be read: {0}")]
     Incidents(StoreError),
-    /// More tasks than are looked at.
+    /// More tasks than are read.
     #[error("it has more than {0} tasks; the others were not looked at")]
     TooManyTasks(usize),
 }

@@ -1,5 +1,5 @@
-//! What would clear a blocked service: the remediations that AWS names (aws-facts "ECS: deployments and protection"), the
-//! mildest first, each with the command that does it.
+//! Actions that would clear a blocked service: those that AWS documents (aws-facts "ECS: deployments and protection"),
+//! the least invasive first, each with its command.
 
 use crate::ecs::TASKS_PER_PROTECTION_CALL_MAX;
 use crate::ecs::arn::{ClusterArn, TaskId};
@@ -10,35 +10,35 @@ use crate::service::rollout::ReplacedTasks;
 use crate::service::snapshot::ServiceSnapshot;
 use jiff::Timestamp;
 
-/// Something that a person can do, or leave.
+/// An action that a person can take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SuggestedAction {
-    /// Wait: it clears by itself.
+    /// Wait: the block clears by itself.
     Wait {
-        /// By then at the latest.
+        /// When it clears at the latest.
         until: Timestamp,
-        /// By then if the jobs end as expected.
+        /// When it clears if the jobs end as expected.
         expected: Timestamp,
     },
     /// Release tasks whose jobs have all ended.
     ReleaseIdle {
-        /// Which.
+        /// The tasks.
         tasks: Vec<TaskId>,
-        /// One command for ten tasks.
+        /// One command for every ten tasks.
         commands: Vec<String>,
     },
-    /// Want more tasks than are protected, so that ECS grants protection again and has room to go on.
+    /// Raise the desired count above the number of protected tasks, so that ECS accepts protection again and can go on.
     RaiseDesiredCount {
-        /// To this.
+        /// The new desired count.
         to: u32,
-        /// How.
+        /// The command.
         command: String,
     },
-    /// Allow more tasks at once, so that new ones fit beside the protected ones.
+    /// Allow more tasks at once, so that new tasks fit beside the protected ones.
     RaiseMaximumPercent {
-        /// To this.
+        /// The new maximum percent.
         to: u32,
-        /// How.
+        /// The command.
         command: String,
     },
 }
@@ -61,7 +61,7 @@ pub(crate) fn suggested_actions(
         ways.push(SuggestedAction::RaiseDesiredCount { to, command: desired_count_command(service, to) });
     }
     if replaced.new_tasks_missing > task_counts.room && task_counts.desired > 0 && !replaced.rollout.is_scale_in() {
-        // Room for all new tasks beside all that cannot leave.
+        // Room for all new tasks beside all blocking tasks.
         let tasks = u64::from(task_counts.desired) + blocking_tasks.len() as u64;
         let to = u32::try_from((tasks * 100).div_ceil(u64::from(task_counts.desired))).unwrap_or(u32::MAX);
         ways.push(SuggestedAction::RaiseMaximumPercent { to, command: maximum_percent_command(service, to) });
@@ -69,7 +69,7 @@ pub(crate) fn suggested_actions(
     ways
 }
 
-/// The release of those tasks that are protected for nobody, if there are any.
+/// The release of the tasks that are protected but idle, if there are any.
 pub(crate) fn release_idle(cluster: &ClusterArn, blocking_tasks: &[BlockingTask]) -> Option<SuggestedAction> {
     let idle = blocking_tasks.iter().filter(|blocking_task| blocking_task.protected_for == ProtectedFor::NoJob);
     let tasks: Vec<TaskId> = idle.map(|blocking_task| blocking_task.task.clone()).collect();
@@ -106,7 +106,7 @@ fn maximum_percent_command(service: &Service, to: u32) -> String {
     format!("{} --deployment-configuration maximumPercent={to},minimumHealthyPercent={min}", update_service(service))
 }
 
-/// A word for a POSIX shell: as it is where nothing in it means anything to a shell, else in single quotes.
+/// One POSIX shell argument: unquoted if it contains no special character, else in single quotes.
 pub fn shell_quoted(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&byte);
     if !text.is_empty() && !text.starts_with('-') && text.bytes().all(plain) {

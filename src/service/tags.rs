@@ -1,4 +1,4 @@
-//! Tags of the service that are meant for taskhold and that it cannot use.
+//! Finds tags of a service that are meant for taskhold but that it cannot use.
 
 use crate::ecs::service::Service;
 use crate::service::forecast::{DEADLINE_MINUTES_MAX, DEADLINE_TAG, deadline_minutes};
@@ -7,35 +7,36 @@ use crate::service::remediation::{COUNT_TAG_MAX, IDLE_RESERVE_TAG, POLICY_TAG, c
 use crate::service::snapshot::managed::{MANAGED_TAG, managed_tag};
 use std::fmt;
 
-/// What begins so is meant for taskhold. AWS tells `Taskhold:` from it, and whoever wrote that did not, so case is no excuse.
+/// The prefix of taskhold's tags, in any case: AWS distinguishes `Taskhold:` from it, but people mistype it.
 const PREFIX: &str = "taskhold:";
 
-/// The tags that are read.
+/// The tags that taskhold reads.
 const READ: [&str; 5] = [DEADLINE_TAG, POLICY_TAG, MAX_DESIRED_COUNT_TAG, IDLE_RESERVE_TAG, MANAGED_TAG];
 
-/// A tag that counts for nothing, though whoever set it thinks that it does.
+/// A tag with taskhold's prefix that taskhold ignores.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TagProblem {
-    /// Its key, as it was set.
+    /// Its key as it was set.
     pub tag: String,
-    /// Its value, as it was set.
+    /// Its value as it was set.
     pub value: String,
-    /// What is wrong with it.
+    /// The rule that it breaks.
     pub fault: TagFault,
 }
 
-/// What is wrong with a tag. The text goes on from the tag's name.
+/// The rule that a tag breaks. The text continues a sentence that begins with the tag's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TagFault {
-    /// It is [`DEADLINE_TAG`], and its value is no number of minutes that a deadline can have.
+    /// [`DEADLINE_TAG`] with a value that is not a valid number of minutes.
     NotMinutes,
-    /// It is [`POLICY_TAG`], and its value is no policy.
+    /// [`POLICY_TAG`] with a value that is not a policy.
     NotAPolicy,
-    /// It is [`MAX_DESIRED_COUNT_TAG`] or [`IDLE_RESERVE_TAG`], and its value is no number of tasks that a service can have.
+    /// [`MAX_DESIRED_COUNT_TAG`] or [`IDLE_RESERVE_TAG`] with a value that is not a valid number of tasks for a
+    /// service.
     NotACount,
-    /// It is [`MANAGED_TAG`], and its value is neither `true` nor `false`.
+    /// [`MANAGED_TAG`] with a value that is neither `true` nor `false`.
     NotYesOrNo,
-    /// It is no tag that taskhold reads: misspelt, or meant for another version.
+    /// A tag that taskhold does not read: misspelt, or meant for another version.
     NotRead,
 }
 

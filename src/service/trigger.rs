@@ -1,8 +1,8 @@
 //! `ECS Service Action` and `ECS Deployment State Change` (aws-facts "EventBridge"): what an event about a service
 //! triggers.
 //!
-//! No event proves anything. At most it says that something has started, or may be over. [`EVENT_NAMES`] is the one
-//! table of it, and a test compares `docs/events.md` with it.
+//! No event proves anything. At most it says that something has started, or may be over. [`EVENT_NAMES`] is the only
+//! table of event names, and a test compares `docs/events.md` with it.
 
 use crate::ecs::arn::shown;
 use crate::ecs::service::ServiceArn;
@@ -19,7 +19,7 @@ pub enum Trigger {
 }
 
 impl Trigger {
-    /// As in the documentation.
+    /// The text in the documentation.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Reconcile => "reconciles the service, and schedules rechecks while something is in progress",
@@ -29,14 +29,14 @@ impl Trigger {
     }
 }
 
-/// Declares ECS's names, each with what it prompts, once.
+/// Declares ECS's event names, each with its trigger.
 macro_rules! event_names {
     ($($(#[$doc:meta])* $variant:ident = $name:literal => $prompt:ident,)+) => {
         /// `eventName` of an event about a service, of both detail-types.
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub enum EventName {
             $($(#[$doc])* #[doc = concat!("`", $name, "`")] $variant,)+
-            /// A name that taskhold does not know: new ones will come.
+            /// A name that taskhold does not know, such as one that AWS adds later.
             Other(String),
         }
 
@@ -50,7 +50,7 @@ macro_rules! event_names {
         }
 
         impl EventName {
-            /// ECS's word for it.
+            /// The name that ECS uses.
             pub fn as_str(&self) -> &str {
                 match self {
                     $(Self::$variant => $name,)+
@@ -58,7 +58,7 @@ macro_rules! event_names {
                 }
             }
 
-            /// What an event of this name triggers. A name that is not known may mean anything.
+            /// The trigger of an event with this name. An unknown name may mean anything, so it triggers a reconcile.
             pub fn prompt(&self) -> Trigger {
                 match self {
                     $(Self::$variant => Trigger::$prompt,)+
@@ -67,7 +67,7 @@ macro_rules! event_names {
             }
         }
 
-        /// The names that are known, in the order of the documentation.
+        /// All known names, in the order of the documentation.
         pub const EVENT_NAMES: &[EventName] = &[$(EventName::$variant,)+];
     };
 }
@@ -76,7 +76,8 @@ event_names! {
     ServiceDeploymentInProgress = "SERVICE_DEPLOYMENT_IN_PROGRESS" => Reconcile,
     ServiceDesiredCountUpdated = "SERVICE_DESIRED_COUNT_UPDATED" => Reconcile,
     ServiceRebalancingStarted = "SERVICE_REBALANCING_STARTED" => Reconcile,
-    /// The one event about protection. Of type INFO, documented for rebalancing only, and never captured in a deployment:
+    /// The only event about protection. Of type INFO, documented for rebalancing only, and never captured in a
+    /// deployment:
     TasksetScaleInFailureByTaskProtection = "TASKSET_SCALE_IN_FAILURE_BY_TASK_PROTECTION" => Reconcile,
     ServiceDeploymentCompleted = "SERVICE_DEPLOYMENT_COMPLETED" => ReconcileIfOpen,
     ServiceDeploymentFailed = "SERVICE_DEPLOYMENT_FAILED" => ReconcileIfOpen,
@@ -101,7 +102,7 @@ event_names! {
 /// An event about a service of a configured cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceTrigger {
-    /// Which service.
+    /// The service.
     pub service: ServiceArn,
     /// The event's name.
     pub name: EventName,

@@ -1,4 +1,4 @@
-//! Rules of a diagnosis, each on a service drawn by hand.
+//! Rules of a diagnosis, each on a snapshot built by hand.
 
 use super::*;
 use crate::ecs::deployment::{Deployment, DeploymentStatus, DeploymentStrategy, RolloutState, TaskSet};
@@ -28,7 +28,7 @@ fn id(number: usize) -> TaskId {
     format!("{number:032x}").parse().unwrap()
 }
 
-/// A service with two tasks wanted, of one finished deployment, looked at an hour after that.
+/// A service with a desired count of two and one deployment, an hour after that finished.
 fn service() -> ServiceSnapshot {
     let mut snapshot = fixture::service(at(60));
     snapshot.service.deployments = vec![deployment(OLD, DeploymentStatus::Primary, 2)];
@@ -71,7 +71,7 @@ fn protected(number: usize, deployment: &str, until: i64) -> TaskSnapshot {
     TaskSnapshot { protected_until: Some(at(until)), jobs: Jobs::Known(vec![job]), ..task(number, deployment) }
 }
 
-/// A deployment begun 30 minutes before the look, whose new tasks are all up.
+/// A deployment that began 30 minutes before the snapshot, with all new tasks running.
 fn deploying(old: Vec<TaskSnapshot>) -> ServiceSnapshot {
     let mut snapshot = service();
     let mut newest = deployment(NEW, DeploymentStatus::Primary, 2);
@@ -437,7 +437,7 @@ fn a_deployment_goes_on_while_it_says_so_or_another_has_tasks_or_is_about_to_hav
     assert_eq!(with(RolloutState::InProgress, (0, 0)), RolloutStatus::InProgress);
 }
 
-/// A task set of which one of two tasks runs and the other is on its way up.
+/// A task set with two desired tasks: one running, one pending.
 fn task_set(id: &str, status: DeploymentStatus) -> TaskSet {
     TaskSet {
         id: id.to_owned(),
@@ -511,7 +511,7 @@ fn a_higher_maximum_is_named_where_new_tasks_do_not_fit_and_nowhere_else() {
             _ => None,
         })
     };
-    // Two wanted, one of them still to come, and three old ones that cannot leave.
+    // Two desired, one of them pending, and three old tasks that cannot stop.
     let mut snapshot = deploying(vec![protected(1, OLD, 90), protected(2, OLD, 90), protected(3, OLD, 90)]);
     snapshot.service.deployments[0].running_count = 1;
     snapshot.service.maximum_percent = 100;

@@ -1,4 +1,4 @@
-//! Rules of incidents, on diagnoses drawn by hand.
+//! Rules of incidents, on diagnoses built by hand.
 
 use super::*;
 use crate::service::diagnosis::TaskCounts;
@@ -20,7 +20,8 @@ fn snapshot(minute: i64) -> ServiceSnapshot {
     fixture::service(at(minute))
 }
 
-/// A deployment begun at minute 0 with three hours to go, blocked since minute 0, that will be over at `forecast`.
+/// A deployment that began at minute 0 with a deadline of three hours, blocked since minute 0, with its end at
+/// `forecast`.
 fn blocked(forecast: i64) -> Diagnosis {
     Diagnosis {
         rollout_status: RolloutStatus::Blocked,
@@ -56,7 +57,7 @@ fn steady() -> Diagnosis {
     }
 }
 
-/// Looks, claims, and tells with success: what was told, in short.
+/// Advances, claims and delivers: a short form of the notifications sent.
 fn look(incidents: &mut Incidents, minute: i64, diagnosis: &Diagnosis) -> Vec<String> {
     advance(incidents, sight(&snapshot(minute), diagnosis), &policy());
     let claimed = claim(incidents, at(minute));
@@ -170,13 +171,13 @@ fn what_is_being_told_is_called_off_only_after_it() {
     assert_eq!(called_off, [Transition::Resolved]);
 }
 
-/// Looks and tells nothing: what is to be told then, in short.
+/// Advances without delivering: a short form of the pending notifications.
 fn only_look(incidents: &mut Incidents, minute: i64, diagnosis: &Diagnosis) -> Vec<Transition> {
     advance(incidents, sight(&snapshot(minute), diagnosis), &policy());
     incidents.values().filter_map(|incident| incident.untold).map(|untold| untold.event).collect()
 }
 
-/// The events of what somebody claims.
+/// The transitions that one instance claims.
 fn claimed(incidents: &mut Incidents, minute: i64) -> Vec<Transition> {
     claim(incidents, at(minute)).into_iter().map(|(_, _, event)| event).collect()
 }
@@ -229,7 +230,7 @@ fn an_end_that_may_not_have_been_told_is_told_although_it_came_back_in_between()
     look(&mut incidents, 5, &blocked(60));
     only_look(&mut incidents, 6, &steady());
     assert_eq!(claimed(&mut incidents, 6), [Transition::Resolved]);
-    // Whoever claimed it has died.
+    // The instance that claimed it has crashed.
     assert_eq!(only_look(&mut incidents, 8, &blocked(60)), [Transition::Opened]);
     assert_eq!(only_look(&mut incidents, 8, &steady()), [Transition::Resolved]);
 }

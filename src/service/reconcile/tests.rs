@@ -1,4 +1,4 @@
-//! Rules of a watch, on services drawn by hand.
+//! Rules of a watch, on snapshots built by hand.
 
 pub mod heeding;
 pub mod seeing;
@@ -68,7 +68,7 @@ fn steady(second: i64) -> ServiceSnapshot {
     snapshot
 }
 
-/// A deployment begun at 0: both new tasks run, and of the old ones the first `protected` are protected for two hours.
+/// A deployment that began at 0: both new tasks run, and the first `protected` old tasks are protected for two hours.
 fn deploying(second: i64, protected: usize) -> ServiceSnapshot {
     let mut snapshot = steady(second);
     snapshot.service.running_count = 4;
@@ -93,7 +93,7 @@ fn blocked(second: i64) -> ServiceSnapshot {
     deploying(second, 2)
 }
 
-/// The same, and the list of tasks could not be read.
+/// The same snapshot, with the list of tasks unread.
 fn unread(snapshot: ServiceSnapshot) -> ServiceSnapshot {
     ServiceSnapshot { tasks: Vec::new(), gaps: vec![Gap::Tasks(EcsError::Throttled)], ..snapshot }
 }
@@ -102,12 +102,12 @@ fn look(record: &mut ServiceRecord, snapshot: &ServiceSnapshot, reason: Reason) 
     take_in(record, (snapshot, reason), &policy())
 }
 
-/// The second at which the next look is due.
+/// The second at which the next recheck is due.
 fn due(record: &ServiceRecord) -> Option<i64> {
     record.watch.as_ref().and_then(|watch| watch.due).map(|due| due.duration_since(at(0)).as_secs())
 }
 
-/// Comes with the recheck that is awaited, in its moment.
+/// Delivers the awaited recheck at its moment.
 fn recheck(record: &mut ServiceRecord, drawn: fn(i64) -> ServiceSnapshot) -> Option<i64> {
     let second = due(record).expect("a recheck is on its way");
     look(record, &drawn(second), Reason::Recheck(at(second)));
@@ -271,7 +271,7 @@ fn without_a_queue_nothing_is_watched() {
     assert_eq!(record.watch, None);
 }
 
-/// The task works, and ECS has refused it.
+/// A task with a live job that ECS has refused to protect.
 fn refused_tasks(number: usize) -> TaskSnapshot {
     let job = crate::service::snapshot::JobSnapshot {
         key: crate::task::job::JobKey { job_id: format!("j-{number}"), attempt: 1 },

@@ -1,4 +1,4 @@
-//! Carries out what was decided about a service, and says what came of it.
+//! Carries out the remediation of a service and records the result.
 
 use crate::budget::Budget;
 use crate::clock::Clock;
@@ -19,7 +19,7 @@ use crate::task::change::{Release, TaskChange};
 use crate::task::outcome::TaskState;
 use tracing::warn;
 
-/// What came of an action: a sentence for people, and what is known of the desired count.
+/// The result of a remediation: one sentence for people, and the state of the desired count.
 struct Outcome {
     text: String,
     count: CountAfter,
@@ -27,16 +27,16 @@ struct Outcome {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum CountAfter {
-    /// It may have been changed.
+    /// The change may have taken effect.
     MayBeChanged,
-    /// It has certainly not been changed.
+    /// ECS certainly did not change it.
     AsItWas,
-    /// It was raised to this.
+    /// ECS raised it to this number.
     Raised(u32),
 }
 
 impl<P: Ports> Reconciler<P> {
-    /// Does what was decided, and notes what came of it. Answers with all notes of the service.
+    /// Carries out a remediation, notes the result and returns all notes of the service.
     pub(crate) async fn act(
         &self,
         service: &ServiceArn,
@@ -89,7 +89,7 @@ impl<P: Ports> Reconciler<P> {
         let (from, to) = count;
         let not_done = |text: String| Outcome {
             text,
-            // A raise that is to be put back stays one.
+            // A raise whose put-back failed is still a raise.
             count: if why == CountChange::Raise { CountAfter::AsItWas } else { CountAfter::MayBeChanged },
         };
         if self.tasks.config.mode == Mode::DryRun {
@@ -104,7 +104,7 @@ impl<P: Ports> Reconciler<P> {
         {
             return Outcome { text, count: CountAfter::MayBeChanged };
         }
-        // What was decided was decided on what was seen. ECS knows no condition, so it is asked once more, right before.
+        // ECS offers no conditional update, so the count is read once more right before the call.
         match self.tasks.ecs.describe_service(service).await {
             Ok(Some(told)) if told.desired_count == from => {}
             Ok(told) => {
@@ -139,7 +139,7 @@ impl<P: Ports> Reconciler<P> {
         }
     }
 
-    /// Writes down that a raise is about to be sent; answers why it is not to be, if so.
+    /// Records that the raise is about to be sent; the error says why it must not be.
     async fn begin_raise(&self, service: &ServiceArn, to: u32) -> Result<(), String> {
         let begun = store::update(&self.tasks.store, service, None, |record: &mut ServiceRecord| {
             (record.remediation.begin_raise(to), ServiceRecord::keep_until(self.tasks.clock.now()))
@@ -151,7 +151,7 @@ impl<P: Ports> Reconciler<P> {
         }
     }
 
-    /// What Application Auto Scaling would make of a raised count: a remark, or why it is not raised at all.
+    /// A remark on what Application Auto Scaling would do with the raised count, or why the count is not raised at all.
     async fn caution(&self, service: &ServiceArn, to: u32, why: CountChange) -> Result<String, String> {
         if why == CountChange::PutBack {
             return Ok(String::new());

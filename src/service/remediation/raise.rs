@@ -1,4 +1,4 @@
-//! Raising the desired count, and following a raise to its end.
+//! Raises the desired count, and follows a raise until it is put back.
 
 use crate::service::diagnosis::RolloutStatus;
 use crate::service::incident::Sight;
@@ -6,65 +6,66 @@ use crate::service::remediation::{Remediation, RemediationPolicy, RemediationSta
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// No raise goes beyond it; without it there is none.
+/// The tag with the highest desired count that a raise may set. Without it the count is never raised.
 pub const MAX_DESIRED_COUNT_TAG: &str = "taskhold:max-desired-count";
 
-/// A call that was decided and of which nothing is known after this time was not made, or failed.
+/// If nothing is known of a decided call after this time, it was not made, or failed.
 const CALL_MAX: SignedDuration = SignedDuration::from_mins(2);
 
-/// A desired count that taskhold has raised.
+/// A desired count that taskhold raised.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Raised {
-    /// What it was before the first raise, and will be again.
+    /// The count before the first raise, to which it is put back.
     pub from: u32,
-    /// What it is now.
+    /// The raised count.
     pub to: u32,
-    /// What it was before this raise: ECS still says so if the call was not made.
+    /// The count before this raise; ECS still reports it if the call was not made.
     pub before: u32,
     /// When the last call was decided.
     pub at: Timestamp,
-    /// How far it has come.
+    /// The stage of the raise.
     pub stage: RaiseStage,
 }
 
-/// How far a raise has come.
+/// The stage of a raise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RaiseStage {
-    /// It was decided, and the call is not made yet.
+    /// Decided; the call is not made yet.
     Raising,
-    /// The call is made, or is about to be: whether ECS has it is not known.
+    /// The call is made or about to be made; whether it took effect is unknown.
     Sending,
-    /// ECS has it.
+    /// ECS confirmed the raised count.
     Raised,
-    /// It is being put back; ECS has not confirmed that.
+    /// The count is being put back; ECS has not confirmed it.
     PuttingBack,
 }
 
-/// Why a desired count is changed.
+/// Why the desired count is changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CountChange {
-    /// To be above the number of protected tasks.
+    /// To exceed the number of protected tasks.
     Raise,
-    /// It was raised, and what it was raised for is over.
+    /// To undo a raise whose reason is over.
     PutBack,
 }
 
 impl RemediationState {
-    /// From when on another raise is allowed.
+    /// When the next raise is allowed.
     pub fn cool_from(&self, policy: &RemediationPolicy) -> Option<Timestamp> {
         self.raised_at.and_then(|at| at.checked_add(policy.raise_cool_down).ok())
     }
 
-    /// Notes that the call of a raise is about to be made. `false` if others have forgotten the raise, and it is not to be made.
+    /// Records that the call of a raise is about to be made. Returns `false` if the raise was dropped meanwhile and
+    /// must not be made.
     ///
-    /// ECS does not say who has set a count. So this must be written down before the call and not earlier: what has the
-    /// count of a raise that nobody has sent was set by somebody else, and is not ours to put back.
+    /// ECS does not report who set a count. The record must therefore say so right before the call and not earlier: a
+    /// count that matches a raise that was never sent was set by another writer, and taskhold must not put it back.
     pub fn begin_raise(&mut self, to: u32) -> bool {
         let decided = self.raised.as_mut().filter(|raised| raised.stage == RaiseStage::Raising && raised.to == to);
         decided.map(|raised| raised.stage = RaiseStage::Sending).is_some()
     }
 
-    /// Notes that ECS has answered that it has a raise.
+    /// Records that ECS accepted a raise.
     pub fn confirm_raise(&mut self, to: u32) {
         let sent = self.raised.as_mut().filter(|raised| raised.stage == RaiseStage::Sending && raised.to == to);
         if let Some(raised) = sent {
@@ -72,7 +73,7 @@ impl RemediationState {
         }
     }
 
-    /// Forgets a raise that was decided and not made.
+    /// Drops a raise that was decided and not made.
     pub fn forget_raise(&mut self) {
         self.raised = self.raised.take().and_then(|raised| {
             let stands = raised.before != raised.from;
@@ -81,13 +82,13 @@ impl RemediationState {
     }
 }
 
-/// Wants more tasks than are protected, those included that ask for it: then ECS grants again.
+/// Raises the desired count above the number of protected and refused tasks, so that ECS accepts protection again.
 pub(crate) fn raise(state: &mut RemediationState, seen: Sight<'_>, policy: &RemediationPolicy) -> Option<Remediation> {
     let Sight { snapshot, diagnosis, .. } = seen;
     let now = snapshot.at;
     let desired = snapshot.service.desired_count;
     if diagnosis.refused_tasks.is_empty() {
-        // It makes ECS grant again. Nothing was refused, and the tasks in the way would stay as they are.
+        // A raise only makes ECS accept protection again. Nothing was refused, and the blocking tasks would stay.
         return None;
     }
     let ceiling = snapshot.service.tags.get(MAX_DESIRED_COUNT_TAG).and_then(|value| count_tag(value));
@@ -103,7 +104,7 @@ pub(crate) fn raise(state: &mut RemediationState, seen: Sight<'_>, policy: &Reme
     let wanting = u32::try_from(unprotected).unwrap_or(u32::MAX).max(1);
     let needed = diagnosis.task_counts.protected.saturating_add(wanting);
     if needed <= desired {
-        // There are more tasks wanted than protected already: more would not help.
+        // The desired count already exceeds the number of protected tasks; a higher one would not help.
         return None;
     }
     let to = needed.min(ceiling);
@@ -123,7 +124,7 @@ pub(crate) fn raise(state: &mut RemediationState, seen: Sight<'_>, policy: &Reme
     Some(Remediation::SetDesiredCount { from: desired, to, why: CountChange::Raise })
 }
 
-/// Follows a raise to its end: puts it back when what it was for is over, forgets it if it never happened or if somebody
+/// Follows a raise: puts it back when its reason is over, and drops it if the call was never made or if another writer
 /// has changed the count since.
 pub(crate) fn settle_raise(state: &mut RemediationState, seen: Sight<'_>) -> Option<Remediation> {
     let (snapshot, now) = (seen.snapshot, seen.snapshot.at);
@@ -131,7 +132,7 @@ pub(crate) fn settle_raise(state: &mut RemediationState, seen: Sight<'_>) -> Opt
     let raised = state.raised.as_mut()?;
     let Raised { from, to, before, .. } = *raised;
     if now < raised.at {
-        // The look is older than what was decided, and knows nothing of it.
+        // The snapshot is older than the decision.
         return None;
     }
     let is_young = now.duration_since(raised.at) < CALL_MAX;
@@ -150,7 +151,7 @@ pub(crate) fn settle_raise(state: &mut RemediationState, seen: Sight<'_>) -> Opt
             state.note(now, format!("the desired count is {from} again"));
         }
         RaiseStage::Raised | RaiseStage::PuttingBack if desired == to => {}
-        // The look may have read before the call took effect, and be taken in after another that has seen it.
+        // The snapshot may predate the effect of the call and be reconciled after one that shows it.
         _ if is_young => return None,
         stage => {
             state.raised = None;
@@ -164,7 +165,7 @@ pub(crate) fn settle_raise(state: &mut RemediationState, seen: Sight<'_>) -> Opt
     Some(Remediation::SetDesiredCount { from: raised.to, to: raised.from, why: CountChange::PutBack })
 }
 
-/// Whether what a raise was for is over, and so few tasks are protected that putting it back holds nobody up.
+/// Whether the reason for a raise is over, and few enough tasks are protected that putting the count back blocks none.
 fn may_be_put_back(raised: &Raised, seen: Sight<'_>) -> bool {
     let Sight { snapshot, diagnosis, .. } = seen;
     let is_tried = raised.stage == RaiseStage::PuttingBack && snapshot.at.duration_since(raised.at) < CALL_MAX;

@@ -1,4 +1,4 @@
-//! Remediations, on services drawn by hand.
+//! Remediations, on snapshots built by hand.
 
 use super::*;
 use crate::ecs::deployment::{Deployment, DeploymentStatus, RolloutState};
@@ -56,13 +56,13 @@ fn busy(number: usize) -> TaskSnapshot {
     task(number, OLD, Jobs::Known(vec![job()]))
 }
 
-/// A task of the new deployment that wants protection and was refused.
+/// A task of the new deployment that ECS refused to protect.
 fn refused(number: usize) -> TaskSnapshot {
     let wants = task(number, NEW, Jobs::Known(vec![job()]));
     TaskSnapshot { protected_until: None, refused_since: Some(at(0)), ..wants }
 }
 
-/// A service whose deployment is in progress, with all new tasks up and these of the old one left.
+/// A service with a deployment in progress, all new tasks running and `tasks` left of the old deployment.
 fn blocked(minute: i64, tasks: Vec<TaskSnapshot>) -> ServiceSnapshot {
     let mut snapshot = fixture::service(at(minute));
     let deployment = |id: &str, status, rollout_state| Deployment {
@@ -83,7 +83,7 @@ fn blocked(minute: i64, tasks: Vec<TaskSnapshot>) -> ServiceSnapshot {
     snapshot
 }
 
-/// The same service when all is over.
+/// The same service after the rollout.
 fn steady(minute: i64, desired: u32) -> ServiceSnapshot {
     let mut snapshot = blocked(minute, Vec::new());
     snapshot.service.deployments.truncate(1);
@@ -103,7 +103,7 @@ fn decide(state: &mut RemediationState, snapshot: &ServiceSnapshot, of: Policy) 
 }
 
 thread_local! {
-    /// What looks have seen idle so far, as the state store remembers it.
+    /// The tasks that snapshots have shown idle so far, as the service record keeps them.
     static IDLE_SEEN: std::cell::RefCell<BTreeMap<TaskId, Timestamp>> = const { std::cell::RefCell::new(BTreeMap::new()) };
 }
 
@@ -233,7 +233,7 @@ fn a_policy_that_is_not_allowed_does_nothing_and_says_so() {
     assert!(last_note(&state).contains("raise-desired-count is not allowed by TASKHOLD_REMEDIATIONS"), "{state:?}");
 }
 
-/// Two protected tasks, two wanted, a third that was refused.
+/// Two protected tasks, a desired count of two, and a third task that was refused.
 fn wants_more(minute: i64, desired: u32, ceiling: &str) -> ServiceSnapshot {
     let mut seen = blocked(minute, vec![busy(1), busy(2), refused(3)]);
     seen.service.desired_count = desired;
@@ -246,7 +246,7 @@ fn raise(from: u32, to: u32) -> Option<Remediation> {
     Some(Remediation::SetDesiredCount { from, to, why: CountChange::Raise })
 }
 
-/// The call of a raise is made, and answered.
+/// Makes the call of a raise and confirms it.
 fn make(state: &mut RemediationState, to: u32) {
     assert!(state.begin_raise(to));
     state.confirm_raise(to);

@@ -1,4 +1,4 @@
-//! A service drawn by hand, for the rules of the pure core.
+//! A service built by hand, for the rules of the pure core.
 
 use crate::ecs::deployment::{DeploymentController, DeploymentStrategy};
 use crate::ecs::service::{Service, ServiceArn, ServiceStatus};
@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Service `web` of cluster `video` with two tasks wanted and running, between 100 and 200 percent, and nothing else in it.
+/// Service `web` of cluster `video` with two desired and running tasks, 100 to 200 percent, and nothing else.
 pub(crate) fn service(at: Timestamp) -> ServiceSnapshot {
     let cluster = Arc::new("arn:aws:ecs:eu-west-1:111122223333:cluster/video".parse().expect("a cluster's ARN"));
     let service = Service {

@@ -2,16 +2,16 @@
 
 use crate::ecs::service::Service;
 
-/// With the value `true`: the jobs of the service's tasks are all told to taskhold, so a protection for which no job lives is
-/// left over, whoever has set it.
+/// With the value `true`, workers report all jobs of the service's tasks to taskhold. A protection without a live job
+/// is then left over, no matter which writer set it.
 pub const MANAGED_TAG: &str = "taskhold:managed";
 
 /// Whether a service is managed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Managed {
-    /// Taskhold judges every protection of its tasks.
+    /// taskhold judges every protection of its tasks.
     Yes,
-    /// It judges those that it has set.
+    /// taskhold judges only the protection that it has set.
     No,
 }
 
@@ -24,7 +24,7 @@ pub fn managed_tag(value: &str) -> Option<Managed> {
     }
 }
 
-/// Whether a service is managed: not without the tag, and not if it cannot be read.
+/// Whether a service is managed: not without the tag, and not if its value is not valid.
 pub fn is_managed(service: &Service) -> Managed {
     service.tags.get(MANAGED_TAG).and_then(|value| managed_tag(value)).unwrap_or(Managed::No)
 }

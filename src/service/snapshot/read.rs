@@ -15,20 +15,19 @@ use futures_util::stream;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 
-/// Tasks of one service that are looked at: ECS's own quota ("Amazon ECS service quotas": tasks per service, 5,000).
+/// Maximum number of tasks read of one service: ECS's quota ("Amazon ECS service quotas": tasks per service, 5,000).
 pub const TASKS_READ_MAX: usize = 5_000;
-/// Longer lists have no end: twice the pages that [`TASKS_READ_MAX`] fill, since a page need not be full.
+/// A longer list is taken for endless: twice the pages that [`TASKS_READ_MAX`] fills, since a page need not be full.
 pub(crate) const LIST_PAGES_MAX: usize = 2 * TASKS_READ_MAX / TASKS_PER_READ_MAX;
-/// Pages are read so many at once: their buckets give 20 calls a second after a burst of 100.
+/// Maximum number of concurrent page reads, whose buckets give 20 calls a second after a burst of 100.
 const READS_AT_ONCE: usize = 4;
 
-/// Looks at a service. `None` if ECS knows no such service.
+/// Reads a service. `None` if ECS knows no such service.
 ///
-/// It takes 1 + 3 × ⌈tasks / 100⌉ reads of ECS, and one read of the state store for each task that is protected, or that ECS is
-/// known to have refused.
+/// It costs 1 + 3 × ⌈tasks / 100⌉ ECS calls, and one read of the state store for each task that is protected or that
+/// ECS is known to have refused.
 ///
-/// # Errors
-/// The service itself could not be described. Everything else that fails is a gap in the picture.
+/// # Errors The service itself could not be described. Any other failed read becomes a gap in the snapshot.
 pub async fn read_service<E: ServiceReads, L: Store<TaskRecord>, C: Clock>(
     with: (&E, &L, &C),
     arn: &ServiceArn,
@@ -85,7 +84,7 @@ async fn describe<E: ServiceReads>(ecs: &E, arn: &ServiceArn, what: (&[TaskId], 
     tasks
 }
 
-/// A task that is wanted running. What is stopping holds nothing up.
+/// A task with desired status `RUNNING`. A stopping task blocks nothing.
 fn wanted(task: TaskDescription) -> Option<TaskSnapshot> {
     (task.desired_status == "RUNNING").then(|| TaskSnapshot {
         id: task.id,
@@ -119,8 +118,9 @@ async fn add_protection<E: ServiceReads>(ecs: &E, arn: &ServiceArn, snapshot: &m
     }
 }
 
-/// Until when an answer says that a task is protected; `None` if it says that it is not, or that it is gone. ECS lists
-/// unprotected tasks too ("get-task-protection", AWS CLI Command Reference), so an answer that does not say proves nothing.
+/// When the protection of a task expires according to an answer; `None` if the task is unprotected or gone. ECS lists
+/// unprotected tasks too ("get-task-protection", AWS CLI Command Reference), so a task missing from the answer proves
+/// nothing.
 pub(crate) fn protected_until(task: &TaskId, answer: &ProtectionAnswer) -> Result<Option<Timestamp>, EcsError> {
     let untold = |what: &str| EcsError::Server(format!("GetTaskProtection answered for task `{task}` only `{what}`"));
     if let Some(told) = answer.protected_tasks.iter().find(|told| told.task_id == *task) {
@@ -161,8 +161,8 @@ async fn add_jobs<L: Store<TaskRecord>>(
     }
 }
 
-/// What the state store knows of a task that is protected. A protection that taskhold has not set, and that no live job explains,
-/// is nobody's only if the service says that taskhold may think so.
+/// The jobs of a protected task in the state store. A protection that taskhold has not set and that no live job
+/// explains counts as left over only if the service is managed.
 fn jobs(record: &TaskRecord, judged: (Timestamp, Managed)) -> Jobs {
     let (now, managed) = judged;
     let is_ours = record.protection.is_set || managed == Managed::Yes;

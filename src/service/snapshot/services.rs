@@ -9,8 +9,7 @@ use std::sync::Arc;
 
 /// The first services of a cluster, at most `max`, in the order of ECS, and whether there are more.
 ///
-/// # Errors
-/// A page could not be read: part of a list is no list. Or ECS tells of more pages without end.
+/// # Errors A page could not be read, since a partial list is of no use, or ECS returned pages without end.
 pub async fn list_services<E: ServiceReads>(
     ecs: &E,
     cluster: &Arc<ClusterArn>,

@@ -1,4 +1,4 @@
-//! What an event, or a recheck that comes, is a reason for.
+//! What an event or a recheck triggers.
 
 use super::*;
 

@@ -1,9 +1,9 @@
-//! What a look means for what is remembered, and for what is told.
+//! What a snapshot changes in the record, and which notifications it causes.
 
 use super::*;
 use crate::service::incident::pending::{Told, told};
 
-/// Looks, and tells with success: what was told, in short.
+/// Reconciles and delivers: a short form of the notifications sent.
 fn tell(record: &mut ServiceRecord, snapshot: &ServiceSnapshot) -> Vec<String> {
     let seen = look(record, snapshot, Reason::Routine);
     for (key, _, event) in &seen.to_tell {
@@ -12,7 +12,7 @@ fn tell(record: &mut ServiceRecord, snapshot: &ServiceSnapshot) -> Vec<String> {
     seen.to_tell.iter().map(|(_, incident, event)| format!("{} {}", incident.kind.as_str(), event.as_str())).collect()
 }
 
-/// Blocked since 0, and told of at 300.
+/// Blocked since 0, reported at 300.
 fn told_of() -> ServiceRecord {
     let mut record = ServiceRecord::default();
     assert!(tell(&mut record, &blocked(0)).is_empty());
@@ -93,7 +93,7 @@ fn a_sweep_that_cannot_see_begins_no_watch() {
     let mut record = ServiceRecord::default();
     look(&mut record, &unread(steady(0)), Reason::Routine);
     assert_eq!(record.watch, None);
-    // That a deployment is under way needs no list of tasks.
+    // A deployment in progress shows without the list of tasks.
     look(&mut record, &unread(moving(0)), Reason::Routine);
     assert_eq!(due(&record), Some(30));
 }
