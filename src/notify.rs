@@ -1,4 +1,12 @@
-//! notify
+//! Notifications: the wording and delivery of alerts about services and of interrupted jobs.
+//!
+//! A [`notification::Notification`] holds one alert in every format: [`email`], [`chat`] and [`json`], and
+//! [`interrupted`] for a task that stopped with jobs running. [`words`] has the phrases that email and chat share,
+//! [`view`] the JSON parts that alerts and command answers share. [`published`] combines the formats into one SNS
+//! message, and a [`sink::Sink`] delivers it. Start at [`notification`].
+//!
+//! Not here: when to notify ([`crate::service::incident`]), what is wrong ([`crate::service::diagnosis`]), and retries
+//! of failed deliveries ([`crate::outbox`]).
 
 pub mod chat;
 pub mod email;

@@ -1,8 +1,8 @@
-//! The form that Amazon Q Developer (once AWS Chatbot) shows in Slack and Teams, and drops silently if anything in it is
-//! not as it wants it (aws-facts "SNS and chat").
+//! The custom notification that Amazon Q Developer (formerly AWS Chatbot) shows in Slack and Teams. It silently drops
+//! one that does not match its schema (aws-facts "SNS and chat").
 //!
-//! Markdown is the client's own, and Slack's and Teams' differ; so nothing here is markup but code spans, and what stands in
-//! them is free of every character that either could take for markup. No text of a worker's gets out of its span.
+//! Markdown is the client's own, and Slack's differs from Teams'. The text therefore uses no markup but code spans, and
+//! a span contains no character that either client could take for markup. Text from a worker never leaves its span.
 
 pub mod form;
 pub mod refused;
@@ -29,41 +29,41 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 // The limits of "Custom notifications using Amazon Q Developer in chat applications" in its administrator guide.
-/// Of `content.title`.
+/// For `content.title`.
 pub const TITLE_CHARS_MAX: usize = 250;
-/// Of `content.description`.
+/// For `content.description`.
 pub const DESCRIPTION_CHARS_MAX: usize = 8000;
-/// Of each of `content.nextSteps`.
+/// For each of `content.nextSteps`.
 pub const NEXT_STEP_CHARS_MAX: usize = 350;
-/// Of each of `content.keywords`.
+/// For each of `content.keywords`.
 pub const KEYWORD_CHARS_MAX: usize = 75;
 
-/// A chat shows who is in the way first; the mail has more.
+/// Maximum number of blocking tasks in a chat message; the email has more.
 pub const BLOCKING_TASKS_SHOWN_MAX: usize = 5;
-/// Tasks that ECS refused.
+/// Maximum number of refused tasks.
 pub const REFUSED_SHOWN_MAX: usize = 5;
-/// BlockingTasks beside tasks that ECS refused.
+/// Maximum number of blocking tasks beside refused tasks.
 pub const BLOCKING_TASKS_BESIDE_SHOWN_MAX: usize = 3;
-/// Jobs of one task.
+/// Maximum number of jobs of one task.
 pub const JOBS_SHOWN_MAX: usize = 3;
-/// Reasons why something could not be seen.
+/// Maximum number of failed reads.
 pub const GAPS_SHOWN_MAX: usize = 3;
-/// Tags that count for nothing.
+/// Maximum number of tags that taskhold ignores.
 pub const TAG_PROBLEMS_SHOWN_MAX: usize = 3;
-/// Names of service and cluster together.
+/// For the names of service and cluster together.
 pub(crate) const NAMES_CHARS_MAX: usize = 120;
-/// Ids of jobs and deployments.
+/// For ids of jobs and deployments.
 const ID_CHARS_MAX: usize = 48;
-/// Ids of tasks, those of the old format too.
+/// For ids of tasks, including those in the old format.
 const TASK_ID_CHARS: usize = 36;
-/// All labels of a job together.
+/// For all labels of one job together.
 const LABELS_CHARS_MAX: usize = 48;
-/// A reason why something could not be seen.
+/// For one failed read.
 const GAP_CHARS_MAX: usize = 160;
-/// A tag, and its value.
+/// For a tag's key, and for its value.
 const TAG_CHARS_MAX: usize = 64;
 
-/// The JSON as text.
+/// The notification as JSON.
 pub fn message(alert: &Alert) -> String {
     let steps = alert
         .diagnosis
@@ -123,7 +123,7 @@ fn description(alert: &Alert) -> Vec<String> {
     lines
 }
 
-/// When the rollout can be over, and what that is against its deadline.
+/// When the rollout can finish, compared with its deadline.
 fn forecast(alert: &Alert) -> Vec<String> {
     let over = alert.diagnosis.forecast.map(|forecast| {
         let (expected, worst) = (time_from(forecast.by_jobs, alert.at), time_from(forecast.by_expiry, alert.at));
@@ -177,7 +177,7 @@ fn blocking_task(blocking_task: &BlockingTask, now: Timestamp) -> String {
     )
 }
 
-/// A job, with its labels.
+/// A job with its labels.
 pub(crate) fn job(job: &JobSnapshot) -> String {
     let attempt = if job.key.attempt == 1 { String::new() } else { format!(" attempt {}", job.key.attempt) };
     let labels: Vec<String> = job.labels.iter().map(|(name, value)| format!("{name}: {value}")).collect();
@@ -216,7 +216,8 @@ fn next_step(way: &SuggestedAction, alert: &Alert) -> String {
     with_first_command(&suggested_action(way, alert), commands(way), "the mail and the status command have")
 }
 
-/// What to do, and the first command if it fits whole and is safe in a code span, else who has it. A command is never altered.
+/// The text with its first command, if the command fits whole and is safe in a code span; otherwise with a reference to
+/// where the command is. A command is never altered.
 pub(crate) fn with_first_command(words: &str, commands: &[String], others_have: &str) -> String {
     let Some(first) = commands.first() else { return words.to_owned() };
     let more = match commands.len() {

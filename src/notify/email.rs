@@ -1,7 +1,7 @@
-//! The text for a person who is on call at three in the morning.
+//! The email for the on-call engineer.
 //!
-//! The first two lines say what is wrong, where, since when and by when it must be over; then who is in the way, when it
-//! will be over, the numbers, and what would clear it, the mildest first, each with its command on a line of its own.
+//! The first two lines say what is wrong, where, since when and until which deadline. Then follow the blocking tasks,
+//! the forecast, the task counts and the suggested actions, the least invasive first, each command on its own line.
 
 pub mod lines;
 pub mod refused;
@@ -23,36 +23,37 @@ use crate::text::{escaped, is_printable, is_printable_in_quotes};
 
 use jiff::Timestamp;
 
-/// SNS wants fewer than 100 characters (SNS API reference, "Publish").
+/// SNS requires fewer than 100 characters (SNS API reference, "Publish").
 pub const SUBJECT_CHARS_MAX: usize = 99;
-/// A line that is longer wraps badly on a phone. Commands and identifiers stay whole: people copy them.
+/// Longer lines wrap badly on a phone. Commands and identifiers are never wrapped, so that they can be copied.
 pub const LINE_CHARS_MAX: usize = 100;
-/// More blocking tasks than a person will look at one by one.
+/// Maximum number of blocking tasks: more than a person checks one by one.
 pub const BLOCKING_TASKS_SHOWN_MAX: usize = 20;
-/// Tasks that ECS refused. With those that are then shown of the blocking tasks they are as many as else of the blocking tasks.
+/// Maximum number of refused tasks. Together with [`BLOCKING_TASKS_BESIDE_SHOWN_MAX`] they take the space of
+/// [`BLOCKING_TASKS_SHOWN_MAX`].
 pub const REFUSED_SHOWN_MAX: usize = 12;
-/// BlockingTasks beside tasks that ECS refused.
+/// Maximum number of blocking tasks beside refused tasks.
 pub const BLOCKING_TASKS_BESIDE_SHOWN_MAX: usize = BLOCKING_TASKS_SHOWN_MAX - REFUSED_SHOWN_MAX;
-/// Jobs of one task.
+/// Maximum number of jobs of one task.
 pub const JOBS_SHOWN_MAX: usize = 5;
-/// Commands of one way out, each for ten tasks.
+/// Maximum number of commands of a suggested action, each for ten tasks.
 pub const COMMANDS_SHOWN_MAX: usize = 5;
-/// What could not be seen: the first reasons tell the rest.
+/// Maximum number of failed reads; the first ones explain the rest.
 pub const GAPS_SHOWN_MAX: usize = 10;
-/// Ids of jobs and deployments; a line has room for no more.
+/// For ids of jobs and deployments; a line has room for no more.
 const ID_CHARS_MAX: usize = 72;
-/// All labels of a job together: they remind people which it is, and the status command has them whole.
+/// For all labels of one job together: enough to recognize the job. The status command returns them whole.
 const LABELS_CHARS_MAX: usize = 72;
-/// A reason why something could not be seen.
+/// For one failed read.
 const GAP_CHARS_MAX: usize = 300;
-/// What came of a remediation: words of ours, and an error of AWS's perhaps.
+/// For the result of a remediation: taskhold's text, perhaps with an AWS error.
 pub(crate) const NOTE_CHARS_MAX: usize = 300;
-/// Tags that count for nothing.
+/// Maximum number of tags that taskhold ignores.
 pub const TAG_PROBLEMS_SHOWN_MAX: usize = 5;
-/// A tag's key, so that it can be found, and its value, so that it is recognized.
+/// For a tag's key, so that it can be found, and for its value, so that it is recognized.
 const TAG_CHARS_MAX: (usize, usize) = (128, 64);
 
-/// At most [`SUBJECT_CHARS_MAX`] printable ASCII characters.
+/// The subject: at most [`SUBJECT_CHARS_MAX`] printable ASCII characters.
 pub fn subject(alert: &Alert) -> String {
     let (word, phrase) = (word((alert.event, alert.kind)), phrase(alert));
     let room = SUBJECT_CHARS_MAX.saturating_sub(format!("{word} X (X): {phrase}").len() - 2);
@@ -60,7 +61,7 @@ pub fn subject(alert: &Alert) -> String {
     format!("{word} {service} ({cluster}): {phrase}")
 }
 
-/// Plain text.
+/// The body, as plain text.
 pub fn body(alert: &Alert) -> String {
     let mut lines = Lines::default();
     let (word, phrase) = (word((alert.event, alert.kind)), phrase(alert));
@@ -139,7 +140,7 @@ fn in_the_way_one(lines: &mut Lines, (number, blocking_task): (usize, &BlockingT
     }
 }
 
-/// A job in some lines of its own.
+/// A job on several lines.
 pub(crate) fn job(lines: &mut Lines, job: &JobSnapshot, now: Timestamp) {
     let id = escaped(&job.key.job_id, ID_CHARS_MAX, is_printable_in_quotes);
     let attempt = if job.key.attempt == 1 { String::new() } else { format!(" attempt {}", job.key.attempt) };
@@ -150,7 +151,7 @@ pub(crate) fn job(lines: &mut Lines, job: &JobSnapshot, now: Timestamp) {
     lines.parts(4, &parts.iter().map(String::as_str).collect::<Vec<_>>());
 }
 
-/// The labels in one quotation, so that none of them can pass for a word of ours.
+/// The labels in one pair of quotation marks, so that none can pass for taskhold's own text.
 fn labels(labels: &Labels) -> Option<String> {
     let told: Vec<String> = labels.iter().map(|(name, value)| format!("{name}: {value}")).collect();
     let told = escaped(&told.join(", "), LABELS_CHARS_MAX, is_printable_in_quotes);
@@ -202,7 +203,7 @@ fn suggested_actions(lines: &mut Lines, alert: &Alert) {
     }
 }
 
-/// A way out in words, without its commands.
+/// A suggested action in words, without its commands.
 pub(crate) fn suggested_action(way: &SuggestedAction, alert: &Alert) -> String {
     let now = alert.at;
     match (way, lost_by_waiting(alert)) {
@@ -238,7 +239,7 @@ fn harmless_suggested_action(way: &SuggestedAction, now: Timestamp) -> String {
     }
 }
 
-/// The commands of a way out.
+/// The commands of a suggested action.
 pub(crate) fn commands(way: &SuggestedAction) -> &[String] {
     match way {
         SuggestedAction::Wait { .. } => &[],

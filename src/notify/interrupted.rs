@@ -1,5 +1,5 @@
-//! `job-interrupted`: a task stopped, or is about to, in the middle of jobs. It is told once, in the same forms as what is
-//! wrong with a service; and each of its jobs can be a message of its own, for whoever begins it again.
+//! `job-interrupted`: a task stopped, or is about to stop, with jobs running. It is reported once, in the same formats
+//! as alerts about services. Each job can also be a message of its own, for a queue whose consumer restarts it.
 
 pub mod chat;
 pub mod email;
@@ -16,16 +16,16 @@ use crate::service::snapshot::JobSnapshot;
 use crate::task::interruption::{InterruptedJob, Interruption, StopStage};
 
 const KIND: AlertKind = AlertKind::JobInterrupted;
-/// Nothing undoes it, so nothing else is ever told of it.
+/// Nothing undoes an interruption, so no other transition follows.
 const EVENT: Transition = Transition::Opened;
 
 /// The end of a task, as the texts need it.
 pub(crate) struct Told<'a> {
     task: &'a Task,
     what: &'a Interruption,
-    /// `None` if ECS no longer knew it.
+    /// `None` if ECS no longer knew the task.
     service: Option<ServiceArn>,
-    /// The one that might have lasted longest first.
+    /// The job with the latest declared end first.
     jobs: Vec<JobSnapshot>,
 }
 
@@ -52,17 +52,17 @@ impl<'a> Told<'a> {
             labels: job.labels.clone(),
         };
         let jobs: Vec<JobSnapshot> = what.jobs.iter().map(job).collect();
-        // A name that cannot be a service's is none.
+        // An invalid service name counts as unknown.
         let service = what.service.as_ref().and_then(|name| ServiceArn::new(task.cluster.clone(), name).ok());
         Self { task, what, service, jobs: longest_first(&jobs).into_iter().cloned().collect() }
     }
 
-    /// The task alone makes it: which service it was of may be learned later, or never.
+    /// The key contains only the task: its service may become known later, or never.
     fn incident(&self) -> String {
         format!("{}/-/{}/{}", self.task.cluster.name, self.task.id, KIND.as_str())
     }
 
-    /// What has happened, in ASCII and at most some 60 characters.
+    /// What happened, in ASCII and at most about 60 characters.
     fn phrase(&self) -> String {
         let deed = match (self.is_finding(), self.what.stage) {
             (true, StopStage::Stopped) => "ECS scaled in a protected task",
@@ -84,14 +84,15 @@ impl<'a> Told<'a> {
         }
     }
 
-    /// Whether it says something of protection that should not be. A failed health check is the service scheduler's deed as
-    /// well, has no `stopCode` of its own, and is none of what protection holds off.
+    /// Whether ECS stopped the task although it was protected, which must not happen. A failed health check is
+    /// excluded: the service scheduler stops the task for it as well, it has no `stopCode` of its own, and protection
+    /// does not cover it.
     fn is_finding(&self) -> bool {
         let reason = self.what.stopped_reason.as_deref().unwrap_or_default().to_ascii_lowercase();
         self.what.was_protected_in_vain() && !reason.contains("health check")
     }
 
-    /// What protection had to do with it.
+    /// How protection relates to the stop.
     fn protection(&self) -> String {
         let Some(until) = self.what.protected_until.map(|until| time_from(until, self.what.at)) else {
             return "ECS had confirmed no protection for it at that time.".to_owned();
@@ -130,8 +131,8 @@ pub(crate) struct Cause {
     plain: &'static str,
 }
 
-/// Why the task stops (aws-facts "EventBridge": the values of `stopCode`; and ECS API Reference, "Task"). `None` if ECS does
-/// not say, or by a word that this version does not know.
+/// Why the task stopped (aws-facts "EventBridge": the values of `stopCode`; and ECS API Reference, "Task"). `None` if
+/// ECS gives no `stopCode`, or one that this version does not know.
 fn cause(what: &Interruption) -> Option<Cause> {
     let (short, plain) = match what.stop_code.as_deref()? {
         "EssentialContainerExited" => ("a container exited", "an essential container exited, and the task with it"),

@@ -1,7 +1,7 @@
-//! The JSON for machines. Its shape is published in `schemas/alert.schema.json`.
+//! The JSON of an alert, for machines. Its shape is published in `schemas/alert.schema.json`.
 //!
-//! It always fits where it goes: lists are shortened, the jobs before the tasks, and each that was shortened says by how
-//! much. Nothing is cut inside.
+//! It always fits its transport: lists are shortened, jobs before tasks, and each shortened list states how many items
+//! were omitted. Single items are never cut.
 
 use crate::notify::email::NOTE_CHARS_MAX;
 use crate::notify::refused::{all as all_refused, is_about as is_about_refused};
@@ -17,20 +17,20 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// The version of the shape. Fields are added without a new one.
+/// The version of the shape. New fields do not change it.
 pub const VERSION: u32 = 1;
-/// What it may take as a string within JSON, quotes and escapes counted. Half of what SNS takes: mail and chat share the
-/// rest, and the envelope in which SNS hands it on is escaped once more.
+/// Maximum size as a string within JSON, including quotes and escapes. Half of SNS's limit: email and chat share the
+/// rest, and the envelope that SNS delivers escapes the message once more.
 pub const ESCAPED_BYTES_MAX: usize = 128 * 1024;
-/// More is for the `status` command to list.
+/// Maximum number of blocking tasks; the `status` command returns more.
 pub const BLOCKING_TASKS_MAX: usize = 500;
-/// Tasks that ECS refused, as many as blocking tasks.
+/// Maximum number of refused tasks, the same as of blocking tasks.
 pub const REFUSED_MAX: usize = BLOCKING_TASKS_MAX;
-/// Commands of a way out, each for ten tasks, and its tasks.
+/// Maximum number of commands of a suggested action, each for ten tasks, and of its tasks accordingly.
 pub const COMMANDS_MAX: usize = 10;
-/// Reasons why something could not be seen.
+/// Maximum number of failed reads.
 pub const GAPS_MAX: usize = crate::notify::view::parts::GAPS_MAX;
-/// Tags of the service that count for nothing.
+/// Maximum number of tags that taskhold ignores.
 pub const TAG_PROBLEMS_MAX: usize = crate::notify::view::parts::TAG_PROBLEMS_MAX;
 
 #[derive(Serialize)]
@@ -67,7 +67,7 @@ struct Document<'a> {
     gaps_omitted: usize,
 }
 
-/// The JSON as text: at most [`ESCAPED_BYTES_MAX`] when it is escaped, and so not more as it is.
+/// The JSON: at most [`ESCAPED_BYTES_MAX`] in escaped form, and therefore unescaped too.
 pub fn message(alert: &Alert) -> String {
     let diagnosis = &alert.diagnosis;
     let cluster = &alert.service.cluster;
@@ -102,8 +102,8 @@ pub fn message(alert: &Alert) -> String {
         gaps: gaps(&diagnosis.gaps).collect(),
         gaps_omitted: diagnosis.gaps.len().saturating_sub(GAPS_MAX),
     };
-    // As many tasks as fit. Those that ECS refused have a part of the room that is half of it if they are what the alert is
-    // about, those in the way the rest.
+    // As many tasks as fit. Refused tasks may use half of the space if the alert is about them, else an eighth;
+    // blocking tasks use the rest.
     let left = |document: &Document<'_>| ESCAPED_BYTES_MAX.saturating_sub(escaped_bytes(&text(document)));
     let room = |items_max, bytes_max| Room { items_max, bytes_max, bytes: |json| escaped_bytes(&sendable(json)) };
     let part = left(&document) / if is_about_refused(alert.kind) { 2 } else { 8 };
@@ -121,18 +121,18 @@ fn text(document: &Document<'_>) -> String {
     sendable(&serde_json::to_string(document).expect("plain data has a JSON form"))
 }
 
-/// JSON without the two characters that SQS refuses and JSON allows (SQS API reference, "SendMessage"): a job may be called
-/// by them, and its alert must not come to nothing. They occur in strings alone, where an escape means the same.
+/// JSON without the two characters that SQS rejects although JSON allows them (SQS API reference, "SendMessage"). A job
+/// id may contain them, and its alert must still be sent. They occur only in strings, where an escape is equivalent.
 pub(crate) fn sendable(json: &str) -> String {
     json.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff")
 }
 
-/// How long a text is as a string within JSON.
+/// The length of a text as a string within JSON.
 pub(crate) fn escaped_bytes(text: &str) -> usize {
     json!(text).to_string().len()
 }
 
-/// What was done, or not. The state store keeps few.
+/// A remediation note. The record keeps few.
 fn remediation(note: &RemediationNote) -> Value {
     json!({"at": note.at, "text": escaped(&note.text, NOTE_CHARS_MAX, is_printable)})
 }

@@ -1,4 +1,4 @@
-//! An alert in the words of everyone who gets it. This is what sinks carry: they know texts, and not what these are about.
+//! An alert in every format. Sinks deliver these texts without knowing their content.
 
 use crate::ecs::service::ServiceArn;
 use crate::notify::chat;
@@ -8,29 +8,29 @@ use crate::notify::json;
 use crate::service::alert::{Alert, AlertKind, Transition};
 use crate::task::interruption::InterruptedTask;
 
-/// One thing to tell, rendered.
+/// A rendered notification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notification {
     /// The incident's stable key.
     pub incident: String,
-    /// What is wrong.
+    /// The kind of problem.
     pub kind: AlertKind,
-    /// Where in its life the incident is.
+    /// The step of the incident's life.
     pub event: Transition,
-    /// Which service it is about; `None` if that is not known.
+    /// The service; `None` if it is not known.
     pub service: Option<ServiceArn>,
-    /// The mail's subject: at most [`email::SUBJECT_CHARS_MAX`] printable ASCII characters.
+    /// The email's subject: at most [`email::SUBJECT_CHARS_MAX`] printable ASCII characters.
     pub subject: String,
-    /// For people.
+    /// The email's body.
     pub mail: String,
-    /// For Amazon Q Developer, as JSON.
+    /// The chat message for Amazon Q Developer, as JSON.
     pub chat: String,
-    /// For machines, as JSON: at most [`json::ESCAPED_BYTES_MAX`].
+    /// The JSON for machines: at most [`json::ESCAPED_BYTES_MAX`].
     pub machine: String,
 }
 
 impl Notification {
-    /// What is told of a service.
+    /// Renders an alert about a service.
     pub fn of(alert: &Alert) -> Self {
         Self {
             incident: alert.incident.clone(),
@@ -44,7 +44,7 @@ impl Notification {
         }
     }
 
-    /// What is told of a task that ends in the middle of jobs.
+    /// Renders a task that stopped with jobs running.
     pub fn of_interruption(task: &InterruptedTask) -> Self {
         interrupted::message(&task.task, &task.interruption)
     }

@@ -1,5 +1,5 @@
-//! What `protection-refused` and `protection-expiring` say of the tasks that ECS refused: which, what may come of it, when ECS may
-//! grant it, and what taskhold does by itself.
+//! The content of `protection-refused` and `protection-expiring`: the refused tasks, the consequences, when ECS may
+//! accept the protection, and what taskhold does by itself.
 
 use crate::ecs::arn::TaskId;
 use crate::notify::words::{clock, count, rollout, time_from};
@@ -8,24 +8,24 @@ use crate::service::diagnosis::{BlockingTask, RefusedTask};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 
-/// Whether such tasks are what a kind is about.
+/// Whether a kind is about refused tasks.
 pub(crate) fn is_about(kind: AlertKind) -> bool {
     matches!(kind, AlertKind::ProtectionRefused | AlertKind::ProtectionExpiring)
 }
 
-/// The tasks that the alert is about. Of those that work unprotected the one whose jobs last longest comes first, of those
-/// that are about to the one that loses its protection first.
+/// The refused tasks that the alert is about. Unprotected tasks are sorted by the end of their jobs, the latest first;
+/// tasks that lose their protection are sorted by when they lose it, the earliest first.
 pub(crate) fn told(alert: &Alert) -> Vec<&RefusedTask> {
     let is_protected = alert.kind == AlertKind::ProtectionExpiring;
     let refused_tasks = alert.diagnosis.refused_tasks.iter();
     let mut told: Vec<&RefusedTask> =
         refused_tasks.filter(|refused_tasks| refused_tasks.protected_until.is_some() == is_protected).collect();
-    // Stable: those that have no protection keep their order.
+    // A stable sort: unprotected tasks keep their order.
     told.sort_by_key(|refused_tasks| refused_tasks.protected_until);
     told
 }
 
-/// All tasks that ECS refused, in front those that the alert is about, or else those that work unprotected.
+/// All refused tasks: first those that the alert is about (for other kinds, the unprotected ones), then the rest.
 pub(crate) fn all(alert: &Alert) -> Vec<&RefusedTask> {
     let mut all = told(alert);
     let is_protected = alert.kind == AlertKind::ProtectionExpiring;
@@ -39,7 +39,7 @@ pub(crate) fn all(alert: &Alert) -> Vec<&RefusedTask> {
     all
 }
 
-/// What the alert says of its service, in ASCII and at most some 60 characters.
+/// The problem of the service in ASCII and at most about 60 characters.
 pub(crate) fn phrase(alert: &Alert) -> String {
     let tasks = told(alert);
     match (alert.kind, alert.event) {
@@ -70,7 +70,7 @@ fn lease_ends(tasks: usize, first: Timestamp, now: Timestamp) -> String {
     format!("{} {loses} protection {when}", count(tasks, "busy task"))
 }
 
-/// Whether a lease at risk is over because it has ended: nobody should read of that as good news.
+/// Whether `protection-expiring` is resolved because the protection has expired, which must not read as good news.
 pub(crate) fn is_lost(alert: &Alert) -> bool {
     alert.kind == AlertKind::ProtectionExpiring && alert.event == Transition::Resolved && unprotected(alert) > 0
 }
@@ -87,7 +87,7 @@ fn lease_is_over(alert: &Alert) -> String {
     }
 }
 
-/// The tasks in the way, but for those that the alert is about: a task whose protection ECS does not renew can be both.
+/// The blocking tasks without those that the alert is about: a task whose protection ECS does not renew can be both.
 pub(crate) fn others_in_the_way(alert: &Alert) -> Vec<&BlockingTask> {
     let told: BTreeSet<&TaskId> = match is_about(alert.kind) {
         true => told(alert).into_iter().map(|refused_tasks| &refused_tasks.task).collect(),
@@ -96,14 +96,14 @@ pub(crate) fn others_in_the_way(alert: &Alert) -> Vec<&BlockingTask> {
     alert.diagnosis.blocking_tasks.iter().filter(|blocking_task| !told.contains(&blocking_task.task)).collect()
 }
 
-/// How many of the tasks in the way lose their protection before their jobs end. Whoever waits for them loses these jobs.
+/// The number of blocking tasks that lose their protection before their jobs end. Waiting for them costs those jobs.
 pub(crate) fn lost_by_waiting(alert: &Alert) -> usize {
     let leases = alert.diagnosis.refused_tasks.iter().filter(|refused_tasks| refused_tasks.protected_until.is_some());
     let leases: BTreeSet<&TaskId> = leases.map(|refused_tasks| &refused_tasks.task).collect();
     alert.diagnosis.blocking_tasks.iter().filter(|blocking_task| leases.contains(&blocking_task.task)).count()
 }
 
-/// When ECS may grant it, and what taskhold does by itself.
+/// When ECS may accept the protection, and what taskhold does by itself.
 pub(crate) fn hope(alert: &Alert) -> String {
     let diagnosis = &alert.diagnosis;
     let by_itself = "taskhold asks again by itself: at each look at the service, and after every release in it.";
@@ -127,7 +127,7 @@ pub(crate) fn hope(alert: &Alert) -> String {
     }
 }
 
-/// The suggested actions that AWS names, where the diagnosis has none of its own: ECS says that something is in the way, and not what.
+/// AWS's documented actions, for when the diagnosis has none: ECS reports a block without naming the blocking tasks.
 pub(crate) fn general_suggested_actions(alert: &Alert) -> Option<String> {
     let diagnosis = &alert.diagnosis;
     let numbers = &diagnosis.task_counts;

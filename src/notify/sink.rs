@@ -1,4 +1,4 @@
-//! Where notifications go: [`Sink`] carries rendered texts, and [`Notifier`] renders what is to be delivered.
+//! Delivery of notifications: a [`Sink`] accepts rendered texts, and a [`Notifier`] renders what the outbox delivers.
 
 use crate::notify::interrupted::job_message::job_messages;
 use crate::notify::notification::Notification;
@@ -8,16 +8,15 @@ use crate::task::interruption::InterruptedTask;
 use std::convert::Infallible;
 use std::future::Future;
 
-/// Carries notifications to people and machines.
+/// Delivers notifications to people and machines.
 pub trait Sink: Send + Sync {
-    /// Sends one notification, to wherever the implementation sends. A notification that was sent may be sent again.
+    /// Sends one notification. The same notification may be sent more than once.
     ///
-    /// # Errors
-    /// It was not taken.
+    /// # Errors The sink did not accept it.
     fn send(&self, notification: &Notification) -> impl Future<Output = Result<(), DeliveryError>> + Send;
 }
 
-/// Sends notifications nowhere: they are only logged.
+/// A sink that sends nothing: alerts appear only in the log.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LogOnly;
 
@@ -43,23 +42,23 @@ impl<S: Sink> Deliver<InterruptedTask> for Notifier<S> {
     }
 }
 
-/// Takes messages about interrupted jobs, for machines.
+/// A queue for messages about interrupted jobs, for machines.
 pub trait InterruptedJobQueue: Send + Sync {
-    /// Sends any number of messages, by their bodies. Answers for each, in their order, whether it is kept now.
+    /// Sends any number of message bodies. Returns for each, in order, whether the queue has stored it.
     ///
-    /// A body is text that SQS takes: not empty, of at most [`crate::sqs::MESSAGE_BYTES_MAX`], and without the characters
-    /// that XML does not have (SQS API Reference, "SendMessage").
+    /// A body is text that SQS accepts: not empty, at most [`crate::sqs::MESSAGE_BYTES_MAX`], and without characters
+    /// that XML does not allow (SQS API Reference, "SendMessage").
     fn send(&self, bodies: &[String]) -> impl Future<Output = Vec<Result<(), DeliveryError>>> + Send;
 }
 
-/// For `None`: there is no queue.
+/// The queue type of a function without a queue for interrupted jobs.
 impl InterruptedJobQueue for Infallible {
     async fn send(&self, _: &[String]) -> Vec<Result<(), DeliveryError>> {
         match *self {}
     }
 }
 
-/// Renders each job of an interrupted task as a message, and sends it to a queue.
+/// Renders each job of an interrupted task as a message and sends it to a queue.
 #[derive(Clone, Debug)]
 pub struct JobForwarder<Q>(pub Q);
 

@@ -1,4 +1,4 @@
-//! view
+//! The JSON parts that alerts and command answers share.
 
 pub mod parts;
 pub mod tasks;

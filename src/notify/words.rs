@@ -1,7 +1,7 @@
-//! Words that mail and chat share: times, spans, names, and what an alert says in one phrase.
+//! Phrases that email and chat share: times, durations, names, and the one-line summary of an alert.
 //!
-//! Everything that a worker, a tag or an error chose goes through [`escaped`]: it is data, and can end neither a line nor
-//! a quotation.
+//! Text from workers, tags and errors always passes through [`escaped`]: it is data, and can end neither a line nor a
+//! quotation.
 
 use crate::notify::refused;
 use crate::service::alert::{Alert, AlertKind, Transition};
@@ -11,18 +11,18 @@ use crate::service::rollout::Rollout;
 use crate::text::escaped;
 use jiff::{SignedDuration, Timestamp};
 
-/// A moment: `2026-01-05 10:30 UTC`.
+/// A moment, such as `2026-01-05 10:30 UTC`.
 pub(crate) fn time(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
-/// A moment in as few characters as tell it to who reads it on the day of `now`.
+/// A moment for a reader on the day of `now`: the date is left out if it is the same.
 pub(crate) fn clock(at: Timestamp, now: Timestamp) -> String {
     let day = |at: Timestamp| at.strftime("%Y-%m-%d").to_string();
     if day(at) == day(now) { at.strftime("%H:%M UTC").to_string() } else { time(at) }
 }
 
-/// A moment, and how far it is from `now`: `2026-01-05 10:30 UTC (in 42 minutes)`.
+/// A moment and its distance from `now`, such as `2026-01-05 10:30 UTC (in 42 minutes)`.
 pub(crate) fn time_from(at: Timestamp, now: Timestamp) -> String {
     let away = at.duration_since(now);
     let when = match away.as_secs() {
@@ -33,7 +33,7 @@ pub(crate) fn time_from(at: Timestamp, now: Timestamp) -> String {
     format!("{} ({when})", time(at))
 }
 
-/// A length of time, whichever its sign, in the units in which people think of it.
+/// A duration without its sign, in the units in which people think of it.
 pub(crate) fn span(duration: SignedDuration) -> String {
     let minutes = duration.as_secs().unsigned_abs() / 60;
     let (hours, days) = (minutes / 60, minutes / (24 * 60));
@@ -48,30 +48,30 @@ pub(crate) fn span(duration: SignedDuration) -> String {
     }
 }
 
-/// A number of things: `1 task`, `2 tasks`.
+/// A number of things, such as `1 task` or `2 tasks`.
 pub(crate) fn count(number: usize, thing: &str) -> String {
     if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
 }
 
-/// What names of services and clusters consist of.
+/// The characters of service and cluster names.
 pub(crate) fn is_of_a_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '-' || c == '_'
 }
 
-/// Names of service and cluster that fit into so many characters together.
+/// The names of service and cluster, shortened to fit into `room` characters together.
 pub(crate) fn names(alert: &Alert, room: usize) -> (String, String) {
     names_within((&alert.service.name, &alert.service.cluster.name), room)
 }
 
-/// The same of any service.
+/// The same for given names.
 pub(crate) fn names_within((service, cluster): (&str, &str), room: usize) -> (String, String) {
     let whole = |name: &str| escaped(name, usize::MAX, is_of_a_name).len();
-    // A short cluster leaves its room to the service, and the other way round.
+    // A short cluster name leaves its space to the service name, and vice versa.
     let for_cluster = whole(cluster).min((room / 3).max(room.saturating_sub(whole(service))));
     (escaped(service, room.saturating_sub(for_cluster), is_of_a_name), escaped(cluster, for_cluster, is_of_a_name))
 }
 
-/// How grave it is, in one word.
+/// The severity in one word.
 pub(crate) fn word(told: (Transition, AlertKind)) -> &'static str {
     match told {
         (Transition::Resolved, _) => "RESOLVED",
@@ -85,7 +85,7 @@ pub(crate) fn word(told: (Transition, AlertKind)) -> &'static str {
     }
 }
 
-/// What moves.
+/// The kind of rollout.
 pub(crate) fn rollout(rollout: &Rollout) -> &'static str {
     match rollout {
         Rollout::None | Rollout::Deployment { .. } => "deployment",
@@ -94,14 +94,14 @@ pub(crate) fn rollout(rollout: &Rollout) -> &'static str {
     }
 }
 
-/// Above the tasks in the way, of which some may have been told already.
+/// The heading above the blocking tasks, some of which may be listed already.
 pub(crate) fn in_the_way_heading(alert: &Alert) -> String {
     let all_told_here = refused::others_in_the_way(alert).len() == alert.diagnosis.blocking_tasks.len();
     let begin = if all_told_here { "In" } else { "Also in" };
     format!("{begin} the way of its {}, longest first:", rollout(&alert.diagnosis.rollout))
 }
 
-/// What the alert says of its service, in ASCII and at most some 60 characters.
+/// The problem of the service in ASCII and at most about 60 characters.
 pub(crate) fn phrase(alert: &Alert) -> String {
     let diagnosis = &alert.diagnosis;
     let moving = rollout(&diagnosis.rollout);
@@ -139,7 +139,7 @@ pub(crate) fn phrase(alert: &Alert) -> String {
     }
 }
 
-/// Since when, and by when it must be over.
+/// Since when the problem exists, and the deadline.
 pub(crate) fn since(alert: &Alert) -> String {
     let (at, diagnosis) = (alert.at, &alert.diagnosis);
     if alert.event == Transition::Resolved {
@@ -149,7 +149,7 @@ pub(crate) fn since(alert: &Alert) -> String {
     let begun = if alert.kind == AlertKind::DeploymentAtRisk { "Begun" } else { "Since" };
     let since = format!("{begun} {}.", time_from(alert.since, at));
     match diagnosis.deadline {
-        // What must be over then is not the refusal.
+        // The deadline is the rollout's, not the refusal's.
         Some(deadline) if refused::is_about(alert.kind) => {
             let must = if deadline.at < at { "was due" } else { "must be over" };
             format!("{since} Its {} {must} by {}.", rollout(&diagnosis.rollout), time_from(deadline.at, at))
@@ -160,7 +160,7 @@ pub(crate) fn since(alert: &Alert) -> String {
     }
 }
 
-/// How much of the time to the deadline has passed, when an alert escalates because of it.
+/// The share of the time to the deadline that has passed, when the alert escalates because of it.
 pub(crate) fn passed(alert: &Alert) -> Option<String> {
     let (started_at, deadline) = (alert.diagnosis.rollout.started_at()?, alert.diagnosis.deadline?);
     let whole = deadline.at.duration_since(started_at).as_secs().max(1);
@@ -169,7 +169,7 @@ pub(crate) fn passed(alert: &Alert) -> Option<String> {
     told.then(|| format!("{percent} % of the time to its deadline has passed."))
 }
 
-/// What it means, and what is best left undone.
+/// The consequences, and what to avoid.
 pub(crate) fn meaning(alert: &Alert) -> &'static str {
     match alert.kind {
         AlertKind::DeploymentBlocked => {
@@ -201,7 +201,7 @@ pub(crate) fn margin(diagnosis: &Diagnosis) -> Option<SignedDuration> {
     Some(diagnosis.deadline?.margin(diagnosis.forecast.as_ref()?))
 }
 
-/// How the two forecasts stand to the deadline.
+/// Both forecasts compared with the deadline.
 pub(crate) fn margin_in_words(diagnosis: &Diagnosis) -> Option<String> {
     let (deadline, forecast) = (diagnosis.deadline?, diagnosis.forecast?);
     let at_worst = deadline.at.duration_since(forecast.by_expiry);
@@ -222,7 +222,7 @@ pub(crate) fn margin_in_words(diagnosis: &Diagnosis) -> Option<String> {
     })
 }
 
-/// Whose deadline it is, and what happens then.
+/// The source of the deadline, and what happens then.
 pub(crate) fn whose(deadline: &Deadline) -> String {
     match deadline.source {
         DeadlineSource::CloudFormation => {
@@ -233,7 +233,7 @@ pub(crate) fn whose(deadline: &Deadline) -> String {
     }
 }
 
-/// Rounded down, as `marginMinutes` is: a deadline that is missed by seconds is missed by a minute.
+/// Rounded down like `marginMinutes`: a deadline missed by seconds is missed by a minute.
 fn whole_minutes(margin: SignedDuration) -> SignedDuration {
     SignedDuration::from_mins(margin.as_secs().div_euclid(60))
 }

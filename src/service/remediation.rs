@@ -65,12 +65,12 @@ pub struct RemediationState {
     /// When the desired count was last raised.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raised_at: Option<Timestamp>,
-    /// What was done, or why not; the newest last.
+    /// Remediations carried out, and those not applied with the reason; the newest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<RemediationNote>,
 }
 
-/// What was done, or why not, in words for people.
+/// A remediation that was carried out, or not applied with the reason, in words for people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemediationNote {
     /// When.

@@ -1,4 +1,4 @@
-//! Amazon Q Developer's own schema, of whatever there is to tell (aws-facts "SNS and chat").
+//! Amazon Q Developer's schema for custom notifications (aws-facts "SNS and chat").
 
 use crate::notify::json::sendable;
 use crate::service::alert::{AlertKind, Transition};
@@ -6,12 +6,12 @@ use crate::text::{escaped, is_printable};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-/// An event's id names it to people alone.
+/// The id of an event serves only people who read it.
 const EVENT_ID_CHARS_MAX: usize = 200;
 
-/// What stands in the schema. Title, description and steps are markdown; the rest is not.
+/// The fields of the schema. Title, description and next steps are markdown; the rest is plain.
 pub(crate) struct Form<'a> {
-    /// The thread, so that all that is told of an incident stands together.
+    /// The thread id, which groups all notifications of an incident.
     pub(crate) incident: &'a str,
     pub(crate) kind: AlertKind,
     pub(crate) event: Transition,
@@ -22,12 +22,12 @@ pub(crate) struct Form<'a> {
     pub(crate) summary: String,
     /// ARNs.
     pub(crate) resources: Vec<String>,
-    /// What a custom action, or another subscriber by HTTPS, needs at hand. Texts alone, as the schema wants it.
+    /// Data for custom actions and other HTTPS subscribers. The schema allows only strings.
     pub(crate) context: Value,
 }
 
 impl Form<'_> {
-    /// The JSON as text.
+    /// The notification as JSON.
     pub(crate) fn text(self) -> String {
         let (kind, event) = (self.kind.as_str(), self.event.as_str());
         let mut content = json!({

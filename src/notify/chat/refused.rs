@@ -1,4 +1,4 @@
-//! The tasks that ECS refused, in a chat.
+//! The refused tasks in a chat message.
 
 use crate::notify::chat::span::code;
 use crate::notify::chat::{ID_CHARS_MAX, JOBS_SHOWN_MAX, REFUSED_SHOWN_MAX, TASK_ID_CHARS, job};
@@ -9,7 +9,7 @@ use crate::service::diagnosis::RefusedTask;
 use crate::service::forecast::longest_first;
 use jiff::Timestamp;
 
-/// Which they are and for which jobs.
+/// The refused tasks with their jobs.
 pub(crate) fn section(alert: &Alert) -> Vec<String> {
     let tasks = refused::told(alert);
     if tasks.is_empty() {

@@ -1,18 +1,18 @@
-//! Code spans: the one markup that Slack and Teams both know, and that nothing in it gets out of.
+//! Code spans: the only markup that Slack and Teams share, and that text inside cannot leave.
 
 use crate::text::{escaped, is_printable};
 
-/// The text as a code span that shows in Slack and in Teams as it is, or escaped.
+/// The text as a code span that Slack and Teams both show literally; other characters are escaped.
 pub(crate) fn code(text: &str, chars_max: usize) -> String {
-    // Slack takes a span that begins or ends with a space for no span.
+    // Slack does not recognize a span that begins or ends with a space.
     let text = escaped(text, chars_max, is_safe_in_code);
     let text = text.strip_prefix(' ').map_or(text.clone(), |rest| format!("\\u{{20}}{rest}"));
     let text = text.strip_suffix(' ').map_or(text.clone(), |rest| format!("{rest}\\u{{20}}"));
     format!("`{}`", if text.is_empty() { "-" } else { &text })
 }
 
-/// Whether neither client can take a character for the end of a span, for a link, a mention or an entity. Teams' cards know
-/// no code spans: there brackets and stars mean what they mean elsewhere.
+/// Whether neither client can take the character for the end of a span, a link, a mention or an entity. Cards in Teams
+/// have no code spans, so brackets and asterisks keep their meaning there.
 pub(crate) fn is_safe_in_code(c: char) -> bool {
     is_printable(c) && !"`<>&@*[]|~".contains(c)
 }

@@ -1,13 +1,13 @@
-//! Lines of plain text that a phone shows well.
+//! Plain text in lines that a phone displays well.
 
 use crate::notify::email::LINE_CHARS_MAX;
 
-/// Lines of a text, wrapped; what continues a line is indented deeper than its beginning.
+/// Wrapped lines of text; continuation lines are indented deeper than the first.
 #[derive(Default)]
 pub(crate) struct Lines(String);
 
 impl Lines {
-    /// All of them.
+    /// The whole text.
     pub(crate) fn text(self) -> String {
         self.0
     }
@@ -16,26 +16,28 @@ impl Lines {
         self.0.push('\n');
     }
 
-    /// A line that is never wrapped.
+    /// Adds a line that is never wrapped.
     pub(crate) fn whole(&mut self, indent: usize, text: &str) {
         self.0.extend(std::iter::repeat_n(' ', indent));
         self.0.push_str(text);
         self.0.push('\n');
     }
 
-    /// Our own words, wrapped between them. Only what others said within them can be a word that is too long; it is broken.
+    /// Adds taskhold's own text, wrapped between words. Only embedded foreign text can contain a word that is too long;
+    /// it is broken.
     pub(crate) fn prose(&mut self, indent: usize, text: &str) {
         let room = LINE_CHARS_MAX - indent - HANGING.len();
         let words: Vec<String> = text.split(' ').flat_map(|word| pieces(word, room)).collect();
         self.wrap(indent, &words.iter().map(String::as_str).collect::<Vec<_>>(), (" ", HANGING));
     }
 
-    /// Wraps between parts alone: what is quoted in one stays on its line.
+    /// Adds parts, wrapped only between them: quoted text stays on one line.
     pub(crate) fn parts(&mut self, indent: usize, parts: &[&str]) {
         self.wrap(indent, parts, (", ", HANGING));
     }
 
-    /// Somebody else's words. Each line is marked, so that none looks like one of ours; words that are too long are broken.
+    /// Adds foreign text. Each line is marked so that none can pass for taskhold's own; words that are too long are
+    /// broken.
     pub(crate) fn quoted(&mut self, indent: usize, text: &str) {
         let chars: Vec<char> = text.chars().collect();
         let words = chars.split(|c| *c == ' ').flat_map(|word| word.chunks(LINE_CHARS_MAX - indent - QUOTE.len()));
@@ -46,11 +48,11 @@ impl Lines {
         self.wrap(indent, &words, (" ", QUOTE));
     }
 
-    /// Begins each line but the first with `hanging`.
+    /// Begins each continuation line with `hanging`.
     fn wrap(&mut self, indent: usize, parts: &[&str], (between, hanging): (&str, &str)) {
         let mut line = String::new();
         for (number, part) in parts.iter().enumerate() {
-            // A line that goes on ends in what can be seen of `between`.
+            // A line that continues ends with the visible part of `between`.
             let end = if number + 1 < parts.len() { between.trim_end().len() } else { 0 };
             let wider = line.chars().count() + between.len() + part.chars().count() + end;
             if line.is_empty() {
@@ -67,9 +69,9 @@ impl Lines {
     }
 }
 
-/// Goes on with a line of ours.
+/// The indent of continuation lines.
 const HANGING: &str = "   ";
-/// Goes on with somebody else's words.
+/// The mark of continued foreign text.
 const QUOTE: &str = "| ";
 
 fn pieces(word: &str, chars_max: usize) -> Vec<String> {
@@ -116,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_comma_at_the_end_of_a_line_counts() {
-        // With its comma the second part would end one character behind the last one.
+        // With its comma, the second part would end one character after the last one.
         let (one, other) = ("x".repeat(40), "y".repeat(LINE_CHARS_MAX - 40 - ", ".len()));
         let lines = wrapped(|lines| lines.parts(0, &[&one, &other, "z"]));
         assert_eq!(lines, [format!("{one},"), format!("   {other}, z")]);

@@ -1,4 +1,4 @@
-//! The tasks that ECS refused, in a mail.
+//! The refused tasks in an email.
 
 use crate::notify::email::lines::Lines;
 use crate::notify::email::{ID_CHARS_MAX, JOBS_SHOWN_MAX, REFUSED_SHOWN_MAX, job};
@@ -10,7 +10,7 @@ use crate::service::forecast::longest_first;
 use crate::text::{escaped, is_printable};
 use jiff::Timestamp;
 
-/// Which they are and for which jobs.
+/// The refused tasks with their jobs.
 pub(crate) fn section(lines: &mut Lines, alert: &Alert) {
     let tasks = refused::told(alert);
     if tasks.is_empty() {

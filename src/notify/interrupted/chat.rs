@@ -1,4 +1,4 @@
-//! The form for a chat: the same as the mail, shorter.
+//! The chat message of an interrupted task: the content of the email, shortened.
 
 use crate::notify::chat::form::Form;
 use crate::notify::chat::span::code;
@@ -8,13 +8,13 @@ use crate::notify::interrupted::{EVENT, KIND, Told, cause};
 use crate::notify::words::{count, names_within, time};
 use serde_json::{Value, json};
 
-/// A chat shows the first; the mail has more.
+/// Maximum number of jobs; the email has more.
 const JOBS_SHOWN_MAX: usize = 10;
 const CONTAINERS_SHOWN_MAX: usize = 5;
 const CONTAINER_CHARS_MAX: usize = 48;
-/// A `stopCode`.
+/// For a `stopCode`.
 const STOP_CODE_CHARS_MAX: usize = 48;
-/// ECS's sentence.
+/// For ECS's `stoppedReason`.
 const REASON_CHARS_MAX: usize = 300;
 
 pub(crate) fn message(told: &Told<'_>) -> String {

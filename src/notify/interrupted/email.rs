@@ -1,4 +1,4 @@
-//! The text for a person: what happened to which task, why, which jobs were alive, and what to do.
+//! The email of an interrupted task: what happened, why, which jobs were running, and what to do.
 
 use crate::notify::email::lines::Lines;
 use crate::notify::email::{LINE_CHARS_MAX, SUBJECT_CHARS_MAX, job};
@@ -7,15 +7,15 @@ use crate::notify::words::{count, is_of_a_name, names_within, time, word};
 use crate::service::suggested_action::shell_quoted;
 use crate::text::{escaped, is_printable, is_printable_in_quotes};
 
-/// More than a task does at once, and not too many to be begun again one by one.
+/// Maximum number of jobs: more than a task usually runs at once, and few enough to restart one by one.
 const JOBS_SHOWN_MAX: usize = 50;
-/// More containers than ECS lets a task have (ECS Developer Guide, "Amazon ECS service quotas").
+/// Maximum number of containers, as many as ECS allows in a task (ECS Developer Guide, "Amazon ECS service quotas").
 const CONTAINERS_SHOWN_MAX: usize = 10;
-/// A container's name.
+/// For a container's name.
 const CONTAINER_CHARS_MAX: usize = 64;
-/// A `stopCode` that this version does not know.
+/// For a `stopCode` that this version does not know.
 const STOP_CODE_CHARS_MAX: usize = 64;
-/// ECS's sentence.
+/// For ECS's `stoppedReason`.
 const REASON_CHARS_MAX: usize = 600;
 
 pub(crate) fn subject(told: &Told<'_>) -> String {
@@ -113,7 +113,7 @@ fn jobs(lines: &mut Lines, told: &Told<'_>) {
     }
 }
 
-/// What tells the rest of the task's scenario.
+/// The command that shows how the task ended.
 pub(crate) fn describe_command(told: &Told<'_>) -> String {
     let cluster = &told.task.cluster;
     format!(

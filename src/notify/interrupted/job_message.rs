@@ -1,5 +1,5 @@
-//! One message for each interrupted job, for a queue from which workers, or whoever feeds them, begin it again. The shape is
-//! published in `schemas/interrupted-job.schema.json`.
+//! One message per interrupted job, for a queue whose consumer restarts the jobs. The shape is published in
+//! `schemas/interrupted-job.schema.json`.
 
 use crate::ecs::arn::Task;
 use crate::notify::interrupted::{KIND, Told};
@@ -12,7 +12,7 @@ use crate::task::job::Labels;
 use jiff::Timestamp;
 use serde::Serialize;
 
-/// The version of the shape. Fields are added without a new one.
+/// The version of the shape. New fields do not change it.
 pub const VERSION: u32 = 1;
 
 #[derive(Serialize)]
@@ -35,8 +35,8 @@ struct Document<'a> {
     at: Timestamp,
 }
 
-/// The bodies, as JSON, each far below what SQS takes: of a job's texts by the rules of job messages, of ECS's by
-/// shortening.
+/// The message bodies as JSON, each far below SQS's limit: the limits of job messages bound the job's texts, and ECS's
+/// texts are shortened.
 pub fn job_messages(task: &Task, interruption: &Interruption) -> Vec<String> {
     let told = Told::new(task, interruption);
     let (task_arn, service) = (task.to_string(), told.service.as_ref().map(ToString::to_string));

@@ -1,4 +1,4 @@
-//! The JSON for machines, by the definition `jobInterrupted` of `schemas/alert.schema.json`.
+//! The JSON of an interrupted task, defined as `jobInterrupted` in `schemas/alert.schema.json`.
 
 use crate::notify::interrupted::{EVENT, KIND, Told};
 use crate::notify::json::{ESCAPED_BYTES_MAX, VERSION, escaped_bytes, sendable};
@@ -10,7 +10,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-/// More than ECS lets a task have (ECS Developer Guide, "Amazon ECS service quotas").
+/// Maximum number of exit codes: more than ECS allows containers in a task (ECS Developer Guide, "Amazon ECS service
+/// quotas").
 const EXIT_CODES_MAX: usize = 20;
 
 #[derive(Serialize)]
@@ -47,7 +48,7 @@ struct ExitCode {
     exit_code: i32,
 }
 
-/// The JSON as text, at most [`ESCAPED_BYTES_MAX`] when it is escaped.
+/// The JSON, at most [`ESCAPED_BYTES_MAX`] in escaped form.
 pub(crate) fn message(told: &Told<'_>) -> String {
     let what = told.what;
     let exit_codes = what.exit_codes.iter().take(EXIT_CODES_MAX);

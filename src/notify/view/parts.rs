@@ -1,4 +1,4 @@
-//! The parts of which answers and alerts are made, so that both mean the same by the same words.
+//! JSON parts that alerts and command answers share, so that both use the same words for the same things.
 
 use crate::ecs::TASKS_PER_PROTECTION_CALL_MAX;
 use crate::ecs::arn::ClusterArn;
@@ -18,15 +18,15 @@ use std::cmp::Reverse;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-/// Reasons why something could not be seen; the first tell the rest.
+/// Maximum number of failed reads; the first ones explain the rest.
 pub(crate) const GAPS_MAX: usize = 20;
-/// One of them, and the message of an error: text of AWS's, of any length.
+/// For one failed read, or for an error message: AWS's text, of any length.
 const TEXT_CHARS_MAX: usize = 500;
-/// Tags of a service that cannot be used.
+/// Maximum number of tags that taskhold ignores.
 pub(crate) const TAG_PROBLEMS_MAX: usize = 10;
 /// The longest key of a tag (Amazon ECS Developer Guide, "Tagging Amazon ECS resources"), so that it can be found.
 const TAG_CHARS_MAX: usize = 128;
-/// Its value is told to be recognized, and no longer than that takes.
+/// For a tag's value: as much as it takes to recognize it.
 const TAG_VALUE_CHARS_MAX: usize = 64;
 
 #[derive(Debug, Serialize)]
@@ -73,7 +73,7 @@ impl From<&Forecast> for ForecastReport {
 
 impl DeadlineReport {
     pub(crate) fn new(deadline: Deadline, forecast: Option<&Forecast>) -> Self {
-        // Rounded down, so that a deadline that is missed by seconds is not told as met to the minute.
+        // Rounded down, so that a deadline missed by seconds is not reported as met.
         let minutes = |margin: SignedDuration| i64::try_from(margin.as_millis().div_euclid(60_000)).unwrap_or(i64::MAX);
         let margin_minutes = forecast.map(|forecast| minutes(deadline.margin(forecast)));
         Self { at: deadline.at, source: deadline.source, margin_minutes }
@@ -93,7 +93,7 @@ impl From<&TagProblem> for TagProblemReport {
 impl IncidentReport {
     fn new(key: &str, incident: &Incident) -> Self {
         let Incident { kind, since, notified_at, escalations, resolved_at, heard, untold } = incident;
-        // The moment stands from the decision to tell on; that somebody was told by then is another matter.
+        // `notified_at` is set when the function decides to notify; delivery may not have happened yet.
         let was_told = *heard && untold.is_none();
         Self {
             incident: key.to_owned(),
@@ -106,24 +106,24 @@ impl IncidentReport {
     }
 }
 
-/// The incidents: the open ones first, the longest open in front, then the others, the one that was over last in front.
+/// The incidents: open ones first, the oldest in front; then resolved ones, the most recently resolved in front.
 pub(crate) fn incidents(incidents: &Incidents) -> Vec<IncidentReport> {
     let mut incidents: Vec<(&String, &Incident)> = incidents.iter().collect();
     incidents.sort_by_key(|(_, incident)| (incident.resolved_at.map(Reverse), incident.since));
     incidents.into_iter().map(|(key, incident)| IncidentReport::new(key, incident)).collect()
 }
 
-/// The first gaps, each in a text of bounded length.
+/// The first failed reads, each bounded in length.
 pub(crate) fn gaps(gaps: &[String]) -> impl Iterator<Item = String> {
     gaps.iter().take(GAPS_MAX).map(|gap| bounded(gap))
 }
 
-/// Somebody else's text, for one who reads it.
+/// Foreign text, bounded and escaped for a reader.
 pub(crate) fn bounded(text: &str) -> String {
     escaped(text, TEXT_CHARS_MAX, is_printable)
 }
 
-/// The first problems with tags.
+/// The first tag problems.
 pub(crate) fn tag_problems(problems: &[TagProblem]) -> impl Iterator<Item = TagProblemReport> {
     problems.iter().take(TAG_PROBLEMS_MAX).map(TagProblemReport::from)
 }
@@ -138,7 +138,7 @@ pub(crate) fn rollout(rollout: &Rollout) -> Option<Value> {
     Some(json!({"kind": kind, "id": rollout.id(), "startedAt": rollout.started_at()}))
 }
 
-/// A way out with the first of its commands, and with the tasks that these are for.
+/// A suggested action with its first commands, and the tasks of those commands.
 pub(crate) fn suggested_action(cluster: &Arc<ClusterArn>, way: &SuggestedAction, commands_max: usize) -> Value {
     match way {
         SuggestedAction::Wait { until, expected } => json!({"action": "wait", "until": until, "expected": expected}),
@@ -165,7 +165,7 @@ pub(crate) fn suggested_action(cluster: &Arc<ClusterArn>, way: &SuggestedAction,
     }
 }
 
-/// The first of `all` that fit into so many bytes of JSON, and how many are left out.
+/// The first items that fit into `room` bytes of JSON, and how many of `all` are omitted.
 pub(crate) fn fitting<T: Serialize>(items: impl IntoIterator<Item = T>, all: usize, room: usize) -> (Vec<T>, Omitted) {
     let mut used = 0;
     let fits = |item: &T| {
@@ -177,7 +177,7 @@ pub(crate) fn fitting<T: Serialize>(items: impl IntoIterator<Item = T>, all: usi
     (taken, omitted)
 }
 
-/// How many bytes something has as JSON.
+/// The length of a value as JSON, in bytes.
 pub(crate) fn bytes(value: &impl Serialize) -> usize {
     serde_json::to_string(value).expect("plain data has a JSON form").len()
 }

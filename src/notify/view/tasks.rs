@@ -1,7 +1,7 @@
-//! Tasks and jobs as JSON: as many as there is room for.
+//! Tasks and jobs as JSON: as many as fit.
 //!
-//! If not all tasks fit, first fewer jobs of each are told, then no labels, and then fewer tasks. Each list that was shortened
-//! says by how much.
+//! If not all tasks fit, first the jobs of each task are limited, then labels are dropped, then tasks. Each shortened
+//! list states how many items were omitted.
 
 use crate::ecs::arn::ClusterArn;
 use crate::notify::view::task_arn;
@@ -15,40 +15,40 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-/// How many were left out of a list; `None` if none were.
+/// The number of items omitted from a list; `None` if it is complete.
 pub(crate) type Omitted = Option<NonZeroUsize>;
 
-/// How much is told of each task.
+/// The amount of detail per task.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Detail {
-    /// Jobs of a task.
+    /// Maximum number of jobs of a task.
     pub(crate) jobs_max: usize,
-    /// Labels of a job.
+    /// Maximum number of labels of a job.
     pub(crate) labels_max: usize,
 }
 
 impl Detail {
-    /// Everything.
+    /// Full detail.
     pub(crate) const WHOLE: Self = Self { jobs_max: usize::MAX, labels_max: usize::MAX };
-    /// What is told when not everything fits, to be tried in turn.
+    /// The levels to try in turn until everything fits.
     pub(crate) const LESS_AND_LESS: [Self; 4] = [
         Self { jobs_max: 20, labels_max: usize::MAX },
         Self { jobs_max: 5, labels_max: usize::MAX },
         Self { jobs_max: 1, labels_max: usize::MAX },
         Self { jobs_max: 1, labels_max: 0 },
     ];
-    /// The same for jobs that are told for themselves.
+    /// The levels for lists of jobs without tasks.
     pub(crate) const OF_JOBS: [Self; 2] = [Self::WHOLE, Self { jobs_max: usize::MAX, labels_max: 0 }];
 }
 
-/// The room that a list of tasks, or of jobs, has.
+/// The space for a list of tasks or jobs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Room {
-    /// In items of the list.
+    /// Maximum number of items.
     pub(crate) items_max: usize,
-    /// In bytes.
+    /// Maximum number of bytes.
     pub(crate) bytes_max: usize,
-    /// How many bytes a text of JSON counts for, where it goes.
+    /// The size of a JSON text at its destination.
     pub(crate) bytes: fn(&str) -> usize,
 }
 
@@ -94,12 +94,12 @@ struct JobReport<'a> {
     labels_omitted: Omitted,
 }
 
-/// Protected tasks, as [`as_many_as_fit`].
+/// Protected tasks, limited by [`as_many_as_fit`].
 pub(crate) fn tasks(cluster: &Arc<ClusterArn>, tasks: &[BlockingTask], room: &Room, details: &[Detail]) -> Vec<Value> {
     as_many_as_fit(tasks, (room, details), |task, detail| json!(task_report(cluster, task, detail)))
 }
 
-/// Tasks that ECS refused what their jobs want, as [`as_many_as_fit`].
+/// Refused tasks, limited by [`as_many_as_fit`].
 pub(crate) fn refused_tasks(
     cluster: &Arc<ClusterArn>,
     tasks: &[&RefusedTask],
@@ -109,12 +109,12 @@ pub(crate) fn refused_tasks(
     as_many_as_fit(tasks, (room, details), |task, detail| json!(refused_report(cluster, task, detail)))
 }
 
-/// Jobs, as [`as_many_as_fit`].
+/// Jobs, limited by [`as_many_as_fit`].
 pub(crate) fn jobs(jobs: &[JobSnapshot], room: &Room, details: &[Detail]) -> Vec<Value> {
     as_many_as_fit(jobs, (room, details), |job, detail| json!(job_report(job, detail)))
 }
 
-/// As many items as fit, those in front, with the first of these details with which all fit, or else the last.
+/// The first items that fit: at the first level of detail at which all fit, or else at the last level.
 fn as_many_as_fit<T>(
     all: &[T],
     (room, details): (&Room, &[Detail]),
