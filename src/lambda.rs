@@ -1,4 +1,11 @@
-//! lambda
+//! The Lambda function: recognizes payloads, handles SQS batches with partial failures, runs the sweep, and responds.
+//!
+//! Start at [`function::Function::handle`]. [`payload`] recognizes the shape of an invocation; [`sqs_record`],
+//! [`job_message`], [`service_event`] and [`task_state_change`] parse what it contains. [`batch`] handles SQS messages
+//! and [`outcome`] decides whether each is done, retried or dead-lettered. [`sweep`] reconciles everything
+//! periodically.
+//!
+//! Not here: decisions about tasks ([`crate::task`]) and services ([`crate::service`]), and the AWS SDK (`aws/`).
 
 pub mod batch;
 pub mod dead_letter;

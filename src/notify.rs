@@ -5,8 +5,8 @@
 //! [`view`] the JSON parts that alerts and command answers share. [`published`] combines the formats into one SNS
 //! message, and a [`sink::Sink`] delivers it. Start at [`notification`].
 //!
-//! Not here: when to notify ([`crate::service::incident`]), what is wrong ([`crate::service::diagnosis`]), and retries
-//! of failed deliveries ([`crate::outbox`]).
+//! Not here: when to notify ([`crate::service::incident`]), the diagnosis of a service ([`crate::service::diagnosis`]),
+//! and retries of failed deliveries ([`crate::outbox`]).
 
 pub mod chat;
 pub mod email;

@@ -1,4 +1,4 @@
-//! The JSON that operators and CI steps get. Its shapes are published in `schemas/answers.schema.json`.
+//! The JSON answers for operators and CI steps. Their shapes are published in `schemas/answers.schema.json`.
 
 use crate::api::command::CommandError;
 use crate::api::service_answer::{PreflightReport, ServiceReport};
@@ -7,45 +7,45 @@ use crate::notify::view::parts::bounded;
 
 use serde::Serialize;
 
-/// All of an answer takes at most so many bytes, but for some hundred kilobytes of errors: Lambda answers a direct invocation
-/// with at most 6 MB (AWS Lambda Developer Guide, "Lambda quotas").
+/// Maximum size of an answer in bytes, apart from a few hundred kilobytes of errors: Lambda returns at most 6 MB from a
+/// direct invocation (AWS Lambda Developer Guide, "Lambda quotas").
 pub const ANSWER_BYTES_MAX: usize = 5 * 1024 * 1024;
 
 /// The answer to a command.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Answer {
-    /// To `status`.
+    /// Answers `status`.
     Status {
-        /// One for each service that could be read.
+        /// The services that could be read.
         services: Vec<ServiceReport>,
-        /// One for each that could not.
+        /// The services that could not be read.
         failed: Vec<FailedService>,
-        /// Whether the cluster has more services than were reported.
+        /// Whether the cluster has more services than the answer.
         more: bool,
     },
-    /// To `preflight`.
+    /// Answers `preflight`.
     Preflight(Box<PreflightReport>),
-    /// To `sweep`.
+    /// Answers `sweep`.
     Sweep(SweepReport),
-    /// To `release`.
+    /// Answers `release`.
     Release {
-        /// One for each task, in the order of their ids.
+        /// One entry per task, sorted by id.
         tasks: Vec<ReleasedTask>,
     },
-    /// To a command that could not be carried out.
+    /// Answers a command that failed.
     Error(ErrorReport),
 }
 
-/// What became of a task that was to be released.
+/// The result of `release` for one task.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReleasedTask {
-    /// Which.
+    /// The task.
     pub task_arn: String,
-    /// In a word.
+    /// The outcome.
     pub outcome: ReleaseOutcome,
-    /// Why, where it was not released.
+    /// Why the task was not released.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
@@ -54,49 +54,49 @@ pub struct ReleasedTask {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReleaseOutcome {
-    /// ECS protects it no more.
+    /// ECS no longer protects it.
     Released,
     /// It has live jobs: only `force` releases it.
     Busy,
-    /// The state store knows nothing of it, so somebody else protects it, if anybody does: only `force` releases it.
+    /// The state store does not know it, so any protection was set without taskhold: only `force` releases it.
     Foreign,
-    /// It should have been released, and was not.
+    /// The release was requested and failed.
     Failed,
 }
 
-/// What a sweep came to, in services and alerts.
+/// The result of a sweep.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SweepReport {
-    /// Tasks of the state store that are busy, or of which something is open.
+    /// Tasks in the state store that are busy or need attention.
     pub tasks: usize,
-    /// Those of them that had lost their protection or had not got it, were idle and not released, or were gone, and for
-    /// which that was set right.
+    /// Tasks among them that were repaired: they had lost or lacked protection, were idle but not released, or were
+    /// gone.
     pub tasks_repaired: usize,
-    /// Those of them for which it could not be set right yet.
+    /// Tasks among them that could not be repaired yet.
     pub tasks_unsettled: usize,
-    /// Services that were looked at.
+    /// Services that were reconciled.
     pub services_reconciled: usize,
-    /// Services that the time did not suffice for.
+    /// Services left when the time was up.
     pub services_remaining: usize,
-    /// Services and clusters that could not be looked at; why is in the log.
+    /// Services and clusters that could not be read; the log says why.
     pub failed: usize,
-    /// Alerts that were sent.
+    /// Alerts that were delivered.
     pub alerts: usize,
-    /// Whether a recheck goes on with what the time did not suffice for.
+    /// Whether a recheck continues with the rest.
     pub continues: bool,
 }
 
-/// Why a command could not be carried out.
+/// Why a command failed.
 #[derive(Debug, Serialize)]
 pub struct ErrorReport {
-    /// For machines.
+    /// The error code, for machines.
     pub code: &'static str,
-    /// For people.
+    /// The error message, for people.
     pub message: String,
 }
 
-/// A service of several that could not be read.
+/// A service that could not be read, among several.
 #[derive(Debug, Serialize)]
 pub struct FailedService {
     service: String,
@@ -104,7 +104,7 @@ pub struct FailedService {
 }
 
 impl FailedService {
-    /// Why this service could not be read. What ECS says at length is shortened, since there can be many of these.
+    /// Records why a service could not be read. Long messages from ECS are shortened, since there can be many.
     pub fn new(service: &ServiceArn, error: &CommandError) -> Self {
         let error = ErrorReport { code: error.code(), message: bounded(&error.to_string()) };
         Self { service: service.to_string(), error }
@@ -117,17 +117,17 @@ impl From<CommandError> for Answer {
     }
 }
 
-/// What became of one service in a sweep.
+/// The result for one service in a sweep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Looked {
-    /// It was looked at, and so many alerts were sent.
+    /// The service was reconciled.
     At {
-        /// Alerts.
+        /// The number of alerts that were delivered.
         alerts: usize,
     },
-    /// It could not be looked at.
+    /// The service could not be read.
     Failed,
-    /// The time did not suffice.
+    /// The time was up.
     NotInTime,
 }
 

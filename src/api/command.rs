@@ -1,4 +1,4 @@
-//! Direct invocations: what a person or a CI step asks by `aws lambda invoke`.
+//! Direct invocations: commands that an operator or a CI step sends with `aws lambda invoke`.
 
 use crate::config::clusters::{Clusters, NameError};
 use crate::ecs::arn::{ClusterArn, TaskId};
@@ -38,18 +38,18 @@ impl From<ServiceCommand> for Command {
 /// Tasks whose protection is to be cleared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReleaseCommand {
-    /// Of this cluster.
+    /// Their cluster.
     pub cluster: Arc<ClusterArn>,
-    /// 1 to 100.
+    /// 1 to 100 tasks.
     pub tasks: Vec<TaskId>,
-    /// Who wants busy tasks, and those that others protect, released too; `None` releases idle ones alone.
+    /// Who forces the release of busy tasks and of foreign protection; `None` releases only idle tasks.
     pub forced_by: Option<String>,
 }
 
-/// Tasks of one `release`.
+/// Maximum number of tasks in one `release`.
 const TASKS_RELEASED_MAX: usize = 100;
 
-/// What a command is about.
+/// The scope of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// One service.
@@ -58,33 +58,33 @@ pub enum Scope {
     Cluster(Arc<ClusterArn>),
 }
 
-/// Why a command cannot be carried out. The code is for machines, the text for people.
+/// Why a command failed, with a code for machines and a text for people.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
-    /// No such command.
+    /// There is no such command.
     #[error("`{0}` is no command; there are `status`, `preflight`, `sweep` and `release`")]
     UnknownCommand(String),
-    /// A field is missing or of a wrong type.
+    /// A field is missing or has the wrong type.
     #[error("`{field}` {problem}")]
     InvalidField {
-        /// Which.
+        /// The field.
         field: &'static str,
-        /// What is wrong with it, and what would be right.
+        /// The rule that it breaks.
         problem: String,
     },
-    /// The cluster is not configured, or the service's name is none.
+    /// The cluster is not configured, or the service name is not valid.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// ECS knows no such service.
+    /// ECS does not know the service.
     #[error("ecs knows no service `{0}`")]
     ServiceNotFound(ServiceArn),
-    /// ECS could not be asked.
+    /// The call to ECS failed.
     #[error(transparent)]
     Ecs(#[from] crate::ecs::error::EcsError),
 }
 
 impl CommandError {
-    /// As in the answer.
+    /// The code in the answer.
     pub fn code(&self) -> &'static str {
         match self {
             Self::UnknownCommand(_) => "unknown-command",
@@ -105,11 +105,11 @@ struct Fields {
     by: Option<Value>,
 }
 
-/// The commands that there are.
+/// The names of all commands.
 const COMMANDS: [&str; 4] = ["status", "preflight", "sweep", "release"];
 
-/// Reads a payload with a member that is called as a command is, or with nothing but one member; it must be an object.
-/// `None` if it is no such thing.
+/// Parses an object that has a member with the name of a command, or only one member. `None` if the payload has another
+/// shape.
 pub(crate) fn parse(payload: &str, clusters: &Clusters) -> Option<Result<Command, CommandError>> {
     let members: BTreeMap<String, &RawValue> = serde_json::from_str(payload).ok()?;
     let known = COMMANDS.into_iter().find_map(|name| Some((name, members.get(name)?)));

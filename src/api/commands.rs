@@ -1,4 +1,4 @@
-//! Operator commands: look, judge, answer. Only `release` changes anything in ECS.
+//! Executes operator commands. `status` and `preflight` only read; `release` and `sweep` may change ECS.
 
 use crate::api::answer::{ANSWER_BYTES_MAX, Answer, FailedService};
 use crate::api::command::{CommandError, Scope, ServiceCommand};
@@ -23,9 +23,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A cluster-wide status describes this many services at most, each with its tasks; the answer says if there are more.
+/// Maximum number of services in the status of a cluster, each with its tasks; the answer says if there are more.
 const SERVICES_REPORTED_MAX: usize = 100;
-/// What has been seen by then is put into an answer and sent in this time.
+/// Time reserved to serialize and return the answer.
 const ANSWER_TIME: SignedDuration = SignedDuration::from_secs(2);
 
 /// Answers operator commands, by way of the reconcilers.
@@ -65,8 +65,8 @@ impl<P: Ports> Commands<'_, P> {
         Ok(ServiceReport::new(&snapshot, &diagnosis, known.as_ref(), bytes_max))
     }
 
-    /// One service that cannot be read keeps nobody from learning of the others, and one that is large leaves them their
-    /// room in the answer.
+    /// A service that cannot be read does not keep the others out of the answer, and a large one leaves them their
+    /// share of its size.
     async fn status_of_all(&self, cluster: &Arc<ClusterArn>, deadline: Timestamp) -> Result<Answer, CommandError> {
         let (services, mut more) = list_services(&self.services.tasks.ecs, cluster, SERVICES_REPORTED_MAX).await?;
         let bytes_max = ANSWER_BYTES_MAX / services.len().max(1);
@@ -76,7 +76,7 @@ impl<P: Ports> Commands<'_, P> {
         for (service, looked) in services.iter().zip(looked) {
             match looked {
                 Some(Ok(report)) => reports.push(report),
-                // It was deleted since it was listed.
+                // The service was deleted after it was listed.
                 Some(Err(CommandError::ServiceNotFound(_))) => {}
                 Some(Err(error)) => failed.push(FailedService::new(service, &error)),
                 None => more = true,
@@ -85,8 +85,8 @@ impl<P: Ports> Commands<'_, P> {
         Ok(Answer::Status { services: reports, failed, more })
     }
 
-    /// `None` if the time does not suffice: no look is begun shortly before the deadline, and one that would last into it
-    /// is given up, because an answer that comes too late tells nothing of the other services either.
+    /// `None` if the time is up: no read begins shortly before the deadline, and one that would reach it is abandoned,
+    /// because a late answer would lose the other services too.
     async fn status_in_time(
         &self,
         service: &ServiceArn,

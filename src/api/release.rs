@@ -1,4 +1,4 @@
-//! The operator's `release`: clears the protection of tasks that are idle, and by force of any.
+//! The operator's `release`: clears the protection of idle tasks, and with `force` of any task.
 
 use crate::api::answer::{Answer, ReleaseOutcome, ReleasedTask};
 use crate::api::command::ReleaseCommand;
@@ -18,7 +18,7 @@ use crate::task::record::TaskRecord;
 use crate::text::listed;
 use tracing::warn;
 
-/// What is to become of a task, before ECS is asked.
+/// The decision about a task before ECS is called.
 enum Verdict {
     Release,
     Not(ReleaseOutcome, String),

@@ -1,4 +1,4 @@
-//! How a service stands, and what a deployment of it would meet, in bounded room.
+//! The answers to `status` and `preflight` for one service, in bounded size.
 
 use crate::api::answer::ANSWER_BYTES_MAX;
 use crate::ecs::arn::ClusterArn;
@@ -18,7 +18,7 @@ use serde_json::Value;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-/// How a service stands.
+/// The answer to `status` for one service.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceReport {
@@ -58,7 +58,7 @@ pub struct ServiceReport {
     gaps_omitted: Omitted,
 }
 
-/// What a deployment would meet that began now.
+/// The answer to `preflight`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PreflightReport {
@@ -80,14 +80,15 @@ pub struct PreflightReport {
     gaps_omitted: Omitted,
 }
 
-/// Of the room that a report has, this part each for what is not tasks: many gaps, say, do not displace who is in the way.
+/// The share of the report for each list other than tasks is one over this, so that, for example, many gaps do not
+/// displace the blocking tasks.
 const SHARES: usize = 8;
-/// What the members that tell how much was left out take themselves.
+/// The size of the `…Omitted` members themselves.
 const OMITTED_BYTES: usize = 256;
 
 impl ServiceReport {
-    /// Puts what was observed, what was made of it and what is `known` from before into words for machines: at most
-    /// `bytes_max` of them, which should be some tens of thousands.
+    /// Combines the snapshot, its diagnosis and the `known` service record into a report of at most `bytes_max` bytes,
+    /// which should be some tens of thousands.
     pub fn new(
         snapshot: &ServiceSnapshot,
         diagnosis: &Diagnosis,
@@ -128,8 +129,8 @@ impl ServiceReport {
         report.with_tasks(snapshot, diagnosis, bytes_max)
     }
 
-    /// Fills the room that is left with tasks: a quarter is for those that ECS refused, one half of the rest for those in the
-    /// way, and what remains for all that are protected.
+    /// Fills the remaining space with tasks: a quarter for refused tasks, half of the rest for blocking tasks, and what
+    /// remains for all protected tasks.
     fn with_tasks(self, snapshot: &ServiceSnapshot, diagnosis: &Diagnosis, bytes_max: usize) -> Self {
         let cluster = &snapshot.service.arn.cluster;
         let room = bytes_max.saturating_sub(bytes(&self) + OMITTED_BYTES);
@@ -147,13 +148,13 @@ impl ServiceReport {
 }
 
 impl PreflightReport {
-    /// Puts a preflight into words for machines, in at most [`ANSWER_BYTES_MAX`].
+    /// Creates the report of a preflight, of at most [`ANSWER_BYTES_MAX`] bytes.
     pub fn new(snapshot: &ServiceSnapshot, preflight: &Preflight) -> Self {
         let share = ANSWER_BYTES_MAX / SHARES;
         let problems = &preflight.tag_problems;
         let (tag_problems, tag_problems_omitted) = fitting(tag_problems(problems), problems.len(), share);
         let (gaps, gaps_omitted) = fitting(gaps(&preflight.gaps), preflight.gaps.len(), share);
-        // As much as a status has for those in the way.
+        // The same share as for the blocking tasks of a status.
         let room = ANSWER_BYTES_MAX / 2;
         let (blocking_tasks, blocking_tasks_omitted) =
             tasks_within(&snapshot.service.arn.cluster, &preflight.blocking_tasks, room);
@@ -178,7 +179,7 @@ fn tasks_within(cluster: &Arc<ClusterArn>, all: &[BlockingTask], bytes_max: usiz
     budget(all, bytes_max, |all, room, details| tasks(cluster, all, room, details))
 }
 
-/// As many as are told in so many bytes, and how many are left out.
+/// As many items as fit into `bytes_max`, and the number omitted.
 fn budget<T>(
     all: &[T],
     bytes_max: usize,
@@ -191,7 +192,7 @@ fn budget<T>(
     (told, omitted)
 }
 
-/// The suggested actions: whole if they fit into so many bytes, else each with fewer of its commands.
+/// The suggested actions: complete if they fit into `room` bytes, else with fewer commands each.
 fn suggested_actions(cluster: &Arc<ClusterArn>, ways: &[SuggestedAction], room: usize) -> Vec<Value> {
     let mut told = Vec::new();
     for commands_max in [usize::MAX, 10, 1] {

@@ -1,5 +1,5 @@
-//! A batch of SQS messages: each record alone comes in and alone ends, done, retried or dead-lettered; in between, those of one
-//! task are carried out together.
+//! Handles a batch of SQS messages. Each record is parsed alone and has its own outcome: done, retried or
+//! dead-lettered. In between, the messages of one task are reconciled together.
 
 pub mod gathered;
 
@@ -25,19 +25,19 @@ use jiff::Timestamp;
 use std::collections::{HashMap, HashSet};
 use tracing::{error, info, warn};
 
-/// So many sends to the dead-letter queue are under way at once.
+/// Maximum number of concurrent sends to the dead-letter queue.
 const SENDS_AT_ONCE: usize = 8;
-/// So many stops are looked into at once: their bucket gives 20 calls a second after a burst of 100 (aws-facts "ECS: the
-/// protection API").
+/// Maximum number of task stops observed concurrently: the bucket of that call gives 20 calls a second after a burst of
+/// 100 (aws-facts "ECS: the protection API").
 const LOOKS_AT_ONCE: usize = 8;
 
-/// What came of everything that a batch told.
+/// The results for a whole batch.
 struct Outcomes {
-    /// By place among the changes.
+    /// By index of the task change.
     states: Vec<TaskState>,
-    /// Stops that could not be looked into, and why; by place among the changes.
+    /// Task stops that could not be observed, with the reason, by index of the task change.
     unobserved: HashMap<usize, RetryReason>,
-    /// By place among the looks.
+    /// By index of the service or sweep to reconcile.
     looks: Vec<Result<(), RetryReason>>,
     now: Timestamp,
 }
@@ -49,21 +49,22 @@ impl<P: Ports> Function<P> {
         let mut gathered = Gathered::of(&batch.records, (&received, budget.counts), self.config());
         batch.records.iter_mut().for_each(drop_what_is_read);
         let mut unobserved = self.observe_stops(&mut gathered, budget).await;
-        // In the order of the records, so that the same batch is carried out in the same way each time.
+        // In the order of the records, so that the same batch is always handled the same way.
         let tasks: Vec<Task> = gathered.changes.iter().map(|change| change.task.clone()).collect();
         let states = self.services.tasks.reconcile(gathered.changes, budget).await;
         let carried_out = || tasks.iter().zip(&states);
         self.services.hear(carried_out(), budget).await;
         let untold = self.services.tasks.tell_interruptions(carried_out()).await;
         unobserved.extend(untold.into_iter().map(|(task, failure)| (gathered.places[&task], failure)));
-        // After the jobs: a task that is to be protected waits for nothing else.
+        // After the jobs: a task that needs protection waits for nothing else.
         let looks = gathered.looks.iter().map(|look| self.carry_out(look, budget));
         let looks = stream::iter(looks).buffered(SERVICES_AT_ONCE).collect().await;
         let outcomes = Outcomes { states, unobserved, looks, now: self.clock().now() };
         let pending = gathered.pending.into_iter().zip(&received);
         let mut message_outcomes: Vec<MessageOutcome> =
             pending.map(|(pending, received)| self.message_outcome(pending, received, &outcomes)).collect();
-        // Before dead_letters, so that what is held is not dead-lettered as well; and after it, since dead_letters can fail.
+        // Before dead-lettering, so that held messages are not dead-lettered as well; and again after it, since it can
+        // fail.
         hold_groups(&batch.records, &mut message_outcomes);
         self.dead_letter(&batch.records, &mut message_outcomes, budget).await;
         hold_groups(&batch.records, &mut message_outcomes);
@@ -92,8 +93,8 @@ impl<P: Ports> Function<P> {
         }
     }
 
-    /// Looks into the stops that were claimed, with what the batch itself tells of their tasks' jobs.
-    /// Answers for which places that failed, and why.
+    /// Observes the claimed task stops, together with the jobs that the batch itself reports for those tasks. Returns
+    /// the failed ones by index, with the reason.
     async fn observe_stops(&self, gathered: &mut Gathered, budget: Budget<'_>) -> HashMap<usize, RetryReason> {
         if gathered.stops.is_empty() {
             return HashMap::new();
@@ -128,7 +129,7 @@ impl<P: Ports> Function<P> {
         }
     }
 
-    /// Sends what is to be dead-lettered. What could not be sent comes again instead.
+    /// Sends the messages to dead-letter. A message that could not be sent is retried instead.
     async fn dead_letter(&self, records: &[SqsMessage], message_outcomes: &mut [MessageOutcome], budget: Budget<'_>) {
         let mut places = Vec::new();
         let mut messages = Vec::new();
@@ -156,7 +157,7 @@ impl<P: Ports> Function<P> {
         }
     }
 
-    /// Sends a few messages to the dead-letter queue and answers for each, in their order, whether it is kept now.
+    /// Sends a few messages to the dead-letter queue and returns for each, in order, whether the queue has stored it.
     async fn send_dead_letters(&self, send: &[DeadLetter], budget: Budget<'_>) -> Vec<Result<(), DeliveryError>> {
         let all = |problem: &str| vec![Err(DeliveryError(problem.to_owned())); send.len()];
         let Some(queue) = &self.dead_letters else { return all("TASKHOLD_DEAD_LETTER_QUEUE_URL is not set") };
@@ -164,13 +165,14 @@ impl<P: Ports> Function<P> {
             return all(&out_of_time.to_string());
         }
         let mut kept = queue.send_dead_letters(send).await;
-        // An answer that says nothing about a message has not kept it.
+        // A message that the answer does not mention is not stored.
         kept.resize(send.len(), Err(DeliveryError("the queue did not answer for it".to_owned())));
         kept
     }
 }
 
-/// Of a record that was read only its id, body, queue and group are needed. In a batch of 6 MB the rest is as much again.
+/// After parsing, only the id, body, queue and group of a record are needed. In a batch of 6 MB the rest is as much
+/// again.
 fn drop_what_is_read(message: &mut SqsMessage) {
     message.receipt_handle = None;
     message.md5_of_body = None;
@@ -181,16 +183,16 @@ fn drop_what_is_read(message: &mut SqsMessage) {
     }
 }
 
-/// The attribute that names a message's group, on a FIFO queue.
+/// The attribute with the message group id, on a FIFO queue.
 const GROUP: &str = "MessageGroupId";
 
-/// On a FIFO queue everything behind a retried message of the same group comes again too, or the order would be lost.
+/// On a FIFO queue, every message after a retried one of the same group is retried too, to keep the order.
 fn hold_groups(records: &[SqsMessage], message_outcomes: &mut [MessageOutcome]) {
     let mut held = HashSet::new();
     for (message, message_outcome) in records.iter().zip(message_outcomes) {
         let retried = matches!(message_outcome, MessageOutcome::Retry(_));
         if held.is_empty() && !retried {
-            // As nearly always: nothing to hold, so its group need not be looked up.
+            // The usual case: nothing is held, so the group does not matter.
             continue;
         }
         let Some(group) = message.attributes.get(GROUP) else { continue };

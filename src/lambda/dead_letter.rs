@@ -1,43 +1,43 @@
-//! Dead letters: a message that cannot be carried out goes to the dead-letter queue with the reason, and only then counts as
-//! done. A crash in between dead-letters it twice, never not at all.
+//! Dead letters: a message that cannot be carried out is sent to the dead-letter queue with the reason, and only then
+//! counts as done. A crash in between dead-letters it twice rather than never.
 
 use crate::outbox::DeliveryError;
 use crate::sqs::{MESSAGE_BYTES_MAX, sends};
 use std::convert::Infallible;
 use std::future::Future;
 
-/// Why the message was dead-lettered. The names of all attributes are part of what taskhold promises.
+/// Why the message was dead-lettered. The names of these attributes are part of taskhold's interface.
 pub const REASON_ATTRIBUTE: &str = "taskhold.reason";
-/// The id that the message had in the queue that it came from.
+/// The message's id in its original queue.
 pub const MESSAGE_ID_ATTRIBUTE: &str = "taskhold.messageId";
-/// The ARN of that queue.
+/// The ARN of the original queue.
 pub const SOURCE_ATTRIBUTE: &str = "taskhold.sourceQueueArn";
-/// The size of the body, present only if the body was cut to make room for the attributes.
+/// The original size of the body, present only if the body was cut to make room for the attributes.
 pub const BODY_BYTES_ATTRIBUTE: &str = "taskhold.bodyBytes";
 
-/// A reason is cut here: it must fit beside a body, and nobody reads more.
+/// Longer reasons are cut, since a reason must fit beside a body.
 const REASON_CHARS_MAX: usize = 1000;
-/// Room for four attributes: their names, the type `String`, a reason of four bytes a character, an id and an ARN.
+/// Space for four attributes: their names, the type `String`, a reason of four bytes per character, an id and an ARN.
 const ATTRIBUTES_BYTES_MAX: usize = 6 * 1024;
 
-/// A message to be dead-lettered.
+/// A message for the dead-letter queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetter {
-    /// As it came, but for what does not fit.
+    /// The original body, cut if it does not fit.
     pub body: String,
-    /// All of type `String`.
+    /// Message attributes, all of type `String`.
     pub attributes: Vec<(&'static str, String)>,
 }
 
-/// Takes messages for people to look at.
+/// Stores dead-lettered messages for an operator to inspect.
 pub trait DeadLetterQueue: Send + Sync {
-    /// Sends at most [`crate::sqs::MESSAGES_PER_SEND_MAX`] messages of at most [`MESSAGE_BYTES_MAX`] together. Answers for each, in
-    /// their order, whether it is kept now.
+    /// Sends at most [`crate::sqs::MESSAGES_PER_SEND_MAX`] messages of at most [`MESSAGE_BYTES_MAX`] together. Returns
+    /// for each, in order, whether the queue has stored it.
     fn send_dead_letters(&self, messages: &[DeadLetter])
     -> impl Future<Output = Vec<Result<(), DeliveryError>>> + Send;
 }
 
-/// A queue that there is none of: for `None`.
+/// The queue type of a function without a dead-letter queue.
 impl DeadLetterQueue for Infallible {
     async fn send_dead_letters(&self, _: &[DeadLetter]) -> Vec<Result<(), DeliveryError>> {
         match *self {}
@@ -45,14 +45,14 @@ impl DeadLetterQueue for Infallible {
 }
 
 impl DeadLetter {
-    /// Prepares a message: its body, why it is dead-lettered, its id, the ARN of the queue that it came from.
+    /// Prepares a message from its body, the reason, its id and the ARN of its original queue.
     pub fn new(body: &str, reason: &str, message_id: &str, source_queue_arn: &str) -> Self {
         let mut attributes = vec![
             (REASON_ATTRIBUTE, sendable(reason)),
             (MESSAGE_ID_ATTRIBUTE, sendable(message_id)),
             (SOURCE_ATTRIBUTE, sendable(source_queue_arn)),
         ];
-        // SQS refuses an attribute without a value.
+        // SQS rejects an attribute without a value.
         attributes.retain(|(_, value)| !value.is_empty());
         let room = MESSAGE_BYTES_MAX - ATTRIBUTES_BYTES_MAX;
         let mut kept = body;
@@ -60,24 +60,25 @@ impl DeadLetter {
             attributes.push((BODY_BYTES_ATTRIBUTE, body.len().to_string()));
             kept = &body[..body.floor_char_boundary(room)];
         }
-        // SQS refuses an empty body as well.
+        // SQS also rejects an empty body.
         let body = if kept.is_empty() { "(empty)".to_owned() } else { kept.to_owned() };
         Self { body, attributes }
     }
 
-    /// What it counts against [`MESSAGE_BYTES_MAX`].
+    /// Its size against [`MESSAGE_BYTES_MAX`].
     pub fn bytes(&self) -> usize {
         let attribute = |(name, value): &(&str, String)| name.len() + "String".len() + value.len();
         self.body.len() + self.attributes.iter().map(attribute).sum::<usize>()
     }
 
-    /// Splits messages into sends that SQS takes. One alone always fits: [`Self::new`] has seen to that.
+    /// Splits messages into batches that SQS accepts. A single message always fits, because [`Self::new`] bounds its
+    /// size.
     pub fn sends(messages: &[Self]) -> Vec<&[Self]> {
         sends(messages, Self::bytes)
     }
 }
 
-/// The text without characters that SQS does not take (SQS API reference, "SendMessage"), and not too long.
+/// The text without characters that SQS rejects (SQS API reference, "SendMessage"), bounded in length.
 fn sendable(text: &str) -> String {
     let taken = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
     text.chars().take(REASON_CHARS_MAX).map(|c| if taken(c) { c } else { char::REPLACEMENT_CHARACTER }).collect()

@@ -1,4 +1,4 @@
-//! One invocation, top to bottom: `parse → observe → decide → apply → respond`.
+//! One invocation from top to bottom: recognize the payload, reconcile tasks and services, respond.
 
 use crate::api::answer::Answer;
 use crate::api::command::Command;
@@ -21,21 +21,21 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tracing::{debug, info, warn};
 
-/// What the function works with, by kind: AWS's services and the system's clock, or simulated ones.
+/// The ports of the function: AWS services and the system clock, or simulated ones.
 pub trait Ports: service::reconciler::Ports {
-    /// Keeps messages that cannot be carried out.
+    /// Stores messages that cannot be carried out.
     type DeadLetters: DeadLetterQueue;
 }
 
-/// The function, with everything that it works with.
+/// The function with its ports.
 pub struct Function<P: Ports> {
-    /// Keeps services, and with them their tasks, as they should be.
+    /// The reconciler of services, which contains the reconciler of tasks.
     pub services: service::reconciler::Reconciler<P>,
-    /// Where messages go that cannot be carried out; `None` leaves them to the queue's own redrive policy.
+    /// The dead-letter queue; `None` leaves failed messages to the source queue's own redrive policy.
     pub dead_letters: Option<P::DeadLetters>,
 }
 
-/// Everything that a function is made of.
+/// The parts of which a function is assembled.
 pub struct Parts<P: Ports> {
     /// ECS.
     pub ecs: P::Ecs,
@@ -43,43 +43,43 @@ pub struct Parts<P: Ports> {
     pub autoscaling: P::Autoscaling,
     /// Task records and service records.
     pub store: P::Store,
-    /// Where messages go that cannot be carried out; `None` leaves them to the queue's own redrive policy.
+    /// The dead-letter queue; `None` leaves failed messages to the source queue's own redrive policy.
     pub dead_letters: Option<P::DeadLetters>,
-    /// Where the function sends its rechecks; `None` leaves them to the sweep.
+    /// The recheck queue; `None` leaves rechecks to the sweep.
     pub rechecks: Option<P::Rechecks>,
-    /// Where interrupted jobs are forwarded; `None` leaves them to the alert.
+    /// The queue for interrupted jobs; `None` leaves them to the alert.
     pub interrupted: Option<P::Interrupted>,
-    /// Sends alerts.
+    /// Delivers alerts.
     pub notifier: P::Notifier,
-    /// The time.
+    /// The clock.
     pub clock: P::Clock,
     /// The settings.
     pub config: Config,
-    /// How fast protection calls are sent.
+    /// The rate limit of protection calls.
     pub rate_limit: RateLimit,
 }
 
-/// What the function answers.
+/// The function's response.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum Response {
-    /// To a batch of SQS: the messages that have to come again.
+    /// To an SQS batch: the messages to retry.
     Batch(SqsBatchResponse),
     /// To a command.
     Command(Answer),
-    /// To an event: what was made of it. EventBridge does not read it, a person who tries things out does.
+    /// To an event: the result in words. EventBridge ignores it; it helps when you invoke the function by hand.
     Event {
-        /// A sentence.
+        /// One sentence.
         taskhold: String,
     },
 }
 
-/// A payload could not be carried out; Lambda invokes again.
+/// A payload could not be handled, and Lambda retries the invocation.
 ///
-/// Messages of SQS do not end here, since each has an ending of its own, unless they cannot be told apart at all.
+/// SQS messages do not end here, since each has its own outcome, unless the batch cannot be parsed at all.
 #[derive(Debug, thiserror::Error)]
 pub enum FunctionError {
-    /// The messages of a batch cannot be told apart.
+    /// The messages of a batch cannot be parsed.
     #[error("cannot read a batch of sqs messages: {0}")]
     UnreadableBatch(String),
     /// ECS or the state store failed.
@@ -91,7 +91,7 @@ pub enum FunctionError {
 }
 
 impl<P: Ports> Function<P> {
-    /// The function of these parts.
+    /// Assembles a function.
     pub fn new(parts: Parts<P>) -> Self {
         let Parts { ecs, autoscaling, store, dead_letters, rechecks, interrupted, notifier, clock, config, rate_limit } =
             parts;
@@ -107,10 +107,9 @@ impl<P: Ports> Function<P> {
         &self.services.tasks.clock
     }
 
-    /// Handles one payload. `deadline` is when Lambda ends the invocation; what is not done by then is told to come again.
+    /// Handles one payload. `deadline` is when Lambda ends the invocation; work that is not done by then is retried.
     ///
-    /// # Errors
-    /// An event of ECS could not be carried out, or a batch of SQS could not be read at all.
+    /// # Errors An ECS event could not be handled, or an SQS batch could not be parsed at all.
     pub async fn handle(&self, payload: &str, deadline: Timestamp) -> Result<(Response, Counts), FunctionError> {
         let counts = Counts::default();
         let budget = Budget { deadline, counts: &counts };
@@ -156,7 +155,7 @@ impl<P: Ports> Function<P> {
         let failed = |reason: RetryReason| FunctionError::Stop(task.to_string(), reason);
         let end = self.services.tasks.observe_stop(stop, &[], budget).await.map_err(failed)?;
         let Some(end) = end else {
-            // What could not be told the last time has been left to this one.
+            // An earlier attempt may have left a pending notification.
             self.services.tasks.tell_interruption(task).await.map_err(failed)?;
             return Ok(format!("nothing to do for task {task}"));
         };

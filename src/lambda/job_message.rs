@@ -1,7 +1,7 @@
-//! The message that a worker sends: its fields, their rules, and the reason when one does not hold.
+//! The job message that a worker sends: its fields, their rules, and the error when one is broken.
 //!
-//! Unknown fields are tolerated; wrong types and out-of-range numbers are not. `schemas/job-message.schema.json` says the
-//! same to other programs, and a test holds the two together.
+//! Unknown fields are tolerated; wrong types and out-of-range numbers are not. `schemas/job-message.schema.json` states
+//! the same rules for other programs, and a test compares the two.
 
 use crate::config::clusters::{Clusters, NameError};
 use crate::ecs::PROTECTION_MINUTES_MAX;
@@ -11,18 +11,18 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Most characters of a `jobId`.
+/// Maximum length of a `jobId`, in characters.
 pub const JOB_ID_CHARS_MAX: usize = 256;
-/// Minutes that a job may last when its start does not say: the same as ECS's own default.
+/// Maximum duration of a job that declares none, in minutes: ECS's own default for protection.
 pub const MAX_DURATION_MINUTES_DEFAULT: u32 = 120;
-/// Labels are shown to people: a few, and short.
+/// Maximum number of labels. They are shown to people, so they are few and short.
 pub const LABELS_MAX: usize = 8;
-/// Most characters of a label's name.
+/// Maximum length of a label's name, in characters.
 pub const LABEL_NAME_CHARS_MAX: usize = 64;
-/// Most characters of a label's value.
+/// Maximum length of a label's value, in characters.
 pub const LABEL_VALUE_CHARS_MAX: usize = 128;
 
-/// What a message tells.
+/// The type of a job message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum JobMessageType {
     /// `job.started`
@@ -34,7 +34,7 @@ pub enum JobMessageType {
 }
 
 impl JobMessageType {
-    /// As in the message.
+    /// The value of `type` in the message.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Started => "job.started",
@@ -44,57 +44,57 @@ impl JobMessageType {
     }
 }
 
-/// A job message that holds to the rules.
+/// A valid job message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobMessage {
-    /// What it tells.
+    /// Its type.
     pub message_type: JobMessageType,
-    /// Of which job.
+    /// The job.
     pub job: JobKey,
-    /// On which task.
+    /// The task that runs the job.
     pub task: Task,
-    /// How long, from this message on, the job may last at most.
+    /// Declared maximum duration of the job, counted from this message.
     pub max_duration_minutes: Option<u32>,
-    /// How long, from this message on, it is expected to last.
+    /// Expected duration of the job, counted from this message.
     pub expected_duration_minutes: Option<u32>,
-    /// Shown to people.
+    /// Labels, shown to people.
     pub labels: Labels,
 }
 
-/// The rule that a message breaks, with the field that breaks it.
+/// The rule that a message breaks, with the field.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JobMessageError {
     /// The body is not a JSON object.
     #[error("the body is not a JSON object: {0}")]
     NotAnObject(String),
-    /// The body is larger than any job message.
+    /// The body is larger than any valid job message.
     #[error("the body has {0} bytes; a job message has at most {1}")]
     TooLarge(usize, usize),
-    /// A field that must be there is not.
+    /// A required field is missing.
     #[error("`{0}` is missing; it must be {1}")]
     Missing(&'static str, &'static str),
-    /// A field is not what it must be.
+    /// A field has an invalid value.
     #[error("`{field}` is {found}; it must be {rule}")]
     Wrong {
-        /// As in the message.
+        /// The name in the message.
         field: &'static str,
-        /// The value, cut to a length that can be shown.
+        /// The value, shortened for display.
         found: String,
-        /// What would be right.
+        /// The rule for the field.
         rule: &'static str,
     },
-    /// The task is none of a configured cluster.
+    /// The task does not belong to a configured cluster.
     #[error("`{field}`: {source}")]
     Task {
-        /// `taskArn`, or `taskId` where no ARN was given.
+        /// `taskArn`, or `taskId` if no ARN was given.
         field: &'static str,
-        /// Why.
+        /// The reason.
         source: NameError,
     },
 }
 
-/// The fields, untyped, so that a wrong type is reported by the field's name and rule. The members that mark other shapes
-/// are read in the same pass, since nearly every body is a job message.
+/// The untyped fields, so that a wrong type is reported with the field's name and rule. The members that mark other
+/// shapes are read in the same pass, since nearly every body is a job message.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Fields {
@@ -200,7 +200,7 @@ impl Fields {
 }
 
 impl JobMessage {
-    /// What this message alone tells of its job, given when SQS took it.
+    /// The job as this message alone reports it, given the time at which SQS received the message.
     pub fn into_job(self, sent_at: Timestamp) -> (Task, JobKey, Job) {
         let after = |minutes: u32| {
             let duration = SignedDuration::from_mins(i64::from(minutes));
@@ -249,7 +249,7 @@ fn text<'a>(field: &'static str, value: Option<&'a Value>) -> Result<Option<&'a 
     }
 }
 
-/// A whole number, also when it is written `90.0`: to JSON Schema that is an integer, and some languages write it so.
+/// A whole number, including the form `90.0`: it is an integer in JSON Schema, and some languages write it so.
 fn whole(value: &Value) -> Option<u32> {
     if let Some(number) = value.as_u64() {
         return u32::try_from(number).ok();

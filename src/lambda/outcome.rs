@@ -1,4 +1,5 @@
-//! How a message ends: done, retried or dead-lettered with a reason. Nothing disappears, nothing loops.
+//! Decides the outcome of a message: done, retried, or dead-lettered with a reason. No message is lost or retried
+//! forever.
 
 use crate::config::settings::Config;
 use crate::ecs::error::Disposition;
@@ -8,22 +9,22 @@ use crate::task::job::JobKey;
 use crate::task::outcome::{RetryReason, TaskState, disposition};
 use jiff::Timestamp;
 
-/// The end of one message.
+/// The outcome of one message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MessageOutcome {
-    /// Carried out, or nothing was left to do: it is acknowledged.
+    /// Carried out, or nothing was left to do: the message is acknowledged.
     Done,
-    /// Reported as failed: the queue delivers it again.
+    /// Reported as failed: the queue redelivers the message.
     Retry(RetryReason),
     /// Sent to the dead-letter queue with this reason, then acknowledged.
     DeadLetter(String),
 }
 
-/// How a job message ends, given what is known of its task now.
+/// The outcome of a job message, given the known state of its task.
 ///
-/// A message is done when the part that it told is stored and nothing that it asked for is open: for a live job that is
-/// certain protection, for a finished one on an idle task the certain release. So whatever has to be asked again has a
-/// message that comes again.
+/// A message is done when its content is stored and nothing that it requested is pending: for a live job confirmed
+/// protection, for a finished one on an idle task the confirmed release. So every pending request has a message whose
+/// redelivery retries it.
 pub fn message_outcome(
     told: (JobMessageType, &JobKey),
     received: &Received,
@@ -61,7 +62,7 @@ pub fn message_outcome(
     }
 }
 
-/// A message is not retried for ever: when it has been received too often, it is dead-lettered with the reason of the last time.
+/// Bounds retries: a message that was received too often is dead-lettered with the reason of its last failure.
 pub fn retry_or_dead_letter(reason: RetryReason, received: &Received, config: &Config) -> MessageOutcome {
     if received.receives < config.receives_max {
         return MessageOutcome::Retry(reason);

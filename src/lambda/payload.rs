@@ -1,7 +1,9 @@
-//! What came in, typed. [`Invocation::parse`] tells the shape of a whole payload, [`record::parse`] that of one SQS record.
+//! The typed forms of a payload. [`Invocation::parse`] recognizes a whole payload, [`crate::lambda::sqs_record::parse`]
+//! a single SQS record.
 //!
-//! Unrecognized is normal: names of the future, other people's events, a test click in the console. It is counted and
-//! acknowledged. Malformed is something that meant to be a job message and is not: it is dead-lettered with the reason.
+//! An unrecognized payload is normal: event names of the future, events of others, a test from the console. It is
+//! counted and acknowledged. A malformed one was meant to be a job message but breaks its rules: it is dead-lettered
+//! with the reason.
 
 use crate::api::command;
 use crate::api::command::{Command, CommandError};
@@ -18,33 +20,33 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// One payload of the function.
+/// A payload of the function.
 #[derive(Debug)]
 pub enum Invocation {
     /// A batch of SQS messages.
     Sqs(SqsEvent),
-    /// An event of ECS.
+    /// An ECS event.
     Ecs(EcsEvent),
-    /// What a person or a CI step asks.
+    /// A command from an operator or a CI step.
     Command(Result<Command, CommandError>),
-    /// A batch of SQS that cannot be read. To acknowledge it would delete its messages, so it must fail as a whole.
+    /// An SQS batch that cannot be parsed. Acknowledging it would delete its messages, so the invocation must fail.
     UnreadableBatch(String),
-    /// Anything else, with a word on what it was.
+    /// Anything else, with a short description.
     Unrecognized(String),
 }
 
-/// An event of ECS, as EventBridge carries it. It says where to look and proves nothing.
+/// An ECS event as EventBridge delivers it. It says what to reconcile and proves nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EcsEvent {
-    /// A task of a configured cluster is said to stop, or to have stopped.
+    /// A task of a configured cluster is stopping or has stopped, according to the event.
     TaskStopEvent(TaskStopEvent),
-    /// Something has happened to a service of a configured cluster.
+    /// An event about a service of a configured cluster.
     Service(ServiceTrigger),
-    /// Nothing that this function acts on, with a word on what it was.
+    /// An event without consequences, with a short description.
     Ignored(String),
 }
 
-/// The members that tell one shape from another. Their values are not looked at before the shape is known.
+/// The members that distinguish the shapes. Their values are not parsed until the shape is known.
 #[derive(Deserialize)]
 struct Shape<'a> {
     #[serde(rename = "Records", borrow)]
@@ -56,7 +58,7 @@ struct Shape<'a> {
 }
 
 impl Invocation {
-    /// Tells what a payload is. Total: whatever is not recognized is [`Invocation::Unrecognized`].
+    /// Recognizes a payload. Total: anything unknown is [`Invocation::Unrecognized`].
     pub fn parse(payload: &str, clusters: &Clusters) -> Self {
         if !payload.trim_start().starts_with('{') {
             return Self::Unrecognized("not a JSON object".to_owned());
@@ -91,8 +93,8 @@ impl Invocation {
     }
 }
 
-/// A batch of SQS as Lambda writes it, which most payloads are: read at once, without a look at its shape before. `None` for
-/// anything else.
+/// An SQS batch as Lambda formats it, which most payloads are: parsed directly, without checking its shape first.
+/// `None` for anything else.
 fn plain_batch(payload: &str) -> Option<SqsEvent> {
     if !payload.starts_with("{\"Records\"") {
         return None;
@@ -101,10 +103,11 @@ fn plain_batch(payload: &str) -> Option<SqsEvent> {
     (!batch.records.is_empty() && batch.records.iter().all(is_of_sqs)).then_some(batch)
 }
 
-/// Whether one of the records may be of SQS. AWS writes the name as it is, but a payload that was made by hand may spell
-/// the same otherwise.
+/// Whether any record may come from SQS. AWS writes the name literally, but a payload written by hand may escape
+/// characters in it.
 fn names_sqs(records: &str) -> bool {
-    // Records of any shape: one that cannot be read must not hide the others. Taken for another's, they would be acknowledged.
+    // Records may have any shape, and an unreadable one must not hide the others: a batch not recognized as SQS's would
+    // be acknowledged.
     let is_spelt = |record: &Value| record.get("eventSource").is_some_and(|source| source == "aws:sqs");
     let may_be = |records: Value| records.as_array().is_some_and(|records| records.iter().any(is_spelt));
     records.contains("\"aws:sqs\"") || records.contains("\\u") && serde_json::from_str(records).map_or(true, may_be)
@@ -115,10 +118,10 @@ fn is_of_sqs(record: &aws_lambda_events::sqs::SqsMessage) -> bool {
 }
 
 impl EcsEvent {
-    /// Parses an EventBridge envelope, whether it came as a payload or in the body of a message.
+    /// Parses an EventBridge envelope, from a payload or from the body of a message.
     ///
-    /// # Errors
-    /// It is not an envelope at all. An unknown source, detail-type or event name is no error but [`EcsEvent::Ignored`].
+    /// # Errors It is not an envelope. An unknown source, detail-type or event name is not an error but
+    /// [`EcsEvent::Ignored`].
     pub fn parse(envelope: &str, clusters: &Clusters) -> Result<Self, serde_json::Error> {
         let event: EventBridgeEvent<Box<RawValue>> = serde_json::from_str(envelope)?;
         Ok(match (event.source.as_str(), event.detail_type.as_str()) {
@@ -141,7 +144,7 @@ mod tests {
         Invocation::parse(payload, &Clusters::new(vec![video]).unwrap())
     }
 
-    /// What is said of a payload that is not acted on.
+    /// The description of a payload without consequences.
     fn said(payload: &serde_json::Value) -> String {
         match parse(&payload.to_string()) {
             Invocation::Ecs(EcsEvent::Ignored(why)) => why,

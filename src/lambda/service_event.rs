@@ -13,7 +13,7 @@ struct Detail {
     cluster_arn: Option<String>,
 }
 
-/// Which deployment an event is about is not read: the look finds all of them.
+/// The deployment that an event names is not read, since reconciling the service finds all deployments.
 pub(crate) fn parse(detail: &str, resources: &[String], clusters: &Clusters) -> EcsEvent {
     let ignored = |why: String| EcsEvent::Ignored(format!("event of a service {why}"));
     let detail: Detail = match serde_json::from_str(detail) {

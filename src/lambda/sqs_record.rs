@@ -1,6 +1,6 @@
-//! One SQS record: a job message, an event of ECS in a body, or an SNS envelope around either.
+//! Parses one SQS record: a job message, an ECS event, or an SNS envelope around either.
 //!
-//! Each record is parsed alone. What it is decides nothing about its neighbours.
+//! Each record is parsed alone, so a malformed one does not affect its neighbors.
 
 use crate::config::clusters::Clusters;
 use crate::ecs::arn::{Task, shown};
@@ -9,22 +9,22 @@ use crate::lambda::payload::EcsEvent;
 use aws_lambda_events::sqs::SqsMessage;
 use jiff::Timestamp;
 
-/// Larger than any job message, by far: the longest legal one, every character escaped, has about 20 KB. What is larger is
-/// not parsed at all.
+/// Larger than any job message: the longest valid one, with every character escaped, has about 20 KB. A larger body is
+/// rejected without validation.
 pub const JOB_MESSAGE_BYTES_MAX: usize = 65_536;
 
-/// What SQS says about a message, apart from its body.
+/// The attributes of a message, apart from its body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Received {
-    /// When SQS took it; trusted over a sender's clock.
+    /// When SQS received it; trusted more than the sender's clock.
     pub sent_at: Timestamp,
-    /// How often it has been delivered, this time included. 1 if SQS does not say.
+    /// The number of deliveries including this one; 1 if SQS does not say.
     pub receives: u32,
 }
 
 impl Received {
-    /// Reads the attributes of a record (aws-facts "Lambda and SQS"). SQS always sets them; a payload that somebody wrote
-    /// by hand and that lacks them counts as sent just now, for the first time.
+    /// Reads the attributes of a record (aws-facts "Lambda and SQS"). SQS always sets them; a payload written by hand
+    /// without them counts as sent just now, for the first time.
     pub fn of(message: &SqsMessage, now: Timestamp) -> Self {
         let number = |name: &str| message.attributes.get(name).and_then(|value| value.parse::<i64>().ok());
         let sent_at = number("SentTimestamp").and_then(|ms| Timestamp::from_millisecond(ms).ok());
@@ -33,11 +33,10 @@ impl Received {
     }
 }
 
-/// Whether a message comes from the task that it speaks for. The credentials of a task role carry the task's id as the name
-/// of their session, and SQS tells it with the message (aws-facts "ECS: the protection API").
+/// Whether a message comes from the task that it reports on. The credentials of a task role carry the task's id as
+/// session name, and SQS attaches that to the message (aws-facts "ECS: the protection API").
 ///
-/// # Errors
-/// It does not, or SQS does not say; the text is the reason to dead-letter it.
+/// # Errors The sender is another, or SQS does not say; the text is the reason for dead-lettering the message.
 pub fn check_sender(message: &SqsMessage, task: &Task) -> Result<(), String> {
     let sender = message.attributes.get("SenderId").map(String::as_str).unwrap_or_default();
     let session = sender.split_once(':').map_or("", |(_, session)| session);
@@ -50,14 +49,14 @@ pub fn check_sender(message: &SqsMessage, task: &Task) -> Result<(), String> {
     ))
 }
 
-/// What a record's body is.
+/// The content of a record's body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum QueueMessage {
-    /// A worker's message.
+    /// A job message.
     Job(JobMessage),
-    /// An event of ECS.
+    /// An ECS event.
     Ecs(EcsEvent),
-    /// It meant to be a message and is not; to be dead-lettered with this reason.
+    /// Meant to be a message, but not valid; to be dead-lettered with this reason.
     Malformed(JobMessageError),
 }
 
@@ -66,7 +65,7 @@ pub fn parse(body: &str, clusters: &Clusters) -> QueueMessage {
     parse_body(body, clusters, Wrapping::Allowed).unwrap_or_else(QueueMessage::Malformed)
 }
 
-/// Whether an SNS envelope may stand around the body. Within an envelope it may not: nobody nests them.
+/// Whether an SNS envelope may surround the body. Envelopes are not nested.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wrapping {
     Allowed,
@@ -75,11 +74,11 @@ enum Wrapping {
 
 fn parse_body(body: &str, clusters: &Clusters, wrapping: Wrapping) -> Result<QueueMessage, JobMessageError> {
     let not_an_object = |why: String| match body.len() {
-        // Of a body this large nobody wants to hear where it breaks.
+        // In a body this large, the position of the syntax error does not help.
         bytes if bytes > JOB_MESSAGE_BYTES_MAX => JobMessageError::TooLarge(bytes, JOB_MESSAGE_BYTES_MAX),
         _ => JobMessageError::NotAnObject(why),
     };
-    // serde would take an array for a struct, field by field.
+    // serde would accept an array for a struct, field by field.
     if !body.trim_start().starts_with('{') {
         return Err(not_an_object("it does not begin with `{`".to_owned()));
     }

@@ -1,7 +1,8 @@
-//! The sweep: compares the task records with ECS, looks at every service of the configured clusters, and tells what is new.
+//! The sweep: compares the task records with ECS, reconciles every service of the configured clusters, and so finds
+//! what no event reported.
 //!
-//! It asks no event for permission: what no event told it finds. What it does not reach in its time a recheck goes on
-//! with; and since each sweep begins at another service, none is always the last where there are no rechecks.
+//! A recheck continues the part that does not fit into one invocation. Without a recheck queue each sweep begins at
+//! another service, so that no service is always last.
 
 pub mod tasks;
 
@@ -30,15 +31,16 @@ use std::sync::Arc;
 use std::time::Duration;
 use tracing::warn;
 
-/// Services of one cluster that are swept: ECS's own quota ("Amazon ECS service quotas": services per cluster, 5,000).
+/// Maximum number of services swept per cluster: ECS's quota ("Amazon ECS service quotas": services per cluster,
+/// 5,000).
 const SERVICES_SWEPT_MAX: usize = 5_000;
-/// One invocation of a sweep takes no longer than this: it shares ECS's limits, and perhaps its instance, with job messages.
+/// Maximum time of one invocation's part: the sweep shares ECS's limits, and perhaps its instance, with job messages.
 const SWEEP_TIME: SignedDuration = SignedDuration::from_secs(10);
-/// A sweep goes on no longer than this. The schedule begins others meanwhile, and they share ECS's limits with it.
+/// Maximum time of a whole sweep. Meanwhile the schedule begins others, which share ECS's limits with it.
 const SWEEP_MAX: SignedDuration = SignedDuration::from_mins(15);
-/// The buckets of ECS's reads fill by 20 calls a second, up to 100 (aws-facts "ECS: the protection API").
+/// The buckets of ECS's reads refill by 20 calls a second, up to 100 (aws-facts "ECS: the protection API").
 const THROTTLED_PAUSE: Duration = Duration::from_secs(5);
-/// Pages of the state store that are read for its services: more than any cluster fills.
+/// Maximum number of store pages read to find service records: more than any cluster fills.
 const STORE_PAGES_MAX: usize = 1_000;
 
 /// One invocation's part of a sweep.
@@ -46,19 +48,19 @@ pub(crate) struct Part<'a> {
     /// When it begins nothing new any more.
     end: Timestamp,
     budget: Budget<'a>,
-    /// Whether ECS had enough of it.
+    /// Whether ECS throttled it.
     is_throttled: bool,
     report: SweepReport,
 }
 
 impl<P: Ports> Function<P> {
-    /// Sweeps until all is looked at or the time runs short. What fails is logged, and the rest is done all the same.
+    /// Sweeps until everything is reconciled or the time is up. A failure is logged, and the sweep continues.
     pub(crate) async fn sweep(&self, budget: Budget<'_>) -> SweepReport {
         let place = SweepPlace::Tasks { page: None };
         self.sweep_from(place, self.clock().now(), budget).await.0
     }
 
-    /// Goes on with a sweep that began at `started_at`.
+    /// Continues a sweep that began at `started_at`.
     pub(crate) async fn go_on_sweeping(
         &self,
         started_at: Timestamp,
@@ -72,7 +74,7 @@ impl<P: Ports> Function<P> {
         self.sweep_from(place, started_at, budget).await.1
     }
 
-    /// Sweeps from a place on. Answers with what came of it, and whether the recheck is on its way if there must be one.
+    /// Sweeps from a place on. Returns the report, and whether the recheck for the rest was sent if one is needed.
     async fn sweep_from(
         &self,
         place: SweepPlace,
@@ -84,7 +86,7 @@ impl<P: Ports> Function<P> {
         let mut part = Part { end, budget, is_throttled: false, report: SweepReport::default() };
         let Some(place) = self.sweep_part(place, &mut part).await else { return (part.report, Ok(())) };
         let Some(queue) = &self.services.rechecks else { return (part.report, Ok(())) };
-        // At once, but behind the job messages that have come meanwhile; and not before ECS takes calls again.
+        // Immediately, but behind job messages that arrived meanwhile; after throttling, once ECS accepts calls again.
         let delay = if part.is_throttled { THROTTLED_PAUSE } else { Duration::ZERO };
         let sent = queue.send(&Recheck::Sweep { started_at, place }, delay).await;
         part.report.continues = sent.is_ok();
@@ -95,7 +97,7 @@ impl<P: Ports> Function<P> {
         (part.report, sent)
     }
 
-    /// Sweeps until the part's end. Answers where to go on, if anything is left.
+    /// Sweeps until the end of the part. Returns where to continue, if anything is left.
     async fn sweep_part(&self, place: SweepPlace, part: &mut Part<'_>) -> Option<SweepPlace> {
         let (mut begin_at, mut rest) = match place {
             SweepPlace::Services { cluster, rest } => (Some(cluster), rest),
@@ -116,7 +118,7 @@ impl<P: Ports> Function<P> {
         None
     }
 
-    /// Looks at the services of a cluster, or at the rest of them. Answers what is left then, if anything is.
+    /// Reconciles the services of a cluster, or the rest of them. Returns the part that is left, if any.
     async fn sweep_services(
         &self,
         cluster: &Arc<ClusterArn>,
@@ -163,9 +165,9 @@ impl<P: Ports> Function<P> {
         }
     }
 
-    /// The services of a cluster that ECS lists, and those of which the state store knows that something is open: one that was
-    /// deleted in the middle of it is listed no more. In the order of their names, but beginning with another one each
-    /// minute, or where the rest begins.
+    /// The services of a cluster that ECS lists, and those with an open record: ECS no longer lists a service that was
+    /// deleted in the middle of a rollout. Sorted by name, but beginning with another service each minute, or where the
+    /// rest begins.
     async fn services_to_sweep(
         &self,
         cluster: &Arc<ClusterArn>,
@@ -187,7 +189,7 @@ impl<P: Ports> Function<P> {
         Ok(services)
     }
 
-    /// Mixed, because sweeps an hour apart would otherwise begin with the same one of sixty.
+    /// Scrambled, because sweeps an hour apart would otherwise begin with the same one of sixty services.
     fn begin_at(&self, services: usize) -> usize {
         let minute = self.clock().now().as_second().unsigned_abs() / 60;
         let mixed = minute.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33;

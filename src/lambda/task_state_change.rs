@@ -1,4 +1,4 @@
-//! `ECS Task State Change` (aws-facts "EventBridge"): the only part of it that matters here is that a task stops.
+//! `ECS Task State Change` (aws-facts "EventBridge"): only the stop of a task matters here.
 
 use crate::config::clusters::Clusters;
 use crate::ecs::arn::shown;
@@ -35,7 +35,7 @@ pub(crate) fn parse(detail: &str, clusters: &Clusters) -> EcsEvent {
         Ok(detail) => detail,
         Err(error) => return ignored(format!("with an unreadable detail: {}", shown(&error.to_string()))),
     };
-    // A stop shows first as desiredStatus STOPPED while the task still runs, with up to minutes of work left in it.
+    // A stop appears first as desiredStatus STOPPED while the task still runs, with up to minutes of work left.
     let is_stopped = |status: &Option<String>| status.as_deref() == Some("STOPPED");
     if !is_stopped(&detail.last_status) && !is_stopped(&detail.desired_status) {
         return ignored("of a task that does not stop".to_owned());

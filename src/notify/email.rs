@@ -1,6 +1,6 @@
 //! The email for the on-call engineer.
 //!
-//! The first two lines say what is wrong, where, since when and until which deadline. Then follow the blocking tasks,
+//! The first two lines give the problem, the service, the start and the deadline. Then follow the blocking tasks,
 //! the forecast, the task counts and the suggested actions, the least invasive first, each command on its own line.
 
 pub mod lines;

@@ -1,5 +1,5 @@
 //! The content of `protection-refused` and `protection-expiring`: the refused tasks, the consequences, when ECS may
-//! accept the protection, and what taskhold does by itself.
+//! accept the protection, and what taskhold does automatically.
 
 use crate::ecs::arn::TaskId;
 use crate::notify::words::{clock, count, rollout, time_from};
@@ -103,7 +103,7 @@ pub(crate) fn lost_by_waiting(alert: &Alert) -> usize {
     alert.diagnosis.blocking_tasks.iter().filter(|blocking_task| leases.contains(&blocking_task.task)).count()
 }
 
-/// When ECS may accept the protection, and what taskhold does by itself.
+/// When ECS may accept the protection, and what taskhold does automatically.
 pub(crate) fn hope(alert: &Alert) -> String {
     let diagnosis = &alert.diagnosis;
     let by_itself = "taskhold asks again by itself: at each look at the service, and after every release in it.";

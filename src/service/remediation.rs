@@ -1,5 +1,6 @@
-//! Remediations: what the function does by itself about blocking tasks, where it is allowed to. It releases idle tasks,
-//! or raises the desired count above the number of protected tasks (aws-facts "ECS: deployments and protection").
+//! Remediations: what the function may do about blocking tasks without a person, if the settings allow it. It releases
+//! idle tasks, or raises the desired count above the number of protected tasks (aws-facts "ECS: deployments and
+//! protection").
 //!
 //! Pure. A decision is stored in the service record before it is carried out, so that after a crash the next reconcile
 //! knows what may have happened. With gaps in the snapshot, nothing is decided.

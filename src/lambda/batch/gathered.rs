@@ -1,4 +1,4 @@
-//! What the records of a batch tell: each is parsed alone, and what it tells is filed under its task or its service.
+//! Collects the content of a batch: each record is parsed alone, and its content is filed under its task or service.
 
 use crate::config::settings::{Config, Senders};
 use crate::ecs::arn::Task;
@@ -17,40 +17,40 @@ use aws_lambda_events::sqs::SqsMessage;
 use std::collections::HashMap;
 use tracing::debug;
 
-/// A record on its way: where its task is among the changes, and what it told.
+/// A record without its final outcome: the index of its task or service, and its content.
 pub(crate) enum Pending {
-    /// Ended already.
+    /// The outcome is final.
     Ended(MessageOutcome),
-    /// A job message, waiting for the state of the task at this place.
+    /// A job message that waits for the state of the task at this index.
     Job(usize, JobMessageType, JobKey),
-    /// An event of ECS, waiting for the state of the task at this place.
+    /// An ECS event that waits for the state of the task at this index.
     Stop(usize),
-    /// A reason to look at a service, at this place among them.
+    /// A trigger or recheck that waits for the result at this index.
     Look(usize),
 }
 
-/// A reason to look at a service, or at several.
+/// A reason to reconcile one service or several.
 pub(crate) enum Look {
     /// An event.
     Trigger(ServiceTrigger),
-    /// What the function told itself.
+    /// A message of the function to itself.
     Recheck(Recheck),
 }
 
-/// What a batch tells, by task.
+/// The content of a batch by task and service.
 #[derive(Default)]
 pub(crate) struct Gathered {
     pub(crate) pending: Vec<Pending>,
     pub(crate) changes: Vec<TaskChange>,
     pub(crate) places: HashMap<Task, usize>,
-    /// Tasks that are said to stop.
+    /// Task stops, each with the index of its task change.
     pub(crate) stops: Vec<(usize, TaskStopEvent)>,
-    /// Reasons to look at services.
+    /// Triggers and rechecks.
     pub(crate) looks: Vec<Look>,
 }
 
 impl Gathered {
-    /// Parses each record alone and files what it tells.
+    /// Parses each record alone and files its content.
     pub(crate) fn of(records: &[SqsMessage], beside: (&[Received], &Counts), config: &Config) -> Self {
         let (received, counts) = beside;
         let mut gathered = Self::default();

@@ -1,4 +1,4 @@
-//! Endings, each of a message and what is known of its task.
+//! Outcomes, each for a message and a task state.
 
 use super::*;
 use crate::ecs::FailureReason;
@@ -29,7 +29,7 @@ fn busy() -> TaskRecord {
     record
 }
 
-/// A task without a job, which ECS may protect still.
+/// A task without a job that ECS may still protect.
 fn held() -> TaskRecord {
     let mut record = TaskRecord::default();
     record.merge_job(&key("j"), &Job { finished_at: Some(at(0)), ..Job::default() });
@@ -42,7 +42,7 @@ fn end_of_state(told: JobMessageType, job_id: &str, state: &TaskState) -> Messag
     message_outcome((told, &key(job_id)), &received, state, (&config(), at(1)))
 }
 
-/// How a message about a job ends whose task is known, and whose wish was not met because time ran short.
+/// The outcome of a message whose task is known, but whose request was not carried out because the time was up.
 fn unsettled(told: JobMessageType, job_id: &str, record: TaskRecord) -> MessageOutcome {
     end_of_state(told, job_id, &TaskState::Known(record, Some(RetryReason::OutOfTime)))
 }

@@ -1,4 +1,4 @@
-//! The sweep's first part: what the state store counts on is compared with ECS, and what is open is tried again.
+//! The first part of the sweep: compares the protection in task records with ECS, and retries pending requests.
 
 use crate::clock::Clock;
 use crate::ecs::arn::{Task, TaskId};
@@ -21,11 +21,11 @@ use futures_util::stream;
 use jiff::Timestamp;
 use tracing::{error, info, warn};
 
-/// So many reads of ECS are under way at once.
+/// Maximum number of concurrent reads of ECS.
 const READS_AT_ONCE: usize = 4;
 
 impl<P: Ports> Function<P> {
-    /// Goes through the task records, from a page on. Answers with the page to go on with, if the time did not suffice.
+    /// Sweeps the task records from a page on. Returns the page to continue with if the time is up.
     pub(crate) async fn sweep_tasks(&self, page: Option<String>, part: &mut Part<'_>) -> Option<Option<String>> {
         let mut token = page;
         loop {
@@ -50,7 +50,7 @@ impl<P: Ports> Function<P> {
         let now = self.clock().now();
         let mut changes = Vec::new();
         let mut to_compare: Vec<(&Task, Timestamp)> = Vec::new();
-        // A cluster may be configured no more; its tasks are then nobody's business here.
+        // The record may be of a cluster that is no longer configured.
         for (task, record) in
             records.filter(|(task, _)| self.config().clusters.iter().any(|ours| *ours == task.cluster))
         {
@@ -76,12 +76,12 @@ impl<P: Ports> Function<P> {
         }
         let missing = self.carry_out_changes(changes, part).await;
         let ended = self.ended(&missing, part).await;
-        // They were counted when ECS called them missing.
+        // Already counted when ECS reported them missing.
         part.report.tasks_unsettled -= ended.len();
         self.carry_out_changes(ended, part).await;
     }
 
-    /// Carries out what is to be done about tasks. Answers with those that ECS calls `MISSING`, and whether it has known them.
+    /// Reconciles tasks. Returns those that ECS reports `MISSING`, and whether ECS ever knew them.
     async fn carry_out_changes(&self, changes: Vec<TaskChange>, part: &mut Part<'_>) -> Vec<(Task, bool)> {
         let tasks: Vec<Task> = changes.iter().map(|change| change.task.clone()).collect();
         let states = self.services.tasks.reconcile(changes, part.budget).await;
@@ -104,8 +104,8 @@ impl<P: Ports> Function<P> {
         tasks.into_iter().zip(&states).filter_map(|(task, state)| Some((task, missing(state)?))).collect()
     }
 
-    /// What ECS says of tasks that it calls `MISSING` when they are asked for: of one that has stopped, or is about to, the
-    /// jobs are over, and no message and no event may come that tells. One that ECS has never shown to know may come to be.
+    /// Describes tasks that ECS reported `MISSING`. The jobs of a stopped or stopping task are over, and no message or
+    /// event may arrive to say so. A task that ECS has never known may still be starting.
     async fn ended(&self, missing: &[(Task, bool)], part: &mut Part<'_>) -> Vec<TaskChange> {
         let mut ended = Vec::new();
         let clusters = missing.chunk_by(|(one, _), (other, _)| one.cluster == other.cluster);
@@ -128,7 +128,7 @@ impl<P: Ports> Function<P> {
         ended
     }
 
-    /// Asks ECS about tasks of one cluster that count as protected. Answers with those for which it is not true.
+    /// Compares tasks of one cluster that count as protected with ECS. Returns those that are not.
     async fn compare(&self, tasks: &[(&Task, Timestamp)]) -> Result<Vec<TaskChange>, EcsError> {
         let ids: Vec<TaskId> = tasks.iter().map(|(task, _)| task.id.clone()).collect();
         let answer = self.services.tasks.ecs.get_task_protection(&tasks[0].0.cluster, &ids).await?;
@@ -142,7 +142,7 @@ impl<P: Ports> Function<P> {
         if lost.is_empty() {
             return Ok(Vec::new());
         }
-        // Only a task that runs has lost anything: of one that has stopped, the jobs are over.
+        // Only a running task has lost its protection; the jobs of a stopped one are over.
         let ids: Vec<TaskId> = lost.iter().map(|(task, ..)| task.id.clone()).collect();
         let described = self.services.tasks.ecs.describe_tasks(&tasks[0].0.cluster, &ids).await?;
         let change = |(task, until, protection): (&Task, Timestamp, SeenProtection)| {
@@ -158,7 +158,7 @@ impl<P: Ports> Function<P> {
     }
 }
 
-/// No event has told of the task's end.
+/// A stop that no event reported.
 fn nothing_told(task: &Task) -> TaskStopEvent {
     TaskStopEvent { task: task.clone(), service: None, cause: StopCause::default() }
 }
