@@ -1,10 +1,10 @@
-//! A simulated Application Auto Scaling, as far as the desired counts of ECS services go.
+//! Simulated Application Auto Scaling for the desired counts of ECS services.
 //!
-//! It knows bounds and no scaling policies: which services are registered, and between which counts it keeps them. What is
-//! documented ("RegisterScalableTarget", Application Auto Scaling API Reference) is that registering a service, for the
-//! first time or again, moves a count that lies outside to the nearest bound. Assumed is that it looks once a minute, so
-//! that it also moves back what somebody else sets later, as the next scaling activity of a policy would; and that it then
-//! does not lower a count while scaling in is suspended, nor raise one while scaling out is.
+//! It stores which services are registered and their capacity bounds. It has no scaling policies. Registering a
+//! service, for the first time or again, moves a count that lies outside the bounds to the nearest bound
+//! ("RegisterScalableTarget", Application Auto Scaling API Reference). Assumed: Application Auto Scaling also checks
+//! once a minute and moves back a count that another caller set later, as the next scaling activity of a policy would.
+//! It then lowers no count while scaling in is suspended and raises none while scaling out is suspended.
 
 use crate::control_plane::{ControlPlane, Millis, ServiceStatus};
 use crate::http::ServiceError;
@@ -12,16 +12,16 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-/// How far apart it looks: ECS sends the metrics that policies go by once a minute (Amazon ECS Developer Guide, "Step scaling
-/// policies").
+/// Interval between checks: ECS sends the metrics that scaling policies use once a minute (Amazon ECS Developer Guide,
+/// "Step scaling policies").
 const LOOK_MS: Millis = 60_000;
-/// How many targets a page has at most.
+/// Maximum number of targets per page.
 const RESULTS_MAX: usize = 50;
 const NAMESPACE: &str = "ecs";
 const DIMENSION: &str = "ecs:service:DesiredCount";
 const ROLE_ARN: &str = "arn:aws:iam::111122223333:role/AWSServiceRoleForApplicationAutoScaling_ECSService";
 
-/// The services that are registered. None at first, so that nothing sets a count by itself.
+/// The registered services. Empty at first, so that nothing changes a count unasked.
 #[derive(Debug, Clone, Default)]
 pub struct ScalableTargets {
     /// By resource id: `service/CLUSTER/NAME`.
@@ -39,7 +39,7 @@ struct Target {
 }
 
 impl ScalableTargets {
-    /// Lets time pass, which nothing here depends on but what is told of it.
+    /// Moves the clock, which only timestamps in answers depend on.
     pub fn advance_to(&mut self, to: Millis) {
         self.now = self.now.max(to);
     }
@@ -51,11 +51,12 @@ impl ScalableTargets {
         self.targets.insert(format!("service/{cluster}/{service}"), target);
     }
 
-    /// Does one operation and returns its output.
+    /// Performs one operation and returns its output.
     ///
     /// # Errors
-    /// `ValidationException` for what is missing or is about no ECS service, `ObjectNotFoundException` for taking away a
-    /// service that is not registered, `UnknownOperationException` for an operation that is not simulated.
+    /// `ValidationException` for missing input or a resource that is no ECS service, `ObjectNotFoundException` for
+    /// deregistering a service that is not registered, `UnknownOperationException` for an operation that is not
+    /// simulated.
     pub fn call(&mut self, operation: &str, input: &Value) -> Result<Value, ServiceError> {
         match operation {
             "DescribeScalableTargets" => self.describe(input),
@@ -68,7 +69,7 @@ impl ScalableTargets {
         }
     }
 
-    /// A page at a time, by resource id. A service that is not registered is left out, and is no error.
+    /// Returns one page, sorted by resource id. A service that is not registered is left out without an error.
     fn describe(&self, input: &Value) -> Result<Value, ServiceError> {
         check_kind(input, &["", DIMENSION])?;
         // Application Auto Scaling API Reference, "DescribeScalableTargets": "This value can be between 1 and 50. The default
@@ -98,7 +99,7 @@ impl ScalableTargets {
         Ok(answer)
     }
 
-    /// What is not given stays as it is.
+    /// Members that the request leaves out keep their values.
     fn register_by(&mut self, input: &Value) -> Result<Value, ServiceError> {
         check_kind(input, &[DIMENSION])?;
         let id = resource_id(input)?;
@@ -131,7 +132,7 @@ impl ScalableTargets {
         self.targets.remove(id).map(|_| json!({})).ok_or_else(not_found)
     }
 
-    /// The next moment at which it sets a desired count, if any lies outside its bounds.
+    /// When the next desired count is moved, if any lies outside its bounds.
     #[must_use]
     pub fn next_due(&self, ecs: &ControlPlane) -> Option<Millis> {
         self.outside(ecs).next().map(|_| (ecs.now().div_euclid(LOOK_MS) + 1) * LOOK_MS)
@@ -141,12 +142,12 @@ impl ScalableTargets {
     pub fn put_back(&self, ecs: &mut ControlPlane) {
         let outside: Vec<_> = self.outside(ecs).collect();
         for ((cluster, service), count) in outside {
-            // A bound that ECS does not take as a count leaves the service as it is.
+            // A bound that ECS does not accept as a count leaves the service unchanged.
             let _ = ecs.set_desired_count(cluster, service, count);
         }
     }
 
-    /// The services that have another count than they should, by cluster and name, with the count that they should have.
+    /// The services whose count lies outside their bounds, by cluster and name, with the nearest allowed count.
     fn outside(&self, ecs: &ControlPlane) -> impl Iterator<Item = ((&str, &str), u32)> {
         self.targets.iter().filter_map(|(id, target)| {
             let (cluster, name) = service_of(id)?;
@@ -196,7 +197,7 @@ fn service_of(id: &str) -> Option<(&str, &str)> {
     id.strip_prefix("service/")?.split_once('/')
 }
 
-/// Only ECS's namespace, and of its dimensions one of these, where nothing stands for one that is absent.
+/// Accepts only ECS's namespace and the given scalable dimensions; an empty dimension stands for an absent one.
 fn check_kind(input: &Value, dimensions: &[&str]) -> Result<(), ServiceError> {
     if input["ServiceNamespace"] == NAMESPACE && dimensions.contains(&text(input, "ScalableDimension")) {
         return Ok(());

@@ -1,23 +1,24 @@
-//! Deterministic simulation of the whole function: taskhold's own handler on the simulated Region, with faults everywhere, up to
-//! four invocations at once, and a scheduler that alone decides who goes on, what fails, and how the time passes.
+//! Deterministic simulation of the whole function: taskhold's own handler runs on the simulated Region, with faults
+//! everywhere and up to four concurrent invocations. A single scheduler decides which invocation continues, what fails
+//! and how time passes.
 //!
-//! A run is one seed. First there is a storm of faults, in which workers, people and ECS go about their business; then all
-//! faults stop, and what is promised has to come true. What is promised and checked stands in `chaos/model.rs`, for every
-//! moment, and in `chaos/checks.rs` and `chaos/order.rs`, for the end. Every decision is drawn through one object that writes it down
-//! (`chaos/choices.rs`); so a run that breaks a promise is shortened, and replayed exactly, from a text that people can read.
-//! A seed means another run as soon as the simulation draws otherwise. A text is hardier, since its moves have names, but
-//! not immune.
+//! A seed defines a run. A run starts with a storm of faults, in which workers, people and ECS act as usual. Then all
+//! faults stop, and the promises must come true. `chaos/model.rs` states and checks the promises that hold at every
+//! moment; `chaos/checks.rs` and `chaos/order.rs` check those that hold at the end. Every decision is drawn through one
+//! object that records it (`chaos/choices.rs`). A run that breaks a promise is therefore shortened, and replayed
+//! exactly from a readable text. A seed produces a different run as soon as the simulation draws differently. A text
+//! survives more changes, since its moves have names, but not all.
 //!
 //! What can go wrong:
-//! - ECS throttles, answers 5xx, denies, gets no answer through, takes effect although it failed, or up to 90 seconds later,
-//!   leaves a task out of its answer, and refuses protection as the variant of AWS has it that was drawn;
-//! - loads, stores and lists of the state store fail, before and after they took effect, or take effect later; records are
-//!   forgotten as soon as they may be; the list of open ones lags behind;
-//! - sends to the topic and the queues fail, before and after they took effect;
-//! - messages come again, late, in another order; events of ECS too, or not at all; sweeps are missed;
-//! - invocations are cut off at any point, one or all of them.
+//! - ECS throttles, answers 5xx, denies, sends no answer, applies a call that failed, applies a call up to 90 seconds
+//!   later, leaves a task out of its answer, or refuses protection as the drawn variant of AWS does.
+//! - Loads, stores and lists of the state store fail before or after they take effect, or take effect later. Records
+//!   expire as early as they may. The list of open records lags behind.
+//! - Sends to the topic and the queues fail before or after they take effect.
+//! - Messages are redelivered, late, or reordered. So are events of ECS, which also get lost. Sweeps are missed.
+//! - Invocations are cut off at any point, one or all at a time.
 //!
-//! Deliberately not here: the SDK and its wire formats (the contract tests have them), DynamoDB, a clock that jumps.
+//! Left out on purpose: the SDK and its wire formats (the contract tests cover them), DynamoDB, and a clock that jumps.
 
 mod autoscaling;
 mod calm;
@@ -47,22 +48,22 @@ pub use rules::Sabotage;
 pub use run::{Outcome, of_seed, replay};
 pub use shorten::shortened;
 
-/// Which promise is broken.
+/// The promise that a run broke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Broken {
     /// A task lost its protection under a job whose message was acknowledged.
     Safety,
-    /// A message got lost, or what it told did.
+    /// A message, or the information in it, got lost.
     Loss,
-    /// Protection was cleared of a task that taskhold was told nothing of.
+    /// taskhold cleared the protection of a task that no message named.
     Foreign,
     /// A task is protected for longer than any of its jobs asked for.
     Longer,
-    /// A desired count was set that should not have been.
+    /// taskhold set a desired count that it should not have set.
     Count,
-    /// An alert, or a job that is handed on, came too often or never.
+    /// An alert or the message for an interrupted job was sent too often or never.
     Alerts,
-    /// After the faults it does not come right.
+    /// The system does not recover after the faults.
     Convergence,
 }
 

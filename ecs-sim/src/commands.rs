@@ -1,4 +1,4 @@
-//! The commands of `ecs-sim`: what they take, and what they print.
+//! The commands of `ecs-sim`: their options and output.
 
 mod play;
 mod scenario;
@@ -36,9 +36,9 @@ pub enum CommandError {
     /// A file could not be read.
     #[error("could not read `{}`: {problem}", file.display())]
     Read {
-        /// Which.
+        /// The file.
         file: PathBuf,
-        /// Why not.
+        /// The cause.
         problem: std::io::Error,
     },
     /// A scenario could not be read.
@@ -50,7 +50,7 @@ pub enum CommandError {
     /// The settings of a scenario are wrong.
     #[error(transparent)]
     Settings(#[from] taskhold::config::settings::ConfigProblems),
-    /// The function could not be played against.
+    /// The function process could not be run.
     #[error(transparent)]
     Play(#[from] crate::play::PlayError),
     /// Two runs of one scenario differ.
@@ -89,10 +89,10 @@ struct Options {
     sim: sim::SimOptions,
 }
 
-/// Runs the command of the process's command line.
+/// Runs the command on the process's command line.
 ///
 /// # Errors
-/// What the command line or the command is wrong about.
+/// An invalid command line, or the failure of the command.
 pub async fn run() -> Result<(), CommandError> {
     let mut parser = lexopt::Parser::from_env();
     let command = match parser.next()? {

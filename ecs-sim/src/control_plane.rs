@@ -1,11 +1,17 @@
 //! The control plane: clusters, services, tasks, and the clock that drives them.
 //!
-//! This file holds the state and the passing of time. What happens to a task is in `lifecycle`, what the service
-//! scheduler decides in `scheduler` (pure) and what comes of it in `reconcile` and `hold`; deployments that move traffic in
-//! `shift`, those that fail in `circuit_breaker`, other causes of a scale-in in `rebalance` and `deletion`; the protection
-//! API in `protection`, the other operations in `service_operations`, `task_operations`, `task_set` and
-//! `cluster_operations`, the JSON protocol in `api` and `input`.
-//! What a scenario needs beyond ECS's API, such as a task that crashes, is in `stage`.
+//! | Module | Holds |
+//! |---|---|
+//! | this one | the state and the passing of time |
+//! | `lifecycle` | what happens to a task |
+//! | `scheduler` | the decisions of the service scheduler (pure) |
+//! | `reconcile`, `hold` | how those decisions are carried out |
+//! | `shift`, `circuit_breaker` | deployments that move traffic, and deployments that fail |
+//! | `rebalance`, `deletion` | other causes of a scale-in |
+//! | `protection` | the task protection API |
+//! | `service_operations`, `task_operations`, `task_set`, `cluster_operations` | the other operations |
+//! | `api`, `input` | the JSON protocol |
+//! | `stage` | what a scenario needs beyond ECS's API, such as a task that crashes |
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -83,7 +89,7 @@ use throttling::Buckets;
 /// Milliseconds since the Unix epoch.
 pub type Millis = i64;
 
-/// 2026-01-05T09:00:00Z: a Monday morning, so that a scenario's times read well.
+/// 2026-01-05T09:00:00Z: a Monday morning, for readable times in scenarios.
 pub const START_OF_TIME_MS: Millis = 1_767_603_600_000;
 
 /// What a control plane is created with.
@@ -95,9 +101,9 @@ pub struct Setup {
     pub region: String,
     /// Twelve digits.
     pub account: String,
-    /// Where the clock begins.
+    /// The start of the clock.
     pub now: Millis,
-    /// How ambiguous points are read.
+    /// The variants of ambiguous points.
     pub variants: Variants,
     /// Whether calls are throttled.
     pub throttling: Throttling,
@@ -116,7 +122,7 @@ impl Default for Setup {
     }
 }
 
-/// Something that happens by itself. At the same moment things happen in this order.
+/// Something that happens by itself. Events of the same moment happen in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Due {
     TaskStops(u64),
@@ -131,14 +137,14 @@ enum Due {
 
 /// A simulated ECS control plane of one account in one Region.
 ///
-/// The same calls at the same moments give the same answers and the same events, always.
+/// The same calls at the same times always produce the same answers and events.
 #[derive(Clone, Debug)]
 pub struct ControlPlane {
     names: Names,
     variants: Variants,
     buckets: Buckets,
     now: Millis,
-    /// What will happen by itself. Each entry is taken out when it no longer will.
+    /// What will happen by itself. Entries that become obsolete are removed.
     due: BTreeSet<(Millis, Due)>,
     clusters: BTreeMap<String, Cluster>,
     /// By key; keys count up from 0 and services are never removed.
@@ -146,11 +152,11 @@ pub struct ControlPlane {
     /// By key; keys count up in order of creation.
     tasks: BTreeMap<u64, Task>,
     task_keys: BTreeMap<String, u64>,
-    /// Services that the scheduler must look at before the present call or moment ends.
+    /// Services that the scheduler must reconcile before the present call or moment ends.
     touched: BTreeSet<u64>,
     events: Vec<serde_json::Value>,
     tasks_made: u64,
-    /// Counts deployments, events and everything else that carries an identifier.
+    /// Counts everything that has an identifier, such as deployments and events.
     identifiers_made: u64,
 }
 
@@ -179,23 +185,23 @@ impl ControlPlane {
         self.now
     }
 
-    /// The readings of ambiguous points that this control plane follows.
+    /// The variants of ambiguous points that this control plane follows.
     pub fn variants(&self) -> Variants {
         self.variants
     }
 
-    /// The next moment at which anything changes by itself. With [`StopDelay::Late`] the scheduler may look then, and find
-    /// nothing to do.
+    /// The next moment at which anything changes by itself. With [`StopDelay::Late`] the scheduler may run then and
+    /// find nothing to do.
     pub fn next_due(&self) -> Option<Millis> {
         self.due.first().map(|(at, _)| *at)
     }
 
-    /// Lets time pass until `to`, through every moment at which something is due, in order. Time never goes back: an
-    /// earlier moment changes nothing.
+    /// Advances time to `to`, through every due moment in order. Time never goes back: an earlier moment changes
+    /// nothing.
     pub fn advance_to(&mut self, to: Millis) {
         while let Some(moment) = self.next_due().filter(|at| *at <= to) {
             self.now = moment;
-            // Everything of one moment happens before the scheduler looks, so that it sees, and tells of, all of it.
+            // Everything of one moment happens before the scheduler runs, so that it sees and reports all of it.
             while let Some((_, due)) = self.take_due(moment) {
                 self.happen(due);
             }
@@ -216,29 +222,29 @@ impl ControlPlane {
         std::mem::take(&mut self.events)
     }
 
-    /// All tasks that are remembered, in order of creation, stopped ones included.
+    /// All remembered tasks in order of creation, including stopped ones.
     pub fn tasks(&self) -> impl Iterator<Item = &Task> {
         self.tasks.values()
     }
 
-    /// The tasks of a service that are remembered and not STOPPED yet, in order of creation.
+    /// The remembered tasks of a service that are not STOPPED yet, in order of creation.
     pub fn tasks_of(&self, cluster: &str, service: &str) -> impl Iterator<Item = &Task> {
         let key = self.service_key(cluster, service);
         let members = key.map(|key| &self.services[&key].tasks);
         members.into_iter().flatten().map(|task| &self.tasks[task])
     }
 
-    /// A task by its id or ARN, if it is remembered.
+    /// A task by its id or ARN, if it is still remembered.
     pub fn task(&self, task: &str) -> Option<&Task> {
         self.task_key_anywhere(task).map(|key| &self.tasks[&key])
     }
 
-    /// All services that DescribeServices knows, deleted ones included, in order of creation.
+    /// All services that DescribeServices returns, including deleted ones, in order of creation.
     pub fn services(&self) -> impl Iterator<Item = &Service> {
         self.services.values().filter(|service| !service.is_forgotten)
     }
 
-    /// A service by the names, or ARNs, of its cluster and itself.
+    /// A service by the names or ARNs of its cluster and itself.
     pub fn service(&self, cluster: &str, service: &str) -> Option<&Service> {
         self.service_key(cluster, service).map(|key| &self.services[&key])
     }
@@ -248,7 +254,7 @@ impl ControlPlane {
         self.names.cluster_arn(cluster)
     }
 
-    /// The name of the cluster that a request means: a name, an ARN, or nothing for `default`.
+    /// The cluster that a request names: by name, by ARN, or `default` if absent.
     fn resolve_cluster(&self, given: Option<&str>) -> Result<String, ApiError> {
         let name = self.names.own("cluster", given.unwrap_or("default"));
         name.filter(|name| self.clusters.contains_key(*name)).map(str::to_owned).ok_or_else(ApiError::cluster_not_found)
@@ -263,7 +269,7 @@ impl ControlPlane {
         self.clusters.get(cluster)?.services.get(service).copied()
     }
 
-    /// A task of `cluster`, by its id or either form of its ARN. One that the ARN puts into another cluster is none.
+    /// A task of `cluster`, by its id or either form of its ARN. An ARN that names another cluster matches nothing.
     fn task_key(&self, cluster: &str, given: &str) -> Option<u64> {
         self.task_key_anywhere(given).filter(|key| self.tasks[key].cluster == cluster)
     }
@@ -275,7 +281,7 @@ impl ControlPlane {
         matches.then_some(key)
     }
 
-    /// A key of the map that holds every service ever made.
+    /// Services are never removed, so the key always exists.
     fn service_mut(&mut self, key: u64) -> &mut Service {
         self.services.get_mut(&key).expect("services are never removed")
     }

@@ -1,9 +1,9 @@
-//! Lambda's event source mapping of a queue, without Lambda: takes a batch, shapes the event, and settles the batch with
-//! what the function answered.
+//! Lambda's event source mapping of a queue, without Lambda: takes a batch, builds the event, and settles the batch
+//! according to the function's answer.
 //!
 //! The mapping reports batch item failures (`FunctionResponseTypes: [ReportBatchItemFailures]`), as taskhold's template
-//! has it. Deliberately not here: when to poll and how many invocations run at once, which the caller decides; filters;
-//! the batching window, since a scenario says itself when a batch is taken.
+//! does. Left out on purpose: polling and concurrency, which the caller decides; filters; and the batching window,
+//! since a scenario says when a batch is taken.
 
 use std::collections::BTreeSet;
 
@@ -23,7 +23,7 @@ pub struct EventSource {
     batch_size: usize,
 }
 
-/// A batch that was taken: its messages are invisible until it is settled or their visibility timeout ends.
+/// A batch taken from the queue: its messages are invisible until it is settled or their visibility timeout ends.
 #[derive(Debug, Clone)]
 pub struct Batch {
     /// The event to invoke the function with.
@@ -34,23 +34,23 @@ pub struct Batch {
 /// How an invocation ended.
 #[derive(Debug, Clone, PartialEq)]
 pub enum FunctionAnswer {
-    /// The function returned this; `Null` for nothing.
+    /// The function returned this; `Null` for an empty response.
     Answered(Value),
-    /// The function returned an error, timed out or died, or what it returned is not JSON.
+    /// The function returned an error, timed out or died, or its response is not JSON.
     Failed,
 }
 
-/// What became of a batch, by message id in the batch's order.
+/// The outcome of a batch, by message id in the batch's order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settled {
-    /// Done, and gone from the queue.
+    /// Done and deleted from the queue.
     pub deleted: Vec<String>,
     /// Still in the queue: visible again when the visibility timeout ends.
     pub kept: Vec<String>,
 }
 
 impl FunctionAnswer {
-    /// Reads the bytes of a function's response; none at all are an answer too, the empty one.
+    /// Parses a function's response; an empty one is a valid answer.
     #[must_use]
     pub fn from_payload(payload: &[u8]) -> Self {
         if payload.is_empty() {
@@ -90,8 +90,8 @@ impl EventSource {
         Ok(Some(Batch { event: json!({ "Records": records }), messages }))
     }
 
-    /// Settles a batch: what the function did not report as failed is deleted, the rest stays until its visibility
-    /// timeout ends.
+    /// Settles a batch: deletes the messages that the function did not report as failed. The rest stays until its
+    /// visibility timeout ends.
     ///
     /// # Errors
     /// `QueueDoesNotExist`.
@@ -115,9 +115,9 @@ impl EventSource {
     }
 }
 
-/// The messages that the answer reports as failed; none when the answer counts as a failure of the whole batch: not an
-/// object, or an `itemIdentifier` that is missing, null, empty or of no message in the batch (page "Handling errors for
-/// an SQS event source in Lambda").
+/// The messages that the answer reports as failed. `None` if the answer fails the whole batch: it is no object, or an
+/// `itemIdentifier` is missing, null, empty or of no message in the batch (page "Handling errors for an SQS event
+/// source in Lambda").
 fn failed_ids<'a>(answer: &'a Value, ids: &BTreeSet<&str>) -> Option<BTreeSet<&'a str>> {
     let failures = match answer {
         Value::Null => &Value::Null,
@@ -155,7 +155,7 @@ fn record(received: &ReceivedMessage, queue_arn: &str, region: &str) -> Value {
     record
 }
 
-/// Lambda writes an attribute's names in camel case, and lists that SQS itself has not implemented.
+/// Lambda writes an attribute's names in camel case, and includes lists that SQS itself has not implemented.
 fn message_attribute(attribute: &MessageAttribute) -> Value {
     use base64::Engine;
     let value = match &attribute.value {

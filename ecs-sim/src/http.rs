@@ -1,5 +1,5 @@
-//! A server on loopback that speaks the AWS protocols, so that the real SDKs, the CLI and the real `bootstrap` can talk
-//! to what is simulated here. One port serves all of it:
+//! A loopback server that speaks the AWS protocols, so that the real SDKs, the CLI and the real `bootstrap` can use the
+//! simulator. One port serves all of it:
 //!
 //! | Request | Protocol | Goes to |
 //! |---|---|---|
@@ -9,10 +9,10 @@
 //! | a form with `Action=…` | AWS Query, XML answers | [`Backend`], [`Service::Sns`] |
 //! | `/2018-06-01/runtime/…` | Lambda runtime API | [`RuntimeApi`] |
 //!
-//! The server knows HTTP and these protocols, not what the services do: that is the [`Backend`]'s. [`Services`] is a
-//! backend made of the simulated queues, [`Topics`], scalable targets, and an ECS of one's choice. Signatures are not checked; the access
-//! key id is handed on, because it tells who calls. Deliberately not here: TLS, and SQS's older query protocol. It listens on
-//! 127.0.0.1 unless told otherwise, since whoever can connect may do everything.
+//! The server implements HTTP and these protocols; the [`Backend`] implements the services. [`Services`] is a backend
+//! made of the simulated queues, [`Topics`], scalable targets, and an ECS of your choice. Signatures are not checked.
+//! The access key id is passed to the backend, because it identifies the caller. Left out on purpose: TLS, and SQS's
+//! older query protocol. The server listens on 127.0.0.1 by default, since any client that can connect has full access.
 
 mod backend;
 mod body;
@@ -40,21 +40,21 @@ pub use services::{EcsBackend, Services, wall_clock};
 pub use topics::{Publication, Topics};
 
 /// The largest request body: above every limit of the services themselves (SQS 1 MiB, Lambda 6 MB), so that theirs
-/// answer first.
+/// apply first.
 pub const REQUEST_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// How long [`Server::stop`] waits for requests under way. Calls answer at once, so what takes longer is a client that
-/// does not finish its request.
+/// How long [`Server::stop`] waits for open requests. Calls answer at once, so a longer request belongs to a client
+/// that does not finish it.
 const STOP_GRACE: Duration = Duration::from_secs(2);
 
-/// How a server is set up; the default takes any free port.
+/// Options of a server; the default takes any free port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerOptions {
-    /// The address to listen on. Another than 127.0.0.1 is for clients in containers.
+    /// The address to listen on. Set another than 127.0.0.1 for clients in containers.
     pub host: IpAddr,
-    /// The port there; 0 takes a free one.
+    /// The port; 0 takes a free one.
     pub port: u16,
-    /// What the function process is told it was invoked as.
+    /// The invoked function ARN that the function process receives.
     pub function_arn: String,
 }
 
@@ -74,7 +74,7 @@ pub struct Server {
     accepting: JoinHandle<()>,
 }
 
-/// What every connection needs.
+/// State that every connection needs.
 #[derive(Clone)]
 struct Shared {
     backend: Arc<Mutex<dyn Backend>>,
@@ -88,8 +88,8 @@ struct Shared {
 struct Unanswered;
 
 impl Server {
-    /// Binds and begins to serve, on the current tokio runtime. The backend is locked for the length of one call;
-    /// the caller keeps its own handle to look in, to move the time or to take batches from a queue.
+    /// Binds and starts serving on the current tokio runtime. The server locks the backend for the length of one call;
+    /// the caller keeps its own handle to inspect it, to advance time or to take batches from a queue.
     ///
     /// # Errors
     /// The port is taken, or the address is not one of this machine's.
@@ -103,26 +103,26 @@ impl Server {
         Ok(Self { address, runtime_api, stop, accepting })
     }
 
-    /// Where the server listens.
+    /// The listening address.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The endpoint URL for SDKs and the CLI, without a slash at the end. For a function process,
-    /// `AWS_LAMBDA_RUNTIME_API` is [`Server::address`], without a scheme.
+    /// The endpoint URL for SDKs and the CLI, without a trailing slash. For a function process, set
+    /// `AWS_LAMBDA_RUNTIME_API` to [`Server::address`], without a scheme.
     #[must_use]
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// The way to invoke the function process.
+    /// The handle that invokes the function process.
     #[must_use]
     pub fn runtime_api(&self) -> &RuntimeApi {
         &self.runtime_api
     }
 
-    /// Stops: takes no more connections, lets requests under way finish, sends waiting function processes away, and
+    /// Stops the server: refuses connections, lets open requests finish, dismisses waiting function processes, and
     /// fails pending invocations.
     pub async fn stop(mut self) {
         self.begin_to_stop();
@@ -152,18 +152,18 @@ async fn accept(listener: TcpListener, shared: Shared, mut stopped: watch::Recei
                 Ok((stream, _)) => {
                     connections.spawn(serve(stream, shared.clone(), stopped.clone()));
                 }
-                // The client went away, or descriptors ran out: others must get their turn either way.
+                // The client left, or descriptors ran out: other tasks must run in either case.
                 Err(_) => tokio::task::yield_now().await,
             }
         }
     }
     drop(listener);
-    // What is still open after the grace time is cut off when the set is dropped.
+    // Dropping the set cuts off connections that outlast the grace time.
     let _ = tokio::time::timeout(STOP_GRACE, connections.join_all()).await;
 }
 
 async fn serve(stream: TcpStream, shared: Shared, mut stopped: watch::Receiver<bool>) {
-    // Without it a small answer waits for the client's delayed acknowledgement. Failing costs only that.
+    // Without this, a small answer waits for the client's delayed acknowledgement. A failure costs only that.
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request| protocol::respond(&shared, request));
     let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
@@ -174,20 +174,20 @@ async fn serve(stream: TcpStream, shared: Shared, mut stopped: watch::Receiver<b
     };
     if finished.is_none() {
         connection.as_mut().graceful_shutdown();
-        // How a client ended its connection is the client's affair.
+        // How a client ends its connection does not matter here.
         let _ = connection.await;
     }
 }
 
 impl Shared {
-    /// UUID-shaped, as clients log it, but counted.
+    /// Shaped as a UUID, as clients log it, but counted.
     fn next_request_id(&self) -> String {
         let number = self.request_ids.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
         format!("00000000-0000-4000-9000-{number:012x}")
     }
 
     fn call(&self, call: Call) -> Answer {
-        // A call that panicked ends its own connection only; what it left behind is still there to be looked at.
+        // A call that panicked ends only its own connection; the backend can still be inspected.
         self.backend.lock().unwrap_or_else(std::sync::PoisonError::into_inner).call(call)
     }
 }

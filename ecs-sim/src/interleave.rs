@@ -1,5 +1,6 @@
-//! What a scheduler needs that alone decides who goes on: gates at which invocations wait, and a way to let one of them go on
-//! until it waits again. Whoever schedules says when a gate is made, and which is opened.
+//! Building blocks for a scheduler that alone decides which invocation continues: gates at which invocations wait, and
+//! a way to run one of them until it waits again. The scheduler's owner decides when a gate is made and which one
+//! opens.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,20 +11,20 @@ use std::task::{Context, Poll, Wake, Waker};
 /// Numbers the invocations of a run.
 pub type InvocationNo = usize;
 
-/// Where an invocation waits until it is let pass.
+/// A place where an invocation waits until the scheduler opens it.
 #[derive(Debug)]
 pub struct Gate<T> {
-    /// Which.
+    /// The gate's id.
     pub id: u64,
-    /// Who waits.
+    /// The waiting invocation.
     pub owner: InvocationNo,
-    /// Not passed before then, for a sleep.
+    /// For a sleep: the gate does not open before this time.
     pub not_before: T,
     waker: Option<Waker>,
     is_open: bool,
 }
 
-/// The gates at which somebody waits, in the order in which they were made.
+/// The gates with waiting invocations, in order of creation.
 #[derive(Debug)]
 pub struct Gates<T> {
     waiting: Vec<Gate<T>>,
@@ -37,24 +38,24 @@ impl<T> Default for Gates<T> {
 }
 
 impl<T> Gates<T> {
-    /// Makes a gate and answers with its id. It has to be [removed](Self::remove) with whoever waits at it.
+    /// Makes a gate and returns its id. [Remove](Self::remove) it together with the invocation that waits at it.
     pub fn make(&mut self, owner: InvocationNo, not_before: T) -> u64 {
         self.made += 1;
         self.waiting.push(Gate { id: self.made, owner, not_before, waker: None, is_open: false });
         self.made
     }
 
-    /// Those at which somebody waits.
+    /// The gates with waiting invocations.
     pub fn waiting(&self) -> &[Gate<T>] {
         &self.waiting
     }
 
-    /// Whether this invocation waits at one.
+    /// Whether this invocation waits at a gate.
     pub fn is_waited_at_by(&self, owner: InvocationNo) -> bool {
         self.waiting.iter().any(|gate| gate.owner == owner)
     }
 
-    /// Lets the waiting one at this gate pass when it is polled next.
+    /// Opens the gate: its invocation continues when it is polled next.
     ///
     /// # Panics
     /// The gate has been removed.
@@ -79,7 +80,7 @@ impl<T> Gates<T> {
         Poll::Pending
     }
 
-    /// Nobody waits at it any more.
+    /// Removes a gate at which nothing waits any more.
     pub fn remove(&mut self, id: u64) {
         self.waiting.retain(|gate| gate.id != id);
     }
@@ -89,7 +90,7 @@ impl<T> Gates<T> {
     }
 }
 
-/// Lets futures go on. The waker only tells that there is something to poll.
+/// Polls futures. The waker only records that there is something to poll.
 #[derive(Clone, Debug, Default)]
 pub struct Poller(Arc<Woken>);
 
@@ -103,7 +104,7 @@ impl Wake for Woken {
 }
 
 impl Poller {
-    /// Polls a future until it is done, or waits for what only somebody else can bring: then there is no output.
+    /// Polls a future until it is done, or until only another party can make progress: then the output is `None`.
     pub fn poll<F: Future + ?Sized>(&self, mut future: Pin<&mut F>) -> Option<F::Output> {
         let waker = Waker::from(self.0.clone());
         let mut context = Context::from_waker(&waker);

@@ -1,9 +1,10 @@
-//! For tests whose ECS knows tasks and no services.
+//! For tests whose ECS has tasks and no services.
 
 use taskhold::ecs::autoscaling::{Autoscaling, AutoscalingError, ScalableTarget};
 use taskhold::ecs::service::ServiceArn;
 
-/// Implements [`taskhold::ecs::ServiceReads`] for a fake that nobody asks about services: each read panics with its name.
+/// Implements [`taskhold::ecs::ServiceReads`] for a fake that must receive no service reads: each read panics with its
+/// name.
 #[macro_export]
 macro_rules! reads_no_services {
     ($fake:ty) => {
@@ -50,7 +51,7 @@ macro_rules! reads_no_services {
     };
 }
 
-/// An Application Auto Scaling with which nobody has registered anything.
+/// An Application Auto Scaling without registered targets.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoAutoscaling;
 
@@ -60,7 +61,7 @@ impl Autoscaling for NoAutoscaling {
     }
 }
 
-/// Implements [`taskhold::ecs::ServiceUpdates`] for a fake of which nobody should change a service: the call panics.
+/// Implements [`taskhold::ecs::ServiceUpdates`] for a fake whose services must not be changed: the call panics.
 #[macro_export]
 macro_rules! updates_no_services {
     ($fake:ty) => {
@@ -76,8 +77,8 @@ macro_rules! updates_no_services {
     };
 }
 
-/// Implements [`taskhold::store::Store`] of services for a fake that nobody asks about services: it has none, and
-/// each other call panics.
+/// Implements [`taskhold::store::Store`] of services for a fake without service records: it is empty, and each other
+/// call panics.
 #[macro_export]
 macro_rules! keeps_no_services {
     ($fake:ty) => {

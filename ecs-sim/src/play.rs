@@ -1,5 +1,5 @@
-//! Plays a scenario against the real function: its `bootstrap` runs as a process and talks to ECS, SQS and the Lambda runtime
-//! API on loopback, as it would in AWS.
+//! Runs a scenario against the real function: its `bootstrap` runs as a process and uses ECS, SQS and the Lambda
+//! runtime API on loopback, as it would in AWS.
 //!
 //! Its clock follows the scenario's (`TASKHOLD_SIMULATED_TIMEOUT_SECONDS`). Its state store is its own: a scenario in which the function
 //! dies ends otherwise here than in process.
@@ -17,15 +17,15 @@ use std::process::Stdio;
 use std::time::Duration;
 use tokio::process::{Child, Command};
 
-/// An invocation may take this long by the machine's clock. The function gives a call 5 s, so this is a function that hangs.
+/// Maximum time of an invocation by the machine's clock. The function gives a call 5 s, so a longer invocation hangs.
 const INVOCATION_MAX: Duration = Duration::from_secs(60);
-/// How often a running invocation is looked at for a function that is to die in it.
+/// How often a running invocation is checked for whether the function is to die in it.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Why a process could not be played against.
+/// Why a function process could not be run.
 #[derive(Debug, thiserror::Error)]
 pub enum PlayError {
-    /// The port or the log file could not be had.
+    /// The port or the log file is not available.
     #[error("could not set the stage: {0}")]
     Stage(std::io::Error),
     /// The program could not be started.
@@ -33,7 +33,7 @@ pub enum PlayError {
     Start {
         /// The program.
         bootstrap: PathBuf,
-        /// Why not.
+        /// The cause.
         problem: std::io::Error,
     },
     /// The program started and gave up.
@@ -41,9 +41,9 @@ pub enum PlayError {
     NotReady {
         /// The program.
         bootstrap: PathBuf,
-        /// Why not.
+        /// The cause.
         problem: FunctionError,
-        /// What it wrote.
+        /// Its log.
         log: String,
     },
 }
@@ -56,16 +56,16 @@ pub struct Process {
     bootstrap: PathBuf,
     settings: Vec<(String, String)>,
     child: Option<Child>,
-    /// The process writes its log here. A file and no pipe: what was written before the answer can be read after it.
+    /// The process writes its log here. A file, not a pipe: what was written before the answer can be read after it.
     log: File,
     log_read: u64,
 }
 
 impl Process {
-    /// Starts the server and the process, and waits until it asks for its first invocation.
+    /// Starts the server and the process, and waits until the process requests its first invocation.
     ///
     /// # Errors
-    /// It did not come up.
+    /// The process did not start.
     pub async fn start<'a>(
         region: &SharedRegion,
         bootstrap: &Path,
@@ -112,7 +112,7 @@ impl Process {
         came_up.map_err(|problem| PlayError::NotReady { bootstrap, problem, log: self.read_log() })
     }
 
-    /// What Lambda would set, and the settings. Nothing of this machine's own environment reaches the function.
+    /// What Lambda would set, and the settings. The environment of this machine does not reach the function.
     fn environment(&self) -> Vec<(String, String)> {
         let region = self.region.lock();
         let cluster = region.ecs.cluster_arn(CLUSTER);
@@ -129,7 +129,7 @@ impl Process {
             ("AWS_LAMBDA_LOG_LEVEL", "DEBUG".to_owned()),
             ("AWS_REGION", aws_region),
             ("AWS_ENDPOINT_URL", self.server.endpoint()),
-            // Nobody checks these; the SDK wants to sign with something.
+            // The server checks no signature; the SDK needs credentials to sign.
             ("AWS_ACCESS_KEY_ID", "simulated".to_owned()),
             ("AWS_SECRET_ACCESS_KEY", "simulated".to_owned()),
             ("TASKHOLD_CLUSTERS", cluster),
@@ -145,13 +145,13 @@ impl Process {
 
     async fn kill(&mut self, reason: &str) {
         if let Some(mut child) = self.child.take() {
-            // It may have ended by itself; either way it is gone after this.
+            // It may have ended already; either way it is gone after this.
             let _ = child.kill().await;
             self.server.runtime_api().process_exited(reason);
         }
     }
 
-    /// What the process has written since the last time.
+    /// What the process has written since the last call.
     fn read_log(&mut self) -> String {
         let mut text = Vec::new();
         let mut chunk = [0; 8192];
@@ -162,7 +162,7 @@ impl Process {
         String::from_utf8_lossy(&text).into_owned()
     }
 
-    /// Waits until the function is to die, or has died, or has hung for too long.
+    /// Waits until the function is to die, has died, or has hung for too long.
     async fn death(&mut self) -> String {
         let mut waited = Duration::ZERO;
         loop {
@@ -215,7 +215,7 @@ impl Function for Process {
     }
 }
 
-/// A line of the function's log; `None` for a line of metrics. What is no JSON is an error that nobody expected.
+/// A line of the function's log; `None` for a line of metrics. A line that is not JSON is an unexpected error.
 fn log_line(text: &str) -> Option<LogLine> {
     let Ok(Value::Object(mut fields)) = serde_json::from_str(text) else {
         return Some(LogLine { level: "ERROR".to_owned(), message: text.to_owned(), fields: serde_json::Map::new() });

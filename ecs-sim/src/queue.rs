@@ -1,12 +1,12 @@
-//! A simulated Amazon SQS: queues of one account in one Region, without a clock and without chance.
+//! A simulated Amazon SQS: queues of one account in one Region, without a clock and without randomness.
 //!
-//! [`Queues`] knows the time only by being told ([`Queues::advance_to`]), and takes identifiers from a counter, so that
-//! a scenario runs the same way twice. What real SQS leaves open is closed here in one fixed way: a standard queue hands
-//! out what has been visible the longest, and a duplicate comes only when a test asks for one
+//! The caller sets the time of [`Queues`] ([`Queues::advance_to`]), and identifiers come from a counter, so that a
+//! scenario runs the same way twice. Where real SQS leaves a choice, this simulation makes a fixed one: a standard
+//! queue delivers the message that has been visible the longest, and duplicates only when a test asks for one
 //! ([`Queues::deliver_again`]).
 //!
-//! The JSON shape of the operations is in [`api`]; HTTP is in [`crate::http`]. Deliberately not here: long polling,
-//! the limit of 120,000 messages in flight, deleting queues, high-throughput FIFO, encryption and access policies.
+//! [`api`] has the JSON shape of the operations, [`crate::http`] has HTTP. Left out on purpose: long polling, the limit
+//! of 120,000 messages in flight, deleting queues, high-throughput FIFO, encryption and access policies.
 
 pub mod api;
 mod batch;
@@ -47,12 +47,12 @@ pub struct Queues {
     origin: QueueOrigin,
     now_ms: i64,
     queues: BTreeMap<String, Queue>,
-    /// Numbers every message of every queue, so that an id or a receipt handle never means two things.
+    /// Numbers every message of every queue, so that an id or a receipt handle is unique.
     sequence: u64,
 }
 
 impl Queues {
-    /// No queues yet; the time is `now_ms`, in milliseconds since the epoch.
+    /// Creates an account without queues; the time is `now_ms`, in milliseconds since the epoch.
     #[must_use]
     pub fn new(origin: QueueOrigin, now_ms: i64) -> Self {
         Self { origin, now_ms, queues: BTreeMap::new(), sequence: 0 }
@@ -69,8 +69,8 @@ impl Queues {
         self.now_ms = self.now_ms.max(now_ms);
     }
 
-    /// The next moment at which some message becomes visible, be it delayed or in flight; messages that are visible
-    /// already are not waited for.
+    /// The next moment at which a delayed or in-flight message becomes visible; messages that are already visible do
+    /// not count.
     #[must_use]
     pub fn next_due(&self) -> Option<i64> {
         self.queues.values().filter_map(|queue| queue.next_due(self.now_ms)).min()
@@ -82,7 +82,7 @@ impl Queues {
         &self.origin
     }
 
-    /// Says what queue URLs begin with from now on, once a server knows its port.
+    /// Sets the beginning of queue URLs, once a server knows its port.
     pub fn set_endpoint(&mut self, endpoint: impl Into<String>) {
         self.origin.endpoint = endpoint.into();
     }
@@ -107,10 +107,10 @@ impl Queues {
         }
     }
 
-    /// Creates a queue and returns its URL; once more with the same settings changes nothing, as in SQS.
+    /// Creates a queue and returns its URL. Repeating it with the same settings changes nothing, as in SQS.
     ///
     /// # Errors
-    /// A name or setting that SQS refuses, a dead-letter queue that is not there yet, or `QueueNameExists` when the
+    /// A name or setting that SQS refuses, a dead-letter queue that does not exist yet, or `QueueNameExists` when the
     /// queue has other settings.
     pub fn create(&mut self, name: &str, settings: QueueSettings) -> Result<String, QueueError> {
         settings::check_name(name)?;
@@ -140,7 +140,7 @@ impl Queues {
         Ok(self.queue(queue)?.settings())
     }
 
-    /// How many messages wait, are in flight and are delayed.
+    /// The numbers of messages that wait, are in flight and are delayed.
     ///
     /// # Errors
     /// `QueueDoesNotExist`.
@@ -148,7 +148,7 @@ impl Queues {
         Ok(self.queue(queue)?.counts(self.now_ms))
     }
 
-    /// Every message that a queue holds, visible or not, oldest first. SQS cannot do this; tests want to.
+    /// Every message in a queue, visible or not, oldest first. SQS has no such operation; tests need it.
     ///
     /// # Errors
     /// `QueueDoesNotExist`.
@@ -160,7 +160,7 @@ impl Queues {
     /// id, and stores nothing.
     ///
     /// # Errors
-    /// `QueueDoesNotExist`, or whatever SQS refuses: too long, an empty body, a delay above 15 minutes.
+    /// `QueueDoesNotExist`, or any error of SQS: too long, an empty body, a delay above 15 minutes.
     pub fn send(&mut self, queue: &str, message: SendMessage) -> Result<String, QueueError> {
         let now_ms = self.now_ms;
         let id = message_id(self.sequence + 1);
@@ -180,7 +180,7 @@ impl Queues {
         Ok(id)
     }
 
-    /// Empties a queue. SQS takes up to a minute for it; here it is done at once.
+    /// Empties a queue. SQS takes up to a minute; the simulation does it at once.
     ///
     /// # Errors
     /// `QueueDoesNotExist`.
@@ -198,7 +198,7 @@ impl Queues {
     }
 }
 
-/// UUID-shaped, as clients expect, but counted.
+/// Shaped as a UUID, as clients expect, but counted.
 fn message_id(sequence: u64) -> String {
     format!("00000000-0000-4000-8000-{sequence:012x}")
 }

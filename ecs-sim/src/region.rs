@@ -1,7 +1,7 @@
-//! A Region of one account, as the function sees it: ECS, SQS, SNS and Application Auto Scaling under one clock, with faults
-//! on the way to them.
+//! A Region of one account, as the function sees it: ECS, SQS, SNS and Application Auto Scaling under one clock, with
+//! injected faults.
 //!
-//! [`SharedRegion`] is what the function's in-process adapters, the HTTP server and the scenario share.
+//! The function's in-process adapters, the HTTP server and the scenario share a [`SharedRegion`].
 
 mod faults;
 
@@ -17,13 +17,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The queue that workers send to.
 pub const JOB_QUEUE: &str = "jobs";
-/// Where messages are dead-lettered, and where SQS itself moves what was received too often.
+/// The queue for dead-lettered messages, and the target of SQS's own redrive policy.
 pub const DEAD_LETTER_QUEUE: &str = "jobs-dead_lettered";
-/// What the function tells itself to do later.
+/// The queue for the function's delayed messages to itself.
 pub const RECHECK_QUEUE: &str = "rechecks";
-/// Where the function hands on jobs that were interrupted.
+/// The queue to which the function forwards interrupted jobs.
 pub const INTERRUPTED_QUEUE: &str = "interrupted-jobs";
-/// Where the function publishes its alerts.
+/// The topic to which the function publishes alerts.
 pub const ALERT_TOPIC_ARN: &str = "arn:aws:sns:eu-west-1:111122223333:taskhold-alerts";
 /// The cluster of every scenario.
 pub const CLUSTER: &str = "video";
@@ -41,13 +41,13 @@ pub const RECHECK_RECEIVES_MAX: u32 = 10;
 pub enum Outcome {
     /// With an answer, or an exception.
     Answered(Result<Value, ApiError>),
-    /// With nothing.
+    /// No answer arrives.
     NoAnswer,
     /// Its caller dies.
     CallerDies,
 }
 
-/// A call to ECS, remembered for whoever tells the scenario.
+/// A call to ECS, recorded for the scenario's timeline.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EcsCall {
     /// When.
@@ -56,7 +56,7 @@ pub struct EcsCall {
     pub operation: String,
     /// The request.
     pub request: Value,
-    /// What its caller learned.
+    /// The outcome that its caller saw.
     pub outcome: Outcome,
 }
 
@@ -73,30 +73,30 @@ pub struct Region {
     pub autoscaling: ScalableTargets,
     /// One for each of the next calls to ECS.
     pub faults: VecDeque<Fault>,
-    /// Those of certain operations: each strikes the next call of its own, before the others do.
+    /// Faults of certain operations: each strikes the next call of its operation, before the general ones do.
     pub faults_of: BTreeMap<String, VecDeque<Fault>>,
-    /// Desired counts that somebody sets right before the function's next call of an operation.
+    /// Desired counts that another actor sets right before the function's next call of an operation.
     pub scaled_before: Vec<ScaledBefore>,
-    /// So many of the next calls to SNS get no answer and do nothing.
+    /// This many of the next calls to SNS get no answer and have no effect.
     pub publications_lost: u32,
-    /// So many of the next calls to Application Auto Scaling are denied.
+    /// This many of the next calls to Application Auto Scaling are denied.
     pub autoscaling_denied: u32,
-    /// How long ECS takes for each call, by the clock of the Region.
+    /// How long ECS takes for each call, on the clock of the Region.
     pub latency_ms: Millis,
-    /// The calls since somebody took them.
+    /// The calls since they were last taken.
     pub calls: Vec<EcsCall>,
     /// Whether the function that called last is dead.
     pub caller_is_dead: bool,
 }
 
 impl Region {
-    /// A Region as a scenario finds it: these variants of AWS, calls throttled as documented.
+    /// A Region for a scenario: these variants of AWS, throttling as documented.
     #[must_use]
     pub fn for_scenario(variants: Variants) -> Self {
         Self::new(Setup { variants, throttling: Throttling::On, ..Setup::default() })
     }
 
-    /// A Region with a cluster and the queues, and nothing in them.
+    /// A Region with a cluster and the queues, all empty.
     #[must_use]
     pub fn new(setup: Setup) -> Self {
         let origin =
@@ -155,7 +155,7 @@ impl Region {
         self.ecs.next_due().into_iter().chain(self.queues.next_due()).chain(scaled).min()
     }
 
-    /// Makes a call to ECS, unless the next fault has other plans for it.
+    /// Calls ECS, unless the next fault prevents it.
     pub fn call_ecs(&mut self, operation: &str, request: &Value) -> Outcome {
         let answered_at = self.now() + self.latency_ms;
         self.advance_to(answered_at);
@@ -170,7 +170,7 @@ impl Region {
             }
             Some(Fault::CallLost) => Outcome::NoAnswer,
             Some(Fault::AnswerLost) => {
-                // Its answer, even a refusal, is what gets lost.
+                // The fault loses the answer, even a refusal.
                 let _ = self.ecs.call(operation, request);
                 Outcome::NoAnswer
             }
@@ -188,7 +188,7 @@ impl Region {
 }
 
 impl Region {
-    /// Makes a call to SNS; `None` if it is lost.
+    /// Calls SNS; `None` if the call is lost.
     pub fn publish(&mut self, operation: &str, input: &Value) -> Option<Result<Value, ServiceError>> {
         if self.publications_lost > 0 {
             self.publications_lost -= 1;
@@ -199,10 +199,10 @@ impl Region {
 }
 
 impl Region {
-    /// Makes a call to Application Auto Scaling.
+    /// Calls Application Auto Scaling.
     ///
     /// # Errors
-    /// What it answers; AccessDeniedException while calls are denied.
+    /// Its error; AccessDeniedException while calls are denied.
     pub fn call_autoscaling(&mut self, operation: &str, input: &Value) -> Result<Value, ServiceError> {
         if self.autoscaling_denied > 0 {
             self.autoscaling_denied -= 1;
@@ -232,7 +232,7 @@ impl Backend for Region {
     }
 }
 
-/// A Region that several hold.
+/// A Region with several owners.
 #[derive(Clone, Debug)]
 pub struct SharedRegion(Arc<Mutex<Region>>);
 
@@ -243,9 +243,9 @@ impl SharedRegion {
         Self(Arc::new(Mutex::new(region)))
     }
 
-    /// The Region, until the guard is dropped.
+    /// Locks the Region until the guard is dropped.
     pub fn lock(&self) -> MutexGuard<'_, Region> {
-        // Whoever panicked fails its test; the others may still look.
+        // A panic fails its own test; other users may still read the Region.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

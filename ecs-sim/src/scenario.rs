@@ -90,9 +90,9 @@ use crate::control_plane::Variants;
 /// A scenario that has been read.
 #[derive(Clone, Debug)]
 pub struct Scenario {
-    /// Where it is from, for messages.
+    /// The scenario's origin, for messages.
     pub name: String,
-    /// Its statements, each with its line.
+    /// Its statements.
     pub lines: Vec<Line>,
 }
 
@@ -103,15 +103,15 @@ pub struct Line {
     pub number: usize,
     /// As written, without its comment.
     pub text: String,
-    /// What it means.
+    /// The parsed statement.
     pub statement: Statement,
 }
 
-/// A line that means nothing.
+/// A line that is no statement.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{scenario}:{line}: {problem}")]
 pub struct ScenarioError {
-    /// Where it is from.
+    /// The scenario's origin.
     pub scenario: String,
     /// From 1.
     pub line: usize,
@@ -120,7 +120,7 @@ pub struct ScenarioError {
 }
 
 impl Scenario {
-    /// Reads a scenario.
+    /// Parses a scenario.
     ///
     /// # Errors
     /// A line that is no statement, with file and line.
@@ -142,7 +142,7 @@ impl Scenario {
         Ok(Self { name: name.to_owned(), lines })
     }
 
-    /// The variants of AWS under which the scenario holds: all, or those that it needs.
+    /// The variants of AWS under which the scenario applies: all, or those that it needs.
     #[must_use]
     pub fn variants(&self) -> Vec<Variants> {
         let needs = |line: &Line| match &line.statement {
@@ -157,7 +157,7 @@ impl Scenario {
         Variants::all().into_iter().filter(holds).collect()
     }
 
-    /// The settings of the function that the scenario makes.
+    /// The settings of the function that the scenario changes.
     pub fn settings(&self) -> impl Iterator<Item = (&str, &str)> {
         self.lines.iter().filter_map(|line| match &line.statement {
             Statement::Set { name, value } => Some((name.as_str(), value.as_str())),

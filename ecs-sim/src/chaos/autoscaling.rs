@@ -1,4 +1,4 @@
-//! The function's way to Application Auto Scaling.
+//! The function's client of Application Auto Scaling.
 
 use super::world::Sim;
 use crate::scenario::in_process::autoscaling::SimulatedAutoscaling;

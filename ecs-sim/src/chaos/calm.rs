@@ -9,21 +9,21 @@ use crate::control_plane::{Millis, RolloutState};
 use crate::region::{CLUSTER, RECHECK_QUEUE};
 use serde_json::Value;
 
-/// So long after the storm all that is not refused has to be in order: two messages that came to nothing in it come again,
-/// three sweeps look.
+/// Time after the storm by which everything that ECS does not refuse must be in order: enough for two redeliveries of a
+/// message that the storm prevented, and for three sweeps.
 const IN_ORDER_MS: Millis = 16 * 60_000;
-/// A sweep interval, and time for its looks.
+/// One sweep interval, plus time for its reads.
 pub(super) const LOOKED_AT_MS: Millis = 6 * 60_000;
-/// So long after the last job, and the last protection of anybody, everything has to be at rest: watches may wait for 15
-/// minutes from look to look, deployments bake for ten, and what comes of one may come after the other.
+/// Time after the last job and the last protection by which everything must be at rest: rechecks are up to 15 minutes
+/// apart, deployments bake for ten, and one may follow from the other.
 const AT_REST_MS: Millis = 3 * 3_600_000;
-/// A deployment of which more tasks failed will never come right, and without a circuit breaker it never ends.
+/// A deployment with more failed tasks than this will not succeed, and without a circuit breaker it never ends.
 const FAILED_TASKS_MAX: u32 = 6;
-/// More steps than this in calm are a loop.
+/// More steps than this during the calm phase are a loop.
 const STEPS_MAX: usize = 30_000;
 
 impl Run<'_> {
-    /// After the storm: everything takes its course, comes into order, and then to rest.
+    /// After the storm: lets everything run, become orderly, and then come to rest.
     pub(super) fn come_to_rest(&mut self) {
         if self.is_broken() {
             return;
@@ -60,7 +60,7 @@ impl Run<'_> {
         self.running.is_empty() && self.sim.world().restless().is_none()
     }
 
-    /// Delivers everything that is due, until this moment.
+    /// Delivers everything that is due until this moment.
     fn drain(&mut self, until: Millis) {
         for _ in 0..STEPS_MAX {
             if self.is_broken() {
@@ -104,14 +104,14 @@ impl Run<'_> {
 }
 
 impl World {
-    /// No new faults. Those that have happened take their course.
+    /// Stops new faults. Faults that have already happened still run their course.
     fn calm_down(&mut self) {
         (self.is_calm, self.calm_at) = (true, self.now());
         self.tell(|_| "THE STORM IS OVER".to_owned());
         self.mend_failed();
     }
 
-    /// Somebody mends what has failed; else the service stays as it is for ever.
+    /// An operator repairs failed services, which would otherwise stay as they are for ever.
     fn mend_failed(&mut self) {
         let names: Vec<String> = self.model.services.keys().cloned().collect();
         for name in names {
@@ -121,13 +121,13 @@ impl World {
                 primary.rollout_state == RolloutState::Failed || primary.failed_tasks > FAILED_TASKS_MAX
             });
             if has_failed {
-                // Of five deployments none can be begun; one of them ends first.
+                // A service with five deployments accepts no other; one of them ends first.
                 let _ = region.ecs.deploy(CLUSTER, &name);
             }
         }
     }
 
-    /// Whoever else protects tasks lets them go.
+    /// Everyone else who protects tasks clears that protection.
     fn others_let_go(&mut self) {
         for task in self.running_tasks() {
             let is_protected = {
@@ -141,7 +141,7 @@ impl World {
         }
     }
 
-    /// When the last job ends, by what was declared, and when the last protection of anybody does too.
+    /// When the last job ends, as declared, and when the last protection ends.
     fn over_at(&self) -> (Millis, Millis) {
         let region = self.region.lock();
         let jobs = self.model.tasks.iter().flat_map(|task| &task.jobs).filter(|job| !job.finish_sent);
@@ -158,7 +158,7 @@ impl World {
     }
 }
 
-/// The payloads of rechecks that wait.
+/// The payloads of waiting rechecks.
 pub(super) fn rechecks(world: &World) -> Vec<Value> {
     let region = world.region.lock();
     let waiting = region.queues.messages(RECHECK_QUEUE).expect("the queue is there");

@@ -1,14 +1,14 @@
-//! What is checked, at every moment and at the end.
+//! The checks, at every moment and at the end.
 //!
-//! *Every moment*: what is promised in `chaos/model.rs`. *When a message ends*: what it told is in the state store; it is dead-lettered only
-//! if it is malformed, its task is gone, or it was received too often.
+//! *Every moment*: the promises of `chaos/model.rs`. *When a message ends*: its information is in the state store. It
+//! is dead-lettered only if it is malformed, its task is gone, or SQS delivered it too often.
 //!
-//! *In order* (`chaos/order.rs`), a quarter of an hour after the storm: every task with a live job is protected, unless ECS refuses it, which
-//! an open alert says; a service with several deployments is watched, by one recheck that is on its way.
+//! *In order* (`chaos/order.rs`), a quarter of an hour after the storm: every task with a live job is protected, unless
+//! ECS refuses and an open alert says so. Every service with several deployments has exactly one recheck on its way.
 //!
-//! *At rest*, when all jobs have ended: all messages are done or dead-lettered; no task is held that taskhold has protected; nothing
-//! is watched, no recheck is left, no incident is open; desired counts are as somebody other than taskhold has set them;
-//! every job was handed on whose task stopped under it.
+//! *At rest*, when all jobs have ended: all messages are done or dead-lettered. No task is still protected by taskhold,
+//! no service has a rollout record, no recheck is left, and no incident is open. Desired counts are as set by actors
+//! other than taskhold. Every job whose task stopped in the middle of it was forwarded as interrupted.
 
 use super::Broken;
 use super::calm::LOOKED_AT_MS;
@@ -25,20 +25,20 @@ use taskhold::lambda::sqs_record::QueueMessage;
 use taskhold::service::alert::AlertKind;
 
 impl JobModel {
-    /// Whether its worker may be at it, by all that was ever sent.
+    /// Whether its worker may still be running it, according to every message that was ever sent.
     pub(super) fn is_live_at(&self, now: Millis) -> bool {
         !self.finish_sent && self.until().is_some_and(|end| end > now)
     }
 }
 
 impl World {
-    /// Takes notice of what has changed: new tasks, tasks that stopped, desired counts that others have set.
+    /// Records changes: new tasks, tasks that stopped, desired counts that others have set.
     pub(super) fn take_notice(&mut self) {
         self.take_events();
         let region = self.region.clone();
         let mut region = region.lock();
         let now = region.now();
-        // Nobody reads them here.
+        // This simulation does not use the record of calls.
         region.calls.clear();
         region.topics.take_publications();
         for task in region.ecs.tasks() {
@@ -58,7 +58,7 @@ impl World {
         }
     }
 
-    /// Safety.
+    /// Checks the promise of safety.
     pub(super) fn check_moment(&mut self) {
         let found = self.uncovered();
         if let Some((number, needed, protected)) = found {
@@ -84,7 +84,7 @@ impl World {
         None
     }
 
-    /// A message that was acknowledged as done told something that the state store knows.
+    /// The state store must contain the information of a message that was acknowledged as done.
     pub(super) fn check_done(&mut self, id: &str) {
         let message = &self.model.messages[id];
         let is_old = self.now() - message.sent_at >= self.rules.finished_job_retention_ms();
@@ -122,13 +122,14 @@ impl World {
             Tells::Job { task, .. } | Tells::Forecast { task } => is_gone(task),
             Tells::Stop => false,
         };
-        // Each delivery is one more receive; the sixth within minutes is the least that a setting of 4 allows for.
+        // Each delivery is one more receive. With a limit above 4, a message that is minutes old cannot have reached it
+        // yet.
         if !is_hopeless && self.rules.receives_max > 4 && self.now() - message.sent_at < 10 * 60_000 {
             self.break_off(Broken::Loss, format!("{} is dead-lettered without need", short(id)));
         }
     }
 
-    /// What is not at rest yet, if anything is not.
+    /// What is not at rest yet, if anything.
     pub(super) fn restless(&self) -> Option<String> {
         let region = self.region.lock();
         for queue in [JOB_QUEUE, RECHECK_QUEUE] {
@@ -154,7 +155,7 @@ impl World {
         None
     }
 
-    /// When all jobs have ended, and time has passed.
+    /// Checks the final state, after all jobs have ended and time has passed.
     pub(super) fn check_rest(&mut self) {
         if let Some(restless) = self.restless() {
             return self.break_off(Broken::Convergence, restless);
@@ -182,8 +183,8 @@ impl World {
         let region = self.region.lock();
         let now = region.now();
         for (number, task) in self.model.tasks.iter().enumerate() {
-            // A finish that was dead-lettered may have left its task protected, and with finished jobs shorter than the queue
-            // remembers, a late heartbeat may have revived a job.
+            // A dead-lettered finish may have left its task protected. With a finished-job retention shorter than the
+            // queue's, a late heartbeat may have revived a job.
             let is_excused = self.has_dead_lettered(number) || self.rules.finished_job_retention_hours == 1;
             let is_busy = task.jobs.iter().any(|job| job.is_live_at(now));
             let real = region.ecs.task(&task.id).filter(|real| real.is_live() && real.is_protected());

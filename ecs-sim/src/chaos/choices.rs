@@ -1,18 +1,18 @@
-//! Every random decision of a run is drawn here and written down, so that a run can be replayed from what was drawn.
+//! Draws and records every random decision of a run, so that the run can be replayed.
 //!
-//! 0 is always the calmest choice: no fault, the first of several, the shortest. So whoever shortens a run puts 0 wherever
-//! the choice does not matter, and leaves zeros at the end away.
+//! 0 is always the calmest choice: no fault, the first of several, the shortest. Shortening a run therefore puts 0
+//! wherever the choice does not matter, and drops trailing zeros.
 
 use fastrand::Rng;
 
-/// Draws, or gives back what was drawn, one step of a run at a time.
+/// Draws choices, or replays recorded ones, one step of a run at a time.
 #[derive(Debug)]
 pub(super) struct Choices {
     /// `None` in a replay.
     rng: Option<Rng>,
-    /// What the present step is to draw, in a replay.
+    /// The choices of the current step, in a replay.
     given: Vec<u32>,
-    /// What the present step has drawn.
+    /// The choices that the current step has drawn so far.
     made: Vec<u32>,
 }
 
@@ -22,19 +22,19 @@ impl Choices {
         Self { rng: Some(Rng::with_seed(seed)), given: Vec::new(), made: Vec::new() }
     }
 
-    /// Draws nothing, and gives back what each step is given.
+    /// Draws nothing and returns the recorded choices of each step.
     pub(super) fn replayed() -> Self {
         Self { rng: None, given: Vec::new(), made: Vec::new() }
     }
 
-    /// Begins a step with what it is to draw in a replay; what is missing is 0.
+    /// Begins a step; `given` are its choices in a replay, where a missing one is 0.
     pub(super) fn begin(&mut self, given: &[u32]) {
         self.made.clear();
         self.given.clear();
         self.given.extend_from_slice(given);
     }
 
-    /// What the step has drawn, without zeros at its end.
+    /// The choices of the step, without trailing zeros.
     pub(super) fn end(&mut self) -> Vec<u32> {
         let used = self.made.iter().rposition(|choice| *choice != 0).map_or(0, |at| at + 1);
         self.made.truncate(used);
@@ -50,36 +50,36 @@ impl Choices {
         choice
     }
 
-    /// A number below `count`, which is not 0.
+    /// A number below `count`, which must not be 0.
     pub(super) fn below(&mut self, count: usize) -> usize {
         let count = u32::try_from(count).unwrap_or(u32::MAX).max(1);
         let choice = self.draw(|rng| rng.u32(..count));
         (choice % count) as usize
     }
 
-    /// One of several, of which there is at least one.
+    /// One of several values; there must be at least one.
     pub(super) fn one_of<T: Copy>(&mut self, values: &[T]) -> T {
         values[self.below(values.len())]
     }
 
-    /// Whether something comes to pass that does so in `percent` of a hundred cases. In a replay the record alone counts.
+    /// Draws an event with a probability of `percent`. In a replay only the record counts.
     pub(super) fn chance(&mut self, percent: u32) -> bool {
         self.draw(|rng| u32::from(rng.u32(..100) < percent)) != 0
     }
 
-    /// How many moves a drawn run has, which a replay does not ask. Not written down: the moves are.
+    /// The number of moves of a drawn run; a replay does not ask for it. It is not recorded, because the moves are.
     pub(super) fn moves(&mut self) -> usize {
         self.rng.as_mut().map_or(0, |rng| rng.usize(120..420))
     }
 
-    /// The place of one of several, each drawn as often as its weight says. Their sum is not 0.
+    /// The index of one of several, drawn in proportion to its weight. The sum of the weights must not be 0.
     pub(super) fn weighted(&mut self, weights: &[u32]) -> usize {
         let last = weights.len() - 1;
         let choice = self.draw(|rng| u32::try_from(place(weights, rng)).unwrap_or(0));
         (choice as usize).min(last)
     }
 
-    /// As [`Self::weighted`], but not written down: which move comes next is written down by its name. `None` in a replay.
+    /// As [`Self::weighted`], but unrecorded: the next move is recorded by its name. `None` in a replay.
     pub(super) fn next_move(&mut self, weights: &[u32]) -> Option<usize> {
         let rng = self.rng.as_mut()?;
         Some(place(weights, rng))

@@ -1,4 +1,4 @@
-//! How often what happened, so that whoever runs the simulation can tell that it tried anything.
+//! Counts faults and other happenings, to show that the simulation exercised them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,12 +11,12 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// A fault has struck.
+    /// Counts a fault.
     pub(super) fn strike(&mut self, what: &'static str) {
         *self.struck.entry(what).or_default() += 1;
     }
 
-    /// One more.
+    /// Adds one.
     pub(super) fn add(&mut self, what: &'static str) {
         self.add_many(what, 1);
     }
@@ -25,19 +25,19 @@ impl Counts {
         *self.happened.entry(what).or_default() += times;
     }
 
-    /// The largest so far.
+    /// Keeps the largest number so far.
     pub(super) fn at_least(&mut self, what: &'static str, number: u64) {
         let known = self.happened.entry(what).or_default();
         *known = number.max(*known);
     }
 
-    /// How often this happened, or struck.
+    /// How often this happened or struck.
     #[must_use]
     pub fn of(&self, what: &str) -> u64 {
         self.struck.get(what).or(self.happened.get(what)).copied().unwrap_or(0)
     }
 
-    /// Takes in the counts of another run. What ends in `at most` is the largest of all.
+    /// Adds the counts of another run. For names that end in `at most` the maximum is kept.
     pub fn take_in(&mut self, other: &Self) {
         other.struck.iter().for_each(|(what, times)| *self.struck.entry(what).or_default() += times);
         for (what, times) in &other.happened {
@@ -49,7 +49,7 @@ impl Counts {
     }
 }
 
-/// Two tables: which faults struck, and what happened beside them.
+/// Two tables: the faults, and everything else that happened.
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let faults: u64 = self.struck.values().sum();
@@ -60,7 +60,7 @@ impl fmt::Display for Counts {
     }
 }
 
-/// Two columns wide.
+/// Prints two columns.
 fn table(f: &mut fmt::Formatter<'_>, counts: &BTreeMap<&'static str, u64>) -> fmt::Result {
     let rows: Vec<_> = counts.iter().collect();
     let half = rows.len().div_ceil(2);

@@ -1,4 +1,4 @@
-//! How messages, events and sweeps come to invocations, and how these end.
+//! How messages, events and sweeps reach invocations, and how these end.
 
 use super::Broken;
 use super::model::Tells;
@@ -23,7 +23,8 @@ impl World {
         (any(JOB_QUEUE), any(RECHECK_QUEUE))
     }
 
-    /// What an invocation had comes again: messages by their visibility timeout, events by Lambda's retry.
+    /// Returns the work of a failed invocation for retry: messages by their visibility timeout, events by Lambda's
+    /// retry.
     pub(super) fn came_to_nothing(&mut self, work: Work) {
         if let Work::Event(event) = work {
             self.event_failed(event);

@@ -1,5 +1,4 @@
-//! The function's way to ECS: to the Region's own, by calls that fail, take effect late, or
-//! are answered in part.
+//! The function's client of ECS: it calls the Region's ECS, but calls fail, take effect late, or get a partial answer.
 
 use super::Broken;
 use super::rules::Sabotage;
@@ -22,12 +21,12 @@ enum Strikes {
     Never,
 }
 
-/// What becomes of a call that changes something.
+/// The fate of a call that changes something.
 #[derive(Clone, Debug)]
 struct Fate {
     strikes: Strikes,
     error: Option<EcsError>,
-    /// One task is in neither list of the answer.
+    /// One task is missing from both lists of the answer.
     is_partial: bool,
 }
 
@@ -65,7 +64,7 @@ impl World {
         fate
     }
 
-    /// A call for protection takes effect.
+    /// A protection call takes effect.
     fn set_protection(&mut self, setting: ProtectionSetting, request: &Value) -> Result<ProtectionAnswer, EcsError> {
         let answered = answer(&mut self.region.lock(), "UpdateTaskProtection", request);
         let told = protection_answer(&answered.expect("no fault of the Region's own is set")?);
@@ -89,7 +88,8 @@ impl World {
             (ProtectionSetting::Disabled, _) => {
                 self.counts.add("releases");
                 self.tell(|_| format!("  ecs clears the protection of {id}"));
-                // Whether it was ever asked for taskhold may not know itself: who wrote a call down may have been cut off.
+                // taskhold itself may not know whether the call was sent: the invocation that recorded it may have been
+                // cut off.
                 if !is_known {
                     self.break_off(
                         Broken::Foreign,
@@ -130,7 +130,8 @@ impl World {
         let Some(service) = self.model.services.get_mut(name) else { return };
         let count = &mut service.count;
         count.known = to;
-        // Somebody set it after taskhold had read it last: ECS knows no condition (docs/remediations.md, "Cost and limits of a raise").
+        // Another actor set the count after taskhold had last read it; ECS offers no conditional update
+        // (docs/remediations.md, "Cost and limits of a raise").
         count.is_overruled |= last_read.is_none_or(|read| count.set_at >= read);
         let (ceiling, by_others, is_overruled) = (count.ceiling, count.set_by_others, count.is_overruled);
         self.counts.add(if to > before { "desired counts raised" } else { "desired counts put back" });
@@ -169,7 +170,7 @@ impl ChaoticEcs {
         Self { sim: sim.clone(), inner: SimulatedEcs(region) }
     }
 
-    /// A read: it is answered with what is so now, or fails, and the answer comes when it comes.
+    /// A read either fails or returns the present state; the answer itself arrives later.
     async fn read<T>(&self, read: impl Future<Output = Result<T, EcsError>>) -> Result<T, EcsError> {
         let fault = self.sim.world().read_fault();
         let told = match fault {
@@ -276,7 +277,7 @@ impl ServiceUpdates for ChaoticEcs {
         let number = self.sim.world().polled;
         self.sim.world().tell(|_| format!("  #{number} wants {to} tasks of {}: {fate:?}", service.name));
         let of = service.clone();
-        // It is the caller's read that counts, even if the call takes effect when somebody else is at work.
+        // The caller's own read counts, even if the call takes effect while another invocation runs.
         let set = move |world: &mut World| {
             let polled = std::mem::replace(&mut world.polled, number);
             let set = world.set_count(&of, to);

@@ -1,17 +1,17 @@
-//! How the events of ECS come to the function: late, twice, in another order, or not at all.
+//! How events of ECS reach the function: late, twice, reordered, or not at all.
 
 use super::world::World;
 use crate::control_plane::Millis;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// How late an event comes. EventBridge promises no time (aws-facts "EventBridge").
+/// Delays of events. EventBridge promises no time (aws-facts "EventBridge").
 const LATE_MS: [Millis; 5] = [0, 0, 1_500, 20_000, 90_000];
-/// Lambda runs an asynchronous invocation that fails twice more, after one minute and after two (AWS Lambda Developer
-/// Guide, "How Lambda handles errors and retries with asynchronous invocation").
+/// Lambda runs a failed asynchronous invocation twice more, after one minute and after two (AWS Lambda Developer Guide,
+/// "How Lambda handles errors and retries with asynchronous invocation").
 const RETRIES_MS: [Millis; 2] = [60_000, 120_000];
 
-/// An event, and how often it failed.
+/// An event and the number of its failures.
 #[derive(Clone)]
 pub(super) struct Event {
     pub(super) payload: Value,
@@ -20,7 +20,7 @@ pub(super) struct Event {
 
 #[derive(Default)]
 pub(super) struct OnTheirWay {
-    /// By when they arrive.
+    /// By arrival time.
     due: BTreeMap<(Millis, u64), Event>,
     made: u64,
 }
@@ -42,7 +42,7 @@ impl OnTheirWay {
 }
 
 impl World {
-    /// Sends what ECS has emitted on its way.
+    /// Puts the events that ECS has emitted on their way.
     pub(super) fn take_events(&mut self) {
         let emitted = self.region.lock().ecs.take_events();
         let now = self.now();
@@ -64,7 +64,7 @@ impl World {
         }
     }
 
-    /// An invocation with an event failed, or was cut off.
+    /// An invocation with an event failed or was cut off.
     pub(super) fn event_failed(&mut self, event: Event) {
         let Some(pause) = RETRIES_MS.get(event.failures) else {
             self.counts.add("events given up");
@@ -75,7 +75,7 @@ impl World {
     }
 }
 
-/// What template.yaml's rules let through.
+/// Whether the rules of template.yaml match the event.
 fn is_subscribed(event: &Value) -> bool {
     event["detail-type"] != "ECS Task State Change" || event["detail"]["desiredStatus"] == "STOPPED"
 }

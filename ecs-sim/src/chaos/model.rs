@@ -1,14 +1,15 @@
-//! The reference model: what workers, people and ECS did, and what taskhold has promised by its answers. It knows nothing of
-//! taskhold's store, but where a check compares the two.
+//! The reference model: what workers, people and ECS did, and what taskhold has promised with its answers. It does not
+//! use taskhold's store, except where a check compares the two.
 //!
 //! # What is promised
 //!
-//! *Safety.* Once a message that begins or prolongs a job was acknowledged as done, and until the job's finish is sent, its
-//! task stops or its end comes, ECS protects the task until that end, less [`GRANT_TOLERANCE`]. At every moment: while other
-//! invocations run, are cut off, and while calls of theirs take effect late. The end is the latest that an acknowledged
-//! message declared; with none declared, the one presumed from acknowledged heartbeats, as far as no other message of the job
-//! declares an earlier one (which may be known already though it is not acknowledged). Not promised: protection before the
-//! acknowledgement, and protection that somebody else has shortened.
+//! *Safety.* The promise begins when a message that starts or prolongs a job is acknowledged as done. It ends when the
+//! job's finish is sent, its task stops, or its end passes. During that time ECS protects the task until the job's end,
+//! less [`GRANT_TOLERANCE`]. This holds at every moment: while other invocations run, are cut off, and while their
+//! calls take effect late. The end is the latest that an acknowledged message declared. If none declared one, it is the
+//! end presumed from acknowledged heartbeats, unless another message of the job declares an earlier one (which may
+//! already be known although the message is not acknowledged). Not promised: protection before the acknowledgement, and
+//! protection that another actor has shortened.
 
 use super::rules::Rules;
 use crate::control_plane::Millis;
@@ -16,10 +17,10 @@ use std::collections::BTreeMap;
 use taskhold::service::alert::{AlertKind, Transition};
 use taskhold::task::plan::GRANT_TOLERANCE;
 
-/// As taskhold reckons.
+/// The tolerance that taskhold uses.
 pub(super) const TOLERANCE_MS: Millis = GRANT_TOLERANCE.as_secs() * 1000;
 
-/// A grant may be longer than what was asked by a minute of rounding up, 5 % or another minute for sharing a call, and the
+/// A grant may exceed the request by one minute of rounding, by 5 % or one more minute for sharing a call, and by the
 /// two minutes between a decision and its effect.
 const LONGER_THAN_ASKED_MS: Millis = 5 * 60_000;
 
@@ -29,13 +30,13 @@ pub(super) struct Model {
     pub(super) tasks: Vec<TaskModel>,
     places: BTreeMap<String, usize>,
     pub(super) services: BTreeMap<String, ServiceModel>,
-    /// What workers sent, by SQS's id.
+    /// What workers sent, by SQS message id.
     pub(super) messages: BTreeMap<String, Message>,
     pub(super) incidents: BTreeMap<String, IncidentModel>,
-    /// How often each job was handed on as interrupted.
+    /// How often each job was forwarded as interrupted.
     pub(super) forwarded: BTreeMap<(String, u32), u32>,
-    /// How often something happened after which alerts may come twice: a send or a store that failed, a cut off. Each may
-    /// concern all that one invocation has claimed, so it excuses one repetition of each incident.
+    /// The number of failures after which alerts may be sent twice: a failed send or store, or a cut-off. Each may
+    /// affect everything that one invocation has claimed, so it excuses one repetition of each incident.
     pub(super) hiccups: u32,
 }
 
@@ -43,11 +44,11 @@ pub(super) struct TaskModel {
     pub(super) id: String,
     pub(super) service: Option<String>,
     pub(super) jobs: Vec<JobModel>,
-    /// Somebody else has changed its protection while it had jobs: what is certain then is no matter of taskhold's calls.
+    /// Another actor has changed its protection while it had jobs. taskhold's calls then guarantee nothing.
     pub(super) is_meddled_with: bool,
-    /// Whether its present protection, or the lack of one, is taskhold's doing.
+    /// Whether its present protection, or the lack of it, is taskhold's doing.
     pub(super) is_set_by_taskhold: bool,
-    /// The jobs that were promised protection when it stopped, with the ends that were promised.
+    /// The jobs that were promised protection when it stopped, with the promised ends.
     pub(super) interrupted: Vec<(usize, Millis)>,
     has_stopped: bool,
 }
@@ -58,24 +59,24 @@ pub(super) struct JobModel {
     pub(super) attempt: u32,
     pub(super) started_at: Option<Millis>,
     pub(super) finish_sent: bool,
-    /// Its worker crashes and never tells its end.
+    /// Its worker crashes and never reports an end.
     pub(super) is_abandoned: bool,
-    /// The earliest and the latest end declared by any message that was sent.
+    /// The earliest and the latest end that any sent message declared.
     declared: Option<(Millis, Millis)>,
-    /// The latest end that any message that was sent declared or implied.
+    /// The latest end that any sent message declared or implied.
     pub(super) latest: Option<Millis>,
     acknowledged_declared: Option<Millis>,
     acknowledged_presumed: Option<Millis>,
 }
 
-/// The ends that a message tells.
+/// The ends that a message declares.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Ends {
     pub(super) declared: Option<Millis>,
     pub(super) presumed: Option<Millis>,
 }
 
-/// What a message in the job queue tells.
+/// The contents of a message in the job queue.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Tells {
     Job {
@@ -86,7 +87,7 @@ pub(super) enum Tells {
     Forecast {
         task: usize,
     },
-    /// An event of ECS, sent through the queue.
+    /// An event of ECS that is sent through the queue.
     Stop,
     Malformed,
 }
@@ -95,11 +96,11 @@ pub(super) struct Message {
     pub(super) body: String,
     pub(super) sent_at: Millis,
     pub(super) tells: Tells,
-    /// Whether an invocation ended it as done.
+    /// Whether an invocation acknowledged it as done.
     pub(super) is_done: bool,
     /// The invocations that dead-lettered it.
     pub(super) dead_lettered_by: Vec<usize>,
-    /// How often it was delivered since the storm was over.
+    /// How often it was delivered since the end of the storm.
     pub(super) deliveries_in_calm: u32,
 }
 
@@ -109,18 +110,19 @@ pub(super) struct ServiceModel {
     pub(super) is_deleted: bool,
 }
 
-/// What is known of a service's desired count.
+/// The model of a service's desired count.
 pub(super) struct CountModel {
-    /// As ECS had it when it was last looked at.
+    /// The count in ECS at the last check.
     pub(super) known: u32,
-    /// What somebody other than taskhold set last.
+    /// The last count set by an actor other than taskhold.
     pub(super) set_by_others: u32,
     /// When.
     pub(super) set_at: Millis,
     /// The highest ceiling that a tag has allowed so far.
     pub(super) ceiling: u32,
-    /// Taskhold may not know whose count it is, which documents say: its call came a moment after somebody else's, since ECS
-    /// knows no condition; or somebody set the very count of a raise that was sent.
+    /// taskhold may not know whose count it is, as the documentation says: its call came a moment after another
+    /// actor's, since ECS offers no conditional update; or another actor set exactly the count of a raise that was
+    /// sent.
     pub(super) is_overruled: bool,
 }
 
@@ -130,17 +132,17 @@ impl CountModel {
     }
 }
 
-/// What was published of an incident.
+/// The published alerts of an incident.
 pub(super) struct IncidentModel {
     pub(super) kind: AlertKind,
     pub(super) service: Option<String>,
     pub(super) is_open: bool,
-    /// How often an alert of it came once more than it should.
+    /// The number of its alerts beyond the expected ones.
     pub(super) repetitions: u32,
 }
 
 impl TaskModel {
-    /// It has stopped: the jobs that live now are interrupted.
+    /// It has stopped: its live jobs are interrupted.
     pub(super) fn has_stopped(&mut self, now: Millis) {
         if !std::mem::replace(&mut self.has_stopped, true) {
             let promised = |(number, job): (usize, &JobModel)| Some((number, job.promised_until()?));
@@ -154,7 +156,7 @@ impl TaskModel {
         self.jobs.iter().filter_map(JobModel::promised_until).max()
     }
 
-    /// Longer than this the jobs that were sent give no reason to protect it.
+    /// The latest time until which the sent jobs justify its protection.
     pub(super) fn protected_at_most_until(&self) -> Option<Millis> {
         let latest = self.jobs.iter().filter_map(|job| job.latest).max()?;
         let first = self.jobs.iter().filter_map(|job| job.started_at).min()?;
@@ -169,12 +171,12 @@ impl JobModel {
         Self { id: format!("j-{task}-{}", number / 2), attempt, is_abandoned, ..Self::default() }
     }
 
-    /// Whether its worker is at it.
+    /// Whether its worker is running it.
     pub(super) fn is_active(&self) -> bool {
         self.started_at.is_some() && !self.finish_sent && !self.is_abandoned
     }
 
-    /// When it may last no longer, by all that was sent: what is declared goes before what is presumed.
+    /// Its latest end according to all messages sent; a declared end takes precedence over a presumed one.
     pub(super) fn until(&self) -> Option<Millis> {
         self.declared.map(|(_, most)| most).or(self.latest)
     }
@@ -199,7 +201,7 @@ impl JobModel {
 }
 
 impl Model {
-    /// The number of a task, from 0; a new one if it is new.
+    /// The number of a task, from 0; assigns the next number to a new task.
     pub(super) fn meet(&mut self, id: &str, service: Option<&str>) -> usize {
         if let Some(known) = self.places.get(id) {
             return *known;
@@ -222,7 +224,7 @@ impl Model {
         self.places.get(id).copied()
     }
 
-    /// The text with short names for tasks: `t0`, `t1` …
+    /// Replaces task ids in the text by short names: `t0`, `t1` …
     pub(super) fn named(&self, text: &str) -> String {
         let mut text = text.to_owned();
         for (number, task) in self.tasks.iter().enumerate() {
@@ -233,7 +235,7 @@ impl Model {
         text.replace("arn:aws:ecs:eu-west-1:111122223333:", "").replace("task/video/", "").replace("service/video/", "")
     }
 
-    /// An alert has reached the topic. Answers whether that was more often than all that failed excuses.
+    /// An alert has reached the topic. Returns whether it came more often than the failures excuse.
     pub(super) fn published(
         &mut self,
         incident: &str,
@@ -251,19 +253,19 @@ impl Model {
         known.repetitions > self.hiccups
     }
 
-    /// Whether somebody was told that this is wrong with a service, and not that it is over.
+    /// Whether an alert of this kind was published for the service and not resolved since.
     pub(super) fn is_open(&self, kind: AlertKind, service: &str) -> bool {
         let is_it = |incident: &IncidentModel| incident.kind == kind && incident.service.as_deref() == Some(service);
         self.incidents.values().any(|incident| incident.is_open && is_it(incident))
     }
 }
 
-/// Jobs alive at once on one task, and jobs of a task in a run.
+/// Maximum number of concurrent jobs on one task, and of jobs of a task in a run.
 pub(super) const JOBS_AT_ONCE_MAX: usize = 3;
 pub(super) const JOBS_MAX: usize = 12;
 
 impl Rules {
-    /// The state store remembers a finished job for so long.
+    /// How long the state store remembers a finished job.
     pub(super) fn finished_job_retention_ms(&self) -> Millis {
         Millis::from(self.finished_job_retention_hours) * 3_600_000
     }

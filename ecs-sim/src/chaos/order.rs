@@ -1,4 +1,4 @@
-//! What has to be in order a quarter of an hour after the storm.
+//! Checks what must be in order a quarter of an hour after the storm.
 
 use super::Broken;
 use super::calm::{LOOKED_AT_MS, rechecks};
@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use taskhold::service::alert::AlertKind;
 
 impl World {
-    /// The tasks with a live job that are not protected, although ECS would protect them.
+    /// The tasks with a live job that are not protected although ECS would protect them.
     pub(super) fn neglected(&self) -> BTreeSet<usize> {
         let region = self.region.lock();
         let now = region.now();
@@ -32,7 +32,7 @@ impl World {
         granted
     }
 
-    /// A quarter of an hour after the storm. `neglected` were so one sweep ago.
+    /// Checks a quarter of an hour after the storm. `neglected` is the result of one sweep earlier.
     pub(super) fn check_order(&mut self, neglected: &BTreeSet<usize>) {
         let still = self.neglected();
         let is_excused = |task: &&usize| self.has_dead_lettered(**task);
@@ -51,7 +51,7 @@ impl World {
         self.check_chains();
     }
 
-    /// The tasks with a live job that ECS refuses to protect now and that have no protection, with their services.
+    /// The unprotected tasks with a live job that ECS refuses to protect now, with their services.
     fn refused(&self) -> Vec<(usize, String)> {
         let region = self.region.lock();
         let now = region.now();
@@ -72,7 +72,7 @@ impl World {
         refused
     }
 
-    /// Whether a message of the task was dead-lettered: what it told may have come to nothing.
+    /// Whether a message of the task was dead-lettered, so that its information may be lost.
     pub(super) fn has_dead_lettered(&self, task: usize) -> bool {
         let is_of = |tells: Tells| match tells {
             Tells::Job { task: of, .. } | Tells::Forecast { task: of } => of == task,
@@ -82,7 +82,7 @@ impl World {
         dead_lettered.into_iter().any(|message| is_of(message.tells))
     }
 
-    /// A service with several deployments is watched, and its watch waits for a recheck that is on its way.
+    /// A service with several deployments must be watched, and its next recheck must be on its way.
     fn check_chains(&mut self) {
         let rechecks = rechecks(self);
         let now = timestamp(self.now());

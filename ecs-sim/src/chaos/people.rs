@@ -1,4 +1,4 @@
-//! What people and ECS do to services and tasks while taskhold looks after them.
+//! What people and ECS do to services and tasks while taskhold runs.
 
 use super::model::Tells;
 use super::stage::{TAGS, ceiling};
@@ -42,8 +42,8 @@ const DEEDS: [(Deed, u32); 13] = [
     (Deed::Delete, 1),
 ];
 
-/// The tasks of a service's deployment do not start. Of the last of five deployments they do: as one that failed is assumed
-/// to stay as it is (`control_plane/planning.rs`), nobody could deploy what mends it.
+/// The tasks of a service's deployment do not start. The fifth of five deployments is exempt: a failed deployment is
+/// assumed to stay as it is (`control_plane/planning.rs`), so that no deployment could repair it.
 fn fail(ecs: &mut ControlPlane, name: &str) -> Result<(), ApiError> {
     let deployments = ecs.service(CLUSTER, name).map_or(0, |service| service.deployments.len());
     if deployments >= ACTIVE_DEPLOYMENTS_MAX {
@@ -53,7 +53,7 @@ fn fail(ecs: &mut ControlPlane, name: &str) -> Result<(), ApiError> {
 }
 
 impl World {
-    /// Somebody does something to a service or a task. What ECS refuses is not done.
+    /// A person or ECS changes a service or a task. Changes that ECS refuses are skipped.
     pub(super) fn operate(&mut self) {
         let (deed, _) = DEEDS[self.choices.weighted(&DEEDS.map(|(_, weight)| weight))];
         let names: Vec<String> = self.model.services.keys().cloned().collect();
@@ -91,7 +91,7 @@ impl World {
         }
     }
 
-    /// Does something to ECS by name, and counts it if ECS lets it be done.
+    /// Calls ECS by operation name, and counts the call if ECS accepts it.
     fn does(
         &mut self,
         verb: &'static str,
@@ -127,7 +127,7 @@ impl World {
         }
     }
 
-    /// The task protects itself, or a person does, or clears its protection: without taskhold.
+    /// The task, or a person, sets or clears its protection without taskhold.
     pub(super) fn protect_itself(&mut self, task: usize, minutes: Option<i64>) {
         let id = self.model.tasks[task].id.clone();
         let answer = self.region.lock().ecs.set_own_protection(&id, minutes);
@@ -167,7 +167,7 @@ impl World {
     }
 
     fn delete(&mut self, name: &str) {
-        // Where there is one service only, the rest of the run would be about none.
+        // Deleting the only service would leave the rest of the run without one.
         let others = self.model.services.values().filter(|service| !service.is_deleted).count();
         let is_active = |status: ServiceStatus| status == ServiceStatus::Active;
         let is_there = self.region.lock().ecs.service(CLUSTER, name).is_some_and(|service| is_active(service.status));
@@ -180,7 +180,7 @@ impl World {
         }
     }
 
-    /// Somebody who may send to the job queue claims that a task stops.
+    /// A sender with access to the job queue claims that a task stops.
     fn claim_stop(&mut self, id: &str) {
         let cluster = self.region.lock().ecs.cluster_arn(CLUSTER);
         let task = format!("{}/{id}", cluster.replace(":cluster/", ":task/"));
@@ -193,7 +193,7 @@ impl World {
         self.send_message(event.to_string(), (Tells::Stop, 0));
     }
 
-    /// SQS delivers a message once more, be it waiting, in flight or deleted.
+    /// SQS delivers a message once more, whether it is waiting, in flight or deleted.
     pub(super) fn deliver_again(&mut self) {
         let known: Vec<String> = self.model.messages.keys().cloned().collect();
         if known.is_empty() {

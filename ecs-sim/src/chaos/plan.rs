@@ -1,13 +1,13 @@
-//! A run as it was drawn, and as a text that people can read: `tests/sim/*.txt`.
+//! A run as a sequence of drawn choices, and as a readable text: `tests/sim/*.txt`.
 
 use super::Broken;
 use super::rules::Sabotage;
 use std::fmt::Write;
 
-/// One move of the scheduler. In a plan it stands by its name, so that a plan survives a change of how often moves come.
+/// One move of the scheduler. A plan names it, so that the plan survives a change of the weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Move {
-    /// One that waits goes on.
+    /// A waiting invocation continues.
     Pass,
     /// Time passes.
     Wait,
@@ -17,15 +17,15 @@ pub(super) enum Move {
     Rechecks,
     /// An invocation begins with an event of ECS.
     Event,
-    /// The schedule's sweep begins, or is missed.
+    /// The scheduled sweep begins or is missed.
     Sweep,
     /// A worker does something.
     Work,
-    /// A person, or ECS itself, does something to a service or a task.
+    /// A person or ECS changes a service or a task.
     Operate,
-    /// A message is delivered again that was delivered before.
+    /// A message that was delivered before is delivered again.
     Again,
-    /// An invocation is cut off, or all of them are.
+    /// One invocation, or all of them, are cut off.
     Crash,
 }
 
@@ -59,57 +59,57 @@ impl Move {
     }
 }
 
-/// One step of a run: the move, and what was drawn in it.
+/// One step of a run: the move and its choices.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Step {
     pub(super) made: Move,
     pub(super) drawn: Vec<u32>,
 }
 
-/// Everything that makes a run what it is.
+/// Everything that defines a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// What is broken on purpose.
+    /// The deliberate defect.
     pub(super) sabotage: Sabotage,
-    /// What the run comes to; `None` for one that keeps all promises.
+    /// The promise that the run breaks; `None` if it keeps all.
     pub(super) breaks: Option<Broken>,
-    /// What was drawn for the world and its rules.
+    /// The choices for the world and its rules.
     pub(super) setup: Vec<u32>,
-    /// While there are faults.
+    /// The steps while there are faults.
     pub(super) storm: Vec<Step>,
-    /// What was drawn after them.
+    /// The choices after the faults.
     pub(super) calm: Vec<u32>,
 }
 
-/// A text that is no plan.
+/// The text is no plan.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: `{text}` is {problem}")]
 pub struct PlanError {
     /// From 1.
     line: usize,
-    /// As it stands.
+    /// The line as written.
     text: String,
-    /// What is wrong with it.
+    /// What is wrong with the line.
     problem: &'static str,
 }
 
 impl Plan {
-    /// What the run comes to, by the plan.
+    /// The expected result of the run.
     #[must_use]
     pub fn breaks(&self) -> Option<Broken> {
         self.breaks
     }
 
-    /// How many moves it has.
+    /// The number of moves.
     #[must_use]
     pub fn moves(&self) -> usize {
         self.storm.len()
     }
 
-    /// Reads a plan. What stands behind `#` is for people.
+    /// Parses a plan. Text after `#` is a comment.
     ///
     /// # Errors
-    /// The first line that says nothing.
+    /// The first line that is not understood.
     pub fn parse(text: &str) -> Result<Self, PlanError> {
         let mut plan = Self::default();
         for (at, line) in text.lines().enumerate() {
@@ -136,7 +136,7 @@ impl Plan {
         Ok(plan)
     }
 
-    /// The plan as text, with what happened in each step below it.
+    /// The plan as text, with the events of each step below it.
     #[must_use]
     pub fn text(&self, told: &Told) -> String {
         let mut text = String::new();
@@ -164,7 +164,7 @@ fn joined(drawn: &[u32]) -> String {
     drawn.iter().map(u32::to_string).collect::<Vec<_>>().join(" ")
 }
 
-/// What happened in a run, by step.
+/// The events of a run, by step.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Told {
     pub(super) setup: Vec<String>,

@@ -1,36 +1,36 @@
-//! What a run is like: how much goes wrong, how fast time passes, and what is broken on purpose.
+//! The parameters of a run: how much goes wrong, how fast time passes, and which deliberate defect it has.
 
 use super::choices::Choices;
 use crate::control_plane::{Millis, Variants};
 
-/// What is broken on purpose, to show that the checks can fail.
+/// Deliberate defects, to show that the checks can fail.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Sabotage {
-    /// Nothing: the function and its parts as they are.
+    /// None: the function and its parts are unchanged.
     #[default]
     None,
-    /// The state store does not keep releases that are about to be sent.
+    /// The state store drops releases that are about to be sent.
     ReleasesNotWrittenDown,
-    /// The state store's compare-and-set succeeds whatever version is there.
+    /// The state store's compare-and-set succeeds regardless of the version.
     StoresWithoutComparing,
-    /// Of the messages that a batch's answer reports as failed, the first is taken for done.
+    /// The first message that a batch's answer reports as failed is treated as done.
     FailedMessageTakenForDone,
-    /// The topic swallows what calls an incident off, and says that it was taken.
+    /// The topic drops RESOLVED notifications but reports success.
     ResolutionsSwallowed,
-    /// The recheck queue swallows everything, and says that it was taken.
+    /// The recheck queue drops every message but reports success.
     RechecksSwallowed,
-    /// ECS's client says "throttled", which means "no effect", where it got no answer.
+    /// The ECS client reports "throttled", which means "no effect", where it got no answer.
     EffectsDenied,
     /// Calls take effect later than taskhold assumes.
     StrikesTooLate,
-    /// A desired count that is put back is not, and ECS is said to have taken it.
+    /// Resetting a desired count has no effect, but ECS reports success.
     CountsNotPutBack,
-    /// The queue of interrupted jobs swallows everything, and says that it was taken.
+    /// The queue of interrupted jobs drops every message but reports success.
     InterruptionsSwallowed,
 }
 
 impl Sabotage {
-    /// All of them, but none.
+    /// All defects, without `None`.
     pub const ALL: [Self; 9] = [
         Self::ReleasesNotWrittenDown,
         Self::StoresWithoutComparing,
@@ -60,32 +60,32 @@ impl Sabotage {
         }
     }
 
-    /// The one of this name.
+    /// The defect of this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         [Self::None].into_iter().chain(Self::ALL).find(|sabotage| sabotage.as_str() == name)
     }
 }
 
-/// What a run is like.
+/// The parameters of a run.
 #[derive(Clone, Debug)]
 pub(super) struct Rules {
     pub(super) sabotage: Sabotage,
-    /// Of a hundred calls that change something in ECS, so many fail in some way.
+    /// Percentage of mutating ECS calls that fail in some way.
     pub(super) call_fault_percent: u32,
-    /// Of a hundred reads of ECS, so many fail.
+    /// Percentage of ECS reads that fail.
     pub(super) read_fault_percent: u32,
-    /// Of a hundred loads and stores, so many fail.
+    /// Percentage of loads and stores that fail.
     pub(super) store_fault_percent: u32,
-    /// Of a hundred sends to topic and queues, so many fail.
+    /// Percentage of sends to topic and queues that fail.
     pub(super) send_fault_percent: u32,
-    /// How often an invocation is cut off, against 60 times that one goes on.
+    /// Weight of cutting off an invocation; that of continuing one is 60.
     pub(super) crash_weight: u32,
-    /// Of a hundred events of ECS, so many are lost.
+    /// Percentage of ECS events that are lost.
     pub(super) events_lost_percent: u32,
-    /// The longest of most steps of the clock: the shorter, the more happens at once.
+    /// The maximum length of most clock steps; the shorter, the more happens concurrently.
     pub(super) step_ms_max: Millis,
-    /// Of a hundred jobs, so many workers crash and never tell their end.
+    /// Percentage of jobs whose worker crashes without reporting an end.
     pub(super) abandoned_percent: u32,
     /// Whether invocations are interleaved after the storm too.
     pub(super) is_calm_interleaved: bool,

@@ -1,4 +1,5 @@
-//! The scheduler: a run of the real handler. It alone decides who goes on, who is cut off and how the time passes.
+//! The scheduler of a run of the real handler. It alone decides which invocation continues, which is cut off and how
+//! time passes.
 
 use super::Broken;
 use super::autoscaling::ChaoticAutoscaling;
@@ -23,7 +24,7 @@ use taskhold::notify::sink::{JobForwarder, Notifier};
 use taskhold::task::rate_limit::RateLimit;
 use taskhold::{service, task};
 
-/// So many invocations run at once: two pollers for each queue have as many (template.yaml).
+/// Maximum number of concurrent invocations: two pollers for each queue have as many (template.yaml).
 pub(super) const INVOCATIONS_AT_ONCE: usize = 4;
 
 pub(super) struct Chaotic;
@@ -48,26 +49,26 @@ impl Ports for Chaotic {
 type Function = taskhold::lambda::function::Function<Chaotic>;
 type Answering<'a> = Pin<Box<dyn Future<Output = Result<Response, FunctionError>> + 'a>>;
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// What it was made of, to replay it.
+    /// The plan that replays it.
     pub plan: Plan,
-    /// What happened in it, if it was told.
+    /// The events of the run, if they were recorded.
     pub told: Told,
-    /// Which promise it broke, and how.
+    /// The promise that it broke, and how.
     pub broken: Option<(Broken, String)>,
-    /// How often what happened.
+    /// How often each event happened.
     pub counts: Counts,
 }
 
-/// What an invocation was given.
+/// The input of an invocation.
 pub(super) enum Work {
     /// Messages of this queue.
     Batch(&'static str, Batch),
     /// An event of ECS.
     Event(Event),
-    /// The schedule's sweep.
+    /// The scheduled sweep.
     Sweep,
 }
 
@@ -86,20 +87,20 @@ pub(super) struct Run<'a> {
     poller: Poller,
 }
 
-/// The run of a seed, with something broken on purpose or not. What happens is not told: replay its plan for that.
+/// Runs a seed, with or without a deliberate defect. Events are not recorded: replay the plan to see them.
 #[must_use]
 pub fn of_seed(seed: u64, sabotage: Sabotage) -> Outcome {
     let _seed = SeedOfPanic(seed);
     run(Choices::of_seed(seed), &Plan { sabotage, ..Plan::default() }, Record::Silent)
 }
 
-/// The run of a plan, told.
+/// Replays a plan and records its events.
 #[must_use]
 pub fn replay(plan: &Plan) -> Outcome {
     run(Choices::replayed(), plan, Record::Told)
 }
 
-/// One run: a storm of faults, then calm. Of a plan that has moves these are made, else they are drawn.
+/// One run: a storm of faults, then calm. Uses the moves of the plan if it has any, and draws them otherwise.
 pub(super) fn run(mut choices: Choices, given: &Plan, record: Record) -> Outcome {
     let moves = choices.moves();
     choices.begin(&given.setup);
@@ -187,7 +188,7 @@ impl<'a> Run<'a> {
         Move::ALL[at]
     }
 
-    /// Makes a move, if it can be made.
+    /// Makes a move if it is possible.
     fn make(&mut self, made: Move) {
         let room = self.running.len() < INVOCATIONS_AT_ONCE;
         match made {
@@ -211,11 +212,11 @@ impl<'a> Run<'a> {
         world.check_moment();
     }
 
-    /// A moment mostly, now and then minutes or an hour.
+    /// Usually a moment; now and then minutes or an hour.
     fn a_while(&self) -> Millis {
         let mut world = self.sim.world();
         let step = world.rules.step_ms_max;
-        // What takes long cuts everybody off who is at work.
+        // A long step cuts off every running invocation.
         let weights = if self.running.is_empty() { [50, 15, 22, 13] } else { [85, 12, 2, 1] };
         let (least, most) = match world.choices.weighted(&weights) {
             0 => (1, step),
@@ -227,7 +228,7 @@ impl<'a> Run<'a> {
         world.now() + least + Millis::try_from(more).expect("at most an hour")
     }
 
-    /// Lets one that waits go on.
+    /// Lets a waiting invocation continue.
     pub(super) fn pass(&mut self) {
         let (id, owner, not_before) = {
             let mut world = self.sim.world();

@@ -1,4 +1,4 @@
-//! The function's way to its topic and its queues: sends that fail, or that arrive and are not confirmed.
+//! The function's clients of its topic and queues: sends fail, or arrive without a confirmation.
 
 use super::Broken;
 use super::rules::Sabotage;
@@ -19,7 +19,7 @@ use taskhold::outbox::DeliveryError;
 use taskhold::service::alert::{AlertKind, Transition};
 use taskhold::service::recheck::{Recheck, RecheckQueue};
 
-/// What becomes of a send.
+/// The fate of a send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sent {
     Taken,
@@ -32,7 +32,7 @@ fn lost() -> DeliveryError {
 }
 
 impl Sent {
-    /// What the sender learns of what became of it.
+    /// The result that the sender receives.
     fn told<T>(self, of_the_place: Result<T, DeliveryError>) -> Result<T, DeliveryError> {
         match self {
             Self::Taken => of_the_place,
@@ -133,7 +133,7 @@ impl Sink for ChaoticAlerts {
     }
 }
 
-/// What must not be told twice: an incident; of a task that stops, each of its jobs.
+/// What must not be sent twice: an incident, or each job of a stopping task.
 fn what_is_told(message: &Notification) -> Vec<String> {
     if message.kind != AlertKind::JobInterrupted {
         return vec![message.incident.clone()];

@@ -1,4 +1,4 @@
-//! Shortens a run that breaks a promise, by leaving moves away and putting the calmest choice wherever that still breaks the
+//! Shortens a run that breaks a promise: it removes moves and uses the calmest choice wherever that still breaks the
 //! same promise (Zeller, "Simplifying and Isolating Failure-Inducing Input": delta debugging).
 
 use super::choices::Choices;
@@ -7,9 +7,9 @@ use super::run::{Outcome, replay, run};
 use super::world::Record;
 use std::time::{Duration, Instant};
 
-/// The shortest run found within this time that breaks the same promise, told.
+/// Returns the shortest run found within this time that breaks the same promise, with its events.
 ///
-/// It is the same each time unless time runs out: then a faster machine finds a shorter one.
+/// The result is reproducible unless time runs out; then a faster machine finds a shorter run.
 #[must_use]
 pub fn shortened(outcome: &Outcome, within: Duration) -> Outcome {
     let mut search = Search { best: outcome.plan.clone(), until: moment() + within };
@@ -43,7 +43,7 @@ impl Search {
         let outcome = run(Choices::replayed(), &plan, Record::Silent);
         let is_same = outcome.plan.breaks == self.best.breaks;
         if is_same {
-            // What was made of it, since moves after the break are not made any more.
+            // The recorded plan, since moves after the break are not made.
             self.best = outcome.plan;
         }
         is_same
@@ -54,7 +54,7 @@ impl Search {
         self.take(plan);
     }
 
-    /// Leaves blocks of moves away, large ones first, from the end.
+    /// Removes blocks of moves, large ones first, from the end.
     fn leave_moves_away(&mut self) {
         let mut block = self.best.storm.len().div_ceil(2);
         while block > 0 && !self.is_over() {
@@ -71,7 +71,7 @@ impl Search {
         }
     }
 
-    /// Puts 0 for what was drawn: for all of a move first, then for each by itself.
+    /// Sets choices to 0: all of a move first, then each one.
     fn calm_choices(&mut self) {
         for at in 0..self.best.setup.len() {
             self.try_zero(|plan| plan.setup.get_mut(at));

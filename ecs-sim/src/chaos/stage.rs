@@ -1,4 +1,4 @@
-//! What a run begins with: one to three services, how they are deployed, and what their tags allow.
+//! The initial state of a run: one to three services, their deployment strategy, and their tags.
 
 use super::model::{CountModel, ServiceModel};
 use super::world::World;
@@ -13,7 +13,7 @@ pub(super) const SWEEP_EVERY_MS: Millis = 5 * 60_000;
 
 const NAMES: [&str; 3] = ["web", "work", "game"];
 
-/// What the function is told beside what every function is.
+/// Settings of the function beyond the common ones.
 pub(super) const SETTINGS: [(&str, &str); 2] =
     [("TASKHOLD_REMEDIATIONS", "release-idle,raise-desired-count"), ("TASKHOLD_DEADLINE_MINUTES", "120")];
 
@@ -67,13 +67,13 @@ impl World {
     }
 }
 
-/// A tag, and what it may be set to; `None` for not at all.
+/// A tag and its possible values; `None` for no tag.
 pub(super) struct Tag {
     pub(super) name: &'static str,
     pub(super) values: &'static [Option<&'static str>],
 }
 
-/// The tags that taskhold heeds.
+/// The tags that taskhold reads.
 pub(super) const TAGS: [Tag; 4] = [
     Tag {
         name: POLICY_TAG,
@@ -84,7 +84,7 @@ pub(super) const TAGS: [Tag; 4] = [
     Tag { name: IDLE_RESERVE_TAG, values: &[None, None, None, Some("1")] },
 ];
 
-/// Up to where a tag allows a desired count to be raised.
+/// The highest desired count that a tag allows.
 pub(super) fn ceiling(tag: Option<&String>) -> u32 {
     tag.and_then(|value| value.parse().ok()).unwrap_or(0)
 }

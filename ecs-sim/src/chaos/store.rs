@@ -1,5 +1,5 @@
-//! A simulated database that survives crashes, answers late, fails before or after it has stored, and forgets records as
-//! soon as it may.
+//! A simulated database that survives crashes, answers late, fails before or after it has stored, and expires records
+//! as early as it may.
 
 use super::rules::Sabotage;
 use super::world::{Sim, World};
@@ -16,7 +16,8 @@ use taskhold::store::{Record, Store, StorePages, Stored, Version, Versioned};
 use taskhold::task::protection::ProtectionRequest;
 use taskhold::task::record::TaskRecord;
 
-/// A store whose caller has given up lands within this time, or never. An assumption, as long as that about calls to ECS.
+/// A store whose caller has given up takes effect within this time, or never. An assumption, as long as the one about
+/// calls to ECS.
 const LANDS_WITHIN_MS: Millis = 120_000;
 
 /// The tables.
@@ -26,12 +27,12 @@ pub(super) struct Shelves {
     services: Shelf<ServiceRecord>,
 }
 
-/// One table, in the order of its keys' texts.
+/// One table, sorted by the text of its keys.
 pub(super) struct Shelf<R: Record> {
     kept: BTreeMap<String, Kept<R>>,
-    /// Counted over all records, so that no version comes again when a record was forgotten.
+    /// Counted over all records, so that a record that expired does not reuse a version.
     stores: Version,
-    /// What was stored last is not in the index yet.
+    /// The key stored last, which the index does not contain yet.
     stored_last: Option<String>,
 }
 
@@ -57,10 +58,10 @@ impl<R: Record> Shelf<R> {
     }
 }
 
-/// What has a table.
+/// A record type that has a table.
 pub(super) trait Shelved: Record<Key: 'static> + 'static {
     fn shelf(world: &mut World) -> &mut Shelf<Self>;
-    /// What the table does to a record that is stored, where it is broken on purpose.
+    /// Damages a record as the deliberate defect requires.
     fn damage(_entry: &mut Self, _sabotage: Sabotage) {}
 }
 
@@ -83,8 +84,8 @@ impl Shelved for ServiceRecord {
 }
 
 impl Shelves {
-    /// Whether a raise of the service's desired count to this one may have been sent. Who then sets the same count does nothing
-    /// that ECS could tell from the raise.
+    /// Whether a raise of the service's desired count to this value may have been sent. ECS cannot distinguish such a
+    /// raise from another actor that sets the same count.
     pub(super) fn may_be_raised_to(&self, service: &str, count: u32) -> bool {
         let mut raises = self.services.records().filter(|(arn, _)| arn.name == service);
         let raise = raises.find_map(|(_, record)| record.remediation.raised.as_ref());
@@ -93,12 +94,12 @@ impl Shelves {
 }
 
 impl World {
-    /// What the database holds of a task, for checks.
+    /// The stored record of a task, for checks.
     pub(super) fn task_entry(&self, task: &Task) -> TaskRecord {
         self.shelves.tasks.load(task).record
     }
 
-    /// What the database holds of services, for checks.
+    /// The stored records of services, for checks.
     pub(super) fn service_records(&self) -> impl Iterator<Item = (&ServiceArn, &ServiceRecord)> {
         self.shelves.services.records()
     }
@@ -161,7 +162,7 @@ struct Write<R: Record> {
     owner: usize,
 }
 
-/// The function's way to the database.
+/// The function's client of the database.
 pub(super) struct ChaoticStore(pub(super) Sim);
 
 fn failed() -> StoreError {
@@ -213,7 +214,7 @@ impl World {
         Err(failed())
     }
 
-    /// What is open, without what was stored last: the list is always a little behind.
+    /// The open records, without the one stored last: the list always lags a little.
     fn page<R: Shelved>(&mut self) -> Vec<(R::Key, Versioned<R>)> {
         let is_calm = self.is_calm;
         let shelf = R::shelf(self);

@@ -4,7 +4,7 @@ use super::run::{Invocation, Run};
 use crate::control_plane::Millis;
 
 impl Run<'_> {
-    /// Lets the time pass: what is due by then takes effect, and invocations end at their deadlines.
+    /// Advances time: due effects take place, and invocations end at their deadlines.
     pub(super) fn advance(&mut self, to: Millis) {
         loop {
             let now = self.sim.world().now();

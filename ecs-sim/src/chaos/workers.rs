@@ -1,4 +1,4 @@
-//! What workers do: they begin jobs, tell that they live, finish them, or crash without a word.
+//! What workers do: start jobs, send heartbeats, finish jobs, or crash silently.
 
 use super::model::{Ends, JOBS_AT_ONCE_MAX, JOBS_MAX, JobModel, Message, Tells};
 use super::world::World;
@@ -8,9 +8,9 @@ use crate::region::{CLUSTER, JOB_QUEUE};
 use serde_json::json;
 use taskhold::lambda::job_message::{JobMessageType, MAX_DURATION_MINUTES_DEFAULT};
 
-/// How long workers say that their jobs may last, in minutes.
+/// The maximum durations that workers declare, in minutes.
 const DURATIONS: [u32; 5] = [30, 10, 45, 2, 90];
-/// How late a message may come to the queue's visible ones, in seconds: later ones overtake it.
+/// Delays before a message becomes visible, in seconds; later messages overtake it.
 const DELAYS: [u32; 5] = [0, 0, 0, 20, 150];
 
 impl World {
@@ -22,7 +22,7 @@ impl World {
         running.filter_map(|task| self.model.number_of(&task.id)).collect()
     }
 
-    /// One worker does the next thing.
+    /// One worker takes its next action.
     pub(super) fn work(&mut self) {
         if self.choices.chance(2) {
             return self.send_message(r#"{"version": 1, "type": "job.paused"}"#.to_owned(), (Tells::Malformed, 0));
@@ -46,7 +46,7 @@ impl World {
         }
         let what = self.choices.weighted(&weights);
         if weights[what] == 0 {
-            // A replay whose world has come out otherwise.
+            // A replay whose world came out differently.
             return;
         }
         match what {
@@ -59,7 +59,7 @@ impl World {
                 let job = active[self.choices.below(active.len())];
                 self.tell_of(task, job, JobMessageType::Heartbeat);
             }
-            // A start that is sent once more by a worker that is not sure of the first.
+            // A worker that is unsure of its first start message sends it again.
             _ => {
                 let job = self.choices.below(jobs);
                 if !self.model.tasks[task].jobs[job].finish_sent {
@@ -83,7 +83,7 @@ impl World {
         self.tell_of(task, job, JobMessageType::Started);
     }
 
-    /// All workers that still live finish.
+    /// All workers that are still alive finish.
     pub(super) fn finish_all(&mut self) {
         for task in self.running_tasks() {
             for job in self.active_jobs(task) {
@@ -131,7 +131,7 @@ impl World {
         self.send_message(body.to_string(), (tells, late));
     }
 
-    /// Sends a message to the job queue, where it is visible after so many seconds.
+    /// Sends a message to the job queue, visible after a delay in seconds.
     pub(super) fn send_message(&mut self, body: String, (tells, late): (Tells, u32)) {
         let sent = self.region.lock().queues.send(JOB_QUEUE, SendMessage::new(body.clone()).delayed(late));
         let id = sent.expect("the queue is there and the message small");
@@ -143,7 +143,7 @@ impl World {
     }
 }
 
-/// SQS's ids are counted here, and their last digits tell them apart.
+/// SQS ids are counted here, so their last digits identify them.
 pub(super) fn short(id: &str) -> String {
     let digits = id.rsplit('-').next().unwrap_or(id).trim_start_matches('0');
     format!("m-{digits}")

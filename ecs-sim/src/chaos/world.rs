@@ -1,5 +1,5 @@
-//! The simulated world: its Region and its dice, the points at which invocations wait, what is yet to take effect, and
-//! the record of what happened.
+//! The simulated world: its Region and its dice, the gates at which invocations wait, pending effects, and the record
+//! of what happened.
 
 use super::choices::Choices;
 use super::counts::Counts;
@@ -23,14 +23,14 @@ use std::time::Duration;
 use taskhold::clock::Clock;
 use taskhold::task::protection::{LATE_EFFECT_MAX, SENT_WITHIN};
 
-/// The longest that something takes from its sending to its effect: all of what taskhold assumes of calls to ECS, less the
-/// time that it gives itself to send one that is written down, less a little.
+/// The maximum time from sending a call to its effect: all that taskhold assumes for calls to ECS, less the time within
+/// which it sends a recorded call, less one millisecond.
 pub(super) const STRIKES_WITHIN_MS: Millis = (LATE_EFFECT_MAX.as_secs() - SENT_WITHIN.as_secs()) * 1000 - 1;
 
-/// Something that was sent and takes effect when its caller has given up.
+/// An effect that takes place after its caller has given up.
 type Effect = Box<dyn FnOnce(&mut World) + Send>;
 
-/// Whether what happens is told, or only counted: most runs are never looked at.
+/// Whether events are recorded or only counted; the events of most runs are never read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Record {
     Told,
@@ -45,14 +45,14 @@ pub(super) struct World {
     pub(super) is_calm: bool,
     /// Since when.
     pub(super) calm_at: Millis,
-    /// Who is being polled.
+    /// The invocation that is being polled.
     pub(super) polled: InvocationNo,
     pub(super) gates: Gates<Millis>,
-    /// By when they take effect.
+    /// By the time at which they take effect.
     late: Vec<(Millis, Effect)>,
     pub(super) shelves: Shelves,
     pub(super) events: OnTheirWay,
-    /// When the schedule's next sweep is due.
+    /// When the next scheduled sweep is due.
     pub(super) sweep_at: Millis,
     /// When each invocation last read each service.
     pub(super) last_reads: BTreeMap<(InvocationNo, String), Millis>,
@@ -65,7 +65,7 @@ pub(super) struct World {
 }
 
 impl World {
-    /// A world as this plan, or this seed, has it.
+    /// The world of this plan, or of this seed.
     pub(super) fn new(mut choices: Choices, sabotage: Sabotage, record: Record) -> Self {
         let rules = Rules::drawn(&mut choices, sabotage);
         let region = Region::for_scenario(rules.variants);
@@ -98,7 +98,7 @@ impl World {
         self.region.lock().now()
     }
 
-    /// Tells what happens, if anybody listens.
+    /// Records an event, if the run records any.
     pub(super) fn tell(&mut self, what: impl FnOnce(&Self) -> String) {
         if self.record == Record::Told {
             let line = format!("{:>10} {}", self.shown(self.now()), self.model.named(&what(self)));
@@ -106,19 +106,19 @@ impl World {
         }
     }
 
-    /// What was told since the last time.
+    /// The events since the last call.
     pub(super) fn take_told(&mut self) -> Vec<String> {
         std::mem::take(&mut self.told)
     }
 
-    /// The first thing that is broken is the one to look at.
+    /// Keeps the first broken promise, which is the one to investigate.
     pub(super) fn break_off(&mut self, broken: Broken, why: String) {
         let why = self.model.named(&why);
         self.tell(|_| format!("BROKEN {}: {why}", broken.as_str()));
         self.broken.get_or_insert((broken, why));
     }
 
-    /// A moment by the run's clock, which begins at 0:00:00.
+    /// A time on the run's clock, which begins at 0:00:00.
     pub(super) fn shown(&self, at: Millis) -> String {
         let millis = at - self.started_at;
         let (seconds, sign) = (millis.abs() / 1000, if millis < 0 { "-" } else { "" });
@@ -129,18 +129,18 @@ impl World {
         text
     }
 
-    /// Whether a fault strikes that does so in `percent` of a hundred cases, while there are any.
+    /// Draws whether a fault strikes, with a probability of `percent`; none do in calm.
     pub(super) fn fault(&mut self, percent: u32) -> bool {
         !self.is_calm && self.choices.chance(percent)
     }
 
-    /// Lets something take effect later than its caller waits for it, within the time that taskhold assumes.
+    /// Schedules an effect for later than its caller waits, within the time that taskhold assumes.
     pub(super) fn leave_behind(&mut self, within: Millis, effect: Effect) {
         let within = match self.rules.sabotage {
             Sabotage::StrikesTooLate => within * 3,
             _ => within,
         };
-        // The latest moment is the worst, so every second one waits for it.
+        // The latest moment is the worst case, so every second effect waits for it.
         let after = if self.choices.chance(50) { within } else { self.choices.below(within as usize) as Millis };
         let at = self.now() + after;
         self.counts.strike("late effects");
@@ -151,7 +151,7 @@ impl World {
         self.late.iter().map(|(at, _)| *at).min()
     }
 
-    /// Lets everything take effect whose time has come.
+    /// Carries out every effect that is due.
     pub(super) fn strike_due(&mut self) {
         let now = self.now();
         while let Some(place) = self.late.iter().position(|(at, _)| *at <= now) {
@@ -161,7 +161,7 @@ impl World {
     }
 }
 
-/// The world, shared by everything that simulates a part of it. Never locked while anything waits.
+/// The world, shared by everything that simulates a part of it. Never locked across an await.
 #[derive(Clone)]
 pub(super) struct Sim(Arc<Mutex<World>>);
 
@@ -174,7 +174,7 @@ impl Sim {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until the scheduler wants it to go on.
+    /// Waits until the scheduler lets the invocation continue.
     pub(super) fn gate(&self) -> Pass {
         self.gate_until(Millis::MIN)
     }
@@ -190,7 +190,7 @@ impl Sim {
         Pass { sim: self.clone(), id: Some(id) }
     }
 
-    /// Sends something that takes effect on its way. Should its caller be cut off meanwhile, it may take effect yet.
+    /// Sends an effect. If its caller is cut off meanwhile, it may still take place.
     pub(super) async fn send<T: Send>(&self, effect: impl FnOnce(&mut World) -> T + Send + 'static) -> T {
         let mut underway = Underway { sim: self.clone(), effect: Some(effect), left: leave::<_, T> };
         self.gate().await;
@@ -223,7 +223,7 @@ impl Drop for Pass {
     }
 }
 
-/// Something on its way, for as long as its caller waits for it.
+/// An effect that its caller still waits for.
 struct Underway<E> {
     sim: Sim,
     effect: Option<E>,

@@ -6,7 +6,7 @@ use crate::region::{Region, SharedRegion};
 use crate::scenario::{self, Audience, InProcess, Scenario, Silent, Style, Summary, Timeline, random_scenario};
 use std::path::PathBuf;
 
-/// Runs each scenario under every variant of AWS that it allows, and shows the timeline of the first.
+/// Runs each scenario under every variant of AWS that it allows, and prints the timeline of the first.
 pub(super) async fn all(files: &[PathBuf]) -> Result<(), CommandError> {
     if files.is_empty() {
         return Err(CommandError::Usage("which scenario?".to_owned()));

@@ -1,4 +1,4 @@
-//! `ecs-sim sim`: runs of the whole function under faults, by seeds or from a text.
+//! `ecs-sim sim`: runs the whole function under faults, from seeds or from a text.
 
 use super::{CommandError, Options};
 use crate::chaos::{self, Counts, Outcome, Plan, Sabotage};
@@ -8,20 +8,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// So long a run that breaks a promise is shortened.
+/// Time limit for shortening a run that breaks a promise.
 const SHORTEN: Duration = Duration::from_secs(20);
-/// More threads than this machine's share are of no use to anybody.
+/// Maximum number of threads, so that the command leaves processors to other programs.
 const THREADS_MAX: usize = 2;
-/// How often progress is told.
+/// How often progress is printed.
 const PROGRESS: Duration = Duration::from_secs(10);
 
-/// What the command line says of it.
+/// The options of the command line.
 #[derive(Debug, Default)]
 pub(super) struct SimOptions {
     pub(super) runs: u64,
     pub(super) threads: usize,
     pub(super) replay: bool,
-    /// Goes on after a broken run, to the first of each promise.
+    /// Continues after a broken run, until each promise's first one is known.
     pub(super) keeps_going: bool,
     pub(super) sabotage: Sabotage,
 }
@@ -57,12 +57,12 @@ fn replay(file: &Path) -> Result<(), CommandError> {
     }
 }
 
-/// What all threads work on.
+/// State that all threads share.
 struct Shared {
     next: AtomicU64,
     end: u64,
     violations: AtomicU64,
-    /// Of each promise the broken run with the least seed: every seed before it was run too.
+    /// For each promise, the broken run with the lowest seed; every earlier seed was run too.
     broken: Mutex<BTreeMap<&'static str, (u64, Outcome)>>,
     counts: Mutex<Counts>,
 }
@@ -87,7 +87,7 @@ fn runs(options: &Options) -> Result<(), CommandError> {
     let counts = shared.counts.into_inner().unwrap_or_else(PoisonError::into_inner);
     let done = counts.of("runs");
     println!("{counts}");
-    // Seeds are begun in their order, so that none is left out even of a run that ends early.
+    // Seeds start in order, so that even an aborted run leaves none out.
     let (last, violations) = (begin + done.saturating_sub(1), shared.violations.into_inner());
     let seconds = took.as_secs_f64();
     println!("seeds {begin} to {last}: {done} runs, {violations} violations");
@@ -95,7 +95,7 @@ fn runs(options: &Options) -> Result<(), CommandError> {
     let broken = shared.broken.into_inner().unwrap_or_else(PoisonError::into_inner);
     let mut broken: Vec<_> = broken.into_values().collect();
     broken.sort_by_key(|(seed, _)| *seed);
-    // Of several that were under way at once, the first is the one that every machine finds.
+    // Of several concurrent broken runs, the first is the one that every machine finds.
     broken.truncate(if options.sim.keeps_going { usize::MAX } else { 1 });
     match broken.iter().map(|(seed, outcome)| told(*seed, outcome)).collect::<Vec<_>>() {
         told if told.is_empty() => Ok(()),
@@ -118,7 +118,7 @@ fn work(shared: &Shared, options: &Options, thread: usize) {
             if options.sim.keeps_going {
                 println!("seed {seed} breaks {}: {why}", broken.as_str());
             } else {
-                // Nobody begins another; who is at an earlier one ends it.
+                // No thread starts another seed; threads with an earlier one finish it.
                 shared.next.store(shared.end, Ordering::Relaxed);
             }
             let mut known = shared.broken.lock().unwrap_or_else(PoisonError::into_inner);
@@ -135,7 +135,7 @@ fn work(shared: &Shared, options: &Options, thread: usize) {
     shared.counts.lock().unwrap_or_else(PoisonError::into_inner).take_in(&counts);
 }
 
-/// Shortens a broken run, and tells it.
+/// Shortens a broken run and formats its events.
 fn told(seed: u64, outcome: &Outcome) -> String {
     let (broken, why) = outcome.broken.as_ref().expect("asked of a broken run only");
     println!("seed {seed} breaks {}: {why}\nshortening its {} moves …", broken.as_str(), outcome.plan.moves());
