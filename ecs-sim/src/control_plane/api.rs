@@ -10,9 +10,9 @@ impl ControlPlane {
     /// Performs the operation of this name, without the prefix `AmazonEC2ContainerServiceV20141113.`, on a JSON body.
     ///
     /// # Errors
-    /// What the operation's own function answers; InvalidParameterException for parameters that are missing or that ECS's model
-    /// does not know, SerializationException for a body of wrong types, and UnknownOperationException for an operation that
-    /// is not simulated.
+    /// The errors of the operation's own function; InvalidParameterException for parameters that are missing or unknown
+    /// to ECS's model; SerializationException for a body of wrong types; and UnknownOperationException for an operation
+    /// that is not simulated.
     pub fn call(&mut self, operation: &str, body: &Value) -> Result<Value, ApiError> {
         input::check(operation, body)?;
         match operation {

@@ -1,7 +1,8 @@
 //! Tasks that fail to start, and the deployment circuit breaker that counts them.
 //!
-//! AWS's pages "How the Amazon ECS deployment circuit breaker detects failures" (the threshold) and "Amazon ECS service
-//! deployment state change events"; the texts of messages and reasons were captured by others.
+//! Sources: AWS's pages "How the Amazon ECS deployment circuit breaker detects failures" (the threshold) and "Amazon
+//! ECS service deployment state change events". The texts of messages and reasons come from captures that others
+//! published.
 
 use super::deployment_configuration::CircuitBreaker;
 use super::eventbridge::DeploymentEvent;
@@ -17,11 +18,11 @@ fn threshold(desired_count: u32) -> u32 {
 
 impl ControlPlane {
     /// From now on no task of the service's present deployment starts: each fails when it should run, and is replaced
-    /// until the circuit breaker, which is set to `breaker`, ends that.
+    /// until the circuit breaker, which is set to `breaker`, ends the deployment.
     ///
     /// # Errors
-    /// ClusterNotFoundException, ServiceNotFoundException, and InvalidParameterException when there is no deployment in
-    /// progress, or one whose tasks run already: that one can no longer fail.
+    /// ClusterNotFoundException, ServiceNotFoundException, and InvalidParameterException when no deployment is in
+    /// progress, or when its tasks run already, since it can no longer fail.
     pub fn fail_deployment(&mut self, cluster: &str, service: &str, breaker: CircuitBreaker) -> Result<(), ApiError> {
         let cluster = self.resolve_cluster(Some(cluster))?;
         let key = self.service_key(&cluster, service).ok_or_else(ApiError::service_not_found)?;
@@ -40,7 +41,7 @@ impl ControlPlane {
         Ok(())
     }
 
-    /// Whether the task belongs to a deployment none of whose tasks start.
+    /// Whether the task belongs to a deployment whose tasks all fail to start.
     pub(super) fn is_doomed(&self, key: u64) -> bool {
         let task = &self.tasks[&key];
         let Some(service) = task.service_key.map(|key| &self.services[&key]) else { return false };
@@ -79,8 +80,8 @@ impl ControlPlane {
         }
     }
 
-    /// aws-facts: "ECS: service event messages": the captured message. What follows it when a deployment is rolled back
-    /// was captured too: `rolling back to deployment ecs-svc/N.`
+    /// aws-facts: "ECS: service event messages": the captured message. The part that follows when a deployment is
+    /// rolled back was captured too: `rolling back to deployment ecs-svc/N.`
     fn deployment_has_failed(&mut self, key: u64) {
         let now = self.now;
         let service = self.service_mut(key);
@@ -98,8 +99,8 @@ impl ControlPlane {
         }
     }
 
-    /// A rolling update deploys the good revision anew. Where traffic moves, it has not moved yet: the good deployment is
-    /// still there with all its tasks, and is PRIMARY again (an assumption).
+    /// A rolling update deploys the last good revision again. In the other strategies the traffic has not moved yet:
+    /// the good deployment still has all its tasks, and is PRIMARY again (an assumption).
     fn roll_back(&mut self, key: u64, good: usize) {
         let service = &self.services[&key];
         let primary = service.primary().id.clone();

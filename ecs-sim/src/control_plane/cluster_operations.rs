@@ -14,14 +14,14 @@ use super::service::{Cluster, ServiceStatus};
 use super::task::TaskStatus;
 use super::{ApiError, ControlPlane, ErrorCode};
 
-/// What DescribeClusters takes in one call.
+/// Maximum number of clusters in one DescribeClusters call.
 const DESCRIBE_CLUSTERS_MAX: usize = 100;
 
 impl ControlPlane {
-    /// CreateCluster. One that exists stays as it is, as in ECS. For a scenario see [`Self::create_cluster`].
+    /// CreateCluster. An existing cluster stays as it is, as in ECS. For a scenario see [`Self::create_cluster`].
     ///
     /// # Errors
-    /// InvalidParameterException for what is no name.
+    /// InvalidParameterException for an invalid name.
     pub fn make_cluster(&mut self, request: CreateClusterRequest) -> Result<CreateClusterResponse, ApiError> {
         let name = request.cluster_name.unwrap_or_else(|| "default".to_owned());
         if !is_name(&name) {
@@ -99,7 +99,7 @@ impl ControlPlane {
         Some(&mut self.service_mut(key).tags)
     }
 
-    /// The names of a cluster's services that were not deleted, in order.
+    /// The names of a cluster's services that were not deleted, sorted.
     pub(super) fn active_services<'a>(&'a self, cluster: &'a Cluster) -> impl Iterator<Item = &'a String> {
         let is_active = |key: &u64| self.services[key].status == ServiceStatus::Active;
         cluster.services.iter().filter(move |(_, key)| is_active(key)).map(|(name, _)| name)

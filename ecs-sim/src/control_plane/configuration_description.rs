@@ -11,23 +11,23 @@ use super::deployment_configuration::{
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeploymentConfigurationDescription {
-    /// Of the controller ECS.
+    /// With the controller ECS.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deployment_circuit_breaker: Option<DeploymentCircuitBreaker>,
-    /// The share of the desired count that is not exceeded.
+    /// Upper bound, as a percentage of the desired count.
     pub maximum_percent: u32,
-    /// The share of the desired count that is kept running.
+    /// Lower bound of running tasks, as a percentage of the desired count.
     pub minimum_healthy_percent: u32,
-    /// Of the controller ECS.
+    /// With the controller ECS.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strategy: Option<String>,
-    /// Of the strategies that move traffic.
+    /// With strategies that move traffic.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bake_time_in_minutes: Option<u32>,
-    /// Of LINEAR.
+    /// With LINEAR.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub linear_configuration: Option<LinearConfiguration>,
-    /// Of CANARY.
+    /// With CANARY.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub canary_configuration: Option<CanaryConfiguration>,
 }

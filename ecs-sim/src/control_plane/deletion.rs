@@ -1,6 +1,6 @@
-//! DeleteService, and what comes after it.
+//! DeleteService and its consequences.
 //!
-//! AWS's API reference, "DeleteService": DRAINING while tasks run, then INACTIVE, and one day purged.
+//! AWS's API reference, "DeleteService": DRAINING while tasks run, then INACTIVE, and eventually purged.
 
 use serde::Deserialize;
 
@@ -26,12 +26,12 @@ pub struct DeleteServiceRequest {
 }
 
 impl ControlPlane {
-    /// Deletes a service. Its protected tasks stay until their protection ends (an assumption), and it is DRAINING until
-    /// then.
+    /// Deletes a service. Its protected tasks stay until their protection ends (an assumption), and the service is
+    /// DRAINING until then.
     ///
     /// # Errors
-    /// ClusterNotFoundException, ServiceNotFoundException, also for one that is INACTIVE, and InvalidParameterException
-    /// for one with tasks when it is not forced.
+    /// ClusterNotFoundException, ServiceNotFoundException (also for an INACTIVE service), and InvalidParameterException
+    /// for a service with tasks without `force`.
     pub fn delete_service(&mut self, request: DeleteServiceRequest) -> Result<ServiceResponse, ApiError> {
         let cluster = self.resolve_cluster(request.cluster.as_deref())?;
         let key = self.service_key(&cluster, &request.service).ok_or_else(ApiError::service_not_found)?;
@@ -61,7 +61,7 @@ impl ControlPlane {
         self.settle();
     }
 
-    /// A deleted service is INACTIVE once nothing of it goes on running.
+    /// A deleted service becomes INACTIVE once its last task has stopped.
     pub(super) fn update_deletion(&mut self, key: u64) {
         let service = &self.services[&key];
         if service.status != ServiceStatus::Draining || service.tasks.iter().any(|task| self.tasks[task].is_live()) {
@@ -72,7 +72,7 @@ impl ControlPlane {
         self.due.insert((forgotten_at, Due::InactiveServiceIsForgotten(key)));
     }
 
-    /// An INACTIVE service is MISSING from now on, unless another has taken its name already.
+    /// An INACTIVE service becomes MISSING, unless another service has taken its name already.
     pub(super) fn forget_service(&mut self, key: u64) {
         let service = self.service_mut(key);
         service.is_forgotten = true;

@@ -14,12 +14,12 @@ const BAKE_MINUTES_MAX: i64 = 1440;
 /// Who creates and removes the tasks of a deployment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeploymentController {
-    /// ECS itself, as the strategy says.
+    /// ECS itself, by the deployment strategy.
     #[default]
     Ecs,
     /// AWS CodeDeploy, with task sets.
     CodeDeploy,
-    /// Somebody who calls CreateTaskSet, UpdateServicePrimaryTaskSet and DeleteTaskSet.
+    /// An external controller that calls CreateTaskSet, UpdateServicePrimaryTaskSet and DeleteTaskSet.
     External,
 }
 
@@ -46,23 +46,23 @@ impl DeploymentController {
 /// How traffic and tasks move from the old service revision to the new one, under the controller ECS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeploymentStrategy {
-    /// Tasks are replaced within the bounds of the percentages.
+    /// Replaces tasks within the bounds of the percentages.
     #[default]
     Rolling,
-    /// All traffic moves at once.
+    /// Moves all traffic at once.
     BlueGreen,
-    /// Traffic moves in equal steps.
+    /// Moves traffic in equal steps.
     Linear {
         /// Tenths of a percent.
         step_tenths: u32,
-        /// How long each step but the last is watched.
+        /// The pause after each step but the last.
         step_bake_minutes: u32,
     },
-    /// A small share of the traffic moves first, then the rest.
+    /// Moves a small share of the traffic first, then the rest.
     Canary {
         /// Tenths of a percent.
         canary_tenths: u32,
-        /// How long the first share is watched.
+        /// The pause after the first share.
         canary_bake_minutes: u32,
     },
 }
@@ -71,9 +71,9 @@ pub enum DeploymentStrategy {
 pub(super) const ALL_TENTHS: u32 = 1000;
 
 impl DeploymentStrategy {
-    /// AWS's API reference, "LinearConfiguration": 10 % every 6 minutes unless told otherwise.
+    /// AWS's API reference, "LinearConfiguration": 10 % every 6 minutes by default.
     pub const LINEAR: Self = Self::Linear { step_tenths: 100, step_bake_minutes: 6 };
-    /// AWS's API reference, "CanaryConfiguration": 5 % for 10 minutes unless told otherwise.
+    /// AWS's API reference, "CanaryConfiguration": 5 % for 10 minutes by default.
     pub const CANARY: Self = Self::Canary { canary_tenths: 50, canary_bake_minutes: 10 };
 
     /// As ECS writes it in `deploymentConfiguration.strategy`.
@@ -86,8 +86,7 @@ impl DeploymentStrategy {
         }
     }
 
-    /// Green's share of the traffic after each move, with the pause before it. A pause is not applied after all traffic
-    /// has moved.
+    /// Green's share of the traffic after each move, with the pause before it. No pause follows the last move.
     pub(super) fn moves(self) -> Vec<(Millis, u32)> {
         match self {
             Self::Rolling => Vec::new(),
@@ -105,26 +104,26 @@ impl DeploymentStrategy {
     }
 }
 
-/// What happens when the tasks of a deployment fail to start again and again.
+/// What happens when the tasks of a deployment repeatedly fail to start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CircuitBreaker {
-    /// They are started for ever.
+    /// ECS keeps starting them.
     #[default]
     Off,
     /// The deployment is FAILED.
     On,
-    /// The deployment is FAILED, and the last one that completed is deployed again.
+    /// The deployment is FAILED, and the last completed one is deployed again.
     RollsBack,
 }
 
-/// Everything about a service that `deploymentConfiguration` tells.
+/// The contents of a service's `deploymentConfiguration`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeploymentConfiguration {
-    /// The share of the desired count that is kept running.
+    /// Lower bound of running tasks, as a percentage of the desired count.
     pub minimum_healthy_percent: u32,
-    /// The share of the desired count that is not exceeded.
+    /// Upper bound, as a percentage of the desired count.
     pub maximum_percent: u32,
-    /// Rolling, or one of those that move traffic.
+    /// Rolling, or a strategy that moves traffic.
     pub strategy: DeploymentStrategy,
     /// How long both revisions run after all traffic has moved.
     pub bake_minutes: u32,
@@ -149,7 +148,7 @@ impl DeploymentConfiguration {
         Millis::from(self.bake_minutes) * MINUTE_MS
     }
 
-    /// This one with what the request changes.
+    /// This configuration with the changes of the request.
     pub(super) fn changed_by(self, given: Option<&DeploymentConfigurationRequest>) -> Result<Self, ApiError> {
         let Some(given) = given else { return Ok(self) };
         let minimum = given.minimum_healthy_percent.unwrap_or(self.minimum_healthy_percent.into());
@@ -218,14 +217,14 @@ fn bake_minutes(given: Option<i64>, default: u32) -> Result<u32, ApiError> {
     Ok(u32::try_from(given).expect("it was compared above"))
 }
 
-/// `limits` are the least percentage and the default one.
+/// `limits` are the smallest percentage and the default.
 fn tenths(given: Option<f64>, limits: (f64, f64)) -> Result<u32, ApiError> {
     let (least, default) = limits;
     let percent = given.unwrap_or(default);
     if !(least..=100.0).contains(&percent) {
         return Err(ApiError::invalid("A percentage of traffic is out of range."));
     }
-    // In range, so that no cast can lose more than the fraction of a tenth.
+    // The range check ensures that the cast loses only the fraction of a tenth.
     Ok((percent * 10.0).round() as u32)
 }
 

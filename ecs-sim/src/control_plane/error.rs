@@ -1,23 +1,23 @@
-//! What the API answers when a call fails as a whole. A refused task is no such thing: it is in `failures` of an answer.
+//! Errors of calls that fail as a whole. A refused task is not such an error: it is in `failures` of an answer.
 
 use std::fmt;
 
-/// The exceptions of the operations that are simulated.
+/// The exceptions of the simulated operations.
 ///
 /// aws-facts: "ECS: the protection API", and the error shapes of ECS's published model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorCode {
-    /// The caller may not do this. The control plane knows no IAM; for whoever injects faults.
+    /// The caller lacks permission. The control plane has no IAM; only injected faults use this.
     AccessDenied,
-    /// Something about the call that the other codes do not name.
+    /// A client error without a more specific code.
     Client,
     /// No such cluster.
     ClusterNotFound,
-    /// A parameter is missing, out of range or of no known form.
+    /// A parameter is missing, out of range or malformed.
     InvalidParameter,
     /// No such resource.
     ResourceNotFound,
-    /// The fault is ECS's own (HTTP 500). The control plane never errs; for whoever injects faults.
+    /// An error of ECS itself (HTTP 500). Only injected faults use this.
     Server,
     /// The service was deleted.
     ServiceNotActive,
@@ -55,8 +55,8 @@ impl ErrorCode {
         }
     }
 
-    /// The HTTP status that goes with it: 500 for ECS's own faults, 404 for an operation that does not exist ("Common Error
-    /// Types" in AWS's API references), 400 for everything else, throttling included.
+    /// The HTTP status of the exception: 500 for ECS's own errors, 404 for an operation that does not exist ("Common
+    /// Error Types" in AWS's API references), 400 for everything else, throttling included.
     pub fn http_status(self) -> u16 {
         match self {
             Self::Server => 500,
@@ -76,9 +76,9 @@ impl fmt::Display for ErrorCode {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {message}")]
 pub struct ApiError {
-    /// Which exception.
+    /// The exception.
     pub code: ErrorCode,
-    /// Its text, in AWS's words where they are known.
+    /// Its text, as AWS words it where that is known.
     pub message: String,
 }
 

@@ -1,7 +1,7 @@
-//! The events that ECS sends to EventBridge, envelope and all.
+//! The events that ECS sends to EventBridge, including the envelope.
 //!
-//! aws-facts: "EventBridge". A control plane hands each event out once and in order; duplicates, losses and disorder are
-//! for whoever delivers them.
+//! aws-facts: "EventBridge". A control plane emits each event once and in order. The code that delivers the events adds
+//! duplicates, losses and disorder.
 
 use serde_json::{Map, Value, json};
 
@@ -47,7 +47,7 @@ pub(super) enum DeploymentEvent {
 }
 
 impl ControlPlane {
-    /// An `ECS Service Action`. All of those simulated are of type INFO, and none carries the message's text.
+    /// An `ECS Service Action`. All simulated ones are of type INFO, and none carries the message's text.
     pub(super) fn emit_service_action(&mut self, key: u64, action: ServiceAction) {
         let service = &self.services[&key];
         let detail = json!({
@@ -62,8 +62,8 @@ impl ControlPlane {
 
     /// An `ECS Deployment State Change` about the PRIMARY deployment. Task sets have none (assumed).
     ///
-    /// The reason of a failure is that of the example in AWS's page "Amazon ECS service deployment state change events";
-    /// that of a rollback was captured.
+    /// The reason of a failure is the example in AWS's page "Amazon ECS service deployment state change events"; the
+    /// reason of a rollback was captured.
     pub(super) fn emit_deployment_state_change(&mut self, key: u64, event: DeploymentEvent) {
         let service = &self.services[&key];
         if service.has_task_sets() {
@@ -169,7 +169,7 @@ impl ControlPlane {
 /// Every task has one container, of this name.
 pub(super) const CONTAINER_NAME: &str = "app";
 
-/// With milliseconds, as inside `detail`.
+/// With milliseconds, as in `detail`.
 fn rfc3339(at: Millis) -> String {
     format!("{:.3}", timestamp(at))
 }

@@ -1,6 +1,6 @@
-//! A scale-in that protected tasks hold up, and what ECS says of it.
+//! Scale-ins that protected tasks block, and the messages of ECS about them.
 //!
-//! aws-facts: "ECS: service event messages": the two captured forms, word for word.
+//! aws-facts: "ECS: service event messages": the two captured forms, verbatim.
 
 use std::collections::BTreeMap;
 
@@ -41,7 +41,7 @@ impl ControlPlane {
         }
     }
 
-    /// Another round of messages about a scale-in that still waits.
+    /// Repeats the messages about a scale-in that still waits.
     pub(super) fn repeat_hold(&mut self, key: u64) {
         let next = self.now + HOLD_REPEAT_MS;
         let Some(hold) = &mut self.service_mut(key).hold else {
@@ -77,14 +77,14 @@ impl ControlPlane {
         tasks.filter(|task| task.is_protected() && task.deployment.as_deref() == Some(task_set)).count()
     }
 
-    /// aws-facts: "What is not known": whether EventBridge hears of this is a variant.
+    /// aws-facts: "What is not known": whether EventBridge receives this event is a variant.
     fn emit_hold(&mut self, key: u64) {
         if self.variants.protection_event == ProtectionEvent::Sent {
             self.emit_service_action(key, ServiceAction::TasksetScaleInFailureByTaskProtection);
         }
     }
 
-    /// The captured form that names the task set beside the service.
+    /// The captured form that names the task set in addition to the service.
     fn say_unable_to_scale_in(&mut self, key: u64, task_set: &str, count: usize) {
         let name = &self.services[&key].name;
         let message = format!(
@@ -93,7 +93,7 @@ impl ControlPlane {
         self.say_message(key, message);
     }
 
-    /// The captured form that speaks of steady state.
+    /// The captured form that mentions the steady state.
     fn say_unable_to_reach_steady_state(&mut self, key: u64, task_set: &str, count: usize) {
         self.say(
             key,
@@ -104,7 +104,7 @@ impl ControlPlane {
     }
 
     /// AWS's page "Amazon ECS service event messages": "The service has more protected tasks than the desired number of
-    /// tasks." That it comes in the rounds of the captured forms, and not at once, is assumed.
+    /// tasks." Assumed: it comes together with the captured forms, not at once.
     fn say_outnumbered(&mut self, key: u64, task_set: &str) {
         let name = &self.services[&key].name;
         let message = format!(
@@ -113,7 +113,7 @@ impl ControlPlane {
         self.say_message(key, message);
     }
 
-    /// aws-facts: "ECS: service event messages": the documented form; what stands in its brackets is taken from the
+    /// aws-facts: "ECS: service event messages": the documented form; the contents of its brackets come from the
     /// captured ones.
     fn say_unable_to_rebalance(&mut self, key: u64, task_set: &str, count: usize) {
         let name = &self.services[&key].name;

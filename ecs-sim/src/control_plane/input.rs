@@ -1,12 +1,11 @@
-//! What ECS's published model says of the input of each operation, as far as it holds for whoever calls: which members there
-//! are, which of them must be there, and which have a list of values. `make test-clients` compares this with the model.
+//! What ECS's published model requires of the input of each operation, regardless of the caller: which members exist,
+//! which are required, and which have a list of values. `make test-clients` compares this with the model.
 
 use serde_json::Value;
 
 use super::{ApiError, ErrorCode};
 
-/// An operation, the members that it requires, and those that it takes beside them. What is inside of a member is not looked
-/// at here.
+/// An operation, its required members, and its optional ones. The contents of a member are not checked here.
 const INPUTS: [(&str, &str, &str); 19] = [
     (
         "CreateCluster",
@@ -64,7 +63,7 @@ const INPUTS: [(&str, &str, &str); 19] = [
     ("UpdateTaskProtection", "cluster tasks protectionEnabled", "expiresInMinutes"),
 ];
 
-/// The values of a member, or of each item of it; none if any will do.
+/// The values of a member, or of each item of it; empty if any value is allowed.
 fn values(operation: &str, member: &str) -> &'static str {
     match (operation, member) {
         ("DescribeClusters", "include") => "ATTACHMENTS CONFIGURATIONS SETTINGS STATISTICS TAGS",
@@ -83,17 +82,17 @@ fn has(words: &str, wanted: &str) -> bool {
     words.split_whitespace().any(|word| word == wanted)
 }
 
-/// Looks at the members of an input.
+/// Checks the members of an input.
 ///
 /// # Errors
-/// InvalidParameterException for a member that is missing, that does not exist, or that has none of its values: "The specified
-/// parameter isn't valid. Review the available parameters for the API request." (ECS API Reference, the errors of every
-/// operation). That ECS refuses a member that does not exist, and does not pass over it, is assumed. SerializationException
-/// for what is no text and has to be. UnsupportedFeatureException for another launch type than FARGATE and for daemon
-/// services: neither is simulated, and an answer about something else would look as if it were.
+/// InvalidParameterException for a member that is missing, that does not exist, or that has none of its values: "The
+/// specified parameter isn't valid. Review the available parameters for the API request." (ECS API Reference, the
+/// errors of every operation). Assumed: ECS refuses a member that does not exist instead of ignoring it.
+/// SerializationException for a value that should be a string and is not. UnsupportedFeatureException for another
+/// launch type than FARGATE and for daemon services: neither is simulated, and an answer would be misleading.
 pub(super) fn check(operation: &str, input: &Value) -> Result<(), ApiError> {
     let Some((_, required, optional)) = INPUTS.iter().find(|(name, ..)| *name == operation) else {
-        return Ok(()); // whoever carries it out refuses it
+        return Ok(()); // the operation itself refuses it
     };
     let members = input.as_object().ok_or_else(|| not("The input", "an object"))?;
     for (name, value) in members {
@@ -125,7 +124,7 @@ fn check_text(name: &str, value: &Value, values: &str) -> Result<(), ApiError> {
     if has(values, text) { Ok(()) } else { Err(ApiError::invalid(format!("{name} must be one of: {values}."))) }
 }
 
-/// A list filters by anything; what is made is of one kind only.
+/// A list may filter by any value; the simulator creates resources of one kind only.
 fn is_simulated(operation: &str, name: &str, value: &Value) -> bool {
     match name {
         _ if operation.starts_with("List") => true,

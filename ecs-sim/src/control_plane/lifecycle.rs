@@ -1,23 +1,23 @@
-//! What happens to a task: it is made, runs, stops, is forgotten; and its protection expires.
+//! The life of a task: creation, start, stop, removal, and the expiry of its protection.
 
 use super::task::{START_DELAY_MS, STOP_DELAY_MS, STOPPED_TASK_REMEMBERED_MS, StopCode, Task, TaskStatus};
 use super::{ControlPlane, Due, Millis, names};
 
-/// Whose task is made.
+/// The owner of a new task.
 #[derive(Clone, Debug)]
 pub(super) enum Owner {
-    /// A service, by key, and the place of the deployment or task set among its own.
+    /// A service, by key, and the index of the deployment or task set within it.
     Service(u64, usize),
-    /// Nobody: a standalone task in this cluster, of this family and revision.
+    /// None: a standalone task in this cluster, of this family and revision.
     Standalone { cluster: String, task_definition: String },
 }
 
-/// How far a task is when it is made.
+/// The state in which a task is created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Birth {
     /// PENDING; it will run after [`START_DELAY_MS`].
     Pending,
-    /// RUNNING already, and no event told: how a scenario begins.
+    /// RUNNING already, without an event: the start of a scenario.
     Running,
 }
 
@@ -36,7 +36,7 @@ impl Stop {
 }
 
 impl ControlPlane {
-    /// Lets one thing that is due happen.
+    /// Carries out one due change.
     pub(super) fn happen(&mut self, due: Due) {
         match due {
             Due::TaskStops(task) => self.task_has_stopped(task),
@@ -55,7 +55,7 @@ impl ControlPlane {
         }
     }
 
-    /// Makes a task and answers its key.
+    /// Creates a task and returns its key.
     pub(super) fn make_task(&mut self, owner: Owner, birth: Birth) -> u64 {
         let key = self.tasks_made;
         self.tasks_made += 1;
@@ -123,11 +123,11 @@ impl ControlPlane {
         self.status_changed(key);
     }
 
-    /// Asks a task to stop. One that was asked already goes on stopping as it was.
+    /// Asks a task to stop. A task that is already stopping continues as before.
     ///
-    /// aws-facts: "EventBridge": a stop shows first as desiredStatus STOPPED with lastStatus RUNNING, later as lastStatus
-    /// STOPPED. Whether the task is protected is no matter here: protection does not stop a StopTask, a crash or a lost
-    /// host, and the scheduler chooses no protected task.
+    /// aws-facts: "EventBridge": a stop shows first as desiredStatus STOPPED with lastStatus RUNNING, later as
+    /// lastStatus STOPPED. Protection does not matter here: it does not prevent a StopTask, a crash or a lost host, and
+    /// the scheduler chooses no protected task.
     pub(super) fn stop(&mut self, key: u64, stop: Stop) {
         if !self.tasks[&key].is_live() {
             return;
@@ -171,7 +171,7 @@ impl ControlPlane {
         }
     }
 
-    /// Sets until when a task is protected, and what is due then.
+    /// Sets until when a task is protected, and schedules the expiry.
     pub(super) fn set_protection(&mut self, key: u64, until: Option<Millis>) {
         let before = std::mem::replace(&mut self.task_mut(key).protected_until, until);
         if let Some(before) = before {
@@ -182,8 +182,8 @@ impl ControlPlane {
         }
     }
 
-    /// Has the scheduler look at the task's service, unless it is steady: then there is nothing that protection could
-    /// hold up, however often it is renewed.
+    /// Makes the scheduler reconcile the task's service, unless the service is steady: then protection cannot block
+    /// anything, however often it is renewed.
     pub(super) fn protection_changed(&mut self, key: u64) {
         if let Some(service) = self.tasks[&key].service_key
             && !self.services[&service].steady

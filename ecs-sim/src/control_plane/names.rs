@@ -1,6 +1,6 @@
 //! ARNs of one account in one Region, and identifiers that look like ECS's own and are the same in every run.
 
-/// Partition, Region and account: what every ARN begins with.
+/// Partition, Region and account: the beginning of every ARN.
 #[derive(Clone, Debug)]
 pub(super) struct Names {
     pub(super) region: String,
@@ -42,12 +42,12 @@ impl Names {
     }
 
     pub(super) fn container_arn(&self, cluster: &str, task: &str) -> String {
-        // One container a task, so that the task's id is enough to make the container's.
+        // One container per task, so the container's id can be derived from the task's.
         let seed = u64::from_str_radix(&task[..16], 16).unwrap_or_default();
         format!("{}container/{cluster}/{task}/{}", self.prefix, uuid(seed))
     }
 
-    /// The part of `given` that names a resource of `kind`: all of it when it is not an ARN, else what follows
+    /// The part of `given` that names a resource of `kind`: all of it if it is not an ARN, otherwise the part after
     /// `kind/`. `None` for an ARN of another kind, account, Region or partition.
     pub(super) fn own<'a>(&self, kind: &str, given: &'a str) -> Option<&'a str> {
         if !given.starts_with("arn:") {
@@ -57,9 +57,9 @@ impl Names {
     }
 }
 
-/// What the name of a cluster, a service or a task definition family may be: "Up to 255 letters (uppercase and lowercase),
-/// numbers, underscores, and hyphens are allowed" (ECS API Reference, "CreateCluster", "CreateService" and
-/// "RegisterTaskDefinition").
+/// Whether the text is a valid name of a cluster, a service or a task definition family: "Up to 255 letters (uppercase
+/// and lowercase), numbers, underscores, and hyphens are allowed" (ECS API Reference, "CreateCluster", "CreateService"
+/// and "RegisterTaskDefinition").
 pub(super) fn is_name(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     (1..=255).contains(&text.len()) && text.bytes().all(allowed)
@@ -73,8 +73,8 @@ pub(super) fn split(path: &str) -> (Option<&str>, &str) {
     }
 }
 
-/// Mixes a counter so that neighbours look unrelated (the finalizer of SplitMix64). It is a bijection, so different
-/// counters never give the same number.
+/// Scrambles a counter so that neighbours look unrelated (the finalizer of SplitMix64). It is a bijection, so different
+/// counters never produce the same number.
 pub(super) fn mix(counter: u64) -> u64 {
     let mut mixed = counter.wrapping_add(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -93,7 +93,7 @@ pub(super) fn deployment_id(counter: u64) -> String {
     format!("ecs-svc/{}", SMALLEST + mix(counter) % (9 * SMALLEST))
 }
 
-/// A UUID of version 4 in form; nothing about it is random.
+/// A UUID of version 4 in form, but not random.
 pub(super) fn uuid(counter: u64) -> String {
     let (high, low) = (mix(counter), mix(!counter));
     format!(

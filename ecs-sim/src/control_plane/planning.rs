@@ -1,22 +1,22 @@
-//! What each deployment or task set of a service should have, and which of them are on their way out.
+//! How many tasks each deployment or task set of a service should have, and which of them are being removed.
 
 use super::Millis;
 use super::deployment_configuration::{DeploymentController, DeploymentStrategy};
 use super::service::{Deployment, RolloutState, Service, ServiceStatus, percentage};
 
-/// How the scheduler treats a service at present.
+/// How the scheduler treats a service now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Planning {
-    /// Within the bounds of the percentages, tasks are replaced.
+    /// Replaces tasks within the bounds of the percentages.
     Rolling,
-    /// Each deployment or task set gets the tasks that it should have.
+    /// Gives each deployment or task set its own number of tasks.
     Sets,
-    /// The deployment has failed: nothing is started or stopped until the next one.
+    /// The deployment has failed: nothing starts or stops until the next one.
     AsItIs,
 }
 
 impl Service {
-    /// Whether the tasks of a deployment or task set are on their way out, so that protecting them holds something up.
+    /// Whether the tasks of a deployment or task set are being removed, so that protecting them blocks something.
     pub(super) fn is_leaving(&self, id: &str) -> bool {
         if !self.has_task_sets() {
             return !self.is_primary(Some(id));
@@ -37,10 +37,10 @@ impl Service {
         }
     }
 
-    /// How many tasks the deployment or task set at this place should have, other than in a rolling update.
+    /// How many tasks the deployment or task set at this index should have, other than in a rolling update.
     ///
-    /// AWS's API reference, "TaskSet": `computedDesiredCount` is the service's desired count times the scale, rounded up.
-    /// aws-facts: "ECS: deployments and protection": blue stays until the traffic has moved.
+    /// AWS's API reference, "TaskSet": `computedDesiredCount` is the service's desired count times the scale, rounded
+    /// up. aws-facts: "ECS: deployments and protection": blue stays until the traffic has moved.
     pub(super) fn wanted(&self, at: usize) -> usize {
         let deployment = &self.deployments[at];
         let is_wanted = match self.controller {
@@ -53,7 +53,7 @@ impl Service {
         if is_wanted { percentage(self.desired_count, deployment.scale_percent, 99) as usize } else { 0 }
     }
 
-    /// A task set serves production traffic from now on, in place of the one that did.
+    /// Makes a task set serve production traffic, in place of the previous one.
     pub(super) fn make_primary(&mut self, id: &str, now: Millis) {
         if let Some(at) = self.deployments.iter().position(|set| set.id == id) {
             let mut set = self.deployments.remove(at);
@@ -63,7 +63,7 @@ impl Service {
         }
     }
 
-    /// A task set, other than the primary one, is deleted: it goes as soon as its tasks have stopped.
+    /// Deletes a task set other than the primary one: it is removed as soon as its tasks have stopped.
     pub(super) fn drain(&mut self, id: &str, now: Millis) {
         for set in self.deployments.iter_mut().skip(1).filter(|set| set.id == id) {
             set.is_draining = true;

@@ -18,21 +18,21 @@ const MINUTE_MS: Millis = 60_000;
 const EXPIRES_IN_MINUTES_DEFAULT: i64 = 120;
 const EXPIRES_IN_MINUTES_MAX: i64 = 2880;
 
-/// What a call wants of each of its tasks.
+/// What a call requests for each of its tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ask {
     Protect { until: Millis },
     Release,
 }
 
-/// Why one task was left as it was.
+/// Why ECS left a task unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FailureReason {
     /// No such task, or already gone.
     Missing,
     /// A standalone task.
     TaskNotValid,
-    /// Protected tasks keep the service from steady state.
+    /// Protected tasks keep the service from reaching steady state.
     DeploymentBlocked,
 }
 
@@ -46,11 +46,11 @@ impl FailureReason {
     }
 }
 
-/// How many tasks of a service stay and how many are on their way out, stopping ones left out.
+/// How many tasks of a service stay and how many are being removed, without those that are stopping.
 #[derive(Clone, Copy, Debug, Default)]
 struct Standing {
     desired: usize,
-    /// What the deployments or task sets that stay should have.
+    /// The desired number of tasks of the deployments or task sets that stay.
     wanted: usize,
     staying: usize,
     staying_protected: usize,
@@ -59,8 +59,8 @@ struct Standing {
 }
 
 impl ControlPlane {
-    /// Protects up to ten tasks of one cluster from scale-in, or releases them. The expiry is set anew by every call, also
-    /// to an earlier moment. A refused task is in `failures` of the answer.
+    /// Protects up to ten tasks of one cluster from scale-in, or clears their protection. Every call replaces the
+    /// expiry, even by an earlier one. A refused task is in `failures` of the answer.
     ///
     /// # Errors
     /// ThrottlingException, ClusterNotFoundException, and InvalidParameterException for no task or more than ten, for a
@@ -89,8 +89,8 @@ impl ControlPlane {
         Ok(response)
     }
 
-    /// Answers how up to 100 tasks are protected. Without `tasks` it answers for the first 100 tasks of services in the
-    /// cluster that are not stopped; ECS's model lets the list be absent, and does not say what that means.
+    /// Returns the protection of up to 100 tasks. Without `tasks` it returns the first 100 tasks of services in the
+    /// cluster that are not stopped; ECS's model lets the list be absent and does not say what that means.
     ///
     /// # Errors
     /// ThrottlingException, ClusterNotFoundException, and InvalidParameterException for more than 100 tasks.
@@ -133,7 +133,7 @@ impl ControlPlane {
         }
     }
 
-    /// The task that is meant, if it is one that can be protected and is not STOPPED.
+    /// The named task, if it can be protected and is not STOPPED.
     fn protectable(&self, cluster: &str, given: &str) -> Result<u64, FailureReason> {
         let key = self.task_key(cluster, given).ok_or(FailureReason::Missing)?;
         let task = &self.tasks[&key];
@@ -150,7 +150,7 @@ impl ControlPlane {
         let key = self.protectable(cluster, given)?;
         let task = &self.tasks[&key];
         if !task.is_live() {
-            // It was asked to stop; protection would hold nothing.
+            // It was asked to stop; protection would have no effect.
             return Err(FailureReason::Missing);
         }
         let until = match ask {
@@ -165,10 +165,10 @@ impl ControlPlane {
         Ok(self.protected_task(&self.tasks[&key]))
     }
 
-    /// Whether one more protection is refused.
+    /// Whether ECS refuses one more protection.
     ///
     /// aws-facts: "What is not known": both when ECS refuses and whether it refuses a renewal are variants. A refusal
-    /// leaves the protection that a task has as it is, and a release is never refused.
+    /// keeps the task's present protection, and clearing protection is never refused.
     fn refuses(&self, task: &Task) -> bool {
         if task.is_protected() && self.variants.renewal == Renewal::Granted {
             return false;
@@ -216,7 +216,7 @@ impl ControlPlane {
         }
     }
 
-    /// An ARN is answered as given unless it is one of ours, so that whoever asks can tell which task is meant.
+    /// A foreign ARN is returned as given, so that the caller can match it to the request.
     fn protection_failure(&self, cluster: &str, given: &str, reason: FailureReason) -> Failure {
         let own = self.names.own("task", given).map(names::split);
         let arn = match own {

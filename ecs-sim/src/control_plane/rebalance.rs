@@ -1,8 +1,8 @@
-//! Availability Zone rebalancing: one task is started where there are too few, then one is stopped where there are too many.
+//! Availability Zone rebalancing: ECS starts one task where there are too few, then stops one where there are too many.
 //!
-//! AWS's pages "Track Amazon ECS Availability Zone rebalancing" (events) and "Amazon ECS Availability Zone service
-//! rebalancing service event messages" (texts). Tasks have no zone here; see the list of assumptions in the crate's
-//! documentation.
+//! Sources: AWS's pages "Track Amazon ECS Availability Zone rebalancing" (events) and "Amazon ECS Availability Zone
+//! service rebalancing service event messages" (texts). Tasks have no zone here; see the list of assumptions in the
+//! crate's documentation.
 
 use super::eventbridge::ServiceAction;
 use super::lifecycle::{Birth, Owner, Stop};
@@ -11,18 +11,18 @@ use super::service::{Service, ServiceStatus};
 use super::task::{StopCode, TaskStatus};
 use super::{ApiError, ControlPlane};
 
-/// How many tasks are in each of three zones.
+/// The number of tasks in each of three zones.
 type Spread = [usize; 3];
 
-/// A rebalancing that is under way.
+/// A rebalancing in progress.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Rebalance {
-    /// What it began with: another deployment or another desired count ends it.
+    /// The deployment at its start: another deployment or another desired count ends it.
     deployment: String,
     desired_count: u32,
     /// The task that was started for it.
     extra: u64,
-    /// The tasks in the zone that has too many, oldest first.
+    /// The tasks in the zone with too many, oldest first.
     crowded: Vec<u64>,
 }
 
@@ -30,8 +30,8 @@ impl ControlPlane {
     /// ECS begins to move one task of a service to another Availability Zone.
     ///
     /// # Errors
-    /// ClusterNotFoundException, ServiceNotFoundException, and InvalidParameterException for a service that ECS would not
-    /// rebalance: one with task sets, not steady, with less than two tasks, or without room for another.
+    /// ClusterNotFoundException, ServiceNotFoundException, and InvalidParameterException for a service that ECS would
+    /// not rebalance: one with task sets, not steady, with fewer than two tasks, or without room for another.
     pub fn rebalance(&mut self, cluster: &str, service: &str) -> Result<(), ApiError> {
         let cluster = self.resolve_cluster(Some(cluster))?;
         let key = self.service_key(&cluster, service).ok_or_else(ApiError::service_not_found)?;
@@ -68,7 +68,7 @@ impl ControlPlane {
         Ok(())
     }
 
-    /// Ends a rebalancing that something else has overtaken, or that has nothing left to do.
+    /// Ends a rebalancing that another change has superseded, or that has nothing left to do.
     pub(super) fn update_rebalancing(&mut self, key: u64) {
         let service = &self.services[&key];
         let Some(rebalance) = &service.rebalance else { return };
@@ -87,7 +87,7 @@ impl ControlPlane {
         }
     }
 
-    /// What is to be stopped once the new task runs: the newest task of the crowded zone that is not protected.
+    /// Plans which task to stop once the new one runs: the newest task of the crowded zone that is not protected.
     pub(super) fn plan_rebalancing(&self, service: &Service, plan: &mut Plan) {
         let Some(rebalance) = &service.rebalance else { return };
         plan.stop.clear();
@@ -135,7 +135,7 @@ impl ControlPlane {
         format!("{}{}", self.names.region, ["a", "b", "c"][at])
     }
 
-    /// A message in the form in which AWS documents those about rebalancing: `service (NAME) …`.
+    /// A message in the form that AWS documents for rebalancing: `service (NAME) …`.
     fn say_documented(&mut self, key: u64, what: impl AsRef<str>) {
         let message = format!("service ({}) {}", self.services[&key].name, what.as_ref());
         self.say_message(key, message);
@@ -146,7 +146,7 @@ fn even(count: usize) -> Spread {
     [0, 1, 2].map(|zone| count / 3 + usize::from(count % 3 > zone))
 }
 
-/// One task too many in the first zone, and one too few in the zone that is answered with it. `count` is 2 or more.
+/// One task too many in the first zone, and one too few in the returned zone. `count` is 2 or more.
 fn uneven(count: usize) -> (Spread, usize) {
     let mut spread = even(count);
     let to = if count == 2 { 1 } else { 2 };

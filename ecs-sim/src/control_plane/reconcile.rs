@@ -1,4 +1,4 @@
-//! Carries out what the scheduler plans for a service, and says so: in service event messages and in EventBridge events.
+//! Carries out the scheduler's plan for a service and reports it in service event messages and EventBridge events.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use super::task::{StopCode, Task, TaskStatus};
 use super::{ControlPlane, Due, names};
 
 impl ControlPlane {
-    /// Has the scheduler look at every service that was touched.
+    /// Runs the scheduler for every service that changed.
     pub(super) fn settle(&mut self) {
         while let Some(service) = self.touched.pop_first() {
             self.reconcile(service);
@@ -42,7 +42,8 @@ impl ControlPlane {
         let extra = usize::from(service.rebalance.is_some());
         let members = self.members(service);
         let mut plan = match service.planning() {
-            // AWS's API reference, "Deployment": a FAILED one launches no new tasks; that nothing is stopped is assumed.
+            // AWS's API reference, "Deployment": a FAILED one launches no new tasks; that nothing is stopped is
+            // assumed.
             Planning::AsItIs => Plan::default(),
             Planning::Rolling => {
                 let bounds = Bounds {
@@ -73,8 +74,8 @@ impl ControlPlane {
         self.emit_service_action(key, ServiceAction::TasksStarted);
     }
 
-    /// Those of `chosen` that have been chosen for as long as [`super::StopDelay`] says; for the others the scheduler
-    /// looks again. Whoever is no longer chosen begins anew.
+    /// The tasks of `chosen` that have been chosen for as long as [`super::StopDelay`] says; the scheduler runs again
+    /// for the others. A task that is no longer chosen starts over.
     fn stoppable_long_enough(&mut self, key: u64, chosen: &[u64]) -> Vec<u64> {
         let (now, delay) = (self.now, self.variants.stop.millis());
         if delay == 0 {
@@ -97,7 +98,7 @@ impl ControlPlane {
         due_now
     }
 
-    /// aws-facts: "EventBridge": the captured reason of an ordinary scale-in. It is taken to name the task's own
+    /// aws-facts: "EventBridge": the captured reason of an ordinary scale-in. Assumed: it names the task's own
     /// deployment, as `startedBy` does.
     fn stop_tasks(&mut self, key: u64, tasks: &[u64]) {
         if tasks.is_empty() {
@@ -125,7 +126,7 @@ impl ControlPlane {
             return;
         }
         let is_wanted = |at: usize| {
-            // A task set is there until it is deleted; blue until its clean-up.
+            // A task set exists until it is deleted; blue until its clean-up.
             let stays = service.has_task_sets() && !service.deployments[at].is_draining;
             stays || service.wanted(at) > 0
         };
@@ -139,7 +140,7 @@ impl ControlPlane {
         self.service_mut(key).deployments = deployments;
     }
 
-    /// Notes whether the service is steady, and tells when it becomes so. A deployment completes at that moment.
+    /// Records whether the service is steady, and reports when it becomes so. A deployment completes at that moment.
     fn update_steadiness(&mut self, key: u64) {
         let now = self.now;
         let service = &self.services[&key];

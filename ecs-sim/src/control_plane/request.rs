@@ -1,5 +1,5 @@
-//! Requests, as ECS's JSON protocol writes them. Parameters that ECS has and that are not listed here are not simulated, and
-//! change nothing.
+//! Requests, as ECS's JSON protocol writes them. Parameters of ECS that are not listed here are not simulated and have
+//! no effect.
 
 use std::collections::BTreeMap;
 
@@ -67,7 +67,7 @@ pub struct ListServicesRequest {
     pub cluster: Option<String>,
     /// 1..=100; 10 if absent.
     pub max_results: Option<i64>,
-    /// From the page before.
+    /// From the previous page.
     pub next_token: Option<String>,
     /// All services are FARGATE.
     pub launch_type: Option<String>,
@@ -85,21 +85,21 @@ pub struct ListTasksRequest {
     pub cluster: Option<String>,
     /// Only tasks of this service, by name or ARN.
     pub service_name: Option<String>,
-    /// Only tasks that carry this; not beside `service_name`, `family` or `container_instance`.
+    /// Only tasks with this value; not together with `service_name`, `family` or `container_instance`.
     pub started_by: Option<String>,
     /// Only tasks of this task definition family.
     pub family: Option<String>,
-    /// There are none, so there are no tasks on it.
+    /// No container instances exist, so this matches no tasks.
     pub container_instance: Option<String>,
-    /// There are none, so there are no tasks of it.
+    /// No daemons exist, so this matches no tasks.
     pub daemon_name: Option<String>,
     /// All tasks are FARGATE.
     pub launch_type: Option<String>,
-    /// RUNNING (if absent), STOPPED or PENDING, which finds nothing.
+    /// RUNNING (if absent), STOPPED or PENDING, which matches nothing.
     pub desired_status: Option<String>,
     /// 1..=100; 100 if absent.
     pub max_results: Option<i64>,
-    /// From the page before.
+    /// From the previous page.
     pub next_token: Option<String>,
 }
 
@@ -125,10 +125,10 @@ pub struct UpdateServiceRequest {
     pub service: String,
     /// 0 or more; unchanged if absent.
     pub desired_count: Option<i64>,
-    /// Whether a deployment begins although nothing changed.
+    /// Whether to start a deployment without a change.
     #[serde(default)]
     pub force_new_deployment: bool,
-    /// `family:revision`; another one than before begins a deployment.
+    /// `family:revision`; another one than before starts a deployment.
     pub task_definition: Option<String>,
     /// Unchanged where absent.
     pub deployment_configuration: Option<DeploymentConfigurationRequest>,
@@ -208,7 +208,7 @@ pub struct StopTaskRequest {
     /// Id or ARN.
     #[serde(default)]
     pub task: String,
-    /// Becomes the stopped reason.
+    /// Used as the stopped reason.
     pub reason: Option<String>,
 }
 
@@ -216,7 +216,7 @@ pub struct StopTaskRequest {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ListTagsForResourceRequest {
-    /// A cluster's or a service's.
+    /// The ARN of a cluster or a service.
     #[serde(default)]
     pub resource_arn: String,
 }
@@ -225,7 +225,7 @@ pub struct ListTagsForResourceRequest {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TagResourceRequest {
-    /// A cluster's or a service's.
+    /// The ARN of a cluster or a service.
     #[serde(default)]
     pub resource_arn: String,
     /// Tags to set.

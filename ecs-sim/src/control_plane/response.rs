@@ -1,5 +1,5 @@
-//! Answers, as ECS's JSON protocol writes them. Every member exists in ECS's published model; many of the model's are
-//! left out.
+//! Answers, as ECS's JSON protocol writes them. Every member exists in ECS's published model; many of the model's
+//! members are left out.
 
 use serde::{Serialize, Serializer};
 
@@ -8,7 +8,7 @@ use super::request::Tag;
 use super::service_description::ServiceDescription;
 use super::task::{StopCode, TaskStatus};
 
-/// A moment, in milliseconds; written as seconds since the epoch with a fraction, as awsJson1_1 does.
+/// A time in milliseconds; written as seconds since the epoch with a fraction, as awsJson1_1 does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(pub Millis);
 
@@ -22,7 +22,7 @@ impl Serialize for Timestamp {
 /// One of `failures[]`. Its `detail` is absent: no text of one is known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Failure {
-    /// What was asked for.
+    /// The resource in the request.
     pub arn: String,
     /// `MISSING`, `TASK_NOT_VALID` or `DEPLOYMENT_BLOCKED`.
     pub reason: String,
@@ -34,26 +34,26 @@ impl Failure {
     }
 }
 
-/// One of `protectedTasks[]`, which also tells of tasks that are not protected.
+/// One of `protectedTasks[]`, which also lists tasks that are not protected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProtectedTask {
-    /// In the form that [`ArnForm`](super::ArnForm) says.
+    /// In the form of [`ArnForm`](super::ArnForm).
     pub task_arn: String,
     /// Whether it is protected.
     pub protection_enabled: bool,
-    /// Until when; absent when it is not.
+    /// Until when; absent without protection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expiration_date: Option<Timestamp>,
 }
 
-/// What UpdateTaskProtection and GetTaskProtection answer.
+/// Answer of UpdateTaskProtection and GetTaskProtection.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TaskProtectionResponse {
-    /// As they are after the call.
+    /// The tasks after the call.
     pub protected_tasks: Vec<ProtectedTask>,
-    /// Those that were left as they were.
+    /// The unchanged tasks.
     pub failures: Vec<Failure>,
 }
 
@@ -73,44 +73,44 @@ pub struct ClusterDescription {
     pub pending_tasks_count: usize,
     /// Its services.
     pub active_services_count: usize,
-    /// If asked for.
+    /// If requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tags: Option<Vec<Tag>>,
 }
 
-/// What DescribeClusters answers.
+/// Answer of DescribeClusters.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct DescribeClustersResponse {
-    /// Those that were found.
+    /// The clusters that exist.
     pub clusters: Vec<ClusterDescription>,
-    /// Those that were not.
+    /// Those that do not.
     pub failures: Vec<Failure>,
 }
 
-/// What CreateCluster answers.
+/// Answer of CreateCluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CreateClusterResponse {
-    /// As created, or as it was.
+    /// The new or the existing cluster.
     pub cluster: ClusterDescription,
 }
 
-/// What DescribeServices answers.
+/// Answer of DescribeServices.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct DescribeServicesResponse {
-    /// Those that were found.
+    /// The services that exist.
     pub services: Vec<ServiceDescription>,
-    /// Those that were not.
+    /// Those that do not.
     pub failures: Vec<Failure>,
 }
 
-/// What CreateService and UpdateService answer.
+/// Answer of CreateService and UpdateService.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ServiceResponse {
-    /// As it is after the call.
+    /// The service after the call.
     pub service: ServiceDescription,
 }
 
-/// What ListServices answers.
+/// Answer of ListServices.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ListServicesResponse {
@@ -121,7 +121,7 @@ pub struct ListServicesResponse {
     pub next_token: Option<String>,
 }
 
-/// What ListTasks answers.
+/// Answer of ListTasks.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ListTasksResponse {
@@ -164,9 +164,9 @@ pub struct TaskDescription {
     /// Its deployment, if it is a service's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub started_by: Option<String>,
-    /// Where it is.
+    /// Its present status.
     pub last_status: TaskStatus,
-    /// Where it should be.
+    /// Its target status.
     pub desired_status: TaskStatus,
     /// Always FARGATE.
     pub launch_type: String,
@@ -188,34 +188,34 @@ pub struct TaskDescription {
     /// Why it was stopped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_code: Option<StopCode>,
-    /// Why it was stopped, in words.
+    /// The reason as text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stopped_reason: Option<String>,
 }
 
-/// What DescribeTasks and RunTask answer.
+/// Answer of DescribeTasks and RunTask.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct TasksResponse {
-    /// Those that were found or started.
+    /// The tasks that exist or were started.
     pub tasks: Vec<TaskDescription>,
     /// Those that were not.
     pub failures: Vec<Failure>,
 }
 
-/// What StopTask answers.
+/// Answer of StopTask.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StopTaskResponse {
-    /// As it is after the call.
+    /// The task after the call.
     pub task: TaskDescription,
 }
 
-/// What ListTagsForResource answers.
+/// Answer of ListTagsForResource.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ListTagsForResourceResponse {
     /// By key.
     pub tags: Vec<Tag>,
 }
 
-/// What TagResource answers: nothing.
+/// Answer of TagResource; empty.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct TagResourceResponse {}

@@ -1,11 +1,11 @@
-//! What the service scheduler does next: a pure function of a service's numbers and its tasks.
+//! The next step of the service scheduler: a pure function of a service's numbers and its tasks.
 //!
-//! It carries nothing out, and it never chooses a protected task.
+//! It carries out nothing, and it never chooses a protected task.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-/// What the scheduler knows of one task that is not STOPPED yet.
+/// A task that is not STOPPED yet, as the scheduler sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Member {
     pub(super) task: u64,
@@ -33,29 +33,29 @@ pub(super) enum Protection {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Bounds {
     pub(super) desired: usize,
-    /// At least so many tasks are kept running.
+    /// Minimum number of running tasks.
     pub(super) lower: usize,
-    /// At most so many tasks in total, those that are stopping included.
+    /// Maximum number of tasks, including those that are stopping.
     pub(super) upper: usize,
 }
 
-/// What to do, and what protection keeps from being done.
+/// The next step, and the tasks that protection keeps from it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Plan {
     /// How many tasks to start, by age of their deployment.
     pub(super) start: BTreeMap<usize, usize>,
     /// Which tasks to stop, in this order.
     pub(super) stop: Vec<u64>,
-    /// Protected tasks in the way, by age of their deployment.
+    /// Number of blocking protected tasks, by age of their deployment.
     pub(super) held: BTreeMap<usize, usize>,
 }
 
 /// Plans one step of a rolling deployment, a scale-out or a scale-in.
 ///
-/// aws-facts: "ECS: deployments and protection": new tasks start as the upper bound leaves room, old unprotected ones are
-/// stopped as the lower bound allows, protected ones stay until cleared or expired. A task is stopped once as many as
-/// desired run without it; sooner, down to the lower bound, only where new tasks have no room. Assumed order of stopping:
-/// oldest deployment first, in it the newest task first.
+/// aws-facts: "ECS: deployments and protection": new tasks start as the upper bound leaves room; old unprotected tasks
+/// stop as the lower bound allows; protected tasks stay until their protection is cleared or expires. A task stops once
+/// as many as desired run without it; sooner, down to the lower bound, only where new tasks have no room. Assumed order
+/// of stopping: the oldest deployment first, and within it the newest task first.
 pub(super) fn plan(bounds: Bounds, members: &[Member]) -> Plan {
     let stopping = members.iter().filter(|member| member.state == MemberState::Stopping).count();
     let mut live: Vec<Member> =
@@ -66,7 +66,7 @@ pub(super) fn plan(bounds: Bounds, members: &[Member]) -> Plan {
 
     let need = bounds.desired.saturating_sub(primary);
     let room = bounds.upper.saturating_sub(members.len());
-    // Tasks that are stopping will make room by themselves.
+    // Tasks that are stopping free their room without further action.
     let shortage = need.saturating_sub(room + stopping);
     let surplus = running.saturating_sub(bounds.desired);
     let mut stops =
@@ -80,9 +80,9 @@ pub(super) fn plan(bounds: Bounds, members: &[Member]) -> Plan {
 
 /// Plans one step of deployments or task sets that have a wanted count each, by age.
 ///
-/// aws-facts: "ECS: deployments and protection": green stands fully beside blue, and blue stays until its protection ends.
-/// AWS's API reference, "DeploymentConfiguration": on Fargate the percentages are not used with CODE_DEPLOY and EXTERNAL;
-/// that the same holds for the strategies that move traffic is assumed. Assumed order of stopping: newest task first.
+/// aws-facts: "ECS: deployments and protection": green runs in full beside blue, and blue stays until its protection
+/// ends. AWS's API reference, "DeploymentConfiguration": on Fargate the percentages are not used with CODE_DEPLOY and
+/// EXTERNAL; assumed: nor with the strategies that move traffic. Assumed order of stopping: the newest task first.
 pub(super) fn plan_sets(wanted: &[usize], members: &[Member]) -> Plan {
     let mut stops = Stops { allowance: members.len(), plan: Plan::default() };
     for (age, wanted) in wanted.iter().enumerate() {
@@ -108,13 +108,13 @@ impl Plan {
 }
 
 struct Stops {
-    /// How many running tasks may still be stopped. Pending ones serve nobody and may always be.
+    /// How many running tasks may still be stopped. Pending tasks may always be stopped.
     allowance: usize,
     plan: Plan,
 }
 
 impl Stops {
-    /// Stops up to `excess` of `candidates`, and notes the protected ones if they are what keeps it from more.
+    /// Stops up to `excess` of `candidates`, and records the protected ones if they prevent further stops.
     fn choose(&mut self, candidates: &[Member], excess: usize) {
         let mut excess = excess;
         for member in candidates.iter().filter(|member| member.protection == Protection::Unprotected) {
@@ -145,7 +145,7 @@ mod tests {
         Bounds { desired, lower, upper }
     }
 
-    /// Members from words such as `old`, `old+` (protected), `new`, `new?` (pending), `old-` (stopping); keys count up.
+    /// Tasks from words such as `old`, `old+` (protected), `new`, `new?` (pending), `old-` (stopping); keys count up.
     fn members(words: &str) -> Vec<Member> {
         let member = |(key, word): (usize, &str)| Member {
             task: key as u64,

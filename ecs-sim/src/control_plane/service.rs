@@ -15,10 +15,10 @@ use super::shift::Shift;
 pub const SERVICE_EVENTS_KEPT: usize = 100;
 /// aws-facts: "ECS: deployments and protection": a sixth deployment is refused.
 pub const ACTIVE_DEPLOYMENTS_MAX: usize = 5;
-/// How often ECS says again that protected tasks hold up a scale-in. An assumption.
+/// How often ECS repeats that protected tasks block a scale-in. An assumption.
 pub const HOLD_REPEAT_MS: Millis = 10 * 60 * 1000;
 
-/// What a service is made from.
+/// The parameters of a new service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceSpec {
     /// Its name, unique in its cluster.
@@ -27,13 +27,13 @@ pub struct ServiceSpec {
     pub cluster: String,
     /// How many tasks.
     pub desired_count: u32,
-    /// 0..=100; the share of the desired count that the scheduler keeps running, rounded up.
+    /// 0..=100; the lower bound as a percentage of the desired count, rounded up.
     pub minimum_healthy_percent: u32,
-    /// 100..; the share of the desired count that the scheduler does not exceed, rounded down.
+    /// 100..; the upper bound as a percentage of the desired count, rounded down.
     pub maximum_percent: u32,
-    /// ECS, unless somebody drives task sets.
+    /// ECS, unless another controller manages task sets.
     pub controller: DeploymentController,
-    /// Rolling, unless traffic moves.
+    /// Rolling, or a strategy that moves traffic.
     pub strategy: DeploymentStrategy,
     /// How long both revisions run after all traffic has moved; with task sets, how long the old one waits to be deleted.
     pub bake_minutes: u32,
@@ -77,11 +77,11 @@ impl ServiceSpec {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ServiceStatus {
-    /// Its tasks are kept running.
+    /// ECS keeps its tasks running.
     Active,
     /// Deleted, with tasks that still run.
     Draining,
-    /// Deleted, and remembered for a while.
+    /// Deleted, but still described for a while.
     Inactive,
 }
 
@@ -103,7 +103,7 @@ pub enum RolloutState {
 pub struct Deployment {
     /// `ecs-svc/` and 19 digits.
     pub id: String,
-    /// How far it got.
+    /// How far it has progressed.
     pub rollout_state: RolloutState,
     /// Family and revision of its tasks.
     pub task_definition: String,
@@ -117,7 +117,7 @@ pub struct Deployment {
     pub scale_percent: u32,
     /// Whether it is a task set that was deleted.
     pub is_draining: bool,
-    /// Whether the circuit breaker began it, in place of one that failed.
+    /// Whether the circuit breaker started it, to replace a failed one.
     pub is_rollback: bool,
     /// Whether none of its tasks will ever start.
     pub(super) is_doomed: bool,
@@ -128,9 +128,9 @@ pub struct Deployment {
 pub struct ServiceEvent {
     /// Shaped like a UUID.
     pub id: String,
-    /// When it was said.
+    /// When it was written.
     pub created_at: Millis,
-    /// What was said.
+    /// Its text.
     pub message: String,
 }
 
@@ -141,11 +141,11 @@ pub(super) enum Held {
     Rebalancing,
 }
 
-/// A scale-in, of a deployment or plain, or a rebalancing that waits for protected tasks.
+/// A scale-in, plain or of a deployment, or a rebalancing that waits for protected tasks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Hold {
     pub(super) what: Held,
-    /// The deployments that wait, each announced once and then in every round.
+    /// The waiting deployments, each announced once and then in every round.
     pub(super) task_sets: BTreeSet<String>,
     pub(super) repeats_at: Millis,
 }
@@ -163,7 +163,7 @@ pub struct Service {
     pub status: ServiceStatus,
     /// How many tasks it should run.
     pub desired_count: u32,
-    /// Who deploys it.
+    /// The controller that deploys it.
     pub controller: DeploymentController,
     /// How it is deployed.
     pub configuration: DeploymentConfiguration,
@@ -175,16 +175,16 @@ pub struct Service {
     pub events: VecDeque<ServiceEvent>,
     /// When it was created.
     pub created_at: Millis,
-    /// Whether it has the tasks it should have, all of them running and of one deployment.
+    /// Whether it has exactly the desired tasks, all of them running and of one deployment.
     pub steady: bool,
-    /// Whether it was deleted so long ago that DescribeServices knows it no more.
+    /// Whether it was deleted so long ago that DescribeServices no longer returns it.
     pub(super) is_forgotten: bool,
     pub(super) hold: Option<Hold>,
     pub(super) shift: Option<Shift>,
     pub(super) rebalance: Option<Rebalance>,
     /// Keys of tasks that are not STOPPED yet, oldest first.
     pub(super) tasks: BTreeSet<u64>,
-    /// Keys of STOPPED tasks that are remembered.
+    /// Keys of STOPPED tasks that are still described.
     pub(super) stopped_tasks: BTreeSet<u64>,
 }
 
@@ -194,26 +194,26 @@ impl Service {
         &self.deployments[0]
     }
 
-    /// Whether protected tasks keep a scale-in or a deployment from going on.
+    /// Whether protected tasks block a scale-in or a deployment.
     pub fn is_held_up(&self) -> bool {
         self.hold.is_some()
     }
 
     /// ⌈desired × min%⌉.
     ///
-    /// aws-facts: "ECS: deployments and protection": so many running tasks are kept.
+    /// aws-facts: "ECS: deployments and protection": the minimum number of running tasks.
     pub fn lower_bound(&self) -> u32 {
         percentage(self.desired_count, self.configuration.minimum_healthy_percent, 99)
     }
 
     /// ⌊desired × max%⌋.
     ///
-    /// aws-facts: "ECS: deployments and protection": at most so many tasks in total.
+    /// aws-facts: "ECS: deployments and protection": the maximum number of tasks.
     pub fn upper_bound(&self) -> u32 {
         percentage(self.desired_count, self.configuration.maximum_percent, 0)
     }
 
-    /// Whether it is deployed with task sets, by CodeDeploy or an external controller.
+    /// Whether CodeDeploy or an external controller deploys it with task sets.
     pub fn has_task_sets(&self) -> bool {
         self.controller != DeploymentController::Ecs
     }
@@ -234,7 +234,7 @@ pub(super) struct Cluster {
     pub(super) tags: BTreeMap<String, String>,
     /// Keys of its services, by name.
     pub(super) services: BTreeMap<String, u64>,
-    /// Keys of its tasks, standalone ones included, as long as they are remembered.
+    /// Keys of its tasks, standalone ones included, as long as they are described.
     pub(super) tasks: BTreeSet<u64>,
 }
 

@@ -20,12 +20,12 @@ pub struct DeploymentDescription {
     pub status: String,
     /// ARN of the task definition.
     pub task_definition: String,
-    /// Of the PRIMARY, and of blue until its clean-up: the service's. Of another: its tasks that nothing has asked to stop
-    /// (assumed).
+    /// For the PRIMARY, and for blue until its clean-up: the service's desired count. For another: its tasks that
+    /// nothing has asked to stop (assumed).
     pub desired_count: usize,
     /// Tasks in state PENDING.
     pub pending_count: usize,
-    /// Tasks in state RUNNING, also those that are stopping.
+    /// Tasks in state RUNNING, including those that are stopping.
     pub running_count: usize,
     /// Tasks that failed to start.
     pub failed_tasks: u32,
@@ -35,9 +35,9 @@ pub struct DeploymentDescription {
     pub updated_at: Timestamp,
     /// Always FARGATE.
     pub launch_type: String,
-    /// How far it got.
+    /// How far it has progressed.
     pub rollout_state: RolloutState,
-    /// The same in words.
+    /// The same as text.
     pub rollout_state_reason: String,
 }
 
@@ -47,9 +47,9 @@ pub struct DeploymentDescription {
 pub struct ServiceEventDescription {
     /// Shaped like a UUID.
     pub id: String,
-    /// When it was said.
+    /// When it was written.
     pub created_at: Timestamp,
-    /// What was said.
+    /// Its text.
     pub message: String,
 }
 
@@ -67,7 +67,7 @@ pub struct ServiceDescription {
     pub status: ServiceStatus,
     /// How many tasks it should run.
     pub desired_count: usize,
-    /// Tasks in state RUNNING, also those that are stopping.
+    /// Tasks in state RUNNING, including those that are stopping.
     pub running_count: usize,
     /// Tasks in state PENDING.
     pub pending_count: usize,
@@ -80,7 +80,7 @@ pub struct ServiceDescription {
     /// PRIMARY first; only with the controllers CODE_DEPLOY and EXTERNAL.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task_sets: Option<Vec<TaskSetDescription>>,
-    /// PRIMARY first; none with task sets, and none of a service that is INACTIVE (assumed).
+    /// PRIMARY first; empty with task sets and for an INACTIVE service (assumed).
     pub deployments: Vec<DeploymentDescription>,
     /// Newest first.
     pub events: Vec<ServiceEventDescription>,
@@ -88,9 +88,9 @@ pub struct ServiceDescription {
     pub created_at: Timestamp,
     /// Always REPLICA.
     pub scheduling_strategy: String,
-    /// ECS, or who drives its task sets.
+    /// ECS, or the controller that manages its task sets.
     pub deployment_controller: DeploymentControllerDescription,
-    /// If asked for.
+    /// If requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tags: Option<Vec<Tag>>,
 }
@@ -158,7 +158,8 @@ impl ControlPlane {
         }
     }
 
-    /// How many tasks, of one deployment or of all, are PENDING, are RUNNING, and are not asked to stop.
+    /// The numbers of tasks, of one deployment or of all, that are PENDING, that are RUNNING, and that are not asked to
+    /// stop.
     pub(super) fn counts(&self, service: &Service, deployment: Option<&str>) -> (usize, usize, usize) {
         let mut counts = (0, 0, 0);
         for task in service.tasks.iter().map(|key| &self.tasks[key]) {

@@ -11,11 +11,11 @@ use super::shift::Shift;
 use super::throttling::Category;
 use super::{ApiError, ControlPlane, ErrorCode, names};
 
-/// What a page of ListServices holds unless the caller says otherwise.
+/// Default page size of ListServices.
 const LIST_SERVICES_DEFAULT: usize = 10;
-/// What a token of ListServices begins with, before the last name of a page; callers must not care.
+/// Beginning of a ListServices token, before the last name of a page. Opaque to callers.
 const TOKEN_PREFIX: &str = "after:";
-/// What DescribeServices takes in one call.
+/// Maximum number of services in one DescribeServices call.
 const DESCRIBE_SERVICES_MAX: usize = 10;
 
 impl ControlPlane {
@@ -76,24 +76,26 @@ impl ControlPlane {
         Ok(ListServicesResponse { service_arns, next_token })
     }
 
-    /// Changes the desired count or the percentages, or begins a deployment: when forced, or with another task definition.
+    /// Changes the desired count or the percentages, or starts a deployment: when forced, or with another task
+    /// definition.
     ///
     /// # Errors
-    /// ThrottlingException, ClusterNotFoundException, ServiceNotFoundException, ClientException for what is no task
-    /// definition, and InvalidParameterException for a number out of range and for a sixth deployment; nothing is changed then.
+    /// ThrottlingException, ClusterNotFoundException, ServiceNotFoundException, ClientException for an invalid task
+    /// definition, and InvalidParameterException for a number out of range and for a sixth deployment. After an error
+    /// nothing has changed.
     pub fn update_service(&mut self, request: UpdateServiceRequest) -> Result<ServiceResponse, ApiError> {
         self.buckets.take(Category::ServiceModify, self.now)?;
         let key = self.apply_service_update(request)?;
         Ok(ServiceResponse { service: self.describe_service(&self.services[&key]) })
     }
 
-    /// CreateService: the service's tasks start as in a deployment. For a service that runs already see
+    /// CreateService: the service's tasks start as in a deployment. For a service whose tasks run already see
     /// [`Self::create_service`].
     ///
     /// # Errors
-    /// ClusterNotFoundException, ClientException for what is no task definition, and InvalidParameterException for what is no
-    /// name, a name that is taken, a number out of range, and a task definition or count that is missing: "A task definition
-    /// must be specified if the service uses either the ECS or CODE_DEPLOY deployment controllers", and a desired count "is
+    /// ClusterNotFoundException, ClientException for an invalid task definition, and InvalidParameterException for an
+    /// invalid or taken name, a number out of range, and a missing task definition or count: "A task definition must be
+    /// specified if the service uses either the ECS or CODE_DEPLOY deployment controllers", and a desired count "is
     /// required if schedulingStrategy is REPLICA or isn't specified" (ECS API Reference, "CreateService").
     pub fn make_service(&mut self, request: CreateServiceRequest) -> Result<ServiceResponse, ApiError> {
         let cluster = self.resolve_cluster(request.cluster.as_deref())?;
@@ -141,7 +143,7 @@ impl ControlPlane {
         if deploys && service.has_task_sets() {
             return Err(deployed_by_another(service.controller));
         }
-        // aws-facts: "ECS: deployments and protection": five at once are a hard wall. The exception's name is assumed.
+        // aws-facts: "ECS: deployments and protection": five at once are a hard limit. The exception's name is assumed.
         if deploys && service.deployments.len() >= ACTIVE_DEPLOYMENTS_MAX {
             return Err(ApiError::invalid("5 active deployments exist, unable to create new deployment"));
         }
@@ -189,7 +191,7 @@ impl ControlPlane {
         }
     }
 
-    /// Makes a service that has no tasks yet, and answers its key.
+    /// Creates a service without tasks and returns its key.
     pub(super) fn new_service(&mut self, spec: ServiceSpec) -> Result<u64, ApiError> {
         let cluster = self.resolve_cluster(Some(&spec.cluster))?;
         let namesake = self.service_key(&cluster, &spec.name);
@@ -202,7 +204,7 @@ impl ControlPlane {
         let key = self.services.len() as u64;
         let mut deployment = self.new_deployment(format!("{}:1", spec.name));
         if spec.controller != DeploymentController::Ecs {
-            // A task set has no rollout state; this one will never change.
+            // A task set has no rollout state; this value never changes.
             deployment.rollout_state = RolloutState::Completed;
         }
         let service = Service {
@@ -234,8 +236,9 @@ impl ControlPlane {
         Ok(key)
     }
 
-    /// The task definition that a request means. Any exists. "If a revision isn't specified, the latest ACTIVE revision is used"
-    /// (ECS API Reference, "CreateService"); assumed is that this is the latest that was ever asked for, or the first.
+    /// The task definition that a request names. Any exists. "If a revision isn't specified, the latest ACTIVE revision
+    /// is used" (ECS API Reference, "CreateService"). Assumed: this is the latest revision that any request has named,
+    /// or the first.
     pub(super) fn family_and_revision(&self, given: &str) -> Result<String, ApiError> {
         let none = || ApiError::new(ErrorCode::Client, format!("{given} is not a task definition."));
         let named = self.names.own("task-definition", given).ok_or_else(none)?;

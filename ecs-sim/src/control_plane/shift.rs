@@ -1,5 +1,5 @@
-//! A deployment that brings up the new tasks fully beside the old ones, moves the traffic, waits, and only then lets the
-//! old ones go: blue/green, linear, canary, and the task sets of CodeDeploy and of external controllers.
+//! Deployments that start all new tasks beside the old ones, move the traffic, wait, and only then stop the old ones:
+//! blue/green, linear, canary, and the task sets of CodeDeploy and of external controllers.
 //!
 //! AWS's page "Amazon ECS blue/green service deployments workflow": scale up, traffic shift, bake time, clean up.
 //! aws-facts: "ECS: deployments and protection": traffic moves, blue stays until its protection ends.
@@ -11,29 +11,29 @@ use super::eventbridge::ServiceAction;
 use super::task::TaskStatus;
 use super::{ControlPlane, Due, Millis};
 
-/// How long whoever drives task sets takes from a steady replacement to UpdateServicePrimaryTaskSet. An assumption.
+/// Time that the controller of task sets takes from a steady replacement to UpdateServicePrimaryTaskSet. An assumption.
 pub const TASK_SET_SHIFT_DELAY_MS: Millis = 60_000;
 
-/// What happens to a shift next.
+/// The next step of a shift.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
-    /// Green gets this share of the traffic, in tenths of a percent.
+    /// Green receives this share of the traffic, in tenths of a percent.
     Traffic(u32),
-    /// Blue's tasks may go.
+    /// Blue's tasks may stop.
     CleanUp,
 }
 
-/// A deployment whose old tasks stay on purpose.
+/// A deployment that keeps its old tasks on purpose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Shift {
-    /// The deployment or task set that gets the traffic.
+    /// The deployment or task set that receives the traffic.
     pub(super) green: String,
-    /// The one that had it, and keeps its tasks until the clean-up.
+    /// The previous one, which keeps its tasks until the clean-up.
     pub(super) blue: String,
     green_tenths: u32,
     /// Each with the pause before it. The first pause begins when all of green's tasks run.
     steps: VecDeque<(Millis, Step)>,
-    /// Nothing while green scales up.
+    /// `None` while green scales up.
     next_at: Option<Millis>,
 }
 
@@ -53,14 +53,14 @@ impl Shift {
         Self { green, blue, green_tenths: 0, steps, next_at: None }
     }
 
-    /// What another deployment finds in production: green only once it has all the traffic.
+    /// The production revision for a following deployment: green only once it has all the traffic.
     fn in_production(self) -> String {
         if self.green_tenths == ALL_TENTHS { self.green } else { self.blue }
     }
 }
 
 impl ControlPlane {
-    /// Ends the shift that is under way, and answers what is in production then: the one that traffic goes to, else
+    /// Ends the shift in progress and returns the production revision: the one that receives the traffic, otherwise
     /// `primary`.
     pub(super) fn end_shift(&mut self, key: u64, primary: String) -> String {
         let Some(shift) = self.service_mut(key).shift.take() else { return primary };
@@ -85,7 +85,7 @@ impl ControlPlane {
         self.schedule_next_step(key);
     }
 
-    /// The pause is over. A shift that ended before has taken its clock with it.
+    /// The pause is over. A shift that ended earlier has removed its timer.
     pub(super) fn shift_goes_on(&mut self, key: u64) {
         self.take_step(key);
         self.schedule_next_step(key);
@@ -98,7 +98,7 @@ impl ControlPlane {
         runs.filter(|task| task.deployment.as_deref() == Some(deployment)).count()
     }
 
-    /// Takes the steps that need no pause, and waits for the next one that does.
+    /// Takes the steps that need no pause, and waits for the next step that does.
     fn schedule_next_step(&mut self, key: u64) {
         let now = self.now;
         while let Some(shift) = &mut self.service_mut(key).shift {

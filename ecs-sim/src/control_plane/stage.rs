@@ -1,5 +1,5 @@
-//! What a scenario needs and ECS's API does not give: a service that runs already, a task that crashes, calls without
-//! throttling.
+//! What a scenario needs and ECS's API does not offer: a service whose tasks run already, a task that crashes, calls
+//! without throttling.
 
 use super::deletion::DeleteServiceRequest;
 use super::lifecycle::{Birth, Owner, Stop};
@@ -11,14 +11,14 @@ use super::task_operations::task_not_found;
 use super::{ApiError, ControlPlane};
 
 impl ControlPlane {
-    /// A cluster of this name exists from now on, if it did not before.
+    /// Creates a cluster of this name unless it exists.
     pub fn create_cluster(&mut self, name: &str) {
         let request = CreateClusterRequest { cluster_name: Some(name.to_owned()), ..Default::default() };
         self.make_cluster(request).expect("creating a cluster has no error");
     }
 
-    /// A service whose tasks run already and whose deployment is complete, so that a scenario begins in steady state. No
-    /// EventBridge event tells of it. Answers the ids of its tasks.
+    /// Creates a service whose tasks run already and whose deployment is complete, so that a scenario begins in steady
+    /// state. It emits no EventBridge event. Returns the ids of the tasks.
     ///
     /// # Errors
     /// ClusterNotFoundException, and InvalidParameterException for percentages out of range or a name that is taken.
@@ -33,7 +33,7 @@ impl ControlPlane {
         Ok(tasks.iter().map(|task| self.tasks[task].id.clone()).collect())
     }
 
-    /// A task of no service, RUNNING at once. Answers its id.
+    /// Starts a standalone task that is RUNNING at once. Returns its id.
     ///
     /// # Errors
     /// ClusterNotFoundException.
@@ -44,39 +44,39 @@ impl ControlPlane {
         Ok(self.tasks[&key].id.clone())
     }
 
-    /// Somebody stops the task, by id or ARN: UserInitiated. Protection does not keep it.
+    /// Stops the task, by id or ARN, as a user does: UserInitiated. Protection does not prevent it.
     ///
     /// # Errors
-    /// InvalidParameterException for a task that is not remembered.
+    /// InvalidParameterException for a task that is no longer described.
     pub fn stop_task(&mut self, task: &str) -> Result<(), ApiError> {
         self.stop_because(task, Stop::new(StopCode::UserInitiated, "Task stopped by user"))
     }
 
-    /// The task's container ends by itself, with exit code 1: EssentialContainerExited. Protection does not keep it.
+    /// Ends the task's container with exit code 1: EssentialContainerExited. Protection does not prevent it.
     ///
     /// # Errors
-    /// InvalidParameterException for a task that is not remembered.
+    /// InvalidParameterException for a task that is no longer described.
     pub fn crash_task(&mut self, task: &str) -> Result<(), ApiError> {
         let reason = "Essential container in task exited";
         self.stop_because(task, Stop::new(StopCode::EssentialContainerExited, reason))
     }
 
-    /// The Spot capacity under the task is taken back, with two minutes' notice. Protection does not keep it.
+    /// Reclaims the Spot capacity under the task, with two minutes' notice. Protection does not prevent it.
     ///
     /// # Errors
-    /// InvalidParameterException for a task that is not remembered.
+    /// InvalidParameterException for a task that is no longer described.
     pub fn interrupt_task(&mut self, task: &str) -> Result<(), ApiError> {
         let reason = "Your Spot Task was interrupted.";
         let stop = Stop { after: SPOT_NOTICE_MS, ..Stop::new(StopCode::SpotInterruption, reason) };
         self.stop_because(task, stop)
     }
 
-    /// UpdateService with `forceNewDeployment`; with task sets, everything that CodeDeploy or an external controller does,
-    /// in its time. Answers the id of the new deployment or task set.
+    /// UpdateService with `forceNewDeployment`; with task sets, everything that CodeDeploy or an external controller
+    /// does, as time passes. Returns the id of the new deployment or task set.
     ///
     /// # Errors
-    /// ClusterNotFoundException, ServiceNotFoundException, ServiceNotActiveException, and InvalidParameterException for a
-    /// sixth deployment, or a second one at a time with task sets.
+    /// ClusterNotFoundException, ServiceNotFoundException, ServiceNotActiveException, and InvalidParameterException for
+    /// a sixth deployment, or a second one at a time with task sets.
     pub fn deploy(&mut self, cluster: &str, service: &str) -> Result<String, ApiError> {
         let known = self.service_key(cluster, service).filter(|key| self.services[key].has_task_sets());
         if let Some(key) = known {
@@ -115,11 +115,11 @@ impl ControlPlane {
         self.delete_service(request).map(drop)
     }
 
-    /// The task sets its own protection, or clears it, as through the agent's endpoint: `minutes` or nothing.
+    /// Sets or clears the task's own protection, as through the agent's endpoint: for `minutes`, or `None` to clear.
     ///
     /// # Errors
-    /// Those of UpdateTaskProtection, and InvalidParameterException for a task that is not remembered. A refusal is in the
-    /// answer.
+    /// Those of UpdateTaskProtection, and InvalidParameterException for a task that is no longer described. A refusal
+    /// is in the answer.
     pub fn set_own_protection(&mut self, task: &str, minutes: Option<i64>) -> Result<TaskProtectionResponse, ApiError> {
         let key = self.task_key_anywhere(task).ok_or_else(task_not_found)?;
         self.update_task_protection(UpdateTaskProtectionRequest {

@@ -1,4 +1,4 @@
-//! A task as the control plane knows it.
+//! A task in the control plane.
 
 use serde::Serialize;
 
@@ -6,14 +6,14 @@ use super::Millis;
 
 /// How long a task takes from PENDING to RUNNING. An assumption: image pulls take anything from seconds to minutes.
 pub const START_DELAY_MS: Millis = 30_000;
-/// How long a task takes from the wish to stop it to STOPPED. An assumption: the default stop timeout would be 30 s for a
-/// container that ignores SIGTERM (aws-facts "Containers on ECS").
+/// How long a task takes from the request to stop it to STOPPED. An assumption: the default stop timeout would be 30 s
+/// for a container that ignores SIGTERM (aws-facts "Containers on ECS").
 pub const STOP_DELAY_MS: Millis = 10_000;
-/// How long a task runs on after a Spot interruption notice.
+/// How long a task continues after a Spot interruption notice.
 ///
 /// aws-facts: "EventBridge": Spot gives two minutes.
 pub const SPOT_NOTICE_MS: Millis = 120_000;
-/// How long a stopped task is remembered; then it is MISSING.
+/// How long a stopped task is described; then it is MISSING.
 pub const STOPPED_TASK_REMEMBERED_MS: Millis = 60 * 60 * 1000;
 
 /// `lastStatus`, and without PENDING `desiredStatus`. The states between these are left out.
@@ -22,9 +22,9 @@ pub const STOPPED_TASK_REMEMBERED_MS: Millis = 60 * 60 * 1000;
 pub enum TaskStatus {
     /// Being started.
     Pending,
-    /// Running, or wanted so.
+    /// Running, or to be started.
     Running,
-    /// Stopped, or wanted so.
+    /// Stopped, or to be stopped.
     Stopped,
 }
 
@@ -39,9 +39,9 @@ pub enum StopCode {
     UserInitiated,
     /// The service scheduler: a scale-in or a deployment.
     ServiceSchedulerInitiated,
-    /// The Spot capacity under it was taken back.
+    /// Its Spot capacity was reclaimed.
     SpotInterruption,
-    /// It never ran.
+    /// It failed to start.
     TaskFailedToStart,
 }
 
@@ -62,9 +62,9 @@ pub struct Task {
     pub task_definition: String,
     /// RUNNING or STOPPED.
     pub desired_status: TaskStatus,
-    /// Where it really is.
+    /// Its actual status.
     pub last_status: TaskStatus,
-    /// Until when it is protected from scale-in. Always after now: at its time it is cleared.
+    /// Until when it is protected from scale-in. Always in the future: it is cleared when the time comes.
     pub protected_until: Option<Millis>,
     /// Counts the changes of its status, from 1.
     pub version: u64,
@@ -72,17 +72,17 @@ pub struct Task {
     pub created_at: Millis,
     /// When it became RUNNING.
     pub started_at: Option<Millis>,
-    /// When it was first wanted stopped.
+    /// When it was first asked to stop.
     pub stopping_at: Option<Millis>,
     /// When it became STOPPED.
     pub stopped_at: Option<Millis>,
     /// Why it was stopped.
     pub stop_code: Option<StopCode>,
-    /// Why it was stopped, in words.
+    /// The reason as text.
     pub stopped_reason: Option<String>,
     /// Its container's exit code, once stopped, if it ever ran.
     pub exit_code: Option<i32>,
-    /// Since when the scheduler has wanted to stop it, for [`StopDelay::Late`](super::StopDelay::Late).
+    /// Since when the scheduler has been able to stop it, for [`StopDelay::Late`](super::StopDelay::Late).
     pub(super) stoppable_since: Option<Millis>,
     /// The key of its service.
     pub(super) service_key: Option<u64>,
@@ -94,7 +94,7 @@ impl Task {
         self.protected_until.is_some()
     }
 
-    /// Whether it is wanted: PENDING or RUNNING, and nothing has asked it to stop.
+    /// Whether it is PENDING or RUNNING and not asked to stop.
     pub fn is_live(&self) -> bool {
         self.desired_status == TaskStatus::Running
     }
@@ -112,7 +112,7 @@ impl Task {
         self.task_definition.split(':').next().unwrap_or_default()
     }
 
-    /// What the container ends with: assumed 1 for a crash, 0 for a worker that ends on SIGTERM, nothing if it never ran.
+    /// The container's exit code: assumed 1 for a crash, 0 for a worker that ends on SIGTERM, `None` if it never ran.
     pub(super) fn exit_code_on_stop(&self) -> Option<i32> {
         self.started_at?;
         Some(i32::from(self.stop_code == Some(StopCode::EssentialContainerExited)))

@@ -11,17 +11,17 @@ use super::task::{StopCode, Task, TaskStatus};
 use super::throttling::Category;
 use super::{ApiError, ControlPlane, names};
 
-/// What DescribeTasks takes and ListTasks gives in one call.
+/// Maximum number of tasks in one DescribeTasks call and on one ListTasks page.
 const TASKS_MAX: usize = 100;
 
 impl ControlPlane {
-    /// Lists the ARNs of tasks in order of creation, a page at a time. A stopped task is listed, under STOPPED, as long as
-    /// it is remembered.
+    /// Lists the ARNs of tasks in order of creation, a page at a time. A stopped task is listed, under STOPPED, as long
+    /// as it is described.
     ///
     /// # Errors
     /// ThrottlingException, ClusterNotFoundException, ServiceNotFoundException, and InvalidParameterException for a bad
-    /// status, page size or token, and for other filters beside `startedBy`: "it must be the only filter that you use" (ECS API
-    /// Reference, "ListTasks"; assumed not to mean the status and the launch type, which all tasks have).
+    /// status, page size or token, and for other filters with `startedBy`: "it must be the only filter that you use"
+    /// (ECS API Reference, "ListTasks"; assumed not to include the status and the launch type, which all tasks have).
     pub fn list_tasks(&mut self, request: ListTasksRequest) -> Result<ListTasksResponse, ApiError> {
         self.buckets.take(Category::ClusterResourceRead, self.now)?;
         let cluster = self.resolve_cluster(request.cluster.as_deref())?;
@@ -46,7 +46,7 @@ impl ControlPlane {
                 let service = &self.services[&key];
                 Box::new(service.tasks.union(&service.stopped_tasks))
             }
-            // Not from the cluster's first task for every page: clusters have thousands.
+            // Starts at the page's first task, not at the cluster's: clusters have thousands of tasks.
             None => Box::new(self.clusters[&cluster].tasks.range(first..)),
         };
         let wanted = |key: &u64| {
@@ -62,7 +62,7 @@ impl ControlPlane {
         Ok(ListTasksResponse { task_arns, next_token })
     }
 
-    /// Describes up to 100 tasks, stopped ones as long as they are remembered.
+    /// Describes up to 100 tasks, including recently stopped ones.
     ///
     /// # Errors
     /// ThrottlingException, ClusterNotFoundException, and InvalidParameterException for none or more than 100.
@@ -94,8 +94,8 @@ impl ControlPlane {
     /// Starts standalone tasks.
     ///
     /// # Errors
-    /// ClusterNotFoundException, ClientException for what is no task definition, and InvalidParameterException for a count
-    /// outside 1..=10.
+    /// ClusterNotFoundException, ClientException for an invalid task definition, and InvalidParameterException for a
+    /// count outside 1..=10.
     pub fn run_task(&mut self, request: RunTaskRequest) -> Result<TasksResponse, ApiError> {
         let cluster = self.resolve_cluster(request.cluster.as_deref())?;
         let count = request.count.unwrap_or(1);
@@ -115,7 +115,7 @@ impl ControlPlane {
     /// StopTask: asks a task to stop, protected or not.
     ///
     /// # Errors
-    /// ClusterNotFoundException, and InvalidParameterException for a task that is not remembered.
+    /// ClusterNotFoundException, and InvalidParameterException for a task that is no longer described.
     pub fn stop_task_by_user(&mut self, request: StopTaskRequest) -> Result<StopTaskResponse, ApiError> {
         let cluster = self.resolve_cluster(request.cluster.as_deref())?;
         let key = self.task_key(&cluster, &request.task).ok_or_else(task_not_found)?;
@@ -157,7 +157,7 @@ pub(super) fn task_not_found() -> ApiError {
     ApiError::invalid("The referenced task was not found.")
 }
 
-/// The token of ListTasks is the key of the next page's first task; callers must not care.
+/// A ListTasks token is the key of the next page's first task. Opaque to callers.
 fn first_key(token: Option<&str>) -> Result<u64, ApiError> {
     let Some(token) = token else { return Ok(0) };
     u64::from_str_radix(token, 16).map_err(|_| ApiError::invalid("Invalid token."))

@@ -1,5 +1,5 @@
-//! CreateTaskSet, UpdateServicePrimaryTaskSet, DeleteTaskSet and DescribeTaskSets, and a deployment as CodeDeploy makes it
-//! of them.
+//! CreateTaskSet, UpdateServicePrimaryTaskSet, DeleteTaskSet and DescribeTaskSets, and the deployments that CodeDeploy
+//! makes of them.
 //!
 //! aws-facts: "ECS: deployments and protection": CODE_DEPLOY and EXTERNAL have `taskSets[]`.
 
@@ -11,12 +11,12 @@ use super::shift::Shift;
 use super::task_set_description::TaskSetDescription;
 use super::{ApiError, ControlPlane, ErrorCode};
 
-/// How many tasks a task set has, as a share of the service's desired count.
+/// The size of a task set, as a share of the service's desired count.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scale {
     /// 0..=100; a fraction is rounded.
     pub value: f64,
-    /// PERCENT, which is all that there is.
+    /// PERCENT, the only unit.
     #[serde(default = "percent")]
     pub unit: String,
 }
@@ -80,35 +80,36 @@ pub struct DescribeTaskSetsRequest {
     /// Name or ARN.
     #[serde(default)]
     pub service: String,
-    /// Ids or ARNs; all if none is named.
+    /// Ids or ARNs; all if empty.
     #[serde(default)]
     pub task_sets: Vec<String>,
 }
 
-/// What CreateTaskSet, UpdateServicePrimaryTaskSet and DeleteTaskSet answer.
+/// Answer of CreateTaskSet, UpdateServicePrimaryTaskSet and DeleteTaskSet.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TaskSetResponse {
-    /// As it is after the call.
+    /// The task set after the call.
     pub task_set: TaskSetDescription,
 }
 
-/// What DescribeTaskSets answers.
+/// Answer of DescribeTaskSets.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DescribeTaskSetsResponse {
-    /// Those that were found.
+    /// The task sets that exist.
     pub task_sets: Vec<TaskSetDescription>,
-    /// Those that were not.
+    /// Those that do not.
     pub failures: Vec<Failure>,
 }
 
 impl ControlPlane {
-    /// A new task set of a service, ACTIVE and without production traffic.
+    /// Creates a task set of a service, ACTIVE and without production traffic.
     ///
     /// # Errors
-    /// ClusterNotFoundException, ServiceNotFoundException, ServiceNotActiveException, ClientException for what is no task
-    /// definition, and InvalidParameterException for a service without task sets, a scale out of range or a sixth task set.
+    /// ClusterNotFoundException, ServiceNotFoundException, ServiceNotActiveException, ClientException for an invalid
+    /// task definition, and InvalidParameterException for a service without task sets, a scale out of range or a sixth
+    /// task set.
     pub fn create_task_set(&mut self, request: CreateTaskSetRequest) -> Result<TaskSetResponse, ApiError> {
         let key = self.service_with_task_sets(request.cluster.as_deref(), &request.service)?;
         let scale = request.scale.unwrap_or(Scale { value: 100.0, unit: percent() });
@@ -116,12 +117,12 @@ impl ControlPlane {
             return Err(ApiError::invalid("scale must be between 0 and 100 PERCENT."));
         }
         let task_definition = self.family_and_revision(&request.task_definition)?;
-        // In range, so that the cast loses only the fraction.
+        // The range check ensures that the cast loses only the fraction.
         let id = self.new_task_set(key, Some(task_definition), scale.value.round() as u32)?;
         Ok(self.answer_with(key, &id))
     }
 
-    /// A task set serves production traffic from now on.
+    /// Makes a task set serve production traffic.
     ///
     /// # Errors
     /// ClusterNotFoundException, ServiceNotFoundException, ServiceNotActiveException, TaskSetNotFoundException, and
@@ -140,13 +141,13 @@ impl ControlPlane {
         Ok(self.answer_with(key, &id))
     }
 
-    /// Deletes a task set: it is DRAINING, and goes when its last task has stopped. Protected ones stay until their
-    /// protection ends.
+    /// Deletes a task set: it is DRAINING, and is removed when its last task has stopped. Protected tasks stay until
+    /// their protection ends.
     ///
     /// # Errors
     /// ClusterNotFoundException, ServiceNotFoundException, ServiceNotActiveException, TaskSetNotFoundException, and
-    /// InvalidParameterException for a service without task sets, for the primary one, and for one that is not scaled to
-    /// 0 when it is not forced.
+    /// InvalidParameterException for a service without task sets, for the primary one, and for one that is not scaled
+    /// to 0 without `force`.
     pub fn delete_task_set(&mut self, request: DeleteTaskSetRequest) -> Result<TaskSetResponse, ApiError> {
         let key = self.service_with_task_sets(request.cluster.as_deref(), &request.service)?;
         let service = &self.services[&key];
@@ -169,7 +170,7 @@ impl ControlPlane {
     /// Describes the task sets of a service.
     ///
     /// # Errors
-    /// As the other operations.
+    /// The same as for the other operations.
     pub fn describe_task_sets(
         &mut self,
         request: DescribeTaskSetsRequest,
@@ -189,8 +190,8 @@ impl ControlPlane {
         Ok(response)
     }
 
-    /// A whole deployment with task sets, as CodeDeploy does it: replacement, traffic, and after the bake time the end of
-    /// the one before. Answers the id of the new task set.
+    /// A whole deployment with task sets, as CodeDeploy does it: a replacement, the traffic shift, and after the bake
+    /// time the deletion of the previous task set. Returns the id of the new task set.
     pub(super) fn deploy_task_set(&mut self, key: u64) -> Result<String, ApiError> {
         if self.services[&key].shift.is_some() {
             // CodeDeploy's DeploymentLimitExceededException; ECS has no such exception.
@@ -243,7 +244,7 @@ impl ControlPlane {
     }
 }
 
-/// A task set by its id, `ecs-svc/N`, or its ARN, which ends with it.
+/// A task set by its id, `ecs-svc/N`, or by its ARN, which ends with the id.
 fn task_set_of<'a>(service: &'a Service, given: &str) -> Option<&'a Deployment> {
     let id = given.find("ecs-svc/").map_or(given, |at| &given[at..]);
     service.deployments.iter().find(|set| set.id == id)

@@ -1,6 +1,6 @@
 //! Task sets, as DescribeServices and DescribeTaskSets show them.
 //!
-//! AWS's API reference, "TaskSet", for the members and for what makes `stabilityStatus`.
+//! AWS's API reference, "TaskSet", for the members and for `stabilityStatus`.
 
 use serde::Serialize;
 
@@ -33,7 +33,7 @@ pub struct TaskSetDescription {
     pub computed_desired_count: usize,
     /// Tasks in state PENDING.
     pub pending_count: usize,
-    /// Tasks in state RUNNING, also those that are stopping.
+    /// Tasks in state RUNNING, including those that are stopping.
     pub running_count: usize,
     /// When it was created.
     pub created_at: Timestamp,
@@ -45,7 +45,7 @@ pub struct TaskSetDescription {
     pub scale: Scale,
     /// STEADY_STATE or STABILIZING.
     pub stability_status: String,
-    /// Now.
+    /// The present time.
     pub stability_status_at: Timestamp,
 }
 

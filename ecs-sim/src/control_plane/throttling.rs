@@ -9,7 +9,7 @@ pub enum Throttling {
     /// As documented.
     #[default]
     On,
-    /// Never, for tests about something else.
+    /// Never, for tests of other behaviour.
     Off,
 }
 
@@ -43,7 +43,7 @@ impl Bucket {
     }
 
     fn take(&mut self, now: Millis) -> bool {
-        // A token a second is a thousandth a millisecond. Thirty days at 80/s stay far below an i64's limit.
+        // A token per second is a thousandth per millisecond. Thirty days at 80/s stay far below an i64's limit.
         let gained = (now - self.filled_at) * self.refill_per_second;
         self.thousandths = (self.thousandths + gained).min(self.burst * THOUSANDTHS);
         self.filled_at = now;

@@ -1,5 +1,5 @@
-//! The points on which AWS's documents disagree or are silent, as switches: whoever relies on one side is found out by
-//! the other.
+//! The variants: switches for the points on which AWS's documents disagree or are silent. Code that relies on one side
+//! fails under the other.
 //!
 //! aws-facts: "What is not known".
 
@@ -8,39 +8,39 @@ use std::str::FromStr;
 
 use super::Millis;
 
-/// How long the scheduler of [`StopDelay::Late`] leaves a task alone that it could stop: long enough for a job to
-/// start on it in between. An assumption.
+/// How long the scheduler of [`StopDelay::Late`] waits before it stops a task that it may stop: long enough for a job
+/// to start on the task meanwhile. An assumption.
 pub const LATE_STOP_DELAY_MS: Millis = 3 * 60 * 1000;
 
 /// When ECS answers `DEPLOYMENT_BLOCKED`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Refusal {
-    /// When the tasks under protection, with the one asked for, would outnumber the desired count while a deployment
-    /// or a scale-in waits: what the guide on task scale-in protection says.
+    /// When the protected tasks, including the requested one, would outnumber the desired count while a deployment or a
+    /// scale-in waits, as the guide on task scale-in protection says.
     #[default]
     Outnumbered,
-    /// Whenever protected tasks of an old deployment, or of a scale-in, keep the service from steady state: what the
-    /// page on API failure reasons says.
+    /// Whenever protected tasks of an old deployment, or of a scale-in, keep the service from reaching steady state, as
+    /// the page on API failure reasons says.
     Blocked,
 }
 
-/// What a task that is protected already gets when it asks again while others would be refused.
+/// The answer to a renewal for a protected task at a time when ECS refuses new protection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Renewal {
-    /// Refused like any other: the renewal trap. Its present protection stays until it expires.
+    /// Refused like any other request: the renewal trap. The present protection stays until it expires.
     Refused,
     /// Granted.
     #[default]
     Granted,
 }
 
-/// Whether EventBridge hears of a scale-in that protection holds up.
+/// Whether EventBridge receives an event when protection blocks a scale-in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ProtectionEvent {
-    /// `TASKSET_SCALE_IN_FAILURE_BY_TASK_PROTECTION` goes with each round of service event messages.
+    /// `TASKSET_SCALE_IN_FAILURE_BY_TASK_PROTECTION` accompanies each round of service event messages.
     #[default]
     Sent,
-    /// Only the service event messages tell.
+    /// Only the service event messages report it.
     Silent,
 }
 
@@ -57,7 +57,7 @@ pub enum ArnForm {
 /// When the scheduler stops a task that it may stop.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StopDelay {
-    /// At the very moment.
+    /// Immediately.
     #[default]
     AtOnce,
     /// [`LATE_STOP_DELAY_MS`] later, if it still may.
@@ -73,20 +73,20 @@ impl StopDelay {
     }
 }
 
-/// One reading of everything that is ambiguous.
+/// One choice for every ambiguous point.
 ///
-/// Written as `refusal=outnumbered renewal=granted event=sent arn=long stop=at-once`; what is left out is the default.
+/// Written as `refusal=outnumbered renewal=granted event=sent arn=long stop=at-once`; an omitted point has its default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Variants {
     /// When protection is refused.
     pub refusal: Refusal,
     /// Whether a renewal is refused at such times too.
     pub renewal: Renewal,
-    /// Whether EventBridge is told.
+    /// Whether EventBridge receives an event.
     pub protection_event: ProtectionEvent,
     /// The form of task ARNs in the protection API's answers.
     pub arns: ArnForm,
-    /// How soon the scheduler stops what it may stop.
+    /// When the scheduler stops a task that it may stop.
     pub stop: StopDelay,
 }
 
