@@ -1,4 +1,4 @@
-//! The simulated Application Auto Scaling: what it answers, and what it does to desired counts.
+//! The simulated Application Auto Scaling: its answers, and its effect on desired counts.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 const MINUTE: i64 = 60_000;
 
-/// A Region with service `web` of three tasks, which is registered with 2 to 4.
+/// A Region with a service `web` of three tasks, registered with the bounds 2 to 4.
 fn region() -> Region {
     let mut region = Region::for_scenario(Variants::default());
     region.ecs.create_service(ServiceSpec::new(CLUSTER, "web", 3)).unwrap();
@@ -21,7 +21,7 @@ fn desired_count(region: &Region) -> u32 {
     region.ecs.service(CLUSTER, "web").unwrap().desired_count
 }
 
-/// Sets a count and lets time pass, as a scenario does: from one moment at which something happens to the next.
+/// Sets a count and lets time pass as a scenario does, from one due moment to the next.
 fn after_setting(region: &mut Region, count: u32) -> u32 {
     region.ecs.set_desired_count(CLUSTER, "web", count).unwrap();
     let end = region.now() + 2 * MINUTE;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 const MINUTE: Millis = 60_000;
 const PREFIX: &str = "arn:aws:ecs:eu-west-1:111122223333";
 
-/// A control plane without throttling, a cluster `jobs`, and in it a service `web`.
+/// A control plane without throttling, with a cluster `jobs` and a service `web` in it.
 struct Stage {
     ecs: ControlPlane,
     tasks: Vec<String>,
@@ -782,9 +782,9 @@ fn time_never_goes_back_and_the_next_change_is_known() {
     assert_eq!(stage.ecs.next_due(), None);
 }
 
-// Whatever happens: many short random lives, the same in every run.
+// Invariants: many short random lives, the same in every run.
 
-/// A linear congruential generator (Knuth's MMIX constants); its high bits are what is used.
+/// A linear congruential generator (Knuth's MMIX constants); only its high bits are used.
 struct Dice(u64);
 
 impl Dice {
@@ -794,7 +794,7 @@ impl Dice {
     }
 }
 
-/// One random act on the service, or nothing. Answers the task that the act itself, not the scheduler, stopped or freed.
+/// One random act on the service, or none. Returns the task that the act itself, not the scheduler, stopped or freed.
 fn act(stage: &mut Stage, dice: &mut Dice) -> Option<String> {
     let tasks: Vec<String> = stage.ecs.tasks_of("jobs", "web").map(|task| task.id.clone()).collect();
     let task = (!tasks.is_empty()).then(|| tasks[dice.roll(tasks.len())].clone());
@@ -823,7 +823,7 @@ fn random_spec(dice: &mut Dice) -> ServiceSpec {
     }
 }
 
-/// What the scheduler changed from `before` to `after` must keep the rules; what happened to `exempt` is another's doing.
+/// The scheduler's changes from `before` to `after` must keep the rules; `exempt` was changed by the act.
 fn check_step(before: &ControlPlane, after: &ControlPlane, exempt: Option<&str>) {
     let service = after.service("jobs", "web").expect("the service");
     let total = |ecs: &ControlPlane| ecs.tasks_of("jobs", "web").count();
@@ -861,7 +861,7 @@ fn the_scheduler_never_stops_a_protected_task_and_keeps_within_its_bounds() {
                 check_step(&before, &stage.ecs, exempt.as_deref());
                 let until = stage.ecs.now() + dice.roll(120_000) as Millis;
                 while let Some(next) = stage.ecs.next_due().filter(|next| *next <= until) {
-                    stage.ecs.take_events(); // they would be cloned
+                    stage.ecs.take_events(); // otherwise they would be cloned
                     let before = stage.ecs.clone();
                     stage.ecs.advance_to(next);
                     check_step(&before, &stage.ecs, None);
@@ -877,7 +877,7 @@ fn a_service_becomes_steady_once_it_is_left_alone() {
     for variants in Variants::all() {
         for seed in 0..10 {
             let mut dice = Dice(seed);
-            // With no slack between the bounds a deployment can never go on, in ECS neither.
+            // With no slack between the bounds a deployment cannot continue, nor can it in ECS.
             let spec = ServiceSpec { minimum_healthy_percent: 50, ..random_spec(&mut dice) };
             let spec = ServiceSpec { maximum_percent: 200, ..spec };
             let mut stage = stage_with(variants, spec);

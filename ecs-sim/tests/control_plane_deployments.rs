@@ -1,4 +1,5 @@
-//! Deployments other than rolling ones, failing ones, rebalancing and deletion, through the control plane's public API only.
+//! Deployments other than rolling ones, failing ones, rebalancing and deletion, through the control plane's public API
+//! only.
 
 use ecs_sim::control_plane::{
     ApiError, CircuitBreaker, ControlPlane, DeploymentController, DeploymentStrategy, ErrorCode, HOLD_REPEAT_MS,
@@ -12,7 +13,7 @@ const STOP: Millis = 10_000;
 const BAKE: Millis = 5 * MINUTE;
 const PREFIX: &str = "arn:aws:ecs:eu-west-1:111122223333";
 
-/// A control plane without throttling, a cluster `jobs`, and in it a service `web`.
+/// A control plane without throttling, with a cluster `jobs` and a service `web` in it.
 struct Stage {
     ecs: ControlPlane,
     tasks: Vec<String>,
@@ -80,7 +81,7 @@ impl Stage {
         self.answer("DescribeServices", body)["services"][0].clone()
     }
 
-    /// For each deployment or task set its status, and how many of its tasks should run, run and are pending.
+    /// For each deployment or task set: its status, and how many of its tasks are desired, running and pending.
     fn sets(&mut self) -> Vec<String> {
         let service = self.service();
         let (sets, desired) = match service.get("taskSets") {
@@ -109,7 +110,7 @@ impl Stage {
         events.as_array().expect("events").iter().map(message).collect()
     }
 
-    /// What EventBridge was told about the service, and not about its tasks.
+    /// The EventBridge events about the service, without those about its tasks.
     fn event_names(&mut self) -> Vec<String> {
         let events = self.ecs.take_events();
         events.iter().filter_map(|event| event["detail"]["eventName"].as_str().map(str::to_owned)).collect()
@@ -235,7 +236,7 @@ fn strategies_are_described_in_the_members_of_the_model() {
     }
 }
 
-// Whatever the kind.
+// All kinds.
 
 #[test]
 fn protected_old_tasks_stay_until_their_protection_ends_and_hold_up_every_kind_of_deployment() {
@@ -508,7 +509,7 @@ fn a_deployment_whose_tasks_run_can_no_longer_fail() {
     assert!(stage.ecs.fail_deployment("jobs", "web", CircuitBreaker::On).is_err());
 }
 
-// What ECS says.
+// Messages and events of ECS.
 
 #[test]
 fn more_protected_tasks_than_desired_are_said_in_the_documented_words_in_every_round() {
@@ -603,7 +604,7 @@ fn only_a_steady_service_with_room_is_rebalanced() {
     assert!([one, no_room, task_sets].iter().all(Result::is_err));
 }
 
-// Services that go.
+// Deleted services.
 
 #[test]
 fn a_deleted_service_drains_is_inactive_and_is_missing_in_the_end() {
@@ -651,9 +652,9 @@ fn an_empty_service_is_deleted_without_force() {
     assert_eq!(code(again), ErrorCode::ServiceNotFound);
 }
 
-// Whatever happens: many short random lives, the same in every run.
+// Invariants: many short random lives, the same in every run.
 
-/// A linear congruential generator (Knuth's MMIX constants); its high bits are what is used.
+/// A linear congruential generator (Knuth's MMIX constants); only its high bits are used.
 struct Dice(u64);
 
 impl Dice {
@@ -663,7 +664,7 @@ impl Dice {
     }
 }
 
-/// One random act on the service. Answers the task that the act itself, not the scheduler, stopped or freed.
+/// One random act on the service. Returns the task that the act itself, not the scheduler, stopped or freed.
 fn act(stage: &mut Stage, dice: &mut Dice) -> Option<String> {
     let tasks: Vec<String> = stage.ecs.tasks_of("jobs", "web").map(|task| task.id.clone()).collect();
     let task = (!tasks.is_empty()).then(|| tasks[dice.roll(tasks.len())].clone());
@@ -689,7 +690,7 @@ fn act(stage: &mut Stage, dice: &mut Dice) -> Option<String> {
     None
 }
 
-/// No task that was protected before is asked to stop, other than by the act itself and by failing to start.
+/// No previously protected task is asked to stop, except by the act itself or because it fails to start.
 fn check_step(before: &ControlPlane, after: &ControlPlane, exempt: Option<&str>) {
     for task in before.tasks().filter(|task| task.is_live() && Some(task.id.as_str()) != exempt) {
         let until = task.protected_until.unwrap_or(Millis::MIN);
@@ -713,7 +714,7 @@ fn no_kind_of_deployment_stops_a_protected_task_and_each_ends_when_it_is_left_al
                 check_step(&before, &stage.ecs, exempt.as_deref());
                 let until = stage.ecs.now() + dice.roll(300_000) as Millis;
                 while let Some(next) = stage.ecs.next_due().filter(|next| *next <= until) {
-                    stage.ecs.take_events(); // they would be cloned
+                    stage.ecs.take_events(); // otherwise they would be cloned
                     let before = stage.ecs.clone();
                     stage.ecs.advance_to(next);
                     check_step(&before, &stage.ecs, None);

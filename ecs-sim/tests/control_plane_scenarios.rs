@@ -1,4 +1,4 @@
-//! The words of the scenario language that change services, told from end to end with the function in process.
+//! Statements of the scenario language that change services, run with the function in process.
 
 use ecs_sim::control_plane::Variants;
 use ecs_sim::region::{Region, SharedRegion};
@@ -7,7 +7,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-/// Tells a scenario under these variants of AWS. Nothing in process ever waits.
+/// Runs a scenario under these variants of AWS. Nothing in process waits.
 fn tell(text: &str, variants: Variants) -> Result<(), String> {
     let scenario = Scenario::parse("a scenario", &format!("mute alerts\n{text}")).map_err(|error| error.to_string())?;
     let region = SharedRegion::new(Region::for_scenario(variants));

@@ -1,4 +1,4 @@
-//! The loopback server, through plain HTTP/1.1 over TCP, so that what is on the wire is what the test says.
+//! The loopback server through plain HTTP/1.1 over TCP, so that each test shows the exact bytes on the wire.
 
 use std::sync::{Arc, Mutex};
 
@@ -13,7 +13,7 @@ const ECS: &str = "AmazonEC2ContainerServiceV20141113";
 
 type EcsStub = fn(i64, &str, &Value) -> Answer;
 
-/// An ECS that throttles, loses connections, and otherwise tells what it was asked.
+/// An ECS that throttles, drops connections, and otherwise returns its input.
 fn ecs(now_ms: i64, operation: &str, input: &Value) -> Answer {
     match operation {
         "ListTasks" => Answer::Error(ServiceError::client("ThrottlingException", "Rate exceeded")),
@@ -62,7 +62,7 @@ impl Client {
         self.0.flush().await.expect("an open connection");
     }
 
-    /// The next response; none when the connection ended.
+    /// The next response; `None` when the connection ended.
     async fn receive(&mut self) -> Option<Response> {
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {

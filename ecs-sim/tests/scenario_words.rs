@@ -1,4 +1,4 @@
-//! Words of the scenario language: what they do to a Region, and that what they expect can fail.
+//! Statements of the scenario language: their effect on a Region, and that expectations can fail.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
@@ -6,7 +6,7 @@ use ecs_sim::control_plane::Variants;
 use ecs_sim::region::{Region, SharedRegion};
 use ecs_sim::scenario::{InProcess, Scenario, Silent, run};
 
-/// What a scenario comes to, and the Region that it leaves.
+/// Runs a scenario; returns its result and the Region afterwards.
 async fn told(text: &str) -> (Result<(), String>, SharedRegion) {
     let scenario = Scenario::parse("made up", text).unwrap();
     let region = SharedRegion::new(Region::for_scenario(Variants::default()));

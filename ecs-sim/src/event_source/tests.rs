@@ -21,7 +21,7 @@ fn settle(answer: &FunctionAnswer) -> Settled {
     settled
 }
 
-/// How many messages a function's answer leaves in the queue, of two.
+/// How many of two messages a function's answer leaves in the queue.
 fn kept_after(answer: Value) -> usize {
     settle(&FunctionAnswer::Answered(answer)).kept.len()
 }

@@ -1,11 +1,11 @@
-//! The seam between the protocols and what the services do.
+//! The boundary between the protocols and the simulated services.
 
 use serde_json::Value;
 
 use crate::control_plane::ApiError;
 use crate::queue::QueueError;
 
-/// The services that the server can be asked for.
+/// The services behind the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Service {
     /// Amazon ECS.
@@ -18,28 +18,28 @@ pub enum Service {
     ApplicationAutoScaling,
 }
 
-/// One call, free of its protocol.
+/// One call, independent of its protocol.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Call {
-    /// The service that is asked.
+    /// The called service.
     pub service: Service,
     /// The operation by AWS's name, such as `UpdateTaskProtection`.
     pub operation: String,
-    /// The operation's input. A call of SNS comes as JSON too: lists are arrays, maps are objects, all values are text.
+    /// The operation's input. A call of SNS is JSON too: lists are arrays, maps are objects, all values are strings.
     pub body: Value,
-    /// Who signed the call, if it is signed. A simulated task that signs with an access key id of
-    /// `AROAEXAMPLEID:TASK-ID` is seen by SQS as that sender.
+    /// The access key id that signed the call, if any. SQS sees a simulated task that signs with an access key id of
+    /// `AROAEXAMPLEID:TASK-ID` as that sender.
     pub access_key_id: Option<String>,
 }
 
-/// How a call ends for the client.
+/// The outcome of a call for the client.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
-    /// It gets the operation's output.
+    /// The client receives the operation's output.
     Output(Value),
-    /// It gets an error.
+    /// The client receives an error.
     Error(ServiceError),
-    /// It gets nothing: the connection ends. What the call did stays done, which is how an effect outlives its answer.
+    /// The client receives nothing: the connection ends. The call keeps its effect, as when an answer gets lost.
     ConnectionLost,
 }
 
@@ -48,13 +48,13 @@ pub enum Answer {
 pub struct ServiceError {
     /// AWS's name, such as `ThrottlingException`.
     pub code: String,
-    /// The text for people.
+    /// The human-readable text.
     pub message: String,
-    /// The HTTP status: 4xx when the caller is at fault, else 5xx, which SDKs try again.
+    /// The HTTP status: 4xx for errors of the caller, otherwise 5xx, which SDKs retry.
     pub status: u16,
 }
 
-/// What answers the calls. A call is answered at once; a backend that wants to be slow is not needed yet.
+/// Answers the calls, without delay; no backend needs to be slow yet.
 pub trait Backend: Send + 'static {
     /// Answers one call.
     fn call(&mut self, call: Call) -> Answer;
@@ -67,8 +67,8 @@ impl<F: FnMut(Call) -> Answer + Send + 'static> Backend for F {
 }
 
 impl ServiceError {
-    /// An error that is the caller's fault: HTTP 400, or 404 for an operation that does not exist ("Common Error Types" in AWS's
-    /// API references).
+    /// An error of the caller: HTTP 400, or 404 for an operation that does not exist ("Common Error Types" in AWS's API
+    /// references).
     #[must_use]
     pub fn client(code: impl Into<String>, message: impl Into<String>) -> Self {
         let code = code.into();

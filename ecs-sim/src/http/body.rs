@@ -5,8 +5,8 @@ use hyper::body::Incoming;
 
 use super::REQUEST_BYTES_MAX;
 
-/// How much of a body that is too large is still read, and thrown away. A client that is cut off while it writes sees a
-/// broken connection instead of the 413 that explains it; one that sends even more than this is cut off all the same.
+/// How much of an oversized body is still read and discarded. A client that is cut off while it writes sees a broken
+/// connection instead of the 413 that explains it. A client that sends even more than this is cut off.
 const DISCARDED_BYTES_MAX: usize = 8 * REQUEST_BYTES_MAX;
 
 /// Why there is no body.

@@ -1,4 +1,4 @@
-//! Tells the protocols apart, reads requests and writes answers.
+//! Recognizes the protocols, reads requests and writes answers.
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -13,7 +13,7 @@ pub(super) type HttpResponse = Response<Full<Bytes>>;
 
 const TARGET: &str = "x-amz-target";
 
-/// What kind of request it is, as far as the head tells.
+/// The protocol of a request, according to its head.
 enum Protocol {
     Json { service: Service, operation: String },
     Query,
@@ -48,13 +48,13 @@ impl Protocol {
     }
 }
 
-/// Answers one request. The error is the wish to end the connection without an answer.
+/// Answers one request. The error ends the connection without an answer.
 pub(super) async fn respond(shared: &Shared, request: Request<Incoming>) -> Result<HttpResponse, Unanswered> {
     let protocol = Protocol::of(&request);
     let (head, incoming) = request.into_parts();
     let body = match body::read(incoming).await {
         Ok(body) => Ok(body),
-        Err(BodyError::Broken(_)) => return Err(Unanswered), // nobody is left to read an answer
+        Err(BodyError::Broken(_)) => return Err(Unanswered), // the client is gone
         Err(error @ BodyError::TooLarge) => Err(ServiceError {
             code: "RequestEntityTooLargeException".to_owned(),
             message: error.to_string(),
@@ -100,7 +100,7 @@ fn parse_json(body: &[u8]) -> Result<Value, ServiceError> {
     body.ok_or_else(|| ServiceError::client("SerializationException", "request body is not a JSON object"))
 }
 
-/// A member that is null says as much as one that is absent (Smithy, protocol test
+/// A null member means the same as an absent one (Smithy, protocol test
 /// AwsJson11ServersDontDeserializeNullStructureValues).
 fn drop_nulls(value: &mut Value) {
     match value {
@@ -134,7 +134,7 @@ fn json_response(service: Service, answer: Answer, request_id: &str) -> Result<H
     Ok(finish(builder, body.to_string()))
 }
 
-/// SQS still names the codes of its older protocol in a header, and older client code asks for those.
+/// SQS still sends the codes of its older protocol in a header, and older client code reads them.
 fn query_error(code: &str, status: u16) -> String {
     let (prefix, old) = match code {
         "QueueDoesNotExist" => ("AWS.SimpleQueueService.", "NonExistentQueue"),
@@ -151,8 +151,8 @@ fn query_error(code: &str, status: u16) -> String {
     format!("{prefix}{old};{}", if status < 500 { "Sender" } else { "Receiver" })
 }
 
-/// A response from parts that this server made itself; a code or message of a backend that HTTP cannot carry becomes a
-/// 500 that says so, instead of a panic.
+/// Builds a response from parts that this server made itself. A code or message of a backend that HTTP cannot carry
+/// becomes a 500 that says so, instead of a panic.
 pub(super) fn finish(builder: hyper::http::response::Builder, body: impl Into<Bytes>) -> HttpResponse {
     builder.body(Full::new(body.into())).unwrap_or_else(|error| {
         let mut response = Response::new(Full::new(Bytes::from(format!("answer cannot be sent: {error}"))));
@@ -165,7 +165,7 @@ pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// Takes the access key id out of `AWS4-HMAC-SHA256 Credential=ID/20261105/REGION/SERVICE/aws4_request, …`.
+/// Extracts the access key id from `AWS4-HMAC-SHA256 Credential=ID/20261105/REGION/SERVICE/aws4_request, …`.
 fn access_key_id(headers: &HeaderMap) -> Option<String> {
     let credential = text(headers, AUTHORIZATION.as_str())?.split_once("Credential=")?.1;
     credential.split_once('/').map(|(id, _)| id.to_owned())

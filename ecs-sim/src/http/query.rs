@@ -1,4 +1,4 @@
-//! The AWS Query protocol, as far as SNS's publishing needs it: forms in, XML out.
+//! The part of the AWS Query protocol that publishing to SNS needs: forms in, XML out.
 
 use hyper::Response;
 use hyper::header::CONTENT_TYPE;
@@ -9,10 +9,10 @@ use super::{Answer, ServiceError, Unanswered};
 
 const NAMESPACE: &str = "http://sns.amazonaws.com/doc/2010-03-31/";
 
-/// How deep a parameter's name may nest; SNS's own go to 7 parts. A bound, because the tree is written recursively.
+/// Maximum nesting of a parameter's name; SNS's own go to 7 parts. Bounded because the tree is written recursively.
 const NESTING_MAX: usize = 16;
 
-/// Reads a form into the operation's name and its input as JSON: `Entries.member.1.Id` becomes a member of an array,
+/// Parses a form into the operation's name and its input as JSON: `Entries.member.1.Id` becomes a member of an array,
 /// `MessageAttributes.entry.1.Name` and `.Value` an entry of an object.
 pub(super) fn parse(form: &[u8]) -> Result<(String, Value), ServiceError> {
     let (mut action, mut tree) = (None, Value::Object(Map::new()));
@@ -64,7 +64,7 @@ fn fold(tree: Value) -> Value {
     Value::Object(tree)
 }
 
-/// The numbered children, in the order of their numbers, whether or not the map keeps the order of insertion.
+/// The numbered children, in the order of their numbers, even if the map does not preserve the order of insertion.
 fn values(numbered: Option<Value>) -> impl Iterator<Item = Value> {
     let Some(Value::Object(numbered)) = numbered else {
         return Vec::new().into_iter();

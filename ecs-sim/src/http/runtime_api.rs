@@ -1,7 +1,7 @@
-//! The Lambda runtime API for a function process on this machine: what the real `bootstrap` polls.
+//! The Lambda runtime API for a function process on this machine: the real `bootstrap` polls it.
 //!
-//! Deliberately not here: the time-out of an invocation (its caller drops the future, and ends the process), response
-//! streaming, extensions, SnapStart's restore calls.
+//! Left out on purpose: the time-out of an invocation (its caller drops the future and ends the process), response
+//! streaming, extensions, and SnapStart's restore calls.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,23 +14,23 @@ pub enum FunctionError {
     /// The function reported an error for this invocation.
     #[error("function reported `{error_type}`: {message}")]
     Reported {
-        /// The type that the function gave.
+        /// The error type from the function.
         error_type: String,
-        /// The text that the function gave.
+        /// The error text from the function.
         message: String,
     },
     /// The function reported that it cannot start.
     #[error("function failed to start with `{error_type}`: {message}")]
     Init {
-        /// The type that the function gave.
+        /// The error type from the function.
         error_type: String,
-        /// The text that the function gave.
+        /// The error text from the function.
         message: String,
     },
     /// The function's process ended before it answered.
     #[error("function process ended: {reason}")]
     Exited {
-        /// How it ended, in the words of whoever watched it.
+        /// How it ended, as the caller that watches the process reported it.
         reason: String,
     },
     /// The server stopped before the function answered.
@@ -40,7 +40,7 @@ pub enum FunctionError {
 
 type Reply = Result<Vec<u8>, FunctionError>;
 
-/// Hands invocations to function processes. Clones are handles to the same one.
+/// Passes invocations to function processes. Clones are handles to the same API.
 #[derive(Debug, Clone)]
 pub struct RuntimeApi {
     shared: Arc<Shared>,
@@ -75,9 +75,9 @@ pub(super) struct Invocation {
 
 #[derive(Debug, Default)]
 struct Lifecycle {
-    /// A process has polled since the last one ended.
+    /// Whether a process has polled since the last one ended.
     ready: bool,
-    /// How often a process ended or could not start, so that nobody takes an old end for a new one.
+    /// How often a process ended or failed to start, so that an old end is not taken for a new one.
     ends: u64,
     last_error: Option<FunctionError>,
     stopped: bool,
@@ -95,13 +95,13 @@ impl RuntimeApi {
         Self { shared: Arc::new(Shared { function_arn, state, offered: Notify::new(), lifecycle }) }
     }
 
-    /// Offers an invocation, at once, and returns its answer to come. Invocations are taken in the order of these
-    /// calls. `deadline_ms` is the moment in milliseconds since the epoch at which the function's time is up; nothing
-    /// happens here then. Dropping the future withdraws an invocation that no process has taken.
+    /// Offers an invocation immediately and returns a future for its answer. Processes take invocations in the order of
+    /// these calls. `deadline_ms` is the function's deadline in milliseconds since the epoch; nothing happens here
+    /// then. Dropping the future withdraws an invocation that no process has taken.
     pub fn invoke(&self, payload: Vec<u8>, deadline_ms: i64) -> impl Future<Output = Reply> + Send + use<> {
         let (reply, answer) = oneshot::channel();
         let mut state = self.state();
-        // Looked at with the state in hand: either `stop` is seen here, or it empties the state afterwards.
+        // Checked while the state is locked: either this check sees `stop`, or `stop` empties the state afterwards.
         if !self.shared.lifecycle.borrow().stopped {
             state.number += 1;
             let number = state.number;
@@ -109,17 +109,17 @@ impl RuntimeApi {
             self.shared.offered.notify_one();
         }
         drop(state);
-        // The sender goes without a word only when the server stops.
+        // The sender is dropped without a reply only when the server stops.
         async move { answer.await.unwrap_or(Err(FunctionError::Stopped)) }
     }
 
-    /// What function processes are told they were invoked as.
+    /// The invoked function ARN that function processes receive.
     pub(super) fn function_arn(&self) -> &str {
         &self.shared.function_arn
     }
 
-    /// Waits until a function process polls for the first time since the last one ended. Ask before the process is
-    /// started: the future counts from this call, so it also learns of an end that comes before it is awaited.
+    /// Waits until a function process polls for the first time since the last one ended. Call this before starting the
+    /// process: the future counts from this call, so it also notices an end that comes before it is awaited.
     ///
     /// # Errors
     /// The process reported that it cannot start, [`RuntimeApi::process_exited`] was called, or the server stopped.
@@ -143,8 +143,8 @@ impl RuntimeApi {
         self.shared.lifecycle.borrow().ready
     }
 
-    /// Says that the function process ended: every invocation that it had, or that waited for it, fails. A process
-    /// started after this call takes new ones.
+    /// Records that the function process ended: every invocation that it had taken, or that waited for it, fails. A
+    /// process started after this call takes new ones.
     pub fn process_exited(&self, reason: impl Into<String>) {
         let error = FunctionError::Exited { reason: reason.into() };
         let (waiting, running) = {
@@ -153,12 +153,12 @@ impl RuntimeApi {
         };
         self.ended(error.clone());
         for reply in running.into_values().chain(waiting.into_iter().map(|invocation| invocation.reply)) {
-            // Whoever waited may have given up.
+            // The caller may have given up.
             let _ = reply.send(Err(error.clone()));
         }
     }
 
-    /// Sends waiting processes away, and fails what is pending by dropping it.
+    /// Dismisses waiting processes, and fails pending invocations by dropping their senders.
     pub(super) fn stop(&self) {
         self.shared.lifecycle.send_modify(|lifecycle| lifecycle.stopped = true);
         *self.state() = State::default();
@@ -173,13 +173,13 @@ impl RuntimeApi {
         });
     }
 
-    /// The next invocation, once there is one; none when the server stops.
+    /// The next invocation, once there is one; `None` when the server stops.
     pub(super) async fn next(&self) -> Option<Invocation> {
         self.shared.lifecycle.send_if_modified(|lifecycle| !std::mem::replace(&mut lifecycle.ready, true));
         loop {
             let offered = self.shared.offered.notified();
             tokio::pin!(offered);
-            // Listening before looking: an offer in between is not missed.
+            // Registers before the check, so that an offer in between is not missed.
             offered.as_mut().enable();
             if self.shared.lifecycle.borrow().stopped {
                 return None;
@@ -208,11 +208,11 @@ impl RuntimeApi {
     /// Passes a reply on; false if no invocation with this id is running.
     pub(super) fn finish(&self, request_id: &str, reply: Reply) -> bool {
         let waiting = self.state().running.remove(request_id);
-        // Whoever waited may have given up, which the function need not know.
+        // The caller may have given up, which does not concern the function.
         waiting.map(|waiting| waiting.send(reply)).is_some()
     }
 
-    /// The process cannot start, and so neither can what waited for it.
+    /// Fails the start of the process, and the invocations that waited for it.
     pub(super) fn init_failed(&self, error: &FunctionError) {
         self.ended(error.clone());
         let waiting = std::mem::take(&mut self.state().waiting);

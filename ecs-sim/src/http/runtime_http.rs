@@ -9,10 +9,10 @@ use super::protocol::{HttpResponse, finish, text};
 use super::runtime_api::Invocation;
 use super::{FunctionError, RuntimeApi, ServiceError, Unanswered};
 
-/// What every path of the runtime API begins with.
+/// Common beginning of the runtime API's paths.
 pub(super) const PATH: &str = "/2018-06-01/runtime/";
 
-/// Answers a function process. One that waits when the server stops gets no answer, only the end of its connection:
+/// Answers a function process. A process that waits when the server stops gets no answer; its connection ends.
 /// lambda_runtime panics over an answer without an invocation, but reports a broken connection and ends.
 pub(super) async fn respond(
     api: &RuntimeApi,
@@ -66,7 +66,7 @@ fn refuse(status: StatusCode, error_type: &str, message: &str) -> HttpResponse {
     finish(builder, json!({ "errorType": error_type, "errorMessage": message }).to_string())
 }
 
-/// The error's type and text, from the body, or from the header where the body has none.
+/// The error's type and text, from the body, or from the header if the body has none.
 fn reported(head: &Parts, body: &[u8]) -> (String, String) {
     let report: Value = serde_json::from_slice(body).unwrap_or_default();
     let header = text(&head.headers, "lambda-runtime-function-error-type");

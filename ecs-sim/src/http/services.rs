@@ -1,4 +1,4 @@
-//! A backend of the simulated queues, topics and scalable targets, and of an ECS that the caller brings.
+//! A backend of the simulated queues, topics and scalable targets, and of an ECS that the caller supplies.
 
 use serde_json::Value;
 
@@ -7,9 +7,9 @@ use crate::autoscaling::ScalableTargets;
 use crate::control_plane::ControlPlane;
 use crate::queue::{self, Queues};
 
-/// What answers for ECS.
+/// The ECS behind the server.
 pub trait EcsBackend: Send + 'static {
-    /// Answers one call, which is made at `now_ms`, in milliseconds since the epoch.
+    /// Answers a call made at `now_ms`, in milliseconds since the epoch.
     fn call(&mut self, now_ms: i64, operation: &str, input: &Value) -> Answer;
 }
 
@@ -26,28 +26,28 @@ impl EcsBackend for ControlPlane {
     }
 }
 
-/// ECS, SQS, SNS and Application Auto Scaling under one clock, read anew for every call.
+/// ECS, SQS, SNS and Application Auto Scaling under one clock, which is read for every call.
 pub struct Services<E> {
-    /// What answers for ECS.
+    /// ECS.
     pub ecs: E,
-    /// What answers for SQS.
+    /// SQS.
     pub queues: Queues,
-    /// What answers for SNS.
+    /// SNS.
     pub topics: Topics,
-    /// What answers for Application Auto Scaling. Here it sets no counts.
+    /// Application Auto Scaling. Here it sets no counts.
     pub autoscaling: ScalableTargets,
     clock: Box<dyn FnMut() -> i64 + Send>,
 }
 
 impl<E: EcsBackend> Services<E> {
-    /// These services under this clock, which tells milliseconds since the epoch: [`wall_clock`] for a server that
-    /// people try out, a simulated one for tests.
+    /// These services under this clock, in milliseconds since the epoch: [`wall_clock`] for an interactive server, a
+    /// simulated one for tests.
     pub fn new(ecs: E, queues: Queues, clock: impl FnMut() -> i64 + Send + 'static) -> Self {
         let (topics, autoscaling) = (Topics::default(), ScalableTargets::default());
         Self { ecs, queues, topics, autoscaling, clock: Box::new(clock) }
     }
 
-    /// Brings the queues to the clock's time, and tells it.
+    /// Advances the queues to the clock's time, and returns it.
     pub fn advance(&mut self) -> i64 {
         self.queues.advance_to((self.clock)());
         self.autoscaling.advance_to(self.queues.now());
@@ -76,8 +76,8 @@ impl<E: EcsBackend> Backend for Services<E> {
     }
 }
 
-/// The machine's time, in milliseconds since the epoch: the one place of this crate that reads a clock, for servers
-/// that run in real time.
+/// The machine's time, in milliseconds since the epoch, for servers that run in real time. Nothing else in this crate
+/// reads a clock.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "a server that people talk to lives in real time")]
 pub fn wall_clock() -> i64 {

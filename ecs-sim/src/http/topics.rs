@@ -1,4 +1,4 @@
-//! A simulated Amazon SNS that keeps what was published, and delivers nothing. Any topic exists.
+//! A simulated Amazon SNS that keeps publications and delivers nothing. Any topic exists.
 
 use serde_json::{Value, json};
 
@@ -10,18 +10,18 @@ const MESSAGE_BYTES_MAX: usize = 262_144;
 /// The longest Subject, in characters, all of them printable ASCII (aws-facts "SNS and chat").
 const SUBJECT_CHARS_MAX: usize = 100;
 
-/// One message that was published.
+/// A published message.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Publication {
     /// MessageId, shaped like a UUID.
     pub message_id: String,
     /// The topic.
     pub topic_arn: String,
-    /// The subject line of mails, if there is one.
+    /// The subject line of emails, if there is one.
     pub subject: Option<String>,
     /// The message; with MessageStructure `json` an object with a text for each protocol.
     pub message: String,
-    /// The whole input, for whatever else a test wants to see.
+    /// The whole input, for other checks of tests.
     pub input: Value,
 }
 
@@ -29,26 +29,26 @@ pub struct Publication {
 #[derive(Debug, Clone, Default)]
 pub struct Topics {
     publications: Vec<Publication>,
-    /// Numbers the messages; goes on when publications are taken away.
+    /// Numbers the messages; keeps counting when publications are taken.
     sequence: u64,
 }
 
 impl Topics {
-    /// What was published and not yet taken, in order.
+    /// The publications that were not taken yet, in order.
     #[must_use]
     pub fn publications(&self) -> &[Publication] {
         &self.publications
     }
 
-    /// Takes what was published, in order.
+    /// Takes the publications, in order.
     pub fn take_publications(&mut self) -> Vec<Publication> {
         std::mem::take(&mut self.publications)
     }
 
-    /// Does one operation and returns its output.
+    /// Performs one operation and returns its output.
     ///
     /// # Errors
-    /// `InvalidParameter` for what SNS refuses, `InvalidAction` for an operation that is not simulated.
+    /// `InvalidParameter` for a request that SNS refuses, `InvalidAction` for an operation that is not simulated.
     pub fn call(&mut self, operation: &str, input: &Value) -> Result<Value, ServiceError> {
         match operation {
             "Publish" => {

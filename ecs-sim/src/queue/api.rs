@@ -1,7 +1,7 @@
-//! The operations of SQS in their JSON shapes (AWS JSON 1.0), apart from HTTP.
+//! The operations of SQS in their JSON shapes (AWS JSON 1.0), independent of HTTP.
 //!
-//! Deliberately not here: WaitTimeSeconds (a receive answers at once, which SQS's short polling does too), message
-//! system attributes such as AWSTraceHeader, and every operation that no test of ours calls.
+//! Left out on purpose: WaitTimeSeconds (a receive answers at once, as SQS's short polling does), message system
+//! attributes such as AWSTraceHeader, and every operation that no test of this project calls.
 
 mod attributes;
 mod inputs;
@@ -18,13 +18,13 @@ use inputs::{
 };
 use messages::received_message;
 
-/// How many queues ListQueues lists at once.
+/// Maximum number of queues per ListQueues page.
 const LISTED_MAX: usize = 1000;
 
-/// Does one operation and returns its output. `sender_id` is who calls, as SQS reports senders: `ROLE-ID:SESSION`.
+/// Performs one operation and returns its output. `sender_id` is the caller, as SQS reports senders: `ROLE-ID:SESSION`.
 ///
 /// # Errors
-/// Whatever SQS refuses, and `UnknownOperation` for what is not simulated.
+/// The error of SQS, and `UnknownOperation` for an operation that is not simulated.
 pub fn call(queues: &mut Queues, sender_id: Option<&str>, operation: &str, input: &Value) -> Result<Value, QueueError> {
     match operation {
         "CreateQueue" => create_queue(queues, &parse(input)?),

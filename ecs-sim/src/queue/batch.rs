@@ -1,18 +1,18 @@
-//! Sending in batches, and what holds for every batch.
+//! Batch sends, and the rules for every batch.
 
 use std::collections::BTreeSet;
 
 use super::{MESSAGE_BYTES_MAX, QueueError, Queues, SendMessage};
 
-/// The most entries of a batch call, SQS's own limit.
+/// Maximum number of entries of a batch call, SQS's own limit.
 pub const BATCH_ENTRIES_MAX: usize = 10;
 
-/// One entry of a batch of sends: the sender's name for it, and the message.
+/// One entry of a batch of sends: the sender's id for it, and the message.
 #[derive(Debug, Clone)]
 pub struct SendMessageEntry {
-    /// The sender's name for the entry within the batch, by which the answer speaks of it.
+    /// The sender's id for the entry within the batch, which the answer repeats.
     pub id: String,
-    /// What to send.
+    /// The message.
     pub message: SendMessage,
 }
 
@@ -20,7 +20,7 @@ impl Queues {
     /// Sends up to ten messages, each of which succeeds or fails by itself; the answers are in the order of `entries`.
     ///
     /// # Errors
-    /// What concerns the batch as a whole: none or too many entries, ids that are not distinct, more than 1 MiB in all.
+    /// An error of the whole batch: none or too many entries, ids that are not distinct, more than 1 MiB in all.
     pub fn send_batch(
         &mut self,
         queue: &str,
@@ -36,7 +36,7 @@ impl Queues {
     }
 }
 
-/// Checks the ids of a batch as SQS does before it looks at any entry.
+/// Checks the ids of a batch, as SQS does before it reads any entry.
 pub(crate) fn check_entry_ids<'a>(ids: impl ExactSizeIterator<Item = &'a str>) -> Result<(), QueueError> {
     let entries = ids.len();
     if entries == 0 {

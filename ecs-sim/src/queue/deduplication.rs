@@ -1,13 +1,14 @@
-//! How a FIFO queue tells duplicates.
+//! Deduplication of FIFO queues.
 
 use std::collections::BTreeMap;
 
 use super::SendMessage;
 
-/// Within this time a FIFO queue takes a message with a known deduplication id for a duplicate: five minutes, as in SQS.
+/// Within this time a FIFO queue treats a message with a known deduplication id as a duplicate: five minutes, as in
+/// SQS.
 const DEDUPLICATION_MS: i64 = 300_000;
 
-/// What a FIFO queue has seen within five minutes: by deduplication id the message's id and when it was sent.
+/// The messages of the last five minutes: the message's id and send time, by deduplication id.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Deduplication {
     seen: BTreeMap<String, (String, i64)>,
@@ -21,14 +22,14 @@ impl Deduplication {
         Some(id.clone())
     }
 
-    /// Remembers a message that was stored.
+    /// Records a stored message.
     pub(super) fn remember(&mut self, message: &SendMessage, (id, now_ms): (String, i64)) {
         let key = deduplication_id(message).to_owned();
         self.seen.insert(key, (id, now_ms));
     }
 }
 
-/// What a FIFO queue tells duplicates by; without an id it is the body, where SQS takes the body's SHA-256.
+/// The deduplication id; without one, the body, where SQS uses the body's SHA-256.
 fn deduplication_id(message: &SendMessage) -> &str {
     message.message_deduplication_id.as_deref().unwrap_or(&message.body)
 }

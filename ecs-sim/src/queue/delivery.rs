@@ -1,19 +1,19 @@
-//! From a receive to its end: a message is deleted, becomes visible again, or moves to the dead-letter queue.
+//! The end of a delivery: a message is deleted, becomes visible again, or moves to the dead-letter queue.
 
 use std::sync::Arc;
 
 use super::stored::Stored;
 use super::{QueueError, Queues, ReceivedMessage};
 
-/// The longest that a message can stay invisible after a receive: 12 hours, SQS's own limit.
+/// Maximum visibility timeout: 12 hours, SQS's own limit.
 pub const VISIBILITY_TIMEOUT_SECONDS_MAX: u32 = 43_200;
 
-/// The bounds of one receive.
+/// The limits of one receive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Receive {
-    /// The most messages. The API's limit of ten is the API's; an event source mapping takes more.
+    /// Maximum number of messages. The limit of ten applies to the API only; an event source mapping takes more.
     pub max: usize,
-    /// The most bytes of a Lambda event with all the messages, about, though one message is always taken.
+    /// Approximate maximum size of a Lambda event with all the messages; one message is always taken.
     pub bytes_max: usize,
     /// How long the messages stay invisible; the queue's own timeout when unset.
     pub visibility_timeout_seconds: Option<u32>,
@@ -36,9 +36,9 @@ impl Queues {
         self.receive_with(queue, Receive::up_to(max))
     }
 
-    /// Receives within bounds of one's own. A message that has been received as often as the redrive policy allows is
-    /// moved to the dead-letter queue instead, with its id, body, attributes and SentTimestamp; there it counts its
-    /// receives anew.
+    /// Receives within the given limits. A message that has been received as often as the redrive policy allows moves
+    /// to the dead-letter queue instead, with its id, body, attributes and SentTimestamp; its receives are counted from
+    /// zero there.
     ///
     /// # Errors
     /// `QueueDoesNotExist`, or a visibility timeout above 12 hours.
@@ -59,8 +59,8 @@ impl Queues {
         Ok(received)
     }
 
-    /// Deletes the message that a receipt handle stands for. An outdated handle succeeds and deletes nothing: SQS asks
-    /// for the handle of the latest receive.
+    /// Deletes the message of a receipt handle. An outdated handle succeeds and deletes nothing: SQS requires the
+    /// handle of the latest receive.
     ///
     /// # Errors
     /// `QueueDoesNotExist`, `ReceiptHandleIsInvalid`.
@@ -78,12 +78,12 @@ impl Queues {
         self.queue_mut(queue)?.change_visibility(receipt_handle, seconds, now_ms)
     }
 
-    /// Delivers a message once more beside whatever else happens to it, as a standard queue may: same id, body and
-    /// SentTimestamp, visible at once, be the original waiting, in flight or deleted. Deleting one of the two leaves
-    /// the other. The copy repeats the last delivery, so its ApproximateReceiveCount does not count as a further one.
+    /// Delivers a message once more, as a standard queue may: same id, body and SentTimestamp, visible at once, whether
+    /// the original is waiting, in flight or deleted. Deleting one of the two leaves the other. The copy repeats the
+    /// last delivery, so its ApproximateReceiveCount does not count as a further one.
     ///
     /// # Errors
-    /// `QueueDoesNotExist`, or `MessageDoesNotExist` for an id that the queue has never had or has long forgotten.
+    /// `QueueDoesNotExist`, or `MessageDoesNotExist` for an id that the queue has never had or no longer remembers.
     pub fn deliver_again(&mut self, queue: &str, message_id: &str) -> Result<(), QueueError> {
         self.sequence += 1;
         let (sequence, now_ms) = (self.sequence, self.now_ms);

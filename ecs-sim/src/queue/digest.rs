@@ -12,8 +12,8 @@ pub(crate) fn md5_of_text(text: &str) -> String {
     hex(Md5::digest(text))
 }
 
-/// MD5 of message attributes, in hex; none when there are no attributes. Sorted by name; of each attribute the name, the
-/// data type and the value, each after its length in four bytes, and one byte for the way the value travels.
+/// MD5 of message attributes, in hex; `None` without attributes. Sorted by name. Each attribute contributes its name,
+/// data type and value, each preceded by its length in four bytes, and one byte for the transport type of the value.
 pub(crate) fn md5_of_attributes(attributes: &BTreeMap<String, MessageAttribute>) -> Option<String> {
     if attributes.is_empty() {
         return None;

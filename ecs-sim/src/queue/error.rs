@@ -1,4 +1,4 @@
-//! What SQS refuses, by its own names.
+//! Errors of SQS, by its own names.
 
 /// Why a queue refused. The code that a client sees is [`QueueError::code`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -51,7 +51,7 @@ impl QueueError {
             Self::ReceiptHandleIsInvalid { .. } => "ReceiptHandleIsInvalid",
             Self::MessageNotInflight { .. } => "MessageNotInflight",
             Self::MissingParameter { .. } => "MissingParameter",
-            // SQS has no code for a message that it forgot; a client cannot cause this one.
+            // SQS has no code for a message that it no longer has; a client cannot cause this error.
             Self::MessageDoesNotExist { .. } | Self::InvalidParameterValue { .. } => "InvalidParameterValue",
             Self::InvalidAttributeName { .. } => "InvalidAttributeName",
             Self::InvalidAttributeValue { .. } => "InvalidAttributeValue",

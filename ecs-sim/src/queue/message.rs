@@ -1,16 +1,16 @@
-//! Messages: as a sender hands them over, and as a queue keeps them.
+//! Messages as a sender passes them, and as a queue stores them.
 
 use std::collections::BTreeMap;
 
 use super::{DELAY_SECONDS_MAX, QueueError, QueueSettings};
 
-/// The most message attributes of one message, SQS's own limit.
+/// Maximum number of message attributes, SQS's own limit.
 const MESSAGE_ATTRIBUTES_MAX: usize = 10;
 
-/// What an event's record holds beside the message itself: names, handle, ARN, times; a bit more than seen.
+/// Size of an event's record beside the message itself: names, handle, ARN, times; a bit more than seen in practice.
 const RECORD_BYTES: usize = 1024;
 
-/// What SQS shows as SenderId of a message whose sender nobody named; shaped like a role's session.
+/// SenderId of a message without a named sender; shaped like a role's session.
 const SENDER_ID_DEFAULT: &str = "AROAEXAMPLEID:sender";
 
 /// A message attribute: a type label such as `String`, `Number` or `Binary`, and a value.
@@ -22,7 +22,7 @@ pub struct MessageAttribute {
     pub value: AttributeValue,
 }
 
-/// The value of a message attribute as it travels: numbers are text.
+/// The value of a message attribute in transport form: numbers are strings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AttributeValue {
     /// Of `String` and `Number` attributes.
@@ -60,7 +60,7 @@ pub struct SendMessage {
     pub sender_id: Option<String>,
     /// The message group: required on FIFO queues, allowed on standard ones.
     pub message_group_id: Option<String>,
-    /// What makes it a duplicate on a FIFO queue.
+    /// The id that makes it a duplicate on a FIFO queue.
     pub message_deduplication_id: Option<String>,
 }
 
@@ -78,21 +78,21 @@ impl SendMessage {
         self
     }
 
-    /// Becomes visible `seconds` after it was sent.
+    /// Makes the message visible `seconds` after it was sent.
     #[must_use]
     pub fn delayed(mut self, seconds: u32) -> Self {
         self.delay_seconds = Some(seconds);
         self
     }
 
-    /// Sent by this `ROLE-ID:SESSION`; with the credentials of a task role the session is the task's id.
+    /// Sets the sender, as `ROLE-ID:SESSION`; with the credentials of a task role the session is the task's id.
     #[must_use]
     pub fn from_sender(mut self, sender_id: impl Into<String>) -> Self {
         self.sender_id = Some(sender_id.into());
         self
     }
 
-    /// Belongs to a message group.
+    /// Sets the message group.
     #[must_use]
     pub fn in_group(mut self, message_group_id: impl Into<String>) -> Self {
         self.message_group_id = Some(message_group_id.into());
@@ -105,7 +105,7 @@ impl SendMessage {
         bytes_of(&self.body, &self.attributes)
     }
 
-    /// Whether SQS would take the message.
+    /// Checks whether SQS accepts the message.
     pub(super) fn check(&self, settings: &QueueSettings, queue_is_fifo: bool) -> Result<(), QueueError> {
         if self.body.is_empty() {
             return Err(QueueError::MissingParameter { name: "MessageBody" });
@@ -168,7 +168,7 @@ impl SendMessage {
         Ok(())
     }
 
-    /// The message as the queue keeps it.
+    /// The message as the queue stores it.
     pub(super) fn sent(self, id: String, sent_ms: i64) -> Message {
         Message {
             id,
@@ -183,7 +183,7 @@ impl SendMessage {
     }
 }
 
-/// A message in a queue: what stays the same over all its deliveries.
+/// A message in a queue: the part that stays the same over all its deliveries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
     /// MessageId, shaped like a UUID.
@@ -200,7 +200,7 @@ pub struct Message {
     pub message_group_id: Option<String>,
     /// MessageDeduplicationId, if the sender gave one.
     pub message_deduplication_id: Option<String>,
-    /// The queue that gave the message up, once it is in a dead-letter queue.
+    /// The queue that it came from, once it is in a dead-letter queue.
     pub dead_letter_queue_source_arn: Option<String>,
 }
 
@@ -211,7 +211,7 @@ impl Message {
         bytes_of(&self.body, &self.attributes)
     }
 
-    /// About how much the message takes in a Lambda event, which is JSON: a quote in the body becomes two bytes there.
+    /// Approximate size of the message in a Lambda event, which is JSON: a quote in the body becomes two bytes there.
     pub(super) fn event_bytes(&self) -> usize {
         let escaped = self.body.bytes().filter(|byte| matches!(byte, b'"' | b'\\' | b'\n' | b'\r' | b'\t')).count();
         self.bytes() + escaped + RECORD_BYTES
@@ -222,7 +222,7 @@ fn bytes_of(body: &str, attributes: &BTreeMap<String, MessageAttribute>) -> usiz
     body.len() + attributes.iter().map(|(name, attribute)| name.len() + attribute.bytes()).sum::<usize>()
 }
 
-/// The characters that SQS takes: those of XML 1.0.
+/// The characters that SQS accepts: those of XML 1.0.
 fn is_allowed(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | ' '..='\u{FFFD}' | '\u{10000}'..)
 }

@@ -1,6 +1,6 @@
 //! Where queues live.
 
-/// Where the queues live, which their ARNs and URLs spell out.
+/// The location of the queues, which is part of their ARNs and URLs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueOrigin {
     /// The partition: `aws`, `aws-cn` or `aws-us-gov`.
@@ -9,12 +9,12 @@ pub struct QueueOrigin {
     pub region: String,
     /// The twelve digits of the account.
     pub account: String,
-    /// What queue URLs begin with, without a slash at the end; a server on loopback puts its own address here.
+    /// The beginning of queue URLs, without a trailing slash; a loopback server sets its own address here.
     pub endpoint: String,
 }
 
 impl QueueOrigin {
-    /// The queues of `account` in `region`, with URLs as AWS gives them.
+    /// The queues of `account` in `region`, with URLs in AWS's form.
     #[must_use]
     pub fn new(region: impl Into<String>, account: impl Into<String>) -> Self {
         let region = region.into();

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use super::Message;
 
-/// A message as one receive hands it out.
+/// A message as one receive returns it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReceivedMessage {
-    /// What all deliveries share.
+    /// The part that all deliveries share.
     pub message: Arc<Message>,
-    /// Stands for this delivery in a delete or a change of visibility.
+    /// Identifies this delivery in a delete or a change of visibility.
     pub receipt_handle: String,
     /// ApproximateReceiveCount: 1 on the first delivery.
     pub receive_count: u32,
@@ -19,7 +19,7 @@ pub struct ReceivedMessage {
 }
 
 impl ReceivedMessage {
-    /// The system attributes, by SQS's names, all of them text.
+    /// The system attributes, by SQS's names, all of them strings.
     #[must_use]
     pub fn system_attributes(&self) -> BTreeMap<&'static str, String> {
         let message = &self.message;

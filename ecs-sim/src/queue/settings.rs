@@ -1,14 +1,14 @@
-//! What a queue can be told when it is created.
+//! The settings of a new queue.
 
 use super::{DELAY_SECONDS_MAX, MESSAGE_BYTES_MAX, QueueError, VISIBILITY_TIMEOUT_SECONDS_MAX};
 
 /// SQS's bounds of MessageRetentionPeriod: one minute to 14 days.
 const RETENTION_SECONDS: std::ops::RangeInclusive<u32> = 60..=1_209_600;
 
-/// When a message has been tried often enough, and where it goes then.
+/// The maximum number of receives, and the queue for messages that exceed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RedrivePolicy {
-    /// After this many receives the next one moves the message instead; 1..=1000.
+    /// After this many receives, the next one moves the message instead; 1..=1000.
     pub max_receive_count: u32,
     /// The name of the dead-letter queue, which must exist first.
     pub dead_letter_queue: String,
@@ -19,15 +19,15 @@ pub struct RedrivePolicy {
 pub struct QueueSettings {
     /// How long a received message stays invisible; 30 by default.
     pub visibility_timeout_seconds: u32,
-    /// How long a message that names no delay waits; 0 by default.
+    /// Delay of a message that names none; 0 by default.
     pub delay_seconds: u32,
-    /// How long a message lives from when it was sent; four days by default.
+    /// Lifetime of a message from its send time; four days by default.
     pub retention_seconds: u32,
     /// The largest message; 1 MiB by default.
     pub message_bytes_max: usize,
-    /// Where messages go that nobody can handle; nowhere by default.
+    /// Where messages go that cannot be processed; nowhere by default.
     pub redrive: Option<RedrivePolicy>,
-    /// Whether the body stands in for a missing MessageDeduplicationId on a FIFO queue.
+    /// Whether the body replaces a missing MessageDeduplicationId on a FIFO queue.
     pub content_based_deduplication: bool,
 }
 
@@ -45,14 +45,14 @@ impl Default for QueueSettings {
 }
 
 impl QueueSettings {
-    /// A received message stays invisible for so long.
+    /// Sets the visibility timeout of a received message.
     #[must_use]
     pub fn with_visibility_timeout(mut self, seconds: u32) -> Self {
         self.visibility_timeout_seconds = seconds;
         self
     }
 
-    /// After `max_receive_count` receives a message goes to `dead_letter_queue`.
+    /// Moves a message to `dead_letter_queue` after `max_receive_count` receives.
     #[must_use]
     pub fn with_redrive(mut self, dead_letter_queue: impl Into<String>, max_receive_count: u32) -> Self {
         self.redrive = Some(RedrivePolicy { max_receive_count, dead_letter_queue: dead_letter_queue.into() });
@@ -90,7 +90,7 @@ impl QueueSettings {
     }
 }
 
-/// SQS tells FIFO queues by their names.
+/// SQS recognizes FIFO queues by their names.
 pub(super) fn is_fifo(name: &str) -> bool {
     name.ends_with(".fifo")
 }

@@ -1,4 +1,4 @@
-//! The messages of one queue, and which of them can be seen when.
+//! The messages of one queue, and when each is visible.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -8,18 +8,18 @@ use super::settings::is_fifo;
 use super::stored::{Stored, parse_receipt_handle};
 use super::{Message, QueueError, QueueSettings, Receive, ReceivedMessage, VISIBILITY_TIMEOUT_SECONDS_MAX, seconds_ms};
 
-/// How many deleted messages can still be delivered again. Bounds the memory of a server that runs for days; a test
-/// that wants a duplicate asks for it soon.
+/// How many deleted messages can still be delivered again. Limits the memory of a server that runs for days; a test
+/// asks for a duplicate soon after.
 const DELETED_MAX: usize = 10_000;
 
-/// How many messages a queue holds, by what a receive would make of them.
+/// The number of messages in a queue, by their state for a receive.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MessageCounts {
-    /// A receive would get these: ApproximateNumberOfMessages.
+    /// A receive would return these: ApproximateNumberOfMessages.
     pub visible: usize,
     /// Received and not yet deleted: ApproximateNumberOfMessagesNotVisible.
     pub in_flight: usize,
-    /// Sent and not yet to be seen: ApproximateNumberOfMessagesDelayed.
+    /// Sent and not yet visible: ApproximateNumberOfMessagesDelayed.
     pub delayed: usize,
 }
 
@@ -31,7 +31,7 @@ pub(super) struct Queue {
     settings: QueueSettings,
     created_ms: i64,
     messages: BTreeMap<u64, Stored>,
-    /// Every message once, by when it becomes visible, so that neither a receive nor `next_due` looks at all of them.
+    /// Every message once, by when it becomes visible, so that neither a receive nor `next_due` reads all of them.
     due: BTreeSet<(i64, u64)>,
     deleted: VecDeque<Stored>,
     deduplication: Deduplication,
@@ -63,7 +63,7 @@ impl Queue {
         self.fifo
     }
 
-    /// What the queue remembers to tell duplicates by; only a FIFO queue is asked.
+    /// The record for deduplication; only a FIFO queue uses it.
     pub(super) fn deduplication(&mut self) -> &mut Deduplication {
         &mut self.deduplication
     }
@@ -96,8 +96,8 @@ impl Queue {
         self.messages.insert(stored.sequence, stored);
     }
 
-    /// Hands out what is visible, and gives up what has been tried often enough: the second list is for the
-    /// dead-letter queue.
+    /// Returns the visible messages, and those that exceeded their receives: the second list is for the dead-letter
+    /// queue.
     pub(super) fn receive(
         &mut self,
         receive: Receive,
@@ -123,7 +123,7 @@ impl Queue {
             if bytes > receive.bytes_max && !received.is_empty() {
                 break;
             }
-            // Out of `due` until the receive is over, so that a timeout of 0 does not hand out a message twice in it.
+            // Removed from `due` until the receive is over, so that a timeout of 0 does not return a message twice.
             self.due.remove(&(stored.visible_at_ms, sequence));
             received.push(stored.hand_out(now_ms));
             taken.push(sequence);
@@ -134,8 +134,8 @@ impl Queue {
         (received, exhausted)
     }
 
-    /// The next message that a receive may have: on a standard queue the one visible the longest, on a FIFO queue the
-    /// oldest whose group has no older message in flight.
+    /// The next message for a receive: on a standard queue the one visible the longest, on a FIFO queue the oldest
+    /// whose group has no older message in flight.
     fn next_visible(&self, now_ms: i64) -> Option<u64> {
         if !self.fifo {
             return self
@@ -148,7 +148,7 @@ impl Queue {
         for (sequence, stored) in &self.messages {
             let group = stored.message.message_group_id.as_deref();
             if !self.due.contains(&(stored.visible_at_ms, *sequence)) {
-                continue; // handed out by this very receive, which may go on in the group
+                continue; // returned by this very receive, which may continue in the group
             }
             if stored.visible_at_ms > now_ms {
                 waiting_groups.insert(group);

@@ -1,10 +1,10 @@
-//! One message and where it stands: when it can be seen, and how often it was.
+//! One message with its state: when it is visible, and how often it was received.
 
 use std::sync::Arc;
 
 use super::{Message, QueueError, QueueSettings, ReceivedMessage, seconds_ms};
 
-/// A message and where it stands.
+/// A message with its state.
 #[derive(Debug, Clone)]
 pub(super) struct Stored {
     pub(super) message: Arc<Message>,
@@ -51,7 +51,7 @@ impl Stored {
     }
 }
 
-/// Takes apart what [`Stored::hand_out`] put together: the message's number, and which of its receipts it is.
+/// Splits a receipt handle of [`Stored::hand_out`] into the message's number and the number of its receipt.
 pub(super) fn parse_receipt_handle(receipt_handle: &str) -> Result<(u64, u32), QueueError> {
     let parse = || {
         let digits = receipt_handle.strip_prefix("AQEB").filter(|digits| digits.len() == 24)?;

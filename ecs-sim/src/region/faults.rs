@@ -1,9 +1,9 @@
-//! What comes between the function and ECS: faults on the way of a call, and people who are a moment quicker than it.
+//! Faults between the function and ECS: calls that go wrong, and actors that act right before a call of the function.
 
 use super::{CLUSTER, Region};
 use std::collections::VecDeque;
 
-/// Something that goes wrong on the way to ECS, with one call.
+/// A fault of one call to ECS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// ECS answers ThrottlingException; nothing changes.
@@ -18,33 +18,33 @@ pub enum Fault {
     AnswerLost,
     /// The function dies before the call arrives.
     DiesBefore,
-    /// The call takes effect, and the function dies before it learns of it.
+    /// The call takes effect, and the function dies before it receives the answer.
     DiesAfter,
 }
 
-/// Somebody is a moment quicker than the function.
+/// A desired count that another actor sets right before a call of the function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScaledBefore {
-    /// Quicker than its next call of this operation.
+    /// The operation of that call.
     pub operation: String,
     /// The service's name.
     pub service: String,
-    /// The desired count that he sets.
+    /// The desired count.
     pub count: u32,
 }
 
 impl Region {
-    /// What goes wrong with the next call, which is of this operation.
+    /// The fault for the next call, which is of this operation.
     pub(super) fn next_fault(&mut self, operation: &str) -> Option<Fault> {
         let of_its_own = self.faults_of.get_mut(operation).and_then(VecDeque::pop_front);
         of_its_own.or_else(|| self.faults.pop_front())
     }
 
-    /// Lets those be quicker who wait for this operation.
+    /// Sets the desired counts that wait for this operation.
     pub(super) fn scale_before(&mut self, operation: &str) {
         while let Some(at) = self.scaled_before.iter().position(|scaled| scaled.operation == operation) {
             let ScaledBefore { service, count, .. } = self.scaled_before.remove(at);
-            // Of a service that is gone there is nothing to scale, for him as for anybody.
+            // A deleted service cannot be scaled.
             let _ = self.ecs.set_desired_count(CLUSTER, &service, count);
         }
     }

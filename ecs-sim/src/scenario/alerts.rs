@@ -1,4 +1,4 @@
-//! What a scenario comes to for whoever is on call: the alerts that are sent, whatever becomes of the events of ECS.
+//! The alerts of a scenario, for comparing runs whose ECS events are delayed, duplicated or lost.
 
 use super::disorder::{Delivery, Disorder};
 use super::run::{Failure, Function, Run, failure};
@@ -10,19 +10,19 @@ use crate::control_plane::Millis;
 use crate::region::SharedRegion;
 use std::fmt;
 
-/// How often the function sweeps in a scenario that does not say: as in template.yaml. Without events it is all there is.
+/// The sweep interval in a scenario that sets none: as in template.yaml. Without events the sweep alone finds anything.
 const SWEEP_EVERY_MS: Millis = 5 * 60 * 1000;
-/// So long the scenario goes on after its last line, so that what is late is told too.
+/// How long the scenario continues after its last line, so that late alerts are included.
 const QUIET_MS: Millis = 60 * 60 * 1000;
 
 /// An alert that was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AlertTold {
-    /// The incident's key: the same for everything that is told of it.
+    /// The incident's key, which all its alerts share.
     pub incident: String,
-    /// What is wrong, such as `deployment-blocked`.
+    /// The alert kind, such as `deployment-blocked`.
     pub kind: String,
-    /// Where in its life the incident is, such as `opened`.
+    /// The incident's transition, such as `opened`.
     pub event: String,
     /// The service's name.
     pub service: String,
@@ -34,10 +34,10 @@ impl fmt::Display for AlertTold {
     }
 }
 
-/// The alerts that a scenario comes to with the events of ECS in this disorder, in the order in which they are sent.
+/// The alerts of a scenario with the events of ECS in this disorder, in the order in which they are sent.
 ///
-/// What the scenario expects is passed over, since in disorder things may come later. It has a sweep if it did not have one,
-/// and goes on for an hour after its last line.
+/// The scenario's expectations are ignored, since in disorder alerts may come later. It gets a sweep if it has none,
+/// and continues for an hour after its last line.
 ///
 /// # Errors
 /// A line that cannot be carried out.

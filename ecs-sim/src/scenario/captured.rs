@@ -1,4 +1,4 @@
-//! The log of a function in process.
+//! Captures the log of a function in process.
 
 use super::run::LogLine;
 use serde_json::{Map, Value, json};
@@ -7,17 +7,17 @@ use tracing::Dispatch;
 use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::SubscriberExt;
 
-/// Keeps what the function logs, with the same fields that its JSON lines have.
+/// Keeps log lines, with the same fields as the function's JSON lines.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Captured(Arc<Mutex<Vec<LogLine>>>);
 
 impl Captured {
-    /// What hands over the logs of whoever runs under it.
+    /// The dispatcher that captures the logs of the code that runs under it.
     pub(super) fn dispatch(&self) -> Dispatch {
         Dispatch::new(tracing_subscriber::registry().with(self.clone()))
     }
 
-    /// What was logged since the last time.
+    /// The log lines since the last call.
     pub(super) fn take(&self) -> Vec<LogLine> {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -1,4 +1,4 @@
-//! Services and tasks as the simulated ECS describes them in JSON, in the words of the function.
+//! Converts services and tasks from the simulated ECS's JSON to the function's own types.
 
 use super::in_process::timestamp;
 use crate::control_plane::Millis;
@@ -98,7 +98,7 @@ fn exit_code(told: &Value) -> Option<(String, i32)> {
     Some((text(&told["name"]), i32::try_from(told["exitCode"].as_i64()?).ok()?))
 }
 
-/// The JSON protocol tells seconds, with milliseconds behind the point.
+/// The JSON protocol writes seconds with milliseconds as a fraction.
 pub(super) fn date(seconds: &Value) -> Option<Timestamp> {
     #[expect(clippy::cast_possible_truncation, reason = "milliseconds of this century fit both ways")]
     seconds.as_f64().map(|seconds| timestamp((seconds * 1000.0).round() as Millis))

@@ -1,26 +1,26 @@
-//! How the events of ECS come to the function: as a scenario has them, or as EventBridge may deliver them too. It promises
-//! each event once or more often, and no order (aws-facts "EventBridge").
+//! How the events of ECS reach the function: as a scenario has them, or in other ways that EventBridge allows. It
+//! promises each event once or more often, and no order (aws-facts "EventBridge").
 
 use crate::control_plane::Millis;
 use fastrand::Rng;
 use serde_json::Value;
 
-/// So late an event can come: a task needs less time to start, so that what followed an event may come before it.
+/// Maximum delay of an event: longer than a task needs to start, so that a later event may arrive first.
 const LATE_MAX_MS: Millis = 60_000;
 
-/// What becomes of events on their way.
+/// The fate of events on their way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Disorder {
-    /// Nothing: each comes once, in order and at once.
+    /// Each arrives once, in order and at once.
     #[default]
     None,
-    /// Each comes at once, and again up to a minute later, as this seed has it.
+    /// Each arrives at once, and again up to a minute later, depending on the seed.
     Doubled(u64),
-    /// Each comes up to a minute late, as this seed has it, so that later ones overtake it.
+    /// Each arrives up to a minute late, depending on the seed, so that later ones overtake it.
     Shuffled(u64),
-    /// Those about a scale-in that protection holds up do not come.
+    /// Events about a scale-in that protection blocks are lost.
     WithoutProtectionEvents,
-    /// Those about services do not come; those about tasks do.
+    /// Events about services are lost; those about tasks arrive.
     WithoutServiceEvents,
 }
 
@@ -46,7 +46,7 @@ impl Delivery {
         Self { disorder, rng: Rng::with_seed(seed) }
     }
 
-    /// How late an event comes, once for each time that it comes.
+    /// The delays of an event, one for each delivery.
     pub(super) fn delays(&mut self, event: &Value) -> Vec<Millis> {
         let mut late = || self.rng.i64(0..=LATE_MAX_MS);
         match self.disorder {

@@ -1,4 +1,4 @@
-//! Checks what a scenario expects.
+//! Checks the expectations of a scenario.
 
 use super::statement::Expectation;
 use super::telling::times_of_day;
@@ -9,7 +9,7 @@ use crate::region::{CLUSTER, DEAD_LETTER_QUEUE, INTERRUPTED_QUEUE, JOB_QUEUE};
 
 const MINUTE_MS: Millis = 60_000;
 
-/// Says what is not as expected.
+/// Describes the difference if the expectation fails.
 pub(super) fn check(world: &mut World, expected: &Expectation) -> Result<(), String> {
     match expected {
         Expectation::Protected(task, remaining) => protected(world, task, *remaining),

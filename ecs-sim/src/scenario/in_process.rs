@@ -30,7 +30,7 @@ use taskhold::task::rate_limit::RateLimit;
 use taskhold::{service, task};
 use tracing::Dispatch;
 
-/// Everything of one Region.
+/// The adapters of one Region.
 #[derive(Debug)]
 struct Simulated;
 
@@ -56,15 +56,15 @@ pub struct InProcess {
     function: TaskholdFunction<Simulated>,
     region: SharedRegion,
     logs: Captured,
-    /// Hands the logs over. It is made once, since that takes as long as an invocation.
+    /// Forwards the logs. Created once, because that takes as long as an invocation.
     dispatch: Dispatch,
 }
 
 impl InProcess {
-    /// The function with these settings, beside those that every scenario needs.
+    /// Creates the function with these settings, in addition to those that every scenario needs.
     ///
     /// # Errors
-    /// The settings are wrong.
+    /// The settings are invalid.
     pub fn new<'a>(
         region: &SharedRegion,
         settings: impl Iterator<Item = (&'a str, &'a str)>,
@@ -89,7 +89,7 @@ impl InProcess {
     }
 }
 
-/// The settings, beside those that every function in this Region needs.
+/// The settings, in addition to those that every function in this Region needs.
 pub(crate) fn config<'a>(
     region: &Region,
     settings: impl Iterator<Item = (&'a str, &'a str)>,
@@ -116,7 +116,7 @@ impl Function for InProcess {
                         break FunctionAnswer::Answered(serde_json::to_value(response).expect("a response is JSON"));
                     }
                     Poll::Ready(Err(_)) => break FunctionAnswer::Failed,
-                    // Nothing here ever waits, except for a call at which the function dies: then it goes no further.
+                    // Nothing here waits, except a call at which the function dies: it then stops.
                     Poll::Pending if self.region.lock().caller_is_dead => break FunctionAnswer::Failed,
                     Poll::Pending => {}
                 }

@@ -1,4 +1,4 @@
-//! What a scenario notices of ECS: what it says and does, new tasks, tasks that stop, and events that go on their way.
+//! Observes ECS for a scenario: its messages and actions, new tasks, stopped tasks, and emitted events.
 
 use super::statement::EventsOfEcs;
 use super::world::{TrueJob, World};
@@ -6,13 +6,13 @@ use crate::control_plane::StopCode;
 use serde_json::Value;
 
 impl World {
-    /// What ECS said and did since the last time.
+    /// What ECS reported and did since the last call.
     pub(super) fn take_news(&mut self) -> Vec<String> {
         self.look();
         std::mem::take(&mut self.news)
     }
 
-    /// Takes notice of everything that has changed in ECS: new tasks get their letters, events go on their way.
+    /// Takes in everything that has changed in ECS: names new tasks and sends events on their way.
     pub(super) fn look(&mut self) {
         let mut region = self.region.lock();
         for task in region.ecs.tasks() {
@@ -49,7 +49,7 @@ impl World {
         }
     }
 
-    /// A task that has begun to stop, or has stopped: news, and perhaps the end of a job.
+    /// Reports a task that has begun to stop or has stopped, which may end a job.
     fn notice_task(&mut self, event: &Value) {
         let detail = &event["detail"];
         let status = (detail["lastStatus"].as_str(), detail["desiredStatus"].as_str());
@@ -71,7 +71,7 @@ impl World {
     }
 }
 
-/// Deployment ids have 19 digits; the last four tell those of a scenario apart.
+/// Deployment ids have 19 digits; the last four identify those of a scenario.
 fn shortened(text: &str) -> String {
     let mut parts = text.split("ecs-svc/");
     let mut short = parts.next().unwrap_or_default().to_owned();

@@ -1,4 +1,4 @@
-//! Reads one line of a scenario.
+//! Parses one line of a scenario.
 
 mod expectation;
 mod faults;
@@ -11,7 +11,7 @@ use service::{service, tag};
 
 type Parsed<T> = Result<T, String>;
 
-/// The words of a line that were not read yet.
+/// The unread words of a line.
 struct Words<'a>(Vec<&'a str>);
 
 impl<'a> Words<'a> {
@@ -27,7 +27,7 @@ impl<'a> Words<'a> {
         if found == word { Ok(()) } else { Err(format!("`{found}` stands where `{word}` must stand")) }
     }
 
-    /// Takes the word if it is next.
+    /// Consumes the word if it is next.
     fn has(&mut self, word: &str) -> bool {
         let found = self.0.first() == Some(&word);
         if found {
@@ -53,14 +53,14 @@ impl<'a> Words<'a> {
     }
 }
 
-/// The line without its comment, trimmed. A `#` within a word is none.
+/// The line without its comment, trimmed. A `#` within a word starts no comment.
 pub(super) fn without_comment(line: &str) -> &str {
     let comment =
         line.match_indices('#').find(|(at, _)| line[..*at].chars().next_back().is_none_or(char::is_whitespace));
     comment.map_or(line, |(at, _)| &line[..at]).trim()
 }
 
-/// Reads a line that is not empty.
+/// Parses a line that is not empty.
 pub(super) fn statement(line: &str) -> Parsed<Statement> {
     if let Some(body) = line.strip_prefix("send ") {
         return Ok(Statement::Send(body.trim().to_owned()));

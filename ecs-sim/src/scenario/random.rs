@@ -1,13 +1,14 @@
-//! Makes scenarios up, from a seed.
+//! Generates scenarios from a seed.
 
 use super::{Scenario, ScenarioError};
 use fastrand::Rng;
 use std::fmt::Write;
 
-/// A scenario of `lines` lines, the same for the same seed. It expects nothing; whoever runs it checks what must always hold.
+/// A scenario of `lines` lines, the same for the same seed. It has no expectations; its caller checks what must always
+/// hold.
 ///
 /// # Errors
-/// Never: a scenario that is made up can be read. It is a result so that a mistake here names its line.
+/// None: a generated scenario can be parsed. The result makes a mistake in this module name its line.
 pub fn random_scenario(seed: u64, lines: usize) -> Result<Scenario, ScenarioError> {
     let mut made = Made { rng: Rng::with_seed(seed), text: String::new(), tasks: 0, jobs: Vec::new() };
     made.begin();
@@ -21,9 +22,9 @@ pub fn random_scenario(seed: u64, lines: usize) -> Result<Scenario, ScenarioErro
 struct Made {
     rng: Rng,
     text: String,
-    /// How many tasks exist for certain.
+    /// The number of tasks that certainly exist.
     tasks: usize,
-    /// Jobs that were started: number and attempt.
+    /// Started jobs: number and attempt.
     jobs: Vec<(usize, u32)>,
 }
 
@@ -83,7 +84,7 @@ impl Made {
         (*self.rng.choice(&faults).expect("there are some")).to_owned()
     }
 
-    /// Lets everything come to its end: what was held is delivered, and every job has outlived its time.
+    /// Ends everything: delivers held messages, and lets every job exceed its declared time.
     fn end(&mut self) {
         self.write("open queue");
         self.write("advance 3d");

@@ -1,4 +1,4 @@
-//! Runs a scenario: line by line, and after each one everything that is due.
+//! Runs a scenario line by line, and after each line everything that is due.
 
 use super::expectation;
 use super::statement::{EndOfTask, Order, Statement};
@@ -21,21 +21,21 @@ const EVENT_RETRIES_MS: [Millis; 2] = [60_000, 120_000];
 /// More deliveries at one moment than this are a loop.
 const DELIVERIES_MAX: usize = 10_000;
 
-/// How long a task protects itself unless told otherwise (aws-facts "ECS: the protection API").
+/// How long a task protects itself by default (aws-facts "ECS: the protection API").
 const PROTECTION_MINUTES: u32 = 120;
 
-/// What is run against.
+/// The function under test.
 pub trait Function {
     /// Invokes the function with a payload. `deadline` is when its time is up.
     fn invoke(&mut self, payload: &str, deadline: Millis) -> impl Future<Output = Invoked>;
 }
 
-/// What came of an invocation.
+/// The outcome of an invocation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Invoked {
     /// How it ended.
     pub answer: FunctionAnswer,
-    /// What the function logged.
+    /// The function's log lines.
     pub logs: Vec<LogLine>,
 }
 
@@ -44,9 +44,9 @@ pub struct Invoked {
 pub struct LogLine {
     /// `ERROR`, `WARN`, `INFO`, `DEBUG`.
     pub level: String,
-    /// The words.
+    /// The message.
     pub message: String,
-    /// Everything else.
+    /// The other fields.
     pub fields: Map<String, Value>,
 }
 
@@ -54,15 +54,15 @@ pub struct LogLine {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{scenario}:{line}: {problem}")]
 pub struct Failure {
-    /// Where it is from.
+    /// The scenario's origin.
     pub scenario: String,
-    /// From 1; the last line for what only shows at the end.
+    /// From 1; the last line for a problem that only shows at the end.
     pub line: usize,
-    /// What is not as it should be.
+    /// The problem.
     pub problem: String,
 }
 
-/// What a scenario came to.
+/// Statistics of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     /// Messages that workers sent.
@@ -73,13 +73,13 @@ pub struct Summary {
     pub invocations: usize,
     /// `UpdateTaskProtection` calls.
     pub calls: usize,
-    /// Tasks refused by those.
+    /// Tasks that ECS refused in those calls.
     pub refused: usize,
     /// Messages dead-lettered.
     pub dead_lettered: usize,
     /// Tasks that a deployment or a scale-in stopped.
     pub scaled_in: usize,
-    /// Those of them whose jobs were still running.
+    /// Those of them that still had running jobs.
     pub interrupted: usize,
     /// Deployments that were completed.
     pub deployments_completed: usize,
@@ -90,7 +90,7 @@ pub struct Summary {
 /// Runs a scenario to its end, or to the first line that fails.
 ///
 /// # Errors
-/// The line, and what is not as it should be.
+/// The failed line, and the problem.
 pub async fn run<F: Function, A: Audience>(
     scenario: &Scenario,
     region: SharedRegion,
@@ -114,7 +114,7 @@ pub(super) fn failure(scenario: &Scenario, line: usize, problem: String) -> Fail
     Failure { scenario: scenario.name.clone(), line, problem }
 }
 
-/// A scenario that is being told.
+/// A scenario in progress.
 pub(super) struct Run<'a, F, A> {
     pub(super) world: World,
     function: &'a mut F,
@@ -207,7 +207,7 @@ impl<'a, F: Function, A: Audience> Run<'a, F, A> {
         Ok(())
     }
 
-    /// Invokes the function as an operator does, who waits for its answer.
+    /// Invokes the function as an operator, and keeps its answer.
     async fn ask(&mut self, payload: &str) -> Result<(), String> {
         let payload = self.world.with_arns(payload);
         match self.invoke(&payload).await.answer {
@@ -219,7 +219,7 @@ impl<'a, F: Function, A: Audience> Run<'a, F, A> {
         }
     }
 
-    /// Lets time pass, from one moment at which anything is due to the next.
+    /// Lets time pass, from one due moment to the next.
     pub(super) async fn advance(&mut self, by: Millis) -> Result<(), String> {
         let until = self.world.now() + by;
         loop {
@@ -232,7 +232,7 @@ impl<'a, F: Function, A: Audience> Run<'a, F, A> {
         }
     }
 
-    /// Delivers everything that is due, until nothing more comes of it.
+    /// Delivers everything that is due, until nothing more follows from it.
     async fn deliver(&mut self) -> Result<(), String> {
         for _ in 0..DELIVERIES_MAX {
             self.tell_news();
@@ -249,7 +249,7 @@ impl<'a, F: Function, A: Audience> Run<'a, F, A> {
                 self.invoke(r#"{"sweep": {}}"#).await;
                 continue;
             }
-            // Rechecks wait for nobody; a scenario holds up job messages alone.
+            // Rechecks are never held; a scenario holds only job messages.
             if self.deliver_batch(RECHECK_QUEUE).await? {
                 continue;
             }

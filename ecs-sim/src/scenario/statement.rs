@@ -1,16 +1,16 @@
-//! What a line of a scenario can mean.
+//! The statements of the scenario language.
 
 use crate::control_plane::{CircuitBreaker, DeploymentController, DeploymentStrategy, Millis, ServiceSpec};
 use crate::region::{CLUSTER, Fault};
 use std::ops::RangeInclusive;
 
-/// What a scenario's service bakes unless told otherwise; ECS has no default for BLUE_GREEN.
+/// Default bake time of a scenario's service; ECS has no default for BLUE_GREEN.
 const BAKE_MINUTES: u32 = 5;
 
 /// One statement of a scenario.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Statement {
-    /// Readings of AWS that the scenario needs, as `name=value`.
+    /// Variants that the scenario needs, as `name=value`.
     Needs(Vec<String>),
     /// A setting of the function.
     Set {
@@ -25,23 +25,23 @@ pub enum Statement {
     Standalone,
     /// A worker sends a message about a job.
     Job(JobLine),
-    /// The last message is delivered so many times more.
+    /// The last message is delivered this many times more.
     Again(u32),
     /// This body is sent.
     Send(String),
     /// The function sweeps at this interval from now on.
     SweepEvery(Millis),
-    /// The faults of ECS are over.
+    /// The faults of ECS end.
     Recover,
-    /// The next alerts are not taken.
+    /// The topic refuses the next alerts.
     LoseAlerts(u32),
     /// Alerts need not be expected.
     MuteAlerts,
     /// An operator invokes the function with this payload.
     Ask(String),
-    /// Messages wait.
+    /// Job messages wait.
     HoldQueue,
-    /// Waiting messages come in one batch.
+    /// Waiting messages arrive in one batch.
     OpenQueue(Order),
     /// A new deployment of a service.
     Deploy(String),
@@ -51,9 +51,9 @@ pub enum Statement {
     ScaleBefore(String, u32, String),
     /// Application Auto Scaling keeps the desired count of a service within these bounds.
     Autoscaling(String, RangeInclusive<u32>),
-    /// Application Auto Scaling denies so many of the next calls.
+    /// Application Auto Scaling denies this many of the next calls.
     AutoscalingDenies(u32),
-    /// A tag of a service, its value new or another.
+    /// A service gets a tag, or another value of it.
     Tag(String, String, String),
     /// ECS moves a task of a service to another Availability Zone.
     Rebalance(String),
@@ -61,23 +61,23 @@ pub enum Statement {
     FailDeployment(String, CircuitBreaker),
     /// A service is deleted.
     Delete(String),
-    /// A task protects itself for so many minutes, or as long as ECS does unless told.
+    /// A task protects itself for this many minutes, or for ECS's default time.
     Protect(String, Option<u32>),
     /// A task clears its own protection.
     Release(String),
-    /// A task ends, in one of the ways against which protection does not help.
+    /// A task ends, in one of the ways that protection does not prevent.
     End(String, EndOfTask),
-    /// The next calls to ECS go wrong, or the next of one operation.
+    /// The next calls to ECS, or to one operation of it, fail.
     Fault(Fault, u32, Option<String>),
-    /// What becomes of the events of ECS from now on.
+    /// How the events of ECS are delivered from now on.
     Events(EventsOfEcs),
     /// Each call to ECS takes this long from now on.
     Latency(Millis),
     /// Time passes.
     Advance(Millis),
-    /// A line for who reads along.
+    /// A line for the reader of the timeline.
     Say(String),
-    /// Something must be so.
+    /// An expectation.
     Expect(Expectation),
 }
 
@@ -86,7 +86,7 @@ pub enum Statement {
 pub struct ServiceLine {
     /// Its name.
     pub name: String,
-    /// How many tasks.
+    /// The desired count.
     pub desired: u32,
     /// `minimumHealthyPercent`.
     pub min: u32,
@@ -103,7 +103,7 @@ pub struct ServiceLine {
 }
 
 impl ServiceLine {
-    /// The service as ECS is to have it.
+    /// The service as ECS creates it.
     pub(super) fn spec(&self) -> ServiceSpec {
         let waits = self.strategy != DeploymentStrategy::Rolling || self.controller != DeploymentController::Ecs;
         ServiceSpec {
@@ -118,16 +118,16 @@ impl ServiceLine {
     }
 }
 
-/// What a worker tells about a job.
+/// A worker's message about a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobLine {
     /// The job's id.
     pub job: String,
-    /// What is told.
+    /// The kind of message.
     pub verb: Verb,
     /// The task, by its letters.
     pub task: Option<String>,
-    /// If there is one such job on each task up to this one; they are called by the tasks then, `j-a`, `j-b` and so on.
+    /// For one such job on each task up to this one; the jobs are named after the tasks, `j-a`, `j-b` and so on.
     pub through: Option<String>,
     /// `attempt`.
     pub attempt: u32,
@@ -135,11 +135,11 @@ pub struct JobLine {
     pub minutes: Option<u32>,
     /// `expectedDurationMinutes`.
     pub expected_minutes: Option<u32>,
-    /// How long the message is held up on its way.
+    /// How long the message is delayed on its way.
     pub late: Millis,
 }
 
-/// What is told about a job.
+/// The kind of a job message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verb {
     /// `job.started`
@@ -155,16 +155,16 @@ pub enum Verb {
 pub enum Order {
     /// As sent.
     Sent,
-    /// The other way round.
+    /// In reverse.
     Reversed,
 }
 
-/// What becomes of events of ECS on their way.
+/// The fate of events of ECS on their way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventsOfEcs {
-    /// They come.
+    /// They arrive.
     Delivered,
-    /// They do not.
+    /// They are lost.
     Lost,
 }
 
@@ -175,47 +175,47 @@ pub enum EndOfTask {
     Stopped,
     /// Its container ends by itself.
     Crashed,
-    /// Its Spot capacity is taken back, with two minutes' notice.
+    /// Its Spot capacity is reclaimed, with two minutes' notice.
     Interrupted,
 }
 
-/// Something that must be so.
+/// An expectation.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Expectation {
-    /// ECS protects the task, for so much longer if that is said.
+    /// ECS protects the task, for this much longer if given.
     Protected(String, Option<Millis>),
     /// ECS does not protect the task.
     Unprotected(String),
-    /// The task runs and nobody has asked it to stop.
+    /// The task runs and was not asked to stop.
     Running(String),
     /// The task has stopped.
     Stopped(String),
     /// The service has all its tasks, of one deployment.
     Steady(String),
-    /// It has not.
+    /// The opposite.
     Deploying(String),
-    /// A service has so many deployments or task sets.
+    /// A service has this many deployments or task sets.
     Deployments(usize, String),
-    /// So many tasks of the service are wanted.
+    /// The desired count of the service.
     Desired(String, u32),
     /// Calls of this operation since the last such line.
     Calls(usize, String),
     /// Messages in the job queue, visible or not.
     Waiting(usize),
-    /// Messages dead-lettered so far, the last of them for a reason that contains this.
+    /// Messages dead-lettered so far; the reason of the last contains this text.
     DeadLettered(usize, Option<String>),
-    /// At this JSON pointer the last answer to an operator has this value, times by the time of day.
+    /// The last answer to an operator has this value at this JSON pointer; times by the time of day.
     Answer(String, String),
     /// The next alert that was sent, as `KIND EVENT SERVICE`.
     Alert(String),
-    /// The mail of the alert that was expected last contains this, however its lines are broken.
+    /// The email of the last expected alert contains this, regardless of line breaks.
     Mail(String),
-    /// Jobs that were handed on as interrupted so far.
+    /// Jobs forwarded as interrupted so far.
     Interrupted(usize),
-    /// No alert was sent that no line has expected.
+    /// No unexpected alert was sent.
     NoAlert,
-    /// A line of level WARN that contains this.
+    /// A log line of level WARN that contains this.
     Warning(String),
-    /// A line of level ERROR that contains this.
+    /// A log line of level ERROR that contains this.
     Error(String),
 }

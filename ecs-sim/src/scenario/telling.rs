@@ -1,4 +1,4 @@
-//! What is to be told of an invocation: its calls to ECS with their reasons, and what the function itself said.
+//! Timeline entries for an invocation: its calls to ECS with their reasons, and the function's own log lines.
 
 use super::alerts::AlertTold;
 use super::run::{Invoked, LogLine};
@@ -11,7 +11,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 impl World {
-    /// What is to be told of an invocation: its calls to ECS, and what the function said.
+    /// Builds the timeline entries of an invocation: its calls to ECS, and its log lines.
     pub(super) fn tellings_of(&mut self, invoked: &Invoked) -> Vec<Telling> {
         let calls = std::mem::take(&mut self.region.lock().calls);
         let mut tellings = Vec::new();
@@ -36,7 +36,7 @@ impl World {
                 "INFO" if line.message.starts_with("dry run") => {
                     tellings.push(Telling::Kept(times_of_day(&format!("{}: {}", line.message, fields()))));
                 }
-                // The mail says it better.
+                // The email contains more.
                 "WARN" if line.message == "alert" => {}
                 "WARN" | "ERROR" => tellings.push(Telling::Warning(format!("{}: {}", line.message, fields()))),
                 _ => {}
@@ -49,7 +49,7 @@ impl World {
         tellings
     }
 
-    /// The mails that people get for what was published, each of which is an alert to be expected.
+    /// The emails of new publications; each is an alert that a line must expect.
     fn take_mails(&mut self) -> Vec<Telling> {
         let publications = self.region.lock().topics.take_publications();
         let mut mails = Vec::new();
@@ -119,7 +119,7 @@ impl World {
     }
 }
 
-/// RFC 3339 times cut down to the time of day: a scenario is told in one day.
+/// Shortens RFC 3339 times to the time of day: a scenario lasts one day.
 pub(super) fn times_of_day(text: &str) -> String {
     let word = |word: &str| match word.split_once('T') {
         Some((date, time)) if date.len() == 10 && date.starts_with("20") => {

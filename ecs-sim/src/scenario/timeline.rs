@@ -1,36 +1,36 @@
-//! Tells a scenario to a person: time, what happened, which call went to ECS and why.
+//! The timeline of a scenario: time, events, and calls to ECS with their reasons.
 
 use crate::control_plane::Millis;
 use std::io::Write;
 use std::time::Duration;
 
-/// Something worth telling.
+/// An entry of the timeline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Telling {
     /// A worker sends a message.
     Message(String),
-    /// Somebody else does something: a person, or the network.
+    /// A person or the network does something.
     Deed(String),
     /// Time passes.
     Passes(String),
-    /// A remark of the scenario's.
+    /// A remark of the scenario.
     Remark(String),
-    /// A call to ECS: what was asked, what came of it, and why it was made.
+    /// A call to ECS: its request, its answer, and its reason.
     Call {
-        /// What was asked.
+        /// The request.
         ask: String,
-        /// What ECS answered.
+        /// The answer.
         answer: String,
-        /// The function's own words.
+        /// The reason that the function logged.
         because: String,
     },
-    /// The function asked nothing of ECS, and why.
+    /// The function called nothing in ECS, and why.
     Kept(String),
-    /// ECS says or does something by itself.
+    /// ECS reports or does something by itself.
     Ecs(String),
     /// The function warns.
     Warning(String),
-    /// Somebody gets a mail.
+    /// An alert arrives by email.
     Mail {
         /// Its subject.
         subject: String,
@@ -41,13 +41,13 @@ pub enum Telling {
     Holds(String),
 }
 
-/// Hears a scenario.
+/// Receives the timeline of a scenario.
 pub trait Audience {
-    /// Something happened at `at`.
+    /// An entry at the time `at`.
     fn hear(&mut self, at: Millis, telling: &Telling);
 }
 
-/// Nobody listens.
+/// Discards the timeline.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Silent;
 
@@ -55,12 +55,12 @@ impl Audience for Silent {
     fn hear(&mut self, _: Millis, _: &Telling) {}
 }
 
-/// How a timeline looks.
+/// The style of a timeline.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Style {
-    /// Whether the reader's terminal shows colours.
+    /// Whether the terminal shows colours.
     pub colour: Colour,
-    /// How long to wait before each line of the scenario, so that a person can read along.
+    /// The pause before each line of the scenario, so that a person can read along.
     pub pause: Duration,
 }
 
@@ -74,7 +74,7 @@ pub enum Colour {
     Ansi,
 }
 
-/// Writes a timeline. The first failure to write ends the writing, not the scenario.
+/// Writes a timeline. The first write error ends the writing, not the scenario.
 #[derive(Debug)]
 pub struct Timeline<W> {
     to: W,
@@ -84,7 +84,7 @@ pub struct Timeline<W> {
 }
 
 impl<W: Write> Timeline<W> {
-    /// A timeline to this writer.
+    /// Writes a timeline to this writer.
     pub fn new(to: W, style: Style) -> Self {
         Self { to, style, last: None, failed: false }
     }

@@ -1,4 +1,4 @@
-//! What workers send, and what the network does with it.
+//! Messages of workers, and their path through the network.
 
 use super::statement::{JobLine, Verb};
 use super::world::{TrueJob, World, name_of};
@@ -63,7 +63,7 @@ impl World {
         self.send(SendMessage::new(self.with_arns(body)))
     }
 
-    /// The text with the ARN of task a for `"$a"`.
+    /// Replaces `"$a"` in the text by the ARN of task a.
     pub(super) fn with_arns(&self, text: &str) -> String {
         let prefix = self.region.lock().ecs.cluster_arn(CLUSTER).replace(":cluster/", ":task/");
         let mut text = text.to_owned();

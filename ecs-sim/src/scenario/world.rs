@@ -1,4 +1,4 @@
-//! The world of a scenario: a Region, the names of its tasks, what was sent, what came of it.
+//! The world of a scenario: a Region, the names of its tasks, sent messages, and their effects.
 
 use super::alerts::AlertTold;
 use super::disorder::Delivery;
@@ -11,11 +11,11 @@ use crate::region::{CLUSTER, DEAD_LETTER_QUEUE, Fault, SharedRegion};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// A job as the scenario itself knows it: the truth that the function cannot see.
+/// A job as the scenario knows it: the truth that the function cannot see.
 #[derive(Clone, Debug)]
 pub(super) struct TrueJob {
     pub(super) task: String,
-    /// When it may last no longer, by its own declaration.
+    /// Its latest end, as declared.
     pub(super) until: Millis,
     pub(super) finished: bool,
 }
@@ -23,36 +23,36 @@ pub(super) struct TrueJob {
 pub(super) struct World {
     pub(super) region: SharedRegion,
     pub(super) summary: Summary,
-    /// What the function logged and no line has expected yet.
+    /// Log lines that no line has expected yet.
     pub(super) logs: Vec<LogLine>,
     /// Task ids, in order of creation: the first is `a`.
     pub(super) tasks: Vec<String>,
-    /// Their places, by id.
+    /// Their indices, by id.
     pub(super) named: BTreeMap<String, usize>,
     pub(super) jobs: BTreeMap<(String, u32), TrueJob>,
     pub(super) last_message: Option<String>,
-    /// Alerts that were sent and that no line has expected yet.
+    /// Sent alerts that no line has expected yet.
     pub(super) alerts: Vec<AlertTold>,
-    /// Their mails.
+    /// Their emails.
     pub(super) mails: Vec<String>,
-    /// The mail of the alert that was expected last.
+    /// The email of the last expected alert.
     pub(super) last_mail: Option<String>,
-    /// Whether alerts that no line expects are of no matter.
+    /// Whether alerts need not be expected.
     pub(super) alerts_are_muted: bool,
-    /// When the next sweep is due, and how long after it the one that follows.
+    /// When the next sweep is due, and the sweep interval.
     pub(super) sweep: Option<(Millis, Millis)>,
-    /// What the function last answered to an operator.
+    /// The function's last answer to an operator.
     pub(super) last_answer: Value,
-    /// How the events of ECS come to the function.
+    /// The order and number of event deliveries.
     pub(super) delivery: Delivery,
-    /// What becomes of them.
+    /// Whether events are delivered at all.
     pub(super) events_of_ecs: EventsOfEcs,
-    /// Events of ECS on their way to the function, by when they arrive, with how often they failed.
+    /// Events of ECS on their way to the function, by arrival time, with the number of their failures.
     pub(super) events: BTreeMap<(Millis, u64), (Value, usize)>,
     pub(super) events_made: u64,
     /// The calls to ECS that no line has counted yet, by operation.
     pub(super) calls_counted: BTreeMap<String, usize>,
-    /// For each service the id of the last message that was told.
+    /// For each service the id of the last message in the timeline.
     pub(super) told: BTreeMap<String, String>,
     pub(super) news: Vec<String>,
 }
@@ -98,7 +98,7 @@ impl World {
         self.look();
     }
 
-    /// Does something to ECS.
+    /// Changes something in ECS.
     pub(super) fn ecs(&mut self, act: impl FnOnce(&mut ControlPlane) -> Result<(), ApiError>) -> Result<(), String> {
         act(&mut self.region.lock().ecs).map_err(|error| error.to_string())?;
         self.look();
@@ -107,12 +107,12 @@ impl World {
 
     pub(super) fn create_service(&mut self, spec: ServiceSpec) -> Result<(), String> {
         self.ecs(|ecs| ecs.create_service(spec).map(drop))?;
-        // A scenario begins in steady state; what ECS said on the way there is not news.
+        // A scenario begins in steady state; the messages on the way there are not reported.
         self.news.clear();
         Ok(())
     }
 
-    /// A scenario that names no service is about one called `web` with two tasks.
+    /// Creates the default service, `web` with two tasks, if the scenario names none.
     pub(super) fn have_a_service(&mut self) -> Result<(), String> {
         if self.tasks.is_empty() { self.create_service(ServiceSpec::new(CLUSTER, "web", 2)) } else { Ok(()) }
     }
@@ -121,7 +121,7 @@ impl World {
         self.ecs(|ecs| ecs.run_standalone_task(CLUSTER).map(drop))
     }
 
-    /// The task protects itself, or clears its protection, without the function: no call of the function's is counted.
+    /// Sets or clears the task's own protection without the function: it does not count as a call of the function.
     pub(super) fn set_own_protection(&mut self, letters: &str, minutes: Option<u32>) -> Result<(), String> {
         let id = self.task_id(letters)?;
         let answer = self.region.lock().ecs.set_own_protection(&id, minutes.map(i64::from));
@@ -165,7 +165,7 @@ impl World {
         region.ecs.task(&id).map(look).ok_or_else(|| format!("ecs has forgotten task {letters}"))
     }
 
-    /// The text with the scenario's letters for task ARNs and ids.
+    /// Replaces task ARNs and ids in the text by the scenario's letters.
     pub(super) fn named(&self, text: &str) -> String {
         // An id is a run of hexadecimal digits: only those are looked up, since a scenario can have a thousand tasks.
         let runs = text.split(|c: char| !c.is_ascii_hexdigit());
@@ -207,7 +207,7 @@ impl World {
         messages.into_iter().cloned().collect()
     }
 
-    /// Whether a sweep is due; the next one then is one interval away.
+    /// Whether a sweep is due; if so, schedules the next one.
     pub(super) fn take_due_sweep(&mut self) -> bool {
         let now = self.now();
         match &mut self.sweep {
@@ -235,7 +235,7 @@ impl World {
         self.calls_counted.remove(operation).unwrap_or(0)
     }
 
-    /// The first alert that no line has expected yet; from now on its mail is the last one.
+    /// Takes the first alert that no line has expected yet; its email becomes the last one.
     pub(super) fn take_alert(&mut self) -> Option<AlertTold> {
         if self.alerts.is_empty() {
             return None;

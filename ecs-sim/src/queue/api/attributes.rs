@@ -1,4 +1,4 @@
-//! Queue attributes: SQS writes them all as text, the redrive policy as JSON in text.
+//! Queue attributes: SQS writes all of them as strings, the redrive policy as JSON in a string.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::queue::settings::is_fifo;
 use crate::queue::{QueueError, QueueSettings, Queues, RedrivePolicy};
 
-/// Attributes that a client may set and that change nothing here: encryption, access, long polling, FIFO throughput.
+/// Attributes that a client may set without an effect here: encryption, access, long polling, FIFO throughput.
 const WITHOUT_EFFECT: [&str; 9] = [
     "DeduplicationScope",
     "FifoQueue",
@@ -40,7 +40,7 @@ pub(super) fn is_known(name: &str) -> bool {
     WITH_EFFECT.contains(&name) || WITHOUT_EFFECT.contains(&name)
 }
 
-/// The settings that CreateQueue's attributes ask for.
+/// The settings that CreateQueue's attributes request.
 pub(super) fn parse(queue: &str, attributes: &BTreeMap<String, String>) -> Result<QueueSettings, QueueError> {
     let mut settings = QueueSettings::default();
     for (name, value) in attributes {
@@ -94,7 +94,7 @@ fn number<T: std::str::FromStr>(name: &str, value: &str) -> Result<T, QueueError
     value.parse().map_err(|_| invalid(name, "not a number within bounds"))
 }
 
-/// `maxReceiveCount` comes as a number or as text; an empty policy takes it away.
+/// `maxReceiveCount` is a number or a string; an empty policy removes it.
 fn redrive(value: &str) -> Result<Option<RedrivePolicy>, QueueError> {
     if value.is_empty() {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! What each operation takes, by SQS's names.
+//! The input of each operation, by SQS's names.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::messages::MessageInput;
 use crate::queue::QueueError;
 
-/// Whatever names a queue by its URL and needs nothing more.
+/// An input that names only a queue, by its URL.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct QueueInput {
@@ -17,8 +17,8 @@ pub(super) struct QueueInput {
 }
 
 impl QueueInput {
-    /// The queue's name, which is what follows the last slash of its URL; host and account are not looked at, so that
-    /// a URL stays good when a server starts anew on another port.
+    /// The queue's name: the part after the last slash of its URL. Host and account are ignored, so that a URL stays
+    /// valid when a server restarts on another port.
     pub(super) fn queue(&self) -> Result<String, QueueError> {
         let url = required(self.queue_url.as_deref(), "QueueUrl")?;
         Ok(url.rsplit('/').next().unwrap_or(url).to_owned())
@@ -39,7 +39,7 @@ pub(super) struct ListQueuesInput {
     #[serde(default)]
     pub(super) queue_name_prefix: String,
     pub(super) max_results: Option<usize>,
-    /// The first name of the page; callers must not care.
+    /// The first name of the page. Opaque to callers.
     #[serde(default)]
     pub(super) next_token: String,
 }

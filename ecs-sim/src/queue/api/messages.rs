@@ -13,7 +13,7 @@ use crate::queue::{
 
 pub(super) type Attributes = BTreeMap<String, MessageAttribute>;
 
-/// What SendMessage and an entry of SendMessageBatch have in common.
+/// The common members of SendMessage and an entry of SendMessageBatch.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct MessageInput {
@@ -66,7 +66,7 @@ fn attribute(name: &str, input: AttributeInput) -> Result<MessageAttribute, Queu
     Ok(MessageAttribute { data_type: input.data_type, value })
 }
 
-/// One message of a ReceiveMessage answer: only with the attributes that were asked for, and their digest.
+/// One message of a ReceiveMessage answer, with only the requested attributes and their digest.
 pub(super) fn received_message(received: &ReceivedMessage, system_names: &[String], names: &[String]) -> Value {
     let message = &received.message;
     let mut output = Map::from_iter([
@@ -90,7 +90,7 @@ pub(super) fn received_message(received: &ReceivedMessage, system_names: &[Strin
     Value::Object(output)
 }
 
-/// SQS takes `All`, a name, or a prefix as in `job.*`.
+/// SQS accepts `All`, a name, or a prefix as in `job.*`.
 fn is_wanted(name: &str, wanted: &str) -> bool {
     let prefix = wanted.strip_suffix(".*");
     wanted == "All" || wanted == name || prefix.is_some_and(|prefix| name.starts_with(prefix))

@@ -1,4 +1,4 @@
-//! The function's way to the Region's topic.
+//! The function's client of the Region's topic.
 
 use crate::region::{ALERT_TOPIC_ARN, SharedRegion};
 use serde_json::json;
@@ -7,7 +7,7 @@ use taskhold::notify::published;
 use taskhold::notify::sink::Sink;
 use taskhold::outbox::DeliveryError;
 
-/// Publishes alerts to the simulated topic, in the texts that the real sink publishes.
+/// Publishes alerts to the simulated topic, with the same texts as the real sink.
 #[derive(Clone, Debug)]
 pub(crate) struct SimulatedAlerts(pub(crate) SharedRegion);
 

@@ -1,4 +1,4 @@
-//! The function's way to the Region's Application Auto Scaling.
+//! The function's client of the Region's Application Auto Scaling.
 
 use crate::region::SharedRegion;
 use serde_json::{Value, json};

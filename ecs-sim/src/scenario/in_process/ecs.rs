@@ -1,6 +1,6 @@
-//! The function's way to the Region's ECS: our nouns in, the API's JSON to the control plane, and back.
+//! The function's client of the Region's ECS: converts the function's types to the API's JSON and back.
 //!
-//! What a call asks and what an answer says are functions of their own, for whoever lets time pass between the two.
+//! Building the request and reading the answer are separate functions, for callers that let time pass in between.
 
 use crate::region::{Outcome, Region, SharedRegion};
 use crate::scenario::described;
@@ -28,7 +28,7 @@ impl SimulatedEcs {
     }
 }
 
-/// Makes a call. `None` if its caller dies of it.
+/// Makes a call. `None` if the call kills its caller.
 pub(crate) fn answer(region: &mut Region, operation: &str, request: &Value) -> Option<Result<Value, EcsError>> {
     match region.call_ecs(operation, request) {
         Outcome::Answered(answer) => {
@@ -39,7 +39,7 @@ pub(crate) fn answer(region: &mut Region, operation: &str, request: &Value) -> O
     }
 }
 
-/// What UpdateTaskProtection is asked.
+/// The request of UpdateTaskProtection.
 pub(crate) fn protection_request(cluster: &ClusterArn, setting: ProtectionSetting, tasks: &[TaskId]) -> Value {
     let mut request = json!({"cluster": cluster.to_string(), "tasks": tasks});
     match setting {
@@ -52,7 +52,7 @@ pub(crate) fn protection_request(cluster: &ClusterArn, setting: ProtectionSettin
     request
 }
 
-/// What UpdateService is asked.
+/// The request of UpdateService.
 pub(crate) fn count_request(service: &ServiceArn, to: u32) -> Value {
     json!({"cluster": service.cluster.to_string(), "service": service.name, "desiredCount": to})
 }

@@ -1,4 +1,4 @@
-//! The function's way to the queues that it sends to.
+//! The function's clients of the queues that it sends to.
 
 use crate::queue::{SendMessage, SendMessageEntry};
 use crate::region::{DEAD_LETTER_QUEUE, INTERRUPTED_QUEUE, RECHECK_QUEUE, SharedRegion};

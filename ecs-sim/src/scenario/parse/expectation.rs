@@ -1,9 +1,9 @@
-//! Reads what a line expects.
+//! Parses an expectation.
 
 use super::super::statement::Expectation;
 use super::{Parsed, Words, duration, operation};
 
-/// What a scenario counts unless it says otherwise.
+/// The operation that a scenario counts by default.
 const PROTECTION_CALL: &str = "UpdateTaskProtection";
 
 pub(super) fn read(words: &mut Words<'_>) -> Parsed<Expectation> {

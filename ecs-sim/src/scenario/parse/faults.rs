@@ -1,10 +1,10 @@
-//! Reads what goes wrong between the function and AWS.
+//! Parses faults between the function and AWS.
 
 use super::super::statement::{EventsOfEcs, Statement};
 use super::{Parsed, Words, duration};
 use crate::region::Fault;
 
-/// What the function calls.
+/// The operations that the function calls.
 const OPERATIONS: [&str; 7] = [
     "DescribeServices",
     "DescribeTasks",
@@ -77,7 +77,7 @@ fn of_operation(words: &mut Words<'_>) -> Parsed<Option<String>> {
     if words.has("of") { operation(words).map(Some) } else { Ok(None) }
 }
 
-/// One of the function's calls. A misspelt one would never come.
+/// An operation that the function calls. A misspelt one would never match.
 pub(super) fn operation(words: &mut Words<'_>) -> Parsed<String> {
     let word = words.next("a call of ecs")?;
     match OPERATIONS.contains(&word) {

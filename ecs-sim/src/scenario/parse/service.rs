@@ -1,4 +1,4 @@
-//! Reads what a line says of a service.
+//! Parses the description of a service.
 
 use super::super::statement::ServiceLine;
 use super::{Parsed, Words, minutes};
