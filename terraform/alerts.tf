@@ -1,12 +1,13 @@
-# Who is told, and of what: alerts of the function, jobs that were interrupted, alarms about the function itself.
+# Notifications: alerts of the function, interrupted jobs, and alarms about the function itself.
 
 resource "aws_sns_topic" "alert" {
   name = "${var.name}-alerts"
-  # AWS's own key, which whoever in this account may publish can use. Alarms cannot: they go to alarm_topic_arn.
+  # The AWS managed key, which every principal of this account that may publish can use. CloudWatch alarms
+  # cannot: they use alarm_topic_arn.
   kms_master_key_id = "alias/aws/sns"
 }
 
-# In place of SNS's own policy for the topic, which lets the whole account in.
+# Replaces the default SNS topic policy, which admits the whole account.
 resource "aws_sns_topic_policy" "alert" {
   arn = aws_sns_topic.alert.arn
 
@@ -31,7 +32,7 @@ resource "aws_sns_topic_subscription" "alert_mail" {
   endpoint  = var.alert_mail
 }
 
-# The same alerts for machines.
+# The same alerts, for programs.
 resource "aws_sqs_queue" "alert" {
   name                      = "${var.name}-machine-alerts"
   sqs_managed_sse_enabled   = true
@@ -54,8 +55,8 @@ resource "aws_sqs_queue_policy" "alert" {
   })
 }
 
-# Jobs whose task stopped under them, for whoever starts them again. Only where somebody asks for it: a queue that nobody reads
-# would look as if the jobs were taken care of.
+# Jobs whose task stopped while they were running, for the program that restarts them. Created on request only:
+# a queue without a reader would suggest that the jobs are taken care of.
 resource "aws_sqs_queue" "interrupted_job" {
   count = var.interrupted_jobs ? 1 : 0
 
@@ -93,7 +94,7 @@ resource "aws_cloudwatch_metric_alarm" "dead_letter" {
   evaluation_periods  = 1
   comparison_operator = "GreaterThanThreshold"
   threshold           = 0
-  treat_missing_data  = "notBreaching" # SQS reports nothing about a queue that nobody uses
+  treat_missing_data  = "notBreaching" # SQS reports no data for an inactive queue
   alarm_actions       = compact([var.alarm_topic_arn])
 }
 
@@ -107,8 +108,8 @@ resource "aws_cloudwatch_metric_alarm" "late_jobs" {
   period              = 60
   evaluation_periods  = 1
   comparison_operator = "GreaterThanThreshold"
-  # Seconds: more than one visibility timeout, less than three, because this metric passes over messages that have been received
-  # more than three times.
+  # Seconds. More than one visibility timeout, and less than three, because this metric ignores messages that
+  # have been received more than three times.
   threshold          = 300
   treat_missing_data = "notBreaching"
   alarm_actions      = compact([var.alarm_topic_arn])

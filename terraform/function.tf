@@ -1,6 +1,6 @@
-# The function, and what invokes it.
+# The function and its triggers.
 
-# Made here and not by Lambda, which would keep the logs for ever.
+# Created here, because Lambda would create a log group that never expires.
 resource "aws_cloudwatch_log_group" "function" {
   name              = "/aws/lambda/${var.name}"
   retention_in_days = var.log_retention_days
@@ -8,18 +8,19 @@ resource "aws_cloudwatch_log_group" "function" {
 
 resource "aws_lambda_function" "function" {
   function_name    = var.name
-  description      = "Holds busy tasks of ECS cluster ${var.cluster_name} in place"
+  description      = "Protects busy tasks of ECS cluster ${var.cluster_name}"
   role             = aws_iam_role.function.arn
   filename         = var.package
   source_code_hash = filebase64sha256(var.package)
-  handler          = "bootstrap" # Lambda wants one; the runtime starts the file of this name
+  handler          = "bootstrap" # required by Lambda; the runtime starts the file with this name
   runtime          = "provided.al2023"
   architectures    = [var.architecture]
-  memory_size      = 256 # less memory would also mean less processor, and slower TLS handshakes
-  timeout          = 30  # room for throttled calls to be tried again
+  memory_size      = 256 # less memory would also mean less CPU, and slower TLS handshakes
+  timeout          = 30  # leaves time to retry throttled calls
 
   environment {
-    # What is empty is not set: TASKHOLD_REMEDIATIONS without a remediation, and the queue that is not there.
+    # Empty values are not set: TASKHOLD_REMEDIATIONS without a remediation, and the URL of a queue that is not
+    # created.
     variables = { for name, value in local.settings : name => value if value != "" }
   }
 
@@ -29,13 +30,14 @@ resource "aws_lambda_function" "function" {
     log_group             = aws_cloudwatch_log_group.function.name
   }
 
-  # For events that the function fails three times. It keeps the event as it came: sent to the job queue, it is carried out.
+  # For events that the function fails three times. The queue keeps the event unchanged: sent to the job queue,
+  # it is processed.
   dead_letter_config {
     target_arn = aws_sqs_queue.dead_letter.arn
   }
 
   lifecycle {
-    # What the function would refuse to start with is refused before anything is deployed.
+    # Reject at plan time the settings that the function would refuse to start with.
     precondition {
       condition     = var.policy != "release-idle" || var.allow_release_idle
       error_message = "policy release-idle needs allow_release_idle."
@@ -46,7 +48,7 @@ resource "aws_lambda_function" "function" {
     }
   }
 
-  # Lambda asks whether the role may send to the dead-letter queue before it makes the function.
+  # Lambda checks that the role may send to the dead-letter queue before it creates the function.
   depends_on = [aws_iam_role_policy.function]
 }
 
@@ -59,7 +61,8 @@ locals {
     TASKHOLD_ALERT_TOPIC_ARN       = aws_sns_topic.alert.arn
     TASKHOLD_ALERT_QUEUE_URL       = aws_sqs_queue.alert.url
     TASKHOLD_INTERRUPTED_QUEUE_URL = join("", aws_sqs_queue.interrupted_job[*].url)
-    # Longer than the job queue keeps messages: what comes later is older than any job can last, and revives none.
+    # Longer than the job queue's message retention: a later message is older than the longest job, and revives
+    # none.
     TASKHOLD_FINISHED_JOB_RETENTION_HOURS         = "120"
     TASKHOLD_DRY_RUN                 = tostring(var.dry_run)
     TASKHOLD_REQUIRE_SENDER_TASK     = tostring(var.require_sender_task)
@@ -75,7 +78,7 @@ locals {
 
 resource "aws_lambda_function_event_invoke_config" "function" {
   function_name                = aws_lambda_function.function.function_name
-  maximum_event_age_in_seconds = 21600 # the most: an event waits while Lambda throttles the account, and a stop stays true
+  maximum_event_age_in_seconds = 21600 # maximum: events wait while Lambda throttles the account; stops stay valid
   maximum_retry_attempts       = 2
 }
 
@@ -84,13 +87,13 @@ resource "aws_lambda_event_source_mapping" "jobs" {
   function_name           = aws_lambda_function.function.arn
   function_response_types = ["ReportBatchItemFailures"]
 
-  # The more messages come together, the more tasks share a protection call.
+  # Larger batches let more tasks share a protection call.
   batch_size = 1000
-  # The least for more than 10 messages. Every second here is a second that a task is not protected.
+  # Minimum for batches of more than 10 messages. Every second here is a second without protection for a task.
   maximum_batching_window_in_seconds = 1
 
   scaling_config {
-    maximum_concurrency = 2 # the least that Lambda knows: more instances would share out the messages in smaller batches
+    maximum_concurrency = 2 # the minimum in Lambda: more instances would split the messages into smaller batches
   }
 }
 
@@ -98,7 +101,7 @@ resource "aws_lambda_event_source_mapping" "rechecks" {
   event_source_arn        = aws_sqs_queue.recheck.arn
   function_name           = aws_lambda_function.function.arn
   function_response_types = ["ReportBatchItemFailures"]
-  batch_size              = 10 # all of a batch share the function's 30 seconds
+  batch_size              = 10 # a whole batch shares the function's 30 seconds
 
   scaling_config {
     maximum_concurrency = 2
@@ -113,7 +116,7 @@ resource "aws_cloudwatch_event_rule" "task_stopped" {
     detail-type = ["ECS Task State Change"]
     detail = {
       clusterArn = [local.cluster_arn]
-      # Not lastStatus: a task that is only about to stop may have minutes left, in which people can learn of its jobs.
+      # Not lastStatus: a task that is about to stop may have minutes left, in which people can act on its jobs.
       desiredStatus = ["STOPPED"]
     }
   })
@@ -124,7 +127,7 @@ resource "aws_cloudwatch_event_target" "task_stopped" {
   arn  = aws_lambda_function.function.arn
 
   retry_policy {
-    maximum_event_age_in_seconds = 86400 # both the most that EventBridge knows: a stop stays true
+    maximum_event_age_in_seconds = 86400 # both are the EventBridge maximum: a stop remains valid
     maximum_retry_attempts       = 185
   }
 
@@ -133,14 +136,15 @@ resource "aws_cloudwatch_event_target" "task_stopped" {
   }
 }
 
-# A reason to look at a service, never the proof of anything. The function's own table says which events are worth a look.
+# These events trigger a reconcile of the service and prove nothing by themselves. A table in the function
+# defines which events trigger one.
 resource "aws_cloudwatch_event_rule" "service_events" {
   name = "${var.name}-service-events"
 
   event_pattern = jsonencode({
     source      = ["aws.ecs"]
     detail-type = ["ECS Service Action", "ECS Deployment State Change"]
-    # Either is enough, because neither is always there.
+    # Either condition suffices, because neither field is always present.
     "$or" = [
       { resources = [{ prefix = "${local.ecs}:service/${var.cluster_name}/" }] },
       { detail = { clusterArn = [local.cluster_arn] } },
@@ -152,17 +156,17 @@ resource "aws_cloudwatch_event_target" "service_events" {
   rule = aws_cloudwatch_event_rule.service_events.name
   arn  = aws_lambda_function.function.arn
 
-  # For as long as it takes the schedule to look anyway.
+  # By then the schedule reconciles every service anyway.
   retry_policy {
     maximum_event_age_in_seconds = 300
     maximum_retry_attempts       = 5
   }
 }
 
-# Looks at every service, for what no event told.
+# Reconciles every service, in case an event was lost.
 resource "aws_cloudwatch_event_rule" "sweep" {
   name                = "${var.name}-sweep"
-  description         = "taskhold looks at every service of ECS cluster ${var.cluster_name}"
+  description         = "taskhold sweep of ECS cluster ${var.cluster_name}"
   schedule_expression = "rate(${var.sweep_minutes} minutes)"
 }
 
@@ -171,7 +175,7 @@ resource "aws_cloudwatch_event_target" "sweep" {
   arn   = aws_lambda_function.function.arn
   input = jsonencode({ sweep = {} })
 
-  # The shortest that EventBridge knows: the next one comes soon.
+  # The shortest time that EventBridge allows: the next sweep follows soon.
   retry_policy {
     maximum_event_age_in_seconds = 60
     maximum_retry_attempts       = 1

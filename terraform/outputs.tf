@@ -1,49 +1,49 @@
 output "job_queue_url" {
-  description = "Where workers send job messages."
+  description = "URL of the queue to which workers send job messages."
   value       = aws_sqs_queue.job.url
 }
 
 output "job_queue_arn" {
-  description = "The job queue, for policies and subscriptions."
+  description = "ARN of the job queue, for policies and subscriptions."
   value       = aws_sqs_queue.job.arn
 }
 
 output "dead_letter_queue_url" {
-  description = "Where to look for messages that could not be carried out."
+  description = "URL of the queue that keeps messages and events that could not be processed."
   value       = aws_sqs_queue.dead_letter.url
 }
 
 output "alert_topic_arn" {
-  description = "What to subscribe to for alerts, by mail, in a chat or else."
+  description = "ARN of the topic to subscribe to for alerts by mail, in a chat or elsewhere."
   value       = aws_sns_topic.alert.arn
 }
 
 output "alert_queue_url" {
-  description = "Where machines read alerts."
+  description = "URL of the queue from which programs read alerts."
   value       = aws_sqs_queue.alert.url
 }
 
 output "interrupted_job_queue_url" {
-  description = "Read interrupted jobs here. Null without interrupted_jobs."
+  description = "URL of the queue of interrupted jobs. Null without interrupted_jobs."
   value       = one(aws_sqs_queue.interrupted_job[*].url)
 }
 
 output "interrupted_job_queue_arn" {
-  description = "For the permission to do so, or the event source of a function that does. Null without interrupted_jobs."
+  description = "ARN of the queue of interrupted jobs, for a policy or an event source mapping. Null without interrupted_jobs."
   value       = one(aws_sqs_queue.interrupted_job[*].arn)
 }
 
 output "store_table_name" {
-  description = "Where to look up what is known of a task."
+  description = "Name of the table with task records and service records."
   value       = aws_dynamodb_table.store.name
 }
 
 output "function_name" {
-  description = "The function, for logs and metrics."
+  description = "Name of the function, for its logs and metrics."
   value       = aws_lambda_function.function.function_name
 }
 
 output "worker_policy_arn" {
-  description = "Attach it to the task roles of workers."
+  description = "ARN of the policy to attach to the task roles of workers."
   value       = aws_iam_policy.worker.arn
 }

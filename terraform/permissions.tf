@@ -1,4 +1,4 @@
-# What the function may do, and what workers may.
+# Permissions of the function and of workers.
 
 data "aws_partition" "current" {}
 
@@ -14,7 +14,7 @@ locals {
 
 resource "aws_iam_role" "function" {
   name_prefix = "${var.name}-" # roles belong to the account, and another Region may have one of this name
-  description = "Of the function that holds busy tasks of ECS cluster ${var.cluster_name} in place"
+  description = "Role of the function that protects busy tasks of ECS cluster ${var.cluster_name}"
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
@@ -54,8 +54,8 @@ locals {
       Action   = "ecs:DescribeServices"
       Resource = "${local.ecs}:service/${var.cluster_name}/*"
     },
-    # Lists have no resource to name; the cluster is a condition (Service Authorization Reference, "Amazon Elastic Container
-    # Service").
+    # List actions have no resource to name, so the cluster is a condition (Service Authorization Reference,
+    # "Amazon Elastic Container Service").
     {
       Sid       = "ListWithinTheCluster"
       Effect    = "Allow"
@@ -75,7 +75,8 @@ locals {
       Action   = "dynamodb:Query"
       Resource = "${aws_dynamodb_table.store.arn}/index/open"
     },
-    # Lambda sends there too, with the function's role: events that the function failed three times.
+    # Lambda also uses this permission, through the function's role, for events that the function failed three
+    # times.
     {
       Sid      = "SendDeadLetters"
       Effect   = "Allow"
@@ -100,7 +101,8 @@ locals {
       Action   = "sqs:SendMessage"
       Resource = aws_sqs_queue.alert.arn
     },
-    # SAM attaches AWS's managed policies for these two, which name no resource. Here they name the function's own.
+    # SAM attaches AWS managed policies for these two, which name no resource. Here they name the function's
+    # own.
     {
       Sid      = "ReadItsQueues"
       Effect   = "Allow"
@@ -123,14 +125,15 @@ locals {
   }]
 
   raise_desired_count_statements = [
-    # It lets whoever has it change more of a service than the count, which is why nobody has it unasked.
+    # This permission covers more of a service than its desired count, so it is granted on request only.
     {
       Sid      = "RaiseDesiredCounts"
       Effect   = "Allow"
       Action   = "ecs:UpdateService"
       Resource = "${local.ecs}:service/${var.cluster_name}/*"
     },
-    # A read, which has no resource to name (Service Authorization Reference, "AWS Application Auto Scaling").
+    # A read action without a resource to name (Service Authorization Reference, "AWS Application Auto
+    # Scaling").
     {
       Sid      = "SeeWhoElseSetsDesiredCounts"
       Effect   = "Allow"
@@ -140,7 +143,7 @@ locals {
   ]
 }
 
-# For the task roles of workers.
+# Attach to the task roles of workers.
 resource "aws_iam_policy" "worker" {
   name_prefix = "${var.name}-worker-"
   description = "Send job messages to taskhold of ECS cluster ${var.cluster_name}, and nothing else"
@@ -150,7 +153,7 @@ resource "aws_iam_policy" "worker" {
     Statement = [{
       Sid      = "SendJobMessages"
       Effect   = "Allow"
-      Action   = "sqs:SendMessage" # sending batches needs no other
+      Action   = "sqs:SendMessage" # SendMessageBatch needs no other action
       Resource = aws_sqs_queue.job.arn
     }]
   })

@@ -1,44 +1,46 @@
-# The queues that the function reads, and the one where everything ends that could not be carried out.
+# The queues that the function reads, and the dead-letter queue.
 
-# What workers write.
+# Workers write to this queue.
 resource "aws_sqs_queue" "job" {
   name                    = "${var.name}-jobs"
   sqs_managed_sse_enabled = true
 
-  # Six times the function's timeout: Lambda tries a throttled batch again within it.
+  # Six times the function's timeout, so that Lambda can retry a throttled batch within it.
   visibility_timeout_seconds = 180
 
-  # Longer than the longest job (48 hours), shorter than a finished job is remembered (TASKHOLD_FINISHED_JOB_RETENTION_HOURS).
+  # Longer than the longest job (48 hours) and shorter than the finished-job retention
+  # (TASKHOLD_FINISHED_JOB_RETENTION_HOURS).
   message_retention_seconds = 345600
 
   redrive_policy = jsonencode({
     deadLetterTargetArn = aws_sqs_queue.dead_letter.arn
-    # Twice TASKHOLD_RECEIVES_MAX: the function dead-letters a message with the reason before SQS gives it up without one.
+    # Twice TASKHOLD_RECEIVES_MAX: the function dead-letters a message, with the reason, before SQS moves it
+    # without one.
     maxReceiveCount = 100
   })
 }
 
-# What the function tells itself: look at this service again at that time, go on with this sweep.
+# The function sends itself messages here: recheck this service at that time, continue this sweep.
 resource "aws_sqs_queue" "recheck" {
   name                       = "${var.name}-rechecks"
   sqs_managed_sse_enabled    = true
   visibility_timeout_seconds = 180
 
-  # A recheck is due after 15 minutes at the latest, and a day later is worth nothing.
+  # A recheck is due after 15 minutes at most, and is useless a day later.
   message_retention_seconds = 86400
 
   redrive_policy = jsonencode({
     deadLetterTargetArn = aws_sqs_queue.dead_letter.arn
-    maxReceiveCount     = 10 # half an hour of failing; receives that throttling used up count too
+    maxReceiveCount     = 10 # half an hour of failures; receives that were used up by throttling count too
   })
 }
 
-# For people to look at: messages that the function dead-lettered (attribute taskhold.reason), messages that SQS gave up, and events
-# that EventBridge or Lambda gave up.
+# For people to inspect: messages that the function dead-lettered (attribute taskhold.reason), messages that SQS
+# moved here, and events that EventBridge or Lambda could not deliver.
 resource "aws_sqs_queue" "dead_letter" {
   name                      = "${var.name}-dead-letters"
   sqs_managed_sse_enabled   = true
-  message_retention_seconds = 1209600 # 14 days, the longest that SQS knows
+  message_retention_seconds = 1209600 # 14 days, the maximum in SQS
 }
 
 resource "aws_sqs_queue_policy" "job" {
@@ -71,8 +73,8 @@ resource "aws_sqs_queue_policy" "recheck" {
         Resource  = aws_sqs_queue.recheck.arn
         Condition = { Bool = { "aws:SecureTransport" = "false" } }
       },
-      # Whatever else IAM grants in this account. Whoever has assumed a role goes by the role's ARN in this key, not by the
-      # session's (IAM User Guide, "AWS global condition context keys").
+      # Applies regardless of other IAM grants in this account. For an assumed role, this key holds the role's
+      # ARN, not the session's (IAM User Guide, "AWS global condition context keys").
       {
         Sid       = "OnlyFromTheFunction"
         Effect    = "Deny"
@@ -99,7 +101,8 @@ resource "aws_sqs_queue_policy" "dead_letter" {
         Resource  = aws_sqs_queue.dead_letter.arn
         Condition = { Bool = { "aws:SecureTransport" = "false" } }
       },
-      # EventBridge has no role here: what it cannot deliver it sends by the queue's leave, and only for this rule.
+      # EventBridge uses no role here. This queue policy lets it send the events that it cannot deliver, for
+      # this rule only.
       {
         Sid       = "UndeliveredEvents"
         Effect    = "Allow"

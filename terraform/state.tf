@@ -1,8 +1,9 @@
-# What is known of tasks and services: an item for each, found by its ARN. Not to be restored to an earlier moment: a state store of
-# yesterday does not know the jobs of today, and the function would release tasks under them. An empty one is harmless.
+# Task records and service records: one item each, keyed by ARN. Never restore the table to an earlier point in
+# time: yesterday's state store lists none of today's jobs, and the function would release tasks with running
+# jobs. An empty table is harmless.
 resource "aws_dynamodb_table" "store" {
   name         = "${var.name}-store"
-  billing_mode = "PAY_PER_REQUEST" # jobs come in bursts, and a throttled store is a task that is protected later
+  billing_mode = "PAY_PER_REQUEST" # jobs arrive in bursts, and a throttled table delays protection
   hash_key     = "key"
 
   attribute {
@@ -15,7 +16,7 @@ resource "aws_dynamodb_table" "store" {
     type = "S"
   }
 
-  # What a sweep has to look at: only items with the attribute are in it, and only by their keys.
+  # The records that a sweep must reconcile: only items with this attribute, and only their keys.
   global_secondary_index {
     name            = "open"
     hash_key        = "open"

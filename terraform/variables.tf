@@ -1,20 +1,21 @@
-# The parameters of template.yaml, and two that only Terraform needs: what to call things, and where the function lies. A test
-# holds names, defaults and bounds to the template's.
+# The parameters of template.yaml, and two that only Terraform needs: the name prefix and the path of the
+# package. A test compares names, defaults and bounds with the template's.
 
 variable "name" {
-  description = "What the function is called, and how the names of everything else begin. One name serves one cluster."
+  description = "Name of the function and prefix of all other names. One name serves one cluster."
   type        = string
   default     = "taskhold"
 
   validation {
-    # 64 are the most for a function, and the queues' names go on after it. Roles get 26 more from the provider and have 64 too.
+    # A function name has at most 64 characters, and the queue names append to it. Role names also have at most
+    # 64, of which the provider appends 26.
     condition     = can(regex("^[A-Za-z0-9_-]{1,30}$", var.name))
     error_message = "name must be 1 to 30 letters, digits, hyphens and underscores."
   }
 }
 
 variable "package" {
-  description = "Path of the zip with the function's binary, which `make build` writes: target/lambda/bootstrap.zip."
+  description = "Path of the zip file with the function's binary. `make build` writes target/lambda/bootstrap.zip."
   type        = string
 }
 
@@ -29,19 +30,19 @@ variable "cluster_name" {
 }
 
 variable "dry_run" {
-  description = "With true the function logs what it would ask of ECS, and changes nothing."
+  description = "If true, the function logs the changes that it would make in ECS, but makes none."
   type        = bool
   default     = false
 }
 
 variable "require_sender_task" {
-  description = "With true a job message counts only if it was sent with the task role's credentials of the very task that it speaks for."
+  description = "If true, the function accepts a job message only if its sender used the task role credentials of the task that it names."
   type        = bool
   default     = false
 }
 
 variable "alert_mail" {
-  description = "Who gets alerts by mail, once he has confirmed it. Empty for nobody; others can subscribe to the alert topic."
+  description = "Mail address that receives alerts after it confirms the subscription. Empty for none; others can subscribe to the alert topic."
   type        = string
   default     = ""
 
@@ -52,19 +53,19 @@ variable "alert_mail" {
 }
 
 variable "sweep_minutes" {
-  description = "How often the function looks at every service of the cluster, in minutes, for what no event told."
+  description = "Minutes between two sweeps, which reconcile every service of the cluster in case an event was lost."
   type        = number
   default     = 5
 
   validation {
-    # EventBridge wants `minute` for 1, and the schedule says `minutes`.
+    # For 1, EventBridge requires `minute`, but the schedule uses `minutes`.
     condition     = var.sweep_minutes >= 2 && var.sweep_minutes <= 60 && floor(var.sweep_minutes) == var.sweep_minutes
     error_message = "sweep_minutes must be a whole number from 2 to 60."
   }
 }
 
 variable "blocked_after_minutes" {
-  description = "How long protected tasks hold a deployment up before somebody is told, in minutes."
+  description = "Minutes that protected tasks may block a deployment before the function sends an alert."
   type        = number
   default     = 5
 
@@ -75,7 +76,7 @@ variable "blocked_after_minutes" {
 }
 
 variable "repeat_after_minutes" {
-  description = "After how many minutes an alert is told again if it is still so."
+  description = "Minutes after which an alert is repeated while its incident is open."
   type        = number
   default     = 60
 
@@ -86,7 +87,7 @@ variable "repeat_after_minutes" {
 }
 
 variable "deadline_minutes" {
-  description = "How long a deployment may take, in minutes, unless its service's tag taskhold:deadline-minutes or CloudFormation says."
+  description = "Deadline of a deployment in minutes, unless the service's tag taskhold:deadline-minutes or CloudFormation sets one."
   type        = number
   default     = 180
 
@@ -97,7 +98,7 @@ variable "deadline_minutes" {
 }
 
 variable "policy" {
-  description = "What the function does about a service that protected tasks hold up, unless the service's tag taskhold:policy says otherwise."
+  description = "Remediation for a deployment that protected tasks block, unless the service's tag taskhold:policy sets another."
   type        = string
   default     = "notify"
 
@@ -108,19 +109,19 @@ variable "policy" {
 }
 
 variable "allow_release_idle" {
-  description = "With true the function may release idle tasks where policy or a service's tag says so."
+  description = "If true, the function may release idle tasks where policy or a service's tag selects it."
   type        = bool
   default     = false
 }
 
 variable "allow_raise_desired_count" {
-  description = "With true the function may raise desired counts where policy or a service's tag says so, and is given the permission for it."
+  description = "If true, the function may raise desired counts where policy or a service's tag selects it, and gets the permission."
   type        = bool
   default     = false
 }
 
 variable "release_grace_minutes" {
-  description = "How long a task must have been idle before it is released in this way, in minutes."
+  description = "Minutes that a task must be idle before the function releases it."
   type        = number
   default     = 5
 
@@ -131,7 +132,7 @@ variable "release_grace_minutes" {
 }
 
 variable "raise_cool_down_minutes" {
-  description = "The least time between two raises of one service's desired count, in minutes."
+  description = "Minimum number of minutes between two raises of a service's desired count."
   type        = number
   default     = 15
 
@@ -142,25 +143,25 @@ variable "raise_cool_down_minutes" {
 }
 
 variable "interrupted_jobs" {
-  description = "With true there is a queue to which the function sends every job whose task stopped under it."
+  description = "If true, the module creates a queue to which the function sends every job that was running when its task stopped."
   type        = bool
   default     = false
 }
 
 variable "log_level" {
-  description = "Detail of the function's logs."
+  description = "Log level of the function."
   type        = string
   default     = "INFO"
 
   validation {
-    # Not WARN or ERROR: the metrics are log lines without a level, which Lambda takes for INFO, so they would be lost.
+    # Not WARN or ERROR: metrics are log lines without a level. Lambda treats them as INFO and would drop them.
     condition     = contains(["TRACE", "DEBUG", "INFO"], var.log_level)
     error_message = "log_level must be TRACE, DEBUG or INFO."
   }
 }
 
 variable "log_retention_days" {
-  description = "How long the logs are kept, in days."
+  description = "Log retention in days."
   type        = number
   default     = 30
 
@@ -171,7 +172,7 @@ variable "log_retention_days" {
 }
 
 variable "architecture" {
-  description = "Processor that the package was built for, and that the function runs on. arm64 costs less."
+  description = "Instruction set that the package is built for and the function runs on. arm64 costs less."
   type        = string
   default     = "arm64"
 
@@ -182,12 +183,12 @@ variable "architecture" {
 }
 
 variable "alarm_topic_arn" {
-  description = "ARN of an SNS topic that is told when an alarm goes off. Empty for alarms that tell nobody."
+  description = "ARN of the SNS topic that the alarms notify. Empty for alarms without an action."
   type        = string
   default     = ""
 
   validation {
-    # Not the module's own alert topic: CloudWatch may not use the key that encrypts it.
+    # Do not use the module's own alert topic: CloudWatch has no access to the key that encrypts it.
     condition     = can(regex("^(arn:aws[a-z-]*:sns:.+)?$", var.alarm_topic_arn))
     error_message = "alarm_topic_arn must be the ARN of an SNS topic, or empty."
   }

@@ -4,7 +4,7 @@ terraform {
   required_providers {
     aws = {
       source = "hashicorp/aws"
-      # The first in which a function's logs have a format, a level and a group of one's choice.
+      # The first version that supports a function's log format, log level and log group.
       version = ">= 5.32"
     }
   }
