@@ -1,5 +1,5 @@
-//! docs/alerts.md says what the scenarios tell: its table names each of them once, with the alerts that it expects, its mail
-//! is one that is sent, and it knows every kind of alert.
+//! Compares docs/alerts.md with the scenarios: its table lists each scenario once, with the alerts that it expects;
+//! its example mail is one that a scenario sends; and it covers every kind of alert.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
@@ -11,9 +11,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use taskhold::service::alert::AlertKind;
 
-/// How the names of scenarios begin that are about who is told of what.
+/// Name prefixes of the scenarios that test alerts.
 const ABOUT_ALERTS: [&str; 4] = ["alert_", "deployment_", "interrupted_", "refused_"];
-/// So many rows are about deployments, or the page is not worth its name.
+/// Minimum number of rows about deployments.
 const DEPLOYMENT_ROWS_MIN: usize = 20;
 
 fn root(relative: &str) -> PathBuf {
@@ -33,7 +33,7 @@ fn table(heading: &str) -> Vec<[String; 3]> {
     rows.map(|row| cells(row).try_into().unwrap_or_else(|_| panic!("`{row}` has not three cells"))).collect()
 }
 
-/// The scenarios that the table is about.
+/// The scenarios that the table covers.
 fn scenarios() -> BTreeMap<String, Scenario> {
     let files = root("tests/scenarios").read_dir().unwrap().map(|entry| entry.unwrap());
     let names = files.map(|file| file.file_name().into_string().unwrap());
@@ -46,7 +46,7 @@ fn read(name: &str) -> Scenario {
     Scenario::parse(name, &text).unwrap()
 }
 
-/// What a scenario expects to be told, in the words of the table: of each kind the events, in their order.
+/// The alerts that a scenario expects, as the table writes them: for each kind its events, in order.
 fn told(scenario: &Scenario) -> String {
     let mut kinds: Vec<(String, Vec<String>)> = Vec::new();
     for line in &scenario.lines {
@@ -99,7 +99,7 @@ fn every_kind_of_alert_is_on_the_page_the_gravest_first() {
     assert_eq!(kinds, known);
 }
 
-/// Keeps the mails.
+/// Collects the mails.
 #[derive(Default)]
 struct Mailbox(Vec<String>);
 

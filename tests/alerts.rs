@@ -1,5 +1,5 @@
-//! What alerts say to people, to a chat and to machines: each kind as it reads, the published schema, and the limits that
-//! hold whatever the input.
+//! The texts of alerts for people, for chat and for programs: each kind as it reads, the published schema, and the
+//! limits that apply to any input.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
@@ -34,7 +34,7 @@ const OLD: &str = "ecs-svc/1111111111111111111";
 const NEW: &str = "ecs-svc/2222222222222222222";
 const EVENTS: [Transition; 4] = [Transition::Opened, Transition::Escalated, Transition::Repeated, Transition::Resolved];
 
-/// So many minutes after 2026-01-05 10:00 UTC.
+/// This number of minutes after 2026-01-05 10:00 UTC.
 fn at(minute: i64) -> Timestamp {
     Timestamp::from_second(1_767_607_200 + minute * 60).unwrap()
 }
@@ -57,7 +57,7 @@ fn labelled(job: JobSnapshot, labels: impl IntoIterator<Item = (String, String)>
     JobSnapshot { labels: labels.into_iter().collect(), ..job }
 }
 
-/// As many labels as a job message may have, and as long ones.
+/// The maximum number of labels in a job message, each of maximum length.
 fn hostile_labels(seed: usize) -> impl Iterator<Item = (String, String)> {
     (0..8).map(move |number| (format!("{number}{}", hostile(seed + number, 63)), hostile(seed + 7 * number, 128)))
 }
@@ -76,7 +76,8 @@ fn blocking_task(number: usize, until: i64, protected_for: ProtectedFor) -> Bloc
     BlockingTask { task: id(number), deployment: Some(OLD.to_owned()), protected_until: at(until), protected_for }
 }
 
-/// A deployment that began at 10:00 and has been blocked since 10:10; it is 10:30, and CloudFormation waits until 13:00.
+/// A deployment that started at 10:00 and has been blocked since 10:10. It is 10:30, and CloudFormation waits until
+/// 13:00.
 fn diagnosis() -> Diagnosis {
     let label = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let episode = job("episode-0417", 2, 150, Some(90));
@@ -136,12 +137,12 @@ fn alert(kind: AlertKind, event: Transition) -> Alert {
     }
 }
 
-/// What can be wrong with a service.
+/// The kinds of service incidents.
 fn kinds() -> impl Iterator<Item = AlertKind> {
     AlertKind::ALL.into_iter().filter(|kind| *kind != AlertKind::JobInterrupted)
 }
 
-/// Every kind of alert at every point of its life. In place, because a huge one is not cloned in no time.
+/// Every kind of alert in every transition. Changes the alert in place, because cloning a huge alert is slow.
 fn each(mut alert: Alert, mut check: impl FnMut(&Alert)) {
     for (kind, event) in kinds().flat_map(|kind| EVENTS.map(|event| (kind, event))) {
         (alert.kind, alert.event) = (kind, event);
@@ -149,7 +150,7 @@ fn each(mut alert: Alert, mut check: impl FnMut(&Alert)) {
     }
 }
 
-/// Some kinds, as opened.
+/// Two kinds, as opened.
 fn each_of(kinds: [AlertKind; 2], alert: &mut Alert, check: fn(&Alert)) {
     for kind in kinds {
         alert.kind = kind;
@@ -161,7 +162,7 @@ fn usual() -> Alert {
     alert(AlertKind::DeploymentBlocked, Transition::Opened)
 }
 
-/// Everything that markup, JSON, mail or a terminal could take for its own.
+/// Characters with a meaning in markup, JSON, mail or a terminal.
 const HOSTILE: &str = "\nPWN\r\n1. PWN\u{2028}PWN\u{85}`PWN` *PWN* _PWN_ [PWN](https://PWN) <!here> <PWN|PWN> @PWN & ~PWN~ \
     \"PWN\" 'PWN' \\ \u{0}\u{7}\u{1b}[31m\u{202e}\u{200b}\u{feff}\u{e0041} 😀👩‍👩‍👧 é ``` ";
 
@@ -169,13 +170,13 @@ fn hostile(seed: usize, chars: usize) -> String {
     HOSTILE.chars().cycle().skip(seed % HOSTILE.len()).take(chars).collect()
 }
 
-/// More of everything than any list takes.
+/// An alert in which every list exceeds its limit.
 fn huge() -> Alert {
     let (name, cluster) = ("s".repeat(255), "c".repeat(255));
     let labels: Vec<Labels> = (0..10).map(|seed| hostile_labels(seed).collect()).collect();
     let blocking_tasks = (0..5000).map(|number| {
         let told = |of: usize| job(&hostile(number * 7 + of, 256), u32::MAX, 2000, Some(1900));
-        // More than any text tells, and yet not so many that the test takes long.
+        // More labels than any text contains, but few enough to keep the test fast.
         let labels = if number < 600 { labels[number % labels.len()].clone() } else { Labels::new() };
         let jobs = (0..10).map(|of| labelled(told(of), labels.clone()));
         let protected_for = if number % 3 == 2 { ProtectedFor::NoJob } else { ProtectedFor::Jobs(jobs.collect()) };
@@ -183,9 +184,9 @@ fn huge() -> Alert {
     });
     let refused = |number: usize| {
         let told = job(&hostile(number, 256), u32::MAX, 2000, None);
-        // Those that any text may tell have more.
+        // The tasks that a text may list have more jobs.
         let jobs = if number % 5000 < 200 { vec![labelled(told, labels[number % 10].clone()); 10] } else { vec![told] };
-        // Those without protection come first: each kind is about 5000.
+        // Tasks without protection come first: there are about 5000 of each kind.
         let protected_until = (number >= 5000).then(|| at(1000));
         RefusedTask {
             task: id(5000 + number),
@@ -529,7 +530,7 @@ fn a_subject_is_short_printable_ascii_even_for_the_longest_names() {
     );
 }
 
-/// Texts outside and inside of code spans.
+/// The text outside of code spans, and the content of the code spans.
 fn spans(text: &str) -> (String, Vec<&str>) {
     let parts: Vec<&str> = text.split('`').collect();
     assert_eq!(parts.len() % 2, 1, "a code span is open: {text}");
@@ -687,12 +688,12 @@ fn a_machine_is_told_the_margin_and_what_was_omitted() {
     assert_eq!((way["taskArns"].as_array().unwrap().len(), &way["taskArnsOmitted"]), (100, &json("4900")));
 }
 
-/// What SQS takes in a body (SQS API reference, "SendMessage").
+/// The characters that SQS accepts in a body (SQS API reference, "SendMessage").
 fn is_taken_by_sqs(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
 }
 
-/// The message as SNS reads it: an object of texts, within the limit with room for attributes.
+/// Checks the message as SNS parses it: an object of strings, within the size limit with space for attributes.
 fn published_well(alert: &Alert) {
     let message = published::message(&Notification::of(alert));
     assert!(message.len() <= published::MESSAGE_BYTES_MAX - 4096, "{}", message.len());
@@ -717,7 +718,7 @@ fn what_is_published_fits_and_each_protocol_gets_its_own() {
 fn what_is_published_fits_whatever_the_ids_consist_of() {
     let mut alert = huge();
     alert.diagnosis.blocking_tasks.truncate(600);
-    // Some of either kind.
+    // Keep some of each kind.
     alert.diagnosis.refused_tasks.drain(200..9800);
     for unit in ["\u{0}", "\u{1b}", "\"", "\\", "\u{e0041}", "😀", "`", "\n", "é", "\u{10ffff}", "\u{ffff}"] {
         for blocking_task in &mut alert.diagnosis.blocking_tasks {

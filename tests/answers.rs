@@ -1,5 +1,5 @@
-//! What operators get: the answers of the real handler are those that `schemas/answers.schema.json` publishes and
-//! `docs/commands.md` explains, and a look costs no more reads than it says.
+//! The answers that operators get: the real handler returns exactly the forms that `schemas/answers.schema.json`
+//! publishes and `docs/commands.md` explains, and a command makes no more ECS calls than it reports.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
@@ -52,7 +52,7 @@ const DOCUMENTED: &str = "
     preflight of transcode
     status of nowhere";
 
-/// What the scenarios of tests/scenarios do not show.
+/// Situations that tests/scenarios does not cover.
 const SITUATIONS: [(&str, &str); 13] = [
     (
         "tasks are released, or not",
@@ -165,7 +165,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
-/// The function, and what it has answered to operators.
+/// The function, and its answers to operators.
 struct Asked<F> {
     function: F,
     answers: Vec<Value>,
@@ -184,7 +184,7 @@ impl<F: Function> Function for Asked<F> {
 }
 
 fn answers_of(name: &str, text: &str) -> Vec<Value> {
-    // What people are told meanwhile is for other tests.
+    // Other tests cover the alerts of these scenarios.
     let scenario = Scenario::parse(name, &format!("mute alerts\n{text}")).unwrap_or_else(|error| panic!("{error}"));
     let region = SharedRegion::new(Region::for_scenario(scenario.variants()[0]));
     let function = InProcess::new(&region, scenario.settings()).unwrap();
@@ -193,7 +193,7 @@ fn answers_of(name: &str, text: &str) -> Vec<Value> {
     asked.answers
 }
 
-/// A Region with one service of so many tasks, and the function.
+/// A Region with one service of this many tasks, and the function.
 struct Stage {
     region: SharedRegion,
     function: InProcess,
@@ -216,14 +216,14 @@ impl Stage {
         }
     }
 
-    /// Makes ECS throttle this read, as others do who share the account.
+    /// Makes ECS throttle this read, as other callers in the account would.
     fn exhaust(&self, operation: &str, request: &Value) {
         let mut region = self.region.lock();
         while region.ecs.call(operation, request).is_ok() {}
     }
 }
 
-/// A look that finds the list of tasks, or their protection, throttled.
+/// Answers of a status command for which ECS throttles the list of tasks, or their protection.
 fn answers_with_gaps() -> Vec<Value> {
     let mut answers = Vec::new();
     for operation in ["ListTasks", "GetTaskProtection"] {
@@ -235,7 +235,8 @@ fn answers_with_gaps() -> Vec<Value> {
     answers
 }
 
-/// The answer to `status` when the state store fails, which the function's own never does: by the real adapter, over HTTP.
+/// The answer to `status` when the state store fails. The store in memory never fails, so this uses the real
+/// adapter over HTTP.
 fn answer_without_a_store() -> Value {
     struct Broken;
     impl Store<TaskRecord> for Broken {
@@ -277,12 +278,12 @@ fn answer_without_a_store() -> Value {
     serde_json::to_value(Answer::Status { services, failed: Vec::new(), more: false }).unwrap()
 }
 
-/// What can be wrong with a service; an interrupted job is no incident of its service.
+/// The kinds of service incidents. An interrupted job is no incident of its service.
 fn incident_kinds() -> impl Iterator<Item = AlertKind> {
     AlertKind::ALL.into_iter().filter(|kind| *kind != AlertKind::JobInterrupted)
 }
 
-/// The answer to `status` of a service with incidents of every kind, open and over, told and untold.
+/// The answer to `status` for a service with incidents of every kind, open and resolved, notified and pending.
 fn answer_with_incidents() -> Value {
     let at = |minute: i64| Timestamp::from_second(1_790_000_000 + minute * 60).unwrap();
     let mut record = ServiceRecord::default();
@@ -306,7 +307,7 @@ fn answer_with_incidents() -> Value {
     serde_json::to_value(Answer::Status { services, failed: Vec::new(), more: false }).unwrap()
 }
 
-/// Every answer that there is to be had, with the situation that it is of.
+/// Every answer that the tests can produce, each with its situation.
 fn all_answers() -> Vec<(String, Value)> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
     let mut files: Vec<PathBuf> = directory.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -321,7 +322,7 @@ fn all_answers() -> Vec<(String, Value)> {
     let mut answers = Vec::new();
     for (name, text) in scenarios {
         let told = answers_of(&name, &text);
-        // With `ask` a scenario may hand the function an event as well, which is answered and is no question.
+        // A scenario with `ask` may also invoke the function with an event, whose answer belongs to no command.
         let asks = text.contains("status of") || text.contains("preflight of");
         assert!(!asks || !told.is_empty(), "{name} asks nothing");
         answers.extend(told.into_iter().map(|answer| (name.clone(), answer)));
@@ -335,7 +336,7 @@ fn all_answers() -> Vec<(String, Value)> {
     answers
 }
 
-/// Every place in an answer, as JSON pointers.
+/// Every value in an answer, as JSON pointers.
 fn places(value: &Value, at: &str, places: &mut Vec<String>) {
     places.push(at.to_owned());
     match value {
@@ -355,7 +356,8 @@ fn places_of(answer: &Value) -> Vec<String> {
     found
 }
 
-/// Which members an answer has, whatever their number and values; but for the words, which decide what must be there.
+/// The members that an answer has, independent of their number and values. Enumerated words are included, because
+/// they decide which members are required.
 fn form(answer: &Value) -> BTreeSet<String> {
     let generalized = |place: &String| {
         let parts = place.split('/').map(|part| if part.parse::<usize>().is_ok() { "*" } else { part });
@@ -376,7 +378,8 @@ fn answers_of_each_form() -> Vec<(String, Value)> {
     all_answers().into_iter().filter(|(_, answer)| seen.insert(form(answer))).collect()
 }
 
-/// The words that the schema allows for each member, by `enum` and `const`. `of` is the definition that it is in.
+/// The words that the schema allows for each member, by `enum` and `const`. `of` is the definition that contains
+/// the member.
 fn published(schema: &Value, of: &str, words: &mut BTreeSet<(String, String)>) {
     if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
         for (name, member) in properties {
@@ -392,7 +395,7 @@ fn published(schema: &Value, of: &str, words: &mut BTreeSet<(String, String)>) {
     }
 }
 
-/// Rollouts and incidents both have a kind.
+/// Rollouts and incidents both have a `kind`.
 fn told_apart(member: &str, of: &str) -> String {
     if member == "kind" { format!("{of} kind") } else { member.to_owned() }
 }
@@ -471,7 +474,7 @@ fn every_published_word_is_said_in_some_answer_and_no_other() {
 
 #[test]
 fn an_answer_without_a_member_is_refused() {
-    // What ECS or a worker may leave out, and what depends on what is remembered of a service.
+    // Members that ECS or a worker may omit, and members that depend on the record of a service.
     let optional = ["deployment", "expectedUntil", "labels", "notifiedAt", "resolvedAt", "nextRecheckAt"];
     let validator = validator();
     let mut omitted = BTreeSet::new();
@@ -481,7 +484,7 @@ fn an_answer_without_a_member_is_refused() {
             let mut altered = answer.clone();
             let Value::Object(members) = altered.pointer_mut(at).unwrap() else { continue };
             members.remove(member).unwrap();
-            // Where there are gaps they may be among them.
+            // With gaps, `incidents` may be missing too.
             let incidents_unread = member == "incidents" && answer["status"]["services"][0]["gaps"] != json!([]);
             // A refused task may have no protection at all.
             let unprotected = member == "protectedUntil" && at.contains("/refusedTasks/");
@@ -518,7 +521,7 @@ fn an_answer_with_a_value_of_another_type_is_refused_wherever_it_stands() {
                 Value::Array(_) => json!({}),
                 Value::Object(_) | Value::Null => json!([]),
             };
-            // The value of a tag and a label may be empty texts.
+            // The value of a tag and a label may be empty strings.
             let empty = ["/value", "/title"].iter().any(|member| place.ends_with(member));
             for other in [other, json!(null)].into_iter().chain((!empty).then(|| json!(""))) {
                 let mut altered = answer.clone();
@@ -649,7 +652,7 @@ fn a_cluster_with_more_services_than_are_told_says_so() {
         stage.region.lock().ecs.create_service(ServiceSpec::new("video", name, 0)).unwrap();
     };
     (1..100).for_each(|number| create(&stage, &format!("web-{number}")));
-    // ECS gives 20 reads of services a second after a burst of 100; a call takes its time in AWS too.
+    // ECS allows 20 service reads a second after a burst of 100. A call takes time in AWS too.
     stage.region.lock().latency_ms = 20;
     let ask = |stage: &mut Stage| {
         let answer = stage.ask(r#"{"status": {}}"#);
@@ -661,7 +664,7 @@ fn a_cluster_with_more_services_than_are_told_says_so() {
     assert_eq!(ask(&mut stage), (100, json!(true)));
 }
 
-/// The words of the code, each kept complete by the compiler.
+/// All verdicts. The compiler keeps the list complete.
 fn verdicts() -> Vec<Verdict> {
     let all = [Verdict::Clear, Verdict::Waits, Verdict::MissesDeadline, Verdict::Refused, Verdict::Unknown];
     for verdict in all {
@@ -818,7 +821,7 @@ fn the_real_function_answers_the_same() {
     assert_eq!(answers, expected);
 }
 
-/// Cuts every time to its minute: a real clock runs on while the function looks.
+/// Truncates every time to its minute: the real clock advances while the function runs.
 fn to_the_minute(answer: &mut Value) {
     for place in places_of(answer) {
         if let Some(Value::String(text)) = answer.pointer_mut(&place)
@@ -829,7 +832,7 @@ fn to_the_minute(answer: &mut Value) {
     }
 }
 
-/// Runs the CI step of the page with an `aws` that answers so, and a `jq` that finds this.
+/// Runs the CI step of the page with an `aws` that returns this answer and a `jq` that finds this value.
 fn ci_step(found: &str) -> std::process::Output {
     let step = blocks("sh").into_iter().find(|block| block.contains("case ")).expect("the page has a CI step");
     let directory = tempdir(found);

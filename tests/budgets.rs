@@ -1,5 +1,5 @@
-//! What a message may cost, counted where it does not depend on the machine. The bounds stand in docs/performance.md, in the
-//! table of budgets, and are read from there; `make budgets` counts the rest of that table.
+//! The cost of a message, measured where it does not depend on the machine. The bounds come from the table of
+//! budgets in docs/performance.md; `make budgets` measures the rest of that table.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
@@ -16,7 +16,7 @@ use std::sync::Once;
 use std::sync::atomic::Ordering;
 use tokio::runtime::Runtime;
 
-/// Before what is counted: what the first messages of an instance allocate stays with it.
+/// Sent before the measurement: allocations of the first messages stay with the instance.
 const WARM_UP: usize = 100;
 
 fn read(relative: &str) -> String {
@@ -24,7 +24,7 @@ fn read(relative: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Asserts that what was counted is not more than its row in the table of budgets says.
+/// Asserts that the measured value is within its row in the table of budgets.
 fn assert_within(budget: &str, counted: f64) {
     println!("{budget}: {counted}");
     let text = read("docs/performance.md");
@@ -34,7 +34,7 @@ fn assert_within(budget: &str, counted: f64) {
     assert!(counted <= most, "{budget}: {counted}, and the budget is {most}");
 }
 
-/// A function that has seen messages before.
+/// A function that has processed messages before.
 struct Warm {
     runtime: Runtime,
     function: Function,
@@ -51,7 +51,8 @@ impl Warm {
         warm
     }
 
-    /// Delivers the starts of these jobs, each on a task of its own, in one batch. The payload is the test's and is not counted.
+    /// Delivers the starts of these jobs, each on its own task, in one batch. The payload belongs to the test and
+    /// is not measured.
     fn deliver(&self, jobs: Range<usize>) -> AllocationInfo {
         let (payload, records) = (batch(jobs.clone(), Tasks::Own), jobs.len());
         measure(|| deliver(&self.runtime, &self.function, (&payload, records)))
@@ -66,7 +67,7 @@ impl Warm {
 fn a_warm_message_allocates_no_more_than_its_budget() {
     let warm = Warm::new();
     let counts: Vec<u64> = (WARM_UP..WARM_UP + 100).map(|job| warm.deliver(job..job + 1).count_total).collect();
-    // The mean, since a map that grows allocates once for many messages.
+    // The mean, because a growing map allocates once for many messages.
     let mean = counts.iter().sum::<u64>() as f64 / counts.len() as f64;
     assert_within("allocations of a warm message", mean);
 }
@@ -101,7 +102,7 @@ fn locked(lock: &str, package: &str) -> String {
     rest.split('"').next().unwrap().to_owned()
 }
 
-/// The settings of the release profile, without what is said about them, by their section.
+/// The settings of the release profile by section, without comments.
 fn release_profile(manifest: &str) -> BTreeMap<String, Vec<String>> {
     let mut sections = BTreeMap::<String, Vec<String>>::new();
     let mut section = String::new();

@@ -1,5 +1,5 @@
-//! How all services of a cluster stand, where things go wrong: one that cannot be read, too little time, a state store that
-//! fails, and more than an answer of Lambda's holds.
+//! The status of all services of a cluster under failures: a service that cannot be read, too little time, a
+//! failing state store, and an answer larger than Lambda allows.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
@@ -36,7 +36,7 @@ use taskhold::{service, task};
 const CLUSTER: &str = "arn:aws:ecs:eu-west-1:111122223333:cluster/video";
 const OLD: &str = "ecs-svc/1111111111111111111";
 const NEW: &str = "ecs-svc/2222222222222222222";
-/// What Lambda answers with at most ("Lambda quotas": invocation payload).
+/// Maximum size of a Lambda response ("Lambda quotas": invocation payload).
 const LAMBDA_BYTES_MAX: usize = 6 * 1024 * 1024;
 
 fn start() -> Timestamp {
@@ -52,7 +52,7 @@ fn service(name: &str) -> ServiceArn {
     ServiceArn::new(Arc::new(cluster), name).unwrap()
 }
 
-/// Moves only when somebody moves it, and lets others run while it is waited for.
+/// A clock that only the test advances. Waiting on it yields to other futures.
 #[derive(Clone, Debug, Default)]
 struct Hand(Arc<AtomicI64>);
 
@@ -75,20 +75,20 @@ impl Clock for Hand {
     }
 }
 
-/// How a service answers to the first read.
+/// The answer to the first read of a service.
 #[derive(Clone, Debug)]
 enum Reads {
-    /// It has so many tasks, all of them protected, of an older deployment.
+    /// This number of tasks, all protected, all of an older deployment.
     Tasks(usize),
-    /// It cannot be described.
+    /// Describing the service fails.
     Fail(EcsError),
-    /// It is gone since it was listed.
+    /// The service was deleted after it was listed.
     Gone,
-    /// Its description takes forever; a second passes whenever somebody waits for it.
+    /// Describing the service never returns. Every wait for it takes one second.
     Never,
 }
 
-/// An ECS whose services are told apart by the first letter of a task's id, of which each has its own.
+/// An ECS whose services have task ids with distinct first letters.
 #[derive(Debug)]
 struct FakeEcs {
     services: Vec<(String, Reads)>,
@@ -130,7 +130,7 @@ impl ServiceReads for FakeEcs {
         self.most_looks.fetch_max(looks, Ordering::SeqCst);
         self.last_begun.store(self.clock.0.load(Ordering::SeqCst), Ordering::SeqCst);
         let (at, reads) = self.reads(service);
-        // The later it is listed the sooner it answers, so that answers come in another order than they were asked for.
+        // Services listed later answer sooner, so that the answers arrive in a different order from the requests.
         for _ in 0..self.services.len() - at {
             tokio::task::yield_now().await;
         }
@@ -181,7 +181,7 @@ impl ServiceReads for FakeEcs {
     }
 }
 
-/// A deployment that began ten minutes ago, whose own two tasks are up.
+/// A deployment that started ten minutes ago, whose own two tasks are running.
 fn deploying(arn: &ServiceArn) -> Service {
     let deployment = |id: &str, status, rollout_state| Deployment {
         id: id.to_owned(),
@@ -214,7 +214,7 @@ fn deploying(arn: &ServiceArn) -> Service {
     }
 }
 
-/// A state store in memory that fails for the services of these names.
+/// A state store in memory that fails for the services with these names.
 #[derive(Debug)]
 struct FakeStore {
     kept: MemoryStore<Hand>,
@@ -308,7 +308,7 @@ fn named<const N: usize>(services: [(&str, Reads); N]) -> Function<Fake> {
     function(services.map(|(name, reads)| (name.to_owned(), reads)))
 }
 
-/// The answer, as the text that Lambda gets, in an invocation of 30 seconds.
+/// The answer as the text that Lambda returns, in an invocation of 30 seconds.
 fn answer_to(function: &Function<Fake>, payload: &str) -> String {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (response, _) = runtime.block_on(function.handle(payload, after(30))).unwrap();
@@ -329,7 +329,7 @@ fn check(answer: &Value) {
     assert!(problems.is_empty(), "{problems:?}");
 }
 
-/// The names of the services that are told of, in their order.
+/// The names of the services in the answer, in order.
 fn told(answer: &Value) -> Vec<&str> {
     let services = answer["status"]["services"].as_array().unwrap();
     services.iter().map(|service| service["service"].as_str().unwrap().rsplit('/').next().unwrap()).collect()
@@ -444,8 +444,8 @@ fn incidents_that_cannot_be_read_are_a_gap_and_no_empty_list() {
     assert_eq!((&services[2]["incidents"], &services[2]["gaps"]), (&json!([]), &json!([])));
 }
 
-/// Three jobs on each of so many tasks, each job with the longest id and the most labels that a message may have, of what
-/// takes most room as JSON.
+/// Three jobs on each of this many tasks. Each job has the longest id and the most labels that a message may have,
+/// in the characters that are largest in JSON.
 fn fill(function: &Function<Fake>, service: usize, tasks: usize) {
     let labels = (0..8).map(|number| (format!("{number}{}", "\u{1}".repeat(63)), "\u{1}".repeat(128))).collect();
     let job = Job {
@@ -467,7 +467,7 @@ fn fill(function: &Function<Fake>, service: usize, tasks: usize) {
     }
 }
 
-/// That a list and what was left out of it are all that there is.
+/// Asserts that the list and its `…Omitted` count add up to all items.
 fn told_and_omitted(of: &Value, list: &str, all: usize) -> usize {
     let told = of[list].as_array().unwrap().len();
     let omitted = of.get(format!("{list}Omitted")).map_or(0, |omitted| omitted.as_u64().unwrap());

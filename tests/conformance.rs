@@ -1,6 +1,7 @@
-//! What every store promises: one body for each promise, run on each implementation.
+//! The promises of every store: one test body for each promise, run on each implementation.
 //!
-//! An implementation is one line at the end of this file. Those that need an emulator run with `make test-e2e`.
+//! Each implementation has one line at the end of this file. Implementations that need an emulator run with `make
+//! test-e2e`.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
@@ -35,7 +36,7 @@ fn read(relative: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// A clock that is set.
+/// A clock that the test sets.
 #[derive(Clone, Debug)]
 struct SetClock(Arc<AtomicI64>);
 
@@ -64,10 +65,10 @@ impl Clock for SetClock {
     }
 }
 
-/// What a promise is tried with.
+/// The environment of a promise's test.
 struct Stage {
     clock: SetClock,
-    /// So many records of others make an implementation forget what it may, if it forgets by their number.
+    /// This many other records make an implementation evict what it may, if it evicts by count.
     crowd: u32,
 }
 
@@ -82,7 +83,7 @@ fn with_job(mut record: TaskRecord, job_id: &str) -> TaskRecord {
     record
 }
 
-/// With a job that has finished.
+/// A record with a finished job.
 fn closed() -> TaskRecord {
     let mut record = TaskRecord::default();
     let job = Job { finished_at: Some(SetClock::new().now()), ..Job::default() };
@@ -94,14 +95,14 @@ fn jobs_of(versioned: &Versioned<TaskRecord>) -> Vec<&str> {
     versioned.record.jobs.keys().map(|key| key.job_id.as_str()).collect()
 }
 
-/// Stores a record with this job beside those that `before` has.
+/// Stores a record with this job in addition to those of `before`.
 async fn put_job<L: Store<TaskRecord>>(store: &L, before: &Versioned<TaskRecord>, with: (&str, Timestamp)) -> Stored {
     let (job_id, keep_until) = with;
     let after = Versioned { record: with_job(before.record.clone(), job_id), version: before.version };
     store.put(&task(1), &after, keep_until).await.unwrap()
 }
 
-/// Other work gets its turn before each read and each store, as on the way to a store that is far away.
+/// Yields to other futures before each load and each put, as a remote store would.
 struct Interleaved<L>(L);
 
 impl<L: Store<TaskRecord>> Store<TaskRecord> for Interleaved<L> {
@@ -121,7 +122,7 @@ impl<L: Store<TaskRecord>> Store<TaskRecord> for Interleaved<L> {
     }
 }
 
-/// Before each of the next stores somebody else stores the record. Counts the stores that were tried.
+/// Before each of the next puts, another writer stores the record. Counts the attempted puts.
 struct Rival<L> {
     store: L,
     clock: SetClock,
@@ -168,7 +169,7 @@ impl<L: Store<TaskRecord>> Store<TaskRecord> for Rival<L> {
     }
 }
 
-/// Everything that is on the pages.
+/// All records on the pages.
 async fn listed<L: StorePages<TaskRecord>>(store: &L) -> BTreeMap<Task, Versioned<TaskRecord>> {
     let mut listed = BTreeMap::new();
     let mut token = None;
@@ -266,7 +267,7 @@ mod promises {
     ) {
         put_job(&store, &Versioned::default(), ("kept", clock.after(61))).await;
         for number in 2..2 + crowd {
-            // Most have passed at once, so that whatever sweeps has something to sweep.
+            // Most of these expire at once, so that a cleanup has records to delete.
             let keep_until = clock.after(if number % 10 == 0 { 60 } else { 0 });
             let record = with_job(TaskRecord::default(), "other");
             store.put(&task(number), &Versioned { record, version: 0 }, keep_until).await.unwrap();
@@ -428,7 +429,7 @@ mod promises {
         let names: Vec<String> = (0..50).map(|number| format!("{number:02}")).collect();
         let contended = AtomicU32::new(0);
         join_all(names.iter().map(async |name| {
-            // Whoever is contended comes again, as its message does.
+            // A contended writer retries, as its redelivered message does.
             while rival.add(name).await.is_err() {
                 contended.fetch_add(1, Ordering::SeqCst);
             }
@@ -478,13 +479,13 @@ mod promises {
     ) {
         put_job(&store, &Versioned::default(), ("passed", clock.after(1))).await;
         assert_eq!(listed(&store).await.len(), 1);
-        // Clocks differ, so an implementation may take its time.
+        // Clocks differ, so an implementation may delete late.
         clock.advance(SignedDuration::from_hours(2));
         assert_eq!(listed(&store).await.len(), 0);
     }
 }
 
-/// Makes a test of each promise, for the state store that the function makes.
+/// Generates a test of each promise for the state store that the function creates.
 macro_rules! conforms {
     ($(#[$attribute:meta])* $implementation:ident, crowd = $crowd:literal, $new:expr) => {
         conforms! { $(#[$attribute])* $implementation, $crowd, $new,

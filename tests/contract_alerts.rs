@@ -1,5 +1,5 @@
-//! The sink of alerts before the simulated SNS and SQS and before canned answers: what it sends where, and what it says
-//! when one of them does not take it.
+//! The alert sink against the simulated SNS and SQS and against canned answers: what it sends to which target, and
+//! what it returns when one of them fails.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
@@ -41,7 +41,8 @@ fn now() -> Timestamp {
     Timestamp::from_millisecond(NOW_MS).unwrap()
 }
 
-/// `tasks` tasks, each with one job of this id, and with as many labels of its characters as a job can have, hold a deployment of the service up.
+/// An alert about a deployment that `tasks` tasks block. Each task has one job with this id and with the most
+/// labels of its characters that a job can have.
 fn blocked(service: ServiceArn, tasks: usize, job_id: &str) -> Alert {
     let (started_at, until) = (now() - SignedDuration::from_mins(12), now() + SignedDuration::from_mins(90));
     let chars = |most: usize| job_id.chars().take(most).collect::<String>();
@@ -97,7 +98,7 @@ fn alert() -> Alert {
     blocked(service("video", "web"), 2, "secret-job")
 }
 
-/// Where a sink is to send.
+/// The targets of a sink.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum To {
     Topic,
@@ -122,7 +123,7 @@ impl Simulated {
     }
 }
 
-/// SNS and SQS that give every call their answer, and the calls.
+/// SNS and SQS that give every call the configured answer, and the calls.
 struct Canned {
     calls: Arc<Mutex<Vec<Call>>>,
     server: Server,
@@ -145,7 +146,7 @@ impl Canned {
         sink(&self.server.endpoint(), to).await.send(&Notification::of(&alert())).await
     }
 
-    /// The operations that were called, in the order of the services' names.
+    /// The called operations, ordered by service name.
     fn operations(&self) -> Vec<String> {
         let mut operations: Vec<String> =
             self.calls.lock().unwrap().iter().map(|call| call.operation.clone()).collect();
@@ -272,7 +273,8 @@ async fn of_a_task_whose_service_is_not_known_there_is_no_attribute_for_it() {
     assert_eq!(publication.subject, Some(message.subject));
 }
 
-/// The longest names that ECS allows, as many tasks as a look takes in, and the longest job ids, of what takes most room.
+/// The longest names that ECS allows, the most tasks that a reconcile reads, and the longest job ids, in the
+/// characters that are largest in JSON.
 #[tokio::test]
 async fn an_alert_about_the_largest_service_is_taken_whole() {
     let long = "n".repeat(255);
@@ -363,13 +365,13 @@ async fn where_nobody_listens_nothing_is_taken() {
     assert_eq!(text.matches("Connection refused").count(), 2, "{text}");
 }
 
-/// A server that takes two connections, answers neither, and closes both: were the second call made only after the first
-/// had failed, the first would have to time out.
+/// A server that accepts two connections, answers neither, and closes both. If the sink made the second call only
+/// after the first had failed, the first would have to time out.
 #[tokio::test]
 async fn topic_and_queue_are_notified_at_once() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    // It ends with the second connection, or with the test's process.
+    // Ends with the second connection, or with the test's process.
     std::thread::spawn(move || {
         let both = [listener.accept().unwrap(), listener.accept().unwrap()];
         drop(both);

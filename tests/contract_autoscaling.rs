@@ -1,5 +1,5 @@
-//! The question to Application Auto Scaling: what exactly is sent, once, and what is made of every answer, canned ones and
-//! those of the simulated service.
+//! The request to Application Auto Scaling: the exact request, sent once, and the result of every answer, both
+//! canned and from the simulated service.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
@@ -19,7 +19,7 @@ fn service(name: &str) -> ServiceArn {
     ServiceArn::new(Arc::new(cluster.parse().unwrap()), name).unwrap()
 }
 
-/// What the adapter makes of this backend's answer about service `web`.
+/// The adapter's result for service `web` with this backend.
 async fn ask(backend: impl Backend) -> Result<Option<ScalableTarget>, AutoscalingError> {
     let server = Server::start(Arc::new(Mutex::new(backend)), ServerOptions::default()).await.unwrap();
     let loader = aws_config::defaults(BehaviorVersion::latest())
@@ -30,7 +30,7 @@ async fn ask(backend: impl Backend) -> Result<Option<ScalableTarget>, Autoscalin
     autoscaling.scalable_target(&service("web")).await
 }
 
-/// The same for a canned answer, and the calls.
+/// The result for a canned answer, and the calls.
 async fn ask_before(answer: Answer) -> (Result<Option<ScalableTarget>, AutoscalingError>, Vec<Call>) {
     let calls = Arc::new(Mutex::new(Vec::new()));
     let captured = Arc::clone(&calls);
@@ -42,7 +42,7 @@ async fn ask_before(answer: Answer) -> (Result<Option<ScalableTarget>, Autoscali
     (answered, std::mem::take(&mut calls.lock().unwrap()))
 }
 
-/// With the members that Application Auto Scaling really sends (Application Auto Scaling API Reference, "ScalableTarget").
+/// With the members that Application Auto Scaling sends (Application Auto Scaling API Reference, "ScalableTarget").
 fn target(name: &str) -> Value {
     json!({
         "ServiceNamespace": "ecs",

@@ -1,7 +1,7 @@
-//! The state store's adapter before a DynamoDB that gives canned answers: what exactly is sent, and what is made of every answer,
-//! above all of those that no emulator gives.
+//! The state store's adapter against a DynamoDB with canned answers: the exact requests, and the result of every
+//! answer, above all the answers that no emulator gives.
 //!
-//! That it keeps what a state store promises is for `tests/conformance.rs`.
+//! `tests/conformance.rs` tests the promises of a state store.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
@@ -30,7 +30,7 @@ use taskhold::task::record::TaskRecord;
 const TASK: &str = "arn:aws:ecs:eu-west-1:111122223333:task/video/6b777c1809a94925ab48098fa09824de";
 const NOW_MS: i64 = 1_790_000_000_123;
 
-/// Stands still, and writes down how long it was waited for.
+/// A clock that stands still and records how long the adapter waits.
 #[derive(Clone, Debug, Default)]
 struct StillClock(Arc<Mutex<Vec<Duration>>>);
 
@@ -52,7 +52,7 @@ fn task() -> Task {
     TASK.parse().unwrap()
 }
 
-/// The state store before a DynamoDB, what it is asked, and how long the state store waits.
+/// The state store on a canned DynamoDB, the requests, and how long the state store waits.
 struct Stage {
     store: DynamoDbStore<StillClock>,
     calls: Calls,
@@ -71,7 +71,7 @@ impl Stage {
         Self { store: DynamoDbStore::new(&config, "store".to_owned(), clock.clone()), calls, clock }
     }
 
-    /// One that gives these answers, one after the other.
+    /// A DynamoDB that gives these answers in order.
     async fn answering(answers: impl Into<Vec<Answer>>) -> Self {
         let mut answers = answers.into().into_iter();
         Self::new(move |call| answers.next().unwrap_or_else(|| panic!("one more than expected: {call:?}"))).await
@@ -89,7 +89,7 @@ impl Stage {
         self.calls.lock().unwrap().clone()
     }
 
-    /// What was sent, which must be one call of this operation.
+    /// The request, which must be one call of this operation.
     fn the_call(&self, operation: &str) -> Value {
         let calls = self.calls();
         let [call] = calls.as_slice() else { panic!("it is sent exactly once: {calls:?}") };
@@ -98,7 +98,7 @@ impl Stage {
     }
 }
 
-/// With a job that runs.
+/// A record with a running job.
 fn busy() -> TaskRecord {
     let mut record = TaskRecord::default();
     let key = JobKey { job_id: "j".to_owned(), attempt: 1 };
@@ -240,7 +240,7 @@ async fn a_call_that_is_throttled_again_has_done_nothing_and_its_message_comes_a
     }
 }
 
-/// Answers after which nobody knows what became of the call.
+/// Answers that leave the outcome of the call unknown.
 fn lost() -> [Answer; 4] {
     [
         Answer::ConnectionLost,

@@ -1,4 +1,5 @@
-//! The ECS adapter against canned answers on loopback: what exactly it sends, once, and what it makes of every answer.
+//! The ECS adapter against canned answers on loopback: the exact requests, sent once, and the result of every
+//! answer.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
@@ -44,7 +45,7 @@ async fn sdk_config(endpoint: &str) -> SdkConfig {
     aws::with_own_settings(loader, &aws::trust::Trust::Amazon).load().await
 }
 
-/// The adapter before an ECS that gives each call the answer that was set last, and keeps the calls.
+/// The adapter on an ECS that gives each call the most recently configured answer and records the calls.
 struct Canned {
     ecs: AwsEcs,
     shared: Arc<Mutex<(Answer, Vec<Call>)>>,
@@ -71,7 +72,7 @@ impl Canned {
         self.shared.lock().unwrap().0 = answer;
     }
 
-    /// The one call that came in since the last was taken.
+    /// The only call since the last one was taken.
     fn take_call(&self) -> Call {
         let calls = std::mem::take(&mut self.shared.lock().unwrap().1);
         let [call] = calls.try_into().expect("each call is sent exactly once");
@@ -79,7 +80,7 @@ impl Canned {
     }
 }
 
-/// A server that answers every request with these bytes and closes the connection; without bytes it never answers.
+/// A server that answers every request with these bytes and closes the connection. Without bytes it never answers.
 struct Raw {
     endpoint: String,
     requests: Arc<AtomicUsize>,
@@ -91,7 +92,7 @@ impl Raw {
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&requests);
-        // It ends with the test's process: there is nothing to wait for.
+        // Ends with the test's process: the test does not wait for it.
         std::thread::spawn(move || {
             let mut unanswered = Vec::new();
             for mut stream in listener.incoming().flatten() {
@@ -146,7 +147,7 @@ async fn release(ecs: &AwsEcs) -> Result<ProtectionAnswer, EcsError> {
     set_protection(ecs, ProtectionSetting::Disabled, &[A]).await
 }
 
-/// The last status of a task; `None` if it is gone.
+/// The last status of a task; `None` if ECS does not return the task.
 async fn last_status(ecs: &AwsEcs) -> Result<Option<String>, EcsError> {
     let described = ecs.describe_tasks(&CLUSTER.parse().unwrap(), &[id(A)]).await?;
     Ok(described.into_iter().next().map(|task| task.last_status))
@@ -341,7 +342,7 @@ async fn a_server_that_never_answers_is_given_up_within_the_time_that_a_call_get
     let timeouts = config.timeout_config().unwrap();
     assert!(timeouts.operation_timeout().unwrap() < taskhold::budget::CALL_TIME.unsigned_abs(), "{timeouts:?}");
 
-    // The same in small, since nobody wants to wait for it.
+    // The same with shorter timeouts, to keep the test fast.
     let short = TimeoutConfig::builder().operation_timeout(Duration::from_millis(200)).build();
     let ecs = AwsEcs::new(&config.into_builder().timeout_config(short).build());
     let error = release(&ecs).await.unwrap_err();

@@ -1,5 +1,6 @@
-//! The reads of services and tasks against canned answers on loopback: what exactly is sent, page by page, and what is made
-//! of answers as ECS gives them. The answers have the members of the ECS API Reference ("Service", "TaskSet", "Task").
+//! The reads of services and tasks against canned answers on loopback: the exact requests, page by page, and the
+//! result of real ECS answers. The answers have the members of the ECS API Reference ("Service", "TaskSet",
+//! "Task").
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
@@ -48,7 +49,7 @@ fn at(millis: i64) -> Timestamp {
     Timestamp::from_millisecond(millis).unwrap()
 }
 
-/// The adapter before an ECS that gives these answers in turn, the last one for ever, and keeps the calls.
+/// The adapter on an ECS that gives these answers in order, repeats the last one, and records the calls.
 struct Canned {
     ecs: AwsEcs,
     answers: Arc<Mutex<VecDeque<Answer>>>,
@@ -91,7 +92,7 @@ impl Canned {
         *self.answers.lock().unwrap() = answers.into_iter().collect();
     }
 
-    /// Operation and request of the one call that came in since the last was taken.
+    /// Operation and request of the only call since the last one was taken.
     fn take_call(&self) -> (String, Value) {
         let calls = std::mem::take(&mut *self.calls.lock().unwrap());
         let [call] = calls.try_into().expect("each call is sent exactly once");
@@ -102,14 +103,14 @@ impl Canned {
         self.ecs.describe_service(&web()).await
     }
 
-    /// The service that is read from this description of it.
+    /// The adapter's result for this description of a service.
     async fn read(&self, service: Value) -> Service {
         self.set(json!({"services": [service], "failures": []}));
         self.describe().await.unwrap().expect("it is there")
     }
 }
 
-/// A service in the middle of a rolling deployment, with the members that ECS really sends.
+/// A service in the middle of a rolling deployment, with the members that ECS sends.
 fn rolling() -> Value {
     json!({
         "serviceArn": LONG,
@@ -160,7 +161,7 @@ fn rolling() -> Value {
     })
 }
 
-/// A service of CodeDeploy in the middle of a change of traffic.
+/// A CodeDeploy service in the middle of a traffic shift.
 fn with_task_sets() -> Value {
     let set = |number: u64, status: &str, stability: &str| {
         let id = format!("ecs-svc/{number}");
@@ -558,7 +559,7 @@ async fn services_are_listed_by_cluster_page_by_page_in_long_and_in_short_form()
     assert_eq!(canned.take_call(), ("ListServices".to_owned(), with_token));
 }
 
-/// Each read once, with the operation that it must be.
+/// Makes each read once and checks its operation.
 async fn every_read(canned: &Canned) -> Vec<(String, EcsError)> {
     let mut failed = Vec::new();
     let mut keep = |error: EcsError| failed.push((canned.take_call().0, error));

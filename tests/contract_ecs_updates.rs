@@ -1,5 +1,5 @@
-//! The change of a service's desired count: what exactly is sent, once, what is made of every answer, and what the simulated
-//! ECS does.
+//! The update of a service's desired count: the exact request, sent once, the result of every answer, and the
+//! effect on the simulated ECS.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
@@ -21,7 +21,7 @@ fn service(name: &str) -> ServiceArn {
     ServiceArn::new(Arc::new(CLUSTER.parse().unwrap()), name).unwrap()
 }
 
-/// The adapter before this backend.
+/// The adapter on this backend.
 async fn before(backend: impl Backend) -> (AwsEcs, Server) {
     let server = Server::start(Arc::new(Mutex::new(backend)), ServerOptions::default()).await.unwrap();
     let loader = aws_config::defaults(BehaviorVersion::latest())
@@ -31,7 +31,7 @@ async fn before(backend: impl Backend) -> (AwsEcs, Server) {
     (AwsEcs::new(&aws::with_own_settings(loader, &aws::trust::Trust::Amazon).load().await), server)
 }
 
-/// What came of setting a desired count before an ECS that gives this answer, and the calls that it got.
+/// The result of setting a desired count on an ECS that gives this answer, and the calls.
 async fn set_before(answer: Answer, to: u32) -> (Result<(), EcsError>, Vec<Call>) {
     let calls = Arc::new(Mutex::new(Vec::new()));
     let captured = Arc::clone(&calls);

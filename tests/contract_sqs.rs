@@ -1,8 +1,8 @@
-//! The adapter of the queues for dead-lettered messages and for interrupted jobs, before the simulated SQS and before canned answers:
-//! what it sends, and what it believes.
+//! The adapter of the queues for dead-lettered messages and interrupted jobs, against the simulated SQS and canned
+//! answers: what it sends, and which answers it accepts as success.
 //!
-//! Neither this SDK nor the adapter compares the MD5 digests of an answer; that the simulated SQS digests as the real one
-//! does is for its own tests.
+//! Neither this SDK nor the adapter compares the MD5 digests of an answer. The tests of the simulated SQS check
+//! that its digests match the real ones.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
@@ -45,7 +45,7 @@ impl Simulated {
     }
 }
 
-/// The adapter before an SQS that gives every call this answer, and the calls.
+/// The adapter on an SQS that gives every call this answer, and the calls.
 async fn canned(answer: Answer) -> (AwsQueue, Arc<Mutex<Vec<Call>>>, Server) {
     let calls = Arc::new(Mutex::new(Vec::new()));
     let captured = Arc::clone(&calls);

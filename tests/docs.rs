@@ -1,5 +1,5 @@
-//! The tables of the documentation are those of the code: settings, parameters, attributes, log lines, metrics. Citations
-//! lead somewhere.
+//! Compares the tables of the documentation with the code: settings, parameters, attributes, log lines, metrics.
+//! Also checks that every citation has its heading.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
@@ -47,7 +47,7 @@ fn or_none(default: &str) -> String {
     if default.is_empty() { "none".to_owned() } else { default.to_owned() }
 }
 
-/// Every source file of a folder and its folders, but for those of tests.
+/// Every source file of a folder and its subfolders, except tests.
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in folder.read_dir().unwrap() {
@@ -61,7 +61,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// A log line of the source: level, message, names of its fields.
+/// The log lines of a source file: level, message, names of the fields.
 fn log_lines(file: &Path) -> Vec<[String; 3]> {
     let source = fs::read_to_string(file).unwrap();
     let source = source.split("#[cfg(test)]").next().unwrap();
@@ -84,7 +84,7 @@ fn log_lines_at(source: &str, level: &str) -> Vec<[String; 3]> {
         .collect()
 }
 
-/// Splits at the commas that stand in no parentheses.
+/// Splits at the commas outside of parentheses.
 fn outer_parts(text: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
     let mut depth = 0;
@@ -154,7 +154,7 @@ fn every_log_line_is_documented_with_its_level_and_fields() {
 #[test]
 fn every_metric_is_documented() {
     let counts = Counts::default();
-    // By name, so that a count that is added here is missed.
+    // Destructured by name, so that a new count fails to compile here.
     let Counts { done, retried, dead_lettered, unrecognized, protection_calls, throttled_calls, refused } = &counts;
     for count in [done, retried, dead_lettered, unrecognized, protection_calls, throttled_calls, refused] {
         count.add(1);
@@ -190,10 +190,10 @@ fn every_attribute_of_a_dead_lettered_message_is_documented() {
     assert_eq!(documented.collect::<Vec<_>>(), attributes);
 }
 
-/// The page that is cited by its name without `.md`, and a heading.
+/// The page that sources cite by its name without `.md`, and a heading.
 const FACTS: &str = "docs/aws-facts.md";
 
-/// Every text under a folder that could cite, the page itself excepted.
+/// Every text under a folder that could contain citations, except the page itself.
 fn texts_under(folder: &str) -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let entries = fs::read_dir(root.join(folder)).unwrap_or_else(|error| panic!("{folder}: {error}"));
@@ -211,7 +211,7 @@ fn texts_under(folder: &str) -> Vec<(String, String)> {
     texts
 }
 
-/// The text on one line, without the marks at the beginning of comment lines.
+/// The text on one line, without comment markers.
 fn unbroken(text: &str) -> String {
     let lines = text.lines().map(|line| {
         let line = line.trim();
@@ -221,7 +221,7 @@ fn unbroken(text: &str) -> String {
 }
 
 /// The headings that a text cites, each after the page's name with or without a colon. A mention that is neither a
-/// citation nor the file's name is an error, so that no citation is overlooked for its form.
+/// citation nor the file's name is an error, so that the test misses no citation because of its form.
 fn cited_headings(text: &str) -> Result<Vec<String>, String> {
     let name = Path::new(FACTS).file_stem().and_then(|stem| stem.to_str()).unwrap();
     let text = unbroken(text);

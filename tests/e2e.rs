@@ -1,5 +1,5 @@
-//! The real function with its state store in a table, on the emulator that `make test-e2e` starts: every scenario, with a process
-//! that lives for one invocation only and so knows nothing but what the table holds.
+//! The real function with its state store in a table, on the emulator that `make test-e2e` starts. Every scenario
+//! runs with one process for each invocation, so that nothing but the table carries state over.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
@@ -25,7 +25,8 @@ fn read(relative: &str) -> String {
     fs::read_to_string(path(relative)).unwrap_or_else(|error| panic!("{relative}: {error}"))
 }
 
-/// All but those in which ECS is slow: it takes its time by the scenario's clock, and a process has its own.
+/// All scenarios except those in which ECS is slow: the delay follows the scenario's clock, and a process has its
+/// own clock.
 fn scenarios() -> Vec<Scenario> {
     let mut names: Vec<String> = path("tests/scenarios")
         .read_dir()
@@ -37,7 +38,7 @@ fn scenarios() -> Vec<Scenario> {
     scenarios.filter(|scenario| !scenario.lines.iter().any(|line| line.text.starts_with("ecs takes"))).collect()
 }
 
-/// The function with its state store in a table, as a process that lives for one invocation.
+/// The function with its state store in a table, as one process for each invocation.
 struct AnewEachTime {
     region: SharedRegion,
     settings: Vec<(String, String)>,
@@ -62,7 +63,7 @@ impl Function for AnewEachTime {
     }
 }
 
-/// Tells a scenario, and answers with the number of items that the table then holds.
+/// Runs a scenario and returns the number of items in the table afterwards.
 async fn tell(scenario: &Scenario) -> Result<i32, String> {
     let table = Table::create().await;
     let variants = *scenario.variants().last().unwrap();

@@ -1,5 +1,5 @@
-//! The corpus: every payload in `events/` is read as what [`EXPECTED`] says, and so are altered copies of it, because
-//! AWS adds members, event names and detail-types without asking.
+//! The corpus: every payload in `events/` parses as [`EXPECTED`] says, and so do altered copies of it, because AWS
+//! adds members, event names and detail-types without notice.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
@@ -16,8 +16,8 @@ use taskhold::lambda::sqs_record::QueueMessage;
 use taskhold::service::recheck::Recheck;
 use taskhold::service::trigger::{EVENT_NAMES, EventName, Trigger};
 
-/// What each file is read as: the payload's own line, then one for each record of a batch. A file without a row and a
-/// row without a file both fail.
+/// The parse result of each file: a line for the payload, then one for each record of a batch. A file without a row
+/// fails, and so does a row without a file.
 const EXPECTED: [(&str, &[&str]); 30] = [
     ("command-preflight", &["preflight of transcode"]),
     ("command-release", &["release of 1 tasks"]),
@@ -99,7 +99,7 @@ fn clusters() -> Clusters {
     Clusters::new(vec!["arn:aws:ecs:eu-west-1:111122223333:cluster/video".parse().unwrap()]).unwrap()
 }
 
-/// What a payload is read as, in the lines of [`EXPECTED`].
+/// The parse result of a payload, as lines of [`EXPECTED`].
 fn read(payload: &Value) -> Vec<String> {
     match Invocation::parse(&payload.to_string(), &clusters()) {
         Invocation::Unrecognized(_) => vec!["unrecognized".to_owned()],
@@ -165,13 +165,13 @@ fn why(error: &JobMessageError) -> String {
     }
 }
 
-/// The texts within a payload that are JSON themselves, so that what alters a payload reaches them too.
+/// The strings within a payload that are JSON themselves, so that alterations reach them too.
 fn is_json_text(member: &str) -> bool {
     matches!(member, "body" | "Message")
 }
 
-/// Gives every object a member that nobody knows. SQS's maps of attributes and the labels of a job are no records but
-/// maps of strings, so they get another string.
+/// Adds an unknown member to every object. SQS's attribute maps and the labels of a job are maps of strings, so
+/// they get another string.
 fn with_unknown_members(value: &Value) -> Value {
     match value {
         Value::Array(items) => items.iter().map(with_unknown_members).collect(),
@@ -202,7 +202,7 @@ fn altered_member(name: &str, value: &Value) -> Value {
     }
 }
 
-/// All events of EventBridge in the corpus that come as payloads.
+/// All EventBridge events of the corpus that are whole payloads.
 fn events() -> Vec<(&'static str, Value)> {
     let all = EXPECTED.iter().map(|(name, _)| (*name, payload(name)));
     let events: Vec<_> = all.filter(|(_, payload)| payload.get("detail-type").is_some()).collect();
@@ -331,7 +331,7 @@ fn a_detail_of_another_type_is_ignored() {
         for detail in [json!(null), json!("text"), json!([1]), json!(7), json!({})] {
             let mut event = event.clone();
             event["detail"] = detail.clone();
-            // An event about a service names it outside of the detail; without a name it may be anything.
+            // An event about a service names it outside of the detail. Without a name, the event may be anything.
             let is_empty_of_service = detail == json!({}) && names_a_service(&event);
             let expected = if is_empty_of_service { " of transcode" } else { "ignored" };
             assert_eq!(read(&event), [expected], "{name} with the detail {detail}");

@@ -1,6 +1,7 @@
-//! The counts of calls that are promised, asserted and printed: `cargo test --test figures -- --nocapture`.
+//! The numbers of calls that the documentation promises, asserted and printed: `cargo test --test figures --
+//! --nocapture`.
 //!
-//! The handler runs on an ECS that keeps protections honestly and counts; nothing here depends on the machine.
+//! The handler runs on an ECS that grants and counts protection calls. Nothing here depends on the machine.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
@@ -27,12 +28,12 @@ use taskhold::store::memory::MemoryStore;
 use taskhold::task::rate_limit::RateLimit;
 use taskhold::{service, task};
 
-/// Durations are drawn from this seed, so that the figures are the same everywhere.
+/// Seed for the durations, so that the figures are the same everywhere.
 const SEED: u64 = 20_260_917;
 const CLUSTER: &str = "arn:aws:ecs:eu-west-1:111122223333:cluster/video";
 const TASKS: usize = 1000;
 
-/// A clock that is set; waiting puts it forward.
+/// A clock that the test sets. Waiting advances it.
 #[derive(Clone, Debug)]
 struct SetClock(Arc<AtomicI64>);
 
@@ -53,7 +54,7 @@ impl Clock for SetClock {
     }
 }
 
-/// An ECS that keeps what it grants: until when each task is protected.
+/// An ECS that grants every protection and remembers until when each task is protected.
 struct CountingEcs {
     clock: SetClock,
     state: Mutex<State>,
@@ -96,7 +97,7 @@ impl Ecs for CountingEcs {
     }
 }
 
-/// Nothing is dead-lettered here, and nothing is left for later.
+/// This test dead-letters nothing and defers nothing.
 struct PartsOfFigures;
 
 impl task::reconciler::Ports for PartsOfFigures {
@@ -116,16 +117,16 @@ impl Ports for PartsOfFigures {
     type DeadLetters = Infallible;
 }
 
-/// The function, and the jobs that its messages are about: one for each task.
+/// The function, and the jobs of its messages: one for each task.
 struct Figures {
     handler: Function<PartsOfFigures>,
     minutes: Vec<u32>,
-    /// The messages of a batch were sent over so many seconds before it is delivered.
+    /// The messages of a batch were sent over this many seconds before its delivery.
     sent_over_seconds: usize,
 }
 
 impl Figures {
-    /// Jobs of these durations, of which nothing was told yet.
+    /// Jobs of these durations, without any message yet.
     fn of(minutes: Vec<u32>) -> Self {
         let clock = SetClock(Arc::new(AtomicI64::new(1_790_000_000_000)));
         let handler = Function::new(Parts {
@@ -143,7 +144,7 @@ impl Figures {
         Self { handler, minutes, sent_over_seconds: 0 }
     }
 
-    /// As many jobs of durations drawn evenly from 1 to `minutes_max`.
+    /// This many jobs, with durations drawn uniformly from 1 to `minutes_max`.
     fn drawn(minutes_max: u32) -> Self {
         let mut random = fastrand::Rng::with_seed(SEED);
         Self::of((0..TASKS).map(|_| random.u32(1..=minutes_max)).collect())
@@ -173,7 +174,7 @@ impl Figures {
         (0..self.minutes.len()).map(|task| self.message("job.finished", task)).collect()
     }
 
-    /// Ten heartbeats for each task, with these fields beside those that each has.
+    /// Ten heartbeats for each task, with these fields in addition to the common ones.
     fn heartbeats(&self, fields: &Value) -> Vec<Value> {
         let heartbeat = |at: usize| {
             let mut message = self.message("job.heartbeat", at % self.minutes.len());
@@ -183,12 +184,12 @@ impl Figures {
         (0..10 * self.minutes.len()).map(heartbeat).collect()
     }
 
-    /// When SQS took the message at this place.
+    /// The time at which SQS received the message at this position.
     fn sent_at(&self, at: usize) -> Timestamp {
         self.now() - SignedDuration::from_secs((at % (self.sent_over_seconds + 1)) as i64)
     }
 
-    /// Delivers messages, so many in one batch, and returns how many calls they made.
+    /// Delivers the messages in batches of this size and returns the number of calls.
     async fn deliver(&self, messages: &[Value], batch_size: usize) -> u32 {
         let before = self.handler.services.tasks.ecs.state.lock().unwrap().calls;
         let records = messages.iter().enumerate().map(|(at, body)| record(body, self.sent_at(at)));
@@ -201,13 +202,13 @@ impl Figures {
         self.handler.services.tasks.ecs.state.lock().unwrap().calls - before
     }
 
-    /// By how much the protection of each task, just granted, lasts longer than its job of so many minutes declared.
+    /// For each newly protected task, its job's declared minutes and how much longer the protection lasts.
     fn surplus(&self) -> Vec<(u32, SignedDuration)> {
         let state = self.handler.services.tasks.ecs.state.lock().unwrap();
         let surplus = |(task, minutes): (usize, &u32)| {
             let declared = self.sent_at(task) + SignedDuration::from_mins(i64::from(*minutes));
             let until = state.protected_until.get(&format!("{task:032x}").parse::<TaskId>().unwrap());
-            // A job whose time was over when its message came has nothing to be protected for.
+            // A job whose declared time ended before its message was delivered needs no protection.
             assert_eq!(until.is_some(), declared > self.now());
             until.map(|until| (*minutes, until.duration_since(declared)))
         };
@@ -215,7 +216,7 @@ impl Figures {
     }
 }
 
-/// A record as Lambda hands it over.
+/// An SQS record as Lambda delivers it.
 fn record(body: &Value, sent_at: Timestamp) -> Value {
     let sent_ms = sent_at.as_millisecond().to_string();
     json!({
@@ -236,7 +237,7 @@ fn record(body: &Value, sent_at: Timestamp) -> Value {
     })
 }
 
-/// Lines of the table. A test prints its own at once, since others print too.
+/// Lines of the table. Each test prints its own lines at once, because tests run concurrently.
 #[derive(Default)]
 struct Table(String);
 
@@ -351,7 +352,7 @@ async fn no_task_is_protected_for_less_than_declared_nor_for_much_more() {
         figures.deliver(&figures.started(), TASKS).await;
         let (mut more, mut declared) = (SignedDuration::ZERO, SignedDuration::ZERO);
         for (minutes, surplus) in figures.surplus() {
-            let bound = SignedDuration::from_secs((i64::from(minutes) * 3).max(60)); // 5 % of a minute are 3 seconds
+            let bound = SignedDuration::from_secs((i64::from(minutes) * 3).max(60)); // 5% of a minute is 3 seconds.
             assert!((SignedDuration::ZERO..=bound).contains(&surplus), "{minutes} min, {surplus:#} more");
             more += surplus;
             declared += SignedDuration::from_mins(i64::from(minutes));

@@ -1,4 +1,5 @@
-//! What is said of a task that ends in the middle of jobs: the mail, the chat, the machine form, and a message for each job.
+//! The notifications about a task that stops with running jobs: the mail, the chat text, the JSON form, and one
+//! message for each job.
 
 use super::{at, hostile, hostile_labels, id, is_taken_by_sqs, json, json_of, says, schema, service, spans};
 use serde_json::{Value, json};
@@ -24,7 +25,7 @@ fn job(id: &str, attempt: u32, until: i64) -> InterruptedJob {
     InterruptedJob { key: JobKey { job_id: id.to_owned(), attempt }, until: at(until), labels }
 }
 
-/// At 10:30 a Spot task with two jobs is told to stop.
+/// At 10:30, ECS tells a Spot task with two jobs to stop.
 fn spot() -> Interruption {
     Interruption {
         stage: StopStage::Stopping,
@@ -38,7 +39,7 @@ fn spot() -> Interruption {
     }
 }
 
-/// The scheduler has stopped it, though ECS had confirmed its protection.
+/// The scheduler has stopped the task, although ECS had confirmed its protection.
 fn scaled_in() -> Interruption {
     Interruption {
         stage: StopStage::Stopped,
@@ -49,7 +50,7 @@ fn scaled_in() -> Interruption {
     }
 }
 
-/// ECS remembers nothing of it.
+/// ECS no longer returns the task.
 fn forgotten() -> Interruption {
     Interruption {
         stage: StopStage::Stopped,
@@ -61,7 +62,7 @@ fn forgotten() -> Interruption {
     }
 }
 
-/// Everything that others chose is hostile, and there is too much of it.
+/// Hostile text in every field that others choose, and too much of it.
 fn hostile_one(jobs: usize) -> Interruption {
     let labels: Vec<_> = (0..10).map(|seed| hostile_labels(seed).collect()).collect();
     let job = |number: usize| InterruptedJob {

@@ -1,4 +1,4 @@
-//! What is said of tasks that ECS refuses to protect, or whose protection it refuses to renew.
+//! The alerts about tasks that ECS refuses to protect, or whose protection ECS refuses to renew.
 
 use super::{NEW, OLD, alert, at, diagnosis, each, huge, id, job, json, labelled, says, service};
 use taskhold::notify::chat;
@@ -19,7 +19,7 @@ fn refused_tasks(number: usize, protected_until: Option<i64>, until: i64) -> Ref
     }
 }
 
-/// Two tasks work unprotected, and two others lose their protection before their jobs end.
+/// Two tasks run unprotected, and two others lose their protection before their jobs end.
 fn refused(kind: AlertKind, event: Transition) -> Alert {
     let mut alert = alert(kind, event);
     alert.since = at(20);
@@ -112,7 +112,7 @@ fn a_lease_at_risk_says_the_minute_of_loss_by_clock_and_how_far_it_is() {
     assert_eq!(email::subject(&alert), "LEASE transcode (video): 1 busy task loses protection now");
 }
 
-/// Of the tasks in the way two are the very ones whose protection ECS does not renew.
+/// Two of the blocking tasks are also the tasks whose protection ECS does not renew.
 #[test]
 fn a_task_at_risk_that_is_in_the_way_itself_is_told_once_and_what_waiting_costs() {
     let mut alert = refused(AlertKind::ProtectionExpiring, Transition::Opened);
@@ -148,7 +148,7 @@ fn a_task_at_risk_that_is_in_the_way_itself_is_told_once_and_what_waiting_costs(
         ],
     );
     assert!(!body.contains("lso in the way"), "{body}");
-    // The blocked deployment's own alert warns of it too.
+    // The alert about the blocked deployment warns about it too.
     alert.kind = AlertKind::DeploymentBlocked;
     assert!(email::body(&alert).contains("That costs the jobs of 2 tasks"), "{}", email::body(&alert));
 }

@@ -1,7 +1,7 @@
 //! The state store in DynamoDB, on the emulator that `make test-e2e` starts.
 //!
-//! What the emulator does not show: it never deletes what has expired ([`Forgetful`] does), its index is never behind its
-//! table, it throttles nothing and loses no answer. The last two are for `tests/contract_dynamodb.rs`.
+//! Limits of the emulator: it never deletes expired items ([`Forgetful`] does), its index is never behind its
+//! table, it throttles no calls and loses no answers. `tests/contract_dynamodb.rs` covers the last two.
 
 use super::SetClock;
 use super::table::{Table, sdk_config};
@@ -23,14 +23,14 @@ pub(crate) async fn table_store(clock: SetClock) -> DynamoDbStore<SetClock> {
     DynamoDbStore::new(&sdk_config().await, table.name, clock)
 }
 
-/// The state store on a new table whose items are deleted as soon as they may be. DynamoDB takes up to days.
+/// The state store on a new table whose items are deleted as soon as they expire. DynamoDB takes up to days.
 pub(crate) async fn forgetful_store(clock: SetClock) -> Forgetful {
     let table = Table::create().await;
     let store = DynamoDbStore::new(&sdk_config().await, table.name.clone(), clock.clone());
     Forgetful { store, table, clock }
 }
 
-/// Deletes an item before it is read or stored again, if its time has passed by a clock that is an hour ahead.
+/// Deletes an expired item before it is read or stored again, by a clock that is one hour ahead.
 #[derive(Debug)]
 pub(crate) struct Forgetful {
     store: DynamoDbStore<SetClock>,

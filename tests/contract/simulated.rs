@@ -1,4 +1,4 @@
-//! What an adapter of SQS or SNS is put before: the simulated services, over HTTP.
+//! The simulated SQS and SNS, over HTTP, for the contract tests of their adapters.
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sqs::config::Credentials;
@@ -10,7 +10,7 @@ use taskhold::aws;
 
 pub(crate) const NOW_MS: i64 = 1_790_000_000_000;
 
-/// As the function configures its clients, with this endpoint for all of AWS.
+/// The client configuration of the function, with this endpoint for all of AWS.
 pub(crate) async fn sdk_config(endpoint: &str) -> SdkConfig {
     let loader = aws_config::defaults(BehaviorVersion::latest())
         .endpoint_url(endpoint)
@@ -19,7 +19,7 @@ pub(crate) async fn sdk_config(endpoint: &str) -> SdkConfig {
     aws::with_own_settings(loader, &aws::trust::Trust::Amazon).load().await
 }
 
-/// An ECS that nobody calls: a call is a mistake.
+/// An ECS that must not be called.
 pub(crate) type NoEcs = fn(i64, &str, &Value) -> Answer;
 
 /// The simulated SNS, and the simulated SQS with one queue.
@@ -39,7 +39,7 @@ impl Simulated {
         Self { services, server, queue }
     }
 
-    /// The bodies and attributes in the queue.
+    /// The bodies and attributes of the messages in the queue.
     pub(crate) fn queued(&self) -> Vec<(String, Vec<(String, MessageAttribute)>)> {
         let services = self.services.lock().unwrap();
         let messages = services.queues.messages(self.queue).unwrap();

@@ -1,5 +1,5 @@
-//! A DynamoDB on loopback that gives canned answers. Only what its protocol needs (AWS JSON 1.0 over HTTP/1.1): a request
-//! is a target and a JSON body.
+//! A DynamoDB on loopback that gives canned answers. It implements the minimum of the protocol (AWS JSON 1.0 over
+//! HTTP/1.1): a request is a target and a JSON body.
 
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
@@ -7,23 +7,23 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// How a call ends for the client.
+/// The answer to a call, as the client receives it.
 #[derive(Clone, Debug)]
 pub(crate) enum Answer {
-    /// It gets the operation's output.
+    /// The operation's output.
     Output(Value),
-    /// It gets an error of this code and status.
+    /// An error with this code and status.
     Error(&'static str, u16),
-    /// It gets this text with this status, as from something that stands before DynamoDB.
+    /// This text with this status, as from a proxy in front of DynamoDB.
     Text(&'static str, u16),
-    /// It gets nothing: the connection ends. What the call did stays done.
+    /// None: the connection closes. The effect of the call remains.
     ConnectionLost,
 }
 
 /// One call.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Call {
-    /// By AWS's name.
+    /// As AWS names it.
     pub(crate) operation: String,
     /// Its input.
     pub(crate) body: Value,
@@ -31,10 +31,10 @@ pub(crate) struct Call {
 
 type Respond = dyn FnMut(&Call) -> Answer + Send;
 
-/// Every call that came in, in order.
+/// All calls, in order.
 pub(crate) type Calls = Arc<Mutex<Vec<Call>>>;
 
-/// Serves for as long as the test lasts. Answers with the endpoint and the calls.
+/// Serves until the test ends. Returns the endpoint and the calls.
 pub(crate) fn serve(respond: impl FnMut(&Call) -> Answer + Send + 'static) -> (String, Calls) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -49,7 +49,7 @@ pub(crate) fn serve(respond: impl FnMut(&Call) -> Answer + Send + 'static) -> (S
     (endpoint, calls)
 }
 
-/// Answers the requests of one connection until either side ends it.
+/// Answers the requests of one connection until either side closes it.
 fn converse(stream: &TcpStream, respond: &Mutex<Respond>, captured: &Mutex<Vec<Call>>) {
     let (mut reader, mut writer) = (BufReader::new(stream), stream);
     while let Some(call) = read(&mut reader) {
@@ -71,7 +71,7 @@ fn converse(stream: &TcpStream, respond: &Mutex<Respond>, captured: &Mutex<Vec<C
     }
 }
 
-/// The next request; `None` when the client has ended the connection.
+/// The next request; `None` when the client has closed the connection.
 fn read(reader: &mut impl BufRead) -> Option<Call> {
     let (mut operation, mut length) = (String::new(), 0);
     loop {

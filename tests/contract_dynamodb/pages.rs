@@ -1,4 +1,4 @@
-//! Pages of what is open: how the index is read, and that each record is read from the table itself.
+//! Pages of open records: the adapter reads the index, and reads each record from the table itself.
 
 use super::canned::{Answer, Call};
 use super::{NOW_MS, Stage, THROTTLED, busy, closed, json_of, nothing};
@@ -15,12 +15,12 @@ fn arn(number: u32) -> String {
     format!("arn:aws:ecs:eu-west-1:111122223333:task/video/{number:032x}")
 }
 
-/// A place in the index: what DynamoDB tells of an item there, and where to go on.
+/// An index entry: the attributes that DynamoDB returns for an item, which are also the start key of the next page.
 fn listed(shard: &str, key: &str) -> Value {
     json!({"key": {"S": key}, "open": {"S": shard}})
 }
 
-/// An index and the items behind it.
+/// An index and the items that it lists.
 #[derive(Clone, Default)]
 struct Index {
     /// The pages of each shard.

@@ -1,4 +1,5 @@
-//! A table of its own for each test, made as `template.yaml` declares it, on the emulator that `make test-e2e` starts.
+//! A separate table for each test, created as `template.yaml` declares it, on the emulator that `make test-e2e`
+//! starts.
 
 use super::stack::Template;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -11,14 +12,14 @@ use serde_json::Value;
 use std::sync::atomic::{AtomicU32, Ordering};
 use taskhold::aws;
 
-/// Where the emulator is.
+/// The address of the emulator.
 pub(crate) fn endpoint() -> String {
     #[expect(clippy::disallowed_methods, reason = "which emulator, only the environment can tell")]
     let endpoint = std::env::var("TASKHOLD_E2E_ENDPOINT");
     endpoint.expect("`make test-e2e` starts an emulator and runs this")
 }
 
-/// For clients that speak to it as the function does.
+/// The configuration for clients that call the emulator as the function does.
 pub(crate) async fn sdk_config() -> SdkConfig {
     let loader = aws_config::defaults(BehaviorVersion::latest())
         .endpoint_url(endpoint())
@@ -34,14 +35,14 @@ pub(crate) struct Table {
     pub(crate) name: String,
 }
 
-/// Whatever name CloudFormation would give it.
+/// A unique name, as CloudFormation would generate one.
 fn new_name() -> String {
     static TABLES: AtomicU32 = AtomicU32::new(0);
     format!("store-{}-{}", std::process::id(), TABLES.fetch_add(1, Ordering::SeqCst))
 }
 
 impl Table {
-    /// Makes one of a new name.
+    /// Creates a table with a new name.
     pub(crate) async fn create() -> Self {
         let (client, name) = (Client::new(&sdk_config().await), new_name());
         let template = Template::load();
