@@ -1,26 +1,30 @@
-//! The protocol of releases, walked through: every order of the steps of a few invocations, on a few tasks, with a few faults.
+//! A model check of the release protocol: every order of the steps of a few invocations, on a few tasks, with a few
+//! faults.
 //!
-//! `tests/invariants.rs` draws long runs; what it does not draw it does not see. Here everything is small, and nothing is left
-//! out: [stateright](https://docs.rs/stateright) goes through all states that a configuration can come to. The steps of an
-//! invocation are not modelled: they are the real [`taskhold::lambda::function::Function`] (`model/script.rs`), on a state store, an ECS and a
-//! queue that are part of the state. The points at which anything else may happen are those at which the function waits for
-//! them: a load, a store on its way, its answer, a call to ECS on its way, its effect for each task, its answer, the end.
+//! `tests/sim.rs` draws long random runs and can miss rare orders. Here everything is small and exhaustive:
+//! [stateright](https://docs.rs/stateright) visits all states that a configuration can reach. The steps of an
+//! invocation are not modelled: the model runs the real [`taskhold::lambda::function::Function`]
+//! (`model/script.rs`) on a state store, an ECS and a queue that are part of the state. Other steps can interleave
+//! wherever the function waits: a load, a store in flight, its answer, a call to ECS in flight, its effect on each
+//! task, its answer, the end.
 //!
-//! What must hold stands in `model/promises.rs`, what a configuration must come to in `model/sights.rs`. A promise that is broken
-//! is told with the shortest way to it. `cargo test --test model -- --nocapture` prints how many states there were. A walk ends when
-//! there is no state left to go to; one that is cut off at a bound fails. The larger ones are ignored, because they take
-//! minutes: `cargo test --test model -- --ignored --nocapture`. docs/reliability.md has the figures.
+//! `model/promises.rs` defines what must hold, and `model/sights.rs` defines what a configuration must reach. A
+//! broken promise is reported with its shortest path. `cargo test --test model -- --nocapture` prints the number of
+//! states. A walk ends when no new state is left; a walk that stops at a bound fails. The larger configurations are
+//! ignored by default, because they take minutes: `cargo test --test model -- --ignored --nocapture`.
+//! docs/reliability.md has the figures.
 //!
-//! # What is not in it
+//! # Limits of the model
 //!
-//! - The clock moves by ticks, of which there are a few: what happens between two is at one moment. When all wait for time to
+//! - The clock moves by a few ticks: everything between two ticks happens at one moment. When all actors wait for time to
 //!   pass, it passes.
-//! - Messages bear the moment of the beginning, whenever they are delivered. A worker counts as having sent a finish when it is
-//!   first delivered; to have sent it before would only end a promise sooner.
-//! - A store that failed has landed at once or never. Entries are not forgotten, tasks do not stop, nothing is dead-lettered. `tests/invariants.rs` has all of these.
-//! - A run that loses its store to others eight times in a row is taken for one that loses less often.
-//! - Two tasks at most, four messages for each, batches of two; three invocations at once at most. Tasks are of no service, so
-//!   nothing follows from a refusal but that the message comes again.
+//! - Messages carry the time of the start of the model, whenever they are delivered. A worker counts as having sent a finish
+//!   when it is first delivered; an earlier time would only end a promise sooner.
+//! - A failed store has landed at once or never. Records do not expire, tasks do not stop, and no message is dead-lettered.
+//!   `tests/sim.rs` covers all of these.
+//! - A run whose store conflicts eight times in a row is treated as one with fewer conflicts.
+//! - At most two tasks, four messages for each, batches of two, and three concurrent invocations. Tasks belong to no
+//!   service, so the only effect of a refusal is that the message is redelivered.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
@@ -112,13 +116,13 @@ fn calls_that_fail_without_effect_are_sent_again_and_keep_every_promise() {
 fn stores_and_calls_that_are_heard_of_late_keep_every_promise() {
     let slow = Configuration { stores: Stores::HeardLater, ..Configuration::one_task() };
     keeps_every_promise(slow.with(Left { crashes: 1, ecs_faults: 1, ..NOTHING }));
-    // Long enough for a call to be too late to be sent.
+    // Long enough for a call to be too late to send.
     let slow = Configuration { timeout_s: 900, ..Configuration::one_task_that_stays_busy() };
     let unheard = Configuration { stores: Stores::HeardLater, tick_s: 40, ..slow.clone() };
     let left = Left { ticks: 2, ecs_faults: 1, ..NOTHING };
     keeps_every_promise(unheard.with(left).showing(&[TOO_LATE_TO_SEND]));
-    // Long enough for a call to be forgotten that its caller still waits for: from the first start on, since one more release
-    // has to be under way when the answer comes.
+    // Long enough for a call to expire from the record while its caller still waits for it. Counted from the first
+    // start, because another release must be in flight when the answer arrives.
     let forgotten = Configuration { carried_out: 0, tick_s: 60, ..slow };
     keeps_every_promise(forgotten.with(Left { ticks: 2, ..NOTHING }).showing(&[FORGOTTEN]));
 }

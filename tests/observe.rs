@@ -1,5 +1,5 @@
-//! What is seen of a service when reads fail: each failure leaves its gap, and none looks like "no tasks", "no
-//! protection" or "no job". What is judged from such a picture is never "steady" and never "clear".
+//! Snapshots of a service when reads fail: each failure leaves its gap, and none looks like "no tasks", "no
+//! protection" or "no job". A diagnosis of such a snapshot is never "steady" and never "clear".
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
@@ -26,7 +26,7 @@ use taskhold::task::record::TaskRecord;
 
 const OLD: &str = "ecs-svc/1111111111111111111";
 const NEW: &str = "ecs-svc/2222222222222222222";
-/// As many as ECS lists, describes and tells the protection of in one answer.
+/// The maximum number of tasks that ECS lists, describes, or returns the protection of in one answer.
 const PAGE: usize = 100;
 
 fn at(minute: i64) -> Timestamp {
@@ -62,7 +62,7 @@ enum Read {
     Protection,
 }
 
-/// How ECS answers for a task that it should tell the protection of.
+/// The answer of ECS about the protection of a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Protection {
     Until(i64),
@@ -77,11 +77,11 @@ struct FakeTask {
     started_by: &'static str,
     desired_status: &'static str,
     protection: Protection,
-    /// It stops between the list and its description.
+    /// The task stops between the list and its description.
     is_gone: bool,
 }
 
-/// An ECS of one service, whose `n`-th read of a kind fails if the script says so.
+/// An ECS with one service. The `n`-th read of a kind fails if the script says so.
 struct FakeEcs {
     service: Option<Service>,
     tasks: Vec<FakeTask>,
@@ -172,7 +172,7 @@ impl ServiceReads for FakeEcs {
     }
 }
 
-/// A state store in which every task has one job until the 90th minute, but for those that it cannot read.
+/// A state store in which every task has one job until the 90th minute, except the tasks that it cannot read.
 #[derive(Default)]
 struct FakeStore {
     fails_for: BTreeSet<TaskId>,
@@ -240,14 +240,14 @@ fn service(desired: usize, deployments: Vec<Deployment>) -> Service {
     }
 }
 
-/// All its tasks, of one deployment; every tenth of them is protected.
+/// All tasks belong to one deployment; every tenth task is protected.
 fn steady(tasks: usize) -> FakeEcs {
     let protection = |number: usize| if number.is_multiple_of(10) { Protection::Until(95) } else { Protection::None };
     let service = service(tasks, vec![deployment(OLD, DeploymentStatus::Primary, tasks)]);
     FakeEcs::new(service, (0..tasks).map(|number| task(OLD, protection(number))).collect())
 }
 
-/// A deployment that has only to wait for the protected tasks of the old one, which are the last of the list.
+/// A deployment that waits only for the protected tasks of the old one, which are last in the list.
 fn blocked(new: usize, old: usize) -> FakeEcs {
     let deployments =
         vec![deployment(NEW, DeploymentStatus::Primary, new), deployment(OLD, DeploymentStatus::Active, old)];
@@ -268,7 +268,7 @@ fn policy() -> DeadlinePolicy {
     DeadlinePolicy { deadline: SignedDuration::from_hours(3) }
 }
 
-/// Judges a picture that has a gap: nothing is found in order, and nothing that was seen is forgotten.
+/// Diagnoses a snapshot with a gap: nothing is declared healthy, and no finding is lost.
 fn judged_with_care(snapshot: &ServiceSnapshot, name: &str) {
     assert!(!snapshot.gaps.is_empty(), "{name}");
     let diagnosis = diagnose(snapshot, None, &policy());

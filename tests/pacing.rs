@@ -1,6 +1,6 @@
-//! How fast protection calls are sent: on an ECS with the bucket that AWS describes (aws-facts "ECS: the protection API"), whose
-//! calls take time, and a state store whose reads and stores do. Time is simulated, so that nothing depends on the machine.
-//! `cargo test --test pacing -- --nocapture` prints what comes of it.
+//! The pace of protection calls, on an ECS with the token bucket that AWS describes (aws-facts "ECS: the protection
+//! API") and a state store, both with latency. Time is simulated, so nothing depends on the machine. `cargo test
+//! --test pacing -- --nocapture` prints the results.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
@@ -33,10 +33,10 @@ use taskhold::{service, task};
 const CLUSTER: &str = "arn:aws:ecs:eu-west-1:111122223333:cluster/video";
 const BURST: i64 = 200;
 const PER_SECOND: i64 = 80;
-/// What a call to ECS takes, and a read or a store of the state store.
+/// Latency of a call to ECS, and of a load or put of the state store.
 const LATENCY: Duration = Duration::from_millis(50);
 
-/// A clock that goes on to the next moment that somebody waits for, when all wait.
+/// A clock that advances to the next deadline when all futures wait.
 #[derive(Clone, Debug)]
 struct Time(Arc<Mutex<Moments>>);
 
@@ -46,7 +46,7 @@ struct Moments {
     awaited: Vec<(Timestamp, Waker)>,
 }
 
-/// Whether somebody has something to do at this moment.
+/// Whether a future is ready to run at this moment.
 #[derive(Default)]
 struct Woken(AtomicBool);
 
@@ -62,7 +62,7 @@ impl Time {
         Self(Arc::new(Mutex::new(Moments { now, awaited: Vec::new() })))
     }
 
-    /// Runs something to its end.
+    /// Runs a future to completion.
     fn run<T>(&self, future: impl Future<Output = T>) -> T {
         let mut future = pin!(future);
         let woken = Arc::new(Woken::default());
@@ -108,7 +108,7 @@ impl Clock for Time {
     }
 }
 
-/// An ECS that takes each call from a bucket, and notes when it came.
+/// An ECS that takes each call from a bucket and records the time of the call.
 struct BucketEcs {
     time: Time,
     bucket: Mutex<Bucket>,
@@ -159,7 +159,7 @@ impl Ecs for BucketEcs {
     }
 }
 
-/// A state store that is far away. Each task is new to it.
+/// A remote state store. Each task is new to it.
 struct FarStore(Time, MemoryStore<Time>);
 
 ecs_sim::keeps_no_services!(FarStore);
@@ -239,7 +239,7 @@ fn starts(tasks: std::ops::Range<usize>, now: Timestamp) -> Value {
     json!({"Records": tasks.map(record).collect::<Vec<_>>()})
 }
 
-/// Hands a batch to the function, which must carry out all of it, and answers how long that took.
+/// Delivers a batch to the function, which must process all of it, and returns the duration.
 async fn handed(function: &Function<PartsFarAway>, tasks: std::ops::Range<usize>) -> SignedDuration {
     let now = function.services.tasks.clock.now();
     let payload = starts(tasks.clone(), now).to_string();
@@ -269,7 +269,8 @@ fn with_enough_to_do_all_calls_are_sent_that_ecs_takes_and_none_that_it_throttle
     });
     let bucket = function.services.tasks.ecs.bucket.lock().unwrap();
     assert_eq!((bucket.taken.len(), bucket.throttled), (3_000, 0));
-    // From when a batch has used up what was saved to its last call; between two batches nothing is to be sent.
+    // From the first call that finds the bucket empty to the last call of a batch. No calls are sent between two
+    // batches.
     for calls in bucket.taken.chunks(1_000) {
         let (steady, last) = (calls[400], calls[999]);
         let per_second = 599.0 / last.duration_since(steady).as_secs_f64();
@@ -282,7 +283,7 @@ fn with_enough_to_do_all_calls_are_sent_that_ecs_takes_and_none_that_it_throttle
 fn where_others_take_from_the_same_bucket_a_throttled_call_slows_it_down() {
     let time = Time::new();
     let function = function(&time);
-    // Others have just emptied it.
+    // Other callers have just emptied it.
     function.services.tasks.ecs.bucket.lock().unwrap().thousandths = 0;
     let took = time.run(handed(&function, 0..1_000));
     let bucket = function.services.tasks.ecs.bucket.lock().unwrap();

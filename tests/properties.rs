@@ -1,8 +1,8 @@
-//! Properties: what holds of all inputs, tried on some hundred of them, drawn from a seed.
+//! Properties: statements about all inputs, tested on several hundred of them, drawn from a seed.
 //!
-//! `PROPTEST_CASES=20000 cargo test --test properties` tries more of them, `PROPTEST_RNG_SEED=7` others. A run without either
-//! is the same on every machine. What breaks a property is shrunk, printed, and noted in `tests/properties/regressions.txt`,
-//! from where it is tried first ever after.
+//! `PROPTEST_CASES=20000 cargo test --test properties` tests more inputs, `PROPTEST_RNG_SEED=7` tests others. Without these
+//! variables, a run is the same on every machine. A failing input is shrunk, printed, and recorded in
+//! `tests/properties/regressions.txt`; later runs test it first.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
@@ -37,7 +37,7 @@ mod shell;
 
 use proptest::test_runner::{Config, FileFailurePersistence, RngSeed};
 
-/// Each run draws the same, unless the environment says otherwise.
+/// Each run draws the same inputs, unless the environment says otherwise.
 const SEED: u64 = 2026;
 
 fn config() -> Config {
@@ -54,7 +54,7 @@ fn config() -> Config {
     config
 }
 
-/// So many cases for each one of those that are usual, for what takes long.
+/// The default number of cases divided by this number, for slow properties.
 fn fewer(divisor: u32) -> Config {
     let config = config();
     Config { cases: (config.cases / divisor).max(1), ..config }

@@ -1,5 +1,6 @@
-//! Refusals and remediations where a scenario of tests/scenarios would be too large, or needs what the real function has not got on
-//! one machine: a clock that is exact to the second, and a state store that outlives the function's death.
+//! Refusals and remediations that are too large for a scenario of tests/scenarios, or that need what the real
+//! function on one machine lacks: a clock that is exact to the second, and a state store that survives the
+//! function's death.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
@@ -7,7 +8,7 @@ use ecs_sim::control_plane::Variants;
 use ecs_sim::region::{Region, SharedRegion};
 use ecs_sim::scenario::{InProcess, Scenario, Silent, run};
 
-/// Tells a scenario in process, under one variant of AWS.
+/// Runs a scenario in process, under one variant of AWS.
 fn holds(scenario: &Scenario, variants: Variants) {
     let region = SharedRegion::new(Region::for_scenario(variants));
     let mut function = InProcess::new(&region, scenario.settings()).unwrap();
@@ -118,7 +119,7 @@ fn a_second_raise_comes_when_the_cool_down_is_over_and_not_a_second_before() {
     );
 }
 
-/// What the function has decided is in the state store before it is done, so that its death changes nothing.
+/// The function stores its decision before it finishes, so that its death changes nothing.
 #[test]
 fn a_raise_is_put_back_though_the_function_died_in_it() {
     for (dies, calls) in [("before", 3), ("after", 2)] {

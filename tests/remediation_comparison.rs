@@ -1,6 +1,6 @@
-//! What remediations cost in jobs: each scenario about refusals and remediations told twice, once with taskhold as it is, and once with its
-//! remediations off and a controller beside it that releases the oldest protected tasks. docs/remediations.md has the numbers, and
-//! names every policy and tag.
+//! The cost of remediations in interrupted jobs. Each scenario about refusals and remediations runs twice: once
+//! with taskhold unchanged, and once with its remediations off, beside a controller that releases the oldest
+//! protected tasks. docs/remediations.md has the numbers, and names every policy and tag.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
@@ -16,15 +16,16 @@ use taskhold::service::remediation::raise::MAX_DESIRED_COUNT_TAG;
 use taskhold::service::remediation::{IDLE_RESERVE_TAG, POLICY_TAG};
 use taskhold::service::snapshot::managed::MANAGED_TAG;
 
-/// As TASKHOLD_BLOCKED_AFTER_MINUTES unless set: so long a deployment may be held up before a task is released for it.
+/// The default of TASKHOLD_BLOCKED_AFTER_MINUTES: how long a deployment may be blocked before a task is released
+/// for it.
 const BLOCKED_AFTER_MS: Millis = 5 * 60_000;
 
-/// What switches remediations on, beside tags that count for nothing without them.
+/// The settings that enable remediations, in addition to tags, which are ignored without them.
 const REMEDIATION_SETTINGS: [&str; 2] = ["TASKHOLD_REMEDIATIONS", "TASKHOLD_POLICY"];
 
-/// A controller that knows tasks by their age, and nothing of jobs. Beside taskhold, whenever that is invoked, it releases the
-/// oldest protected task for each task that ECS has just refused, asks for that one again, and releases one more at each look
-/// at a service that has been held up for some minutes.
+/// A controller that knows the age of tasks but not their jobs. After every invocation of taskhold, it releases the
+/// oldest protected task for each task that ECS has just refused, and requests that task's protection again. It
+/// also releases one more task at each reconcile of a service that has been blocked for some minutes.
 struct ByAge {
     taskhold: InProcess,
     region: SharedRegion,
@@ -37,7 +38,7 @@ impl Function for ByAge {
         for (task, minutes) in self.refused() {
             let service = self.region.lock().ecs.task(&task).and_then(|task| task.service.clone());
             self.release_oldest(&service.unwrap_or_default());
-            // It may be refused again: then its turn comes again.
+            // If ECS refuses it again, the controller retries later.
             let _ = self.region.lock().ecs.set_own_protection(&task, Some(minutes));
         }
         for service in self.held_up_for_long() {
@@ -48,7 +49,7 @@ impl Function for ByAge {
 }
 
 impl ByAge {
-    /// The tasks that ECS has refused in this invocation, and for how many minutes they were asked for.
+    /// The tasks that ECS has refused in this invocation, and the requested minutes.
     fn refused(&self) -> Vec<(String, i64)> {
         let mut refused = BTreeMap::new();
         for call in &self.region.lock().calls {
@@ -94,8 +95,8 @@ fn root(relative: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
 }
 
-/// The scenarios about refusals and remediations without what they expect, since under another controller it goes otherwise. They go
-/// on for two hours, so that the jobs that are left come to their end, or to another.
+/// The scenarios about refusals and remediations without their expectations, which another controller would not
+/// meet. They run for two more hours, so that the remaining jobs finish or are interrupted.
 fn scenarios() -> Vec<Scenario> {
     let names =
         root("tests/scenarios").read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -111,12 +112,12 @@ fn scenarios() -> Vec<Scenario> {
     names.iter().map(read).collect()
 }
 
-/// The variants of AWS that a scenario allows, but for the form of ARNs, which saves no job.
+/// The variants of AWS that a scenario allows, except the ARN format, which affects no job.
 fn readings(scenario: &Scenario) -> Vec<Variants> {
     scenario.variants().into_iter().filter(|reading| reading.arns == ArnForm::Long).collect()
 }
 
-/// The policies of a scenario's services, in their order.
+/// The policies of a scenario's services, in order.
 fn policies(scenario: &Scenario) -> String {
     let setting =
         scenario.settings().find(|(name, _)| *name == "TASKHOLD_POLICY").map_or("notify", |(_, policy)| policy);
@@ -129,14 +130,15 @@ fn policies(scenario: &Scenario) -> String {
     policies.join(", ")
 }
 
-/// How many tasks ECS stopped in the middle of a job with taskhold alone, remediations and all.
+/// The number of tasks that ECS stopped with running jobs under taskhold alone, with its remediations.
 fn killed_by_taskhold(scenario: &Scenario, reading: Variants) -> usize {
     let region = SharedRegion::new(Region::for_scenario(reading));
     let mut taskhold = InProcess::new(&region, scenario.settings()).unwrap();
     killed(scenario, region, &mut taskhold).unwrap_or_else(|(_, problem)| panic!("{problem}, under {reading}"))
 }
 
-/// The same with the controller by age. What workers and people do to a task that there is not in its world is left out.
+/// The same with the controller by age. Skips the actions of workers and people on a task that does not exist in
+/// its world.
 fn killed_by_age(scenario: &Scenario, reading: Variants) -> usize {
     let mut scenario = scenario.clone();
     loop {
@@ -164,7 +166,7 @@ fn killed<F: Function>(scenario: &Scenario, region: SharedRegion, function: &mut
     told.map(|summary| summary.interrupted).map_err(|failure| (failure.line, failure.to_string()))
 }
 
-/// The fewest and the most under any reading.
+/// The minimum and the maximum over all variants.
 fn range(numbers: impl Iterator<Item = usize>) -> RangeInclusive<usize> {
     numbers
         .map(|number| number..=number)

@@ -1,10 +1,10 @@
-//! A month of routine: two hundred services are deployed in every way, scaled, rebalanced and work, and nobody is told of
-//! anything. What counts as routine, and why, stands in `routine/traffic.rs`.
+//! A month of routine operation: two hundred services are deployed in every way, scaled, rebalanced and busy, and
+//! no alert is sent. `routine/traffic.rs` defines routine operation and explains why.
 //!
-//! The real [`taskhold::lambda::function::Function`] runs on the simulated Region, with the events that ECS sends, its own rechecks,
-//! the workers' messages, and the sweep. Calls take no time there and none is throttled, so that every look sees
-//! everything: what is not seen cannot be told of, and would prove nothing. Half of the services run on each of two threads,
-//! each half in a cluster of its own with a function of its own.
+//! The real [`taskhold::lambda::function::Function`] runs on the simulated Region, with the events that ECS sends,
+//! its own rechecks, the workers' messages, and the sweep. Calls take no time there and none is throttled, so every
+//! reconcile reads everything: an alert that is missing because of a failed read would prove nothing. Half of the
+//! services run on each of two threads, each half in its own cluster with its own function.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
@@ -43,8 +43,8 @@ const SERVICES: usize = 200;
 const DAY: Millis = 24 * HOUR;
 const SEED: u64 = 20_261_122;
 
-/// The function, and services with their traffic. Finished jobs are remembered for a day, which is longer than any message
-/// is late here, so that the state store in memory stays small.
+/// The function, and services with their traffic. The finished-job retention is one day, which is longer than any
+/// message is delayed here, so that the state store in memory stays small.
 fn begin(services: usize, drawn: (u64, Spares), sweep_every: Millis) -> (World, Traffic) {
     let setup = Setup { throttling: Throttling::Off, ..Setup::default() };
     let mut world = World::new(setup, &[("TASKHOLD_FINISHED_JOB_RETENTION_HOURS", "24")]);
@@ -53,7 +53,7 @@ fn begin(services: usize, drawn: (u64, Spares), sweep_every: Millis) -> (World, 
     (world, traffic)
 }
 
-/// What happened, in figures.
+/// The figures of a run.
 #[derive(Debug, Default)]
 struct Figures {
     counts: BTreeMap<String, u64>,
@@ -74,7 +74,7 @@ impl Figures {
         calls.into_iter().for_each(|(operation, count)| figures.count(format!("5 calls of {operation}"), count));
         figures.count("6 alerts".to_owned(), figures.told.len() as u64);
         for line in world.log.take() {
-            // Without the fields, which tell one from another.
+            // Without the fields, which distinguish the lines.
             let words = line.split(' ').take_while(|word| !word.contains('='));
             *figures.warnings.entry(words.collect::<Vec<_>>().join(" ")).or_default() += 1;
         }
@@ -101,7 +101,7 @@ impl Figures {
     }
 }
 
-/// A hundred services and their function on each of two threads: so many cores a small machine has.
+/// A hundred services and their function on each of two threads, because a small machine has two cores.
 fn two_hundred_services(spares: Spares, lasts: Millis, sweep_every: Millis) -> Figures {
     let half = |seed| {
         let (mut world, mut traffic) = begin(SERVICES / 2, (seed, spares), sweep_every);
@@ -130,7 +130,7 @@ fn a_day_of_routine_of_two_hundred_services_swept_every_five_minutes_tells_nobod
     nobody_is_told(&figures);
 }
 
-/// The sweep comes seldom here, for the time that its looks take; the day has it as often as it is deployed.
+/// The sweep is rare here, because its reconciles take time. The test of one day uses the deployed interval.
 #[test]
 fn a_month_of_routine_of_two_hundred_services_tells_nobody() {
     let figures = two_hundred_services(Spares::FalseAlarms, 30 * DAY, 6 * HOUR);
@@ -138,7 +138,7 @@ fn a_month_of_routine_of_two_hundred_services_tells_nobody() {
     nobody_is_told(&figures);
 }
 
-/// 1.7 million looks: `cargo test --test routine -- --ignored --nocapture as_deployed`.
+/// 1.7 million reconciles: `cargo test --test routine -- --ignored --nocapture as_deployed`.
 #[test]
 #[ignore = "a quarter of an hour in a debug build"]
 fn a_month_of_routine_as_deployed_tells_nobody() {

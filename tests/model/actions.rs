@@ -1,4 +1,4 @@
-//! What can happen next.
+//! The possible next steps.
 
 use super::configuration::Schedule;
 use super::protocol::Protocol;
@@ -6,49 +6,49 @@ use super::scene::{Moment, Set, TaskNo, Work, only};
 use super::script::{EcsFault, Request, Subject};
 use super::state::{Invocation, Sent, State, TaskState};
 
-/// A step. Invocations and late calls are named by their places in the state.
+/// A step. Invocations and late calls are identified by their positions in the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Action {
     /// The queue delivers a batch.
     Deliver(Set),
-    /// A sweep begins, or an operator's release.
+    /// A sweep starts, or an operator's release.
     Command(Work),
-    /// Something happens to a request of an invocation.
+    /// A request of an invocation progresses.
     Request(usize, Subject, Happens),
     /// An invocation's answer reaches the queue.
     Respond(usize),
     /// An invocation ends without an answer.
     Crash(usize),
-    /// What nobody waits for takes effect.
+    /// A call whose caller no longer waits takes effect.
     LateEffect(usize),
-    /// Time passes while somebody may be at work.
+    /// Time passes while an invocation may be running.
     Tick,
-    /// Time passes up to this moment, because until then nothing can happen.
+    /// Time passes up to this moment, because nothing can happen before it.
     Wait(Moment),
-    /// Nothing happens any more but that the next sweep of the schedule comes.
+    /// Nothing can happen except the next scheduled sweep.
     SweepOnSchedule,
 }
 
-/// What happens to a request.
+/// How a request progresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Happens {
     /// The answer arrives.
     Answered,
-    /// A store reaches the state store.
+    /// A put reaches the state store.
     Lands,
-    /// A store reaches the state store, and its answer is lost.
+    /// A put reaches the state store, and its answer is lost.
     LandsUnheard,
-    /// A load fails, or a store without effect.
+    /// A load fails, or a put fails without effect.
     StoreFails,
     /// A call takes effect for a task.
     TakesEffect(TaskNo),
     /// ECS refuses a task of a call.
     Refused(TaskNo),
-    /// The answer leaves out a task for which the call took effect.
+    /// The answer omits a task for which the call took effect.
     AnsweredInPart,
     /// The call fails as a whole.
     EcsFails(EcsFault),
-    /// It is too late for the call to take effect, so it fails without an answer.
+    /// The call can no longer take effect, so it fails without an answer.
     NothingComesOfIt,
 }
 
@@ -66,7 +66,7 @@ impl Protocol {
             actions.push(Action::Command(Work::Release));
         }
         for (at, invocation) in state.running.iter().enumerate() {
-            // Of two that are alike in everything, one is enough.
+            // Of two identical invocations, one is enough.
             if at > 0 && state.running[at - 1] == *invocation {
                 continue;
             }
@@ -83,7 +83,7 @@ impl Protocol {
         if state.left.ticks > 0 {
             actions.push(Action::Tick);
         }
-        // What was never delivered may not have been sent: it may come now, or when time has passed.
+        // An undelivered message may not have been sent yet: it may arrive now, or later.
         let mut sent = state.queue.iter().filter(|message| message.is_sent && !message.is_deleted);
         let nobody_acts = state.running.is_empty() && sent.all(|message| message.visible_from > 0);
         if let Some(moment) = self.next_moment(state).filter(|_| nobody_acts) {
@@ -94,7 +94,7 @@ impl Protocol {
         }
     }
 
-    /// When something can happen that cannot happen now: a message becomes visible, a late call is over, a job is over.
+    /// When a new step becomes possible: a message becomes visible, a late call expires, a job ends.
     fn next_moment(&self, state: &State) -> Option<Moment> {
         let messages = state.queue.iter().map(|message| message.visible_from).filter(|from| *from > 0);
         let calls = state.late.iter().map(|call| call.until);
@@ -103,14 +103,14 @@ impl Protocol {
         messages.min().or_else(|| calls.min()).or_else(|| jobs.min().filter(|_| state.is_quiet()))
     }
 
-    /// Jobs that end without a word leave their tasks protected, and no message will tell of it.
+    /// Jobs that end without a finish leave their tasks protected, and no message will report the end.
     fn is_left_to_sweep(&self, state: &State) -> bool {
         let is_over = |number| self.promised_until(state, number).is_none_or(|until| until <= state.now);
         let is_left = |(number, task): (_, &TaskState)| task.protected_until > 0 && is_over(number);
         self.configuration.schedule == Schedule::Sweeps && self.numbered_tasks(state).any(is_left)
     }
 
-    /// The messages that are visible.
+    /// The visible messages.
     pub(crate) fn visible(&self, state: &State) -> Set {
         let queue = state.queue.iter().enumerate();
         let visible = queue.filter(|(_, message)| !message.is_deleted && message.visible_from == 0);

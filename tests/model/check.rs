@@ -1,4 +1,4 @@
-//! Walks through a configuration, and says what came of it.
+//! Checks a configuration and reports the result.
 
 use super::configuration::Configuration;
 use super::promises::EVERY_PROMISE_IS_KEPT;
@@ -7,17 +7,17 @@ use stateright::{Checker, HasDiscoveries, Model};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-/// No configuration has so many states. One that comes to more goes on and on, and has not been walked through.
+/// More states than any configuration has. A walk that reaches this bound is incomplete and fails.
 const STATES_MAX: usize = 100_000_000;
 
-/// How large a walk was.
+/// The size of a walk.
 #[derive(Clone, Copy, Debug, Default)]
 struct Walk {
-    /// Different states.
+    /// Distinct states.
     unique: usize,
-    /// Those that were come to on any way, and so often.
+    /// States generated on any path, with repetitions.
     generated: usize,
-    /// States on the longest of the shortest ways to a state.
+    /// The length of the longest shortest path to a state.
     depth: usize,
     took: Duration,
 }
@@ -40,25 +40,26 @@ impl std::fmt::Display for Walk {
     }
 }
 
-/// Walks through each of them, and says how large they were together.
+/// Walks each configuration and prints their total size.
 pub(crate) fn keep_every_promise(configurations: impl Iterator<Item = Configuration>) {
     let walks: Vec<Walk> = configurations.map(walk).collect();
     let all = walks.iter().fold(Walk::default(), |all, walk| all.and(*walk));
     println!("{} configurations: {all}", walks.len());
 }
 
-/// Walks through a configuration.
+/// Walks a configuration.
 pub(crate) fn keeps_every_promise(configuration: Configuration) {
     walk(configuration);
 }
 
-/// Walks through all of it. Fails at the first promise that is broken, with the shortest way to that, if the model did not come
-/// to what it is there to show, and if it was not walked through to its end.
+/// Walks the whole configuration. Fails at the first broken promise and prints its shortest path. Also fails if the
+/// model misses a sight that it must show, or if the walk is incomplete.
 fn walk(configuration: Configuration) -> Walk {
     let (name, left, ends_within_s) = (configuration.name, configuration.left, configuration.ends_within_s());
     let begun = moment();
     let checker = Protocol::new(configuration).checker();
-    // On one thread, breadth first: so the first way that is found is the shortest. Tests run side by side anyway.
+    // Single-threaded and breadth first, so that the first path found is the shortest. Tests run in parallel
+    // anyway.
     let checker = checker.threads(1).target_state_count(STATES_MAX).finish_when(HasDiscoveries::AnyFailures);
     let checker = checker.spawn_bfs().join();
     let (generated, unique, depth) = (checker.state_count(), checker.unique_state_count(), checker.max_depth());
@@ -73,7 +74,7 @@ fn walk(configuration: Configuration) -> Walk {
         let broken = model.broken.get().expect("it was found");
         panic!("{name} ({left}): it is not so that {broken}:\n{}", model.narrate(path).join("\n"));
     }
-    // Two bounds could cut it off: the number of states, and the time beyond which no state is looked at.
+    // Two bounds could truncate the walk: the number of states, and the time boundary.
     assert!(generated < STATES_MAX, "{name} ({left}): more than {STATES_MAX} states");
     assert!(
         latest <= ends_within_s,
@@ -89,14 +90,14 @@ fn moment() -> Instant {
     Instant::now()
 }
 
-/// How many states there are, and how many steps between them.
+/// The number of states, and of steps between them.
 pub(crate) fn counts(configuration: Configuration, threads: usize) -> (usize, usize) {
     let checker = Protocol::new(configuration).checker().threads(threads).target_state_count(STATES_MAX);
     let checker = checker.spawn_bfs().join();
     (checker.unique_state_count(), checker.state_count())
 }
 
-/// Fails unless this promise is found broken, and prints the shortest way to that.
+/// Fails unless the checker finds this promise broken, and prints the shortest path.
 pub(crate) fn is_found_out(configuration: Configuration, promise: &'static str) {
     let sabotage = configuration.sabotage;
     let checker = Protocol::looking_at(configuration, promise).checker();

@@ -1,4 +1,4 @@
-//! How large a model is, what may go wrong in it, and what is broken on purpose.
+//! The size of a model, its faults, and deliberate breaks.
 
 use super::scene::{
     Message, Moment, SWEEP_EVERY_S, Set, TaskNo, VISIBILITY_TIMEOUT_S, finished, heartbeat, only, started,
@@ -13,93 +13,93 @@ use std::collections::BTreeSet;
 /// As in template.yaml.
 const FUNCTION_TIMEOUT_S: Moment = 30;
 
-/// How often something may still happen.
+/// How often each of these may still happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Left {
-    /// Invocations end without an answer.
+    /// Invocations that end without an answer.
     pub(crate) crashes: u8,
-    /// Calls to ECS fail as a whole, or leave out a task in their answer.
+    /// Calls to ECS that fail as a whole, or whose answer omits a task.
     pub(crate) ecs_faults: u8,
-    /// ECS refuses a task.
+    /// Tasks that ECS refuses.
     pub(crate) refusals: u8,
-    /// Loads and stores fail, or their answers are lost.
+    /// Loads and puts that fail, or whose answers are lost.
     pub(crate) store_faults: u8,
-    /// Messages are delivered that somebody has, or that were acknowledged.
+    /// Deliveries of messages that an invocation already has, or that were acknowledged.
     pub(crate) duplicates: u8,
-    /// Sweeps begin.
+    /// Sweeps.
     pub(crate) sweeps: u8,
-    /// An operator has the first task released, if it is idle.
+    /// Operator commands that release the first task if it is idle.
     pub(crate) releases: u8,
-    /// Time passes although somebody is at work.
+    /// Ticks of the clock while an invocation is running.
     pub(crate) ticks: u8,
 }
 
-/// Nothing may happen but what workers, queue and function do.
+/// Only workers, queue and function act.
 pub(crate) const NOTHING: Left =
     Left { crashes: 0, ecs_faults: 0, refusals: 0, store_faults: 0, duplicates: 0, sweeps: 0, releases: 0, ticks: 0 };
 
-/// When a store is heard of by whom made it.
+/// When the caller of a put receives its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stores {
     /// In the same step.
     HeardAtOnce,
-    /// In a step of its own: others go on between, time passes, and the call that was written down may come too late.
+    /// In a separate step: others act in between, time passes, and the recorded call may be sent too late.
     HeardLater,
 }
 
-/// What happens once all is quiet.
+/// How the model continues once it is quiet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Schedule {
     /// Nothing.
     None,
-    /// Time passes until every job is over, and sweeps come while there is something for them to do.
+    /// Time passes until every job is over, and sweeps run while they have work.
     Sweeps,
 }
 
-/// What is broken on purpose, to show that the checker finds it.
+/// A deliberate break, to show that the checker finds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sabotage {
-    /// Nothing: the protocol as it is.
+    /// None: the unchanged protocol.
     None,
-    /// What is stored does not name the releases that are about to be sent.
+    /// The stored record does not name the releases that are about to be sent.
     ReleasesAreNotWrittenDown,
-    /// What is stored does not hold the unfinished jobs of which the batch tells nothing.
+    /// The stored record drops the unfinished jobs that the batch does not mention.
     UnfinishedJobsAreDropped,
-    /// A store succeeds whatever version is there.
+    /// A put succeeds whatever the stored version.
     StoresAreNotCompared,
-    /// The queue does not hear which messages of a batch have failed.
+    /// The response does not report the failed messages of a batch.
     FailuresAreAcknowledged,
-    /// A call without an answer is reported as one that did nothing.
+    /// A call without an answer counts as a call without effect.
     NoAnswerMeansNoEffect,
-    /// Calls take effect later than is assumed.
+    /// Calls take effect later than assumed.
     EffectsAreTooLate,
-    /// The function believes that no time has passed while it waited for a store.
+    /// The function does not notice the time that it waits for a store.
     SlowStoresAreNotNoticed,
 }
 
-/// A model: small enough to be walked through to its end.
+/// A model that is small enough for a complete walk.
 #[derive(Clone, Debug)]
 pub(crate) struct Configuration {
     pub(crate) name: &'static str,
     pub(crate) tasks: TaskNo,
     pub(crate) messages: Vec<Message>,
-    /// These messages have been delivered and carried out, one by one and undisturbed, when the model begins.
+    /// These messages are delivered and processed, one by one and undisturbed, before the model starts.
     pub(crate) carried_out: Set,
-    /// So many invocations work at once at most.
+    /// Maximum number of concurrent invocations.
     pub(crate) at_once: usize,
-    /// So many messages are delivered together at most.
+    /// Maximum number of messages in a batch.
     pub(crate) batch_max: u32,
-    /// How long an invocation may take.
+    /// Maximum duration of an invocation.
     pub(crate) timeout_s: Moment,
-    /// How long a tick is.
+    /// Duration of a tick.
     pub(crate) tick_s: Moment,
     pub(crate) left: Left,
-    /// How calls to ECS fail.
+    /// How calls to ECS may fail.
     pub(crate) ecs_faults: Vec<EcsFault>,
     pub(crate) stores: Stores,
     pub(crate) schedule: Schedule,
     pub(crate) sabotage: Sabotage,
-    /// What it has to come to (`sights.rs`).
+    /// The sights that the model must reach (`sights.rs`).
     pub(crate) shows: Vec<&'static str>,
 }
 
@@ -115,10 +115,10 @@ const KINDS: [Kind; 8] = [
     |left| &mut left.releases,
     |left| &mut left.ticks,
 ];
-/// The first of them.
+/// The number of kinds that are faults; they come first.
 const FAULTS: usize = 5;
 
-/// What may still happen, without what may not.
+/// Prints what may still happen and omits the rest.
 impl std::fmt::Display for Left {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut left = *self;
@@ -131,7 +131,7 @@ impl std::fmt::Display for Left {
 }
 
 impl Left {
-    /// So many things of these kinds, in every combination.
+    /// This many events of these kinds, in every combination.
     fn all_of(many: usize, kinds: &[Kind]) -> BTreeSet<Self> {
         let one_more = |all: BTreeSet<Self>, _| {
             let more = |left: Self| {
@@ -146,12 +146,12 @@ impl Left {
         (0..many).fold([NOTHING].into(), one_more)
     }
 
-    /// So many things in every combination.
+    /// This many events of any kind, in every combination.
     pub(crate) fn things(many: usize) -> BTreeSet<Self> {
         Self::all_of(many, &KINDS)
     }
 
-    /// So many faults in every combination.
+    /// This many faults, in every combination.
     pub(crate) fn faults(many: usize) -> BTreeSet<Self> {
         Self::all_of(many, &KINDS[..FAULTS])
     }
@@ -162,8 +162,8 @@ impl Left {
 }
 
 impl Configuration {
-    /// One task. Its first job was told of and is protected; now its finish races the start and the finish of another. Nothing
-    /// goes wrong but what the order does.
+    /// One task. Its first job has started and is protected. Now its finish races the start and the finish of
+    /// another job. Only the order varies.
     pub(crate) fn one_task() -> Self {
         Self {
             name: "one task, two jobs",
@@ -183,14 +183,14 @@ impl Configuration {
         }
     }
 
-    /// The same, but that the second job does not end: a message fewer.
+    /// The same, except that the second job does not end: one message fewer.
     pub(crate) fn one_task_that_stays_busy() -> Self {
         let messages = vec![started(0, "one", 60), finished(0, "one"), started(0, "two", 60)];
         let shows = vec![QUIET_AND_BUSY, LOST_COMPARISON, RELEASE_RACES_JOB, UNCOVERED_BEFORE_ACKNOWLEDGED];
         Self { name: "one task that stays busy", messages, shows, ..Self::one_task() }
     }
 
-    /// Two tasks, each as in [`Self::one_task`], of which messages come in one batch and calls go together.
+    /// Two tasks, each as in [`Self::one_task`], whose messages share a batch and whose calls are combined.
     pub(crate) fn two_tasks() -> Self {
         let mut messages = vec![started(0, "one", 60), started(1, "two", 60), finished(0, "one"), finished(1, "two")];
         messages.extend([started(0, "three", 60), started(1, "four", 60), finished(0, "three"), finished(1, "four")]);
@@ -199,7 +199,7 @@ impl Configuration {
         Self { name, tasks: 2, messages, carried_out, batch_max, ecs_faults, ..Self::one_task() }
     }
 
-    /// The same, but that the second job of one of them does not end: a message fewer.
+    /// The same, except that the second job of one task does not end: one message fewer.
     pub(crate) fn two_tasks_of_which_three_jobs_end() -> Self {
         let mut configuration = Self { name: "two tasks, three of four jobs end", ..Self::two_tasks() };
         configuration.messages.truncate(7);
@@ -207,7 +207,8 @@ impl Configuration {
         configuration
     }
 
-    /// One task gets no second job, and that of the other does not end: three messages fewer than two jobs each.
+    /// One task gets no second job, and the second job of the other does not end: three messages fewer than two
+    /// jobs each.
     pub(crate) fn two_tasks_of_which_one_stays_busy() -> Self {
         let mut configuration = Self { name: "two tasks, one stays busy", ..Self::two_tasks() };
         configuration.messages.truncate(5);
@@ -215,14 +216,14 @@ impl Configuration {
         configuration
     }
 
-    /// A short job and a longer one that never tell their end, beside one that does.
+    /// A short job and a longer one without a finish, and one with a finish.
     pub(crate) fn jobs_without_end() -> Self {
         let messages = vec![started(0, "one", 3), started(0, "two", 30), finished(0, "one")];
         let (schedule, shows) = (Schedule::Sweeps, vec![QUIET_AND_BUSY, LOST_COMPARISON]);
         Self { name: "jobs without end", messages, schedule, shows, ..Self::one_task() }
     }
 
-    /// A job that a heartbeat makes longer, and a short one beside it that never tells its end.
+    /// A job that a heartbeat extends, and a short job on the same task without a finish.
     pub(crate) fn a_job_that_is_prolonged() -> Self {
         let mut messages = vec![started(0, "one", 3), heartbeat(0, "one", 60), finished(0, "one")];
         messages.push(started(0, "two", 4));
@@ -230,7 +231,7 @@ impl Configuration {
         Self { name: "a job that is prolonged", messages, schedule, shows, ..Self::one_task() }
     }
 
-    /// Lets this happen.
+    /// Allows these events.
     pub(crate) fn with(mut self, left: Left) -> Self {
         if left.crashes > 0 {
             self.shows.extend([LEFT_IN_STORE, LATE_RELEASE, COMES_AGAIN]);
@@ -244,14 +245,14 @@ impl Configuration {
         Self { left, ..self }
     }
 
-    /// Has to come to these too.
+    /// Adds sights that the model must reach.
     pub(crate) fn showing(mut self, sights: &[&'static str]) -> Self {
         self.shows.extend(sights);
         self
     }
 
-    /// After this time no message is left, and nothing for a sweep to do. A message may come once more because others were at
-    /// work, and each thing that happens costs one more delivery at most, or one more sweep.
+    /// By this time no message is left, and a sweep has no work. A message may be redelivered once because of
+    /// concurrent invocations, and each event costs at most one more delivery or one more sweep.
     pub(crate) fn ends_within_s(&self) -> Moment {
         let messages = Moment::try_from(self.messages.len()).expect("few");
         let times = messages + self.left.sum();

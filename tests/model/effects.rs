@@ -1,4 +1,4 @@
-//! What calls, stores, answers and time do to the world around the function.
+//! The effects of calls, puts, answers and time on the world around the function.
 
 use super::configuration::Sabotage;
 use super::function::{EntryNo, Run};
@@ -10,12 +10,12 @@ use std::sync::Arc;
 use taskhold::task::protection::ProtectionRequest;
 use taskhold::task::record::TaskRecord;
 
-/// SEMANTICS.md, "A release never leaves a live job unprotected": two minutes from storing the call, of which sending it
-/// may take 30 s.
+/// SEMANTICS.md, "A release never leaves a live job unprotected": two minutes from storing the call, of which
+/// sending may take 30 s.
 const EFFECT_WITHIN_S: Moment = 90;
 
 impl Protocol {
-    /// How long after it was sent a call takes effect, or never.
+    /// The period after sending in which a call takes effect, or never.
     pub(crate) fn takes_effect_within(&self) -> Moment {
         match self.configuration.sabotage {
             Sabotage::EffectsAreTooLate => EFFECT_WITHIN_S * 3,
@@ -105,14 +105,14 @@ impl Protocol {
     }
 }
 
-/// ECS does what a call asks for one task.
+/// ECS applies a call to one task.
 pub(crate) fn take_effect(state: &mut State, task: TaskNo, minutes: Option<u32>) -> Told {
     let until = minutes.map(|minutes| state.now + Moment::try_from(minutes * 60).expect("a model lasts hours at most"));
     state.tasks[usize::from(task)].protected_until = until.unwrap_or(0);
     until.map_or(Told::Cleared, Told::ProtectedUntil)
 }
 
-/// What may take effect yet of the calls about `subject`, or of all, when nobody waits for them any more.
+/// The parts of the calls about `subject`, or of all calls, that may still take effect after their caller is gone.
 pub(crate) fn late_calls(invocation: &Invocation, run: &Run, subject: Option<Subject>) -> Vec<LateCall> {
     let mut late = Vec::new();
     for sent in &invocation.sent {

@@ -1,5 +1,5 @@
-//! Every run of the function that the model has come to, each once, under a number: a state holds numbers only, and what was
-//! run once is not run again.
+//! Every run of the function that the model has reached, each once and with a number. A state contains only
+//! numbers, and a run is never repeated.
 
 use super::parts::{Scripted, function};
 use super::scene::{Message, Moment, Set, Work, message_of, only, timestamp};
@@ -15,19 +15,19 @@ use taskhold::task::job::{Job, JobKey};
 use taskhold::task::rate_limit::RateLimit;
 use taskhold::task::record::TaskRecord;
 
-/// Numbers the records that the state store ever held.
+/// Number of a record that the state store has contained.
 pub(crate) type EntryNo = u32;
-/// Numbers the runs.
+/// Number of a run.
 pub(crate) type RunNo = u32;
 
-/// How a run began.
+/// How a run starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Start {
     pub(crate) work: Work,
     pub(crate) at: Moment,
 }
 
-/// An answer that a run got.
+/// An answer that a run received.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Event {
     pub(crate) subject: Subject,
@@ -35,14 +35,14 @@ pub(crate) struct Event {
     pub(crate) now: Moment,
 }
 
-/// What a run is known by. One that has ended is known by its end alone.
+/// The identity of a run. A finished run is identified by its end alone.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum RunKey {
     Waits(Start, Vec<Event>),
     Ended(Work, Ended),
 }
 
-/// A run of the function up to where it waits.
+/// A run of the function up to the point at which it waits.
 #[derive(Debug)]
 pub(crate) struct Run {
     key: RunKey,
@@ -51,12 +51,12 @@ pub(crate) struct Run {
     pub(crate) ended: Option<Ended>,
 }
 
-/// What the function answered.
+/// The answer of the function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Ended {
-    /// Messages that are reported as failed.
+    /// Messages reported as failed.
     pub(crate) retried: Set,
-    /// Messages that were dead-lettered, and are not.
+    /// Messages that were dead-lettered, and are not failed.
     pub(crate) dead_lettered: Set,
 }
 
@@ -64,11 +64,11 @@ pub(crate) struct Ended {
 #[derive(Debug)]
 pub(crate) struct Known {
     pub(crate) record: TaskRecord,
-    /// The messages that tell it nothing new.
+    /// The messages that contain no news for this record.
     pub(crate) told: Set,
 }
 
-/// Things under numbers.
+/// Numbered values.
 #[derive(Debug)]
 struct Numbered<K, T> {
     numbers: RwLock<HashMap<K, u32>>,
@@ -113,7 +113,7 @@ type Step = (RunNo, Event);
 pub(crate) struct Function {
     payloads: HashMap<Work, String>,
     snapshot: Vec<(JobKey, Job)>,
-    /// How long Lambda lets it run.
+    /// The Lambda timeout.
     timeout: Moment,
     records: Numbered<String, Known>,
     runs: Numbered<RunKey, Run>,
@@ -143,12 +143,12 @@ impl Function {
         self.records.get(number)
     }
 
-    /// How many different runs there were, and how many different records.
+    /// The number of distinct runs, and of distinct records.
     pub(crate) fn counts(&self) -> (usize, usize) {
         (self.runs.len(), self.records.len())
     }
 
-    /// The number of a record. Its JSON stands for all of it: that is what the table keeps.
+    /// The number of a record. Its JSON identifies it, because the table stores the JSON.
     pub(crate) fn number_of(&self, record: &TaskRecord) -> EntryNo {
         let json = serde_json::to_string(record).expect("a record can be written");
         self.records.number(json, || Known { record: record.clone(), told: self.told(record) })
@@ -166,12 +166,12 @@ impl Function {
         known.fold(0, |set, (number, _)| set | only(number))
     }
 
-    /// Begins a run.
+    /// Starts a run.
     pub(crate) fn begin(&self, start: Start) -> RunNo {
         self.number_run(RunKey::Waits(start, Vec::new()))
     }
 
-    /// Goes on with a run by the answer to one of its requests.
+    /// Continues a run with the answer to one of its requests.
     pub(crate) fn step(&self, run: RunNo, heard: Event) -> RunNo {
         let step = (run, heard);
         if let Some(next) = self.steps.read().unwrap_or_else(PoisonError::into_inner).get(&step) {
@@ -213,7 +213,7 @@ impl Function {
         }
     }
 
-    /// Runs the function from its beginning.
+    /// Replays the function from its start.
     fn replay(&self, start: Start, events: &[Event]) -> Run {
         let idle = self.idle_stages.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut stage = idle.unwrap_or_else(|| {
@@ -221,7 +221,7 @@ impl Function {
             let handler = function(&script);
             (script, handler)
         });
-        // What an instance remembers of earlier runs would depend on their order.
+        // State that an instance keeps from earlier runs would depend on their order.
         stage.1.services.tasks.rate_limit = RateLimit::default();
         let run = self.replay_on(&stage, start, events);
         self.idle_stages.lock().unwrap_or_else(PoisonError::into_inner).push(stage);
@@ -252,16 +252,17 @@ impl Function {
     }
 }
 
-/// A load of which the store was lost to another has left nothing behind: `taskhold::store::update` reads again and hands the
-/// change a fresh record. So a run that lost twice is kept as one that lost once; whoever calls this checks that it is so. What is
-/// left out by that: a run gives up after eight losses in a row.
+/// A load whose put lost to another writer leaves no trace: `taskhold::store::update` loads again and applies the
+/// change to a fresh record. So a run that lost twice is kept as a run that lost once; the caller checks that this
+/// is so. This omits one case: a run gives up after eight conflicts in a row.
 fn drop_lost_load(events: &mut Vec<Event>) {
     let Some((last, before)) = events.split_last() else { return };
     if last.answer != Answer::Conflict {
         return;
     }
     let about_it = before.iter().rposition(|event| event.subject == last.subject);
-    // After a call the run stores over its own store, without a load. That this was lost decides what it does next, so it stays.
+    // After a call the run stores over its own put, without a load. A conflict there affects the next step, so it
+    // stays.
     let load = about_it.filter(|at| matches!(before[*at].answer, Answer::Loaded(_)));
     if let Some(load) = load {
         events.truncate(events.len() - 1);
@@ -269,8 +270,8 @@ fn drop_lost_load(events: &mut Vec<Event>) {
     }
 }
 
-/// Answers of the state store about two tasks, heard at one moment, leave the function in one state whatever their order; so they are
-/// kept in the order of the tasks. Whoever calls this checks that it is so.
+/// Answers of the state store about two tasks at one moment leave the function in the same state in either order,
+/// so they are kept in the order of the tasks. The caller checks that this is so.
 fn sort_last(events: &mut [Event]) {
     let of_store = |event: &Event| {
         let is_known =

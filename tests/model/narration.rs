@@ -1,4 +1,4 @@
-//! A path of the checker's, in words.
+//! Describes a path of the checker in words.
 
 use super::actions::{Action, Happens};
 use super::function::EntryNo;
@@ -12,7 +12,7 @@ use taskhold::task::protection::ProtectionRequest;
 use taskhold::task::record::TaskRecord;
 
 impl Protocol {
-    /// Each step of a path, with the moment at which it happens.
+    /// Each step of a path, with its time.
     pub(crate) fn narrate(&self, path: Path<State, Action>) -> Vec<String> {
         let steps = path.into_vec();
         let told = steps.iter().filter_map(|(state, action)| {

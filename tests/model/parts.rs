@@ -1,4 +1,4 @@
-//! What the function works with in the model: every call asks the script, and waits.
+//! The function's dependencies in the model: every call asks the script and waits.
 
 use super::scene::{TaskNo, config, message_of, number_of, only, task, timestamp};
 use super::script::{Answer, EcsFault, Request, SharedScript, Subject, Told};
@@ -43,7 +43,7 @@ impl Ports for Scripted {
     type DeadLetters = ScriptedParking;
 }
 
-/// The real function, on a script.
+/// The real function on a script.
 pub(crate) fn function(script: &SharedScript) -> Function<Scripted> {
     Function::new(Parts {
         ecs: ScriptedEcs(script.clone()),
@@ -64,7 +64,7 @@ impl Clock for SharedScript {
         timestamp(SharedScript::now(self))
     }
 
-    /// Some milliseconds are less than the model's clock can tell, but others can act meanwhile.
+    /// The model's clock cannot resolve milliseconds, but other steps can interleave here.
     async fn sleep(&self, _: Duration) {
         self.ask(Subject::Pause, Request::Pause).await;
     }
@@ -173,8 +173,7 @@ fn error_of(fault: EcsFault) -> EcsError {
     }
 }
 
-/// Services and their tasks' places in them belong to no promise of the model: there are none, at every moment, so these reads
-/// are answered at once.
+/// No promise of the model concerns services, so there are none, and these reads return at once.
 impl ServiceReads for ScriptedEcs {
     async fn describe_service(&self, service: &ServiceArn) -> Result<Option<Service>, EcsError> {
         panic!("nobody should describe {service}")
@@ -215,7 +214,7 @@ impl ServiceReads for ScriptedEcs {
     }
 }
 
-/// Keeps whatever is dead-lettered.
+/// Collects dead-lettered messages.
 #[derive(Debug)]
 pub(crate) struct ScriptedParking(SharedScript);
 

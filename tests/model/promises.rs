@@ -1,4 +1,4 @@
-//! What has to hold in every state.
+//! The conditions that must hold in every state.
 
 use super::protocol::Protocol;
 use super::scene::{Message, Moment, TaskNo, only};
@@ -11,7 +11,7 @@ pub(crate) const BUSY_IS_PROTECTED: &str = "a busy task whose start was acknowle
 pub(crate) const NOTHING_IS_LOST: &str = "what was acknowledged is in the state store";
 pub(crate) const IDLE_IS_UNPROTECTED: &str = "when all is quiet a task whose jobs have finished is unprotected";
 
-/// What has to hold in every state.
+/// A condition that must hold in every state.
 pub(crate) struct Promise {
     pub(crate) name: &'static str,
     holds: fn(&Protocol, &State) -> bool,
@@ -30,16 +30,16 @@ const PROMISES: [Promise; 6] = [
     promise("no task is protected longer than its jobs asked", nothing_is_held_too_long),
 ];
 
-/// The promises of these names, or all of them.
+/// The promises with these names, or all of them.
 pub(crate) fn promises(of: Option<&str>) -> Vec<Promise> {
     PROMISES.into_iter().filter(|promise| of.is_none_or(|name| promise.name == name)).collect()
 }
 
-/// One property for all promises: the checker takes its time for each property, in every state.
+/// One property for all promises, because the checker spends time on each property in every state.
 pub(crate) const EVERY_PROMISE_IS_KEPT: &str = "every promise is kept";
 
-/// Whether a state keeps every promise that is looked at. False once only, for the first state that does not: the checker keeps
-/// the last path that it finds, and walking breadth first the first one is the shortest.
+/// Whether a state keeps every promise that is checked. Returns false only once, for the first violating state: the
+/// checker keeps the last path that it finds, and in a breadth-first walk the first path is the shortest.
 pub(crate) fn every_promise_is_kept(protocol: &Protocol, state: &State) -> bool {
     if protocol.broken.get().is_none() {
         protocol.states_visited.fetch_add(1, Ordering::Relaxed);
@@ -51,8 +51,8 @@ pub(crate) fn every_promise_is_kept(protocol: &Protocol, state: &State) -> bool 
     }
 }
 
-/// And so no run goes on for ever: time passes whenever nobody is at work, and those at work come to an end. Where sweeps come by
-/// a schedule, they come for as long as a task is protected without a job; so that ends too.
+/// This also proves that no run continues forever: time passes whenever no invocation is running, and every
+/// invocation ends. Scheduled sweeps continue while a task is protected without a job, so that ends too.
 fn everything_ends(protocol: &Protocol, state: &State) -> bool {
     state.now <= protocol.configuration.ends_within_s()
 }
@@ -66,7 +66,7 @@ impl Protocol {
         self.configuration.messages.iter().enumerate()
     }
 
-    /// The latest end over the task's jobs that were acknowledged and whose finish nobody has sent.
+    /// The latest end of the task's jobs that are acknowledged and whose finish has not been sent.
     pub(crate) fn promised_until(&self, state: &State, task: TaskNo) -> Option<Moment> {
         let finish_sent = |job: &str| {
             self.messages().any(|(number, message)| {
@@ -87,8 +87,8 @@ impl Protocol {
     }
 }
 
-/// Once a message that begins a job is acknowledged as done, and until its finish is sent or its end comes, ECS protects the
-/// task until that end. At every moment, not only when all is quiet.
+/// Once a message that starts a job is acknowledged as done, ECS protects the task until the job's finish is sent
+/// or its end passes. This holds at every moment, not only when the model is quiet.
 fn busy_tasks_are_protected(protocol: &Protocol, state: &State) -> bool {
     protocol.numbered_tasks(state).all(|(number, task)| {
         let needed = protocol.promised_until(state, number).map(|until| until - tolerance_s());
@@ -107,12 +107,12 @@ fn nothing_is_lost(protocol: &Protocol, state: &State) -> bool {
     })
 }
 
-/// No message of the model is malformed, and none is received too often.
+/// No message of the model is malformed or received too often.
 fn nothing_is_dead_lettered(_: &Protocol, state: &State) -> bool {
     state.queue.iter().all(|message| !message.is_dead_lettered)
 }
 
-/// What no finish told is left to the sweep; that it comes to an end, `everything_ends` sees to.
+/// Jobs without a finish are left to the sweep. `everything_ends` checks that their protection ends.
 fn idle_tasks_end_unprotected(protocol: &Protocol, state: &State) -> bool {
     let is_finish = |message: &Message| message.message_type == JobMessageType::Finished;
     let has_finish = |job: &str| protocol.messages().any(|(_, message)| message.job == job && is_finish(message));
@@ -124,7 +124,8 @@ fn idle_tasks_end_unprotected(protocol: &Protocol, state: &State) -> bool {
     !state.is_quiet() || tasks.all(|(number, task)| task.protected_until == 0 || !all_finish(number))
 }
 
-/// Rounding up may add a minute, or 5 % or a minute more for sharing a call, and time passes between a decision and its effect.
+/// Rounding may add a minute, sharing a call may add 5% or a minute, and time passes between a decision and its
+/// effect.
 fn nothing_is_held_too_long(protocol: &Protocol, state: &State) -> bool {
     protocol.numbered_tasks(state).all(|(number, task)| {
         let of_task = protocol.messages().filter(|(_, message)| message.task == number);

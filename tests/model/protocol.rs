@@ -11,19 +11,19 @@ use stateright::{Model, Property};
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
 
-/// A configuration with the runs of the function that it has come to.
+/// A configuration with the runs of the function that it has reached.
 pub(crate) struct Protocol {
     pub(crate) configuration: Configuration,
     pub(crate) function: Function,
-    /// What is looked at.
+    /// The promises that are checked.
     pub(crate) promises: Vec<Promise>,
-    /// The promise that was found broken first.
+    /// The first promise found broken.
     pub(crate) broken: OnceLock<&'static str>,
-    /// How many states were looked at until one broke it.
+    /// The number of states visited before the first violation.
     pub(crate) states_visited: AtomicUsize,
     pub(crate) unseen: Mutex<Vec<Sight>>,
     pub(crate) has_seen_all: AtomicBool,
-    /// The latest moment of any state.
+    /// The latest time of any state.
     latest: AtomicU16,
 }
 
@@ -41,12 +41,12 @@ impl Protocol {
         }
     }
 
-    /// Looks at one promise alone.
+    /// Checks one promise alone.
     pub(crate) fn looking_at(configuration: Configuration, promise: &str) -> Self {
         Self { promises: promises(Some(promise)), ..Self::new(configuration) }
     }
 
-    /// The latest moment of any state so far.
+    /// The latest time of any state so far.
     pub(crate) fn latest(&self) -> Moment {
         self.latest.load(Ordering::Relaxed)
     }
@@ -55,7 +55,7 @@ impl Protocol {
         &self.configuration.messages[usize::from(number)]
     }
 
-    /// Delivers a message alone and lets nothing go wrong.
+    /// Delivers one message alone, without faults.
     fn carry_out(&self, state: State, message: Set) -> State {
         let mut state = self.after(&state, Action::Deliver(message));
         let mut actions = Vec::new();
@@ -113,7 +113,7 @@ impl Model for Protocol {
         ]
     }
 
-    /// A run that has taken too long has broken a promise already; no more of it is looked at.
+    /// A run that exceeds the time limit has already broken a promise; the checker does not continue it.
     fn within_boundary(&self, state: &State) -> bool {
         self.latest.fetch_max(state.now, Ordering::Relaxed);
         state.now <= self.configuration.ends_within_s() + VISIBILITY_TIMEOUT_S

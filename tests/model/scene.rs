@@ -1,4 +1,4 @@
-//! What the model is about: its tasks, its messages, its moments.
+//! The tasks, messages and times of the model.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -10,25 +10,25 @@ use taskhold::lambda::sqs_record;
 use taskhold::lambda::sqs_record::QueueMessage;
 use taskhold::task::job::{Job, JobKey};
 
-/// Seconds since the model began.
+/// Seconds since the start of the model.
 pub(crate) type Moment = u16;
-/// Numbers the tasks.
+/// Number of a task.
 pub(crate) type TaskNo = u8;
-/// Numbers the messages.
+/// Number of a message.
 pub(crate) type MessageNo = usize;
-/// A set of messages or of tasks, a bit for each.
+/// A set of messages or tasks, one bit for each.
 pub(crate) type Set = u16;
 
-/// From one delivery of a message to the next, as in template.yaml.
+/// Time between two deliveries of a message, as in template.yaml.
 pub(crate) const VISIBILITY_TIMEOUT_S: Moment = 180;
 
-/// From one sweep to the next, as in template.yaml.
+/// Time between two sweeps, as in template.yaml.
 pub(crate) const SWEEP_EVERY_S: Moment = 300;
 
 const CLUSTER: &str = "arn:aws:ecs:eu-west-1:111122223333:cluster/video";
-/// Any moment does.
+/// An arbitrary time.
 const BEGINNING_S: i64 = 1_700_000_000;
-/// The most tasks of any configuration.
+/// Maximum number of tasks in a configuration.
 const TASKS_MAX: TaskNo = 2;
 
 /// A message that a worker sends.
@@ -37,11 +37,11 @@ pub(crate) struct Message {
     pub(crate) message_type: JobMessageType,
     pub(crate) task: TaskNo,
     pub(crate) job: &'static str,
-    /// What it declares. All messages bear the moment at which the model begins, so this is when the job is over.
+    /// The declared duration. All messages carry the time at which the model starts, so this is also the job's end.
     pub(crate) minutes: Option<u32>,
 }
 
-/// `job.started`, over after so many minutes.
+/// `job.started` with this duration.
 pub(crate) fn started(task: TaskNo, job: &'static str, minutes: u32) -> Message {
     Message { message_type: JobMessageType::Started, task, job, minutes: Some(minutes) }
 }
@@ -51,13 +51,13 @@ pub(crate) fn finished(task: TaskNo, job: &'static str) -> Message {
     Message { message_type: JobMessageType::Finished, task, job, minutes: None }
 }
 
-/// `job.heartbeat`, by which the job is over after so many minutes and not before.
+/// `job.heartbeat` that moves the job's end to this many minutes.
 pub(crate) fn heartbeat(task: TaskNo, job: &'static str, minutes: u32) -> Message {
     Message { message_type: JobMessageType::Heartbeat, task, job, minutes: Some(minutes) }
 }
 
 impl Message {
-    /// When the job is over that it declares.
+    /// The declared end of the job.
     pub(crate) fn end(&self) -> Option<Moment> {
         self.minutes.map(|minutes| Moment::try_from(minutes * 60).expect("a model lasts hours at most"))
     }
@@ -84,7 +84,7 @@ impl Message {
         })
     }
 
-    /// What it tells of its job.
+    /// The job as the message reports it.
     pub(crate) fn snapshot(&self) -> (JobKey, Job) {
         let QueueMessage::Job(told) = sqs_record::parse(&self.body().to_string(), &config().clusters) else {
             unreachable!("workers send what is right")
@@ -114,14 +114,14 @@ pub(crate) fn message_of(id: &str) -> MessageNo {
     id.strip_prefix("m-").and_then(|number| number.parse().ok()).expect("an id of the model's")
 }
 
-/// What an invocation is given to do.
+/// The work of an invocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Work {
-    /// To carry out these messages.
+    /// Process these messages.
     Batch(Set),
-    /// To compare the state store with ECS.
+    /// Compare the state store with ECS.
     Sweep,
-    /// To release the first task, if it is idle: an operator's word.
+    /// Release the first task if it is idle, on an operator's command.
     Release,
 }
 
@@ -154,12 +154,12 @@ pub(crate) fn members(set: Set) -> impl Iterator<Item = TaskNo> {
     (0..16).filter(move |number| set & 1 << number != 0)
 }
 
-/// A set of one.
+/// A set with one element.
 pub(crate) fn only(number: usize) -> Set {
     1 << number
 }
 
-/// The task of this number.
+/// The task with this number.
 pub(crate) fn task(number: TaskNo) -> &'static Task {
     static TASKS: LazyLock<Vec<Task>> = LazyLock::new(|| {
         let cluster: Arc<ClusterArn> = Arc::new(CLUSTER.parse().unwrap());
@@ -174,14 +174,14 @@ pub(crate) fn number_of(id: &TaskId) -> TaskNo {
     (0..TASKS_MAX).find(|number| task(*number).id == *id).expect("only known tasks are asked for")
 }
 
-/// The settings: those of the template.
+/// The settings of the template.
 pub(crate) fn config() -> &'static Config {
     static CONFIG: LazyLock<Config> =
         LazyLock::new(|| Config::from_variables([("TASKHOLD_CLUSTERS".to_owned(), CLUSTER.to_owned())]).unwrap());
     &CONFIG
 }
 
-/// A moment as the function knows it.
+/// A model time as a timestamp.
 pub(crate) fn timestamp(moment: Moment) -> Timestamp {
     Timestamp::from_second(BEGINNING_S).unwrap() + SignedDuration::from_secs(i64::from(moment))
 }

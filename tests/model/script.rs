@@ -1,8 +1,9 @@
-//! A run of the real function, told by what it asked and what it was answered.
+//! A run of the real function, recorded as its requests and the answers to them.
 //!
-//! A future cannot be copied, and a model checker wants to go on from one state in many ways. So an invocation is kept as the
-//! list of answers that it got; whoever wants to go on runs it again from its beginning, hands it the same answers, and finds it
-//! waiting where it was. Between two answers the function is deterministic: it knows no time and no chance but what is handed in.
+//! A future cannot be cloned, but a model checker continues from one state in many ways. So an invocation is stored
+//! as the list of answers that it received. To continue, the model runs it again from the start with the same
+//! answers, and it waits at the same point. Between two answers the function is deterministic: time and randomness
+//! come only from its inputs.
 
 use super::scene::{Moment, Set, TaskNo};
 use std::future::Future;
@@ -12,12 +13,12 @@ use std::task::{Context, Poll, Waker};
 use taskhold::store::Version;
 use taskhold::task::record::TaskRecord;
 
-/// What tells the requests of one invocation apart that wait at one time: the task that they are about, or what else.
+/// Distinguishes the concurrent requests of one invocation: the task that they concern, or another subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Subject {
-    /// A load or store of this task's record, or the call to ECS of which this is the first task.
+    /// A load or put of this task's record, or the call to ECS whose first task this is.
     Task(TaskNo),
-    /// The list of what is open in the state store.
+    /// The list of open records in the state store.
     Page,
     /// A read of protections.
     Protections,
@@ -25,26 +26,26 @@ pub(crate) enum Subject {
     Pause,
 }
 
-/// What the function asks of the world; `E` is a record, or what stands for it.
+/// A request of the function; `E` is a record or its number.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Request<E> {
     Load(TaskNo),
     Store(TaskNo, E),
     Page,
-    /// `UpdateTaskProtection`: for so many minutes, or off.
+    /// `UpdateTaskProtection`: for this many minutes, or off.
     Protect(Option<u32>, Vec<TaskNo>),
     /// `GetTaskProtection`
     Protections(Vec<TaskNo>),
     Pause,
 }
 
-/// What the world answers.
+/// The answer to a request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Answer<E> {
     Loaded(Option<E>),
     Stored,
     Conflict,
-    /// Whether it was stored nobody says.
+    /// The result of the put is unknown.
     StoreFails,
     Page(Vec<(TaskNo, E)>),
     Protected(Vec<(TaskNo, Told)>),
@@ -53,7 +54,7 @@ pub(crate) enum Answer<E> {
     Paused,
 }
 
-/// What ECS says of one task.
+/// The answer of ECS for one task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Told {
     ProtectedUntil(Moment),
@@ -65,18 +66,18 @@ pub(crate) enum Told {
 /// How a whole call fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum EcsFault {
-    /// It may have had an effect, or may yet.
+    /// The call may have had an effect, or may still have one.
     NoAnswer,
-    /// It had none, and is worth another try in a moment.
+    /// No effect; a retry in a moment may succeed.
     Throttled,
-    /// It had none.
+    /// No effect.
     Denied,
-    /// It had none, and a task of several may be to blame.
+    /// No effect; one of several tasks may be the cause.
     Rejected,
 }
 
 impl<E> Request<E> {
-    /// The same with another name for the record in it.
+    /// The same with a different representation of the record.
     pub(crate) fn map<F>(self, name: impl Fn(E) -> F) -> Request<F> {
         match self {
             Self::Load(task) => Request::Load(task),
@@ -90,7 +91,7 @@ impl<E> Request<E> {
 }
 
 impl<E> Answer<E> {
-    /// The same with other names for the records in it.
+    /// The same with a different representation of the records.
     pub(crate) fn map<F>(self, name: impl Fn(E) -> F) -> Answer<F> {
         match self {
             Self::Loaded(record) => Answer::Loaded(record.map(name)),
@@ -106,7 +107,7 @@ impl<E> Answer<E> {
     }
 }
 
-/// An answer on its way, as the function's future gets it.
+/// A pending answer, as the function's future receives it.
 type Slot = Arc<Mutex<Waiting>>;
 
 #[derive(Debug)]
@@ -115,18 +116,18 @@ struct Waiting {
     waker: Option<Waker>,
 }
 
-/// The world as one invocation sees it: the time, and what it waits for.
+/// The world of one invocation: the time, and its pending requests.
 #[derive(Debug, Default)]
 pub(crate) struct Script {
     now: Moment,
     waiting: Vec<(Subject, Request<TaskRecord>, Slot)>,
     dead_lettered: Set,
-    /// The version that each task's record was given with last.
+    /// The version of each task's record that was last handed out.
     versions: Vec<(TaskNo, Version)>,
     versions_given: Version,
 }
 
-/// Shared by the function's clients and whoever answers them.
+/// Shared by the function's clients and the driver that answers them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SharedScript(Arc<Mutex<Script>>);
 
@@ -150,7 +151,7 @@ impl SharedScript {
         locked(&self.0).now
     }
 
-    /// The function asks, and waits.
+    /// Sends a request and waits.
     pub(crate) fn ask(&self, subject: Subject, request: Request<TaskRecord>) -> Answered {
         let slot = Arc::new(Mutex::new(Waiting { answer: None, waker: None }));
         let mut script = locked(&self.0);
@@ -160,7 +161,7 @@ impl SharedScript {
         Answered(slot)
     }
 
-    /// Hands an answer to the one request about `subject`.
+    /// Answers the one request about `subject`.
     pub(crate) fn answer(&self, subject: Subject, answer: Answer<TaskRecord>, now: Moment) {
         let mut script = locked(&self.0);
         script.now = now;
@@ -173,7 +174,7 @@ impl SharedScript {
         }
     }
 
-    /// What the function waits for now.
+    /// The pending requests of the function.
     pub(crate) fn waiting(&self) -> Vec<(Subject, Request<TaskRecord>)> {
         let script = locked(&self.0);
         script.waiting.iter().map(|(subject, request, _)| (*subject, request.clone())).collect()
@@ -187,7 +188,7 @@ impl SharedScript {
         locked(&self.0).dead_lettered
     }
 
-    /// A version for a record that is handed to the function, such as no other answer of this run has.
+    /// A new version for a record handed to the function, different from all others of this run.
     pub(crate) fn give_version(&self, task: TaskNo) -> Version {
         let mut script = locked(&self.0);
         script.versions_given += 1;
@@ -202,7 +203,7 @@ impl SharedScript {
         0
     }
 
-    /// The model knows one version for each task of an invocation: the one that was handed out last. So a store must name it.
+    /// The model tracks one version for each task of an invocation: the one last handed out. So a put must name it.
     pub(crate) fn check_version(&self, task: TaskNo, version: Version) {
         let script = locked(&self.0);
         let known = script.versions.iter().find(|(known, _)| *known == task);

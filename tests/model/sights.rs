@@ -1,4 +1,4 @@
-//! States that a configuration has to come to. Where none of them is seen, that no promise is broken says little.
+//! States that a configuration must reach. Without them, unbroken promises would prove little.
 
 use super::protocol::Protocol;
 use super::scene::{TaskNo, Work, only, timestamp};
@@ -9,18 +9,18 @@ use std::sync::atomic::Ordering;
 use taskhold::task::protection::SENT_WITHIN;
 use taskhold::task::record::TaskRecord;
 
-/// No invocation runs, nothing is on its way, no message is left.
+/// No invocation runs, no request is in flight, and no message is left.
 pub(crate) const QUIET: &str = "all is done and quiet";
 /// The same with a live job.
 pub(crate) const QUIET_AND_BUSY: &str = "all is quiet and a busy task is protected";
 /// The version has changed since it was loaded.
 pub(crate) const LOST_COMPARISON: &str = "a store comes over a newer version";
 pub(crate) const RELEASE_RACES_JOB: &str = "a release is under way to a task with a live job";
-/// What SEMANTICS.md does not promise to prevent.
+/// SEMANTICS.md does not promise to prevent this.
 pub(crate) const UNCOVERED_BEFORE_ACKNOWLEDGED: &str = "a release uncovers a job whose start is not acknowledged yet";
 pub(crate) const LATE_RELEASE: &str = "a release that nobody waits for may yet uncover a live job";
 pub(crate) const LATE_PROTECTION: &str = "a protection that nobody waits for may yet hold an idle task";
-/// An invocation ended between its store and its call, or between its call and the store of its answer.
+/// An invocation ended between its put and its call, or between its call and the put of its answer.
 pub(crate) const LEFT_IN_STORE: &str = "a call stands in the state store of which nobody will tell the outcome";
 pub(crate) const TOO_LATE_TO_SEND: &str = "a call was written down too long ago to be sent";
 pub(crate) const FORGOTTEN: &str = "a call is forgotten that its caller still waits for";
@@ -33,7 +33,7 @@ pub(crate) const PART_OF_A_BATCH: &str = "of one batch a message is done and ano
 pub(crate) const SWEEP_ACTS: &str = "a sweep has found something to do";
 pub(crate) const THREE_AT_ONCE: &str = "three invocations have calls under way";
 
-/// What some state has to show.
+/// A condition that some state must show.
 #[derive(Clone, Copy)]
 pub(crate) struct Sight {
     pub(crate) name: &'static str,
@@ -65,15 +65,15 @@ const SIGHTS: [Sight; 18] = [
     sight(THREE_AT_ONCE, |protocol, state| calling(protocol, state).count() == 3),
 ];
 
-/// The sights of these names.
+/// The sights with these names.
 pub(crate) fn sights(names: &[&str]) -> Vec<Sight> {
     SIGHTS.into_iter().filter(|sight| names.contains(&sight.name)).collect()
 }
 
-/// One property for all sights: the checker takes its time for each property, in every state.
+/// One property for all sights, because the checker spends time on each property in every state.
 pub(crate) const EVERYTHING_IS_SEEN: &str = "everything that it has to show is seen";
 
-/// True once only, for the state that shows the last of what was not seen before.
+/// Returns true only once, for the state that shows the last missing sight.
 pub(crate) fn everything_is_seen(protocol: &Protocol, state: &State) -> bool {
     if protocol.has_seen_all.load(Ordering::Relaxed) {
         return false;
@@ -94,7 +94,7 @@ impl Protocol {
     }
 }
 
-/// Invocations with calls to ECS under way, and what they ask: for so many minutes, or off; for these tasks.
+/// Invocations with ECS calls in flight, and their requests: the minutes, or off, and the tasks.
 fn calling<'a>(
     protocol: &Protocol,
     state: &'a State,
@@ -131,7 +131,7 @@ fn a_release_races_a_job(protocol: &Protocol, state: &State) -> bool {
         .any(|(_, minutes, tasks)| minutes.is_none() && tasks.iter().any(|task| protocol.has_live_job(state, *task)))
 }
 
-/// The state store knows the job, ECS has granted, and a release came after.
+/// The state store contains the job, ECS has protected the task, and a release followed.
 fn a_job_is_uncovered(protocol: &Protocol, state: &State) -> bool {
     calling(protocol, state).any(|(invocation, minutes, tasks)| {
         let granted = invocation.sent.iter().any(|sent| matches!(sent, Sent::Call { told, .. } if !told.is_empty()));
@@ -173,7 +173,7 @@ fn a_call_is_too_late_to_be_sent(protocol: &Protocol, state: &State) -> bool {
     })
 }
 
-/// It was written down before it was sent, and nobody but its caller strikes it out.
+/// It was recorded before it was sent, and only its caller removes it.
 fn a_call_is_forgotten(protocol: &Protocol, state: &State) -> bool {
     let none_in_flight = |task: &TaskNo| {
         let record = state.tasks[usize::from(*task)].record.map(|record| protocol.function.record(record));

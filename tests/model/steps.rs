@@ -1,4 +1,4 @@
-//! What a step does.
+//! The effect of each step.
 
 use super::actions::{Action, Happens};
 use super::configuration::{Sabotage, Stores};
@@ -10,7 +10,7 @@ use super::script::{Answer, EcsFault, Request, Subject, Told};
 use super::state::{Invocation, LateCall, Sent, State};
 
 impl Protocol {
-    /// What becomes of a state by one of the actions that it allows.
+    /// The state after one of the actions that it allows.
     pub(crate) fn after(&self, before: &State, action: Action) -> State {
         let mut state = before.clone();
         match action {
@@ -91,7 +91,7 @@ impl Protocol {
             (Happens::LandsUnheard, Request::Store(task, record)) => {
                 state.left.store_faults -= 1;
                 self.land(state, at, (*task, *record));
-                // It does not know the version that it has made.
+                // The invocation does not know the version that its put created.
                 state.running[at].outrun |= only(usize::from(*task));
                 self.go_on(state, of, Answer::StoreFails);
             }
@@ -157,7 +157,7 @@ impl Protocol {
         kept.filter(|(_, record)| self.function.record(*record).record.is_open()).collect()
     }
 
-    /// The function hears an answer, and runs until it waits again.
+    /// The function receives an answer and runs until it waits again.
     fn go_on(&self, state: &mut State, of: (usize, Subject), answer: Answer<EntryNo>) {
         let (at, subject) = of;
         let now = state.now;
@@ -204,13 +204,13 @@ impl Invocation {
 }
 
 impl Run {
-    /// What it asks about `subject`.
+    /// The pending request about `subject`.
     pub(crate) fn request(&self, subject: Subject) -> &Request<EntryNo> {
         let request = self.waiting.iter().find(|(waiting, _)| *waiting == subject);
         &request.expect("it waits for this").1
     }
 
-    /// Tasks of which it may store the version yet that it was given last: all, but for those that it is about to load.
+    /// Tasks whose last received version it may still put: all except those that it is about to load.
     pub(crate) fn holds(&self) -> Set {
         if self.ended.is_some() {
             return 0;

@@ -1,4 +1,4 @@
-//! What is wrong with a service, whatever is wrong with it and whatever the texts: it fits, and is what it is said to be.
+//! Alerts about any problem of a service, with any texts: they fit the limits and conform to their formats.
 
 use super::drawn::{cluster, job_key, labels, service, some_text, task_id, text, when};
 use super::notified::{as_the_schema_says, chat, json, lines_are_short, subject, well};
@@ -33,7 +33,7 @@ fn jobs() -> impl Strategy<Value = Vec<JobSnapshot>> {
     vec(job(), 1..8)
 }
 
-/// `ecs-svc/` and digits, or what ECS has never said.
+/// `ecs-svc/` and digits, or an id that ECS has never used.
 fn deployment() -> impl Strategy<Value = String> {
     prop_oneof![3 => "[0-9]{19}".prop_map(|digits| format!("ecs-svc/{digits}")), 1 => some_text()]
 }
@@ -75,7 +75,7 @@ fn rollout() -> impl Strategy<Value = Rollout> {
 }
 
 fn suggested_action() -> impl Strategy<Value = SuggestedAction> {
-    // Of a command only that it is made of quoted words matters.
+    // The only property of a command that matters is that it consists of quoted words.
     let command = vec("[ -~]{0,40}", 1..6).prop_map(|words| {
         let words: Vec<String> = words.iter().map(|word| shell_quoted(word)).collect();
         format!("aws ecs {}", words.join(" "))
@@ -129,7 +129,7 @@ fn diagnosis() -> impl Strategy<Value = Diagnosis> {
     });
     let seen =
         (select(statuses), rollout(), option::of(when()), option::of(forecast), option::of(deadline), task_counts());
-    // Few tasks mostly, so that many cases fit into the time; sometimes more than any text tells.
+    // Mostly few tasks, so that many cases fit into the time; sometimes more than any text lists.
     let many = prop_oneof![14 => 0..4_usize, 1 => 20..40_usize];
     let tasks = (many.clone(), many).prop_flat_map(|(blocking_tasks, refused)| {
         (vec(blocking_task(), blocking_tasks), vec(refused_tasks(), refused))
@@ -159,13 +159,13 @@ fn diagnosis() -> impl Strategy<Value = Diagnosis> {
     )
 }
 
-/// Of a service whose names ECS takes.
+/// An alert about a service whose names are valid in ECS.
 fn alert() -> impl Strategy<Value = Alert> {
     let kinds: Vec<AlertKind> = AlertKind::ALL.into_iter().filter(|kind| *kind != AlertKind::JobInterrupted).collect();
     let events = vec![Transition::Opened, Transition::Escalated, Transition::Repeated, Transition::Resolved];
     (select(kinds), select(events), service(), (when(), when()), deployment(), diagnosis(), remediation_notes())
         .prop_map(|(kind, event, service, (since, at), rollout, diagnosis, remediations)| {
-            // As `alert/incident.rs` makes it.
+            // In the format of `service/alert.rs`.
             let incident = format!("{}/{}/{rollout}/{}", service.cluster.name, service.name, kind.as_str());
             Alert { incident, kind, event, service, since, at, diagnosis, remediations }
         })

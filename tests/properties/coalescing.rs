@@ -1,5 +1,5 @@
-//! Wishes that share calls: none is lost, none is invented, none gets less than it asks for or more than its bound, and no
-//! other grouping needs fewer calls.
+//! Protection requests that share calls: none is lost or invented, none gets less than it requires or more than its
+//! bound, and no other grouping needs fewer calls.
 
 use super::drawn::at;
 use super::{config, fewer};
@@ -27,7 +27,7 @@ fn ask() -> impl Strategy<Value = ProtectionRequest> {
     prop_oneof![1 => Just(ProtectionRequest::Clear), 5 => protect]
 }
 
-/// Many wishes: all different, or of two kinds, so that more would share a call than fit into one.
+/// Many requests: all different, or of two kinds, so that more requests could share a call than fit into one.
 fn asks() -> impl Strategy<Value = Vec<(usize, ProtectionRequest)>> {
     let alike = (ask(), ask(), vec((0..2_usize, any::<bool>()), 0..80)).prop_map(|(one, other, requests)| {
         requests.into_iter().map(|(of, is_one)| (of, if is_one { one } else { other })).collect()
@@ -39,10 +39,10 @@ fn cluster(number: usize) -> Arc<ClusterArn> {
     Arc::new(format!("arn:aws:ecs:eu-west-1:111122223333:cluster/c-{number}").parse().unwrap())
 }
 
-/// Each for another task; the tag is its number.
+/// One for each task; the tag is its number.
 fn requests(asks: &[(usize, ProtectionRequest)]) -> Vec<TaskRequest<usize>> {
     let request = |(number, (of, ask)): (usize, &(usize, ProtectionRequest))| TaskRequest {
-        // Such that the order of ids is not that of the numbers.
+        // Chosen so that the order of ids differs from the order of numbers.
         task: Task { cluster: cluster(*of), id: super::drawn::id((number * 7919) % 10_007) },
         ask: *ask,
         tag: number,
@@ -50,7 +50,7 @@ fn requests(asks: &[(usize, ProtectionRequest)]) -> Vec<TaskRequest<usize>> {
     asks.iter().enumerate().map(request).collect()
 }
 
-/// Whether one call with this setting does for a wish.
+/// Whether a call with this setting satisfies the request.
 fn does(setting: ProtectionSetting, ask: ProtectionRequest) -> bool {
     match (setting, ask) {
         (ProtectionSetting::Disabled, ProtectionRequest::Clear) => true,
@@ -61,7 +61,7 @@ fn does(setting: ProtectionSetting, ask: ProtectionRequest) -> bool {
     }
 }
 
-/// Whether one call can do for all of these.
+/// Whether one call can satisfy all of these.
 fn can_share(asks: &[ProtectionRequest]) -> bool {
     let setting = |ask: &ProtectionRequest| match ask {
         ProtectionRequest::Clear => ProtectionSetting::Disabled,
@@ -69,11 +69,11 @@ fn can_share(asks: &[ProtectionRequest]) -> bool {
             ProtectionSetting::Enabled { expires_in_minutes: minutes_until(*until, now()) }
         }
     };
-    // If any setting does for all, then that of one of them: the longest.
+    // If any setting satisfies all requests, then one of their own does: the longest.
     asks.len() <= 10 && asks.iter().map(setting).any(|setting| asks.iter().all(|ask| does(setting, *ask)))
 }
 
-/// The fewest calls for these wishes of one cluster, by trying every way to put each of them with others or alone.
+/// The minimum number of calls for these requests in one cluster, by trying every grouping.
 fn fewest(asks: &[ProtectionRequest]) -> usize {
     fn put(rest: &[ProtectionRequest], groups: &mut Vec<Vec<ProtectionRequest>>, best: &mut usize) {
         if groups.len() >= *best {
@@ -99,7 +99,8 @@ fn fewest(asks: &[ProtectionRequest]) -> usize {
     best
 }
 
-/// The fewest calls for so many wishes of each of three kinds: here the ten tasks of a call matter. Tries every call.
+/// The minimum number of calls for these counts of three kinds of requests, where the limit of ten tasks per call
+/// matters. Tries every call.
 fn fewest_of(kinds: [ProtectionRequest; 3], counts: [usize; 3], known: &mut BTreeMap<[usize; 3], usize>) -> usize {
     if counts == [0; 3] {
         return 0;

@@ -1,4 +1,4 @@
-//! What is drawn: moments, names, ids, texts.
+//! Strategies for times, names, ids and texts.
 
 use jiff::{SignedDuration, Timestamp};
 use proptest::collection::{btree_map, vec};
@@ -10,35 +10,35 @@ use taskhold::ecs::arn::{ClusterArn, Task, TaskId};
 use taskhold::ecs::service::ServiceArn;
 use taskhold::task::job::{JobKey, Labels};
 
-/// So many seconds after 2026-01-05 10:00 UTC.
+/// This number of seconds after 2026-01-05 10:00 UTC.
 pub(crate) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_767_607_200 + second).unwrap()
 }
 
-/// A moment of all that there are, to the nanosecond.
+/// Any representable timestamp, to the nanosecond.
 pub(crate) fn any_moment() -> impl Strategy<Value = Timestamp> {
     let (least, greatest) = (Timestamp::MIN.as_nanosecond(), Timestamp::MAX.as_nanosecond());
     let all = (least..=greatest).prop_map(|nanosecond| Timestamp::from_nanosecond(nanosecond).unwrap());
     prop_oneof![6 => all, 1 => select(vec![Timestamp::MIN, Timestamp::UNIX_EPOCH, Timestamp::MAX])]
 }
 
-/// Mostly within three days, so that spans are such as people see; one in eight may be any moment that AWS can tell.
+/// Mostly within three days, so that durations are realistic; one in eight may be any time that AWS can return.
 pub(crate) fn when() -> impl Strategy<Value = Timestamp> {
     let any = (0..Timestamp::MAX.as_second()).prop_map(|second| Timestamp::from_second(second).unwrap());
     prop_oneof![7 => moment(), 1 => any]
 }
 
-/// One of few moments, so that many are equal.
+/// One of a few times, so that many are equal.
 pub(crate) fn one_of_few_moments() -> impl Strategy<Value = Timestamp> {
     (0..4_i64).prop_map(at)
 }
 
-/// A moment within three days, as SQS tells it: to the millisecond.
+/// A time within three days, to the millisecond, as in SQS attributes.
 pub(crate) fn moment() -> impl Strategy<Value = Timestamp> {
     (0..3 * 86_400_000_i64).prop_map(|milli| at(0) + SignedDuration::from_millis(milli))
 }
 
-/// Names of clusters and services that ECS takes, short and long ones.
+/// Valid names of clusters and services, short and long.
 pub(crate) fn name() -> impl Strategy<Value = String> {
     prop_oneof![4 => "[A-Za-z0-9_-]{1,16}", 1 => "[A-Za-z0-9_-]{200,255}"]
 }
@@ -50,7 +50,7 @@ pub(crate) fn cluster() -> impl Strategy<Value = Arc<ClusterArn>> {
     })
 }
 
-/// The cluster of those tests in which only one matters.
+/// The cluster of tests that need only one.
 pub(crate) fn video() -> Arc<ClusterArn> {
     Arc::new("arn:aws:ecs:eu-west-1:111122223333:cluster/video".parse().unwrap())
 }
@@ -80,11 +80,12 @@ pub(crate) fn service() -> impl Strategy<Value = ServiceArn> {
     (cluster(), name()).prop_map(|(cluster, name)| ServiceArn::new(cluster, &name).unwrap())
 }
 
-/// What markup, JSON, a mail, a shell or a terminal could take for its own.
+/// Characters with a meaning in markup, JSON, a mail, a shell or a terminal.
 const HOSTILE: &str = "\0\u{1}\t\n\r\u{1b}\u{7f}\u{85}\u{ad}\u{200b}\u{202e}\u{2028}\u{2029}\u{feff}\u{fffe}\u{ffff}\u{e0041}\u{10ffff}\
                        \"'`\\$<>&@*_[]()|~#;!{}%=, -é😀";
 
-/// A hostile character, an ordinary one, or any at all. Made of one number: texts are many, and each draw takes its time.
+/// A hostile character, an ordinary one, or any other. Derived from one number, because texts are many and each
+/// draw takes time.
 fn char_of(number: u32) -> char {
     let (kind, number) = (number % 5, number / 5);
     let of = |chars: &str| chars.chars().nth(number as usize % chars.chars().count()).unwrap();
@@ -95,7 +96,7 @@ fn char_of(number: u32) -> char {
     }
 }
 
-/// A text of anything at all, mostly short; one in eight is much longer than whatever it stands for may be.
+/// Any text, mostly short; one in eight is much longer than any limit.
 pub(crate) fn text() -> impl Strategy<Value = String> {
     let chars = |count| vec(any::<u32>().prop_map(char_of), count).prop_map(String::from_iter);
     prop_oneof![
@@ -110,19 +111,19 @@ pub(crate) fn some_text() -> impl Strategy<Value = String> {
     text().prop_map(|text| if text.is_empty() { "x".to_owned() } else { text })
 }
 
-/// A text cut to so many characters.
+/// A text truncated to this number of characters.
 pub(crate) fn text_within(chars_max: usize) -> impl Strategy<Value = String> {
     text().prop_map(move |text| text.chars().take(chars_max).collect())
 }
 
-/// A job's, within the rules of job messages.
+/// A valid job key of a job message.
 pub(crate) fn job_key() -> impl Strategy<Value = JobKey> {
     let job_id = text_within(256).prop_map(|id| if id.is_empty() { "j".to_owned() } else { id });
     let attempt = prop_oneof![3 => Just(1_u32), 1 => 1..=u32::MAX];
     (job_id, attempt).prop_map(|(job_id, attempt)| JobKey { job_id, attempt })
 }
 
-/// Within the rules of job messages.
+/// Valid labels of a job message.
 pub(crate) fn labels() -> impl Strategy<Value = Labels> {
     prop_oneof![2 => Just(Labels::new()), 1 => btree_map(text_within(64), text_within(128), 0..=8)]
 }

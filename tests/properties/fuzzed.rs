@@ -1,5 +1,5 @@
-//! The checks of the fuzz targets, on their seeds and on alterations of them: without libFuzzer, so that the targets compile and
-//! hold wherever the tests run.
+//! The checks of the fuzz targets, on their seeds and on mutations of them. This needs no libFuzzer, so the targets
+//! compile and pass wherever the tests run.
 
 #[path = "../../fuzz/src/lib.rs"]
 #[allow(dead_code, unreachable_pub, missing_docs, reason = "it is a crate of its own, of which a part is used here")]
@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 use taskhold_fuzz::{TARGETS, json};
 
-/// Of each target, in their order.
+/// The seeds of each target, in the order of the targets.
 fn seeds() -> &'static [Vec<String>] {
     static SEEDS: OnceLock<Vec<Vec<String>>> = OnceLock::new();
     SEEDS.get_or_init(|| TARGETS.iter().map(|target| (target.seeds)()).collect())

@@ -1,4 +1,5 @@
-//! A task that stopped in the middle of jobs: what people, chats and machines are told, and what is handed on of each job.
+//! A task that stopped with running jobs: the mail, the chat text, the JSON form, and the forwarded message of each
+//! job.
 
 use super::drawn::{cluster, name, task_id};
 use super::notified::{as_the_schema_says, is_taken_by_sqs, json, lines_are_short, valid, validator, well};

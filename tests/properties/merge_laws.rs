@@ -1,5 +1,5 @@
-//! [`Job::merge`] takes the further of two states in every field, so that any order and number of deliveries ends in the
-//! same state. These are the laws that say so.
+//! [`Job::merge`] takes the later of two states in every field, so that deliveries in any order and number reach
+//! the same state. These tests state the laws behind it.
 
 use super::config;
 use super::drawn::one_of_few_moments;

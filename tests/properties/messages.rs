@@ -1,4 +1,4 @@
-//! Whole records, from messages as workers send them: SEMANTICS.md, "Order and number of deliveries do not matter".
+//! Whole records from messages as workers send them: SEMANTICS.md, "Order and number of deliveries do not matter".
 
 use super::config;
 use super::drawn::{at, clusters, id, video};
@@ -19,7 +19,7 @@ use taskhold::lambda::sqs_record::QueueMessage;
 use taskhold::task::job::JobKey;
 use taskhold::task::record::TaskRecord;
 
-/// A message as it was sent, and when SQS took it.
+/// A message, and the time at which SQS received it.
 #[derive(Clone, Debug)]
 pub(crate) struct Sent {
     pub(crate) at: Timestamp,
@@ -48,7 +48,7 @@ impl Sent {
         body
     }
 
-    /// Delivers it to a task.
+    /// Delivers the message to a task.
     pub(crate) fn deliver(&self, record: &mut TaskRecord) {
         let body = self.body();
         let QueueMessage::Job(message) = sqs_record::parse(&body.to_string(), &clusters()) else {
@@ -59,7 +59,7 @@ impl Sent {
     }
 }
 
-/// A message about one of few jobs, sent within four hours; many at the same moment.
+/// A message about one of a few jobs, sent within four hours; many at the same time.
 pub(crate) fn sent() -> impl Strategy<Value = Sent> {
     let minutes = || option::of(prop_oneof![Just(1_u32), Just(120), 1..=2880_u32]);
     (
@@ -82,7 +82,7 @@ pub(crate) fn sent() -> impl Strategy<Value = Sent> {
         })
 }
 
-/// The end of every live job, reckoned from the messages alone, by the words of SEMANTICS.md and docs/workers.md.
+/// The end of every live job, computed from the messages alone, as SEMANTICS.md and docs/workers.md define it.
 pub(crate) fn live(told: &[&Sent], now: Timestamp) -> BTreeMap<JobKey, Timestamp> {
     let mut jobs: BTreeMap<JobKey, Vec<&Sent>> = BTreeMap::new();
     for sent in told {
@@ -104,7 +104,7 @@ pub(crate) fn live(told: &[&Sent], now: Timestamp) -> BTreeMap<JobKey, Timestamp
     ends.filter(|(_, until)| *until > now).collect()
 }
 
-/// Messages, and two ways in which they are delivered: each at least once, in any order.
+/// Messages, and two orders of delivery: each message at least once, in any order.
 fn deliveries() -> impl Strategy<Value = (Vec<Sent>, Vec<usize>, Vec<usize>)> {
     let order = |count: usize| {
         vec(any::<Index>(), 0..6).prop_flat_map(move |again| {
@@ -152,7 +152,8 @@ proptest! {
         prop_assert_eq!(lives, expected);
     }
 
-    /// A job's finish is the last that its worker sends of it, and SQS delivers nothing that is older than the finished-job retention.
+    /// A finish is the last message that a worker sends about a job, and SQS delivers nothing older than the
+    /// finished-job retention.
     #[test]
     fn a_finished_job_is_never_revived_however_late_a_message_comes_and_whatever_was_forgotten(
         sends in vec(0..3 * 3600_i64, 1..5),
@@ -194,8 +195,8 @@ proptest! {
         prop_assert!(kept.jobs.is_empty(), "{:?} outlast {}", kept.jobs, keep_until);
     }
 
-    /// What a schema cannot say: which clusters are configured, that two fields agree, and that an event's members make it an
-    /// event.
+    /// Rules that a schema cannot express: the cluster is configured, two fields agree, and an event's members make
+    /// it an event.
     #[test]
     fn the_parser_takes_what_the_schema_takes_and_nothing_else(sent in sent(), draw in any::<u64>()) {
         static SCHEMA: OnceLock<jsonschema::Validator> = OnceLock::new();

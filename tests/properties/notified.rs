@@ -1,4 +1,4 @@
-//! What must hold of a rendered message, whatever it is about: each text fits where it goes and is what it is said to be.
+//! Properties of every rendered message: each text fits the limits of its channel and conforms to its format.
 
 use proptest::prelude::*;
 use serde_json::Value;
@@ -9,19 +9,19 @@ use taskhold::notify::json as machine;
 use taskhold::notify::notification::Notification;
 use taskhold::notify::published;
 
-/// What SNS takes beside a message, in its attributes, is a part of its limit.
+/// The attributes of a message count towards the SNS limit.
 const ATTRIBUTES_BYTES: usize = 4096;
 
 pub(crate) fn json(text: &str) -> Result<Value, TestCaseError> {
     serde_json::from_str(text).map_err(|error| TestCaseError::fail(format!("{error}: {text}")))
 }
 
-/// What SQS takes in a body (SQS API reference, "SendMessage").
+/// The characters that SQS accepts in a body (SQS API reference, "SendMessage").
 pub(crate) fn is_taken_by_sqs(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
 }
 
-/// Fewer than 100 printable ASCII characters, and a letter first (SNS API reference, "Publish").
+/// Fewer than 100 printable ASCII characters, starting with a letter (SNS API reference, "Publish").
 pub(crate) fn subject(subject: &str) -> Result<(), TestCaseError> {
     prop_assert!(subject.len() <= email::SUBJECT_CHARS_MAX, "{}", subject);
     prop_assert!(subject.starts_with(|c: char| c.is_ascii_alphabetic()), "{}", subject);
@@ -29,7 +29,7 @@ pub(crate) fn subject(subject: &str) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Plain text of bounded length: nothing in it ends a line but ours.
+/// Plain text of bounded length: only our own line breaks end a line.
 fn plain(mail: &str) -> Result<(), TestCaseError> {
     let foreign =
         |c: char| (c.is_control() && c != '\n') || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202e}' | '\u{feff}');
@@ -39,7 +39,7 @@ fn plain(mail: &str) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// No line is longer than a phone shows, but those that people copy whole.
+/// Lines fit a phone's screen, except those that people copy as a whole.
 pub(crate) fn lines_are_short(mail: &str) -> Result<(), TestCaseError> {
     let is_whole = |line: &str| {
         ["   aws ecs ", "Service:  ", "Task:     ", "Incident: "].iter().any(|begin| line.starts_with(begin))
@@ -50,7 +50,8 @@ pub(crate) fn lines_are_short(mail: &str) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// The schema of Amazon Q Developer, with its limits ("Custom notifications using Amazon Q Developer in chat applications").
+/// The schema of Amazon Q Developer, with its limits ("Custom notifications using Amazon Q Developer in chat
+/// applications").
 pub(crate) fn chat(text: &str) -> Result<(), TestCaseError> {
     let chat = json(text)?;
     let chars = |text: &Value| text.as_str().map_or(usize::MAX, |text| text.chars().count());
@@ -69,7 +70,7 @@ pub(crate) fn chat(text: &str) -> Result<(), TestCaseError> {
     texts.try_for_each(markup)
 }
 
-/// Nothing but code spans, and nothing in them that could end one or mean something.
+/// Only code spans, and no characters in them that could end one or act as markup.
 fn markup(text: &str) -> Result<(), TestCaseError> {
     let parts: Vec<&str> = text.split('`').collect();
     prop_assert!(parts.len() % 2 == 1, "a code span is open: {}", text);
@@ -80,7 +81,7 @@ fn markup(text: &str) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// It holds wherever it is sent to.
+/// The message is valid for every channel.
 pub(crate) fn well(message: &Notification) -> Result<(), TestCaseError> {
     subject(&message.subject)?;
     plain(&message.mail)?;
@@ -98,7 +99,7 @@ pub(crate) fn well(message: &Notification) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// It is as the published schema says.
+/// The message conforms to the published schema.
 pub(crate) fn as_the_schema_says(machine: &str) -> Result<(), TestCaseError> {
     static SCHEMA: OnceLock<jsonschema::Validator> = OnceLock::new();
     let schema = SCHEMA.get_or_init(|| validator(include_str!("../../schemas/alert.schema.json")));
@@ -113,7 +114,7 @@ pub(crate) fn validator(schema: &str) -> jsonschema::Validator {
 
 pub(crate) fn valid(schema: &jsonschema::Validator, text: &str) -> Result<(), TestCaseError> {
     let document = json(text)?;
-    // Where, and by which rule: whole documents do not help.
+    // Only the location and the rule: whole documents do not help.
     let at = |error: jsonschema::ValidationError<'_>| format!("{} by {}", error.instance_path(), error.schema_path());
     let errors: Vec<String> = schema.iter_errors(&document).map(at).collect();
     prop_assert!(errors.is_empty(), "{:?}", errors);

@@ -1,4 +1,4 @@
-//! What is printed is read as what it was printed from: ids, ARNs, names of events, rechecks, policies.
+//! Printing and parsing round-trip: ids, ARNs, names of events, rechecks, policies.
 
 use super::config;
 use super::drawn::{any_moment, cluster, clusters, name, service, task, task_id, text, video};
@@ -14,7 +14,7 @@ use taskhold::ecs::service::ServiceArn;
 use taskhold::service::recheck::{Recheck, SweepPlace};
 use taskhold::service::trigger::{EVENT_NAMES, EventName};
 
-/// Whatever is read at all is printed as it was written.
+/// Every text that parses is printed unchanged.
 fn is_printed_as_it_was_written<T: FromStr + ToString>(text: &str) -> Result<(), TestCaseError> {
     if let Ok(read) = text.parse::<T>() {
         prop_assert_eq!(read.to_string(), text);
@@ -22,7 +22,7 @@ fn is_printed_as_it_was_written<T: FromStr + ToString>(text: &str) -> Result<(),
     Ok(())
 }
 
-/// An ARN with a part that is not as it should be, or is.
+/// A valid ARN, or one with an invalid part.
 fn nearly_an_arn() -> impl Strategy<Value = String> {
     let arn = prop_oneof![
         cluster().prop_map(|arn| arn.to_string()),

@@ -1,5 +1,5 @@
-//! What is decided for one task, at every moment of a life that is drawn: SEMANTICS.md, "Protection is never shortened while a
-//! job lives", "A busy task is protected until its jobs' declared end", "An idle task is released".
+//! The decisions for one task at every moment of a random life: SEMANTICS.md, "Protection is never shortened while
+//! a job lives", "A busy task is protected until its jobs' declared end", "An idle task is released".
 
 use super::config;
 use super::drawn::at;
@@ -14,25 +14,25 @@ use taskhold::task::plan::{Decision, GRANT_TOLERANCE, KeepReason, REFUSED_PAUSE,
 use taskhold::task::protection::{CallId, CallResult, ProtectionRequest, Refusal};
 use taskhold::task::record::TaskRecord;
 
-/// The longest that ECS grants (aws-facts "ECS: the protection API").
+/// The longest protection that ECS grants (aws-facts "ECS: the protection API").
 const GRANTABLE: SignedDuration = SignedDuration::from_mins(2880);
 
-/// Something that happens to a task.
+/// An event in the life of a task.
 #[derive(Clone, Debug)]
 enum Step {
-    /// A message comes.
+    /// A message is delivered.
     Message(Sent),
-    /// So many seconds pass.
+    /// This many seconds pass.
     Pass(i64),
-    /// What is decided is asked of ECS.
+    /// The planned call is sent to ECS.
     Request,
-    /// One of the calls that were made has this outcome; a grant is so many seconds longer than what was asked for.
+    /// One of the sent calls has this outcome; ECS may grant this many seconds more than requested.
     Outcome(Index, Outcome),
-    /// ECS is seen to protect the task until so many seconds from now, or not at all.
+    /// A read of ECS finds the task protected until this many seconds from now, or not at all.
     See(Option<i64>),
-    /// What was in the way may be gone.
+    /// The reason for a refusal may be gone.
     AllowRetry,
-    /// What is over is forgotten.
+    /// Expired state is removed.
     Forget,
     /// The task stops.
     Stop,
@@ -63,7 +63,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A task on its way.
+/// A task during its life.
 struct Life {
     now: Timestamp,
     record: TaskRecord,
@@ -110,7 +110,7 @@ impl Life {
         }
     }
 
-    /// The latest end of the jobs that live, by the messages alone.
+    /// The latest end of the live jobs, from the messages alone.
     fn wanted(&self) -> Option<Timestamp> {
         live(&self.told.iter().collect::<Vec<_>>(), self.now).into_values().max()
     }

@@ -1,4 +1,5 @@
-//! Entries as the table holds them (`src/aws/dynamodb/item.rs`): what is stored is what is read, whatever is in it.
+//! Items as the table stores them (`src/aws/dynamodb/item.rs`): a stored record reads back unchanged, whatever its
+//! content.
 
 use super::config;
 use super::drawn::{any_moment, at, job_key, labels, task_id, text, when};
@@ -66,7 +67,7 @@ fn result() -> impl Strategy<Value = CallResult> {
     ]
 }
 
-/// A protection that has a hiscenario: calls begun, some of them settled, in any order.
+/// A protection with a history: calls started, some of them settled, in any order.
 pub(crate) fn protection() -> impl Strategy<Value = Protection> {
     vec((ask(), any_moment(), option::of(result())), 0..7).prop_map(|calls| {
         let mut protection = Protection::default();
@@ -196,7 +197,7 @@ fn is_read_as_it_was_stored<E: Serialize + DeserializeOwned + PartialEq + Debug>
     Ok(())
 }
 
-/// A version of the function that comes later may have more to say of a record.
+/// A later version of the function may add fields to a record.
 fn is_read_beside_what_is_not_known<E: Serialize + DeserializeOwned + PartialEq + Debug>(
     record: &E,
 ) -> Result<(), TestCaseError> {

@@ -1,4 +1,5 @@
-//! What protections are rounded up to: never below the wish, never above the bound, always what ECS takes.
+//! The rounding of protection durations: never below the requested time, never above the bound, always a value that
+//! ECS accepts.
 
 use super::config;
 use super::drawn::{any_moment, at};
@@ -7,10 +8,11 @@ use proptest::prelude::*;
 use taskhold::task::batching::{minutes_max, minutes_until};
 
 const NANOS_PER_MINUTE: i128 = 60_000_000_000;
-/// The longest that ECS grants (aws-facts "ECS: the protection API").
+/// The longest protection that ECS grants (aws-facts "ECS: the protection API").
 const MAX: u32 = 2880;
 
-/// A wish and the moment at which it is asked for: mostly within what ECS grants, some a hair beside a whole minute.
+/// A requested end and the time of the request: mostly within the range that ECS accepts, some just beside a whole
+/// minute.
 fn request() -> impl Strategy<Value = (Timestamp, Timestamp)> {
     let within = (0..=2900_i64 * 60_000_000_000).prop_map(SignedDuration::from_nanos);
     let beside = (0..=2881_i64, -2..=2_i64)

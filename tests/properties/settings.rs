@@ -1,4 +1,4 @@
-//! Settings: what their rules say is what is read.
+//! Settings: every value that a rule allows is read as given, and no other.
 
 use super::config;
 use super::drawn::{name, text};
@@ -11,7 +11,7 @@ use taskhold::config::settings::Config;
 
 const CLUSTER: (&str, &str) = ("TASKHOLD_CLUSTERS", "arn:aws:ecs:eu-west-1:111122223333:cluster/video");
 
-/// The names of the settings that are wrong.
+/// The names of the invalid settings.
 fn wrong(variables: &[(&str, &str)]) -> Vec<String> {
     let variables = [CLUSTER].iter().chain(variables).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     match Config::from_variables(variables) {
@@ -50,7 +50,7 @@ proptest! {
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         if let Err(problems) = Config::from_variables(variables) {
             for problem in &problems.0 {
-                // A policy is allowed by a list of remediations, so that each may be to blame for the other.
+                // A policy must be in the list of remediations, so the error may name either setting.
                 prop_assert!(problem.name == setting.name || setting.name.ends_with("REMEDIATIONS"), "{:?}", problem);
                 prop_assert!(!problem.problem.contains(|c: char| c.is_control()), "{:?}", problem);
                 prop_assert!(problem.problem.chars().count() < 1000, "{:?}", problem);

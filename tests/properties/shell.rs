@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use std::process::Command;
 use taskhold::service::suggested_action::shell_quoted;
 
-/// How many words they are to a shell, and what these are, one behind the other.
+/// The number of words that a shell parses, and the words, concatenated.
 fn words_of(quoted: &str) -> (usize, Vec<u8>) {
     let script = format!(r#"set -- {quoted}; printf '%s\n' "$#"; printf '%s' "$@""#);
     let output = Command::new("/bin/sh").args(["-c", &script]).env_clear().output().unwrap();
@@ -16,12 +16,12 @@ fn words_of(quoted: &str) -> (usize, Vec<u8>) {
 }
 
 proptest! {
-    // Each case is two processes.
+    // Each case starts two processes.
     #![proptest_config(fewer(2))]
 
     #[test]
     fn whatever_is_quoted_is_one_word_to_a_shell_and_the_same_text(text in prop_oneof![text(), "[ -~]{0,40}", "[$`'\"\\\\!~{}*?#&;|<>()-]{0,12}"]) {
-        // No argument of a process can hold a zero byte.
+        // An argument of a process cannot contain a zero byte.
         let text = text.replace('\0', "0");
         let (count, word) = words_of(&shell_quoted(&text));
         prop_assert_eq!(count, 1);

@@ -3,7 +3,7 @@
 use super::world::{MINUTE, SECOND};
 use ecs_sim::control_plane::{DeploymentController, DeploymentStrategy, Millis, ServiceSpec};
 
-/// How a service is deployed, and how long its old tasks stay at least.
+/// How a service is deployed, and the minimum time that its old tasks stay.
 pub(crate) struct Kind {
     pub(crate) spec: fn(ServiceSpec) -> ServiceSpec,
     pub(crate) old_stay: Millis,

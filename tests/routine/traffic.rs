@@ -1,11 +1,12 @@
-//! What happens to two hundred services day in, day out, drawn from a seed.
+//! The daily operation of two hundred services, drawn from a seed.
 //!
-//! Routine is what keeps no deployment and no scale-in waiting for protected tasks for as long as five minutes
-//! (TASKHOLD_BLOCKED_AFTER_MINUTES): a worker that has just taken a job of minutes, a deployment that waits for it, and goes
-//! on. Longer jobs, up to an hour, are routine as well, but whoever deploys or scales in waits for them, as `preflight`
-//! advises, unless the old tasks stay longer than the jobs last anyway. So the traffic draws what it likes, and puts off, or
-//! leaves out, what would hold a rollout up for more than [`HOLD_MAX`]. It asks of ECS no more protection than ECS has to
-//! give while something moves, and crashes no task that works: those are refusals and interruptions, which are told of.
+//! In routine operation, no deployment and no scale-in waits for protected tasks for as long as five minutes
+//! (TASKHOLD_BLOCKED_AFTER_MINUTES): a worker has just taken a job of a few minutes, and a deployment waits for it
+//! and continues. Longer jobs, up to an hour, are routine as well, but deployments and scale-ins wait for them, as
+//! `preflight` advises, unless the old tasks stay longer than the jobs anyway. So the traffic draws actions at
+//! random, and postpones or skips those that would block a rollout for more than [`HOLD_MAX`]. It requests no more
+//! protection than ECS grants during a rollout, and crashes no busy task: those cases are refusals and
+//! interruptions, which do raise alerts.
 
 use super::kinds::KINDS;
 use super::world::{HOUR, MINUTE, SECOND, World};
@@ -15,21 +16,22 @@ use ecs_sim::region::{CLUSTER, JOB_QUEUE};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The longest that protected tasks hold anything up: less than five minutes, and time for the last job's end to be told.
+/// The longest time that protected tasks block a rollout: less than five minutes, minus time to report the end of
+/// the last job.
 const HOLD_MAX: Millis = 4 * MINUTE;
 
-/// What the traffic does not do, though it is routine.
+/// Routine actions that the traffic avoids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Spares {
     Nothing,
-    /// What the function is known to cry wolf at: scale-ins and rebalancing over busy tasks, and services all of whose
-    /// tasks are busy.
+    /// Known causes of false alarms: scale-ins and rebalancing over busy tasks, and services whose tasks are all
+    /// busy.
     FalseAlarms,
 }
 
 const DAY: Millis = 24 * HOUR;
 
-/// Fewer and more tasks than these no service has.
+/// Minimum and maximum number of tasks of a service.
 const TASKS: std::ops::RangeInclusive<u32> = 2..=6;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,7 +46,7 @@ enum Deed {
     EndJob,
 }
 
-/// Each with the mean time between two of them, for one service.
+/// Each with the mean time between two occurrences, for one service.
 const HABITS: [(Deed, Millis); 6] = [
     (Deed::Deploy, 2 * DAY),
     (Deed::DeployWhatFails, 20 * DAY),
@@ -57,11 +59,11 @@ const HABITS: [(Deed, Millis); 6] = [
 #[derive(Debug, Default)]
 struct Place {
     name: String,
-    /// Which of [`KINDS`].
+    /// Index into [`KINDS`].
     kind: usize,
     /// Job and end, by task.
     jobs: BTreeMap<String, (String, Millis)>,
-    /// While it moves, no job may last longer.
+    /// During a rollout, no job may last longer.
     jobs_end_by: Millis,
 }
 
@@ -72,7 +74,7 @@ pub(crate) struct Traffic {
     places: Vec<Place>,
     deeds: BTreeSet<(Millis, usize, Deed)>,
     jobs_made: u64,
-    /// What was done, and how often.
+    /// The actions, with their counts.
     pub(crate) done: BTreeMap<&'static str, u64>,
 }
 
@@ -94,7 +96,7 @@ impl Traffic {
         Self { random, spares, places, deeds, jobs_made: 0, done: BTreeMap::new() }
     }
 
-    /// Lets so much time pass.
+    /// Lets this much time pass.
     pub(crate) fn pass(&mut self, world: &mut World, time: Millis) {
         let until = world.now() + time;
         while let Some(next) = self.deeds.first().copied().filter(|(at, ..)| *at <= until) {
@@ -116,7 +118,7 @@ impl Traffic {
             Deed::EndJob => return self.end_job(world, place),
         };
         let mean = HABITS.iter().find(|(habit, _)| *habit == deed).map_or(HOUR, |(_, mean)| *mean);
-        // What has to wait is tried again soon.
+        // A postponed action is retried soon.
         let pause = if done.is_some() { pause(&mut self.random, mean) } else { 7 * MINUTE };
         self.deeds.insert((world.now() + pause, place, deed));
         if let Some(what) = done {
@@ -144,7 +146,7 @@ impl Traffic {
         if deed == Deed::Deploy {
             return Some("deployments");
         }
-        // Only ECS itself has a circuit breaker; to another controller's service this is one deployment more.
+        // Only ECS itself has a circuit breaker; for a service with another controller this is a normal deployment.
         let fails = world.ecs(|ecs| ecs.fail_deployment(CLUSTER, &place.name, CircuitBreaker::RollsBack));
         Some(if fails.is_ok() { "deployments that fail and are rolled back" } else { "deployments" })
     }
@@ -161,8 +163,8 @@ impl Traffic {
         Some(what)
     }
 
-    /// Whether a scale-in can begin: with no more long jobs than tasks will be left. Every other time more workers than that
-    /// have just taken short ones.
+    /// Whether a scale-in can start: no more long jobs than remaining tasks. Every other time, more workers than
+    /// that have just taken short jobs.
     fn make_way(&mut self, world: &mut World, at: usize, to: u32) -> Option<&'static str> {
         let end_by = world.now() + HOLD_MAX;
         let place = &self.places[at];
@@ -192,7 +194,7 @@ impl Traffic {
             return None;
         }
         place.jobs_end_by = world.now() + HOLD_MAX;
-        // Refused to services with task sets, to those that move, and to those without room.
+        // ECS refuses this for services with task sets, during a rollout, and without spare capacity.
         world.ecs(|ecs| ecs.rebalance(CLUSTER, &place.name)).ok().map(|()| "rebalancings")
     }
 
@@ -223,7 +225,7 @@ impl Traffic {
         self.take_job(world, place, lasts).then_some(what)
     }
 
-    /// A worker takes a job, if one is idle, and ECS has protection to give.
+    /// A worker takes a job, if one is idle and ECS grants protection.
     fn take_job(&mut self, world: &mut World, at: usize, lasts: Millis) -> bool {
         let idle = self.idle_tasks(world, at);
         let place = &mut self.places[at];
@@ -238,7 +240,7 @@ impl Traffic {
         let Some(task) = self.random.choice(idle) else { return false };
         self.jobs_made += 1;
         let (job, end) = (format!("job-{}", self.jobs_made), world.now() + lasts);
-        // Workers declare more than they need.
+        // Workers declare more time than they need.
         let minutes = lasts / MINUTE + 30;
         send(world, &json!({"type": "job.started", "jobId": job, "maxDurationMinutes": minutes}), &task);
         place.jobs.insert(task, (job, end));
@@ -260,10 +262,10 @@ fn is_steady(world: &World, service: &str) -> bool {
     world.region.lock().ecs.service(CLUSTER, service).unwrap().steady
 }
 
-/// Drawn so that what comes does not depend on what has come.
+/// Drawn so that the pause is independent of the past.
 fn pause(random: &mut fastrand::Rng, mean: Millis) -> Millis {
     let seconds = -(1.0 - random.f64()).ln() * (mean / SECOND) as f64;
-    // Of a habit's mean at most ten times: within the range of an i64 by far.
+    // At most ten times the mean, far below the range of an i64.
     (seconds as Millis).clamp(1, 10 * mean / SECOND) * SECOND
 }
 
