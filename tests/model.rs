@@ -16,12 +16,12 @@
 //!
 //! # Limits of the model
 //!
-//! - The clock moves by a few ticks: everything between two ticks happens at one moment. When all actors wait for time to
-//!   pass, it passes.
-//! - Messages carry the time of the start of the model, whenever they are delivered. A worker counts as having sent a finish
-//!   when it is first delivered; an earlier time would only end a promise sooner.
-//! - A failed store has landed at once or never. Records do not expire, tasks do not stop, and no message is dead-lettered.
-//!   `tests/sim.rs` covers all of these.
+//! - The clock moves by a few ticks: everything between two ticks happens at one moment. When all actors wait for time
+//!   to pass, it passes.
+//! - Messages carry the time of the start of the model, whenever they are delivered. A worker counts as having sent a
+//!   finish when it is first delivered; an earlier time would only end a promise sooner.
+//! - A failed store has landed at once or never. Records do not expire, tasks do not stop, and no message is
+//!   dead-lettered. `tests/sim.rs` covers all of these.
 //! - A run whose store conflicts eight times in a row is treated as one with fewer conflicts.
 //! - At most two tasks, four messages for each, batches of two, and three concurrent invocations. Tasks belong to no
 //!   service, so the only effect of a refusal is that the message is redelivered.

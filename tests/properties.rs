@@ -1,7 +1,7 @@
 //! Properties: statements about all inputs, tested on several hundred of them, drawn from a seed.
 //!
-//! `PROPTEST_CASES=20000 cargo test --test properties` tests more inputs, `PROPTEST_RNG_SEED=7` tests others. Without these
-//! variables, a run is the same on every machine. A failing input is shrunk, printed, and recorded in
+//! `PROPTEST_CASES=20000 cargo test --test properties` tests more inputs, `PROPTEST_RNG_SEED=7` tests others. Without
+//! these variables, a run is the same on every machine. A failing input is shrunk, printed, and recorded in
 //! `tests/properties/regressions.txt`; later runs test it first.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]

@@ -1,5 +1,5 @@
-//! Every scenario of tests/scenarios under every variant of AWS that it allows, in process, and once against the real function;
-//! scenarios about alerts with the events of ECS in disorder; random scenarios, twice.
+//! Runs every scenario of tests/scenarios under every variant of AWS that it allows, in process, and once with the
+//! real function. Runs scenarios about alerts with ECS events in disorder, and random scenarios twice.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
@@ -114,7 +114,7 @@ fn the_tour_is_the_same_in_process_and_against_the_real_function() {
     let scenario = read(&directory.join("tour.txt"));
     let summary = against_the_real_function(&scenario, Variants::default()).unwrap();
     let in_process = in_process(&scenario, Variants::default()).unwrap();
-    // A process takes milliseconds of its own, for which one check or another comes a second late and is made up for.
+    // A process takes milliseconds itself, so a check may run one second late, and the chain compensates for it.
     assert!(summary.invocations.abs_diff(in_process.invocations) <= 2, "{summary:?} {in_process:?}");
     assert_eq!(Summary { invocations: 0, ..summary }, Summary { invocations: 0, ..in_process });
     assert_eq!((summary.deployments_completed, summary.interrupted), (1, 0));
@@ -122,7 +122,7 @@ fn the_tour_is_the_same_in_process_and_against_the_real_function() {
 
 #[test]
 fn every_scenario_holds_against_the_real_function_too() {
-    // A slow ECS takes its time by the scenario's clock, and a process has its own.
+    // The delay of a slow ECS follows the scenario's clock, and a process has its own clock.
     let slow = |scenario: &Scenario| scenario.lines.iter().any(|line| line.text.starts_with("ecs takes"));
     let scenarios: Vec<Scenario> =
         scenario_files().iter().map(|file| read(file)).filter(|scenario| !slow(scenario)).collect();
@@ -135,7 +135,7 @@ fn every_scenario_holds_against_the_real_function_too() {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
-/// Each kind of disorder, and that of shuffled events twice, since their order is all that there is to it.
+/// Each kind of disorder, and two of shuffled events, because only the seed distinguishes them.
 const DISORDERS: [Disorder; 5] = [
     Disorder::Doubled(1),
     Disorder::Shuffled(1),
@@ -144,14 +144,15 @@ const DISORDERS: [Disorder; 5] = [
     Disorder::WithoutServiceEvents,
 ];
 
-/// Two variants of AWS that differ in every switch, as far as the scenario allows; another two for each next scenario.
+/// Two variants of AWS that differ in every switch, as far as the scenario allows. Each scenario number gets
+/// another pair.
 fn opposite_variants(scenario: &Scenario, number: usize) -> [Variants; 2] {
     let all = scenario.variants();
     let at = number % all.len();
     [all[at], all[all.len() - 1 - at]]
 }
 
-/// Scenarios that say who is told of what, if anybody is.
+/// Scenarios that expect alerts, or their absence.
 fn is_about_alerts(scenario: &Scenario) -> bool {
     scenario
         .lines
@@ -165,18 +166,18 @@ fn told(scenario: &Scenario, variants: Variants, disorder: Disorder) -> Result<V
     block_on(alerts_of(scenario, region, &mut function, disorder)).map_err(|failure| failure.to_string())
 }
 
-/// What was told of one incident.
+/// The alerts of one incident.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Life {
     /// Service and kind.
     of: String,
-    /// The events of its life in their order, but for those that only say that it goes on.
+    /// The events of the incident in order, except those that only report that it continues.
     events: Vec<String>,
     repeated: usize,
 }
 
-/// The lives of the incidents behind alerts, sorted. When each was told, and what was told of others in between, is of no
-/// matter.
+/// The lives of the incidents behind alerts, sorted. The times of the alerts, and alerts about other incidents in
+/// between, do not matter.
 fn lives(told: &[AlertTold]) -> Vec<Life> {
     let mut lives: BTreeMap<&str, Life> = BTreeMap::new();
     for alert in told {
@@ -184,7 +185,7 @@ fn lives(told: &[AlertTold]) -> Vec<Life> {
         life.of = format!("{} {}", alert.service, alert.kind);
         match alert.event.as_str() {
             "repeated" => life.repeated += 1,
-            // Each of its jobs is told of once: all together, or those that began after the notice later.
+            // Each of its jobs is reported once: all together, or later if they started after the notice.
             _ if alert.kind == "job-interrupted" && !life.events.is_empty() => {}
             event => life.events.push(event.to_owned()),
         }
@@ -194,8 +195,8 @@ fn lives(told: &[AlertTold]) -> Vec<Life> {
     lives
 }
 
-/// Whether two runs tell the same. An hour is counted from one look to another, and looks may come later: of an incident
-/// that ends about then one run tells once more than the other.
+/// Whether two runs send the same alerts. Repetitions are counted from one reconcile to the next, and reconciles
+/// may be late: for an incident that resolves at about that time, one run may send one repetition more.
 fn same(one: &[Life], other: &[Life]) -> bool {
     let alike = |(one, other): (&Life, &Life)| {
         one.of == other.of && one.events == other.events && one.repeated.abs_diff(other.repeated) <= 1

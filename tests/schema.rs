@@ -1,5 +1,5 @@
-//! The published schema of job messages and the parser say the same, message by message. What a schema cannot say
-//! stands in [`differences`], each with the reason.
+//! The published schema of job messages and the parser agree, message by message. [`differences`] lists the rules
+//! that a schema cannot express, each with the reason.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
@@ -28,7 +28,7 @@ fn schema() -> Value {
     serde_json::from_str(&read("schemas/job-message.schema.json")).unwrap()
 }
 
-/// Whether the schema and the parser take a body. What is no JSON at all is no instance of any schema.
+/// Whether the schema and the parser accept a body. Text that is not JSON is an instance of no schema.
 struct Takes {
     schema: Box<dyn Fn(&str) -> bool>,
     parser: Box<dyn Fn(&str) -> bool>,
@@ -59,7 +59,7 @@ fn without(field: &str) -> String {
     message.to_string()
 }
 
-/// A message whose task is told by these fields alone.
+/// A message whose task is named by these fields alone.
 fn of_task(fields: Value) -> String {
     let mut message = message();
     message.as_object_mut().unwrap().remove("taskArn");
@@ -157,7 +157,7 @@ fn bad() -> Vec<String> {
     bad
 }
 
-/// Where the two differ, and why: all that the schema takes and the parser does not.
+/// The differences and their reasons: all bodies that the schema accepts and the parser rejects.
 fn differences() -> Vec<(&'static str, String)> {
     let of = |from: &str, to: &str| with("taskArn", json!(ARN.replace(from, to)));
     vec![
@@ -230,7 +230,7 @@ fn the_examples_of_the_schema_and_of_the_documentation_are_good_messages() {
     let mut examples: Vec<String> = schema()["examples"].as_array().unwrap().iter().map(Value::to_string).collect();
     let documentation = read("docs/workers.md");
     let blocks = documentation.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap().to_owned());
-    // What a worker gets in the end has a schema of its own.
+    // Messages about interrupted jobs have their own schema.
     examples.extend(blocks.filter(|block| !block.contains("job-interrupted")));
     assert!(examples.len() > 3, "the documentation shows each type of message");
     for body in examples {
@@ -246,7 +246,7 @@ fn the_job_messages_of_the_corpus_are_taken_by_both_or_by_neither() {
         let batch: Value = serde_json::from_str(&read(&format!("events/{file}.json"))).unwrap();
         for record in batch["Records"].as_array().unwrap() {
             let body = record["body"].as_str().unwrap();
-            // The one that a schema cannot refuse: its cluster is none of ours.
+            // A schema cannot reject this example: its cluster is not configured.
             if !body.contains("task/batch/") {
                 assert_eq!((takes.schema)(body), (takes.parser)(body), "{file}: {body}");
             }

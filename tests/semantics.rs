@@ -13,7 +13,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
-/// Tells a scenario under every variant of AWS that it allows; the summary is that of the last.
+/// Runs a scenario under every variant of AWS that it allows. The summary is that of the last.
 fn holds(text: &str) -> Summary {
     let scenario = Scenario::parse("promise", text).unwrap_or_else(|error| panic!("{error}"));
     let tell = |variants| {
@@ -52,7 +52,7 @@ impl Stage {
         self.region.lock().queues.send(JOB_QUEUE, SendMessage::new(body)).unwrap();
     }
 
-    /// Delivers what waits, in one batch, with this much time, and answers how many messages come again.
+    /// Delivers the waiting messages in one batch with this much time, and returns the number of messages to retry.
     fn deliver(&mut self, time_ms: i64) -> usize {
         let source = ecs_sim::event_source::EventSource::new(JOB_QUEUE, 10_000);
         let batch = source.poll(&mut self.region.lock().queues).unwrap().unwrap();
@@ -65,7 +65,7 @@ impl Stage {
         self.region.lock().ecs.task(&self.tasks[task]).unwrap().is_protected()
     }
 
-    /// The reasons of the messages that were dead-lettered.
+    /// The reasons of the dead-lettered messages.
     fn dead_lettered(&self) -> Vec<String> {
         let region = self.region.lock();
         let reason = |value: &AttributeValue| match value {
@@ -151,7 +151,7 @@ fn an_idle_task_is_released() {
 
 #[test]
 fn a_release_never_leaves_a_live_job_unprotected() {
-    // tests/invariants.rs looks for a counterexample in random orders; this is the shortest way to one.
+    // tests/sim.rs searches random orders for a counterexample; this is the shortest path to one.
     holds(
         "job j-1 starts on a for 60m
          ecs loses 1 answers
@@ -452,7 +452,7 @@ fn a_failed_read_resolves_no_incident() {
 
 #[test]
 fn a_service_with_a_rollout_in_progress_is_rechecked_until_it_is_steady() {
-    // No sweep: what is told here, events and rechecks have found.
+    // No sweep: events and rechecks find everything that is reported here.
     holds(
         "job j-1 starts on a for 60m
          deploy web
@@ -468,7 +468,7 @@ fn a_service_with_a_rollout_in_progress_is_rechecked_until_it_is_steady() {
 
 #[test]
 fn refused_protection_raises_an_alert_and_is_retried_when_there_is_room() {
-    // At the very moment at which the protection in the way ends.
+    // At the exact moment at which the blocking protection ends.
     holds(
         "service web desired 1
          protect a for 30m

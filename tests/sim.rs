@@ -1,8 +1,8 @@
-//! The whole function under faults: runs of `ecs_sim::chaos` from seeds, and runs that once broke a promise, from
-//! `tests/sim/*.txt`. What a run is and what it checks stands in `ecs-sim/src/chaos.rs`.
+//! The whole function under faults: runs of `ecs_sim::chaos` from seeds, and runs from `tests/sim/*.txt` that once
+//! broke a promise. `ecs-sim/src/chaos.rs` documents what a run does and checks.
 //!
-//! A file begins with what the run comes to: `breaks PROMISE`, or nothing for one that keeps every promise. What was found
-//! and not mended yet says what it breaks; who mends it strikes that line out. `ecs-sim sim --replay FILE` tells a run.
+//! A file starts with its expected result: `breaks PROMISE`, or nothing for a run that keeps every promise. A known bug
+//! keeps its `breaks` line until the fix removes it. `ecs-sim sim --replay FILE` prints a run.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
@@ -10,11 +10,11 @@ use ecs_sim::chaos::{Broken, Counts, Outcome, Plan, Sabotage, of_seed, replay, s
 use std::path::Path;
 use std::time::Duration;
 
-/// So many runs take about ten seconds on one core, in a debug build.
+/// This number of runs takes about ten seconds on one core, in a debug build.
 const RUNS: u64 = 200;
-/// What is broken on purpose must be found within so many runs.
+/// A deliberate break must be caught within this number of runs.
 const SABOTAGED_RUNS: u64 = 300;
-/// A run that breaks a promise is shortened for so long before it is told.
+/// Time limit for shrinking a run that breaks a promise before it is reported.
 const SHORTEN: Duration = Duration::from_secs(10);
 
 /// The plan of a file in tests/sim.
@@ -63,7 +63,7 @@ fn every_run_keeps_what_is_promised_whatever_fails() {
     }
 }
 
-/// What has to happen in the runs, and often.
+/// Events that must occur in the runs, and often.
 const EVERY_FEW_RUNS: [&str; 40] = [
     "ecs throttles",
     "ecs answers 5xx",
@@ -107,7 +107,7 @@ const EVERY_FEW_RUNS: [&str; 40] = [
     "jobs handed on",
 ];
 
-/// What is rarer.
+/// Rarer events.
 const NOW_AND_THEN: [&str; 16] = [
     "ecs rejects a call of several tasks",
     "ecs answers a read in part",
@@ -140,7 +140,7 @@ fn a_seed_is_a_run_and_its_plan_is_the_same_run() {
     }
 }
 
-/// Whether what is broken on purpose breaks one of these promises, within a bounded number of runs.
+/// Whether a deliberate break violates one of these promises within a bounded number of runs.
 fn is_caught(sabotage: Sabotage, breaks: &[Broken]) {
     let mut outcomes = (1..=SABOTAGED_RUNS).map(|seed| (seed, of_seed(seed, sabotage).broken));
     let caught = outcomes.find(|(_, broken)| broken.as_ref().is_some_and(|(broken, _)| breaks.contains(broken)));

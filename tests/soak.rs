@@ -1,10 +1,11 @@
-//! A soak: simulated days of many services under work, with everything that people, workers and ECS do, and with faults; then
-//! all of it stops, and what is open has to close. The process and the state store must not grow with the days.
+//! A soak test: simulated days of many busy services, with everything that people, workers and ECS do, and with
+//! faults. Then all of it stops, and everything open must close. The process and the state store must not grow with
+//! the number of days.
 //!
-//! The real [`taskhold::lambda::function::Function`] runs on the simulated Region, throttled as ECS throttles, swept every five minutes as
-//! it is deployed. What happens stands in `soak/traffic.rs`, what fails in `soak/weather.rs`.
+//! The real [`taskhold::lambda::function::Function`] runs on the simulated Region, throttled as ECS throttles, with a sweep
+//! every five minutes as deployed. `soak/traffic.rs` defines the traffic, `soak/weather.rs` the faults.
 //!
-//! `make soak` runs the month; `cargo test --test soak` two days of a few services.
+//! `make soak` runs the month; `cargo test --test soak` runs two days with a few services.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
@@ -55,7 +56,7 @@ use world::{HOUR, MINUTE, World};
 const SERVICES: usize = 500;
 const DAYS: u64 = 30;
 
-/// Two days are the longest that ECS protects anything; what is in the way of something else may end one after the other.
+/// ECS protects a task for at most two days; of several blocks, one may start only after another ends.
 const DRAINED_WITHIN_HOURS: u64 = 4 * 24;
 
 struct Soak {
@@ -68,7 +69,7 @@ struct Soak {
 }
 
 impl Soak {
-    /// Finished jobs are remembered for a day, so that the state store is full after one.
+    /// The finished-job retention is one day, so that the state store reaches its full size after one day.
     fn begin(services: usize, seed: u64) -> Self {
         let mut world = World::new(Setup::default(), &[("TASKHOLD_FINISHED_JOB_RETENTION_HOURS", "24")]);
         world.function.services.tasks.store.sizes = Some(Arc::default());
@@ -94,7 +95,7 @@ impl Soak {
         self.days.push(day);
     }
 
-    /// Traffic and faults stop, and what was begun comes to its end. Answers how many hours that took.
+    /// Stops traffic and faults and lets everything finish. Returns the number of hours that this took.
     fn drain(&mut self) -> u64 {
         self.weather.clear(&mut self.world);
         self.traffic.stop();
@@ -106,14 +107,14 @@ impl Soak {
             self.traffic.pass(&mut self.world, HOUR);
             self.heard.gather(&self.world, &mut last);
         }
-        // A sweep that goes on has a message in a queue, rightly.
+        // A sweep that continues correctly has a message in a queue.
         self.world.delivers.sweep_every = None;
         self.traffic.pass(&mut self.world, HOUR);
         self.heard.gather(&self.world, &mut last);
         hours
     }
 
-    /// The services of which the state store says that something is open, and the tasks that ECS protects.
+    /// The services with an open record in the state store, and the tasks that ECS protects.
     fn open(&self) -> Vec<String> {
         let page = StorePages::<ServiceRecord>::page(&self.world.function.services.tasks.store.kept, None);
         let page: Vec<(ServiceArn, _)> = page.now_or_never().unwrap().unwrap().items;
@@ -157,7 +158,7 @@ fn moment() -> Instant {
     Instant::now()
 }
 
-/// So many days of so many services, from a seed.
+/// This many days of this many services, from a seed.
 fn soak(services: usize, days: u64, seed: u64) -> Soak {
     let started_at = moment();
     println!("seed {seed}: {services} services, {} tasks, {days} days", services * TASKS as usize);
@@ -183,8 +184,8 @@ fn after_two_days_of_everything_nothing_is_left_open() {
     }
 }
 
-/// Half of the services on each of two threads, in a cluster of its own with a function of its own: so many cores a small
-/// machine has. The memory is that of both.
+/// Half of the services run on each of two threads, each half in its own cluster with its own function, because a
+/// small machine has two cores. The memory is that of both.
 #[test]
 #[ignore = "minutes in a release build: make soak"]
 fn after_a_month_of_everything_nothing_is_left_open_and_nothing_has_grown() {

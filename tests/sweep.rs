@@ -1,6 +1,7 @@
-//! The sweep: what no message and no event told it finds, and what its time does not suffice for a recheck goes on with.
+//! The sweep: it finds changes that no message or event has reported, and continues with a recheck when its time
+//! runs out.
 //!
-//! No event reaches the function here, and messages only when a test delivers them.
+//! No event reaches the function here, and messages are delivered only when a test does so.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
@@ -56,7 +57,7 @@ impl Stage {
         self.invoke(r#"{"sweep": {}}"#)["sweep"].clone()
     }
 
-    /// Delivers one batch of a queue, if there is one, and answers how many messages come again.
+    /// Delivers one batch of a queue, if there is one, and returns the number of messages to retry.
     fn deliver(&mut self, queue: &str) -> Option<usize> {
         let source = EventSource::new(queue, 10);
         let batch = source.poll(&mut self.region.lock().queues).unwrap()?;
@@ -83,7 +84,7 @@ impl Stage {
         self.region.lock().ecs.task(&self.tasks[task]).unwrap().is_protected()
     }
 
-    /// How often the function has made this call since the last sweep began.
+    /// The number of these calls since the last sweep started.
     fn calls(&self, operation: &str) -> usize {
         self.region.lock().calls.iter().filter(|call| call.operation == operation).count()
     }
@@ -138,7 +139,7 @@ fn a_release_that_failed_is_tried_again() {
     stage.region.lock().faults.push_back(Fault::ServerError);
     stage.tell("job.finished", 0);
     assert!(stage.protected(0));
-    // A call that may take effect yet is left alone for as long as it may.
+    // The sweep leaves a call alone while it may still take effect.
     stage.advance(3 * MINUTE_MS);
     let report = stage.sweep();
     assert!(!stage.protected(0), "{report}");
@@ -191,7 +192,7 @@ fn the_incident_of_a_service_that_was_deleted_is_resolved() {
     assert_eq!(stage.calls("DescribeServices"), 0, "nobody has to look after it any more");
 }
 
-/// The services that were described since the calls were cleared, each time one was.
+/// The services that were described since the calls were cleared, once for each call.
 fn described(stage: &Stage) -> Vec<String> {
     let region = stage.region.lock();
     let calls = region.calls.iter().filter(|call| call.operation == "DescribeServices");
@@ -234,7 +235,7 @@ fn a_sweep_that_ecs_throttles_waits_and_goes_on_until_every_service_was_seen_who
         if stage.deliver(RECHECK_QUEUE).is_none() {
             break;
         }
-        // Of a service that was seen whole, the protection of its tasks is the last that is read.
+        // The protection of its tasks is the last read of a complete snapshot.
         services_reconciled += (stage.calls("GetTaskProtection") - before) as u64;
         parts += 1;
     }

@@ -1,7 +1,8 @@
-//! `template.yaml` fits the function that it deploys: it grants the calls that the function makes and no others, the
-//! numbers that depend on each other do, and the rules match the events that they should.
+//! `template.yaml` fits the function that it deploys: it grants exactly the calls that the function makes,
+//! dependent numbers are consistent, and the rules match the right events.
 //!
-//! What CloudFormation makes of the template, its own linter tells (`sam validate --lint`); that is not repeated here.
+//! The linter checks what CloudFormation makes of the template (`sam validate --lint`); these tests do not repeat
+//! that.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
@@ -32,7 +33,7 @@ fn read(relative: &str) -> String {
     fs::read_to_string(path(relative)).unwrap_or_else(|error| panic!("{relative}: {error}"))
 }
 
-/// One text or a list of them, as CloudFormation often lets one choose.
+/// A string or a list of strings, as many CloudFormation properties allow.
 fn texts(value: &Value) -> Vec<&str> {
     match value {
         Value::String(text) => vec![text],
@@ -41,9 +42,10 @@ fn texts(value: &Value) -> Vec<&str> {
     }
 }
 
-/// EventBridge's rules for patterns (EventBridge User Guide, "Comparison operators for use in event patterns"): a list matches
-/// a member of which one value equals one of its items or begins with its prefix, an object matches one whose members all
-/// match, `$or` matches what one of its objects does. Numbers, `anything-but` and the rest are not known here, and fail.
+/// EventBridge's rules for patterns (EventBridge User Guide, "Comparison operators for use in event patterns"): a
+/// list matches a member if one of its values equals one of the items or starts with their prefix, an object
+/// matches if all members match, and `$or` matches if one of its objects does. Numbers, `anything-but` and other
+/// operators are not implemented and fail.
 fn matches(pattern: &Value, event: &Value) -> bool {
     let member = |(name, pattern): (&String, &Value)| match (pattern, event.get(name)) {
         (Value::Array(ways), _) if name == "$or" => {
@@ -58,7 +60,7 @@ fn matches(pattern: &Value, event: &Value) -> bool {
     pattern.as_object().unwrap().iter().all(member)
 }
 
-/// Whether one of the values of a member, which may be a list, is one of those that are wanted.
+/// Whether one of the values of a member, which may be a list, is wanted.
 fn any_matches(wanted: &[Value], found: Option<&Value>) -> bool {
     let found: Vec<&Value> = match found {
         Some(Value::Array(values)) => values.iter().collect(),
@@ -89,7 +91,7 @@ fn payload(name: &str) -> Value {
     serde_json::from_str(&read(&format!("events/{name}"))).unwrap()
 }
 
-/// The same event with some of its text replaced everywhere.
+/// The same event with a text replaced everywhere.
 fn altered(event: &Value, from: &str, to: &str) -> Value {
     let text = event.to_string();
     assert!(text.contains(from), "{from} stands in {text}");
@@ -121,7 +123,7 @@ fn only_the_function_sends_to_the_recheck_queue() {
     let to_others = json!({"Sid": "OnlyFromTheFunction", "Effect": "Deny", "Principal": "*", "Action": "sqs:SendMessage",
         "Resource": "RecheckQueue.Arn", "Condition": {"ArnNotEquals": {"aws:PrincipalArn": "FunctionRole.Arn"}}});
     assert!(statements.contains(&to_others), "{statements:?}");
-    // Only then does SAM make a role by that name.
+    // Only then does SAM create a role with that name.
     assert!(template.properties("Function").get("Role").is_none());
     let outputs = template.0["Outputs"].to_string();
     assert!(!outputs.contains("RecheckQueue"), "nobody is told where it is");
@@ -131,7 +133,7 @@ fn only_the_function_sends_to_the_recheck_queue() {
 fn the_alert_topic_is_encrypted_and_refuses_whoever_comes_without_tls() {
     let template = Template::load();
     assert_eq!(template.of_type("AWS::SNS::Topic"), ["AlertTopic"]);
-    // With another key the function would need leave to use it, and from whom SNS takes alarms would have to be thought of.
+    // Another key would require a KMS permission for the function, and a decision about alarms as publishers.
     assert_eq!(template.properties("AlertTopic")["KmsMasterKeyId"], "alias/aws/sns");
     let arn = "arn:aws:sns:eu-west-1:111122223333:AlertTopic";
     let policy = template.properties("AlertTopicPolicy");
@@ -360,7 +362,7 @@ fn the_table_forgets_by_itself_and_is_never_put_back_to_an_earlier_moment() {
     let template = Template::load();
     let table = template.properties("StateTable");
     assert_eq!(table["TimeToLiveSpecification"], json!({"AttributeName": "expires", "Enabled": true}));
-    // A state store of yesterday would release tasks under the jobs of today.
+    // Yesterday's state store would make the function release tasks with running jobs.
     assert_eq!(table["PointInTimeRecoverySpecification"], json!({"PointInTimeRecoveryEnabled": false}));
     for policy in ["DeletionPolicy", "UpdateReplacePolicy"] {
         assert_eq!(template.0["Resources"]["StateTable"][policy], "Delete");
@@ -399,7 +401,7 @@ fn one_rule_matches_a_task_of_the_cluster_that_stops_or_is_about_to_and_nothing_
     assert_eq!(payloads_matched("TaskStopped"), stops);
 }
 
-/// One of each kind; all are of a service of the cluster.
+/// One of each kind; all are about a service of the cluster.
 const SERVICE_EVENTS: [&str; 2] =
     ["ecs-service-action-task-protection.json", "ecs-deployment-state-change-in-progress.json"];
 

@@ -28,7 +28,7 @@ fn read(relative: &str) -> String {
     fs::read_to_string(path(relative)).unwrap_or_else(|error| panic!("{relative}: {error}"))
 }
 
-/// `RaiseCoolDownMinutes` is `raise_cool_down_minutes`.
+/// `RaiseCoolDownMinutes` becomes `raise_cool_down_minutes`.
 fn snake(name: &str) -> String {
     let mut snake = String::new();
     for c in name.chars() {
@@ -85,7 +85,7 @@ fn lines(declared: &Value) -> BTreeSet<String> {
     lines
 }
 
-/// Another value than the default of each parameter.
+/// A value other than the default for each parameter.
 fn others() -> Vec<(String, String)> {
     let template = Template::load();
     let other = |(name, parameter): (&String, &Value)| {

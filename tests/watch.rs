@@ -1,5 +1,6 @@
-//! A service in motion is watched until it is steady: how soon people are told, what it costs, and that it is one chain of
-//! looks, whatever is delivered twice, late, in disorder, or not at all, and wherever the function dies.
+//! A service with a rollout in progress is watched until it is steady: how soon alerts are sent, what the watch
+//! costs, and that it stays one chain of rechecks, even if deliveries are duplicated, late, out of order or lost,
+//! and wherever the function dies.
 //!
 //! The real [`taskhold::lambda::function::Function`] runs on the simulated Region of ecs-sim. The tests print their figures:
 //! `cargo test --test watch -- --nocapture`.

@@ -1,4 +1,4 @@
-//! What a soak measures, simulated day by day, and whether it grows.
+//! The measurements of a soak test for each simulated day, and whether they grow.
 
 use super::ecs::timestamp;
 use super::parts::locked;
@@ -7,19 +7,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::RangeInclusive;
 
-/// The most of one simulated day, and what happened in it.
+/// The maxima of one simulated day, and its events.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Day {
     pub(crate) number: u64,
-    /// Entries of tasks and services that the state store may not forget yet.
+    /// Records of tasks and services that the state store may not delete yet.
     pub(crate) records: usize,
-    /// Their length as JSON.
+    /// Their size as JSON.
     pub(crate) store_bytes: usize,
     /// Of this process.
     pub(crate) memory_mib: f64,
     pub(crate) looks: usize,
     pub(crate) alerts: usize,
-    /// Incidents at its end.
+    /// Open incidents at the end of the day.
     pub(crate) open: usize,
 }
 
@@ -32,10 +32,10 @@ impl fmt::Display for Day {
     }
 }
 
-/// Everything that was told, handed on, dead-lettered and logged, in figures.
+/// The counts of all notifications, forwarded jobs, dead-lettered messages and log lines.
 #[derive(Debug, Default)]
 pub(crate) struct Heard {
-    /// The incidents that were told of and not called off.
+    /// The incidents that were reported and not resolved.
     pub(crate) open: BTreeSet<String>,
     pub(crate) alerts: BTreeMap<String, u64>,
     pub(crate) dead_lettered: BTreeMap<String, u64>,
@@ -44,7 +44,7 @@ pub(crate) struct Heard {
 }
 
 impl Heard {
-    /// Takes in what has gathered in the world, which else would grow with the time.
+    /// Drains the recorded output of the world, which would otherwise grow with time.
     pub(crate) fn gather(&mut self, world: &World, day: &mut Day) {
         day.looks += std::mem::take(&mut world.counted().looks).len();
         locked(&world.rechecks().sent).clear();
@@ -52,7 +52,7 @@ impl Heard {
         day.alerts += told.len();
         for told in told {
             match told.what.split_once(' ') {
-                Some(("job-interrupted", _)) => {} // nothing calls it off
+                Some(("job-interrupted", _)) => {} // this alert is never resolved
                 Some((_, "resolved")) => drop(self.open.remove(&told.incident)),
                 _ => drop(self.open.insert(told.incident)),
             }
@@ -65,7 +65,7 @@ impl Heard {
         let forwarded = world.function.services.tasks.interrupted.as_ref().unwrap();
         self.forwarded += std::mem::take(&mut *locked(&forwarded.0.0)).len() as u64;
         for line in world.log.take() {
-            // Without the fields, which tell one from another.
+            // Without the fields, which distinguish the lines.
             let words = line.split(' ').take_while(|word| !word.contains('='));
             *self.logged.entry(words.collect::<Vec<_>>().join(" ")).or_default() += 1;
         }
@@ -73,7 +73,7 @@ impl Heard {
 }
 
 impl Day {
-    /// Takes the present figures in, if they are the largest of the day.
+    /// Records the current figures if they are the largest of the day.
     pub(crate) fn measure(&mut self, world: &World) {
         let now = timestamp(world.now());
         let mut sizes =
@@ -85,7 +85,7 @@ impl Day {
     }
 }
 
-/// How much memory this process has, where the system is Linux.
+/// The memory of this process, on Linux.
 fn memory_mib() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
@@ -93,15 +93,15 @@ fn memory_mib() -> Option<f64> {
     Some(kib / 1024.0)
 }
 
-/// Days that are compared: after the first ones, in which the state store fills, and the last.
+/// The days that are compared: those after the first ones, in which the state store fills, and the last ones.
 const EARLY: RangeInclusive<u64> = 5..=15;
 const LATE: RangeInclusive<u64> = 20..=30;
-/// What may come of chance.
+/// Growth up to this factor may be random.
 const GROWTH_MAX: f64 = 1.2;
 
 type Figure = fn(&Day) -> f64;
 
-/// What has grown from the early days to the late ones, if anything has.
+/// The figures that have grown from the early days to the late ones.
 pub(crate) fn growth(days: &[Day]) -> Vec<String> {
     let most = |of: &RangeInclusive<u64>, figure: Figure| {
         days.iter().filter(|day| of.contains(&day.number)).map(figure).fold(0.0, f64::max)

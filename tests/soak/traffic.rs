@@ -1,5 +1,6 @@
-//! What people, workers and ECS do in the course of a soak, drawn from a seed. Unlike the routine's traffic it spares the
-//! function nothing: deployments and scale-ins meet long jobs, tasks crash in the middle of them, workers fall silent.
+//! The actions of people, workers and ECS during a soak test, drawn from a seed. Unlike the routine's traffic, it
+//! includes hard cases: deployments and scale-ins meet long jobs, tasks crash with running jobs, and workers stop
+//! reporting.
 
 use super::kinds::KINDS;
 use super::world::{HOUR, MINUTE, SECOND, World};
@@ -11,13 +12,13 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 const DAY: Millis = 24 * HOUR;
-/// Tasks of a service at first, and as it is scaled: as many on average.
+/// The initial number of tasks of a service, and its average after scaling.
 pub(crate) const TASKS: u32 = 10;
 const SCALED: RangeInclusive<u32> = 8..=12;
-/// A worker of a longer job tells that it lives, at this interval, and declares the job for so long each time.
+/// A worker with a long job sends a heartbeat at this interval, and declares this duration each time.
 const HEARTBEAT_EVERY: Millis = 25 * MINUTE;
 const DECLARED_MINUTES: i64 = 60;
-/// Of a hundred workers so many fall silent in the middle of a job; of a hundred messages so many come twice.
+/// Percentage of workers that stop reporting during a job, and of messages that are delivered twice.
 const SILENT_PERCENT: u32 = 1;
 const TWICE_PERCENT: u32 = 1;
 
@@ -31,16 +32,16 @@ enum Deed {
     Crash,
     LoseSpot,
     Stop,
-    /// Somebody protects a task, and leaves it to its end.
+    /// A person protects a task and never clears the protection.
     Protect,
     SendNonsense,
     StartJob,
-    /// Of the job of this number on this task.
+    /// Of the job with this number on this task.
     Heartbeat(String, u64),
     EndJob(String, u64),
 }
 
-/// Each with the mean time between two of them, for one service.
+/// Each with the mean time between two occurrences, for one service.
 const HABITS: [(Deed, Millis); 10] = [
     (Deed::Deploy, 2 * DAY),
     (Deed::DeployWhatFails, 20 * DAY),
@@ -55,7 +56,7 @@ const HABITS: [(Deed, Millis); 10] = [
     (Deed::StartJob, 24 * MINUTE),
 ];
 
-/// What the worker of a task does at present.
+/// The current work of a task's worker.
 struct Job {
     number: u64,
     end: Millis,
@@ -74,7 +75,7 @@ pub(crate) struct Traffic {
     deeds: BTreeMap<(Millis, u64), (usize, Deed)>,
     deeds_made: u64,
     jobs_made: u64,
-    /// What was done, and how often.
+    /// The actions, with their counts.
     pub(crate) done: BTreeMap<&'static str, u64>,
 }
 
@@ -100,7 +101,7 @@ impl Traffic {
         traffic
     }
 
-    /// Lets so much time pass.
+    /// Lets this much time pass.
     pub(crate) fn pass(&mut self, world: &mut World, time: Millis) {
         let until = world.now() + time;
         while let Some(next) = self.deeds.first_entry().filter(|next| next.key().0 <= until) {
@@ -111,24 +112,24 @@ impl Traffic {
         world.advance(until - world.now());
     }
 
-    /// Nobody begins anything from now on; what was begun goes on to its end.
+    /// No new actions start from now on; running ones continue to their end.
     pub(crate) fn stop(&mut self) {
         self.deeds.retain(|_, (_, deed)| matches!(deed, Deed::Heartbeat(..) | Deed::EndJob(..)));
     }
 
-    /// Whether anything is yet to be done.
+    /// Whether no action is left.
     pub(crate) fn is_over(&self) -> bool {
         self.deeds.is_empty()
     }
 
-    /// Somebody deploys anew what has failed; else the service stays as it is for ever.
+    /// A person redeploys after a failed deployment; otherwise the service would stay failed forever.
     pub(crate) fn mend_failed(&mut self, world: &mut World) {
         for place in &self.places {
             let failed = |ecs: &ControlPlane| {
                 ecs.service(CLUSTER, &place.name).is_some_and(|it| it.primary().rollout_state == RolloutState::Failed)
             };
             if world.ecs(|ecs| failed(ecs)) {
-                // Of five deployments none can be begun; one of them ends first.
+                // ECS rejects a sixth concurrent deployment; one of the five ends first.
                 let _ = world.ecs(|ecs| ecs.deploy(CLUSTER, &place.name));
             }
         }
@@ -141,7 +142,7 @@ impl Traffic {
 
     fn plan_next(&mut self, now: Millis, deed: (usize, Deed), mean: Millis) {
         let seconds = -(1.0 - self.random.f64()).ln() * (mean / SECOND) as f64;
-        // Of a habit's mean at most ten times: within the range of an i64 by far.
+        // At most ten times the mean, far below the range of an i64.
         let pause = (seconds as Millis).clamp(1, 10 * mean / SECOND) * SECOND;
         self.plan(now + pause, deed);
     }
@@ -168,7 +169,7 @@ impl Traffic {
         }
     }
 
-    /// What ECS refuses is not done.
+    /// Actions that ECS rejects are skipped.
     fn operate(&mut self, world: &mut World, (place, deed): (usize, &Deed)) -> Option<&'static str> {
         let name = &self.places[place].name;
         let count = self.random.u32(SCALED);
@@ -181,7 +182,7 @@ impl Traffic {
         done.ok().map(|()| what)
     }
 
-    /// Something happens to one of a service's tasks, busy or not.
+    /// An action on one of a service's tasks, busy or not.
     fn befall(
         &mut self,
         world: &mut World,
@@ -224,7 +225,7 @@ impl Traffic {
         Some("jobs")
     }
 
-    /// Whether a worker is still at its job: its task has not stopped, nor begun to.
+    /// Whether a worker still runs its job: its task has not stopped or started to stop.
     fn is_at_work(&self, world: &World, (place, task, number): (usize, &str, u64)) -> bool {
         let has_it = self.places[place].jobs.get(task).is_some_and(|job| job.number == number && !job.is_silent);
         has_it && world.region.lock().ecs.task(task).is_some_and(|task| task.is_live())
@@ -275,11 +276,11 @@ impl Traffic {
     }
 }
 
-/// Of a steady service only: it has a deployment to roll back to.
+/// Only for a steady service, because it has a deployment to roll back to.
 fn deploy_what_fails(ecs: &mut ControlPlane, name: &str) -> Result<(), ApiError> {
     if ecs.service(CLUSTER, name).is_some_and(|service| service.steady) {
         ecs.deploy(CLUSTER, name)?;
-        // Only ECS itself has a circuit breaker; to another controller's service this is one deployment more.
+        // Only ECS itself has a circuit breaker; for a service with another controller this is a normal deployment.
         let _ = ecs.fail_deployment(CLUSTER, name, CircuitBreaker::RollsBack);
     }
     Ok(())

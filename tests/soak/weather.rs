@@ -1,4 +1,4 @@
-//! What fails in the course of a soak, drawn from a seed: for ten minutes each, and now and then several things at once.
+//! The faults of a soak test, drawn from a seed: each lasts ten minutes, sometimes several at once.
 
 use super::ecs::Cause;
 use super::parts::locked;
@@ -6,7 +6,7 @@ use super::world::{World, set};
 use ecs_sim::region::Fault;
 use std::collections::BTreeMap;
 
-/// Of the calls to ECS.
+/// Faults of the calls to ECS.
 const FAULTS: [(Fault, &str); 4] = [
     (Fault::Throttled, "calls to ecs that are throttled"),
     (Fault::ServerError, "calls to ecs that are answered 5xx"),
@@ -15,13 +15,13 @@ const FAULTS: [(Fault, &str); 4] = [
 ];
 const CAUSES: [Cause; 4] = [Cause::Event, Cause::Recheck, Cause::Sweep, Cause::Job];
 
-/// Of a recheck, in a bad hour, and how late one comes, in seconds, at any time.
+/// Number of copies of a recheck in a bad hour, and the maximum delay of a recheck, in seconds, at any time.
 const COPIES_MAX: usize = 2;
 const LATE_SECONDS_MAX: u32 = 20;
 
 pub(crate) struct Weather {
     random: fastrand::Rng,
-    /// What was set to fail, and how often.
+    /// The injected faults, with their counts.
     pub(crate) done: BTreeMap<&'static str, u64>,
 }
 
@@ -34,7 +34,7 @@ impl Weather {
         Self { random, done: BTreeMap::new() }
     }
 
-    /// The next ten minutes' weather.
+    /// Draws the faults of the next ten minutes.
     pub(crate) fn change(&mut self, world: &mut World) {
         self.clear(world);
         world.delivers.events = !self.is(3, "ten minutes whose events get lost");
@@ -58,7 +58,7 @@ impl Weather {
         }
     }
 
-    /// Nothing fails from now on.
+    /// Removes all faults.
     pub(crate) fn clear(&mut self, world: &mut World) {
         world.delivers.events = true;
         set(&world.rechecks().is_down, false);
@@ -69,7 +69,7 @@ impl Weather {
         world.dies_at = None;
     }
 
-    /// Whether something happens that does so in `percent` of a hundred cases.
+    /// Draws whether an event with a probability of `percent` occurs.
     fn is(&mut self, percent: u32, what: &'static str) -> bool {
         let happens = self.random.u32(..100) < percent;
         *self.done.entry(what).or_default() += u64::from(happens);

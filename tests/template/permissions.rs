@@ -1,4 +1,5 @@
-//! The function may make the calls that it makes and no others; some of them only where that is switched on.
+//! The function has exactly the permissions for the calls that it makes; some of them only when a parameter enables
+//! them.
 
 use super::stack::{SWITCHES, Template};
 use super::{path, texts};
@@ -7,13 +8,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Calls that may be made only while a parameter switches them on.
+/// Permissions that exist only while a parameter enables them.
 const SWITCHED: [(&str, &str); 2] = [
     ("ecs:UpdateService", "AllowRaiseDesiredCount"),
     ("application-autoscaling:DescribeScalableTargets", "AllowRaiseDesiredCount"),
 ];
 
-/// Every statement that the function's role has from the template, apart from what SAM adds for the event source.
+/// Every statement that the template gives the function's role, without those that SAM adds for the event source.
 fn function_statements(template: &Template) -> Vec<Value> {
     let policies = template.properties("Function")["Policies"].as_array().unwrap();
     policies
@@ -34,7 +35,8 @@ fn rust_files(directory: &Path) -> Vec<PathBuf> {
 }
 
 /// The IAM actions of the calls in a file: `self.0.describe_tasks()…send()` with `aws_sdk_ecs::Client` is
-/// `ecs:DescribeTasks`, whether the client is there from the start or made when it is needed (`self.0.client()`). Every `.send()` must belong to a call that was found.
+/// `ecs:DescribeTasks`, whether the client exists from the start or is created on demand (`self.0.client()`). Every
+/// `.send()` must belong to a recognized call.
 fn actions_called(file: &Path) -> BTreeSet<String> {
     let text = fs::read_to_string(file).unwrap();
     let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
@@ -45,7 +47,7 @@ fn actions_called(file: &Path) -> BTreeSet<String> {
         assert!(!code.contains(".send()"), "{} makes calls, of which service?", file.display());
         return BTreeSet::new();
     };
-    // The one service whose name in IAM is not that of its SDK.
+    // The one service whose IAM name differs from its SDK name.
     let service = if sdk == "applicationautoscaling" { "application-autoscaling" } else { sdk };
     let calls = ["self.0.", "self.client."].iter().flat_map(|client| code.split(client).skip(1));
     let calls: Vec<&str> = calls.map(|rest| rest.split('(').next().unwrap()).collect();
@@ -53,7 +55,7 @@ fn actions_called(file: &Path) -> BTreeSet<String> {
     calls.into_iter().map(|call| format!("{service}:{}", action(call))).collect()
 }
 
-/// A batch of messages needs the permission for one (SQS Developer Guide, "Amazon SQS API permissions").
+/// Sending a batch of messages needs the permission for one (SQS Developer Guide, "Amazon SQS API permissions").
 fn action(call: &str) -> String {
     let words = call.split('_').map(|word| word[..1].to_uppercase() + &word[1..]);
     let name: String = words.collect();
@@ -115,7 +117,7 @@ fn every_permission_names_its_resource() {
             "SeeServicesOfTheCluster" | "RaiseDesiredCounts" => {
                 ("arn:aws:ecs:eu-west-1:111122223333:service/video/*", &Value::Null)
             }
-            // Lists and this read cannot name one; the lists can be kept within the cluster.
+            // List actions and this read have no resource to name; the list actions can be limited to the cluster.
             "ListWithinTheCluster" => ("*", &within),
             "SeeWhoElseSetsDesiredCounts" => ("*", &Value::Null),
             "ReadAndWriteRecords" => ("StateTable.Arn", &Value::Null),

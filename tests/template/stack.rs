@@ -1,17 +1,18 @@
-//! The template as a stack: parameters given, conditions decided, references replaced.
+//! The template as a stack: parameters set, conditions evaluated, references resolved.
 
 use super::read;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use taskhold::config::settings::{Config, ConfigProblems};
 
-/// Every parameter that switches something on.
+/// Every parameter that enables a feature.
 pub(crate) const SWITCHES: [&str; 3] = ["AllowReleaseIdle", "AllowRaiseDesiredCount", "InterruptedJobQueue"];
 
-/// A stack for cluster `video` of account 111122223333 in eu-west-1. What its conditions leave out is not there.
+/// A stack for cluster `video` of account 111122223333 in eu-west-1, without the resources that its conditions
+/// exclude.
 pub(crate) struct Template(pub(crate) Value);
 
-/// What stands for references, by name, and which conditions hold.
+/// The values of references by name, and the conditions that hold.
 #[derive(Default)]
 struct Known {
     references: BTreeMap<String, String>,
@@ -19,17 +20,17 @@ struct Known {
 }
 
 impl Template {
-    /// Every parameter but the cluster's name left at its default.
+    /// All parameters except the cluster's name have their defaults.
     pub(crate) fn load() -> Self {
         Self::with(&[])
     }
 
-    /// Everything switched on.
+    /// All features enabled.
     pub(crate) fn with_everything() -> Self {
         Self::with(&SWITCHES.map(|switch| (switch, "true")))
     }
 
-    /// These parameters given, the others left at their defaults.
+    /// These parameters set, the others at their defaults.
     pub(crate) fn with(parameters: &[(&str, &str)]) -> Self {
         let yaml: yaml_serde::Value = yaml_serde::from_str(&read("template.yaml")).unwrap();
         let mut known = Known { references: references(&yaml), conditions: BTreeMap::new() };
@@ -77,7 +78,7 @@ impl Template {
         Config::from_variables(self.environment().into_iter().chain([region]))
     }
 
-    /// Whether CloudFormation takes the parameters.
+    /// Whether CloudFormation accepts the parameters.
     pub(crate) fn rules_hold(&self) -> bool {
         let rules = self.0["Rules"].as_object().unwrap().values();
         let mut assertions = rules.flat_map(|rule| rule["Assertions"].as_array().unwrap());
@@ -89,7 +90,7 @@ impl Template {
     }
 }
 
-/// What parameters at their defaults, resources and AWS itself are referred to by.
+/// The values of references to parameters at their defaults, to resources and to pseudo parameters.
 fn references(yaml: &yaml_serde::Value) -> BTreeMap<String, String> {
     let mut references: BTreeMap<String, String> = [
         ("AWS::Partition", "aws"),
@@ -114,14 +115,14 @@ fn references(yaml: &yaml_serde::Value) -> BTreeMap<String, String> {
             _ => name.to_owned(),
         };
         references.insert(name.to_owned(), reference);
-        // As `!GetAtt NAME.Arn` is, for those that `!Sub` needs.
+        // The value of `!GetAtt NAME.Arn`, for use in `!Sub`.
         references.insert(format!("{name}.Arn"), format!("{name}.Arn"));
     }
     references
 }
 
-/// Plain JSON: `!Ref` and `!Sub` replaced by what is known, `!If` and the functions of conditions decided, `!GetAtt A.Arn`
-/// replaced by the text `A.Arn`. What `AWS::NoValue` stands for is left out.
+/// Plain JSON: `!Ref` and `!Sub` resolved with the known values, `!If` and condition functions evaluated, `!GetAtt
+/// A.Arn` replaced by the text `A.Arn`, and `AWS::NoValue` omitted.
 fn plain(yaml: &yaml_serde::Value, known: &Known) -> Value {
     match yaml {
         yaml_serde::Value::Tagged(tagged) if tagged.tag == "!If" => {
@@ -141,7 +142,7 @@ fn plain(yaml: &yaml_serde::Value, known: &Known) -> Value {
     }
 }
 
-/// What a function of CloudFormation makes of its arguments.
+/// The result of a CloudFormation function.
 fn called(function: &str, argument: Value, known: &Known) -> Value {
     let is_true = |value: &Value| value.as_bool().unwrap_or_else(|| panic!("{value} is no condition"));
     match (function, &argument) {

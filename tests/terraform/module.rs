@@ -150,7 +150,7 @@ impl Module {
         properties
     }
 
-    /// How many there are of a resource, if it is counted. Only variables can tell: resources are not known yet.
+    /// The count of a resource that has one. It depends on variables only: resources are not known yet.
     fn count(&self, block: &Block) -> Option<usize> {
         let count = self.value_of(attribute(block.body(), "count")?);
         Some(usize::try_from(count.as_u64().unwrap()).unwrap())

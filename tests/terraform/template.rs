@@ -1,5 +1,5 @@
-//! What the template's resources are once SAM has made CloudFormation's of them. Of SAM's own making is here what it adds to the
-//! one function; `make test-sam` asks SAM itself whether it does.
+//! The template's resources after SAM has expanded them to CloudFormation. This file reproduces only what SAM adds
+//! for the one function; `make test-sam` verifies it with SAM itself.
 
 use super::snake;
 use super::stack::Template;
@@ -28,7 +28,7 @@ fn taken(properties: &mut Value, name: &str) -> Value {
     properties.as_object_mut().unwrap().remove(name).unwrap_or_else(|| panic!("the function has {name}"))
 }
 
-/// The function's own properties, its role, and what each of its events is.
+/// The function's own properties, its role, and the resources of its events.
 fn expanded(mut function: Value) -> Vec<(String, Value)> {
     let mut resources: Vec<(String, Value)> = Vec::new();
     for (name, event) in taken(&mut function, "Events").as_object().unwrap() {
@@ -51,7 +51,7 @@ fn expanded(mut function: Value) -> Vec<(String, Value)> {
     let dead_letters = taken(&mut function, "DeadLetterQueue");
     assert_eq!(dead_letters["Type"], "SQS");
     resources.push(("FunctionRole".to_owned(), role(&taken(&mut function, "Policies"))));
-    taken(&mut function, "CodeUri"); // where the code lies is told to each in its own way
+    taken(&mut function, "CodeUri"); // the template and the module locate the code in different ways
     function["DeadLetterConfig"] = json!({"TargetArn": dead_letters["TargetArn"]});
     function["Role"] = json!("FunctionRole.Arn");
     resources.push(("Function".to_owned(), function));
@@ -75,10 +75,10 @@ fn rule(mut properties: Map<String, Value>) -> Value {
     rule
 }
 
-/// The role that SAM makes. It grants what the template asks for, what Lambda needs to send to the dead-letter queue, which the
-/// template asks for too, and two of AWS's managed policies: AWSLambdaSQSQueueExecutionRole and AWSLambdaBasicExecutionRole
-/// (AWS Managed Policy Reference). These name no resource. The module grants the same within the function's own queues and log
-/// group, and leaves out logs:CreateLogGroup, since the group is there.
+/// The role that SAM creates. It grants the statements of the template, the permission for the dead-letter queue,
+/// which the template also grants, and two AWS managed policies: AWSLambdaSQSQueueExecutionRole and
+/// AWSLambdaBasicExecutionRole (AWS Managed Policy Reference). These name no resource. The module grants the same
+/// within the function's own queues and log group, and omits logs:CreateLogGroup, because the group exists.
 fn role(policies: &Value) -> Value {
     let policies = policies.as_array().unwrap().iter();
     let mut statements: Vec<Value> =

@@ -1,4 +1,4 @@
-//! One watch: at most twenty checks in three hours, and one chain of rechecks, however many events come at once.
+//! One watch: at most twenty checks in three hours, and one chain of rechecks, however many events arrive at once.
 
 use super::ecs::Cause;
 use super::parts::locked;
@@ -9,15 +9,16 @@ use ecs_sim::queue::SendMessage;
 use ecs_sim::region::{CLUSTER, JOB_QUEUE};
 use serde_json::{Value, json};
 
-/// So many checks of its own a watch may have in three hours.
+/// Maximum number of rechecks of a watch in three hours.
 const CHECKS_MAX: usize = 20;
 
-/// The times between moments, in seconds.
+/// The intervals between times, in seconds.
 fn pauses(moments: &[Millis]) -> Vec<Millis> {
     moments.windows(2).map(|pair| (pair[1] - pair[0]) / SECOND).collect()
 }
 
-/// A service whose deployment bakes for hours, with nothing protected: it moves, and nothing is ever due.
+/// A service whose deployment bakes for hours without protected tasks: the rollout is in progress, and nothing is
+/// ever due.
 fn baking(world: &mut World) {
     let strategy = DeploymentStrategy::BlueGreen;
     world.create(ServiceSpec { strategy, bake_minutes: 600, ..ServiceSpec::new(CLUSTER, "web", 2) });
@@ -63,7 +64,7 @@ fn a_watch_of_three_hours_takes_at_most_20_checks_whatever_moves() {
     }
 }
 
-/// The least and the most.
+/// The minimum and the maximum.
 #[derive(Clone, Copy, Debug, Default)]
 struct Range {
     least: Option<usize>,
@@ -83,18 +84,18 @@ impl std::fmt::Display for Range {
     }
 }
 
-/// How a hundred copies of an event come.
+/// How a hundred copies of an event arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Copies {
     /// Ten milliseconds apart.
     OneByOne,
-    /// In the bodies of one batch, several looked at at once.
+    /// In the bodies of one batch, with several reconciled concurrently.
     InOneBatch,
 }
 
 const COPIES: usize = 100;
 
-/// The service as a hundred copies of an event find it.
+/// The state of the service when a hundred copies of an event arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Service {
     Steady,
@@ -122,7 +123,7 @@ fn burst(world: &mut World, event: &Value, copies: Copies) {
     }
 }
 
-/// Looks within 31 seconds of the burst; then, in the hour after it, looks and rechecks sent.
+/// Reconciles within 31 seconds of the burst; then, in the hour after it, reconciles and rechecks sent.
 fn looks_after_a_burst(service: Service, copies: Copies, latency: Millis) -> (usize, usize, usize) {
     let mut world = World::new(Setup::default(), &[]);
     world.delivers.events = false;
@@ -158,7 +159,8 @@ fn a_burst_takes_two_looks(cases: &[(Service, Copies, Millis)]) {
     for case in cases {
         let (soon, looks, sent) = looks_after_a_burst(case.0, case.1, case.2);
         assert!(soon <= 2, "{case:?}: {soon} looks");
-        // After the look at 30 seconds: 1, 2, 5, 10, 15, 15 minutes; and what the alert of a service that is held up is due at.
+        // After the reconcile at 30 seconds: 1, 2, 5, 10, 15, 15 minutes; and the time at which the alert of a
+        // blocked service is due.
         let chain = match case.0 {
             Service::Steady => 0,
             Service::Moving => 6,
@@ -187,7 +189,7 @@ fn a_hundred_copies_in_one_batch_about_a_steady_service_are_a_reason_for_two_loo
 }
 
 impl World {
-    /// An event of this name about a service of the cluster, as ECS shapes it.
+    /// An event with this name about a service of the cluster, in the format of ECS.
     pub(crate) fn event(&self, name: &str, service: &str) -> Value {
         let arn = self.arn(service).to_string();
         json!({

@@ -1,27 +1,27 @@
-//! The function dies, at every point of an invocation at which it asks anything of others: the watch goes on as one chain,
-//! and people are told, of the beginning and of the end.
+//! The function dies at every point of an invocation at which it makes a request: the watch continues as one chain,
+//! and the alert and its resolution are both sent.
 
 use super::ecs::Cause;
 use super::world::{Delivers, HOUR, MINUTE, SECOND, World};
 use ecs_sim::control_plane::{Millis, ProtectionEvent, ServiceSpec, Setup, Variants};
 use ecs_sim::region::CLUSTER;
 
-/// In which invocation the function dies.
+/// The invocation in which the function dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Death {
-    /// The event that begins the watch.
+    /// The event that starts the watch.
     FirstEvent,
     /// The second event of a minute, which waits for the end of the pause.
     EventThatWaits,
-    /// The first check.
+    /// The first recheck.
     Check,
-    /// The check that has to tell of it.
+    /// The recheck that must send the alert.
     CheckThatTells,
-    /// The sweep that begins the watch.
+    /// The sweep that starts the watch.
     FirstSweep,
-    /// The sweep that has to tell of it, because no recheck came.
+    /// The sweep that must send the alert, because no recheck was delivered.
     SweepThatTells,
-    /// The look that has to tell that it is over.
+    /// The reconcile that must resolve the alert.
     End,
 }
 
@@ -41,23 +41,23 @@ impl Death {
     }
 }
 
-/// What came of a death.
+/// The outcome of a death.
 #[derive(Debug)]
 struct Outcome {
     /// The point, or nothing if the invocation has fewer.
     died: Option<String>,
-    /// How long after it could have been told.
+    /// Delay of the alert after it was due.
     told_late: Millis,
-    /// How often it was told that it began, and that it is over.
+    /// How often the opening was sent, and how often the resolution.
     told: [usize; 2],
 }
 
 const SWEEP_EVERY: Millis = 5 * MINUTE;
 const BLOCKED_AFTER: Millis = 5 * MINUTE;
 
-/// Runs a deployment over protected tasks from its beginning to its end, with a death at this point.
+/// Runs a deployment over protected tasks from start to end, with a death at this point.
 fn run(death: Death, point: usize, sweeps: bool) -> Outcome {
-    // Where ECS says again and again that it is held up, each time may mend what broke.
+    // Repeated events about the blocked deployment may each repair the damage.
     let protection_event = if sweeps { ProtectionEvent::Sent } else { ProtectionEvent::Silent };
     let variants = Variants { protection_event, ..Variants::default() };
     let mut world = World::new(Setup { variants, ..Setup::default() }, &[]);
@@ -115,7 +115,7 @@ fn run(death: Death, point: usize, sweeps: bool) -> Outcome {
     }
 }
 
-/// For an hour there is one chain of checks.
+/// For an hour there is one chain of rechecks.
 fn one_chain(world: &mut World, death: Death, point: usize) {
     let before = world.looks(Cause::Recheck).len();
     for _ in 0..60 {

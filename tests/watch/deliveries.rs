@@ -1,4 +1,5 @@
-//! Rechecks that come twice, in disorder, late or to no purpose: the chain stays one, and nothing goes on for ever.
+//! Rechecks that are duplicated, out of order, late or pointless: the chain stays one, and nothing continues
+//! forever.
 
 use super::ecs::Cause;
 use super::parts::{Disorder, locked};
@@ -8,10 +9,10 @@ use ecs_sim::control_plane::{Millis, ServiceSpec, Setup, Variants};
 use ecs_sim::queue::SendMessage;
 use ecs_sim::region::{CLUSTER, RECHECK_QUEUE};
 
-/// What is drawn comes from these.
+/// The seeds of the random tests.
 const SEEDS: u64 = 40;
 
-/// A service whose four tasks are protected for ten hours, deployed: a recheck is due in 30 seconds.
+/// A deployed service whose four tasks are protected for ten hours: a recheck is due in 30 seconds.
 fn held_up(world: &mut World) -> Vec<String> {
     let tasks = world.create(ServiceSpec::new(CLUSTER, "web", 4));
     world.protect(&tasks, Some(600));
@@ -20,8 +21,8 @@ fn held_up(world: &mut World) -> Vec<String> {
     tasks
 }
 
-/// Releases what holds the service up, and sees that the watch ends, what is left in the queue does nothing, and one alert
-/// has told of each end.
+/// Releases the blocking tasks. Checks that the watch ends, that the messages left in the queue have no effect, and
+/// that one alert was sent for each end.
 fn comes_to_rest(world: &mut World, tasks: &[String]) {
     let held: Vec<String> = {
         let region = world.region.lock();
@@ -55,7 +56,8 @@ fn copies_and_delays_of_rechecks_leave_one_chain_with_no_more_checks_than_withou
             world.advance(MINUTE);
         }
         let checks = world.looks(Cause::Recheck).len();
-        // Who comes late and finds the watch's own recheck overdue goes on in its place: no check is lost, none is added.
+        // A late recheck that finds the watch's own recheck overdue continues in its place: no check is lost, none
+        // is added.
         assert!((4..=20).contains(&checks), "seed {seed}: {checks} checks");
         checks_max = checks_max.max(checks);
         {
@@ -77,7 +79,7 @@ fn rechecks_that_come_after_hours_all_at_once_are_one_check() {
     let tasks = world.create(ServiceSpec::new(CLUSTER, "web", 4));
     world.protect(&tasks, Some(600));
     world.ecs(|ecs| ecs.deploy(CLUSTER, "web")).unwrap();
-    // Events that come while the queue holds back its messages: each looks, and finds the chain broken.
+    // Events that arrive while the queue delays its messages: each one reconciles and finds the chain broken.
     world.delivers.rechecks = false;
     for _ in 0..12 {
         let event = world.event("SERVICE_DEPLOYMENT_IN_PROGRESS", "web");

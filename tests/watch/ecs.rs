@@ -1,6 +1,6 @@
-//! taskhold's reads and calls of ECS on the simulated control plane, and a count of the reads.
+//! taskhold's reads and calls of ECS on the simulated control plane, with counts of the reads.
 //!
-//! Without JSON in between, which the scenarios exercise: a month of looks is a million reads.
+//! They bypass JSON, which the scenarios exercise: a month of reconciles makes a million reads.
 
 use super::steps::Steps;
 use ecs_sim::control_plane::{
@@ -24,7 +24,7 @@ pub(crate) fn timestamp(at: Millis) -> Timestamp {
     Timestamp::from_millisecond(at).unwrap()
 }
 
-/// Why the function was invoked.
+/// The reason for an invocation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Cause {
     #[default]
@@ -34,19 +34,19 @@ pub(crate) enum Cause {
     Job,
 }
 
-/// What was read of ECS, as far as tests count it.
+/// The reads of ECS that tests count.
 #[derive(Debug, Default)]
 pub(crate) struct Counted {
-    /// Why the function runs at present.
+    /// The reason for the current invocation.
     pub(crate) cause: Cause,
-    /// Looks at services: when, which one, and why.
+    /// Reconciles of services: time, service, reason.
     pub(crate) looks: Vec<(Millis, String, Cause)>,
     /// All calls, by operation.
     pub(crate) calls: BTreeMap<&'static str, u64>,
 }
 
 impl Counted {
-    /// How many reads there were, of all operations.
+    /// The number of reads of all operations.
     pub(crate) fn reads(&self) -> u64 {
         self.calls.iter().filter(|(operation, _)| **operation != "UpdateTaskProtection").map(|(_, count)| count).sum()
     }
@@ -83,7 +83,7 @@ impl SimulatedEcs {
                 Some(Fault::ServerError) => Err(EcsError::Server("Service Unavailable".to_owned())),
                 Some(fault) => {
                     if fault == Fault::AnswerLost {
-                        // Its answer, even a refusal, is what gets lost.
+                        // The answer is lost, even a refusal.
                         let _ = call(&mut region.ecs);
                     }
                     Err(EcsError::NoAnswer("the connection was lost".to_owned()))
@@ -162,7 +162,7 @@ impl ServiceReads for SimulatedEcs {
             desired_status: status(told.desired_status),
             started_at: told.started_at.map(|at| timestamp(at.0)),
             stop: StopCause {
-                // The names of the variants are ECS's words.
+                // The variants have the names that ECS uses.
                 code: told.stop_code.map(|code| format!("{code:?}")),
                 reason: told.stopped_reason,
                 exit_codes: told.containers.into_iter().filter_map(|it| Some((it.name, it.exit_code?))).collect(),

@@ -1,5 +1,5 @@
-//! Events in the wrong order, about things that nobody knows, or of others: none makes the function loop, and none makes it
-//! look where it has no business.
+//! Events in the wrong order, about unknown things, or of other clusters: none makes the function loop or reconcile
+//! a service outside of its clusters.
 
 use super::ecs::Cause;
 use super::rollouts::ROLLOUTS;
@@ -9,7 +9,7 @@ use ecs_sim::queue::SendMessage;
 use ecs_sim::region::{CLUSTER, JOB_QUEUE};
 use serde_json::{Value, json};
 
-/// Nothing is looked at, sent or waited for any more.
+/// No more reconciles, sends or pending rechecks.
 fn at_rest(world: &mut World, service: &str) {
     let looks = world.counted().looks.len();
     world.advance(6 * HOUR);
@@ -26,7 +26,7 @@ fn events_of_a_finished_deployment_in_reverse_order_end_within_one_check() {
         let mut events = Vec::new();
         world.ecs(|ecs| ecs.deploy(CLUSTER, "web")).unwrap();
         for _ in 0..10 {
-            // Taken before the world drops what it is not to deliver.
+            // Taken before the world drops the events that it must not deliver.
             events.extend(world.ecs(|ecs| ecs.take_events()));
             let next = world.now() + MINUTE;
             world.region.lock().advance_to(next);
@@ -64,7 +64,7 @@ fn events_that_come_in_reverse_while_a_service_moves_change_neither_its_chain_no
             }
         }
         let opened = world.told_what().iter().filter(|what| *what == "deployment-blocked opened").count();
-        // A second deployment ends what was told of the first one.
+        // A second deployment ends the alert about the first one.
         assert!((1..=2).contains(&opened), "{}: {:?}", rollout.name, world.told_what());
         let per_hour = world.looks(Cause::Recheck).len() / 5;
         assert!(per_hour <= 8, "{}: {per_hour} checks an hour", rollout.name);
@@ -88,7 +88,7 @@ fn an_event_of_a_deployment_that_nobody_knows_is_a_look_and_a_check() {
     }
 }
 
-/// An event that names another cluster, each in its way.
+/// Events that name another cluster, each in a different place.
 fn foreign(world: &World) -> Vec<Value> {
     let event = world.event("SERVICE_DEPLOYMENT_IN_PROGRESS", "web");
     let with = |resources: Value, cluster: Value| {
@@ -153,7 +153,8 @@ fn a_cluster_that_is_gone_is_logged_tried_as_often_as_sqs_allows_and_then_left()
             world.given_up()
         );
         lines.iter().for_each(|line| println!("  {line}"));
-        // One look for the event, and then its recheck as often as SQS delivers it; or the event as often as Lambda does.
+        // One reconcile for the event, and then its recheck as often as SQS delivers it; or the event as often as
+        // Lambda delivers it.
         assert_eq!((looks, world.given_up()), if queue_is_down { (3, 0) } else { (11, 1) });
         assert!(lines.iter().any(|line| line.contains("ecs found no such cluster")), "{lines:?}");
         world.advance(6 * HOUR);

@@ -1,4 +1,5 @@
-//! Two instances of the function at once, in every order that a seed draws: one tells, and one chain goes on.
+//! Two concurrent instances of the function, in every order that a seed draws: one sends the alert, and one chain
+//! continues.
 
 use super::ecs::{Cause, timestamp};
 use super::world::{HOUR, MINUTE, SECOND, World};
@@ -14,7 +15,7 @@ const SEEDS: u64 = 60;
 
 type Answer = Result<(Response, Counts), FunctionError>;
 
-/// Carries two invocations out, a step of the one or of the other at a time.
+/// Runs two invocations, one step of either at a time.
 fn at_once(random: &mut fastrand::Rng, invocations: [Pin<&mut dyn Future<Output = Answer>>; 2]) -> [Answer; 2] {
     let mut answers = [None, None];
     let mut invocations = invocations;
@@ -30,7 +31,7 @@ fn at_once(random: &mut fastrand::Rng, invocations: [Pin<&mut dyn Future<Output 
     answers.map(|answer| answer.expect("both have ended"))
 }
 
-/// What the two are invoked with.
+/// The payloads of the two invocations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Payloads {
     /// The same recheck, which SQS delivers twice.
@@ -67,7 +68,7 @@ impl Payloads {
     }
 }
 
-/// Two at once at the moment at which there is something to tell; answers how many looks they took.
+/// Two concurrent invocations when an alert is due. Returns their number of reconciles.
 fn tell_at_once(payloads: Payloads, seed: u64) -> usize {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut world = World::new(Setup::default(), &[]);
@@ -112,10 +113,11 @@ fn tell_at_once(payloads: Payloads, seed: u64) -> usize {
 
 fn one_chain_goes_on(world: &mut World, case: &str) {
     world.delivers.rechecks = true;
-    // A broken chain shows at the first sweep; a second one would show in the hour.
+    // A broken chain shows at the first sweep; a second chain would show within the hour.
     world.sweep_every(5 * MINUTE, 5 * MINUTE);
     let before = world.looks(Cause::Recheck).len();
-    // Two that look in the same millisecond both send for the same next one; whichever comes first goes on alone.
+    // Two that reconcile in the same millisecond both send the same next recheck; the first one delivered continues
+    // alone.
     world.advance(HOUR);
     let checks = world.looks(Cause::Recheck).len() - before;
     assert!((3..=7).contains(&checks), "{case}: {checks} checks in an hour");
@@ -160,7 +162,7 @@ fn two_instances_that_begin_a_watch_at_once_begin_one() {
 fn one_chain_goes_on_from_the_beginning(world: &mut World, seed: u64) {
     world.sweep_every(5 * MINUTE, 5 * MINUTE);
     world.advance(HOUR);
-    // 30 seconds, 1, 2, 5, 10, 15, 15 minutes; and when the alert is due.
+    // 30 seconds, 1, 2, 5, 10, 15, 15 minutes; and the time at which the alert is due.
     let checks = world.looks(Cause::Recheck).len();
     assert!((5..=9).contains(&checks), "seed {seed}: {checks} checks in an hour");
     assert_eq!(world.awaited("web"), 1, "seed {seed}");

@@ -1,4 +1,4 @@
-//! What the function warns of.
+//! The warnings of the function.
 
 use super::parts::locked;
 use std::fmt::Debug;
@@ -8,21 +8,22 @@ use tracing::level_filters::LevelFilter;
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
-/// Its lines of level WARN and ERROR, each as `LEVEL message field=value …`. Those below are not even put together.
+/// Its log lines of level WARN and ERROR, each as `LEVEL message field=value …`. Lower levels are not even
+/// formatted.
 pub(crate) struct Log {
     lines: Arc<Mutex<Vec<String>>>,
     _subscriber: DefaultGuard,
 }
 
 impl Log {
-    /// Begins to listen to this thread.
+    /// Starts to record the log lines of this thread.
     pub(crate) fn begin() -> Self {
         let lines = Arc::default();
         let subscriber = tracing_subscriber::registry().with(Lines(Arc::clone(&lines))).with(LevelFilter::WARN);
         Self { lines, _subscriber: tracing::subscriber::set_default(subscriber) }
     }
 
-    /// The lines since the last time.
+    /// The lines since the last call.
     pub(crate) fn take(&self) -> Vec<String> {
         std::mem::take(&mut locked(&self.lines))
     }

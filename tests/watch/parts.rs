@@ -1,6 +1,7 @@
-//! Everything else that the handler works with, simulated: the clock, the state store, the queues, and whoever is told.
+//! The other dependencies of the handler, simulated: the clock, the state store, the queues, and the receivers of
+//! notifications.
 //!
-//! Each of them is a point at which an invocation can die (`steps.rs`), before and after what it does.
+//! Each of them is a point at which an invocation can die (`steps.rs`), before and after its action.
 
 use super::ecs::{SimulatedEcs, timestamp};
 use super::steps::Steps;
@@ -69,24 +70,24 @@ pub(crate) struct Rechecks {
     pub(crate) steps: Steps,
     /// Whether every send fails.
     pub(crate) is_down: Arc<Mutex<bool>>,
-    /// What happens to them on their way.
+    /// Disturbances of their delivery.
     pub(crate) disorder: Arc<Mutex<Disorder>>,
-    /// When one was sent, what, and how often it will come.
+    /// Each sent recheck: the time, the content, and the number of deliveries.
     pub(crate) sent: Arc<Mutex<Vec<(Millis, Recheck, usize)>>>,
 }
 
-/// Copies and delays on the way through a queue, drawn from a seed.
+/// Copies and delays in a queue, drawn from a seed.
 #[derive(Clone, Debug)]
 pub(crate) struct Disorder {
     pub(crate) random: fastrand::Rng,
-    /// How often a message comes.
+    /// Number of deliveries of a message.
     pub(crate) copies: RangeInclusive<usize>,
-    /// The most that a copy comes late, in seconds. SQS takes no longer delay than 15 minutes in all.
+    /// Maximum delay of a copy, in seconds. SQS allows a total delay of at most 15 minutes.
     pub(crate) late_max: u32,
 }
 
 impl Default for Disorder {
-    /// Each comes once, and in time.
+    /// Each message is delivered once, in time.
     fn default() -> Self {
         Self { random: fastrand::Rng::with_seed(0), copies: 1..=1, late_max: 0 }
     }
@@ -119,18 +120,18 @@ impl Rechecks {
     }
 }
 
-/// An alert that was taken.
+/// A delivered alert.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Told {
     pub(crate) at: Millis,
     pub(crate) service: String,
-    /// Its key, the same from its opening to its end.
+    /// Its key, the same from opening to resolution.
     pub(crate) incident: String,
     /// `KIND EVENT`.
     pub(crate) what: String,
 }
 
-/// Whoever is told.
+/// The receiver of alerts.
 #[derive(Clone, Debug)]
 pub(crate) struct Alerts {
     pub(crate) region: SharedRegion,
@@ -148,7 +149,7 @@ impl Sink for Alerts {
         }
         let at = self.region.lock().now();
         let what = format!("{} {}", message.kind.as_str(), message.event.as_str());
-        // Of the end of a task it may not be known whose the task was.
+        // For a stopped task, the service may be unknown.
         let service = message.service.as_ref().map(|service| service.name.clone()).unwrap_or_default();
         locked(&self.told).push(Told { at, service, incident: message.incident.clone(), what });
         self.steps.point("after", "the send of an alert").await;
@@ -156,7 +157,7 @@ impl Sink for Alerts {
     }
 }
 
-/// What was dead-lettered: the reason, and the body.
+/// The dead-lettered messages: the reason and the body.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct DeadLettered(pub(crate) Arc<Mutex<Vec<(String, String)>>>);
 
@@ -171,7 +172,7 @@ impl DeadLetterQueue for DeadLettered {
     }
 }
 
-/// The jobs that were handed on as interrupted: their bodies.
+/// The bodies of the messages about interrupted jobs.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct HandedOn(pub(crate) Arc<Mutex<Vec<String>>>);
 

@@ -1,4 +1,4 @@
-//! What one check reads of ECS, for services of any size.
+//! The ECS reads of one recheck, for services of any size.
 
 use super::ecs::Cause;
 use super::world::{MINUTE, SECOND, World};
@@ -10,7 +10,7 @@ fn a_check_takes_at_most_two_reads_and_three_for_every_hundred_tasks() {
     println!("\ntasks | reads of a check | at most | ECS's time, at 20 ms a read");
     for tasks in [0, 1, 100, 101, 1000, 5000] {
         let mut world = World::new(Setup::default(), &[]);
-        // ECS throttles reads by the second, so a read must take its time.
+        // ECS throttles reads by the second, so a read must take time.
         world.region.lock().latency_ms = 20;
         let ids = world.create(ServiceSpec::new(CLUSTER, "web", tasks));
         world.protect(&ids.iter().take(1).cloned().collect::<Vec<_>>(), Some(600));

@@ -1,4 +1,4 @@
-//! Services that come to be held up by protection, one for each kind of rollout.
+//! Services that protected tasks block, one for each kind of rollout.
 
 use super::world::{HOUR, MINUTE, SECOND, World};
 use ecs_sim::control_plane::{
@@ -6,7 +6,7 @@ use ecs_sim::control_plane::{
 };
 use ecs_sim::region::CLUSTER;
 
-/// What is done to the service.
+/// The action on the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Deed {
     Deploy,
@@ -21,7 +21,7 @@ pub(crate) struct Rollout {
     pub(crate) name: &'static str,
     spec: fn(ServiceSpec) -> ServiceSpec,
     deed: Deed,
-    /// So many of its tasks are protected, the oldest, for longer than anything here lasts.
+    /// This many of its oldest tasks are protected, for longer than any test lasts.
     protected: usize,
 }
 
@@ -68,7 +68,7 @@ pub(crate) const ROLLOUTS: [Rollout; 12] = [
     Rollout { name: "scale-in, three of four", spec: plain, deed: Deed::ScaleTo(2), protected: 3 },
 ];
 
-/// The same where the traffic moves and every old task is protected.
+/// The same for rollouts that shift traffic, with every old task protected.
 pub(crate) const ALL_OF_BLUE: [Rollout; 3] = [
     Rollout { name: "blue/green", spec: blue_green, deed: Deed::Deploy, protected: 4 },
     Rollout { name: "linear", spec: linear, deed: Deed::Deploy, protected: 4 },
@@ -76,7 +76,7 @@ pub(crate) const ALL_OF_BLUE: [Rollout; 3] = [
 ];
 
 impl Rollout {
-    /// Creates the service, lets it be for a while, and sets it in motion.
+    /// Creates the service, leaves it alone for a while, and starts the rollout.
     pub(crate) fn begin(&self, world: &mut World) {
         let tasks = world.create((self.spec)(ServiceSpec::new(CLUSTER, "web", 4)));
         world.protect(&tasks[..self.protected], Some(47 * 60));
@@ -93,10 +93,11 @@ impl Rollout {
         }
     }
 
-    /// Lets time pass until ECS is held up, and answers since when it is.
+    /// Lets time pass until the rollout is blocked, and returns the time since when it is.
     pub(crate) fn wait_until_held_up(&self, world: &mut World) -> Millis {
         let started_at = world.now();
-        // A hold that goes on from one deployment to the next is not announced anew; then the control plane itself is asked.
+        // ECS does not announce again that a later deployment is blocked by the same tasks; then the control plane
+        // itself is asked.
         let announced = self.deed != Deed::DeployTwice;
         while world.now() < started_at + 4 * HOUR {
             if let Some(said_at) = world.said_blocked("web", started_at) {
@@ -111,7 +112,7 @@ impl Rollout {
     }
 }
 
-/// Whether the control plane itself is held up, and has nothing else left to do.
+/// Whether the control plane itself is blocked and has no other work.
 fn stands_still(world: &World) -> bool {
     let region = world.region.lock();
     let service = region.ecs.service(CLUSTER, "web").unwrap();

@@ -1,4 +1,4 @@
-//! What a test sees of the world: what was read, told, sent and dead-lettered, and what the state store keeps.
+//! The observations of a test: what was read, notified, sent and dead-lettered, and the content of the state store.
 
 use super::ecs::{Cause, Counted};
 use super::parts::{Rechecks, Told, locked};
@@ -17,7 +17,7 @@ impl World {
         self.function.services.tasks.ecs.counted()
     }
 
-    /// When the function looked at services so far, for this reason.
+    /// The times of reconciles so far, for this reason.
     pub(crate) fn looks(&self, cause: Cause) -> Vec<Millis> {
         let counted = self.counted();
         counted.looks.iter().filter(|(.., of)| *of == cause).map(|(at, ..)| *at).collect()
@@ -27,7 +27,7 @@ impl World {
         locked(&self.function.services.tasks.notifier.0.told).clone()
     }
 
-    /// What was told so far, without when.
+    /// The alerts so far, without their times.
     pub(crate) fn told_what(&self) -> Vec<String> {
         self.told().into_iter().map(|told| told.what).collect()
     }
@@ -36,17 +36,17 @@ impl World {
         self.function.services.rechecks.as_ref().unwrap()
     }
 
-    /// The messages that the function dead-lettered: why, and what.
+    /// The messages that the function dead-lettered: reason and body.
     pub(crate) fn dead_lettered(&self) -> Vec<(String, String)> {
         locked(&self.function.dead_letters.as_ref().unwrap().0).clone()
     }
 
-    /// Messages that SQS itself gave up.
+    /// Messages that SQS itself moved to the dead-letter queue.
     pub(crate) fn given_up(&self) -> usize {
         self.region.lock().queues.messages(DEAD_LETTER_QUEUE).unwrap().len()
     }
 
-    /// The rechecks that lie in the queue, those that came and were not settled included.
+    /// The rechecks in the queue, including those that were delivered but not deleted.
     pub(crate) fn rechecks_waiting(&self) -> Vec<Recheck> {
         let region = self.region.lock();
         let messages = region.queues.messages(RECHECK_QUEUE).unwrap();
@@ -58,7 +58,7 @@ impl World {
         ServiceArn::new(self.function.services.tasks.config.clusters.find(CLUSTER).unwrap(), service).unwrap()
     }
 
-    /// What the state store keeps of a service.
+    /// The stored record of a service.
     pub(crate) fn record(&self, service: &str) -> ServiceRecord {
         let arn = self.arn(service);
         Store::<ServiceRecord>::load(&self.function.services.tasks.store.kept, &arn)
@@ -68,7 +68,7 @@ impl World {
             .record
     }
 
-    /// How many rechecks are on their way for whose moment the service's watch waits.
+    /// The number of queued rechecks whose time is the one that the service's watch expects.
     pub(crate) fn awaited(&self, service: &str) -> usize {
         let awaited = self.record(service).watch.and_then(|watch| watch.due);
         let arn = self.arn(service);
@@ -79,7 +79,7 @@ impl World {
         self.rechecks_waiting().iter().filter(is_awaited).count()
     }
 
-    /// When ECS first said, from `since` on, that protection holds up a deployment or a scale-in of the service.
+    /// When ECS first reported, from `since` on, that protection blocks a deployment or a scale-in of the service.
     pub(crate) fn said_blocked(&self, service: &str, since: Millis) -> Option<Millis> {
         let region = self.region.lock();
         let events = &region.ecs.service(CLUSTER, service)?.events;

@@ -1,17 +1,17 @@
-//! Holds that are shorter than the time after which people are told, one after the other: each has its own time.
+//! Successive blocks that are shorter than the alert delay: the delay applies to each of them anew.
 
 use super::world::{HOUR, MINUTE, SECOND, World};
 use ecs_sim::control_plane::{ServiceSpec, Setup};
 use ecs_sim::region::CLUSTER;
 
-/// As it is deployed, with the sweep.
+/// As deployed, with the sweep.
 fn deployed() -> World {
     let mut world = World::new(Setup::default(), &[]);
     world.sweep_every(5 * MINUTE, 41 * SECOND);
     world
 }
 
-/// Three protected tasks hold up a scale-in to one for two minutes.
+/// Three protected tasks block a scale-in to one task for two minutes.
 fn short_scale_in(world: &mut World) {
     world.ecs(|ecs| ecs.set_desired_count(CLUSTER, "web", 3)).unwrap();
     world.advance(10 * MINUTE);

@@ -1,11 +1,11 @@
-//! The points at which an invocation can be held up, or die: before and after everything that it asks of others.
+//! The points at which an invocation can be paused or die: before and after each of its requests.
 
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
-/// Shared by everything that an invocation asks. Switched off, as at first, nobody waits.
+/// Shared by all dependencies of an invocation. Disabled at first: no invocation waits.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Steps {
     on: Arc<AtomicBool>,
@@ -18,12 +18,12 @@ impl Steps {
         self.on.load(Ordering::Relaxed)
     }
 
-    /// From now on it does, or does not; answers whether it did.
+    /// Enables or disables the points, and returns the previous setting.
     pub(crate) fn set(&self, on: bool) -> bool {
         self.on.swap(on, Ordering::Relaxed)
     }
 
-    /// One point, with a word on what comes next or has just been done.
+    /// One point, with a description of the next or the last action.
     pub(crate) async fn point(&self, when: &str, what: &str) {
         let mut waits = self.is_on();
         if waits {
@@ -39,7 +39,7 @@ impl Steps {
         .await;
     }
 
-    /// The last point that somebody came to.
+    /// The last point that an invocation reached.
     pub(crate) fn last(&self) -> String {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

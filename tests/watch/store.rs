@@ -1,5 +1,5 @@
-//! The state store in memory, which outlives the function's death as a durable one would. Each call is a point at which an
-//! invocation can die (`steps.rs`), and fails if a test wants it to.
+//! The state store in memory, which survives the function's death as a durable one would. Each call is a point at
+//! which an invocation can die (`steps.rs`), and fails if a test wants it to.
 
 use super::parts::{SimulatedClock, locked};
 use super::steps::Steps;
@@ -15,16 +15,16 @@ use taskhold::store::memory::MemoryStore;
 use taskhold::store::{Store, StorePages, Stored, Versioned};
 use taskhold::task::record::TaskRecord;
 
-/// Of each record its length as JSON, in bytes, and from when on it may be forgotten.
+/// For each record its size as JSON in bytes, and the time from which it may be deleted.
 pub(crate) type Sizes = Arc<Mutex<BTreeMap<String, (usize, Timestamp)>>>;
 
 #[derive(Clone, Debug)]
 pub(crate) struct SteppedStore {
     pub(crate) kept: MemoryStore<SimulatedClock>,
     pub(crate) steps: Steps,
-    /// So many of the next calls fail, and do nothing.
+    /// This many of the next calls fail without effect.
     pub(crate) failures: Arc<Mutex<u32>>,
-    /// How large the records are, if anybody wants to know.
+    /// The sizes of the records, if a test needs them.
     pub(crate) sizes: Option<Sizes>,
 }
 

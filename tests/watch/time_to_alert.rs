@@ -1,18 +1,18 @@
-//! From the moment at which ECS itself says that protection holds a service up to the alert: for every kind of rollout,
-//! under every variant of AWS, at several phases of the sweep.
+//! The time from ECS's first report that protection blocks a service to the alert: for every kind of rollout, under
+//! every variant of AWS, at several phases of the sweep.
 //!
-//! The moment is ECS's own: its first service event message that it "was unable to scale in". No alert may come before it
-//! has been so for long enough, and none much later.
+//! The report is ECS's first service event message that it "was unable to scale in". No alert may be sent before
+//! the block has lasted for the delay, and none much later.
 
 use super::rollouts::{ALL_OF_BLUE, ROLLOUTS, Rollout};
 use super::world::{Delivers, MINUTE, SECOND, World, set};
 use ecs_sim::control_plane::{Millis, Setup, Variants};
 
-/// TASKHOLD_BLOCKED_AFTER_MINUTES at its default.
+/// The default of TASKHOLD_BLOCKED_AFTER_MINUTES.
 const BLOCKED_AFTER: Millis = 5 * MINUTE;
 /// As in template.yaml.
 const SWEEP_EVERY: Millis = 5 * MINUTE;
-/// When the first sweep comes after the service begins to move, neither a whole number of checks after another.
+/// Time of the first sweep after the start of the rollout; neither coincides with a recheck.
 const SWEEP_PHASES: [Millis; 2] = [107 * SECOND, 259 * SECOND];
 
 /// With events and rechecks.
@@ -20,13 +20,13 @@ const PROMPT: Millis = BLOCKED_AFTER + 30 * SECOND;
 /// When one of them is missing.
 const BY_SWEEP: Millis = BLOCKED_AFTER + SWEEP_EVERY;
 
-/// How the function hears of it, beside the sweep.
+/// How the function learns of the block, in addition to the sweep.
 #[derive(Clone, Copy, Debug)]
 struct Hearing {
     name: &'static str,
     events: bool,
     rechecks: Rechecks,
-    /// The most that an alert may come after ECS's word.
+    /// Maximum delay of an alert after ECS's report.
     most: Millis,
 }
 
@@ -37,11 +37,11 @@ enum Rechecks {
     CannotBeSent,
 }
 
-/// How long after ECS's word the alert came.
+/// The delay of the alert after ECS's report.
 fn lag(rollout: &Rollout, hearing: &Hearing, beside: (Variants, Millis)) -> Result<Millis, String> {
     let (variants, phase) = beside;
     let mut world = World::new(Setup { variants, ..Setup::default() }, &[]);
-    // A call takes its time in AWS too.
+    // A call takes time in AWS too.
     world.region.lock().latency_ms = 20;
     let rechecks = hearing.rechecks == Rechecks::Come;
     world.delivers = Delivers { events: hearing.events, rechecks, sweep_every: None };
@@ -58,7 +58,7 @@ fn lag(rollout: &Rollout, hearing: &Hearing, beside: (Variants, Millis)) -> Resu
     }
 }
 
-/// Measures every one of `rollouts` under every variant, prints, and holds the limits.
+/// Measures each of `rollouts` under every variant, prints the results, and asserts the limits.
 fn measure(hearing: &Hearing, rollouts: &[Rollout]) {
     let mut table = format!("\nfrom ECS's word to the alert: {}\n", hearing.name);
     let mut problems = Vec::new();

@@ -1,4 +1,4 @@
-//! A simulated Region with the function in it: time passes, and what is due is delivered, as far as a test lets it.
+//! A simulated Region with the function in it. Time passes, and due deliveries are made as far as a test allows.
 
 use super::ecs::{Cause, SimulatedEcs};
 use super::log::Log;
@@ -31,13 +31,13 @@ const FUNCTION_TIMEOUT: Millis = 30 * SECOND;
 const RECHECKS_AT_ONCE: usize = 10;
 /// As in template.yaml.
 const JOB_MESSAGES_AT_ONCE: usize = 1000;
-/// Lambda runs an asynchronous invocation that fails twice more, after one minute and after two (AWS Lambda Developer
+/// Lambda retries a failed asynchronous invocation twice, after one minute and after two (AWS Lambda Developer
 /// Guide, "How Lambda handles errors and retries with asynchronous invocation").
 const EVENT_RETRIES: [Millis; 2] = [MINUTE, 2 * MINUTE];
 /// More deliveries at one moment than this are a loop.
 const DELIVERIES_MAX: usize = 10_000;
 
-/// What reaches the function by itself.
+/// What reaches the function without an action of the test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Delivers {
     pub(crate) events: bool,
@@ -52,21 +52,21 @@ pub(crate) struct World {
     pub(crate) log: Log,
     pub(crate) delivers: Delivers,
     pub(crate) next_sweep: Millis,
-    /// At which of its points the next invocation for this reason dies.
+    /// The point at which the next invocation for this reason dies.
     pub(crate) dies_at: Option<(Cause, usize)>,
-    /// At which point one has died.
+    /// The point at which an invocation has died.
     pub(crate) died: Option<String>,
     /// Invocations that failed or died.
     pub(crate) failures: usize,
-    /// Events that reached the function, by their names; stops of tasks have none.
+    /// Events that reached the function, by name. Events about stopped tasks have none.
     pub(crate) events_delivered: BTreeMap<String, u64>,
     events: BTreeMap<(Millis, u64), (Value, usize)>,
     events_made: u64,
 }
 
 impl World {
-    /// The function on an empty cluster, with these settings beside those that it needs. Nothing reaches it but events and
-    /// rechecks.
+    /// The function on an empty cluster, with these settings in addition to the required ones. Only events and
+    /// rechecks reach it.
     pub(crate) fn new(setup: Setup, settings: &[(&str, &str)]) -> Self {
         let region = SharedRegion::new(Region::new(setup));
         let steps = Steps::default();
@@ -112,7 +112,7 @@ impl World {
         }
     }
 
-    /// Another instance of the function, with the same store, queues and whoever is told.
+    /// Another instance of the function, with the same store, queues and receivers.
     pub(crate) fn another_instance(&self) -> Function<Simulated> {
         let service::reconciler::Reconciler { tasks, autoscaling, rechecks } = &self.function.services;
         Function::new(Parts {
@@ -133,17 +133,17 @@ impl World {
         self.region.lock().now()
     }
 
-    /// A service that runs already; answers the ids of its tasks.
+    /// A service that is already running. Returns the ids of its tasks.
     pub(crate) fn create(&mut self, spec: ServiceSpec) -> Vec<String> {
         self.region.lock().ecs.create_service(spec).unwrap()
     }
 
-    /// Does something to ECS; the function hears of it when time passes, if at all.
+    /// Changes ECS. The function may learn of it when time passes.
     pub(crate) fn ecs<T>(&mut self, act: impl FnOnce(&mut ControlPlane) -> T) -> T {
         act(&mut self.region.lock().ecs)
     }
 
-    /// These tasks protect themselves for so many minutes, or no longer.
+    /// These tasks protect themselves for this many minutes, or clear their protection.
     pub(crate) fn protect(&mut self, tasks: &[String], minutes: Option<i64>) {
         for task in tasks {
             let answer = self.ecs(|ecs| ecs.set_own_protection(task, minutes)).unwrap();
@@ -157,7 +157,7 @@ impl World {
         self.next_sweep = self.now() + pause;
     }
 
-    /// Lets time pass, from one moment at which anything is due to the next.
+    /// Lets time pass, from one due time to the next.
     pub(crate) fn advance(&mut self, by: Millis) {
         let until = self.now() + by;
         self.deliver();
@@ -177,7 +177,7 @@ impl World {
         self.region.lock().next_due().into_iter().chain(event).chain(sweep).min()
     }
 
-    /// Delivers everything that is due, until nothing more comes of it.
+    /// Delivers everything that is due until nothing is left.
     pub(crate) fn deliver(&mut self) {
         for _ in 0..DELIVERIES_MAX {
             self.hear();
@@ -188,7 +188,7 @@ impl World {
         panic!("more than {DELIVERIES_MAX} deliveries at one moment");
     }
 
-    /// Takes notice of the events that ECS has sent: those that the template's rules let through go on their way.
+    /// Receives the events that ECS has sent and delivers those that match the template's rules.
     fn hear(&mut self) {
         let (now, events) = {
             let mut region = self.region.lock();
@@ -202,13 +202,13 @@ impl World {
         }
     }
 
-    /// An event is on its way, and arrives then.
+    /// Sends an event that arrives at this time.
     pub(crate) fn send_event(&mut self, event: Value, arrives_at: Millis) {
         self.events_made += 1;
         self.events.insert((arrives_at, self.events_made), (event, 0));
     }
 
-    /// The events that are on their way, and no longer are.
+    /// Removes the events in transit and returns them.
     pub(crate) fn take_events(&mut self) -> Vec<Value> {
         self.hear();
         std::mem::take(&mut self.events).into_values().map(|(event, _)| event).collect()
@@ -252,7 +252,7 @@ impl World {
         true
     }
 
-    /// Invokes the function, which dies on its way if it is to.
+    /// Invokes the function, which dies on the way if the test wants it to.
     pub(crate) fn invoke(&mut self, payload: &str, cause: Cause) -> FunctionAnswer {
         self.counted().cause = cause;
         let dies_at = self.dies_at.take_if(|(of, _)| *of == cause).map(|(_, point)| point);
@@ -293,12 +293,12 @@ fn config(region: &SharedRegion, settings: &[(&str, &str)]) -> Config {
     Config::from_variables(variables).unwrap()
 }
 
-/// What several hold: for tests that reach into a part.
+/// Replaces a shared value: for tests that reach into a part.
 pub(crate) fn set<T>(shared: &Arc<Mutex<T>>, value: T) {
     *locked(shared) = value;
 }
 
-/// As text: not by `to_string`, which takes several times as long in a debug build.
+/// As text. Not by `to_string`, which takes several times as long in a debug build.
 fn json(value: &Value) -> String {
     serde_json::to_string(value).unwrap()
 }
