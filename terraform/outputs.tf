@@ -33,7 +33,7 @@ output "interrupted_job_queue_arn" {
   value       = one(aws_sqs_queue.interrupted_job[*].arn)
 }
 
-output "store_table_name" {
+output "state_table_name" {
   description = "Name of the table with task records and service records."
   value       = aws_dynamodb_table.store.name
 }

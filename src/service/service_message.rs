@@ -31,6 +31,7 @@ pub enum ServiceMessage<'a> {
 }
 
 impl<'a> ServiceMessage<'a> {
+    /// Reads the message of an event of the service.
     pub fn read(message: &'a str) -> Self {
         let message = message.trim().trim_end_matches('.');
         if message.ends_with("Reason: The number of protected tasks are more than the desired count of tasks") {

@@ -58,12 +58,12 @@ def test_a_task_goes_by_its_arn_and_by_its_id_and_a_cluster_by_both_too(world):
 
 def test_what_cannot_be_protected_is_a_failure_in_a_good_answer(world):
     [standalone] = world.ecs.run_task(cluster=CLUSTER, taskDefinition="once:1")["tasks"]
-    nobody = arn("task", f"{CLUSTER}/{'0' * 32}")
+    missing = arn("task", f"{CLUSTER}/{'0' * 32}")
     elsewhere = world.tasks()[0].replace("111122223333", "999922223333")
-    told = protect(world, [nobody, standalone["taskArn"], elsewhere])
+    told = protect(world, [missing, standalone["taskArn"], elsewhere])
     assert told["protectedTasks"] == []
     reasons = {failure["arn"]: failure["reason"] for failure in told["failures"]}
-    assert reasons == {nobody: "MISSING", standalone["taskArn"]: "TASK_NOT_VALID", elsewhere: "MISSING"}
+    assert reasons == {missing: "MISSING", standalone["taskArn"]: "TASK_NOT_VALID", elsewhere: "MISSING"}
 
 
 def test_protection_is_refused_while_protected_tasks_hold_a_deployment_up(world):
@@ -100,7 +100,7 @@ def test_a_call_too_many_is_throttled(world):
             assert error.response["Error"]["Code"] == "ThrottlingException"
             assert done >= 50
             return
-    pytest.fail("nobody was throttled")
+    pytest.fail("missing was throttled")
 
 
 def test_a_client_that_checks_nothing_is_refused_by_the_service(world):
@@ -121,9 +121,9 @@ def test_a_client_that_checks_nothing_is_refused_by_the_service(world):
 
 def test_services_are_described_with_tags_if_asked_for_and_the_others_are_failures(world):
     create(world, "api", tags=[{"key": "team", "value": "video"}])
-    told = world.ecs.describe_services(cluster=CLUSTER, services=["api", "idle", arn("service", f"{CLUSTER}/web")])
+    told = world.ecs.describe_services(cluster=CLUSTER, services=["api", "missing", arn("service", f"{CLUSTER}/web")])
     assert [service["serviceName"] for service in told["services"]] == ["api", "web"]
-    assert told["failures"] == [{"arn": arn("service", f"{CLUSTER}/nobody"), "reason": "MISSING"}]
+    assert told["failures"] == [{"arn": arn("service", f"{CLUSTER}/missing"), "reason": "MISSING"}]
     assert "tags" not in told["services"][0]
     told = world.ecs.describe_services(cluster=CLUSTER, services=["api"], include=["TAGS"])
     assert told["services"][0]["tags"] == [{"key": "team", "value": "video"}]
@@ -230,7 +230,7 @@ def test_a_service_has_five_deployments_at_most(world):
         assert len(deployed["deployments"]) == number
     assert code_of(update, cluster=CLUSTER, service="web", forceNewDeployment=True) == "InvalidParameterException"
     assert update(cluster=CLUSTER, service="web", desiredCount=3)["service"]["desiredCount"] == 3
-    assert code_of(update, cluster=CLUSTER, service="idle", desiredCount=3) == "ServiceNotFoundException"
+    assert code_of(update, cluster=CLUSTER, service="missing", desiredCount=3) == "ServiceNotFoundException"
     assert code_of(update, cluster=CLUSTER, service="web", desiredCount=-1) == "InvalidParameterException"
 
 
@@ -238,7 +238,7 @@ def test_a_service_with_tasks_is_deleted_by_force_only_and_drains(world):
     delete = world.ecs.delete_service
     protect(world, world.tasks()[:1])
     assert code_of(delete, cluster=CLUSTER, service="web") == "InvalidParameterException"
-    assert code_of(delete, cluster=CLUSTER, service="idle", force=True) == "ServiceNotFoundException"
+    assert code_of(delete, cluster=CLUSTER, service="missing", force=True) == "ServiceNotFoundException"
     assert delete(cluster=CLUSTER, service="web", force=True)["service"]["status"] == "DRAINING"
     assert world.described()["status"] == "DRAINING"
     assert code_of(world.ecs.update_service, cluster=CLUSTER, service="web", desiredCount=1) == "ServiceNotActiveException"
@@ -277,7 +277,7 @@ def test_tasks_come_page_by_page_and_filtered_as_asked_for(world):
         {"startedBy": deployment, "serviceName": "web"},
     ):
         assert code_of(world.ecs.list_tasks, cluster=CLUSTER, **wrong) == "InvalidParameterException", wrong
-    assert code_of(world.ecs.list_tasks, cluster=CLUSTER, serviceName="idle") == "ServiceNotFoundException"
+    assert code_of(world.ecs.list_tasks, cluster=CLUSTER, serviceName="missing") == "ServiceNotFoundException"
 
 
 def test_a_task_is_run_described_and_stopped(world):
@@ -287,16 +287,16 @@ def test_a_task_is_run_described_and_stopped(world):
     ] * 2
     stopped = world.ecs.stop_task(cluster=CLUSTER, task=run[0]["taskArn"], reason="enough")["task"]
     assert (stopped["desiredStatus"], stopped["stopCode"], stopped["stoppedReason"]) == ("STOPPED", "UserInitiated", "enough")
-    nobody = arn("task", f"{CLUSTER}/{'0' * 32}")
+    missing = arn("task", f"{CLUSTER}/{'0' * 32}")
     told = world.ecs.describe_tasks(cluster=CLUSTER, tasks=[run[0]["taskArn"], "0" * 32])
     assert [task["taskArn"] for task in told["tasks"]] == [run[0]["taskArn"]]
-    assert told["failures"] == [{"arn": nobody, "reason": "MISSING"}]
+    assert told["failures"] == [{"arn": missing, "reason": "MISSING"}]
     for tasks in ([], ["a"] * 101):
         assert code_of(world.ecs.describe_tasks, cluster=CLUSTER, tasks=tasks) == "InvalidParameterException"
     for count in (0, 11):
         assert code_of(world.ecs.run_task, cluster=CLUSTER, taskDefinition="once", count=count) == "InvalidParameterException"
     assert code_of(world.ecs.run_task, cluster="nowhere", taskDefinition="once") == "ClusterNotFoundException"
-    assert code_of(world.ecs.stop_task, cluster=CLUSTER, task=nobody) == "InvalidParameterException"
+    assert code_of(world.ecs.stop_task, cluster=CLUSTER, task=missing) == "InvalidParameterException"
 
 
 # Clusters and tags.
@@ -323,9 +323,9 @@ def test_services_and_clusters_have_tags(world):
         world.ecs.tag_resource(resourceArn=resource, tags=[{"key": "a", "value": "2"}])
         tags = world.ecs.list_tags_for_resource(resourceArn=resource)["tags"]
         assert tags == [{"key": "a", "value": "2"}, {"key": "b", "value": ""}]
-    nobody = arn("service", f"{CLUSTER}/nobody")
-    assert code_of(world.ecs.list_tags_for_resource, resourceArn=nobody) == "InvalidParameterException"
-    assert code_of(world.ecs.tag_resource, resourceArn=nobody, tags=[]) == "ResourceNotFoundException"
+    missing = arn("service", f"{CLUSTER}/missing")
+    assert code_of(world.ecs.list_tags_for_resource, resourceArn=missing) == "InvalidParameterException"
+    assert code_of(world.ecs.tag_resource, resourceArn=missing, tags=[]) == "ResourceNotFoundException"
 
 
 # Task sets.
@@ -360,5 +360,5 @@ def test_a_service_that_ecs_deploys_itself_has_no_task_sets(world):
     named = {"cluster": CLUSTER, "service": "web"}
     assert code_of(world.ecs.describe_task_sets, **named) == "InvalidParameterException"
     assert code_of(world.ecs.create_task_set, **named, taskDefinition="web:2") == "InvalidParameterException"
-    nobody = {"cluster": CLUSTER, "service": "idle"}
-    assert code_of(world.ecs.describe_task_sets, **nobody) == "ServiceNotFoundException"
+    missing = {"cluster": CLUSTER, "service": "missing"}
+    assert code_of(world.ecs.describe_task_sets, **missing) == "ServiceNotFoundException"

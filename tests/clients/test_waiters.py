@@ -74,9 +74,9 @@ def test_a_waiter_gives_up_at_once_on_what_will_never_be_so(world):
     world.ecs.delete_service(cluster=CLUSTER, service="web", force=True)
     for waiter, what in (
         ("tasks_running", {"tasks": ["0" * 32]}),
-        ("services_stable", {"services": ["idle"]}),
+        ("services_stable", {"services": ["missing"]}),
         ("services_stable", {"services": ["web"]}),
-        ("services_inactive", {"services": ["idle"]}),
+        ("services_inactive", {"services": ["missing"]}),
     ):
         with pytest.raises(WaiterError, match="Waiter encountered a terminal failure state"):
             world.ecs.get_waiter(waiter).wait(cluster=CLUSTER, WaiterConfig={"Delay": 0, "MaxAttempts": 2}, **what)

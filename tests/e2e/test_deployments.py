@@ -71,9 +71,9 @@ def test_a_blocked_deployment_is_told_of_once_and_once_when_it_is_over(deploy, t
     # The first look finds tasks that are still to start. It is a recheck, through its delayed message, that finds it blocked.
     opened = [alert(world, queue, "deployment-blocked", "opened") for queue in (people, machines)]
     for told in opened:
-        (blocking task,) = told["blockingTasks"]
-        assert blocking task["taskArn"] == worker.task
-        assert [(job["jobId"], job["labels"]) for job in blocking task["jobs"]] == [("encode-17", {"title": "Episode 17"})]
+        (blocking,) = told["blockingTasks"]
+        assert blocking["taskArn"] == worker.task
+        assert [(job["jobId"], job["labels"]) for job in blocking["jobs"]] == [("encode-17", {"title": "Episode 17"})]
     (status,) = ask_by_the_aws_cli(world, {"status": {"service": "web"}}, tmp_path)["status"]["services"]
     assert status["rolloutStatus"] == "blocked" and [one["taskArn"] for one in status["blockingTasks"]] == [worker.task]
     world.jobs.await_done([worker.tell("finished", "encode-17").id])

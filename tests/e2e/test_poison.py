@@ -9,7 +9,7 @@ FOREIGN = "arn:aws:ecs:eu-west-1:111122223333:task/another/6b777c1809a94925ab480
 UNKNOWN = f"arn:aws:ecs:eu-west-1:111122223333:task/{CLUSTER}/ffffffffffffffffffffffffffffffff"
 
 
-def dead-lettered(world):
+def dead_lettered(world):
     """The next message in the dead-letter queue."""
     return eventually(lambda: world.received(world.stack.outputs["DeadLetterQueueUrl"], 1), "a message is dead-lettered", every=0.1)[0]
 
@@ -44,7 +44,7 @@ def test_malformed_messages_end_in_the_dead_letter_queue_with_their_reasons_and_
     assert world.protected_until(worker.task)
     queue_arn = world.stack.event_source("JobQueue")["EventSourceArn"]
     while malformed:
-        message = dead-lettered(world)
+        message = dead_lettered(world)
         body = message["Body"]
         assert malformed.pop(body) in text(message, "taskhold.reason")
         assert text(message, "taskhold.messageId") == sent[body]
@@ -57,7 +57,7 @@ def test_a_message_about_a_task_that_ecs_does_not_protect_is_dead_lettered_with_
     world.deliver()
     sent = world.worker(standalone_task(world)).tell("started", "batch-1")
     world.jobs.await_done([sent.id])
-    assert "TASK_NOT_VALID" in text(dead-lettered(world), "taskhold.reason")
+    assert "TASK_NOT_VALID" in text(dead_lettered(world), "taskhold.reason")
 
 
 def test_a_message_about_a_task_that_ecs_does_not_know_is_dead_lettered_once_it_is_not_young_any_more(deploy):
@@ -65,7 +65,7 @@ def test_a_message_about_a_task_that_ecs_does_not_know_is_dead_lettered_once_it_
     world.come_again_after(5)
     world.deliver()
     sent = world.worker(UNKNOWN).tell("started", "encode-17")
-    message = dead-lettered(world)
+    message = dead_lettered(world)
     assert "MISSING" in text(message, "taskhold.reason")
     failures = [invoked.answer["batchItemFailures"] for _, invoked, _ in world.jobs.batches]
     assert failures[0] == [{"itemIdentifier": sent.id}], "it was given up while it was young"
@@ -86,7 +86,7 @@ def test_a_batch_that_kills_the_function_each_time_is_given_up_by_the_queue_itse
 
     with world.gateway.between(kill):
         world.deliver()
-        message = dead-lettered(world)
+        message = dead_lettered(world)
     assert message["MessageId"] == sent.id and "taskhold.reason" not in message.get("MessageAttributes", {})
     assert [invoked.error is not None for _, invoked, _ in world.jobs.batches] == [True] * len(world.jobs.batches)
     assert world.left_in("JobQueue") == 0

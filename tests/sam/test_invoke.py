@@ -150,10 +150,10 @@ def test_a_task_that_the_store_does_not_know_is_released_by_force_only(stage):
 
 
 def test_malformed_messages_are_dead_lettered_with_their_reasons_and_the_others_carried_out(stage):
-    sqs, dead-lettered = stage.client("sqs"), f"{stage.endpoint}/111122223333/jobs-dead-lettered"
-    sqs.purge_queue(QueueUrl=dead-lettered)
+    sqs, dead_letters = stage.client("sqs"), f"{stage.endpoint}/111122223333/jobs-dead-lettered"
+    sqs.purge_queue(QueueUrl=dead_letters)
     assert answer_to(stage, "sqs-batch-mixed.json") == ALL_DONE
-    found = sqs.receive_message(QueueUrl=dead-lettered, MaxNumberOfMessages=10, MessageAttributeNames=["All"])["Messages"]
+    found = sqs.receive_message(QueueUrl=dead_letters, MaxNumberOfMessages=10, MessageAttributeNames=["All"])["Messages"]
     reasons = [message["MessageAttributes"]["taskhold.reason"]["StringValue"] for message in found]
     assert len(reasons) == 7
     assert any("`jobId` is missing" in reason for reason in reasons), reasons
@@ -186,7 +186,7 @@ def test_a_wrong_command_is_answered_with_what_is_wrong_with_it(stage, command, 
 def test_a_batch_that_cannot_be_told_apart_fails_whole(stage):
     # Its message has no id, so it could not be reported, and would count as done.
     invocation = stage.invoke(json.dumps({"Records": [{"eventSource": "aws:sqs", "body": "{}"}]}))
-    assert "a batch of sqs cannot be read" in invocation.answer["errorMessage"]
+    assert "cannot read a batch of sqs messages" in invocation.answer["errorMessage"]
 
 
 def test_ecs_that_fails_sends_the_message_back(stage):
