@@ -1,105 +1,161 @@
-//! A simulated Amazon ECS: the control plane that taskhold talks to, and what stands around it.
+//! A simulated Amazon ECS with task scale-in protection, and the services around it that taskhold uses.
 //!
-//! [`control_plane`] is a pure state machine with a simulated clock: clusters, services with every kind of deployment, tasks,
-//! task scale-in protection, service event messages, EventBridge events and token buckets, behind the operations of
-//! ECS's JSON protocol. It knows nothing of taskhold, so that the two cannot agree by construction; both follow the same
-//! written facts about AWS, which comments cite by the heading in `docs/aws-facts.md`. Where AWS's documents disagree or are
-//! silent, [`control_plane::Variants`] plays every variant.
+//! # Use
 //!
-//! # What it leaves out, and what it assumes
+//! Run a scenario, a script of what workers, people and ECS do, under every variant of AWS:
 //!
-//! Nothing here was compared with a real AWS account. What follows is about the control plane.
+//! ```text
+//! ecs-sim scenario tests/scenarios/alert_blocked.txt
+//! ```
 //!
-//! Left out:
+//! Other commands of `ecs-sim` run a scenario against the function's real binary (`play`), run the function under
+//! random faults (`sim`), and serve the simulated APIs on loopback for the AWS CLI and SDKs (`serve`). `ecs-sim`
+//! without a command lists all of them. The tests of this workspace use the same parts as a library.
+//!
+//! | Module | Holds |
+//! |---|---|
+//! | [`control_plane`] | ECS: a pure state machine with a simulated clock |
+//! | [`autoscaling`] | Application Auto Scaling: the bounds of desired counts |
+//! | [`queue`], [`event_source`] | SQS, and Lambda's event source mapping of a queue |
+//! | [`region`] | ECS, SQS, SNS and Application Auto Scaling under one clock, with injected faults |
+//! | [`scenario`] | the scenario language, and the function in process |
+//! | [`play`] | the function as a process, on the Lambda runtime API |
+//! | [`http`] | the loopback server that speaks the AWS protocols, and SNS |
+//! | [`chaos`], [`interleave`] | random runs of the whole function, and the gates that interleave its invocations |
+//! | [`no_services`] | test doubles for tests whose ECS has no services |
+//! | [`commands`] | the command line |
+//!
+//! [`control_plane`] contains clusters, services with every kind of deployment, tasks, task scale-in protection,
+//! service event messages, EventBridge events and token buckets, behind the operations of ECS's JSON protocol. It uses
+//! nothing of taskhold, so that the two cannot agree by construction. Both follow the same written facts about AWS,
+//! which comments cite by the heading in `docs/aws-facts.md`.
+//!
+//! # Variants
+//!
+//! Where AWS's documents disagree or are silent, [`control_plane::Variants`] simulates every alternative. A scenario
+//! runs under all 32 combinations, or under those that its `needs` line names. The first alternative is the default.
+//!
+//! - `refusal`: when ECS refuses protection. `outnumbered`: when the protected tasks would outnumber the desired count
+//!   while a deployment or a scale-in waits. `blocked`: whenever protected tasks of an old deployment, or of a
+//!   scale-in, keep the service from reaching steady state.
+//! - `renewal`: the answer when a protected task renews its protection at such times. `granted` or `refused`.
+//! - `event`: the report when protection blocks a scale-in. `sent`: EventBridge receives an event. `silent`: only the
+//!   service event messages report it.
+//! - `arn`: the form of task ARNs in answers of the protection API. `long`: `task/CLUSTER/ID`. `short`: `task/ID`.
+//! - `stop`: when the scheduler stops a task that it may stop. `at-once`: immediately. `late`: 3 minutes later, if it
+//!   still may.
+//!
+//! # Omissions
+//!
+//! The simulation was never compared with a real AWS account. The following is about the control plane. It leaves out:
+//!
 //! - Lifecycle hooks, alarms, the API of service deployments and of CodeDeploy, UpdateTaskSet, daemon services, and
-//!   policies of Application Auto Scaling (a scenario sets the desired count; [`autoscaling`] keeps it in bounds). Where traffic goes shows nowhere: there are no load balancers, and native
-//!   blue/green works without one (aws-samples/sample-amazon-ecs-blue-green-deployment-patterns#14).
-//! - Capacity: every task starts, as on Fargate, unless a scenario says that its deployment fails. No load balancers, so no
-//!   draining and no target messages; no health checks, so every RUNNING task counts as healthy.
-//! - IAM. `AccessDeniedException`, `ServerException` and the like exist for whoever injects faults.
+//!   policies of Application Auto Scaling (a scenario sets the desired count; [`autoscaling`] keeps it within bounds).
+//! - Traffic and load balancers, and with them draining and target messages. Native blue/green works without a load
+//!   balancer (aws-samples/sample-amazon-ecs-blue-green-deployment-patterns#14). There are no health checks, so every
+//!   RUNNING task counts as healthy.
+//! - Capacity: every task starts, as on Fargate, unless a scenario says that its deployment fails.
+//! - IAM. `AccessDeniedException`, `ServerException` and similar errors exist only as injected faults.
 //! - The statuses PROVISIONING, ACTIVATING, DEACTIVATING, STOPPING and DEPROVISIONING; the stop code TerminationNotice;
 //!   the steady-state message that ECS repeats every few hours.
-//! - Parameters of ECS that are not listed in the request's type change nothing, but for launch types and daemon services,
-//!   which are refused; so are parameters that ECS's model does not have (assumed). Answers carry a part of the members of
-//!   ECS's model and no others. Throttling covers the four categories of `docs/aws-facts.md`.
-//! - EventBridge delivery: each event comes once and in order; losses, doubles and disorder belong to whoever delivers.
+//! - Parameters of ECS that the request's type does not list: they have no effect, except launch types and daemon
+//!   services, which are refused. Parameters that ECS's model does not have are refused (assumed). Answers contain some
+//!   of the members of ECS's model and no others. Throttling covers the four categories of `docs/aws-facts.md`.
+//! - EventBridge delivery: each event is emitted once and in order; the code that delivers events adds losses,
+//!   duplicates and disorder.
 //!
-//! Assumed about protection:
-//! - A task that was asked to stop is `MISSING` to UpdateTaskProtection although it still runs; GetTaskProtection
-//!   answers for it, unprotected, until it is STOPPED. A stop by anyone ends its protection.
-//! - The tasks of one call are decided one after another, so that the first may be granted and the next refused.
-//! - "A deployment or scale-in is waiting" means that an older deployment has tasks, or the PRIMARY has more than
-//!   desired, which nothing has asked to stop; also before the new tasks run, and while blue stays on purpose. Of task
-//!   sets, those that are DRAINING and the one that a deployment replaces count as older. `refusal=blocked` refuses from
-//!   the first protected task among those, for every task of the service.
-//! - `failures[].detail` is absent: no text of one is known. The `arn` in a failure is made from the request when only an
-//!   id was given. An ARN that names another cluster, account or Region is `MISSING`.
-//! - GetTaskProtection without `tasks` answers for the cluster's first 100 tasks of services.
-//! - The texts of exceptions, apart from the few that are known, are invented, and so is it that a sixth deployment is an
-//!   `InvalidParameterException`.
+//! # Assumptions about protection
 //!
-//! Assumed about the scheduler:
-//! - It acts at the very moment of a change, or with `stop=late` stops a task 3 minutes after it first could. A task
-//!   takes 30 s from PENDING to RUNNING and 10 s from the wish to stop it to STOPPED, after a Spot notice 120 s. All of
-//!   these are fixed.
-//! - The upper bound counts every task that is not STOPPED yet, those that are stopping included. The upper bound keeps
-//!   from starting tasks; it stops none.
-//! - Old tasks are stopped once as many as desired run without them; sooner, down to the lower bound, only as far as new
-//!   tasks have no room. PENDING tasks may always be stopped. First the oldest deployment, in it the newest task.
-//! - Protected old tasks count as running ones, for both bounds.
-//! - With no slack between the bounds (such as 100 % and 100 %) a deployment waits for ever, and nothing is said of it.
-//! - An old deployment is ACTIVE until its last task is STOPPED, with the tasks that nothing has asked to stop as its
-//!   desired count, and then is gone. `runningCount` counts tasks that are stopping, since their lastStatus is RUNNING.
+//! - A task that was asked to stop is `MISSING` to UpdateTaskProtection although it still runs. GetTaskProtection
+//!   reports it as unprotected until it is STOPPED. Every kind of stop ends the protection.
+//! - ECS decides about the tasks of one call one after another, so that it may grant the first and refuse the next.
+//! - "A deployment or scale-in is waiting" means that an older deployment, or the PRIMARY with more tasks than desired,
+//!   has tasks that nothing has asked to stop. This includes the time before the new tasks run, and the time while blue
+//!   stays on purpose. Of task sets, those that are DRAINING and the one that a deployment replaces count as older.
+//!   `refusal=blocked` refuses from the first protected task among those, for every task of the service.
+//! - `failures[].detail` is absent: no text of it is known. The `arn` in a failure is made from the request when the
+//!   request has only an id. An ARN that names another cluster, account or Region is `MISSING`.
+//! - GetTaskProtection without `tasks` returns the cluster's first 100 tasks of services.
+//! - The texts of exceptions are invented, except for the few that are known. So is the `InvalidParameterException` for
+//!   a sixth deployment.
+//!
+//! # Assumptions about the scheduler
+//!
+//! - It acts at the moment of a change, or with `stop=late` stops a task 3 minutes after it first could. A task takes
+//!   30 s from PENDING to RUNNING and 10 s from the request to stop it to STOPPED, after a Spot notice 120 s. All of
+//!   these times are fixed.
+//! - The upper bound counts every task that is not STOPPED yet, including those that are stopping. It prevents starts;
+//!   it stops no task.
+//! - Old tasks stop once as many as desired run without them; sooner, down to the lower bound, only as far as new tasks
+//!   have no room. PENDING tasks may always be stopped. The oldest deployment comes first, and within it the newest
+//!   task.
+//! - Protected old tasks count as running tasks, for both bounds.
+//! - With no slack between the bounds (such as 100 % and 100 %) a deployment waits for ever without a message.
+//! - An old deployment is ACTIVE until its last task is STOPPED, and is then removed. Its desired count is the number
+//!   of its tasks that nothing has asked to stop. `runningCount` includes tasks that are stopping, since their
+//!   lastStatus is RUNNING.
 //! - A deployment is COMPLETED when exactly the desired tasks exist, all RUNNING and of that deployment. Replacing a
 //!   task afterwards does not undo it.
-//! - A forced deployment keeps the task definition. Changing only the percentages deploys nothing.
-//! - The tasks of a service made with [`control_plane::ControlPlane::create_service`] run at once and no
-//!   EventBridge event tells of it.
-//! - Containers end with exit code 0 when asked to stop, 1 in a crash. Every task has one container, `app`.
+//! - A forced deployment keeps the task definition. Changing only the percentages starts no deployment.
+//! - The tasks of a service made with [`control_plane::ControlPlane::create_service`] run at once, without an
+//!   EventBridge event.
+//! - Containers exit with code 0 when asked to stop, and with 1 in a crash. Every task has one container, `app`.
 //!
-//! Assumed about deployments that move traffic (blue/green, linear, canary):
-//! - The percentages bound nothing: green gets all its tasks at once, and blue, whose tasks are replaced as long as it is
-//!   wanted, keeps all of its own until the bake time is over. The first traffic moves as soon as green runs.
-//! - In `deployments[]` green is PRIMARY from the beginning (so the log in kayac/ecspresso#860), and blue ACTIVE with the
-//!   service's desired count; the deployment is IN_PROGRESS until blue's last task is STOPPED. Messages and events are those of a rolling update.
-//! - Another deployment takes over: what has all the traffic is its blue, an unfinished green goes at once.
+//! # Assumptions about deployments that move traffic (blue/green, linear, canary)
 //!
-//! Assumed about task sets (CODE_DEPLOY and EXTERNAL):
-//! - CreateService makes the first task set, PRIMARY, for EXTERNAL too. The primary one cannot be deleted. Five at most.
-//! - A scenario's `deploy` is CreateTaskSet at 100 %, UpdateServicePrimaryTaskSet one minute after all its tasks run, and
-//!   DeleteTaskSet by force after the bake time; one such deployment at a time, but old task sets may still be DRAINING.
+//! - The percentages have no effect: green gets all its tasks at once, and blue keeps all of its own until the bake
+//!   time is over. Until then ECS replaces blue's tasks. The first traffic moves as soon as green runs.
+//! - In `deployments[]` green is PRIMARY from the beginning (see the log in kayac/ecspresso#860), and blue is ACTIVE
+//!   with the service's desired count. The deployment is IN_PROGRESS until blue's last task is STOPPED. Messages and
+//!   events are those of a rolling update.
+//! - When another deployment takes over, the revision with all the traffic becomes its blue, and an unfinished green is
+//!   removed at once.
+//!
+//! # Assumptions about task sets (CODE_DEPLOY and EXTERNAL)
+//!
+//! - CreateService creates the first task set, PRIMARY, for EXTERNAL too. The primary one cannot be deleted. A service
+//!   has at most five.
+//! - A scenario's `deploy` is CreateTaskSet at 100 %, UpdateServicePrimaryTaskSet one minute after all its tasks run,
+//!   and DeleteTaskSet by force after the bake time. Only one such deployment runs at a time, but old task sets may
+//!   still be DRAINING.
 //! - A DRAINING task set has a computed desired count of 0, so it is STABILIZING until its last task is STOPPED. Tasks
-//!   stop for the reason that those of deployments do. There is no ECS Deployment State Change; TASKSET_STEADY_STATE is
-//!   sent once for a replacement in a scenario's `deploy`. Such a service is steady with one task set only.
+//!   stop for the same reason as those of deployments. There is no ECS Deployment State Change. TASKSET_STEADY_STATE is
+//!   sent once for a replacement in a scenario's `deploy`. Such a service is steady only with a single task set.
 //!
-//! Assumed about deployments that fail:
-//! - A scenario's word dooms all tasks of the deployment and turns the circuit breaker on. Each task fails 30 s after it was
-//!   created, without ever running, and is replaced at once.
-//! - A FAILED deployment that is not rolled back freezes the service: nothing is started or stopped before the next one.
-//! - A rolling update is rolled back by a new deployment of the last COMPLETED one's revision, whose reason names its own
-//!   id; where traffic moves, the COMPLETED deployment itself is PRIMARY again. Five deployments do not hinder that.
+//! # Assumptions about deployments that fail
 //!
-//! Assumed about Availability Zone rebalancing:
-//! - It happens when a scenario says so and moves one task. Tasks have no zone: the oldest are taken to be in the first of
-//!   three zones, one more than an even spread has there; the newest of these that is not protected is stopped.
-//! - If all of these are protected it waits, with the documented message in place of the captured ones, each 10 minutes;
-//!   the message names the task set and the reason as the captured ones do. A deployment, another desired count or the
-//!   loss of the new task stops it.
+//! - A scenario's `deployment of web fails` makes all tasks of the deployment fail and turns the circuit breaker on.
+//!   Each task fails 30 s after its creation, without ever running, and is replaced at once.
+//! - A FAILED deployment that is not rolled back freezes the service: nothing starts or stops before the next one.
+//! - A rolling update is rolled back by a new deployment of the last COMPLETED one's revision, whose reason contains
+//!   its own id. Where traffic moves, the COMPLETED deployment itself becomes PRIMARY again. Five deployments do not
+//!   prevent that.
 //!
-//! Assumed about deleted services:
-//! - DeleteService is a scale-in to 0: protected tasks stay, and the service is DRAINING until their protection ends. It
-//!   is INACTIVE for an hour, with no deployments, and then MISSING.
+//! # Assumptions about Availability Zone rebalancing
 //!
-//! Assumed about what ECS says:
-//! - A held-up scale-in is announced per task set as soon as it could go on but for protection, and again every
-//!   10 minutes, then together with the steady-state form; the number is that task set's tasks under protection. With
-//!   `event=sent` one TASKSET_SCALE_IN_FAILURE_BY_TASK_PROTECTION a service goes with each round.
-//! - `The number of protected tasks are more than the desired count of tasks` is said, in its documented sentence, in the same
-//!   rounds (not at once) while more tasks of the service are protected than desired.
-//! - Scale-in and deployment use the same words, and a plain scale-in names the PRIMARY deployment as task set.
+//! - It happens when a scenario says so, and moves one task. Tasks have no zone: the oldest are taken to be in the
+//!   first of three zones, which has one more than an even spread. The newest of these that is not protected is
+//!   stopped.
+//! - If all of these are protected, it waits. Every 10 minutes ECS writes the documented message instead of the
+//!   captured ones; it contains the task set and the reason as the captured ones do. A deployment, another desired
+//!   count or the loss of the new task ends it.
+//!
+//! # Assumptions about deleted services
+//!
+//! - DeleteService is a scale-in to 0: protected tasks stay, and the service is DRAINING until their protection ends.
+//!   It is INACTIVE for an hour, with no deployments, and then MISSING.
+//!
+//! # Assumptions about messages and events
+//!
+//! - A blocked scale-in is announced per task set as soon as only protection blocks it, and again every 10 minutes,
+//!   then together with the steady-state form. The number is that of the task set's protected tasks. With `event=sent`
+//!   one TASKSET_SCALE_IN_FAILURE_BY_TASK_PROTECTION per service accompanies each round.
+//! - `The number of protected tasks are more than the desired count of tasks`, in its documented sentence, comes in the
+//!   same rounds (not at once) while more tasks of the service are protected than desired.
+//! - Scale-in and deployment use the same texts, and a plain scale-in names the PRIMARY deployment as task set.
 //! - SERVICE_DESIRED_COUNT_UPDATED, TASKS_STARTED, TASKS_STOPPED and SERVICE_STEADY_STATE are sent each time, all INFO.
-//! - The stopped reason of a scale-in names the deployment that the task belongs to. The reason of a Spot interruption is
-//!   `Your Spot Task was interrupted.`
+//! - The stopped reason of a scale-in names the deployment that the task belongs to. The reason of a Spot interruption
+//!   is `Your Spot Task was interrupted.`
 
 pub mod autoscaling;
 pub mod chaos;

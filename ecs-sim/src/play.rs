@@ -56,7 +56,7 @@ pub struct Process {
     bootstrap: PathBuf,
     settings: Vec<(String, String)>,
     child: Option<Child>,
-    /// The process writes its log here. A file, not a pipe: what was written before the answer can be read after it.
+    /// The process writes its log here. A file, not a pipe: lines written before the answer can be read after it.
     log: File,
     log_read: u64,
 }

@@ -75,7 +75,7 @@ pub struct Region {
     pub faults: VecDeque<Fault>,
     /// Faults of certain operations: each strikes the next call of its operation, before the general ones do.
     pub faults_of: BTreeMap<String, VecDeque<Fault>>,
-    /// Desired counts that another actor sets right before the function's next call of an operation.
+    /// Desired counts that another actor sets just before the function's next call of an operation.
     pub scaled_before: Vec<ScaledBefore>,
     /// This many of the next calls to SNS get no answer and have no effect.
     pub publications_lost: u32,

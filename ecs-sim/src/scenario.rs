@@ -1,65 +1,66 @@
-//! Scenarios: small scripts that say what workers, people and ECS do, and what must come of it.
+//! Scenarios: small scripts that say what workers, people and ECS do, and which results are expected.
 //!
-//! A scenario runs against the function in process ([`InProcess`]), or against its real `bootstrap` ([`crate::play`]). Time is
-//! simulated: it passes only in `advance`. After each line everything that is due is delivered and carried out.
+//! A scenario runs against the function in process ([`InProcess`]), or against its real `bootstrap` ([`crate::play`]).
+//! Time is simulated: it passes only in `advance`. After each line, everything that is due is delivered and carried
+//! out.
 //!
-//! One line is one statement; `#` begins a comment. Tasks are called `a`, `b`, `c` … in the order in which they are
-//! created. Durations are written `90s`, `31m`, `2h`, `1h30m`.
+//! One line is one statement; `#` begins a comment. Tasks are named `a`, `b`, `c` … in order of creation. Durations are
+//! written `90s`, `31m`, `2h`, `1h30m`.
 //!
-//! | line | what happens |
+//! | Statement | Effect |
 //! |---|---|
-//! | `needs refusal=blocked …` | the scenario holds only for these variants of AWS ([`crate::control_plane::Variants`]) |
-//! | `set TASKHOLD_DRY_RUN true` | a setting of the function |
-//! | `service web desired 2 [min 50] [max 200]` | a service whose tasks run already; without any, `service web desired 2` |
-//! | `… [strategy rolling\|blue-green\|linear\|canary]` | how it is deployed; linear and canary move traffic in AWS's default steps |
-//! | `… [controller ecs\|code-deploy\|external]` | who deploys it: with the last two it has task sets |
-//! | `… [bake 5m] [tag KEY=VALUE] …` | how long old tasks stay after the traffic has moved, 5 minutes unless said; service tags |
-//! | `standalone` | a task of no service runs |
-//! | `job j-1 starts on a [for 90m] [expected 30m] [attempt 2] [late 5m]` | its worker sends `job.started`; `late` holds it up on its way |
+//! | `needs refusal=blocked …` | the scenario applies only to these variants of AWS ([`crate::control_plane::Variants`]) |
+//! | `set TASKHOLD_DRY_RUN true` | changes a setting of the function |
+//! | `service web desired 2 [min 50] [max 200]` | a service whose tasks run already; the default is `service web desired 2` |
+//! | `… [strategy rolling\|blue-green\|linear\|canary]` | its deployment strategy; linear and canary move traffic in AWS's default steps |
+//! | `… [controller ecs\|code-deploy\|external]` | its deployment controller; the last two use task sets |
+//! | `… [bake 5m] [tag KEY=VALUE] …` | how long old tasks stay after the traffic has moved, 5 minutes by default; service tags |
+//! | `standalone` | starts a standalone task |
+//! | `job j-1 starts on a [for 90m] [expected 30m] [attempt 2] [late 5m]` | its worker sends `job.started`; `late` delays the message |
 //! | `job j-1 beats [for 90m] …`, `job j-1 finishes …` | `job.heartbeat`, `job.finished`; `on a` is needed only for a job that has not started |
-//! | `job j starts on a to z [for 90m] …` | the same of each task from a to z at once, and of jobs `j-a` to `j-z` |
-//! | `again [3]` | the last message is delivered once more, or three times |
-//! | `send {"version": 1, …}` | this very body is sent; `$a` in it, and in what is asked, stands for the ARN of task a |
-//! | `sweep every 5m`, `lose 2 alerts` | the schedule's sweep, from now on; the next two alerts are not taken |
-//! | `status of web`, `preflight of web`, `ask {…}` | an operator invokes the function, by command or with this payload |
-//! | `hold queue`, `open queue [reversed]` | messages wait, and then come in one batch |
+//! | `job j starts on a to z [for 90m] …` | the same for each task from a to z at once, with jobs `j-a` to `j-z` |
+//! | `again [3]` | redelivers the last message, once or three times |
+//! | `send {"version": 1, …}` | sends exactly this body; `$a` in it, and in payloads of `ask`, stands for the ARN of task a |
+//! | `sweep every 5m`, `lose 2 alerts` | starts the scheduled sweep; the topic refuses the next two alerts |
+//! | `status of web`, `preflight of web`, `ask {…}` | an operator invokes the function, with a command or with this payload |
+//! | `hold queue`, `open queue [reversed]` | job messages wait, and then arrive in one batch |
 //! | `deploy web`, `scale web to 3` | `UpdateService`; with task sets `deploy` creates one, makes it primary, and deletes the old one |
 //! | `deployment of web fails [and rolls back]` | the new tasks do not start, and the circuit breaker ends the deployment |
-//! | `scale web to 3 before UpdateService` | somebody does so right before the function's next call of that operation |
-//! | `autoscaling web 1 to 2` | Application Auto Scaling keeps the desired count within these bounds from now on |
+//! | `scale web to 3 before UpdateService` | another actor scales right before the function's next call of that operation |
+//! | `autoscaling web 1 to 2` | from now on, Application Auto Scaling keeps the desired count within these bounds |
 //! | `autoscaling denies 2` | its next two answers are AccessDeniedException |
-//! | `tag web KEY=VALUE` | the service has this tag from now on |
+//! | `tag web KEY=VALUE` | sets a tag of the service |
 //! | `rebalance web` | ECS moves one task to another Availability Zone |
-//! | `delete web` | `DeleteService`, by force |
+//! | `delete web` | `DeleteService` with `force` |
 //! | `protect a [for 90m]`, `release a` | the task sets or clears its own protection, without the function |
-//! | `stop a`, `crash a`, `interrupt a` | somebody stops the task; its container ends; its Spot capacity is taken back |
-//! | `ecs throttles 2`, `ecs fails 2`, `ecs denies 2` | the next two calls to ECS are answered so |
-//! | `ecs loses 2 calls`, `ecs loses 2 answers` | they get no answer, and take effect or do not |
-//! | `ecs denies 2 of UpdateService` | the next two calls of that operation, and so for all faults but `takes` |
-//! | `ecs recovers` | from now on its calls are answered again |
-//! | `ecs takes 2s` | each call takes so long from now on; in process only, since a real function has a clock of its own |
+//! | `stop a`, `crash a`, `interrupt a` | a user stops the task; its container exits; its Spot capacity is reclaimed |
+//! | `ecs throttles 2`, `ecs fails 2`, `ecs denies 2` | the next two calls to ECS get this error |
+//! | `ecs loses 2 calls`, `ecs loses 2 answers` | they get no answer, without or with an effect |
+//! | `ecs denies 2 of UpdateService` | the next two calls of that operation; likewise for all faults except `takes` |
+//! | `ecs recovers` | ends the faults |
+//! | `ecs takes 2s` | each call takes this long from now on; in process only, since a real function has its own clock |
 //! | `function dies before call`, `function dies after call` | at the next call to ECS, or the next `of UpdateService` |
-//! | `events are lost`, `events come again` | from now on no event of ECS comes to the function, or each |
-//! | `advance 31m` | time passes |
-//! | `say TEXT` | a line for who reads along |
-//! | `expect a protected [for 90m]`, `expect a unprotected` | what ECS thinks; `for` allows the documented rounding up |
-//! | `expect a running`, `expect a stopped` | |
-//! | `expect web steady`, `expect web deploying` | |
-//! | `expect web desired 3` | so many tasks are wanted |
-//! | `expect 2 deployments of web` | or task sets, those that are draining included |
-//! | `expect 2 calls [of UpdateService]` | so many were sent since the last such line, of `UpdateTaskProtection` unless said |
+//! | `events are lost`, `events come again` | from now on, events of ECS are lost, or delivered |
+//! | `advance 31m` | lets time pass |
+//! | `say TEXT` | a remark in the timeline |
+//! | `expect a protected [for 90m]`, `expect a unprotected` | the protection in ECS; `for` allows the documented rounding up |
+//! | `expect a running`, `expect a stopped` | the status of a task |
+//! | `expect web steady`, `expect web deploying` | the status of a service |
+//! | `expect web desired 3` | the desired count |
+//! | `expect 2 deployments of web` | or task sets, including draining ones |
+//! | `expect 2 calls [of UpdateService]` | the calls since the last such line, of `UpdateTaskProtection` by default |
 //! | `expect 0 waiting`, `expect 1 dead-lettered [because TEXT]` | messages in the job queue, and messages dead-lettered so far |
-//! | `expect 2 interrupted` | jobs that were handed on as interrupted so far |
-//! | `expect alert KIND EVENT SERVICE`, `expect no alert` | the next alert that was sent; one that no line expects fails the scenario |
-//! | `expect mail TEXT` | the mail of the alert that was expected last says so, wherever its lines break |
+//! | `expect 2 interrupted` | jobs forwarded as interrupted so far |
+//! | `expect alert KIND EVENT SERVICE`, `expect no alert` | the next alert that was sent; an alert that no line expects fails the scenario |
+//! | `expect mail TEXT` | the email of the last expected alert contains this text, regardless of line breaks |
 //! | `expect answer /a/b TEXT` | the last answer to an operator has this value there; times by the time of day |
-//! | `mute alerts` | alerts are not what the scenario is about, and need not be expected |
-//! | `expect warning TEXT`, `expect error TEXT` | the function has logged so since the last such line |
+//! | `mute alerts` | alerts need not be expected |
+//! | `expect warning TEXT`, `expect error TEXT` | the function has logged this since the last such line |
 //!
-//! A line at level ERROR that no `expect error` names fails the scenario.
+//! A log line at level ERROR that no `expect error` names fails the scenario.
 //!
-//! The events of ECS come once, in order and at once. [`alerts_of`] runs a scenario with its events in [`Disorder`], and asks
-//! only who was told of what.
+//! The events of ECS arrive once, in order and at once. [`alerts_of`] runs a scenario with its events in [`Disorder`],
+//! and returns only the alerts.
 
 mod alerts;
 mod captured;
@@ -115,7 +116,7 @@ pub struct ScenarioError {
     pub scenario: String,
     /// From 1.
     pub line: usize,
-    /// What is wrong.
+    /// The problem.
     pub problem: String,
 }
 

@@ -127,7 +127,7 @@ impl World {
         }
     }
 
-    /// Everyone else who protects tasks clears that protection.
+    /// Clears the protection that other actors have set.
     fn others_let_go(&mut self) {
         for task in self.running_tasks() {
             let is_protected = {

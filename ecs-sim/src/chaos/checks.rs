@@ -122,14 +122,13 @@ impl World {
             Tells::Job { task, .. } | Tells::Forecast { task } => is_gone(task),
             Tells::Stop => false,
         };
-        // Each delivery is one more receive. With a limit above 4, a message that is minutes old cannot have reached it
-        // yet.
+        // Each delivery is one more receive. With a limit above 4, no message exceeds it within ten minutes.
         if !is_hopeless && self.rules.receives_max > 4 && self.now() - message.sent_at < 10 * 60_000 {
             self.break_off(Broken::Loss, format!("{} is dead-lettered without need", short(id)));
         }
     }
 
-    /// What is not at rest yet, if anything.
+    /// The first thing that is not at rest yet, if any.
     pub(super) fn restless(&self) -> Option<String> {
         let region = self.region.lock();
         for queue in [JOB_QUEUE, RECHECK_QUEUE] {

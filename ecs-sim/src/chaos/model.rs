@@ -1,7 +1,7 @@
 //! The reference model: what workers, people and ECS did, and what taskhold has promised with its answers. It does not
 //! use taskhold's store, except where a check compares the two.
 //!
-//! # What is promised
+//! # Promises
 //!
 //! *Safety.* The promise begins when a message that starts or prolongs a job is acknowledged as done. It ends when the
 //! job's finish is sent, its task stops, or its end passes. During that time ECS protects the task until the job's end,

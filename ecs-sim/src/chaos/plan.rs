@@ -89,7 +89,7 @@ pub struct PlanError {
     line: usize,
     /// The line as written.
     text: String,
-    /// What is wrong with the line.
+    /// The problem with the line.
     problem: &'static str,
 }
 

@@ -25,7 +25,7 @@ pub enum ErrorCode {
     ServiceNotFound,
     /// No such task set.
     TaskSetNotFound,
-    /// More calls than the token bucket holds.
+    /// More calls than the token bucket allows.
     Throttling,
     /// Not available for this task, or not simulated.
     UnsupportedFeature,

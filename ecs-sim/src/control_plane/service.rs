@@ -177,7 +177,7 @@ pub struct Service {
     pub created_at: Millis,
     /// Whether it has exactly the desired tasks, all of them running and of one deployment.
     pub steady: bool,
-    /// Whether it was deleted so long ago that DescribeServices no longer returns it.
+    /// Whether it was deleted and DescribeServices no longer returns it.
     pub(super) is_forgotten: bool,
     pub(super) hold: Option<Hold>,
     pub(super) shift: Option<Shift>,

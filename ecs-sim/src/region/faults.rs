@@ -22,7 +22,7 @@ pub enum Fault {
     DiesAfter,
 }
 
-/// A desired count that another actor sets right before a call of the function.
+/// A desired count that another actor sets just before a call of the function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScaledBefore {
     /// The operation of that call.

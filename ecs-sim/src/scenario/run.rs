@@ -249,7 +249,7 @@ impl<'a, F: Function, A: Audience> Run<'a, F, A> {
                 self.invoke(r#"{"sweep": {}}"#).await;
                 continue;
             }
-            // Rechecks are never held; a scenario holds only job messages.
+            // `hold queue` delays only job messages, never rechecks.
             if self.deliver_batch(RECHECK_QUEUE).await? {
                 continue;
             }

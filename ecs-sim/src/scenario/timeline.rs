@@ -37,7 +37,7 @@ pub enum Telling {
         /// Its text.
         body: String,
     },
-    /// An expectation of the scenario holds.
+    /// An expectation of the scenario is met.
     Holds(String),
 }
 
