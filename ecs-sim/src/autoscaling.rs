@@ -72,8 +72,8 @@ impl ScalableTargets {
     /// Returns one page, sorted by resource id. A service that is not registered is left out without an error.
     fn describe(&self, input: &Value) -> Result<Value, ServiceError> {
         check_kind(input, &["", DIMENSION])?;
-        // Application Auto Scaling API Reference, "DescribeScalableTargets": "This value can be between 1 and 50. The default
-        // value is 50."
+        // Application Auto Scaling API Reference, "DescribeScalableTargets": "This value can be between 1 and 50. The
+        // default value is 50."
         let size = match &input["MaxResults"] {
             Value::Null => RESULTS_MAX,
             given => given.as_u64().and_then(|given| usize::try_from(given).ok()).unwrap_or_default(),

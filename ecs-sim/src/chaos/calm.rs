@@ -10,7 +10,7 @@ use crate::region::{CLUSTER, RECHECK_QUEUE};
 use serde_json::Value;
 
 /// Time after the storm by which everything that ECS does not refuse must be in order: enough for two redeliveries of a
-/// message that the storm prevented, and for three sweeps.
+/// message that failed in the storm, and for three sweeps.
 const IN_ORDER_MS: Millis = 16 * 60_000;
 /// One sweep interval, plus time for its reads.
 pub(super) const LOOKED_AT_MS: Millis = 6 * 60_000;

@@ -49,7 +49,8 @@ impl ControlPlane {
         service.deployments.iter().find(is_own).is_some_and(|deployment| deployment.is_doomed)
     }
 
-    /// aws-facts: "EventBridge": the stop code. The reason is one of those in AWS's page "Stopped tasks error messages".
+    /// aws-facts: "EventBridge": the stop code. The reason is one of those in AWS's page "Stopped tasks error
+    /// messages".
     pub(super) fn task_fails_to_start(&mut self, key: u64) {
         let now = self.now;
         self.set_protection(key, None);

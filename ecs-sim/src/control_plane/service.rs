@@ -35,7 +35,8 @@ pub struct ServiceSpec {
     pub controller: DeploymentController,
     /// Rolling, or a strategy that moves traffic.
     pub strategy: DeploymentStrategy,
-    /// How long both revisions run after all traffic has moved; with task sets, how long the old one waits to be deleted.
+    /// How long both revisions run after all traffic has moved; with task sets, how long the old one waits to be
+    /// deleted.
     pub bake_minutes: u32,
     /// What happens when tasks fail to start.
     pub circuit_breaker: CircuitBreaker,
@@ -97,8 +98,8 @@ pub enum RolloutState {
     Failed,
 }
 
-/// A deployment, or with CODE_DEPLOY and EXTERNAL a task set. The first in [`Service::deployments`] is PRIMARY, the others
-/// are ACTIVE, or DRAINING.
+/// A deployment, or with CODE_DEPLOY and EXTERNAL a task set. The first in [`Service::deployments`] is PRIMARY, the
+/// others are ACTIVE, or DRAINING.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deployment {
     /// `ecs-svc/` and 19 digits.

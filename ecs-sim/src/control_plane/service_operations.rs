@@ -266,7 +266,8 @@ fn desired_count(given: i64) -> Result<u32, ApiError> {
     u32::try_from(given).map_err(|_| ApiError::invalid("desiredCount is out of range."))
 }
 
-/// AWS's API reference, "UpdateService": with CODE_DEPLOY and EXTERNAL it changes neither the task definition nor what runs.
+/// AWS's API reference, "UpdateService": with CODE_DEPLOY and EXTERNAL it changes neither the task definition nor what
+/// runs.
 fn deployed_by_another(controller: DeploymentController) -> ApiError {
     let controller = controller.as_str();
     ApiError::invalid(format!("Cannot force a new deployment on services with a {controller} deployment controller."))

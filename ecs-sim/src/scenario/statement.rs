@@ -33,7 +33,7 @@ pub enum Statement {
     SweepEvery(Millis),
     /// The faults of ECS end.
     Recover,
-    /// The topic refuses the next alerts.
+    /// The next calls to the topic are lost.
     LoseAlerts(u32),
     /// Alerts need not be expected.
     MuteAlerts,
