@@ -9,6 +9,8 @@ THREADS ?= 1
 PORT ?= 4566
 # Of fuzzing, as is TARGET where it stands in the command.
 SECONDS = 30
+# What `make mutants` changes, instead of all that .cargo/mutants.toml says.
+MUTATE =
 # Of fuzzing, which without it has no end but SECONDS, and of sim.
 RUNS =
 EVENT ?= events/command-status.json
@@ -21,39 +23,55 @@ RUST_TARGET := $(if $(filter arm64,$(ARCH)),aarch64,x86_64)-unknown-linux-gnu
 # SAM looks for cargo-lambda on the path. It would tell AWS of each use.
 IN_SAM_TOOLS = PATH="$$(tests/tools/venv sam)/bin:$$PATH" SAM_CLI_TELEMETRY=0
 
-# As `make test` builds them, to which it adds nothing: a build of the programs alone has other features of what they depend on, and
-# so begins with the SDK.
-PROGRAMS_OF_TESTS = $(CARGO) test --quiet --workspace --no-run
+# The function and the simulator with the features that their dependencies have in `make test`: Cargo counts in those of the
+# dev-dependencies as soon as one test is built, and would otherwise compile the SDK anew for the other of the two.
+PROGRAMS = $(CARGO) build --workspace --bins --test scenario_words
+# The same for a person who waits: without the optimization of the two crates, which pays for millions of simulated calls only.
+SHOWN = $(PROGRAMS) --config profile.dev.package.taskhold.opt-level=0 --config profile.dev.package.ecs-sim.opt-level=0
+# The simulator for commands that need nothing else: beside the function if that is there, and without the SDK if not.
+SIMULATOR = $(if $(wildcard $(TARGET)/debug/bootstrap),$(SHOWN),$(CARGO) build --package ecs-sim --bins)
+# Says before a first build that it takes minutes, and lets Cargo tell of it; later ones are quiet. announce FILE WHAT
+announce = test -x $(1) || echo 'Building $(2), which takes minutes the first time.'
+quietly = $(if $(wildcard $(1)),--quiet)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-e2e test-clients test-sam test-deploy test-terraform check fmt clippy doc build deploy invoke validate scenario twice sim soak serve bench bench-plan bench-growth bench-calls budgets fuzz prove prove-long mutants deny
+.PHONY: help run test test-e2e test-clients test-sam test-deploy test-terraform check fmt clippy doc build deploy invoke validate scenario twice sim soak serve bench bench-plan bench-growth bench-calls budgets fuzz prove mutants deny nightly nightly-scenarios nightly-emulators nightly-model nightly-runs nightly-soak nightly-fuzz nightly-mutants-reconcilers nightly-mutants-state nightly-bench
 
-help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+# A target says its group: `name: ## use: what it does`.
+help: ## use: list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{ \
+			group = "other"; text = $$2; \
+			if (match(text, /^(use|develop|prove): /)) { group = substr(text, 1, RLENGTH - 2); text = substr(text, RLENGTH + 1) } \
+			lines[group] = lines[group] sprintf("  make %-18s %s\n", $$1, text) \
+		} \
+		END { \
+			count = split("use develop prove other", groups, " "); \
+			for (at = 1; at <= count; at++) if (groups[at] in lines) printf "%s:\n%s", toupper(substr(groups[at], 1, 1)) substr(groups[at], 2), lines[groups[at]] \
+		}' $(MAKEFILE_LIST)
 
-run: ## watch the real function hold two busy tasks through a deployment (15 seconds)
-	@test -x $(TARGET)/debug/ecs-sim || echo 'Building the function and a simulated ECS, which takes minutes the first time.'
-	@$(CARGO) build $(if $(wildcard $(TARGET)/debug/ecs-sim),--quiet) --workspace --bins
+run: ## use: watch the real function protect two busy tasks during a deployment (15 seconds)
+	@$(call announce,$(TARGET)/debug/bootstrap,the function and a simulated ECS)
+	@$(SHOWN) $(call quietly,$(TARGET)/debug/bootstrap)
 	@$(TARGET)/debug/ecs-sim play $(SCENARIO) --bootstrap $(TARGET)/debug/bootstrap --pause $(PAUSE)
 	@printf '\nWhat you saw was the real Lambda function, on a simulated ECS. Next:\n'
 	@printf '  make run SCENARIO=tests/scenarios/NAME.txt   another of the scenarios in tests/scenarios\n'
 	@printf '  make serve                                talk to the simulated ECS with the AWS CLI\n'
 	@printf '  README.md                                 deploy it beside your own service\n'
 
-test: ## everything that needs no other server: rules, scenarios, contracts, promises, the real function on loopback
+test: ## develop: run all tests that need no other server; scenarios are sampled: make test TASKHOLD_TESTS=all
 	$(CARGO) test --workspace --no-fail-fast
 
 # TASKHOLD_BOOTSTRAP names another build of the function, such as target/debug/bootstrap, which is quicker to make.
-test-e2e: $(if $(TASKHOLD_BOOTSTRAP),,build) ## the built function under AWS's own emulator, on emulated AWS; the state store, and every scenario, in DynamoDB (5 to 8 minutes; needs Python 3, and the network the first time)
-	$(PROGRAMS_OF_TESTS)
+test-e2e: $(if $(TASKHOLD_BOOTSTRAP),,build) ## prove: run the built function under the AWS Lambda emulator on emulated AWS services (minutes; needs Python 3, and the network the first time): make test-e2e TASKHOLD_TESTS=all
+	$(PROGRAMS) --quiet --test conformance --test e2e
 	CARGO="$(CARGO)" tests/e2e/run --seed $(SEED)
 
-test-clients: ## boto3 and the AWS CLI at the simulated ECS, and moto at the rules of template.yaml (1 to 2 minutes; needs Python 3, and the network the first time)
-	$(PROGRAMS_OF_TESTS)
-	venv="$$(tests/tools/venv emulators)" && PYTHONDONTWRITEBYTECODE=1 "$$venv/bin/python" -m pytest --quiet \
+test-clients: ## prove: call the simulated ECS with boto3 and the AWS CLI, and match events against the rules of template.yaml with moto (1 to 2 minutes; needs Python 3, and the network the first time)
+	$(PROGRAMS) --quiet
+	venv="$$(tests/tools/venv emulators)" && "$$venv/bin/python" -m pytest --quiet \
 		-p no:cacheprovider tests/clients --ecs-sim $(TARGET)/debug/ecs-sim
 
-check: fmt clippy doc test ## what must hold before a commit: format, lints, docs, tests
+check: fmt clippy doc test ## develop: run what must pass before a commit: format, lints, docs, tests
 
 fmt:
 	$(CARGO) fmt --all --check
@@ -62,12 +80,14 @@ clippy:
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 
 doc:
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --quiet
+	@# Of what it would choose itself; that there could be examples gives dependencies the features that they have in `make clippy`.
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --quiet --lib --bin bootstrap --examples
 
-build: ## the function as it is deployed, for SAM and for Terraform (minutes; needs Python 3, and the network the first time): make build ARCH=arm64
+build: ## use: build the function for Lambda, for SAM and for Terraform (minutes; needs Python 3, and the network the first time): make build ARCH=arm64
 	@case $(ARCH) in x86_64 | arm64) ;; *) echo "ARCH is x86_64 or arm64, not \`$(ARCH)\`" >&2; exit 1 ;; esac
 	@ls "$$(rustc --print target-libdir --target $(RUST_TARGET))" >/dev/null 2>&1 \
 		|| { echo "Rust cannot build for $(ARCH) yet: rustup target add $(RUST_TARGET)" >&2; exit 1; }
+	@$(call announce,$(TARGET)/lambda/bootstrap/bootstrap,the function as it is deployed)
 	$(IN_SAM_TOOLS) sam build --parameter-overrides Architecture=$(ARCH)
 	@tests/sam/fits_lambda.py $(TARGET)/lambda/bootstrap/bootstrap $(ARCH)
 	@terraform/package $(TARGET)/lambda/bootstrap/bootstrap $(TARGET)/lambda/bootstrap.zip
@@ -78,85 +98,124 @@ BUILD_FOR_DEPLOY = $(MAKE) --no-print-directory build
 DEPLOY = $(IN_SAM_TOOLS) scripts/deploy --stack "$(STACK)" $(if $(filter no,$(CONFIRM)),--no-confirm)
 CHANGES = $(PARAMETERS) $(if $(filter-out file,$(origin ARCH)),Architecture=$(ARCH))
 
-deploy: ## build and deploy a stack with SAM; Enter keeps the parameters that the stack has: make deploy STACK=taskhold-video
+deploy: ## use: build and deploy a stack with SAM; Enter keeps the parameters that the stack has: make deploy STACK=taskhold-video
 	@arch="$$($(DEPLOY) --architecture $(CHANGES))" && arch="$${arch:-$(ARCH)}" \
 		&& $(BUILD_FOR_DEPLOY) ARCH="$$arch" \
 		&& $(DEPLOY) $(CHANGES) Architecture="$$arch"
 
-invoke: ## what the built function makes of a payload, in SAM's container, on a simulated ECS (needs Docker): make invoke EVENT=events/sweep.json
+invoke: ## use: run the built function in a SAM container on a simulated ECS (needs Docker): make invoke EVENT=events/sweep.json
 	@test -f .aws-sam/build/Function/bootstrap || $(MAKE) build
-	@$(CARGO) build --quiet -p ecs-sim
+	@$(call announce,$(TARGET)/debug/ecs-sim,a simulated ECS)
+	@$(SIMULATOR) $(call quietly,$(TARGET)/debug/ecs-sim)
 	@$(IN_SAM_TOOLS) tests/sam/invoke $(EVENT) $(ENDPOINT)
 
-validate: ## the template, as SAM and CloudFormation's linter see it, and what `make deploy` makes of it (2 minutes; needs Python 3, and the network the first time)
+validate: ## develop: check the template with SAM and cfn-lint, and test `make deploy` (2 minutes; needs Python 3, and the network the first time)
 	$(IN_SAM_TOOLS) sam validate --lint --region eu-west-1
 	$(IN_SAM_TOOLS) cfn-lint template.yaml
 	$(MAKE) --no-print-directory test-deploy
 
-test-sam: build ## the built function in SAM's container, on every payload of events/ (minutes; needs Docker)
-	$(PROGRAMS_OF_TESTS)
+test-sam: build ## prove: run the built function in a SAM container on payloads of events/ (minutes; needs Docker): make test-sam TASKHOLD_TESTS=all
+	$(PROGRAMS) --quiet
 	tests/sam/run
 
-test-deploy: ## make deploy with the real SAM CLI on an emulated CloudFormation: a second deployment keeps a stack's parameters (a minute; needs Python 3, and the network the first time)
+test-deploy: ## prove: make deploy with the real SAM CLI on an emulated CloudFormation: a second deployment keeps a stack's parameters (a minute; needs Python 3, and the network the first time)
 	tests/tools/venv sam >/dev/null
 	venv="$$(tests/tools/venv emulators)" && PYTHONDONTWRITEBYTECODE=1 "$$venv/bin/python" -m pytest --quiet \
 		-p no:cacheprovider --disable-warnings --numprocesses 2 tests/deploy
 
-test-terraform: ## Terraform validates its module and applies it to an emulated AWS (minutes; needs Terraform and its AWS provider)
+test-terraform: ## prove: validate the Terraform module and apply it to an emulated AWS (minutes; needs Terraform and its AWS provider)
 	tests/terraform/run
 
-scenario: ## run the scenarios in process and show what happens: make scenario SCENARIO=tests/scenarios/NAME.txt
-	@$(CARGO) run --quiet -p ecs-sim -- scenario $(SCENARIO)
+scenario: ## use: run scenarios in process and show what happens: make scenario SCENARIO=tests/scenarios/NAME.txt
+	@$(call announce,$(TARGET)/debug/ecs-sim,a simulated ECS)
+	@$(SIMULATOR) $(call quietly,$(TARGET)/debug/ecs-sim)
+	@$(TARGET)/debug/ecs-sim scenario $(SCENARIO)
 
-twice: ## run a random scenario twice and compare: make twice SEED=7
-	@$(CARGO) run --quiet -p ecs-sim -- twice --seed $(SEED)
+twice: ## develop: run a random scenario twice and compare: make twice SEED=7
+	@$(call announce,$(TARGET)/debug/ecs-sim,a simulated ECS)
+	@$(SIMULATOR) $(call quietly,$(TARGET)/debug/ecs-sim)
+	@$(TARGET)/debug/ecs-sim twice --seed $(SEED)
 
-sim: ## run the whole function under faults from seeds, and check what it promises: make sim SEED=1 RUNS=1000 THREADS=2 (the first build: minutes)
-	@$(CARGO) run --quiet --profile soak -p ecs-sim -- sim --seed $(SEED) --runs $(or $(RUNS),1000) --threads $(THREADS)
+sim: ## prove: run the whole function with random faults and check its promises: make sim SEED=1 RUNS=1000 THREADS=2 (the first build: minutes)
+	@$(call announce,$(TARGET)/soak/ecs-sim,a simulated ECS that is quick to run)
+	@$(CARGO) run $(if $(wildcard $(TARGET)/soak/ecs-sim),--quiet) --profile soak -p ecs-sim -- sim --seed $(SEED) --runs $(or $(RUNS),1000) --threads $(THREADS)
 
-soak: ## 30 simulated days of 500 services and 5,000 tasks, with faults: nothing may stay open, nothing may grow (minutes; the first build: minutes more): make soak SEED=1
+soak: ## prove: simulate 30 days of 500 services and 5,000 tasks with faults; nothing may stay open or grow (minutes): make soak SEED=1
 	SOAK_SEED=$(SEED) $(CARGO) test --quiet --profile soak --no-default-features --test soak -- --ignored --nocapture
 
-serve: ## serve the simulated ECS, SQS, SNS and Application Auto Scaling on loopback for the AWS CLI and SDKs: make serve PORT=4566
-	@$(CARGO) run --quiet -p ecs-sim -- serve --port $(PORT)
+serve: ## use: serve the simulated ECS, SQS, SNS and Application Auto Scaling on loopback for the AWS CLI and SDKs: make serve PORT=4566
+	@$(call announce,$(TARGET)/debug/ecs-sim,a simulated ECS)
+	@$(SIMULATOR) $(call quietly,$(TARGET)/debug/ecs-sim)
+	@$(TARGET)/debug/ecs-sim serve --port $(PORT)
 
-bench-calls: ## count the calls to ECS per message, and the looks, the reads and the time that a watch takes
+bench-calls: ## develop: count calls to ECS per message, and the reconciles, reads and seconds from a blocked deployment to its alert
 	@$(CARGO) test --quiet --test figures -- --nocapture --test-threads 1
 	@$(CARGO) test --quiet --test watch -- --nocapture --test-threads 1 chain reads time_to_alert
 
-bench: ## measure the function as a process, beside functions in Rust and Python: make bench RUNS=20 (half an hour; needs Linux and Python 3, and the network the first time)
+bench: ## prove: measure the function as a process, next to functions in Rust and Python: make bench RUNS=20 (half an hour; needs Linux and Python 3, and the network the first time)
 	@benches/lambda/run --runs $(or $(RUNS),20)
 
-bench-plan: ## measure a batch of 10,000 messages in process (first build: minutes)
+bench-plan: ## develop: measure a batch of 10,000 messages in process (the first build: minutes)
 	$(CARGO) bench --no-default-features --bench plan
 
-bench-growth: ## measure how an invocation grows with tasks, jobs and entries, in process (first build: minutes)
+bench-growth: ## develop: measure how an invocation grows with tasks, jobs and records, in process (the first build: minutes)
 	$(CARGO) bench --quiet --no-default-features --bench growth
 
-budgets: ## hold what a message costs to docs/performance.md: allocations, calls, instructions (need valgrind), size (after make build)
+budgets: ## develop: check the budgets of docs/performance.md: allocations, calls, instructions (need valgrind), size (after make build)
 	$(CARGO) test --quiet --test budgets -- --nocapture --test-threads 1
 	CARGO="$(CARGO)" benches/lambda/budgets
 
-fuzz: ## fuzz all that is read, on stable Rust: make fuzz SECONDS=30 TARGET=all, for a night RUNS=10000000 (needs a C++ compiler)
+fuzz: ## prove: fuzz every parser, on stable Rust: make fuzz SECONDS=30 TARGET=all, for a night RUNS=10000000 (needs a C++ compiler)
 	@fuzz/run --target $(if $(filter command,$(firstword $(origin TARGET))),$(TARGET),all) --seconds $(SECONDS) --runs "$(RUNS)"
 
-prove: ## all that looks for broken promises, for some minutes: every order of steps, drawn runs under faults, fuzzing
+prove: ## prove: look for broken promises for some minutes: every order of steps, random runs with faults, fuzzing
 	$(CARGO) test --test model --test invariants --test properties --test sim --test soak
 	$(MAKE) --no-print-directory sim RUNS=2000 THREADS=2
 	$(MAKE) --no-print-directory fuzz SECONDS=20
 
-prove-long: ## the same for a night: larger walks, 100,000 runs, the soak, 10,000,000 inputs for each parser, mutants
-	$(CARGO) test --test model --test invariants -- --ignored --nocapture
-	$(MAKE) --no-print-directory sim RUNS=100000 THREADS=2
-	$(MAKE) --no-print-directory soak
-	$(MAKE) --no-print-directory fuzz RUNS=10000000
-	$(MAKE) --no-print-directory mutants
+nightly: ## prove: run everything that CI samples or leaves out (a night); one part: make nightly-model
+	.ci/nightly
 
-mutants: ## change the pure core in each way that cargo-mutants knows, and see whether a test fails: unit tests first, then promises and properties (hours; needs the network the first time)
+nightly-scenarios: ## prove: run every scenario under every variant of AWS, and against the real function
+	TASKHOLD_TESTS=all $(CARGO) test --workspace --test scenarios -- --nocapture
+
+nightly-emulators: ## prove: run every scenario on DynamoDB, every payload in a SAM container, cargo lambda watch, Terraform
+	TASKHOLD_TESTS=all $(MAKE) --no-print-directory test-e2e
+	TASKHOLD_TESTS=all $(MAKE) --no-print-directory test-sam
+	$(MAKE) --no-print-directory test-terraform
+
+nightly-model: ## prove: check the larger configurations of the model checker
+	$(CARGO) test --profile soak --no-default-features --test model -- --ignored --nocapture --test-threads 2
+
+nightly-runs: ## prove: run 100,000 random simulations, 50,000 of the protection protocol, 20,000 cases of each property
+	$(MAKE) --no-print-directory sim RUNS=100000 THREADS=2
+	$(CARGO) test --profile soak --no-default-features --test invariants -- --ignored
+	PROPTEST_CASES=20000 $(CARGO) test --profile soak --no-default-features --test properties
+
+nightly-soak: ## prove: simulate 30 days of 500 services with faults, and a month without any
+	$(MAKE) --no-print-directory soak
+	TASKHOLD_TESTS=all $(CARGO) test --profile soak --no-default-features --test routine -- --include-ignored --nocapture
+
+nightly-fuzz: ## prove: fuzz each parser for ten minutes
+	$(MAKE) --no-print-directory fuzz SECONDS=600
+
+nightly-mutants-reconcilers: ## prove: mutate the two reconcilers and see whether a test fails
+	$(MAKE) --no-print-directory mutants MUTATE='src/task.rs src/task/** src/service.rs src/service/**'
+
+nightly-mutants-state: ## prove: mutate the state store and the outbox and see whether a test fails
+	$(MAKE) --no-print-directory mutants MUTATE='src/outbox.rs src/store.rs src/store/**'
+
+nightly-bench: ## prove: measure the function as a process, and in process
+	$(MAKE) --no-print-directory bench
+	$(MAKE) --no-print-directory bench-growth
+	$(MAKE) --no-print-directory bench-plan
+
+MUTATED = $(foreach glob,$(MUTATE),--file '$(glob)')
+mutants: ## prove: change the pure core in each way that cargo-mutants knows, and see whether a test fails: unit tests first, then promises and properties (hours; needs the network the first time)
 	$(CARGO) install --quiet --locked --version 27.1.0 --root $(TARGET)/tools cargo-mutants
 	@# It ends with 2 if a mutant lives, and with 3 if one went on for too long: that is for its lists to tell.
-	$(TARGET)/tools/bin/cargo-mutants mutants --output $(TARGET) || test $$? -le 3
-	$(TARGET)/tools/bin/cargo-mutants mutants --output $(TARGET) --iterate --config .cargo/mutants-left.toml || test $$? -le 3
+	$(TARGET)/tools/bin/cargo-mutants mutants --output $(TARGET) $(MUTATED) || test $$? -le 3
+	$(TARGET)/tools/bin/cargo-mutants mutants --output $(TARGET) $(MUTATED) --iterate --config .cargo/mutants-left.toml || test $$? -le 3
 	@echo 'What is left alive:'
 	@cat $(TARGET)/mutants.out/missed.txt
 
@@ -166,7 +225,7 @@ DENY = $(TARGET)/tools/bin/cargo-deny --locked --workspace --config deny.toml
 DENY_ALLOWS = -A license-exception-not-encountered
 DENY_ALLOWS_ELSEWHERE = $(DENY_ALLOWS) -A license-not-encountered -A unmatched-skip -A unnecessary-skip
 
-deny: ## licences, sources and duplicates of every dependency, and its known vulnerabilities where their database can be reached (minutes the first time; needs the network)
+deny: ## develop: licences, sources and duplicates of every dependency, and its known vulnerabilities where their database can be reached (minutes the first time; needs the network)
 	$(CARGO) install --quiet --locked --version 0.20.2 --root $(TARGET)/tools cargo-deny
 	$(DENY) --manifest-path Cargo.toml check $(DENY_ALLOWS) licenses sources bans
 	$(DENY) --manifest-path fuzz/Cargo.toml check $(DENY_ALLOWS_ELSEWHERE) licenses sources bans

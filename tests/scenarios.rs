@@ -1,16 +1,21 @@
-//! Runs every scenario of tests/scenarios under every variant of AWS that it allows, in process, and once with the
-//! real function. Runs scenarios about alerts with ECS events in disorder, and random scenarios twice.
+//! The scenarios of tests/scenarios in process, and once against the real function; scenarios about alerts with the events of ECS in
+//! disorder; random scenarios, twice.
+//!
+//! By default each scenario runs under a sample of the variants of AWS that it allows, and some thirty run against the real function;
+//! with `TASKHOLD_TESTS=all` each runs under every variant, and all run against the real function. `ecs_sim::scenario::Extent`
+//! has the rules of the sample.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
 use ecs_sim::control_plane::Variants;
 use ecs_sim::play::Process;
+use ecs_sim::progress::Progress;
 use ecs_sim::region::{Region, SharedRegion};
 use ecs_sim::scenario::{
-    AlertTold, Disorder, Expectation, InProcess, Scenario, Silent, Statement, Style, Summary, Timeline, alerts_of,
+    AlertTold, Disorder, Expectation, Extent, InProcess, Silent, Statement, Scenario, Style, Summary, Timeline, alerts_of,
     random_scenario, run,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 fn scenario_files() -> Vec<PathBuf> {
@@ -55,15 +60,17 @@ fn a_scenario_told_twice_is_the_same_to_the_byte() {
 }
 
 #[test]
-fn every_scenario_holds_under_every_variant_of_aws_that_it_allows() {
+fn every_scenario_holds_under_the_readings_of_aws_that_it_allows() {
     let mut failures = Vec::new();
     let mut runs = 0;
+    let mut progress = Progress::new("scenarios under their variants of AWS", scenario_files().len());
     for file in scenario_files() {
         let scenario = read(&file);
-        let variants = scenario.variants();
+        let variants = Extent::asked().variants(&scenario);
         assert!(!variants.is_empty(), "{}: no variant of AWS has all that it needs", scenario.name);
         runs += variants.len();
         failures.extend(variants.into_iter().filter_map(|variants| in_process(&scenario, variants).err()));
+        progress.step();
     }
     println!("{} scenarios, {runs} runs", scenario_files().len());
     assert!(failures.is_empty(), "{} of {runs} runs failed:\n{}", failures.len(), failures.join("\n"));
@@ -97,14 +104,16 @@ fn an_unknown_word_fails_with_file_and_line() {
     assert_eq!(error.to_string(), "made up:3: `dance` begins no statement");
 }
 
-fn against_the_real_function(scenario: &Scenario, variants: Variants) -> Result<Summary, String> {
+/// What a scenario comes to, and which operations the function called.
+fn against_the_real_function(scenario: &Scenario, variants: Variants) -> Result<(Summary, BTreeSet<String>), String> {
     block_on(async {
         let region = SharedRegion::new(Region::for_scenario(variants));
         let bootstrap = Path::new(env!("CARGO_BIN_EXE_bootstrap"));
         let mut function = Process::start(&region, bootstrap, scenario.settings()).await.unwrap();
-        let summary = run(scenario, region, &mut function, &mut Silent).await;
+        let summary = run(scenario, region.clone(), &mut function, &mut Silent).await;
         function.stop().await;
-        summary.map_err(|failure| format!("{failure}, under {variants}"))
+        let called = region.lock().called.clone();
+        summary.map(|summary| (summary, called)).map_err(|failure| format!("{failure}, under {variants}"))
     })
 }
 
@@ -112,7 +121,7 @@ fn against_the_real_function(scenario: &Scenario, variants: Variants) -> Result<
 fn the_tour_is_the_same_in_process_and_against_the_real_function() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
     let scenario = read(&directory.join("tour.txt"));
-    let summary = against_the_real_function(&scenario, Variants::default()).unwrap();
+    let (summary, _) = against_the_real_function(&scenario, Variants::default()).unwrap();
     let in_process = in_process(&scenario, Variants::default()).unwrap();
     // A process takes milliseconds itself, so a check may run one second late, and the chain compensates for it.
     assert!(summary.invocations.abs_diff(in_process.invocations) <= 2, "{summary:?} {in_process:?}");
@@ -120,19 +129,42 @@ fn the_tour_is_the_same_in_process_and_against_the_real_function() {
     assert_eq!((summary.deployments_completed, summary.interrupted), (1, 0));
 }
 
+/// Every operation that the function calls, but those of DynamoDB, which it is not given here.
+const CALLED: [&str; 11] = [
+    "application-autoscaling:DescribeScalableTargets",
+    "ecs:DescribeServices",
+    "ecs:DescribeTasks",
+    "ecs:GetTaskProtection",
+    "ecs:ListServices",
+    "ecs:ListTasks",
+    "ecs:UpdateService",
+    "ecs:UpdateTaskProtection",
+    "sns:Publish",
+    "sqs:SendMessage",
+    "sqs:SendMessageBatch",
+];
+
 #[test]
-fn every_scenario_holds_against_the_real_function_too() {
-    // The delay of a slow ECS follows the scenario's clock, and a process has its own clock.
+fn scenarios_hold_against_the_real_function_too_and_make_every_call() {
+    // A slow ECS takes its time by the scenario's clock, and a process has its own.
     let slow = |scenario: &Scenario| scenario.lines.iter().any(|line| line.text.starts_with("ecs takes"));
-    let scenarios: Vec<Scenario> =
-        scenario_files().iter().map(|file| read(file)).filter(|scenario| !slow(scenario)).collect();
-    assert!(scenarios.len() + 1 >= scenario_files().len(), "hardly any scenario is left out");
-    let failures: Vec<String> = scenarios
-        .iter()
-        .filter_map(|scenario| against_the_real_function(scenario, *scenario.variants().last().unwrap()).err())
-        .collect();
-    println!("{} scenarios against the real function", scenarios.len());
+    let all: Vec<Scenario> = scenario_files().iter().map(|file| read(file)).filter(|scenario| !slow(scenario)).collect();
+    assert!(all.len() + 1 >= scenario_files().len(), "hardly any scenario is left out");
+    let count = all.len();
+    let scenarios = Extent::asked().scenarios(all);
+    let mut progress = Progress::new("scenarios against the real function", scenarios.len());
+    let mut called = BTreeSet::new();
+    let mut failures = Vec::new();
+    for scenario in &scenarios {
+        match against_the_real_function(scenario, *scenario.variants().last().unwrap()) {
+            Ok((_, calls)) => called.extend(calls),
+            Err(failure) => failures.push(failure),
+        }
+        progress.step();
+    }
+    println!("{} of {count} scenarios against the real function", scenarios.len());
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+    assert_eq!(called.iter().map(String::as_str).collect::<Vec<_>>(), CALLED);
 }
 
 /// Each kind of disorder, and two of shuffled events, because only the seed distinguishes them.

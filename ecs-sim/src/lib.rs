@@ -166,6 +166,7 @@ pub mod http;
 pub mod interleave;
 pub mod no_services;
 pub mod play;
+pub mod progress;
 pub mod queue;
 pub mod region;
 pub mod scenario;

@@ -12,7 +12,7 @@ use crate::control_plane::{ApiError, ControlPlane, ErrorCode, Millis, Setup, Thr
 use crate::http::{Answer, Backend, Call, Service, ServiceError, Topics};
 use crate::queue::{self, QueueOrigin, QueueSettings, Queues};
 use serde_json::Value;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The queue that workers send to.
@@ -85,6 +85,8 @@ pub struct Region {
     pub latency_ms: Millis,
     /// The calls since they were last taken.
     pub calls: Vec<EcsCall>,
+    /// Which operations were ever called, as IAM names them: `ecs:DescribeServices`. Of SQS only those that came over HTTP.
+    pub called: BTreeSet<String>,
     /// Whether the function that called last is dead.
     pub caller_is_dead: bool,
 }
@@ -127,6 +129,7 @@ impl Region {
             autoscaling_denied: 0,
             latency_ms: 0,
             calls: Vec::new(),
+            called: BTreeSet::new(),
             caller_is_dead: false,
         }
     }
@@ -157,6 +160,7 @@ impl Region {
 
     /// Calls ECS, unless the next fault prevents it.
     pub fn call_ecs(&mut self, operation: &str, request: &Value) -> Outcome {
+        self.note("ecs", operation);
         let answered_at = self.now() + self.latency_ms;
         self.advance_to(answered_at);
         let exception = |code, message: &str| Outcome::Answered(Err(ApiError::new(code, message)));
@@ -188,8 +192,15 @@ impl Region {
 }
 
 impl Region {
-    /// Calls SNS; `None` if the call is lost.
+    fn note(&mut self, service: &str, operation: &str) {
+        self.called.insert(format!("{service}:{operation}"));
+    }
+}
+
+impl Region {
+    /// Makes a call to SNS; `None` if it is lost.
     pub fn publish(&mut self, operation: &str, input: &Value) -> Option<Result<Value, ServiceError>> {
+        self.note("sns", operation);
         if self.publications_lost > 0 {
             self.publications_lost -= 1;
             return None;
@@ -204,6 +215,7 @@ impl Region {
     /// # Errors
     /// Its error; AccessDeniedException while calls are denied.
     pub fn call_autoscaling(&mut self, operation: &str, input: &Value) -> Result<Value, ServiceError> {
+        self.note("application-autoscaling", operation);
         if self.autoscaling_denied > 0 {
             self.autoscaling_denied -= 1;
             let message = "User is not authorized to perform this action";
@@ -221,6 +233,7 @@ impl Backend for Region {
                 Outcome::NoAnswer | Outcome::CallerDies => Answer::ConnectionLost,
             },
             Service::Sqs => {
+                self.note("sqs", &call.operation);
                 queue::api::call(&mut self.queues, call.access_key_id.as_deref(), &call.operation, &call.body).into()
             }
             Service::Sns => match self.publish(&call.operation, &call.body) {

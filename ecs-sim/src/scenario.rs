@@ -72,6 +72,7 @@ mod notice;
 mod parse;
 mod random;
 mod run;
+mod sample;
 mod statement;
 mod telling;
 mod timeline;
@@ -83,6 +84,7 @@ pub use disorder::Disorder;
 pub use in_process::InProcess;
 pub use random::random_scenario;
 pub use run::{FUNCTION_TIMEOUT_MS, Failure, Function, Invoked, LogLine, Summary, run};
+pub use sample::{Extent, met};
 pub use statement::{Expectation, Statement};
 pub use timeline::{Audience, Colour, Silent, Style, Telling, Timeline};
 

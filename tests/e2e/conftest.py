@@ -27,6 +27,7 @@ def seed(pytestconfig):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "long(seconds): takes so long, most of it waiting, and so comes early")
+    config.addinivalue_line("markers", "nightly(why): not in a sample, only with TASKHOLD_TESTS=all")
     _leave_nothing_of_the_machine_s()
     # The processes that share the tests out inherit it from the one that prints the summary.
     if figures.FOLDER not in os.environ:
@@ -43,7 +44,13 @@ def _leave_nothing_of_the_machine_s():
     os.environ.update(dict.fromkeys(nowhere, os.devnull), AWS_EC2_METADATA_DISABLED="true", NO_PROXY="127.0.0.1")
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
+    asked = os.environ.get("TASKHOLD_TESTS") or "sample"
+    if asked not in ("sample", "all"):
+        raise pytest.UsageError(f"TASKHOLD_TESTS is `sample` or `all`, not `{asked}`")
+    omitted = [item for item in items if asked == "sample" and item.get_closest_marker("nightly")]
+    config.hook.pytest_deselected(items=omitted)
+    items[:] = [item for item in items if item not in omitted]
     # Each of the processes that share the tests out begins with two in a row: one of them long, as far as they go.
     long = [item for item in items if item.get_closest_marker("long")]
     long.sort(key=lambda item: -item.get_closest_marker("long").args[0])

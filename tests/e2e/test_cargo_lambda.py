@@ -8,6 +8,7 @@ from stack import CLUSTER
 
 
 @pytest.mark.long(20)  # it may have to be built first
+@pytest.mark.nightly("it builds the SDK once more: alone, a program has other features of what it depends on")
 def test_under_cargo_lambda_watch_it_does_as_under_aws_s_emulator(deploy, programs, tmp_path):
     world = deploy(functions=0)
     # Cargo finds itself and its registry by the environment of whoever runs the tests; the function is not to see theirs.

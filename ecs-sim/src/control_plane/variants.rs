@@ -108,6 +108,19 @@ impl Variants {
         all
     }
 
+    /// In how many switches these differ from others.
+    #[must_use]
+    pub fn switches_apart(self, other: Self) -> usize {
+        let apart = [
+            self.refusal != other.refusal,
+            self.renewal != other.renewal,
+            self.protection_event != other.protection_event,
+            self.arns != other.arns,
+            self.stop != other.stop,
+        ];
+        apart.into_iter().filter(|differ| *differ).count()
+    }
+
     fn with(mut self, pair: &str) -> Option<Self> {
         match pair {
             "refusal=outnumbered" => self.refusal = Refusal::Outnumbered,

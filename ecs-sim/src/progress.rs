@@ -1,0 +1,39 @@
+//! How far a long run is, said once a minute.
+
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+/// How often it is said.
+const EVERY: Duration = Duration::from_secs(60);
+
+/// Says once a minute how many of so many things are done.
+#[derive(Debug)]
+pub struct Progress {
+    what: &'static str,
+    of: usize,
+    done: usize,
+    said_at: Instant,
+}
+
+impl Progress {
+    /// So many things are to be done, called `what`.
+    #[must_use]
+    pub fn new(what: &'static str, of: usize) -> Self {
+        Self { what, of, done: 0, said_at: now() }
+    }
+
+    /// One more is done.
+    pub fn step(&mut self) {
+        self.done += 1;
+        if now().duration_since(self.said_at) >= EVERY {
+            self.said_at = now();
+            // Not by `eprintln!`, which a test run captures. A reader who has gone away is no reason to stop.
+            let _ = writeln!(std::io::stderr(), "{} of {} {}", self.done, self.of, self.what);
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "progress is for people, who live in real time")]
+fn now() -> Instant {
+    Instant::now()
+}
