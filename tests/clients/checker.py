@@ -1,7 +1,8 @@
-"""Holds an answer against the service model that ships in botocore.
+"""Compares an answer with the service model that ships in botocore.
 
-What a client shows of an answer is no witness: botocore drops every member that its model does not know. So the bytes on the wire
-are checked, member by member, and errors by the lists that the model gives for each operation.
+A client's parsed answer proves little: botocore drops every member that its model does not know. So this module
+checks the bytes on the wire, member by member, and error codes against the lists that the model gives for each
+operation.
 """
 
 import base64
@@ -13,18 +14,19 @@ from xml.etree import ElementTree
 
 import botocore.session
 
-# Moments before the first and after the second are mistakes: of the unit, mostly.
-EPOCH_SECONDS_MIN = 1_400_000_000  # May 2014, before Amazon ECS was there
+# Times outside of this range are mistakes, mostly of the unit.
+EPOCH_SECONDS_MIN = 1_400_000_000  # May 2014, before Amazon ECS existed
 EPOCH_SECONDS_MAX = 4_102_444_800  # the year 2100
 
-# By service, codes that every operation may answer with, beside those of its own list, and their HTTP status: from "Common Error
-# Types" in AWS's API references, "Common Errors" in older ones. Those that are none of the simulator's business (signatures,
-# tokens) are left out, so that they would be found if they came.
+# For each service, the error codes that every operation may return in addition to its own list, with their HTTP
+# status: from "Common Error Types" in AWS's API references, "Common Errors" in older ones. Codes that the simulator
+# never returns (signatures, tokens) are omitted, so that the checker would find them.
 JSON_COMMON = {
     "RequestEntityTooLargeException": 413,
     "ThrottlingException": 400,
     "UnknownOperationException": 404,
-    # On no page of these services; what AWS's JSON services answer to a body of wrong types, by reports of many users.
+    # Not documented by these services. AWS's JSON services return it for a body with wrong types, according to many
+    # user reports.
     "SerializationException": 400,
 }
 QUERY_COMMON = {"InvalidAction": 400, "MissingAction": 400, "MissingParameter": 400, "InvalidParameterValue": 400}
@@ -35,7 +37,7 @@ COMMON = {
     "sns": QUERY_COMMON,
 }
 
-# What AWS's pages say of errors and the model does not.
+# Error details from AWS's pages that the model omits.
 HTTP_STATUS_OF_FAULTS = 500
 FAULTS = {"ServerException", "InternalServiceException"}
 
@@ -46,7 +48,7 @@ def service_model(service):
 
 
 def problems_of(exchange):
-    """Every way in which an answer is not what the model says, each a sentence. An empty list is a good answer."""
+    """Returns every deviation of an answer from the model, each as a sentence. An empty list means a valid answer."""
     model = service_model(exchange.service)
     found = list(_problems_of_head(exchange, model))
     try:
@@ -101,7 +103,9 @@ def _problems_of_json(exchange, operation):
 
 
 def _problems_of_query_error(exchange, operation):
-    """A service that spoke the query protocol before names the older code in a header ("awsQueryCompatible trait", Smithy)."""
+    """A service that used the query protocol before names the older code in a header ("awsQueryCompatible trait",
+    Smithy).
+    """
     if "awsQueryCompatible" not in operation.service_model.metadata:
         return
     header = exchange.headers.get("x-amzn-query-error", "")
@@ -125,7 +129,7 @@ def _problems_of_error(exchange, operation):
 
 
 def _problems_of_value(value, shape, path):
-    """Every type of the JSON protocols ("Shape serialization", Smithy's page on AWS JSON 1.1)."""
+    """Checks every type of the JSON protocols ("Shape serialization", Smithy's page on AWS JSON 1.1)."""
     kind = shape.type_name
     if kind == "structure":
         yield from _problems_of_structure(value, shape, path)
@@ -212,7 +216,9 @@ def _problems_of_xml(exchange, operation):
 
 
 def _plain(element, shape):
-    """What an XML element stands for, in JSON's terms; what it cannot be by its shape stays text, and is found wrong as such."""
+    """Converts an XML element to JSON terms. Text that does not fit its shape stays text and is then reported as a
+    problem.
+    """
     if shape is None:
         return element.text or ""
     if shape.type_name == "structure":

@@ -1,4 +1,5 @@
-"""A simulated Region for each test, and what stands between it and its clients. Run by `make test-clients`."""
+"""A simulated Region for each test, with a recorder between the Region and its clients. Run by `make test-clients`.
+"""
 
 from contextlib import contextmanager
 
@@ -20,7 +21,7 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
-    # What takes long begins first, and what looks at all that the others did comes when they have done it.
+    # Slow tests start first, and tests that check the work of all others run last.
     def place(item):
         return int(item.get_closest_marker("last") is not None) - int(item.get_closest_marker("first") is not None)
 
@@ -34,7 +35,7 @@ def statistics(pytestconfig):
 
 @pytest.fixture(scope="session")
 def open_world(pytestconfig):
-    """Opens a world for as long as a `with` lasts, and fails if one answer in it was not as AWS's model says."""
+    """Opens a world for a `with` block, and fails if an answer in it deviated from AWS's model."""
 
     @contextmanager
     def opened():
@@ -48,7 +49,7 @@ def open_world(pytestconfig):
 
 @pytest.fixture
 def world(open_world):
-    """ECS, SQS, SNS and Application Auto Scaling, with nobody else in them."""
+    """ECS, SQS, SNS and Application Auto Scaling, without other clients."""
     with open_world() as world:
         yield world
 

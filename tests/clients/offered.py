@@ -1,11 +1,11 @@
-"""Which operations the simulator offers, read from its source."""
+"""The operations that the simulator offers, read from its source."""
 
 import re
 from pathlib import Path
 
 SOURCE = Path(__file__).parents[2] / "ecs-sim" / "src"
 
-# Where each service tells its operations apart: one arm of a `match` for each.
+# Where each service dispatches its operations: one arm of a `match` for each.
 DISPATCHERS = {
     "ecs": "control_plane/api.rs",
     "sqs": "queue/api.rs",

@@ -1,4 +1,4 @@
-"""Stands between clients and the simulated services on loopback, and keeps what goes by, byte by byte."""
+"""A recording proxy between clients and the simulated services on loopback."""
 
 import http.client
 import json
@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import checker
 
-# How long a request may take; all answer at once, so what takes longer is lost.
+# Time limit of a request. All services answer at once, so a slower answer is lost.
 ANSWER_SECONDS = 30
 
 SERVICES = {"AmazonEC2ContainerServiceV20141113": "ecs", "AmazonSQS": "sqs", "AnyScaleFrontendService": "application-autoscaling"}
@@ -41,7 +41,7 @@ class Exchange:
 
 
 class Recorder:
-    """A proxy. Every answer that goes by is checked; what is wrong with it is in `problems`."""
+    """A proxy. It checks every answer and collects the deviations in `problems`."""
 
     def __init__(self, upstream):
         self.upstream = upstream
@@ -52,7 +52,7 @@ class Recorder:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             timeout = ANSWER_SECONDS
-            wbufsize = -1  # head and body go together, and wait for no acknowledgement of each other
+            wbufsize = -1  # sends head and body together, so that neither waits for an acknowledgement
             disable_nagle_algorithm = True
 
             def do_POST(self):
@@ -66,7 +66,7 @@ class Recorder:
                 self.wfile.write(answer)
 
             def log_message(self, *_):
-                """Not a line for each request."""
+                """No log line for each request."""
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
@@ -103,7 +103,9 @@ class Recorder:
 
 
 class Statistics:
-    """What all tests of a run did: calls by client, their outcomes by operation, and events held against rules."""
+    """The activity of all tests of a run: calls by client, their outcomes by operation, and events compared with
+    rules.
+    """
 
     def __init__(self):
         self.calls = Counter()

@@ -1,4 +1,4 @@
-"""The event patterns of template.yaml, as CloudFormation would hand them to EventBridge for given parameters."""
+"""The event patterns of template.yaml, as CloudFormation passes them to EventBridge for given parameters."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 
-# A stack for the cluster that the payloads in events/ speak of.
+# A stack for the cluster of the payloads in events/.
 PARAMETERS = {
     "AWS::Partition": "aws",
     "AWS::Region": "eu-west-1",
@@ -17,7 +17,7 @@ PARAMETERS = {
 
 
 class Loader(yaml.SafeLoader):
-    """Keeps CloudFormation's short functions as what they are short for: {"Fn::Sub": …}, {"Ref": …}."""
+    """Expands CloudFormation's short functions: {"Fn::Sub": …}, {"Ref": …}."""
 
 
 def _function(loader, suffix, node):
@@ -33,7 +33,7 @@ Loader.add_multi_constructor("!", _function)
 
 
 def resolved(value, parameters):
-    """References replaced (CloudFormation User Guide, "Ref" and "Fn::Sub"). A function that is not known here is an error."""
+    """Resolves references (CloudFormation User Guide, "Ref" and "Fn::Sub"). An unknown function is an error."""
     if isinstance(value, list):
         return [resolved(item, parameters) for item in value]
     if not isinstance(value, dict):
@@ -48,7 +48,7 @@ def resolved(value, parameters):
 
 
 def patterns(**changed):
-    """The pattern of each rule by its name: events of the function in SAM's form, and rules in CloudFormation's."""
+    """The pattern of each rule by its name: the function's events in SAM's form, and rules in CloudFormation's."""
     resources = yaml.load((ROOT / "template.yaml").read_text(), Loader)["Resources"]
     found = {}
     for name, resource in resources.items():

@@ -1,4 +1,4 @@
-"""The checker refuses what AWS could not have answered; a checker that takes everything would prove nothing."""
+"""The checker rejects answers that AWS could not give; a checker that accepts everything would prove nothing."""
 
 import json
 
@@ -49,7 +49,7 @@ def answer(service, operation, body, status=200, **headers):
 
 
 def described(path, value):
-    """The good answer with one value put where it does not belong."""
+    """The valid answer with one misplaced value."""
     body = json.loads(json.dumps(DESCRIBED))
     at = body
     for step in path[:-1]:

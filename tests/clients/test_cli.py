@@ -1,4 +1,6 @@
-"""The AWS CLI at the simulator: each operation that it offers, done once and refused once, by commands as people write them."""
+"""The AWS CLI with the simulator: each operation that it offers, once with success and once with an error, by
+commands as people write them.
+"""
 
 import json
 import re
@@ -7,11 +9,11 @@ from botocore import xform_name
 from offered import PAIRS
 from world import ACCOUNT, CLUSTER, REGION, TARGET, TOPIC, arn
 
-WEB_TASK = "{task}"  # what is in braces is filled in when it is known
+WEB_TASK = "{task}"  # values in braces are filled in once they are known
 API = f"--cluster {CLUSTER} --service api"
 SCALABLE = f"--service-namespace ecs --resource-id {TARGET['ResourceId']} --scalable-dimension {TARGET['ScalableDimension']}"
 
-# Operation, words that are done, words that are refused, and with which error. They come one after another in one world.
+# Operation, a successful command, a failing command, and its error. They run in order in one world.
 COMMANDS = [
     ("CreateCluster", "--cluster-name audio", "--cluster-name 'a b'", "InvalidParameterException"),
     ("DescribeClusters", f"--clusters {CLUSTER} nowhere --include TAGS", f"--clusters {'a ' * 101}", "InvalidParameterException"),
@@ -153,7 +155,7 @@ SERVICE_OF = {operation: service for service, operation in PAIRS}
 
 
 class Known:
-    """What commands speak of, learned from the answers to those before."""
+    """Values for later commands, taken from earlier answers."""
 
     def __init__(self, world):
         queue = f"{world.recorder.endpoint}/{ACCOUNT}/orders"
@@ -194,7 +196,7 @@ def test_the_cli_turns_pages(world):
 
 
 def test_the_commands_that_the_simulator_shows_work_as_they_are(world):
-    """As a process of its own, with the variables that `ecs-sim serve` says to export."""
+    """In a separate process, with the variables that `ecs-sim serve` says to export."""
     shown = world.greeting()
     [exported] = re.findall(r"export (.*)", shown)
     assert dict(word.split("=") for word in exported.split())["AWS_REGION"] == REGION

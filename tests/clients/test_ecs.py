@@ -1,5 +1,6 @@
-"""ECS as boto3 sees it: protection, services, deployments, tasks, clusters and tags. Each answer on the wire is held against
-botocore's model by the fixture `world`."""
+"""ECS as boto3 sees it: protection, services, deployments, tasks, clusters and tags. The fixture `world` compares
+each answer on the wire with botocore's model.
+"""
 
 from datetime import datetime, timedelta, timezone
 
@@ -13,8 +14,8 @@ def protect(world, tasks, **more):
 
 
 def protected_for(world, task, minutes, **more):
-    """What is answered, after a look at its clock."""
-    before = datetime.now(timezone.utc) - timedelta(milliseconds=1)  # ECS's clock has no microseconds
+    """Requests protection and returns the answer, after a check of its expiration time."""
+    before = datetime.now(timezone.utc) - timedelta(milliseconds=1)  # the clock of ECS has no microseconds
     [answered] = protect(world, [task], **more)["protectedTasks"]
     after = datetime.now(timezone.utc)
     assert before <= answered["expirationDate"] - timedelta(minutes=minutes) <= after
@@ -92,7 +93,7 @@ def test_a_protection_call_takes_one_to_ten_tasks_and_a_question_a_hundred(world
 
 
 def test_a_call_too_many_is_throttled(world):
-    # The bucket that refills most slowly, by five a second, so that no machine is too slow to empty it.
+    # The bucket with the slowest refill, five per second, so that any machine is fast enough to empty it.
     for done in range(1_000):
         try:
             world.ecs.update_service(cluster=CLUSTER, service="web", desiredCount=2)
@@ -104,7 +105,7 @@ def test_a_call_too_many_is_throttled(world):
 
 
 def test_a_client_that_checks_nothing_is_refused_by_the_service(world):
-    """What boto3 itself refuses reaches the service from other clients."""
+    """Requests that boto3 itself rejects reach the service from other clients."""
     with pytest.raises(ParamValidationError):
         world.ecs.update_task_protection(cluster=CLUSTER, tasks=["a"])
     careless = world.client("ecs", validated=False)
@@ -221,7 +222,7 @@ def test_a_task_definition_without_revision_is_the_latest(world):
 
 def test_a_service_has_five_deployments_at_most(world):
     update = world.ecs.update_service
-    # Room for protection, and for the tasks of them all.
+    # Enough spare capacity for protection, and for the tasks of all deployments.
     update(cluster=CLUSTER, service="web", desiredCount=6, deploymentConfiguration={"maximumPercent": 1000})
     for number in range(2, 6):
         deployment = world.described()["deployments"][0]["id"]

@@ -1,7 +1,8 @@
-"""Each rule of template.yaml by a matcher that is not ours: moto's, which was written after EventBridge's documentation.
+"""Checks each rule of template.yaml with an independent matcher: moto's, which follows EventBridge's documentation.
 
-What a rule must match is written down by hand, file by file and change by change. Beside the files in events/ there are events
-that differ from them in one respect, as those of other clusters, accounts and sources do."""
+The expected matches are listed by hand, file by file and change by change. In addition to the files in events/, there
+are events that differ from them in one respect, such as events of other clusters, accounts and sources.
+"""
 
 import copy
 import json
@@ -15,7 +16,7 @@ from template import ROOT, patterns
 RULES = ("ServiceEvents", "TaskStopped")
 FILES = {path.name.removesuffix(".json"): path for path in sorted((ROOT / "events").glob("*.json"))}
 
-# Which rule each payload that EventBridge could carry must reach; events/README.md says what each is.
+# The rule that each EventBridge payload must match; events/README.md describes the payloads.
 REACHES = {
     "ecs-deployment-state-change-completed": "ServiceEvents",
     "ecs-deployment-state-change-failed": "ServiceEvents",
@@ -27,7 +28,7 @@ REACHES = {
     "ecs-task-state-change-spot-stopped": "TaskStopped",
     "ecs-task-state-change-stopped": "TaskStopped",
     "ecs-task-state-change-stopping": "TaskStopped",
-    # Nothing is to be done about these, so the function is not to be woken.
+    # These need no action, so they must not invoke the function.
     "ecs-task-state-change-running": None,
     "ecs-task-state-change-stopped-other-cluster": None,
     "ecs-unknown-detail-type": None,
@@ -58,7 +59,7 @@ GONE = object()
 
 
 def everywhere(before, after):
-    """The event with one text replaced wherever it stands."""
+    """Replaces a text everywhere in the event."""
 
     def change(event):
         text = json.dumps(event)
@@ -90,7 +91,7 @@ def with_envelope(name, value):
     return lambda event: {**event, name: value}
 
 
-# Changes after which an event is none of ours, whatever it is about.
+# Changes that turn an event into one of another cluster, account or source.
 FOREIGN = {
     "another source": with_envelope("source", "made.up"),
     "a source in another case": with_envelope("source", "AWS.ECS"),
@@ -117,7 +118,7 @@ FOREIGN = {
     "a cluster by its name alone": with_members(detail__clusterArn="video", resources=[]),
 }
 
-# By rule, changes with what must come of them.
+# For each rule, changes and whether the rule must still match.
 CHANGES = {
     "TaskStopped": {
         "a task that is to run": (with_members(detail__desiredStatus="RUNNING"), False),
@@ -177,7 +178,7 @@ CHANGES = {
     },
 }
 
-# The envelope names the account and the Region too. No rule looks there: the ARNs say whose it is.
+# The envelope names the account and the Region too, but no rule checks them: the ARNs identify the owner.
 ENVELOPE = {
     "another account in the envelope": with_envelope("account", "999922223333"),
     "another Region in the envelope": with_envelope("region", "eu-west-2"),
@@ -196,7 +197,7 @@ def is_matched(pattern, event):
 
 
 def cases(rule):
-    """Every event that is known here, by a name, with whether the rule must match it."""
+    """Every known event with its name, and whether the rule must match it."""
     for name in FILES:
         yield name, payload(name), REACHES[name] == rule
     for name in (name for name, reached in REACHES.items() if reached == rule):
@@ -226,7 +227,7 @@ def test_a_rule_matches_what_it_must_and_nothing_else(rule, statistics):
 
 @pytest.mark.parametrize("rule", RULES)
 def test_no_part_of_a_pattern_is_idle(rule):
-    """Without any one of its parts, a pattern matches what it must not, or no longer what it must: the table tells them apart."""
+    """Without any one of its parts, a pattern matches an event that it must not, or misses one that it must match."""
     pattern = patterns()[rule]
     lesser = list(without_one_part(pattern))
     assert len(lesser) > 4
@@ -235,7 +236,7 @@ def test_no_part_of_a_pattern_is_idle(rule):
 
 
 def without_one_part(node, path=""):
-    """Each pattern that lacks one member, or one of the ways in which a member may match."""
+    """Each pattern without one member, or without one alternative of a member."""
     if isinstance(node, dict):
         for name, inner in node.items():
             rest = {other: value for other, value in node.items() if other != name}
@@ -269,8 +270,9 @@ def test_a_stack_with_other_parameters_is_for_other_events(name, changed, change
 
 
 def test_an_event_reaches_the_target_of_its_rule_and_no_other():
-    """All the way: the rules as EventBridge takes them, events put on a bus, and a queue behind each rule. moto lets anybody put
-    events of the source aws.ecs, which EventBridge does not."""
+    """End to end: the rules in EventBridge, events put on a bus, and a queue behind each rule. moto lets any caller
+    put events of the source aws.ecs, unlike EventBridge.
+    """
     with mock_aws():
         session = boto3.Session(aws_access_key_id="x", aws_secret_access_key="x", region_name="eu-west-1")
         events, sqs = session.client("events"), session.client("sqs")

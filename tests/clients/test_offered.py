@@ -1,4 +1,6 @@
-"""Whatever the simulator offers was called by boto3 and by the AWS CLI, with good input and with bad, in the tests before."""
+"""Checks that the previous tests called every operation of the simulator with boto3 and the AWS CLI, with valid and
+invalid input.
+"""
 
 import pytest
 from checker import service_model
@@ -14,7 +16,7 @@ def test_each_operation_was_done_and_refused_for_each_client(statistics, service
 
 @pytest.mark.parametrize("service", OFFERED)
 def test_what_the_source_does_not_list_is_not_offered(world, service):
-    """So the list that is read from the source is whole."""
+    """This shows that the list read from the source is complete."""
     others = set(service_model(service).operation_names) - set(OFFERED[service])
     assert others, "AWS has more"
     for operation in sorted(others) + ["DescribeMood"]:

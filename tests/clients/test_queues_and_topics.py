@@ -1,5 +1,6 @@
-"""SQS, SNS and Application Auto Scaling as boto3 sees them. Each answer on the wire is held against botocore's model by the
-fixture `world`; boto3 itself holds the digests of SQS against what it sent."""
+"""SQS, SNS and Application Auto Scaling as boto3 sees them. The fixture `world` compares each answer on the wire with
+botocore's model; boto3 itself compares the digests of SQS with the sent data.
+"""
 
 import json
 
@@ -12,7 +13,7 @@ def queue(world):
     return world.sqs.create_queue(QueueName="orders", Attributes={"VisibilityTimeout": "60"})["QueueUrl"]
 
 
-# SQS. Its codes are those of its older protocol, which boto3 goes on showing.
+# SQS. Its error codes are those of its older protocol, which boto3 still shows.
 
 
 def test_queues_are_made_found_and_listed(world, queue):

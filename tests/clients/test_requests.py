@@ -1,6 +1,7 @@
-"""Requests as no careful client would send them, made out of good ones by botocore's model: with a member left out, with one that
-does not exist, with values of other types and out of other lists. All must be refused, none may do anything, and the good one
-must still be done afterwards."""
+"""Invalid requests, derived from valid ones by botocore's model: with a missing member, an unknown member, values of
+other types, and values outside of an enumeration. The service must reject all of them without an effect, and the
+valid request must still succeed afterwards.
+"""
 
 import json
 
@@ -14,7 +15,9 @@ API = {"cluster": CLUSTER, "service": "api"}
 
 
 class Stage:
-    """What good requests need: a service `api` with a second task set, a received message, a scalable target."""
+    """The prerequisites of the valid requests: a service `api` with a second task set, a received message, a scalable
+    target.
+    """
 
     def __init__(self, world):
         world.ecs.create_service(
@@ -29,7 +32,7 @@ class Stage:
         world.scaling.register_scalable_target(**TARGET, MinCapacity=1, MaxCapacity=4)
 
 
-# What each operation takes, as much of it as is simulated.
+# Valid input of each operation, as far as it is simulated.
 GOOD = {
     "ecs": {
         "UpdateTaskProtection": lambda at: {
@@ -103,10 +106,10 @@ GOOD = {
 }
 JSON_PAIRS = [(service, operation) for service in GOOD for operation in GOOD[service]]
 
-# What a service answers to a member that is missing or out of its values.
+# The errors for a missing member or an invalid value.
 INVALID = {
     "ecs": {"InvalidParameterException"},
-    # An absent list of entries is one without entries; the rest by "Common Errors" of the SQS API Reference.
+    # A missing list of entries counts as an empty one; the rest follows "Common Errors" of the SQS API Reference.
     "sqs": {"MissingParameter", "InvalidParameterValue", "EmptyBatchRequest"},
     "application-autoscaling": {"ValidationException"},
 }
@@ -117,7 +120,7 @@ def input_of(service, operation):
 
 
 def enumeration(shape):
-    """The values of a member, or of each item of it."""
+    """The allowed values of a member, or of each of its items."""
     shape = shape.member if shape.type_name == "list" else shape
     return shape.enum if shape.type_name == "string" else []
 

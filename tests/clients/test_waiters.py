@@ -1,7 +1,8 @@
-"""The waiters of boto3 and of the AWS CLI, which go by words and states of ECS's answers, come to their ends.
+"""The waiters of boto3 and of the AWS CLI, which compare states in ECS's answers, all finish.
 
-The simulator runs in real time here: a task takes 30 seconds to start and 10 to stop. All waiters wait at once, and while other
-tests are run."""
+The simulator runs in real time here: a task takes 30 seconds to start and 10 to stop. All waiters wait concurrently,
+while other tests run.
+"""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,7 +14,7 @@ EACH_SECOND = {"Delay": 1, "MaxAttempts": 100}
 
 
 class Waits:
-    """What is waited for, by waiters that have begun."""
+    """The conditions that running waiters wait for."""
 
     def __init__(self, world, pool):
         self.world = world

@@ -1,4 +1,4 @@
-"""The worker on docs/workers.md: its code runs, and reports each job from its start to its end, at SIGTERM too."""
+"""The worker on docs/workers.md: its code runs, and reports each job from start to end, also after SIGTERM."""
 
 import json
 import os
@@ -15,7 +15,7 @@ TASK_ARN = "arn:aws:ecs:eu-central-1:111122223333:task/video/4f0c2a9be1d84763a5c
 GRANTED = {"protection": {"ProtectionEnabled": True, "TaskArn": TASK_ARN}}
 REFUSED = {"failure": {"Arn": TASK_ARN, "Reason": "DEPLOYMENT_BLOCKED"}}
 
-# A boto3 that hands out one short job and then one that lasts, and writes each call as a line of JSON.
+# A boto3 that returns one short job and then a long one, and writes each call as a line of JSON.
 BOTO3 = """
 import json, os
 

@@ -1,4 +1,4 @@
-"""The simulator as a process of its own, and clients that speak to it: boto3, the AWS CLI, and requests made by hand."""
+"""The simulator as a separate process, and its clients: boto3, the AWS CLI, and hand-made requests."""
 
 import contextlib
 import http.client
@@ -23,15 +23,15 @@ CLUSTER = "video"
 REGION = "eu-west-1"
 ACCOUNT = "111122223333"
 
-# No run takes so long. The alarm outlives this process, so that no simulator stays behind one that was killed.
+# Longer than any run. The alarm survives this process, so that a killed run leaves no simulator behind.
 LIFETIME_SECONDS = 900
 COMMAND_SECONDS = 300
 AWS = Path(sys.executable).parent / "aws"
 
-# Nothing of whoever runs the tests: neither credentials nor settings.
+# Nothing from the environment of the person who runs the tests: neither credentials nor settings.
 ENVIRONMENT = {
     "PATH": os.environ["PATH"],
-    "AWS_DATA_PATH": os.environ["AWS_DATA_PATH"],  # where the CLI keeps its own; it says so itself, when it is imported
+    "AWS_DATA_PATH": os.environ["AWS_DATA_PATH"],  # the CLI sets it when imported
     "AWS_ACCESS_KEY_ID": "x",
     "AWS_SECRET_ACCESS_KEY": "x",
     "AWS_REGION": REGION,
@@ -41,7 +41,7 @@ ENVIRONMENT = {
     "AWS_EC2_METADATA_DISABLED": "true",
     "AWS_RETRY_MODE": "standard",
     "AWS_MAX_ATTEMPTS": "1",  # every answer counts
-    # Whatever is not on loopback goes where nobody listens.
+    # Requests that leave loopback go to a port without a listener.
     "HTTP_PROXY": "http://127.0.0.1:9",
     "HTTPS_PROXY": "http://127.0.0.1:9",
     "NO_PROXY": "127.0.0.1",
@@ -61,14 +61,16 @@ def arn(kind, name):
 
 
 def code_of(call, **parameters):
-    """The error that a call of boto3 ends with."""
+    """The error code of a failing boto3 call."""
     with pytest.raises(ClientError) as refused:
         call(**parameters)
     return refused.value.response["Error"]["Code"]
 
 
 class World:
-    """A simulated Region with the cluster `video`, its service `web` of two running tasks, and the queues of a stack."""
+    """A simulated Region with the cluster `video`, its service `web` with two running tasks, and the queues of a
+    stack.
+    """
 
     def __init__(self, binary):
         self.process = subprocess.Popen(
@@ -99,7 +101,7 @@ class World:
             self.process.stdout.close()
 
     def client(self, service, validated=True):
-        """A client that tries once. One that does not validate sends what a careful client would not."""
+        """A client without retries. Without validation, it sends requests that a careful client would not."""
         if (service, validated) not in self.clients:
             settings = {"retries": {"total_max_attempts": 1}, "parameter_validation": validated, "proxies": {}}
             config = botocore.config.Config(**settings)
@@ -127,10 +129,10 @@ class World:
         return self.ecs.list_tasks(cluster=cluster, **filters)["taskArns"]
 
     def cli(self, command):
-        """What the AWS CLI makes of a command line: its exit code, JSON, and complaints.
+        """Runs an AWS CLI command line and returns its exit code, JSON, and error output.
 
-        In this process, because the command's own start takes most of a second; `test_cli.py` starts it too. The endpoint is an
-        argument, because version 1 of the CLI does not heed AWS_ENDPOINT_URL where it asks SQS.
+        In this process, because starting the command takes most of a second; `test_cli.py` starts it too. The
+        endpoint is an argument, because version 1 of the CLI ignores AWS_ENDPOINT_URL for SQS.
         """
         told, complaints = io.StringIO(), io.StringIO()
         before = dict(os.environ)
@@ -148,7 +150,7 @@ class World:
         return code, json.loads(told.getvalue()) if told.getvalue().strip() else None, complaints.getvalue()
 
     def greeting(self):
-        """All that the simulator says when it begins."""
+        """The startup output of the simulator."""
         while not self.told[-1].startswith("  aws ecs update-task-protection"):
             line = self.process.stdout.readline()
             assert line, "the simulator ended"
@@ -156,20 +158,20 @@ class World:
         return "".join(self.told)
 
     def cli_process(self, command_line):
-        """The command `aws`, as a shell runs it with what `ecs-sim serve` says to export."""
+        """The command `aws`, as a shell runs it with the variables that `ecs-sim serve` says to export."""
         environment = {**ENVIRONMENT, "AWS_ENDPOINT_URL": self.recorder.endpoint}
         command = [sys.executable, str(AWS), *shlex.split(command_line)[1:]]
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False)
 
     def by_hand(self, service, operation, body):
-        """One request of the JSON protocols, whatever its body: status, code of the error, and the answer as it came."""
+        """One request of the JSON protocols with any body: status, error code, and the raw answer."""
         headers = {"X-Amz-Target": f"{TARGETS[service]}.{operation}", "Content-Type": "application/x-amz-json-1.1"}
         status, answer = self._post(headers, body if isinstance(body, bytes) else json.dumps(body).encode())
         answer = json.loads(answer or b"{}")
         return status, answer.get("__type", "").rpartition("#")[2], answer
 
     def form(self, form):
-        """One request of the query protocol: status, and code of the error."""
+        """One request of the query protocol: status and error code."""
         status, answer = self._post({"Content-Type": "application/x-www-form-urlencoded"}, form.encode())
         code = re.search("<Code>(.*)</Code>", answer.decode())
         return status, code and code[1]

@@ -64,7 +64,8 @@ class Account:
             return create_change_set(**request)
 
         backend.create_change_set = recorded
-        # SAM creates this stack where it is missing. moto cannot: it has no bucket policies, and then drops the outputs.
+        # SAM creates this stack if it does not exist. moto cannot: it has no bucket policies, and then drops the
+        # outputs.
         self.create(
             "aws-sam-cli-managed-default",
             {"Resources": {"Bucket": {"Type": "AWS::S3::Bucket"}}, "Outputs": {"SourceBucket": {"Value": {"Ref": "Bucket"}}}},
@@ -81,7 +82,7 @@ class Account:
         return {each["ParameterKey"]: each["ParameterValue"] for each in self.stack(name)["Parameters"]}
 
     def set_status(self, name, status):
-        """Puts a stack into a status that moto never comes to."""
+        """Sets a stack to a status that moto never reaches."""
         cloudformation_backends[ACCOUNT_ID][REGION].get_stack(name).status = status
 
     def names(self):
@@ -111,7 +112,7 @@ class Checkout:
         self.environment |= account.environment
 
     def deploy(self, *variables, **answers):
-        """Runs `make deploy VARIABLES` at a terminal, presses Enter where `answers` has none, confirms the change set."""
+        """Runs `make deploy` at a terminal. Presses Enter where `answers` has none, and confirms the change set."""
         answers.setdefault("Deploy this changeset?", "y")
         names = self.declared()
         return converse([*self.command, *variables], names, answers, cwd=self.folder, env=self.environment)

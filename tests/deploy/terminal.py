@@ -17,7 +17,7 @@ QUESTION = r"(?:^|\n)({}|Deploy this changeset\?)(?: \[([^\n]*)\])?: $"
 
 @dataclass
 class Conversation:
-    """The questions of a command with the values they offered, in order, its output and its exit status."""
+    """The questions of a command with the offered values, in order, its output and its exit status."""
 
     offered: list = field(default_factory=list)
     output: str = ""
@@ -27,7 +27,7 @@ class Conversation:
         return [name for name, _ in self.offered]
 
     def sent(self):
-        """The parameters that SAM says it sends to CloudFormation."""
+        """The parameters that SAM reports to send to CloudFormation."""
         return json.loads(re.search(r"Parameter overrides +: (.*)", self.output)[1])
 
 

@@ -7,7 +7,7 @@ import platform
 
 HOST = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
 OTHER = {"arm64": "x86_64", "x86_64": "arm64"}[HOST]
-# What a careful first deployment answers.
+# The answers of a careful first deployment.
 FIRST = {"ClusterName": "video", "DryRun": "true", "AlertMail": "ops@example.com", "SweepMinutes": "7"}
 
 

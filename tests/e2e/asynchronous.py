@@ -1,20 +1,22 @@
-"""Events on their way to the function: EventBridge's rules choose them, Lambda keeps them and invokes the function with one after
-the other, again where that fails, and at last gives them to the function's dead-letter queue. aws-facts: "Lambda and SQS".
+"""Asynchronous delivery of events to the function: EventBridge's rules match them, Lambda queues them, invokes the
+function with one after the other, retries failures, and finally sends them to the function's dead-letter queue.
+aws-facts: "Lambda and SQS".
 """
 
 import json
 import threading
 from datetime import UTC, datetime
 
-# The shortest that is of use: an emulator answers one call at a time.
+# The shortest useful pause: the emulator answers one call at a time.
 _PAUSE_SECONDS = 0.1
 
 
 class AsynchronousInvocations:
-    """Invokes the function with each event in `queue_url`. Lambda waits a minute before it tries again; here it does not."""
+    """Invokes the function with each event in `queue_url`. Lambda waits a minute before a retry; this class does not.
+    """
 
     def __init__(self, sqs, queue_url, invoke, attempts, dead_letter_queue_url):
-        self.handled = []  # each event, and how the function's last invocation with it ended
+        self.handled = []  # each event, and the result of the last invocation with it
         self._sqs, self._queue_url, self._invoke = sqs, queue_url, invoke
         self._attempts, self._dead_letter_queue_url = attempts, dead_letter_queue_url
         self._stopping = threading.Event()
@@ -42,9 +44,10 @@ class AsynchronousInvocations:
 
 
 def put_event(events, shape, resource, **detail):
-    """Sends an event through EventBridge: one of events/, about `resource`, with these members of `detail` in place of its own.
+    """Sends an event through EventBridge: one of events/, about `resource`, with these members of `detail` replaced.
 
-    ECS itself would send it; AWS lets nobody else send in its name, the emulator does."""
+    ECS itself would send it. AWS lets no other caller send events as aws.ecs, but the emulator does.
+    """
     event = json.loads(shape.read_text())
     answer = events.put_events(
         Entries=[

@@ -1,4 +1,4 @@
-"""Processes that a test starts on loopback. None of them outlives it."""
+"""Processes that a test starts on loopback. None of them outlives the test."""
 
 import ctypes
 import signal
@@ -18,9 +18,9 @@ def _die_with_the_test():
 
 
 def start(command, log: Path, **options) -> subprocess.Popen:
-    """Starts a process whose words go to `log`. It is killed with whoever started it, however that ends.
+    """Starts a process whose output goes to `log`. It is killed when its parent ends, for any reason.
 
-    From the main thread only: to the kernel the parent of a process is the thread that started it.
+    Call it from the main thread only: to the kernel, the parent of a process is the thread that started it.
     """
     with log.open("ab") as words:
         options = {"stdin": subprocess.DEVNULL, "stdout": words, "stderr": words, "start_new_session": True} | options
@@ -33,7 +33,7 @@ def stop(process: subprocess.Popen) -> None:
 
 
 def first_line(process: subprocess.Popen, log: Path) -> str:
-    """The first line that a process prints to a pipe of ours."""
+    """The first line that a process prints to our pipe."""
     line = process.stdout.readline().decode()
     assert line, f"{process.args[0]} ended at once:\n{log.read_text()}"
     return line
@@ -51,9 +51,9 @@ def listens(port: int) -> bool:
 
 
 def start_on_free_ports(ports: int, begin) -> tuple[subprocess.Popen, list[int]]:
-    """Starts what has to be told its ports, and waits until it listens. `begin` starts it on the ports that it is given.
+    """Starts a process that needs free ports, and waits until it listens. `begin` starts it on the given ports.
 
-    Again with others if it ends at once: between our looking for a free port and its taking it, somebody else may have.
+    Retries with other ports if the process ends at once: another process may have taken the port in the meantime.
     """
     for _ in range(_PORTS_TRIED_MAX):
         chosen = [free_port() for _ in range(ports)]

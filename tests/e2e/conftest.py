@@ -1,4 +1,4 @@
-"""What scenarios are made of, and what is told of them at the end. Run by `make test-e2e`."""
+"""The fixtures of the scenarios, and the summary at the end. Run by `make test-e2e`."""
 
 import os
 import platform
@@ -29,7 +29,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "long(seconds): takes so long, most of it waiting, and so comes early")
     config.addinivalue_line("markers", "nightly(why): not in a sample, only with TASKHOLD_TESTS=all")
     _leave_nothing_of_the_machine_s()
-    # The processes that share the tests out inherit it from the one that prints the summary.
+    # The worker processes inherit it from the process that prints the summary.
     if figures.FOLDER not in os.environ:
         folder = tempfile.TemporaryDirectory(prefix="figures-")
         os.environ[figures.FOLDER] = folder.name
@@ -37,7 +37,7 @@ def pytest_configure(config):
 
 
 def _leave_nothing_of_the_machine_s():
-    """No profile, account or proxy of whoever runs the tests gets into them."""
+    """Keeps profiles, accounts and proxies of the person who runs the tests out of them."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     nowhere = ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"]
@@ -76,7 +76,7 @@ def programs():
 
 
 def _environment(name):
-    """The folder of a Python environment of the project's."""
+    """The folder of one of the project's Python environments."""
     venv = subprocess.run([PROJECT / "tests/tools/venv", name], check=True, stdout=subprocess.PIPE, text=True)
     return Path(venv.stdout.strip())
 
@@ -94,7 +94,7 @@ def template():
 
 
 class Deployments:
-    """Makes the worlds of scenarios."""
+    """Creates the worlds of scenarios."""
 
     def __init__(self, programs, template, folder):
         self.folder = folder
@@ -107,7 +107,7 @@ class Deployments:
         return world
 
     def end(self):
-        """Whatever the scenario was about, nothing forbidden has been done and no error logged that it does not expect."""
+        """Checks that the function did nothing forbidden and logged no unexpected error, in any scenario."""
         for world in self._worlds:
             world.close()
         assert [complaint for world in self._worlds for complaint in world.complaints()] == []
@@ -122,7 +122,7 @@ def deploy(programs, template, tmp_path):
 
 @pytest.fixture(scope="module")
 def deploy_for_all(programs, template, tmp_path_factory):
-    """For scenarios that do not get into each other's way."""
+    """For scenarios that do not interfere with each other."""
     deployments = Deployments(programs, template, tmp_path_factory.mktemp("world"))
     yield deployments
     deployments.end()
@@ -130,7 +130,7 @@ def deploy_for_all(programs, template, tmp_path_factory):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
-    """Beside a failure stands what the function and the emulators had to say."""
+    """Adds the output of the function and of the emulators to the report of a failure."""
     report = yield
     deployments = item.funcargs.get("deploy") or item.funcargs.get("deploy_for_all")
     if report.failed and deployments:

@@ -1,8 +1,8 @@
-"""Emulated AWS services (moto) on a free port of loopback: CloudFormation, DynamoDB, EventBridge, IAM, SNS, SQS. Prints the port
-and serves until it is killed.
+"""Emulated AWS services (moto) on a free port of loopback: CloudFormation, DynamoDB, EventBridge, IAM, SNS, SQS.
+Prints the port and serves until it is killed.
 
-One request at a time, unlike moto's own server: its PutItem looks at the condition and stores in two steps, so that of two
-requests at once both could find the condition true. In DynamoDB that is one step.
+Serves one request at a time, unlike moto's own server. moto's PutItem checks the condition and stores in two steps,
+so the condition could hold for two concurrent requests. In DynamoDB this is one atomic step.
 """
 
 import logging
@@ -17,8 +17,9 @@ _unix_time_of = utils.unix_time
 
 
 def unix_time(moment=None):
-    """moto's own takes ten times as long to tell the present, and for each message that it hands out it asks for every message
-    in the queue twelve times."""
+    """moto's own function takes ten times as long to return the time, and moto calls it twelve times for every
+    message in the queue for each message that it returns.
+    """
     return time.time() if moment is None else _unix_time_of(moment)
 
 
@@ -36,10 +37,10 @@ class Connection(WSGIRequestHandler):
     """Kept open between requests, as AWS's are."""
 
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # or an answer waits for the client's delayed acknowledgement
+    disable_nagle_algorithm = True  # otherwise an answer waits for the client's delayed acknowledgement
 
 
-logging.getLogger("werkzeug").setLevel(logging.ERROR)  # not a line for each request
+logging.getLogger("werkzeug").setLevel(logging.ERROR)  # no log line for each request
 server = make_server("127.0.0.1", 0, one_at_a_time, threaded=True, request_handler=Connection)
 print(server.port, flush=True)
 server.serve_forever()

@@ -1,6 +1,6 @@
-"""An event source mapping of Lambda's: polls a queue, invokes the function with what it got, and deletes what the function has
-not named as failed. What it has named stays, and comes again by the queue's own visibility timeout, until the queue's own
-redrive policy gives it up. aws-facts: "Lambda and SQS".
+"""A Lambda event source mapping: polls a queue, invokes the function with the messages, and deletes those that the
+function did not report as failed. Failed messages stay in the queue and are redelivered after the queue's visibility
+timeout, until the queue's redrive policy moves them. aws-facts: "Lambda and SQS".
 """
 
 import json
@@ -8,21 +8,21 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-# SQS's own limit for one call, receiving or deleting.
+# SQS limit for one call, receiving or deleting.
 _MESSAGES_A_CALL_MAX = 10
 # Lambda Developer Guide, "Lambda quotas": the payload of a synchronous invocation.
 PAYLOAD_BYTES_MAX = 6 * 1024 * 1024
 _ENVELOPE_BYTES = len('{"Records": []}')
-# Between two looks into an empty queue. Lambda's pollers wait for messages within the call; here that would keep everybody else
-# from the emulator, which answers one at a time.
+# Pause between two polls of an empty queue. Lambda's pollers wait for messages within the call; here that would block
+# the emulator for all others, because it answers one call at a time.
 _PAUSE_SECONDS = 0.05
 
 
 class EventSourceMapping:
-    """Polls from the moment that it is made until it is stopped. `settings` are the template's, `invoke` takes a payload."""
+    """Polls from its creation until it is stopped. `settings` are the template's, `invoke` takes a payload."""
 
     def __init__(self, sqs, settings, queue_url, invoke):
-        self.batches = []  # for each invocation the ids of its messages, and how it ended
+        self.batches = []  # for each invocation the ids of its messages, and its result
         self._sqs, self._queue_url, self._invoke = sqs, queue_url, invoke
         self._arn = settings["EventSourceArn"]
         self._batch_size = settings["BatchSize"]
@@ -44,7 +44,7 @@ class EventSourceMapping:
         self._invocations.shutdown()
 
     def await_done(self, message_ids, within=60):
-        """Waits until all of these messages are deleted because the function said, or let it be said, that they are done."""
+        """Waits until all of these messages are deleted because the function reported them as done."""
         wanted = set(message_ids)
         with self._changed:
             in_time = self._changed.wait_for(lambda: wanted <= self._done or self.problem, timeout=within)
@@ -58,16 +58,16 @@ class EventSourceMapping:
         try:
             while not self._stopping.is_set():
                 with self._free:
-                    pass  # a batch that waited for its invocation would lose of its visibility timeout
+                    pass  # a batch that waited for its invocation would lose part of its visibility timeout
                 messages = self._gather()
                 if messages:
                     self._free.acquire()
                     self._invocations.submit(self._deliver, messages)
-        except Exception as problem:  # told by whoever waits for a message
+        except Exception as problem:  # reported by the caller that waits for a message
             self._fail(problem)
 
     def _gather(self):
-        """A batch: over when it is full, or when the window has passed since its first message."""
+        """A batch: complete when it is full, or when the window has passed since its first message."""
         messages, size, end = [], _ENVELOPE_BYTES, None
         while len(messages) < self._batch_size and not self._stopping.is_set():
             wanted = min(_MESSAGES_A_CALL_MAX, self._batch_size - len(messages))
@@ -75,7 +75,7 @@ class EventSourceMapping:
             end = end or (received and time.monotonic() + self._window_seconds)
             messages += received
             size += sum(len(json.dumps(self.record(message))) + 2 for message in received)
-            # Not after it has become too large: a message that was received cannot be given back unseen.
+            # Checked before the batch becomes too large: a received message cannot be returned unseen.
             if size + _MESSAGES_A_CALL_MAX * size / max(len(messages), 1) > PAYLOAD_BYTES_MAX:
                 break
             if end and (time.monotonic() >= end or not received and self._window_seconds == 0):
@@ -94,7 +94,7 @@ class EventSourceMapping:
         return answer.get("Messages", [])
 
     def record(self, message):
-        """A message of SQS's as Lambda hands it on."""
+        """An SQS message as Lambda passes it to the function."""
         return {
             "messageId": message["MessageId"],
             "receiptHandle": message["ReceiptHandle"],
@@ -127,8 +127,9 @@ class EventSourceMapping:
             self._free.release()
 
     def _failed(self, invoked, all_ids):
-        """Lambda Developer Guide, "Handling errors for an SQS event source in Lambda": what it takes for a success, and what
-        for the failure of the whole batch."""
+        """Lambda Developer Guide, "Handling errors for an SQS event source in Lambda": the answers that mean success,
+        and those that fail the whole batch.
+        """
         if invoked.error:
             return all_ids
         if not self._reports_failures or not invoked.answer:

@@ -1,11 +1,11 @@
-"""What the tests count and measure, across the processes that share them out."""
+"""Counts and measurements of the tests, collected across the worker processes."""
 
 import json
 import os
 from collections import Counter
 from pathlib import Path
 
-FOLDER = "E2E_FIGURES"  # the variable by which those processes learn where
+FOLDER = "E2E_FIGURES"  # the variable that tells those processes where
 
 
 def note(kind, **figures):
@@ -19,13 +19,13 @@ def noted(kind):
 
 
 def quantile(values, share):
-    """The least value that so many of all do not exceed."""
+    """The smallest value that is at least as large as this share of all values."""
     ranked = sorted(values)
     return ranked[min(len(ranked) - 1, int(len(ranked) * share))]
 
 
 def summary():
-    """Lines for whoever reads along."""
+    """Lines of the summary."""
     lines = []
     calls = Counter()
     for world in noted("calls"):

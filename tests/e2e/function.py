@@ -11,22 +11,22 @@ from pathlib import Path
 
 import child
 
-# What is over after the function's own time is up: the emulator's to notice.
+# Beyond the function's own timeout, the emulator must notice the end.
 _GRACE_SECONDS = 30
-# The first invocation under cargo-lambda is answered when the function is built.
+# The first invocation under cargo-lambda is answered after the function is built.
 _BUILD_SECONDS_MAX = 600
 
 
 @dataclass
 class Invoked:
-    """How an invocation ended: with an answer, or with an error."""
+    """The result of an invocation: an answer or an error."""
 
     answer: object = None
     error: str | None = None
 
 
 class Function:
-    """An instance, by the address at which it is invoked."""
+    """An instance, with the address at which it is invoked."""
 
     def __init__(self, log: Path, timeout_seconds: int):
         self.log = log
@@ -37,7 +37,7 @@ class Function:
         self.invocations = 0
 
     def invoke(self, payload: str) -> Invoked:
-        """One at a time, as its caller sees to."""
+        """One at a time; the caller ensures this."""
         self.invocations += 1
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.patience_seconds)
         try:
@@ -51,7 +51,7 @@ class Function:
         return Invoked(error=body) if failed else Invoked(answer=answer)
 
     def lines(self, *levels):
-        """What it has logged: all of its own lines, or those of some levels."""
+        """Its own log lines: all of them, or those of some levels."""
         lines = []
         for line in self.log.read_text(errors="replace").splitlines():
             if line.startswith('{"timestamp"'):
@@ -63,7 +63,7 @@ class Function:
 
 
 class RuntimeInterfaceEmulator(Function):
-    """Under AWS's Lambda Runtime Interface Emulator, the one that the SAM CLI brings."""
+    """Under AWS's Lambda Runtime Interface Emulator, which the SAM CLI includes."""
 
     def __init__(self, emulator, bootstrap, environment, log, timeout_seconds):
         super().__init__(log, timeout_seconds)
@@ -75,7 +75,7 @@ class RuntimeInterfaceEmulator(Function):
         def begin(port, runtime_api_port):
             addresses = ["--runtime-interface-emulator-address", f"127.0.0.1:{port}"]
             addresses += ["--runtime-api-address", f"127.0.0.1:{runtime_api_port}"]
-            # The emulator starts the function with the first invocation, and anew after each of its deaths.
+            # The emulator starts the function with the first invocation, and again after each of its deaths.
             itself = ["/bin/sh", "-c", 'echo $$ > "$0" && exec "$1"', str(self._pid_file), str(bootstrap)]
             limits = {"AWS_LAMBDA_FUNCTION_TIMEOUT": str(timeout_seconds)}
             return child.start([str(emulator), *addresses, *itself], log, env=environment | limits)
@@ -83,11 +83,12 @@ class RuntimeInterfaceEmulator(Function):
         self.process, (self.port, _) = child.start_on_free_ports(2, begin)
 
     def kill(self) -> bool:
-        """Kills the function and not the emulator, as a host that is lost does. Answers whether there was one to kill."""
+        """Kills the function but not the emulator, as a lost host would. Returns whether there was a process to kill.
+        """
         with self._killing:
             try:
                 pid = int(self._pid_file.read_text())
-                # The number may be somebody else's by now.
+                # Another process may have this number by now.
                 if Path(os.readlink(f"/proc/{pid}/exe")) != Path(self._bootstrap).resolve():
                     return False
                 os.kill(pid, signal.SIGKILL)
@@ -101,7 +102,9 @@ class RuntimeInterfaceEmulator(Function):
 
 
 class CargoLambdaWatch(Function):
-    """Under `cargo lambda watch`, which builds it first, as on a developer's machine: for that machine, in the debug profile."""
+    """Under `cargo lambda watch`, which builds it first, as on a developer's machine: for that machine, in the debug
+    profile.
+    """
 
     def __init__(self, cargo_lambda, project, environment, log, timeout_seconds):
         super().__init__(log, timeout_seconds)
@@ -109,7 +112,7 @@ class CargoLambdaWatch(Function):
         self.path = "/2015-03-31/functions/bootstrap/invocations"
 
         def begin(port):
-            # Without a target of its own, which it would build for; and deaf to changes, which others may be making.
+            # Without a configured build target, and without a watch on files, which others may be changing.
             words = ["lambda", "watch", "--bin", "bootstrap", "--ignore-changes"]
             address = ["--invoke-address", "127.0.0.1", "--invoke-port", str(port)]
             return child.start([str(cargo_lambda), *words, *address], log, env=environment, cwd=project)
@@ -117,7 +120,7 @@ class CargoLambdaWatch(Function):
         self.process, (self.port,) = child.start_on_free_ports(1, begin)
 
     def stop(self):
-        # It would leave the function behind if it were killed.
+        # If it were killed, it would leave the function behind.
         self.process.send_signal(signal.SIGINT)
         try:
             self.process.wait(timeout=10)

@@ -1,7 +1,7 @@
-"""The way from the function to AWS: one endpoint on loopback for all services, which hands each call on to the emulator of its
-service, counts it, and lets a test come between a call and its answer.
+"""The path from the function to AWS: one loopback endpoint for all services. It forwards each call to the emulator of
+its service, counts it, and lets a test intervene between a call and its answer.
 
-Nothing is made up here: what the function is answered is what the emulator has answered, or it is not answered at all.
+The gateway invents no answers: the function receives the emulator's answer or none.
 """
 
 import http.client
@@ -20,19 +20,19 @@ SERVICES = {
     "AnyScaleFrontendService": "Application Auto Scaling",
     "DynamoDB_20120810": "DynamoDB",
 }
-# Longer than the function waits for any answer, so that it is the first to give up.
+# Longer than the function waits for any answer, so that the function gives up first.
 _EMULATOR_SECONDS_MAX = 60
-# Of a connection, not of a call: the emulator sets its own.
+# Headers of a connection, not of a call: the emulator sets its own.
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"}
 
 
 @dataclass
 class Call:
-    """A call of the function, and what came of it."""
+    """A call of the function and its result."""
 
     service: str
     operation: str
-    caller: str  # its access key id: each instance of the function has another
+    caller: str  # its access key id: each instance of the function has another one
     request: dict
     started_at: float = field(default_factory=time.time)
     answered_at: float | None = None
@@ -41,7 +41,7 @@ class Call:
 
     @property
     def exception(self):
-        """The name of the exception that it was answered with."""
+        """The name of the exception in the answer."""
         if self.status is None or self.status < 400:
             return None
         name = re.search(rb'"__type"\s*:\s*"(?:[^"]*#)?([^"]*)"|<Code>([^<]*)<', self.answer)
@@ -50,7 +50,7 @@ class Call:
 
 @dataclass
 class Answer:
-    """What an emulator answered."""
+    """An answer of an emulator."""
 
     status: int
     headers: list
@@ -58,7 +58,7 @@ class Answer:
 
 
 class Gateway:
-    """`emulators` names for each service the port of its emulator."""
+    """`emulators` maps each service to the port of its emulator."""
 
     def __init__(self, emulators):
         self.calls = []
@@ -76,13 +76,14 @@ class Gateway:
         self._server.server_close()
 
     def of(self, service, *operations):
-        """The calls of a service so far, or those of some of its operations, in the order of their beginnings."""
+        """The calls of a service so far, or those of some of its operations, ordered by start."""
         return [call for call in self.calls if call.service == service and call.operation in (operations or [call.operation])]
 
     @contextmanager
     def between(self, intervention):
-        """While it lasts, each call is `intervention(call, forward)`'s to end: with the answer of `forward()`, or with `None`,
-        upon which the connection ends without one."""
+        """In this context, `intervention(call, forward)` ends each call: with the answer of `forward()`, or with
+        `None`, which closes the connection without an answer.
+        """
         assert self._between is None, "one at a time"
         self._between = intervention
         try:
@@ -140,7 +141,7 @@ def _handler_of(gateway):
                     self._answer(answer)
                     return
             except OSError:
-                pass  # the emulator, or the function, is gone: whoever is left finds its connection ended
+                pass  # the emulator or the function is gone: the other side finds its connection closed
             self.close_connection = True
 
         def _answer(self, answer):
@@ -153,6 +154,6 @@ def _handler_of(gateway):
             self.wfile.write(answer.body)
 
         def log_message(self, *_):
-            pass  # the calls are kept, not printed
+            pass  # the calls are recorded, not printed
 
     return Handler

@@ -1,4 +1,4 @@
-"""The instances of the function that there are. An invocation takes one that is free, and waits if none is."""
+"""The instances of the function. An invocation takes a free one, and waits if there is none."""
 
 import queue
 

@@ -1,17 +1,18 @@
-"""Kills instances of the function in the middle of what they do, at moments that a seed draws."""
+"""Kills instances of the function while they work, at times drawn from a seed."""
 
 import threading
 
-# An invocation makes some forty calls here; so most kills strike within one, and some between two.
+# An invocation makes about forty calls here, so most kills happen within an invocation, and some between two.
 CALLS_UNTIL_A_KILL_MAX = 40
-# The longest pause after an answer: enough for the function to read it and to go on, or to have answered its own invocation.
+# The longest pause after an answer: enough for the function to read it and continue, or to finish its invocation.
 PAUSE_SECONDS_MAX = 0.03
 MOMENTS = ("before", "during", "after")
 
 
 class Killer:
-    """Comes between the function and AWS. Each instance is killed at one of its next calls: before the call has arrived, after it
-    has taken effect and before its answer, or shortly after the answer."""
+    """Intervenes between the function and AWS. Kills each instance at one of its next calls: before the call has
+    arrived, after its effect and before its answer, or shortly after the answer.
+    """
 
     def __init__(self, functions, random, kills):
         self.by_moment = dict.fromkeys(MOMENTS, 0)
@@ -44,7 +45,7 @@ class Killer:
         return calls, self._random.choice(MOMENTS), self._random.uniform(0, PAUSE_SECONDS_MAX)
 
     def _moment_of(self, number):
-        """When in this call of an instance it is to be killed, if it is."""
+        """When to kill the instance during this call, if at all."""
         with self._turn:
             calls, moment, pause = self._next[number]
             if self.enough.is_set():

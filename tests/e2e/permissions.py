@@ -1,4 +1,6 @@
-"""What a role may do, by its statements: enough of IAM for the role of template.yaml. What it cannot judge it does not allow."""
+"""The permissions of a role, by its statements: enough of IAM for the role of template.yaml. It denies everything
+that it cannot evaluate.
+"""
 
 from fnmatch import fnmatchcase
 
@@ -11,18 +13,18 @@ _PREFIXES = {
     "SQS": "sqs",
 }
 
-# Service Authorization Reference, "Amazon SQS": a batch takes the leave that a message takes.
+# Service Authorization Reference, "Amazon SQS": sending a batch needs the permission for a message.
 _LEAVE = {"sqs:SendMessageBatch": "sqs:SendMessage"}
 
 
 class Permissions:
-    """Those of one role. `account` is the Region and the account, as in `eu-west-1:111122223333`."""
+    """The permissions of one role. `account` is the Region and the account, as in `eu-west-1:111122223333`."""
 
     def __init__(self, statements, account):
         self._statements, self._account = statements, account
 
     def allow(self, call):
-        """Whether a call is allowed, for everything that it names."""
+        """Whether a call is allowed for all of its resources."""
         action = f"{_PREFIXES[call.service]}:{call.operation}"
         action = _LEAVE.get(action, action)
         return all(self._allows(action, resource, call.request) for resource in self._resources(call))
@@ -43,7 +45,7 @@ class Permissions:
         return condition == {"ArnEquals": {"ecs:cluster": self._cluster_arn(request.get("cluster", "default"))}}
 
     def _resources(self, call):
-        """The ARNs by which IAM knows what a call is about. Service Authorization Reference."""
+        """The ARNs of a call's resources in IAM. Service Authorization Reference."""
         request = call.request
         if call.service == "ECS":
             return self._resources_of_ecs(call.operation, request)
@@ -60,7 +62,7 @@ class Permissions:
         kind = {"UpdateTaskProtection": "tasks", "GetTaskProtection": "tasks", "DescribeTasks": "tasks"}.get(operation)
         kind = kind or {"DescribeServices": "services", "UpdateService": "service"}.get(operation)
         if kind is None:
-            return ["*"]  # a list has no resource to name
+            return ["*"]  # a list action has no resource to name
         named = [request[kind]] if kind == "service" else request[kind]
         cluster = self._cluster_arn(request["cluster"]).rsplit("/", 1)[1]
         full = f"arn:aws:ecs:{self._account}:{kind.removesuffix('s')}/{cluster}/"

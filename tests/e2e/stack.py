@@ -1,10 +1,12 @@
-"""template.yaml on the emulated CloudFormation: its own queues, topic, table, rules, role and policies, by their own properties.
+"""template.yaml on the emulated CloudFormation, with its own queues, topic, table, rules, role and policies.
 
-Nothing of the template is repeated here. What the function, its event sources and its role are to be is taken from it too, with
-every reference resolved by CloudFormation itself: each stands among the outputs of the stack that is handed over.
+This module repeats nothing of the template. It also takes the settings of the function, its event sources and its
+role from the template, with every reference resolved by CloudFormation itself: each is an output of the deployed
+stack.
 
-Not handed over is what moto could only take with a Docker engine (Lambda: the function, its event sources, its permissions).
-Where a rule names the function as its target, a queue stands for the one in which Lambda keeps asynchronous invocations.
+It omits the resources for which moto needs a Docker engine (Lambda: the function, its event sources, its
+permissions). Where a rule targets the function, a queue replaces the one in which Lambda keeps asynchronous
+invocations.
 """
 
 import json
@@ -15,12 +17,12 @@ CLUSTER = "video"
 INVOCATIONS = "AsynchronousInvocations"
 _NO_VALUE = {"Ref": "AWS::NoValue"}
 _FUNCTION = {"Fn::GetAtt": ["Function", "Arn"]}
-# moto takes neither from CloudFormation; `Stack` sets them by the services' own calls.
+# moto supports neither in CloudFormation; `Stack` sets them through the services' own calls.
 _POLICIES = {"AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy"}
 
 
 class Template:
-    """template.yaml as CloudFormation gets it."""
+    """template.yaml as CloudFormation receives it."""
 
     def __init__(self, python_of_sam, path):
         translator = [python_of_sam, str(path.parent / "tests/e2e/translate.py"), str(path)]
@@ -33,7 +35,7 @@ class Template:
         return self.declared["Resources"][name]["Properties"]
 
     def handed_over(self):
-        """What the emulator gets."""
+        """The template that the emulator receives."""
         resources = {
             name: one
             for name, one in self.declared["Resources"].items()
@@ -42,7 +44,7 @@ class Template:
         resources = json.loads(json.dumps(resources).replace(json.dumps(_FUNCTION), json.dumps(_queue_arn(INVOCATIONS))))
         for name, rule in self.of_type("AWS::Events::Rule").items():
             if "EventPattern" not in rule["Properties"]:
-                # To moto a rule without a pattern matches every event. Schedules are the tests' to fire.
+                # For moto, a rule without a pattern matches every event. The tests fire schedules themselves.
                 del resources[name]["Properties"]["Targets"]
         resources[INVOCATIONS] = {"Type": "AWS::SQS::Queue", "Properties": {}}
         outputs = {name: one for name, one in self.declared["Outputs"].items() if one["Value"] != {"Ref": "Function"}}
@@ -57,7 +59,7 @@ class Template:
         return {"Value": reference} | ({"Condition": condition} if condition else {})
 
     def references(self):
-        """All that a test may want resolved, in an order that does not change."""
+        """All references that a test may need resolved, in a stable order."""
         wanted = [self.properties("Function"), _queue_ref(INVOCATIONS)]
         of_types = self.of_type("AWS::Lambda::EventSourceMapping", "AWS::IAM::Role", *_POLICIES)
         wanted += [one["Properties"] for one in of_types.values()]
@@ -66,7 +68,7 @@ class Template:
 
 
 class Stack:
-    """The template, deployed."""
+    """The deployed template."""
 
     def __init__(self, template, client, parameters):
         self.template = template
@@ -87,7 +89,7 @@ class Stack:
         self._set_policies(client)
 
     def resolve(self, value):
-        """What of the template with its references resolved. What comes to nothing is left out, as in CloudFormation."""
+        """A part of the template with its references resolved. Empty results are omitted, as in CloudFormation."""
         if value == _NO_VALUE:
             return None
         if _is_choice(value):
@@ -107,24 +109,24 @@ class Stack:
         return self.resolve(self.template.properties("Function")["Environment"]["Variables"])
 
     def event_source(self, queue):
-        """The settings by which Lambda polls a queue, which goes by its name in the template."""
+        """The settings with which Lambda polls a queue, by the queue's name in the template."""
         sources = self.template.of_type("AWS::Lambda::EventSourceMapping").values()
         of_queue = [one["Properties"] for one in sources if one["Properties"]["EventSourceArn"] == _queue_arn(queue)]
         (settings,) = of_queue
         return self.resolve({name: one for name, one in settings.items() if name != "FunctionName"})
 
     def queue(self, name):
-        """The URL of a queue, which goes by its name in the template."""
+        """The URL of a queue, by its name in the template."""
         return self.resolve(_queue_ref(name))
 
     def schedules(self):
-        """What the function is invoked with at the times of each schedule."""
+        """The payload with which each schedule invokes the function."""
         rules = self.template.of_type("AWS::Events::Rule").values()
         targets = [target for rule in rules for target in rule["Properties"]["Targets"]]
         return [target["Input"] for target in targets if "Input" in target]
 
     def statements(self):
-        """What the function's role may do."""
+        """The permissions of the function's role."""
         policies = self.resolve(self.template.properties("FunctionRole")["Policies"])
         return [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
 
@@ -163,7 +165,7 @@ def _is_reference(value):
 
 
 def _references(value):
-    """What is to be resolved, on both sides of a choice."""
+    """The references of a value, on both sides of a condition."""
     if _is_reference(value):
         if value != _NO_VALUE:
             yield value

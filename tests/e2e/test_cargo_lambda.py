@@ -11,7 +11,8 @@ from stack import CLUSTER
 @pytest.mark.nightly("it builds the SDK once more: alone, a program has other features of what it depends on")
 def test_under_cargo_lambda_watch_it_does_as_under_aws_s_emulator(deploy, programs, tmp_path):
     world = deploy(functions=0)
-    # Cargo finds itself and its registry by the environment of whoever runs the tests; the function is not to see theirs.
+    # Cargo needs the environment of the person who runs the tests to find itself and its registry; the function must
+    # not see it.
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TASKHOLD_"))}
     environment = ours | world.environment("CARGO-LAMBDA")
     world.run(CargoLambdaWatch(programs.cargo_lambda, programs.project, environment, tmp_path / "watch.log", 30))

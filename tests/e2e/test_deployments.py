@@ -1,5 +1,5 @@
-"""Deployments that protected tasks hold up, and tasks that stop: what people and machines are told, through the topic and the
-queues of the template.
+"""Deployments that protected tasks block, and tasks that stop: the alerts for people and programs, through the topic
+and the queues of the template.
 """
 
 import json
@@ -15,7 +15,7 @@ from waiting import eventually
 
 
 def subscriber(world):
-    """The URL of a queue that is subscribed to the alert topic, as somebody's own would be."""
+    """The URL of a queue that is subscribed to the alert topic, as a user's queue would be."""
     url = world.sqs.create_queue(QueueName="subscriber")["QueueUrl"]
     arn = world.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     topic = world.stack.outputs["AlertTopicArn"]
@@ -24,7 +24,7 @@ def subscriber(world):
 
 
 def alert(world, queue_url, kind, event):
-    """Waits for an alert, which must be as the published schema has it."""
+    """Waits for an alert, which must match the published schema."""
 
     def wanted(message):
         attributes = message["MessageAttributes"]
@@ -39,7 +39,7 @@ def alert(world, queue_url, kind, event):
 
 
 def ask_by_the_aws_cli(world, command, folder):
-    """As docs/commands.md has it."""
+    """The command of docs/commands.md."""
     answer = folder / "answer.json"
     (function,) = world.functions
     words = ["lambda", "invoke", "--function-name", "function", "--payload", json.dumps(command), str(answer)]
@@ -68,7 +68,8 @@ def test_a_blocked_deployment_is_told_of_once_and_once_when_it_is_over(deploy, t
     world.jobs.await_done([worker.tell("started", "encode-17", maxDurationMinutes=60, labels={"title": "Episode 17"}).id])
     world.ecs.update_service(cluster=CLUSTER, service="web", forceNewDeployment=True)
     world.put_event("ecs-deployment-state-change-in-progress.json", service_arn(world))
-    # The first look finds tasks that are still to start. It is a recheck, through its delayed message, that finds it blocked.
+    # The first reconcile finds tasks that have not started yet. A recheck, through its delayed message, finds the
+    # service blocked.
     opened = [alert(world, queue, "deployment-blocked", "opened") for queue in (people, machines)]
     for told in opened:
         (blocking,) = told["blockingTasks"]

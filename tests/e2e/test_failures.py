@@ -1,4 +1,4 @@
-"""What goes wrong on the way, where it goes wrong for real: the function is killed, AWS does not answer, ECS throttles."""
+"""Real failures: the function is killed, AWS does not answer, ECS throttles."""
 
 import json
 import signal
@@ -12,7 +12,7 @@ from waiting import eventually
 
 
 class AtTheFirst:
-    """Comes between at the first call of an operation, and lets all others pass."""
+    """Intervenes in the first call of an operation, and lets all others pass."""
 
     def __init__(self, operation, do):
         self.operation, self.do = operation, do
@@ -26,7 +26,7 @@ class AtTheFirst:
 
 
 def started(world, count, **fields):
-    """Starts jobs on so many tasks. Answers with the tasks and with the ids of the messages."""
+    """Starts jobs on this many tasks. Returns the tasks and the ids of the messages."""
     workers = [world.worker(world.idle_task()) for _ in range(count)]
     sent = [worker.tell("started", "encode-17", **fields) for worker in workers]
     return [worker.task for worker in workers], {one.id for one in sent}
@@ -61,8 +61,8 @@ def test_a_batch_whose_function_is_killed_in_the_middle_of_it_is_delivered_again
 
 
 def test_while_dynamodb_and_sqs_do_not_answer_nothing_is_lost_and_what_takes_effect_late_does_no_harm(deploy):
-    # Frozen and not restarted: started anew it would have forgotten its queues and its table, which AWS does not. What was
-    # under way when it froze takes effect when it goes on, after the function has given it up.
+    # The emulator is frozen and not restarted: a restart would lose its queues and its table, unlike AWS. The calls
+    # in flight take effect when it continues, after the function has given them up.
     world = deploy(services={"web": 20})
     world.come_again_after(3)
     tasks, sent = started(world, 20)
@@ -81,14 +81,14 @@ def test_while_dynamodb_and_sqs_do_not_answer_nothing_is_lost_and_what_takes_eff
     assert any("store" in line["message"] for line in gone)
     assert_all_protected(world, tasks)
     finished = [world.worker(task).tell("finished", "encode-17").id for task in tasks]
-    # What the function gave up may have been a call that was written down, and counts for two minutes.
+    # The abandoned call may be a recorded one, which counts for two minutes.
     world.jobs.await_done(finished, within=150)
     assert not any(one["protectionEnabled"] for one in world.protections(tasks).values())
 
 
 def test_while_ecs_throttles_the_account_protection_comes_later_and_for_all(deploy):
     world = deploy(services={"web": 100})
-    # Should it be throttled for longer than an invocation lasts.
+    # In case it is throttled for longer than an invocation lasts.
     world.expected_errors = {"a protection call failed; its messages come again"}
     world.come_again_after(3)
     tasks, sent = started(world, 100)
@@ -96,7 +96,8 @@ def test_while_ecs_throttles_the_account_protection_comes_later_and_for_all(depl
     def is_throttled():
         return any(call.exception == "ThrottlingException" for call in world.gateway.of("ECS", "UpdateTaskProtection"))
 
-    # The bucket is the account's: somebody else, who asks for more than it gives, leaves the function next to nothing.
+    # The bucket belongs to the account: another caller, with more requests than the limit, leaves the function almost
+    # nothing.
     with SomebodyElse(world.endpoint_of("ECS")) as somebody:
         assert somebody.is_throttled.wait(timeout=60)
         world.deliver()
@@ -107,8 +108,9 @@ def test_while_ecs_throttles_the_account_protection_comes_later_and_for_all(depl
 
 
 class SomebodyElse:
-    """Asks ECS all the time for what shares its bucket with the function's calls, without waiting for the answers: so there is
-    always another request of its own before the function's, however slow the machine is."""
+    """Continuously sends ECS requests that share the bucket with the function's calls, without waiting for the
+    answers. So there is always another request ahead of the function's, however slow the machine is.
+    """
 
     def __init__(self, endpoint):
         self.is_throttled = threading.Event()

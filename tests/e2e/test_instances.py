@@ -1,8 +1,8 @@
-"""Several instances of the function at once, which share nothing but the state store."""
+"""Several concurrent instances of the function, which share only the state store."""
 
 import threading
 
-# Small batches and no window, so that both instances have something to do at the same time.
+# Small batches and no window, so that both instances have work at the same time.
 SMALL_BATCHES = {"BatchSize": 10, "MaximumBatchingWindowInSeconds": 0}
 
 
@@ -20,8 +20,8 @@ def test_two_instances_on_one_queue_end_as_one_does(deploy):
         else:
             busy.append(worker.task)
     world.deliver(**SMALL_BATCHES)
-    # A task whose release and protection have met is certain only after two minutes (SEMANTICS.md, "A release never leaves a
-    # live job unprotected").
+    # A task whose release and protection have met is certain only after two minutes (SEMANTICS.md, "A release never
+    # leaves a live job unprotected").
     world.jobs.await_done([one.id for one in sent], within=180)
     protections = world.protections([worker.task for worker in workers])
     assert sorted(task for task, one in protections.items() if one["protectionEnabled"]) == sorted(busy)
@@ -37,7 +37,7 @@ def test_of_two_stores_of_one_entry_at_once_one_begins_anew(deploy):
     first_is_held, second_is_kept = threading.Event(), threading.Event()
 
     def hold_the_first_store(call, forward):
-        """Until that of the other instance, which has loaded the same version, has been kept."""
+        """Until the put of the other instance, which has loaded the same version, is stored."""
         if call.operation != "PutItem":
             return forward()
         if not first_is_held.is_set():
@@ -55,7 +55,7 @@ def test_of_two_stores_of_one_entry_at_once_one_begins_anew(deploy):
         world.jobs.await_done([sent[1].id])
     exceptions = {call.exception for call in world.gateway.of("DynamoDB", "PutItem") if call.exception}
     assert exceptions == {"ConditionalCheckFailedException"}
-    # Each must know of the other's job: neither end alone releases the task.
+    # Each must know the other's job: neither finish alone releases the task.
     world.jobs.await_done([worker.tell("finished", "first").id], within=180)
     assert world.protected_until(worker.task)
     world.jobs.await_done([worker.tell("finished", "second").id], within=180)

@@ -1,4 +1,4 @@
-"""Workers and their jobs, by boto3 and by the AWS CLI."""
+"""Workers and their jobs, with boto3 and the AWS CLI."""
 
 import os
 import subprocess
@@ -6,8 +6,8 @@ import subprocess
 import pytest
 
 MINUTE = 60
-# taskhold takes a grant that is short by this for whole, and rounds up by 5 % or a minute (SEMANTICS.md, "A busy task is
-# protected until its jobs' declared end").
+# taskhold accepts a grant that is shorter by up to this, and rounds up by 5% or a minute (SEMANTICS.md, "A busy task
+# is protected until its jobs' declared end").
 SHORT_SECONDS_MAX = 30
 
 
@@ -17,7 +17,7 @@ def assert_covers(until, sent, minutes):
 
 
 def protection_calls(world, task):
-    """What the function has asked of ECS for a task, in order: whether it is to be protected."""
+    """The function's protection calls for a task, in order: whether each one sets or clears protection."""
     calls = world.gateway.of("ECS", "UpdateTaskProtection")
     return [call.request["protectionEnabled"] for call in calls if any(task.endswith(one) for one in call.request["tasks"])]
 
@@ -70,7 +70,7 @@ def test_a_message_that_comes_more_often_than_once_changes_nothing_more(world):
         assert world.protected_until(worker.task) is None
     assert protection_calls(world, worker.task)[-1] is False
     assert protection_calls(world, worker.task).count(False) == 1
-    # One, unless the three came in several batches: each could only be of use to the last of them.
+    # One call, unless the three messages came in several batches: then each call could serve only the last of them.
     assert 1 <= protection_calls(world, worker.task).count(True) <= 3
 
 
@@ -87,7 +87,7 @@ def test_a_task_stays_protected_until_the_last_of_its_jobs_has_finished(world):
 
 
 def test_of_a_task_whose_item_is_deleted_nothing_is_known_and_nothing_is_released(world):
-    # docs/configuration.md, "What the function remembers": this is how taskhold is made to forget a task.
+    # docs/configuration.md, "What the function remembers": this makes taskhold forget a task.
     worker = world.worker(world.idle_task())
     world.jobs.await_done([worker.tell("started", "encode-17", maxDurationMinutes=90).id])
     until = world.protected_until(worker.task)

@@ -12,9 +12,9 @@ from workload import Workload
 
 KILLS = 100
 TASKS = 100
-SECONDS_MAX = 240  # in which the kills are done on any machine: some 30 on one that has nothing else to do
-# A call that a killed function had stored may take effect for two minutes (SEMANTICS.md, "A release never leaves a live job
-# unprotected"), and for as long its message may be retried. The rest is for a slow machine.
+SECONDS_MAX = 240  # time for the kills on any machine; an idle one needs about 30 seconds
+# A call that a killed function had stored may take effect for two minutes (SEMANTICS.md, "A release never leaves a
+# live job unprotected"), and its message may be retried for the same time. The rest is for a slow machine.
 LATE_EFFECT_SECONDS_MAX = 120
 CATCH_UP_SECONDS_MAX = LATE_EFFECT_SECONDS_MAX + 120
 
@@ -32,7 +32,7 @@ def go_through_kills(world, workload, killer):
 
 
 def catch_up(workload):
-    """Waits until every message that was sent is done."""
+    """Waits until every sent message is done."""
 
     def is_done():
         assert workload.unprotected() == []
@@ -43,10 +43,10 @@ def catch_up(workload):
 
 @pytest.mark.long(150)
 def test_a_hundred_kills_at_random_moments_lose_no_job(deploy, seed):
-    # A message is received as often in these minutes as otherwise in hours.
+    # In these minutes a message is received as often as in hours of normal operation.
     world = deploy(functions=2, services={"web": TASKS}, settings={"TASKHOLD_RECEIVES_MAX": "90"})
     world.come_again_after(3)
-    world.deliver(BatchSize=10, MaximumBatchingWindowInSeconds=0)  # small batches, so that there are many to be killed in
+    world.deliver(BatchSize=10, MaximumBatchingWindowInSeconds=0)  # small batches mean many invocations to kill
     tasks = [world.idle_task() for _ in range(TASKS)]
     workload = Workload(world, tasks, random.Random(seed))
     killer = Killer(world.functions, random.Random(seed + 1), KILLS)

@@ -1,8 +1,8 @@
-"""The largest payload that Lambda hands over."""
+"""The largest payload that Lambda delivers."""
 
 from event_source import PAYLOAD_BYTES_MAX
 
-# What SQS and Lambda put around a body: ids, attributes, a receipt handle.
+# The data that SQS and Lambda add to a body: ids, attributes, a receipt handle.
 RECORD_BYTES = 800
 JOBS_A_TASK = 5
 
@@ -11,7 +11,7 @@ def test_a_batch_of_six_megabytes_is_carried_out_whole(deploy):
     world = deploy(services={"web": 200})
     size = world.stack.event_source("JobQueue")["BatchSize"]
     workers = [world.worker(world.idle_task()) for _ in range(200)]
-    # As many as the template takes in one batch, and so large that they just fit into one payload.
+    # The template's maximum number of messages in one batch, each of a size that just fits into one payload.
     body_bytes = PAYLOAD_BYTES_MAX // size - RECORD_BYTES
     entries = []
     for number in range(size):
@@ -19,7 +19,7 @@ def test_a_batch_of_six_megabytes_is_carried_out_whole(deploy):
         body = worker.message("started", job, maxDurationMinutes=30 + number % JOBS_A_TASK, padding="")
         entries.append({"Id": str(number), "MessageBody": body.replace('""', f'"{"x" * (body_bytes - len(body))}"')})
     sent = [id for at in range(0, size, 10) for id in send(world, entries[at : at + 10])]
-    # The longest that Lambda knows: to hand out a thousand messages takes the emulator longer than the template's one second.
+    # The maximum in Lambda: the emulator takes longer to return a thousand messages than the template's one second.
     world.deliver(MaximumBatchingWindowInSeconds=300)
     world.jobs.await_done(sent, within=240)
     ((ids, invoked, payload_bytes),) = world.jobs.batches

@@ -1,5 +1,6 @@
-"""How long it takes from a worker's message to the protection of its task: through SQS's poll, the function and the state store to ECS
-and back, all on loopback. Figures, which nothing is held to; that each message ends in a protection is.
+"""The time from a worker's message to the protection of its task: through SQS's poll, the function and the state
+store to ECS and back, all on loopback. The figures have no limit; the test only asserts that each message ends in
+protection.
 """
 
 import time
@@ -9,12 +10,12 @@ import pytest
 from stack import CLUSTER
 
 MESSAGES = 100
-SECONDS = 12  # over which they are sent, evenly: workers do not wait for each other
-BARE_CALLS = 60  # fewer than what ECS lets pass before it throttles
+SECONDS = 12  # the messages are sent evenly over this time: workers do not wait for each other
+BARE_CALLS = 60  # fewer than ECS allows before it throttles
 
 
 def bare_update_ms(world, task):
-    """A round trip of UpdateTaskProtection alone, as fast as boto3 makes it: the floor of what could be reached."""
+    """A round trip of UpdateTaskProtection alone, as fast as boto3 makes it: the lower bound."""
     begun = time.perf_counter()
     answer = world.ecs.update_task_protection(cluster=CLUSTER, tasks=[task], protectionEnabled=True, expiresInMinutes=60)
     took = time.perf_counter() - begun

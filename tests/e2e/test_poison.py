@@ -1,4 +1,4 @@
-"""Messages that cannot be carried out."""
+"""Messages that cannot be processed."""
 
 import json
 
@@ -19,7 +19,7 @@ def text(message, attribute):
 
 
 def standalone_task(world):
-    """One that belongs to no service, which ECS does not protect."""
+    """A task without a service, which ECS does not protect."""
     return world.ecs.run_task(cluster=CLUSTER, taskDefinition="batch:1")["tasks"][0]["taskArn"]
 
 

@@ -1,4 +1,4 @@
-"""What the schedule sets right that no message told."""
+"""The scheduled sweep repairs what no message reported."""
 
 from stack import CLUSTER
 from waiting import eventually

@@ -1,13 +1,14 @@
-"""Prints template.yaml as CloudFormation gets it: SAM's own translator has made resources of its `AWS::Serverless` ones.
+"""Prints template.yaml as CloudFormation receives it, with its `AWS::Serverless` resources expanded by SAM's own
+translator.
 
-Run in the environment that has SAM; the tests run in another, whose versions of the same packages differ.
+Run it in the environment that has SAM; the tests run in another one, whose versions of the same packages differ.
 """
 
 import json
 import os
 import sys
 
-os.environ["AWS_DEFAULT_REGION"] = "eu-west-1"  # the translator asks for one, and calls nobody
+os.environ["AWS_DEFAULT_REGION"] = "eu-west-1"  # the translator requires a Region but calls no service
 
 from samtranslator.public.translator import ManagedPolicyLoader  # noqa: E402
 from samtranslator.translator.transform import transform  # noqa: E402
@@ -15,7 +16,8 @@ from samtranslator.yaml_helper import yaml_parse  # noqa: E402
 
 
 class AwsManagedPolicies(ManagedPolicyLoader):
-    """What the translator would look up in IAM: SAM names AWS's own policies by their last part."""
+    """The managed policies that the translator would look up in IAM: SAM names AWS's own policies by their last part.
+    """
 
     def __init__(self):
         pass
@@ -27,6 +29,6 @@ class AwsManagedPolicies(ManagedPolicyLoader):
 
 with open(sys.argv[1], encoding="utf-8") as file:
     template = yaml_parse(file)
-# What `sam deploy` does before it: the translator takes only what has been uploaded.
+# What `sam deploy` does first: the translator accepts only uploaded code.
 template["Resources"]["Function"]["Properties"]["CodeUri"] = "s3://bucket/bootstrap.zip"
 json.dump(transform(template, {}, AwsManagedPolicies()), sys.stdout)

@@ -1,13 +1,13 @@
-"""Waiting for a condition, and no longer than for it."""
+"""Waits for a condition, and no longer than necessary."""
 
 import time
 
-# Long for what takes milliseconds on a machine with nothing else to do: only what never happens waits for so long.
+# Long for steps that take milliseconds on an idle machine: only a failure waits for the whole time.
 SOON = 60
 
 
 def eventually(condition, what: str, within: float = SOON, every: float = 0.02):
-    """What `condition` answers once that is true in any sense."""
+    """Returns the result of `condition` once it is truthy."""
     end = time.monotonic() + within
     while True:
         found = condition()

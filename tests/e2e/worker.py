@@ -1,4 +1,4 @@
-"""What does jobs: a task, which tells of them in the job queue."""
+"""A worker: a task that reports its jobs to the job queue."""
 
 import json
 import time
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Sent:
-    """A message that SQS has taken."""
+    """A message that SQS has accepted."""
 
     id: str
     at: float  # by this machine's clock, in seconds since the epoch, before it was sent
@@ -19,11 +19,11 @@ class Worker:
         self._sqs, self._job_queue_url = sqs, job_queue_url
 
     def message(self, kind, job_id, **fields):
-        """As docs/workers.md has it."""
+        """A message as docs/workers.md defines it."""
         return json.dumps({"version": 1, "type": f"job.{kind}", "jobId": job_id, "taskArn": self.task, **fields})
 
     def tell(self, kind, job_id, **fields):
-        """Sends that a job has `started`, still lives (`heartbeat`), or has `finished`."""
+        """Reports that a job has `started`, still runs (`heartbeat`), or has `finished`."""
         return self.send(self.message(kind, job_id, **fields))
 
     def send(self, body):

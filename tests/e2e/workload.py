@@ -1,11 +1,13 @@
-"""Workers that begin, go on with and finish jobs as a seed draws it, and what must hold of their tasks meanwhile."""
+"""Workers that start, continue and finish jobs at random from a seed, and the conditions that must hold for their
+tasks meanwhile.
+"""
 
 from dataclasses import dataclass, field
 
 MINUTE = 60
 SHORT_SECONDS_MAX = 30  # SEMANTICS.md, "A busy task is protected until its jobs' declared end"
 LIVE_JOBS_MAX = 40
-# Workers who had to wait for each answer would send no more than that; what has come again so often must not drown the rest.
+# Workers that wait for each answer would send no more than this; retried messages must not displace the rest.
 UNDONE_MAX = 60
 
 
@@ -13,7 +15,7 @@ UNDONE_MAX = 60
 class Job:
     worker: object
     id: str
-    declared: list = field(default_factory=list)  # each message that declared an end, and the end that it declared
+    declared: list = field(default_factory=list)  # each message that declared an end, and the declared end
 
 
 class Workload:
@@ -24,7 +26,7 @@ class Workload:
         self.jobs = 0
 
     def go_on(self):
-        """Something happens to one job, unless too much has not been heard yet."""
+        """Acts on one job, unless too many messages are still unprocessed."""
         if len(self.undone()) > UNDONE_MAX:
             return
         drawn = self.random.random()
@@ -35,11 +37,11 @@ class Workload:
         elif drawn < 0.9:
             self.declare(self.random.choice(self.live), "heartbeat")
         else:
-            worker, body = self.random.choice(self.bodies)  # of any job, finished ones too
+            worker, body = self.random.choice(self.bodies)  # of any job, including finished ones
             self.sent.append(worker.send(body))
 
     def start(self):
-        """Mostly on a task of its own, sometimes on one that has, or had, others."""
+        """Mostly on a separate task, sometimes on one with current or past jobs."""
         if self.fresh and (not self.used or self.random.random() < 0.8):
             self.used.append(self.world.worker(self.fresh.pop()))
             worker = self.used[-1]
@@ -66,8 +68,9 @@ class Workload:
         return [sent for sent in self.sent if not self.world.jobs.is_done(sent.id)]
 
     def unprotected(self):
-        """The live jobs whose tasks are protected for less than was confirmed to them: a message that is done has been. None of
-        them finishes while this looks, because whoever lets them finish is who looks."""
+        """The live jobs whose tasks are protected for less than confirmed: a message that is done confirms its job's
+        protection. No job finishes during this check, because the same thread finishes jobs.
+        """
         confirmed = {}
         for job in self.live:
             ends = [end for sent, end in job.declared if self.world.jobs.is_done(sent.id)]

@@ -1,5 +1,5 @@
-"""Everything that a scenario needs, with nobody else in it: emulated AWS with the template's stack on it, a simulated ECS, the
-real function between them, and whoever delivers to it.
+"""Everything that a scenario needs, isolated from other scenarios: emulated AWS with the template's stack, a
+simulated ECS, the real function between them, and the deliveries to it.
 """
 
 import json
@@ -28,7 +28,7 @@ REGION, ACCOUNT = "eu-west-1", "111122223333"  # where the simulated ECS is
 
 @dataclass(frozen=True)
 class Programs:
-    """What is started."""
+    """The programs to start."""
 
     project: Path
     bootstrap: Path
@@ -40,12 +40,12 @@ class Programs:
 
 
 class World:
-    """Processes and clients for one scenario. It is there until it is closed."""
+    """Processes and clients for one scenario. It exists until it is closed."""
 
     def __init__(self, programs, template, folder, services=None, parameters=None):
         self.programs, self.folder = programs, folder
         self._stops = []
-        self.emulator, emulator_port = self._start_emulator()  # the process, for whoever freezes it
+        self.emulator, emulator_port = self._start_emulator()  # the process, for tests that freeze it
         self._ports = {service: emulator_port for service in [*SERVICES.values(), "SNS"]}
         self._ports["ECS"] = self._ports["Application Auto Scaling"] = self._start_simulator(services or {"web": 2})
         self.stack = Stack(template, self.client, {"ClusterName": CLUSTER} | (parameters or {}))
@@ -54,14 +54,14 @@ class World:
         self.permissions = Permissions(self.stack.statements(), f"{REGION}:{ACCOUNT}")
         self.ecs, self.sqs = self.client("ecs"), self.client("sqs")
         self.functions, self.instances = [], Instances()
-        self.expected_errors = set()  # what a scenario makes the function log at this level
+        self.expected_errors = set()  # errors that a scenario makes the function log
         self._errors = []
         self._idle = self._tasks_of(services or {"web": 2})
 
-    # Who is there
+    # Participants
 
     def start_functions(self, count=1, settings=None):
-        """Starts the function, as so many instances. `settings` stand in place of the template's."""
+        """Starts this many instances of the function. `settings` replace the template's."""
         properties = self.stack.template.properties("Function")
         for _ in range(count):
             number = len(self.functions)
@@ -71,10 +71,10 @@ class World:
             self.run(RuntimeInterfaceEmulator(emulator, bootstrap, environment, log, properties["Timeout"]))
 
     def run(self, function):
-        """Has an instance take part, and stop with the others."""
+        """Adds an instance, which stops with the others."""
 
         def stop():
-            # Before it is stopped: that it is may be an error to it.
+            # Collected before it is stopped, because the stop itself may be an error to it.
             self._errors += [line for line in function.lines("ERROR") if line["message"] not in self.expected_errors]
             function.stop()
 
@@ -83,7 +83,7 @@ class World:
         self.instances.add(function)
 
     def environment(self, access_key_id):
-        """What the function finds in its environment: its own variables as the template has them, and what Lambda adds."""
+        """The environment of the function: its own variables as in the template, and those that Lambda adds."""
         properties = self.stack.template.properties("Function")
         return self.stack.environment() | {
             "PATH": os.environ["PATH"],
@@ -97,8 +97,9 @@ class World:
         }
 
     def deliver(self, **changed):
-        """Lets everything be delivered to the function: job messages, rechecks and events. `changed` are settings of the
-        job queue's event source that this scenario has otherwise."""
+        """Starts all deliveries to the function: job messages, rechecks and events. `changed` overrides settings of
+        the job queue's event source for this scenario.
+        """
         invoke = self.instances.invoke
         self.jobs = self._poll("JobQueue", invoke, changed)
         self.rechecks = self._poll("RecheckQueue", invoke, {})
@@ -117,13 +118,14 @@ class World:
         return mapping
 
     def come_again_after(self, seconds):
-        """A job message that has to come again does so after this time, and not after the three minutes of the template: time
-        is all that is made shorter."""
+        """Sets the visibility timeout of job messages, which is three minutes in the template. Only the time is
+        shortened.
+        """
         url = self.stack.queue("JobQueue")
         self.sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": str(seconds)})
 
     def client(self, name):
-        """A client of boto3's, past the gateway: what it calls is not the function's."""
+        """A boto3 client that bypasses the gateway: its calls are not the function's."""
         return boto3.client(
             name,
             endpoint_url=self.endpoint_of("ECS" if name == "ecs" else "SQS"),
@@ -136,7 +138,7 @@ class World:
     def endpoint_of(self, service):
         return f"http://127.0.0.1:{self._ports[service]}"
 
-    # What a scenario does and sees
+    # Actions and observations of a scenario
 
     def idle_task(self, service="web"):
         """The ARN of a task that no scenario has used."""
@@ -146,7 +148,7 @@ class World:
         return Worker(self.sqs, self.stack.outputs["JobQueueUrl"], task)
 
     def protections(self, tasks):
-        """The protection of up to 100 tasks, as ECS tells it, by their ARNs."""
+        """The protection of up to 100 tasks in ECS, by their ARNs."""
         answer = self.ecs.get_task_protection(cluster=CLUSTER, tasks=tasks)
         assert answer["failures"] == [], answer
         return {one["taskArn"]: one for one in answer["protectedTasks"]}
@@ -160,12 +162,12 @@ class World:
         put_event(self.client("events"), self.programs.project / "events" / shape, resource, **detail)
 
     def fire_the_schedule(self):
-        """The moment has come for which a rule of the template has a schedule: EventBridge invokes the function."""
+        """Fires the template's schedules: EventBridge invokes the function."""
         (payload,) = self.stack.schedules()
         self.sqs.send_message(QueueUrl=self.stack.queue(INVOCATIONS), MessageBody=payload)
 
     def received(self, queue_url, count=10):
-        """Takes what is in a queue: so many of the messages that can be received now."""
+        """Receives up to this many of the messages that a queue can deliver now."""
         messages = self.sqs.receive_message(
             QueueUrl=queue_url, MaxNumberOfMessages=count, MessageAttributeNames=["All"], MessageSystemAttributeNames=["All"]
         ).get("Messages", [])
@@ -174,14 +176,14 @@ class World:
         return messages
 
     def left_in(self, queue):
-        """How many messages a queue of the template's holds, whether they can be received or not."""
+        """The number of messages in a queue of the template, whether they can be received or not."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed"]
         url = self.stack.queue(queue)
         attributes = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
         return sum(int(attributes[name]) for name in names)
 
     def await_one(self, queue_url, wanted, what, within=60):
-        """Waits for a message of a queue that is wanted; the others are dropped."""
+        """Waits for a wanted message in a queue; drops the others."""
         return eventually(lambda: next(filter(wanted, self.received(queue_url)), None), what, within, every=0.2)
 
     # The end
@@ -194,7 +196,7 @@ class World:
         figures.note("calls", counts=counts)
 
     def complaints(self):
-        """What the function has done that its role does not allow, and what it has logged as an error."""
+        """Calls of the function that its role does not allow, and errors that it has logged."""
         forbidden = [call for call in self.gateway.calls if not self.permissions.allow(call)]
         told = [f"not allowed: {call.service} {call.operation} {json.dumps(call.request)[:200]}" for call in forbidden]
         return told + [f"error: {line}" for line in self._errors]

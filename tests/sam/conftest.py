@@ -11,5 +11,5 @@ def stage():
         with Stage() as stage:
             yield stage
     except CannotRun as problem:
-        # Not skipped: a run that tried nothing must not look like one that succeeded.
+        # Not skipped: a run without tests must not look like a success.
         pytest.exit(str(problem), returncode=1)

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Tells whether a binary runs where the template sends it, Amazon Linux 2023 on a processor:
+"""Checks that a binary runs on the platform of the template, Amazon Linux 2023 with a given processor:
 
     tests/sam/fits_lambda.py target/lambda/bootstrap/bootstrap x86_64
 
-The dynamic loader refuses a binary that wants a newer glibc than the system has, and a machine with a newer one does not notice.
-So the versions that the binary asks for are read from it (System V ABI, "Symbol Versioning": section .gnu.version_r).
+The dynamic loader rejects a binary that needs a newer glibc than the system has, and a machine with a newer one does
+not notice. So this script reads the versions that the binary requires (System V ABI, "Symbol Versioning": section
+.gnu.version_r).
 """
 
 import struct
@@ -21,28 +22,28 @@ VERSIONS_NEEDED = 0x6FFFFFFE  # sh_type SHT_GNU_verneed
 
 
 class DoesNotFit(Exception):
-    """What is wrong with a binary."""
+    """A binary does not meet a requirement."""
 
 
 @dataclass(frozen=True)
 class Binary:
-    """What a binary asks of the system that starts it."""
+    """The system requirements of a binary."""
 
     machine: str
     versions: frozenset[str]
 
     @property
     def glibc(self) -> tuple[int, ...]:
-        """The oldest glibc that has all it needs; nothing for one that needs none."""
+        """The oldest glibc that provides all it needs; empty for a binary that needs none."""
         numbers = [version.removeprefix("GLIBC_") for version in self.versions if version.startswith("GLIBC_")]
-        # GLIBC_PRIVATE is a promise to nobody: such a binary fits its own glibc alone.
+        # GLIBC_PRIVATE has no compatibility promise: such a binary fits its own glibc only.
         if "PRIVATE" in numbers:
             raise DoesNotFit("it asks for GLIBC_PRIVATE, which changes with every glibc")
         return max((tuple(map(int, number.split("."))) for number in numbers), default=())
 
 
 def read(file: Path) -> Binary:
-    """Reads the headers of a 64-bit little-endian ELF file, as both of Lambda's processors have them."""
+    """Reads the headers of a 64-bit little-endian ELF file, the format of both Lambda processors."""
     data = file.read_bytes()
     if data[:6] != b"\x7fELF\x02\x01":
         raise DoesNotFit(f"{file} is no 64-bit little-endian ELF file: was it built for Linux?")
@@ -58,7 +59,9 @@ def read(file: Path) -> Binary:
 
 
 def versions_in(data: bytes, at: int, libraries: int, names_at: int) -> set[str]:
-    """The names of the versions wanted of so many libraries: lists of lists, each entry with the distance to the next."""
+    """The names of the required versions of this many libraries: lists of lists, each entry with the offset of the
+    next.
+    """
     versions = set()
     for _ in range(libraries):
         _, count, _, first, next_library = struct.unpack_from("<HHIII", data, at)
@@ -73,7 +76,7 @@ def versions_in(data: bytes, at: int, libraries: int, names_at: int) -> set[str]
 
 
 def check(file: Path, machine: str) -> str:
-    """A sentence about a binary that fits."""
+    """Returns a sentence about a binary that fits."""
     binary = read(file)
     if binary.machine != machine:
         raise DoesNotFit(f"{file} is for {binary.machine}, and {machine} is wanted")

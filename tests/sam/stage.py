@@ -1,7 +1,8 @@
 """The built function in SAM's container, with the simulated Region of `ecs-sim serve` behind it.
 
-SAM gives a container only variables that the template declares, and the template rightly declares no endpoint. So what is
-invoked is the built template with that one variable more, and everything else as `sam deploy` would send it.
+SAM passes a container only the variables that the template declares, and the template correctly declares no endpoint.
+So the stage invokes the built template with one additional variable, and everything else as `sam deploy` would send
+it.
 """
 
 import json
@@ -29,23 +30,23 @@ TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 REGION = "eu-west-1"
 CLUSTER = "video"
 SERVICE = "transcode"
-# As many tasks as the payloads of events/ speak of.
+# The number of tasks in the payloads of events/.
 TASKS = 3
 
-# As Rust and SAM call the machine's processor.
+# The names of the machine's processor in Rust and SAM.
 ARCHITECTURE = {"x86_64": "x86_64", "amd64": "x86_64", "arm64": "arm64", "aarch64": "arm64"}[platform.machine().lower()]
 IMAGE = f"public.ecr.aws/lambda/provided:al2023-{ARCHITECTURE}"
 
-# Longer than any invocation takes, image included where it has to be pulled.
+# Longer than any invocation takes, including the time to pull the image.
 INVOCATION_SECONDS_MAX = 300
-# So often in a row a busy machine may take longer than SAM waits for a log.
+# How often in a row a busy machine may take longer than SAM waits for a log.
 LOGS_CUT_OFF_MAX = 4
-# Longer than whoever uses a stage. One that is left behind ends by itself.
+# Longer than any use of a stage. An abandoned stage ends by itself.
 STAGE_SECONDS_MAX = 1800
 
 
 class CannotRun(Exception):
-    """Something is missing that is not this project's to bring."""
+    """A prerequisite is missing that this project does not provide."""
 
 
 def engine() -> docker.DockerClient:
@@ -60,22 +61,22 @@ def engine() -> docker.DockerClient:
 
 
 def host_of_containers(client: docker.DockerClient) -> tuple[str, str]:
-    """Where to listen so that only this machine and its containers can connect, and what a container calls the place."""
+    """The address on which only this machine and its containers can connect, and its name inside a container."""
     network = client.networks.get("bridge").attrs["IPAM"]["Config"][0]
-    # Docker tells the gateway only once a container has needed it; it is the first address of the network.
+    # Docker reports the gateway only once a container has needed it; it is the first address of the network.
     gateway = network.get("Gateway") or re.sub(r"\.\d+/\d+$", ".1", network["Subnet"])
     with socket.socket() as probe:
         try:
             probe.bind((gateway, 0))
             return gateway, gateway
         except OSError:
-            # The engine is in a virtual machine, as on macOS, which hands this name on to loopback.
+            # The engine runs in a virtual machine, as on macOS, which forwards this name to loopback.
             return "127.0.0.1", "host.docker.internal"
 
 
 @dataclass(frozen=True)
 class Invocation:
-    """What `sam local invoke` made of a payload."""
+    """The result of `sam local invoke` with a payload."""
 
     code: int
     answer: object
@@ -89,7 +90,7 @@ class Stage:
         client = engine()
         if not BINARY.is_file():
             raise CannotRun(f"{BINARY} is not there: `make build` makes it")
-        # An image that is here already is not asked for again: it needs no network, and is the same each time.
+        # An image that is present is not pulled again: this needs no network, and the image is the same each time.
         self._pull = [] if not client.images.list(IMAGE) else ["--skip-pull-image"]
         self._server = None
         self._files = tempfile.TemporaryDirectory(prefix="taskhold-sam-")
@@ -143,7 +144,7 @@ class Stage:
         return f"{self._inside}/111122223333/{name}"
 
     def settings(self) -> dict[str, str]:
-        """Those of events/local/env.json, with the simulated Region in place of nothing."""
+        """The settings of events/local/env.json, with the simulated Region as the endpoint."""
         settings = json.loads((ROOT / "events/local/env.json").read_text())["Parameters"]
         return settings | {
             "AWS_ENDPOINT_URL": self._inside,
@@ -165,8 +166,9 @@ class Stage:
         return Path(self._files.name) / name
 
     def fresh(self, payload: str) -> str:
-        """The payload as if it were of this moment and of this Region: its tasks are those that run here, its messages were
-        sent just now, its rechecks come from the queue for them."""
+        """The payload adapted to this moment and this Region: its tasks are those that run here, its messages were
+        sent just now, its rechecks come from the recheck queue.
+        """
         for told, here in zip(tasks_of_payloads(), self.tasks, strict=True):
             payload = payload.replace(told, here)
         payload = payload.replace(":taskhold-rechecks", ":rechecks")
@@ -177,8 +179,9 @@ class Stage:
         return json.dumps(event)
 
     def invoke_for_log(self, line: str, payload: str, **settings: str) -> Invocation:
-        """An invocation whose log has the line, or the last of some without it: SAM gives the log one second after the
-        answer, and then removes the container with what was not read of it."""
+        """An invocation whose log has the line, or the last of several without it: SAM collects the log one second
+        after the answer, and then removes the container with the unread rest.
+        """
         for _ in range(LOGS_CUT_OFF_MAX):
             invocation = self.invoke(payload, **settings)
             if line in invocation.log:
@@ -186,7 +189,7 @@ class Stage:
         return invocation
 
     def invoke(self, payload: str, **settings: str) -> Invocation:
-        """`sam local invoke` with this payload, and these settings in place of the stage's own."""
+        """Runs `sam local invoke` with this payload, and these settings in place of the stage's own."""
         self._events += 1
         event, env = self._file(f"event-{self._events}.json"), self._file(f"env-{self._events}.json")
         event.write_text(payload)
@@ -206,7 +209,7 @@ class Stage:
 
 
 def answer_in(output: str) -> object:
-    """What SAM prints is the answer and nothing else; without one it prints nothing, or what is no JSON."""
+    """SAM prints only the answer; without one it prints nothing or text that is not JSON."""
     try:
         return json.loads(output)
     except json.JSONDecodeError:
@@ -214,6 +217,6 @@ def answer_in(output: str) -> object:
 
 
 def tasks_of_payloads() -> list[str]:
-    """The ids of the cluster's tasks that the payloads of events/ speak of."""
+    """The ids of the cluster's tasks in the payloads of events/."""
     texts = [file.read_text() for file in sorted((ROOT / "events").glob("*.json"))]
     return sorted({task for text in texts for task in re.findall(rf"task/{CLUSTER}/([0-9a-f]{{32}})", text)})

@@ -1,4 +1,4 @@
-"""What `make build` leaves runs on Amazon Linux 2023, and is the same wherever it lies."""
+"""The output of `make build` runs on Amazon Linux 2023, and is the same in any folder."""
 
 import zipfile
 

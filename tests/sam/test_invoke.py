@@ -13,7 +13,7 @@ EVENTS = ROOT / "events"
 SCHEMA = json.loads((ROOT / "schemas/answers.schema.json").read_text())
 SERVICE_ARN = f"arn:aws:ecs:eu-west-1:111122223333:service/{CLUSTER}/{SERVICE}"
 
-# What Lambda's event source mapping takes for: every message is done.
+# What Lambda's event source mapping treats as "every message is done".
 ALL_DONE = {"batchItemFailures": []}
 
 BATCHES = [
@@ -25,8 +25,8 @@ BATCHES = [
     "sqs-sns-envelope.json",
 ]
 
-# How the sentence begins that is told of an event. The Region is steady and the function knows nothing of it, so none has
-# anything to do but to look.
+# The first words of the log line about an event. The Region is steady and the function has no records, so each event
+# only triggers a reconcile.
 TOLD = {
     "console-test-event.json": "unrecognized, nothing done: ",
     "ecs-deployment-state-change-completed.json": "nothing to do for ",
@@ -54,7 +54,7 @@ COMMANDS = {
 }
 
 
-# Each has a test that looks further than at the answer.
+# Each has a test that checks more than the answer.
 LOOKED_INTO = ["command-preflight.json", "command-status.json", "sqs-batch-mixed.json", "sqs-job-started.json"]
 
 
@@ -103,7 +103,7 @@ def invoked(stage, payload, **settings):
     return invocation
 
 
-# What the runtime says when the container ends under it, as SAM's does after each invocation.
+# The runtime's message when the container ends, as SAM's does after each invocation.
 END_OF_CONTAINER = '"level":"ERROR","message":"the runtime ended"'
 
 
@@ -228,7 +228,7 @@ def test_a_batch_that_cannot_be_told_apart_fails_whole(stage):
 
 
 def test_ecs_that_fails_sends_the_message_back(stage):
-    # Nothing listens on port 9 of the container.
+    # Port 9 of the container has no listener.
     payload = stage.fresh((EVENTS / "sqs-job-started.json").read_text())
     invocation = stage.invoke(payload, AWS_ENDPOINT_URL="http://127.0.0.1:9")
     (record,) = json.loads(payload)["Records"]

@@ -1,5 +1,6 @@
-"""What SAM makes of the function in template.yaml, asked of SAM itself. `tests/terraform/template.rs` relies on it when it
-compares the Terraform module with the template; so do the template's own tests."""
+"""SAM's own expansion of the function in template.yaml. `tests/terraform/template.rs` relies on it when it compares
+the Terraform module with the template; so do the template's own tests.
+"""
 
 import os
 
@@ -7,14 +8,14 @@ import pytest
 from samcli.yamlhelper import yaml_parse
 from stage import ROOT
 
-os.environ["AWS_DEFAULT_REGION"] = "eu-west-1"  # the translator wants one, and calls nobody
+os.environ["AWS_DEFAULT_REGION"] = "eu-west-1"  # the translator requires a Region but calls no service
 
 from samtranslator.public.translator import ManagedPolicyLoader  # noqa: E402
 from samtranslator.translator.transform import transform  # noqa: E402
 
 
 class NoOthers(ManagedPolicyLoader):
-    """The template names no managed policy, so that there is none to be looked up."""
+    """The template names no managed policy, so there is none to look up."""
 
     def __init__(self):
         pass

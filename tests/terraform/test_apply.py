@@ -1,5 +1,6 @@
-"""Terraform itself takes the module: it validates the example of its README and applies it to an emulated AWS. What is declared
-in detail is compared with the template by `cargo test --test terraform`, without Terraform. Run by `make test-terraform`."""
+"""Terraform itself accepts the module: it validates the example of its README and applies it to an emulated AWS.
+`cargo test --test terraform` compares the details with the template, without Terraform. Run by `make test-terraform`.
+"""
 
 import json
 import logging
@@ -20,11 +21,11 @@ TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve()
 TERRAFORM = os.environ.get("TERRAFORM", "terraform")
 REGION = "eu-west-1"
 
-# A provider takes its time to be downloaded, and to make sure that an attribute of a queue has arrived everywhere.
+# Time to download a provider, and for the provider to confirm that a queue attribute has propagated.
 SECONDS_MAX = 600
 
-# moto does not keep the function's logging configuration, and writes a redrive policy with other spaces; everything else must
-# stand as it was applied.
+# moto does not keep the function's logging configuration, and stores a redrive policy with different white space.
+# Everything else must be as applied.
 CHANGED_BY_MOTO = {
     "module.taskhold.aws_lambda_function.function",
     "module.taskhold.aws_sqs_queue.recheck",
@@ -35,7 +36,7 @@ CHANGED_BY_MOTO = {
 @pytest.fixture(scope="session")
 def aws():
     """The endpoint of an emulated AWS."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # not a line for every request
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # no log line for each request
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -91,7 +92,7 @@ resource "aws_iam_role" "worker" {
         return done.stdout
 
     def changes(self) -> dict[str, list[str]]:
-        """What Terraform would do to each resource that is not as it should be."""
+        """The change that Terraform would make to each resource that deviates from its configuration."""
         self.terraform("plan", "-no-color", "-input=false", "-out=plan")
         plan = json.loads(self.terraform("show", "-json", "plan"))
         changes = {told["address"]: told["change"]["actions"] for told in plan["resource_changes"]}
