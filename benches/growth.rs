@@ -1,8 +1,9 @@
-//! How the cost of an invocation grows with what there is: tasks of a service, jobs of a task, records of the state store. In
-//! process, on an ECS and a state store that answer at once. Prints tables for docs/performance.md: `make bench-growth`.
+//! How the cost of an invocation grows with the tasks of a service, the jobs of a task, and the records of the
+//! state store. In process, on an ECS and a state store that answer at once. Prints tables for docs/performance.md:
+//! `make bench-growth`.
 //!
-//! For a profiler, `cargo bench --no-default-features --bench growth -- ENTRIES TIMES` does nothing but sweep so often: the
-//! difference of two runs is that of their sweeps.
+//! For a profiler, `cargo bench --no-default-features --bench growth -- RECORDS TIMES` only sweeps this many times:
+//! the difference between two runs is the cost of their sweeps.
 
 mod granting;
 
@@ -10,8 +11,8 @@ use granting::{Function, SERVICE, Tasks, batch, deliver, function, invoke, log_t
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
-/// Each is timed so often, unless that takes longer than [`LONG`]. The least counts: what others take of the machine is not the
-/// function's.
+/// Number of measurements, unless they take longer than [`LONG`]. The minimum counts, because other processes on
+/// the machine only add time.
 const TIMES: usize = 7;
 const LONG: Duration = Duration::from_secs(2);
 
@@ -39,7 +40,7 @@ fn main() {
     table("records of the state store in memory: one `sweep`", "record", &records, |records| sweep(&runtime, records));
 }
 
-/// Prints a table whose rows are of these sizes.
+/// Prints a table with a row for each size.
 fn table(what: &str, unit: &str, sizes: &[usize], time: impl Fn(usize) -> Duration) {
     println!("| {what} | time | for each {unit} |\n| --- | --- | --- |");
     for &size in sizes {
@@ -69,7 +70,7 @@ fn timed(work: impl FnOnce()) -> Duration {
     begun.elapsed()
 }
 
-/// A function that was told of a job on each of so many tasks.
+/// A function that has recorded a job on each of this many tasks.
 fn told_of(runtime: &Runtime, tasks: usize) -> Function {
     let function = function(tasks);
     for begin in (0..tasks).step_by(1000) {
@@ -102,8 +103,8 @@ fn one_job_more(runtime: &Runtime, jobs: usize) -> Duration {
     })
 }
 
-/// The state store knows a live job of each of so many tasks, so that a sweep compares all with what ECS says. There is no service,
-/// so that no time is spent on looking at it.
+/// The state store contains a live job of each of this many tasks, so that a sweep compares all of them with ECS.
+/// There is no service, so that reconciling it takes no time.
 fn to_sweep(runtime: &Runtime, records: usize) -> Function {
     let mut function = told_of(runtime, records);
     function.services.tasks.ecs.tasks = 0;

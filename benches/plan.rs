@@ -1,7 +1,7 @@
-//! How long the function itself takes for the largest batch that Lambda delivers: 10,000 records, 6 MB.
+//! The time that the function itself needs for the largest batch that Lambda delivers: 10,000 records, 6 MB.
 //!
-//! Measured is everything but the network: the payload is parsed, merged into an empty store, planned, and every call is
-//! answered at once. Prints a row for README.md at the end.
+//! The measurement excludes only the network: the payload is parsed, merged into an empty store, and planned, and
+//! every call is answered at once. Prints a row for README.md at the end.
 
 mod granting;
 
@@ -10,16 +10,16 @@ use granting::{Function, RECORDS_MAX, Tasks, batch, deliver, function, runtime};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
-/// The case in which nothing is merged, and every record needs a place in a call: the row for README.md is its.
+/// Nothing is merged, and every record needs a place in a call: this is the row for README.md.
 const TASKS_MOST: usize = RECORDS_MAX;
-/// The case in which ten records at a time tell of one task.
+/// Ten records at a time concern one task.
 const TASKS_FEW: usize = RECORDS_MAX / 10;
 
 fn measure(criterion: &mut Criterion, tasks: usize) {
     let (runtime, payload) = (runtime(), batch(0..RECORDS_MAX, Tasks::Shared(tasks)));
     let handle = |function: Function| {
         deliver(&runtime, &function, (&payload, RECORDS_MAX));
-        function // dropped outside of what is measured: an instance keeps its state store
+        function // dropped outside of the measurement: an instance keeps its state store
     };
     criterion.bench_function(&name(tasks), |bencher| {
         bencher.iter_batched(|| function(0), handle, BatchSize::LargeInput);
@@ -30,19 +30,19 @@ fn name(tasks: usize) -> String {
     format!("batch of {RECORDS_MAX} records for {tasks} tasks")
 }
 
-/// Where Criterion leaves what it measured.
+/// The folder in which Criterion stores its measurements.
 fn output() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("criterion")
 }
 
-/// The mean, in nanoseconds; `None` if nothing was measured, as when the bench only shows that it runs.
+/// The mean in nanoseconds; `None` without a measurement, as when the bench only checks that it runs.
 fn mean_ns(tasks: usize) -> Option<f64> {
     let estimates = std::fs::read_to_string(output().join(name(tasks)).join("new/estimates.json")).ok()?;
     serde_json::from_str::<Value>(&estimates).ok()?["mean"]["point_estimate"].as_f64()
 }
 
 fn main() {
-    // Else a run that measures nothing would print what an earlier one measured.
+    // Otherwise a run without measurements would print those of an earlier run.
     let _ = std::fs::remove_file(output().join(name(TASKS_MOST)).join("new/estimates.json"));
     let mut criterion = Criterion::default().output_directory(&output()).sample_size(50).configure_from_args();
     for tasks in [TASKS_FEW, TASKS_MOST] {

@@ -1,26 +1,26 @@
-//! Batches as Lambda hands them over.
+//! Batches as Lambda delivers them.
 
 use serde_json::{Value, json};
 use std::ops::Range;
 use taskhold::ecs::arn::TaskId;
 
-/// Most records of a batch (aws-facts "Lambda and SQS").
+/// Maximum number of records in a batch (aws-facts "Lambda and SQS").
 pub(crate) const RECORDS_MAX: usize = 10_000;
-/// Most bytes of a batch (aws-facts "Lambda and SQS").
+/// Maximum number of bytes in a batch (aws-facts "Lambda and SQS").
 const PAYLOAD_BYTES_MAX: usize = 6 * 1024 * 1024;
-/// When all of it happens.
+/// The time of all events.
 pub(crate) const NOW_MS: i64 = 1_790_000_000_000;
 /// The cluster of all tasks.
 pub(crate) const CLUSTER: &str = "arn:aws:ecs:eu-west-1:111122223333:cluster/video";
 
-/// Whom the records of a batch are about, and for how long.
+/// The tasks and durations of the records in a batch.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Tasks {
-    /// So many tasks, taking turns; jobs from one minute to two days.
+    /// This many tasks in turn; jobs from one minute to two days.
     Shared(usize),
-    /// Each record another task; all jobs of two hours.
+    /// A separate task for each record; all jobs take two hours.
     Own,
-    /// All records one task; all jobs of two hours.
+    /// One task for all records; all jobs take two hours.
     One,
 }
 
@@ -29,8 +29,8 @@ pub(crate) fn task(number: usize) -> TaskId {
     format!("{number:032x}").parse().expect("32 hexadecimal digits")
 }
 
-/// Starts of the jobs with these numbers. Of the largest batch receipt handles have as many characters as Lambda's limit
-/// leaves room for, which is fewer than SQS's own: with those, fewer records would fill a batch.
+/// Starts of the jobs with these numbers. In the largest batch, receipt handles are as long as Lambda's limit
+/// permits. This is shorter than in SQS, where fewer records would fill a batch.
 pub(crate) fn batch(jobs: Range<usize>, tasks: Tasks) -> String {
     let whole = |receipt_handle: &str| {
         let records: Vec<Value> = jobs.clone().map(|number| record(number, tasks, receipt_handle)).collect();
@@ -45,7 +45,7 @@ pub(crate) fn batch(jobs: Range<usize>, tasks: Tasks) -> String {
 
 fn record(number: usize, tasks: Tasks, receipt_handle: &str) -> Value {
     let (task, minutes) = match tasks {
-        // A step that has no divisor in common with 2880 reaches all of them.
+        // A step without a common divisor with 2880 reaches all durations.
         Tasks::Shared(tasks) => (number % tasks, 1 + number * 7919 % 2880),
         Tasks::Own => (number, 120),
         Tasks::One => (0, 120),

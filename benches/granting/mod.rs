@@ -1,5 +1,5 @@
-//! The function in process, at a moment that does not pass, on an ECS that grants everything at once: what is left is the
-//! function's own work. Used by the benches and by tests/budgets.rs.
+//! The function in process, with a clock that stands still and an ECS that grants everything at once, so that only
+//! the function's own work is measured. Used by the benches and by tests/budgets.rs.
 
 #![allow(dead_code, unused_imports, reason = "none of them uses all of it")]
 
@@ -29,10 +29,10 @@ use taskhold::task::rate_limit::RateLimit;
 use taskhold::{service, task};
 use tokio::runtime::Runtime;
 
-/// The one service that the ECS has.
+/// The only service in ECS.
 pub(crate) const SERVICE: &str = "transcode";
 
-/// Always the same moment.
+/// A clock that stands still.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StillClock;
 
@@ -46,10 +46,10 @@ impl Clock for StillClock {
     }
 }
 
-/// Grants everything at once. Its service has so many tasks, all protected.
+/// An ECS that grants everything at once. Its service has this many tasks, all protected.
 #[derive(Debug, Default)]
 pub(crate) struct GrantingEcs {
-    /// Tasks of the service; with none of them there is no service.
+    /// Tasks of the service; with zero tasks there is no service.
     pub(crate) tasks: usize,
     /// Calls of UpdateTaskProtection.
     pub(crate) calls: AtomicU64,
@@ -124,7 +124,7 @@ impl ServiceReads for GrantingEcs {
 
 ecs_sim::updates_no_services!(GrantingEcs);
 
-/// What the function works with here.
+/// The function's dependencies.
 #[derive(Debug)]
 pub(crate) struct InProcess;
 
@@ -148,7 +148,7 @@ impl Ports for InProcess {
 /// The function, with an empty store.
 pub(crate) type Function = taskhold::lambda::function::Function<InProcess>;
 
-/// The function, and an ECS whose service has so many tasks.
+/// The function, and an ECS whose service has this many tasks.
 pub(crate) fn function(tasks: usize) -> Function {
     let config = Config::from_variables([("TASKHOLD_CLUSTERS".to_owned(), CLUSTER.to_owned())]);
     taskhold::lambda::function::Function::new(Parts {
@@ -165,7 +165,7 @@ pub(crate) fn function(tasks: usize) -> Function {
     })
 }
 
-/// Log lines are written as the function writes them, to nowhere: what a message costs is theirs too.
+/// Formats log lines as the function does and discards them, because logging is part of the cost of a message.
 pub(crate) fn log_to_nowhere() {
     let lines = tracing_subscriber::fmt().json().flatten_event(true).with_current_span(false).with_span_list(false);
     lines.with_target(false).with_max_level(tracing::Level::INFO).with_writer(std::io::sink).init();
@@ -176,13 +176,13 @@ pub(crate) fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread().build().expect("a runtime without drivers")
 }
 
-/// Hands a batch of so many records to the function, which must do all of it.
+/// Delivers a batch of this many records to the function, which must process all of it.
 pub(crate) fn deliver(runtime: &Runtime, function: &Function, (payload, records): (&str, usize)) {
     let (Response::Batch(response), counts) = invoke(runtime, function, payload) else { panic!("it was a batch") };
     assert_eq!((response.batch_item_failures.len(), counts.done.get()), (0, records as u64));
 }
 
-/// Hands any payload to the function.
+/// Delivers any payload to the function.
 pub(crate) fn invoke(runtime: &Runtime, function: &Function, payload: &str) -> (Response, taskhold::metrics::Counts) {
     let deadline = StillClock.now() + SignedDuration::from_secs(30);
     runtime.block_on(function.handle(payload, deadline)).expect("nothing here fails")

@@ -10,9 +10,9 @@ pub fn seeds() -> Vec<String> {
     ["ecs-", "scheduled-"].into_iter().flat_map(seeds::payloads).collect()
 }
 
-/// Why a body is malformed although it holds an envelope that can be read: in what the envelope's parser need not know, a
-/// member of another shape stands twice, a number is greater than any float, an escape is no character, or lists stand in
-/// lists in lists.
+/// Why a body is malformed although its envelope parses: in the parts that the envelope's parser ignores, a member
+/// with a known name is duplicated, a number is greater than any float, an escape is no character, or lists are
+/// nested too deeply.
 const PASSED_OVER: [&str; 6] = [
     "duplicate field",
     "number out of range",
@@ -22,7 +22,8 @@ const PASSED_OVER: [&str; 6] = [
     "recursion limit exceeded",
 ];
 
-/// What is acted on is of a configured cluster; and it is the same event as a payload and in the body of a message.
+/// An accepted event belongs to a configured cluster, and parses as the same event as a payload and in the body of
+/// a message.
 pub fn check(text: &str) {
     let clusters = expect::clusters();
     let Ok(event) = EcsEvent::parse(text, clusters) else { return };
@@ -32,7 +33,7 @@ pub fn check(text: &str) {
     }
     match sqs_record::parse(text, clusters) {
         QueueMessage::Ecs(same) => assert_eq!(same, event),
-        // What an envelope's parser passes over, and a body's reads.
+        // The envelope's parser ignores these parts, and a body's parser reads them.
         QueueMessage::Malformed(error) => {
             let error = error.to_string();
             assert!(PASSED_OVER.iter().any(|why| error.contains(why)), "{error}");

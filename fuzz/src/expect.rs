@@ -1,4 +1,4 @@
-//! What must hold of more than one thing that is read.
+//! Conditions that several targets share.
 
 use std::sync::OnceLock;
 use taskhold::api::command::{Command, Scope, ServiceCommand};
@@ -9,7 +9,7 @@ use taskhold::lambda::job_message;
 use taskhold::lambda::job_message::JobMessage;
 use taskhold::lambda::payload::EcsEvent;
 
-/// The clusters of `events/`: one, so that a command need not name it.
+/// The clusters of `events/`: only one, so that a command need not name it.
 pub fn clusters() -> &'static Clusters {
     static CLUSTERS: OnceLock<Clusters> = OnceLock::new();
     CLUSTERS.get_or_init(|| {
@@ -18,10 +18,10 @@ pub fn clusters() -> &'static Clusters {
     })
 }
 
-/// A dead-lettered message tells its reason in so many characters, and a longer one would be cut.
+/// Maximum length of the reason of a dead-lettered message; a longer one would be truncated.
 const REASON_CHARS_MAX: usize = 1000;
 
-/// A text that says why something was not read, or not acted on: it is one line, and short, whoever chose what is in it.
+/// A reason for rejecting or ignoring a text: one short line, whatever the text contains.
 pub fn reason(text: &str) {
     let chars = text.chars().count();
     assert!((1..=REASON_CHARS_MAX).contains(&chars), "{chars} characters: {text:?}");
@@ -29,25 +29,25 @@ pub fn reason(text: &str) {
     assert!(!text.contains(ends_a_line), "more than one line: {text:?}");
 }
 
-/// A cluster that is configured.
+/// A configured cluster.
 pub fn cluster(cluster: &ClusterArn) {
     assert!(clusters().iter().any(|ours| ours.as_ref() == cluster), "{cluster} is not configured");
 }
 
-/// A task of a configured cluster, by an id that is one.
+/// A task of a configured cluster, with a valid id.
 pub fn task(task: &Task) {
     cluster(&task.cluster);
     assert_eq!(task.id.as_str().parse::<TaskId>().as_ref(), Ok(&task.id));
     assert_eq!(task.to_string().parse::<Task>().as_ref(), Ok(task));
 }
 
-/// A service of a configured cluster, by a name that is one.
+/// A service of a configured cluster, with a valid name.
 pub fn service(service: &ServiceArn) {
     cluster(&service.cluster);
     assert_eq!(service.to_string().parse::<ServiceArn>().as_ref(), Ok(service));
 }
 
-/// An event that is acted on is of a configured cluster.
+/// An accepted event belongs to a configured cluster.
 pub fn event(event: &EcsEvent) {
     match event {
         EcsEvent::TaskStopEvent(stop) => task(&stop.task),
@@ -59,7 +59,7 @@ pub fn event(event: &EcsEvent) {
     }
 }
 
-/// A command is about configured clusters, and releases some tasks, each once.
+/// A command concerns configured clusters, and releases at least one task, each once.
 pub fn command(command: &Command) {
     match command {
         Command::Sweep => {}
@@ -74,7 +74,7 @@ pub fn command(command: &Command) {
     }
 }
 
-/// A job message holds to the rules of `schemas/job-message.schema.json`.
+/// A job message follows the rules of `schemas/job-message.schema.json`.
 pub fn job_message(message: &JobMessage) {
     task(&message.task);
     let JobMessage { job, max_duration_minutes, expected_duration_minutes, labels, .. } = message;

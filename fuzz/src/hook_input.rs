@@ -1,4 +1,4 @@
-//! What ECS sends to a deployment lifecycle hook, which this function is not: it must be taken for nothing else.
+//! The input of a deployment lifecycle hook. The function is no hook, so the input must not parse as anything else.
 
 use super::{expect, payload, seeds};
 use serde_json::Value;
@@ -20,11 +20,11 @@ pub fn seeds() -> Vec<String> {
     inputs.iter().flat_map(|input| stages.map(|stage| input.replace("POST_SCALE_UP", stage))).collect()
 }
 
-/// Members that mark a shape that is recognized.
+/// Members that mark a recognized shape.
 const MARKS: [&str; 7] = ["Records", "source", "detail-type", "status", "preflight", "sweep", "release"];
 
-/// An object with what a hook's input has, and with no member that marks another shape, is not recognized: whatever its values
-/// are, it is no command, no event and no batch.
+/// An object with the members of a hook's input, and without a member that marks another shape, is not recognized:
+/// whatever its values are, it is no command, no event and no batch.
 pub fn check(text: &str) {
     payload::check(text);
     let Ok(Value::Object(input)) = serde_json::from_str::<Value>(text) else { return };

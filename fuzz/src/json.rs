@@ -1,10 +1,10 @@
-//! Mutations that leave JSON what it is. Of an input that libFuzzer alters byte by byte hardly any is JSON still, and so few
-//! would ever come as far as the rules.
+//! Mutations that keep JSON valid. libFuzzer's byte mutations mostly break JSON, so that few inputs would reach the
+//! rules behind the parser.
 
 use fastrand::Rng;
 use serde_json::{Map, Value, json};
 
-/// What nobody expects at that place.
+/// An unexpected value.
 fn odd(rng: &mut Rng) -> Value {
     let words = ["", "a", "-", "\u{0}", "a\nb", "\u{2028}\u{202e}", "\u{ffff}", "😀", "arn:aws:ecs:::", "Notification"];
     let numbers = [
@@ -33,7 +33,7 @@ fn odd(rng: &mut Rng) -> Value {
     }
 }
 
-/// The input with one to three of its values, members or texts altered; `None` if it is no JSON.
+/// The input with one to three of its values, members or texts mutated; `None` if it is not JSON.
 pub fn altered(text: &str, rng: &mut Rng) -> Option<String> {
     let mut value: Value = serde_json::from_str(text).ok()?;
     for _ in 0..rng.u8(1..4) {
@@ -45,7 +45,7 @@ pub fn altered(text: &str, rng: &mut Rng) -> Option<String> {
     Some(written_otherwise(value.to_string(), rng))
 }
 
-/// The same JSON, one time in four with one of its letters as an escape: what reads it must not depend on how it is written.
+/// The same JSON, one time in four with one letter as an escape: parsers must not depend on the notation.
 fn written_otherwise(text: String, rng: &mut Rng) -> String {
     let letters: Vec<usize> = text.match_indices(|c: char| c.is_ascii_alphabetic()).map(|(at, _)| at).collect();
     if letters.is_empty() || rng.u8(..4) > 0 {
@@ -54,12 +54,12 @@ fn written_otherwise(text: String, rng: &mut Rng) -> String {
     let at = letters[rng.usize(..letters.len())];
     let escaped = format!("{}\\u{:04x}{}", &text[..at], text.as_bytes()[at], &text[at + 1..]);
     let is_the_same = |value: &Value| serde_json::from_str::<Value>(&text).is_ok_and(|same| same == *value);
-    // Where the letter is one of `true`, or of an escape itself, it is another text or none.
+    // If the letter belongs to `true` or to an escape, the result differs or is invalid.
     if serde_json::from_str::<Value>(&escaped).is_ok_and(|value| is_the_same(&value)) { escaped } else { text }
 }
 
-/// libFuzzer's input in `data.0[..data.1]`, altered in place to at most `data.2` bytes: as JSON, or, one time in four and where
-/// it is none, by `bytes`.
+/// Mutates libFuzzer's input in `data.0[..data.1]` in place, to at most `data.2` bytes: as JSON, or with `bytes`
+/// one time in four and for inputs that are not JSON.
 pub fn mutate(
     data: (&mut [u8], usize, usize),
     seed: u32,
@@ -77,7 +77,7 @@ pub fn mutate(
     }
 }
 
-/// The value and all that is in it, from the outside to the inside.
+/// The value and all nested values, from the outside to the inside.
 fn parts(value: &Value) -> Vec<&Value> {
     let inside: Vec<&Value> = match value {
         Value::Array(items) => items.iter().collect(),
@@ -87,7 +87,7 @@ fn parts(value: &Value) -> Vec<&Value> {
     std::iter::once(value).chain(inside.into_iter().flat_map(parts)).collect()
 }
 
-/// The part at this place of [`parts`]; counts down to it.
+/// The part at this position of [`parts`]; counts `place` down.
 fn nth<'a>(value: &'a mut Value, place: &mut usize) -> Option<&'a mut Value> {
     if *place == 0 {
         return Some(value);
@@ -124,7 +124,7 @@ fn alter_members(members: &mut Map<String, Value>, other: Value, rng: &mut Rng) 
     }
 }
 
-/// The text with something put in, cut off, repeated or replaced.
+/// The text with a part inserted, cut off, repeated or replaced.
 pub fn altered_text(text: &str, rng: &mut Rng) -> String {
     let mut chars: Vec<char> = text.chars().collect();
     let at = rng.usize(..=chars.len());

@@ -1,8 +1,8 @@
-//! What fuzzing looks for: one module for each target, with the inputs that it begins with (`seeds`) and with what must hold of
-//! any text at all (`check`, which panics where it does not).
+//! The fuzz targets: one module each, with its initial inputs (`seeds`) and the condition for any text (`check`,
+//! which panics on a violation).
 //!
-//! Nothing in here knows libFuzzer, so that the tests of the project run the same checks on the seeds and on some thousand
-//! alterations of them (`tests/properties/fuzzed.rs`): a target neither rots nor begins with a crash.
+//! This crate does not depend on libFuzzer, so that the project's tests run the same checks on the seeds and on
+//! some thousand mutations of them (`tests/properties/fuzzed.rs`): a target neither rots nor starts with a crash.
 
 pub mod ecs_event;
 pub mod expect;
@@ -16,17 +16,17 @@ pub mod service_message;
 pub mod sqs_body;
 pub mod store_item;
 
-/// A target of that name.
+/// A target with its name.
 pub struct Target {
     /// As in `make fuzz TARGET=…`.
     pub name: &'static str,
-    /// What it begins with.
+    /// Its initial inputs.
     pub seeds: fn() -> Vec<String>,
-    /// What must hold of any text.
+    /// The condition for any text.
     pub check: fn(&str),
 }
 
-/// All of them.
+/// All targets.
 pub const TARGETS: [Target; 8] = [
     Target { name: "payload", seeds: payload::seeds, check: payload::check },
     Target { name: "sqs_body", seeds: sqs_body::seeds, check: sqs_body::check },

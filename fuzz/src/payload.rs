@@ -1,4 +1,4 @@
-//! Whatever Lambda invokes the function with: `Invocation::parse`.
+//! Any payload of a Lambda invocation: `Invocation::parse`.
 
 use super::{expect, seeds, sqs_body};
 use jiff::Timestamp;
@@ -11,7 +11,7 @@ pub fn seeds() -> Vec<String> {
     seeds::payloads("")
 }
 
-/// It is told what it is, what is acted on is of a configured cluster, and what is not recognized is said shortly.
+/// An accepted payload belongs to a configured cluster, and an unrecognized one gets a short reason.
 pub fn check(text: &str) {
     match Invocation::parse(text, expect::clusters()) {
         Invocation::Sqs(batch) => {
@@ -38,7 +38,7 @@ pub fn check(text: &str) {
         Invocation::UnreadableBatch(why) => expect::reason(&why),
         Invocation::Unrecognized(why) => {
             expect::reason(&why);
-            // Of two members of one name nobody can say which is meant, and Lambda sends no such thing.
+            // With two members of one name, the intended one is unknown, and Lambda sends no such payload.
             if !why.contains("duplicate field `Records`") {
                 not_a_batch(text);
             }
@@ -46,7 +46,7 @@ pub fn check(text: &str) {
     }
 }
 
-/// To acknowledge a batch that is taken for something else would delete its messages.
+/// Acknowledging a batch as something else would delete its messages.
 fn not_a_batch(text: &str) {
     let Ok(payload) = serde_json::from_str::<Value>(text) else { return };
     let records = payload.get("Records").and_then(Value::as_array);

@@ -1,4 +1,4 @@
-//! What the function tells itself: `Recheck::parse`.
+//! The function's messages to itself: `Recheck::parse`.
 
 use super::{expect, seeds};
 use jiff::Timestamp;
@@ -21,7 +21,8 @@ pub fn seeds() -> Vec<String> {
     seeds::bodies().into_iter().filter(|body| body.contains("recheck")).chain(forms.map(|form| form.body())).collect()
 }
 
-/// One that was read is of a configured cluster and is read again from its own body; what is none is refused with a reason.
+/// A parsed recheck belongs to a configured cluster and round-trips through its own body; an invalid one is
+/// rejected with a reason.
 pub fn check(text: &str) {
     match Recheck::parse(text, expect::clusters()) {
         Ok(recheck) => {

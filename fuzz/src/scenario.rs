@@ -1,4 +1,4 @@
-//! A scenario of the simulator's: `Scenario::parse`.
+//! A scenario of the simulator: `Scenario::parse`.
 
 use super::seeds;
 use ecs_sim::scenario::Scenario;
@@ -8,7 +8,7 @@ pub fn seeds() -> Vec<String> {
     seeds::files("tests/scenarios", ".txt").into_iter().map(|(_, text)| text).collect()
 }
 
-/// Each line of a scenario that was read is read alone as the same; one that is none is named by its number.
+/// Each line of a parsed scenario parses alone with the same result; an error names its line number.
 pub fn check(text: &str) {
     match Scenario::parse("fuzzed", text) {
         Ok(scenario) => {

@@ -1,16 +1,17 @@
-//! Where inputs come from: the project's own payloads and scenarios, as they are in its folders when fuzzing begins.
+//! The initial inputs: the project's own payloads and scenarios, read from its folders when fuzzing starts.
 
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Names the folder that a target writes its seeds to, and its dictionary beside it as FOLDER.dict, instead of fuzzing.
+/// Names the folder to which a target writes its seeds instead of fuzzing, with its dictionary beside it as
+/// FOLDER.dict.
 const FOLDER_VARIABLE: &str = "TASKHOLD_FUZZ_SEEDS";
-/// What is longer than any word that the parsers know is no word for the dictionary.
+/// Longer than any word that the parsers know; the dictionary excludes longer words.
 const WORD_BYTES_MAX: usize = 64;
 
-/// Writes the seeds and ends the process, where that is asked for.
+/// Writes the seeds and ends the process, if the variable is set.
 pub fn write_if_asked(seeds: fn() -> Vec<String>) {
     let Some(folder) = std::env::var_os(FOLDER_VARIABLE).map(PathBuf::from) else { return };
     let seeds = seeds();
@@ -23,7 +24,7 @@ pub fn write_if_asked(seeds: fn() -> Vec<String>) {
     std::process::exit(0);
 }
 
-/// The words in the seeds: without a sanitizer libFuzzer does not see what strings are compared with.
+/// The words in the seeds: without a sanitizer, libFuzzer does not see the strings in comparisons.
 fn words(seeds: &[String]) -> BTreeSet<&str> {
     let is_of_a_word = |c: char| c.is_ascii_alphanumeric() || "-_.:/".contains(c);
     let words = seeds.iter().flat_map(|seed| seed.split(move |c: char| !is_of_a_word(c)));
@@ -35,14 +36,14 @@ fn entry(word: &str) -> String {
     format!("\"{word}\"\n")
 }
 
-/// The project's own folder of that name.
+/// The project's own folder with this name.
 fn folder(name: &str) -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let found = here.ancestors().map(|parent| parent.join(name)).find(|folder| folder.is_dir());
     found.unwrap_or_else(|| panic!("no folder {name} above {}", here.display()))
 }
 
-/// Every file of a folder with this ending, in the order of names: the name without the ending, and the text.
+/// Every file of a folder with this extension, ordered by name: the name without the extension, and the text.
 pub fn files(of: &str, ending: &str) -> Vec<(String, String)> {
     let entries = fs::read_dir(folder(of)).expect("the folder can be read");
     let paths: BTreeSet<PathBuf> = entries.map(|entry| entry.expect("the folder can be read").path()).collect();
@@ -50,7 +51,7 @@ pub fn files(of: &str, ending: &str) -> Vec<(String, String)> {
     named.map(|(path, name)| (name.to_owned(), fs::read_to_string(path).expect("the file can be read"))).collect()
 }
 
-/// The payloads of `events/` whose names begin so, without the white space that lets people read them.
+/// The payloads of `events/` whose names have this prefix, without insignificant white space.
 pub fn payloads(beginning: &str) -> Vec<String> {
     let payload = |text: &str| serde_json::from_str::<Value>(text).expect("a payload is JSON").to_string();
     let named = files("events", ".json").into_iter().filter(|(name, _)| name.starts_with(beginning));

@@ -1,4 +1,4 @@
-//! What ECS says of a service in words: `ServiceMessage::read`.
+//! The text of an ECS service event message: `ServiceMessage::read`.
 
 use taskhold::service::service_message::ServiceMessage;
 
@@ -19,7 +19,8 @@ pub fn seeds() -> Vec<String> {
     .to_vec()
 }
 
-/// What is read of a message stands in it, is read of it again wherever it ends, and is what its own form says.
+/// Surrounding white space and a final period do not change the meaning of a message, its values occur in its text,
+/// and its canonical form parses as the same message.
 pub fn check(text: &str) {
     let read = ServiceMessage::read(text);
     assert_eq!(ServiceMessage::read(&format!("  {}. \n", text.trim())), read);

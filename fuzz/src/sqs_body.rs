@@ -12,8 +12,8 @@ pub fn seeds() -> Vec<String> {
     seeds::bodies()
 }
 
-/// A job message that was read holds to the rules, and is read again from what it is printed as, in an SNS envelope too.
-/// What is none is dead-lettered for a reason that fits where it goes.
+/// A parsed job message follows the rules and round-trips through its printed form, also in an SNS envelope. Any
+/// other body is dead-lettered with a reason that fits its limits.
 pub fn check(text: &str) {
     match sqs_record::parse(text, expect::clusters()) {
         QueueMessage::Job(message) => {
@@ -29,7 +29,7 @@ pub fn check(text: &str) {
     }
 }
 
-/// What a message alone makes of its job, at whatever moment it was sent.
+/// The job that results from a message alone, whenever it was sent.
 fn tells_one_job(message: JobMessage) {
     let (message_type, minutes) = (message.message_type, message.max_duration_minutes.unwrap_or(120));
     for sent_at in [Timestamp::MIN, Timestamp::UNIX_EPOCH, Timestamp::MAX] {

@@ -1,4 +1,5 @@
-//! A record of the state store, as the table holds it (`src/aws/dynamodb/item.rs`): the JSON of a task's or a service's.
+//! A record of the state store, as the table stores it (`src/aws/dynamodb/item.rs`): the JSON of a task record or a
+//! service record.
 
 use super::{expect, seeds};
 use jiff::{SignedDuration, Timestamp};
@@ -27,12 +28,12 @@ use taskhold::task::record::{Home, TaskRecord};
 const FINISHED_JOB_RETENTION: SignedDuration = SignedDuration::from_hours(336);
 const PROTECTION_MAX: SignedDuration = SignedDuration::from_mins(2880);
 
-/// So many minutes after 2026-01-05 10:00 UTC.
+/// This number of minutes after 2026-01-05 10:00 UTC.
 fn at(minute: i64) -> Timestamp {
     Timestamp::from_second(1_767_607_200 + minute * 60).expect("a moment of 2026")
 }
 
-/// Entries as they come about: of a task with the jobs of `events/`, protected, refused, interrupted, stopped; of a service.
+/// Realistic records: of a task with the jobs of `events/`, protected, refused, interrupted, stopped; of a service.
 pub fn seeds() -> Vec<String> {
     let mut task = TaskRecord::default();
     for body in seeds::bodies() {
@@ -116,7 +117,7 @@ fn json(record: &impl serde::Serialize) -> String {
     to_string(record).expect("a record is made of texts, numbers, lists and maps")
 }
 
-/// What was read is what is stored again; and whatever a record says, the decisions that follow from it keep to the rules.
+/// A record that was read is stored unchanged, and the decisions that follow from any record keep to the rules.
 pub fn check(text: &str) {
     if let Ok(record) = serde_json::from_str::<TaskRecord>(text) {
         assert_eq!(serde_json::from_str::<TaskRecord>(&json(&record)).ok().as_ref(), Some(&record));
@@ -165,7 +166,7 @@ fn interruption_is_told_well(what: &taskhold::task::interruption::Interruption) 
     assert!(message.machine.len() <= machine::ESCAPED_BYTES_MAX, "{} bytes", message.machine.len());
 }
 
-/// What one instance has claimed, another one does not tell at the same time.
+/// A notification that one instance has claimed is not sent by another one at the same time.
 fn told_once(incidents: &mut Incidents) {
     let now = at(10);
     let untold = incidents.values().filter(|incident| incident.untold.is_some()).count();

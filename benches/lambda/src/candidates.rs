@@ -1,23 +1,23 @@
-//! What is measured side by side.
+//! The functions that are measured side by side.
 
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A function, and how it is started.
+/// A function, and how to start it.
 #[derive(Clone, Debug)]
 pub(crate) struct Candidate {
     pub(crate) kind: Kind,
     pub(crate) name: &'static str,
     pub(crate) command: Vec<PathBuf>,
-    /// Where it is started.
+    /// The working directory.
     pub(crate) folder: PathBuf,
     /// Its own settings.
     pub(crate) variables: Vec<(&'static str, &'static str)>,
 }
 
-/// The settings that the template gives the function, but for the table. The queues and the topic stay unused: every message
-/// here is done and none is a reason to tell anybody. Their clients are made all the same.
+/// The settings that the template gives the function, except the table. The queues and the topic stay unused,
+/// because every message here succeeds and none causes a notification. Their clients are created all the same.
 const SETTINGS: [(&str, &str); 6] = [
     ("TASKHOLD_CLUSTERS", "arn:aws:ecs:eu-west-1:111122223333:cluster/video"),
     ("TASKHOLD_DEAD_LETTER_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/111122223333/dead_lettered"),
@@ -27,36 +27,36 @@ const SETTINGS: [(&str, &str); 6] = [
     ("TASKHOLD_FINISHED_JOB_RETENTION_HOURS", "120"),
 ];
 
-/// What a candidate is there for.
+/// The role of a candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
-    /// What is measured: with a state store in memory, as those beside it have nothing else.
+    /// The function to measure, with a state store in memory, because the other candidates have no store.
     Taskhold,
-    /// The same as it is deployed: with its state store in DynamoDB.
+    /// The function as deployed, with its state store in DynamoDB.
     TaskholdInTable,
-    /// A runtime that answers: nothing in Rust is less.
+    /// A runtime that only answers: the minimum in Rust.
     Bare,
-    /// One call of the SDK an invocation: nothing that calls ECS is less.
+    /// One SDK call for each invocation: the minimum for a function that calls ECS.
     SdkFloor,
-    /// What is written in Python, as SAM deploys it.
+    /// A function in Python, as SAM deploys it.
     Python,
 }
 
 impl Kind {
-    /// Whether it makes a call for what each record says. The floors do not look at the records, so a larger batch says
-    /// nothing about them.
+    /// Whether it makes a call for each record. The floors ignore the records, so a larger batch gives no
+    /// information about them.
     pub(crate) fn heeds_records(self) -> bool {
         !matches!(self, Self::Bare | Self::SdkFloor)
     }
 }
 
-/// Where the parts are, as `benches/lambda/run` has prepared them.
+/// The locations of the parts, as `benches/lambda/run` has prepared them.
 #[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) runs: usize,
-    /// So long a cell of the table is measured; its later runs leave it out.
+    /// Time limit of a cell of the table; its later runs skip it.
     pub(crate) seconds_a_cell: f64,
-    /// Larger batches are left out.
+    /// Larger batches are skipped.
     pub(crate) records_max: usize,
     /// taskhold's binary.
     pub(crate) function: PathBuf,
@@ -68,7 +68,7 @@ pub(crate) struct Options {
     pub(crate) packed: PathBuf,
     /// The repository.
     pub(crate) root: PathBuf,
-    /// What build of the function it is, in words.
+    /// A description of the function's build.
     pub(crate) build: String,
 }
 
@@ -111,7 +111,7 @@ impl Options {
         }
     }
 
-    /// All that there is to measure.
+    /// All candidates that can be measured.
     pub(crate) fn candidates(&self) -> Vec<Candidate> {
         let candidate = |kind, name, command: Vec<PathBuf>, folder: PathBuf| Candidate {
             kind,

@@ -1,8 +1,8 @@
-//! What a million messages cost in Lambda, reckoned from measured times and public prices, and in DynamoDB, where
-//! the state store is. Queues and logs are not in it: they cost the same whatever reads them.
+//! The cost of a million messages in Lambda, computed from measured times and public prices, and in DynamoDB, which
+//! keeps the state store. Excludes queues and logs, which cost the same for every reader.
 
-/// x86, us-east-1 and eu-west-1. AWS's whitepaper "How AWS Pricing Works" has it rounded, 0.00001667 ("Lambda"); the digits of
-/// the page "AWS Lambda Pricing" are from memory, November 2026.
+/// x86, us-east-1 and eu-west-1. AWS's whitepaper "How AWS Pricing Works" has it rounded, 0.00001667 ("Lambda");
+/// the digits of the page "AWS Lambda Pricing" are from memory, November 2026.
 pub(crate) const USD_A_GB_SECOND: f64 = 0.000_016_666_7;
 /// From the same whitepaper.
 pub(crate) const USD_A_MILLION_REQUESTS: f64 = 0.20;
@@ -10,26 +10,27 @@ pub(crate) const USD_A_MILLION_REQUESTS: f64 = 0.20;
 pub(crate) const USD_A_MILLION_READ_UNITS: f64 = 0.125;
 /// From the same page.
 pub(crate) const USD_A_MILLION_WRITE_UNITS: f64 = 0.625;
-/// With so much memory a function has one processor, and with less a part of it in proportion ("Configure Lambda function memory").
+/// A function with this much memory has one full vCPU, and with less a proportional share ("Configure Lambda
+/// function memory").
 const MB_A_PROCESSOR: f64 = 1769.0;
 
-/// One invocation as it was measured, on a processor of its own.
+/// One measured invocation, on a full processor.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Invocation {
     pub(crate) records: usize,
     /// From payload to answer.
     pub(crate) answered_ms: f64,
-    /// On a processor, of that.
+    /// The CPU time of it.
     pub(crate) processor_ms: f64,
-    /// Items of DynamoDB read for each record; each fits a read unit, of 4 KB.
+    /// DynamoDB items read for each record; each fits into one read unit of 4 KB.
     pub(crate) reads: f64,
     /// Write units for each record, without those of the table's index.
     pub(crate) write_units: f64,
 }
 
 impl Invocation {
-    /// How long it would take with so much memory: it waits as long, and computes longer. Rounded up to what Lambda charges,
-    /// whole milliseconds.
+    /// The duration with this much memory: the waits stay the same and the computation takes longer. Rounded up to
+    /// whole milliseconds, as Lambda charges.
     fn charged_ms(self, memory_mb: u32) -> f64 {
         let waiting = (self.answered_ms - self.processor_ms).max(0.0);
         let slower = (MB_A_PROCESSOR / f64::from(memory_mb)).max(1.0);

@@ -1,9 +1,9 @@
-//! A tiny ECS and DynamoDB on loopback, which answer after a latency that is set.
+//! A minimal ECS and DynamoDB on loopback, which answer after a configurable latency.
 //!
-//! ECS's UpdateTaskProtection is granted for every task, and nobody is throttled. What it shares with ECS is the shape of the
-//! answer: HTTP 200, `protectedTasks` with one record a task, `failures` (aws-facts "ECS: the protection API").
-//! DynamoDB keeps nothing: each record of the bench is about a task that no other is about, so a read finds no item, and
-//! whoever stores one was the last to have stored it.
+//! UpdateTaskProtection is granted for every task, without throttling. The answer has the form of ECS: HTTP 200,
+//! `protectedTasks` with one record for each task, `failures` (aws-facts "ECS: the protection API"). DynamoDB
+//! stores nothing: each record of the bench concerns a separate task, so a read finds no item, and no put
+//! conflicts.
 
 use crate::http::{Connection, Request};
 use serde_json::{Value, json};
@@ -16,13 +16,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const GET_ITEM: &str = "DynamoDB_20120810.GetItem";
 const PUT_ITEM: &str = "DynamoDB_20120810.PutItem";
-/// A write unit of DynamoDB is one for each so many bytes of an item ("DynamoDB on-demand capacity mode").
+/// DynamoDB charges one write unit for each started block of this many bytes ("DynamoDB on-demand capacity mode").
 const BYTES_A_WRITE_UNIT: usize = 1024;
 const UPDATE_TASK_PROTECTION: &str = "AmazonEC2ContainerServiceV20141113.UpdateTaskProtection";
 const HEADERS: &str =
     "Content-Type: application/x-amz-json-1.1\r\nx-amzn-RequestId: 6b777c18-09a9-4925-ab48-098fa09824de\r\n";
 const TASK_ARNS: &str = "arn:aws:ecs:eu-west-1:111122223333:task";
-/// Most tasks of a call (aws-facts "ECS: the protection API").
+/// Maximum number of tasks in a call (aws-facts "ECS: the protection API").
 const TASKS_MAX: usize = 10;
 
 /// The endpoint. It serves until the process ends.
@@ -41,7 +41,7 @@ struct Counted {
     write_units: AtomicU64,
 }
 
-/// What was asked of ECS and DynamoDB.
+/// The requests to ECS and DynamoDB.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Asked {
     pub(crate) calls: u64,
@@ -49,7 +49,7 @@ pub(crate) struct Asked {
     pub(crate) tasks: u64,
     /// Items read.
     pub(crate) reads: u64,
-    /// For items stored, by the size of the requests, which is a little more than that of the items.
+    /// For stored items, by the size of the requests, which is slightly larger than that of the items.
     pub(crate) write_units: u64,
 }
 
@@ -62,19 +62,19 @@ impl Endpoint {
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let counted = of_all.clone();
-                // A connection that breaks is its client's to report.
+                // The client reports a broken connection.
                 thread::spawn(move || drop(serve(stream, &counted)));
             }
         });
         Ok(Self { address, counted })
     }
 
-    /// How long each call takes from now on.
+    /// The latency of each call from now on.
     pub(crate) fn set_latency(&self, latency_ms: u64) {
         self.counted.latency_ms.store(latency_ms, SeqCst);
     }
 
-    /// What was asked since this was asked before.
+    /// The requests since the last call of this function.
     pub(crate) fn take_asked(&self) -> Asked {
         let Counted { calls, tasks, reads, write_units, .. } = &*self.counted;
         let [calls, tasks, reads, write_units] = [calls, tasks, reads, write_units].map(|count| count.swap(0, SeqCst));
@@ -121,7 +121,7 @@ fn answer(request: &Request, counted: &Counted) -> Result<String, String> {
     }
 }
 
-/// How many tasks a call names, and what ECS answers when it grants all of it.
+/// The number of tasks in a call, and the answer of an ECS that grants all of it.
 fn granted(request: &Request, now: u64) -> Result<(u64, String), String> {
     let call: Value = serde_json::from_slice(&request.body).map_err(|error| error.to_string())?;
     let cluster = call["cluster"].as_str().unwrap_or_default();

@@ -1,17 +1,17 @@
-//! The server's side of HTTP/1.1 on a connection that is kept: as much of it as the clients of these functions speak.
+//! The server side of HTTP/1.1 on a persistent connection, as far as the clients of these functions use it.
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 
-/// More than the largest answer or request of a function: what is larger is a mistake, and not to be waited for.
+/// Larger than any answer or request of a function: a larger one is a mistake and is rejected.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// A request, whole.
+/// A complete request.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Request {
     pub(crate) method: String,
     pub(crate) path: String,
-    /// `X-Amz-Target`, by which AWS's JSON protocols name the operation.
+    /// `X-Amz-Target`, which names the operation in AWS's JSON protocols.
     pub(crate) target: String,
     pub(crate) body: Vec<u8>,
 }
@@ -25,14 +25,14 @@ pub(crate) struct Connection<R, W> {
 
 impl Connection<TcpStream, TcpStream> {
     pub(crate) fn new(stream: TcpStream) -> io::Result<Self> {
-        // An answer is one write; held back, it would wait for an acknowledgement that nobody hurries.
+        // An answer is one write; otherwise it would wait for a delayed acknowledgement.
         stream.set_nodelay(true)?;
         Ok(Self { reader: BufReader::with_capacity(64 * 1024, stream.try_clone()?), writer: stream })
     }
 }
 
 impl<R: Read, W: Write> Connection<R, W> {
-    /// The next request; `None` when the client is done.
+    /// The next request; `None` when the client has closed the connection.
     pub(crate) fn read(&mut self) -> io::Result<Option<Request>> {
         let first = self.line()?;
         if first.is_empty() {
@@ -63,7 +63,7 @@ impl<R: Read, W: Write> Connection<R, W> {
         Ok(Some(request))
     }
 
-    /// Answers, in one write.
+    /// Answers in one write.
     pub(crate) fn answer(&mut self, status: u16, headers: &str, body: &[u8]) -> io::Result<()> {
         let mut answer =
             format!("HTTP/1.1 {status} OK\r\n{headers}Content-Length: {}\r\n\r\n", body.len()).into_bytes();
@@ -71,7 +71,7 @@ impl<R: Read, W: Write> Connection<R, W> {
         self.writer.write_all(&answer)
     }
 
-    /// A line without its end; empty at the end of the connection too.
+    /// A line without its line break; empty at the end of the connection too.
     fn line(&mut self) -> io::Result<String> {
         let mut line = String::new();
         self.reader.read_line(&mut line)?;
@@ -88,13 +88,13 @@ impl<R: Read, W: Write> Connection<R, W> {
         self.reader.read_exact(&mut body[begin..])
     }
 
-    /// Reads a chunk; false after the last one.
+    /// Reads a chunk; returns false after the last one.
     fn chunk(&mut self, body: &mut Vec<u8>) -> io::Result<bool> {
         let line = self.line()?;
         let length = line.split(';').next().unwrap_or_default();
         let length = usize::from_str_radix(length, 16).map_err(|_| odd("a chunk"))?;
         self.take(length, body)?;
-        self.line()?; // what ends a chunk; and, since nobody sends trailers, the body
+        self.line()?; // the end of a chunk, or of the body, because these clients send no trailers
         Ok(length > 0)
     }
 }

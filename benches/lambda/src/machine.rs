@@ -1,4 +1,4 @@
-//! Where and with what it was measured.
+//! The machine and the programs of the measurement.
 
 use crate::candidates::Options;
 use std::ffi::OsStr;
@@ -39,7 +39,7 @@ pub(crate) fn described(options: &Options, load_before: &str) -> String {
     .join("\n")
 }
 
-/// How many processes want a processor, over the last 1, 5 and 15 minutes: with others at work, the figures are theirs too.
+/// The load average over the last 1, 5 and 15 minutes: a busy machine distorts the figures.
 pub(crate) fn load() -> String {
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     load.split(' ').take(3).collect::<Vec<_>>().join(" ")
@@ -61,7 +61,7 @@ fn processors() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// What follows a name and a colon.
+/// The text after a name and a colon.
 fn after(text: &str, name: &str) -> Option<String> {
     let line = text.lines().find(|line| line.starts_with(name))?;
     Some(line.split_once(':')?.1.trim().to_owned())

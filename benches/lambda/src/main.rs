@@ -1,8 +1,8 @@
-//! Measures the function as a process, beside what users would pick instead: `make bench`.
+//! Measures the function as a process, beside the alternatives that users would choose: `make bench`.
 //!
-//! The harness serves the Lambda runtime API and a tiny ECS and DynamoDB on loopback, starts each candidate in turn, and takes the times
-//! itself. Memory and processor time are the kernel's (`/proc`), so it runs on Linux. What the figures mean is in
-//! docs/performance.md.
+//! The harness serves the Lambda runtime API and a minimal ECS and DynamoDB on loopback, starts each candidate in
+//! turn, and takes the times itself. Memory and processor time come from the kernel (`/proc`), so it runs on Linux.
+//! docs/performance.md explains the figures.
 
 mod candidates;
 mod cost;

@@ -1,15 +1,16 @@
-//! Batches of job messages as Lambda hands them over. Every record starts a job on a task of its own, which is the most work:
-//! nothing is merged, and each task needs a call or a place in one.
+//! Batches of job messages as Lambda delivers them. Every record starts a job on a separate task, which is the most
+//! work: nothing is merged, and each task needs a call or a place in one.
 
 use serde_json::json;
 use std::sync::Arc;
 
-/// Most records of a batch (aws-facts "Lambda and SQS").
+/// Maximum number of records in a batch (aws-facts "Lambda and SQS").
 pub(crate) const RECORDS_MAX: usize = 10_000;
-/// As long as that the largest batch is as large as Lambda's limit: SQS's own are longer, and fewer such records would fit.
+/// Chosen so that the largest batch reaches Lambda's limit: real SQS receipt handles are longer, and fewer such
+/// records would fit.
 const RECEIPT_HANDLE_CHARS: usize = 14;
 
-/// Makes batches. No two of its records are about the same task.
+/// Creates batches. No two of its records concern the same task.
 #[derive(Debug, Default)]
 pub(crate) struct Payloads {
     records: u64,
@@ -22,7 +23,7 @@ impl Payloads {
         Self { records: 0, now_ms }
     }
 
-    /// A batch of so many records that were not there before.
+    /// A batch of this many new records.
     pub(crate) fn batch(&mut self, records: usize) -> Arc<Vec<u8>> {
         let records: Vec<_> = (0..records).map(|_| self.record()).collect();
         Arc::new(json!({"Records": records}).to_string().into_bytes())
@@ -56,7 +57,7 @@ impl Payloads {
 mod tests {
     use super::*;
 
-    /// Most bytes of a batch (aws-facts "Lambda and SQS").
+    /// Maximum number of bytes in a batch (aws-facts "Lambda and SQS").
     const PAYLOAD_BYTES_MAX: usize = 6 * 1024 * 1024;
 
     #[test]

@@ -1,4 +1,5 @@
-//! A function as a process of its own: started with the environment that Lambda gives, watched through `/proc`, and ended.
+//! A function as a separate process: started with the environment that Lambda provides, observed through `/proc`,
+//! and ended.
 
 use crate::candidates::Candidate;
 use crate::runtime_api::{Event, RuntimeApi};
@@ -9,10 +10,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// What the function in Lambda answers when nothing has to come again, without white space.
+/// The function's answer in Lambda when every message is done, without white space.
 const ALL_DONE: &[u8] = br#"{"batchItemFailures":[]}"#;
 
-/// A function that has asked for its first payload.
+/// A function that has requested its first payload.
 #[derive(Debug)]
 pub(crate) struct Instance {
     child: Child,
@@ -21,12 +22,12 @@ pub(crate) struct Instance {
     pub(crate) init: Duration,
 }
 
-/// What one invocation took.
+/// The times of one invocation.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Took {
-    /// From the first byte of the payload to the last of the answer: what Lambda charges.
+    /// From the first byte of the payload to the last byte of the answer: the time that Lambda charges.
     pub(crate) answered: Duration,
-    /// From the first byte of the payload to the next poll: what one instance is busy with.
+    /// From the first byte of the payload to the next poll: the time that one instance is busy.
     pub(crate) occupied: Duration,
 }
 
@@ -45,7 +46,7 @@ impl Instance {
         Ok(instance)
     }
 
-    /// Hands over a payload and waits until the function has answered it and asks for the next one.
+    /// Delivers a payload and waits until the function has answered it and polls for the next one.
     pub(crate) fn invoke(&mut self, payload: &Arc<Vec<u8>>) -> io::Result<Took> {
         self.runtime_api.offer(payload.clone())?;
         let Event::Begun(begun) = self.event()? else { return Err(unexpected("another event than the payload's")) };
@@ -76,18 +77,18 @@ impl Instance {
         self.runtime_api.next_event(|| matches!(child.try_wait(), Ok(None)))
     }
 
-    /// The most memory that the process has had (`VmHWM`), in KiB.
+    /// The peak memory of the process (`VmHWM`), in KiB.
     pub(crate) fn peak_kib(&self) -> io::Result<f64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         kib_of(&status, "VmHWM:").ok_or_else(|| unexpected("a status without VmHWM"))
     }
 
-    /// How long the threads of the process have been on a processor. In nanoseconds, where `stat` tells only hundredths of
-    /// a second; threads that have ended are not in it, and these functions end none while they are measured.
+    /// The CPU time of the process's threads. In nanoseconds, because `stat` has only hundredths of a second.
+    /// Excludes threads that have ended; these functions end none during the measurement.
     pub(crate) fn on_processor(&self) -> io::Result<Duration> {
         let mut sum = 0;
         for thread in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
-            // One that ends between the two reads has no line any more.
+            // A thread that ends between the two reads has no line any more.
             let line = fs::read_to_string(thread?.path().join("schedstat")).unwrap_or_default();
             sum += line.split(' ').next().and_then(|word| word.parse::<u64>().ok()).unwrap_or(0);
         }
@@ -103,8 +104,8 @@ impl Drop for Instance {
     }
 }
 
-/// The variables that Lambda sets ("Defined runtime environment variables") as far as these functions read them, and an endpoint
-/// that stands for AWS.
+/// The variables that Lambda sets ("Defined runtime environment variables") as far as these functions read them,
+/// and an endpoint that replaces AWS.
 fn environment(runtime_api: SocketAddr, endpoint: SocketAddr) -> Vec<(&'static str, String)> {
     let fixed = [
         ("PATH", "/usr/local/bin:/usr/bin:/bin"),

@@ -1,4 +1,5 @@
-//! The runs: in each, every candidate is started once and goes through all that is measured, the next run begins with another.
+//! The runs: in each, every candidate is started once and goes through all measurements. The next run begins with
+//! another candidate.
 
 use crate::candidates::{Candidate, Kind};
 use crate::endpoint::Endpoint;
@@ -13,16 +14,17 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub(crate) const LATENCIES_MS: [u64; 2] = [0, 50];
 pub(crate) const BATCHES: [usize; 5] = [1, 10, 100, 1000, RECORDS_MAX];
 
-/// So often each candidate is started for nothing but its first invocation, before the rest of a run.
+/// Number of starts of each candidate for its first invocation only, before the rest of a run.
 const STARTS: usize = 5;
-/// Invocations of one record between the first one and those that are measured, so that what is compiled or cached on the way
-/// is so: an instance sees them within its first minute.
+/// Invocations of one record between the first one and the measured ones, to warm up compilation and caches: an
+/// instance handles this many within its first minute.
 const WARM_UP: usize = 20;
-/// An invocation that would take longer than this is not begun: a table is to be had within the hour.
+/// An invocation that would take longer than this is skipped, so that the table is complete within the hour.
 const INVOCATION_MS_MAX: f64 = 120_000.0;
 
-/// How often a cell is invoked in one run: often where an invocation is short, so that the cells have samples and the processor
-/// time of the batches of ten is that of 1,000 messages; but up to batches of 1,000 no oftener than taskhold may call ECS at once.
+/// Number of invocations of a cell in one run: many where an invocation is short, so that the cells have enough
+/// samples and the CPU time of the batches of ten is that of 1,000 messages. For batches up to 1,000, no more than
+/// taskhold's burst of calls to ECS allows.
 fn invocations(cell: Cell) -> usize {
     match (cell.latency_ms, cell.records) {
         (0, 1) => 120,
@@ -39,9 +41,9 @@ fn invocations(cell: Cell) -> usize {
 pub(crate) struct Runs {
     pub(crate) endpoint: Endpoint,
     pub(crate) samples: Samples,
-    /// So long a cell is measured, all runs together.
+    /// Time limit of a cell, for all runs together.
     pub(crate) seconds_a_cell: f64,
-    /// Larger batches are left out.
+    /// Larger batches are skipped.
     pub(crate) records_max: usize,
 }
 
@@ -62,7 +64,7 @@ impl Runs {
         Ok(())
     }
 
-    /// A process, with its first invocation behind it.
+    /// A process after its first invocation.
     fn start(&mut self, candidate: &Candidate) -> io::Result<(Instance, Payloads)> {
         let kind = candidate.kind;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -86,8 +88,9 @@ impl Runs {
         // Before a state store in memory has grown.
         instance.invoke(&payloads.batch(10))?;
         self.samples.add(kind, Figure::PeakOfTen, instance.peak_kib()?);
-        // From here on only what a cell asks for counts. Nobody rests before messages alone are measured, since a processor that was
-        // idle is slow for as long as they take: together with those before, they are fewer than the burst.
+        // From here on only the requests of a cell count. There is no pause before single messages are measured,
+        // because an idle processor would be slow for as long as they take. Together with the earlier calls, they
+        // are fewer than the burst.
         self.endpoint.take_asked();
         for latency_ms in LATENCIES_MS {
             self.endpoint.set_latency(latency_ms);
@@ -109,7 +112,7 @@ impl Runs {
         Ok(())
     }
 
-    /// Measures a cell, unless there is a reason not to; answers whether it did.
+    /// Measures a cell, unless there is a reason to skip it; returns whether it did.
     fn cell(&mut self, kind: Kind, with: (&mut Instance, &mut Payloads), cell: Cell) -> io::Result<bool> {
         if cell.records > self.records_max || !self.is_worth_while(kind, cell) {
             return Ok(false);
@@ -147,7 +150,8 @@ impl Runs {
         Ok(true)
     }
 
-    /// Whether a cell has time left, and none of its invocations would take too long, to judge by batches of a tenth.
+    /// Whether a cell has time left, and none of its invocations would take too long, estimated from batches of a
+    /// tenth.
     fn is_worth_while(&self, kind: Kind, cell: Cell) -> bool {
         let spent_ms = self.samples.sum(kind, Figure::Occupied(cell));
         let tenth = Cell { records: cell.records / 10, ..cell };
@@ -156,16 +160,16 @@ impl Runs {
     }
 }
 
-/// taskhold keeps to ECS's bucket (`src/apply/pace.rs`): 80 calls a second after a burst. Between two cells it gets the time
-/// in which the bucket fills, or what was sent in the one would be waited for in the next. The others send as fast as they can, which
-/// the endpoint here takes and ECS does not.
+/// taskhold follows ECS's token bucket (`src/task/rate_limit.rs`): 80 calls a second after a burst. Between two
+/// cells it pauses until the bucket is full, so that the next cell does not wait for the calls of the last one. The
+/// other candidates send as fast as they can, which this endpoint accepts and ECS does not.
 fn rest(kind: Kind, calls: u64) {
     if matches!(kind, Kind::Taskhold | Kind::TaskholdInTable) {
         thread::sleep(REFILL.saturating_mul(u32::try_from(calls).unwrap_or(u32::MAX)).min(FULL));
     }
 }
 
-/// A call more.
+/// One more call.
 const REFILL: Duration = Duration::from_micros(12_500);
 /// All calls of a burst.
 const FULL: Duration = Duration::from_secs(2);

@@ -1,7 +1,7 @@
-//! Lambda's runtime API for one function process, and the moments at which it was polled and answered.
+//! Lambda's runtime API for one function process, with the times of its polls and answers.
 //!
-//! The times are taken in the thread that holds the connection, right before the first byte of a payload is written and right
-//! after the last byte of its answer was read, so that waking up another thread is in none of them.
+//! The thread that owns the connection takes the times, right before the first byte of a payload is written and
+//! right after the last byte of its answer is read, so that they do not include waking up another thread.
 
 use crate::http::Connection;
 use std::fmt::Write;
@@ -12,17 +12,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// What Lambda tells a function as its deadline: so far away that none cuts its work short.
+/// The remaining time that Lambda reports to a function: long enough not to limit its work.
 const TIME_LEFT_MS: u128 = 900_000;
-/// Longer than any invocation that is begun (`runs.rs` begins none that would take longer than two minutes).
+/// Longer than any invocation that is started (`runs.rs` skips those that would take longer than two minutes).
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// Something that the function did.
+/// An action of the function.
 #[derive(Debug)]
 pub(crate) enum Event {
-    /// It asked for the next payload.
+    /// It polled for the next payload.
     Polled(Instant),
-    /// The payload was begun to be written.
+    /// Writing the payload started.
     Begun(Instant),
     /// It answered.
     Answered(Instant, Vec<u8>),
@@ -44,7 +44,8 @@ struct Shared {
 }
 
 impl RuntimeApi {
-    /// Serves one function process. Its threads end with its connections, the one that waits for connections with the harness.
+    /// Serves one function process. Its threads end with their connections; the accepting thread ends with the
+    /// harness.
     pub(crate) fn start() -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
@@ -54,19 +55,19 @@ impl RuntimeApi {
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let shared = shared.clone();
-                // A connection that breaks is noticed by the event that does not come.
+                // A broken connection shows as a missing event.
                 thread::spawn(move || drop(serve(stream, &shared)));
             }
         });
         Ok(Self { address, events, payloads })
     }
 
-    /// Hands a payload to the function, now or when it polls.
+    /// Delivers a payload to the function, now or when it polls.
     pub(crate) fn offer(&self, payload: Arc<Vec<u8>>) -> io::Result<()> {
         self.payloads.send(payload).map_err(|_| io::Error::other("nobody serves the runtime api any more"))
     }
 
-    /// Waits for what the function does next. `is_alive` is asked now and then whether it can still do anything.
+    /// Waits for the function's next action. Calls `is_alive` from time to time to check that it can still act.
     pub(crate) fn next_event(&self, mut is_alive: impl FnMut() -> bool) -> io::Result<Event> {
         let begun = Instant::now();
         while begun.elapsed() < PATIENCE {
@@ -104,7 +105,7 @@ fn serve(stream: TcpStream, shared: &Shared) -> io::Result<()> {
     Ok(())
 }
 
-/// Those that Lambda sends with a payload (Lambda Developer Guide, "Using the Lambda runtime API").
+/// The headers that Lambda sends with a payload (Lambda Developer Guide, "Using the Lambda runtime API").
 fn headers() -> String {
     let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
     let mut headers = String::from("Content-Type: application/json\r\n");
@@ -115,7 +116,7 @@ fn headers() -> String {
         ("Trace-Id", "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=0".to_owned()),
     ];
     for (name, value) in told {
-        let _ = write!(headers, "Lambda-Runtime-{name}: {value}\r\n"); // a String takes all
+        let _ = write!(headers, "Lambda-Runtime-{name}: {value}\r\n"); // writing to a String cannot fail
     }
     headers
 }

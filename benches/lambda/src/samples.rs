@@ -1,4 +1,4 @@
-//! What was measured, and what is said of it: medians and 99th percentiles.
+//! The measurements and their statistics: medians and 99th percentiles.
 
 use crate::candidates::Kind;
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ pub(crate) struct Cell {
     pub(crate) latency_ms: u64,
 }
 
-/// Something measured. Times are in milliseconds.
+/// A measured quantity. Times are in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Figure {
     /// From the start of the process to its first poll.
@@ -19,7 +19,7 @@ pub(crate) enum Figure {
     First,
     /// Both together.
     InitAndFirst,
-    /// The most memory, in KiB, after messages alone and a batch of ten.
+    /// Peak memory in KiB, after single messages and a batch of ten.
     PeakOfTen,
     /// The same after batches of 1,000.
     PeakOfThousand,
@@ -29,7 +29,7 @@ pub(crate) enum Figure {
     Answered(Cell),
     /// An invocation, as it occupies an instance.
     Occupied(Cell),
-    /// How long it was on a processor: the mean of a cell of one run.
+    /// Its CPU time: the mean of a cell of one run.
     Processor(Cell),
     /// Calls to ECS for one record: the mean of a cell of one run.
     Calls(Cell),
@@ -39,7 +39,7 @@ pub(crate) enum Figure {
     WriteUnits(Cell),
 }
 
-/// All of it.
+/// All measurements.
 #[derive(Debug, Default)]
 pub(crate) struct Samples(BTreeMap<(Kind, Figure), Vec<f64>>);
 
@@ -67,8 +67,8 @@ impl Samples {
     }
 }
 
-/// The least of the ascending `values` that so many percent of them do not exceed; of an even number the median is the mean
-/// of the two in the middle.
+/// The smallest of the ascending `values` that is at least as large as this percentage of them. With an even count,
+/// the median is the mean of the two middle values.
 fn percentile(values: &[f64], percent: f64) -> Option<f64> {
     let rank = percent / 100.0 * values.len() as f64;
     let at = (rank.ceil() as usize).max(1) - 1;

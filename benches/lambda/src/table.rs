@@ -1,4 +1,4 @@
-//! What is printed: tables in Markdown, as docs/performance.md has them.
+//! The printed output: Markdown tables in the format of docs/performance.md.
 
 use crate::candidates::{Candidate, Kind};
 use crate::cost::{
@@ -9,18 +9,17 @@ use crate::samples::{Cell, Figure, Samples};
 use std::fmt::Write;
 use std::fs;
 
-/// What stands where nothing was measured.
+/// The text of a cell without a measurement.
 const NONE: &str = "–";
-/// Calls a second that ECS's bucket for protection gives when it is used all the time (aws-facts "ECS: the
-/// protection API").
+/// Sustained rate of ECS's bucket for protection calls, per second (aws-facts "ECS: the protection API").
 const CALLS_A_SECOND: f64 = 80.0;
-/// As the template has it for job messages.
+/// The template's batch size for job messages.
 const TEMPLATE_BATCH: usize = 1000;
 
 const WARM: Cell = Cell { records: 1, latency_ms: 0 };
 pub(crate) const TEN: Cell = Cell { records: 10, latency_ms: 0 };
 
-/// All tables, one after the other.
+/// All tables in order.
 pub(crate) fn all(candidates: &[Candidate], samples: &Samples) -> String {
     [one_message(candidates, samples), throughput(candidates, samples), cost(candidates, samples)].join("\n")
 }
@@ -29,12 +28,12 @@ pub(crate) fn all(candidates: &[Candidate], samples: &Samples) -> String {
 pub(crate) fn row(cells: impl IntoIterator<Item = String>) -> String {
     let mut row = "|".to_owned();
     for cell in cells {
-        let _ = write!(row, " {cell} |"); // a String takes all
+        let _ = write!(row, " {cell} |"); // writing to a String cannot fail
     }
     row + "\n"
 }
 
-/// Two rows: the names of the columns, and what makes them a table.
+/// Two rows: the column names and the separator.
 pub(crate) fn head(names: &[String]) -> String {
     row(names.iter().cloned()) + &row(names.iter().map(|_| "---".to_owned()))
 }
@@ -73,7 +72,7 @@ fn one_message(candidates: &[Candidate], samples: &Samples) -> String {
     table
 }
 
-/// Of a Rust function; the others have no binary of their own.
+/// For Rust functions; the others have no binary.
 fn megabytes(candidate: &Candidate) -> String {
     binary_mb(candidate).map_or_else(|| NONE.to_owned(), |mb| format!("{mb:.1}"))
 }
@@ -162,7 +161,7 @@ fn pair(samples: &Samples, kind: Kind, figure: Figure, unit: f64) -> String {
     both.map_or_else(|| NONE.to_owned(), |(median, p99)| format!("{} / {}", short(median * unit), short(p99 * unit)))
 }
 
-/// Three digits, as far as the figure has them.
+/// Three significant digits, if the figure has them.
 pub(crate) fn short(value: f64) -> String {
     match value {
         value if value < 0.1 => format!("{value:.4}"),

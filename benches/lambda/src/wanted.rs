@@ -1,11 +1,11 @@
-//! What is wanted of the function, beside what was measured of it.
+//! The targets of the function, beside its measurements.
 
 use crate::candidates::{Candidate, Kind};
 use crate::samples::{Cell, Figure, Samples};
 use crate::table::{binary_mb, head, messages_a_second, row, short};
 use std::cmp::Ordering;
 
-/// A bound, and on which side of it the function is to be.
+/// A bound, and on which side of it the function must be.
 struct Wanted {
     what: &'static str,
     side: Ordering,
@@ -13,7 +13,7 @@ struct Wanted {
     measured: Option<f64>,
 }
 
-/// The table. Ratios are those of medians.
+/// The table. Ratios are ratios of medians.
 pub(crate) fn table(candidates: &[Candidate], samples: &Samples) -> String {
     let names = ["Target", "Bound", "Measured", ""].map(str::to_owned);
     let mut table = "### Targets\n\n".to_owned() + &head(&names);

@@ -1,7 +1,7 @@
-"""What one writes in Python today: a loop over the records, a call of UpdateTaskProtection for each.
+"""A typical function in Python: a loop over the records, with a call of UpdateTaskProtection for each.
 
-No handicaps: the client is made while Lambda initializes, a message that fails comes again alone, and a refusal inside the
-answer (`failures`) counts as a failure. Nothing is logged of a message that is done.
+No handicaps: the client is created during initialization, a failed message is retried alone, and a refusal inside
+the answer (`failures`) counts as a failure. Successful messages are not logged.
 """
 
 import json

@@ -1,9 +1,9 @@
-//! The least that a Lambda function in Rust is: it takes a batch of SQS as it comes, says that all is done, and does nothing.
+//! The minimal Lambda function in Rust: it receives an SQS batch, reports success, and does nothing.
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::value::RawValue;
 
-/// What Lambda takes for "nothing has to come again" (Lambda Developer Guide, "Reporting batch item failures").
+/// The answer that means "no failed messages" in Lambda (Lambda Developer Guide, "Reporting batch item failures").
 const ALL_DONE: &str = r#"{"batchItemFailures":[]}"#;
 
 #[tokio::main(flavor = "current_thread")]

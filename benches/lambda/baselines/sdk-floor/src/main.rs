@@ -1,5 +1,5 @@
-//! The least that a Lambda function in Rust which calls ECS is, tuned as taskhold is: the same HTTP client, trust store,
-//! source of credentials and profile. Each invocation makes one call for one task, whatever it is handed.
+//! The minimal Lambda function in Rust that calls ECS, tuned as taskhold is: the same HTTP client, trust store,
+//! source of credentials and profile. Each invocation makes one call for one task, whatever its payload.
 
 use aws_config::BehaviorVersion;
 use aws_config::environment::credentials::EnvironmentVariableCredentialsProvider;
@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 const AMAZON_ROOTS: &[u8] = include_bytes!("../../../../../src/aws/roots.pem");
 const CLUSTER: &str = "arn:aws:ecs:eu-west-1:111122223333:cluster/video";
 const TASK: &str = "6b777c1809a94925ab48098fa09824de";
-/// What Lambda takes for "nothing has to come again" (Lambda Developer Guide, "Reporting batch item failures").
+/// The answer that means "no failed messages" in Lambda (Lambda Developer Guide, "Reporting batch item failures").
 const ALL_DONE: &str = r#"{"batchItemFailures":[]}"#;
 
 #[tokio::main(flavor = "current_thread")]
