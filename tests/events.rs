@@ -165,7 +165,7 @@ fn why(error: &JobMessageError) -> String {
     }
 }
 
-/// The strings within a payload that are JSON themselves, so that alterations reach them too.
+/// Whether a member with this name contains JSON as a string, which alterations must reach too.
 fn is_json_text(member: &str) -> bool {
     matches!(member, "body" | "Message")
 }

@@ -5,7 +5,7 @@ import os
 from collections import Counter
 from pathlib import Path
 
-FOLDER = "E2E_FIGURES"  # the variable that tells those processes where
+FOLDER = "E2E_FIGURES"  # environment variable with the folder that the processes share
 
 
 def note(kind, **figures):

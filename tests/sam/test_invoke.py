@@ -25,7 +25,7 @@ BATCHES = [
     "sqs-sns-envelope.json",
 ]
 
-# The first words of the log line about an event. The Region is steady and the function has no records, so each event
+# The first words of the answer to an event. The Region is steady and the function has no records, so each event
 # only triggers a reconcile.
 TOLD = {
     "console-test-event.json": "unrecognized, nothing done: ",

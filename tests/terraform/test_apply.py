@@ -86,7 +86,7 @@ resource "aws_iam_role" "worker" {
         )
 
     def terraform(self, *arguments: str) -> str:
-        """What Terraform says, if it does as it is told."""
+        """Runs Terraform and returns its output. Fails if Terraform fails."""
         done = self.run(*arguments)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
