@@ -85,7 +85,7 @@ resource "aws_sqs_queue_policy" "interrupted_job" {
 
 resource "aws_cloudwatch_metric_alarm" "dead_letter" {
   alarm_name          = "${var.name}-dead-letters"
-  alarm_description   = "Messages of workers, or events, could not be carried out. Why stands in their attribute taskhold.reason. Queue: ${aws_sqs_queue.dead_letter.url}"
+  alarm_description   = "Job messages or events could not be processed. Their attribute taskhold.reason says why. Queue: ${aws_sqs_queue.dead_letter.url}"
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateNumberOfMessagesVisible"
   dimensions          = { QueueName = aws_sqs_queue.dead_letter.name }
@@ -100,7 +100,7 @@ resource "aws_cloudwatch_metric_alarm" "dead_letter" {
 
 resource "aws_cloudwatch_metric_alarm" "late_jobs" {
   alarm_name          = "${var.name}-late-jobs"
-  alarm_description   = "A job message has waited for more than 5 minutes: its task may be unprotected. The function fails, is throttled, or ECS refuses. Queue: ${aws_sqs_queue.job.url}"
+  alarm_description   = "A job message has waited for more than 5 minutes, so its task may be unprotected. The function fails, is throttled, or ECS refuses. Queue: ${aws_sqs_queue.job.url}"
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateAgeOfOldestMessage"
   dimensions          = { QueueName = aws_sqs_queue.job.name }

@@ -56,23 +56,23 @@ locals {
   settings = {
     TASKHOLD_CLUSTERS              = local.cluster_arn
     TASKHOLD_TABLE                 = aws_dynamodb_table.store.name
-    TASKHOLD_DEAD_LETTER_QUEUE_URL     = aws_sqs_queue.dead_letter.url
-    TASKHOLD_RECHECK_QUEUE_URL   = aws_sqs_queue.recheck.url
+    TASKHOLD_DEAD_LETTER_QUEUE_URL = aws_sqs_queue.dead_letter.url
+    TASKHOLD_RECHECK_QUEUE_URL     = aws_sqs_queue.recheck.url
     TASKHOLD_ALERT_TOPIC_ARN       = aws_sns_topic.alert.arn
     TASKHOLD_ALERT_QUEUE_URL       = aws_sqs_queue.alert.url
     TASKHOLD_INTERRUPTED_QUEUE_URL = join("", aws_sqs_queue.interrupted_job[*].url)
     # Longer than the job queue's message retention: a later message is older than the longest job, and revives
     # none.
-    TASKHOLD_FINISHED_JOB_RETENTION_HOURS         = "120"
-    TASKHOLD_DRY_RUN                 = tostring(var.dry_run)
-    TASKHOLD_REQUIRE_SENDER_TASK     = tostring(var.require_sender_task)
-    TASKHOLD_DEADLINE_MINUTES        = tostring(var.deadline_minutes)
-    TASKHOLD_BLOCKED_AFTER_MINUTES   = tostring(var.blocked_after_minutes)
-    TASKHOLD_REPEAT_AFTER_MINUTES    = tostring(var.repeat_after_minutes)
-    TASKHOLD_POLICY                  = var.policy
-    TASKHOLD_REMEDIATIONS                = join(",", compact([var.allow_release_idle ? "release-idle" : "", var.allow_raise_desired_count ? "raise-desired-count" : ""]))
-    TASKHOLD_RELEASE_GRACE_MINUTES   = tostring(var.release_grace_minutes)
-    TASKHOLD_RAISE_COOL_DOWN_MINUTES = tostring(var.raise_cool_down_minutes)
+    TASKHOLD_FINISHED_JOB_RETENTION_HOURS = "120"
+    TASKHOLD_DRY_RUN                      = tostring(var.dry_run)
+    TASKHOLD_REQUIRE_SENDER_TASK          = tostring(var.require_sender_task)
+    TASKHOLD_DEADLINE_MINUTES             = tostring(var.deadline_minutes)
+    TASKHOLD_BLOCKED_AFTER_MINUTES        = tostring(var.blocked_after_minutes)
+    TASKHOLD_REPEAT_AFTER_MINUTES         = tostring(var.repeat_after_minutes)
+    TASKHOLD_POLICY                       = var.policy
+    TASKHOLD_REMEDIATIONS                 = join(",", compact([var.allow_release_idle ? "release-idle" : "", var.allow_raise_desired_count ? "raise-desired-count" : ""]))
+    TASKHOLD_RELEASE_GRACE_MINUTES        = tostring(var.release_grace_minutes)
+    TASKHOLD_RAISE_COOL_DOWN_MINUTES      = tostring(var.raise_cool_down_minutes)
   }
 }
 

@@ -90,13 +90,13 @@ locals {
       Resource = aws_sqs_queue.recheck.arn
     },
     {
-      Sid      = "TellPeople"
+      Sid      = "PublishAlerts"
       Effect   = "Allow"
       Action   = "sns:Publish"
       Resource = aws_sns_topic.alert.arn
     },
     {
-      Sid      = "TellMachines"
+      Sid      = "SendAlerts"
       Effect   = "Allow"
       Action   = "sqs:SendMessage"
       Resource = aws_sqs_queue.alert.arn
@@ -118,7 +118,7 @@ locals {
   ]
 
   interrupted_job_statements = [for queue in aws_sqs_queue.interrupted_job : {
-    Sid      = "HandOnInterruptedJobs"
+    Sid      = "ForwardInterruptedJobs"
     Effect   = "Allow"
     Action   = "sqs:SendMessage"
     Resource = queue.arn
@@ -135,7 +135,7 @@ locals {
     # A read action without a resource to name (Service Authorization Reference, "AWS Application Auto
     # Scaling").
     {
-      Sid      = "SeeWhoElseSetsDesiredCounts"
+      Sid      = "DescribeScalableTargets"
       Effect   = "Allow"
       Action   = "application-autoscaling:DescribeScalableTargets"
       Resource = "*"

@@ -14,7 +14,7 @@ use ecs_sim::control_plane::Millis;
 use ecs_sim::play::Process;
 use ecs_sim::progress::Progress;
 use ecs_sim::region::{Region, SharedRegion};
-use ecs_sim::scenario::{Extent, Function, Invoked, Silent, Scenario, run};
+use ecs_sim::scenario::{Extent, Function, Invoked, Scenario, Silent, run};
 use std::fs;
 use std::path::{Path, PathBuf};
 use table::{Table, endpoint};

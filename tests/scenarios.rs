@@ -12,8 +12,8 @@ use ecs_sim::play::Process;
 use ecs_sim::progress::Progress;
 use ecs_sim::region::{Region, SharedRegion};
 use ecs_sim::scenario::{
-    AlertTold, Disorder, Expectation, Extent, InProcess, Silent, Statement, Scenario, Style, Summary, Timeline, alerts_of,
-    random_scenario, run,
+    AlertTold, Disorder, Expectation, Extent, InProcess, Scenario, Silent, Statement, Style, Summary, Timeline,
+    alerts_of, random_scenario, run,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -148,7 +148,8 @@ const CALLED: [&str; 11] = [
 fn scenarios_hold_against_the_real_function_too_and_make_every_call() {
     // A slow ECS takes its time by the scenario's clock, and a process has its own.
     let slow = |scenario: &Scenario| scenario.lines.iter().any(|line| line.text.starts_with("ecs takes"));
-    let all: Vec<Scenario> = scenario_files().iter().map(|file| read(file)).filter(|scenario| !slow(scenario)).collect();
+    let all: Vec<Scenario> =
+        scenario_files().iter().map(|file| read(file)).filter(|scenario| !slow(scenario)).collect();
     assert!(all.len() + 1 >= scenario_files().len(), "hardly any scenario is left out");
     let count = all.len();
     let scenarios = Extent::asked().scenarios(all);

@@ -172,7 +172,7 @@ fn interrupted_jobs_have_a_queue_only_where_somebody_asks_for_it() {
     for section in ["Resources", "Outputs"] {
         assert!(!without.0[section].to_string().contains("InterruptedJobQueue"), "{section}: nothing of it is there");
     }
-    let template = Template::with(&[("InterruptedJobQueue", "true")]);
+    let template = Template::with(&[("InterruptedJobs", "true")]);
     let url = "https://sqs.eu-west-1.amazonaws.com/111122223333/InterruptedJobQueue";
     assert_eq!(template.config().interrupted_queue_url.as_deref(), Some(url));
     assert_eq!(template.0["Outputs"]["InterruptedJobQueueUrl"]["Value"], url);

@@ -98,8 +98,8 @@ fn each_switch_adds_the_statements_that_it_needs_and_no_others() {
     let unasked = sids(&Template::load());
     for (switch, expected) in [
         ("AllowReleaseIdle", vec![]),
-        ("AllowRaiseDesiredCount", vec!["RaiseDesiredCounts", "SeeWhoElseSetsDesiredCounts"]),
-        ("InterruptedJobQueue", vec!["HandOnInterruptedJobQueue"]),
+        ("AllowRaiseDesiredCount", vec!["RaiseDesiredCounts", "DescribeScalableTargets"]),
+        ("InterruptedJobs", vec!["ForwardInterruptedJobs"]),
     ] {
         let switched = sids(&Template::with(&[(switch, "true")]));
         assert!(switched.is_superset(&unasked));
@@ -119,14 +119,14 @@ fn every_permission_names_its_resource() {
             }
             // List actions and this read have no resource to name; the list actions can be limited to the cluster.
             "ListWithinTheCluster" => ("*", &within),
-            "SeeWhoElseSetsDesiredCounts" => ("*", &Value::Null),
+            "DescribeScalableTargets" => ("*", &Value::Null),
             "ReadAndWriteRecords" => ("StateTable.Arn", &Value::Null),
             "ListOpenRecords" => ("StateTable.Arn/index/open", &Value::Null),
             "SendDeadLetters" => ("DeadLetterQueue.Arn", &Value::Null),
-            "TellPeople" => ("arn:aws:sns:eu-west-1:111122223333:AlertTopic", &Value::Null),
-            "TellMachines" => ("AlertQueue.Arn", &Value::Null),
+            "PublishAlerts" => ("arn:aws:sns:eu-west-1:111122223333:AlertTopic", &Value::Null),
+            "SendAlerts" => ("AlertQueue.Arn", &Value::Null),
             "Recheck" => ("RecheckQueue.Arn", &Value::Null),
-            "HandOnInterruptedJobQueue" => ("InterruptedJobQueue.Arn", &Value::Null),
+            "ForwardInterruptedJobs" => ("InterruptedJobQueue.Arn", &Value::Null),
             other => panic!("{other} is a new statement: which resource may it name?"),
         };
         assert_eq!(texts(&statement["Resource"]), [resource]);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use taskhold::config::settings::{Config, ConfigProblems};
 
 /// Every parameter that enables a feature.
-pub(crate) const SWITCHES: [&str; 3] = ["AllowReleaseIdle", "AllowRaiseDesiredCount", "InterruptedJobQueue"];
+pub(crate) const SWITCHES: [&str; 3] = ["AllowReleaseIdle", "AllowRaiseDesiredCount", "InterruptedJobs"];
 
 /// A stack for cluster `video` of account 111122223333 in eu-west-1, without the resources that its conditions
 /// exclude.

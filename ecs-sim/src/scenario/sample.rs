@@ -6,7 +6,7 @@ use super::run::{Failure, Function, Invoked, run};
 use super::timeline::Silent;
 use crate::control_plane::{Millis, Variants};
 use crate::event_source::FunctionAnswer;
-use crate::region::{EcsCall, RECHECK_QUEUE, INTERRUPTED_QUEUE, Outcome, DEAD_LETTER_QUEUE, Region, SharedRegion};
+use crate::region::{DEAD_LETTER_QUEUE, EcsCall, INTERRUPTED_QUEUE, Outcome, RECHECK_QUEUE, Region, SharedRegion};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -95,7 +95,8 @@ fn cover(scenarios: Vec<Scenario>) -> Vec<Scenario> {
 pub fn met(scenario: &Scenario) -> Result<BTreeSet<String>, Failure> {
     let variants = scenario.variants().last().copied().unwrap_or_default();
     let region = SharedRegion::new(Region::for_scenario(variants));
-    let function = InProcess::new(&region, scenario.settings()).unwrap_or_else(|error| panic!("{}: {error}", scenario.name));
+    let function =
+        InProcess::new(&region, scenario.settings()).unwrap_or_else(|error| panic!("{}: {error}", scenario.name));
     let mut noting = Noting { function, region: region.clone(), met: BTreeSet::new() };
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("it has no drivers that could fail");
     runtime.block_on(run(scenario, region.clone(), &mut noting, &mut Silent))?;
