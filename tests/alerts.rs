@@ -235,7 +235,7 @@ fn what_taskhold_has_done_is_told_to_people_and_machines_and_what_aws_said_of_it
         ..usual()
     };
     let body = email::body(&alert);
-    assert!(body.contains("What taskhold has done about it, or has not:\n- "), "{body}");
+    assert!(body.contains("What taskhold has done, or why it has not:\n- "), "{body}");
     assert!(body.contains("raised the desired count from 2 to 3."), "{body}");
     assert!(!body.contains("\nRESOLVED") && !body.contains('\u{202e}'), "{body}");
     let told: Value = serde_json::from_str(&machine::message(&alert)).unwrap();
@@ -246,13 +246,13 @@ fn what_taskhold_has_done_is_told_to_people_and_machines_and_what_aws_said_of_it
 #[test]
 fn a_blocked_deployment_reads_so() {
     let alert = usual();
-    assert_eq!(email::subject(&alert), "BLOCKED transcode (video): 3 protected tasks hold up its deployment");
+    assert_eq!(email::subject(&alert), "BLOCKED transcode (video): 3 protected tasks block its deployment");
     let body = email::body(&alert);
     assert_eq!(
         body.lines().take(2).collect::<Vec<_>>(),
         [
-            "BLOCKED transcode in cluster video: 3 protected tasks hold up its deployment.",
-            "Since 2026-01-05 10:10 UTC (20 minutes ago). Must be over by 2026-01-05 13:00 UTC (in 2 h 30 min).",
+            "BLOCKED transcode in cluster video: 3 protected tasks block its deployment.",
+            "Since 2026-01-05 10:10 UTC (20 minutes ago). Must end by 2026-01-05 13:00 UTC (in 2 h 30 min).",
         ]
     );
     says(
@@ -264,13 +264,13 @@ fn a_blocked_deployment_reads_so() {
             "       until 2026-01-05 12:30 UTC (in 2 h), expected 2026-01-05 11:30 UTC (in 60 minutes)",
             "    - \"trailer \\\"b\\\"\", until 2026-01-05 11:00 UTC (in 30 minutes)",
             "    protected until 2026-01-05 11:30 UTC (in 60 minutes), foreign: not protected by taskhold",
-            "    protected until 2026-01-05 11:00 UTC (in 30 minutes), for nobody: its jobs have ended",
+            "    protected until 2026-01-05 11:00 UTC (in 30 minutes), idle: its jobs have ended",
             "  2026-01-05 11:30 UTC (in 60 minutes) if the jobs end as expected,",
             "  2026-01-05 12:30 UTC (in 2 h) if every protection lasts to its end.",
             "That is 90 minutes before the deadline, at worst 30 minutes before it.",
             "The deadline is CloudFormation's: after three hours it fails and rolls back.",
             "Tasks: 3 desired, min 3, max 6; 6 there, 3 of them protected.",
-            "Room for 3 new beside those in the way. Deployments: 2 of 5.",
+            "Room for 3 new next to the blocking ones. Deployments: 2 of 5.",
             "1. Wait: over by 2026-01-05 11:30 UTC as expected, by 2026-01-05 12:30 UTC at the latest.",
             "2. Release the task whose jobs have all ended:",
             &format!("   {}", release("video", &[id(3)])),
@@ -293,7 +293,7 @@ fn a_deployment_at_risk_says_by_how_much() {
         &email::body(&alert),
         &[
             "AT RISK transcode in cluster video: its deployment will miss its deadline by 23 minutes.",
-            "Begun 2026-01-05 10:00 UTC (30 minutes ago). Must be over by 2026-01-05 13:00 UTC (in 2 h 30 min).",
+            "Begun 2026-01-05 10:00 UTC (30 minutes ago). Must end by 2026-01-05 13:00 UTC (in 2 h 30 min).",
             "That is 23 minutes after the deadline: it will be missed.",
         ],
     );
@@ -322,12 +322,12 @@ fn a_deadline_that_only_the_jobs_end_can_keep_is_told_both_ways() {
 fn a_pileup_says_what_not_to_do() {
     let mut alert = alert(AlertKind::TooManyDeployments, Transition::Repeated);
     alert.diagnosis.task_counts.deployments = 4;
-    assert_eq!(email::subject(&alert), "PILE-UP transcode (video): still 4 of 5 deployments under way");
+    assert_eq!(email::subject(&alert), "LIMIT transcode (video): still 4 of 5 deployments in progress");
     says(
         &email::body(&alert),
         &[
-            "PILE-UP transcode in cluster video: still 4 of 5 deployments under way.",
-            "With 5 under way ECS refuses the next one: start no further deployment before an old one is over.",
+            "LIMIT transcode in cluster video: still 4 of 5 deployments in progress.",
+            "ECS refuses a deployment beyond 5: start none before one of these has ended.",
         ],
     );
 }
@@ -354,7 +354,7 @@ fn orphans_are_told_even_if_nothing_moves() {
         &[
             "ORPHANED transcode in cluster video: tasks protected though their jobs have ended.",
             "Since 2026-01-05 10:10 UTC (20 minutes ago).",
-            "They hold nothing up now. taskhold's status command tells which they are (protectedTasks).",
+            "They block nothing now. The status command lists them (protectedTasks).",
         ],
     );
 }
@@ -364,7 +364,7 @@ fn what_is_over_is_told_shortly_with_how_long_it_took() {
     let body = email::body(&alert(AlertKind::DeploymentBlocked, Transition::Resolved));
     assert_eq!(
         body,
-        "RESOLVED transcode in cluster video: protected tasks no longer hold it up.\n\
+        "RESOLVED transcode in cluster video: protected tasks no longer block it.\n\
          It lasted 20 minutes: from 2026-01-05 10:10 UTC to 2026-01-05 10:30 UTC.\n\
          \n\
          Service:  arn:aws:ecs:eu-west-1:111122223333:service/video/transcode\n\
@@ -386,7 +386,7 @@ fn what_could_not_be_seen_is_told_with_how_much_more() {
     says(
         &email::body(&alert),
         &[
-            "What could not be seen, so that there may be more:",
+            "What taskhold could not read, so there may be more:",
             "  - its tasks could not be listed: ecs throttled the call",
             "  and 2 more.",
         ],
@@ -423,7 +423,7 @@ fn a_tag_that_counts_for_nothing_is_told_to_all_with_what_is_wrong_with_it() {
         let body = email::body(&alert);
         let body = body.replace("\n  | ", " ");
         let line = format!("  - \"{tag}\" is \"{shown}\"; it {problem}");
-        says(&body, &["Tags of the service that taskhold passes over:", &line]);
+        says(&body, &["Tags of the service that taskhold ignores:", &line]);
         let document = json(&machine::message(&alert));
         assert_eq!(document["tagProblems"], serde_json::json!([{"tag": tag, "value": shown, "problem": problem}]));
         assert_eq!(document["tagProblemsOmitted"], 0);
@@ -432,7 +432,7 @@ fn a_tag_that_counts_for_nothing_is_told_to_all_with_what_is_wrong_with_it() {
             "" => "-",
             shown => shown,
         };
-        let line = format!("The service's tag `{tag}` is `{shown}` and is passed over: it {problem}.");
+        let line = format!("The service's tag `{tag}` is `{shown}` and is ignored: it {problem}.");
         says(chat["content"]["description"].as_str().unwrap(), &[&line]);
     }
 }
@@ -443,9 +443,7 @@ fn tags_are_told_in_few_lines_and_not_at_all_of_what_is_over() {
     assert!(!email::body(&alert).contains("passes over"), "there is nothing to pass over");
     alert.diagnosis.tag_problems = hostile_tags();
     says(&email::body(&alert), &["  and 55 more."]);
-    assert!(
-        json(&chat::message(&alert))["content"]["description"].as_str().unwrap().contains("57 more tags passed over.")
-    );
+    assert!(json(&chat::message(&alert))["content"]["description"].as_str().unwrap().contains("57 more tags ignored."));
     let document = json(&machine::message(&alert));
     assert_eq!(document["tagProblems"].as_array().unwrap().len(), machine::TAG_PROBLEMS_MAX);
     assert_eq!(document["tagProblemsOmitted"], 60 - machine::TAG_PROBLEMS_MAX);
@@ -526,7 +524,7 @@ fn a_subject_is_short_printable_ascii_even_for_the_longest_names() {
         Alert { service: service(&"s".repeat(255), "video"), ..alert(AlertKind::TooManyDeployments, EVENTS[0]) };
     assert_eq!(
         email::subject(&alert),
-        format!("PILE-UP {}...{} (video): 2 of 5 deployments under way", "s".repeat(34), "s".repeat(16))
+        format!("LIMIT {}...{} (video): 2 of 5 deployments in progress", "s".repeat(34), "s".repeat(16))
     );
 }
 
@@ -585,12 +583,12 @@ fn a_chat_holds_to_the_limits_of_amazon_q_developer() {
 fn a_chat_says_what_is_wrong_and_what_to_do() {
     let chat = json(&chat::message(&usual()));
     let content = &chat["content"];
-    assert_eq!(content["title"], "🔴 `transcode` (`video`): 3 protected tasks hold up its deployment");
+    assert_eq!(content["title"], "🔴 `transcode` (`video`): 3 protected tasks block its deployment");
     let description = content["description"].as_str().unwrap();
     says(
         description,
         &[
-            "Since 2026-01-05 10:10 UTC (20 minutes ago). Must be over by 2026-01-05 13:00 UTC (in 2 h 30 min).",
+            "Since 2026-01-05 10:10 UTC (20 minutes ago). Must end by 2026-01-05 13:00 UTC (in 2 h 30 min).",
             "• `00000000000000000000000000000001` of `ecs-svc/1111111111111111111`, protected until 2026-01-05 12:30 UTC \
              (in 2 h), for `episode-0417` attempt 2 expected 2026-01-05 11:30 UTC, `trailer \"b\"` until 2026-01-05 11:00 UTC",
         ],
@@ -608,7 +606,7 @@ fn a_command_that_is_too_long_for_a_chat_or_not_safe_in_it_is_told_elsewhere_and
         let chat = json(&chat::message(&alert));
         assert_eq!(
             chat["content"]["nextSteps"][0],
-            "Raise the desired count to 4, above the number of protected tasks (the mail and the status command have the command)"
+            "Raise the desired count to 4, above the number of protected tasks (the email and the status command have the command)"
         );
     }
 }

@@ -127,7 +127,7 @@ fn description(alert: &Alert) -> Vec<String> {
 fn forecast(alert: &Alert) -> Vec<String> {
     let over = alert.diagnosis.forecast.map(|forecast| {
         let (expected, worst) = (time_from(forecast.by_jobs, alert.at), time_from(forecast.by_expiry, alert.at));
-        format!("Over at the earliest {expected} if the jobs end as expected, {worst} by expiry.")
+        format!("Ends at the earliest {expected} if the jobs end as expected, {worst} by expiry.")
     });
     over.into_iter().chain(margin_in_words(&alert.diagnosis)).collect()
 }
@@ -150,9 +150,9 @@ fn blocking_tasks(alert: &Alert) -> Vec<String> {
 fn blocking_task(blocking_task: &BlockingTask, now: Timestamp) -> String {
     let of = blocking_task.deployment.as_deref().map_or(String::new(), |id| format!(" of {}", code(id, ID_CHARS_MAX)));
     let who = match &blocking_task.protected_for {
-        ProtectedFor::NoJob => "for nobody, its jobs have ended".to_owned(),
+        ProtectedFor::NoJob => "idle: its jobs have ended".to_owned(),
         ProtectedFor::Foreign => "foreign, not protected by taskhold".to_owned(),
-        ProtectedFor::Unknown => "by whom could not be read".to_owned(),
+        ProtectedFor::Unknown => "taskhold could not read its jobs".to_owned(),
         ProtectedFor::Jobs(jobs) => {
             let mut shown = Vec::new();
             for job in longest_first(jobs).into_iter().take(JOBS_SHOWN_MAX) {
@@ -190,11 +190,11 @@ fn tag_problems(alert: &Alert) -> Vec<String> {
     let problems = &alert.diagnosis.tag_problems;
     let one = |problem: &TagProblem| {
         let (tag, value) = (code(&problem.tag, TAG_CHARS_MAX), code(&problem.value, TAG_CHARS_MAX));
-        format!("The service's tag {tag} is {value} and is passed over: it {}.", problem.fault)
+        format!("The service's tag {tag} is {value} and is ignored: it {}.", problem.fault)
     };
     let mut lines: Vec<String> = problems.iter().take(TAG_PROBLEMS_SHOWN_MAX).map(one).collect();
     if problems.len() > TAG_PROBLEMS_SHOWN_MAX {
-        lines.push(format!("{} passed over.", count(problems.len() - TAG_PROBLEMS_SHOWN_MAX, "more tag")));
+        lines.push(format!("{} ignored.", count(problems.len() - TAG_PROBLEMS_SHOWN_MAX, "more tag")));
     }
     lines
 }
@@ -204,16 +204,16 @@ fn gaps(alert: &Alert) -> Vec<String> {
     let mut lines: Vec<String> = gaps
         .iter()
         .take(GAPS_SHOWN_MAX)
-        .map(|gap| format!("Could not be seen: {}", code(&gap.replace('`', "'"), GAP_CHARS_MAX)))
+        .map(|gap| format!("Could not be read: {}", code(&gap.replace('`', "'"), GAP_CHARS_MAX)))
         .collect();
     if gaps.len() > GAPS_SHOWN_MAX {
-        lines.push(format!("and {} more that could not be seen.", gaps.len() - GAPS_SHOWN_MAX));
+        lines.push(format!("and {} more that could not be read.", gaps.len() - GAPS_SHOWN_MAX));
     }
     lines
 }
 
 fn next_step(way: &SuggestedAction, alert: &Alert) -> String {
-    with_first_command(&suggested_action(way, alert), commands(way), "the mail and the status command have")
+    with_first_command(&suggested_action(way, alert), commands(way), "the email and the status command have")
 }
 
 /// The text with its first command, if the command fits whole and is safe in a code span; otherwise with a reference to

@@ -102,14 +102,13 @@ fn in_the_way(lines: &mut Lines, alert: &Alert) {
     if blocking_tasks.is_empty() {
         if alert.kind == AlertKind::OrphanedProtection {
             lines.blank();
-            lines
-                .prose(0, "They hold nothing up now. taskhold's status command tells which they are (protectedTasks).");
+            lines.prose(0, "They block nothing now. The status command lists them (protectedTasks).");
         }
         return;
     }
     lines.blank();
     let heading = match alert.kind {
-        AlertKind::OrphanedProtection => "Protected for nobody, longest first:".to_owned(),
+        AlertKind::OrphanedProtection => "Protected without a running job, longest first:".to_owned(),
         _ => in_the_way_heading(alert),
     };
     lines.prose(0, &heading);
@@ -134,9 +133,9 @@ fn in_the_way_one(lines: &mut Lines, (number, blocking_task): (usize, &BlockingT
                 lines.prose(4, &format!("and {}.", count(jobs.len() - JOBS_SHOWN_MAX, "more job")));
             }
         }
-        ProtectedFor::NoJob => lines.parts(4, &[&until, "for nobody: its jobs have ended"]),
+        ProtectedFor::NoJob => lines.parts(4, &[&until, "idle: its jobs have ended"]),
         ProtectedFor::Foreign => lines.parts(4, &[&until, "foreign: not protected by taskhold"]),
-        ProtectedFor::Unknown => lines.parts(4, &[&until, "by whom could not be read"]),
+        ProtectedFor::Unknown => lines.parts(4, &[&until, "taskhold could not read its jobs"]),
     }
 }
 
@@ -162,7 +161,7 @@ fn forecast(lines: &mut Lines, alert: &Alert) {
     let diagnosis = &alert.diagnosis;
     let Some(forecast) = diagnosis.forecast else { return };
     lines.blank();
-    lines.prose(0, "It will be over at the earliest");
+    lines.prose(0, "It ends at the earliest");
     lines.prose(2, &format!("{} if the jobs end as expected,", time_from(forecast.by_jobs, alert.at)));
     lines.prose(2, &format!("{} if every protection lasts to its end.", time_from(forecast.by_expiry, alert.at)));
     if let (Some(margin), Some(deadline)) = (margin_in_words(diagnosis), diagnosis.deadline) {
@@ -177,7 +176,7 @@ fn numbers(lines: &mut Lines, numbers: &TaskCounts) {
     lines.prose(0, &format!("Tasks: {desired} desired, min {lower_bound}, max {upper_bound}; {live} there, {protected} of them protected."));
     lines.prose(
         0,
-        &format!("Room for {room} new beside those in the way. Deployments: {deployments} of {DEPLOYMENTS_MAX}."),
+        &format!("Room for {room} new next to the blocking ones. Deployments: {deployments} of {DEPLOYMENTS_MAX}."),
     );
 }
 
@@ -191,7 +190,7 @@ fn suggested_actions(lines: &mut Lines, alert: &Alert) {
         return;
     }
     lines.blank();
-    lines.prose(0, "What would clear it, the mildest first:");
+    lines.prose(0, "What helps, the safest first:");
     for (number, way) in ways.iter().enumerate() {
         lines.prose(0, &format!("{}. {}", number + 1, suggested_action(way, alert)));
         let commands = commands(way);
@@ -208,7 +207,7 @@ pub(crate) fn suggested_action(way: &SuggestedAction, alert: &Alert) -> String {
     let now = alert.at;
     match (way, lost_by_waiting(alert)) {
         (SuggestedAction::Wait { until, .. }, lost @ 1..) => format!(
-            "Wait until {}. That costs the jobs of {} whose protection ECS does not renew.",
+            "Wait until {}. That interrupts the jobs of {} whose protection ECS does not renew.",
             time_from(*until, now),
             count(lost, "task")
         ),
@@ -222,7 +221,7 @@ fn harmless_suggested_action(way: &SuggestedAction, now: Timestamp) -> String {
             format!("Wait until {}.", time_from(*until, now))
         }
         SuggestedAction::Wait { until, expected } => {
-            format!("Wait: over by {} as expected, by {} at the latest.", time(*expected), time(*until))
+            format!("Wait. Its expected end is {}, at the latest {}.", time(*expected), time(*until))
         }
         SuggestedAction::ReleaseIdle { tasks, .. } if tasks.len() == 1 => {
             "Release the task whose jobs have all ended:".to_owned()
@@ -255,7 +254,7 @@ fn remediations(lines: &mut Lines, alert: &Alert) {
         return;
     }
     lines.blank();
-    lines.prose(0, "What taskhold has done about it, or has not:");
+    lines.prose(0, "What taskhold has done, or why it has not:");
     for note in &alert.remediations {
         let text = escaped(&note.text, NOTE_CHARS_MAX, is_printable);
         lines.prose(0, &format!("- {}: {text}.", time_from(note.at, alert.at)));
@@ -268,7 +267,7 @@ fn tag_problems(lines: &mut Lines, alert: &Alert) {
         return;
     }
     lines.blank();
-    lines.prose(0, "Tags of the service that taskhold passes over:");
+    lines.prose(0, "Tags of the service that taskhold ignores:");
     for problem in problems.iter().take(TAG_PROBLEMS_SHOWN_MAX) {
         let (tag_chars_max, value_chars_max) = TAG_CHARS_MAX;
         let tag = escaped(&problem.tag, tag_chars_max, is_printable_in_quotes);
@@ -286,7 +285,7 @@ fn gaps(lines: &mut Lines, alert: &Alert) {
         return;
     }
     lines.blank();
-    lines.prose(0, "What could not be seen, so that there may be more:");
+    lines.prose(0, "What taskhold could not read, so there may be more:");
     for gap in gaps.iter().take(GAPS_SHOWN_MAX) {
         lines.quoted(2, &escaped(gap, GAP_CHARS_MAX, is_printable));
     }

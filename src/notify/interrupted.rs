@@ -72,14 +72,14 @@ impl<'a> Told<'a> {
         };
         let cause = cause(self.what).filter(|_| !self.is_finding());
         let cause = cause.map_or(String::new(), |cause| format!(": {}", cause.short));
-        format!("{deed} amid {}{cause}", count(self.jobs.len(), "job"))
+        format!("{deed} during {}{cause}", count(self.jobs.len(), "job"))
     }
 
     fn stage(&self) -> &'static str {
         match self.what.stage {
             StopStage::Stopped => "It has stopped.",
             StopStage::Stopping => {
-                "It was told to stop and still runs: on Spot for two minutes at most, elsewhere for its stopTimeout."
+                "ECS is stopping it, and it still runs: on Spot for at most two minutes, elsewhere for its stopTimeout."
             }
         }
     }
@@ -104,7 +104,7 @@ impl<'a> Told<'a> {
             );
         }
         match cause(self.what) {
-            Some(_) => format!("ECS had confirmed its protection until {until}, which does not hold off such a stop."),
+            Some(_) => format!("ECS had confirmed its protection until {until}, which does not prevent such a stop."),
             None => format!("ECS had confirmed its protection until {until}."),
         }
     }
@@ -135,18 +135,20 @@ pub(crate) struct Cause {
 /// ECS gives no `stopCode`, or one that this version does not know.
 fn cause(what: &Interruption) -> Option<Cause> {
     let (short, plain) = match what.stop_code.as_deref()? {
-        "EssentialContainerExited" => ("a container exited", "an essential container exited, and the task with it"),
-        "InfrastructureHealth" => ("unhealthy host", "the infrastructure under it was not healthy"),
+        "EssentialContainerExited" => {
+            ("a container exited", "an essential container exited, and the task stopped with it")
+        }
+        "InfrastructureHealth" => ("unhealthy host", "its host was unhealthy"),
         "ServiceSchedulerInitiated" => (
             "by its service",
             "the scheduler of its service stopped it, for a scale-in, a deployment or a failed health check",
         ),
-        "SpotInterruption" => ("Spot interruption", "AWS took its Spot capacity back"),
+        "SpotInterruption" => ("Spot interruption", "AWS reclaimed its Spot capacity"),
         "TaskFailedToStart" => ("failed to start", "it failed to start"),
         "TerminationNotice" => {
-            ("termination notice", "its host is to be terminated, as Spot capacity is that AWS takes back")
+            ("termination notice", "its host is about to be terminated, for example Spot capacity that AWS reclaims")
         }
-        "UserInitiated" => ("by StopTask", "somebody, or something, called StopTask"),
+        "UserInitiated" => ("by StopTask", "a call to StopTask stopped it"),
         _ => return None,
     };
     Some(Cause { short, plain })

@@ -48,13 +48,13 @@ pub(crate) fn phrase(alert: &Alert) -> String {
             Some(until) => lease_ends(tasks.len(), until, alert.at),
             None => "busy tasks lose protection before their jobs end".to_owned(),
         },
-        (_, Transition::Resolved) => "no job goes on unprotected any more".to_owned(),
+        (_, Transition::Resolved) => "no job runs unprotected any more".to_owned(),
         (_, event) => {
             let still = if event == Transition::Opened { "" } else { "still " };
             match tasks.len() {
-                0 => format!("busy tasks {still}work unprotected: ECS refuses"),
-                1 => format!("1 busy task {still}works unprotected: ECS refuses"),
-                many => format!("{many} busy tasks {still}work unprotected: ECS refuses"),
+                0 => format!("busy tasks {still}run unprotected: ECS refuses"),
+                1 => format!("1 busy task {still}runs unprotected: ECS refuses"),
+                many => format!("{many} busy tasks {still}run unprotected: ECS refuses"),
             }
         }
     }
@@ -82,8 +82,8 @@ fn unprotected(alert: &Alert) -> usize {
 fn lease_is_over(alert: &Alert) -> String {
     match unprotected(alert) {
         0 => "no job is about to lose its protection any more".to_owned(),
-        1 => "protection has ended, 1 busy task works unprotected".to_owned(),
-        many => format!("protection has ended, {many} busy tasks work unprotected"),
+        1 => "protection has ended, 1 busy task runs unprotected".to_owned(),
+        many => format!("protection has ended, {many} busy tasks run unprotected"),
     }
 }
 
@@ -106,24 +106,24 @@ pub(crate) fn lost_by_waiting(alert: &Alert) -> usize {
 /// When ECS may accept the protection, and what taskhold does automatically.
 pub(crate) fn hope(alert: &Alert) -> String {
     let diagnosis = &alert.diagnosis;
-    let by_itself = "taskhold asks again by itself: at each look at the service, and after every release in it.";
+    let by_itself = "taskhold retries at each reconcile of the service, and whenever it clears protection in it.";
     let first = others_in_the_way(alert).into_iter().map(|blocking_task| blocking_task.protected_until).min();
     match first {
         Some(first) => format!(
-            "The first protection in the way ends by {}, and ECS may grant it then. taskhold asks again by itself: then, \
-             after every release in the service, and at each look at it.",
+            "The first blocking protection ends by {}, and ECS may grant it then. taskhold retries then, at each \
+             reconcile of the service, and whenever it clears protection in it.",
             time_from(first, alert.at)
         ),
         None if !diagnosis.blocking_tasks.is_empty() => {
             let moving = rollout(&diagnosis.rollout);
             format!(
-                "Nothing else is in the way of its {moving}, which may stop each of them when its protection ends. {by_itself}"
+                "Nothing else blocks its {moving}, which may stop each of them when its protection ends. {by_itself}"
             )
         }
         None if diagnosis.gaps.is_empty() => {
-            format!("Nothing protected is seen in the way now, so ECS may grant it the next time. {by_itself}")
+            format!("No protected task blocks it now, so ECS may grant the next request. {by_itself}")
         }
-        None => format!("What is in the way could not be seen. {by_itself}"),
+        None => format!("taskhold could not read which tasks block it. {by_itself}"),
     }
 }
 

@@ -78,8 +78,8 @@ pub(crate) fn word(told: (Transition, AlertKind)) -> &'static str {
         (_, AlertKind::DeploymentBlocked) => "BLOCKED",
         (_, AlertKind::DeploymentAtRisk) => "AT RISK",
         (_, AlertKind::ProtectionRefused) => "REFUSED",
-        (_, AlertKind::ProtectionExpiring) => "LEASE",
-        (_, AlertKind::TooManyDeployments) => "PILE-UP",
+        (_, AlertKind::ProtectionExpiring) => "EXPIRING",
+        (_, AlertKind::TooManyDeployments) => "LIMIT",
         (_, AlertKind::OrphanedProtection) => "ORPHANED",
         (_, AlertKind::JobInterrupted) => "INTERRUPTED",
     }
@@ -97,8 +97,8 @@ pub(crate) fn rollout(rollout: &Rollout) -> &'static str {
 /// The heading above the blocking tasks, some of which may be listed already.
 pub(crate) fn in_the_way_heading(alert: &Alert) -> String {
     let all_told_here = refused::others_in_the_way(alert).len() == alert.diagnosis.blocking_tasks.len();
-    let begin = if all_told_here { "In" } else { "Also in" };
-    format!("{begin} the way of its {}, longest first:", rollout(&alert.diagnosis.rollout))
+    let begin = if all_told_here { "Tasks that block" } else { "Other tasks that block" };
+    format!("{begin} its {}, longest first:", rollout(&alert.diagnosis.rollout))
 }
 
 /// The problem of the service in ASCII and at most about 60 characters.
@@ -109,21 +109,21 @@ pub(crate) fn phrase(alert: &Alert) -> String {
     let deployments = format!("{} of {DEPLOYMENTS_MAX} deployments", diagnosis.task_counts.deployments);
     if alert.event == Transition::Resolved {
         return match alert.kind {
-            AlertKind::DeploymentBlocked => "protected tasks no longer hold it up".to_owned(),
+            AlertKind::DeploymentBlocked => "protected tasks no longer block it".to_owned(),
             AlertKind::DeploymentAtRisk => "it is no longer about to miss its deadline".to_owned(),
             AlertKind::ProtectionRefused | AlertKind::ProtectionExpiring => refused::phrase(alert),
             AlertKind::TooManyDeployments => format!("it can be deployed again, {deployments} used"),
-            AlertKind::OrphanedProtection => "no task is protected any more without a job".to_owned(),
-            AlertKind::JobInterrupted => "its interrupted jobs are told of".to_owned(),
+            AlertKind::OrphanedProtection => "every protected task has a job again".to_owned(),
+            AlertKind::JobInterrupted => "its interrupted jobs have been reported".to_owned(),
         };
     }
     match alert.kind {
         AlertKind::DeploymentBlocked if diagnosis.blocking_tasks.is_empty() => {
-            format!("protected tasks {still}hold up its {moving}")
+            format!("protected tasks {still}block its {moving}")
         }
         AlertKind::DeploymentBlocked => {
-            let holds = if diagnosis.blocking_tasks.len() == 1 { "holds" } else { "hold" };
-            format!("{} {still}{holds} up its {moving}", count(diagnosis.blocking_tasks.len(), "protected task"))
+            let blocks = if diagnosis.blocking_tasks.len() == 1 { "blocks" } else { "block" };
+            format!("{} {still}{blocks} its {moving}", count(diagnosis.blocking_tasks.len(), "protected task"))
         }
         AlertKind::DeploymentAtRisk => match (diagnosis.deadline, margin(diagnosis)) {
             (Some(deadline), _) if deadline.at <= alert.at => format!("its {moving} has missed its deadline"),
@@ -133,9 +133,9 @@ pub(crate) fn phrase(alert: &Alert) -> String {
             _ => format!("its {moving} may {still}miss its deadline"),
         },
         AlertKind::ProtectionRefused | AlertKind::ProtectionExpiring => refused::phrase(alert),
-        AlertKind::TooManyDeployments => format!("{still}{deployments} under way"),
+        AlertKind::TooManyDeployments => format!("{still}{deployments} in progress"),
         AlertKind::OrphanedProtection => format!("tasks {still}protected though their jobs have ended"),
-        AlertKind::JobInterrupted => "a task stopped amid its jobs".to_owned(),
+        AlertKind::JobInterrupted => "a task stopped while its jobs were running".to_owned(),
     }
 }
 
@@ -151,11 +151,11 @@ pub(crate) fn since(alert: &Alert) -> String {
     match diagnosis.deadline {
         // The deadline is the rollout's, not the refusal's.
         Some(deadline) if refused::is_about(alert.kind) => {
-            let must = if deadline.at < at { "was due" } else { "must be over" };
+            let must = if deadline.at < at { "was due" } else { "must end" };
             format!("{since} Its {} {must} by {}.", rollout(&diagnosis.rollout), time_from(deadline.at, at))
         }
         Some(deadline) if deadline.at < at => format!("{since} Was due by {}.", time_from(deadline.at, at)),
-        Some(deadline) => format!("{since} Must be over by {}.", time_from(deadline.at, at)),
+        Some(deadline) => format!("{since} Must end by {}.", time_from(deadline.at, at)),
         None => since,
     }
 }
@@ -176,23 +176,21 @@ pub(crate) fn meaning(alert: &Alert) -> &'static str {
             "ECS stops no protected task, and may refuse to protect further ones until this is over."
         }
         AlertKind::DeploymentAtRisk if alert.diagnosis.deadline.is_some_and(|deadline| deadline.at <= alert.at) => {
-            "Whoever waits for it may have given up, or rolled it back."
+            "The tool that waited for it may have given up or rolled it back."
         }
         AlertKind::DeploymentAtRisk => "It has not failed yet: there is still time to act.",
         AlertKind::ProtectionRefused => {
-            "ECS refuses protection while protected tasks are in the way of a deployment or scale-in. Until it grants it, a \
+            "ECS refuses protection while protected tasks block a deployment or scale-in. Until ECS grants it, a \
              task may be stopped in the middle of its jobs."
         }
         AlertKind::ProtectionExpiring => {
             "ECS refuses to renew. When a protection ends, its task may be stopped in the middle of its jobs."
         }
-        AlertKind::TooManyDeployments => {
-            "With 5 under way ECS refuses the next one: start no further deployment before an old one is over."
-        }
+        AlertKind::TooManyDeployments => "ECS refuses a deployment beyond 5: start none before one of these has ended.",
         AlertKind::OrphanedProtection => {
-            "Nobody needs these protections. They will hold up the next deployment or scale-in until they expire."
+            "No job needs these protections. They will block the next deployment or scale-in until they expire."
         }
-        AlertKind::JobInterrupted => "The jobs that were alive ended with it.",
+        AlertKind::JobInterrupted => "Its running jobs ended with it.",
     }
 }
 

@@ -102,21 +102,21 @@ fn told(what: &Interruption) -> Notification {
 #[test]
 fn a_task_that_is_told_to_stop_amid_its_jobs_reads_so() {
     let message = told(&spot());
-    assert_eq!(message.subject, "INTERRUPTED transcode (video): a task is stopping amid 2 jobs: Spot interruption");
+    assert_eq!(message.subject, "INTERRUPTED transcode (video): a task is stopping during 2 jobs: Spot interruption");
     assert_eq!(
         message.mail,
         "\
-INTERRUPTED transcode in cluster video: a task is stopping amid 2 jobs: Spot interruption.
+INTERRUPTED transcode in cluster video: a task is stopping during 2 jobs: Spot interruption.
 Noticed 2026-01-05 10:30 UTC. It was told to stop and still runs: on Spot for two minutes at most,
    elsewhere for its stopTimeout.
 
-Why: AWS took its Spot capacity back (SpotInterruption).
+Why: AWS reclaimed its Spot capacity (SpotInterruption).
 ECS says:
   - Your Spot Task was interrupted.
 ECS had confirmed its protection until 2026-01-05 12:30 UTC (in 2 h), which does not hold off such a
    stop.
 
-The jobs that were alive, the one that might have lasted longest first:
+The jobs that were running, longest remaining first:
     - \"episode-0417\" attempt 2, labels \"lang: de, title: Episode \\\"417\\\"\",
        until 2026-01-05 12:30 UTC (in 2 h)
     - \"trailer \\\"b\\\"\", until 2026-01-05 11:00 UTC (in 30 minutes)
@@ -124,7 +124,7 @@ The jobs that were alive, the one that might have lasted longest first:
 What to do:
 1. Begin those of these jobs again that do not come to their end with the task: nothing else does,
    unless your own queue hands them out again.
-2. See how the task ended, while ECS remembers it, which is for about an hour:
+2. See how the task ended; ECS keeps it for about an hour:
    aws ecs describe-tasks --region eu-west-1 --cluster video --tasks 00000000000000000000000000000007
 Where the function has a queue for interrupted jobs, each of them is a message there too.
 
@@ -138,7 +138,7 @@ Incident: video/-/00000000000000000000000000000007/job-interrupted
 #[test]
 fn a_protected_task_that_ecs_scaled_in_is_told_as_a_finding() {
     let message = told(&scaled_in());
-    assert_eq!(message.subject, "INTERRUPTED transcode (video): ECS scaled in a protected task amid 2 jobs");
+    assert_eq!(message.subject, "INTERRUPTED transcode (video): ECS scaled in a protected task during 2 jobs");
     says(
         &message.mail,
         &[
@@ -153,7 +153,7 @@ fn a_protected_task_that_ecs_scaled_in_is_told_as_a_finding() {
     says(&description, &["Exit codes: 143 of `worker`, 0 of `log`."]);
     assert!(description.contains("That is a finding about protection, and not routine"), "{description}");
     let stopping = Interruption { stage: StopStage::Stopping, ..scaled_in() };
-    let subject = "INTERRUPTED transcode (video): ECS is scaling in a protected task amid 2 jobs";
+    let subject = "INTERRUPTED transcode (video): ECS is scaling in a protected task during 2 jobs";
     assert_eq!(told(&stopping).subject, subject);
 }
 
@@ -165,7 +165,7 @@ fn a_failed_health_check_is_no_finding_about_protection_and_neither_is_the_stop_
     let unprotected = told(&Interruption { protected_until: None, ..scaled_in() });
     says(&unprotected.mail, &["ECS had confirmed no protection for it at that time."]);
     for message in [unhealthy, unprotected] {
-        assert_eq!(message.subject, "INTERRUPTED transcode (video): a task stopped amid 2 jobs: by its service");
+        assert_eq!(message.subject, "INTERRUPTED transcode (video): a task stopped during 2 jobs: by its service");
         assert!(!message.mail.contains("finding") && !message.chat.contains("finding"), "{}", message.mail);
     }
 }
@@ -173,13 +173,13 @@ fn a_failed_health_check_is_no_finding_about_protection_and_neither_is_the_stop_
 #[test]
 fn what_ecs_does_not_say_is_not_made_up() {
     let message = told(&forgotten());
-    assert_eq!(message.subject, "INTERRUPTED video: a task stopped amid 2 jobs");
+    assert_eq!(message.subject, "INTERRUPTED video: a task stopped during 2 jobs");
     says(
         &message.mail,
         &[
-            "INTERRUPTED in cluster video: a task stopped amid 2 jobs.",
-            "Why: ECS tells no stopCode.",
-            "Service:  not known: ECS no longer tells it",
+            "INTERRUPTED in cluster video: a task stopped during 2 jobs.",
+            "Why: ECS reports no stopCode.",
+            "Service:  not known: ECS no longer reports it",
         ],
     );
     assert!(!message.mail.contains("ECS says:") && !message.mail.contains("Exit codes"), "{}", message.mail);
@@ -201,15 +201,15 @@ fn description(message: &Notification) -> String {
 fn a_chat_says_the_same_in_short() {
     let chat = json(&told(&spot()).chat);
     let content = &chat["content"];
-    assert_eq!(content["title"], "🔴 `transcode` (`video`): a task is stopping amid 2 jobs: Spot interruption");
+    assert_eq!(content["title"], "🔴 `transcode` (`video`): a task is stopping during 2 jobs: Spot interruption");
     assert_eq!(
         content["description"],
         "Noticed 2026-01-05 10:30 UTC. It was told to stop and still runs: on Spot for two minutes at most, elsewhere for its \
          stopTimeout.\n\
-         Why: AWS took its Spot capacity back (`SpotInterruption`).\n\
+         Why: AWS reclaimed its Spot capacity (`SpotInterruption`).\n\
          ECS says: `Your Spot Task was interrupted.`\n\
-         ECS had confirmed its protection until 2026-01-05 12:30 UTC (in 2 h), which does not hold off such a stop.\n\
-         The jobs that were alive, the one that might have lasted longest first:\n\
+         ECS had confirmed its protection until 2026-01-05 12:30 UTC (in 2 h), which does not prevent such a stop.\n\
+         The jobs that were running, longest remaining first:\n\
          • `episode-0417` attempt 2 `lang: de, title: Episode \"417\"` until 2026-01-05 12:30 UTC\n\
          • `trailer \"b\"` until 2026-01-05 11:00 UTC"
     );
@@ -217,7 +217,7 @@ fn a_chat_says_the_same_in_short() {
     assert!(steps[0].as_str().unwrap().starts_with("Begin those of these jobs again that do not"), "{steps:?}");
     assert_eq!(
         steps[1],
-        "See how the task ended, while ECS remembers it, which is for about an hour: `aws ecs describe-tasks --region \
+        "See how the task ended; ECS keeps it for about an hour: `aws ecs describe-tasks --region \
          eu-west-1 --cluster video --tasks 00000000000000000000000000000007`"
     );
     let metadata = &chat["metadata"];
@@ -379,7 +379,7 @@ fn long_names_are_shortened_in_the_subject_and_commands_are_not() {
     let command = format!("--cluster {} --tasks {}\n", "c".repeat(255), id(7));
     assert!(message.mail.contains(&command), "{}", message.mail);
     let step = &json(&message.chat)["content"]["nextSteps"][1];
-    assert!(step.as_str().unwrap().ends_with("for about an hour (the mail has the command)"), "{step}");
+    assert!(step.as_str().unwrap().ends_with("for about an hour (the email has the command)"), "{step}");
     let nobody = Interruption { service: None, ..long };
     let message =
         Notification::of_interruption(&InterruptedTask { task: Task { cluster, id: id(7) }, interruption: nobody });
@@ -393,7 +393,7 @@ fn the_command_in_the_mail_is_quoted_for_a_shell_and_kept_out_of_a_chat_that_cou
     let message = Notification::of_interruption(&InterruptedTask { task: task.clone(), interruption: scaled_in() });
     assert!(message.mail.contains(r"--cluster 'a b`$(id)`; it'\''s' --tasks 0000"), "{}", message.mail);
     let step = &json(&message.chat)["content"]["nextSteps"][1];
-    assert!(step.as_str().unwrap().ends_with("(the mail has the command)"), "{step}");
+    assert!(step.as_str().unwrap().ends_with("(the email has the command)"), "{step}");
 }
 
 #[test]

@@ -50,15 +50,15 @@ fn nothing_moves(alert: Alert) -> Alert {
 #[test]
 fn a_refusal_reads_so() {
     let alert = refused(AlertKind::ProtectionRefused, Transition::Opened);
-    assert_eq!(email::subject(&alert), "REFUSED transcode (video): 2 busy tasks work unprotected: ECS refuses");
+    assert_eq!(email::subject(&alert), "REFUSED transcode (video): 2 busy tasks run unprotected: ECS refuses");
     let expected = "\
-REFUSED transcode in cluster video: 2 busy tasks work unprotected: ECS refuses.
-Since 2026-01-05 10:20 UTC (10 minutes ago). Its deployment must be over by 2026-01-05 13:00 UTC (in
+REFUSED transcode in cluster video: 2 busy tasks run unprotected: ECS refuses.
+Since 2026-01-05 10:20 UTC (10 minutes ago). Its deployment must end by 2026-01-05 13:00 UTC (in
    2 h 30 min).
 ECS refuses protection while protected tasks are in the way of a deployment or scale-in. Until it
    grants it, a task may be stopped in the middle of its jobs.
 
-Unprotected, the one whose jobs last longest first:
+Unprotected, longest remaining job first:
  1. task 0000000000000000000000000000000c of ecs-svc/2222222222222222222
     refused since 2026-01-05 10:20 UTC (10 minutes ago), for 2 jobs:
     - \"film-12\" attempt 3, labels \"title: Film \\\"12\\\"\", until 2026-01-05 13:20 UTC (in 2 h 50 min),
@@ -68,7 +68,7 @@ Unprotected, the one whose jobs last longest first:
     refused since 2026-01-05 10:20 UTC (10 minutes ago), for 1 job:
     - \"film-11\", until 2026-01-05 11:40 UTC (in 70 minutes)
 
-In the way of its deployment, longest first:
+Tasks that block its deployment, longest first:
  1. task 00000000000000000000000000000001 of ecs-svc/1111111111111111111
 ";
     let body = email::body(&alert);
@@ -77,11 +77,11 @@ In the way of its deployment, longest first:
         &body,
         &[
             "    protected until 2026-01-05 11:30 UTC (in 60 minutes), foreign: not protected by taskhold",
-            "The first protection in the way ends by 2026-01-05 11:00 UTC (in 30 minutes), and ECS may grant it",
+            "The first blocking protection ends by 2026-01-05 11:00 UTC (in 30 minutes), and ECS may grant it",
             "   then. taskhold asks again by itself: then, after every release in the service, and at each look",
             "   at it.",
             "Tasks: 3 desired, min 3, max 6; 6 there, 3 of them protected.",
-            "What would clear it, the mildest first:",
+            "What helps, the safest first:",
             "3. Raise the desired count to 4, above the number of protected tasks:",
         ],
     );
@@ -91,12 +91,12 @@ In the way of its deployment, longest first:
 #[test]
 fn a_lease_at_risk_says_the_minute_of_loss_by_clock_and_how_far_it_is() {
     let mut alert = refused(AlertKind::ProtectionExpiring, Transition::Opened);
-    assert_eq!(email::subject(&alert), "LEASE transcode (video): 2 busy tasks lose protection from 10:47 UTC on");
+    assert_eq!(email::subject(&alert), "EXPIRING transcode (video): 2 busy tasks lose protection from 10:47 UTC on");
     says(
         &email::body(&alert),
         &[
-            "LEASE transcode in cluster video: 2 busy tasks lose protection from 10:47 UTC on.",
-            "About to lose protection, the first one first:",
+            "EXPIRING transcode in cluster video: 2 busy tasks lose protection from 10:47 UTC on.",
+            "About to lose protection, soonest first:",
             " 1. task 0000000000000000000000000000000d of ecs-svc/2222222222222222222",
             "    protected until 2026-01-05 10:47 UTC (in 17 minutes), 73 minutes too short,",
             "       refused since 2026-01-05 10:20 UTC (10 minutes ago), for 1 job:",
@@ -105,11 +105,14 @@ fn a_lease_at_risk_says_the_minute_of_loss_by_clock_and_how_far_it_is() {
         ],
     );
     alert.diagnosis.refused_tasks = vec![refused_tasks(13, Some(47), 120)];
-    assert_eq!(email::subject(&alert), "LEASE transcode (video): 1 busy task loses protection at 10:47 UTC");
+    assert_eq!(email::subject(&alert), "EXPIRING transcode (video): 1 busy task loses protection at 10:47 UTC");
     alert.diagnosis.refused_tasks = vec![refused_tasks(13, Some(14 * 60 + 5), 2000)];
-    assert_eq!(email::subject(&alert), "LEASE transcode (video): 1 busy task loses protection at 2026-01-06 00:05 UTC");
+    assert_eq!(
+        email::subject(&alert),
+        "EXPIRING transcode (video): 1 busy task loses protection at 2026-01-06 00:05 UTC"
+    );
     alert.diagnosis.refused_tasks = vec![refused_tasks(13, Some(29), 2000)];
-    assert_eq!(email::subject(&alert), "LEASE transcode (video): 1 busy task loses protection now");
+    assert_eq!(email::subject(&alert), "EXPIRING transcode (video): 1 busy task loses protection now");
 }
 
 /// Two of the blocking tasks are also the tasks whose protection ECS does not renew.
@@ -127,30 +130,33 @@ fn a_task_at_risk_that_is_in_the_way_itself_is_told_once_and_what_waiting_costs(
     says(
         &body,
         &[
-            "Also in the way of its deployment, longest first:",
+            "Other tasks that block its deployment, longest first:",
             " 1. task 00000000000000000000000000000001 of ecs-svc/1111111111111111111",
-            "The first protection in the way ends by 2026-01-05 12:30 UTC (in 2 h), and ECS may grant it then.",
-            "1. Wait until 2026-01-05 12:30 UTC (in 2 h). That costs the jobs of 2 tasks whose protection ECS",
+            "The first blocking protection ends by 2026-01-05 12:30 UTC (in 2 h), and ECS may grant it then.",
+            "1. Wait until 2026-01-05 12:30 UTC (in 2 h). That interrupts the jobs of 2 tasks whose protection ECS",
             "   does not renew.",
         ],
     );
     assert_eq!((body.matches("\"film-13\"").count(), body.matches("\"film-1\"").count()), (1, 1), "{body}");
     let chat = json(&chat::message(&alert));
-    says(chat["content"]["description"].as_str().unwrap(), &["Also in the way of its deployment, longest first:"]);
-    assert!(chat["content"]["nextSteps"][0].as_str().unwrap().contains("That costs the jobs of 2 tasks"), "{chat}");
+    says(chat["content"]["description"].as_str().unwrap(), &["Other tasks that block its deployment, longest first:"]);
+    assert!(
+        chat["content"]["nextSteps"][0].as_str().unwrap().contains("That interrupts the jobs of 2 tasks"),
+        "{chat}"
+    );
     alert.diagnosis.blocking_tasks.remove(0);
     let body = email::body(&alert);
     says(
         &body,
         &[
-            "Nothing else is in the way of its deployment, which may stop each of them when its protection ends.",
-            "   taskhold asks again by itself: at each look at the service, and after every release in it.",
+            "Nothing else blocks its deployment, which may stop each of them when its protection ends.",
+            "   taskhold retries at each reconcile of the service, and whenever it clears protection in it.",
         ],
     );
     assert!(!body.contains("lso in the way"), "{body}");
     // The alert about the blocked deployment warns about it too.
     alert.kind = AlertKind::DeploymentBlocked;
-    assert!(email::body(&alert).contains("That costs the jobs of 2 tasks"), "{}", email::body(&alert));
+    assert!(email::body(&alert).contains("That interrupts the jobs of 2 tasks"), "{}", email::body(&alert));
 }
 
 #[test]
@@ -162,7 +168,7 @@ fn without_a_rollout_the_text_says_what_aws_names_and_that_nothing_is_seen_in_th
             &body,
             &[
                 "Since 2026-01-05 10:20 UTC (10 minutes ago).",
-                "Nothing protected is seen in the way now, so ECS may grant it the next time. taskhold asks again by",
+                "No protected task blocks it now, so ECS may grant the next request. taskhold asks again by",
                 "   itself: at each look at the service, and after every release in it.",
                 "If it lasts: wait until protections end, release tasks that may be stopped, or raise the desired",
                 "   count above the number of protected tasks (now 3 desired, 3 protected).",
@@ -173,15 +179,18 @@ fn without_a_rollout_the_text_says_what_aws_names_and_that_nothing_is_seen_in_th
         let steps = chat["content"]["nextSteps"].as_array().unwrap();
         assert!(steps.len() == 1 && steps[0].as_str().unwrap().starts_with("If it lasts: "), "{steps:?}");
         alert.diagnosis.gaps = vec!["its tasks could not be listed: ecs throttled the call".to_owned()];
-        assert!(email::body(&alert).contains("What is in the way could not be seen. taskhold asks again by itself:"));
+        assert!(
+            email::body(&alert)
+                .contains("taskhold could not read which tasks block it. taskhold asks again by itself:")
+        );
     }
 }
 
 #[test]
 fn a_refusal_that_nothing_is_left_of_but_that_is_not_over_still_reads_well() {
     for (kind, subject) in [
-        (AlertKind::ProtectionRefused, "REFUSED transcode (video): busy tasks still work unprotected: ECS refuses"),
-        (AlertKind::ProtectionExpiring, "LEASE transcode (video): busy tasks lose protection before their jobs end"),
+        (AlertKind::ProtectionRefused, "REFUSED transcode (video): busy tasks still run unprotected: ECS refuses"),
+        (AlertKind::ProtectionExpiring, "EXPIRING transcode (video): busy tasks lose protection before their jobs end"),
     ] {
         let alert = alert(kind, Transition::Repeated);
         assert_eq!(email::subject(&alert), subject);
@@ -192,29 +201,29 @@ fn a_refusal_that_nothing_is_left_of_but_that_is_not_over_still_reads_well() {
 #[test]
 fn a_lease_that_has_ended_is_not_told_as_good_news() {
     let mut over = refused(AlertKind::ProtectionExpiring, Transition::Resolved);
-    let subject = "RESOLVED transcode (video): protection has ended, 2 busy tasks work unprotected";
+    let subject = "RESOLVED transcode (video): protection has ended, 2 busy tasks run unprotected";
     assert_eq!(email::subject(&over), subject);
     assert!(json(&chat::message(&over))["content"]["title"].as_str().unwrap().starts_with("🔴"));
     over.diagnosis.refused_tasks.clear();
     assert_eq!(email::subject(&over), "RESOLVED transcode (video): no job is about to lose its protection any more");
     over.kind = AlertKind::ProtectionRefused;
-    assert_eq!(email::subject(&over), "RESOLVED transcode (video): no job goes on unprotected any more");
+    assert_eq!(email::subject(&over), "RESOLVED transcode (video): no job runs unprotected any more");
 }
 
 #[test]
 fn a_chat_names_the_tasks_their_jobs_and_when_ecs_may_grant_it() {
     let chat_of = |kind| json(&chat::message(&refused(kind, Transition::Opened)));
     let chat = chat_of(AlertKind::ProtectionRefused);
-    assert_eq!(chat["content"]["title"], "🔴 `transcode` (`video`): 2 busy tasks work unprotected: ECS refuses");
+    assert_eq!(chat["content"]["title"], "🔴 `transcode` (`video`): 2 busy tasks run unprotected: ECS refuses");
     says(
         chat["content"]["description"].as_str().unwrap(),
         &[
-            "Unprotected, the one whose jobs last longest first:",
+            "Unprotected, longest remaining job first:",
             "• `0000000000000000000000000000000c` of `ecs-svc/2222222222222222222`, refused since 2026-01-05 10:20 UTC \
              (10 minutes ago), for `film-12` attempt 3 `title: Film \"12\"` until 2026-01-05 13:20 UTC; `cut` until \
              2026-01-05 10:40 UTC",
-            "In the way of its deployment, longest first:",
-            "The first protection in the way ends by 2026-01-05 11:00 UTC (in 30 minutes), and ECS may grant it then. \
+            "Tasks that block its deployment, longest first:",
+            "The first blocking protection ends by 2026-01-05 11:00 UTC (in 30 minutes), and ECS may grant it then. \
              taskhold asks again by itself: then, after every release in the service, and at each look at it.",
         ],
     );
@@ -283,7 +292,7 @@ fn whoever_holds_tasks_in_the_way_stands_beside_them() {
         &[
             "    protected until 2026-01-05 11:10 UTC (in 40 minutes), for 1 job:",
             "    - \"episode\", until 2026-01-05 11:10 UTC (in 40 minutes)",
-            "The first protection in the way ends by 2026-01-05 11:10 UTC (in 40 minutes), and ECS may grant it",
+            "The first blocking protection ends by 2026-01-05 11:10 UTC (in 40 minutes), and ECS may grant it",
         ],
     );
 }

@@ -16,8 +16,8 @@ pub(crate) fn section(alert: &Alert) -> Vec<String> {
         return Vec::new();
     }
     let heading = match alert.kind {
-        AlertKind::ProtectionExpiring => "About to lose protection, the first one first:",
-        _ => "Unprotected, the one whose jobs last longest first:",
+        AlertKind::ProtectionExpiring => "About to lose protection, soonest first:",
+        _ => "Unprotected, longest remaining job first:",
     };
     let mut lines = vec![heading.to_owned()];
     lines.extend(tasks.iter().take(REFUSED_SHOWN_MAX).map(|task| one(task, alert.at)));

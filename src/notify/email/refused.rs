@@ -20,8 +20,8 @@ pub(crate) fn section(lines: &mut Lines, alert: &Alert) {
     lines.prose(
         0,
         match alert.kind {
-            AlertKind::ProtectionExpiring => "About to lose protection, the first one first:",
-            _ => "Unprotected, the one whose jobs last longest first:",
+            AlertKind::ProtectionExpiring => "About to lose protection, soonest first:",
+            _ => "Unprotected, longest remaining job first:",
         },
     );
     for (number, task) in tasks.iter().take(REFUSED_SHOWN_MAX).enumerate() {

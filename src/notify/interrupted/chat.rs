@@ -18,7 +18,7 @@ const STOP_CODE_CHARS_MAX: usize = 48;
 const REASON_CHARS_MAX: usize = 300;
 
 pub(crate) fn message(told: &Told<'_>) -> String {
-    let see = "See how the task ended, while ECS remembers it, which is for about an hour:";
+    let see = "See how the task ended; ECS keeps it for about an hour:";
     let form = Form {
         incident: &told.incident(),
         kind: KIND,
@@ -26,7 +26,7 @@ pub(crate) fn message(told: &Told<'_>) -> String {
         at: told.what.at,
         title: title(told),
         description: description(told),
-        next_steps: vec![told.advice().to_owned(), with_first_command(see, &[describe_command(told)], "the mail has")],
+        next_steps: vec![told.advice().to_owned(), with_first_command(see, &[describe_command(told)], "the email has")],
         summary: subject(told),
         resources: told.service.iter().map(ToString::to_string).chain([told.task.to_string()]).collect(),
         context: context(told),
@@ -52,7 +52,7 @@ fn description(told: &Told<'_>) -> Vec<String> {
     lines.extend(what.stopped_reason.as_ref().map(|reason| format!("ECS says: {}", code(reason, REASON_CHARS_MAX))));
     lines.extend(exit_codes(told));
     lines.push(told.protection());
-    lines.push("The jobs that were alive, the one that might have lasted longest first:".to_owned());
+    lines.push("The jobs that were running, longest remaining first:".to_owned());
     lines.extend(told.jobs.iter().take(JOBS_SHOWN_MAX).map(|one| format!("• {}", job(one))));
     if told.jobs.len() > JOBS_SHOWN_MAX {
         lines.push(format!("• and {}", count(told.jobs.len() - JOBS_SHOWN_MAX, "more job")));
@@ -65,7 +65,7 @@ fn why(told: &Told<'_>) -> String {
     match (cause(told.what), stop_code) {
         (Some(cause), Some(stop_code)) => format!("Why: {} ({stop_code}).", cause.plain),
         (_, Some(stop_code)) => format!("Why: by a stopCode that taskhold does not know, {stop_code}."),
-        (_, None) => "Why: ECS tells no stopCode.".to_owned(),
+        (_, None) => "Why: ECS reports no stopCode.".to_owned(),
     }
 }
 

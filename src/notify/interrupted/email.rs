@@ -43,14 +43,14 @@ pub(crate) fn body(told: &Told<'_>) -> String {
     lines.blank();
     lines.prose(0, "What to do:");
     lines.prose(0, &format!("1. {}", told.advice()));
-    lines.prose(0, "2. See how the task ended, while ECS remembers it, which is for about an hour:");
+    lines.prose(0, "2. See how the task ended; ECS keeps it for about an hour:");
     lines.whole(3, &describe_command(told));
     lines.prose(0, "Where the function has a queue for interrupted jobs, each of them is a message there too.");
     lines.blank();
     lines.whole(0, &format!("Task:     {}", told.task));
     match &told.service {
         Some(service) => lines.whole(0, &format!("Service:  {service}")),
-        None => lines.whole(0, "Service:  not known: ECS no longer tells it"),
+        None => lines.whole(0, "Service:  not known: ECS no longer reports it"),
     }
     lines.whole(0, &format!("Incident: {}", escaped(&told.incident(), usize::MAX, is_printable)));
     lines.text()
@@ -77,7 +77,7 @@ fn why(lines: &mut Lines, told: &Told<'_>) {
     match (cause(what), code) {
         (Some(cause), Some(code)) => lines.prose(0, &format!("Why: {} ({code}).", cause.plain)),
         (_, Some(code)) => lines.parts(0, &["Why: by a stopCode that taskhold does not know", &format!("\"{code}\"")]),
-        (_, None) => lines.prose(0, "Why: ECS tells no stopCode."),
+        (_, None) => lines.prose(0, "Why: ECS reports no stopCode."),
     }
     if let Some(reason) = &what.stopped_reason {
         lines.prose(0, "ECS says:");
@@ -106,7 +106,7 @@ fn exit_codes(lines: &mut Lines, told: &Told<'_>) {
 }
 
 fn jobs(lines: &mut Lines, told: &Told<'_>) {
-    lines.prose(0, "The jobs that were alive, the one that might have lasted longest first:");
+    lines.prose(0, "The jobs that were running, longest remaining first:");
     told.jobs.iter().take(JOBS_SHOWN_MAX).for_each(|one| job(lines, one, told.what.at));
     if told.jobs.len() > JOBS_SHOWN_MAX {
         lines.prose(4, &format!("and {}.", count(told.jobs.len() - JOBS_SHOWN_MAX, "more job")));
