@@ -87,7 +87,7 @@ fn http_client(trust: &Trust) -> SharedHttpClient {
 /// An SDK error on one line: the HTTP status if there was an answer, the error and its causes. The SDK's own
 /// `DisplayErrorContext` would add the raw answer, whose body belongs neither in a log nor in the reason of a
 /// dead-lettered message.
-fn told<E: Error + 'static>(error: &SdkError<E, HttpResponse>) -> String {
+fn on_one_line<E: Error + 'static>(error: &SdkError<E, HttpResponse>) -> String {
     let mut text = error.to_string();
     if let Some(answer) = error.raw_response() {
         text = format!("HTTP {}: {text}", answer.status());

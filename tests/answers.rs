@@ -288,15 +288,15 @@ fn answer_with_incidents() -> Value {
     let at = |minute: i64| Timestamp::from_second(1_790_000_000 + minute * 60).unwrap();
     let mut record = ServiceRecord::default();
     for (minute, kind) in (0..).zip(incident_kinds()) {
-        let untold = PendingNotification { event: Transition::Opened, claimed_until: None, failures: 1, after: None };
+        let pending = PendingNotification { event: Transition::Opened, claimed_until: None, failures: 1, after: None };
         let incident = Incident {
             kind,
             since: at(minute),
             notified_at: at(minute),
             escalations: 2,
             resolved_at: (minute > 2).then(|| at(9)),
-            heard: true,
-            untold: (minute == 1).then_some(untold),
+            attempted: true,
+            pending: (minute == 1).then_some(pending),
         };
         record.incidents.insert(format!("video/web/-/{}", kind.as_str()), incident);
     }

@@ -28,7 +28,7 @@ use taskhold::service::record::{BlockedSince, ServiceRecord, Watch};
 use taskhold::store::error::StoreError;
 use taskhold::store::memory::MemoryStore;
 use taskhold::store::{Store, StorePages, Stored, Versioned, update};
-use taskhold::task::job::{Job, JobKey, Told};
+use taskhold::task::job::{Job, JobKey, Reported};
 use taskhold::task::rate_limit::RateLimit;
 use taskhold::task::record::TaskRecord;
 use taskhold::{service, task};
@@ -405,8 +405,8 @@ fn what_earlier_looks_saw_counts_and_is_told() {
         notified_at: after(-200),
         escalations: 0,
         resolved_at: None,
-        heard: true,
-        untold: None,
+        attempted: true,
+        pending: None,
     };
     let (a, keep_until) = (service("a"), after(100_000));
     let stored = update(&function.services.tasks.store.kept, &a, None, |record: &mut ServiceRecord| {
@@ -451,7 +451,7 @@ fn fill(function: &Function<Fake>, service: usize, tasks: usize) {
     let job = Job {
         started_at: Some(start()),
         declared_until: Some(after(7200)),
-        labels: Some(Told { at: start(), value: labels }),
+        labels: Some(Reported { at: start(), value: labels }),
         ..Job::default()
     };
     let cluster: Arc<ClusterArn> = Arc::new(CLUSTER.parse().unwrap());

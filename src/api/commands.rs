@@ -56,7 +56,7 @@ impl<P: Ports> Commands<'_, P> {
             Err(error) => (None, Some(Gap::Incidents(error))),
         };
         let nobody = BTreeSet::new();
-        let mut snapshot = self.look(service, known.as_ref().map_or(&nobody, |known| &known.refused)).await?;
+        let mut snapshot = self.snapshot_of(service, known.as_ref().map_or(&nobody, |known| &known.refused)).await?;
         snapshot.gaps.extend(gap);
         let policy = self.watch_policy();
         let rollout = diagnose(&snapshot, None, &policy).rollout;
@@ -107,12 +107,16 @@ impl<P: Ports> Commands<'_, P> {
     }
 
     async fn preflight(&self, service: &ServiceArn) -> Result<Answer, CommandError> {
-        let snapshot = self.look(service, &BTreeSet::new()).await?;
+        let snapshot = self.snapshot_of(service, &BTreeSet::new()).await?;
         let judged = preflight(&snapshot, &self.watch_policy());
         Ok(Answer::Preflight(Box::new(PreflightReport::new(&snapshot, &judged))))
     }
 
-    async fn look(&self, service: &ServiceArn, refused: &BTreeSet<TaskId>) -> Result<ServiceSnapshot, CommandError> {
+    async fn snapshot_of(
+        &self,
+        service: &ServiceArn,
+        refused: &BTreeSet<TaskId>,
+    ) -> Result<ServiceSnapshot, CommandError> {
         let snapshot = read_service(
             (&self.services.tasks.ecs, &self.services.tasks.store, &self.services.tasks.clock),
             service,

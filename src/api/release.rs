@@ -44,7 +44,7 @@ impl<P: Ports> Commands<'_, P> {
         }
         let changes = to_release.iter().map(|task| TaskChange { release, ..TaskChange::none(task.clone()) });
         let states = self.services.tasks.reconcile(changes.collect(), budget).await;
-        self.services.hear(to_release.iter().zip(&states), budget).await;
+        self.services.process_results(to_release.iter().zip(&states), budget).await;
         answers.extend(to_release.iter().zip(states).map(|(task, state)| {
             let (outcome, why) = self.outcome(state);
             answer(task, outcome, why)

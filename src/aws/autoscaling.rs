@@ -51,5 +51,5 @@ fn error_of(error: &SdkError<DescribeScalableTargetsError>) -> AutoscalingError 
     {
         return AutoscalingError::of_code(code, answer.err().message().unwrap_or("no message"));
     }
-    AutoscalingError::Unexpected(crate::aws::told(error))
+    AutoscalingError::Unexpected(crate::aws::on_one_line(error))
 }

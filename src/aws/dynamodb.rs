@@ -8,12 +8,12 @@
 pub mod failure;
 pub mod index;
 pub mod item;
-pub mod met;
+pub mod known_keys;
 
 use crate::aws::dynamodb::failure::{Again, Failure};
 use crate::aws::dynamodb::index::Place;
 use crate::aws::dynamodb::item::{Item, TableRecord};
-use crate::aws::dynamodb::met::Met;
+use crate::aws::dynamodb::known_keys::KnownKeys;
 use crate::clock::Clock;
 use crate::ecs::service::Page;
 use crate::store::error::StoreError;
@@ -43,7 +43,7 @@ pub struct DynamoDbStore<C> {
     client: Client,
     table: String,
     clock: C,
-    met: Arc<Met>,
+    met: Arc<KnownKeys>,
 }
 
 impl<C: Clock> DynamoDbStore<C> {
@@ -135,7 +135,7 @@ impl<C: Clock> DynamoDbStore<C> {
 
 impl<R: TableRecord, C: Clock> Store<R> for DynamoDbStore<C> {
     async fn load(&self, key: &R::Key) -> Result<Versioned<R>, StoreError> {
-        self.met.meet(key);
+        self.met.add(key);
         // Even if it has expired: until DynamoDB deletes the item, its version counts.
         match self.get(&key.to_string()).await? {
             Some(item) => item::versioned(&key.to_string(), &item),
@@ -144,7 +144,7 @@ impl<R: TableRecord, C: Clock> Store<R> for DynamoDbStore<C> {
     }
 
     async fn put(&self, key: &R::Key, versioned: &Versioned<R>, keep_until: Timestamp) -> Result<Stored, StoreError> {
-        self.met.meet(key);
+        self.met.add(key);
         let now = self.clock.now();
         let version = item::version_after(versioned.version, now);
         let item = item::of(&key.to_string(), &versioned.record, version, (now, keep_until))?;
@@ -153,7 +153,7 @@ impl<R: TableRecord, C: Clock> Store<R> for DynamoDbStore<C> {
     }
 
     fn may_be_absent(&self, key: &R::Key) -> bool {
-        !self.met.has_met(key)
+        !self.met.contains(key)
     }
 }
 

@@ -87,7 +87,7 @@ impl ServiceReads for AwsEcs {
         };
         match tasks.iter().find(|id| !described.iter().any(|task| task.id == **id) && !is_gone(id)) {
             None => Ok(described),
-            Some(untold) => Err(EcsError::Server(format!("DescribeTasks did not answer for task `{untold}`"))),
+            Some(missing) => Err(EcsError::Server(format!("DescribeTasks did not answer for task `{missing}`"))),
         }
     }
 
@@ -166,7 +166,7 @@ fn error_of<E: ProvideErrorMetadata + std::error::Error + 'static>(error: &SdkEr
     }
     // A proxy in front of ECS may answer without an error code of ECS.
     match error.raw_response() {
-        Some(answer) if answer.status().is_server_error() => EcsError::Server(crate::aws::told(error)),
-        _ => EcsError::NoAnswer(crate::aws::told(error)),
+        Some(answer) if answer.status().is_server_error() => EcsError::Server(crate::aws::on_one_line(error)),
+        _ => EcsError::NoAnswer(crate::aws::on_one_line(error)),
     }
 }

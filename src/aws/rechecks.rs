@@ -25,6 +25,10 @@ impl RecheckQueue for AwsRecheckQueue {
     async fn send(&self, recheck: &Recheck, delay: Duration) -> Result<(), DeliveryError> {
         let seconds = i32::try_from(delay.as_secs()).unwrap_or(i32::MAX).min(DELAY_SECONDS_MAX);
         let call = self.client.client().send_message().queue_url(&self.queue_url).message_body(recheck.body());
-        call.delay_seconds(seconds).send().await.map(drop).map_err(|error| DeliveryError(crate::aws::told(&error)))
+        call.delay_seconds(seconds)
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| DeliveryError(crate::aws::on_one_line(&error)))
     }
 }

@@ -35,7 +35,10 @@ impl AwsQueue {
         let sent = match entries {
             Ok(entries) => {
                 let call = self.client.client().send_message_batch().queue_url(&self.queue_url);
-                call.set_entries(Some(entries)).send().await.map_err(|error| DeliveryError(crate::aws::told(&error)))
+                call.set_entries(Some(entries))
+                    .send()
+                    .await
+                    .map_err(|error| DeliveryError(crate::aws::on_one_line(&error)))
             }
             Err(error) => Err(DeliveryError(error.to_string())),
         };

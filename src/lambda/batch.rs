@@ -53,9 +53,9 @@ impl<P: Ports> Function<P> {
         let tasks: Vec<Task> = gathered.changes.iter().map(|change| change.task.clone()).collect();
         let states = self.services.tasks.reconcile(gathered.changes, budget).await;
         let carried_out = || tasks.iter().zip(&states);
-        self.services.hear(carried_out(), budget).await;
-        let untold = self.services.tasks.tell_interruptions(carried_out()).await;
-        unobserved.extend(untold.into_iter().map(|(task, failure)| (gathered.places[&task], failure)));
+        self.services.process_results(carried_out(), budget).await;
+        let unreported = self.services.tasks.report_interruptions(carried_out()).await;
+        unobserved.extend(unreported.into_iter().map(|(task, failure)| (gathered.places[&task], failure)));
         // After the jobs: a task that needs protection waits for nothing else.
         let looks = gathered.looks.iter().map(|look| self.carry_out(look, budget));
         let looks = stream::iter(looks).buffered(SERVICES_AT_ONCE).collect().await;

@@ -156,7 +156,7 @@ impl<P: Ports> Function<P> {
         let end = self.services.tasks.observe_stop(stop, &[], budget).await.map_err(failed)?;
         let Some(end) = end else {
             // An earlier attempt may have left a pending notification.
-            self.services.tasks.tell_interruption(task).await.map_err(failed)?;
+            self.services.tasks.report_interruption(task).await.map_err(failed)?;
             return Ok(format!("nothing to do for task {task}"));
         };
         let did = match end.stage {
@@ -167,7 +167,7 @@ impl<P: Ports> Function<P> {
         if let Some(TaskState::NotStored(reason)) = self.services.tasks.reconcile(vec![change], budget).await.pop() {
             return Err(failed(reason));
         }
-        self.services.tasks.tell_interruption(task).await.map_err(failed)?;
+        self.services.tasks.report_interruption(task).await.map_err(failed)?;
         Ok(did)
     }
 

@@ -6,7 +6,7 @@
 use crate::config::clusters::{Clusters, NameError};
 use crate::ecs::PROTECTION_MINUTES_MAX;
 use crate::ecs::arn::{Task, shown};
-use crate::task::job::{Job, JobKey, Labels, Told};
+use crate::task::job::{Job, JobKey, Labels, Reported};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
@@ -221,8 +221,8 @@ impl JobMessage {
             JobMessageType::Finished => job.finished_at = Some(sent_at),
         }
         let expected = self.expected_duration_minutes.map(after);
-        job.expected_until = expected.map(|value| Told { at: sent_at, value });
-        job.labels = (!self.labels.is_empty()).then_some(Told { at: sent_at, value: self.labels });
+        job.expected_until = expected.map(|value| Reported { at: sent_at, value });
+        job.labels = (!self.labels.is_empty()).then_some(Reported { at: sent_at, value: self.labels });
         (self.task, self.job, job)
     }
 }

@@ -13,10 +13,10 @@ use crate::notify::chat::form::Form;
 use crate::notify::chat::span::{code, is_safe_in_code};
 use crate::notify::email::{commands, subject, suggested_action};
 use crate::notify::refused::{
-    general_suggested_actions, hope, is_about as is_about_refused, is_lost, others_in_the_way,
+    general_suggested_actions, is_about as is_about_refused, is_lost, other_blocking_tasks, outlook,
 };
 use crate::notify::words::{
-    count, in_the_way_heading, margin_in_words, meaning, names, passed, phrase, since, time, time_from,
+    blocking_heading, count, margin_in_words, meaning, names, passed, phrase, since, time, time_from,
 };
 use crate::service::alert::{Alert, AlertKind, Transition};
 use crate::service::diagnosis::{BlockingTask, DEPLOYMENTS_MAX, ProtectedFor};
@@ -107,7 +107,7 @@ fn description(alert: &Alert) -> Vec<String> {
         if is_about_refused(alert.kind) {
             lines.extend(refused::section(alert));
             lines.extend(blocking_tasks(alert));
-            lines.push(hope(alert));
+            lines.push(outlook(alert));
         } else {
             lines.extend(forecast(alert));
             lines.extend(blocking_tasks(alert));
@@ -133,13 +133,13 @@ fn forecast(alert: &Alert) -> Vec<String> {
 }
 
 fn blocking_tasks(alert: &Alert) -> Vec<String> {
-    let blocking_tasks = others_in_the_way(alert);
+    let blocking_tasks = other_blocking_tasks(alert);
     let shown_max =
         if is_about_refused(alert.kind) { BLOCKING_TASKS_BESIDE_SHOWN_MAX } else { BLOCKING_TASKS_SHOWN_MAX };
     if blocking_tasks.is_empty() {
         return Vec::new();
     }
-    let mut lines = vec![in_the_way_heading(alert)];
+    let mut lines = vec![blocking_heading(alert)];
     lines.extend(blocking_tasks.iter().take(shown_max).map(|one| blocking_task(one, alert.at)));
     if blocking_tasks.len() > shown_max {
         lines.push(format!("• and {}", count(blocking_tasks.len() - shown_max, "more task")));

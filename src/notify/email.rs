@@ -8,10 +8,11 @@ pub mod refused;
 
 use crate::notify::email::lines::Lines;
 use crate::notify::refused::{
-    general_suggested_actions, hope, is_about as is_about_refused, lost_by_waiting, others_in_the_way,
+    general_suggested_actions, is_about as is_about_refused, lost_by_waiting, other_blocking_tasks, outlook,
 };
 use crate::notify::words::{
-    count, in_the_way_heading, margin_in_words, meaning, names, passed, phrase, since, time, time_from, whose, word,
+    blocking_heading, count, deadline_source, margin_in_words, meaning, names, passed, phrase, since, time, time_from,
+    word,
 };
 use crate::service::alert::{Alert, AlertKind, Transition};
 use crate::service::diagnosis::{BlockingTask, DEPLOYMENTS_MAX, ProtectedFor, TaskCounts};
@@ -78,7 +79,7 @@ pub fn body(alert: &Alert) -> String {
             refused::section(&mut lines, alert);
             in_the_way(&mut lines, alert);
             lines.blank();
-            lines.prose(0, &hope(alert));
+            lines.prose(0, &outlook(alert));
         } else {
             in_the_way(&mut lines, alert);
             forecast(&mut lines, alert);
@@ -96,7 +97,7 @@ pub fn body(alert: &Alert) -> String {
 }
 
 fn in_the_way(lines: &mut Lines, alert: &Alert) {
-    let blocking_tasks = others_in_the_way(alert);
+    let blocking_tasks = other_blocking_tasks(alert);
     let shown_max =
         if is_about_refused(alert.kind) { BLOCKING_TASKS_BESIDE_SHOWN_MAX } else { BLOCKING_TASKS_SHOWN_MAX };
     if blocking_tasks.is_empty() {
@@ -109,7 +110,7 @@ fn in_the_way(lines: &mut Lines, alert: &Alert) {
     lines.blank();
     let heading = match alert.kind {
         AlertKind::OrphanedProtection => "Protected without a running job, longest first:".to_owned(),
-        _ => in_the_way_heading(alert),
+        _ => blocking_heading(alert),
     };
     lines.prose(0, &heading);
     for (number, blocking_task) in blocking_tasks.iter().take(shown_max).enumerate() {
@@ -166,7 +167,7 @@ fn forecast(lines: &mut Lines, alert: &Alert) {
     lines.prose(2, &format!("{} if every protection lasts to its end.", time_from(forecast.by_expiry, alert.at)));
     if let (Some(margin), Some(deadline)) = (margin_in_words(diagnosis), diagnosis.deadline) {
         lines.prose(0, &margin);
-        lines.prose(0, &whose(&deadline));
+        lines.prose(0, &deadline_source(&deadline));
     }
 }
 

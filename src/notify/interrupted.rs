@@ -20,7 +20,7 @@ const KIND: AlertKind = AlertKind::JobInterrupted;
 const EVENT: Transition = Transition::Opened;
 
 /// The end of a task, as the texts need it.
-pub(crate) struct Told<'a> {
+pub(crate) struct InterruptionView<'a> {
     task: &'a Task,
     what: &'a Interruption,
     /// `None` if ECS no longer knew the task.
@@ -30,20 +30,20 @@ pub(crate) struct Told<'a> {
 }
 
 pub(crate) fn message(task: &Task, what: &Interruption) -> Notification {
-    let told = Told::new(task, what);
+    let view = InterruptionView::new(task, what);
     Notification {
-        incident: told.incident(),
+        incident: view.incident(),
         kind: KIND,
         event: EVENT,
-        subject: email::subject(&told),
-        mail: email::body(&told),
-        chat: chat::message(&told),
-        machine: json::message(&told),
-        service: told.service,
+        subject: email::subject(&view),
+        mail: email::body(&view),
+        chat: chat::message(&view),
+        machine: json::message(&view),
+        service: view.service,
     }
 }
 
-impl<'a> Told<'a> {
+impl<'a> InterruptionView<'a> {
     fn new(task: &'a Task, what: &'a Interruption) -> Self {
         let job = |job: &InterruptedJob| JobSnapshot {
             key: job.key.clone(),

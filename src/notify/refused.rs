@@ -15,7 +15,7 @@ pub(crate) fn is_about(kind: AlertKind) -> bool {
 
 /// The refused tasks that the alert is about. Unprotected tasks are sorted by the end of their jobs, the latest first;
 /// tasks that lose their protection are sorted by when they lose it, the earliest first.
-pub(crate) fn told(alert: &Alert) -> Vec<&RefusedTask> {
+pub(crate) fn tasks(alert: &Alert) -> Vec<&RefusedTask> {
     let is_protected = alert.kind == AlertKind::ProtectionExpiring;
     let refused_tasks = alert.diagnosis.refused_tasks.iter();
     let mut told: Vec<&RefusedTask> =
@@ -27,7 +27,7 @@ pub(crate) fn told(alert: &Alert) -> Vec<&RefusedTask> {
 
 /// All refused tasks: first those that the alert is about (for other kinds, the unprotected ones), then the rest.
 pub(crate) fn all(alert: &Alert) -> Vec<&RefusedTask> {
-    let mut all = told(alert);
+    let mut all = tasks(alert);
     let is_protected = alert.kind == AlertKind::ProtectionExpiring;
     all.extend(
         alert
@@ -41,11 +41,11 @@ pub(crate) fn all(alert: &Alert) -> Vec<&RefusedTask> {
 
 /// The problem of the service in ASCII and at most about 60 characters.
 pub(crate) fn phrase(alert: &Alert) -> String {
-    let tasks = told(alert);
+    let tasks = tasks(alert);
     match (alert.kind, alert.event) {
-        (AlertKind::ProtectionExpiring, Transition::Resolved) => lease_is_over(alert),
+        (AlertKind::ProtectionExpiring, Transition::Resolved) => protection_is_over(alert),
         (AlertKind::ProtectionExpiring, _) => match tasks.first().and_then(|first| first.protected_until) {
-            Some(until) => lease_ends(tasks.len(), until, alert.at),
+            Some(until) => protection_ends(tasks.len(), until, alert.at),
             None => "busy tasks lose protection before their jobs end".to_owned(),
         },
         (_, Transition::Resolved) => "no job runs unprotected any more".to_owned(),
@@ -60,7 +60,7 @@ pub(crate) fn phrase(alert: &Alert) -> String {
     }
 }
 
-fn lease_ends(tasks: usize, first: Timestamp, now: Timestamp) -> String {
+fn protection_ends(tasks: usize, first: Timestamp, now: Timestamp) -> String {
     let loses = if tasks == 1 { "loses" } else { "lose" };
     let when = match (first <= now, tasks) {
         (true, _) => "now".to_owned(),
@@ -79,7 +79,7 @@ fn unprotected(alert: &Alert) -> usize {
     alert.diagnosis.refused_tasks.iter().filter(|refused_tasks| refused_tasks.protected_until.is_none()).count()
 }
 
-fn lease_is_over(alert: &Alert) -> String {
+fn protection_is_over(alert: &Alert) -> String {
     match unprotected(alert) {
         0 => "no job is about to lose its protection any more".to_owned(),
         1 => "protection has ended, 1 busy task runs unprotected".to_owned(),
@@ -88,26 +88,26 @@ fn lease_is_over(alert: &Alert) -> String {
 }
 
 /// The blocking tasks without those that the alert is about: a task whose protection ECS does not renew can be both.
-pub(crate) fn others_in_the_way(alert: &Alert) -> Vec<&BlockingTask> {
-    let told: BTreeSet<&TaskId> = match is_about(alert.kind) {
-        true => told(alert).into_iter().map(|refused_tasks| &refused_tasks.task).collect(),
+pub(crate) fn other_blocking_tasks(alert: &Alert) -> Vec<&BlockingTask> {
+    let listed: BTreeSet<&TaskId> = match is_about(alert.kind) {
+        true => tasks(alert).into_iter().map(|refused_tasks| &refused_tasks.task).collect(),
         false => BTreeSet::new(),
     };
-    alert.diagnosis.blocking_tasks.iter().filter(|blocking_task| !told.contains(&blocking_task.task)).collect()
+    alert.diagnosis.blocking_tasks.iter().filter(|blocking_task| !listed.contains(&blocking_task.task)).collect()
 }
 
 /// The number of blocking tasks that lose their protection before their jobs end. Waiting for them costs those jobs.
 pub(crate) fn lost_by_waiting(alert: &Alert) -> usize {
-    let leases = alert.diagnosis.refused_tasks.iter().filter(|refused_tasks| refused_tasks.protected_until.is_some());
-    let leases: BTreeSet<&TaskId> = leases.map(|refused_tasks| &refused_tasks.task).collect();
-    alert.diagnosis.blocking_tasks.iter().filter(|blocking_task| leases.contains(&blocking_task.task)).count()
+    let expiring = alert.diagnosis.refused_tasks.iter().filter(|refused_tasks| refused_tasks.protected_until.is_some());
+    let expiring: BTreeSet<&TaskId> = expiring.map(|refused_tasks| &refused_tasks.task).collect();
+    alert.diagnosis.blocking_tasks.iter().filter(|blocking_task| expiring.contains(&blocking_task.task)).count()
 }
 
 /// When ECS may accept the protection, and what taskhold does automatically.
-pub(crate) fn hope(alert: &Alert) -> String {
+pub(crate) fn outlook(alert: &Alert) -> String {
     let diagnosis = &alert.diagnosis;
     let by_itself = "taskhold retries at each reconcile of the service, and whenever it clears protection in it.";
-    let first = others_in_the_way(alert).into_iter().map(|blocking_task| blocking_task.protected_until).min();
+    let first = other_blocking_tasks(alert).into_iter().map(|blocking_task| blocking_task.protected_until).min();
     match first {
         Some(first) => format!(
             "The first blocking protection ends by {}, and ECS may grant it then. taskhold retries then, at each \

@@ -95,8 +95,8 @@ pub(crate) fn rollout(rollout: &Rollout) -> &'static str {
 }
 
 /// The heading above the blocking tasks, some of which may be listed already.
-pub(crate) fn in_the_way_heading(alert: &Alert) -> String {
-    let all_told_here = refused::others_in_the_way(alert).len() == alert.diagnosis.blocking_tasks.len();
+pub(crate) fn blocking_heading(alert: &Alert) -> String {
+    let all_told_here = refused::other_blocking_tasks(alert).len() == alert.diagnosis.blocking_tasks.len();
     let begin = if all_told_here { "Tasks that block" } else { "Other tasks that block" };
     format!("{begin} its {}, longest first:", rollout(&alert.diagnosis.rollout))
 }
@@ -221,7 +221,7 @@ pub(crate) fn margin_in_words(diagnosis: &Diagnosis) -> Option<String> {
 }
 
 /// The source of the deadline, and what happens then.
-pub(crate) fn whose(deadline: &Deadline) -> String {
+pub(crate) fn deadline_source(deadline: &Deadline) -> String {
     match deadline.source {
         DeadlineSource::CloudFormation => {
             "The deadline is CloudFormation's: after three hours it fails and rolls back.".to_owned()

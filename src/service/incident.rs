@@ -1,7 +1,7 @@
 //! When to notify: an incident opens once, escalates at its marks, repeats at an interval, and resolves once.
 //!
 //! Pure. Incidents are part of the service record, so any instance of the function continues what another one began. A
-//! transition is stored together with the pending notification that follows from it ([`Incident::untold`]), which is
+//! transition is stored together with the pending notification that follows from it ([`Incident::pending`]), which is
 //! cleared only once it was delivered. A crash in between therefore sends a notification twice rather than never. If
 //! two instances reconcile concurrently, only the one that stores its record notifies.
 
@@ -48,10 +48,10 @@ pub struct Incident {
     pub resolved_at: Option<Timestamp>,
     /// Whether a notification may have arrived: a failed delivery may have succeeded all the same, or in part.
     #[serde(default)]
-    pub heard: bool,
+    pub attempted: bool,
     /// The notification that is not delivered yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub untold: Option<PendingNotification>,
+    pub pending: Option<PendingNotification>,
 }
 
 /// The incidents of one service by key.
@@ -59,7 +59,7 @@ pub type Incidents = BTreeMap<String, Incident>;
 
 /// The result of one read of the service.
 #[derive(Clone, Copy, Debug)]
-pub struct Sight<'a> {
+pub struct Assessment<'a> {
     /// The snapshot.
     pub snapshot: &'a ServiceSnapshot,
     /// Its diagnosis.
@@ -70,8 +70,8 @@ pub struct Sight<'a> {
 }
 
 /// Updates the incidents with a new snapshot. With gaps in the snapshot, no incident is resolved.
-pub fn advance(incidents: &mut Incidents, seen: Sight<'_>, policy: &AlertPolicy) {
-    let Sight { snapshot, diagnosis, .. } = seen;
+pub fn advance(incidents: &mut Incidents, seen: Assessment<'_>, policy: &AlertPolicy) {
+    let Assessment { snapshot, diagnosis, .. } = seen;
     let now = snapshot.at;
     let wrong = wrongs(incidents, seen, policy);
     let blocked = wrong.values().any(|(kind, _)| *kind == AlertKind::DeploymentBlocked);
@@ -85,8 +85,8 @@ pub fn advance(incidents: &mut Incidents, seen: Sight<'_>, policy: &AlertPolicy)
             notified_at: now,
             escalations: marks_passed(diagnosis, now),
             resolved_at: None,
-            heard: false,
-            untold: Some(PendingNotification::new(Transition::Opened)),
+            attempted: false,
+            pending: Some(PendingNotification::new(Transition::Opened)),
         });
         go_on(incident, diagnosis, (now, policy));
     }
@@ -96,47 +96,48 @@ pub fn advance(incidents: &mut Incidents, seen: Sight<'_>, policy: &AlertPolicy)
         open.filter(|(key, _)| !wrong.contains_key(*key)).for_each(|(_, incident)| resolve(incident, now));
     }
     incidents.retain(|_, incident| {
-        incident.untold.is_some() || incident.resolved_at.is_none_or(|at| now.duration_since(at) < RESOLVED_KEPT)
+        incident.pending.is_some() || incident.resolved_at.is_none_or(|at| now.duration_since(at) < RESOLVED_KEPT)
     });
 }
 
 fn resolve(incident: &mut Incident, now: Timestamp) {
     incident.resolved_at = Some(now);
     incident.notified_at = now;
-    incident.untold = match incident.untold {
+    incident.pending = match incident.pending {
         // No RESOLVED for an incident that was never reported.
-        _ if !incident.heard => None,
+        _ if !incident.attempted => None,
         // The problem came back and went away again before its OPENED was sent: drop both.
-        Some(untold) if untold.event == Transition::Opened && untold.is_fresh() => untold.taken_back(),
-        untold => Some(PendingNotification::instead(untold, Transition::Resolved, now)),
+        Some(pending) if pending.event == Transition::Opened && pending.is_fresh() => pending.taken_back(),
+        pending => Some(PendingNotification::instead(pending, Transition::Resolved, now)),
     };
 }
 
 fn go_on(incident: &mut Incident, diagnosis: &Diagnosis, when: (Timestamp, &AlertPolicy)) {
     let (now, policy) = when;
     if incident.resolved_at.take().is_some() {
-        if let Some(untold) = incident.untold.filter(|untold| untold.event == Transition::Resolved && untold.is_fresh())
+        if let Some(pending) =
+            incident.pending.filter(|pending| pending.event == Transition::Resolved && pending.is_fresh())
         {
             // Its RESOLVED was not sent yet: the incident simply continues.
-            incident.untold = untold.taken_back();
+            incident.pending = pending.taken_back();
             return;
         }
         // The problem came back after it was resolved: open it anew.
         (incident.since, incident.notified_at, incident.escalations) = (now, now, marks_passed(diagnosis, now));
-        incident.untold = Some(PendingNotification::instead(incident.untold, Transition::Opened, now));
+        incident.pending = Some(PendingNotification::instead(incident.pending, Transition::Opened, now));
         return;
     }
-    if incident.untold.is_some() {
+    if incident.pending.is_some() {
         return;
     }
     let marks = marks_passed(diagnosis, now);
     if marks > incident.escalations {
         incident.escalations = marks;
         incident.notified_at = now;
-        incident.untold = Some(PendingNotification::new(Transition::Escalated));
+        incident.pending = Some(PendingNotification::new(Transition::Escalated));
     } else if now.duration_since(incident.notified_at) >= policy.repeat_after {
         incident.notified_at = now;
-        incident.untold = Some(PendingNotification::new(Transition::Repeated));
+        incident.pending = Some(PendingNotification::new(Transition::Repeated));
     }
 }
 
@@ -158,8 +159,12 @@ fn marks_passed(diagnosis: &Diagnosis, now: Timestamp) -> u8 {
 }
 
 /// The current problems of a service by incident key, each with the moment it began.
-fn wrongs(incidents: &Incidents, seen: Sight<'_>, policy: &AlertPolicy) -> BTreeMap<String, (AlertKind, Timestamp)> {
-    let Sight { snapshot, diagnosis, idle_seen } = seen;
+fn wrongs(
+    incidents: &Incidents,
+    seen: Assessment<'_>,
+    policy: &AlertPolicy,
+) -> BTreeMap<String, (AlertKind, Timestamp)> {
+    let Assessment { snapshot, diagnosis, idle_seen } = seen;
     let mut wrongs = BTreeMap::new();
     let now = snapshot.at;
     let rollout = diagnosis.rollout.id().unwrap_or("-").to_owned();

@@ -130,7 +130,7 @@ pub fn is_awaited(record: &ServiceRecord, due: Timestamp, now: Timestamp) -> boo
 
 /// The result of reconciling one snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
+pub struct Findings {
     /// The diagnosis of the snapshot.
     pub diagnosis: Diagnosis,
     /// The remediation to carry out.
@@ -138,32 +138,37 @@ pub struct Seen {
     /// Recent remediations, and those that were not applied with the reason.
     pub notes: Vec<RemediationNote>,
     /// The notifications to send, claimed by the instance that stores the record.
-    pub to_tell: Vec<(String, Incident, Transition)>,
+    pub to_notify: Vec<(String, Incident, Transition)>,
 }
 
 /// Reconciles a snapshot with the service record: since when the service is blocked, its incidents, its watch.
-pub fn take_in(record: &mut ServiceRecord, look: (&ServiceSnapshot, Reason), policy: &ServicePolicy) -> Seen {
+pub fn reconcile_snapshot(
+    record: &mut ServiceRecord,
+    look: (&ServiceSnapshot, Reason),
+    policy: &ServicePolicy,
+) -> Findings {
     let (snapshot, reason) = look;
     let first = diagnose(snapshot, None, &policy.watch);
     let diagnosis = diagnose(snapshot, record.blocked_since(first.rollout.id()), &policy.watch);
     remember_idle(record, snapshot);
-    let sight = incident::Sight { snapshot, diagnosis: &diagnosis, idle_seen: &record.idle_seen };
+    let sight = incident::Assessment { snapshot, diagnosis: &diagnosis, idle_seen: &record.idle_seen };
     incident::advance(&mut record.incidents, sight, &policy.alerts);
     remember(record, &diagnosis);
     remember_refused(record, &diagnosis);
     let action = decide_remediation(
         &mut record.remediation,
-        incident::Sight { snapshot, diagnosis: &diagnosis, idle_seen: &record.idle_seen },
+        incident::Assessment { snapshot, diagnosis: &diagnosis, idle_seen: &record.idle_seen },
         &policy.remediations,
     );
     let before = record.watch.take();
     let kept_until = kept_until(snapshot, &diagnosis.rollout).filter(|_| !diagnosis.blocking_tasks.is_empty());
     let ripe = record.remediation.ripe_from(&record.idle_seen, &policy.remediations);
-    let sight = Sight { diagnosis: &diagnosis, remediation: &record.remediation, other_moments: [kept_until, ripe] };
+    let sight =
+        RecheckInputs { diagnosis: &diagnosis, remediation: &record.remediation, other_moments: [kept_until, ripe] };
     let watch = policy.follows_up.then(|| next(before, (snapshot.at, reason), sight, policy));
     record.watch = watch.flatten();
-    let to_tell = pending::claim(&mut record.incidents, snapshot.at);
-    Seen { diagnosis, action, notes: record.remediation.notes.clone(), to_tell }
+    let to_notify = pending::claim(&mut record.incidents, snapshot.at);
+    Findings { diagnosis, action, notes: record.remediation.notes.clone(), to_notify }
 }
 
 /// Records since when the rollout is blocked. Neither a gap in the snapshot nor a step back to `will-block` after an
@@ -174,7 +179,7 @@ fn remember(record: &mut ServiceRecord, diagnosis: &Diagnosis) {
             record.blocked = Some(BlockedSince { rollout: rollout.to_owned(), since });
         }
         (RolloutStatus::Unknown, ..) => {}
-        (RolloutStatus::WillBlock, ..) if is_told(record) => {}
+        (RolloutStatus::WillBlock, ..) if has_block_incident(record) => {}
         _ => record.blocked = None,
     }
 }
@@ -197,21 +202,21 @@ fn remember_refused(record: &mut ServiceRecord, diagnosis: &Diagnosis) {
     }
 }
 
-fn is_told(record: &ServiceRecord) -> bool {
+fn has_block_incident(record: &ServiceRecord) -> bool {
     let blocked = |incident: &Incident| incident.kind == AlertKind::DeploymentBlocked && incident.resolved_at.is_none();
     record.incidents.values().any(blocked)
 }
 
 /// What the next recheck depends on.
 #[derive(Clone, Copy)]
-struct Sight<'a> {
+struct RecheckInputs<'a> {
     diagnosis: &'a Diagnosis,
     remediation: &'a RemediationState,
     /// When ECS no longer keeps old tasks on purpose; when idle tasks have been idle for long enough.
     other_moments: [Option<Timestamp>; 2],
 }
 
-impl Sight<'_> {
+impl RecheckInputs<'_> {
     /// Whether there is a reason to watch.
     fn has_something(self) -> bool {
         self.diagnosis.rollout != Rollout::None
@@ -221,7 +226,12 @@ impl Sight<'_> {
 }
 
 /// The watch after a snapshot.
-fn next(before: Option<Watch>, look: (Timestamp, Reason), sight: Sight<'_>, policy: &ServicePolicy) -> Option<Watch> {
+fn next(
+    before: Option<Watch>,
+    look: (Timestamp, Reason),
+    sight: RecheckInputs<'_>,
+    policy: &ServicePolicy,
+) -> Option<Watch> {
     let (now, reason) = look;
     let rollout = sight.diagnosis.rollout.id().map(str::to_owned);
     let begin = |rollout| {
@@ -254,7 +264,7 @@ fn next(before: Option<Watch>, look: (Timestamp, Reason), sight: Sight<'_>, poli
     Some(Watch { due: due_moments(sight, (now, policy)).chain([awaited]).min(), ..watch })
 }
 
-fn due_by(watch: Watch, when: (Timestamp, SignedDuration), sight: Sight<'_>, policy: &ServicePolicy) -> Watch {
+fn due_by(watch: Watch, when: (Timestamp, SignedDuration), sight: RecheckInputs<'_>, policy: &ServicePolicy) -> Watch {
     let (now, step) = when;
     let due = due_moments(sight, (now, policy)).chain([after(now, step)]).min();
     Watch { due, ..watch }
@@ -262,7 +272,7 @@ fn due_by(watch: Watch, when: (Timestamp, SignedDuration), sight: Sight<'_>, pol
 
 /// Future moments at which a notification or a remediation may be due: the service has been blocked for long enough, an
 /// escalation mark is reached, or a remediation may apply.
-fn due_moments(sight: Sight<'_>, when: (Timestamp, &ServicePolicy)) -> impl Iterator<Item = Timestamp> {
+fn due_moments(sight: RecheckInputs<'_>, when: (Timestamp, &ServicePolicy)) -> impl Iterator<Item = Timestamp> {
     let (now, policy) = when;
     let diagnosis = sight.diagnosis;
     let blocked_for_long = diagnosis.blocked_since.map(|since| after(since, policy.alerts.blocked_after));

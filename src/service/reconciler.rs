@@ -9,9 +9,9 @@ use crate::ecs::service::ServiceArn;
 use crate::outbox::{Deliver, DeliveryError};
 use crate::service::alert::{Alert, AlertKind};
 use crate::service::diagnosis::{DeadlinePolicy, of_orphans};
-use crate::service::incident::{self, pending, pending::Told};
+use crate::service::incident::{self, pending, pending::DeliveryOutcome};
 use crate::service::recheck::{Recheck, RecheckQueue};
-use crate::service::reconcile::{self, OnTrigger, Reason, Seen, ServicePolicy};
+use crate::service::reconcile::{self, Findings, OnTrigger, Reason, ServicePolicy};
 use crate::service::record::ServiceRecord;
 use crate::service::remediation::{RemediationNote, RemediationPolicy};
 use crate::service::snapshot::ServiceSnapshot;
@@ -136,7 +136,7 @@ impl<P: Ports> Reconciler<P> {
         budget.allows_a_call(&self.tasks.clock)?;
         let refused = Store::<ServiceRecord>::load(&self.tasks.store, service).await?.record.refused;
         if reason != Reason::Begun {
-            self.ask_again(service, &refused, budget).await;
+            self.request_again(service, &refused, budget).await;
         }
         // Boxed: by far the largest future of an invocation, and most invocations never await it.
         let snapshot = read_service((&self.tasks.ecs, &self.tasks.store, &self.tasks.clock), service, &refused)
@@ -147,15 +147,15 @@ impl<P: Ports> Reconciler<P> {
             // An incomplete snapshot is not worth its calls, and the trigger is retried. A recheck uses what it has.
             return Err(RetryReason::Ecs(EcsError::Throttled));
         }
-        let (seen, recheck) = self.take_in(service, &snapshot, reason).await?;
+        let (seen, recheck) = self.store_reconciled(service, &snapshot, reason).await?;
         self.await_releases(&snapshot, &seen.diagnosis).await;
         let mut remediations = seen.notes.clone();
         if let Some(action) = &seen.action {
             remediations = self.act(service, action, budget).await?;
             // ECS may have room for the refused tasks now.
-            self.ask_again(service, &refused, budget).await;
+            self.request_again(service, &refused, budget).await;
         }
-        let alerts = self.tell_all(&snapshot, &seen, &remediations).await?;
+        let alerts = self.notify_all(&snapshot, &seen, &remediations).await?;
         recheck.map(|()| Reconciled::Done { alerts })
     }
 
@@ -179,20 +179,20 @@ impl<P: Ports> Reconciler<P> {
     /// The recheck is sent before the record names its moment. A crash in between leaves a recheck that no watch waits
     /// for, and never a watch that waits for a missing recheck. If the recheck cannot be sent, the watch ends and the
     /// next trigger begins a new one; notifications are sent all the same.
-    async fn take_in(
+    async fn store_reconciled(
         &self,
         service: &ServiceArn,
         snapshot: &ServiceSnapshot,
         reason: Reason,
-    ) -> Result<(Seen, Result<(), RetryReason>), StoreError> {
+    ) -> Result<(Findings, Result<(), RetryReason>), StoreError> {
         let policy = self.check_policy();
         let due = |record: &ServiceRecord| record.watch.as_ref().and_then(|watch| watch.due);
         let mut sent = None;
         let change = |record: &mut ServiceRecord| {
-            let seen = reconcile::take_in(record, (snapshot, reason), &policy);
+            let seen = reconcile::reconcile_snapshot(record, (snapshot, reason), &policy);
             ((seen, Ok(())), ServiceRecord::keep_until(snapshot.at))
         };
-        let send_recheck = async |before: &ServiceRecord, after: &mut ServiceRecord, result: &mut (Seen, _)| {
+        let send_recheck = async |before: &ServiceRecord, after: &mut ServiceRecord, result: &mut (Findings, _)| {
             // The recheck that arrived is used up, even if it came a moment early and the record keeps its moment.
             let is_used_up = due(before).is_some_and(|due| reason == Reason::Recheck(due));
             let next = due(after).filter(|next| is_used_up || due(before) != Some(*next));
@@ -222,14 +222,14 @@ impl<P: Ports> Reconciler<P> {
         })
     }
 
-    async fn tell_all(
+    async fn notify_all(
         &self,
         snapshot: &ServiceSnapshot,
-        seen: &Seen,
+        seen: &Findings,
         remediations: &[RemediationNote],
     ) -> Result<usize, StoreError> {
         let mut sent = 0;
-        for (key, incident, event) in &seen.to_tell {
+        for (key, incident, event) in &seen.to_notify {
             let diagnosis = match incident.kind {
                 AlertKind::OrphanedProtection => of_orphans(snapshot, &seen.diagnosis),
                 _ => seen.diagnosis.clone(),
@@ -244,28 +244,28 @@ impl<P: Ports> Reconciler<P> {
                 diagnosis,
                 remediations: remediations.to_vec(),
             };
-            sent += usize::from(self.tell(&alert).await? == Told::Sent);
+            sent += usize::from(self.notify(&alert).await? == DeliveryOutcome::Sent);
         }
         Ok(sent)
     }
 
-    async fn tell(&self, alert: &Alert) -> Result<Told, StoreError> {
+    async fn notify(&self, alert: &Alert) -> Result<DeliveryOutcome, StoreError> {
         log(alert);
-        let told = match self.tasks.notifier.deliver(alert).await {
-            Ok(()) => Told::Sent,
+        let outcome = match self.tasks.notifier.deliver(alert).await {
+            Ok(()) => DeliveryOutcome::Sent,
             Err(DeliveryError(failure)) => {
                 let incident = &alert.incident;
                 error!(incident, failure, "could not send the alert; the next reconcile sends it");
-                Told::Failed
+                DeliveryOutcome::Failed
             }
         };
-        let outcome = (alert.event, told, self.tasks.clock.now());
+        let settled = (alert.event, outcome, self.tasks.clock.now());
         store::update(&self.tasks.store, &alert.service, None, |record: &mut ServiceRecord| {
-            pending::told(&mut record.incidents, &alert.incident, outcome);
+            pending::settle(&mut record.incidents, &alert.incident, settled);
             ((), ServiceRecord::keep_until(alert.at))
         })
         .await?;
-        Ok(told)
+        Ok(outcome)
     }
 }
 

@@ -80,7 +80,7 @@ impl ServiceRecord {
     /// Whether the sweep must reconcile the service even if ECS no longer lists it: it is watched, has refused tasks or
     /// an open incident, its desired count is to be put back, or a notification is pending.
     pub fn is_open(&self) -> bool {
-        let open = |incident: &Incident| incident.resolved_at.is_none() || incident.untold.is_some();
+        let open = |incident: &Incident| incident.resolved_at.is_none() || incident.pending.is_some();
         self.watch.is_some()
             || !self.refused.is_empty()
             || self.remediation.raised.is_some()
@@ -104,11 +104,12 @@ mod tests {
     fn a_record_is_open_while_it_is_watched_refused_raised_or_something_is_wrong_or_untold() {
         let now = Timestamp::from_second(1_700_000_000).unwrap();
         let task: TaskId = format!("{:032x}", 1).parse().unwrap();
-        let untold = PendingNotification { event: Transition::Resolved, claimed_until: None, failures: 0, after: None };
-        let incident = |resolved_at, untold| {
+        let pending =
+            PendingNotification { event: Transition::Resolved, claimed_until: None, failures: 0, after: None };
+        let incident = |resolved_at, pending| {
             let kind = AlertKind::DeploymentBlocked;
             let incident =
-                Incident { kind, since: now, notified_at: now, escalations: 0, resolved_at, heard: true, untold };
+                Incident { kind, since: now, notified_at: now, escalations: 0, resolved_at, attempted: true, pending };
             ServiceRecord { incidents: Incidents::from([("key".to_owned(), incident)]), ..ServiceRecord::default() }
         };
         let watch = Watch { rollout: None, started_at: now, checks: 0, due: None };
@@ -118,7 +119,7 @@ mod tests {
             (false, ServiceRecord::default()),
             (false, ServiceRecord { triggered_at: Some(now), ..ServiceRecord::default() }),
             (false, incident(Some(now), None)),
-            (true, incident(Some(now), Some(untold))),
+            (true, incident(Some(now), Some(pending))),
             (true, incident(None, None)),
             (true, ServiceRecord { watch: Some(watch), ..ServiceRecord::default() }),
             (true, ServiceRecord { refused: BTreeSet::from([task]), ..ServiceRecord::default() }),

@@ -15,7 +15,7 @@ use crate::store;
 use crate::store::RECORDS_AT_ONCE;
 use crate::task::change::{RefusedBefore, TaskChange};
 use crate::task::outcome::{RetryReason, TaskState};
-use crate::task::record::{Home, TaskRecord};
+use crate::task::record::{Membership, TaskRecord};
 use futures_util::StreamExt;
 use futures_util::stream;
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,7 +28,7 @@ impl<P: Ports> Reconciler<P> {
     /// Processes the results of reconciled tasks. Refusals go to the records of the services; where refused tasks wait
     /// for a release that happened, their protection is requested again. A failure here is only logged: the messages of
     /// refused tasks are retried, and bring the refusal again.
-    pub(crate) async fn hear<'a>(
+    pub(crate) async fn process_results<'a>(
         &self,
         carried_out: impl Iterator<Item = (&'a Task, &'a TaskState)>,
         budget: Budget<'_>,
@@ -40,21 +40,22 @@ impl<P: Ports> Reconciler<P> {
             if record.refused_since(now).is_some() {
                 refused.push((task, record));
             }
-            if let Some(home) = record.home.as_ref().filter(|home| home.is_awaited && is_out_of_the_way(record))
-                && let Ok(service) = ServiceArn::new(task.cluster.clone(), &home.service)
+            if let Some(membership) =
+                record.membership.as_ref().filter(|membership| membership.is_awaited && is_out_of_the_way(record))
+                && let Ok(service) = ServiceArn::new(task.cluster.clone(), &membership.service)
             {
                 released.entry(service).or_default().push(task.clone());
             }
         }
         if !refused.is_empty() {
-            self.hear_refused(&refused, budget).await;
+            self.record_refusals(&refused, budget).await;
         }
         for (service, tasks) in released {
-            self.hear_released(&service, &tasks, budget).await;
+            self.retry_refused(&service, &tasks, budget).await;
         }
     }
 
-    async fn hear_refused(&self, refused: &[(&Task, &TaskRecord)], budget: Budget<'_>) {
+    async fn record_refusals(&self, refused: &[(&Task, &TaskRecord)], budget: Budget<'_>) {
         let by_service = match self.services_of(refused).await {
             Ok(by_service) => by_service,
             Err(failure) => return log_unrecorded(&failure),
@@ -68,7 +69,7 @@ impl<P: Ports> Reconciler<P> {
             });
             match noted.await.map(|(is_news, _)| is_news) {
                 // The alert names the blocking tasks immediately.
-                Ok(true) => self.look_or_put_off(&service, Reason::Begun, budget).await,
+                Ok(true) => self.reconcile_or_postpone(&service, Reason::Begun, budget).await,
                 Ok(false) => {}
                 Err(failure) => log_unrecorded(&failure.into()),
             }
@@ -76,12 +77,12 @@ impl<P: Ports> Reconciler<P> {
     }
 
     /// ECS may have room for refused tasks of the service now.
-    async fn hear_released(&self, service: &ServiceArn, tasks: &[Task], budget: Budget<'_>) {
-        self.at_home(service, tasks, false).await;
-        self.look_or_put_off(service, Reason::Routine, budget).await;
+    async fn retry_refused(&self, service: &ServiceArn, tasks: &[Task], budget: Budget<'_>) {
+        self.record_service(service, tasks, false).await;
+        self.reconcile_or_postpone(service, Reason::Routine, budget).await;
     }
 
-    async fn look_or_put_off(&self, service: &ServiceArn, reason: Reason, budget: Budget<'_>) {
+    async fn reconcile_or_postpone(&self, service: &ServiceArn, reason: Reason, budget: Budget<'_>) {
         if let Err(failure) = self.check(service, reason, budget).await
             && let Err(failure) = self.put_off(service, &failure).await
         {
@@ -94,7 +95,11 @@ impl<P: Ports> Reconciler<P> {
         let mut by_service = ByService::new();
         let mut strangers: BTreeMap<_, Vec<TaskId>> = BTreeMap::new();
         for (task, record) in refused {
-            match record.home.as_ref().and_then(|home| ServiceArn::new(task.cluster.clone(), &home.service).ok()) {
+            match record
+                .membership
+                .as_ref()
+                .and_then(|membership| ServiceArn::new(task.cluster.clone(), &membership.service).ok())
+            {
                 Some(service) => by_service.entry(service).or_default().push((*task).clone()),
                 None => strangers.entry(task.cluster.clone()).or_default().push(task.id.clone()),
             }
@@ -109,7 +114,7 @@ impl<P: Ports> Reconciler<P> {
                 }
             }
             for (service, tasks) in found {
-                self.at_home(&service, &tasks, false).await;
+                self.record_service(&service, &tasks, false).await;
                 by_service.entry(service).or_default().extend(tasks);
             }
         }
@@ -117,7 +122,7 @@ impl<P: Ports> Reconciler<P> {
     }
 
     /// Requests protection again for the refused tasks of a service.
-    pub(crate) async fn ask_again(&self, service: &ServiceArn, refused: &BTreeSet<TaskId>, budget: Budget<'_>) {
+    pub(crate) async fn request_again(&self, service: &ServiceArn, refused: &BTreeSet<TaskId>, budget: Budget<'_>) {
         if refused.is_empty() {
             return;
         }
@@ -135,17 +140,17 @@ impl<P: Ports> Reconciler<P> {
         let is_ours = |task: &TaskSnapshot| matches!(&task.jobs, Jobs::Known(jobs) if !jobs.is_empty());
         let news = snapshot.protected().filter(|(task, _)| is_ours(task) && !task.is_awaited);
         let tasks: Vec<Task> = news.map(|(task, _)| service.task(&task.id)).collect();
-        self.at_home(service, &tasks, true).await;
+        self.record_service(service, &tasks, true).await;
     }
 
     /// Records the service of tasks, and whether refused tasks wait for their release.
-    async fn at_home(&self, service: &ServiceArn, tasks: &[Task], is_awaited: bool) {
+    async fn record_service(&self, service: &ServiceArn, tasks: &[Task], is_awaited: bool) {
         let stores = tasks.iter().map(|task| async move {
             let stored = store::update::<TaskRecord, _, _>(&self.tasks.store, task, None, |record| {
-                let home = Home { service: service.name.clone(), is_awaited };
+                let membership = Membership { service: service.name.clone(), is_awaited };
                 // A task that the state store has forgotten gets no new record.
                 if *record != TaskRecord::default() {
-                    record.home = Some(Box::new(home));
+                    record.membership = Some(Box::new(membership));
                 }
                 ((), record.keep_until(self.tasks.clock.now(), self.tasks.config.finished_job_retention))
             });

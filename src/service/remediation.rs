@@ -11,7 +11,7 @@ pub mod raise;
 use crate::config::policy::{Policy, Remediations};
 use crate::ecs::arn::TaskId;
 use crate::service::diagnosis::{Diagnosis, ProtectedFor, RolloutStatus, protected_among};
-use crate::service::incident::Sight;
+use crate::service::incident::Assessment;
 use crate::service::remediation::raise::{CountChange, Raised};
 use crate::service::rollout::Rollout;
 use crate::service::snapshot::managed::{Managed, is_managed};
@@ -127,10 +127,10 @@ impl RemediationState {
 /// Decides which remediation applies to a service, and records it.
 pub fn decide_remediation(
     state: &mut RemediationState,
-    seen: Sight<'_>,
+    seen: Assessment<'_>,
     policy: &RemediationPolicy,
 ) -> Option<Remediation> {
-    let Sight { snapshot, diagnosis, .. } = seen;
+    let Assessment { snapshot, diagnosis, .. } = seen;
     if !diagnosis.gaps.is_empty() {
         return None;
     }
@@ -165,8 +165,8 @@ pub fn decide_remediation(
 
 /// Releases blocking tasks that are idle in the state store, and that two snapshots at least the grace time apart
 /// showed idle. Foreign protection stays, unless the service's tag lets taskhold judge it.
-fn release_idle(state: &mut RemediationState, seen: Sight<'_>, policy: &RemediationPolicy) -> Option<Remediation> {
-    let Sight { snapshot, diagnosis, idle_seen } = seen;
+fn release_idle(state: &mut RemediationState, seen: Assessment<'_>, policy: &RemediationPolicy) -> Option<Remediation> {
+    let Assessment { snapshot, diagnosis, idle_seen } = seen;
     let idle = idle_in_the_way(snapshot, diagnosis);
     if idle.is_empty() {
         state.note(snapshot.at, nothing_idle(diagnosis));

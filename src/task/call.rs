@@ -27,7 +27,7 @@ const THROTTLED_RETRIES_MAX: u32 = 4;
 const THROTTLED_PAUSE: Duration = Duration::from_millis(50);
 
 /// The result of a call for one of its tasks.
-pub(crate) struct Told {
+pub(crate) struct CallOutcome {
     /// The result to store in the task record.
     pub(crate) result: CallResult,
     /// Why the request was not fulfilled, if it was not.
@@ -35,10 +35,11 @@ pub(crate) struct Told {
 }
 
 impl<E: Ecs, L: Store<TaskRecord>, C: Clock> Reconcile<'_, E, L, C> {
-    pub(crate) async fn make_call(&self, call: ProtectionCall<Box<Stage>>) -> Vec<(Box<Stage>, Told)> {
+    pub(crate) async fn make_call(&self, call: ProtectionCall<Box<Stage>>) -> Vec<(Box<Stage>, CallOutcome)> {
         self.rate_limit.keep(self.clock).await;
         if !self.may_be_sent(&call) {
-            let not_sent = || Told { result: CallResult::WithoutEffect, unsettled: Some(RetryReason::OutOfTime) };
+            let not_sent =
+                || CallOutcome { result: CallResult::WithoutEffect, unsettled: Some(RetryReason::OutOfTime) };
             return call.requests.into_iter().map(|request| (request.tag, not_sent())).collect();
         }
         let ids: Vec<TaskId> = call.requests.iter().map(|request| request.task.id.clone()).collect();
@@ -51,18 +52,18 @@ impl<E: Ecs, L: Store<TaskRecord>, C: Clock> Reconcile<'_, E, L, C> {
             log_failure(&call.cluster, call.setting, &ids, error);
         }
         let now = self.clock.now();
-        let told = |request: TaskRequest<Box<Stage>>| {
-            let told = told(&answer, call.setting, (&request.task.id, now));
-            self.budget.counts.refused.add(usize::from(matches!(told.result, CallResult::Refused(_))));
-            log_result(&request.task, &told.result);
-            (request.tag, told)
+        let outcome = |request: TaskRequest<Box<Stage>>| {
+            let outcome = outcome_of(&answer, call.setting, (&request.task.id, now));
+            self.budget.counts.refused.add(usize::from(matches!(outcome.result, CallResult::Refused(_))));
+            log_result(&request.task, &outcome.result);
+            (request.tag, outcome)
         };
-        call.requests.into_iter().map(told).collect()
+        call.requests.into_iter().map(outcome).collect()
     }
 
     /// ECS rejects a whole call because of one invalid task. Calls for each task alone succeed for the
     /// others.
-    async fn one_by_one(&self, call: ProtectionCall<Box<Stage>>) -> Vec<(Box<Stage>, Told)> {
+    async fn one_by_one(&self, call: ProtectionCall<Box<Stage>>) -> Vec<(Box<Stage>, CallOutcome)> {
         let mut all = Vec::with_capacity(call.requests.len());
         for request in call.requests {
             let single =
@@ -106,7 +107,11 @@ fn jitter(pause: Duration, id: &TaskId) -> Duration {
     pause * u32::from(byte) / 256
 }
 
-fn told(answer: &Result<ProtectionAnswer, EcsError>, setting: ProtectionSetting, of: (&TaskId, Timestamp)) -> Told {
+fn outcome_of(
+    answer: &Result<ProtectionAnswer, EcsError>,
+    setting: ProtectionSetting,
+    of: (&TaskId, Timestamp),
+) -> CallOutcome {
     let (id, now) = of;
     let answer = match answer {
         Ok(answer) => answer,
@@ -115,25 +120,28 @@ fn told(answer: &Result<ProtectionAnswer, EcsError>, setting: ProtectionSetting,
                 Effect::None => CallResult::WithoutEffect,
                 Effect::Unknown => CallResult::Unknown,
             };
-            return Told { result, unsettled: Some(RetryReason::Ecs(error.clone())) };
+            return CallOutcome { result, unsettled: Some(RetryReason::Ecs(error.clone())) };
         }
     };
     if let Some(failure) = answer.failures.iter().find(|failure| failure.task_id == *id) {
         if setting == ProtectionSetting::Disabled && failure.reason == FailureReason::Missing {
             // ECS no longer knows the task, so there is no protection to clear.
-            return Told { result: CallResult::Cleared, unsettled: None };
+            return CallOutcome { result: CallResult::Cleared, unsettled: None };
         }
         let refusal = Refusal { reason: failure.reason.clone(), detail: failure.detail.clone(), at: now };
-        return Told { result: CallResult::Refused(refusal.clone()), unsettled: Some(RetryReason::Refused(refusal)) };
+        return CallOutcome {
+            result: CallResult::Refused(refusal.clone()),
+            unsettled: Some(RetryReason::Refused(refusal)),
+        };
     }
     let protected = answer.protected_tasks.iter().find(|task| task.task_id == *id);
     match (setting, protected.map(|task| (task.protection_enabled, task.expiration_date))) {
-        (ProtectionSetting::Disabled, Some((false, _))) => Told { result: CallResult::Cleared, unsettled: None },
+        (ProtectionSetting::Disabled, Some((false, _))) => CallOutcome { result: CallResult::Cleared, unsettled: None },
         (ProtectionSetting::Enabled { .. }, Some((true, Some(until)))) => {
-            Told { result: CallResult::Granted(until), unsettled: None }
+            CallOutcome { result: CallResult::Granted(until), unsettled: None }
         }
         // A task counts as protected only if the answer says so and names the expiry.
-        _ => Told { result: CallResult::Unknown, unsettled: Some(RetryReason::Unanswered) },
+        _ => CallOutcome { result: CallResult::Unknown, unsettled: Some(RetryReason::Unanswered) },
     }
 }
 
@@ -259,8 +267,8 @@ mod tests {
             (off, failed(&id, blocked()), refused(blocked())),
         ] {
             let is_met = matches!(result, CallResult::Granted(_) | CallResult::Cleared);
-            let told = told(&Ok(answer.clone()), setting, (&id, now));
-            assert_eq!((&told.result, told.unsettled.is_none()), (&result, is_met), "{setting:?} {answer:?}");
+            let outcome = outcome(&Ok(answer.clone()), setting, (&id, now));
+            assert_eq!((&outcome.result, outcome.unsettled.is_none()), (&result, is_met), "{setting:?} {answer:?}");
         }
     }
 }

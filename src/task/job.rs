@@ -45,7 +45,7 @@ pub struct Job {
     pub presumed_until: Option<Timestamp>,
     /// The last report of when the worker expects to finish.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub expected_until: Option<Told<Timestamp>>,
+    pub expected_until: Option<Reported<Timestamp>>,
     /// When the latest message of any type was sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reported_at: Option<Timestamp>,
@@ -54,13 +54,13 @@ pub struct Job {
     pub finished_at: Option<Timestamp>,
     /// The last report of labels.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub labels: Option<Told<Labels>>,
+    pub labels: Option<Reported<Labels>>,
 }
 
 /// A reported value with its time. The latest value wins; of two with the same time the greater wins, so that
 /// order does not matter.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Told<T> {
+pub struct Reported<T> {
     /// When the reporting message was sent. Compared first.
     pub at: Timestamp,
     /// The reported value.

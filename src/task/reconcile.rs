@@ -13,7 +13,7 @@ use crate::ecs::arn::Task;
 use crate::store;
 use crate::store::{RECORDS_AT_ONCE, Store, Versioned};
 use crate::task::batching::{TaskRequest, coalesce};
-use crate::task::call::Told;
+use crate::task::call::CallOutcome;
 use crate::task::change::{RefusedBefore, Release, SeenProtection, TaskChange};
 use crate::task::concurrently::at_once;
 use crate::task::interruption::StopStage;
@@ -82,7 +82,7 @@ impl<E: Ecs, L: Store<TaskRecord>, C: Clock> Reconcile<'_, E, L, C> {
     /// order of `changes`.
     pub async fn run(&self, changes: Vec<TaskChange>) -> Vec<TaskState> {
         let mut states: Vec<Option<TaskState>> = vec![None; changes.len()];
-        let first = changes.into_iter().enumerate().map(|(at, change)| self.take_in(at, change));
+        let first = changes.into_iter().enumerate().map(|(at, change)| self.merge_and_plan(at, change));
         let mut open = self.collect(&mut states, first).await;
         for round in 1..=ROUNDS_MAX {
             if open.is_empty() {
@@ -93,8 +93,8 @@ impl<E: Ecs, L: Store<TaskRecord>, C: Clock> Reconcile<'_, E, L, C> {
                 open = Vec::new();
                 break;
             }
-            let told = self.make_calls(open).await;
-            let settled = told.into_iter().map(|(stage, told)| self.settle(stage, told, round));
+            let outcome = self.make_calls(open).await;
+            let settled = outcome.into_iter().map(|(stage, outcome)| self.settle(stage, outcome, round));
             open = self.collect(&mut states, settled).await;
         }
         end_all(&mut states, open, &RetryReason::AnotherCallInFlight);
@@ -102,7 +102,7 @@ impl<E: Ecs, L: Store<TaskRecord>, C: Clock> Reconcile<'_, E, L, C> {
     }
 
     /// Merges a change into the record, decides, and records the resulting call, all in one store.
-    async fn take_in(&self, at: usize, change: TaskChange) -> Result<Stage, (usize, TaskState)> {
+    async fn merge_and_plan(&self, at: usize, change: TaskChange) -> Result<Stage, (usize, TaskState)> {
         let TaskChange { task, jobs, end, protection, refusal, release } = change;
         if self.time_is_short() {
             return Err((at, TaskState::NotStored(RetryReason::OutOfTime)));
@@ -173,7 +173,7 @@ impl<E: Ecs, L: Store<TaskRecord>, C: Clock> Reconcile<'_, E, L, C> {
         }
     }
 
-    async fn make_calls(&self, open: Vec<BoxedStage>) -> Vec<(Box<Stage>, Told)> {
+    async fn make_calls(&self, open: Vec<BoxedStage>) -> Vec<(Box<Stage>, CallOutcome)> {
         let request = |stage: Box<Stage>| match stage.next {
             Next::Call(ask, _) => Some(TaskRequest { task: stage.task.clone(), ask, tag: stage }),
             Next::End(_) => None,
@@ -181,20 +181,20 @@ impl<E: Ecs, L: Store<TaskRecord>, C: Clock> Reconcile<'_, E, L, C> {
         let calls = coalesce(open.into_iter().filter_map(request).collect(), self.clock.now());
         let mut all = Vec::new();
         let made = calls.into_iter().map(|call| self.make_call(call));
-        at_once(CALLS_AT_ONCE, made, |told| all.extend(told)).await;
+        at_once(CALLS_AT_ONCE, made, |outcome| all.extend(outcome)).await;
         all
     }
 
     /// Records the result of a call and decides again: the task may have gained or lost its last job
     /// meanwhile.
-    async fn settle(&self, stage: Box<Stage>, told: Told, round: u32) -> Result<Stage, (usize, TaskState)> {
+    async fn settle(&self, stage: Box<Stage>, outcome: CallOutcome, round: u32) -> Result<Stage, (usize, TaskState)> {
         let Stage { at, task, versioned, next } = *stage;
         let Next::Call(_, call) = next else { unreachable!("only stages with a call are made") };
         let stored = store::update(self.store, &task, Some(&versioned), |record: &mut TaskRecord| {
             let now = self.clock.now();
-            record.protection.settle(call, told.result.clone());
+            record.protection.settle(call, outcome.result.clone());
             let may_call_again = round < ROUNDS_MAX && record.protection.in_flight.is_empty();
-            let next = match (&told.unsettled, decide_protection(record, now)) {
+            let next = match (&outcome.unsettled, decide_protection(record, now)) {
                 (Some(unsettled), _) => Next::End(Some(unsettled.clone())),
                 // While other instances' calls are in flight, the result of another call would be as
                 // uncertain as this one.

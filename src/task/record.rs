@@ -25,7 +25,7 @@ pub struct TaskRecord {
     /// The service of the task, known only after a read of ECS was necessary. Boxed, because most records
     /// have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub home: Option<Box<Home>>,
+    pub membership: Option<Box<Membership>>,
     /// Stops in the middle of jobs, delivered or not. A job that started after the first one causes another.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub interruptions: Vec<TrackedInterruption>,
@@ -36,7 +36,7 @@ pub struct TaskRecord {
 
 /// The service of a task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Home {
+pub struct Membership {
     /// The name of its service.
     pub service: String,
     /// Whether other tasks of the service wait for this task's protection to end.
@@ -97,7 +97,10 @@ impl TaskRecord {
         let what = Interruption {
             stage: end.stage,
             at: now,
-            service: end.service.clone().or_else(|| self.home.as_ref().map(|home| home.service.clone())),
+            service: end
+                .service
+                .clone()
+                .or_else(|| self.membership.as_ref().map(|membership| membership.service.clone())),
             jobs,
             stop_code: end.cause.code.clone(),
             stopped_reason: end.cause.reason.clone(),
@@ -158,8 +161,8 @@ impl TaskRecord {
     pub fn is_open(&self) -> bool {
         let runs = self.stopped_at.is_none();
         let may_live = self.jobs.values().any(|job| job.finished_at.is_none());
-        let untold = self.interruptions.iter().any(|news| news.notified_at.is_none());
-        runs && (may_live || self.protection.is_set) || !self.protection.in_flight.is_empty() || untold
+        let unreported = self.interruptions.iter().any(|news| news.notified_at.is_none());
+        runs && (may_live || self.protection.is_set) || !self.protection.in_flight.is_empty() || unreported
     }
 
     /// Removes jobs that no message can make live again, and calls that can no longer take effect.

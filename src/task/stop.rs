@@ -53,7 +53,7 @@ impl<P: Ports> Reconciler<P> {
     }
 
     /// Reports interruptions, each once. Returns the tasks for which that failed, with the reason.
-    pub(crate) async fn tell_interruptions<'a>(
+    pub(crate) async fn report_interruptions<'a>(
         &self,
         carried_out: impl Iterator<Item = (&'a Task, &'a TaskState)>,
     ) -> Vec<(Task, RetryReason)> {
@@ -62,21 +62,21 @@ impl<P: Ports> Reconciler<P> {
             TaskState::Known(record, _) => record.has_open_interruption(now),
             TaskState::NotStored(_) => false,
         };
-        let mut untold = Vec::new();
+        let mut unreported = Vec::new();
         for (task, _) in carried_out.filter(|(_, state)| is_open(state)) {
-            untold.extend(self.tell_interruption(task).await.err().map(|failure| (task.clone(), failure)));
+            unreported.extend(self.report_interruption(task).await.err().map(|failure| (task.clone(), failure)));
         }
-        untold
+        unreported
     }
 
     /// Reports all interruptions of a task that are not delivered yet.
-    pub(crate) async fn tell_interruption(&self, task: &Task) -> Result<(), RetryReason> {
-        while self.tell_next_interruption(task).await? {}
+    pub(crate) async fn report_interruption(&self, task: &Task) -> Result<(), RetryReason> {
+        while self.report_next_interruption(task).await? {}
         Ok(())
     }
 
     /// Reports one interruption. Returns whether there was one.
-    async fn tell_next_interruption(&self, task: &Task) -> Result<bool, RetryReason> {
+    async fn report_next_interruption(&self, task: &Task) -> Result<bool, RetryReason> {
         let claimed = store::update(&self.store, task, None, |record: &mut TaskRecord| {
             let now = self.clock.now();
             (record.claim_interruption(now), record.keep_until(now, self.config.finished_job_retention))

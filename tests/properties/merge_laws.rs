@@ -6,13 +6,13 @@ use super::drawn::one_of_few_moments;
 use jiff::Timestamp;
 use proptest::option;
 use proptest::prelude::*;
-use taskhold::task::job::{Job, Labels, Told};
+use taskhold::task::job::{Job, Labels, Reported};
 
 fn job() -> impl Strategy<Value = Job> {
     let moment = || option::of(one_of_few_moments());
     let labels = ("[ab]", "[ab]").prop_map(|(name, value)| Labels::from([(name, value)]));
-    let told = (one_of_few_moments(), one_of_few_moments()).prop_map(|(at, value)| Told { at, value });
-    let labelled = (one_of_few_moments(), labels).prop_map(|(at, value)| Told { at, value });
+    let told = (one_of_few_moments(), one_of_few_moments()).prop_map(|(at, value)| Reported { at, value });
+    let labelled = (one_of_few_moments(), labels).prop_map(|(at, value)| Reported { at, value });
     (moment(), moment(), moment(), option::of(told), moment(), moment(), option::of(labelled)).prop_map(
         |(started_at, declared_until, presumed_until, expected_until, reported_at, finished_at, labels)| Job {
             started_at,

@@ -22,17 +22,17 @@ use taskhold::service::remediation::raise::{RaiseStage, Raised};
 use taskhold::service::remediation::{RemediationNote, RemediationState};
 use taskhold::task::attention::{Attention, attention};
 use taskhold::task::interruption::{InterruptedJob, Interruption, StopStage, TrackedInterruption};
-use taskhold::task::job::{Job, Told};
+use taskhold::task::job::{Job, Reported};
 use taskhold::task::protection::{CallResult, Protection, ProtectionRequest, Refusal};
-use taskhold::task::record::{Home, TaskRecord};
+use taskhold::task::record::{Membership, TaskRecord};
 
 fn maybe_moment() -> impl Strategy<Value = Option<Timestamp>> {
     option::of(any_moment())
 }
 
 pub(crate) fn job() -> impl Strategy<Value = Job> {
-    let told = option::of((any_moment(), any_moment()).prop_map(|(at, value)| Told { at, value }));
-    let labelled = option::of((any_moment(), labels()).prop_map(|(at, value)| Told { at, value }));
+    let told = option::of((any_moment(), any_moment()).prop_map(|(at, value)| Reported { at, value }));
+    let labelled = option::of((any_moment(), labels()).prop_map(|(at, value)| Reported { at, value }));
     let moments = [maybe_moment(), maybe_moment(), maybe_moment(), maybe_moment(), maybe_moment()];
     (moments, told, labelled).prop_map(
         |([started_at, declared_until, presumed_until, reported_at, finished_at], expected_until, labels)| Job {
@@ -102,7 +102,8 @@ pub(crate) fn interruption() -> impl Strategy<Value = Interruption> {
 }
 
 fn task_entry() -> impl Strategy<Value = TaskRecord> {
-    let home = (text(), any::<bool>()).prop_map(|(service, is_awaited)| Box::new(Home { service, is_awaited }));
+    let membership =
+        (text(), any::<bool>()).prop_map(|(service, is_awaited)| Box::new(Membership { service, is_awaited }));
     let news = (interruption(), maybe_moment(), any::<bool>(), maybe_moment()).prop_map(
         |(what, claimed_until, forwarded, notified_at)| TrackedInterruption {
             what,
@@ -112,11 +113,11 @@ fn task_entry() -> impl Strategy<Value = TaskRecord> {
         },
     );
     let jobs = btree_map(job_key(), job().prop_map(Box::new), 0..5).prop_map(Arc::new);
-    (jobs, protection(), option::of(home), vec(news, 0..3), maybe_moment()).prop_map(
-        |(jobs, protection, home, interruptions, stopped_at)| TaskRecord {
+    (jobs, protection(), option::of(membership), vec(news, 0..3), maybe_moment()).prop_map(
+        |(jobs, protection, membership, interruptions, stopped_at)| TaskRecord {
             jobs,
             protection,
-            home,
+            membership,
             interruptions,
             stopped_at,
         },
@@ -146,7 +147,7 @@ fn remediation() -> impl Strategy<Value = RemediationState> {
 fn incident() -> impl Strategy<Value = Incident> {
     let event = select(vec![Transition::Opened, Transition::Escalated, Transition::Repeated, Transition::Resolved]);
     let before = option::of(event.clone());
-    let untold = (event, maybe_moment(), any::<u8>(), before).prop_map(|(event, claimed_until, failures, after)| {
+    let pending = (event, maybe_moment(), any::<u8>(), before).prop_map(|(event, claimed_until, failures, after)| {
         PendingNotification { event, claimed_until, failures, after }
     });
     (
@@ -155,16 +156,16 @@ fn incident() -> impl Strategy<Value = Incident> {
         any_moment(),
         any::<(u8, bool)>(),
         maybe_moment(),
-        option::of(untold),
+        option::of(pending),
     )
-        .prop_map(|(kind, since, notified_at, (escalations, heard), resolved_at, untold)| Incident {
+        .prop_map(|(kind, since, notified_at, (escalations, attempted), resolved_at, pending)| Incident {
             kind,
             since,
             notified_at,
             escalations,
             resolved_at,
-            heard,
-            untold,
+            attempted,
+            pending,
         })
 }
 

@@ -25,7 +25,7 @@ impl AlertQueue {
         let attributes = attributes(message).map_err(|error| error.to_string())?;
         let call = self.client.client().send_message().queue_url(&self.queue_url).message_body(&message.machine);
         let call = call.set_message_attributes(Some(attributes));
-        call.send().await.map(drop).map_err(|error| crate::aws::told(&error))
+        call.send().await.map(drop).map_err(|error| crate::aws::on_one_line(&error))
     }
 }
 

@@ -27,7 +27,7 @@ impl AlertTopic {
         let call = self.client.client().publish().topic_arn(&self.topic_arn).subject(&message.subject);
         let call = call.message_structure("json").message(published::message(message));
         let call = call.set_message_attributes(Some(attributes));
-        call.send().await.map(drop).map_err(|error| crate::aws::told(&error))
+        call.send().await.map(drop).map_err(|error| crate::aws::on_one_line(&error))
     }
 }
 

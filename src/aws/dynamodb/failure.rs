@@ -49,7 +49,7 @@ impl Failure {
             (SdkError::ServiceError(answer), Some(code)) => {
                 format!("{code}: {}", answer.err().message().unwrap_or("no message"))
             }
-            _ => crate::aws::told(error),
+            _ => crate::aws::on_one_line(error),
         };
         Self { error: StoreError::Unexpected(format!("table `{table}`: {told}")), again }
     }

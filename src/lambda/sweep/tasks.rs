@@ -85,8 +85,8 @@ impl<P: Ports> Function<P> {
     async fn carry_out_changes(&self, changes: Vec<TaskChange>, part: &mut Part<'_>) -> Vec<(Task, bool)> {
         let tasks: Vec<Task> = changes.iter().map(|change| change.task.clone()).collect();
         let states = self.services.tasks.reconcile(changes, part.budget).await;
-        self.services.hear(tasks.iter().zip(&states), part.budget).await;
-        for (task, failure) in self.services.tasks.tell_interruptions(tasks.iter().zip(&states)).await {
+        self.services.process_results(tasks.iter().zip(&states), part.budget).await;
+        for (task, failure) in self.services.tasks.report_interruptions(tasks.iter().zip(&states)).await {
             error!(%task, %failure, "could not report interrupted jobs; the next sweep does");
         }
         let unsettled = |state: &&TaskState| matches!(state, TaskState::NotStored(_) | TaskState::Known(_, Some(_)));

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 /// The refused tasks with their jobs.
 pub(crate) fn section(alert: &Alert) -> Vec<String> {
-    let tasks = refused::told(alert);
+    let tasks = refused::tasks(alert);
     if tasks.is_empty() {
         return Vec::new();
     }

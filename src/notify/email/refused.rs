@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 /// The refused tasks with their jobs.
 pub(crate) fn section(lines: &mut Lines, alert: &Alert) {
-    let tasks = refused::told(alert);
+    let tasks = refused::tasks(alert);
     if tasks.is_empty() {
         return;
     }

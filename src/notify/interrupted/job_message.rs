@@ -2,7 +2,7 @@
 //! `schemas/interrupted-job.schema.json`.
 
 use crate::ecs::arn::Task;
-use crate::notify::interrupted::{KIND, Told};
+use crate::notify::interrupted::{InterruptionView, KIND};
 use crate::notify::json::sendable;
 use crate::notify::view::parts::bounded;
 use crate::service::alert::AlertKind;
@@ -38,8 +38,8 @@ struct Document<'a> {
 /// The message bodies as JSON, each far below SQS's limit: the limits of job messages bound the job's texts, and ECS's
 /// texts are shortened.
 pub fn job_messages(task: &Task, interruption: &Interruption) -> Vec<String> {
-    let told = Told::new(task, interruption);
-    let (task_arn, service) = (task.to_string(), told.service.as_ref().map(ToString::to_string));
+    let view = InterruptionView::new(task, interruption);
+    let (task_arn, service) = (task.to_string(), view.service.as_ref().map(ToString::to_string));
     let (stop_code, reason) = (&interruption.stop_code, &interruption.stopped_reason);
     let (stop_code, reason) = (stop_code.as_deref().map(bounded), reason.as_deref().map(bounded));
     let body = |JobSnapshot { key, labels, .. }: &JobSnapshot| {
@@ -59,5 +59,5 @@ pub fn job_messages(task: &Task, interruption: &Interruption) -> Vec<String> {
         };
         sendable(&serde_json::to_string(&document).expect("plain data has a JSON form"))
     };
-    told.jobs.iter().map(body).collect()
+    view.jobs.iter().map(body).collect()
 }

@@ -1,6 +1,6 @@
 //! The JSON of an interrupted task, defined as `jobInterrupted` in `schemas/alert.schema.json`.
 
-use crate::notify::interrupted::{EVENT, KIND, Told};
+use crate::notify::interrupted::{EVENT, InterruptionView, KIND};
 use crate::notify::json::{ESCAPED_BYTES_MAX, VERSION, escaped_bytes, sendable};
 use crate::notify::view::parts::bounded;
 use crate::notify::view::tasks::{Detail, Room, jobs};
@@ -49,18 +49,18 @@ struct ExitCode {
 }
 
 /// The JSON, at most [`ESCAPED_BYTES_MAX`] in escaped form.
-pub(crate) fn message(told: &Told<'_>) -> String {
-    let what = told.what;
+pub(crate) fn message(view: &InterruptionView<'_>) -> String {
+    let what = view.what;
     let exit_codes = what.exit_codes.iter().take(EXIT_CODES_MAX);
     let mut document = Document {
         version: VERSION,
-        incident: &told.incident(),
+        incident: &view.incident(),
         kind: KIND,
         event: EVENT,
-        service: told.service.as_ref().map(ToString::to_string),
-        service_name: told.service.as_ref().map(|service| service.name.as_str()),
-        cluster: &told.task.cluster.name,
-        task_arn: told.task.to_string(),
+        service: view.service.as_ref().map(ToString::to_string),
+        service_name: view.service.as_ref().map(|service| service.name.as_str()),
+        cluster: &view.task.cluster.name,
+        task_arn: view.task.to_string(),
         at: what.at,
         stage: what.stage,
         stop_code: what.stop_code.as_deref().map(bounded),
@@ -71,11 +71,11 @@ pub(crate) fn message(told: &Told<'_>) -> String {
         exit_codes_omitted: what.exit_codes.len().saturating_sub(EXIT_CODES_MAX),
         protected_until: what.protected_until,
         jobs: Vec::new(),
-        jobs_omitted: told.jobs.len(),
+        jobs_omitted: view.jobs.len(),
     };
     let bytes_max = ESCAPED_BYTES_MAX.saturating_sub(escaped_bytes(&text(&document)));
     let room = Room { items_max: usize::MAX, bytes_max, bytes: |json| escaped_bytes(&sendable(json)) };
-    document.jobs = jobs(&told.jobs, &room, &Detail::OF_JOBS);
+    document.jobs = jobs(&view.jobs, &room, &Detail::OF_JOBS);
     document.jobs_omitted -= document.jobs.len();
     text(&document)
 }

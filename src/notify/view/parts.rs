@@ -92,9 +92,9 @@ impl From<&TagProblem> for TagProblemReport {
 
 impl IncidentReport {
     fn new(key: &str, incident: &Incident) -> Self {
-        let Incident { kind, since, notified_at, escalations, resolved_at, heard, untold } = incident;
+        let Incident { kind, since, notified_at, escalations, resolved_at, attempted, pending } = incident;
         // `notified_at` is set when the function decides to notify; delivery may not have happened yet.
-        let was_told = *heard && untold.is_none();
+        let was_told = *attempted && pending.is_none();
         Self {
             incident: key.to_owned(),
             kind: *kind,

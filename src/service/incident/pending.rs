@@ -33,8 +33,8 @@ impl PendingNotification {
     /// the new one must not overtake it.
     pub(crate) fn instead(of: Option<Self>, event: Transition, now: Timestamp) -> Self {
         let claim_max = now.checked_add(CLAIM).ok();
-        let claimed_until = of.and_then(|untold| untold.claimed_until).filter(|until| *until > now).min(claim_max);
-        let after = of.map(|untold| untold.after.unwrap_or(untold.event));
+        let claimed_until = of.and_then(|pending| pending.claimed_until).filter(|until| *until > now).min(claim_max);
+        let after = of.map(|pending| pending.after.unwrap_or(pending.event));
         Self { claimed_until, after, ..Self::new(event) }
     }
 
@@ -62,12 +62,12 @@ impl PendingNotification {
 pub fn claim(incidents: &mut Incidents, now: Timestamp) -> Vec<(String, Incident, Transition)> {
     let mut claimed = Vec::new();
     for (key, incident) in incidents {
-        if let Some(untold) = &mut incident.untold
-            && untold.claimed_until.is_none_or(|until| until <= now)
+        if let Some(pending) = &mut incident.pending
+            && pending.claimed_until.is_none_or(|until| until <= now)
         {
-            (untold.claimed_until, untold.after) = (now.checked_add(CLAIM).ok(), None);
-            let event = untold.event;
-            incident.heard = true;
+            (pending.claimed_until, pending.after) = (now.checked_add(CLAIM).ok(), None);
+            let event = pending.event;
+            incident.attempted = true;
             claimed.push((key.clone(), incident.clone(), event));
         }
     }
@@ -75,21 +75,23 @@ pub fn claim(incidents: &mut Incidents, now: Timestamp) -> Vec<(String, Incident
 }
 
 /// Clears a delivered notification, or returns a failed one for the next reconcile to send.
-pub fn told(incidents: &mut Incidents, key: &str, outcome: (Transition, Told, Timestamp)) {
+pub fn settle(incidents: &mut Incidents, key: &str, outcome: (Transition, DeliveryOutcome, Timestamp)) {
     let (event, outcome, now) = outcome;
     let Some(incident) = incidents.get_mut(key) else { return };
-    incident.untold = match (incident.untold, outcome) {
-        (Some(untold), Told::Sent) if untold.event == event => None,
-        (Some(untold), Told::Failed) if untold.event == event => Some(untold.failed(now)),
+    incident.pending = match (incident.pending, outcome) {
+        (Some(pending), DeliveryOutcome::Sent) if pending.event == event => None,
+        (Some(pending), DeliveryOutcome::Failed) if pending.event == event => Some(pending.failed(now)),
         // The transition that replaced the delivered one no longer has to wait.
-        (Some(untold), Told::Sent) if untold.after == Some(event) => Some(PendingNotification::new(untold.event)),
-        (untold, _) => untold,
+        (Some(pending), DeliveryOutcome::Sent) if pending.after == Some(event) => {
+            Some(PendingNotification::new(pending.event))
+        }
+        (pending, _) => pending,
     };
 }
 
 /// The result of one delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum DeliveryOutcome {
     /// The sink accepted the notification.
     Sent,
     /// Delivery failed.

@@ -3,7 +3,7 @@
 use super::*;
 use crate::service::diagnosis::TaskCounts;
 use crate::service::forecast::{Deadline, DeadlineSource, Forecast};
-use crate::service::incident::pending::{Told, claim, told};
+use crate::service::incident::pending::{DeliveryOutcome, claim, settle};
 use crate::service::rollout::Rollout;
 use crate::service::snapshot::TaskSnapshot;
 use crate::service::snapshot::fixture;
@@ -62,15 +62,15 @@ fn look(incidents: &mut Incidents, minute: i64, diagnosis: &Diagnosis) -> Vec<St
     advance(incidents, sight(&snapshot(minute), diagnosis), &policy());
     let claimed = claim(incidents, at(minute));
     for (key, _, event) in &claimed {
-        told(incidents, key, (*event, Told::Sent, at(minute)));
+        settle(incidents, key, (*event, DeliveryOutcome::Sent, at(minute)));
     }
     claimed.iter().map(|(_, incident, event)| format!("{} {}", incident.kind.as_str(), event.as_str())).collect()
 }
 
 static NOBODY_IDLE: BTreeMap<TaskId, Timestamp> = BTreeMap::new();
 
-fn sight<'a>(snapshot: &'a ServiceSnapshot, diagnosis: &'a Diagnosis) -> Sight<'a> {
-    Sight { snapshot, diagnosis, idle_seen: &NOBODY_IDLE }
+fn sight<'a>(snapshot: &'a ServiceSnapshot, diagnosis: &'a Diagnosis) -> Assessment<'a> {
+    Assessment { snapshot, diagnosis, idle_seen: &NOBODY_IDLE }
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn an_alert_that_was_not_taken_is_told_by_the_next_look() {
     let mut incidents = Incidents::new();
     advance(&mut incidents, sight(&snapshot(5), &blocked(60)), &policy());
     let (key, _, event) = claim(&mut incidents, at(5)).remove(0);
-    told(&mut incidents, &key, (event, Told::Failed, at(5)));
+    settle(&mut incidents, &key, (event, DeliveryOutcome::Failed, at(5)));
     assert_eq!(look(&mut incidents, 6, &blocked(60)), ["deployment-blocked opened"]);
 }
 
@@ -139,7 +139,7 @@ fn an_alert_that_is_never_taken_is_told_later_and_later() {
     for minute in 5..65 {
         for (key, _, event) in claim(&mut incidents, at(minute)) {
             tries.push(minute);
-            told(&mut incidents, &key, (event, Told::Failed, at(minute)));
+            settle(&mut incidents, &key, (event, DeliveryOutcome::Failed, at(minute)));
         }
     }
     assert_eq!(tries, [5, 6, 16, 36]);
@@ -150,7 +150,7 @@ fn an_incident_that_somebody_may_have_heard_of_is_called_off_even_if_no_send_suc
     let mut incidents = Incidents::new();
     advance(&mut incidents, sight(&snapshot(5), &blocked(60)), &policy());
     let (key, _, event) = claim(&mut incidents, at(5)).remove(0);
-    told(&mut incidents, &key, (event, Told::Failed, at(5)));
+    settle(&mut incidents, &key, (event, DeliveryOutcome::Failed, at(5)));
     assert_eq!(look(&mut incidents, 6, &steady()), ["deployment-blocked resolved"]);
 }
 
@@ -174,7 +174,7 @@ fn what_is_being_told_is_called_off_only_after_it() {
 /// Advances without delivering: a short form of the pending notifications.
 fn only_look(incidents: &mut Incidents, minute: i64, diagnosis: &Diagnosis) -> Vec<Transition> {
     advance(incidents, sight(&snapshot(minute), diagnosis), &policy());
-    incidents.values().filter_map(|incident| incident.untold).map(|untold| untold.event).collect()
+    incidents.values().filter_map(|incident| incident.pending).map(|pending| pending.event).collect()
 }
 
 /// The transitions that one instance claims.
@@ -184,7 +184,7 @@ fn claimed(incidents: &mut Incidents, minute: i64) -> Vec<Transition> {
 
 fn is_told(incidents: &mut Incidents, event: Transition, minute: i64) {
     let key = incidents.keys().next().unwrap().clone();
-    told(incidents, &key, (event, Told::Sent, at(minute)));
+    settle(incidents, &key, (event, DeliveryOutcome::Sent, at(minute)));
 }
 
 #[test]
@@ -286,7 +286,7 @@ fn a_protection_without_live_jobs_is_an_orphan_after_a_grace_time() {
     let mut look = |minute: i64| {
         let seen = ServiceSnapshot { tasks: vec![idle.clone()], ..snapshot(minute) };
         let idle_seen = BTreeMap::from([(idle.id.clone(), at(2))]);
-        let sight = Sight { snapshot: &seen, diagnosis: &steady(), idle_seen: &idle_seen };
+        let sight = Assessment { snapshot: &seen, diagnosis: &steady(), idle_seen: &idle_seen };
         advance(&mut incidents, sight, &policy());
         claim(&mut incidents, at(minute)).len()
     };

@@ -1,7 +1,7 @@
 //! Rules of a watch, on snapshots built by hand.
 
-pub mod heeding;
-pub mod seeing;
+pub mod accepting;
+pub mod incidents;
 
 use super::*;
 use crate::ecs::deployment::{Deployment, DeploymentStatus, RolloutState};
@@ -98,8 +98,8 @@ fn unread(snapshot: ServiceSnapshot) -> ServiceSnapshot {
     ServiceSnapshot { tasks: Vec::new(), gaps: vec![Gap::Tasks(EcsError::Throttled)], ..snapshot }
 }
 
-fn look(record: &mut ServiceRecord, snapshot: &ServiceSnapshot, reason: Reason) -> Seen {
-    take_in(record, (snapshot, reason), &policy())
+fn look(record: &mut ServiceRecord, snapshot: &ServiceSnapshot, reason: Reason) -> Findings {
+    reconcile_snapshot(record, (snapshot, reason), &policy())
 }
 
 /// The second at which the next recheck is due.
@@ -264,7 +264,7 @@ fn after_50_hours_the_sweep_looks_alone() {
 fn without_a_queue_nothing_is_watched() {
     let policy = ServicePolicy { follows_up: false, ..policy() };
     let mut record = ServiceRecord::default();
-    take_in(&mut record, (&blocked(0), Reason::Begun), &policy);
+    reconcile_snapshot(&mut record, (&blocked(0), Reason::Begun), &policy);
     assert_eq!(record.watch, None);
     assert_eq!(on_trigger(&mut record, Trigger::Reconcile, (at(1), &policy)), OnTrigger::Look);
     assert_eq!(on_trigger(&mut record, Trigger::Reconcile, (at(2), &policy)), OnTrigger::Nothing);
@@ -312,8 +312,8 @@ fn what_is_blocked_again_is_so_since_it_was_told_as_long_as_that_is_not_called_o
             notified_at: at(60),
             escalations: 0,
             resolved_at: is_resolved.then(|| at(61)),
-            heard: true,
-            untold: None,
+            attempted: true,
+            pending: None,
         };
         record.incidents.insert("told".to_owned(), told);
         remember(&mut record, &diagnose(&will_block(70), None, &policy().watch));

@@ -1,7 +1,7 @@
 //! Raises the desired count, and follows a raise until it is put back.
 
 use crate::service::diagnosis::RolloutStatus;
-use crate::service::incident::Sight;
+use crate::service::incident::Assessment;
 use crate::service::remediation::{Remediation, RemediationPolicy, RemediationState, count_tag};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -83,8 +83,12 @@ impl RemediationState {
 }
 
 /// Raises the desired count above the number of protected and refused tasks, so that ECS accepts protection again.
-pub(crate) fn raise(state: &mut RemediationState, seen: Sight<'_>, policy: &RemediationPolicy) -> Option<Remediation> {
-    let Sight { snapshot, diagnosis, .. } = seen;
+pub(crate) fn raise(
+    state: &mut RemediationState,
+    seen: Assessment<'_>,
+    policy: &RemediationPolicy,
+) -> Option<Remediation> {
+    let Assessment { snapshot, diagnosis, .. } = seen;
     let now = snapshot.at;
     let desired = snapshot.service.desired_count;
     if diagnosis.refused_tasks.is_empty() {
@@ -126,7 +130,7 @@ pub(crate) fn raise(state: &mut RemediationState, seen: Sight<'_>, policy: &Reme
 
 /// Follows a raise: puts it back when its reason is over, and drops it if the call was never made or if another writer
 /// has changed the count since.
-pub(crate) fn settle_raise(state: &mut RemediationState, seen: Sight<'_>) -> Option<Remediation> {
+pub(crate) fn settle_raise(state: &mut RemediationState, seen: Assessment<'_>) -> Option<Remediation> {
     let (snapshot, now) = (seen.snapshot, seen.snapshot.at);
     let desired = snapshot.service.desired_count;
     let raised = state.raised.as_mut()?;
@@ -166,8 +170,8 @@ pub(crate) fn settle_raise(state: &mut RemediationState, seen: Sight<'_>) -> Opt
 }
 
 /// Whether the reason for a raise is over, and few enough tasks are protected that putting the count back blocks none.
-fn may_be_put_back(raised: &Raised, seen: Sight<'_>) -> bool {
-    let Sight { snapshot, diagnosis, .. } = seen;
+fn may_be_put_back(raised: &Raised, seen: Assessment<'_>) -> bool {
+    let Assessment { snapshot, diagnosis, .. } = seen;
     let is_tried = raised.stage == RaiseStage::PuttingBack && snapshot.at.duration_since(raised.at) < CALL_MAX;
     matches!(raised.stage, RaiseStage::Raised | RaiseStage::PuttingBack)
         && !is_tried

@@ -116,7 +116,7 @@ fn decide_with(
     IDLE_SEEN.with_borrow_mut(|seen| {
         let since = |task: &TaskId| seen.get(task).copied().unwrap_or(snapshot.at);
         *seen = crate::service::incident::idle_tasks(snapshot).map(|(task, _)| (task.clone(), since(task))).collect();
-        decide_remediation(state, Sight { snapshot, diagnosis: &diagnosis, idle_seen: seen }, policy)
+        decide_remediation(state, Assessment { snapshot, diagnosis: &diagnosis, idle_seen: seen }, policy)
     })
 }
 

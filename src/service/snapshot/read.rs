@@ -105,14 +105,14 @@ async fn add_protection<E: ServiceReads>(ecs: &E, arn: &ServiceArn, snapshot: &m
     let pages: Vec<_> = stream::iter(reads).buffered(READS_AT_ONCE).collect().await;
     for (tasks, page) in tasks.chunks_mut(TASKS_PER_READ_MAX).zip(pages) {
         let told = page.and_then(|answer| {
-            let mut untold = None;
+            let mut failure = None;
             for task in tasks {
                 match protected_until(&task.id, &answer) {
                     Ok(until) => task.protected_until = until,
-                    Err(error) => untold = Some(error),
+                    Err(error) => failure = Some(error),
                 }
             }
-            untold.map_or(Ok(()), Err)
+            failure.map_or(Ok(()), Err)
         });
         gaps.extend(told.err().map(Gap::Protection));
     }
@@ -122,17 +122,18 @@ async fn add_protection<E: ServiceReads>(ecs: &E, arn: &ServiceArn, snapshot: &m
 /// unprotected tasks too ("get-task-protection", AWS CLI Command Reference), so a task missing from the answer proves
 /// nothing.
 pub(crate) fn protected_until(task: &TaskId, answer: &ProtectionAnswer) -> Result<Option<Timestamp>, EcsError> {
-    let untold = |what: &str| EcsError::Server(format!("GetTaskProtection answered for task `{task}` only `{what}`"));
+    let incomplete =
+        |what: &str| EcsError::Server(format!("GetTaskProtection answered for task `{task}` only `{what}`"));
     if let Some(told) = answer.protected_tasks.iter().find(|told| told.task_id == *task) {
         return match (told.protection_enabled, told.expiration_date) {
             (false, _) => Ok(None),
             (true, Some(until)) => Ok(Some(until)),
-            (true, None) => Err(untold("protected, and no end")),
+            (true, None) => Err(incomplete("protected, and no end")),
         };
     }
     match answer.failures.iter().find(|failure| failure.task_id == *task).map(|failure| &failure.reason) {
         Some(FailureReason::Missing) => Ok(None),
-        reason => Err(untold(reason.map_or("nothing", FailureReason::as_str))),
+        reason => Err(incomplete(reason.map_or("nothing", FailureReason::as_str))),
     }
 }
 
@@ -154,7 +155,8 @@ async fn add_jobs<L: Store<TaskRecord>>(
                 snapshot.tasks[at].jobs = jobs(&versioned.record, (snapshot.at, managed));
                 snapshot.tasks[at].idle_since = versioned.record.idle_since(snapshot.at);
                 snapshot.tasks[at].refused_since = versioned.record.refused_since(snapshot.at);
-                snapshot.tasks[at].is_awaited = versioned.record.home.as_ref().is_some_and(|home| home.is_awaited);
+                snapshot.tasks[at].is_awaited =
+                    versioned.record.membership.as_ref().is_some_and(|membership| membership.is_awaited);
             }
             Err(error) => snapshot.gaps.push(Gap::Jobs(error)),
         }

@@ -10,13 +10,13 @@ const MET_MAX: usize = 50_000;
 
 /// The hashes of keys that were loaded or stored. A collision costs a load and nothing else.
 #[derive(Debug, Default)]
-pub(crate) struct Met {
+pub(crate) struct KnownKeys {
     state: RandomState,
     hashes: Mutex<HashSet<u64>>,
 }
 
-impl Met {
-    pub(crate) fn meet(&self, key: &impl Hash) {
+impl KnownKeys {
+    pub(crate) fn add(&self, key: &impl Hash) {
         let hash = self.state.hash_one(key);
         let mut hashes = self.hashes();
         if hashes.len() >= MET_MAX {
@@ -25,7 +25,7 @@ impl Met {
         hashes.insert(hash);
     }
 
-    pub(crate) fn has_met(&self, key: &impl Hash) -> bool {
+    pub(crate) fn contains(&self, key: &impl Hash) -> bool {
         self.hashes().contains(&self.state.hash_one(key))
     }
 
@@ -41,14 +41,14 @@ mod tests {
 
     #[test]
     fn what_was_met_is_known_until_there_is_too_much_of_it() {
-        let met = Met::default();
-        assert!(!met.has_met(&"a"));
-        met.meet(&"a");
-        met.meet(&"a");
-        assert!(met.has_met(&"a") && !met.has_met(&"b"));
-        (0..MET_MAX).for_each(|number| met.meet(&number));
-        assert!(!met.has_met(&"a"));
-        assert!(met.has_met(&(MET_MAX - 1)));
+        let met = KnownKeys::default();
+        assert!(!met.contains(&"a"));
+        met.add(&"a");
+        met.add(&"a");
+        assert!(met.contains(&"a") && !met.contains(&"b"));
+        (0..MET_MAX).for_each(|number| met.add(&number));
+        assert!(!met.contains(&"a"));
+        assert!(met.contains(&(MET_MAX - 1)));
         assert!(met.hashes().len() <= MET_MAX);
     }
 }

@@ -1,15 +1,15 @@
 //! What a snapshot changes in the record, and which notifications it causes.
 
 use super::*;
-use crate::service::incident::pending::{Told, told};
+use crate::service::incident::pending::{DeliveryOutcome, settle};
 
 /// Reconciles and delivers: a short form of the notifications sent.
 fn tell(record: &mut ServiceRecord, snapshot: &ServiceSnapshot) -> Vec<String> {
     let seen = look(record, snapshot, Reason::Routine);
-    for (key, _, event) in &seen.to_tell {
-        told(&mut record.incidents, key, (*event, Told::Sent, snapshot.at));
+    for (key, _, event) in &seen.to_notify {
+        settle(&mut record.incidents, key, (*event, DeliveryOutcome::Sent, snapshot.at));
     }
-    seen.to_tell.iter().map(|(_, incident, event)| format!("{} {}", incident.kind.as_str(), event.as_str())).collect()
+    seen.to_notify.iter().map(|(_, incident, event)| format!("{} {}", incident.kind.as_str(), event.as_str())).collect()
 }
 
 /// Blocked since 0, reported at 300.
