@@ -1,14 +1,14 @@
-//! The central promise, tried out: taskhold never leaves a task with an active job unprotected because of its own release,
-//! whatever the interleaving, duplicates, crash point or late effect of a call; every idle task ends unprotected; no
-//! message is lost.
+//! A randomized test of the central promise: taskhold never leaves a task with an active job unprotected because of its
+//! own release, for every interleaving of invocations, duplicate delivery, crash point and late effect of a call. Every
+//! idle task ends unprotected, and no message is lost.
 //!
-//! Each run is one seed. Up to four invocations of the real [`taskhold::lambda::function::Function`] are in flight at once; every call
-//! to ECS, to the state store and to the dead-letter queue is a point at which a scheduler decides who goes on. After a storm of
-//! faults everything calms down and has to converge. What exactly is promised and checked stands in
-//! `invariants/promise.rs`.
+//! A seed determines a run. Up to four invocations of the real [`taskhold::lambda::function::Function`] are in flight
+//! at once. At every call to ECS, to the state store and to the dead-letter queue, a scheduler decides which invocation
+//! continues. A phase with faults, the storm, is followed by one without, in which the system must converge.
+//! `invariants/promise.rs` defines the promises and their checks.
 //!
-//! A failing run prints its seed and how it came to it; put the seed into [`REGRESSIONS`] and it runs first. A seed means
-//! another run as soon as the simulation draws otherwise: then search anew, with the bug put back.
+//! A failing run prints its seed and its trace. Add the seed to [`REGRESSIONS`], and it runs first. A change in what
+//! the simulation draws gives the seed another run: then reintroduce the bug and search for a new seed.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
@@ -35,12 +35,12 @@ use world::{Broken, Sabotage, Stats};
 
 const CLUSTER: &str = "arn:aws:ecs:eu-west-1:111122223333:cluster/video";
 
-/// Seeds that once broke a promise: 212, when a call could be sent so long after it was written down that others had
-/// forgotten it; 2841, when the state store could forget an entry with a release in flight.
+/// Seeds that once broke a promise. 212: an invocation sent a recorded call so late that other invocations had already
+/// dropped it from the record. 2841: the state store dropped a record with a release in flight.
 const REGRESSIONS: [u64; 2] = [212, 2841];
-/// So many further runs take 10 to 20 seconds on one core, in a debug build.
+/// Number of further runs. They take 10 to 20 seconds on one core in a debug build.
 const RUNS: u64 = 1500;
-/// A broken protocol must be found within so many runs.
+/// Maximum number of runs in which the checks must find a sabotaged protocol.
 const SABOTAGED_RUNS: u64 = 2000;
 
 fn clusters() -> Clusters {
@@ -89,7 +89,7 @@ fn a_seed_is_a_run() {
     }
 }
 
-/// Panics as soon as a run breaks this promise.
+/// Runs seeds with `sabotage` and panics at the first run that breaks the expected promise.
 fn break_by(sabotage: Sabotage, expected: Broken) {
     let breaks = |outcome: &Outcome| outcome.broken.as_ref().is_some_and(|(broken, _)| *broken == expected);
     if let Some(outcome) = (0..SABOTAGED_RUNS).map(|seed| run(seed, sabotage)).find(breaks) {

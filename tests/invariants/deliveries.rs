@@ -1,17 +1,17 @@
-//! How messages come to invocations, in the storm and after it.
+//! Delivery of messages and events to invocations, during the storm and after it.
 
 use super::queue::Work;
 use super::run::{INVOCATIONS_AT_ONCE, Invocation, Run};
 use super::world::{Broken, World};
 use jiff::{SignedDuration, Timestamp};
 
-/// After the storm a message that is delivered more often than this counts as one that comes for ever. Calls of the storm
-/// may strike for two minutes yet, less than one visibility timeout; so the first delivery may find them in flight, and the
-/// second may meet another invocation that clears up.
+/// A message that is delivered more often than this after the storm counts as never ending. Calls of the storm may take
+/// effect for two more minutes, which is less than one visibility timeout: the first delivery may find them in flight,
+/// and the second may conflict with another invocation that settles them.
 const DELIVERIES_MAX: u32 = 3;
 
 impl World {
-    /// No new faults. Those that have happened take their course.
+    /// Ends the storm: no new faults. Calls and stores in flight still take effect.
     pub(super) fn calm_down(&mut self) {
         self.record("the storm is over".to_owned());
         self.calm = true;
@@ -20,7 +20,7 @@ impl World {
         }
     }
 
-    /// What a crashed invocation had comes again: messages by their visibility timeout, events by Lambda's retry.
+    /// Redelivers the input of a crashed invocation: messages after their visibility timeout, events by Lambda's retry.
     pub(super) fn crashed(&mut self, work: &Work) {
         if let Work::Event(task) = work {
             self.queue.events.push(*task);
@@ -41,7 +41,7 @@ impl Run<'_> {
         self.sim.world().broken.is_some()
     }
 
-    /// Begins an invocation with an event, or with a batch of what is visible.
+    /// Starts an invocation with an event or with a batch of visible messages.
     pub(super) fn deliver(&mut self) {
         let (payload, work) = {
             let mut world = self.sim.world();
@@ -57,7 +57,7 @@ impl Run<'_> {
         self.begin(payload, work);
     }
 
-    /// Begins an invocation that compares the state store with ECS.
+    /// Starts an invocation that sweeps: it compares the state store with ECS.
     pub(super) fn sweep(&mut self) {
         self.sim.world().stats.sweeps += 1;
         self.begin(r#"{"sweep": {}}"#.to_owned(), Work::Sweep);
@@ -82,7 +82,7 @@ impl Run<'_> {
         self.poll(number);
     }
 
-    /// Lets everything that was sent come to its end, and checks what must hold then.
+    /// Delivers until every message and event has ended, and checks the promises that must hold then.
     pub(super) fn drain(&mut self) {
         while !self.is_broken() {
             let (room, has_deliveries) = (self.running.len() < INVOCATIONS_AT_ONCE, self.sim.world().has_deliveries());
@@ -102,7 +102,7 @@ impl Run<'_> {
         }
     }
 
-    /// Lets the time pass until the next message is visible. False if none is left.
+    /// Advances the clock until the next message is visible. False if none is left.
     fn wait_for_messages(&mut self) -> bool {
         let next = {
             let mut world = self.sim.world();
@@ -112,7 +112,7 @@ impl Run<'_> {
                 return false;
             }
             if world.comes_for_ever() {
-                world.break_off(Broken::Convergence, "a message comes again and again after the storm".to_owned());
+                world.break_off(Broken::Convergence, "a message never ends after the storm".to_owned());
                 return false;
             }
             world.queue.messages.iter().filter_map(|message| message.visible_from).min()

@@ -1,4 +1,4 @@
-//! A simulated ECS: tasks with protections that expire, and calls that take effect at their own time, or late, or not.
+//! A simulated ECS: tasks with protection that expires, and calls that take effect in time, late, or never.
 
 use super::world::{Broken, Sabotage, Sim, World};
 use jiff::{SignedDuration, Timestamp};
@@ -10,8 +10,8 @@ use taskhold::ecs::task::{StopCause, TaskDescription};
 use taskhold::ecs::{Ecs, Failure, FailureReason, ProtectedTask, ProtectionAnswer, ProtectionSetting, ServiceReads};
 use taskhold::task::protection::{LATE_EFFECT_MAX, SENT_WITHIN};
 
-/// The longest that a call takes from its sending to its effect: all of what taskhold assumes, less the time that it
-/// gives itself to send a call that is written down, less a little.
+/// Maximum time between sending a call and its effect: the maximum that taskhold assumes, less the time in which it
+/// sends a recorded call, less a millisecond.
 const STRIKES_WITHIN: SignedDuration =
     SignedDuration::from_millis((LATE_EFFECT_MAX.as_secs() - SENT_WITHIN.as_secs()) * 1000 - 1);
 
@@ -26,19 +26,19 @@ pub(crate) struct ControlPlane {
 pub(crate) struct SimTask {
     pub(crate) task: Task,
     pub(crate) protected_until: Option<Timestamp>,
-    /// Until then ECS says `DEPLOYMENT_BLOCKED`.
+    /// Until then ECS refuses protection with `DEPLOYMENT_BLOCKED`.
     pub(crate) blocked_until: Timestamp,
     pub(crate) stopped: bool,
 }
 
-/// A part of a call that has not taken effect yet.
+/// The pending effect of a call on one task.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Effect {
     call: usize,
     task: usize,
-    /// It strikes now at the latest.
+    /// The latest time at which it takes effect.
     pub(crate) by: Timestamp,
-    /// It strikes then and not before, unless the call is answered.
+    /// Takes effect at `by` and no earlier, unless ECS answers the call.
     pub(crate) late: bool,
 }
 
@@ -49,11 +49,11 @@ struct SentCall {
     told: ProtectionAnswer,
 }
 
-/// What becomes of a call.
+/// The outcome of a call.
 #[derive(Clone, Debug)]
 enum Fate {
     Answered,
-    /// As `Answered`, but one of its tasks is in neither list.
+    /// As `Answered`, but neither list of the answer has one of the tasks.
     AnsweredInPart,
     FailsWithEffect(EcsError),
     FailsWithoutEffect(EcsError),
@@ -97,7 +97,7 @@ impl World {
         }
     }
 
-    /// A call leaves the function.
+    /// The function sends a call.
     fn send(&mut self, setting: ProtectionSetting, ids: &[TaskId]) -> usize {
         let fate = self.fate(ids.len());
         let number = self.ecs.calls.len();
@@ -121,7 +121,7 @@ impl World {
         number
     }
 
-    /// A call takes effect for one task.
+    /// Applies the effect of a call to one task.
     pub(crate) fn strike(&mut self, at: usize) {
         let Effect { call: number, task: place, .. } = self.ecs.effects.swap_remove(at);
         let (call, task) = (&mut self.ecs.calls[number], &mut self.ecs.tasks[place]);
@@ -164,7 +164,7 @@ impl World {
         }
     }
 
-    /// A call comes back to the function.
+    /// The answer to a call.
     fn answer(&mut self, number: usize) -> Result<ProtectionAnswer, EcsError> {
         let fate = self.ecs.calls[number].fate.clone();
         if let Fate::FailsWithEffect(error) | Fate::FailsWithoutEffect(error) = fate {
@@ -186,20 +186,20 @@ impl World {
     }
 }
 
-/// The function's way to ECS.
+/// The function's ECS client.
 #[derive(Debug)]
 pub(crate) struct FakeEcs(pub(crate) Sim);
 
 ecs_sim::updates_no_services!(FakeEcs);
 
-/// There are no services here, but a sweep asks for the protection of busy tasks.
+/// The simulation has no services, but a sweep reads the protection of busy tasks.
 impl ServiceReads for FakeEcs {
     async fn describe_service(&self, service: &ServiceArn) -> Result<Option<Service>, EcsError> {
-        panic!("nobody should describe {service}")
+        panic!("unexpected read of {service}")
     }
 
     async fn list_tasks(&self, service: &ServiceArn, _: Option<&str>) -> Result<Page<TaskId>, EcsError> {
-        panic!("nobody should list the tasks of {service}")
+        panic!("unexpected list of the tasks of {service}")
     }
 
     async fn list_services(&self, _: &Arc<ClusterArn>, _: Option<&str>) -> Result<Page<ServiceArn>, EcsError> {
@@ -245,7 +245,7 @@ fn description(id: &TaskId) -> TaskDescription {
 }
 
 impl Sim {
-    /// A read on its way: it is answered with what is so at some moment, or fails.
+    /// Waits at a gate and then reads the world as it is at that moment, or fails.
     async fn read(&self) -> Result<MutexGuard<'_, World>, EcsError> {
         self.gate().await;
         let mut world = self.world();

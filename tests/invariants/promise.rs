@@ -1,26 +1,27 @@
-//! The reference model: what taskhold has promised to the workers so far, reckoned from the messages alone, and the checks
-//! that it keeps it.
+//! The reference model: taskhold's promises to the workers so far, computed from the messages alone, and the checks
+//! that taskhold keeps them.
 //!
-//! # What is promised
+//! # Promises
 //!
-//! *Safety.* Once a message that begins or prolongs a job was acknowledged as done, and until the job's finish is sent, its
-//! task stops or its end comes, ECS protects the task until that end, less [`GRANT_TOLERANCE`]. At every moment: while other
-//! invocations run, crash, and while calls of theirs take effect late. The end is the latest that an acknowledged message
-//! declared; with none declared, the one presumed from acknowledged heartbeats, as far as no other message of the job
-//! declares an earlier one (which may be known already though it is not acknowledged).
+//! *Safety.* The promise begins when taskhold acknowledges as done a message that starts or extends a job. It ends when
+//! the worker sends the job's finish, the task stops, or the job's end passes. In between, ECS protects the task until
+//! the job's end, less [`GRANT_TOLERANCE`], at every moment: also while other invocations run or crash, and while their
+//! calls take effect late. The job's end is the latest one that an acknowledged message declared. If none declared an
+//! end, it is the end presumed from acknowledged heartbeats, or an earlier one that another message of the job
+//! declares: the store may have that message already although it is not acknowledged.
 //!
-//! It follows that a start is acknowledged only when its protection is granted (or the job has finished or outlived its
-//! end, or the message is dead-lettered), and that, when all messages of a task are acknowledged and nothing runs, the task is
-//! protected until the latest end of its active jobs. Not promised: protection before the acknowledgement. A release that
-//! was begun before a job's start arrived may uncover the task after it; then the start is not acknowledged and comes
-//! again.
+//! Two things follow. taskhold acknowledges a start only when ECS has granted the protection, the job has finished or
+//! passed its end, or the message is dead-lettered. And when all messages of a task are acknowledged and no invocation
+//! runs, the task is protected until the latest end of its active jobs. Protection before the acknowledgement is not
+//! promised: a release that began before a job's start arrived may clear the task's protection after it. taskhold then
+//! does not acknowledge the start, and SQS redelivers it.
 //!
-//! *Loss.* What a message that was acknowledged as done told is in the state store. A message is dead-lettered only if it is malformed,
-//! its task has stopped, or it was received too often; with a reason.
+//! *Loss.* The state store has the content of every message that was acknowledged as done. A message is dead-lettered
+//! only if it is malformed, its task has stopped, or it was received too often; and always with a reason.
 //!
-//! *Convergence.* Without new faults every message ends within a few deliveries. Then a task whose jobs have all finished
-//! is unprotected, and no task was ever protected longer than the longest of its jobs asked for, but for rounding and
-//! delay.
+//! *Convergence.* Without new faults every message ends within a few deliveries. Then a task whose jobs have all
+//! finished is unprotected. No task was ever protected longer than the longest request of its jobs, except for rounding
+//! and delay.
 
 use super::world::{Broken, Rules, World};
 use jiff::{SignedDuration, Timestamp};
@@ -29,8 +30,8 @@ use taskhold::lambda::sqs_record;
 use taskhold::lambda::sqs_record::QueueMessage;
 use taskhold::task::plan::GRANT_TOLERANCE;
 
-/// A grant may be longer than what was asked by a minute of rounding up, 5 % or another minute for sharing a call, and the
-/// two minutes between a decision and its effect.
+/// A protection may be longer than the jobs requested by a minute of rounding up, another minute (or 5 %) for sharing a
+/// call, and the two minutes between a decision and its effect.
 const LONGER_THAN_ASKED: SignedDuration = SignedDuration::from_mins(5);
 
 #[derive(Debug)]
@@ -49,7 +50,7 @@ pub(crate) struct JobPromise {
     pub(crate) attempt: u32,
     pub(crate) started_at: Option<Timestamp>,
     pub(crate) finish_sent: bool,
-    /// Its worker will crash and never tell its end.
+    /// The worker will crash and never send the finish.
     pub(crate) abandoned: bool,
     /// The earliest and the latest end declared by any message that was sent.
     declared: Option<(Timestamp, Timestamp)>,
@@ -59,7 +60,7 @@ pub(crate) struct JobPromise {
     acknowledged_presumed: Option<Timestamp>,
 }
 
-/// What a message in the queue tells.
+/// The content of a message in the queue.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Told {
     Job { task: usize, job: usize, ends: Ends },
@@ -67,7 +68,7 @@ pub(crate) enum Told {
     Nothing,
 }
 
-/// The ends that a message tells.
+/// The job's ends according to a message.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Ends {
     pub(crate) declared: Option<Timestamp>,
@@ -84,7 +85,7 @@ impl Told {
 }
 
 impl JobPromise {
-    /// The task's job of this number. Every second one is another attempt at the one before.
+    /// Job `number` of a task. Every second job is another attempt of the previous one.
     pub(crate) fn new(number: usize, rules: &Rules, rng: &mut fastrand::Rng) -> Self {
         let attempt = 1 + u32::try_from(number % 2).expect("0 or 1");
         let abandoned = rng.u32(..100) < rules.abandoned_percent;
@@ -115,7 +116,7 @@ impl Promise {
         Self { tasks: (0..tasks).map(task).collect() }
     }
 
-    /// Longer than this the jobs that were sent give no reason to protect a task.
+    /// The latest time until which the jobs sent so far justify protecting a task.
     pub(crate) fn protected_at_most_until(&self, task: usize) -> Option<Timestamp> {
         let jobs = &self.tasks[task].jobs;
         let latest = jobs.iter().filter_map(|job| job.latest).max()?;
@@ -125,7 +126,7 @@ impl Promise {
 }
 
 impl World {
-    /// A message was acknowledged as done: from now on it is a promise.
+    /// Turns a message that was acknowledged as done into a promise.
     pub(crate) fn promise_done(&mut self, number: usize) {
         let message = &self.queue.messages[number];
         let Told::Job { task, job, ends, .. } = message.told else {
@@ -134,13 +135,13 @@ impl World {
             }
             return;
         };
-        self.check_written_down(number, task);
+        self.check_is_recorded(number, task);
         let job = &mut self.promise.tasks[task].jobs[job];
         job.acknowledged_declared = job.acknowledged_declared.max(ends.declared);
         job.acknowledged_presumed = job.acknowledged_presumed.max(ends.presumed);
     }
 
-    fn check_written_down(&mut self, number: usize, task: usize) {
+    fn check_is_recorded(&mut self, number: usize, task: usize) {
         let message = &self.queue.messages[number];
         let finished_job_retention = SignedDuration::from_hours(i64::from(self.rules.finished_job_retention_hours));
         if self.now.duration_since(message.sent_at) >= finished_job_retention {
@@ -160,7 +161,7 @@ impl World {
         }
     }
 
-    /// Safety, to be checked after every move.
+    /// Checks safety; the scheduler calls it after every move.
     pub(crate) fn check_promises(&mut self) {
         for (number, task) in self.promise.tasks.iter().enumerate() {
             let sim = &self.ecs.tasks[number];
@@ -177,7 +178,7 @@ impl World {
         }
     }
 
-    /// Convergence, to be checked when everything has ended.
+    /// Checks convergence; called when every message has ended.
     pub(crate) fn check_idle_tasks(&mut self) {
         for number in 0..self.promise.tasks.len() {
             let started = |job: &&JobPromise| job.latest.is_some();
@@ -185,8 +186,8 @@ impl World {
             let dead_lettered = |message: &super::queue::Message| {
                 message.told.task() == Some(number) && !message.dead_lettered_by.is_empty()
             };
-            // A finish that was dead-lettered may have left its task protected, and with finished jobs shorter than the queue
-            // remembers, a late heartbeat may have revived a job.
+            // A dead-lettered finish may have left its task protected. And where the queue keeps messages for longer
+            // than the store keeps finished jobs, a late heartbeat may have revived a job.
             let excused = self.queue.messages.iter().any(dead_lettered) || self.rules.finished_job_retention_hours == 1;
             let sim = &self.ecs.tasks[number];
             let protected = sim.protected_until.filter(|until| *until > self.now);

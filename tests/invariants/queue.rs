@@ -1,4 +1,4 @@
-//! A simulated queue: at least once, in any order, in batches, with a visibility timeout; and the dead-letter queue.
+//! A simulated SQS queue (at-least-once delivery, any order, batches, a visibility timeout) and the dead-letter queue.
 
 use super::promise::Told;
 use super::world::{Broken, Sim, World};
@@ -14,7 +14,7 @@ const VISIBILITY_TIMEOUT: SignedDuration = SignedDuration::from_secs(180);
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     pub(crate) messages: Vec<Message>,
-    /// Tasks whose stop EventBridge tells by an invocation of its own, until that succeeds.
+    /// Stopped tasks whose event EventBridge delivers by invoking the function, until that succeeds.
     pub(crate) events: Vec<usize>,
 }
 
@@ -26,21 +26,21 @@ pub(crate) struct Message {
     pub(crate) receives: u32,
     /// `None` once it is deleted.
     pub(crate) visible_from: Option<Timestamp>,
-    /// Whether an invocation ended it as done, for good.
+    /// Whether an invocation has acknowledged it as done.
     pub(crate) done: bool,
     /// The invocations that dead-lettered it.
     pub(crate) dead_lettered_by: Vec<usize>,
     deliveries_after_storm: u32,
 }
 
-/// What an invocation was given.
+/// The input of an invocation.
 #[derive(Clone, Debug)]
 pub(crate) enum Work {
     /// Messages, by number.
     Batch(Vec<usize>),
     /// The stop of this task.
     Event(usize),
-    /// The state store is compared with ECS.
+    /// A comparison of the state store with ECS.
     Sweep,
 }
 
@@ -70,7 +70,7 @@ impl World {
         visible.map(|(number, _)| number).collect()
     }
 
-    /// Up to ten messages in any order, and now and then one that somebody else has, or that was deleted.
+    /// Up to ten messages in any order, and now and then one that another invocation has or that was deleted.
     pub(crate) fn batch(&mut self) -> Vec<usize> {
         let mut batch = self.visible();
         self.rng.shuffle(&mut batch);
@@ -84,7 +84,7 @@ impl World {
         batch
     }
 
-    /// The payload of a batch. From now on its messages are not visible.
+    /// The payload of a batch. Makes its messages invisible.
     pub(crate) fn deliver(&mut self, batch: &[usize]) -> String {
         let records: Vec<Value> = batch.iter().map(|number| self.record_of(*number)).collect();
         json!({"Records": records}).to_string()
@@ -147,10 +147,10 @@ impl World {
     }
 
     fn acknowledged(&mut self, invocation: usize, number: usize) {
-        // SQS may deliver a message that was deleted once more.
-        let comes_again = !self.calm && self.percent(3);
+        // SQS may deliver a deleted message once more.
+        let is_redelivered = !self.calm && self.percent(3);
         let message = &mut self.queue.messages[number];
-        if !comes_again {
+        if !is_redelivered {
             message.visible_from = None;
         }
         if message.dead_lettered_by.contains(&invocation) {
@@ -173,13 +173,13 @@ impl World {
         }
     }
 
-    /// Everything that was sent has ended.
+    /// Whether every message and event has ended.
     pub(crate) fn is_drained(&self) -> bool {
         self.queue.events.is_empty() && self.queue.messages.iter().all(|message| message.visible_from.is_none())
     }
 }
 
-/// The function's way to the dead-letter queue.
+/// The function's client of the dead-letter queue.
 #[derive(Debug)]
 pub(crate) struct FakeParking(pub(crate) Sim);
 

@@ -1,5 +1,5 @@
-//! The scheduler: a run of the real handler from one seed. It alone decides who goes on, what strikes, who crashes and how
-//! the time passes.
+//! The scheduler: runs the real handler from one seed. It alone decides which invocation continues or crashes, which
+//! call takes effect, and how the clock advances.
 
 use super::ecs::FakeEcs;
 use super::queue::{FakeParking, Work};
@@ -20,7 +20,7 @@ use taskhold::{service, task};
 
 pub(super) const INVOCATIONS_AT_ONCE: usize = 4;
 
-/// So many lines of a failing run are printed: enough for the last few minutes of four invocations.
+/// Maximum number of trace lines printed for a failing run: enough for the last few minutes of four invocations.
 const TRACE_TAIL: usize = 150;
 
 pub(super) struct Fakes;
@@ -45,7 +45,7 @@ impl Ports for Fakes {
 type Function = taskhold::lambda::function::Function<Fakes>;
 type Answering<'a> = Pin<Box<dyn Future<Output = Result<Response, FunctionError>> + 'a>>;
 
-/// What came of a run.
+/// The outcome of a run.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) seed: u64,
@@ -55,7 +55,7 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// Why, how it came to it, and how to see it again.
+    /// The broken promise, the trace that led to it, and the seed that reproduces it.
     pub(crate) fn told(&self) -> String {
         let tail = self.trace.len().saturating_sub(TRACE_TAIL);
         let (broken, why) = self.broken.as_ref().expect("asked of a broken run only");
@@ -89,7 +89,7 @@ enum Move {
     Block,
 }
 
-/// One run: a storm of faults, then calm, then the workers finish, then all time passes.
+/// One run: a storm of faults, then calm, then the workers finish, then every message ends.
 pub(crate) fn run(seed: u64, sabotage: Sabotage) -> Outcome {
     let _seed = SeedOfPanic(seed);
     let sim = Sim::new(World::new(seed, sabotage));
@@ -176,10 +176,10 @@ impl Run<'_> {
                 None => return chosen,
             }
         }
-        unreachable!("what was drawn is less than the sum")
+        unreachable!("the drawn number is less than the total")
     }
 
-    /// A moment mostly, now and then minutes or an hour.
+    /// The time after a random step of the clock: mostly short, now and then minutes or an hour.
     fn a_while(&self) -> Timestamp {
         let mut world = self.sim.world();
         let step = i64::from(world.rules.step_millis_max);
@@ -192,7 +192,7 @@ impl Run<'_> {
         world.now + SignedDuration::from_millis(world.rng.i64(millis))
     }
 
-    /// Lets one that waits go on.
+    /// Lets one waiting invocation continue.
     pub(super) fn pass(&mut self) {
         let (id, owner, not_before) = {
             let mut world = self.sim.world();
@@ -201,7 +201,7 @@ impl Run<'_> {
             (gate.id, gate.owner, gate.not_before)
         };
         self.advance(not_before);
-        // It may have been cut off at its deadline.
+        // The invocation may have reached its deadline.
         if self.running.iter().any(|invocation| invocation.number == owner) {
             self.sim.world().gates.open(id);
             self.poll(owner);
@@ -241,7 +241,7 @@ impl Run<'_> {
         }
     }
 
-    /// A store whose caller has given up lands, or is lost.
+    /// Applies or loses a store whose caller no longer waits.
     fn land(&mut self) {
         let mut world = self.sim.world();
         let Some(at) = world.shelf.requests.iter().position(|request| request.orphan) else { return };
@@ -252,7 +252,7 @@ impl Run<'_> {
         }
     }
 
-    /// Lets the time pass: what is due by then strikes, and invocations end at their deadlines.
+    /// Advances the clock: calls that are due take effect, and invocations end at their deadlines.
     pub(super) fn advance(&mut self, to: Timestamp) {
         loop {
             let mut world = self.sim.world();

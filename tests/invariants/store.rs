@@ -1,5 +1,5 @@
-//! A simulated database around the state store in memory: it survives crashes, answers late, fails before or after it has
-//! stored, and forgets entries as soon as it may.
+//! A simulated database around the in-memory state store: it survives crashes, answers late, fails before or after it
+//! has stored, and drops records as soon as they expire.
 
 use super::world::{Sabotage, Sim, World};
 use futures_util::FutureExt;
@@ -15,7 +15,7 @@ use taskhold::store::{Store, StorePages, Stored, Versioned};
 use taskhold::task::attention::{Attention, attention};
 use taskhold::task::record::TaskRecord;
 
-/// A store whose caller has given up lands within this time, or never.
+/// A store whose caller no longer waits is applied within this time or never.
 const LANDS_WITHIN: SignedDuration = SignedDuration::from_secs(120);
 
 #[derive(Debug, Default)]
@@ -29,14 +29,14 @@ pub(crate) struct Shelf {
 
 #[derive(Debug)]
 struct Kept {
-    /// Of this task alone, so that its entry can be forgotten.
+    /// A store for this task alone, so that its record can be dropped.
     store: MemoryStore<Still>,
-    /// Added to its versions, so that none comes again after the entry was forgotten.
+    /// Added to the store's versions, so that none recurs after the record was dropped.
     versions_from: u64,
     keep_until: Timestamp,
 }
 
-/// A store on its way to the database.
+/// A store that has not reached the database yet.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     id: u64,
@@ -45,11 +45,11 @@ pub(crate) struct Request {
     versioned: Versioned<TaskRecord>,
     keep_until: Timestamp,
     pub(crate) by: Timestamp,
-    /// Nobody waits for it any more.
+    /// Its caller no longer waits for it.
     pub(crate) orphan: bool,
 }
 
-/// The state store in memory sweeps only when it is large; here it never is.
+/// A clock that stands still: the in-memory store reads it only to sweep when it is large, and here it never is.
 #[derive(Debug)]
 struct Still;
 
@@ -62,7 +62,7 @@ impl Clock for Still {
 }
 
 impl World {
-    /// What the database holds, for checks.
+    /// The record in the database, for checks.
     pub(crate) fn entry(&self, task: &Task) -> TaskRecord {
         self.shelf.kept.get(task).map(|kept| load(kept, task).record).unwrap_or_default()
     }
@@ -98,7 +98,7 @@ impl World {
         id
     }
 
-    /// The database carries out a store.
+    /// The database applies a store.
     pub(crate) fn land(&mut self, request: Request) -> Stored {
         let Request { owner, task, mut versioned, keep_until, .. } = request;
         self.forget_expired(&task);
@@ -140,7 +140,7 @@ impl World {
         }
     }
 
-    /// What is open, without what was stored last: the list is always a little behind.
+    /// The open records without the one stored last: the index is eventually consistent.
     fn page(&mut self) -> Vec<(Task, Versioned<TaskRecord>)> {
         let last = self.shelf.stored_last.take().filter(|_| !self.calm);
         let tasks: Vec<Task> = self.shelf.kept.keys().filter(|task| Some(*task) != last.as_ref()).cloned().collect();
@@ -150,7 +150,11 @@ impl World {
         for (task, Versioned { record: entry, .. }) in closed {
             let later = self.now + SignedDuration::from_hours(1);
             let found = [self.now, later].map(|at| attention(&entry, at));
-            assert_eq!(found, [Attention::None; 2], "a sweep would have to look at {task}, which is closed: {entry:?}");
+            assert_eq!(
+                found,
+                [Attention::None; 2],
+                "a sweep would have to reconcile {task}, whose record is closed: {entry:?}"
+            );
         }
         open
     }
@@ -175,7 +179,7 @@ fn load(kept: &Kept, task: &Task) -> Versioned<TaskRecord> {
     Versioned { version: loaded.version + kept.versions_from, ..loaded }
 }
 
-/// The function's way to the database.
+/// The function's client of the database.
 #[derive(Debug)]
 pub(crate) struct FakeStore(pub(crate) Sim);
 
@@ -230,11 +234,12 @@ impl Store<TaskRecord> for FakeStore {
         self.0.gate().await;
         let stored = {
             let mut world = self.0.world();
-            let at = world.shelf.requests.iter().position(|request| request.id == id).expect("nobody else takes it");
+            let at =
+                world.shelf.requests.iter().position(|request| request.id == id).expect("only its caller removes it");
             let fault = world.fault();
             match world.rng.u32(..3) {
                 0 if fault => {
-                    // It may land yet.
+                    // It may still be applied.
                     world.shelf.requests[at].orphan = true;
                     None
                 }
@@ -253,7 +258,7 @@ impl Store<TaskRecord> for FakeStore {
         if stored.is_none() {
             let mut world = self.0.world();
             let number = world.polled;
-            world.record(format!("  #{number} is told that a store failed"));
+            world.record(format!("  #{number} receives an error for its store"));
         }
         stored.ok_or_else(failed)
     }

@@ -1,4 +1,4 @@
-//! What the simulated workers do: they start jobs, tell that they live, finish, or crash; and tasks stop.
+//! The simulated workers: they start jobs, send heartbeats, finish, or crash; and tasks stop.
 
 use super::promise::{Ends, JobPromise, Told};
 use super::world::World;
@@ -6,14 +6,14 @@ use jiff::SignedDuration;
 use serde_json::json;
 use taskhold::lambda::job_message::{JobMessageType, MAX_DURATION_MINUTES_DEFAULT};
 
-/// Minutes that jobs declare. Some lie close together, so that tasks share calls.
+/// The durations that jobs declare, in minutes. Some are close together, so that tasks share calls.
 const DURATIONS: [u32; 9] = [5, 6, 7, 20, 60, 61, 62, 120, 600];
 
-/// So many jobs a task has in all.
+/// Maximum number of jobs of a task.
 const JOBS_MAX: usize = 12;
 
 impl World {
-    /// One worker does the next thing.
+    /// One worker sends its next message, or a task stops.
     pub(crate) fn work(&mut self) {
         let task = self.rng.usize(..self.promise.tasks.len());
         match self.rng.u32(..40) {
@@ -26,7 +26,7 @@ impl World {
             return;
         }
         let jobs = &mut self.promise.tasks[task].jobs;
-        // The last few: those before have ended, or their workers have crashed.
+        // Only the last few: earlier jobs have ended, or their workers have crashed.
         let job = jobs.len() - 1 - self.rng.usize(..self.rules.jobs_at_once);
         let known = &jobs[job];
         match (known.started_at, known.finish_sent) {
@@ -42,7 +42,7 @@ impl World {
         }
     }
 
-    /// All workers that still live finish.
+    /// Every worker that is still alive finishes its job.
     pub(crate) fn finish_all(&mut self) {
         for task in 0..self.promise.tasks.len() {
             for job in 0..self.promise.tasks[task].jobs.len() {
@@ -82,9 +82,9 @@ impl World {
         self.enqueue(body.to_string(), Told::Job { task, job, ends });
     }
 
-    /// The task stops, and EventBridge tells it, by the queue or by an invocation of its own.
+    /// Stops the task. EventBridge sends the event to the queue or invokes the function with it.
     fn stop(&mut self, task: usize) {
-        // Where most tasks stop early little else is left to be tried.
+        // If most tasks stopped early, the runs would exercise little else.
         if self.ecs.tasks[task].stopped || self.rng.bool() {
             return;
         }
@@ -98,7 +98,7 @@ impl World {
         }
     }
 
-    /// What EventBridge sends when a task has stopped; or what somebody sends who claims it.
+    /// EventBridge's event for a stopped task. A worker may also send a forged one for a running task.
     pub(crate) fn stop_event(&self, task: usize) -> String {
         let task = &self.ecs.tasks[task].task;
         json!({

@@ -1,6 +1,6 @@
-//! The simulated world: its clock, its dice, the points at which invocations wait, and the record of what happened.
+//! The simulated world: its clock, its random numbers, the gates at which invocations wait, and the trace of a run.
 //!
-//! Everything that is random is drawn here from one seed, so a seed is a run.
+//! All random numbers come from one seed, so a seed determines a run.
 
 use super::ecs::ControlPlane;
 use super::promise::Promise;
@@ -15,57 +15,57 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use taskhold::clock::Clock;
 
-/// The world, shared by everything that simulates a part of it. Never locked while anything waits.
+/// The world, shared by the fakes. Never locked across an await.
 #[derive(Clone, Debug)]
 pub(crate) struct Sim(Arc<Mutex<World>>);
 
-/// What is broken on purpose, to show that the checks can fail.
+/// A deliberate fault in the protocol, to show that the checks can fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sabotage {
-    /// Nothing: the protocol as it is.
+    /// No sabotage.
     None,
-    /// The state store keeps only the newest of the calls that are written down.
+    /// The state store keeps only the newest of the calls in a record.
     ForgetsOtherCalls,
-    /// The state store's compare-and-set succeeds whatever version is there.
+    /// The state store's compare-and-set ignores the version.
     StoresWithoutComparing,
-    /// The state store forgets entries before the time that it was told.
+    /// The state store drops records before they expire.
     ForgetsEntriesEarly,
-    /// The state store counts an entry's versions from 1 again when it has forgotten the entry.
+    /// The state store restarts a record's versions at 1 after it has dropped the record.
     CountsVersionsAnew,
-    /// ECS's client says "throttled", which means "no effect", where it got no answer.
+    /// The ECS client reports "throttled", which means "no effect", although it received no answer.
     DeniesEffects,
     /// Calls take effect later than taskhold assumes.
     StrikesTooLate,
 }
 
-/// What a run is like; drawn from its seed.
+/// The parameters of a run, drawn from its seed.
 #[derive(Clone, Debug)]
 pub(crate) struct Rules {
     pub(crate) sabotage: Sabotage,
-    /// Of a hundred calls to ECS, so many fail in some way.
+    /// Percentage of calls to ECS that fail in some way.
     pub(crate) ecs_fault_percent: u32,
-    /// Of a hundred loads, stores and parkings, so many fail in some way.
+    /// Percentage of loads, stores and dead-letter sends that fail in some way.
     pub(crate) other_fault_percent: u32,
-    /// How often somebody crashes, against 60 times that somebody goes on.
+    /// Weight of the move that crashes an invocation; the move that lets one continue has weight 60.
     pub(crate) crash_weight: u32,
-    /// The longest of most steps of the clock: the shorter, the more happens at once.
+    /// Maximum of most clock steps: the shorter it is, the more invocations overlap.
     pub(crate) step_millis_max: u32,
     pub(crate) function_timeout: SignedDuration,
     pub(crate) finished_job_retention_hours: u32,
     pub(crate) receives_max: u32,
-    /// Of a hundred jobs, so many workers crash and never tell their end.
+    /// Percentage of jobs whose workers crash and never send the finish.
     pub(crate) abandoned_percent: u32,
-    /// So many jobs of a task are alive at once, about.
+    /// Approximate number of jobs of a task that are alive at once.
     pub(crate) jobs_at_once: usize,
-    /// How many moves the storm lasts.
+    /// Length of the storm in moves.
     pub(crate) moves: u32,
-    /// How often a sweep begins, against 60 times that somebody goes on. Half of the runs have none.
+    /// Weight of the move that starts a sweep, as for `crash_weight`. Half of the runs have no sweeps.
     pub(crate) sweep_weight: u32,
-    /// Whether a job's start is stored without a read first, as if its task were new.
+    /// Whether taskhold stores a job's start without reading the record first, as if the task were new.
     pub(crate) is_guessing: bool,
 }
 
-/// What was broken, and how.
+/// The promise that was broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Broken {
     Safety,
@@ -73,7 +73,7 @@ pub(crate) enum Broken {
     Convergence,
 }
 
-/// How often what happened, so that a test can tell that it tested anything.
+/// Counts of what happened, so that a test can assert that the runs exercised it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Stats {
     pub(crate) invocations: u64,
@@ -95,9 +95,9 @@ pub(crate) struct World {
     pub(crate) rng: fastrand::Rng,
     pub(crate) now: Timestamp,
     pub(crate) rules: Rules,
-    /// No new faults.
+    /// The storm is over: no new faults.
     pub(crate) calm: bool,
-    /// Who is being polled.
+    /// The invocation that is being polled.
     pub(crate) polled: InvocationNo,
     pub(crate) gates: Gates<Timestamp>,
     pub(crate) ecs: ControlPlane,
@@ -146,7 +146,7 @@ impl Rules {
             is_guessing: false,
         };
         if sabotage == Sabotage::CountsVersionsAnew {
-            // Entries have to be forgotten, and invocations to last, for this to matter.
+            // This matters only if records are dropped while invocations still run.
             rules.finished_job_retention_hours = 1;
             rules.function_timeout = SignedDuration::from_secs(900);
             rules.crash_weight = 0;
@@ -160,7 +160,7 @@ impl World {
         let mut rng = fastrand::Rng::with_seed(seed);
         let started_at = Timestamp::from_second(1_700_000_000).unwrap();
         let mut rules = Rules::drawn(&mut rng, sabotage);
-        // Not drawn, so that the runs without sweeps are those of their seeds still.
+        // Not drawn, so that seeds without sweeps keep their runs.
         rules.sweep_weight = if seed % 4 >= 2 { 3 } else { 0 };
         rules.is_guessing = seed % 8 >= 4;
         let tasks = [1, 1, 2, 3][rng.usize(..4)];
@@ -183,7 +183,7 @@ impl World {
         }
     }
 
-    /// Whether this once something other than ECS goes wrong.
+    /// Whether the next operation other than a call to ECS fails.
     pub(crate) fn fault(&mut self) -> bool {
         !self.calm && self.percent(self.rules.other_fault_percent)
     }
@@ -192,7 +192,7 @@ impl World {
         self.rng.u32(..100) < percent
     }
 
-    /// One of so many.
+    /// A random number below a count.
     pub(crate) fn below_count(&mut self, count: impl Fn(&Self) -> usize) -> usize {
         let count = count(self);
         self.rng.usize(..count)
@@ -203,13 +203,13 @@ impl World {
         self.trace.push(line);
     }
 
-    /// The first thing that is broken is the one to look at.
+    /// Records a broken promise. The first one counts: it is the cause to investigate.
     pub(crate) fn break_off(&mut self, broken: Broken, why: String) {
         self.record(format!("BROKEN {broken:?}: {why}"));
         self.broken.get_or_insert((broken, why));
     }
 
-    /// A moment as seconds of the run.
+    /// `at` in seconds since the start of the run.
     pub(crate) fn shown(&self, at: Timestamp) -> String {
         let millis = at.duration_since(self.started_at).as_millis();
         format!("{}.{:03}", millis.div_euclid(1000), millis.rem_euclid(1000))
@@ -225,7 +225,7 @@ impl Sim {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until the scheduler wants it to go on.
+    /// Waits until the scheduler lets the invocation continue.
     pub(crate) fn gate(&self) -> Pass {
         self.gate_until(Timestamp::MIN)
     }
@@ -264,7 +264,7 @@ impl Clock for Sim {
     }
 
     async fn sleep(&self, duration: Duration) {
-        // The run's clock goes by whole milliseconds, as SQS's timestamps do.
+        // The run's clock advances by whole milliseconds, as SQS's timestamps do.
         let millis = duration.as_micros().div_ceil(1000);
         let until = self.now() + SignedDuration::from_millis(i64::try_from(millis).unwrap());
         self.gate_until(until).await;
