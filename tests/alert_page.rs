@@ -84,7 +84,7 @@ fn every_scenario_about_alerts_begins_with_its_point_and_hears_every_alert() {
         let text = fs::read_to_string(root("tests/scenarios").join(&name)).unwrap();
         assert!(text.starts_with("# "), "{name} says nothing of its point");
         let is = |wanted: fn(&Statement) -> bool| scenario.lines.iter().any(|line| wanted(&line.statement));
-        assert!(!is(|statement| *statement == Statement::MuteAlerts), "{name} does not hear what is told");
+        assert!(!is(|statement| *statement == Statement::MuteAlerts), "{name} does not receive alerts");
         let hears = |statement: &Statement| {
             matches!(statement, Statement::Expect(Expectation::Alert(_) | Expectation::NoAlert))
         };

@@ -62,7 +62,7 @@ const SITUATIONS: [(&str, &str); 13] = [
          job j-2 finishes
          protect c for 60m
          ask {\"release\": {\"tasks\": [\"$a\", \"$b\", \"$c\"]}}
-         ask {\"release\": {\"tasks\": [\"$a\", \"$c\"], \"force\": true, \"by\": \"somebody on call\"}}",
+         ask {\"release\": {\"tasks\": [\"$a\", \"$c\"], \"force\": true, \"by\": \"on-call engineer\"}}",
     ),
     (
         "a dry run releases nothing",
@@ -72,7 +72,7 @@ const SITUATIONS: [(&str, &str); 13] = [
          ask {\"release\": {\"tasks\": [\"$a\"]}}",
     ),
     ("steady, and protected", "job j-1 starts on a for 60m\nprotect b for 90m\nstatus of web"),
-    ("nothing protected holds it up", "deploy web\nstatus of web\npreflight of web"),
+    ("no protected task blocks it", "deploy web\nstatus of web\npreflight of web"),
     (
         "it will block",
         "service web desired 2 max 300
@@ -127,7 +127,7 @@ const SITUATIONS: [(&str, &str); 13] = [
          preflight of web",
     ),
     (
-        "a scale-in that has only to stop what is free",
+        "a scale-in that has only to stop unprotected tasks",
         "service web desired 3\njob j-1 starts on a for 60m\nscale web to 1\nstatus of web",
     ),
     (
@@ -244,7 +244,7 @@ fn answer_without_a_store() -> Value {
             Err(StoreError::Unexpected("the table is gone".to_owned()))
         }
         async fn put(&self, task: &Task, _: &Versioned<TaskRecord>, _: Timestamp) -> Result<Stored, StoreError> {
-            panic!("a look stores nothing about {task}")
+            panic!("status stores nothing about {task}")
         }
     }
     struct At(Timestamp);
@@ -253,7 +253,7 @@ fn answer_without_a_store() -> Value {
             self.0
         }
         async fn sleep(&self, _: Duration) {
-            panic!("a look does not wait")
+            panic!("status does not wait")
         }
     }
     let stage = Stage::new(2);
@@ -622,7 +622,7 @@ fn open_incidents_come_first_and_what_nobody_was_told_is_not_said_to_be_told() {
     let incidents = answer["status"]["services"][0]["incidents"].as_array().unwrap();
     let kinds: Vec<&str> = incidents.iter().map(|incident| incident["kind"].as_str().unwrap()).collect();
     let all: Vec<&str> = incident_kinds().map(AlertKind::as_str).collect();
-    assert_eq!(kinds, all, "the longest open first, then what is over");
+    assert_eq!(kinds, all, "the longest open first, then the resolved ones");
     let told: Vec<bool> = incidents.iter().map(|incident| incident.get("notifiedAt").is_some()).collect();
     assert_eq!(told, [true, false, true, true, true, true]);
 }
@@ -640,7 +640,7 @@ fn a_look_takes_two_reads_and_three_for_every_hundred_tasks_at_most() {
             println!("{tasks} tasks: {reads} reads of ECS for {payload}, at most {most}");
             assert!(reads <= most, "{tasks} tasks: {reads} reads");
             let deeds: Vec<String> = stage.region.lock().calls.iter().map(|call| call.operation.clone()).collect();
-            assert!(!deeds.contains(&"UpdateTaskProtection".to_owned()), "a look changes nothing: {deeds:?}");
+            assert!(!deeds.contains(&"UpdateTaskProtection".to_owned()), "status changes nothing: {deeds:?}");
         }
     }
 }

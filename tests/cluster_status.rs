@@ -347,7 +347,7 @@ fn a_service_that_cannot_be_read_is_told_with_its_error_beside_the_others() {
     assert_eq!(failed[0]["error"]["code"], "ecs-failed");
     let message = failed[0]["error"]["message"].as_str().unwrap();
     assert!(message.contains("not authorized") && message.len() <= 500, "{message}");
-    assert_eq!(answer["status"]["more"], false, "it is told of");
+    assert_eq!(answer["status"]["more"], false, "the failed service is reported");
 }
 
 #[test]
@@ -422,7 +422,7 @@ fn what_earlier_looks_saw_counts_and_is_told() {
     let told = |at: Timestamp| json!(at);
     assert_eq!((&a["rolloutStatus"], &a["blockedSince"]), (&json!("blocked"), &told(after(-500))));
     assert_eq!((&a["incidents"][0]["notifiedAt"], &a["nextRecheckAt"]), (&told(after(-200)), &told(after(60))));
-    assert_eq!((&b["blockedSince"], &b["incidents"]), (&told(start()), &json!([])), "nobody has seen it before");
+    assert_eq!((&b["blockedSince"], &b["incidents"]), (&told(start()), &json!([])), "no earlier reconcile has seen it");
     assert!(b.get("nextRecheckAt").is_none());
 }
 
@@ -433,7 +433,7 @@ fn incidents_that_cannot_be_read_are_a_gap_and_no_empty_list() {
     let answer = ask(&function, r#"{"status": {}}"#);
     let services = answer["status"]["services"].as_array().unwrap();
     let rollout_status: Vec<&Value> = services.iter().map(|service| &service["rolloutStatus"]).collect();
-    assert_eq!(rollout_status, ["blocked", "unknown", "in-progress"], "what was seen still counts");
+    assert_eq!(rollout_status, ["blocked", "unknown", "in-progress"], "what earlier reconciles recorded still counts");
     for service in &services[..2] {
         assert!(service.get("incidents").is_none(), "{service}");
         assert_eq!(

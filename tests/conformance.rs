@@ -8,7 +8,7 @@
 #[path = "conformance/dynamodb.rs"]
 mod dynamodb;
 #[path = "template/stack.rs"]
-#[allow(dead_code, reason = "of the stack only the table is looked at here")]
+#[allow(dead_code, reason = "of the stack these tests use only the table")]
 mod stack;
 #[path = "e2e/table.rs"]
 mod table;
@@ -215,7 +215,7 @@ mod promises {
             let before = store.load(&task(1)).await.unwrap();
             assert_eq!(before.version, version);
             let Stored::As(next) = put_job(&store, &before, (&number.to_string(), clock.after(60))).await else {
-                panic!("nobody else is here");
+                panic!("no other writer");
             };
             assert!(next > version, "{next} after {version}");
             version = next;
@@ -418,7 +418,7 @@ mod promises {
         let looked = store::update(&rival, &task(1), Some(&Versioned::default()), |_| ((), rival.clock.after(60)))
             .await
             .unwrap();
-        assert_eq!(jobs_of(&looked.1), ["a", "b"], "what nobody has checked is no answer");
+        assert_eq!(jobs_of(&looked.1), ["a", "b"], "an unchecked guess is no answer");
     }
 
     pub(super) async fn many_who_update_one_record_at_once_lose_nothing<L: Store<TaskRecord>>(
@@ -437,7 +437,7 @@ mod promises {
         .await;
         assert_eq!(jobs_of(&rival.load(&task(1)).await.unwrap()), names);
         assert!(rival.stores.load(Ordering::SeqCst) > 100, "they were not in each other's way");
-        assert!(contended.load(Ordering::SeqCst) > 0, "nobody was contended");
+        assert!(contended.load(Ordering::SeqCst) > 0, "no store was contended");
     }
 
     pub(super) async fn what_is_open_is_on_one_of_the_pages_as_it_was_stored<L: StorePages<TaskRecord>>(
@@ -448,7 +448,7 @@ mod promises {
         for number in 1..=crowd / 2 {
             let versioned = Versioned { record: with_job(TaskRecord::default(), &number.to_string()), version: 0 };
             let stored = store.put(&task(number), &versioned, clock.after(60)).await.unwrap();
-            let Stored::As(version) = stored else { panic!("nobody else is here") };
+            let Stored::As(version) = stored else { panic!("no other writer") };
             expected.insert(task(number), Versioned { version, ..versioned });
         }
         let listed = listed(&store).await;
@@ -465,7 +465,7 @@ mod promises {
             let Stored::As(version) =
                 store.put(&task(1), &Versioned { record: record.clone(), ..before }, clock.after(60)).await.unwrap()
             else {
-                panic!("nobody else is here")
+                panic!("no other writer")
             };
             before = Versioned { record, version };
             let expected = is_open.then(|| (task(1), before.clone()));

@@ -174,7 +174,7 @@ async fn a_later_store_puts_the_item_if_it_is_still_at_the_version_that_was_load
     assert_eq!(call["ConditionExpression"], "#version = :version");
     assert_eq!(call["ExpressionAttributeNames"], json!({"#version": "version"}));
     assert_eq!(call["ExpressionAttributeValues"], json!({":version": {"N": "17"}}));
-    assert!(call["Item"].get("open").is_none(), "what is closed is not in the index: {call}");
+    assert!(call["Item"].get("open").is_none(), "a closed record is not in the index: {call}");
 }
 
 #[tokio::test]

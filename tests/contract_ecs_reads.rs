@@ -553,7 +553,7 @@ async fn services_are_listed_by_cluster_page_by_page_in_long_and_in_short_form()
     let request = json!({"cluster": CLUSTER, "maxResults": 100});
     assert_eq!(canned.take_call(), ("ListServices".to_owned(), request.clone()));
     let last = canned.ecs.list_services(&cluster(), Some("t-1")).await.unwrap();
-    assert_eq!((last.items, last.next_token), (Vec::new(), None), "what is no service's name is left out");
+    assert_eq!((last.items, last.next_token), (Vec::new(), None), "an ARN that is not a service's is left out");
     let mut with_token = request;
     with_token["nextToken"] = json!("t-1");
     assert_eq!(canned.take_call(), ("ListServices".to_owned(), with_token));

@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
 #[path = "template/stack.rs"]
-#[allow(dead_code, reason = "of the stack only the table is looked at here")]
+#[allow(dead_code, reason = "of the stack these tests use only the table")]
 mod stack;
 #[path = "e2e/table.rs"]
 mod table;
@@ -92,7 +92,7 @@ fn scenarios_hold_though_no_instance_outlives_an_invocation() {
     let items: i32 = told.iter().flatten().sum();
     println!("{} of {count} scenarios, {items} items", told.len());
     let of_every_other = i32::try_from(told.len()).unwrap() / 2;
-    assert!(items > of_every_other, "they were told without the table: {items} items");
+    assert!(items > of_every_other, "the scenarios ran without the table: {items} items");
     let failures: Vec<String> = told.into_iter().filter_map(Result::err).collect();
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }

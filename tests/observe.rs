@@ -50,7 +50,7 @@ impl Clock for AtMinute {
     }
 
     async fn sleep(&self, _: Duration) {
-        panic!("a look does not wait");
+        panic!("a snapshot does not wait");
     }
 }
 
@@ -168,7 +168,7 @@ impl ServiceReads for FakeEcs {
     }
 
     async fn list_services(&self, cluster: &Arc<ClusterArn>, _: Option<&str>) -> Result<Page<ServiceArn>, EcsError> {
-        panic!("a look at one service does not list those of {cluster:?}");
+        panic!("a snapshot of one service does not list those of {cluster:?}");
     }
 }
 
@@ -197,7 +197,7 @@ impl Store<TaskRecord> for FakeStore {
     }
 
     async fn put(&self, task: &Task, _: &Versioned<TaskRecord>, _: Timestamp) -> Result<Stored, StoreError> {
-        panic!("a look stores nothing about {task}");
+        panic!("a snapshot stores nothing about {task}");
     }
 }
 
@@ -273,7 +273,7 @@ fn judged_with_care(snapshot: &ServiceSnapshot, name: &str) {
     assert!(!snapshot.gaps.is_empty(), "{name}");
     let diagnosis = diagnose(snapshot, None, &policy());
     let told: Vec<String> = snapshot.gaps.iter().map(ToString::to_string).collect();
-    assert_eq!(diagnosis.gaps, told, "{name}: every gap is told");
+    assert_eq!(diagnosis.gaps, told, "{name}: every gap is reported");
     match diagnosis.rollout_status {
         RolloutStatus::Unknown => assert_eq!(diagnosis.blocking_tasks.len(), 0, "{name}: {diagnosis:?}"),
         RolloutStatus::Blocked | RolloutStatus::WillBlock => {
@@ -283,8 +283,8 @@ fn judged_with_care(snapshot: &ServiceSnapshot, name: &str) {
     }
     let ahead = preflight(snapshot, &policy());
     assert_eq!(ahead.verdict, Verdict::Unknown, "{name}: {ahead:?}");
-    assert_eq!(ahead.gaps, told, "{name}: every gap is told");
-    assert_eq!(ahead.blocking_tasks.len(), snapshot.protected().count(), "{name}: what was seen is told");
+    assert_eq!(ahead.gaps, told, "{name}: every gap is reported");
+    assert_eq!(ahead.blocking_tasks.len(), snapshot.protected().count(), "{name}: every protected task is reported");
 }
 
 fn errors() -> [EcsError; 3] {
@@ -356,7 +356,7 @@ async fn pages_that_were_read_stay_when_another_page_fails() {
     let snapshot = look(&steady(250).failing(Read::Protection, 0, EcsError::Throttled)).await;
     assert_eq!((snapshot.tasks.len(), snapshot.protected().count()), (250, 15));
     let blocked = look(&blocked(150, 100).failing(Read::Protection, 0, EcsError::Throttled)).await;
-    assert_eq!(diagnose(&blocked, None, &policy()).blocking_tasks.len(), 100, "what was seen is not forgotten");
+    assert_eq!(diagnose(&blocked, None, &policy()).blocking_tasks.len(), 100, "blocking tasks that were read are kept");
 }
 
 #[tokio::test]
@@ -425,7 +425,7 @@ async fn a_store_that_fails_is_a_gap_and_the_task_is_neither_idle_nor_foreign() 
         !diagnosis.suggested_actions.iter().any(|way| matches!(way, SuggestedAction::ReleaseIdle { .. })),
         "{diagnosis:?}"
     );
-    assert_eq!(diagnosis.forecast.unwrap().by_jobs, at(95), "what is not known counts to the end of the protection");
+    assert_eq!(diagnosis.forecast.unwrap().by_jobs, at(95), "an unknown end counts to the end of the protection");
     let steady = look_with(&steady(3), &FakeStore { fails_for: BTreeSet::from([id(0)]), ..store }).await;
     judged_with_care(&steady, "the state store, of a steady service");
 }
@@ -454,7 +454,7 @@ async fn as_many_tasks_as_ecs_allows_are_seen_and_more_are_a_gap() {
     let snapshot = look(&over).await;
     assert_eq!(snapshot.gaps, [Gap::TooManyTasks(TASKS_READ_MAX)]);
     assert_eq!(snapshot.tasks.len(), TASKS_READ_MAX);
-    judged_with_care(&snapshot, "more tasks than are looked at");
+    judged_with_care(&snapshot, "more tasks than are read");
     for ecs in [full, over] {
         let counts = [Read::Service, Read::List, Read::Tasks, Read::Protection].map(|read| ecs.count(read));
         assert_eq!(counts, [1, 50, 50, 50]);

@@ -79,7 +79,7 @@ impl Time {
 
     fn go_on(&self) {
         let mut moments = self.0.lock().unwrap();
-        moments.now = moments.awaited.iter().map(|(at, _)| *at).min().expect("whoever waits, waits for a moment");
+        moments.now = moments.awaited.iter().map(|(at, _)| *at).min().expect("something waits");
         let now = moments.now;
         let (due, later) = std::mem::take(&mut moments.awaited).into_iter().partition(|(at, _)| *at <= now);
         moments.awaited = later;

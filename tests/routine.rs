@@ -16,10 +16,10 @@ mod kinds;
 #[path = "watch/log.rs"]
 mod log;
 #[path = "watch/parts.rs"]
-#[allow(dead_code, reason = "the tests of one watch look at more")]
+#[allow(dead_code, reason = "the tests of one watch use more of it")]
 mod parts;
 #[path = "watch/seen.rs"]
-#[allow(dead_code, reason = "the tests of one watch look at more")]
+#[allow(dead_code, reason = "the tests of one watch use more of it")]
 mod seen;
 #[path = "watch/steps.rs"]
 mod steps;

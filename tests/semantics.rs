@@ -266,7 +266,7 @@ fn a_message_never_affects_the_rest_of_its_batch() {
         stage.send(&body);
         stage.send(&stage.message(1, json!({})));
         let shown: String = body.chars().take(120).collect();
-        assert_eq!(stage.deliver(30_000), 0, "nothing comes again beside {shown}");
+        assert_eq!(stage.deliver(30_000), 0, "no message is retried beside {shown}");
         assert!(stage.protected(0) && stage.protected(1), "the good ones are done beside {shown}");
         let dead_lettered = stage.dead_lettered();
         assert_eq!(dead_lettered.len(), 1, "{shown}");

@@ -25,7 +25,7 @@ fn kept(file: &str) -> Plan {
 
 fn told(seed: u64, outcome: &Outcome) -> String {
     if outcome.broken.is_none() {
-        return format!("seed {seed} keeps every promise: what it broke is mended, and may be struck out");
+        return format!("seed {seed} keeps every promise: the bug is fixed, and the recording can be deleted");
     }
     let short = shortened(outcome, SHORTEN);
     format!("seed {seed} breaks a promise; keep this as a file in tests/sim:\n{}", short.plan.text(&short.told))

@@ -20,10 +20,10 @@ mod kinds;
 #[path = "watch/log.rs"]
 mod log;
 #[path = "watch/parts.rs"]
-#[allow(dead_code, reason = "the tests of one watch look at more")]
+#[allow(dead_code, reason = "the tests of one watch use more of it")]
 mod parts;
 #[path = "watch/seen.rs"]
-#[allow(dead_code, reason = "the tests of one watch look at more")]
+#[allow(dead_code, reason = "the tests of one watch use more of it")]
 mod seen;
 #[path = "watch/steps.rs"]
 mod steps;
@@ -126,18 +126,18 @@ impl Soak {
 
     fn print(&self) {
         println!("\nseed {}:", self.seed);
-        table("what was done", &self.traffic.done);
+        table("traffic", &self.traffic.done);
         table("what failed", &self.weather.done);
         table("alerts", &self.heard.alerts);
         table("calls of ECS", &self.world.counted().calls);
-        table("what was logged, of warnings and errors", &self.heard.logged);
+        table("warnings and errors logged", &self.heard.logged);
         table("messages dead-lettered, by their reasons", &self.heard.dead_lettered);
-        println!("{} jobs handed on as interrupted", self.heard.forwarded);
+        println!("{} jobs forwarded as interrupted", self.heard.forwarded);
     }
 
     fn everything_has_come_to_its_end(&self) {
         assert_eq!(self.open(), Vec::<String>::new());
-        assert!(self.heard.open.is_empty(), "told of and never called off: {:?}", self.heard.open);
+        assert!(self.heard.open.is_empty(), "alerts without a resolution: {:?}", self.heard.open);
         let region = self.world.region.lock();
         for queue in [JOB_QUEUE, RECHECK_QUEUE] {
             assert_eq!(region.queues.messages(queue).unwrap().len(), 0, "messages are left in the queue {queue}");
@@ -153,7 +153,7 @@ fn table<K: AsRef<str>>(title: &str, counts: &BTreeMap<K, u64>) {
     counts.iter().for_each(|(what, count)| println!("{count:>10} {}", what.as_ref()));
 }
 
-#[expect(clippy::disallowed_methods, reason = "progress is told to people, who live in real time")]
+#[expect(clippy::disallowed_methods, reason = "prints progress in real time")]
 fn moment() -> Instant {
     Instant::now()
 }
@@ -180,7 +180,7 @@ fn after_two_days_of_everything_nothing_is_left_open() {
         assert!(soak.traffic.done.contains_key(what), "no {what}");
     }
     for what in ["deployment-blocked opened", "deployment-blocked resolved", "job-interrupted opened"] {
-        assert!(soak.heard.alerts.contains_key(what), "nobody was told: {what}");
+        assert!(soak.heard.alerts.contains_key(what), "no alert: {what}");
     }
 }
 
@@ -199,7 +199,7 @@ fn after_a_month_of_everything_nothing_is_left_open_and_nothing_has_grown() {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a seed is whoever runs the soak's to choose")]
+#[expect(clippy::disallowed_methods, reason = "the seed is an input of the test run")]
 fn seed() -> u64 {
     std::env::var("SOAK_SEED").map_or(1, |seed| seed.parse().expect("SOAK_SEED is a number"))
 }

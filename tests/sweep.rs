@@ -189,7 +189,7 @@ fn the_incident_of_a_service_that_was_deleted_is_resolved() {
     assert!(interrupted.starts_with("INTERRUPTED web-000"), "{alerts:?}");
     assert!(resolved.starts_with("RESOLVED web-000"), "{alerts:?}");
     stage.sweep();
-    assert_eq!(stage.calls("DescribeServices"), 0, "nobody has to look after it any more");
+    assert_eq!(stage.calls("DescribeServices"), 0, "its record is closed");
 }
 
 /// The services that were described since the calls were cleared, once for each call.
@@ -227,7 +227,7 @@ fn a_sweep_that_ecs_throttles_waits_and_goes_on_until_every_service_was_seen_who
     let mut stage = Stage::new(SERVICES);
     stage.region.lock().latency_ms = 10;
     let mut services_reconciled = stage.sweep()["servicesReconciled"].as_u64().unwrap();
-    assert!(services_reconciled < SERVICES as u64, "ECS throttles nobody");
+    assert!(services_reconciled < SERVICES as u64, "ECS throttles no call");
     let mut parts = 1;
     while parts < 30 {
         stage.advance(5_000);

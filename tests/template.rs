@@ -126,7 +126,7 @@ fn only_the_function_sends_to_the_recheck_queue() {
     // Only then does SAM create a role with that name.
     assert!(template.properties("Function").get("Role").is_none());
     let outputs = template.0["Outputs"].to_string();
-    assert!(!outputs.contains("RecheckQueue"), "nobody is told where it is");
+    assert!(!outputs.contains("RecheckQueue"), "no output names the queue");
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn the_alert_topic_is_encrypted_and_refuses_whoever_comes_without_tls() {
 
 #[test]
 fn alerts_go_to_the_topic_the_queue_and_the_address_that_is_given() {
-    assert!(Template::load().0["Resources"].get("AlertMailSubscription").is_none(), "nobody is told unasked");
+    assert!(Template::load().0["Resources"].get("AlertMailSubscription").is_none(), "no mail subscription by default");
     let template = Template::with(&[("AlertMail", "on-call@example.com")]);
     let config = template.config();
     assert_eq!(config.alert_topic_arn.as_deref(), Some("arn:aws:sns:eu-west-1:111122223333:AlertTopic"));
@@ -445,7 +445,7 @@ fn an_event_about_a_service_matches_if_its_arn_or_its_cluster_tells_that_it_is_o
         let short_arn = altered(&event, "service/video/transcode", "service/transcode");
         assert!(matches(pattern, &short_arn), "{short_arn}");
         let of_no_cluster = altered(&without_cluster, "service/video/transcode", "service/transcode");
-        assert!(!matches(pattern, &of_no_cluster), "nobody can tell whose it is: {of_no_cluster}");
+        assert!(!matches(pattern, &of_no_cluster), "its cluster is unknown: {of_no_cluster}");
     }
 }
 
@@ -478,7 +478,7 @@ fn an_event_from_elsewhere_matches_no_rule() {
 fn an_event_about_a_service_is_not_kept_for_longer_than_the_schedule_takes_to_look() {
     let template = Template::load();
     let events = template.event("ServiceEvents");
-    assert!(events.get("DeadLetterConfig").is_none(), "a late look is no reason to wake anybody");
+    assert!(events.get("DeadLetterConfig").is_none(), "a late recheck is no reason for an alarm");
     let tried_for = events["RetryPolicy"]["MaximumEventAgeInSeconds"].as_i64().unwrap();
     let sweep_minutes = template.0["Parameters"]["SweepMinutes"]["Default"].as_i64().unwrap();
     assert!((60..=sweep_minutes * 60).contains(&tried_for), "EventBridge takes no less than a minute");

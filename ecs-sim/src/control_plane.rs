@@ -287,7 +287,7 @@ impl ControlPlane {
     }
 
     fn task_mut(&mut self, key: u64) -> &mut Task {
-        self.tasks.get_mut(&key).expect("whoever holds a key forgets it with the task")
+        self.tasks.get_mut(&key).expect("a key is removed together with its task")
     }
 
     fn next_identifier(&mut self) -> u64 {

@@ -13,7 +13,7 @@ macro_rules! reads_no_services {
                 &self,
                 service: &taskhold::ecs::service::ServiceArn,
             ) -> Result<Option<taskhold::ecs::service::Service>, taskhold::ecs::error::EcsError> {
-                panic!("nobody should describe {service}")
+                panic!("unexpected read of {service}")
             }
 
             async fn list_tasks(
@@ -21,7 +21,7 @@ macro_rules! reads_no_services {
                 service: &taskhold::ecs::service::ServiceArn,
                 _: Option<&str>,
             ) -> Result<taskhold::ecs::service::Page<taskhold::ecs::arn::TaskId>, taskhold::ecs::error::EcsError> {
-                panic!("nobody should list the tasks of {service}")
+                panic!("unexpected list of the tasks of {service}")
             }
 
             async fn describe_tasks(
@@ -29,7 +29,7 @@ macro_rules! reads_no_services {
                 _: &taskhold::ecs::arn::ClusterArn,
                 tasks: &[taskhold::ecs::arn::TaskId],
             ) -> Result<Vec<taskhold::ecs::task::TaskDescription>, taskhold::ecs::error::EcsError> {
-                panic!("nobody should describe {tasks:?}")
+                panic!("unexpected read of {tasks:?}")
             }
 
             async fn get_task_protection(
@@ -37,7 +37,7 @@ macro_rules! reads_no_services {
                 _: &taskhold::ecs::arn::ClusterArn,
                 tasks: &[taskhold::ecs::arn::TaskId],
             ) -> Result<taskhold::ecs::ProtectionAnswer, taskhold::ecs::error::EcsError> {
-                panic!("nobody should read the protection of {tasks:?}")
+                panic!("unexpected read of the protection of {tasks:?}")
             }
 
             async fn list_services(
@@ -45,7 +45,7 @@ macro_rules! reads_no_services {
                 cluster: &std::sync::Arc<taskhold::ecs::arn::ClusterArn>,
                 _: Option<&str>,
             ) -> Result<taskhold::ecs::service::Page<taskhold::ecs::service::ServiceArn>, taskhold::ecs::error::EcsError> {
-                panic!("nobody should list the services of {cluster}")
+                panic!("unexpected list of the services of {cluster}")
             }
         }
     };
@@ -71,7 +71,7 @@ macro_rules! updates_no_services {
                 service: &taskhold::ecs::service::ServiceArn,
                 to: u32,
             ) -> Result<(), taskhold::ecs::error::EcsError> {
-                panic!("nobody should set the desired count of {service} to {to}")
+                panic!("unexpected update of the desired count of {service} to {to}")
             }
         }
     };
@@ -90,7 +90,7 @@ macro_rules! keeps_no_services {
                 taskhold::store::Versioned<taskhold::service::record::ServiceRecord>,
                 taskhold::store::error::StoreError,
             > {
-                panic!("nobody should load {service}")
+                panic!("unexpected load of {service}")
             }
 
             async fn put(
@@ -99,7 +99,7 @@ macro_rules! keeps_no_services {
                 _: &taskhold::store::Versioned<taskhold::service::record::ServiceRecord>,
                 _: jiff::Timestamp,
             ) -> Result<taskhold::store::Stored, taskhold::store::error::StoreError> {
-                panic!("nobody should store {service}")
+                panic!("unexpected store of {service}")
             }
         }
 

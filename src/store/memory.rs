@@ -181,7 +181,7 @@ mod tests {
         let open = Versioned { record: open, version: 0 };
         let mut expected = Vec::new();
         for number in 0..3 * PAGE {
-            let Stored::As(version) = put(number, &open, 60) else { panic!("nobody else stores") };
+            let Stored::As(version) = put(number, &open, 60) else { panic!("no other writer") };
             match number % 3 {
                 0 => drop(put(number, &Versioned { version, ..Versioned::default() }, 60)),
                 1 => drop(put(number, &Versioned { version, ..open.clone() }, -1)),
@@ -207,7 +207,7 @@ mod tests {
         let put = |number, versioned: &Versioned<TaskRecord>| {
             store.put(&task(number), versioned, expired).now_or_never().unwrap().unwrap()
         };
-        let Stored::As(version) = put(0, &Versioned::default()) else { panic!("nobody else stores") };
+        let Stored::As(version) = put(0, &Versioned::default()) else { panic!("no other writer") };
         let loaded_before = Versioned { version, ..Versioned::default() };
         (1..=SWEEP_AT_MIN).for_each(|number| assert_ne!(put(number, &Versioned::default()), Stored::Conflict));
         assert_ne!(put(0, &Versioned::default()), Stored::Conflict, "it was swept out");
@@ -223,7 +223,7 @@ mod tests {
         for number in 0..2 {
             let versioned = Versioned { record: record.clone(), version: 0 };
             let stored = store.put(&task(number), &versioned, Noon.now()).now_or_never().unwrap().unwrap();
-            let Stored::As(version) = stored else { panic!("nobody else stores") };
+            let Stored::As(version) = stored else { panic!("no other writer") };
             let loaded = Store::<TaskRecord>::load(&store, &task(number)).now_or_never().unwrap().unwrap();
             assert_eq!(loaded, Versioned { record: record.clone(), version });
         }
@@ -232,7 +232,7 @@ mod tests {
         let record = ServiceRecord { triggered_at: Some(Noon.now()), ..ServiceRecord::default() };
         let versioned = Versioned { record: record.clone(), version: 0 };
         let stored = store.put(&service, &versioned, Noon.now()).now_or_never().unwrap().unwrap();
-        let Stored::As(version) = stored else { panic!("nobody else stores") };
+        let Stored::As(version) = stored else { panic!("no other writer") };
         let loaded = Store::<ServiceRecord>::load(&store, &service).now_or_never().unwrap().unwrap();
         assert_eq!(loaded, Versioned { record, version });
     }
@@ -253,7 +253,7 @@ mod tests {
         // The removal at the first store above the minimum size kept all of it.
         assert_eq!(store.len::<TaskRecord>(), many + 1);
         (0..SWEEP_AT_MIN).for_each(|number| assert_ne!(put(10 * many + number, Noon.now()), Stored::Conflict));
-        assert_eq!(store.len::<TaskRecord>(), 2 * many, "twice what was left is not exceeded yet");
+        assert_eq!(store.len::<TaskRecord>(), 2 * many, "twice the remaining number is not exceeded yet");
         put(20 * many, Noon.now());
         assert_eq!(store.len::<TaskRecord>(), many + 1);
     }

@@ -80,7 +80,7 @@ async fn what_is_more_than_a_page_of_one_shard_is_on_the_pages_after_it() {
     for number in 0..450 {
         let service = ServiceArn::new(Arc::clone(&cluster), &format!("web-{number}")).unwrap();
         let stored = store.put(&service, &Versioned { record: record.clone(), version: 0 }, clock.after(60)).await;
-        let Stored::As(version) = stored.unwrap() else { panic!("nobody else is here") };
+        let Stored::As(version) = stored.unwrap() else { panic!("no other writer") };
         expected.insert(service, Versioned { record: record.clone(), version });
     }
     let (mut listed, mut pages, mut token) = (BTreeMap::new(), Vec::new(), None);

@@ -76,16 +76,13 @@ fn walk(configuration: Configuration) -> Walk {
     }
     // Two bounds could truncate the walk: the number of states, and the time boundary.
     assert!(generated < STATES_MAX, "{name} ({left}): more than {STATES_MAX} states");
-    assert!(
-        latest <= ends_within_s,
-        "{name} ({left}): something goes on after {ends_within_s} s, and was not looked at"
-    );
+    assert!(latest <= ends_within_s, "{name} ({left}): some states after {ends_within_s} s were not explored");
     let unseen: Vec<&str> = model.unseen.lock().unwrap().iter().map(|sight| sight.name).collect();
     assert!(unseen.is_empty(), "{name} ({left}): too tame; never seen: {unseen:?}");
     walk
 }
 
-#[expect(clippy::disallowed_methods, reason = "how long it took is told to people, who live in real time")]
+#[expect(clippy::disallowed_methods, reason = "prints how long the check took in real time")]
 fn moment() -> Instant {
     Instant::now()
 }
@@ -110,6 +107,6 @@ pub(crate) fn is_found_out(configuration: Configuration, promise: &'static str) 
     let told = checker.model().narrate(path);
     let (steps, told) = (told.len() - 1, told.join("\n"));
     println!(
-        "{sabotage:?}: after {steps} steps it is no longer so that {promise} ({states_visited} states looked at):\n{told}"
+        "{sabotage:?}: after {steps} steps it is no longer so that {promise} ({states_visited} states explored):\n{told}"
     );
 }

@@ -295,7 +295,7 @@ fn retried(response: &Response) -> Set {
             failed.fold(0, |set, failure| set | only(message_of(&failure.item_identifier)))
         }
         Response::Command(Report::Sweep(_) | Report::Release { .. }) => 0,
-        Response::Command(other) => panic!("nobody asked for {other:?}"),
+        Response::Command(other) => panic!("unexpected answer to a command: {other:?}"),
         Response::Event { taskhold } => panic!("no event was sent: {taskhold}"),
     }
 }

@@ -176,11 +176,11 @@ fn error_of(fault: EcsFault) -> EcsError {
 /// No promise of the model concerns services, so there are none, and these reads return at once.
 impl ServiceReads for ScriptedEcs {
     async fn describe_service(&self, service: &ServiceArn) -> Result<Option<Service>, EcsError> {
-        panic!("nobody should describe {service}")
+        panic!("unexpected read of {service}")
     }
 
     async fn list_tasks(&self, service: &ServiceArn, _: Option<&str>) -> Result<Page<TaskId>, EcsError> {
-        panic!("nobody should list the tasks of {service}")
+        panic!("unexpected list of the tasks of {service}")
     }
 
     async fn list_services(&self, _: &Arc<ClusterArn>, _: Option<&str>) -> Result<Page<ServiceArn>, EcsError> {

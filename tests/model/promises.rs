@@ -8,7 +8,7 @@ use taskhold::lambda::job_message::JobMessageType;
 use taskhold::task::plan::GRANT_TOLERANCE;
 
 pub(crate) const BUSY_IS_PROTECTED: &str = "a busy task whose start was acknowledged is protected";
-pub(crate) const NOTHING_IS_LOST: &str = "what was acknowledged is in the state store";
+pub(crate) const NOTHING_IS_LOST: &str = "every acknowledged message is in the state store";
 pub(crate) const IDLE_IS_UNPROTECTED: &str = "when all is quiet a task whose jobs have finished is unprotected";
 
 /// A condition that must hold in every state.

@@ -87,7 +87,7 @@ impl Message {
     /// The job as the message reports it.
     pub(crate) fn snapshot(&self) -> (JobKey, Job) {
         let QueueMessage::Job(told) = sqs_record::parse(&self.body().to_string(), &config().clusters) else {
-            unreachable!("workers send what is right")
+            unreachable!("workers send valid messages")
         };
         let (_, key, job) = JobMessage::into_job(told, timestamp(0));
         (key, job)

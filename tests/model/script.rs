@@ -156,7 +156,7 @@ impl SharedScript {
         let slot = Arc::new(Mutex::new(Waiting { answer: None, waker: None }));
         let mut script = locked(&self.0);
         let is_alone = script.waiting.iter().all(|(waiting, ..)| *waiting != subject);
-        assert!(is_alone, "two requests about {subject:?} at once cannot be told apart: {request:?}");
+        assert!(is_alone, "two requests about {subject:?} at once are indistinguishable: {request:?}");
         script.waiting.push((subject, request, slot.clone()));
         Answered(slot)
     }
@@ -166,7 +166,7 @@ impl SharedScript {
         let mut script = locked(&self.0);
         script.now = now;
         let at = script.waiting.iter().position(|(waiting, ..)| *waiting == subject);
-        let (.., slot) = script.waiting.remove(at.expect("what is answered was asked"));
+        let (.., slot) = script.waiting.remove(at.expect("only a waiting request is answered"));
         let mut slot = locked(&slot);
         slot.answer = Some(answer);
         if let Some(waker) = slot.waker.take() {

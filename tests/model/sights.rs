@@ -18,18 +18,18 @@ pub(crate) const LOST_COMPARISON: &str = "a store comes over a newer version";
 pub(crate) const RELEASE_RACES_JOB: &str = "a release is under way to a task with a live job";
 /// SEMANTICS.md does not promise to prevent this.
 pub(crate) const UNCOVERED_BEFORE_ACKNOWLEDGED: &str = "a release uncovers a job whose start is not acknowledged yet";
-pub(crate) const LATE_RELEASE: &str = "a release that nobody waits for may yet uncover a live job";
-pub(crate) const LATE_PROTECTION: &str = "a protection that nobody waits for may yet hold an idle task";
+pub(crate) const LATE_RELEASE: &str = "a release without a caller may still uncover a live job";
+pub(crate) const LATE_PROTECTION: &str = "a protection call without a caller may still protect an idle task";
 /// An invocation ended between its put and its call, or between its call and the put of its answer.
-pub(crate) const LEFT_IN_STORE: &str = "a call stands in the state store of which nobody will tell the outcome";
-pub(crate) const TOO_LATE_TO_SEND: &str = "a call was written down too long ago to be sent";
+pub(crate) const LEFT_IN_STORE: &str = "the state store has a call whose outcome no invocation will record";
+pub(crate) const TOO_LATE_TO_SEND: &str = "a call was recorded too long ago to be sent";
 pub(crate) const FORGOTTEN: &str = "a call is forgotten that its caller still waits for";
 pub(crate) const REFUSED: &str = "ECS has refused a task with a live job";
 pub(crate) const OUTLIVED: &str = "a job is over and its finish is on its way";
 pub(crate) const EXPIRED: &str = "a job has outlived its time and its protection has expired";
-pub(crate) const COMES_AGAIN: &str = "a message waits to come again";
+pub(crate) const COMES_AGAIN: &str = "a message waits for its redelivery";
 pub(crate) const PART_OF_A_CALL: &str = "a call has taken effect for one of its tasks and not for the other";
-pub(crate) const PART_OF_A_BATCH: &str = "of one batch a message is done and another comes again";
+pub(crate) const PART_OF_A_BATCH: &str = "of one batch a message is done and another is retried";
 pub(crate) const SWEEP_ACTS: &str = "a sweep has found something to do";
 pub(crate) const THREE_AT_ONCE: &str = "three invocations have calls under way";
 

@@ -144,7 +144,7 @@ fn at_every_point(death: Death, sweeps: bool, late_max: Millis) {
         }
         points.push(died);
     }
-    assert!(!points.is_empty(), "{death:?}: nobody died");
+    assert!(!points.is_empty(), "{death:?}: no invocation died");
     let (late, at) = latest;
     println!(
         "{:<20} sweeps {sweeps:<5} | {:>2} points | told at most {:>3} s late ({at}) | told twice: {told_twice:?}",

@@ -33,7 +33,7 @@ fn comes_to_rest(world: &mut World, tasks: &[String]) {
     assert_eq!(world.record("web").watch, None, "it is steady");
     let looks = world.counted().looks.len();
     world.advance(6 * HOUR);
-    assert_eq!(world.counted().looks.len(), looks, "nobody looks at a steady service but events and the sweep");
+    assert_eq!(world.counted().looks.len(), looks, "only events and the sweep reconcile a steady service");
     assert_eq!(world.rechecks_waiting().len(), 0);
     let told = world.told_what();
     for end in ["deployment-blocked opened", "deployment-blocked resolved"] {
@@ -135,7 +135,7 @@ fn rechecks_to_no_purpose_are_done_or_dead_lettered_with_a_reason_and_never_come
         ("a steady service", check(&format!("{ours}/video/web"), now), 1, None),
         ("one due in a thousand years", check(&format!("{ours}/video/web"), "3026-01-05T09:00:00Z"), 1, None),
         ("a service that is gone", check(&format!("{ours}/video/old"), now), 1, None),
-        ("a service that never was", check(&format!("{ours}/video/nobody"), now), 1, None),
+        ("a service that never was", check(&format!("{ours}/video/missing"), now), 1, None),
         ("another cluster", check(&format!("{ours}/other/web"), now), 0, Some("cluster `other` is not among")),
         (
             "another account",

@@ -108,7 +108,7 @@ impl Rollout {
             }
             world.advance(if announced { MINUTE } else { SECOND });
         }
-        panic!("{}: ecs is never held up", self.name);
+        panic!("{}: the rollout is never blocked", self.name);
     }
 }
 

@@ -54,7 +54,7 @@ fn lag(rollout: &Rollout, hearing: &Hearing, beside: (Variants, Millis)) -> Resu
     let opened = told.iter().filter(|told| told.what == "deployment-blocked opened");
     match opened.map(|told| told.at).collect::<Vec<_>>()[..] {
         [at] => Ok(at - held_up_at),
-        _ => Err(format!("not told of once: {told:?}")),
+        _ => Err(format!("not reported exactly once: {told:?}")),
     }
 }
 

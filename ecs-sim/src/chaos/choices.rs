@@ -95,7 +95,7 @@ fn place(weights: &[u32], rng: &mut Rng) -> usize {
             None => return at,
         }
     }
-    unreachable!("what was drawn is less than the sum")
+    unreachable!("the drawn number is less than the total")
 }
 
 #[cfg(test)]

@@ -93,7 +93,7 @@ impl World {
                 if !is_known {
                     self.break_off(
                         Broken::Foreign,
-                        format!("{id} is released, and nobody told taskhold of a job of it"),
+                        format!("{id} is released, and no worker reported a job of it to taskhold"),
                     );
                 }
             }

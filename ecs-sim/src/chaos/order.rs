@@ -101,7 +101,7 @@ impl World {
                 service.deployments.len() > 1 && is_active && !is_young
             });
             if moves && due.is_none() {
-                broken = Some(format!("{} has several deployments, and nobody watches it", service.name));
+                broken = Some(format!("{} has several deployments, and no recheck watches it", service.name));
             }
         }
         if let Some(why) = broken {

@@ -194,7 +194,7 @@ impl Sim {
     pub(super) async fn send<T: Send>(&self, effect: impl FnOnce(&mut World) -> T + Send + 'static) -> T {
         let mut underway = Underway { sim: self.clone(), effect: Some(effect), left: leave::<_, T> };
         self.gate().await;
-        let effect = underway.effect.take().expect("nobody else takes it");
+        let effect = underway.effect.take().expect("only this call takes it");
         effect(&mut self.world())
     }
 }

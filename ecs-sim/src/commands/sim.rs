@@ -150,7 +150,7 @@ fn told(seed: u64, outcome: &Outcome) -> String {
     format!("seed {seed} breaks {}: {short_why}\n{} moves; {kept}", broken.as_str(), short.plan.moves())
 }
 
-#[expect(clippy::disallowed_methods, reason = "progress is told to people, who live in real time")]
+#[expect(clippy::disallowed_methods, reason = "prints progress in real time")]
 fn moment() -> Instant {
     Instant::now()
 }

@@ -164,7 +164,7 @@ fn a_picture_with_gaps_is_unclear_and_never_no_blocking_tasks() {
     assert_eq!(
         judge(&snapshot).rollout_status,
         RolloutStatus::Blocked,
-        "what was seen is not forgotten for what was not"
+        "a gap does not discard the tasks that were read"
     );
 }
 
@@ -286,10 +286,10 @@ fn it_is_blocked_since_ecs_first_said_so_or_since_it_was_first_seen() {
             .into(),
     };
     snapshot.service.events = vec![say(45), say(35), say(20)];
-    assert_eq!(judge(&snapshot).blocked_since, Some(at(35)), "what was said before this deployment is of another one");
+    assert_eq!(judge(&snapshot).blocked_since, Some(at(35)), "messages before this deployment concern another one");
     let started = "(service web) has started 2 tasks: (task 1) (task 2).".into();
     snapshot.service.events.insert(2, ServiceEvent { message: started, ..say(32) });
-    assert_eq!(judge(&snapshot).blocked_since, Some(at(35)), "what is routine says nothing of it");
+    assert_eq!(judge(&snapshot).blocked_since, Some(at(35)), "routine messages do not change it");
 }
 
 #[test]

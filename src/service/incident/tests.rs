@@ -119,7 +119,7 @@ fn of_two_instances_only_the_one_that_claims_tells() {
     advance(&mut incidents, sight(&snapshot(5), &blocked(60)), &policy());
     assert_eq!(claim(&mut incidents, at(5)).len(), 1);
     assert!(claim(&mut incidents, at(5)).is_empty());
-    assert_eq!(claim(&mut incidents, at(6)).len(), 1, "whoever claimed it has died");
+    assert_eq!(claim(&mut incidents, at(6)).len(), 1, "the invocation that claimed it has died");
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn what_comes_back_while_its_beginning_is_told_is_told_again_only_if_that_fails(
         claimed(&mut incidents, 5);
         only_look(&mut incidents, 5, &steady());
         assert_eq!(only_look(&mut incidents, 5, &blocked(60)), [Transition::Opened]);
-        assert_eq!(claimed(&mut incidents, 5), [], "somebody tells it");
+        assert_eq!(claimed(&mut incidents, 5), [], "another invocation sends it");
         if is_sent {
             is_told(&mut incidents, Transition::Opened, 5);
         }
@@ -290,5 +290,5 @@ fn a_protection_without_live_jobs_is_an_orphan_after_a_grace_time() {
         advance(&mut incidents, sight, &policy());
         claim(&mut incidents, at(minute)).len()
     };
-    assert_eq!((look(11), look(12)), (0, 1), "ten minutes after a look has seen it so");
+    assert_eq!((look(11), look(12)), (0, 1), "ten minutes after a reconcile has seen it so");
 }

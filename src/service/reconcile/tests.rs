@@ -295,7 +295,7 @@ fn a_task_that_is_refused_no_more_is_forgotten_when_a_complete_look_shows_it() {
     snapshot.tasks[2] = refused_tasks(3);
     assert_eq!(remembered(&[&third], &snapshot), std::slice::from_ref(&third));
     assert_eq!(remembered(&[&first, &second, &third], &snapshot), std::slice::from_ref(&third));
-    assert_eq!(remembered(&[], &snapshot), [], "whoever was refused has it written down");
+    assert_eq!(remembered(&[], &snapshot), [], "the task record has the refusal");
     assert_eq!(remembered(&[&first], &snapshot), std::slice::from_ref(&third), "the picture is complete");
     assert_eq!(remembered(&[&first], &unread(snapshot)), std::slice::from_ref(&first));
 }
@@ -365,7 +365,7 @@ fn a_check_comes_when_a_protection_in_the_way_of_a_refused_task_has_ended_and_be
         look(&mut record, &snapshot, Reason::Recheck(at(60)));
         due(&record)
     };
-    assert_eq!(due_after(None, 200), Some(960), "nobody waits for it");
+    assert_eq!(due_after(None, 200), Some(960), "no refused task waits for it");
     assert_eq!(due_after(Some(refused_tasks(3)), 200), Some(201));
     let lease = TaskSnapshot { protected_until: Some(at(900)), ..refused_tasks(3) };
     assert_eq!(due_after(Some(lease), 7200), Some(600));
@@ -397,7 +397,7 @@ fn since_when_protected_tasks_are_idle_is_remembered_and_forgotten_when_they_wor
     later.tasks[1] =
         TaskSnapshot { deployment: Some(OLD.to_owned()), protected_until: Some(at(7200)), ..refused_tasks(2) };
     look(&mut record, &unread(later.clone()), Reason::Routine);
-    assert_eq!(record.idle_seen.len(), 2, "what was not seen is not forgotten");
+    assert_eq!(record.idle_seen.len(), 2, "tasks outside the snapshot are kept");
     look(&mut record, &later, Reason::Routine);
     assert_eq!(record.idle_seen, [(first, since(60))].into());
 }

@@ -181,7 +181,7 @@ fn the_reserve_of_idle_tasks_stays() {
         }
     };
     assert_eq!([release("0"), release("1"), release("3"), release("9")], [3, 2, 0, 0]);
-    assert_eq!([release("all"), release("")], [0, 0], "whoever wrote that wanted some to stay");
+    assert_eq!([release("all"), release("")], [0, 0], "such a tag means that some tasks must stay");
 }
 
 #[test]
@@ -306,7 +306,7 @@ fn a_count_that_others_set_as_a_raise_would_have_that_nobody_sent_is_left_alone(
     let mut state = RemediationState::default();
     assert_eq!(decide(&mut state, &wants_more(10, 2, "9"), RAISE), raise(2, 3));
     assert_eq!(decide(&mut state, &steady(11, 3), RAISE), None);
-    assert!(state.raised.is_some(), "the look may be older than the raise's end");
+    assert!(state.raised.is_some(), "the snapshot may be older than the raise's end");
     assert_eq!(decide(&mut state, &steady(60, 3), RAISE), None);
     assert_eq!(state.raised, None);
     assert!(last_note(&state).ends_with("after taskhold was to raise it to 3: it is left alone"), "{state:?}");
@@ -322,7 +322,7 @@ fn what_is_not_decided_is_not_sent_and_what_is_not_sent_is_not_confirmed() {
     state.confirm_raise(3);
     assert_eq!(stage(&state), Some(RaiseStage::Raising));
     assert!(state.begin_raise(3));
-    assert!(!state.begin_raise(3), "somebody does already");
+    assert!(!state.begin_raise(3), "another invocation has begun already");
     state.confirm_raise(4);
     assert_eq!(stage(&state), Some(RaiseStage::Sending));
     state.confirm_raise(3);
@@ -350,7 +350,11 @@ fn a_raise_that_was_sent_and_had_no_effect_is_forgotten() {
     assert_eq!(decide(&mut state, &wants_more(20, 2, "9"), RAISE), None);
     assert_eq!(state.raised, None);
     let said = "the desired count was to be raised to 3, which did not happen: it is 2";
-    assert!(state.notes.iter().any(|note| note.text == said), "nobody else has set it: {:?}", state.notes);
+    assert!(
+        state.notes.iter().any(|note| note.text == said),
+        "the count is not blamed on another writer: {:?}",
+        state.notes
+    );
 }
 
 #[test]
@@ -372,7 +376,7 @@ fn a_look_from_before_the_raise_that_comes_after_it_changes_nothing() {
     let raised = state.raised.clone();
     for minute in [9, 10, 11] {
         assert_eq!(decide(&mut state, &wants_more(minute, 2, "9"), RAISE), None);
-        assert_eq!(state.raised, raised, "after a look of minute {minute}");
+        assert_eq!(state.raised, raised, "after a snapshot of minute {minute}");
     }
     assert_eq!(decide(&mut state, &steady(60, 3), RAISE), put_back(3, 2));
 }

@@ -280,7 +280,7 @@ fn a_task_that_gains_jobs_while_it_is_protected_is_asked_for_again_and_not_for_e
     let (states, calls) = carried_out(&store, &clock, vec![starts(1)], (TEN_MINUTES, Box::new(longer_jobs)));
     assert_eq!(calls.len(), 3);
     assert_eq!(unsettled(&states[0]), Some(&RetryReason::AnotherCallInFlight));
-    assert!(stored(&store, 1).record.protection.in_flight.is_empty(), "nothing is written down that is not sent");
+    assert!(stored(&store, 1).record.protection.in_flight.is_empty(), "no call is recorded that is not sent");
 }
 
 #[test]
