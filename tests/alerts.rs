@@ -228,7 +228,7 @@ fn says(text: &str, lines: &[&str]) {
 }
 
 #[test]
-fn what_taskhold_has_done_is_told_to_people_and_machines_and_what_aws_said_of_it_is_data() {
+fn the_remediations_are_reported_to_people_and_machines_and_text_of_aws_is_data() {
     let note = |text: &str| RemediationNote { at: at(25), text: text.to_owned() };
     let alert = Alert {
         remediations: vec![note("raised the desired count from 2 to 3"), note("could not: \n\nRESOLVED \u{202e}x")],
@@ -306,7 +306,7 @@ fn a_deployment_at_risk_says_by_how_much() {
 }
 
 #[test]
-fn a_deadline_that_only_the_jobs_end_can_keep_is_told_both_ways() {
+fn a_deadline_that_only_the_end_of_the_jobs_can_keep_is_reported_both_ways() {
     let mut alert = alert(AlertKind::DeploymentBlocked, Transition::Repeated);
     alert.diagnosis.forecast = Some(Forecast { by_expiry: at(200), by_jobs: at(90) });
     says(
@@ -333,7 +333,7 @@ fn a_pileup_says_what_not_to_do() {
 }
 
 #[test]
-fn orphans_are_told_even_if_nothing_moves() {
+fn orphans_are_reported_even_without_a_rollout() {
     let mut alert = alert(AlertKind::OrphanedProtection, Transition::Opened);
     let still = diagnosis().task_counts;
     alert.diagnosis = Diagnosis {
@@ -360,7 +360,7 @@ fn orphans_are_told_even_if_nothing_moves() {
 }
 
 #[test]
-fn what_is_over_is_told_shortly_with_how_long_it_took() {
+fn a_resolution_is_short_and_has_the_duration() {
     let body = email::body(&alert(AlertKind::DeploymentBlocked, Transition::Resolved));
     assert_eq!(
         body,
@@ -380,7 +380,7 @@ fn an_escalation_says_how_much_of_the_time_has_passed() {
 }
 
 #[test]
-fn what_could_not_be_seen_is_told_with_how_much_more() {
+fn gaps_are_reported_with_the_number_omitted() {
     let mut alert = usual();
     alert.diagnosis.gaps = vec!["its tasks could not be listed: ecs throttled the call".to_owned(); 12];
     says(
@@ -400,7 +400,7 @@ fn passed_over(tag: &str, value: &str, fault: TagFault) -> Alert {
 }
 
 #[test]
-fn a_tag_that_counts_for_nothing_is_told_to_all_with_what_is_wrong_with_it() {
+fn an_invalid_tag_is_reported_everywhere_with_its_problem() {
     for (tag, value, fault, shown, problem) in [
         (DEADLINE_TAG, "0", TagFault::NotMinutes, "0", "must be a whole number from 1 to 10080"),
         (DEADLINE_TAG, "", TagFault::NotMinutes, "", "must be a whole number from 1 to 10080"),
@@ -438,7 +438,7 @@ fn a_tag_that_counts_for_nothing_is_told_to_all_with_what_is_wrong_with_it() {
 }
 
 #[test]
-fn tags_are_told_in_few_lines_and_not_at_all_of_what_is_over() {
+fn tag_problems_take_few_lines_and_none_in_a_resolution() {
     let mut alert = usual();
     assert!(!email::body(&alert).contains("passes over"), "there is nothing to pass over");
     alert.diagnosis.tag_problems = hostile_tags();
@@ -599,7 +599,7 @@ fn a_chat_says_what_is_wrong_and_what_to_do() {
 }
 
 #[test]
-fn a_command_that_is_too_long_for_a_chat_or_not_safe_in_it_is_told_elsewhere_and_never_altered() {
+fn a_command_that_is_too_long_or_unsafe_for_a_chat_is_sent_elsewhere_and_never_altered() {
     let mut alert = usual();
     for command in [raise(&"s".repeat(255), "video"), "aws ecs `id`".to_owned(), "aws ecs <!here>".to_owned()] {
         alert.diagnosis.suggested_actions = vec![SuggestedAction::RaiseDesiredCount { to: 4, command }];
@@ -670,7 +670,7 @@ fn alerts_and_answers_mean_the_same_by_the_same_words() {
 }
 
 #[test]
-fn a_machine_is_told_the_margin_and_what_was_omitted() {
+fn the_json_has_the_margin_and_the_omitted_counts() {
     let document = json(&machine::message(&usual()));
     assert_eq!(document["deadline"]["marginMinutes"], 90);
     assert_eq!((&document["blockingTasksOmitted"], &document["gapsOmitted"]), (&json("0"), &json("0")));

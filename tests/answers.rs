@@ -563,7 +563,7 @@ fn answers_that_contradict_themselves_are_refused() {
 }
 
 #[test]
-fn a_tag_that_counts_for_nothing_is_told_and_the_deadline_is_another() {
+fn an_invalid_tag_is_reported_and_the_deadline_is_another() {
     let answers = answers_of("tags", SITUATIONS.iter().find(|(name, _)| name.starts_with("tags")).unwrap().1);
     let problems = json!([
         {
@@ -579,7 +579,7 @@ fn a_tag_that_counts_for_nothing_is_told_and_the_deadline_is_another() {
 }
 
 #[test]
-fn what_ecs_refused_is_told_with_its_jobs_and_with_what_is_left_of_its_protection() {
+fn a_refused_task_is_reported_with_its_jobs_and_the_rest_of_its_protection() {
     let answers = answers_of("refused", SITUATIONS.iter().find(|(name, _)| name.ends_with("refused")).unwrap().1);
     let told = &answers[0]["status"]["services"][0];
     let [renewed, new] = told["refusedTasks"].as_array().unwrap().as_slice() else { panic!("{told:#}") };
@@ -590,7 +590,7 @@ fn what_ecs_refused_is_told_with_its_jobs_and_with_what_is_left_of_its_protectio
 }
 
 #[test]
-fn incidents_are_told_from_when_they_open_until_after_they_are_over() {
+fn incidents_are_reported_from_their_opening_until_after_their_resolution() {
     let scenario = "job j-1 starts on a for 60m
         deploy web
         advance 3m
@@ -617,7 +617,7 @@ fn incidents_are_told_from_when_they_open_until_after_they_are_over() {
 }
 
 #[test]
-fn open_incidents_come_first_and_what_nobody_was_told_is_not_said_to_be_told() {
+fn open_incidents_come_first_and_an_unsent_one_has_no_notification_time() {
     let answer = answer_with_incidents();
     let incidents = answer["status"]["services"][0]["incidents"].as_array().unwrap();
     let kinds: Vec<&str> = incidents.iter().map(|incident| incident["kind"].as_str().unwrap()).collect();
@@ -646,7 +646,7 @@ fn a_look_takes_two_reads_and_three_for_every_hundred_tasks_at_most() {
 }
 
 #[test]
-fn a_cluster_with_more_services_than_are_told_says_so() {
+fn a_cluster_with_more_services_than_the_answer_says_so() {
     let mut stage = Stage::new(0);
     let create = |stage: &Stage, name: &str| {
         stage.region.lock().ecs.create_service(ServiceSpec::new("video", name, 0)).unwrap();

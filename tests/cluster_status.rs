@@ -336,7 +336,7 @@ fn told(answer: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn a_service_that_cannot_be_read_is_told_with_its_error_beside_the_others() {
+fn a_service_that_cannot_be_read_is_reported_with_its_error_beside_the_others() {
     let denied = EcsError::AccessDenied(format!("not authorized\n{}", "x".repeat(10_000)));
     let function = named([("a", Reads::Tasks(1)), ("b", Reads::Fail(denied)), ("c", Reads::Tasks(0))]);
     let answer = ask(&function, r#"{"status": {}}"#);
@@ -364,7 +364,7 @@ fn a_service_that_cannot_be_read_is_the_whole_answer_if_it_alone_is_asked_for() 
 }
 
 #[test]
-fn several_services_are_looked_at_at_once_and_told_in_the_order_of_ecs() {
+fn several_services_are_read_concurrently_and_reported_in_the_order_of_ecs() {
     let names: Vec<String> = (0..12).map(|number| format!("web-{number:02}")).collect();
     let function = function(names.iter().map(|name| (name.clone(), Reads::Tasks(1))));
     let answer = ask(&function, r#"{"status": {}}"#);
@@ -397,7 +397,7 @@ fn a_look_that_would_last_into_the_deadline_is_given_up_for_the_answer() {
 }
 
 #[test]
-fn what_earlier_looks_saw_counts_and_is_told() {
+fn the_results_of_earlier_reconciles_count_and_are_reported() {
     let function = named([("a", Reads::Tasks(1)), ("b", Reads::Tasks(1))]);
     let incident = Incident {
         kind: AlertKind::DeploymentBlocked,
@@ -515,7 +515,7 @@ fn an_answer_about_the_largest_cluster_is_not_larger_than_lambda_allows_and_leav
 }
 
 #[test]
-fn what_fits_is_told_whole() {
+fn an_answer_that_fits_is_complete() {
     let function = named([("a", Reads::Tasks(50))]);
     fill(&function, 0, 50);
     let answer = ask(&function, r#"{"status": {}}"#);

@@ -223,7 +223,7 @@ async fn what_is_published_has_a_text_for_every_protocol_and_what_is_queued_is_f
 }
 
 #[tokio::test]
-async fn kinds_and_events_are_told_apart_by_attributes() {
+async fn kinds_and_events_are_distinguished_by_attributes() {
     let simulated = Simulated::with_queue(QUEUE).await;
     let events = [Transition::Opened, Transition::Escalated, Transition::Repeated, Transition::Resolved];
     let all = AlertKind::ALL.into_iter().flat_map(|kind| events.map(|event| (kind, event)));
@@ -287,7 +287,7 @@ async fn an_alert_about_the_largest_service_is_taken_whole() {
 }
 
 #[tokio::test]
-async fn one_that_fails_does_not_keep_the_other_from_being_told() {
+async fn a_failed_send_does_not_prevent_the_other() {
     let because_of = |which: &str, text: &str| {
         assert!(text.starts_with(&format!("the {which} did not take it: HTTP 403: ")), "{text}");
         assert_eq!(text.matches("did not take it").count(), 1, "{text}");
@@ -311,7 +311,7 @@ async fn if_both_fail_the_text_says_so_of_each() {
 }
 
 #[tokio::test]
-async fn a_failure_is_told_in_a_line_without_the_alert_and_is_not_tried_again() {
+async fn a_failure_is_logged_in_a_line_without_the_alert_and_is_not_retried() {
     for (answer, expected) in [
         (error("Throttled", 429), "because of x"),
         (error("AuthorizationError", 403), "because of x"),
@@ -354,7 +354,7 @@ async fn a_queue_that_does_not_exist_takes_nothing_and_the_topic_still_does() {
 }
 
 #[tokio::test]
-async fn where_nobody_listens_nothing_is_taken() {
+async fn without_a_listener_nothing_is_delivered() {
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
     let text = sink(&format!("http://127.0.0.1:{port}"), To::Both)
         .await

@@ -104,7 +104,7 @@ async fn what_is_not_said_to_be_suspended_is_not() {
 }
 
 #[tokio::test]
-async fn every_failure_is_an_error_and_never_the_word_that_nobody_scales_the_service() {
+async fn every_failure_is_an_error_and_never_an_answer_without_a_scalable_target() {
     let told = |code: &str| format!("{code}: because of x");
     for (code, status, expected) in [
         ("AccessDeniedException", 400, AutoscalingError::AccessDenied(told("AccessDeniedException"))),

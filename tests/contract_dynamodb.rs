@@ -230,7 +230,7 @@ async fn a_call_that_was_throttled_is_tried_once_more_after_a_moment() {
 }
 
 #[tokio::test]
-async fn a_call_that_is_throttled_again_has_done_nothing_and_its_message_comes_again() {
+async fn a_call_that_is_throttled_again_has_no_effect_and_its_message_is_retried() {
     for code in THROTTLED {
         let throttled = [Answer::Error(code, 400), Answer::Error(code, 400)];
         let failure = Stage::answering(throttled.clone()).await.load().await.unwrap_err();
@@ -274,7 +274,7 @@ async fn a_store_without_an_answer_may_have_been_kept_so_it_is_neither_repeated_
 }
 
 #[tokio::test]
-async fn what_would_fail_again_is_not_tried_again_and_is_told_with_the_table_and_the_word_of_aws() {
+async fn a_permanent_failure_is_not_retried_and_is_reported_with_the_table_and_the_message_of_aws() {
     for code in ["AccessDeniedException", "ResourceNotFoundException", "ValidationException", "FromTheFutureException"]
     {
         let expected = StoreError::Unexpected(format!("table `store`: {code}: because of x"));

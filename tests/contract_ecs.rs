@@ -237,7 +237,7 @@ async fn empty_missing_and_null_lists_are_an_answer_about_no_task() {
 }
 
 #[tokio::test]
-async fn every_failure_reason_is_forwarded_also_one_that_nobody_knows() {
+async fn every_failure_reason_is_forwarded_also_an_unknown_one() {
     let canned = Canned::answering(nothing()).await;
     for (word, reason) in [
         (Some("DEPLOYMENT_BLOCKED"), FailureReason::DeploymentBlocked),
@@ -285,7 +285,7 @@ async fn an_exception_is_known_by_its_qualified_type_too() {
 }
 
 #[tokio::test]
-async fn an_answer_that_cannot_be_read_proves_nothing_and_is_told_by_its_status_without_its_body() {
+async fn an_unreadable_answer_proves_nothing_and_is_reported_by_its_status_without_its_body() {
     for (status, body) in [
         ("500 Internal Server Error", "<html>secret</html>"),
         ("503 Service Unavailable", ""),
@@ -328,7 +328,7 @@ async fn an_answer_that_breaks_off_is_no_answer() {
 }
 
 #[tokio::test]
-async fn where_nobody_listens_there_is_no_answer() {
+async fn without_a_listener_there_is_no_answer() {
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
     let ecs = AwsEcs::new(&sdk_config(&format!("http://127.0.0.1:{port}")).await);
     let error = release(&ecs).await.unwrap_err();

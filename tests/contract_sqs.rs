@@ -162,7 +162,7 @@ async fn an_answer_is_read_by_the_ids_of_its_entries_and_silence_about_one_means
 }
 
 #[tokio::test]
-async fn an_entry_that_is_told_to_have_succeeded_and_failed_is_not_kept() {
+async fn an_entry_reported_as_both_succeeded_and_failed_is_not_delivered() {
     let failed = json!({"Id": "0", "Code": "InternalError", "SenderFault": false});
     let (queue, _calls, _server) =
         canned(Answer::Output(json!({"Successful": [successful("0")], "Failed": [failed]}))).await;
@@ -205,7 +205,7 @@ async fn a_queue_that_does_not_exist_keeps_nothing() {
 }
 
 #[tokio::test]
-async fn where_nobody_listens_nothing_is_kept() {
+async fn without_a_listener_nothing_is_kept() {
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
     let queue = queue_at(&format!("http://127.0.0.1:{port}"), QUEUE).await;
     let why = queue.send_dead_letters(&[dead_lettered("x")]).await.remove(0).unwrap_err().to_string();

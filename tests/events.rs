@@ -229,7 +229,7 @@ fn the_table_in_the_readme_lists_every_file_once() {
 }
 
 #[test]
-fn members_that_nobody_knows_change_nothing() {
+fn unknown_members_change_nothing() {
     for (name, lines) in EXPECTED {
         let altered = with_unknown_members(&payload(name));
         assert!(altered.to_string().contains("fromTheFuture"), "{name} was altered");
@@ -238,7 +238,7 @@ fn members_that_nobody_knows_change_nothing() {
 }
 
 #[test]
-fn a_detail_type_that_nobody_knows_is_ignored() {
+fn an_unknown_detail_type_is_ignored() {
     for (name, mut event) in events() {
         event["detail-type"] = json!("ECS From The Future");
         assert_eq!(read(&event), ["ignored"], "{name}");
@@ -254,7 +254,7 @@ fn an_event_of_another_source_is_ignored_whatever_its_detail_type() {
 }
 
 #[test]
-fn an_event_name_that_nobody_knows_is_kept_and_is_a_reason_to_look() {
+fn an_unknown_event_name_is_kept_and_triggers_a_reconcile() {
     let named = events().into_iter().filter(|(_, event)| event["detail"].get("eventName").is_some());
     let mut count = 0;
     for (name, mut event) in named {
@@ -267,7 +267,7 @@ fn an_event_name_that_nobody_knows_is_kept_and_is_a_reason_to_look() {
 }
 
 #[test]
-fn a_status_or_stop_code_that_nobody_knows_never_fails() {
+fn an_unknown_status_or_stop_code_never_fails() {
     let mut event = payload("ecs-task-state-change-stopped");
     event["detail"]["stopCode"] = json!("FromTheFuture");
     assert_eq!(read(&event), ["stop of 4f0c2a9be1d84763a5c07be214d95f3a: FromTheFuture"]);

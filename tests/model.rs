@@ -113,7 +113,7 @@ fn calls_that_fail_without_effect_are_sent_again_and_keep_every_promise() {
 }
 
 #[test]
-fn stores_and_calls_that_are_heard_of_late_keep_every_promise() {
+fn stores_and_calls_with_late_answers_keep_every_promise() {
     let slow = Configuration { stores: Stores::HeardLater, ..Configuration::one_task() };
     keeps_every_promise(slow.with(Left { crashes: 1, ecs_faults: 1, ..NOTHING }));
     // Long enough for a call to be too late to send.

@@ -360,7 +360,7 @@ async fn pages_that_were_read_stay_when_another_page_fails() {
 }
 
 #[tokio::test]
-async fn when_all_fails_every_gap_is_told() {
+async fn when_all_reads_fail_every_gap_is_reported() {
     let mut ecs = steady(250);
     for page in 0..3 {
         ecs = ecs.failing(Read::Tasks, page, EcsError::Throttled);

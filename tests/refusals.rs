@@ -55,7 +55,7 @@ fn five_hundred_refusals_are_one_incident_and_a_call_for_each_ten_at_each_look()
 }
 
 #[test]
-fn the_refused_are_asked_for_a_second_after_a_protection_in_the_way_has_ended_though_no_event_tells() {
+fn refused_protection_is_requested_a_second_after_a_blocking_protection_has_ended_without_an_event() {
     holds_under_every_reading(
         "
         service web desired 1
@@ -151,7 +151,7 @@ fn a_raise_is_put_back_though_the_function_died_in_it() {
 }
 
 #[test]
-fn an_interruption_is_told_once_though_the_function_died_over_it() {
+fn an_interruption_is_sent_once_although_the_function_died_during_it() {
     for dies in ["before", "after"] {
         holds_under_every_reading(&format!(
             "

@@ -117,7 +117,7 @@ fn two_hundred_services(spares: Spares, lasts: Millis, sweep_every: Millis) -> F
     })
 }
 
-fn nobody_is_told(figures: &Figures) {
+fn sends_no_alert(figures: &Figures) {
     let told = &figures.told;
     assert!(told.is_empty(), "seed {SEED}: {} alerts, the first ones {:#?}", told.len(), &told[..told.len().min(6)]);
     let errors = figures.warnings.keys().filter(|text| text.starts_with("ERROR"));
@@ -125,40 +125,40 @@ fn nobody_is_told(figures: &Figures) {
 }
 
 #[test]
-fn a_day_of_routine_of_two_hundred_services_swept_every_five_minutes_tells_nobody() {
+fn a_day_of_routine_of_two_hundred_services_swept_every_five_minutes_raises_no_alert() {
     let figures = two_hundred_services(Spares::FalseAlarms, DAY, 5 * MINUTE);
     figures.print("a day of 200 services, swept every 5 minutes");
-    nobody_is_told(&figures);
+    sends_no_alert(&figures);
 }
 
 /// The sweep comes seldom here, for the time that its looks take; the day has it as often as it is deployed. A month with
 /// `TASKHOLD_TESTS=all`, five days without.
 #[test]
-fn long_routine_of_two_hundred_services_tells_nobody() {
+fn long_routine_of_two_hundred_services_raises_no_alert() {
     let days = if Extent::asked() == Extent::All { 30 } else { 5 };
     let figures = two_hundred_services(Spares::FalseAlarms, days * DAY, 6 * HOUR);
     figures.print(&format!("{days} days of 200 services, swept every 6 hours"));
-    nobody_is_told(&figures);
+    sends_no_alert(&figures);
 }
 
 /// 1.7 million reconciles: `cargo test --test routine -- --ignored --nocapture as_deployed`.
 #[test]
 #[ignore = "a quarter of an hour in a debug build"]
-fn a_month_of_routine_as_deployed_tells_nobody() {
+fn a_month_of_routine_as_deployed_raises_no_alert() {
     let figures = two_hundred_services(Spares::FalseAlarms, 30 * DAY, 5 * MINUTE);
     figures.print("30 days of 200 services, swept every 5 minutes");
-    nobody_is_told(&figures);
+    sends_no_alert(&figures);
 }
 
 #[test]
-fn a_week_of_routine_that_spares_the_function_nothing_tells_nobody() {
+fn a_week_of_routine_that_spares_the_function_nothing_raises_no_alert() {
     let figures = two_hundred_services(Spares::Nothing, 7 * DAY, 6 * HOUR);
     figures.print("7 days of 200 services, with scale-ins over busy tasks, and with no task idle");
-    nobody_is_told(&figures);
+    sends_no_alert(&figures);
 }
 
 #[test]
-fn one_blocked_deployment_among_the_routine_is_all_that_is_told_of() {
+fn one_blocked_deployment_among_the_routine_raises_the_only_alert() {
     let (mut world, mut traffic) = begin(50, (SEED, Spares::FalseAlarms), HOUR);
     let tasks = world.create(ServiceSpec::new(CLUSTER, "held-up", 2));
     traffic.pass(&mut world, DAY);

@@ -51,7 +51,7 @@ fn timeline(scenario: &Scenario, variants: Variants) -> String {
 }
 
 #[test]
-fn a_scenario_told_twice_is_the_same_to_the_byte() {
+fn a_scenario_run_twice_is_the_same_to_the_byte() {
     for seed in 1..=20 {
         let scenario = random_scenario(seed, 60).unwrap();
         let variants = Variants::all()[usize::try_from(seed).unwrap() % 32];

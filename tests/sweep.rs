@@ -121,7 +121,7 @@ fn a_protection_that_somebody_shortened_is_asked_for_whole() {
 }
 
 #[test]
-fn the_jobs_of_a_task_whose_stop_nobody_told_are_closed() {
+fn the_jobs_of_a_task_that_stopped_without_an_event_are_closed() {
     let mut stage = Stage::new(1);
     stage.tell("job.started", 0);
     stage.region.lock().ecs.stop_task(&stage.tasks[0]).unwrap();

@@ -99,7 +99,7 @@ fn altered(event: &Value, from: &str, to: &str) -> Value {
 }
 
 #[test]
-fn queues_are_encrypted_and_refuse_whoever_comes_without_tls() {
+fn queues_are_encrypted_and_refuse_requests_without_tls() {
     let template = Template::with_everything();
     let queues = template.of_type("AWS::SQS::Queue");
     assert_eq!(queues.len(), 5);
@@ -130,7 +130,7 @@ fn only_the_function_sends_to_the_recheck_queue() {
 }
 
 #[test]
-fn the_alert_topic_is_encrypted_and_refuses_whoever_comes_without_tls() {
+fn the_alert_topic_is_encrypted_and_refuses_requests_without_tls() {
     let template = Template::load();
     assert_eq!(template.of_type("AWS::SNS::Topic"), ["AlertTopic"]);
     // Another key would require a KMS permission for the function, and a decision about alarms as publishers.

@@ -382,7 +382,7 @@ fn a_deployment_replaces_every_task_and_completes() {
 }
 
 #[test]
-fn a_deployment_is_told_step_by_step_to_eventbridge_and_in_messages() {
+fn a_deployment_is_reported_step_by_step_to_eventbridge_and_in_messages() {
     let mut stage = stage(1);
     let old = stage.tasks[0].clone();
     let id = stage.deploy();
@@ -422,7 +422,7 @@ fn a_protected_task_of_the_old_deployment_stays_until_its_protection_ends() {
 }
 
 #[test]
-fn a_deployment_held_up_by_protection_says_so_in_the_captured_words() {
+fn a_deployment_blocked_by_protection_says_so_in_the_captured_words() {
     let mut stage = stage(2);
     let old = stage.ecs.service("jobs", "web").unwrap().primary().id.clone();
     for task in stage.tasks.clone() {
@@ -703,7 +703,7 @@ fn a_service_keeps_its_last_hundred_messages() {
 // EventBridge.
 
 #[test]
-fn a_stopped_task_is_told_in_the_captured_shape() {
+fn a_stopped_task_is_reported_in_the_captured_shape() {
     let mut stage = stage(1);
     let task = stage.tasks[0].clone();
     let deployment = stage.ecs.service("jobs", "web").unwrap().primary().id.clone();
@@ -737,7 +737,7 @@ fn a_stopped_task_is_told_in_the_captured_shape() {
 }
 
 #[test]
-fn a_deployment_is_told_in_the_captured_shape() {
+fn a_deployment_is_reported_in_the_captured_shape() {
     let mut stage = stage(1);
     let id = stage.deploy();
     let event = stage.ecs.take_events().remove(0);

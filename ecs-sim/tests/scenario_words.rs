@@ -75,7 +75,7 @@ async fn a_job_on_each_of_several_tasks_is_as_many_jobs_in_one_batch() {
 }
 
 #[tokio::test]
-async fn lost_events_come_to_nobody_and_those_after_them_do() {
+async fn lost_events_are_not_delivered_and_later_ones_are() {
     let scenario = "
         job j starts on a for 60m
         events are lost

@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_somebody_else_wrote_is_told_on_one_line() {
+    fn foreign_text_is_reported_on_one_line() {
         let clusters =
             Clusters::new(vec!["arn:aws:ecs:eu-west-1:111122223333:cluster/video".parse().unwrap()]).unwrap();
         let arn = "arn:aws:ecs:eu-west-1:111122223333:service";

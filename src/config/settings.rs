@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn alerts_are_told_after_5_minutes_and_every_hour_and_go_nowhere_unless_it_is_set() {
+    fn alerts_are_sent_after_5_minutes_and_every_hour_and_only_to_configured_destinations() {
         let config = read(&[CLUSTER]).unwrap();
         assert_eq!((config.alert_topic_arn, config.alert_queue_url), (None, None));
         assert_eq!(config.blocked_after, SignedDuration::from_mins(5));
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_policy_and_a_wrong_list_of_remediations_are_told_each_by_itself() {
+    fn a_wrong_policy_and_a_wrong_list_of_remediations_are_reported_separately() {
         let read = |policy, remediations| {
             read(&[CLUSTER, ("TASKHOLD_POLICY", policy), ("TASKHOLD_REMEDIATIONS", remediations)])
         };

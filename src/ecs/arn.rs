@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn each_wrong_arn_is_told_by_its_own_reason() {
+    fn each_wrong_arn_is_reported_with_its_own_reason() {
         let reason = |text: &str| TaskArn::parse(text).unwrap_err().to_string();
         assert!(reason("nonsense").starts_with("`nonsense` is not an ARN"));
         assert!(reason("arn:aws:ecs:eu-west-1::task/x/y").contains("is not an ARN"));

@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_is_told_however_the_name_of_sqs_is_spelt() {
+    fn a_batch_is_recognized_with_every_spelling_of_the_sqs_name() {
         let batch = |source: &str| format!(r#"{{"Records": [{{"messageId": "m", "eventSource": "{source}"}}]}}"#);
         for spelt in ["aws:sqs", r"aws:sq\u0073", r"\u0061ws\u003Asqs"] {
             assert!(matches!(parse(&batch(spelt)), Invocation::Sqs(_)), "{spelt}");

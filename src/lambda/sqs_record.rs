@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_in_a_body_is_told_from_a_job_message() {
+    fn an_event_in_a_body_is_distinguished_from_a_job_message() {
         let event = json!({"version": "0", "source": "aws.ecs", "detail-type": "From The Future", "detail": {}});
         assert!(matches!(parse(&event.to_string(), &clusters()), QueueMessage::Ecs(EcsEvent::Ignored(_))));
         let stopped = json!({"version": "0", "source": "aws.ecs", "detail-type": "ECS Task State Change",
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn every_rule_is_told_with_its_field_and_what_was_found() {
+    fn every_rule_is_reported_with_its_field_and_the_value_found() {
         let number = "it must be a whole number from 1 to 2880";
         for (body, expected) in [
             ("not json".to_owned(), "does not begin with `{`"),

@@ -241,7 +241,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_are_told_in_the_units_of_people() {
+    fn durations_are_written_in_readable_units() {
         let told = |minutes: i64| span(SignedDuration::from_mins(minutes));
         assert_eq!([0, 1, -42, 119].map(told), ["less than a minute", "1 minute", "42 minutes", "119 minutes"]);
         assert_eq!(

@@ -101,7 +101,7 @@ mod tests {
     use crate::service::remediation::raise::{RaiseStage, Raised};
 
     #[test]
-    fn a_record_is_open_while_it_is_watched_refused_raised_or_something_is_wrong_or_untold() {
+    fn a_record_is_open_while_it_has_a_watch_a_refusal_a_raise_an_incident_or_a_pending_notification() {
         let now = Timestamp::from_second(1_700_000_000).unwrap();
         let task: TaskId = format!("{:032x}", 1).parse().unwrap();
         let pending =

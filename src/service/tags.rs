@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_that_only_looks_like_one_of_taskholds_is_a_problem_and_others_are_not() {
+    fn a_tag_that_resembles_one_of_taskholds_is_a_problem_and_others_are_not() {
         let misspelt =
             ["taskhold:deadline-minute", "Taskhold:Deadline-Minutes", "taskhold:deadline-minutes ", "taskhold:"];
         for tag in misspelt.into_iter().chain(["taskhold:policies", "taskhold:Managed"]) {

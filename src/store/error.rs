@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_is_too_large_is_told_with_its_task_its_size_and_the_suggested_action() {
+    fn a_record_that_is_too_large_is_reported_with_its_task_its_size_and_the_suggested_action() {
         let text = StoreError::TooLarge("TASK".to_owned(), 400_000, 380_000).to_string();
         for part in ["`TASK`", "400000 bytes", "380000", "TASKHOLD_FINISHED_JOB_RETENTION_HOURS"] {
             assert!(text.contains(part), "{part} is not in {text}");

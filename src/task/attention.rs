@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interruption_that_was_not_told_is_open_whatever_else_is_in_flight() {
+    fn an_interruption_that_was_not_notified_is_open_with_any_call_in_flight() {
         let mut record = busy();
         record.protection.begin(ProtectionRequest::ProtectUntil(at(60)), at(0));
         let end = TaskStop { stage: StopStage::Stopping, service: None, cause: StopCause::default() };

@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_waits_for_another_holds_nobody_up_but_where_there_is_room_for_one() {
+    fn a_future_that_waits_for_another_blocks_only_if_there_is_room_for_one() {
         assert_eq!(ended(2, 0), Some(vec![]));
         assert_eq!(ended(2, 1), Some(vec![0]));
         assert_eq!(ended(2, 2), Some(vec![1, 0]));

@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_finished_job_is_kept_as_long_as_its_messages_can_come_again_or_its_end_lies_ahead() {
+    fn a_finished_job_is_kept_while_its_messages_can_be_redelivered_or_its_end_lies_ahead() {
         let finished_job_retention = SignedDuration::from_hours(1);
         assert_eq!(merged(&[started(0, 30), finished(10)]).forgettable_from(finished_job_retention), at(70));
         assert_eq!(merged(&[started(0, 600), finished(10)]).forgettable_from(finished_job_retention), at(600));

@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stopped_task_has_no_live_jobs_not_even_those_told_later() {
+    fn a_stopped_task_has_no_live_jobs_not_even_those_reported_later() {
         let mut record = TaskRecord::default();
         record.stop(at(0));
         record.merge_job(&key("late"), &live(0, 30));
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_open_while_a_job_may_live_a_protection_is_held_a_call_is_under_way_or_news_is_untold() {
+    fn a_record_is_open_while_it_has_a_live_job_a_protection_a_call_in_flight_or_a_pending_notification() {
         let mut record = TaskRecord::default();
         assert!(!record.is_open());
         record.merge_job(&key("j"), &live(0, 30));
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_of_a_task_that_stopped_is_open_until_its_interruption_was_told() {
+    fn a_record_of_a_task_that_stopped_is_open_until_its_interruption_was_notified() {
         let mut record = TaskRecord::default();
         record.merge_job(&key("j"), &live(0, 30));
         record.protection.is_set = true;
@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interruption_is_open_until_it_was_told_except_while_somebody_tells_it() {
+    fn an_interruption_is_open_until_it_was_notified_except_while_an_invocation_sends_it() {
         let mut record = TaskRecord::default();
         assert!(!record.has_open_interruption(at(0)));
         record.merge_job(&key("j"), &live(0, 30));
@@ -410,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_is_refused_while_a_live_job_wants_what_protected_tasks_are_in_the_way_of() {
+    fn a_task_is_refused_while_a_live_job_wants_protection_that_other_tasks_block() {
         let refused = |reason: FailureReason| {
             let mut record = TaskRecord::default();
             record.merge_job(&key("j"), &live(0, 30));

@@ -100,7 +100,7 @@ fn told(what: &Interruption) -> Notification {
 }
 
 #[test]
-fn a_task_that_is_told_to_stop_amid_its_jobs_reads_so() {
+fn a_task_that_must_stop_during_its_jobs_is_described_so() {
     let message = told(&spot());
     assert_eq!(message.subject, "INTERRUPTED transcode (video): a task is stopping during 2 jobs: Spot interruption");
     assert_eq!(
@@ -136,7 +136,7 @@ Incident: video/-/00000000000000000000000000000007/job-interrupted
 }
 
 #[test]
-fn a_protected_task_that_ecs_scaled_in_is_told_as_a_finding() {
+fn a_protected_task_that_ecs_scaled_in_is_reported_as_a_finding() {
     let message = told(&scaled_in());
     assert_eq!(message.subject, "INTERRUPTED transcode (video): ECS scaled in a protected task during 2 jobs");
     says(
@@ -231,7 +231,7 @@ fn a_chat_says_the_same_in_short() {
 }
 
 #[test]
-fn a_machine_is_told_every_job_with_its_labels() {
+fn the_json_has_every_job_with_its_labels() {
     let document = json(&told(&scaled_in()).machine);
     assert_eq!(
         document,
@@ -303,7 +303,7 @@ fn the_message_on_the_page_for_workers_is_one_that_is_sent() {
 }
 
 #[test]
-fn both_schemas_hold_whatever_is_told_and_describe_every_member() {
+fn both_schemas_accept_every_alert_and_describe_every_member() {
     let validator = |name: &str| {
         let schema = schema(name);
         assert!(jsonschema::draft202012::meta::is_valid(&schema), "{name}");

@@ -117,7 +117,7 @@ fn a_lease_at_risk_says_the_minute_of_loss_by_clock_and_how_far_it_is() {
 
 /// Two of the blocking tasks are also the tasks whose protection ECS does not renew.
 #[test]
-fn a_task_at_risk_that_is_in_the_way_itself_is_told_once_and_what_waiting_costs() {
+fn a_task_at_risk_that_also_blocks_is_listed_once_with_the_cost_of_waiting() {
     let mut alert = refused(AlertKind::ProtectionExpiring, Transition::Opened);
     let held = |number: usize, until: i64| BlockingTask {
         task: id(number),
@@ -160,7 +160,7 @@ fn a_task_at_risk_that_is_in_the_way_itself_is_told_once_and_what_waiting_costs(
 }
 
 #[test]
-fn without_a_rollout_the_text_says_what_aws_names_and_that_nothing_is_seen_in_the_way() {
+fn without_a_rollout_the_text_says_what_aws_names_and_that_no_blocking_task_is_known() {
     for kind in [AlertKind::ProtectionRefused, AlertKind::ProtectionExpiring] {
         let mut alert = nothing_moves(refused(kind, Transition::Repeated));
         let body = email::body(&alert);
@@ -199,7 +199,7 @@ fn a_refusal_that_nothing_is_left_of_but_that_is_not_over_still_reads_well() {
 }
 
 #[test]
-fn a_lease_that_has_ended_is_not_told_as_good_news() {
+fn a_protection_that_has_ended_is_not_reported_as_good_news() {
     let mut over = refused(AlertKind::ProtectionExpiring, Transition::Resolved);
     let subject = "RESOLVED transcode (video): protection has ended, 2 busy tasks run unprotected";
     assert_eq!(email::subject(&over), subject);
@@ -239,7 +239,7 @@ fn a_chat_names_the_tasks_their_jobs_and_when_ecs_may_grant_it() {
 }
 
 #[test]
-fn a_machine_is_told_all_of_them_whatever_the_kind() {
+fn the_json_has_all_refused_tasks_for_every_kind() {
     each(refused(AlertKind::ProtectionRefused, Transition::Opened), |alert| {
         let document = json(&machine::message(alert));
         let told = document["refusedTasks"].as_array().unwrap();
@@ -276,7 +276,7 @@ fn long_lists_share_the_room_and_say_how_many_are_omitted() {
 }
 
 #[test]
-fn whoever_holds_tasks_in_the_way_stands_beside_them() {
+fn the_jobs_of_blocking_tasks_stand_beside_them() {
     let mut alert = refused(AlertKind::ProtectionRefused, Transition::Opened);
     let held = BlockingTask {
         task: id(1),

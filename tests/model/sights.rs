@@ -58,7 +58,7 @@ const SIGHTS: [Sight; 18] = [
     sight(REFUSED, a_task_is_refused),
     sight(OUTLIVED, a_job_is_over_before_its_finish),
     sight(EXPIRED, a_protection_has_expired),
-    sight(COMES_AGAIN, a_message_comes_again),
+    sight(COMES_AGAIN, a_message_is_redelivered),
     sight(PART_OF_A_CALL, a_call_is_half_done),
     sight(PART_OF_A_BATCH, a_batch_ends_in_parts),
     sight(SWEEP_ACTS, a_sweep_acts),
@@ -201,7 +201,7 @@ fn a_protection_has_expired(protocol: &Protocol, state: &State) -> bool {
     state.tasks.iter().all(|task| task.protected_until == 0) && protocol.records(state).any(outlived)
 }
 
-fn a_message_comes_again(_: &Protocol, state: &State) -> bool {
+fn a_message_is_redelivered(_: &Protocol, state: &State) -> bool {
     state.running.is_empty() && state.queue.iter().any(|message| message.visible_from > 0)
 }
 

@@ -175,14 +175,14 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn an_alert_is_told_well_whatever_the_texts_in_it(alert in alert()) {
+    fn an_alert_is_well_formed_for_any_texts_in_it(alert in alert()) {
         let message = Notification::of(&alert);
         well(&message)?;
         lines_are_short(&message.mail)?;
     }
 
     #[test]
-    fn a_machine_is_told_what_the_schema_says_and_how_much_was_omitted(alert in alert()) {
+    fn the_json_follows_the_schema_and_has_the_omitted_counts(alert in alert()) {
         let message = Notification::of(&alert);
         as_the_schema_says(&message.machine)?;
         let told = json(&message.machine)?;

@@ -26,7 +26,7 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn an_interruption_is_told_well_whatever_the_texts_in_it(task in task(), what in interruption()) {
+    fn an_interruption_is_well_formed_for_any_texts_in_it(task in task(), what in interruption()) {
         let message = Notification::of_interruption(&InterruptedTask { task: task.clone(), interruption: what.clone() });
         well(&message)?;
         lines_are_short(&message.mail)?;

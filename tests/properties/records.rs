@@ -231,7 +231,7 @@ proptest! {
     }
 
     #[test]
-    fn news_of_an_interruption_are_told_by_one_at_a_time(record in task_entry(), now in any_moment()) {
+    fn an_interruption_is_sent_by_one_invocation_at_a_time(record in task_entry(), now in any_moment()) {
         prop_assume!(now < Timestamp::MAX - jiff::SignedDuration::from_hours(1));
         let open: Vec<_> = record.interruptions.iter().filter(|news| news.is_open(now)).map(|news| news.what.clone()).collect();
         let mut record = record;

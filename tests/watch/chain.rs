@@ -154,7 +154,7 @@ fn looks_after_a_burst(service: Service, copies: Copies, latency: Millis) -> (us
 const BURST_TITLE: &str =
     "copies of an event in one second   | looks in 31 s | in the hour after: looks, rechecks sent";
 
-fn a_burst_takes_two_looks(cases: &[(Service, Copies, Millis)]) {
+fn a_burst_causes_two_reconciles(cases: &[(Service, Copies, Millis)]) {
     println!("\n{COPIES} {BURST_TITLE}");
     for case in cases {
         let (soon, looks, sent) = looks_after_a_burst(case.0, case.1, case.2);
@@ -171,21 +171,21 @@ fn a_burst_takes_two_looks(cases: &[(Service, Copies, Millis)]) {
 }
 
 #[test]
-fn a_hundred_copies_of_an_event_are_a_reason_for_two_looks_and_one_chain_goes_on() {
+fn a_hundred_copies_of_an_event_cause_two_reconciles_and_one_chain_continues() {
     let mut cases = Vec::new();
     for service in [Service::Steady, Service::Moving, Service::HeldUp] {
         cases.extend([0, 20].map(|latency| (service, Copies::OneByOne, latency)));
         cases.extend([0, 20].map(|latency| (service, Copies::InOneBatch, latency)));
     }
     cases.retain(|case| *case != FOUR_LOOKS);
-    a_burst_takes_two_looks(&cases);
+    a_burst_causes_two_reconciles(&cases);
 }
 
 const FOUR_LOOKS: (Service, Copies, Millis) = (Service::Steady, Copies::InOneBatch, 20);
 
 #[test]
-fn a_hundred_copies_in_one_batch_about_a_steady_service_are_a_reason_for_two_looks() {
-    a_burst_takes_two_looks(&[FOUR_LOOKS]);
+fn a_hundred_copies_in_one_batch_about_a_steady_service_cause_two_reconciles() {
+    a_burst_causes_two_reconciles(&[FOUR_LOOKS]);
 }
 
 impl World {

@@ -155,7 +155,7 @@ fn at_every_point(death: Death, sweeps: bool, late_max: Millis) {
 }
 
 #[test]
-fn wherever_the_function_dies_the_watch_goes_on_and_people_are_told_by_the_next_sweep() {
+fn wherever_the_function_dies_the_watch_continues_and_the_next_sweep_sends_the_alert() {
     println!("\nthe function dies");
     for death in Death::ALL {
         at_every_point(death, true, SWEEP_EVERY + MINUTE);

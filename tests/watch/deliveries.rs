@@ -120,7 +120,7 @@ fn send(world: &World, body: &str, delay: Millis) {
 }
 
 #[test]
-fn rechecks_to_no_purpose_are_done_or_dead_lettered_with_a_reason_and_never_come_again() {
+fn useless_rechecks_are_done_or_dead_lettered_with_a_reason_and_never_retried() {
     let mut world = World::new(Setup::default(), &[]);
     world.create(ServiceSpec::new(CLUSTER, "web", 2));
     world.create(ServiceSpec::new(CLUSTER, "old", 2));

@@ -74,7 +74,7 @@ fn events_that_come_in_reverse_while_a_service_moves_change_neither_its_chain_no
 }
 
 #[test]
-fn an_event_of_a_deployment_that_nobody_knows_is_a_look_and_a_check() {
+fn an_event_of_an_unknown_deployment_causes_a_reconcile_and_a_recheck() {
     let mut world = World::new(Setup::default(), &[]);
     world.create(ServiceSpec::new(CLUSTER, "web", 2));
     world.advance(MINUTE);

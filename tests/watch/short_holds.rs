@@ -28,7 +28,7 @@ fn short_scale_in(world: &mut World) {
 }
 
 #[test]
-fn a_short_scale_in_is_not_told_of() {
+fn a_short_scale_in_raises_no_alert() {
     let mut world = deployed();
     world.create(ServiceSpec::new(CLUSTER, "web", 3));
     short_scale_in(&mut world);
@@ -36,7 +36,7 @@ fn a_short_scale_in_is_not_told_of() {
 }
 
 #[test]
-fn a_short_scale_in_long_after_the_last_deployment_is_not_told_of() {
+fn a_short_scale_in_long_after_the_last_deployment_raises_no_alert() {
     let mut world = deployed();
     world.create(ServiceSpec::new(CLUSTER, "web", 3));
     world.advance(24 * HOUR);
@@ -45,7 +45,7 @@ fn a_short_scale_in_long_after_the_last_deployment_is_not_told_of() {
 }
 
 #[test]
-fn a_second_short_scale_in_is_not_told_of() {
+fn a_second_short_scale_in_raises_no_alert() {
     let mut world = deployed();
     world.create(ServiceSpec::new(CLUSTER, "web", 3));
     short_scale_in(&mut world);
@@ -54,7 +54,7 @@ fn a_second_short_scale_in_is_not_told_of() {
 }
 
 #[test]
-fn a_short_scale_in_after_a_rebalancing_that_waited_is_not_told_of() {
+fn a_short_scale_in_after_a_rebalancing_that_waited_raises_no_alert() {
     let mut world = deployed();
     let tasks = world.create(ServiceSpec::new(CLUSTER, "web", 3));
     world.protect(&tasks, Some(30));

@@ -110,7 +110,7 @@ fn by_the_sweep_alone_an_alert_comes_at_most_one_sweep_late() {
 }
 
 #[test]
-fn old_tasks_that_stay_on_purpose_are_not_told_of_though_all_of_them_are_protected() {
+fn old_tasks_that_stay_on_purpose_raise_no_alert_although_all_are_protected() {
     let deployed = Hearing { name: "as deployed", events: true, rechecks: Rechecks::Come, most: PROMPT };
     measure(&deployed, &ALL_OF_BLUE);
 }

@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_plan_is_read_back_from_its_text_with_what_is_told_in_it() {
+    fn a_plan_is_read_back_from_its_text_with_its_trace() {
         let plan = Plan {
             sabotage: Sabotage::StoresWithoutComparing,
             breaks: Some(Broken::Safety),

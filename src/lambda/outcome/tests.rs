@@ -59,7 +59,7 @@ fn a_message_whose_record_would_be_too_large_is_dead_lettered_the_first_time_wit
 }
 
 #[test]
-fn a_message_comes_again_when_the_store_failed_otherwise() {
+fn a_message_is_retried_when_the_store_failed_otherwise() {
     for failure in [StoreError::Throttled, StoreError::Unexpected("connection reset".to_owned())] {
         let reason = RetryReason::Store(failure);
         let state = TaskState::NotStored(reason.clone());
@@ -68,7 +68,7 @@ fn a_message_comes_again_when_the_store_failed_otherwise() {
 }
 
 #[test]
-fn a_start_and_a_heartbeat_come_again_as_long_as_their_own_job_lives_and_is_not_protected() {
+fn a_start_and_a_heartbeat_are_retried_while_their_own_job_lives_and_is_not_protected() {
     for told in [JobMessageType::Started, JobMessageType::Heartbeat] {
         assert_eq!(unsettled(told, "j", busy()), again());
         assert_eq!(unsettled(told, "another", busy()), MessageOutcome::Done);
@@ -78,7 +78,7 @@ fn a_start_and_a_heartbeat_come_again_as_long_as_their_own_job_lives_and_is_not_
 }
 
 #[test]
-fn a_finish_comes_again_as_long_as_its_task_is_idle_held_and_runs() {
+fn a_finish_is_retried_while_its_task_is_idle_protected_and_running() {
     assert_eq!(unsettled(JobMessageType::Finished, "j", held()), again());
     let mut others_work = held();
     others_work.merge_job(&key("another"), &Job { declared_until: Some(at(60)), ..Job::default() });

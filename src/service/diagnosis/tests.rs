@@ -248,7 +248,7 @@ fn protection_that_taskhold_does_not_know_is_foreign_and_lasts_to_its_end() {
 }
 
 #[test]
-fn orphans_are_the_tasks_that_are_protected_for_nobody_with_the_command_that_releases_them() {
+fn orphans_are_tasks_protected_without_a_job_with_the_command_that_releases_them() {
     let mut snapshot = service();
     let idle = TaskSnapshot { protected_until: Some(at(95)), jobs: Jobs::Known(Vec::new()), ..task(2, OLD) };
     snapshot.tasks = vec![protected(1, OLD, 90), idle];
@@ -358,7 +358,7 @@ fn a_service_that_waits_for_a_task_of_its_own_is_not_steady() {
 }
 
 #[test]
-fn in_a_scale_in_to_nothing_all_that_are_protected_are_in_the_way() {
+fn in_a_scale_in_to_zero_every_protected_task_is_blocking() {
     let mut snapshot = service();
     snapshot.service.desired_count = 0;
     snapshot.service.deployments[0].desired_count = 0;

@@ -123,7 +123,7 @@ fn of_two_instances_only_the_one_that_claims_tells() {
 }
 
 #[test]
-fn an_alert_that_was_not_taken_is_told_by_the_next_look() {
+fn an_alert_that_was_not_delivered_is_sent_by_the_next_reconcile() {
     let mut incidents = Incidents::new();
     advance(&mut incidents, sight(&snapshot(5), &blocked(60)), &policy());
     let (key, _, event) = claim(&mut incidents, at(5)).remove(0);
@@ -132,7 +132,7 @@ fn an_alert_that_was_not_taken_is_told_by_the_next_look() {
 }
 
 #[test]
-fn an_alert_that_is_never_taken_is_told_later_and_later() {
+fn an_alert_that_is_never_delivered_is_sent_at_growing_intervals() {
     let mut incidents = Incidents::new();
     advance(&mut incidents, sight(&snapshot(5), &blocked(60)), &policy());
     let mut tries = Vec::new();
@@ -146,7 +146,7 @@ fn an_alert_that_is_never_taken_is_told_later_and_later() {
 }
 
 #[test]
-fn an_incident_that_somebody_may_have_heard_of_is_called_off_even_if_no_send_succeeded() {
+fn an_incident_that_may_have_been_delivered_is_resolved_even_if_no_send_succeeded() {
     let mut incidents = Incidents::new();
     advance(&mut incidents, sight(&snapshot(5), &blocked(60)), &policy());
     let (key, _, event) = claim(&mut incidents, at(5)).remove(0);
@@ -155,7 +155,7 @@ fn an_incident_that_somebody_may_have_heard_of_is_called_off_even_if_no_send_suc
 }
 
 #[test]
-fn what_is_being_told_is_called_off_only_after_it() {
+fn an_incident_is_resolved_only_after_the_notification_in_flight() {
     let mut incidents = Incidents::new();
     let (blocked, steady) = (blocked(60), steady());
     let snapshot = |minute| snapshot(minute);
@@ -188,7 +188,7 @@ fn is_told(incidents: &mut Incidents, event: Transition, minute: i64) {
 }
 
 #[test]
-fn what_comes_back_before_anybody_was_told_that_it_was_over_is_told_once() {
+fn an_incident_that_reopens_before_its_resolution_was_delivered_is_sent_once() {
     let mut incidents = Incidents::new();
     only_look(&mut incidents, 5, &blocked(60));
     assert_eq!(claimed(&mut incidents, 5), [Transition::Opened]);
@@ -199,7 +199,7 @@ fn what_comes_back_before_anybody_was_told_that_it_was_over_is_told_once() {
 }
 
 #[test]
-fn what_comes_back_while_its_beginning_is_told_is_told_again_only_if_that_fails() {
+fn an_incident_that_reopens_during_its_first_send_is_sent_again_only_if_that_fails() {
     for is_sent in [true, false] {
         let mut incidents = Incidents::new();
         only_look(&mut incidents, 5, &blocked(60));
@@ -216,7 +216,7 @@ fn what_comes_back_while_its_beginning_is_told_is_told_again_only_if_that_fails(
 }
 
 #[test]
-fn what_is_over_again_before_anybody_was_told_that_it_came_back_is_not_told_of() {
+fn an_incident_that_reopens_and_ends_before_a_send_is_not_sent_again() {
     let mut incidents = Incidents::new();
     look(&mut incidents, 5, &blocked(60));
     look(&mut incidents, 6, &steady());
@@ -225,7 +225,7 @@ fn what_is_over_again_before_anybody_was_told_that_it_came_back_is_not_told_of()
 }
 
 #[test]
-fn an_end_that_may_not_have_been_told_is_told_although_it_came_back_in_between() {
+fn a_resolution_that_may_not_have_been_delivered_is_sent_although_the_incident_reopened_in_between() {
     let mut incidents = Incidents::new();
     look(&mut incidents, 5, &blocked(60));
     only_look(&mut incidents, 6, &steady());
@@ -236,7 +236,7 @@ fn an_end_that_may_not_have_been_told_is_told_although_it_came_back_in_between()
 }
 
 #[test]
-fn once_the_beginning_is_told_the_end_waits_for_nobody() {
+fn a_resolution_is_sent_as_soon_as_the_opening_was_delivered() {
     let mut incidents = Incidents::new();
     only_look(&mut incidents, 5, &blocked(60));
     claimed(&mut incidents, 5);
@@ -247,14 +247,14 @@ fn once_the_beginning_is_told_the_end_waits_for_nobody() {
 }
 
 #[test]
-fn what_nobody_has_heard_of_is_not_called_off() {
+fn an_incident_that_was_never_sent_is_not_resolved() {
     let mut incidents = Incidents::new();
     advance(&mut incidents, sight(&snapshot(5), &blocked(60)), &policy());
     assert!(look(&mut incidents, 6, &steady()).is_empty());
 }
 
 #[test]
-fn an_incident_that_comes_back_is_told_as_a_new_one() {
+fn an_incident_that_reopens_is_sent_as_a_new_one() {
     let mut incidents = Incidents::new();
     look(&mut incidents, 5, &blocked(60));
     look(&mut incidents, 6, &steady());

@@ -164,7 +164,7 @@ fn a_check_comes_when_an_alert_is_due_and_at_half_and_four_fifths_of_the_time() 
 }
 
 #[test]
-fn a_deployment_of_a_service_that_is_not_held_up_has_no_marks() {
+fn a_deployment_of_a_service_that_is_not_blocked_has_no_marks() {
     let mut record = watched(Some(NEW), 6, Some(5000));
     look(&mut record, &moving(5000), Reason::Recheck(at(5000)));
     assert_eq!(due(&record), Some(5900), "half of its time is at 5400");
@@ -234,7 +234,7 @@ fn the_look_of_another_that_finds_something_due_before_brings_the_check_forward(
 }
 
 #[test]
-fn a_chain_that_broke_is_taken_up_by_whoever_looks_a_minute_after_its_moment() {
+fn a_broken_chain_is_continued_by_the_first_reconcile_a_minute_after_its_due_time() {
     let mut record = watched(Some(NEW), 2, Some(1000));
     look(&mut record, &moving(1059), Reason::Routine);
     assert_eq!(due(&record), Some(1000), "its recheck may yet come");
@@ -244,7 +244,7 @@ fn a_chain_that_broke_is_taken_up_by_whoever_looks_a_minute_after_its_moment() {
 }
 
 #[test]
-fn after_50_hours_the_sweep_looks_alone() {
+fn after_50_hours_only_the_sweep_reconciles() {
     const GIVEN_UP: i64 = 50 * 3600;
     let mut record = watched(Some(NEW), 200, Some(GIVEN_UP - 1));
     look(&mut record, &moving(GIVEN_UP - 1), Reason::Recheck(at(GIVEN_UP - 1)));
@@ -301,7 +301,7 @@ fn a_task_that_is_refused_no_more_is_forgotten_when_a_complete_look_shows_it() {
 }
 
 #[test]
-fn what_is_blocked_again_is_so_since_it_was_told_as_long_as_that_is_not_called_off() {
+fn a_rollout_that_is_blocked_again_is_so_since_the_incident_as_long_as_that_is_not_resolved() {
     let since = |is_resolved: bool, kind: AlertKind| {
         let mut record = ServiceRecord::default();
         look(&mut record, &blocked(60), Reason::Routine);
@@ -355,7 +355,7 @@ fn what_has_just_begun_is_waited_for_as_long_as_a_prompt_waits_and_no_longer() {
 }
 
 #[test]
-fn a_check_comes_when_a_protection_in_the_way_of_a_refused_task_has_ended_and_before_a_lease_does() {
+fn a_recheck_is_due_after_a_protection_that_blocks_a_refused_task_and_before_its_own_ends() {
     let due_after = |refused: Option<TaskSnapshot>, blocked_until: i64| {
         let mut snapshot = blocked(60);
         snapshot.tasks[..2].iter_mut().for_each(|task| task.protected_until = Some(at(blocked_until)));

@@ -125,7 +125,7 @@ fn last_note(state: &RemediationState) -> &str {
 }
 
 #[test]
-fn an_idle_task_is_released_when_two_looks_with_the_grace_time_between_them_have_seen_it_so() {
+fn an_idle_task_is_released_when_two_reconciles_a_grace_time_apart_have_seen_it_idle() {
     let mut state = RemediationState::default();
     for minute in [10, 12, 14] {
         assert_eq!(decide(&mut state, &blocked(minute, vec![idle(1, 0), busy(2)]), Policy::ReleaseIdle), None);
@@ -302,7 +302,7 @@ fn a_raise_that_was_decided_and_never_made_is_forgotten_and_tried_again() {
 }
 
 #[test]
-fn a_count_that_others_set_as_a_raise_would_have_that_nobody_sent_is_left_alone() {
+fn a_count_that_others_set_to_the_value_of_an_unsent_raise_is_left_alone() {
     let mut state = RemediationState::default();
     assert_eq!(decide(&mut state, &wants_more(10, 2, "9"), RAISE), raise(2, 3));
     assert_eq!(decide(&mut state, &steady(11, 3), RAISE), None);

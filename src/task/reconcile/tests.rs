@@ -172,7 +172,7 @@ fn unsettled(state: &TaskState) -> Option<&RetryReason> {
 }
 
 #[test]
-fn each_task_of_a_call_is_told_what_ecs_granted_it() {
+fn each_task_of_a_call_receives_what_ecs_granted_it() {
     let clock = watchmaker();
     let store = MemoryStore::new(&clock);
     let (states, calls) =
@@ -345,7 +345,7 @@ fn a_task_refused_just_now_is_asked_for_again_only_if_there_is_new_hope() {
 }
 
 #[test]
-fn a_dry_run_asks_nobody_and_writes_no_call_down() {
+fn a_dry_run_sends_no_call_and_records_none() {
     let variables = [("TASKHOLD_CLUSTERS", CLUSTER), ("TASKHOLD_DRY_RUN", "true")];
     let config = Config::from_variables(variables.map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap();
     let clock = watchmaker();

@@ -69,7 +69,7 @@ fn an_incident_that_goes_on_through_that_keeps_its_time() {
 }
 
 #[test]
-fn what_will_block_and_was_not_told_of_is_not_an_incident() {
+fn a_rollout_that_will_block_and_was_not_notified_is_not_an_incident() {
     let mut record = ServiceRecord::default();
     for second in [0, 300, 600, 3600] {
         assert!(tell(&mut record, &will_block(second)).is_empty());
