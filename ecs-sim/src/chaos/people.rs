@@ -139,7 +139,7 @@ impl World {
             self.counts.add("protections set by others");
         }
         self.tell(|_| match (minutes, is_done) {
-            (_, false) => format!("ecs refuses what somebody wants of the protection of {id}"),
+            (_, false) => format!("ecs refuses another writer's change of the protection of {id}"),
             (Some(minutes), true) => format!("{id} is protected for {minutes} minutes by somebody else"),
             (None, true) => format!("the protection of {id} is cleared by somebody else"),
         });
@@ -189,7 +189,7 @@ impl World {
             "account": "111122223333", "time": "2026-01-05T09:00:00Z", "region": "eu-west-1", "resources": [task],
             "detail": {"taskArn": task, "clusterArn": cluster, "lastStatus": "STOPPED", "desiredStatus": "STOPPED"},
         });
-        self.tell(|_| format!("somebody claims that {id} has stopped"));
+        self.tell(|_| format!("a forged event claims that {id} has stopped"));
         self.send_message(event.to_string(), (Tells::Stop, 0));
     }
 

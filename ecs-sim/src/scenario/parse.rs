@@ -353,7 +353,7 @@ mod tests {
             ("scale web 3", "`3` stands where `to` must stand"),
             ("needs refusal=never", "`refusal=never` is not a variant"),
             ("expect 2 tasks", "`tasks` cannot be counted"),
-            ("expect", "the line ends where what is expected must stand"),
+            ("expect", "the line ends where the expectation must stand"),
         ] {
             let found = statement(line).unwrap_err();
             assert!(found.contains(problem), "{line}: {found}");

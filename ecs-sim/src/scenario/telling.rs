@@ -44,7 +44,7 @@ impl World {
         }
         tellings.extend(self.take_mails());
         if invoked.answer == FunctionAnswer::Failed {
-            tellings.push(Telling::Warning("the invocation failed: everything in it comes again".to_owned()));
+            tellings.push(Telling::Warning("the invocation failed: all of its input is retried".to_owned()));
         }
         tellings
     }

@@ -7,7 +7,7 @@ use super::{Parsed, Words, duration, operation};
 const PROTECTION_CALL: &str = "UpdateTaskProtection";
 
 pub(super) fn read(words: &mut Words<'_>) -> Parsed<Expectation> {
-    let subject = words.next("what is expected")?;
+    let subject = words.next("the expectation")?;
     match subject {
         "warning" => return Ok(Expectation::Warning(words.text())),
         "error" => return Ok(Expectation::Error(words.text())),
