@@ -186,7 +186,7 @@ async fn invoke(
     simulated_clock::follow(&CLOCK, deadline);
     // Boxed, which also keeps the compiler from following one type through runtime, handler and SDK at once.
     let (response, counts) = function.handle(event.payload.get(), deadline).boxed_local().await?;
-    if let Some(line) = counts.metric_line(CLOCK.now()) {
+    if let Some(line) = counts.metric_line(function.config().clusters.names(), CLOCK.now()) {
         println!("{line}");
     }
     Ok(response)

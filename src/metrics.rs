@@ -42,15 +42,19 @@ pub struct Counts {
 /// The namespace of the metrics.
 pub const METRIC_NAMESPACE: &str = "taskhold";
 
-/// Capacity for a line with all counts, each of many digits.
-const LINE_BYTES: usize = 768;
+/// The dimension of every metric: the clusters of the function, as `Clusters::names` joins them. Without it the
+/// metrics of two stacks in one account and Region would merge. It is the only dimension, because CloudWatch
+/// charges for each combination of values as a metric of its own; one invocation counts for all of its clusters,
+/// since one batch can contain messages of several.
+pub const METRIC_DIMENSION: &str = "Cluster";
+
+/// Capacity for a line with all counts, each of many digits, and the name of a cluster.
+const LINE_BYTES: usize = 1024;
 
 impl Counts {
     /// Formats the counts as a line in the embedded metric format (aws-facts "CloudWatch"), without counts of
-    /// zero. `None` if all are zero.
-    ///
-    /// The line has no dimensions: CloudWatch charges for each value of a dimension as a metric of its own.
-    pub fn metric_line(&self, now: Timestamp) -> Option<String> {
+    /// zero. `None` if all are zero. `clusters` is the value of [`METRIC_DIMENSION`].
+    pub fn metric_line(&self, clusters: &str, now: Timestamp) -> Option<String> {
         let named = [
             ("MessagesDone", &self.done),
             ("MessagesRetried", &self.retried),
@@ -60,7 +64,7 @@ impl Counts {
             ("ProtectionCallsThrottled", &self.throttled_calls),
             ("ProtectionsRefused", &self.refused),
         ];
-        // Concatenated by hand: nothing needs escaping, and building a `serde_json::Value` costs ten times as
+        // Concatenated by hand: nothing needs escaping, not even names of clusters, and building a `serde_json::Value` costs ten times as
         // much in each invocation.
         let counted = || named.iter().map(|(name, count)| (*name, count.get())).filter(|(_, count)| *count > 0);
         counted().next()?;
@@ -68,11 +72,11 @@ impl Counts {
         let mut put = |pieces: &[&str]| pieces.iter().for_each(|piece| line.push_str(piece));
         let now = now.as_millisecond().to_string();
         put(&[r#"{"_aws":{"Timestamp":"#, &now, r#","CloudWatchMetrics":[{"Namespace":""#, METRIC_NAMESPACE]);
-        put(&[r#"","Dimensions":[[]],"Metrics":["#]);
+        put(&[r#"","Dimensions":[[""#, METRIC_DIMENSION, r#""]],"Metrics":["#]);
         for (place, (name, _)) in counted().enumerate() {
             put(&[if place == 0 { "" } else { "," }, r#"{"Name":""#, name, r#"","Unit":"Count"}"#]);
         }
-        put(&["]}]}"]);
+        put(&[r#"]}]},""#, METRIC_DIMENSION, r#"":""#, clusters, r#"""#]);
         for (name, count) in counted() {
             put(&[r#",""#, name, r#"":"#, &count.to_string()]);
         }
@@ -89,15 +93,15 @@ mod tests {
     #[test]
     fn the_line_is_what_the_embedded_metric_format_asks_for_and_nothing_that_is_zero() {
         let counts = Counts::default();
-        assert_eq!(counts.metric_line(Timestamp::UNIX_EPOCH), None);
+        assert_eq!(counts.metric_line("video", Timestamp::UNIX_EPOCH), None);
         counts.done.add(12);
         counts.protection_calls.add(3);
-        let line: Value =
-            serde_json::from_str(&counts.metric_line(Timestamp::from_second(7).unwrap()).unwrap()).unwrap();
+        let line = counts.metric_line("video", Timestamp::from_second(7).unwrap()).unwrap();
+        let line: Value = serde_json::from_str(&line).unwrap();
         let metrics = json!([{"Name": "MessagesDone", "Unit": "Count"}, {"Name": "ProtectionCalls", "Unit": "Count"}]);
-        let directive = json!({"Namespace": "taskhold", "Dimensions": [[]], "Metrics": metrics});
+        let directive = json!({"Namespace": "taskhold", "Dimensions": [["Cluster"]], "Metrics": metrics});
         let expected = json!({"_aws": {"Timestamp": 7000, "CloudWatchMetrics": [directive]},
-            "MessagesDone": 12, "ProtectionCalls": 3});
+            "Cluster": "video", "MessagesDone": 12, "ProtectionCalls": 3});
         assert_eq!(line, expected);
     }
 }

@@ -34,9 +34,9 @@ const OLD: &str = "ecs-svc/1111111111111111111";
 const NEW: &str = "ecs-svc/2222222222222222222";
 const EVENTS: [Transition; 4] = [Transition::Opened, Transition::Escalated, Transition::Repeated, Transition::Resolved];
 
-/// This number of minutes after 2026-01-05 10:00 UTC.
+/// This number of minutes after 2026-01-05 10:00 UTC, and a fraction of a second, which no text shows.
 fn at(minute: i64) -> Timestamp {
-    Timestamp::from_second(1_767_607_200 + minute * 60).unwrap()
+    Timestamp::new(1_767_607_200 + minute * 60, 987_654_321).unwrap()
 }
 
 fn id(number: usize) -> TaskId {

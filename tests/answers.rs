@@ -52,6 +52,9 @@ const DOCUMENTED: &str = "
     preflight of transcode
     status of nowhere";
 
+/// How long after a whole second everything happens.
+const FRACTION_MS: Millis = 987;
+
 /// Situations that tests/scenarios does not cover.
 const SITUATIONS: [(&str, &str); 13] = [
     (
@@ -187,6 +190,9 @@ fn answers_of(name: &str, text: &str) -> Vec<Value> {
     // Other tests cover the alerts of these scenarios.
     let scenario = Scenario::parse(name, &format!("mute alerts\n{text}")).unwrap_or_else(|error| panic!("{error}"));
     let region = SharedRegion::new(Region::for_scenario(scenario.variants()[0]));
+    // No moment of it is a whole second, as in AWS.
+    let begin = region.lock().now() + FRACTION_MS;
+    region.lock().advance_to(begin);
     let function = InProcess::new(&region, scenario.settings()).unwrap();
     let mut asked = Asked { function, answers: Vec::new() };
     block_on(run(&scenario, region, &mut asked, &mut Silent)).unwrap_or_else(|failure| panic!("{failure}"));
@@ -285,7 +291,7 @@ fn incident_kinds() -> impl Iterator<Item = AlertKind> {
 
 /// The answer to `status` for a service with incidents of every kind, open and resolved, notified and pending.
 fn answer_with_incidents() -> Value {
-    let at = |minute: i64| Timestamp::from_second(1_790_000_000 + minute * 60).unwrap();
+    let at = |minute: i64| Timestamp::new(1_790_000_000 + minute * 60, 987_654_321).unwrap();
     let mut record = ServiceRecord::default();
     for (minute, kind) in (0..).zip(incident_kinds()) {
         let pending = PendingNotification { event: Transition::Opened, claimed_until: None, failures: 1, after: None };
@@ -444,6 +450,21 @@ fn every_answer_is_of_the_published_form() {
 }
 
 #[test]
+fn every_time_in_every_answer_has_whole_seconds() {
+    let mut times = 0;
+    for (name, answer) in all_answers() {
+        for place in places_of(&answer) {
+            let Some(text) = answer.pointer(&place).and_then(Value::as_str) else { continue };
+            if text.parse::<Timestamp>().is_ok() {
+                assert_eq!(text.len(), "2026-01-05T09:30:00Z".len(), "{name}: {text} in `{place}`");
+                times += 1;
+            }
+        }
+    }
+    assert!(times >= 400, "{times} times");
+}
+
+#[test]
 fn every_published_word_is_said_in_some_answer_and_no_other() {
     let words = all_published();
     let members: BTreeSet<String> = words.iter().map(|(name, _)| name.clone()).collect();
@@ -548,6 +569,7 @@ fn answers_that_contradict_themselves_are_refused() {
         ("\"waits\"", "/preflight/verdict", json!("clear")),
         ("\"misses-deadline\"", "/preflight/deadline/marginMinutes", json!(0)),
         ("\"blocked\"", "/status/services/0/at", json!("2026-09-21 14:13:20")),
+        ("\"blocked\"", "/status/services/0/at", json!("2026-09-21T14:13:20.5Z")),
         ("\"blocked\"", "/status/services/0/service", json!("web")),
         ("\"blocked\"", "/status/services/0/incidents/0/escalations", json!(3)),
         ("\"blocked\"", "/status/services/0/incidents/0/kind", json!("deployment")),

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use taskhold::config::declarations::SETTINGS;
 use taskhold::lambda::dead_letter::{BODY_BYTES_ATTRIBUTE, MESSAGE_ID_ATTRIBUTE, REASON_ATTRIBUTE, SOURCE_ATTRIBUTE};
-use taskhold::metrics::{Counts, METRIC_NAMESPACE};
+use taskhold::metrics::{Counts, METRIC_DIMENSION, METRIC_NAMESPACE};
 use taskhold::service::alert::{AlertKind, Transition};
 
 fn read(relative: &str) -> String {
@@ -160,12 +160,14 @@ fn every_metric_is_documented() {
         count.add(1);
     }
     let line: serde_json::Value =
-        serde_json::from_str(&counts.metric_line(jiff::Timestamp::UNIX_EPOCH).unwrap()).unwrap();
+        serde_json::from_str(&counts.metric_line("video", jiff::Timestamp::UNIX_EPOCH).unwrap()).unwrap();
     let metrics = line["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array().unwrap().clone();
     let names: Vec<String> = metrics.iter().map(|metric| metric["Name"].as_str().unwrap().to_owned()).collect();
     let documented: Vec<String> = table("docs/configuration.md", "Metric").iter().map(|row| bare(&row[0])).collect();
     assert_eq!(documented, names);
-    assert!(read("docs/configuration.md").contains(&format!("namespace `{METRIC_NAMESPACE}`")));
+    let page = read("docs/configuration.md");
+    assert!(page.contains(&format!("namespace `{METRIC_NAMESPACE}`")));
+    assert!(page.contains(&format!("dimension `{METRIC_DIMENSION}`")));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The commands of `ecs-sim`: their options and output.
 
+mod output;
 mod play;
 mod scenario;
 mod serve;
@@ -10,28 +11,75 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-const HELP: &str = "\
+const INTRODUCTION: &str = "\
 ecs-sim: a simulated Amazon ECS with task scale-in protection, and scenarios about it
 
-  ecs-sim scenario FILE…                      run scenarios in process, each under every variant of AWS that it allows
-  ecs-sim twice [--seed N] [--lines N]     run a random scenario twice; the two must not differ in a byte
-  ecs-sim sim [--seed N] [--runs N]        run the whole function under faults, and check what it promises
+";
+
+/// A command, and what its command line may have.
+struct Command {
+    name: &'static str,
+    usage: &'static str,
+    takes_files: bool,
+    options: &'static [&'static str],
+}
+
+const COMMANDS: [Command; 5] = [
+    Command {
+        name: "scenario",
+        usage: "  ecs-sim scenario FILE…                      run scenarios in process, each under every variant of AWS that it allows
+",
+        takes_files: true,
+        options: &[],
+    },
+    Command {
+        name: "twice",
+        usage: "  ecs-sim twice [--seed N] [--lines N]     run a random scenario twice; the two must not differ in a byte
+",
+        takes_files: false,
+        options: &["seed", "lines"],
+    },
+    Command {
+        name: "sim",
+        usage: "  ecs-sim sim [--seed N] [--runs N]        run the whole function under faults, and check what it promises
               [--threads 2] [--keep-going]         … on two threads; … to the first broken run of each promise
               [--sabotage NAME]                    … with something broken on purpose
   ecs-sim sim --replay FILE…               run again what broke a promise
-  ecs-sim play FILE --bootstrap BIN        run a scenario against the real function
+",
+        takes_files: true,
+        options: &["seed", "runs", "threads", "keep-going", "sabotage", "replay"],
+    },
+    Command {
+        name: "play",
+        usage: "  ecs-sim play FILE --bootstrap BIN        run a scenario against the real function
                  [--pause MILLISECONDS]    … with a pause before each line, for who reads along
-  ecs-sim serve [--port N] [--service NAME=TASKS]…
+",
+        takes_files: true,
+        options: &["bootstrap", "pause"],
+    },
+    Command {
+        name: "serve",
+        usage: "  ecs-sim serve [--port N] [--service NAME=TASKS]…
                                            serve ECS, SQS, SNS and Application Auto Scaling on loopback, for the AWS CLI
                                            and SDKs
                 [--host ADDRESS]           … on another address of this machine, for clients in containers
-";
+",
+        takes_files: false,
+        options: &["port", "service", "host"],
+    },
+];
+
+/// The usage of one command, or of all.
+fn usage(command: Option<&Command>) -> String {
+    let all: String = COMMANDS.iter().map(|command| command.usage).collect();
+    command.map_or(format!("{INTRODUCTION}{all}"), |command| command.usage.to_owned())
+}
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
     /// The command line is wrong.
-    #[error("{0}\n\n{HELP}")]
+    #[error("{0}")]
     Usage(String),
     /// A file could not be read.
     #[error("could not read `{}`: {problem}", file.display())]
@@ -68,6 +116,24 @@ pub enum CommandError {
     /// The service could not be created.
     #[error("could not create the service: {0}")]
     Api(#[from] crate::control_plane::ApiError),
+    /// The reader of standard output has closed it.
+    #[error("the output is closed")]
+    OutputClosed,
+    /// The output could not be written.
+    #[error("could not write the output: {0}")]
+    Write(std::io::Error),
+}
+
+impl CommandError {
+    /// What the process ends with.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => 2,
+            // The exit code that a shell reports for a process that SIGPIPE ended.
+            Self::OutputClosed => 128 + 13,
+            _ => 1,
+        }
+    }
 }
 
 impl From<lexopt::Error> for CommandError {
@@ -96,25 +162,43 @@ struct Options {
 pub async fn run() -> Result<(), CommandError> {
     let mut parser = lexopt::Parser::from_env();
     let command = match parser.next()? {
-        Some(Value(command)) => command.to_string_lossy().into_owned(),
-        Some(Long("help") | Short('h')) | None => {
-            print!("{HELP}");
-            return Ok(());
+        None | Some(Long("help") | Short('h')) => return output::text(&usage(None)),
+        Some(Value(word)) if word == "help" => {
+            let command = parser.next()?.map(named).transpose()?;
+            return output::text(&usage(command));
         }
-        Some(other) => return Err(other.unexpected().into()),
+        Some(argument) => named(argument)?,
     };
-    let options = options(&mut parser)?;
-    match command.as_str() {
+    let wrong = |error: CommandError| match error {
+        CommandError::Usage(problem) => CommandError::Usage(format!("{problem}\n\n{}", usage(Some(command)))),
+        other => other,
+    };
+    let Some(options) = options(&mut parser, command).map_err(wrong)? else {
+        return output::text(&usage(Some(command)));
+    };
+    match command.name {
         "scenario" => scenario::all(&options.files).await,
         "twice" => scenario::twice(options.seed, options.lines).await,
         "play" => play::play(&options).await,
         "serve" => serve::serve(&options).await,
-        "sim" => sim::sim(&options),
-        other => Err(CommandError::Usage(format!("`{other}` is no command"))),
+        _ => sim::sim(&options),
     }
+    .map_err(wrong)
 }
 
-fn options(parser: &mut lexopt::Parser) -> Result<Options, CommandError> {
+fn named(argument: lexopt::Arg<'_>) -> Result<&'static Command, CommandError> {
+    let problem = match argument {
+        Value(word) => match COMMANDS.iter().find(|command| word == command.name) {
+            Some(command) => return Ok(command),
+            None => format!("`{}` is no command", word.to_string_lossy()),
+        },
+        other => other.unexpected().to_string(),
+    };
+    Err(CommandError::Usage(format!("{problem}\n\n{}", usage(None))))
+}
+
+/// What the command line says; `None` if it asks for help.
+fn options(parser: &mut lexopt::Parser, command: &Command) -> Result<Option<Options>, CommandError> {
     let mut options = Options {
         seed: 1,
         lines: 60,
@@ -124,7 +208,9 @@ fn options(parser: &mut lexopt::Parser) -> Result<Options, CommandError> {
     };
     while let Some(argument) = parser.next()? {
         match argument {
-            Value(file) => options.files.push(file.into()),
+            Long("help") | Short('h') => return Ok(None),
+            Value(file) if command.takes_files => options.files.push(file.into()),
+            Long(name) if !command.options.contains(&name) => return Err(argument.unexpected().into()),
             Long("seed") => options.seed = parser.value()?.parse()?,
             Long("lines") => options.lines = parser.value()?.parse()?,
             Long("runs") => options.sim.runs = parser.value()?.parse()?,
@@ -150,7 +236,7 @@ fn options(parser: &mut lexopt::Parser) -> Result<Options, CommandError> {
             other => return Err(other.unexpected().into()),
         }
     }
-    Ok(options)
+    Ok(Some(options))
 }
 
 fn read(file: &PathBuf) -> Result<crate::scenario::Scenario, CommandError> {

@@ -1,6 +1,7 @@
 //! `ecs-sim`: scenarios and a simulated ECS, from the command line.
 
-use ecs_sim::commands;
+use ecs_sim::commands::{self, CommandError};
+use std::io::Write;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -8,15 +9,22 @@ fn main() -> ExitCode {
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("ecs-sim: could not start: {error}");
+            complain(&format!("could not start: {error}"));
             return ExitCode::FAILURE;
         }
     };
     match runtime.block_on(commands::run()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("ecs-sim: {error}");
-            ExitCode::FAILURE
+            if !matches!(error, CommandError::OutputClosed) {
+                complain(&error.to_string());
+            }
+            ExitCode::from(error.exit_code())
         }
     }
+}
+
+/// Writes to standard error. If that is closed too, the exit code is the only report.
+fn complain(problem: &str) {
+    let _ = writeln!(std::io::stderr(), "ecs-sim: {}", problem.trim_end());
 }

@@ -1,6 +1,7 @@
 //! The answers to `status` and `preflight` for one service, in bounded size.
 
 use crate::api::answer::ANSWER_BYTES_MAX;
+use crate::clock::WholeSeconds;
 use crate::ecs::arn::ClusterArn;
 use crate::notify::view::parts::{
     DeadlineReport, ForecastReport, IncidentReport, TagProblemReport, bytes, fitting, gaps, incidents, rollout,
@@ -12,7 +13,6 @@ use crate::service::preflight::{Preflight, Verdict};
 use crate::service::record::ServiceRecord;
 use crate::service::snapshot::ServiceSnapshot;
 use crate::service::suggested_action::SuggestedAction;
-use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 use std::num::NonZeroUsize;
@@ -23,12 +23,12 @@ use std::sync::Arc;
 #[serde(rename_all = "camelCase")]
 pub struct ServiceReport {
     service: String,
-    at: Timestamp,
+    at: WholeSeconds,
     rollout_status: RolloutStatus,
     #[serde(skip_serializing_if = "Option::is_none")]
     rollout: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    blocked_since: Option<Timestamp>,
+    blocked_since: Option<WholeSeconds>,
     blocking_tasks: Vec<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     blocking_tasks_omitted: Omitted,
@@ -49,7 +49,7 @@ pub struct ServiceReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     incidents_omitted: Omitted,
     #[serde(skip_serializing_if = "Option::is_none")]
-    next_recheck_at: Option<Timestamp>,
+    next_recheck_at: Option<WholeSeconds>,
     tag_problems: Vec<TagProblemReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tag_problems_omitted: Omitted,
@@ -63,7 +63,7 @@ pub struct ServiceReport {
 #[serde(rename_all = "camelCase")]
 pub struct PreflightReport {
     service: String,
-    at: Timestamp,
+    at: WholeSeconds,
     verdict: Verdict,
     protected_tasks: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -104,10 +104,10 @@ impl ServiceReport {
         let (gaps, gaps_omitted) = fitting(gaps(&diagnosis.gaps), diagnosis.gaps.len(), share);
         let report = Self {
             service: snapshot.service.arn.to_string(),
-            at: snapshot.at,
+            at: snapshot.at.into(),
             rollout_status: diagnosis.rollout_status,
             rollout: rollout(&diagnosis.rollout),
-            blocked_since: diagnosis.blocked_since,
+            blocked_since: diagnosis.blocked_since.map(Into::into),
             blocking_tasks: Vec::new(),
             blocking_tasks_omitted: None,
             forecast: diagnosis.forecast.as_ref().map(ForecastReport::from),
@@ -120,7 +120,7 @@ impl ServiceReport {
             protected_tasks_omitted: None,
             incidents,
             incidents_omitted,
-            next_recheck_at: known.and_then(|known| known.watch.as_ref()?.due),
+            next_recheck_at: known.and_then(|known| Some(known.watch.as_ref()?.due?.into())),
             tag_problems,
             tag_problems_omitted,
             gaps,
@@ -160,7 +160,7 @@ impl PreflightReport {
             tasks_within(&snapshot.service.arn.cluster, &preflight.blocking_tasks, room);
         Self {
             service: snapshot.service.arn.to_string(),
-            at: snapshot.at,
+            at: snapshot.at.into(),
             verdict: preflight.verdict,
             protected_tasks: preflight.blocking_tasks.len(),
             forecast: preflight.forecast.as_ref().map(ForecastReport::from),

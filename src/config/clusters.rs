@@ -6,7 +6,14 @@ use std::sync::Arc;
 
 /// At least one cluster, all of one partition, Region and account.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Clusters(Vec<Arc<ClusterArn>>);
+pub struct Clusters {
+    /// In the order in which they were configured.
+    all: Vec<Arc<ClusterArn>>,
+    names: String,
+}
+
+/// The longest value of a dimension of a metric (CloudWatch API Reference, "Dimension").
+const NAMES_CHARS_MAX: usize = 1024;
 
 /// Why a text does not name a task or service of a configured cluster.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,17 +49,23 @@ impl Clusters {
         let first = clusters.first()?;
         let place = |arn: &ClusterArn| (arn.partition.clone(), arn.region.clone(), arn.account.clone());
         let one_place = clusters.iter().all(|arn| place(arn) == place(first));
-        one_place.then(|| Self(clusters.into_iter().map(Arc::new).collect()))
+        one_place.then(|| Self { names: names(&clusters), all: clusters.into_iter().map(Arc::new).collect() })
+    }
+
+    /// Their names, sorted and joined by commas: the same in whichever order they are configured. Names that would exceed
+    /// 1,024 characters are left out, the last first.
+    pub fn names(&self) -> &str {
+        &self.names
     }
 
     /// The Region of all clusters.
     pub fn region(&self) -> &str {
-        &self.0[0].region
+        &self.all[0].region
     }
 
     /// The clusters, in the order of the configuration.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<ClusterArn>> {
-        self.0.iter()
+        self.all.iter()
     }
 
     /// The task that an ARN names. The short form needs `cluster` (name or ARN) beside it.
@@ -76,7 +89,7 @@ impl Clusters {
     }
 
     fn check_place(&self, found: [&str; 3]) -> Result<(), NameError> {
-        let ClusterArn { partition, region, account, .. } = self.0[0].as_ref();
+        let ClusterArn { partition, region, account, .. } = self.all[0].as_ref();
         let ours = [("partition", partition), ("Region", region), ("account", account)];
         match ours.into_iter().zip(found).find(|((_, ours), found)| ours != found) {
             None => Ok(()),
@@ -112,7 +125,7 @@ impl Clusters {
 
     /// The only configured cluster; `None` if there are several.
     pub fn only(&self) -> Option<Arc<ClusterArn>> {
-        (self.0.len() == 1).then(|| self.0[0].clone())
+        (self.all.len() == 1).then(|| self.all[0].clone())
     }
 
     /// A configured cluster, by name or ARN.
@@ -124,19 +137,34 @@ impl Clusters {
             return self.by_name(name_or_arn);
         }
         let arn: ClusterArn = name_or_arn.parse()?;
-        let found = self.0.iter().find(|ours| ours.as_ref() == &arn);
+        let found = self.all.iter().find(|ours| ours.as_ref() == &arn);
         found.cloned().ok_or_else(|| self.not_configured(name_or_arn))
     }
 
     fn by_name(&self, name: &str) -> Result<Arc<ClusterArn>, NameError> {
-        let found = self.0.iter().find(|ours| ours.name == name);
+        let found = self.all.iter().find(|ours| ours.name == name);
         found.cloned().ok_or_else(|| self.not_configured(name))
     }
 
     fn not_configured(&self, cluster: &str) -> NameError {
-        let ours: Vec<&str> = self.0.iter().map(|arn| arn.name.as_str()).collect();
+        let ours: Vec<&str> = self.all.iter().map(|arn| arn.name.as_str()).collect();
         NameError::NotConfigured(crate::ecs::arn::shown(cluster), ours.join(", "))
     }
+}
+
+fn names(clusters: &[ClusterArn]) -> String {
+    let mut sorted: Vec<&str> = clusters.iter().map(|arn| arn.name.as_str()).collect();
+    sorted.sort_unstable();
+    let mut joined = String::new();
+    for name in sorted {
+        let comma = if joined.is_empty() { "" } else { "," };
+        if joined.len() + comma.len() + name.len() > NAMES_CHARS_MAX {
+            break;
+        }
+        joined.push_str(comma);
+        joined.push_str(name);
+    }
+    joined
 }
 
 #[cfg(test)]
@@ -144,7 +172,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn foreign_text_is_reported_on_one_line() {
+    fn the_names_are_the_same_in_every_order_and_fit_into_a_dimension() {
+        let clusters = |names: &[&str]| {
+            let arn = |name: &&str| format!("arn:aws:ecs:eu-west-1:111122223333:cluster/{name}").parse().unwrap();
+            Clusters::new(names.iter().map(arn).collect()).unwrap()
+        };
+        assert_eq!(clusters(&["video"]).names(), "video");
+        assert_eq!(clusters(&["video", "audio"]).names(), "audio,video");
+        assert_eq!(clusters(&["audio", "video"]).names(), "audio,video");
+        let long = ["a", "b", "c", "d", "e"].map(|letter| letter.repeat(255));
+        let names = clusters(&long.each_ref().map(String::as_str)).names().to_owned();
+        assert_eq!(names, long[..4].join(","), "whole names, 1,024 characters at most");
+    }
+
+    #[test]
+    fn text_of_other_writers_is_shown_on_one_line() {
         let clusters =
             Clusters::new(vec!["arn:aws:ecs:eu-west-1:111122223333:cluster/video".parse().unwrap()]).unwrap();
         let arn = "arn:aws:ecs:eu-west-1:111122223333:service";

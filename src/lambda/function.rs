@@ -99,7 +99,7 @@ impl<P: Ports> Function<P> {
         Self { services: service::reconciler::Reconciler { tasks, autoscaling, rechecks }, dead_letters }
     }
 
-    pub(crate) fn config(&self) -> &Config {
+    pub fn config(&self) -> &Config {
         &self.services.tasks.config
     }
 

@@ -3,6 +3,7 @@
 //! It always fits its transport: lists are shortened, jobs before tasks, and each shortened list states how many items
 //! were omitted. Single items are never cut.
 
+use crate::clock::WholeSeconds;
 use crate::notify::email::NOTE_CHARS_MAX;
 use crate::notify::refused::{all as all_refused, is_about as is_about_refused};
 use crate::notify::view::parts::{
@@ -13,7 +14,6 @@ use crate::service::alert::{Alert, AlertKind, Transition};
 use crate::service::diagnosis::{RolloutStatus, TaskCounts};
 use crate::service::remediation::RemediationNote;
 use crate::text::{escaped, is_printable};
-use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -43,13 +43,13 @@ struct Document<'a> {
     service: String,
     service_name: &'a str,
     cluster: &'a str,
-    since: Timestamp,
-    at: Timestamp,
+    since: WholeSeconds,
+    at: WholeSeconds,
     rollout_status: RolloutStatus,
     #[serde(skip_serializing_if = "Option::is_none")]
     rollout: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    blocked_since: Option<Timestamp>,
+    blocked_since: Option<WholeSeconds>,
     blocking_tasks: Vec<Value>,
     blocking_tasks_omitted: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -79,11 +79,11 @@ pub fn message(alert: &Alert) -> String {
         service: alert.service.to_string(),
         service_name: &alert.service.name,
         cluster: &cluster.name,
-        since: alert.since,
-        at: alert.at,
+        since: alert.since.into(),
+        at: alert.at.into(),
         rollout_status: diagnosis.rollout_status,
         rollout: rollout(&diagnosis.rollout),
-        blocked_since: diagnosis.blocked_since,
+        blocked_since: diagnosis.blocked_since.map(Into::into),
         blocking_tasks: Vec::new(),
         blocking_tasks_omitted: diagnosis.blocking_tasks.len(),
         forecast: diagnosis.forecast.as_ref().map(ForecastReport::from),
@@ -134,5 +134,5 @@ pub(crate) fn escaped_bytes(text: &str) -> usize {
 
 /// A remediation note. The record keeps few.
 fn remediation(note: &RemediationNote) -> Value {
-    json!({"at": note.at, "text": escaped(&note.text, NOTE_CHARS_MAX, is_printable)})
+    json!({"at": WholeSeconds::from(note.at), "text": escaped(&note.text, NOTE_CHARS_MAX, is_printable)})
 }

@@ -2,12 +2,9 @@
 commands as people write them.
 """
 
-import json
-import re
-
 from botocore import xform_name
 from offered import PAIRS
-from world import ACCOUNT, CLUSTER, REGION, TARGET, TOPIC, arn
+from world import ACCOUNT, CLUSTER, TARGET, TOPIC, arn
 
 WEB_TASK = "{task}"  # values in braces are filled in once they are known
 API = f"--cluster {CLUSTER} --service api"
@@ -193,19 +190,6 @@ def test_the_cli_turns_pages(world):
     _, answer, _ = world.cli(f"ecs list-services --cluster {CLUSTER}")
     assert len(answer["serviceArns"]) == 13
     assert len(world.recorder.exchanges) == asked + 2
-
-
-def test_the_commands_that_the_simulator_shows_work_as_they_are(world):
-    """In a separate process, with the variables that `ecs-sim serve` says to export."""
-    shown = world.greeting()
-    [exported] = re.findall(r"export (.*)", shown)
-    assert dict(word.split("=") for word in exported.split())["AWS_REGION"] == REGION
-    commands = re.findall(r"^ +(aws .*)", shown, re.MULTILINE)
-    assert len(commands) == 2
-    for command in commands:
-        done = world.cli_process(command)
-        assert (done.returncode, done.stderr) == (0, "")
-        assert json.loads(done.stdout)["failures"] == []
 
 
 def test_what_the_cli_does_not_understand_it_does_not_send(world):

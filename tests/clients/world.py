@@ -131,7 +131,7 @@ class World:
     def cli(self, command):
         """Runs an AWS CLI command line and returns its exit code, JSON, and error output.
 
-        In this process, because starting the command takes most of a second; `test_cli.py` starts it too. The
+        In this process, because starting the command takes most of a second; `test_serve.py` starts it too. The
         endpoint is an argument, because version 1 of the CLI ignores AWS_ENDPOINT_URL for SQS.
         """
         told, complaints = io.StringIO(), io.StringIO()
@@ -158,7 +158,7 @@ class World:
         return "".join(self.told)
 
     def cli_process(self, command_line):
-        """The command `aws`, as a shell runs it with the variables that `ecs-sim serve` says to export."""
+        """The command `aws` in a separate process."""
         environment = {**ENVIRONMENT, "AWS_ENDPOINT_URL": self.recorder.endpoint}
         command = [sys.executable, str(AWS), *shlex.split(command_line)[1:]]
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False)

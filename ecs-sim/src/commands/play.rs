@@ -1,5 +1,6 @@
 //! `ecs-sim play`.
 
+use super::output::{say, written};
 use super::{CommandError, Options, read};
 use crate::control_plane::Millis;
 use crate::play::Process;
@@ -17,34 +18,34 @@ pub(super) async fn play(options: &Options) -> Result<(), CommandError> {
     let scenario = read(file)?;
     let variants = *scenario.variants().first().expect("every combination of needs is one of the 32");
     let region = SharedRegion::new(Region::for_scenario(variants));
+    say!("{}, against {} on a simulated ECS in simulated time", scenario.name, bootstrap.display())?;
     let mut function = Process::start(&region, bootstrap, scenario.settings()).await?;
     let colour = if std::io::stdout().is_terminal() { Colour::Ansi } else { Colour::Never };
-    println!("{}, against {} on a simulated ECS in simulated time", scenario.name, bootstrap.display());
     let mut timeline = Timeline::new(std::io::stdout(), Style { colour, pause: options.pause });
     let summary = scenario::run(&scenario, region, &mut function, &mut timeline).await;
     function.stop().await;
     let summary = summary.map_err(|failure| CommandError::Failed(failure, variants))?;
-    print_summary(&summary);
-    Ok(())
+    written(timeline.finish())?;
+    print_summary(&summary)
 }
 
-fn print_summary(summary: &Summary) {
+fn print_summary(summary: &Summary) -> Result<(), CommandError> {
     let count = |number: usize, one: &str, many: &str| format!("{number} {}", if number == 1 { one } else { many });
-    println!();
-    println!(
+    say!("")?;
+    say!(
         "{} in {} simulated minutes, {} delivered once more → {} to ECS, {} dead-lettered",
         count(summary.messages, "message", "messages"),
         summary.lasted / MINUTE_MS,
         summary.delivered_again,
         count(summary.calls, "call", "calls"),
         summary.dead_lettered,
-    );
-    println!(
+    )?;
+    say!(
         "{} completed, {} stopped by ECS, {} with a job still running",
         count(summary.deployments_completed, "deployment", "deployments"),
         count(summary.scaled_in, "task", "tasks"),
         count(summary.interrupted, "of them", "of them"),
-    );
+    )
 }
 
 const MINUTE_MS: Millis = 60_000;

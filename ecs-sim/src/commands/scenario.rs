@@ -1,5 +1,6 @@
 //! `ecs-sim scenario` and `ecs-sim twice`.
 
+use super::output::{say, written};
 use super::{CommandError, read};
 use crate::control_plane::Variants;
 use crate::region::{Region, SharedRegion};
@@ -14,19 +15,19 @@ pub(super) async fn all(files: &[PathBuf]) -> Result<(), CommandError> {
     for file in files {
         let scenario = read(file)?;
         let variants = scenario.variants();
-        println!("{}", scenario.name);
+        say!("{}", scenario.name)?;
         for (at, variants) in variants.iter().enumerate() {
             if at == 0 {
                 let mut timeline = Timeline::new(std::io::stdout().lock(), Style::default());
                 run_once(&scenario, *variants, &mut timeline).await?;
+                written(timeline.finish())?;
             } else {
                 run_once(&scenario, *variants, &mut Silent).await?;
             }
         }
-        println!("holds under {} of 32 variants of AWS\n", variants.len());
+        say!("holds under {} of 32 variants of AWS\n", variants.len())?;
     }
-    println!("{} scenarios passed", files.len());
-    Ok(())
+    say!("{} scenarios passed", files.len())
 }
 
 /// Runs a random scenario twice under each variant of AWS and compares the timelines.
@@ -45,12 +46,7 @@ pub(super) async fn twice(seed: u64, lines: usize) -> Result<(), CommandError> {
             return Err(CommandError::Differ(scenario.name, 0, "one of them is longer".to_owned(), String::new()));
         }
     }
-    println!(
-        "{}: {} lines, told twice under 32 variants of AWS, {bytes} bytes alike",
-        scenario.name,
-        scenario.lines.len()
-    );
-    Ok(())
+    say!("{}: {} lines, identical twice under 32 variants of AWS, {bytes} bytes", scenario.name, scenario.lines.len())
 }
 
 async fn told(scenario: &Scenario, variants: Variants) -> Result<String, CommandError> {

@@ -1,5 +1,6 @@
 //! `ecs-sim serve`: ECS, SQS, SNS and Application Auto Scaling on this machine, in real time.
 
+use super::output::{say, text};
 use super::{CommandError, Options};
 use crate::control_plane::{ServiceSpec, Setup};
 use crate::http::{Answer, Backend, Call, Server, ServerOptions, wall_clock};
@@ -18,7 +19,9 @@ impl Backend for InRealTime {
 }
 
 pub(super) async fn serve(options: &Options) -> Result<(), CommandError> {
-    let mut region = Region::new(Setup { now: wall_clock(), ..Setup::default() });
+    let setup = Setup { now: wall_clock(), ..Setup::default() };
+    let aws_region = setup.region.clone();
+    let mut region = Region::new(setup);
     let services = match options.services.as_slice() {
         [] => vec![("web".to_owned(), 2)],
         services => services.to_vec(),
@@ -37,16 +40,39 @@ pub(super) async fn serve(options: &Options) -> Result<(), CommandError> {
         backend.0.queues.url(JOB_QUEUE)
     };
     let endpoint = server.endpoint();
-    println!("serving ECS, SQS, SNS and Application Auto Scaling at {endpoint} until Ctrl-C");
-    println!("cluster `{CLUSTER}`, job queue {queue_url}");
-    println!("tasks: {}", tasks.join(" "));
-    println!();
-    println!("  export AWS_ENDPOINT_URL={endpoint} AWS_REGION=eu-west-1 AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x");
-    println!("  aws ecs describe-services --cluster {CLUSTER} --services web");
+    say!("serving ECS, SQS, SNS and Application Auto Scaling at {endpoint} until Ctrl-C")?;
+    say!("cluster `{CLUSTER}`, job queue {queue_url}")?;
+    say!("tasks: {}", tasks.join(" "))?;
+    say!("\nFor the AWS CLI and the AWS SDKs, in a shell:\n")?;
+    text(&environment(&endpoint, &aws_region))?;
+    say!("\nThen:\n")?;
+    say!("  aws ecs describe-services --cluster {CLUSTER} --services web")?;
+    say!("  aws sqs get-queue-attributes --queue-url {queue_url} --attribute-names All")?;
     if let Some(task) = tasks.first() {
-        println!("  aws ecs update-task-protection --cluster {CLUSTER} --protection-enabled --tasks {task}");
+        say!("  aws ecs update-task-protection --cluster {CLUSTER} --protection-enabled --tasks {task}")?;
     }
     tokio::signal::ctrl_c().await.map_err(CommandError::Serve)?;
     server.stop().await;
     Ok(())
+}
+
+/// What a client needs to find this Region instead of AWS, as lines for a POSIX shell.
+///
+/// - Region: boto3 and version 1 of the AWS CLI read `AWS_DEFAULT_REGION`, the other SDKs `AWS_REGION`, version 2 of the CLI
+///   both.
+/// - Endpoints: an endpoint of one service comes before the endpoint of all, so that a variable that the shell has from
+///   elsewhere does not win (AWS SDKs and Tools Reference Guide, "Service-specific endpoints").
+/// - Version 1 of the AWS CLI gives each command to SQS an endpoint of AWS, whatever these variables say, unless the command
+///   has `--endpoint-url`: the shell function adds it.
+fn environment(endpoint: &str, region: &str) -> String {
+    let services = ["ECS", "SQS", "SNS", "APPLICATION_AUTO_SCALING"];
+    let endpoints: String = services.iter().map(|service| format!(" AWS_ENDPOINT_URL_{service}={endpoint}")).collect();
+    [
+        format!(
+            "  export AWS_REGION={region} AWS_DEFAULT_REGION={region} AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x\n"
+        ),
+        format!("  export AWS_ENDPOINT_URL={endpoint}{endpoints}\n"),
+        format!("  aws() {{ command aws --endpoint-url {endpoint} \"$@\"; }}\n"),
+    ]
+    .concat()
 }

@@ -1,8 +1,10 @@
 //! `ecs-sim sim`: runs the whole function under faults, from seeds or from a text.
 
+use super::output::{say, text};
 use super::{CommandError, Options};
 use crate::chaos::{self, Counts, Outcome, Plan, Sabotage};
 use std::collections::BTreeMap;
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -35,21 +37,17 @@ pub(super) fn sim(options: &Options) -> Result<(), CommandError> {
 }
 
 fn replay(file: &Path) -> Result<(), CommandError> {
-    let text =
+    let kept =
         std::fs::read_to_string(file).map_err(|problem| CommandError::Read { file: file.to_path_buf(), problem })?;
-    let plan = Plan::parse(&text)?;
+    let plan = Plan::parse(&kept)?;
     let outcome = chaos::replay(&plan);
-    print!("{}", outcome.plan.text(&outcome.told));
+    text(&outcome.plan.text(&outcome.told))?;
     let says = |broken: Option<chaos::Broken>| broken.map_or("keeps every promise", chaos::Broken::as_str);
     match outcome.broken {
         Some((broken, why)) if plan.breaks() == Some(broken) => {
-            println!("\nas it says, it breaks {}: {why}", broken.as_str());
-            Ok(())
+            say!("\nas it says, it breaks {}: {why}", broken.as_str())
         }
-        None if plan.breaks().is_none() => {
-            println!("\nit keeps every promise");
-            Ok(())
-        }
+        None if plan.breaks().is_none() => say!("\nit keeps every promise"),
         found => {
             let (found, why) = found.map_or((None, String::new()), |(broken, why)| (Some(broken), why));
             Err(CommandError::Broken(format!("it says `{}`, and: {} {why}", says(plan.breaks()), says(found))))
@@ -77,33 +75,43 @@ fn runs(options: &Options) -> Result<(), CommandError> {
         broken: Mutex::default(),
         counts: Mutex::default(),
     };
+    let shared_by_all = &shared;
     std::thread::scope(|scope| {
-        for thread in 0..options.sim.threads.clamp(1, THREADS_MAX) {
-            let shared = &shared;
-            scope.spawn(move || work(shared, options, thread));
-        }
-    });
+        let threads = 0..options.sim.threads.clamp(1, THREADS_MAX);
+        let threads: Vec<_> = threads.map(|thread| scope.spawn(move || work(shared_by_all, options, thread))).collect();
+        let ended = threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        ended.collect::<Result<Vec<()>, CommandError>>()
+    })?;
     let took = moment().duration_since(started_at);
     let counts = shared.counts.into_inner().unwrap_or_else(PoisonError::into_inner);
     let done = counts.of("runs");
-    println!("{counts}");
+    say!("{counts}")?;
     // Seeds start in order, so that even an aborted run leaves none out.
     let (last, violations) = (begin + done.saturating_sub(1), shared.violations.into_inner());
     let seconds = took.as_secs_f64();
-    println!("seeds {begin} to {last}: {done} runs, {violations} violations");
-    println!("wall time {seconds:.1} s, {:.2} ms a run", seconds * 1000.0 / done as f64);
+    say!("seeds {begin} to {last}: {done} runs, {violations} violations")?;
+    say!("wall time {seconds:.1} s, {:.2} ms a run", seconds * 1000.0 / done as f64)?;
     let broken = shared.broken.into_inner().unwrap_or_else(PoisonError::into_inner);
     let mut broken: Vec<_> = broken.into_values().collect();
     broken.sort_by_key(|(seed, _)| *seed);
     // Of several concurrent broken runs, the first is the one that every machine finds.
     broken.truncate(if options.sim.keeps_going { usize::MAX } else { 1 });
-    match broken.iter().map(|(seed, outcome)| told(*seed, outcome)).collect::<Vec<_>>() {
+    match broken.iter().map(|(seed, outcome)| told(*seed, outcome)).collect::<Result<Vec<_>, _>>()? {
         told if told.is_empty() => Ok(()),
         told => Err(CommandError::Broken(told.join("\n"))),
     }
 }
 
-fn work(shared: &Shared, options: &Options, thread: usize) {
+/// Runs seeds until there are no more. If standard output fails, no thread begins another.
+fn work(shared: &Shared, options: &Options, thread: usize) -> Result<(), CommandError> {
+    let written = seeds(shared, options, thread);
+    if written.is_err() {
+        shared.next.store(shared.end, Ordering::Relaxed);
+    }
+    written
+}
+
+fn seeds(shared: &Shared, options: &Options, thread: usize) -> Result<(), CommandError> {
     let mut counts = Counts::default();
     let mut notified_at = moment();
     loop {
@@ -116,7 +124,7 @@ fn work(shared: &Shared, options: &Options, thread: usize) {
         if let Some((broken, why)) = &outcome.broken {
             shared.violations.fetch_add(1, Ordering::Relaxed);
             if options.sim.keeps_going {
-                println!("seed {seed} breaks {}: {why}", broken.as_str());
+                say!("seed {seed} breaks {}: {why}", broken.as_str())?;
             } else {
                 // No thread starts another seed; threads with an earlier one finish it.
                 shared.next.store(shared.end, Ordering::Relaxed);
@@ -129,25 +137,26 @@ fn work(shared: &Shared, options: &Options, thread: usize) {
         }
         if thread == 0 && moment().duration_since(notified_at) >= PROGRESS {
             notified_at = moment();
-            println!("{} of {} runs", seed - options.seed, options.sim.runs);
+            say!("{} of {} runs", seed - options.seed, options.sim.runs)?;
         }
     }
     shared.counts.lock().unwrap_or_else(PoisonError::into_inner).take_in(&counts);
+    Ok(())
 }
 
 /// Shortens a broken run and formats its events.
-fn told(seed: u64, outcome: &Outcome) -> String {
+fn told(seed: u64, outcome: &Outcome) -> Result<String, CommandError> {
     let (broken, why) = outcome.broken.as_ref().expect("asked of a broken run only");
-    println!("seed {seed} breaks {}: {why}\nshortening its {} moves …", broken.as_str(), outcome.plan.moves());
+    say!("seed {seed} breaks {}: {why}\nshortening its {} moves …", broken.as_str(), outcome.plan.moves())?;
     let short = chaos::shortened(outcome, SHORTEN);
-    println!("\n{}", short.plan.text(&short.told));
+    say!("\n{}", short.plan.text(&short.told))?;
     let file = std::env::temp_dir().join(format!("sim-{seed}.txt"));
     let kept = match std::fs::write(&file, short.plan.text(&short.told)) {
         Ok(()) => format!("replay it by `ecs-sim sim --replay {}`", file.display()),
         Err(error) => format!("it could not be written to `{}`: {error}", file.display()),
     };
     let (_, short_why) = short.broken.as_ref().unwrap_or(&(*broken, why.clone())).clone();
-    format!("seed {seed} breaks {}: {short_why}\n{} moves; {kept}", broken.as_str(), short.plan.moves())
+    Ok(format!("seed {seed} breaks {}: {short_why}\n{} moves; {kept}", broken.as_str(), short.plan.moves()))
 }
 
 #[expect(clippy::disallowed_methods, reason = "prints progress in real time")]

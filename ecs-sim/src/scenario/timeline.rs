@@ -80,13 +80,25 @@ pub struct Timeline<W> {
     to: W,
     style: Style,
     last: Option<Millis>,
-    failed: bool,
+    problem: Option<std::io::Error>,
 }
 
 impl<W: Write> Timeline<W> {
     /// Writes a timeline to this writer.
     pub fn new(to: W, style: Style) -> Self {
-        Self { to, style, last: None, failed: false }
+        Self { to, style, last: None, problem: None }
+    }
+
+    /// Ends it.
+    ///
+    /// # Errors
+    /// The first failure to write, if there was one.
+    pub fn finish(self) -> std::io::Result<()> {
+        self.problem.map_or(Ok(()), Err)
+    }
+
+    fn note(&mut self, written: std::io::Result<()>) {
+        self.problem = self.problem.take().or(written.err());
     }
 
     fn write(&mut self, at: Millis, mark: &str, text: &str) {
@@ -94,7 +106,7 @@ impl<W: Write> Timeline<W> {
         let time = if self.last == Some(at) { " ".repeat(8) } else { clock_time(at) };
         self.last = Some(at);
         let written = writeln!(self.to, "{time}  {mark}{text}").and_then(|()| self.to.flush());
-        self.failed |= written.is_err();
+        self.note(written);
     }
 
     fn write_slowly(&mut self, at: Millis, mark: &str, text: &str) {
@@ -112,13 +124,14 @@ impl<W: Write> Timeline<W> {
 
 impl<W: Write> Audience for Timeline<W> {
     fn hear(&mut self, at: Millis, telling: &Telling) {
-        if self.failed {
+        if self.problem.is_some() {
             return;
         }
         match telling {
             Telling::Remark(text) => {
                 std::thread::sleep(self.style.pause);
-                self.failed |= writeln!(self.to, "\n{}", self.paint("1", text)).is_err();
+                let written = writeln!(self.to, "\n{}", self.paint("1", text));
+                self.note(written);
                 std::thread::sleep(self.style.pause);
             }
             Telling::Message(text) => self.write_slowly(at, "✉ ", &self.paint("36", text)),
@@ -136,7 +149,8 @@ impl<W: Write> Audience for Timeline<W> {
             Telling::Mail { subject, body } => {
                 self.write_slowly(at, "    ✉ mail: ", &self.paint("1;31", subject));
                 for line in body.lines() {
-                    self.failed |= writeln!(self.to, "              │ {line}").is_err();
+                    let written = writeln!(self.to, "              │ {line}");
+                    self.note(written);
                 }
                 std::thread::sleep(self.style.pause);
             }

@@ -1,6 +1,7 @@
 //! One message per interrupted job, for a queue whose consumer restarts the jobs. The shape is published in
 //! `schemas/interrupted-job.schema.json`.
 
+use crate::clock::WholeSeconds;
 use crate::ecs::arn::Task;
 use crate::notify::interrupted::{InterruptionView, KIND};
 use crate::notify::json::sendable;
@@ -9,7 +10,6 @@ use crate::service::alert::AlertKind;
 use crate::service::snapshot::JobSnapshot;
 use crate::task::interruption::{Interruption, StopStage};
 use crate::task::job::Labels;
-use jiff::Timestamp;
 use serde::Serialize;
 
 /// The version of the shape. New fields do not change it.
@@ -32,7 +32,7 @@ struct Document<'a> {
     stop_code: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stopped_reason: Option<&'a str>,
-    at: Timestamp,
+    at: WholeSeconds,
 }
 
 /// The message bodies as JSON, each far below SQS's limit: the limits of job messages bound the job's texts, and ECS's
@@ -55,7 +55,7 @@ pub fn job_messages(task: &Task, interruption: &Interruption) -> Vec<String> {
             stage: interruption.stage,
             stop_code: stop_code.as_deref(),
             stopped_reason: reason.as_deref(),
-            at: interruption.at,
+            at: interruption.at.into(),
         };
         sendable(&serde_json::to_string(&document).expect("plain data has a JSON form"))
     };

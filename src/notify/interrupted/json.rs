@@ -1,12 +1,12 @@
 //! The JSON of an interrupted task, defined as `jobInterrupted` in `schemas/alert.schema.json`.
 
+use crate::clock::WholeSeconds;
 use crate::notify::interrupted::{EVENT, InterruptionView, KIND};
 use crate::notify::json::{ESCAPED_BYTES_MAX, VERSION, escaped_bytes, sendable};
 use crate::notify::view::parts::bounded;
 use crate::notify::view::tasks::{Detail, Room, jobs};
 use crate::service::alert::{AlertKind, Transition};
 use crate::task::interruption::StopStage;
-use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -27,7 +27,7 @@ struct Document<'a> {
     service_name: Option<&'a str>,
     cluster: &'a str,
     task_arn: String,
-    at: Timestamp,
+    at: WholeSeconds,
     stage: StopStage,
     #[serde(skip_serializing_if = "Option::is_none")]
     stop_code: Option<String>,
@@ -36,7 +36,7 @@ struct Document<'a> {
     exit_codes: Vec<ExitCode>,
     exit_codes_omitted: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
-    protected_until: Option<Timestamp>,
+    protected_until: Option<WholeSeconds>,
     jobs: Vec<Value>,
     jobs_omitted: usize,
 }
@@ -61,7 +61,7 @@ pub(crate) fn message(view: &InterruptionView<'_>) -> String {
         service_name: view.service.as_ref().map(|service| service.name.as_str()),
         cluster: &view.task.cluster.name,
         task_arn: view.task.to_string(),
-        at: what.at,
+        at: what.at.into(),
         stage: what.stage,
         stop_code: what.stop_code.as_deref().map(bounded),
         stopped_reason: what.stopped_reason.as_deref().map(bounded),
@@ -69,7 +69,7 @@ pub(crate) fn message(view: &InterruptionView<'_>) -> String {
             .map(|(container, exit_code)| ExitCode { container: bounded(container), exit_code: *exit_code })
             .collect(),
         exit_codes_omitted: what.exit_codes.len().saturating_sub(EXIT_CODES_MAX),
-        protected_until: what.protected_until,
+        protected_until: what.protected_until.map(Into::into),
         jobs: Vec::new(),
         jobs_omitted: view.jobs.len(),
     };

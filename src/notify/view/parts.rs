@@ -1,5 +1,6 @@
 //! JSON parts that alerts and command answers share, so that both use the same words for the same things.
 
+use crate::clock::WholeSeconds;
 use crate::ecs::TASKS_PER_PROTECTION_CALL_MAX;
 use crate::ecs::arn::ClusterArn;
 use crate::notify::view::task_arn;
@@ -11,7 +12,7 @@ use crate::service::rollout::Rollout;
 use crate::service::suggested_action::SuggestedAction;
 use crate::service::tags::TagProblem;
 use crate::text::{escaped, is_printable};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::cmp::Reverse;
@@ -32,14 +33,14 @@ const TAG_VALUE_CHARS_MAX: usize = 64;
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ForecastReport {
-    by_expiry: Timestamp,
-    by_jobs: Timestamp,
+    by_expiry: WholeSeconds,
+    by_jobs: WholeSeconds,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DeadlineReport {
-    at: Timestamp,
+    at: WholeSeconds,
     source: DeadlineSource,
     #[serde(skip_serializing_if = "Option::is_none")]
     margin_minutes: Option<i64>,
@@ -57,17 +58,17 @@ pub(crate) struct TagProblemReport {
 pub(crate) struct IncidentReport {
     incident: String,
     kind: AlertKind,
-    since: Timestamp,
+    since: WholeSeconds,
     #[serde(skip_serializing_if = "Option::is_none")]
-    notified_at: Option<Timestamp>,
+    notified_at: Option<WholeSeconds>,
     escalations: u8,
     #[serde(skip_serializing_if = "Option::is_none")]
-    resolved_at: Option<Timestamp>,
+    resolved_at: Option<WholeSeconds>,
 }
 
 impl From<&Forecast> for ForecastReport {
     fn from(forecast: &Forecast) -> Self {
-        Self { by_expiry: forecast.by_expiry, by_jobs: forecast.by_jobs }
+        Self { by_expiry: forecast.by_expiry.into(), by_jobs: forecast.by_jobs.into() }
     }
 }
 
@@ -76,7 +77,7 @@ impl DeadlineReport {
         // Rounded down, so that a deadline missed by seconds is not reported as met.
         let minutes = |margin: SignedDuration| i64::try_from(margin.as_millis().div_euclid(60_000)).unwrap_or(i64::MAX);
         let margin_minutes = forecast.map(|forecast| minutes(deadline.margin(forecast)));
-        Self { at: deadline.at, source: deadline.source, margin_minutes }
+        Self { at: deadline.at.into(), source: deadline.source, margin_minutes }
     }
 }
 
@@ -98,10 +99,10 @@ impl IncidentReport {
         Self {
             incident: key.to_owned(),
             kind: *kind,
-            since: *since,
-            notified_at: was_told.then_some(*notified_at),
+            since: (*since).into(),
+            notified_at: was_told.then(|| (*notified_at).into()),
             escalations: *escalations,
-            resolved_at: *resolved_at,
+            resolved_at: resolved_at.map(Into::into),
         }
     }
 }
@@ -135,13 +136,16 @@ pub(crate) fn rollout(rollout: &Rollout) -> Option<Value> {
         Rollout::TaskSet { .. } => "task-set",
         Rollout::ScaleIn { .. } => "scale-in",
     };
-    Some(json!({"kind": kind, "id": rollout.id(), "startedAt": rollout.started_at()}))
+    Some(json!({"kind": kind, "id": rollout.id(), "startedAt": rollout.started_at().map(WholeSeconds::from)}))
 }
 
 /// A suggested action with its first commands, and the tasks of those commands.
 pub(crate) fn suggested_action(cluster: &Arc<ClusterArn>, way: &SuggestedAction, commands_max: usize) -> Value {
     match way {
-        SuggestedAction::Wait { until, expected } => json!({"action": "wait", "until": until, "expected": expected}),
+        SuggestedAction::Wait { until, expected } => {
+            let [until, expected] = [*until, *expected].map(WholeSeconds::from);
+            json!({"action": "wait", "until": until, "expected": expected})
+        }
         SuggestedAction::ReleaseIdle { tasks, commands } => {
             let tasks_max = commands_max.saturating_mul(TASKS_PER_PROTECTION_CALL_MAX);
             let told: Vec<String> = tasks.iter().take(tasks_max).map(|id| task_arn(cluster, id)).collect();

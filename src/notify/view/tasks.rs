@@ -3,12 +3,12 @@
 //! If not all tasks fit, first the jobs of each task are limited, then labels are dropped, then tasks. Each shortened
 //! list states how many items were omitted.
 
+use crate::clock::WholeSeconds;
 use crate::ecs::arn::ClusterArn;
 use crate::notify::view::task_arn;
 use crate::service::diagnosis::{BlockingTask, ProtectedFor, RefusedTask};
 use crate::service::forecast::longest_first;
 use crate::service::snapshot::JobSnapshot;
-use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -58,7 +58,7 @@ struct TaskReport<'a> {
     task_arn: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     deployment: Option<&'a str>,
-    protected_until: Timestamp,
+    protected_until: WholeSeconds,
     protected_for: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     jobs: Vec<JobReport<'a>>,
@@ -72,9 +72,9 @@ struct RefusedTaskReport<'a> {
     task_arn: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     deployment: Option<&'a str>,
-    since: Timestamp,
+    since: WholeSeconds,
     #[serde(skip_serializing_if = "Option::is_none")]
-    protected_until: Option<Timestamp>,
+    protected_until: Option<WholeSeconds>,
     jobs: Vec<JobReport<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     jobs_omitted: Omitted,
@@ -85,9 +85,9 @@ struct RefusedTaskReport<'a> {
 struct JobReport<'a> {
     job_id: &'a str,
     attempt: u32,
-    until: Timestamp,
+    until: WholeSeconds,
     #[serde(skip_serializing_if = "Option::is_none")]
-    expected_until: Option<Timestamp>,
+    expected_until: Option<WholeSeconds>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     labels: BTreeMap<&'a str, &'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -146,7 +146,7 @@ fn task_report<'a>(cluster: &Arc<ClusterArn>, task: &'a BlockingTask, detail: De
     TaskReport {
         task_arn: task_arn(cluster, &task.task),
         deployment: task.deployment.as_deref(),
-        protected_until: task.protected_until,
+        protected_until: task.protected_until.into(),
         protected_for,
         jobs_omitted: NonZeroUsize::new(jobs.len().saturating_sub(detail.jobs_max)),
         jobs: jobs.into_iter().take(detail.jobs_max).map(|job| job_report(job, detail)).collect(),
@@ -158,8 +158,8 @@ fn refused_report<'a>(cluster: &Arc<ClusterArn>, task: &'a RefusedTask, detail: 
     RefusedTaskReport {
         task_arn: task_arn(cluster, &task.task),
         deployment: task.deployment.as_deref(),
-        since: task.since,
-        protected_until: task.protected_until,
+        since: task.since.into(),
+        protected_until: task.protected_until.map(Into::into),
         jobs_omitted: NonZeroUsize::new(jobs.len().saturating_sub(detail.jobs_max)),
         jobs: jobs.into_iter().take(detail.jobs_max).map(|job| job_report(job, detail)).collect(),
     }
@@ -171,8 +171,8 @@ fn job_report(job: &JobSnapshot, detail: Detail) -> JobReport<'_> {
     JobReport {
         job_id: &key.job_id,
         attempt: key.attempt,
-        until: *until,
-        expected_until: *expected_until,
+        until: (*until).into(),
+        expected_until: expected_until.map(Into::into),
         labels: told.collect(),
         labels_omitted: NonZeroUsize::new(labels.len().saturating_sub(detail.labels_max)),
     }

@@ -1,0 +1,33 @@
+//! Standard output. A reader that closes it early, as `head` does, ends the command without a message. The exit code is not 0,
+//! because the command has not completed.
+
+use super::CommandError;
+use std::fmt;
+use std::io::{self, ErrorKind, Write};
+
+/// Writes a line.
+pub(super) fn line(text: fmt::Arguments<'_>) -> Result<(), CommandError> {
+    written(writeln!(io::stdout().lock(), "{text}"))
+}
+
+/// Writes a text that has its own line ends.
+pub(super) fn text(text: &str) -> Result<(), CommandError> {
+    let mut out = io::stdout().lock();
+    written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+}
+
+/// What a write to standard output came to.
+pub(super) fn written(result: io::Result<()>) -> Result<(), CommandError> {
+    result.map_err(|problem| match problem.kind() {
+        ErrorKind::BrokenPipe => CommandError::OutputClosed,
+        _ => CommandError::Write(problem),
+    })
+}
+
+/// [`line`] with the arguments of `format!`.
+macro_rules! say {
+    ($($text:tt)*) => {
+        $crate::commands::output::line(format_args!($($text)*))
+    };
+}
+pub(super) use say;
