@@ -23,7 +23,7 @@ use taskhold::task::interruption::InterruptedTask;
 use taskhold::task::interruption::{StopStage, TaskStop};
 use taskhold::task::plan::{Decision, KeepReason, decide_protection};
 use taskhold::task::protection::{CallResult, ProtectionRequest, Refusal};
-use taskhold::task::record::{Home, TaskRecord};
+use taskhold::task::record::{Membership, TaskRecord};
 
 const FINISHED_JOB_RETENTION: SignedDuration = SignedDuration::from_hours(336);
 const PROTECTION_MAX: SignedDuration = SignedDuration::from_mins(2880);
@@ -49,7 +49,7 @@ pub fn seeds() -> Vec<String> {
     seeds.push(json(&task));
     task.protection.settle(release, CallResult::WithoutEffect);
     task.protection.settle(call, CallResult::Granted(at(63)));
-    task.home = Some(Box::new(Home { service: "transcode".to_owned(), is_awaited: true }));
+    task.membership = Some(Box::new(Membership { service: "transcode".to_owned(), is_awaited: true }));
     seeds.push(json(&task));
     let renewal = begin(&mut task, ProtectionRequest::ProtectUntil(at(90)), 30);
     let detail = Some("a sentence of ECS's".to_owned());
@@ -78,20 +78,20 @@ fn end() -> TaskStop {
 fn service() -> ServiceRecord {
     let rollout = "ecs-svc/2222222222222222222".to_owned();
     let task = |digit: char| digit.to_string().repeat(32).parse().expect("a task's id");
-    let untold = PendingNotification {
+    let pending = PendingNotification {
         event: Transition::Escalated,
         claimed_until: Some(at(9)),
         failures: 2,
         after: Some(Transition::Opened),
     };
-    let incident = |kind, untold, resolved_at| Incident {
+    let incident = |kind, pending, resolved_at| Incident {
         kind,
         since: at(0),
         notified_at: at(5),
         escalations: 1,
         resolved_at,
-        heard: true,
-        untold,
+        attempted: true,
+        pending,
     };
     let raised = Raised { from: 2, to: 4, before: 3, at: at(6), stage: RaiseStage::Raised };
     ServiceRecord {
@@ -106,7 +106,7 @@ fn service() -> ServiceRecord {
             notes: vec![RemediationNote { at: at(6), text: "raised the desired count from 3 to 4".to_owned() }],
         },
         incidents: [
-            ("video/web/x/deployment-blocked".to_owned(), incident(AlertKind::DeploymentBlocked, Some(untold), None)),
+            ("video/web/x/deployment-blocked".to_owned(), incident(AlertKind::DeploymentBlocked, Some(pending), None)),
             ("video/web/x/protection-expiring".to_owned(), incident(AlertKind::ProtectionExpiring, None, Some(at(8)))),
         ]
         .into(),
@@ -169,7 +169,7 @@ fn interruption_is_told_well(what: &taskhold::task::interruption::Interruption) 
 /// A notification that one instance has claimed is not sent by another one at the same time.
 fn told_once(incidents: &mut Incidents) {
     let now = at(10);
-    let untold = incidents.values().filter(|incident| incident.untold.is_some()).count();
-    assert!(claim(incidents, now).len() <= untold);
+    let pending = incidents.values().filter(|incident| incident.pending.is_some()).count();
+    assert!(claim(incidents, now).len() <= pending);
     assert!(claim(incidents, now).is_empty());
 }

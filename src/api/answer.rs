@@ -119,9 +119,9 @@ impl From<CommandError> for Answer {
 
 /// The result for one service in a sweep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Looked {
+pub(crate) enum SweptService {
     /// The service was reconciled.
-    At {
+    Reconciled {
         /// The number of alerts that were delivered.
         alerts: usize,
     },
@@ -132,14 +132,14 @@ pub(crate) enum Looked {
 }
 
 impl SweepReport {
-    pub(crate) fn count(&mut self, looked: Looked) {
-        match looked {
-            Looked::At { alerts } => {
+    pub(crate) fn count(&mut self, service: SweptService) {
+        match service {
+            SweptService::Reconciled { alerts } => {
                 self.services_reconciled += 1;
                 self.alerts += alerts;
             }
-            Looked::Failed => self.failed += 1,
-            Looked::NotInTime => self.services_remaining += 1,
+            SweptService::Failed => self.failed += 1,
+            SweptService::NotInTime => self.services_remaining += 1,
         }
     }
 }

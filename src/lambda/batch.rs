@@ -6,7 +6,7 @@ pub mod gathered;
 use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::ecs::arn::Task;
-use crate::lambda::batch::gathered::{Gathered, Look, Pending};
+use crate::lambda::batch::gathered::{Gathered, Pending, ServiceWork};
 use crate::lambda::dead_letter::{DeadLetter, DeadLetterQueue};
 use crate::lambda::function::{Function, Ports};
 use crate::lambda::job_message::JobMessageType;
@@ -29,7 +29,7 @@ use tracing::{error, info, warn};
 const SENDS_AT_ONCE: usize = 8;
 /// Maximum number of task stops observed concurrently: the bucket of that call gives 20 calls a second after a burst of
 /// 100 (aws-facts "ECS: the protection API").
-const LOOKS_AT_ONCE: usize = 8;
+const STOPS_AT_ONCE: usize = 8;
 
 /// The results for a whole batch.
 struct Outcomes {
@@ -38,7 +38,7 @@ struct Outcomes {
     /// Task stops that could not be observed, with the reason, by index of the task change.
     unobserved: HashMap<usize, RetryReason>,
     /// By index of the service or sweep to reconcile.
-    looks: Vec<Result<(), RetryReason>>,
+    reconciled: Vec<Result<(), RetryReason>>,
     now: Timestamp,
 }
 
@@ -57,9 +57,9 @@ impl<P: Ports> Function<P> {
         let unreported = self.services.tasks.report_interruptions(carried_out()).await;
         unobserved.extend(unreported.into_iter().map(|(task, failure)| (gathered.places[&task], failure)));
         // After the jobs: a task that needs protection waits for nothing else.
-        let looks = gathered.looks.iter().map(|look| self.carry_out(look, budget));
-        let looks = stream::iter(looks).buffered(SERVICES_AT_ONCE).collect().await;
-        let outcomes = Outcomes { states, unobserved, looks, now: self.clock().now() };
+        let reconciled = gathered.service_work.iter().map(|work| self.carry_out(work, budget));
+        let reconciled = stream::iter(reconciled).buffered(SERVICES_AT_ONCE).collect().await;
+        let outcomes = Outcomes { states, unobserved, reconciled, now: self.clock().now() };
         let pending = gathered.pending.into_iter().zip(&received);
         let mut message_outcomes: Vec<MessageOutcome> =
             pending.map(|(pending, received)| self.message_outcome(pending, received, &outcomes)).collect();
@@ -72,7 +72,7 @@ impl<P: Ports> Function<P> {
     }
 
     fn message_outcome(&self, pending: Pending, received: &Received, outcomes: &Outcomes) -> MessageOutcome {
-        let Outcomes { states, unobserved, looks, now } = outcomes;
+        let Outcomes { states, unobserved, reconciled, now } = outcomes;
         let retry = |reason: &RetryReason| retry_or_dead_letter(reason.clone(), received, self.config());
         match pending {
             Pending::Ended(message_outcome) => message_outcome,
@@ -89,7 +89,7 @@ impl<P: Ports> Function<P> {
                 (Some(reason), _) | (None, TaskState::NotStored(reason)) => retry(reason),
                 (None, TaskState::Known(..)) => MessageOutcome::Done,
             },
-            Pending::Look(place) => looks[place].as_ref().map_or_else(retry, |()| MessageOutcome::Done),
+            Pending::ServiceWork(place) => reconciled[place].as_ref().map_or_else(retry, |()| MessageOutcome::Done),
         }
     }
 
@@ -101,12 +101,12 @@ impl<P: Ports> Function<P> {
         }
         let stops = std::mem::take(&mut gathered.stops);
         let changes = &gathered.changes;
-        let looks = stops.iter().map(|(place, stop)| async move {
+        let reads = stops.iter().map(|(place, stop)| async move {
             (*place, self.services.tasks.observe_stop(stop, &changes[*place].jobs, budget).await)
         });
-        let looked: Vec<_> = stream::iter(looks).buffer_unordered(LOOKS_AT_ONCE).collect().await;
+        let observed: Vec<_> = stream::iter(reads).buffer_unordered(STOPS_AT_ONCE).collect().await;
         let mut unobserved = HashMap::new();
-        for (place, snapshot) in looked {
+        for (place, snapshot) in observed {
             match snapshot {
                 Ok(end) => gathered.changes[place].end = end,
                 Err(reason) => {
@@ -117,13 +117,13 @@ impl<P: Ports> Function<P> {
         unobserved
     }
 
-    async fn carry_out(&self, look: &Look, budget: Budget<'_>) -> Result<(), RetryReason> {
-        match look {
-            Look::Trigger(prompt) => self.services.on_trigger(prompt, budget).await.map(drop),
-            Look::Recheck(Recheck::Check { service, due }) => {
+    async fn carry_out(&self, work: &ServiceWork, budget: Budget<'_>) -> Result<(), RetryReason> {
+        match work {
+            ServiceWork::Trigger(prompt) => self.services.on_trigger(prompt, budget).await.map(drop),
+            ServiceWork::Recheck(Recheck::Check { service, due }) => {
                 self.services.check_again(service, *due, budget).await.map(drop)
             }
-            Look::Recheck(Recheck::Sweep { started_at, place }) => {
+            ServiceWork::Recheck(Recheck::Sweep { started_at, place }) => {
                 self.go_on_sweeping(*started_at, place.clone(), budget).await
             }
         }

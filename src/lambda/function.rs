@@ -99,6 +99,7 @@ impl<P: Ports> Function<P> {
         Self { services: service::reconciler::Reconciler { tasks, autoscaling, rechecks }, dead_letters }
     }
 
+    /// The settings.
     pub fn config(&self) -> &Config {
         &self.services.tasks.config
     }

@@ -6,7 +6,7 @@
 
 pub mod tasks;
 
-use crate::api::answer::{Looked, SweepReport};
+use crate::api::answer::{SweepReport, SweptService};
 use crate::budget::Budget;
 use crate::budget::CALL_TIME;
 use crate::clock::Clock;
@@ -137,30 +137,35 @@ impl<P: Ports> Function<P> {
             }
         };
         let throttled = Cell::new(false);
-        let looks = services.iter().map(|service| self.sweep_service(service, (part.end, &throttled), part.budget));
-        let looked: Vec<Looked> = stream::iter(looks).buffered(SERVICES_AT_ONCE).collect().await;
+        let sweeps = services.iter().map(|service| self.sweep_service(service, (part.end, &throttled), part.budget));
+        let swept: Vec<SweptService> = stream::iter(sweeps).buffered(SERVICES_AT_ONCE).collect().await;
         part.is_throttled |= throttled.get();
-        looked.iter().for_each(|looked| part.report.count(*looked));
-        let next = looked.iter().position(|looked| *looked == Looked::NotInTime)?;
+        swept.iter().for_each(|swept| part.report.count(*swept));
+        let next = swept.iter().position(|swept| *swept == SweptService::NotInTime)?;
         Some(Some((services[next].name.clone(), services.len() - next)))
     }
 
-    async fn sweep_service(&self, service: &ServiceArn, until: (Timestamp, &Cell<bool>), budget: Budget<'_>) -> Looked {
+    async fn sweep_service(
+        &self,
+        service: &ServiceArn,
+        until: (Timestamp, &Cell<bool>),
+        budget: Budget<'_>,
+    ) -> SweptService {
         let (end, throttled) = until;
         if self.clock().now() >= end || throttled.get() {
-            return Looked::NotInTime;
+            return SweptService::NotInTime;
         }
         match self.services.check(service, Reason::Routine, budget).await {
-            Ok(Reconciled::Done { alerts }) => Looked::At { alerts },
-            Ok(Reconciled::Later | Reconciled::NotNeeded) => Looked::At { alerts: 0 },
-            Err(RetryReason::OutOfTime) => Looked::NotInTime,
+            Ok(Reconciled::Done { alerts }) => SweptService::Reconciled { alerts },
+            Ok(Reconciled::Later | Reconciled::NotNeeded) => SweptService::Reconciled { alerts: 0 },
+            Err(RetryReason::OutOfTime) => SweptService::NotInTime,
             Err(RetryReason::Ecs(EcsError::Throttled)) => {
                 throttled.set(true);
-                Looked::NotInTime
+                SweptService::NotInTime
             }
             Err(error) => {
                 warn!(%service, failure = %error, "could not reconcile the service");
-                Looked::Failed
+                SweptService::Failed
             }
         }
     }

@@ -56,7 +56,7 @@ const TAG_CHARS_MAX: (usize, usize) = (128, 64);
 
 /// The subject: at most [`SUBJECT_CHARS_MAX`] printable ASCII characters.
 pub fn subject(alert: &Alert) -> String {
-    let (word, phrase) = (word((alert.event, alert.kind)), phrase(alert));
+    let (word, phrase) = (word(alert.event, alert.kind), phrase(alert));
     let room = SUBJECT_CHARS_MAX.saturating_sub(format!("{word} X (X): {phrase}").len() - 2);
     let (service, cluster) = names(alert, room);
     format!("{word} {service} ({cluster}): {phrase}")
@@ -65,7 +65,7 @@ pub fn subject(alert: &Alert) -> String {
 /// The body, as plain text.
 pub fn body(alert: &Alert) -> String {
     let mut lines = Lines::default();
-    let (word, phrase) = (word((alert.event, alert.kind)), phrase(alert));
+    let (word, phrase) = (word(alert.event, alert.kind), phrase(alert));
     let room = LINE_CHARS_MAX.saturating_sub(format!("{word} X in cluster X: {phrase}.").len() - 2);
     let (service, cluster) = names(alert, room);
     lines.prose(0, &format!("{word} {service} in cluster {cluster}: {phrase}."));

@@ -72,8 +72,8 @@ pub(crate) fn names_within((service, cluster): (&str, &str), room: usize) -> (St
 }
 
 /// The severity in one word.
-pub(crate) fn word(told: (Transition, AlertKind)) -> &'static str {
-    match told {
+pub(crate) fn word(event: Transition, kind: AlertKind) -> &'static str {
+    match (event, kind) {
         (Transition::Resolved, _) => "RESOLVED",
         (_, AlertKind::DeploymentBlocked) => "BLOCKED",
         (_, AlertKind::DeploymentAtRisk) => "AT RISK",

@@ -88,7 +88,7 @@ pub fn advance(incidents: &mut Incidents, seen: Assessment<'_>, policy: &AlertPo
             attempted: false,
             pending: Some(PendingNotification::new(Transition::Opened)),
         });
-        go_on(incident, diagnosis, (now, policy));
+        continue_incident(incident, diagnosis, now, policy);
     }
     if diagnosis.gaps.is_empty() {
         let open =
@@ -112,8 +112,7 @@ fn resolve(incident: &mut Incident, now: Timestamp) {
     };
 }
 
-fn go_on(incident: &mut Incident, diagnosis: &Diagnosis, when: (Timestamp, &AlertPolicy)) {
-    let (now, policy) = when;
+fn continue_incident(incident: &mut Incident, diagnosis: &Diagnosis, now: Timestamp, policy: &AlertPolicy) {
     if incident.resolved_at.take().is_some() {
         if let Some(pending) =
             incident.pending.filter(|pending| pending.event == Transition::Resolved && pending.is_fresh())

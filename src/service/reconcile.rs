@@ -79,9 +79,8 @@ pub enum OnTrigger {
 
 /// Decides what to do about an event that triggers `prompt`, and records it: a hundred events within a second cause one
 /// reconcile now and one when [`TRIGGER_PAUSE`] is over.
-pub fn on_trigger(record: &mut ServiceRecord, prompt: Trigger, when: (Timestamp, &ServicePolicy)) -> OnTrigger {
-    let (now, policy) = when;
-    match prompt {
+pub fn on_trigger(record: &mut ServiceRecord, trigger: Trigger, now: Timestamp, policy: &ServicePolicy) -> OnTrigger {
+    match trigger {
         Trigger::Nothing => return OnTrigger::Nothing,
         Trigger::ReconcileIfOpen if record.watch.is_none() => return OnTrigger::Nothing,
         Trigger::Reconcile | Trigger::ReconcileIfOpen => {}
@@ -144,10 +143,10 @@ pub struct Findings {
 /// Reconciles a snapshot with the service record: since when the service is blocked, its incidents, its watch.
 pub fn reconcile_snapshot(
     record: &mut ServiceRecord,
-    look: (&ServiceSnapshot, Reason),
+    snapshot: &ServiceSnapshot,
+    reason: Reason,
     policy: &ServicePolicy,
 ) -> Findings {
-    let (snapshot, reason) = look;
     let first = diagnose(snapshot, None, &policy.watch);
     let diagnosis = diagnose(snapshot, record.blocked_since(first.rollout.id()), &policy.watch);
     remember_idle(record, snapshot);
@@ -261,19 +260,18 @@ fn next(
         return Some(due_by(Watch { checks, ..watch }, (now, *step), sight, policy));
     }
     // Not the watch's own recheck: keep the chain as it is, unless something is due earlier.
-    Some(Watch { due: due_moments(sight, (now, policy)).chain([awaited]).min(), ..watch })
+    Some(Watch { due: due_moments(sight, now, policy).chain([awaited]).min(), ..watch })
 }
 
 fn due_by(watch: Watch, when: (Timestamp, SignedDuration), sight: RecheckInputs<'_>, policy: &ServicePolicy) -> Watch {
     let (now, step) = when;
-    let due = due_moments(sight, (now, policy)).chain([after(now, step)]).min();
+    let due = due_moments(sight, now, policy).chain([after(now, step)]).min();
     Watch { due, ..watch }
 }
 
 /// Future moments at which a notification or a remediation may be due: the service has been blocked for long enough, an
 /// escalation mark is reached, or a remediation may apply.
-fn due_moments(sight: RecheckInputs<'_>, when: (Timestamp, &ServicePolicy)) -> impl Iterator<Item = Timestamp> {
-    let (now, policy) = when;
+fn due_moments(sight: RecheckInputs<'_>, now: Timestamp, policy: &ServicePolicy) -> impl Iterator<Item = Timestamp> {
     let diagnosis = sight.diagnosis;
     let blocked_for_long = diagnosis.blocked_since.map(|since| after(since, policy.alerts.blocked_after));
     let marks = diagnosis.blocked_since.and_then(|_| incident::marks(diagnosis));

@@ -83,7 +83,7 @@ impl<P: Ports> Reconciler<P> {
         budget.allows_a_call(&self.tasks.clock)?;
         let heeded = store::update(&self.tasks.store, service, None, |record: &mut ServiceRecord| {
             let now = self.tasks.clock.now();
-            let on_trigger = reconcile::on_trigger(record, name.prompt(), (now, &policy));
+            let on_trigger = reconcile::on_trigger(record, name.prompt(), now, &policy);
             (on_trigger, ServiceRecord::keep_until(now))
         });
         match heeded.await?.0 {
@@ -189,7 +189,7 @@ impl<P: Ports> Reconciler<P> {
         let due = |record: &ServiceRecord| record.watch.as_ref().and_then(|watch| watch.due);
         let mut sent = None;
         let change = |record: &mut ServiceRecord| {
-            let seen = reconcile::reconcile_snapshot(record, (snapshot, reason), &policy);
+            let seen = reconcile::reconcile_snapshot(record, snapshot, reason, &policy);
             ((seen, Ok(())), ServiceRecord::keep_until(snapshot.at))
         };
         let send_recheck = async |before: &ServiceRecord, after: &mut ServiceRecord, result: &mut (Findings, _)| {

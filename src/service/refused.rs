@@ -24,6 +24,13 @@ use tracing::warn;
 /// Tasks by the service that they belong to.
 type ByService = BTreeMap<ServiceArn, Vec<Task>>;
 
+/// Whether refused tasks of a service wait for the release of a task.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Release {
+    Awaited,
+    NotAwaited,
+}
+
 impl<P: Ports> Reconciler<P> {
     /// Processes the results of reconciled tasks. Refusals go to the records of the services; where refused tasks wait
     /// for a release that happened, their protection is requested again. A failure here is only logged: the messages of
@@ -78,7 +85,7 @@ impl<P: Ports> Reconciler<P> {
 
     /// ECS may have room for refused tasks of the service now.
     async fn retry_refused(&self, service: &ServiceArn, tasks: &[Task], budget: Budget<'_>) {
-        self.record_service(service, tasks, false).await;
+        self.record_service(service, tasks, Release::NotAwaited).await;
         self.reconcile_or_postpone(service, Reason::Routine, budget).await;
     }
 
@@ -114,7 +121,7 @@ impl<P: Ports> Reconciler<P> {
                 }
             }
             for (service, tasks) in found {
-                self.record_service(&service, &tasks, false).await;
+                self.record_service(&service, &tasks, Release::NotAwaited).await;
                 by_service.entry(service).or_default().extend(tasks);
             }
         }
@@ -140,14 +147,14 @@ impl<P: Ports> Reconciler<P> {
         let is_ours = |task: &TaskSnapshot| matches!(&task.jobs, Jobs::Known(jobs) if !jobs.is_empty());
         let news = snapshot.protected().filter(|(task, _)| is_ours(task) && !task.is_awaited);
         let tasks: Vec<Task> = news.map(|(task, _)| service.task(&task.id)).collect();
-        self.record_service(service, &tasks, true).await;
+        self.record_service(service, &tasks, Release::Awaited).await;
     }
 
     /// Records the service of tasks, and whether refused tasks wait for their release.
-    async fn record_service(&self, service: &ServiceArn, tasks: &[Task], is_awaited: bool) {
+    async fn record_service(&self, service: &ServiceArn, tasks: &[Task], release: Release) {
         let stores = tasks.iter().map(|task| async move {
             let stored = store::update::<TaskRecord, _, _>(&self.tasks.store, task, None, |record| {
-                let membership = Membership { service: service.name.clone(), is_awaited };
+                let membership = Membership { service: service.name.clone(), is_awaited: release == Release::Awaited };
                 // A task that the state store has forgotten gets no new record.
                 if *record != TaskRecord::default() {
                     record.membership = Some(Box::new(membership));

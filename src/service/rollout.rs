@@ -108,7 +108,7 @@ fn of_deployments<'a>(snapshot: &'a ServiceSnapshot, primary: &Deployment) -> Re
         let rollout = Rollout::Deployment { id: primary.id.clone(), started_at: primary.created_at };
         return ReplacedTasks { rollout, tasks, to_go, new_tasks_pending, new_tasks_missing };
     }
-    scale_in(snapshot, (&primary.id, primary.desired_count, primary.updated_at))
+    scale_in(snapshot, &primary.id, primary.desired_count, primary.updated_at)
 }
 
 fn of_task_sets<'a>(snapshot: &'a ServiceSnapshot, primary: &TaskSet) -> ReplacedTasks<'a> {
@@ -125,11 +125,10 @@ fn of_task_sets<'a>(snapshot: &'a ServiceSnapshot, primary: &TaskSet) -> Replace
         let rollout = Rollout::TaskSet { id: primary.id.clone(), started_at: last_change.min(snapshot.at) };
         return ReplacedTasks { rollout, tasks, to_go, new_tasks_pending, new_tasks_missing };
     }
-    scale_in(snapshot, (&primary.id, primary.computed_desired_count, primary.updated_at))
+    scale_in(snapshot, &primary.id, primary.computed_desired_count, primary.updated_at)
 }
 
-fn scale_in<'a>(snapshot: &'a ServiceSnapshot, of: (&str, u32, Timestamp)) -> ReplacedTasks<'a> {
-    let (id, desired, started_at) = of;
+fn scale_in<'a>(snapshot: &'a ServiceSnapshot, id: &str, desired: u32, started_at: Timestamp) -> ReplacedTasks<'a> {
     let tasks: Vec<&TaskSnapshot> = snapshot.tasks.iter().collect();
     let too_many = tasks.len().saturating_sub(usize::try_from(desired).unwrap_or(usize::MAX));
     if too_many == 0 {

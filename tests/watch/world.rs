@@ -180,7 +180,7 @@ impl World {
     /// Delivers everything that is due until nothing is left.
     pub(crate) fn deliver(&mut self) {
         for _ in 0..DELIVERIES_MAX {
-            self.process_results();
+            self.hear();
             if !(self.deliver_event() || self.sweep() || self.deliver_batches()) {
                 return;
             }
@@ -210,7 +210,7 @@ impl World {
 
     /// Removes the events in transit and returns them.
     pub(crate) fn take_events(&mut self) -> Vec<Value> {
-        self.process_results();
+        self.hear();
         std::mem::take(&mut self.events).into_values().map(|(event, _)| event).collect()
     }
 

@@ -26,11 +26,11 @@ pub(crate) enum Pending {
     /// An ECS event that waits for the state of the task at this index.
     Stop(usize),
     /// A trigger or recheck that waits for the result at this index.
-    Look(usize),
+    ServiceWork(usize),
 }
 
 /// A reason to reconcile one service or several.
-pub(crate) enum Look {
+pub(crate) enum ServiceWork {
     /// An event.
     Trigger(ServiceTrigger),
     /// A message of the function to itself.
@@ -46,7 +46,7 @@ pub(crate) struct Gathered {
     /// Task stops, each with the index of its task change.
     pub(crate) stops: Vec<(usize, TaskStopEvent)>,
     /// Triggers and rechecks.
-    pub(crate) looks: Vec<Look>,
+    pub(crate) service_work: Vec<ServiceWork>,
 }
 
 impl Gathered {
@@ -72,7 +72,7 @@ impl Gathered {
 
     fn recheck(&mut self, recheck: Result<Recheck, String>) -> Pending {
         match recheck {
-            Ok(recheck) => self.look(Look::Recheck(recheck)),
+            Ok(recheck) => self.push_service_work(ServiceWork::Recheck(recheck)),
             Err(reason) => Pending::Ended(MessageOutcome::DeadLetter(reason)),
         }
     }
@@ -98,7 +98,7 @@ impl Gathered {
                 self.stops.push((place, stop));
                 Pending::Stop(place)
             }
-            EcsEvent::Service(prompt) => self.look(Look::Trigger(prompt)),
+            EcsEvent::Service(prompt) => self.push_service_work(ServiceWork::Trigger(prompt)),
             EcsEvent::Ignored(what) => {
                 debug!(what, "acknowledging an event that needs nothing");
                 counts.unrecognized.add(1);
@@ -107,9 +107,9 @@ impl Gathered {
         }
     }
 
-    fn look(&mut self, look: Look) -> Pending {
-        self.looks.push(look);
-        Pending::Look(self.looks.len() - 1)
+    fn push_service_work(&mut self, work: ServiceWork) -> Pending {
+        self.service_work.push(work);
+        Pending::ServiceWork(self.service_work.len() - 1)
     }
 
     fn place(&mut self, task: Task) -> usize {

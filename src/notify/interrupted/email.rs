@@ -19,7 +19,7 @@ const STOP_CODE_CHARS_MAX: usize = 64;
 const REASON_CHARS_MAX: usize = 600;
 
 pub(crate) fn subject(view: &InterruptionView<'_>) -> String {
-    let (word, phrase) = (word((crate::notify::interrupted::EVENT, KIND)), view.phrase());
+    let (word, phrase) = (word(crate::notify::interrupted::EVENT, KIND), view.phrase());
     let cluster = &view.task.cluster.name;
     let room = SUBJECT_CHARS_MAX.saturating_sub(format!("{word}  (): {phrase}").len());
     match &view.service {
@@ -57,7 +57,7 @@ pub(crate) fn body(view: &InterruptionView<'_>) -> String {
 }
 
 fn headline(lines: &mut Lines, view: &InterruptionView<'_>) {
-    let (word, phrase) = (word((crate::notify::interrupted::EVENT, KIND)), view.phrase());
+    let (word, phrase) = (word(crate::notify::interrupted::EVENT, KIND), view.phrase());
     let cluster = &view.task.cluster.name;
     let room = LINE_CHARS_MAX.saturating_sub(format!("{word}  in cluster : {phrase}.").len());
     match &view.service {

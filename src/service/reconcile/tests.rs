@@ -99,7 +99,7 @@ fn unread(snapshot: ServiceSnapshot) -> ServiceSnapshot {
 }
 
 fn look(record: &mut ServiceRecord, snapshot: &ServiceSnapshot, reason: Reason) -> Findings {
-    reconcile_snapshot(record, (snapshot, reason), &policy())
+    reconcile_snapshot(record, snapshot, reason, &policy())
 }
 
 /// The second at which the next recheck is due.
@@ -115,7 +115,7 @@ fn recheck(record: &mut ServiceRecord, drawn: fn(i64) -> ServiceSnapshot) -> Opt
 }
 
 fn prompted(record: &mut ServiceRecord, prompt: Trigger, second: i64) -> OnTrigger {
-    on_trigger(record, prompt, (at(second), &policy()))
+    on_trigger(record, prompt, at(second), &policy())
 }
 
 fn watched(rollout: Option<&str>, checks: u32, due: Option<i64>) -> ServiceRecord {
@@ -264,10 +264,10 @@ fn after_50_hours_only_the_sweep_reconciles() {
 fn without_a_queue_nothing_is_watched() {
     let policy = ServicePolicy { follows_up: false, ..policy() };
     let mut record = ServiceRecord::default();
-    reconcile_snapshot(&mut record, (&blocked(0), Reason::Begun), &policy);
+    reconcile_snapshot(&mut record, &blocked(0), Reason::Begun, &policy);
     assert_eq!(record.watch, None);
-    assert_eq!(on_trigger(&mut record, Trigger::Reconcile, (at(1), &policy)), OnTrigger::Look);
-    assert_eq!(on_trigger(&mut record, Trigger::Reconcile, (at(2), &policy)), OnTrigger::Nothing);
+    assert_eq!(on_trigger(&mut record, Trigger::Reconcile, at(1), &policy), OnTrigger::Look);
+    assert_eq!(on_trigger(&mut record, Trigger::Reconcile, at(2), &policy), OnTrigger::Nothing);
     assert_eq!(record.watch, None);
 }
 

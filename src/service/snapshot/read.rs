@@ -152,7 +152,7 @@ async fn add_jobs<L: Store<TaskRecord>>(
     for (at, record) in read {
         match record {
             Ok(versioned) => {
-                snapshot.tasks[at].jobs = jobs(&versioned.record, (snapshot.at, managed));
+                snapshot.tasks[at].jobs = jobs(&versioned.record, snapshot.at, managed);
                 snapshot.tasks[at].idle_since = versioned.record.idle_since(snapshot.at);
                 snapshot.tasks[at].refused_since = versioned.record.refused_since(snapshot.at);
                 snapshot.tasks[at].is_awaited =
@@ -165,8 +165,7 @@ async fn add_jobs<L: Store<TaskRecord>>(
 
 /// The jobs of a protected task in the state store. A protection that taskhold has not set and that no live job
 /// explains counts as left over only if the service is managed.
-fn jobs(record: &TaskRecord, judged: (Timestamp, Managed)) -> Jobs {
-    let (now, managed) = judged;
+fn jobs(record: &TaskRecord, now: Timestamp, managed: Managed) -> Jobs {
     let is_ours = record.protection.is_set || managed == Managed::Yes;
     if *record == TaskRecord::default() || !is_ours && record.live_jobs(now).next().is_none() {
         return Jobs::Unknown;
