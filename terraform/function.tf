@@ -55,7 +55,7 @@ resource "aws_lambda_function" "function" {
 locals {
   settings = {
     TASKHOLD_CLUSTERS              = local.cluster_arn
-    TASKHOLD_TABLE                 = aws_dynamodb_table.store.name
+    TASKHOLD_TABLE                 = aws_dynamodb_table.state.name
     TASKHOLD_DEAD_LETTER_QUEUE_URL = aws_sqs_queue.dead_letter.url
     TASKHOLD_RECHECK_QUEUE_URL     = aws_sqs_queue.recheck.url
     TASKHOLD_ALERT_TOPIC_ARN       = aws_sns_topic.alert.arn

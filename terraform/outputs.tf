@@ -35,7 +35,7 @@ output "interrupted_job_queue_arn" {
 
 output "state_table_name" {
   description = "Name of the table with task records and service records."
-  value       = aws_dynamodb_table.store.name
+  value       = aws_dynamodb_table.state.name
 }
 
 output "function_name" {

@@ -67,13 +67,13 @@ locals {
       Sid      = "ReadAndWriteRecords"
       Effect   = "Allow"
       Action   = ["dynamodb:GetItem", "dynamodb:PutItem"]
-      Resource = aws_dynamodb_table.store.arn
+      Resource = aws_dynamodb_table.state.arn
     },
     {
       Sid      = "ListOpenRecords"
       Effect   = "Allow"
       Action   = "dynamodb:Query"
-      Resource = "${aws_dynamodb_table.store.arn}/index/open"
+      Resource = "${aws_dynamodb_table.state.arn}/index/open"
     },
     # Lambda also uses this permission, through the function's role, for events that the function failed three
     # times.

@@ -1,7 +1,7 @@
 # Task records and service records: one item each, keyed by ARN. Never restore the table to an earlier point in
 # time: yesterday's state store lists none of today's jobs, and the function would release tasks with running
 # jobs. An empty table is harmless.
-resource "aws_dynamodb_table" "store" {
+resource "aws_dynamodb_table" "state" {
   name         = "${var.name}-store"
   billing_mode = "PAY_PER_REQUEST" # jobs arrive in bursts, and a throttled table delays protection
   hash_key     = "key"

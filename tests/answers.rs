@@ -565,7 +565,7 @@ fn answers_that_contradict_themselves_are_refused() {
         ("\"steady\"", "/status/services/0/gaps", json!(["its tasks could not be listed"])),
         ("\"clear\"", "/preflight/gaps", json!(["its tasks could not be listed"])),
         ("\"blocked\"", "/status/services/0/blockingTasks", json!([])),
-        ("\"blocked\"", "/status/services/0/rollout_status", json!("steady")),
+        ("\"blocked\"", "/status/services/0/rolloutStatus", json!("steady")),
         ("\"waits\"", "/preflight/verdict", json!("clear")),
         ("\"misses-deadline\"", "/preflight/deadline/marginMinutes", json!(0)),
         ("\"blocked\"", "/status/services/0/at", json!("2026-09-21 14:13:20")),

@@ -38,7 +38,7 @@ fn five_hundred_refusals_are_one_incident_and_a_call_for_each_ten_at_each_look()
         expect 50 calls
         advance 59s                             # one look
         expect 50 calls
-        expect 0 dead_lettered
+        expect 0 dead-lettered
         advance 9m
         expect alert deployment-blocked opened web
         expect 200 calls

@@ -204,9 +204,9 @@ fn every_message_ends_done_retried_or_dead_lettered_with_a_reason() {
     holds(
         "standalone
          job j-1 starts on a
-         expect 1 dead_lettered because TASK_NOT_VALID
+         expect 1 dead-lettered because TASK_NOT_VALID
          send nonsense
-         expect 2 dead_lettered because not a JSON object",
+         expect 2 dead-lettered because not a JSON object",
     );
     let mut stage = Stage::new();
     stage.region.lock().queues.purge(JOB_QUEUE).unwrap();

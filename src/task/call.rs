@@ -267,7 +267,7 @@ mod tests {
             (off, failed(&id, blocked()), refused(blocked())),
         ] {
             let is_met = matches!(result, CallResult::Granted(_) | CallResult::Cleared);
-            let outcome = outcome(&Ok(answer.clone()), setting, (&id, now));
+            let outcome = outcome_of(&Ok(answer.clone()), setting, (&id, now));
             assert_eq!((&outcome.result, outcome.unsettled.is_none()), (&result, is_met), "{setting:?} {answer:?}");
         }
     }

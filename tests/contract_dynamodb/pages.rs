@@ -36,7 +36,7 @@ impl Index {
     }
 
     fn holding(mut self, key: &str, changes: &Value) -> Self {
-        let mut item = json!({"key": {"S": key}, "version": {"N": "17"}, "record": {"S": json_of(&busy())},
+        let mut item = json!({"key": {"S": key}, "version": {"N": "17"}, "schema": {"N": "1"}, "record": {"S": json_of(&busy())},
             "expires": {"N": "1790100000"}});
         item.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
         self.items.insert(key.to_owned(), item);

@@ -98,7 +98,7 @@ fn each_switch_adds_the_statements_that_it_needs_and_no_others() {
     let unasked = sids(&Template::load());
     for (switch, expected) in [
         ("AllowReleaseIdle", vec![]),
-        ("AllowRaiseDesiredCount", vec!["RaiseDesiredCounts", "DescribeScalableTargets"]),
+        ("AllowRaiseDesiredCount", vec!["DescribeScalableTargets", "RaiseDesiredCounts"]),
         ("InterruptedJobs", vec!["ForwardInterruptedJobs"]),
     ] {
         let switched = sids(&Template::with(&[(switch, "true")]));
