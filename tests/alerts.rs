@@ -271,7 +271,7 @@ fn a_blocked_deployment_reads_so() {
             "The deadline is CloudFormation's: after three hours it fails and rolls back.",
             "Tasks: 3 desired, min 3, max 6; 6 there, 3 of them protected.",
             "Room for 3 new next to the blocking ones. Deployments: 2 of 5.",
-            "1. Wait: over by 2026-01-05 11:30 UTC as expected, by 2026-01-05 12:30 UTC at the latest.",
+            "1. Wait. Its expected end is 2026-01-05 11:30 UTC, at the latest 2026-01-05 12:30 UTC.",
             "2. Release the task whose jobs have all ended:",
             &format!("   {}", release("video", &[id(3)])),
             &format!("   {}", raise("transcode", "video")),

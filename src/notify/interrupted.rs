@@ -113,12 +113,12 @@ impl<'a> InterruptionView<'a> {
     fn advice(&self) -> &'static str {
         match self.what.stage {
             StopStage::Stopped => {
-                "Begin these jobs again: nothing else does, unless your own queue hands them out again. One of them may \
-                 have come to its end just before the task did."
+                "Restart these jobs: nothing else does, unless your own queue redelivers them. One of them may have \
+                 finished just before the task stopped."
             }
             StopStage::Stopping => {
-                "Begin those of these jobs again that do not come to their end with the task: nothing else does, unless \
-                 your own queue hands them out again."
+                "Restart those jobs that do not finish before the task stops: nothing else does, unless your own queue \
+                 redelivers them."
             }
         }
     }

@@ -107,13 +107,13 @@ fn a_task_that_must_stop_during_its_jobs_is_described_so() {
         message.mail,
         "\
 INTERRUPTED transcode in cluster video: a task is stopping during 2 jobs: Spot interruption.
-Noticed 2026-01-05 10:30 UTC. It was told to stop and still runs: on Spot for two minutes at most,
-   elsewhere for its stopTimeout.
+Noticed 2026-01-05 10:30 UTC. ECS is stopping it, and it still runs: on Spot for at most two
+   minutes, elsewhere for its stopTimeout.
 
 Why: AWS reclaimed its Spot capacity (SpotInterruption).
 ECS says:
   - Your Spot Task was interrupted.
-ECS had confirmed its protection until 2026-01-05 12:30 UTC (in 2 h), which does not hold off such a
+ECS had confirmed its protection until 2026-01-05 12:30 UTC (in 2 h), which does not prevent such a
    stop.
 
 The jobs that were running, longest remaining first:
@@ -122,8 +122,8 @@ The jobs that were running, longest remaining first:
     - \"trailer \\\"b\\\"\", until 2026-01-05 11:00 UTC (in 30 minutes)
 
 What to do:
-1. Begin those of these jobs again that do not come to their end with the task: nothing else does,
-   unless your own queue hands them out again.
+1. Restart those jobs that do not finish before the task stops: nothing else does, unless your own
+   queue redelivers them.
 2. See how the task ended; ECS keeps it for about an hour:
    aws ecs describe-tasks --region eu-west-1 --cluster video --tasks 00000000000000000000000000000007
 Where the function has a queue for interrupted jobs, each of them is a message there too.
@@ -146,7 +146,7 @@ fn a_protected_task_that_ecs_scaled_in_is_reported_as_a_finding() {
             "Exit codes: 143 of \"worker\", 0 of \"log\"",
             "ECS scaled in a task whose protection it had confirmed until 2026-01-05 12:30 UTC (in 2 h). That is",
             "   a finding about protection, and not routine: keep this message, and look into it.",
-            "1. Begin these jobs again: nothing else does, unless your own queue hands them out again. One of",
+            "1. Restart these jobs: nothing else does, unless your own queue redelivers them. One of them may",
         ],
     );
     let description = description(&message);
@@ -161,7 +161,7 @@ fn a_protected_task_that_ecs_scaled_in_is_reported_as_a_finding() {
 fn a_failed_health_check_is_no_finding_about_protection_and_neither_is_the_stop_of_an_unprotected_task() {
     let reason = Some("Task failed ELB health checks in (target-group arn:aws:…)".to_owned());
     let unhealthy = told(&Interruption { stopped_reason: reason, ..scaled_in() });
-    assert!(unhealthy.mail.contains("which does not hold off such a\n   stop."), "{}", unhealthy.mail);
+    assert!(unhealthy.mail.contains("which does not prevent such a\n   stop."), "{}", unhealthy.mail);
     let unprotected = told(&Interruption { protected_until: None, ..scaled_in() });
     says(&unprotected.mail, &["ECS had confirmed no protection for it at that time."]);
     for message in [unhealthy, unprotected] {
@@ -204,8 +204,8 @@ fn a_chat_says_the_same_in_short() {
     assert_eq!(content["title"], "🔴 `transcode` (`video`): a task is stopping during 2 jobs: Spot interruption");
     assert_eq!(
         content["description"],
-        "Noticed 2026-01-05 10:30 UTC. It was told to stop and still runs: on Spot for two minutes at most, elsewhere for its \
-         stopTimeout.\n\
+        "Noticed 2026-01-05 10:30 UTC. ECS is stopping it, and it still runs: on Spot for at most two minutes, elsewhere \
+         for its stopTimeout.\n\
          Why: AWS reclaimed its Spot capacity (`SpotInterruption`).\n\
          ECS says: `Your Spot Task was interrupted.`\n\
          ECS had confirmed its protection until 2026-01-05 12:30 UTC (in 2 h), which does not prevent such a stop.\n\
@@ -214,7 +214,7 @@ fn a_chat_says_the_same_in_short() {
          • `trailer \"b\"` until 2026-01-05 11:00 UTC"
     );
     let steps = content["nextSteps"].as_array().unwrap();
-    assert!(steps[0].as_str().unwrap().starts_with("Begin those of these jobs again that do not"), "{steps:?}");
+    assert!(steps[0].as_str().unwrap().starts_with("Restart those jobs that do not finish"), "{steps:?}");
     assert_eq!(
         steps[1],
         "See how the task ended; ECS keeps it for about an hour: `aws ecs describe-tasks --region \

@@ -78,8 +78,8 @@ Tasks that block its deployment, longest first:
         &[
             "    protected until 2026-01-05 11:30 UTC (in 60 minutes), foreign: not protected by taskhold",
             "The first blocking protection ends by 2026-01-05 11:00 UTC (in 30 minutes), and ECS may grant it",
-            "   then. taskhold asks again by itself: then, after every release in the service, and at each look",
-            "   at it.",
+            "   then. taskhold retries then, at each reconcile of the service, and whenever it clears protection",
+            "   in it.",
             "Tasks: 3 desired, min 3, max 6; 6 there, 3 of them protected.",
             "What helps, the safest first:",
             "3. Raise the desired count to 4, above the number of protected tasks:",
@@ -133,8 +133,8 @@ fn a_task_at_risk_that_also_blocks_is_listed_once_with_the_cost_of_waiting() {
             "Other tasks that block its deployment, longest first:",
             " 1. task 00000000000000000000000000000001 of ecs-svc/1111111111111111111",
             "The first blocking protection ends by 2026-01-05 12:30 UTC (in 2 h), and ECS may grant it then.",
-            "1. Wait until 2026-01-05 12:30 UTC (in 2 h). That interrupts the jobs of 2 tasks whose protection ECS",
-            "   does not renew.",
+            "1. Wait until 2026-01-05 12:30 UTC (in 2 h). That interrupts the jobs of 2 tasks whose protection",
+            "   ECS does not renew.",
         ],
     );
     assert_eq!((body.matches("\"film-13\"").count(), body.matches("\"film-1\"").count()), (1, 1), "{body}");
@@ -168,21 +168,18 @@ fn without_a_rollout_the_text_says_what_aws_names_and_that_no_blocking_task_is_k
             &body,
             &[
                 "Since 2026-01-05 10:20 UTC (10 minutes ago).",
-                "No protected task blocks it now, so ECS may grant the next request. taskhold asks again by",
-                "   itself: at each look at the service, and after every release in it.",
+                "No protected task blocks it now, so ECS may grant the next request. taskhold retries at each",
+                "   reconcile of the service, and whenever it clears protection in it.",
                 "If it lasts: wait until protections end, release tasks that may be stopped, or raise the desired",
                 "   count above the number of protected tasks (now 3 desired, 3 protected).",
             ],
         );
-        assert!(!body.contains("In the way of") && !body.contains("What would clear it"), "{body}");
+        assert!(!body.contains("block its") && !body.contains("What helps"), "{body}");
         let chat = json(&chat::message(&alert));
         let steps = chat["content"]["nextSteps"].as_array().unwrap();
         assert!(steps.len() == 1 && steps[0].as_str().unwrap().starts_with("If it lasts: "), "{steps:?}");
         alert.diagnosis.gaps = vec!["its tasks could not be listed: ecs throttled the call".to_owned()];
-        assert!(
-            email::body(&alert)
-                .contains("taskhold could not read which tasks block it. taskhold asks again by itself:")
-        );
+        assert!(email::body(&alert).contains("taskhold could not read which tasks block it. taskhold retries at each"));
     }
 }
 
@@ -224,7 +221,7 @@ fn a_chat_names_the_tasks_their_jobs_and_when_ecs_may_grant_it() {
              2026-01-05 10:40 UTC",
             "Tasks that block its deployment, longest first:",
             "The first blocking protection ends by 2026-01-05 11:00 UTC (in 30 minutes), and ECS may grant it then. \
-             taskhold asks again by itself: then, after every release in the service, and at each look at it.",
+             taskhold retries then, at each reconcile of the service, and whenever it clears protection in it.",
         ],
     );
     assert_eq!(chat["content"]["nextSteps"].as_array().unwrap().len(), 3);

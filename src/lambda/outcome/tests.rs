@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::ecs::FailureReason;
-use crate::ecs::error::EcsError;
 use crate::store::error::StoreError;
 use crate::task::job::Job;
 use crate::task::protection::Refusal;

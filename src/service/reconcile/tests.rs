@@ -1,7 +1,7 @@
 //! Rules of a watch, on snapshots built by hand.
 
-pub mod accepting;
-pub mod incidents;
+mod accepting;
+mod incidents;
 
 use super::*;
 use crate::ecs::deployment::{Deployment, DeploymentStatus, RolloutState};
