@@ -127,6 +127,10 @@ pub async fn update<R: Record, S: Store<R>, T>(
 ///
 /// # Errors
 /// As [`update`].
+#[expect(
+    clippy::too_many_arguments,
+    reason = "two of them are the closures of one operation, and read best at the call"
+)]
 pub async fn update_after<R: Record, S: Store<R>, T>(
     store: &S,
     key: &R::Key,

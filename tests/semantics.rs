@@ -284,7 +284,7 @@ fn a_failed_call_is_never_treated_as_an_answer() {
          job j-1 beats for 90m      # as long as nobody knows that the task has stopped, its job lives
          expect 2 calls
          advance 5m
-         expect warning the task stopped with live jobs
+         expect warning busy task stopped; closing its jobs
          expect alert job-interrupted opened web",
     );
 }
@@ -295,7 +295,7 @@ fn an_event_triggers_a_reconcile_and_proves_nothing() {
     holds(&format!(
         "job j-1 starts on a for 60m
          send {stop}
-         expect warning but it runs
+         expect warning ignoring a stop event for a task that runs
          job j-1 finishes
          expect a unprotected"
     ));
@@ -348,7 +348,7 @@ fn a_dry_run_changes_nothing_in_ecs() {
          job j-2 starts on b
          crash b
          advance 5m
-         expect warning the task stopped with live jobs
+         expect warning busy task stopped; closing its jobs
          expect 0 waiting
          expect alert job-interrupted opened web",
     );
@@ -567,7 +567,7 @@ fn a_failed_alert_is_retried() {
          deploy web
          lose 1 alerts
          advance 7m
-         expect error the alert could not be sent
+         expect error could not send the alert
          expect no alert
          advance 8m
          expect alert deployment-blocked opened web",

@@ -50,7 +50,7 @@ impl<C: Clock> MemoryStore<C> {
     }
 
     /// Number of records of a kind, including expired ones that are not removed yet.
-    pub fn len<R: Record>(&self) -> usize {
+    pub fn count<R: Record>(&self) -> usize {
         self.with(|kept: &mut Kept<R>| kept.records.len())
     }
 
@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn what_was_stored_is_loaded_and_counted() {
         let store = MemoryStore::new(Noon);
-        assert_eq!(store.len::<TaskRecord>(), 0);
+        assert_eq!(store.count::<TaskRecord>(), 0);
         let mut record = TaskRecord::default();
         record.protection.is_set = true;
         for number in 0..2 {
@@ -227,7 +227,7 @@ mod tests {
             let loaded = Store::<TaskRecord>::load(&store, &task(number)).now_or_never().unwrap().unwrap();
             assert_eq!(loaded, Versioned { record: record.clone(), version });
         }
-        assert_eq!(store.len::<TaskRecord>(), 2);
+        assert_eq!(store.count::<TaskRecord>(), 2);
         let service = "arn:aws:ecs:eu-west-1:111122223333:service/video/web".parse::<ServiceArn>().unwrap();
         let record = ServiceRecord { triggered_at: Some(Noon.now()), ..ServiceRecord::default() };
         let versioned = Versioned { record: record.clone(), version: 0 };
@@ -245,17 +245,17 @@ mod tests {
             store.put(&task(number), &Versioned::<TaskRecord>::default(), keep_until).now_or_never().unwrap().unwrap()
         };
         (0..SWEEP_AT_MIN).for_each(|number| assert_ne!(put(number, Noon.now()), Stored::Conflict));
-        assert_eq!(store.len::<TaskRecord>(), SWEEP_AT_MIN, "fewer are not worth it");
+        assert_eq!(store.count::<TaskRecord>(), SWEEP_AT_MIN, "fewer are not worth it");
         put(SWEEP_AT_MIN, Noon.now() + hour);
-        assert_eq!(store.len::<TaskRecord>(), 1, "what may be forgotten from now on is");
+        assert_eq!(store.count::<TaskRecord>(), 1, "what may be forgotten from now on is");
         let many = SWEEP_AT_MIN + 1;
         (1..=many).for_each(|number| assert_ne!(put(many + number, Noon.now() + hour), Stored::Conflict));
         // The removal at the first store above the minimum size kept all of it.
-        assert_eq!(store.len::<TaskRecord>(), many + 1);
+        assert_eq!(store.count::<TaskRecord>(), many + 1);
         (0..SWEEP_AT_MIN).for_each(|number| assert_ne!(put(10 * many + number, Noon.now()), Stored::Conflict));
-        assert_eq!(store.len::<TaskRecord>(), 2 * many, "twice the remaining number is not exceeded yet");
+        assert_eq!(store.count::<TaskRecord>(), 2 * many, "twice the remaining number is not exceeded yet");
         put(20 * many, Noon.now());
-        assert_eq!(store.len::<TaskRecord>(), many + 1);
+        assert_eq!(store.count::<TaskRecord>(), many + 1);
     }
 
     #[test]
