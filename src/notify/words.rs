@@ -1,6 +1,6 @@
 //! Phrases that email and chat share: times, durations, names, and the one-line summary of an alert.
 //!
-//! Text from workers, tags and errors always passes through [`escaped`]: it is data, and can end neither a line nor a
+//! Text from workers, tags and errors always passes through `escaped`: it is data, and can end neither a line nor a
 //! quotation.
 
 use crate::notify::refused;

@@ -53,10 +53,10 @@ fn a_refusal_reads_so() {
     assert_eq!(email::subject(&alert), "REFUSED transcode (video): 2 busy tasks run unprotected: ECS refuses");
     let expected = "\
 REFUSED transcode in cluster video: 2 busy tasks run unprotected: ECS refuses.
-Since 2026-01-05 10:20 UTC (10 minutes ago). Its deployment must end by 2026-01-05 13:00 UTC (in
-   2 h 30 min).
-ECS refuses protection while protected tasks are in the way of a deployment or scale-in. Until it
-   grants it, a task may be stopped in the middle of its jobs.
+Since 2026-01-05 10:20 UTC (10 minutes ago). Its deployment must end by 2026-01-05 13:00 UTC (in 2 h
+   30 min).
+ECS refuses protection while protected tasks block a deployment or scale-in. Until ECS grants it, a
+   task may be stopped in the middle of its jobs.
 
 Unprotected, longest remaining job first:
  1. task 0000000000000000000000000000000c of ecs-svc/2222222222222222222
@@ -85,7 +85,7 @@ Tasks that block its deployment, longest first:
             "3. Raise the desired count to 4, above the number of protected tasks:",
         ],
     );
-    assert!(!body.contains("over at the earliest"), "the rollout's end is not the refusal's:\n{body}");
+    assert!(!body.contains("ends at the earliest"), "the rollout's end is not the refusal's:\n{body}");
 }
 
 #[test]
@@ -149,11 +149,11 @@ fn a_task_at_risk_that_also_blocks_is_listed_once_with_the_cost_of_waiting() {
     says(
         &body,
         &[
-            "Nothing else blocks its deployment, which may stop each of them when its protection ends.",
-            "   taskhold retries at each reconcile of the service, and whenever it clears protection in it.",
+            "Nothing else blocks its deployment, which may stop each of them when its protection ends. taskhold",
+            "   retries at each reconcile of the service, and whenever it clears protection in it.",
         ],
     );
-    assert!(!body.contains("lso in the way"), "{body}");
+    assert!(!body.contains("Other tasks that block"), "{body}");
     // The alert about the blocked deployment warns about it too.
     alert.kind = AlertKind::DeploymentBlocked;
     assert!(email::body(&alert).contains("That interrupts the jobs of 2 tasks"), "{}", email::body(&alert));

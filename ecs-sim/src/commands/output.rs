@@ -24,7 +24,7 @@ pub(super) fn written(result: io::Result<()>) -> Result<(), CommandError> {
     })
 }
 
-/// [`line`] with the arguments of `format!`.
+/// [`line()`] with the arguments of `format!`.
 macro_rules! say {
     ($($text:tt)*) => {
         $crate::commands::output::line(format_args!($($text)*))
