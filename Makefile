@@ -216,7 +216,7 @@ mutants: ## prove: change the pure core in each way that cargo-mutants knows, an
 	@# It ends with 2 if a mutant lives, and with 3 if one went on for too long: that is for its lists to tell.
 	$(TARGET)/tools/bin/cargo-mutants mutants --output $(TARGET) $(MUTATED) || test $$? -le 3
 	$(TARGET)/tools/bin/cargo-mutants mutants --output $(TARGET) $(MUTATED) --iterate --config .cargo/mutants-left.toml || test $$? -le 3
-	@echo 'What is left alive:'
+	@echo 'Surviving mutants:'
 	@cat $(TARGET)/mutants.out/missed.txt
 
 # Options before the command are cargo-deny's own, `check` has its list last. What deny.toml lists for this workspace need not

@@ -466,7 +466,7 @@ async fn a_list_without_an_end_is_given_up_and_is_a_gap() {
     let ecs = FakeEcs { list_never_ends: true, ..steady(2) };
     let snapshot = look(&ecs).await;
     assert_eq!(ecs.count(Read::List), 100);
-    let told = "ListTasks answered 100 pages with 0 tasks and told of more";
+    let told = "ListTasks answered 100 pages with 0 tasks and reported more";
     assert_eq!(snapshot.gaps, [Gap::Tasks(EcsError::Server(told.to_owned()))]);
     judged_with_care(&snapshot, "a list without an end");
 }

@@ -3,10 +3,10 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-/// How often it is said.
+/// The time between two lines.
 const EVERY: Duration = Duration::from_secs(60);
 
-/// Says once a minute how many of so many things are done.
+/// Prints once a minute how many steps of a long run are done.
 #[derive(Debug)]
 pub struct Progress {
     what: &'static str,
@@ -16,7 +16,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// So many things are to be done, called `what`.
+    /// A run of `of` steps, described by `what`.
     #[must_use]
     pub fn new(what: &'static str, of: usize) -> Self {
         Self { what, of, done: 0, said_at: now() }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 /// An operator command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// `{"sweep": {}}`: reconcile all services and report what is new.
+    /// `{"sweep": {}}`: reconcile all services and send new alerts.
     Sweep,
     /// About one service, or the services of a cluster.
     Services(ServiceCommand),

@@ -98,7 +98,7 @@ impl<P: Ports> Commands<'_, P> {
             return None;
         }
         let patience = Duration::try_from(left - ANSWER_TIME).unwrap_or_default();
-        // Asked for only when the look waits: a simulated clock lets the time pass as soon as it is asked to.
+        // The timer starts only when the read waits: a simulated clock advances as soon as a timer starts.
         let too_late = async { self.services.tasks.clock.sleep(patience).await }.boxed_local();
         match select(self.status(service, bytes_max).boxed_local(), too_late).await {
             Either::Left((report, _)) => Some(report),

@@ -201,10 +201,10 @@ fn nothing_idle(diagnosis: &Diagnosis) -> String {
         .count();
     let theirs = match foreign {
         0 => String::new(),
-        1 => "; 1 was protected by somebody else".to_owned(),
-        more => format!("; {more} were protected by somebody else"),
+        1 => "; 1 was not protected by taskhold".to_owned(),
+        more => format!("; {more} were not protected by taskhold"),
     };
-    format!("no protected task in the way is known to be idle: nothing was released{theirs}")
+    format!("no blocking task is known to be idle: nothing was released{theirs}")
 }
 
 /// The number of idle tasks that stay protected: none without the tag, all if its value is not valid.

@@ -121,6 +121,6 @@ pub enum Gap {
     #[error("its incidents could not be read: {0}")]
     Incidents(StoreError),
     /// More tasks than are read.
-    #[error("it has more than {0} tasks; the others were not looked at")]
+    #[error("it has more than {0} tasks; the others were not read")]
     TooManyTasks(usize),
 }

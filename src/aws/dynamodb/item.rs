@@ -5,7 +5,7 @@
 //! | `key` | S | the ARN of the task or the service: the table's only key |
 //! | `version` | N | `version_after` |
 //! | `schema` | N | `SCHEMA`, the shape of the record |
-//! | `record` | S | the record as JSON: text, so that people can read it where they look at the item |
+//! | `record` | S | the record as JSON text, so that it can be read in the DynamoDB console |
 //! | `expires` | N | seconds since 1970 from which on DynamoDB may delete the item |
 //! | `open` | S | the shard of the index; only in items whose record is open |
 

@@ -147,7 +147,7 @@ impl<P: Ports> Reconciler<P> {
         match begun.await {
             Ok((true, _)) => Ok(()),
             Ok((false, _)) => Err(format!("the raise to {to} is no longer wanted: it was not made")),
-            Err(error) => Err(format!("the raise to {to} could not be written down, and was not made: {error}")),
+            Err(error) => Err(format!("the raise to {to} could not be stored, and was not sent: {error}")),
         }
     }
 

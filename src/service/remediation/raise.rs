@@ -160,7 +160,7 @@ pub(crate) fn settle_raise(state: &mut RemediationState, seen: Assessment<'_>) -
         stage => {
             state.raised = None;
             let did = if stage == RaiseStage::Raising { "was to raise" } else { "had raised" };
-            let who = format!("somebody has set the desired count to {desired} after taskhold {did} it to {to}");
+            let who = format!("another caller has set the desired count to {desired} after taskhold {did} it to {to}");
             state.note(now, format!("{who}: it is left alone"));
         }
     }

@@ -453,10 +453,10 @@ fn it_says_that_nothing_is_idle_and_what_others_protect() {
         last_note(&state).to_owned()
     };
     let foreign = |number| task(number, OLD, Jobs::Unknown);
-    let nothing = "no protected task in the way is known to be idle: nothing was released";
+    let nothing = "no blocking task is known to be idle: nothing was released";
     assert_eq!(note(vec![busy(1)]), nothing);
-    assert_eq!(note(vec![busy(1), foreign(2)]), format!("{nothing}; 1 was protected by somebody else"));
-    assert_eq!(note(vec![foreign(1), foreign(2)]), format!("{nothing}; 2 were protected by somebody else"));
+    assert_eq!(note(vec![busy(1), foreign(2)]), format!("{nothing}; 1 was not protected by taskhold"));
+    assert_eq!(note(vec![foreign(1), foreign(2)]), format!("{nothing}; 2 were not protected by taskhold"));
 }
 
 #[test]

@@ -65,7 +65,7 @@ async fn list<E: ServiceReads>(ecs: &E, arn: &ServiceArn, gaps: &mut Vec<Gap>) -
             return ids;
         }
     }
-    let endless = format!("ListTasks answered {LIST_PAGES_MAX} pages with {} tasks and told of more", ids.len());
+    let endless = format!("ListTasks answered {LIST_PAGES_MAX} pages with {} tasks and reported more", ids.len());
     gaps.push(Gap::Tasks(EcsError::Server(endless)));
     ids
 }

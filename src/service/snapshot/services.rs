@@ -27,5 +27,5 @@ pub async fn list_services<E: ServiceReads>(
             return Ok((services, more));
         }
     }
-    Err(EcsError::Server(format!("ListServices answered {LIST_PAGES_MAX} pages and told of more")))
+    Err(EcsError::Server(format!("ListServices answered {LIST_PAGES_MAX} pages and reported more")))
 }
