@@ -1,4 +1,4 @@
-//! The limits of one invocation: the time that it has left. Also carries its counts.
+//! The remaining time of one invocation, and its counts.
 
 use crate::clock::Clock;
 use crate::metrics::Counts;

@@ -117,7 +117,7 @@ pub trait Ecs: Send + Sync {
     /// Sets the protection of at most [`TASKS_PER_PROTECTION_CALL_MAX`] tasks of one cluster.
     ///
     /// # Errors
-    /// The whole call failed. [`EcsError::effect`] says whether it may have taken effect all the same.
+    /// The whole call failed. [`EcsError::effect`] says whether it may have taken effect nevertheless.
     fn update_task_protection(
         &self,
         cluster: &ClusterArn,
@@ -135,7 +135,7 @@ pub trait ServiceUpdates: Send + Sync {
     /// between.
     ///
     /// # Errors
-    /// The call failed. [`EcsError::effect`] says whether it may have taken effect all the same.
+    /// The call failed. [`EcsError::effect`] says whether it may have taken effect nevertheless.
     fn set_desired_count(&self, service: &ServiceArn, to: u32) -> impl Future<Output = Result<(), EcsError>> + Send;
 }
 

@@ -74,7 +74,7 @@ mod simulated_clock {
 
     static TIMEOUT: OnceLock<SignedDuration> = OnceLock::new();
 
-    /// Takes the variable out of those that the settings are read from.
+    /// Removes the variable, so that the settings do not reject it as unknown.
     pub(super) fn take_timeout(variables: &mut Variables) {
         if let Some(seconds) = variables.remove("TASKHOLD_SIMULATED_TIMEOUT_SECONDS") {
             let seconds = seconds.parse().expect("the simulator sets a whole number of seconds");

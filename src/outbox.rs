@@ -30,7 +30,7 @@ pub trait Deliver<T>: Send + Sync {
 /// The delivery state of one item in an outbox.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivery {
-    /// Until then no other instance may claim the item: one has claimed it, or it waits for its next attempt.
+    /// No instance may claim the item before this moment: another one has claimed it, or it waits for its next attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claimed_until: Option<Timestamp>,
     /// Number of failed attempts.
@@ -50,8 +50,8 @@ impl Delivery {
     }
 
     /// Schedules the next attempt after the receiver did not take the item: with the next reconcile at first,
-    /// then after 10, 20 and 40 minutes, then hourly. A receiver that is gone is thus not called at each
-    /// reconcile.
+    /// then after 10, 20 and 40 minutes, then hourly. The backoff avoids a call at each reconcile to a receiver
+    /// that no longer exists.
     pub fn back_off(&mut self, now: Timestamp) {
         let minutes = if self.failures == 0 { 0 } else { (5_i64 << self.failures.min(4)).min(60) };
         self.claimed_until = now.checked_add(SignedDuration::from_mins(minutes)).ok();

@@ -69,9 +69,9 @@ pub trait Store<R: Record>: Send + Sync {
         keep_until: Timestamp,
     ) -> impl Future<Output = Result<Stored, StoreError>> + Send;
 
-    /// Whether this instance has not seen the key before, so that there may be no record. A caller that is
-    /// about to create one can then store without reading first, which saves a round trip. This is a guess; a
-    /// wrong one ends in [`Stored::Conflict`].
+    /// Whether this instance sees the key for the first time, so that the record may not exist yet. A caller that
+    /// is about to create it can then store without reading first, which saves a round trip. This is a guess; a
+    /// wrong one leads to [`Stored::Conflict`].
     fn may_be_absent(&self, _key: &R::Key) -> bool {
         false
     }
@@ -106,8 +106,8 @@ pub(crate) const CLAIM: SignedDuration = SignedDuration::from_secs(60);
 
 /// Applies `change` to the record of `key` and stores the result, unless `change` left the record as it was.
 ///
-/// `known` saves the read: it is a version that the caller has just stored, or the default as a guess that
-/// there is no record. `change` may run several times, each time on a fresh record; the result of its last
+/// `known` saves the read. Pass the version that the caller has just stored, or the default to guess that there
+/// is no record. `change` may run several times, each time on a fresh record; the result of its last
 /// run is returned.
 ///
 /// # Errors

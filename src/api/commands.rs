@@ -28,7 +28,7 @@ const SERVICES_REPORTED_MAX: usize = 100;
 /// Time reserved to serialize and return the answer.
 const ANSWER_TIME: SignedDuration = SignedDuration::from_secs(2);
 
-/// Answers operator commands, by way of the reconcilers.
+/// Answers operator commands with the reconcilers.
 pub(crate) struct Commands<'a, P: Ports> {
     /// Reads services, and releases tasks.
     pub(crate) services: &'a Reconciler<P>,
@@ -65,8 +65,8 @@ impl<P: Ports> Commands<'_, P> {
         Ok(ServiceReport::new(&snapshot, &diagnosis, known.as_ref(), bytes_max))
     }
 
-    /// A service that cannot be read does not keep the others out of the answer, and a large one leaves them their
-    /// share of its size.
+    /// The status of all services of a cluster. A service that cannot be read is listed as failed, and each service gets
+    /// an equal share of the answer's size.
     async fn status_of_all(&self, cluster: &Arc<ClusterArn>, deadline: Timestamp) -> Result<Answer, CommandError> {
         let (services, mut more) = list_services(&self.services.tasks.ecs, cluster, SERVICES_REPORTED_MAX).await?;
         let bytes_max = ANSWER_BYTES_MAX / services.len().max(1);
@@ -98,7 +98,7 @@ impl<P: Ports> Commands<'_, P> {
             return None;
         }
         let patience = Duration::try_from(left - ANSWER_TIME).unwrap_or_default();
-        // The timer starts only when the read waits: a simulated clock advances as soon as a timer starts.
+        // Polled only when the read waits: a simulated clock lets the time pass as soon as it is polled.
         let too_late = async { self.services.tasks.clock.sleep(patience).await }.boxed_local();
         match select(self.status(service, bytes_max).boxed_local(), too_late).await {
             Either::Left((report, _)) => Some(report),

@@ -21,7 +21,7 @@ pub enum NameError {
     /// The ARN or id is invalid.
     #[error(transparent)]
     Arn(#[from] ArnError),
-    /// The short form without a cluster beside it.
+    /// A short ARN without `cluster` next to it.
     #[error("`{0}` is the short form, which does not name the cluster; send the long form, or `cluster` beside it")]
     ShortArn(String),
     /// A different account, Region or partition.
@@ -52,8 +52,8 @@ impl Clusters {
         one_place.then(|| Self { names: names(&clusters), all: clusters.into_iter().map(Arc::new).collect() })
     }
 
-    /// Their names, sorted and joined by commas: the same in whichever order they are configured. Names that would exceed
-    /// 1,024 characters are left out, the last first.
+    /// The names of the clusters, sorted and joined by commas, so that the order of the configuration does not matter.
+    /// Names beyond 1,024 characters are omitted, the last ones first.
     pub fn names(&self) -> &str {
         &self.names
     }

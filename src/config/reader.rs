@@ -79,7 +79,7 @@ impl Reader {
         self.right(setting, is_url)
     }
 
-    /// A FIFO queue wants a group for each message and knows no delay for one alone.
+    /// FIFO queues are rejected: they require a message group, and support no delay for a single message.
     pub(crate) fn standard_queue_url(&mut self, setting: &Setting) -> Option<String> {
         self.right(setting, |url| is_url(url) && !url.ends_with(".fifo"))
     }
@@ -91,8 +91,9 @@ impl Reader {
         self.right(setting, |table| (3..=255).contains(&table.len()) && table.chars().all(named))
     }
 
-    /// A topic may be another account's, which is how several accounts share one; its Region must be the function's, where
-    /// the client of SNS calls. A FIFO topic wants a group for each message and does not reach mail and chat.
+    /// A topic may belong to another account, so that several accounts can share one. Its Region must be the function's,
+    /// because the SNS client calls that Region. FIFO topics are rejected: they require a message group, and cannot
+    /// deliver to email or chat.
     pub(crate) fn topic_arn(&mut self, setting: &Setting, clusters: Option<&Clusters>) -> Option<String> {
         let place = clusters.and_then(|clusters| clusters.iter().next()).cloned();
         self.right(setting, |arn| {
@@ -131,7 +132,7 @@ impl Reader {
         (policy, remediations.unwrap_or_default())
     }
 
-    /// The first for `false` or nothing, the second for `true`.
+    /// `off` if the setting is `false` or not set, `on` if it is `true`.
     pub(crate) fn one_of<T>(&mut self, setting: &Setting, [off, on]: [T; 2]) -> T {
         match self.value(setting.name).as_deref() {
             None | Some("false") => off,
@@ -153,7 +154,7 @@ impl Reader {
         })
     }
 
-    /// The value if it is right. It is a problem if it is not, and none if it is not set.
+    /// The value, if it is valid. Reports a problem for an invalid value, and none if the setting is not set.
     fn right(&mut self, setting: &Setting, is_right: impl FnOnce(&str) -> bool) -> Option<String> {
         let value = self.value(setting.name)?;
         if is_right(&value) {

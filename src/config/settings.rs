@@ -35,7 +35,7 @@ pub struct Config {
     pub senders: Senders,
     /// Finished-job retention: how long finished jobs are remembered.
     pub finished_job_retention: SignedDuration,
-    /// How long a message may name a task that ECS does not know before it is dead-lettered.
+    /// The age at which a message for a task that ECS does not know is dead-lettered.
     pub unknown_task_grace: SignedDuration,
     /// After how many receives a message is dead-lettered instead of retried.
     pub receives_max: u32,

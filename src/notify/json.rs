@@ -132,7 +132,7 @@ pub(crate) fn escaped_bytes(text: &str) -> usize {
     json!(text).to_string().len()
 }
 
-/// A remediation note. The record keeps few.
+/// A remediation note. The service record limits their number.
 fn remediation(note: &RemediationNote) -> Value {
     json!({"at": WholeSeconds::from(note.at), "text": escaped(&note.text, NOTE_CHARS_MAX, is_printable)})
 }

@@ -96,7 +96,7 @@ pub(crate) fn other_blocking_tasks(alert: &Alert) -> Vec<&BlockingTask> {
     alert.diagnosis.blocking_tasks.iter().filter(|blocking_task| !listed.contains(&blocking_task.task)).collect()
 }
 
-/// The number of blocking tasks that lose their protection before their jobs end. Waiting for them costs those jobs.
+/// The number of blocking tasks that lose their protection before their jobs end. Waiting interrupts those jobs.
 pub(crate) fn lost_by_waiting(alert: &Alert) -> usize {
     let expiring = alert.diagnosis.refused_tasks.iter().filter(|refused_tasks| refused_tasks.protected_until.is_some());
     let expiring: BTreeSet<&TaskId> = expiring.map(|refused_tasks| &refused_tasks.task).collect();

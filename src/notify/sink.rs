@@ -12,7 +12,8 @@ use std::future::Future;
 pub trait Sink: Send + Sync {
     /// Sends one notification. The same notification may be sent more than once.
     ///
-    /// # Errors The sink did not accept it.
+    /// # Errors
+    /// The sink did not accept it.
     fn send(&self, notification: &Notification) -> impl Future<Output = Result<(), DeliveryError>> + Send;
 }
 

@@ -33,7 +33,7 @@ pub(crate) fn time_from(at: Timestamp, now: Timestamp) -> String {
     format!("{} ({when})", time(at))
 }
 
-/// A duration without its sign, in the units in which people think of it.
+/// A duration without its sign, in readable units such as `2 h 18 min`.
 pub(crate) fn span(duration: SignedDuration) -> String {
     let minutes = duration.as_secs().unsigned_abs() / 60;
     let (hours, days) = (minutes / 60, minutes / (24 * 60));
@@ -63,7 +63,7 @@ pub(crate) fn names(alert: &Alert, room: usize) -> (String, String) {
     names_within((&alert.service.name, &alert.service.cluster.name), room)
 }
 
-/// The same for given names.
+/// Like [`names`], for the given service and cluster names.
 pub(crate) fn names_within((service, cluster): (&str, &str), room: usize) -> (String, String) {
     let whole = |name: &str| escaped(name, usize::MAX, is_of_a_name).len();
     // A short cluster name leaves its space to the service name, and vice versa.
@@ -139,7 +139,7 @@ pub(crate) fn phrase(alert: &Alert) -> String {
     }
 }
 
-/// Since when the problem exists, and the deadline.
+/// When the problem began, and the deadline.
 pub(crate) fn since(alert: &Alert) -> String {
     let (at, diagnosis) = (alert.at, &alert.diagnosis);
     if alert.event == Transition::Resolved {
@@ -160,7 +160,7 @@ pub(crate) fn since(alert: &Alert) -> String {
     }
 }
 
-/// The share of the time to the deadline that has passed, when the alert escalates because of it.
+/// The percentage of the time to the deadline that has passed. `None` unless the alert escalates because of it.
 pub(crate) fn passed(alert: &Alert) -> Option<String> {
     let (started_at, deadline) = (alert.diagnosis.rollout.started_at()?, alert.diagnosis.deadline?);
     let whole = deadline.at.duration_since(started_at).as_secs().max(1);

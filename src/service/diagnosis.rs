@@ -37,7 +37,8 @@ pub struct Diagnosis {
     pub rollout: Rollout,
     /// The protected tasks among the old tasks, the longest protected first.
     pub blocking_tasks: Vec<BlockingTask>,
-    /// Since when the rollout has waited only for them, according to ECS's service messages or to earlier snapshots.
+    /// Since when the rollout has waited only for the blocking tasks, according to ECS's service messages or earlier
+    /// snapshots.
     pub blocked_since: Option<Timestamp>,
     /// When the rollout can finish at the earliest.
     pub forecast: Option<Forecast>,
@@ -94,7 +95,7 @@ pub struct RefusedTask {
     pub deployment: Option<String>,
     /// When ECS first refused.
     pub since: Timestamp,
-    /// When the task loses the protection that it has, long before its jobs end; `None` if it has none.
+    /// When the task's protection expires, long before its jobs end; `None` if the task is unprotected.
     pub protected_until: Option<Timestamp>,
     /// Its live jobs.
     pub jobs: Vec<JobSnapshot>,
@@ -112,7 +113,7 @@ impl RefusedTask {
 pub enum ProtectedFor {
     /// These live jobs in the state store.
     Jobs(Vec<JobSnapshot>),
-    /// No job: taskhold set the protection or may judge it, and all jobs of the task have ended.
+    /// No job. All jobs of the task have ended, and taskhold set the protection or may treat it as its own.
     NoJob,
     /// Something outside taskhold: taskhold did not set the protection and knows no live job.
     Foreign,
@@ -180,7 +181,8 @@ pub fn diagnose(snapshot: &ServiceSnapshot, remembered_since: Option<Timestamp>,
     }
 }
 
-/// The diagnosis with the idle protected tasks in place of the blocking tasks, and the action that would release them.
+/// The diagnosis for an `orphaned-protection` alert: the idle protected tasks replace the blocking tasks, and the only
+/// suggested action releases them.
 pub fn of_orphans(snapshot: &ServiceSnapshot, diagnosis: &Diagnosis) -> Diagnosis {
     let tasks: Vec<&TaskSnapshot> = snapshot.tasks.iter().collect();
     let mut orphans = protected_among(&tasks);

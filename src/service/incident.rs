@@ -1,8 +1,8 @@
 //! When to notify: an incident opens once, escalates at its marks, repeats at an interval, and resolves once.
 //!
 //! Pure. Incidents are part of the service record, so any instance of the function continues what another one began. A
-//! transition is stored together with the pending notification that follows from it ([`Incident::pending`]), which is
-//! cleared only once it was delivered. A crash in between therefore sends a notification twice rather than never. If
+//! transition is stored together with its pending notification ([`Incident::pending`]), which is cleared only after
+//! delivery. A crash in between therefore sends a notification twice rather than never. If
 //! two instances reconcile concurrently, only the one that stores its record notifies.
 
 pub mod pending;
@@ -17,9 +17,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// How long an incident is remembered after it was resolved and that was delivered.
+/// How long an incident is remembered once its resolution was delivered.
 pub const RESOLVED_KEPT: SignedDuration = SignedDuration::from_hours(24);
-/// How long a protection without live jobs is tolerated before it counts as orphaned: its release may be in progress.
+/// How long a task without live jobs may stay protected before its protection counts as orphaned. Its release may be in
+/// progress.
 pub const ORPHAN_GRACE: SignedDuration = SignedDuration::from_mins(10);
 
 /// When to notify.
@@ -46,7 +47,8 @@ pub struct Incident {
     /// When the problem ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolved_at: Option<Timestamp>,
-    /// Whether a notification may have arrived: a failed delivery may have succeeded all the same, or in part.
+    /// Whether a delivery was attempted. The notification may have arrived, because a failed delivery may have succeeded
+    /// nevertheless, or in part.
     #[serde(default)]
     pub attempted: bool,
     /// The notification that is not delivered yet.
@@ -234,7 +236,7 @@ pub fn idle_tasks(snapshot: &ServiceSnapshot) -> impl Iterator<Item = (&TaskId, 
     })
 }
 
-/// Since when, at the latest, some protected task has had no live job.
+/// Since when the first protected task has had no live job, if that is longer ago than [`ORPHAN_GRACE`].
 fn orphaned_since(snapshot: &ServiceSnapshot, idle_seen: &BTreeMap<TaskId, Timestamp>) -> Option<Timestamp> {
     let idle = idle_tasks(snapshot).filter_map(|(task, since)| Some(since.max(*idle_seen.get(task)?)));
     idle.filter(|since| snapshot.at.duration_since(*since) >= ORPHAN_GRACE).min()

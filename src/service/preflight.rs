@@ -1,8 +1,7 @@
 //! The answer to "what if you deployed now?": which tasks the deployment would wait for, until when, and whether it
 //! would meet its deadline.
 //!
-//! Pure, like [`mod@crate::service::diagnosis`], of which it is the hypothetical form: every current task is an old
-//! task.
+//! Pure. It is a hypothetical [`mod@crate::service::diagnosis`], in which every current task is an old task.
 
 use crate::service::diagnosis::{BlockingTask, DEPLOYMENTS_MAX, DeadlinePolicy, protected_among};
 use crate::service::forecast::{Deadline, Forecast, deadline, forecast};

@@ -111,10 +111,10 @@ impl Recheck {
     }
 
     /// Parses a message's body. Only the function should send rechecks, but a body that names a cluster that is not
-    /// configured is refused all the same.
+    /// configured is rejected nevertheless.
     ///
-    /// Why the body is not a valid recheck, as the reason for dead-lettering the message.
-    /// Why the body is not a valid recheck, as the reason for dead-lettering the message.
+    /// # Errors
+    /// The body is not a valid recheck; the text is the reason for dead-lettering the message.
     pub fn parse(body: &str, clusters: &Clusters) -> Result<Self, String> {
         let wrong = |why: String| format!("not a recheck: {why}");
         let body = serde_json::from_str(body).map_err(|error| wrong(shown(&error.to_string())))?;

@@ -29,23 +29,24 @@ const STEPS: [SignedDuration; 5] = [
     SignedDuration::from_mins(5),
     SignedDuration::from_mins(10),
 ];
-/// The step after those: SQS's maximum delay (aws-facts "Lambda and SQS").
+/// The step after [`STEPS`]: SQS's maximum delay (aws-facts "Lambda and SQS").
 const STEP_MAX: SignedDuration = SignedDuration::from_mins(15);
-/// The longest protection, 48 hours, and a margin. After that the sweep alone reconciles the service.
+/// Maximum duration of a watch: the longest protection, 48 hours, and a margin. After that, only the sweep reconciles
+/// the service.
 const WATCH_MAX: SignedDuration = SignedDuration::from_hours(50);
-/// How long after its moment a missing recheck counts as lost.
+/// A recheck that has not arrived this long after it was due counts as lost.
 const OVERDUE: SignedDuration = SignedDuration::from_secs(60);
-/// A protection has certainly expired this long after its end, since clocks differ a little.
+/// Margin for clock differences: this long after its end, a protection has certainly expired.
 const OVER: SignedDuration = SignedDuration::from_secs(1);
-/// How long before an expiring protection ends the function requests its renewal once more, after ECS refused.
+/// When ECS refuses a renewal, the function requests it once more this long before the protection ends.
 const LAST_CALL: SignedDuration = SignedDuration::from_mins(5);
-/// Events within this time of one that triggered a reconcile share one reconcile at its end.
+/// After an event triggers a reconcile, the events of this period share one reconcile at its end.
 pub const TRIGGER_PAUSE: SignedDuration = SignedDuration::from_secs(30);
 
 /// The policy by which a service is reconciled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServicePolicy {
-    /// How it is judged.
+    /// How the service is judged.
     pub watch: DeadlinePolicy,
     /// When to notify.
     pub alerts: AlertPolicy,
@@ -77,8 +78,8 @@ pub enum OnTrigger {
     Nothing,
 }
 
-/// Decides what to do about an event that triggers `prompt`, and records it: a hundred events within a second cause one
-/// reconcile now and one when [`TRIGGER_PAUSE`] is over.
+/// Decides what to do about an event with the given `trigger`, and records the decision. A hundred events within a
+/// second cause one reconcile now and one when [`TRIGGER_PAUSE`] is over.
 pub fn on_trigger(record: &mut ServiceRecord, trigger: Trigger, now: Timestamp, policy: &ServicePolicy) -> OnTrigger {
     match trigger {
         Trigger::Nothing => return OnTrigger::Nothing,
@@ -211,7 +212,8 @@ fn has_block_incident(record: &ServiceRecord) -> bool {
 struct RecheckInputs<'a> {
     diagnosis: &'a Diagnosis,
     remediation: &'a RemediationState,
-    /// When ECS no longer keeps old tasks on purpose; when idle tasks have been idle for long enough.
+    /// When the time ends for which ECS keeps old tasks on purpose; when a task has been idle for long enough to be
+    /// released.
     other_moments: [Option<Timestamp>; 2],
 }
 
@@ -282,7 +284,7 @@ fn due_moments(sight: RecheckInputs<'_>, now: Timestamp, policy: &ServicePolicy)
 }
 
 /// Moments at which ECS may accept a protection that it refused: a blocking task's protection has just expired, or a
-/// protection that ECS would not renew is about to.
+/// protection that ECS did not renew is about to expire.
 fn hopes(diagnosis: &Diagnosis) -> impl Iterator<Item = Timestamp> {
     let waits = !diagnosis.refused_tasks.is_empty();
     let ends = diagnosis

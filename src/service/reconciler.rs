@@ -101,7 +101,8 @@ impl<P: Ports> Reconciler<P> {
         }
     }
 
-    /// Replaces the retry of an event whose reconcile failed by a recheck, which is retried until it succeeds.
+    /// Schedules a recheck after an event's reconcile failed. The event is not retried; the recheck is, until it
+    /// succeeds.
     pub(crate) async fn put_off(&self, service: &ServiceArn, failure: &RetryReason) -> Result<Reconciled, RetryReason> {
         warn!(%service, %failure, "could not reconcile the service; a recheck will");
         let put_off = store::update(&self.tasks.store, service, None, |record: &mut ServiceRecord| {
@@ -112,7 +113,7 @@ impl<P: Ports> Reconciler<P> {
         self.send_check(service, due).await.map(|()| Reconciled::Later)
     }
 
-    /// Handles the recheck of a service; one that is out of date is ignored.
+    /// Handles the recheck of a service; ignores one that is out of date.
     pub(crate) async fn check_again(
         &self,
         service: &ServiceArn,

@@ -21,7 +21,7 @@ pub struct ServiceRecord {
     /// When an event last triggered a reconcile; events right after it share the next one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub triggered_at: Option<Timestamp>,
-    /// Tasks with live jobs that ECS refused to protect, as far as is known; each reconcile confirms or drops them.
+    /// Tasks with live jobs that ECS refused to protect. Each reconcile confirms or removes them.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub refused: BTreeSet<TaskId>,
     /// Protected tasks without a live job, with the moment at which a snapshot first showed them idle.
@@ -59,7 +59,7 @@ pub struct Watch {
     pub due: Option<Timestamp>,
 }
 
-/// A record that was not written for this long belongs to a service that is gone or steady.
+/// How long a record is kept after its last write. After that, the service is gone or steady.
 const KEPT: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 impl Record for ServiceRecord {

@@ -83,7 +83,7 @@ impl<P: Ports> Reconciler<P> {
         }
     }
 
-    /// ECS may have room for refused tasks of the service now.
+    /// Reconciles the service of released tasks: ECS may accept the protection of its refused tasks now.
     async fn retry_refused(&self, service: &ServiceArn, tasks: &[Task], budget: Budget<'_>) {
         self.record_service(service, tasks, Release::NotAwaited).await;
         self.reconcile_or_postpone(service, Reason::Routine, budget).await;
@@ -169,7 +169,7 @@ impl<P: Ports> Reconciler<P> {
     }
 }
 
-/// Whether taskhold no longer protects the task.
+/// Whether the task no longer counts against the desired count: it has stopped, or taskhold no longer protects it.
 fn is_out_of_the_way(record: &TaskRecord) -> bool {
     !record.protection.is_set || record.stopped_at.is_some()
 }

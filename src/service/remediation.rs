@@ -145,8 +145,8 @@ pub fn decide_remediation(
     if diagnosis.rollout_status != RolloutStatus::Blocked && diagnosis.refused_tasks.is_empty() {
         return None;
     }
-    // The tag overrides the setting. If its value is not valid, the function does nothing rather than what the setting
-    // says.
+    // The tag overrides the setting. If its value is invalid, the function does nothing instead of falling back to the
+    // setting.
     let of_service = snapshot.service.tags.get(POLICY_TAG).map(|value| policy_tag(value).unwrap_or(Policy::Notify));
     match of_service.unwrap_or(policy.policy) {
         Policy::Notify => None,
@@ -163,8 +163,9 @@ pub fn decide_remediation(
     }
 }
 
-/// Releases blocking tasks that are idle in the state store, and that two snapshots at least the grace time apart
-/// showed idle. Foreign protection stays, unless the service's tag lets taskhold judge it.
+/// Releases idle blocking tasks. A task counts as idle if the state store says so and if two snapshots, at least the
+/// grace time apart, showed it idle. Foreign protection stays, unless the service's tag lets taskhold treat it as its
+/// own.
 fn release_idle(state: &mut RemediationState, seen: Assessment<'_>, policy: &RemediationPolicy) -> Option<Remediation> {
     let Assessment { snapshot, diagnosis, idle_seen } = seen;
     let idle = idle_in_the_way(snapshot, diagnosis);

@@ -7,7 +7,7 @@ use crate::service::service_message::ServiceMessage;
 use crate::service::snapshot::ServiceSnapshot;
 use jiff::Timestamp;
 
-/// Until when ECS keeps the old tasks on purpose, if that time is not over.
+/// The end of the time for which ECS keeps the old tasks on purpose; `None` if it is over.
 pub(crate) fn kept_until(snapshot: &ServiceSnapshot, rollout: &Rollout) -> Option<Timestamp> {
     let Rollout::Deployment { started_at, .. } = rollout else { return None };
     let until = started_at.saturating_add(snapshot.service.old_tasks_kept).unwrap_or(Timestamp::MAX);

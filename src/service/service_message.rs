@@ -22,7 +22,7 @@ pub enum ServiceMessage<'a> {
     },
     /// Documented: rebalancing between Availability Zones waits.
     UnableToRebalance,
-    /// Documented as the reason at the end of longer messages.
+    /// Documented as the reason at the end of longer messages: more tasks are protected than desired.
     MoreProtectedThanDesired,
     /// The service has reached a steady state.
     SteadyState,

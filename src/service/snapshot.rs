@@ -74,7 +74,8 @@ pub struct TaskSnapshot {
 /// The jobs of a task in the state store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Jobs {
-    /// Nothing that explains its protection: it was set without taskhold ([`MANAGED_TAG`](managed::MANAGED_TAG)).
+    /// The state store knows no job that explains the protection, so it was set without taskhold
+    /// ([`MANAGED_TAG`](managed::MANAGED_TAG)).
     Unknown,
     /// Its live jobs; empty if all have ended.
     Known(Vec<JobSnapshot>),
@@ -117,7 +118,7 @@ pub enum Gap {
     /// The jobs of a task.
     #[error("the jobs of a task could not be read: {0}")]
     Jobs(StoreError),
-    /// The service record, with its incidents and since when it is blocked.
+    /// The service record, which holds its incidents and the start of a block.
     #[error("its incidents could not be read: {0}")]
     Incidents(StoreError),
     /// More tasks than are read.

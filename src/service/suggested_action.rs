@@ -27,7 +27,8 @@ pub enum SuggestedAction {
         /// One command for every ten tasks.
         commands: Vec<String>,
     },
-    /// Raise the desired count above the number of protected tasks, so that ECS accepts protection again and can go on.
+    /// Raise the desired count above the number of protected tasks, so that ECS accepts protection again and the rollout
+    /// continues.
     RaiseDesiredCount {
         /// The new desired count.
         to: u32,

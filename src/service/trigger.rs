@@ -10,9 +10,9 @@ use crate::ecs::service::ServiceArn;
 /// What the function does about an event about a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trigger {
-    /// Something may be in progress: reconcile the service, and follow it with rechecks while something is.
+    /// Something may have begun: reconcile the service, and watch it with rechecks while something is in progress.
     Reconcile,
-    /// Something may have ended or advanced: reconcile the service if rechecks follow it.
+    /// Something may have ended or advanced: reconcile the service if it is being watched.
     ReconcileIfOpen,
     /// The event has nothing to do with protection.
     Nothing,

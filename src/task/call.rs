@@ -61,8 +61,8 @@ impl<E: Ecs, L: Store<TaskRecord>, C: Clock> Reconcile<'_, E, L, C> {
         call.requests.into_iter().map(outcome).collect()
     }
 
-    /// ECS rejects a whole call because of one invalid task. Calls for each task alone succeed for the
-    /// others.
+    /// Sends one call per task. ECS rejects a whole call because of one invalid task; separate calls succeed for
+    /// the valid ones.
     async fn one_by_one(&self, call: ProtectionCall<Box<Stage>>) -> Vec<(Box<Stage>, CallOutcome)> {
         let mut all = Vec::with_capacity(call.requests.len());
         for request in call.requests {
@@ -92,16 +92,16 @@ impl<E: Ecs, L: Store<TaskRecord>, C: Clock> Reconcile<'_, E, L, C> {
         self.ecs.update_task_protection(&call.cluster, call.setting, ids).await
     }
 
-    /// Checked directly before each attempt. Other instances rely on a call being sent in time; a later one
-    /// could undo their changes.
+    /// Whether the call may still be sent, checked directly before each attempt. Other instances rely on a call
+    /// being sent in time; a later one could undo their changes.
     fn may_be_sent(&self, call: &ProtectionCall<Box<Stage>>) -> bool {
         let now = self.clock.now();
         !self.time_is_short() && call.requests.iter().all(|request| request.tag.may_be_sent(now))
     }
 }
 
-/// Up to one more pause, derived from the task's id, so that calls that were throttled together are not
-/// retried together.
+/// An additional delay of at most one pause, derived from the task's id, so that calls that were throttled
+/// together are not retried together.
 fn jitter(pause: Duration, id: &TaskId) -> Duration {
     let byte = id.as_str().bytes().fold(0_u8, |mixed, byte| mixed.wrapping_mul(31).wrapping_add(byte));
     pause * u32::from(byte) / 256

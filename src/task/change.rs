@@ -38,7 +38,7 @@ pub enum Release {
 /// What a recent refusal means for the next request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RefusedBefore {
-    /// ECS would refuse again, so the request waits.
+    /// ECS would refuse again, so the request waits for the pause to end.
     #[default]
     Stands,
     /// The blocking deployment may be over, so protection is requested at once.

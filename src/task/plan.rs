@@ -9,8 +9,8 @@ use jiff::{SignedDuration, Timestamp};
 /// own clock when it handles the call, so a grant of exactly the requested minutes may appear a second short.
 pub const GRANT_TOLERANCE: SignedDuration = SignedDuration::from_secs(30);
 
-/// After `DEPLOYMENT_BLOCKED`, how long no protection is requested for the task, however many messages
-/// arrive: ECS would refuse the next heartbeats too.
+/// How long no protection is requested for a task after `DEPLOYMENT_BLOCKED`, however many heartbeats arrive:
+/// ECS would refuse those requests too.
 /// [`Protection::may_retry_now`](crate::task::protection::Protection::may_retry_now) overrides the pause.
 pub const REFUSED_PAUSE: SignedDuration = SignedDuration::from_secs(60);
 

@@ -12,9 +12,9 @@ const REFILL: SignedDuration = SignedDuration::from_micros(12_500);
 /// callers and to reads of protection, which use the same bucket.
 const BURST: i32 = 150;
 
-/// When an instance of the function may send its next protection call.
+/// The rate limit of one instance of the function.
 ///
-/// The limit uses the whole bucket of the account and Region until a throttled call shows that other callers
+/// It uses the whole bucket of the account and Region until a throttled call shows that other callers
 /// use it too. Then it assumes that the bucket is empty.
 #[derive(Debug)]
 pub struct RateLimit(Mutex<Bucket>);

@@ -129,7 +129,8 @@ impl TaskRecord {
         self.jobs.iter().filter(move |_| running).filter_map(move |(key, job)| Some((key, job.lives_until(now)?)))
     }
 
-    /// The end of a job if it has passed and the job has neither finished nor stopped with its task.
+    /// The end of a job whose declared time is over: it has neither finished nor stopped with its task. `None` for
+    /// any other job.
     pub fn outlived(&self, key: &JobKey, now: Timestamp) -> Option<Timestamp> {
         let job = self.jobs.get(key).filter(|job| self.stopped_at.is_none() && job.finished_at.is_none())?;
         job.until().filter(|until| *until <= now)
@@ -154,10 +155,9 @@ impl TaskRecord {
         self.live_jobs(now).map(|(_, until)| until).max()
     }
 
-    /// Whether a sweep may have to act on the task, now or later, if no instance stores the record meanwhile:
+    /// Whether a sweep may have to act on the task, now or later, if no instance stores the record before then:
     /// a job may be live, protection may have to be cleared, the effect of a call is unknown, or an
-    /// interruption is not delivered. True at least whenever [`crate::task::attention`] finds something to
-    /// do.
+    /// interruption is not delivered. Always true when [`crate::task::attention`] finds something to do.
     pub fn is_open(&self) -> bool {
         let runs = self.stopped_at.is_none();
         let may_live = self.jobs.values().any(|job| job.finished_at.is_none());

@@ -6,7 +6,7 @@ use crate::text::{escaped, is_printable};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-/// The id of an event serves only people who read it.
+/// Only people read the id of an event, so it may be shortened.
 const EVENT_ID_CHARS_MAX: usize = 200;
 
 /// The fields of the schema. Title, description and next steps are markdown; the rest is plain.

@@ -48,7 +48,7 @@ pub(crate) struct Room {
     pub(crate) items_max: usize,
     /// Maximum number of bytes.
     pub(crate) bytes_max: usize,
-    /// The size of a JSON text at its destination.
+    /// Computes the size of a JSON text at its destination, where it may be escaped again.
     pub(crate) bytes: fn(&str) -> usize,
 }
 

@@ -139,7 +139,7 @@ impl<P: Ports> Reconciler<P> {
         }
     }
 
-    /// Records that the raise is about to be sent; the error says why it must not be.
+    /// Records that the raise is about to be sent; the error says why it must not be sent.
     async fn begin_raise(&self, service: &ServiceArn, to: u32) -> Result<(), String> {
         let begun = store::update(&self.tasks.store, service, None, |record: &mut ServiceRecord| {
             (record.remediation.begin_raise(to), ServiceRecord::keep_until(self.tasks.clock.now()))
@@ -151,7 +151,8 @@ impl<P: Ports> Reconciler<P> {
         }
     }
 
-    /// A remark on what Application Auto Scaling would do with the raised count, or why the count is not raised at all.
+    /// Checks a raise against Application Auto Scaling. Returns a remark for the note, empty if there is nothing to say;
+    /// the error says why the count must not be raised.
     async fn caution(&self, service: &ServiceArn, to: u32, why: CountChange) -> Result<String, String> {
         if why == CountChange::PutBack {
             return Ok(String::new());

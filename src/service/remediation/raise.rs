@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// The tag with the highest desired count that a raise may set. Without it the count is never raised.
 pub const MAX_DESIRED_COUNT_TAG: &str = "taskhold:max-desired-count";
 
-/// If nothing is known of a decided call after this time, it was not made, or failed.
+/// A decided call whose result is still unknown after this time was not made, or failed.
 const CALL_MAX: SignedDuration = SignedDuration::from_mins(2);
 
 /// A desired count that taskhold raised.
@@ -58,8 +58,9 @@ impl RemediationState {
     /// Records that the call of a raise is about to be made. Returns `false` if the raise was dropped meanwhile and
     /// must not be made.
     ///
-    /// ECS does not report who set a count. The record must therefore say so right before the call and not earlier: a
-    /// count that matches a raise that was never sent was set by another writer, and taskhold must not put it back.
+    /// ECS does not report who set a count, so taskhold recognizes its own raise only by this record. It must be
+    /// written right before the call and not earlier. A count that matches a raise that was never sent was set by
+    /// another writer, and taskhold must not put it back.
     pub fn begin_raise(&mut self, to: u32) -> bool {
         let decided = self.raised.as_mut().filter(|raised| raised.stage == RaiseStage::Raising && raised.to == to);
         decided.map(|raised| raised.stage = RaiseStage::Sending).is_some()
