@@ -202,8 +202,8 @@ fn nothing_idle(diagnosis: &Diagnosis) -> String {
         .count();
     let theirs = match foreign {
         0 => String::new(),
-        1 => "; 1 was not protected by taskhold".to_owned(),
-        more => format!("; {more} were not protected by taskhold"),
+        1 => "; 1 has foreign protection".to_owned(),
+        more => format!("; {more} have foreign protection"),
     };
     format!("no blocking task is known to be idle: nothing was released{theirs}")
 }

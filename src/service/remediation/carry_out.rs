@@ -147,7 +147,7 @@ impl<P: Ports> Reconciler<P> {
         match begun.await {
             Ok((true, _)) => Ok(()),
             Ok((false, _)) => Err(format!("the raise to {to} is no longer wanted: it was not made")),
-            Err(error) => Err(format!("the raise to {to} could not be stored, and was not sent: {error}")),
+            Err(error) => Err(format!("the raise to {to} could not be recorded, and was not made: {error}")),
         }
     }
 
@@ -164,7 +164,7 @@ impl<P: Ports> Reconciler<P> {
                 target.max
             )),
             Ok(Some(target)) if target.is_scale_in_suspended => Ok(String::new()),
-            Ok(Some(_)) => Ok("; application auto scaling is in charge of it, and may lower it again".to_owned()),
+            Ok(Some(_)) => Ok("; application auto scaling manages it, and may lower it again".to_owned()),
             Err(error) => Ok(format!("; whether application auto scaling would undo it is unknown ({error})")),
         }
     }

@@ -161,8 +161,8 @@ pub(crate) fn settle_raise(state: &mut RemediationState, seen: Assessment<'_>) -
         stage => {
             state.raised = None;
             let did = if stage == RaiseStage::Raising { "was to raise" } else { "had raised" };
-            let who = format!("another caller has set the desired count to {desired} after taskhold {did} it to {to}");
-            state.note(now, format!("{who}: it is left alone"));
+            let who = format!("another writer set the desired count to {desired} after taskhold {did} it to {to}");
+            state.note(now, format!("{who}: taskhold leaves it unchanged"));
         }
     }
     let raised = state.raised.as_mut().filter(|raised| may_be_put_back(raised, seen))?;

@@ -309,7 +309,7 @@ fn a_count_that_others_set_to_the_value_of_an_unsent_raise_is_left_alone() {
     assert!(state.raised.is_some(), "the snapshot may be older than the raise's end");
     assert_eq!(decide(&mut state, &steady(60, 3), RAISE), None);
     assert_eq!(state.raised, None);
-    assert!(last_note(&state).ends_with("after taskhold was to raise it to 3: it is left alone"), "{state:?}");
+    assert!(last_note(&state).ends_with("after taskhold was to raise it to 3: taskhold leaves it unchanged"), "{state:?}");
 }
 
 #[test]
@@ -455,8 +455,8 @@ fn it_says_that_nothing_is_idle_and_what_others_protect() {
     let foreign = |number| task(number, OLD, Jobs::Unknown);
     let nothing = "no blocking task is known to be idle: nothing was released";
     assert_eq!(note(vec![busy(1)]), nothing);
-    assert_eq!(note(vec![busy(1), foreign(2)]), format!("{nothing}; 1 was not protected by taskhold"));
-    assert_eq!(note(vec![foreign(1), foreign(2)]), format!("{nothing}; 2 were not protected by taskhold"));
+    assert_eq!(note(vec![busy(1), foreign(2)]), format!("{nothing}; 1 has foreign protection"));
+    assert_eq!(note(vec![foreign(1), foreign(2)]), format!("{nothing}; 2 have foreign protection"));
 }
 
 #[test]
