@@ -62,7 +62,7 @@ pub enum Scope {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
     /// There is no such command.
-    #[error("`{0}` is no command; there are `status`, `preflight`, `sweep` and `release`")]
+    #[error("`{0}` is not a command; the commands are `status`, `preflight`, `sweep` and `release`")]
     UnknownCommand(String),
     /// A field is missing or has the wrong type.
     #[error("`{field}` {problem}")]
@@ -76,7 +76,7 @@ pub enum CommandError {
     #[error(transparent)]
     Name(#[from] NameError),
     /// ECS does not know the service.
-    #[error("ecs knows no service `{0}`")]
+    #[error("ecs does not know service `{0}`")]
     ServiceNotFound(ServiceArn),
     /// The call to ECS failed.
     #[error(transparent)]
@@ -165,7 +165,7 @@ fn release(cluster: Arc<ClusterArn>, fields: &Fields) -> Result<ReleaseCommand, 
     for value in listed {
         let text = value.as_str().ok_or_else(|| invalid("tasks", rule.clone()))?;
         let id = if text.starts_with("arn:") { TaskId::at_end_of(text) } else { text.parse() };
-        tasks.push(id.map_err(|error| invalid("tasks", format!("names a wrong task: {error}")))?);
+        tasks.push(id.map_err(|error| invalid("tasks", format!("contains an invalid task: {error}")))?);
     }
     tasks.sort();
     tasks.dedup();
@@ -173,7 +173,7 @@ fn release(cluster: Arc<ClusterArn>, fields: &Fields) -> Result<ReleaseCommand, 
         (None | Some(Value::Null | Value::Bool(false)), _) => None,
         (Some(Value::Bool(true)), Some(by)) if !by.trim().is_empty() => Some(crate::ecs::arn::shown(by)),
         (Some(Value::Bool(true)), _) => {
-            let problem = "is missing; with `force` it must say who releases busy tasks, for the log".to_owned();
+            let problem = "is missing; with `force` it must name the operator, for the log".to_owned();
             return Err(invalid("by", problem));
         }
         (Some(_), _) => return Err(invalid("force", "must be true or false".to_owned())),

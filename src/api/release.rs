@@ -60,7 +60,7 @@ impl<P: Ports> Commands<'_, P> {
         Ok(match release {
             Release::ByForce => Verdict::Release,
             Release::ByJobs | Release::IfIdle if record == TaskRecord::default() => {
-                let why = "the state store knows nothing of it, so it is not known to be idle; `force` releases it";
+                let why = "the state store has no record of it, so it may not be idle; `force` releases it";
                 Verdict::Not(ReleaseOutcome::Foreign, why.to_owned())
             }
             Release::ByJobs | Release::IfIdle if !jobs.is_empty() => {
@@ -75,11 +75,11 @@ impl<P: Ports> Commands<'_, P> {
         let failed = |why: String| (ReleaseOutcome::Failed, Some(why));
         match state {
             _ if self.services.tasks.config.mode == Mode::DryRun => {
-                failed("this is a dry run: nothing was asked of ecs".to_owned())
+                failed("this is a dry run: no request was sent to ecs".to_owned())
             }
             state if is_released(&state) => (ReleaseOutcome::Released, None),
             TaskState::NotStored(reason) | TaskState::Known(_, Some(reason)) => failed(reason.to_string()),
-            TaskState::Known(_, None) => failed("a job has begun on it meanwhile".to_owned()),
+            TaskState::Known(_, None) => failed("a job has started on it in the meantime".to_owned()),
         }
     }
 }
