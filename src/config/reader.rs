@@ -46,7 +46,7 @@ impl Reader {
         for name in unknown {
             let nearest = SETTINGS.iter().max_by_key(|setting| common_letters(setting.name, &name));
             let hint = nearest.map_or("", |setting| setting.name);
-            self.problem(&name, format!("is no setting; the nearest one is {hint}"));
+            self.problem(&name, format!("is not a setting; the closest is {hint}"));
         }
     }
 
@@ -60,7 +60,7 @@ impl Reader {
         for text in value.split(',').map(str::trim).filter(|text| !text.is_empty()) {
             match text.parse::<ClusterArn>() {
                 Ok(arn) => arns.push(arn),
-                Err(error) => self.problem(NAME, format!("has a wrong ARN: {error}")),
+                Err(error) => self.problem(NAME, format!("contains an invalid ARN: {error}")),
             }
         }
         let clusters = Clusters::new(arns);
@@ -68,7 +68,7 @@ impl Reader {
             (None, _) if self.problems.iter().all(|problem| problem.name != NAME) => self.wrong(&CLUSTERS, &value),
             (Some(clusters), Some(region)) if clusters.region() != region => {
                 let ours = clusters.region().to_owned();
-                self.problem(NAME, format!("is of Region `{ours}`, but the function runs in `{region}`"));
+                self.problem(NAME, format!("is in Region `{ours}`, but the function runs in `{region}`"));
             }
             _ => {}
         }

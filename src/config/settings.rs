@@ -187,7 +187,7 @@ mod tests {
             "TASKHOLD_FINISHED_JOB_RETENTION_HOURS is `0`; it must be a whole number from 1 to 336",
             "TASKHOLD_RECEIVES_MAX is `many`",
             "TASKHOLD_DEAD_LETTER_QUEUE_URL is `my-queue`; it must be the URL",
-            "TASKHOLD_DRYRUN is no setting; the nearest one is TASKHOLD_DRY_RUN",
+            "TASKHOLD_DRYRUN is not a setting; the closest is TASKHOLD_DRY_RUN",
         ] {
             assert!(text.contains(expected), "{expected} is not in {text}");
         }
