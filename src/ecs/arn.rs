@@ -13,7 +13,7 @@ pub enum ArnError {
     #[error("`{0}` is not an ARN; it must look like `arn:aws:ecs:REGION:ACCOUNT:{1}`")]
     NotAnArn(String, &'static str),
     /// An ARN of another AWS service.
-    #[error("`{0}` is an ARN of `{1}`; it must be one of `ecs`")]
+    #[error("`{0}` is an ARN of `{1}`; it must be an ARN of `ecs`")]
     OtherService(String, String),
     /// An ECS ARN of another kind of resource.
     #[error("`{0}` does not name a {1}")]

@@ -6,14 +6,14 @@ use crate::ecs::error::Disposition;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// Other instances stored the record first, many times in a row.
-    #[error("the state store record of `{0}` was changed by others {1} times in a row")]
+    #[error("the state store record of `{0}` was changed by another instance {1} times in a row")]
     Contended(String, u32),
     /// The store throttled the call, which did nothing.
     #[error("the state store throttled the call")]
     Throttled,
     /// The record of this key has more bytes (second) than the store accepts (third). Nothing was stored.
     #[error(
-        "the state store record of `{0}` would have {1} bytes, and the state store takes {2}: the task has had too many jobs to \
+        "the state store record of `{0}` would have {1} bytes, and the state store accepts {2}: the task has had too many jobs to \
          remember; lower TASKHOLD_FINISHED_JOB_RETENTION_HOURS, or replace the task"
     )]
     TooLarge(String, usize, usize),

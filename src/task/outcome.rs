@@ -15,7 +15,7 @@ pub enum RetryReason {
     #[error("{0}")]
     Ecs(#[from] EcsError),
     /// The answer of ECS did not contain the task.
-    #[error("ecs answered without a word on the task")]
+    #[error("the answer of ecs does not contain the task")]
     Unanswered,
     /// ECS refused the task for now.
     #[error("ecs refused: {}{}", .0.reason.as_str(), .0.detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default())]
