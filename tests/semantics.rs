@@ -295,7 +295,7 @@ fn an_event_triggers_a_reconcile_and_proves_nothing() {
     holds(&format!(
         "job j-1 starts on a for 60m
          send {stop}
-         expect warning ignoring a stop event for a task that runs
+         expect warning ignoring a stop event for a running task
          job j-1 finishes
          expect a unprotected"
     ));

@@ -110,7 +110,7 @@ impl<C: Clock> DynamoDbStore<C> {
         match item::keyed::<R>(key, &item) {
             Ok(found) => Ok(Some(found).filter(|(_, versioned)| versioned.record.is_open())),
             Err(error) => {
-                warn!(failure = %error, "skipping a record that cannot be read");
+                warn!(failure = %error, "skipping an unreadable record");
                 Ok(None)
             }
         }

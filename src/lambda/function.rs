@@ -144,7 +144,7 @@ impl<P: Ports> Function<P> {
             EcsEvent::TaskStopEvent(stop) => self.handle_stop(&stop, budget).await,
             EcsEvent::Service(prompt) => self.handle_prompt(&prompt, budget).await,
             EcsEvent::Ignored(what) => {
-                debug!(what, "acknowledging an event that needs nothing");
+                debug!(what, "acknowledging an event that requires no action");
                 budget.counts.unrecognized.add(1);
                 Ok(format!("nothing to do for {what}"))
             }

@@ -256,7 +256,7 @@ impl<P: Ports> Reconciler<P> {
             Ok(()) => DeliveryOutcome::Sent,
             Err(DeliveryError(failure)) => {
                 let incident = &alert.incident;
-                error!(incident, failure, "could not send the alert; the next reconcile sends it");
+                error!(incident, failure, "could not send the alert; the next reconcile retries");
                 DeliveryOutcome::Failed
             }
         };

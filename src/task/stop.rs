@@ -120,7 +120,7 @@ fn log_interruption(task: &Task, what: &Interruption) {
 fn log_stop(task: &Task, stage: Option<StopStage>, record: &TaskRecord, now: Timestamp) {
     let jobs = listed(record.live_jobs(now).map(|(job, _)| job.to_string()));
     match stage {
-        None => warn!(%task, "ignoring a stop event for a task that runs"),
+        None => warn!(%task, "ignoring a stop event for a running task"),
         Some(StopStage::Stopping) => warn!(%task, jobs, "busy task stopping"),
         Some(StopStage::Stopped) => warn!(%task, jobs, "busy task stopped; closing its jobs"),
     }

@@ -100,7 +100,7 @@ impl Gathered {
             }
             EcsEvent::Service(prompt) => self.push_service_work(ServiceWork::Trigger(prompt)),
             EcsEvent::Ignored(what) => {
-                debug!(what, "acknowledging an event that needs nothing");
+                debug!(what, "acknowledging an event that requires no action");
                 counts.unrecognized.add(1);
                 Pending::Ended(MessageOutcome::Done)
             }

@@ -87,7 +87,7 @@ impl<P: Ports> Function<P> {
         let states = self.services.tasks.reconcile(changes, part.budget).await;
         self.services.process_results(tasks.iter().zip(&states), part.budget).await;
         for (task, failure) in self.services.tasks.report_interruptions(tasks.iter().zip(&states)).await {
-            error!(%task, %failure, "could not report interrupted jobs; the next sweep does");
+            error!(%task, %failure, "could not report interrupted jobs; the next sweep retries");
         }
         let unsettled = |state: &&TaskState| matches!(state, TaskState::NotStored(_) | TaskState::Known(_, Some(_)));
         let unsettled = states.iter().filter(unsettled).count();
