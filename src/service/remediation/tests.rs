@@ -309,7 +309,10 @@ fn a_count_that_others_set_to_the_value_of_an_unsent_raise_is_left_alone() {
     assert!(state.raised.is_some(), "the snapshot may be older than the raise's end");
     assert_eq!(decide(&mut state, &steady(60, 3), RAISE), None);
     assert_eq!(state.raised, None);
-    assert!(last_note(&state).ends_with("after taskhold was to raise it to 3: taskhold leaves it unchanged"), "{state:?}");
+    assert!(
+        last_note(&state).ends_with("after taskhold was to raise it to 3: taskhold leaves it unchanged"),
+        "{state:?}"
+    );
 }
 
 #[test]
