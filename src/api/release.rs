@@ -64,8 +64,9 @@ impl<P: Ports> Commands<'_, P> {
                 Verdict::Not(ReleaseOutcome::Foreign, why.to_owned())
             }
             Release::ByJobs | Release::IfIdle if !jobs.is_empty() => {
-                let why = format!("{} live on it; `force` releases it, and counts them as finished", jobs.len());
-                Verdict::Not(ReleaseOutcome::Busy, format!("jobs: {why}"))
+                let live = jobs.len();
+                let why = format!("it has live jobs ({live}); `force` releases it, and they count as finished");
+                Verdict::Not(ReleaseOutcome::Busy, why)
             }
             Release::ByJobs | Release::IfIdle => Verdict::Release,
         })
