@@ -235,7 +235,7 @@ fn the_remediations_are_reported_to_people_and_machines_and_text_of_aws_is_data(
         ..usual()
     };
     let body = email::body(&alert);
-    assert!(body.contains("What taskhold has done, or why it has not:\n- "), "{body}");
+    assert!(body.contains("Remediations by taskhold:\n- "), "{body}");
     assert!(body.contains("raised the desired count from 2 to 3."), "{body}");
     assert!(!body.contains("\nRESOLVED") && !body.contains('\u{202e}'), "{body}");
     let told: Value = serde_json::from_str(&machine::message(&alert)).unwrap();
@@ -269,8 +269,8 @@ fn a_blocked_deployment_reads_so() {
             "  2026-01-05 12:30 UTC (in 2 h) if every protection lasts to its end.",
             "That is 90 minutes before the deadline, at worst 30 minutes before it.",
             "The deadline is CloudFormation's: after three hours it fails and rolls back.",
-            "Tasks: 3 desired, min 3, max 6; 6 there, 3 of them protected.",
-            "Room for 3 new next to the blocking ones. Deployments: 2 of 5.",
+            "Tasks: 3 desired, min 3, max 6; 6 live, 3 of them protected.",
+            "Room for 3 new tasks beside the blocking tasks. Deployments: 2 of 5.",
             "1. Wait. Its expected end is 2026-01-05 11:30 UTC, at the latest 2026-01-05 12:30 UTC.",
             "2. Release the task whose jobs have all ended:",
             &format!("   {}", release("video", &[id(3)])),
@@ -293,7 +293,7 @@ fn a_deployment_at_risk_says_by_how_much() {
         &email::body(&alert),
         &[
             "AT RISK transcode in cluster video: its deployment will miss its deadline by 23 minutes.",
-            "Begun 2026-01-05 10:00 UTC (30 minutes ago). Must end by 2026-01-05 13:00 UTC (in 2 h 30 min).",
+            "Started 2026-01-05 10:00 UTC (30 minutes ago). Must end by 2026-01-05 13:00 UTC (in 2 h 30 min).",
             "That is 23 minutes after the deadline: it will be missed.",
         ],
     );
@@ -301,7 +301,7 @@ fn a_deployment_at_risk_says_by_how_much() {
     assert_eq!(email::subject(&alert), "AT RISK transcode (video): its deployment has missed its deadline");
     says(
         &email::body(&alert),
-        &["Begun 2026-01-05 10:00 UTC (3 h 10 min ago). Was due by 2026-01-05 13:00 UTC (10 minutes ago)."],
+        &["Started 2026-01-05 10:00 UTC (3 h 10 min ago). Was due by 2026-01-05 13:00 UTC (10 minutes ago)."],
     );
 }
 

@@ -162,7 +162,7 @@ fn forecast(lines: &mut Lines, alert: &Alert) {
     let diagnosis = &alert.diagnosis;
     let Some(forecast) = diagnosis.forecast else { return };
     lines.blank();
-    lines.prose(0, "It ends at the earliest");
+    lines.prose(0, "Earliest end:");
     lines.prose(2, &format!("{} if the jobs end as expected,", time_from(forecast.by_jobs, alert.at)));
     lines.prose(2, &format!("{} if every protection lasts to its end.", time_from(forecast.by_expiry, alert.at)));
     if let (Some(margin), Some(deadline)) = (margin_in_words(diagnosis), diagnosis.deadline) {
@@ -174,10 +174,12 @@ fn forecast(lines: &mut Lines, alert: &Alert) {
 fn numbers(lines: &mut Lines, numbers: &TaskCounts) {
     let TaskCounts { desired, lower_bound, upper_bound, live, protected, room, deployments } = numbers;
     lines.blank();
-    lines.prose(0, &format!("Tasks: {desired} desired, min {lower_bound}, max {upper_bound}; {live} there, {protected} of them protected."));
+    lines.prose(0, &format!("Tasks: {desired} desired, min {lower_bound}, max {upper_bound}; {live} live, {protected} of them protected."));
     lines.prose(
         0,
-        &format!("Room for {room} new next to the blocking ones. Deployments: {deployments} of {DEPLOYMENTS_MAX}."),
+        &format!(
+            "Room for {room} new tasks beside the blocking tasks. Deployments: {deployments} of {DEPLOYMENTS_MAX}."
+        ),
     );
 }
 
@@ -191,7 +193,7 @@ fn suggested_actions(lines: &mut Lines, alert: &Alert) {
         return;
     }
     lines.blank();
-    lines.prose(0, "What helps, the safest first:");
+    lines.prose(0, "Suggested actions, safest first:");
     for (number, way) in ways.iter().enumerate() {
         lines.prose(0, &format!("{}. {}", number + 1, suggested_action(way, alert)));
         let commands = commands(way);
@@ -255,7 +257,7 @@ fn remediations(lines: &mut Lines, alert: &Alert) {
         return;
     }
     lines.blank();
-    lines.prose(0, "What taskhold has done, or why it has not:");
+    lines.prose(0, "Remediations by taskhold:");
     for note in &alert.remediations {
         let text = escaped(&note.text, NOTE_CHARS_MAX, is_printable);
         lines.prose(0, &format!("- {}: {text}.", time_from(note.at, alert.at)));

@@ -146,7 +146,7 @@ pub(crate) fn since(alert: &Alert) -> String {
         let lasted = span(at.duration_since(alert.since));
         return format!("It lasted {lasted}: from {} to {}.", time(alert.since), time(at));
     }
-    let begun = if alert.kind == AlertKind::DeploymentAtRisk { "Begun" } else { "Since" };
+    let begun = if alert.kind == AlertKind::DeploymentAtRisk { "Started" } else { "Since" };
     let since = format!("{begun} {}.", time_from(alert.since, at));
     match diagnosis.deadline {
         // The deadline is the rollout's, not the refusal's.

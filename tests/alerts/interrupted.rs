@@ -189,8 +189,8 @@ fn what_ecs_does_not_say_is_not_made_up() {
         assert!(document.get(absent).is_none(), "{absent}");
     }
     let unknown = Interruption { stop_code: Some("From \"the\" future".to_owned()), ..scaled_in() };
-    says(&told(&unknown).mail, &["Why: by a stopCode that taskhold does not know, \"From \\\"the\\\" future\""]);
-    says(&description(&told(&unknown)), &["Why: by a stopCode that taskhold does not know, `From \"the\" future`."]);
+    says(&told(&unknown).mail, &["Why: a stopCode that taskhold does not know, \"From \\\"the\\\" future\""]);
+    says(&description(&told(&unknown)), &["Why: a stopCode that taskhold does not know, `From \"the\" future`."]);
 }
 
 fn description(message: &Notification) -> String {

@@ -80,12 +80,12 @@ Tasks that block its deployment, longest first:
             "The first blocking protection ends by 2026-01-05 11:00 UTC (in 30 minutes), and ECS may grant it",
             "   then. taskhold retries then, at each reconcile of the service, and whenever it clears protection",
             "   in it.",
-            "Tasks: 3 desired, min 3, max 6; 6 there, 3 of them protected.",
-            "What helps, the safest first:",
+            "Tasks: 3 desired, min 3, max 6; 6 live, 3 of them protected.",
+            "Suggested actions, safest first:",
             "3. Raise the desired count to 4, above the number of protected tasks:",
         ],
     );
-    assert!(!body.contains("ends at the earliest"), "the rollout's end is not the refusal's:\n{body}");
+    assert!(!body.contains("Earliest end"), "the rollout's end is not the refusal's:\n{body}");
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn without_a_rollout_the_text_says_what_aws_names_and_that_no_blocking_task_is_k
                 "   count above the number of protected tasks (now 3 desired, 3 protected).",
             ],
         );
-        assert!(!body.contains("block its") && !body.contains("What helps"), "{body}");
+        assert!(!body.contains("block its") && !body.contains("Suggested actions"), "{body}");
         let chat = json(&chat::message(&alert));
         let steps = chat["content"]["nextSteps"].as_array().unwrap();
         assert!(steps.len() == 1 && steps[0].as_str().unwrap().starts_with("If it lasts: "), "{steps:?}");

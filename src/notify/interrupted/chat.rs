@@ -64,7 +64,7 @@ fn why(view: &InterruptionView<'_>) -> String {
     let stop_code = view.what.stop_code.as_deref().map(|stop_code| code(stop_code, STOP_CODE_CHARS_MAX));
     match (cause(view.what), stop_code) {
         (Some(cause), Some(stop_code)) => format!("Why: {} ({stop_code}).", cause.plain),
-        (_, Some(stop_code)) => format!("Why: by a stopCode that taskhold does not know, {stop_code}."),
+        (_, Some(stop_code)) => format!("Why: a stopCode that taskhold does not know, {stop_code}."),
         (_, None) => "Why: ECS reports no stopCode.".to_owned(),
     }
 }

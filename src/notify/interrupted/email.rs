@@ -76,7 +76,7 @@ fn why(lines: &mut Lines, view: &InterruptionView<'_>) {
     let code = what.stop_code.as_deref().map(|code| escaped(code, STOP_CODE_CHARS_MAX, is_printable_in_quotes));
     match (cause(what), code) {
         (Some(cause), Some(code)) => lines.prose(0, &format!("Why: {} ({code}).", cause.plain)),
-        (_, Some(code)) => lines.parts(0, &["Why: by a stopCode that taskhold does not know", &format!("\"{code}\"")]),
+        (_, Some(code)) => lines.parts(0, &["Why: a stopCode that taskhold does not know", &format!("\"{code}\"")]),
         (_, None) => lines.prose(0, "Why: ECS reports no stopCode."),
     }
     if let Some(reason) = &what.stopped_reason {
