@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::future::Future;
 
-/// How long an instance has to send what it has claimed. After that the instance has most likely crashed, and
+/// How long an instance has to send what it has claimed: each send times out after seconds. After that the instance has most likely crashed, and
 /// another one sends the item.
 pub const CLAIM: SignedDuration = SignedDuration::from_secs(60);
 

@@ -11,7 +11,7 @@ pub mod memory;
 use crate::ecs::service::Page;
 use crate::store::error::StoreError;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use std::future::Future;
 
 /// Distinguishes the stored states of one record. A version grows with each store; 0 means that there is no
@@ -101,8 +101,6 @@ const CONFLICTS_MAX: u32 = 8;
 /// How many records one invocation reads or stores concurrently: as many as a batch of the usual size has
 /// tasks, so that the batch takes no longer than one task.
 pub(crate) const RECORDS_AT_ONCE: usize = 100;
-/// How long an instance has to deliver a notification that it has claimed: each send times out after seconds.
-pub(crate) const CLAIM: SignedDuration = SignedDuration::from_secs(60);
 
 /// Applies `change` to the record of `key` and stores the result, unless `change` left the record as it was.
 ///

@@ -2,7 +2,7 @@
 
 use crate::ecs::FailureReason;
 use crate::ecs::arn::Task;
-use crate::store::CLAIM;
+use crate::outbox::CLAIM;
 use crate::store::Record;
 use crate::task::interruption::{InterruptedJob, Interruption, TaskStop, TrackedInterruption};
 use crate::task::job::{Job, JobKey};

@@ -1,9 +1,9 @@
 //! The pending notification of an incident: claimed before it is sent, cleared once it was delivered.
 
+use crate::outbox::{CLAIM, Delivery};
 use crate::service::alert::Transition;
 use crate::service::incident::{Incident, Incidents};
-use crate::store::CLAIM;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// A notification that is due, with its claim.
@@ -51,9 +51,13 @@ impl PendingNotification {
     /// The next reconcile retries the first failure at once; later retries back off. When one of two sinks fails, the
     /// sink that works receives the notification again with every retry.
     fn failed(self, now: Timestamp) -> Self {
-        let minutes = if self.failures == 0 { 0 } else { (5_i64 << self.failures.min(4)).min(60) };
-        let claimed_until = now.checked_add(SignedDuration::from_mins(minutes)).ok();
-        Self { claimed_until, failures: self.failures.saturating_add(1), ..self }
+        let mut delivery = self.delivery();
+        delivery.back_off(now);
+        Self { claimed_until: delivery.claimed_until, failures: delivery.failures, ..self }
+    }
+
+    fn delivery(self) -> Delivery {
+        Delivery { claimed_until: self.claimed_until, failures: self.failures }
     }
 }
 
@@ -63,7 +67,7 @@ pub fn claim(incidents: &mut Incidents, now: Timestamp) -> Vec<(String, Incident
     let mut claimed = Vec::new();
     for (key, incident) in incidents {
         if let Some(pending) = &mut incident.pending
-            && pending.claimed_until.is_none_or(|until| until <= now)
+            && pending.delivery().is_due(now)
         {
             (pending.claimed_until, pending.after) = (now.checked_add(CLAIM).ok(), None);
             let event = pending.event;
