@@ -440,7 +440,7 @@ fn an_invalid_tag_is_reported_everywhere_with_its_problem() {
 #[test]
 fn tag_problems_take_few_lines_and_none_in_a_resolution() {
     let mut alert = usual();
-    assert!(!email::body(&alert).contains("passes over"), "there is nothing to pass over");
+    assert!(!email::body(&alert).contains("taskhold ignores:"), "there is nothing to ignore");
     alert.diagnosis.tag_problems = hostile_tags();
     says(&email::body(&alert), &["  and 55 more."]);
     assert!(json(&chat::message(&alert))["content"]["description"].as_str().unwrap().contains("57 more tags ignored."));
@@ -448,7 +448,7 @@ fn tag_problems_take_few_lines_and_none_in_a_resolution() {
     assert_eq!(document["tagProblems"].as_array().unwrap().len(), machine::TAG_PROBLEMS_MAX);
     assert_eq!(document["tagProblemsOmitted"], 60 - machine::TAG_PROBLEMS_MAX);
     alert.event = Transition::Resolved;
-    assert!(!email::body(&alert).contains("passes over"));
+    assert!(!email::body(&alert).contains("taskhold ignores:"));
 }
 
 #[test]
