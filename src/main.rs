@@ -169,12 +169,12 @@ const INVOCATION_MS_MAX: i64 = 900_000;
 /// Returns when the invocation ends. Lambda sends a Unix time in milliseconds. `cargo lambda watch` sends the
 /// remaining milliseconds instead. A value of at most [`INVOCATION_MS_MAX`] must be such a duration: as a
 /// time it would lie in the first quarter of an hour of 1970.
-fn deadline(told_ms: u64, now: Timestamp) -> Timestamp {
-    let told_ms = i64::try_from(told_ms).unwrap_or(i64::MAX);
-    if told_ms <= INVOCATION_MS_MAX {
-        return now + SignedDuration::from_millis(told_ms);
+fn deadline(deadline_ms: u64, now: Timestamp) -> Timestamp {
+    let deadline_ms = i64::try_from(deadline_ms).unwrap_or(i64::MAX);
+    if deadline_ms <= INVOCATION_MS_MAX {
+        return now + SignedDuration::from_millis(deadline_ms);
     }
-    Timestamp::from_millisecond(told_ms).unwrap_or(Timestamp::MAX)
+    Timestamp::from_millisecond(deadline_ms).unwrap_or(Timestamp::MAX)
 }
 
 async fn invoke(
@@ -216,8 +216,8 @@ mod tests {
     fn a_deadline_is_a_moment_unless_no_moment_of_lambda_s_could_be_so_early() {
         let now = Timestamp::from_second(1_790_000_000).unwrap();
         let moment = now + SignedDuration::from_secs(30);
-        let told_ms = u64::try_from(moment.as_millisecond()).unwrap();
-        assert_eq!(deadline(told_ms, now), moment);
+        let deadline_ms = u64::try_from(moment.as_millisecond()).unwrap();
+        assert_eq!(deadline(deadline_ms, now), moment);
         assert_eq!(deadline(600_000, now), now + SignedDuration::from_mins(10));
         assert_eq!(deadline(u64::MAX, now), Timestamp::MAX);
     }

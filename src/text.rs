@@ -3,12 +3,13 @@
 //! Text from a worker, a tag or an error is data. It cannot end a line or a quotation, and it takes at most
 //! the space that the caller allows.
 
+use crate::clock::WholeSeconds;
 use jiff::Timestamp;
 use serde::Serialize;
 
 /// Formats a time for people and machines: RFC 3339, to the second.
 pub(crate) fn shown_time(at: Timestamp) -> String {
-    Timestamp::from_second(at.as_second()).unwrap_or(at).to_string()
+    WholeSeconds::from(at).to_string()
 }
 
 /// Formats a list as the value of a log field: JSON in a string.

@@ -19,9 +19,9 @@ pub(crate) fn tasks(alert: &Alert) -> Vec<&RefusedTask> {
     let is_protected = alert.kind == AlertKind::ProtectionExpiring;
     let refused_tasks = alert.diagnosis.refused_tasks.iter();
     let mut told: Vec<&RefusedTask> =
-        refused_tasks.filter(|refused_tasks| refused_tasks.protected_until.is_some() == is_protected).collect();
+        refused_tasks.filter(|refused_task| refused_task.protected_until.is_some() == is_protected).collect();
     // A stable sort: unprotected tasks keep their order.
-    told.sort_by_key(|refused_tasks| refused_tasks.protected_until);
+    told.sort_by_key(|refused_task| refused_task.protected_until);
     told
 }
 
@@ -34,7 +34,7 @@ pub(crate) fn all(alert: &Alert) -> Vec<&RefusedTask> {
             .diagnosis
             .refused_tasks
             .iter()
-            .filter(|refused_tasks| refused_tasks.protected_until.is_some() != is_protected),
+            .filter(|refused_task| refused_task.protected_until.is_some() != is_protected),
     );
     all
 }
@@ -76,7 +76,7 @@ pub(crate) fn is_lost(alert: &Alert) -> bool {
 }
 
 fn unprotected(alert: &Alert) -> usize {
-    alert.diagnosis.refused_tasks.iter().filter(|refused_tasks| refused_tasks.protected_until.is_none()).count()
+    alert.diagnosis.refused_tasks.iter().filter(|refused_task| refused_task.protected_until.is_none()).count()
 }
 
 fn protection_is_over(alert: &Alert) -> String {
@@ -90,7 +90,7 @@ fn protection_is_over(alert: &Alert) -> String {
 /// The blocking tasks without those that the alert is about: a task whose protection ECS does not renew can be both.
 pub(crate) fn other_blocking_tasks(alert: &Alert) -> Vec<&BlockingTask> {
     let listed: BTreeSet<&TaskId> = match is_about(alert.kind) {
-        true => tasks(alert).into_iter().map(|refused_tasks| &refused_tasks.task).collect(),
+        true => tasks(alert).into_iter().map(|refused_task| &refused_task.task).collect(),
         false => BTreeSet::new(),
     };
     alert.diagnosis.blocking_tasks.iter().filter(|blocking_task| !listed.contains(&blocking_task.task)).collect()
@@ -98,8 +98,8 @@ pub(crate) fn other_blocking_tasks(alert: &Alert) -> Vec<&BlockingTask> {
 
 /// The number of blocking tasks that lose their protection before their jobs end. Waiting interrupts those jobs.
 pub(crate) fn lost_by_waiting(alert: &Alert) -> usize {
-    let expiring = alert.diagnosis.refused_tasks.iter().filter(|refused_tasks| refused_tasks.protected_until.is_some());
-    let expiring: BTreeSet<&TaskId> = expiring.map(|refused_tasks| &refused_tasks.task).collect();
+    let expiring = alert.diagnosis.refused_tasks.iter().filter(|refused_task| refused_task.protected_until.is_some());
+    let expiring: BTreeSet<&TaskId> = expiring.map(|refused_task| &refused_task.task).collect();
     alert.diagnosis.blocking_tasks.iter().filter(|blocking_task| expiring.contains(&blocking_task.task)).count()
 }
 

@@ -96,8 +96,8 @@ pub(crate) fn rollout(rollout: &Rollout) -> &'static str {
 
 /// The heading above the blocking tasks, some of which may be listed already.
 pub(crate) fn blocking_heading(alert: &Alert) -> String {
-    let all_told_here = refused::other_blocking_tasks(alert).len() == alert.diagnosis.blocking_tasks.len();
-    let begin = if all_told_here { "Tasks that block" } else { "Other tasks that block" };
+    let none_listed_before = refused::other_blocking_tasks(alert).len() == alert.diagnosis.blocking_tasks.len();
+    let begin = if none_listed_before { "Tasks that block" } else { "Other tasks that block" };
     format!("{begin} its {}, longest first:", rollout(&alert.diagnosis.rollout))
 }
 

@@ -213,20 +213,20 @@ pub(crate) fn protected_among(tasks: &[&TaskSnapshot]) -> Vec<BlockingTask> {
 }
 
 pub(crate) fn refused_tasks(snapshot: &ServiceSnapshot) -> Vec<RefusedTask> {
-    let refused_tasks = |task: &TaskSnapshot| {
+    let refused_task = |task: &TaskSnapshot| {
         let Jobs::Known(jobs) = &task.jobs else { return None };
-        let refused_tasks = RefusedTask {
+        let refused = RefusedTask {
             task: task.id.clone(),
             deployment: task.deployment.clone(),
             since: task.refused_since?,
             protected_until: task.protected_until,
             jobs: jobs.clone(),
         };
-        let wanted_until = refused_tasks.wanted_until()?;
+        let wanted_until = refused.wanted_until()?;
         let is_met = task.protected_until.is_some_and(|until| wanted_until.duration_since(until) <= GRANT_TOLERANCE);
-        (!is_met).then_some(refused_tasks)
+        (!is_met).then_some(refused)
     };
-    let mut refused_tasks: Vec<RefusedTask> = snapshot.tasks.iter().filter_map(refused_tasks).collect();
+    let mut refused_tasks: Vec<RefusedTask> = snapshot.tasks.iter().filter_map(refused_task).collect();
     refused_tasks.sort_by(|one, other| (other.wanted_until(), &one.task).cmp(&(one.wanted_until(), &other.task)));
     refused_tasks
 }

@@ -187,8 +187,8 @@ fn wrongs(
         let refused_tasks = diagnosis
             .refused_tasks
             .iter()
-            .filter(|refused_tasks| refused_tasks.protected_until.is_some() == is_protected);
-        refused_tasks.map(|refused_tasks| refused_tasks.since).min()
+            .filter(|refused_task| refused_task.protected_until.is_some() == is_protected);
+        refused_tasks.map(|refused_task| refused_task.since).min()
     };
     for (kind, is_protected) in [(AlertKind::ProtectionRefused, false), (AlertKind::ProtectionExpiring, true)] {
         if let Some(since) = refused_since(is_protected) {

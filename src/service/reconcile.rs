@@ -151,8 +151,8 @@ pub fn reconcile_snapshot(
     let first = diagnose(snapshot, None, &policy.watch);
     let diagnosis = diagnose(snapshot, record.blocked_since(first.rollout.id()), &policy.watch);
     remember_idle(record, snapshot);
-    let sight = incident::Assessment { snapshot, diagnosis: &diagnosis, idle_seen: &record.idle_seen };
-    incident::advance(&mut record.incidents, sight, &policy.alerts);
+    let assessment = incident::Assessment { snapshot, diagnosis: &diagnosis, idle_seen: &record.idle_seen };
+    incident::advance(&mut record.incidents, assessment, &policy.alerts);
     remember(record, &diagnosis);
     remember_refused(record, &diagnosis);
     let action = decide_remediation(
@@ -163,9 +163,9 @@ pub fn reconcile_snapshot(
     let before = record.watch.take();
     let kept_until = kept_until(snapshot, &diagnosis.rollout).filter(|_| !diagnosis.blocking_tasks.is_empty());
     let ripe = record.remediation.ripe_from(&record.idle_seen, &policy.remediations);
-    let sight =
+    let inputs =
         RecheckInputs { diagnosis: &diagnosis, remediation: &record.remediation, other_moments: [kept_until, ripe] };
-    let watch = policy.follows_up.then(|| next(before, (snapshot.at, reason), sight, policy));
+    let watch = policy.follows_up.then(|| next(before, (snapshot.at, reason), inputs, policy));
     record.watch = watch.flatten();
     let to_notify = pending::claim(&mut record.incidents, snapshot.at);
     Findings { diagnosis, action, notes: record.remediation.notes.clone(), to_notify }
@@ -196,9 +196,9 @@ fn remember_idle(record: &mut ServiceRecord, snapshot: &ServiceSnapshot) {
 
 /// Records the tasks that ECS still refuses. With gaps in the snapshot, none is dropped.
 fn remember_refused(record: &mut ServiceRecord, diagnosis: &Diagnosis) {
-    let refused_tasks = |task: &TaskId| diagnosis.refused_tasks.iter().any(|refused_tasks| refused_tasks.task == *task);
-    if diagnosis.gaps.is_empty() && !record.refused.iter().all(refused_tasks) {
-        record.refused = diagnosis.refused_tasks.iter().map(|refused_tasks| refused_tasks.task.clone()).collect();
+    let is_refused = |task: &TaskId| diagnosis.refused_tasks.iter().any(|refused_task| refused_task.task == *task);
+    if diagnosis.gaps.is_empty() && !record.refused.iter().all(is_refused) {
+        record.refused = diagnosis.refused_tasks.iter().map(|refused_task| refused_task.task.clone()).collect();
     }
 }
 
@@ -230,17 +230,17 @@ impl RecheckInputs<'_> {
 fn next(
     before: Option<Watch>,
     look: (Timestamp, Reason),
-    sight: RecheckInputs<'_>,
+    inputs: RecheckInputs<'_>,
     policy: &ServicePolicy,
 ) -> Option<Watch> {
     let (now, reason) = look;
-    let rollout = sight.diagnosis.rollout.id().map(str::to_owned);
+    let rollout = inputs.diagnosis.rollout.id().map(str::to_owned);
     let begin = |rollout| {
         let begun = Watch { rollout, started_at: now, checks: 0, due: None };
-        Some(due_by(begun, (now, STEPS[0]), sight, policy))
+        Some(due_by(begun, (now, STEPS[0]), inputs, policy))
     };
     let goes_on =
-        sight.has_something() || (sight.diagnosis.rollout_status == RolloutStatus::Unknown && before.is_some());
+        inputs.has_something() || (inputs.diagnosis.rollout_status == RolloutStatus::Unknown && before.is_some());
     if !goes_on {
         // ECS may not show yet what has just begun.
         let soon = |watch: &Watch| watch.due.is_some_and(|due| due > now && due <= after(now, TRIGGER_PAUSE));
@@ -259,28 +259,31 @@ fn next(
     if reason == Reason::Recheck(awaited) || now >= after(awaited, OVERDUE) {
         let checks = watch.checks + 1;
         let step = usize::try_from(checks).ok().and_then(|checks| STEPS.get(checks)).unwrap_or(&STEP_MAX);
-        return Some(due_by(Watch { checks, ..watch }, (now, *step), sight, policy));
+        return Some(due_by(Watch { checks, ..watch }, (now, *step), inputs, policy));
     }
     // Not the watch's own recheck: keep the chain as it is, unless something is due earlier.
-    Some(Watch { due: due_moments(sight, now, policy).chain([awaited]).min(), ..watch })
+    Some(Watch { due: due_moments(inputs, now, policy).chain([awaited]).min(), ..watch })
 }
 
-fn due_by(watch: Watch, when: (Timestamp, SignedDuration), sight: RecheckInputs<'_>, policy: &ServicePolicy) -> Watch {
+fn due_by(watch: Watch, when: (Timestamp, SignedDuration), inputs: RecheckInputs<'_>, policy: &ServicePolicy) -> Watch {
     let (now, step) = when;
-    let due = due_moments(sight, now, policy).chain([after(now, step)]).min();
+    let due = due_moments(inputs, now, policy).chain([after(now, step)]).min();
     Watch { due, ..watch }
 }
 
 /// Future moments at which a notification or a remediation may be due: the service has been blocked for long enough, an
 /// escalation mark is reached, or a remediation may apply.
-fn due_moments(sight: RecheckInputs<'_>, now: Timestamp, policy: &ServicePolicy) -> impl Iterator<Item = Timestamp> {
-    let diagnosis = sight.diagnosis;
+fn due_moments(inputs: RecheckInputs<'_>, now: Timestamp, policy: &ServicePolicy) -> impl Iterator<Item = Timestamp> {
+    let diagnosis = inputs.diagnosis;
     let blocked_for_long = diagnosis.blocked_since.map(|since| after(since, policy.alerts.blocked_after));
     let marks = diagnosis.blocked_since.and_then(|_| incident::marks(diagnosis));
-    let told = blocked_for_long.into_iter().chain(marks.into_iter().flatten());
-    let done =
-        sight.remediation.cool_from(&policy.remediations).into_iter().chain(sight.other_moments.into_iter().flatten());
-    told.chain(hopes(diagnosis)).chain(done).filter(move |moment| *moment > now)
+    let notifications = blocked_for_long.into_iter().chain(marks.into_iter().flatten());
+    let remediations = inputs
+        .remediation
+        .cool_from(&policy.remediations)
+        .into_iter()
+        .chain(inputs.other_moments.into_iter().flatten());
+    notifications.chain(hopes(diagnosis)).chain(remediations).filter(move |moment| *moment > now)
 }
 
 /// Moments at which ECS may accept a protection that it refused: a blocking task's protection has just expired, or a
@@ -292,8 +295,8 @@ fn hopes(diagnosis: &Diagnosis) -> impl Iterator<Item = Timestamp> {
         .iter()
         .filter(move |_| waits)
         .map(|blocking_task| after(blocking_task.protected_until, OVER));
-    let leases = diagnosis.refused_tasks.iter().filter_map(|refused_tasks| refused_tasks.protected_until);
-    ends.chain(leases.filter_map(|until| until.checked_sub(LAST_CALL).ok()))
+    let renewals = diagnosis.refused_tasks.iter().filter_map(|refused_task| refused_task.protected_until);
+    ends.chain(renewals.filter_map(|until| until.checked_sub(LAST_CALL).ok()))
 }
 
 fn after(moment: Timestamp, duration: SignedDuration) -> Timestamp {

@@ -81,12 +81,12 @@ impl<P: Ports> Reconciler<P> {
             return Ok(Reconciled::NotNeeded);
         }
         budget.allows_a_call(&self.tasks.clock)?;
-        let heeded = store::update(&self.tasks.store, service, None, |record: &mut ServiceRecord| {
+        let triggered = store::update(&self.tasks.store, service, None, |record: &mut ServiceRecord| {
             let now = self.tasks.clock.now();
             let on_trigger = reconcile::on_trigger(record, name.prompt(), now, &policy);
             (on_trigger, ServiceRecord::keep_until(now))
         });
-        match heeded.await?.0 {
+        match triggered.await?.0 {
             OnTrigger::Nothing => Ok(Reconciled::NotNeeded),
             // The record names the moment before its recheck is sent. If sending fails, the event is retried, or the
             // next reconcile after the moment notices that it has passed.

@@ -145,8 +145,8 @@ impl<P: Ports> Reconciler<P> {
         }
         let service = &snapshot.service.arn;
         let is_ours = |task: &TaskSnapshot| matches!(&task.jobs, Jobs::Known(jobs) if !jobs.is_empty());
-        let news = snapshot.protected().filter(|(task, _)| is_ours(task) && !task.is_awaited);
-        let tasks: Vec<Task> = news.map(|(task, _)| service.task(&task.id)).collect();
+        let unmarked = snapshot.protected().filter(|(task, _)| is_ours(task) && !task.is_awaited);
+        let tasks: Vec<Task> = unmarked.map(|(task, _)| service.task(&task.id)).collect();
         self.record_service(service, &tasks, Release::Awaited).await;
     }
 

@@ -57,7 +57,7 @@ pub(crate) fn suggested_actions(
     ways.extend(release_idle(&service.arn.cluster, blocking_tasks));
     if task_counts.protected >= task_counts.desired {
         let refused =
-            refused_tasks(snapshot).iter().filter(|refused_tasks| refused_tasks.protected_until.is_none()).count();
+            refused_tasks(snapshot).iter().filter(|refused_task| refused_task.protected_until.is_none()).count();
         let to = task_counts.protected.saturating_add(u32::try_from(refused).unwrap_or(u32::MAX).max(1));
         ways.push(SuggestedAction::RaiseDesiredCount { to, command: desired_count_command(service, to) });
     }

@@ -79,7 +79,7 @@ impl TaskRecord {
 
     /// Records that the task stops in the middle of its live jobs. Each job is recorded once.
     pub fn interrupt(&mut self, end: &TaskStop, now: Timestamp) {
-        let is_noted = |key: &JobKey| self.interruptions.iter().any(|news| news.what.names(key));
+        let is_noted = |key: &JobKey| self.interruptions.iter().any(|interruption| interruption.what.names(key));
         let interrupted = |(key, until): (&JobKey, Timestamp)| InterruptedJob {
             key: key.clone(),
             until,
@@ -112,15 +112,15 @@ impl TaskRecord {
 
     /// Whether an interruption is not delivered yet, and no instance has claimed it.
     pub fn has_open_interruption(&self, now: Timestamp) -> bool {
-        self.interruptions.iter().any(|news| news.is_open(now))
+        self.interruptions.iter().any(|interruption| interruption.is_open(now))
     }
 
     /// Claims the next interruption that is neither delivered nor claimed. The claim takes effect when the
     /// record is stored.
     pub fn claim_interruption(&mut self, now: Timestamp) -> Option<TrackedInterruption> {
-        let news = self.interruptions.iter_mut().find(|news| news.is_open(now))?;
-        news.claimed_until = now.checked_add(CLAIM).ok();
-        Some(news.clone())
+        let interruption = self.interruptions.iter_mut().find(|interruption| interruption.is_open(now))?;
+        interruption.claimed_until = now.checked_add(CLAIM).ok();
+        Some(interruption.clone())
     }
 
     /// The jobs that are live at `now`, each with its end.
@@ -161,7 +161,7 @@ impl TaskRecord {
     pub fn is_open(&self) -> bool {
         let runs = self.stopped_at.is_none();
         let may_live = self.jobs.values().any(|job| job.finished_at.is_none());
-        let unreported = self.interruptions.iter().any(|news| news.notified_at.is_none());
+        let unreported = self.interruptions.iter().any(|interruption| interruption.notified_at.is_none());
         runs && (may_live || self.protection.is_set) || !self.protection.in_flight.is_empty() || unreported
     }
 
@@ -325,7 +325,9 @@ mod tests {
         record.interrupt(&end(StopStage::Stopped), at(2));
         let told: Vec<_> = std::iter::from_fn(|| record.claim_interruption(at(2)))
             .take(9)
-            .map(|news| (news.what.stage, news.what.jobs.into_iter().map(|job| job.key).collect::<Vec<_>>()))
+            .map(|interruption| {
+                (interruption.what.stage, interruption.what.jobs.into_iter().map(|job| job.key).collect::<Vec<_>>())
+            })
             .collect();
         assert_eq!(told, [(StopStage::Stopping, vec![key("before")]), (StopStage::Stopped, vec![key("after")])],);
     }

@@ -81,11 +81,11 @@ impl<P: Ports> Reconciler<P> {
             let now = self.clock.now();
             (record.claim_interruption(now), record.keep_until(now, self.config.finished_job_retention))
         });
-        let Some(news) = claimed.await?.0 else { return Ok(false) };
-        log_interruption(task, &news.what);
-        let interrupted = InterruptedTask { task: task.clone(), interruption: news.what };
+        let Some(tracked) = claimed.await?.0 else { return Ok(false) };
+        log_interruption(task, &tracked.what);
+        let interrupted = InterruptedTask { task: task.clone(), interruption: tracked.what };
         let forwarded = match &self.interrupted {
-            Some(queue) if !news.forwarded => queue.deliver(&interrupted).await,
+            Some(queue) if !tracked.forwarded => queue.deliver(&interrupted).await,
             Some(_) | None => Ok(()),
         };
         let notified = self.notifier.deliver(&interrupted).await;
@@ -94,9 +94,9 @@ impl<P: Ports> Reconciler<P> {
         store::update(&self.store, task, None, |record: &mut TaskRecord| {
             let now = self.clock.now();
             let this = record.interruptions.iter_mut().find(|known| known.what == interrupted.interruption);
-            if let Some(news) = this {
-                news.forwarded |= forwarded.is_ok();
-                (news.claimed_until, news.notified_at) = (None, failures.is_empty().then_some(now));
+            if let Some(tracked) = this {
+                tracked.forwarded |= forwarded.is_ok();
+                (tracked.claimed_until, tracked.notified_at) = (None, failures.is_empty().then_some(now));
             }
             ((), record.keep_until(now, self.config.finished_job_retention))
         })

@@ -89,7 +89,7 @@ def test_while_dynamodb_and_sqs_do_not_answer_nothing_is_lost_and_what_takes_eff
 def test_while_ecs_throttles_the_account_protection_comes_later_and_for_all(deploy):
     world = deploy(services={"web": 100})
     # In case it is throttled for longer than an invocation lasts.
-    world.expected_errors = {"a protection call failed; its messages come again"}
+    world.expected_errors = {"could not request task protection; its messages will be retried"}
     world.come_again_after(3)
     tasks, sent = started(world, 100)
 

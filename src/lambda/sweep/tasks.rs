@@ -121,7 +121,7 @@ impl<P: Ports> Function<P> {
             };
             for (task, was_known) in tasks {
                 let told = described.iter().find(|told| told.id == task.id).cloned();
-                let end = if told.is_some() || *was_known { end_of(told, &nothing_told(task)) } else { None };
+                let end = if told.is_some() || *was_known { end_of(told, &unreported_stop(task)) } else { None };
                 ended.extend(end.map(|end| TaskChange { end: Some(end), ..TaskChange::none(task.clone()) }));
             }
         }
@@ -146,7 +146,7 @@ impl<P: Ports> Function<P> {
         let ids: Vec<TaskId> = lost.iter().map(|(task, ..)| task.id.clone()).collect();
         let described = self.services.tasks.ecs.describe_tasks(&tasks[0].0.cluster, &ids).await?;
         let change = |(task, until, protection): (&Task, Timestamp, SeenProtection)| {
-            let end = end_of(described.iter().find(|told| told.id == task.id).cloned(), &nothing_told(task));
+            let end = end_of(described.iter().find(|told| told.id == task.id).cloned(), &unreported_stop(task));
             let until = shown_time(until);
             match &end {
                 None => warn!(%task, until, "busy task lost its protection; requesting it again"),
@@ -159,6 +159,6 @@ impl<P: Ports> Function<P> {
 }
 
 /// A stop that no event reported.
-fn nothing_told(task: &Task) -> TaskStopEvent {
+fn unreported_stop(task: &Task) -> TaskStopEvent {
     TaskStopEvent { task: task.clone(), service: None, cause: StopCause::default() }
 }

@@ -95,12 +95,12 @@ impl IncidentReport {
     fn new(key: &str, incident: &Incident) -> Self {
         let Incident { kind, since, notified_at, escalations, resolved_at, attempted, pending } = incident;
         // `notified_at` is set when the function decides to notify; delivery may not have happened yet.
-        let was_told = *attempted && pending.is_none();
+        let was_notified = *attempted && pending.is_none();
         Self {
             incident: key.to_owned(),
             kind: *kind,
             since: (*since).into(),
-            notified_at: was_told.then(|| (*notified_at).into()),
+            notified_at: was_notified.then(|| (*notified_at).into()),
             escalations: *escalations,
             resolved_at: resolved_at.map(Into::into),
         }

@@ -396,7 +396,7 @@ fn what_half_a_minute_of_protection_is_missing_of_is_not_refused() {
             ..protected(1, NEW, 90)
         });
         let refused_tasks = judge(&snapshot).refused_tasks;
-        refused_tasks.into_iter().map(|refused_tasks| refused_tasks.wanted_until()).collect::<Vec<_>>()
+        refused_tasks.into_iter().map(|refused_task| refused_task.wanted_until()).collect::<Vec<_>>()
     };
     assert_eq!(short_by(30), []);
     assert_eq!(short_by(31), [Some(at(90))]);

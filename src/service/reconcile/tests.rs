@@ -272,7 +272,7 @@ fn without_a_queue_nothing_is_watched() {
 }
 
 /// A task with a live job that ECS has refused to protect.
-fn refused_tasks(number: usize) -> TaskSnapshot {
+fn refused_task(number: usize) -> TaskSnapshot {
     let job = crate::service::snapshot::JobSnapshot {
         key: crate::task::job::JobKey { job_id: format!("j-{number}"), attempt: 1 },
         until: at(7200),
@@ -292,7 +292,7 @@ fn a_task_that_is_refused_no_more_is_forgotten_when_a_complete_look_shows_it() {
         record.refused.into_iter().collect::<Vec<_>>()
     };
     let mut snapshot = blocked(60);
-    snapshot.tasks[2] = refused_tasks(3);
+    snapshot.tasks[2] = refused_task(3);
     assert_eq!(remembered(&[&third], &snapshot), std::slice::from_ref(&third));
     assert_eq!(remembered(&[&first, &second, &third], &snapshot), std::slice::from_ref(&third));
     assert_eq!(remembered(&[], &snapshot), [], "the task record has the refusal");
@@ -327,7 +327,7 @@ fn a_rollout_that_is_blocked_again_is_so_since_the_incident_as_long_as_that_is_n
 #[test]
 fn a_refused_task_or_a_raise_is_watched_even_where_nothing_moves() {
     let mut snapshot = steady(60);
-    snapshot.tasks[1] = TaskSnapshot { deployment: Some(OLD.to_owned()), ..refused_tasks(2) };
+    snapshot.tasks[1] = TaskSnapshot { deployment: Some(OLD.to_owned()), ..refused_task(2) };
     let mut record = ServiceRecord::default();
     look(&mut record, &snapshot, Reason::Routine);
     assert!(record.watch.is_some());
@@ -366,9 +366,9 @@ fn a_recheck_is_due_after_a_protection_that_blocks_a_refused_task_and_before_its
         due(&record)
     };
     assert_eq!(due_after(None, 200), Some(960), "no refused task waits for it");
-    assert_eq!(due_after(Some(refused_tasks(3)), 200), Some(201));
-    let lease = TaskSnapshot { protected_until: Some(at(900)), ..refused_tasks(3) };
-    assert_eq!(due_after(Some(lease), 7200), Some(600));
+    assert_eq!(due_after(Some(refused_task(3)), 200), Some(201));
+    let unrenewed = TaskSnapshot { protected_until: Some(at(900)), ..refused_task(3) };
+    assert_eq!(due_after(Some(unrenewed), 7200), Some(600));
 }
 
 #[test]
@@ -395,7 +395,7 @@ fn since_when_protected_tasks_are_idle_is_remembered_and_forgotten_when_they_wor
     assert_eq!(record.idle_seen, [(first.clone(), since(60)), (second, since(60))].into());
     let mut later = ServiceSnapshot { at: at(120), ..idle };
     later.tasks[1] =
-        TaskSnapshot { deployment: Some(OLD.to_owned()), protected_until: Some(at(7200)), ..refused_tasks(2) };
+        TaskSnapshot { deployment: Some(OLD.to_owned()), protected_until: Some(at(7200)), ..refused_task(2) };
     look(&mut record, &unread(later.clone()), Reason::Routine);
     assert_eq!(record.idle_seen.len(), 2, "tasks outside the snapshot are kept");
     look(&mut record, &later, Reason::Routine);

@@ -105,7 +105,7 @@ pub(crate) fn raise(
         return None;
     };
     let unprotected =
-        diagnosis.refused_tasks.iter().filter(|refused_tasks| refused_tasks.protected_until.is_none()).count();
+        diagnosis.refused_tasks.iter().filter(|refused_task| refused_task.protected_until.is_none()).count();
     let wanting = u32::try_from(unprotected).unwrap_or(u32::MAX).max(1);
     let needed = diagnosis.task_counts.protected.saturating_add(wanting);
     if needed <= desired {
