@@ -33,7 +33,7 @@ impl World {
                 "DEBUG" if line.message == "requesting nothing" => {
                     tellings.push(Telling::Kept(format!("for {}: {}", field("task"), times_of_day(&field("why")))));
                 }
-                "INFO" if line.message.starts_with("dry run") => {
+                "INFO" if line.message == "requesting nothing in a dry run" => {
                     tellings.push(Telling::Kept(times_of_day(&format!("{}: {}", line.message, fields()))));
                 }
                 // The email contains more.
