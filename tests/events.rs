@@ -148,7 +148,7 @@ fn read_command(command: &Command) -> String {
 fn read_event(event: EcsEvent) -> String {
     match event {
         EcsEvent::Ignored(_) => "ignored".to_owned(),
-        EcsEvent::Service(prompt) => format!("{} of {}", prompt.name.as_str(), prompt.service.name),
+        EcsEvent::Service(event) => format!("{} of {}", event.name.as_str(), event.service.name),
         EcsEvent::TaskStopEvent(stop) => {
             format!("stop of {}: {}", stop.task.id, stop.cause.code.as_deref().unwrap_or("no stopCode"))
         }
@@ -263,7 +263,7 @@ fn an_unknown_event_name_is_kept_and_triggers_a_reconcile() {
         count += 1;
     }
     assert_eq!(count, 6);
-    assert_eq!(EventName::from("SERVICE_FROM_THE_FUTURE").prompt(), Trigger::Reconcile);
+    assert_eq!(EventName::from("SERVICE_FROM_THE_FUTURE").trigger(), Trigger::Reconcile);
 }
 
 #[test]
@@ -282,9 +282,9 @@ fn what_an_event_about_a_service_is_a_reason_for_is_documented_name_by_name() {
     let documented = include_str!("../docs/events.md");
     let rows = documented.lines().filter_map(|line| line.strip_prefix("| `")?.strip_suffix(" |")?.split_once("` | "));
     let rows: Vec<(&str, &str)> = rows.filter(|(name, _)| *name != "eventName").collect();
-    let known: Vec<(&str, &str)> = EVENT_NAMES.iter().map(|name| (name.as_str(), name.prompt().as_str())).collect();
+    let known: Vec<(&str, &str)> = EVENT_NAMES.iter().map(|name| (name.as_str(), name.trigger().as_str())).collect();
     assert_eq!(rows, known);
-    let other = EventName::from("SERVICE_FROM_THE_FUTURE").prompt().as_str();
+    let other = EventName::from("SERVICE_FROM_THE_FUTURE").trigger().as_str();
     assert!(documented.contains(&format!("| any other, including future ones | {other} |")));
 }
 

@@ -51,9 +51,9 @@ pub fn service(service: &ServiceArn) {
 pub fn event(event: &EcsEvent) {
     match event {
         EcsEvent::TaskStopEvent(stop) => task(&stop.task),
-        EcsEvent::Service(prompt) => {
-            service(&prompt.service);
-            reason(&format!("event {}", prompt.name.as_str()));
+        EcsEvent::Service(event) => {
+            service(&event.service);
+            reason(&format!("event {}", event.name.as_str()));
         }
         EcsEvent::Ignored(why) => reason(why),
     }

@@ -119,7 +119,7 @@ impl<P: Ports> Function<P> {
 
     async fn carry_out(&self, work: &ServiceWork, budget: Budget<'_>) -> Result<(), RetryReason> {
         match work {
-            ServiceWork::Trigger(prompt) => self.services.on_trigger(prompt, budget).await.map(drop),
+            ServiceWork::Trigger(trigger) => self.services.on_trigger(trigger, budget).await.map(drop),
             ServiceWork::Recheck(Recheck::Check { service, due }) => {
                 self.services.check_again(service, *due, budget).await.map(drop)
             }

@@ -142,7 +142,7 @@ impl<P: Ports> Function<P> {
     async fn handle_event(&self, event: EcsEvent, budget: Budget<'_>) -> Result<String, FunctionError> {
         match event {
             EcsEvent::TaskStopEvent(stop) => self.handle_stop(&stop, budget).await,
-            EcsEvent::Service(prompt) => self.handle_prompt(&prompt, budget).await,
+            EcsEvent::Service(trigger) => self.handle_trigger(&trigger, budget).await,
             EcsEvent::Ignored(what) => {
                 debug!(what, "acknowledging an event that requires no action");
                 budget.counts.unrecognized.add(1);
@@ -172,9 +172,9 @@ impl<P: Ports> Function<P> {
         Ok(did)
     }
 
-    async fn handle_prompt(&self, prompt: &ServiceTrigger, budget: Budget<'_>) -> Result<String, FunctionError> {
-        let ServiceTrigger { service, name } = prompt;
-        match self.services.on_trigger(prompt, budget).await {
+    async fn handle_trigger(&self, trigger: &ServiceTrigger, budget: Budget<'_>) -> Result<String, FunctionError> {
+        let ServiceTrigger { service, name } = trigger;
+        match self.services.on_trigger(trigger, budget).await {
             Ok(Reconciled::Done { alerts }) => Ok(format!("reconciled service {service}: {alerts} alerts")),
             Ok(Reconciled::Later) => Ok(format!("a recheck reconciles service {service} soon")),
             Ok(Reconciled::NotNeeded) => Ok(format!("nothing to do for {} of service {service}", name.as_str())),

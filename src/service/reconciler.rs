@@ -72,18 +72,18 @@ impl<P: Ports> Reconciler<P> {
     /// Handles an event about a service: reconciles now, leaves it to a recheck, or ignores it.
     pub(crate) async fn on_trigger(
         &self,
-        prompt: &ServiceTrigger,
+        trigger: &ServiceTrigger,
         budget: Budget<'_>,
     ) -> Result<Reconciled, RetryReason> {
-        let ServiceTrigger { service, name } = prompt;
+        let ServiceTrigger { service, name } = trigger;
         let policy = self.check_policy();
-        if name.prompt() == Trigger::Nothing {
+        if name.trigger() == Trigger::Nothing {
             return Ok(Reconciled::NotNeeded);
         }
         budget.allows_a_call(&self.tasks.clock)?;
         let triggered = store::update(&self.tasks.store, service, None, |record: &mut ServiceRecord| {
             let now = self.tasks.clock.now();
-            let on_trigger = reconcile::on_trigger(record, name.prompt(), now, &policy);
+            let on_trigger = reconcile::on_trigger(record, name.trigger(), now, &policy);
             (on_trigger, ServiceRecord::keep_until(now))
         });
         match triggered.await?.0 {
@@ -92,7 +92,7 @@ impl<P: Ports> Reconciler<P> {
             // next reconcile after the moment notices that it has passed.
             OnTrigger::At(due) => self.send_check(service, due).await.map(|()| Reconciled::Later),
             OnTrigger::Look => {
-                let reason = if name.prompt() == Trigger::Reconcile { Reason::Begun } else { Reason::Routine };
+                let reason = if name.trigger() == Trigger::Reconcile { Reason::Begun } else { Reason::Routine };
                 match self.check(service, reason, budget).await {
                     Err(failure) if self.rechecks.is_some() => self.put_off(service, &failure).await,
                     checked => checked,

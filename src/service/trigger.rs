@@ -31,7 +31,7 @@ impl Trigger {
 
 /// Declares ECS's event names, each with its trigger.
 macro_rules! event_names {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal => $prompt:ident,)+) => {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal => $trigger:ident,)+) => {
         /// `eventName` of an event about a service, of both detail-types.
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub enum EventName {
@@ -59,9 +59,9 @@ macro_rules! event_names {
             }
 
             /// The trigger of an event with this name. An unknown name may mean anything, so it triggers a reconcile.
-            pub fn prompt(&self) -> Trigger {
+            pub fn trigger(&self) -> Trigger {
                 match self {
-                    $(Self::$variant => Trigger::$prompt,)+
+                    $(Self::$variant => Trigger::$trigger,)+
                     Self::Other(_) => Trigger::Reconcile,
                 }
             }

@@ -98,7 +98,7 @@ impl Gathered {
                 self.stops.push((place, stop));
                 Pending::Stop(place)
             }
-            EcsEvent::Service(prompt) => self.push_service_work(ServiceWork::Trigger(prompt)),
+            EcsEvent::Service(trigger) => self.push_service_work(ServiceWork::Trigger(trigger)),
             EcsEvent::Ignored(what) => {
                 debug!(what, "acknowledging an event that requires no action");
                 counts.unrecognized.add(1);

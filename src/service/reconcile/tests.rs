@@ -114,8 +114,8 @@ fn recheck(record: &mut ServiceRecord, drawn: fn(i64) -> ServiceSnapshot) -> Opt
     due(record)
 }
 
-fn prompted(record: &mut ServiceRecord, prompt: Trigger, second: i64) -> OnTrigger {
-    on_trigger(record, prompt, at(second), &policy())
+fn triggered(record: &mut ServiceRecord, trigger: Trigger, second: i64) -> OnTrigger {
+    on_trigger(record, trigger, at(second), &policy())
 }
 
 fn watched(rollout: Option<&str>, checks: u32, due: Option<i64>) -> ServiceRecord {
