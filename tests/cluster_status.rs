@@ -6,7 +6,6 @@
 use ecs_sim::no_services::NoAutoscaling;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
@@ -14,7 +13,7 @@ use std::time::Duration;
 use taskhold::clock::Clock;
 use taskhold::config::settings::Config;
 use taskhold::ecs::arn::{ClusterArn, Task, TaskId};
-use taskhold::ecs::deployment::{Deployment, DeploymentController, DeploymentStatus, DeploymentStrategy, RolloutState};
+use taskhold::ecs::deployment::{Deployment, DeploymentStatus, RolloutState};
 use taskhold::ecs::error::EcsError;
 use taskhold::ecs::service::{Page, Service, ServiceArn, ServiceStatus};
 use taskhold::ecs::task::TaskDescription;
@@ -194,23 +193,14 @@ fn deploying(arn: &ServiceArn) -> Service {
         updated_at: after(-600),
     };
     Service {
-        arn: arn.clone(),
         status: ServiceStatus::Active,
         desired_count: 2,
         running_count: 2,
-        pending_count: 0,
-        controller: DeploymentController::Ecs,
-        strategy: DeploymentStrategy::Rolling,
-        old_tasks_kept: jiff::SignedDuration::ZERO,
-        minimum_healthy_percent: 100,
-        maximum_percent: 200,
         deployments: vec![
             deployment(NEW, DeploymentStatus::Primary, RolloutState::InProgress),
             deployment(OLD, DeploymentStatus::Active, RolloutState::Completed),
         ],
-        task_sets: Vec::new(),
-        events: Vec::new(),
-        tags: BTreeMap::new(),
+        ..Service::gone(arn.clone())
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use taskhold::clock::Clock;
 use taskhold::ecs::arn::{ClusterArn, Task, TaskId};
-use taskhold::ecs::deployment::{Deployment, DeploymentController, DeploymentStatus, DeploymentStrategy, RolloutState};
+use taskhold::ecs::deployment::{Deployment, DeploymentStatus, RolloutState};
 use taskhold::ecs::error::EcsError;
 use taskhold::ecs::service::{Page, Service, ServiceArn, ServiceStatus};
 use taskhold::ecs::task::TaskDescription;
@@ -223,20 +223,11 @@ fn deployment(id: &str, status: DeploymentStatus, running: usize) -> Deployment 
 fn service(desired: usize, deployments: Vec<Deployment>) -> Service {
     let count = u32::try_from(desired).unwrap();
     Service {
-        arn: web(),
         status: ServiceStatus::Active,
         desired_count: count,
         running_count: count,
-        pending_count: 0,
-        controller: DeploymentController::Ecs,
-        strategy: DeploymentStrategy::Rolling,
-        old_tasks_kept: jiff::SignedDuration::ZERO,
-        minimum_healthy_percent: 100,
-        maximum_percent: 200,
         deployments,
-        task_sets: Vec::new(),
-        events: Vec::new(),
-        tags: BTreeMap::new(),
+        ..Service::gone(web())
     }
 }
 

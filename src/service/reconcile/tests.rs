@@ -35,16 +35,7 @@ fn policy() -> ServicePolicy {
 }
 
 fn deployment(id: &str, status: DeploymentStatus, rollout_state: RolloutState) -> Deployment {
-    Deployment {
-        id: id.to_owned(),
-        status,
-        rollout_state,
-        desired_count: 2,
-        running_count: 2,
-        pending_count: 0,
-        created_at: at(0),
-        updated_at: at(0),
-    }
+    fixture::deployment(id, status, rollout_state, at(0))
 }
 
 fn task(number: usize, deployment: &str, protected_until: Option<Timestamp>) -> TaskSnapshot {

@@ -1,7 +1,7 @@
 //! Remediations, on snapshots built by hand.
 
 use super::*;
-use crate::ecs::deployment::{Deployment, DeploymentStatus, RolloutState};
+use crate::ecs::deployment::{DeploymentStatus, RolloutState};
 use crate::ecs::error::EcsError;
 use crate::service::diagnosis::{DeadlinePolicy, diagnose};
 use crate::service::remediation::raise::{MAX_DESIRED_COUNT_TAG, RaiseStage};
@@ -65,16 +65,7 @@ fn refused(number: usize) -> TaskSnapshot {
 /// A service with a deployment in progress, all new tasks running and `tasks` left of the old deployment.
 fn blocked(minute: i64, tasks: Vec<TaskSnapshot>) -> ServiceSnapshot {
     let mut snapshot = fixture::service(at(minute));
-    let deployment = |id: &str, status, rollout_state| Deployment {
-        id: id.to_owned(),
-        status,
-        rollout_state,
-        desired_count: 2,
-        running_count: 2,
-        pending_count: 0,
-        created_at: at(0),
-        updated_at: at(0),
-    };
+    let deployment = |id, status, rollout_state| fixture::deployment(id, status, rollout_state, at(0));
     snapshot.service.deployments = vec![
         deployment(NEW, DeploymentStatus::Primary, RolloutState::InProgress),
         deployment(OLD, DeploymentStatus::Active, RolloutState::Completed),
