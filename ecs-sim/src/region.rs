@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// The queue that workers send to.
 pub const JOB_QUEUE: &str = "jobs";
 /// The queue for dead-lettered messages, and the target of SQS's own redrive policy.
-pub const DEAD_LETTER_QUEUE: &str = "jobs-dead_lettered";
+pub const DEAD_LETTER_QUEUE: &str = "jobs-dead-lettered";
 /// The queue for the function's delayed messages to itself.
 pub const RECHECK_QUEUE: &str = "rechecks";
 /// The queue to which the function forwards interrupted jobs.
