@@ -205,7 +205,11 @@ nightly-mutants-reconcilers: ## prove: mutate the two reconcilers and see whethe
 nightly-mutants-state: ## prove: mutate the state store and the outbox and see whether a test fails
 	$(MAKE) --no-print-directory mutants MUTATE='src/outbox.rs src/store.rs src/store/**'
 
-nightly-bench: ## prove: measure the function as a process, and in process
+# Installs valgrind, which counts the instructions, where apt-get can.
+nightly-bench: ## prove: measure the function as a process, and in process, and check the budgets
+	command -v valgrind || { apt-get update -qq && apt-get install --yes -qq valgrind; }
+	$(MAKE) --no-print-directory build
+	benches/lambda/budgets --all
 	$(MAKE) --no-print-directory bench
 	$(MAKE) --no-print-directory bench-growth
 	$(MAKE) --no-print-directory bench-plan

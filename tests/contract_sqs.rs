@@ -23,7 +23,7 @@ use taskhold::notify::sink::InterruptedJobQueue;
 use taskhold::outbox::DeliveryError;
 use taskhold::sqs::{MESSAGE_BYTES_MAX, MESSAGES_PER_SEND_MAX};
 
-const QUEUE: &str = "jobs-dead_lettered";
+const QUEUE: &str = "jobs-dead-lettered";
 const SOURCE: &str = "arn:aws:sqs:eu-west-1:111122223333:jobs";
 
 fn dead_lettered(body: &str) -> DeadLetter {

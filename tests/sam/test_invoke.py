@@ -25,9 +25,9 @@ BATCHES = [
     "sqs-sns-envelope.json",
 ]
 
-# The first words of the answer to an event. The Region is steady and the function has no records, so each event
-# only triggers a reconcile.
-TOLD = {
+# How the answer to each event begins. The service is steady and the function has no records, so an event triggers at
+# most a reconcile.
+ANSWERS = {
     "console-test-event.json": "unrecognized, nothing done: ",
     "ecs-deployment-state-change-completed.json": "nothing to do for ",
     "ecs-deployment-state-change-failed.json": "nothing to do for ",
@@ -54,12 +54,12 @@ COMMANDS = {
 }
 
 
-# Each has a test that checks more than the answer.
-LOOKED_INTO = ["command-preflight.json", "command-status.json", "sqs-batch-mixed.json", "sqs-job-started.json"]
+# A test of its own checks more of each than the answer.
+COVERED = ["command-preflight.json", "command-status.json", "sqs-batch-mixed.json", "sqs-job-started.json"]
 
 
 def kind(name):
-    """What the function can tell two payloads apart by before it reads what they say."""
+    """What distinguishes two payloads before the function reads their contents."""
     payload = json.loads((EVENTS / name).read_text())
     if "Records" in payload:
         return ("messages", *sorted({carrier(record) for record in payload["Records"]}))
@@ -67,7 +67,7 @@ def kind(name):
 
 
 def carrier(record):
-    """In what a message comes: by SNS itself, or as SQS's body, in an envelope or without one; from which kind of queue."""
+    """How a message arrives: from SNS, or in the body of an SQS record, with or without an envelope; and the kind of its queue."""
     if "body" not in record:
         return "no body"
     try:
@@ -79,20 +79,20 @@ def carrier(record):
 
 
 def sampled(names):
-    """The first payload of each kind and outcome, if no test looks further into one of that kind; or all of them."""
+    """The first payload of each kind, except kinds that a test of their own covers; or all of them."""
     if extent() == "all":
         return list(names)
     first = {}
     for name in names:
-        first.setdefault((kind(name), TOLD.get(name)), name)
-    looked_into = {(kind(name), None) for name in LOOKED_INTO}
-    return [name for of, name in first.items() if of not in looked_into]
+        first.setdefault(kind(name), name)
+    covered = {kind(name) for name in COVERED}
+    return [name for of, name in first.items() if of not in covered]
 
 
 def extent():
-    asked = os.environ.get("TASKHOLD_TESTS") or "sample"
-    assert asked in ("sample", "all"), f"TASKHOLD_TESTS is `sample` or `all`, not `{asked}`"
-    return asked
+    value = os.environ.get("TASKHOLD_TESTS") or "sample"
+    assert value in ("sample", "all"), f"TASKHOLD_TESTS is `sample` or `all`, not `{value}`"
+    return value
 
 
 def invoked(stage, payload, **settings):
@@ -127,19 +127,19 @@ def nothing_is_protected(stage):
 
 
 def test_every_payload_of_events_is_tried_here():
-    assert sorted([*BATCHES, *TOLD, *COMMANDS, *LOOKED_INTO]) == sorted(file.name for file in EVENTS.glob("*.json"))
+    assert sorted([*BATCHES, *ANSWERS, *COMMANDS, *COVERED]) == sorted(file.name for file in EVENTS.glob("*.json"))
 
 
 @pytest.mark.parametrize("name", sampled(BATCHES))
-def test_of_a_batch_every_message_is_done(stage, name):
+def test_every_message_of_a_batch_is_done(stage, name):
     assert answer_to(stage, name) == ALL_DONE
 
 
-@pytest.mark.parametrize("name", sampled(TOLD))
-def test_of_an_event_is_told_what_was_made_of_it(stage, name):
+@pytest.mark.parametrize("name", sampled(ANSWERS))
+def test_the_answer_to_an_event_says_what_the_function_did(stage, name):
     answer = answer_to(stage, name)
     assert list(answer) == ["taskhold"]
-    assert answer["taskhold"].startswith(TOLD[name]), answer
+    assert answer["taskhold"].startswith(ANSWERS[name]), answer
 
 
 @pytest.mark.parametrize("name", sampled(COMMANDS))
@@ -177,9 +177,9 @@ def test_a_task_that_the_store_does_not_know_is_released_by_force_only(stage):
     stage.ecs.update_task_protection(cluster=CLUSTER, tasks=[task], protectionEnabled=True)
 
     def released(**how):
-        asked = json.dumps({"release": {"tasks": [task], **how}})
-        (told,) = invoked(stage, asked).answer["release"]["tasks"]
-        return told["outcome"]
+        command = json.dumps({"release": {"tasks": [task], **how}})
+        (released_task,) = invoked(stage, command).answer["release"]["tasks"]
+        return released_task["outcome"]
 
     assert released() == "foreign"
     assert list(protection(stage)) == [task]
@@ -206,22 +206,23 @@ def test_a_dry_run_protects_nothing(stage):
     assert protection(stage) == {}
 
 
-@pytest.mark.parametrize(
-    ("command", "code"),
-    [
-        ({"statsu": {}}, "unknown-command"),
-        ({"status": {"service": 5}}, "invalid-field"),
-        ({"status": {"service": "nowhere"}}, "service-not-found"),
-        ({"status": {"service": SERVICE, "cluster": "batch"}}, "not-configured"),
-    ],
-)
-def test_a_wrong_command_is_answered_with_what_is_wrong_with_it(stage, command, code):
+# The first goes wrong before the function calls ECS, the second after a call.
+INVALID_COMMANDS = [
+    ({"statsu": {}}, "unknown-command"),
+    ({"status": {"service": "nowhere"}}, "service-not-found"),
+    ({"status": {"service": 5}}, "invalid-field"),
+    ({"status": {"service": SERVICE, "cluster": "batch"}}, "not-configured"),
+]
+
+
+@pytest.mark.parametrize(("command", "code"), INVALID_COMMANDS if extent() == "all" else INVALID_COMMANDS[:2])
+def test_the_answer_to_an_invalid_command_names_the_problem(stage, command, code):
     answer = invoked(stage, json.dumps(command)).answer
     jsonschema.validate(answer, SCHEMA)
     assert answer["error"]["code"] == code, answer
 
 
-def test_a_batch_that_cannot_be_told_apart_fails_whole(stage):
+def test_a_batch_whose_messages_have_no_id_fails_as_a_whole(stage):
     # Its message has no id, so it could not be reported, and would count as done.
     invocation = stage.invoke(json.dumps({"Records": [{"eventSource": "aws:sqs", "body": "{}"}]}))
     assert "cannot read a batch of sqs messages" in invocation.answer["errorMessage"]

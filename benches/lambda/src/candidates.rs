@@ -20,7 +20,7 @@ pub(crate) struct Candidate {
 /// because every message here succeeds and none causes a notification. Their clients are created all the same.
 const SETTINGS: [(&str, &str); 6] = [
     ("TASKHOLD_CLUSTERS", "arn:aws:ecs:eu-west-1:111122223333:cluster/video"),
-    ("TASKHOLD_DEAD_LETTER_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/111122223333/dead_lettered"),
+    ("TASKHOLD_DEAD_LETTER_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/111122223333/dead-lettered"),
     ("TASKHOLD_RECHECK_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/111122223333/rechecks"),
     ("TASKHOLD_ALERT_TOPIC_ARN", "arn:aws:sns:eu-west-1:111122223333:alerts"),
     ("TASKHOLD_ALERT_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/111122223333/alerts"),
