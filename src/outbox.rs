@@ -9,8 +9,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::future::Future;
 
-/// How long an instance has to send what it has claimed: each send times out after seconds. After that the instance has most likely crashed, and
-/// another one sends the item.
+/// How long an instance has to send what it has claimed: each send times out after seconds. After that the
+/// instance has most likely crashed, and another one sends the item.
 pub const CLAIM: SignedDuration = SignedDuration::from_secs(60);
 
 /// A receiver did not take an item; the text names the receiver and the reason.
@@ -27,10 +27,12 @@ pub trait Deliver<T>: Send + Sync {
     fn deliver(&self, item: &T) -> impl Future<Output = Result<(), DeliveryError>> + Send;
 }
 
-/// The delivery state of one item in an outbox.
+/// The delivery of one item that a record still has to report. The record drops it when the receiver took the
+/// item.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivery {
-    /// No instance may claim the item before this moment: another one has claimed it, or it waits for its next attempt.
+    /// No instance may claim the item before this moment: another one has claimed it, or it waits for its next
+    /// attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claimed_until: Option<Timestamp>,
     /// Number of failed attempts.
@@ -44,19 +46,44 @@ impl Delivery {
         self.claimed_until.is_none_or(|until| until <= now)
     }
 
-    /// Claims the item for one instance.
+    /// Whether the item waits for its next attempt because earlier ones have failed.
+    pub fn is_backing_off(&self, now: Timestamp) -> bool {
+        self.failures > 0 && !self.is_due(now)
+    }
+
+    /// Claims the item for one instance. The claim takes effect when the record is stored: by compare-and-set, so
+    /// that only one of several concurrent claims succeeds.
     pub fn claim(&mut self, now: Timestamp) {
         self.claimed_until = now.checked_add(CLAIM).ok();
+    }
+
+    /// Records the result of an attempt. Returns the delivery that remains: none if the receiver took the item, or
+    /// else one that is due again later.
+    #[must_use]
+    pub fn settle(self, outcome: DeliveryOutcome, now: Timestamp) -> Option<Self> {
+        match outcome {
+            DeliveryOutcome::Acknowledged => None,
+            DeliveryOutcome::Failed => Some(self.back_off(now)),
+        }
     }
 
     /// Schedules the next attempt after the receiver did not take the item: with the next reconcile at first,
     /// then after 10, 20 and 40 minutes, then hourly. The backoff avoids a call at each reconcile to a receiver
     /// that no longer exists.
-    pub fn back_off(&mut self, now: Timestamp) {
+    fn back_off(self, now: Timestamp) -> Self {
         let minutes = if self.failures == 0 { 0 } else { (5_i64 << self.failures.min(4)).min(60) };
-        self.claimed_until = now.checked_add(SignedDuration::from_mins(minutes)).ok();
-        self.failures = self.failures.saturating_add(1);
+        let claimed_until = now.checked_add(SignedDuration::from_mins(minutes)).ok();
+        Self { claimed_until, failures: self.failures.saturating_add(1) }
     }
+}
+
+/// The result of one attempt to deliver an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeliveryOutcome {
+    /// The receiver took the item.
+    Acknowledged,
+    /// The receiver did not take the item, or did not answer.
+    Failed,
 }
 
 #[cfg(test)]
@@ -81,9 +108,24 @@ mod tests {
         let mut delivery = Delivery::default();
         let mut waits = Vec::new();
         for _ in 0..6 {
-            delivery.back_off(minute(0));
+            delivery = delivery.settle(DeliveryOutcome::Failed, minute(0)).unwrap();
             waits.push(delivery.claimed_until.unwrap().duration_since(minute(0)).as_mins());
         }
         assert_eq!(waits, [0, 10, 20, 40, 60, 60]);
+    }
+
+    #[test]
+    fn an_item_that_was_taken_has_no_delivery_left_and_one_that_was_not_backs_off() {
+        let mut delivery = Delivery::default();
+        delivery.claim(minute(0));
+        assert!(!delivery.is_backing_off(minute(0)), "it is only claimed");
+        assert_eq!(delivery.settle(DeliveryOutcome::Acknowledged, minute(0)), None);
+        let once = delivery.settle(DeliveryOutcome::Failed, minute(0)).unwrap();
+        assert!(once.is_due(minute(0)) && !once.is_backing_off(minute(0)));
+        let twice = once.settle(DeliveryOutcome::Failed, minute(0)).unwrap();
+        assert_eq!(
+            [9, 10].map(|at| (twice.is_due(minute(at)), twice.is_backing_off(minute(at)))),
+            [(false, true), (true, false)]
+        );
     }
 }

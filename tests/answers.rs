@@ -28,10 +28,11 @@ use taskhold::config::clusters::NameError;
 use taskhold::ecs::arn::Task;
 use taskhold::ecs::error::EcsError;
 use taskhold::ecs::service::ServiceArn;
+use taskhold::outbox::Delivery;
 use taskhold::service::alert::{AlertKind, Transition};
 use taskhold::service::diagnosis::{DeadlinePolicy, RolloutStatus, diagnose};
-use taskhold::service::incident::Incident;
 use taskhold::service::incident::pending::PendingNotification;
+use taskhold::service::incident::{Incident, IncidentState};
 use taskhold::service::preflight::Verdict;
 use taskhold::service::record::ServiceRecord;
 use taskhold::service::snapshot::ServiceSnapshot;
@@ -294,13 +295,19 @@ fn answer_with_incidents() -> Value {
     let at = |minute: i64| Timestamp::new(1_790_000_000 + minute * 60, 987_654_321).unwrap();
     let mut record = ServiceRecord::default();
     for (minute, kind) in (0..).zip(incident_kinds()) {
-        let pending = PendingNotification { event: Transition::Opened, claimed_until: None, failures: 1, after: None };
+        let pending = PendingNotification {
+            event: Transition::Opened,
+            delivery: Delivery { claimed_until: None, failures: 1 },
+            after: None,
+        };
         let incident = Incident {
             kind,
             since: at(minute),
             notified_at: at(minute),
-            escalations: 2,
-            resolved_at: (minute > 2).then(|| at(9)),
+            state: match minute > 2 {
+                true => IncidentState::Resolved { at: at(9), marks: 2 },
+                false => IncidentState::Escalated { marks: 2 },
+            },
             attempted: true,
             pending: (minute == 1).then_some(pending),
         };

@@ -22,7 +22,7 @@ use taskhold::lambda::function::{Function, Parts, Ports};
 use taskhold::notify::sink::LogOnly;
 use taskhold::notify::sink::{JobForwarder, Notifier};
 use taskhold::service::alert::AlertKind;
-use taskhold::service::incident::Incident;
+use taskhold::service::incident::{Incident, IncidentState};
 use taskhold::service::record::{BlockedSince, ServiceRecord, Watch};
 use taskhold::store::error::StoreError;
 use taskhold::store::memory::MemoryStore;
@@ -393,8 +393,7 @@ fn the_results_of_earlier_reconciles_count_and_are_reported() {
         kind: AlertKind::DeploymentBlocked,
         since: after(-500),
         notified_at: after(-200),
-        escalations: 0,
-        resolved_at: None,
+        state: IncidentState::Open,
         attempted: true,
         pending: None,
     };

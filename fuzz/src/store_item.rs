@@ -12,9 +12,10 @@ use taskhold::lambda::sqs_record::QueueMessage;
 use taskhold::notify::email;
 use taskhold::notify::json as machine;
 use taskhold::notify::notification::Notification;
+use taskhold::outbox::Delivery;
 use taskhold::service::alert::{AlertKind, Transition};
 use taskhold::service::incident::pending::{PendingNotification, claim};
-use taskhold::service::incident::{Incident, Incidents};
+use taskhold::service::incident::{Incident, IncidentState, Incidents};
 use taskhold::service::record::{BlockedSince, ServiceRecord, Watch};
 use taskhold::service::remediation::raise::{RaiseStage, Raised};
 use taskhold::service::remediation::{RemediationNote, RemediationState};
@@ -80,19 +81,11 @@ fn service() -> ServiceRecord {
     let task = |digit: char| digit.to_string().repeat(32).parse().expect("a task's id");
     let pending = PendingNotification {
         event: Transition::Escalated,
-        claimed_until: Some(at(9)),
-        failures: 2,
+        delivery: Delivery { claimed_until: Some(at(9)), failures: 2 },
         after: Some(Transition::Opened),
     };
-    let incident = |kind, pending, resolved_at| Incident {
-        kind,
-        since: at(0),
-        notified_at: at(5),
-        escalations: 1,
-        resolved_at,
-        attempted: true,
-        pending,
-    };
+    let incident =
+        |kind, pending, state| Incident { kind, since: at(0), notified_at: at(5), state, attempted: true, pending };
     let raised = Raised { from: 2, to: 4, before: 3, at: at(6), stage: RaiseStage::Raised };
     ServiceRecord {
         blocked: Some(BlockedSince { rollout: rollout.clone(), since: at(1) }),
@@ -106,8 +99,14 @@ fn service() -> ServiceRecord {
             notes: vec![RemediationNote { at: at(6), text: "raised the desired count from 3 to 4".to_owned() }],
         },
         incidents: [
-            ("video/web/x/deployment-blocked".to_owned(), incident(AlertKind::DeploymentBlocked, Some(pending), None)),
-            ("video/web/x/protection-expiring".to_owned(), incident(AlertKind::ProtectionExpiring, None, Some(at(8)))),
+            (
+                "video/web/x/deployment-blocked".to_owned(),
+                incident(AlertKind::DeploymentBlocked, Some(pending), IncidentState::Escalated { marks: 1 }),
+            ),
+            (
+                "video/web/x/protection-expiring".to_owned(),
+                incident(AlertKind::ProtectionExpiring, None, IncidentState::Resolved { at: at(8), marks: 1 }),
+            ),
         ]
         .into(),
     }
@@ -127,7 +126,7 @@ pub fn check(text: &str) {
     }
     if let Ok(mut record) = serde_json::from_str::<ServiceRecord>(text) {
         assert_eq!(serde_json::from_str::<ServiceRecord>(&json(&record)).ok().as_ref(), Some(&record));
-        told_once(&mut record.incidents);
+        claimed_once(&mut record.incidents);
     }
 }
 
@@ -167,7 +166,7 @@ fn interruption_is_told_well(what: &taskhold::task::interruption::Interruption) 
 }
 
 /// A notification that one instance has claimed is not sent by another one at the same time.
-fn told_once(incidents: &mut Incidents) {
+fn claimed_once(incidents: &mut Incidents) {
     let now = at(10);
     let pending = incidents.values().filter(|incident| incident.pending.is_some()).count();
     assert!(claim(incidents, now).len() <= pending);

@@ -157,7 +157,7 @@ impl<P: Ports> Function<P> {
         let end = self.services.tasks.observe_stop(stop, &[], budget).await.map_err(failed)?;
         let Some(end) = end else {
             // An earlier attempt may have left a pending notification.
-            self.services.tasks.report_interruption(task).await.map_err(failed)?;
+            self.services.tasks.report_interruptions_of(task).await.map_err(failed)?;
             return Ok(format!("nothing to do for task {task}"));
         };
         let did = match end.stage {
@@ -168,7 +168,7 @@ impl<P: Ports> Function<P> {
         if let Some(TaskState::NotStored(reason)) = self.services.tasks.reconcile(vec![change], budget).await.pop() {
             return Err(failed(reason));
         }
-        self.services.tasks.report_interruption(task).await.map_err(failed)?;
+        self.services.tasks.report_interruptions_of(task).await.map_err(failed)?;
         Ok(did)
     }
 

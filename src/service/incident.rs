@@ -4,14 +4,18 @@
 //! transition is stored together with its pending notification ([`Incident::pending`]), which is cleared only after
 //! delivery. A crash in between therefore sends a notification twice rather than never. If
 //! two instances reconcile concurrently, only the one that stores its record notifies.
+//!
+//! [`problem`] finds the problems of a snapshot, [`pending`] claims and settles the notifications.
 
 pub mod pending;
+pub mod problem;
 
 use crate::ecs::arn::TaskId;
 use crate::service::alert::{AlertKind, Transition};
-use crate::service::diagnosis::{DEPLOYMENTS_MAX, Diagnosis, RolloutStatus};
+use crate::service::diagnosis::Diagnosis;
 use crate::service::incident::pending::PendingNotification;
-use crate::service::snapshot::{Jobs, ServiceSnapshot};
+use crate::service::incident::problem::{Problem, is_lesser, problems};
+use crate::service::snapshot::ServiceSnapshot;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -19,9 +23,6 @@ use std::collections::BTreeMap;
 
 /// How long an incident is remembered once its resolution was delivered.
 pub const RESOLVED_KEPT: SignedDuration = SignedDuration::from_hours(24);
-/// How long a task without live jobs may stay protected before its protection counts as orphaned. Its release may be in
-/// progress.
-pub const ORPHAN_GRACE: SignedDuration = SignedDuration::from_mins(10);
 
 /// When to notify.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,12 +42,8 @@ pub struct Incident {
     pub since: Timestamp,
     /// When the latest notification became due.
     pub notified_at: Timestamp,
-    /// How many escalation marks have been passed.
-    #[serde(default)]
-    pub escalations: u8,
-    /// When the problem ended.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resolved_at: Option<Timestamp>,
+    /// Whether the problem persists.
+    pub state: IncidentState,
     /// Whether a delivery was attempted. The notification may have arrived, because a failed delivery may have succeeded
     /// nevertheless, or in part.
     #[serde(default)]
@@ -54,6 +51,49 @@ pub struct Incident {
     /// The notification that is not delivered yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending: Option<PendingNotification>,
+}
+
+/// Whether a problem persists, and how urgent it has become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IncidentState {
+    /// The problem persists, and no escalation mark has passed.
+    Open,
+    /// The problem persists after escalation marks.
+    Escalated {
+        /// How many of them have passed, at least one.
+        marks: u8,
+    },
+    /// The problem is over.
+    Resolved {
+        /// When it ended.
+        at: Timestamp,
+        /// How many escalation marks had passed before.
+        marks: u8,
+    },
+}
+
+impl IncidentState {
+    /// The state of a problem that persists after this number of escalation marks.
+    fn open_after(marks: u8) -> Self {
+        if marks == 0 { Self::Open } else { Self::Escalated { marks } }
+    }
+
+    /// How many escalation marks have passed.
+    pub fn marks(self) -> u8 {
+        match self {
+            Self::Open => 0,
+            Self::Escalated { marks } | Self::Resolved { marks, .. } => marks,
+        }
+    }
+
+    /// When the problem ended, if it is over.
+    pub fn resolved_at(self) -> Option<Timestamp> {
+        match self {
+            Self::Open | Self::Escalated { .. } => None,
+            Self::Resolved { at, .. } => Some(at),
+        }
+    }
 }
 
 /// The incidents of one service by key.
@@ -72,73 +112,96 @@ pub struct Assessment<'a> {
 }
 
 /// Updates the incidents with a new snapshot. With gaps in the snapshot, no incident is resolved.
-pub fn advance(incidents: &mut Incidents, seen: Assessment<'_>, policy: &AlertPolicy) {
-    let Assessment { snapshot, diagnosis, .. } = seen;
-    let now = snapshot.at;
-    let wrong = wrongs(incidents, seen, policy);
-    let blocked = wrong.values().any(|(kind, _)| *kind == AlertKind::DeploymentBlocked);
+pub fn advance(incidents: &mut Incidents, assessment: Assessment<'_>, policy: &AlertPolicy) {
+    let diagnosis = assessment.diagnosis;
+    let now = assessment.snapshot.at;
+    let marks = marks_passed(diagnosis, now);
+    let problems = problems(incidents, assessment, policy);
+    let blocked = problems.values().any(|problem| problem.kind == AlertKind::DeploymentBlocked);
     // An open `deployment-blocked` incident suppresses the lesser kinds: they are neither opened nor resolved
     // meanwhile. A job that runs unprotected is never a lesser problem.
-    let carried = |kind: AlertKind| blocked && is_lesser(kind);
-    for (key, (kind, since)) in wrong.iter().filter(|(_, (kind, _))| !carried(*kind)) {
-        let incident = incidents.entry(key.clone()).or_insert_with(|| Incident {
-            kind: *kind,
-            since: *since,
-            notified_at: now,
-            escalations: marks_passed(diagnosis, now),
-            resolved_at: None,
-            attempted: false,
-            pending: Some(PendingNotification::new(Transition::Opened)),
-        });
-        continue_incident(incident, diagnosis, now, policy);
+    let is_suppressed = |kind: AlertKind| blocked && is_lesser(kind);
+    for (key, problem) in problems.iter().filter(|(_, problem)| !is_suppressed(problem.kind)) {
+        match incidents.get_mut(key) {
+            Some(incident) => incident.persist(marks, now, policy),
+            None => drop(incidents.insert(key.clone(), Incident::open(*problem, marks, now))),
+        }
     }
     if diagnosis.gaps.is_empty() {
-        let open =
-            incidents.iter_mut().filter(|(_, incident)| incident.resolved_at.is_none() && !carried(incident.kind));
-        open.filter(|(key, _)| !wrong.contains_key(*key)).for_each(|(_, incident)| resolve(incident, now));
+        let open = incidents.iter_mut().filter(|(_, incident)| incident.is_open() && !is_suppressed(incident.kind));
+        open.filter(|(key, _)| !problems.contains_key(*key)).for_each(|(_, incident)| incident.resolve(now));
     }
-    incidents.retain(|_, incident| {
-        incident.pending.is_some() || incident.resolved_at.is_none_or(|at| now.duration_since(at) < RESOLVED_KEPT)
-    });
+    let is_recent = |at: Timestamp| now.duration_since(at) < RESOLVED_KEPT;
+    incidents.retain(|_, incident| incident.pending.is_some() || incident.state.resolved_at().is_none_or(is_recent));
 }
 
-fn resolve(incident: &mut Incident, now: Timestamp) {
-    incident.resolved_at = Some(now);
-    incident.notified_at = now;
-    incident.pending = match incident.pending {
-        // No RESOLVED for an incident that was never reported.
-        _ if !incident.attempted => None,
-        // The problem came back and went away again before its OPENED was sent: drop both.
-        Some(pending) if pending.event == Transition::Opened && pending.is_fresh() => pending.taken_back(),
-        pending => Some(PendingNotification::instead(pending, Transition::Resolved, now)),
-    };
-}
+/// The transitions. Each one that is worth a notification makes it pending in the same change.
+impl Incident {
+    /// Whether the problem persists.
+    pub fn is_open(&self) -> bool {
+        self.state.resolved_at().is_none()
+    }
 
-fn continue_incident(incident: &mut Incident, diagnosis: &Diagnosis, now: Timestamp, policy: &AlertPolicy) {
-    if incident.resolved_at.take().is_some() {
-        if let Some(pending) =
-            incident.pending.filter(|pending| pending.event == Transition::Resolved && pending.is_fresh())
-        {
+    /// A new incident.
+    fn open(problem: Problem, marks: u8, now: Timestamp) -> Self {
+        Self {
+            kind: problem.kind,
+            since: problem.since,
+            notified_at: now,
+            state: IncidentState::open_after(marks),
+            attempted: false,
+            pending: Some(PendingNotification::new(Transition::Opened)),
+        }
+    }
+
+    /// The problem is still there: the incident escalates, repeats or reopens when that is due.
+    fn persist(&mut self, marks: u8, now: Timestamp, policy: &AlertPolicy) {
+        match self.state {
+            IncidentState::Resolved { marks: marks_before, .. } => self.reopen(marks_before, marks, now),
+            // One notification at a time.
+            IncidentState::Open | IncidentState::Escalated { .. } if self.pending.is_some() => {}
+            IncidentState::Open | IncidentState::Escalated { .. } if marks > self.state.marks() => {
+                self.state = IncidentState::Escalated { marks };
+                self.notify(PendingNotification::new(Transition::Escalated), now);
+            }
+            IncidentState::Open | IncidentState::Escalated { .. } => {
+                if now.duration_since(self.notified_at) >= policy.repeat_after {
+                    self.notify(PendingNotification::new(Transition::Repeated), now);
+                }
+            }
+        }
+    }
+
+    /// The problem came back after it was resolved.
+    fn reopen(&mut self, marks_before: u8, marks: u8, now: Timestamp) {
+        let unsent = self.pending.filter(|pending| pending.event == Transition::Resolved && pending.is_fresh());
+        if let Some(unsent) = unsent {
             // Its RESOLVED was not sent yet: the incident simply continues.
-            incident.pending = pending.taken_back();
+            self.state = IncidentState::open_after(marks_before);
+            self.pending = unsent.withdrawn();
             return;
         }
-        // The problem came back after it was resolved: open it anew.
-        (incident.since, incident.notified_at, incident.escalations) = (now, now, marks_passed(diagnosis, now));
-        incident.pending = Some(PendingNotification::instead(incident.pending, Transition::Opened, now));
-        return;
+        self.state = IncidentState::open_after(marks);
+        self.since = now;
+        self.notify(PendingNotification::replacing(self.pending, Transition::Opened, now), now);
     }
-    if incident.pending.is_some() {
-        return;
+
+    /// The problem is over.
+    fn resolve(&mut self, now: Timestamp) {
+        self.state = IncidentState::Resolved { at: now, marks: self.state.marks() };
+        match self.pending {
+            // No RESOLVED for an incident that was never reported.
+            _ if !self.attempted => (self.notified_at, self.pending) = (now, None),
+            // The problem came back and went away again before its OPENED was sent: drop both.
+            Some(pending) if pending.event == Transition::Opened && pending.is_fresh() => {
+                (self.notified_at, self.pending) = (now, pending.withdrawn());
+            }
+            pending => self.notify(PendingNotification::replacing(pending, Transition::Resolved, now), now),
+        }
     }
-    let marks = marks_passed(diagnosis, now);
-    if marks > incident.escalations {
-        incident.escalations = marks;
-        incident.notified_at = now;
-        incident.pending = Some(PendingNotification::new(Transition::Escalated));
-    } else if now.duration_since(incident.notified_at) >= policy.repeat_after {
-        incident.notified_at = now;
-        incident.pending = Some(PendingNotification::new(Transition::Repeated));
+
+    fn notify(&mut self, pending: PendingNotification, now: Timestamp) {
+        (self.notified_at, self.pending) = (now, Some(pending));
     }
 }
 
@@ -157,94 +220,6 @@ pub(crate) fn marks(diagnosis: &Diagnosis) -> Option<[Timestamp; 2]> {
 fn marks_passed(diagnosis: &Diagnosis, now: Timestamp) -> u8 {
     let passed = marks(diagnosis).into_iter().flatten().filter(|mark| *mark <= now);
     u8::try_from(passed.count()).unwrap_or(u8::MAX)
-}
-
-/// The current problems of a service by incident key, each with the moment it began.
-fn wrongs(
-    incidents: &Incidents,
-    seen: Assessment<'_>,
-    policy: &AlertPolicy,
-) -> BTreeMap<String, (AlertKind, Timestamp)> {
-    let Assessment { snapshot, diagnosis, idle_seen } = seen;
-    let mut wrongs = BTreeMap::new();
-    let now = snapshot.at;
-    let rollout = diagnosis.rollout.id().unwrap_or("-").to_owned();
-    let mut add = |kind: AlertKind, of: &str, since| {
-        wrongs.insert(key(snapshot, of, kind), (kind, since));
-    };
-    let blocked_since = match diagnosis.rollout_status {
-        RolloutStatus::Blocked => {
-            diagnosis.blocked_since.filter(|since| now.duration_since(*since) >= policy.blocked_after)
-        }
-        // For example, one of several blocking tasks was released and ECS is about to stop it: the incident continues.
-        RolloutStatus::WillBlock => open_since(incidents, &key(snapshot, &rollout, AlertKind::DeploymentBlocked)),
-        RolloutStatus::Steady | RolloutStatus::InProgress | RolloutStatus::Unknown => None,
-    };
-    if let Some(since) = blocked_since {
-        add(AlertKind::DeploymentBlocked, &rollout, since);
-    }
-    let refused_since = |is_protected: bool| {
-        let refused_tasks = diagnosis
-            .refused_tasks
-            .iter()
-            .filter(|refused_task| refused_task.protected_until.is_some() == is_protected);
-        refused_tasks.map(|refused_task| refused_task.since).min()
-    };
-    for (kind, is_protected) in [(AlertKind::ProtectionRefused, false), (AlertKind::ProtectionExpiring, true)] {
-        if let Some(since) = refused_since(is_protected) {
-            add(kind, "-", since);
-        }
-    }
-    if misses_deadline(diagnosis) {
-        add(AlertKind::DeploymentAtRisk, &rollout, diagnosis.rollout.started_at().unwrap_or(now));
-    }
-    if snapshot.service.deployments.len() + 1 >= DEPLOYMENTS_MAX {
-        add(AlertKind::TooManyDeployments, "-", now);
-    }
-    if let Some(since) = orphaned_since(snapshot, idle_seen) {
-        add(AlertKind::OrphanedProtection, "-", since);
-    }
-    wrongs
-}
-
-fn is_lesser(kind: AlertKind) -> bool {
-    match kind {
-        AlertKind::DeploymentAtRisk | AlertKind::TooManyDeployments | AlertKind::OrphanedProtection => true,
-        AlertKind::DeploymentBlocked
-        | AlertKind::ProtectionRefused
-        | AlertKind::ProtectionExpiring
-        | AlertKind::JobInterrupted => false,
-    }
-}
-
-/// When an incident opened, if it is open.
-fn open_since(incidents: &Incidents, key: &str) -> Option<Timestamp> {
-    incidents.get(key).filter(|incident| incident.resolved_at.is_none()).map(|incident| incident.since)
-}
-
-fn misses_deadline(diagnosis: &Diagnosis) -> bool {
-    let in_the_way = matches!(diagnosis.rollout_status, RolloutStatus::Blocked | RolloutStatus::WillBlock);
-    let margin = diagnosis.deadline.zip(diagnosis.forecast).map(|(deadline, forecast)| deadline.margin(&forecast));
-    in_the_way && margin.is_some_and(|margin| margin.is_negative())
-}
-
-/// The protected tasks without a live job in the state store, with the end of their last job.
-pub fn idle_tasks(snapshot: &ServiceSnapshot) -> impl Iterator<Item = (&TaskId, Timestamp)> {
-    snapshot.protected().filter_map(|(task, _)| match &task.jobs {
-        Jobs::Known(jobs) if jobs.is_empty() => Some((&task.id, task.idle_since?)),
-        _ => None,
-    })
-}
-
-/// Since when the first protected task has had no live job, if that is longer ago than [`ORPHAN_GRACE`].
-fn orphaned_since(snapshot: &ServiceSnapshot, idle_seen: &BTreeMap<TaskId, Timestamp>) -> Option<Timestamp> {
-    let idle = idle_tasks(snapshot).filter_map(|(task, since)| Some(since.max(*idle_seen.get(task)?)));
-    idle.filter(|since| snapshot.at.duration_since(*since) >= ORPHAN_GRACE).min()
-}
-
-/// Service, deployment and kind: stable for the life of the incident.
-fn key(snapshot: &ServiceSnapshot, rollout: &str, kind: AlertKind) -> String {
-    format!("{}/{}/{rollout}/{}", snapshot.service.arn.cluster.name, snapshot.service.arn.name, kind.as_str())
 }
 
 #[cfg(test)]

@@ -6,10 +6,11 @@
 //! chain breaks, the next reconcile after its moment notices and restarts it.
 
 use crate::ecs::arn::TaskId;
-use crate::service::alert::{AlertKind, Transition};
+use crate::service::alert::AlertKind;
 use crate::service::diagnosis::{DeadlinePolicy, Diagnosis, RolloutStatus, diagnose};
 use crate::service::incident;
-use crate::service::incident::pending;
+use crate::service::incident::pending::{self, ClaimedNotification};
+use crate::service::incident::problem::idle_tasks;
 use crate::service::incident::{AlertPolicy, Incident};
 use crate::service::record::{BlockedSince, ServiceRecord, Watch};
 use crate::service::remediation::{
@@ -138,7 +139,7 @@ pub struct Findings {
     /// Recent remediations, and those that were not applied with the reason.
     pub notes: Vec<RemediationNote>,
     /// The notifications to send, claimed by the instance that stores the record.
-    pub to_notify: Vec<(String, Incident, Transition)>,
+    pub to_notify: Vec<ClaimedNotification>,
 }
 
 /// Reconciles a snapshot with the service record: since when the service is blocked, its incidents, its watch.
@@ -186,7 +187,7 @@ fn remember(record: &mut ServiceRecord, diagnosis: &Diagnosis) {
 
 /// Records since when snapshots have shown protected tasks without a live job. A new job starts the time afresh.
 fn remember_idle(record: &mut ServiceRecord, snapshot: &ServiceSnapshot) {
-    let idle = incident::idle_tasks(snapshot).map(|(task, _)| task.clone());
+    let idle = idle_tasks(snapshot).map(|(task, _)| task.clone());
     let since = |task: &TaskId| record.idle_seen.get(task).copied().unwrap_or(snapshot.at);
     let seen = idle.map(|task| (task.clone(), since(&task))).collect();
     if snapshot.gaps.is_empty() {
@@ -203,7 +204,7 @@ fn remember_refused(record: &mut ServiceRecord, diagnosis: &Diagnosis) {
 }
 
 fn has_block_incident(record: &ServiceRecord) -> bool {
-    let blocked = |incident: &Incident| incident.kind == AlertKind::DeploymentBlocked && incident.resolved_at.is_none();
+    let blocked = |incident: &Incident| incident.kind == AlertKind::DeploymentBlocked && incident.is_open();
     record.incidents.values().any(blocked)
 }
 

@@ -6,10 +6,11 @@ use crate::ecs::ServiceUpdates;
 use crate::ecs::autoscaling::Autoscaling;
 use crate::ecs::error::EcsError;
 use crate::ecs::service::ServiceArn;
-use crate::outbox::{Deliver, DeliveryError};
+use crate::outbox::{Deliver, DeliveryError, DeliveryOutcome};
 use crate::service::alert::{Alert, AlertKind};
 use crate::service::diagnosis::{DeadlinePolicy, of_orphans};
-use crate::service::incident::{self, pending, pending::DeliveryOutcome};
+use crate::service::incident::AlertPolicy;
+use crate::service::incident::pending::{self, ClaimedNotification};
 use crate::service::recheck::{Recheck, RecheckQueue};
 use crate::service::reconcile::{self, Findings, OnTrigger, Reason, ServicePolicy};
 use crate::service::record::ServiceRecord;
@@ -164,7 +165,7 @@ impl<P: Ports> Reconciler<P> {
         let config = &self.tasks.config;
         ServicePolicy {
             watch: DeadlinePolicy { deadline: config.deadline },
-            alerts: incident::AlertPolicy { blocked_after: config.blocked_after, repeat_after: config.repeat_after },
+            alerts: AlertPolicy { blocked_after: config.blocked_after, repeat_after: config.repeat_after },
             remediations: RemediationPolicy {
                 policy: config.policy,
                 allowed: config.remediations,
@@ -230,7 +231,7 @@ impl<P: Ports> Reconciler<P> {
         remediations: &[RemediationNote],
     ) -> Result<usize, StoreError> {
         let mut sent = 0;
-        for (key, incident, event) in &seen.to_notify {
+        for ClaimedNotification { key, incident, event } in &seen.to_notify {
             let diagnosis = match incident.kind {
                 AlertKind::OrphanedProtection => of_orphans(snapshot, &seen.diagnosis),
                 _ => seen.diagnosis.clone(),
@@ -245,7 +246,7 @@ impl<P: Ports> Reconciler<P> {
                 diagnosis,
                 remediations: remediations.to_vec(),
             };
-            sent += usize::from(self.notify(&alert).await? == DeliveryOutcome::Sent);
+            sent += usize::from(self.notify(&alert).await? == DeliveryOutcome::Acknowledged);
         }
         Ok(sent)
     }
@@ -253,16 +254,15 @@ impl<P: Ports> Reconciler<P> {
     async fn notify(&self, alert: &Alert) -> Result<DeliveryOutcome, StoreError> {
         log(alert);
         let outcome = match self.tasks.notifier.deliver(alert).await {
-            Ok(()) => DeliveryOutcome::Sent,
+            Ok(()) => DeliveryOutcome::Acknowledged,
             Err(DeliveryError(failure)) => {
                 let incident = &alert.incident;
                 error!(incident, failure, "could not send the alert; the next reconcile retries");
                 DeliveryOutcome::Failed
             }
         };
-        let settled = (alert.event, outcome, self.tasks.clock.now());
         store::update(&self.tasks.store, &alert.service, None, |record: &mut ServiceRecord| {
-            pending::settle(&mut record.incidents, &alert.incident, settled);
+            pending::settle(&mut record.incidents, &alert.incident, alert.event, outcome, self.tasks.clock.now());
             ((), ServiceRecord::keep_until(alert.at))
         })
         .await?;

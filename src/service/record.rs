@@ -80,7 +80,7 @@ impl ServiceRecord {
     /// Whether the sweep must reconcile the service even if ECS no longer lists it: it is watched, has refused tasks or
     /// an open incident, its desired count is to be put back, or a notification is pending.
     pub fn is_open(&self) -> bool {
-        let open = |incident: &Incident| incident.resolved_at.is_none() || incident.pending.is_some();
+        let open = |incident: &Incident| incident.is_open() || incident.pending.is_some();
         self.watch.is_some()
             || !self.refused.is_empty()
             || self.remediation.raised.is_some()
@@ -97,6 +97,7 @@ impl ServiceRecord {
 mod tests {
     use super::*;
     use crate::service::alert::{AlertKind, Transition};
+    use crate::service::incident::IncidentState;
     use crate::service::incident::pending::PendingNotification;
     use crate::service::remediation::raise::{RaiseStage, Raised};
 
@@ -104,12 +105,11 @@ mod tests {
     fn a_record_is_open_while_it_has_a_watch_a_refusal_a_raise_an_incident_or_a_pending_notification() {
         let now = Timestamp::from_second(1_700_000_000).unwrap();
         let task: TaskId = format!("{:032x}", 1).parse().unwrap();
-        let pending =
-            PendingNotification { event: Transition::Resolved, claimed_until: None, failures: 0, after: None };
-        let incident = |resolved_at, pending| {
+        let pending = PendingNotification::new(Transition::Resolved);
+        let resolved = IncidentState::Resolved { at: now, marks: 0 };
+        let incident = |state, pending| {
             let kind = AlertKind::DeploymentBlocked;
-            let incident =
-                Incident { kind, since: now, notified_at: now, escalations: 0, resolved_at, attempted: true, pending };
+            let incident = Incident { kind, since: now, notified_at: now, state, attempted: true, pending };
             ServiceRecord { incidents: Incidents::from([("key".to_owned(), incident)]), ..ServiceRecord::default() }
         };
         let watch = Watch { rollout: None, started_at: now, checks: 0, due: None };
@@ -118,9 +118,9 @@ mod tests {
         for (is_open, record) in [
             (false, ServiceRecord::default()),
             (false, ServiceRecord { triggered_at: Some(now), ..ServiceRecord::default() }),
-            (false, incident(Some(now), None)),
-            (true, incident(Some(now), Some(pending))),
-            (true, incident(None, None)),
+            (false, incident(resolved, None)),
+            (true, incident(resolved, Some(pending))),
+            (true, incident(IncidentState::Open, None)),
             (true, ServiceRecord { watch: Some(watch), ..ServiceRecord::default() }),
             (true, ServiceRecord { refused: BTreeSet::from([task]), ..ServiceRecord::default() }),
             (true, ServiceRecord { remediation, ..ServiceRecord::default() }),

@@ -25,7 +25,7 @@ pub fn attention(record: &TaskRecord, now: Timestamp) -> Attention {
     let mut record = record.clone();
     record.protection.forget_stale(now);
     match decide_protection(&record, now) {
-        _ if record.has_open_interruption(now) => Attention::Open,
+        _ if record.has_due_interruption(now) => Attention::Open,
         _ if !record.protection.in_flight.is_empty() => Attention::None,
         Decision::Request(_) => Attention::Open,
         Decision::Keep(KeepReason::Confirmed { until }) => Attention::Compare { until },

@@ -2,6 +2,7 @@
 
 use crate::ecs::arn::Task;
 use crate::ecs::task::StopCause;
+use crate::outbox::Delivery;
 use crate::task::job::{JobKey, Labels};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -52,23 +53,20 @@ pub struct TaskStop {
 /// An interruption and its delivery.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrackedInterruption {
-    /// The interruption.
+    /// The interruption. It stays in the record after its delivery, so that none of its jobs is reported again.
     pub what: Interruption,
-    /// Until then the instance that claimed it may deliver it; later another instance may.
+    /// Its delivery; `None` once every receiver has taken it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub claimed_until: Option<Timestamp>,
+    pub delivery: Option<Delivery>,
     /// Whether the jobs were sent to the queue for interrupted jobs. A failed alert does not send them again.
     #[serde(default)]
     pub forwarded: bool,
-    /// When it was delivered.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub notified_at: Option<Timestamp>,
 }
 
 impl TrackedInterruption {
-    /// Whether it is not delivered yet, and no instance has claimed it.
-    pub fn is_open(&self, now: Timestamp) -> bool {
-        self.notified_at.is_none() && self.claimed_until.is_none_or(|until| until <= now)
+    /// An interruption that is not reported yet.
+    pub(crate) fn new(what: Interruption) -> Self {
+        Self { what, delivery: Some(Delivery::default()), forwarded: false }
     }
 }
 

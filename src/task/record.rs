@@ -2,7 +2,7 @@
 
 use crate::ecs::FailureReason;
 use crate::ecs::arn::Task;
-use crate::outbox::CLAIM;
+use crate::outbox::Delivery;
 use crate::store::Record;
 use crate::task::interruption::{InterruptedJob, Interruption, TaskStop, TrackedInterruption};
 use crate::task::job::{Job, JobKey};
@@ -107,19 +107,24 @@ impl TaskRecord {
             exit_codes: end.cause.exit_codes.clone(),
             protected_until: self.protection.confirmed_until.filter(|until| *until > now),
         };
-        self.interruptions.push(TrackedInterruption { what, claimed_until: None, forwarded: false, notified_at: None });
+        self.interruptions.push(TrackedInterruption::new(what));
     }
 
-    /// Whether an interruption is not delivered yet, and no instance has claimed it.
-    pub fn has_open_interruption(&self, now: Timestamp) -> bool {
-        self.interruptions.iter().any(|interruption| interruption.is_open(now))
+    /// The deliveries of interruptions that are not reported yet.
+    pub fn pending_interruptions(&self) -> impl Iterator<Item = &Delivery> {
+        self.interruptions.iter().filter_map(|interruption| interruption.delivery.as_ref())
     }
 
-    /// Claims the next interruption that is neither delivered nor claimed. The claim takes effect when the
-    /// record is stored.
+    /// Whether an interruption is due to be reported.
+    pub fn has_due_interruption(&self, now: Timestamp) -> bool {
+        self.pending_interruptions().any(|delivery| delivery.is_due(now))
+    }
+
+    /// Claims the next interruption that is due. The claim takes effect when the record is stored.
     pub fn claim_interruption(&mut self, now: Timestamp) -> Option<TrackedInterruption> {
-        let interruption = self.interruptions.iter_mut().find(|interruption| interruption.is_open(now))?;
-        interruption.claimed_until = now.checked_add(CLAIM).ok();
+        let is_due = |delivery: &Delivery| delivery.is_due(now);
+        let interruption = self.interruptions.iter_mut().find(|known| known.delivery.as_ref().is_some_and(is_due))?;
+        interruption.delivery.as_mut()?.claim(now);
         Some(interruption.clone())
     }
 
@@ -161,7 +166,7 @@ impl TaskRecord {
     pub fn is_open(&self) -> bool {
         let runs = self.stopped_at.is_none();
         let may_live = self.jobs.values().any(|job| job.finished_at.is_none());
-        let unreported = self.interruptions.iter().any(|interruption| interruption.notified_at.is_none());
+        let unreported = self.pending_interruptions().next().is_some();
         runs && (may_live || self.protection.is_set) || !self.protection.in_flight.is_empty() || unreported
     }
 
@@ -309,8 +314,8 @@ mod tests {
         record.stop(at(1));
         assert!(record.is_open());
         assert!(record.claim_interruption(at(1)).is_some());
-        assert!(record.is_open(), "whoever claimed it may not get to telling it");
-        record.interruptions[0].notified_at = Some(at(1));
+        assert!(record.is_open(), "the instance that claimed it may crash before it sends it");
+        record.interruptions[0].delivery = None;
         assert!(!record.is_open());
     }
 
@@ -373,16 +378,16 @@ mod tests {
     #[test]
     fn an_interruption_is_open_until_it_was_notified_except_while_an_invocation_sends_it() {
         let mut record = TaskRecord::default();
-        assert!(!record.has_open_interruption(at(0)));
+        assert!(!record.has_due_interruption(at(0)));
         record.merge_job(&key("j"), &live(0, 30));
         record.interrupt(&TaskStop { stage: StopStage::Stopped, service: None, cause: StopCause::default() }, at(1));
-        assert!(record.has_open_interruption(at(1)));
+        assert!(record.has_due_interruption(at(1)));
         assert!(record.claim_interruption(at(1)).is_some());
-        let claim_ends = at(1) + CLAIM;
+        let claim_ends = at(1) + crate::outbox::CLAIM;
         let [before, after] = [-1, 1].map(|second| claim_ends + SignedDuration::from_secs(second));
-        assert_eq!([before, claim_ends, after].map(|now| record.has_open_interruption(now)), [false, true, true]);
-        record.interruptions[0].notified_at = Some(at(2));
-        assert!(!record.has_open_interruption(after));
+        assert_eq!([before, claim_ends, after].map(|now| record.has_due_interruption(now)), [false, true, true]);
+        record.interruptions[0].delivery = None;
+        assert!(!record.has_due_interruption(after));
         assert_eq!(record.claim_interruption(after), None);
     }
 

@@ -6,10 +6,10 @@ use crate::ecs::ServiceReads;
 use crate::ecs::arn::Task;
 use crate::ecs::task::StopCause;
 use crate::ecs::task::TaskDescription;
-use crate::outbox::{Deliver, DeliveryError};
+use crate::outbox::{Deliver, DeliveryError, DeliveryOutcome};
 use crate::store;
 use crate::store::Store;
-use crate::task::interruption::{InterruptedTask, Interruption, StopStage, TaskStop};
+use crate::task::interruption::{InterruptedTask, Interruption, StopStage, TaskStop, TrackedInterruption};
 use crate::task::job::{Job, JobKey};
 use crate::task::outcome::{RetryReason, TaskState};
 use crate::task::reconciler::{Ports, Reconciler};
@@ -58,30 +58,45 @@ impl<P: Ports> Reconciler<P> {
         carried_out: impl Iterator<Item = (&'a Task, &'a TaskState)>,
     ) -> Vec<(Task, RetryReason)> {
         let now = self.clock.now();
-        let is_open = |state: &TaskState| match state {
-            TaskState::Known(record, _) => record.has_open_interruption(now),
+        let has_unreported = |state: &TaskState| match state {
+            TaskState::Known(record, _) => {
+                record.pending_interruptions().any(|delivery| delivery.is_due(now) || delivery.is_backing_off(now))
+            }
             TaskState::NotStored(_) => false,
         };
         let mut unreported = Vec::new();
-        for (task, _) in carried_out.filter(|(_, state)| is_open(state)) {
-            unreported.extend(self.report_interruption(task).await.err().map(|failure| (task.clone(), failure)));
+        for (task, _) in carried_out.filter(|(_, state)| has_unreported(state)) {
+            unreported.extend(self.report_interruptions_of(task).await.err().map(|failure| (task.clone(), failure)));
         }
         unreported
     }
 
-    /// Reports all interruptions of a task that are not delivered yet.
-    pub(crate) async fn report_interruption(&self, task: &Task) -> Result<(), RetryReason> {
-        while self.report_next_interruption(task).await? {}
-        Ok(())
+    /// Reports all interruptions of a task that are due.
+    ///
+    /// # Errors
+    /// A receiver did not take one, now or before, so that it waits for its next attempt: the caller's message is
+    /// retried until then.
+    pub(crate) async fn report_interruptions_of(&self, task: &Task) -> Result<(), RetryReason> {
+        loop {
+            let claimed = store::update(&self.store, task, None, |record: &mut TaskRecord| {
+                let now = self.clock.now();
+                let claimed = record.claim_interruption(now);
+                let backs_off = record.pending_interruptions().any(|delivery| delivery.is_backing_off(now));
+                ((claimed, backs_off), record.keep_until(now, self.config.finished_job_retention))
+            });
+            match claimed.await?.0 {
+                (Some(tracked), _) => self.report_interruption(task, tracked).await?,
+                (None, true) => {
+                    let waits = "earlier attempts failed; the next one follows later".to_owned();
+                    return Err(RetryReason::InterruptionNotReported(DeliveryError(waits)));
+                }
+                (None, false) => return Ok(()),
+            }
+        }
     }
 
-    /// Reports one interruption. Returns whether there was one.
-    async fn report_next_interruption(&self, task: &Task) -> Result<bool, RetryReason> {
-        let claimed = store::update(&self.store, task, None, |record: &mut TaskRecord| {
-            let now = self.clock.now();
-            (record.claim_interruption(now), record.keep_until(now, self.config.finished_job_retention))
-        });
-        let Some(tracked) = claimed.await?.0 else { return Ok(false) };
+    /// Reports an interruption that this instance has claimed, and records the result.
+    async fn report_interruption(&self, task: &Task, tracked: TrackedInterruption) -> Result<(), RetryReason> {
         log_interruption(task, &tracked.what);
         let interrupted = InterruptedTask { task: task.clone(), interruption: tracked.what };
         let forwarded = match &self.interrupted {
@@ -91,20 +106,20 @@ impl<P: Ports> Reconciler<P> {
         let notified = self.notifier.deliver(&interrupted).await;
         let failures = [&forwarded, &notified].into_iter().filter_map(|result| result.as_ref().err());
         let failures: Vec<String> = failures.map(ToString::to_string).collect();
+        let outcome = if failures.is_empty() { DeliveryOutcome::Acknowledged } else { DeliveryOutcome::Failed };
         store::update(&self.store, task, None, |record: &mut TaskRecord| {
             let now = self.clock.now();
             let this = record.interruptions.iter_mut().find(|known| known.what == interrupted.interruption);
             if let Some(tracked) = this {
                 tracked.forwarded |= forwarded.is_ok();
-                (tracked.claimed_until, tracked.notified_at) = (None, failures.is_empty().then_some(now));
+                tracked.delivery = tracked.delivery.and_then(|delivery| delivery.settle(outcome, now));
             }
             ((), record.keep_until(now, self.config.finished_job_retention))
         })
         .await?;
-        if failures.is_empty() {
-            Ok(true)
-        } else {
-            Err(RetryReason::InterruptionNotReported(DeliveryError(failures.join("; "))))
+        match outcome {
+            DeliveryOutcome::Acknowledged => Ok(()),
+            DeliveryOutcome::Failed => Err(RetryReason::InterruptionNotReported(DeliveryError(failures.join("; ")))),
         }
     }
 }

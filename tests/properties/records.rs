@@ -14,9 +14,10 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 use taskhold::ecs::FailureReason;
+use taskhold::outbox::Delivery;
 use taskhold::service::alert::{AlertKind, Transition};
-use taskhold::service::incident::Incident;
 use taskhold::service::incident::pending::PendingNotification;
+use taskhold::service::incident::{Incident, IncidentState};
 use taskhold::service::record::{BlockedSince, ServiceRecord, Watch};
 use taskhold::service::remediation::raise::{RaiseStage, Raised};
 use taskhold::service::remediation::{RemediationNote, RemediationState};
@@ -101,17 +102,15 @@ pub(crate) fn interruption() -> impl Strategy<Value = Interruption> {
     )
 }
 
+fn delivery() -> impl Strategy<Value = Delivery> {
+    (maybe_moment(), any::<u8>()).prop_map(|(claimed_until, failures)| Delivery { claimed_until, failures })
+}
+
 fn task_entry() -> impl Strategy<Value = TaskRecord> {
     let membership =
         (text(), any::<bool>()).prop_map(|(service, is_awaited)| Box::new(Membership { service, is_awaited }));
-    let news = (interruption(), maybe_moment(), any::<bool>(), maybe_moment()).prop_map(
-        |(what, claimed_until, forwarded, notified_at)| TrackedInterruption {
-            what,
-            claimed_until,
-            forwarded,
-            notified_at,
-        },
-    );
+    let news = (interruption(), option::of(delivery()), any::<bool>())
+        .prop_map(|(what, delivery, forwarded)| TrackedInterruption { what, delivery, forwarded });
     let jobs = btree_map(job_key(), job().prop_map(Box::new), 0..5).prop_map(Arc::new);
     (jobs, protection(), option::of(membership), vec(news, 0..3), maybe_moment()).prop_map(
         |(jobs, protection, membership, interruptions, stopped_at)| TaskRecord {
@@ -147,26 +146,23 @@ fn remediation() -> impl Strategy<Value = RemediationState> {
 fn incident() -> impl Strategy<Value = Incident> {
     let event = select(vec![Transition::Opened, Transition::Escalated, Transition::Repeated, Transition::Resolved]);
     let before = option::of(event.clone());
-    let pending = (event, maybe_moment(), any::<u8>(), before).prop_map(|(event, claimed_until, failures, after)| {
-        PendingNotification { event, claimed_until, failures, after }
+    let pending =
+        (event, delivery(), before).prop_map(|(event, delivery, after)| PendingNotification { event, delivery, after });
+    let state = (any::<u8>(), maybe_moment()).prop_map(|(marks, resolved_at)| match (marks, resolved_at) {
+        (marks, Some(at)) => IncidentState::Resolved { at, marks },
+        (0, None) => IncidentState::Open,
+        (marks, None) => IncidentState::Escalated { marks },
     });
-    (
-        select(AlertKind::ALL.to_vec()),
-        any_moment(),
-        any_moment(),
-        any::<(u8, bool)>(),
-        maybe_moment(),
-        option::of(pending),
-    )
-        .prop_map(|(kind, since, notified_at, (escalations, attempted), resolved_at, pending)| Incident {
+    (select(AlertKind::ALL.to_vec()), any_moment(), any_moment(), state, any::<bool>(), option::of(pending)).prop_map(
+        |(kind, since, notified_at, state, attempted, pending)| Incident {
             kind,
             since,
             notified_at,
-            escalations,
-            resolved_at,
+            state,
             attempted,
             pending,
-        })
+        },
+    )
 }
 
 fn service_entry() -> impl Strategy<Value = ServiceRecord> {
@@ -233,9 +229,11 @@ proptest! {
     #[test]
     fn an_interruption_is_sent_by_one_invocation_at_a_time(record in task_entry(), now in any_moment()) {
         prop_assume!(now < Timestamp::MAX - jiff::SignedDuration::from_hours(1));
-        let open: Vec<_> = record.interruptions.iter().filter(|news| news.is_open(now)).map(|news| news.what.clone()).collect();
+        let is_due = |delivery: &Delivery| delivery.is_due(now);
+        let due = record.interruptions.iter().filter(|tracked| tracked.delivery.as_ref().is_some_and(is_due));
+        let due: Vec<_> = due.map(|tracked| tracked.what.clone()).collect();
         let mut record = record;
-        let claimed: Vec<_> = std::iter::from_fn(|| record.claim_interruption(now)).map(|news| news.what).collect();
-        prop_assert_eq!(claimed, open);
+        let claimed: Vec<_> = std::iter::from_fn(|| record.claim_interruption(now)).map(|tracked| tracked.what).collect();
+        prop_assert_eq!(claimed, due);
     }
 }

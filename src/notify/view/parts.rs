@@ -93,7 +93,7 @@ impl From<&TagProblem> for TagProblemReport {
 
 impl IncidentReport {
     fn new(key: &str, incident: &Incident) -> Self {
-        let Incident { kind, since, notified_at, escalations, resolved_at, attempted, pending } = incident;
+        let Incident { kind, since, notified_at, state, attempted, pending } = incident;
         // `notified_at` is set when the function decides to notify; delivery may not have happened yet.
         let was_notified = *attempted && pending.is_none();
         Self {
@@ -101,8 +101,8 @@ impl IncidentReport {
             kind: *kind,
             since: (*since).into(),
             notified_at: was_notified.then(|| (*notified_at).into()),
-            escalations: *escalations,
-            resolved_at: resolved_at.map(Into::into),
+            escalations: state.marks(),
+            resolved_at: state.resolved_at().map(Into::into),
         }
     }
 }
@@ -110,7 +110,7 @@ impl IncidentReport {
 /// The incidents: open ones first, the oldest in front; then resolved ones, the most recently resolved in front.
 pub(crate) fn incidents(incidents: &Incidents) -> Vec<IncidentReport> {
     let mut incidents: Vec<(&String, &Incident)> = incidents.iter().collect();
-    incidents.sort_by_key(|(_, incident)| (incident.resolved_at.map(Reverse), incident.since));
+    incidents.sort_by_key(|(_, incident)| (incident.state.resolved_at().map(Reverse), incident.since));
     incidents.into_iter().map(|(key, incident)| IncidentReport::new(key, incident)).collect()
 }
 

@@ -1,12 +1,13 @@
 //! Rules of incidents, on diagnoses built by hand.
 
 use super::*;
-use crate::service::diagnosis::TaskCounts;
+use crate::outbox::DeliveryOutcome;
+use crate::service::diagnosis::{RolloutStatus, TaskCounts};
 use crate::service::forecast::{Deadline, DeadlineSource, Forecast};
-use crate::service::incident::pending::{DeliveryOutcome, claim, settle};
+use crate::service::incident::pending::{ClaimedNotification, claim, settle};
 use crate::service::rollout::Rollout;
-use crate::service::snapshot::TaskSnapshot;
 use crate::service::snapshot::fixture;
+use crate::service::snapshot::{Jobs, TaskSnapshot};
 
 fn at(minute: i64) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + minute * 60).unwrap()
@@ -58,65 +59,67 @@ fn steady() -> Diagnosis {
 }
 
 /// Advances, claims and delivers: a short form of the notifications sent.
-fn look(incidents: &mut Incidents, minute: i64, diagnosis: &Diagnosis) -> Vec<String> {
-    advance(incidents, sight(&snapshot(minute), diagnosis), &policy());
+fn notified(incidents: &mut Incidents, minute: i64, diagnosis: &Diagnosis) -> Vec<String> {
+    advance(incidents, assess(&snapshot(minute), diagnosis), &policy());
     let claimed = claim(incidents, at(minute));
-    for (key, _, event) in &claimed {
-        settle(incidents, key, (*event, DeliveryOutcome::Sent, at(minute)));
+    for claimed in &claimed {
+        settle(incidents, &claimed.key, claimed.event, DeliveryOutcome::Acknowledged, at(minute));
     }
-    claimed.iter().map(|(_, incident, event)| format!("{} {}", incident.kind.as_str(), event.as_str())).collect()
+    let shown =
+        |claimed: &ClaimedNotification| format!("{} {}", claimed.incident.kind.as_str(), claimed.event.as_str());
+    claimed.iter().map(shown).collect()
 }
 
-static NOBODY_IDLE: BTreeMap<TaskId, Timestamp> = BTreeMap::new();
+static NO_IDLE_TASKS: BTreeMap<TaskId, Timestamp> = BTreeMap::new();
 
 fn sight<'a>(snapshot: &'a ServiceSnapshot, diagnosis: &'a Diagnosis) -> Assessment<'a> {
-    Assessment { snapshot, diagnosis, idle_seen: &NOBODY_IDLE }
+    Assessment { snapshot, diagnosis, idle_seen: &NO_IDLE_TASKS }
 }
 
 #[test]
 fn an_incident_opens_once_after_its_time_and_resolves_once() {
     let mut incidents = Incidents::new();
-    assert!(look(&mut incidents, 4, &blocked(60)).is_empty());
-    assert_eq!(look(&mut incidents, 5, &blocked(60)), ["deployment-blocked opened"]);
-    assert!(look(&mut incidents, 6, &blocked(60)).is_empty());
-    assert_eq!(look(&mut incidents, 7, &steady()), ["deployment-blocked resolved"]);
-    assert!(look(&mut incidents, 8, &steady()).is_empty());
+    assert!(notified(&mut incidents, 4, &blocked(60)).is_empty());
+    assert_eq!(notified(&mut incidents, 5, &blocked(60)), ["deployment-blocked opened"]);
+    assert!(notified(&mut incidents, 6, &blocked(60)).is_empty());
+    assert_eq!(notified(&mut incidents, 7, &steady()), ["deployment-blocked resolved"]);
+    assert!(notified(&mut incidents, 8, &steady()).is_empty());
 }
 
 #[test]
 fn what_is_still_so_is_repeated_at_its_interval_and_escalates_at_its_marks() {
     let mut incidents = Incidents::new();
-    look(&mut incidents, 5, &blocked(170));
-    assert!(look(&mut incidents, 64, &blocked(170)).is_empty());
-    assert_eq!(look(&mut incidents, 65, &blocked(170)), ["deployment-blocked repeated"]);
-    assert_eq!(look(&mut incidents, 90, &blocked(170)), ["deployment-blocked escalated"], "half of three hours");
-    assert_eq!(look(&mut incidents, 144, &blocked(170)), ["deployment-blocked escalated"], "four fifths");
-    assert!(look(&mut incidents, 150, &blocked(170)).is_empty());
+    notified(&mut incidents, 5, &blocked(170));
+    assert!(notified(&mut incidents, 64, &blocked(170)).is_empty());
+    assert_eq!(notified(&mut incidents, 65, &blocked(170)), ["deployment-blocked repeated"]);
+    assert_eq!(notified(&mut incidents, 90, &blocked(170)), ["deployment-blocked escalated"], "half of three hours");
+    assert_eq!(notified(&mut incidents, 144, &blocked(170)), ["deployment-blocked escalated"], "four fifths");
+    assert!(notified(&mut incidents, 150, &blocked(170)).is_empty());
 }
 
 #[test]
 fn a_forecast_past_the_deadline_is_notified_at_once_and_carried_while_it_is_blocked() {
     let mut incidents = Incidents::new();
-    assert_eq!(look(&mut incidents, 1, &blocked(240)), ["deployment-at-risk opened"]);
-    assert_eq!(look(&mut incidents, 5, &blocked(240)), ["deployment-blocked opened"]);
-    assert_eq!(look(&mut incidents, 64, &blocked(240)), Vec::<String>::new(), "the lesser one is not repeated");
-    let over = look(&mut incidents, 70, &steady());
+    assert_eq!(notified(&mut incidents, 1, &blocked(240)), ["deployment-at-risk opened"]);
+    assert_eq!(notified(&mut incidents, 5, &blocked(240)), ["deployment-blocked opened"]);
+    assert_eq!(notified(&mut incidents, 64, &blocked(240)), Vec::<String>::new(), "the lesser one is not repeated");
+    let over = notified(&mut incidents, 70, &steady());
     assert_eq!(over, ["deployment-at-risk resolved", "deployment-blocked resolved"]);
 }
 
 #[test]
 fn a_picture_with_gaps_resolves_nothing() {
     let mut incidents = Incidents::new();
-    look(&mut incidents, 5, &blocked(60));
+    notified(&mut incidents, 5, &blocked(60));
     let unclear = Diagnosis { gaps: vec!["…".to_owned()], rollout_status: RolloutStatus::Unknown, ..steady() };
-    assert!(look(&mut incidents, 6, &unclear).is_empty());
-    assert_eq!(look(&mut incidents, 7, &steady()), ["deployment-blocked resolved"]);
+    assert!(notified(&mut incidents, 6, &unclear).is_empty());
+    assert_eq!(notified(&mut incidents, 7, &steady()), ["deployment-blocked resolved"]);
 }
 
 #[test]
 fn of_two_instances_only_the_one_that_claims_tells() {
     let mut incidents = Incidents::new();
-    advance(&mut incidents, sight(&snapshot(5), &blocked(60)), &policy());
+    advance(&mut incidents, assess(&snapshot(5), &blocked(60)), &policy());
     assert_eq!(claim(&mut incidents, at(5)).len(), 1);
     assert!(claim(&mut incidents, at(5)).is_empty());
     assert_eq!(claim(&mut incidents, at(6)).len(), 1, "the invocation that claimed it has died");
@@ -125,21 +128,21 @@ fn of_two_instances_only_the_one_that_claims_tells() {
 #[test]
 fn an_alert_that_was_not_delivered_is_sent_by_the_next_reconcile() {
     let mut incidents = Incidents::new();
-    advance(&mut incidents, sight(&snapshot(5), &blocked(60)), &policy());
-    let (key, _, event) = claim(&mut incidents, at(5)).remove(0);
-    settle(&mut incidents, &key, (event, DeliveryOutcome::Failed, at(5)));
-    assert_eq!(look(&mut incidents, 6, &blocked(60)), ["deployment-blocked opened"]);
+    advance(&mut incidents, assess(&snapshot(5), &blocked(60)), &policy());
+    let claimed = claim(&mut incidents, at(5)).remove(0);
+    settle(&mut incidents, &claimed.key, claimed.event, DeliveryOutcome::Failed, at(5));
+    assert_eq!(notified(&mut incidents, 6, &blocked(60)), ["deployment-blocked opened"]);
 }
 
 #[test]
 fn an_alert_that_is_never_delivered_is_sent_at_growing_intervals() {
     let mut incidents = Incidents::new();
-    advance(&mut incidents, sight(&snapshot(5), &blocked(60)), &policy());
+    advance(&mut incidents, assess(&snapshot(5), &blocked(60)), &policy());
     let mut tries = Vec::new();
     for minute in 5..65 {
-        for (key, _, event) in claim(&mut incidents, at(minute)) {
+        for claimed in claim(&mut incidents, at(minute)) {
             tries.push(minute);
-            settle(&mut incidents, &key, (event, DeliveryOutcome::Failed, at(minute)));
+            settle(&mut incidents, &claimed.key, claimed.event, DeliveryOutcome::Failed, at(minute));
         }
     }
     assert_eq!(tries, [5, 6, 16, 36]);
@@ -148,10 +151,10 @@ fn an_alert_that_is_never_delivered_is_sent_at_growing_intervals() {
 #[test]
 fn an_incident_that_may_have_been_delivered_is_resolved_even_if_no_send_succeeded() {
     let mut incidents = Incidents::new();
-    advance(&mut incidents, sight(&snapshot(5), &blocked(60)), &policy());
-    let (key, _, event) = claim(&mut incidents, at(5)).remove(0);
-    settle(&mut incidents, &key, (event, DeliveryOutcome::Failed, at(5)));
-    assert_eq!(look(&mut incidents, 6, &steady()), ["deployment-blocked resolved"]);
+    advance(&mut incidents, assess(&snapshot(5), &blocked(60)), &policy());
+    let claimed = claim(&mut incidents, at(5)).remove(0);
+    settle(&mut incidents, &claimed.key, claimed.event, DeliveryOutcome::Failed, at(5));
+    assert_eq!(notified(&mut incidents, 6, &steady()), ["deployment-blocked resolved"]);
 }
 
 #[test]
@@ -161,54 +164,53 @@ fn an_incident_is_resolved_only_after_the_notification_in_flight() {
     let snapshot = |minute| snapshot(minute);
     for minute in [10, 15] {
         let seen = snapshot(minute);
-        advance(&mut incidents, sight(&seen, &blocked), &policy());
+        advance(&mut incidents, assess(&seen, &blocked), &policy());
     }
     assert_eq!(claim(&mut incidents, at(15)).len(), 1, "one tells that it is open");
     let seen = snapshot(15);
-    advance(&mut incidents, sight(&seen, &steady), &policy());
+    advance(&mut incidents, assess(&seen, &steady), &policy());
     assert_eq!(claim(&mut incidents, at(15)), [], "another does not overtake it");
-    let called_off: Vec<Transition> = claim(&mut incidents, at(16)).into_iter().map(|(_, _, event)| event).collect();
-    assert_eq!(called_off, [Transition::Resolved]);
+    assert_eq!(claimed(&mut incidents, 16), [Transition::Resolved]);
 }
 
 /// Advances without delivering: a short form of the pending notifications.
-fn only_look(incidents: &mut Incidents, minute: i64, diagnosis: &Diagnosis) -> Vec<Transition> {
-    advance(incidents, sight(&snapshot(minute), diagnosis), &policy());
+fn advanced(incidents: &mut Incidents, minute: i64, diagnosis: &Diagnosis) -> Vec<Transition> {
+    advance(incidents, assess(&snapshot(minute), diagnosis), &policy());
     incidents.values().filter_map(|incident| incident.pending).map(|pending| pending.event).collect()
 }
 
 /// The transitions that one instance claims.
 fn claimed(incidents: &mut Incidents, minute: i64) -> Vec<Transition> {
-    claim(incidents, at(minute)).into_iter().map(|(_, _, event)| event).collect()
+    claim(incidents, at(minute)).into_iter().map(|claimed| claimed.event).collect()
 }
 
-fn is_told(incidents: &mut Incidents, event: Transition, minute: i64) {
+fn acknowledge(incidents: &mut Incidents, event: Transition, minute: i64) {
     let key = incidents.keys().next().unwrap().clone();
-    settle(incidents, &key, (event, DeliveryOutcome::Sent, at(minute)));
+    settle(incidents, &key, event, DeliveryOutcome::Acknowledged, at(minute));
 }
 
 #[test]
 fn an_incident_that_reopens_before_its_resolution_was_delivered_is_sent_once() {
     let mut incidents = Incidents::new();
-    only_look(&mut incidents, 5, &blocked(60));
+    advanced(&mut incidents, 5, &blocked(60));
     assert_eq!(claimed(&mut incidents, 5), [Transition::Opened]);
-    assert_eq!(only_look(&mut incidents, 5, &steady()), [Transition::Resolved]);
-    is_told(&mut incidents, Transition::Opened, 5);
-    assert_eq!(only_look(&mut incidents, 5, &blocked(60)), []);
-    assert_eq!(look(&mut incidents, 6, &steady()), ["deployment-blocked resolved"]);
+    assert_eq!(advanced(&mut incidents, 5, &steady()), [Transition::Resolved]);
+    acknowledge(&mut incidents, Transition::Opened, 5);
+    assert_eq!(advanced(&mut incidents, 5, &blocked(60)), []);
+    assert_eq!(notified(&mut incidents, 6, &steady()), ["deployment-blocked resolved"]);
 }
 
 #[test]
 fn an_incident_that_reopens_during_its_first_send_is_sent_again_only_if_that_fails() {
     for is_sent in [true, false] {
         let mut incidents = Incidents::new();
-        only_look(&mut incidents, 5, &blocked(60));
+        advanced(&mut incidents, 5, &blocked(60));
         claimed(&mut incidents, 5);
-        only_look(&mut incidents, 5, &steady());
-        assert_eq!(only_look(&mut incidents, 5, &blocked(60)), [Transition::Opened]);
+        advanced(&mut incidents, 5, &steady());
+        assert_eq!(advanced(&mut incidents, 5, &blocked(60)), [Transition::Opened]);
         assert_eq!(claimed(&mut incidents, 5), [], "another invocation sends it");
         if is_sent {
-            is_told(&mut incidents, Transition::Opened, 5);
+            acknowledge(&mut incidents, Transition::Opened, 5);
         }
         let again = if is_sent { vec![] } else { vec![Transition::Opened] };
         assert_eq!(claimed(&mut incidents, 6), again);
@@ -218,55 +220,55 @@ fn an_incident_that_reopens_during_its_first_send_is_sent_again_only_if_that_fai
 #[test]
 fn an_incident_that_reopens_and_ends_before_a_send_is_not_sent_again() {
     let mut incidents = Incidents::new();
-    look(&mut incidents, 5, &blocked(60));
-    look(&mut incidents, 6, &steady());
-    assert_eq!(only_look(&mut incidents, 7, &blocked(60)), [Transition::Opened]);
-    assert_eq!(look(&mut incidents, 7, &steady()), [""; 0]);
+    notified(&mut incidents, 5, &blocked(60));
+    notified(&mut incidents, 6, &steady());
+    assert_eq!(advanced(&mut incidents, 7, &blocked(60)), [Transition::Opened]);
+    assert_eq!(notified(&mut incidents, 7, &steady()), [""; 0]);
 }
 
 #[test]
 fn a_resolution_that_may_not_have_been_delivered_is_sent_although_the_incident_reopened_in_between() {
     let mut incidents = Incidents::new();
-    look(&mut incidents, 5, &blocked(60));
-    only_look(&mut incidents, 6, &steady());
+    notified(&mut incidents, 5, &blocked(60));
+    advanced(&mut incidents, 6, &steady());
     assert_eq!(claimed(&mut incidents, 6), [Transition::Resolved]);
     // The instance that claimed it has crashed.
-    assert_eq!(only_look(&mut incidents, 8, &blocked(60)), [Transition::Opened]);
-    assert_eq!(only_look(&mut incidents, 8, &steady()), [Transition::Resolved]);
+    assert_eq!(advanced(&mut incidents, 8, &blocked(60)), [Transition::Opened]);
+    assert_eq!(advanced(&mut incidents, 8, &steady()), [Transition::Resolved]);
 }
 
 #[test]
 fn a_resolution_is_sent_as_soon_as_the_opening_was_delivered() {
     let mut incidents = Incidents::new();
-    only_look(&mut incidents, 5, &blocked(60));
+    advanced(&mut incidents, 5, &blocked(60));
     claimed(&mut incidents, 5);
-    only_look(&mut incidents, 5, &steady());
+    advanced(&mut incidents, 5, &steady());
     assert_eq!(claimed(&mut incidents, 5), []);
-    is_told(&mut incidents, Transition::Opened, 5);
+    acknowledge(&mut incidents, Transition::Opened, 5);
     assert_eq!(claimed(&mut incidents, 5), [Transition::Resolved]);
 }
 
 #[test]
 fn an_incident_that_was_never_sent_is_not_resolved() {
     let mut incidents = Incidents::new();
-    advance(&mut incidents, sight(&snapshot(5), &blocked(60)), &policy());
-    assert!(look(&mut incidents, 6, &steady()).is_empty());
+    advance(&mut incidents, assess(&snapshot(5), &blocked(60)), &policy());
+    assert!(notified(&mut incidents, 6, &steady()).is_empty());
 }
 
 #[test]
 fn an_incident_that_reopens_is_sent_as_a_new_one() {
     let mut incidents = Incidents::new();
-    look(&mut incidents, 5, &blocked(60));
-    look(&mut incidents, 6, &steady());
-    assert_eq!(look(&mut incidents, 7, &blocked(60)), ["deployment-blocked opened"]);
+    notified(&mut incidents, 5, &blocked(60));
+    notified(&mut incidents, 6, &steady());
+    assert_eq!(notified(&mut incidents, 7, &blocked(60)), ["deployment-blocked opened"]);
 }
 
 #[test]
 fn resolved_incidents_are_forgotten_after_a_day() {
     let mut incidents = Incidents::new();
-    look(&mut incidents, 5, &blocked(60));
-    look(&mut incidents, 6, &steady());
-    look(&mut incidents, 6 + 24 * 60, &steady());
+    notified(&mut incidents, 5, &blocked(60));
+    notified(&mut incidents, 6, &steady());
+    notified(&mut incidents, 6 + 24 * 60, &steady());
     assert!(incidents.is_empty());
 }
 
@@ -286,8 +288,8 @@ fn a_protection_without_live_jobs_is_an_orphan_after_a_grace_time() {
     let mut look = |minute: i64| {
         let seen = ServiceSnapshot { tasks: vec![idle.clone()], ..snapshot(minute) };
         let idle_seen = BTreeMap::from([(idle.id.clone(), at(2))]);
-        let sight = Assessment { snapshot: &seen, diagnosis: &steady(), idle_seen: &idle_seen };
-        advance(&mut incidents, sight, &policy());
+        let assessment = Assessment { snapshot: &seen, diagnosis: &steady(), idle_seen: &idle_seen };
+        advance(&mut incidents, assessment, &policy());
         claim(&mut incidents, at(minute)).len()
     };
     assert_eq!((look(11), look(12)), (0, 1), "ten minutes after a reconcile has seen it so");

@@ -7,6 +7,7 @@ use super::*;
 use crate::ecs::deployment::{Deployment, DeploymentStatus, RolloutState};
 use crate::ecs::error::EcsError;
 use crate::service::diagnosis::RolloutStatus;
+use crate::service::incident::{Incident, IncidentState};
 use crate::service::snapshot::fixture;
 use crate::service::snapshot::{Gap, Jobs, TaskSnapshot};
 
@@ -297,16 +298,15 @@ fn a_rollout_that_is_blocked_again_is_so_since_the_incident_as_long_as_that_is_n
         let mut record = ServiceRecord::default();
         look(&mut record, &blocked(60), Reason::Routine);
         assert!(record.incidents.is_empty());
-        let told = Incident {
+        let incident = Incident {
             kind,
             since: at(60),
             notified_at: at(60),
-            escalations: 0,
-            resolved_at: is_resolved.then(|| at(61)),
+            state: if is_resolved { IncidentState::Resolved { at: at(61), marks: 0 } } else { IncidentState::Open },
             attempted: true,
             pending: None,
         };
-        record.incidents.insert("told".to_owned(), told);
+        record.incidents.insert("key".to_owned(), incident);
         remember(&mut record, &diagnose(&will_block(70), None, &policy().watch));
         record.blocked.map(|blocked| blocked.since.duration_since(at(0)).as_secs())
     };

@@ -106,7 +106,9 @@ fn decide_with(
     let diagnosis = diagnose(snapshot, None, &DeadlinePolicy { deadline: SignedDuration::from_hours(3) });
     IDLE_SEEN.with_borrow_mut(|seen| {
         let since = |task: &TaskId| seen.get(task).copied().unwrap_or(snapshot.at);
-        *seen = crate::service::incident::idle_tasks(snapshot).map(|(task, _)| (task.clone(), since(task))).collect();
+        *seen = crate::service::incident::problem::idle_tasks(snapshot)
+            .map(|(task, _)| (task.clone(), since(task)))
+            .collect();
         decide_remediation(state, Assessment { snapshot, diagnosis: &diagnosis, idle_seen: seen }, policy)
     })
 }

@@ -1,15 +1,18 @@
 //! What a snapshot changes in the record, and which notifications it causes.
 
 use super::*;
-use crate::service::incident::pending::{DeliveryOutcome, settle};
+use crate::outbox::DeliveryOutcome;
+use crate::service::incident::pending::{ClaimedNotification, settle};
 
 /// Reconciles and delivers: a short form of the notifications sent.
 fn tell(record: &mut ServiceRecord, snapshot: &ServiceSnapshot) -> Vec<String> {
     let seen = look(record, snapshot, Reason::Routine);
-    for (key, _, event) in &seen.to_notify {
-        settle(&mut record.incidents, key, (*event, DeliveryOutcome::Sent, snapshot.at));
+    for claimed in &seen.to_notify {
+        settle(&mut record.incidents, &claimed.key, claimed.event, DeliveryOutcome::Acknowledged, snapshot.at);
     }
-    seen.to_notify.iter().map(|(_, incident, event)| format!("{} {}", incident.kind.as_str(), event.as_str())).collect()
+    let shown =
+        |claimed: &ClaimedNotification| format!("{} {}", claimed.incident.kind.as_str(), claimed.event.as_str());
+    seen.to_notify.iter().map(shown).collect()
 }
 
 /// Blocked since 0, reported at 300.
