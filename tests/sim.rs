@@ -6,7 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
-use ecs_sim::chaos::{Broken, Counts, Outcome, Plan, Sabotage, of_seed, replay, shortened};
+use ecs_sim::chaos::{Broken, Plan, RunCounts, RunOutcome, Sabotage, of_seed, replay, shortened};
 use std::path::Path;
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ fn kept(file: &str) -> Plan {
     Plan::parse(&std::fs::read_to_string(&path).unwrap()).unwrap()
 }
 
-fn told(seed: u64, outcome: &Outcome) -> String {
+fn told(seed: u64, outcome: &RunOutcome) -> String {
     if outcome.broken.is_none() {
         return format!("seed {seed} keeps every promise: the bug is fixed, and the recording can be deleted");
     }
@@ -47,7 +47,7 @@ fn what_once_broke_a_promise_comes_to_what_its_file_says() {
 
 #[test]
 fn every_run_keeps_what_is_promised_whatever_fails() {
-    let mut counts = Counts::default();
+    let mut counts = RunCounts::default();
     for seed in 1..=RUNS {
         let outcome = of_seed(seed, Sabotage::None);
         assert_eq!(outcome.plan.breaks(), None, "{}", told(seed, &outcome));

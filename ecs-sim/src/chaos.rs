@@ -21,6 +21,7 @@
 //! Left out on purpose: the SDK and its wire formats (the contract tests cover them), DynamoDB, and a clock that jumps.
 
 mod autoscaling;
+mod broken;
 mod calm;
 mod checks;
 mod choices;
@@ -35,6 +36,7 @@ mod plan;
 mod rules;
 mod run;
 mod sends;
+mod shelves;
 mod shorten;
 mod stage;
 mod store;
@@ -42,50 +44,9 @@ mod time;
 mod workers;
 mod world;
 
-pub use counts::Counts;
+pub use broken::Broken;
+pub use counts::RunCounts;
 pub use plan::{Plan, PlanError, Told};
 pub use rules::Sabotage;
-pub use run::{Outcome, of_seed, replay};
+pub use run::{RunOutcome, of_seed, replay};
 pub use shorten::shortened;
-
-/// The promise that a run broke.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Broken {
-    /// A task lost its protection under a job whose message was acknowledged.
-    Safety,
-    /// A message, or the information in it, got lost.
-    Loss,
-    /// taskhold cleared the protection of a task that no message named.
-    Foreign,
-    /// A task is protected for longer than any of its jobs asked for.
-    Longer,
-    /// taskhold set a desired count that it should not have set.
-    Count,
-    /// An alert or the message for an interrupted job was sent too often or never.
-    Alerts,
-    /// The system does not recover after the faults.
-    Convergence,
-}
-
-impl Broken {
-    const ALL: [Self; 7] =
-        [Self::Safety, Self::Loss, Self::Foreign, Self::Longer, Self::Count, Self::Alerts, Self::Convergence];
-
-    /// Its name in plans.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Safety => "safety",
-            Self::Loss => "loss",
-            Self::Foreign => "foreign",
-            Self::Longer => "longer",
-            Self::Count => "count",
-            Self::Alerts => "alerts",
-            Self::Convergence => "convergence",
-        }
-    }
-
-    fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|broken| broken.as_str() == name)
-    }
-}

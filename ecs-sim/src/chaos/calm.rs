@@ -1,10 +1,9 @@
 //! How a run comes to rest after the storm.
 
-use super::Broken;
+use super::broken::Broken;
 use super::model::JobModel;
 use super::run::{INVOCATIONS_AT_ONCE, Run};
-use super::stage::SWEEP_EVERY_MS;
-use super::world::World;
+use super::world::{SWEEP_EVERY_MS, World};
 use crate::control_plane::{Millis, RolloutState};
 use crate::region::{CLUSTER, RECHECK_QUEUE};
 use serde_json::Value;

@@ -10,7 +10,7 @@
 //! no service has a rollout record, no recheck is left, and no incident is open. Desired counts are as set by actors
 //! other than taskhold. Every job whose task stopped in the middle of it was forwarded as interrupted.
 
-use super::Broken;
+use super::broken::Broken;
 use super::calm::LOOKED_AT_MS;
 use super::model::{JobModel, TOLERANCE_MS, Tells};
 use super::workers::short;

@@ -5,12 +5,12 @@ use std::fmt;
 
 /// Counts by name: of faults, and of everything else.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct RunCounts {
     struck: BTreeMap<&'static str, u64>,
     happened: BTreeMap<&'static str, u64>,
 }
 
-impl Counts {
+impl RunCounts {
     /// Counts a fault.
     pub(super) fn strike(&mut self, what: &'static str) {
         *self.struck.entry(what).or_default() += 1;
@@ -50,7 +50,7 @@ impl Counts {
 }
 
 /// Two tables: the faults, and everything else that happened.
-impl fmt::Display for Counts {
+impl fmt::Display for RunCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let faults: u64 = self.struck.values().sum();
         writeln!(f, "{faults} faults, of {} kinds:", self.struck.len())?;

@@ -1,21 +1,63 @@
-//! How messages, events and sweeps reach invocations, and how these end.
+//! How messages, events and sweeps reach invocations, and how these end. Events of ECS come late, twice, reordered, or
+//! not at all.
 
-use super::Broken;
+use super::broken::Broken;
+use super::events::Event;
 use super::model::Tells;
 use super::rules::Sabotage;
-use super::run::{Invocation, Run, Work};
-use super::stage::SWEEP_EVERY_MS;
+use super::run::{Run, RunningInvocation, Work};
 use super::workers::short;
-use super::world::World;
+use super::world::{SWEEP_EVERY_MS, World};
+use crate::control_plane::Millis;
 use crate::event_source::{EventSource, FunctionAnswer};
 use crate::region::{JOB_QUEUE, RECHECK_QUEUE};
 use crate::scenario::FUNCTION_TIMEOUT_MS;
 use crate::scenario::in_process::timestamp;
+use serde_json::Value;
 use taskhold::lambda::function::{FunctionError, Response};
 
 /// As in template.yaml, and as the event source mapping of a small queue sends them.
 const BATCH_SIZE_MAX: usize = 10;
+
+/// Delays of events. EventBridge promises no time (aws-facts "EventBridge").
+const LATE_MS: [Millis; 5] = [0, 0, 1_500, 20_000, 90_000];
+/// Lambda runs a failed asynchronous invocation twice more, after one minute and after two (AWS Lambda Developer Guide,
+/// "How Lambda handles errors and retries with asynchronous invocation").
+const RETRIES_MS: [Millis; 2] = [60_000, 120_000];
+
 impl World {
+    /// Puts the events that ECS has emitted on their way.
+    pub(super) fn take_events(&mut self) {
+        let emitted = self.region.lock().ecs.take_events();
+        let now = self.now();
+        for payload in emitted.into_iter().filter(is_subscribed) {
+            if self.fault(self.rules.events_lost_percent) {
+                self.counts.strike("events lost");
+                continue;
+            }
+            let late = if self.is_calm { 0 } else { self.choices.one_of(&LATE_MS) };
+            if late > 0 {
+                self.counts.strike("events late");
+            }
+            let is_doubled = self.fault(15);
+            if is_doubled {
+                self.counts.strike("events doubled");
+                self.events.add(now + LATE_MS[3], Event { payload: payload.clone(), failures: 0 });
+            }
+            self.events.add(now + late, Event { payload, failures: 0 });
+        }
+    }
+
+    /// An invocation with an event failed or was cut off.
+    fn event_failed(&mut self, event: Event) {
+        let Some(pause) = RETRIES_MS.get(event.failures) else {
+            self.counts.add("events given up");
+            return;
+        };
+        let at = self.now() + pause;
+        self.events.add(at, Event { failures: event.failures + 1, ..event });
+    }
+
     /// Whether job messages and rechecks are visible.
     pub(super) fn visible(&self) -> (bool, bool) {
         let region = self.region.lock();
@@ -159,8 +201,13 @@ impl Run<'_> {
         };
         let (function, until) = (self.function, timestamp(deadline));
         let answering = Box::pin(async move { function.handle(&payload, until).await.map(|(response, _)| response) });
-        self.running.push(Invocation { number, work, deadline, answering });
+        self.running.push(RunningInvocation { number, work, deadline, answering });
         self.sim.world().counts.at_least("invocations at once, at most", self.running.len() as u64);
         self.poll(number);
     }
+}
+
+/// Whether the rules of template.yaml match the event.
+fn is_subscribed(event: &Value) -> bool {
+    event["detail-type"] != "ECS Task State Change" || event["detail"]["desiredStatus"] == "STOPPED"
 }

@@ -1,6 +1,6 @@
 //! The function's client of ECS: it calls the Region's ECS, but calls fail, take effect late, or get a partial answer.
 
-use super::Broken;
+use super::broken::Broken;
 use super::rules::Sabotage;
 use super::world::{STRIKES_WITHIN_MS, Sim, World};
 use crate::region::CLUSTER;

@@ -31,7 +31,7 @@ pub(super) struct Model {
     places: BTreeMap<String, usize>,
     pub(super) services: BTreeMap<String, ServiceModel>,
     /// What workers sent, by SQS message id.
-    pub(super) messages: BTreeMap<String, Message>,
+    pub(super) messages: BTreeMap<String, MessageModel>,
     pub(super) incidents: BTreeMap<String, IncidentModel>,
     /// How often each job was forwarded as interrupted.
     pub(super) forwarded: BTreeMap<(String, u32), u32>,
@@ -92,7 +92,7 @@ pub(super) enum Tells {
     Malformed,
 }
 
-pub(super) struct Message {
+pub(super) struct MessageModel {
     pub(super) body: String,
     pub(super) sent_at: Millis,
     pub(super) tells: Tells,

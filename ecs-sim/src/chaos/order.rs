@@ -1,6 +1,6 @@
 //! Checks what must be in order a quarter of an hour after the storm.
 
-use super::Broken;
+use super::broken::Broken;
 use super::calm::{LOOKED_AT_MS, rechecks};
 use super::model::Tells;
 use super::world::World;

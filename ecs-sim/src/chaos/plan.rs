@@ -1,6 +1,6 @@
 //! A run as a sequence of drawn choices, and as a readable text: `tests/sim/*.txt`.
 
-use super::Broken;
+use super::broken::Broken;
 use super::rules::Sabotage;
 use std::fmt::Write;
 

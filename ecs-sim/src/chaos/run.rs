@@ -1,10 +1,10 @@
 //! The scheduler of a run of the real handler. It alone decides which invocation continues, which is cut off and how
 //! time passes.
 
-use super::Broken;
 use super::autoscaling::ChaoticAutoscaling;
+use super::broken::Broken;
 use super::choices::Choices;
-use super::counts::Counts;
+use super::counts::RunCounts;
 use super::ecs::ChaoticEcs;
 use super::events::Event;
 use super::plan::{Move, Plan, Step, Told};
@@ -12,7 +12,7 @@ use super::rules::Sabotage;
 use super::sends::{ChaoticAlerts, ChaoticDeadLetters, ChaoticInterrupted, ChaoticRechecks};
 use super::stage::SETTINGS;
 use super::store::ChaoticStore;
-use super::world::{Record, Sim, World};
+use super::world::{Recording, Sim, World};
 use crate::control_plane::Millis;
 use crate::event_source::Batch;
 use crate::interleave::{InvocationNo, Poller, SeedOfPanic};
@@ -46,12 +46,12 @@ impl Ports for Chaotic {
     type DeadLetters = ChaoticDeadLetters;
 }
 
-type Function = taskhold::lambda::function::Function<Chaotic>;
+type ChaoticFunction = taskhold::lambda::function::Function<Chaotic>;
 type Answering<'a> = Pin<Box<dyn Future<Output = Result<Response, FunctionError>> + 'a>>;
 
 /// The result of a run.
 #[derive(Clone, Debug)]
-pub struct Outcome {
+pub struct RunOutcome {
     /// The plan that replays it.
     pub plan: Plan,
     /// The events of the run, if they were recorded.
@@ -59,7 +59,7 @@ pub struct Outcome {
     /// The promise that it broke, and how.
     pub broken: Option<(Broken, String)>,
     /// How often each event happened.
-    pub counts: Counts,
+    pub counts: RunCounts,
 }
 
 /// The input of an invocation.
@@ -72,7 +72,7 @@ pub(super) enum Work {
     Sweep,
 }
 
-pub(super) struct Invocation<'a> {
+pub(super) struct RunningInvocation<'a> {
     pub(super) number: InvocationNo,
     pub(super) work: Work,
     pub(super) deadline: Millis,
@@ -81,30 +81,31 @@ pub(super) struct Invocation<'a> {
 
 pub(super) struct Run<'a> {
     pub(super) sim: &'a Sim,
-    pub(super) function: &'a Function,
-    pub(super) running: Vec<Invocation<'a>>,
+    pub(super) function: &'a ChaoticFunction,
+    pub(super) running: Vec<RunningInvocation<'a>>,
     pub(super) begun: usize,
     poller: Poller,
 }
 
 /// Runs a seed, with or without a deliberate defect. Events are not recorded: replay the plan to see them.
 #[must_use]
-pub fn of_seed(seed: u64, sabotage: Sabotage) -> Outcome {
+pub fn of_seed(seed: u64, sabotage: Sabotage) -> RunOutcome {
     let _seed = SeedOfPanic(seed);
-    run(Choices::of_seed(seed), &Plan { sabotage, ..Plan::default() }, Record::Silent)
+    run(Choices::of_seed(seed), &Plan { sabotage, ..Plan::default() }, Recording::Silent)
 }
 
 /// Replays a plan and records its events.
 #[must_use]
-pub fn replay(plan: &Plan) -> Outcome {
-    run(Choices::replayed(), plan, Record::Told)
+pub fn replay(plan: &Plan) -> RunOutcome {
+    run(Choices::replayed(), plan, Recording::Told)
 }
 
 /// One run: a storm of faults, then calm. Uses the moves of the plan if it has any, and draws them otherwise.
-pub(super) fn run(mut choices: Choices, given: &Plan, record: Record) -> Outcome {
+pub(super) fn run(mut choices: Choices, given: &Plan, recording: Recording) -> RunOutcome {
     let moves = choices.moves();
     choices.begin(&given.setup);
-    let mut world = World::new(choices, given.sabotage, record);
+    let mut world = World::new(choices, given.sabotage, recording);
+    world.set_the_stage();
     let mut plan = Plan { sabotage: given.sabotage, setup: world.choices.end(), ..Plan::default() };
     let mut told = Told { setup: world.take_told(), ..Told::default() };
     let sim = Sim::new(world);
@@ -134,10 +135,10 @@ pub(super) fn run(mut choices: Choices, given: &Plan, record: Record) -> Outcome
     let mut counts = counts;
     counts.add("runs");
     plan.breaks = broken.as_ref().map(|(broken, _)| *broken);
-    Outcome { plan, told, broken, counts }
+    RunOutcome { plan, told, broken, counts }
 }
 
-fn function(sim: &Sim) -> Function {
+fn function(sim: &Sim) -> ChaoticFunction {
     let world = sim.world();
     let (finished_job_retention, receives) =
         (world.rules.finished_job_retention_hours.to_string(), world.rules.receives_max.to_string());
@@ -259,8 +260,8 @@ impl<'a> Run<'a> {
         assert!(waits, "invocation #{number} waits for nothing that could come");
     }
 
-    fn answered(&mut self, done: Invocation<'_>, answer: Result<Response, FunctionError>) {
-        let Invocation { number, work, .. } = done;
+    fn answered(&mut self, done: RunningInvocation<'_>, answer: Result<Response, FunctionError>) {
+        let RunningInvocation { number, work, .. } = done;
         let mut world = self.sim.world();
         let is_lost = world.rules.crash_weight > 0 && world.fault(3);
         if is_lost {

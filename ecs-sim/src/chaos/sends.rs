@@ -1,6 +1,6 @@
 //! The function's clients of its topic and queues: sends fail, or arrive without a confirmation.
 
-use super::Broken;
+use super::broken::Broken;
 use super::rules::Sabotage;
 use super::workers::short;
 use super::world::{Sim, World};

@@ -3,15 +3,15 @@
 
 use super::choices::Choices;
 use super::plan::Plan;
-use super::run::{Outcome, replay, run};
-use super::world::Record;
+use super::run::{RunOutcome, replay, run};
+use super::world::Recording;
 use std::time::{Duration, Instant};
 
 /// Returns the shortest run found within this time that breaks the same promise, with its events.
 ///
 /// The result is reproducible unless time runs out; then a faster machine finds a shorter run.
 #[must_use]
-pub fn shortened(outcome: &Outcome, within: Duration) -> Outcome {
+pub fn shortened(outcome: &RunOutcome, within: Duration) -> RunOutcome {
     let mut search = Search { best: outcome.plan.clone(), until: moment() + within };
     search.leave_calm_away();
     loop {
@@ -40,7 +40,7 @@ impl Search {
         if self.is_over() {
             return false;
         }
-        let outcome = run(Choices::replayed(), &plan, Record::Silent);
+        let outcome = run(Choices::replayed(), &plan, Recording::Silent);
         let is_same = outcome.plan.breaks == self.best.breaks;
         if is_same {
             // The recorded plan, since moves after the break are not made.

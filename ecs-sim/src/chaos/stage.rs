@@ -2,14 +2,11 @@
 
 use super::model::{CountModel, ServiceModel};
 use super::world::World;
-use crate::control_plane::{CircuitBreaker, DeploymentController, DeploymentStrategy, Millis, ServiceSpec};
+use crate::control_plane::{CircuitBreaker, DeploymentController, DeploymentStrategy, ServiceSpec};
 use crate::region::CLUSTER;
 use taskhold::service::remediation::raise::MAX_DESIRED_COUNT_TAG;
 use taskhold::service::remediation::{IDLE_RESERVE_TAG, POLICY_TAG};
 use taskhold::service::snapshot::managed::MANAGED_TAG;
-
-/// As in template.yaml.
-pub(super) const SWEEP_EVERY_MS: Millis = 5 * 60_000;
 
 const NAMES: [&str; 3] = ["web", "work", "game"];
 
@@ -18,6 +15,7 @@ pub(super) const SETTINGS: [(&str, &str); 2] =
     [("TASKHOLD_REMEDIATIONS", "release-idle,raise-desired-count"), ("TASKHOLD_DEADLINE_MINUTES", "120")];
 
 impl World {
+    /// Creates the services.
     pub(super) fn set_the_stage(&mut self) {
         let services = 1 + self.choices.weighted(&[5, 3, 2]);
         for name in NAMES.into_iter().take(services) {
@@ -68,20 +66,20 @@ impl World {
 }
 
 /// A tag and its possible values; `None` for no tag.
-pub(super) struct Tag {
+pub(super) struct DrawnTag {
     pub(super) name: &'static str,
     pub(super) values: &'static [Option<&'static str>],
 }
 
 /// The tags that taskhold reads.
-pub(super) const TAGS: [Tag; 4] = [
-    Tag {
+pub(super) const TAGS: [DrawnTag; 4] = [
+    DrawnTag {
         name: POLICY_TAG,
         values: &[None, Some("release-idle"), Some("raise-desired-count"), Some("raise-desired-count")],
     },
-    Tag { name: MAX_DESIRED_COUNT_TAG, values: &[None, Some("8"), Some("4"), Some("many")] },
-    Tag { name: MANAGED_TAG, values: &[None, None, Some("true")] },
-    Tag { name: IDLE_RESERVE_TAG, values: &[None, None, None, Some("1")] },
+    DrawnTag { name: MAX_DESIRED_COUNT_TAG, values: &[None, Some("8"), Some("4"), Some("many")] },
+    DrawnTag { name: MANAGED_TAG, values: &[None, None, Some("true")] },
+    DrawnTag { name: IDLE_RESERVE_TAG, values: &[None, None, None, Some("1")] },
 ];
 
 /// The highest desired count that a tag allows.

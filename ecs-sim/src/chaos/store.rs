@@ -2,61 +2,22 @@
 //! as early as it may.
 
 use super::rules::Sabotage;
+use super::shelves::{Shelf, StoredRecord};
 use super::world::{Sim, World};
 use crate::control_plane::Millis;
 use crate::scenario::in_process::timestamp;
 use jiff::Timestamp;
-use std::collections::BTreeMap;
 use taskhold::ecs::arn::Task;
 use taskhold::ecs::service::{Page, ServiceArn};
 use taskhold::service::record::ServiceRecord;
-use taskhold::service::remediation::raise::RaiseStage;
 use taskhold::store::error::StoreError;
-use taskhold::store::{Record, Store, StorePages, Stored, Version, Versioned};
+use taskhold::store::{Record, Store, StorePages, Stored, Versioned};
 use taskhold::task::protection::ProtectionRequest;
 use taskhold::task::record::TaskRecord;
 
 /// A store whose caller has given up takes effect within this time, or never. An assumption, as long as the one about
 /// calls to ECS.
 const LANDS_WITHIN_MS: Millis = 120_000;
-
-/// The tables.
-#[derive(Default)]
-pub(super) struct Shelves {
-    tasks: Shelf<TaskRecord>,
-    services: Shelf<ServiceRecord>,
-}
-
-/// One table, sorted by the text of its keys.
-pub(super) struct Shelf<R: Record> {
-    kept: BTreeMap<String, Kept<R>>,
-    /// Counted over all records, so that a record that expired does not reuse a version.
-    stores: Version,
-    /// The key stored last, which the index does not contain yet.
-    stored_last: Option<String>,
-}
-
-struct Kept<R: Record> {
-    key: R::Key,
-    versioned: Versioned<R>,
-    keep_until: Timestamp,
-}
-
-impl<R: Record> Default for Shelf<R> {
-    fn default() -> Self {
-        Self { kept: BTreeMap::new(), stores: 0, stored_last: None }
-    }
-}
-
-impl<R: Record> Shelf<R> {
-    fn load(&self, key: &R::Key) -> Versioned<R> {
-        self.kept.get(&key.to_string()).map(|kept| kept.versioned.clone()).unwrap_or_default()
-    }
-
-    pub(super) fn records(&self) -> impl Iterator<Item = (&R::Key, &R)> {
-        self.kept.values().map(|kept| (&kept.key, &kept.versioned.record))
-    }
-}
 
 /// A record type that has a table.
 pub(super) trait Shelved: Record<Key: 'static> + 'static {
@@ -80,16 +41,6 @@ impl Shelved for TaskRecord {
 impl Shelved for ServiceRecord {
     fn shelf(world: &mut World) -> &mut Shelf<Self> {
         &mut world.shelves.services
-    }
-}
-
-impl Shelves {
-    /// Whether a raise of the service's desired count to this value may have been sent. ECS cannot distinguish such a
-    /// raise from another actor that sets the same count.
-    pub(super) fn may_be_raised_to(&self, service: &str, count: u32) -> bool {
-        let mut raises = self.services.records().filter(|(arn, _)| arn.name == service);
-        let raise = raises.find_map(|(_, record)| record.remediation.raised.as_ref());
-        raise.is_some_and(|raise| raise.stage != RaiseStage::Raising && raise.to == count)
     }
 }
 
@@ -136,7 +87,7 @@ impl World {
         shelf.stores += 1;
         versioned.version = shelf.stores;
         shelf.stored_last = Some(name.clone());
-        shelf.kept.insert(name.clone(), Kept { key, versioned, keep_until });
+        shelf.kept.insert(name.clone(), StoredRecord { key, versioned, keep_until });
         let version = shelf.stores;
         self.tell(|_| format!("  #{owner} stores {name}"));
         Stored::As(version)

@@ -1,6 +1,6 @@
 //! How time passes in a run, and how invocations are cut off.
 
-use super::run::{Invocation, Run};
+use super::run::{Run, RunningInvocation};
 use crate::control_plane::Millis;
 
 impl Run<'_> {
@@ -51,7 +51,7 @@ impl Run<'_> {
     }
 
     fn crash(&mut self, at: usize) {
-        let Invocation { number, work, answering, .. } = self.running.remove(at);
+        let RunningInvocation { number, work, answering, .. } = self.running.remove(at);
         self.sim.world().tell(|_| format!("#{number} is cut off"));
         drop(answering);
         let mut world = self.sim.world();

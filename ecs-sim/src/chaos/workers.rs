@@ -1,6 +1,6 @@
 //! What workers do: start jobs, send heartbeats, finish jobs, or crash silently.
 
-use super::model::{Ends, JOBS_AT_ONCE_MAX, JOBS_MAX, JobModel, Message, Tells};
+use super::model::{Ends, JOBS_AT_ONCE_MAX, JOBS_MAX, JobModel, MessageModel, Tells};
 use super::world::World;
 use crate::control_plane::{Millis, TaskStatus};
 use crate::queue::SendMessage;
@@ -137,7 +137,7 @@ impl World {
         let id = sent.expect("the queue is there and the message small");
         let sent_at = self.now();
         let message =
-            Message { body, sent_at, tells, is_done: false, dead_lettered_by: Vec::new(), deliveries_in_calm: 0 };
+            MessageModel { body, sent_at, tells, is_done: false, dead_lettered_by: Vec::new(), deliveries_in_calm: 0 };
         self.tell(|_| format!("  is message {}, visible in {late} s", short(&id)));
         self.model.messages.insert(id, message);
     }

@@ -1,13 +1,13 @@
 //! The simulated world: its Region and its dice, the gates at which invocations wait, pending effects, and the record
 //! of what happened.
 
+use super::broken::Broken;
 use super::choices::Choices;
-use super::counts::Counts;
+use super::counts::RunCounts;
 use super::events::OnTheirWay;
 use super::model::Model;
 use super::rules::{Rules, Sabotage};
-use super::store::Shelves;
-use super::{Broken, stage};
+use super::shelves::Shelves;
 use crate::control_plane::Millis;
 use crate::interleave::{Gates, InvocationNo};
 use crate::region::{Region, SharedRegion};
@@ -27,12 +27,15 @@ use taskhold::task::protection::{LATE_EFFECT_MAX, SENT_WITHIN};
 /// which it sends a recorded call, less one millisecond.
 pub(super) const STRIKES_WITHIN_MS: Millis = (LATE_EFFECT_MAX.as_secs() - SENT_WITHIN.as_secs()) * 1000 - 1;
 
+/// The time between two scheduled sweeps, as in template.yaml.
+pub(super) const SWEEP_EVERY_MS: Millis = 5 * 60_000;
+
 /// An effect that takes place after its caller has given up.
-type Effect = Box<dyn FnOnce(&mut World) + Send>;
+type LateEffect = Box<dyn FnOnce(&mut World) + Send>;
 
 /// Whether events are recorded or only counted; the events of most runs are never read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Record {
+pub(super) enum Recording {
     Told,
     Silent,
 }
@@ -49,7 +52,7 @@ pub(super) struct World {
     pub(super) polled: InvocationNo,
     pub(super) gates: Gates<Millis>,
     /// By the time at which they take effect.
-    late: Vec<(Millis, Effect)>,
+    late: Vec<(Millis, LateEffect)>,
     pub(super) shelves: Shelves,
     pub(super) events: OnTheirWay,
     /// When the next scheduled sweep is due.
@@ -57,20 +60,20 @@ pub(super) struct World {
     /// When each invocation last read each service.
     pub(super) last_reads: BTreeMap<(InvocationNo, String), Millis>,
     pub(super) model: Model,
-    pub(super) counts: Counts,
+    pub(super) counts: RunCounts,
     pub(super) broken: Option<(Broken, String)>,
-    record: Record,
+    recording: Recording,
     told: Vec<String>,
     started_at: Millis,
 }
 
 impl World {
-    /// The world of this plan, or of this seed.
-    pub(super) fn new(mut choices: Choices, sabotage: Sabotage, record: Record) -> Self {
+    /// The world of this plan, or of this seed, before its services exist.
+    pub(super) fn new(mut choices: Choices, sabotage: Sabotage, recording: Recording) -> Self {
         let rules = Rules::drawn(&mut choices, sabotage);
         let region = Region::for_scenario(rules.variants);
         let started_at = region.now();
-        let mut world = Self {
+        Self {
             choices,
             rules,
             region: SharedRegion::new(region),
@@ -81,17 +84,15 @@ impl World {
             late: Vec::new(),
             shelves: Shelves::default(),
             events: OnTheirWay::default(),
-            sweep_at: started_at + stage::SWEEP_EVERY_MS,
+            sweep_at: started_at + SWEEP_EVERY_MS,
             last_reads: BTreeMap::new(),
             model: Model::default(),
-            counts: Counts::default(),
+            counts: RunCounts::default(),
             broken: None,
-            record,
+            recording,
             told: Vec::new(),
             started_at,
-        };
-        world.set_the_stage();
-        world
+        }
     }
 
     pub(super) fn now(&self) -> Millis {
@@ -100,7 +101,7 @@ impl World {
 
     /// Records an event, if the run records any.
     pub(super) fn tell(&mut self, what: impl FnOnce(&Self) -> String) {
-        if self.record == Record::Told {
+        if self.recording == Recording::Told {
             let line = format!("{:>10} {}", self.shown(self.now()), self.model.named(&what(self)));
             self.told.push(line);
         }
@@ -135,7 +136,7 @@ impl World {
     }
 
     /// Schedules an effect for later than its caller waits, within the time that taskhold assumes.
-    pub(super) fn leave_behind(&mut self, within: Millis, effect: Effect) {
+    pub(super) fn leave_behind(&mut self, within: Millis, effect: LateEffect) {
         let within = match self.rules.sabotage {
             Sabotage::StrikesTooLate => within * 3,
             _ => within,

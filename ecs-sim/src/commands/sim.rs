@@ -2,7 +2,7 @@
 
 use super::output::{say, text};
 use super::{CommandError, Options};
-use crate::chaos::{self, Counts, Outcome, Plan, Sabotage};
+use crate::chaos::{self, Plan, RunCounts, RunOutcome, Sabotage};
 use std::collections::BTreeMap;
 use std::panic::resume_unwind;
 use std::path::Path;
@@ -61,8 +61,8 @@ struct Shared {
     end: u64,
     violations: AtomicU64,
     /// For each promise, the broken run with the lowest seed; every earlier seed was run too.
-    broken: Mutex<BTreeMap<&'static str, (u64, Outcome)>>,
-    counts: Mutex<Counts>,
+    broken: Mutex<BTreeMap<&'static str, (u64, RunOutcome)>>,
+    counts: Mutex<RunCounts>,
 }
 
 fn runs(options: &Options) -> Result<(), CommandError> {
@@ -112,7 +112,7 @@ fn work(shared: &Shared, options: &Options, thread: usize) -> Result<(), Command
 }
 
 fn seeds(shared: &Shared, options: &Options, thread: usize) -> Result<(), CommandError> {
-    let mut counts = Counts::default();
+    let mut counts = RunCounts::default();
     let mut notified_at = moment();
     loop {
         let seed = shared.next.fetch_add(1, Ordering::Relaxed);
@@ -145,7 +145,7 @@ fn seeds(shared: &Shared, options: &Options, thread: usize) -> Result<(), Comman
 }
 
 /// Shortens a broken run and formats its events.
-fn told(seed: u64, outcome: &Outcome) -> Result<String, CommandError> {
+fn told(seed: u64, outcome: &RunOutcome) -> Result<String, CommandError> {
     let (broken, why) = outcome.broken.as_ref().expect("asked of a broken run only");
     say!("seed {seed} breaks {}: {why}\nshortening its {} moves …", broken.as_str(), outcome.plan.moves())?;
     let short = chaos::shortened(outcome, SHORTEN);
