@@ -25,7 +25,7 @@ IN_SAM_TOOLS = PATH="$$(tests/tools/venv sam)/bin:$$PATH" SAM_CLI_TELEMETRY=0
 
 # The function and the simulator with the features that their dependencies have in `make test`: Cargo counts in those of the
 # dev-dependencies as soon as one test is built, and would otherwise compile the SDK anew for the other of the two.
-PROGRAMS = $(CARGO) build --workspace --bins --test scenario_words
+PROGRAMS = $(CARGO) build --workspace --bins --test simulator
 # The same for a person who waits: without the optimization of the two crates, which pays for millions of simulated calls only.
 SHOWN = $(PROGRAMS) --config profile.dev.package.taskhold.opt-level=0 --config profile.dev.package.ecs-sim.opt-level=0
 # The simulator for commands that need nothing else: beside the function if that is there, and without the SDK if not.
@@ -63,7 +63,7 @@ test: ## develop: run all tests that need no other server; scenarios are sampled
 
 # TASKHOLD_BOOTSTRAP names another build of the function, such as target/debug/bootstrap, which is quicker to make.
 test-e2e: $(if $(TASKHOLD_BOOTSTRAP),,build) ## prove: run the built function under the AWS Lambda emulator on emulated AWS services (minutes; needs Python 3, and the network the first time): make test-e2e TASKHOLD_TESTS=all
-	$(PROGRAMS) --quiet --test conformance --test e2e
+	$(PROGRAMS) --quiet --test all
 	CARGO="$(CARGO)" tests/e2e/run --seed $(SEED)
 
 test-clients: ## prove: call the simulated ECS with boto3 and the AWS CLI, and match events against the rules of template.yaml with moto (1 to 2 minutes; needs Python 3, and the network the first time)
@@ -141,7 +141,7 @@ sim: ## prove: run the whole function with random faults and check its promises:
 	@$(CARGO) run $(if $(wildcard $(TARGET)/soak/ecs-sim),--quiet) --profile soak -p ecs-sim -- sim --seed $(SEED) --runs $(or $(RUNS),1000) --threads $(THREADS)
 
 soak: ## prove: simulate 30 days of 500 services and 5,000 tasks with faults; nothing may stay open or grow (minutes): make soak SEED=1
-	SOAK_SEED=$(SEED) $(CARGO) test --quiet --profile soak --no-default-features --test soak -- --ignored --nocapture
+	SOAK_SEED=$(SEED) $(CARGO) test --quiet --profile soak --no-default-features --test all -- --ignored --nocapture soak::
 
 serve: ## use: serve the simulated ECS, SQS, SNS and Application Auto Scaling on loopback for the AWS CLI and SDKs: make serve PORT=4566
 	@$(call announce,$(TARGET)/debug/ecs-sim,a simulated ECS)
@@ -149,8 +149,8 @@ serve: ## use: serve the simulated ECS, SQS, SNS and Application Auto Scaling on
 	@$(TARGET)/debug/ecs-sim serve --port $(PORT)
 
 bench-calls: ## develop: count calls to ECS per message, and the reconciles, reads and seconds from a blocked deployment to its alert
-	@$(CARGO) test --quiet --test figures -- --nocapture --test-threads 1
-	@$(CARGO) test --quiet --test watch -- --nocapture --test-threads 1 chain reads time_to_alert
+	@$(CARGO) test --quiet --test all -- --nocapture --test-threads 1 figures::
+	@$(CARGO) test --quiet --test all -- --nocapture --test-threads 1 watch::chain watch::reads watch::time_to_alert
 
 bench: ## prove: measure the function as a process, next to functions in Rust and Python: make bench RUNS=20 (half an hour; needs Linux and Python 3, and the network the first time)
 	@benches/lambda/run --runs $(or $(RUNS),20)
@@ -169,7 +169,7 @@ fuzz: ## prove: fuzz every parser, on stable Rust: make fuzz SECONDS=30 TARGET=a
 	@fuzz/run --target $(if $(filter command,$(firstword $(origin TARGET))),$(TARGET),all) --seconds $(SECONDS) --runs "$(RUNS)"
 
 prove: ## prove: look for broken promises for some minutes: every order of steps, random runs with faults, fuzzing
-	$(CARGO) test --test model --test invariants --test properties --test sim --test soak
+	$(CARGO) test --test all -- model:: invariants:: properties:: sim:: soak::
 	$(MAKE) --no-print-directory sim RUNS=2000 THREADS=2
 	$(MAKE) --no-print-directory fuzz SECONDS=20
 
@@ -177,7 +177,7 @@ nightly: ## prove: run everything that CI samples or leaves out (a night); one p
 	.ci/nightly
 
 nightly-scenarios: ## prove: run every scenario under every variant of AWS, and against the real function
-	TASKHOLD_TESTS=all $(CARGO) test --workspace --test scenarios -- --nocapture
+	TASKHOLD_TESTS=all $(CARGO) test --workspace --test all -- --nocapture scenarios::
 
 nightly-emulators: ## prove: run every scenario on DynamoDB, every payload in a SAM container, cargo lambda watch, Terraform
 	TASKHOLD_TESTS=all $(MAKE) --no-print-directory test-e2e
@@ -185,16 +185,16 @@ nightly-emulators: ## prove: run every scenario on DynamoDB, every payload in a 
 	$(MAKE) --no-print-directory test-terraform
 
 nightly-model: ## prove: check the larger configurations of the model checker
-	$(CARGO) test --profile soak --no-default-features --test model -- --ignored --nocapture --test-threads 2
+	$(CARGO) test --profile soak --no-default-features --test all -- --ignored --nocapture --test-threads 2 model::
 
 nightly-runs: ## prove: run 100,000 random simulations, 50,000 of the protection protocol, 20,000 cases of each property
 	$(MAKE) --no-print-directory sim RUNS=100000 THREADS=2
-	$(CARGO) test --profile soak --no-default-features --test invariants -- --ignored
-	PROPTEST_CASES=20000 $(CARGO) test --profile soak --no-default-features --test properties
+	$(CARGO) test --profile soak --no-default-features --test all -- --ignored invariants::
+	PROPTEST_CASES=20000 $(CARGO) test --profile soak --no-default-features --test all properties::
 
 nightly-soak: ## prove: simulate 30 days of 500 services with faults, and a month without any
 	$(MAKE) --no-print-directory soak
-	TASKHOLD_TESTS=all $(CARGO) test --profile soak --no-default-features --test routine -- --include-ignored --nocapture
+	TASKHOLD_TESTS=all $(CARGO) test --profile soak --no-default-features --test all -- --include-ignored --nocapture routine::
 
 nightly-fuzz: ## prove: fuzz each parser for ten minutes
 	$(MAKE) --no-print-directory fuzz SECONDS=600

@@ -5,9 +5,7 @@
 //! For a profiler, `cargo bench --no-default-features --bench growth -- RECORDS TIMES` only sweeps this many times:
 //! the difference between two runs is the cost of their sweeps.
 
-mod granting;
-
-use granting::{Function, SERVICE, Tasks, batch, deliver, function, invoke, log_to_nowhere, runtime};
+use ecs_sim::doubles::granting::{Function, SERVICE, Tasks, batch, deliver, function, invoke, log_to_nowhere, runtime};
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 

@@ -1,9 +1,7 @@
 //! Handles this many warm messages and ends, so that valgrind can count the instructions. benches/lambda/budgets
 //! runs it twice and takes the difference, so that startup and shutdown are not counted.
 
-mod granting;
-
-use granting::{Tasks, batch, deliver, function, log_to_nowhere, runtime};
+use ecs_sim::doubles::granting::{Tasks, batch, deliver, function, log_to_nowhere, runtime};
 
 /// Before the counted ones, so that the two runs differ only by warm messages.
 const WARM_UP: usize = 100;

@@ -3,10 +3,8 @@
 //! The measurement excludes only the network: the payload is parsed, merged into an empty store, and planned, and
 //! every call is answered at once. Prints a row for README.md at the end.
 
-mod granting;
-
 use criterion::{BatchSize, Criterion};
-use granting::{Function, RECORDS_MAX, Tasks, batch, deliver, function, runtime};
+use ecs_sim::doubles::granting::{Function, RECORDS_MAX, Tasks, batch, deliver, function, runtime};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 

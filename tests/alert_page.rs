@@ -1,14 +1,12 @@
 //! Compares docs/alerts.md with the scenarios: its table lists each scenario once, with the alerts that it expects;
 //! its example mail is one that a scenario sends; and it covers every kind of alert.
 
-#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
-
+use crate::files::path;
 use ecs_sim::control_plane::{Millis, Variants};
 use ecs_sim::region::{Region, SharedRegion};
 use ecs_sim::scenario::{Audience, Expectation, InProcess, Scenario, Statement, Telling, run};
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
 use taskhold::service::alert::AlertKind;
 
 /// Name prefixes of the scenarios that test alerts.
@@ -16,12 +14,8 @@ const ABOUT_ALERTS: [&str; 4] = ["alert_", "deployment_", "interrupted_", "refus
 /// Minimum number of rows about deployments.
 const DEPLOYMENT_ROWS_MIN: usize = 20;
 
-fn root(relative: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
-}
-
 fn page() -> String {
-    fs::read_to_string(root("docs/alerts.md")).unwrap()
+    fs::read_to_string(path("docs/alerts.md")).unwrap()
 }
 
 /// The rows of the table whose first column has this heading, each as its three cells.
@@ -35,14 +29,14 @@ fn table(heading: &str) -> Vec<[String; 3]> {
 
 /// The scenarios that the table covers.
 fn scenarios() -> BTreeMap<String, Scenario> {
-    let files = root("tests/scenarios").read_dir().unwrap().map(|entry| entry.unwrap());
+    let files = path("tests/scenarios").read_dir().unwrap().map(|entry| entry.unwrap());
     let names = files.map(|file| file.file_name().into_string().unwrap());
     let names = names.filter(|name| ABOUT_ALERTS.iter().any(|begin| name.starts_with(begin)));
     names.map(|name| (name.clone(), read(&name))).collect()
 }
 
 fn read(name: &str) -> Scenario {
-    let text = fs::read_to_string(root("tests/scenarios").join(name)).unwrap();
+    let text = fs::read_to_string(path("tests/scenarios").join(name)).unwrap();
     Scenario::parse(name, &text).unwrap()
 }
 
@@ -81,7 +75,7 @@ fn every_scenario_about_alerts_is_in_one_row_that_says_what_it_tells() {
 #[test]
 fn every_scenario_about_alerts_begins_with_its_point_and_hears_every_alert() {
     for (name, scenario) in scenarios() {
-        let text = fs::read_to_string(root("tests/scenarios").join(&name)).unwrap();
+        let text = fs::read_to_string(path("tests/scenarios").join(&name)).unwrap();
         assert!(text.starts_with("# "), "{name} says nothing of its point");
         let is = |wanted: fn(&Statement) -> bool| scenario.lines.iter().any(|line| wanted(&line.statement));
         assert!(!is(|statement| *statement == Statement::MuteAlerts), "{name} does not receive alerts");

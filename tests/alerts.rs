@@ -1,17 +1,13 @@
 //! The texts of alerts for people, for chat and for programs: each kind as it reads, the published schema, and the
 //! limits that apply to any input.
 
-#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
-
-#[path = "alerts/interrupted.rs"]
 mod interrupted;
-#[path = "alerts/refused.rs"]
 mod refused;
 
+use crate::files::path;
 use jiff::Timestamp;
 use serde_json::Value;
 use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 use taskhold::ecs::arn::{ClusterArn, TaskId};
 use taskhold::ecs::service::ServiceArn;
@@ -216,7 +212,7 @@ fn json(text: &str) -> Value {
 }
 
 fn schema(name: &str) -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas").join(name);
+    let path = path("schemas").join(name);
     json(&fs::read_to_string(path).unwrap())
 }
 

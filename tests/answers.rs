@@ -1,8 +1,8 @@
 //! The answers that operators get: the real handler returns exactly the forms that `schemas/answers.schema.json`
 //! publishes and `docs/commands.md` explains, and a command makes no more ECS calls than it reports.
 
-#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
-
+use crate::block_on;
+use crate::files::{path, read};
 use aws_config::{BehaviorVersion, Region as AwsRegion};
 use aws_sdk_ecs::config::Credentials;
 use ecs_sim::control_plane::{Millis, ServiceSpec, Variants};
@@ -152,21 +152,12 @@ const SITUATIONS: [(&str, &str); 13] = [
     ),
 ];
 
-fn read(relative: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(relative);
-    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
 fn schema() -> Value {
     serde_json::from_str(&read("schemas/answers.schema.json")).unwrap()
 }
 
 fn validator() -> jsonschema::Validator {
     jsonschema::draft202012::new(&schema()).unwrap()
-}
-
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
 /// The function, and its answers to operators.
@@ -322,7 +313,7 @@ fn answer_with_incidents() -> Value {
 
 /// Every answer that the tests can produce, each with its situation.
 fn all_answers() -> Vec<(String, Value)> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
+    let directory = path("tests/scenarios");
     let mut files: Vec<PathBuf> = directory.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     let mut scenarios: Vec<(String, String)> = files

@@ -3,11 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
-#[path = "../benches/granting/mod.rs"]
-mod granting;
-
 use allocation_counter::{AllocationInfo, measure};
-use granting::{Function, RECORDS_MAX, Tasks, batch, deliver, function, log_to_nowhere, runtime};
+use ecs_sim::doubles::granting::{Function, RECORDS_MAX, Tasks, batch, deliver, function, log_to_nowhere, runtime};
 use std::collections::BTreeMap;
 use std::fs;
 use std::ops::Range;

@@ -1,8 +1,7 @@
 //! The status of all services of a cluster under failures: a service that cannot be read, too little time, a
 //! failing state store, and an answer larger than Lambda allows.
 
-#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
-
+use crate::files::path;
 use ecs_sim::no_services::NoAutoscaling;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -312,7 +311,7 @@ fn ask(function: &Function<Fake>, payload: &str) -> Value {
 }
 
 fn check(answer: &Value) {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/answers.schema.json");
+    let path = path("schemas/answers.schema.json");
     let schema: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let validator = jsonschema::draft202012::new(&schema).unwrap();
     let problems: Vec<String> = validator.iter_errors(answer).take(3).map(|error| error.to_string()).collect();

@@ -3,22 +3,12 @@
 //! Each implementation has one line at the end of this file. Implementations that need an emulator run with `make
 //! test-e2e`.
 
-#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
-
-#[path = "conformance/dynamodb.rs"]
 mod dynamodb;
-#[path = "template/stack.rs"]
-#[allow(dead_code, reason = "of the stack these tests use only the table")]
-mod stack;
-#[path = "e2e/table.rs"]
-mod table;
 
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
-use std::fs;
 use std::future::Future;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::time::Duration;
@@ -30,11 +20,6 @@ use taskhold::store::memory::MemoryStore;
 use taskhold::store::{Store, StorePages, Stored, Versioned};
 use taskhold::task::job::{Job, JobKey};
 use taskhold::task::record::TaskRecord;
-
-fn read(relative: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(relative);
-    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
 
 /// A clock that the test sets.
 #[derive(Clone, Debug)]

@@ -1,16 +1,11 @@
 //! The alert sink against the simulated SNS and SQS and against canned answers: what it sends to which target, and
 //! what it returns when one of them fails.
 
-#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
-
-#[path = "contract/simulated.rs"]
-mod simulated;
-
+use crate::simulated::{NOW_MS, Simulated, sdk_config};
 use ecs_sim::http::{Answer, Call, Publication, Server, ServerOptions, Service, ServiceError};
 use ecs_sim::queue::MessageAttribute;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use simulated::{NOW_MS, Simulated, sdk_config};
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, Mutex};
 use taskhold::aws::alerts::AwsAlertSink;

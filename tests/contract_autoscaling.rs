@@ -1,8 +1,6 @@
 //! The request to Application Auto Scaling: the exact request, sent once, and the result of every answer, both
 //! canned and from the simulated service.
 
-#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
-
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_ecs::config::Credentials;
 use ecs_sim::autoscaling::ScalableTargets;

@@ -3,11 +3,7 @@
 //!
 //! `tests/conformance.rs` tests the promises of a state store.
 
-#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
-
-#[path = "contract_dynamodb/canned.rs"]
 mod canned;
-#[path = "contract_dynamodb/pages.rs"]
 mod pages;
 
 use aws_config::{BehaviorVersion, Region};

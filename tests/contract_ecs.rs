@@ -1,8 +1,6 @@
 //! The ECS adapter against canned answers on loopback: the exact requests, sent once, and the result of every
 //! answer.
 
-#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
-
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_ecs::config::Credentials;

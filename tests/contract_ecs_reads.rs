@@ -2,8 +2,6 @@
 //! result of real ECS answers. The answers have the members of the ECS API Reference ("Service", "TaskSet",
 //! "Task").
 
-#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
-
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_ecs::config::Credentials;
 use ecs_sim::http::{Answer, Call, Server, ServerOptions, ServiceError};

@@ -1,8 +1,6 @@
 //! The update of a service's desired count: the exact request, sent once, the result of every answer, and the
 //! effect on the simulated ECS.
 
-#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
-
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_ecs::config::Credentials;
 use ecs_sim::control_plane::{ControlPlane, ServiceSpec, Setup};

@@ -4,15 +4,10 @@
 //! Neither this SDK nor the adapter compares the MD5 digests of an answer. The tests of the simulated SQS check
 //! that its digests match the real ones.
 
-#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
-
-#[path = "contract/simulated.rs"]
-mod simulated;
-
+use crate::simulated::{Simulated, sdk_config};
 use ecs_sim::http::{Answer, Call, Server, ServerOptions, ServiceError};
 use ecs_sim::queue::MessageAttribute;
 use serde_json::{Value, json};
-use simulated::{Simulated, sdk_config};
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, Mutex};
 use taskhold::aws::sqs::AwsQueue;

@@ -1,8 +1,7 @@
 //! Compares the tables of the documentation with the code: settings, parameters, attributes, log lines, metrics.
 //! Also checks that every citation has its heading.
 
-#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
-
+use crate::files::{path, read};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,11 +9,6 @@ use taskhold::config::declarations::SETTINGS;
 use taskhold::lambda::dead_letter::{BODY_BYTES_ATTRIBUTE, MESSAGE_ID_ATTRIBUTE, REASON_ATTRIBUTE, SOURCE_ATTRIBUTE};
 use taskhold::metrics::{Counts, METRIC_DIMENSION, METRIC_NAMESPACE};
 use taskhold::service::alert::{AlertKind, Transition};
-
-fn read(relative: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(relative);
-    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
 
 /// The rows of the table whose first column has this heading, each as its cells without backticks.
 fn table(file: &str, heading: &str) -> Vec<Vec<String>> {
@@ -140,8 +134,7 @@ fn every_parameter_and_output_of_the_template_is_documented() {
 
 #[test]
 fn every_log_line_is_documented_with_its_level_and_fields() {
-    let lines: BTreeSet<[String; 3]> =
-        sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).iter().flat_map(|file| log_lines(file)).collect();
+    let lines: BTreeSet<[String; 3]> = sources(&path("src")).iter().flat_map(|file| log_lines(file)).collect();
     let documented = table("docs/configuration.md", "Level").into_iter();
     let documented: BTreeSet<[String; 3]> = documented.map(|row| row.try_into().unwrap()).collect();
     assert_eq!(documented, lines);

@@ -2,30 +2,16 @@
 //! one invocation only and so knows nothing but what the table holds. Some thirty that meet whatever all of them meet; with
 //! `TASKHOLD_TESTS=all` all of them.
 
-#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
+pub(crate) mod table;
 
-#[path = "template/stack.rs"]
-#[allow(dead_code, reason = "of the stack these tests use only the table")]
-mod stack;
-#[path = "e2e/table.rs"]
-mod table;
-
+use crate::files::{path, read};
 use ecs_sim::control_plane::Millis;
 use ecs_sim::play::Process;
 use ecs_sim::progress::Progress;
 use ecs_sim::region::{Region, SharedRegion};
 use ecs_sim::scenario::{Extent, Function, Invoked, Scenario, Silent, run};
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use table::{Table, endpoint};
-
-fn path(relative: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
-}
-
-fn read(relative: &str) -> String {
-    fs::read_to_string(path(relative)).unwrap_or_else(|error| panic!("{relative}: {error}"))
-}
 
 /// All scenarios except those in which ECS is slow: the delay follows the scenario's clock, and a process has its
 /// own clock.

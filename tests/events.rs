@@ -1,12 +1,11 @@
 //! The corpus: every payload in `events/` parses as [`EXPECTED`] says, and so do altered copies of it, because AWS
 //! adds members, event names and detail-types without notice.
 
-#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
-
+use crate::files::path;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use taskhold::api::command::{Command, Scope, ServiceCommand};
 use taskhold::config::clusters::Clusters;
 use taskhold::lambda::job_message::JobMessageError;
@@ -81,7 +80,7 @@ const EXPECTED: [(&str, &[&str]); 30] = [
 ];
 
 fn directory() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("events")
+    path("events")
 }
 
 fn payload(name: &str) -> Value {

@@ -1,9 +1,7 @@
-//! The numbers of calls that the documentation promises, asserted and printed: `cargo test --test figures --
-//! --nocapture`.
+//! The numbers of calls that the documentation promises, asserted and printed: `cargo test --test all -- --nocapture
+//! figures::`.
 //!
 //! The handler runs on an ECS that grants and counts protection calls. Nothing here depends on the machine.
-
-#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
 use ecs_sim::no_services::NoAutoscaling;
 use jiff::{SignedDuration, Timestamp};

@@ -10,23 +10,13 @@
 //! A failing run prints its seed and its trace. Add the seed to [`REGRESSIONS`], and it runs first. A change in what
 //! the simulation draws gives the seed another run: then reintroduce the bug and search for a new seed.
 
-#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
-
-#[path = "invariants/deliveries.rs"]
 mod deliveries;
-#[path = "invariants/ecs.rs"]
 mod ecs;
-#[path = "invariants/promise.rs"]
 mod promise;
-#[path = "invariants/queue.rs"]
 mod queue;
-#[path = "invariants/run.rs"]
 mod run;
-#[path = "invariants/store.rs"]
 mod store;
-#[path = "invariants/workers.rs"]
 mod workers;
-#[path = "invariants/world.rs"]
 mod world;
 
 use run::{Outcome, run};

@@ -9,9 +9,9 @@
 //! task, its answer, the end.
 //!
 //! `model/promises.rs` defines what must hold, and `model/sights.rs` defines what a configuration must reach. A
-//! broken promise is reported with its shortest path. `cargo test --test model -- --nocapture` prints the number of
+//! broken promise is reported with its shortest path. `cargo test --test all -- --nocapture model::` prints the number of
 //! states. A walk ends when no new state is left; a walk that stops at a bound fails. The larger configurations are
-//! ignored by default, because they take minutes: `cargo test --test model -- --ignored --nocapture`.
+//! ignored by default, because they take minutes: `cargo test --test all -- --ignored --nocapture model::`.
 //! docs/reliability.md has the figures.
 //!
 //! # Limits of the model
@@ -26,35 +26,19 @@
 //! - At most two tasks, four messages for each, batches of two, and three concurrent invocations. Tasks belong to no
 //!   service, so the only effect of a refusal is that the message is redelivered.
 
-#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
-
-#[path = "model/actions.rs"]
 mod actions;
-#[path = "model/check.rs"]
 mod check;
-#[path = "model/configuration.rs"]
 mod configuration;
-#[path = "model/effects.rs"]
 mod effects;
-#[path = "model/function.rs"]
 mod function;
-#[path = "model/narration.rs"]
 mod narration;
-#[path = "model/parts.rs"]
 mod parts;
-#[path = "model/promises.rs"]
 mod promises;
-#[path = "model/protocol.rs"]
 mod protocol;
-#[path = "model/scene.rs"]
 mod scene;
-#[path = "model/script.rs"]
 mod script;
-#[path = "model/sights.rs"]
 mod sights;
-#[path = "model/state.rs"]
 mod state;
-#[path = "model/steps.rs"]
 mod steps;
 
 use check::{counts, is_found_out, keep_every_promise, keeps_every_promise};

@@ -1,8 +1,6 @@
 //! Snapshots of a service when reads fail: each failure leaves its gap, and none looks like "no tasks", "no
 //! protection" or "no job". A diagnosis of such a snapshot is never "steady" and never "clear".
 
-#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
-
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};

@@ -1,8 +1,6 @@
 //! The pace of protection calls, on an ECS with the token bucket that AWS describes (aws-facts "ECS: the protection
 //! API") and a state store, both with latency. Time is simulated, so nothing depends on the machine. `cargo test
-//! --test pacing -- --nocapture` prints the results.
-
-#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
+//! --test all -- --nocapture pacing::` prints the results.
 
 use ecs_sim::no_services::NoAutoscaling;
 use jiff::{SignedDuration, Timestamp};

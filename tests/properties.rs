@@ -1,38 +1,22 @@
 //! Properties: statements about all inputs, tested on several hundred of them, drawn from a seed.
 //!
-//! `PROPTEST_CASES=20000 cargo test --test properties` tests more inputs, `PROPTEST_RNG_SEED=7` tests others. Without
-//! these variables, a run is the same on every machine. A failing input is shrunk, printed, and recorded in
+//! `PROPTEST_CASES=20000 cargo test --test all properties::` tests more inputs, `PROPTEST_RNG_SEED=7` tests others.
+//! Without these variables, a run is the same on every machine. A failing input is shrunk, printed, and recorded in
 //! `tests/properties/regressions.txt`; later runs test it first.
 
-#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
-
-#[path = "properties/alerts.rs"]
 mod alerts;
-#[path = "properties/coalescing.rs"]
 mod coalescing;
-#[path = "properties/drawn.rs"]
 mod drawn;
-#[path = "properties/fuzzed.rs"]
 mod fuzzed;
-#[path = "properties/interruptions.rs"]
 mod interruptions;
-#[path = "properties/merge_laws.rs"]
 mod merge_laws;
-#[path = "properties/messages.rs"]
 mod messages;
-#[path = "properties/notified.rs"]
 mod notified;
-#[path = "properties/printed.rs"]
 mod printed;
-#[path = "properties/protection.rs"]
 mod protection;
-#[path = "properties/records.rs"]
 mod records;
-#[path = "properties/rounding.rs"]
 mod rounding;
-#[path = "properties/settings.rs"]
 mod settings;
-#[path = "properties/shell.rs"]
 mod shell;
 
 use proptest::test_runner::{Config, FileFailurePersistence, RngSeed};

@@ -2,8 +2,6 @@
 //! function on one machine lacks: a clock that is exact to the second, and a state store that survives the
 //! function's death.
 
-#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
-
 use ecs_sim::control_plane::Variants;
 use ecs_sim::region::{Region, SharedRegion};
 use ecs_sim::scenario::{InProcess, Scenario, Silent, run};

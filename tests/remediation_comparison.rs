@@ -2,15 +2,13 @@
 //! with taskhold unchanged, and once with its remediations off, beside a controller that releases the oldest
 //! protected tasks. docs/remediations.md has the numbers, and names every policy and tag.
 
-#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
-
+use crate::files::path;
 use ecs_sim::control_plane::{ArnForm, Millis, Task, Variants};
 use ecs_sim::region::{CLUSTER, Outcome, Region, SharedRegion};
 use ecs_sim::scenario::{Function, InProcess, Invoked, Scenario, Silent, Statement, run};
 use std::collections::BTreeMap;
 use std::fs;
 use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
 use taskhold::config::policy::Policy;
 use taskhold::service::remediation::raise::MAX_DESIRED_COUNT_TAG;
 use taskhold::service::remediation::{IDLE_RESERVE_TAG, POLICY_TAG};
@@ -91,20 +89,16 @@ impl ByAge {
     }
 }
 
-fn root(relative: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
-}
-
 /// The scenarios about refusals and remediations without their expectations, which another controller would not
 /// meet. They run for two more hours, so that the remaining jobs finish or are interrupted.
 fn scenarios() -> Vec<Scenario> {
     let names =
-        root("tests/scenarios").read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        path("tests/scenarios").read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut names: Vec<String> =
         names.filter(|name| name.starts_with("refused_") || name.starts_with("remediation_")).collect();
     names.sort();
     let read = |name: &String| {
-        let text = fs::read_to_string(root("tests/scenarios").join(name)).unwrap();
+        let text = fs::read_to_string(path("tests/scenarios").join(name)).unwrap();
         let mut scenario = Scenario::parse(name, &format!("{text}\nadvance 2h\nmute alerts")).unwrap();
         scenario.lines.retain(|line| !matches!(line.statement, Statement::Expect(_)));
         scenario
@@ -183,7 +177,7 @@ fn written(range: &RangeInclusive<usize>) -> String {
 
 /// The rows of the table on the page whose first column has this heading, each as its cells without backticks.
 fn table(heading: &str) -> Vec<Vec<String>> {
-    let page = fs::read_to_string(root("docs/remediations.md")).unwrap();
+    let page = fs::read_to_string(path("docs/remediations.md")).unwrap();
     let rows = page.lines().skip_while(|line| !line.starts_with(&format!("| {heading} |"))).skip(2);
     let rows = rows.take_while(|line| line.starts_with('|'));
     let cells = |row: &str| row.trim_matches('|').split('|').map(|cell| cell.trim().replace('`', "")).collect();

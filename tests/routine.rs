@@ -6,39 +6,17 @@
 //! reconcile reads everything: an alert that is missing because of a failed read would prove nothing. Half of the
 //! services run on each of two threads, each half in its own cluster with its own function.
 
-#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
-
-#[path = "watch/ecs.rs"]
-#[allow(dead_code, reason = "the tests of one watch count more")]
-mod ecs;
-#[path = "routine/kinds.rs"]
-mod kinds;
-#[path = "watch/log.rs"]
-mod log;
-#[path = "watch/parts.rs"]
-#[allow(dead_code, reason = "the tests of one watch use more of it")]
-mod parts;
-#[path = "watch/seen.rs"]
-#[allow(dead_code, reason = "the tests of one watch use more of it")]
-mod seen;
-#[path = "watch/steps.rs"]
-mod steps;
-#[path = "watch/store.rs"]
-mod store;
-#[path = "routine/traffic.rs"]
+pub(crate) mod kinds;
 mod traffic;
-#[path = "watch/world.rs"]
-#[allow(dead_code, reason = "the tests of one watch do more")]
-mod world;
 
-use ecs::Cause;
+use crate::watch::ecs::Cause;
+use crate::watch::parts::{Told, locked};
+use crate::watch::world::{HOUR, MINUTE, World};
 use ecs_sim::control_plane::{Millis, ServiceSpec, Setup, Throttling};
 use ecs_sim::region::CLUSTER;
 use ecs_sim::scenario::Extent;
-use parts::{Told, locked};
 use std::collections::BTreeMap;
 use traffic::{Spares, Traffic};
-use world::{HOUR, MINUTE, World};
 
 const SERVICES: usize = 200;
 const DAY: Millis = 24 * HOUR;
@@ -141,7 +119,7 @@ fn long_routine_of_two_hundred_services_raises_no_alert() {
     sends_no_alert(&figures);
 }
 
-/// 1.7 million reconciles: `cargo test --test routine -- --ignored --nocapture as_deployed`.
+/// 1.7 million reconciles: `cargo test --test all -- --ignored --nocapture routine::as_deployed`.
 #[test]
 #[ignore = "a quarter of an hour in a debug build"]
 fn a_month_of_routine_as_deployed_raises_no_alert() {

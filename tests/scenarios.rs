@@ -5,8 +5,8 @@
 //! with `TASKHOLD_TESTS=all` each runs under every variant, and all run against the real function. `ecs_sim::scenario::Extent`
 //! has the rules of the sample.
 
-#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
-
+use crate::block_on;
+use crate::files::path;
 use ecs_sim::control_plane::Variants;
 use ecs_sim::play::Process;
 use ecs_sim::progress::Progress;
@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 fn scenario_files() -> Vec<PathBuf> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
+    let directory = path("tests/scenarios");
     let mut files: Vec<PathBuf> = directory.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     files
@@ -28,10 +28,6 @@ fn scenario_files() -> Vec<PathBuf> {
 fn read(file: &Path) -> Scenario {
     let name = file.file_name().unwrap().to_string_lossy().into_owned();
     Scenario::parse(&name, &std::fs::read_to_string(file).unwrap()).unwrap_or_else(|error| panic!("{error}"))
-}
-
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
 fn in_process(scenario: &Scenario, variants: Variants) -> Result<Summary, String> {
@@ -119,7 +115,7 @@ fn against_the_real_function(scenario: &Scenario, variants: Variants) -> Result<
 
 #[test]
 fn the_tour_is_the_same_in_process_and_against_the_real_function() {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
+    let directory = path("tests/scenarios");
     let scenario = read(&directory.join("tour.txt"));
     let (summary, _) = against_the_real_function(&scenario, Variants::default()).unwrap();
     let in_process = in_process(&scenario, Variants::default()).unwrap();

@@ -1,11 +1,8 @@
 //! The published schema of job messages and the parser agree, message by message. [`differences`] lists the rules
 //! that a schema cannot express, each with the reason.
 
-#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
-
+use crate::files::read;
 use serde_json::{Value, json};
-use std::fs;
-use std::path::Path;
 use taskhold::config::clusters::Clusters;
 use taskhold::ecs::PROTECTION_MINUTES_MAX;
 use taskhold::lambda::job_message::{
@@ -18,11 +15,6 @@ const ID: &str = "4f0c2a9be1d84763a5c07be214d95f3a";
 const ARN: &str = "arn:aws:ecs:eu-west-1:111122223333:task/video/4f0c2a9be1d84763a5c07be214d95f3a";
 const SHORT_ARN: &str = "arn:aws:ecs:eu-west-1:111122223333:task/4f0c2a9be1d84763a5c07be214d95f3a";
 const CLUSTER_ARN: &str = "arn:aws:ecs:eu-west-1:111122223333:cluster/video";
-
-fn read(path: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
-    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
 
 fn schema() -> Value {
     serde_json::from_str(&read("schemas/job-message.schema.json")).unwrap()

@@ -1,17 +1,12 @@
 //! The promises of SEMANTICS.md: one test each, named after its heading.
 
-#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
-
+use crate::block_on;
 use ecs_sim::event_source::FunctionAnswer;
 use ecs_sim::queue::{AttributeValue, SendMessage};
 use ecs_sim::region::{DEAD_LETTER_QUEUE, Fault, JOB_QUEUE, Region, SharedRegion};
 use ecs_sim::scenario::{Function, InProcess, Scenario, Silent, Summary, run};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
-}
 
 /// Runs a scenario under every variant of AWS that it allows. The summary is that of the last.
 fn holds(text: &str) -> Summary {

@@ -4,10 +4,8 @@
 //! A file starts with its expected result: `breaks PROMISE`, or nothing for a run that keeps every promise. A known bug
 //! keeps its `breaks` line until the fix removes it. `ecs-sim sim --replay FILE` prints a run.
 
-#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
-
+use crate::files::path;
 use ecs_sim::chaos::{Broken, Plan, RunCounts, RunOutcome, Sabotage, of_seed, replay, shortened};
-use std::path::Path;
 use std::time::Duration;
 
 /// This number of runs takes about ten seconds on one core, in a debug build.
@@ -19,7 +17,7 @@ const SHORTEN: Duration = Duration::from_secs(10);
 
 /// The plan of a file in tests/sim.
 fn kept(file: &str) -> Plan {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sim").join(file);
+    let path = path("tests/sim").join(file);
     Plan::parse(&std::fs::read_to_string(&path).unwrap()).unwrap()
 }
 
@@ -33,7 +31,7 @@ fn told(seed: u64, outcome: &RunOutcome) -> String {
 
 #[test]
 fn what_once_broke_a_promise_comes_to_what_its_file_says() {
-    let files = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sim")).unwrap();
+    let files = std::fs::read_dir(path("tests/sim")).unwrap();
     let mut files: Vec<_> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
     files.sort();
     assert!(!files.is_empty());

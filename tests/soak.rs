@@ -5,43 +5,18 @@
 //! The real [`taskhold::lambda::function::Function`] runs on the simulated Region, throttled as ECS throttles, with a sweep
 //! every five minutes as deployed. `soak/traffic.rs` defines the traffic, `soak/weather.rs` the faults.
 //!
-//! `make soak` runs the month; `cargo test --test soak` runs two days with a few services.
+//! `make soak` runs the month; `cargo test --test all soak::` runs two days with a few services.
 
-#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
-
-#[path = "soak/days.rs"]
 mod days;
-#[path = "watch/ecs.rs"]
-#[allow(dead_code, reason = "the tests of one watch count more")]
-mod ecs;
-#[path = "routine/kinds.rs"]
-#[allow(dead_code, reason = "the routine asks how long old tasks stay")]
-mod kinds;
-#[path = "watch/log.rs"]
-mod log;
-#[path = "watch/parts.rs"]
-#[allow(dead_code, reason = "the tests of one watch use more of it")]
-mod parts;
-#[path = "watch/seen.rs"]
-#[allow(dead_code, reason = "the tests of one watch use more of it")]
-mod seen;
-#[path = "watch/steps.rs"]
-mod steps;
-#[path = "watch/store.rs"]
-mod store;
-#[path = "soak/traffic.rs"]
 mod traffic;
-#[path = "soak/weather.rs"]
 mod weather;
-#[path = "watch/world.rs"]
-#[allow(dead_code, reason = "the tests of one watch do more")]
-mod world;
 
+use crate::watch::parts::HandedOn;
+use crate::watch::world::{HOUR, MINUTE, World};
 use days::{Day, Heard, growth};
 use ecs_sim::control_plane::Setup;
 use ecs_sim::region::{JOB_QUEUE, RECHECK_QUEUE};
 use futures_util::FutureExt;
-use parts::HandedOn;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
@@ -51,7 +26,6 @@ use taskhold::service::record::ServiceRecord;
 use taskhold::store::StorePages;
 use traffic::{TASKS, Traffic};
 use weather::Weather;
-use world::{HOUR, MINUTE, World};
 
 const SERVICES: usize = 500;
 const DAYS: u64 = 30;

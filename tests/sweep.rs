@@ -3,8 +3,7 @@
 //!
 //! No event reaches the function here, and messages are delivered only when a test does so.
 
-#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
-
+use crate::block_on;
 use ecs_sim::control_plane::{ServiceSpec, Variants};
 use ecs_sim::event_source::{EventSource, FunctionAnswer};
 use ecs_sim::queue::SendMessage;
@@ -16,10 +15,6 @@ use std::collections::BTreeSet;
 const MINUTE_MS: i64 = 60_000;
 /// As in template.yaml.
 const TIMEOUT_MS: i64 = 30_000;
-
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
-}
 
 /// A Region with services of two tasks each, and the function.
 struct Stage {

@@ -4,18 +4,14 @@
 //! The linter checks what CloudFormation makes of the template (`sam validate --lint`); these tests do not repeat
 //! that.
 
-#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
-
-#[path = "template/permissions.rs"]
 mod permissions;
-#[path = "template/stack.rs"]
-mod stack;
+pub(crate) mod stack;
 
+use crate::files::{path, read};
 use serde_json::{Value, json};
 use stack::Template;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
 use taskhold::budget::CALL_TIME;
 use taskhold::config::declarations::SETTINGS;
 use taskhold::config::policy::{Policy, Remediations};
@@ -24,14 +20,6 @@ use taskhold::ecs::PROTECTION_MINUTES_MAX;
 use taskhold::service::recheck::DELAY_SECONDS_MAX;
 
 const CLUSTER_ARN: &str = "arn:aws:ecs:eu-west-1:111122223333:cluster/video";
-
-fn path(relative: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
-}
-
-fn read(relative: &str) -> String {
-    fs::read_to_string(path(relative)).unwrap_or_else(|error| panic!("{relative}: {error}"))
-}
 
 /// A string or a list of strings, as many CloudFormation properties allow.
 fn texts(value: &Value) -> Vec<&str> {

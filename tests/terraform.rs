@@ -3,30 +3,13 @@
 //!
 //! Both are evaluated here without AWS and without Terraform; `make test-terraform` asks Terraform itself.
 
-#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
-
-#[path = "terraform/module.rs"]
 mod module;
-#[path = "template/stack.rs"]
-#[allow(dead_code, reason = "what the template's own test asks of a stack is not asked here")]
-mod stack;
-#[path = "terraform/template.rs"]
 mod template;
 
+use crate::template::stack::{SWITCHES, Template};
 use module::{Module, source};
 use serde_json::{Value, json};
-use stack::{SWITCHES, Template};
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::{Path, PathBuf};
-
-fn path(relative: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
-}
-
-fn read(relative: &str) -> String {
-    fs::read_to_string(path(relative)).unwrap_or_else(|error| panic!("{relative}: {error}"))
-}
 
 /// `RaiseCoolDownMinutes` becomes `raise_cool_down_minutes`.
 fn snake(name: &str) -> String {

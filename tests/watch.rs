@@ -3,39 +3,21 @@
 //! and wherever the function dies.
 //!
 //! The real [`taskhold::lambda::function::Function`] runs on the simulated Region of ecs-sim. The tests print their figures:
-//! `cargo test --test watch -- --nocapture`.
+//! `cargo test --test all -- --nocapture watch::`.
 
-#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
-
-#[path = "watch/chain.rs"]
 mod chain;
-#[path = "watch/crash.rs"]
 mod crash;
-#[path = "watch/deliveries.rs"]
 mod deliveries;
-#[path = "watch/ecs.rs"]
-mod ecs;
-#[path = "watch/events.rs"]
+pub(crate) mod ecs;
 mod events;
-#[path = "watch/instances.rs"]
 mod instances;
-#[path = "watch/log.rs"]
-mod log;
-#[path = "watch/parts.rs"]
-mod parts;
-#[path = "watch/reads.rs"]
+pub(crate) mod log;
+pub(crate) mod parts;
 mod reads;
-#[path = "watch/rollouts.rs"]
 mod rollouts;
-#[path = "watch/seen.rs"]
-mod seen;
-#[path = "watch/short_holds.rs"]
+pub(crate) mod seen;
 mod short_holds;
-#[path = "watch/steps.rs"]
-mod steps;
-#[path = "watch/store.rs"]
-mod store;
-#[path = "watch/time_to_alert.rs"]
+pub(crate) mod steps;
+pub(crate) mod store;
 mod time_to_alert;
-#[path = "watch/world.rs"]
-mod world;
+pub(crate) mod world;

@@ -22,7 +22,8 @@
 //! | [`play`] | the function as a process, on the Lambda runtime API |
 //! | [`http`] | the loopback server that speaks the AWS protocols, and SNS |
 //! | [`chaos`], [`interleave`] | random runs of the whole function, and the gates that interleave its invocations |
-//! | [`no_services`] | test doubles for tests whose ECS has no services |
+//! | [`doubles`], [`no_services`] | test doubles of the function's ports |
+//! | [`fuzz`] | what every parser of the function must do with any text |
 //! | [`commands`] | the command line |
 //!
 //! [`control_plane`] contains clusters, services with every kind of deployment, tasks, task scale-in protection,
@@ -161,7 +162,9 @@ pub mod autoscaling;
 pub mod chaos;
 pub mod commands;
 pub mod control_plane;
+pub mod doubles;
 pub mod event_source;
+pub mod fuzz;
 pub mod http;
 pub mod interleave;
 pub mod no_services;

@@ -1,7 +1,5 @@
 //! The simulated Application Auto Scaling: its answers, and its effect on desired counts.
 
-#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
-
 use ecs_sim::autoscaling::ScalableTargets;
 use ecs_sim::control_plane::{ServiceSpec, Variants};
 use ecs_sim::region::{CLUSTER, Region};

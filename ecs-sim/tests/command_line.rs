@@ -1,7 +1,5 @@
 //! The program `ecs-sim` as people and scripts start it: help, usage errors, and a reader that closes the output early.
 
-#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
-
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

@@ -1,7 +1,5 @@
 //! Statements of the scenario language: their effect on a Region, and that expectations can fail.
 
-#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
-
 use ecs_sim::control_plane::Variants;
 use ecs_sim::region::{Region, SharedRegion};
 use ecs_sim::scenario::{InProcess, Scenario, Silent, run};

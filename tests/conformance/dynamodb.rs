@@ -4,7 +4,7 @@
 //! table, it throttles no calls and loses no answers. `tests/contract_dynamodb.rs` covers the last two.
 
 use super::SetClock;
-use super::table::{Table, sdk_config};
+use crate::e2e::table::{Table, sdk_config};
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};

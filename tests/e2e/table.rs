@@ -1,7 +1,7 @@
 //! A separate table for each test, created as `template.yaml` declares it, on the emulator that `make test-e2e`
 //! starts.
 
-use super::stack::Template;
+use crate::template::stack::Template;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::Credentials;

@@ -1,17 +1,13 @@
 //! The checks of the fuzz targets, on their seeds and on mutations of them. This needs no libFuzzer, so the targets
 //! compile and pass wherever the tests run.
 
-#[path = "../../fuzz/src/lib.rs"]
-#[allow(dead_code, unreachable_pub, missing_docs, reason = "it is a crate of its own, of which a part is used here")]
-pub(crate) mod taskhold_fuzz;
-
 use super::config;
+use crate::files::path;
+use ecs_sim::fuzz::{TARGETS, json};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use std::fs;
-use std::path::Path;
 use std::sync::OnceLock;
-use taskhold_fuzz::{TARGETS, json};
 
 /// The seeds of each target, in the order of the targets.
 fn seeds() -> &'static [Vec<String>] {
@@ -29,7 +25,7 @@ fn every_target_holds_on_what_it_begins_with() {
 
 #[test]
 fn every_target_has_its_program_and_the_list_of_the_crate_has_no_other() {
-    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
+    let fuzz = path("fuzz");
     let manifest = fs::read_to_string(fuzz.join("Cargo.toml")).unwrap();
     let listed: Vec<&str> =
         manifest.split("[[bin]]\nname = \"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();

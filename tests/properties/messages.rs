@@ -2,8 +2,8 @@
 
 use super::config;
 use super::drawn::{at, clusters, id, video};
-use super::fuzzed::taskhold_fuzz::json as fuzz_json;
 use super::notified::validator;
+use ecs_sim::fuzz::json as fuzz_json;
 use jiff::{SignedDuration, Timestamp};
 use proptest::collection::vec;
 use proptest::option;

@@ -1,6 +1,6 @@
 //! The ways in which the services of the routine are deployed: every strategy, every controller.
 
-use super::world::{MINUTE, SECOND};
+use crate::watch::world::{MINUTE, SECOND};
 use ecs_sim::control_plane::{DeploymentController, DeploymentStrategy, Millis, ServiceSpec};
 
 /// How a service is deployed, and the minimum time that its old tasks stay.

@@ -9,7 +9,7 @@
 //! interruptions, which do raise alerts.
 
 use super::kinds::KINDS;
-use super::world::{HOUR, MINUTE, SECOND, World};
+use crate::watch::world::{HOUR, MINUTE, SECOND, World};
 use ecs_sim::control_plane::{CircuitBreaker, Millis, ServiceSpec, TaskStatus};
 use ecs_sim::queue::SendMessage;
 use ecs_sim::region::{CLUSTER, JOB_QUEUE};

@@ -1,8 +1,8 @@
 //! The measurements of a soak test for each simulated day, and whether they grow.
 
-use super::ecs::timestamp;
-use super::parts::locked;
-use super::world::World;
+use crate::watch::ecs::timestamp;
+use crate::watch::parts::locked;
+use crate::watch::world::World;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::RangeInclusive;

@@ -2,8 +2,8 @@
 //! includes hard cases: deployments and scale-ins meet long jobs, tasks crash with running jobs, and workers stop
 //! reporting.
 
-use super::kinds::KINDS;
-use super::world::{HOUR, MINUTE, SECOND, World};
+use crate::routine::kinds::KINDS;
+use crate::watch::world::{HOUR, MINUTE, SECOND, World};
 use ecs_sim::control_plane::{ApiError, CircuitBreaker, ControlPlane, Millis, RolloutState, ServiceSpec, TaskStatus};
 use ecs_sim::queue::SendMessage;
 use ecs_sim::region::{CLUSTER, JOB_QUEUE};

@@ -1,8 +1,8 @@
 //! The faults of a soak test, drawn from a seed: each lasts ten minutes, sometimes several at once.
 
-use super::ecs::Cause;
-use super::parts::locked;
-use super::world::{World, set};
+use crate::watch::ecs::Cause;
+use crate::watch::parts::locked;
+use crate::watch::world::{World, set};
 use ecs_sim::region::Fault;
 use std::collections::BTreeMap;
 

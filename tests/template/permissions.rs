@@ -2,7 +2,8 @@
 //! them.
 
 use super::stack::{SWITCHES, Template};
-use super::{path, texts};
+use super::texts;
+use crate::files::path;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;

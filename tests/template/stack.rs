@@ -1,6 +1,6 @@
 //! The template as a stack: parameters set, conditions evaluated, references resolved.
 
-use super::read;
+use crate::files::read;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use taskhold::config::settings::{Config, ConfigProblems};

@@ -1,6 +1,6 @@
 //! The Terraform module with its variables given and its expressions evaluated, in CloudFormation's words.
 
-use super::path;
+use crate::files::path;
 use hcl::eval::{Context, Evaluate, FuncArgs, FuncDef, ParamType};
 use hcl::structure::{Block, Body, Structure};
 use hcl::{Expression, Value as Hcl};

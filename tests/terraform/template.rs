@@ -2,7 +2,7 @@
 //! for the one function; `make test-sam` verifies it with SAM itself.
 
 use super::snake;
-use super::stack::Template;
+use crate::template::stack::Template;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 

@@ -1,11 +1,12 @@
 //! The warnings of the function.
 
 use super::parts::locked;
+use ecs_sim::doubles::log::dispatch;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
+use tracing::dispatcher::DefaultGuard;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
-use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 /// Its log lines of level WARN and ERROR, each as `LEVEL message field=value …`. Lower levels are not even
@@ -20,7 +21,7 @@ impl Log {
     pub(crate) fn begin() -> Self {
         let lines = Arc::default();
         let subscriber = tracing_subscriber::registry().with(Lines(Arc::clone(&lines))).with(LevelFilter::WARN);
-        Self { lines, _subscriber: tracing::subscriber::set_default(subscriber) }
+        Self { lines, _subscriber: tracing::dispatcher::set_default(&dispatch(subscriber)) }
     }
 
     /// The lines since the last call.

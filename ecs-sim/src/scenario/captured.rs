@@ -1,6 +1,7 @@
 //! Captures the log of a function in process.
 
 use super::run::LogLine;
+use crate::doubles::log;
 use serde_json::{Map, Value, json};
 use std::sync::{Arc, Mutex, PoisonError};
 use tracing::Dispatch;
@@ -14,7 +15,7 @@ pub(super) struct Captured(Arc<Mutex<Vec<LogLine>>>);
 impl Captured {
     /// The dispatcher that captures the logs of the code that runs under it.
     pub(super) fn dispatch(&self) -> Dispatch {
-        Dispatch::new(tracing_subscriber::registry().with(self.clone()))
+        log::dispatch(tracing_subscriber::registry().with(self.clone()))
     }
 
     /// The log lines since the last call.

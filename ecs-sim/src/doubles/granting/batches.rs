@@ -5,17 +5,17 @@ use std::ops::Range;
 use taskhold::ecs::arn::TaskId;
 
 /// Maximum number of records in a batch (aws-facts "Lambda and SQS").
-pub(crate) const RECORDS_MAX: usize = 10_000;
+pub const RECORDS_MAX: usize = 10_000;
 /// Maximum number of bytes in a batch (aws-facts "Lambda and SQS").
 const PAYLOAD_BYTES_MAX: usize = 6 * 1024 * 1024;
 /// The time of all events.
-pub(crate) const NOW_MS: i64 = 1_790_000_000_000;
+pub const NOW_MS: i64 = 1_790_000_000_000;
 /// The cluster of all tasks.
-pub(crate) const CLUSTER: &str = "arn:aws:ecs:eu-west-1:111122223333:cluster/video";
+pub const CLUSTER: &str = "arn:aws:ecs:eu-west-1:111122223333:cluster/video";
 
 /// The tasks and durations of the records in a batch.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Tasks {
+pub enum Tasks {
     /// This many tasks in turn; jobs from one minute to two days.
     Shared(usize),
     /// A separate task for each record; all jobs take two hours.
@@ -25,13 +25,13 @@ pub(crate) enum Tasks {
 }
 
 /// The id of a task.
-pub(crate) fn task(number: usize) -> TaskId {
+pub(super) fn task(number: usize) -> TaskId {
     format!("{number:032x}").parse().expect("32 hexadecimal digits")
 }
 
 /// Starts of the jobs with these numbers. In the largest batch, receipt handles are as long as Lambda's limit
 /// permits. This is shorter than in SQS, where fewer records would fill a batch.
-pub(crate) fn batch(jobs: Range<usize>, tasks: Tasks) -> String {
+pub fn batch(jobs: Range<usize>, tasks: Tasks) -> String {
     let whole = |receipt_handle: &str| {
         let records: Vec<Value> = jobs.clone().map(|number| record(number, tasks, receipt_handle)).collect();
         json!({"Records": records}).to_string()

@@ -1,8 +1,9 @@
 //! The fuzz targets: one module each, with its initial inputs (`seeds`) and the condition for any text (`check`,
 //! which panics on a violation).
 //!
-//! This crate does not depend on libFuzzer, so that the project's tests run the same checks on the seeds and on
-//! some thousand mutations of them (`tests/properties/fuzzed.rs`): a target neither rots nor starts with a crash.
+//! The programs of `fuzz/` run these checks under libFuzzer. Nothing here depends on it, so that the project's tests
+//! run them too, on the seeds and on some thousand mutations of them (`tests/properties/fuzzed.rs`): a target neither
+//! rots nor starts with a crash.
 
 pub mod ecs_event;
 pub mod expect;
@@ -17,6 +18,7 @@ pub mod sqs_body;
 pub mod store_item;
 
 /// A target with its name.
+#[derive(Clone, Copy, Debug)]
 pub struct Target {
     /// As in `make fuzz TARGET=…`.
     pub name: &'static str,

@@ -1,13 +1,11 @@
 //! The function in process, with a clock that stands still and an ECS that grants everything at once, so that only
-//! the function's own work is measured. Used by the benches and by tests/budgets.rs.
-
-#![allow(dead_code, unused_imports, reason = "none of them uses all of it")]
+//! the function's own work is measured: by the benches, and by tests/budgets.rs.
 
 mod batches;
 
-pub(crate) use batches::{CLUSTER, NOW_MS, RECORDS_MAX, Tasks, batch};
+pub use batches::{CLUSTER, NOW_MS, RECORDS_MAX, Tasks, batch};
 
-use ecs_sim::no_services::NoAutoscaling;
+use crate::no_services::NoAutoscaling;
 use jiff::{SignedDuration, Timestamp};
 use std::convert::Infallible;
 use std::future::Future;
@@ -30,11 +28,11 @@ use taskhold::{service, task};
 use tokio::runtime::Runtime;
 
 /// The only service in ECS.
-pub(crate) const SERVICE: &str = "transcode";
+pub const SERVICE: &str = "transcode";
 
 /// A clock that stands still.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct StillClock;
+pub struct StillClock;
 
 impl Clock for StillClock {
     fn now(&self) -> Timestamp {
@@ -48,11 +46,11 @@ impl Clock for StillClock {
 
 /// An ECS that grants everything at once. Its service has this many tasks, all protected.
 #[derive(Debug, Default)]
-pub(crate) struct GrantingEcs {
+pub struct GrantingEcs {
     /// Tasks of the service; with zero tasks there is no service.
-    pub(crate) tasks: usize,
+    pub tasks: usize,
     /// Calls of UpdateTaskProtection.
-    pub(crate) calls: AtomicU64,
+    pub calls: AtomicU64,
 }
 
 impl Ecs for GrantingEcs {
@@ -122,11 +120,11 @@ impl ServiceReads for GrantingEcs {
     }
 }
 
-ecs_sim::updates_no_services!(GrantingEcs);
+crate::updates_no_services!(GrantingEcs);
 
 /// The function's dependencies.
 #[derive(Debug)]
-pub(crate) struct InProcess;
+pub struct InProcess;
 
 impl task::reconciler::Ports for InProcess {
     type Ecs = GrantingEcs;
@@ -146,10 +144,10 @@ impl Ports for InProcess {
 }
 
 /// The function, with an empty store.
-pub(crate) type Function = taskhold::lambda::function::Function<InProcess>;
+pub type Function = taskhold::lambda::function::Function<InProcess>;
 
 /// The function, and an ECS whose service has this many tasks.
-pub(crate) fn function(tasks: usize) -> Function {
+pub fn function(tasks: usize) -> Function {
     let config = Config::from_variables([("TASKHOLD_CLUSTERS".to_owned(), CLUSTER.to_owned())]);
     taskhold::lambda::function::Function::new(Parts {
         ecs: GrantingEcs { tasks, calls: AtomicU64::new(0) },
@@ -166,24 +164,24 @@ pub(crate) fn function(tasks: usize) -> Function {
 }
 
 /// Formats log lines as the function does and discards them, because logging is part of the cost of a message.
-pub(crate) fn log_to_nowhere() {
+pub fn log_to_nowhere() {
     let lines = tracing_subscriber::fmt().json().flatten_event(true).with_current_span(false).with_span_list(false);
     lines.with_target(false).with_max_level(tracing::Level::INFO).with_writer(std::io::sink).init();
 }
 
 /// A runtime without drivers: nothing here waits.
-pub(crate) fn runtime() -> Runtime {
+pub fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread().build().expect("a runtime without drivers")
 }
 
 /// Delivers a batch of this many records to the function, which must process all of it.
-pub(crate) fn deliver(runtime: &Runtime, function: &Function, (payload, records): (&str, usize)) {
+pub fn deliver(runtime: &Runtime, function: &Function, (payload, records): (&str, usize)) {
     let (Response::Batch(response), counts) = invoke(runtime, function, payload) else { panic!("it was a batch") };
     assert_eq!((response.batch_item_failures.len(), counts.done.get()), (0, records as u64));
 }
 
 /// Delivers any payload to the function.
-pub(crate) fn invoke(runtime: &Runtime, function: &Function, payload: &str) -> (Response, taskhold::metrics::Counts) {
+pub fn invoke(runtime: &Runtime, function: &Function, payload: &str) -> (Response, taskhold::metrics::Counts) {
     let deadline = StillClock.now() + SignedDuration::from_secs(30);
     runtime.block_on(function.handle(payload, deadline)).expect("nothing here fails")
 }

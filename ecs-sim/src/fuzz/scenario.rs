@@ -1,7 +1,7 @@
 //! A scenario of the simulator: `Scenario::parse`.
 
 use super::seeds;
-use ecs_sim::scenario::Scenario;
+use crate::scenario::Scenario;
 
 /// Every scenario of the project.
 pub fn seeds() -> Vec<String> {

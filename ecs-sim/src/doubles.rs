@@ -1,0 +1,4 @@
+//! Test doubles of the function's ports.
+
+pub mod granting;
+pub mod log;

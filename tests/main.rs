@@ -1,0 +1,60 @@
+//! The tests of the function as a whole, in one program: the AWS SDK is linked once, and tests share their helpers.
+//! `cargo test --test all watch::` runs those of `watch.rs` and its folder.
+//!
+//! Each test may run beside all others, and some run without the SDK (`--no-default-features`): those that need it
+//! say so here. `budgets.rs` counts allocations, so it is a program of its own.
+
+#![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
+
+mod alert_page;
+mod alerts;
+#[cfg(feature = "aws")]
+mod answers;
+mod cluster_status;
+#[cfg(feature = "aws")]
+mod conformance;
+#[cfg(feature = "aws")]
+mod contract_alerts;
+#[cfg(feature = "aws")]
+mod contract_autoscaling;
+#[cfg(feature = "aws")]
+mod contract_dynamodb;
+#[cfg(feature = "aws")]
+mod contract_ecs;
+#[cfg(feature = "aws")]
+mod contract_ecs_reads;
+#[cfg(feature = "aws")]
+mod contract_ecs_updates;
+#[cfg(feature = "aws")]
+mod contract_sqs;
+mod docs;
+#[cfg(feature = "aws")]
+mod e2e;
+mod events;
+mod figures;
+mod files;
+mod imports;
+mod invariants;
+mod model;
+mod observe;
+mod pacing;
+mod properties;
+mod refusals;
+mod remediation_comparison;
+mod routine;
+mod scenarios;
+mod schema;
+mod semantics;
+mod sim;
+#[cfg(feature = "aws")]
+mod simulated;
+mod soak;
+mod sweep;
+mod template;
+mod terraform;
+mod watch;
+
+/// The result of a future, on a runtime of its own.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
