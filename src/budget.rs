@@ -9,7 +9,7 @@ pub const CALL_TIME: SignedDuration = SignedDuration::from_secs(6);
 
 /// The invocation has too little time left for another call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the invocation's time ran short")]
+#[error("not enough time left in this invocation")]
 pub struct OutOfTime;
 
 /// The deadline and the counts of an invocation.

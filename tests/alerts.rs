@@ -378,12 +378,12 @@ fn an_escalation_says_how_much_of_the_time_has_passed() {
 #[test]
 fn gaps_are_reported_with_the_number_omitted() {
     let mut alert = usual();
-    alert.diagnosis.gaps = vec!["its tasks could not be listed: ecs throttled the call".to_owned(); 12];
+    alert.diagnosis.gaps = vec!["its tasks could not be listed: ECS throttled the call".to_owned(); 12];
     says(
         &email::body(&alert),
         &[
             "What taskhold could not read, so there may be more:",
-            "  - its tasks could not be listed: ecs throttled the call",
+            "  - its tasks could not be listed: ECS throttled the call",
             "  and 2 more.",
         ],
     );

@@ -148,7 +148,7 @@ async fn an_answer_is_read_by_the_ids_of_its_entries_and_silence_about_one_means
     let failed = |why: &str| Err(DeliveryError(why.to_owned()));
     let expected = [
         Ok(()),
-        failed("sqs did not answer for it"),
+        failed("SQS did not answer for it"),
         failed("InternalError: no message"),
         Ok(()),
         failed("InvalidParameterValue: because of x"),

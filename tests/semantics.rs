@@ -245,7 +245,7 @@ fn a_message_never_affects_the_rest_of_its_batch() {
             (with(arn(&own.replace("111122223333", "999922223333"))), "`taskArn`: its account is `999922223333`"),
             (with(arn(&own.replace("eu-west-1", "us-east-1"))), "`taskArn`: its Region is `us-east-1`"),
             (with(arn(&own.replace("video/", ""))), "is the short form, which does not name the cluster"),
-            (with(arn(&own.replace("video", "other"))), "`taskArn`: cluster `other` is not among the configured ones"),
+            (with(arn(&own.replace("video", "other"))), "`taskArn`: cluster `other` is not in TASKHOLD_CLUSTERS"),
             (with(json!({"labels": "x".repeat(1 << 17)})), "a job message has at most 65536"),
             (
                 format!("\"{}\"", "x".repeat((1 << 20) - 2)),
@@ -306,7 +306,7 @@ fn other_clusters_are_never_touched() {
     stage.send(&body.to_string());
     stage.deliver(30_000);
     assert!(stage.region.lock().calls.is_empty());
-    assert!(stage.dead_lettered()[0].contains("cluster `other` is not among the configured ones (video)"));
+    assert!(stage.dead_lettered()[0].contains("cluster `other` is not in TASKHOLD_CLUSTERS (video)"));
     let event = json!({"source": "aws.ecs", "detail-type": "ECS Task State Change", "detail": {
         "taskArn": format!("arn:aws:ecs:eu-west-1:111122223333:task/other/{task}"), "lastStatus": "STOPPED"}});
     let answer = block_on(stage.function.invoke(&event.to_string(), i64::from(u32::MAX) * 1000)).answer;

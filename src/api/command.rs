@@ -76,7 +76,7 @@ pub enum CommandError {
     #[error(transparent)]
     Name(#[from] NameError),
     /// ECS does not know the service.
-    #[error("ecs does not know service `{0}`")]
+    #[error("ECS does not know service `{0}`")]
     ServiceNotFound(ServiceArn),
     /// The call to ECS failed.
     #[error(transparent)]

@@ -76,7 +76,7 @@ impl<P: Ports> Commands<'_, P> {
         let failed = |why: String| (ReleaseOutcome::Failed, Some(why));
         match state {
             _ if self.services.tasks.config.mode == Mode::DryRun => {
-                failed("this is a dry run: no request was sent to ecs".to_owned())
+                failed("this is a dry run: no request was sent to ECS".to_owned())
             }
             state if is_released(&state) => (ReleaseOutcome::Released, None),
             TaskState::NotStored(reason) | TaskState::Known(_, Some(reason)) => failed(reason.to_string()),

@@ -46,7 +46,7 @@ impl AwsQueue {
             Ok(answer) => answer,
             Err(error) => return vec![Err(error); count],
         };
-        let mut kept = vec![Err(DeliveryError("sqs did not answer for it".to_owned())); count];
+        let mut kept = vec![Err(DeliveryError("SQS did not answer for it".to_owned())); count];
         let place = |id: &str| id.parse::<usize>().ok().filter(|at| *at < count);
         for at in answer.successful().iter().filter_map(|sent| place(sent.id())) {
             kept[at] = Ok(());

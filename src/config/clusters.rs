@@ -35,7 +35,7 @@ pub enum NameError {
         ours: String,
     },
     /// A cluster that TASKHOLD_CLUSTERS does not list.
-    #[error("cluster `{0}` is not among the configured ones ({1})")]
+    #[error("cluster `{0}` is not in TASKHOLD_CLUSTERS ({1})")]
     NotConfigured(String, String),
     /// The ARN and `cluster` name different clusters.
     #[error("it names cluster `{0}`, but `cluster` names `{1}`")]

@@ -88,7 +88,10 @@ pub struct ConfigProblems(pub Vec<ConfigProblem>);
 
 impl fmt::Display for ConfigProblems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of the settings cannot be used:", self.0.len())?;
+        match self.0.len() {
+            1 => f.write_str("1 setting is invalid:")?,
+            more => write!(f, "{more} settings are invalid:")?,
+        }
         self.0.iter().try_for_each(|ConfigProblem { name, problem }| write!(f, "\n  {name} {problem}"))
     }
 }

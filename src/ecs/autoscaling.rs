@@ -30,13 +30,13 @@ pub struct ScalableTarget {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AutoscalingError {
     /// Too many calls from this account and Region.
-    #[error("application auto scaling throttled the call")]
+    #[error("Application Auto Scaling throttled the call")]
     Throttled,
     /// IAM denied the call, as it does where taskhold's role has no permission for it.
-    #[error("application auto scaling denied access: {0}")]
+    #[error("Application Auto Scaling denied access: {0}")]
     AccessDenied(String),
     /// Any other error, or no answer.
-    #[error("application auto scaling gave no answer: {0}")]
+    #[error("Application Auto Scaling gave no answer: {0}")]
     Unexpected(String),
 }
 

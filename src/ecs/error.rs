@@ -4,25 +4,25 @@
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EcsError {
     /// The token bucket of the account and Region is empty (aws-facts "ECS: the protection API").
-    #[error("ecs throttled the call")]
+    #[error("ECS throttled the call")]
     Throttled,
     /// IAM denied the call.
-    #[error("ecs denied access: {0}")]
+    #[error("ECS denied access: {0}")]
     AccessDenied(String),
     /// ECS knows no such cluster.
-    #[error("ecs found no such cluster: {0}")]
+    #[error("ECS found no such cluster: {0}")]
     ClusterNotFound(String),
     /// ECS knows no such resource of another kind.
-    #[error("ecs found no such resource: {0}")]
+    #[error("ECS found no such resource: {0}")]
     NotFound(String),
     /// ECS rejected the request.
-    #[error("ecs rejected the call: {0}")]
+    #[error("ECS rejected the call: {0}")]
     Rejected(String),
     /// A 5xx answer, or an error code that taskhold does not know.
-    #[error("ecs failed: {0}")]
+    #[error("ECS failed: {0}")]
     Server(String),
     /// No answer, or an unreadable one.
-    #[error("no answer from ecs: {0}")]
+    #[error("no answer from ECS: {0}")]
     NoAnswer(String),
 }
 

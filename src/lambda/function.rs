@@ -80,7 +80,7 @@ pub enum Response {
 #[derive(Debug, thiserror::Error)]
 pub enum FunctionError {
     /// The messages of a batch cannot be parsed.
-    #[error("cannot read a batch of sqs messages: {0}")]
+    #[error("cannot read a batch of SQS messages: {0}")]
     UnreadableBatch(String),
     /// ECS or the state store failed.
     #[error("could not close the jobs of stopping task `{0}`: {1}")]
@@ -184,5 +184,5 @@ impl<P: Ports> Function<P> {
 }
 
 fn log_failure(failure: &FunctionError) {
-    warn!(%failure, "could not handle an event; lambda retries it");
+    warn!(%failure, "could not handle an event; Lambda retries it");
 }

@@ -210,8 +210,8 @@ mod tests {
             (with("taskArn", json!(arn().replace("arn:aws:", "arn:aws-cn:"))), "its partition is `aws-cn`"),
             (with("taskArn", json!(arn().replace("1111", "9999"))), "its account is `999922223333`"),
             (with("taskArn", json!(arn().replace("/video", ""))), "is the short form, which does not name the cluster"),
-            (with("taskArn", json!(arn().replace("video", "other"))), "cluster `other` is not among the configured"),
-            (with("cluster", json!("other")), "cluster `other` is not among the configured ones (video)"),
+            (with("taskArn", json!(arn().replace("video", "other"))), "cluster `other` is not in TASKHOLD_CLUSTERS"),
+            (with("cluster", json!("other")), "cluster `other` is not in TASKHOLD_CLUSTERS (video)"),
             (with("taskId", json!("x")), "`taskId` is `x`; it must be the id that `taskArn` ends with"),
             (with("taskArn", json!(null)), "`taskArn` is missing"),
         ] {

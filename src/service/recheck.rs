@@ -171,7 +171,7 @@ mod tests {
             ("{}".to_owned(), "missing field `recheck`"),
             (r#"{"recheck":"dance"}"#.to_owned(), "unknown variant `dance`"),
             (check("web"), "`web` is not an ARN"),
-            (check("arn:aws:ecs:eu-west-1:111122223333:service/other/web"), "cluster `other` is not among"),
+            (check("arn:aws:ecs:eu-west-1:111122223333:service/other/web"), "cluster `other` is not in"),
             (check("arn:aws:ecs:eu-west-1:999922223333:service/video/web"), "its account is `999922223333`"),
             (check("arn:aws:ecs:eu-west-1:111122223333:service/video/a;b"), "is not a service name"),
         ] {

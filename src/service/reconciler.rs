@@ -276,5 +276,5 @@ fn log(alert: &Alert) {
     let (kind, event, since) = (kind.as_str(), event.as_str(), shown_time(*since));
     let blocking = alert.diagnosis.blocking_tasks.iter().map(|blocking| blocking.task.as_str());
     let tasks = listed(blocking.take(TASKS_LOGGED_MAX));
-    warn!(incident, kind, event, %service, since, tasks, "alert");
+    warn!(incident, kind, event, %service, since, tasks, "sending an alert");
 }

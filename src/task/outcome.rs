@@ -15,10 +15,10 @@ pub enum RetryReason {
     #[error("{0}")]
     Ecs(#[from] EcsError),
     /// The answer of ECS did not contain the task.
-    #[error("the answer of ecs does not contain the task")]
+    #[error("the answer of ECS does not contain the task")]
     Unanswered,
     /// ECS refused the task for now.
-    #[error("ecs refused: {}{}", .0.reason.as_str(), .0.detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default())]
+    #[error("ECS refused: {}{}", .0.reason.as_str(), .0.detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default())]
     Refused(Refusal),
     /// Another call for the task may still take effect, so the answer to this one proves nothing.
     #[error("another call for the task may still take effect")]

@@ -249,9 +249,9 @@ fn log_kept(task: &Task, reason: &KeepReason) {
         KeepReason::Confirmed { until } => format!("already protected until {}", shown_time(*until)),
         KeepReason::Idle => "no live job, and nothing to clear".to_owned(),
         KeepReason::Stopped => "the task has stopped".to_owned(),
-        KeepReason::RefusedJustNow => "ecs refused less than a minute ago".to_owned(),
+        KeepReason::RefusedJustNow => "ECS refused less than a minute ago".to_owned(),
     };
-    debug!(%task, why, "requesting nothing");
+    debug!(%task, why, "protection not requested");
 }
 
 fn log_dry_run(task: &Task, request: ProtectionRequest) {
@@ -259,7 +259,7 @@ fn log_dry_run(task: &Task, request: ProtectionRequest) {
         ProtectionRequest::Clear => "clear".to_owned(),
         ProtectionRequest::ProtectUntil(until) => format!("protect until {}", shown_time(until)),
     };
-    info!(%task, request, "requesting nothing in a dry run");
+    info!(%task, request, "dry run: protection not requested");
 }
 
 #[cfg(test)]

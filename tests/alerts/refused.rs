@@ -178,7 +178,7 @@ fn without_a_rollout_the_text_says_what_aws_names_and_that_no_blocking_task_is_k
         let chat = json(&chat::message(&alert));
         let steps = chat["content"]["nextSteps"].as_array().unwrap();
         assert!(steps.len() == 1 && steps[0].as_str().unwrap().starts_with("If it lasts: "), "{steps:?}");
-        alert.diagnosis.gaps = vec!["its tasks could not be listed: ecs throttled the call".to_owned()];
+        alert.diagnosis.gaps = vec!["its tasks could not be listed: ECS throttled the call".to_owned()];
         assert!(email::body(&alert).contains("taskhold could not read which tasks block it. taskhold retries at each"));
     }
 }

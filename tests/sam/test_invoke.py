@@ -201,7 +201,7 @@ def test_malformed_messages_are_dead_lettered_with_their_reasons_and_the_others_
 def test_a_dry_run_protects_nothing(stage):
     payload = stage.fresh((EVENTS / "sqs-job-started.json").read_text())
     assert invoked(stage, payload, TASKHOLD_DRY_RUN="true").answer == ALL_DONE
-    message = "requesting nothing in a dry run"
+    message = "dry run: protection not requested"
     assert message in stage.invoke_for_log(message, payload, TASKHOLD_DRY_RUN="true").log
     assert protection(stage) == {}
 
@@ -225,7 +225,7 @@ def test_the_answer_to_an_invalid_command_names_the_problem(stage, command, code
 def test_a_batch_whose_messages_have_no_id_fails_as_a_whole(stage):
     # Its message has no id, so it could not be reported, and would count as done.
     invocation = stage.invoke(json.dumps({"Records": [{"eventSource": "aws:sqs", "body": "{}"}]}))
-    assert "cannot read a batch of sqs messages" in invocation.answer["errorMessage"]
+    assert "cannot read a batch of SQS messages" in invocation.answer["errorMessage"]
 
 
 def test_ecs_that_fails_sends_the_message_back(stage):

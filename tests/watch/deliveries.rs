@@ -136,7 +136,7 @@ fn useless_rechecks_are_done_or_dead_lettered_with_a_reason_and_never_retried() 
         ("one due in a thousand years", check(&format!("{ours}/video/web"), "3026-01-05T09:00:00Z"), 1, None),
         ("a service that is gone", check(&format!("{ours}/video/old"), now), 1, None),
         ("a service that never was", check(&format!("{ours}/video/missing"), now), 1, None),
-        ("another cluster", check(&format!("{ours}/other/web"), now), 0, Some("cluster `other` is not among")),
+        ("another cluster", check(&format!("{ours}/other/web"), now), 0, Some("cluster `other` is not in")),
         (
             "another account",
             check(&format!("{}/video/web", ours.replace("1111", "9999")), now),

@@ -156,7 +156,7 @@ fn a_cluster_that_is_gone_is_logged_tried_as_often_as_sqs_allows_and_then_left()
         // One reconcile for the event, and then its recheck as often as SQS delivers it; or the event as often as
         // Lambda delivers it.
         assert_eq!((looks, world.given_up()), if queue_is_down { (3, 0) } else { (11, 1) });
-        assert!(lines.iter().any(|line| line.contains("ecs found no such cluster")), "{lines:?}");
+        assert!(lines.iter().any(|line| line.contains("ECS found no such cluster")), "{lines:?}");
         world.advance(6 * HOUR);
         assert_eq!((world.counted().looks.len(), world.rechecks_waiting().len()), (looks, 0));
     }

@@ -162,7 +162,7 @@ impl World {
 
     fn autoscale(&mut self, name: &str) {
         let (least, most) = self.choices.one_of(&[(1, 8), (1, 3), (2, 4)]);
-        self.tell(|_| format!("application auto scaling keeps {name} within {least} and {most}"));
+        self.tell(|_| format!("Application Auto Scaling keeps {name} within {least} and {most}"));
         self.region.lock().autoscaling.register(CLUSTER, name, least..=most);
     }
 

@@ -234,7 +234,7 @@ mod tests {
     fn a_sample_of_scenarios_meets_what_all_of_them_meet_and_leaves_out_what_adds_nothing() {
         let texts = [
             ("starts", "job j starts on a"),
-            ("starts and is refused", "ecs denies 1\njob j starts on a\nexpect error ecs denied access"),
+            ("starts and is refused", "ecs denies 1\njob j starts on a\nexpect error ECS denied access"),
             ("starts and finishes", "job j starts on a\njob j finishes"),
             ("asks", "status of web"),
         ];

@@ -30,14 +30,14 @@ impl World {
                 self.named(&fields.map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join(", "))
             };
             match line.level.as_str() {
-                "DEBUG" if line.message == "requesting nothing" => {
+                "DEBUG" if line.message == "protection not requested" => {
                     tellings.push(Telling::Kept(format!("for {}: {}", field("task"), times_of_day(&field("why")))));
                 }
-                "INFO" if line.message == "requesting nothing in a dry run" => {
+                "INFO" if line.message == "dry run: protection not requested" => {
                     tellings.push(Telling::Kept(times_of_day(&format!("{}: {}", line.message, fields()))));
                 }
                 // The email contains more.
-                "WARN" if line.message == "alert" => {}
+                "WARN" if line.message == "sending an alert" => {}
                 "WARN" | "ERROR" => tellings.push(Telling::Warning(format!("{}: {}", line.message, fields()))),
                 _ => {}
             }

@@ -114,6 +114,6 @@ fn a_message_is_dead_lettered_when_it_has_come_as_often_as_it_may() {
     let ends = |receives| retry_or_dead_letter(RetryReason::OutOfTime, &Received { sent_at: at(0), receives }, &config);
     assert_eq!(ends(config.receives_max - 1), again());
     assert!(
-        matches!(ends(config.receives_max), MessageOutcome::DeadLetter(why) if why.ends_with("because the invocation's time ran short"))
+        matches!(ends(config.receives_max), MessageOutcome::DeadLetter(why) if why.ends_with("because not enough time left in this invocation"))
     );
 }

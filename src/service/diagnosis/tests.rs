@@ -159,7 +159,7 @@ fn a_picture_with_gaps_is_unclear_and_never_no_blocking_tasks() {
     snapshot.gaps.push(Gap::Protection(EcsError::Throttled));
     let diagnosis = judge(&snapshot);
     assert_eq!(diagnosis.rollout_status, RolloutStatus::Unknown);
-    assert_eq!(diagnosis.gaps, ["the protection of its tasks could not be read: ecs throttled the call"]);
+    assert_eq!(diagnosis.gaps, ["the protection of its tasks could not be read: ECS throttled the call"]);
     snapshot.tasks[0] = protected(1, OLD, 90);
     assert_eq!(
         judge(&snapshot).rollout_status,

@@ -160,12 +160,12 @@ impl<P: Ports> Reconciler<P> {
         match self.autoscaling.scalable_target(service).await {
             Ok(None) => Ok(String::new()),
             Ok(Some(target)) if to > target.max => Err(format!(
-                "application auto scaling allows at most {} and would undo it: the desired count was not raised to {to}",
+                "Application Auto Scaling allows at most {} and would undo it: the desired count was not raised to {to}",
                 target.max
             )),
             Ok(Some(target)) if target.is_scale_in_suspended => Ok(String::new()),
-            Ok(Some(_)) => Ok("; application auto scaling manages it, and may lower it again".to_owned()),
-            Err(error) => Ok(format!("; whether application auto scaling would undo it is unknown ({error})")),
+            Ok(Some(_)) => Ok("; Application Auto Scaling manages it, and may lower it again".to_owned()),
+            Err(error) => Ok(format!("; whether Application Auto Scaling would undo it is unknown ({error})")),
         }
     }
 }
