@@ -56,7 +56,7 @@ pub struct ProtectedTask {
 
 /// A task in `failures` of an answer whose HTTP status is success.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
+pub struct ProtectionFailure {
     /// The task, identified by its id because answers may use the short ARN.
     pub task_id: TaskId,
     /// ECS's reason code.
@@ -108,7 +108,7 @@ pub struct ProtectionAnswer {
     /// Tasks with their protection after the call.
     pub protected_tasks: Vec<ProtectedTask>,
     /// Tasks that ECS refused.
-    pub failures: Vec<Failure>,
+    pub failures: Vec<ProtectionFailure>,
 }
 
 /// The call that sets protection. An implementation sends it at most once: retrying is the caller's decision,

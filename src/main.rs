@@ -18,7 +18,7 @@ use taskhold::aws::store::AwsStore;
 use taskhold::aws::trust::Variables;
 use taskhold::clock::Clock;
 use taskhold::config::settings::Config;
-use taskhold::lambda::function::{Function, Parts, Ports, Response};
+use taskhold::lambda::function::{Function, FunctionPorts, Parts, Response};
 use taskhold::notify::sink::{JobForwarder, Notifier};
 use taskhold::task::rate_limit::RateLimit;
 use taskhold::{service, task};
@@ -98,7 +98,7 @@ mod simulated_clock {
 #[derive(Debug)]
 struct Aws;
 
-impl task::reconciler::Ports for Aws {
+impl task::reconciler::TaskPorts for Aws {
     type Ecs = AwsEcs;
     type Store = AwsStore<&'static SystemClock>;
     type Interrupted = JobForwarder<AwsQueue>;
@@ -106,12 +106,12 @@ impl task::reconciler::Ports for Aws {
     type Clock = &'static SystemClock;
 }
 
-impl service::reconciler::Ports for Aws {
+impl service::reconciler::ServicePorts for Aws {
     type Autoscaling = AwsAutoscaling;
     type Rechecks = AwsRecheckQueue;
 }
 
-impl Ports for Aws {
+impl FunctionPorts for Aws {
     type DeadLetters = AwsQueue;
 }
 

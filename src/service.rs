@@ -2,7 +2,7 @@
 //! about it.
 //!
 //! The cycle is the same as in [`crate::task`]: load the record, read ECS ([`mod@snapshot`]), reconcile (pure,
-//! [`mod@reconcile`]), store the record, carry out the result. Start at `Reconciler::check` in [`reconciler`], then
+//! [`mod@reconcile`]), store the record, carry out the result. Start at `ServiceReconciler::check` in [`reconciler`], then
 //! read [`diagnosis`], which judges a snapshot, and [`incident`], which decides when to notify.
 //!
 //! Not here: the protection of single tasks ([`crate::task`]), the wording and delivery of notifications

@@ -33,7 +33,7 @@ use taskhold::service::alert::{AlertKind, Transition};
 use taskhold::service::diagnosis::{DeadlinePolicy, RolloutStatus, diagnose};
 use taskhold::service::incident::pending::PendingNotification;
 use taskhold::service::incident::{Incident, IncidentState};
-use taskhold::service::preflight::Verdict;
+use taskhold::service::preflight::PreflightVerdict;
 use taskhold::service::record::ServiceRecord;
 use taskhold::service::snapshot::ServiceSnapshot;
 use taskhold::service::snapshot::read::read_service;
@@ -685,11 +685,21 @@ fn a_cluster_with_more_services_than_the_answer_says_so() {
 }
 
 /// All verdicts. The compiler keeps the list complete.
-fn verdicts() -> Vec<Verdict> {
-    let all = [Verdict::Clear, Verdict::Waits, Verdict::MissesDeadline, Verdict::Refused, Verdict::Unknown];
+fn verdicts() -> Vec<PreflightVerdict> {
+    let all = [
+        PreflightVerdict::Clear,
+        PreflightVerdict::Waits,
+        PreflightVerdict::MissesDeadline,
+        PreflightVerdict::Refused,
+        PreflightVerdict::Unknown,
+    ];
     for verdict in all {
         match verdict {
-            Verdict::Clear | Verdict::Waits | Verdict::MissesDeadline | Verdict::Refused | Verdict::Unknown => {}
+            PreflightVerdict::Clear
+            | PreflightVerdict::Waits
+            | PreflightVerdict::MissesDeadline
+            | PreflightVerdict::Refused
+            | PreflightVerdict::Unknown => {}
         }
     }
     all.into()

@@ -16,8 +16,8 @@ use taskhold::ecs::deployment::{Deployment, DeploymentStatus, RolloutState};
 use taskhold::ecs::error::EcsError;
 use taskhold::ecs::service::{Page, Service, ServiceArn, ServiceStatus};
 use taskhold::ecs::task::TaskDescription;
-use taskhold::ecs::{Ecs, Failure, ProtectedTask, ProtectionAnswer, ProtectionSetting, ServiceReads};
-use taskhold::lambda::function::{Function, Parts, Ports};
+use taskhold::ecs::{Ecs, ProtectedTask, ProtectionAnswer, ProtectionFailure, ProtectionSetting, ServiceReads};
+use taskhold::lambda::function::{Function, FunctionPorts, Parts};
 use taskhold::notify::sink::LogOnly;
 use taskhold::notify::sink::{JobForwarder, Notifier};
 use taskhold::service::alert::AlertKind;
@@ -170,7 +170,10 @@ impl ServiceReads for FakeEcs {
             protection_enabled: true,
             expiration_date: Some(after(3600)),
         };
-        Ok(ProtectionAnswer { protected_tasks: tasks.iter().map(protected).collect(), failures: Vec::<Failure>::new() })
+        Ok(ProtectionAnswer {
+            protected_tasks: tasks.iter().map(protected).collect(),
+            failures: Vec::<ProtectionFailure>::new(),
+        })
     }
 
     async fn list_services(&self, cluster: &Arc<ClusterArn>, _: Option<&str>) -> Result<Page<ServiceArn>, EcsError> {
@@ -252,7 +255,7 @@ impl StorePages<ServiceRecord> for FakeStore {
 
 struct Fake;
 
-impl task::reconciler::Ports for Fake {
+impl task::reconciler::TaskPorts for Fake {
     type Ecs = FakeEcs;
     type Store = FakeStore;
     type Interrupted = JobForwarder<Infallible>;
@@ -260,12 +263,12 @@ impl task::reconciler::Ports for Fake {
     type Clock = Hand;
 }
 
-impl service::reconciler::Ports for Fake {
+impl service::reconciler::ServicePorts for Fake {
     type Autoscaling = NoAutoscaling;
     type Rechecks = Infallible;
 }
 
-impl Ports for Fake {
+impl FunctionPorts for Fake {
     type DeadLetters = Infallible;
 }
 

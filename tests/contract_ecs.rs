@@ -16,7 +16,9 @@ use taskhold::aws;
 use taskhold::aws::ecs::AwsEcs;
 use taskhold::ecs::arn::TaskId;
 use taskhold::ecs::error::{Disposition, EcsError, Effect};
-use taskhold::ecs::{Ecs, Failure, FailureReason, ProtectedTask, ProtectionAnswer, ProtectionSetting, ServiceReads};
+use taskhold::ecs::{
+    Ecs, FailureReason, ProtectedTask, ProtectionAnswer, ProtectionFailure, ProtectionSetting, ServiceReads,
+};
 
 const CLUSTER: &str = "arn:aws:ecs:eu-west-1:111122223333:cluster/video";
 const A: &str = "6b777c1809a94925ab48098fa09824de";
@@ -195,7 +197,10 @@ async fn protected_tasks_and_failures_of_one_answer_are_both_read_by_long_and_sh
     };
     assert_eq!(answer.protected_tasks, [protected(A, 1_790_000_000_250), protected(B, 1_790_000_060_000)]);
     let detail = Some("protected tasks prevent steady state".to_owned());
-    assert_eq!(answer.failures, [Failure { task_id: id(C), reason: FailureReason::DeploymentBlocked, detail }]);
+    assert_eq!(
+        answer.failures,
+        [ProtectionFailure { task_id: id(C), reason: FailureReason::DeploymentBlocked, detail }]
+    );
 }
 
 #[tokio::test]
@@ -213,7 +218,7 @@ async fn an_entry_that_names_no_task_counts_as_not_answered_and_its_neighbours_s
     let answer = release(&canned.ecs).await.unwrap();
     let released = ProtectedTask { task_id: id(A), protection_enabled: false, expiration_date: None };
     assert_eq!(answer.protected_tasks, [released]);
-    assert_eq!(answer.failures, [Failure { task_id: id(B), reason: FailureReason::Missing, detail: None }]);
+    assert_eq!(answer.failures, [ProtectionFailure { task_id: id(B), reason: FailureReason::Missing, detail: None }]);
 }
 
 #[tokio::test]
@@ -246,7 +251,7 @@ async fn every_failure_reason_is_forwarded_also_an_unknown_one() {
     ] {
         canned.set(Answer::Output(json!({"failures": [{"arn": long_arn(A), "reason": word}]})));
         let failures = release(&canned.ecs).await.unwrap().failures;
-        assert_eq!(failures, [Failure { task_id: id(A), reason, detail: None }]);
+        assert_eq!(failures, [ProtectionFailure { task_id: id(A), reason, detail: None }]);
     }
 }
 

@@ -18,7 +18,7 @@ use taskhold::ecs::deployment::{
 use taskhold::ecs::error::EcsError;
 use taskhold::ecs::service::{Service, ServiceArn, ServiceEvent, ServiceStatus};
 use taskhold::ecs::task::TaskDescription;
-use taskhold::ecs::{Failure, FailureReason, ProtectedTask, ProtectionAnswer, ServiceReads};
+use taskhold::ecs::{FailureReason, ProtectedTask, ProtectionAnswer, ProtectionFailure, ServiceReads};
 
 const CLUSTER: &str = "arn:aws:ecs:eu-west-1:111122223333:cluster/video";
 const LONG: &str = "arn:aws:ecs:eu-west-1:111122223333:service/video/web";
@@ -303,7 +303,7 @@ async fn members_that_are_missing_take_ecs_s_defaults_or_none() {
     let service = canned.read(sparse).await;
     assert_eq!((service.minimum_healthy_percent, service.maximum_percent), (100, 125));
     let [deployment] = service.deployments.as_slice() else { panic!("{service:?}") };
-    assert_eq!((deployment.id.as_str(), &deployment.rollout_state), ("ecs-svc/1", &RolloutState::PendingNotification));
+    assert_eq!((deployment.id.as_str(), &deployment.rollout_state), ("ecs-svc/1", &RolloutState::NotReported));
     assert_eq!(deployment.status, DeploymentStatus::Other(String::new()));
     assert_eq!(deployment.created_at, Timestamp::UNIX_EPOCH);
     let [set] = service.task_sets.as_slice() else { panic!("{service:?}") };
@@ -522,7 +522,7 @@ async fn protection_is_read_by_cluster_and_id_for_protected_unprotected_and_refu
         protection_enabled,
         expiration_date,
     };
-    let refused = Failure {
+    let refused = ProtectionFailure {
         task_id: OLD_FORMAT.parse().unwrap(),
         reason: FailureReason::TaskNotValid,
         detail: Some("no service".to_owned()),

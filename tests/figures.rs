@@ -19,7 +19,7 @@ use taskhold::ecs::error::EcsError;
 use taskhold::ecs::{
     Ecs, PROTECTION_MINUTES_MAX, ProtectedTask, ProtectionAnswer, ProtectionSetting, TASKS_PER_PROTECTION_CALL_MAX,
 };
-use taskhold::lambda::function::{Function, Parts, Ports, Response};
+use taskhold::lambda::function::{Function, FunctionPorts, Parts, Response};
 use taskhold::notify::sink::LogOnly;
 use taskhold::notify::sink::{JobForwarder, Notifier};
 use taskhold::store::memory::MemoryStore;
@@ -98,7 +98,7 @@ impl Ecs for CountingEcs {
 /// This test dead-letters nothing and defers nothing.
 struct PartsOfFigures;
 
-impl task::reconciler::Ports for PartsOfFigures {
+impl task::reconciler::TaskPorts for PartsOfFigures {
     type Ecs = CountingEcs;
     type Store = MemoryStore<SetClock>;
     type Interrupted = JobForwarder<Infallible>;
@@ -106,12 +106,12 @@ impl task::reconciler::Ports for PartsOfFigures {
     type Clock = SetClock;
 }
 
-impl service::reconciler::Ports for PartsOfFigures {
+impl service::reconciler::ServicePorts for PartsOfFigures {
     type Autoscaling = NoAutoscaling;
     type Rechecks = Infallible;
 }
 
-impl Ports for PartsOfFigures {
+impl FunctionPorts for PartsOfFigures {
     type DeadLetters = Infallible;
 }
 

@@ -11,9 +11,9 @@ use taskhold::ecs::deployment::{Deployment, DeploymentStatus, RolloutState};
 use taskhold::ecs::error::EcsError;
 use taskhold::ecs::service::{Page, Service, ServiceArn, ServiceStatus};
 use taskhold::ecs::task::TaskDescription;
-use taskhold::ecs::{Failure, FailureReason, ProtectedTask, ProtectionAnswer, ServiceReads};
+use taskhold::ecs::{FailureReason, ProtectedTask, ProtectionAnswer, ProtectionFailure, ServiceReads};
 use taskhold::service::diagnosis::{DeadlinePolicy, ProtectedFor, RolloutStatus, diagnose};
-use taskhold::service::preflight::{Verdict, preflight};
+use taskhold::service::preflight::{PreflightVerdict, preflight};
 use taskhold::service::snapshot::read::{TASKS_READ_MAX, read_service};
 use taskhold::service::snapshot::{Gap, Jobs, ServiceSnapshot, TaskSnapshot};
 use taskhold::service::suggested_action::SuggestedAction;
@@ -156,7 +156,7 @@ impl ServiceReads for FakeEcs {
                 Protection::WithoutEnd => (true, None),
                 Protection::NotAnswered => continue,
                 Protection::Refused(reason) => {
-                    answer.failures.push(Failure { task_id, reason: reason.clone(), detail: None });
+                    answer.failures.push(ProtectionFailure { task_id, reason: reason.clone(), detail: None });
                     continue;
                 }
             };
@@ -271,7 +271,7 @@ fn judged_with_care(snapshot: &ServiceSnapshot, name: &str) {
         RolloutStatus::Steady | RolloutStatus::InProgress => panic!("{name} looks in order: {diagnosis:?}"),
     }
     let ahead = preflight(snapshot, &policy());
-    assert_eq!(ahead.verdict, Verdict::Unknown, "{name}: {ahead:?}");
+    assert_eq!(ahead.verdict, PreflightVerdict::Unknown, "{name}: {ahead:?}");
     assert_eq!(ahead.gaps, told, "{name}: every gap is reported");
     assert_eq!(ahead.blocking_tasks.len(), snapshot.protected().count(), "{name}: every protected task is reported");
 }
@@ -297,7 +297,7 @@ async fn a_picture_without_gaps_has_every_task_its_protection_and_its_jobs() {
     let counts = [Read::Service, Read::List, Read::Tasks, Read::Protection].map(|read| ecs.count(read));
     assert_eq!(counts, [1, 3, 3, 3]);
     assert_eq!(diagnose(&snapshot, None, &policy()).rollout_status, RolloutStatus::Steady);
-    assert_eq!(preflight(&snapshot, &policy()).verdict, Verdict::Waits);
+    assert_eq!(preflight(&snapshot, &policy()).verdict, PreflightVerdict::Waits);
     let snapshot = look(&blocked(2, 1)).await;
     assert_eq!(diagnose(&snapshot, None, &policy()).rollout_status, RolloutStatus::Blocked);
 }
@@ -426,12 +426,12 @@ async fn what_was_seen_is_enough_for_a_no() {
     let store = FakeStore { fails_for: BTreeSet::from([id(0)]), ..FakeStore::default() };
     let snapshot = look_with(&ecs.failing(Read::Protection, 1, EcsError::Throttled), &store).await;
     assert_eq!(snapshot.gaps, [Gap::Protection(EcsError::Throttled), Gap::Jobs(store_error())]);
-    assert_eq!(preflight(&snapshot, &policy()).verdict, Verdict::MissesDeadline);
+    assert_eq!(preflight(&snapshot, &policy()).verdict, PreflightVerdict::MissesDeadline);
     let mut ecs = steady(150);
     let deployments = (0..5).map(|_| deployment(OLD, DeploymentStatus::Active, 30)).collect();
     ecs.service = Some(service(150, deployments));
     let snapshot = look(&ecs.failing(Read::List, 0, EcsError::Throttled)).await;
-    assert_eq!(preflight(&snapshot, &policy()).verdict, Verdict::Refused);
+    assert_eq!(preflight(&snapshot, &policy()).verdict, PreflightVerdict::Refused);
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use taskhold::ecs::arn::{ClusterArn, Task, TaskId};
 use taskhold::ecs::error::EcsError;
 use taskhold::ecs::service::Page;
 use taskhold::ecs::{Ecs, ProtectedTask, ProtectionAnswer, ProtectionSetting};
-use taskhold::lambda::function::{Function, Parts, Ports, Response};
+use taskhold::lambda::function::{Function, FunctionPorts, Parts, Response};
 use taskhold::notify::sink::LogOnly;
 use taskhold::notify::sink::{JobForwarder, Notifier};
 use taskhold::store::error::StoreError;
@@ -191,7 +191,7 @@ impl StorePages<TaskRecord> for FarStore {
 
 struct PartsFarAway;
 
-impl task::reconciler::Ports for PartsFarAway {
+impl task::reconciler::TaskPorts for PartsFarAway {
     type Ecs = BucketEcs;
     type Store = FarStore;
     type Interrupted = JobForwarder<Infallible>;
@@ -199,12 +199,12 @@ impl task::reconciler::Ports for PartsFarAway {
     type Clock = Time;
 }
 
-impl service::reconciler::Ports for PartsFarAway {
+impl service::reconciler::ServicePorts for PartsFarAway {
     type Autoscaling = NoAutoscaling;
     type Rechecks = Infallible;
 }
 
-impl Ports for PartsFarAway {
+impl FunctionPorts for PartsFarAway {
     type DeadLetters = Infallible;
 }
 

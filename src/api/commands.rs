@@ -10,7 +10,7 @@ use crate::ecs::arn::{ClusterArn, TaskId};
 use crate::ecs::service::{ServiceArn, ServiceStatus};
 use crate::service::diagnosis::{DeadlinePolicy, diagnose};
 use crate::service::preflight::preflight;
-use crate::service::reconciler::{Ports, Reconciler, SERVICES_AT_ONCE};
+use crate::service::reconciler::{SERVICES_AT_ONCE, ServicePorts, ServiceReconciler};
 use crate::service::record::ServiceRecord;
 use crate::service::snapshot::read::read_service;
 use crate::service::snapshot::services::list_services;
@@ -29,12 +29,12 @@ const SERVICES_REPORTED_MAX: usize = 100;
 const ANSWER_TIME: SignedDuration = SignedDuration::from_secs(2);
 
 /// Answers operator commands with the reconcilers.
-pub(crate) struct Commands<'a, P: Ports> {
+pub(crate) struct Commands<'a, P: ServicePorts> {
     /// Reads services, and releases tasks.
-    pub(crate) services: &'a Reconciler<P>,
+    pub(crate) services: &'a ServiceReconciler<P>,
 }
 
-impl<P: Ports> Commands<'_, P> {
+impl<P: ServicePorts> Commands<'_, P> {
     /// Answers a command that asks about services or releases tasks.
     pub(crate) async fn answer(&self, command: ServiceCommand, budget: Budget<'_>) -> Answer {
         let answered = match command {

@@ -8,11 +8,11 @@ use crate::clock::Clock;
 use crate::config::settings::Mode;
 use crate::ecs::arn::Task;
 use crate::ecs::arn::TaskId;
-use crate::service::reconciler::Ports;
+use crate::service::reconciler::ServicePorts;
 use crate::service::remediation::carry_out::is_released;
 use crate::store::Store;
 use crate::store::error::StoreError;
-use crate::task::change::{Release, TaskChange};
+use crate::task::change::{ReleaseRule, TaskChange};
 use crate::task::outcome::TaskState;
 use crate::task::record::TaskRecord;
 use crate::text::listed;
@@ -24,14 +24,14 @@ enum Verdict {
     Not(ReleaseOutcome, String),
 }
 
-impl<P: Ports> Commands<'_, P> {
+impl<P: ServicePorts> Commands<'_, P> {
     pub(crate) async fn release(&self, command: ReleaseCommand, budget: Budget<'_>) -> Answer {
         let ReleaseCommand { cluster, tasks, forced_by } = command;
         if let Some(by) = &forced_by {
             let tasks = listed(tasks.iter().map(TaskId::as_str));
             warn!(cluster = %cluster.name, tasks, by, "releasing tasks by force; their jobs count as finished");
         }
-        let release = if forced_by.is_some() { Release::ByForce } else { Release::IfIdle };
+        let release = if forced_by.is_some() { ReleaseRule::ByForce } else { ReleaseRule::IfIdle };
         let mut answers = Vec::with_capacity(tasks.len());
         let mut to_release = Vec::new();
         for id in tasks {
@@ -53,22 +53,22 @@ impl<P: Ports> Commands<'_, P> {
         Answer::Release { tasks: answers }
     }
 
-    async fn verdict(&self, task: &Task, release: Release) -> Result<Verdict, StoreError> {
+    async fn verdict(&self, task: &Task, release: ReleaseRule) -> Result<Verdict, StoreError> {
         let record = Store::<TaskRecord>::load(&self.services.tasks.store, task).await?.record;
         let jobs: Vec<String> =
             record.live_jobs(self.services.tasks.clock.now()).map(|(job, _)| job.to_string()).collect();
         Ok(match release {
-            Release::ByForce => Verdict::Release,
-            Release::ByJobs | Release::IfIdle if record == TaskRecord::default() => {
+            ReleaseRule::ByForce => Verdict::Release,
+            ReleaseRule::ByJobs | ReleaseRule::IfIdle if record == TaskRecord::default() => {
                 let why = "the state store has no record of it, so it may not be idle; `force` releases it";
                 Verdict::Not(ReleaseOutcome::Foreign, why.to_owned())
             }
-            Release::ByJobs | Release::IfIdle if !jobs.is_empty() => {
+            ReleaseRule::ByJobs | ReleaseRule::IfIdle if !jobs.is_empty() => {
                 let live = jobs.len();
                 let why = format!("it has live jobs ({live}); `force` releases it, and they count as finished");
                 Verdict::Not(ReleaseOutcome::Busy, why)
             }
-            Release::ByJobs | Release::IfIdle => Verdict::Release,
+            ReleaseRule::ByJobs | ReleaseRule::IfIdle => Verdict::Release,
         })
     }
 

@@ -9,7 +9,7 @@ use crate::notify::view::parts::{
 };
 use crate::notify::view::tasks::{Detail, Omitted, Room, refused_tasks, tasks};
 use crate::service::diagnosis::{BlockingTask, Diagnosis, RefusedTask, RolloutStatus, TaskCounts, protected_among};
-use crate::service::preflight::{Preflight, Verdict};
+use crate::service::preflight::{Preflight, PreflightVerdict};
 use crate::service::record::ServiceRecord;
 use crate::service::snapshot::ServiceSnapshot;
 use crate::service::suggested_action::SuggestedAction;
@@ -64,7 +64,7 @@ pub struct ServiceReport {
 pub struct PreflightReport {
     service: String,
     at: WholeSeconds,
-    verdict: Verdict,
+    verdict: PreflightVerdict,
     protected_tasks: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     forecast: Option<ForecastReport>,

@@ -10,7 +10,7 @@ pub mod index;
 pub mod item;
 pub mod known_keys;
 
-use crate::aws::dynamodb::failure::{Again, Failure};
+use crate::aws::dynamodb::failure::{Again, TableFailure};
 use crate::aws::dynamodb::index::Place;
 use crate::aws::dynamodb::item::{Item, TableRecord};
 use crate::aws::dynamodb::known_keys::KnownKeys;
@@ -57,7 +57,7 @@ impl<C: Clock> DynamoDbStore<C> {
         let attempt = || async {
             let call = self.client.get_item().table_name(&self.table).consistent_read(true);
             let answer = call.key(item::KEY, AttributeValue::S(key.to_owned())).send().await;
-            answer.map(|answer| answer.item).map_err(|error| Failure::of(&error, &self.table))
+            answer.map(|answer| answer.item).map_err(|error| TableFailure::of(&error, &self.table))
         };
         self.twice(attempt, &[Again::AnyCall, Again::Read]).await
     }
@@ -78,7 +78,7 @@ impl<C: Clock> DynamoDbStore<C> {
             match call.send().await {
                 Ok(_) => Ok(true),
                 Err(error) if failure::is_conflict(&error) => Ok(false),
-                Err(error) => Err(Failure::of(&error, &self.table)),
+                Err(error) => Err(TableFailure::of(&error, &self.table)),
             }
         };
         self.twice(attempt, &[Again::AnyCall]).await
@@ -94,7 +94,7 @@ impl<C: Clock> DynamoDbStore<C> {
             let call = self.client.query().table_name(&self.table).index_name(index::NAME).limit(PAGE);
             let call = call.key_condition_expression("#open = :open").expression_attribute_names("#open", item::OPEN);
             let call = call.expression_attribute_values(":open", text(shard)).set_exclusive_start_key(start.clone());
-            call.send().await.map_err(|error| Failure::of(&error, &self.table))
+            call.send().await.map_err(|error| TableFailure::of(&error, &self.table))
         };
         let answer = self.twice(attempt, &[Again::AnyCall, Again::Read]).await?;
         let key = |item: &Item| item.get(item::KEY).and_then(|key| key.as_s().ok()).cloned();
@@ -121,7 +121,7 @@ impl<C: Clock> DynamoDbStore<C> {
     /// find its own version and report a conflict.
     async fn twice<T, F>(&self, attempt: impl Fn() -> F, may_follow: &[Again]) -> Result<T, StoreError>
     where
-        F: Future<Output = Result<T, Failure>>,
+        F: Future<Output = Result<T, TableFailure>>,
     {
         match attempt().await {
             Err(failure) if may_follow.contains(&failure.again) => {

@@ -7,7 +7,8 @@ use crate::ecs::error::EcsError;
 use crate::ecs::service::{Page, Service, ServiceArn};
 use crate::ecs::task::TaskDescription;
 use crate::ecs::{
-    Ecs, Failure, FailureReason, ProtectedTask, ProtectionAnswer, ProtectionSetting, ServiceReads, ServiceUpdates,
+    Ecs, FailureReason, ProtectedTask, ProtectionAnswer, ProtectionFailure, ProtectionSetting, ServiceReads,
+    ServiceUpdates,
 };
 use aws_config::SdkConfig;
 use aws_sdk_ecs::Client;
@@ -146,8 +147,8 @@ fn protected_task(task: &aws_sdk_ecs::types::ProtectedTask) -> Option<ProtectedT
 }
 
 /// An entry of `failures`. `None` if it names no task, so that the task counts as not answered.
-fn failure(failure: &aws_sdk_ecs::types::Failure) -> Option<Failure> {
-    Some(Failure {
+fn failure(failure: &aws_sdk_ecs::types::Failure) -> Option<ProtectionFailure> {
+    Some(ProtectionFailure {
         task_id: TaskId::at_end_of(failure.arn()?).ok()?,
         reason: FailureReason::from(failure.reason().unwrap_or_default()),
         detail: failure.detail().map(str::to_owned),

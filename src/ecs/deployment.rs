@@ -88,7 +88,7 @@ pub enum RolloutState {
     /// Ended by the circuit breaker or an alarm.
     Failed,
     /// ECS reports no state, as for task sets.
-    PendingNotification,
+    NotReported,
     /// A value that taskhold does not know.
     Other(String),
 }
@@ -153,4 +153,4 @@ pub(crate) use words;
 words!(DeploymentController: "ECS" => Ecs, "CODE_DEPLOY" => CodeDeploy, "EXTERNAL" => External);
 words!(DeploymentStrategy: "ROLLING" => Rolling, "BLUE_GREEN" => BlueGreen, "LINEAR" => Linear, "CANARY" => Canary);
 words!(DeploymentStatus: "PRIMARY" => Primary, "ACTIVE" => Active, "DRAINING" => Draining, "INACTIVE" => Inactive);
-words!(RolloutState: "IN_PROGRESS" => InProgress, "COMPLETED" => Completed, "FAILED" => Failed, "" => PendingNotification);
+words!(RolloutState: "IN_PROGRESS" => InProgress, "COMPLETED" => Completed, "FAILED" => Failed, "" => NotReported);

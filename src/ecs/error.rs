@@ -1,6 +1,6 @@
 //! Errors of the calls in [`crate::ecs`], and the disposition of a message whose call failed.
 
-/// A failed call. ECS refusing a single task is not an error but a [`crate::ecs::Failure`] in an answer.
+/// A failed call. ECS refusing a single task is not an error but a [`crate::ecs::ProtectionFailure`] in an answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EcsError {
     /// The token bucket of the account and Region is empty (aws-facts "ECS: the protection API").

@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::ecs::arn::Task;
 use crate::lambda::batch::gathered::{Gathered, Pending, ServiceWork};
 use crate::lambda::dead_letter::{DeadLetter, DeadLetterQueue};
-use crate::lambda::function::{Function, Ports};
+use crate::lambda::function::{Function, FunctionPorts};
 use crate::lambda::job_message::JobMessageType;
 use crate::lambda::outcome::{MessageOutcome, message_outcome, retry_or_dead_letter};
 use crate::lambda::sqs_record::Received;
@@ -42,7 +42,7 @@ struct Outcomes {
     now: Timestamp,
 }
 
-impl<P: Ports> Function<P> {
+impl<P: FunctionPorts> Function<P> {
     pub(crate) async fn handle_batch(&self, mut batch: SqsEvent, budget: Budget<'_>) -> SqsBatchResponse {
         let now = self.clock().now();
         let received: Vec<Received> = batch.records.iter().map(|message| Received::of(message, now)).collect();

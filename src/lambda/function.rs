@@ -22,21 +22,21 @@ use serde::Serialize;
 use tracing::{debug, info, warn};
 
 /// The ports of the function: AWS services and the system clock, or simulated ones.
-pub trait Ports: service::reconciler::Ports {
+pub trait FunctionPorts: service::reconciler::ServicePorts {
     /// Stores messages that cannot be carried out.
     type DeadLetters: DeadLetterQueue;
 }
 
 /// The function with its ports.
-pub struct Function<P: Ports> {
+pub struct Function<P: FunctionPorts> {
     /// The reconciler of services, which contains the reconciler of tasks.
-    pub services: service::reconciler::Reconciler<P>,
+    pub services: service::reconciler::ServiceReconciler<P>,
     /// The dead-letter queue; `None` leaves failed messages to the source queue's own redrive policy.
     pub dead_letters: Option<P::DeadLetters>,
 }
 
 /// The parts of which a function is assembled.
-pub struct Parts<P: Ports> {
+pub struct Parts<P: FunctionPorts> {
     /// ECS.
     pub ecs: P::Ecs,
     /// Application Auto Scaling.
@@ -87,16 +87,16 @@ pub enum FunctionError {
     Stop(String, RetryReason),
     /// ECS, the state store or the recheck queue failed.
     #[error("could not reconcile service `{0}`: {1}")]
-    Look(String, RetryReason),
+    Reconcile(String, RetryReason),
 }
 
-impl<P: Ports> Function<P> {
+impl<P: FunctionPorts> Function<P> {
     /// Assembles a function.
     pub fn new(parts: Parts<P>) -> Self {
         let Parts { ecs, autoscaling, store, dead_letters, rechecks, interrupted, notifier, clock, config, rate_limit } =
             parts;
-        let tasks = task::reconciler::Reconciler { ecs, store, interrupted, notifier, clock, config, rate_limit };
-        Self { services: service::reconciler::Reconciler { tasks, autoscaling, rechecks }, dead_letters }
+        let tasks = task::reconciler::TaskReconciler { ecs, store, interrupted, notifier, clock, config, rate_limit };
+        Self { services: service::reconciler::ServiceReconciler { tasks, autoscaling, rechecks }, dead_letters }
     }
 
     /// The settings.
@@ -178,7 +178,7 @@ impl<P: Ports> Function<P> {
             Ok(Reconciled::Done { alerts }) => Ok(format!("reconciled service {service}: {alerts} alerts")),
             Ok(Reconciled::Later) => Ok(format!("a recheck reconciles service {service} soon")),
             Ok(Reconciled::NotNeeded) => Ok(format!("nothing to do for {} of service {service}", name.as_str())),
-            Err(reason) => Err(FunctionError::Look(service.to_string(), reason)),
+            Err(reason) => Err(FunctionError::Reconcile(service.to_string(), reason)),
         }
     }
 }

@@ -97,7 +97,7 @@ pub enum JobMessageError {
 /// shapes are read in the same pass, since nearly every body is a job message.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Fields {
+pub(crate) struct JobMessageFields {
     version: Option<Value>,
     #[serde(rename = "type")]
     message_type: Option<Value>,
@@ -118,7 +118,7 @@ pub(crate) struct Fields {
     sns_message: Option<Value>,
 }
 
-impl Fields {
+impl JobMessageFields {
     pub(crate) fn is_event_bridge_envelope(&self) -> bool {
         self.detail_type.is_some() && self.source.is_some()
     }

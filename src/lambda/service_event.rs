@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Detail {
+struct ServiceEventDetail {
     event_name: Option<String>,
     cluster_arn: Option<String>,
 }
@@ -16,7 +16,7 @@ struct Detail {
 /// The deployment that an event names is not read, since reconciling the service finds all deployments.
 pub(crate) fn parse(detail: &str, resources: &[String], clusters: &Clusters) -> EcsEvent {
     let ignored = |why: String| EcsEvent::Ignored(format!("event of a service {why}"));
-    let detail: Detail = match serde_json::from_str(detail) {
+    let detail: ServiceEventDetail = match serde_json::from_str(detail) {
         Ok(detail) => detail,
         Err(error) => return ignored(format!("with an unreadable detail: {}", shown(&error.to_string()))),
     };

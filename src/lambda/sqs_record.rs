@@ -4,7 +4,7 @@
 
 use crate::config::clusters::Clusters;
 use crate::ecs::arn::{Task, shown};
-use crate::lambda::job_message::{Fields, JobMessage, JobMessageError};
+use crate::lambda::job_message::{JobMessage, JobMessageError, JobMessageFields};
 use crate::lambda::payload::EcsEvent;
 use aws_lambda_events::sqs::SqsMessage;
 use jiff::Timestamp;
@@ -82,7 +82,7 @@ fn parse_body(body: &str, clusters: &Clusters, wrapping: Wrapping) -> Result<Que
     if !body.trim_start().starts_with('{') {
         return Err(not_an_object("it does not begin with `{`".to_owned()));
     }
-    let fields: Fields = serde_json::from_str(body).map_err(|error| not_an_object(error.to_string()))?;
+    let fields: JobMessageFields = serde_json::from_str(body).map_err(|error| not_an_object(error.to_string()))?;
     if fields.is_event_bridge_envelope() {
         let event = EcsEvent::parse(body, clusters).map_err(|error| not_an_object(shown(&error.to_string())))?;
         return Ok(QueueMessage::Ecs(event));

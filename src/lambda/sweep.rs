@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::ecs::arn::ClusterArn;
 use crate::ecs::error::EcsError;
 use crate::ecs::service::ServiceArn;
-use crate::lambda::function::{Function, Ports};
+use crate::lambda::function::{Function, FunctionPorts};
 use crate::service::recheck::{Recheck, RecheckQueue, SweepPlace};
 use crate::service::reconcile::Reason;
 use crate::service::reconciler::Reconciled;
@@ -53,7 +53,7 @@ pub(crate) struct Part<'a> {
     report: SweepReport,
 }
 
-impl<P: Ports> Function<P> {
+impl<P: FunctionPorts> Function<P> {
     /// Sweeps until everything is reconciled or the time is up. A failure is logged, and the sweep continues.
     pub(crate) async fn sweep(&self, budget: Budget<'_>) -> SweepReport {
         let place = SweepPlace::Tasks { page: None };

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Detail {
+struct TaskStateChangeDetail {
     task_arn: Option<String>,
     cluster_arn: Option<String>,
     group: Option<String>,
@@ -31,7 +31,7 @@ struct Container {
 
 pub(crate) fn parse(detail: &str, clusters: &Clusters) -> EcsEvent {
     let ignored = |why: String| EcsEvent::Ignored(format!("`ECS Task State Change` {why}"));
-    let detail: Detail = match serde_json::from_str(detail) {
+    let detail: TaskStateChangeDetail = match serde_json::from_str(detail) {
         Ok(detail) => detail,
         Err(error) => return ignored(format!("with an unreadable detail: {}", shown(&error.to_string()))),
     };

@@ -12,7 +12,7 @@ use crate::service::tags::{TagProblem, tag_problems};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Preflight {
     /// The verdict.
-    pub verdict: Verdict,
+    pub verdict: PreflightVerdict,
     /// The protected tasks that it would wait for, the longest protected first.
     pub blocking_tasks: Vec<BlockingTask>,
     /// When it could finish at the earliest; `None` if no task would block it.
@@ -28,7 +28,7 @@ pub struct Preflight {
 /// The verdict on which a CI step can act.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Verdict {
+pub enum PreflightVerdict {
     /// No protected task would block the deployment.
     Clear,
     /// It would wait for protected tasks and meet its deadline.
@@ -48,15 +48,15 @@ pub fn preflight(snapshot: &ServiceSnapshot, policy: &DeadlinePolicy) -> Preflig
     let forecast = forecast(&blocking_tasks, blocking_tasks.len(), snapshot.at);
     let deadline = deadline(&snapshot.service, snapshot.at, policy);
     let verdict = if snapshot.service.deployments.len() >= DEPLOYMENTS_MAX {
-        Verdict::Refused
+        PreflightVerdict::Refused
     } else if forecast.is_some_and(|forecast| deadline.margin(&forecast).is_negative()) {
-        Verdict::MissesDeadline
+        PreflightVerdict::MissesDeadline
     } else if !snapshot.gaps.is_empty() {
-        Verdict::Unknown
+        PreflightVerdict::Unknown
     } else if blocking_tasks.is_empty() {
-        Verdict::Clear
+        PreflightVerdict::Clear
     } else {
-        Verdict::Waits
+        PreflightVerdict::Waits
     };
     let gaps = snapshot.gaps.iter().map(ToString::to_string).collect();
     Preflight { verdict, blocking_tasks, forecast, deadline, tag_problems: tag_problems(&snapshot.service), gaps }

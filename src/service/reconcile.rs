@@ -72,9 +72,9 @@ pub enum Reason {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnTrigger {
     /// Reconcile now.
-    Look,
+    Reconcile,
     /// Leave it to a recheck at this moment.
-    At(Timestamp),
+    RecheckAt(Timestamp),
     /// Nothing: nothing is in progress, or a reconcile is already due.
     Nothing,
 }
@@ -91,11 +91,11 @@ pub fn on_trigger(record: &mut ServiceRecord, trigger: Trigger, now: Timestamp, 
     match pause_over {
         None => {
             record.triggered_at = Some(now);
-            OnTrigger::Look
+            OnTrigger::Reconcile
         }
         Some(soon) if policy.follows_up && !comes_by(record.watch.as_ref(), soon, now) => {
             await_at(record, soon, now);
-            OnTrigger::At(soon)
+            OnTrigger::RecheckAt(soon)
         }
         Some(_) => OnTrigger::Nothing,
     }

@@ -29,8 +29,8 @@ use std::time::Duration;
 use tracing::{error, warn};
 
 /// The ports of the service reconciler.
-pub trait Ports:
-    task::reconciler::Ports<Ecs: ServiceUpdates, Store: StorePages<ServiceRecord>, Notifier: Deliver<Alert>>
+pub trait ServicePorts:
+    task::reconciler::TaskPorts<Ecs: ServiceUpdates, Store: StorePages<ServiceRecord>, Notifier: Deliver<Alert>>
 {
     /// Application Auto Scaling.
     type Autoscaling: Autoscaling;
@@ -39,9 +39,9 @@ pub trait Ports:
 }
 
 /// The reconciler of services with its ports.
-pub struct Reconciler<P: Ports> {
+pub struct ServiceReconciler<P: ServicePorts> {
     /// The reconciler of tasks, which sets and clears protection.
-    pub tasks: task::reconciler::Reconciler<P>,
+    pub tasks: task::reconciler::TaskReconciler<P>,
     /// Application Auto Scaling.
     pub autoscaling: P::Autoscaling,
     /// Where the function sends its rechecks; `None` leaves them to the sweep.
@@ -69,7 +69,7 @@ pub(crate) enum Reconciled {
     NotNeeded,
 }
 
-impl<P: Ports> Reconciler<P> {
+impl<P: ServicePorts> ServiceReconciler<P> {
     /// Handles an event about a service: reconciles now, leaves it to a recheck, or ignores it.
     pub(crate) async fn on_trigger(
         &self,
@@ -91,8 +91,8 @@ impl<P: Ports> Reconciler<P> {
             OnTrigger::Nothing => Ok(Reconciled::NotNeeded),
             // The record names the moment before its recheck is sent. If sending fails, the event is retried, or the
             // next reconcile after the moment notices that it has passed.
-            OnTrigger::At(due) => self.send_check(service, due).await.map(|()| Reconciled::Later),
-            OnTrigger::Look => {
+            OnTrigger::RecheckAt(due) => self.send_check(service, due).await.map(|()| Reconciled::Later),
+            OnTrigger::Reconcile => {
                 let reason = if name.trigger() == Trigger::Reconcile { Reason::Begun } else { Reason::Routine };
                 match self.check(service, reason, budget).await {
                     Err(failure) if self.rechecks.is_some() => self.put_off(service, &failure).await,

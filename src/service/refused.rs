@@ -8,7 +8,7 @@ use crate::ecs::service::ServiceArn;
 use crate::ecs::{ServiceReads, TASKS_PER_READ_MAX};
 use crate::service::diagnosis::Diagnosis;
 use crate::service::reconcile::Reason;
-use crate::service::reconciler::{Ports, Reconciler};
+use crate::service::reconciler::{ServicePorts, ServiceReconciler};
 use crate::service::record::ServiceRecord;
 use crate::service::snapshot::{Jobs, ServiceSnapshot, TaskSnapshot};
 use crate::store;
@@ -26,12 +26,12 @@ type ByService = BTreeMap<ServiceArn, Vec<Task>>;
 
 /// Whether refused tasks of a service wait for the release of a task.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Release {
-    Awaited,
-    NotAwaited,
+enum Awaited {
+    Yes,
+    No,
 }
 
-impl<P: Ports> Reconciler<P> {
+impl<P: ServicePorts> ServiceReconciler<P> {
     /// Processes the results of reconciled tasks. Refusals go to the records of the services; where refused tasks wait
     /// for a release that happened, their protection is requested again. A failure here is only logged: the messages of
     /// refused tasks are retried, and bring the refusal again.
@@ -85,7 +85,7 @@ impl<P: Ports> Reconciler<P> {
 
     /// Reconciles the service of released tasks: ECS may accept the protection of its refused tasks now.
     async fn retry_refused(&self, service: &ServiceArn, tasks: &[Task], budget: Budget<'_>) {
-        self.record_service(service, tasks, Release::NotAwaited).await;
+        self.record_service(service, tasks, Awaited::No).await;
         self.reconcile_or_postpone(service, Reason::Routine, budget).await;
     }
 
@@ -121,7 +121,7 @@ impl<P: Ports> Reconciler<P> {
                 }
             }
             for (service, tasks) in found {
-                self.record_service(&service, &tasks, Release::NotAwaited).await;
+                self.record_service(&service, &tasks, Awaited::No).await;
                 by_service.entry(service).or_default().extend(tasks);
             }
         }
@@ -147,14 +147,14 @@ impl<P: Ports> Reconciler<P> {
         let is_ours = |task: &TaskSnapshot| matches!(&task.jobs, Jobs::Known(jobs) if !jobs.is_empty());
         let unmarked = snapshot.protected().filter(|(task, _)| is_ours(task) && !task.is_awaited);
         let tasks: Vec<Task> = unmarked.map(|(task, _)| service.task(&task.id)).collect();
-        self.record_service(service, &tasks, Release::Awaited).await;
+        self.record_service(service, &tasks, Awaited::Yes).await;
     }
 
     /// Records the service of tasks, and whether refused tasks wait for their release.
-    async fn record_service(&self, service: &ServiceArn, tasks: &[Task], release: Release) {
+    async fn record_service(&self, service: &ServiceArn, tasks: &[Task], awaited: Awaited) {
         let stores = tasks.iter().map(|task| async move {
             let stored = store::update::<TaskRecord, _, _>(&self.tasks.store, task, None, |record| {
-                let membership = Membership { service: service.name.clone(), is_awaited: release == Release::Awaited };
+                let membership = Membership { service: service.name.clone(), is_awaited: awaited == Awaited::Yes };
                 // A task that the state store has forgotten gets no new record.
                 if *record != TaskRecord::default() {
                     record.membership = Some(Box::new(membership));

@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn what_an_answer_says_of_a_task_counts_for_this_task_and_for_what_was_asked_alone() {
-        use crate::ecs::{Failure, ProtectedTask};
+        use crate::ecs::{ProtectedTask, ProtectionFailure};
         let [id, another] = [1, 2].map(|number| format!("{number:032x}").parse::<TaskId>().unwrap());
         let (now, until) = (Timestamp::UNIX_EPOCH, Timestamp::from_second(3600).unwrap());
         let (off, on) = (ProtectionSetting::Disabled, ProtectionSetting::Enabled { expires_in_minutes: 60 });
@@ -248,7 +248,7 @@ mod tests {
         };
         let failed = |task: &TaskId, reason: FailureReason| ProtectionAnswer {
             protected_tasks: Vec::new(),
-            failures: vec![Failure { task_id: task.clone(), reason, detail: None }],
+            failures: vec![ProtectionFailure { task_id: task.clone(), reason, detail: None }],
         };
         let blocked = || FailureReason::DeploymentBlocked;
         let refused = |reason| CallResult::Refused(Refusal { reason, detail: None, at: now });

@@ -19,12 +19,12 @@ pub struct TaskChange {
     /// Whether a refused protection is requested again at once.
     pub refusal: RefusedBefore,
     /// Whether to clear the protection regardless of who set it.
-    pub release: Release,
+    pub release: ReleaseRule,
 }
 
 /// Whether to clear the protection of a task although taskhold did not set it or its jobs are live.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Release {
+pub enum ReleaseRule {
     /// No: the jobs decide.
     #[default]
     ByJobs,
@@ -66,7 +66,7 @@ impl TaskChange {
             end: None,
             protection: SeenProtection::NotAsked,
             refusal: RefusedBefore::Stands,
-            release: Release::ByJobs,
+            release: ReleaseRule::ByJobs,
         }
     }
 }

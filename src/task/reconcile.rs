@@ -14,7 +14,7 @@ use crate::store;
 use crate::store::{RECORDS_AT_ONCE, Store, Versioned};
 use crate::task::batching::{TaskRequest, coalesce};
 use crate::task::call::CallOutcome;
-use crate::task::change::{RefusedBefore, Release, SeenProtection, TaskChange};
+use crate::task::change::{RefusedBefore, ReleaseRule, SeenProtection, TaskChange};
 use crate::task::concurrently::at_once;
 use crate::task::interruption::StopStage;
 use crate::task::outcome::{RetryReason, TaskState};
@@ -122,10 +122,10 @@ impl<E: Ecs, L: Store<TaskRecord>, C: Clock> Reconcile<'_, E, L, C> {
                     record.stop(now);
                 }
             }
-            if release == Release::ByForce {
+            if release == ReleaseRule::ByForce {
                 record.finish_jobs(now);
             }
-            if release != Release::ByJobs && record.wanted_until(now).is_none() {
+            if release != ReleaseRule::ByJobs && record.wanted_until(now).is_none() {
                 // From now on this protection is taskhold's to clear, whichever writer set it.
                 record.protection.is_set = true;
             }

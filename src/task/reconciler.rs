@@ -14,7 +14,7 @@ use crate::task::reconcile::Reconcile;
 use crate::task::record::TaskRecord;
 
 /// The adapters that the reconciler of tasks uses.
-pub trait Ports {
+pub trait TaskPorts {
     /// ECS.
     type Ecs: Ecs + ServiceReads;
     /// Task records.
@@ -28,7 +28,7 @@ pub trait Ports {
 }
 
 /// Reconciles tasks with the given adapters and settings.
-pub struct Reconciler<P: Ports> {
+pub struct TaskReconciler<P: TaskPorts> {
     /// ECS.
     pub ecs: P::Ecs,
     /// Task records.
@@ -45,7 +45,7 @@ pub struct Reconciler<P: Ports> {
     pub rate_limit: RateLimit,
 }
 
-impl<P: Ports> Reconciler<P> {
+impl<P: TaskPorts> TaskReconciler<P> {
     /// Stores the changes, sends the calls that follow from them, and returns the state of each task in the
     /// order of `changes`.
     pub async fn reconcile(&self, changes: Vec<TaskChange>, budget: Budget<'_>) -> Vec<TaskState> {

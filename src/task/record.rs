@@ -210,13 +210,13 @@ mod jobs_as_list {
         job: Box<Job>,
     }
 
-    type Jobs = Arc<BTreeMap<JobKey, Box<Job>>>;
+    type JobsByKey = Arc<BTreeMap<JobKey, Box<Job>>>;
 
-    pub(crate) fn serialize<S: Serializer>(jobs: &Jobs, to: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(jobs: &JobsByKey, to: S) -> Result<S::Ok, S::Error> {
         to.collect_seq(jobs.iter().map(|(key, job)| Borrowed { key, job }))
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Jobs, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<JobsByKey, D::Error> {
         let list = Vec::<Owned>::deserialize(from)?;
         Ok(Arc::new(list.into_iter().map(|Owned { key, job }| (key, job)).collect()))
     }

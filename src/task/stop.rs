@@ -12,7 +12,7 @@ use crate::store::Store;
 use crate::task::interruption::{InterruptedTask, Interruption, StopStage, TaskStop, TrackedInterruption};
 use crate::task::job::{Job, JobKey};
 use crate::task::outcome::{RetryReason, TaskState};
-use crate::task::reconciler::{Ports, Reconciler};
+use crate::task::reconciler::{TaskPorts, TaskReconciler};
 use crate::task::record::TaskRecord;
 use crate::text::listed;
 use jiff::Timestamp;
@@ -29,7 +29,7 @@ pub struct TaskStopEvent {
     pub cause: StopCause,
 }
 
-impl<P: Ports> Reconciler<P> {
+impl<P: TaskPorts> TaskReconciler<P> {
     /// Returns the stop of a task that has live jobs, including the jobs reported together with the stop.
     /// `None` if the task has no live job or does not stop. Every principal that may send to the job queue
     /// can report a stop, so this asks ECS. A task without live jobs is not worth the call.

@@ -7,7 +7,9 @@ use taskhold::ecs::arn::{ClusterArn, Task, TaskId};
 use taskhold::ecs::error::EcsError;
 use taskhold::ecs::service::{Page, Service, ServiceArn};
 use taskhold::ecs::task::{StopCause, TaskDescription};
-use taskhold::ecs::{Ecs, Failure, FailureReason, ProtectedTask, ProtectionAnswer, ProtectionSetting, ServiceReads};
+use taskhold::ecs::{
+    Ecs, FailureReason, ProtectedTask, ProtectionAnswer, ProtectionFailure, ProtectionSetting, ServiceReads,
+};
 use taskhold::task::protection::{LATE_EFFECT_MAX, SENT_WITHIN};
 
 /// Maximum time between sending a call and its effect: the maximum that taskhold assumes, less the time in which it
@@ -134,7 +136,7 @@ impl World {
             _ => None,
         };
         if let Some(reason) = refused {
-            call.told.failures.push(Failure { task_id, reason: reason.clone(), detail: None });
+            call.told.failures.push(ProtectionFailure { task_id, reason: reason.clone(), detail: None });
             return self.record(format!("call {number} is refused for task {place}: {}", reason.as_str()));
         }
         task.protected_until = match call.setting {
@@ -219,7 +221,7 @@ impl ServiceReads for FakeEcs {
             let task = &world.ecs.tasks[world.ecs.number_of(id)];
             if task.stopped {
                 let (task_id, reason) = (id.clone(), FailureReason::Missing);
-                answer.failures.push(Failure { task_id, reason, detail: None });
+                answer.failures.push(ProtectionFailure { task_id, reason, detail: None });
                 continue;
             }
             let expiration_date = task.protected_until.filter(|until| *until > world.now);

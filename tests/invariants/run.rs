@@ -12,7 +12,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use taskhold::config::settings::Config;
-use taskhold::lambda::function::{FunctionError, Parts, Ports, Response};
+use taskhold::lambda::function::{FunctionError, FunctionPorts, Parts, Response};
 use taskhold::notify::sink::LogOnly;
 use taskhold::notify::sink::{JobForwarder, Notifier};
 use taskhold::task::rate_limit::RateLimit;
@@ -25,7 +25,7 @@ const TRACE_TAIL: usize = 150;
 
 pub(super) struct Fakes;
 
-impl task::reconciler::Ports for Fakes {
+impl task::reconciler::TaskPorts for Fakes {
     type Ecs = FakeEcs;
     type Store = FakeStore;
     type Interrupted = JobForwarder<Infallible>;
@@ -33,12 +33,12 @@ impl task::reconciler::Ports for Fakes {
     type Clock = Sim;
 }
 
-impl service::reconciler::Ports for Fakes {
+impl service::reconciler::ServicePorts for Fakes {
     type Autoscaling = NoAutoscaling;
     type Rechecks = Infallible;
 }
 
-impl Ports for Fakes {
+impl FunctionPorts for Fakes {
     type DeadLetters = FakeParking;
 }
 

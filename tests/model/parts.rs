@@ -12,9 +12,11 @@ use taskhold::ecs::arn::{ClusterArn, Task, TaskId};
 use taskhold::ecs::error::EcsError;
 use taskhold::ecs::service::{Page, Service, ServiceArn};
 use taskhold::ecs::task::{StopCause, TaskDescription};
-use taskhold::ecs::{Ecs, Failure, FailureReason, ProtectedTask, ProtectionAnswer, ProtectionSetting, ServiceReads};
+use taskhold::ecs::{
+    Ecs, FailureReason, ProtectedTask, ProtectionAnswer, ProtectionFailure, ProtectionSetting, ServiceReads,
+};
 use taskhold::lambda::dead_letter::{DeadLetter, DeadLetterQueue, MESSAGE_ID_ATTRIBUTE};
-use taskhold::lambda::function::{Function, Parts, Ports};
+use taskhold::lambda::function::{Function, FunctionPorts, Parts};
 use taskhold::notify::sink::LogOnly;
 use taskhold::notify::sink::{JobForwarder, Notifier};
 use taskhold::outbox::DeliveryError;
@@ -26,7 +28,7 @@ use taskhold::{service, task};
 
 pub(crate) struct Scripted;
 
-impl task::reconciler::Ports for Scripted {
+impl task::reconciler::TaskPorts for Scripted {
     type Ecs = ScriptedEcs;
     type Store = ScriptedStore;
     type Interrupted = JobForwarder<Infallible>;
@@ -34,12 +36,12 @@ impl task::reconciler::Ports for Scripted {
     type Clock = SharedScript;
 }
 
-impl service::reconciler::Ports for Scripted {
+impl service::reconciler::ServicePorts for Scripted {
     type Autoscaling = NoAutoscaling;
     type Rechecks = Infallible;
 }
 
-impl Ports for Scripted {
+impl FunctionPorts for Scripted {
     type DeadLetters = ScriptedParking;
 }
 
@@ -157,7 +159,11 @@ fn answer_of(told: &[(TaskNo, Told)]) -> ProtectionAnswer {
             Told::ProtectedUntil(until) => answer.protected_tasks.push(set(true, Some(timestamp(*until)))),
             Told::Cleared => answer.protected_tasks.push(set(false, None)),
             Told::Refused => {
-                answer.failures.push(Failure { task_id, reason: FailureReason::DeploymentBlocked, detail: None });
+                answer.failures.push(ProtectionFailure {
+                    task_id,
+                    reason: FailureReason::DeploymentBlocked,
+                    detail: None,
+                });
             }
         }
     }

@@ -18,7 +18,9 @@ use taskhold::ecs::deployment::{
 use taskhold::ecs::error::EcsError;
 use taskhold::ecs::service::{Page, Service, ServiceArn, ServiceEvent, ServiceStatus};
 use taskhold::ecs::task::{StopCause, TaskDescription};
-use taskhold::ecs::{Ecs, Failure, FailureReason, ProtectedTask, ProtectionAnswer, ProtectionSetting, ServiceReads};
+use taskhold::ecs::{
+    Ecs, FailureReason, ProtectedTask, ProtectionAnswer, ProtectionFailure, ProtectionSetting, ServiceReads,
+};
 
 pub(crate) fn timestamp(at: Millis) -> Timestamp {
     Timestamp::from_millisecond(at).unwrap()
@@ -207,7 +209,7 @@ fn protection_answer(answer: TaskProtectionResponse) -> ProtectionAnswer {
         protection_enabled: told.protection_enabled,
         expiration_date: told.expiration_date.map(|at| timestamp(at.0)),
     };
-    let failure = |told: sim::Failure| Failure {
+    let failure = |told: sim::Failure| ProtectionFailure {
         task_id: id(&told.arn),
         reason: FailureReason::from(told.reason.as_str()),
         detail: None,

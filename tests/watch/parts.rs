@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use taskhold::clock::Clock;
 use taskhold::lambda::dead_letter::{DeadLetter, DeadLetterQueue, REASON_ATTRIBUTE};
-use taskhold::lambda::function::Ports;
+use taskhold::lambda::function::FunctionPorts;
 use taskhold::notify::notification::Notification;
 use taskhold::notify::sink::InterruptedJobQueue;
 use taskhold::notify::sink::Sink;
@@ -29,7 +29,7 @@ use taskhold::{service, task};
 #[derive(Debug)]
 pub(crate) struct Simulated;
 
-impl task::reconciler::Ports for Simulated {
+impl task::reconciler::TaskPorts for Simulated {
     type Ecs = SimulatedEcs;
     type Store = SteppedStore;
     type Interrupted = JobForwarder<HandedOn>;
@@ -37,12 +37,12 @@ impl task::reconciler::Ports for Simulated {
     type Clock = SimulatedClock;
 }
 
-impl service::reconciler::Ports for Simulated {
+impl service::reconciler::ServicePorts for Simulated {
     type Autoscaling = NoAutoscaling;
     type Rechecks = Rechecks;
 }
 
-impl Ports for Simulated {
+impl FunctionPorts for Simulated {
     type DeadLetters = DeadLettered;
 }
 

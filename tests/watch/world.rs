@@ -114,7 +114,7 @@ impl World {
 
     /// Another instance of the function, with the same store, queues and receivers.
     pub(crate) fn another_instance(&self) -> Function<Simulated> {
-        let service::reconciler::Reconciler { tasks, autoscaling, rechecks } = &self.function.services;
+        let service::reconciler::ServiceReconciler { tasks, autoscaling, rechecks } = &self.function.services;
         Function::new(Parts {
             ecs: tasks.ecs.clone(),
             autoscaling: *autoscaling,

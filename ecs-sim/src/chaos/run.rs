@@ -19,7 +19,7 @@ use crate::interleave::{InvocationNo, Poller, SeedOfPanic};
 use crate::scenario::in_process::config;
 use std::future::Future;
 use std::pin::Pin;
-use taskhold::lambda::function::{FunctionError, Parts, Ports, Response};
+use taskhold::lambda::function::{FunctionError, FunctionPorts, Parts, Response};
 use taskhold::notify::sink::{JobForwarder, Notifier};
 use taskhold::task::rate_limit::RateLimit;
 use taskhold::{service, task};
@@ -29,7 +29,7 @@ pub(super) const INVOCATIONS_AT_ONCE: usize = 4;
 
 pub(super) struct Chaotic;
 
-impl task::reconciler::Ports for Chaotic {
+impl task::reconciler::TaskPorts for Chaotic {
     type Ecs = ChaoticEcs;
     type Store = ChaoticStore;
     type Interrupted = JobForwarder<ChaoticInterrupted>;
@@ -37,12 +37,12 @@ impl task::reconciler::Ports for Chaotic {
     type Clock = Sim;
 }
 
-impl service::reconciler::Ports for Chaotic {
+impl service::reconciler::ServicePorts for Chaotic {
     type Autoscaling = ChaoticAutoscaling;
     type Rechecks = ChaoticRechecks;
 }
 
-impl Ports for Chaotic {
+impl FunctionPorts for Chaotic {
     type DeadLetters = ChaoticDeadLetters;
 }
 

@@ -19,7 +19,7 @@ use taskhold::ecs::error::EcsError;
 use taskhold::ecs::service::{Page, Service, ServiceArn, ServiceStatus};
 use taskhold::ecs::task::{StopCause, TaskDescription};
 use taskhold::ecs::{Ecs, ProtectedTask, ProtectionAnswer, ProtectionSetting, ServiceReads, TASKS_PER_READ_MAX};
-use taskhold::lambda::function::{Parts, Ports, Response};
+use taskhold::lambda::function::{FunctionPorts, Parts, Response};
 use taskhold::notify::sink::LogOnly;
 use taskhold::notify::sink::{JobForwarder, Notifier};
 use taskhold::store::memory::MemoryStore;
@@ -126,7 +126,7 @@ crate::updates_no_services!(GrantingEcs);
 #[derive(Debug)]
 pub struct InProcess;
 
-impl task::reconciler::Ports for InProcess {
+impl task::reconciler::TaskPorts for InProcess {
     type Ecs = GrantingEcs;
     type Store = MemoryStore<StillClock>;
     type Interrupted = JobForwarder<Infallible>;
@@ -134,12 +134,12 @@ impl task::reconciler::Ports for InProcess {
     type Clock = StillClock;
 }
 
-impl service::reconciler::Ports for InProcess {
+impl service::reconciler::ServicePorts for InProcess {
     type Autoscaling = NoAutoscaling;
     type Rechecks = Infallible;
 }
 
-impl Ports for InProcess {
+impl FunctionPorts for InProcess {
     type DeadLetters = Infallible;
 }
 

@@ -23,7 +23,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use taskhold::clock::Clock;
 use taskhold::config::settings::{Config, ConfigProblems};
-use taskhold::lambda::function::{Function as TaskholdFunction, Parts, Ports};
+use taskhold::lambda::function::{Function as TaskholdFunction, FunctionPorts, Parts};
 use taskhold::notify::sink::{JobForwarder, Notifier};
 use taskhold::store::memory::MemoryStore;
 use taskhold::task::rate_limit::RateLimit;
@@ -34,7 +34,7 @@ use tracing::Dispatch;
 #[derive(Debug)]
 struct Simulated;
 
-impl task::reconciler::Ports for Simulated {
+impl task::reconciler::TaskPorts for Simulated {
     type Ecs = SimulatedEcs;
     type Store = MemoryStore<SimulatedClock>;
     type Interrupted = JobForwarder<SimulatedInterruptedJobQueue>;
@@ -42,12 +42,12 @@ impl task::reconciler::Ports for Simulated {
     type Clock = SimulatedClock;
 }
 
-impl service::reconciler::Ports for Simulated {
+impl service::reconciler::ServicePorts for Simulated {
     type Autoscaling = SimulatedAutoscaling;
     type Rechecks = SimulatedRecheckQueue;
 }
 
-impl Ports for Simulated {
+impl FunctionPorts for Simulated {
     type DeadLetters = SimulatedDeadLetterQueue;
 }
 

@@ -20,12 +20,12 @@ pub(crate) enum Again {
 
 /// A failed call.
 #[derive(Debug)]
-pub(crate) struct Failure {
+pub(crate) struct TableFailure {
     pub(crate) error: StoreError,
     pub(crate) again: Again,
 }
 
-impl Failure {
+impl TableFailure {
     pub(crate) fn of<E>(error: &SdkError<E, HttpResponse>, table: &str) -> Self
     where
         E: ProvideErrorMetadata + Error + 'static,

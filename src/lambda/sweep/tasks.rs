@@ -5,7 +5,7 @@ use crate::ecs::arn::{Task, TaskId};
 use crate::ecs::error::EcsError;
 use crate::ecs::task::StopCause;
 use crate::ecs::{FailureReason, ServiceReads, TASKS_PER_READ_MAX};
-use crate::lambda::function::{Function, Ports};
+use crate::lambda::function::{Function, FunctionPorts};
 use crate::lambda::sweep::Part;
 use crate::service::snapshot::read::protected_until;
 use crate::store::StorePages;
@@ -24,7 +24,7 @@ use tracing::{error, info, warn};
 /// Maximum number of concurrent reads of ECS.
 const READS_AT_ONCE: usize = 4;
 
-impl<P: Ports> Function<P> {
+impl<P: FunctionPorts> Function<P> {
     /// Sweeps the task records from a page on. Returns the page to continue with if the time is up.
     pub(crate) async fn sweep_tasks(&self, page: Option<String>, part: &mut Part<'_>) -> Option<Option<String>> {
         let mut token = page;

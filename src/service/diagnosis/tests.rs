@@ -5,7 +5,7 @@ use crate::ecs::deployment::{Deployment, DeploymentStatus, DeploymentStrategy, R
 use crate::ecs::error::EcsError;
 use crate::ecs::service::ServiceEvent;
 use crate::service::forecast::{self, DeadlineSource};
-use crate::service::preflight::{Verdict, preflight};
+use crate::service::preflight::{PreflightVerdict, preflight};
 use crate::service::rollout as replaced;
 use crate::service::snapshot::Gap;
 use crate::service::snapshot::fixture;
@@ -317,22 +317,22 @@ fn words_for_a_shell_are_quoted_where_they_must_be() {
 fn a_preflight_says_what_a_deployment_would_meet() {
     let mut snapshot = service();
     snapshot.tasks = vec![task(1, OLD), task(2, OLD)];
-    assert_eq!(preflight(&snapshot, &policy()).verdict, Verdict::Clear);
+    assert_eq!(preflight(&snapshot, &policy()).verdict, PreflightVerdict::Clear);
     snapshot.tasks[0] = protected(1, OLD, 60 + 90);
     let judged = preflight(&snapshot, &policy());
-    assert_eq!((judged.verdict, judged.blocking_tasks.len()), (Verdict::Waits, 1));
+    assert_eq!((judged.verdict, judged.blocking_tasks.len()), (PreflightVerdict::Waits, 1));
     assert_eq!(judged.forecast.unwrap().by_expiry, at(150));
     snapshot.tasks[1] = protected(2, OLD, 60 + 181);
-    assert_eq!(preflight(&snapshot, &policy()).verdict, Verdict::MissesDeadline);
+    assert_eq!(preflight(&snapshot, &policy()).verdict, PreflightVerdict::MissesDeadline);
     snapshot.service.deployments = (0..5).map(|_| deployment(OLD, DeploymentStatus::Active, 1)).collect();
-    assert_eq!(preflight(&snapshot, &policy()).verdict, Verdict::Refused);
+    assert_eq!(preflight(&snapshot, &policy()).verdict, PreflightVerdict::Refused);
 }
 
 #[test]
 fn a_preflight_with_gaps_is_never_clear() {
     let mut snapshot = service();
     snapshot.gaps.push(Gap::Tasks(EcsError::Throttled));
-    assert_eq!(preflight(&snapshot, &policy()).verdict, Verdict::Unknown);
+    assert_eq!(preflight(&snapshot, &policy()).verdict, PreflightVerdict::Unknown);
 }
 
 #[test]

@@ -72,7 +72,7 @@ fn notified(incidents: &mut Incidents, minute: i64, diagnosis: &Diagnosis) -> Ve
 
 static NO_IDLE_TASKS: BTreeMap<TaskId, Timestamp> = BTreeMap::new();
 
-fn sight<'a>(snapshot: &'a ServiceSnapshot, diagnosis: &'a Diagnosis) -> Assessment<'a> {
+fn assess<'a>(snapshot: &'a ServiceSnapshot, diagnosis: &'a Diagnosis) -> Assessment<'a> {
     Assessment { snapshot, diagnosis, idle_seen: &NO_IDLE_TASKS }
 }
 

@@ -258,7 +258,7 @@ fn without_a_queue_nothing_is_watched() {
     let mut record = ServiceRecord::default();
     reconcile_snapshot(&mut record, &blocked(0), Reason::Begun, &policy);
     assert_eq!(record.watch, None);
-    assert_eq!(on_trigger(&mut record, Trigger::Reconcile, at(1), &policy), OnTrigger::Look);
+    assert_eq!(on_trigger(&mut record, Trigger::Reconcile, at(1), &policy), OnTrigger::Reconcile);
     assert_eq!(on_trigger(&mut record, Trigger::Reconcile, at(2), &policy), OnTrigger::Nothing);
     assert_eq!(record.watch, None);
 }

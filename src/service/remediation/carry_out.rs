@@ -8,14 +8,14 @@ use crate::ecs::autoscaling::Autoscaling;
 use crate::ecs::error::Effect;
 use crate::ecs::service::ServiceArn;
 use crate::ecs::{ServiceReads, ServiceUpdates};
-use crate::service::reconciler::{Ports, Reconciler};
+use crate::service::reconciler::{ServicePorts, ServiceReconciler};
 use crate::service::record::ServiceRecord;
 use crate::service::remediation::raise::CountChange;
 use crate::service::remediation::{Remediation, RemediationNote};
 use crate::service::snapshot::managed::Managed;
 use crate::store;
 use crate::store::error::StoreError;
-use crate::task::change::{Release, TaskChange};
+use crate::task::change::{ReleaseRule, TaskChange};
 use crate::task::outcome::TaskState;
 use tracing::warn;
 
@@ -35,7 +35,7 @@ enum CountAfter {
     Raised(u32),
 }
 
-impl<P: Ports> Reconciler<P> {
+impl<P: ServicePorts> ServiceReconciler<P> {
     /// Carries out a remediation, notes the result and returns all notes of the service.
     pub(crate) async fn act(
         &self,
@@ -70,8 +70,8 @@ impl<P: Ports> Reconciler<P> {
             return Outcome { text: format!("dry run: these idle tasks would have been released: {ids}"), count };
         }
         let release = match managed {
-            Managed::Yes => Release::IfIdle,
-            Managed::No => Release::ByJobs,
+            Managed::Yes => ReleaseRule::IfIdle,
+            Managed::No => ReleaseRule::ByJobs,
         };
         let changes = tasks.iter().map(|id| TaskChange { release, ..TaskChange::none(service.task(id)) });
         let states = self.tasks.reconcile(changes.collect(), budget).await;

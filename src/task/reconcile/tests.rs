@@ -325,9 +325,9 @@ fn protection_that_others_set_is_cleared_of_an_idle_task_if_that_is_said_and_of_
         record.protection.confirmed_until = Some(minutes(60));
     };
     let released = |release| TaskChange { release, ..TaskChange::none(task(1)) };
-    assert_eq!(calls_after(finished, released(Release::ByJobs)).0, 0);
-    assert_eq!(calls_after(finished, released(Release::IfIdle)).0, 1);
-    let (calls, record) = calls_after(busy, released(Release::IfIdle));
+    assert_eq!(calls_after(finished, released(ReleaseRule::ByJobs)).0, 0);
+    assert_eq!(calls_after(finished, released(ReleaseRule::IfIdle)).0, 1);
+    let (calls, record) = calls_after(busy, released(ReleaseRule::IfIdle));
     assert_eq!((calls, record.protection.is_set), (0, false));
 }
 

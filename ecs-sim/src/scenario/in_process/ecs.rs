@@ -11,7 +11,8 @@ use taskhold::ecs::error::EcsError;
 use taskhold::ecs::service::{Page, Service, ServiceArn};
 use taskhold::ecs::task::TaskDescription;
 use taskhold::ecs::{
-    Ecs, Failure, FailureReason, ProtectedTask, ProtectionAnswer, ProtectionSetting, ServiceReads, ServiceUpdates,
+    Ecs, FailureReason, ProtectedTask, ProtectionAnswer, ProtectionFailure, ProtectionSetting, ServiceReads,
+    ServiceUpdates,
 };
 
 #[derive(Clone, Debug)]
@@ -138,8 +139,8 @@ fn protected_task(task: &Value) -> Option<ProtectedTask> {
     })
 }
 
-fn failure(failure: &Value) -> Option<Failure> {
-    Some(Failure {
+fn failure(failure: &Value) -> Option<ProtectionFailure> {
+    Some(ProtectionFailure {
         task_id: TaskId::at_end_of(failure["arn"].as_str()?).ok()?,
         reason: FailureReason::from(failure["reason"].as_str()?),
         detail: failure["detail"].as_str().map(str::to_owned),

@@ -16,7 +16,7 @@ fn an_event_that_something_may_be_over_is_a_reason_only_where_something_is_watch
     assert_eq!(triggered(&mut record, Trigger::ReconcileIfOpen, 5), OnTrigger::Nothing);
     assert_eq!(record, ServiceRecord::default());
     let mut record = watched(Some(NEW), 0, Some(30));
-    assert_eq!(triggered(&mut record, Trigger::ReconcileIfOpen, 5), OnTrigger::Look);
+    assert_eq!(triggered(&mut record, Trigger::ReconcileIfOpen, 5), OnTrigger::Reconcile);
     assert_eq!(record.triggered_at, Some(at(5)));
 }
 
@@ -24,12 +24,12 @@ fn an_event_that_something_may_be_over_is_a_reason_only_where_something_is_watch
 fn of_many_events_the_first_is_a_look_the_second_one_at_the_end_of_the_pause_and_the_rest_nothing() {
     for trigger in [Trigger::Reconcile, Trigger::ReconcileIfOpen] {
         let mut record = watched(None, 0, None);
-        assert_eq!(triggered(&mut record, trigger, 0), OnTrigger::Look);
-        assert_eq!(triggered(&mut record, trigger, 1), OnTrigger::At(at(30)));
+        assert_eq!(triggered(&mut record, trigger, 0), OnTrigger::Reconcile);
+        assert_eq!(triggered(&mut record, trigger, 1), OnTrigger::RecheckAt(at(30)));
         for second in 1..30 {
             assert_eq!(triggered(&mut record, trigger, second), OnTrigger::Nothing, "{trigger:?} {second}");
         }
-        assert_eq!(triggered(&mut record, trigger, 30), OnTrigger::Look, "the pause is over");
+        assert_eq!(triggered(&mut record, trigger, 30), OnTrigger::Reconcile, "the pause is over");
     }
 }
 
@@ -43,7 +43,7 @@ fn an_event_in_the_pause_waits_for_a_check_that_comes_by_its_end() {
 #[test]
 fn an_event_in_the_pause_brings_a_later_check_forward_and_keeps_the_rest_of_the_watch() {
     let mut record = ServiceRecord { triggered_at: Some(at(0)), ..watched(Some(NEW), 4, Some(900)) };
-    assert_eq!(triggered(&mut record, Trigger::Reconcile, 10), OnTrigger::At(at(30)));
+    assert_eq!(triggered(&mut record, Trigger::Reconcile, 10), OnTrigger::RecheckAt(at(30)));
     let watch = record.watch.clone().unwrap();
     assert_eq!((watch.rollout.as_deref(), watch.started_at, watch.checks), (Some(NEW), at(0), 4));
     assert!(is_awaited(&record, at(30), at(30)) && !is_awaited(&record, at(900), at(30)));
@@ -51,7 +51,7 @@ fn an_event_in_the_pause_brings_a_later_check_forward_and_keeps_the_rest_of_the_
 
 #[test]
 fn an_event_in_the_pause_does_not_wait_for_a_check_that_has_not_come_for_a_minute() {
-    for (overdue, expected) in [(59, OnTrigger::Nothing), (60, OnTrigger::At(at(1020)))] {
+    for (overdue, expected) in [(59, OnTrigger::Nothing), (60, OnTrigger::RecheckAt(at(1020)))] {
         let mut record = ServiceRecord { triggered_at: Some(at(990)), ..watched(Some(NEW), 4, Some(1000 - overdue)) };
         assert_eq!(triggered(&mut record, Trigger::Reconcile, 1000), expected, "{overdue} seconds");
     }
