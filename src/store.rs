@@ -102,6 +102,24 @@ const CONFLICTS_MAX: u32 = 8;
 /// tasks, so that the batch takes no longer than one task.
 pub(crate) const RECORDS_AT_ONCE: usize = 100;
 
+/// What a change of a record leaves to its caller and to the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Changed<T> {
+    /// The result for the caller.
+    pub result: T,
+    /// Until when the store must keep the record.
+    pub keep_until: Timestamp,
+}
+
+/// The record after an [`update`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Updated<R, T> {
+    /// The result of the change.
+    pub result: T,
+    /// The record as it is stored now.
+    pub versioned: Versioned<R>,
+}
+
 /// Applies `change` to the record of `key` and stores the result, unless `change` left the record as it was.
 ///
 /// `known` saves the read. Pass the version that the caller has just stored, or the default to guess that there
@@ -114,8 +132,8 @@ pub async fn update<R: Record, S: Store<R>, T>(
     store: &S,
     key: &R::Key,
     known: Option<&Versioned<R>>,
-    change: impl FnMut(&mut R) -> (T, Timestamp),
-) -> Result<(T, Versioned<R>), StoreError> {
+    change: impl FnMut(&mut R) -> Changed<T>,
+) -> Result<Updated<R, T>, StoreError> {
     update_after(store, key, known, change, async |_, _, _| {}).await
 }
 
@@ -125,17 +143,13 @@ pub async fn update<R: Record, S: Store<R>, T>(
 ///
 /// # Errors
 /// As [`update`].
-#[expect(
-    clippy::too_many_arguments,
-    reason = "two of them are the closures of one operation, and read best at the call"
-)]
 pub async fn update_after<R: Record, S: Store<R>, T>(
     store: &S,
     key: &R::Key,
     known: Option<&Versioned<R>>,
-    mut change: impl FnMut(&mut R) -> (T, Timestamp),
+    mut change: impl FnMut(&mut R) -> Changed<T>,
     mut prepare: impl AsyncFnMut(&R, &mut R, &mut T),
-) -> Result<(T, Versioned<R>), StoreError> {
+) -> Result<Updated<R, T>, StoreError> {
     let mut known = known;
     for _ in 0..CONFLICTS_MAX {
         let loaded;
@@ -148,18 +162,18 @@ pub async fn update_after<R: Record, S: Store<R>, T>(
             }
         };
         let mut after = before.clone();
-        let (mut result, keep_until) = change(&mut after.record);
+        let Changed { mut result, keep_until } = change(&mut after.record);
         prepare(&before.record, &mut after.record, &mut result).await;
         if after.record == before.record {
             if is_guess {
                 // Nothing has confirmed the guess yet: read the record.
                 continue;
             }
-            return Ok((result, after));
+            return Ok(Updated { result, versioned: after });
         }
         if let Stored::As(version) = store.put(key, &after, keep_until).await? {
             after.version = version;
-            return Ok((result, after));
+            return Ok(Updated { result, versioned: after });
         }
     }
     Err(StoreError::Contended(key.to_string(), CONFLICTS_MAX))

@@ -266,7 +266,7 @@ fn answer_without_a_store() -> Value {
             .region(AwsRegion::new("eu-west-1"))
             .credentials_provider(Credentials::new("AKIDEXAMPLE", "secret", None, None, "test"));
         let ecs = AwsEcs::new(&aws::with_own_settings(loader, &aws::trust::Trust::Amazon).load().await);
-        read_service((&ecs, &Broken, &now), &ServiceArn::new(cluster, "web").unwrap(), &Default::default())
+        read_service(&ecs, &Broken, &now, &ServiceArn::new(cluster, "web").unwrap(), &Default::default())
             .await
             .unwrap()
             .unwrap()

@@ -25,7 +25,7 @@ use taskhold::service::incident::{Incident, IncidentState};
 use taskhold::service::record::{BlockedSince, ServiceRecord, Watch};
 use taskhold::store::error::StoreError;
 use taskhold::store::memory::MemoryStore;
-use taskhold::store::{Store, StorePages, Stored, Versioned, update};
+use taskhold::store::{Changed, Store, StorePages, Stored, Versioned, update};
 use taskhold::task::job::{Job, JobKey, Reported};
 use taskhold::task::rate_limit::RateLimit;
 use taskhold::task::record::TaskRecord;
@@ -405,7 +405,7 @@ fn the_results_of_earlier_reconciles_count_and_are_reported() {
         record.watch =
             Some(Watch { rollout: Some(NEW.to_owned()), started_at: after(-600), checks: 3, due: Some(after(60)) });
         record.incidents.insert(format!("video/a/{NEW}/deployment-blocked"), incident.clone());
-        ((), keep_until)
+        Changed { result: (), keep_until }
     });
     futures_util::FutureExt::now_or_never(stored).unwrap().unwrap();
     let answer = ask(&function, r#"{"status": {}}"#);
@@ -452,7 +452,7 @@ fn fill(function: &Function<Fake>, service: usize, tasks: usize) {
             for attempt in 1..=3 {
                 record.merge_job(&JobKey { job_id: "\u{1}".repeat(256), attempt }, &job);
             }
-            ((), after(100_000))
+            Changed { result: (), keep_until: after(100_000) }
         });
         futures_util::FutureExt::now_or_never(stored).unwrap().unwrap();
     }

@@ -17,7 +17,7 @@ use taskhold::ecs::arn::{ClusterArn, Task};
 use taskhold::store;
 use taskhold::store::error::StoreError;
 use taskhold::store::memory::MemoryStore;
-use taskhold::store::{Store, StorePages, Stored, Versioned};
+use taskhold::store::{Changed, Store, StorePages, Stored, Updated, Versioned};
 use taskhold::task::job::{Job, JobKey};
 use taskhold::task::record::TaskRecord;
 
@@ -126,9 +126,9 @@ impl<L: Store<TaskRecord>> Rival<L> {
         let (task, keep_until) = (task(1), self.clock.after(60));
         let added = store::update(self, &task, None, |record| {
             *record = with_job(std::mem::take(record), job_id);
-            ((), keep_until)
+            Changed { result: (), keep_until }
         });
-        added.await.map(|((), versioned)| versioned)
+        added.await.map(|updated| updated.versioned)
     }
 }
 
@@ -361,8 +361,10 @@ mod promises {
     ) {
         let rival = Rival::new(store, clock, 0);
         let absent = rival.load(&task(1)).await.unwrap();
-        let (result, versioned) =
-            store::update(&rival, &task(1), None, |_| ("seen", rival.clock.after(60))).await.unwrap();
+        let Updated { result, versioned } =
+            store::update(&rival, &task(1), None, |_| Changed { result: "seen", keep_until: rival.clock.after(60) })
+                .await
+                .unwrap();
         assert_eq!((result, &versioned), ("seen", &absent));
         let first = rival.add("a").await.unwrap();
         assert_eq!(rival.add("a").await.unwrap(), first);
@@ -378,10 +380,10 @@ mod promises {
         rival.add("b").await.unwrap();
         let change = |record: &mut TaskRecord| {
             *record = with_job(std::mem::take(record), "c");
-            ((), rival.clock.after(60))
+            Changed { result: (), keep_until: rival.clock.after(60) }
         };
-        let ((), updated) = store::update(&rival, &task(1), Some(&known), change).await.unwrap();
-        assert_eq!(jobs_of(&updated), ["a", "b", "c"]);
+        let updated = store::update(&rival, &task(1), Some(&known), change).await.unwrap();
+        assert_eq!(jobs_of(&updated.versioned), ["a", "b", "c"]);
     }
 
     pub(super) async fn a_guess_that_there_is_no_record_saves_the_read_and_harms_nothing_where_it_is_wrong<
@@ -394,16 +396,19 @@ mod promises {
         let add = async |name: &'static str| {
             let change = |record: &mut TaskRecord| {
                 *record = with_job(std::mem::take(record), name);
-                ((), rival.clock.after(60))
+                Changed { result: (), keep_until: rival.clock.after(60) }
             };
-            store::update(&rival, &task(1), Some(&Versioned::default()), change).await.unwrap().1
+            store::update(&rival, &task(1), Some(&Versioned::default()), change).await.unwrap().versioned
         };
         assert_eq!((jobs_of(&add("a").await), rival.loads.swap(0, Ordering::SeqCst)), (vec!["a"], 0));
         assert_eq!((jobs_of(&add("b").await), rival.loads.swap(0, Ordering::SeqCst)), (vec!["a", "b"], 1));
-        let looked = store::update(&rival, &task(1), Some(&Versioned::default()), |_| ((), rival.clock.after(60)))
-            .await
-            .unwrap();
-        assert_eq!(jobs_of(&looked.1), ["a", "b"], "an unchecked guess is no answer");
+        let updated = store::update(&rival, &task(1), Some(&Versioned::default()), |_| Changed {
+            result: (),
+            keep_until: rival.clock.after(60),
+        })
+        .await
+        .unwrap();
+        assert_eq!(jobs_of(&updated.versioned), ["a", "b"], "an unchecked guess is no answer");
     }
 
     pub(super) async fn many_who_update_one_record_at_once_lose_nothing<L: Store<TaskRecord>>(

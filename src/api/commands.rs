@@ -13,7 +13,7 @@ use crate::service::preflight::preflight;
 use crate::service::reconciler::{SERVICES_AT_ONCE, ServicePorts, ServiceReconciler};
 use crate::service::record::ServiceRecord;
 use crate::service::snapshot::read::read_service;
-use crate::service::snapshot::services::list_services;
+use crate::service::snapshot::services::{ListedServices, list_services};
 use crate::service::snapshot::{Gap, ServiceSnapshot};
 use crate::store::Store;
 use futures_util::future::{Either, select};
@@ -68,7 +68,8 @@ impl<P: ServicePorts> Commands<'_, P> {
     /// The status of all services of a cluster. A service that cannot be read is listed as failed, and each service gets
     /// an equal share of the answer's size.
     async fn status_of_all(&self, cluster: &Arc<ClusterArn>, deadline: Timestamp) -> Result<Answer, CommandError> {
-        let (services, mut more) = list_services(&self.services.tasks.ecs, cluster, SERVICES_REPORTED_MAX).await?;
+        let ListedServices { services, mut more } =
+            list_services(&self.services.tasks.ecs, cluster, SERVICES_REPORTED_MAX).await?;
         let bytes_max = ANSWER_BYTES_MAX / services.len().max(1);
         let looks = services.iter().map(|service| self.status_in_time(service, bytes_max, deadline));
         let looked: Vec<_> = stream::iter(looks).buffered(SERVICES_AT_ONCE).collect().await;
@@ -118,7 +119,9 @@ impl<P: ServicePorts> Commands<'_, P> {
         refused: &BTreeSet<TaskId>,
     ) -> Result<ServiceSnapshot, CommandError> {
         let snapshot = read_service(
-            (&self.services.tasks.ecs, &self.services.tasks.store, &self.services.tasks.clock),
+            &self.services.tasks.ecs,
+            &self.services.tasks.store,
+            &self.services.tasks.clock,
             service,
             refused,
         )

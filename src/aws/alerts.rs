@@ -39,10 +39,10 @@ impl Sink for AwsAlertSink {
         let sent = OptionFuture::from(self.queue.as_ref().map(|queue| queue.send(message)));
         // Concurrently: an endpoint that does not answer must not cost the other one its time.
         let (published, sent) = join(published, sent).await;
-        let told = [("alert topic", published), ("alert queue", sent)];
-        let failures: Vec<String> = told
+        let results = [("alert topic", published), ("alert queue", sent)];
+        let failures: Vec<String> = results
             .into_iter()
-            .filter_map(|(which, told)| told?.err().map(|why| format!("the {which} did not take it: {why}")))
+            .filter_map(|(which, result)| result?.err().map(|why| format!("the {which} did not take it: {why}")))
             .collect();
         if failures.is_empty() { Ok(()) } else { Err(DeliveryError(failures.join("; "))) }
     }

@@ -28,17 +28,18 @@ impl Autoscaling for AwsAutoscaling {
         let answer = call.send().await.map_err(|error| error_of(&error))?;
         // Compared by name although only one was requested: another service's target must not count for this
         // one.
-        let found = answer.scalable_targets().iter().find(|told| told.resource_id() == wanted);
+        let found = answer.scalable_targets().iter().find(|target| target.resource_id() == wanted);
         Ok(found.map(scalable_target))
     }
 }
 
-fn scalable_target(told: &types::ScalableTarget) -> ScalableTarget {
+fn scalable_target(target: &types::ScalableTarget) -> ScalableTarget {
     let capacity = |number: i32| u32::try_from(number).unwrap_or(0);
-    let suspended = |of: fn(&types::SuspendedState) -> Option<bool>| told.suspended_state().and_then(of) == Some(true);
+    let suspended =
+        |of: fn(&types::SuspendedState) -> Option<bool>| target.suspended_state().and_then(of) == Some(true);
     ScalableTarget {
-        min: capacity(told.min_capacity()),
-        max: capacity(told.max_capacity()),
+        min: capacity(target.min_capacity()),
+        max: capacity(target.max_capacity()),
         is_scale_in_suspended: suspended(types::SuspendedState::dynamic_scaling_in_suspended),
         is_scale_out_suspended: suspended(types::SuspendedState::dynamic_scaling_out_suspended),
         is_scheduled_scaling_suspended: suspended(types::SuspendedState::scheduled_scaling_suspended),

@@ -43,14 +43,14 @@ pub struct DynamoDbStore<C> {
     client: Client,
     table: String,
     clock: C,
-    met: Arc<KnownKeys>,
+    known_keys: Arc<KnownKeys>,
 }
 
 impl<C: Clock> DynamoDbStore<C> {
     /// Makes a client that shares its connections between all calls. The clock numbers the versions and
     /// decides which items have expired.
     pub fn new(config: &SdkConfig, table: String, clock: C) -> Self {
-        Self { client: Client::new(config), table, clock, met: Arc::default() }
+        Self { client: Client::new(config), table, clock, known_keys: Arc::default() }
     }
 
     async fn get(&self, key: &str) -> Result<Option<Item>, StoreError> {
@@ -84,8 +84,8 @@ impl<C: Clock> DynamoDbStore<C> {
         self.twice(attempt, &[Again::AnyCall]).await
     }
 
-    /// The keys at a place of the index, and the key after which this shard continues.
-    async fn keys(&self, shard: &str, place: &Place) -> Result<(Vec<String>, Option<String>), StoreError> {
+    /// The keys at a place of the index. The token of the page is the key after which this shard continues.
+    async fn keys(&self, shard: &str, place: &Place) -> Result<Page<String>, StoreError> {
         let text = |value: &str| AttributeValue::S(value.to_owned());
         let start = place.after.as_ref().map(|key| {
             [(item::KEY, key.as_str()), (item::OPEN, shard)].map(|(name, value)| (name.to_owned(), text(value))).into()
@@ -98,7 +98,8 @@ impl<C: Clock> DynamoDbStore<C> {
         };
         let answer = self.twice(attempt, &[Again::AnyCall, Again::Read]).await?;
         let key = |item: &Item| item.get(item::KEY).and_then(|key| key.as_s().ok()).cloned();
-        Ok((answer.items().iter().filter_map(key).collect(), answer.last_evaluated_key().and_then(key)))
+        let next_token = answer.last_evaluated_key().and_then(key);
+        Ok(Page { items: answer.items().iter().filter_map(key).collect(), next_token })
     }
 
     /// The record of a key that the index lists, if it is still open and has not expired.
@@ -135,7 +136,7 @@ impl<C: Clock> DynamoDbStore<C> {
 
 impl<R: TableRecord, C: Clock> Store<R> for DynamoDbStore<C> {
     async fn load(&self, key: &R::Key) -> Result<Versioned<R>, StoreError> {
-        self.met.add(key);
+        self.known_keys.add(key);
         // Even if it has expired: until DynamoDB deletes the item, its version counts.
         match self.get(&key.to_string()).await? {
             Some(item) => item::versioned(&key.to_string(), &item),
@@ -144,28 +145,28 @@ impl<R: TableRecord, C: Clock> Store<R> for DynamoDbStore<C> {
     }
 
     async fn put(&self, key: &R::Key, versioned: &Versioned<R>, keep_until: Timestamp) -> Result<Stored, StoreError> {
-        self.met.add(key);
+        self.known_keys.add(key);
         let now = self.clock.now();
         let version = item::version_after(versioned.version, now);
-        let item = item::of(&key.to_string(), &versioned.record, version, (now, keep_until))?;
+        let item = item::of(&key.to_string(), &versioned.record, version, now, keep_until)?;
         let kept = self.put_item(&item, versioned.version).await?;
         Ok(if kept { Stored::As(version) } else { Stored::Conflict })
     }
 
     fn may_be_absent(&self, key: &R::Key) -> bool {
-        !self.met.contains(key)
+        !self.known_keys.contains(key)
     }
 }
 
 impl<R: TableRecord, C: Clock> StorePages<R> for DynamoDbStore<C> {
     async fn page(&self, token: Option<&str>) -> Result<RecordPage<R>, StoreError> {
         let place = Place::of_token(token)?;
-        let (keys, goes_on_after) = self.keys(&index::shard_name::<R>(place.shard), &place).await?;
+        let keys = self.keys(&index::shard_name::<R>(place.shard), &place).await?;
         // Collected before the first is polled: the compiler cannot infer a closure over borrowed keys in a
         // stream.
-        let loads: Vec<_> = keys.iter().map(|key| self.open_record::<R>(key)).collect();
+        let loads: Vec<_> = keys.items.iter().map(|key| self.open_record::<R>(key)).collect();
         let loaded: Vec<_> = stream::iter(loads).buffered(LOADS_AT_ONCE).try_collect().await?;
-        let next_token = place.next::<R>(goes_on_after).map(|next| next.to_string());
+        let next_token = place.next::<R>(keys.next_token).map(|next| next.to_string());
         Ok(Page { items: loaded.into_iter().flatten().collect(), next_token })
     }
 }

@@ -57,8 +57,8 @@ impl ServiceReads for AwsEcs {
         let answer = call.include(ServiceField::Tags).send().await.map_err(|error| error_of(&error))?;
         let is_it =
             |arn: Option<&str>| arn.and_then(|arn| reads::service_arn(&service.cluster, arn)).as_ref() == Some(service);
-        if let Some(told) = answer.services().iter().find(|told| is_it(told.service_arn())) {
-            return Ok(Some(reads::service(service, told)));
+        if let Some(described) = answer.services().iter().find(|described| is_it(described.service_arn())) {
+            return Ok(Some(reads::service(service, described)));
         }
         match answer.failures().iter().find_map(aws_sdk_ecs::types::Failure::reason) {
             Some("MISSING") => Ok(None),

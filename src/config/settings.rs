@@ -303,11 +303,13 @@ mod tests {
         let rule = "it must be `notify`, `release-idle` or `raise-desired-count`";
         assert!(names(read("release", "release-idle"))[0].contains(rule), "{:?}", read("release", "release-idle"));
         for wrong in ["notify", "release-idle raise-desired-count", "release-idle, all", "Release-Idle"] {
-            let told = names(read("release-idle", wrong));
-            let [told] = &told[..] else { panic!("what is not known is not blamed on the policy: {told:?}") };
+            let problems = names(read("release-idle", wrong));
+            let [problem] = &problems[..] else {
+                panic!("what is not known is not blamed on the policy: {problems:?}")
+            };
             assert!(
-                told.starts_with(&format!("TASKHOLD_REMEDIATIONS is `{wrong}`; it must be `release-idle`")),
-                "{told}"
+                problem.starts_with(&format!("TASKHOLD_REMEDIATIONS is `{wrong}`; it must be `release-idle`")),
+                "{problem}"
             );
         }
     }

@@ -46,7 +46,7 @@ impl AutoscalingError {
     pub fn of_code(code: &str, message: &str) -> Self {
         match EcsError::of_code(code, message) {
             EcsError::Throttled => Self::Throttled,
-            EcsError::AccessDenied(told) => Self::AccessDenied(told),
+            EcsError::AccessDenied(message) => Self::AccessDenied(message),
             _ => Self::Unexpected(format!("{code}: {message}")),
         }
     }
@@ -78,14 +78,14 @@ mod tests {
 
     #[test]
     fn every_code_has_its_error() {
-        let told = |code: &str| format!("{code}: because of x");
+        let message = |code: &str| format!("{code}: because of x");
         for (code, expected) in [
             ("ThrottlingException", AutoscalingError::Throttled),
-            ("AccessDeniedException", AutoscalingError::AccessDenied(told("AccessDeniedException"))),
-            ("ExpiredTokenException", AutoscalingError::AccessDenied(told("ExpiredTokenException"))),
-            ("ValidationException", AutoscalingError::Unexpected(told("ValidationException"))),
-            ("InternalServiceException", AutoscalingError::Unexpected(told("InternalServiceException"))),
-            ("ClusterNotFoundException", AutoscalingError::Unexpected(told("ClusterNotFoundException"))),
+            ("AccessDeniedException", AutoscalingError::AccessDenied(message("AccessDeniedException"))),
+            ("ExpiredTokenException", AutoscalingError::AccessDenied(message("ExpiredTokenException"))),
+            ("ValidationException", AutoscalingError::Unexpected(message("ValidationException"))),
+            ("InternalServiceException", AutoscalingError::Unexpected(message("InternalServiceException"))),
+            ("ClusterNotFoundException", AutoscalingError::Unexpected(message("ClusterNotFoundException"))),
         ] {
             assert_eq!(AutoscalingError::of_code(code, "because of x"), expected);
         }

@@ -82,7 +82,7 @@ impl EcsError {
     /// The error for the code of a failed answer (aws-facts "ECS: the protection API": exceptions). The only
     /// table of AWS's error codes.
     pub fn of_code(code: &str, message: &str) -> Self {
-        let told = || format!("{code}: {message}");
+        let text = || format!("{code}: {message}");
         match code {
             "ThrottlingException" | "Throttling" | "TooManyRequestsException" | "RequestLimitExceeded" => {
                 Self::Throttled
@@ -90,14 +90,14 @@ impl EcsError {
             "AccessDeniedException"
             | "UnrecognizedClientException"
             | "ExpiredTokenException"
-            | "InvalidSignatureException" => Self::AccessDenied(told()),
+            | "InvalidSignatureException" => Self::AccessDenied(text()),
             "ClusterNotFoundException" => Self::ClusterNotFound(message.to_owned()),
             "ResourceNotFoundException" | "ServiceNotFoundException" => Self::NotFound(message.to_owned()),
             "ClientException"
             | "InvalidParameterException"
             | "ServiceNotActiveException"
-            | "UnsupportedFeatureException" => Self::Rejected(told()),
-            _ => Self::Server(told()),
+            | "UnsupportedFeatureException" => Self::Rejected(text()),
+            _ => Self::Server(text()),
         }
     }
 }

@@ -6,7 +6,7 @@ pub mod gathered;
 use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::ecs::arn::Task;
-use crate::lambda::batch::gathered::{Gathered, Pending, ServiceWork};
+use crate::lambda::batch::gathered::{Gathered, Pending, ReportedStop, ServiceWork};
 use crate::lambda::dead_letter::{DeadLetter, DeadLetterQueue};
 use crate::lambda::function::{Function, FunctionPorts};
 use crate::lambda::job_message::JobMessageType;
@@ -46,7 +46,7 @@ impl<P: FunctionPorts> Function<P> {
     pub(crate) async fn handle_batch(&self, mut batch: SqsEvent, budget: Budget<'_>) -> SqsBatchResponse {
         let now = self.clock().now();
         let received: Vec<Received> = batch.records.iter().map(|message| Received::of(message, now)).collect();
-        let mut gathered = Gathered::of(&batch.records, (&received, budget.counts), self.config());
+        let mut gathered = Gathered::of(&batch.records, &received, budget.counts, self.config());
         batch.records.iter_mut().for_each(drop_what_is_read);
         let mut unobserved = self.observe_stops(&mut gathered, budget).await;
         // In the order of the records, so that the same batch is always handled the same way.
@@ -55,7 +55,7 @@ impl<P: FunctionPorts> Function<P> {
         let carried_out = || tasks.iter().zip(&states);
         self.services.process_results(carried_out(), budget).await;
         let unreported = self.services.tasks.report_interruptions(carried_out()).await;
-        unobserved.extend(unreported.into_iter().map(|(task, failure)| (gathered.places[&task], failure)));
+        unobserved.extend(unreported.into_iter().map(|one| (gathered.places[&one.task], one.failure)));
         // After the jobs: a task that needs protection waits for nothing else.
         let reconciled = gathered.service_work.iter().map(|work| self.carry_out(work, budget));
         let reconciled = stream::iter(reconciled).buffered(SERVICES_AT_ONCE).collect().await;
@@ -76,14 +76,14 @@ impl<P: FunctionPorts> Function<P> {
         let retry = |reason: &RetryReason| retry_or_dead_letter(reason.clone(), received, self.config());
         match pending {
             Pending::Ended(message_outcome) => message_outcome,
-            Pending::Job(place, told, key) => {
+            Pending::Job { place, message_type, job: key } => {
                 if let (JobMessageType::Started | JobMessageType::Heartbeat, TaskState::Known(record, _)) =
-                    (told, &states[place])
+                    (message_type, &states[place])
                     && let Some(until) = record.outlived(&key, *now)
                 {
                     info!(job = %key, until = shown_time(until), "ignoring a job whose declared time is over");
                 }
-                message_outcome((told, &key), received, &states[place], (self.config(), *now))
+                message_outcome(message_type, &key, received, &states[place], self.config(), *now)
             }
             Pending::Stop(place) => match (unobserved.get(&place), &states[place]) {
                 (Some(reason), _) | (None, TaskState::NotStored(reason)) => retry(reason),
@@ -101,7 +101,7 @@ impl<P: FunctionPorts> Function<P> {
         }
         let stops = std::mem::take(&mut gathered.stops);
         let changes = &gathered.changes;
-        let reads = stops.iter().map(|(place, stop)| async move {
+        let reads = stops.iter().map(|ReportedStop { place, stop }| async move {
             (*place, self.services.tasks.observe_stop(stop, &changes[*place].jobs, budget).await)
         });
         let observed: Vec<_> = stream::iter(reads).buffer_unordered(STOPS_AT_ONCE).collect().await;
@@ -124,7 +124,7 @@ impl<P: FunctionPorts> Function<P> {
                 self.services.check_again(service, *due, budget).await.map(drop)
             }
             ServiceWork::Recheck(Recheck::Sweep { started_at, place }) => {
-                self.go_on_sweeping(*started_at, place.clone(), budget).await
+                self.continue_sweep(*started_at, place.clone(), budget).await
             }
         }
     }

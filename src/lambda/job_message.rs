@@ -61,6 +61,17 @@ pub struct JobMessage {
     pub labels: Labels,
 }
 
+/// A job as one message alone reports it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReportedJob {
+    /// The task that runs it.
+    pub task: Task,
+    /// Identifies it within the task.
+    pub key: JobKey,
+    /// What the message reports about it.
+    pub job: Job,
+}
+
 /// The rule that a message breaks, with the field.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JobMessageError {
@@ -201,7 +212,7 @@ impl JobMessageFields {
 
 impl JobMessage {
     /// The job as this message alone reports it, given the time at which SQS received the message.
-    pub fn into_job(self, sent_at: Timestamp) -> (Task, JobKey, Job) {
+    pub fn into_job(self, sent_at: Timestamp) -> ReportedJob {
         let after = |minutes: u32| {
             let duration = SignedDuration::from_mins(i64::from(minutes));
             sent_at.saturating_add(duration).unwrap_or(Timestamp::MAX)
@@ -223,7 +234,7 @@ impl JobMessage {
         let expected = self.expected_duration_minutes.map(after);
         job.expected_until = expected.map(|value| Reported { at: sent_at, value });
         job.labels = (!self.labels.is_empty()).then_some(Reported { at: sent_at, value: self.labels });
-        (self.task, self.job, job)
+        ReportedJob { task: self.task, key: self.job, job }
     }
 }
 

@@ -26,13 +26,13 @@ pub enum MessageOutcome {
 /// protection, for a finished one on an idle task the confirmed release. So every pending request has a message whose
 /// redelivery retries it.
 pub fn message_outcome(
-    told: (JobMessageType, &JobKey),
+    message_type: JobMessageType,
+    job: &JobKey,
     received: &Received,
     state: &TaskState,
-    when: (&Config, Timestamp),
+    config: &Config,
+    now: Timestamp,
 ) -> MessageOutcome {
-    let (config, now) = when;
-    let (message_type, key) = told;
     let (record, unsettled) = match state {
         TaskState::NotStored(reason) if disposition(reason) == Disposition::DeadLetter => {
             return MessageOutcome::DeadLetter(reason.to_string());
@@ -41,7 +41,7 @@ pub fn message_outcome(
         TaskState::Known(_, None) => return MessageOutcome::Done,
         TaskState::Known(record, Some(unsettled)) => (record, unsettled),
     };
-    let job_lives = record.live_jobs(now).any(|(live, _)| live == key);
+    let job_lives = record.live_jobs(now).any(|(live, _)| live == job);
     let release_is_open = record.wanted_until(now).is_none() && record.protection.is_set && record.stopped_at.is_none();
     let concerned = match message_type {
         JobMessageType::Started | JobMessageType::Heartbeat => job_lives,

@@ -14,11 +14,11 @@ use crate::ecs::arn::ClusterArn;
 use crate::ecs::error::EcsError;
 use crate::ecs::service::ServiceArn;
 use crate::lambda::function::{Function, FunctionPorts};
-use crate::service::recheck::{Recheck, RecheckQueue, SweepPlace};
-use crate::service::reconcile::Reason;
+use crate::service::recheck::{Recheck, RecheckQueue, ServicesLeft, SweepPlace};
 use crate::service::reconciler::Reconciled;
 use crate::service::reconciler::SERVICES_AT_ONCE;
 use crate::service::record::ServiceRecord;
+use crate::service::schedule::Reason;
 use crate::service::snapshot::services::list_services;
 use crate::store::StorePages;
 use crate::task::outcome::RetryReason;
@@ -53,15 +53,29 @@ pub(crate) struct Part<'a> {
     report: SweepReport,
 }
 
+/// The result of one invocation's part of a sweep.
+struct SweptPart {
+    report: SweepReport,
+    /// Whether the recheck for the rest was sent, if one is needed.
+    rest: Result<(), RetryReason>,
+}
+
+impl SweptPart {
+    /// A part without a recheck: nothing is left, or the next sweep takes it.
+    fn whole(report: SweepReport) -> Self {
+        Self { report, rest: Ok(()) }
+    }
+}
+
 impl<P: FunctionPorts> Function<P> {
     /// Sweeps until everything is reconciled or the time is up. A failure is logged, and the sweep continues.
     pub(crate) async fn sweep(&self, budget: Budget<'_>) -> SweepReport {
         let place = SweepPlace::Tasks { page: None };
-        self.sweep_from(place, self.clock().now(), budget).await.0
+        self.sweep_from(place, self.clock().now(), budget).await.report
     }
 
     /// Continues a sweep that began at `started_at`.
-    pub(crate) async fn go_on_sweeping(
+    pub(crate) async fn continue_sweep(
         &self,
         started_at: Timestamp,
         place: SweepPlace,
@@ -71,30 +85,25 @@ impl<P: FunctionPorts> Function<P> {
             warn!(started = shown_time(started_at), "ending a sweep that has taken too long; later ones continue");
             return Ok(());
         }
-        self.sweep_from(place, started_at, budget).await.1
+        self.sweep_from(place, started_at, budget).await.rest
     }
 
-    /// Sweeps from a place on. Returns the report, and whether the recheck for the rest was sent if one is needed.
-    async fn sweep_from(
-        &self,
-        place: SweepPlace,
-        started_at: Timestamp,
-        budget: Budget<'_>,
-    ) -> (SweepReport, Result<(), RetryReason>) {
+    /// Sweeps from a place on.
+    async fn sweep_from(&self, place: SweepPlace, started_at: Timestamp, budget: Budget<'_>) -> SweptPart {
         let deadline = budget.deadline;
         let end = deadline.saturating_sub(CALL_TIME).unwrap_or(deadline).min(self.clock().now() + SWEEP_TIME);
         let mut part = Part { end, budget, is_throttled: false, report: SweepReport::default() };
-        let Some(place) = self.sweep_part(place, &mut part).await else { return (part.report, Ok(())) };
-        let Some(queue) = &self.services.rechecks else { return (part.report, Ok(())) };
+        let Some(place) = self.sweep_part(place, &mut part).await else { return SweptPart::whole(part.report) };
+        let Some(queue) = &self.services.rechecks else { return SweptPart::whole(part.report) };
         // Immediately, but behind job messages that arrived meanwhile; after throttling, once ECS accepts calls again.
         let delay = if part.is_throttled { THROTTLED_PAUSE } else { Duration::ZERO };
         let sent = queue.send(&Recheck::Sweep { started_at, place }, delay).await;
         part.report.continues = sent.is_ok();
-        let sent = sent.map_err(|error| {
+        let rest = sent.map_err(|error| {
             warn!(failure = %error, "could not schedule the rest of the sweep");
             RetryReason::RecheckNotSent(error)
         });
-        (part.report, sent)
+        SweptPart { report: part.report, rest }
     }
 
     /// Sweeps until the end of the part. Returns where to continue, if anything is left.
@@ -102,7 +111,7 @@ impl<P: FunctionPorts> Function<P> {
         let (mut begin_at, mut rest) = match place {
             SweepPlace::Services { cluster, rest } => (Some(cluster), rest),
             SweepPlace::Tasks { page } => match self.sweep_tasks(page, part).await {
-                Some(page) => return Some(SweepPlace::Tasks { page }),
+                Some(place) => return Some(place),
                 None => (None, None),
             },
         };
@@ -111,22 +120,24 @@ impl<P: FunctionPorts> Function<P> {
                 continue;
             }
             begin_at = None;
-            if let Some(rest) = self.sweep_services(cluster, rest.take(), part).await {
-                return Some(SweepPlace::Services { cluster: cluster.clone(), rest });
+            let place = self.sweep_services(cluster, rest.take(), part).await;
+            if place.is_some() {
+                return place;
             }
         }
         None
     }
 
-    /// Reconciles the services of a cluster, or the rest of them. Returns the part that is left, if any.
+    /// Reconciles the services of a cluster, or the rest of them. Returns where to continue, if anything is left.
     async fn sweep_services(
         &self,
         cluster: &Arc<ClusterArn>,
-        rest: Option<(String, usize)>,
+        rest: Option<ServicesLeft>,
         part: &mut Part<'_>,
-    ) -> Option<Option<(String, usize)>> {
+    ) -> Option<SweepPlace> {
+        let place = |rest| SweepPlace::Services { cluster: cluster.clone(), rest };
         if self.clock().now() >= part.end {
-            return Some(rest);
+            return Some(place(rest));
         }
         let services = match self.services_to_sweep(cluster, rest).await {
             Ok(services) => services,
@@ -137,21 +148,22 @@ impl<P: FunctionPorts> Function<P> {
             }
         };
         let throttled = Cell::new(false);
-        let sweeps = services.iter().map(|service| self.sweep_service(service, (part.end, &throttled), part.budget));
+        let sweeps = services.iter().map(|service| self.sweep_service(service, part.end, &throttled, part.budget));
         let swept: Vec<SweptService> = stream::iter(sweeps).buffered(SERVICES_AT_ONCE).collect().await;
         part.is_throttled |= throttled.get();
         swept.iter().for_each(|swept| part.report.count(*swept));
         let next = swept.iter().position(|swept| *swept == SweptService::NotInTime)?;
-        Some(Some((services[next].name.clone(), services.len() - next)))
+        let left = ServicesLeft { next: services[next].name.clone(), count: services.len() - next };
+        Some(place(Some(left)))
     }
 
     async fn sweep_service(
         &self,
         service: &ServiceArn,
-        until: (Timestamp, &Cell<bool>),
+        end: Timestamp,
+        throttled: &Cell<bool>,
         budget: Budget<'_>,
     ) -> SweptService {
-        let (end, throttled) = until;
         if self.clock().now() >= end || throttled.get() {
             return SweptService::NotInTime;
         }
@@ -176,9 +188,9 @@ impl<P: FunctionPorts> Function<P> {
     async fn services_to_sweep(
         &self,
         cluster: &Arc<ClusterArn>,
-        rest: Option<(String, usize)>,
+        rest: Option<ServicesLeft>,
     ) -> Result<Vec<ServiceArn>, RetryReason> {
-        let (mut services, _) = list_services(&self.services.tasks.ecs, cluster, SERVICES_SWEPT_MAX).await?;
+        let mut services = list_services(&self.services.tasks.ecs, cluster, SERVICES_SWEPT_MAX).await?.services;
         services.extend(self.open_services(cluster).await?);
         services.sort();
         services.dedup();
@@ -186,7 +198,9 @@ impl<P: FunctionPorts> Function<P> {
             return Ok(services);
         }
         let (begin, left) = match rest {
-            Some((next, left)) => (services.partition_point(|service| service.name < next) % services.len(), left),
+            Some(ServicesLeft { next, count }) => {
+                (services.partition_point(|service| service.name < next) % services.len(), count)
+            }
             None => (self.begin_at(services.len()), services.len()),
         };
         services.rotate_left(begin);

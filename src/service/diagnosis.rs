@@ -147,7 +147,7 @@ pub fn diagnose(snapshot: &ServiceSnapshot, remembered_since: Option<Timestamp>,
     let blocking_tasks = blocking_tasks(&replaced);
     let task_counts = task_counts(snapshot, blocking_tasks.len());
     let said_since = said_since(&snapshot.service, replaced.rollout.started_at());
-    let rollout_status = match rollout_status(snapshot, &replaced, (&blocking_tasks, &task_counts)) {
+    let rollout_status = match rollout_status(snapshot, &replaced, &blocking_tasks, &task_counts) {
         // Blocked only in appearance: ECS would not stop the old tasks yet even without protection.
         RolloutStatus::Blocked if said_since.is_none() && kept_until(snapshot, &replaced.rollout).is_some() => {
             RolloutStatus::WillBlock
@@ -165,7 +165,7 @@ pub fn diagnose(snapshot: &ServiceSnapshot, remembered_since: Option<Timestamp>,
     let started_at = replaced.rollout.started_at().filter(|_| !replaced.rollout.is_scale_in());
     let deadline = started_at.map(|started_at| deadline(&snapshot.service, started_at, policy));
     let suggested_actions =
-        suggested_action::suggested_actions(snapshot, (&replaced, &blocking_tasks), (&task_counts, forecast.as_ref()));
+        suggested_action::suggested_actions(snapshot, &replaced, &blocking_tasks, &task_counts, forecast.as_ref());
     Diagnosis {
         rollout_status,
         rollout: replaced.rollout,

@@ -50,9 +50,18 @@ pub enum SweepPlace {
     Services {
         /// The cluster.
         cluster: Arc<ClusterArn>,
-        /// The name of the next service, in alphabetical order, and the number of services left. `None`: all are left.
-        rest: Option<(String, usize)>,
+        /// The services that are left; `None` if all are.
+        rest: Option<ServicesLeft>,
     },
+}
+
+/// The services of a cluster that a sweep has not reconciled yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServicesLeft {
+    /// The name of the next one, in alphabetical order.
+    pub next: String,
+    /// How many there are. After the last name the sweep continues with the first.
+    pub count: usize,
 }
 
 /// Sends rechecks.
@@ -89,7 +98,7 @@ enum Body {
 #[serde(tag = "among", rename_all = "lowercase")]
 enum PlaceBody {
     Tasks { page: Option<String> },
-    Services { cluster: String, rest: Option<(String, usize)> },
+    Services { cluster: String, rest: Option<ServicesLeft> },
 }
 
 impl Recheck {
@@ -156,7 +165,7 @@ mod tests {
             sweep(SweepPlace::Tasks { page: None }),
             sweep(SweepPlace::Tasks { page: Some("x".to_owned()) }),
             sweep(SweepPlace::Services { cluster: cluster.clone(), rest: None }),
-            sweep(SweepPlace::Services { cluster, rest: Some(("web".to_owned(), 7)) }),
+            sweep(SweepPlace::Services { cluster, rest: Some(ServicesLeft { next: "web".to_owned(), count: 7 }) }),
         ] {
             assert_eq!(Recheck::parse(&sent.body(), &clusters()), Ok(sent));
         }

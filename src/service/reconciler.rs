@@ -11,17 +11,20 @@ use crate::service::alert::{Alert, AlertKind};
 use crate::service::diagnosis::{DeadlinePolicy, of_orphans};
 use crate::service::incident::AlertPolicy;
 use crate::service::incident::pending::{self, ClaimedNotification};
+use crate::service::policy::ServicePolicy;
 use crate::service::recheck::{Recheck, RecheckQueue};
-use crate::service::reconcile::{self, Findings, OnTrigger, Reason, ServicePolicy};
+use crate::service::reconcile::{self, Findings};
 use crate::service::record::ServiceRecord;
 use crate::service::remediation::{RemediationNote, RemediationPolicy};
+use crate::service::schedule::{self, OnTrigger, Reason};
 use crate::service::snapshot::ServiceSnapshot;
 use crate::service::snapshot::read::read_service;
 use crate::service::trigger::{ServiceTrigger, Trigger};
 use crate::store::error::StoreError;
-use crate::store::{self, Store, StorePages};
+use crate::store::{self, Changed, Store, StorePages};
 use crate::task;
 use crate::task::outcome::RetryReason;
+use crate::task::reconciler::TaskReconciler;
 use crate::text::{listed, shown_time};
 use futures_util::FutureExt;
 use jiff::Timestamp;
@@ -69,6 +72,13 @@ pub(crate) enum Reconciled {
     NotNeeded,
 }
 
+/// The findings about a service whose record is stored.
+struct StoredFindings {
+    findings: Findings,
+    /// Whether the recheck that the record names is on its way.
+    recheck: Result<(), RetryReason>,
+}
+
 impl<P: ServicePorts> ServiceReconciler<P> {
     /// Handles an event about a service: reconciles now, leaves it to a recheck, or ignores it.
     pub(crate) async fn on_trigger(
@@ -77,17 +87,17 @@ impl<P: ServicePorts> ServiceReconciler<P> {
         budget: Budget<'_>,
     ) -> Result<Reconciled, RetryReason> {
         let ServiceTrigger { service, name } = trigger;
-        let policy = self.check_policy();
+        let policy = self.policy();
         if name.trigger() == Trigger::Nothing {
             return Ok(Reconciled::NotNeeded);
         }
         budget.allows_a_call(&self.tasks.clock)?;
         let triggered = store::update(&self.tasks.store, service, None, |record: &mut ServiceRecord| {
             let now = self.tasks.clock.now();
-            let on_trigger = reconcile::on_trigger(record, name.trigger(), now, &policy);
-            (on_trigger, ServiceRecord::keep_until(now))
+            let on_trigger = schedule::on_trigger(record, name.trigger(), now, &policy);
+            Changed { result: on_trigger, keep_until: ServiceRecord::keep_until(now) }
         });
-        match triggered.await?.0 {
+        match triggered.await?.result {
             OnTrigger::Nothing => Ok(Reconciled::NotNeeded),
             // The record names the moment before its recheck is sent. If sending fails, the event is retried, or the
             // next reconcile after the moment notices that it has passed.
@@ -108,9 +118,9 @@ impl<P: ServicePorts> ServiceReconciler<P> {
         warn!(%service, %failure, "could not reconcile the service; a recheck will");
         let put_off = store::update(&self.tasks.store, service, None, |record: &mut ServiceRecord| {
             let now = self.tasks.clock.now();
-            (reconcile::put_off(record, now), ServiceRecord::keep_until(now))
+            Changed { result: schedule::put_off(record, now), keep_until: ServiceRecord::keep_until(now) }
         });
-        let due = put_off.await?.0;
+        let due = put_off.await?.result;
         self.send_check(service, due).await.map(|()| Reconciled::Later)
     }
 
@@ -122,7 +132,7 @@ impl<P: ServicePorts> ServiceReconciler<P> {
         budget: Budget<'_>,
     ) -> Result<Reconciled, RetryReason> {
         let record = Store::<ServiceRecord>::load(&self.tasks.store, service).await?.record;
-        if !reconcile::is_awaited(&record, due, self.tasks.clock.now()) {
+        if !schedule::is_awaited(&record, due, self.tasks.clock.now()) {
             return Ok(Reconciled::NotNeeded);
         }
         self.check(service, Reason::Recheck(due), budget).await
@@ -141,30 +151,29 @@ impl<P: ServicePorts> ServiceReconciler<P> {
             self.request_again(service, &refused, budget).await;
         }
         // Boxed: by far the largest future of an invocation, and most invocations never await it.
-        let snapshot = read_service((&self.tasks.ecs, &self.tasks.store, &self.tasks.clock), service, &refused)
-            .boxed_local()
-            .await?;
+        let TaskReconciler { ecs, store, clock, .. } = &self.tasks;
+        let snapshot = read_service(ecs, store, clock, service, &refused).boxed_local().await?;
         let snapshot = snapshot.unwrap_or_else(|| ServiceSnapshot::gone(service, self.tasks.clock.now()));
         if snapshot.is_throttled() && !matches!(reason, Reason::Recheck(_)) {
             // An incomplete snapshot is not worth its calls, and the trigger is retried. A recheck uses what it has.
             return Err(RetryReason::Ecs(EcsError::Throttled));
         }
-        let (seen, recheck) = self.store_reconciled(service, &snapshot, reason).await?;
-        self.await_releases(&snapshot, &seen.diagnosis).await;
-        let mut remediations = seen.notes.clone();
-        if let Some(action) = &seen.action {
+        let StoredFindings { findings, recheck } = self.store_reconciled(service, &snapshot, reason).await?;
+        self.await_releases(&snapshot, &findings.diagnosis).await;
+        let mut remediations = findings.notes.clone();
+        if let Some(action) = &findings.action {
             remediations = self.act(service, action, budget).await?;
             // ECS may have room for the refused tasks now.
             self.request_again(service, &refused, budget).await;
         }
-        let alerts = self.notify_all(&snapshot, &seen, &remediations).await?;
+        let alerts = self.notify_all(&snapshot, &findings, &remediations).await?;
         recheck.map(|()| Reconciled::Done { alerts })
     }
 
-    fn check_policy(&self) -> ServicePolicy {
+    fn policy(&self) -> ServicePolicy {
         let config = &self.tasks.config;
         ServicePolicy {
-            watch: DeadlinePolicy { deadline: config.deadline },
+            deadline: DeadlinePolicy { deadline: config.deadline },
             alerts: AlertPolicy { blocked_after: config.blocked_after, repeat_after: config.repeat_after },
             remediations: RemediationPolicy {
                 policy: config.policy,
@@ -172,11 +181,11 @@ impl<P: ServicePorts> ServiceReconciler<P> {
                 release_grace: config.release_grace,
                 raise_cool_down: config.raise_cool_down,
             },
-            follows_up: self.rechecks.is_some(),
+            has_recheck_queue: self.rechecks.is_some(),
         }
     }
 
-    /// Stores the reconciled record; the second result says whether the recheck that it names is on its way.
+    /// Stores the reconciled record.
     ///
     /// The recheck is sent before the record names its moment. A crash in between leaves a recheck that no watch waits
     /// for, and never a watch that waits for a missing recheck. If the recheck cannot be sent, the watch ends and the
@@ -186,30 +195,31 @@ impl<P: ServicePorts> ServiceReconciler<P> {
         service: &ServiceArn,
         snapshot: &ServiceSnapshot,
         reason: Reason,
-    ) -> Result<(Findings, Result<(), RetryReason>), StoreError> {
-        let policy = self.check_policy();
+    ) -> Result<StoredFindings, StoreError> {
+        let policy = self.policy();
         let due = |record: &ServiceRecord| record.watch.as_ref().and_then(|watch| watch.due);
         let mut sent = None;
         let change = |record: &mut ServiceRecord| {
-            let seen = reconcile::reconcile_snapshot(record, snapshot, reason, &policy);
-            ((seen, Ok(())), ServiceRecord::keep_until(snapshot.at))
+            let findings = reconcile::reconcile_snapshot(record, snapshot, reason, &policy);
+            let result = StoredFindings { findings, recheck: Ok(()) };
+            Changed { result, keep_until: ServiceRecord::keep_until(snapshot.at) }
         };
-        let send_recheck = async |before: &ServiceRecord, after: &mut ServiceRecord, result: &mut (Findings, _)| {
+        let send_recheck = async |before: &ServiceRecord, after: &mut ServiceRecord, stored: &mut StoredFindings| {
             // The recheck that arrived is used up, even if it came a moment early and the record keeps its moment.
             let is_used_up = due(before).is_some_and(|due| reason == Reason::Recheck(due));
             let next = due(after).filter(|next| is_used_up || due(before) != Some(*next));
             if let Some(next) = next
                 && sent != Some(next)
             {
-                result.1 = self.send_check(service, next).await;
-                match result.1 {
+                stored.recheck = self.send_check(service, next).await;
+                match stored.recheck {
                     Ok(()) => sent = Some(next),
                     Err(_) => after.watch = None,
                 }
             }
         };
         let stored = store::update_after(&self.tasks.store, service, None, change, send_recheck).await;
-        stored.map(|(result, _)| result)
+        stored.map(|updated| updated.result)
     }
 
     async fn send_check(&self, service: &ServiceArn, due: Timestamp) -> Result<(), RetryReason> {
@@ -227,14 +237,14 @@ impl<P: ServicePorts> ServiceReconciler<P> {
     async fn notify_all(
         &self,
         snapshot: &ServiceSnapshot,
-        seen: &Findings,
+        findings: &Findings,
         remediations: &[RemediationNote],
     ) -> Result<usize, StoreError> {
         let mut sent = 0;
-        for ClaimedNotification { key, incident, event } in &seen.to_notify {
+        for ClaimedNotification { key, incident, event } in &findings.to_notify {
             let diagnosis = match incident.kind {
-                AlertKind::OrphanedProtection => of_orphans(snapshot, &seen.diagnosis),
-                _ => seen.diagnosis.clone(),
+                AlertKind::OrphanedProtection => of_orphans(snapshot, &findings.diagnosis),
+                _ => findings.diagnosis.clone(),
             };
             let alert = Alert {
                 incident: key.clone(),
@@ -263,7 +273,7 @@ impl<P: ServicePorts> ServiceReconciler<P> {
         };
         store::update(&self.tasks.store, &alert.service, None, |record: &mut ServiceRecord| {
             pending::settle(&mut record.incidents, &alert.incident, alert.event, outcome, self.tasks.clock.now());
-            ((), ServiceRecord::keep_until(alert.at))
+            Changed { result: (), keep_until: ServiceRecord::keep_until(alert.at) }
         })
         .await?;
         Ok(outcome)

@@ -7,12 +7,11 @@ use crate::ecs::arn::{Task, TaskId};
 use crate::ecs::service::ServiceArn;
 use crate::ecs::{ServiceReads, TASKS_PER_READ_MAX};
 use crate::service::diagnosis::Diagnosis;
-use crate::service::reconcile::Reason;
 use crate::service::reconciler::{ServicePorts, ServiceReconciler};
 use crate::service::record::ServiceRecord;
+use crate::service::schedule::Reason;
 use crate::service::snapshot::{Jobs, ServiceSnapshot, TaskSnapshot};
-use crate::store;
-use crate::store::RECORDS_AT_ONCE;
+use crate::store::{self, Changed, RECORDS_AT_ONCE};
 use crate::task::change::{RefusedBefore, TaskChange};
 use crate::task::outcome::{RetryReason, TaskState};
 use crate::task::record::{Membership, TaskRecord};
@@ -48,7 +47,7 @@ impl<P: ServicePorts> ServiceReconciler<P> {
                 refused.push((task, record));
             }
             if let Some(membership) =
-                record.membership.as_ref().filter(|membership| membership.is_awaited && is_out_of_the_way(record))
+                record.membership.as_ref().filter(|membership| membership.is_awaited && has_freed_room(record))
                 && let Ok(service) = ServiceArn::new(task.cluster.clone(), &membership.service)
             {
                 released.entry(service).or_default().push(task.clone());
@@ -70,11 +69,11 @@ impl<P: ServicePorts> ServiceReconciler<P> {
         for (service, tasks) in by_service {
             let ids: BTreeSet<TaskId> = tasks.into_iter().map(|task| task.id).collect();
             let noted = store::update(&self.tasks.store, &service, None, |record: &mut ServiceRecord| {
-                let is_news = !ids.is_subset(&record.refused);
+                let has_new = !ids.is_subset(&record.refused);
                 record.refused.extend(ids.iter().cloned());
-                (is_news, ServiceRecord::keep_until(self.tasks.clock.now()))
+                Changed { result: has_new, keep_until: ServiceRecord::keep_until(self.tasks.clock.now()) }
             });
-            match noted.await.map(|(is_news, _)| is_news) {
+            match noted.await.map(|updated| updated.result) {
                 // The alert names the blocking tasks immediately.
                 Ok(true) => self.reconcile_or_postpone(&service, Reason::Begun, budget).await,
                 Ok(false) => {}
@@ -114,9 +113,10 @@ impl<P: ServicePorts> ServiceReconciler<P> {
         for (cluster, ids) in strangers {
             let mut found = ByService::new();
             for ids in ids.chunks(TASKS_PER_READ_MAX) {
-                for told in self.tasks.ecs.describe_tasks(&cluster, ids).await? {
-                    if let Some(service) = told.service.and_then(|name| ServiceArn::new(cluster.clone(), &name).ok()) {
-                        found.entry(service).or_default().push(Task { cluster: cluster.clone(), id: told.id });
+                for described in self.tasks.ecs.describe_tasks(&cluster, ids).await? {
+                    let service = described.service.and_then(|name| ServiceArn::new(cluster.clone(), &name).ok());
+                    if let Some(service) = service {
+                        found.entry(service).or_default().push(Task { cluster: cluster.clone(), id: described.id });
                     }
                 }
             }
@@ -159,7 +159,8 @@ impl<P: ServicePorts> ServiceReconciler<P> {
                 if *record != TaskRecord::default() {
                     record.membership = Some(Box::new(membership));
                 }
-                ((), record.keep_until(self.tasks.clock.now(), self.tasks.config.finished_job_retention))
+                let retention = self.tasks.config.finished_job_retention;
+                Changed { result: (), keep_until: record.keep_until(self.tasks.clock.now(), retention) }
             });
             if let Err(failure) = stored.await {
                 log_unrecorded(&failure.into());
@@ -170,7 +171,7 @@ impl<P: ServicePorts> ServiceReconciler<P> {
 }
 
 /// Whether the task no longer counts against the desired count: it has stopped, or taskhold no longer protects it.
-fn is_out_of_the_way(record: &TaskRecord) -> bool {
+fn has_freed_room(record: &TaskRecord) -> bool {
     !record.protection.is_set || record.stopped_at.is_some()
 }
 

@@ -127,14 +127,14 @@ impl RemediationState {
 /// Decides which remediation applies to a service, and records it.
 pub fn decide_remediation(
     state: &mut RemediationState,
-    seen: Assessment<'_>,
+    assessment: Assessment<'_>,
     policy: &RemediationPolicy,
 ) -> Option<Remediation> {
-    let Assessment { snapshot, diagnosis, .. } = seen;
+    let Assessment { snapshot, diagnosis, .. } = assessment;
     if !diagnosis.gaps.is_empty() {
         return None;
     }
-    if let Some(action) = raise::settle_raise(state, seen) {
+    if let Some(action) = raise::settle_raise(state, assessment) {
         return Some(action);
     }
     let is_over = diagnosis.rollout == Rollout::None && diagnosis.refused_tasks.is_empty() && state.raised.is_none();
@@ -158,35 +158,39 @@ pub fn decide_remediation(
             );
             None
         }
-        Policy::ReleaseIdle => release_idle(state, seen, policy),
-        Policy::RaiseDesiredCount => raise::raise(state, seen, policy),
+        Policy::ReleaseIdle => release_idle(state, assessment, policy),
+        Policy::RaiseDesiredCount => raise::raise(state, assessment, policy),
     }
 }
 
 /// Releases idle blocking tasks. A task counts as idle if the state store says so and if two snapshots, at least the
 /// grace time apart, showed it idle. Foreign protection stays, unless the service's tag lets taskhold treat it as its
 /// own.
-fn release_idle(state: &mut RemediationState, seen: Assessment<'_>, policy: &RemediationPolicy) -> Option<Remediation> {
-    let Assessment { snapshot, diagnosis, idle_seen } = seen;
-    let idle = idle_in_the_way(snapshot, diagnosis);
+fn release_idle(
+    state: &mut RemediationState,
+    assessment: Assessment<'_>,
+    policy: &RemediationPolicy,
+) -> Option<Remediation> {
+    let Assessment { snapshot, diagnosis, idle_seen } = assessment;
+    let idle = releasable(snapshot, diagnosis);
     if idle.is_empty() {
         state.note(snapshot.at, nothing_idle(diagnosis));
         return None;
     }
     let for_long = |since: Timestamp| snapshot.at.duration_since(since) >= policy.release_grace;
     let by_store = |task: &TaskId| {
-        let seen = snapshot.tasks.iter().find(|seen| seen.id == *task);
-        seen.and_then(|seen| seen.idle_since).is_some_and(for_long)
+        let known = snapshot.tasks.iter().find(|known| known.id == *task);
+        known.and_then(|known| known.idle_since).is_some_and(for_long)
     };
-    let by_looks = |task: &TaskId| idle_seen.get(task).copied().is_some_and(for_long);
-    let mut tasks: Vec<TaskId> = idle.iter().filter(|task| by_looks(task) && by_store(task)).cloned().collect();
+    let by_snapshots = |task: &TaskId| idle_seen.get(task).copied().is_some_and(for_long);
+    let mut tasks: Vec<TaskId> = idle.iter().filter(|task| by_snapshots(task) && by_store(task)).cloned().collect();
     tasks.truncate(idle.len().saturating_sub(idle_reserve(snapshot)).min(diagnosis.blocking_tasks.len()));
     (!tasks.is_empty()).then(|| Remediation::Release { tasks, managed: is_managed(&snapshot.service) })
 }
 
 /// The idle tasks whose release unblocks the rollout, the longest protected first. In a scale-in that is any idle task:
 /// its blocking tasks are only those that ECS would stop first.
-fn idle_in_the_way(snapshot: &ServiceSnapshot, diagnosis: &Diagnosis) -> Vec<TaskId> {
+fn releasable(snapshot: &ServiceSnapshot, diagnosis: &Diagnosis) -> Vec<TaskId> {
     let all: Vec<&TaskSnapshot> = snapshot.tasks.iter().collect();
     let any = diagnosis.rollout.is_scale_in().then(|| protected_among(&all));
     let candidates = any.as_ref().unwrap_or(&diagnosis.blocking_tasks);

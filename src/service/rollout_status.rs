@@ -17,9 +17,9 @@ pub(crate) fn kept_until(snapshot: &ServiceSnapshot, rollout: &Rollout) -> Optio
 pub(crate) fn rollout_status(
     snapshot: &ServiceSnapshot,
     replaced: &ReplacedTasks<'_>,
-    by: (&[BlockingTask], &TaskCounts),
+    blocking_tasks: &[BlockingTask],
+    task_counts: &TaskCounts,
 ) -> RolloutStatus {
-    let (blocking_tasks, task_counts) = by;
     if !snapshot.gaps.is_empty() && blocking_tasks.is_empty() {
         return RolloutStatus::Unknown;
     }

@@ -46,28 +46,28 @@ pub enum SuggestedAction {
 
 pub(crate) fn suggested_actions(
     snapshot: &ServiceSnapshot,
-    who: (&ReplacedTasks<'_>, &[BlockingTask]),
-    numbers: (&TaskCounts, Option<&Forecast>),
+    replaced: &ReplacedTasks<'_>,
+    blocking_tasks: &[BlockingTask],
+    task_counts: &TaskCounts,
+    forecast: Option<&Forecast>,
 ) -> Vec<SuggestedAction> {
-    let (replaced, blocking_tasks) = who;
-    let (task_counts, forecast) = numbers;
     let Some(forecast) = forecast else { return Vec::new() };
     let service = &snapshot.service;
-    let mut ways = vec![SuggestedAction::Wait { until: forecast.by_expiry, expected: forecast.by_jobs }];
-    ways.extend(release_idle(&service.arn.cluster, blocking_tasks));
+    let mut actions = vec![SuggestedAction::Wait { until: forecast.by_expiry, expected: forecast.by_jobs }];
+    actions.extend(release_idle(&service.arn.cluster, blocking_tasks));
     if task_counts.protected >= task_counts.desired {
         let refused =
             refused_tasks(snapshot).iter().filter(|refused_task| refused_task.protected_until.is_none()).count();
         let to = task_counts.protected.saturating_add(u32::try_from(refused).unwrap_or(u32::MAX).max(1));
-        ways.push(SuggestedAction::RaiseDesiredCount { to, command: desired_count_command(service, to) });
+        actions.push(SuggestedAction::RaiseDesiredCount { to, command: desired_count_command(service, to) });
     }
     if replaced.new_tasks_missing > task_counts.room && task_counts.desired > 0 && !replaced.rollout.is_scale_in() {
         // Room for all new tasks beside all blocking tasks.
         let tasks = u64::from(task_counts.desired) + blocking_tasks.len() as u64;
         let to = u32::try_from((tasks * 100).div_ceil(u64::from(task_counts.desired))).unwrap_or(u32::MAX);
-        ways.push(SuggestedAction::RaiseMaximumPercent { to, command: maximum_percent_command(service, to) });
+        actions.push(SuggestedAction::RaiseMaximumPercent { to, command: maximum_percent_command(service, to) });
     }
-    ways
+    actions
 }
 
 /// The release of the tasks that are protected but idle, if there are any.

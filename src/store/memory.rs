@@ -73,8 +73,7 @@ impl<R: Record> Kept<R> {
         self.records.get(key).map(|kept| kept.versioned.clone()).unwrap_or_default()
     }
 
-    fn put(&mut self, key: &R::Key, versioned: &Versioned<R>, when: (Timestamp, Timestamp)) -> Stored {
-        let (now, keep_until) = when;
+    fn put(&mut self, key: &R::Key, versioned: &Versioned<R>, now: Timestamp, keep_until: Timestamp) -> Stored {
         let known = self.records.get(key);
         let (current, opened_as) = known.map_or((0, None), |known| (known.versioned.version, known.opened_as));
         if current != versioned.version {
@@ -140,7 +139,7 @@ impl<R: Record, C: Clock> Store<R> for MemoryStore<C> {
 
     async fn put(&self, key: &R::Key, versioned: &Versioned<R>, keep_until: Timestamp) -> Result<Stored, StoreError> {
         let now = self.clock.now();
-        Ok(self.with(|kept: &mut Kept<R>| kept.put(key, versioned, (now, keep_until))))
+        Ok(self.with(|kept: &mut Kept<R>| kept.put(key, versioned, now, keep_until)))
     }
 }
 
@@ -150,6 +149,7 @@ mod tests {
     use crate::ecs::arn::{ClusterArn, Task};
     use crate::ecs::service::ServiceArn;
     use crate::service::record::ServiceRecord;
+    use crate::store;
     use crate::task::record::TaskRecord;
     use futures_util::FutureExt;
     use std::time::Duration;
@@ -293,10 +293,11 @@ mod tests {
         store.put(&task(0), &stored, later).now_or_never().unwrap().unwrap();
         let task = task(0);
         let guess = Versioned::default();
-        let updated = crate::store::update(&store, &task, Some(&guess), |record: &mut TaskRecord| {
-            (record.protection.is_set, later)
+        let updated = store::update(&store, &task, Some(&guess), |record: &mut TaskRecord| store::Changed {
+            result: record.protection.is_set,
+            keep_until: later,
         });
-        let (is_held, versioned) = updated.now_or_never().unwrap().unwrap();
-        assert_eq!((is_held, versioned.record), (true, held));
+        let updated = updated.now_or_never().unwrap().unwrap();
+        assert_eq!((updated.result, updated.versioned.record), (true, held));
     }
 }

@@ -16,7 +16,7 @@ pub struct TaskRequest<T> {
     /// The task.
     pub task: Task,
     /// The protection to request.
-    pub ask: ProtectionRequest,
+    pub protection: ProtectionRequest,
     /// The caller's own value.
     pub tag: T,
 }
@@ -57,11 +57,11 @@ pub fn minutes_max(until: Timestamp, now: Timestamp) -> u32 {
 /// higher bound, no other grouping needs fewer calls.
 pub fn coalesce<T>(mut requests: Vec<TaskRequest<T>>, now: Timestamp) -> Vec<ProtectionCall<T>> {
     // Sorted by cached keys: a request with its tag is large, and a sort moves its elements many times.
-    requests.sort_by_cached_key(|request| (request.task.cluster.clone(), request.ask, request.task.id.clone()));
+    requests.sort_by_cached_key(|request| (request.task.cluster.clone(), request.protection, request.task.id.clone()));
     let mut calls: Vec<ProtectionCall<T>> = Vec::with_capacity(requests.len() / TASKS_PER_PROTECTION_CALL_MAX + 1);
     let mut ceiling = ProtectionSetting::Disabled;
     for request in requests {
-        let setting = setting_of(request.ask, now);
+        let setting = setting_of(request.protection, now);
         match calls.last_mut() {
             Some(call)
                 if call.cluster == request.task.cluster
@@ -72,7 +72,7 @@ pub fn coalesce<T>(mut requests: Vec<TaskRequest<T>>, now: Timestamp) -> Vec<Pro
                 call.requests.push(request);
             }
             _ => {
-                ceiling = ceiling_of(request.ask, now);
+                ceiling = ceiling_of(request.protection, now);
                 calls.push(ProtectionCall { cluster: request.task.cluster.clone(), setting, requests: vec![request] });
             }
         }
@@ -80,8 +80,8 @@ pub fn coalesce<T>(mut requests: Vec<TaskRequest<T>>, now: Timestamp) -> Vec<Pro
     calls
 }
 
-fn setting_of(ask: ProtectionRequest, now: Timestamp) -> ProtectionSetting {
-    match ask {
+fn setting_of(protection: ProtectionRequest, now: Timestamp) -> ProtectionSetting {
+    match protection {
         ProtectionRequest::Clear => ProtectionSetting::Disabled,
         ProtectionRequest::ProtectUntil(until) => {
             ProtectionSetting::Enabled { expires_in_minutes: minutes_until(until, now) }
@@ -89,8 +89,8 @@ fn setting_of(ask: ProtectionRequest, now: Timestamp) -> ProtectionSetting {
     }
 }
 
-fn ceiling_of(ask: ProtectionRequest, now: Timestamp) -> ProtectionSetting {
-    match ask {
+fn ceiling_of(protection: ProtectionRequest, now: Timestamp) -> ProtectionSetting {
+    match protection {
         ProtectionRequest::Clear => ProtectionSetting::Disabled,
         ProtectionRequest::ProtectUntil(until) => {
             ProtectionSetting::Enabled { expires_in_minutes: minutes_max(until, now) }
@@ -111,14 +111,14 @@ mod tests {
         now() + SignedDuration::from_mins(i64::from(minutes))
     }
 
-    fn request(number: usize, ask: ProtectionRequest) -> TaskRequest<usize> {
+    fn request(number: usize, protection: ProtectionRequest) -> TaskRequest<usize> {
         let cluster = Arc::new("arn:aws:ecs:eu-west-1:111122223333:cluster/video".parse::<ClusterArn>().unwrap());
-        TaskRequest { task: Task { cluster, id: format!("{number:032x}").parse().unwrap() }, ask, tag: number }
+        TaskRequest { task: Task { cluster, id: format!("{number:032x}").parse().unwrap() }, protection, tag: number }
     }
 
     fn requests(minutes: &[u32]) -> Vec<TaskRequest<usize>> {
-        let ask = |minutes: &u32| ProtectionRequest::ProtectUntil(in_minutes(*minutes));
-        minutes.iter().enumerate().map(|(number, minutes)| request(number, ask(minutes))).collect()
+        let protection = |minutes: &u32| ProtectionRequest::ProtectUntil(in_minutes(*minutes));
+        minutes.iter().enumerate().map(|(number, minutes)| request(number, protection(minutes))).collect()
     }
 
     fn sizes_and_minutes(minutes: &[u32]) -> Vec<(usize, u32)> {

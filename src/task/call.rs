@@ -12,7 +12,7 @@ use crate::store::Store;
 use crate::task::batching::{ProtectionCall, TaskRequest};
 use crate::task::outcome::RetryReason;
 use crate::task::protection::{CallResult, Refusal};
-use crate::task::reconcile::{Reconcile, Stage};
+use crate::task::reconcile::{BoxedStage, Reconcile};
 use crate::task::record::TaskRecord;
 use crate::text::{listed, shown_time};
 use jiff::Timestamp;
@@ -34,16 +34,23 @@ pub(crate) struct CallOutcome {
     pub(crate) unsettled: Option<RetryReason>,
 }
 
+/// A stage whose call was made.
+pub(crate) struct CalledStage {
+    pub(crate) stage: BoxedStage,
+    pub(crate) outcome: CallOutcome,
+}
+
 impl<E: Ecs, L: Store<TaskRecord>, C: Clock> Reconcile<'_, E, L, C> {
-    pub(crate) async fn make_call(&self, call: ProtectionCall<Box<Stage>>) -> Vec<(Box<Stage>, CallOutcome)> {
+    pub(crate) async fn make_call(&self, call: ProtectionCall<BoxedStage>) -> Vec<CalledStage> {
         self.rate_limit.keep(self.clock).await;
         if !self.may_be_sent(&call) {
             let not_sent =
                 || CallOutcome { result: CallResult::WithoutEffect, unsettled: Some(RetryReason::OutOfTime) };
-            return call.requests.into_iter().map(|request| (request.tag, not_sent())).collect();
+            let requests = call.requests.into_iter();
+            return requests.map(|request| CalledStage { stage: request.tag, outcome: not_sent() }).collect();
         }
         let ids: Vec<TaskId> = call.requests.iter().map(|request| request.task.id.clone()).collect();
-        log_request(&call.cluster, call.setting, || call.requests.iter().map(|request| why(request, self.clock.now())));
+        log_request(&call, self.clock);
         let answer = self.send(&call, &ids).await;
         if let Err(error) = &answer {
             if error.may_be_of_one_task() && ids.len() > 1 {
@@ -52,18 +59,18 @@ impl<E: Ecs, L: Store<TaskRecord>, C: Clock> Reconcile<'_, E, L, C> {
             log_failure(&call.cluster, call.setting, &ids, error);
         }
         let now = self.clock.now();
-        let outcome = |request: TaskRequest<Box<Stage>>| {
-            let outcome = outcome_of(&answer, call.setting, (&request.task.id, now));
+        let outcome = |request: TaskRequest<BoxedStage>| {
+            let outcome = outcome_of(&answer, call.setting, &request.task.id, now);
             self.budget.counts.refused.add(usize::from(matches!(outcome.result, CallResult::Refused(_))));
             log_result(&request.task, &outcome.result);
-            (request.tag, outcome)
+            CalledStage { stage: request.tag, outcome }
         };
         call.requests.into_iter().map(outcome).collect()
     }
 
     /// Sends one call per task. ECS rejects a whole call because of one invalid task; separate calls succeed for
     /// the valid ones.
-    async fn one_by_one(&self, call: ProtectionCall<Box<Stage>>) -> Vec<(Box<Stage>, CallOutcome)> {
+    async fn one_by_one(&self, call: ProtectionCall<BoxedStage>) -> Vec<CalledStage> {
         let mut all = Vec::with_capacity(call.requests.len());
         for request in call.requests {
             let single =
@@ -73,7 +80,7 @@ impl<E: Ecs, L: Store<TaskRecord>, C: Clock> Reconcile<'_, E, L, C> {
         all
     }
 
-    async fn send(&self, call: &ProtectionCall<Box<Stage>>, ids: &[TaskId]) -> Result<ProtectionAnswer, EcsError> {
+    async fn send(&self, call: &ProtectionCall<BoxedStage>, ids: &[TaskId]) -> Result<ProtectionAnswer, EcsError> {
         let mut pause = THROTTLED_PAUSE;
         for _ in 0..THROTTLED_RETRIES_MAX {
             self.budget.counts.protection_calls.add(1);
@@ -94,7 +101,7 @@ impl<E: Ecs, L: Store<TaskRecord>, C: Clock> Reconcile<'_, E, L, C> {
 
     /// Whether the call may still be sent, checked directly before each attempt. Other instances rely on a call
     /// being sent in time; a later one could undo their changes.
-    fn may_be_sent(&self, call: &ProtectionCall<Box<Stage>>) -> bool {
+    fn may_be_sent(&self, call: &ProtectionCall<BoxedStage>) -> bool {
         let now = self.clock.now();
         !self.time_is_short() && call.requests.iter().all(|request| request.tag.may_be_sent(now))
     }
@@ -110,9 +117,9 @@ fn jitter(pause: Duration, id: &TaskId) -> Duration {
 fn outcome_of(
     answer: &Result<ProtectionAnswer, EcsError>,
     setting: ProtectionSetting,
-    of: (&TaskId, Timestamp),
+    id: &TaskId,
+    now: Timestamp,
 ) -> CallOutcome {
-    let (id, now) = of;
     let answer = match answer {
         Ok(answer) => answer,
         Err(error) => {
@@ -146,13 +153,12 @@ fn outcome_of(
 }
 
 /// Why a task is in a call: the live job with the latest end, or that it has no live job.
-fn why(request: &TaskRequest<Box<Stage>>, now: Timestamp) -> (String, String) {
+fn why(request: &TaskRequest<BoxedStage>, now: Timestamp) -> String {
     let longest = request.tag.versioned.record.live_jobs(now).max_by_key(|(_, until)| *until);
-    let why = match longest {
+    match longest {
         Some((job, until)) => format!("job {job} may last until {}", shown_time(until)),
         None => "no live job".to_owned(),
-    };
-    (request.task.id.to_string(), why)
+    }
 }
 
 fn shown_setting(setting: ProtectionSetting) -> String {
@@ -162,16 +168,14 @@ fn shown_setting(setting: ProtectionSetting) -> String {
     }
 }
 
-/// Calls `why` only if INFO is enabled.
-fn log_request<W: Iterator<Item = (String, String)>>(
-    cluster: &ClusterArn,
-    setting: ProtectionSetting,
-    why: impl FnOnce() -> W,
-) {
+/// The fields are formatted only if INFO is enabled.
+fn log_request<C: Clock>(call: &ProtectionCall<BoxedStage>, clock: &C) {
     if tracing::enabled!(tracing::Level::INFO) {
-        let (tasks, why): (Vec<String>, Vec<String>) = why().unzip();
-        let (tasks, why) = (listed(tasks), listed(why));
-        info!(cluster = %cluster.name, setting = shown_setting(setting), tasks, why, "requesting task protection");
+        let now = clock.now();
+        let tasks = listed(call.requests.iter().map(|request| request.task.id.as_str()));
+        let why = listed(call.requests.iter().map(|request| why(request, now)));
+        let (cluster, setting) = (&call.cluster.name, shown_setting(call.setting));
+        info!(%cluster, setting, tasks, why, "requesting task protection");
     }
 }
 
@@ -207,7 +211,7 @@ mod tests {
     use crate::store::Versioned;
     use crate::task::job::{Job, JobKey};
     use crate::task::protection::ProtectionRequest;
-    use crate::task::reconcile::Next;
+    use crate::task::reconcile::{Next, Stage};
     use crate::task::record::TaskRecord;
 
     #[test]
@@ -224,12 +228,7 @@ mod tests {
             }
             let versioned = Versioned { record, version: 0 };
             let stage = Stage { at: 0, task: task.clone(), versioned, next: Next::End(None) };
-            let (id, why) = why(
-                &TaskRequest { task: task.clone(), ask: ProtectionRequest::Clear, tag: Box::new(stage) },
-                minute(10),
-            );
-            assert_eq!(id, task.id.to_string());
-            why
+            why(&TaskRequest { task, protection: ProtectionRequest::Clear, tag: Box::new(stage) }, minute(10))
         };
         assert_eq!(why_of(&[("over", 5)]), "no live job");
         let longest = format!("job long may last until {}", shown_time(minute(90)));
@@ -267,7 +266,7 @@ mod tests {
             (off, failed(&id, blocked()), refused(blocked())),
         ] {
             let is_met = matches!(result, CallResult::Granted(_) | CallResult::Cleared);
-            let outcome = outcome_of(&Ok(answer.clone()), setting, (&id, now));
+            let outcome = outcome_of(&Ok(answer.clone()), setting, &id, now);
             assert_eq!((&outcome.result, outcome.unsettled.is_none()), (&result, is_met), "{setting:?} {answer:?}");
         }
     }

@@ -97,9 +97,9 @@ impl Job {
 
     /// When the job can be forgotten: from then on no redelivery can make it live again.
     pub(crate) fn forgettable_from(&self, finished_job_retention: SignedDuration) -> Timestamp {
-        let heard = self.reported_at.max(self.finished_at).unwrap_or(Timestamp::MIN);
+        let last_report = self.reported_at.max(self.finished_at).unwrap_or(Timestamp::MIN);
         let end = self.until().unwrap_or(Timestamp::MIN);
-        heard.saturating_add(finished_job_retention).unwrap_or(Timestamp::MAX).max(end)
+        last_report.saturating_add(finished_job_retention).unwrap_or(Timestamp::MAX).max(end)
     }
 }
 

@@ -70,7 +70,7 @@ pub fn decide_protection(record: &TaskRecord, now: Timestamp) -> Decision {
     match &protection.refusal {
         Some(refusal)
             if refusal.reason == FailureReason::DeploymentBlocked
-                && now < earliest_next_ask(refusal.at)
+                && now < earliest_retry(refusal.at)
                 && !protection.may_retry_now =>
         {
             Decision::Keep(KeepReason::RefusedJustNow)
@@ -83,7 +83,7 @@ fn is_enough(confirmed: Timestamp, until: Timestamp) -> bool {
     until.duration_since(confirmed) <= GRANT_TOLERANCE
 }
 
-fn earliest_next_ask(refused_at: Timestamp) -> Timestamp {
+fn earliest_retry(refused_at: Timestamp) -> Timestamp {
     refused_at.saturating_add(REFUSED_PAUSE).unwrap_or(Timestamp::MAX)
 }
 

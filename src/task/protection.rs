@@ -43,22 +43,33 @@ pub struct Call {
     /// Unique within the record.
     pub id: CallId,
     /// The request.
-    pub ask: ProtectionRequest,
+    pub request: ProtectionRequest,
     /// When the call was recorded, by the caller's clock.
     pub started_at: Timestamp,
     /// Whether taskhold counted the task as protected ([`Protection::is_set`]) before this call.
     #[serde(default)]
     pub was_set: bool,
-    /// The lowest and the highest request among the calls that were in flight at the same time.
+    /// The calls that were in flight at the same time.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub overlaps: Option<(ProtectionRequest, ProtectionRequest)>,
+    pub overlaps: Option<Overlaps>,
+}
+
+/// The range of what other calls request that are in flight at the same time as one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overlaps {
+    /// The lowest request.
+    pub least: ProtectionRequest,
+    /// The highest request.
+    pub greatest: ProtectionRequest,
 }
 
 impl Call {
-    fn overlap(&mut self, ask: ProtectionRequest) {
+    fn overlap(&mut self, request: ProtectionRequest) {
         self.overlaps = Some(match self.overlaps {
-            None => (ask, ask),
-            Some((least, greatest)) => (least.min(ask), greatest.max(ask)),
+            None => Overlaps { least: request, greatest: request },
+            Some(Overlaps { least, greatest }) => {
+                Overlaps { least: least.min(request), greatest: greatest.max(request) }
+            }
         });
     }
 }
@@ -144,20 +155,20 @@ impl Protection {
     }
 
     /// Records a call that is about to be sent. `None` if too many are in flight.
-    pub fn begin(&mut self, ask: ProtectionRequest, now: Timestamp) -> Option<CallId> {
+    pub fn begin(&mut self, request: ProtectionRequest, now: Timestamp) -> Option<CallId> {
         if self.in_flight.len() >= CALLS_IN_FLIGHT_MAX {
             return None;
         }
         let id = self.next_call;
         self.next_call += 1;
-        let mut call = Call { id, ask, started_at: now, was_set: self.is_set, overlaps: None };
+        let mut call = Call { id, request, started_at: now, was_set: self.is_set, overlaps: None };
         for other in &mut self.in_flight {
-            other.overlap(ask);
-            call.overlap(other.ask);
+            other.overlap(request);
+            call.overlap(other.request);
         }
         self.in_flight.push(call);
-        self.lower_to(ask);
-        self.is_set |= ask != ProtectionRequest::Clear;
+        self.lower_to(request);
+        self.is_set |= request != ProtectionRequest::Clear;
         Some(id)
     }
 
@@ -181,17 +192,17 @@ impl Protection {
         let call = self.in_flight.remove(at);
         match result {
             CallResult::Granted(until) => {
-                // Not the maximum with the earlier certain end: ECS may grant less than it was asked for.
+                // Not the maximum with the earlier certain end: ECS may grant less than was requested.
                 self.forget_refusal();
                 let granted = ProtectionRequest::ProtectUntil(until);
-                self.confirmed_until = match call.overlaps.map_or(granted, |(least, _)| least.min(granted)) {
+                self.confirmed_until = match call.overlaps.map_or(granted, |others| others.least.min(granted)) {
                     ProtectionRequest::Clear => None,
                     ProtectionRequest::ProtectUntil(certain) => Some(certain),
                 };
             }
             CallResult::Cleared => {
                 self.forget_refusal();
-                let all_releases = call.overlaps.is_none_or(|(_, greatest)| greatest == ProtectionRequest::Clear);
+                let all_releases = call.overlaps.is_none_or(|others| others.greatest == ProtectionRequest::Clear);
                 if all_releases {
                     self.is_set = false;
                 }
@@ -225,14 +236,14 @@ impl Protection {
     /// Undoes [`Protection::is_set`] for a call that certainly had no effect, unless an overlapping call
     /// protects: taskhold must not clear protection that another writer set.
     fn undo_set(&mut self, call: &Call) {
-        let others_protect = call.overlaps.is_some_and(|(_, greatest)| greatest != ProtectionRequest::Clear);
+        let others_protect = call.overlaps.is_some_and(|others| others.greatest != ProtectionRequest::Clear);
         if !call.was_set && !others_protect {
             self.is_set = false;
         }
     }
 
-    fn lower_to(&mut self, ask: ProtectionRequest) {
-        self.confirmed_until = match ask {
+    fn lower_to(&mut self, request: ProtectionRequest) {
+        self.confirmed_until = match request {
             ProtectionRequest::Clear => None,
             ProtectionRequest::ProtectUntil(until) => self.confirmed_until.map(|confirmed| confirmed.min(until)),
         };
@@ -255,7 +266,7 @@ mod tests {
     fn a_grant_that_nothing_overlapped_is_certain() {
         let mut protection = Protection::default();
         let call = protection.begin(protect(60), at(0)).unwrap();
-        assert_eq!(protection.confirmed_until, None, "asked is not confirmed");
+        assert_eq!(protection.confirmed_until, None, "requested is not confirmed");
         protection.settle(call, CallResult::Granted(at(63)));
         assert_eq!(protection.confirmed_until, Some(at(63)));
     }

@@ -11,9 +11,9 @@ use crate::config::settings::{Config, Mode};
 use crate::ecs::Ecs;
 use crate::ecs::arn::Task;
 use crate::store;
-use crate::store::{RECORDS_AT_ONCE, Store, Versioned};
+use crate::store::{Changed, RECORDS_AT_ONCE, Store, Updated, Versioned};
 use crate::task::batching::{TaskRequest, coalesce};
-use crate::task::call::CallOutcome;
+use crate::task::call::CalledStage;
 use crate::task::change::{RefusedBefore, ReleaseRule, SeenProtection, TaskChange};
 use crate::task::concurrently::at_once;
 use crate::task::interruption::StopStage;
@@ -68,7 +68,13 @@ impl Stage {
 }
 
 /// Boxed, because a stage has some hundred bytes and moves from list to list.
-type BoxedStage = Box<Stage>;
+pub(crate) type BoxedStage = Box<Stage>;
+
+/// A task whose reconcile ended because the state store failed or the time ran out.
+pub(crate) struct EndedStage {
+    at: usize,
+    state: TaskState,
+}
 
 pub(crate) enum Next {
     /// A call that is recorded and not sent yet.
@@ -93,8 +99,8 @@ impl<E: Ecs, L: Store<TaskRecord>, C: Clock> Reconcile<'_, E, L, C> {
                 open = Vec::new();
                 break;
             }
-            let outcome = self.make_calls(open).await;
-            let settled = outcome.into_iter().map(|(stage, outcome)| self.settle(stage, outcome, round));
+            let called = self.make_calls(open).await;
+            let settled = called.into_iter().map(|called| self.settle(called, round));
             open = self.collect(&mut states, settled).await;
         }
         end_all(&mut states, open, &RetryReason::AnotherCallInFlight);
@@ -102,10 +108,10 @@ impl<E: Ecs, L: Store<TaskRecord>, C: Clock> Reconcile<'_, E, L, C> {
     }
 
     /// Merges a change into the record, decides, and records the resulting call, all in one store.
-    async fn merge_and_plan(&self, at: usize, change: TaskChange) -> Result<Stage, (usize, TaskState)> {
+    async fn merge_and_plan(&self, at: usize, change: TaskChange) -> Result<Stage, EndedStage> {
         let TaskChange { task, jobs, end, protection, refusal, release } = change;
         if self.time_is_short() {
-            return Err((at, TaskState::NotStored(RetryReason::OutOfTime)));
+            return Err(EndedStage { at, state: TaskState::NotStored(RetryReason::OutOfTime) });
         }
         // A task's first job is usually the first report about the task, so the record is likely absent.
         let begins = jobs.iter().any(|(_, job)| job.started_at.is_some()) && self.store.may_be_absent(&task);
@@ -141,53 +147,52 @@ impl<E: Ecs, L: Store<TaskRecord>, C: Clock> Reconcile<'_, E, L, C> {
             if let Decision::Keep(reason) = &decision {
                 log_kept(&task, reason);
             }
-            let next = self.next(&task, record, (decision, now));
-            (next, record.keep_until(now, self.config.finished_job_retention))
+            let next = self.next(&task, record, decision, now);
+            Changed { result: next, keep_until: record.keep_until(now, self.config.finished_job_retention) }
         });
         match stored.await {
-            Ok((next, versioned)) => Ok(Stage { at, task, versioned, next }),
+            Ok(Updated { result: next, versioned }) => Ok(Stage { at, task, versioned, next }),
             Err(error) => {
                 warn!(%task, failure = %error, "state store unavailable; messages will be retried");
-                Err((at, TaskState::NotStored(RetryReason::Store(error))))
+                Err(EndedStage { at, state: TaskState::NotStored(RetryReason::Store(error)) })
             }
         }
     }
 
     /// Turns a decision into the next step. A call is recorded here, before it is sent.
-    fn next(&self, task: &Task, record: &mut TaskRecord, decided: (Decision, Timestamp)) -> Next {
-        match decided {
-            (Decision::Request(ask), _) if self.config.mode == Mode::DryRun => {
-                log_dry_run(task, ask);
+    fn next(&self, task: &Task, record: &mut TaskRecord, decision: Decision, now: Timestamp) -> Next {
+        match decision {
+            Decision::Request(request) if self.config.mode == Mode::DryRun => {
+                log_dry_run(task, request);
                 Next::End(None)
             }
-            (Decision::Request(ask), now) => match record.protection.begin(ask, now) {
-                Some(call) => Next::Call(ask, call),
+            Decision::Request(request) => match record.protection.begin(request, now) {
+                Some(call) => Next::Call(request, call),
                 None => Next::End(Some(RetryReason::AnotherCallInFlight)),
             },
-            (Decision::Keep(KeepReason::RefusedJustNow), _) => {
+            Decision::Keep(KeepReason::RefusedJustNow) => {
                 Next::End(record.protection.refusal.clone().map(RetryReason::Refused))
             }
-            (Decision::Keep(KeepReason::Confirmed { .. } | KeepReason::Idle | KeepReason::Stopped), _) => {
-                Next::End(None)
-            }
+            Decision::Keep(KeepReason::Confirmed { .. } | KeepReason::Idle | KeepReason::Stopped) => Next::End(None),
         }
     }
 
-    async fn make_calls(&self, open: Vec<BoxedStage>) -> Vec<(Box<Stage>, CallOutcome)> {
-        let request = |stage: Box<Stage>| match stage.next {
-            Next::Call(ask, _) => Some(TaskRequest { task: stage.task.clone(), ask, tag: stage }),
+    async fn make_calls(&self, open: Vec<BoxedStage>) -> Vec<CalledStage> {
+        let request = |stage: BoxedStage| match stage.next {
+            Next::Call(protection, _) => Some(TaskRequest { task: stage.task.clone(), protection, tag: stage }),
             Next::End(_) => None,
         };
         let calls = coalesce(open.into_iter().filter_map(request).collect(), self.clock.now());
         let mut all = Vec::new();
         let made = calls.into_iter().map(|call| self.make_call(call));
-        at_once(CALLS_AT_ONCE, made, |outcome| all.extend(outcome)).await;
+        at_once(CALLS_AT_ONCE, made, |called| all.extend(called)).await;
         all
     }
 
     /// Records the result of a call and decides again: the task may have gained or lost its last job
     /// meanwhile.
-    async fn settle(&self, stage: Box<Stage>, outcome: CallOutcome, round: u32) -> Result<Stage, (usize, TaskState)> {
+    async fn settle(&self, called: CalledStage, round: u32) -> Result<Stage, EndedStage> {
+        let CalledStage { stage, outcome } = called;
         let Stage { at, task, versioned, next } = *stage;
         let Next::Call(_, call) = next else { unreachable!("only stages with a call are made") };
         let stored = store::update(self.store, &task, Some(&versioned), |record: &mut TaskRecord| {
@@ -199,17 +204,17 @@ impl<E: Ecs, L: Store<TaskRecord>, C: Clock> Reconcile<'_, E, L, C> {
                 // While other instances' calls are in flight, the result of another call would be as
                 // uncertain as this one.
                 (None, Decision::Request(_)) if !may_call_again => Next::End(Some(RetryReason::AnotherCallInFlight)),
-                (None, decision) => self.next(&task, record, (decision, now)),
+                (None, decision) => self.next(&task, record, decision, now),
             };
-            (next, record.keep_until(now, self.config.finished_job_retention))
+            Changed { result: next, keep_until: record.keep_until(now, self.config.finished_job_retention) }
         });
         match stored.await {
-            Ok((next, versioned)) => Ok(Stage { at, task, versioned, next }),
+            Ok(Updated { result: next, versioned }) => Ok(Stage { at, task, versioned, next }),
             Err(error) => {
                 // The call stays recorded as one that may take effect; the next reconcile requests protection
                 // again.
                 warn!(%task, failure = %error, "state store unavailable; messages will be retried");
-                Err((at, TaskState::Known(versioned.record, Some(RetryReason::Store(error)))))
+                Err(EndedStage { at, state: TaskState::Known(versioned.record, Some(RetryReason::Store(error))) })
             }
         }
     }
@@ -219,7 +224,7 @@ impl<E: Ecs, L: Store<TaskRecord>, C: Clock> Reconcile<'_, E, L, C> {
     async fn collect(
         &self,
         states: &mut [Option<TaskState>],
-        stages: impl ExactSizeIterator<Item = impl Future<Output = Result<Stage, (usize, TaskState)>>>,
+        stages: impl ExactSizeIterator<Item = impl Future<Output = Result<Stage, EndedStage>>>,
     ) -> Vec<BoxedStage> {
         let mut open = Vec::new();
         at_once(RECORDS_AT_ONCE, stages, |stage| match stage {
@@ -227,7 +232,7 @@ impl<E: Ecs, L: Store<TaskRecord>, C: Clock> Reconcile<'_, E, L, C> {
                 states[at] = Some(TaskState::Known(versioned.record, unsettled));
             }
             Ok(stage) => open.push(Box::new(stage)),
-            Err((at, state)) => states[at] = Some(state),
+            Err(EndedStage { at, state }) => states[at] = Some(state),
         })
         .await;
         open

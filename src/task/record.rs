@@ -87,7 +87,7 @@ impl TaskRecord {
                 .jobs
                 .get(key)
                 .and_then(|job| job.labels.as_ref())
-                .map(|told| told.value.clone())
+                .map(|labels| labels.value.clone())
                 .unwrap_or_default(),
         };
         let jobs: Vec<_> = self.live_jobs(now).filter(|(key, _)| !is_noted(key)).map(interrupted).collect();
@@ -328,13 +328,13 @@ mod tests {
         record.interrupt(&end(StopStage::Stopping), at(1));
         record.merge_job(&key("after"), &live(1, 30));
         record.interrupt(&end(StopStage::Stopped), at(2));
-        let told: Vec<_> = std::iter::from_fn(|| record.claim_interruption(at(2)))
+        let claimed: Vec<_> = std::iter::from_fn(|| record.claim_interruption(at(2)))
             .take(9)
             .map(|interruption| {
                 (interruption.what.stage, interruption.what.jobs.into_iter().map(|job| job.key).collect::<Vec<_>>())
             })
             .collect();
-        assert_eq!(told, [(StopStage::Stopping, vec![key("before")]), (StopStage::Stopped, vec![key("after")])],);
+        assert_eq!(claimed, [(StopStage::Stopping, vec![key("before")]), (StopStage::Stopped, vec![key("after")])],);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::ecs::task::StopCause;
 use crate::ecs::task::TaskDescription;
 use crate::outbox::{Deliver, DeliveryError, DeliveryOutcome};
 use crate::store;
-use crate::store::Store;
+use crate::store::{Changed, Store};
 use crate::task::interruption::{InterruptedTask, Interruption, StopStage, TaskStop, TrackedInterruption};
 use crate::task::job::{Job, JobKey};
 use crate::task::outcome::{RetryReason, TaskState};
@@ -29,6 +29,12 @@ pub struct TaskStopEvent {
     pub cause: StopCause,
 }
 
+/// A task whose interruption could not be reported.
+pub(crate) struct UnreportedInterruption {
+    pub(crate) task: Task,
+    pub(crate) failure: RetryReason,
+}
+
 impl<P: TaskPorts> TaskReconciler<P> {
     /// Returns the stop of a task that has live jobs, including the jobs reported together with the stop.
     /// `None` if the task has no live job or does not stop. Every principal that may send to the job queue
@@ -36,27 +42,27 @@ impl<P: TaskPorts> TaskReconciler<P> {
     pub(crate) async fn observe_stop(
         &self,
         stop: &TaskStopEvent,
-        told: &[(JobKey, Job)],
+        reported: &[(JobKey, Job)],
         budget: Budget<'_>,
     ) -> Result<Option<TaskStop>, RetryReason> {
         let task = &stop.task;
         let mut record = Store::<TaskRecord>::load(&self.store, task).await?.record;
-        told.iter().for_each(|(key, job)| record.merge_job(key, job));
+        reported.iter().for_each(|(key, job)| record.merge_job(key, job));
         if record.live_jobs(self.clock.now()).next().is_none() {
             return Ok(None);
         }
         budget.allows_a_call(&self.clock)?;
         let described = self.ecs.describe_tasks(&task.cluster, std::slice::from_ref(&task.id)).await?;
-        let end = end_of(described.into_iter().find(|told| told.id == task.id), stop);
+        let end = end_of(described.into_iter().find(|described| described.id == task.id), stop);
         log_stop(task, end.as_ref().map(|end| end.stage), &record, self.clock.now());
         Ok(end)
     }
 
-    /// Reports interruptions, each once. Returns the tasks for which that failed, with the reason.
+    /// Reports interruptions, each once. Returns the tasks for which that failed.
     pub(crate) async fn report_interruptions<'a>(
         &self,
         carried_out: impl Iterator<Item = (&'a Task, &'a TaskState)>,
-    ) -> Vec<(Task, RetryReason)> {
+    ) -> Vec<UnreportedInterruption> {
         let now = self.clock.now();
         let has_unreported = |state: &TaskState| match state {
             TaskState::Known(record, _) => {
@@ -66,7 +72,9 @@ impl<P: TaskPorts> TaskReconciler<P> {
         };
         let mut unreported = Vec::new();
         for (task, _) in carried_out.filter(|(_, state)| has_unreported(state)) {
-            unreported.extend(self.report_interruptions_of(task).await.err().map(|failure| (task.clone(), failure)));
+            if let Err(failure) = self.report_interruptions_of(task).await {
+                unreported.push(UnreportedInterruption { task: task.clone(), failure });
+            }
         }
         unreported
     }
@@ -77,14 +85,15 @@ impl<P: TaskPorts> TaskReconciler<P> {
     /// A receiver did not take one, now or before, so that it waits for its next attempt: the caller's message is
     /// retried until then.
     pub(crate) async fn report_interruptions_of(&self, task: &Task) -> Result<(), RetryReason> {
+        let retention = self.config.finished_job_retention;
         loop {
             let claimed = store::update(&self.store, task, None, |record: &mut TaskRecord| {
                 let now = self.clock.now();
                 let claimed = record.claim_interruption(now);
                 let backs_off = record.pending_interruptions().any(|delivery| delivery.is_backing_off(now));
-                ((claimed, backs_off), record.keep_until(now, self.config.finished_job_retention))
+                Changed { result: (claimed, backs_off), keep_until: record.keep_until(now, retention) }
             });
-            match claimed.await?.0 {
+            match claimed.await?.result {
                 (Some(tracked), _) => self.report_interruption(task, tracked).await?,
                 (None, true) => {
                     let waits = "earlier attempts failed; the next one follows later".to_owned();
@@ -114,7 +123,7 @@ impl<P: TaskPorts> TaskReconciler<P> {
                 tracked.forwarded |= forwarded.is_ok();
                 tracked.delivery = tracked.delivery.and_then(|delivery| delivery.settle(outcome, now));
             }
-            ((), record.keep_until(now, self.config.finished_job_retention))
+            Changed { result: (), keep_until: record.keep_until(now, self.config.finished_job_retention) }
         })
         .await?;
         match outcome {
@@ -144,15 +153,15 @@ fn log_stop(task: &Task, stage: Option<StopStage>, record: &TaskRecord, now: Tim
 /// The stop as ECS describes it, or as the event reported it if ECS no longer knows the task. A task that ECS
 /// has forgotten (`MISSING`) has stopped: ECS forgets no running task.
 pub(crate) fn end_of(described: Option<TaskDescription>, stop: &TaskStopEvent) -> Option<TaskStop> {
-    let Some(told) = described else {
+    let Some(described) = described else {
         return Some(TaskStop { stage: StopStage::Stopped, service: stop.service.clone(), cause: stop.cause.clone() });
     };
-    let stage = match (told.last_status.as_str(), told.desired_status.as_str()) {
+    let stage = match (described.last_status.as_str(), described.desired_status.as_str()) {
         ("STOPPED" | "DELETED", _) => StopStage::Stopped,
         (_, "STOPPED") => StopStage::Stopping,
         _ => return None,
     };
-    Some(TaskStop { stage, service: told.service.or_else(|| stop.service.clone()), cause: told.stop })
+    Some(TaskStop { stage, service: described.service.or_else(|| stop.service.clone()), cause: described.stop })
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@
 
 use super::world::{Broken, Rules, World};
 use jiff::{SignedDuration, Timestamp};
-use taskhold::lambda::job_message::{JobMessage, JobMessageType};
+use taskhold::lambda::job_message::{JobMessage, JobMessageType, ReportedJob};
 use taskhold::lambda::sqs_record;
 use taskhold::lambda::sqs_record::QueueMessage;
 use taskhold::task::plan::GRANT_TOLERANCE;
@@ -151,7 +151,7 @@ impl World {
         let QueueMessage::Job(told) = sqs_record::parse(&message.body, &clusters) else {
             unreachable!("a worker sent it")
         };
-        let (_, key, job) = JobMessage::into_job(told, message.sent_at);
+        let ReportedJob { key, job, .. } = JobMessage::into_job(told, message.sent_at);
         let entry = self.entry(&self.ecs.tasks[task].task);
         let known = entry.jobs.get(&key).cloned().unwrap_or_default();
         let mut merged = known.clone();

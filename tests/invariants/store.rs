@@ -162,7 +162,7 @@ impl World {
     fn shown_entry(&self, entry: &TaskRecord) -> String {
         let protection = &entry.protection;
         let calls: Vec<String> =
-            protection.in_flight.iter().map(|call| format!("{}:{:?}", call.id, call.ask)).collect();
+            protection.in_flight.iter().map(|call| format!("{}:{:?}", call.id, call.request)).collect();
         let jobs: Vec<String> =
             entry.live_jobs(self.now).map(|(job, until)| format!("{job}→{}", self.shown(until))).collect();
         let confirmed = protection.confirmed_until.map(|until| self.shown(until));

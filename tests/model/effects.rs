@@ -48,7 +48,7 @@ impl Protocol {
         let mut record: TaskRecord = known.record.clone();
         match self.configuration.sabotage {
             Sabotage::ReleasesAreNotWrittenDown => {
-                record.protection.in_flight.retain(|call| call.ask != ProtectionRequest::Clear);
+                record.protection.in_flight.retain(|call| call.request != ProtectionRequest::Clear);
             }
             Sabotage::UnfinishedJobsAreDropped => {
                 let of_batch = |job: &str| members(batch).any(|told| self.message(told).job == job);

@@ -103,7 +103,7 @@ fn shown(record: &TaskRecord) -> String {
         ProtectionRequest::ProtectUntil(until) => format!("protect until {}", seconds(until)),
     };
     let calls: Vec<String> =
-        protection.in_flight.iter().map(|call| format!("#{} {}", call.id, ask(call.ask))).collect();
+        protection.in_flight.iter().map(|call| format!("#{} {}", call.id, ask(call.request))).collect();
     let certain = protection.confirmed_until.map_or_else(|| "nothing".to_owned(), |until| seconds(until).to_string());
     format!("unfinished {jobs:?}, held {}, certain {certain}, in flight {calls:?}", protection.is_set)
 }

@@ -89,8 +89,8 @@ impl Message {
         let QueueMessage::Job(told) = sqs_record::parse(&self.body().to_string(), &config().clusters) else {
             unreachable!("workers send valid messages")
         };
-        let (_, key, job) = JobMessage::into_job(told, timestamp(0));
-        (key, job)
+        let reported = JobMessage::into_job(told, timestamp(0));
+        (reported.key, reported.job)
     }
 }
 

@@ -44,7 +44,7 @@ fn requests(asks: &[(usize, ProtectionRequest)]) -> Vec<TaskRequest<usize>> {
     let request = |(number, (of, ask)): (usize, &(usize, ProtectionRequest))| TaskRequest {
         // Chosen so that the order of ids differs from the order of numbers.
         task: Task { cluster: cluster(*of), id: super::drawn::id((number * 7919) % 10_007) },
-        ask: *ask,
+        protection: *ask,
         tag: number,
     };
     asks.iter().enumerate().map(request).collect()
@@ -129,7 +129,7 @@ fn holds_to_the_rules(call: &ProtectionCall<usize>) -> Result<(), TestCaseError>
     prop_assert!((1..=10).contains(&call.requests.len()), "{} tasks in a call", call.requests.len());
     for request in &call.requests {
         prop_assert_eq!(&request.task.cluster, &call.cluster);
-        prop_assert!(does(call.setting, request.ask), "{:?} for {:?}", call.setting, request.ask);
+        prop_assert!(does(call.setting, request.protection), "{:?} for {:?}", call.setting, request.protection);
     }
     Ok(())
 }

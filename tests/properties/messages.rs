@@ -54,8 +54,8 @@ impl Sent {
         let QueueMessage::Job(message) = sqs_record::parse(&body.to_string(), &clusters()) else {
             panic!("no job message: {body}")
         };
-        let (_, key, job) = message.into_job(self.at);
-        record.merge_job(&key, &job);
+        let reported = message.into_job(self.at);
+        record.merge_job(&reported.key, &reported.job);
     }
 }
 

@@ -11,7 +11,7 @@ use taskhold::config::policy::Policy;
 use taskhold::ecs::FailureReason;
 use taskhold::ecs::arn::{ClusterArn, Task, TaskArn, TaskId};
 use taskhold::ecs::service::ServiceArn;
-use taskhold::service::recheck::{Recheck, SweepPlace};
+use taskhold::service::recheck::{Recheck, ServicesLeft, SweepPlace};
 use taskhold::service::trigger::{EVENT_NAMES, EventName};
 
 /// Every text that parses is printed unchanged.
@@ -52,8 +52,8 @@ fn recheck() -> impl Strategy<Value = Recheck> {
     let check = (name(), any_moment())
         .prop_map(|(name, due)| Recheck::Check { service: ServiceArn::new(video(), &name).unwrap(), due });
     let tasks = option::of(text()).prop_map(|page| SweepPlace::Tasks { page });
-    let services =
-        option::of((text(), any::<usize>())).prop_map(|rest| SweepPlace::Services { cluster: video(), rest });
+    let services = option::of((text(), any::<usize>()).prop_map(|(next, count)| ServicesLeft { next, count }))
+        .prop_map(|rest| SweepPlace::Services { cluster: video(), rest });
     let sweep = (any_moment(), prop_oneof![tasks, services])
         .prop_map(|(started_at, place)| Recheck::Sweep { started_at, place });
     prop_oneof![check, sweep]

@@ -166,7 +166,7 @@ proptest! {
             life.go(step);
             let protection = &life.record.protection;
             for call in &protection.in_flight {
-                let left = match call.ask {
+                let left = match call.request {
                     ProtectionRequest::Clear => None,
                     ProtectionRequest::ProtectUntil(until) => Some(until),
                 };

@@ -19,7 +19,7 @@ use crate::control_plane::{Millis, ServiceStatus, TaskStatus};
 use crate::region::{CLUSTER, JOB_QUEUE, RECHECK_QUEUE};
 use crate::scenario::in_process::timestamp;
 use taskhold::config::clusters::Clusters;
-use taskhold::lambda::job_message::JobMessage;
+use taskhold::lambda::job_message::{JobMessage, ReportedJob};
 use taskhold::lambda::sqs_record;
 use taskhold::lambda::sqs_record::QueueMessage;
 use taskhold::service::alert::AlertKind;
@@ -96,7 +96,7 @@ impl World {
                 let QueueMessage::Job(told) = sqs_record::parse(&message.body, &clusters) else {
                     unreachable!("a worker sent it")
                 };
-                let (task, key, job) = JobMessage::into_job(told, timestamp(message.sent_at));
+                let ReportedJob { task, key, job } = JobMessage::into_job(told, timestamp(message.sent_at));
                 let known = self.task_entry(&task).jobs.get(&key).cloned().unwrap_or_default();
                 let mut merged = known.clone();
                 merged.merge(&job);

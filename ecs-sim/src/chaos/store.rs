@@ -33,7 +33,7 @@ impl Shelved for TaskRecord {
 
     fn damage(record: &mut Self, sabotage: Sabotage) {
         if sabotage == Sabotage::ReleasesNotWrittenDown {
-            record.protection.in_flight.retain(|call| call.ask != ProtectionRequest::Clear);
+            record.protection.in_flight.retain(|call| call.request != ProtectionRequest::Clear);
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::{expect, seeds};
 use jiff::Timestamp;
 use taskhold::ecs::service::ServiceArn;
-use taskhold::service::recheck::{Recheck, SweepPlace};
+use taskhold::service::recheck::{Recheck, ServicesLeft, SweepPlace};
 
 /// The recheck of `events/`, and one of each form.
 pub fn seeds() -> Vec<String> {
@@ -16,7 +16,7 @@ pub fn seeds() -> Vec<String> {
         sweep(SweepPlace::Tasks { page: None }),
         sweep(SweepPlace::Tasks { page: Some("2/eyJrIjoiYSJ9".to_owned()) }),
         sweep(SweepPlace::Services { cluster: cluster.clone(), rest: None }),
-        sweep(SweepPlace::Services { cluster, rest: Some(("web".to_owned(), 7)) }),
+        sweep(SweepPlace::Services { cluster, rest: Some(ServicesLeft { next: "web".to_owned(), count: 7 }) }),
     ];
     seeds::bodies().into_iter().filter(|body| body.contains("recheck")).chain(forms.map(|form| form.body())).collect()
 }

@@ -39,8 +39,8 @@ pub fn seeds() -> Vec<String> {
     let mut task = TaskRecord::default();
     for body in seeds::bodies() {
         if let QueueMessage::Job(message) = sqs_record::parse(&body, expect::clusters()) {
-            let (_, key, job) = message.into_job(at(0));
-            task.merge_job(&key, &job);
+            let reported = message.into_job(at(0));
+            task.merge_job(&reported.key, &reported.job);
         }
     }
     let mut seeds = vec![json(&TaskRecord::default()), json(&task)];

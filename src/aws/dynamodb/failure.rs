@@ -45,13 +45,13 @@ impl TableFailure {
             _ if error.raw_response().is_some_and(|answer| answer.status().is_server_error()) => Again::Read,
             _ => Again::Nothing,
         };
-        let told = match (error, code) {
+        let message = match (error, code) {
             (SdkError::ServiceError(answer), Some(code)) => {
                 format!("{code}: {}", answer.err().message().unwrap_or("no message"))
             }
             _ => crate::aws::on_one_line(error),
         };
-        Self { error: StoreError::Unexpected(format!("table `{table}`: {told}")), again }
+        Self { error: StoreError::Unexpected(format!("table `{table}`: {message}")), again }
     }
 }
 

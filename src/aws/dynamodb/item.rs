@@ -77,14 +77,14 @@ pub(crate) fn version_after(before: Version, now: Timestamp) -> Version {
     millis.max(before.saturating_add(1))
 }
 
-/// The item of a record that is stored as this version at `when.0` and must be kept until `when.1`.
+/// The item of a record that is stored as this version at `now`.
 pub(crate) fn of<R: TableRecord>(
     key: &str,
     record: &R,
     version: Version,
-    when: (Timestamp, Timestamp),
+    now: Timestamp,
+    keep_until: Timestamp,
 ) -> Result<Item, StoreError> {
-    let (now, keep_until) = when;
     let json = serde_json::to_string(record).expect("a record is made of texts, numbers, lists and maps");
     if json.len() > RECORD_BYTES_MAX {
         return Err(StoreError::TooLarge(key.to_owned(), json.len(), RECORD_BYTES_MAX));

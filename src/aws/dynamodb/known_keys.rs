@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Most keys remembered, in about a megabyte. Beyond that all are forgotten, and each then costs one failed
 /// store.
-const MET_MAX: usize = 50_000;
+const KEYS_MAX: usize = 50_000;
 
 /// The hashes of keys that were loaded or stored. A collision costs a load and nothing else.
 #[derive(Debug, Default)]
@@ -19,7 +19,7 @@ impl KnownKeys {
     pub(crate) fn add(&self, key: &impl Hash) {
         let hash = self.state.hash_one(key);
         let mut hashes = self.hashes();
-        if hashes.len() >= MET_MAX {
+        if hashes.len() >= KEYS_MAX {
             hashes.clear();
         }
         hashes.insert(hash);
@@ -30,7 +30,7 @@ impl KnownKeys {
     }
 
     fn hashes(&self) -> MutexGuard<'_, HashSet<u64>> {
-        // Every hash in the set is of a key that was met, even after a panic.
+        // Each hash is inserted as a whole, even after a panic elsewhere.
         self.hashes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -40,15 +40,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_met_is_known_until_there_is_too_much_of_it() {
-        let met = KnownKeys::default();
-        assert!(!met.contains(&"a"));
-        met.add(&"a");
-        met.add(&"a");
-        assert!(met.contains(&"a") && !met.contains(&"b"));
-        (0..MET_MAX).for_each(|number| met.add(&number));
-        assert!(!met.contains(&"a"));
-        assert!(met.contains(&(MET_MAX - 1)));
-        assert!(met.hashes().len() <= MET_MAX);
+    fn a_key_that_was_added_is_known_until_there_are_too_many() {
+        let known = KnownKeys::default();
+        assert!(!known.contains(&"a"));
+        known.add(&"a");
+        known.add(&"a");
+        assert!(known.contains(&"a") && !known.contains(&"b"));
+        (0..KEYS_MAX).for_each(|number| known.add(&number));
+        assert!(!known.contains(&"a"));
+        assert!(known.contains(&(KEYS_MAX - 1)));
+        assert!(known.hashes().len() <= KEYS_MAX);
     }
 }

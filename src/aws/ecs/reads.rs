@@ -17,100 +17,100 @@ use std::sync::Arc;
 /// Reference).
 const PERCENT_DEFAULT: (i32, i32) = (100, 200);
 
-pub(crate) fn service(arn: &ServiceArn, told: &types::Service) -> Service {
-    let configuration = told.deployment_configuration();
+pub(crate) fn service(arn: &ServiceArn, described: &types::Service) -> Service {
+    let configuration = described.deployment_configuration();
     let percent = |of: fn(&types::DeploymentConfiguration) -> Option<i32>, default| {
         count(configuration.and_then(of).unwrap_or(default))
     };
-    let controller = told.deployment_controller().map_or("ECS", |controller| controller.r#type().as_str());
+    let controller = described.deployment_controller().map_or("ECS", |controller| controller.r#type().as_str());
     let strategy = configuration.and_then(|configuration| configuration.strategy()).map_or("ROLLING", |it| it.as_str());
     let strategy = DeploymentStrategy::from(strategy);
     Service {
         arn: arn.clone(),
-        status: ServiceStatus::from(told.status().unwrap_or_default()),
-        desired_count: count(told.desired_count()),
-        running_count: count(told.running_count()),
-        pending_count: count(told.pending_count()),
+        status: ServiceStatus::from(described.status().unwrap_or_default()),
+        desired_count: count(described.desired_count()),
+        running_count: count(described.running_count()),
+        pending_count: count(described.pending_count()),
         controller: DeploymentController::from(controller),
         old_tasks_kept: configuration.map(shift).unwrap_or_default().old_tasks_kept(&strategy),
         strategy,
         minimum_healthy_percent: percent(types::DeploymentConfiguration::minimum_healthy_percent, PERCENT_DEFAULT.0),
         maximum_percent: percent(types::DeploymentConfiguration::maximum_percent, PERCENT_DEFAULT.1),
-        deployments: told.deployments().iter().filter_map(deployment).collect(),
-        task_sets: told.task_sets().iter().filter_map(task_set).collect(),
-        events: told.events().iter().filter_map(event).collect(),
-        tags: told.tags().iter().filter_map(tag).collect::<BTreeMap<_, _>>(),
+        deployments: described.deployments().iter().filter_map(deployment).collect(),
+        task_sets: described.task_sets().iter().filter_map(task_set).collect(),
+        events: described.events().iter().filter_map(event).collect(),
+        tags: described.tags().iter().filter_map(tag).collect::<BTreeMap<_, _>>(),
     }
 }
 
-fn shift(told: &types::DeploymentConfiguration) -> TrafficShift {
-    let minutes = |told: Option<i32>| i64::from(told.unwrap_or(0));
-    let linear = told.linear_configuration();
-    let canary = told.canary_configuration();
+fn shift(configuration: &types::DeploymentConfiguration) -> TrafficShift {
+    let minutes = |minutes: Option<i32>| i64::from(minutes.unwrap_or(0));
+    let linear = configuration.linear_configuration();
+    let canary = configuration.canary_configuration();
     TrafficShift {
-        bake_minutes: minutes(told.bake_time_in_minutes()),
+        bake_minutes: minutes(configuration.bake_time_in_minutes()),
         linear: linear.map(|it| (it.step_percent().unwrap_or(0.0), minutes(it.step_bake_time_in_minutes()))),
         canary_minutes: canary.map(|it| minutes(it.canary_bake_time_in_minutes())),
     }
 }
 
-fn deployment(told: &types::Deployment) -> Option<Deployment> {
+fn deployment(described: &types::Deployment) -> Option<Deployment> {
     Some(Deployment {
-        id: told.id()?.to_owned(),
-        status: DeploymentStatus::from(told.status().unwrap_or_default()),
-        rollout_state: RolloutState::from(told.rollout_state().map_or("", |state| state.as_str())),
-        desired_count: count(told.desired_count()),
-        running_count: count(told.running_count()),
-        pending_count: count(told.pending_count()),
-        created_at: at(told.created_at()),
-        updated_at: at(told.updated_at()),
+        id: described.id()?.to_owned(),
+        status: DeploymentStatus::from(described.status().unwrap_or_default()),
+        rollout_state: RolloutState::from(described.rollout_state().map_or("", |state| state.as_str())),
+        desired_count: count(described.desired_count()),
+        running_count: count(described.running_count()),
+        pending_count: count(described.pending_count()),
+        created_at: at(described.created_at()),
+        updated_at: at(described.updated_at()),
     })
 }
 
-fn task_set(told: &types::TaskSet) -> Option<TaskSet> {
+fn task_set(described: &types::TaskSet) -> Option<TaskSet> {
     Some(TaskSet {
-        id: told.id()?.to_owned(),
-        status: DeploymentStatus::from(told.status().unwrap_or_default()),
-        is_stable: told.stability_status() == Some(&types::StabilityStatus::SteadyState),
-        computed_desired_count: count(told.computed_desired_count()),
-        running_count: count(told.running_count()),
-        pending_count: count(told.pending_count()),
-        created_at: at(told.created_at()),
-        updated_at: at(told.updated_at()),
+        id: described.id()?.to_owned(),
+        status: DeploymentStatus::from(described.status().unwrap_or_default()),
+        is_stable: described.stability_status() == Some(&types::StabilityStatus::SteadyState),
+        computed_desired_count: count(described.computed_desired_count()),
+        running_count: count(described.running_count()),
+        pending_count: count(described.pending_count()),
+        created_at: at(described.created_at()),
+        updated_at: at(described.updated_at()),
     })
 }
 
-fn event(told: &types::ServiceEvent) -> Option<ServiceEvent> {
+fn event(event: &types::ServiceEvent) -> Option<ServiceEvent> {
     Some(ServiceEvent {
-        id: told.id()?.to_owned(),
-        created_at: at(told.created_at()),
-        message: told.message().unwrap_or_default().to_owned(),
+        id: event.id()?.to_owned(),
+        created_at: at(event.created_at()),
+        message: event.message().unwrap_or_default().to_owned(),
     })
 }
 
-fn tag(told: &types::Tag) -> Option<(String, String)> {
-    Some((told.key()?.to_owned(), told.value().unwrap_or_default().to_owned()))
+fn tag(tag: &types::Tag) -> Option<(String, String)> {
+    Some((tag.key()?.to_owned(), tag.value().unwrap_or_default().to_owned()))
 }
 
 /// A task; `None` if its ARN names no task.
-pub(crate) fn task(told: &types::Task) -> Option<TaskDescription> {
+pub(crate) fn task(described: &types::Task) -> Option<TaskDescription> {
     Some(TaskDescription {
-        id: TaskId::at_end_of(told.task_arn()?).ok()?,
-        service: told.group().and_then(|group| group.strip_prefix("service:")).map(str::to_owned),
-        started_by: told.started_by().map(str::to_owned),
-        last_status: told.last_status().unwrap_or_default().to_owned(),
-        desired_status: told.desired_status().unwrap_or_default().to_owned(),
-        started_at: told.started_at().and_then(millis).and_then(timestamp),
+        id: TaskId::at_end_of(described.task_arn()?).ok()?,
+        service: described.group().and_then(|group| group.strip_prefix("service:")).map(str::to_owned),
+        started_by: described.started_by().map(str::to_owned),
+        last_status: described.last_status().unwrap_or_default().to_owned(),
+        desired_status: described.desired_status().unwrap_or_default().to_owned(),
+        started_at: described.started_at().and_then(millis).and_then(timestamp),
         stop: StopCause {
-            code: told.stop_code().map(|code| code.as_str().to_owned()),
-            reason: told.stopped_reason().map(str::to_owned),
-            exit_codes: told.containers().iter().filter_map(exit_code).collect(),
+            code: described.stop_code().map(|code| code.as_str().to_owned()),
+            reason: described.stopped_reason().map(str::to_owned),
+            exit_codes: described.containers().iter().filter_map(exit_code).collect(),
         },
     })
 }
 
-fn exit_code(told: &types::Container) -> Option<(String, i32)> {
-    Some((told.name().unwrap_or_default().to_owned(), told.exit_code()?))
+fn exit_code(container: &types::Container) -> Option<(String, i32)> {
+    Some((container.name().unwrap_or_default().to_owned(), container.exit_code()?))
 }
 
 /// The service at the end of an ARN, long or short.

@@ -2,7 +2,7 @@
 
 use crate::config::settings::{Config, Senders};
 use crate::ecs::arn::Task;
-use crate::lambda::job_message::{JobMessage, JobMessageType};
+use crate::lambda::job_message::{JobMessage, JobMessageType, ReportedJob};
 use crate::lambda::outcome::MessageOutcome;
 use crate::lambda::payload::EcsEvent;
 use crate::lambda::sqs_record;
@@ -22,7 +22,7 @@ pub(crate) enum Pending {
     /// The outcome is final.
     Ended(MessageOutcome),
     /// A job message that waits for the state of the task at this index.
-    Job(usize, JobMessageType, JobKey),
+    Job { place: usize, message_type: JobMessageType, job: JobKey },
     /// An ECS event that waits for the state of the task at this index.
     Stop(usize),
     /// A trigger or recheck that waits for the result at this index.
@@ -37,22 +37,27 @@ pub(crate) enum ServiceWork {
     Recheck(Recheck),
 }
 
+/// A task that stops, according to a message.
+pub(crate) struct ReportedStop {
+    /// The index of its task change.
+    pub(crate) place: usize,
+    pub(crate) stop: TaskStopEvent,
+}
+
 /// The content of a batch by task and service.
 #[derive(Default)]
 pub(crate) struct Gathered {
     pub(crate) pending: Vec<Pending>,
     pub(crate) changes: Vec<TaskChange>,
     pub(crate) places: HashMap<Task, usize>,
-    /// Task stops, each with the index of its task change.
-    pub(crate) stops: Vec<(usize, TaskStopEvent)>,
+    pub(crate) stops: Vec<ReportedStop>,
     /// Triggers and rechecks.
     pub(crate) service_work: Vec<ServiceWork>,
 }
 
 impl Gathered {
     /// Parses each record alone and files its content.
-    pub(crate) fn of(records: &[SqsMessage], beside: (&[Received], &Counts), config: &Config) -> Self {
-        let (received, counts) = beside;
+    pub(crate) fn of(records: &[SqsMessage], received: &[Received], counts: &Counts, config: &Config) -> Self {
         let mut gathered = Self::default();
         for (message, received) in records.iter().zip(received) {
             let body = message.body.as_deref().unwrap_or_default();
@@ -60,7 +65,7 @@ impl Gathered {
             let pending = match config.is_recheck_queue(source) {
                 true => gathered.recheck(Recheck::parse(body, &config.clusters)),
                 false => match sqs_record::parse(body, &config.clusters) {
-                    QueueMessage::Job(told) => gathered.job(told, (message, received), config),
+                    QueueMessage::Job(job_message) => gathered.job(job_message, message, received, config),
                     QueueMessage::Ecs(event) => gathered.event(event, counts),
                     QueueMessage::Malformed(error) => Pending::Ended(MessageOutcome::DeadLetter(error.to_string())),
                 },
@@ -77,25 +82,24 @@ impl Gathered {
         }
     }
 
-    fn job(&mut self, told: JobMessage, by: (&SqsMessage, &Received), config: &Config) -> Pending {
-        let (message, received) = by;
+    fn job(&mut self, job_message: JobMessage, sqs: &SqsMessage, received: &Received, config: &Config) -> Pending {
         if config.senders == Senders::TaskItself
-            && let Err(reason) = sqs_record::check_sender(message, &told.task)
+            && let Err(reason) = sqs_record::check_sender(sqs, &job_message.task)
         {
             return Pending::Ended(MessageOutcome::DeadLetter(reason));
         }
-        let message_type = told.message_type;
-        let (task, key, job) = told.into_job(received.sent_at);
+        let message_type = job_message.message_type;
+        let ReportedJob { task, key, job } = job_message.into_job(received.sent_at);
         let place = self.place(task);
         self.changes[place].jobs.push((key.clone(), job));
-        Pending::Job(place, message_type, key)
+        Pending::Job { place, message_type, job: key }
     }
 
     fn event(&mut self, event: EcsEvent, counts: &Counts) -> Pending {
         match event {
             EcsEvent::TaskStopEvent(stop) => {
                 let place = self.place(stop.task.clone());
-                self.stops.push((place, stop));
+                self.stops.push(ReportedStop { place, stop });
                 Pending::Stop(place)
             }
             EcsEvent::Service(trigger) => self.push_service_work(ServiceWork::Trigger(trigger)),

@@ -36,14 +36,14 @@ fn held() -> TaskRecord {
     record
 }
 
-fn end_of_state(told: JobMessageType, job_id: &str, state: &TaskState) -> MessageOutcome {
+fn end_of_state(message_type: JobMessageType, job_id: &str, state: &TaskState) -> MessageOutcome {
     let received = Received { sent_at: at(0), receives: 1 };
-    message_outcome((told, &key(job_id)), &received, state, (&config(), at(1)))
+    message_outcome(message_type, &key(job_id), &received, state, &config(), at(1))
 }
 
 /// The outcome of a message whose task is known, but whose request was not carried out because the time was up.
-fn unsettled(told: JobMessageType, job_id: &str, record: TaskRecord) -> MessageOutcome {
-    end_of_state(told, job_id, &TaskState::Known(record, Some(RetryReason::OutOfTime)))
+fn unsettled(message_type: JobMessageType, job_id: &str, record: TaskRecord) -> MessageOutcome {
+    end_of_state(message_type, job_id, &TaskState::Known(record, Some(RetryReason::OutOfTime)))
 }
 
 fn again() -> MessageOutcome {
@@ -68,11 +68,11 @@ fn a_message_is_retried_when_the_store_failed_otherwise() {
 
 #[test]
 fn a_start_and_a_heartbeat_are_retried_while_their_own_job_lives_and_is_not_protected() {
-    for told in [JobMessageType::Started, JobMessageType::Heartbeat] {
-        assert_eq!(unsettled(told, "j", busy()), again());
-        assert_eq!(unsettled(told, "another", busy()), MessageOutcome::Done);
-        assert_eq!(unsettled(told, "j", held()), MessageOutcome::Done, "it has finished");
-        assert_eq!(end_of_state(told, "j", &TaskState::Known(busy(), None)), MessageOutcome::Done);
+    for message_type in [JobMessageType::Started, JobMessageType::Heartbeat] {
+        assert_eq!(unsettled(message_type, "j", busy()), again());
+        assert_eq!(unsettled(message_type, "another", busy()), MessageOutcome::Done);
+        assert_eq!(unsettled(message_type, "j", held()), MessageOutcome::Done, "it has finished");
+        assert_eq!(end_of_state(message_type, "j", &TaskState::Known(busy(), None)), MessageOutcome::Done);
     }
 }
 
@@ -97,7 +97,7 @@ fn a_task_that_ecs_does_not_know_may_be_on_its_way_for_the_grace_and_no_longer()
     let state = TaskState::Known(busy(), Some(RetryReason::Refused(refusal)));
     let received = Received { sent_at: at(0), receives: 1 };
     let ends = |after: SignedDuration| {
-        message_outcome((JobMessageType::Started, &key("j")), &received, &state, (&config(), at(0) + after))
+        message_outcome(JobMessageType::Started, &key("j"), &received, &state, &config(), at(0) + after)
     };
     let grace = config().unknown_task_grace;
     assert!(matches!(ends(grace), MessageOutcome::Retry(_)));

@@ -7,14 +7,14 @@ use crate::ecs::task::StopCause;
 use crate::ecs::{FailureReason, ServiceReads, TASKS_PER_READ_MAX};
 use crate::lambda::function::{Function, FunctionPorts};
 use crate::lambda::sweep::Part;
+use crate::service::recheck::SweepPlace;
 use crate::service::snapshot::read::protected_until;
 use crate::store::StorePages;
 use crate::task::attention::{Attention, attention, is_lost};
 use crate::task::change::{SeenProtection, TaskChange};
 use crate::task::outcome::{RetryReason, TaskState};
 use crate::task::record::TaskRecord;
-use crate::task::stop::TaskStopEvent;
-use crate::task::stop::end_of;
+use crate::task::stop::{TaskStopEvent, UnreportedInterruption, end_of};
 use crate::text::shown_time;
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -25,12 +25,12 @@ use tracing::{error, info, warn};
 const READS_AT_ONCE: usize = 4;
 
 impl<P: FunctionPorts> Function<P> {
-    /// Sweeps the task records from a page on. Returns the page to continue with if the time is up.
-    pub(crate) async fn sweep_tasks(&self, page: Option<String>, part: &mut Part<'_>) -> Option<Option<String>> {
+    /// Sweeps the task records from a page on. Returns where to continue if the time is up.
+    pub(crate) async fn sweep_tasks(&self, page: Option<String>, part: &mut Part<'_>) -> Option<SweepPlace> {
         let mut token = page;
         loop {
             if self.clock().now() >= part.end {
-                return Some(token);
+                return Some(SweepPlace::Tasks { page: token });
             }
             let page = match StorePages::<TaskRecord>::page(&self.services.tasks.store, token.as_deref()).await {
                 Ok(page) => page,
@@ -41,15 +41,15 @@ impl<P: FunctionPorts> Function<P> {
                 }
             };
             let records = page.items.iter().map(|(task, versioned)| (task, &versioned.record));
-            self.set_right(records, part).await;
+            self.repair(records, part).await;
             token = Some(page.next_token?);
         }
     }
 
-    async fn set_right(&self, records: impl Iterator<Item = (&Task, &TaskRecord)>, part: &mut Part<'_>) {
+    async fn repair(&self, records: impl Iterator<Item = (&Task, &TaskRecord)>, part: &mut Part<'_>) {
         let now = self.clock().now();
         let mut changes = Vec::new();
-        let mut to_compare: Vec<(&Task, Timestamp)> = Vec::new();
+        let mut to_compare: Vec<Compared<'_>> = Vec::new();
         // The record may be of a cluster that is no longer configured.
         for (task, record) in
             records.filter(|(task, _)| self.config().clusters.iter().any(|ours| *ours == task.cluster))
@@ -57,12 +57,12 @@ impl<P: FunctionPorts> Function<P> {
             match attention(record, now) {
                 Attention::None => {}
                 Attention::Open => changes.push(TaskChange::none(task.clone())),
-                Attention::Compare { until } => to_compare.push((task, until)),
+                Attention::Compare { until } => to_compare.push(Compared { task, until }),
             }
         }
         part.report.tasks += changes.len() + to_compare.len();
         to_compare.sort();
-        let chunks = to_compare.chunk_by(|(one, _), (other, _)| one.cluster == other.cluster);
+        let chunks = to_compare.chunk_by(|one, other| one.task.cluster == other.task.cluster);
         let chunks = chunks.flat_map(|tasks| tasks.chunks(TASKS_PER_READ_MAX));
         let compared = stream::iter(chunks.map(|tasks| self.compare(tasks)));
         for compared in compared.buffer_unordered(READS_AT_ONCE).collect::<Vec<_>>().await {
@@ -81,37 +81,38 @@ impl<P: FunctionPorts> Function<P> {
         self.carry_out_changes(ended, part).await;
     }
 
-    /// Reconciles tasks. Returns those that ECS reports `MISSING`, and whether ECS ever knew them.
-    async fn carry_out_changes(&self, changes: Vec<TaskChange>, part: &mut Part<'_>) -> Vec<(Task, bool)> {
+    /// Reconciles tasks. Returns those that ECS reports `MISSING`.
+    async fn carry_out_changes(&self, changes: Vec<TaskChange>, part: &mut Part<'_>) -> Vec<MissingTask> {
         let tasks: Vec<Task> = changes.iter().map(|change| change.task.clone()).collect();
         let states = self.services.tasks.reconcile(changes, part.budget).await;
         self.services.process_results(tasks.iter().zip(&states), part.budget).await;
-        for (task, failure) in self.services.tasks.report_interruptions(tasks.iter().zip(&states)).await {
+        let unreported = self.services.tasks.report_interruptions(tasks.iter().zip(&states)).await;
+        for UnreportedInterruption { task, failure } in unreported {
             error!(%task, %failure, "could not report interrupted jobs; the next sweep retries");
         }
         let unsettled = |state: &&TaskState| matches!(state, TaskState::NotStored(_) | TaskState::Known(_, Some(_)));
         let unsettled = states.iter().filter(unsettled).count();
         part.report.tasks_unsettled += unsettled;
         part.report.tasks_repaired += states.len() - unsettled;
-        let missing = |state: &TaskState| match state {
+        let missing = |(task, state): (Task, &TaskState)| match state {
             TaskState::Known(record, Some(RetryReason::Refused(refusal)))
                 if refusal.reason == FailureReason::Missing =>
             {
-                Some(record.protection.is_known)
+                Some(MissingTask { task, was_known: record.protection.is_known })
             }
             _ => None,
         };
-        tasks.into_iter().zip(&states).filter_map(|(task, state)| Some((task, missing(state)?))).collect()
+        tasks.into_iter().zip(&states).filter_map(missing).collect()
     }
 
     /// Describes tasks that ECS reported `MISSING`. The jobs of a stopped or stopping task are over, and no message or
     /// event may arrive to say so. A task that ECS has never known may still be starting.
-    async fn ended(&self, missing: &[(Task, bool)], part: &mut Part<'_>) -> Vec<TaskChange> {
+    async fn ended(&self, missing: &[MissingTask], part: &mut Part<'_>) -> Vec<TaskChange> {
         let mut ended = Vec::new();
-        let clusters = missing.chunk_by(|(one, _), (other, _)| one.cluster == other.cluster);
+        let clusters = missing.chunk_by(|one, other| one.task.cluster == other.task.cluster);
         for tasks in clusters.flat_map(|tasks| tasks.chunks(TASKS_PER_READ_MAX)) {
-            let ids: Vec<TaskId> = tasks.iter().map(|(task, _)| task.id.clone()).collect();
-            let described = match self.services.tasks.ecs.describe_tasks(&tasks[0].0.cluster, &ids).await {
+            let ids: Vec<TaskId> = tasks.iter().map(|missing| missing.task.id.clone()).collect();
+            let described = match self.services.tasks.ecs.describe_tasks(&tasks[0].task.cluster, &ids).await {
                 Ok(described) => described,
                 Err(error) => {
                     warn!(failure = %error, "could not compare the protection of busy tasks with ECS");
@@ -119,9 +120,9 @@ impl<P: FunctionPorts> Function<P> {
                     continue;
                 }
             };
-            for (task, was_known) in tasks {
-                let told = described.iter().find(|told| told.id == task.id).cloned();
-                let end = if told.is_some() || *was_known { end_of(told, &unreported_stop(task)) } else { None };
+            for MissingTask { task, was_known } in tasks {
+                let found = described.iter().find(|described| described.id == task.id).cloned();
+                let end = if found.is_some() || *was_known { end_of(found, &unreported_stop(task)) } else { None };
                 ended.extend(end.map(|end| TaskChange { end: Some(end), ..TaskChange::none(task.clone()) }));
             }
         }
@@ -129,13 +130,13 @@ impl<P: FunctionPorts> Function<P> {
     }
 
     /// Compares tasks of one cluster that count as protected with ECS. Returns those that are not.
-    async fn compare(&self, tasks: &[(&Task, Timestamp)]) -> Result<Vec<TaskChange>, EcsError> {
-        let ids: Vec<TaskId> = tasks.iter().map(|(task, _)| task.id.clone()).collect();
-        let answer = self.services.tasks.ecs.get_task_protection(&tasks[0].0.cluster, &ids).await?;
+    async fn compare(&self, tasks: &[Compared<'_>]) -> Result<Vec<TaskChange>, EcsError> {
+        let ids: Vec<TaskId> = tasks.iter().map(|compared| compared.task.id.clone()).collect();
+        let answer = self.services.tasks.ecs.get_task_protection(&tasks[0].task.cluster, &ids).await?;
         let mut lost = Vec::new();
-        for (task, until) in tasks {
-            match protected_until(&task.id, &answer) {
-                Ok(seen) => lost.extend(is_lost(*until, seen).map(|protection| (*task, *until, protection))),
+        for compared in tasks {
+            match protected_until(&compared.task.id, &answer) {
+                Ok(seen) => lost.extend(is_lost(compared.until, seen).map(|protection| (*compared, protection))),
                 Err(error) => warn!(failure = %error, "could not compare the protection of busy tasks with ECS"),
             }
         }
@@ -143,10 +144,11 @@ impl<P: FunctionPorts> Function<P> {
             return Ok(Vec::new());
         }
         // Only a running task has lost its protection; the jobs of a stopped one are over.
-        let ids: Vec<TaskId> = lost.iter().map(|(task, ..)| task.id.clone()).collect();
-        let described = self.services.tasks.ecs.describe_tasks(&tasks[0].0.cluster, &ids).await?;
-        let change = |(task, until, protection): (&Task, Timestamp, SeenProtection)| {
-            let end = end_of(described.iter().find(|told| told.id == task.id).cloned(), &unreported_stop(task));
+        let ids: Vec<TaskId> = lost.iter().map(|(compared, _)| compared.task.id.clone()).collect();
+        let described = self.services.tasks.ecs.describe_tasks(&tasks[0].task.cluster, &ids).await?;
+        let change = |(Compared { task, until }, protection): (Compared<'_>, SeenProtection)| {
+            let found = described.iter().find(|described| described.id == task.id).cloned();
+            let end = end_of(found, &unreported_stop(task));
             let until = shown_time(until);
             match &end {
                 None => warn!(%task, until, "busy task lost its protection; requesting it again"),
@@ -156,6 +158,21 @@ impl<P: FunctionPorts> Function<P> {
         };
         Ok(lost.into_iter().map(change).collect())
     }
+}
+
+/// A task whose record says that it is protected, to be compared with ECS.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Compared<'a> {
+    task: &'a Task,
+    /// Until when the record says so.
+    until: Timestamp,
+}
+
+/// A task that ECS reports `MISSING`.
+struct MissingTask {
+    task: Task,
+    /// Whether an earlier answer has proved that ECS knew it.
+    was_known: bool,
 }
 
 /// A stop that no event reported.

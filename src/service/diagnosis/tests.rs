@@ -139,7 +139,7 @@ fn new_tasks_that_have_no_room_beside_protected_ones_are_blocked_by_them() {
     snapshot.tasks.truncate(2);
     let diagnosis = judge(&snapshot);
     assert_eq!((diagnosis.rollout_status, diagnosis.task_counts.room), (RolloutStatus::Blocked, 0));
-    let raise = diagnosis.suggested_actions.iter().find_map(|way| match way {
+    let raise = diagnosis.suggested_actions.iter().find_map(|action| match action {
         SuggestedAction::RaiseMaximumPercent { to, command } => Some((*to, command.clone())),
         _ => None,
     });
@@ -235,7 +235,7 @@ fn protection_that_taskhold_does_not_know_is_foreign_and_lasts_to_its_end() {
     let released: Vec<_> = diagnosis
         .suggested_actions
         .iter()
-        .filter_map(|way| match way {
+        .filter_map(|action| match action {
             SuggestedAction::ReleaseIdle { tasks, commands } => Some((tasks.clone(), commands.clone())),
             _ => None,
         })
@@ -506,7 +506,7 @@ fn what_ecs_said_before_the_service_was_steady_again_is_over() {
 fn a_higher_maximum_is_named_where_new_tasks_do_not_fit_and_nowhere_else() {
     let raised_to = |snapshot: &ServiceSnapshot| {
         let suggested_actions = judge(snapshot).suggested_actions;
-        suggested_actions.into_iter().find_map(|way| match way {
+        suggested_actions.into_iter().find_map(|action| match action {
             SuggestedAction::RaiseMaximumPercent { to, .. } => Some(to),
             _ => None,
         })

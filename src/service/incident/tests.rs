@@ -285,12 +285,12 @@ fn a_protection_without_live_jobs_is_an_orphan_after_a_grace_time() {
         is_awaited: false,
         jobs: Jobs::Known(Vec::new()),
     };
-    let mut look = |minute: i64| {
+    let mut claimed_at = |minute: i64| {
         let seen = ServiceSnapshot { tasks: vec![idle.clone()], ..snapshot(minute) };
         let idle_seen = BTreeMap::from([(idle.id.clone(), at(2))]);
         let assessment = Assessment { snapshot: &seen, diagnosis: &steady(), idle_seen: &idle_seen };
         advance(&mut incidents, assessment, &policy());
         claim(&mut incidents, at(minute)).len()
     };
-    assert_eq!((look(11), look(12)), (0, 1), "ten minutes after a reconcile has seen it so");
+    assert_eq!((claimed_at(11), claimed_at(12)), (0, 1), "ten minutes after a reconcile has seen it so");
 }

@@ -6,10 +6,15 @@ mod incidents;
 use super::*;
 use crate::ecs::deployment::{Deployment, DeploymentStatus, RolloutState};
 use crate::ecs::error::EcsError;
-use crate::service::diagnosis::RolloutStatus;
-use crate::service::incident::{Incident, IncidentState};
+use crate::service::diagnosis::{DeadlinePolicy, RolloutStatus};
+use crate::service::incident::{AlertPolicy, Incident, IncidentState};
+use crate::service::record::Watch;
+use crate::service::remediation::RemediationPolicy;
+use crate::service::schedule::{OnTrigger, is_awaited, on_trigger, put_off};
 use crate::service::snapshot::fixture;
 use crate::service::snapshot::{Gap, Jobs, TaskSnapshot};
+use crate::service::trigger::Trigger;
+use jiff::{SignedDuration, Timestamp};
 
 const OLD: &str = "ecs-svc/1";
 const NEW: &str = "ecs-svc/2";
@@ -20,7 +25,7 @@ fn at(second: i64) -> Timestamp {
 
 fn policy() -> ServicePolicy {
     ServicePolicy {
-        watch: DeadlinePolicy { deadline: SignedDuration::from_hours(3) },
+        deadline: DeadlinePolicy { deadline: SignedDuration::from_hours(3) },
         alerts: AlertPolicy {
             blocked_after: SignedDuration::from_mins(5),
             repeat_after: SignedDuration::from_mins(60),
@@ -31,7 +36,7 @@ fn policy() -> ServicePolicy {
             release_grace: SignedDuration::from_mins(5),
             raise_cool_down: SignedDuration::from_mins(15),
         },
-        follows_up: true,
+        has_recheck_queue: true,
     }
 }
 
@@ -90,7 +95,7 @@ fn unread(snapshot: ServiceSnapshot) -> ServiceSnapshot {
     ServiceSnapshot { tasks: Vec::new(), gaps: vec![Gap::Tasks(EcsError::Throttled)], ..snapshot }
 }
 
-fn look(record: &mut ServiceRecord, snapshot: &ServiceSnapshot, reason: Reason) -> Findings {
+fn reconciled(record: &mut ServiceRecord, snapshot: &ServiceSnapshot, reason: Reason) -> Findings {
     reconcile_snapshot(record, snapshot, reason, &policy())
 }
 
@@ -102,7 +107,7 @@ fn due(record: &ServiceRecord) -> Option<i64> {
 /// Delivers the awaited recheck at its moment.
 fn recheck(record: &mut ServiceRecord, drawn: fn(i64) -> ServiceSnapshot) -> Option<i64> {
     let second = due(record).expect("a recheck is on its way");
-    look(record, &drawn(second), Reason::Recheck(at(second)));
+    reconciled(record, &drawn(second), Reason::Recheck(at(second)));
     due(record)
 }
 
@@ -117,18 +122,19 @@ fn watched(rollout: Option<&str>, checks: u32, due: Option<i64>) -> ServiceRecor
 
 #[test]
 fn the_hand_drawn_services_stand_as_they_are_called() {
-    let stands = |snapshot| look(&mut ServiceRecord::default(), &snapshot, Reason::Routine).diagnosis.rollout_status;
-    assert_eq!(stands(steady(0)), RolloutStatus::Steady);
-    assert_eq!(stands(moving(0)), RolloutStatus::InProgress);
-    assert_eq!(stands(will_block(0)), RolloutStatus::WillBlock);
-    assert_eq!(stands(blocked(0)), RolloutStatus::Blocked);
-    assert_eq!(stands(unread(steady(0))), RolloutStatus::Unknown);
+    let status_of =
+        |snapshot| reconciled(&mut ServiceRecord::default(), &snapshot, Reason::Routine).diagnosis.rollout_status;
+    assert_eq!(status_of(steady(0)), RolloutStatus::Steady);
+    assert_eq!(status_of(moving(0)), RolloutStatus::InProgress);
+    assert_eq!(status_of(will_block(0)), RolloutStatus::WillBlock);
+    assert_eq!(status_of(blocked(0)), RolloutStatus::Blocked);
+    assert_eq!(status_of(unread(steady(0))), RolloutStatus::Unknown);
 }
 
 #[test]
 fn checks_come_after_30_seconds_1_2_5_10_and_then_15_minutes() {
     let mut record = ServiceRecord::default();
-    look(&mut record, &moving(0), Reason::Routine);
+    reconciled(&mut record, &moving(0), Reason::Routine);
     let mut dues = vec![0, due(&record).unwrap()];
     dues.extend((0..7).map(|_| recheck(&mut record, moving).unwrap()));
     let steps: Vec<i64> = dues.windows(2).map(|pair| pair[1] - pair[0]).collect();
@@ -139,14 +145,14 @@ fn checks_come_after_30_seconds_1_2_5_10_and_then_15_minutes() {
 #[test]
 fn a_late_recheck_counts_its_step_from_when_it_came() {
     let mut record = watched(Some(NEW), 0, Some(30));
-    look(&mut record, &moving(50), Reason::Recheck(at(30)));
+    reconciled(&mut record, &moving(50), Reason::Recheck(at(30)));
     assert_eq!(due(&record), Some(50 + 60));
 }
 
 #[test]
 fn a_check_comes_when_an_alert_is_due_and_at_half_and_four_fifths_of_the_time() {
     let mut record = ServiceRecord::default();
-    look(&mut record, &blocked(10), Reason::Begun);
+    reconciled(&mut record, &blocked(10), Reason::Begun);
     let mut dues = vec![due(&record).unwrap()];
     dues.extend((0..16).map(|_| recheck(&mut record, blocked).unwrap()));
     for moment in [10 + 300, 90 * 60, 144 * 60] {
@@ -158,14 +164,14 @@ fn a_check_comes_when_an_alert_is_due_and_at_half_and_four_fifths_of_the_time() 
 #[test]
 fn a_deployment_of_a_service_that_is_not_blocked_has_no_marks() {
     let mut record = watched(Some(NEW), 6, Some(5000));
-    look(&mut record, &moving(5000), Reason::Recheck(at(5000)));
+    reconciled(&mut record, &moving(5000), Reason::Recheck(at(5000)));
     assert_eq!(due(&record), Some(5900), "half of its time is at 5400");
 }
 
 #[test]
 fn a_new_rollout_begins_a_new_watch() {
     let mut record = watched(Some("ecs-svc/0"), 6, Some(1000));
-    look(&mut record, &moving(990), Reason::Routine);
+    reconciled(&mut record, &moving(990), Reason::Routine);
     let watch = record.watch.clone().unwrap();
     assert_eq!((watch.rollout.as_deref(), watch.started_at, watch.checks), (Some(NEW), at(990), 0));
     assert_eq!(due(&record), Some(1020));
@@ -176,7 +182,7 @@ fn a_new_rollout_begins_a_new_watch() {
 fn a_steady_service_is_watched_no_more() {
     for reason in [Reason::Routine, Reason::Recheck(at(30))] {
         let mut record = watched(Some(NEW), 0, Some(30));
-        look(&mut record, &steady(30), reason);
+        reconciled(&mut record, &steady(30), reason);
         assert_eq!(record.watch, None, "{reason:?}");
     }
 }
@@ -184,17 +190,17 @@ fn a_steady_service_is_watched_no_more() {
 #[test]
 fn what_has_begun_and_does_not_show_yet_is_looked_at_once_more() {
     let mut record = ServiceRecord::default();
-    look(&mut record, &steady(0), Reason::Begun);
+    reconciled(&mut record, &steady(0), Reason::Begun);
     assert_eq!((record.watch.as_ref().unwrap().rollout.as_deref(), due(&record)), (None, Some(30)));
     let mut shows = record.clone();
-    look(&mut shows, &moving(30), Reason::Recheck(at(30)));
+    reconciled(&mut shows, &moving(30), Reason::Recheck(at(30)));
     let watch = shows.watch.unwrap();
     assert_eq!(
         (watch.rollout.as_deref(), watch.started_at, watch.checks),
         (Some(NEW), at(0), 1),
         "the same watch goes on"
     );
-    look(&mut record, &steady(30), Reason::Recheck(at(30)));
+    reconciled(&mut record, &steady(30), Reason::Recheck(at(30)));
     assert_eq!(record.watch, None);
 }
 
@@ -202,7 +208,7 @@ fn what_has_begun_and_does_not_show_yet_is_looked_at_once_more() {
 fn a_sweep_begins_a_watch_over_what_moves_and_over_nothing_else() {
     for (snapshot, is_watched) in [(steady(0), false), (moving(0), true), (will_block(0), true), (blocked(0), true)] {
         let mut record = ServiceRecord::default();
-        look(&mut record, &snapshot, Reason::Routine);
+        reconciled(&mut record, &snapshot, Reason::Routine);
         assert_eq!(record.watch.is_some(), is_watched, "{snapshot:?}");
     }
 }
@@ -212,7 +218,7 @@ fn the_look_of_another_leaves_the_chain_as_it_is() {
     let mut record = watched(Some(NEW), 3, Some(1000));
     let before = record.clone();
     for reason in [Reason::Routine, Reason::Begun, Reason::Recheck(at(700))] {
-        look(&mut record, &moving(800), reason);
+        reconciled(&mut record, &moving(800), reason);
         assert_eq!(record, before, "{reason:?}");
     }
 }
@@ -220,7 +226,7 @@ fn the_look_of_another_leaves_the_chain_as_it_is() {
 #[test]
 fn the_look_of_another_that_finds_something_due_before_brings_the_check_forward() {
     let mut record = watched(Some(NEW), 5, Some(1000));
-    look(&mut record, &blocked(500), Reason::Routine);
+    reconciled(&mut record, &blocked(500), Reason::Routine);
     assert_eq!((due(&record), record.watch.as_ref().unwrap().checks), (Some(800), 5), "blocked since 500");
     assert!(is_awaited(&record, at(800), at(800)) && !is_awaited(&record, at(1000), at(800)));
 }
@@ -228,9 +234,9 @@ fn the_look_of_another_that_finds_something_due_before_brings_the_check_forward(
 #[test]
 fn a_broken_chain_is_continued_by_the_first_reconcile_a_minute_after_its_due_time() {
     let mut record = watched(Some(NEW), 2, Some(1000));
-    look(&mut record, &moving(1059), Reason::Routine);
+    reconciled(&mut record, &moving(1059), Reason::Routine);
     assert_eq!(due(&record), Some(1000), "its recheck may yet come");
-    look(&mut record, &moving(1060), Reason::Routine);
+    reconciled(&mut record, &moving(1060), Reason::Routine);
     assert_eq!((due(&record), record.watch.as_ref().unwrap().checks), (Some(1360), 3));
     assert!(!is_awaited(&record, at(1000), at(1061)), "should it come after all");
 }
@@ -239,22 +245,22 @@ fn a_broken_chain_is_continued_by_the_first_reconcile_a_minute_after_its_due_tim
 fn after_50_hours_only_the_sweep_reconciles() {
     const GIVEN_UP: i64 = 50 * 3600;
     let mut record = watched(Some(NEW), 200, Some(GIVEN_UP - 1));
-    look(&mut record, &moving(GIVEN_UP - 1), Reason::Recheck(at(GIVEN_UP - 1)));
+    reconciled(&mut record, &moving(GIVEN_UP - 1), Reason::Recheck(at(GIVEN_UP - 1)));
     assert_eq!(due(&record), Some(GIVEN_UP - 1 + 900));
-    look(&mut record, &moving(GIVEN_UP + 899), Reason::Recheck(at(GIVEN_UP + 899)));
+    reconciled(&mut record, &moving(GIVEN_UP + 899), Reason::Recheck(at(GIVEN_UP + 899)));
     assert!(record.watch.is_some() && due(&record).is_none());
     for reason in [Reason::Routine, Reason::Begun, Reason::Recheck(at(GIVEN_UP + 899))] {
-        look(&mut record, &moving(GIVEN_UP + 9000), reason);
+        reconciled(&mut record, &moving(GIVEN_UP + 9000), reason);
         assert!(record.watch.is_some() && due(&record).is_none(), "{reason:?} does not begin it anew");
     }
     assert!(!is_awaited(&record, at(GIVEN_UP), at(GIVEN_UP + 9000)));
-    look(&mut record, &steady(GIVEN_UP + 9001), Reason::Routine);
+    reconciled(&mut record, &steady(GIVEN_UP + 9001), Reason::Routine);
     assert_eq!(record.watch, None, "and a steady service is none that was given up");
 }
 
 #[test]
 fn without_a_queue_nothing_is_watched() {
-    let policy = ServicePolicy { follows_up: false, ..policy() };
+    let policy = ServicePolicy { has_recheck_queue: false, ..policy() };
     let mut record = ServiceRecord::default();
     reconcile_snapshot(&mut record, &blocked(0), Reason::Begun, &policy);
     assert_eq!(record.watch, None);
@@ -280,7 +286,7 @@ fn a_task_that_is_refused_no_more_is_forgotten_when_a_complete_look_shows_it() {
     let remembered = |refused: &[&TaskId], snapshot: &ServiceSnapshot| {
         let refused = refused.iter().map(|task| (*task).clone()).collect();
         let mut record = ServiceRecord { refused, ..ServiceRecord::default() };
-        look(&mut record, snapshot, Reason::Routine);
+        reconciled(&mut record, snapshot, Reason::Routine);
         record.refused.into_iter().collect::<Vec<_>>()
     };
     let mut snapshot = blocked(60);
@@ -288,7 +294,7 @@ fn a_task_that_is_refused_no_more_is_forgotten_when_a_complete_look_shows_it() {
     assert_eq!(remembered(&[&third], &snapshot), std::slice::from_ref(&third));
     assert_eq!(remembered(&[&first, &second, &third], &snapshot), std::slice::from_ref(&third));
     assert_eq!(remembered(&[], &snapshot), [], "the task record has the refusal");
-    assert_eq!(remembered(&[&first], &snapshot), std::slice::from_ref(&third), "the picture is complete");
+    assert_eq!(remembered(&[&first], &snapshot), std::slice::from_ref(&third), "the snapshot is complete");
     assert_eq!(remembered(&[&first], &unread(snapshot)), std::slice::from_ref(&first));
 }
 
@@ -296,7 +302,7 @@ fn a_task_that_is_refused_no_more_is_forgotten_when_a_complete_look_shows_it() {
 fn a_rollout_that_is_blocked_again_is_so_since_the_incident_as_long_as_that_is_not_resolved() {
     let since = |is_resolved: bool, kind: AlertKind| {
         let mut record = ServiceRecord::default();
-        look(&mut record, &blocked(60), Reason::Routine);
+        reconciled(&mut record, &blocked(60), Reason::Routine);
         assert!(record.incidents.is_empty());
         let incident = Incident {
             kind,
@@ -307,7 +313,7 @@ fn a_rollout_that_is_blocked_again_is_so_since_the_incident_as_long_as_that_is_n
             pending: None,
         };
         record.incidents.insert("key".to_owned(), incident);
-        remember(&mut record, &diagnose(&will_block(70), None, &policy().watch));
+        remember(&mut record, &diagnose(&will_block(70), None, &policy().deadline));
         record.blocked.map(|blocked| blocked.since.duration_since(at(0)).as_secs())
     };
     assert_eq!(since(false, AlertKind::DeploymentBlocked), Some(60));
@@ -320,9 +326,9 @@ fn a_refused_task_or_a_raise_is_watched_even_where_nothing_moves() {
     let mut snapshot = steady(60);
     snapshot.tasks[1] = TaskSnapshot { deployment: Some(OLD.to_owned()), ..refused_task(2) };
     let mut record = ServiceRecord::default();
-    look(&mut record, &snapshot, Reason::Routine);
+    reconciled(&mut record, &snapshot, Reason::Routine);
     assert!(record.watch.is_some());
-    look(&mut record, &steady(61), Reason::Routine);
+    reconciled(&mut record, &steady(61), Reason::Routine);
     assert_eq!(record.watch, None);
     let raised = crate::service::remediation::raise::Raised {
         from: 1,
@@ -332,7 +338,7 @@ fn a_refused_task_or_a_raise_is_watched_even_where_nothing_moves() {
         stage: crate::service::remediation::raise::RaiseStage::Raising,
     };
     record.remediation.raised = Some(raised);
-    look(&mut record, &steady(62), Reason::Routine);
+    reconciled(&mut record, &steady(62), Reason::Routine);
     assert!(record.watch.is_some());
 }
 
@@ -340,7 +346,7 @@ fn a_refused_task_or_a_raise_is_watched_even_where_nothing_moves() {
 fn what_has_just_begun_is_waited_for_as_long_as_a_prompt_waits_and_no_longer() {
     for (second, awaited) in [(99, false), (100, false), (101, true), (130, true), (131, false)] {
         let mut record = watched(None, 0, Some(second));
-        look(&mut record, &steady(100), Reason::Begun);
+        reconciled(&mut record, &steady(100), Reason::Begun);
         assert_eq!(due(&record), Some(if awaited { second } else { 130 }), "a recheck is due at {second}");
     }
 }
@@ -353,7 +359,7 @@ fn a_recheck_is_due_after_a_protection_that_blocks_a_refused_task_and_before_its
         snapshot.tasks[2] = refused.unwrap_or_else(|| task(3, NEW, None));
         let mut record = watched(Some(NEW), 5, Some(60));
         record.blocked = Some(crate::service::record::BlockedSince { rollout: NEW.to_owned(), since: at(-7200) });
-        look(&mut record, &snapshot, Reason::Recheck(at(60)));
+        reconciled(&mut record, &snapshot, Reason::Recheck(at(60)));
         due(&record)
     };
     assert_eq!(due_after(None, 200), Some(960), "no refused task waits for it");
@@ -368,7 +374,7 @@ fn a_check_comes_when_ecs_keeps_old_tasks_no_longer_if_protected_ones_are_among_
         let mut snapshot = deploying(60, protected);
         snapshot.service.old_tasks_kept = SignedDuration::from_secs(500);
         let mut record = watched(Some(NEW), 5, Some(60));
-        look(&mut record, &snapshot, Reason::Recheck(at(60)));
+        reconciled(&mut record, &snapshot, Reason::Recheck(at(60)));
         assert_eq!(due(&record), Some(second), "{protected} protected");
     }
 }
@@ -380,15 +386,15 @@ fn since_when_protected_tasks_are_idle_is_remembered_and_forgotten_when_they_wor
     idle.tasks[..2].iter_mut().for_each(|task| {
         (task.jobs, task.idle_since) = (Jobs::Known(Vec::new()), Some(at(0)));
     });
-    look(&mut record, &idle, Reason::Routine);
+    reconciled(&mut record, &idle, Reason::Routine);
     let [first, second] = [1, 2].map(|number| task(number, OLD, None).id);
     let since = |second: i64| at(second);
     assert_eq!(record.idle_seen, [(first.clone(), since(60)), (second, since(60))].into());
     let mut later = ServiceSnapshot { at: at(120), ..idle };
     later.tasks[1] =
         TaskSnapshot { deployment: Some(OLD.to_owned()), protected_until: Some(at(7200)), ..refused_task(2) };
-    look(&mut record, &unread(later.clone()), Reason::Routine);
+    reconciled(&mut record, &unread(later.clone()), Reason::Routine);
     assert_eq!(record.idle_seen.len(), 2, "tasks outside the snapshot are kept");
-    look(&mut record, &later, Reason::Routine);
+    reconciled(&mut record, &later, Reason::Routine);
     assert_eq!(record.idle_seen, [(first, since(60))].into());
 }

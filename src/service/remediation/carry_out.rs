@@ -13,8 +13,8 @@ use crate::service::record::ServiceRecord;
 use crate::service::remediation::raise::CountChange;
 use crate::service::remediation::{Remediation, RemediationNote};
 use crate::service::snapshot::managed::Managed;
-use crate::store;
 use crate::store::error::StoreError;
+use crate::store::{self, Changed};
 use crate::task::change::{ReleaseRule, TaskChange};
 use crate::task::outcome::TaskState;
 use tracing::warn;
@@ -44,8 +44,8 @@ impl<P: ServicePorts> ServiceReconciler<P> {
         budget: Budget<'_>,
     ) -> Result<Vec<RemediationNote>, StoreError> {
         let outcome = match action {
-            Remediation::Release { tasks, managed } => self.release_idle(service, (tasks, *managed), budget).await,
-            Remediation::SetDesiredCount { from, to, why } => self.set_desired_count(service, (*from, *to), *why).await,
+            Remediation::Release { tasks, managed } => self.release_idle(service, tasks, *managed, budget).await,
+            Remediation::SetDesiredCount { from, to, why } => self.set_desired_count(service, *from, *to, *why).await,
         };
         let what = &outcome.text;
         warn!(%service, what, "remediation carried out");
@@ -57,13 +57,18 @@ impl<P: ServicePorts> ServiceReconciler<P> {
                 CountAfter::AsItWas => record.remediation.forget_raise(),
                 CountAfter::Raised(to) => record.remediation.confirm_raise(to),
             }
-            (record.remediation.notes.clone(), ServiceRecord::keep_until(now))
+            Changed { result: record.remediation.notes.clone(), keep_until: ServiceRecord::keep_until(now) }
         });
-        Ok(noted.await?.0)
+        Ok(noted.await?.result)
     }
 
-    async fn release_idle(&self, service: &ServiceArn, idle: (&[TaskId], Managed), budget: Budget<'_>) -> Outcome {
-        let (tasks, managed) = idle;
+    async fn release_idle(
+        &self,
+        service: &ServiceArn,
+        tasks: &[TaskId],
+        managed: Managed,
+        budget: Budget<'_>,
+    ) -> Outcome {
         let ids = tasks.iter().map(TaskId::as_str).collect::<Vec<_>>().join(", ");
         let count = CountAfter::MayBeChanged;
         if self.tasks.config.mode == Mode::DryRun {
@@ -85,8 +90,7 @@ impl<P: ServicePorts> ServiceReconciler<P> {
         Outcome { text, count }
     }
 
-    async fn set_desired_count(&self, service: &ServiceArn, count: (u32, u32), why: CountChange) -> Outcome {
-        let (from, to) = count;
+    async fn set_desired_count(&self, service: &ServiceArn, from: u32, to: u32, why: CountChange) -> Outcome {
         let not_done = |text: String| Outcome {
             text,
             // A raise whose put-back failed is still a raise.
@@ -106,9 +110,9 @@ impl<P: ServicePorts> ServiceReconciler<P> {
         }
         // ECS offers no conditional update, so the count is read once more right before the call.
         match self.tasks.ecs.describe_service(service).await {
-            Ok(Some(told)) if told.desired_count == from => {}
-            Ok(told) => {
-                let is = told.map_or("gone".to_owned(), |told| told.desired_count.to_string());
+            Ok(Some(described)) if described.desired_count == from => {}
+            Ok(described) => {
+                let is = described.map_or("gone".to_owned(), |described| described.desired_count.to_string());
                 return not_done(format!("the desired count was {from} and is {is} now: it was not set to {to}"));
             }
             Err(error) => {
@@ -142,11 +146,12 @@ impl<P: ServicePorts> ServiceReconciler<P> {
     /// Records that the raise is about to be sent; the error says why it must not be sent.
     async fn begin_raise(&self, service: &ServiceArn, to: u32) -> Result<(), String> {
         let begun = store::update(&self.tasks.store, service, None, |record: &mut ServiceRecord| {
-            (record.remediation.begin_raise(to), ServiceRecord::keep_until(self.tasks.clock.now()))
+            let keep_until = ServiceRecord::keep_until(self.tasks.clock.now());
+            Changed { result: record.remediation.begin_raise(to), keep_until }
         });
-        match begun.await {
-            Ok((true, _)) => Ok(()),
-            Ok((false, _)) => Err(format!("the raise to {to} is no longer wanted: it was not made")),
+        match begun.await.map(|updated| updated.result) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(format!("the raise to {to} is no longer wanted: it was not made")),
             Err(error) => Err(format!("the raise to {to} could not be recorded, and was not made: {error}")),
         }
     }

@@ -77,8 +77,8 @@ impl RemediationState {
     /// Drops a raise that was decided and not made.
     pub fn forget_raise(&mut self) {
         self.raised = self.raised.take().and_then(|raised| {
-            let stands = raised.before != raised.from;
-            stands.then_some(Raised { to: raised.before, stage: RaiseStage::Raised, ..raised })
+            let follows_another = raised.before != raised.from;
+            follows_another.then_some(Raised { to: raised.before, stage: RaiseStage::Raised, ..raised })
         });
     }
 }
@@ -86,10 +86,10 @@ impl RemediationState {
 /// Raises the desired count above the number of protected and refused tasks, so that ECS accepts protection again.
 pub(crate) fn raise(
     state: &mut RemediationState,
-    seen: Assessment<'_>,
+    assessment: Assessment<'_>,
     policy: &RemediationPolicy,
 ) -> Option<Remediation> {
-    let Assessment { snapshot, diagnosis, .. } = seen;
+    let Assessment { snapshot, diagnosis, .. } = assessment;
     let now = snapshot.at;
     let desired = snapshot.service.desired_count;
     if diagnosis.refused_tasks.is_empty() {
@@ -131,8 +131,8 @@ pub(crate) fn raise(
 
 /// Follows a raise: puts it back when its reason is over, and drops it if the call was never made or if another writer
 /// has changed the count since.
-pub(crate) fn settle_raise(state: &mut RemediationState, seen: Assessment<'_>) -> Option<Remediation> {
-    let (snapshot, now) = (seen.snapshot, seen.snapshot.at);
+pub(crate) fn settle_raise(state: &mut RemediationState, assessment: Assessment<'_>) -> Option<Remediation> {
+    let (snapshot, now) = (assessment.snapshot, assessment.snapshot.at);
     let desired = snapshot.service.desired_count;
     let raised = state.raised.as_mut()?;
     let Raised { from, to, before, .. } = *raised;
@@ -165,14 +165,14 @@ pub(crate) fn settle_raise(state: &mut RemediationState, seen: Assessment<'_>) -
             state.note(now, format!("{who}: taskhold leaves it unchanged"));
         }
     }
-    let raised = state.raised.as_mut().filter(|raised| may_be_put_back(raised, seen))?;
+    let raised = state.raised.as_mut().filter(|raised| may_be_put_back(raised, assessment))?;
     (raised.stage, raised.at) = (RaiseStage::PuttingBack, now);
     Some(Remediation::SetDesiredCount { from: raised.to, to: raised.from, why: CountChange::PutBack })
 }
 
 /// Whether the reason for a raise is over, and few enough tasks are protected that putting the count back blocks none.
-fn may_be_put_back(raised: &Raised, seen: Assessment<'_>) -> bool {
-    let Assessment { snapshot, diagnosis, .. } = seen;
+fn may_be_put_back(raised: &Raised, assessment: Assessment<'_>) -> bool {
+    let Assessment { snapshot, diagnosis, .. } = assessment;
     let is_tried = raised.stage == RaiseStage::PuttingBack && snapshot.at.duration_since(raised.at) < CALL_MAX;
     matches!(raised.stage, RaiseStage::Raised | RaiseStage::PuttingBack)
         && !is_tried

@@ -489,9 +489,9 @@ fn a_raise_that_is_not_seen_yet_is_given_two_minutes_and_no_more() {
         let mut state = RemediationState::default();
         decide(&mut state, &wants_more(10, 2, "9"), RAISE);
         assert!(state.begin_raise(3));
-        let mut look = wants_more(10, 2, "9");
-        look.at += SignedDuration::from_secs(seconds);
-        decide(&mut state, &look, RAISE);
+        let mut snapshot = wants_more(10, 2, "9");
+        snapshot.at += SignedDuration::from_secs(seconds);
+        decide(&mut state, &snapshot, RAISE);
         assert_eq!(state.raised.is_some(), seconds < 120, "after {seconds} seconds");
     }
 }

@@ -29,17 +29,18 @@ const READS_AT_ONCE: usize = 4;
 ///
 /// # Errors The service itself could not be described. Any other failed read becomes a gap in the snapshot.
 pub async fn read_service<E: ServiceReads, L: Store<TaskRecord>, C: Clock>(
-    with: (&E, &L, &C),
+    ecs: &E,
+    store: &L,
+    clock: &C,
     arn: &ServiceArn,
     refused: &BTreeSet<TaskId>,
 ) -> Result<Option<ServiceSnapshot>, EcsError> {
-    let (ecs, store, clock) = with;
     let Some(service) = ecs.describe_service(arn).await? else { return Ok(None) };
     let mut snapshot = ServiceSnapshot { at: clock.now(), service, tasks: Vec::new(), gaps: Vec::new() };
     let ids = list(ecs, arn, &mut snapshot.gaps).await;
-    snapshot.tasks = describe(ecs, arn, (&ids, &mut snapshot.gaps)).await;
+    snapshot.tasks = describe(ecs, arn, &ids, &mut snapshot.gaps).await;
     add_protection(ecs, arn, &mut snapshot).await;
-    add_jobs(store, (arn, refused), &mut snapshot).await;
+    add_jobs(store, arn, refused, &mut snapshot).await;
     Ok(Some(snapshot))
 }
 
@@ -70,8 +71,12 @@ async fn list<E: ServiceReads>(ecs: &E, arn: &ServiceArn, gaps: &mut Vec<Gap>) -
     ids
 }
 
-async fn describe<E: ServiceReads>(ecs: &E, arn: &ServiceArn, what: (&[TaskId], &mut Vec<Gap>)) -> Vec<TaskSnapshot> {
-    let (ids, gaps) = what;
+async fn describe<E: ServiceReads>(
+    ecs: &E,
+    arn: &ServiceArn,
+    ids: &[TaskId],
+    gaps: &mut Vec<Gap>,
+) -> Vec<TaskSnapshot> {
     let reads = ids.chunks(TASKS_PER_READ_MAX).map(|ids| ecs.describe_tasks(&arn.cluster, ids));
     let pages: Vec<_> = stream::iter(reads).buffered(READS_AT_ONCE).collect().await;
     let mut tasks = Vec::with_capacity(ids.len());
@@ -104,7 +109,7 @@ async fn add_protection<E: ServiceReads>(ecs: &E, arn: &ServiceArn, snapshot: &m
     let reads = ids.chunks(TASKS_PER_READ_MAX).map(|ids| ecs.get_task_protection(&arn.cluster, ids));
     let pages: Vec<_> = stream::iter(reads).buffered(READS_AT_ONCE).collect().await;
     for (tasks, page) in tasks.chunks_mut(TASKS_PER_READ_MAX).zip(pages) {
-        let told = page.and_then(|answer| {
+        let read = page.and_then(|answer| {
             let mut failure = None;
             for task in tasks {
                 match protected_until(&task.id, &answer) {
@@ -114,7 +119,7 @@ async fn add_protection<E: ServiceReads>(ecs: &E, arn: &ServiceArn, snapshot: &m
             }
             failure.map_or(Ok(()), Err)
         });
-        gaps.extend(told.err().map(Gap::Protection));
+        gaps.extend(read.err().map(Gap::Protection));
     }
 }
 
@@ -124,8 +129,8 @@ async fn add_protection<E: ServiceReads>(ecs: &E, arn: &ServiceArn, snapshot: &m
 pub(crate) fn protected_until(task: &TaskId, answer: &ProtectionAnswer) -> Result<Option<Timestamp>, EcsError> {
     let incomplete =
         |what: &str| EcsError::Server(format!("GetTaskProtection answered for task `{task}` only `{what}`"));
-    if let Some(told) = answer.protected_tasks.iter().find(|told| told.task_id == *task) {
-        return match (told.protection_enabled, told.expiration_date) {
+    if let Some(protected) = answer.protected_tasks.iter().find(|protected| protected.task_id == *task) {
+        return match (protected.protection_enabled, protected.expiration_date) {
             (false, _) => Ok(None),
             (true, Some(until)) => Ok(Some(until)),
             (true, None) => Err(incomplete("protected, and no end")),
@@ -139,14 +144,14 @@ pub(crate) fn protected_until(task: &TaskId, answer: &ProtectionAnswer) -> Resul
 
 async fn add_jobs<L: Store<TaskRecord>>(
     store: &L,
-    of: (&ServiceArn, &BTreeSet<TaskId>),
+    arn: &ServiceArn,
+    refused: &BTreeSet<TaskId>,
     snapshot: &mut ServiceSnapshot,
 ) {
-    let (arn, refused) = of;
-    let matters = |task: &TaskSnapshot| task.protected_until.is_some() || refused.contains(&task.id);
-    let mattering = snapshot.tasks.iter().enumerate().filter(|(_, task)| matters(task));
-    let mattering: Vec<(usize, Task)> = mattering.map(|(at, task)| (at, arn.task(&task.id))).collect();
-    let reads = mattering.into_iter().map(|(at, task)| async move { (at, store.load(&task).await) });
+    let has_jobs_to_read = |task: &TaskSnapshot| task.protected_until.is_some() || refused.contains(&task.id);
+    let wanted = snapshot.tasks.iter().enumerate().filter(|(_, task)| has_jobs_to_read(task));
+    let wanted: Vec<(usize, Task)> = wanted.map(|(at, task)| (at, arn.task(&task.id))).collect();
+    let reads = wanted.into_iter().map(|(at, task)| async move { (at, store.load(&task).await) });
     let read: Vec<_> = stream::iter(reads).buffer_unordered(RECORDS_AT_ONCE).collect().await;
     let managed = is_managed(&snapshot.service);
     for (at, record) in read {
@@ -177,8 +182,8 @@ fn jobs(record: &TaskRecord, now: Timestamp, managed: Managed) -> Jobs {
         JobSnapshot {
             key: key.clone(),
             until,
-            expected_until: expected.map(|told| told.value),
-            labels: labels.map(|told| told.value.clone()).unwrap_or_default(),
+            expected_until: expected.map(|expected| expected.value),
+            labels: labels.map(|labels| labels.value.clone()).unwrap_or_default(),
         }
     };
     Jobs::Known(record.live_jobs(now).map(job).collect())

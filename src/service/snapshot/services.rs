@@ -7,14 +7,22 @@ use crate::ecs::service::ServiceArn;
 use crate::service::snapshot::read::LIST_PAGES_MAX;
 use std::sync::Arc;
 
-/// The first services of a cluster, at most `max`, in the order of ECS, and whether there are more.
+/// Services of a cluster.
+pub struct ListedServices {
+    /// In the order of ECS.
+    pub services: Vec<ServiceArn>,
+    /// Whether the cluster has more.
+    pub more: bool,
+}
+
+/// The first services of a cluster, at most `max`.
 ///
 /// # Errors A page could not be read, since a partial list is of no use, or ECS returned pages without end.
 pub async fn list_services<E: ServiceReads>(
     ecs: &E,
     cluster: &Arc<ClusterArn>,
     max: usize,
-) -> Result<(Vec<ServiceArn>, bool), EcsError> {
+) -> Result<ListedServices, EcsError> {
     let mut services = Vec::new();
     let mut token = None;
     for _ in 0..LIST_PAGES_MAX {
@@ -24,7 +32,7 @@ pub async fn list_services<E: ServiceReads>(
         if token.is_none() || services.len() >= max {
             let more = token.is_some() || services.len() > max;
             services.truncate(max);
-            return Ok((services, more));
+            return Ok(ListedServices { services, more });
         }
     }
     Err(EcsError::Server(format!("ListServices answered {LIST_PAGES_MAX} pages and reported more")))

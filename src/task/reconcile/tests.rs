@@ -159,7 +159,7 @@ fn meanwhile(store: &Stores<'_>, change: impl Fn(&mut TaskRecord)) {
     let task = task(1);
     let updated = store::update(store, &task, None, |record: &mut TaskRecord| {
         change(record);
-        ((), minutes(600))
+        store::Changed { result: (), keep_until: minutes(600) }
     });
     updated.now_or_never().unwrap().unwrap();
 }
@@ -294,7 +294,7 @@ fn while_another_s_call_is_in_flight_one_more_would_be_as_uncertain() {
     let (states, calls) = carried_out(&store, &clock, vec![starts(1)], (TEN_MINUTES, Box::new(another_call)));
     assert_eq!((calls.len(), unsettled(&states[0])), (1, Some(&RetryReason::AnotherCallInFlight)));
     let in_flight = stored(&store, 1).record.protection.in_flight;
-    assert!(matches!(&in_flight[..], [Call { ask: ProtectionRequest::Clear, .. }]), "{in_flight:?}");
+    assert!(matches!(&in_flight[..], [Call { request: ProtectionRequest::Clear, .. }]), "{in_flight:?}");
 }
 
 /// Returns the number of calls that a change causes on a prepared record of task 1, and the record

@@ -1,0 +1,18 @@
+//! The policy by which a service is reconciled.
+
+use crate::service::diagnosis::DeadlinePolicy;
+use crate::service::incident::AlertPolicy;
+use crate::service::remediation::RemediationPolicy;
+
+/// The settings that decide about a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServicePolicy {
+    /// How a rollout is judged.
+    pub deadline: DeadlinePolicy,
+    /// When to notify.
+    pub alerts: AlertPolicy,
+    /// Which remediations apply.
+    pub remediations: RemediationPolicy,
+    /// Whether there is a recheck queue. Without one, no service is watched.
+    pub has_recheck_queue: bool,
+}
