@@ -10,7 +10,7 @@ use ecs_sim::event_source::FunctionAnswer;
 use ecs_sim::http::{Server, ServerOptions};
 use ecs_sim::play::Process;
 use ecs_sim::region::{Region, SharedRegion};
-use ecs_sim::scenario::{Function, InProcess, Invoked, Scenario, Silent, run};
+use ecs_sim::scenario::{FunctionUnderTest, InProcess, Invoked, Scenario, Silent, run};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -166,7 +166,7 @@ struct Asked<F> {
     answers: Vec<Value>,
 }
 
-impl<F: Function> Function for Asked<F> {
+impl<F: FunctionUnderTest> FunctionUnderTest for Asked<F> {
     async fn invoke(&mut self, payload: &str, deadline: Millis) -> Invoked {
         let invoked = self.function.invoke(payload, deadline).await;
         if let FunctionAnswer::Answered(answer) = &invoked.answer

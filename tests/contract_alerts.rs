@@ -2,7 +2,7 @@
 //! what it returns when one of them fails.
 
 use crate::simulated::{NOW_MS, Simulated, sdk_config};
-use ecs_sim::http::{Answer, Call, Publication, Server, ServerOptions, Service, ServiceError};
+use ecs_sim::http::{AwsService, Publication, Server, ServerOptions, ServiceAnswer, ServiceCall, ServiceError};
 use ecs_sim::queue::MessageAttribute;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -120,16 +120,16 @@ impl Simulated {
 
 /// SNS and SQS that give every call the configured answer, and the calls.
 struct Canned {
-    calls: Arc<Mutex<Vec<Call>>>,
+    calls: Arc<Mutex<Vec<ServiceCall>>>,
     server: Server,
 }
 
 impl Canned {
-    async fn answering(sns: Answer, sqs: Answer) -> Self {
+    async fn answering(sns: ServiceAnswer, sqs: ServiceAnswer) -> Self {
         let calls = Arc::new(Mutex::new(Vec::new()));
         let captured = Arc::clone(&calls);
-        let backend = move |call: Call| {
-            let answer = if call.service == Service::Sns { sns.clone() } else { sqs.clone() };
+        let backend = move |call: ServiceCall| {
+            let answer = if call.service == AwsService::Sns { sns.clone() } else { sqs.clone() };
             captured.lock().unwrap().push(call);
             answer
         };
@@ -150,12 +150,14 @@ impl Canned {
     }
 }
 
-fn taken() -> Answer {
-    Answer::Output(json!({"MessageId": "827137ab-8e43-4a17-af32-39b36c047d92", "MD5OfMessageBody": "0".repeat(32)}))
+fn taken() -> ServiceAnswer {
+    ServiceAnswer::Output(
+        json!({"MessageId": "827137ab-8e43-4a17-af32-39b36c047d92", "MD5OfMessageBody": "0".repeat(32)}),
+    )
 }
 
-fn error(code: &str, status: u16) -> Answer {
-    Answer::Error(ServiceError { code: code.to_owned(), message: "because of x".to_owned(), status })
+fn error(code: &str, status: u16) -> ServiceAnswer {
+    ServiceAnswer::Error(ServiceError { code: code.to_owned(), message: "because of x".to_owned(), status })
 }
 
 fn attributes() -> Value {
@@ -176,7 +178,7 @@ async fn a_publication_names_topic_subject_texts_and_attributes_and_nothing_else
         "Message": published::message(&Notification::of(&alert())),
         "MessageAttributes": attributes(),
     });
-    assert_eq!((call.service, call.operation.as_str(), &call.body), (Service::Sns, "Publish", &expected));
+    assert_eq!((call.service, call.operation.as_str(), &call.body), (AwsService::Sns, "Publish", &expected));
     assert_eq!(call.access_key_id.as_deref(), Some("AROAEXAMPLE:taskhold"), "the call is signed");
 }
 
@@ -191,7 +193,7 @@ async fn a_message_names_queue_body_and_attributes_and_nothing_else() {
         "MessageBody": machine::message(&alert()),
         "MessageAttributes": attributes(),
     });
-    assert_eq!((call.service, call.operation.as_str(), &call.body), (Service::Sqs, "SendMessage", &expected));
+    assert_eq!((call.service, call.operation.as_str(), &call.body), (AwsService::Sqs, "SendMessage", &expected));
 }
 
 #[tokio::test]
@@ -314,7 +316,7 @@ async fn a_failure_is_logged_in_a_line_without_the_alert_and_is_not_retried() {
         (error("KMSThrottling", 400), "because of x"),
         (error("ABrandNewError", 400), "ABrandNewError"),
         (error("InternalError", 500), "HTTP 500"),
-        (Answer::ConnectionLost, "connection closed"),
+        (ServiceAnswer::ConnectionLost, "connection closed"),
     ] {
         let canned = Canned::answering(answer, taken()).await;
         let text = canned.send(To::Topic).await.unwrap_err().to_string();
@@ -327,7 +329,7 @@ async fn a_failure_is_logged_in_a_line_without_the_alert_and_is_not_retried() {
         (error("AccessDeniedException", 403), "AccessDeniedException"),
         (error("QueueDoesNotExist", 400), "because of x"),
         (error("InternalFailure", 500), "HTTP 500"),
-        (Answer::ConnectionLost, "connection closed"),
+        (ServiceAnswer::ConnectionLost, "connection closed"),
     ] {
         let canned = Canned::answering(taken(), answer).await;
         let text = canned.send(To::Queue).await.unwrap_err().to_string();

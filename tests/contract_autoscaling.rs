@@ -4,7 +4,7 @@
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_ecs::config::Credentials;
 use ecs_sim::autoscaling::ScalableTargets;
-use ecs_sim::http::{Answer, Backend, Call, Server, ServerOptions, Service, ServiceError};
+use ecs_sim::http::{AwsService, Backend, Server, ServerOptions, ServiceAnswer, ServiceCall, ServiceError};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use taskhold::aws;
@@ -29,10 +29,10 @@ async fn ask(backend: impl Backend) -> Result<Option<ScalableTarget>, Autoscalin
 }
 
 /// The result for a canned answer, and the calls.
-async fn ask_before(answer: Answer) -> (Result<Option<ScalableTarget>, AutoscalingError>, Vec<Call>) {
+async fn ask_before(answer: ServiceAnswer) -> (Result<Option<ScalableTarget>, AutoscalingError>, Vec<ServiceCall>) {
     let calls = Arc::new(Mutex::new(Vec::new()));
     let captured = Arc::clone(&calls);
-    let answered = ask(move |call: Call| {
+    let answered = ask(move |call: ServiceCall| {
         captured.lock().unwrap().push(call);
         answer.clone()
     });
@@ -70,10 +70,13 @@ const TARGET: ScalableTarget = ScalableTarget {
 
 #[tokio::test]
 async fn the_question_names_the_service_and_its_desired_count_and_the_answer_is_read() {
-    let (answered, calls) = ask_before(Answer::Output(json!({"ScalableTargets": [target("web")]}))).await;
+    let (answered, calls) = ask_before(ServiceAnswer::Output(json!({"ScalableTargets": [target("web")]}))).await;
     assert_eq!(answered, Ok(Some(TARGET)));
     let [call] = calls.as_slice() else { panic!("a call is sent exactly once: {calls:?}") };
-    assert_eq!((call.service, call.operation.as_str()), (Service::ApplicationAutoScaling, "DescribeScalableTargets"));
+    assert_eq!(
+        (call.service, call.operation.as_str()),
+        (AwsService::ApplicationAutoScaling, "DescribeScalableTargets")
+    );
     let expected = json!({"ServiceNamespace": "ecs", "ResourceIds": ["service/video/web"],
         "ScalableDimension": "ecs:service:DesiredCount"});
     assert_eq!(call.body, expected);
@@ -82,10 +85,10 @@ async fn the_question_names_the_service_and_its_desired_count_and_the_answer_is_
 #[tokio::test]
 async fn a_service_that_is_not_named_in_the_answer_is_not_registered() {
     for answer in [json!({"ScalableTargets": []}), json!({}), json!({"ScalableTargets": [target("webshop")]})] {
-        assert_eq!(ask_before(Answer::Output(answer.clone())).await.0, Ok(None), "{answer}");
+        assert_eq!(ask_before(ServiceAnswer::Output(answer.clone())).await.0, Ok(None), "{answer}");
     }
     let both = json!({"ScalableTargets": [target("webshop"), target("web")]});
-    assert_eq!(ask_before(Answer::Output(both)).await.0, Ok(Some(TARGET)));
+    assert_eq!(ask_before(ServiceAnswer::Output(both)).await.0, Ok(Some(TARGET)));
 }
 
 #[tokio::test]
@@ -96,7 +99,7 @@ async fn what_is_not_said_to_be_suspended_is_not() {
     empty["SuspendedState"] = json!({});
     let expected = ScalableTarget { is_scale_in_suspended: false, is_scheduled_scaling_suspended: false, ..TARGET };
     for told in [without, empty] {
-        let answer = Answer::Output(json!({"ScalableTargets": [told]}));
+        let answer = ServiceAnswer::Output(json!({"ScalableTargets": [told]}));
         assert_eq!(ask_before(answer).await.0, Ok(Some(expected)));
     }
 }
@@ -113,10 +116,10 @@ async fn every_failure_is_an_error_and_never_an_answer_without_a_scalable_target
         ("FromTheFutureException", 503, AutoscalingError::Unexpected(told("FromTheFutureException"))),
     ] {
         let error = ServiceError { code: code.to_owned(), message: "because of x".to_owned(), status };
-        let (answered, calls) = ask_before(Answer::Error(error)).await;
+        let (answered, calls) = ask_before(ServiceAnswer::Error(error)).await;
         assert_eq!((answered, calls.len()), (Err(expected), 1), "{code}");
     }
-    let (answered, calls) = ask_before(Answer::ConnectionLost).await;
+    let (answered, calls) = ask_before(ServiceAnswer::ConnectionLost).await;
     assert!(matches!(&answered, Err(AutoscalingError::Unexpected(_))), "{answered:?}");
     assert_eq!(calls.len(), 1);
 }
@@ -127,7 +130,9 @@ async fn the_simulated_service_tells_the_bounds_of_what_is_registered_and_nothin
     targets.register("video", "api", 1..=2);
     let without = targets.clone();
     targets.register("video", "web", 2..=40);
-    let told = |mut targets: ScalableTargets| move |call: Call| Answer::from(targets.call(&call.operation, &call.body));
+    let told = |mut targets: ScalableTargets| {
+        move |call: ServiceCall| ServiceAnswer::from(targets.call(&call.operation, &call.body))
+    };
     assert_eq!(ask(told(without)).await, Ok(None));
     let expected = ScalableTarget { is_scale_in_suspended: false, is_scheduled_scaling_suspended: false, ..TARGET };
     assert_eq!(ask(told(targets)).await, Ok(Some(expected)));

@@ -4,7 +4,7 @@
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_ecs::config::Credentials;
-use ecs_sim::http::{Answer, Call, Server, ServerOptions, ServiceError};
+use ecs_sim::http::{Server, ServerOptions, ServiceAnswer, ServiceCall, ServiceError};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -48,16 +48,16 @@ async fn sdk_config(endpoint: &str) -> SdkConfig {
 /// The adapter on an ECS that gives each call the most recently configured answer and records the calls.
 struct Canned {
     ecs: AwsEcs,
-    shared: Arc<Mutex<(Answer, Vec<Call>)>>,
+    shared: Arc<Mutex<(ServiceAnswer, Vec<ServiceCall>)>>,
     _server: Server,
 }
 
 impl Canned {
-    async fn answering(answer: Answer) -> Self {
+    async fn answering(answer: ServiceAnswer) -> Self {
         let shared = Arc::new(Mutex::new((answer, Vec::new())));
         let backend = {
             let shared = Arc::clone(&shared);
-            move |call: Call| {
+            move |call: ServiceCall| {
                 let mut shared = shared.lock().unwrap();
                 shared.1.push(call);
                 shared.0.clone()
@@ -68,12 +68,12 @@ impl Canned {
         Self { ecs, shared, _server: server }
     }
 
-    fn set(&self, answer: Answer) {
+    fn set(&self, answer: ServiceAnswer) {
         self.shared.lock().unwrap().0 = answer;
     }
 
     /// The only call since the last one was taken.
-    fn take_call(&self) -> Call {
+    fn take_call(&self) -> ServiceCall {
         let calls = std::mem::take(&mut self.shared.lock().unwrap().1);
         let [call] = calls.try_into().expect("each call is sent exactly once");
         call
@@ -153,8 +153,8 @@ async fn last_status(ecs: &AwsEcs) -> Result<Option<String>, EcsError> {
     Ok(described.into_iter().next().map(|task| task.last_status))
 }
 
-fn nothing() -> Answer {
-    Answer::Output(json!({"protectedTasks": [], "failures": []}))
+fn nothing() -> ServiceAnswer {
+    ServiceAnswer::Output(json!({"protectedTasks": [], "failures": []}))
 }
 
 #[tokio::test]
@@ -178,7 +178,7 @@ async fn a_release_names_no_minutes() {
 
 #[tokio::test]
 async fn protected_tasks_and_failures_of_one_answer_are_both_read_by_long_and_short_arn() {
-    let canned = Canned::answering(Answer::Output(json!({
+    let canned = Canned::answering(ServiceAnswer::Output(json!({
         "protectedTasks": [
             {"taskArn": long_arn(A), "protectionEnabled": true, "expirationDate": 1_790_000_000.25},
             {"taskArn": short_arn(B), "protectionEnabled": true, "expirationDate": 1_790_000_060, "fromTheFuture": [1]},
@@ -205,7 +205,7 @@ async fn protected_tasks_and_failures_of_one_answer_are_both_read_by_long_and_sh
 
 #[tokio::test]
 async fn an_entry_that_names_no_task_counts_as_not_answered_and_its_neighbours_stay() {
-    let canned = Canned::answering(Answer::Output(json!({
+    let canned = Canned::answering(ServiceAnswer::Output(json!({
         "protectedTasks": [
             {"protectionEnabled": true, "expirationDate": 1_790_000_000},
             {"taskArn": "arn:aws:ecs:eu-west-1:111122223333:task/video/none", "protectionEnabled": true},
@@ -224,7 +224,7 @@ async fn an_entry_that_names_no_task_counts_as_not_answered_and_its_neighbours_s
 #[tokio::test]
 async fn a_protection_without_its_end_is_forwarded_without_an_end() {
     let task = json!({"taskArn": long_arn(A), "protectionEnabled": true});
-    let canned = Canned::answering(Answer::Output(json!({"protectedTasks": [task]}))).await;
+    let canned = Canned::answering(ServiceAnswer::Output(json!({"protectedTasks": [task]}))).await;
     let answer = release(&canned.ecs).await.unwrap();
     let protected = ProtectedTask { task_id: id(A), protection_enabled: true, expiration_date: None };
     assert_eq!(answer, ProtectionAnswer { protected_tasks: vec![protected], failures: Vec::new() });
@@ -234,7 +234,7 @@ async fn a_protection_without_its_end_is_forwarded_without_an_end() {
 async fn empty_missing_and_null_lists_are_an_answer_about_no_task() {
     let canned = Canned::answering(nothing()).await;
     for output in [json!({"protectedTasks": [], "failures": []}), json!({}), json!({"protectedTasks": null})] {
-        canned.set(Answer::Output(output.clone()));
+        canned.set(ServiceAnswer::Output(output.clone()));
         assert_eq!(release(&canned.ecs).await, Ok(ProtectionAnswer::default()), "{output}");
     }
 }
@@ -249,7 +249,7 @@ async fn every_failure_reason_is_forwarded_also_an_unknown_one() {
         (Some("FROM_THE_FUTURE"), FailureReason::Other("FROM_THE_FUTURE".to_owned())),
         (None, FailureReason::Other(String::new())),
     ] {
-        canned.set(Answer::Output(json!({"failures": [{"arn": long_arn(A), "reason": word}]})));
+        canned.set(ServiceAnswer::Output(json!({"failures": [{"arn": long_arn(A), "reason": word}]})));
         let failures = release(&canned.ecs).await.unwrap().failures;
         assert_eq!(failures, [ProtectionFailure { task_id: id(A), reason, detail: None }]);
     }
@@ -272,7 +272,7 @@ async fn every_exception_of_ecs_is_the_error_of_its_code_with_its_text_and_is_no
         ("FromTheFutureException", 400, EcsError::Server(told("FromTheFutureException"))),
     ] {
         let (code, message) = (code.to_owned(), "because of x".to_owned());
-        canned.set(Answer::Error(ServiceError { code: code.clone(), message, status }));
+        canned.set(ServiceAnswer::Error(ServiceError { code: code.clone(), message, status }));
         assert_eq!(release(&canned.ecs).await, Err(expected.clone()), "{code}");
         assert_eq!(canned.take_call().operation, "UpdateTaskProtection");
         assert_eq!(last_status(&canned.ecs).await, Err(expected), "{code}");
@@ -307,7 +307,7 @@ async fn an_unreadable_answer_proves_nothing_and_is_reported_by_its_status_witho
 
 #[tokio::test]
 async fn a_connection_that_is_lost_is_no_answer_and_the_call_is_not_sent_again() {
-    let canned = Canned::answering(Answer::ConnectionLost).await;
+    let canned = Canned::answering(ServiceAnswer::ConnectionLost).await;
     let error = release(&canned.ecs).await.unwrap_err();
     assert!(matches!(error, EcsError::NoAnswer(_)), "{error:?}");
     canned.take_call();
@@ -318,7 +318,7 @@ async fn a_connection_that_was_used_before_and_is_lost_does_not_make_the_call_be
     let canned = Canned::answering(nothing()).await;
     release(&canned.ecs).await.unwrap();
     canned.take_call();
-    canned.set(Answer::ConnectionLost);
+    canned.set(ServiceAnswer::ConnectionLost);
     assert!(matches!(release(&canned.ecs).await, Err(EcsError::NoAnswer(_))));
     canned.take_call();
 }
@@ -367,7 +367,7 @@ async fn a_task_is_described_by_cluster_and_id_with_its_last_status_and_one_that
         (json!({"tasks": [{"taskArn": short_arn(A), "lastStatus": "STOPPED"}]}), Some("STOPPED")),
         (json!({"tasks": [], "failures": [{"arn": short_arn(A), "reason": "MISSING"}]}), None),
     ] {
-        canned.set(Answer::Output(answer.clone()));
+        canned.set(ServiceAnswer::Output(answer.clone()));
         assert_eq!(last_status(&canned.ecs).await, Ok(expected.map(str::to_owned)), "{answer}");
         let call = canned.take_call();
         assert_eq!(call.operation, "DescribeTasks");
@@ -385,7 +385,7 @@ async fn a_description_that_says_nothing_of_the_task_is_an_error_and_no_stop() {
         json!({"failures": [{"arn": long_arn(B), "reason": "MISSING"}]}),
         json!({"failures": [{"arn": long_arn(A), "reason": "FROM_THE_FUTURE"}]}),
     ] {
-        canned.set(Answer::Output(answer.clone()));
+        canned.set(ServiceAnswer::Output(answer.clone()));
         let error = last_status(&canned.ecs).await.unwrap_err();
         assert!(matches!(&error, EcsError::Server(text) if text.contains(A)), "{answer}: {error:?}");
     }

@@ -4,7 +4,7 @@
 
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_ecs::config::Credentials;
-use ecs_sim::http::{Answer, Call, Server, ServerOptions, ServiceError};
+use ecs_sim::http::{Server, ServerOptions, ServiceAnswer, ServiceCall, ServiceError};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
@@ -50,18 +50,18 @@ fn at(millis: i64) -> Timestamp {
 /// The adapter on an ECS that gives these answers in order, repeats the last one, and records the calls.
 struct Canned {
     ecs: AwsEcs,
-    answers: Arc<Mutex<VecDeque<Answer>>>,
-    calls: Arc<Mutex<Vec<Call>>>,
+    answers: Arc<Mutex<VecDeque<ServiceAnswer>>>,
+    calls: Arc<Mutex<Vec<ServiceCall>>>,
     _server: Server,
 }
 
 impl Canned {
     async fn new() -> Self {
-        let answers = Arc::new(Mutex::new(VecDeque::<Answer>::new()));
+        let answers = Arc::new(Mutex::new(VecDeque::<ServiceAnswer>::new()));
         let calls = Arc::new(Mutex::new(Vec::new()));
         let backend = {
             let (answers, calls) = (Arc::clone(&answers), Arc::clone(&calls));
-            move |call: Call| {
+            move |call: ServiceCall| {
                 calls.lock().unwrap().push(call);
                 let mut answers = answers.lock().unwrap();
                 if answers.len() > 1 { answers.pop_front().unwrap() } else { answers[0].clone() }
@@ -83,10 +83,10 @@ impl Canned {
     }
 
     fn set(&self, output: Value) {
-        self.set_all([Answer::Output(output)]);
+        self.set_all([ServiceAnswer::Output(output)]);
     }
 
-    fn set_all(&self, answers: impl IntoIterator<Item = Answer>) {
+    fn set_all(&self, answers: impl IntoIterator<Item = ServiceAnswer>) {
         *self.answers.lock().unwrap() = answers.into_iter().collect();
     }
 
@@ -422,7 +422,8 @@ async fn a_service_that_is_missing_is_none_and_any_other_failure_is_an_error() {
 async fn tasks_are_listed_by_service_page_by_page() {
     let canned = Canned::new().await;
     let arns = |ids: &[&str]| ids.iter().map(|id| task_arn(id)).collect::<Vec<_>>();
-    let page = |ids: &[&str], token: Option<&str>| Answer::Output(json!({"taskArns": arns(ids), "nextToken": token}));
+    let page =
+        |ids: &[&str], token: Option<&str>| ServiceAnswer::Output(json!({"taskArns": arns(ids), "nextToken": token}));
     canned.set_all([page(&[A, B], Some("eyJ0b2tlbiI6IDF9")), page(&[OLD_FORMAT], None)]);
     let first = canned.ecs.list_tasks(&web(), None).await.unwrap();
     assert_eq!((first.items, first.next_token.as_deref()), (ids(&[A, B]), Some("eyJ0b2tlbiI6IDF9")));
@@ -542,8 +543,8 @@ async fn services_are_listed_by_cluster_page_by_page_in_long_and_in_short_form()
     let canned = Canned::new().await;
     let others = ["", "arn:aws:ecs:eu-west-1:111122223333:service/video/a b"];
     canned.set_all([
-        Answer::Output(json!({"serviceArns": [LONG, SHORT.replace("web", "api")], "nextToken": "t-1"})),
-        Answer::Output(json!({"serviceArns": others})),
+        ServiceAnswer::Output(json!({"serviceArns": [LONG, SHORT.replace("web", "api")], "nextToken": "t-1"})),
+        ServiceAnswer::Output(json!({"serviceArns": others})),
     ]);
     let first = canned.ecs.list_services(&cluster(), None).await.unwrap();
     let api = ServiceArn::new(cluster(), "api").unwrap();
@@ -587,7 +588,7 @@ async fn every_exception_of_every_read_is_the_error_of_its_code_and_is_not_tried
         ("FromTheFutureException", 503, EcsError::Server(told("FromTheFutureException"))),
     ] {
         let (code, message) = (code.to_owned(), "because of x".to_owned());
-        canned.set_all([Answer::Error(ServiceError { code, message, status })]);
+        canned.set_all([ServiceAnswer::Error(ServiceError { code, message, status })]);
         let expected: Vec<_> = operations.iter().map(|name| ((*name).to_owned(), expected.clone())).collect();
         assert_eq!(every_read(&canned).await, expected);
     }
@@ -596,7 +597,7 @@ async fn every_exception_of_every_read_is_the_error_of_its_code_and_is_not_tried
 #[tokio::test]
 async fn a_connection_that_is_lost_is_no_answer_for_every_read() {
     let canned = Canned::new().await;
-    canned.set_all([Answer::ConnectionLost]);
+    canned.set_all([ServiceAnswer::ConnectionLost]);
     for (operation, error) in every_read(&canned).await {
         assert!(matches!(error, EcsError::NoAnswer(_)), "{operation}: {error:?}");
     }

@@ -4,7 +4,7 @@
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_ecs::config::Credentials;
 use ecs_sim::control_plane::{ControlPlane, ServiceSpec, Setup};
-use ecs_sim::http::{Answer, Backend, Call, Server, ServerOptions, Service, ServiceError};
+use ecs_sim::http::{AwsService, Backend, Server, ServerOptions, ServiceAnswer, ServiceCall, ServiceError};
 use serde_json::json;
 use std::sync::{Arc, Mutex};
 use taskhold::aws;
@@ -30,10 +30,10 @@ async fn before(backend: impl Backend) -> (AwsEcs, Server) {
 }
 
 /// The result of setting a desired count on an ECS that gives this answer, and the calls.
-async fn set_before(answer: Answer, to: u32) -> (Result<(), EcsError>, Vec<Call>) {
+async fn set_before(answer: ServiceAnswer, to: u32) -> (Result<(), EcsError>, Vec<ServiceCall>) {
     let calls = Arc::new(Mutex::new(Vec::new()));
     let captured = Arc::clone(&calls);
-    let backend = move |call: Call| {
+    let backend = move |call: ServiceCall| {
         captured.lock().unwrap().push(call);
         answer.clone()
     };
@@ -44,17 +44,18 @@ async fn set_before(answer: Answer, to: u32) -> (Result<(), EcsError>, Vec<Call>
 
 #[tokio::test]
 async fn a_change_names_cluster_service_and_count_and_nothing_else() {
-    let answer = Answer::Output(json!({"service": {"serviceName": "web", "desiredCount": 7, "fromTheFuture": [1]}}));
+    let answer =
+        ServiceAnswer::Output(json!({"service": {"serviceName": "web", "desiredCount": 7, "fromTheFuture": [1]}}));
     let (outcome, calls) = set_before(answer, 7).await;
     assert_eq!(outcome, Ok(()));
     let [call] = calls.as_slice() else { panic!("a call is sent exactly once: {calls:?}") };
-    assert_eq!((call.service, call.operation.as_str()), (Service::Ecs, "UpdateService"));
+    assert_eq!((call.service, call.operation.as_str()), (AwsService::Ecs, "UpdateService"));
     assert_eq!(call.body, json!({"cluster": CLUSTER, "service": "web", "desiredCount": 7}), "so nothing is deployed");
 }
 
 #[tokio::test]
 async fn a_count_of_zero_is_sent_as_one() {
-    let (_, calls) = set_before(Answer::Output(json!({})), 0).await;
+    let (_, calls) = set_before(ServiceAnswer::Output(json!({})), 0).await;
     assert_eq!(calls[0].body["desiredCount"], 0);
 }
 
@@ -73,11 +74,11 @@ async fn every_exception_tells_whether_the_count_may_have_changed_and_is_not_tri
         ("FromTheFutureException", 400, EcsError::Server(told("FromTheFutureException")), Effect::Unknown),
     ] {
         let error = ServiceError { code: code.to_owned(), message: "because of x".to_owned(), status };
-        let (outcome, calls) = set_before(Answer::Error(error), 3).await;
+        let (outcome, calls) = set_before(ServiceAnswer::Error(error), 3).await;
         assert_eq!(expected.effect(), effect, "{code}");
         assert_eq!((outcome, calls.len()), (Err(expected), 1), "{code}");
     }
-    let (outcome, calls) = set_before(Answer::ConnectionLost, 3).await;
+    let (outcome, calls) = set_before(ServiceAnswer::ConnectionLost, 3).await;
     assert!(matches!(&outcome, Err(error) if error.effect() == Effect::Unknown), "{outcome:?}");
     assert_eq!(calls.len(), 1);
 }
@@ -87,7 +88,7 @@ async fn the_simulated_ecs_sets_the_count_and_deploys_nothing() {
     let mut ecs = ControlPlane::new(Setup::default());
     ecs.create_cluster("video");
     ecs.create_service(ServiceSpec::new("video", "web", 2)).unwrap();
-    let backend = move |call: Call| Answer::from(ecs.call(&call.operation, &call.body));
+    let backend = move |call: ServiceCall| ServiceAnswer::from(ecs.call(&call.operation, &call.body));
     let (ecs, _server) = before(backend).await;
     let deployments =
         |service: taskhold::ecs::service::Service| service.deployments.into_iter().map(|it| it.id).collect::<Vec<_>>();

@@ -5,7 +5,7 @@
 //! that its digests match the real ones.
 
 use crate::simulated::{Simulated, sdk_config};
-use ecs_sim::http::{Answer, Call, Server, ServerOptions, ServiceError};
+use ecs_sim::http::{Server, ServerOptions, ServiceAnswer, ServiceCall, ServiceError};
 use ecs_sim::queue::MessageAttribute;
 use serde_json::{Value, json};
 use std::net::{Ipv4Addr, TcpListener};
@@ -41,10 +41,10 @@ impl Simulated {
 }
 
 /// The adapter on an SQS that gives every call this answer, and the calls.
-async fn canned(answer: Answer) -> (AwsQueue, Arc<Mutex<Vec<Call>>>, Server) {
+async fn canned(answer: ServiceAnswer) -> (AwsQueue, Arc<Mutex<Vec<ServiceCall>>>, Server) {
     let calls = Arc::new(Mutex::new(Vec::new()));
     let captured = Arc::clone(&calls);
-    let backend = move |call: Call| {
+    let backend = move |call: ServiceCall| {
         captured.lock().unwrap().push(call);
         answer.clone()
     };
@@ -58,7 +58,8 @@ fn successful(id: &str) -> Value {
 
 #[tokio::test]
 async fn a_send_names_queue_bodies_and_attributes_of_type_string_and_nothing_else() {
-    let (queue, calls, server) = canned(Answer::Output(json!({"Successful": [successful("0")], "Failed": []}))).await;
+    let (queue, calls, server) =
+        canned(ServiceAnswer::Output(json!({"Successful": [successful("0")], "Failed": []}))).await;
     assert_eq!(queue.send_dead_letters(&[dead_lettered("{\"a\": 1}")]).await, [Ok(())]);
     let calls = calls.lock().unwrap();
     let [call] = calls.as_slice() else { panic!("a send is sent exactly once: {calls:?}") };
@@ -136,7 +137,7 @@ async fn a_message_that_sqs_refuses_does_not_keep_its_neighbours_out() {
 
 #[tokio::test]
 async fn an_answer_is_read_by_the_ids_of_its_entries_and_silence_about_one_means_that_it_is_not_kept() {
-    let (queue, _calls, _server) = canned(Answer::Output(json!({
+    let (queue, _calls, _server) = canned(ServiceAnswer::Output(json!({
         "Successful": [successful("3"), successful("77"), successful("from the future"), successful("0")],
         "Failed": [
             {"Id": "2", "Code": "InternalError", "SenderFault": false},
@@ -160,7 +161,7 @@ async fn an_answer_is_read_by_the_ids_of_its_entries_and_silence_about_one_means
 async fn an_entry_reported_as_both_succeeded_and_failed_is_not_delivered() {
     let failed = json!({"Id": "0", "Code": "InternalError", "SenderFault": false});
     let (queue, _calls, _server) =
-        canned(Answer::Output(json!({"Successful": [successful("0")], "Failed": [failed]}))).await;
+        canned(ServiceAnswer::Output(json!({"Successful": [successful("0")], "Failed": [failed]}))).await;
     assert_eq!(
         queue.send_dead_letters(&[dead_lettered("x")]).await,
         [Err(DeliveryError("InternalError: no message".to_owned()))]
@@ -170,14 +171,14 @@ async fn an_entry_reported_as_both_succeeded_and_failed_is_not_delivered() {
 #[tokio::test]
 async fn a_send_that_fails_as_a_whole_keeps_none_of_its_messages_and_is_not_tried_again() {
     let error = |code: &str, status| {
-        Answer::Error(ServiceError { code: code.to_owned(), message: "because of x".to_owned(), status })
+        ServiceAnswer::Error(ServiceError { code: code.to_owned(), message: "because of x".to_owned(), status })
     };
     for (answer, expected) in [
         (error("QueueDoesNotExist", 400), "because of x"),
         (error("AccessDeniedException", 403), "AccessDeniedException"),
         (error("RequestThrottled", 403), "because of x"),
         (error("InternalFailure", 500), "HTTP 500"),
-        (Answer::ConnectionLost, "connection closed"),
+        (ServiceAnswer::ConnectionLost, "connection closed"),
     ] {
         let (queue, calls, _server) = canned(answer).await;
         let kept = queue.send_dead_letters(&vec![dead_lettered("secret"); 3]).await;
@@ -209,7 +210,8 @@ async fn without_a_listener_nothing_is_kept() {
 
 #[tokio::test]
 async fn an_interrupted_job_is_a_body_without_attributes() {
-    let (queue, calls, server) = canned(Answer::Output(json!({"Successful": [successful("0")], "Failed": []}))).await;
+    let (queue, calls, server) =
+        canned(ServiceAnswer::Output(json!({"Successful": [successful("0")], "Failed": []}))).await;
     assert_eq!(queue.send(&["{\"a\": 1}".to_owned()]).await, [Ok(())]);
     let calls = calls.lock().unwrap();
     let [call] = calls.as_slice() else { panic!("a send is sent exactly once: {calls:?}") };
@@ -220,7 +222,7 @@ async fn an_interrupted_job_is_a_body_without_attributes() {
 
 #[tokio::test]
 async fn of_no_interrupted_jobs_nothing_is_sent() {
-    let (queue, calls, _server) = canned(Answer::ConnectionLost).await;
+    let (queue, calls, _server) = canned(ServiceAnswer::ConnectionLost).await;
     assert!(queue.send(&[]).await.is_empty());
     assert!(calls.lock().unwrap().is_empty());
 }
@@ -243,11 +245,15 @@ async fn any_number_of_interrupted_jobs_goes_in_batches_and_each_has_its_answer(
 
 #[tokio::test]
 async fn a_batch_of_interrupted_jobs_that_is_lost_loses_no_other() {
-    let lost = |call: &Call| call.body["Entries"].to_string().contains("body 13\"");
-    let backend = move |call: Call| {
+    let lost = |call: &ServiceCall| call.body["Entries"].to_string().contains("body 13\"");
+    let backend = move |call: ServiceCall| {
         let entries = call.body["Entries"].as_array().unwrap().clone();
         let kept: Vec<Value> = entries.iter().map(|entry| successful(entry["Id"].as_str().unwrap())).collect();
-        if lost(&call) { Answer::ConnectionLost } else { Answer::Output(json!({"Successful": kept, "Failed": []})) }
+        if lost(&call) {
+            ServiceAnswer::ConnectionLost
+        } else {
+            ServiceAnswer::Output(json!({"Successful": kept, "Failed": []}))
+        }
     };
     let server = Server::start(Arc::new(Mutex::new(backend)), ServerOptions::default()).await.unwrap();
     let bodies: Vec<String> = (0..30).map(|at| format!("body {at}")).collect();

@@ -9,7 +9,7 @@ use ecs_sim::control_plane::Millis;
 use ecs_sim::play::Process;
 use ecs_sim::progress::Progress;
 use ecs_sim::region::{Region, SharedRegion};
-use ecs_sim::scenario::{Extent, Function, Invoked, Scenario, Silent, run};
+use ecs_sim::scenario::{Extent, FunctionUnderTest, Invoked, Scenario, Silent, run};
 use std::path::Path;
 use table::{Table, endpoint};
 
@@ -40,7 +40,7 @@ impl AnewEachTime {
     }
 }
 
-impl Function for AnewEachTime {
+impl FunctionUnderTest for AnewEachTime {
     async fn invoke(&mut self, payload: &str, deadline: Millis) -> Invoked {
         let settings = self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let bootstrap = Path::new(env!("CARGO_BIN_EXE_bootstrap"));

@@ -3,9 +3,9 @@
 //! protected tasks. docs/remediations.md has the numbers, and names every policy and tag.
 
 use crate::files::path;
-use ecs_sim::control_plane::{ArnForm, Millis, Task, Variants};
-use ecs_sim::region::{CLUSTER, Outcome, Region, SharedRegion};
-use ecs_sim::scenario::{Function, InProcess, Invoked, Scenario, Silent, Statement, run};
+use ecs_sim::control_plane::{ArnForm, Millis, SimulatedTask, Variants};
+use ecs_sim::region::{CLUSTER, EcsCallOutcome, Region, SharedRegion};
+use ecs_sim::scenario::{FunctionUnderTest, InProcess, Invoked, Scenario, Silent, Statement, run};
 use std::collections::BTreeMap;
 use std::fs;
 use std::ops::RangeInclusive;
@@ -30,7 +30,7 @@ struct ByAge {
     held_up_since: BTreeMap<String, Millis>,
 }
 
-impl Function for ByAge {
+impl FunctionUnderTest for ByAge {
     async fn invoke(&mut self, payload: &str, deadline: Millis) -> Invoked {
         let invoked = self.taskhold.invoke(payload, deadline).await;
         for (task, minutes) in self.refused() {
@@ -51,7 +51,7 @@ impl ByAge {
     fn refused(&self) -> Vec<(String, i64)> {
         let mut refused = BTreeMap::new();
         for call in &self.region.lock().calls {
-            let (Outcome::Answered(Ok(answer)), Some(minutes)) =
+            let (EcsCallOutcome::Answered(Ok(answer)), Some(minutes)) =
                 (&call.outcome, call.request["expiresInMinutes"].as_i64())
             else {
                 continue;
@@ -81,8 +81,9 @@ impl ByAge {
     fn release_oldest(&self, service: &str) {
         let mut region = self.region.lock();
         let protected = region.ecs.tasks_of(CLUSTER, service).filter(|task| task.is_protected());
-        let oldest =
-            protected.min_by_key(|task: &&Task| (task.created_at, task.id.clone())).map(|task| task.id.clone());
+        let oldest = protected
+            .min_by_key(|task: &&SimulatedTask| (task.created_at, task.id.clone()))
+            .map(|task| task.id.clone());
         if let Some(oldest) = oldest {
             region.ecs.set_own_protection(&oldest, None).unwrap();
         }
@@ -153,7 +154,11 @@ fn killed_by_age(scenario: &Scenario, reading: Variants) -> usize {
     }
 }
 
-fn killed<F: Function>(scenario: &Scenario, region: SharedRegion, function: &mut F) -> Result<usize, (usize, String)> {
+fn killed<F: FunctionUnderTest>(
+    scenario: &Scenario,
+    region: SharedRegion,
+    function: &mut F,
+) -> Result<usize, (usize, String)> {
     let mut audience = Silent;
     let telling = run(scenario, region, function, &mut audience);
     let told = tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(telling);

@@ -12,7 +12,7 @@ use ecs_sim::play::Process;
 use ecs_sim::progress::Progress;
 use ecs_sim::region::{Region, SharedRegion};
 use ecs_sim::scenario::{
-    AlertTold, Disorder, Expectation, Extent, InProcess, Scenario, Silent, Statement, Style, Summary, Timeline,
+    Disorder, Expectation, Extent, InProcess, Scenario, SentAlert, Silent, Statement, Style, Summary, Timeline,
     alerts_of, random_scenario, run,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -189,7 +189,7 @@ fn is_about_alerts(scenario: &Scenario) -> bool {
         .any(|line| matches!(line.statement, Statement::Expect(Expectation::Alert(_) | Expectation::NoAlert)))
 }
 
-fn told(scenario: &Scenario, variants: Variants, disorder: Disorder) -> Result<Vec<AlertTold>, String> {
+fn told(scenario: &Scenario, variants: Variants, disorder: Disorder) -> Result<Vec<SentAlert>, String> {
     let region = SharedRegion::new(Region::for_scenario(variants));
     let mut function = InProcess::new(&region, scenario.settings()).map_err(|error| error.to_string())?;
     block_on(alerts_of(scenario, region, &mut function, disorder)).map_err(|failure| failure.to_string())
@@ -207,7 +207,7 @@ struct Life {
 
 /// The lives of the incidents behind alerts, sorted. The times of the alerts, and alerts about other incidents in
 /// between, do not matter.
-fn lives(told: &[AlertTold]) -> Vec<Life> {
+fn lives(told: &[SentAlert]) -> Vec<Life> {
     let mut lives: BTreeMap<&str, Life> = BTreeMap::new();
     for alert in told {
         let life = lives.entry(&alert.incident).or_default();
@@ -258,7 +258,7 @@ fn doubled_shuffled_and_missing_events_change_no_incident() {
 
 #[test]
 fn runs_are_compared_by_the_lives_of_incidents_and_not_by_the_order_of_alerts() {
-    let alert = |incident: &str, event: &str| AlertTold {
+    let alert = |incident: &str, event: &str| SentAlert {
         incident: incident.to_owned(),
         kind: "deployment-blocked".to_owned(),
         event: event.to_owned(),
@@ -268,7 +268,7 @@ fn runs_are_compared_by_the_lives_of_incidents_and_not_by_the_order_of_alerts() 
     let again = alert("2", "repeated");
     let told = lives(&[one.clone(), two.clone(), over.clone()]);
     for alike in [[&two, &one, &over].as_slice(), &[&one, &over, &two], &[&one, &two, &again, &over]] {
-        let alike: Vec<AlertTold> = alike.iter().copied().cloned().collect();
+        let alike: Vec<SentAlert> = alike.iter().copied().cloned().collect();
         assert!(same(&lives(&alike), &told), "{alike:?}");
     }
     for other in [
@@ -279,9 +279,9 @@ fn runs_are_compared_by_the_lives_of_incidents_and_not_by_the_order_of_alerts() 
         &[&one, &two, &again, &again, &over],
         &[&one, &two, &over, &alert("3", "opened")],
         &[&one, &two, &over, &alert("2", "escalated")],
-        &[&one, &two, &AlertTold { service: "api".to_owned(), ..over.clone() }],
+        &[&one, &two, &SentAlert { service: "api".to_owned(), ..over.clone() }],
     ] {
-        let other: Vec<AlertTold> = other.iter().copied().cloned().collect();
+        let other: Vec<SentAlert> = other.iter().copied().cloned().collect();
         assert!(!same(&lives(&other), &told), "{other:?}");
     }
 }

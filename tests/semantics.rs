@@ -4,7 +4,7 @@ use crate::block_on;
 use ecs_sim::event_source::FunctionAnswer;
 use ecs_sim::queue::{AttributeValue, SendMessage};
 use ecs_sim::region::{DEAD_LETTER_QUEUE, Fault, JOB_QUEUE, Region, SharedRegion};
-use ecs_sim::scenario::{Function, InProcess, Scenario, Silent, Summary, run};
+use ecs_sim::scenario::{FunctionUnderTest, InProcess, Scenario, Silent, Summary, run};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 

@@ -2,7 +2,7 @@
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sqs::config::Credentials;
-use ecs_sim::http::{Answer, Server, ServerOptions, Services};
+use ecs_sim::http::{Server, ServerOptions, ServiceAnswer, Services};
 use ecs_sim::queue::{MessageAttribute, QueueOrigin, QueueSettings, Queues};
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
@@ -20,7 +20,7 @@ pub(crate) async fn sdk_config(endpoint: &str) -> SdkConfig {
 }
 
 /// An ECS that must not be called.
-pub(crate) type NoEcs = fn(i64, &str, &Value) -> Answer;
+pub(crate) type NoEcs = fn(i64, &str, &Value) -> ServiceAnswer;
 
 /// The simulated SNS, and the simulated SQS with one queue.
 pub(crate) struct Simulated {

@@ -8,7 +8,7 @@ use ecs_sim::control_plane::{ServiceSpec, Variants};
 use ecs_sim::event_source::{EventSource, FunctionAnswer};
 use ecs_sim::queue::SendMessage;
 use ecs_sim::region::{CLUSTER, Fault, JOB_QUEUE, RECHECK_QUEUE, Region, SharedRegion};
-use ecs_sim::scenario::{Function, InProcess};
+use ecs_sim::scenario::{FunctionUnderTest, InProcess};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 

@@ -6,8 +6,8 @@
 //! once a minute and moves back a count that another caller set later, as the next scaling activity of a policy would.
 //! It then lowers no count while scaling in is suspended and raises none while scaling out is suspended.
 
-use crate::control_plane::{ControlPlane, Millis, ServiceStatus};
-use crate::http::ServiceError;
+use crate::control_plane::{ControlPlane, Millis, SimulatedServiceStatus};
+use crate::service_error::ServiceError;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -151,7 +151,8 @@ impl ScalableTargets {
     fn outside(&self, ecs: &ControlPlane) -> impl Iterator<Item = ((&str, &str), u32)> {
         self.targets.iter().filter_map(|(id, target)| {
             let (cluster, name) = service_of(id)?;
-            let service = ecs.service(cluster, name).filter(|service| service.status == ServiceStatus::Active)?;
+            let service =
+                ecs.service(cluster, name).filter(|service| service.status == SimulatedServiceStatus::Active)?;
             let inside = target.count_for(service.desired_count);
             (inside != service.desired_count).then_some(((cluster, name), inside))
         })

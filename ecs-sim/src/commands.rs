@@ -1,14 +1,16 @@
 //! The commands of `ecs-sim`: their options and output.
 
+mod error;
+mod options;
 mod output;
 mod play;
 mod scenario;
 mod serve;
 mod sim;
 
+pub use error::CliError;
 use lexopt::prelude::*;
-use std::net::IpAddr;
-use std::path::PathBuf;
+use options::{Options, SimOptions};
 use std::time::Duration;
 
 const INTRODUCTION: &str = "\
@@ -17,29 +19,29 @@ ecs-sim: a simulated Amazon ECS with task scale-in protection, and scenarios abo
 ";
 
 /// A command, and what its command line may have.
-struct Command {
+struct CommandSyntax {
     name: &'static str,
     usage: &'static str,
     takes_files: bool,
     options: &'static [&'static str],
 }
 
-const COMMANDS: [Command; 5] = [
-    Command {
+const COMMANDS: [CommandSyntax; 5] = [
+    CommandSyntax {
         name: "scenario",
         usage: "  ecs-sim scenario FILE…                      run scenarios in process, each under every variant of AWS that it allows
 ",
         takes_files: true,
         options: &[],
     },
-    Command {
+    CommandSyntax {
         name: "twice",
         usage: "  ecs-sim twice [--seed N] [--lines N]     run a random scenario twice; the two must not differ in a byte
 ",
         takes_files: false,
         options: &["seed", "lines"],
     },
-    Command {
+    CommandSyntax {
         name: "sim",
         usage: "  ecs-sim sim [--seed N] [--runs N]        run the whole function under faults, and check what it promises
               [--threads 2] [--keep-going]         … on two threads; … to the first broken run of each promise
@@ -49,7 +51,7 @@ const COMMANDS: [Command; 5] = [
         takes_files: true,
         options: &["seed", "runs", "threads", "keep-going", "sabotage", "replay"],
     },
-    Command {
+    CommandSyntax {
         name: "play",
         usage: "  ecs-sim play FILE --bootstrap BIN        run a scenario against the real function
                  [--pause MILLISECONDS]    … with a pause before each line, for who reads along
@@ -57,7 +59,7 @@ const COMMANDS: [Command; 5] = [
         takes_files: true,
         options: &["bootstrap", "pause"],
     },
-    Command {
+    CommandSyntax {
         name: "serve",
         usage: "  ecs-sim serve [--port N] [--service NAME=TASKS]…
                                            serve ECS, SQS, SNS and Application Auto Scaling on loopback, for the AWS CLI
@@ -70,96 +72,16 @@ const COMMANDS: [Command; 5] = [
 ];
 
 /// The usage of one command, or of all.
-fn usage(command: Option<&Command>) -> String {
+fn usage(command: Option<&CommandSyntax>) -> String {
     let all: String = COMMANDS.iter().map(|command| command.usage).collect();
     command.map_or(format!("{INTRODUCTION}{all}"), |command| command.usage.to_owned())
-}
-
-/// Why a command failed.
-#[derive(Debug, thiserror::Error)]
-pub enum CommandError {
-    /// The command line is wrong.
-    #[error("{0}")]
-    Usage(String),
-    /// A file could not be read.
-    #[error("could not read `{}`: {problem}", file.display())]
-    Read {
-        /// The file.
-        file: PathBuf,
-        /// The cause.
-        problem: std::io::Error,
-    },
-    /// A scenario could not be read.
-    #[error(transparent)]
-    Scenario(#[from] crate::scenario::ScenarioError),
-    /// A scenario failed.
-    #[error("{0}, under {1}")]
-    Failed(crate::scenario::Failure, crate::control_plane::Variants),
-    /// The settings of a scenario are wrong.
-    #[error(transparent)]
-    Settings(#[from] taskhold::config::settings::ConfigProblems),
-    /// The function process could not be run.
-    #[error(transparent)]
-    Play(#[from] crate::play::PlayError),
-    /// Two runs of one scenario differ.
-    #[error("two runs of {0} differ, first in line {1}:\n  {2}\n  {3}")]
-    Differ(String, usize, String, String),
-    /// A run broke a promise.
-    #[error("{0}")]
-    Broken(String),
-    /// A run could not be read.
-    #[error(transparent)]
-    Plan(#[from] crate::chaos::PlanError),
-    /// The server could not be started.
-    #[error("could not serve: {0}")]
-    Serve(std::io::Error),
-    /// The service could not be created.
-    #[error("could not create the service: {0}")]
-    Api(#[from] crate::control_plane::ApiError),
-    /// The reader of standard output has closed it.
-    #[error("the output is closed")]
-    OutputClosed,
-    /// The output could not be written.
-    #[error("could not write the output: {0}")]
-    Write(std::io::Error),
-}
-
-impl CommandError {
-    /// What the process ends with.
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            Self::Usage(_) => 2,
-            // The exit code that a shell reports for a process that SIGPIPE ended.
-            Self::OutputClosed => 128 + 13,
-            _ => 1,
-        }
-    }
-}
-
-impl From<lexopt::Error> for CommandError {
-    fn from(error: lexopt::Error) -> Self {
-        Self::Usage(error.to_string())
-    }
-}
-
-#[derive(Debug, Default)]
-struct Options {
-    files: Vec<PathBuf>,
-    seed: u64,
-    lines: usize,
-    bootstrap: Option<PathBuf>,
-    pause: Duration,
-    host: Option<IpAddr>,
-    port: u16,
-    services: Vec<(String, u32)>,
-    sim: sim::SimOptions,
 }
 
 /// Runs the command on the process's command line.
 ///
 /// # Errors
 /// An invalid command line, or the failure of the command.
-pub async fn run() -> Result<(), CommandError> {
+pub async fn run() -> Result<(), CliError> {
     let mut parser = lexopt::Parser::from_env();
     let command = match parser.next()? {
         None | Some(Long("help") | Short('h')) => return output::text(&usage(None)),
@@ -169,8 +91,8 @@ pub async fn run() -> Result<(), CommandError> {
         }
         Some(argument) => named(argument)?,
     };
-    let wrong = |error: CommandError| match error {
-        CommandError::Usage(problem) => CommandError::Usage(format!("{problem}\n\n{}", usage(Some(command)))),
+    let wrong = |error: CliError| match error {
+        CliError::Usage(problem) => CliError::Usage(format!("{problem}\n\n{}", usage(Some(command)))),
         other => other,
     };
     let Some(options) = options(&mut parser, command).map_err(wrong)? else {
@@ -186,7 +108,7 @@ pub async fn run() -> Result<(), CommandError> {
     .map_err(wrong)
 }
 
-fn named(argument: lexopt::Arg<'_>) -> Result<&'static Command, CommandError> {
+fn named(argument: lexopt::Arg<'_>) -> Result<&'static CommandSyntax, CliError> {
     let problem = match argument {
         Value(word) => match COMMANDS.iter().find(|command| word == command.name) {
             Some(command) => return Ok(command),
@@ -194,16 +116,16 @@ fn named(argument: lexopt::Arg<'_>) -> Result<&'static Command, CommandError> {
         },
         other => other.unexpected().to_string(),
     };
-    Err(CommandError::Usage(format!("{problem}\n\n{}", usage(None))))
+    Err(CliError::Usage(format!("{problem}\n\n{}", usage(None))))
 }
 
 /// What the command line says; `None` if it asks for help.
-fn options(parser: &mut lexopt::Parser, command: &Command) -> Result<Option<Options>, CommandError> {
+fn options(parser: &mut lexopt::Parser, command: &CommandSyntax) -> Result<Option<Options>, CliError> {
     let mut options = Options {
         seed: 1,
         lines: 60,
         port: 4566,
-        sim: sim::SimOptions { runs: 1000, ..Default::default() },
+        sim: SimOptions { runs: 1000, ..Default::default() },
         ..Options::default()
     };
     while let Some(argument) = parser.next()? {
@@ -219,7 +141,7 @@ fn options(parser: &mut lexopt::Parser, command: &Command) -> Result<Option<Opti
             Long("keep-going") => options.sim.keeps_going = true,
             Long("sabotage") => {
                 let name = parser.value()?.string()?;
-                let wrong = || CommandError::Usage(format!("`{name}` is no sabotage"));
+                let wrong = || CliError::Usage(format!("`{name}` is no sabotage"));
                 options.sim.sabotage = crate::chaos::Sabotage::named(&name).ok_or_else(wrong)?;
             }
             Long("bootstrap") => options.bootstrap = Some(parser.value()?.into()),
@@ -230,17 +152,11 @@ fn options(parser: &mut lexopt::Parser, command: &Command) -> Result<Option<Opti
                 let text = parser.value()?.string()?;
                 let service =
                     text.split_once('=').and_then(|(name, tasks)| Some((name.to_owned(), tasks.parse().ok()?)));
-                let wrong = || CommandError::Usage(format!("`{text}` is not NAME=TASKS"));
+                let wrong = || CliError::Usage(format!("`{text}` is not NAME=TASKS"));
                 options.services.push(service.ok_or_else(wrong)?);
             }
             other => return Err(other.unexpected().into()),
         }
     }
     Ok(Some(options))
-}
-
-fn read(file: &PathBuf) -> Result<crate::scenario::Scenario, CommandError> {
-    let text =
-        std::fs::read_to_string(file).map_err(|error| CommandError::Read { file: file.clone(), problem: error })?;
-    Ok(crate::scenario::Scenario::parse(&file.display().to_string(), &text)?)
 }

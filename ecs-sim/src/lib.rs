@@ -17,6 +17,7 @@
 //! | [`control_plane`] | ECS: a pure state machine with a simulated clock |
 //! | [`autoscaling`] | Application Auto Scaling: the bounds of desired counts |
 //! | [`queue`], [`event_source`] | SQS, and Lambda's event source mapping of a queue |
+//! | [`service_error`] | the error that a simulated service reports, whatever the protocol |
 //! | [`region`] | ECS, SQS, SNS and Application Auto Scaling under one clock, with injected faults |
 //! | [`scenario`] | the scenario language, and the function in process |
 //! | [`play`] | the function as a process, on the Lambda runtime API |
@@ -173,3 +174,4 @@ pub mod progress;
 pub mod queue;
 pub mod region;
 pub mod scenario;
+pub mod service_error;

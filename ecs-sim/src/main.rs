@@ -1,6 +1,6 @@
 //! `ecs-sim`: scenarios and a simulated ECS, from the command line.
 
-use ecs_sim::commands::{self, CommandError};
+use ecs_sim::commands::{self, CliError};
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -16,7 +16,7 @@ fn main() -> ExitCode {
     match runtime.block_on(commands::run()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            if !matches!(error, CommandError::OutputClosed) {
+            if !matches!(error, CliError::OutputClosed) {
                 complain(&error.to_string());
             }
             ExitCode::from(error.exit_code())

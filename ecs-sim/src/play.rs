@@ -6,9 +6,9 @@
 
 use crate::control_plane::Millis;
 use crate::event_source::FunctionAnswer;
-use crate::http::{FunctionError, Server, ServerOptions};
+use crate::http::{InvocationError, Server, ServerOptions};
 use crate::region::{ALERT_TOPIC_ARN, CLUSTER, DEAD_LETTER_QUEUE, INTERRUPTED_QUEUE, RECHECK_QUEUE, SharedRegion};
-use crate::scenario::{FUNCTION_TIMEOUT_MS, Function, Invoked, LogLine};
+use crate::scenario::{FUNCTION_TIMEOUT_MS, FunctionUnderTest, Invoked, LogLine};
 use serde_json::Value;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -42,7 +42,7 @@ pub enum PlayError {
         /// The program.
         bootstrap: PathBuf,
         /// The cause.
-        problem: FunctionError,
+        problem: InvocationError,
         /// Its log.
         log: String,
     },
@@ -105,7 +105,7 @@ impl Process {
         let came_up = tokio::select! {
             came_up = ready => came_up,
             ended = child.wait() => {
-                Err(FunctionError::Exited { reason: ended.map_or_else(|error| error.to_string(), |end| end.to_string()) })
+                Err(InvocationError::Exited { reason: ended.map_or_else(|error| error.to_string(), |end| end.to_string()) })
             }
         };
         let bootstrap = self.bootstrap.clone();
@@ -187,7 +187,7 @@ async fn pause(duration: Duration) {
     tokio::time::sleep(duration).await;
 }
 
-impl Function for Process {
+impl FunctionUnderTest for Process {
     async fn invoke(&mut self, payload: &str, deadline: Millis) -> Invoked {
         self.region.lock().caller_is_dead = false;
         if self.child.is_none()

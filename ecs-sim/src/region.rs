@@ -9,7 +9,7 @@ pub use faults::{Fault, ScaledBefore};
 
 use crate::autoscaling::ScalableTargets;
 use crate::control_plane::{ApiError, ControlPlane, ErrorCode, Millis, Setup, Throttling, Variants};
-use crate::http::{Answer, Backend, Call, Service, ServiceError, Topics};
+use crate::http::{AwsService, Backend, ServiceAnswer, ServiceCall, ServiceError, Topics};
 use crate::queue::{self, QueueOrigin, QueueSettings, Queues};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -38,7 +38,7 @@ pub const RECHECK_RECEIVES_MAX: u32 = 10;
 
 /// How a call to ECS ends for its caller.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Outcome {
+pub enum EcsCallOutcome {
     /// With an answer, or an exception.
     Answered(Result<Value, ApiError>),
     /// No answer arrives.
@@ -57,7 +57,7 @@ pub struct EcsCall {
     /// The request.
     pub request: Value,
     /// The outcome that its caller saw.
-    pub outcome: Outcome,
+    pub outcome: EcsCallOutcome,
 }
 
 /// ECS, SQS, SNS and Application Auto Scaling at one moment.
@@ -159,35 +159,50 @@ impl Region {
     }
 
     /// Calls ECS, unless the next fault prevents it.
-    pub fn call_ecs(&mut self, operation: &str, request: &Value) -> Outcome {
+    pub fn call_ecs(&mut self, operation: &str, request: &Value) -> EcsCallOutcome {
         self.note("ecs", operation);
         let answered_at = self.now() + self.latency_ms;
         self.advance_to(answered_at);
-        let exception = |code, message: &str| Outcome::Answered(Err(ApiError::new(code, message)));
+        let exception = |code, message: &str| EcsCallOutcome::Answered(Err(ApiError::new(code, message)));
         self.scale_before(operation);
         let outcome = match self.next_fault(operation) {
-            None => Outcome::Answered(self.ecs.call(operation, request)),
+            None => EcsCallOutcome::Answered(self.ecs.call(operation, request)),
             Some(Fault::Throttled) => exception(ErrorCode::Throttling, "Rate exceeded"),
             Some(Fault::ServerError) => exception(ErrorCode::Server, "Service Unavailable. Please try again later."),
             Some(Fault::AccessDenied) => {
                 exception(ErrorCode::AccessDenied, "User is not authorized to perform this action")
             }
-            Some(Fault::CallLost) => Outcome::NoAnswer,
+            Some(Fault::CallLost) => EcsCallOutcome::NoAnswer,
             Some(Fault::AnswerLost) => {
                 // The fault loses the answer, even a refusal.
                 let _ = self.ecs.call(operation, request);
-                Outcome::NoAnswer
+                EcsCallOutcome::NoAnswer
             }
-            Some(Fault::DiesBefore) => Outcome::CallerDies,
+            Some(Fault::DiesBefore) => EcsCallOutcome::CallerDies,
             Some(Fault::DiesAfter) => {
                 let _ = self.ecs.call(operation, request);
-                Outcome::CallerDies
+                EcsCallOutcome::CallerDies
             }
         };
-        self.caller_is_dead |= outcome == Outcome::CallerDies;
+        self.caller_is_dead |= outcome == EcsCallOutcome::CallerDies;
         let (at, operation, request) = (self.now(), operation.to_owned(), request.clone());
         self.calls.push(EcsCall { at, operation, request, outcome: outcome.clone() });
         outcome
+    }
+
+    /// The fault for the next call, which is of this operation.
+    fn next_fault(&mut self, operation: &str) -> Option<Fault> {
+        let of_its_own = self.faults_of.get_mut(operation).and_then(VecDeque::pop_front);
+        of_its_own.or_else(|| self.faults.pop_front())
+    }
+
+    /// Sets the desired counts that wait for this operation.
+    fn scale_before(&mut self, operation: &str) {
+        while let Some(at) = self.scaled_before.iter().position(|scaled| scaled.operation == operation) {
+            let ScaledBefore { service, count, .. } = self.scaled_before.remove(at);
+            // A deleted service cannot be scaled.
+            let _ = self.ecs.set_desired_count(CLUSTER, &service, count);
+        }
     }
 }
 
@@ -226,21 +241,21 @@ impl Region {
 }
 
 impl Backend for Region {
-    fn call(&mut self, call: Call) -> Answer {
+    fn call(&mut self, call: ServiceCall) -> ServiceAnswer {
         match call.service {
-            Service::Ecs => match self.call_ecs(&call.operation, &call.body) {
-                Outcome::Answered(answer) => answer.into(),
-                Outcome::NoAnswer | Outcome::CallerDies => Answer::ConnectionLost,
+            AwsService::Ecs => match self.call_ecs(&call.operation, &call.body) {
+                EcsCallOutcome::Answered(answer) => answer.into(),
+                EcsCallOutcome::NoAnswer | EcsCallOutcome::CallerDies => ServiceAnswer::ConnectionLost,
             },
-            Service::Sqs => {
+            AwsService::Sqs => {
                 self.note("sqs", &call.operation);
                 queue::api::call(&mut self.queues, call.access_key_id.as_deref(), &call.operation, &call.body).into()
             }
-            Service::Sns => match self.publish(&call.operation, &call.body) {
+            AwsService::Sns => match self.publish(&call.operation, &call.body) {
                 Some(answer) => answer.into(),
-                None => Answer::ConnectionLost,
+                None => ServiceAnswer::ConnectionLost,
             },
-            Service::ApplicationAutoScaling => self.call_autoscaling(&call.operation, &call.body).into(),
+            AwsService::ApplicationAutoScaling => self.call_autoscaling(&call.operation, &call.body).into(),
         }
     }
 }

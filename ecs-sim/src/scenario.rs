@@ -67,104 +67,31 @@ mod captured;
 mod described;
 mod disorder;
 mod expectation;
+mod function;
 pub(crate) mod in_process;
 mod notice;
 mod parse;
 mod random;
+mod result;
 mod run;
 mod sample;
+mod script;
+mod sent_alert;
 mod statement;
 mod telling;
 mod timeline;
 mod workers;
 mod world;
 
-pub use alerts::{AlertTold, alerts_of};
+pub use alerts::alerts_of;
 pub use disorder::Disorder;
+pub use function::{FUNCTION_TIMEOUT_MS, FunctionUnderTest, Invoked, LogLine};
 pub use in_process::InProcess;
 pub use random::random_scenario;
-pub use run::{FUNCTION_TIMEOUT_MS, Failure, Function, Invoked, LogLine, Summary, run};
+pub use result::{ScenarioFailure, Summary};
+pub use run::run;
 pub use sample::{Extent, met};
+pub use script::{Line, Scenario, ScenarioError};
+pub use sent_alert::SentAlert;
 pub use statement::{Expectation, Statement};
 pub use timeline::{Audience, Colour, Silent, Style, Telling, Timeline};
-
-use crate::control_plane::Variants;
-
-/// A scenario that has been read.
-#[derive(Clone, Debug)]
-pub struct Scenario {
-    /// The scenario's origin, for messages.
-    pub name: String,
-    /// Its statements.
-    pub lines: Vec<Line>,
-}
-
-/// One statement.
-#[derive(Clone, Debug)]
-pub struct Line {
-    /// From 1.
-    pub number: usize,
-    /// As written, without its comment.
-    pub text: String,
-    /// The parsed statement.
-    pub statement: Statement,
-}
-
-/// A line that is no statement.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{scenario}:{line}: {problem}")]
-pub struct ScenarioError {
-    /// The scenario's origin.
-    pub scenario: String,
-    /// From 1.
-    pub line: usize,
-    /// The problem.
-    pub problem: String,
-}
-
-impl Scenario {
-    /// Parses a scenario.
-    ///
-    /// # Errors
-    /// A line that is no statement, with file and line.
-    pub fn parse(name: &str, text: &str) -> Result<Self, ScenarioError> {
-        let mut lines = Vec::new();
-        for (at, line) in text.lines().enumerate() {
-            let number = at + 1;
-            let text = parse::without_comment(line);
-            if text.is_empty() {
-                continue;
-            }
-            let statement = parse::statement(text).map_err(|problem| ScenarioError {
-                scenario: name.to_owned(),
-                line: number,
-                problem,
-            })?;
-            lines.push(Line { number, text: text.to_owned(), statement });
-        }
-        Ok(Self { name: name.to_owned(), lines })
-    }
-
-    /// The variants of AWS under which the scenario applies: all, or those that it needs.
-    #[must_use]
-    pub fn variants(&self) -> Vec<Variants> {
-        let needs = |line: &Line| match &line.statement {
-            Statement::Needs(needs) => needs.clone(),
-            _ => Vec::new(),
-        };
-        let needs: Vec<String> = self.lines.iter().flat_map(needs).collect();
-        let holds = |variants: &Variants| {
-            let written = variants.to_string();
-            needs.iter().all(|need| written.split(' ').any(|pair| pair == need))
-        };
-        Variants::all().into_iter().filter(holds).collect()
-    }
-
-    /// The settings of the function that the scenario changes.
-    pub fn settings(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.lines.iter().filter_map(|line| match &line.statement {
-            Statement::Set { name, value } => Some((name.as_str(), value.as_str())),
-            _ => None,
-        })
-    }
-}

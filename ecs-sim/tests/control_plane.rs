@@ -2,7 +2,7 @@
 
 use ecs_sim::control_plane::{
     ApiError, ControlPlane, DescribeServicesRequest, ErrorCode, HOLD_REPEAT_MS, LATE_STOP_DELAY_MS, Millis,
-    ServiceSpec, Setup, Task, TaskStatus, Throttling, Variants,
+    ServiceSpec, Setup, SimulatedTask, TaskStatus, Throttling, Variants,
 };
 use serde_json::{Value, json};
 
@@ -70,7 +70,7 @@ impl Stage {
         events.as_array().expect("events").iter().map(message).collect()
     }
 
-    fn task(&self, index: usize) -> &Task {
+    fn task(&self, index: usize) -> &SimulatedTask {
         self.ecs.task(&self.tasks[index]).expect("a task that is remembered")
     }
 
@@ -828,14 +828,14 @@ fn check_step(before: &ControlPlane, after: &ControlPlane, exempt: Option<&str>)
     let service = after.service("jobs", "web").expect("the service");
     let total = |ecs: &ControlPlane| ecs.tasks_of("jobs", "web").count();
     let running = |ecs: &ControlPlane| {
-        let is_running = |task: &&Task| task.is_live() && task.last_status == TaskStatus::Running;
+        let is_running = |task: &&SimulatedTask| task.is_live() && task.last_status == TaskStatus::Running;
         let others = ecs.tasks_of("jobs", "web").filter(|task| Some(task.id.as_str()) != exempt);
         others.filter(is_running).count()
     };
-    let is_stopped = |task: &&Task| {
-        Some(task.id.as_str()) != exempt && task.is_live() && !after.task(&task.id).is_some_and(Task::is_live)
+    let is_stopped = |task: &&SimulatedTask| {
+        Some(task.id.as_str()) != exempt && task.is_live() && !after.task(&task.id).is_some_and(SimulatedTask::is_live)
     };
-    let stopped: Vec<&Task> = before.tasks().filter(is_stopped).collect();
+    let stopped: Vec<&SimulatedTask> = before.tasks().filter(is_stopped).collect();
     for task in &stopped {
         let until = task.protected_until.unwrap_or(Millis::MIN);
         assert!(until <= after.now(), "protected task {} was stopped", task.id);

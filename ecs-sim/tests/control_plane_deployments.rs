@@ -2,8 +2,9 @@
 //! only.
 
 use ecs_sim::control_plane::{
-    ApiError, CircuitBreaker, ControlPlane, DeploymentController, DeploymentStrategy, ErrorCode, HOLD_REPEAT_MS,
-    INACTIVE_SERVICE_REMEMBERED_MS, Millis, ServiceSpec, Setup, StopCode, Task, Throttling, Variants,
+    ApiError, CircuitBreaker, ControlPlane, DeploymentControllerType, ErrorCode, HOLD_REPEAT_MS,
+    INACTIVE_SERVICE_REMEMBERED_MS, Millis, ServiceSpec, Setup, SimulatedTask, StopCode, StrategySpec, Throttling,
+    Variants,
 };
 use serde_json::{Value, json};
 
@@ -23,22 +24,22 @@ fn rolling(desired: u32) -> ServiceSpec {
     ServiceSpec::new("jobs", "web", desired)
 }
 
-fn shifting(strategy: DeploymentStrategy, desired: u32) -> ServiceSpec {
+fn shifting(strategy: StrategySpec, desired: u32) -> ServiceSpec {
     ServiceSpec { strategy, bake_minutes: 5, ..rolling(desired) }
 }
 
-fn with_task_sets(controller: DeploymentController, desired: u32) -> ServiceSpec {
+fn with_task_sets(controller: DeploymentControllerType, desired: u32) -> ServiceSpec {
     ServiceSpec { controller, bake_minutes: 5, ..rolling(desired) }
 }
 
 fn every_kind(desired: u32) -> [ServiceSpec; 6] {
     [
         rolling(desired),
-        shifting(DeploymentStrategy::BlueGreen, desired),
-        shifting(DeploymentStrategy::LINEAR, desired),
-        shifting(DeploymentStrategy::CANARY, desired),
-        with_task_sets(DeploymentController::CodeDeploy, desired),
-        with_task_sets(DeploymentController::External, desired),
+        shifting(StrategySpec::BlueGreen, desired),
+        shifting(StrategySpec::LINEAR, desired),
+        shifting(StrategySpec::CANARY, desired),
+        with_task_sets(DeploymentControllerType::CodeDeploy, desired),
+        with_task_sets(DeploymentControllerType::External, desired),
     ]
 }
 
@@ -101,7 +102,7 @@ impl Stage {
     }
 
     fn is_live(&self, task: usize) -> bool {
-        self.ecs.task(&self.tasks[task]).is_some_and(Task::is_live)
+        self.ecs.task(&self.tasks[task]).is_some_and(SimulatedTask::is_live)
     }
 
     fn messages(&mut self) -> Vec<String> {
@@ -133,7 +134,7 @@ fn code(answer: Result<Value, ApiError>) -> ErrorCode {
 
 #[test]
 fn green_runs_fully_beside_blue_until_the_bake_time_is_over() {
-    let mut stage = stage(shifting(DeploymentStrategy::BlueGreen, 3));
+    let mut stage = stage(shifting(StrategySpec::BlueGreen, 3));
     let blue = stage.primary();
     let green = stage.deploy();
     assert_eq!(stage.sets(), ["PRIMARY 3 0 3", "ACTIVE 3 3 0"]);
@@ -154,7 +155,7 @@ fn green_runs_fully_beside_blue_until_the_bake_time_is_over() {
 
 #[test]
 fn the_percentages_do_not_bound_a_blue_green_deployment() {
-    let spec = ServiceSpec { maximum_percent: 100, ..shifting(DeploymentStrategy::BlueGreen, 2) };
+    let spec = ServiceSpec { maximum_percent: 100, ..shifting(StrategySpec::BlueGreen, 2) };
     let mut stage = stage(spec);
     stage.deploy();
     assert_eq!(stage.sets(), ["PRIMARY 2 0 2", "ACTIVE 2 2 0"]);
@@ -163,7 +164,7 @@ fn the_percentages_do_not_bound_a_blue_green_deployment() {
 #[test]
 fn traffic_moves_in_steps_before_the_bake_time() {
     // Ten steps of 10 % with nine pauses of six minutes; 5 % for ten minutes.
-    for (strategy, steps) in [(DeploymentStrategy::LINEAR, 54 * MINUTE), (DeploymentStrategy::CANARY, 10 * MINUTE)] {
+    for (strategy, steps) in [(StrategySpec::LINEAR, 54 * MINUTE), (StrategySpec::CANARY, 10 * MINUTE)] {
         let mut stage = stage(shifting(strategy, 1));
         let blue = stage.primary();
         stage.deploy();
@@ -176,7 +177,7 @@ fn traffic_moves_in_steps_before_the_bake_time() {
 
 #[test]
 fn a_blue_task_that_crashes_before_the_clean_up_is_replaced_by_a_blue_one() {
-    let mut stage = stage(shifting(DeploymentStrategy::BlueGreen, 2));
+    let mut stage = stage(shifting(StrategySpec::BlueGreen, 2));
     let blue = stage.primary();
     stage.deploy();
     stage.advance(START + MINUTE);
@@ -187,7 +188,7 @@ fn a_blue_task_that_crashes_before_the_clean_up_is_replaced_by_a_blue_one() {
 
 #[test]
 fn a_deployment_before_all_traffic_has_moved_keeps_the_blue_that_still_has_some() {
-    let mut stage = stage(shifting(DeploymentStrategy::CANARY, 2));
+    let mut stage = stage(shifting(StrategySpec::CANARY, 2));
     let blue = stage.primary();
     let first = stage.deploy();
     stage.advance(START + MINUTE);
@@ -198,7 +199,7 @@ fn a_deployment_before_all_traffic_has_moved_keeps_the_blue_that_still_has_some(
 
 #[test]
 fn a_deployment_during_the_bake_time_finds_green_in_production() {
-    let mut stage = stage(shifting(DeploymentStrategy::BlueGreen, 2));
+    let mut stage = stage(shifting(StrategySpec::BlueGreen, 2));
     let blue = stage.primary();
     let first = stage.deploy();
     stage.advance(START + MINUTE);
@@ -263,7 +264,7 @@ fn protected_old_tasks_stay_until_their_protection_ends_and_hold_up_every_kind_o
 
 #[test]
 fn protected_tasks_are_no_hindrance_before_the_clean_up() {
-    let mut stage = stage(shifting(DeploymentStrategy::BlueGreen, 2));
+    let mut stage = stage(shifting(StrategySpec::BlueGreen, 2));
     stage.protect(0, 120);
     stage.deploy();
     stage.advance(START + BAKE - 1);
@@ -309,7 +310,7 @@ fn deployments_over_protected_tasks_run_into_the_wall_of_five() {
 
 #[test]
 fn code_deploy_replaces_a_task_set_step_by_step() {
-    let mut stage = stage(with_task_sets(DeploymentController::CodeDeploy, 2));
+    let mut stage = stage(with_task_sets(DeploymentControllerType::CodeDeploy, 2));
     let (blue, green) = (stage.primary(), stage.deploy());
     assert_eq!(stage.sets(), ["PRIMARY 2 2 0", "ACTIVE 2 0 2"]);
     stage.advance(START + MINUTE - 1);
@@ -330,7 +331,7 @@ fn code_deploy_replaces_a_task_set_step_by_step() {
 
 #[test]
 fn a_task_set_is_described_in_the_members_of_the_model() {
-    let mut stage = stage(with_task_sets(DeploymentController::CodeDeploy, 2));
+    let mut stage = stage(with_task_sets(DeploymentControllerType::CodeDeploy, 2));
     let began = stage.ecs.now() as f64 / 1000.0;
     let green = stage.deploy();
     stage.advance(MINUTE / 4);
@@ -364,7 +365,7 @@ fn a_task_set_is_described_in_the_members_of_the_model() {
 
 #[test]
 fn an_external_controller_creates_shifts_and_deletes_task_sets() {
-    let mut stage = stage(with_task_sets(DeploymentController::External, 3));
+    let mut stage = stage(with_task_sets(DeploymentControllerType::External, 3));
     let blue = stage.primary();
     let scale = json!({"value": 50.0, "unit": "PERCENT"});
     let body = json!({"cluster": "jobs", "service": "web", "taskDefinition": "web:2", "scale": scale});
@@ -398,7 +399,7 @@ fn an_external_controller_creates_shifts_and_deletes_task_sets() {
 #[test]
 fn a_task_set_beside_the_primary_one_is_no_scale_in() {
     let variants = "refusal=blocked".parse().expect("variants");
-    let mut stage = stage_with(variants, with_task_sets(DeploymentController::External, 2));
+    let mut stage = stage_with(variants, with_task_sets(DeploymentControllerType::External, 2));
     stage.answer("CreateTaskSet", json!({"cluster": "jobs", "service": "web", "taskDefinition": "web:1"}));
     stage.advance(MINUTE);
     for task in stage.ecs.tasks_of("jobs", "web").map(|task| task.id.clone()).collect::<Vec<_>>() {
@@ -408,7 +409,7 @@ fn a_task_set_beside_the_primary_one_is_no_scale_in() {
 
 #[test]
 fn ecs_itself_deploys_no_service_with_task_sets_and_has_none_for_others() {
-    let mut stage = stage(with_task_sets(DeploymentController::CodeDeploy, 1));
+    let mut stage = stage(with_task_sets(DeploymentControllerType::CodeDeploy, 1));
     let body = json!({"cluster": "jobs", "service": "web", "forceNewDeployment": true});
     assert_eq!(code(stage.call("UpdateService", body)), ErrorCode::InvalidParameter);
     stage.deploy();
@@ -480,7 +481,7 @@ fn a_failed_rolling_update_is_rolled_back_by_a_new_deployment_of_the_old_revisio
 
 #[test]
 fn a_failed_blue_green_deployment_is_rolled_back_to_blue_as_it_stands() {
-    let mut stage = stage(shifting(DeploymentStrategy::BlueGreen, 2));
+    let mut stage = stage(shifting(StrategySpec::BlueGreen, 2));
     let blue = stage.primary();
     stage.deploy();
     stage.ecs.fail_deployment("jobs", "web", CircuitBreaker::RollsBack).unwrap();
@@ -600,7 +601,7 @@ fn a_deployment_stops_a_rebalancing() {
 fn only_a_steady_service_with_room_is_rebalanced() {
     let one = stage(rolling(1)).ecs.rebalance("jobs", "web");
     let no_room = stage(ServiceSpec { maximum_percent: 100, ..rolling(3) }).ecs.rebalance("jobs", "web");
-    let task_sets = stage(with_task_sets(DeploymentController::External, 3)).ecs.rebalance("jobs", "web");
+    let task_sets = stage(with_task_sets(DeploymentControllerType::External, 3)).ecs.rebalance("jobs", "web");
     assert!([one, no_room, task_sets].iter().all(Result::is_err));
 }
 
@@ -695,7 +696,7 @@ fn check_step(before: &ControlPlane, after: &ControlPlane, exempt: Option<&str>)
     for task in before.tasks().filter(|task| task.is_live() && Some(task.id.as_str()) != exempt) {
         let until = task.protected_until.unwrap_or(Millis::MIN);
         let now = after.task(&task.id);
-        let stopped = !now.is_some_and(Task::is_live);
+        let stopped = !now.is_some_and(SimulatedTask::is_live);
         let never_ran = now.is_some_and(|task| task.stop_code == Some(StopCode::TaskFailedToStart));
         assert!(!stopped || until <= after.now() || never_ran, "protected task {} was stopped", task.id);
     }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use ecs_sim::http::{Answer, FunctionError, Server, ServerOptions, ServiceError, Services};
+use ecs_sim::http::{InvocationError, Server, ServerOptions, ServiceAnswer, ServiceError, Services};
 use ecs_sim::queue::{QueueOrigin, Queues};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufStream};
@@ -11,14 +11,14 @@ use tokio::net::TcpStream;
 const NOW_MS: i64 = 1_800_000_000_000;
 const ECS: &str = "AmazonEC2ContainerServiceV20141113";
 
-type EcsStub = fn(i64, &str, &Value) -> Answer;
+type EcsStub = fn(i64, &str, &Value) -> ServiceAnswer;
 
 /// An ECS that throttles, drops connections, and otherwise returns its input.
-fn ecs(now_ms: i64, operation: &str, input: &Value) -> Answer {
+fn ecs(now_ms: i64, operation: &str, input: &Value) -> ServiceAnswer {
     match operation {
-        "ListTasks" => Answer::Error(ServiceError::client("ThrottlingException", "Rate exceeded")),
-        "StopTask" => Answer::ConnectionLost,
-        _ => Answer::Output(json!({ "now": now_ms, "operation": operation, "input": input })),
+        "ListTasks" => ServiceAnswer::Error(ServiceError::client("ThrottlingException", "Rate exceeded")),
+        "StopTask" => ServiceAnswer::ConnectionLost,
+        _ => ServiceAnswer::Output(json!({ "now": now_ms, "operation": operation, "input": input })),
     }
 }
 
@@ -261,7 +261,7 @@ async fn error_of_the_function_is_the_answer() {
     let invocation = function.next().await;
     let report = json!({ "errorType": "Bad", "errorMessage": "no" }).to_string();
     assert_eq!(function.finish(&invocation, "error", &report).await.status, 202);
-    let expected = FunctionError::Reported { error_type: "Bad".to_owned(), message: "no".to_owned() };
+    let expected = InvocationError::Reported { error_type: "Bad".to_owned(), message: "no".to_owned() };
     assert_eq!(answer.await, Err(expected));
 }
 
@@ -271,7 +271,7 @@ async fn function_that_cannot_start_fails_what_waits_for_it() {
     let (ready, answer) = (server.runtime_api().ready(), server.runtime_api().invoke(Vec::new(), NOW_MS));
     let headers = "Lambda-Runtime-Function-Error-Type: Runtime.InitError\r\n";
     Client::to(&server).await.ask("POST /2018-06-01/runtime/init/error", headers, "no table").await;
-    let expected = FunctionError::Init { error_type: "Runtime.InitError".to_owned(), message: "no table".to_owned() };
+    let expected = InvocationError::Init { error_type: "Runtime.InitError".to_owned(), message: "no table".to_owned() };
     assert_eq!(ready.await, Err(expected.clone()));
     assert_eq!(answer.await, Err(expected));
 }
@@ -284,7 +284,7 @@ async fn end_of_the_process_fails_what_is_pending() {
     let mut function = Client::to(&server).await;
     let invocation = function.next().await;
     api.process_exited("killed");
-    let expected = Err(FunctionError::Exited { reason: "killed".to_owned() });
+    let expected = Err(InvocationError::Exited { reason: "killed".to_owned() });
     assert_eq!((taken.await, waiting.await), (expected.clone(), expected));
     assert!(!api.is_ready());
     assert_eq!(function.finish(&invocation, "response", "late").await.status, 400);
@@ -311,8 +311,8 @@ async fn stop_ends_waiting_polls_and_pending_invocations() {
     function.receive().await.unwrap();
     busy.send("GET /2018-06-01/runtime/invocation/next", "", "").await;
     server.stop().await;
-    assert_eq!(taken.await, Err(FunctionError::Stopped));
-    assert_eq!(api.invoke(Vec::new(), NOW_MS).await, Err(FunctionError::Stopped));
+    assert_eq!(taken.await, Err(InvocationError::Stopped));
+    assert_eq!(api.invoke(Vec::new(), NOW_MS).await, Err(InvocationError::Stopped));
     assert!(busy.receive().await.is_none());
     assert!(TcpStream::connect(address).await.is_err());
 }

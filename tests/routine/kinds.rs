@@ -1,7 +1,7 @@
 //! The ways in which the services of the routine are deployed: every strategy, every controller.
 
 use crate::watch::world::{MINUTE, SECOND};
-use ecs_sim::control_plane::{DeploymentController, DeploymentStrategy, Millis, ServiceSpec};
+use ecs_sim::control_plane::{DeploymentControllerType, Millis, ServiceSpec, StrategySpec};
 
 /// How a service is deployed, and the minimum time that its old tasks stay.
 pub(crate) struct Kind {
@@ -14,23 +14,23 @@ pub(crate) const KINDS: [Kind; 8] = [
     Kind { spec: |spec| ServiceSpec { minimum_healthy_percent: 50, maximum_percent: 100, ..spec }, old_stay: 0 },
     Kind { spec: |spec| ServiceSpec { minimum_healthy_percent: 50, maximum_percent: 150, ..spec }, old_stay: 0 },
     Kind {
-        spec: |spec| ServiceSpec { strategy: DeploymentStrategy::BlueGreen, bake_minutes: 10, ..spec },
+        spec: |spec| ServiceSpec { strategy: StrategySpec::BlueGreen, bake_minutes: 10, ..spec },
         old_stay: 10 * MINUTE,
     },
     Kind {
-        spec: |spec| ServiceSpec { strategy: DeploymentStrategy::LINEAR, bake_minutes: 5, ..spec },
+        spec: |spec| ServiceSpec { strategy: StrategySpec::LINEAR, bake_minutes: 5, ..spec },
         old_stay: 59 * MINUTE,
     },
     Kind {
-        spec: |spec| ServiceSpec { strategy: DeploymentStrategy::CANARY, bake_minutes: 5, ..spec },
+        spec: |spec| ServiceSpec { strategy: StrategySpec::CANARY, bake_minutes: 5, ..spec },
         old_stay: 15 * MINUTE,
     },
     Kind {
-        spec: |spec| ServiceSpec { controller: DeploymentController::CodeDeploy, bake_minutes: 60, ..spec },
+        spec: |spec| ServiceSpec { controller: DeploymentControllerType::CodeDeploy, bake_minutes: 60, ..spec },
         old_stay: 60 * MINUTE,
     },
     Kind {
-        spec: |spec| ServiceSpec { controller: DeploymentController::External, bake_minutes: 5, ..spec },
+        spec: |spec| ServiceSpec { controller: DeploymentControllerType::External, bake_minutes: 5, ..spec },
         old_stay: 5 * MINUTE,
     },
 ];

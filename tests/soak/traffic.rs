@@ -4,7 +4,9 @@
 
 use crate::routine::kinds::KINDS;
 use crate::watch::world::{HOUR, MINUTE, SECOND, World};
-use ecs_sim::control_plane::{ApiError, CircuitBreaker, ControlPlane, Millis, RolloutState, ServiceSpec, TaskStatus};
+use ecs_sim::control_plane::{
+    ApiError, CircuitBreaker, ControlPlane, DeploymentRolloutState, Millis, ServiceSpec, TaskStatus,
+};
 use ecs_sim::queue::SendMessage;
 use ecs_sim::region::{CLUSTER, JOB_QUEUE};
 use serde_json::{Value, json};
@@ -126,7 +128,8 @@ impl Traffic {
     pub(crate) fn mend_failed(&mut self, world: &mut World) {
         for place in &self.places {
             let failed = |ecs: &ControlPlane| {
-                ecs.service(CLUSTER, &place.name).is_some_and(|it| it.primary().rollout_state == RolloutState::Failed)
+                ecs.service(CLUSTER, &place.name)
+                    .is_some_and(|it| it.primary().rollout_state == DeploymentRolloutState::Failed)
             };
             if world.ecs(|ecs| failed(ecs)) {
                 // ECS rejects a sixth concurrent deployment; one of the five ends first.

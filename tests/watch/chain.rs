@@ -4,7 +4,7 @@ use super::ecs::Cause;
 use super::parts::locked;
 use super::rollouts::ROLLOUTS;
 use super::world::{HOUR, MINUTE, SECOND, World};
-use ecs_sim::control_plane::{DeploymentStrategy, Millis, ServiceSpec, Setup, Variants};
+use ecs_sim::control_plane::{Millis, ServiceSpec, Setup, StrategySpec, Variants};
 use ecs_sim::queue::SendMessage;
 use ecs_sim::region::{CLUSTER, JOB_QUEUE};
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ fn pauses(moments: &[Millis]) -> Vec<Millis> {
 /// A service whose deployment bakes for hours without protected tasks: the rollout is in progress, and nothing is
 /// ever due.
 fn baking(world: &mut World) {
-    let strategy = DeploymentStrategy::BlueGreen;
+    let strategy = StrategySpec::BlueGreen;
     world.create(ServiceSpec { strategy, bake_minutes: 600, ..ServiceSpec::new(CLUSTER, "web", 2) });
     world.ecs(|ecs| ecs.deploy(CLUSTER, "web")).unwrap();
 }

@@ -156,7 +156,7 @@ impl ServiceReads for SimulatedEcs {
             sim::TaskStatus::Running => "RUNNING".to_owned(),
             sim::TaskStatus::Stopped => "STOPPED".to_owned(),
         };
-        let task = |told: sim::TaskDescription| TaskDescription {
+        let task = |told: sim::DescribedTask| TaskDescription {
             id: id(&told.task_arn),
             service: None,
             started_by: told.started_by,
@@ -204,12 +204,12 @@ fn id(arn: &str) -> TaskId {
 }
 
 fn protection_answer(answer: TaskProtectionResponse) -> ProtectionAnswer {
-    let protected = |told: sim::ProtectedTask| ProtectedTask {
+    let protected = |told: sim::ProtectedTaskDescription| ProtectedTask {
         task_id: id(&told.task_arn),
         protection_enabled: told.protection_enabled,
         expiration_date: told.expiration_date.map(|at| timestamp(at.0)),
     };
-    let failure = |told: sim::Failure| ProtectionFailure {
+    let failure = |told: sim::FailureDescription| ProtectionFailure {
         task_id: id(&told.arn),
         reason: FailureReason::from(told.reason.as_str()),
         detail: None,
@@ -226,9 +226,9 @@ fn described(arn: &ServiceArn, told: sim::ServiceDescription) -> Service {
         id: told.id,
         status: DeploymentStatus::from(told.status.as_str()),
         rollout_state: match told.rollout_state {
-            sim::RolloutState::InProgress => RolloutState::InProgress,
-            sim::RolloutState::Completed => RolloutState::Completed,
-            sim::RolloutState::Failed => RolloutState::Failed,
+            sim::DeploymentRolloutState::InProgress => RolloutState::InProgress,
+            sim::DeploymentRolloutState::Completed => RolloutState::Completed,
+            sim::DeploymentRolloutState::Failed => RolloutState::Failed,
         },
         desired_count: count(told.desired_count),
         running_count: count(told.running_count),
@@ -256,9 +256,9 @@ fn described(arn: &ServiceArn, told: sim::ServiceDescription) -> Service {
     Service {
         arn: arn.clone(),
         status: match told.status {
-            sim::ServiceStatus::Active => ServiceStatus::Active,
-            sim::ServiceStatus::Draining => ServiceStatus::Draining,
-            sim::ServiceStatus::Inactive => ServiceStatus::Inactive,
+            sim::SimulatedServiceStatus::Active => ServiceStatus::Active,
+            sim::SimulatedServiceStatus::Draining => ServiceStatus::Draining,
+            sim::SimulatedServiceStatus::Inactive => ServiceStatus::Inactive,
         },
         desired_count: count(told.desired_count),
         running_count: count(told.running_count),

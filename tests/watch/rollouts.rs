@@ -2,7 +2,7 @@
 
 use super::world::{HOUR, MINUTE, SECOND, World};
 use ecs_sim::control_plane::{
-    ControlPlane, DeploymentController, DeploymentStrategy, Millis, ServiceSpec, Task, TaskStatus,
+    ControlPlane, DeploymentControllerType, Millis, ServiceSpec, SimulatedTask, StrategySpec, TaskStatus,
 };
 use ecs_sim::region::CLUSTER;
 
@@ -34,23 +34,23 @@ fn tight(spec: ServiceSpec) -> ServiceSpec {
 }
 
 fn blue_green(spec: ServiceSpec) -> ServiceSpec {
-    ServiceSpec { strategy: DeploymentStrategy::BlueGreen, bake_minutes: 20, ..spec }
+    ServiceSpec { strategy: StrategySpec::BlueGreen, bake_minutes: 20, ..spec }
 }
 
 fn linear(spec: ServiceSpec) -> ServiceSpec {
-    ServiceSpec { strategy: DeploymentStrategy::LINEAR, bake_minutes: 5, ..spec }
+    ServiceSpec { strategy: StrategySpec::LINEAR, bake_minutes: 5, ..spec }
 }
 
 fn canary(spec: ServiceSpec) -> ServiceSpec {
-    ServiceSpec { strategy: DeploymentStrategy::CANARY, bake_minutes: 5, ..spec }
+    ServiceSpec { strategy: StrategySpec::CANARY, bake_minutes: 5, ..spec }
 }
 
 fn code_deploy(spec: ServiceSpec) -> ServiceSpec {
-    ServiceSpec { controller: DeploymentController::CodeDeploy, bake_minutes: 60, ..spec }
+    ServiceSpec { controller: DeploymentControllerType::CodeDeploy, bake_minutes: 60, ..spec }
 }
 
 fn external(spec: ServiceSpec) -> ServiceSpec {
-    ServiceSpec { controller: DeploymentController::External, bake_minutes: 5, ..spec }
+    ServiceSpec { controller: DeploymentControllerType::External, bake_minutes: 5, ..spec }
 }
 
 pub(crate) const ROLLOUTS: [Rollout; 12] = [
@@ -116,7 +116,7 @@ impl Rollout {
 fn stands_still(world: &World) -> bool {
     let region = world.region.lock();
     let service = region.ecs.service(CLUSTER, "web").unwrap();
-    let waits_for = |task: &Task| {
+    let waits_for = |task: &SimulatedTask| {
         let is_new = task.deployment.as_ref() == Some(&service.primary().id);
         task.is_live() && task.last_status == TaskStatus::Running && (is_new || task.is_protected())
     };

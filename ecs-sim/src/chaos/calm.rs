@@ -4,7 +4,7 @@ use super::broken::Broken;
 use super::model::JobModel;
 use super::run::{INVOCATIONS_AT_ONCE, Run};
 use super::world::{SWEEP_EVERY_MS, World};
-use crate::control_plane::{Millis, RolloutState};
+use crate::control_plane::{DeploymentRolloutState, Millis};
 use crate::region::{CLUSTER, RECHECK_QUEUE};
 use serde_json::Value;
 
@@ -117,7 +117,7 @@ impl World {
             let mut region = self.region.lock();
             let has_failed = region.ecs.service(CLUSTER, &name).is_some_and(|service| {
                 let primary = service.primary();
-                primary.rollout_state == RolloutState::Failed || primary.failed_tasks > FAILED_TASKS_MAX
+                primary.rollout_state == DeploymentRolloutState::Failed || primary.failed_tasks > FAILED_TASKS_MAX
             });
             if has_failed {
                 // A service with five deployments accepts no other; one of them ends first.

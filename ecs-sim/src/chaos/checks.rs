@@ -15,9 +15,9 @@ use super::calm::LOOKED_AT_MS;
 use super::model::{JobModel, TOLERANCE_MS, Tells};
 use super::workers::short;
 use super::world::World;
-use crate::control_plane::{Millis, ServiceStatus, TaskStatus};
+use crate::control_plane::{Millis, SimulatedServiceStatus, TaskStatus};
 use crate::region::{CLUSTER, JOB_QUEUE, RECHECK_QUEUE};
-use crate::scenario::in_process::timestamp;
+use crate::scenario::in_process::clock::timestamp;
 use taskhold::config::clusters::Clusters;
 use taskhold::lambda::job_message::{JobMessage, ReportedJob};
 use taskhold::lambda::sqs_record;
@@ -140,8 +140,9 @@ impl World {
         if self.events.next().is_some() || self.next_late().is_some() {
             return Some("something is on its way".to_owned());
         }
-        let moves =
-            |service: &&crate::control_plane::Service| service.status != ServiceStatus::Inactive && !service.steady;
+        let moves = |service: &&crate::control_plane::SimulatedService| {
+            service.status != SimulatedServiceStatus::Inactive && !service.steady
+        };
         if let Some(service) = region.ecs.services().find(moves) {
             return Some(format!("{} is not steady", service.name));
         }

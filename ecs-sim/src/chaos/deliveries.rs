@@ -12,7 +12,7 @@ use crate::control_plane::Millis;
 use crate::event_source::{EventSource, FunctionAnswer};
 use crate::region::{JOB_QUEUE, RECHECK_QUEUE};
 use crate::scenario::FUNCTION_TIMEOUT_MS;
-use crate::scenario::in_process::timestamp;
+use crate::scenario::in_process::clock::timestamp;
 use serde_json::Value;
 use taskhold::lambda::function::{FunctionError, Response};
 

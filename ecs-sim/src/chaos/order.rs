@@ -4,9 +4,9 @@ use super::broken::Broken;
 use super::calm::{LOOKED_AT_MS, rechecks};
 use super::model::Tells;
 use super::world::World;
-use crate::control_plane::{RolloutState, ServiceStatus, TaskProtectionResponse, TaskStatus};
+use crate::control_plane::{DeploymentRolloutState, SimulatedServiceStatus, TaskProtectionResponse, TaskStatus};
 use crate::region::CLUSTER;
-use crate::scenario::in_process::timestamp;
+use crate::scenario::in_process::clock::timestamp;
 use serde_json::json;
 use std::collections::BTreeSet;
 use taskhold::service::alert::AlertKind;
@@ -96,8 +96,8 @@ impl World {
             }
             let moves = self.region.lock().ecs.service(CLUSTER, &service.name).is_some_and(|service| {
                 let is_young = service.deployments[0].created_at + 2 * LOOKED_AT_MS > self.calm_at + 2 * LOOKED_AT_MS;
-                let has_failed = service.primary().rollout_state == RolloutState::Failed;
-                let is_active = service.status == ServiceStatus::Active && !has_failed;
+                let has_failed = service.primary().rollout_state == DeploymentRolloutState::Failed;
+                let is_active = service.status == SimulatedServiceStatus::Active && !has_failed;
                 service.deployments.len() > 1 && is_active && !is_young
             });
             if moves && due.is_none() {

@@ -4,7 +4,9 @@ use super::model::Tells;
 use super::stage::{TAGS, ceiling};
 use super::workers::short;
 use super::world::World;
-use crate::control_plane::{ACTIVE_DEPLOYMENTS_MAX, ApiError, CircuitBreaker, ControlPlane, ErrorCode, ServiceStatus};
+use crate::control_plane::{
+    ACTIVE_DEPLOYMENTS_MAX, ApiError, CircuitBreaker, ControlPlane, ErrorCode, SimulatedServiceStatus,
+};
 use crate::region::{CLUSTER, JOB_QUEUE};
 use serde_json::json;
 use taskhold::service::remediation::raise::MAX_DESIRED_COUNT_TAG;
@@ -169,7 +171,7 @@ impl World {
     fn delete(&mut self, name: &str) {
         // Deleting the only service would leave the rest of the run without one.
         let others = self.model.services.values().filter(|service| !service.is_deleted).count();
-        let is_active = |status: ServiceStatus| status == ServiceStatus::Active;
+        let is_active = |status: SimulatedServiceStatus| status == SimulatedServiceStatus::Active;
         let is_there = self.region.lock().ecs.service(CLUSTER, name).is_some_and(|service| is_active(service.status));
         if others < 2 || !is_there {
             return;

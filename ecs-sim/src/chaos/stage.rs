@@ -2,7 +2,7 @@
 
 use super::model::{CountModel, ServiceModel};
 use super::world::World;
-use crate::control_plane::{CircuitBreaker, DeploymentController, DeploymentStrategy, ServiceSpec};
+use crate::control_plane::{CircuitBreaker, DeploymentControllerType, ServiceSpec, StrategySpec};
 use crate::region::CLUSTER;
 use taskhold::service::remediation::raise::MAX_DESIRED_COUNT_TAG;
 use taskhold::service::remediation::{IDLE_RESERVE_TAG, POLICY_TAG};
@@ -45,14 +45,15 @@ impl World {
         let (least, most) = choices.one_of(&[(100, 200), (100, 200), (0, 100), (50, 200)]);
         (spec.minimum_healthy_percent, spec.maximum_percent) = (least, most);
         spec.strategy = choices.one_of(&[
-            DeploymentStrategy::Rolling,
-            DeploymentStrategy::Rolling,
-            DeploymentStrategy::BlueGreen,
-            DeploymentStrategy::CANARY,
+            StrategySpec::Rolling,
+            StrategySpec::Rolling,
+            StrategySpec::BlueGreen,
+            StrategySpec::CANARY,
         ]);
         if choices.chance(15) {
-            spec.controller = choices.one_of(&[DeploymentController::CodeDeploy, DeploymentController::External]);
-            spec.strategy = DeploymentStrategy::Rolling;
+            spec.controller =
+                choices.one_of(&[DeploymentControllerType::CodeDeploy, DeploymentControllerType::External]);
+            spec.strategy = StrategySpec::Rolling;
         }
         spec.bake_minutes = choices.one_of(&[0, 2, 10]);
         spec.circuit_breaker = choices.one_of(&[CircuitBreaker::Off, CircuitBreaker::RollsBack]);

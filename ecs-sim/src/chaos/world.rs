@@ -11,7 +11,7 @@ use super::shelves::Shelves;
 use crate::control_plane::Millis;
 use crate::interleave::{Gates, InvocationNo};
 use crate::region::{Region, SharedRegion};
-use crate::scenario::in_process::timestamp;
+use crate::scenario::in_process::clock::timestamp;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::fmt::Write;

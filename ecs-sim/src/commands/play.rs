@@ -1,19 +1,20 @@
 //! `ecs-sim play`.
 
+use super::error::CliError;
+use super::options::{Options, read};
 use super::output::{say, written};
-use super::{CommandError, Options, read};
 use crate::control_plane::Millis;
 use crate::play::Process;
 use crate::region::{Region, SharedRegion};
 use crate::scenario::{self, Colour, Style, Summary, Timeline};
 use std::io::IsTerminal;
 
-pub(super) async fn play(options: &Options) -> Result<(), CommandError> {
+pub(super) async fn play(options: &Options) -> Result<(), CliError> {
     let [file] = options.files.as_slice() else {
-        return Err(CommandError::Usage("which one scenario?".to_owned()));
+        return Err(CliError::Usage("which one scenario?".to_owned()));
     };
     let Some(bootstrap) = &options.bootstrap else {
-        return Err(CommandError::Usage("which function? say --bootstrap BIN".to_owned()));
+        return Err(CliError::Usage("which function? say --bootstrap BIN".to_owned()));
     };
     let scenario = read(file)?;
     let variants = *scenario.variants().first().expect("every combination of needs is one of the 32");
@@ -24,12 +25,12 @@ pub(super) async fn play(options: &Options) -> Result<(), CommandError> {
     let mut timeline = Timeline::new(std::io::stdout(), Style { colour, pause: options.pause });
     let summary = scenario::run(&scenario, region, &mut function, &mut timeline).await;
     function.stop().await;
-    let summary = summary.map_err(|failure| CommandError::Failed(failure, variants))?;
+    let summary = summary.map_err(|failure| CliError::Failed(failure, variants))?;
     written(timeline.finish())?;
     print_summary(&summary)
 }
 
-fn print_summary(summary: &Summary) -> Result<(), CommandError> {
+fn print_summary(summary: &Summary) -> Result<(), CliError> {
     let count = |number: usize, one: &str, many: &str| format!("{number} {}", if number == 1 { one } else { many });
     say!("")?;
     say!(

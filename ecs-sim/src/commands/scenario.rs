@@ -1,16 +1,17 @@
 //! `ecs-sim scenario` and `ecs-sim twice`.
 
+use super::error::CliError;
+use super::options::read;
 use super::output::{say, written};
-use super::{CommandError, read};
 use crate::control_plane::Variants;
 use crate::region::{Region, SharedRegion};
 use crate::scenario::{self, Audience, InProcess, Scenario, Silent, Style, Summary, Timeline, random_scenario};
 use std::path::PathBuf;
 
 /// Runs each scenario under every variant of AWS that it allows, and prints the timeline of the first.
-pub(super) async fn all(files: &[PathBuf]) -> Result<(), CommandError> {
+pub(super) async fn all(files: &[PathBuf]) -> Result<(), CliError> {
     if files.is_empty() {
-        return Err(CommandError::Usage("which scenario?".to_owned()));
+        return Err(CliError::Usage("which scenario?".to_owned()));
     }
     for file in files {
         let scenario = read(file)?;
@@ -31,7 +32,7 @@ pub(super) async fn all(files: &[PathBuf]) -> Result<(), CommandError> {
 }
 
 /// Runs a random scenario twice under each variant of AWS and compares the timelines.
-pub(super) async fn twice(seed: u64, lines: usize) -> Result<(), CommandError> {
+pub(super) async fn twice(seed: u64, lines: usize) -> Result<(), CliError> {
     let scenario = random_scenario(seed, lines)?;
     let mut bytes = 0;
     for variants in Variants::all() {
@@ -40,29 +41,25 @@ pub(super) async fn twice(seed: u64, lines: usize) -> Result<(), CommandError> {
         if let Some((at, (one, other))) =
             first.lines().zip(second.lines()).enumerate().find(|(_, (one, other))| one != other)
         {
-            return Err(CommandError::Differ(scenario.name, at + 1, one.to_owned(), other.to_owned()));
+            return Err(CliError::Differ(scenario.name, at + 1, one.to_owned(), other.to_owned()));
         }
         if first.len() != second.len() {
-            return Err(CommandError::Differ(scenario.name, 0, "one of them is longer".to_owned(), String::new()));
+            return Err(CliError::Differ(scenario.name, 0, "one of them is longer".to_owned(), String::new()));
         }
     }
     say!("{}: {} lines, identical twice under 32 variants of AWS, {bytes} bytes", scenario.name, scenario.lines.len())
 }
 
-async fn told(scenario: &Scenario, variants: Variants) -> Result<String, CommandError> {
+async fn told(scenario: &Scenario, variants: Variants) -> Result<String, CliError> {
     let mut told = Vec::new();
     run_once(scenario, variants, &mut Timeline::new(&mut told, Style::default())).await?;
     Ok(String::from_utf8_lossy(&told).into_owned())
 }
 
 /// Runs a scenario in process.
-async fn run_once<A: Audience>(
-    scenario: &Scenario,
-    variants: Variants,
-    audience: &mut A,
-) -> Result<Summary, CommandError> {
+async fn run_once<A: Audience>(scenario: &Scenario, variants: Variants, audience: &mut A) -> Result<Summary, CliError> {
     let region = SharedRegion::new(Region::for_scenario(variants));
     let mut function = InProcess::new(&region, scenario.settings())?;
     let summary = scenario::run(scenario, region, &mut function, audience).await;
-    summary.map_err(|failure| CommandError::Failed(failure, variants))
+    summary.map_err(|failure| CliError::Failed(failure, variants))
 }

@@ -1,9 +1,10 @@
 //! `ecs-sim serve`: ECS, SQS, SNS and Application Auto Scaling on this machine, in real time.
 
+use super::error::CliError;
+use super::options::Options;
 use super::output::{say, text};
-use super::{CommandError, Options};
 use crate::control_plane::{ServiceSpec, Setup};
-use crate::http::{Answer, Backend, Call, Server, ServerOptions, wall_clock};
+use crate::http::{Backend, Server, ServerOptions, ServiceAnswer, ServiceCall, wall_clock};
 use crate::region::{CLUSTER, JOB_QUEUE, Region};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,14 +12,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 struct InRealTime(Region);
 
 impl Backend for InRealTime {
-    fn call(&mut self, call: Call) -> Answer {
+    fn call(&mut self, call: ServiceCall) -> ServiceAnswer {
         self.0.advance_to(wall_clock());
         self.0.calls.clear();
         self.0.call(call)
     }
 }
 
-pub(super) async fn serve(options: &Options) -> Result<(), CommandError> {
+pub(super) async fn serve(options: &Options) -> Result<(), CliError> {
     let setup = Setup { now: wall_clock(), ..Setup::default() };
     let aws_region = setup.region.clone();
     let mut region = Region::new(setup);
@@ -33,7 +34,7 @@ pub(super) async fn serve(options: &Options) -> Result<(), CommandError> {
     let backend = Arc::new(Mutex::new(InRealTime(region)));
     let unasked = ServerOptions::default();
     let server_options = ServerOptions { host: options.host.unwrap_or(unasked.host), port: options.port, ..unasked };
-    let server = Server::start(backend.clone(), server_options).await.map_err(CommandError::Serve)?;
+    let server = Server::start(backend.clone(), server_options).await.map_err(CliError::Serve)?;
     let queue_url = {
         let mut backend = backend.lock().unwrap_or_else(PoisonError::into_inner);
         backend.0.queues.set_endpoint(server.endpoint());
@@ -51,7 +52,7 @@ pub(super) async fn serve(options: &Options) -> Result<(), CommandError> {
     if let Some(task) = tasks.first() {
         say!("  aws ecs update-task-protection --cluster {CLUSTER} --protection-enabled --tasks {task}")?;
     }
-    tokio::signal::ctrl_c().await.map_err(CommandError::Serve)?;
+    tokio::signal::ctrl_c().await.map_err(CliError::Serve)?;
     server.stop().await;
     Ok(())
 }

@@ -1,8 +1,9 @@
 //! `ecs-sim sim`: runs the whole function under faults, from seeds or from a text.
 
+use super::error::CliError;
+use super::options::Options;
 use super::output::{say, text};
-use super::{CommandError, Options};
-use crate::chaos::{self, Plan, RunCounts, RunOutcome, Sabotage};
+use crate::chaos::{self, Plan, RunCounts, RunOutcome};
 use std::collections::BTreeMap;
 use std::panic::resume_unwind;
 use std::path::Path;
@@ -17,28 +18,16 @@ const THREADS_MAX: usize = 2;
 /// How often progress is printed.
 const PROGRESS: Duration = Duration::from_secs(10);
 
-/// The options of the command line.
-#[derive(Debug, Default)]
-pub(super) struct SimOptions {
-    pub(super) runs: u64,
-    pub(super) threads: usize,
-    pub(super) replay: bool,
-    /// Continues after a broken run, until each promise's first one is known.
-    pub(super) keeps_going: bool,
-    pub(super) sabotage: Sabotage,
-}
-
 /// Runs the seeds from `--seed` on, or replays files.
-pub(super) fn sim(options: &Options) -> Result<(), CommandError> {
+pub(super) fn sim(options: &Options) -> Result<(), CliError> {
     match options.sim.replay {
         true => options.files.iter().try_for_each(|file| replay(file)),
         false => runs(options),
     }
 }
 
-fn replay(file: &Path) -> Result<(), CommandError> {
-    let kept =
-        std::fs::read_to_string(file).map_err(|problem| CommandError::Read { file: file.to_path_buf(), problem })?;
+fn replay(file: &Path) -> Result<(), CliError> {
+    let kept = std::fs::read_to_string(file).map_err(|problem| CliError::Read { file: file.to_path_buf(), problem })?;
     let plan = Plan::parse(&kept)?;
     let outcome = chaos::replay(&plan);
     text(&outcome.plan.text(&outcome.told))?;
@@ -50,13 +39,13 @@ fn replay(file: &Path) -> Result<(), CommandError> {
         None if plan.breaks().is_none() => say!("\nit keeps every promise"),
         found => {
             let (found, why) = found.map_or((None, String::new()), |(broken, why)| (Some(broken), why));
-            Err(CommandError::Broken(format!("it says `{}`, and: {} {why}", says(plan.breaks()), says(found))))
+            Err(CliError::Broken(format!("it says `{}`, and: {} {why}", says(plan.breaks()), says(found))))
         }
     }
 }
 
 /// State that all threads share.
-struct Shared {
+struct Seeds {
     next: AtomicU64,
     end: u64,
     violations: AtomicU64,
@@ -65,10 +54,10 @@ struct Shared {
     counts: Mutex<RunCounts>,
 }
 
-fn runs(options: &Options) -> Result<(), CommandError> {
+fn runs(options: &Options) -> Result<(), CliError> {
     let (begin, runs) = (options.seed, options.sim.runs);
     let started_at = moment();
-    let shared = Shared {
+    let shared = Seeds {
         next: AtomicU64::new(begin),
         end: begin.saturating_add(runs),
         violations: AtomicU64::new(0),
@@ -80,7 +69,7 @@ fn runs(options: &Options) -> Result<(), CommandError> {
         let threads = 0..options.sim.threads.clamp(1, THREADS_MAX);
         let threads: Vec<_> = threads.map(|thread| scope.spawn(move || work(shared_by_all, options, thread))).collect();
         let ended = threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
-        ended.collect::<Result<Vec<()>, CommandError>>()
+        ended.collect::<Result<Vec<()>, CliError>>()
     })?;
     let took = moment().duration_since(started_at);
     let counts = shared.counts.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -98,12 +87,12 @@ fn runs(options: &Options) -> Result<(), CommandError> {
     broken.truncate(if options.sim.keeps_going { usize::MAX } else { 1 });
     match broken.iter().map(|(seed, outcome)| told(*seed, outcome)).collect::<Result<Vec<_>, _>>()? {
         told if told.is_empty() => Ok(()),
-        told => Err(CommandError::Broken(told.join("\n"))),
+        told => Err(CliError::Broken(told.join("\n"))),
     }
 }
 
 /// Runs seeds until there are no more. If standard output fails, no thread begins another.
-fn work(shared: &Shared, options: &Options, thread: usize) -> Result<(), CommandError> {
+fn work(shared: &Seeds, options: &Options, thread: usize) -> Result<(), CliError> {
     let written = seeds(shared, options, thread);
     if written.is_err() {
         shared.next.store(shared.end, Ordering::Relaxed);
@@ -111,7 +100,7 @@ fn work(shared: &Shared, options: &Options, thread: usize) -> Result<(), Command
     written
 }
 
-fn seeds(shared: &Shared, options: &Options, thread: usize) -> Result<(), CommandError> {
+fn seeds(shared: &Seeds, options: &Options, thread: usize) -> Result<(), CliError> {
     let mut counts = RunCounts::default();
     let mut notified_at = moment();
     loop {
@@ -145,7 +134,7 @@ fn seeds(shared: &Shared, options: &Options, thread: usize) -> Result<(), Comman
 }
 
 /// Shortens a broken run and formats its events.
-fn told(seed: u64, outcome: &RunOutcome) -> Result<String, CommandError> {
+fn told(seed: u64, outcome: &RunOutcome) -> Result<String, CliError> {
     let (broken, why) = outcome.broken.as_ref().expect("asked of a broken run only");
     say!("seed {seed} breaks {}: {why}\nshortening its {} moves …", broken.as_str(), outcome.plan.moves())?;
     let short = chaos::shortened(outcome, SHORTEN);

@@ -4,7 +4,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{ApiError, ControlPlane, ErrorCode, input};
+use super::error::{ApiError, ErrorCode};
+use super::input;
+use super::state::ControlPlane;
 
 impl ControlPlane {
     /// Performs the operation of this name, without the prefix `AmazonEC2ContainerServiceV20141113.`, on a JSON body.

@@ -5,10 +5,11 @@
 //! published.
 
 use super::deployment_configuration::CircuitBreaker;
+use super::error::ApiError;
 use super::eventbridge::DeploymentEvent;
-use super::service::{Deployment, RolloutState};
+use super::service::{DeploymentRolloutState, SimulatedDeployment};
+use super::state::ControlPlane;
 use super::task::{StopCode, TaskStatus};
-use super::{ApiError, ControlPlane};
 
 /// AWS's page "How the Amazon ECS deployment circuit breaker detects failures": half the desired count, rounded up, but
 /// at least 3 and at most 200.
@@ -32,7 +33,7 @@ impl ControlPlane {
             let task = &self.tasks[task];
             task.deployment.as_ref() == Some(&primary.id) && task.last_status == TaskStatus::Running
         };
-        if primary.rollout_state != RolloutState::InProgress || service.tasks.iter().any(runs) {
+        if primary.rollout_state != DeploymentRolloutState::InProgress || service.tasks.iter().any(runs) {
             return Err(ApiError::invalid("no deployment is in progress of which no task runs yet"));
         }
         let service = self.service_mut(key);
@@ -45,7 +46,7 @@ impl ControlPlane {
     pub(super) fn is_doomed(&self, key: u64) -> bool {
         let task = &self.tasks[&key];
         let Some(service) = task.service_key.map(|key| &self.services[&key]) else { return false };
-        let is_own = |deployment: &&Deployment| Some(&deployment.id) == task.deployment.as_ref();
+        let is_own = |deployment: &&SimulatedDeployment| Some(&deployment.id) == task.deployment.as_ref();
         service.deployments.iter().find(is_own).is_some_and(|deployment| deployment.is_doomed)
     }
 
@@ -75,7 +76,7 @@ impl ControlPlane {
             return;
         }
         primary.failed_tasks += 1;
-        let is_over = primary.rollout_state == RolloutState::InProgress && primary.failed_tasks >= threshold;
+        let is_over = primary.rollout_state == DeploymentRolloutState::InProgress && primary.failed_tasks >= threshold;
         if is_over && breaker != CircuitBreaker::Off {
             self.deployment_has_failed(key);
         }
@@ -87,10 +88,10 @@ impl ControlPlane {
         let now = self.now;
         let service = self.service_mut(key);
         let primary = &mut service.deployments[0];
-        primary.rollout_state = RolloutState::Failed;
+        primary.rollout_state = DeploymentRolloutState::Failed;
         primary.updated_at = now;
         let id = primary.id.clone();
-        let is_good = |deployment: &Deployment| deployment.rollout_state == RolloutState::Completed;
+        let is_good = |deployment: &SimulatedDeployment| deployment.rollout_state == DeploymentRolloutState::Completed;
         let good = service.deployments.iter().position(is_good);
         let rolls_back = service.configuration.circuit_breaker == CircuitBreaker::RollsBack;
         self.say(key, format!("(deployment {id}) deployment failed: tasks failed to start."));
@@ -110,7 +111,7 @@ impl ControlPlane {
             let service = self.service_mut(key);
             let good = service.deployments.remove(good);
             service.deployments.insert(0, good);
-            service.deployments[0].rollout_state = RolloutState::InProgress;
+            service.deployments[0].rollout_state = DeploymentRolloutState::InProgress;
         } else {
             let deployment = self.new_deployment(service.deployments[good].task_definition.clone());
             self.service_mut(key).deployments.insert(0, deployment);

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use super::error::{ApiError, ErrorCode};
 use super::names::is_name;
 use super::request::{
     CreateClusterRequest, DescribeClustersRequest, ListTagsForResourceRequest, TagResourceRequest, tag_list, tag_map,
 };
 use super::response::{
-    ClusterDescription, CreateClusterResponse, DescribeClustersResponse, Failure, ListTagsForResourceResponse,
-    TagResourceResponse,
+    ClusterDescription, CreateClusterResponse, DescribeClustersResponse, FailureDescription,
+    ListTagsForResourceResponse, TagResourceResponse,
 };
-use super::service::{Cluster, ServiceStatus};
+use super::service::{Cluster, SimulatedServiceStatus};
+use super::state::ControlPlane;
 use super::task::TaskStatus;
-use super::{ApiError, ControlPlane, ErrorCode};
 
 /// Maximum number of clusters in one DescribeClusters call.
 const DESCRIBE_CLUSTERS_MAX: usize = 100;
@@ -53,7 +54,7 @@ impl ControlPlane {
         for given in wanted {
             let Ok(name) = self.resolve_cluster(Some(&given)) else {
                 let arn = if given.starts_with("arn:") { given } else { self.names.cluster_arn(&given) };
-                response.failures.push(Failure::missing(arn));
+                response.failures.push(FailureDescription::missing(arn));
                 continue;
             };
             let mut description = self.describe_cluster(&name);
@@ -101,7 +102,7 @@ impl ControlPlane {
 
     /// The names of a cluster's services that were not deleted, sorted.
     pub(super) fn active_services<'a>(&'a self, cluster: &'a Cluster) -> impl Iterator<Item = &'a String> {
-        let is_active = |key: &u64| self.services[key].status == ServiceStatus::Active;
+        let is_active = |key: &u64| self.services[key].status == SimulatedServiceStatus::Active;
         cluster.services.iter().filter(move |(_, key)| is_active(key)).map(|(name, _)| name)
     }
 

@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::deployment_configuration::{
-    CanaryConfiguration, CircuitBreaker, DeploymentCircuitBreaker, DeploymentConfiguration, DeploymentController,
-    DeploymentStrategy, LinearConfiguration,
+    CanaryConfiguration, CircuitBreaker, DeploymentCircuitBreaker, DeploymentConfiguration, DeploymentControllerType,
+    LinearConfiguration, StrategySpec,
 };
 
 /// `deploymentConfiguration` as DescribeServices shows it.
@@ -33,20 +33,20 @@ pub struct DeploymentConfigurationDescription {
 }
 
 impl DeploymentConfigurationDescription {
-    pub(super) fn of(configuration: &DeploymentConfiguration, controller: DeploymentController) -> Self {
-        let is_ecs = controller == DeploymentController::Ecs;
+    pub(super) fn of(configuration: &DeploymentConfiguration, controller: DeploymentControllerType) -> Self {
+        let is_ecs = controller == DeploymentControllerType::Ecs;
         let strategy = configuration.strategy;
-        let moves_traffic = is_ecs && strategy != DeploymentStrategy::Rolling;
+        let moves_traffic = is_ecs && strategy != StrategySpec::Rolling;
         let percent = |tenths: u32| Some(f64::from(tenths) / 10.0);
         let linear_configuration = match strategy {
-            DeploymentStrategy::Linear { step_tenths, step_bake_minutes } => Some(LinearConfiguration {
+            StrategySpec::Linear { step_tenths, step_bake_minutes } => Some(LinearConfiguration {
                 step_percent: percent(step_tenths),
                 step_bake_time_in_minutes: Some(step_bake_minutes.into()),
             }),
             _ => None,
         };
         let canary_configuration = match strategy {
-            DeploymentStrategy::Canary { canary_tenths, canary_bake_minutes } => Some(CanaryConfiguration {
+            StrategySpec::Canary { canary_tenths, canary_bake_minutes } => Some(CanaryConfiguration {
                 canary_percent: percent(canary_tenths),
                 canary_bake_time_in_minutes: Some(canary_bake_minutes.into()),
             }),

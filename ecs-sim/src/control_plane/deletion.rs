@@ -4,9 +4,11 @@
 
 use serde::Deserialize;
 
+use super::error::ApiError;
 use super::response::ServiceResponse;
-use super::service::ServiceStatus;
-use super::{ApiError, ControlPlane, Due, Millis};
+use super::service::SimulatedServiceStatus;
+use super::state::{ControlPlane, Due};
+use super::time::Millis;
 
 /// How long an INACTIVE service is described; then it is MISSING. An assumption: AWS says "in the future".
 pub const INACTIVE_SERVICE_REMEMBERED_MS: Millis = 60 * 60 * 1000;
@@ -37,9 +39,9 @@ impl ControlPlane {
         let key = self.service_key(&cluster, &request.service).ok_or_else(ApiError::service_not_found)?;
         let service = &self.services[&key];
         match service.status {
-            ServiceStatus::Inactive => return Err(ApiError::service_not_found()),
-            ServiceStatus::Draining => {}
-            ServiceStatus::Active => {
+            SimulatedServiceStatus::Inactive => return Err(ApiError::service_not_found()),
+            SimulatedServiceStatus::Draining => {}
+            SimulatedServiceStatus::Active => {
                 let is_empty = service.desired_count == 0 && service.tasks.is_empty();
                 if !is_empty && request.force != Some(true) {
                     return Err(ApiError::invalid("The service cannot be stopped while it is scaled above 0."));
@@ -54,7 +56,7 @@ impl ControlPlane {
         let primary = self.services[&key].primary().id.clone();
         self.end_shift(key, primary);
         let service = self.service_mut(key);
-        service.status = ServiceStatus::Draining;
+        service.status = SimulatedServiceStatus::Draining;
         service.desired_count = 0;
         service.steady = false;
         self.touched.insert(key);
@@ -64,11 +66,13 @@ impl ControlPlane {
     /// A deleted service becomes INACTIVE once its last task has stopped.
     pub(super) fn update_deletion(&mut self, key: u64) {
         let service = &self.services[&key];
-        if service.status != ServiceStatus::Draining || service.tasks.iter().any(|task| self.tasks[task].is_live()) {
+        if service.status != SimulatedServiceStatus::Draining
+            || service.tasks.iter().any(|task| self.tasks[task].is_live())
+        {
             return;
         }
         let forgotten_at = self.now + INACTIVE_SERVICE_REMEMBERED_MS;
-        self.service_mut(key).status = ServiceStatus::Inactive;
+        self.service_mut(key).status = SimulatedServiceStatus::Inactive;
         self.due.insert((forgotten_at, Due::InactiveServiceIsForgotten(key)));
     }
 

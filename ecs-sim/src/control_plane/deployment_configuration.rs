@@ -5,7 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ApiError, Millis};
+use super::error::ApiError;
+use super::time::Millis;
 
 const MINUTE_MS: Millis = 60_000;
 /// AWS's API reference, "DeploymentConfiguration" and its parts: 0 to 1440 minutes, for every bake time.
@@ -13,7 +14,7 @@ const BAKE_MINUTES_MAX: i64 = 1440;
 
 /// Who creates and removes the tasks of a deployment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum DeploymentController {
+pub enum DeploymentControllerType {
     /// ECS itself, by the deployment strategy.
     #[default]
     Ecs,
@@ -23,7 +24,7 @@ pub enum DeploymentController {
     External,
 }
 
-impl DeploymentController {
+impl DeploymentControllerType {
     /// As ECS writes it in `deploymentController.type`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -45,7 +46,7 @@ impl DeploymentController {
 
 /// How traffic and tasks move from the old service revision to the new one, under the controller ECS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum DeploymentStrategy {
+pub enum StrategySpec {
     /// Replaces tasks within the bounds of the percentages.
     #[default]
     Rolling,
@@ -70,7 +71,7 @@ pub enum DeploymentStrategy {
 /// All traffic, in tenths of a percent.
 pub(super) const ALL_TENTHS: u32 = 1000;
 
-impl DeploymentStrategy {
+impl StrategySpec {
     /// AWS's API reference, "LinearConfiguration": 10 % every 6 minutes by default.
     pub const LINEAR: Self = Self::Linear { step_tenths: 100, step_bake_minutes: 6 };
     /// AWS's API reference, "CanaryConfiguration": 5 % for 10 minutes by default.
@@ -124,7 +125,7 @@ pub struct DeploymentConfiguration {
     /// Upper bound, as a percentage of the desired count.
     pub maximum_percent: u32,
     /// Rolling, or a strategy that moves traffic.
-    pub strategy: DeploymentStrategy,
+    pub strategy: StrategySpec,
     /// How long both revisions run after all traffic has moved.
     pub bake_minutes: u32,
     /// What happens when tasks fail to start.
@@ -136,7 +137,7 @@ impl Default for DeploymentConfiguration {
         Self {
             minimum_healthy_percent: 100,
             maximum_percent: 200,
-            strategy: DeploymentStrategy::Rolling,
+            strategy: StrategySpec::Rolling,
             bake_minutes: 0,
             circuit_breaker: CircuitBreaker::Off,
         }
@@ -189,18 +190,18 @@ pub struct DeploymentConfigurationRequest {
 }
 
 impl DeploymentConfigurationRequest {
-    fn strategy(&self, before: DeploymentStrategy) -> Result<DeploymentStrategy, ApiError> {
+    fn strategy(&self, before: StrategySpec) -> Result<StrategySpec, ApiError> {
         let linear = self.linear_configuration.unwrap_or_default();
         let canary = self.canary_configuration.unwrap_or_default();
         Ok(match self.strategy.as_deref() {
             None => before,
-            Some("ROLLING") => DeploymentStrategy::Rolling,
-            Some("BLUE_GREEN") => DeploymentStrategy::BlueGreen,
-            Some("LINEAR") => DeploymentStrategy::Linear {
+            Some("ROLLING") => StrategySpec::Rolling,
+            Some("BLUE_GREEN") => StrategySpec::BlueGreen,
+            Some("LINEAR") => StrategySpec::Linear {
                 step_tenths: tenths(linear.step_percent, (3.0, 10.0))?,
                 step_bake_minutes: bake_minutes(linear.step_bake_time_in_minutes, 6)?,
             },
-            Some("CANARY") => DeploymentStrategy::Canary {
+            Some("CANARY") => StrategySpec::Canary {
                 canary_tenths: tenths(canary.canary_percent, (0.1, 5.0))?,
                 canary_bake_minutes: bake_minutes(canary.canary_bake_time_in_minutes, 10)?,
             },

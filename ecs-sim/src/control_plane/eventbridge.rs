@@ -5,8 +5,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::task::{Task, TaskStatus};
-use super::{ControlPlane, Millis, names};
+use super::names;
+use super::state::ControlPlane;
+use super::task::{SimulatedTask, TaskStatus};
+use super::time::Millis;
 
 /// `eventName` of an `ECS Service Action`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,7 +115,7 @@ impl ControlPlane {
         self.emit("ECS Task State Change", resource, Value::Object(detail));
     }
 
-    fn task_detail(&self, task: &Task) -> Map<String, Value> {
+    fn task_detail(&self, task: &SimulatedTask) -> Map<String, Value> {
         let mut detail = Map::new();
         let mut put = |name: &str, value: Value| {
             if !value.is_null() {
@@ -137,7 +139,7 @@ impl ControlPlane {
         detail
     }
 
-    fn container_detail(&self, task: &Task) -> Value {
+    fn container_detail(&self, task: &SimulatedTask) -> Value {
         let mut container = json!({
             "containerArn": self.names.container_arn(&task.cluster, &task.id),
             "lastStatus": task.last_status,
@@ -190,7 +192,7 @@ mod tests {
 
     #[test]
     fn times_are_written_as_eventbridge_writes_them() {
-        assert_eq!(rfc3339(super::super::START_OF_TIME_MS + 7), "2026-01-05T09:00:00.007Z");
-        assert_eq!(rfc3339_seconds(super::super::START_OF_TIME_MS + 999), "2026-01-05T09:00:00Z");
+        assert_eq!(rfc3339(super::super::time::START_OF_TIME_MS + 7), "2026-01-05T09:00:00.007Z");
+        assert_eq!(rfc3339_seconds(super::super::time::START_OF_TIME_MS + 999), "2026-01-05T09:00:00Z");
     }
 }

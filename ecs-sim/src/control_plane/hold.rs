@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use super::eventbridge::ServiceAction;
 use super::service::{HOLD_REPEAT_MS, Held, Hold};
+use super::state::{ControlPlane, Due};
 use super::variants::ProtectionEvent;
-use super::{ControlPlane, Due};
 
 impl ControlPlane {
     /// Announces each task set that begins to wait for protected tasks, and ends the hold when none waits any more.

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{ApiError, ErrorCode};
+use super::error::{ApiError, ErrorCode};
 
 /// An operation, its required members, and its optional ones. The contents of a member are not checked here.
 const INPUTS: [(&str, &str, &str); 19] = [

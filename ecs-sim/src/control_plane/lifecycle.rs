@@ -1,7 +1,9 @@
 //! The life of a task: creation, start, stop, removal, and the expiry of its protection.
 
-use super::task::{START_DELAY_MS, STOP_DELAY_MS, STOPPED_TASK_REMEMBERED_MS, StopCode, Task, TaskStatus};
-use super::{ControlPlane, Due, Millis, names};
+use super::names;
+use super::state::{ControlPlane, Due};
+use super::task::{START_DELAY_MS, STOP_DELAY_MS, STOPPED_TASK_REMEMBERED_MS, SimulatedTask, StopCode, TaskStatus};
+use super::time::Millis;
 
 /// The owner of a new task.
 #[derive(Clone, Debug)]
@@ -36,25 +38,6 @@ impl Stop {
 }
 
 impl ControlPlane {
-    /// Carries out one due change.
-    pub(super) fn happen(&mut self, due: Due) {
-        match due {
-            Due::TaskStops(task) => self.task_has_stopped(task),
-            Due::TaskRuns(task) => self.task_runs(task),
-            Due::ProtectionExpires(task) => {
-                self.task_mut(task).protected_until = None;
-                self.protection_changed(task);
-            }
-            Due::SchedulerLooksAgain(service) => {
-                self.touched.insert(service);
-            }
-            Due::ShiftGoesOn(service) => self.shift_goes_on(service),
-            Due::InactiveServiceIsForgotten(service) => self.forget_service(service),
-            Due::HoldIsRepeated(service) => self.repeat_hold(service),
-            Due::StoppedTaskIsForgotten(task) => self.forget(task),
-        }
-    }
-
     /// Creates a task and returns its key.
     pub(super) fn make_task(&mut self, owner: Owner, birth: Birth) -> u64 {
         let key = self.tasks_made;
@@ -74,7 +57,7 @@ impl ControlPlane {
         key
     }
 
-    fn new_task(&self, id: String, owner: Owner, birth: Birth) -> Task {
+    fn new_task(&self, id: String, owner: Owner, birth: Birth) -> SimulatedTask {
         let (cluster, service_key, task_definition, deployment) = match owner {
             Owner::Standalone { cluster, task_definition } => (cluster, None, task_definition, None),
             Owner::Service(key, at) => {
@@ -89,7 +72,7 @@ impl ControlPlane {
             Birth::Pending => (TaskStatus::Pending, None),
             Birth::Running => (TaskStatus::Running, Some(self.now)),
         };
-        Task {
+        SimulatedTask {
             arn: self.names.task_arn(&cluster, &id),
             id,
             cluster,
@@ -112,7 +95,7 @@ impl ControlPlane {
         }
     }
 
-    fn task_runs(&mut self, key: u64) {
+    pub(super) fn task_runs(&mut self, key: u64) {
         if self.is_doomed(key) {
             return self.task_fails_to_start(key);
         }
@@ -160,7 +143,7 @@ impl ControlPlane {
         self.status_changed(key);
     }
 
-    fn forget(&mut self, key: u64) {
+    pub(super) fn forget(&mut self, key: u64) {
         let task = self.tasks.remove(&key).expect("a task is forgotten once");
         self.task_keys.remove(&task.id);
         if let Some(cluster) = self.clusters.get_mut(&task.cluster) {

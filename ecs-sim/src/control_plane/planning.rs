@@ -1,8 +1,10 @@
 //! How many tasks each deployment or task set of a service should have, and which of them are being removed.
 
-use super::Millis;
-use super::deployment_configuration::{DeploymentController, DeploymentStrategy};
-use super::service::{Deployment, RolloutState, Service, ServiceStatus, percentage};
+use super::deployment_configuration::{DeploymentControllerType, StrategySpec};
+use super::service::{
+    DeploymentRolloutState, SimulatedDeployment, SimulatedService, SimulatedServiceStatus, percentage,
+};
+use super::time::Millis;
 
 /// How the scheduler treats a service now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,20 +17,20 @@ pub(super) enum Planning {
     AsItIs,
 }
 
-impl Service {
+impl SimulatedService {
     /// Whether the tasks of a deployment or task set are being removed, so that protecting them blocks something.
     pub(super) fn is_leaving(&self, id: &str) -> bool {
         if !self.has_task_sets() {
             return !self.is_primary(Some(id));
         }
-        let is_draining = |set: &Deployment| set.id == id && set.is_draining;
+        let is_draining = |set: &SimulatedDeployment| set.id == id && set.is_draining;
         self.deployments.iter().any(is_draining) || self.shift.as_ref().is_some_and(|shift| shift.blue == id)
     }
 
     pub(super) fn planning(&self) -> Planning {
-        let is_active = self.status == ServiceStatus::Active;
-        let moves_traffic = self.configuration.strategy != DeploymentStrategy::Rolling || self.shift.is_some();
-        if is_active && self.primary().rollout_state == RolloutState::Failed {
+        let is_active = self.status == SimulatedServiceStatus::Active;
+        let moves_traffic = self.configuration.strategy != StrategySpec::Rolling || self.shift.is_some();
+        if is_active && self.primary().rollout_state == DeploymentRolloutState::Failed {
             Planning::AsItIs
         } else if !is_active || self.has_task_sets() || moves_traffic {
             Planning::Sets
@@ -44,11 +46,11 @@ impl Service {
     pub(super) fn wanted(&self, at: usize) -> usize {
         let deployment = &self.deployments[at];
         let is_wanted = match self.controller {
-            _ if self.status != ServiceStatus::Active => false,
-            DeploymentController::Ecs => {
+            _ if self.status != SimulatedServiceStatus::Active => false,
+            DeploymentControllerType::Ecs => {
                 at == 0 || self.shift.as_ref().is_some_and(|shift| shift.blue == deployment.id)
             }
-            DeploymentController::CodeDeploy | DeploymentController::External => !deployment.is_draining,
+            DeploymentControllerType::CodeDeploy | DeploymentControllerType::External => !deployment.is_draining,
         };
         if is_wanted { percentage(self.desired_count, deployment.scale_percent, 99) as usize } else { 0 }
     }

@@ -2,12 +2,16 @@
 //!
 //! aws-facts: "ECS: the protection API".
 
+use super::error::ApiError;
+use super::names;
 use super::request::{GetTaskProtectionRequest, UpdateTaskProtectionRequest};
-use super::response::{Failure, ProtectedTask, TaskProtectionResponse, Timestamp};
-use super::task::{Task, TaskStatus};
+use super::response::{FailureDescription, ProtectedTaskDescription, TaskProtectionResponse};
+use super::state::ControlPlane;
+use super::task::{SimulatedTask, TaskStatus};
 use super::throttling::Category;
-use super::variants::{ArnForm, Refusal, Renewal};
-use super::{ApiError, ControlPlane, Millis, names};
+use super::time::Millis;
+use super::time::Timestamp;
+use super::variants::{ArnForm, RefusalRule, Renewal};
 
 /// aws-facts: "ECS: the protection API".
 const UPDATE_TASK_PROTECTION_TASKS_MAX: usize = 10;
@@ -27,7 +31,7 @@ enum Ask {
 
 /// Why ECS left a task unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum FailureReason {
+enum ProtectionFailureReason {
     /// No such task, or already gone.
     Missing,
     /// A standalone task.
@@ -36,7 +40,7 @@ enum FailureReason {
     DeploymentBlocked,
 }
 
-impl FailureReason {
+impl ProtectionFailureReason {
     fn as_str(self) -> &'static str {
         match self {
             Self::Missing => "MISSING",
@@ -134,29 +138,34 @@ impl ControlPlane {
     }
 
     /// The named task, if it can be protected and is not STOPPED.
-    fn protectable(&self, cluster: &str, given: &str) -> Result<u64, FailureReason> {
-        let key = self.task_key(cluster, given).ok_or(FailureReason::Missing)?;
+    fn protectable(&self, cluster: &str, given: &str) -> Result<u64, ProtectionFailureReason> {
+        let key = self.task_key(cluster, given).ok_or(ProtectionFailureReason::Missing)?;
         let task = &self.tasks[&key];
         if task.last_status == TaskStatus::Stopped {
-            return Err(FailureReason::Missing);
+            return Err(ProtectionFailureReason::Missing);
         }
         if task.service_key.is_none() {
-            return Err(FailureReason::TaskNotValid);
+            return Err(ProtectionFailureReason::TaskNotValid);
         }
         Ok(key)
     }
 
-    fn update_one(&mut self, cluster: &str, given: &str, ask: Ask) -> Result<ProtectedTask, FailureReason> {
+    fn update_one(
+        &mut self,
+        cluster: &str,
+        given: &str,
+        ask: Ask,
+    ) -> Result<ProtectedTaskDescription, ProtectionFailureReason> {
         let key = self.protectable(cluster, given)?;
         let task = &self.tasks[&key];
         if !task.is_live() {
             // It was asked to stop; protection would have no effect.
-            return Err(FailureReason::Missing);
+            return Err(ProtectionFailureReason::Missing);
         }
         let until = match ask {
             Ask::Release => None,
             Ask::Protect { .. } if self.refuses(task) => {
-                return Err(FailureReason::DeploymentBlocked);
+                return Err(ProtectionFailureReason::DeploymentBlocked);
             }
             Ask::Protect { until } => Some(until),
         };
@@ -169,23 +178,23 @@ impl ControlPlane {
     ///
     /// aws-facts: "What is not known": both when ECS refuses and whether it refuses a renewal are variants. A refusal
     /// keeps the task's present protection, and clearing protection is never refused.
-    fn refuses(&self, task: &Task) -> bool {
+    fn refuses(&self, task: &SimulatedTask) -> bool {
         if task.is_protected() && self.variants.renewal == Renewal::Granted {
             return false;
         }
         let standing = self.standing(task);
         let scale_in = standing.staying > standing.wanted;
         match self.variants.refusal {
-            Refusal::Outnumbered => {
+            RefusalRule::Outnumbered => {
                 let protected = standing.staying_protected + standing.leaving_protected;
                 let with_this = protected + usize::from(!task.is_protected());
                 (standing.leaving > 0 || scale_in) && with_this > standing.desired
             }
-            Refusal::Blocked => standing.leaving_protected > 0 || (scale_in && standing.staying_protected > 0),
+            RefusalRule::Blocked => standing.leaving_protected > 0 || (scale_in && standing.staying_protected > 0),
         }
     }
 
-    fn standing(&self, task: &Task) -> Standing {
+    fn standing(&self, task: &SimulatedTask) -> Standing {
         let Some(service) = task.service_key.map(|key| &self.services[&key]) else {
             return Standing::default();
         };
@@ -208,8 +217,8 @@ impl ControlPlane {
         standing
     }
 
-    fn protected_task(&self, task: &Task) -> ProtectedTask {
-        ProtectedTask {
+    fn protected_task(&self, task: &SimulatedTask) -> ProtectedTaskDescription {
+        ProtectedTaskDescription {
             task_arn: self.answered_arn(&task.cluster, &task.id),
             protection_enabled: task.is_protected(),
             expiration_date: task.protected_until.map(Timestamp),
@@ -217,13 +226,13 @@ impl ControlPlane {
     }
 
     /// A foreign ARN is returned as given, so that the caller can match it to the request.
-    fn protection_failure(&self, cluster: &str, given: &str, reason: FailureReason) -> Failure {
+    fn protection_failure(&self, cluster: &str, given: &str, reason: ProtectionFailureReason) -> FailureDescription {
         let own = self.names.own("task", given).map(names::split);
         let arn = match own {
             Some((named, id)) => self.answered_arn(named.unwrap_or(cluster), id),
             None => given.to_owned(),
         };
-        Failure { arn, reason: reason.as_str().to_owned() }
+        FailureDescription { arn, reason: reason.as_str().to_owned() }
     }
 
     fn answered_arn(&self, cluster: &str, id: &str) -> String {

@@ -4,27 +4,16 @@
 //! service rebalancing service event messages" (texts). Tasks have no zone here; see the list of assumptions in the
 //! crate's documentation.
 
+use super::error::ApiError;
 use super::eventbridge::ServiceAction;
 use super::lifecycle::{Birth, Owner, Stop};
-use super::scheduler::Plan;
-use super::service::{Service, ServiceStatus};
-use super::task::{StopCode, TaskStatus};
-use super::{ApiError, ControlPlane};
+use super::scheduler::SchedulerPlan;
+use super::service::{Rebalance, SimulatedService, SimulatedServiceStatus};
+use super::state::ControlPlane;
+use super::task::{SimulatedTask, StopCode, TaskStatus};
 
 /// The number of tasks in each of three zones.
 type Spread = [usize; 3];
-
-/// A rebalancing in progress.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Rebalance {
-    /// The deployment at its start: another deployment or another desired count ends it.
-    deployment: String,
-    desired_count: u32,
-    /// The task that was started for it.
-    extra: u64,
-    /// The tasks in the zone with too many, oldest first.
-    crowded: Vec<u64>,
-}
 
 impl ControlPlane {
     /// ECS begins to move one task of a service to another Availability Zone.
@@ -72,8 +61,8 @@ impl ControlPlane {
     pub(super) fn update_rebalancing(&mut self, key: u64) {
         let service = &self.services[&key];
         let Some(rebalance) = &service.rebalance else { return };
-        let is_live = |task: &u64| self.tasks.get(task).is_some_and(super::Task::is_live);
-        let goes_on = service.status == ServiceStatus::Active
+        let is_live = |task: &u64| self.tasks.get(task).is_some_and(SimulatedTask::is_live);
+        let goes_on = service.status == SimulatedServiceStatus::Active
             && service.deployments.len() == 1
             && service.primary().id == rebalance.deployment
             && service.desired_count == rebalance.desired_count
@@ -88,13 +77,14 @@ impl ControlPlane {
     }
 
     /// Plans which task to stop once the new one runs: the newest task of the crowded zone that is not protected.
-    pub(super) fn plan_rebalancing(&self, service: &Service, plan: &mut Plan) {
+    pub(super) fn plan_rebalancing(&self, service: &SimulatedService, plan: &mut SchedulerPlan) {
         let Some(rebalance) = &service.rebalance else { return };
         plan.stop.clear();
         if self.tasks[&rebalance.extra].last_status != TaskStatus::Running {
             return;
         }
-        let live = rebalance.crowded.iter().rev().filter(|task| self.tasks.get(task).is_some_and(super::Task::is_live));
+        let live =
+            rebalance.crowded.iter().rev().filter(|task| self.tasks.get(task).is_some_and(SimulatedTask::is_live));
         let live: Vec<u64> = live.copied().collect();
         match live.iter().find(|task| !self.tasks[task].is_protected()) {
             Some(task) => plan.stop.push(*task),

@@ -4,11 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::eventbridge::{DeploymentEvent, ServiceAction};
 use super::lifecycle::{Birth, Owner, Stop};
+use super::names;
 use super::planning::Planning;
-use super::scheduler::{self, Bounds, Member, MemberState, Plan, Protection};
-use super::service::{Deployment, RolloutState, SERVICE_EVENTS_KEPT, Service, ServiceEvent, ServiceStatus};
-use super::task::{StopCode, Task, TaskStatus};
-use super::{ControlPlane, Due, names};
+use super::scheduler::{self, Bounds, Member, MemberProtection, MemberState, SchedulerPlan};
+use super::service::{
+    DeploymentRolloutState, SERVICE_EVENTS_KEPT, ServiceEventMessage, SimulatedDeployment, SimulatedService,
+    SimulatedServiceStatus,
+};
+use super::state::{ControlPlane, Due};
+use super::task::{SimulatedTask, StopCode, TaskStatus};
 
 impl ControlPlane {
     /// Runs the scheduler for every service that changed.
@@ -38,13 +42,13 @@ impl ControlPlane {
         self.update_deletion(key);
     }
 
-    fn plan(&self, service: &Service) -> Plan {
+    fn plan(&self, service: &SimulatedService) -> SchedulerPlan {
         let extra = usize::from(service.rebalance.is_some());
         let members = self.members(service);
         let mut plan = match service.planning() {
             // AWS's API reference, "Deployment": a FAILED one launches no new tasks; that nothing is stopped is
             // assumed.
-            Planning::AsItIs => Plan::default(),
+            Planning::AsItIs => SchedulerPlan::default(),
             Planning::Rolling => {
                 let bounds = Bounds {
                     desired: service.desired_count as usize + extra,
@@ -63,7 +67,7 @@ impl ControlPlane {
         plan
     }
 
-    fn members(&self, service: &Service) -> Vec<Member> {
+    fn members(&self, service: &SimulatedService) -> Vec<Member> {
         service.tasks.iter().map(|key| member(service, *key, &self.tasks[key])).collect()
     }
 
@@ -132,11 +136,11 @@ impl ControlPlane {
         };
         let alive: BTreeSet<&str> =
             service.tasks.iter().filter_map(|task| self.tasks[task].deployment.as_deref()).collect();
-        let kept = |(at, deployment): &(usize, &Deployment)| {
+        let kept = |(at, deployment): &(usize, &SimulatedDeployment)| {
             *at == 0 || is_wanted(*at) || alive.contains(deployment.id.as_str())
         };
         let kept = service.deployments.iter().enumerate().filter(kept);
-        let deployments: Vec<Deployment> = kept.map(|(_, deployment)| deployment.clone()).collect();
+        let deployments: Vec<SimulatedDeployment> = kept.map(|(_, deployment)| deployment.clone()).collect();
         self.service_mut(key).deployments = deployments;
     }
 
@@ -149,7 +153,7 @@ impl ControlPlane {
             task.is_live() && task.last_status == TaskStatus::Running
         });
         let steady = all_run
-            && service.status == ServiceStatus::Active
+            && service.status == SimulatedServiceStatus::Active
             && service.deployments.len() == 1
             && service.tasks.len() == service.wanted(0);
         let was_steady = std::mem::replace(&mut self.service_mut(key).steady, steady);
@@ -158,8 +162,8 @@ impl ControlPlane {
         }
         let primary = &mut self.service_mut(key).deployments[0];
         let id = primary.id.clone();
-        if primary.rollout_state == RolloutState::InProgress {
-            primary.rollout_state = RolloutState::Completed;
+        if primary.rollout_state == DeploymentRolloutState::InProgress {
+            primary.rollout_state = DeploymentRolloutState::Completed;
             primary.updated_at = now;
             self.say(key, format!("(deployment {id}) deployment completed."));
             self.emit_deployment_state_change(key, DeploymentEvent::Completed);
@@ -178,15 +182,15 @@ impl ControlPlane {
 
     pub(super) fn say_message(&mut self, key: u64, message: String) {
         let id = names::uuid(self.next_identifier());
-        let event = ServiceEvent { id, created_at: self.now, message };
+        let event = ServiceEventMessage { id, created_at: self.now, message };
         let events = &mut self.service_mut(key).events;
         events.push_front(event);
         events.truncate(SERVICE_EVENTS_KEPT);
     }
 }
 
-fn member(service: &Service, key: u64, task: &Task) -> Member {
-    let is_own = |deployment: &Deployment| Some(deployment.id.as_str()) == task.deployment.as_deref();
+fn member(service: &SimulatedService, key: u64, task: &SimulatedTask) -> Member {
+    let is_own = |deployment: &SimulatedDeployment| Some(deployment.id.as_str()) == task.deployment.as_deref();
     let age = service.deployments.iter().position(is_own);
     let state = match (task.desired_status, task.last_status) {
         (TaskStatus::Running, TaskStatus::Running) => MemberState::Running,
@@ -197,10 +201,10 @@ fn member(service: &Service, key: u64, task: &Task) -> Member {
         task: key,
         age: age.expect("a deployment is removed after its last task"),
         state,
-        protection: if task.is_protected() { Protection::Protected } else { Protection::Unprotected },
+        protection: if task.is_protected() { MemberProtection::Protected } else { MemberProtection::Unprotected },
     }
 }
 
-fn held_task_sets(service: &Service, held: &BTreeMap<usize, usize>) -> BTreeMap<String, usize> {
+fn held_task_sets(service: &SimulatedService, held: &BTreeMap<usize, usize>) -> BTreeMap<String, usize> {
     held.iter().map(|(age, count)| (service.deployments[*age].id.clone(), *count)).collect()
 }

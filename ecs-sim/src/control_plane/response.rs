@@ -1,34 +1,23 @@
 //! Answers, as ECS's JSON protocol writes them. Every member exists in ECS's published model; many of the model's
 //! members are left out.
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
-use super::Millis;
 use super::request::Tag;
 use super::service_description::ServiceDescription;
 use super::task::{StopCode, TaskStatus};
-
-/// A time in milliseconds; written as seconds since the epoch with a fraction, as awsJson1_1 does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Timestamp(pub Millis);
-
-impl Serialize for Timestamp {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // Exact: milliseconds of any year that occurs here fit into 53 bits.
-        serializer.serialize_f64(self.0 as f64 / 1000.0)
-    }
-}
+use super::time::Timestamp;
 
 /// One of `failures[]`. Its `detail` is absent: no text of one is known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Failure {
+pub struct FailureDescription {
     /// The resource in the request.
     pub arn: String,
     /// `MISSING`, `TASK_NOT_VALID` or `DEPLOYMENT_BLOCKED`.
     pub reason: String,
 }
 
-impl Failure {
+impl FailureDescription {
     pub(super) fn missing(arn: String) -> Self {
         Self { arn, reason: "MISSING".to_owned() }
     }
@@ -37,7 +26,7 @@ impl Failure {
 /// One of `protectedTasks[]`, which also lists tasks that are not protected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ProtectedTask {
+pub struct ProtectedTaskDescription {
     /// In the form of [`ArnForm`](super::ArnForm).
     pub task_arn: String,
     /// Whether it is protected.
@@ -52,9 +41,9 @@ pub struct ProtectedTask {
 #[serde(rename_all = "camelCase")]
 pub struct TaskProtectionResponse {
     /// The tasks after the call.
-    pub protected_tasks: Vec<ProtectedTask>,
+    pub protected_tasks: Vec<ProtectedTaskDescription>,
     /// The unchanged tasks.
-    pub failures: Vec<Failure>,
+    pub failures: Vec<FailureDescription>,
 }
 
 /// A cluster.
@@ -84,7 +73,7 @@ pub struct DescribeClustersResponse {
     /// The clusters that exist.
     pub clusters: Vec<ClusterDescription>,
     /// Those that do not.
-    pub failures: Vec<Failure>,
+    pub failures: Vec<FailureDescription>,
 }
 
 /// Answer of CreateCluster.
@@ -100,7 +89,7 @@ pub struct DescribeServicesResponse {
     /// The services that exist.
     pub services: Vec<ServiceDescription>,
     /// Those that do not.
-    pub failures: Vec<Failure>,
+    pub failures: Vec<FailureDescription>,
 }
 
 /// Answer of CreateService and UpdateService.
@@ -152,7 +141,7 @@ pub struct ContainerDescription {
 /// A task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct TaskDescription {
+pub struct DescribedTask {
     /// Always the long form.
     pub task_arn: String,
     /// Its cluster's ARN.
@@ -197,16 +186,16 @@ pub struct TaskDescription {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct TasksResponse {
     /// The tasks that exist or were started.
-    pub tasks: Vec<TaskDescription>,
+    pub tasks: Vec<DescribedTask>,
     /// Those that were not.
-    pub failures: Vec<Failure>,
+    pub failures: Vec<FailureDescription>,
 }
 
 /// Answer of StopTask.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StopTaskResponse {
     /// The task after the call.
-    pub task: TaskDescription,
+    pub task: DescribedTask,
 }
 
 /// Answer of ListTagsForResource.

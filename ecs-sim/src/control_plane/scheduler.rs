@@ -12,7 +12,7 @@ pub(super) struct Member {
     /// 0 for the PRIMARY deployment, larger for older ones.
     pub(super) age: usize,
     pub(super) state: MemberState,
-    pub(super) protection: Protection,
+    pub(super) protection: MemberProtection,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub(super) enum MemberState {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Protection {
+pub(super) enum MemberProtection {
     Protected,
     Unprotected,
 }
@@ -41,7 +41,7 @@ pub(super) struct Bounds {
 
 /// The next step, and the tasks that protection keeps from it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Plan {
+pub(super) struct SchedulerPlan {
     /// How many tasks to start, by age of their deployment.
     pub(super) start: BTreeMap<usize, usize>,
     /// Which tasks to stop, in this order.
@@ -56,7 +56,7 @@ pub(super) struct Plan {
 /// stop as the lower bound allows; protected tasks stay until their protection is cleared or expires. A task stops once
 /// as many as desired run without it; sooner, down to the lower bound, only where new tasks have no room. Assumed order
 /// of stopping: the oldest deployment first, and within it the newest task first.
-pub(super) fn plan(bounds: Bounds, members: &[Member]) -> Plan {
+pub(super) fn plan(bounds: Bounds, members: &[Member]) -> SchedulerPlan {
     let stopping = members.iter().filter(|member| member.state == MemberState::Stopping).count();
     let mut live: Vec<Member> =
         members.iter().copied().filter(|member| member.state != MemberState::Stopping).collect();
@@ -69,8 +69,10 @@ pub(super) fn plan(bounds: Bounds, members: &[Member]) -> Plan {
     // Tasks that are stopping free their room without further action.
     let shortage = need.saturating_sub(room + stopping);
     let surplus = running.saturating_sub(bounds.desired);
-    let mut stops =
-        Stops { allowance: surplus.max(shortage).min(running.saturating_sub(bounds.lower)), plan: Plan::default() };
+    let mut stops = Stops {
+        allowance: surplus.max(shortage).min(running.saturating_sub(bounds.lower)),
+        plan: SchedulerPlan::default(),
+    };
     stops.plan.start_tasks(0, need.min(room));
     let (old, new): (Vec<Member>, Vec<Member>) = live.into_iter().partition(|member| member.age > 0);
     stops.choose(&old, old.len());
@@ -83,8 +85,8 @@ pub(super) fn plan(bounds: Bounds, members: &[Member]) -> Plan {
 /// aws-facts: "ECS: deployments and protection": green runs in full beside blue, and blue stays until its protection
 /// ends. AWS's API reference, "DeploymentConfiguration": on Fargate the percentages are not used with CODE_DEPLOY and
 /// EXTERNAL; assumed: nor with the strategies that move traffic. Assumed order of stopping: the newest task first.
-pub(super) fn plan_sets(wanted: &[usize], members: &[Member]) -> Plan {
-    let mut stops = Stops { allowance: members.len(), plan: Plan::default() };
+pub(super) fn plan_sets(wanted: &[usize], members: &[Member]) -> SchedulerPlan {
+    let mut stops = Stops { allowance: members.len(), plan: SchedulerPlan::default() };
     for (age, wanted) in wanted.iter().enumerate() {
         let is_live = |member: &&Member| member.age == age && member.state != MemberState::Stopping;
         let mut live: Vec<Member> = members.iter().filter(is_live).copied().collect();
@@ -99,7 +101,7 @@ fn count(members: &[Member], predicate: impl Fn(&Member) -> bool) -> usize {
     members.iter().filter(|member| predicate(member)).count()
 }
 
-impl Plan {
+impl SchedulerPlan {
     fn start_tasks(&mut self, age: usize, count: usize) {
         if count > 0 {
             self.start.insert(age, count);
@@ -110,14 +112,14 @@ impl Plan {
 struct Stops {
     /// How many running tasks may still be stopped. Pending tasks may always be stopped.
     allowance: usize,
-    plan: Plan,
+    plan: SchedulerPlan,
 }
 
 impl Stops {
     /// Stops up to `excess` of `candidates`, and records the protected ones if they prevent further stops.
     fn choose(&mut self, candidates: &[Member], excess: usize) {
         let mut excess = excess;
-        for member in candidates.iter().filter(|member| member.protection == Protection::Unprotected) {
+        for member in candidates.iter().filter(|member| member.protection == MemberProtection::Unprotected) {
             let is_running = member.state == MemberState::Running;
             if excess == 0 || (is_running && self.allowance == 0) {
                 continue;
@@ -127,7 +129,8 @@ impl Stops {
             self.plan.stop.push(member.task);
         }
         let in_the_way = |member: &&Member| {
-            member.protection == Protection::Protected && (member.state == MemberState::Pending || self.allowance > 0)
+            member.protection == MemberProtection::Protected
+                && (member.state == MemberState::Pending || self.allowance > 0)
         };
         if excess > 0 {
             for member in candidates.iter().filter(in_the_way) {
@@ -161,15 +164,16 @@ mod tests {
                 _ => MemberState::Running,
             },
             protection: match word.contains('+') {
-                true => Protection::Protected,
-                false => Protection::Unprotected,
+                true => MemberProtection::Protected,
+                false => MemberProtection::Unprotected,
             },
         };
         words.split_whitespace().enumerate().map(member).collect()
     }
 
-    fn planned(start: usize, stop: &[u64], held: &[(usize, usize)]) -> Plan {
-        let mut plan = Plan { stop: stop.to_vec(), held: held.iter().copied().collect(), ..Plan::default() };
+    fn planned(start: usize, stop: &[u64], held: &[(usize, usize)]) -> SchedulerPlan {
+        let mut plan =
+            SchedulerPlan { stop: stop.to_vec(), held: held.iter().copied().collect(), ..SchedulerPlan::default() };
         plan.start_tasks(0, start);
         plan
     }
@@ -238,7 +242,7 @@ mod tests {
     fn each_task_set_gets_the_tasks_it_should_have() {
         let mut plan = plan_sets(&[2, 2], &members("new? old old"));
         assert_eq!(plan.start.remove(&0), Some(1));
-        assert_eq!(plan, Plan::default());
+        assert_eq!(plan, SchedulerPlan::default());
         assert_eq!(plan_sets(&[1, 2, 0], &members("new old old older older-")), planned(0, &[3], &[]));
     }
 

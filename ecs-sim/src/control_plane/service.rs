@@ -4,12 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::Serialize;
 
-use super::Millis;
 use super::deployment_configuration::{
-    CircuitBreaker, DeploymentConfiguration, DeploymentController, DeploymentStrategy,
+    CircuitBreaker, DeploymentConfiguration, DeploymentControllerType, StrategySpec,
 };
-use super::rebalance::Rebalance;
 use super::shift::Shift;
+use super::time::Millis;
 
 /// aws-facts: "ECS: deployments and protection": `events[]` keeps the last 100 messages.
 pub const SERVICE_EVENTS_KEPT: usize = 100;
@@ -32,9 +31,9 @@ pub struct ServiceSpec {
     /// 100..; the upper bound as a percentage of the desired count, rounded down.
     pub maximum_percent: u32,
     /// ECS, unless another controller manages task sets.
-    pub controller: DeploymentController,
+    pub controller: DeploymentControllerType,
     /// Rolling, or a strategy that moves traffic.
-    pub strategy: DeploymentStrategy,
+    pub strategy: StrategySpec,
     /// How long both revisions run after all traffic has moved; with task sets, how long the old one waits to be
     /// deleted.
     pub bake_minutes: u32,
@@ -53,8 +52,8 @@ impl ServiceSpec {
             desired_count,
             minimum_healthy_percent: 100,
             maximum_percent: 200,
-            controller: DeploymentController::Ecs,
-            strategy: DeploymentStrategy::Rolling,
+            controller: DeploymentControllerType::Ecs,
+            strategy: StrategySpec::Rolling,
             bake_minutes: 0,
             circuit_breaker: CircuitBreaker::Off,
             tags: BTreeMap::new(),
@@ -77,7 +76,7 @@ impl ServiceSpec {
 /// AWS's API reference, "DeleteService".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum ServiceStatus {
+pub enum SimulatedServiceStatus {
     /// ECS keeps its tasks running.
     Active,
     /// Deleted, with tasks that still run.
@@ -89,7 +88,7 @@ pub enum ServiceStatus {
 /// `rolloutState`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum RolloutState {
+pub enum DeploymentRolloutState {
     /// Not yet at the desired count, or old deployments still have tasks.
     InProgress,
     /// Reached steady state at least once.
@@ -98,14 +97,14 @@ pub enum RolloutState {
     Failed,
 }
 
-/// A deployment, or with CODE_DEPLOY and EXTERNAL a task set. The first in [`Service::deployments`] is PRIMARY, the
+/// A deployment, or with CODE_DEPLOY and EXTERNAL a task set. The first in [`SimulatedService::deployments`] is PRIMARY, the
 /// others are ACTIVE, or DRAINING.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Deployment {
+pub struct SimulatedDeployment {
     /// `ecs-svc/` and 19 digits.
     pub id: String,
     /// How far it has progressed.
-    pub rollout_state: RolloutState,
+    pub rollout_state: DeploymentRolloutState,
     /// Family and revision of its tasks.
     pub task_definition: String,
     /// When it was created.
@@ -126,7 +125,7 @@ pub struct Deployment {
 
 /// One of `events[]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServiceEvent {
+pub struct ServiceEventMessage {
     /// Shaped like a UUID.
     pub id: String,
     /// When it was written.
@@ -151,9 +150,21 @@ pub(super) struct Hold {
     pub(super) repeats_at: Millis,
 }
 
+/// A rebalancing in progress.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Rebalance {
+    /// The deployment at its start: another deployment or another desired count ends it.
+    pub(super) deployment: String,
+    pub(super) desired_count: u32,
+    /// The task that was started for it.
+    pub(super) extra: u64,
+    /// The tasks in the zone with too many, oldest first.
+    pub(super) crowded: Vec<u64>,
+}
+
 /// A service.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Service {
+pub struct SimulatedService {
     /// Its name.
     pub name: String,
     /// Its ARN.
@@ -161,19 +172,19 @@ pub struct Service {
     /// The cluster's name.
     pub cluster: String,
     /// ACTIVE until it is deleted.
-    pub status: ServiceStatus,
+    pub status: SimulatedServiceStatus,
     /// How many tasks it should run.
     pub desired_count: u32,
     /// The controller that deploys it.
-    pub controller: DeploymentController,
+    pub controller: DeploymentControllerType,
     /// How it is deployed.
     pub configuration: DeploymentConfiguration,
     /// Service tags.
     pub tags: BTreeMap<String, String>,
     /// Its deployments, or its task sets: PRIMARY first, then the others, newest first. Never empty.
-    pub deployments: Vec<Deployment>,
+    pub deployments: Vec<SimulatedDeployment>,
     /// The last messages, newest first.
-    pub events: VecDeque<ServiceEvent>,
+    pub events: VecDeque<ServiceEventMessage>,
     /// When it was created.
     pub created_at: Millis,
     /// Whether it has exactly the desired tasks, all of them running and of one deployment.
@@ -189,9 +200,9 @@ pub struct Service {
     pub(super) stopped_tasks: BTreeSet<u64>,
 }
 
-impl Service {
+impl SimulatedService {
     /// The deployment that new tasks belong to.
-    pub fn primary(&self) -> &Deployment {
+    pub fn primary(&self) -> &SimulatedDeployment {
         &self.deployments[0]
     }
 
@@ -216,7 +227,7 @@ impl Service {
 
     /// Whether CodeDeploy or an external controller deploys it with task sets.
     pub fn has_task_sets(&self) -> bool {
-        self.controller != DeploymentController::Ecs
+        self.controller != DeploymentControllerType::Ecs
     }
 
     pub(super) fn is_primary(&self, deployment: Option<&str>) -> bool {

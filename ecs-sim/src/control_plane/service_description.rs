@@ -2,13 +2,15 @@
 
 use serde::Serialize;
 
-use super::ControlPlane;
 use super::configuration_description::{DeploymentConfigurationDescription, DeploymentControllerDescription};
 use super::request::Tag;
-use super::response::Timestamp;
-use super::service::{Deployment, RolloutState, Service, ServiceEvent, ServiceStatus};
+use super::service::{
+    DeploymentRolloutState, ServiceEventMessage, SimulatedDeployment, SimulatedService, SimulatedServiceStatus,
+};
+use super::state::ControlPlane;
 use super::task::TaskStatus;
 use super::task_set_description::TaskSetDescription;
+use super::time::Timestamp;
 
 /// One of `deployments[]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -36,7 +38,7 @@ pub struct DeploymentDescription {
     /// Always FARGATE.
     pub launch_type: String,
     /// How far it has progressed.
-    pub rollout_state: RolloutState,
+    pub rollout_state: DeploymentRolloutState,
     /// The same as text.
     pub rollout_state_reason: String,
 }
@@ -64,7 +66,7 @@ pub struct ServiceDescription {
     /// Its cluster's ARN.
     pub cluster_arn: String,
     /// ACTIVE, DRAINING or INACTIVE.
-    pub status: ServiceStatus,
+    pub status: SimulatedServiceStatus,
     /// How many tasks it should run.
     pub desired_count: usize,
     /// Tasks in state RUNNING, including those that are stopping.
@@ -96,7 +98,7 @@ pub struct ServiceDescription {
 }
 
 impl ControlPlane {
-    pub(super) fn describe_service(&self, service: &Service) -> ServiceDescription {
+    pub(super) fn describe_service(&self, service: &SimulatedService) -> ServiceDescription {
         let (pending, running, _) = self.counts(service, None);
         ServiceDescription {
             service_arn: service.arn.clone(),
@@ -122,25 +124,29 @@ impl ControlPlane {
         }
     }
 
-    fn describe_deployments(&self, service: &Service) -> Vec<DeploymentDescription> {
-        if service.has_task_sets() || service.status == ServiceStatus::Inactive {
+    fn describe_deployments(&self, service: &SimulatedService) -> Vec<DeploymentDescription> {
+        if service.has_task_sets() || service.status == SimulatedServiceStatus::Inactive {
             return Vec::new();
         }
         service.deployments.iter().map(|deployment| self.describe_deployment(service, deployment)).collect()
     }
 
-    fn describe_deployment(&self, service: &Service, deployment: &Deployment) -> DeploymentDescription {
+    fn describe_deployment(
+        &self,
+        service: &SimulatedService,
+        deployment: &SimulatedDeployment,
+    ) -> DeploymentDescription {
         let id = &deployment.id;
         let (pending, running, live) = self.counts(service, Some(id));
         let is_primary = service.is_primary(Some(id));
         let is_blue = service.shift.as_ref().is_some_and(|shift| shift.blue == *id);
         let reason = match deployment.rollout_state {
-            RolloutState::InProgress if deployment.is_rollback => {
+            DeploymentRolloutState::InProgress if deployment.is_rollback => {
                 format!("ECS deployment circuit breaker: rolling back to deploymentId {id}.")
             }
-            RolloutState::InProgress => format!("ECS deployment {id} in progress."),
-            RolloutState::Failed => "ECS deployment circuit breaker: tasks failed to start.".to_owned(),
-            RolloutState::Completed => format!("ECS deployment {id} completed."),
+            DeploymentRolloutState::InProgress => format!("ECS deployment {id} in progress."),
+            DeploymentRolloutState::Failed => "ECS deployment circuit breaker: tasks failed to start.".to_owned(),
+            DeploymentRolloutState::Completed => format!("ECS deployment {id} completed."),
         };
         DeploymentDescription {
             id: id.clone(),
@@ -160,7 +166,7 @@ impl ControlPlane {
 
     /// The numbers of tasks, of one deployment or of all, that are PENDING, that are RUNNING, and that are not asked to
     /// stop.
-    pub(super) fn counts(&self, service: &Service, deployment: Option<&str>) -> (usize, usize, usize) {
+    pub(super) fn counts(&self, service: &SimulatedService, deployment: Option<&str>) -> (usize, usize, usize) {
         let mut counts = (0, 0, 0);
         for task in service.tasks.iter().map(|key| &self.tasks[key]) {
             if deployment.is_none() || task.deployment.as_deref() == deployment {
@@ -173,7 +179,7 @@ impl ControlPlane {
     }
 }
 
-fn describe_event(event: &ServiceEvent) -> ServiceEventDescription {
+fn describe_event(event: &ServiceEventMessage) -> ServiceEventDescription {
     ServiceEventDescription {
         id: event.id.clone(),
         created_at: Timestamp(event.created_at),

@@ -1,15 +1,20 @@
 //! DescribeServices, ListServices, UpdateService and CreateService.
 
-use super::deployment_configuration::{DeploymentConfiguration, DeploymentController, DeploymentStrategy};
+use super::deployment_configuration::{DeploymentConfiguration, DeploymentControllerType, StrategySpec};
+use super::error::{ApiError, ErrorCode};
 use super::eventbridge::{DeploymentEvent, ServiceAction};
+use super::names;
 use super::request::{
     CreateServiceRequest, DescribeServicesRequest, ListServicesRequest, UpdateServiceRequest, tag_list, tag_map,
 };
-use super::response::{DescribeServicesResponse, Failure, ListServicesResponse, ServiceResponse};
-use super::service::{ACTIVE_DEPLOYMENTS_MAX, Deployment, RolloutState, Service, ServiceSpec, ServiceStatus};
+use super::response::{DescribeServicesResponse, FailureDescription, ListServicesResponse, ServiceResponse};
+use super::service::{
+    ACTIVE_DEPLOYMENTS_MAX, DeploymentRolloutState, ServiceSpec, SimulatedDeployment, SimulatedService,
+    SimulatedServiceStatus,
+};
 use super::shift::Shift;
+use super::state::ControlPlane;
 use super::throttling::Category;
-use super::{ApiError, ControlPlane, ErrorCode, names};
 
 /// Default page size of ListServices.
 const LIST_SERVICES_DEFAULT: usize = 10;
@@ -45,7 +50,7 @@ impl ControlPlane {
                     description.tags = tags_wanted.then(|| tag_list(&service.tags));
                     response.services.push(description);
                 }
-                None => response.failures.push(Failure::missing(self.arn_of_service(&cluster, given))),
+                None => response.failures.push(FailureDescription::missing(self.arn_of_service(&cluster, given))),
             }
         }
         Ok(response)
@@ -107,11 +112,11 @@ impl ControlPlane {
         let given = request.deployment_configuration.as_ref();
         let configuration = DeploymentConfiguration::default().changed_by(given)?;
         let controller = request.deployment_controller.as_ref().map(|controller| controller.kind.as_str());
-        spec.controller = DeploymentController::from_request(controller)?;
+        spec.controller = DeploymentControllerType::from_request(controller)?;
         spec.tags = tag_map(request.tags);
         let task_definition = match request.task_definition {
             Some(given) => Some(self.family_and_revision(&given)?),
-            None if spec.controller == DeploymentController::External => None,
+            None if spec.controller == DeploymentControllerType::External => None,
             None => return Err(ApiError::invalid("taskDefinition is required.")),
         };
         let key = self.new_service(spec)?;
@@ -130,7 +135,7 @@ impl ControlPlane {
         let cluster = self.resolve_cluster(request.cluster.as_deref())?;
         let key = self.service_key(&cluster, &request.service).ok_or_else(ApiError::service_not_found)?;
         let service = &self.services[&key];
-        if service.status != ServiceStatus::Active {
+        if service.status != SimulatedServiceStatus::Active {
             return Err(ApiError::service_not_active());
         }
         let desired = request.desired_count.map(desired_count).transpose()?;
@@ -168,7 +173,7 @@ impl ControlPlane {
         let before = self.services[&key].primary().id.clone();
         let blue = self.end_shift(key, before);
         let service = self.service_mut(key);
-        if service.configuration.strategy != DeploymentStrategy::Rolling {
+        if service.configuration.strategy != StrategySpec::Rolling {
             service.shift = Some(Shift::by_strategy(deployment.id.clone(), blue, &service.configuration));
         }
         service.deployments.insert(0, deployment);
@@ -176,10 +181,10 @@ impl ControlPlane {
         self.emit_deployment_state_change(key, DeploymentEvent::InProgress);
     }
 
-    pub(super) fn new_deployment(&mut self, task_definition: String) -> Deployment {
-        Deployment {
+    pub(super) fn new_deployment(&mut self, task_definition: String) -> SimulatedDeployment {
+        SimulatedDeployment {
             id: names::deployment_id(self.next_identifier()),
-            rollout_state: RolloutState::InProgress,
+            rollout_state: DeploymentRolloutState::InProgress,
             task_definition,
             created_at: self.now,
             updated_at: self.now,
@@ -195,7 +200,9 @@ impl ControlPlane {
     pub(super) fn new_service(&mut self, spec: ServiceSpec) -> Result<u64, ApiError> {
         let cluster = self.resolve_cluster(Some(&spec.cluster))?;
         let namesake = self.service_key(&cluster, &spec.name);
-        if spec.name.is_empty() || namesake.is_some_and(|key| self.services[&key].status != ServiceStatus::Inactive) {
+        if spec.name.is_empty()
+            || namesake.is_some_and(|key| self.services[&key].status != SimulatedServiceStatus::Inactive)
+        {
             return Err(ApiError::invalid("Creation of service was not idempotent."));
         }
         if spec.minimum_healthy_percent > 100 || spec.maximum_percent < 100 {
@@ -203,16 +210,16 @@ impl ControlPlane {
         }
         let key = self.services.len() as u64;
         let mut deployment = self.new_deployment(format!("{}:1", spec.name));
-        if spec.controller != DeploymentController::Ecs {
+        if spec.controller != DeploymentControllerType::Ecs {
             // A task set has no rollout state; this value never changes.
-            deployment.rollout_state = RolloutState::Completed;
+            deployment.rollout_state = DeploymentRolloutState::Completed;
         }
-        let service = Service {
+        let service = SimulatedService {
             arn: self.names.service_arn(&cluster, &spec.name),
             name: spec.name.clone(),
             cluster: cluster.clone(),
             desired_count: spec.desired_count,
-            status: ServiceStatus::Active,
+            status: SimulatedServiceStatus::Active,
             controller: spec.controller,
             configuration: spec.configuration(),
             tags: spec.tags,
@@ -268,7 +275,7 @@ fn desired_count(given: i64) -> Result<u32, ApiError> {
 
 /// AWS's API reference, "UpdateService": with CODE_DEPLOY and EXTERNAL it changes neither the task definition nor what
 /// runs.
-fn deployed_by_another(controller: DeploymentController) -> ApiError {
+fn deployed_by_another(controller: DeploymentControllerType) -> ApiError {
     let controller = controller.as_str();
     ApiError::invalid(format!("Cannot force a new deployment on services with a {controller} deployment controller."))
 }

@@ -1,22 +1,16 @@
-//! Deployments that start all new tasks beside the old ones, move the traffic, wait, and only then stop the old ones:
-//! blue/green, linear, canary, and the task sets of CodeDeploy and of external controllers.
-//!
-//! AWS's page "Amazon ECS blue/green service deployments workflow": scale up, traffic shift, bake time, clean up.
-//! aws-facts: "ECS: deployments and protection": traffic moves, blue stays until its protection ends.
+//! The steps of a deployment that keeps its old tasks until the traffic has moved.
 
 use std::collections::VecDeque;
 
 use super::deployment_configuration::{ALL_TENTHS, DeploymentConfiguration};
-use super::eventbridge::ServiceAction;
-use super::task::TaskStatus;
-use super::{ControlPlane, Due, Millis};
+use super::time::Millis;
 
 /// Time that the controller of task sets takes from a steady replacement to UpdateServicePrimaryTaskSet. An assumption.
 pub const TASK_SET_SHIFT_DELAY_MS: Millis = 60_000;
 
 /// The next step of a shift.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
+pub(super) enum ShiftStep {
     /// Green receives this share of the traffic, in tenths of a percent.
     Traffic(u32),
     /// Blue's tasks may stop.
@@ -30,107 +24,31 @@ pub(super) struct Shift {
     pub(super) green: String,
     /// The previous one, which keeps its tasks until the clean-up.
     pub(super) blue: String,
-    green_tenths: u32,
+    pub(super) green_tenths: u32,
     /// Each with the pause before it. The first pause begins when all of green's tasks run.
-    steps: VecDeque<(Millis, Step)>,
+    pub(super) steps: VecDeque<(Millis, ShiftStep)>,
     /// `None` while green scales up.
-    next_at: Option<Millis>,
+    pub(super) next_at: Option<Millis>,
 }
 
 impl Shift {
     /// A blue/green, linear or canary deployment.
     pub(super) fn by_strategy(green: String, blue: String, configuration: &DeploymentConfiguration) -> Self {
         let moves = configuration.strategy.moves().into_iter();
-        let steps = moves.map(|(pause, tenths)| (pause, Step::Traffic(tenths)));
-        let steps = steps.chain([(configuration.bake_ms(), Step::CleanUp)]).collect();
+        let steps = moves.map(|(pause, tenths)| (pause, ShiftStep::Traffic(tenths)));
+        let steps = steps.chain([(configuration.bake_ms(), ShiftStep::CleanUp)]).collect();
         Self { green, blue, green_tenths: 0, steps, next_at: None }
     }
 
     /// A replacement task set takes over from the primary one, which is deleted after the bake time.
     pub(super) fn by_task_sets(green: String, blue: String, configuration: &DeploymentConfiguration) -> Self {
-        let primary = (TASK_SET_SHIFT_DELAY_MS, Step::Traffic(ALL_TENTHS));
-        let steps = VecDeque::from([primary, (configuration.bake_ms(), Step::CleanUp)]);
+        let primary = (TASK_SET_SHIFT_DELAY_MS, ShiftStep::Traffic(ALL_TENTHS));
+        let steps = VecDeque::from([primary, (configuration.bake_ms(), ShiftStep::CleanUp)]);
         Self { green, blue, green_tenths: 0, steps, next_at: None }
     }
 
     /// The production revision for a following deployment: green only once it has all the traffic.
-    fn in_production(self) -> String {
+    pub(super) fn in_production(self) -> String {
         if self.green_tenths == ALL_TENTHS { self.green } else { self.blue }
-    }
-}
-
-impl ControlPlane {
-    /// Ends the shift in progress and returns the production revision: the one that receives the traffic, otherwise
-    /// `primary`.
-    pub(super) fn end_shift(&mut self, key: u64, primary: String) -> String {
-        let Some(shift) = self.service_mut(key).shift.take() else { return primary };
-        if let Some(at) = shift.next_at {
-            self.due.remove(&(at, Due::ShiftGoesOn(key)));
-        }
-        shift.in_production()
-    }
-
-    /// Starts the clock of a shift whose green tasks all run.
-    pub(super) fn update_shift(&mut self, key: u64) {
-        let service = &self.services[&key];
-        let Some(shift) = service.shift.as_ref().filter(|shift| shift.next_at.is_none()) else { return };
-        let green = service.deployments.iter().position(|deployment| deployment.id == shift.green);
-        let wanted = green.map_or(0, |at| service.wanted(at));
-        if self.running_in(key, &shift.green) < wanted {
-            return;
-        }
-        if service.has_task_sets() {
-            self.emit_service_action(key, ServiceAction::TasksetSteadyState);
-        }
-        self.schedule_next_step(key);
-    }
-
-    /// The pause is over. A shift that ended earlier has removed its timer.
-    pub(super) fn shift_goes_on(&mut self, key: u64) {
-        self.take_step(key);
-        self.schedule_next_step(key);
-        self.touched.insert(key);
-    }
-
-    fn running_in(&self, key: u64, deployment: &str) -> usize {
-        let tasks = self.services[&key].tasks.iter().map(|task| &self.tasks[task]);
-        let runs = tasks.filter(|task| task.is_live() && task.last_status == TaskStatus::Running);
-        runs.filter(|task| task.deployment.as_deref() == Some(deployment)).count()
-    }
-
-    /// Takes the steps that need no pause, and waits for the next step that does.
-    fn schedule_next_step(&mut self, key: u64) {
-        let now = self.now;
-        while let Some(shift) = &mut self.service_mut(key).shift {
-            let pause = shift.steps.front().map_or(0, |(pause, _)| *pause);
-            if pause > 0 {
-                shift.next_at = Some(now + pause);
-                self.due.insert((now + pause, Due::ShiftGoesOn(key)));
-                return;
-            }
-            self.take_step(key);
-        }
-    }
-
-    fn take_step(&mut self, key: u64) {
-        let now = self.now;
-        let service = self.service_mut(key);
-        let Some(shift) = &mut service.shift else { return };
-        match shift.steps.pop_front() {
-            Some((_, Step::Traffic(tenths))) => {
-                shift.green_tenths = tenths;
-                let green = shift.green.clone();
-                if service.has_task_sets() {
-                    service.make_primary(&green, now);
-                }
-            }
-            Some((_, Step::CleanUp)) | None => {
-                let blue = shift.blue.clone();
-                service.shift = None;
-                if service.has_task_sets() {
-                    service.drain(&blue, now);
-                }
-            }
-        }
     }
 }

@@ -2,13 +2,14 @@
 //! without throttling.
 
 use super::deletion::DeleteServiceRequest;
+use super::error::ApiError;
 use super::lifecycle::{Birth, Owner, Stop};
 use super::request::{CreateClusterRequest, UpdateServiceRequest, UpdateTaskProtectionRequest};
 use super::response::TaskProtectionResponse;
-use super::service::{RolloutState, ServiceSpec};
+use super::service::{DeploymentRolloutState, ServiceSpec};
+use super::state::ControlPlane;
 use super::task::{SPOT_NOTICE_MS, StopCode};
 use super::task_operations::task_not_found;
-use super::{ApiError, ControlPlane};
 
 impl ControlPlane {
     /// Creates a cluster of this name unless it exists.
@@ -28,7 +29,7 @@ impl ControlPlane {
         let tasks: Vec<u64> = (0..count).map(|_| self.make_task(Owner::Service(key, 0), Birth::Running)).collect();
         let service = self.service_mut(key);
         service.steady = true;
-        service.deployments[0].rollout_state = RolloutState::Completed;
+        service.deployments[0].rollout_state = DeploymentRolloutState::Completed;
         self.say(key, "has reached a steady state.");
         Ok(tasks.iter().map(|task| self.tasks[task].id.clone()).collect())
     }

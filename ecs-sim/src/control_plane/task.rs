@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Millis;
+use super::time::Millis;
 
 /// How long a task takes from PENDING to RUNNING. An assumption: image pulls take anything from seconds to minutes.
 pub const START_DELAY_MS: Millis = 30_000;
@@ -47,7 +47,7 @@ pub enum StopCode {
 
 /// A task of a service, or a standalone one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Task {
+pub struct SimulatedTask {
     /// 32 hexadecimal digits.
     pub id: String,
     /// The long form, with the cluster.
@@ -88,7 +88,7 @@ pub struct Task {
     pub(super) service_key: Option<u64>,
 }
 
-impl Task {
+impl SimulatedTask {
     /// Whether it is protected from scale-in now.
     pub fn is_protected(&self) -> bool {
         self.protected_until.is_some()

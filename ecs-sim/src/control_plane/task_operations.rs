@@ -1,15 +1,18 @@
 //! ListTasks, DescribeTasks, RunTask and StopTask.
 
+use super::error::ApiError;
 use super::eventbridge::CONTAINER_NAME;
 use super::lifecycle::{Birth, Owner, Stop};
+use super::names;
 use super::request::{DescribeTasksRequest, ListTasksRequest, RunTaskRequest, StopTaskRequest};
 use super::response::{
-    ContainerDescription, Failure, ListTasksResponse, StopTaskResponse, TaskDescription, TasksResponse, Timestamp,
+    ContainerDescription, DescribedTask, FailureDescription, ListTasksResponse, StopTaskResponse, TasksResponse,
 };
 use super::service_operations::page_size;
-use super::task::{StopCode, Task, TaskStatus};
+use super::state::ControlPlane;
+use super::task::{SimulatedTask, StopCode, TaskStatus};
 use super::throttling::Category;
-use super::{ApiError, ControlPlane, names};
+use super::time::Timestamp;
 
 /// Maximum number of tasks in one DescribeTasks call and on one ListTasks page.
 const TASKS_MAX: usize = 100;
@@ -80,11 +83,11 @@ impl ControlPlane {
             match self.task_key(&cluster, given) {
                 Some(key) => response.tasks.push(self.describe_task(&self.tasks[&key])),
                 None if given.starts_with("arn:") => {
-                    response.failures.push(Failure::missing(given.clone()));
+                    response.failures.push(FailureDescription::missing(given.clone()));
                 }
                 None => {
                     let (_, id) = names::split(given);
-                    response.failures.push(Failure::missing(self.names.task_arn(&cluster, id)));
+                    response.failures.push(FailureDescription::missing(self.names.task_arn(&cluster, id)));
                 }
             }
         }
@@ -125,8 +128,8 @@ impl ControlPlane {
         Ok(StopTaskResponse { task: self.describe_task(&self.tasks[&key]) })
     }
 
-    fn describe_task(&self, task: &Task) -> TaskDescription {
-        TaskDescription {
+    fn describe_task(&self, task: &SimulatedTask) -> DescribedTask {
+        DescribedTask {
             task_arn: task.arn.clone(),
             cluster_arn: self.names.cluster_arn(&task.cluster),
             task_definition_arn: self.names.task_definition_arn(&task.task_definition),

@@ -5,25 +5,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::response::Failure;
-use super::service::{ACTIVE_DEPLOYMENTS_MAX, Deployment, RolloutState, Service, ServiceStatus};
+use super::error::{ApiError, ErrorCode};
+use super::response::FailureDescription;
+use super::service::{
+    ACTIVE_DEPLOYMENTS_MAX, DeploymentRolloutState, SimulatedDeployment, SimulatedService, SimulatedServiceStatus,
+};
 use super::shift::Shift;
-use super::task_set_description::TaskSetDescription;
-use super::{ApiError, ControlPlane, ErrorCode};
-
-/// The size of a task set, as a share of the service's desired count.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Scale {
-    /// 0..=100; a fraction is rounded.
-    pub value: f64,
-    /// PERCENT, the only unit.
-    #[serde(default = "percent")]
-    pub unit: String,
-}
-
-fn percent() -> String {
-    "PERCENT".to_owned()
-}
+use super::state::ControlPlane;
+use super::task_set_description::{Scale, TaskSetDescription, percent};
 
 /// Request of [`ControlPlane::create_task_set`].
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -100,7 +89,7 @@ pub struct DescribeTaskSetsResponse {
     /// The task sets that exist.
     pub task_sets: Vec<TaskSetDescription>,
     /// Those that do not.
-    pub failures: Vec<Failure>,
+    pub failures: Vec<FailureDescription>,
 }
 
 impl ControlPlane {
@@ -184,7 +173,7 @@ impl ControlPlane {
         for given in &request.task_sets {
             match task_set_of(service, given) {
                 Some(set) => response.task_sets.push(self.describe_set(service, set)),
-                None => response.failures.push(Failure::missing(given.clone())),
+                None => response.failures.push(FailureDescription::missing(given.clone())),
             }
         }
         Ok(response)
@@ -213,7 +202,7 @@ impl ControlPlane {
         }
         let task_definition = task_definition.unwrap_or_else(|| service.primary().task_definition.clone());
         let mut set = self.new_deployment(task_definition);
-        set.rollout_state = RolloutState::Completed;
+        set.rollout_state = DeploymentRolloutState::Completed;
         set.scale_percent = scale;
         let id = set.id.clone();
         let service = self.service_mut(key);
@@ -228,7 +217,7 @@ impl ControlPlane {
         let cluster = self.resolve_cluster(cluster)?;
         let key = self.service_key(&cluster, service).ok_or_else(ApiError::service_not_found)?;
         let service = &self.services[&key];
-        if service.status != ServiceStatus::Active {
+        if service.status != SimulatedServiceStatus::Active {
             return Err(ApiError::service_not_active());
         }
         if !service.has_task_sets() {
@@ -245,7 +234,7 @@ impl ControlPlane {
 }
 
 /// A task set by its id, `ecs-svc/N`, or by its ARN, which ends with the id.
-fn task_set_of<'a>(service: &'a Service, given: &str) -> Option<&'a Deployment> {
+fn task_set_of<'a>(service: &'a SimulatedService, given: &str) -> Option<&'a SimulatedDeployment> {
     let id = given.find("ecs-svc/").map_or(given, |at| &given[at..]);
     service.deployments.iter().find(|set| set.id == id)
 }

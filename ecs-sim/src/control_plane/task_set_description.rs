@@ -2,13 +2,26 @@
 //!
 //! AWS's API reference, "TaskSet", for the members and for `stabilityStatus`.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::ControlPlane;
-use super::deployment_configuration::DeploymentController;
-use super::response::Timestamp;
-use super::service::{Deployment, Service};
-use super::task_set::Scale;
+use super::deployment_configuration::DeploymentControllerType;
+use super::service::{SimulatedDeployment, SimulatedService};
+use super::state::ControlPlane;
+use super::time::Timestamp;
+
+/// The size of a task set, as a share of the service's desired count.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Scale {
+    /// 0..=100; a fraction is rounded.
+    pub value: f64,
+    /// PERCENT, the only unit.
+    #[serde(default = "percent")]
+    pub unit: String,
+}
+
+pub(super) fn percent() -> String {
+    "PERCENT".to_owned()
+}
 
 /// One of `taskSets[]`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -50,11 +63,11 @@ pub struct TaskSetDescription {
 }
 
 impl ControlPlane {
-    pub(super) fn describe_sets(&self, service: &Service) -> Vec<TaskSetDescription> {
+    pub(super) fn describe_sets(&self, service: &SimulatedService) -> Vec<TaskSetDescription> {
         service.deployments.iter().map(|set| self.describe_set(service, set)).collect()
     }
 
-    pub(super) fn describe_set(&self, service: &Service, set: &Deployment) -> TaskSetDescription {
+    pub(super) fn describe_set(&self, service: &SimulatedService, set: &SimulatedDeployment) -> TaskSetDescription {
         let at = service.deployments.iter().position(|other| other.id == set.id).unwrap_or_default();
         let (pending, running, _) = self.counts(service, Some(&set.id));
         let wanted = service.wanted(at);
@@ -64,7 +77,7 @@ impl ControlPlane {
             _ => "ACTIVE",
         };
         let is_stable = running == wanted && pending == 0;
-        let is_code_deploy = service.controller == DeploymentController::CodeDeploy;
+        let is_code_deploy = service.controller == DeploymentControllerType::CodeDeploy;
         TaskSetDescription {
             id: set.id.clone(),
             task_set_arn: self.names.task_set_arn(&service.cluster, &service.name, &set.id),

@@ -1,7 +1,7 @@
 //! Token buckets in front of the API.
 
-use super::Millis;
 use super::error::{ApiError, ErrorCode};
+use super::time::Millis;
 
 /// Whether calls are throttled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,14 +30,14 @@ pub(super) enum Category {
 const THOUSANDTHS: i64 = 1000;
 
 #[derive(Clone, Debug)]
-struct Bucket {
+struct TokenBucket {
     burst: i64,
     refill_per_second: i64,
     thousandths: i64,
     filled_at: Millis,
 }
 
-impl Bucket {
+impl TokenBucket {
     fn new(burst: i64, refill_per_second: i64, now: Millis) -> Self {
         Self { burst, refill_per_second, thousandths: burst * THOUSANDTHS, filled_at: now }
     }
@@ -62,20 +62,20 @@ impl Bucket {
 #[derive(Clone, Debug)]
 pub(super) struct Buckets {
     throttling: Throttling,
-    task_protection: Bucket,
-    service_read: Bucket,
-    cluster_resource_read: Bucket,
-    service_modify: Bucket,
+    task_protection: TokenBucket,
+    service_read: TokenBucket,
+    cluster_resource_read: TokenBucket,
+    service_modify: TokenBucket,
 }
 
 impl Buckets {
     pub(super) fn new(throttling: Throttling, now: Millis) -> Self {
         Self {
             throttling,
-            task_protection: Bucket::new(200, 80, now),
-            service_read: Bucket::new(100, 20, now),
-            cluster_resource_read: Bucket::new(100, 20, now),
-            service_modify: Bucket::new(50, 5, now),
+            task_protection: TokenBucket::new(200, 80, now),
+            service_read: TokenBucket::new(100, 20, now),
+            cluster_resource_read: TokenBucket::new(100, 20, now),
+            service_modify: TokenBucket::new(50, 5, now),
         }
     }
 

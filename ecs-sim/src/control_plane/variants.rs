@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::Millis;
+use super::time::Millis;
 
 /// How long the scheduler of [`StopDelay::Late`] waits before it stops a task that it may stop: long enough for a job
 /// to start on the task meanwhile. An assumption.
@@ -14,7 +14,7 @@ pub const LATE_STOP_DELAY_MS: Millis = 3 * 60 * 1000;
 
 /// When ECS answers `DEPLOYMENT_BLOCKED`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Refusal {
+pub enum RefusalRule {
     /// When the protected tasks, including the requested one, would outnumber the desired count while a deployment or a
     /// scale-in waits, as the guide on task scale-in protection says.
     #[default]
@@ -79,7 +79,7 @@ impl StopDelay {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Variants {
     /// When protection is refused.
-    pub refusal: Refusal,
+    pub refusal: RefusalRule,
     /// Whether a renewal is refused at such times too.
     pub renewal: Renewal,
     /// Whether EventBridge receives an event.
@@ -94,7 +94,7 @@ impl Variants {
     /// Every combination, 32 of them, the default first.
     pub fn all() -> Vec<Self> {
         let mut all = Vec::with_capacity(32);
-        for refusal in [Refusal::Outnumbered, Refusal::Blocked] {
+        for refusal in [RefusalRule::Outnumbered, RefusalRule::Blocked] {
             for renewal in [Renewal::Granted, Renewal::Refused] {
                 for protection_event in [ProtectionEvent::Sent, ProtectionEvent::Silent] {
                     for arns in [ArnForm::Long, ArnForm::Short] {
@@ -123,8 +123,8 @@ impl Variants {
 
     fn with(mut self, pair: &str) -> Option<Self> {
         match pair {
-            "refusal=outnumbered" => self.refusal = Refusal::Outnumbered,
-            "refusal=blocked" => self.refusal = Refusal::Blocked,
+            "refusal=outnumbered" => self.refusal = RefusalRule::Outnumbered,
+            "refusal=blocked" => self.refusal = RefusalRule::Blocked,
             "renewal=granted" => self.renewal = Renewal::Granted,
             "renewal=refused" => self.renewal = Renewal::Refused,
             "event=sent" => self.protection_event = ProtectionEvent::Sent,
@@ -142,8 +142,8 @@ impl Variants {
 impl fmt::Display for Variants {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let refusal = match self.refusal {
-            Refusal::Outnumbered => "outnumbered",
-            Refusal::Blocked => "blocked",
+            RefusalRule::Outnumbered => "outnumbered",
+            RefusalRule::Blocked => "blocked",
         };
         let renewal = match self.renewal {
             Renewal::Granted => "granted",

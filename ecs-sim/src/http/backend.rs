@@ -2,12 +2,11 @@
 
 use serde_json::Value;
 
-use crate::control_plane::ApiError;
-use crate::queue::QueueError;
+use crate::service_error::ServiceError;
 
 /// The services behind the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Service {
+pub enum AwsService {
     /// Amazon ECS.
     Ecs,
     /// Amazon SQS.
@@ -20,9 +19,9 @@ pub enum Service {
 
 /// One call, independent of its protocol.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Call {
+pub struct ServiceCall {
     /// The called service.
-    pub service: Service,
+    pub service: AwsService,
     /// The operation by AWS's name, such as `UpdateTaskProtection`.
     pub operation: String,
     /// The operation's input. A call of SNS is JSON too: lists are arrays, maps are objects, all values are strings.
@@ -34,7 +33,7 @@ pub struct Call {
 
 /// The outcome of a call for the client.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Answer {
+pub enum ServiceAnswer {
     /// The client receives the operation's output.
     Output(Value),
     /// The client receives an error.
@@ -43,53 +42,19 @@ pub enum Answer {
     ConnectionLost,
 }
 
-/// An error as a service reports it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServiceError {
-    /// AWS's name, such as `ThrottlingException`.
-    pub code: String,
-    /// The human-readable text.
-    pub message: String,
-    /// The HTTP status: 4xx for errors of the caller, otherwise 5xx, which SDKs retry.
-    pub status: u16,
-}
-
 /// Answers the calls, without delay; no backend needs to be slow yet.
 pub trait Backend: Send + 'static {
     /// Answers one call.
-    fn call(&mut self, call: Call) -> Answer;
+    fn call(&mut self, call: ServiceCall) -> ServiceAnswer;
 }
 
-impl<F: FnMut(Call) -> Answer + Send + 'static> Backend for F {
-    fn call(&mut self, call: Call) -> Answer {
+impl<F: FnMut(ServiceCall) -> ServiceAnswer + Send + 'static> Backend for F {
+    fn call(&mut self, call: ServiceCall) -> ServiceAnswer {
         self(call)
     }
 }
 
-impl ServiceError {
-    /// An error of the caller: HTTP 400, or 404 for an operation that does not exist ("Common Error Types" in AWS's API
-    /// references).
-    #[must_use]
-    pub fn client(code: impl Into<String>, message: impl Into<String>) -> Self {
-        let code = code.into();
-        let status = if code == "UnknownOperationException" { 404 } else { 400 };
-        Self { code, message: message.into(), status }
-    }
-}
-
-impl From<QueueError> for ServiceError {
-    fn from(error: QueueError) -> Self {
-        Self::client(error.code(), error.to_string())
-    }
-}
-
-impl From<ApiError> for ServiceError {
-    fn from(error: ApiError) -> Self {
-        Self { code: error.code.as_str().to_owned(), status: error.http_status(), message: error.message }
-    }
-}
-
-impl<E: Into<ServiceError>> From<Result<Value, E>> for Answer {
+impl<E: Into<ServiceError>> From<Result<Value, E>> for ServiceAnswer {
     fn from(result: Result<Value, E>) -> Self {
         match result {
             Ok(output) => Self::Output(output),

@@ -3,7 +3,9 @@
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
-use super::REQUEST_BYTES_MAX;
+/// The largest request body: above every limit of the services themselves (SQS 1 MiB, Lambda 6 MB), so that theirs
+/// apply first.
+pub const REQUEST_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// How much of an oversized body is still read and discarded. A client that is cut off while it writes sees a broken
 /// connection instead of the 413 that explains it. A client that sends even more than this is cut off.

@@ -1,21 +1,22 @@
 //! Recognizes the protocols, reads requests and writes answers.
 
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
+use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use hyper::{Request, Response, StatusCode};
 use serde_json::{Value, json};
 
+use super::backend::{AwsService, ServiceAnswer, ServiceCall};
 use super::body::{self, BodyError};
-use super::{Answer, Call, Service, ServiceError, Shared, Unanswered, query, runtime_http};
-
-pub(super) type HttpResponse = Response<Full<Bytes>>;
+use super::response::{HttpResponse, finish, text};
+use super::server_state::{ServerState, Unanswered};
+use super::{query, runtime_http};
+use crate::service_error::ServiceError;
 
 const TARGET: &str = "x-amz-target";
 
 /// The protocol of a request, according to its head.
 enum Protocol {
-    Json { service: Service, operation: String },
+    Json { service: AwsService, operation: String },
     Query,
     RuntimeApi,
     Unknown { reason: String },
@@ -31,9 +32,11 @@ impl Protocol {
         }
         if let Some(target) = text(request.headers(), TARGET) {
             return match target.split_once('.') {
-                Some(("AmazonEC2ContainerServiceV20141113", operation)) => Self::json(Service::Ecs, operation),
-                Some(("AmazonSQS", operation)) => Self::json(Service::Sqs, operation),
-                Some(("AnyScaleFrontendService", operation)) => Self::json(Service::ApplicationAutoScaling, operation),
+                Some(("AmazonEC2ContainerServiceV20141113", operation)) => Self::json(AwsService::Ecs, operation),
+                Some(("AmazonSQS", operation)) => Self::json(AwsService::Sqs, operation),
+                Some(("AnyScaleFrontendService", operation)) => {
+                    Self::json(AwsService::ApplicationAutoScaling, operation)
+                }
                 _ => Self::Unknown { reason: format!("target `{target}` is not served here") },
             };
         }
@@ -43,13 +46,13 @@ impl Protocol {
         }
     }
 
-    fn json(service: Service, operation: &str) -> Self {
+    fn json(service: AwsService, operation: &str) -> Self {
         Self::Json { service, operation: operation.to_owned() }
     }
 }
 
 /// Answers one request. The error ends the connection without an answer.
-pub(super) async fn respond(shared: &Shared, request: Request<Incoming>) -> Result<HttpResponse, Unanswered> {
+pub(super) async fn respond(shared: &ServerState, request: Request<Incoming>) -> Result<HttpResponse, Unanswered> {
     let protocol = Protocol::of(&request);
     let (head, incoming) = request.into_parts();
     let body = match body::read(incoming).await {
@@ -67,25 +70,26 @@ pub(super) async fn respond(shared: &Shared, request: Request<Incoming>) -> Resu
         Protocol::RuntimeApi => runtime_http::respond(&shared.runtime_api, &head, body).await,
         Protocol::Json { service, operation } => {
             let answer = match body.and_then(|body| parse_json(&body)) {
-                Ok(body) => shared.call(Call { service, operation, body, access_key_id }),
-                Err(error) => Answer::Error(error),
+                Ok(body) => shared.call(ServiceCall { service, operation, body, access_key_id }),
+                Err(error) => ServiceAnswer::Error(error),
             };
             json_response(service, answer, &request_id)
         }
         Protocol::Query => {
             let (operation, answer) = match body.and_then(|body| query::parse(&body)) {
                 Ok((operation, body)) => {
-                    let call = Call { service: Service::Sns, operation: operation.clone(), body, access_key_id };
+                    let call =
+                        ServiceCall { service: AwsService::Sns, operation: operation.clone(), body, access_key_id };
                     (operation, shared.call(call))
                 }
-                Err(error) => (String::new(), Answer::Error(error)),
+                Err(error) => (String::new(), ServiceAnswer::Error(error)),
             };
             query::response(&operation, answer, &request_id)
         }
         Protocol::Unknown { reason } => {
             let status = StatusCode::NOT_FOUND.as_u16();
             let error = ServiceError { code: "UnknownOperationException".to_owned(), message: reason, status };
-            json_response(Service::Ecs, Answer::Error(error), &request_id)
+            json_response(AwsService::Ecs, ServiceAnswer::Error(error), &request_id)
         }
     }
 }
@@ -113,18 +117,18 @@ fn drop_nulls(value: &mut Value) {
     }
 }
 
-fn json_response(service: Service, answer: Answer, request_id: &str) -> Result<HttpResponse, Unanswered> {
-    let version = if service == Service::Sqs { "1.0" } else { "1.1" };
+fn json_response(service: AwsService, answer: ServiceAnswer, request_id: &str) -> Result<HttpResponse, Unanswered> {
+    let version = if service == AwsService::Sqs { "1.0" } else { "1.1" };
     let builder = Response::builder()
         .header(CONTENT_TYPE, format!("application/x-amz-json-{version}"))
         .header("x-amzn-requestid", request_id);
     let (builder, body) = match answer {
-        Answer::ConnectionLost => return Err(Unanswered),
-        Answer::Output(output) => (builder, output),
-        Answer::Error(ServiceError { code, message, status }) => {
+        ServiceAnswer::ConnectionLost => return Err(Unanswered),
+        ServiceAnswer::Output(output) => (builder, output),
+        ServiceAnswer::Error(ServiceError { code, message, status }) => {
             let mut builder = builder.status(status).header("x-amzn-errortype", &code);
             let mut kind = code.clone();
-            if service == Service::Sqs {
+            if service == AwsService::Sqs {
                 builder = builder.header("x-amzn-query-error", query_error(&code, status));
                 kind = format!("com.amazonaws.sqs#{code}");
             }
@@ -149,20 +153,6 @@ fn query_error(code: &str, status: u16) -> String {
         _ => ("", code),
     };
     format!("{prefix}{old};{}", if status < 500 { "Sender" } else { "Receiver" })
-}
-
-/// Builds a response from parts that this server made itself. A code or message of a backend that HTTP cannot carry
-/// becomes a 500 that says so, instead of a panic.
-pub(super) fn finish(builder: hyper::http::response::Builder, body: impl Into<Bytes>) -> HttpResponse {
-    builder.body(Full::new(body.into())).unwrap_or_else(|error| {
-        let mut response = Response::new(Full::new(Bytes::from(format!("answer cannot be sent: {error}"))));
-        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-        response
-    })
-}
-
-pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
 }
 
 /// Extracts the access key id from `AWS4-HMAC-SHA256 Credential=ID/20261105/REGION/SERVICE/aws4_request, …`.

@@ -4,8 +4,10 @@ use hyper::Response;
 use hyper::header::CONTENT_TYPE;
 use serde_json::{Map, Value};
 
-use super::protocol::{HttpResponse, finish};
-use super::{Answer, ServiceError, Unanswered};
+use super::backend::ServiceAnswer;
+use super::response::{HttpResponse, finish};
+use super::server_state::Unanswered;
+use crate::service_error::ServiceError;
 
 const NAMESPACE: &str = "http://sns.amazonaws.com/doc/2010-03-31/";
 
@@ -75,11 +77,11 @@ fn values(numbered: Option<Value>) -> impl Iterator<Item = Value> {
 }
 
 /// Writes the answer as XML.
-pub(super) fn response(operation: &str, answer: Answer, request_id: &str) -> Result<HttpResponse, Unanswered> {
+pub(super) fn response(operation: &str, answer: ServiceAnswer, request_id: &str) -> Result<HttpResponse, Unanswered> {
     let builder = Response::builder().header(CONTENT_TYPE, "text/xml").header("x-amzn-requestid", request_id);
     let (builder, xml) = match answer {
-        Answer::ConnectionLost => return Err(Unanswered),
-        Answer::Output(output) => {
+        ServiceAnswer::ConnectionLost => return Err(Unanswered),
+        ServiceAnswer::Output(output) => {
             let mut result = String::new();
             write(&mut result, &output);
             let metadata = format!("<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata>");
@@ -89,7 +91,7 @@ pub(super) fn response(operation: &str, answer: Answer, request_id: &str) -> Res
             );
             (builder, xml)
         }
-        Answer::Error(ServiceError { code, message, status }) => {
+        ServiceAnswer::Error(ServiceError { code, message, status }) => {
             let fault = if status < 500 { "Sender" } else { "Receiver" };
             let (kind, text) = (escape(&code), escape(&message));
             let error = format!("<Error><Type>{fault}</Type><Code>{kind}</Code><Message>{text}</Message></Error>");

@@ -10,7 +10,7 @@ use tokio::sync::{Notify, oneshot, watch};
 
 /// Why an invocation has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum FunctionError {
+pub enum InvocationError {
     /// The function reported an error for this invocation.
     #[error("function reported `{error_type}`: {message}")]
     Reported {
@@ -38,35 +38,35 @@ pub enum FunctionError {
     Stopped,
 }
 
-type Reply = Result<Vec<u8>, FunctionError>;
+type Reply = Result<Vec<u8>, InvocationError>;
 
 /// Passes invocations to function processes. Clones are handles to the same API.
 #[derive(Debug, Clone)]
 pub struct RuntimeApi {
-    shared: Arc<Shared>,
+    shared: Arc<RuntimeState>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct RuntimeState {
     function_arn: String,
-    state: Mutex<State>,
+    state: Mutex<Invocations>,
     /// Wakes a process that waits for an invocation.
     offered: Notify,
     lifecycle: watch::Sender<Lifecycle>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct Invocations {
     /// Numbers the invocations.
     number: u64,
     /// Not yet taken by a process, oldest first.
-    waiting: VecDeque<Invocation>,
+    waiting: VecDeque<PendingInvocation>,
     /// Taken and not yet answered, by request id.
     running: BTreeMap<String, oneshot::Sender<Reply>>,
 }
 
 #[derive(Debug)]
-pub(super) struct Invocation {
+pub(super) struct PendingInvocation {
     pub(super) number: u64,
     pub(super) payload: Vec<u8>,
     pub(super) deadline_ms: i64,
@@ -79,11 +79,11 @@ struct Lifecycle {
     ready: bool,
     /// How often a process ended or failed to start, so that an old end is not taken for a new one.
     ends: u64,
-    last_error: Option<FunctionError>,
+    last_error: Option<InvocationError>,
     stopped: bool,
 }
 
-impl Invocation {
+impl PendingInvocation {
     pub(super) fn request_id(&self) -> String {
         format!("00000000-0000-4000-b000-{:012x}", self.number)
     }
@@ -92,7 +92,7 @@ impl Invocation {
 impl RuntimeApi {
     pub(super) fn new(function_arn: String) -> Self {
         let (state, lifecycle) = (Mutex::default(), watch::Sender::default());
-        Self { shared: Arc::new(Shared { function_arn, state, offered: Notify::new(), lifecycle }) }
+        Self { shared: Arc::new(RuntimeState { function_arn, state, offered: Notify::new(), lifecycle }) }
     }
 
     /// Offers an invocation immediately and returns a future for its answer. Processes take invocations in the order of
@@ -105,12 +105,12 @@ impl RuntimeApi {
         if !self.shared.lifecycle.borrow().stopped {
             state.number += 1;
             let number = state.number;
-            state.waiting.push_back(Invocation { number, payload, deadline_ms, reply });
+            state.waiting.push_back(PendingInvocation { number, payload, deadline_ms, reply });
             self.shared.offered.notify_one();
         }
         drop(state);
         // The sender is dropped without a reply only when the server stops.
-        async move { answer.await.unwrap_or(Err(FunctionError::Stopped)) }
+        async move { answer.await.unwrap_or(Err(InvocationError::Stopped)) }
     }
 
     /// The invoked function ARN that function processes receive.
@@ -118,19 +118,19 @@ impl RuntimeApi {
         &self.shared.function_arn
     }
 
-    /// Waits until a function process polls for the first time since the last one ended. Call this before starting the
+    /// Waits until a function process polls for the first time since the last one ended. ServiceCall this before starting the
     /// process: the future counts from this call, so it also notices an end that comes before it is awaited.
     ///
     /// # Errors
     /// The process reported that it cannot start, [`RuntimeApi::process_exited`] was called, or the server stopped.
-    pub fn ready(&self) -> impl Future<Output = Result<(), FunctionError>> + Send + use<> {
+    pub fn ready(&self) -> impl Future<Output = Result<(), InvocationError>> + Send + use<> {
         let mut lifecycle = self.shared.lifecycle.subscribe();
         let ends = lifecycle.borrow().ends;
         async move {
             let changed = lifecycle.wait_for(|now| now.ready || now.stopped || now.ends != ends).await;
-            let now = changed.map_err(|_| FunctionError::Stopped)?;
+            let now = changed.map_err(|_| InvocationError::Stopped)?;
             match (&now.last_error, now.ends != ends, now.stopped) {
-                (_, _, true) => Err(FunctionError::Stopped),
+                (_, _, true) => Err(InvocationError::Stopped),
                 (Some(error), true, _) => Err(error.clone()),
                 _ => Ok(()),
             }
@@ -146,7 +146,7 @@ impl RuntimeApi {
     /// Records that the function process ended: every invocation that it had taken, or that waited for it, fails. A
     /// process started after this call takes new ones.
     pub fn process_exited(&self, reason: impl Into<String>) {
-        let error = FunctionError::Exited { reason: reason.into() };
+        let error = InvocationError::Exited { reason: reason.into() };
         let (waiting, running) = {
             let mut state = self.state();
             (std::mem::take(&mut state.waiting), std::mem::take(&mut state.running))
@@ -161,11 +161,11 @@ impl RuntimeApi {
     /// Dismisses waiting processes, and fails pending invocations by dropping their senders.
     pub(super) fn stop(&self) {
         self.shared.lifecycle.send_modify(|lifecycle| lifecycle.stopped = true);
-        *self.state() = State::default();
+        *self.state() = Invocations::default();
         self.shared.offered.notify_waiters();
     }
 
-    fn ended(&self, error: FunctionError) {
+    fn ended(&self, error: InvocationError) {
         self.shared.lifecycle.send_modify(|lifecycle| {
             lifecycle.ready = false;
             lifecycle.ends += 1;
@@ -174,7 +174,7 @@ impl RuntimeApi {
     }
 
     /// The next invocation, once there is one; `None` when the server stops.
-    pub(super) async fn next(&self) -> Option<Invocation> {
+    pub(super) async fn next(&self) -> Option<PendingInvocation> {
         self.shared.lifecycle.send_if_modified(|lifecycle| !std::mem::replace(&mut lifecycle.ready, true));
         loop {
             let offered = self.shared.offered.notified();
@@ -191,7 +191,7 @@ impl RuntimeApi {
         }
     }
 
-    fn take_waiting(&self) -> Option<Invocation> {
+    fn take_waiting(&self) -> Option<PendingInvocation> {
         let mut state = self.state();
         while let Some(mut invocation) = state.waiting.pop_front() {
             if invocation.reply.is_closed() {
@@ -213,7 +213,7 @@ impl RuntimeApi {
     }
 
     /// Fails the start of the process, and the invocations that waited for it.
-    pub(super) fn init_failed(&self, error: &FunctionError) {
+    pub(super) fn init_failed(&self, error: &InvocationError) {
         self.ended(error.clone());
         let waiting = std::mem::take(&mut self.state().waiting);
         for invocation in waiting {
@@ -221,7 +221,7 @@ impl RuntimeApi {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Invocations> {
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -5,9 +5,10 @@ use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 
-use super::protocol::{HttpResponse, finish, text};
-use super::runtime_api::Invocation;
-use super::{FunctionError, RuntimeApi, ServiceError, Unanswered};
+use super::response::{HttpResponse, finish, text};
+use super::runtime_api::{InvocationError, PendingInvocation, RuntimeApi};
+use super::server_state::Unanswered;
+use crate::service_error::ServiceError;
 
 /// Common beginning of the runtime API's paths.
 pub(super) const PATH: &str = "/2018-06-01/runtime/";
@@ -30,18 +31,18 @@ pub(super) async fn respond(
         (&Method::POST, ["invocation", request_id, "response"]) => accepted(api.finish(request_id, Ok(body))),
         (&Method::POST, ["invocation", request_id, "error"]) => {
             let (error_type, message) = reported(head, &body);
-            accepted(api.finish(request_id, Err(FunctionError::Reported { error_type, message })))
+            accepted(api.finish(request_id, Err(InvocationError::Reported { error_type, message })))
         }
         (&Method::POST, ["init", "error"]) => {
             let (error_type, message) = reported(head, &body);
-            api.init_failed(&FunctionError::Init { error_type, message });
+            api.init_failed(&InvocationError::Init { error_type, message });
             accepted(true)
         }
         _ => refuse(StatusCode::NOT_FOUND, "Runtime.NotFound", "the runtime api has no such path and method"),
     })
 }
 
-fn offer(function_arn: &str, invocation: Invocation) -> HttpResponse {
+fn offer(function_arn: &str, invocation: PendingInvocation) -> HttpResponse {
     let number = invocation.number;
     let builder = Response::builder()
         .header(CONTENT_TYPE, "application/json")

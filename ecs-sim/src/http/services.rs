@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::{Answer, Backend, Call, Service, Topics};
+use super::backend::{AwsService, Backend, ServiceAnswer, ServiceCall};
+use super::topics::Topics;
 use crate::autoscaling::ScalableTargets;
 use crate::control_plane::ControlPlane;
 use crate::queue::{self, Queues};
@@ -10,17 +11,17 @@ use crate::queue::{self, Queues};
 /// The ECS behind the server.
 pub trait EcsBackend: Send + 'static {
     /// Answers a call made at `now_ms`, in milliseconds since the epoch.
-    fn call(&mut self, now_ms: i64, operation: &str, input: &Value) -> Answer;
+    fn call(&mut self, now_ms: i64, operation: &str, input: &Value) -> ServiceAnswer;
 }
 
-impl<F: FnMut(i64, &str, &Value) -> Answer + Send + 'static> EcsBackend for F {
-    fn call(&mut self, now_ms: i64, operation: &str, input: &Value) -> Answer {
+impl<F: FnMut(i64, &str, &Value) -> ServiceAnswer + Send + 'static> EcsBackend for F {
+    fn call(&mut self, now_ms: i64, operation: &str, input: &Value) -> ServiceAnswer {
         self(now_ms, operation, input)
     }
 }
 
 impl EcsBackend for ControlPlane {
-    fn call(&mut self, now_ms: i64, operation: &str, input: &Value) -> Answer {
+    fn call(&mut self, now_ms: i64, operation: &str, input: &Value) -> ServiceAnswer {
         self.advance_to(now_ms);
         ControlPlane::call(self, operation, input).into()
     }
@@ -64,14 +65,14 @@ impl<E> std::fmt::Debug for Services<E> {
 }
 
 impl<E: EcsBackend> Backend for Services<E> {
-    fn call(&mut self, call: Call) -> Answer {
+    fn call(&mut self, call: ServiceCall) -> ServiceAnswer {
         let now_ms = self.advance();
-        let Call { service, operation, body, access_key_id } = call;
+        let ServiceCall { service, operation, body, access_key_id } = call;
         match service {
-            Service::Ecs => self.ecs.call(now_ms, &operation, &body),
-            Service::Sqs => queue::api::call(&mut self.queues, access_key_id.as_deref(), &operation, &body).into(),
-            Service::Sns => self.topics.call(&operation, &body).into(),
-            Service::ApplicationAutoScaling => self.autoscaling.call(&operation, &body).into(),
+            AwsService::Ecs => self.ecs.call(now_ms, &operation, &body),
+            AwsService::Sqs => queue::api::call(&mut self.queues, access_key_id.as_deref(), &operation, &body).into(),
+            AwsService::Sns => self.topics.call(&operation, &body).into(),
+            AwsService::ApplicationAutoScaling => self.autoscaling.call(&operation, &body).into(),
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::ServiceError;
 use crate::queue::check_entry_ids;
+use crate::service_error::ServiceError;
 
 /// The largest message: 256 KiB, SNS's default limit (aws-facts "SNS and chat").
 const MESSAGE_BYTES_MAX: usize = 262_144;

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{MESSAGE_BYTES_MAX, QueueError, Queues, SendMessage};
+use super::error::QueueError;
+use super::limits::MESSAGE_BYTES_MAX;
+use super::message::SendMessage;
+use super::queues::Queues;
 
 /// Maximum number of entries of a batch call, SQS's own limit.
 pub const BATCH_ENTRIES_MAX: usize = 10;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::SendMessage;
+use super::message::SendMessage;
 
 /// Within this time a FIFO queue treats a message with a known deduplication id as a duplicate: five minutes, as in
 /// SQS.

@@ -2,30 +2,11 @@
 
 use std::sync::Arc;
 
-use super::stored::Stored;
-use super::{QueueError, Queues, ReceivedMessage};
-
-/// Maximum visibility timeout: 12 hours, SQS's own limit.
-pub const VISIBILITY_TIMEOUT_SECONDS_MAX: u32 = 43_200;
-
-/// The limits of one receive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Receive {
-    /// Maximum number of messages. The limit of ten applies to the API only; an event source mapping takes more.
-    pub max: usize,
-    /// Approximate maximum size of a Lambda event with all the messages; one message is always taken.
-    pub bytes_max: usize,
-    /// How long the messages stay invisible; the queue's own timeout when unset.
-    pub visibility_timeout_seconds: Option<u32>,
-}
-
-impl Receive {
-    /// At most `max` messages, of any size.
-    #[must_use]
-    pub fn up_to(max: usize) -> Self {
-        Self { max, bytes_max: usize::MAX, visibility_timeout_seconds: None }
-    }
-}
+use super::error::QueueError;
+use super::limits::VISIBILITY_TIMEOUT_SECONDS_MAX;
+use super::queues::Queues;
+use super::received::{Receive, ReceivedMessage};
+use super::stored::StoredMessage;
 
 impl Queues {
     /// Receives up to `max` visible messages, which become invisible for the queue's visibility timeout.
@@ -54,7 +35,7 @@ impl Queues {
         for (message, sequence) in exhausted {
             let mut message = Arc::unwrap_or_clone(message);
             message.dead_letter_queue_source_arn = Some(arn.clone());
-            dead_letter_queue.add(Stored::new(message, sequence, now_ms));
+            dead_letter_queue.add(StoredMessage::new(message, sequence, now_ms));
         }
         Ok(received)
     }

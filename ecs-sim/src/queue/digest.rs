@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use md5::{Digest, Md5};
 
-use super::{AttributeValue, MessageAttribute};
+use super::message::{AttributeValue, MessageAttribute};
 
 /// MD5 of a body, in hex.
 pub(crate) fn md5_of_text(text: &str) -> String {

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{DELAY_SECONDS_MAX, QueueError, QueueSettings};
+use super::error::QueueError;
+use super::limits::DELAY_SECONDS_MAX;
+use super::settings::QueueSettings;
 
 /// Maximum number of message attributes, SQS's own limit.
 const MESSAGE_ATTRIBUTES_MAX: usize = 10;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Message;
+use super::message::Message;
 
 /// A message as one receive returns it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,5 +40,24 @@ impl ReceivedMessage {
             }
         }
         attributes
+    }
+}
+
+/// The limits of one receive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Receive {
+    /// Maximum number of messages. The limit of ten applies to the API only; an event source mapping takes more.
+    pub max: usize,
+    /// Approximate maximum size of a Lambda event with all the messages; one message is always taken.
+    pub bytes_max: usize,
+    /// How long the messages stay invisible; the queue's own timeout when unset.
+    pub visibility_timeout_seconds: Option<u32>,
+}
+
+impl Receive {
+    /// At most `max` messages, of any size.
+    #[must_use]
+    pub fn up_to(max: usize) -> Self {
+        Self { max, bytes_max: usize::MAX, visibility_timeout_seconds: None }
     }
 }

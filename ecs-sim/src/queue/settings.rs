@@ -1,6 +1,7 @@
 //! The settings of a new queue.
 
-use super::{DELAY_SECONDS_MAX, MESSAGE_BYTES_MAX, QueueError, VISIBILITY_TIMEOUT_SECONDS_MAX};
+use super::error::QueueError;
+use super::limits::{DELAY_SECONDS_MAX, MESSAGE_BYTES_MAX, VISIBILITY_TIMEOUT_SECONDS_MAX};
 
 /// SQS's bounds of MessageRetentionPeriod: one minute to 14 days.
 const RETENTION_SECONDS: std::ops::RangeInclusive<u32> = 60..=1_209_600;

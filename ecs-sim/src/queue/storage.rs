@@ -4,9 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::deduplication::Deduplication;
-use super::settings::is_fifo;
-use super::stored::{Stored, parse_receipt_handle};
-use super::{Message, QueueError, QueueSettings, Receive, ReceivedMessage, VISIBILITY_TIMEOUT_SECONDS_MAX, seconds_ms};
+use super::error::QueueError;
+use super::limits::{VISIBILITY_TIMEOUT_SECONDS_MAX, seconds_ms};
+use super::message::Message;
+use super::received::{Receive, ReceivedMessage};
+use super::settings::{QueueSettings, is_fifo};
+use super::stored::{StoredMessage, parse_receipt_handle};
 
 /// How many deleted messages can still be delivered again. Limits the memory of a server that runs for days; a test
 /// asks for a duplicate soon after.
@@ -30,10 +33,10 @@ pub(super) struct Queue {
     name: String,
     settings: QueueSettings,
     created_ms: i64,
-    messages: BTreeMap<u64, Stored>,
+    messages: BTreeMap<u64, StoredMessage>,
     /// Every message once, by when it becomes visible, so that neither a receive nor `next_due` reads all of them.
     due: BTreeSet<(i64, u64)>,
-    deleted: VecDeque<Stored>,
+    deleted: VecDeque<StoredMessage>,
     deduplication: Deduplication,
 }
 
@@ -73,7 +76,7 @@ impl Queue {
     }
 
     pub(super) fn messages(&self, now_ms: i64) -> impl Iterator<Item = &Message> {
-        let live = move |stored: &&Stored| !stored.is_expired(&self.settings, now_ms);
+        let live = move |stored: &&StoredMessage| !stored.is_expired(&self.settings, now_ms);
         self.messages.values().filter(live).map(|stored| stored.message.as_ref())
     }
 
@@ -91,7 +94,7 @@ impl Queue {
         counts
     }
 
-    pub(super) fn add(&mut self, stored: Stored) {
+    pub(super) fn add(&mut self, stored: StoredMessage) {
         self.due.insert((stored.visible_at_ms, stored.sequence));
         self.messages.insert(stored.sequence, stored);
     }
@@ -200,7 +203,7 @@ impl Queue {
         let Some(original) = original else {
             return Err(QueueError::MessageDoesNotExist { queue: self.name.clone(), id: id.to_owned() });
         };
-        let mut copy = Stored { sequence, visible_at_ms: now_ms, ..original.clone() };
+        let mut copy = StoredMessage { sequence, visible_at_ms: now_ms, ..original.clone() };
         copy.receive_count = copy.receive_count.saturating_sub(1);
         self.add(copy);
         Ok(())
@@ -218,7 +221,7 @@ impl Queue {
         self.due.insert((visible_at_ms, sequence));
     }
 
-    fn remove(&mut self, sequence: u64) -> Option<Stored> {
+    fn remove(&mut self, sequence: u64) -> Option<StoredMessage> {
         let stored = self.messages.remove(&sequence)?;
         self.due.remove(&(stored.visible_at_ms, sequence));
         Some(stored)

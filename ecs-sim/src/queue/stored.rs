@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
-use super::{Message, QueueError, QueueSettings, ReceivedMessage, seconds_ms};
+use super::error::QueueError;
+use super::limits::seconds_ms;
+use super::message::Message;
+use super::received::ReceivedMessage;
+use super::settings::QueueSettings;
 
 /// A message with its state.
 #[derive(Debug, Clone)]
-pub(super) struct Stored {
+pub(super) struct StoredMessage {
     pub(super) message: Arc<Message>,
     pub(super) sequence: u64,
     pub(super) visible_at_ms: i64,
@@ -17,7 +21,7 @@ pub(super) struct Stored {
     pub(super) receipts: u32,
 }
 
-impl Stored {
+impl StoredMessage {
     pub(super) fn new(message: Message, sequence: u64, visible_at_ms: i64) -> Self {
         Self {
             message: Arc::new(message),
@@ -51,7 +55,7 @@ impl Stored {
     }
 }
 
-/// Splits a receipt handle of [`Stored::hand_out`] into the message's number and the number of its receipt.
+/// Splits a receipt handle of [`StoredMessage::hand_out`] into the message's number and the number of its receipt.
 pub(super) fn parse_receipt_handle(receipt_handle: &str) -> Result<(u64, u32), QueueError> {
     let parse = || {
         let digits = receipt_handle.strip_prefix("AQEB").filter(|digits| digits.len() == 24)?;

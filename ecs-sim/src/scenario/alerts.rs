@@ -1,38 +1,21 @@
 //! The alerts of a scenario, for comparing runs whose ECS events are delayed, duplicated or lost.
 
-use super::disorder::{Delivery, Disorder};
-use super::run::{Failure, Function, Run, failure};
+use super::disorder::{Disorder, EventDelivery};
+use super::function::FunctionUnderTest;
+use super::result::ScenarioFailure;
+use super::run::ScenarioRun;
+use super::script::{Line, Scenario};
+use super::sent_alert::SentAlert;
 use super::statement::Statement;
 use super::timeline::Silent;
-use super::world::World;
-use super::{Line, Scenario};
+use super::world::ScenarioWorld;
 use crate::control_plane::Millis;
 use crate::region::SharedRegion;
-use std::fmt;
 
 /// The sweep interval in a scenario that sets none: as in template.yaml. Without events the sweep alone finds anything.
 const SWEEP_EVERY_MS: Millis = 5 * 60 * 1000;
 /// How long the scenario continues after its last line, so that late alerts are included.
 const QUIET_MS: Millis = 60 * 60 * 1000;
-
-/// An alert that was sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AlertTold {
-    /// The incident's key, which all its alerts share.
-    pub incident: String,
-    /// The alert kind, such as `deployment-blocked`.
-    pub kind: String,
-    /// The incident's transition, such as `opened`.
-    pub event: String,
-    /// The service's name.
-    pub service: String,
-}
-
-impl fmt::Display for AlertTold {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} {}", self.kind, self.event, self.service)
-    }
-}
 
 /// The alerts of a scenario with the events of ECS in this disorder, in the order in which they are sent.
 ///
@@ -41,23 +24,23 @@ impl fmt::Display for AlertTold {
 ///
 /// # Errors
 /// A line that cannot be carried out.
-pub async fn alerts_of<F: Function>(
+pub async fn alerts_of<F: FunctionUnderTest>(
     scenario: &Scenario,
     region: SharedRegion,
     function: &mut F,
     disorder: Disorder,
-) -> Result<Vec<AlertTold>, Failure> {
-    let mut world = World::new(region);
-    world.delivery = Delivery::new(disorder);
+) -> Result<Vec<SentAlert>, ScenarioFailure> {
+    let mut world = ScenarioWorld::new(region);
+    world.delivery = EventDelivery::new(disorder);
     world.sweep = Some((world.now() + SWEEP_EVERY_MS, SWEEP_EVERY_MS));
     let mut audience = Silent;
-    let mut run = Run::new(world, function, &mut audience);
+    let mut run = ScenarioRun::new(world, function, &mut audience);
     let mut last = 0;
     for line in scenario.lines.iter().filter(|line| !is_expectation(line)) {
         last = line.number;
-        run.line(line).await.map_err(|problem| failure(scenario, last, problem))?;
+        run.line(line).await.map_err(|problem| ScenarioFailure::new(scenario, last, problem))?;
     }
-    run.advance(QUIET_MS).await.map_err(|problem| failure(scenario, last, problem))?;
+    run.advance(QUIET_MS).await.map_err(|problem| ScenarioFailure::new(scenario, last, problem))?;
     Ok(run.world.alerts)
 }
 

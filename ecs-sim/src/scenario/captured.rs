@@ -1,6 +1,6 @@
 //! Captures the log of a function in process.
 
-use super::run::LogLine;
+use super::function::LogLine;
 use crate::doubles::log;
 use serde_json::{Map, Value, json};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,7 +26,7 @@ impl Captured {
 
 impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Captured {
     fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
-        let mut fields = Fields(Map::new());
+        let mut fields = CapturedFields(Map::new());
         event.record(&mut fields);
         let message = fields.0.remove("message").and_then(|message| message.as_str().map(str::to_owned));
         let level = event.metadata().level().to_string();
@@ -35,9 +35,9 @@ impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Captured {
     }
 }
 
-struct Fields(Map<String, Value>);
+struct CapturedFields(Map<String, Value>);
 
-impl Visit for Fields {
+impl Visit for CapturedFields {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
         self.0.insert(field.name().to_owned(), json!(format!("{value:?}")));
     }

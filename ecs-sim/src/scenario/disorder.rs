@@ -26,18 +26,18 @@ pub enum Disorder {
 
 /// Delivers events in one kind of disorder.
 #[derive(Debug)]
-pub(super) struct Delivery {
+pub(super) struct EventDelivery {
     disorder: Disorder,
     rng: Rng,
 }
 
-impl Default for Delivery {
+impl Default for EventDelivery {
     fn default() -> Self {
         Self::new(Disorder::None)
     }
 }
 
-impl Delivery {
+impl EventDelivery {
     pub(super) fn new(disorder: Disorder) -> Self {
         let seed = match disorder {
             Disorder::Doubled(seed) | Disorder::Shuffled(seed) => seed,
@@ -78,7 +78,7 @@ mod tests {
             json!({"detail-type": "ECS Deployment State Change", "detail": {"eventName": "SERVICE_DEPLOYMENT_COMPLETED"}}),
             json!({"detail-type": "ECS Service Action", "detail": {"eventName": "TASKSET_SCALE_IN_FAILURE_BY_TASK_PROTECTION"}}),
         ];
-        let mut delivery = Delivery::new(disorder);
+        let mut delivery = EventDelivery::new(disorder);
         events.iter().map(|event| delivery.delays(event)).collect()
     }
 

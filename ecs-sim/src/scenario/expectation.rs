@@ -3,14 +3,14 @@
 use super::statement::Expectation;
 use super::telling::times_of_day;
 use super::timeline::clock_time;
-use super::world::World;
-use crate::control_plane::{Millis, Task, TaskStatus};
+use super::world::ScenarioWorld;
+use crate::control_plane::{Millis, SimulatedTask, TaskStatus};
 use crate::region::{CLUSTER, DEAD_LETTER_QUEUE, INTERRUPTED_QUEUE, JOB_QUEUE};
 
 const MINUTE_MS: Millis = 60_000;
 
 /// Describes the difference if the expectation fails.
-pub(super) fn check(world: &mut World, expected: &Expectation) -> Result<(), String> {
+pub(super) fn check(world: &mut ScenarioWorld, expected: &Expectation) -> Result<(), String> {
     match expected {
         Expectation::Protected(task, remaining) => protected(world, task, *remaining),
         Expectation::Unprotected(task) => match world.task(task, |task| task.protected_until)? {
@@ -18,11 +18,11 @@ pub(super) fn check(world: &mut World, expected: &Expectation) -> Result<(), Str
             Some(until) => Err(format!("{task} is protected until {}", clock_time(until))),
         },
         Expectation::Running(task) => {
-            let runs = |task: &Task| task.is_live() && task.last_status == TaskStatus::Running;
+            let runs = |task: &SimulatedTask| task.is_live() && task.last_status == TaskStatus::Running;
             status(world, task, (runs, "running"))
         }
         Expectation::Stopped(task) => {
-            status(world, task, (|task: &Task| task.last_status == TaskStatus::Stopped, "stopped"))
+            status(world, task, (|task: &SimulatedTask| task.last_status == TaskStatus::Stopped, "stopped"))
         }
         Expectation::Steady(service) if !steady(world, service)? => Err(format!("{service} is not steady")),
         Expectation::Deploying(service) if steady(world, service)? => Err(format!("{service} is steady")),
@@ -52,7 +52,7 @@ pub(super) fn check(world: &mut World, expected: &Expectation) -> Result<(), Str
     }
 }
 
-fn protected(world: &mut World, task: &str, remaining: Option<Millis>) -> Result<(), String> {
+fn protected(world: &mut ScenarioWorld, task: &str, remaining: Option<Millis>) -> Result<(), String> {
     let until = world.task(task, |task| task.protected_until)?.ok_or_else(|| format!("{task} is not protected"))?;
     let Some(wished) = remaining else { return Ok(()) };
     let found = until - world.now();
@@ -64,37 +64,37 @@ fn protected(world: &mut World, task: &str, remaining: Option<Millis>) -> Result
     Err(format!("{task} is protected for {}m{}s more", found / MINUTE_MS, found % MINUTE_MS / 1000))
 }
 
-fn status(world: &mut World, task: &str, wanted: (fn(&Task) -> bool, &str)) -> Result<(), String> {
+fn status(world: &mut ScenarioWorld, task: &str, wanted: (fn(&SimulatedTask) -> bool, &str)) -> Result<(), String> {
     let (holds, word) = wanted;
     let (found, last, desired) = world.task(task, |task| (holds(task), task.last_status, task.desired_status))?;
     if found { Ok(()) } else { Err(format!("{task} is not {word}: it is {last:?} and wanted {desired:?}")) }
 }
 
-fn steady(world: &World, service: &str) -> Result<bool, String> {
+fn steady(world: &ScenarioWorld, service: &str) -> Result<bool, String> {
     let region = world.region.lock();
     let service = region.ecs.service(CLUSTER, service).ok_or_else(|| format!("there is no service `{service}`"))?;
     Ok(service.steady && service.deployments.len() == 1)
 }
 
-fn deployments(world: &World, service: &str) -> Result<usize, String> {
+fn deployments(world: &ScenarioWorld, service: &str) -> Result<usize, String> {
     let region = world.region.lock();
     let service = region.ecs.service(CLUSTER, service).ok_or_else(|| format!("there is no service `{service}`"))?;
     Ok(service.deployments.len())
 }
 
-fn desired(world: &World, service: &str) -> Result<usize, String> {
+fn desired(world: &ScenarioWorld, service: &str) -> Result<usize, String> {
     let region = world.region.lock();
     let service = region.ecs.service(CLUSTER, service).ok_or_else(|| format!("there is no service `{service}`"))?;
     Ok(service.desired_count as usize)
 }
 
-fn mail(world: &World, expected: &str) -> Result<(), String> {
+fn mail(world: &ScenarioWorld, expected: &str) -> Result<(), String> {
     let mail = world.last_mail.as_deref().ok_or("no alert was expected yet")?;
     let in_one_line = mail.split_whitespace().collect::<Vec<_>>().join(" ");
     if in_one_line.contains(expected) { Ok(()) } else { Err(format!("the mail does not say so:\n{mail}")) }
 }
 
-fn dead_lettered(world: &mut World, number: usize, because: Option<&str>) -> Result<(), String> {
+fn dead_lettered(world: &mut ScenarioWorld, number: usize, because: Option<&str>) -> Result<(), String> {
     let messages = world.messages_in(DEAD_LETTER_QUEUE);
     same("messages are dead-lettered", number, messages.len())?;
     let (Some(because), Some(last)) = (because, messages.last()) else { return Ok(()) };
@@ -106,8 +106,8 @@ fn dead_lettered(world: &mut World, number: usize, because: Option<&str>) -> Res
     if reason.contains(because) { Ok(()) } else { Err(format!("the last one was dead-lettered because {reason}")) }
 }
 
-fn logged(world: &mut World, level: &str, text: &str) -> Result<(), String> {
-    let written = |line: &super::LogLine| {
+fn logged(world: &mut ScenarioWorld, level: &str, text: &str) -> Result<(), String> {
+    let written = |line: &super::function::LogLine| {
         let fields = line.fields.values().filter_map(|value| value.as_str()).collect::<Vec<_>>().join(" ");
         world.named(&format!("{} {fields}", line.message))
     };
@@ -124,7 +124,7 @@ fn logged(world: &mut World, level: &str, text: &str) -> Result<(), String> {
     }
 }
 
-fn answer(world: &World, pointer: &str, expected: &str) -> Result<(), String> {
+fn answer(world: &ScenarioWorld, pointer: &str, expected: &str) -> Result<(), String> {
     let found = match world.last_answer.pointer(pointer) {
         None => return Err(format!("the answer has nothing at {pointer}: {}", world.last_answer)),
         Some(serde_json::Value::String(text)) => text.clone(),

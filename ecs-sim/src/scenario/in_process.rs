@@ -4,24 +4,22 @@
 
 pub(crate) mod alerts;
 pub(crate) mod autoscaling;
+pub(crate) mod clock;
 pub(crate) mod ecs;
 pub(crate) mod queues;
 
 use super::captured::Captured;
-use super::run::{Function, Invoked};
+use super::function::{FunctionUnderTest, Invoked};
 use crate::control_plane::Millis;
 use crate::event_source::FunctionAnswer;
 use crate::region::{CLUSTER, DEAD_LETTER_QUEUE, INTERRUPTED_QUEUE, RECHECK_QUEUE, Region, SharedRegion};
 use alerts::SimulatedAlerts;
 use autoscaling::SimulatedAutoscaling;
+use clock::{SimulatedClock, timestamp};
 use ecs::SimulatedEcs;
-use jiff::Timestamp;
 use queues::{SimulatedDeadLetterQueue, SimulatedInterruptedJobQueue, SimulatedRecheckQueue};
-use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
-use taskhold::clock::Clock;
 use taskhold::config::settings::{Config, ConfigProblems};
 use taskhold::lambda::function::{Function as TaskholdFunction, FunctionPorts, Parts};
 use taskhold::notify::sink::{JobForwarder, Notifier};
@@ -104,7 +102,7 @@ pub(crate) fn config<'a>(
     Config::from_variables(always.chain(settings.map(|(name, value)| (name.to_owned(), value.to_owned()))))
 }
 
-impl Function for InProcess {
+impl FunctionUnderTest for InProcess {
     async fn invoke(&mut self, payload: &str, deadline: Millis) -> Invoked {
         self.region.lock().caller_is_dead = false;
         let answer = tracing::dispatcher::with_default(&self.dispatch, || {
@@ -123,26 +121,5 @@ impl Function for InProcess {
             }
         });
         Invoked { answer, logs: self.logs.take() }
-    }
-}
-
-pub(crate) fn timestamp(at: Millis) -> Timestamp {
-    Timestamp::from_millisecond(at).expect("scenarios play in this century")
-}
-
-#[derive(Clone, Debug)]
-struct SimulatedClock(SharedRegion);
-
-impl Clock for SimulatedClock {
-    fn now(&self) -> Timestamp {
-        timestamp(self.0.lock().now())
-    }
-
-    fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send {
-        let mut region = self.0.lock();
-        let millis = Millis::try_from(duration.as_millis()).unwrap_or(Millis::MAX);
-        let to = region.now().saturating_add(millis);
-        region.advance_to(to);
-        std::future::ready(())
     }
 }

@@ -1,11 +1,11 @@
 //! Observes ECS for a scenario: its messages and actions, new tasks, stopped tasks, and emitted events.
 
 use super::statement::EventsOfEcs;
-use super::world::{TrueJob, World};
+use super::world::{ScenarioWorld, TrueJob};
 use crate::control_plane::StopCode;
 use serde_json::Value;
 
-impl World {
+impl ScenarioWorld {
     /// What ECS reported and did since the last call.
     pub(super) fn take_news(&mut self) -> Vec<String> {
         self.look();

@@ -3,55 +3,13 @@
 mod expectation;
 mod faults;
 mod service;
+mod words;
 
 use super::statement::{EndOfTask, JobLine, Order, Statement, Verb};
-use crate::control_plane::{CircuitBreaker, Millis, Variants};
+use crate::control_plane::{CircuitBreaker, Variants};
 use faults::{autoscaling, ecs, events, function, operation};
 use service::{service, tag};
-
-type Parsed<T> = Result<T, String>;
-
-/// The unread words of a line.
-struct Words<'a>(Vec<&'a str>);
-
-impl<'a> Words<'a> {
-    fn next(&mut self, wanted: &str) -> Parsed<&'a str> {
-        if self.0.is_empty() {
-            return Err(format!("the line ends where {wanted} must stand"));
-        }
-        Ok(self.0.remove(0))
-    }
-
-    fn literal(&mut self, word: &str) -> Parsed<()> {
-        let found = self.next(&format!("`{word}`"))?;
-        if found == word { Ok(()) } else { Err(format!("`{found}` stands where `{word}` must stand")) }
-    }
-
-    /// Consumes the word if it is next.
-    fn has(&mut self, word: &str) -> bool {
-        let found = self.0.first() == Some(&word);
-        if found {
-            self.0.remove(0);
-        }
-        found
-    }
-
-    fn number(&mut self, wanted: &str) -> Parsed<u32> {
-        let word = self.next(wanted)?;
-        word.parse().map_err(|_| format!("`{word}` stands where {wanted} must stand"))
-    }
-
-    fn text(&mut self) -> String {
-        std::mem::take(&mut self.0).join(" ")
-    }
-
-    fn end(&self) -> Parsed<()> {
-        match self.0.first() {
-            None => Ok(()),
-            Some(word) => Err(format!("`{word}` means nothing here")),
-        }
-    }
-}
+use words::{Parsed, Words, duration, minutes};
 
 /// The line without its comment, trimmed. A `#` within a word starts no comment.
 pub(super) fn without_comment(line: &str) -> &str {
@@ -187,41 +145,11 @@ fn job(words: &mut Words<'_>) -> Parsed<JobLine> {
     }
 }
 
-fn minutes(words: &mut Words<'_>) -> Parsed<u32> {
-    let word = words.next("a duration")?;
-    let millis = duration(word)?;
-    match u32::try_from(millis / 60_000) {
-        Ok(minutes) if millis % 60_000 == 0 => Ok(minutes),
-        _ => Err(format!("`{word}` is not a whole number of minutes")),
-    }
-}
-
-fn duration(text: &str) -> Parsed<Millis> {
-    let wrong = || format!("`{text}` is not a duration such as 90s, 31m or 1h30m");
-    let (mut total, mut digits) = (0_i64, String::new());
-    for c in text.chars() {
-        let unit_ms = match c {
-            '0'..='9' => {
-                digits.push(c);
-                continue;
-            }
-            's' => 1000,
-            'm' => 60_000,
-            'h' => 3_600_000,
-            'd' => 86_400_000,
-            _ => return Err(wrong()),
-        };
-        let number: i64 = std::mem::take(&mut digits).parse().map_err(|_| wrong())?;
-        total = number.checked_mul(unit_ms).and_then(|part| total.checked_add(part)).ok_or_else(wrong)?;
-    }
-    if digits.is_empty() && !text.is_empty() { Ok(total) } else { Err(wrong()) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::statement::{EventsOfEcs, Expectation};
     use super::*;
-    use crate::control_plane::{DeploymentController, DeploymentStrategy};
+    use crate::control_plane::{DeploymentControllerType, StrategySpec};
     use crate::region::Fault;
 
     #[test]
@@ -237,26 +165,26 @@ mod tests {
         let line = "service web desired 3 min 50 max 150 strategy linear bake 10m controller ecs tag a=b tag c=d=e";
         let Ok(Statement::Service(service)) = statement(line) else { panic!("no service line") };
         assert_eq!((service.name.as_str(), service.desired, service.min, service.max), ("web", 3, 50, 150));
-        assert_eq!((service.strategy, service.bake_minutes), (DeploymentStrategy::LINEAR, Some(10)));
+        assert_eq!((service.strategy, service.bake_minutes), (StrategySpec::LINEAR, Some(10)));
         assert_eq!(service.tags, [("a".to_owned(), "b".to_owned()), ("c".to_owned(), "d=e".to_owned())]);
     }
 
     #[test]
     fn a_service_line_takes_every_strategy_and_controller_and_no_other() {
         for (words, strategy) in [
-            ("rolling", DeploymentStrategy::Rolling),
-            ("blue-green", DeploymentStrategy::BlueGreen),
-            ("linear", DeploymentStrategy::LINEAR),
-            ("canary", DeploymentStrategy::CANARY),
+            ("rolling", StrategySpec::Rolling),
+            ("blue-green", StrategySpec::BlueGreen),
+            ("linear", StrategySpec::LINEAR),
+            ("canary", StrategySpec::CANARY),
         ] {
             let read = statement(&format!("service web desired 1 strategy {words}"));
             let Ok(Statement::Service(service)) = read else { panic!("{words}: {read:?}") };
             assert_eq!(service.strategy, strategy);
         }
         for (words, controller) in [
-            ("ecs", DeploymentController::Ecs),
-            ("code-deploy", DeploymentController::CodeDeploy),
-            ("external", DeploymentController::External),
+            ("ecs", DeploymentControllerType::Ecs),
+            ("code-deploy", DeploymentControllerType::CodeDeploy),
+            ("external", DeploymentControllerType::External),
         ] {
             let read = statement(&format!("service web desired 1 controller {words}"));
             let Ok(Statement::Service(service)) = read else { panic!("{words}: {read:?}") };

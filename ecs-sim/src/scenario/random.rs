@@ -1,6 +1,6 @@
 //! Generates scenarios from a seed.
 
-use super::{Scenario, ScenarioError};
+use super::script::{Scenario, ScenarioError};
 use fastrand::Rng;
 use std::fmt::Write;
 

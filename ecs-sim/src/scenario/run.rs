@@ -1,18 +1,16 @@
 //! Runs a scenario line by line, and after each line everything that is due.
 
 use super::expectation;
+use super::function::{FUNCTION_TIMEOUT_MS, FunctionUnderTest, Invoked};
+use super::result::{ScenarioFailure, Summary};
+use super::script::{Line, Scenario};
 use super::statement::{EndOfTask, Order, Statement};
 use super::timeline::{Audience, Telling};
-use super::world::World;
-use super::{Line, Scenario};
+use super::world::ScenarioWorld;
 use crate::control_plane::Millis;
 use crate::event_source::{EventSource, FunctionAnswer};
 use crate::region::{CLUSTER, JOB_QUEUE, RECHECK_QUEUE, ScaledBefore, SharedRegion};
-use serde_json::{Map, Value};
-use std::future::Future;
 
-/// As in template.yaml.
-pub const FUNCTION_TIMEOUT_MS: Millis = 30_000;
 /// Lambda's largest batch of a standard queue (aws-facts "Lambda and SQS").
 const BATCH_SIZE: usize = 10_000;
 /// Lambda runs an asynchronous invocation that fails twice more, after one minute and after two (AWS Lambda Developer
@@ -24,107 +22,40 @@ const DELIVERIES_MAX: usize = 10_000;
 /// How long a task protects itself by default (aws-facts "ECS: the protection API").
 const PROTECTION_MINUTES: u32 = 120;
 
-/// The function under test.
-pub trait Function {
-    /// Invokes the function with a payload. `deadline` is when its time is up.
-    fn invoke(&mut self, payload: &str, deadline: Millis) -> impl Future<Output = Invoked>;
-}
-
-/// The outcome of an invocation.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Invoked {
-    /// How it ended.
-    pub answer: FunctionAnswer,
-    /// The function's log lines.
-    pub logs: Vec<LogLine>,
-}
-
-/// One line of the function's log.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LogLine {
-    /// `ERROR`, `WARN`, `INFO`, `DEBUG`.
-    pub level: String,
-    /// The message.
-    pub message: String,
-    /// The other fields.
-    pub fields: Map<String, Value>,
-}
-
-/// Why a scenario failed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{scenario}:{line}: {problem}")]
-pub struct Failure {
-    /// The scenario's origin.
-    pub scenario: String,
-    /// From 1; the last line for a problem that only shows at the end.
-    pub line: usize,
-    /// The problem.
-    pub problem: String,
-}
-
-/// Statistics of a run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Summary {
-    /// Messages that workers sent.
-    pub messages: usize,
-    /// Deliveries beyond the first of each.
-    pub delivered_again: usize,
-    /// Invocations of the function.
-    pub invocations: usize,
-    /// `UpdateTaskProtection` calls.
-    pub calls: usize,
-    /// Tasks that ECS refused in those calls.
-    pub refused: usize,
-    /// Messages dead-lettered.
-    pub dead_lettered: usize,
-    /// Tasks that a deployment or a scale-in stopped.
-    pub scaled_in: usize,
-    /// Those of them that still had running jobs.
-    pub interrupted: usize,
-    /// Deployments that were completed.
-    pub deployments_completed: usize,
-    /// Simulated time from the first line to the last.
-    pub lasted: Millis,
-}
-
 /// Runs a scenario to its end, or to the first line that fails.
 ///
 /// # Errors
 /// The failed line, and the problem.
-pub async fn run<F: Function, A: Audience>(
+pub async fn run<F: FunctionUnderTest, A: Audience>(
     scenario: &Scenario,
     region: SharedRegion,
     function: &mut F,
     audience: &mut A,
-) -> Result<Summary, Failure> {
-    let mut run = Run::new(World::new(region), function, audience);
+) -> Result<Summary, ScenarioFailure> {
+    let mut run = ScenarioRun::new(ScenarioWorld::new(region), function, audience);
     let started_at = run.world.now();
     let mut last = 0;
     for line in &scenario.lines {
         last = line.number;
-        run.line(line).await.map_err(|problem| failure(scenario, last, problem))?;
+        run.line(line).await.map_err(|problem| ScenarioFailure::new(scenario, last, problem))?;
     }
-    run.world.nothing_unexpected().map_err(|problem| failure(scenario, last, problem))?;
+    run.world.nothing_unexpected().map_err(|problem| ScenarioFailure::new(scenario, last, problem))?;
     let mut summary = run.world.summary;
     summary.lasted = run.world.now() - started_at;
     Ok(summary)
 }
 
-pub(super) fn failure(scenario: &Scenario, line: usize, problem: String) -> Failure {
-    Failure { scenario: scenario.name.clone(), line, problem }
-}
-
 /// A scenario in progress.
-pub(super) struct Run<'a, F, A> {
-    pub(super) world: World,
+pub(super) struct ScenarioRun<'a, F, A> {
+    pub(super) world: ScenarioWorld,
     function: &'a mut F,
     audience: &'a mut A,
     held: bool,
     order: Order,
 }
 
-impl<'a, F: Function, A: Audience> Run<'a, F, A> {
-    pub(super) fn new(world: World, function: &'a mut F, audience: &'a mut A) -> Self {
+impl<'a, F: FunctionUnderTest, A: Audience> ScenarioRun<'a, F, A> {
+    pub(super) fn new(world: ScenarioWorld, function: &'a mut F, audience: &'a mut A) -> Self {
         Self { world, function, audience, held: false, order: Order::Sent }
     }
 

@@ -1,12 +1,16 @@
 //! Which scenarios to run where each takes long: few that together meet everything that all of them meet.
 
-use super::Scenario;
+use super::function::{FunctionUnderTest, Invoked};
 use super::in_process::InProcess;
-use super::run::{Failure, Function, Invoked, run};
+use super::result::ScenarioFailure;
+use super::run::run;
+use super::script::Scenario;
 use super::timeline::Silent;
 use crate::control_plane::{Millis, Variants};
 use crate::event_source::FunctionAnswer;
-use crate::region::{DEAD_LETTER_QUEUE, EcsCall, INTERRUPTED_QUEUE, Outcome, RECHECK_QUEUE, Region, SharedRegion};
+use crate::region::{
+    DEAD_LETTER_QUEUE, EcsCall, EcsCallOutcome, INTERRUPTED_QUEUE, RECHECK_QUEUE, Region, SharedRegion,
+};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -92,7 +96,7 @@ fn cover(scenarios: Vec<Scenario>) -> Vec<Scenario> {
 ///
 /// # Errors
 /// The scenario fails.
-pub fn met(scenario: &Scenario) -> Result<BTreeSet<String>, Failure> {
+pub fn met(scenario: &Scenario) -> Result<BTreeSet<String>, ScenarioFailure> {
     let variants = scenario.variants().last().copied().unwrap_or_default();
     let region = SharedRegion::new(Region::for_scenario(variants));
     let function =
@@ -122,7 +126,7 @@ impl Noting {
     }
 }
 
-impl Function for Noting {
+impl FunctionUnderTest for Noting {
     async fn invoke(&mut self, payload: &str, deadline: Millis) -> Invoked {
         let before = self.sent();
         let invoked = self.function.invoke(payload, deadline).await;
@@ -183,13 +187,13 @@ fn call(call: &EcsCall) -> Vec<String> {
         failures.filter_map(|failure| Some(format!("{operation}: {}", word(failure, "/reason")?))).collect()
     };
     let ended = match &call.outcome {
-        Outcome::Answered(Ok(answer)) if !answer["failures"].as_array().is_none_or(Vec::is_empty) => {
+        EcsCallOutcome::Answered(Ok(answer)) if !answer["failures"].as_array().is_none_or(Vec::is_empty) => {
             return failures(answer);
         }
-        Outcome::Answered(Ok(_)) => "done".to_owned(),
-        Outcome::Answered(Err(error)) => error.code.to_string(),
-        Outcome::NoAnswer => "no answer".to_owned(),
-        Outcome::CallerDies => "its caller dies".to_owned(),
+        EcsCallOutcome::Answered(Ok(_)) => "done".to_owned(),
+        EcsCallOutcome::Answered(Err(error)) => error.code.to_string(),
+        EcsCallOutcome::NoAnswer => "no answer".to_owned(),
+        EcsCallOutcome::CallerDies => "its caller dies".to_owned(),
     };
     vec![format!("{operation}: {ended}")]
 }

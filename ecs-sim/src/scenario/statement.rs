@@ -1,6 +1,6 @@
 //! The statements of the scenario language.
 
-use crate::control_plane::{CircuitBreaker, DeploymentController, DeploymentStrategy, Millis, ServiceSpec};
+use crate::control_plane::{CircuitBreaker, DeploymentControllerType, Millis, ServiceSpec, StrategySpec};
 use crate::region::{CLUSTER, Fault};
 use std::ops::RangeInclusive;
 
@@ -93,11 +93,11 @@ pub struct ServiceLine {
     /// `maximumPercent`.
     pub max: u32,
     /// `deploymentConfiguration.strategy`.
-    pub strategy: DeploymentStrategy,
+    pub strategy: StrategySpec,
     /// `bakeTimeInMinutes`, or how long an old task set waits to be deleted.
     pub bake_minutes: Option<u32>,
     /// `deploymentController`.
-    pub controller: DeploymentController,
+    pub controller: DeploymentControllerType,
     /// Keys and values.
     pub tags: Vec<(String, String)>,
 }
@@ -105,7 +105,7 @@ pub struct ServiceLine {
 impl ServiceLine {
     /// The service as ECS creates it.
     pub(super) fn spec(&self) -> ServiceSpec {
-        let waits = self.strategy != DeploymentStrategy::Rolling || self.controller != DeploymentController::Ecs;
+        let waits = self.strategy != StrategySpec::Rolling || self.controller != DeploymentControllerType::Ecs;
         ServiceSpec {
             minimum_healthy_percent: self.min,
             maximum_percent: self.max,

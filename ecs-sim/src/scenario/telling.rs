@@ -1,16 +1,16 @@
 //! Timeline entries for an invocation: its calls to ECS with their reasons, and the function's own log lines.
 
-use super::alerts::AlertTold;
-use super::run::{Invoked, LogLine};
+use super::function::{Invoked, LogLine};
+use super::sent_alert::SentAlert;
 use super::timeline::{Telling, clock_time};
-use super::world::World;
+use super::world::ScenarioWorld;
 use crate::control_plane::Millis;
 use crate::event_source::FunctionAnswer;
-use crate::region::{EcsCall, Outcome};
+use crate::region::{EcsCall, EcsCallOutcome};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-impl World {
+impl ScenarioWorld {
     /// Builds the timeline entries of an invocation: its calls to ECS, and its log lines.
     pub(super) fn tellings_of(&mut self, invoked: &Invoked) -> Vec<Telling> {
         let calls = std::mem::take(&mut self.region.lock().calls);
@@ -60,7 +60,7 @@ impl World {
             let word = |name: &str| machine[name].as_str().unwrap_or("?").to_owned();
             let service = word("service").rsplit('/').next().unwrap_or_default().to_owned();
             let (incident, kind, event) = (word("incident"), word("kind"), word("event"));
-            self.alerts.push(AlertTold { incident, kind, event, service });
+            self.alerts.push(SentAlert { incident, kind, event, service });
             let subject = self.named(&publication.subject.unwrap_or_default());
             let body = self.named(&text("email"));
             self.mails.push(format!("{subject}\n{body}"));
@@ -79,10 +79,10 @@ impl World {
             None => format!("release {tasks}"),
         };
         let answer = match &call.outcome {
-            Outcome::Answered(Ok(answer)) => self.answer_of(answer),
-            Outcome::Answered(Err(error)) => format!("failed: {}", error.code),
-            Outcome::NoAnswer => "no answer".to_owned(),
-            Outcome::CallerDies => "and the function dies".to_owned(),
+            EcsCallOutcome::Answered(Ok(answer)) => self.answer_of(answer),
+            EcsCallOutcome::Answered(Err(error)) => format!("failed: {}", error.code),
+            EcsCallOutcome::NoAnswer => "no answer".to_owned(),
+            EcsCallOutcome::CallerDies => "and the function dies".to_owned(),
         };
         let list = |line: &LogLine, name: &str| -> Vec<String> {
             let text = line.fields.get(name).and_then(Value::as_str).unwrap_or("[]");

@@ -1,13 +1,13 @@
 //! Messages of workers, and their path through the network.
 
 use super::statement::{JobLine, Verb};
-use super::world::{TrueJob, World, name_of};
+use super::world::{ScenarioWorld, TrueJob, name_of};
 use crate::control_plane::Millis;
 use crate::queue::SendMessage;
 use crate::region::{CLUSTER, JOB_QUEUE};
 use serde_json::json;
 
-impl World {
+impl ScenarioWorld {
     pub(super) fn send_job(&mut self, line: &JobLine) -> Result<(), String> {
         let (Some(first), Some(last)) = (&line.task, &line.through) else { return self.send_one(line) };
         let known: Vec<String> = (0..self.tasks.len()).map(name_of).collect();

@@ -1,10 +1,11 @@
 //! The world of a scenario: a Region, the names of its tasks, sent messages, and their effects.
 
-use super::alerts::AlertTold;
-use super::disorder::Delivery;
-use super::run::{LogLine, Summary};
+use super::disorder::EventDelivery;
+use super::function::LogLine;
+use super::result::Summary;
+use super::sent_alert::SentAlert;
 use super::statement::EventsOfEcs;
-use crate::control_plane::{ApiError, ControlPlane, Millis, ServiceSpec, Task};
+use crate::control_plane::{ApiError, ControlPlane, Millis, ServiceSpec, SimulatedTask};
 use crate::event_source::{Batch, EventSource, FunctionAnswer};
 use crate::queue::Message;
 use crate::region::{CLUSTER, DEAD_LETTER_QUEUE, Fault, SharedRegion};
@@ -20,7 +21,7 @@ pub(super) struct TrueJob {
     pub(super) finished: bool,
 }
 
-pub(super) struct World {
+pub(super) struct ScenarioWorld {
     pub(super) region: SharedRegion,
     pub(super) summary: Summary,
     /// Log lines that no line has expected yet.
@@ -32,7 +33,7 @@ pub(super) struct World {
     pub(super) jobs: BTreeMap<(String, u32), TrueJob>,
     pub(super) last_message: Option<String>,
     /// Sent alerts that no line has expected yet.
-    pub(super) alerts: Vec<AlertTold>,
+    pub(super) alerts: Vec<SentAlert>,
     /// Their emails.
     pub(super) mails: Vec<String>,
     /// The email of the last expected alert.
@@ -44,7 +45,7 @@ pub(super) struct World {
     /// The function's last answer to an operator.
     pub(super) last_answer: Value,
     /// The order and number of event deliveries.
-    pub(super) delivery: Delivery,
+    pub(super) delivery: EventDelivery,
     /// Whether events are delivered at all.
     pub(super) events_of_ecs: EventsOfEcs,
     /// Events of ECS on their way to the function, by arrival time, with the number of their failures.
@@ -57,7 +58,7 @@ pub(super) struct World {
     pub(super) news: Vec<String>,
 }
 
-impl World {
+impl ScenarioWorld {
     pub(super) fn new(region: SharedRegion) -> Self {
         Self {
             region,
@@ -73,7 +74,7 @@ impl World {
             alerts_are_muted: false,
             sweep: None,
             last_answer: Value::Null,
-            delivery: Delivery::default(),
+            delivery: EventDelivery::default(),
             events_of_ecs: EventsOfEcs::Delivered,
             events: BTreeMap::new(),
             events_made: 0,
@@ -159,7 +160,7 @@ impl World {
         known.map(|at| self.tasks[at].clone()).ok_or_else(|| format!("there is no task `{letters}` yet"))
     }
 
-    pub(super) fn task<T>(&self, letters: &str, look: impl FnOnce(&Task) -> T) -> Result<T, String> {
+    pub(super) fn task<T>(&self, letters: &str, look: impl FnOnce(&SimulatedTask) -> T) -> Result<T, String> {
         let id = self.task_id(letters)?;
         let region = self.region.lock();
         region.ecs.task(&id).map(look).ok_or_else(|| format!("ecs has forgotten task {letters}"))
@@ -236,7 +237,7 @@ impl World {
     }
 
     /// Takes the first alert that no line has expected yet; its email becomes the last one.
-    pub(super) fn take_alert(&mut self) -> Option<AlertTold> {
+    pub(super) fn take_alert(&mut self) -> Option<SentAlert> {
         if self.alerts.is_empty() {
             return None;
         }

@@ -2,7 +2,7 @@
 //!
 //! Building the request and reading the answer are separate functions, for callers that let time pass in between.
 
-use crate::region::{Outcome, Region, SharedRegion};
+use crate::region::{EcsCallOutcome, Region, SharedRegion};
 use crate::scenario::described;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -32,11 +32,11 @@ impl SimulatedEcs {
 /// Makes a call. `None` if the call kills its caller.
 pub(crate) fn answer(region: &mut Region, operation: &str, request: &Value) -> Option<Result<Value, EcsError>> {
     match region.call_ecs(operation, request) {
-        Outcome::Answered(answer) => {
+        EcsCallOutcome::Answered(answer) => {
             Some(answer.map_err(|error| EcsError::of_code(error.code.as_str(), &error.message)))
         }
-        Outcome::NoAnswer => Some(Err(EcsError::NoAnswer("the connection was lost".to_owned()))),
-        Outcome::CallerDies => None,
+        EcsCallOutcome::NoAnswer => Some(Err(EcsError::NoAnswer("the connection was lost".to_owned()))),
+        EcsCallOutcome::CallerDies => None,
     }
 }
 

@@ -1,7 +1,8 @@
 //! Parses an expectation.
 
 use super::super::statement::Expectation;
-use super::{Parsed, Words, duration, operation};
+use super::faults::operation;
+use super::words::{Parsed, Words, duration};
 
 /// The operation that a scenario counts by default.
 const PROTECTION_CALL: &str = "UpdateTaskProtection";

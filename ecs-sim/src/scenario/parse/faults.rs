@@ -1,7 +1,7 @@
 //! Parses faults between the function and AWS.
 
 use super::super::statement::{EventsOfEcs, Statement};
-use super::{Parsed, Words, duration};
+use super::words::{Parsed, Words, duration};
 use crate::region::Fault;
 
 /// The operations that the function calls.

@@ -1,8 +1,8 @@
 //! Parses the description of a service.
 
 use super::super::statement::ServiceLine;
-use super::{Parsed, Words, minutes};
-use crate::control_plane::{DeploymentController, DeploymentStrategy};
+use super::words::{Parsed, Words, minutes};
+use crate::control_plane::{DeploymentControllerType, StrategySpec};
 
 pub(super) fn service(words: &mut Words<'_>) -> Parsed<ServiceLine> {
     let name = words.next("a name")?.to_owned();
@@ -12,9 +12,9 @@ pub(super) fn service(words: &mut Words<'_>) -> Parsed<ServiceLine> {
         desired: words.number("a number of tasks")?,
         min: 100,
         max: 200,
-        strategy: DeploymentStrategy::Rolling,
+        strategy: StrategySpec::Rolling,
         bake_minutes: None,
-        controller: DeploymentController::Ecs,
+        controller: DeploymentControllerType::Ecs,
         tags: Vec::new(),
     };
     loop {
@@ -36,21 +36,21 @@ pub(super) fn service(words: &mut Words<'_>) -> Parsed<ServiceLine> {
     }
 }
 
-fn strategy(words: &mut Words<'_>) -> Parsed<DeploymentStrategy> {
+fn strategy(words: &mut Words<'_>) -> Parsed<StrategySpec> {
     match words.next("a strategy")? {
-        "rolling" => Ok(DeploymentStrategy::Rolling),
-        "blue-green" => Ok(DeploymentStrategy::BlueGreen),
-        "linear" => Ok(DeploymentStrategy::LINEAR),
-        "canary" => Ok(DeploymentStrategy::CANARY),
+        "rolling" => Ok(StrategySpec::Rolling),
+        "blue-green" => Ok(StrategySpec::BlueGreen),
+        "linear" => Ok(StrategySpec::LINEAR),
+        "canary" => Ok(StrategySpec::CANARY),
         other => Err(format!("a strategy is `rolling`, `blue-green`, `linear` or `canary`, not `{other}`")),
     }
 }
 
-fn controller(words: &mut Words<'_>) -> Parsed<DeploymentController> {
+fn controller(words: &mut Words<'_>) -> Parsed<DeploymentControllerType> {
     match words.next("a controller")? {
-        "ecs" => Ok(DeploymentController::Ecs),
-        "code-deploy" => Ok(DeploymentController::CodeDeploy),
-        "external" => Ok(DeploymentController::External),
+        "ecs" => Ok(DeploymentControllerType::Ecs),
+        "code-deploy" => Ok(DeploymentControllerType::CodeDeploy),
+        "external" => Ok(DeploymentControllerType::External),
         other => Err(format!("a controller is `ecs`, `code-deploy` or `external`, not `{other}`")),
     }
 }
