@@ -1,77 +1,163 @@
-//! Imports between the top-level modules of `src/` point one way, so that each can be read with only what lies below it in
-//! mind. The order is the one that ARCHITECTURE.md draws.
+//! Imports point one way, so that each file can be read with only what lies below it in mind: between the top-level
+//! modules of `src/` and of `ecs-sim/src/` in the orders below, and between the files of one module without a cycle. Two
+//! types never share a name.
 
-use crate::files::path;
-use std::fs;
-use std::path::{Path, PathBuf};
+mod graph;
+mod source;
 
-/// From the bottom: a module may import from those before it, and from itself.
-const ORDER: [&str; 14] = [
+use graph::{Crate, cycles, shown};
+use std::collections::{BTreeMap, BTreeSet};
+
+const FUNCTION: &str = "src";
+const SIMULATOR: &str = "ecs-sim/src";
+
+/// From the bottom: a module may import from those before it. ARCHITECTURE.md draws the same order. `aws` implements the
+/// ports of all others, and only `main.rs` imports it.
+const ORDER_OF_FUNCTION: [&str; 15] = [
     "clock", "metrics", "text", "sqs", "budget", "ecs", "config", "outbox", "store", "task", "service", "notify",
-    "api", "lambda",
+    "api", "lambda", "aws",
 ];
 
-/// Implements the ports of all of them, and only `main.rs` imports it.
-const ADAPTERS: &str = "aws";
+const ORDER_OF_SIMULATOR: [&str; 16] = [
+    "control_plane",
+    "queue",
+    "event_source",
+    "service_error",
+    "autoscaling",
+    "http",
+    "region",
+    "interleave",
+    "no_services",
+    "doubles",
+    "progress",
+    "scenario",
+    "fuzz",
+    "play",
+    "chaos",
+    "commands",
+];
 
-fn sources(folder: &Path) -> Vec<PathBuf> {
-    let entries = folder.read_dir().unwrap().map(|entry| entry.unwrap().path());
-    entries.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] }).collect()
+/// The modules of `src/` with a cycle between their files. Only ever gets shorter.
+const CYCLES_LEFT: [&str; 7] = ["api", "aws", "config", "lambda", "notify", "service", "task"];
+
+/// The names that two types of `src/` share. Only ever gets shorter.
+const SHARED_NAMES_LEFT: [&str; 8] =
+    ["Detail", "Document", "Failure", "Fields", "Ports", "Reconciler", "Release", "Verdict"];
+
+/// The imports that point up, each with the names of its file and of what it imports.
+fn upward(modules: &Crate, order: &[&str]) -> Vec<String> {
+    let rank = |module: &str| {
+        let known = order.iter().position(|known| *known == module);
+        known.unwrap_or_else(|| panic!("`{module}` has no place in the order of the modules"))
+    };
+    for module in modules.top_level() {
+        rank(module);
+    }
+    let imports = modules.imports();
+    let from_modules = imports.iter().filter_map(|import| Some((import.from.first()?, import)));
+    let is_upward = from_modules.filter(|(from, import)| rank(&import.through) > rank(from));
+    is_upward
+        .map(|(_, import)| format!("{} imports {}::{}", import.from.join("/"), import.through, import.name))
+        .collect()
 }
 
-/// The top-level modules that a source file names after `crate::`, in its code and not in its comments.
-fn imports(source: &str) -> Vec<String> {
-    let code = source.lines().filter(|line| !line.trim_start().starts_with("//"));
-    let code = code.collect::<Vec<_>>().join("\n");
-    let grouped = code.split("use crate::{").skip(1).flat_map(|rest| {
-        let group = rest.split_once("};").unwrap().0.to_owned();
-        group.split(',').map(|path| path.trim().split("::").next().unwrap().to_owned()).collect::<Vec<_>>()
-    });
-    let plain = code.split("crate::").skip(1).map(|rest| {
-        let end = rest.find(|c: char| !c.is_ascii_lowercase() && c != '_').unwrap_or(rest.len());
-        rest[..end].to_owned()
-    });
-    plain.chain(grouped).filter(|module| !module.is_empty()).collect()
+/// The cycles between files, by top-level module, without those in the modules of `left`.
+fn file_cycles(modules: &Crate, left: &[&str]) -> Vec<String> {
+    let imports = modules.imports();
+    let cycles = cycles(&imports);
+    let module_of = |cycle: &BTreeSet<&graph::Module>| cycle.first().and_then(|file| file.first()).cloned();
+    let with_cycles: BTreeSet<String> = cycles.iter().filter_map(module_of).collect();
+    let without: Vec<&&str> = left.iter().filter(|module| !with_cycles.contains(**module)).collect();
+    assert!(without.is_empty(), "these modules no longer have a cycle: take them off the list: {without:?}");
+    let new = cycles.iter().filter(|cycle| !left.contains(&module_of(cycle).unwrap_or_default().as_str()));
+    new.map(|cycle| shown(cycle, &imports)).collect()
 }
 
-/// The place of a module in the order; an unknown module is a failure of its own.
-fn rank(module: &str) -> usize {
-    let known = ORDER.iter().position(|known| *known == module);
-    known.unwrap_or_else(|| panic!("`{module}` has no place in the order of the modules"))
+/// The names that more than one type has, with the modules that declare them.
+fn shared_names<'a>(crates: &'a [(&str, Crate)]) -> BTreeMap<&'a str, Vec<String>> {
+    let mut declared: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (folder, modules) in crates {
+        for (name, module) in modules.types() {
+            declared.entry(name).or_default().push(format!("{folder}/{}", module.join("/")));
+        }
+    }
+    declared.retain(|_, places| places.len() > 1);
+    declared
+}
+
+/// A crate of these files, for the tests of this test.
+fn made_of(files: &[(&str, &str)]) -> Crate {
+    Crate::of(files.iter().map(|(path, text)| (path.split('/').map(str::to_owned).collect(), (*text).to_owned())))
 }
 
 #[test]
 fn imports_between_top_level_modules_point_down() {
-    let root = path("src");
-    let mut upward = Vec::new();
-    for file in sources(&root) {
-        let relative = file.strip_prefix(&root).unwrap();
-        let module = relative.iter().next().unwrap().to_string_lossy().trim_end_matches(".rs").to_owned();
-        if ["main", "lib"].contains(&module.as_str()) {
-            continue;
-        }
-        let source = fs::read_to_string(&file).unwrap();
-        // Tests may use anything.
-        let source = source.split("#[cfg(test)]\nmod tests").next().unwrap();
-        if file.ends_with("tests.rs") || relative.iter().any(|part| part == "tests") {
-            continue;
-        }
-        for imported in imports(source) {
-            let is_upward = match (module == ADAPTERS, imported == ADAPTERS) {
-                (true, _) => false,
-                (false, true) => true,
-                (false, false) => rank(&imported) > rank(&module),
-            };
-            if is_upward {
-                upward.push(format!("{} imports {imported}", relative.display()));
-            }
-        }
+    for (folder, order) in [(FUNCTION, &ORDER_OF_FUNCTION[..]), (SIMULATOR, &ORDER_OF_SIMULATOR)] {
+        let upward = upward(&Crate::read(folder), order);
+        assert!(upward.is_empty(), "these imports of {folder} point up:\n{}", upward.join("\n"));
     }
-    assert!(upward.is_empty(), "these imports point up:\n{}", upward.join("\n"));
 }
 
 #[test]
-fn an_import_is_found_wherever_it_stands() {
-    assert_eq!(imports("use crate::task::job::Job;\nlet at = crate::text::shown_time(at);"), ["task", "text"]);
-    assert_eq!(imports("use crate::{service, task};\n// crate::lambda in a comment\n"), ["service", "task"]);
+fn imports_between_files_make_no_cycle() {
+    for (folder, left) in [(FUNCTION, &CYCLES_LEFT[..]), (SIMULATOR, &[])] {
+        let cycles = file_cycles(&Crate::read(folder), left);
+        assert!(cycles.is_empty(), "files of {folder} import each other in a cycle:\n{}", cycles.join("\n"));
+    }
+}
+
+#[test]
+fn two_types_never_share_a_name() {
+    let crates = [FUNCTION, SIMULATOR].map(|folder| (folder, Crate::read(folder)));
+    let shared = shared_names(&crates);
+    let names: BTreeSet<&str> = shared.keys().copied().collect();
+    assert_eq!(names, BTreeSet::from(SHARED_NAMES_LEFT), "{shared:#?}");
+}
+
+#[test]
+fn an_import_that_points_up_is_found_wherever_it_stands() {
+    let below = "use crate::{low, top::Group};\nuse super::top::{self, One as Other};\n\
+        fn f(x: crate::top::InPlace) { top::by_module(\"crate::top::Text\") } // crate::top::Comment\n\
+        #[cfg(test)]\nmod fixture;\nfn g() { super::top::after_it() }\n\
+        #[cfg(test)]\nmod tests { use crate::top::Test; }";
+    let modules =
+        made_of(&[("lib", ""), ("low", ""), ("mid", below), ("mid/fixture", "use crate::top::T;"), ("top", "")]);
+    let expected = ["Group", "InPlace", "One", "after_it", "by_module"];
+    let expected = expected.map(|name| format!("mid imports top::{name}"));
+    assert_eq!(upward(&modules, &["low", "mid", "top"]), expected);
+}
+
+#[test]
+fn a_cycle_is_shown_with_the_names_that_tie_it() {
+    let modules = made_of(&[
+        ("a", "mod child;\npub use child::Child;\nuse child::helper;\npub struct Parent;"),
+        ("a/child", "use super::Parent;\npub struct Child;"),
+        ("b", "use crate::a::Child;\npub struct Unneeded;"),
+    ]);
+    assert_eq!(file_cycles(&modules, &[]), ["  a -> a::child: helper\n  a::child -> a: Parent\n"]);
+    assert!(file_cycles(&modules, &["a"]).is_empty());
+}
+
+#[test]
+fn a_name_that_a_parent_passes_on_ties_only_the_files_that_declare_and_use_it() {
+    let modules = made_of(&[
+        ("a", "mod one;\nmod two;\npub use one::One;\npub(crate) use two::Two;"),
+        ("a/one", "pub struct One;"),
+        ("a/two", "use super::One;\npub struct Two(One);"),
+    ]);
+    assert!(file_cycles(&modules, &[]).is_empty());
+    let imports = modules.imports();
+    let pairs: Vec<String> =
+        imports.iter().map(|import| format!("{} {}", import.from.join("::"), import.to.join("::"))).collect();
+    assert_eq!(pairs, ["a::two a::one"]);
+}
+
+#[test]
+fn a_shared_name_is_found_and_an_associated_type_or_a_tests_type_is_none() {
+    let one =
+        "pub(crate) struct Shared<T>(T);\nimpl Port for Shared<u8> {\n    type Own = u8;\n}\n/// struct Commented\n";
+    let other = "fn f() {\n    enum Shared {}\n}\ntrait Own {}\nstruct Commented;\n#[cfg(test)]\nmod tests {\n    struct Own;\n}\n";
+    let crates = [("x", made_of(&[("one", one)])), ("y", made_of(&[("deep/other", other)]))];
+    let expected = vec!["x/one".to_owned(), "y/deep/other".to_owned()];
+    assert_eq!(shared_names(&crates), BTreeMap::from([("Shared", expected)]));
 }

@@ -1,0 +1,180 @@
+//! Which file takes which names from which other file.
+
+use super::source::Source;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The place of a module: the names from the root of its crate, which is empty.
+pub type Module = Vec<String>;
+
+/// The files of a crate by their module. Test modules are left out: they may use anything.
+#[derive(Debug)]
+pub struct Crate {
+    files: BTreeMap<Module, Source>,
+}
+
+/// A name that one file takes from another.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Import {
+    pub from: Module,
+    /// The module in which the name is declared.
+    pub to: Module,
+    /// The top-level module through which it is named.
+    pub through: String,
+    pub name: String,
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = folder.read_dir().unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+impl Crate {
+    /// The crate whose sources are in this folder of the repository.
+    pub fn read(folder: &str) -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        let texts = files(&root).into_iter().map(|file| {
+            let module = file.strip_prefix(&root).unwrap().with_extension("");
+            let module = module.iter().map(|name| name.to_str().unwrap().to_owned()).collect::<Module>();
+            (module, fs::read_to_string(&file).unwrap())
+        });
+        Self::of(texts)
+    }
+
+    pub fn of(texts: impl IntoIterator<Item = (Module, String)>) -> Self {
+        let sources = texts.into_iter().map(|(module, text)| {
+            let module = if module == ["lib"] { Module::new() } else { module };
+            (module, Source::read(&text))
+        });
+        let mut files: BTreeMap<Module, Source> = sources.collect();
+        let tests: Vec<Module> = files
+            .iter()
+            .flat_map(|(module, source)| source.test_modules.iter().map(|test| child(module, test)))
+            .collect();
+        files.retain(|module, _| !tests.iter().any(|test| module.starts_with(test)));
+        Self { files }
+    }
+
+    /// The types of all files, each with the module that declares it.
+    pub fn types(&self) -> impl Iterator<Item = (&str, &Module)> {
+        self.files.iter().flat_map(|(module, source)| source.types.iter().map(move |name| (name.as_str(), module)))
+    }
+
+    /// The top-level modules, without `main.rs` and `lib.rs`.
+    pub fn top_level(&self) -> BTreeSet<&str> {
+        let first = self.files.keys().filter_map(|module| module.first());
+        first.map(String::as_str).filter(|module| *module != "main").collect()
+    }
+
+    /// Every import between two files of the library. A public `use` line passes a name on: it counts where its own file needs the
+    /// name. A `use` line of a module counts as far as paths begin with the module.
+    pub fn imports(&self) -> BTreeSet<Import> {
+        let mut imports = BTreeSet::new();
+        for (from, source) in self.files.iter().filter(|(from, _)| *from != &["main"]) {
+            let needed = source.uses.iter().filter(|used| {
+                !(used.is_public && !source.identifiers.contains(&used.name)) && !self.is_module(from, &used.path)
+            });
+            let paths = needed.map(|used| &used.path).chain(&source.paths);
+            for (through, to, name) in paths.filter_map(|path| self.declared(from, path)) {
+                if to != *from {
+                    imports.insert(Import { from: from.clone(), to, through, name });
+                }
+            }
+        }
+        imports
+    }
+
+    fn is_module(&self, from: &Module, path: &[String]) -> bool {
+        self.absolute(from, path).is_some_and(|path| self.files.contains_key(&path))
+    }
+
+    /// The path from the root of this crate, or `None` if it leads to another crate.
+    fn absolute(&self, from: &Module, path: &[String]) -> Option<Module> {
+        let (first, rest) = path.split_first()?;
+        let start = match first.as_str() {
+            "crate" => Module::new(),
+            "self" => from.clone(),
+            "super" => {
+                let (_, parent) = from.split_last()?;
+                // `super::super` goes on from the parent.
+                return match rest.first().map(String::as_str) {
+                    Some("super") => self.absolute(&parent.to_vec(), rest),
+                    _ => Some([parent, rest].concat()),
+                };
+            }
+            name if self.files.contains_key(&child(from, name)) => child(from, name),
+            name => {
+                let used = self.files[from].uses.iter().find(|used| used.name == name && used.path[0] != name)?;
+                self.absolute(from, &used.path)?
+            }
+        };
+        Some([start.as_slice(), rest].concat())
+    }
+
+    /// The top-level module that a path names, the module that declares its first item, and the item.
+    fn declared(&self, from: &Module, path: &[String]) -> Option<(String, Module, String)> {
+        let absolute = self.absolute(from, path)?;
+        let mut known = (1..absolute.len()).rev().map(|length| absolute.split_at(length));
+        let (module, items) = known.find(|(module, _)| self.files.contains_key(*module)).unwrap_or((&[], &absolute));
+        let name = items.first()?;
+        let through = absolute[0].clone();
+        // A name that the module itself has from elsewhere.
+        let mut passed_on = self.files[module].uses.iter().filter(|used| used.name == *name);
+        match passed_on.next() {
+            Some(used) if module != from.as_slice() => {
+                let (_, module, name) = self.declared(&module.to_vec(), &used.path)?;
+                Some((through, module, name))
+            }
+            _ => Some((through, module.to_vec(), name.clone())),
+        }
+    }
+}
+
+fn child(module: &Module, name: &str) -> Module {
+    module.iter().cloned().chain([name.to_owned()]).collect()
+}
+
+/// The groups of files of which each reaches every other one.
+pub fn cycles(imports: &BTreeSet<Import>) -> Vec<BTreeSet<&Module>> {
+    let modules: BTreeSet<&Module> = imports.iter().map(|import| &import.from).collect();
+    let reached: BTreeMap<&Module, BTreeSet<&Module>> =
+        modules.iter().map(|module| (*module, reached_from(module, imports))).collect();
+    let mut cycles = BTreeSet::new();
+    for (module, reached_by_it) in &reached {
+        let cycle: BTreeSet<&Module> = reached_by_it
+            .iter()
+            .copied()
+            .filter(|other| reached.get(other).is_some_and(|back| back.contains(module)))
+            .collect();
+        if !cycle.is_empty() {
+            cycles.insert(cycle);
+        }
+    }
+    cycles.into_iter().collect()
+}
+
+fn reached_from<'a>(start: &Module, imports: &'a BTreeSet<Import>) -> BTreeSet<&'a Module> {
+    let mut reached = BTreeSet::new();
+    let mut open = vec![start];
+    while let Some(module) = open.pop() {
+        for import in imports.iter().filter(|import| import.from == *module) {
+            if reached.insert(&import.to) {
+                open.push(&import.to);
+            }
+        }
+    }
+    reached
+}
+
+/// The imports within a cycle, a line for each pair of files.
+pub fn shown(cycle: &BTreeSet<&Module>, imports: &BTreeSet<Import>) -> String {
+    let mut pairs: BTreeMap<(&Module, &Module), Vec<&str>> = BTreeMap::new();
+    for import in imports.iter().filter(|import| cycle.contains(&import.from) && cycle.contains(&import.to)) {
+        pairs.entry((&import.from, &import.to)).or_default().push(&import.name);
+    }
+    let line = |((from, to), names): ((&Module, &Module), Vec<&str>)| {
+        format!("  {} -> {}: {}\n", from.join("::"), to.join("::"), names.join(", "))
+    };
+    pairs.into_iter().map(line).collect()
+}
