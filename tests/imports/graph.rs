@@ -6,23 +6,23 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The place of a module: the names from the root of its crate, which is empty.
-pub type Module = Vec<String>;
+pub(super) type Module = Vec<String>;
 
 /// The files of a crate by their module. Test modules are left out: they may use anything.
 #[derive(Debug)]
-pub struct Crate {
+pub(super) struct Crate {
     files: BTreeMap<Module, Source>,
 }
 
 /// A name that one file takes from another.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Import {
-    pub from: Module,
+pub(super) struct Import {
+    pub(super) from: Module,
     /// The module in which the name is declared.
-    pub to: Module,
+    pub(super) to: Module,
     /// The top-level module through which it is named.
-    pub through: String,
-    pub name: String,
+    pub(super) through: String,
+    pub(super) name: String,
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -32,7 +32,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 impl Crate {
     /// The crate whose sources are in this folder of the repository.
-    pub fn read(folder: &str) -> Self {
+    pub(super) fn read(folder: &str) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
         let texts = files(&root).into_iter().map(|file| {
             let module = file.strip_prefix(&root).unwrap().with_extension("");
@@ -42,7 +42,7 @@ impl Crate {
         Self::of(texts)
     }
 
-    pub fn of(texts: impl IntoIterator<Item = (Module, String)>) -> Self {
+    pub(super) fn of(texts: impl IntoIterator<Item = (Module, String)>) -> Self {
         let sources = texts.into_iter().map(|(module, text)| {
             let module = if module == ["lib"] { Module::new() } else { module };
             (module, Source::read(&text))
@@ -57,19 +57,19 @@ impl Crate {
     }
 
     /// The types of all files, each with the module that declares it.
-    pub fn types(&self) -> impl Iterator<Item = (&str, &Module)> {
+    pub(super) fn types(&self) -> impl Iterator<Item = (&str, &Module)> {
         self.files.iter().flat_map(|(module, source)| source.types.iter().map(move |name| (name.as_str(), module)))
     }
 
     /// The top-level modules, without `main.rs` and `lib.rs`.
-    pub fn top_level(&self) -> BTreeSet<&str> {
+    pub(super) fn top_level(&self) -> BTreeSet<&str> {
         let first = self.files.keys().filter_map(|module| module.first());
         first.map(String::as_str).filter(|module| *module != "main").collect()
     }
 
     /// Every import between two files of the library. A public `use` line passes a name on: it counts where its own file needs the
     /// name. A `use` line of a module counts as far as paths begin with the module.
-    pub fn imports(&self) -> BTreeSet<Import> {
+    pub(super) fn imports(&self) -> BTreeSet<Import> {
         let mut imports = BTreeSet::new();
         for (from, source) in self.files.iter().filter(|(from, _)| *from != &["main"]) {
             let needed = source.uses.iter().filter(|used| {
@@ -136,7 +136,7 @@ fn child(module: &Module, name: &str) -> Module {
 }
 
 /// The groups of files of which each reaches every other one.
-pub fn cycles(imports: &BTreeSet<Import>) -> Vec<BTreeSet<&Module>> {
+pub(super) fn cycles(imports: &BTreeSet<Import>) -> Vec<BTreeSet<&Module>> {
     let modules: BTreeSet<&Module> = imports.iter().map(|import| &import.from).collect();
     let reached: BTreeMap<&Module, BTreeSet<&Module>> =
         modules.iter().map(|module| (*module, reached_from(module, imports))).collect();
@@ -168,7 +168,7 @@ fn reached_from<'a>(start: &Module, imports: &'a BTreeSet<Import>) -> BTreeSet<&
 }
 
 /// The imports within a cycle, a line for each pair of files.
-pub fn shown(cycle: &BTreeSet<&Module>, imports: &BTreeSet<Import>) -> String {
+pub(super) fn shown(cycle: &BTreeSet<&Module>, imports: &BTreeSet<Import>) -> String {
     let mut pairs: BTreeMap<(&Module, &Module), Vec<&str>> = BTreeMap::new();
     for import in imports.iter().filter(|import| cycle.contains(&import.from) && cycle.contains(&import.to)) {
         pairs.entry((&import.from, &import.to)).or_default().push(&import.name);

@@ -4,31 +4,31 @@ use std::collections::BTreeSet;
 
 /// A name that a `use` line brings into a file.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Use {
+pub(super) struct Use {
     /// The segments as written, without an alias. The last one of a glob is `*`.
-    pub path: Vec<String>,
+    pub(super) path: Vec<String>,
     /// The name in this file.
-    pub name: String,
+    pub(super) name: String,
     /// Whether other files can reach the name through this one.
-    pub is_public: bool,
+    pub(super) is_public: bool,
 }
 
 /// The parts of a file that matter here.
 #[derive(Debug, Default)]
-pub struct Source {
-    pub uses: Vec<Use>,
+pub(super) struct Source {
+    pub(super) uses: Vec<Use>,
     /// Paths of at least two segments outside of `use` lines.
-    pub paths: BTreeSet<Vec<String>>,
+    pub(super) paths: BTreeSet<Vec<String>>,
     /// All identifiers outside of `use` lines.
-    pub identifiers: BTreeSet<String>,
+    pub(super) identifiers: BTreeSet<String>,
     /// The modules in files of their own that exist for tests only.
-    pub test_modules: Vec<String>,
+    pub(super) test_modules: Vec<String>,
     /// Structs, enums, traits and type aliases, without associated types.
-    pub types: Vec<String>,
+    pub(super) types: Vec<String>,
 }
 
 impl Source {
-    pub fn read(text: &str) -> Self {
+    pub(super) fn read(text: &str) -> Self {
         let code = without_comments_and_text(text);
         let (code, test_modules) = without_tests(&code);
         let tokens = tokens(&code);
