@@ -5,7 +5,9 @@
 //! For a profiler, `cargo bench --no-default-features --bench growth -- RECORDS TIMES` only sweeps this many times:
 //! the difference between two runs is the cost of their sweeps.
 
-use ecs_sim::doubles::granting::{Function, SERVICE, Tasks, batch, deliver, function, invoke, log_to_nowhere, runtime};
+use ecs_sim::doubles::granting::{
+    GrantingFunction, SERVICE, Tasks, batch, deliver, function, invoke, log_to_nowhere, runtime,
+};
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
@@ -69,7 +71,7 @@ fn timed(work: impl FnOnce()) -> Duration {
 }
 
 /// A function that has recorded a job on each of this many tasks.
-fn told_of(runtime: &Runtime, tasks: usize) -> Function {
+fn told_of(runtime: &Runtime, tasks: usize) -> GrantingFunction {
     let function = function(tasks);
     for begin in (0..tasks).step_by(1000) {
         let jobs = begin..tasks.min(begin + 1000);
@@ -103,13 +105,13 @@ fn one_job_more(runtime: &Runtime, jobs: usize) -> Duration {
 
 /// The state store contains a live job of each of this many tasks, so that a sweep compares all of them with ECS.
 /// There is no service, so that reconciling it takes no time.
-fn to_sweep(runtime: &Runtime, records: usize) -> Function {
+fn to_sweep(runtime: &Runtime, records: usize) -> GrantingFunction {
     let mut function = told_of(runtime, records);
     function.services.tasks.ecs.tasks = 0;
     function
 }
 
-fn sweep_once(runtime: &Runtime, function: &Function) {
+fn sweep_once(runtime: &Runtime, function: &GrantingFunction) {
     drop(invoke(runtime, function, r#"{"sweep": {}}"#));
 }
 

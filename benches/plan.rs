@@ -4,7 +4,7 @@
 //! every call is answered at once. Prints a row for README.md at the end.
 
 use criterion::{BatchSize, Criterion};
-use ecs_sim::doubles::granting::{Function, RECORDS_MAX, Tasks, batch, deliver, function, runtime};
+use ecs_sim::doubles::granting::{GrantingFunction, RECORDS_MAX, Tasks, batch, deliver, function, runtime};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ const TASKS_FEW: usize = RECORDS_MAX / 10;
 
 fn measure(criterion: &mut Criterion, tasks: usize) {
     let (runtime, payload) = (runtime(), batch(0..RECORDS_MAX, Tasks::Shared(tasks)));
-    let handle = |function: Function| {
+    let handle = |function: GrantingFunction| {
         deliver(&runtime, &function, (&payload, RECORDS_MAX));
         function // dropped outside of the measurement: an instance keeps its state store
     };

@@ -4,7 +4,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
 use allocation_counter::{AllocationInfo, measure};
-use ecs_sim::doubles::granting::{Function, RECORDS_MAX, Tasks, batch, deliver, function, log_to_nowhere, runtime};
+use ecs_sim::doubles::granting::{
+    GrantingFunction, RECORDS_MAX, Tasks, batch, deliver, function, log_to_nowhere, runtime,
+};
 use std::collections::BTreeMap;
 use std::fs;
 use std::ops::Range;
@@ -34,7 +36,7 @@ fn assert_within(budget: &str, counted: f64) {
 /// A function that has processed messages before.
 struct Warm {
     runtime: Runtime,
-    function: Function,
+    function: GrantingFunction,
 }
 
 impl Warm {

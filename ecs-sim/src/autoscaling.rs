@@ -25,12 +25,12 @@ const ROLE_ARN: &str = "arn:aws:iam::111122223333:role/AWSServiceRoleForApplicat
 #[derive(Debug, Clone, Default)]
 pub struct ScalableTargets {
     /// By resource id: `service/CLUSTER/NAME`.
-    targets: BTreeMap<String, Target>,
+    targets: BTreeMap<String, RegisteredTarget>,
     now: Millis,
 }
 
 #[derive(Debug, Clone)]
-struct Target {
+struct RegisteredTarget {
     min: u32,
     max: u32,
     /// `SuspendedState`, with all its members.
@@ -47,7 +47,7 @@ impl ScalableTargets {
     /// Registers a service of a cluster, or changes its bounds.
     pub fn register(&mut self, cluster: &str, service: &str, bounds: RangeInclusive<u32>) {
         let (min, max) = bounds.into_inner();
-        let target = Target { min, max, suspended: not_suspended(), registered_at: self.now };
+        let target = RegisteredTarget { min, max, suspended: not_suspended(), registered_at: self.now };
         self.targets.insert(format!("service/{cluster}/{service}"), target);
     }
 
@@ -121,7 +121,7 @@ impl ScalableTargets {
             suspended[name] = given.clone();
         }
         let registered_at = known.map_or(self.now, |known| known.registered_at);
-        self.targets.insert(id.to_owned(), Target { min, max, suspended, registered_at });
+        self.targets.insert(id.to_owned(), RegisteredTarget { min, max, suspended, registered_at });
         Ok(json!({}))
     }
 
@@ -159,7 +159,7 @@ impl ScalableTargets {
     }
 }
 
-impl Target {
+impl RegisteredTarget {
     fn count_for(&self, count: u32) -> u32 {
         let is_suspended = |name| self.suspended[name] == true;
         if count < self.min && !is_suspended("DynamicScalingOutSuspended") {

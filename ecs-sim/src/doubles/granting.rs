@@ -124,9 +124,9 @@ crate::updates_no_services!(GrantingEcs);
 
 /// The function's dependencies.
 #[derive(Debug)]
-pub struct InProcess;
+pub struct Granting;
 
-impl task::reconciler::TaskPorts for InProcess {
+impl task::reconciler::TaskPorts for Granting {
     type Ecs = GrantingEcs;
     type Store = MemoryStore<StillClock>;
     type Interrupted = JobForwarder<Infallible>;
@@ -134,20 +134,20 @@ impl task::reconciler::TaskPorts for InProcess {
     type Clock = StillClock;
 }
 
-impl service::reconciler::ServicePorts for InProcess {
+impl service::reconciler::ServicePorts for Granting {
     type Autoscaling = NoAutoscaling;
     type Rechecks = Infallible;
 }
 
-impl FunctionPorts for InProcess {
+impl FunctionPorts for Granting {
     type DeadLetters = Infallible;
 }
 
 /// The function, with an empty store.
-pub type Function = taskhold::lambda::function::Function<InProcess>;
+pub type GrantingFunction = taskhold::lambda::function::Function<Granting>;
 
 /// The function, and an ECS whose service has this many tasks.
-pub fn function(tasks: usize) -> Function {
+pub fn function(tasks: usize) -> GrantingFunction {
     let config = Config::from_variables([("TASKHOLD_CLUSTERS".to_owned(), CLUSTER.to_owned())]);
     taskhold::lambda::function::Function::new(Parts {
         ecs: GrantingEcs { tasks, calls: AtomicU64::new(0) },
@@ -175,13 +175,13 @@ pub fn runtime() -> Runtime {
 }
 
 /// Delivers a batch of this many records to the function, which must process all of it.
-pub fn deliver(runtime: &Runtime, function: &Function, (payload, records): (&str, usize)) {
+pub fn deliver(runtime: &Runtime, function: &GrantingFunction, (payload, records): (&str, usize)) {
     let (Response::Batch(response), counts) = invoke(runtime, function, payload) else { panic!("it was a batch") };
     assert_eq!((response.batch_item_failures.len(), counts.done.get()), (0, records as u64));
 }
 
 /// Delivers any payload to the function.
-pub fn invoke(runtime: &Runtime, function: &Function, payload: &str) -> (Response, taskhold::metrics::Counts) {
+pub fn invoke(runtime: &Runtime, function: &GrantingFunction, payload: &str) -> (Response, taskhold::metrics::Counts) {
     let deadline = StillClock.now() + SignedDuration::from_secs(30);
     runtime.block_on(function.handle(payload, deadline)).expect("nothing here fails")
 }
