@@ -1,4 +1,4 @@
-# make alone lists the targets. Needs Rust, make and a C compiler; what needs more says so.
+# `make` lists the targets. Needs Rust, make and a C compiler; targets that need more say so.
 
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
@@ -7,37 +7,37 @@ PAUSE ?= 430
 SEED ?= 1
 THREADS ?= 1
 PORT ?= 4566
-# Of fuzzing, as is TARGET where it stands in the command.
+# For `make fuzz`, as is TARGET on its command line.
 SECONDS = 30
-# What `make mutants` changes, instead of all that .cargo/mutants.toml says.
+# The files that `make mutants` changes, in place of those in .cargo/mutants.toml.
 MUTATE =
-# Of fuzzing, which without it has no end but SECONDS, and of sim.
+# For `make sim`, and for `make fuzz`, which otherwise ends only after SECONDS.
 RUNS =
 EVENT ?= events/command-status.json
-# Of deploy: the stack, parameters that it does not ask for (NAME=VALUE …), and `no` to ask nothing and confirm nothing.
+# For `make deploy`: the stack, parameters that it then does not ask for (NAME=VALUE …), and `no` for no questions at all.
 STACK ?= taskhold
 PARAMETERS =
 CONFIRM =
 ARCH ?= $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64)
 RUST_TARGET := $(if $(filter arm64,$(ARCH)),aarch64,x86_64)-unknown-linux-gnu
-# SAM looks for cargo-lambda on the path. It would tell AWS of each use.
+# SAM looks for cargo-lambda on the path. Its telemetry is off.
 IN_SAM_TOOLS = PATH="$$(tests/tools/venv sam)/bin:$$PATH" SAM_CLI_TELEMETRY=0
 
-# The function and the simulator with the features that their dependencies have in `make test`: Cargo counts in those of the
-# dev-dependencies as soon as one test is built, and would otherwise compile the SDK anew for the other of the two.
+# Builds the function and the simulator with the dependency features of `make test`. Cargo adds those of dev-dependencies
+# as soon as it builds a test, and would otherwise compile the SDK twice.
 PROGRAMS = $(CARGO) build --workspace --bins --test simulator
-# The same for a person who waits: without the optimization of the two crates, which pays for millions of simulated calls only.
+# The same for interactive use: without optimizing the two crates, which pays off only over millions of simulated calls.
 SHOWN = $(PROGRAMS) --config profile.dev.package.taskhold.opt-level=0 --config profile.dev.package.ecs-sim.opt-level=0
-# The simulator for commands that need nothing else: beside the function if that is there, and without the SDK if not.
+# The simulator alone: with the function if that is built already, and otherwise without the SDK.
 SIMULATOR = $(if $(wildcard $(TARGET)/debug/bootstrap),$(SHOWN),$(CARGO) build --package ecs-sim --bins)
-# Says before a first build that it takes minutes, and lets Cargo tell of it; later ones are quiet. announce FILE WHAT
+# Announces that a first build takes minutes and shows Cargo's output; later builds are quiet. announce FILE WHAT
 announce = test -x $(1) || echo 'Building $(2), which takes minutes the first time.'
 quietly = $(if $(wildcard $(1)),--quiet)
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-e2e test-clients test-sam test-deploy test-terraform check fmt clippy doc build deploy invoke validate scenario twice sim soak serve bench bench-plan bench-growth bench-calls budgets fuzz prove mutants deny nightly nightly-scenarios nightly-emulators nightly-model nightly-runs nightly-soak nightly-fuzz nightly-mutants-reconcilers nightly-mutants-state nightly-bench
 
-# A target says its group: `name: ## use: what it does`.
+# Each target names its group: `name: ## use: what it does`.
 help: ## use: list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{ \
 			group = "other"; text = $$2; \
@@ -223,8 +223,8 @@ mutants: ## prove: change the pure core in each way that cargo-mutants knows, an
 	@echo 'Surviving mutants:'
 	@cat $(TARGET)/mutants.out/missed.txt
 
-# Options before the command are cargo-deny's own, `check` has its list last. What deny.toml lists for this workspace need not
-# occur in the other two.
+# cargo-deny's own options come before the command, and the list of checks comes last. The other two workspaces need not
+# contain everything that deny.toml lists.
 DENY = $(TARGET)/tools/bin/cargo-deny --locked --workspace --config deny.toml
 DENY_ALLOWS = -A license-exception-not-encountered
 DENY_ALLOWS_ELSEWHERE = $(DENY_ALLOWS) -A license-not-encountered -A unmatched-skip -A unnecessary-skip

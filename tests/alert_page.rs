@@ -1,10 +1,10 @@
 //! Compares docs/alerts.md with the scenarios: its table lists each scenario once, with the alerts that it expects;
-//! its example mail is one that a scenario sends; and it covers every kind of alert.
+//! its example email is one that a scenario sends; and it covers every kind of alert.
 
 use crate::files::path;
 use ecs_sim::control_plane::{Millis, Variants};
 use ecs_sim::region::{Region, SharedRegion};
-use ecs_sim::scenario::{Audience, Expectation, InProcess, Scenario, Statement, Telling, run};
+use ecs_sim::scenario::{Expectation, InProcess, Observer, Scenario, Statement, TimelineEntry, run};
 use std::collections::BTreeMap;
 use std::fs;
 use taskhold::service::alert::AlertKind;
@@ -60,7 +60,7 @@ fn told(scenario: &Scenario) -> String {
 }
 
 #[test]
-fn every_scenario_about_alerts_is_in_one_row_that_says_what_it_tells() {
+fn every_scenario_about_alerts_is_in_one_row_with_its_alerts() {
     let rows = table("Situation").into_iter();
     let mut rows: Vec<(String, String)> =
         rows.map(|[_, told, scenario]| (scenario.trim_matches('`').to_owned(), told)).collect();
@@ -93,13 +93,13 @@ fn every_kind_of_alert_is_on_the_page_the_gravest_first() {
     assert_eq!(kinds, known);
 }
 
-/// Collects the mails.
+/// Collects the emails.
 #[derive(Default)]
 struct Mailbox(Vec<String>);
 
-impl Audience for Mailbox {
-    fn hear(&mut self, _: Millis, telling: &Telling) {
-        if let Telling::Mail { subject, body } = telling {
+impl Observer for Mailbox {
+    fn observe(&mut self, _: Millis, entry: &TimelineEntry) {
+        if let TimelineEntry::Mail { subject, body } = entry {
             self.0.push(format!("Subject: {subject}\n\n{body}"));
         }
     }
@@ -111,8 +111,8 @@ fn the_mail_on_the_page_is_one_that_is_sent() {
     let region = SharedRegion::new(Region::for_scenario(Variants::default()));
     let mut function = InProcess::new(&region, scenario.settings()).unwrap();
     let mut mailbox = Mailbox::default();
-    let telling = run(&scenario, region, &mut function, &mut mailbox);
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(telling).unwrap();
+    let entry = run(&scenario, region, &mut function, &mut mailbox);
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(entry).unwrap();
     let page = page();
     let (_, rest) = page.split_once("## Reading an alert email").unwrap();
     let (_, rest) = rest.split_once("```\n").unwrap();

@@ -703,13 +703,13 @@ fn published_well(alert: &Alert) {
 }
 
 #[test]
-fn what_is_published_fits_and_each_protocol_gets_its_own() {
+fn a_publication_fits_and_has_a_text_for_each_protocol() {
     each(usual(), published_well);
     each(huge(), published_well);
 }
 
 #[test]
-fn what_is_published_fits_whatever_the_ids_consist_of() {
+fn a_publication_fits_with_any_characters_in_ids() {
     let mut alert = huge();
     alert.diagnosis.blocking_tasks.truncate(600);
     // Keep some of each kind.

@@ -180,7 +180,7 @@ mod promises {
         assert_eq!(store.load(&task(1)).await.unwrap(), Versioned { record: TaskRecord::default(), version: 0 });
     }
 
-    pub(super) async fn what_was_stored_is_loaded_and_other_tasks_stay_as_they_were<L: Store<TaskRecord>>(
+    pub(super) async fn a_stored_record_is_loaded_and_other_tasks_are_unchanged<L: Store<TaskRecord>>(
         store: L,
         Stage { clock, .. }: Stage,
     ) {
@@ -430,7 +430,7 @@ mod promises {
         assert!(contended.load(Ordering::SeqCst) > 0, "no store was contended");
     }
 
-    pub(super) async fn what_is_open_is_on_one_of_the_pages_as_it_was_stored<L: StorePages<TaskRecord>>(
+    pub(super) async fn an_open_record_is_on_one_page_as_it_was_stored<L: StorePages<TaskRecord>>(
         store: L,
         Stage { clock, crowd }: Stage,
     ) {
@@ -445,7 +445,7 @@ mod promises {
         assert_eq!(listed, expected);
     }
 
-    pub(super) async fn what_is_closed_is_on_no_page_until_it_is_open_again<L: StorePages<TaskRecord>>(
+    pub(super) async fn a_closed_record_is_on_no_page_until_it_is_open_again<L: StorePages<TaskRecord>>(
         store: L,
         Stage { clock, .. }: Stage,
     ) {
@@ -463,7 +463,7 @@ mod promises {
         }
     }
 
-    pub(super) async fn what_is_open_and_whose_time_has_passed_is_on_no_page<L: StorePages<TaskRecord>>(
+    pub(super) async fn an_expired_open_record_is_on_no_page<L: StorePages<TaskRecord>>(
         store: L,
         Stage { clock, .. }: Stage,
     ) {
@@ -480,7 +480,7 @@ macro_rules! conforms {
     ($(#[$attribute:meta])* $implementation:ident, crowd = $crowd:literal, $new:expr) => {
         conforms! { $(#[$attribute])* $implementation, $crowd, $new,
             a_record_that_was_never_stored_is_empty_and_of_version_zero
-            what_was_stored_is_loaded_and_other_tasks_stay_as_they_were
+            a_stored_record_is_loaded_and_other_tasks_are_unchanged
             every_store_makes_a_greater_version
             a_store_upon_another_version_changes_nothing
             of_two_who_store_upon_one_version_one_wins
@@ -495,9 +495,9 @@ macro_rules! conforms {
             an_update_upon_a_known_version_that_is_no_longer_there_reads_anew
             a_guess_that_there_is_no_record_saves_the_read_and_harms_nothing_where_it_is_wrong
             many_who_update_one_record_at_once_lose_nothing
-            what_is_open_is_on_one_of_the_pages_as_it_was_stored
-            what_is_closed_is_on_no_page_until_it_is_open_again
-            what_is_open_and_whose_time_has_passed_is_on_no_page
+            an_open_record_is_on_one_page_as_it_was_stored
+            a_closed_record_is_on_no_page_until_it_is_open_again
+            an_expired_open_record_is_on_no_page
         }
     };
     ($(#[$attribute:meta])* $implementation:ident, $crowd:literal, $new:expr, $($promise:ident)*) => {

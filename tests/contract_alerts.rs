@@ -206,7 +206,7 @@ async fn an_alert_goes_to_the_topic_to_the_queue_to_both_or_to_neither() {
 }
 
 #[tokio::test]
-async fn what_is_published_has_a_text_for_every_protocol_and_what_is_queued_is_for_machines() {
+async fn a_publication_has_a_text_for_every_protocol_and_a_queue_gets_json() {
     let simulated = Simulated::with_queue(QUEUE).await;
     simulated.send(To::Both, &alert()).await.unwrap();
     let publication = simulated.publications().remove(0);

@@ -92,7 +92,7 @@ async fn a_service_that_is_not_named_in_the_answer_is_not_registered() {
 }
 
 #[tokio::test]
-async fn what_is_not_said_to_be_suspended_is_not() {
+async fn scaling_is_not_suspended_unless_the_answer_says_so() {
     let mut without = target("web");
     without.as_object_mut().unwrap().remove("SuspendedState").unwrap();
     let mut empty = target("web");

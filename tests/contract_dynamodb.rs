@@ -312,7 +312,7 @@ async fn an_item_that_is_no_record_is_an_error_that_names_it_and_never_an_absent
 }
 
 #[tokio::test]
-async fn what_a_newer_version_of_the_function_has_added_to_a_record_is_passed_over() {
+async fn fields_that_a_newer_version_has_added_to_a_record_are_ignored() {
     let mut record: Value = serde_json::to_value(busy()).unwrap();
     record["new"] = json!({"a": 1});
     let stage = Stage::answering([found(&item(&record.to_string()))]).await;

@@ -1,6 +1,6 @@
-//! The real function with its state store in a table, on the emulator that `make test-e2e` starts: scenarios, with a process that lives for
-//! one invocation only and so knows nothing but what the table holds. Some thirty that meet whatever all of them meet; with
-//! `TASKHOLD_TESTS=all` all of them.
+//! Scenarios with the real function and its state store in a table, on the emulator that `make test-e2e` starts. A process
+//! runs for one invocation only, so that all state comes from the table. By default a selection of some thirty scenarios
+//! covers everything that all of them cover; with `TASKHOLD_TESTS=all` all of them run.
 
 pub(crate) mod table;
 

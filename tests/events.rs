@@ -277,7 +277,7 @@ fn an_unknown_status_or_stop_code_never_fails() {
 }
 
 #[test]
-fn what_an_event_about_a_service_is_a_reason_for_is_documented_name_by_name() {
+fn the_action_for_each_event_about_a_service_is_documented() {
     let documented = include_str!("../docs/events.md");
     let rows = documented.lines().filter_map(|line| line.strip_prefix("| `")?.strip_suffix(" |")?.split_once("` | "));
     let rows: Vec<(&str, &str)> = rows.filter(|(name, _)| *name != "eventName").collect();
@@ -339,7 +339,7 @@ fn a_detail_of_another_type_is_ignored() {
 }
 
 #[test]
-fn what_the_envelope_says_beside_source_type_and_detail_is_not_needed() {
+fn an_envelope_needs_only_source_type_and_detail() {
     for (name, event) in events() {
         let before = read(&event);
         for member in ["version", "id", "account", "time", "region", "resources"] {
@@ -354,7 +354,7 @@ fn what_the_envelope_says_beside_source_type_and_detail_is_not_needed() {
 }
 
 #[test]
-fn what_sqs_says_beside_id_queue_and_body_is_not_needed_to_tell_what_a_record_is() {
+fn a_record_needs_only_its_id_queue_and_body_to_be_recognized() {
     for (name, lines) in EXPECTED.into_iter().filter(|(_, lines)| lines[0] == "batch") {
         let mut batch = payload(name);
         for record in batch["Records"].as_array_mut().unwrap() {

@@ -420,7 +420,7 @@ async fn a_store_that_fails_is_a_gap_and_the_task_is_neither_idle_nor_foreign() 
 }
 
 #[tokio::test]
-async fn what_was_seen_is_enough_for_a_no() {
+async fn a_partial_snapshot_can_be_enough_for_a_negative_answer() {
     let mut ecs = steady(150);
     ecs.tasks[0].protection = Protection::Until(60 + 181);
     let store = FakeStore { fails_for: BTreeSet::from([id(0)]), ..FakeStore::default() };

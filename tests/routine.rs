@@ -109,8 +109,8 @@ fn a_day_of_routine_of_two_hundred_services_swept_every_five_minutes_raises_no_a
     sends_no_alert(&figures);
 }
 
-/// The sweep comes seldom here, for the time that its looks take; the day has it as often as it is deployed. A month with
-/// `TASKHOLD_TESTS=all`, five days without.
+/// The sweep runs rarely here, because its reconciles take time; the test of one day runs it as often as deployed. A month
+/// with `TASKHOLD_TESTS=all`, five days without.
 #[test]
 fn long_routine_of_two_hundred_services_raises_no_alert() {
     let days = if Extent::asked() == Extent::All { 30 } else { 5 };

@@ -1,5 +1,5 @@
-//! The scenarios of tests/scenarios in process, and once against the real function; scenarios about alerts with the events of ECS in
-//! disorder; random scenarios, twice.
+//! Runs the scenarios of tests/scenarios in process and against the real function, those about alerts also with the events of
+//! ECS in disorder, and random scenarios twice.
 //!
 //! By default each scenario runs under a sample of the variants of AWS that it allows, and some thirty run against the real function;
 //! with `TASKHOLD_TESTS=all` each runs under every variant, and all run against the real function. `ecs_sim::scenario::Extent`
@@ -41,8 +41,8 @@ fn timeline(scenario: &Scenario, variants: Variants) -> String {
     let region = SharedRegion::new(Region::for_scenario(variants));
     let mut function = InProcess::new(&region, scenario.settings()).unwrap();
     let mut told = Vec::new();
-    let mut audience = Timeline::new(&mut told, Style::default());
-    block_on(run(scenario, region, &mut function, &mut audience)).unwrap();
+    let mut observer = Timeline::new(&mut told, Style::default());
+    block_on(run(scenario, region, &mut function, &mut observer)).unwrap();
     String::from_utf8(told).unwrap()
 }
 
@@ -100,7 +100,7 @@ fn an_unknown_word_fails_with_file_and_line() {
     assert_eq!(error.to_string(), "made up:3: `dance` begins no statement");
 }
 
-/// What a scenario comes to, and which operations the function called.
+/// The result of a scenario, and the operations that the function called.
 fn against_the_real_function(scenario: &Scenario, variants: Variants) -> Result<(Summary, BTreeSet<String>), String> {
     block_on(async {
         let region = SharedRegion::new(Region::for_scenario(variants));
@@ -125,7 +125,7 @@ fn the_tour_is_the_same_in_process_and_against_the_real_function() {
     assert_eq!((summary.deployments_completed, summary.interrupted), (1, 0));
 }
 
-/// Every operation that the function calls, but those of DynamoDB, which it is not given here.
+/// Every operation that the function calls, except those of DynamoDB, which these tests do not use.
 const CALLED: [&str; 11] = [
     "application-autoscaling:DescribeScalableTargets",
     "ecs:DescribeServices",
@@ -142,7 +142,7 @@ const CALLED: [&str; 11] = [
 
 #[test]
 fn scenarios_hold_against_the_real_function_too_and_make_every_call() {
-    // A slow ECS takes its time by the scenario's clock, and a process has its own.
+    // The latency of ECS follows the scenario's clock, and a process has its own clock.
     let slow = |scenario: &Scenario| scenario.lines.iter().any(|line| line.text.starts_with("ecs takes"));
     let all: Vec<Scenario> =
         scenario_files().iter().map(|file| read(file)).filter(|scenario| !slow(scenario)).collect();

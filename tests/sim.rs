@@ -21,16 +21,16 @@ fn kept(file: &str) -> Plan {
     Plan::parse(&std::fs::read_to_string(&path).unwrap()).unwrap()
 }
 
-fn told(seed: u64, outcome: &RunOutcome) -> String {
+fn report(seed: u64, outcome: &RunOutcome) -> String {
     if outcome.broken.is_none() {
         return format!("seed {seed} keeps every promise: the bug is fixed, and the recording can be deleted");
     }
     let short = shortened(outcome, SHORTEN);
-    format!("seed {seed} breaks a promise; keep this as a file in tests/sim:\n{}", short.plan.text(&short.told))
+    format!("seed {seed} breaks a promise; keep this as a file in tests/sim:\n{}", short.plan.text(&short.narration))
 }
 
 #[test]
-fn what_once_broke_a_promise_comes_to_what_its_file_says() {
+fn each_recorded_run_has_the_result_that_its_file_names() {
     let files = std::fs::read_dir(path("tests/sim")).unwrap();
     let mut files: Vec<_> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
     files.sort();
@@ -39,20 +39,20 @@ fn what_once_broke_a_promise_comes_to_what_its_file_says() {
         let plan = kept(&file);
         let outcome = replay(&plan);
         let found = outcome.broken.as_ref().map(|(broken, _)| *broken);
-        assert_eq!(found, plan.breaks(), "{file}:\n{}", outcome.plan.text(&outcome.told));
+        assert_eq!(found, plan.breaks(), "{file}:\n{}", outcome.plan.text(&outcome.narration));
     }
 }
 
 #[test]
-fn every_run_keeps_what_is_promised_whatever_fails() {
+fn every_run_keeps_every_promise_under_faults() {
     let mut counts = RunCounts::default();
     for seed in 1..=RUNS {
         let outcome = of_seed(seed, Sabotage::None);
-        assert_eq!(outcome.plan.breaks(), None, "{}", told(seed, &outcome));
+        assert_eq!(outcome.plan.breaks(), None, "{}", report(seed, &outcome));
         counts.take_in(&outcome.counts);
     }
     println!("{counts}");
-    assert_eq!(counts.of("invocations at once, at most"), 4);
+    assert_eq!(counts.of("concurrent invocations, at most"), 4);
     for what in EVERY_FEW_RUNS {
         assert!(counts.of(what) > RUNS / 25, "the runs are too tame: only {} {what}", counts.of(what));
     }
@@ -63,28 +63,28 @@ fn every_run_keeps_what_is_promised_whatever_fails() {
 
 /// Events that must occur in the runs, and often.
 const EVERY_FEW_RUNS: [&str; 40] = [
-    "ecs throttles",
-    "ecs answers 5xx",
-    "ecs answers 5xx, with effect",
-    "ecs loses calls",
-    "ecs loses answers",
-    "ecs loses answers, with late effect",
-    "ecs denies access",
-    "ecs answers in part",
-    "reads of ecs fail",
+    "ECS throttles",
+    "ECS answers 5xx",
+    "ECS answers 5xx, with effect",
+    "ECS loses calls",
+    "ECS loses answers",
+    "ECS loses answers, with late effect",
+    "ECS denies access",
+    "ECS answers partially",
+    "reads of ECS fail",
     "store conflicts",
-    "store: a record is forgotten when it may be",
+    "store: a record expires as early as it may",
     "store: a load fails",
     "store: a store fails",
     "store: the answer to a store is lost",
-    "store: a store lands after its caller gave up",
+    "store: a store takes effect after its caller gave up",
     "late effects",
     "events lost",
     "events late",
     "events doubled",
     "batches in reverse order",
     "sweeps missed",
-    "deliveries beyond the first",
+    "redeliveries",
     "messages done",
     "messages retried",
     "messages dead-lettered",
@@ -102,21 +102,21 @@ const EVERY_FEW_RUNS: [&str; 40] = [
     "deployment-blocked",
     "protection-refused",
     "job-interrupted",
-    "jobs handed on",
+    "jobs forwarded",
 ];
 
 /// Rarer events.
 const NOW_AND_THEN: [&str; 16] = [
-    "ecs rejects a call of several tasks",
-    "ecs answers a read in part",
+    "ECS rejects a call for several tasks",
+    "ECS answers a read partially",
     "store: a list fails",
-    "sns: an alert is lost",
-    "sns: the answer to an alert is lost",
-    "sqs: dead-lettering fails",
-    "sqs: the answer to a recheck is lost",
-    "sqs: a recheck is lost",
-    "sqs: interrupted jobs are lost",
-    "sqs: the answer to interrupted jobs is lost",
+    "SNS: an alert is lost",
+    "SNS: the answer to an alert is lost",
+    "SQS: dead-lettering fails",
+    "SQS: the answer to a recheck is lost",
+    "SQS: a recheck is lost",
+    "SQS: interrupted jobs are lost",
+    "SQS: the answer to interrupted jobs is lost",
     "desired counts raised",
     "desired counts put back",
     "deployments that fail",
@@ -132,9 +132,9 @@ fn a_seed_is_a_run_and_its_plan_is_the_same_run() {
         assert_eq!(one.plan, other.plan, "seed {seed}");
         let replayed = replay(&one.plan);
         assert_eq!((&replayed.plan, &replayed.counts), (&one.plan, &one.counts), "seed {seed}");
-        let text = replayed.plan.text(&replayed.told);
+        let text = replayed.plan.text(&replayed.narration);
         let read = Plan::parse(&text).unwrap();
-        assert_eq!((&read, replay(&read).told), (&one.plan, replayed.told), "seed {seed}");
+        assert_eq!((&read, replay(&read).narration), (&one.plan, replayed.narration), "seed {seed}");
     }
 }
 
@@ -148,7 +148,7 @@ fn is_caught(sabotage: Sabotage, breaks: &[Broken]) {
 }
 
 #[test]
-fn releases_that_are_not_written_down_are_caught() {
+fn releases_that_are_not_recorded_are_caught() {
     is_caught(Sabotage::ReleasesNotWrittenDown, &[Broken::Safety]);
 }
 

@@ -179,7 +179,7 @@ fn seed() -> u64 {
 }
 
 #[test]
-fn what_grows_by_more_than_chance_is_said() {
+fn growth_beyond_chance_is_reported() {
     let day = |number: u64, memory_mib: f64| Day { number, memory_mib, records: 7, ..Day::default() };
     let steady: Vec<Day> = (1..=30).map(|number| day(number, 100.0 + (number % 3) as f64)).collect();
     assert_eq!(growth(&steady), Vec::<String>::new());

@@ -195,7 +195,7 @@ fn described(stage: &Stage) -> Vec<String> {
 }
 
 #[test]
-fn what_the_time_does_not_suffice_for_is_looked_at_by_rechecks_each_service_once() {
+fn rechecks_reconcile_each_service_that_a_sweep_had_no_time_for_once() {
     const SERVICES: usize = 60;
     let mut stage = Stage::new(SERVICES);
     stage.region.lock().latency_ms = 300;

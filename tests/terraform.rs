@@ -1,5 +1,5 @@
 //! The Terraform module declares what `template.yaml` does: the same resources with the same properties, permissions,
-//! conditions and outputs, by the same parameters, whatever is switched on.
+//! conditions and outputs, by the same parameters, with every feature on or off.
 //!
 //! Both are evaluated here without AWS and without Terraform; `make test-terraform` asks Terraform itself.
 
@@ -29,7 +29,7 @@ fn module_with(parameters: &[(&str, &str)], source: &str) -> Module {
     Module::of(source, &given)
 }
 
-/// A line for each value that only one of the two declares, by its path.
+/// The values that only one of the two declares, one line each, by path.
 fn differences_with(parameters: &[(&str, &str)], source: &str) -> Vec<String> {
     let template = lines(&json!(template::declared(&Template::with(parameters))));
     let module = lines(&json!(module_with(parameters, source).declared()));
@@ -38,8 +38,8 @@ fn differences_with(parameters: &[(&str, &str)], source: &str) -> Vec<String> {
         .concat()
 }
 
-/// Each value that is not empty, with its path. IAM takes one action or resource for a list of one, in any order, and
-/// CloudFormation takes texts for numbers and booleans.
+/// Each value that is not empty, with its path. IAM accepts a single action or resource in place of a list, in any order,
+/// and CloudFormation accepts strings for numbers and booleans.
 fn lines(declared: &Value) -> BTreeSet<String> {
     fn add(path: &str, value: &Value, lines: &mut BTreeSet<String>) {
         let inner = |name: &str| format!("{path}{}{name}", if path.is_empty() { "" } else { "." });
@@ -100,7 +100,7 @@ fn the_module_declares_and_refuses_what_the_template_does_whatever_is_switched_o
     }
 }
 
-/// With the other values of a variable its default is compared too, because each changes what is declared.
+/// Each variable gets another value than its default, because that changes the declared resources.
 #[test]
 fn each_parameter_changes_the_same_in_both() {
     let unchanged = Module::of(&source(), &[]).declared();

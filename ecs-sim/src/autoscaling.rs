@@ -83,7 +83,7 @@ impl ScalableTargets {
         }
         let first = text(input, "NextToken");
         if !first.is_empty() && service_of(first).is_none() {
-            return Err(ServiceError::client("InvalidNextTokenException", "NextToken is none of a page before"));
+            return Err(ServiceError::client("InvalidNextTokenException", "NextToken is not from a previous page"));
         }
         let wanted = match &input["ResourceIds"] {
             Value::Null => None,
@@ -203,7 +203,7 @@ fn check_kind(input: &Value, dimensions: &[&str]) -> Result<(), ServiceError> {
     if input["ServiceNamespace"] == NAMESPACE && dimensions.contains(&text(input, "ScalableDimension")) {
         return Ok(());
     }
-    Err(invalid("only the desired counts of ECS services are served here"))
+    Err(invalid("only the desired counts of ECS services are simulated"))
 }
 
 fn resource_id(input: &Value) -> Result<&str, ServiceError> {

@@ -46,7 +46,7 @@ mod world;
 
 pub use broken::Broken;
 pub use counts::RunCounts;
-pub use plan::{Plan, PlanError, Told};
+pub use plan::{Narration, Plan, PlanError};
 pub use rules::Sabotage;
 pub use run::{RunOutcome, of_seed, replay};
 pub use shorten::shortened;

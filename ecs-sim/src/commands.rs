@@ -14,11 +14,11 @@ use options::{Options, SimOptions};
 use std::time::Duration;
 
 const INTRODUCTION: &str = "\
-ecs-sim: a simulated Amazon ECS with task scale-in protection, and scenarios about it
+ecs-sim: a simulated Amazon ECS with task scale-in protection, and scenarios that run on it
 
 ";
 
-/// A command, and what its command line may have.
+/// A command and its arguments.
 struct CommandSyntax {
     name: &'static str,
     usage: &'static str,
@@ -29,24 +29,24 @@ struct CommandSyntax {
 const COMMANDS: [CommandSyntax; 5] = [
     CommandSyntax {
         name: "scenario",
-        usage: "  ecs-sim scenario FILE…                      run scenarios in process, each under every variant of AWS that it allows
+        usage: "  ecs-sim scenario FILE…                   run scenarios in process, each under every variant of AWS that it allows
 ",
         takes_files: true,
         options: &[],
     },
     CommandSyntax {
         name: "twice",
-        usage: "  ecs-sim twice [--seed N] [--lines N]     run a random scenario twice; the two must not differ in a byte
+        usage: "  ecs-sim twice [--seed N] [--lines N]     run a random scenario twice and check that both timelines are identical
 ",
         takes_files: false,
         options: &["seed", "lines"],
     },
     CommandSyntax {
         name: "sim",
-        usage: "  ecs-sim sim [--seed N] [--runs N]        run the whole function under faults, and check what it promises
-              [--threads 2] [--keep-going]         … on two threads; … to the first broken run of each promise
-              [--sabotage NAME]                    … with something broken on purpose
-  ecs-sim sim --replay FILE…               run again what broke a promise
+        usage: "  ecs-sim sim [--seed N] [--runs N]        run the whole function under random faults and check its promises
+              [--threads 2] [--keep-going]         … on two threads; … without stopping at the first broken promise
+              [--sabotage NAME]                    … with a deliberate defect, which the checks must detect
+  ecs-sim sim --replay FILE…               replay recorded runs
 ",
         takes_files: true,
         options: &["seed", "runs", "threads", "keep-going", "sabotage", "replay"],
@@ -54,7 +54,7 @@ const COMMANDS: [CommandSyntax; 5] = [
     CommandSyntax {
         name: "play",
         usage: "  ecs-sim play FILE --bootstrap BIN        run a scenario against the real function
-                 [--pause MILLISECONDS]    … with a pause before each line, for who reads along
+                 [--pause MILLISECONDS]    … with a pause before each line, so that you can read along
 ",
         takes_files: true,
         options: &["bootstrap", "pause"],
@@ -112,7 +112,7 @@ fn named(argument: lexopt::Arg<'_>) -> Result<&'static CommandSyntax, CliError> 
     let problem = match argument {
         Value(word) => match COMMANDS.iter().find(|command| word == command.name) {
             Some(command) => return Ok(command),
-            None => format!("`{}` is no command", word.to_string_lossy()),
+            None => format!("unknown command `{}`", word.to_string_lossy()),
         },
         other => other.unexpected().to_string(),
     };
@@ -141,7 +141,7 @@ fn options(parser: &mut lexopt::Parser, command: &CommandSyntax) -> Result<Optio
             Long("keep-going") => options.sim.keeps_going = true,
             Long("sabotage") => {
                 let name = parser.value()?.string()?;
-                let wrong = || CliError::Usage(format!("`{name}` is no sabotage"));
+                let wrong = || CliError::Usage(format!("unknown sabotage `{name}`"));
                 options.sim.sabotage = crate::chaos::Sabotage::named(&name).ok_or_else(wrong)?;
             }
             Long("bootstrap") => options.bootstrap = Some(parser.value()?.into()),

@@ -86,7 +86,7 @@ impl<T> Gates<T> {
     }
 
     fn gate(&mut self, id: u64) -> &mut Gate<T> {
-        self.waiting.iter_mut().find(|gate| gate.id == id).expect("it lives as long as who waits at it")
+        self.waiting.iter_mut().find(|gate| gate.id == id).expect("a gate exists as long as an invocation waits at it")
     }
 }
 

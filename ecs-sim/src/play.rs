@@ -1,8 +1,8 @@
 //! Runs a scenario against the real function: its `bootstrap` runs as a process and uses ECS, SQS and the Lambda
 //! runtime API on loopback, as it would in AWS.
 //!
-//! Its clock follows the scenario's (`TASKHOLD_SIMULATED_TIMEOUT_SECONDS`). Its state store is its own: a scenario in which the function
-//! dies ends otherwise here than in process.
+//! Its clock follows the scenario's (`TASKHOLD_SIMULATED_TIMEOUT_SECONDS`). It has its own state store in memory, which is
+//! lost when the process dies, so a scenario in which the function dies can end differently than in process.
 
 use crate::control_plane::Millis;
 use crate::event_source::FunctionAnswer;
@@ -19,14 +19,14 @@ use tokio::process::{Child, Command};
 
 /// Maximum time of an invocation by the machine's clock. The function gives a call 5 s, so a longer invocation hangs.
 const INVOCATION_MAX: Duration = Duration::from_secs(60);
-/// How often a running invocation is checked for whether the function is to die in it.
-const LOOK: Duration = Duration::from_millis(20);
+/// How often to check whether the scenario kills the function during a running invocation.
+const CHECK_EVERY: Duration = Duration::from_millis(20);
 
 /// Why a function process could not be run.
 #[derive(Debug, thiserror::Error)]
 pub enum PlayError {
     /// The port or the log file is not available.
-    #[error("could not set the stage: {0}")]
+    #[error("could not prepare the run: {0}")]
     Stage(std::io::Error),
     /// The program could not be started.
     #[error("could not start `{}`: {problem}", bootstrap.display())]
@@ -36,8 +36,8 @@ pub enum PlayError {
         /// The cause.
         problem: std::io::Error,
     },
-    /// The program started and gave up.
-    #[error("`{}` did not come up: {problem}\n{log}", bootstrap.display())]
+    /// The program ended before it requested its first invocation.
+    #[error("`{}` did not start: {problem}\n{log}", bootstrap.display())]
     NotReady {
         /// The program.
         bootstrap: PathBuf,
@@ -176,13 +176,13 @@ impl Process {
             if waited > INVOCATION_MAX {
                 return format!("no answer for {} seconds", INVOCATION_MAX.as_secs());
             }
-            pause(LOOK).await;
-            waited += LOOK;
+            pause(CHECK_EVERY).await;
+            waited += CHECK_EVERY;
         }
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a process is waited for by the machine's clock")]
+#[expect(clippy::disallowed_methods, reason = "waits for a process in real time")]
 async fn pause(duration: Duration) {
     tokio::time::sleep(duration).await;
 }

@@ -1,4 +1,4 @@
-//! How far a long run is, said once a minute.
+//! Progress of a long run, printed once a minute.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -22,18 +22,18 @@ impl Progress {
         Self { what, of, done: 0, said_at: now() }
     }
 
-    /// One more is done.
+    /// Counts one completed step.
     pub fn step(&mut self) {
         self.done += 1;
         if now().duration_since(self.said_at) >= EVERY {
             self.said_at = now();
-            // Not by `eprintln!`, which a test run captures. A reader who has gone away is no reason to stop.
+            // Not by `eprintln!`, which a test run captures. A closed output must not end the run.
             let _ = writeln!(std::io::stderr(), "{} of {} {}", self.done, self.of, self.what);
         }
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "progress is for people, who live in real time")]
+#[expect(clippy::disallowed_methods, reason = "progress is printed in real time")]
 fn now() -> Instant {
     Instant::now()
 }

@@ -110,7 +110,7 @@ impl Region {
             .with_visibility_timeout(VISIBILITY_TIMEOUT_SECONDS)
             .with_redrive(DEAD_LETTER_QUEUE, RECEIVES_MAX);
         for name in [DEAD_LETTER_QUEUE, INTERRUPTED_QUEUE] {
-            queues.create(name, QueueSettings::default()).expect("the name is one that SQS takes");
+            queues.create(name, QueueSettings::default()).expect("the name is valid");
         }
         let rechecks = QueueSettings::default()
             .with_visibility_timeout(VISIBILITY_TIMEOUT_SECONDS)

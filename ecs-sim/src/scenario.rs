@@ -1,4 +1,4 @@
-//! Scenarios: small scripts that say what workers, people and ECS do, and which results are expected.
+//! Scenarios: small scripts of what workers, operators and ECS do, and of the expected results.
 //!
 //! A scenario runs against the function in process ([`InProcess`]), or against its real `bootstrap` ([`crate::play`]).
 //! Time is simulated: it passes only in `advance`. After each line, everything that is due is delivered and carried
@@ -40,7 +40,7 @@
 //! | `ecs recovers` | ends the faults |
 //! | `ecs takes 2s` | each call takes this long from now on; in process only, since a real function has its own clock |
 //! | `function dies before call`, `function dies after call` | at the next call to ECS, or the next `of UpdateService` |
-//! | `events are lost`, `events come again` | from now on, events of ECS are lost, or delivered |
+//! | `events are lost`, `events are delivered` | from now on |
 //! | `advance 31m` | lets time pass |
 //! | `say TEXT` | a remark in the timeline |
 //! | `expect a protected [for 90m]`, `expect a unprotected` | the protection in ECS; `for` allows the documented rounding up |
@@ -66,10 +66,11 @@ mod alerts;
 mod captured;
 mod described;
 mod disorder;
+mod ecs_reports;
+mod entries;
 mod expectation;
 mod function;
 pub(crate) mod in_process;
-mod notice;
 mod parse;
 mod random;
 mod result;
@@ -78,7 +79,6 @@ mod sample;
 mod script;
 mod sent_alert;
 mod statement;
-mod telling;
 mod timeline;
 mod workers;
 mod world;
@@ -94,4 +94,4 @@ pub use sample::{Extent, met};
 pub use script::{Line, Scenario, ScenarioError};
 pub use sent_alert::SentAlert;
 pub use statement::{Expectation, Statement};
-pub use timeline::{Audience, Colour, Silent, Style, Telling, Timeline};
+pub use timeline::{Colour, Observer, Silent, Style, Timeline, TimelineEntry};

@@ -80,7 +80,7 @@ fn a_registration_may_be_changed_in_part_and_taken_away() {
 }
 
 #[test]
-fn what_is_registered_is_described() {
+fn a_registered_service_is_described() {
     let mut region = region();
     region.autoscaling.register(CLUSTER, "api", 0..=1);
     let asked = |ids: Value| json!({"ServiceNamespace": "ecs", "ResourceIds": ids});
@@ -97,7 +97,7 @@ fn what_is_registered_is_described() {
 }
 
 #[test]
-fn what_is_wrong_is_refused() {
+fn invalid_requests_are_refused() {
     let mut region = region();
     let mut refused = |operation: &str, input: Value| region.call_autoscaling(operation, &input).unwrap_err().code;
     let crossed = registration(json!({"MinCapacity": 5, "MaxCapacity": 4}));

@@ -51,15 +51,15 @@ fn each_command_prints_its_own_usage() {
 }
 
 #[test]
-fn what_a_command_does_not_take_is_a_usage_error() {
+fn an_invalid_argument_is_a_usage_error() {
     let wrong: [(&[&str], &str); 11] = [
         (&["--mood"], "--mood"),
         (&["-x"], "-x"),
-        (&["mood"], "`mood` is no command"),
-        (&["help", "mood"], "`mood` is no command"),
+        (&["mood"], "unknown command `mood`"),
+        (&["help", "mood"], "unknown command `mood`"),
         (&["scenario", "a.txt", "--mood"], "--mood"),
         (&["scenario", "a.txt", "--port", "1"], "--port"),
-        (&["scenario"], "which scenario?"),
+        (&["scenario"], "name at least one scenario file"),
         (&["serve", "a.txt"], "a.txt"),
         (&["serve", "--port", "many"], "many"),
         (&["serve", "--service", "web"], "`web` is not NAME=TASKS"),
@@ -74,7 +74,7 @@ fn what_a_command_does_not_take_is_a_usage_error() {
 }
 
 #[test]
-fn what_fails_is_no_usage_error() {
+fn a_failing_command_is_not_a_usage_error() {
     let (code, told, complaint) = done(&["scenario", "no-such-file.txt"]);
     assert_eq!((code, told.as_str()), (Some(1), ""));
     assert!(complaint.contains("no-such-file.txt"), "{complaint}");

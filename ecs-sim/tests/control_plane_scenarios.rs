@@ -12,8 +12,8 @@ fn tell(text: &str, variants: Variants) -> Result<(), String> {
     let scenario = Scenario::parse("a scenario", &format!("mute alerts\n{text}")).map_err(|error| error.to_string())?;
     let region = SharedRegion::new(Region::for_scenario(variants));
     let mut function = InProcess::new(&region, scenario.settings()).map_err(|error| error.to_string())?;
-    let mut audience = Silent;
-    let mut told = pin!(run(&scenario, region, &mut function, &mut audience));
+    let mut observer = Silent;
+    let mut told = pin!(run(&scenario, region, &mut function, &mut observer));
     match told.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(told) => told.map(drop).map_err(|failure| failure.to_string()),
         Poll::Pending => Err("the scenario waits for something".to_owned()),
@@ -128,7 +128,7 @@ fn a_protection_that_a_task_sets_itself_is_no_call_of_the_function() {
 }
 
 #[test]
-fn what_ecs_refuses_fails_the_line() {
+fn a_refusal_of_ecs_fails_the_line() {
     for (text, problem) in [
         ("service web desired 1\nscale web to 0\nadvance 10m\nprotect a", "ecs refuses a: MISSING"),
         ("deployment of web fails", "no deployment is in progress"),

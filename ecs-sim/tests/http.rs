@@ -99,7 +99,7 @@ impl Client {
 }
 
 #[tokio::test]
-async fn ecs_call_reaches_the_backend_and_its_output_comes_back() {
+async fn ecs_call_reaches_the_backend_and_its_output_is_returned() {
     let (server, _services) = server().await;
     let response =
         Client::to(&server).await.aws_json(&format!("{ECS}.UpdateTaskProtection"), &json!({ "cluster": "c" })).await;
@@ -177,7 +177,7 @@ async fn publication_is_recorded() {
 }
 
 #[tokio::test]
-async fn what_is_not_served_is_refused_in_the_protocols_form() {
+async fn unknown_operations_are_refused_in_the_form_of_the_protocol() {
     let (server, _services) = server().await;
     let mut client = Client::to(&server).await;
     let form = "Content-Type: application/x-www-form-urlencoded\r\n";
@@ -266,7 +266,7 @@ async fn error_of_the_function_is_the_answer() {
 }
 
 #[tokio::test]
-async fn function_that_cannot_start_fails_what_waits_for_it() {
+async fn function_that_cannot_start_fails_waiting_invocations() {
     let (server, _services) = server().await;
     let (ready, answer) = (server.runtime_api().ready(), server.runtime_api().invoke(Vec::new(), NOW_MS));
     let headers = "Lambda-Runtime-Function-Error-Type: Runtime.InitError\r\n";
@@ -277,7 +277,7 @@ async fn function_that_cannot_start_fails_what_waits_for_it() {
 }
 
 #[tokio::test]
-async fn end_of_the_process_fails_what_is_pending() {
+async fn end_of_the_process_fails_pending_invocations() {
     let (server, _services) = server().await;
     let api = server.runtime_api();
     let (taken, waiting) = (api.invoke(b"1".to_vec(), NOW_MS), api.invoke(b"2".to_vec(), NOW_MS));

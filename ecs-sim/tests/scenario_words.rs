@@ -16,15 +16,15 @@ async fn told(text: &str) -> (Result<(), String>, SharedRegion) {
 #[tokio::test]
 async fn an_expectation_that_does_not_hold_fails_with_its_line() {
     for (text, expected) in [
-        ("expect web desired 3", "1: 2 tasks are wanted, not 3"),
+        ("expect web desired 3", "1: desired count of web: 2, not 3"),
         ("expect api desired 3", "1: there is no service `api`"),
-        ("expect 1 call of UpdateService", "1: 0 UpdateService calls, not 1"),
-        ("job j starts on a\nexpect 0 calls", "2: 1 UpdateTaskProtection calls, not 0"),
-        ("expect 1 interrupted", "1: 0 interrupted jobs, not 1"),
-        ("expect mail anything", "1: no alert was expected yet"),
+        ("expect 1 call of UpdateService", "1: calls of UpdateService: 0, not 1"),
+        ("job j starts on a\nexpect 0 calls", "2: calls of UpdateTaskProtection: 1, not 0"),
+        ("expect 1 interrupted", "1: interrupted jobs: 0, not 1"),
+        ("expect mail anything", "1: no line before this one expects an alert"),
         (
             "job j starts on a\ncrash a\nexpect alert job-interrupted opened web\nexpect mail cheese",
-            "4: the mail does not say so",
+            "4: the email does not contain this text",
         ),
         ("job j starts on b to z", "1: there is no task `z` yet"),
     ] {
@@ -43,7 +43,7 @@ async fn a_fault_of_an_operation_passes_over_the_calls_of_others() {
 }
 
 #[tokio::test]
-async fn who_is_quicker_than_a_call_is_so_once() {
+async fn a_change_right_before_a_call_happens_once() {
     let scenario = "
         scale web to 4 before DescribeServices
         expect web desired 2
@@ -80,7 +80,7 @@ async fn lost_events_are_not_delivered_and_later_ones_are() {
         crash a
         advance 5m
         expect no alert
-        events come again
+        events are delivered
         job k starts on b for 60m
         crash b
         expect alert job-interrupted opened web

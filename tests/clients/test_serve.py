@@ -1,4 +1,4 @@
-"""What `ecs-sim serve` prints for a shell, used in a shell as it is printed: by the AWS CLI and by boto3, with nothing else set."""
+"""The shell settings that `ecs-sim serve` prints work unchanged for the AWS CLI and boto3, without any other setting."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import pytest
 from world import CLUSTER, ENVIRONMENT, REGION, TARGET, TOPIC
 
 SECONDS = 300
-# No Region, endpoint or credentials. A request to anything but loopback fails at a proxy that does not exist. One attempt each.
+# No Region, endpoint or credentials. Requests that leave loopback fail at a proxy that does not exist. One attempt each.
 ELSEWHERE = ("PATH", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_EC2_METADATA_DISABLED", "AWS_MAX_ATTEMPTS")
 BARE = {name: ENVIRONMENT[name] for name in (*ELSEWHERE, "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")}
 BARE["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{BARE['PATH']}"
@@ -58,7 +58,7 @@ class Shell:
         return subprocess.run(words, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False)
 
     def exported(self):
-        """The variables that a program which is started there has beside those of before."""
+        """The AWS variables that a program started in this shell has in addition."""
         told = self.run(f"{sys.executable} -c 'import json, os; print(json.dumps(dict(os.environ)))'").stdout
         return {name: value for name, value in json.loads(told).items() if name.startswith("AWS_") and name not in BARE}
 
@@ -84,7 +84,7 @@ def test_the_aws_cli_finds_each_service(shell, service):
 
 
 def test_the_aws_cli_finds_the_job_queue(shell):
-    """Version 1 has an endpoint of its own for SQS, which comes before all variables."""
+    """Version 1 ignores the variables for SQS and uses its own endpoint."""
     listed = shell.run("aws sqs list-queues --queue-name-prefix jobs --query QueueUrls[0] --output text")
     assert listed.stdout.startswith(shell.endpoint), listed
     sent = shell.run(f"aws sqs send-message --queue-url {listed.stdout.strip()} --message-body a")

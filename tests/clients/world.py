@@ -82,7 +82,7 @@ class World:
         told = self.process.stdout.readline()
         self.told = [told]
         found = re.search(r"http://(127\.0\.0\.1:\d+)", told)
-        assert found, f"the simulator says where it listens, and not `{told}`"
+        assert found, f"the first line has no endpoint: `{told}`"
         self.recorder = Recorder(found[1])
         self.clients = {}
 

@@ -133,7 +133,7 @@ proptest! {
     }
 
     #[test]
-    fn what_two_instances_know_can_be_put_together_in_either_order((messages, one, _) in deliveries(), cut in any::<Index>()) {
+    fn records_of_two_instances_merge_in_either_order((messages, one, _) in deliveries(), cut in any::<Index>()) {
         let (mine, theirs) = one.split_at(cut.index(one.len() + 1));
         let (mut mine, mut theirs) = (told(&messages, mine), told(&messages, theirs));
         let (known_to_me, known_to_them) = (mine.clone(), theirs.clone());

@@ -160,7 +160,7 @@ proptest! {
     }
 
     #[test]
-    fn what_counts_as_certain_is_never_more_than_what_the_calls_in_flight_leave(steps in vec(step(), 1..40)) {
+    fn certain_protection_never_exceeds_the_result_of_any_call_in_flight(steps in vec(step(), 1..40)) {
         let mut life = Life { now: at(0), record: TaskRecord::default(), told: Vec::new(), calls: Vec::new() };
         for step in steps {
             life.go(step);

@@ -1,5 +1,4 @@
-//! Items as the table stores them (`src/aws/dynamodb/item.rs`): a stored record reads back unchanged, whatever its
-//! content.
+//! Items as the table stores them (`src/aws/dynamodb/item.rs`): every stored record reads back unchanged.
 
 use super::config;
 use super::drawn::{any_moment, at, job_key, labels, task_id, text, when};

@@ -29,7 +29,7 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn what_is_asked_for_is_what_ecs_takes_and_not_less_than_the_wish(request in request()) {
+    fn a_request_is_valid_in_ecs_and_covers_the_wanted_time(request in request()) {
         let minutes = minutes_until(request.0, request.1);
         prop_assert!((1..=MAX).contains(&minutes), "{}", minutes);
         let grantable = left(request).min(i128::from(MAX) * NANOS_PER_MINUTE);

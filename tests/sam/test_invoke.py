@@ -59,7 +59,7 @@ COVERED = ["command-preflight.json", "command-status.json", "sqs-batch-mixed.jso
 
 
 def kind(name):
-    """What distinguishes two payloads before the function reads their contents."""
+    """The kind of a payload, as far as the function can tell before it reads the contents."""
     payload = json.loads((EVENTS / name).read_text())
     if "Records" in payload:
         return ("messages", *sorted({carrier(record) for record in payload["Records"]}))

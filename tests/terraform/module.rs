@@ -1,4 +1,4 @@
-//! The Terraform module with its variables given and its expressions evaluated, in CloudFormation's words.
+//! Evaluates the Terraform module with given variables, and names its resources and properties as CloudFormation does.
 
 use crate::files::path;
 use hcl::eval::{Context, Evaluate, FuncArgs, FuncDef, ParamType};
@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fs;
 
-/// Arguments that the template has no counterpart for: Terraform's own, generated names, and the package.
+/// Arguments without a counterpart in the template: Terraform's own, generated names, and the package.
 const OMITTED: [&str; 8] =
     ["count", "depends_on", "lifecycle", "name", "name_prefix", "alarm_name", "filename", "source_code_hash"];
 
@@ -35,7 +35,7 @@ pub(crate) struct Module {
 }
 
 impl Module {
-    /// A module of this text, with these variables given and the others at their defaults.
+    /// The module in this text, with these values of variables and the others at their defaults.
     pub(crate) fn of(text: &str, given: &[(String, Value)]) -> Self {
         let mut module = Self { body: hcl::parse(text).unwrap(), context: Context::new() };
         for (name, function) in FUNCTIONS {
@@ -69,8 +69,8 @@ impl Module {
         serde_json::to_value(value).unwrap()
     }
 
-    /// Every resource's properties by its name in the template, the outputs, and whether the variables fit together. What
-    /// Terraform keeps beside a resource is put into it, as CloudFormation has it: targets into their rules, the role's
+    /// Every resource's properties by its name in the template, the outputs, and whether the variables fit together. Parts
+    /// that Terraform declares as separate resources are merged as in CloudFormation: targets into their rules, and
     /// permissions into the role.
     pub(crate) fn declared(&self) -> BTreeMap<String, Value> {
         let (mut declared, mut beside) = (BTreeMap::new(), Vec::new());
@@ -97,7 +97,7 @@ impl Module {
         declared
     }
 
-    /// What a variable's value must fulfil.
+    /// The condition on a variable's value.
     pub(crate) fn validation(&self, variable: &str) -> Option<&Expression> {
         let (_, body) = self.labelled("variable").find(|(name, _)| name == variable).unwrap();
         blocks(body, "validation").next().map(|block| attribute(block.body(), "condition").unwrap())
@@ -127,7 +127,7 @@ impl Module {
             };
             let (name, value) = match (kind, name) {
                 ("aws_lambda_function", "function_name") | ("aws_iam_role", "description") => continue,
-                // By its ARN or by its name: Lambda takes both.
+                // By its ARN or by its name: Lambda accepts both.
                 ("aws_lambda_event_source_mapping", "function_name") => ("FunctionName".to_owned(), json!("Function")),
                 (_, "policy" | "assume_role_policy") => (camel(name) + "Document", from_text(&value)),
                 (_, "redrive_policy" | "event_pattern" | "input") => (camel(name), from_text(&value)),
@@ -156,7 +156,7 @@ impl Module {
         Some(usize::try_from(count.as_u64().unwrap()).unwrap())
     }
 
-    /// Every resource by its kind and its name, as something that has an ARN and so on. A counted one is a list.
+    /// Every resource by its kind and its name, as an object with an ARN and other attributes. With `count` it is a list.
     fn references(&self) -> Map<String, Value> {
         let mut references = Map::new();
         for block in blocks(&self.body, "resource") {
@@ -168,7 +168,7 @@ impl Module {
         references
     }
 
-    /// Local values may refer to each other: those that can be evaluated are, until all are.
+    /// Evaluates the local values, which may refer to each other, in rounds until all are known.
     fn declare_locals(&mut self) {
         let all = blocks(&self.body, "locals").flat_map(|block| block.body().attributes());
         let (mut open, mut locals): (Vec<_>, _) = (all.cloned().collect(), Map::new());
@@ -227,7 +227,7 @@ fn from_text(value: &Value) -> Value {
     serde_json::from_str(value.as_str().unwrap()).unwrap()
 }
 
-/// What a resource is referred to by, in the forms that `tests/template/stack.rs` gives the template's.
+/// The references to a resource, in the forms that `tests/template/stack.rs` gives the template's.
 fn reference(kind: &str, name: &str) -> Value {
     let arn = format!("{name}.Arn");
     match kind {
@@ -243,7 +243,7 @@ fn reference(kind: &str, name: &str) -> Value {
 
 type Function = fn(FuncArgs) -> Result<Hcl, String>;
 
-/// Those of Terraform's functions that the module calls.
+/// The functions of Terraform that the module calls.
 const FUNCTIONS: [(&str, Function); 9] = [
     ("jsonencode", |args| Ok(Hcl::from(serde_json::to_string(&args[0]).unwrap()))),
     ("tostring", |args| Ok(Hcl::from(text(&args[0])))),

@@ -1,4 +1,4 @@
-//! The observations of a test: what was read, notified, sent and dead-lettered, and the content of the state store.
+//! The observations of a test: reads, notifications, sent and dead-lettered messages, and the content of the state store.
 
 use super::ecs::{Cause, Counted};
 use super::parts::{Rechecks, Told, locked};

@@ -45,8 +45,8 @@ pub(crate) fn load() -> String {
     load.split(' ').take(3).collect::<Vec<_>>().join(" ")
 }
 
-/// Keeps every processor busy for a moment. One that was idle is slow at first, a virtual one for milliseconds, and what is started
-/// then would be told to take longer than it does.
+/// Keeps every processor busy for a moment. After idling, a processor is slow at first, a virtual one for milliseconds, and
+/// a process started then would seem slower than it is.
 pub(crate) fn wake() {
     let busy = || {
         let begun = Instant::now();

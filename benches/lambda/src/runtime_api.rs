@@ -64,7 +64,7 @@ impl RuntimeApi {
 
     /// Delivers a payload to the function, now or when it polls.
     pub(crate) fn offer(&self, payload: Arc<Vec<u8>>) -> io::Result<()> {
-        self.payloads.send(payload).map_err(|_| io::Error::other("nobody serves the runtime api any more"))
+        self.payloads.send(payload).map_err(|_| io::Error::other("the runtime API has ended"))
     }
 
     /// Waits for the function's next action. Calls `is_alive` from time to time to check that it can still act.
@@ -85,7 +85,7 @@ fn serve(stream: TcpStream, shared: &Shared) -> io::Result<()> {
     let mut connection = Connection::new(stream)?;
     while let Some(request) = connection.read()? {
         let now = Instant::now();
-        let tell = |event| shared.events.send(event).map_err(|_| io::Error::other("nobody listens"));
+        let tell = |event| shared.events.send(event).map_err(|_| io::Error::other("the harness has ended"));
         let operation = request.path.rsplit('/').next().unwrap_or_default();
         if operation == "next" {
             tell(Event::Polled(now))?;

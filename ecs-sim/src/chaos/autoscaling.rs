@@ -25,15 +25,15 @@ impl Autoscaling for ChaoticAutoscaling {
             let percent = world.rules.read_fault_percent;
             let fails = world.fault(percent);
             if fails {
-                world.counts.strike("auto scaling denies access");
+                world.counts.strike("Application Auto Scaling denies access");
             }
             fails
         };
-        let told = match fails {
+        let result = match fails {
             true => Err(AutoscalingError::AccessDenied("denied".to_owned())),
             false => self.inner.scalable_target(service).await,
         };
         self.sim.gate().await;
-        told
+        result
     }
 }

@@ -81,7 +81,7 @@ impl Run<'_> {
             }
             self.advance(next);
         }
-        let why = format!("there is no end to it: {STEPS_MAX} steps without coming to rest");
+        let why = format!("not at rest after {STEPS_MAX} steps");
         self.sim.world().break_off(Broken::Convergence, why);
     }
 
@@ -106,7 +106,7 @@ impl World {
     /// Stops new faults. Faults that have already happened still run their course.
     fn calm_down(&mut self) {
         (self.is_calm, self.calm_at) = (true, self.now());
-        self.tell(|_| "THE STORM IS OVER".to_owned());
+        self.narrate(|_| "NO MORE FAULTS".to_owned());
         self.mend_failed();
     }
 
@@ -149,17 +149,17 @@ impl World {
         (jobs_over, protections.max().unwrap_or(0).max(jobs_over))
     }
 
-    /// The next moment at which anything happens by itself.
+    /// The next moment at which anything is due.
     fn next_due(&self) -> Millis {
         let region = self.region.lock().next_due();
         let others = [region, self.events.next(), self.next_late()];
-        others.into_iter().flatten().chain([self.sweep_at]).min().expect("a sweep comes").max(self.now())
+        others.into_iter().flatten().chain([self.sweep_at]).min().expect("a sweep is always scheduled").max(self.now())
     }
 }
 
 /// The payloads of waiting rechecks.
 pub(super) fn rechecks(world: &World) -> Vec<Value> {
     let region = world.region.lock();
-    let waiting = region.queues.messages(RECHECK_QUEUE).expect("the queue is there");
+    let waiting = region.queues.messages(RECHECK_QUEUE).expect("the queue exists");
     waiting.into_iter().filter_map(|message| serde_json::from_str(&message.body).ok()).collect()
 }

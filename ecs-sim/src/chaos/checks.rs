@@ -12,7 +12,7 @@
 
 use super::broken::Broken;
 use super::calm::LOOKED_AT_MS;
-use super::model::{JobModel, TOLERANCE_MS, Tells};
+use super::model::{Content, JobModel, TOLERANCE_MS};
 use super::workers::short;
 use super::world::World;
 use crate::control_plane::{Millis, SimulatedServiceStatus, TaskStatus};
@@ -33,7 +33,7 @@ impl JobModel {
 
 impl World {
     /// Records changes: new tasks, tasks that stopped, desired counts that others have set.
-    pub(super) fn take_notice(&mut self) {
+    pub(super) fn observe_ecs(&mut self) {
         self.take_events();
         let region = self.region.clone();
         let mut region = region.lock();
@@ -63,7 +63,7 @@ impl World {
         let found = self.uncovered();
         if let Some((number, needed, protected)) = found {
             let (needed, protected) = (self.shown(needed), protected.map(|until| self.shown(until)));
-            let why = format!("t{number} is promised protection until {needed}, and has it until {protected:?}");
+            let why = format!("t{number} was promised protection until {needed}, but is protected until {protected:?}");
             self.break_off(Broken::Safety, why);
         }
     }
@@ -88,26 +88,28 @@ impl World {
     pub(super) fn check_done(&mut self, id: &str) {
         let message = &self.model.messages[id];
         let is_old = self.now() - message.sent_at >= self.rules.finished_job_retention_ms();
-        match message.tells {
-            Tells::Malformed => self.break_off(Broken::Loss, format!("{} is malformed, and done", short(id))),
-            Tells::Job { .. } | Tells::Forecast { .. } if !is_old => {
-                let cluster = self.region.lock().ecs.cluster_arn(CLUSTER).parse().expect("it is one");
-                let clusters = Clusters::new(vec![cluster]).expect("one is enough");
-                let QueueMessage::Job(told) = sqs_record::parse(&message.body, &clusters) else {
-                    unreachable!("a worker sent it")
+        match message.content {
+            Content::Malformed => {
+                self.break_off(Broken::Loss, format!("{} is malformed, but was acknowledged as done", short(id)))
+            }
+            Content::Job { .. } | Content::Forecast { .. } if !is_old => {
+                let cluster = self.region.lock().ecs.cluster_arn(CLUSTER).parse().expect("the ARN is valid");
+                let clusters = Clusters::new(vec![cluster]).expect("there is a cluster");
+                let QueueMessage::Job(job_message) = sqs_record::parse(&message.body, &clusters) else {
+                    unreachable!("workers send job messages")
                 };
-                let ReportedJob { task, key, job } = JobMessage::into_job(told, timestamp(message.sent_at));
+                let ReportedJob { task, key, job } = JobMessage::into_job(job_message, timestamp(message.sent_at));
                 let known = self.task_entry(&task).jobs.get(&key).cloned().unwrap_or_default();
                 let mut merged = known.clone();
                 merged.merge(&job);
                 if merged != known {
                     self.break_off(
                         Broken::Loss,
-                        format!("{} is done and not in the state store: {known:?}", short(id)),
+                        format!("{} was acknowledged as done, but the state store has only {known:?}", short(id)),
                     );
                 }
             }
-            Tells::Job { .. } | Tells::Forecast { .. } | Tells::Stop => {}
+            Content::Job { .. } | Content::Forecast { .. } | Content::Stop => {}
         }
     }
 
@@ -117,14 +119,14 @@ impl World {
             let region = self.region.lock();
             region.ecs.task(&self.model.tasks[task].id).is_none_or(|task| !task.is_live())
         };
-        let is_hopeless = match message.tells {
-            Tells::Malformed => true,
-            Tells::Job { task, .. } | Tells::Forecast { task } => is_gone(task),
-            Tells::Stop => false,
+        let is_hopeless = match message.content {
+            Content::Malformed => true,
+            Content::Job { task, .. } | Content::Forecast { task } => is_gone(task),
+            Content::Stop => false,
         };
         // Each delivery is one more receive. With a limit above 4, no message exceeds it within ten minutes.
         if !is_hopeless && self.rules.receives_max > 4 && self.now() - message.sent_at < 10 * 60_000 {
-            self.break_off(Broken::Loss, format!("{} is dead-lettered without need", short(id)));
+            self.break_off(Broken::Loss, format!("{} was dead-lettered needlessly", short(id)));
         }
     }
 
@@ -132,13 +134,13 @@ impl World {
     pub(super) fn restless(&self) -> Option<String> {
         let region = self.region.lock();
         for queue in [JOB_QUEUE, RECHECK_QUEUE] {
-            let left = region.queues.messages(queue).expect("the queue is there").len();
+            let left = region.queues.messages(queue).expect("the queue exists").len();
             if left > 0 {
                 return Some(format!("{left} messages are left in the queue {queue}"));
             }
         }
         if self.events.next().is_some() || self.next_late().is_some() {
-            return Some("something is on its way".to_owned());
+            return Some("an event or an effect is still pending".to_owned());
         }
         let moves = |service: &&crate::control_plane::SimulatedService| {
             service.status != SimulatedServiceStatus::Inactive && !service.steady
@@ -149,7 +151,7 @@ impl World {
         drop(region);
         for (service, record) in self.service_records() {
             if record.is_open() {
-                return Some(format!("the state store has {} open: {record:?}", service.name));
+                return Some(format!("the state store still has an open record of {}: {record:?}", service.name));
             }
         }
         None
@@ -163,15 +165,16 @@ impl World {
         let lost =
             self.model.messages.iter().find(|(_, message)| !message.is_done && message.dead_lettered_by.is_empty());
         if let Some((id, _)) = lost {
-            let why = format!("{} is not in the queue, and was neither done nor dead-lettered", short(id));
+            let why = format!("{} is no longer in the queue, but was neither done nor dead-lettered", short(id));
             return self.break_off(Broken::Loss, why);
         }
         if let Some(why) = self.held_in_vain().or_else(|| self.wrong_count()) {
             return self.break_off(Broken::Convergence, why);
         }
-        let open = self.model.incidents.iter().find(|(_, told)| told.is_open && told.kind != AlertKind::JobInterrupted);
+        let open =
+            self.model.incidents.iter().find(|(_, alerts)| alerts.is_open && alerts.kind != AlertKind::JobInterrupted);
         if let Some((incident, _)) = open {
-            let why = format!("{incident} was never called off");
+            let why = format!("{incident} was never resolved");
             return self.break_off(Broken::Alerts, why);
         }
         if let Some(why) = self.not_forwarded() {
@@ -189,7 +192,7 @@ impl World {
             let is_busy = task.jobs.iter().any(|job| job.is_live_at(now));
             let real = region.ecs.task(&task.id).filter(|real| real.is_live() && real.is_protected());
             if real.is_some() && task.is_set_by_taskhold && !is_busy && !is_excused {
-                return Some(format!("t{number} is protected, and all its jobs have ended"));
+                return Some(format!("t{number} is still protected, although all its jobs have ended"));
             }
         }
         None
@@ -202,7 +205,9 @@ impl World {
             let desired = region.ecs.service(CLUSTER, name).map(|service| service.desired_count);
             !service.is_deleted && !count.is_overruled && desired != Some(count.set_by_others)
         });
-        wrong.map(|(name, service)| format!("{name} was raised and not put back to {}", service.count.set_by_others))
+        wrong.map(|(name, service)| {
+            format!("the desired count of {name} was raised and not put back to {}", service.count.set_by_others)
+        })
     }
 
     fn not_forwarded(&self) -> Option<String> {
@@ -212,7 +217,7 @@ impl World {
                 let key = (job.id.clone(), job.attempt);
                 if *until > self.calm_at + 2 * LOOKED_AT_MS && !self.model.forwarded.contains_key(&key) {
                     let (id, attempt) = key;
-                    return Some(format!("{id} (attempt {attempt}) was interrupted with t{number}, and not handed on"));
+                    return Some(format!("{id} (attempt {attempt}) was interrupted on t{number}, but not forwarded"));
                 }
             }
         }

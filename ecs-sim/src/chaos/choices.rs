@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_drawn_from_a_seed_is_given_back_in_a_replay() {
+    fn a_replay_returns_the_choices_that_a_seed_has_drawn() {
         for seed in 0..50 {
             let mut choices = Choices::of_seed(seed);
             choices.begin(&[]);
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_in_a_replay_is_the_calmest_choice() {
+    fn a_choice_that_a_replay_does_not_have_is_the_calmest() {
         let mut replay = Choices::replayed();
         replay.begin(&[]);
         assert_eq!(draw(&mut replay), (0, false, 0, 0));

@@ -1,4 +1,4 @@
-//! Counts faults and other happenings, to show that the simulation exercised them.
+//! Counts faults and other events, to show that the simulation exercised them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -31,7 +31,7 @@ impl RunCounts {
         *known = number.max(*known);
     }
 
-    /// How often this happened or struck.
+    /// How often this event or fault occurred.
     #[must_use]
     pub fn of(&self, what: &str) -> u64 {
         self.struck.get(what).or(self.happened.get(what)).copied().unwrap_or(0)
@@ -55,7 +55,7 @@ impl fmt::Display for RunCounts {
         let faults: u64 = self.struck.values().sum();
         writeln!(f, "{faults} faults, of {} kinds:", self.struck.len())?;
         table(f, &self.struck)?;
-        writeln!(f, "\nwhat happened:")?;
+        writeln!(f, "\nother events:")?;
         table(f, &self.happened)
     }
 }

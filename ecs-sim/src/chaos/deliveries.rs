@@ -3,7 +3,7 @@
 
 use super::broken::Broken;
 use super::events::Event;
-use super::model::Tells;
+use super::model::Content;
 use super::rules::Sabotage;
 use super::run::{Run, RunningInvocation, Work};
 use super::workers::short;
@@ -51,7 +51,7 @@ impl World {
     /// An invocation with an event failed or was cut off.
     fn event_failed(&mut self, event: Event) {
         let Some(pause) = RETRIES_MS.get(event.failures) else {
-            self.counts.add("events given up");
+            self.counts.add("events dropped after retries");
             return;
         };
         let at = self.now() + pause;
@@ -67,18 +67,18 @@ impl World {
 
     /// Returns the work of a failed invocation for retry: messages by their visibility timeout, events by Lambda's
     /// retry.
-    pub(super) fn came_to_nothing(&mut self, work: Work) {
+    pub(super) fn return_work(&mut self, work: Work) {
         if let Work::Event(event) = work {
             self.event_failed(event);
         }
     }
 
-    /// The function's answer arrives.
+    /// Takes the function's answer.
     pub(super) fn answered(&mut self, number: usize, work: Work, answer: Result<Response, FunctionError>) {
-        self.tell(|_| match &answer {
+        self.narrate(|_| match &answer {
             Ok(Response::Event { taskhold }) => format!("#{number} answers: {taskhold}"),
-            Ok(Response::Batch(batch)) => format!("#{number} answers: {} come again", batch.batch_item_failures.len()),
-            Ok(Response::Command(_)) => format!("#{number} has swept"),
+            Ok(Response::Batch(batch)) => format!("#{number} answers: {} to retry", batch.batch_item_failures.len()),
+            Ok(Response::Command(_)) => format!("#{number} completes the sweep"),
             Err(error) => format!("#{number} fails: {error}"),
         });
         match (work, answer) {
@@ -93,32 +93,32 @@ impl World {
                 let source = EventSource::new(queue, BATCH_SIZE_MAX);
                 let answer = FunctionAnswer::Answered(answer);
                 let settled = source.settle(&mut self.region.lock().queues, &batch, &answer);
-                let settled = settled.expect("the queue is there");
+                let settled = settled.expect("the queue exists");
                 self.counts.add_many("messages retried", settled.kept.len() as u64);
                 if queue == JOB_QUEUE {
                     settled.deleted.iter().for_each(|id| self.acknowledged(number, id));
                 }
             }
             (Work::Event(event), Err(_)) => self.event_failed(event),
-            (Work::Batch(..), Err(_)) => self.break_off(Broken::Loss, "a batch fails as a whole".to_owned()),
+            (Work::Batch(..), Err(_)) => self.break_off(Broken::Loss, "a whole batch failed".to_owned()),
             (Work::Event(_) | Work::Sweep, _) => {}
         }
-        self.take_notice();
+        self.observe_ecs();
     }
 
     fn acknowledged(&mut self, number: usize, id: &str) {
         let Some(message) = self.model.messages.get_mut(id) else { return };
         if message.dead_lettered_by.contains(&number) {
             self.counts.add("messages dead-lettered");
-            self.tell(|_| format!("  {} is dead-lettered", short(id)));
+            self.narrate(|_| format!("  {} is dead-lettered", short(id)));
             return self.check_dead_lettered_rightly(id);
         }
         message.is_done = true;
-        let tells = message.tells;
+        let content = message.content;
         self.counts.add("messages done");
-        self.tell(|_| format!("  {} is done", short(id)));
+        self.narrate(|_| format!("  {} is done", short(id)));
         self.check_done(id);
-        if let Tells::Job { task, job, ends } = tells {
+        if let Content::Job { task, job, ends } = content {
             self.model.tasks[task].jobs[job].acknowledged(ends);
         }
     }
@@ -139,7 +139,7 @@ impl Run<'_> {
             let size = if world.is_calm { BATCH_SIZE_MAX } else { 1 + world.choices.below(BATCH_SIZE_MAX) };
             let is_reversed = world.fault(30);
             let source = EventSource::new(queue, size);
-            let batch = source.poll(&mut world.region.lock().queues).expect("the queue is there");
+            let batch = source.poll(&mut world.region.lock().queues).expect("the queue exists");
             let Some(mut batch) = batch else { return };
             if is_reversed && let Some(records) = batch.event["Records"].as_array_mut() {
                 records.reverse();
@@ -183,26 +183,26 @@ impl Run<'_> {
             world.sweep_at = now + SWEEP_EVERY_MS;
             if world.fault(25) {
                 world.counts.strike("sweeps missed");
-                return world.tell(|_| "a sweep is missed".to_owned());
+                return world.narrate(|_| "a sweep is missed".to_owned());
             }
             world.counts.add("sweeps");
         }
         self.begin((r#"{"sweep": {}}"#.to_owned(), "sweep".to_owned()), Work::Sweep);
     }
 
-    fn begin(&mut self, (payload, told): (String, String), work: Work) {
+    fn begin(&mut self, (payload, description): (String, String), work: Work) {
         self.begun += 1;
         let number = self.begun;
         let deadline = {
             let mut world = self.sim.world();
             world.counts.add("invocations");
-            world.tell(|_| format!("#{number} begins: {told}"));
+            world.narrate(|_| format!("#{number} begins: {description}"));
             world.now() + FUNCTION_TIMEOUT_MS
         };
         let (function, until) = (self.function, timestamp(deadline));
         let answering = Box::pin(async move { function.handle(&payload, until).await.map(|(response, _)| response) });
         self.running.push(RunningInvocation { number, work, deadline, answering });
-        self.sim.world().counts.at_least("invocations at once, at most", self.running.len() as u64);
+        self.sim.world().counts.at_least("concurrent invocations, at most", self.running.len() as u64);
         self.poll(number);
     }
 }

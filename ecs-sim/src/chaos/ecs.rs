@@ -47,18 +47,18 @@ impl World {
         };
         let server = || EcsError::Server("500".to_owned());
         let (fate, what) = match self.choices.below(10) {
-            0 => (Fate::failing(Strikes::Never, EcsError::Throttled), "ecs throttles"),
-            1 => (Fate::failing(Strikes::Never, server()), "ecs answers 5xx"),
-            2 => (Fate::failing(Strikes::InTime, server()), "ecs answers 5xx, with effect"),
-            3 => (Fate::failing(Strikes::Never, no_answer), "ecs loses calls"),
-            4 => (Fate::failing(Strikes::InTime, no_answer), "ecs loses answers"),
-            5 | 6 => (Fate::failing(Strikes::Late, no_answer), "ecs loses answers, with late effect"),
-            7 => (Fate::failing(Strikes::Never, EcsError::AccessDenied("denied".to_owned())), "ecs denies access"),
+            0 => (Fate::failing(Strikes::Never, EcsError::Throttled), "ECS throttles"),
+            1 => (Fate::failing(Strikes::Never, server()), "ECS answers 5xx"),
+            2 => (Fate::failing(Strikes::InTime, server()), "ECS answers 5xx, with effect"),
+            3 => (Fate::failing(Strikes::Never, no_answer), "ECS loses calls"),
+            4 => (Fate::failing(Strikes::InTime, no_answer), "ECS loses answers"),
+            5 | 6 => (Fate::failing(Strikes::Late, no_answer), "ECS loses answers, with late effect"),
+            7 => (Fate::failing(Strikes::Never, EcsError::AccessDenied("denied".to_owned())), "ECS denies access"),
             8 if tasks > 1 => {
                 let rejected = EcsError::Rejected("InvalidParameterException".to_owned());
-                (Fate::failing(Strikes::Never, rejected), "ecs rejects a call of several tasks")
+                (Fate::failing(Strikes::Never, rejected), "ECS rejects a call for several tasks")
             }
-            _ => (Fate { strikes: Strikes::InTime, error: None, is_partial: true }, "ecs answers in part"),
+            _ => (Fate { strikes: Strikes::InTime, error: None, is_partial: true }, "ECS answers partially"),
         };
         self.counts.strike(what);
         fate
@@ -67,15 +67,15 @@ impl World {
     /// A protection call takes effect.
     fn set_protection(&mut self, setting: ProtectionSetting, request: &Value) -> Result<ProtectionAnswer, EcsError> {
         let answered = answer(&mut self.region.lock(), "UpdateTaskProtection", request);
-        let told = protection_answer(&answered.expect("no fault of the Region's own is set")?);
-        for task in &told.protected_tasks {
+        let result = protection_answer(&answered.expect("no fault of the Region's own is set")?);
+        for task in &result.protected_tasks {
             self.protection_was_set(setting, task.task_id.as_str());
         }
-        for failure in &told.failures {
+        for failure in &result.failures {
             self.counts.add("tasks refused");
-            self.tell(|_| format!("  ecs refuses {}: {}", failure.task_id, failure.reason.as_str()));
+            self.narrate(|_| format!("  ECS refuses to protect {}: {}", failure.task_id, failure.reason.as_str()));
         }
-        Ok(told)
+        Ok(result)
     }
 
     fn protection_was_set(&mut self, setting: ProtectionSetting, id: &str) {
@@ -87,23 +87,23 @@ impl World {
         match (setting, until) {
             (ProtectionSetting::Disabled, _) => {
                 self.counts.add("releases");
-                self.tell(|_| format!("  ecs clears the protection of {id}"));
+                self.narrate(|_| format!("  ECS clears the protection of {id}"));
                 // taskhold itself may not know whether the call was sent: the invocation that recorded it may have been
                 // cut off.
                 if !is_known {
                     self.break_off(
                         Broken::Foreign,
-                        format!("{id} is released, and no worker reported a job of it to taskhold"),
+                        format!("{id} was released, but no worker has reported a job on it"),
                     );
                 }
             }
             (ProtectionSetting::Enabled { .. }, until) => {
                 self.counts.add("protections");
-                self.tell(|world| {
-                    format!("  ecs protects {id} until {}", until.map_or_else(String::new, |until| world.shown(until)))
+                self.narrate(|world| {
+                    format!("  ECS protects {id} until {}", until.map_or_else(String::new, |until| world.shown(until)))
                 });
                 if until.is_some_and(|until| at_most.is_none_or(|at_most| until > at_most)) {
-                    self.break_off(Broken::Longer, format!("{id} is protected for longer than any job of it asked"));
+                    self.break_off(Broken::Longer, format!("{id} is protected for longer than any of its jobs needs"));
                 }
             }
         }
@@ -118,8 +118,8 @@ impl World {
         let request = count_request(service, to);
         let answered = answer(&mut self.region.lock(), "UpdateService", &request);
         answered.expect("no fault of the Region's own is set")?;
-        self.tell(|_| format!("  ecs wants {to} tasks of {} in place of {before:?}", service.name));
         if let Some(before) = before {
+            self.narrate(|_| format!("  ECS changes the desired count of {} from {before} to {to}", service.name));
             self.count_was_set(&service.name, (before, to));
         }
         Ok(())
@@ -136,11 +136,11 @@ impl World {
         let (ceiling, by_others, is_overruled) = (count.ceiling, count.set_by_others, count.is_overruled);
         self.counts.add(if to > before { "desired counts raised" } else { "desired counts put back" });
         if is_overruled {
-            self.counts.add("desired counts overruled");
+            self.counts.add("desired counts overwritten");
         } else if to > before && to > ceiling {
-            self.break_off(Broken::Count, format!("{name} is raised to {to}, and its tag allows {ceiling}"));
+            self.break_off(Broken::Count, format!("{name} was raised to {to}, but its tag allows only {ceiling}"));
         } else if to < before && to != by_others {
-            self.break_off(Broken::Count, format!("{name} is lowered to {to}, and somebody has set {by_others}"));
+            self.break_off(Broken::Count, format!("{name} was lowered to {to}, but another actor has set {by_others}"));
         }
     }
 
@@ -149,7 +149,7 @@ impl World {
         if !self.fault(self.rules.read_fault_percent) {
             return None;
         }
-        self.counts.strike("reads of ecs fail");
+        self.counts.strike("reads of ECS fail");
         Some(match self.choices.below(3) {
             0 => EcsError::NoAnswer("timeout".to_owned()),
             1 => EcsError::Throttled,
@@ -173,12 +173,12 @@ impl ChaoticEcs {
     /// A read either fails or returns the present state; the answer itself arrives later.
     async fn read<T>(&self, read: impl Future<Output = Result<T, EcsError>>) -> Result<T, EcsError> {
         let fault = self.sim.world().read_fault();
-        let told = match fault {
+        let result = match fault {
             Some(error) => Err(error),
             None => read.await,
         };
         self.sim.gate().await;
-        told
+        result
     }
 }
 
@@ -190,7 +190,7 @@ impl Ecs for ChaoticEcs {
         tasks: &[TaskId],
     ) -> Result<ProtectionAnswer, EcsError> {
         let fate = self.sim.world().sends_protection(setting, tasks);
-        let told = match fate.strikes {
+        let result = match fate.strikes {
             Strikes::InTime => {
                 let request = protection_request(cluster, setting, tasks);
                 self.sim.send(move |world| world.set_protection(setting, &request)).await
@@ -206,15 +206,15 @@ impl Ecs for ChaoticEcs {
             Strikes::Never => Ok(ProtectionAnswer::default()),
         };
         self.sim.gate().await;
-        self.sim.world().tell(|world| format!("  #{} is answered: {fate:?}", world.polled));
+        self.sim.world().narrate(|world| format!("  #{} gets its answer: {fate:?}", world.polled));
         if let Some(error) = fate.error {
             return Err(error);
         }
-        let mut told = told?;
-        if fate.is_partial && told.protected_tasks.pop().is_none() {
-            told.failures.pop();
+        let mut result = result?;
+        if fate.is_partial && result.protected_tasks.pop().is_none() {
+            result.failures.pop();
         }
-        Ok(told)
+        Ok(result)
     }
 }
 
@@ -223,9 +223,9 @@ impl World {
         self.counts.add("calls of UpdateTaskProtection");
         let fate = self.fate(tasks.len());
         let number = self.polled;
-        self.tell(|_| {
+        self.narrate(|_| {
             format!(
-                "  #{number} asks ecs: {setting:?} for {}",
+                "  #{number} requests {setting:?} for {}",
                 tasks.iter().map(TaskId::as_str).collect::<Vec<_>>().join(" ")
             )
         });
@@ -252,14 +252,14 @@ impl ServiceReads for ChaoticEcs {
     }
 
     async fn get_task_protection(&self, cluster: &ClusterArn, tasks: &[TaskId]) -> Result<ProtectionAnswer, EcsError> {
-        let mut told = self.read(self.inner.get_task_protection(cluster, tasks)).await?;
+        let mut result = self.read(self.inner.get_task_protection(cluster, tasks)).await?;
         let mut world = self.sim.world();
         let percent = world.rules.read_fault_percent;
         if world.fault(percent) {
-            world.counts.strike("ecs answers a read in part");
-            told.protected_tasks.pop();
+            world.counts.strike("ECS answers a read partially");
+            result.protected_tasks.pop();
         }
-        Ok(told)
+        Ok(result)
     }
 
     async fn list_services(
@@ -275,7 +275,9 @@ impl ServiceUpdates for ChaoticEcs {
     async fn set_desired_count(&self, service: &ServiceArn, to: u32) -> Result<(), EcsError> {
         let fate = self.sim.world().fate(1);
         let number = self.sim.world().polled;
-        self.sim.world().tell(|_| format!("  #{number} wants {to} tasks of {}: {fate:?}", service.name));
+        self.sim
+            .world()
+            .narrate(|_| format!("  #{number} requests the desired count {to} of {}: {fate:?}", service.name));
         let of = service.clone();
         // The caller's own read counts, even if the call takes effect while another invocation runs.
         let set = move |world: &mut World| {
@@ -284,7 +286,7 @@ impl ServiceUpdates for ChaoticEcs {
             world.polled = polled;
             set
         };
-        let told = match fate.strikes {
+        let result = match fate.strikes {
             Strikes::InTime => self.sim.send(set).await,
             Strikes::Late => {
                 self.sim.world().leave_behind(STRIKES_WITHIN_MS, Box::new(move |world| drop(set(world))));
@@ -293,6 +295,6 @@ impl ServiceUpdates for ChaoticEcs {
             Strikes::Never => Ok(()),
         };
         self.sim.gate().await;
-        fate.error.map_or(told, Err)
+        fate.error.map_or(result, Err)
     }
 }

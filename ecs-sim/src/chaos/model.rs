@@ -78,7 +78,7 @@ pub(super) struct Ends {
 
 /// The contents of a message in the job queue.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Tells {
+pub(super) enum Content {
     Job {
         task: usize,
         job: usize,
@@ -95,7 +95,7 @@ pub(super) enum Tells {
 pub(super) struct MessageModel {
     pub(super) body: String,
     pub(super) sent_at: Millis,
-    pub(super) tells: Tells,
+    pub(super) content: Content,
     /// Whether an invocation acknowledged it as done.
     pub(super) is_done: bool,
     /// The invocations that dead-lettered it.

@@ -2,7 +2,7 @@
 
 use super::broken::Broken;
 use super::calm::{LOOKED_AT_MS, rechecks};
-use super::model::Tells;
+use super::model::Content;
 use super::world::World;
 use crate::control_plane::{DeploymentRolloutState, SimulatedServiceStatus, TaskProtectionResponse, TaskStatus};
 use crate::region::CLUSTER;
@@ -37,14 +37,14 @@ impl World {
         let still = self.neglected();
         let is_excused = |task: &&usize| self.has_dead_lettered(**task);
         if let Some(task) = still.intersection(neglected).find(|task| !is_excused(task)) {
-            let why = format!("t{task} works unprotected, and ECS would protect it if it were asked");
+            let why = format!("t{task} is busy and unprotected, although ECS would grant protection");
             return self.break_off(Broken::Convergence, why);
         }
         let refused = self.refused();
         for (task, service) in refused {
-            let told = [AlertKind::ProtectionRefused, AlertKind::ProtectionExpiring];
-            if !told.iter().any(|kind| self.model.is_open(*kind, &service)) && !self.has_dead_lettered(task) {
-                let why = format!("t{task} of {service} is refused protection, and no open alert says so");
+            let kinds = [AlertKind::ProtectionRefused, AlertKind::ProtectionExpiring];
+            if !kinds.iter().any(|kind| self.model.is_open(*kind, &service)) && !self.has_dead_lettered(task) {
+                let why = format!("ECS refuses to protect t{task} of {service}, but no open alert reports it");
                 return self.break_off(Broken::Alerts, why);
             }
         }
@@ -74,12 +74,12 @@ impl World {
 
     /// Whether a message of the task was dead-lettered, so that its information may be lost.
     pub(super) fn has_dead_lettered(&self, task: usize) -> bool {
-        let is_of = |tells: Tells| match tells {
-            Tells::Job { task: of, .. } | Tells::Forecast { task: of } => of == task,
-            Tells::Stop | Tells::Malformed => false,
+        let is_of = |content: Content| match content {
+            Content::Job { task: of, .. } | Content::Forecast { task: of } => of == task,
+            Content::Stop | Content::Malformed => false,
         };
         let dead_lettered = self.model.messages.values().filter(|message| !message.dead_lettered_by.is_empty());
-        dead_lettered.into_iter().any(|message| is_of(message.tells))
+        dead_lettered.into_iter().any(|message| is_of(message.content))
     }
 
     /// A service with several deployments must be watched, and its next recheck must be on its way.
@@ -90,9 +90,9 @@ impl World {
         for (service, record) in self.service_records() {
             let due = record.watch.as_ref().and_then(|watch| watch.due);
             let is_due = due.filter(|due| *due > now).map(|due| json!(due));
-            let on_their_way = rechecks.iter().filter(|told| is_due.as_ref() == Some(&told["due"])).count();
+            let on_their_way = rechecks.iter().filter(|recheck| is_due.as_ref() == Some(&recheck["due"])).count();
             if is_due.is_some() && on_their_way == 0 {
-                broken = Some(format!("{} is watched, and no recheck of {due:?} is on its way", service.name));
+                broken = Some(format!("{} expects a recheck at {due:?}, but none is in the queue", service.name));
             }
             let moves = self.region.lock().ecs.service(CLUSTER, &service.name).is_some_and(|service| {
                 let is_young = service.deployments[0].created_at + 2 * LOOKED_AT_MS > self.calm_at + 2 * LOOKED_AT_MS;
@@ -101,7 +101,7 @@ impl World {
                 service.deployments.len() > 1 && is_active && !is_young
             });
             if moves && due.is_none() {
-                broken = Some(format!("{} has several deployments, and no recheck watches it", service.name));
+                broken = Some(format!("{} has several deployments, but no recheck is scheduled", service.name));
             }
         }
         if let Some(why) = broken {

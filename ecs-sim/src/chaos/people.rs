@@ -1,6 +1,6 @@
 //! What people and ECS do to services and tasks while taskhold runs.
 
-use super::model::Tells;
+use super::model::Content;
 use super::stage::{TAGS, ceiling};
 use super::workers::short;
 use super::world::World;
@@ -49,7 +49,7 @@ const DEEDS: [(Deed, u32); 13] = [
 fn fail(ecs: &mut ControlPlane, name: &str) -> Result<(), ApiError> {
     let deployments = ecs.service(CLUSTER, name).map_or(0, |service| service.deployments.len());
     if deployments >= ACTIVE_DEPLOYMENTS_MAX {
-        return Err(ApiError::new(ErrorCode::InvalidParameter, "no other deployment could follow it"));
+        return Err(ApiError::new(ErrorCode::InvalidParameter, "no deployment could replace it"));
     }
     ecs.fail_deployment(CLUSTER, name, CircuitBreaker::RollsBack)
 }
@@ -61,10 +61,10 @@ impl World {
         let names: Vec<String> = self.model.services.keys().cloned().collect();
         let name = names[self.choices.below(names.len())].clone();
         match deed {
-            Deed::Deploy => self.does("deploys", &name, |ecs, name| ecs.deploy(CLUSTER, name).map(drop)),
+            Deed::Deploy => self.does("an operator deploys", &name, |ecs, name| ecs.deploy(CLUSTER, name).map(drop)),
             Deed::Scale => self.scale(&name),
-            Deed::FailDeployment => self.does("sees the deployment fail of", &name, fail),
-            Deed::Rebalance => self.does("rebalances", &name, |ecs, name| ecs.rebalance(CLUSTER, name)),
+            Deed::FailDeployment => self.does("ECS fails the deployment of", &name, fail),
+            Deed::Rebalance => self.does("ECS rebalances", &name, |ecs, name| ecs.rebalance(CLUSTER, name)),
             Deed::Tag => self.tag(&name),
             Deed::Autoscale => self.autoscale(&name),
             Deed::Delete => self.delete(&name),
@@ -81,9 +81,9 @@ impl World {
     fn operate_on_task(&mut self, deed: Deed, task: usize) {
         let id = self.model.tasks[task].id.clone();
         match deed {
-            Deed::Crash => self.does("sees the crash of", &id, ControlPlane::crash_task),
-            Deed::Stop => self.does("stops", &id, ControlPlane::stop_task),
-            Deed::Interrupt => self.does("loses the Spot capacity of", &id, ControlPlane::interrupt_task),
+            Deed::Crash => self.does("ECS reports a crash of", &id, ControlPlane::crash_task),
+            Deed::Stop => self.does("an operator stops", &id, ControlPlane::stop_task),
+            Deed::Interrupt => self.does("EC2 reclaims the Spot capacity of", &id, ControlPlane::interrupt_task),
             Deed::Protect => {
                 let minutes = self.choices.one_of(&[15, 60, 3]);
                 self.protect_itself(task, Some(minutes));
@@ -101,17 +101,17 @@ impl World {
         act: impl FnOnce(&mut ControlPlane, &str) -> Result<(), ApiError>,
     ) {
         let done = act(&mut self.region.lock().ecs, of);
-        self.tell(|_| match &done {
-            Ok(()) => format!("somebody {verb} {of}"),
-            Err(error) => format!("somebody {verb} {of} in vain: {error}"),
+        self.narrate(|_| match &done {
+            Ok(()) => format!("{verb} {of}"),
+            Err(error) => format!("{verb} {of}, which fails: {error}"),
         });
         if done.is_ok() {
             self.counts.add(match verb {
-                "deploys" => "deployments",
-                "sees the deployment fail of" => "deployments that fail",
-                "rebalances" => "rebalancings",
-                "scales" => "desired counts set by others",
-                "deletes" => "services deleted",
+                "an operator deploys" => "deployments",
+                "ECS fails the deployment of" => "deployments that fail",
+                "ECS rebalances" => "rebalancings",
+                "an operator scales" => "desired counts set by others",
+                "an operator deletes" => "services deleted",
                 _ => "tasks crashed or stopped",
             });
         }
@@ -119,8 +119,8 @@ impl World {
 
     fn scale(&mut self, name: &str) {
         let count = self.choices.one_of(&[1, 2, 3, 4, 5, 0]);
-        self.tell(|_| format!("{count} tasks are wanted:"));
-        self.does("scales", name, |ecs, name| ecs.set_desired_count(CLUSTER, name, count));
+        self.narrate(|_| format!("desired count {count}:"));
+        self.does("an operator scales", name, |ecs, name| ecs.set_desired_count(CLUSTER, name, count));
         let now = self.now();
         let known = self.region.lock().ecs.service(CLUSTER, name).map(|service| service.desired_count);
         if let (Some(service), Some(count)) = (self.model.services.get_mut(name), known) {
@@ -140,10 +140,10 @@ impl World {
             known.is_set_by_taskhold = false;
             self.counts.add("protections set by others");
         }
-        self.tell(|_| match (minutes, is_done) {
-            (_, false) => format!("ecs refuses another writer's change of the protection of {id}"),
-            (Some(minutes), true) => format!("{id} is protected for {minutes} minutes by somebody else"),
-            (None, true) => format!("the protection of {id} is cleared by somebody else"),
+        self.narrate(|_| match (minutes, is_done) {
+            (_, false) => format!("ECS refuses another actor's change of the protection of {id}"),
+            (Some(minutes), true) => format!("another actor protects {id} for {minutes} minutes"),
+            (None, true) => format!("another actor clears the protection of {id}"),
         });
     }
 
@@ -152,7 +152,7 @@ impl World {
         let value = self.choices.one_of(tag.values).unwrap_or("");
         let arn = self.region.lock().ecs.cluster_arn(CLUSTER).replace(":cluster/", ":service/");
         let request = json!({"resourceArn": format!("{arn}/{name}"), "tags": [{"key": tag.name, "value": value}]});
-        self.tell(|_| format!("{name} has the tag {} with the value `{value}`", tag.name));
+        self.narrate(|_| format!("{name} gets the tag {} with the value `{value}`", tag.name));
         // A service that is gone has no tags.
         let _ = self.region.lock().ecs.call("TagResource", &request);
         if let Some(service) = self.model.services.get_mut(name)
@@ -164,7 +164,7 @@ impl World {
 
     fn autoscale(&mut self, name: &str) {
         let (least, most) = self.choices.one_of(&[(1, 8), (1, 3), (2, 4)]);
-        self.tell(|_| format!("Application Auto Scaling keeps {name} within {least} and {most}"));
+        self.narrate(|_| format!("Application Auto Scaling keeps {name} between {least} and {most} tasks"));
         self.region.lock().autoscaling.register(CLUSTER, name, least..=most);
     }
 
@@ -176,7 +176,7 @@ impl World {
         if others < 2 || !is_there {
             return;
         }
-        self.does("deletes", name, |ecs, name| ecs.remove_service(CLUSTER, name));
+        self.does("an operator deletes", name, |ecs, name| ecs.remove_service(CLUSTER, name));
         if let Some(service) = self.model.services.get_mut(name) {
             service.is_deleted = true;
         }
@@ -191,8 +191,8 @@ impl World {
             "account": "111122223333", "time": "2026-01-05T09:00:00Z", "region": "eu-west-1", "resources": [task],
             "detail": {"taskArn": task, "clusterArn": cluster, "lastStatus": "STOPPED", "desiredStatus": "STOPPED"},
         });
-        self.tell(|_| format!("a forged event claims that {id} has stopped"));
-        self.send_message(event.to_string(), (Tells::Stop, 0));
+        self.narrate(|_| format!("a forged event claims that {id} has stopped"));
+        self.send_message(event.to_string(), (Content::Stop, 0));
     }
 
     /// SQS delivers a message once more, whether it is waiting, in flight or deleted.
@@ -203,8 +203,8 @@ impl World {
         }
         let id = &known[self.choices.below(known.len())];
         if self.region.lock().queues.deliver_again(JOB_QUEUE, id).is_ok() {
-            self.counts.strike("deliveries beyond the first");
-            self.tell(|_| format!("{} is delivered once more", short(id)));
+            self.counts.strike("redeliveries");
+            self.narrate(|_| format!("{} is redelivered", short(id)));
         }
     }
 }

@@ -81,9 +81,9 @@ pub struct Plan {
     pub(super) calm: Vec<u32>,
 }
 
-/// The text is no plan.
+/// The text is not a plan.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: `{text}` is {problem}")]
+#[error("line {line}: {problem}: `{text}`")]
 pub struct PlanError {
     /// From 1.
     line: usize,
@@ -119,17 +119,17 @@ impl Plan {
             let Some(first) = words.next() else { continue };
             let rest: Vec<&str> = words.collect();
             let numbers = || -> Result<Vec<u32>, PlanError> {
-                rest.iter().map(|word| word.parse().map_err(|_| error("not made of numbers"))).collect()
+                rest.iter().map(|word| word.parse().map_err(|_| error("expected numbers"))).collect()
             };
             let named = || rest.first().copied().unwrap_or_default();
             match first {
-                "sabotage" => plan.sabotage = Sabotage::named(named()).ok_or_else(|| error("no sabotage"))?,
-                "breaks" => plan.breaks = Some(Broken::named(named()).ok_or_else(|| error("no promise"))?),
+                "sabotage" => plan.sabotage = Sabotage::named(named()).ok_or_else(|| error("unknown sabotage"))?,
+                "breaks" => plan.breaks = Some(Broken::named(named()).ok_or_else(|| error("unknown promise"))?),
                 "setup" => plan.setup = numbers()?,
                 "calm" => plan.calm = numbers()?,
                 word => {
                     let made = Move::ALL.into_iter().find(|made| made.as_str() == word);
-                    plan.storm.push(Step { made: made.ok_or_else(|| error("no move"))?, drawn: numbers()? });
+                    plan.storm.push(Step { made: made.ok_or_else(|| error("unknown move"))?, drawn: numbers()? });
                 }
             }
         }
@@ -138,11 +138,11 @@ impl Plan {
 
     /// The plan as text, with the events of each step below it.
     #[must_use]
-    pub fn text(&self, told: &Told) -> String {
+    pub fn text(&self, narration: &Narration) -> String {
         let mut text = String::new();
-        let mut line = |words: &str, told: &[String]| {
-            writeln!(text, "{}", words.trim_end()).expect("a string takes everything");
-            told.iter().for_each(|told| writeln!(text, "    # {told}").expect("a string takes everything"));
+        let mut line = |words: &str, lines: &[String]| {
+            writeln!(text, "{}", words.trim_end()).expect("writing to a string does not fail");
+            lines.iter().for_each(|one| writeln!(text, "    # {one}").expect("writing to a string does not fail"));
         };
         if self.sabotage != Sabotage::None {
             line(&format!("sabotage {}", self.sabotage.as_str()), &[]);
@@ -150,12 +150,12 @@ impl Plan {
         if let Some(broken) = self.breaks {
             line(&format!("breaks {}", broken.as_str()), &[]);
         }
-        line(&format!("setup {}", joined(&self.setup)), &told.setup);
+        line(&format!("setup {}", joined(&self.setup)), &narration.setup);
         for (at, step) in self.storm.iter().enumerate() {
-            let told = told.steps.get(at).map_or(&[][..], Vec::as_slice);
-            line(&format!("{} {}", step.made.as_str(), joined(&step.drawn)), told);
+            let lines = narration.steps.get(at).map_or(&[][..], Vec::as_slice);
+            line(&format!("{} {}", step.made.as_str(), joined(&step.drawn)), lines);
         }
-        line(&format!("calm {}", joined(&self.calm)), &told.calm);
+        line(&format!("calm {}", joined(&self.calm)), &narration.calm);
         text
     }
 }
@@ -166,7 +166,7 @@ fn joined(drawn: &[u32]) -> String {
 
 /// The events of a run, by step.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Told {
+pub struct Narration {
     pub(super) setup: Vec<String>,
     pub(super) steps: Vec<Vec<String>>,
     pub(super) calm: Vec<String>,
@@ -185,18 +185,19 @@ mod tests {
             storm: Move::ALL.into_iter().map(|made| Step { made, drawn: vec![0, 7] }).collect(),
             calm: vec![3],
         };
-        let told = Told { setup: vec!["x".to_owned()], steps: vec![vec!["sweep 9".to_owned()]], calm: Vec::new() };
-        assert_eq!(Plan::parse(&plan.text(&told)), Ok(plan));
+        let narration =
+            Narration { setup: vec!["x".to_owned()], steps: vec![vec!["sweep 9".to_owned()]], calm: Vec::new() };
+        assert_eq!(Plan::parse(&plan.text(&narration)), Ok(plan));
     }
 
     #[test]
-    fn a_line_that_says_nothing_is_named() {
+    fn an_invalid_line_is_an_error_with_its_number() {
         for (text, problem) in
-            [("dance 1", "no move"), ("pass x", "not made of numbers"), ("sabotage x", "no sabotage")]
+            [("dance 1", "unknown move"), ("pass x", "expected numbers"), ("sabotage x", "unknown sabotage")]
         {
             assert_eq!(
                 Plan::parse(&format!("\n{text}")).unwrap_err().to_string(),
-                format!("line 2: `{text}` is {problem}")
+                format!("line 2: {problem}: `{text}`")
             );
         }
     }

@@ -7,7 +7,7 @@ use super::choices::Choices;
 use super::counts::RunCounts;
 use super::ecs::ChaoticEcs;
 use super::events::Event;
-use super::plan::{Move, Plan, Step, Told};
+use super::plan::{Move, Narration, Plan, Step};
 use super::rules::Sabotage;
 use super::sends::{ChaoticAlerts, ChaoticDeadLetters, ChaoticInterrupted, ChaoticRechecks};
 use super::stage::SETTINGS;
@@ -55,7 +55,7 @@ pub struct RunOutcome {
     /// The plan that replays it.
     pub plan: Plan,
     /// The events of the run, if they were recorded.
-    pub told: Told,
+    pub narration: Narration,
     /// The promise that it broke, and how.
     pub broken: Option<(Broken, String)>,
     /// How often each event happened.
@@ -97,7 +97,7 @@ pub fn of_seed(seed: u64, sabotage: Sabotage) -> RunOutcome {
 /// Replays a plan and records its events.
 #[must_use]
 pub fn replay(plan: &Plan) -> RunOutcome {
-    run(Choices::replayed(), plan, Recording::Told)
+    run(Choices::replayed(), plan, Recording::Narrated)
 }
 
 /// One run: a storm of faults, then calm. Uses the moves of the plan if it has any, and draws them otherwise.
@@ -107,7 +107,7 @@ pub(super) fn run(mut choices: Choices, given: &Plan, recording: Recording) -> R
     let mut world = World::new(choices, given.sabotage, recording);
     world.set_the_stage();
     let mut plan = Plan { sabotage: given.sabotage, setup: world.choices.end(), ..Plan::default() };
-    let mut told = Told { setup: world.take_told(), ..Told::default() };
+    let mut narration = Narration { setup: world.take_narration(), ..Narration::default() };
     let sim = Sim::new(world);
     let function = function(&sim);
     let mut run = Run { sim: &sim, function: &function, running: Vec::new(), begun: 0, poller: Poller::default() };
@@ -120,7 +120,7 @@ pub(super) fn run(mut choices: Choices, given: &Plan, recording: Recording) -> R
         run.make(made);
         let drawn = sim.world().choices.end();
         plan.storm.push(Step { made, drawn });
-        told.steps.push(sim.world().take_told());
+        narration.steps.push(sim.world().take_narration());
         if run.is_broken() {
             break;
         }
@@ -128,14 +128,14 @@ pub(super) fn run(mut choices: Choices, given: &Plan, recording: Recording) -> R
     sim.world().choices.begin(&given.calm);
     run.come_to_rest();
     plan.calm = sim.world().choices.end();
-    told.calm = sim.world().take_told();
+    narration.calm = sim.world().take_narration();
     drop(run);
     let mut world = sim.world();
     let (broken, counts) = (world.broken.take(), std::mem::take(&mut world.counts));
     let mut counts = counts;
     counts.add("runs");
     plan.breaks = broken.as_ref().map(|(broken, _)| *broken);
-    RunOutcome { plan, told, broken, counts }
+    RunOutcome { plan, narration, broken, counts }
 }
 
 fn function(sim: &Sim) -> ChaoticFunction {
@@ -157,7 +157,7 @@ fn function(sim: &Sim) -> ChaoticFunction {
         rechecks: Some(ChaoticRechecks::new(sim)),
         interrupted: Some(JobForwarder(ChaoticInterrupted::new(sim))),
         clock: sim.clone(),
-        config: config.expect("the settings are right"),
+        config: config.expect("the settings are valid"),
         rate_limit: RateLimit::default(),
     })
 }
@@ -185,7 +185,7 @@ impl<'a> Run<'a> {
             Move::Again => 1,
             Move::Crash => any(!self.running.is_empty(), world.rules.crash_weight),
         });
-        let at = world.choices.next_move(&weights).expect("a replay knows its moves");
+        let at = world.choices.next_move(&weights).expect("a replay makes only recorded moves");
         Move::ALL[at]
     }
 
@@ -209,7 +209,7 @@ impl<'a> Run<'a> {
             Move::Crash => self.crash_some(),
         }
         let mut world = self.sim.world();
-        world.take_notice();
+        world.observe_ecs();
         world.check_moment();
     }
 
@@ -225,7 +225,7 @@ impl<'a> Run<'a> {
             2 => (60_000, 400_000),
             _ => (600_000, 3_600_000),
         };
-        let more = world.choices.below(usize::try_from(most - least).expect("the most is more"));
+        let more = world.choices.below(usize::try_from(most - least).expect("the maximum is larger"));
         world.now() + least + Millis::try_from(more).expect("at most an hour")
     }
 
@@ -250,14 +250,15 @@ impl<'a> Run<'a> {
     }
 
     pub(super) fn poll(&mut self, number: InvocationNo) {
-        let at = self.running.iter().position(|invocation| invocation.number == number).expect("it runs");
+        let at =
+            self.running.iter().position(|invocation| invocation.number == number).expect("the invocation is running");
         self.sim.world().polled = number;
         if let Some(answer) = self.poller.poll(self.running[at].answering.as_mut()) {
             let done = self.running.remove(at);
             return self.answered(done, answer);
         }
         let waits = self.sim.world().gates.is_waited_at_by(number);
-        assert!(waits, "invocation #{number} waits for nothing that could come");
+        assert!(waits, "invocation #{number} waits at no gate and can never continue");
     }
 
     fn answered(&mut self, done: RunningInvocation<'_>, answer: Result<Response, FunctionError>) {
@@ -265,9 +266,9 @@ impl<'a> Run<'a> {
         let mut world = self.sim.world();
         let is_lost = world.rules.crash_weight > 0 && world.fault(3);
         if is_lost {
-            world.tell(|_| format!("#{number}'s answer is lost"));
+            world.narrate(|_| format!("#{number}'s answer is lost"));
             world.counts.strike("answers of the function lost");
-            world.came_to_nothing(work);
+            world.return_work(work);
         } else {
             world.answered(number, work, answer);
         }

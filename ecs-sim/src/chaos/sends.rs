@@ -33,7 +33,7 @@ fn lost() -> DeliveryError {
 
 impl Sent {
     /// The result that the sender receives.
-    fn told<T>(self, of_the_place: Result<T, DeliveryError>) -> Result<T, DeliveryError> {
+    fn result<T>(self, of_the_place: Result<T, DeliveryError>) -> Result<T, DeliveryError> {
         match self {
             Self::Taken => of_the_place,
             Self::Lost | Self::AnswerLost => Err(lost()),
@@ -51,7 +51,7 @@ impl World {
         let what = what[usize::from(is_taken)];
         self.counts.strike(what);
         let number = self.polled;
-        self.tell(|_| format!("  #{number}: {what}"));
+        self.narrate(|_| format!("  #{number}: {what}"));
         if is_taken { Sent::AnswerLost } else { Sent::Lost }
     }
 }
@@ -116,35 +116,35 @@ impl Sink for ChaoticAlerts {
     async fn send(&self, message: &Notification) -> Result<(), DeliveryError> {
         let (sent, is_swallowed) = {
             let mut world = self.sim.world();
-            let sent = world.send_fate(["sns: an alert is lost", "sns: the answer to an alert is lost"]);
+            let sent = world.send_fate(["SNS: an alert is lost", "SNS: the answer to an alert is lost"]);
             let swallows = world.rules.sabotage == Sabotage::ResolutionsSwallowed;
             (sent, swallows && message.event == Transition::Resolved)
         };
         let taken = match sent {
             Sent::Taken | Sent::AnswerLost if !is_swallowed => {
                 let taken = self.inner.send(message).await;
-                self.sim.world().told_of(message);
+                self.sim.world().check_alert(message);
                 taken
             }
             _ => Ok(()),
         };
         self.sim.gate().await;
-        sent.told(taken)
+        sent.result(taken)
     }
 }
 
 /// What must not be sent twice: an incident, or each job of a stopping task.
-fn what_is_told(message: &Notification) -> Vec<String> {
+fn alert_subjects(message: &Notification) -> Vec<String> {
     if message.kind != AlertKind::JobInterrupted {
         return vec![message.incident.clone()];
     }
-    let told: Value = serde_json::from_str(&message.machine).expect("taskhold writes JSON");
-    let jobs = told["jobs"].as_array().expect("an interruption names its jobs");
+    let alert: Value = serde_json::from_str(&message.machine).expect("taskhold writes JSON");
+    let jobs = alert["jobs"].as_array().expect("an interruption names its jobs");
     jobs.iter().map(|job| format!("{} {} {}", message.incident, job["jobId"], job["attempt"])).collect()
 }
 
 impl World {
-    fn told_of(&mut self, message: &Notification) {
+    fn check_alert(&mut self, message: &Notification) {
         let service = message.service.as_ref().map(|service| service.name.clone());
         self.counts.add(match message.event {
             Transition::Opened => "alerts: opened",
@@ -154,15 +154,19 @@ impl World {
         });
         self.counts.add(message.kind.as_str());
         let number = self.polled;
-        self.tell(|_| {
+        self.narrate(|_| {
             format!("  #{number} ALERT {} {} of {}", message.kind.as_str(), message.event.as_str(), message.incident)
         });
         let mut is_excessive = false;
-        for what in what_is_told(message) {
+        for what in alert_subjects(message) {
             is_excessive |= self.model.published(&what, (message.kind, message.event), service.as_deref());
         }
         if is_excessive {
-            let why = format!("{} {} came once more than it should", message.kind.as_str(), message.event.as_str());
+            let why = format!(
+                "{} {} was sent more often than the faults explain",
+                message.kind.as_str(),
+                message.event.as_str()
+            );
             self.break_off(Broken::Alerts, why);
         }
     }
@@ -172,9 +176,11 @@ impl RecheckQueue for ChaoticRechecks {
     async fn send(&self, recheck: &Recheck, delay: Duration) -> Result<(), DeliveryError> {
         let (sent, is_swallowed) = {
             let mut world = self.sim.world();
-            let sent = world.send_fate(["sqs: a recheck is lost", "sqs: the answer to a recheck is lost"]);
+            let sent = world.send_fate(["SQS: a recheck is lost", "SQS: the answer to a recheck is lost"]);
             let number = world.polled;
-            world.tell(|_| format!("  #{number} sends a recheck for in {} s: {}", delay.as_secs(), recheck.body()));
+            world.narrate(|_| {
+                format!("  #{number} sends a recheck with a delay of {} s: {}", delay.as_secs(), recheck.body())
+            });
             world.counts.add("rechecks");
             (sent, world.rules.sabotage == Sabotage::RechecksSwallowed)
         };
@@ -183,14 +189,14 @@ impl RecheckQueue for ChaoticRechecks {
             _ => Ok(()),
         };
         self.sim.gate().await;
-        sent.told(taken)
+        sent.result(taken)
     }
 }
 
 impl DeadLetterQueue for ChaoticDeadLetters {
     async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), DeliveryError>> {
         let sent =
-            self.sim.world().send_fate(["sqs: dead-lettering fails", "sqs: the answer to dead-lettering is lost"]);
+            self.sim.world().send_fate(["SQS: dead-lettering fails", "SQS: the answer to dead-lettering is lost"]);
         let taken = match sent {
             Sent::Lost => messages.iter().map(|_| Err(lost())).collect(),
             Sent::Taken | Sent::AnswerLost => self.inner.send_dead_letters(messages).await,
@@ -199,7 +205,7 @@ impl DeadLetterQueue for ChaoticDeadLetters {
             self.sim.world().dead_lettered(message);
         }
         self.sim.gate().await;
-        taken.into_iter().map(|taken| sent.told(taken)).collect()
+        taken.into_iter().map(|taken| sent.result(taken)).collect()
     }
 }
 
@@ -210,10 +216,11 @@ impl World {
         let id = attribute(MESSAGE_ID_ATTRIBUTE).unwrap_or_default();
         let reason = attribute(REASON_ATTRIBUTE).unwrap_or_default();
         if id.is_empty() || reason.is_empty() {
-            return self.break_off(Broken::Loss, format!("{} is dead-lettered without its id or a reason", short(&id)));
+            return self
+                .break_off(Broken::Loss, format!("{} was dead-lettered without its id or a reason", short(&id)));
         }
         let number = self.polled;
-        self.tell(|_| format!("  #{number} dead-letters {}: {reason}", short(&id)));
+        self.narrate(|_| format!("  #{number} dead-letters {}: {reason}", short(&id)));
         if let Some(known) = self.model.messages.get_mut(&id) {
             known.dead_lettered_by.push(number);
         }
@@ -225,7 +232,7 @@ impl InterruptedJobQueue for ChaoticInterrupted {
         let (sent, is_swallowed) = {
             let mut world = self.sim.world();
             let sent =
-                world.send_fate(["sqs: interrupted jobs are lost", "sqs: the answer to interrupted jobs is lost"]);
+                world.send_fate(["SQS: interrupted jobs are lost", "SQS: the answer to interrupted jobs is lost"]);
             (sent, world.rules.sabotage == Sabotage::InterruptionsSwallowed)
         };
         let taken = match sent {
@@ -237,21 +244,21 @@ impl InterruptedJobQueue for ChaoticInterrupted {
             _ => bodies.iter().map(|_| Ok(())).collect(),
         };
         self.sim.gate().await;
-        taken.into_iter().map(|taken| sent.told(taken)).collect()
+        taken.into_iter().map(|taken| sent.result(taken)).collect()
     }
 }
 
 impl World {
     fn forwarded(&mut self, body: &str) {
-        let told: Value = serde_json::from_str(body).expect("taskhold writes JSON");
-        let attempt = told["attempt"].as_u64().and_then(|attempt| u32::try_from(attempt).ok()).unwrap_or(1);
-        let id = told["jobId"].as_str().unwrap_or_default().to_owned();
-        self.counts.add("jobs handed on");
-        self.tell(|_| format!("  {id} (attempt {attempt}) is handed on as interrupted"));
+        let interrupted: Value = serde_json::from_str(body).expect("taskhold writes JSON");
+        let attempt = interrupted["attempt"].as_u64().and_then(|attempt| u32::try_from(attempt).ok()).unwrap_or(1);
+        let id = interrupted["jobId"].as_str().unwrap_or_default().to_owned();
+        self.counts.add("jobs forwarded");
+        self.narrate(|_| format!("  {id} (attempt {attempt}) is forwarded as interrupted"));
         let times = self.model.forwarded.entry((id.clone(), attempt)).or_default();
         *times += 1;
         if *times > 1 + self.model.hiccups {
-            let why = format!("{id} (attempt {attempt}) was handed on {times} times");
+            let why = format!("{id} (attempt {attempt}) was forwarded {times} times");
             self.break_off(Broken::Alerts, why);
         }
     }

@@ -102,7 +102,7 @@ impl Search {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a search is bounded by the time that people wait for it")]
+#[expect(clippy::disallowed_methods, reason = "the search is limited in real time")]
 fn moment() -> Instant {
     Instant::now()
 }

@@ -27,16 +27,16 @@ impl World {
                 ceiling: ceiling(spec.tags.get(MAX_DESIRED_COUNT_TAG)),
                 is_overruled: false,
             };
-            self.tell(|_| {
+            self.narrate(|_| {
                 let ServiceSpec { desired_count, strategy, controller, tags, .. } = &spec;
                 format!("service {name}: {desired_count} tasks, {controller:?} {strategy:?}, {tags:?}")
             });
-            self.region.lock().ecs.create_service(spec).expect("it has a name of its own and bounds that ECS takes");
+            self.region.lock().ecs.create_service(spec).expect("its name is unique and its bounds are valid");
             self.model.services.insert(name.to_owned(), ServiceModel { count, is_deleted: false });
         }
-        self.tell(|world| format!("variants of AWS: {}", world.rules.variants));
-        self.tell(|world| format!("{:?}", world.rules));
-        self.take_notice();
+        self.narrate(|world| format!("variants of AWS: {}", world.rules.variants));
+        self.narrate(|world| format!("{:?}", world.rules));
+        self.observe_ecs();
     }
 
     fn spec(&mut self, name: &str) -> ServiceSpec {

@@ -61,8 +61,8 @@ impl World {
         let is_expired = R::shelf(self).kept.get(&name).is_some_and(|kept| kept.keep_until <= now);
         if is_expired && self.choices.chance(50) {
             R::shelf(self).kept.remove(&name);
-            self.counts.strike("store: a record is forgotten when it may be");
-            self.tell(|_| format!("the state store forgets {name}"));
+            self.counts.strike("store: a record expires as early as it may");
+            self.narrate(|_| format!("the record of {name} expires"));
         }
     }
 
@@ -80,7 +80,7 @@ impl World {
         let current = shelf.load(&key).version;
         if current != versioned.version && sabotage != Sabotage::StoresWithoutComparing {
             self.counts.add("store conflicts");
-            self.tell(|_| format!("  #{owner} stores {name}: conflict"));
+            self.narrate(|_| format!("  #{owner} stores {name}: conflict"));
             return Stored::Conflict;
         }
         R::damage(&mut versioned.record, sabotage);
@@ -89,7 +89,7 @@ impl World {
         shelf.stored_last = Some(name.clone());
         shelf.kept.insert(name.clone(), StoredRecord { key, versioned, keep_until });
         let version = shelf.stores;
-        self.tell(|_| format!("  #{owner} stores {name}"));
+        self.narrate(|_| format!("  #{owner} stores {name}"));
         Stored::As(version)
     }
 
@@ -99,7 +99,7 @@ impl World {
             let number = self.polled;
             self.counts.strike(what);
             self.model.hiccups += 1;
-            self.tell(|_| format!("  #{number}: {what}"));
+            self.narrate(|_| format!("  #{number}: {what}"));
         }
         strikes
     }
@@ -157,11 +157,11 @@ impl World {
                     world.compare_and_set(store);
                 };
                 self.leave_behind(LANDS_WITHIN_MS, Box::new(land));
-                "store: a store lands after its caller gave up"
+                "store: a store takes effect after its caller gave up"
             }
         };
         self.counts.strike(what);
-        self.tell(|_| format!("  #{owner}: {what}"));
+        self.narrate(|_| format!("  #{owner}: {what}"));
         Err(failed())
     }
 

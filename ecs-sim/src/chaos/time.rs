@@ -18,7 +18,7 @@ impl Run<'_> {
                     world.region.lock().advance_to(at);
                 }
                 world.strike_due();
-                world.take_notice();
+                world.observe_ecs();
                 world.check_moment();
             }
             while let Some(over) = self.running.iter().position(|invocation| invocation.deadline <= at) {
@@ -52,10 +52,10 @@ impl Run<'_> {
 
     fn crash(&mut self, at: usize) {
         let RunningInvocation { number, work, answering, .. } = self.running.remove(at);
-        self.sim.world().tell(|_| format!("#{number} is cut off"));
+        self.sim.world().narrate(|_| format!("#{number} is cut off"));
         drop(answering);
         let mut world = self.sim.world();
         world.model.hiccups += 1;
-        world.came_to_nothing(work);
+        world.return_work(work);
     }
 }

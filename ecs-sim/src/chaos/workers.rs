@@ -1,6 +1,6 @@
 //! What workers do: start jobs, send heartbeats, finish jobs, or crash silently.
 
-use super::model::{Ends, JOBS_AT_ONCE_MAX, JOBS_MAX, JobModel, MessageModel, Tells};
+use super::model::{Content, Ends, JOBS_AT_ONCE_MAX, JOBS_MAX, JobModel, MessageModel};
 use super::world::World;
 use crate::control_plane::{Millis, TaskStatus};
 use crate::queue::SendMessage;
@@ -25,7 +25,7 @@ impl World {
     /// One worker takes its next action.
     pub(super) fn work(&mut self) {
         if self.choices.chance(2) {
-            return self.send_message(r#"{"version": 1, "type": "job.paused"}"#.to_owned(), (Tells::Malformed, 0));
+            return self.send_message(r#"{"version": 1, "type": "job.paused"}"#.to_owned(), (Content::Malformed, 0));
         }
         let running = self.running_tasks();
         if running.is_empty() {
@@ -46,24 +46,24 @@ impl World {
         }
         let what = self.choices.weighted(&weights);
         if weights[what] == 0 {
-            // A replay whose world came out differently.
+            // Only in a replay, if the function now behaves differently than when the run was recorded.
             return;
         }
         match what {
             0 => self.begin_job(task, jobs),
             1 => {
                 let job = active[self.choices.below(active.len())];
-                self.tell_of(task, job, JobMessageType::Finished);
+                self.report_job(task, job, JobMessageType::Finished);
             }
             2 => {
                 let job = active[self.choices.below(active.len())];
-                self.tell_of(task, job, JobMessageType::Heartbeat);
+                self.report_job(task, job, JobMessageType::Heartbeat);
             }
             // A worker that is unsure of its first start message sends it again.
             _ => {
                 let job = self.choices.below(jobs);
                 if !self.model.tasks[task].jobs[job].finish_sent {
-                    self.tell_of(task, job, JobMessageType::Started);
+                    self.report_job(task, job, JobMessageType::Started);
                 }
             }
         }
@@ -80,19 +80,19 @@ impl World {
         }
         let is_abandoned = self.choices.chance(self.rules.abandoned_percent);
         self.model.tasks[task].jobs.push(JobModel::new(task, job, is_abandoned));
-        self.tell_of(task, job, JobMessageType::Started);
+        self.report_job(task, job, JobMessageType::Started);
     }
 
     /// All workers that are still alive finish.
     pub(super) fn finish_all(&mut self) {
         for task in self.running_tasks() {
             for job in self.active_jobs(task) {
-                self.tell_of(task, job, JobMessageType::Finished);
+                self.report_job(task, job, JobMessageType::Finished);
             }
         }
     }
 
-    fn tell_of(&mut self, task: usize, job: usize, message_type: JobMessageType) {
+    fn report_job(&mut self, task: usize, job: usize, message_type: JobMessageType) {
         let is_silent = self.choices.chance(40) || message_type == JobMessageType::Finished;
         let minutes = if is_silent { None } else { Some(self.choices.one_of(&DURATIONS)) };
         let late = if self.is_calm { 0 } else { self.choices.one_of(&DELAYS) };
@@ -107,9 +107,9 @@ impl World {
         let known = &mut self.model.tasks[task].jobs[job];
         known.sent(ends, now);
         known.finish_sent |= message_type == JobMessageType::Finished;
-        let tells = match message_type {
-            JobMessageType::Finished => Tells::Forecast { task },
-            JobMessageType::Started | JobMessageType::Heartbeat => Tells::Job { task, job, ends },
+        let content = match message_type {
+            JobMessageType::Finished => Content::Forecast { task },
+            JobMessageType::Started | JobMessageType::Heartbeat => Content::Job { task, job, ends },
         };
         let (id, attempt) = (known.id.clone(), known.attempt);
         let arn = self.region.lock().ecs.cluster_arn(CLUSTER).replace(":cluster/", ":task/");
@@ -121,24 +121,30 @@ impl World {
             body["maxDurationMinutes"] = json!(minutes);
         }
         self.counts.add("job messages");
-        self.tell(|world| {
+        self.narrate(|world| {
             let until = ends
                 .declared
                 .or(ends.presumed)
                 .map_or(String::new(), |end| format!(", may last until {}", world.shown(end)));
             format!("t{task}: {} of {id} (attempt {attempt}){until}", message_type.as_str())
         });
-        self.send_message(body.to_string(), (tells, late));
+        self.send_message(body.to_string(), (content, late));
     }
 
     /// Sends a message to the job queue, visible after a delay in seconds.
-    pub(super) fn send_message(&mut self, body: String, (tells, late): (Tells, u32)) {
+    pub(super) fn send_message(&mut self, body: String, (content, late): (Content, u32)) {
         let sent = self.region.lock().queues.send(JOB_QUEUE, SendMessage::new(body.clone()).delayed(late));
-        let id = sent.expect("the queue is there and the message small");
+        let id = sent.expect("the queue exists and the message is small");
         let sent_at = self.now();
-        let message =
-            MessageModel { body, sent_at, tells, is_done: false, dead_lettered_by: Vec::new(), deliveries_in_calm: 0 };
-        self.tell(|_| format!("  is message {}, visible in {late} s", short(&id)));
+        let message = MessageModel {
+            body,
+            sent_at,
+            content,
+            is_done: false,
+            dead_lettered_by: Vec::new(),
+            deliveries_in_calm: 0,
+        };
+        self.narrate(|_| format!("  is message {}, visible in {late} s", short(&id)));
         self.model.messages.insert(id, message);
     }
 }

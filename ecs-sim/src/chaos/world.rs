@@ -1,4 +1,4 @@
-//! The simulated world: its Region and its dice, the gates at which invocations wait, pending effects, and the record
+//! The simulated world: its Region and its random choices, the gates at which invocations wait, pending effects, and the record
 //! of what happened.
 
 use super::broken::Broken;
@@ -36,7 +36,7 @@ type LateEffect = Box<dyn FnOnce(&mut World) + Send>;
 /// Whether events are recorded or only counted; the events of most runs are never read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Recording {
-    Told,
+    Narrated,
     Silent,
 }
 
@@ -63,7 +63,7 @@ pub(super) struct World {
     pub(super) counts: RunCounts,
     pub(super) broken: Option<(Broken, String)>,
     recording: Recording,
-    told: Vec<String>,
+    narration: Vec<String>,
     started_at: Millis,
 }
 
@@ -90,7 +90,7 @@ impl World {
             counts: RunCounts::default(),
             broken: None,
             recording,
-            told: Vec::new(),
+            narration: Vec::new(),
             started_at,
         }
     }
@@ -100,22 +100,22 @@ impl World {
     }
 
     /// Records an event, if the run records any.
-    pub(super) fn tell(&mut self, what: impl FnOnce(&Self) -> String) {
-        if self.recording == Recording::Told {
+    pub(super) fn narrate(&mut self, what: impl FnOnce(&Self) -> String) {
+        if self.recording == Recording::Narrated {
             let line = format!("{:>10} {}", self.shown(self.now()), self.model.named(&what(self)));
-            self.told.push(line);
+            self.narration.push(line);
         }
     }
 
     /// The events since the last call.
-    pub(super) fn take_told(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.told)
+    pub(super) fn take_narration(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.narration)
     }
 
     /// Keeps the first broken promise, which is the one to investigate.
     pub(super) fn break_off(&mut self, broken: Broken, why: String) {
         let why = self.model.named(&why);
-        self.tell(|_| format!("BROKEN {}: {why}", broken.as_str()));
+        self.narrate(|_| format!("BROKEN {}: {why}", broken.as_str()));
         self.broken.get_or_insert((broken, why));
     }
 
@@ -126,7 +126,7 @@ impl World {
         let mut text = String::new();
         let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
         write!(text, "{sign}{hours}:{minutes:02}:{:02}.{:03}", seconds % 60, millis.abs() % 1000)
-            .expect("a string takes everything");
+            .expect("writing to a string does not fail");
         text
     }
 

@@ -20,7 +20,7 @@ pub enum CliError {
     #[error(transparent)]
     Scenario(#[from] crate::scenario::ScenarioError),
     /// A scenario failed.
-    #[error("{0}, under {1}")]
+    #[error("{0} (variant of AWS: {1})")]
     Failed(crate::scenario::ScenarioFailure, crate::control_plane::Variants),
     /// The settings of a scenario are wrong.
     #[error(transparent)]
@@ -52,7 +52,7 @@ pub enum CliError {
 }
 
 impl CliError {
-    /// What the process ends with.
+    /// The exit code of the process.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) => 2,

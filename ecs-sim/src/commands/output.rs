@@ -16,7 +16,7 @@ pub(super) fn text(text: &str) -> Result<(), CliError> {
     written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
 }
 
-/// What a write to standard output came to.
+/// Converts the result of a write to standard output.
 pub(super) fn written(result: io::Result<()>) -> Result<(), CliError> {
     result.map_err(|problem| match problem.kind() {
         ErrorKind::BrokenPipe => CliError::OutputClosed,

@@ -11,15 +11,15 @@ use std::io::IsTerminal;
 
 pub(super) async fn play(options: &Options) -> Result<(), CliError> {
     let [file] = options.files.as_slice() else {
-        return Err(CliError::Usage("which one scenario?".to_owned()));
+        return Err(CliError::Usage("name one scenario file".to_owned()));
     };
     let Some(bootstrap) = &options.bootstrap else {
-        return Err(CliError::Usage("which function? say --bootstrap BIN".to_owned()));
+        return Err(CliError::Usage("name the function's binary with --bootstrap BIN".to_owned()));
     };
     let scenario = read(file)?;
-    let variants = *scenario.variants().first().expect("every combination of needs is one of the 32");
+    let variants = *scenario.variants().first().expect("a scenario allows at least one variant");
     let region = SharedRegion::new(Region::for_scenario(variants));
-    say!("{}, against {} on a simulated ECS in simulated time", scenario.name, bootstrap.display())?;
+    say!("{}: running {} on a simulated ECS, in simulated time", scenario.name, bootstrap.display())?;
     let mut function = Process::start(&region, bootstrap, scenario.settings()).await?;
     let colour = if std::io::stdout().is_terminal() { Colour::Ansi } else { Colour::Never };
     let mut timeline = Timeline::new(std::io::stdout(), Style { colour, pause: options.pause });
@@ -34,7 +34,7 @@ fn print_summary(summary: &Summary) -> Result<(), CliError> {
     let count = |number: usize, one: &str, many: &str| format!("{number} {}", if number == 1 { one } else { many });
     say!("")?;
     say!(
-        "{} in {} simulated minutes, {} delivered once more → {} to ECS, {} dead-lettered",
+        "{} in {} simulated minutes, {} redelivered; {} of UpdateTaskProtection, {} dead-lettered",
         count(summary.messages, "message", "messages"),
         summary.lasted / MINUTE_MS,
         summary.delivered_again,
@@ -42,7 +42,7 @@ fn print_summary(summary: &Summary) -> Result<(), CliError> {
         summary.dead_lettered,
     )?;
     say!(
-        "{} completed, {} stopped by ECS, {} with a job still running",
+        "{} completed; ECS stopped {}, {} in the middle of a job",
         count(summary.deployments_completed, "deployment", "deployments"),
         count(summary.scaled_in, "task", "tasks"),
         count(summary.interrupted, "of them", "of them"),

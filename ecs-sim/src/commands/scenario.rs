@@ -5,13 +5,13 @@ use super::options::read;
 use super::output::{say, written};
 use crate::control_plane::Variants;
 use crate::region::{Region, SharedRegion};
-use crate::scenario::{self, Audience, InProcess, Scenario, Silent, Style, Summary, Timeline, random_scenario};
+use crate::scenario::{self, InProcess, Observer, Scenario, Silent, Style, Summary, Timeline, random_scenario};
 use std::path::PathBuf;
 
 /// Runs each scenario under every variant of AWS that it allows, and prints the timeline of the first.
 pub(super) async fn all(files: &[PathBuf]) -> Result<(), CliError> {
     if files.is_empty() {
-        return Err(CliError::Usage("which scenario?".to_owned()));
+        return Err(CliError::Usage("name at least one scenario file".to_owned()));
     }
     for file in files {
         let scenario = read(file)?;
@@ -26,9 +26,10 @@ pub(super) async fn all(files: &[PathBuf]) -> Result<(), CliError> {
                 run_once(&scenario, *variants, &mut Silent).await?;
             }
         }
-        say!("holds under {} of 32 variants of AWS\n", variants.len())?;
+        say!("passes under all {} variants of AWS that it allows\n", variants.len())?;
     }
-    say!("{} scenarios passed", files.len())
+    let scenarios = if files.len() == 1 { "scenario" } else { "scenarios" };
+    say!("{} {scenarios} passed", files.len())
 }
 
 /// Runs a random scenario twice under each variant of AWS and compares the timelines.
@@ -36,7 +37,7 @@ pub(super) async fn twice(seed: u64, lines: usize) -> Result<(), CliError> {
     let scenario = random_scenario(seed, lines)?;
     let mut bytes = 0;
     for variants in Variants::all() {
-        let (first, second) = (told(&scenario, variants).await?, told(&scenario, variants).await?);
+        let (first, second) = (timeline_of(&scenario, variants).await?, timeline_of(&scenario, variants).await?);
         bytes += first.len();
         if let Some((at, (one, other))) =
             first.lines().zip(second.lines()).enumerate().find(|(_, (one, other))| one != other)
@@ -44,22 +45,31 @@ pub(super) async fn twice(seed: u64, lines: usize) -> Result<(), CliError> {
             return Err(CliError::Differ(scenario.name, at + 1, one.to_owned(), other.to_owned()));
         }
         if first.len() != second.len() {
-            return Err(CliError::Differ(scenario.name, 0, "one of them is longer".to_owned(), String::new()));
+            return Err(CliError::Differ(
+                scenario.name,
+                0,
+                "one timeline is longer than the other".to_owned(),
+                String::new(),
+            ));
         }
     }
-    say!("{}: {} lines, identical twice under 32 variants of AWS, {bytes} bytes", scenario.name, scenario.lines.len())
+    say!(
+        "{}: {} lines; both timelines are identical under all 32 variants of AWS ({bytes} bytes)",
+        scenario.name,
+        scenario.lines.len()
+    )
 }
 
-async fn told(scenario: &Scenario, variants: Variants) -> Result<String, CliError> {
-    let mut told = Vec::new();
-    run_once(scenario, variants, &mut Timeline::new(&mut told, Style::default())).await?;
-    Ok(String::from_utf8_lossy(&told).into_owned())
+async fn timeline_of(scenario: &Scenario, variants: Variants) -> Result<String, CliError> {
+    let mut text = Vec::new();
+    run_once(scenario, variants, &mut Timeline::new(&mut text, Style::default())).await?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 /// Runs a scenario in process.
-async fn run_once<A: Audience>(scenario: &Scenario, variants: Variants, audience: &mut A) -> Result<Summary, CliError> {
+async fn run_once<A: Observer>(scenario: &Scenario, variants: Variants, observer: &mut A) -> Result<Summary, CliError> {
     let region = SharedRegion::new(Region::for_scenario(variants));
     let mut function = InProcess::new(&region, scenario.settings())?;
-    let summary = scenario::run(scenario, region, &mut function, audience).await;
+    let summary = scenario::run(scenario, region, &mut function, observer).await;
     summary.map_err(|failure| CliError::Failed(failure, variants))
 }

@@ -24,9 +24,10 @@ pub(super) async fn serve(options: &Options) -> Result<(), CliError> {
     let aws_region = setup.region.clone();
     let mut region = Region::new(setup);
     let services = match options.services.as_slice() {
-        [] => vec![("web".to_owned(), 2)],
+        [] => vec![("transcode".to_owned(), 2)],
         services => services.to_vec(),
     };
+    let first_service = services[0].0.clone();
     for (name, tasks) in services {
         region.ecs.create_service(ServiceSpec::new(CLUSTER, name, tasks))?;
     }
@@ -41,13 +42,14 @@ pub(super) async fn serve(options: &Options) -> Result<(), CliError> {
         backend.0.queues.url(JOB_QUEUE)
     };
     let endpoint = server.endpoint();
-    say!("serving ECS, SQS, SNS and Application Auto Scaling at {endpoint} until Ctrl-C")?;
-    say!("cluster `{CLUSTER}`, job queue {queue_url}")?;
-    say!("tasks: {}", tasks.join(" "))?;
-    say!("\nFor the AWS CLI and the AWS SDKs, in a shell:\n")?;
+    say!("Serving ECS, SQS, SNS and Application Auto Scaling at {endpoint} (Ctrl-C stops it)")?;
+    say!("Cluster: {CLUSTER}")?;
+    say!("Tasks: {}", tasks.join(" "))?;
+    say!("Job queue: {queue_url}")?;
+    say!("\nTo use the AWS CLI and SDKs, run these lines in a shell:\n")?;
     text(&environment(&endpoint, &aws_region))?;
     say!("\nThen:\n")?;
-    say!("  aws ecs describe-services --cluster {CLUSTER} --services web")?;
+    say!("  aws ecs describe-services --cluster {CLUSTER} --services {first_service}")?;
     say!("  aws sqs get-queue-attributes --queue-url {queue_url} --attribute-names All")?;
     if let Some(task) = tasks.first() {
         say!("  aws ecs update-task-protection --cluster {CLUSTER} --protection-enabled --tasks {task}")?;
@@ -61,10 +63,9 @@ pub(super) async fn serve(options: &Options) -> Result<(), CliError> {
 ///
 /// - Region: boto3 and version 1 of the AWS CLI read `AWS_DEFAULT_REGION`, the other SDKs `AWS_REGION`, version 2 of the CLI
 ///   both.
-/// - Endpoints: an endpoint of one service comes before the endpoint of all, so that a variable that the shell has from
-///   elsewhere does not win (AWS SDKs and Tools Reference Guide, "Service-specific endpoints").
-/// - Version 1 of the AWS CLI gives each command to SQS an endpoint of AWS, whatever these variables say, unless the command
-///   has `--endpoint-url`: the shell function adds it.
+/// - Endpoints: the endpoint of one service takes precedence over the endpoint of all. Both are set, so that a variable that was set in the shell
+///   before does not apply (AWS SDKs and Tools Reference Guide, "Service-specific endpoints").
+/// - Version 1 of the AWS CLI ignores these variables for SQS, so the shell function adds `--endpoint-url`.
 fn environment(endpoint: &str, region: &str) -> String {
     let services = ["ECS", "SQS", "SNS", "APPLICATION_AUTO_SCALING"];
     let endpoints: String = services.iter().map(|service| format!(" AWS_ENDPOINT_URL_{service}={endpoint}")).collect();

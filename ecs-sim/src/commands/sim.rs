@@ -30,16 +30,16 @@ fn replay(file: &Path) -> Result<(), CliError> {
     let kept = std::fs::read_to_string(file).map_err(|problem| CliError::Read { file: file.to_path_buf(), problem })?;
     let plan = Plan::parse(&kept)?;
     let outcome = chaos::replay(&plan);
-    text(&outcome.plan.text(&outcome.told))?;
+    text(&outcome.plan.text(&outcome.narration))?;
     let says = |broken: Option<chaos::Broken>| broken.map_or("keeps every promise", chaos::Broken::as_str);
     match outcome.broken {
         Some((broken, why)) if plan.breaks() == Some(broken) => {
-            say!("\nas it says, it breaks {}: {why}", broken.as_str())
+            say!("\nbreaks {}, as recorded: {why}", broken.as_str())
         }
-        None if plan.breaks().is_none() => say!("\nit keeps every promise"),
+        None if plan.breaks().is_none() => say!("\nkeeps every promise, as recorded"),
         found => {
             let (found, why) = found.map_or((None, String::new()), |(broken, why)| (Some(broken), why));
-            Err(CliError::Broken(format!("it says `{}`, and: {} {why}", says(plan.breaks()), says(found))))
+            Err(CliError::Broken(format!("expected `{}`, found `{}` {why}", says(plan.breaks()), says(found))))
         }
     }
 }
@@ -79,15 +79,15 @@ fn runs(options: &Options) -> Result<(), CliError> {
     let (last, violations) = (begin + done.saturating_sub(1), shared.violations.into_inner());
     let seconds = took.as_secs_f64();
     say!("seeds {begin} to {last}: {done} runs, {violations} violations")?;
-    say!("wall time {seconds:.1} s, {:.2} ms a run", seconds * 1000.0 / done as f64)?;
+    say!("wall time {seconds:.1} s, {:.2} ms per run", seconds * 1000.0 / done as f64)?;
     let broken = shared.broken.into_inner().unwrap_or_else(PoisonError::into_inner);
     let mut broken: Vec<_> = broken.into_values().collect();
     broken.sort_by_key(|(seed, _)| *seed);
     // Of several concurrent broken runs, the first is the one that every machine finds.
     broken.truncate(if options.sim.keeps_going { usize::MAX } else { 1 });
-    match broken.iter().map(|(seed, outcome)| told(*seed, outcome)).collect::<Result<Vec<_>, _>>()? {
-        told if told.is_empty() => Ok(()),
-        told => Err(CliError::Broken(told.join("\n"))),
+    match broken.iter().map(|(seed, outcome)| report(*seed, outcome)).collect::<Result<Vec<_>, _>>()? {
+        reports if reports.is_empty() => Ok(()),
+        reports => Err(CliError::Broken(reports.join("\n"))),
     }
 }
 
@@ -134,15 +134,15 @@ fn seeds(shared: &Seeds, options: &Options, thread: usize) -> Result<(), CliErro
 }
 
 /// Shortens a broken run and formats its events.
-fn told(seed: u64, outcome: &RunOutcome) -> Result<String, CliError> {
-    let (broken, why) = outcome.broken.as_ref().expect("asked of a broken run only");
+fn report(seed: u64, outcome: &RunOutcome) -> Result<String, CliError> {
+    let (broken, why) = outcome.broken.as_ref().expect("only broken runs are reported");
     say!("seed {seed} breaks {}: {why}\nshortening its {} moves …", broken.as_str(), outcome.plan.moves())?;
     let short = chaos::shortened(outcome, SHORTEN);
-    say!("\n{}", short.plan.text(&short.told))?;
+    say!("\n{}", short.plan.text(&short.narration))?;
     let file = std::env::temp_dir().join(format!("sim-{seed}.txt"));
-    let kept = match std::fs::write(&file, short.plan.text(&short.told)) {
-        Ok(()) => format!("replay it by `ecs-sim sim --replay {}`", file.display()),
-        Err(error) => format!("it could not be written to `{}`: {error}", file.display()),
+    let kept = match std::fs::write(&file, short.plan.text(&short.narration)) {
+        Ok(()) => format!("replay it with `ecs-sim sim --replay {}`", file.display()),
+        Err(error) => format!("could not write it to `{}`: {error}", file.display()),
     };
     let (_, short_why) = short.broken.as_ref().unwrap_or(&(*broken, why.clone())).clone();
     Ok(format!("seed {seed} breaks {}: {short_why}\n{} moves; {kept}", broken.as_str(), short.plan.moves()))

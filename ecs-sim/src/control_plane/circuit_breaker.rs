@@ -34,7 +34,7 @@ impl ControlPlane {
             task.deployment.as_ref() == Some(&primary.id) && task.last_status == TaskStatus::Running
         };
         if primary.rollout_state != DeploymentRolloutState::InProgress || service.tasks.iter().any(runs) {
-            return Err(ApiError::invalid("no deployment is in progress of which no task runs yet"));
+            return Err(ApiError::invalid("no deployment without running tasks is in progress"));
         }
         let service = self.service_mut(key);
         service.configuration.circuit_breaker = breaker;

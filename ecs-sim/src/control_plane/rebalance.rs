@@ -29,7 +29,7 @@ impl ControlPlane {
         let has_room = service.upper_bound() as usize > count;
         if service.has_task_sets() || !service.steady || count < 2 || !has_room {
             return Err(ApiError::invalid(
-                "ecs rebalances a steady service of two tasks or more, with room for one more task",
+                "ECS rebalances only a steady service with at least two tasks and room for one more",
             ));
         }
         let (uneven, to) = uneven(count);

@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_omitted_is_the_default_and_what_is_unknown_is_refused() {
+    fn an_omitted_variant_has_its_default_and_an_unknown_one_is_refused() {
         assert_eq!("stop=late".parse(), Ok(Variants { stop: StopDelay::Late, ..Variants::default() }));
         assert_eq!("stop=never".parse::<Variants>(), Err(UnknownVariant("stop=never".to_owned())));
     }

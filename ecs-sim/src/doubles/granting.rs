@@ -82,7 +82,7 @@ fn protected(tasks: &[TaskId], until: Option<Timestamp>) -> ProtectionAnswer {
 
 impl ServiceReads for GrantingEcs {
     async fn describe_service(&self, service: &ServiceArn) -> Result<Option<Service>, EcsError> {
-        let count = u32::try_from(self.tasks).expect("so many tasks are not counted here");
+        let count = u32::try_from(self.tasks).expect("the number of tasks fits into 32 bits");
         let counts = Service { desired_count: count, running_count: count, ..Service::gone(service.clone()) };
         Ok((count > 0).then_some(Service { status: ServiceStatus::Active, ..counts }))
     }

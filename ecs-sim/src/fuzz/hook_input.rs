@@ -23,8 +23,8 @@ pub fn seeds() -> Vec<String> {
 /// Members that mark a recognized shape.
 const MARKS: [&str; 7] = ["Records", "source", "detail-type", "status", "preflight", "sweep", "release"];
 
-/// An object with the members of a hook's input, and without a member that marks another shape, is not recognized:
-/// whatever its values are, it is no command, no event and no batch.
+/// An object with the members of a hook's input, and without a member that marks another shape, is never recognized as
+/// a command, an event or a batch.
 pub fn check(text: &str) {
     payload::check(text);
     let Ok(Value::Object(input)) = serde_json::from_str::<Value>(text) else { return };

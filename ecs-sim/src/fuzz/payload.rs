@@ -16,7 +16,7 @@ pub fn check(text: &str) {
     match Invocation::parse(text, expect::clusters()) {
         Invocation::Sqs(batch) => {
             for message in &batch.records {
-                assert!(message.message_id.is_some(), "without an id a record cannot come again");
+                assert!(message.message_id.is_some(), "without an id a record cannot be retried");
                 let received = Received::of(message, Timestamp::UNIX_EPOCH);
                 assert!(received.sent_at <= Timestamp::MAX);
                 message.body.as_deref().inspect(|body| sqs_body::check(body));

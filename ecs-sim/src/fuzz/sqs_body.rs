@@ -38,7 +38,7 @@ fn tells_one_job(message: JobMessage) {
         match message_type {
             JobMessageType::Finished => assert_eq!(lives, None),
             JobMessageType::Started | JobMessageType::Heartbeat if sent_at < Timestamp::MAX => {
-                let until = lives.expect("a job lives that has just been told of");
+                let until = lives.expect("a job that has just started is live");
                 assert_eq!(until.duration_since(sent_at).as_mins(), i64::from(minutes));
             }
             JobMessageType::Started | JobMessageType::Heartbeat => assert_eq!(lives, None, "time ends"),

@@ -42,7 +42,7 @@ pub enum ServiceAnswer {
     ConnectionLost,
 }
 
-/// Answers the calls, without delay; no backend needs to be slow yet.
+/// Answers calls, without delay.
 pub trait Backend: Send + 'static {
     /// Answers one call.
     fn call(&mut self, call: ServiceCall) -> ServiceAnswer;

@@ -28,7 +28,7 @@ impl Protocol {
             return Self::RuntimeApi;
         }
         if request.method() != hyper::Method::POST {
-            return Self::Unknown { reason: "only POST is served here".to_owned() };
+            return Self::Unknown { reason: "only POST is supported".to_owned() };
         }
         if let Some(target) = text(request.headers(), TARGET) {
             return match target.split_once('.') {
@@ -37,7 +37,7 @@ impl Protocol {
                 Some(("AnyScaleFrontendService", operation)) => {
                     Self::json(AwsService::ApplicationAutoScaling, operation)
                 }
-                _ => Self::Unknown { reason: format!("target `{target}` is not served here") },
+                _ => Self::Unknown { reason: format!("target `{target}` is not simulated") },
             };
         }
         match text(request.headers(), CONTENT_TYPE.as_str()) {

@@ -31,7 +31,7 @@ pub(super) fn parse(form: &[u8]) -> Result<(String, Value), ServiceError> {
             }
         }
     }
-    let action = action.ok_or_else(|| ServiceError::client("MissingAction", "form names no `Action`"))?;
+    let action = action.ok_or_else(|| ServiceError::client("MissingAction", "form has no `Action`"))?;
     Ok((action, fold(tree)))
 }
 

@@ -7,8 +7,8 @@ use hyper::{Response, StatusCode};
 
 pub(super) type HttpResponse = Response<Full<Bytes>>;
 
-/// Builds a response from parts that this server made itself. A code or message of a backend that HTTP cannot carry
-/// becomes a 500 that says so, instead of a panic.
+/// Builds a response from parts that this server made itself. A code or message of a backend that is invalid in HTTP
+/// becomes an answer with status 500 instead of a panic.
 pub(super) fn finish(builder: hyper::http::response::Builder, body: impl Into<Bytes>) -> HttpResponse {
     builder.body(Full::new(body.into())).unwrap_or_else(|error| {
         let mut response = Response::new(Full::new(Bytes::from(format!("answer cannot be sent: {error}"))));

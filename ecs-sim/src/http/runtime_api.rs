@@ -34,7 +34,7 @@ pub enum InvocationError {
         reason: String,
     },
     /// The server stopped before the function answered.
-    #[error("runtime api stopped")]
+    #[error("the runtime API stopped")]
     Stopped,
 }
 

@@ -38,7 +38,7 @@ pub(super) async fn respond(
             api.init_failed(&InvocationError::Init { error_type, message });
             accepted(true)
         }
-        _ => refuse(StatusCode::NOT_FOUND, "Runtime.NotFound", "the runtime api has no such path and method"),
+        _ => refuse(StatusCode::NOT_FOUND, "Runtime.NotFound", "the runtime API has no such path and method"),
     })
 }
 

@@ -59,8 +59,8 @@ impl<E: EcsBackend> Services<E> {
 impl<E> std::fmt::Debug for Services<E> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { queues, topics, autoscaling, .. } = self;
-        let mut told = f.debug_struct("Services");
-        told.field("queues", queues).field("topics", topics).field("autoscaling", autoscaling).finish_non_exhaustive()
+        let mut shown = f.debug_struct("Services");
+        shown.field("queues", queues).field("topics", topics).field("autoscaling", autoscaling).finish_non_exhaustive()
     }
 }
 
@@ -80,7 +80,7 @@ impl<E: EcsBackend> Backend for Services<E> {
 /// The machine's time, in milliseconds since the epoch, for servers that run in real time. Nothing else in this crate
 /// reads a clock.
 #[must_use]
-#[expect(clippy::disallowed_methods, reason = "a server that people talk to lives in real time")]
+#[expect(clippy::disallowed_methods, reason = "an interactive server runs in real time")]
 pub fn wall_clock() -> i64 {
     let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let since_epoch = since_epoch.expect("no machine that runs this is set before 1970");

@@ -58,7 +58,7 @@ impl Topics {
             "PublishBatch" => self.publish_batch(input),
             _ => Err(ServiceError::client(
                 "InvalidAction",
-                format!("action `{operation}` is not served here: forms are for SNS's Publish and PublishBatch"),
+                format!("action `{operation}` is not simulated; SNS's Publish and PublishBatch are"),
             )),
         }
     }

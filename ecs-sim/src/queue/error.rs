@@ -8,11 +8,11 @@ pub enum QueueError {
     QueueDoesNotExist { queue: String },
     #[error("queue `{queue}` already exists with other attributes")]
     QueueNameExists { queue: String },
-    #[error("message `{id}` is not known to queue `{queue}`")]
+    #[error("queue `{queue}` does not know the message `{id}`")]
     MessageDoesNotExist { queue: String, id: String },
     #[error("message body has a character that XML does not allow")]
     InvalidMessageContents,
-    #[error("receipt handle `{receipt_handle}` is not one of this queue's")]
+    #[error("receipt handle `{receipt_handle}` is not from this queue")]
     ReceiptHandleIsInvalid { receipt_handle: String },
     #[error("message `{id}` is not in flight")]
     MessageNotInflight { id: String },
@@ -20,7 +20,7 @@ pub enum QueueError {
     MissingParameter { name: &'static str },
     #[error("parameter `{name}` is invalid: {reason}")]
     InvalidParameterValue { name: &'static str, reason: String },
-    #[error("attribute `{name}` is not known")]
+    #[error("attribute `{name}` is unknown")]
     InvalidAttributeName { name: String },
     #[error("attribute `{name}` is invalid: {reason}")]
     InvalidAttributeValue { name: String, reason: String },
@@ -30,7 +30,7 @@ pub enum QueueError {
     TooManyEntriesInBatchRequest { entries: usize },
     #[error("batch entry id `{id}` is not 1 to 80 letters, digits, hyphens or underscores")]
     InvalidBatchEntryId { id: String },
-    #[error("batch entry id `{id}` is there twice")]
+    #[error("batch entry id `{id}` occurs twice")]
     BatchEntryIdsNotDistinct { id: String },
     #[error("batch has {bytes} bytes, more than {bytes_max}")]
     BatchRequestTooLong { bytes: usize, bytes_max: usize },

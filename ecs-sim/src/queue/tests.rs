@@ -210,7 +210,7 @@ fn message_of_one_mebibyte_with_its_attributes_is_the_largest() {
 }
 
 #[test]
-fn what_sqs_refuses_is_refused() {
+fn messages_that_sqs_refuses_are_refused() {
     let mut queues = fifo_queues();
     let binary = MessageAttribute { data_type: "Binary".to_owned(), value: AttributeValue::String("x".to_owned()) };
     let mut mistyped = SendMessage::new("a");

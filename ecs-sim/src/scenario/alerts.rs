@@ -33,8 +33,8 @@ pub async fn alerts_of<F: FunctionUnderTest>(
     let mut world = ScenarioWorld::new(region);
     world.delivery = EventDelivery::new(disorder);
     world.sweep = Some((world.now() + SWEEP_EVERY_MS, SWEEP_EVERY_MS));
-    let mut audience = Silent;
-    let mut run = ScenarioRun::new(world, function, &mut audience);
+    let mut observer = Silent;
+    let mut run = ScenarioRun::new(world, function, &mut observer);
     let mut last = 0;
     for line in scenario.lines.iter().filter(|line| !is_expectation(line)) {
         last = line.number;

@@ -1,7 +1,7 @@
 //! Checks the expectations of a scenario.
 
+use super::entries::times_of_day;
 use super::statement::Expectation;
-use super::telling::times_of_day;
 use super::timeline::clock_time;
 use super::world::ScenarioWorld;
 use crate::control_plane::{Millis, SimulatedTask, TaskStatus};
@@ -30,13 +30,19 @@ pub(super) fn check(world: &mut ScenarioWorld, expected: &Expectation) -> Result
         Expectation::Deployments(number, service) => {
             same(&format!("deployments of {service}"), *number, deployments(world, service)?)
         }
-        Expectation::Desired(service, number) => same("tasks are wanted", *number as usize, desired(world, service)?),
-        Expectation::Calls(number, of) => same(&format!("{of} calls"), *number, world.take_calls_counted(of)),
-        Expectation::Waiting(number) => same("messages wait", *number, world.messages_in(JOB_QUEUE).len()),
+        Expectation::Desired(service, number) => {
+            same(&format!("desired count of {service}"), *number as usize, desired(world, service)?)
+        }
+        Expectation::Calls(number, of) => same(&format!("calls of {of}"), *number, world.take_calls_counted(of)),
+        Expectation::Waiting(number) => same("waiting messages", *number, world.messages_in(JOB_QUEUE).len()),
         Expectation::DeadLettered(number, because) => dead_lettered(world, *number, because.as_deref()),
         Expectation::Alert(expected) => {
             let found = world.take_alert().map(|alert| alert.to_string());
-            if found.as_ref() == Some(expected) { Ok(()) } else { Err(format!("the next alert is {found:?}")) }
+            match found {
+                Some(found) if found == *expected => Ok(()),
+                Some(found) => Err(format!("the next alert is `{found}`")),
+                None => Err("no alert was sent".to_owned()),
+            }
         }
         Expectation::Mail(text) => mail(world, text),
         Expectation::Interrupted(number) => {
@@ -44,7 +50,7 @@ pub(super) fn check(world: &mut ScenarioWorld, expected: &Expectation) -> Result
         }
         Expectation::NoAlert => match world.alerts.first() {
             None => Ok(()),
-            Some(alert) => Err(format!("there is an alert: {alert}")),
+            Some(alert) => Err(format!("an alert was sent: `{alert}`")),
         },
         Expectation::Answer(pointer, value) => answer(world, pointer, value),
         Expectation::Warning(text) => logged(world, "WARN", text),
@@ -67,7 +73,11 @@ fn protected(world: &mut ScenarioWorld, task: &str, remaining: Option<Millis>) -
 fn status(world: &mut ScenarioWorld, task: &str, wanted: (fn(&SimulatedTask) -> bool, &str)) -> Result<(), String> {
     let (holds, word) = wanted;
     let (found, last, desired) = world.task(task, |task| (holds(task), task.last_status, task.desired_status))?;
-    if found { Ok(()) } else { Err(format!("{task} is not {word}: it is {last:?} and wanted {desired:?}")) }
+    if found {
+        Ok(())
+    } else {
+        Err(format!("{task} is not {word}: its lastStatus is {last:?}, its desiredStatus {desired:?}"))
+    }
 }
 
 fn steady(world: &ScenarioWorld, service: &str) -> Result<bool, String> {
@@ -89,21 +99,21 @@ fn desired(world: &ScenarioWorld, service: &str) -> Result<usize, String> {
 }
 
 fn mail(world: &ScenarioWorld, expected: &str) -> Result<(), String> {
-    let mail = world.last_mail.as_deref().ok_or("no alert was expected yet")?;
+    let mail = world.last_mail.as_deref().ok_or("no line before this one expects an alert")?;
     let in_one_line = mail.split_whitespace().collect::<Vec<_>>().join(" ");
-    if in_one_line.contains(expected) { Ok(()) } else { Err(format!("the mail does not say so:\n{mail}")) }
+    if in_one_line.contains(expected) { Ok(()) } else { Err(format!("the email does not contain this text:\n{mail}")) }
 }
 
 fn dead_lettered(world: &mut ScenarioWorld, number: usize, because: Option<&str>) -> Result<(), String> {
     let messages = world.messages_in(DEAD_LETTER_QUEUE);
-    same("messages are dead-lettered", number, messages.len())?;
+    same("dead-lettered messages", number, messages.len())?;
     let (Some(because), Some(last)) = (because, messages.last()) else { return Ok(()) };
     let reason = last.attributes.get(taskhold::lambda::dead_letter::REASON_ATTRIBUTE).map(|reason| &reason.value);
     let reason = match reason {
         Some(crate::queue::AttributeValue::String(text)) => world.named(text),
-        _ => "no reason at all".to_owned(),
+        _ => "(none)".to_owned(),
     };
-    if reason.contains(because) { Ok(()) } else { Err(format!("the last one was dead-lettered because {reason}")) }
+    if reason.contains(because) { Ok(()) } else { Err(format!("the reason of the last one is: {reason}")) }
 }
 
 fn logged(world: &mut ScenarioWorld, level: &str, text: &str) -> Result<(), String> {
@@ -119,14 +129,14 @@ fn logged(world: &mut ScenarioWorld, level: &str, text: &str) -> Result<(), Stri
         }
         None => {
             let lines: Vec<String> = world.logs.iter().filter(|line| line.level == level).map(written).collect();
-            Err(format!("no line of level {level} contains that; there are {lines:?}"))
+            Err(format!("no log line of level {level} contains this text; there are {lines:?}"))
         }
     }
 }
 
 fn answer(world: &ScenarioWorld, pointer: &str, expected: &str) -> Result<(), String> {
     let found = match world.last_answer.pointer(pointer) {
-        None => return Err(format!("the answer has nothing at {pointer}: {}", world.last_answer)),
+        None => return Err(format!("the answer has no value at {pointer}: {}", world.last_answer)),
         Some(serde_json::Value::String(text)) => text.clone(),
         Some(other) => other.to_string(),
     };
@@ -135,5 +145,5 @@ fn answer(world: &ScenarioWorld, pointer: &str, expected: &str) -> Result<(), St
 }
 
 fn same(what: &str, expected: usize, found: usize) -> Result<(), String> {
-    if expected == found { Ok(()) } else { Err(format!("{found} {what}, not {expected}")) }
+    if expected == found { Ok(()) } else { Err(format!("{what}: {found}, not {expected}")) }
 }

@@ -84,7 +84,7 @@ pub(super) fn statement(line: &str) -> Parsed<Statement> {
         "advance" => Statement::Advance(duration(words.next("a duration")?)?),
         "say" => Statement::Say(words.text()),
         "expect" => Statement::Expect(expectation::read(&mut words)?),
-        other => return Err(format!("`{other}` begins no statement")),
+        other => return Err(format!("unknown statement `{other}`")),
     };
     words.end()?;
     Ok(statement)
@@ -121,7 +121,7 @@ fn job(words: &mut Words<'_>) -> Parsed<JobLine> {
         "starts" => Verb::Starts,
         "beats" => Verb::Beats,
         "finishes" => Verb::Finishes,
-        other => return Err(format!("a job `starts`, `beats` or `finishes`; `{other}` it cannot")),
+        other => return Err(format!("unknown verb `{other}`: use `starts`, `beats` or `finishes`")),
     };
     let mut line =
         JobLine { job, verb, task: None, through: None, attempt: 1, minutes: None, expected_minutes: None, late: 0 };
@@ -138,7 +138,7 @@ fn job(words: &mut Words<'_>) -> Parsed<JobLine> {
         } else if words.has("late") {
             line.late = duration(words.next("a duration")?)?;
         } else if line.verb == Verb::Starts && line.task.is_none() {
-            return Err("a job starts `on` a task".to_owned());
+            return Err("`starts` needs a task, as in `starts on a`".to_owned());
         } else {
             return Ok(line);
         }
@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn a_job_line_is_read_with_all_its_words() {
         let line = "job j-1 starts on a for 1h30m expected 20m attempt 2 late 5m";
-        let Ok(Statement::Job(job)) = statement(line) else { panic!("no job line") };
+        let Ok(Statement::Job(job)) = statement(line) else { panic!("not a job line") };
         assert_eq!((job.task.as_deref(), job.minutes, job.expected_minutes), (Some("a"), Some(90), Some(20)));
         assert_eq!((job.attempt, job.late), (2, 300_000));
     }
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn a_service_line_is_read_with_all_its_words() {
         let line = "service web desired 3 min 50 max 150 strategy linear bake 10m controller ecs tag a=b tag c=d=e";
-        let Ok(Statement::Service(service)) = statement(line) else { panic!("no service line") };
+        let Ok(Statement::Service(service)) = statement(line) else { panic!("not a service line") };
         assert_eq!((service.name.as_str(), service.desired, service.min, service.max), ("web", 3, 50, 150));
         assert_eq!((service.strategy, service.bake_minutes), (StrategySpec::LINEAR, Some(10)));
         assert_eq!(service.tags, [("a".to_owned(), "b".to_owned()), ("c".to_owned(), "d=e".to_owned())]);
@@ -190,8 +190,8 @@ mod tests {
             let Ok(Statement::Service(service)) = read else { panic!("{words}: {read:?}") };
             assert_eq!(service.controller, controller);
         }
-        assert!(statement("service web desired 1 strategy blue").unwrap_err().contains("not `blue`"));
-        assert!(statement("service web desired 1 controller me").unwrap_err().contains("not `me`"));
+        assert!(statement("service web desired 1 strategy blue").unwrap_err().contains("unknown strategy `blue`"));
+        assert!(statement("service web desired 1 controller me").unwrap_err().contains("unknown controller `me`"));
         assert!(statement("service web desired 1 tag team").unwrap_err().contains("`team` is not a tag"));
     }
 
@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_job_starts_on_one_task_or_on_all_from_one_to_another() {
-        let Ok(Statement::Job(job)) = statement("job j starts on a to zz for 5m") else { panic!("no job line") };
+        let Ok(Statement::Job(job)) = statement("job j starts on a to zz for 5m") else { panic!("not a job line") };
         assert_eq!((job.task.as_deref(), job.through.as_deref(), job.minutes), (Some("a"), Some("zz"), Some(5)));
     }
 
@@ -230,11 +230,15 @@ mod tests {
         assert_eq!(statement("ecs denies 2 of UpdateService"), fault(Some("UpdateService")));
         let dies = Statement::Fault(Fault::DiesBefore, 1, Some("UpdateService".to_owned()));
         assert_eq!(statement("function dies before call of UpdateService"), Ok(dies));
-        assert!(statement("ecs denies 2 of UpdateServices").unwrap_err().contains("is no call of the function's"));
+        assert!(
+            statement("ecs denies 2 of UpdateServices")
+                .unwrap_err()
+                .contains("the function never calls `UpdateServices`")
+        );
     }
 
     #[test]
-    fn who_sets_a_desired_count_may_be_quicker_than_a_call_and_may_be_autoscaling() {
+    fn a_desired_count_can_be_set_right_before_a_call_and_by_auto_scaling() {
         let web = || "web".to_owned();
         let before = Statement::ScaleBefore(web(), 4, "GetTaskProtection".to_owned());
         assert_eq!(statement("scale web to 4 before GetTaskProtection"), Ok(before));
@@ -248,8 +252,8 @@ mod tests {
         let tag = Statement::Tag("web".to_owned(), "taskhold:policy".to_owned(), "notify".to_owned());
         assert_eq!(statement("tag web taskhold:policy=notify"), Ok(tag));
         assert_eq!(statement("events are lost"), Ok(Statement::Events(EventsOfEcs::Lost)));
-        assert_eq!(statement("events come again"), Ok(Statement::Events(EventsOfEcs::Delivered)));
-        assert!(statement("events are fun").unwrap_err().contains("not `are fun`"));
+        assert_eq!(statement("events are delivered"), Ok(Statement::Events(EventsOfEcs::Delivered)));
+        assert!(statement("events are fun").unwrap_err().contains("unknown fate `fun`"));
     }
 
     #[test]
@@ -270,18 +274,18 @@ mod tests {
     #[test]
     fn a_line_that_means_nothing_says_which_word_is_wrong() {
         for (line, problem) in [
-            ("dance", "`dance` begins no statement"),
-            ("job j-1 sleeps", "`sleeps` it cannot"),
-            ("job j-1 starts", "a job starts `on` a task"),
+            ("dance", "unknown statement `dance`"),
+            ("job j-1 sleeps", "unknown verb `sleeps`"),
+            ("job j-1 starts", "`starts` needs a task, as in `starts on a`"),
             ("job j-1 starts on a for 90s", "`90s` is not a whole number of minutes"),
             ("advance soon", "`soon` is not a duration"),
             ("advance 5", "`5` is not a duration"),
-            ("deploy web now", "`now` means nothing here"),
-            ("expect a happy", "`happy` is nothing that a task or a service can be"),
-            ("scale web 3", "`3` stands where `to` must stand"),
+            ("deploy web now", "unexpected `now`"),
+            ("expect a happy", "unknown state `happy`"),
+            ("scale web 3", "expected `to`, not `3`"),
             ("needs refusal=never", "`refusal=never` is not a variant"),
-            ("expect 2 tasks", "`tasks` cannot be counted"),
-            ("expect", "the line ends where the expectation must stand"),
+            ("expect 2 tasks", "unknown count `tasks`"),
+            ("expect", "expected an expectation, but the line ends"),
         ] {
             let found = statement(line).unwrap_err();
             assert!(found.contains(problem), "{line}: {found}");

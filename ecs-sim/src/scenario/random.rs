@@ -43,8 +43,8 @@ impl Made {
     fn line(&mut self) {
         let line = match self.rng.u32(0..100) {
             0..25 => self.start(),
-            25..45 => self.tell("finishes"),
-            45..55 => self.tell("beats"),
+            25..45 => self.job_message("finishes"),
+            45..55 => self.job_message("beats"),
             55..62 if !self.jobs.is_empty() => format!("again {}", self.rng.u32(1..=3)),
             62..67 => "deploy web".to_owned(),
             67..70 => format!("scale web to {}", self.rng.u32(0..=6)),
@@ -65,7 +65,7 @@ impl Made {
         format!("job j-{job} starts on {letter} for {minutes}m attempt {attempt}{late}")
     }
 
-    fn tell(&mut self, verb: &str) -> String {
+    fn job_message(&mut self, verb: &str) -> String {
         match self.rng.choice(&self.jobs) {
             Some((job, attempt)) => format!("job j-{job} {verb} attempt {attempt}"),
             None => "advance 1s".to_owned(),

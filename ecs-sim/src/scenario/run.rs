@@ -5,7 +5,7 @@ use super::function::{FUNCTION_TIMEOUT_MS, FunctionUnderTest, Invoked};
 use super::result::{ScenarioFailure, Summary};
 use super::script::{Line, Scenario};
 use super::statement::{EndOfTask, Order, Statement};
-use super::timeline::{Audience, Telling};
+use super::timeline::{Observer, TimelineEntry};
 use super::world::ScenarioWorld;
 use crate::control_plane::Millis;
 use crate::event_source::{EventSource, FunctionAnswer};
@@ -26,13 +26,13 @@ const PROTECTION_MINUTES: u32 = 120;
 ///
 /// # Errors
 /// The failed line, and the problem.
-pub async fn run<F: FunctionUnderTest, A: Audience>(
+pub async fn run<F: FunctionUnderTest, A: Observer>(
     scenario: &Scenario,
     region: SharedRegion,
     function: &mut F,
-    audience: &mut A,
+    observer: &mut A,
 ) -> Result<Summary, ScenarioFailure> {
-    let mut run = ScenarioRun::new(ScenarioWorld::new(region), function, audience);
+    let mut run = ScenarioRun::new(ScenarioWorld::new(region), function, observer);
     let started_at = run.world.now();
     let mut last = 0;
     for line in &scenario.lines {
@@ -49,14 +49,14 @@ pub async fn run<F: FunctionUnderTest, A: Audience>(
 pub(super) struct ScenarioRun<'a, F, A> {
     pub(super) world: ScenarioWorld,
     function: &'a mut F,
-    audience: &'a mut A,
+    observer: &'a mut A,
     held: bool,
     order: Order,
 }
 
-impl<'a, F: FunctionUnderTest, A: Audience> ScenarioRun<'a, F, A> {
-    pub(super) fn new(world: ScenarioWorld, function: &'a mut F, audience: &'a mut A) -> Self {
-        Self { world, function, audience, held: false, order: Order::Sent }
+impl<'a, F: FunctionUnderTest, A: Observer> ScenarioRun<'a, F, A> {
+    pub(super) fn new(world: ScenarioWorld, function: &'a mut F, observer: &'a mut A) -> Self {
+        Self { world, function, observer, held: false, order: Order::Sent }
     }
 
     pub(super) async fn line(&mut self, line: &Line) -> Result<(), String> {
@@ -67,16 +67,16 @@ impl<'a, F: FunctionUnderTest, A: Audience> ScenarioRun<'a, F, A> {
         let text = || line.text.clone();
         match &line.statement {
             Needs(_) | Set { .. } | Expect(_) => {}
-            Say(text) => self.tell(Telling::Remark(text.clone())),
-            Job(_) | Again(_) | Send(_) => self.tell(Telling::Message(text())),
-            Advance(_) => self.tell(Telling::Passes(text())),
-            _ => self.tell(Telling::Deed(text())),
+            Say(text) => self.record(TimelineEntry::Remark(text.clone())),
+            Job(_) | Again(_) | Send(_) => self.record(TimelineEntry::Message(text())),
+            Advance(_) => self.record(TimelineEntry::TimePasses(text())),
+            _ => self.record(TimelineEntry::Action(text())),
         }
         self.carry_out(&line.statement).await?;
         self.deliver().await?;
         if let Statement::Expect(expected) = &line.statement {
             expectation::check(&mut self.world, expected)?;
-            self.tell(Telling::Holds(line.text.replacen("expect ", "", 1)));
+            self.record(TimelineEntry::ExpectationMet(line.text.replacen("expect ", "", 1)));
         }
         Ok(())
     }
@@ -166,7 +166,7 @@ impl<'a, F: FunctionUnderTest, A: Audience> ScenarioRun<'a, F, A> {
     /// Delivers everything that is due, until nothing more follows from it.
     async fn deliver(&mut self) -> Result<(), String> {
         for _ in 0..DELIVERIES_MAX {
-            self.tell_news();
+            self.record_ecs_reports();
             if let Some((event, attempt)) = self.world.take_due_event() {
                 let invoked = self.invoke(&event.to_string()).await;
                 if invoked.answer == FunctionAnswer::Failed
@@ -210,20 +210,20 @@ impl<'a, F: FunctionUnderTest, A: Audience> ScenarioRun<'a, F, A> {
         let deadline = self.world.now() + FUNCTION_TIMEOUT_MS;
         let invoked = self.function.invoke(payload, deadline).await;
         self.world.summary.invocations += 1;
-        for telling in self.world.tellings_of(&invoked) {
-            self.tell(telling);
+        for entry in self.world.timeline_entries(&invoked) {
+            self.record(entry);
         }
         self.world.logs.extend(invoked.logs.iter().cloned());
         invoked
     }
 
-    fn tell_news(&mut self) {
-        for text in self.world.take_news() {
-            self.tell(Telling::Ecs(text));
+    fn record_ecs_reports(&mut self) {
+        for text in self.world.take_ecs_reports() {
+            self.record(TimelineEntry::Ecs(text));
         }
     }
 
-    fn tell(&mut self, telling: Telling) {
-        self.audience.hear(self.world.now(), &telling);
+    fn record(&mut self, entry: TimelineEntry) {
+        self.observer.observe(self.world.now(), &entry);
     }
 }

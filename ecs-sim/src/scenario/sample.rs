@@ -1,4 +1,4 @@
-//! Which scenarios to run where each takes long: few that together meet everything that all of them meet.
+//! Selects scenarios for tests in which each takes seconds: few that together cover everything that all of them cover.
 
 use super::function::{FunctionUnderTest, Invoked};
 use super::in_process::InProcess;
@@ -14,26 +14,26 @@ use crate::region::{
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// The environment variable that asks for everything.
+/// The environment variable that selects the extent.
 const ASKED_BY: &str = "TASKHOLD_TESTS";
 
-/// How much a test runs of what takes long.
+/// How much of a long test to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
-    /// What a rule chooses: what CI runs.
+    /// A selection, for CI.
     Sample,
-    /// Everything: what runs at night.
+    /// Everything, for the nightly run.
     All,
 }
 
 impl Extent {
-    /// What `TASKHOLD_TESTS` asks for: `all`, or `sample`, which is the default.
+    /// The value of `TASKHOLD_TESTS`: `all`, or `sample`, which is the default.
     ///
     /// # Panics
-    /// On any other value: a run that was asked for everything must not run a sample.
+    /// On any other value, so that a typing error cannot reduce a full run to a sample.
     #[must_use]
     pub fn asked() -> Self {
-        #[expect(clippy::disallowed_methods, reason = "a test is asked for more by its environment alone")]
+        #[expect(clippy::disallowed_methods, reason = "the environment alone selects the extent of a test")]
         let asked = std::env::var(ASKED_BY);
         match asked.as_deref() {
             Err(_) | Ok("" | "sample") => Self::Sample,
@@ -51,7 +51,7 @@ impl Extent {
         }
     }
 
-    /// The scenarios to run where each takes seconds.
+    /// The scenarios to run in a test in which each takes seconds.
     ///
     /// # Panics
     /// A scenario fails in process.
@@ -64,15 +64,16 @@ impl Extent {
     }
 }
 
-/// Of all variants that a scenario allows: the first, those that differ from it in one switch, and the last, which differs in
-/// every switch that the scenario leaves open.
+/// Of the variants that a scenario allows: the first, those that differ from it in one switch, and the last, which
+/// differs in every switch that the scenario leaves open.
 fn sampled(allowed: &[Variants]) -> Vec<Variants> {
     let (Some(first), Some(last)) = (allowed.first(), allowed.last()) else { return Vec::new() };
     let is_sampled = |variants: &&Variants| variants.switches_apart(*first) <= 1 || *variants == last;
     allowed.iter().filter(is_sampled).copied().collect()
 }
 
-/// Scenarios that meet whatever any of these meets. Each time the one that meets most that is new is taken, the first of several.
+/// A subset of scenarios that together cover everything that all of these cover. A greedy choice: each time the scenario
+/// that adds most, the first of several.
 fn cover(scenarios: Vec<Scenario>) -> Vec<Scenario> {
     let with_met = |scenario: Scenario| {
         let met = met(&scenario).unwrap_or_else(|failure| panic!("{failure}"));
@@ -91,8 +92,8 @@ fn cover(scenarios: Vec<Scenario>) -> Vec<Scenario> {
     chosen
 }
 
-/// What the function meets in a scenario, run in process under the last variant that it allows: what it is invoked with, its
-/// calls and how they end, its alerts, what it sends and what it answers.
+/// What a scenario covers, run in process under the last variant that it allows: kinds of payloads, calls with their
+/// results, alerts, queues that the function sends to, and kinds of answers.
 ///
 /// # Errors
 /// The scenario fails.
@@ -102,13 +103,14 @@ pub fn met(scenario: &Scenario) -> Result<BTreeSet<String>, ScenarioFailure> {
     let function =
         InProcess::new(&region, scenario.settings()).unwrap_or_else(|error| panic!("{}: {error}", scenario.name));
     let mut noting = Noting { function, region: region.clone(), met: BTreeSet::new() };
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("it has no drivers that could fail");
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().build().expect("a runtime without drivers always starts");
     runtime.block_on(run(scenario, region.clone(), &mut noting, &mut Silent))?;
     noting.met.extend(region.lock().called.iter().cloned());
     Ok(noting.met)
 }
 
-/// The function, and what it has met so far.
+/// The function, and what the scenario has covered so far.
 struct Noting {
     function: InProcess,
     region: SharedRegion,
@@ -116,11 +118,11 @@ struct Noting {
 }
 
 impl Noting {
-    /// The lengths of the queues that only the function sends to, or SQS itself.
+    /// The lengths of the queues that receive messages only from the function or from SQS's redrive policy.
     fn sent(&self) -> [(&'static str, usize); 3] {
         let region = self.region.lock();
         [DEAD_LETTER_QUEUE, RECHECK_QUEUE, INTERRUPTED_QUEUE].map(|queue| {
-            let messages = region.queues.messages(queue).expect("the Region was made with its queues");
+            let messages = region.queues.messages(queue).expect("every Region has these queues");
             (queue, messages.len())
         })
     }
@@ -145,11 +147,11 @@ fn word<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
     value.pointer(pointer).and_then(Value::as_str)
 }
 
-/// What a payload is.
+/// The kinds of input in a payload.
 fn inputs(payload: &str) -> Vec<String> {
     let payload: Value = serde_json::from_str(payload).unwrap_or_default();
     if let Some(records) = payload["Records"].as_array() {
-        let several = (records.len() > 1).then(|| "several messages at once".to_owned());
+        let several = (records.len() > 1).then(|| "several messages in a batch".to_owned());
         return records.iter().flat_map(message).chain(several).collect();
     }
     if word(&payload, "/detail-type").is_some() {
@@ -158,24 +160,24 @@ fn inputs(payload: &str) -> Vec<String> {
     payload.as_object().into_iter().flatten().map(|(name, _)| format!("command {name}")).collect()
 }
 
-/// What a message of a queue is.
+/// The kind of a message, and whether it was redelivered.
 fn message(record: &Value) -> Vec<String> {
     let body: Value = word(record, "/body").and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default();
     let again = word(record, "/attributes/ApproximateReceiveCount") != Some("1");
     let kind = [("/type", "message"), ("/recheck", "recheck"), ("/Type", "message of SNS's type")];
     let kind = kind.iter().find_map(|(pointer, of)| Some(format!("{of} {}", word(&body, pointer)?)));
-    let kind = kind.unwrap_or_else(|| "message that says not what it is".to_owned());
-    let again = again.then(|| "message again".to_owned());
+    let kind = kind.unwrap_or_else(|| "message of an unknown kind".to_owned());
+    let again = again.then(|| "redelivered message".to_owned());
     [kind].into_iter().chain(again).collect()
 }
 
-/// What an event of ECS is.
+/// The kind of an event of ECS.
 fn event(event: &Value) -> String {
     let of = ["/detail/eventName", "/detail/stopCode", "/detail/lastStatus"].iter().find_map(|at| word(event, at));
     format!("event {}: {}", word(event, "/detail-type").unwrap_or_default(), of.unwrap_or_default())
 }
 
-/// A call to ECS, and how it ended.
+/// A call to ECS and its result.
 fn call(call: &EcsCall) -> Vec<String> {
     let operation = match call.request["protectionEnabled"].as_bool() {
         Some(true) => "UpdateTaskProtection that protects",
@@ -193,24 +195,24 @@ fn call(call: &EcsCall) -> Vec<String> {
         EcsCallOutcome::Answered(Ok(_)) => "done".to_owned(),
         EcsCallOutcome::Answered(Err(error)) => error.code.to_string(),
         EcsCallOutcome::NoAnswer => "no answer".to_owned(),
-        EcsCallOutcome::CallerDies => "its caller dies".to_owned(),
+        EcsCallOutcome::CallerDies => "the function dies".to_owned(),
     };
     vec![format!("{operation}: {ended}")]
 }
 
-/// Which alert a message to the topic is.
+/// The kind and transition of an alert.
 fn alert(message: &str) -> String {
     let texts: Value = serde_json::from_str(message).unwrap_or_default();
     let machine: Value = word(&texts, "/default").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
     format!("alert {} {}", word(&machine, "/kind").unwrap_or_default(), word(&machine, "/event").unwrap_or_default())
 }
 
-/// What the function answers.
+/// The kind of an answer.
 fn answer(answer: &FunctionAnswer) -> Option<String> {
     match answer {
         FunctionAnswer::Failed => Some("an invocation fails".to_owned()),
         FunctionAnswer::Answered(answer) => match answer["batchItemFailures"].as_array() {
-            Some(failures) => (!failures.is_empty()).then(|| "messages are to come again".to_owned()),
+            Some(failures) => (!failures.is_empty()).then(|| "messages to retry".to_owned()),
             None => word(answer, "/error/code").map(|code| format!("error {code}")),
         },
     }
@@ -228,7 +230,7 @@ mod tests {
         assert_eq!(apart, [0, 1, 1, 1, 1, 1, 5]);
         assert_eq!(Extent::All.variants(&all).len(), 32);
         let needy = Scenario::parse("needy", "needs refusal=blocked arn=short event=silent").unwrap();
-        assert_eq!(Extent::Sample.variants(&needy), Extent::All.variants(&needy), "two switches are left");
+        assert_eq!(Extent::Sample.variants(&needy), Extent::All.variants(&needy), "two switches are open");
         let settled =
             Scenario::parse("settled", "needs refusal=blocked renewal=refused event=sent arn=long stop=late").unwrap();
         assert_eq!(Extent::Sample.variants(&settled).len(), 1);

@@ -24,7 +24,7 @@ pub struct Line {
     pub statement: Statement,
 }
 
-/// A line that is no statement.
+/// A line that is not a statement.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{scenario}:{line}: {problem}")]
 pub struct ScenarioError {
@@ -40,7 +40,7 @@ impl Scenario {
     /// Parses a scenario.
     ///
     /// # Errors
-    /// A line that is no statement, with file and line.
+    /// The first line that is not a statement, with its number.
     pub fn parse(name: &str, text: &str) -> Result<Self, ScenarioError> {
         let mut lines = Vec::new();
         for (at, line) in text.lines().enumerate() {

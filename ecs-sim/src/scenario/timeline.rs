@@ -6,13 +6,13 @@ use std::time::Duration;
 
 /// An entry of the timeline.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Telling {
+pub enum TimelineEntry {
     /// A worker sends a message.
     Message(String),
-    /// A person or the network does something.
-    Deed(String),
+    /// An operator, the network or ECS does something.
+    Action(String),
     /// Time passes.
-    Passes(String),
+    TimePasses(String),
     /// A remark of the scenario.
     Remark(String),
     /// A call to ECS: its request, its answer, and its reason.
@@ -24,9 +24,9 @@ pub enum Telling {
         /// The reason that the function logged.
         because: String,
     },
-    /// The function called nothing in ECS, and why.
-    Kept(String),
-    /// ECS reports or does something by itself.
+    /// The reason why the function made no call to ECS.
+    NoCall(String),
+    /// A service event message, or a stopped task.
     Ecs(String),
     /// The function warns.
     Warning(String),
@@ -38,21 +38,21 @@ pub enum Telling {
         body: String,
     },
     /// An expectation of the scenario is met.
-    Holds(String),
+    ExpectationMet(String),
 }
 
 /// Receives the timeline of a scenario.
-pub trait Audience {
+pub trait Observer {
     /// An entry at the time `at`.
-    fn hear(&mut self, at: Millis, telling: &Telling);
+    fn observe(&mut self, at: Millis, entry: &TimelineEntry);
 }
 
 /// Discards the timeline.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Silent;
 
-impl Audience for Silent {
-    fn hear(&mut self, _: Millis, _: &Telling) {}
+impl Observer for Silent {
+    fn observe(&mut self, _: Millis, _: &TimelineEntry) {}
 }
 
 /// The style of a timeline.
@@ -89,7 +89,7 @@ impl<W: Write> Timeline<W> {
         Self { to, style, last: None, problem: None }
     }
 
-    /// Ends it.
+    /// Ends the timeline.
     ///
     /// # Errors
     /// The first failure to write, if there was one.
@@ -122,39 +122,39 @@ impl<W: Write> Timeline<W> {
     }
 }
 
-impl<W: Write> Audience for Timeline<W> {
-    fn hear(&mut self, at: Millis, telling: &Telling) {
+impl<W: Write> Observer for Timeline<W> {
+    fn observe(&mut self, at: Millis, entry: &TimelineEntry) {
         if self.problem.is_some() {
             return;
         }
-        match telling {
-            Telling::Remark(text) => {
+        match entry {
+            TimelineEntry::Remark(text) => {
                 std::thread::sleep(self.style.pause);
                 let written = writeln!(self.to, "\n{}", self.paint("1", text));
                 self.note(written);
                 std::thread::sleep(self.style.pause);
             }
-            Telling::Message(text) => self.write_slowly(at, "✉ ", &self.paint("36", text)),
-            Telling::Deed(text) => self.write_slowly(at, "▸ ", &self.paint("36", text)),
-            Telling::Passes(text) => self.write_slowly(at, "… ", &self.paint("2", text)),
-            Telling::Call { ask, answer, because } => {
+            TimelineEntry::Message(text) => self.write_slowly(at, "✉ ", &self.paint("36", text)),
+            TimelineEntry::Action(text) => self.write_slowly(at, "▸ ", &self.paint("36", text)),
+            TimelineEntry::TimePasses(text) => self.write_slowly(at, "… ", &self.paint("2", text)),
+            TimelineEntry::Call { ask, answer, because } => {
                 self.write(at, "    → ECS: ", &format!("{} ⇒ {answer}", self.paint("32", ask)));
                 if !because.is_empty() {
                     self.write(at, "      because ", &self.paint("2", because));
                 }
             }
-            Telling::Kept(text) => self.write(at, "    no call ", &self.paint("2", text)),
-            Telling::Ecs(text) => self.write(at, "    ECS says: ", &self.paint("35", text)),
-            Telling::Warning(text) => self.write(at, "    ! ", &self.paint("33", text)),
-            Telling::Mail { subject, body } => {
-                self.write_slowly(at, "    ✉ mail: ", &self.paint("1;31", subject));
+            TimelineEntry::NoCall(text) => self.write(at, "    no call ", &self.paint("2", text)),
+            TimelineEntry::Ecs(text) => self.write(at, "    ← ECS: ", &self.paint("35", text)),
+            TimelineEntry::Warning(text) => self.write(at, "    ! ", &self.paint("33", text)),
+            TimelineEntry::Mail { subject, body } => {
+                self.write_slowly(at, "    ✉ email: ", &self.paint("1;31", subject));
                 for line in body.lines() {
                     let written = writeln!(self.to, "              │ {line}");
                     self.note(written);
                 }
                 std::thread::sleep(self.style.pause);
             }
-            Telling::Holds(text) => self.write(at, "    ✓ as expected: ", &self.paint("2", text)),
+            TimelineEntry::ExpectationMet(text) => self.write(at, "    ✓ expected: ", &self.paint("2", text)),
         }
     }
 }

@@ -26,7 +26,7 @@ impl ScenarioWorld {
         let task = match (&line.task, self.jobs.get(&key)) {
             (Some(letters), _) => self.task_id(letters)?,
             (None, Some(job)) => job.task.clone(),
-            (None, None) => return Err(format!("job {} is on no task yet: say `on a`", line.job)),
+            (None, None) => return Err(format!("job {} has not started: name its task, as in `on a`", line.job)),
         };
         let task_arn = format!("{}/{task}", self.region.lock().ecs.cluster_arn(CLUSTER).replace(":cluster/", ":task/"));
         let message_type = match line.verb {
@@ -44,7 +44,7 @@ impl ScenarioWorld {
         }
         self.know_job(line, &task);
         let sender = format!("AROAEXAMPLEID:{task}");
-        let seconds = u32::try_from(line.late / 1000).map_err(|_| "that is too late".to_owned())?;
+        let seconds = u32::try_from(line.late / 1000).map_err(|_| "the delay is too long".to_owned())?;
         self.send(SendMessage::new(body.to_string()).from_sender(sender).delayed(seconds))
     }
 
@@ -81,7 +81,7 @@ impl ScenarioWorld {
     }
 
     pub(super) fn deliver_again(&mut self, times: u32) -> Result<(), String> {
-        let id = self.last_message.clone().ok_or("no message was sent yet")?;
+        let id = self.last_message.clone().ok_or("there is no message yet")?;
         for _ in 0..times {
             let queued = self.region.lock().queues.deliver_again(JOB_QUEUE, &id);
             queued.map_err(|error| error.to_string())?;

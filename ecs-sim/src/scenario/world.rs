@@ -54,8 +54,8 @@ pub(super) struct ScenarioWorld {
     /// The calls to ECS that no line has counted yet, by operation.
     pub(super) calls_counted: BTreeMap<String, usize>,
     /// For each service the id of the last message in the timeline.
-    pub(super) told: BTreeMap<String, String>,
-    pub(super) news: Vec<String>,
+    pub(super) last_messages: BTreeMap<String, String>,
+    pub(super) ecs_reports: Vec<String>,
 }
 
 impl ScenarioWorld {
@@ -79,8 +79,8 @@ impl ScenarioWorld {
             events: BTreeMap::new(),
             events_made: 0,
             calls_counted: BTreeMap::new(),
-            told: BTreeMap::new(),
-            news: Vec::new(),
+            last_messages: BTreeMap::new(),
+            ecs_reports: Vec::new(),
         }
     }
 
@@ -96,20 +96,20 @@ impl ScenarioWorld {
 
     pub(super) fn advance_to(&mut self, to: Millis) {
         self.region.lock().advance_to(to);
-        self.look();
+        self.observe_ecs();
     }
 
     /// Changes something in ECS.
     pub(super) fn ecs(&mut self, act: impl FnOnce(&mut ControlPlane) -> Result<(), ApiError>) -> Result<(), String> {
         act(&mut self.region.lock().ecs).map_err(|error| error.to_string())?;
-        self.look();
+        self.observe_ecs();
         Ok(())
     }
 
     pub(super) fn create_service(&mut self, spec: ServiceSpec) -> Result<(), String> {
         self.ecs(|ecs| ecs.create_service(spec).map(drop))?;
         // A scenario begins in steady state; the messages on the way there are not reported.
-        self.news.clear();
+        self.ecs_reports.clear();
         Ok(())
     }
 
@@ -126,10 +126,10 @@ impl ScenarioWorld {
     pub(super) fn set_own_protection(&mut self, letters: &str, minutes: Option<u32>) -> Result<(), String> {
         let id = self.task_id(letters)?;
         let answer = self.region.lock().ecs.set_own_protection(&id, minutes.map(i64::from));
-        self.look();
+        self.observe_ecs();
         match answer.map_err(|error| error.to_string())?.failures.first() {
             None => Ok(()),
-            Some(failure) => Err(format!("ecs refuses {letters}: {}", failure.reason)),
+            Some(failure) => Err(format!("ECS refuses to protect {letters}: {}", failure.reason)),
         }
     }
 
@@ -163,7 +163,7 @@ impl ScenarioWorld {
     pub(super) fn task<T>(&self, letters: &str, look: impl FnOnce(&SimulatedTask) -> T) -> Result<T, String> {
         let id = self.task_id(letters)?;
         let region = self.region.lock();
-        region.ecs.task(&id).map(look).ok_or_else(|| format!("ecs has forgotten task {letters}"))
+        region.ecs.task(&id).map(look).ok_or_else(|| format!("ECS no longer knows the task {letters}"))
     }
 
     /// Replaces task ARNs and ids in the text by the scenario's letters.
@@ -204,7 +204,7 @@ impl ScenarioWorld {
     /// The messages of a queue, visible or not, oldest first.
     pub(super) fn messages_in(&self, queue: &str) -> Vec<Message> {
         let region = self.region.lock();
-        let messages = region.queues.messages(queue).expect("the Region was made with its queues");
+        let messages = region.queues.messages(queue).expect("every Region has these queues");
         messages.into_iter().cloned().collect()
     }
 
@@ -247,11 +247,13 @@ impl ScenarioWorld {
 
     pub(super) fn nothing_unexpected(&self) -> Result<(), String> {
         if let Some(alert) = self.alerts.first().filter(|_| !self.alerts_are_muted) {
-            return Err(format!("an alert was sent that no line expects: {alert}"));
+            return Err(format!("no line expects this alert: `{alert}`"));
         }
         match self.logs.iter().find(|line| line.level == "ERROR") {
             None => Ok(()),
-            Some(line) => Err(format!("the function logged an error: {} {:?}", line.message, line.fields)),
+            Some(line) => {
+                Err(format!("the function logged an error: {} {}", line.message, Value::Object(line.fields.clone())))
+            }
         }
     }
 }

@@ -29,7 +29,7 @@ impl Client {
 }
 
 #[test]
-fn message_comes_back_as_it_was_sent() {
+fn a_message_is_received_as_it_was_sent() {
     let mut client = Client::new();
     let attributes = json!({
         "binary": { "DataType": "Binary", "BinaryValue": "AP8x" },

@@ -21,9 +21,9 @@ impl Autoscaling for SimulatedAutoscaling {
     }
 }
 
-fn scalable_target(told: &Value) -> ScalableTarget {
-    let capacity = |name| told[name].as_u64().and_then(|number| u32::try_from(number).ok()).unwrap_or(0);
-    let is_suspended = |name| told["SuspendedState"][name] == true;
+fn scalable_target(json: &Value) -> ScalableTarget {
+    let capacity = |name| json[name].as_u64().and_then(|number| u32::try_from(number).ok()).unwrap_or(0);
+    let is_suspended = |name| json["SuspendedState"][name] == true;
     ScalableTarget {
         min: capacity("MinCapacity"),
         max: capacity("MaxCapacity"),

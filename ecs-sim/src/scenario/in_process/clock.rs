@@ -9,7 +9,7 @@ use taskhold::clock::Clock;
 
 /// A time of the simulation as the function sees it.
 pub(crate) fn timestamp(at: Millis) -> Timestamp {
-    Timestamp::from_millisecond(at).expect("scenarios play in this century")
+    Timestamp::from_millisecond(at).expect("simulated times are within this century")
 }
 
 #[derive(Clone, Debug)]

@@ -74,7 +74,7 @@ impl ServiceReads for SimulatedEcs {
     async fn describe_service(&self, service: &ServiceArn) -> Result<Option<Service>, EcsError> {
         let request = json!({"cluster": service.cluster.to_string(), "services": [service.name], "include": ["TAGS"]});
         let answer = self.call("DescribeServices", request).await?;
-        Ok(list(&answer, "services").next().map(|told| described::service(service, told)))
+        Ok(list(&answer, "services").next().map(|json| described::service(service, json)))
     }
 
     async fn list_tasks(&self, service: &ServiceArn, next_token: Option<&str>) -> Result<Page<TaskId>, EcsError> {

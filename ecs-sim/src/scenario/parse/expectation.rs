@@ -8,7 +8,7 @@ use super::words::{Parsed, Words, duration};
 const PROTECTION_CALL: &str = "UpdateTaskProtection";
 
 pub(super) fn read(words: &mut Words<'_>) -> Parsed<Expectation> {
-    let subject = words.next("the expectation")?;
+    let subject = words.next("an expectation")?;
     match subject {
         "warning" => return Ok(Expectation::Warning(words.text())),
         "error" => return Ok(Expectation::Error(words.text())),
@@ -18,7 +18,7 @@ pub(super) fn read(words: &mut Words<'_>) -> Parsed<Expectation> {
         "answer" => return Ok(Expectation::Answer(words.next("a JSON pointer")?.to_owned(), words.text())),
         _ => {}
     }
-    let state = words.next("how it is expected")?;
+    let state = words.next("an expected state")?;
     if let Ok(number) = subject.parse() {
         return match state {
             "calls" | "call" if words.has("of") => Ok(Expectation::Calls(number, operation(words)?)),
@@ -31,8 +31,8 @@ pub(super) fn read(words: &mut Words<'_>) -> Parsed<Expectation> {
             }
             "dead-lettered" => Ok(Expectation::DeadLettered(number, words.has("because").then(|| words.text()))),
             other => {
-                let counted = "`calls`, `waiting`, `dead-lettered`, `interrupted` and `deployments` can";
-                Err(format!("`{other}` cannot be counted; {counted}"))
+                let counts = "`calls`, `waiting`, `dead-lettered`, `interrupted` or `deployments`";
+                Err(format!("unknown count `{other}`: use {counts}"))
             }
         };
     }
@@ -46,6 +46,6 @@ pub(super) fn read(words: &mut Words<'_>) -> Parsed<Expectation> {
         "steady" => Expectation::Steady(subject),
         "desired" => Expectation::Desired(subject, words.number("a number of tasks")?),
         "deploying" => Expectation::Deploying(subject),
-        other => return Err(format!("`{other}` is nothing that a task or a service can be")),
+        other => return Err(format!("unknown state `{other}` of a task or service")),
     })
 }

@@ -16,7 +16,7 @@ const OPERATIONS: [&str; 7] = [
 ];
 
 pub(super) fn ecs(words: &mut Words<'_>) -> Parsed<Statement> {
-    let verb = words.next("what ecs does")?;
+    let verb = words.next("a fault of ECS")?;
     if verb == "takes" {
         return Ok(Statement::Latency(duration(words.next("a duration")?)?));
     }
@@ -31,12 +31,11 @@ pub(super) fn ecs(words: &mut Words<'_>) -> Parsed<Statement> {
         "loses" => match words.next("`calls` or `answers`")? {
             "calls" => Fault::CallLost,
             "answers" => Fault::AnswerLost,
-            other => return Err(format!("ecs loses `calls` or `answers`, not `{other}`")),
+            other => return Err(format!("expected `calls` or `answers`, not `{other}`")),
         },
         other => {
-            let problem =
-                format!("ecs `throttles`, `fails`, `denies`, `loses`, `takes` or `recovers`; `{other}` it cannot");
-            return Err(problem);
+            let verbs = "`throttles`, `fails`, `denies`, `loses`, `takes` or `recovers`";
+            return Err(format!("unknown verb `{other}` after `ecs`: use {verbs}"));
         }
     };
     Ok(Statement::Fault(fault, number, of_operation(words)?))
@@ -47,7 +46,7 @@ pub(super) fn function(words: &mut Words<'_>) -> Parsed<Statement> {
     let fault = match words.next("`before` or `after`")? {
         "before" => Fault::DiesBefore,
         "after" => Fault::DiesAfter,
-        other => return Err(format!("the function dies `before` or `after` a call, not `{other}`")),
+        other => return Err(format!("expected `before` or `after`, not `{other}`")),
     };
     words.literal("call")?;
     Ok(Statement::Fault(fault, 1, of_operation(words)?))
@@ -64,12 +63,13 @@ pub(super) fn autoscaling(words: &mut Words<'_>) -> Parsed<Statement> {
     Ok(Statement::Autoscaling(service, min..=words.number("a number of tasks")?))
 }
 
-/// `events are lost`, `events come again`.
+/// `events are lost`, `events are delivered`.
 pub(super) fn events(words: &mut Words<'_>) -> Parsed<Statement> {
-    match (words.next("`are` or `come`")?, words.next("`lost` or `again`")?) {
-        ("are", "lost") => Ok(Statement::Events(EventsOfEcs::Lost)),
-        ("come", "again") => Ok(Statement::Events(EventsOfEcs::Delivered)),
-        (one, two) => Err(format!("events `are lost` or `come again`, not `{one} {two}`")),
+    words.literal("are")?;
+    match words.next("`lost` or `delivered`")? {
+        "lost" => Ok(Statement::Events(EventsOfEcs::Lost)),
+        "delivered" => Ok(Statement::Events(EventsOfEcs::Delivered)),
+        other => Err(format!("unknown fate `{other}` of events: use `lost` or `delivered`")),
     }
 }
 
@@ -79,9 +79,9 @@ fn of_operation(words: &mut Words<'_>) -> Parsed<Option<String>> {
 
 /// An operation that the function calls. A misspelt one would never match.
 pub(super) fn operation(words: &mut Words<'_>) -> Parsed<String> {
-    let word = words.next("a call of ecs")?;
+    let word = words.next("an operation of ECS")?;
     match OPERATIONS.contains(&word) {
         true => Ok(word.to_owned()),
-        false => Err(format!("`{word}` is no call of the function's; there are {}", OPERATIONS.join(", "))),
+        false => Err(format!("the function never calls `{word}`; it calls {}", OPERATIONS.join(", "))),
     }
 }

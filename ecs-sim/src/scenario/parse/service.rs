@@ -42,7 +42,7 @@ fn strategy(words: &mut Words<'_>) -> Parsed<StrategySpec> {
         "blue-green" => Ok(StrategySpec::BlueGreen),
         "linear" => Ok(StrategySpec::LINEAR),
         "canary" => Ok(StrategySpec::CANARY),
-        other => Err(format!("a strategy is `rolling`, `blue-green`, `linear` or `canary`, not `{other}`")),
+        other => Err(format!("unknown strategy `{other}`: use `rolling`, `blue-green`, `linear` or `canary`")),
     }
 }
 
@@ -51,7 +51,7 @@ fn controller(words: &mut Words<'_>) -> Parsed<DeploymentControllerType> {
         "ecs" => Ok(DeploymentControllerType::Ecs),
         "code-deploy" => Ok(DeploymentControllerType::CodeDeploy),
         "external" => Ok(DeploymentControllerType::External),
-        other => Err(format!("a controller is `ecs`, `code-deploy` or `external`, not `{other}`")),
+        other => Err(format!("unknown controller `{other}`: use `ecs`, `code-deploy` or `external`")),
     }
 }
 

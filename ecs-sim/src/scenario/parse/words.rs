@@ -10,14 +10,14 @@ pub(super) struct Words<'a>(pub(super) Vec<&'a str>);
 impl<'a> Words<'a> {
     pub(super) fn next(&mut self, wanted: &str) -> Parsed<&'a str> {
         if self.0.is_empty() {
-            return Err(format!("the line ends where {wanted} must stand"));
+            return Err(format!("expected {wanted}, but the line ends"));
         }
         Ok(self.0.remove(0))
     }
 
     pub(super) fn literal(&mut self, word: &str) -> Parsed<()> {
         let found = self.next(&format!("`{word}`"))?;
-        if found == word { Ok(()) } else { Err(format!("`{found}` stands where `{word}` must stand")) }
+        if found == word { Ok(()) } else { Err(format!("expected `{word}`, not `{found}`")) }
     }
 
     /// Consumes the word if it is next.
@@ -31,7 +31,7 @@ impl<'a> Words<'a> {
 
     pub(super) fn number(&mut self, wanted: &str) -> Parsed<u32> {
         let word = self.next(wanted)?;
-        word.parse().map_err(|_| format!("`{word}` stands where {wanted} must stand"))
+        word.parse().map_err(|_| format!("expected {wanted}, not `{word}`"))
     }
 
     pub(super) fn text(&mut self) -> String {
@@ -41,7 +41,7 @@ impl<'a> Words<'a> {
     pub(super) fn end(&self) -> Parsed<()> {
         match self.0.first() {
             None => Ok(()),
-            Some(word) => Err(format!("`{word}` means nothing here")),
+            Some(word) => Err(format!("unexpected `{word}`")),
         }
     }
 }

@@ -1,5 +1,5 @@
 //! The minimal Lambda function in Rust that calls ECS, tuned as taskhold is: the same HTTP client, trust store,
-//! source of credentials and profile. Each invocation makes one call for one task, whatever its payload.
+//! source of credentials and profile. Each invocation makes one call for one task, independent of its payload.
 
 use aws_config::BehaviorVersion;
 use aws_config::environment::credentials::EnvironmentVariableCredentialsProvider;

@@ -2,7 +2,7 @@
 
 use super::function::{Invoked, LogLine};
 use super::sent_alert::SentAlert;
-use super::timeline::{Telling, clock_time};
+use super::timeline::{TimelineEntry, clock_time};
 use super::world::ScenarioWorld;
 use crate::control_plane::Millis;
 use crate::event_source::FunctionAnswer;
@@ -12,15 +12,15 @@ use std::collections::BTreeMap;
 
 impl ScenarioWorld {
     /// Builds the timeline entries of an invocation: its calls to ECS, and its log lines.
-    pub(super) fn tellings_of(&mut self, invoked: &Invoked) -> Vec<Telling> {
+    pub(super) fn timeline_entries(&mut self, invoked: &Invoked) -> Vec<TimelineEntry> {
         let calls = std::mem::take(&mut self.region.lock().calls);
-        let mut tellings = Vec::new();
+        let mut entries = Vec::new();
         for call in &calls {
             *self.calls_counted.entry(call.operation.clone()).or_default() += 1;
         }
         for call in calls.iter().filter(|call| call.operation == "UpdateTaskProtection") {
             self.summary.calls += 1;
-            tellings.push(self.telling_of(call, &invoked.logs));
+            entries.push(self.call_entry(call, &invoked.logs));
         }
         for line in &invoked.logs {
             let field = |name: &str| self.named(line.fields.get(name).and_then(Value::as_str).unwrap_or_default());
@@ -31,26 +31,30 @@ impl ScenarioWorld {
             };
             match line.level.as_str() {
                 "DEBUG" if line.message == "protection not requested" => {
-                    tellings.push(Telling::Kept(format!("for {}: {}", field("task"), times_of_day(&field("why")))));
+                    entries.push(TimelineEntry::NoCall(format!(
+                        "for {}: {}",
+                        field("task"),
+                        times_of_day(&field("why"))
+                    )));
                 }
                 "INFO" if line.message == "dry run: protection not requested" => {
-                    tellings.push(Telling::Kept(times_of_day(&format!("{}: {}", line.message, fields()))));
+                    entries.push(TimelineEntry::NoCall(times_of_day(&format!("in a dry run: {}", fields()))));
                 }
                 // The email contains more.
                 "WARN" if line.message == "sending an alert" => {}
-                "WARN" | "ERROR" => tellings.push(Telling::Warning(format!("{}: {}", line.message, fields()))),
+                "WARN" | "ERROR" => entries.push(TimelineEntry::Warning(format!("{}: {}", line.message, fields()))),
                 _ => {}
             }
         }
-        tellings.extend(self.take_mails());
+        entries.extend(self.take_mails());
         if invoked.answer == FunctionAnswer::Failed {
-            tellings.push(Telling::Warning("the invocation failed: all of its input is retried".to_owned()));
+            entries.push(TimelineEntry::Warning("the invocation failed: its whole input is retried".to_owned()));
         }
-        tellings
+        entries
     }
 
     /// The emails of new publications; each is an alert that a line must expect.
-    fn take_mails(&mut self) -> Vec<Telling> {
+    fn take_mails(&mut self) -> Vec<TimelineEntry> {
         let publications = self.region.lock().topics.take_publications();
         let mut mails = Vec::new();
         for publication in publications {
@@ -64,37 +68,37 @@ impl ScenarioWorld {
             let subject = self.named(&publication.subject.unwrap_or_default());
             let body = self.named(&text("email"));
             self.mails.push(format!("{subject}\n{body}"));
-            mails.push(Telling::Mail { subject, body });
+            mails.push(TimelineEntry::Mail { subject, body });
         }
         mails
     }
 
-    fn telling_of(&mut self, call: &EcsCall, logs: &[LogLine]) -> Telling {
+    fn call_entry(&mut self, call: &EcsCall, logs: &[LogLine]) -> TimelineEntry {
         let ids: Vec<&str> = call.request["tasks"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         let mut names: Vec<String> = ids.iter().map(|id| self.named(id)).collect();
         names.sort();
         let tasks = names.join(", ");
         let ask = match call.request["expiresInMinutes"].as_u64() {
             Some(minutes) => format!("protect {tasks} for {minutes} minutes"),
-            None => format!("release {tasks}"),
+            None => format!("clear the protection of {tasks}"),
         };
         let answer = match &call.outcome {
             EcsCallOutcome::Answered(Ok(answer)) => self.answer_of(answer),
             EcsCallOutcome::Answered(Err(error)) => format!("failed: {}", error.code),
             EcsCallOutcome::NoAnswer => "no answer".to_owned(),
-            EcsCallOutcome::CallerDies => "and the function dies".to_owned(),
+            EcsCallOutcome::CallerDies => "the function dies".to_owned(),
         };
         let list = |line: &LogLine, name: &str| -> Vec<String> {
             let text = line.fields.get(name).and_then(Value::as_str).unwrap_or("[]");
             serde_json::from_str(text).unwrap_or_default()
         };
         let asking = logs.iter().filter(|line| line.message == "requesting task protection");
-        let told: BTreeMap<String, String> =
+        let reasons: BTreeMap<String, String> =
             asking.flat_map(|line| list(line, "tasks").into_iter().zip(list(line, "why"))).collect();
-        let mut because: Vec<String> = ids.iter().filter_map(|id| told.get(*id)).cloned().collect();
+        let mut because: Vec<String> = ids.iter().filter_map(|id| reasons.get(*id)).cloned().collect();
         because.sort();
         because.dedup();
-        Telling::Call { ask, answer, because: times_of_day(&because.join("; ")) }
+        TimelineEntry::Call { ask, answer, because: times_of_day(&because.join("; ")) }
     }
 
     fn answer_of(&mut self, answer: &Value) -> String {
@@ -106,7 +110,7 @@ impl ScenarioWorld {
             let name = self.named(task["taskArn"].as_str().unwrap_or_default());
             parts.push(match until {
                 Some(until) => format!("{name} until {}", clock_time(until)),
-                None => format!("{name} released"),
+                None => format!("{name} unprotected"),
             });
         }
         for failure in list("failures") {

@@ -7,13 +7,13 @@ use serde_json::Value;
 
 impl ScenarioWorld {
     /// What ECS reported and did since the last call.
-    pub(super) fn take_news(&mut self) -> Vec<String> {
-        self.look();
-        std::mem::take(&mut self.news)
+    pub(super) fn take_ecs_reports(&mut self) -> Vec<String> {
+        self.observe_ecs();
+        std::mem::take(&mut self.ecs_reports)
     }
 
     /// Takes in everything that has changed in ECS: names new tasks and sends events on their way.
-    pub(super) fn look(&mut self) {
+    pub(super) fn observe_ecs(&mut self) {
         let mut region = self.region.lock();
         for task in region.ecs.tasks() {
             if !self.named.contains_key(&task.id) {
@@ -23,22 +23,22 @@ impl ScenarioWorld {
         }
         let now = region.now();
         let events = region.ecs.take_events();
-        let mut said = Vec::new();
+        let mut messages = Vec::new();
         for service in region.ecs.services() {
-            let last = self.told.get(&service.name);
+            let last = self.last_messages.get(&service.name);
             let new: Vec<_> = service.events.iter().take_while(|event| Some(&event.id) != last).collect();
-            said.extend(new.iter().rev().map(|event| event.message.clone()));
+            messages.extend(new.iter().rev().map(|event| event.message.clone()));
             if let Some(newest) = new.first() {
-                self.told.insert(service.name.clone(), newest.id.clone());
+                self.last_messages.insert(service.name.clone(), newest.id.clone());
             }
         }
         drop(region);
         self.summary.deployments_completed +=
-            said.iter().filter(|text| text.ends_with("deployment completed.")).count();
-        let said: Vec<String> = said.iter().map(|text| shortened(&self.named(text))).collect();
-        self.news.extend(said);
+            messages.iter().filter(|text| text.ends_with("deployment completed.")).count();
+        let messages: Vec<String> = messages.iter().map(|text| shortened(&self.named(text))).collect();
+        self.ecs_reports.extend(messages);
         for event in events {
-            self.notice_task(&event);
+            self.report_stop(&event);
             if self.events_of_ecs == EventsOfEcs::Lost {
                 continue;
             }
@@ -50,7 +50,7 @@ impl ScenarioWorld {
     }
 
     /// Reports a task that has begun to stop or has stopped, which may end a job.
-    fn notice_task(&mut self, event: &Value) {
+    fn report_stop(&mut self, event: &Value) {
         let detail = &event["detail"];
         let status = (detail["lastStatus"].as_str(), detail["desiredStatus"].as_str());
         let (Some(arn), (Some("STOPPED"), _)) = (detail["taskArn"].as_str(), status) else { return };
@@ -66,8 +66,8 @@ impl ScenarioWorld {
             self.summary.interrupted += usize::from(live > 0);
         }
         let reason = shortened(&self.named(detail["stoppedReason"].as_str().unwrap_or_default()));
-        let jobs = if live > 0 { format!(", with {live} of its jobs still running") } else { String::new() };
-        self.news.push(format!("task {} has stopped ({reason}){jobs}", self.named(&id)));
+        let jobs = if live > 0 { format!(" in the middle of {live} jobs") } else { String::new() };
+        self.ecs_reports.push(format!("task {} has stopped ({reason}){jobs}", self.named(&id)));
     }
 }
 
