@@ -4,7 +4,7 @@
 //! [`service_answer`] define the JSON that goes back. Start at `Function::handle_command` in [`commands`].
 //!
 //! Not here: the judgment on a service ([`crate::service`]), the JSON parts shared with alerts
-//! ([`crate::notify::view`]), and the sweep itself (`lambda/sweep.rs`).
+//! ([`crate::notify::json`]), and the sweep itself (`lambda/sweep.rs`).
 
 pub mod answer;
 pub mod command;

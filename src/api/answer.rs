@@ -3,7 +3,7 @@
 use crate::api::command::CommandError;
 use crate::api::service_answer::{PreflightReport, ServiceReport};
 use crate::ecs::service::ServiceArn;
-use crate::notify::view::parts::bounded;
+use crate::notify::json::parts::bounded;
 
 use serde::Serialize;
 

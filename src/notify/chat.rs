@@ -9,9 +9,10 @@ pub mod refused;
 pub mod span;
 
 use crate::ecs::arn::Task;
+use crate::notify::actions::commands;
 use crate::notify::chat::form::Form;
 use crate::notify::chat::span::{code, is_safe_in_code};
-use crate::notify::email::{commands, subject, suggested_action};
+use crate::notify::email::{subject, suggested_action};
 use crate::notify::refused::{
     general_suggested_actions, is_about as is_about_refused, is_lost, other_blocking_tasks, outlook,
 };

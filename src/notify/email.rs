@@ -6,6 +6,7 @@
 pub mod lines;
 pub mod refused;
 
+use crate::notify::actions::commands;
 use crate::notify::email::lines::Lines;
 use crate::notify::refused::{
     general_suggested_actions, is_about as is_about_refused, lost_by_waiting, other_blocking_tasks, outlook,
@@ -237,17 +238,6 @@ fn harmless_suggested_action(way: &SuggestedAction, now: Timestamp) -> String {
         }
         SuggestedAction::RaiseMaximumPercent { to, .. } => {
             format!("Raise maximumPercent to {to}, so that new tasks fit beside the protected ones:")
-        }
-    }
-}
-
-/// The commands of a suggested action.
-pub(crate) fn commands(way: &SuggestedAction) -> &[String] {
-    match way {
-        SuggestedAction::Wait { .. } => &[],
-        SuggestedAction::ReleaseIdle { commands, .. } => commands,
-        SuggestedAction::RaiseDesiredCount { command, .. } | SuggestedAction::RaiseMaximumPercent { command, .. } => {
-            std::slice::from_ref(command)
         }
     }
 }

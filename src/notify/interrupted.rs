@@ -3,11 +3,10 @@
 
 pub mod chat;
 pub mod email;
-pub mod job_message;
-pub mod json;
 
 use crate::ecs::arn::Task;
 use crate::ecs::service::ServiceArn;
+use crate::notify::json::interruption;
 use crate::notify::notification::Notification;
 use crate::notify::words::{count, time_from};
 use crate::service::alert::{AlertKind, Transition};
@@ -15,18 +14,18 @@ use crate::service::forecast::longest_first;
 use crate::service::snapshot::JobSnapshot;
 use crate::task::interruption::{InterruptedJob, Interruption, StopStage};
 
-const KIND: AlertKind = AlertKind::JobInterrupted;
+pub(crate) const KIND: AlertKind = AlertKind::JobInterrupted;
 /// Nothing undoes an interruption, so no other transition follows.
-const EVENT: Transition = Transition::Opened;
+pub(crate) const EVENT: Transition = Transition::Opened;
 
 /// The end of a task, as the texts need it.
 pub(crate) struct InterruptionView<'a> {
-    task: &'a Task,
-    what: &'a Interruption,
+    pub(crate) task: &'a Task,
+    pub(crate) what: &'a Interruption,
     /// `None` if ECS no longer knew the task.
-    service: Option<ServiceArn>,
+    pub(crate) service: Option<ServiceArn>,
     /// The job with the latest declared end first.
-    jobs: Vec<JobSnapshot>,
+    pub(crate) jobs: Vec<JobSnapshot>,
 }
 
 pub(crate) fn message(task: &Task, what: &Interruption) -> Notification {
@@ -38,13 +37,13 @@ pub(crate) fn message(task: &Task, what: &Interruption) -> Notification {
         subject: email::subject(&view),
         mail: email::body(&view),
         chat: chat::message(&view),
-        machine: json::message(&view),
+        machine: interruption::message(&view),
         service: view.service,
     }
 }
 
 impl<'a> InterruptionView<'a> {
-    fn new(task: &'a Task, what: &'a Interruption) -> Self {
+    pub(crate) fn new(task: &'a Task, what: &'a Interruption) -> Self {
         let job = |job: &InterruptedJob| JobSnapshot {
             key: job.key.clone(),
             until: job.until,
@@ -58,7 +57,7 @@ impl<'a> InterruptionView<'a> {
     }
 
     /// The key contains only the task: its service may become known later, or never.
-    fn incident(&self) -> String {
+    pub(crate) fn incident(&self) -> String {
         format!("{}/-/{}/{}", self.task.cluster.name, self.task.id, KIND.as_str())
     }
 

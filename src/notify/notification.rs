@@ -40,7 +40,7 @@ impl Notification {
             subject: email::subject(alert),
             mail: email::body(alert),
             chat: chat::message(alert),
-            machine: json::message(alert),
+            machine: json::alert::message(alert),
         }
     }
 

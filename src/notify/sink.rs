@@ -1,6 +1,6 @@
 //! Delivery of notifications: a [`Sink`] accepts rendered texts, and a [`Notifier`] renders what the outbox delivers.
 
-use crate::notify::interrupted::job_message::job_messages;
+use crate::notify::json::job_message::job_messages;
 use crate::notify::notification::Notification;
 use crate::outbox::{Deliver, DeliveryError};
 use crate::service::alert::Alert;

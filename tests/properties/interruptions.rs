@@ -9,7 +9,7 @@ use proptest::option;
 use proptest::prelude::*;
 use std::sync::{Arc, OnceLock};
 use taskhold::ecs::arn::{ClusterArn, Task};
-use taskhold::notify::interrupted::job_message::job_messages;
+use taskhold::notify::json::job_message::job_messages;
 use taskhold::notify::notification::Notification;
 use taskhold::task::interruption::InterruptedTask;
 use taskhold::task::interruption::Interruption;

@@ -2,13 +2,13 @@
 
 use crate::clock::WholeSeconds;
 use crate::notify::interrupted::{EVENT, InterruptionView, KIND};
-use crate::notify::json::{ESCAPED_BYTES_MAX, VERSION, escaped_bytes, sendable};
-use crate::notify::view::parts::bounded;
-use crate::notify::view::tasks::{Detail, Room, jobs};
+use crate::notify::json::parts::{Lists, bounded};
+use crate::notify::json::tasks::{Room, jobs};
+use crate::notify::json::{VERSION, bytes_left, text};
 use crate::service::alert::{AlertKind, Transition};
 use crate::task::interruption::StopStage;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::json;
 
 /// Maximum number of exit codes: more than ECS allows containers in a task (ECS Developer Guide, "Amazon ECS service
 /// quotas").
@@ -16,7 +16,7 @@ const EXIT_CODES_MAX: usize = 20;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Document<'a> {
+struct InterruptionDocument<'a> {
     version: u32,
     incident: &'a str,
     kind: AlertKind,
@@ -33,26 +33,16 @@ struct Document<'a> {
     stop_code: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stopped_reason: Option<String>,
-    exit_codes: Vec<ExitCode>,
-    exit_codes_omitted: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     protected_until: Option<WholeSeconds>,
-    jobs: Vec<Value>,
-    jobs_omitted: usize,
+    #[serde(flatten)]
+    lists: Lists,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ExitCode {
-    container: String,
-    exit_code: i32,
-}
-
-/// The JSON, at most [`ESCAPED_BYTES_MAX`] in escaped form.
+/// The JSON, at most [`ESCAPED_BYTES_MAX`](crate::notify::json::ESCAPED_BYTES_MAX) in escaped form.
 pub(crate) fn message(view: &InterruptionView<'_>) -> String {
     let what = view.what;
-    let exit_codes = what.exit_codes.iter().take(EXIT_CODES_MAX);
-    let mut document = Document {
+    let mut document = InterruptionDocument {
         version: VERSION,
         incident: &view.incident(),
         kind: KIND,
@@ -65,21 +55,14 @@ pub(crate) fn message(view: &InterruptionView<'_>) -> String {
         stage: what.stage,
         stop_code: what.stop_code.as_deref().map(bounded),
         stopped_reason: what.stopped_reason.as_deref().map(bounded),
-        exit_codes: exit_codes
-            .map(|(container, exit_code)| ExitCode { container: bounded(container), exit_code: *exit_code })
-            .collect(),
-        exit_codes_omitted: what.exit_codes.len().saturating_sub(EXIT_CODES_MAX),
         protected_until: what.protected_until.map(Into::into),
-        jobs: Vec::new(),
-        jobs_omitted: view.jobs.len(),
+        lists: Lists::of_an_alert(),
     };
-    let bytes_max = ESCAPED_BYTES_MAX.saturating_sub(escaped_bytes(&text(&document)));
-    let room = Room { items_max: usize::MAX, bytes_max, bytes: |json| escaped_bytes(&sendable(json)) };
-    document.jobs = jobs(&view.jobs, &room, &Detail::OF_JOBS);
-    document.jobs_omitted -= document.jobs.len();
+    let first = what.exit_codes.iter().take(EXIT_CODES_MAX);
+    let exit_codes = first.map(|(container, code)| json!({"container": bounded(container), "exitCode": code}));
+    document.lists.add("exitCodes", exit_codes.collect(), what.exit_codes.len());
+    document.lists.reserve("jobs", view.jobs.len());
+    let shown = jobs(&view.jobs, &Room::for_jobs_in_an_alert(bytes_left(&document)));
+    document.lists.add("jobs", shown, view.jobs.len());
     text(&document)
-}
-
-fn text(document: &Document<'_>) -> String {
-    sendable(&serde_json::to_string(document).expect("plain data has a JSON form"))
 }

@@ -4,8 +4,8 @@
 use crate::clock::WholeSeconds;
 use crate::ecs::arn::Task;
 use crate::notify::interrupted::{InterruptionView, KIND};
-use crate::notify::json::sendable;
-use crate::notify::view::parts::bounded;
+use crate::notify::json::parts::bounded;
+use crate::notify::json::text;
 use crate::service::alert::AlertKind;
 use crate::service::snapshot::JobSnapshot;
 use crate::task::interruption::{Interruption, StopStage};
@@ -17,7 +17,7 @@ pub const VERSION: u32 = 1;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Document<'a> {
+struct JobDocument<'a> {
     version: u32,
     kind: AlertKind,
     job_id: &'a str,
@@ -43,7 +43,7 @@ pub fn job_messages(task: &Task, interruption: &Interruption) -> Vec<String> {
     let (stop_code, reason) = (&interruption.stop_code, &interruption.stopped_reason);
     let (stop_code, reason) = (stop_code.as_deref().map(bounded), reason.as_deref().map(bounded));
     let body = |JobSnapshot { key, labels, .. }: &JobSnapshot| {
-        let document = Document {
+        let document = JobDocument {
             version: VERSION,
             kind: KIND,
             job_id: &key.job_id,
@@ -57,7 +57,7 @@ pub fn job_messages(task: &Task, interruption: &Interruption) -> Vec<String> {
             stopped_reason: reason.as_deref(),
             at: interruption.at.into(),
         };
-        sendable(&serde_json::to_string(&document).expect("plain data has a JSON form"))
+        text(&document)
     };
     view.jobs.iter().map(body).collect()
 }

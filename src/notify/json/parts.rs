@@ -1,0 +1,269 @@
+//! JSON parts that alerts and command answers share, so that both use the same words for the same things.
+
+use crate::clock::WholeSeconds;
+use crate::ecs::TASKS_PER_PROTECTION_CALL_MAX;
+use crate::ecs::arn::ClusterArn;
+use crate::notify::actions::commands;
+use crate::notify::json::tasks::task_arn;
+use crate::service::alert::AlertKind;
+use crate::service::diagnosis::{Diagnosis, RolloutStatus, TaskCounts};
+use crate::service::forecast::{Deadline, DeadlineSource, Forecast};
+use crate::service::incident::{Incident, Incidents};
+use crate::service::rollout::Rollout;
+use crate::service::suggested_action::SuggestedAction;
+use crate::service::tags::TagProblem;
+use crate::text::{escaped, is_printable};
+use jiff::SignedDuration;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+/// Maximum number of failed reads; the first ones explain the rest.
+pub(crate) const GAPS_MAX: usize = 20;
+/// For one failed read, or for an error message: AWS's text, of any length.
+const TEXT_CHARS_MAX: usize = 500;
+/// Maximum number of tags that taskhold ignores.
+pub(crate) const TAG_PROBLEMS_MAX: usize = 10;
+/// The longest key of a tag (Amazon ECS Developer Guide, "Tagging Amazon ECS resources"), so that it can be found.
+const TAG_CHARS_MAX: usize = 128;
+/// For a tag's value: as much as it takes to recognize it.
+const TAG_VALUE_CHARS_MAX: usize = 64;
+
+/// What a diagnosis says about the rollout of a service.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RolloutReport {
+    rollout_status: RolloutStatus,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rollout: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    blocked_since: Option<WholeSeconds>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    forecast: Option<ForecastReport>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deadline: Option<DeadlineReport>,
+    task_counts: TaskCounts,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ForecastReport {
+    by_expiry: WholeSeconds,
+    by_jobs: WholeSeconds,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DeadlineReport {
+    at: WholeSeconds,
+    source: DeadlineSource,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    margin_minutes: Option<i64>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct IncidentReport<'a> {
+    incident: &'a str,
+    kind: AlertKind,
+    since: WholeSeconds,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notified_at: Option<WholeSeconds>,
+    escalations: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resolved_at: Option<WholeSeconds>,
+}
+
+impl From<&Diagnosis> for RolloutReport {
+    fn from(diagnosis: &Diagnosis) -> Self {
+        let forecast = diagnosis.forecast.as_ref();
+        Self {
+            rollout_status: diagnosis.rollout_status,
+            rollout: rollout(&diagnosis.rollout),
+            blocked_since: diagnosis.blocked_since.map(Into::into),
+            forecast: forecast.map(ForecastReport::from),
+            deadline: diagnosis.deadline.map(|deadline| DeadlineReport::new(deadline, forecast)),
+            task_counts: diagnosis.task_counts,
+        }
+    }
+}
+
+fn rollout(rollout: &Rollout) -> Option<Value> {
+    let kind = match rollout {
+        Rollout::None => return None,
+        Rollout::Deployment { .. } => "deployment",
+        Rollout::TaskSet { .. } => "task-set",
+        Rollout::ScaleIn { .. } => "scale-in",
+    };
+    Some(json!({"kind": kind, "id": rollout.id(), "startedAt": rollout.started_at().map(WholeSeconds::from)}))
+}
+
+impl From<&Forecast> for ForecastReport {
+    fn from(forecast: &Forecast) -> Self {
+        Self { by_expiry: forecast.by_expiry.into(), by_jobs: forecast.by_jobs.into() }
+    }
+}
+
+impl DeadlineReport {
+    pub(crate) fn new(deadline: Deadline, forecast: Option<&Forecast>) -> Self {
+        // Rounded down, so that a deadline missed by seconds is not reported as met.
+        let minutes = |margin: SignedDuration| i64::try_from(margin.as_millis().div_euclid(60_000)).unwrap_or(i64::MAX);
+        let margin_minutes = forecast.map(|forecast| minutes(deadline.margin(forecast)));
+        Self { at: deadline.at.into(), source: deadline.source, margin_minutes }
+    }
+}
+
+impl<'a> IncidentReport<'a> {
+    fn new(key: &'a str, incident: &Incident) -> Self {
+        let Incident { kind, since, notified_at, state, attempted, pending } = incident;
+        // `notified_at` is set when the function decides to notify; delivery may not have happened yet.
+        let was_notified = *attempted && pending.is_none();
+        Self {
+            incident: key,
+            kind: *kind,
+            since: (*since).into(),
+            notified_at: was_notified.then(|| (*notified_at).into()),
+            escalations: state.marks(),
+            resolved_at: state.resolved_at().map(Into::into),
+        }
+    }
+}
+
+/// A suggested action with its first commands, and the tasks of those commands.
+pub(crate) fn suggested_action(cluster: &Arc<ClusterArn>, action: &SuggestedAction, commands_max: usize) -> Value {
+    let mut report = match action {
+        SuggestedAction::Wait { until, expected } => {
+            let [until, expected] = [*until, *expected].map(WholeSeconds::from);
+            return json!({"action": "wait", "until": until, "expected": expected});
+        }
+        SuggestedAction::ReleaseIdle { tasks, .. } => {
+            let tasks_max = commands_max.saturating_mul(TASKS_PER_PROTECTION_CALL_MAX);
+            let shown: Vec<String> = tasks.iter().take(tasks_max).map(|id| task_arn(cluster, id)).collect();
+            let mut report = json!({"action": "release-idle", "taskArns": shown});
+            if tasks.len() > shown.len() {
+                report["taskArnsOmitted"] = json!(tasks.len() - shown.len());
+            }
+            report
+        }
+        SuggestedAction::RaiseDesiredCount { to, .. } => json!({"action": "raise-desired-count", "to": to}),
+        SuggestedAction::RaiseMaximumPercent { to, .. } => json!({"action": "raise-maximum-percent", "to": to}),
+    };
+    let commands = commands(action);
+    let shown = commands.len().min(commands_max);
+    report["commands"] = json!(commands[..shown]);
+    if commands.len() > shown {
+        report["commandsOmitted"] = json!(commands.len() - shown);
+    }
+    report
+}
+
+/// Foreign text, bounded and escaped for a reader.
+pub(crate) fn bounded(text: &str) -> String {
+    escaped(text, TEXT_CHARS_MAX, is_printable)
+}
+
+/// The length of a value as JSON, in bytes.
+pub(crate) fn bytes(value: &impl Serialize) -> usize {
+    serde_json::to_string(value).expect("plain data has a JSON form").len()
+}
+
+/// Which lists have a member with the number of omitted entries, which is named like the list with `Omitted` at the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OmittedCounts {
+    Always,
+    IfAny,
+}
+
+/// The lists of a document that may be shortened, as members of the document.
+#[derive(Debug)]
+pub(crate) struct Lists {
+    counts: OmittedCounts,
+    /// For each list that is not of tasks.
+    bytes_max: usize,
+    lists: Vec<ShortenedList>,
+}
+
+#[derive(Debug)]
+struct ShortenedList {
+    name: &'static str,
+    entries: Vec<Value>,
+    omitted: usize,
+}
+
+impl Lists {
+    /// The lists of an alert.
+    pub(crate) fn of_an_alert() -> Self {
+        Self { counts: OmittedCounts::Always, bytes_max: usize::MAX, lists: Vec::new() }
+    }
+
+    /// The lists of an answer. Each list that is not of tasks takes at most `bytes_max` bytes, so that, for example, many
+    /// failed reads do not displace the tasks.
+    pub(crate) fn of_an_answer(bytes_max: usize) -> Self {
+        Self { counts: OmittedCounts::IfAny, bytes_max, lists: Vec::new() }
+    }
+
+    /// Reserves the place of a list and the space for its name and its count.
+    pub(crate) fn reserve(&mut self, name: &'static str, total: usize) {
+        self.lists.push(ShortenedList { name, entries: Vec::new(), omitted: total });
+    }
+
+    /// Adds the shown `entries` of a list of `total` entries, in its reserved place if there is one.
+    pub(crate) fn add(&mut self, name: &'static str, entries: Vec<Value>, total: usize) {
+        let list = ShortenedList { name, omitted: total - entries.len(), entries };
+        match self.lists.iter_mut().find(|reserved| reserved.name == name) {
+            Some(reserved) => *reserved = list,
+            None => self.lists.push(list),
+        }
+    }
+
+    /// Adds the first of the `entries` that fit.
+    fn add_fitting(&mut self, name: &'static str, entries: impl Iterator<Item = Value>, total: usize) {
+        let mut used = 0;
+        let fits = |entry: &Value| {
+            used += bytes(entry) + ",".len();
+            used <= self.bytes_max
+        };
+        let entries = entries.take_while(fits).collect();
+        self.add(name, entries, total);
+    }
+
+    /// Adds the failed reads, each bounded in length.
+    pub(crate) fn add_gaps(&mut self, gaps: &[String]) {
+        let first = gaps.iter().take(GAPS_MAX).map(|gap| bounded(gap).into());
+        self.add_fitting("gaps", first, gaps.len());
+    }
+
+    /// Adds the tags that taskhold ignores.
+    pub(crate) fn add_tag_problems(&mut self, problems: &[TagProblem]) {
+        let report = |problem: &TagProblem| {
+            let tag = escaped(&problem.tag, TAG_CHARS_MAX, is_printable);
+            let value = escaped(&problem.value, TAG_VALUE_CHARS_MAX, is_printable);
+            json!({"tag": tag, "value": value, "problem": problem.fault.to_string()})
+        };
+        let first = problems.iter().take(TAG_PROBLEMS_MAX).map(report);
+        self.add_fitting("tagProblems", first, problems.len());
+    }
+
+    /// Adds the incidents: open ones first, the oldest in front; then resolved ones, the most recently resolved in front.
+    pub(crate) fn add_incidents(&mut self, incidents: &Incidents) {
+        let mut sorted: Vec<(&String, &Incident)> = incidents.iter().collect();
+        sorted.sort_by_key(|(_, incident)| (incident.state.resolved_at().map(Reverse), incident.since));
+        let reports = sorted.into_iter().map(|(key, incident)| json!(IncidentReport::new(key, incident)));
+        self.add_fitting("incidents", reports, incidents.len());
+    }
+}
+
+impl Serialize for Lists {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut members = serializer.serialize_map(None)?;
+        for list in &self.lists {
+            members.serialize_entry(list.name, &list.entries)?;
+            if list.omitted > 0 || self.counts == OmittedCounts::Always {
+                members.serialize_entry(&format!("{}Omitted", list.name), &list.omitted)?;
+            }
+        }
+        members.end()
+    }
+}

@@ -1,0 +1,51 @@
+//! A blocking or refused task with its jobs, as alerts and answers show it.
+
+use crate::ecs::arn::TaskId;
+use crate::service::diagnosis::{BlockingTask, ProtectedFor, RefusedTask};
+use crate::service::forecast::longest_first;
+use crate::service::snapshot::JobSnapshot;
+use jiff::Timestamp;
+
+/// The facts about one task.
+pub(crate) struct TaskView<'a> {
+    pub(crate) task: &'a TaskId,
+    /// The deployment or task set that it belongs to.
+    pub(crate) deployment: Option<&'a str>,
+    /// Since when ECS has refused to protect it.
+    pub(crate) refused_since: Option<Timestamp>,
+    pub(crate) protected_until: Option<Timestamp>,
+    /// `None` for a refused task.
+    pub(crate) protected_for: Option<&'a ProtectedFor>,
+    /// The job with the latest expected end first.
+    pub(crate) jobs: Vec<&'a JobSnapshot>,
+}
+
+impl<'a> From<&'a BlockingTask> for TaskView<'a> {
+    fn from(task: &'a BlockingTask) -> Self {
+        let jobs = match &task.protected_for {
+            ProtectedFor::Jobs(jobs) => longest_first(jobs),
+            ProtectedFor::NoJob | ProtectedFor::Foreign | ProtectedFor::Unknown => Vec::new(),
+        };
+        Self {
+            task: &task.task,
+            deployment: task.deployment.as_deref(),
+            refused_since: None,
+            protected_until: Some(task.protected_until),
+            protected_for: Some(&task.protected_for),
+            jobs,
+        }
+    }
+}
+
+impl<'a> From<&'a RefusedTask> for TaskView<'a> {
+    fn from(task: &'a RefusedTask) -> Self {
+        Self {
+            task: &task.task,
+            deployment: task.deployment.as_deref(),
+            refused_since: Some(task.since),
+            protected_until: task.protected_until,
+            protected_for: None,
+            jobs: longest_first(&task.jobs),
+        }
+    }
+}
