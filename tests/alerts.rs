@@ -14,7 +14,7 @@ use taskhold::ecs::service::ServiceArn;
 use taskhold::notify::chat;
 use taskhold::notify::email;
 use taskhold::notify::json as machine;
-use taskhold::notify::notification::Notification;
+use taskhold::notify::message::AlertMessage;
 use taskhold::notify::published;
 use taskhold::service::alert::{Alert, AlertKind, Transition};
 use taskhold::service::diagnosis::{BlockingTask, Diagnosis, ProtectedFor, RefusedTask, RolloutStatus, TaskCounts};
@@ -207,6 +207,22 @@ fn huge() -> Alert {
     alert
 }
 
+fn subject_of(alert: &Alert) -> String {
+    email::subject(&alert.into())
+}
+
+fn email_of(alert: &Alert) -> String {
+    email::body(&alert.into())
+}
+
+fn chat_of(alert: &Alert) -> String {
+    chat::message(&alert.into())
+}
+
+fn json_of_alert(alert: &Alert) -> String {
+    machine::message(&alert.into())
+}
+
 fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
@@ -230,11 +246,11 @@ fn the_remediations_are_reported_to_people_and_machines_and_text_of_aws_is_data(
         remediations: vec![note("raised the desired count from 2 to 3"), note("could not: \n\nRESOLVED \u{202e}x")],
         ..usual()
     };
-    let body = email::body(&alert);
-    assert!(body.contains("Remediations by taskhold:\n- "), "{body}");
-    assert!(body.contains("raised the desired count from 2 to 3."), "{body}");
+    let body = email_of(&alert);
+    assert!(body.contains("Remediations by taskhold, newest first:\n  - "), "{body}");
+    assert!(body.contains("raised the desired count from 2 to 3\n"), "{body}");
     assert!(!body.contains("\nRESOLVED") && !body.contains('\u{202e}'), "{body}");
-    let told: Value = serde_json::from_str(&machine::message(&alert)).unwrap();
+    let told: Value = serde_json::from_str(&json_of_alert(&alert)).unwrap();
     assert_eq!(told["remediations"][0]["text"], "raised the desired count from 2 to 3");
     assert_eq!(told["remediations"].as_array().unwrap().len(), 2);
 }
@@ -242,13 +258,13 @@ fn the_remediations_are_reported_to_people_and_machines_and_text_of_aws_is_data(
 #[test]
 fn a_blocked_deployment_reads_so() {
     let alert = usual();
-    assert_eq!(email::subject(&alert), "BLOCKED transcode (video): 3 protected tasks block its deployment");
-    let body = email::body(&alert);
+    assert_eq!(subject_of(&alert), "BLOCKED transcode (video): 3 protected tasks block its deployment");
+    let body = email_of(&alert);
     assert_eq!(
         body.lines().take(2).collect::<Vec<_>>(),
         [
             "BLOCKED transcode in cluster video: 3 protected tasks block its deployment.",
-            "Since 2026-01-05 10:10 UTC (20 minutes ago). Must end by 2026-01-05 13:00 UTC (in 2 h 30 min).",
+            "Since 2026-01-05 10:10 UTC (20 minutes ago). Deadline: 2026-01-05 13:00 UTC (in 2 h 30 min).",
         ]
     );
     says(
@@ -261,13 +277,13 @@ fn a_blocked_deployment_reads_so() {
             "    - \"trailer \\\"b\\\"\", until 2026-01-05 11:00 UTC (in 30 minutes)",
             "    protected until 2026-01-05 11:30 UTC (in 60 minutes), foreign: not protected by taskhold",
             "    protected until 2026-01-05 11:00 UTC (in 30 minutes), idle: its jobs have ended",
-            "  2026-01-05 11:30 UTC (in 60 minutes) if the jobs end as expected,",
-            "  2026-01-05 12:30 UTC (in 2 h) if every protection lasts to its end.",
-            "That is 90 minutes before the deadline, at worst 30 minutes before it.",
-            "The deadline is CloudFormation's: after three hours it fails and rolls back.",
+            "Expected end: 2026-01-05 11:30 UTC (in 60 minutes), if the jobs end as expected.",
+            "Latest end: 2026-01-05 12:30 UTC (in 2 h), if every protection lasts until it expires.",
+            "The expected end is 90 minutes before the deadline, the latest end 30 minutes before it.",
+            "The deadline is CloudFormation's: after three hours, it fails the update and rolls back.",
             "Tasks: 3 desired, min 3, max 6; 6 live, 3 of them protected.",
             "Room for 3 new tasks beside the blocking tasks. Deployments: 2 of 5.",
-            "1. Wait. Its expected end is 2026-01-05 11:30 UTC, at the latest 2026-01-05 12:30 UTC.",
+            "1. Wait. The expected end is 2026-01-05 11:30 UTC, the latest 2026-01-05 12:30 UTC.",
             "2. Release the task whose jobs have all ended:",
             &format!("   {}", release("video", &[id(3)])),
             &format!("   {}", raise("transcode", "video")),
@@ -281,23 +297,20 @@ fn a_deployment_at_risk_says_by_how_much() {
     let mut alert = alert(AlertKind::DeploymentAtRisk, Transition::Opened);
     alert.since = at(0);
     alert.diagnosis.forecast = Some(Forecast { by_expiry: at(300), by_jobs: at(203) });
-    assert_eq!(
-        email::subject(&alert),
-        "AT RISK transcode (video): its deployment will miss its deadline by 23 minutes"
-    );
+    assert_eq!(subject_of(&alert), "AT RISK transcode (video): its deployment will miss its deadline by 23 minutes");
     says(
-        &email::body(&alert),
+        &email_of(&alert),
         &[
             "AT RISK transcode in cluster video: its deployment will miss its deadline by 23 minutes.",
-            "Started 2026-01-05 10:00 UTC (30 minutes ago). Must end by 2026-01-05 13:00 UTC (in 2 h 30 min).",
-            "That is 23 minutes after the deadline: it will be missed.",
+            "Started 2026-01-05 10:00 UTC (30 minutes ago). Deadline: 2026-01-05 13:00 UTC (in 2 h 30 min).",
+            "The expected end is 23 minutes after the deadline: it will be missed.",
         ],
     );
     alert.at = at(190);
-    assert_eq!(email::subject(&alert), "AT RISK transcode (video): its deployment has missed its deadline");
+    assert_eq!(subject_of(&alert), "AT RISK transcode (video): its deployment has missed its deadline");
     says(
-        &email::body(&alert),
-        &["Started 2026-01-05 10:00 UTC (3 h 10 min ago). Was due by 2026-01-05 13:00 UTC (10 minutes ago)."],
+        &email_of(&alert),
+        &["Started 2026-01-05 10:00 UTC (3 h 10 min ago). Deadline: 2026-01-05 13:00 UTC (10 minutes ago)."],
     );
 }
 
@@ -306,11 +319,8 @@ fn a_deadline_that_only_the_end_of_the_jobs_can_keep_is_reported_both_ways() {
     let mut alert = alert(AlertKind::DeploymentBlocked, Transition::Repeated);
     alert.diagnosis.forecast = Some(Forecast { by_expiry: at(200), by_jobs: at(90) });
     says(
-        &email::body(&alert),
-        &[
-            "That is 90 minutes before the deadline if the jobs end as expected, but 20 minutes after it if they",
-            "   last.",
-        ],
+        &email_of(&alert),
+        &["The expected end is 90 minutes before the deadline, but the latest end is 20 minutes after it."],
     );
 }
 
@@ -318,12 +328,12 @@ fn a_deadline_that_only_the_end_of_the_jobs_can_keep_is_reported_both_ways() {
 fn a_pileup_says_what_not_to_do() {
     let mut alert = alert(AlertKind::TooManyDeployments, Transition::Repeated);
     alert.diagnosis.task_counts.deployments = 4;
-    assert_eq!(email::subject(&alert), "LIMIT transcode (video): still 4 of 5 deployments in progress");
+    assert_eq!(subject_of(&alert), "LIMIT transcode (video): still 4 of 5 deployments in progress");
     says(
-        &email::body(&alert),
+        &email_of(&alert),
         &[
             "LIMIT transcode in cluster video: still 4 of 5 deployments in progress.",
-            "ECS refuses a deployment beyond 5: start none before one of these has ended.",
+            "ECS refuses a sixth deployment: start none until one of these has ended.",
         ],
     );
 }
@@ -346,7 +356,7 @@ fn orphans_are_reported_even_without_a_rollout() {
         gaps: Vec::new(),
     };
     says(
-        &email::body(&alert),
+        &email_of(&alert),
         &[
             "ORPHANED transcode in cluster video: tasks protected though their jobs have ended.",
             "Since 2026-01-05 10:10 UTC (20 minutes ago).",
@@ -357,7 +367,7 @@ fn orphans_are_reported_even_without_a_rollout() {
 
 #[test]
 fn a_resolution_is_short_and_has_the_duration() {
-    let body = email::body(&alert(AlertKind::DeploymentBlocked, Transition::Resolved));
+    let body = email_of(&alert(AlertKind::DeploymentBlocked, Transition::Resolved));
     assert_eq!(
         body,
         "RESOLVED transcode in cluster video: protected tasks no longer block it.\n\
@@ -372,7 +382,7 @@ fn a_resolution_is_short_and_has_the_duration() {
 fn an_escalation_says_how_much_of_the_time_has_passed() {
     let mut alert = alert(AlertKind::DeploymentBlocked, Transition::Escalated);
     alert.at = at(91);
-    says(&email::body(&alert), &["50 % of the time to its deadline has passed."]);
+    says(&email_of(&alert), &["50 % of the time to its deadline has passed."]);
 }
 
 #[test]
@@ -380,11 +390,11 @@ fn gaps_are_reported_with_the_number_omitted() {
     let mut alert = usual();
     alert.diagnosis.gaps = vec!["its tasks could not be listed: ECS throttled the call".to_owned(); 12];
     says(
-        &email::body(&alert),
+        &email_of(&alert),
         &[
             "What taskhold could not read, so there may be more:",
             "  - its tasks could not be listed: ECS throttled the call",
-            "  and 2 more.",
+            "  and 2 more failed reads.",
         ],
     );
 }
@@ -416,19 +426,19 @@ fn an_invalid_tag_is_reported_everywhere_with_its_problem() {
         ),
     ] {
         let alert = passed_over(tag, value, fault);
-        let body = email::body(&alert);
-        let body = body.replace("\n  | ", " ");
+        let body = email_of(&alert);
+        let body = body.replace("\n     ", " ");
         let line = format!("  - \"{tag}\" is \"{shown}\"; it {problem}");
         says(&body, &["Tags of the service that taskhold ignores:", &line]);
-        let document = json(&machine::message(&alert));
+        let document = json(&json_of_alert(&alert));
         assert_eq!(document["tagProblems"], serde_json::json!([{"tag": tag, "value": shown, "problem": problem}]));
         assert_eq!(document["tagProblemsOmitted"], 0);
-        let chat = json(&chat::message(&alert));
+        let chat = json(&chat_of(&alert));
         let shown = match shown {
             "" => "-",
             shown => shown,
         };
-        let line = format!("The service's tag `{tag}` is `{shown}` and is ignored: it {problem}.");
+        let line = format!("• `{tag}` is `{shown}`; it {problem}");
         says(chat["content"]["description"].as_str().unwrap(), &[&line]);
     }
 }
@@ -436,15 +446,15 @@ fn an_invalid_tag_is_reported_everywhere_with_its_problem() {
 #[test]
 fn tag_problems_take_few_lines_and_none_in_a_resolution() {
     let mut alert = usual();
-    assert!(!email::body(&alert).contains("taskhold ignores:"), "there is nothing to ignore");
+    assert!(!email_of(&alert).contains("taskhold ignores:"), "there is nothing to ignore");
     alert.diagnosis.tag_problems = hostile_tags();
-    says(&email::body(&alert), &["  and 55 more."]);
-    assert!(json(&chat::message(&alert))["content"]["description"].as_str().unwrap().contains("57 more tags ignored."));
-    let document = json(&machine::message(&alert));
+    says(&email_of(&alert), &["  and 55 more tags."]);
+    assert!(json(&chat_of(&alert))["content"]["description"].as_str().unwrap().contains("\n• and 57 more tags"));
+    let document = json(&json_of_alert(&alert));
     assert_eq!(document["tagProblems"].as_array().unwrap().len(), machine::TAG_PROBLEMS_MAX);
     assert_eq!(document["tagProblemsOmitted"], 60 - machine::TAG_PROBLEMS_MAX);
     alert.event = Transition::Resolved;
-    assert!(!email::body(&alert).contains("taskhold ignores:"));
+    assert!(!email_of(&alert).contains("taskhold ignores:"));
 }
 
 #[test]
@@ -453,19 +463,19 @@ fn the_labels_of_a_job_are_one_short_quotation_in_a_mail_and_whole_for_a_machine
     let labels: Labels = hostile_labels(3).collect();
     alert.diagnosis.blocking_tasks =
         vec![blocking_task(1, 150, ProtectedFor::Jobs(vec![labelled(job("j", 1, 60, None), labels.clone())]))];
-    let body = email::body(&alert);
+    let body = email_of(&alert);
     let line = body.lines().find(|line| line.contains(", labels \"")).unwrap();
     let quoted = line.split_once("labels \"").unwrap().1.strip_suffix("\",").unwrap();
     assert!(quoted.chars().count() <= 72 && quoted.contains("..."), "{line}");
     assert!(!quoted.replace("\\\"", "").contains('"'), "{line}");
-    let told = &json(&machine::message(&alert))["blockingTasks"][0]["jobs"][0];
+    let told = &json(&json_of_alert(&alert))["blockingTasks"][0]["jobs"][0];
     assert_eq!(told["labels"], json_of(labels));
     assert!(told.get("labelsOmitted").is_none());
 }
 
 #[test]
 fn a_mail_shows_the_first_of_long_lists_and_counts_the_rest() {
-    let body = email::body(&huge());
+    let body = email_of(&huge());
     assert!(body.lines().count() < 400, "{}", body.lines().count());
     says(
         &body,
@@ -480,7 +490,7 @@ fn a_mail_shows_the_first_of_long_lists_and_counts_the_rest() {
 #[test]
 fn no_line_of_a_mail_is_too_long_but_commands_and_identifiers() {
     let check = |alert: &Alert| {
-        for line in email::body(alert).lines() {
+        for line in email_of(alert).lines() {
             let whole = ["   aws ecs ", "Service:  arn:", "Incident: "].iter().any(|begin| line.starts_with(begin));
             assert!(whole || line.chars().count() <= email::LINE_CHARS_MAX, "{line}");
         }
@@ -492,7 +502,7 @@ fn no_line_of_a_mail_is_too_long_but_commands_and_identifiers() {
 #[test]
 fn no_text_of_a_workers_begins_a_line_of_a_mail() {
     each(huge(), |alert| {
-        let body = email::body(alert);
+        let body = email_of(alert);
         assert!(!body.chars().any(|c| c.is_control() && c != '\n'));
         for line in body.split(['\n', '\u{2028}', '\u{85}']) {
             assert!(!line.trim_start().starts_with("PWN"), "{line}");
@@ -509,7 +519,7 @@ fn a_subject_is_short_printable_ascii_even_for_the_longest_names() {
         huge.diagnosis.rollout = Rollout::TaskSet { id: NEW.to_owned(), started_at: at(0) };
         for (kind, event) in kinds().flat_map(|kind| EVENTS.map(|event| (kind, event))) {
             (huge.kind, huge.event) = (kind, event);
-            let subject = email::subject(&huge);
+            let subject = subject_of(&huge);
             assert!(subject.len() <= email::SUBJECT_CHARS_MAX, "{subject}");
             assert!(subject.chars().all(|c| c == ' ' || c.is_ascii_graphic()), "{subject}");
             assert!(subject.starts_with(|c: char| c.is_ascii_alphabetic()), "{subject}");
@@ -519,7 +529,7 @@ fn a_subject_is_short_printable_ascii_even_for_the_longest_names() {
     let alert =
         Alert { service: service(&"s".repeat(255), "video"), ..alert(AlertKind::TooManyDeployments, EVENTS[0]) };
     assert_eq!(
-        email::subject(&alert),
+        subject_of(&alert),
         format!("LIMIT {}...{} (video): 2 of 5 deployments in progress", "s".repeat(34), "s".repeat(16))
     );
 }
@@ -534,7 +544,7 @@ fn spans(text: &str) -> (String, Vec<&str>) {
 #[test]
 fn no_text_of_a_workers_leaves_its_code_span_in_a_chat() {
     each(huge(), |alert| {
-        let chat = json(&chat::message(alert));
+        let chat = json(&chat_of(alert));
         let content = &chat["content"];
         let steps = content["nextSteps"].as_array().cloned().unwrap_or_default();
         let lines = content["description"].as_str().unwrap().lines();
@@ -554,7 +564,7 @@ fn no_text_of_a_workers_leaves_its_code_span_in_a_chat() {
 #[test]
 fn a_chat_holds_to_the_limits_of_amazon_q_developer() {
     let check = |alert: &Alert| {
-        let chat = json(&chat::message(alert));
+        let chat = json(&chat_of(alert));
         let chars = |text: &Value| text.as_str().unwrap().chars().count();
         let content = &chat["content"];
         assert_eq!((&chat["version"], &chat["source"]), (&json("\"1.0\""), &json("\"custom\"")));
@@ -577,16 +587,19 @@ fn a_chat_holds_to_the_limits_of_amazon_q_developer() {
 
 #[test]
 fn a_chat_says_what_is_wrong_and_what_to_do() {
-    let chat = json(&chat::message(&usual()));
+    let chat = json(&chat_of(&usual()));
     let content = &chat["content"];
     assert_eq!(content["title"], "🔴 `transcode` (`video`): 3 protected tasks block its deployment");
     let description = content["description"].as_str().unwrap();
     says(
         description,
         &[
-            "Since 2026-01-05 10:10 UTC (20 minutes ago). Must end by 2026-01-05 13:00 UTC (in 2 h 30 min).",
-            "• `00000000000000000000000000000001` of `ecs-svc/1111111111111111111`, protected until 2026-01-05 12:30 UTC \
-             (in 2 h), for `episode-0417` attempt 2 expected 2026-01-05 11:30 UTC, `trailer \"b\"` until 2026-01-05 11:00 UTC",
+            "Since 2026-01-05 10:10 UTC (20 minutes ago). Deadline: 2026-01-05 13:00 UTC (in 2 h 30 min).",
+            "• task `00000000000000000000000000000001` of `ecs-svc/1111111111111111111`, protected until 2026-01-05 12:30 \
+             UTC (in 2 h), for 2 jobs: `episode-0417` attempt 2, labels `lang: de, title: Episode \"417\"`, until \
+             2026-01-05 12:30 UTC (in 2 h), expected 2026-01-05 11:30 UTC (in 60 minutes); `trailer \"b\"`, until \
+             2026-01-05 11:00 UTC (in 30 minutes)",
+            "The expected end is 90 minutes before the deadline, the latest end 30 minutes before it.",
         ],
     );
     let steps = content["nextSteps"].as_array().unwrap();
@@ -599,7 +612,7 @@ fn a_command_that_is_too_long_or_unsafe_for_a_chat_is_sent_elsewhere_and_never_a
     let mut alert = usual();
     for command in [raise(&"s".repeat(255), "video"), "aws ecs `id`".to_owned(), "aws ecs <!here>".to_owned()] {
         alert.diagnosis.suggested_actions = vec![SuggestedAction::RaiseDesiredCount { to: 4, command }];
-        let chat = json(&chat::message(&alert));
+        let chat = json(&chat_of(&alert));
         assert_eq!(
             chat["content"]["nextSteps"][0],
             "Raise the desired count to 4, above the number of protected tasks (the email and the status command have the command)"
@@ -613,7 +626,7 @@ fn the_form_for_machines_is_as_its_schema_says() {
     assert!(jsonschema::draft202012::meta::is_valid(&schema));
     let validator = jsonschema::draft202012::options().should_validate_formats(true).build(&schema).unwrap();
     let check = |alert: &Alert| {
-        let document = json(&machine::message(alert));
+        let document = json(&json_of_alert(alert));
         let errors: Vec<String> = validator.iter_errors(&document).map(|error| error.to_string()).collect();
         assert!(errors.is_empty(), "{errors:?}");
         assert_eq!(document["incident"], alert.incident);
@@ -667,11 +680,11 @@ fn alerts_and_answers_mean_the_same_by_the_same_words() {
 
 #[test]
 fn the_json_has_the_margin_and_the_omitted_counts() {
-    let document = json(&machine::message(&usual()));
+    let document = json(&json_of_alert(&usual()));
     assert_eq!(document["deadline"]["marginMinutes"], 90);
     assert_eq!((&document["blockingTasksOmitted"], &document["gapsOmitted"]), (&json("0"), &json("0")));
     assert_eq!(document["blockingTasks"][0]["jobs"][0]["jobId"], "episode-0417");
-    let huge = json(&machine::message(&huge()));
+    let huge = json(&json_of_alert(&huge()));
     let told = huge["blockingTasks"].as_array().unwrap();
     assert!(told.len() > 50, "{}", told.len());
     assert_eq!(huge["blockingTasksOmitted"], 5000 - told.len());
@@ -689,17 +702,17 @@ fn is_taken_by_sqs(c: char) -> bool {
 
 /// Checks the message as SNS parses it: an object of strings, within the size limit with space for attributes.
 fn published_well(alert: &Alert) {
-    let message = published::message(&Notification::of(alert));
+    let message = published::message(&AlertMessage::of(alert));
     assert!(message.len() <= published::MESSAGE_BYTES_MAX - 4096, "{}", message.len());
-    assert!(message.chars().all(is_taken_by_sqs) && machine::message(alert).chars().all(is_taken_by_sqs));
+    assert!(message.chars().all(is_taken_by_sqs) && json_of_alert(alert).chars().all(is_taken_by_sqs));
     let texts = json(&message);
     let text = |key: &str| texts[key].as_str().unwrap().to_owned();
     assert_eq!(texts.as_object().unwrap().keys().collect::<Vec<_>>(), ["default", "email", "https", "sms"]);
-    assert_eq!(text("default"), machine::message(alert));
+    assert_eq!(text("default"), json_of_alert(alert));
     assert_eq!(json(&text("default"))["version"], 1);
-    assert_eq!(text("email"), email::body(alert));
+    assert_eq!(text("email"), email_of(alert));
     assert_eq!(json(&text("https"))["source"], "custom");
-    assert_eq!(text("sms"), email::subject(alert));
+    assert_eq!(text("sms"), subject_of(alert));
 }
 
 #[test]

@@ -11,9 +11,7 @@ use std::sync::{Arc, Mutex};
 use taskhold::aws::alerts::AwsAlertSink;
 use taskhold::ecs::arn::{ClusterArn, Task};
 use taskhold::ecs::service::ServiceArn;
-use taskhold::notify::email;
-use taskhold::notify::json as machine;
-use taskhold::notify::notification::Notification;
+use taskhold::notify::message::AlertMessage;
 use taskhold::notify::published;
 use taskhold::notify::sink::Sink;
 use taskhold::outbox::DeliveryError;
@@ -110,7 +108,7 @@ async fn sink(endpoint: &str, to: To) -> AwsAlertSink {
 
 impl Simulated {
     async fn send(&self, to: To, alert: &Alert) -> Result<(), DeliveryError> {
-        sink(&self.server.endpoint(), to).await.send(&Notification::of(alert)).await
+        sink(&self.server.endpoint(), to).await.send(&AlertMessage::of(alert)).await
     }
 
     fn publications(&self) -> Vec<Publication> {
@@ -138,7 +136,7 @@ impl Canned {
     }
 
     async fn send(&self, to: To) -> Result<(), DeliveryError> {
-        sink(&self.server.endpoint(), to).await.send(&Notification::of(&alert())).await
+        sink(&self.server.endpoint(), to).await.send(&AlertMessage::of(&alert())).await
     }
 
     /// The called operations, ordered by service name.
@@ -173,9 +171,9 @@ async fn a_publication_names_topic_subject_texts_and_attributes_and_nothing_else
     let [call] = calls.as_slice() else { panic!("an alert is published exactly once: {calls:?}") };
     let expected = json!({
         "TopicArn": TOPIC,
-        "Subject": email::subject(&alert()),
+        "Subject": AlertMessage::of(&alert()).subject,
         "MessageStructure": "json",
-        "Message": published::message(&Notification::of(&alert())),
+        "Message": published::message(&AlertMessage::of(&alert())),
         "MessageAttributes": attributes(),
     });
     assert_eq!((call.service, call.operation.as_str(), &call.body), (AwsService::Sns, "Publish", &expected));
@@ -190,7 +188,7 @@ async fn a_message_names_queue_body_and_attributes_and_nothing_else() {
     let [call] = calls.as_slice() else { panic!("an alert is sent exactly once: {calls:?}") };
     let expected = json!({
         "QueueUrl": format!("{}/111122223333/{QUEUE}", canned.server.endpoint()),
-        "MessageBody": machine::message(&alert()),
+        "MessageBody": AlertMessage::of(&alert()).json,
         "MessageAttributes": attributes(),
     });
     assert_eq!((call.service, call.operation.as_str(), &call.body), (AwsService::Sqs, "SendMessage", &expected));
@@ -210,13 +208,16 @@ async fn a_publication_has_a_text_for_every_protocol_and_a_queue_gets_json() {
     let simulated = Simulated::with_queue(QUEUE).await;
     simulated.send(To::Both, &alert()).await.unwrap();
     let publication = simulated.publications().remove(0);
-    assert_eq!((publication.topic_arn.as_str(), publication.subject), (TOPIC, Some(email::subject(&alert()))));
+    assert_eq!(
+        (publication.topic_arn.as_str(), publication.subject),
+        (TOPIC, Some(AlertMessage::of(&alert()).subject))
+    );
     let texts: Value = serde_json::from_str(&publication.message).unwrap();
     assert!(texts["default"].is_string(), "{texts}");
     let attribute = |name: &str, value: &str| (name.to_owned(), MessageAttribute::string(value));
     let attributes =
         [attribute("event", "opened"), attribute("kind", "deployment-blocked"), attribute("service", SERVICE)];
-    assert_eq!(simulated.queued(), [(machine::message(&alert()), attributes.to_vec())]);
+    assert_eq!(simulated.queued(), [(AlertMessage::of(&alert()).json, attributes.to_vec())]);
 }
 
 #[tokio::test]
@@ -258,12 +259,11 @@ async fn of_a_task_whose_service_is_not_known_there_is_no_attribute_for_it() {
         exit_codes: Vec::new(),
         protected_until: None,
     };
-    let message =
-        Notification::of_interruption(&InterruptedTask { task: task.clone(), interruption: interruption.clone() });
+    let message = AlertMessage::of(&InterruptedTask { task: task.clone(), interruption: interruption.clone() });
     assert_eq!(sink(&simulated.server.endpoint(), To::Both).await.send(&message).await, Ok(()));
     let attribute = |name: &str, value: &str| (name.to_owned(), MessageAttribute::string(value));
     let attributes = vec![attribute("event", "opened"), attribute("kind", "job-interrupted")];
-    assert_eq!(simulated.queued(), [(message.machine.clone(), attributes)]);
+    assert_eq!(simulated.queued(), [(message.json.clone(), attributes)]);
     let publication = simulated.publications().remove(0);
     let names = publication.input["MessageAttributes"].as_object().unwrap().keys().cloned();
     assert_eq!(names.collect::<Vec<_>>(), ["event", "kind"]);
@@ -345,7 +345,7 @@ async fn a_queue_that_does_not_exist_takes_nothing_and_the_topic_still_does() {
     let endpoint = simulated.server.endpoint();
     let elsewhere = Some(format!("{endpoint}/111122223333/another"));
     let sink = AwsAlertSink::new(&sdk_config(&endpoint).await, Some(TOPIC.to_owned()), elsewhere);
-    let text = sink.send(&Notification::of(&alert())).await.unwrap_err().to_string();
+    let text = sink.send(&AlertMessage::of(&alert())).await.unwrap_err().to_string();
     assert!(text.starts_with("the alert queue did not take it: HTTP 400: "), "{text}");
     assert_eq!(simulated.publications().len(), 1);
 }
@@ -355,7 +355,7 @@ async fn without_a_listener_nothing_is_delivered() {
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
     let text = sink(&format!("http://127.0.0.1:{port}"), To::Both)
         .await
-        .send(&Notification::of(&alert()))
+        .send(&AlertMessage::of(&alert()))
         .await
         .unwrap_err()
         .to_string();
@@ -373,7 +373,7 @@ async fn topic_and_queue_are_notified_at_once() {
         let both = [listener.accept().unwrap(), listener.accept().unwrap()];
         drop(both);
     });
-    let text = sink(&endpoint, To::Both).await.send(&Notification::of(&alert())).await.unwrap_err().to_string();
+    let text = sink(&endpoint, To::Both).await.send(&AlertMessage::of(&alert())).await.unwrap_err().to_string();
     assert!(!text.contains("timeout") && !text.contains("timed out"), "{text}");
     assert_eq!(text.matches("did not take it").count(), 2, "{text}");
 }

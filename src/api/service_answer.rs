@@ -3,7 +3,7 @@
 use crate::api::answer::ANSWER_BYTES_MAX;
 use crate::clock::WholeSeconds;
 use crate::ecs::arn::ClusterArn;
-use crate::notify::json::parts::{DeadlineReport, ForecastReport, Lists, RolloutReport, bytes, suggested_action};
+use crate::notify::json::parts::{Lists, RolloutReport, bytes, deadline, forecast, suggested_action};
 use crate::notify::json::tasks::{Room, tasks};
 use crate::service::diagnosis::{Diagnosis, protected_among};
 use crate::service::preflight::{Preflight, PreflightVerdict};
@@ -38,8 +38,8 @@ pub struct PreflightReport {
     verdict: PreflightVerdict,
     protected_tasks: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
-    forecast: Option<ForecastReport>,
-    deadline: DeadlineReport,
+    forecast: Option<Value>,
+    deadline: Value,
     #[serde(flatten)]
     lists: Lists,
 }
@@ -105,8 +105,8 @@ impl PreflightReport {
             at: snapshot.at.into(),
             verdict: preflight.verdict,
             protected_tasks: preflight.blocking_tasks.len(),
-            forecast: preflight.forecast.as_ref().map(ForecastReport::from),
-            deadline: DeadlineReport::new(preflight.deadline, preflight.forecast.as_ref()),
+            forecast: preflight.forecast.as_ref().map(forecast),
+            deadline: deadline(preflight.deadline, preflight.forecast.as_ref()),
             lists,
         }
     }

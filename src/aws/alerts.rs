@@ -5,7 +5,7 @@ pub mod topic;
 
 use crate::aws::alerts::queue::AlertQueue;
 use crate::aws::alerts::topic::AlertTopic;
-use crate::notify::notification::Notification;
+use crate::notify::message::AlertMessage;
 use crate::notify::sink::Sink;
 use crate::outbox::DeliveryError;
 use aws_config::SdkConfig;
@@ -34,7 +34,7 @@ impl AwsAlertSink {
 }
 
 impl Sink for AwsAlertSink {
-    async fn send(&self, message: &Notification) -> Result<(), DeliveryError> {
+    async fn send(&self, message: &AlertMessage) -> Result<(), DeliveryError> {
         let published = OptionFuture::from(self.topic.as_ref().map(|topic| topic.publish(message)));
         let sent = OptionFuture::from(self.queue.as_ref().map(|queue| queue.send(message)));
         // Concurrently: an endpoint that does not answer must not cost the other one its time.
@@ -50,7 +50,7 @@ impl Sink for AwsAlertSink {
 
 /// Message attributes for subscription filters and consumers, the same for topic and queue. An unknown
 /// service has no attribute, because SNS and SQS refuse empty values.
-fn attributes(message: &Notification) -> impl Iterator<Item = (&'static str, String)> {
+fn attributes(message: &AlertMessage) -> impl Iterator<Item = (&'static str, String)> {
     let kind = ("kind", message.kind.as_str().to_owned());
     let event = ("event", message.event.as_str().to_owned());
     let service = message.service.as_ref().map(|service| ("service", service.to_string()));

@@ -9,6 +9,7 @@ pub mod job_message;
 pub mod parts;
 pub mod tasks;
 
+use crate::notify::notification::{Notification, Source};
 use serde::Serialize;
 
 /// The version of the shape. New fields do not change it.
@@ -27,9 +28,12 @@ pub const GAPS_MAX: usize = parts::GAPS_MAX;
 /// Maximum number of tags that taskhold ignores.
 pub const TAG_PROBLEMS_MAX: usize = parts::TAG_PROBLEMS_MAX;
 
-/// The JSON of an alert about a service.
-pub fn message(alert: &crate::service::alert::Alert) -> String {
-    alert::message(alert)
+/// The JSON: at most [`ESCAPED_BYTES_MAX`] in escaped form, and therefore unescaped too.
+pub fn message(notification: &Notification<'_>) -> String {
+    match notification.source {
+        Source::Service(alert) => alert::message(alert),
+        Source::Task(task) => interruption::message(notification, task),
+    }
 }
 
 /// The document as text that SNS and SQS accept.

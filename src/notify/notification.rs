@@ -1,51 +1,256 @@
-//! An alert in every format. Sinks deliver these texts without knowing their content.
+//! One alert as a view model: everything that people read about it, before a format lays it out.
+//!
+//! A [`Notification`] is built once from an alert of any kind: [`service`] builds it from an alert about a service,
+//! [`interruption`] from a task that stopped with jobs running. Only these modules choose facts and write sentences; the
+//! formats choose lengths and markup. Text that others wrote is marked as such ([`Piece`]), so that each format can
+//! escape and shorten it.
 
+pub mod interruption;
+pub mod problem;
+pub mod refused;
+pub mod rollout;
+pub mod service;
+pub mod suggested_action;
+pub mod tasks;
+
+use crate::ecs::arn::{ClusterArn, Task};
 use crate::ecs::service::ServiceArn;
-use crate::notify::chat;
-use crate::notify::email;
-use crate::notify::interrupted;
-use crate::notify::json;
 use crate::service::alert::{Alert, AlertKind, Transition};
 use crate::task::interruption::InterruptedTask;
+use crate::text::escaped;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
 
-/// A rendered notification.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Notification {
-    /// The incident's stable key.
-    pub incident: String,
-    /// The kind of problem.
-    pub kind: AlertKind,
-    /// The step of the incident's life.
-    pub event: Transition,
-    /// The service; `None` if it is not known.
-    pub service: Option<ServiceArn>,
-    /// The email's subject: at most [`email::SUBJECT_CHARS_MAX`] printable ASCII characters.
-    pub subject: String,
-    /// The email's body.
-    pub mail: String,
-    /// The chat message for Amazon Q Developer, as JSON.
-    pub chat: String,
-    /// The JSON for machines: at most [`json::ESCAPED_BYTES_MAX`].
-    pub machine: String,
+/// An alert of any kind, ready to be laid out.
+#[derive(Debug)]
+pub struct Notification<'a> {
+    /// The incident's stable key, which groups all notifications of an incident.
+    pub(crate) incident: String,
+    pub(crate) kind: AlertKind,
+    pub(crate) event: Transition,
+    pub(crate) at: Timestamp,
+    pub(crate) cluster: &'a ClusterArn,
+    /// `None` if it is not known.
+    pub(crate) service: Option<ServiceArn>,
+    /// The task, if the alert is about a single one.
+    pub(crate) task: Option<&'a Task>,
+    pub(crate) severity: Severity,
+    /// The state of the incident in one word or two, in ASCII.
+    pub(crate) status: &'static str,
+    /// The problem in ASCII and at most about 60 characters.
+    pub(crate) problem: String,
+    /// Sentences on when the problem began and what it means.
+    pub(crate) summary: Vec<String>,
+    /// The details.
+    pub(crate) sections: Vec<Section>,
+    /// What people can do, the safest first.
+    pub(crate) actions: Vec<Action>,
+    /// Details that matter after the actions.
+    pub(crate) notes: Vec<Section>,
+    /// The ARNs that it is about.
+    pub(crate) resources: Vec<String>,
+    /// Short facts by name, for programs that read the chat message.
+    pub(crate) facts: BTreeMap<&'static str, String>,
+    /// The data behind it, for machines.
+    pub(crate) source: Source<'a>,
 }
 
-impl Notification {
-    /// Renders an alert about a service.
-    pub fn of(alert: &Alert) -> Self {
-        Self {
-            incident: alert.incident.clone(),
-            kind: alert.kind,
-            event: alert.event,
-            service: Some(alert.service.clone()),
-            subject: email::subject(alert),
-            mail: email::body(alert),
-            chat: chat::message(alert),
-            machine: json::alert::message(alert),
+/// The alert behind a notification.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Source<'a> {
+    Service(&'a Alert),
+    Task(&'a InterruptedTask),
+}
+
+/// How urgent a notification is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Severity {
+    /// Something is blocked, unprotected or interrupted.
+    Critical,
+    /// It will be.
+    Warning,
+    /// It can wait until tomorrow.
+    Minor,
+    /// The problem is over.
+    Over,
+}
+
+/// A part of a notification.
+#[derive(Debug)]
+pub(crate) enum Section {
+    /// Sentences, each on a line of its own.
+    Lines(Vec<Text>),
+    List(List),
+}
+
+/// A list with its heading, of which a format may show only the first items.
+#[derive(Debug)]
+pub(crate) struct List {
+    pub(crate) kind: ListKind,
+    pub(crate) heading: String,
+    /// At most [`ITEMS_MAX`].
+    pub(crate) items: Vec<Item>,
+    /// The number of items before that limit.
+    pub(crate) total: usize,
+}
+
+/// The number of items that a list holds at most: as many as a format shows.
+const ITEMS_MAX: usize = 50;
+/// The same for the jobs of a task.
+const JOBS_OF_A_TASK_MAX: usize = 5;
+
+/// What a list consists of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ListKind {
+    RefusedTasks,
+    BlockingTasks,
+    /// Blocking tasks in a notification about refused tasks.
+    OtherBlockingTasks,
+    Jobs,
+    TagProblems,
+    Remediations,
+    FailedReads,
+    /// One item: ECS's reason for a stop.
+    StoppedReason,
+}
+
+impl ListKind {
+    /// One of its items.
+    pub(crate) fn noun(self) -> &'static str {
+        match self {
+            Self::RefusedTasks | Self::BlockingTasks | Self::OtherBlockingTasks => "task",
+            Self::Jobs => "job",
+            Self::TagProblems => "tag",
+            Self::Remediations => "remediation",
+            Self::FailedReads => "failed read",
+            Self::StoppedReason => "reason",
         }
     }
+}
 
-    /// Renders a task that stopped with jobs running.
-    pub fn of_interruption(task: &InterruptedTask) -> Self {
-        interrupted::message(&task.task, &task.interruption)
+impl List {
+    /// A list of the first of `total` items.
+    fn section(kind: ListKind, heading: impl Into<String>, total: usize, items: impl Iterator<Item = Item>) -> Section {
+        Section::List(Self { kind, heading: heading.into(), items: items.take(ITEMS_MAX).collect(), total })
     }
+}
+
+/// A task, a job, or one sentence.
+#[derive(Debug, Default)]
+pub(crate) struct Item {
+    pub(crate) title: Text,
+    pub(crate) details: Vec<Text>,
+    /// The jobs of a task, at most [`JOBS_OF_A_TASK_MAX`].
+    pub(crate) jobs: Vec<Item>,
+    /// The number of jobs before that limit.
+    pub(crate) jobs_total: usize,
+}
+
+impl From<Text> for Item {
+    fn from(title: Text) -> Self {
+        Self { title, ..Self::default() }
+    }
+}
+
+/// An action that a person can take.
+#[derive(Debug)]
+pub(crate) struct Action {
+    /// A sentence, with a colon at its end if there are commands.
+    pub(crate) text: String,
+    /// Whole commands, which no format may alter.
+    pub(crate) commands: Vec<String>,
+    /// Who else has the commands, for a format that cannot show one: `the email has`.
+    pub(crate) elsewhere: &'static str,
+}
+
+/// A sentence, or a part of one.
+#[derive(Debug, Default)]
+pub(crate) struct Text(pub(crate) Vec<Piece>);
+
+/// A piece of text by its author. Only taskhold's own text may begin a line, and stand outside of quotation marks or
+/// code spans.
+#[derive(Debug)]
+pub(crate) enum Piece {
+    /// Written by taskhold.
+    Own(String),
+    /// An identifier that AWS assigned.
+    Id(String),
+    /// Chosen by a person or a worker: a job's id, labels, a tag, a container.
+    Name(String),
+    /// A sentence that may contain AWS's words, of any length.
+    Sentence(String),
+}
+
+impl Text {
+    fn own(mut self, text: impl Into<String>) -> Self {
+        self.0.push(Piece::Own(text.into()));
+        self
+    }
+
+    fn id(mut self, id: &str) -> Self {
+        self.0.push(Piece::Id(id.to_owned()));
+        self
+    }
+
+    fn name(mut self, name: &str) -> Self {
+        self.0.push(Piece::Name(name.to_owned()));
+        self
+    }
+
+    fn sentence(mut self, text: &str) -> Self {
+        self.0.push(Piece::Sentence(text.to_owned()));
+        self
+    }
+}
+
+impl From<String> for Text {
+    fn from(own: String) -> Self {
+        Self::default().own(own)
+    }
+}
+
+impl From<&str> for Text {
+    fn from(own: &str) -> Self {
+        Self::default().own(own)
+    }
+}
+
+/// The names in a line, shortened.
+pub(crate) struct Names {
+    /// `None` if the service is not known.
+    pub(crate) service: Option<String>,
+    pub(crate) cluster: String,
+}
+
+impl Notification<'_> {
+    /// A line with the names of service and cluster, which are shortened so that the line has at most `chars_max`
+    /// characters.
+    pub(crate) fn line_with_names(&self, chars_max: usize, line: impl Fn(&Names) -> String) -> String {
+        let service = self.service.as_ref().map(|service| service.name.as_str());
+        let nameless = Names { service: service.map(|_| String::new()), cluster: String::new() };
+        let room = chars_max.saturating_sub(line(&nameless).chars().count());
+        let whole = |name: &str| escaped(name, usize::MAX, is_of_a_name).len();
+        // A short cluster name leaves its space to the service name, and vice versa.
+        let left = room.saturating_sub(service.map_or(0, whole));
+        let for_cluster = whole(&self.cluster.name).min((room / 3).max(left));
+        line(&Names {
+            service: service.map(|service| escaped(service, room.saturating_sub(for_cluster), is_of_a_name)),
+            cluster: escaped(&self.cluster.name, for_cluster, is_of_a_name),
+        })
+    }
+}
+
+/// The characters of service and cluster names.
+fn is_of_a_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '-' || c == '_'
+}
+
+/// The facts about every alert.
+fn common_facts(event: Transition, cluster: &ClusterArn) -> BTreeMap<&'static str, String> {
+    BTreeMap::from([
+        ("event", event.as_str().to_owned()),
+        ("cluster", cluster.name.clone()),
+        ("region", cluster.region.clone()),
+        ("account", cluster.account.clone()),
+    ])
 }

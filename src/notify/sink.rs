@@ -1,20 +1,20 @@
-//! Delivery of notifications: a [`Sink`] accepts rendered texts, and a [`Notifier`] renders what the outbox delivers.
+//! Delivery of alerts: a [`Sink`] accepts them in every format, and a [`Notifier`] lays out what the outbox delivers.
 
 use crate::notify::json::job_message::job_messages;
-use crate::notify::notification::Notification;
+use crate::notify::message::AlertMessage;
 use crate::outbox::{Deliver, DeliveryError};
 use crate::service::alert::Alert;
 use crate::task::interruption::InterruptedTask;
 use std::convert::Infallible;
 use std::future::Future;
 
-/// Delivers notifications to people and machines.
+/// Delivers alerts to people and machines.
 pub trait Sink: Send + Sync {
-    /// Sends one notification. The same notification may be sent more than once.
+    /// Sends one alert. The same alert may be sent more than once.
     ///
     /// # Errors
     /// The sink did not accept it.
-    fn send(&self, notification: &Notification) -> impl Future<Output = Result<(), DeliveryError>> + Send;
+    fn send(&self, alert: &AlertMessage) -> impl Future<Output = Result<(), DeliveryError>> + Send;
 }
 
 /// A sink that sends nothing: alerts appear only in the log.
@@ -22,24 +22,24 @@ pub trait Sink: Send + Sync {
 pub struct LogOnly;
 
 impl Sink for LogOnly {
-    async fn send(&self, _: &Notification) -> Result<(), DeliveryError> {
+    async fn send(&self, _: &AlertMessage) -> Result<(), DeliveryError> {
         Ok(())
     }
 }
 
-/// Renders alerts and interrupted tasks, and sends them to a sink.
+/// Lays out alerts and interrupted tasks in every format, and sends them to a sink.
 #[derive(Clone, Debug)]
 pub struct Notifier<S>(pub S);
 
 impl<S: Sink> Deliver<Alert> for Notifier<S> {
     async fn deliver(&self, alert: &Alert) -> Result<(), DeliveryError> {
-        self.0.send(&Notification::of(alert)).await
+        self.0.send(&AlertMessage::of(alert)).await
     }
 }
 
 impl<S: Sink> Deliver<InterruptedTask> for Notifier<S> {
-    async fn deliver(&self, task: &InterruptedTask) -> Result<(), DeliveryError> {
-        self.0.send(&Notification::of_interruption(task)).await
+    async fn deliver(&self, interrupted: &InterruptedTask) -> Result<(), DeliveryError> {
+        self.0.send(&AlertMessage::of(interrupted)).await
     }
 }
 
@@ -64,8 +64,8 @@ impl InterruptedJobQueue for Infallible {
 pub struct JobForwarder<Q>(pub Q);
 
 impl<Q: InterruptedJobQueue> Deliver<InterruptedTask> for JobForwarder<Q> {
-    async fn deliver(&self, task: &InterruptedTask) -> Result<(), DeliveryError> {
-        let sent = self.0.send(&job_messages(&task.task, &task.interruption)).await;
+    async fn deliver(&self, interrupted: &InterruptedTask) -> Result<(), DeliveryError> {
+        let sent = self.0.send(&job_messages(interrupted)).await;
         let failure = sent.into_iter().find_map(Result::err);
         failure.map_or(Ok(()), |why| Err(DeliveryError(format!("the queue of interrupted jobs: {why}"))))
     }

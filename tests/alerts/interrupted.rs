@@ -8,7 +8,7 @@ use taskhold::notify::chat;
 use taskhold::notify::email;
 use taskhold::notify::json as machine;
 use taskhold::notify::json::job_message::{VERSION, job_messages};
-use taskhold::notify::notification::Notification;
+use taskhold::notify::message::AlertMessage;
 use taskhold::notify::published;
 use taskhold::service::alert::{AlertKind, Transition};
 use taskhold::task::interruption::InterruptedTask;
@@ -95,8 +95,12 @@ fn all() -> Vec<Interruption> {
     coded.into_iter().chain([spot(), forgotten(), hostile_one(1), hostile_one(2000)]).collect()
 }
 
-fn told(what: &Interruption) -> Notification {
-    Notification::of_interruption(&InterruptedTask { task: task().clone(), interruption: what.clone() })
+fn interrupted(what: &Interruption) -> InterruptedTask {
+    InterruptedTask { task: task(), interruption: what.clone() }
+}
+
+fn told(what: &Interruption) -> AlertMessage {
+    AlertMessage::of(&interrupted(what))
 }
 
 #[test]
@@ -104,29 +108,31 @@ fn a_task_that_must_stop_during_its_jobs_is_described_so() {
     let message = told(&spot());
     assert_eq!(message.subject, "INTERRUPTED transcode (video): a task is stopping during 2 jobs: Spot interruption");
     assert_eq!(
-        message.mail,
+        message.email,
         "\
 INTERRUPTED transcode in cluster video: a task is stopping during 2 jobs: Spot interruption.
 Noticed 2026-01-05 10:30 UTC. ECS is stopping it, and it still runs: on Spot for at most two
    minutes, elsewhere for its stopTimeout.
 
 Why: AWS reclaimed its Spot capacity (SpotInterruption).
-ECS says:
-  - Your Spot Task was interrupted.
 ECS had confirmed its protection until 2026-01-05 12:30 UTC (in 2 h), which does not prevent such a
    stop.
 
-The jobs that were running, longest remaining first:
-    - \"episode-0417\" attempt 2, labels \"lang: de, title: Episode \\\"417\\\"\",
-       until 2026-01-05 12:30 UTC (in 2 h)
-    - \"trailer \\\"b\\\"\", until 2026-01-05 11:00 UTC (in 30 minutes)
+ECS says:
+  - Your Spot Task was interrupted.
 
-What to do:
+The jobs that were running, longest remaining first:
+  - \"episode-0417\" attempt 2, labels \"lang: de, title: Episode \\\"417\\\"\",
+     until 2026-01-05 12:30 UTC (in 2 h)
+  - \"trailer \\\"b\\\"\", until 2026-01-05 11:00 UTC (in 30 minutes)
+
+Suggested actions, safest first:
 1. Restart those jobs that do not finish before the task stops: nothing else does, unless your own
    queue redelivers them.
 2. See how the task ended; ECS keeps it for about an hour:
    aws ecs describe-tasks --region eu-west-1 --cluster video --tasks 00000000000000000000000000000007
-Where the function has a queue for interrupted jobs, each of them is a message there too.
+
+If the function has a queue for interrupted jobs, each job is also a message there.
 
 Task:     arn:aws:ecs:eu-west-1:111122223333:task/video/00000000000000000000000000000007
 Service:  arn:aws:ecs:eu-west-1:111122223333:service/video/transcode
@@ -136,37 +142,40 @@ Incident: video/-/00000000000000000000000000000007/job-interrupted
 }
 
 #[test]
-fn a_protected_task_that_ecs_scaled_in_is_reported_as_a_finding() {
+fn a_protected_task_that_ecs_scaled_in_is_reported_as_a_fault_of_ecs() {
     let message = told(&scaled_in());
     assert_eq!(message.subject, "INTERRUPTED transcode (video): ECS scaled in a protected task during 2 jobs");
     says(
-        &message.mail,
+        &message.email,
         &[
             "Noticed 2026-01-05 10:30 UTC. It has stopped.",
-            "Exit codes: 143 of \"worker\", 0 of \"log\"",
-            "ECS scaled in a task whose protection it had confirmed until 2026-01-05 12:30 UTC (in 2 h). That is",
-            "   a finding about protection, and not routine: keep this message, and look into it.",
+            "Exit codes: 143 of \"worker\", 0 of \"log\".",
+            "ECS scaled in a task whose protection it had confirmed until 2026-01-05 12:30 UTC (in 2 h). ECS",
+            "   should not do this: keep this message, and report the stop to AWS.",
             "1. Restart these jobs: nothing else does, unless your own queue redelivers them. One of them may",
         ],
     );
     let description = description(&message);
     says(&description, &["Exit codes: 143 of `worker`, 0 of `log`."]);
-    assert!(description.contains("That is a finding about protection, and not routine"), "{description}");
+    assert!(
+        description.contains("ECS should not do this: keep this message, and report the stop to AWS."),
+        "{description}"
+    );
     let stopping = Interruption { stage: StopStage::Stopping, ..scaled_in() };
     let subject = "INTERRUPTED transcode (video): ECS is scaling in a protected task during 2 jobs";
     assert_eq!(told(&stopping).subject, subject);
 }
 
 #[test]
-fn a_failed_health_check_is_no_finding_about_protection_and_neither_is_the_stop_of_an_unprotected_task() {
+fn a_failed_health_check_is_no_fault_of_ecs_and_neither_is_the_stop_of_an_unprotected_task() {
     let reason = Some("Task failed ELB health checks in (target-group arn:aws:…)".to_owned());
     let unhealthy = told(&Interruption { stopped_reason: reason, ..scaled_in() });
-    assert!(unhealthy.mail.contains("which does not prevent such a\n   stop."), "{}", unhealthy.mail);
+    assert!(unhealthy.email.contains("which does not prevent such a\n   stop."), "{}", unhealthy.email);
     let unprotected = told(&Interruption { protected_until: None, ..scaled_in() });
-    says(&unprotected.mail, &["ECS had confirmed no protection for it at that time."]);
+    says(&unprotected.email, &["ECS had confirmed no protection for it at that time."]);
     for message in [unhealthy, unprotected] {
         assert_eq!(message.subject, "INTERRUPTED transcode (video): a task stopped during 2 jobs: by its service");
-        assert!(!message.mail.contains("finding") && !message.chat.contains("finding"), "{}", message.mail);
+        assert!(!message.email.contains("should not") && !message.chat.contains("should not"), "{}", message.email);
     }
 }
 
@@ -175,25 +184,25 @@ fn what_ecs_does_not_say_is_not_made_up() {
     let message = told(&forgotten());
     assert_eq!(message.subject, "INTERRUPTED video: a task stopped during 2 jobs");
     says(
-        &message.mail,
+        &message.email,
         &[
             "INTERRUPTED in cluster video: a task stopped during 2 jobs.",
             "Why: ECS reports no stopCode.",
             "Service:  not known: ECS no longer reports it",
         ],
     );
-    assert!(!message.mail.contains("ECS says:") && !message.mail.contains("Exit codes"), "{}", message.mail);
+    assert!(!message.email.contains("ECS says:") && !message.email.contains("Exit codes"), "{}", message.email);
     assert_eq!(message.service, None);
-    let document = json(&message.machine);
+    let document = json(&message.json);
     for absent in ["service", "serviceName", "stopCode", "stoppedReason", "protectedUntil"] {
         assert!(document.get(absent).is_none(), "{absent}");
     }
     let unknown = Interruption { stop_code: Some("From \"the\" future".to_owned()), ..scaled_in() };
-    says(&told(&unknown).mail, &["Why: a stopCode that taskhold does not know, \"From \\\"the\\\" future\""]);
+    says(&told(&unknown).email, &["Why: a stopCode that taskhold does not know, \"From \\\"the\\\" future\"."]);
     says(&description(&told(&unknown)), &["Why: a stopCode that taskhold does not know, `From \"the\" future`."]);
 }
 
-fn description(message: &Notification) -> String {
+fn description(message: &AlertMessage) -> String {
     json(&message.chat)["content"]["description"].as_str().unwrap().to_owned()
 }
 
@@ -207,11 +216,13 @@ fn a_chat_says_the_same_in_short() {
         "Noticed 2026-01-05 10:30 UTC. ECS is stopping it, and it still runs: on Spot for at most two minutes, elsewhere \
          for its stopTimeout.\n\
          Why: AWS reclaimed its Spot capacity (`SpotInterruption`).\n\
-         ECS says: `Your Spot Task was interrupted.`\n\
          ECS had confirmed its protection until 2026-01-05 12:30 UTC (in 2 h), which does not prevent such a stop.\n\
+         ECS says:\n\
+         • `Your Spot Task was interrupted.`\n\
          The jobs that were running, longest remaining first:\n\
-         • `episode-0417` attempt 2 `lang: de, title: Episode \"417\"` until 2026-01-05 12:30 UTC\n\
-         • `trailer \"b\"` until 2026-01-05 11:00 UTC"
+         • `episode-0417` attempt 2, labels `lang: de, title: Episode \"417\"`, until 2026-01-05 12:30 UTC (in 2 h)\n\
+         • `trailer \"b\"`, until 2026-01-05 11:00 UTC (in 30 minutes)\n\
+         If the function has a queue for interrupted jobs, each job is also a message there."
     );
     let steps = content["nextSteps"].as_array().unwrap();
     assert!(steps[0].as_str().unwrap().starts_with("Restart those jobs that do not finish"), "{steps:?}");
@@ -232,7 +243,7 @@ fn a_chat_says_the_same_in_short() {
 
 #[test]
 fn the_json_has_every_job_with_its_labels() {
-    let document = json(&told(&scaled_in()).machine);
+    let document = json(&told(&scaled_in()).json);
     assert_eq!(
         document,
         json!({
@@ -267,7 +278,7 @@ fn the_json_has_every_job_with_its_labels() {
 
 #[test]
 fn a_message_for_each_job_says_what_it_takes_to_begin_it_again() {
-    let messages: Vec<Value> = job_messages(&task(), &spot()).iter().map(|body| json(body)).collect();
+    let messages: Vec<Value> = job_messages(&interrupted(&spot())).iter().map(|body| json(body)).collect();
     let expected = |job: &str, attempt: u32, labels: Value| {
         json!({
             "version": VERSION,
@@ -299,7 +310,7 @@ fn the_message_on_the_page_for_workers_is_one_that_is_sent() {
         labels: [("title".to_owned(), "Episode 417".to_owned())].into(),
         ..job("episode-0417", 1, 150)
     }];
-    assert_eq!(shown, json(&job_messages(&Task { id, ..task() }, &what)[0]));
+    assert_eq!(shown, json(&job_messages(&InterruptedTask { task: Task { id, ..task() }, interruption: what })[0]));
 }
 
 #[test]
@@ -311,10 +322,10 @@ fn both_schemas_accept_every_alert_and_describe_every_member() {
     };
     let (alerts, jobs) = (validator("alert.schema.json"), validator("interrupted-job.schema.json"));
     for what in all() {
-        let document = json(&told(&what).machine);
+        let document = json(&told(&what).json);
         let errors: Vec<String> = alerts.iter_errors(&document).map(|error| error.to_string()).collect();
         assert!(errors.is_empty(), "{errors:?}\n{document:#}");
-        for body in job_messages(&task(), &what) {
+        for body in job_messages(&interrupted(&what)) {
             let message = json(&body);
             let errors: Vec<String> = jobs.iter_errors(&message).map(|error| error.to_string()).collect();
             assert!(errors.is_empty(), "{errors:?}\n{message:#}");
@@ -324,7 +335,7 @@ fn both_schemas_accept_every_alert_and_describe_every_member() {
     let members = job["properties"].as_object().unwrap();
     assert!(members.values().all(|member| member["description"].is_string()), "{members:?}");
     assert_eq!(alert["$defs"]["jobInterrupted"]["properties"]["stage"]["enum"], job["properties"]["stage"]["enum"]);
-    let bare = json(&job_messages(&task(), &forgotten())[0]);
+    let bare = json(&job_messages(&interrupted(&forgotten()))[0]);
     for member in bare.as_object().unwrap().keys() {
         let mut altered = bare.clone();
         altered.as_object_mut().unwrap().remove(member);
@@ -339,12 +350,12 @@ fn the_limits_hold_and_every_list_that_was_shortened_says_so() {
         assert_eq!((message.kind, message.event), (AlertKind::JobInterrupted, Transition::Opened));
         assert!(message.subject.len() <= email::SUBJECT_CHARS_MAX, "{}", message.subject);
         assert!(message.subject.chars().all(|c| c == ' ' || c.is_ascii_graphic()), "{}", message.subject);
-        assert!(message.mail.lines().count() < 400);
+        assert!(message.email.lines().count() < 400);
         let body = published::message(&message);
         assert!(body.len() <= published::MESSAGE_BYTES_MAX - 4096, "{}", body.len());
-        assert!(body.chars().chain(message.machine.chars()).all(is_taken_by_sqs));
+        assert!(body.chars().chain(message.json.chars()).all(is_taken_by_sqs));
         let texts = json(&body);
-        assert_eq!((&texts["default"], &texts["email"]), (&json_of(&message.machine), &json_of(&message.mail)));
+        assert_eq!((&texts["default"], &texts["email"]), (&json_of(&message.json), &json_of(&message.email)));
         let content = &json(&message.chat)["content"];
         let chars = |text: &Value| text.as_str().unwrap().chars().count();
         assert!((1..=chat::TITLE_CHARS_MAX).contains(&chars(&content["title"])));
@@ -352,37 +363,36 @@ fn the_limits_hold_and_every_list_that_was_shortened_says_so() {
         assert!(content["nextSteps"].as_array().unwrap().iter().all(|step| chars(step) <= chat::NEXT_STEP_CHARS_MAX));
         let context = json(&message.chat)["metadata"]["additionalContext"].clone();
         assert!(context.as_object().unwrap().values().all(Value::is_string), "{context}");
-        assert!(json!(message.machine).to_string().len() <= machine::ESCAPED_BYTES_MAX);
-        let document = json(&message.machine);
+        assert!(json!(message.json).to_string().len() <= machine::ESCAPED_BYTES_MAX);
+        let document = json(&message.json);
         let shown = document["jobs"].as_array().unwrap().len();
         assert_eq!(document["jobsOmitted"], what.jobs.len() - shown);
         assert!(shown == what.jobs.len() || shown > 100, "{shown}");
     }
     let message = told(&hostile_one(2000));
-    says(&message.mail, &["    and 1950 more jobs."]);
+    says(&message.email, &["  and 1950 more jobs."]);
     says(&description(&message), &["• and 1990 more jobs"]);
-    assert!(message.mail.contains("and of 40 more containers"), "{}", message.mail);
-    assert_eq!(json(&message.machine)["exitCodesOmitted"], 30);
-    assert_eq!(job_messages(&task(), &hostile_one(2000)).len(), 2000, "of these none is left out");
+    assert!(message.email.replace("\n   ", " ").contains("and of 40 more containers"), "{}", message.email);
+    assert_eq!(json(&message.json)["exitCodesOmitted"], 30);
+    assert_eq!(job_messages(&interrupted(&hostile_one(2000))).len(), 2000, "of these none is left out");
 }
 
 #[test]
 fn long_names_are_shortened_in_the_subject_and_commands_are_not() {
     let cluster = service("x", &"c".repeat(255)).cluster;
     let long = Interruption { service: Some("s".repeat(255)), ..scaled_in() };
-    let message = Notification::of_interruption(&InterruptedTask {
+    let message = AlertMessage::of(&InterruptedTask {
         task: Task { cluster: cluster.clone(), id: id(7) },
         interruption: long.clone(),
     });
     assert!(message.subject.len() <= email::SUBJECT_CHARS_MAX, "{}", message.subject);
     assert!(message.subject.contains("sss") && message.subject.contains("ccc"), "{}", message.subject);
     let command = format!("--cluster {} --tasks {}\n", "c".repeat(255), id(7));
-    assert!(message.mail.contains(&command), "{}", message.mail);
+    assert!(message.email.contains(&command), "{}", message.email);
     let step = &json(&message.chat)["content"]["nextSteps"][1];
     assert!(step.as_str().unwrap().ends_with("for about an hour (the email has the command)"), "{step}");
     let nobody = Interruption { service: None, ..long };
-    let message =
-        Notification::of_interruption(&InterruptedTask { task: Task { cluster, id: id(7) }, interruption: nobody });
+    let message = AlertMessage::of(&InterruptedTask { task: Task { cluster, id: id(7) }, interruption: nobody });
     assert!(message.subject.len() <= email::SUBJECT_CHARS_MAX, "{}", message.subject);
 }
 
@@ -390,8 +400,8 @@ fn long_names_are_shortened_in_the_subject_and_commands_are_not() {
 fn the_command_in_the_mail_is_quoted_for_a_shell_and_kept_out_of_a_chat_that_could_alter_it() {
     let mut task = task();
     std::sync::Arc::make_mut(&mut task.cluster).name = "a b`$(id)`; it's".to_owned();
-    let message = Notification::of_interruption(&InterruptedTask { task: task.clone(), interruption: scaled_in() });
-    assert!(message.mail.contains(r"--cluster 'a b`$(id)`; it'\''s' --tasks 0000"), "{}", message.mail);
+    let message = AlertMessage::of(&InterruptedTask { task: task.clone(), interruption: scaled_in() });
+    assert!(message.email.contains(r"--cluster 'a b`$(id)`; it'\''s' --tasks 0000"), "{}", message.email);
     let step = &json(&message.chat)["content"]["nextSteps"][1];
     assert!(step.as_str().unwrap().ends_with("(the email has the command)"), "{step}");
 }
@@ -400,8 +410,8 @@ fn the_command_in_the_mail_is_quoted_for_a_shell_and_kept_out_of_a_chat_that_cou
 fn no_text_of_others_begins_a_line_of_the_mail_or_leaves_its_code_span_in_the_chat() {
     for jobs in [1, 60] {
         let message = told(&hostile_one(jobs));
-        assert!(!message.mail.chars().any(|c| c.is_control() && c != '\n'));
-        for line in message.mail.split(['\n', '\u{2028}', '\u{85}']) {
+        assert!(!message.email.chars().any(|c| c.is_control() && c != '\n'));
+        for line in message.email.split(['\n', '\u{2028}', '\u{85}']) {
             assert!(!line.trim_start().starts_with("PWN") && !line.trim_start().starts_with("1. PWN"), "{line}");
             let whole =
                 ["   aws ecs ", "Service:  ", "Task:     ", "Incident: "].iter().any(|begin| line.starts_with(begin));
@@ -428,12 +438,12 @@ fn hostile_texts_are_whole_in_json_and_a_name_that_is_no_services_names_none() {
     let what = hostile_one(3);
     let message = told(&what);
     assert_eq!(message.service, None);
-    let document = json(&message.machine);
+    let document = json(&message.json);
     assert!(document.get("service").is_none() && document.get("serviceName").is_none());
     for (told, was) in document["jobs"].as_array().unwrap().iter().zip(&what.jobs) {
         assert_eq!((&told["jobId"], &told["labels"]), (&json_of(&was.key.job_id), &json_of(&was.labels)));
     }
-    for (body, was) in job_messages(&task(), &what).iter().zip(&what.jobs) {
+    for (body, was) in job_messages(&interrupted(&what)).iter().zip(&what.jobs) {
         let told = json(body);
         assert_eq!((&told["jobId"], &told["labels"]), (&json_of(&was.key.job_id), &json_of(&was.labels)));
         assert!(told["stoppedReason"].as_str().unwrap().chars().all(|c| !c.is_control()), "{told}");

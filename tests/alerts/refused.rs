@@ -1,9 +1,9 @@
 //! The alerts about tasks that ECS refuses to protect, or whose protection ECS refuses to renew.
 
-use super::{NEW, OLD, alert, at, diagnosis, each, huge, id, job, json, labelled, says, service};
-use taskhold::notify::chat;
-use taskhold::notify::email;
-use taskhold::notify::json as machine;
+use super::{
+    NEW, OLD, alert, at, chat_of, diagnosis, each, email_of, huge, id, job, json, json_of_alert, labelled, says,
+    service, subject_of,
+};
 use taskhold::service::alert::{Alert, AlertKind, Transition};
 use taskhold::service::diagnosis::{BlockingTask, Diagnosis, ProtectedFor, RefusedTask, RolloutStatus};
 use taskhold::service::rollout::Rollout;
@@ -50,11 +50,11 @@ fn nothing_moves(alert: Alert) -> Alert {
 #[test]
 fn a_refusal_reads_so() {
     let alert = refused(AlertKind::ProtectionRefused, Transition::Opened);
-    assert_eq!(email::subject(&alert), "REFUSED transcode (video): 2 busy tasks run unprotected: ECS refuses");
+    assert_eq!(subject_of(&alert), "REFUSED transcode (video): 2 busy tasks run unprotected: ECS refuses");
     let expected = "\
 REFUSED transcode in cluster video: 2 busy tasks run unprotected: ECS refuses.
-Since 2026-01-05 10:20 UTC (10 minutes ago). Its deployment must end by 2026-01-05 13:00 UTC (in 2 h
-   30 min).
+Since 2026-01-05 10:20 UTC (10 minutes ago).
+Deadline of its deployment: 2026-01-05 13:00 UTC (in 2 h 30 min).
 ECS refuses protection while protected tasks block a deployment or scale-in. Until ECS grants it, a
    task may be stopped in the middle of its jobs.
 
@@ -71,7 +71,7 @@ Unprotected, longest remaining job first:
 Tasks that block its deployment, longest first:
  1. task 00000000000000000000000000000001 of ecs-svc/1111111111111111111
 ";
-    let body = email::body(&alert);
+    let body = email_of(&alert);
     assert!(body.starts_with(expected), "{body}");
     says(
         &body,
@@ -85,15 +85,15 @@ Tasks that block its deployment, longest first:
             "3. Raise the desired count to 4, above the number of protected tasks:",
         ],
     );
-    assert!(!body.contains("Earliest end"), "the rollout's end is not the refusal's:\n{body}");
+    assert!(!body.contains("Expected end"), "the rollout's end is not the refusal's:\n{body}");
 }
 
 #[test]
 fn a_lease_at_risk_says_the_minute_of_loss_by_clock_and_how_far_it_is() {
     let mut alert = refused(AlertKind::ProtectionExpiring, Transition::Opened);
-    assert_eq!(email::subject(&alert), "EXPIRING transcode (video): 2 busy tasks lose protection from 10:47 UTC on");
+    assert_eq!(subject_of(&alert), "EXPIRING transcode (video): 2 busy tasks lose protection from 10:47 UTC on");
     says(
-        &email::body(&alert),
+        &email_of(&alert),
         &[
             "EXPIRING transcode in cluster video: 2 busy tasks lose protection from 10:47 UTC on.",
             "About to lose protection, soonest first:",
@@ -105,14 +105,11 @@ fn a_lease_at_risk_says_the_minute_of_loss_by_clock_and_how_far_it_is() {
         ],
     );
     alert.diagnosis.refused_tasks = vec![refused_tasks(13, Some(47), 120)];
-    assert_eq!(email::subject(&alert), "EXPIRING transcode (video): 1 busy task loses protection at 10:47 UTC");
+    assert_eq!(subject_of(&alert), "EXPIRING transcode (video): 1 busy task loses protection at 10:47 UTC");
     alert.diagnosis.refused_tasks = vec![refused_tasks(13, Some(14 * 60 + 5), 2000)];
-    assert_eq!(
-        email::subject(&alert),
-        "EXPIRING transcode (video): 1 busy task loses protection at 2026-01-06 00:05 UTC"
-    );
+    assert_eq!(subject_of(&alert), "EXPIRING transcode (video): 1 busy task loses protection at 2026-01-06 00:05 UTC");
     alert.diagnosis.refused_tasks = vec![refused_tasks(13, Some(29), 2000)];
-    assert_eq!(email::subject(&alert), "EXPIRING transcode (video): 1 busy task loses protection now");
+    assert_eq!(subject_of(&alert), "EXPIRING transcode (video): 1 busy task loses protection now");
 }
 
 /// Two of the blocking tasks are also the tasks whose protection ECS does not renew.
@@ -126,7 +123,7 @@ fn a_task_at_risk_that_also_blocks_is_listed_once_with_the_cost_of_waiting() {
         protected_for: ProtectedFor::Jobs(vec![job(&format!("film-{number}"), 1, until, None)]),
     };
     alert.diagnosis.blocking_tasks = vec![held(1, 150), held(14, 90), held(13, 47)];
-    let body = email::body(&alert);
+    let body = email_of(&alert);
     says(
         &body,
         &[
@@ -138,14 +135,14 @@ fn a_task_at_risk_that_also_blocks_is_listed_once_with_the_cost_of_waiting() {
         ],
     );
     assert_eq!((body.matches("\"film-13\"").count(), body.matches("\"film-1\"").count()), (1, 1), "{body}");
-    let chat = json(&chat::message(&alert));
+    let chat = json(&chat_of(&alert));
     says(chat["content"]["description"].as_str().unwrap(), &["Other tasks that block its deployment, longest first:"]);
     assert!(
         chat["content"]["nextSteps"][0].as_str().unwrap().contains("That interrupts the jobs of 2 tasks"),
         "{chat}"
     );
     alert.diagnosis.blocking_tasks.remove(0);
-    let body = email::body(&alert);
+    let body = email_of(&alert);
     says(
         &body,
         &[
@@ -156,30 +153,31 @@ fn a_task_at_risk_that_also_blocks_is_listed_once_with_the_cost_of_waiting() {
     assert!(!body.contains("Other tasks that block"), "{body}");
     // The alert about the blocked deployment warns about it too.
     alert.kind = AlertKind::DeploymentBlocked;
-    assert!(email::body(&alert).contains("That interrupts the jobs of 2 tasks"), "{}", email::body(&alert));
+    assert!(email_of(&alert).contains("That interrupts the jobs of 2 tasks"), "{}", email_of(&alert));
 }
 
 #[test]
 fn without_a_rollout_the_text_says_what_aws_names_and_that_no_blocking_task_is_known() {
     for kind in [AlertKind::ProtectionRefused, AlertKind::ProtectionExpiring] {
         let mut alert = nothing_moves(refused(kind, Transition::Repeated));
-        let body = email::body(&alert);
+        let body = email_of(&alert);
         says(
             &body,
             &[
                 "Since 2026-01-05 10:20 UTC (10 minutes ago).",
                 "No protected task blocks it now, so ECS may grant the next request. taskhold retries at each",
                 "   reconcile of the service, and whenever it clears protection in it.",
-                "If it lasts: wait until protections end, release tasks that may be stopped, or raise the desired",
+                "Suggested actions, safest first:",
+                "1. If it lasts: wait until protections end, release tasks that may be stopped, or raise the desired",
                 "   count above the number of protected tasks (now 3 desired, 3 protected).",
             ],
         );
-        assert!(!body.contains("block its") && !body.contains("Suggested actions"), "{body}");
-        let chat = json(&chat::message(&alert));
+        assert!(!body.contains("block its") && !body.contains("\n2. "), "{body}");
+        let chat = json(&chat_of(&alert));
         let steps = chat["content"]["nextSteps"].as_array().unwrap();
         assert!(steps.len() == 1 && steps[0].as_str().unwrap().starts_with("If it lasts: "), "{steps:?}");
         alert.diagnosis.gaps = vec!["its tasks could not be listed: ECS throttled the call".to_owned()];
-        assert!(email::body(&alert).contains("taskhold could not read which tasks block it. taskhold retries at each"));
+        assert!(email_of(&alert).contains("taskhold could not read which tasks block it. taskhold retries at each"));
     }
 }
 
@@ -190,8 +188,8 @@ fn a_refusal_that_nothing_is_left_of_but_that_is_not_over_still_reads_well() {
         (AlertKind::ProtectionExpiring, "EXPIRING transcode (video): busy tasks lose protection before their jobs end"),
     ] {
         let alert = alert(kind, Transition::Repeated);
-        assert_eq!(email::subject(&alert), subject);
-        assert!(!email::body(&alert).contains("first:\n\n"), "a heading without its list");
+        assert_eq!(subject_of(&alert), subject);
+        assert!(!email_of(&alert).contains("first:\n\n"), "a heading without its list");
     }
 }
 
@@ -199,38 +197,40 @@ fn a_refusal_that_nothing_is_left_of_but_that_is_not_over_still_reads_well() {
 fn a_protection_that_has_ended_is_not_reported_as_good_news() {
     let mut over = refused(AlertKind::ProtectionExpiring, Transition::Resolved);
     let subject = "RESOLVED transcode (video): protection has ended, 2 busy tasks run unprotected";
-    assert_eq!(email::subject(&over), subject);
-    assert!(json(&chat::message(&over))["content"]["title"].as_str().unwrap().starts_with("🔴"));
+    assert_eq!(subject_of(&over), subject);
+    assert!(json(&chat_of(&over))["content"]["title"].as_str().unwrap().starts_with("🔴"));
     over.diagnosis.refused_tasks.clear();
-    assert_eq!(email::subject(&over), "RESOLVED transcode (video): no job is about to lose its protection any more");
+    assert_eq!(subject_of(&over), "RESOLVED transcode (video): no job is about to lose its protection any more");
     over.kind = AlertKind::ProtectionRefused;
-    assert_eq!(email::subject(&over), "RESOLVED transcode (video): no job runs unprotected any more");
+    assert_eq!(subject_of(&over), "RESOLVED transcode (video): no job runs unprotected any more");
 }
 
 #[test]
 fn a_chat_names_the_tasks_their_jobs_and_when_ecs_may_grant_it() {
-    let chat_of = |kind| json(&chat::message(&refused(kind, Transition::Opened)));
-    let chat = chat_of(AlertKind::ProtectionRefused);
+    let chat_about = |kind| json(&chat_of(&refused(kind, Transition::Opened)));
+    let chat = chat_about(AlertKind::ProtectionRefused);
     assert_eq!(chat["content"]["title"], "🔴 `transcode` (`video`): 2 busy tasks run unprotected: ECS refuses");
     says(
         chat["content"]["description"].as_str().unwrap(),
         &[
             "Unprotected, longest remaining job first:",
-            "• `0000000000000000000000000000000c` of `ecs-svc/2222222222222222222`, refused since 2026-01-05 10:20 UTC \
-             (10 minutes ago), for `film-12` attempt 3 `title: Film \"12\"` until 2026-01-05 13:20 UTC; `cut` until \
-             2026-01-05 10:40 UTC",
+            "• task `0000000000000000000000000000000c` of `ecs-svc/2222222222222222222`, refused since 2026-01-05 10:20 \
+             UTC (10 minutes ago), for 2 jobs: `film-12` attempt 3, labels `title: Film \"12\"`, until 2026-01-05 13:20 \
+             UTC (in 2 h 50 min), expected 2026-01-05 12:00 UTC (in 90 minutes); `cut`, until 2026-01-05 10:40 UTC (in \
+             10 minutes)",
             "Tasks that block its deployment, longest first:",
             "The first blocking protection ends by 2026-01-05 11:00 UTC (in 30 minutes), and ECS may grant it then. \
              taskhold retries then, at each reconcile of the service, and whenever it clears protection in it.",
         ],
     );
     assert_eq!(chat["content"]["nextSteps"].as_array().unwrap().len(), 3);
-    let chat = chat_of(AlertKind::ProtectionExpiring);
+    let chat = chat_about(AlertKind::ProtectionExpiring);
     says(
         chat["content"]["description"].as_str().unwrap(),
         &[
-            "• `0000000000000000000000000000000d` of `ecs-svc/2222222222222222222`, protected until 2026-01-05 10:47 UTC \
-             (in 17 minutes), refused since 2026-01-05 10:20 UTC (10 minutes ago), for `film-13` until 2026-01-05 12:00 UTC",
+            "• task `0000000000000000000000000000000d` of `ecs-svc/2222222222222222222`, protected until 2026-01-05 10:47 \
+             UTC (in 17 minutes), 73 minutes too short, refused since 2026-01-05 10:20 UTC (10 minutes ago), for 1 job: \
+             `film-13`, until 2026-01-05 12:00 UTC (in 90 minutes)",
         ],
     );
 }
@@ -238,7 +238,7 @@ fn a_chat_names_the_tasks_their_jobs_and_when_ecs_may_grant_it() {
 #[test]
 fn the_json_has_all_refused_tasks_for_every_kind() {
     each(refused(AlertKind::ProtectionRefused, Transition::Opened), |alert| {
-        let document = json(&machine::message(alert));
+        let document = json(&json_of_alert(alert));
         let told = document["refusedTasks"].as_array().unwrap();
         let of = |place: &str| told.iter().map(|task| task.pointer(place).cloned()).collect::<Vec<_>>();
         let ids = match alert.kind {
@@ -261,10 +261,10 @@ fn the_json_has_all_refused_tasks_for_every_kind() {
 fn long_lists_share_the_room_and_say_how_many_are_omitted() {
     let mut huge = huge();
     huge.kind = AlertKind::ProtectionRefused;
-    says(&email::body(&huge), &["and 4988 more tasks.", "and 4992 more tasks.", "    and 5 more jobs."]);
-    let chat = json(&chat::message(&huge));
+    says(&email_of(&huge), &["and 4988 more tasks.", "and 4992 more tasks.", "    and 5 more jobs."]);
+    let chat = json(&chat_of(&huge));
     says(chat["content"]["description"].as_str().unwrap(), &["• and 4995 more tasks", "• and 4997 more tasks"]);
-    let document = json(&machine::message(&huge));
+    let document = json(&json_of_alert(&huge));
     for (list, all) in [("refusedTasks", 10_000), ("blockingTasks", 5000)] {
         let told = document[list].as_array().unwrap().len();
         assert!(told >= 25, "{list}: {told}");
@@ -285,7 +285,7 @@ fn the_jobs_of_blocking_tasks_stand_beside_them() {
         Diagnosis { blocking_tasks: vec![held], refused_tasks: alert.diagnosis.refused_tasks, ..diagnosis() };
     alert.service = service("render", "video");
     says(
-        &email::body(&alert),
+        &email_of(&alert),
         &[
             "    protected until 2026-01-05 11:10 UTC (in 40 minutes), for 1 job:",
             "    - \"episode\", until 2026-01-05 11:10 UTC (in 40 minutes)",

@@ -11,7 +11,7 @@ use proptest::sample::select;
 use std::sync::Arc;
 use taskhold::ecs::arn::ClusterArn;
 use taskhold::ecs::service::ServiceArn;
-use taskhold::notify::notification::Notification;
+use taskhold::notify::message::AlertMessage;
 use taskhold::service::alert::{Alert, AlertKind, Transition};
 use taskhold::service::diagnosis::{BlockingTask, Diagnosis, ProtectedFor, RefusedTask, RolloutStatus, TaskCounts};
 use taskhold::service::forecast::{Deadline, DeadlineSource, Forecast};
@@ -176,16 +176,16 @@ proptest! {
 
     #[test]
     fn an_alert_is_well_formed_for_any_texts_in_it(alert in alert()) {
-        let message = Notification::of(&alert);
+        let message = AlertMessage::of(&alert);
         well(&message)?;
-        lines_are_short(&message.mail)?;
+        lines_are_short(&message.email)?;
     }
 
     #[test]
     fn the_json_follows_the_schema_and_has_the_omitted_counts(alert in alert()) {
-        let message = Notification::of(&alert);
-        as_the_schema_says(&message.machine)?;
-        let told = json(&message.machine)?;
+        let message = AlertMessage::of(&alert);
+        as_the_schema_says(&message.json)?;
+        let told = json(&message.json)?;
         for (list, omitted, all) in [
             ("blockingTasks", "blockingTasksOmitted", alert.diagnosis.blocking_tasks.len()),
             ("refusedTasks", "refusedTasksOmitted", alert.diagnosis.refused_tasks.len()),
@@ -205,10 +205,10 @@ proptest! {
     fn a_subject_and_a_chat_hold_for_names_that_ecs_would_never_take(alert in alert(), of in cluster(), names in [text(), text()]) {
         let [cluster, service] = names;
         let cluster = Arc::new(ClusterArn { name: cluster, ..of.as_ref().clone() });
-        let message = Notification::of(&Alert { service: ServiceArn { cluster, name: service }, ..alert });
+        let message = AlertMessage::of(&Alert { service: ServiceArn { cluster, name: service }, ..alert });
         subject(&message.subject)?;
         chat(&message.chat)?;
-        json(&message.machine)?;
-        prop_assert!(message.mail.lines().count() > 2);
+        json(&message.json)?;
+        prop_assert!(message.email.lines().count() > 2);
     }
 }

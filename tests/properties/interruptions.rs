@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use std::sync::{Arc, OnceLock};
 use taskhold::ecs::arn::{ClusterArn, Task};
 use taskhold::notify::json::job_message::job_messages;
-use taskhold::notify::notification::Notification;
+use taskhold::notify::message::AlertMessage;
 use taskhold::task::interruption::InterruptedTask;
 use taskhold::task::interruption::Interruption;
 
@@ -27,11 +27,11 @@ proptest! {
 
     #[test]
     fn an_interruption_is_well_formed_for_any_texts_in_it(task in task(), what in interruption()) {
-        let message = Notification::of_interruption(&InterruptedTask { task: task.clone(), interruption: what.clone() });
+        let message = AlertMessage::of(&InterruptedTask { task: task.clone(), interruption: what.clone() });
         well(&message)?;
-        lines_are_short(&message.mail)?;
-        as_the_schema_says(&message.machine)?;
-        let told = json(&message.machine)?;
+        lines_are_short(&message.email)?;
+        as_the_schema_says(&message.json)?;
+        let told = json(&message.json)?;
         let jobs = told["jobs"].as_array().map_or(0, Vec::len);
         prop_assert_eq!(told["jobsOmitted"].as_u64(), Some((what.jobs.len() - jobs) as u64));
     }
@@ -40,7 +40,7 @@ proptest! {
     fn each_job_is_forwarded_whole_in_a_message_that_sqs_takes(task in task(), what in interruption_of_a_service()) {
         static SCHEMA: OnceLock<jsonschema::Validator> = OnceLock::new();
         let schema = SCHEMA.get_or_init(|| validator(include_str!("../../schemas/interrupted-job.schema.json")));
-        let bodies = job_messages(&task, &what);
+        let bodies = job_messages(&InterruptedTask { task, interruption: what.clone() });
         prop_assert_eq!(bodies.len(), what.jobs.len());
         let mut left: Vec<_> = what.jobs.iter().collect();
         for body in &bodies {
@@ -60,9 +60,9 @@ proptest! {
     #[test]
     fn a_subject_and_a_chat_hold_for_a_cluster_s_name_that_ecs_would_never_take(task in task(), name in super::drawn::text(), what in interruption()) {
         let cluster = Arc::new(ClusterArn { name, ..task.cluster.as_ref().clone() });
-        let message = Notification::of_interruption(&InterruptedTask { task: Task { cluster, ..task }, interruption: what });
+        let message = AlertMessage::of(&InterruptedTask { task: Task { cluster, ..task }, interruption: what });
         super::notified::subject(&message.subject)?;
         super::notified::chat(&message.chat)?;
-        json(&message.machine)?;
+        json(&message.json)?;
     }
 }

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use taskhold::notify::chat;
 use taskhold::notify::email;
 use taskhold::notify::json as machine;
-use taskhold::notify::notification::Notification;
+use taskhold::notify::message::AlertMessage;
 use taskhold::notify::published;
 
 /// The attributes of a message count towards the SNS limit.
@@ -82,20 +82,20 @@ fn markup(text: &str) -> Result<(), TestCaseError> {
 }
 
 /// The message is valid for every channel.
-pub(crate) fn well(message: &Notification) -> Result<(), TestCaseError> {
+pub(crate) fn well(message: &AlertMessage) -> Result<(), TestCaseError> {
     subject(&message.subject)?;
-    plain(&message.mail)?;
+    plain(&message.email)?;
     chat(&message.chat)?;
-    let document = json(&message.machine)?;
+    let document = json(&message.json)?;
     prop_assert_eq!(&document["incident"], &Value::from(message.incident.as_str()));
-    let escaped = Value::from(message.machine.as_str()).to_string();
+    let escaped = Value::from(message.json.as_str()).to_string();
     prop_assert!(escaped.len() <= machine::ESCAPED_BYTES_MAX, "{} bytes", escaped.len());
     let published = published::message(message);
     prop_assert!(published.len() <= published::MESSAGE_BYTES_MAX - ATTRIBUTES_BYTES, "{} bytes", published.len());
-    prop_assert!(published.chars().chain(message.machine.chars()).all(is_taken_by_sqs), "{:?}", published);
+    prop_assert!(published.chars().chain(message.json.chars()).all(is_taken_by_sqs), "{:?}", published);
     let texts = json(&published)?;
-    prop_assert_eq!(&texts["default"], &Value::from(message.machine.as_str()));
-    prop_assert_eq!(&texts["email"], &Value::from(message.mail.as_str()));
+    prop_assert_eq!(&texts["default"], &Value::from(message.json.as_str()));
+    prop_assert_eq!(&texts["email"], &Value::from(message.email.as_str()));
     Ok(())
 }
 

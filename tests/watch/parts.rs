@@ -18,7 +18,7 @@ use std::time::Duration;
 use taskhold::clock::Clock;
 use taskhold::lambda::dead_letter::{DeadLetter, DeadLetterQueue, REASON_ATTRIBUTE};
 use taskhold::lambda::function::FunctionPorts;
-use taskhold::notify::notification::Notification;
+use taskhold::notify::message::AlertMessage;
 use taskhold::notify::sink::InterruptedJobQueue;
 use taskhold::notify::sink::Sink;
 use taskhold::notify::sink::{JobForwarder, Notifier};
@@ -142,7 +142,7 @@ pub(crate) struct Alerts {
 }
 
 impl Sink for Alerts {
-    async fn send(&self, message: &Notification) -> Result<(), DeliveryError> {
+    async fn send(&self, message: &AlertMessage) -> Result<(), DeliveryError> {
         self.steps.point("before", "the send of an alert").await;
         if *locked(&self.is_down) {
             return Err(DeliveryError("the topic is down".to_owned()));

@@ -12,7 +12,7 @@ use crate::scenario::in_process::queues::{
 use serde_json::Value;
 use std::time::Duration;
 use taskhold::lambda::dead_letter::{DeadLetter, DeadLetterQueue, MESSAGE_ID_ATTRIBUTE, REASON_ATTRIBUTE};
-use taskhold::notify::notification::Notification;
+use taskhold::notify::message::AlertMessage;
 use taskhold::notify::sink::InterruptedJobQueue;
 use taskhold::notify::sink::Sink;
 use taskhold::outbox::DeliveryError;
@@ -113,7 +113,7 @@ impl ChaoticInterrupted {
 }
 
 impl Sink for ChaoticAlerts {
-    async fn send(&self, message: &Notification) -> Result<(), DeliveryError> {
+    async fn send(&self, message: &AlertMessage) -> Result<(), DeliveryError> {
         let (sent, is_swallowed) = {
             let mut world = self.sim.world();
             let sent = world.send_fate(["SNS: an alert is lost", "SNS: the answer to an alert is lost"]);
@@ -134,17 +134,17 @@ impl Sink for ChaoticAlerts {
 }
 
 /// What must not be sent twice: an incident, or each job of a stopping task.
-fn alert_subjects(message: &Notification) -> Vec<String> {
+fn alert_subjects(message: &AlertMessage) -> Vec<String> {
     if message.kind != AlertKind::JobInterrupted {
         return vec![message.incident.clone()];
     }
-    let alert: Value = serde_json::from_str(&message.machine).expect("taskhold writes JSON");
+    let alert: Value = serde_json::from_str(&message.json).expect("taskhold writes JSON");
     let jobs = alert["jobs"].as_array().expect("an interruption names its jobs");
     jobs.iter().map(|job| format!("{} {} {}", message.incident, job["jobId"], job["attempt"])).collect()
 }
 
 impl World {
-    fn check_alert(&mut self, message: &Notification) {
+    fn check_alert(&mut self, message: &AlertMessage) {
         let service = message.service.as_ref().map(|service| service.name.clone());
         self.counts.add(match message.event {
             Transition::Opened => "alerts: opened",

@@ -11,7 +11,7 @@ use taskhold::lambda::sqs_record;
 use taskhold::lambda::sqs_record::QueueMessage;
 use taskhold::notify::email;
 use taskhold::notify::json as machine;
-use taskhold::notify::notification::Notification;
+use taskhold::notify::message::AlertMessage;
 use taskhold::outbox::Delivery;
 use taskhold::service::alert::{AlertKind, Transition};
 use taskhold::service::incident::pending::{PendingNotification, claim};
@@ -158,11 +158,11 @@ fn task_at(record: &TaskRecord, now: Timestamp) {
 fn interruption_is_told_well(what: &taskhold::task::interruption::Interruption) {
     let cluster = expect::clusters().only().expect("one cluster is configured");
     let task = Task { cluster, id: "0123456789abcdef0123456789abcdef".parse().expect("a task's id") };
-    let message = Notification::of_interruption(&InterruptedTask { task: task.clone(), interruption: what.clone() });
+    let message = AlertMessage::of(&InterruptedTask { task: task.clone(), interruption: what.clone() });
     assert!(message.subject.len() <= email::SUBJECT_CHARS_MAX, "{}", message.subject);
     assert!(message.subject.chars().all(|c| c == ' ' || c.is_ascii_graphic()), "{}", message.subject);
-    assert!(!message.mail.contains(|c: char| c.is_control() && c != '\n'), "{}", message.mail);
-    assert!(message.machine.len() <= machine::ESCAPED_BYTES_MAX, "{} bytes", message.machine.len());
+    assert!(!message.email.contains(|c: char| c.is_control() && c != '\n'), "{}", message.email);
+    assert!(message.json.len() <= machine::ESCAPED_BYTES_MAX, "{} bytes", message.json.len());
 }
 
 /// A notification that one instance has claimed is not sent by another one at the same time.

@@ -1,7 +1,7 @@
 //! The SQS queue for alerts, for machines.
 
 use crate::aws::lazy::Lazy;
-use crate::notify::notification::Notification;
+use crate::notify::message::AlertMessage;
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::BuildError;
@@ -21,15 +21,15 @@ impl AlertQueue {
     }
 
     /// Sends an alert in its JSON form.
-    pub(crate) async fn send(&self, message: &Notification) -> Result<(), String> {
+    pub(crate) async fn send(&self, message: &AlertMessage) -> Result<(), String> {
         let attributes = attributes(message).map_err(|error| error.to_string())?;
-        let call = self.client.client().send_message().queue_url(&self.queue_url).message_body(&message.machine);
+        let call = self.client.client().send_message().queue_url(&self.queue_url).message_body(&message.json);
         let call = call.set_message_attributes(Some(attributes));
         call.send().await.map(drop).map_err(|error| crate::aws::on_one_line(&error))
     }
 }
 
-fn attributes(message: &Notification) -> Result<HashMap<String, MessageAttributeValue>, BuildError> {
+fn attributes(message: &AlertMessage) -> Result<HashMap<String, MessageAttributeValue>, BuildError> {
     let text = |text| MessageAttributeValue::builder().data_type("String").string_value(text).build();
     crate::aws::alerts::attributes(message).map(|(name, value)| Ok((name.to_owned(), text(value)?))).collect()
 }

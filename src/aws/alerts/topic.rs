@@ -1,7 +1,7 @@
 //! The SNS topic for alerts.
 
 use crate::aws::lazy::Lazy;
-use crate::notify::notification::Notification;
+use crate::notify::message::AlertMessage;
 use crate::notify::published;
 use aws_config::SdkConfig;
 use aws_sdk_sns::Client;
@@ -22,7 +22,7 @@ impl AlertTopic {
     }
 
     /// Publishes an alert with a text for each protocol (aws-facts "SNS and chat": MessageStructure `json`).
-    pub(crate) async fn publish(&self, message: &Notification) -> Result<(), String> {
+    pub(crate) async fn publish(&self, message: &AlertMessage) -> Result<(), String> {
         let attributes = attributes(message).map_err(|error| error.to_string())?;
         let call = self.client.client().publish().topic_arn(&self.topic_arn).subject(&message.subject);
         let call = call.message_structure("json").message(published::message(message));
@@ -31,7 +31,7 @@ impl AlertTopic {
     }
 }
 
-fn attributes(message: &Notification) -> Result<HashMap<String, MessageAttributeValue>, BuildError> {
+fn attributes(message: &AlertMessage) -> Result<HashMap<String, MessageAttributeValue>, BuildError> {
     let text = |text| MessageAttributeValue::builder().data_type("String").string_value(text).build();
     crate::aws::alerts::attributes(message).map(|(name, value)| Ok((name.to_owned(), text(value)?))).collect()
 }

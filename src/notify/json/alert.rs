@@ -4,7 +4,7 @@ use crate::clock::WholeSeconds;
 use crate::notify::json::parts::{Lists, RolloutReport, suggested_action};
 use crate::notify::json::tasks::{Room, tasks};
 use crate::notify::json::{BLOCKING_TASKS_MAX, COMMANDS_MAX, REFUSED_MAX, VERSION, bytes_left, text};
-use crate::notify::refused::{all as all_refused, is_about as is_about_refused};
+use crate::notify::notification::refused::{all as all_refused, is_about as is_about_refused};
 use crate::service::alert::{Alert, AlertKind, Transition};
 use crate::service::remediation::RemediationNote;
 use crate::text::{escaped, is_printable};
@@ -34,8 +34,6 @@ struct AlertDocument<'a> {
     lists: Lists,
 }
 
-/// The JSON: at most [`ESCAPED_BYTES_MAX`](crate::notify::json::ESCAPED_BYTES_MAX) in escaped form, and therefore
-/// unescaped too.
 pub(crate) fn message(alert: &Alert) -> String {
     let diagnosis = &alert.diagnosis;
     let cluster = &alert.service.cluster;

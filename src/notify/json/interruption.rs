@@ -1,12 +1,13 @@
 //! The JSON of an interrupted task, defined as `jobInterrupted` in `schemas/alert.schema.json`.
 
 use crate::clock::WholeSeconds;
-use crate::notify::interrupted::{EVENT, InterruptionView, KIND};
 use crate::notify::json::parts::{Lists, bounded};
 use crate::notify::json::tasks::{Room, jobs};
 use crate::notify::json::{VERSION, bytes_left, text};
+use crate::notify::notification::Notification;
+use crate::notify::notification::interruption::jobs as interrupted_jobs;
 use crate::service::alert::{AlertKind, Transition};
-use crate::task::interruption::StopStage;
+use crate::task::interruption::{InterruptedTask, StopStage};
 use serde::Serialize;
 use serde_json::json;
 
@@ -39,30 +40,31 @@ struct InterruptionDocument<'a> {
     lists: Lists,
 }
 
-/// The JSON, at most [`ESCAPED_BYTES_MAX`](crate::notify::json::ESCAPED_BYTES_MAX) in escaped form.
-pub(crate) fn message(view: &InterruptionView<'_>) -> String {
-    let what = view.what;
+pub(crate) fn message(notification: &Notification<'_>, interrupted: &InterruptedTask) -> String {
+    let InterruptedTask { task, interruption } = interrupted;
+    let service = notification.service.as_ref();
     let mut document = InterruptionDocument {
         version: VERSION,
-        incident: &view.incident(),
-        kind: KIND,
-        event: EVENT,
-        service: view.service.as_ref().map(ToString::to_string),
-        service_name: view.service.as_ref().map(|service| service.name.as_str()),
-        cluster: &view.task.cluster.name,
-        task_arn: view.task.to_string(),
-        at: what.at.into(),
-        stage: what.stage,
-        stop_code: what.stop_code.as_deref().map(bounded),
-        stopped_reason: what.stopped_reason.as_deref().map(bounded),
-        protected_until: what.protected_until.map(Into::into),
+        incident: &notification.incident,
+        kind: notification.kind,
+        event: notification.event,
+        service: service.map(ToString::to_string),
+        service_name: service.map(|service| service.name.as_str()),
+        cluster: &task.cluster.name,
+        task_arn: task.to_string(),
+        at: interruption.at.into(),
+        stage: interruption.stage,
+        stop_code: interruption.stop_code.as_deref().map(bounded),
+        stopped_reason: interruption.stopped_reason.as_deref().map(bounded),
+        protected_until: interruption.protected_until.map(Into::into),
         lists: Lists::of_an_alert(),
     };
-    let first = what.exit_codes.iter().take(EXIT_CODES_MAX);
+    let first = interruption.exit_codes.iter().take(EXIT_CODES_MAX);
     let exit_codes = first.map(|(container, code)| json!({"container": bounded(container), "exitCode": code}));
-    document.lists.add("exitCodes", exit_codes.collect(), what.exit_codes.len());
-    document.lists.reserve("jobs", view.jobs.len());
-    let shown = jobs(&view.jobs, &Room::for_jobs_in_an_alert(bytes_left(&document)));
-    document.lists.add("jobs", shown, view.jobs.len());
+    document.lists.add("exitCodes", exit_codes.collect(), interruption.exit_codes.len());
+    let all = interrupted_jobs(interruption);
+    document.lists.reserve("jobs", all.len());
+    let shown = jobs(&all, &Room::for_jobs_in_an_alert(bytes_left(&document)));
+    document.lists.add("jobs", shown, all.len());
     text(&document)
 }

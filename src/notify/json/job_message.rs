@@ -2,13 +2,12 @@
 //! `schemas/interrupted-job.schema.json`.
 
 use crate::clock::WholeSeconds;
-use crate::ecs::arn::Task;
-use crate::notify::interrupted::{InterruptionView, KIND};
 use crate::notify::json::parts::bounded;
 use crate::notify::json::text;
+use crate::notify::notification::interruption::{jobs, service};
 use crate::service::alert::AlertKind;
 use crate::service::snapshot::JobSnapshot;
-use crate::task::interruption::{Interruption, StopStage};
+use crate::task::interruption::{InterruptedTask, StopStage};
 use crate::task::job::Labels;
 use serde::Serialize;
 
@@ -37,15 +36,15 @@ struct JobDocument<'a> {
 
 /// The message bodies as JSON, each far below SQS's limit: the limits of job messages bound the job's texts, and ECS's
 /// texts are shortened.
-pub fn job_messages(task: &Task, interruption: &Interruption) -> Vec<String> {
-    let view = InterruptionView::new(task, interruption);
-    let (task_arn, service) = (task.to_string(), view.service.as_ref().map(ToString::to_string));
+pub fn job_messages(interrupted: &InterruptedTask) -> Vec<String> {
+    let InterruptedTask { task, interruption } = interrupted;
+    let (task_arn, service) = (task.to_string(), service(task, interruption).map(|service| service.to_string()));
     let (stop_code, reason) = (&interruption.stop_code, &interruption.stopped_reason);
     let (stop_code, reason) = (stop_code.as_deref().map(bounded), reason.as_deref().map(bounded));
     let body = |JobSnapshot { key, labels, .. }: &JobSnapshot| {
-        let document = JobDocument {
+        text(&JobDocument {
             version: VERSION,
-            kind: KIND,
+            kind: AlertKind::JobInterrupted,
             job_id: &key.job_id,
             attempt: key.attempt,
             labels,
@@ -56,8 +55,7 @@ pub fn job_messages(task: &Task, interruption: &Interruption) -> Vec<String> {
             stop_code: stop_code.as_deref(),
             stopped_reason: reason.as_deref(),
             at: interruption.at.into(),
-        };
-        text(&document)
+        })
     };
-    view.jobs.iter().map(body).collect()
+    jobs(interruption).iter().map(body).collect()
 }

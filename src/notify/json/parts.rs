@@ -3,11 +3,10 @@
 use crate::clock::WholeSeconds;
 use crate::ecs::TASKS_PER_PROTECTION_CALL_MAX;
 use crate::ecs::arn::ClusterArn;
-use crate::notify::actions::commands;
 use crate::notify::json::tasks::task_arn;
-use crate::service::alert::AlertKind;
+use crate::notify::notification::suggested_action::commands;
 use crate::service::diagnosis::{Diagnosis, RolloutStatus, TaskCounts};
-use crate::service::forecast::{Deadline, DeadlineSource, Forecast};
+use crate::service::forecast::{Deadline, Forecast};
 use crate::service::incident::{Incident, Incidents};
 use crate::service::rollout::Rollout;
 use crate::service::suggested_action::SuggestedAction;
@@ -41,50 +40,21 @@ pub(crate) struct RolloutReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     blocked_since: Option<WholeSeconds>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    forecast: Option<ForecastReport>,
+    forecast: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    deadline: Option<DeadlineReport>,
+    deadline: Option<Value>,
     task_counts: TaskCounts,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct ForecastReport {
-    by_expiry: WholeSeconds,
-    by_jobs: WholeSeconds,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct DeadlineReport {
-    at: WholeSeconds,
-    source: DeadlineSource,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    margin_minutes: Option<i64>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct IncidentReport<'a> {
-    incident: &'a str,
-    kind: AlertKind,
-    since: WholeSeconds,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    notified_at: Option<WholeSeconds>,
-    escalations: u8,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    resolved_at: Option<WholeSeconds>,
 }
 
 impl From<&Diagnosis> for RolloutReport {
     fn from(diagnosis: &Diagnosis) -> Self {
-        let forecast = diagnosis.forecast.as_ref();
+        let expected = diagnosis.forecast.as_ref();
         Self {
             rollout_status: diagnosis.rollout_status,
             rollout: rollout(&diagnosis.rollout),
             blocked_since: diagnosis.blocked_since.map(Into::into),
-            forecast: forecast.map(ForecastReport::from),
-            deadline: diagnosis.deadline.map(|deadline| DeadlineReport::new(deadline, forecast)),
+            forecast: expected.map(forecast),
+            deadline: diagnosis.deadline.map(|at| deadline(at, expected)),
             task_counts: diagnosis.task_counts,
         }
     }
@@ -100,35 +70,38 @@ fn rollout(rollout: &Rollout) -> Option<Value> {
     Some(json!({"kind": kind, "id": rollout.id(), "startedAt": rollout.started_at().map(WholeSeconds::from)}))
 }
 
-impl From<&Forecast> for ForecastReport {
-    fn from(forecast: &Forecast) -> Self {
-        Self { by_expiry: forecast.by_expiry.into(), by_jobs: forecast.by_jobs.into() }
-    }
+pub(crate) fn forecast(forecast: &Forecast) -> Value {
+    json!({"byExpiry": WholeSeconds::from(forecast.by_expiry), "byJobs": WholeSeconds::from(forecast.by_jobs)})
 }
 
-impl DeadlineReport {
-    pub(crate) fn new(deadline: Deadline, forecast: Option<&Forecast>) -> Self {
-        // Rounded down, so that a deadline missed by seconds is not reported as met.
-        let minutes = |margin: SignedDuration| i64::try_from(margin.as_millis().div_euclid(60_000)).unwrap_or(i64::MAX);
-        let margin_minutes = forecast.map(|forecast| minutes(deadline.margin(forecast)));
-        Self { at: deadline.at.into(), source: deadline.source, margin_minutes }
-    }
+/// A deadline with its margin to the expected end.
+pub(crate) fn deadline(deadline: Deadline, forecast: Option<&Forecast>) -> Value {
+    // Rounded down, so that a deadline missed by seconds is not reported as met.
+    let minutes = |margin: SignedDuration| i64::try_from(margin.as_millis().div_euclid(60_000)).unwrap_or(i64::MAX);
+    let margin = forecast.map(|forecast| minutes(deadline.margin(forecast)));
+    present(json!({"at": WholeSeconds::from(deadline.at), "source": deadline.source, "marginMinutes": margin}))
 }
 
-impl<'a> IncidentReport<'a> {
-    fn new(key: &'a str, incident: &Incident) -> Self {
-        let Incident { kind, since, notified_at, state, attempted, pending } = incident;
-        // `notified_at` is set when the function decides to notify; delivery may not have happened yet.
-        let was_notified = *attempted && pending.is_none();
-        Self {
-            incident: key,
-            kind: *kind,
-            since: (*since).into(),
-            notified_at: was_notified.then(|| (*notified_at).into()),
-            escalations: state.marks(),
-            resolved_at: state.resolved_at().map(Into::into),
-        }
+fn incident(key: &str, incident: &Incident) -> Value {
+    let Incident { kind, since, notified_at, state, attempted, pending } = incident;
+    // `notified_at` is set when the function decides to notify; delivery may not have happened yet.
+    let was_notified = *attempted && pending.is_none();
+    present(json!({
+        "incident": key,
+        "kind": kind,
+        "since": WholeSeconds::from(*since),
+        "notifiedAt": was_notified.then(|| WholeSeconds::from(*notified_at)),
+        "escalations": state.marks(),
+        "resolvedAt": state.resolved_at().map(WholeSeconds::from),
+    }))
+}
+
+/// An object without the members that are `null`.
+pub(crate) fn present(mut object: Value) -> Value {
+    if let Value::Object(members) = &mut object {
+        members.retain(|_, member| !member.is_null());
     }
+    object
 }
 
 /// A suggested action with its first commands, and the tasks of those commands.
@@ -250,7 +223,7 @@ impl Lists {
     pub(crate) fn add_incidents(&mut self, incidents: &Incidents) {
         let mut sorted: Vec<(&String, &Incident)> = incidents.iter().collect();
         sorted.sort_by_key(|(_, incident)| (incident.state.resolved_at().map(Reverse), incident.since));
-        let reports = sorted.into_iter().map(|(key, incident)| json!(IncidentReport::new(key, incident)));
+        let reports = sorted.into_iter().map(|(key, one)| incident(key, one));
         self.add_fitting("incidents", reports, incidents.len());
     }
 }

@@ -4,19 +4,15 @@
 //! list states how many items were omitted.
 
 use crate::clock::WholeSeconds;
-use crate::ecs::arn::{ClusterArn, Task};
+use crate::ecs::arn::{ClusterArn, Task, TaskId};
+use crate::notify::json::parts::present;
 use crate::notify::json::{escaped_bytes, sendable};
 use crate::notify::task_view::TaskView;
 use crate::service::diagnosis::ProtectedFor;
 use crate::service::snapshot::JobSnapshot;
-use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
-
-/// The number of items omitted from a list; `None` if it is complete.
-type Omitted = Option<NonZeroUsize>;
 
 /// The amount of detail per task.
 #[derive(Clone, Copy, Debug)]
@@ -67,39 +63,6 @@ impl Room {
     }
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct TaskReport<'a> {
-    task_arn: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    deployment: Option<&'a str>,
-    /// When ECS first refused to protect it; only of a refused task.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    since: Option<WholeSeconds>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    protected_until: Option<WholeSeconds>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    protected_for: Option<&'static str>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    jobs: Vec<JobReport<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    jobs_omitted: Omitted,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct JobReport<'a> {
-    job_id: &'a str,
-    attempt: u32,
-    until: WholeSeconds,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    expected_until: Option<WholeSeconds>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    labels: BTreeMap<&'a str, &'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    labels_omitted: Omitted,
-}
-
 /// The first tasks that fit.
 pub(crate) fn tasks<'a, T: Into<TaskView<'a>>>(
     cluster: &Arc<ClusterArn>,
@@ -107,16 +70,16 @@ pub(crate) fn tasks<'a, T: Into<TaskView<'a>>>(
     room: &Room,
 ) -> Vec<Value> {
     let views: Vec<TaskView<'_>> = tasks.into_iter().map(Into::into).collect();
-    as_many_as_fit(&views, room, |view, detail| json_of(&task_report(cluster, view, detail)))
+    as_many_as_fit(&views, room, |view, detail| task_report(cluster, view, detail))
 }
 
 /// The first jobs that fit.
 pub(crate) fn jobs(jobs: &[JobSnapshot], room: &Room) -> Vec<Value> {
-    as_many_as_fit(jobs, room, |job, detail| json_of(&job_report(job, detail)))
+    as_many_as_fit(jobs, room, job_report)
 }
 
 /// The ARN of a task of the cluster.
-pub(crate) fn task_arn(cluster: &Arc<ClusterArn>, id: &crate::ecs::arn::TaskId) -> String {
+pub(crate) fn task_arn(cluster: &Arc<ClusterArn>, id: &TaskId) -> String {
     Task { cluster: cluster.clone(), id: id.clone() }.to_string()
 }
 
@@ -138,36 +101,39 @@ fn as_many_as_fit<T>(all: &[T], room: &Room, report: impl Fn(&T, Detail) -> Valu
     taken
 }
 
-fn task_report<'a>(cluster: &Arc<ClusterArn>, view: &TaskView<'a>, detail: Detail) -> TaskReport<'a> {
+fn task_report(cluster: &Arc<ClusterArn>, view: &TaskView<'_>, detail: Detail) -> Value {
     let protected_for = view.protected_for.map(|protected_for| match protected_for {
         ProtectedFor::Jobs(_) => "jobs",
         ProtectedFor::NoJob => "idle",
         ProtectedFor::Foreign => "foreign",
         ProtectedFor::Unknown => "unknown",
     });
-    TaskReport {
-        task_arn: task_arn(cluster, view.task),
-        deployment: view.deployment,
-        since: view.refused_since.map(Into::into),
-        protected_until: view.protected_until.map(Into::into),
-        protected_for,
-        jobs: view.jobs.iter().take(detail.jobs_max).map(|job| job_report(job, detail)).collect(),
-        jobs_omitted: NonZeroUsize::new(view.jobs.len().saturating_sub(detail.jobs_max)),
-    }
+    let jobs: Vec<Value> = view.jobs.iter().take(detail.jobs_max).map(|job| job_report(job, detail)).collect();
+    present(json!({
+        "taskArn": task_arn(cluster, view.task),
+        "deployment": view.deployment,
+        "since": view.refused_since.map(WholeSeconds::from),
+        "protectedUntil": view.protected_until.map(WholeSeconds::from),
+        "protectedFor": protected_for,
+        "jobs": (!jobs.is_empty()).then_some(jobs),
+        "jobsOmitted": omitted(view.jobs.len(), detail.jobs_max),
+    }))
 }
 
-fn job_report(job: &JobSnapshot, detail: Detail) -> JobReport<'_> {
+fn job_report(job: &JobSnapshot, detail: Detail) -> Value {
     let JobSnapshot { key, until, expected_until, labels } = job;
-    JobReport {
-        job_id: &key.job_id,
-        attempt: key.attempt,
-        until: (*until).into(),
-        expected_until: expected_until.map(Into::into),
-        labels: labels.iter().take(detail.labels_max).map(|(name, value)| (name.as_str(), value.as_str())).collect(),
-        labels_omitted: NonZeroUsize::new(labels.len().saturating_sub(detail.labels_max)),
-    }
+    let shown: BTreeMap<&String, &String> = labels.iter().take(detail.labels_max).collect();
+    present(json!({
+        "jobId": key.job_id,
+        "attempt": key.attempt,
+        "until": WholeSeconds::from(*until),
+        "expectedUntil": expected_until.map(WholeSeconds::from),
+        "labels": (!shown.is_empty()).then_some(shown),
+        "labelsOmitted": omitted(labels.len(), detail.labels_max),
+    }))
 }
 
-fn json_of(report: &impl Serialize) -> Value {
-    serde_json::to_value(report).expect("plain data has a JSON form")
+/// The number of items beyond a maximum; `None` if there are none.
+fn omitted(all: usize, max: usize) -> Option<usize> {
+    (all > max).then(|| all - max)
 }

@@ -2,7 +2,7 @@
 
 use crate::region::{ALERT_TOPIC_ARN, SharedRegion};
 use serde_json::json;
-use taskhold::notify::notification::Notification;
+use taskhold::notify::message::AlertMessage;
 use taskhold::notify::published;
 use taskhold::notify::sink::Sink;
 use taskhold::outbox::DeliveryError;
@@ -12,7 +12,7 @@ use taskhold::outbox::DeliveryError;
 pub(crate) struct SimulatedAlerts(pub(crate) SharedRegion);
 
 impl Sink for SimulatedAlerts {
-    async fn send(&self, message: &Notification) -> Result<(), DeliveryError> {
+    async fn send(&self, message: &AlertMessage) -> Result<(), DeliveryError> {
         let input = json!({
             "TopicArn": ALERT_TOPIC_ARN,
             "Subject": message.subject,

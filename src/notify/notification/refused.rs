@@ -2,7 +2,10 @@
 //! accept the protection, and what taskhold does automatically.
 
 use crate::ecs::arn::TaskId;
-use crate::notify::words::{clock, count, rollout, time_from};
+use crate::notify::notification::rollout::rollout;
+use crate::notify::notification::tasks::task;
+use crate::notify::notification::{Action, List, ListKind, Section};
+use crate::notify::wording::{clock, count, time_from};
 use crate::service::alert::{Alert, AlertKind, Transition};
 use crate::service::diagnosis::{BlockingTask, RefusedTask};
 use jiff::Timestamp;
@@ -13,37 +16,36 @@ pub(crate) fn is_about(kind: AlertKind) -> bool {
     matches!(kind, AlertKind::ProtectionRefused | AlertKind::ProtectionExpiring)
 }
 
-/// The refused tasks that the alert is about. Unprotected tasks are sorted by the end of their jobs, the latest first;
-/// tasks that lose their protection are sorted by when they lose it, the earliest first.
-pub(crate) fn tasks(alert: &Alert) -> Vec<&RefusedTask> {
-    let is_protected = alert.kind == AlertKind::ProtectionExpiring;
-    let refused_tasks = alert.diagnosis.refused_tasks.iter();
-    let mut told: Vec<&RefusedTask> =
-        refused_tasks.filter(|refused_task| refused_task.protected_until.is_some() == is_protected).collect();
-    // A stable sort: unprotected tasks keep their order.
-    told.sort_by_key(|refused_task| refused_task.protected_until);
-    told
-}
-
-/// All refused tasks: first those that the alert is about (for other kinds, the unprotected ones), then the rest.
+/// All refused tasks, first those that the alert is about: the unprotected ones, sorted by the end of their jobs, the
+/// latest first; or, if their protection expires, those that are still protected, the one that expires first in front.
 pub(crate) fn all(alert: &Alert) -> Vec<&RefusedTask> {
-    let mut all = tasks(alert);
-    let is_protected = alert.kind == AlertKind::ProtectionExpiring;
-    all.extend(
-        alert
-            .diagnosis
-            .refused_tasks
-            .iter()
-            .filter(|refused_task| refused_task.protected_until.is_some() != is_protected),
-    );
+    let mut all: Vec<&RefusedTask> = alert.diagnosis.refused_tasks.iter().collect();
+    // A stable sort: unprotected tasks keep their order.
+    if alert.kind == AlertKind::ProtectionExpiring {
+        all.sort_by_key(|task| (task.protected_until.is_none(), task.protected_until));
+    } else {
+        all.sort_by_key(|task| task.protected_until.is_some());
+    }
     all
 }
 
+/// The refused tasks that the alert is about.
+fn tasks(alert: &Alert) -> Vec<&RefusedTask> {
+    let is_protected = alert.kind == AlertKind::ProtectionExpiring;
+    let mut tasks = all(alert);
+    tasks.retain(|task| task.protected_until.is_some() == is_protected);
+    tasks
+}
+
 /// The problem of the service in ASCII and at most about 60 characters.
-pub(crate) fn phrase(alert: &Alert) -> String {
+pub(crate) fn problem(alert: &Alert) -> String {
     let tasks = tasks(alert);
     match (alert.kind, alert.event) {
-        (AlertKind::ProtectionExpiring, Transition::Resolved) => protection_is_over(alert),
+        (AlertKind::ProtectionExpiring, Transition::Resolved) => match unprotected(alert) {
+            0 => "no job is about to lose its protection any more".to_owned(),
+            1 => "protection has ended, 1 busy task runs unprotected".to_owned(),
+            many => format!("protection has ended, {many} busy tasks run unprotected"),
+        },
         (AlertKind::ProtectionExpiring, _) => match tasks.first().and_then(|first| first.protected_until) {
             Some(until) => protection_ends(tasks.len(), until, alert.at),
             None => "busy tasks lose protection before their jobs end".to_owned(),
@@ -62,10 +64,10 @@ pub(crate) fn phrase(alert: &Alert) -> String {
 
 fn protection_ends(tasks: usize, first: Timestamp, now: Timestamp) -> String {
     let loses = if tasks == 1 { "loses" } else { "lose" };
-    let when = match (first <= now, tasks) {
-        (true, _) => "now".to_owned(),
-        (false, 1) => format!("at {}", clock(first, now)),
-        (false, _) => format!("from {} on", clock(first, now)),
+    let when = match tasks {
+        _ if first <= now => "now".to_owned(),
+        1 => format!("at {}", clock(first, now)),
+        _ => format!("from {} on", clock(first, now)),
     };
     format!("{} {loses} protection {when}", count(tasks, "busy task"))
 }
@@ -76,67 +78,70 @@ pub(crate) fn is_lost(alert: &Alert) -> bool {
 }
 
 fn unprotected(alert: &Alert) -> usize {
-    alert.diagnosis.refused_tasks.iter().filter(|refused_task| refused_task.protected_until.is_none()).count()
+    alert.diagnosis.refused_tasks.iter().filter(|task| task.protected_until.is_none()).count()
 }
 
-fn protection_is_over(alert: &Alert) -> String {
-    match unprotected(alert) {
-        0 => "no job is about to lose its protection any more".to_owned(),
-        1 => "protection has ended, 1 busy task runs unprotected".to_owned(),
-        many => format!("protection has ended, {many} busy tasks run unprotected"),
-    }
+/// The refused tasks with their jobs; `None` if there are none.
+pub(crate) fn section(alert: &Alert) -> Option<Section> {
+    let tasks = tasks(alert);
+    let heading = match alert.kind {
+        AlertKind::ProtectionExpiring => "About to lose protection, soonest first:",
+        _ => "Unprotected, longest remaining job first:",
+    };
+    let items = tasks.iter().map(|refused| task(*refused, alert.at));
+    (!tasks.is_empty()).then(|| List::section(ListKind::RefusedTasks, heading, tasks.len(), items))
 }
 
 /// The blocking tasks without those that the alert is about: a task whose protection ECS does not renew can be both.
 pub(crate) fn other_blocking_tasks(alert: &Alert) -> Vec<&BlockingTask> {
     let listed: BTreeSet<&TaskId> = match is_about(alert.kind) {
-        true => tasks(alert).into_iter().map(|refused_task| &refused_task.task).collect(),
+        true => tasks(alert).into_iter().map(|refused| &refused.task).collect(),
         false => BTreeSet::new(),
     };
-    alert.diagnosis.blocking_tasks.iter().filter(|blocking_task| !listed.contains(&blocking_task.task)).collect()
+    alert.diagnosis.blocking_tasks.iter().filter(|task| !listed.contains(&task.task)).collect()
 }
 
 /// The number of blocking tasks that lose their protection before their jobs end. Waiting interrupts those jobs.
 pub(crate) fn lost_by_waiting(alert: &Alert) -> usize {
-    let expiring = alert.diagnosis.refused_tasks.iter().filter(|refused_task| refused_task.protected_until.is_some());
-    let expiring: BTreeSet<&TaskId> = expiring.map(|refused_task| &refused_task.task).collect();
-    alert.diagnosis.blocking_tasks.iter().filter(|blocking_task| expiring.contains(&blocking_task.task)).count()
+    let expiring = alert.diagnosis.refused_tasks.iter().filter(|task| task.protected_until.is_some());
+    let expiring: BTreeSet<&TaskId> = expiring.map(|task| &task.task).collect();
+    alert.diagnosis.blocking_tasks.iter().filter(|task| expiring.contains(&task.task)).count()
 }
 
 /// When ECS may accept the protection, and what taskhold does automatically.
-pub(crate) fn outlook(alert: &Alert) -> String {
+pub(crate) fn outlook(alert: &Alert) -> Section {
     let diagnosis = &alert.diagnosis;
     let by_itself = "taskhold retries at each reconcile of the service, and whenever it clears protection in it.";
-    let first = other_blocking_tasks(alert).into_iter().map(|blocking_task| blocking_task.protected_until).min();
-    match first {
+    let first = other_blocking_tasks(alert).into_iter().map(|task| task.protected_until).min();
+    let outlook = match first {
         Some(first) => format!(
             "The first blocking protection ends by {}, and ECS may grant it then. taskhold retries then, at each \
              reconcile of the service, and whenever it clears protection in it.",
             time_from(first, alert.at)
         ),
-        None if !diagnosis.blocking_tasks.is_empty() => {
-            let moving = rollout(&diagnosis.rollout);
-            format!(
-                "Nothing else blocks its {moving}, which may stop each of them when its protection ends. {by_itself}"
-            )
-        }
+        None if !diagnosis.blocking_tasks.is_empty() => format!(
+            "Nothing else blocks its {}, which may stop each of them when its protection ends. {by_itself}",
+            rollout(&diagnosis.rollout)
+        ),
         None if diagnosis.gaps.is_empty() => {
             format!("No protected task blocks it now, so ECS may grant the next request. {by_itself}")
         }
         None => format!("taskhold could not read which tasks block it. {by_itself}"),
-    }
+    };
+    Section::Lines(vec![outlook.into()])
 }
 
 /// AWS's documented actions, for when the diagnosis has none: ECS reports a block without naming the blocking tasks.
-pub(crate) fn general_suggested_actions(alert: &Alert) -> Option<String> {
-    let diagnosis = &alert.diagnosis;
-    let numbers = &diagnosis.task_counts;
-    let wanted = is_about(alert.kind) && diagnosis.suggested_actions.is_empty();
-    wanted.then(|| {
-        format!(
+pub(crate) fn general_action(alert: &Alert) -> Option<Action> {
+    let counts = &alert.diagnosis.task_counts;
+    let is_wanted = is_about(alert.kind) && alert.diagnosis.suggested_actions.is_empty();
+    is_wanted.then(|| Action {
+        text: format!(
             "If it lasts: wait until protections end, release tasks that may be stopped, or raise the desired count above \
              the number of protected tasks (now {} desired, {} protected).",
-            numbers.desired, numbers.protected
-        )
+            counts.desired, counts.protected
+        ),
+        commands: Vec::new(),
+        elsewhere: "",
     })
 }

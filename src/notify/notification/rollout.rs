@@ -1,0 +1,70 @@
+//! The rollout of a service in sentences: when it can end, its deadline, and the task counts.
+
+use crate::notify::notification::{Section, Text};
+use crate::notify::wording::{span, time_from};
+use crate::service::diagnosis::{DEPLOYMENTS_MAX, Diagnosis, TaskCounts};
+use crate::service::forecast::{DEADLINE_TAG, DeadlineSource};
+use crate::service::rollout::Rollout;
+use jiff::{SignedDuration, Timestamp};
+
+/// The kind of rollout.
+pub(crate) fn rollout(rollout: &Rollout) -> &'static str {
+    match rollout {
+        Rollout::None | Rollout::Deployment { .. } => "deployment",
+        Rollout::TaskSet { .. } => "task set change",
+        Rollout::ScaleIn { .. } => "scale-in",
+    }
+}
+
+/// Both forecasts, compared with the deadline, and where the deadline comes from.
+pub(crate) fn forecast(diagnosis: &Diagnosis, now: Timestamp) -> Option<Section> {
+    let forecast = diagnosis.forecast?;
+    let mut lines = vec![
+        format!("Expected end: {}, if the jobs end as expected.", time_from(forecast.by_jobs, now)),
+        format!("Latest end: {}, if every protection lasts until it expires.", time_from(forecast.by_expiry, now)),
+    ];
+    lines.extend(margins(diagnosis));
+    lines.extend(diagnosis.deadline.map(|deadline| match deadline.source {
+        DeadlineSource::CloudFormation => {
+            "The deadline is CloudFormation's: after three hours, it fails the update and rolls back.".to_owned()
+        }
+        DeadlineSource::Tag => format!("The deadline is set by the service's tag {DEADLINE_TAG}."),
+        DeadlineSource::Setting => "The deadline is set by TASKHOLD_DEADLINE_MINUTES.".to_owned(),
+    }));
+    Some(Section::Lines(lines.into_iter().map(Text::from).collect()))
+}
+
+/// Both forecasts compared with the deadline.
+fn margins(diagnosis: &Diagnosis) -> Option<String> {
+    let (deadline, forecast) = (diagnosis.deadline?, diagnosis.forecast?);
+    let (expected, latest) = (deadline.margin(&forecast), deadline.at.duration_since(forecast.by_expiry));
+    let side = |margin: SignedDuration| {
+        let side = if margin.is_negative() { "after" } else { "before" };
+        format!("{} {side}", span(whole_minutes(margin)))
+    };
+    let expected_end = format!("The expected end is {} the deadline", side(expected));
+    Some(match (expected.is_negative(), latest.is_negative()) {
+        (true, _) => format!("{expected_end}: it will be missed."),
+        (false, true) => format!("{expected_end}, but the latest end is {} it.", side(latest)),
+        (false, false) if expected == latest => format!("{expected_end}."),
+        (false, false) => format!("{expected_end}, the latest end {} it.", side(latest)),
+    })
+}
+
+/// The time between the expected end and the deadline; negative if the deadline will be missed.
+pub(crate) fn margin(diagnosis: &Diagnosis) -> Option<SignedDuration> {
+    Some(whole_minutes(diagnosis.deadline?.margin(diagnosis.forecast.as_ref()?)))
+}
+
+/// Rounded down like `marginMinutes`: a deadline missed by seconds is missed by a minute.
+fn whole_minutes(margin: SignedDuration) -> SignedDuration {
+    SignedDuration::from_mins(margin.as_secs().div_euclid(60))
+}
+
+pub(crate) fn task_counts(counts: &TaskCounts) -> Section {
+    let TaskCounts { desired, lower_bound, upper_bound, live, protected, room, deployments } = counts;
+    Section::Lines(vec![
+        format!("Tasks: {desired} desired, min {lower_bound}, max {upper_bound}; {live} live, {protected} of them protected.").into(),
+        format!("Room for {room} new tasks beside the blocking tasks. Deployments: {deployments} of {DEPLOYMENTS_MAX}.").into(),
+    ])
+}

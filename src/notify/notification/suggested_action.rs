@@ -1,0 +1,55 @@
+//! Suggested actions in words.
+
+use crate::notify::notification::Action;
+use crate::notify::notification::refused::lost_by_waiting;
+use crate::notify::wording::{count, time, time_from};
+use crate::service::alert::Alert;
+use crate::service::suggested_action::SuggestedAction;
+
+/// The actions that would clear the problem, the least invasive first.
+pub(crate) fn actions(alert: &Alert) -> Vec<Action> {
+    let action = |action: &SuggestedAction| Action {
+        text: text(action, alert),
+        commands: commands(action).to_vec(),
+        elsewhere: "the email and the status command have",
+    };
+    alert.diagnosis.suggested_actions.iter().map(action).collect()
+}
+
+fn text(action: &SuggestedAction, alert: &Alert) -> String {
+    let now = alert.at;
+    match action {
+        SuggestedAction::Wait { until, expected } => match lost_by_waiting(alert) {
+            0 if until == expected => format!("Wait until {}.", time_from(*until, now)),
+            0 => format!("Wait. The expected end is {}, the latest {}.", time(*expected), time(*until)),
+            lost => format!(
+                "Wait until {}. That interrupts the jobs of {} whose protection ECS does not renew.",
+                time_from(*until, now),
+                count(lost, "task")
+            ),
+        },
+        SuggestedAction::ReleaseIdle { tasks, .. } if tasks.len() == 1 => {
+            "Release the task whose jobs have all ended:".to_owned()
+        }
+        SuggestedAction::ReleaseIdle { tasks, .. } => {
+            format!("Release the {} tasks whose jobs have all ended:", tasks.len())
+        }
+        SuggestedAction::RaiseDesiredCount { to, .. } => {
+            format!("Raise the desired count to {to}, above the number of protected tasks:")
+        }
+        SuggestedAction::RaiseMaximumPercent { to, .. } => {
+            format!("Raise maximumPercent to {to}, so that new tasks fit beside the protected ones:")
+        }
+    }
+}
+
+/// The commands of a suggested action.
+pub(crate) fn commands(action: &SuggestedAction) -> &[String] {
+    match action {
+        SuggestedAction::Wait { .. } => &[],
+        SuggestedAction::ReleaseIdle { commands, .. } => commands,
+        SuggestedAction::RaiseDesiredCount { command, .. } | SuggestedAction::RaiseMaximumPercent { command, .. } => {
+            std::slice::from_ref(command)
+        }
+    }
+}

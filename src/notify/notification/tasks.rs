@@ -1,0 +1,54 @@
+//! Tasks and their jobs as items of a list.
+
+use crate::notify::notification::{Item, JOBS_OF_A_TASK_MAX, Text};
+use crate::notify::task_view::TaskView;
+use crate::notify::wording::{count, span, time_from};
+use crate::service::diagnosis::ProtectedFor;
+use crate::service::snapshot::JobSnapshot;
+use jiff::Timestamp;
+
+/// A blocking or refused task with its jobs.
+pub(crate) fn task<'a>(task: impl Into<TaskView<'a>>, now: Timestamp) -> Item {
+    let view = task.into();
+    let title = Text::from("task ").id(view.task.as_str());
+    let title = match view.deployment {
+        Some(deployment) => title.own(" of ").id(deployment),
+        None => title,
+    };
+    let until = view.protected_until.map(|until| format!("protected until {}", time_from(until, now)));
+    let refused = view.refused_since.map(|since| format!("refused since {}", time_from(since, now)));
+    let protected_for = match view.protected_for {
+        None | Some(ProtectedFor::Jobs(_)) => format!("for {}", count(view.jobs.len(), "job")),
+        Some(ProtectedFor::NoJob) => "idle: its jobs have ended".to_owned(),
+        Some(ProtectedFor::Foreign) => "foreign: not protected by taskhold".to_owned(),
+        Some(ProtectedFor::Unknown) => "taskhold could not read its jobs".to_owned(),
+    };
+    let details = [until, too_short(&view), refused, Some(protected_for)];
+    Item {
+        title,
+        details: details.into_iter().flatten().map(Text::from).collect(),
+        jobs: view.jobs.iter().take(JOBS_OF_A_TASK_MAX).map(|one| job(one, now)).collect(),
+        jobs_total: view.jobs.len(),
+    }
+}
+
+/// By how much the protection of a refused task ends before its jobs.
+fn too_short(view: &TaskView<'_>) -> Option<String> {
+    let (_, until) = view.refused_since.zip(view.protected_until)?;
+    let wanted = view.jobs.iter().map(|job| job.until).max()?;
+    Some(format!("{} too short", span(wanted.duration_since(until))))
+}
+
+/// A job with its labels.
+pub(crate) fn job(job: &JobSnapshot, now: Timestamp) -> Item {
+    let attempt = if job.key.attempt == 1 { String::new() } else { format!(" attempt {}", job.key.attempt) };
+    let labels: Vec<String> = job.labels.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+    let labels = (!labels.is_empty()).then(|| Text::from("labels ").name(&labels.join(", ")));
+    let until = format!("until {}", time_from(job.until, now));
+    let expected = job.expected_until.map(|expected| format!("expected {}", time_from(expected, now)));
+    Item {
+        title: Text::default().name(&job.key.job_id).own(attempt),
+        details: labels.into_iter().chain([until.into()]).chain(expected.map(Text::from)).collect(),
+        ..Item::default()
+    }
+}
