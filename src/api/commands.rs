@@ -55,10 +55,10 @@ impl<P: ServicePorts> Commands<'_, P> {
             Ok(versioned) => (Some(versioned.record), None),
             Err(error) => (None, Some(Gap::Incidents(error))),
         };
-        let nobody = BTreeSet::new();
-        let mut snapshot = self.snapshot_of(service, known.as_ref().map_or(&nobody, |known| &known.refused)).await?;
+        let none = BTreeSet::new();
+        let mut snapshot = self.snapshot_of(service, known.as_ref().map_or(&none, |known| &known.refused)).await?;
         snapshot.gaps.extend(gap);
-        let policy = self.watch_policy();
+        let policy = self.deadline_policy();
         let rollout = diagnose(&snapshot, None, &policy).rollout;
         let since = known.as_ref().and_then(|known| known.blocked_since(rollout.id()));
         let diagnosis = diagnose(&snapshot, since, &policy);
@@ -71,11 +71,11 @@ impl<P: ServicePorts> Commands<'_, P> {
         let ListedServices { services, mut more } =
             list_services(&self.services.tasks.ecs, cluster, SERVICES_REPORTED_MAX).await?;
         let bytes_max = ANSWER_BYTES_MAX / services.len().max(1);
-        let looks = services.iter().map(|service| self.status_in_time(service, bytes_max, deadline));
-        let looked: Vec<_> = stream::iter(looks).buffered(SERVICES_AT_ONCE).collect().await;
+        let reads = services.iter().map(|service| self.status_in_time(service, bytes_max, deadline));
+        let read: Vec<_> = stream::iter(reads).buffered(SERVICES_AT_ONCE).collect().await;
         let (mut reports, mut failed) = (Vec::new(), Vec::new());
-        for (service, looked) in services.iter().zip(looked) {
-            match looked {
+        for (service, report) in services.iter().zip(read) {
+            match report {
                 Some(Ok(report)) => reports.push(report),
                 // The service was deleted after it was listed.
                 Some(Err(CommandError::ServiceNotFound(_))) => {}
@@ -98,9 +98,9 @@ impl<P: ServicePorts> Commands<'_, P> {
         if left < CALL_TIME {
             return None;
         }
-        let patience = Duration::try_from(left - ANSWER_TIME).unwrap_or_default();
+        let time_left = Duration::try_from(left - ANSWER_TIME).unwrap_or_default();
         // Polled only when the read waits: a simulated clock lets the time pass as soon as it is polled.
-        let too_late = async { self.services.tasks.clock.sleep(patience).await }.boxed_local();
+        let too_late = async { self.services.tasks.clock.sleep(time_left).await }.boxed_local();
         match select(self.status(service, bytes_max).boxed_local(), too_late).await {
             Either::Left((report, _)) => Some(report),
             Either::Right(_) => None,
@@ -109,8 +109,8 @@ impl<P: ServicePorts> Commands<'_, P> {
 
     async fn preflight(&self, service: &ServiceArn) -> Result<Answer, CommandError> {
         let snapshot = self.snapshot_of(service, &BTreeSet::new()).await?;
-        let judged = preflight(&snapshot, &self.watch_policy());
-        Ok(Answer::Preflight(Box::new(PreflightReport::new(&snapshot, &judged))))
+        let preflight = preflight(&snapshot, &self.deadline_policy());
+        Ok(Answer::Preflight(Box::new(PreflightReport::new(&snapshot, &preflight))))
     }
 
     async fn snapshot_of(
@@ -131,7 +131,7 @@ impl<P: ServicePorts> Commands<'_, P> {
         snapshot.ok_or_else(|| CommandError::ServiceNotFound(service.clone()))
     }
 
-    fn watch_policy(&self) -> DeadlinePolicy {
+    fn deadline_policy(&self) -> DeadlinePolicy {
         DeadlinePolicy { deadline: self.services.tasks.config.deadline }
     }
 }

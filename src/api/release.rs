@@ -11,18 +11,11 @@ use crate::ecs::arn::TaskId;
 use crate::service::reconciler::ServicePorts;
 use crate::service::remediation::carry_out::is_released;
 use crate::store::Store;
-use crate::store::error::StoreError;
 use crate::task::change::{ReleaseRule, TaskChange};
 use crate::task::outcome::TaskState;
 use crate::task::record::TaskRecord;
 use crate::text::listed;
 use tracing::warn;
-
-/// The decision about a task before ECS is called.
-enum Verdict {
-    Release,
-    Not(ReleaseOutcome, String),
-}
 
 impl<P: ServicePorts> Commands<'_, P> {
     pub(crate) async fn release(&self, command: ReleaseCommand, budget: Budget<'_>) -> Answer {
@@ -36,55 +29,53 @@ impl<P: ServicePorts> Commands<'_, P> {
         let mut to_release = Vec::new();
         for id in tasks {
             let task = Task { cluster: cluster.clone(), id };
-            match self.verdict(&task, release).await {
-                Ok(Verdict::Release) => to_release.push(task),
-                Ok(Verdict::Not(outcome, why)) => answers.push(answer(&task, outcome, Some(why))),
-                Err(error) => answers.push(answer(&task, ReleaseOutcome::Failed, Some(error.to_string()))),
+            match self.not_to_release(&task, release).await {
+                Some(answer) => answers.push(answer),
+                None => to_release.push(task),
             }
         }
         let changes = to_release.iter().map(|task| TaskChange { release, ..TaskChange::none(task.clone()) });
         let states = self.services.tasks.reconcile(changes.collect(), budget).await;
         self.services.process_results(to_release.iter().zip(&states), budget).await;
-        answers.extend(to_release.iter().zip(states).map(|(task, state)| {
-            let (outcome, why) = self.outcome(state);
-            answer(task, outcome, why)
-        }));
+        answers.extend(to_release.iter().zip(states).map(|(task, state)| self.released(task, state)));
         answers.sort_by(|one, other| one.task_arn.cmp(&other.task_arn));
         Answer::Release { tasks: answers }
     }
 
-    async fn verdict(&self, task: &Task, release: ReleaseRule) -> Result<Verdict, StoreError> {
-        let record = Store::<TaskRecord>::load(&self.services.tasks.store, task).await?.record;
-        let jobs: Vec<String> =
-            record.live_jobs(self.services.tasks.clock.now()).map(|(job, _)| job.to_string()).collect();
-        Ok(match release {
-            ReleaseRule::ByForce => Verdict::Release,
-            ReleaseRule::ByJobs | ReleaseRule::IfIdle if record == TaskRecord::default() => {
-                let why = "the state store has no record of it, so it may not be idle; `force` releases it";
-                Verdict::Not(ReleaseOutcome::Foreign, why.to_owned())
-            }
-            ReleaseRule::ByJobs | ReleaseRule::IfIdle if !jobs.is_empty() => {
-                let live = jobs.len();
-                let why = format!("it has live jobs ({live}); `force` releases it, and they count as finished");
-                Verdict::Not(ReleaseOutcome::Busy, why)
-            }
-            ReleaseRule::ByJobs | ReleaseRule::IfIdle => Verdict::Release,
-        })
+    /// The answer for a task that must not be released; `None` if it may be.
+    async fn not_to_release(&self, task: &Task, release: ReleaseRule) -> Option<ReleasedTask> {
+        if release == ReleaseRule::ByForce {
+            return None;
+        }
+        let record = match Store::<TaskRecord>::load(&self.services.tasks.store, task).await {
+            Ok(versioned) => versioned.record,
+            Err(error) => return Some(not_released(task, ReleaseOutcome::Failed, error.to_string())),
+        };
+        if record == TaskRecord::default() {
+            let reason = "the state store has no record of it, so it may not be idle; `force` releases it";
+            return Some(not_released(task, ReleaseOutcome::Foreign, reason.to_owned()));
+        }
+        let live = record.live_jobs(self.services.tasks.clock.now()).count();
+        let reason = || format!("it has live jobs ({live}); `force` releases it, and they count as finished");
+        (live > 0).then(|| not_released(task, ReleaseOutcome::Busy, reason()))
     }
 
-    fn outcome(&self, state: TaskState) -> (ReleaseOutcome, Option<String>) {
-        let failed = |why: String| (ReleaseOutcome::Failed, Some(why));
+    /// The answer for a task after the request to ECS.
+    fn released(&self, task: &Task, state: TaskState) -> ReleasedTask {
+        let failed = |reason: String| not_released(task, ReleaseOutcome::Failed, reason);
         match state {
             _ if self.services.tasks.config.mode == Mode::DryRun => {
                 failed("this is a dry run: no request was sent to ECS".to_owned())
             }
-            state if is_released(&state) => (ReleaseOutcome::Released, None),
+            state if is_released(&state) => {
+                ReleasedTask { task_arn: task.to_string(), outcome: ReleaseOutcome::Released, reason: None }
+            }
             TaskState::NotStored(reason) | TaskState::Known(_, Some(reason)) => failed(reason.to_string()),
             TaskState::Known(_, None) => failed("a job has started on it in the meantime".to_owned()),
         }
     }
 }
 
-fn answer(task: &Task, outcome: ReleaseOutcome, why: Option<String>) -> ReleasedTask {
-    ReleasedTask { task_arn: task.to_string(), outcome, reason: why }
+fn not_released(task: &Task, outcome: ReleaseOutcome, reason: String) -> ReleasedTask {
+    ReleasedTask { task_arn: task.to_string(), outcome, reason: Some(reason) }
 }
