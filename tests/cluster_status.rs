@@ -2,7 +2,7 @@
 //! failing state store, and an answer larger than Lambda allows.
 
 use crate::files::path;
-use ecs_sim::no_services::NoAutoscaling;
+use ecs_sim::doubles::no_services::NoAutoscaling;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::convert::Infallible;

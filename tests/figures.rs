@@ -3,7 +3,7 @@
 //!
 //! The handler runs on an ECS that grants and counts protection calls. Nothing here depends on the machine.
 
-use ecs_sim::no_services::NoAutoscaling;
+use ecs_sim::doubles::no_services::NoAutoscaling;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::collections::HashMap;

@@ -18,7 +18,7 @@ const ORDER_OF_FUNCTION: [&str; 15] = [
     "api", "lambda", "aws",
 ];
 
-const ORDER_OF_SIMULATOR: [&str; 16] = [
+const ORDER_OF_SIMULATOR: [&str; 14] = [
     "control_plane",
     "queue",
     "event_source",
@@ -26,8 +26,6 @@ const ORDER_OF_SIMULATOR: [&str; 16] = [
     "autoscaling",
     "http",
     "region",
-    "interleave",
-    "no_services",
     "doubles",
     "progress",
     "scenario",

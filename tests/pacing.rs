@@ -2,7 +2,7 @@
 //! API") and a state store, both with latency. Time is simulated, so nothing depends on the machine. `cargo test
 //! --test all -- --nocapture pacing::` prints the results.
 
-use ecs_sim::no_services::NoAutoscaling;
+use ecs_sim::doubles::no_services::NoAutoscaling;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::convert::Infallible;

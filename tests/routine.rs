@@ -9,7 +9,7 @@
 pub(crate) mod kinds;
 mod traffic;
 
-use crate::watch::ecs::Cause;
+use crate::watch::counted::Cause;
 use crate::watch::parts::{Told, locked};
 use crate::watch::world::{HOUR, MINUTE, World};
 use ecs_sim::control_plane::{Millis, ServiceSpec, Setup, Throttling};
@@ -48,7 +48,7 @@ impl Figures {
         for cause in [Cause::Event, Cause::Recheck, Cause::Sweep, Cause::Job] {
             figures.count(format!("3 looks by {cause:?}"), world.looks(cause).len() as u64);
         }
-        figures.count("4 rechecks sent".to_owned(), locked(&world.rechecks().sent).len() as u64);
+        figures.count("4 rechecks sent".to_owned(), locked(&world.rechecks().inner.sent).len() as u64);
         let calls = world.counted().calls.clone();
         calls.into_iter().for_each(|(operation, count)| figures.count(format!("5 calls of {operation}"), count));
         figures.count("6 alerts".to_owned(), figures.told.len() as u64);

@@ -46,7 +46,7 @@ impl Soak {
     /// The finished-job retention is one day, so that the state store reaches its full size after one day.
     fn begin(services: usize, seed: u64) -> Self {
         let mut world = World::new(Setup::default(), &[("TASKHOLD_FINISHED_JOB_RETENTION_HOURS", "24")]);
-        world.function.services.tasks.store.sizes = Some(Arc::default());
+        world.function.services.tasks.store.inner.sizes = Some(Arc::default());
         world.function.services.tasks.interrupted = Some(JobForwarder(HandedOn::default()));
         world.sweep_every(5 * MINUTE, 41_000);
         let traffic = Traffic::begin(&mut world, services, seed);
@@ -90,7 +90,7 @@ impl Soak {
 
     /// The services with an open record in the state store, and the tasks that ECS protects.
     fn open(&self) -> Vec<String> {
-        let page = StorePages::<ServiceRecord>::page(&self.world.function.services.tasks.store.kept, None);
+        let page = StorePages::<ServiceRecord>::page(&self.world.function.services.tasks.store.inner.kept, None);
         let page: Vec<(ServiceArn, _)> = page.now_or_never().unwrap().unwrap().items;
         let services = page.into_iter().map(|(service, versioned)| format!("{}: {:?}", service.name, versioned.record));
         let region = self.world.region.lock();

@@ -6,9 +6,9 @@
 //! `cargo test --test all -- --nocapture watch::`.
 
 mod chain;
+pub(crate) mod counted;
 mod crash;
 mod deliveries;
-pub(crate) mod ecs;
 mod events;
 mod instances;
 pub(crate) mod log;
@@ -17,7 +17,6 @@ mod reads;
 mod rollouts;
 pub(crate) mod seen;
 mod short_holds;
-pub(crate) mod steps;
 pub(crate) mod store;
 mod time_to_alert;
 pub(crate) mod world;

@@ -22,8 +22,8 @@
 //! | [`scenario`] | the scenario language, and the function in process |
 //! | [`play`] | the function as a process, on the Lambda runtime API |
 //! | [`http`] | the loopback server that speaks the AWS protocols, and SNS |
-//! | [`chaos`], [`interleave`] | random runs of the whole function, and the gates that interleave its invocations |
-//! | [`doubles`], [`no_services`] | test doubles of the function's ports |
+//! | [`doubles`] | test doubles of the function's ports, wrappers that pause or fail calls, a scheduler of invocations |
+//! | [`chaos`] | random runs of the whole function |
 //! | [`fuzz`] | what every parser of the function must do with any text |
 //! | [`commands`] | the command line |
 //!
@@ -167,8 +167,6 @@ pub mod doubles;
 pub mod event_source;
 pub mod fuzz;
 pub mod http;
-pub mod interleave;
-pub mod no_services;
 pub mod play;
 pub mod progress;
 pub mod queue;

@@ -64,13 +64,12 @@
 
 mod alerts;
 mod captured;
-mod described;
 mod disorder;
 mod ecs_reports;
 mod entries;
 mod expectation;
 mod function;
-pub(crate) mod in_process;
+mod in_process;
 mod parse;
 mod random;
 mod result;

@@ -6,7 +6,7 @@ use super::ecs::ControlPlane;
 use super::promise::Promise;
 use super::queue::Queue;
 use super::store::Shelf;
-use ecs_sim::interleave::{Gates, InvocationNo};
+use ecs_sim::doubles::interleave::{Gates, InvocationNo};
 use jiff::{SignedDuration, Timestamp};
 use std::future::Future;
 use std::pin::Pin;

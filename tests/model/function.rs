@@ -4,7 +4,7 @@
 use super::parts::{Scripted, function};
 use super::scene::{Message, Moment, Set, Work, message_of, only, timestamp};
 use super::script::{Answer, Request, SharedScript, Subject};
-use ecs_sim::interleave::Poller;
+use ecs_sim::doubles::interleave::Poller;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::pin::pin;

@@ -2,7 +2,7 @@
 
 use super::scene::{TaskNo, config, message_of, number_of, only, task, timestamp};
 use super::script::{Answer, EcsFault, Request, SharedScript, Subject, Told};
-use ecs_sim::no_services::NoAutoscaling;
+use ecs_sim::doubles::no_services::NoAutoscaling;
 use jiff::Timestamp;
 use std::convert::Infallible;
 use std::sync::Arc;

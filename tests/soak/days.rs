@@ -1,8 +1,8 @@
 //! The measurements of a soak test for each simulated day, and whether they grow.
 
-use crate::watch::ecs::timestamp;
 use crate::watch::parts::locked;
 use crate::watch::world::World;
+use ecs_sim::doubles::clock::timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -47,8 +47,8 @@ impl Heard {
     /// Drains the recorded output of the world, which would otherwise grow with time.
     pub(crate) fn gather(&mut self, world: &World, day: &mut Day) {
         day.looks += std::mem::take(&mut world.counted().looks).len();
-        locked(&world.rechecks().sent).clear();
-        let told = std::mem::take(&mut *locked(&world.function.services.tasks.notifier.0.told));
+        locked(&world.rechecks().inner.sent).clear();
+        let told = std::mem::take(&mut *locked(&world.function.services.tasks.notifier.0.inner.told));
         day.alerts += told.len();
         for told in told {
             match told.what.split_once(' ') {
@@ -77,7 +77,7 @@ impl Day {
     pub(crate) fn measure(&mut self, world: &World) {
         let now = timestamp(world.now());
         let mut sizes =
-            locked(world.function.services.tasks.store.sizes.as_ref().expect("a soak measures the state store"));
+            locked(world.function.services.tasks.store.inner.sizes.as_ref().expect("a soak measures the state store"));
         sizes.retain(|_, (_, keep_until)| *keep_until > now);
         self.records = self.records.max(sizes.len());
         self.store_bytes = self.store_bytes.max(sizes.iter().map(|(key, (bytes, _))| key.len() + bytes).sum());

@@ -1,8 +1,8 @@
 //! The faults of a soak test, drawn from a seed: each lasts ten minutes, sometimes several at once.
 
-use crate::watch::ecs::Cause;
+use crate::watch::counted::Cause;
 use crate::watch::parts::locked;
-use crate::watch::world::{World, set};
+use crate::watch::world::World;
 use ecs_sim::region::Fault;
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ pub(crate) struct Weather {
 impl Weather {
     pub(crate) fn begin(world: &mut World, seed: u64) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
-        let mut disorder = locked(&world.rechecks().disorder);
+        let mut disorder = locked(&world.rechecks().inner.disorder);
         (disorder.random, disorder.late_max) = (random.fork(), LATE_SECONDS_MAX);
         drop(disorder);
         Self { random, done: BTreeMap::new() }
@@ -38,12 +38,12 @@ impl Weather {
     pub(crate) fn change(&mut self, world: &mut World) {
         self.clear(world);
         world.delivers.events = !self.is(3, "ten minutes whose events get lost");
-        set(&world.rechecks().is_down, self.is(2, "ten minutes without sends of rechecks"));
+        world.rechecks().failing.set_all(self.is(2, "ten minutes without sends of rechecks"));
         let copies = if self.is(2, "ten minutes in which rechecks come twice") { COPIES_MAX } else { 1 };
-        locked(&world.rechecks().disorder).copies = 1..=copies;
-        set(&world.function.services.tasks.notifier.0.is_down, self.is(2, "ten minutes without sends of alerts"));
+        locked(&world.rechecks().inner.disorder).copies = 1..=copies;
+        world.function.services.tasks.notifier.0.failing.set_all(self.is(2, "ten minutes without sends of alerts"));
         if self.is(5, "times that calls to the state store fail") {
-            set(&world.function.services.tasks.store.failures, self.random.u32(1..=30));
+            world.function.services.tasks.store.failing.set(self.random.u32(1..=30));
         }
         if self.is(10, "times that an invocation is to die") {
             let cause = CAUSES[self.random.usize(..CAUSES.len())];
@@ -61,10 +61,10 @@ impl Weather {
     /// Removes all faults.
     pub(crate) fn clear(&mut self, world: &mut World) {
         world.delivers.events = true;
-        set(&world.rechecks().is_down, false);
-        locked(&world.rechecks().disorder).copies = 1..=1;
-        set(&world.function.services.tasks.notifier.0.is_down, false);
-        set(&world.function.services.tasks.store.failures, 0);
+        world.rechecks().failing.set_all(false);
+        locked(&world.rechecks().inner.disorder).copies = 1..=1;
+        world.function.services.tasks.notifier.0.failing.set_all(false);
+        world.function.services.tasks.store.failing.set(0);
         world.region.lock().faults.clear();
         world.dies_at = None;
     }

@@ -1,6 +1,6 @@
 //! One watch: at most twenty checks in three hours, and one chain of rechecks, however many events arrive at once.
 
-use super::ecs::Cause;
+use super::counted::Cause;
 use super::parts::locked;
 use super::rollouts::ROLLOUTS;
 use super::world::{HOUR, MINUTE, SECOND, World};
@@ -142,11 +142,11 @@ fn looks_after_a_burst(service: Service, copies: Copies, latency: Millis) -> (us
     burst(&mut world, &event, copies);
     world.advance(30 * SECOND);
     let soon = world.counted().looks.len();
-    locked(&world.rechecks().sent).clear();
+    locked(&world.rechecks().inner.sent).clear();
     world.advance(HOUR);
     assert_eq!(world.awaited("web"), usize::from(service != Service::Steady));
     assert_eq!(world.failures, 0);
-    let (looks, sent) = (world.counted().looks.len() - soon, locked(&world.rechecks().sent).len());
+    let (looks, sent) = (world.counted().looks.len() - soon, locked(&world.rechecks().inner.sent).len());
     println!("{:<39} | {soon:>13} | {looks}, {sent}", format!("{service:?}, {copies:?}, {latency} ms a call"));
     (soon, looks, sent)
 }

@@ -1,7 +1,7 @@
 //! The function dies at every point of an invocation at which it makes a request: the watch continues as one chain,
 //! and the alert and its resolution are both sent.
 
-use super::ecs::Cause;
+use super::counted::Cause;
 use super::world::{Delivers, HOUR, MINUTE, SECOND, World};
 use ecs_sim::control_plane::{Millis, ProtectionEvent, ServiceSpec, Setup, Variants};
 use ecs_sim::region::CLUSTER;

@@ -1,7 +1,7 @@
 //! Rechecks that are duplicated, out of order, late or pointless: the chain stays one, and nothing continues
 //! forever.
 
-use super::ecs::Cause;
+use super::counted::Cause;
 use super::parts::{Disorder, locked};
 use super::rollouts::ROLLOUTS;
 use super::world::{HOUR, MINUTE, SECOND, World, set};
@@ -50,7 +50,7 @@ fn copies_and_delays_of_rechecks_leave_one_chain_with_no_more_checks_than_withou
         let variants = random.choice(Variants::all()).unwrap();
         let mut world = World::new(Setup { variants, ..Setup::default() }, &[]);
         world.region.lock().latency_ms = 20;
-        set(&world.rechecks().disorder, Disorder { random: random.fork(), copies: 1..=3, late_max: 900 });
+        set(&world.rechecks().inner.disorder, Disorder { random: random.fork(), copies: 1..=3, late_max: 900 });
         let tasks = held_up(&mut world);
         for _ in 0..3 * 60 {
             world.advance(MINUTE);
@@ -61,7 +61,7 @@ fn copies_and_delays_of_rechecks_leave_one_chain_with_no_more_checks_than_withou
         assert!((4..=20).contains(&checks), "seed {seed}: {checks} checks");
         checks_max = checks_max.max(checks);
         {
-            let rechecks = locked(&world.rechecks().sent);
+            let rechecks = locked(&world.rechecks().inner.sent);
             sent += rechecks.len();
             delivered += rechecks.iter().map(|(.., copies)| copies).sum::<usize>();
         }
@@ -105,7 +105,7 @@ fn every_recheck_delivered_twice_makes_no_second_alert_and_no_second_chain() {
         let looks = [1, 2].map(|copies| {
             let mut world = World::new(Setup::default(), &[]);
             world.sweep_every(5 * MINUTE, 3 * SECOND);
-            set(&world.rechecks().disorder, Disorder { copies: copies..=copies, ..Disorder::default() });
+            set(&world.rechecks().inner.disorder, Disorder { copies: copies..=copies, ..Disorder::default() });
             rollout.begin(&mut world);
             world.advance(3 * HOUR);
             (world.looks(Cause::Recheck), world.told())

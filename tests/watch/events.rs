@@ -1,9 +1,9 @@
 //! Events in the wrong order, about unknown things, or of other clusters: none makes the function loop or reconcile
 //! a service outside of its clusters.
 
-use super::ecs::Cause;
+use super::counted::Cause;
 use super::rollouts::ROLLOUTS;
-use super::world::{HOUR, MINUTE, SECOND, World, set};
+use super::world::{HOUR, MINUTE, SECOND, World};
 use ecs_sim::control_plane::{ServiceSpec, Setup, Variants};
 use ecs_sim::queue::SendMessage;
 use ecs_sim::region::{CLUSTER, JOB_QUEUE};
@@ -143,7 +143,7 @@ fn a_cluster_that_is_gone_is_logged_tried_as_often_as_sqs_allows_and_then_left()
     let clusters = format!("{ours},{}", ours.replace("video", "gone"));
     for queue_is_down in [false, true] {
         let mut world = World::new(Setup::default(), &[("TASKHOLD_CLUSTERS", &clusters)]);
-        set(&world.rechecks().is_down, queue_is_down);
+        world.rechecks().failing.set_all(queue_is_down);
         let text = world.event("SERVICE_DEPLOYMENT_IN_PROGRESS", "web").to_string().replace("/video", "/gone");
         world.send_event(serde_json::from_str(&text).unwrap(), world.now());
         world.advance(6 * HOUR);

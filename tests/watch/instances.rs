@@ -1,9 +1,10 @@
 //! Two concurrent instances of the function, in every order that a seed draws: one sends the alert, and one chain
 //! continues.
 
-use super::ecs::{Cause, timestamp};
+use super::counted::Cause;
 use super::world::{HOUR, MINUTE, SECOND, World};
 use ecs_sim::control_plane::{ServiceSpec, Setup};
+use ecs_sim::doubles::clock::timestamp;
 use ecs_sim::event_source::{EventSource, FunctionAnswer};
 use ecs_sim::region::{CLUSTER, RECHECK_QUEUE};
 use std::pin::{Pin, pin};

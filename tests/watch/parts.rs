@@ -1,21 +1,17 @@
-//! The other dependencies of the handler, simulated: the clock, the state store, the queues, and the receivers of
-//! notifications.
-//!
-//! Each of them is a point at which an invocation can die (`steps.rs`), before and after its action.
+//! The handler's dependencies: ECS and the clock are those of the Region, and the queues and receivers record what
+//! reaches them. Before and after each call an invocation can die ([`Stepped`]).
 
-use super::ecs::{SimulatedEcs, timestamp};
-use super::steps::Steps;
-use super::store::SteppedStore;
+use super::store::MeasuredStore;
 use ecs_sim::control_plane::Millis;
-use ecs_sim::no_services::NoAutoscaling;
+use ecs_sim::doubles::clock::SimulatedClock;
+use ecs_sim::doubles::ecs::SimulatedEcs;
+use ecs_sim::doubles::no_services::NoAutoscaling;
+use ecs_sim::doubles::stepped::Stepped;
 use ecs_sim::queue::{DELAY_SECONDS_MAX, SendMessage};
 use ecs_sim::region::{RECHECK_QUEUE, SharedRegion};
-use jiff::Timestamp;
-use std::future::Future;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use taskhold::clock::Clock;
 use taskhold::lambda::dead_letter::{DeadLetter, DeadLetterQueue, REASON_ATTRIBUTE};
 use taskhold::lambda::function::FunctionPorts;
 use taskhold::notify::message::AlertMessage;
@@ -30,46 +26,26 @@ use taskhold::{service, task};
 pub(crate) struct Simulated;
 
 impl task::reconciler::TaskPorts for Simulated {
-    type Ecs = SimulatedEcs;
-    type Store = SteppedStore;
+    type Ecs = Stepped<SimulatedEcs>;
+    type Store = Stepped<MeasuredStore>;
     type Interrupted = JobForwarder<HandedOn>;
-    type Notifier = Notifier<Alerts>;
+    type Notifier = Notifier<Stepped<Alerts>>;
     type Clock = SimulatedClock;
 }
 
 impl service::reconciler::ServicePorts for Simulated {
     type Autoscaling = NoAutoscaling;
-    type Rechecks = Rechecks;
+    type Rechecks = Stepped<Rechecks>;
 }
 
 impl FunctionPorts for Simulated {
     type DeadLetters = DeadLettered;
 }
 
-/// The Region's clock.
-#[derive(Clone, Debug)]
-pub(crate) struct SimulatedClock(pub(crate) SharedRegion);
-
-impl Clock for SimulatedClock {
-    fn now(&self) -> Timestamp {
-        timestamp(self.0.lock().now())
-    }
-
-    fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send {
-        let mut region = self.0.lock();
-        let to = region.now() + Millis::try_from(duration.as_millis()).unwrap();
-        region.advance_to(to);
-        std::future::ready(())
-    }
-}
-
 /// The Region's queue of rechecks.
 #[derive(Clone, Debug)]
 pub(crate) struct Rechecks {
     pub(crate) region: SharedRegion,
-    pub(crate) steps: Steps,
-    /// Whether every send fails.
-    pub(crate) is_down: Arc<Mutex<bool>>,
     /// Disturbances of their delivery.
     pub(crate) disorder: Arc<Mutex<Disorder>>,
     /// Each sent recheck: the time, the content, and the number of deliveries.
@@ -95,18 +71,6 @@ impl Default for Disorder {
 
 impl RecheckQueue for Rechecks {
     async fn send(&self, recheck: &Recheck, delay: Duration) -> Result<(), DeliveryError> {
-        self.steps.point("before", "the send of a recheck").await;
-        let sent = self.send_now(recheck, delay);
-        self.steps.point("after", "the send of a recheck").await;
-        sent
-    }
-}
-
-impl Rechecks {
-    fn send_now(&self, recheck: &Recheck, delay: Duration) -> Result<(), DeliveryError> {
-        if *locked(&self.is_down) {
-            return Err(DeliveryError("the queue is down".to_owned()));
-        }
         let Disorder { random, copies, late_max } = &mut *locked(&self.disorder);
         let copies = random.usize(copies.clone());
         let mut region = self.region.lock();
@@ -135,24 +99,16 @@ pub(crate) struct Told {
 #[derive(Clone, Debug)]
 pub(crate) struct Alerts {
     pub(crate) region: SharedRegion,
-    pub(crate) steps: Steps,
-    /// Whether every send fails.
-    pub(crate) is_down: Arc<Mutex<bool>>,
     pub(crate) told: Arc<Mutex<Vec<Told>>>,
 }
 
 impl Sink for Alerts {
     async fn send(&self, message: &AlertMessage) -> Result<(), DeliveryError> {
-        self.steps.point("before", "the send of an alert").await;
-        if *locked(&self.is_down) {
-            return Err(DeliveryError("the topic is down".to_owned()));
-        }
         let at = self.region.lock().now();
         let what = format!("{} {}", message.kind.as_str(), message.event.as_str());
         // For a stopped task, the service may be unknown.
         let service = message.service.as_ref().map(|service| service.name.clone()).unwrap_or_default();
         locked(&self.told).push(Told { at, service, incident: message.incident.clone(), what });
-        self.steps.point("after", "the send of an alert").await;
         Ok(())
     }
 }

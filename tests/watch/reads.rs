@@ -1,6 +1,6 @@
 //! The ECS reads of one recheck, for services of any size.
 
-use super::ecs::Cause;
+use super::counted::Cause;
 use super::world::{MINUTE, SECOND, World};
 use ecs_sim::control_plane::{ServiceSpec, Setup};
 use ecs_sim::region::CLUSTER;

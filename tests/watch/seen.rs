@@ -1,9 +1,10 @@
 //! The observations of a test: reads, notifications, sent and dead-lettered messages, and the content of the state store.
 
-use super::ecs::{Cause, Counted};
+use super::counted::{Cause, Counted};
 use super::parts::{Rechecks, Told, locked};
 use super::world::World;
 use ecs_sim::control_plane::Millis;
+use ecs_sim::doubles::stepped::Stepped;
 use ecs_sim::region::{CLUSTER, DEAD_LETTER_QUEUE, RECHECK_QUEUE};
 use futures_util::FutureExt;
 use std::sync::MutexGuard;
@@ -13,8 +14,11 @@ use taskhold::service::record::ServiceRecord;
 use taskhold::store::Store;
 
 impl World {
+    /// The calls to ECS so far.
     pub(crate) fn counted(&self) -> MutexGuard<'_, Counted> {
-        self.function.services.tasks.ecs.counted()
+        let mut counted = locked(&self.counted);
+        counted.take(&mut self.region.lock());
+        counted
     }
 
     /// The times of reconciles so far, for this reason.
@@ -24,7 +28,7 @@ impl World {
     }
 
     pub(crate) fn told(&self) -> Vec<Told> {
-        locked(&self.function.services.tasks.notifier.0.told).clone()
+        locked(&self.function.services.tasks.notifier.0.inner.told).clone()
     }
 
     /// The alerts so far, without their times.
@@ -32,7 +36,7 @@ impl World {
         self.told().into_iter().map(|told| told.what).collect()
     }
 
-    pub(crate) fn rechecks(&self) -> &Rechecks {
+    pub(crate) fn rechecks(&self) -> &Stepped<Rechecks> {
         self.function.services.rechecks.as_ref().unwrap()
     }
 
@@ -61,7 +65,7 @@ impl World {
     /// The stored record of a service.
     pub(crate) fn record(&self, service: &str) -> ServiceRecord {
         let arn = self.arn(service);
-        Store::<ServiceRecord>::load(&self.function.services.tasks.store.kept, &arn)
+        Store::<ServiceRecord>::load(&self.function.services.tasks.store.inner.kept, &arn)
             .now_or_never()
             .unwrap()
             .unwrap()

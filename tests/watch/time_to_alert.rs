@@ -5,7 +5,7 @@
 //! the block has lasted for the delay, and none much later.
 
 use super::rollouts::{ALL_OF_BLUE, ROLLOUTS, Rollout};
-use super::world::{Delivers, MINUTE, SECOND, World, set};
+use super::world::{Delivers, MINUTE, SECOND, World};
 use ecs_sim::control_plane::{Millis, Setup, Variants};
 
 /// The default of TASKHOLD_BLOCKED_AFTER_MINUTES.
@@ -45,7 +45,7 @@ fn lag(rollout: &Rollout, hearing: &Hearing, beside: (Variants, Millis)) -> Resu
     world.region.lock().latency_ms = 20;
     let rechecks = hearing.rechecks == Rechecks::Come;
     world.delivers = Delivers { events: hearing.events, rechecks, sweep_every: None };
-    set(&world.rechecks().is_down, hearing.rechecks == Rechecks::CannotBeSent);
+    world.rechecks().failing.set_all(hearing.rechecks == Rechecks::CannotBeSent);
     rollout.begin(&mut world);
     world.sweep_every(SWEEP_EVERY, phase);
     let held_up_at = rollout.wait_until_held_up(&mut world);

@@ -1,20 +1,23 @@
 //! A simulated Region with the function in it. Time passes, and due deliveries are made as far as a test allows.
 
-use super::ecs::{Cause, SimulatedEcs};
+use super::counted::{Cause, Counted};
 use super::log::Log;
-use super::parts::{Alerts, DeadLettered, Rechecks, Simulated, SimulatedClock, locked};
-use super::steps::Steps;
-use super::store::SteppedStore;
+use super::parts::{Alerts, DeadLettered, Rechecks, Simulated, locked};
+use super::store::MeasuredStore;
 use ecs_sim::control_plane::{ControlPlane, Millis, ServiceSpec, Setup};
+use ecs_sim::doubles::clock::{SimulatedClock, timestamp};
+use ecs_sim::doubles::ecs::SimulatedEcs;
+use ecs_sim::doubles::no_services::NoAutoscaling;
+use ecs_sim::doubles::settings::config;
+use ecs_sim::doubles::stepped::Stepped;
+use ecs_sim::doubles::steps::Steps;
 use ecs_sim::event_source::{EventSource, FunctionAnswer};
-use ecs_sim::no_services::NoAutoscaling;
-use ecs_sim::region::{CLUSTER, DEAD_LETTER_QUEUE, JOB_QUEUE, RECHECK_QUEUE, Region, SharedRegion};
+use ecs_sim::region::{JOB_QUEUE, RECHECK_QUEUE, Region, SharedRegion};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
-use taskhold::config::settings::Config;
 use taskhold::lambda::function::{Function, Parts};
 use taskhold::notify::sink::Notifier;
 use taskhold::service;
@@ -49,6 +52,8 @@ pub(crate) struct World {
     pub(crate) region: SharedRegion,
     pub(crate) function: Function<Simulated>,
     pub(crate) steps: Steps,
+    /// The calls to ECS, as far as they have been counted.
+    pub(super) counted: Mutex<Counted>,
     pub(crate) log: Log,
     pub(crate) delivers: Delivers,
     pub(crate) next_sweep: Millis,
@@ -71,28 +76,20 @@ impl World {
         let region = SharedRegion::new(Region::new(setup));
         let steps = Steps::default();
         let clock = SimulatedClock(region.clone());
-        let kept = MemoryStore::new(clock.clone());
+        let store = MeasuredStore { kept: MemoryStore::new(clock.clone()), sizes: None };
+        let rechecks = Rechecks { region: region.clone(), disorder: Arc::default(), sent: Arc::default() };
+        let alerts = Alerts { region: region.clone(), told: Arc::default() };
+        let config = config(&region.lock(), settings.iter().copied()).unwrap();
         let function = Function::new(Parts {
-            ecs: SimulatedEcs { region: region.clone(), steps: steps.clone(), counted: Arc::default() },
+            ecs: Stepped::new(SimulatedEcs(region.clone()), &steps),
             autoscaling: NoAutoscaling,
-            store: SteppedStore::new(kept, steps.clone()),
+            store: Stepped::new(store, &steps),
             dead_letters: Some(DeadLettered::default()),
-            rechecks: Some(Rechecks {
-                region: region.clone(),
-                steps: steps.clone(),
-                is_down: Arc::default(),
-                disorder: Arc::default(),
-                sent: Arc::default(),
-            }),
+            rechecks: Some(Stepped::new(rechecks, &steps)),
             interrupted: None,
-            notifier: Notifier(Alerts {
-                region: region.clone(),
-                steps: steps.clone(),
-                is_down: Arc::default(),
-                told: Arc::default(),
-            }),
+            notifier: Notifier(Stepped::new(alerts, &steps)),
             clock,
-            config: config(&region, settings),
+            config,
             rate_limit: RateLimit::default(),
         });
         let now = region.lock().now();
@@ -100,6 +97,7 @@ impl World {
             region,
             function,
             steps,
+            counted: Mutex::default(),
             log: Log::begin(),
             delivers: Delivers { events: true, rechecks: true, sweep_every: None },
             next_sweep: now,
@@ -257,7 +255,7 @@ impl World {
         self.counted().cause = cause;
         let dies_at = self.dies_at.take_if(|(of, _)| *of == cause).map(|(_, point)| point);
         let stepped_anyway = self.steps.set(self.steps.is_on() || dies_at.is_some());
-        let deadline = super::ecs::timestamp(self.now() + FUNCTION_TIMEOUT);
+        let deadline = timestamp(self.now() + FUNCTION_TIMEOUT);
         let mut invocation = pin!(self.function.handle(payload, deadline));
         let mut context = Context::from_waker(Waker::noop());
         let mut points = 0;
@@ -275,22 +273,10 @@ impl World {
             }
         };
         self.steps.set(stepped_anyway);
+        drop(self.counted()); // of this cause
         self.failures += usize::from(answer == FunctionAnswer::Failed);
         answer
     }
-}
-
-fn config(region: &SharedRegion, settings: &[(&str, &str)]) -> Config {
-    let region = region.lock();
-    let always = [
-        ("TASKHOLD_CLUSTERS", region.ecs.cluster_arn(CLUSTER)),
-        ("TASKHOLD_DEAD_LETTER_QUEUE_URL", region.queues.url(DEAD_LETTER_QUEUE)),
-        ("TASKHOLD_RECHECK_QUEUE_URL", region.queues.url(RECHECK_QUEUE)),
-    ];
-    let mut variables: BTreeMap<String, String> =
-        always.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    variables.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-    Config::from_variables(variables).unwrap()
 }
 
 /// Replaces a shared value: for tests that reach into a part.

@@ -1,7 +1,7 @@
 //! The function's client of Application Auto Scaling.
 
 use super::world::Sim;
-use crate::scenario::in_process::autoscaling::SimulatedAutoscaling;
+use crate::doubles::autoscaling::SimulatedAutoscaling;
 use taskhold::ecs::autoscaling::{Autoscaling, AutoscalingError, ScalableTarget};
 use taskhold::ecs::service::ServiceArn;
 

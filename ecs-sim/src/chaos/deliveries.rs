@@ -9,10 +9,10 @@ use super::run::{Run, RunningInvocation, Work};
 use super::workers::short;
 use super::world::{SWEEP_EVERY_MS, World};
 use crate::control_plane::Millis;
+use crate::doubles::clock::timestamp;
 use crate::event_source::{EventSource, FunctionAnswer};
 use crate::region::{JOB_QUEUE, RECHECK_QUEUE};
 use crate::scenario::FUNCTION_TIMEOUT_MS;
-use crate::scenario::in_process::clock::timestamp;
 use serde_json::Value;
 use taskhold::lambda::function::{FunctionError, Response};
 

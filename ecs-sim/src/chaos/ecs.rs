@@ -3,8 +3,8 @@
 use super::broken::Broken;
 use super::rules::Sabotage;
 use super::world::{STRIKES_WITHIN_MS, Sim, World};
+use crate::doubles::ecs::{SimulatedEcs, answer, count_request, protection_answer, protection_request};
 use crate::region::CLUSTER;
-use crate::scenario::in_process::ecs::{SimulatedEcs, answer, count_request, protection_answer, protection_request};
 use serde_json::Value;
 use std::sync::Arc;
 use taskhold::ecs::arn::{ClusterArn, TaskId};

@@ -4,11 +4,9 @@ use super::broken::Broken;
 use super::rules::Sabotage;
 use super::workers::short;
 use super::world::{Sim, World};
+use crate::doubles::alerts::SimulatedAlerts;
+use crate::doubles::queues::{SimulatedDeadLetterQueue, SimulatedInterruptedJobQueue, SimulatedRecheckQueue};
 use crate::region::SharedRegion;
-use crate::scenario::in_process::alerts::SimulatedAlerts;
-use crate::scenario::in_process::queues::{
-    SimulatedDeadLetterQueue, SimulatedInterruptedJobQueue, SimulatedRecheckQueue,
-};
 use serde_json::Value;
 use std::time::Duration;
 use taskhold::lambda::dead_letter::{DeadLetter, DeadLetterQueue, MESSAGE_ID_ATTRIBUTE, REASON_ATTRIBUTE};

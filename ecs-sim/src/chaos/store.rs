@@ -5,7 +5,7 @@ use super::rules::Sabotage;
 use super::shelves::{Shelf, StoredRecord};
 use super::world::{Sim, World};
 use crate::control_plane::Millis;
-use crate::scenario::in_process::clock::timestamp;
+use crate::doubles::clock::timestamp;
 use jiff::Timestamp;
 use taskhold::ecs::arn::Task;
 use taskhold::ecs::service::{Page, ServiceArn};

@@ -5,7 +5,7 @@ mod batches;
 
 pub use batches::{CLUSTER, NOW_MS, RECORDS_MAX, Tasks, batch};
 
-use crate::no_services::NoAutoscaling;
+use super::no_services::NoAutoscaling;
 use jiff::{SignedDuration, Timestamp};
 use std::convert::Infallible;
 use std::future::Future;

@@ -2,25 +2,20 @@
 //!
 //! Its state store outlives the invocation and the function's death, as a durable one would.
 
-pub(crate) mod alerts;
-pub(crate) mod autoscaling;
-pub(crate) mod clock;
-pub(crate) mod ecs;
-pub(crate) mod queues;
-
 use super::captured::Captured;
 use super::function::{FunctionUnderTest, Invoked};
 use crate::control_plane::Millis;
+use crate::doubles::alerts::SimulatedAlerts;
+use crate::doubles::autoscaling::SimulatedAutoscaling;
+use crate::doubles::clock::{SimulatedClock, timestamp};
+use crate::doubles::ecs::SimulatedEcs;
+use crate::doubles::queues::{SimulatedDeadLetterQueue, SimulatedInterruptedJobQueue, SimulatedRecheckQueue};
+use crate::doubles::settings::config;
 use crate::event_source::FunctionAnswer;
-use crate::region::{CLUSTER, DEAD_LETTER_QUEUE, INTERRUPTED_QUEUE, RECHECK_QUEUE, Region, SharedRegion};
-use alerts::SimulatedAlerts;
-use autoscaling::SimulatedAutoscaling;
-use clock::{SimulatedClock, timestamp};
-use ecs::SimulatedEcs;
-use queues::{SimulatedDeadLetterQueue, SimulatedInterruptedJobQueue, SimulatedRecheckQueue};
+use crate::region::SharedRegion;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
-use taskhold::config::settings::{Config, ConfigProblems};
+use taskhold::config::settings::ConfigProblems;
 use taskhold::lambda::function::{Function as TaskholdFunction, FunctionPorts, Parts};
 use taskhold::notify::sink::{JobForwarder, Notifier};
 use taskhold::store::memory::MemoryStore;
@@ -85,21 +80,6 @@ impl InProcess {
         let dispatch = logs.dispatch();
         Ok(Self { function, region: region.clone(), logs, dispatch })
     }
-}
-
-/// The settings, in addition to those that every function in this Region needs.
-pub(crate) fn config<'a>(
-    region: &Region,
-    settings: impl Iterator<Item = (&'a str, &'a str)>,
-) -> Result<Config, ConfigProblems> {
-    let always = [
-        ("TASKHOLD_CLUSTERS", region.ecs.cluster_arn(CLUSTER)),
-        ("TASKHOLD_DEAD_LETTER_QUEUE_URL", region.queues.url(DEAD_LETTER_QUEUE)),
-        ("TASKHOLD_RECHECK_QUEUE_URL", region.queues.url(RECHECK_QUEUE)),
-        ("TASKHOLD_INTERRUPTED_QUEUE_URL", region.queues.url(INTERRUPTED_QUEUE)),
-    ];
-    let always = always.into_iter().map(|(name, value)| (name.to_owned(), value));
-    Config::from_variables(always.chain(settings.map(|(name, value)| (name.to_owned(), value.to_owned()))))
 }
 
 impl FunctionUnderTest for InProcess {

@@ -9,8 +9,9 @@ use taskhold::outbox::DeliveryError;
 use taskhold::service::recheck::{Recheck, RecheckQueue};
 use taskhold::sqs::MESSAGES_PER_SEND_MAX;
 
+/// Sends rechecks to their queue in a Region.
 #[derive(Clone, Debug)]
-pub(crate) struct SimulatedRecheckQueue(pub(crate) SharedRegion);
+pub struct SimulatedRecheckQueue(pub SharedRegion);
 
 impl RecheckQueue for SimulatedRecheckQueue {
     async fn send(&self, recheck: &Recheck, delay: Duration) -> Result<(), DeliveryError> {
@@ -20,8 +21,9 @@ impl RecheckQueue for SimulatedRecheckQueue {
     }
 }
 
+/// Sends dead-lettered messages to their queue in a Region.
 #[derive(Clone, Debug)]
-pub(crate) struct SimulatedDeadLetterQueue(pub(crate) SharedRegion);
+pub struct SimulatedDeadLetterQueue(pub SharedRegion);
 
 impl DeadLetterQueue for SimulatedDeadLetterQueue {
     async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), DeliveryError>> {
@@ -33,8 +35,9 @@ impl DeadLetterQueue for SimulatedDeadLetterQueue {
     }
 }
 
+/// Sends interrupted jobs to their queue in a Region.
 #[derive(Clone, Debug)]
-pub(crate) struct SimulatedInterruptedJobQueue(pub(crate) SharedRegion);
+pub struct SimulatedInterruptedJobQueue(pub SharedRegion);
 
 impl InterruptedJobQueue for SimulatedInterruptedJobQueue {
     async fn send(&self, bodies: &[String]) -> Vec<Result<(), DeliveryError>> {

@@ -9,7 +9,7 @@ use taskhold::outbox::DeliveryError;
 
 /// Publishes alerts to the simulated topic, with the same texts as the real sink.
 #[derive(Clone, Debug)]
-pub(crate) struct SimulatedAlerts(pub(crate) SharedRegion);
+pub struct SimulatedAlerts(pub SharedRegion);
 
 impl Sink for SimulatedAlerts {
     async fn send(&self, message: &AlertMessage) -> Result<(), DeliveryError> {

@@ -2,8 +2,8 @@
 //!
 //! Building the request and reading the answer are separate functions, for callers that let time pass in between.
 
+use super::described;
 use crate::region::{EcsCallOutcome, Region, SharedRegion};
-use crate::scenario::described;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use taskhold::ecs::arn::{ClusterArn, TaskId};
@@ -15,8 +15,9 @@ use taskhold::ecs::{
     ServiceUpdates,
 };
 
+/// Calls the ECS of a Region. A call that kills its caller never returns.
 #[derive(Clone, Debug)]
-pub(crate) struct SimulatedEcs(pub(crate) SharedRegion);
+pub struct SimulatedEcs(pub SharedRegion);
 
 impl SimulatedEcs {
     async fn call(&self, operation: &str, request: Value) -> Result<Value, EcsError> {

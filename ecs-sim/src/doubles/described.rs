@@ -1,6 +1,6 @@
 //! Converts services and tasks from the simulated ECS's JSON to the function's own types.
 
-use super::in_process::clock::timestamp;
+use super::clock::timestamp;
 use crate::control_plane::Millis;
 use jiff::Timestamp;
 use serde_json::Value;

@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 use taskhold::ecs::autoscaling::{Autoscaling, AutoscalingError, ScalableTarget, resource_id};
 use taskhold::ecs::service::ServiceArn;
 
+/// Calls the Application Auto Scaling of a Region.
 #[derive(Clone, Debug)]
-pub(crate) struct SimulatedAutoscaling(pub(crate) SharedRegion);
+pub struct SimulatedAutoscaling(pub SharedRegion);
 
 impl Autoscaling for SimulatedAutoscaling {
     async fn scalable_target(&self, service: &ServiceArn) -> Result<Option<ScalableTarget>, AutoscalingError> {

@@ -7,27 +7,27 @@ use std::task::Poll;
 
 /// Shared by all dependencies of an invocation. Disabled at first: no invocation waits.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Steps {
+pub struct Steps {
     on: Arc<AtomicBool>,
     last: Arc<Mutex<String>>,
 }
 
 impl Steps {
     /// Whether an invocation waits once at each point.
-    pub(crate) fn is_on(&self) -> bool {
+    pub fn is_on(&self) -> bool {
         self.on.load(Ordering::Relaxed)
     }
 
     /// Enables or disables the points, and returns the previous setting.
-    pub(crate) fn set(&self, on: bool) -> bool {
+    pub fn set(&self, on: bool) -> bool {
         self.on.swap(on, Ordering::Relaxed)
     }
 
-    /// One point, with a description of the next or the last action.
-    pub(crate) async fn point(&self, when: &str, what: &str) {
+    /// One point, with words that describe the next or the last action.
+    pub async fn point(&self, words: &[&str]) {
         let mut waits = self.is_on();
         if waits {
-            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = format!("{when} {what}");
+            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = words.join(" ");
         }
         poll_fn(|context| match std::mem::take(&mut waits) {
             true => {
@@ -40,7 +40,7 @@ impl Steps {
     }
 
     /// The last point that an invocation reached.
-    pub(crate) fn last(&self) -> String {
+    pub fn last(&self) -> String {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

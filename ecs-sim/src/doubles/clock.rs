@@ -8,12 +8,16 @@ use std::time::Duration;
 use taskhold::clock::Clock;
 
 /// A time of the simulation as the function sees it.
-pub(crate) fn timestamp(at: Millis) -> Timestamp {
+///
+/// # Panics
+/// The time is outside the range of a timestamp.
+pub fn timestamp(at: Millis) -> Timestamp {
     Timestamp::from_millisecond(at).expect("simulated times are within this century")
 }
 
+/// The clock of a Region. A sleep moves it forward.
 #[derive(Clone, Debug)]
-pub(super) struct SimulatedClock(pub(super) SharedRegion);
+pub struct SimulatedClock(pub SharedRegion);
 
 impl Clock for SimulatedClock {
     fn now(&self) -> Timestamp {
