@@ -10,7 +10,7 @@ use taskhold::ecs::error::EcsError;
 use taskhold::ecs::service::{Page, Service, ServiceArn};
 use taskhold::ecs::task::TaskDescription;
 use taskhold::ecs::{Ecs, ProtectionAnswer, ProtectionSetting, ServiceReads, ServiceUpdates};
-use taskhold::notify::notification::Notification;
+use taskhold::notify::message::AlertMessage;
 use taskhold::notify::sink::Sink;
 use taskhold::outbox::DeliveryError;
 use taskhold::service::recheck::{Recheck, RecheckQueue};
@@ -158,7 +158,7 @@ impl<P: RecheckQueue> RecheckQueue for Stepped<P> {
 }
 
 impl<P: Sink> Sink for Stepped<P> {
-    async fn send(&self, message: &Notification) -> Result<(), DeliveryError> {
+    async fn send(&self, message: &AlertMessage) -> Result<(), DeliveryError> {
         self.steps.point(&["before", "the send of an alert"]).await;
         if self.failing.strikes() {
             return Err(DeliveryError("the topic is down".to_owned()));
