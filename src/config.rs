@@ -9,5 +9,6 @@
 pub mod clusters;
 pub mod declarations;
 pub mod policy;
+pub mod problem;
 pub mod reader;
 pub mod settings;

@@ -20,4 +20,5 @@ pub mod rate_limit;
 pub mod reconcile;
 pub mod reconciler;
 pub mod record;
+mod stage;
 pub mod stop;

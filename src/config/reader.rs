@@ -4,7 +4,7 @@
 use crate::config::clusters::Clusters;
 use crate::config::declarations::{CLUSTERS, POLICY, REMEDIATIONS, SETTINGS, Setting, Values};
 use crate::config::policy::{Policy, Remediations};
-use crate::config::settings::ConfigProblem;
+use crate::config::problem::ConfigProblem;
 use crate::ecs::arn::ClusterArn;
 use std::collections::BTreeMap;
 

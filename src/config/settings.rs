@@ -7,9 +7,9 @@ use crate::config::declarations::{
     RELEASE_GRACE_MINUTES, REPEAT_AFTER_MINUTES, REQUIRE_SENDER_TASK, TABLE, UNKNOWN_TASK_GRACE_SECONDS,
 };
 use crate::config::policy::{Policy, Remediations};
+use crate::config::problem::ConfigProblems;
 use crate::config::reader::Reader;
 use jiff::SignedDuration;
-use std::fmt;
 
 /// The values of all settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,29 +73,6 @@ pub enum Senders {
     TaskItself,
 }
 
-/// One thing that is wrong with the settings.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigProblem {
-    /// The environment variable.
-    pub name: String,
-    /// The problem and the rule.
-    pub problem: String,
-}
-
-/// All problems with the settings.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub struct ConfigProblems(pub Vec<ConfigProblem>);
-
-impl fmt::Display for ConfigProblems {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.len() {
-            1 => f.write_str("1 setting is invalid:")?,
-            more => write!(f, "{more} settings are invalid:")?,
-        }
-        self.0.iter().try_for_each(|ConfigProblem { name, problem }| write!(f, "\n  {name} {problem}"))
-    }
-}
-
 impl Config {
     /// Whether an ARN is that of the recheck queue, whose account and name are the last two parts of its
     /// URL's path.
@@ -150,6 +127,7 @@ impl Config {
 mod tests {
     use super::*;
     use crate::config::declarations::SETTINGS;
+    use crate::config::problem::ConfigProblem;
 
     const CLUSTER: (&str, &str) = ("TASKHOLD_CLUSTERS", "arn:aws:ecs:eu-west-1:111122223333:cluster/video");
 

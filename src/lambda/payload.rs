@@ -125,10 +125,14 @@ impl EcsEvent {
     pub fn parse(envelope: &str, clusters: &Clusters) -> Result<Self, serde_json::Error> {
         let event: EventBridgeEvent<Box<RawValue>> = serde_json::from_str(envelope)?;
         Ok(match (event.source.as_str(), event.detail_type.as_str()) {
-            ("aws.ecs", "ECS Task State Change") => task_state_change::parse(event.detail.get(), clusters),
+            ("aws.ecs", "ECS Task State Change") => {
+                let stop = task_state_change::parse(event.detail.get(), clusters);
+                stop.map_or_else(Self::Ignored, Self::TaskStopEvent)
+            }
             ("aws.ecs", "ECS Service Action" | "ECS Deployment State Change") => {
                 let resources: Vec<String> = event.resources.into_iter().flatten().collect();
-                service_event::parse(event.detail.get(), &resources, clusters)
+                let trigger = service_event::parse(event.detail.get(), &resources, clusters);
+                trigger.map_or_else(Self::Ignored, Self::Service)
             }
             (source, detail_type) => Self::Ignored(format!("`{}` of `{}`", shown(detail_type), shown(source))),
         })

@@ -2,7 +2,6 @@
 
 use crate::config::clusters::Clusters;
 use crate::ecs::arn::shown;
-use crate::lambda::payload::EcsEvent;
 use crate::service::trigger::{EventName, ServiceTrigger};
 use serde::Deserialize;
 
@@ -14,8 +13,11 @@ struct ServiceEventDetail {
 }
 
 /// The deployment that an event names is not read, since reconciling the service finds all deployments.
-pub(crate) fn parse(detail: &str, resources: &[String], clusters: &Clusters) -> EcsEvent {
-    let ignored = |why: String| EcsEvent::Ignored(format!("event of a service {why}"));
+///
+/// # Errors
+/// The event is to be ignored, for this reason.
+pub(crate) fn parse(detail: &str, resources: &[String], clusters: &Clusters) -> Result<ServiceTrigger, String> {
+    let ignored = |why: String| Err(format!("event of a service {why}"));
     let detail: ServiceEventDetail = match serde_json::from_str(detail) {
         Ok(detail) => detail,
         Err(error) => return ignored(format!("with an unreadable detail: {}", shown(&error.to_string()))),
@@ -26,7 +28,7 @@ pub(crate) fn parse(detail: &str, resources: &[String], clusters: &Clusters) -> 
     match clusters.service(service_arn, detail.cluster_arn.as_deref()) {
         Ok(service) => {
             let name = EventName::from(detail.event_name.as_deref().unwrap_or_default());
-            EcsEvent::Service(ServiceTrigger { service, name })
+            Ok(ServiceTrigger { service, name })
         }
         Err(error) => ignored(format!("that is none of ours: {error}")),
     }

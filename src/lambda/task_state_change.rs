@@ -3,7 +3,6 @@
 use crate::config::clusters::Clusters;
 use crate::ecs::arn::shown;
 use crate::ecs::task::StopCause;
-use crate::lambda::payload::EcsEvent;
 use crate::task::stop::TaskStopEvent;
 use serde::Deserialize;
 
@@ -29,8 +28,12 @@ struct Container {
     exit_code: Option<i32>,
 }
 
-pub(crate) fn parse(detail: &str, clusters: &Clusters) -> EcsEvent {
-    let ignored = |why: String| EcsEvent::Ignored(format!("`ECS Task State Change` {why}"));
+/// Reads the stop that an event reports.
+///
+/// # Errors
+/// The event is to be ignored, for this reason.
+pub(crate) fn parse(detail: &str, clusters: &Clusters) -> Result<TaskStopEvent, String> {
+    let ignored = |why: String| Err(format!("`ECS Task State Change` {why}"));
     let detail: TaskStateChangeDetail = match serde_json::from_str(detail) {
         Ok(detail) => detail,
         Err(error) => return ignored(format!("with an unreadable detail: {}", shown(&error.to_string()))),
@@ -45,7 +48,7 @@ pub(crate) fn parse(detail: &str, clusters: &Clusters) -> EcsEvent {
     };
     let exit_code = |container: Container| Some((container.name, container.exit_code?));
     match clusters.task(&task_arn, detail.cluster_arn.as_deref()) {
-        Ok(task) => EcsEvent::TaskStopEvent(TaskStopEvent {
+        Ok(task) => Ok(TaskStopEvent {
             task,
             service: detail.group.as_deref().and_then(|group| group.strip_prefix("service:")).map(str::to_owned),
             cause: StopCause {

@@ -12,8 +12,9 @@ use crate::store::Store;
 use crate::task::batching::{ProtectionCall, TaskRequest};
 use crate::task::outcome::RetryReason;
 use crate::task::protection::{CallResult, Refusal};
-use crate::task::reconcile::{BoxedStage, Reconcile};
+use crate::task::reconcile::Reconcile;
 use crate::task::record::TaskRecord;
+use crate::task::stage::{BoxedStage, CallOutcome, CalledStage};
 use crate::text::{listed, shown_time};
 use jiff::Timestamp;
 use std::time::Duration;
@@ -25,20 +26,6 @@ use tracing::{debug, error, info, warn};
 const THROTTLED_RETRIES_MAX: u32 = 4;
 /// The pause after the first throttled attempt; doubled for each further one.
 const THROTTLED_PAUSE: Duration = Duration::from_millis(50);
-
-/// The result of a call for one of its tasks.
-pub(crate) struct CallOutcome {
-    /// The result to store in the task record.
-    pub(crate) result: CallResult,
-    /// Why the request was not fulfilled, if it was not.
-    pub(crate) unsettled: Option<RetryReason>,
-}
-
-/// A stage whose call was made.
-pub(crate) struct CalledStage {
-    pub(crate) stage: BoxedStage,
-    pub(crate) outcome: CallOutcome,
-}
 
 impl<E: Ecs, L: Store<TaskRecord>, C: Clock> Reconcile<'_, E, L, C> {
     pub(crate) async fn make_call(&self, call: ProtectionCall<BoxedStage>) -> Vec<CalledStage> {
@@ -211,8 +198,8 @@ mod tests {
     use crate::store::Versioned;
     use crate::task::job::{Job, JobKey};
     use crate::task::protection::ProtectionRequest;
-    use crate::task::reconcile::{Next, Stage};
     use crate::task::record::TaskRecord;
+    use crate::task::stage::{Next, Stage};
 
     #[test]
     fn a_task_is_in_a_call_for_its_longest_job_or_for_none() {

@@ -13,15 +13,15 @@ use crate::ecs::arn::Task;
 use crate::store;
 use crate::store::{Changed, RECORDS_AT_ONCE, Store, Updated, Versioned};
 use crate::task::batching::{TaskRequest, coalesce};
-use crate::task::call::CalledStage;
 use crate::task::change::{RefusedBefore, ReleaseRule, SeenProtection, TaskChange};
 use crate::task::concurrently::at_once;
 use crate::task::interruption::StopStage;
 use crate::task::outcome::{RetryReason, TaskState};
 use crate::task::plan::{Decision, KeepReason, decide_protection};
-use crate::task::protection::{CallId, ProtectionRequest};
+use crate::task::protection::ProtectionRequest;
 use crate::task::rate_limit::RateLimit;
 use crate::task::record::TaskRecord;
+use crate::task::stage::{BoxedStage, CalledStage, EndedStage, Next, Stage};
 use crate::text::shown_time;
 use tracing::{debug, info, warn};
 
@@ -48,39 +48,6 @@ pub struct Reconcile<'a, E, L, C> {
     pub rate_limit: &'a RateLimit,
     /// The invocation's time and counts.
     pub budget: Budget<'a>,
-}
-
-/// A task between two rounds.
-pub(crate) struct Stage {
-    pub(crate) at: usize,
-    pub(crate) task: Task,
-    pub(crate) versioned: Versioned<TaskRecord>,
-    pub(crate) next: Next,
-}
-
-impl Stage {
-    pub(crate) fn may_be_sent(&self, now: Timestamp) -> bool {
-        match self.next {
-            Next::Call(_, call) => self.versioned.record.protection.may_be_sent(call, now),
-            Next::End(_) => false,
-        }
-    }
-}
-
-/// Boxed, because a stage has some hundred bytes and moves from list to list.
-pub(crate) type BoxedStage = Box<Stage>;
-
-/// A task whose reconcile ended because the state store failed or the time ran out.
-pub(crate) struct EndedStage {
-    at: usize,
-    state: TaskState,
-}
-
-pub(crate) enum Next {
-    /// A call that is recorded and not sent yet.
-    Call(ProtectionRequest, CallId),
-    /// The reconcile of the task is over, for this reason if the requested protection was not reached.
-    End(Option<RetryReason>),
 }
 
 impl<E: Ecs, L: Store<TaskRecord>, C: Clock> Reconcile<'_, E, L, C> {

@@ -3,7 +3,8 @@
 use crate::files::read;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use taskhold::config::settings::{Config, ConfigProblems};
+use taskhold::config::problem::ConfigProblems;
+use taskhold::config::settings::Config;
 
 /// Every parameter that enables a feature.
 pub(crate) const SWITCHES: [&str; 3] = ["AllowReleaseIdle", "AllowRaiseDesiredCount", "InterruptedJobs"];

@@ -24,7 +24,7 @@ pub enum CliError {
     Failed(crate::scenario::ScenarioFailure, crate::control_plane::Variants),
     /// The settings of a scenario are wrong.
     #[error(transparent)]
-    Settings(#[from] taskhold::config::settings::ConfigProblems),
+    Settings(#[from] taskhold::config::problem::ConfigProblems),
     /// The function process could not be run.
     #[error(transparent)]
     Play(#[from] crate::play::PlayError),

@@ -1,7 +1,8 @@
 //! The function's settings in a Region.
 
 use crate::region::{CLUSTER, DEAD_LETTER_QUEUE, INTERRUPTED_QUEUE, RECHECK_QUEUE, Region};
-use taskhold::config::settings::{Config, ConfigProblems};
+use taskhold::config::problem::ConfigProblems;
+use taskhold::config::settings::Config;
 
 /// The settings, in addition to those that every function in this Region needs.
 ///

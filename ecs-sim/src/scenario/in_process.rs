@@ -15,7 +15,7 @@ use crate::event_source::FunctionAnswer;
 use crate::region::SharedRegion;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
-use taskhold::config::settings::ConfigProblems;
+use taskhold::config::problem::ConfigProblems;
 use taskhold::lambda::function::{Function as TaskholdFunction, FunctionPorts, Parts};
 use taskhold::notify::sink::{JobForwarder, Notifier};
 use taskhold::store::memory::MemoryStore;

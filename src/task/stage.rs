@@ -1,0 +1,56 @@
+//! A task on its way through a reconcile: planned, called, ended.
+
+use crate::ecs::arn::Task;
+use crate::store::Versioned;
+use crate::task::outcome::{RetryReason, TaskState};
+use crate::task::protection::{CallId, CallResult, ProtectionRequest};
+use crate::task::record::TaskRecord;
+use jiff::Timestamp;
+
+/// A task between two rounds.
+pub(crate) struct Stage {
+    pub(crate) at: usize,
+    pub(crate) task: Task,
+    pub(crate) versioned: Versioned<TaskRecord>,
+    pub(crate) next: Next,
+}
+
+impl Stage {
+    pub(crate) fn may_be_sent(&self, now: Timestamp) -> bool {
+        match self.next {
+            Next::Call(_, call) => self.versioned.record.protection.may_be_sent(call, now),
+            Next::End(_) => false,
+        }
+    }
+}
+
+/// Boxed, because a stage has some hundred bytes and moves from list to list.
+pub(crate) type BoxedStage = Box<Stage>;
+
+/// A task whose reconcile ended because the state store failed or the time ran out.
+pub(crate) struct EndedStage {
+    pub(crate) at: usize,
+    pub(crate) state: TaskState,
+}
+
+/// The next step of a task.
+pub(crate) enum Next {
+    /// A call that is recorded and not sent yet.
+    Call(ProtectionRequest, CallId),
+    /// The reconcile of the task is over, for this reason if the requested protection was not reached.
+    End(Option<RetryReason>),
+}
+
+/// The result of a call for one of its tasks.
+pub(crate) struct CallOutcome {
+    /// The result to store in the task record.
+    pub(crate) result: CallResult,
+    /// Why the request was not fulfilled, if it was not.
+    pub(crate) unsettled: Option<RetryReason>,
+}
+
+/// A stage whose call was made.
+pub(crate) struct CalledStage {
+    pub(crate) stage: BoxedStage,
+    pub(crate) outcome: CallOutcome,
+}
