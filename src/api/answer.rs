@@ -1,15 +1,12 @@
 //! The JSON answers for operators and CI steps. Their shapes are published in `schemas/answers.schema.json`.
 
 use crate::api::command::CommandError;
+pub use crate::api::service_answer::ANSWER_BYTES_MAX;
 use crate::api::service_answer::{PreflightReport, ServiceReport};
 use crate::ecs::service::ServiceArn;
 use crate::notify::json::parts::bounded;
 
 use serde::Serialize;
-
-/// Maximum size of an answer in bytes, apart from a few hundred kilobytes of errors: Lambda returns at most 6 MB from a
-/// direct invocation (AWS Lambda Developer Guide, "Lambda quotas").
-pub const ANSWER_BYTES_MAX: usize = 5 * 1024 * 1024;
 
 /// The answer to a command.
 #[derive(Debug, Serialize)]

@@ -65,8 +65,8 @@ impl<P: ServicePorts> Commands<'_, P> {
         Ok(ServiceReport::new(&snapshot, &diagnosis, known.as_ref(), bytes_max))
     }
 
-    /// The status of all services of a cluster. A service that cannot be read is listed as failed, and each service gets
-    /// an equal share of the answer's size.
+    /// The status of all services of a cluster. A service that cannot be read is listed as failed, and each service
+    /// gets an equal share of the answer's size.
     async fn status_of_all(&self, cluster: &Arc<ClusterArn>, deadline: Timestamp) -> Result<Answer, CommandError> {
         let ListedServices { services, mut more } =
             list_services(&self.services.tasks.ecs, cluster, SERVICES_REPORTED_MAX).await?;

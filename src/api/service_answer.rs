@@ -1,9 +1,9 @@
 //! The answers to `status` and `preflight` for one service, in bounded size.
 
-use crate::api::answer::ANSWER_BYTES_MAX;
 use crate::clock::WholeSeconds;
 use crate::ecs::arn::ClusterArn;
-use crate::notify::json::parts::{Lists, RolloutReport, bytes, deadline, forecast, suggested_action};
+use crate::notify::json::limits::bytes;
+use crate::notify::json::parts::{Lists, RolloutReport, deadline, forecast, suggested_action};
 use crate::notify::json::tasks::{Room, tasks};
 use crate::service::diagnosis::{Diagnosis, protected_among};
 use crate::service::preflight::{Preflight, PreflightVerdict};
@@ -13,6 +13,10 @@ use crate::service::suggested_action::SuggestedAction;
 use serde::Serialize;
 use serde_json::Value;
 use std::sync::Arc;
+
+/// Maximum size of an answer in bytes, apart from a few hundred kilobytes of errors: Lambda returns at most 6 MB from a
+/// direct invocation (AWS Lambda Developer Guide, "Lambda quotas").
+pub const ANSWER_BYTES_MAX: usize = 5 * 1024 * 1024;
 
 /// The answer to `status` for one service.
 #[derive(Debug, Serialize)]

@@ -9,7 +9,9 @@ pub mod span;
 use crate::notify::chat::span::{code, is_safe_in_code};
 use crate::notify::email::subject;
 use crate::notify::json::sendable;
-use crate::notify::notification::{Action, Item, List, ListKind, Names, Notification, Piece, Section, Severity, Text};
+use crate::notify::notification::{
+    Action, List, ListItem, ListKind, Names, Notification, Piece, Section, Severity, Text,
+};
 use crate::notify::wording::count;
 use crate::text::{escaped, is_printable};
 use serde_json::{Value, json};
@@ -122,7 +124,7 @@ fn list(list: &List, divisor: usize) -> Vec<String> {
     lines
 }
 
-fn item(item: &Item, jobs_max: usize) -> String {
+fn item(item: &ListItem, jobs_max: usize) -> String {
     let parts: Vec<String> = std::iter::once(&item.title).chain(&item.details).map(marked_up).collect();
     let parts = parts.join(", ");
     if item.jobs.is_empty() {
@@ -146,7 +148,7 @@ fn marked_up(text: &Text) -> String {
     text.0.iter().map(piece).collect()
 }
 
-/// The action with its first command, if the command fits whole and is safe in a code span; otherwise with a reference to
+/// The action with its first command, if the command fits whole and is safe in a code span; otherwise the action says
 /// where the command is. A command is never altered.
 fn next_step(Action { text, commands, elsewhere }: &Action) -> String {
     let Some(first) = commands.first() else { return text.clone() };

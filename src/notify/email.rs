@@ -5,15 +5,14 @@
 
 pub mod lines;
 
+pub use crate::notify::email::lines::LINE_CHARS_MAX;
 use crate::notify::email::lines::{Lines, on_one_line};
-use crate::notify::notification::{Action, Item, List, ListKind, Names, Notification, Section};
+use crate::notify::notification::{Action, List, ListItem, ListKind, Names, Notification, Section};
 use crate::notify::wording::count;
 use crate::text::{escaped, is_printable};
 
 /// SNS requires fewer than 100 characters (SNS API reference, "Publish").
 pub const SUBJECT_CHARS_MAX: usize = 99;
-/// Longer lines wrap badly on a phone. Commands and identifiers are never wrapped, so that they can be copied.
-pub const LINE_CHARS_MAX: usize = 100;
 /// Maximum number of jobs of one task.
 const JOBS_SHOWN_MAX: usize = 5;
 /// Maximum number of commands of an action, each for ten tasks.
@@ -98,7 +97,7 @@ fn list(lines: &mut Lines, list: &List) {
 }
 
 /// A task on several lines.
-fn task(lines: &mut Lines, number: usize, task: &Item) {
+fn task(lines: &mut Lines, number: usize, task: &ListItem) {
     lines.marked(0, &format!("{number:>2}. "), &task.title);
     let mut details: Vec<String> = task.details.iter().map(on_one_line).collect();
     if let Some(last) = details.last_mut().filter(|_| !task.jobs.is_empty()) {
@@ -113,7 +112,7 @@ fn task(lines: &mut Lines, number: usize, task: &Item) {
     }
 }
 
-fn bullet(lines: &mut Lines, indent: usize, item: &Item) {
+fn bullet(lines: &mut Lines, indent: usize, item: &ListItem) {
     if item.details.is_empty() {
         return lines.marked(indent, "- ", &item.title);
     }

@@ -6,27 +6,15 @@
 pub mod alert;
 pub mod interruption;
 pub mod job_message;
+pub mod limits;
 pub mod parts;
 pub mod tasks;
 
+pub(crate) use crate::notify::json::limits::sendable;
+pub use crate::notify::json::limits::{
+    BLOCKING_TASKS_MAX, COMMANDS_MAX, ESCAPED_BYTES_MAX, GAPS_MAX, REFUSED_MAX, TAG_PROBLEMS_MAX,
+};
 use crate::notify::notification::{Notification, Source};
-use serde::Serialize;
-
-/// The version of the shape. New fields do not change it.
-pub const VERSION: u32 = 1;
-/// Maximum size as a string within JSON, including quotes and escapes. Half of SNS's limit: email and chat share the
-/// rest, and the envelope that SNS delivers escapes the message once more.
-pub const ESCAPED_BYTES_MAX: usize = 128 * 1024;
-/// Maximum number of blocking tasks; the `status` command returns more.
-pub const BLOCKING_TASKS_MAX: usize = 500;
-/// Maximum number of refused tasks, the same as of blocking tasks.
-pub const REFUSED_MAX: usize = BLOCKING_TASKS_MAX;
-/// Maximum number of commands of a suggested action, each for ten tasks, and of its tasks accordingly.
-pub const COMMANDS_MAX: usize = 10;
-/// Maximum number of failed reads.
-pub const GAPS_MAX: usize = parts::GAPS_MAX;
-/// Maximum number of tags that taskhold ignores.
-pub const TAG_PROBLEMS_MAX: usize = parts::TAG_PROBLEMS_MAX;
 
 /// The JSON: at most [`ESCAPED_BYTES_MAX`] in escaped form, and therefore unescaped too.
 pub fn message(notification: &Notification<'_>) -> String {
@@ -34,25 +22,4 @@ pub fn message(notification: &Notification<'_>) -> String {
         Source::Service(alert) => alert::message(alert),
         Source::Task(task) => interruption::message(notification, task),
     }
-}
-
-/// The document as text that SNS and SQS accept.
-fn text(document: &impl Serialize) -> String {
-    sendable(&serde_json::to_string(document).expect("plain data has a JSON form"))
-}
-
-/// The space that is left in an alert beside the document, in bytes.
-fn bytes_left(document: &impl Serialize) -> usize {
-    ESCAPED_BYTES_MAX.saturating_sub(escaped_bytes(&text(document)))
-}
-
-/// JSON without the two characters that SQS rejects although JSON allows them (SQS API reference, "SendMessage"). A job
-/// id may contain them, and its alert must still be sent. They occur only in strings, where an escape is equivalent.
-pub(crate) fn sendable(json: &str) -> String {
-    json.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff")
-}
-
-/// The length of a text as a string within JSON.
-fn escaped_bytes(text: &str) -> usize {
-    parts::bytes(&text)
 }

@@ -1,9 +1,8 @@
 //! One alert as a view model: everything that people read about it, before a format lays it out.
 //!
-//! A [`Notification`] is built once from an alert of any kind: [`service`] builds it from an alert about a service,
-//! [`interruption`] from a task that stopped with jobs running. Only these modules choose facts and write sentences; the
-//! formats choose lengths and markup. Text that others wrote is marked as such ([`Piece`]), so that each format can
-//! escape and shorten it.
+//! [`service`] builds it from an alert about a service, [`interruption`] from a task that stopped with jobs running.
+//! Only these modules choose facts and write sentences; the formats choose lengths and markup. Text that others wrote
+//! is marked as such ([`Piece`]), so that each format can escape and shorten it.
 
 pub mod interruption;
 pub mod problem;
@@ -89,7 +88,7 @@ pub(crate) struct List {
     pub(crate) kind: ListKind,
     pub(crate) heading: String,
     /// At most [`ITEMS_MAX`].
-    pub(crate) items: Vec<Item>,
+    pub(crate) items: Vec<ListItem>,
     /// The number of items before that limit.
     pub(crate) total: usize,
 }
@@ -130,23 +129,28 @@ impl ListKind {
 
 impl List {
     /// A list of the first of `total` items.
-    fn section(kind: ListKind, heading: impl Into<String>, total: usize, items: impl Iterator<Item = Item>) -> Section {
+    fn section(
+        kind: ListKind,
+        heading: impl Into<String>,
+        total: usize,
+        items: impl Iterator<Item = ListItem>,
+    ) -> Section {
         Section::List(Self { kind, heading: heading.into(), items: items.take(ITEMS_MAX).collect(), total })
     }
 }
 
 /// A task, a job, or one sentence.
 #[derive(Debug, Default)]
-pub(crate) struct Item {
+pub(crate) struct ListItem {
     pub(crate) title: Text,
     pub(crate) details: Vec<Text>,
     /// The jobs of a task, at most [`JOBS_OF_A_TASK_MAX`].
-    pub(crate) jobs: Vec<Item>,
+    pub(crate) jobs: Vec<ListItem>,
     /// The number of jobs before that limit.
     pub(crate) jobs_total: usize,
 }
 
-impl From<Text> for Item {
+impl From<Text> for ListItem {
     fn from(title: Text) -> Self {
         Self { title, ..Self::default() }
     }

@@ -9,8 +9,8 @@
 //!
 //! Amazon Q Developer subscribes its endpoint `https://global.sns-api.chatbot.amazonaws.com` to the topic with the
 //! protocol `https`, and shows messages in its own schema, so that protocol carries the chat text. A machine that must
-//! subscribe with `https` reads the `metadata` of the chat text, or better uses an SQS queue. The JSON appears once, under
-//! `default`, and not once per protocol: SNS counts all texts against its limit, so this leaves more space for lists.
+//! subscribe with `https` reads the `metadata` of the chat text, or better uses an SQS queue. The JSON appears once,
+//! under `default`, and not once per protocol: SNS counts all texts against its limit.
 
 use crate::notify::json::sendable;
 use crate::notify::message::AlertMessage;

@@ -1,9 +1,10 @@
 //! Plain text in lines that a phone displays well.
 
-use crate::notify::email::LINE_CHARS_MAX;
 use crate::notify::notification::{Piece, Text};
 use crate::text::{escaped, is_printable, is_printable_in_quotes};
 
+/// Longer lines wrap badly on a phone. Commands and identifiers are never wrapped, so that they can be copied.
+pub const LINE_CHARS_MAX: usize = 100;
 /// For an identifier of AWS.
 const ID_CHARS_MAX: usize = 40;
 /// For a job's id, for all labels of a job together, or for a tag: enough to recognize it. A line has room for no more.

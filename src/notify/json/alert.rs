@@ -1,9 +1,9 @@
 //! The JSON of an alert about a service, defined as `ofService` in `schemas/alert.schema.json`.
 
 use crate::clock::WholeSeconds;
+use crate::notify::json::limits::{BLOCKING_TASKS_MAX, COMMANDS_MAX, REFUSED_MAX, VERSION, bytes_left, text};
 use crate::notify::json::parts::{Lists, RolloutReport, suggested_action};
 use crate::notify::json::tasks::{Room, tasks};
-use crate::notify::json::{BLOCKING_TASKS_MAX, COMMANDS_MAX, REFUSED_MAX, VERSION, bytes_left, text};
 use crate::notify::notification::refused::{all as all_refused, is_about as is_about_refused};
 use crate::service::alert::{Alert, AlertKind, Transition};
 use crate::service::remediation::RemediationNote;
@@ -58,8 +58,8 @@ pub(crate) fn message(alert: &Alert) -> String {
     document.lists.reserve("refusedTasks", refused.len());
     document.lists.add_tag_problems(&diagnosis.tag_problems);
     document.lists.add_gaps(&diagnosis.gaps);
-    // As many tasks as fit. Refused tasks may use half of the space if the alert is about them, else an eighth; blocking
-    // tasks use the rest.
+    // As many tasks as fit. Refused tasks may use half of the space if the alert is about them, else an eighth;
+    // blocking tasks use the rest.
     let part = bytes_left(&document) / if is_about_refused(alert.kind) { 2 } else { 8 };
     let shown = tasks(cluster, refused.iter().copied(), &Room::in_an_alert(REFUSED_MAX, part));
     document.lists.add("refusedTasks", shown, refused.len());

@@ -1,9 +1,9 @@
 //! The JSON of an interrupted task, defined as `jobInterrupted` in `schemas/alert.schema.json`.
 
 use crate::clock::WholeSeconds;
+use crate::notify::json::limits::{VERSION, bytes_left, text};
 use crate::notify::json::parts::{Lists, bounded};
 use crate::notify::json::tasks::{Room, jobs};
-use crate::notify::json::{VERSION, bytes_left, text};
 use crate::notify::notification::Notification;
 use crate::notify::notification::interruption::jobs as interrupted_jobs;
 use crate::service::alert::{AlertKind, Transition};

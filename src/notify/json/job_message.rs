@@ -2,8 +2,8 @@
 //! `schemas/interrupted-job.schema.json`.
 
 use crate::clock::WholeSeconds;
+use crate::notify::json::limits::text;
 use crate::notify::json::parts::bounded;
-use crate::notify::json::text;
 use crate::notify::notification::interruption::{jobs, service};
 use crate::service::alert::AlertKind;
 use crate::service::snapshot::JobSnapshot;

@@ -2,8 +2,8 @@
 
 use crate::clock::WholeSeconds;
 use crate::ecs::TASKS_PER_PROTECTION_CALL_MAX;
-use crate::ecs::arn::ClusterArn;
-use crate::notify::json::tasks::task_arn;
+use crate::ecs::arn::{ClusterArn, Task, TaskId};
+use crate::notify::json::limits::{GAPS_MAX, TAG_PROBLEMS_MAX, bytes};
 use crate::notify::notification::suggested_action::commands;
 use crate::service::diagnosis::{Diagnosis, RolloutStatus, TaskCounts};
 use crate::service::forecast::{Deadline, Forecast};
@@ -19,12 +19,8 @@ use serde_json::{Value, json};
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-/// Maximum number of failed reads; the first ones explain the rest.
-pub(crate) const GAPS_MAX: usize = 20;
 /// For one failed read, or for an error message: AWS's text, of any length.
 const TEXT_CHARS_MAX: usize = 500;
-/// Maximum number of tags that taskhold ignores.
-pub(crate) const TAG_PROBLEMS_MAX: usize = 10;
 /// The longest key of a tag (Amazon ECS Developer Guide, "Tagging Amazon ECS resources"), so that it can be found.
 const TAG_CHARS_MAX: usize = 128;
 /// For a tag's value: as much as it takes to recognize it.
@@ -96,6 +92,11 @@ fn incident(key: &str, incident: &Incident) -> Value {
     }))
 }
 
+/// The ARN of a task of the cluster.
+pub(crate) fn task_arn(cluster: &Arc<ClusterArn>, id: &TaskId) -> String {
+    Task { cluster: cluster.clone(), id: id.clone() }.to_string()
+}
+
 /// An object without the members that are `null`.
 pub(crate) fn present(mut object: Value) -> Value {
     if let Value::Object(members) = &mut object {
@@ -137,12 +138,7 @@ pub(crate) fn bounded(text: &str) -> String {
     escaped(text, TEXT_CHARS_MAX, is_printable)
 }
 
-/// The length of a value as JSON, in bytes.
-pub(crate) fn bytes(value: &impl Serialize) -> usize {
-    serde_json::to_string(value).expect("plain data has a JSON form").len()
-}
-
-/// Which lists have a member with the number of omitted entries, which is named like the list with `Omitted` at the end.
+/// Which lists have a member with the number of omitted entries, named like the list with `Omitted` at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum OmittedCounts {
     Always,
@@ -171,8 +167,8 @@ impl Lists {
         Self { counts: OmittedCounts::Always, bytes_max: usize::MAX, lists: Vec::new() }
     }
 
-    /// The lists of an answer. Each list that is not of tasks takes at most `bytes_max` bytes, so that, for example, many
-    /// failed reads do not displace the tasks.
+    /// The lists of an answer. Each list that is not of tasks takes at most `bytes_max` bytes, so that, for example,
+    /// many failed reads do not displace the tasks.
     pub(crate) fn of_an_answer(bytes_max: usize) -> Self {
         Self { counts: OmittedCounts::IfAny, bytes_max, lists: Vec::new() }
     }
@@ -219,7 +215,7 @@ impl Lists {
         self.add_fitting("tagProblems", first, problems.len());
     }
 
-    /// Adds the incidents: open ones first, the oldest in front; then resolved ones, the most recently resolved in front.
+    /// Adds the incidents: open ones first, the oldest in front; then resolved ones, the latest resolved in front.
     pub(crate) fn add_incidents(&mut self, incidents: &Incidents) {
         let mut sorted: Vec<(&String, &Incident)> = incidents.iter().collect();
         sorted.sort_by_key(|(_, incident)| (incident.state.resolved_at().map(Reverse), incident.since));

@@ -4,9 +4,9 @@
 //! list states how many items were omitted.
 
 use crate::clock::WholeSeconds;
-use crate::ecs::arn::{ClusterArn, Task, TaskId};
-use crate::notify::json::parts::present;
-use crate::notify::json::{escaped_bytes, sendable};
+use crate::ecs::arn::ClusterArn;
+use crate::notify::json::limits::{escaped_bytes, sendable};
+use crate::notify::json::parts::{present, task_arn};
 use crate::notify::task_view::TaskView;
 use crate::service::diagnosis::ProtectedFor;
 use crate::service::snapshot::JobSnapshot;
@@ -76,11 +76,6 @@ pub(crate) fn tasks<'a, T: Into<TaskView<'a>>>(
 /// The first jobs that fit.
 pub(crate) fn jobs(jobs: &[JobSnapshot], room: &Room) -> Vec<Value> {
     as_many_as_fit(jobs, room, job_report)
-}
-
-/// The ARN of a task of the cluster.
-pub(crate) fn task_arn(cluster: &Arc<ClusterArn>, id: &TaskId) -> String {
-    Task { cluster: cluster.clone(), id: id.clone() }.to_string()
 }
 
 /// The first items that fit: at the first level of detail at which all fit, or else at the last level.

@@ -152,8 +152,9 @@ fn protection(interruption: &Interruption) -> String {
     }
 }
 
-/// Whether ECS stopped the task although it was protected, which must not happen. A failed health check is excluded: the
-/// service scheduler stops the task for it as well, it has no `stopCode` of its own, and protection does not cover it.
+/// Whether ECS stopped the task although it was protected, which must not happen. A failed health check is excluded:
+/// the service scheduler stops the task for it as well, it has no `stopCode` of its own, and protection does not cover
+/// it.
 fn was_scaled_in_although_protected(interruption: &Interruption) -> bool {
     let reason = interruption.stopped_reason.as_deref().unwrap_or_default().to_ascii_lowercase();
     interruption.was_protected_in_vain() && !reason.contains("health check")
@@ -162,8 +163,8 @@ fn was_scaled_in_although_protected(interruption: &Interruption) -> bool {
 fn actions(interrupted: &InterruptedTask) -> Vec<Action> {
     let restart = match interrupted.interruption.stage {
         StopStage::Stopped => {
-            "Restart these jobs: nothing else does, unless your own queue redelivers them. One of them may have finished \
-             just before the task stopped."
+            "Restart these jobs: nothing else does, unless your own queue redelivers them. One of them may have \
+             finished just before the task stopped."
         }
         StopStage::Stopping => {
             "Restart those jobs that do not finish before the task stops: nothing else does, unless your own queue \

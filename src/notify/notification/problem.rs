@@ -1,4 +1,4 @@
-//! What is wrong, since when, and what it means: the first lines of a notification about a service.
+//! The problem of a service, when it began, and what it means: the first lines of a notification.
 
 use crate::notify::notification::Severity;
 use crate::notify::notification::refused;

@@ -137,8 +137,8 @@ pub(crate) fn general_action(alert: &Alert) -> Option<Action> {
     let is_wanted = is_about(alert.kind) && alert.diagnosis.suggested_actions.is_empty();
     is_wanted.then(|| Action {
         text: format!(
-            "If it lasts: wait until protections end, release tasks that may be stopped, or raise the desired count above \
-             the number of protected tasks (now {} desired, {} protected).",
+            "If it lasts: wait until protections end, release tasks that may be stopped, or raise the desired count \
+             above the number of protected tasks (now {} desired, {} protected).",
             counts.desired, counts.protected
         ),
         commands: Vec::new(),

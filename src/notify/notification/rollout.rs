@@ -64,7 +64,13 @@ fn whole_minutes(margin: SignedDuration) -> SignedDuration {
 pub(crate) fn task_counts(counts: &TaskCounts) -> Section {
     let TaskCounts { desired, lower_bound, upper_bound, live, protected, room, deployments } = counts;
     Section::Lines(vec![
-        format!("Tasks: {desired} desired, min {lower_bound}, max {upper_bound}; {live} live, {protected} of them protected.").into(),
-        format!("Room for {room} new tasks beside the blocking tasks. Deployments: {deployments} of {DEPLOYMENTS_MAX}.").into(),
+        format!(
+            "Tasks: {desired} desired, min {lower_bound}, max {upper_bound}; {live} live, {protected} of them protected."
+        )
+        .into(),
+        format!(
+            "Room for {room} new tasks beside the blocking tasks. Deployments: {deployments} of {DEPLOYMENTS_MAX}."
+        )
+        .into(),
     ])
 }

@@ -1,6 +1,6 @@
 //! Tasks and their jobs as items of a list.
 
-use crate::notify::notification::{Item, JOBS_OF_A_TASK_MAX, Text};
+use crate::notify::notification::{JOBS_OF_A_TASK_MAX, ListItem, Text};
 use crate::notify::task_view::TaskView;
 use crate::notify::wording::{count, span, time_from};
 use crate::service::diagnosis::ProtectedFor;
@@ -8,7 +8,7 @@ use crate::service::snapshot::JobSnapshot;
 use jiff::Timestamp;
 
 /// A blocking or refused task with its jobs.
-pub(crate) fn task<'a>(task: impl Into<TaskView<'a>>, now: Timestamp) -> Item {
+pub(crate) fn task<'a>(task: impl Into<TaskView<'a>>, now: Timestamp) -> ListItem {
     let view = task.into();
     let title = Text::from("task ").id(view.task.as_str());
     let title = match view.deployment {
@@ -24,7 +24,7 @@ pub(crate) fn task<'a>(task: impl Into<TaskView<'a>>, now: Timestamp) -> Item {
         Some(ProtectedFor::Unknown) => "taskhold could not read its jobs".to_owned(),
     };
     let details = [until, too_short(&view), refused, Some(protected_for)];
-    Item {
+    ListItem {
         title,
         details: details.into_iter().flatten().map(Text::from).collect(),
         jobs: view.jobs.iter().take(JOBS_OF_A_TASK_MAX).map(|one| job(one, now)).collect(),
@@ -40,15 +40,15 @@ fn too_short(view: &TaskView<'_>) -> Option<String> {
 }
 
 /// A job with its labels.
-pub(crate) fn job(job: &JobSnapshot, now: Timestamp) -> Item {
+pub(crate) fn job(job: &JobSnapshot, now: Timestamp) -> ListItem {
     let attempt = if job.key.attempt == 1 { String::new() } else { format!(" attempt {}", job.key.attempt) };
     let labels: Vec<String> = job.labels.iter().map(|(name, value)| format!("{name}: {value}")).collect();
     let labels = (!labels.is_empty()).then(|| Text::from("labels ").name(&labels.join(", ")));
     let until = format!("until {}", time_from(job.until, now));
     let expected = job.expected_until.map(|expected| format!("expected {}", time_from(expected, now)));
-    Item {
+    ListItem {
         title: Text::default().name(&job.key.job_id).own(attempt),
         details: labels.into_iter().chain([until.into()]).chain(expected.map(Text::from)).collect(),
-        ..Item::default()
+        ..ListItem::default()
     }
 }
