@@ -10,7 +10,7 @@ use crate::notify::chat::span::{code, is_safe_in_code};
 use crate::notify::email::subject;
 use crate::notify::json::sendable;
 use crate::notify::notification::{
-    Action, List, ListItem, ListKind, Names, Notification, Piece, Section, Severity, Text,
+    Action, List, ListItem, ListKind, Notification, Piece, Section, Severity, ShownNames, Text,
 };
 use crate::notify::wording::count;
 use crate::text::{escaped, is_printable};
@@ -89,7 +89,7 @@ fn title(notification: &Notification<'_>) -> String {
     let problem = &notification.problem;
     // The names are safe in a code span: other characters than those of a name are escaped in ASCII.
     let span = |name: &str| format!("`{}`", if name.is_empty() { "-" } else { name });
-    notification.line_with_names(TITLE_WITH_SHORT_NAMES_CHARS_MAX, |Names { service, cluster }| match service {
+    notification.line_with_names(TITLE_WITH_SHORT_NAMES_CHARS_MAX, |ShownNames { service, cluster }| match service {
         Some(service) => format!("{sign} {} ({}): {problem}", span(service), span(cluster)),
         None => format!("{sign} {}: {problem}", span(cluster)),
     })

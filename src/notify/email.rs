@@ -7,7 +7,7 @@ pub mod lines;
 
 pub use crate::notify::email::lines::LINE_CHARS_MAX;
 use crate::notify::email::lines::{Lines, on_one_line};
-use crate::notify::notification::{Action, List, ListItem, ListKind, Names, Notification, Section};
+use crate::notify::notification::{Action, List, ListItem, ListKind, Notification, Section, ShownNames};
 use crate::notify::wording::count;
 use crate::text::{escaped, is_printable};
 
@@ -36,7 +36,7 @@ fn shown_max(kind: ListKind) -> usize {
 /// The subject: at most [`SUBJECT_CHARS_MAX`] printable ASCII characters.
 pub fn subject(notification: &Notification<'_>) -> String {
     let Notification { status, problem, .. } = notification;
-    notification.line_with_names(SUBJECT_CHARS_MAX, |Names { service, cluster }| match service {
+    notification.line_with_names(SUBJECT_CHARS_MAX, |ShownNames { service, cluster }| match service {
         Some(service) => format!("{status} {service} ({cluster}): {problem}"),
         None => format!("{status} {cluster}: {problem}"),
     })
@@ -64,7 +64,7 @@ pub fn body(notification: &Notification<'_>) -> String {
 
 fn headline(notification: &Notification<'_>) -> String {
     let Notification { status, problem, .. } = notification;
-    notification.line_with_names(LINE_CHARS_MAX, |Names { service, cluster }| match service {
+    notification.line_with_names(LINE_CHARS_MAX, |ShownNames { service, cluster }| match service {
         Some(service) => format!("{status} {service} in cluster {cluster}: {problem}."),
         None => format!("{status} in cluster {cluster}: {problem}."),
     })

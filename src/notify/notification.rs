@@ -220,7 +220,7 @@ impl From<&str> for Text {
 }
 
 /// The names in a line, shortened.
-pub(crate) struct Names {
+pub(crate) struct ShownNames {
     /// `None` if the service is not known.
     pub(crate) service: Option<String>,
     pub(crate) cluster: String,
@@ -229,15 +229,15 @@ pub(crate) struct Names {
 impl Notification<'_> {
     /// A line with the names of service and cluster, which are shortened so that the line has at most `chars_max`
     /// characters.
-    pub(crate) fn line_with_names(&self, chars_max: usize, line: impl Fn(&Names) -> String) -> String {
+    pub(crate) fn line_with_names(&self, chars_max: usize, line: impl Fn(&ShownNames) -> String) -> String {
         let service = self.service.as_ref().map(|service| service.name.as_str());
-        let nameless = Names { service: service.map(|_| String::new()), cluster: String::new() };
+        let nameless = ShownNames { service: service.map(|_| String::new()), cluster: String::new() };
         let room = chars_max.saturating_sub(line(&nameless).chars().count());
         let whole = |name: &str| escaped(name, usize::MAX, is_of_a_name).len();
         // A short cluster name leaves its space to the service name, and vice versa.
         let left = room.saturating_sub(service.map_or(0, whole));
         let for_cluster = whole(&self.cluster.name).min((room / 3).max(left));
-        line(&Names {
+        line(&ShownNames {
             service: service.map(|service| escaped(service, room.saturating_sub(for_cluster), is_of_a_name)),
             cluster: escaped(&self.cluster.name, for_cluster, is_of_a_name),
         })
