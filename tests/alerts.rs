@@ -250,6 +250,8 @@ fn the_remediations_are_reported_to_people_and_machines_and_text_of_aws_is_data(
     assert!(body.contains("Remediations by taskhold, newest first:\n  - "), "{body}");
     assert!(body.contains("raised the desired count from 2 to 3\n"), "{body}");
     assert!(!body.contains("\nRESOLVED") && !body.contains('\u{202e}'), "{body}");
+    let chat = chat_of(&alert);
+    assert!(chat.contains("`raised the desired count from 2 to 3`") && !chat.contains('\u{202e}'), "{chat}");
     let told: Value = serde_json::from_str(&json_of_alert(&alert)).unwrap();
     assert_eq!(told["remediations"][0]["text"], "raised the desired count from 2 to 3");
     assert_eq!(told["remediations"].as_array().unwrap().len(), 2);
