@@ -47,12 +47,3 @@ impl Sink for AwsAlertSink {
         if failures.is_empty() { Ok(()) } else { Err(DeliveryError(failures.join("; "))) }
     }
 }
-
-/// Message attributes for subscription filters and consumers, the same for topic and queue. An unknown
-/// service has no attribute, because SNS and SQS refuse empty values.
-fn attributes(message: &AlertMessage) -> impl Iterator<Item = (&'static str, String)> {
-    let kind = ("kind", message.kind.as_str().to_owned());
-    let event = ("event", message.event.as_str().to_owned());
-    let service = message.service.as_ref().map(|service| ("service", service.to_string()));
-    [kind, event].into_iter().chain(service)
-}

@@ -9,11 +9,13 @@ pub mod failure;
 pub mod index;
 pub mod item;
 pub mod known_keys;
+pub mod table_record;
 
 use crate::aws::dynamodb::failure::{Again, TableFailure};
 use crate::aws::dynamodb::index::Place;
-use crate::aws::dynamodb::item::{Item, TableRecord};
+use crate::aws::dynamodb::item::Item;
 use crate::aws::dynamodb::known_keys::KnownKeys;
+use crate::aws::dynamodb::table_record::TableRecord;
 use crate::clock::Clock;
 use crate::ecs::service::Page;
 use crate::store::error::StoreError;

@@ -14,9 +14,7 @@ use aws_config::SdkConfig;
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::config::http::HttpResponse;
 use aws_sdk_ecs::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_ecs::primitives::DateTime;
 use aws_sdk_ecs::types::{DesiredStatus, ServiceField};
-use jiff::Timestamp;
 use std::sync::Arc;
 
 /// ECS in the configured Region.
@@ -127,22 +125,12 @@ fn ids(tasks: &[TaskId]) -> Option<Vec<String>> {
     Some(tasks.iter().map(|id| id.as_str().to_owned()).collect())
 }
 
-/// Rounds to the nearest millisecond: the SDK parses a date from a decimal number, which may lie slightly
-/// below the intended millisecond.
-fn millis(date: &DateTime) -> Option<i64> {
-    i64::try_from((date.as_nanos() + 500_000).div_euclid(1_000_000)).ok()
-}
-
-fn timestamp(millis: i64) -> Option<Timestamp> {
-    Timestamp::from_millisecond(millis).ok()
-}
-
 /// An entry of `protectedTasks`. `None` if it names no task, so that the task counts as not answered.
 fn protected_task(task: &aws_sdk_ecs::types::ProtectedTask) -> Option<ProtectedTask> {
     Some(ProtectedTask {
         task_id: TaskId::at_end_of(task.task_arn()?).ok()?,
         protection_enabled: task.protection_enabled(),
-        expiration_date: task.expiration_date().and_then(millis).and_then(timestamp),
+        expiration_date: task.expiration_date().and_then(reads::timestamp),
     })
 }
 

@@ -1,7 +1,7 @@
 //! Selects the state store of the function.
 
 use crate::aws::dynamodb::DynamoDbStore;
-use crate::aws::dynamodb::item::TableRecord;
+use crate::aws::dynamodb::table_record::TableRecord;
 use crate::clock::Clock;
 use crate::store::error::StoreError;
 use crate::store::memory::MemoryStore;

@@ -41,4 +41,13 @@ impl AlertMessage {
             service: notification.service,
         }
     }
+
+    /// The message attributes for subscription filters and consumers, the same for topic and queue. An unknown service
+    /// has no attribute, because SNS and SQS refuse empty values.
+    pub fn attributes(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let kind = ("kind", self.kind.as_str().to_owned());
+        let event = ("event", self.event.as_str().to_owned());
+        let service = self.service.as_ref().map(|service| ("service", service.to_string()));
+        [kind, event].into_iter().chain(service)
+    }
 }

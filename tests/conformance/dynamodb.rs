@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use taskhold::aws::dynamodb::DynamoDbStore;
-use taskhold::aws::dynamodb::item::TableRecord;
+use taskhold::aws::dynamodb::table_record::TableRecord;
 use taskhold::clock::Clock;
 use taskhold::ecs::service::ServiceArn;
 use taskhold::service::record::ServiceRecord;

@@ -4,7 +4,7 @@ use super::canned::{Answer, Call};
 use super::{NOW_MS, Stage, THROTTLED, busy, closed, json_of, nothing};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use taskhold::aws::dynamodb::item::TableRecord;
+use taskhold::aws::dynamodb::table_record::TableRecord;
 use taskhold::ecs::arn::Task;
 use taskhold::service::record::ServiceRecord;
 use taskhold::store::error::StoreError;

@@ -31,5 +31,5 @@ impl AlertQueue {
 
 fn attributes(message: &AlertMessage) -> Result<HashMap<String, MessageAttributeValue>, BuildError> {
     let text = |text| MessageAttributeValue::builder().data_type("String").string_value(text).build();
-    crate::aws::alerts::attributes(message).map(|(name, value)| Ok((name.to_owned(), text(value)?))).collect()
+    message.attributes().map(|(name, value)| Ok((name.to_owned(), text(value)?))).collect()
 }

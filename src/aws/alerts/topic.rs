@@ -33,5 +33,5 @@ impl AlertTopic {
 
 fn attributes(message: &AlertMessage) -> Result<HashMap<String, MessageAttributeValue>, BuildError> {
     let text = |text| MessageAttributeValue::builder().data_type("String").string_value(text).build();
-    crate::aws::alerts::attributes(message).map(|(name, value)| Ok((name.to_owned(), text(value)?))).collect()
+    message.attributes().map(|(name, value)| Ok((name.to_owned(), text(value)?))).collect()
 }

@@ -5,7 +5,7 @@
 //! everything else. The sweep loads the listed records one by one, so a store that leaves a record open does
 //! not write to the index at all.
 
-use crate::aws::dynamodb::item::TableRecord;
+use crate::aws::dynamodb::table_record::TableRecord;
 use crate::store::error::StoreError;
 use std::fmt;
 

@@ -10,15 +10,12 @@
 //! | `open` | S | the shard of the index; only in items whose record is open |
 
 use crate::aws::dynamodb::index;
+use crate::aws::dynamodb::table_record::TableRecord;
 use crate::ecs::arn::ArnError;
-use crate::service::record::ServiceRecord;
 use crate::store::error::StoreError;
-use crate::store::{Record, Version, Versioned};
-use crate::task::record::TaskRecord;
+use crate::store::{Version, Versioned};
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use std::collections::HashMap;
 use std::str::FromStr;
 
@@ -42,29 +39,6 @@ const RECORD_BYTES_MAX: usize = 380_000;
 /// How much longer than necessary an item is kept. DynamoDB deletes it by its own clock, and another instance
 /// numbers its successor by its clock; clocks differ. DynamoDB takes days to delete an item anyway.
 const CLOCKS_DIFFER_MAX: SignedDuration = SignedDuration::from_hours(1);
-
-/// What the table needs to know about a kind of record.
-pub trait TableRecord: Record<Key: FromStr<Err = ArnError>> + Serialize + DeserializeOwned {
-    /// The prefix of the names of its index shards.
-    const KIND: &'static str;
-    /// Number of its index shards. It may be raised but never lowered: records in the higher shards would no
-    /// longer be listed.
-    const SHARDS: u32;
-}
-
-impl TableRecord for TaskRecord {
-    const KIND: &'static str = "task";
-    // A task enters and leaves the index once per busy period, and a partition accepts 1000 writes per
-    // second. ECS accepts at most 800 protections per second, so eight shards suffice; each costs a query per
-    // sweep.
-    const SHARDS: u32 = 8;
-}
-
-impl TableRecord for ServiceRecord {
-    const KIND: &'static str = "service";
-    // A service is reconciled a few times a minute at most.
-    const SHARDS: u32 = 1;
-}
 
 /// The version of a record stored after `before`: the time in milliseconds, or `before` plus one if that is
 /// greater.

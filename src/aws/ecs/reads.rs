@@ -1,6 +1,5 @@
-//! Translates the SDK's services and tasks into taskhold's types.
+//! Translates the SDK's services, tasks and times into taskhold's types.
 
-use crate::aws::ecs::{millis, timestamp};
 use crate::ecs::arn::{ClusterArn, TaskId};
 use crate::ecs::deployment::{
     Deployment, DeploymentController, DeploymentStatus, DeploymentStrategy, RolloutState, TaskSet, TrafficShift,
@@ -100,7 +99,7 @@ pub(crate) fn task(described: &types::Task) -> Option<TaskDescription> {
         started_by: described.started_by().map(str::to_owned),
         last_status: described.last_status().unwrap_or_default().to_owned(),
         desired_status: described.desired_status().unwrap_or_default().to_owned(),
-        started_at: described.started_at().and_then(millis).and_then(timestamp),
+        started_at: described.started_at().and_then(timestamp),
         stop: StopCause {
             code: described.stop_code().map(|code| code.as_str().to_owned()),
             reason: described.stopped_reason().map(str::to_owned),
@@ -122,7 +121,14 @@ fn count(number: i32) -> u32 {
     u32::try_from(number).unwrap_or(0)
 }
 
+/// Rounds to the nearest millisecond: the SDK parses a date from a decimal number, which may lie slightly
+/// below the intended millisecond.
+pub(crate) fn timestamp(date: &DateTime) -> Option<Timestamp> {
+    let millis = i64::try_from((date.as_nanos() + 500_000).div_euclid(1_000_000)).ok()?;
+    Timestamp::from_millisecond(millis).ok()
+}
+
 /// ECS always sets these times; a missing one counts as long ago.
 fn at(date: Option<&DateTime>) -> Timestamp {
-    date.and_then(millis).and_then(timestamp).unwrap_or(Timestamp::UNIX_EPOCH)
+    date.and_then(timestamp).unwrap_or(Timestamp::UNIX_EPOCH)
 }
