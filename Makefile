@@ -23,9 +23,9 @@ RUST_TARGET := $(if $(filter arm64,$(ARCH)),aarch64,x86_64)-unknown-linux-gnu
 # SAM looks for cargo-lambda on the path. Its telemetry is off.
 IN_SAM_TOOLS = PATH="$$(tests/tools/venv sam)/bin:$$PATH" SAM_CLI_TELEMETRY=0
 
-# Builds the function and the simulator with the dependency features of `make test`. Cargo adds those of dev-dependencies
-# as soon as it builds a test, and would otherwise compile the SDK twice.
-PROGRAMS = $(CARGO) build --workspace --bins --test simulator
+# Builds the function and the simulator. With --examples, of which there are none, Cargo gives dependencies the features that they
+# have in `make test`, without building what only tests need. Otherwise it would compile the SDK again for `make test`.
+PROGRAMS = $(CARGO) build --workspace --bins --examples
 # The same for interactive use: without optimizing the two crates, which pays off only over millions of simulated calls.
 SHOWN = $(PROGRAMS) --config profile.dev.package.taskhold.opt-level=0 --config profile.dev.package.ecs-sim.opt-level=0
 # The simulator alone: with the function if that is built already, and otherwise without the SDK.
@@ -80,7 +80,7 @@ clippy:
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 
 doc:
-	@# Of what it would choose itself; that there could be examples gives dependencies the features that they have in `make clippy`.
+	@# --examples: as in PROGRAMS above.
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --quiet --lib --bin bootstrap --examples
 
 build: ## use: build the function for Lambda, for SAM and for Terraform (minutes; needs Python 3, and the network the first time): make build ARCH=arm64
