@@ -9,6 +9,7 @@
 //! (`notify/`), and the recognition of events and commands (`lambda/`, `api/`).
 
 pub mod alert;
+pub mod blocking_task;
 pub mod diagnosis;
 pub mod forecast;
 pub mod incident;
@@ -19,6 +20,7 @@ pub mod reconcile;
 pub mod reconciler;
 pub mod record;
 pub mod refused;
+pub mod refused_task;
 pub mod remediation;
 pub mod rollout;
 pub mod rollout_status;
@@ -27,4 +29,5 @@ pub mod service_message;
 pub mod snapshot;
 pub mod suggested_action;
 pub mod tags;
+pub mod task_counts;
 pub mod trigger;

@@ -17,13 +17,17 @@ use taskhold::notify::json as machine;
 use taskhold::notify::message::AlertMessage;
 use taskhold::notify::published;
 use taskhold::service::alert::{Alert, AlertKind, Transition};
-use taskhold::service::diagnosis::{BlockingTask, Diagnosis, ProtectedFor, RefusedTask, RolloutStatus, TaskCounts};
+use taskhold::service::blocking_task::{BlockingTask, ProtectedFor};
+use taskhold::service::diagnosis::Diagnosis;
 use taskhold::service::forecast::{DEADLINE_TAG, Deadline, DeadlineSource, Forecast};
+use taskhold::service::refused_task::RefusedTask;
 use taskhold::service::remediation::RemediationNote;
 use taskhold::service::rollout::Rollout;
+use taskhold::service::rollout_status::RolloutStatus;
 use taskhold::service::snapshot::JobSnapshot;
 use taskhold::service::suggested_action::SuggestedAction;
 use taskhold::service::tags::{TagFault, TagProblem};
+use taskhold::service::task_counts::TaskCounts;
 use taskhold::task::job::{JobKey, Labels};
 
 const OLD: &str = "ecs-svc/1111111111111111111";

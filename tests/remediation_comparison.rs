@@ -10,8 +10,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::ops::RangeInclusive;
 use taskhold::config::policy::Policy;
-use taskhold::service::remediation::raise::MAX_DESIRED_COUNT_TAG;
-use taskhold::service::remediation::{IDLE_RESERVE_TAG, POLICY_TAG};
+use taskhold::service::remediation::{IDLE_RESERVE_TAG, MAX_DESIRED_COUNT_TAG, POLICY_TAG};
 use taskhold::service::snapshot::managed::MANAGED_TAG;
 
 /// The default of TASKHOLD_BLOCKED_AFTER_MINUTES: how long a deployment may be blocked before a task is released

@@ -1,8 +1,9 @@
 //! A blocking or refused task with its jobs, as alerts and answers show it.
 
 use crate::ecs::arn::TaskId;
-use crate::service::diagnosis::{BlockingTask, ProtectedFor, RefusedTask};
+use crate::service::blocking_task::{BlockingTask, ProtectedFor};
 use crate::service::forecast::longest_first;
+use crate::service::refused_task::RefusedTask;
 use crate::service::snapshot::JobSnapshot;
 use jiff::Timestamp;
 

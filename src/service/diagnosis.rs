@@ -5,28 +5,20 @@
 //! tasks ECS would stop. The protected tasks among those are the blocking tasks.
 
 use crate::ecs::arn::TaskId;
-use crate::ecs::service::Service;
-use crate::service::forecast::{Deadline, Forecast, deadline, forecast};
+use crate::service::blocking_task::{BlockingTask, ProtectedFor, protected_among};
+use crate::service::forecast::{Deadline, DeadlinePolicy, Forecast, deadline, forecast};
+use crate::service::refused_task::{RefusedTask, refused_tasks};
 use crate::service::rollout;
 use crate::service::rollout::{ReplacedTasks, Rollout};
-use crate::service::rollout_status::{kept_until, rollout_status, said_since};
-use crate::service::snapshot::{JobSnapshot, Jobs, ServiceSnapshot, TaskSnapshot};
+use crate::service::rollout_status::{RolloutStatus, kept_until, rollout_status, said_since};
+use crate::service::snapshot::{ServiceSnapshot, TaskSnapshot};
 use crate::service::suggested_action;
 use crate::service::suggested_action::SuggestedAction;
 use crate::service::tags::{TagProblem, tag_problems};
-use crate::task::plan::GRANT_TOLERANCE;
+use crate::service::task_counts::{TaskCounts, task_counts};
 
-use jiff::{SignedDuration, Timestamp};
-
-/// ECS's hard limit on concurrent deployments of a service (aws-facts "ECS: deployments and protection").
-pub const DEPLOYMENTS_MAX: usize = 5;
-
-/// The policy by which a service is judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DeadlinePolicy {
-    /// The deadline of a deployment when neither CloudFormation nor the service's tag sets one.
-    pub deadline: SignedDuration,
-}
+use jiff::Timestamp;
+use std::collections::BTreeMap;
 
 /// The judgment on one snapshot of a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,89 +48,16 @@ pub struct Diagnosis {
     pub gaps: Vec<String>,
 }
 
-/// The rollout status of a service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RolloutStatus {
-    /// All tasks run, belong to one deployment, and none is being replaced.
-    Steady,
-    /// A rollout is in progress, and no protected task blocks it so far.
-    InProgress,
-    /// A rollout is in progress and cannot finish before protected tasks are released or expire, but ECS can still make
-    /// progress elsewhere.
-    WillBlock,
-    /// Only protected tasks are left to wait for.
-    Blocked,
-    /// Too many reads failed to tell.
-    Unknown,
-}
-
-/// A protected task that blocks a rollout.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BlockingTask {
-    /// The task.
-    pub task: TaskId,
-    /// The deployment or task set that it belongs to.
-    pub deployment: Option<String>,
-    /// When its protection expires, according to ECS.
-    pub protected_until: Timestamp,
-    /// What needs the protection.
-    pub protected_for: ProtectedFor,
-}
-
-/// A task with live jobs that ECS refuses to protect for long enough.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RefusedTask {
-    /// The task.
-    pub task: TaskId,
-    /// The deployment or task set that it belongs to.
-    pub deployment: Option<String>,
-    /// When ECS first refused.
-    pub since: Timestamp,
-    /// When the task's protection expires, long before its jobs end; `None` if the task is unprotected.
-    pub protected_until: Option<Timestamp>,
-    /// Its live jobs.
-    pub jobs: Vec<JobSnapshot>,
-}
-
-impl RefusedTask {
-    /// The latest declared end of its jobs.
-    pub fn wanted_until(&self) -> Option<Timestamp> {
-        self.jobs.iter().map(|job| job.until).max()
-    }
-}
-
-/// What needs a protection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ProtectedFor {
-    /// These live jobs in the state store.
-    Jobs(Vec<JobSnapshot>),
-    /// No job. All jobs of the task have ended, and taskhold set the protection or may treat it as its own.
-    NoJob,
-    /// Something outside taskhold: taskhold did not set the protection and knows no live job.
-    Foreign,
-    /// The state store could not be read.
-    Unknown,
-}
-
-/// The numbers behind a rollout.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TaskCounts {
-    /// The desired count.
-    pub desired: u32,
-    /// ⌈desired × minimum percent⌉: ECS keeps at least this many tasks running.
-    pub lower_bound: u32,
-    /// ⌊desired × maximum percent⌋: ECS runs at most this many tasks.
-    pub upper_bound: u32,
-    /// Tasks with desired status `RUNNING`, of all deployments.
-    pub live: u32,
-    /// Protected tasks among them.
-    pub protected: u32,
-    /// New tasks that `maximumPercent` allows beside the blocking tasks.
-    pub room: u32,
-    /// Deployments in progress at once, of at most [`DEPLOYMENTS_MAX`].
-    pub deployments: u32,
+/// The result of one read of the service.
+#[derive(Clone, Copy, Debug)]
+pub struct Assessment<'a> {
+    /// The snapshot.
+    pub snapshot: &'a ServiceSnapshot,
+    /// Its diagnosis.
+    pub diagnosis: &'a Diagnosis,
+    /// Protected tasks without a live job, with the moment at which a snapshot first showed them idle. The end of the
+    /// last job is not enough: a worker may protect its task first and then take the next job.
+    pub idle_seen: &'a BTreeMap<TaskId, Timestamp>,
 }
 
 /// Judges a service. `remembered_since` is when an earlier snapshot first found the same rollout blocked.
@@ -192,45 +111,6 @@ pub fn of_orphans(snapshot: &ServiceSnapshot, diagnosis: &Diagnosis) -> Diagnosi
     Diagnosis { blocking_tasks: orphans, suggested_actions, forecast: None, ..diagnosis.clone() }
 }
 
-/// The protected tasks among `tasks`, the longest protected first.
-pub(crate) fn protected_among(tasks: &[&TaskSnapshot]) -> Vec<BlockingTask> {
-    let blocking_task = |task: &&TaskSnapshot| {
-        Some(BlockingTask {
-            task: task.id.clone(),
-            deployment: task.deployment.clone(),
-            protected_until: task.protected_until?,
-            protected_for: match &task.jobs {
-                Jobs::Unknown => ProtectedFor::Foreign,
-                Jobs::Unread => ProtectedFor::Unknown,
-                Jobs::Known(jobs) if jobs.is_empty() => ProtectedFor::NoJob,
-                Jobs::Known(jobs) => ProtectedFor::Jobs(jobs.clone()),
-            },
-        })
-    };
-    let mut blocking_tasks: Vec<BlockingTask> = tasks.iter().filter_map(blocking_task).collect();
-    blocking_tasks.sort_by(|a, b| (b.protected_until, &a.task).cmp(&(a.protected_until, &b.task)));
-    blocking_tasks
-}
-
-pub(crate) fn refused_tasks(snapshot: &ServiceSnapshot) -> Vec<RefusedTask> {
-    let refused_task = |task: &TaskSnapshot| {
-        let Jobs::Known(jobs) = &task.jobs else { return None };
-        let refused = RefusedTask {
-            task: task.id.clone(),
-            deployment: task.deployment.clone(),
-            since: task.refused_since?,
-            protected_until: task.protected_until,
-            jobs: jobs.clone(),
-        };
-        let wanted_until = refused.wanted_until()?;
-        let is_met = task.protected_until.is_some_and(|until| wanted_until.duration_since(until) <= GRANT_TOLERANCE);
-        (!is_met).then_some(refused)
-    };
-    let mut refused_tasks: Vec<RefusedTask> = snapshot.tasks.iter().filter_map(refused_task).collect();
-    refused_tasks.sort_by(|one, other| (other.wanted_until(), &one.task).cmp(&(one.wanted_until(), &other.task)));
-    refused_tasks
-}
-
 fn blocking_tasks(replaced: &ReplacedTasks<'_>) -> Vec<BlockingTask> {
     let mut blocking_tasks = protected_among(&replaced.tasks);
     // In a scale-in, only the surplus of protected tasks blocks; the others may stay. Other rollouts replace every
@@ -238,24 +118,6 @@ fn blocking_tasks(replaced: &ReplacedTasks<'_>) -> Vec<BlockingTask> {
     let stay = blocking_tasks.len().saturating_sub(replaced.to_go);
     blocking_tasks.drain(..stay);
     blocking_tasks
-}
-
-fn task_counts(snapshot: &ServiceSnapshot, blocking_tasks: usize) -> TaskCounts {
-    let Service { desired_count: desired, minimum_healthy_percent, maximum_percent, .. } = snapshot.service;
-    let share = |percent: u32, rounding: u64| {
-        u32::try_from((u64::from(desired) * u64::from(percent) + rounding) / 100).unwrap_or(u32::MAX)
-    };
-    let upper_bound = share(maximum_percent, 0);
-    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-    TaskCounts {
-        desired,
-        lower_bound: share(minimum_healthy_percent, 99),
-        upper_bound,
-        live: count(snapshot.tasks.len()),
-        protected: count(snapshot.protected().count()),
-        room: upper_bound.saturating_sub(count(blocking_tasks)),
-        deployments: count(snapshot.service.deployments.len().max(snapshot.service.task_sets.len())),
-    }
 }
 
 #[cfg(test)]

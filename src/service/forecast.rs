@@ -1,7 +1,7 @@
 //! When a rollout can finish, and when it must have finished.
 
 use crate::ecs::service::Service;
-use crate::service::diagnosis::{BlockingTask, DeadlinePolicy, ProtectedFor};
+use crate::service::blocking_task::{BlockingTask, ProtectedFor};
 use crate::service::snapshot::JobSnapshot;
 use jiff::{SignedDuration, Timestamp};
 use std::cmp::Reverse;
@@ -24,6 +24,13 @@ pub struct Forecast {
     /// Assuming that the jobs end when their workers expect, or at the latest when they declared. Foreign protection,
     /// and protection of tasks whose jobs could not be read, counts until it expires.
     pub by_jobs: Timestamp,
+}
+
+/// The policy by which a service is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeadlinePolicy {
+    /// The deadline of a deployment when neither CloudFormation nor the service's tag sets one.
+    pub deadline: SignedDuration,
 }
 
 /// When a rollout must have finished.

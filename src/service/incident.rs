@@ -2,27 +2,24 @@
 //!
 //! Pure. Incidents are part of the service record, so any instance of the function continues what another one began. A
 //! transition is stored together with its pending notification ([`Incident::pending`]), which is cleared only after
-//! delivery. A crash in between therefore sends a notification twice rather than never. If
-//! two instances reconcile concurrently, only the one that stores its record notifies.
+//! delivery. A crash in between therefore sends a notification twice rather than never. If two instances reconcile
+//! concurrently, only the one that stores its record notifies.
 //!
-//! [`problem`] finds the problems of a snapshot, [`pending`] claims and settles the notifications.
+//! [`problem`] finds the problems of a snapshot, [`advance`] opens, continues and resolves their incidents, and
+//! [`delivery`] claims and settles the notifications.
 
+pub mod advance;
+pub mod delivery;
+pub mod escalation;
 pub mod pending;
 pub mod problem;
 
-use crate::ecs::arn::TaskId;
 use crate::service::alert::{AlertKind, Transition};
-use crate::service::diagnosis::Diagnosis;
 use crate::service::incident::pending::PendingNotification;
-use crate::service::incident::problem::{Problem, is_lesser, problems};
-use crate::service::snapshot::ServiceSnapshot;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-
-/// How long an incident is remembered once its resolution was delivered.
-pub const RESOLVED_KEPT: SignedDuration = SignedDuration::from_hours(24);
 
 /// When to notify.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,42 +96,6 @@ impl IncidentState {
 /// The incidents of one service by key.
 pub type Incidents = BTreeMap<String, Incident>;
 
-/// The result of one read of the service.
-#[derive(Clone, Copy, Debug)]
-pub struct Assessment<'a> {
-    /// The snapshot.
-    pub snapshot: &'a ServiceSnapshot,
-    /// Its diagnosis.
-    pub diagnosis: &'a Diagnosis,
-    /// Protected tasks without a live job, with the moment at which a snapshot first showed them idle. The end of the
-    /// last job is not enough: a worker may protect its task first and then take the next job.
-    pub idle_seen: &'a BTreeMap<TaskId, Timestamp>,
-}
-
-/// Updates the incidents with a new snapshot. With gaps in the snapshot, no incident is resolved.
-pub fn advance(incidents: &mut Incidents, assessment: Assessment<'_>, policy: &AlertPolicy) {
-    let diagnosis = assessment.diagnosis;
-    let now = assessment.snapshot.at;
-    let marks = marks_passed(diagnosis, now);
-    let problems = problems(incidents, assessment, policy);
-    let blocked = problems.values().any(|problem| problem.kind == AlertKind::DeploymentBlocked);
-    // An open `deployment-blocked` incident suppresses the lesser kinds: they are neither opened nor resolved
-    // meanwhile. A job that runs unprotected is never a lesser problem.
-    let is_suppressed = |kind: AlertKind| blocked && is_lesser(kind);
-    for (key, problem) in problems.iter().filter(|(_, problem)| !is_suppressed(problem.kind)) {
-        match incidents.get_mut(key) {
-            Some(incident) => incident.persist(marks, now, policy),
-            None => drop(incidents.insert(key.clone(), Incident::open(*problem, marks, now))),
-        }
-    }
-    if diagnosis.gaps.is_empty() {
-        let open = incidents.iter_mut().filter(|(_, incident)| incident.is_open() && !is_suppressed(incident.kind));
-        open.filter(|(key, _)| !problems.contains_key(*key)).for_each(|(_, incident)| incident.resolve(now));
-    }
-    let is_recent = |at: Timestamp| now.duration_since(at) < RESOLVED_KEPT;
-    incidents.retain(|_, incident| incident.pending.is_some() || incident.state.resolved_at().is_none_or(is_recent));
-}
-
 /// The transitions. Each one that is worth a notification makes it pending in the same change.
 impl Incident {
     /// Whether the problem persists.
@@ -143,10 +104,10 @@ impl Incident {
     }
 
     /// A new incident.
-    fn open(problem: Problem, marks: u8, now: Timestamp) -> Self {
+    fn open(kind: AlertKind, since: Timestamp, marks: u8, now: Timestamp) -> Self {
         Self {
-            kind: problem.kind,
-            since: problem.since,
+            kind,
+            since,
             notified_at: now,
             state: IncidentState::open_after(marks),
             attempted: false,
@@ -203,23 +164,6 @@ impl Incident {
     fn notify(&mut self, pending: PendingNotification, now: Timestamp) {
         (self.notified_at, self.pending) = (now, Some(pending));
     }
-}
-
-/// When an open incident escalates: at 50 % and at 80 % of the time to the deadline. `None` without a deadline.
-pub(crate) fn marks(diagnosis: &Diagnosis) -> Option<[Timestamp; 2]> {
-    let (started_at, deadline) = (diagnosis.rollout.started_at()?, diagnosis.deadline?);
-    let whole = deadline.at.duration_since(started_at).as_secs().max(1);
-    let mark = |percent: i64| {
-        let seconds = SignedDuration::from_secs((whole * percent + 99) / 100);
-        started_at.saturating_add(seconds).unwrap_or(Timestamp::MAX)
-    };
-    Some([mark(50), mark(80)])
-}
-
-/// The number of [`marks`] that have passed.
-fn marks_passed(diagnosis: &Diagnosis, now: Timestamp) -> u8 {
-    let passed = marks(diagnosis).into_iter().flatten().filter(|mark| *mark <= now);
-    u8::try_from(passed.count()).unwrap_or(u8::MAX)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The policy by which a service is reconciled.
 
-use crate::service::diagnosis::DeadlinePolicy;
+use crate::service::forecast::DeadlinePolicy;
 use crate::service::incident::AlertPolicy;
 use crate::service::remediation::RemediationPolicy;
 

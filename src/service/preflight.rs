@@ -3,10 +3,11 @@
 //!
 //! Pure. It is a hypothetical [`mod@crate::service::diagnosis`], in which every current task is an old task.
 
-use crate::service::diagnosis::{BlockingTask, DEPLOYMENTS_MAX, DeadlinePolicy, protected_among};
-use crate::service::forecast::{Deadline, Forecast, deadline, forecast};
+use crate::service::blocking_task::{BlockingTask, protected_among};
+use crate::service::forecast::{Deadline, DeadlinePolicy, Forecast, deadline, forecast};
 use crate::service::snapshot::ServiceSnapshot;
 use crate::service::tags::{TagProblem, tag_problems};
+use crate::service::task_counts::DEPLOYMENTS_MAX;
 
 /// The forecast for a deployment that started now.
 #[derive(Clone, Debug, PartialEq, Eq)]

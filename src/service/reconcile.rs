@@ -6,14 +6,16 @@
 
 use crate::ecs::arn::TaskId;
 use crate::service::alert::AlertKind;
-use crate::service::diagnosis::{Diagnosis, RolloutStatus, diagnose};
-use crate::service::incident::pending::{self, ClaimedNotification};
+use crate::service::diagnosis::{Assessment, Diagnosis, diagnose};
+use crate::service::incident::Incident;
+use crate::service::incident::advance::advance;
+use crate::service::incident::delivery::{self, ClaimedNotification};
 use crate::service::incident::problem::idle_tasks;
-use crate::service::incident::{self, Assessment, Incident};
 use crate::service::policy::ServicePolicy;
 use crate::service::record::{BlockedSince, ServiceRecord};
-use crate::service::remediation::{Remediation, RemediationNote, decide_remediation};
-use crate::service::rollout_status::kept_until;
+use crate::service::remediation::decide::decide_remediation;
+use crate::service::remediation::{Remediation, RemediationNote};
+use crate::service::rollout_status::{RolloutStatus, kept_until};
 use crate::service::schedule::{Reason, RecheckInputs, next_watch};
 use crate::service::snapshot::ServiceSnapshot;
 
@@ -41,7 +43,7 @@ pub fn reconcile_snapshot(
     let diagnosis = diagnose(snapshot, record.blocked_since(first.rollout.id()), &policy.deadline);
     remember_idle(record, snapshot);
     let assessment = Assessment { snapshot, diagnosis: &diagnosis, idle_seen: &record.idle_seen };
-    incident::advance(&mut record.incidents, assessment, &policy.alerts);
+    advance(&mut record.incidents, assessment, &policy.alerts);
     remember(record, &diagnosis);
     remember_refused(record, &diagnosis);
     let action = decide_remediation(
@@ -56,7 +58,7 @@ pub fn reconcile_snapshot(
         RecheckInputs { diagnosis: &diagnosis, remediation: &record.remediation, other_moments: [kept_until, ripe] };
     let watch = policy.has_recheck_queue.then(|| next_watch(before, snapshot.at, reason, inputs, policy));
     record.watch = watch.flatten();
-    let to_notify = pending::claim(&mut record.incidents, snapshot.at);
+    let to_notify = delivery::claim(&mut record.incidents, snapshot.at);
     Findings { diagnosis, action, notes: record.remediation.notes.clone(), to_notify }
 }
 

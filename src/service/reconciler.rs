@@ -8,9 +8,10 @@ use crate::ecs::error::EcsError;
 use crate::ecs::service::ServiceArn;
 use crate::outbox::{Deliver, DeliveryError, DeliveryOutcome};
 use crate::service::alert::{Alert, AlertKind};
-use crate::service::diagnosis::{DeadlinePolicy, of_orphans};
+use crate::service::diagnosis::of_orphans;
+use crate::service::forecast::DeadlinePolicy;
 use crate::service::incident::AlertPolicy;
-use crate::service::incident::pending::{self, ClaimedNotification};
+use crate::service::incident::delivery::{self, ClaimedNotification};
 use crate::service::policy::ServicePolicy;
 use crate::service::recheck::{Recheck, RecheckQueue};
 use crate::service::reconcile::{self, Findings};
@@ -272,7 +273,7 @@ impl<P: ServicePorts> ServiceReconciler<P> {
             }
         };
         store::update(&self.tasks.store, &alert.service, None, |record: &mut ServiceRecord| {
-            pending::settle(&mut record.incidents, &alert.incident, alert.event, outcome, self.tasks.clock.now());
+            delivery::settle(&mut record.incidents, &alert.incident, alert.event, outcome, self.tasks.clock.now());
             Changed { result: (), keep_until: ServiceRecord::keep_until(alert.at) }
         })
         .await?;

@@ -99,7 +99,7 @@ mod tests {
     use crate::service::alert::{AlertKind, Transition};
     use crate::service::incident::IncidentState;
     use crate::service::incident::pending::PendingNotification;
-    use crate::service::remediation::raise::{RaiseStage, Raised};
+    use crate::service::remediation::{RaiseStage, Raised};
 
     #[test]
     fn a_record_is_open_while_it_has_a_watch_a_refusal_a_raise_an_incident_or_a_pending_notification() {

@@ -1,11 +1,29 @@
-//! Derives the rollout status of a service, and since when ECS reports a block.
+//! The rollout status of a service, and since when ECS reports a block.
 
 use crate::ecs::service::Service;
-use crate::service::diagnosis::{BlockingTask, RolloutStatus, TaskCounts};
+use crate::service::blocking_task::BlockingTask;
 use crate::service::rollout::{ReplacedTasks, Rollout};
 use crate::service::service_message::ServiceMessage;
 use crate::service::snapshot::ServiceSnapshot;
+use crate::service::task_counts::TaskCounts;
 use jiff::Timestamp;
+
+/// The rollout status of a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RolloutStatus {
+    /// All tasks run, belong to one deployment, and none is being replaced.
+    Steady,
+    /// A rollout is in progress, and no protected task blocks it so far.
+    InProgress,
+    /// A rollout is in progress and cannot finish before protected tasks are released or expire, but ECS can still make
+    /// progress elsewhere.
+    WillBlock,
+    /// Only protected tasks are left to wait for.
+    Blocked,
+    /// Too many reads failed to tell.
+    Unknown,
+}
 
 /// The end of the time for which ECS keeps the old tasks on purpose; `None` if it is over.
 pub(crate) fn kept_until(snapshot: &ServiceSnapshot, rollout: &Rollout) -> Option<Timestamp> {

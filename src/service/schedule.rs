@@ -4,12 +4,13 @@
 //! the recheck of that moment continues the chain. However many events and duplicates arrive, one chain remains. If a
 //! chain breaks, the next reconcile after its moment notices and restarts it.
 
-use crate::service::diagnosis::{Diagnosis, RolloutStatus};
-use crate::service::incident;
+use crate::service::diagnosis::Diagnosis;
+use crate::service::incident::escalation;
 use crate::service::policy::ServicePolicy;
 use crate::service::record::{ServiceRecord, Watch};
 use crate::service::remediation::RemediationState;
 use crate::service::rollout::Rollout;
+use crate::service::rollout_status::RolloutStatus;
 use crate::service::trigger::Trigger;
 use jiff::{SignedDuration, Timestamp};
 
@@ -182,7 +183,7 @@ fn due_within(
 fn due_moments(inputs: RecheckInputs<'_>, now: Timestamp, policy: &ServicePolicy) -> impl Iterator<Item = Timestamp> {
     let diagnosis = inputs.diagnosis;
     let blocked_for_long = diagnosis.blocked_since.map(|since| after(since, policy.alerts.blocked_after));
-    let marks = diagnosis.blocked_since.and_then(|_| incident::marks(diagnosis));
+    let marks = diagnosis.blocked_since.and_then(|_| escalation::marks(diagnosis));
     let notifications = blocked_for_long.into_iter().chain(marks.into_iter().flatten());
     let remediations = inputs
         .remediation

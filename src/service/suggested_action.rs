@@ -4,10 +4,12 @@
 use crate::ecs::TASKS_PER_PROTECTION_CALL_MAX;
 use crate::ecs::arn::{ClusterArn, TaskId};
 use crate::ecs::service::Service;
-use crate::service::diagnosis::{BlockingTask, ProtectedFor, TaskCounts, refused_tasks};
+use crate::service::blocking_task::{BlockingTask, ProtectedFor};
 use crate::service::forecast::Forecast;
+use crate::service::refused_task::refused_tasks;
 use crate::service::rollout::ReplacedTasks;
 use crate::service::snapshot::ServiceSnapshot;
+use crate::service::task_counts::TaskCounts;
 use jiff::Timestamp;
 
 /// An action that a person can take.

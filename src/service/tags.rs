@@ -2,8 +2,9 @@
 
 use crate::ecs::service::Service;
 use crate::service::forecast::{DEADLINE_MINUTES_MAX, DEADLINE_TAG, deadline_minutes};
-use crate::service::remediation::raise::MAX_DESIRED_COUNT_TAG;
-use crate::service::remediation::{COUNT_TAG_MAX, IDLE_RESERVE_TAG, POLICY_TAG, count_tag, policy_tag};
+use crate::service::remediation::{
+    COUNT_TAG_MAX, IDLE_RESERVE_TAG, MAX_DESIRED_COUNT_TAG, POLICY_TAG, count_tag, policy_tag,
+};
 use crate::service::snapshot::managed::{MANAGED_TAG, managed_tag};
 use std::fmt;
 

@@ -5,8 +5,11 @@ use super::{
     service, subject_of,
 };
 use taskhold::service::alert::{Alert, AlertKind, Transition};
-use taskhold::service::diagnosis::{BlockingTask, Diagnosis, ProtectedFor, RefusedTask, RolloutStatus};
+use taskhold::service::blocking_task::{BlockingTask, ProtectedFor};
+use taskhold::service::diagnosis::Diagnosis;
+use taskhold::service::refused_task::RefusedTask;
 use taskhold::service::rollout::Rollout;
+use taskhold::service::rollout_status::RolloutStatus;
 
 /// A task with a job, refused since 10:20.
 fn refused_tasks(number: usize, protected_until: Option<i64>, until: i64) -> RefusedTask {

@@ -13,12 +13,16 @@ use taskhold::ecs::arn::ClusterArn;
 use taskhold::ecs::service::ServiceArn;
 use taskhold::notify::message::AlertMessage;
 use taskhold::service::alert::{Alert, AlertKind, Transition};
-use taskhold::service::diagnosis::{BlockingTask, Diagnosis, ProtectedFor, RefusedTask, RolloutStatus, TaskCounts};
+use taskhold::service::blocking_task::{BlockingTask, ProtectedFor};
+use taskhold::service::diagnosis::Diagnosis;
 use taskhold::service::forecast::{Deadline, DeadlineSource, Forecast};
+use taskhold::service::refused_task::RefusedTask;
 use taskhold::service::rollout::Rollout;
+use taskhold::service::rollout_status::RolloutStatus;
 use taskhold::service::snapshot::JobSnapshot;
 use taskhold::service::suggested_action::{SuggestedAction, shell_quoted};
 use taskhold::service::tags::{TagFault, TagProblem};
+use taskhold::service::task_counts::TaskCounts;
 
 fn job() -> impl Strategy<Value = JobSnapshot> {
     (job_key(), when(), option::of(when()), labels()).prop_map(|(key, until, expected_until, labels)| JobSnapshot {

@@ -9,7 +9,7 @@ use crate::control_plane::{
 };
 use crate::region::{CLUSTER, JOB_QUEUE};
 use serde_json::json;
-use taskhold::service::remediation::raise::MAX_DESIRED_COUNT_TAG;
+use taskhold::service::remediation::MAX_DESIRED_COUNT_TAG;
 
 #[derive(Clone, Copy)]
 enum Deed {

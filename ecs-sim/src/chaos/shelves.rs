@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use taskhold::service::record::ServiceRecord;
-use taskhold::service::remediation::raise::RaiseStage;
+use taskhold::service::remediation::RaiseStage;
 use taskhold::store::{Record, Version, Versioned};
 use taskhold::task::record::TaskRecord;
 

@@ -4,8 +4,7 @@ use super::model::{CountModel, ServiceModel};
 use super::world::World;
 use crate::control_plane::{CircuitBreaker, DeploymentControllerType, ServiceSpec, StrategySpec};
 use crate::region::CLUSTER;
-use taskhold::service::remediation::raise::MAX_DESIRED_COUNT_TAG;
-use taskhold::service::remediation::{IDLE_RESERVE_TAG, POLICY_TAG};
+use taskhold::service::remediation::{IDLE_RESERVE_TAG, MAX_DESIRED_COUNT_TAG, POLICY_TAG};
 use taskhold::service::snapshot::managed::MANAGED_TAG;
 
 const NAMES: [&str; 3] = ["web", "work", "game"];

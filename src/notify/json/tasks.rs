@@ -8,7 +8,7 @@ use crate::ecs::arn::ClusterArn;
 use crate::notify::json::limits::{escaped_bytes, sendable};
 use crate::notify::json::parts::{present, task_arn};
 use crate::notify::task_view::TaskView;
-use crate::service::diagnosis::ProtectedFor;
+use crate::service::blocking_task::ProtectedFor;
 use crate::service::snapshot::JobSnapshot;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

@@ -5,7 +5,7 @@ use crate::notify::notification::refused;
 use crate::notify::notification::rollout::{margin, rollout};
 use crate::notify::wording::{count, span, time, time_from};
 use crate::service::alert::{Alert, AlertKind, Transition};
-use crate::service::diagnosis::DEPLOYMENTS_MAX;
+use crate::service::task_counts::DEPLOYMENTS_MAX;
 
 pub(crate) fn severity(alert: &Alert) -> Severity {
     match (alert.event, alert.kind) {

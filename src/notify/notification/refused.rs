@@ -7,7 +7,8 @@ use crate::notify::notification::tasks::task;
 use crate::notify::notification::{Action, List, ListKind, Section};
 use crate::notify::wording::{clock, count, time_from};
 use crate::service::alert::{Alert, AlertKind, Transition};
-use crate::service::diagnosis::{BlockingTask, RefusedTask};
+use crate::service::blocking_task::BlockingTask;
+use crate::service::refused_task::RefusedTask;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 

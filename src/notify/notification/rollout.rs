@@ -2,9 +2,10 @@
 
 use crate::notify::notification::{Section, Text};
 use crate::notify::wording::{span, time_from};
-use crate::service::diagnosis::{DEPLOYMENTS_MAX, Diagnosis, TaskCounts};
+use crate::service::diagnosis::Diagnosis;
 use crate::service::forecast::{DEADLINE_TAG, DeadlineSource};
 use crate::service::rollout::Rollout;
+use crate::service::task_counts::{DEPLOYMENTS_MAX, TaskCounts};
 use jiff::{SignedDuration, Timestamp};
 
 /// The kind of rollout.

@@ -3,7 +3,7 @@
 use crate::notify::notification::{JOBS_OF_A_TASK_MAX, ListItem, Text};
 use crate::notify::task_view::TaskView;
 use crate::notify::wording::{count, span, time_from};
-use crate::service::diagnosis::ProtectedFor;
+use crate::service::blocking_task::ProtectedFor;
 use crate::service::snapshot::JobSnapshot;
 use jiff::Timestamp;
 

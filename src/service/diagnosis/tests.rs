@@ -7,10 +7,11 @@ use crate::ecs::service::ServiceEvent;
 use crate::service::forecast::{self, DeadlineSource};
 use crate::service::preflight::{PreflightVerdict, preflight};
 use crate::service::rollout as replaced;
-use crate::service::snapshot::Gap;
 use crate::service::snapshot::fixture;
+use crate::service::snapshot::{Gap, JobSnapshot, Jobs};
 use crate::service::suggested_action::shell_quoted;
 use crate::task::job::JobKey;
+use jiff::SignedDuration;
 use std::collections::BTreeMap;
 
 const OLD: &str = "ecs-svc/1";

@@ -1,8 +1,7 @@
-//! The pending notification of an incident: claimed before it is sent, cleared once it was delivered.
+//! The pending notification of an incident: it is due, and not delivered yet.
 
-use crate::outbox::{CLAIM, Delivery, DeliveryOutcome};
+use crate::outbox::{CLAIM, Delivery};
 use crate::service::alert::Transition;
-use crate::service::incident::{Incident, Incidents};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -19,17 +18,6 @@ pub struct PendingNotification {
     /// then belongs to the instance that may still be sending the earlier one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Transition>,
-}
-
-/// A notification that this instance has claimed and must send.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClaimedNotification {
-    /// The key of the incident.
-    pub key: String,
-    /// The incident.
-    pub incident: Incident,
-    /// The transition to report.
-    pub event: Transition,
 }
 
 impl PendingNotification {
@@ -56,35 +44,5 @@ impl PendingNotification {
     pub(crate) fn withdrawn(self) -> Option<Self> {
         let delivery = Delivery { failures: 0, ..self.delivery };
         self.after.map(|event| Self { event, delivery, after: None })
-    }
-}
-
-/// Claims every pending notification that is due.
-pub fn claim(incidents: &mut Incidents, now: Timestamp) -> Vec<ClaimedNotification> {
-    let mut claimed = Vec::new();
-    for (key, incident) in incidents {
-        if let Some(pending) = &mut incident.pending
-            && pending.delivery.is_due(now)
-        {
-            pending.delivery.claim(now);
-            pending.after = None;
-            let event = pending.event;
-            incident.attempted = true;
-            claimed.push(ClaimedNotification { key: key.clone(), incident: incident.clone(), event });
-        }
-    }
-    claimed
-}
-
-/// Records the result of sending the notification of `event`: it is cleared, or returned for a later reconcile to send.
-pub fn settle(incidents: &mut Incidents, key: &str, event: Transition, outcome: DeliveryOutcome, now: Timestamp) {
-    let Some(incident) = incidents.get_mut(key) else { return };
-    let Some(pending) = incident.pending else { return };
-    if pending.event == event {
-        incident.pending =
-            pending.delivery.settle(outcome, now).map(|delivery| PendingNotification { delivery, ..pending });
-    } else if pending.after == Some(event) && outcome == DeliveryOutcome::Acknowledged {
-        // The transition that replaced the delivered one no longer has to wait.
-        incident.pending = Some(PendingNotification::new(pending.event));
     }
 }

@@ -2,9 +2,11 @@
 
 use crate::ecs::arn::TaskId;
 use crate::service::alert::AlertKind;
-use crate::service::diagnosis::{DEPLOYMENTS_MAX, Diagnosis, RolloutStatus};
-use crate::service::incident::{AlertPolicy, Assessment, Incidents};
+use crate::service::diagnosis::{Assessment, Diagnosis};
+use crate::service::incident::{AlertPolicy, Incidents};
+use crate::service::rollout_status::RolloutStatus;
 use crate::service::snapshot::{Jobs, ServiceSnapshot};
+use crate::service::task_counts::DEPLOYMENTS_MAX;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 

@@ -1,13 +1,17 @@
 //! Rules of incidents, on diagnoses built by hand.
 
 use super::*;
+use crate::ecs::arn::TaskId;
 use crate::outbox::DeliveryOutcome;
-use crate::service::diagnosis::{RolloutStatus, TaskCounts};
+use crate::service::diagnosis::{Assessment, Diagnosis};
 use crate::service::forecast::{Deadline, DeadlineSource, Forecast};
-use crate::service::incident::pending::{ClaimedNotification, claim, settle};
+use crate::service::incident::advance::advance;
+use crate::service::incident::delivery::{ClaimedNotification, claim, settle};
 use crate::service::rollout::Rollout;
+use crate::service::rollout_status::RolloutStatus;
 use crate::service::snapshot::fixture;
-use crate::service::snapshot::{Jobs, TaskSnapshot};
+use crate::service::snapshot::{Jobs, ServiceSnapshot, TaskSnapshot};
+use crate::service::task_counts::TaskCounts;
 
 fn at(minute: i64) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + minute * 60).unwrap()

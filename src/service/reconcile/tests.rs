@@ -6,10 +6,11 @@ mod incidents;
 use super::*;
 use crate::ecs::deployment::{Deployment, DeploymentStatus, RolloutState};
 use crate::ecs::error::EcsError;
-use crate::service::diagnosis::{DeadlinePolicy, RolloutStatus};
+use crate::service::forecast::DeadlinePolicy;
 use crate::service::incident::{AlertPolicy, Incident, IncidentState};
 use crate::service::record::Watch;
 use crate::service::remediation::RemediationPolicy;
+use crate::service::rollout_status::RolloutStatus;
 use crate::service::schedule::{OnTrigger, is_awaited, on_trigger, put_off};
 use crate::service::snapshot::fixture;
 use crate::service::snapshot::{Gap, Jobs, TaskSnapshot};
@@ -330,12 +331,12 @@ fn a_refused_task_or_a_raise_is_watched_even_where_nothing_moves() {
     assert!(record.watch.is_some());
     reconciled(&mut record, &steady(61), Reason::Routine);
     assert_eq!(record.watch, None);
-    let raised = crate::service::remediation::raise::Raised {
+    let raised = crate::service::remediation::Raised {
         from: 1,
         to: 2,
         before: 1,
         at: at(61),
-        stage: crate::service::remediation::raise::RaiseStage::Raising,
+        stage: crate::service::remediation::RaiseStage::Raising,
     };
     record.remediation.raised = Some(raised);
     reconciled(&mut record, &steady(62), Reason::Routine);

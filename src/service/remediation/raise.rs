@@ -1,53 +1,14 @@
 //! Raises the desired count, and follows a raise until it is put back.
 
-use crate::service::diagnosis::RolloutStatus;
-use crate::service::incident::Assessment;
-use crate::service::remediation::{Remediation, RemediationPolicy, RemediationState, count_tag};
+use crate::service::diagnosis::Assessment;
+use crate::service::remediation::{
+    CountChange, MAX_DESIRED_COUNT_TAG, RaiseStage, Raised, Remediation, RemediationPolicy, RemediationState, count_tag,
+};
+use crate::service::rollout_status::RolloutStatus;
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
-
-/// The tag with the highest desired count that a raise may set. Without it the count is never raised.
-pub const MAX_DESIRED_COUNT_TAG: &str = "taskhold:max-desired-count";
 
 /// A decided call whose result is still unknown after this time was not made, or failed.
 const CALL_MAX: SignedDuration = SignedDuration::from_mins(2);
-
-/// A desired count that taskhold raised.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Raised {
-    /// The count before the first raise, to which it is put back.
-    pub from: u32,
-    /// The raised count.
-    pub to: u32,
-    /// The count before this raise; ECS still reports it if the call was not made.
-    pub before: u32,
-    /// When the last call was decided.
-    pub at: Timestamp,
-    /// The stage of the raise.
-    pub stage: RaiseStage,
-}
-
-/// The stage of a raise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum RaiseStage {
-    /// Decided; the call is not made yet.
-    Raising,
-    /// The call is made or about to be made; whether it took effect is unknown.
-    Sending,
-    /// ECS confirmed the raised count.
-    Raised,
-    /// The count is being put back; ECS has not confirmed it.
-    PuttingBack,
-}
-
-/// Why the desired count is changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CountChange {
-    /// To exceed the number of protected tasks.
-    Raise,
-    /// To undo a raise whose reason is over.
-    PutBack,
-}
 
 impl RemediationState {
     /// When the next raise is allowed.

@@ -3,11 +3,12 @@
 use super::*;
 use crate::ecs::deployment::{DeploymentStatus, RolloutState};
 use crate::ecs::error::EcsError;
-use crate::service::diagnosis::{DeadlinePolicy, diagnose};
-use crate::service::remediation::raise::{MAX_DESIRED_COUNT_TAG, RaiseStage};
+use crate::service::diagnosis::{Assessment, diagnose};
+use crate::service::forecast::DeadlinePolicy;
+use crate::service::remediation::decide::decide_remediation;
 use crate::service::snapshot::fixture;
 use crate::service::snapshot::managed::Managed;
-use crate::service::snapshot::{Gap, JobSnapshot, Jobs, TaskSnapshot};
+use crate::service::snapshot::{Gap, JobSnapshot, Jobs, ServiceSnapshot, TaskSnapshot};
 use crate::task::job::JobKey;
 
 const OLD: &str = "ecs-svc/1";

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::outbox::DeliveryOutcome;
-use crate::service::incident::pending::{ClaimedNotification, settle};
+use crate::service::incident::delivery::{ClaimedNotification, settle};
 
 /// Reconciles and delivers: a short form of the notifications sent.
 fn notified(record: &mut ServiceRecord, snapshot: &ServiceSnapshot) -> Vec<String> {

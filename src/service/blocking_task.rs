@@ -1,0 +1,51 @@
+//! The protected tasks that block a rollout, and what needs their protection.
+
+use crate::ecs::arn::TaskId;
+use crate::service::snapshot::{JobSnapshot, Jobs, TaskSnapshot};
+use jiff::Timestamp;
+
+/// A protected task that blocks a rollout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockingTask {
+    /// The task.
+    pub task: TaskId,
+    /// The deployment or task set that it belongs to.
+    pub deployment: Option<String>,
+    /// When its protection expires, according to ECS.
+    pub protected_until: Timestamp,
+    /// What needs the protection.
+    pub protected_for: ProtectedFor,
+}
+
+/// What needs a protection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProtectedFor {
+    /// These live jobs in the state store.
+    Jobs(Vec<JobSnapshot>),
+    /// No job. All jobs of the task have ended, and taskhold set the protection or may treat it as its own.
+    NoJob,
+    /// Something outside taskhold: taskhold did not set the protection and knows no live job.
+    Foreign,
+    /// The state store could not be read.
+    Unknown,
+}
+
+/// The protected tasks among `tasks`, the longest protected first.
+pub(crate) fn protected_among(tasks: &[&TaskSnapshot]) -> Vec<BlockingTask> {
+    let blocking_task = |task: &&TaskSnapshot| {
+        Some(BlockingTask {
+            task: task.id.clone(),
+            deployment: task.deployment.clone(),
+            protected_until: task.protected_until?,
+            protected_for: match &task.jobs {
+                Jobs::Unknown => ProtectedFor::Foreign,
+                Jobs::Unread => ProtectedFor::Unknown,
+                Jobs::Known(jobs) if jobs.is_empty() => ProtectedFor::NoJob,
+                Jobs::Known(jobs) => ProtectedFor::Jobs(jobs.clone()),
+            },
+        })
+    };
+    let mut blocking_tasks: Vec<BlockingTask> = tasks.iter().filter_map(blocking_task).collect();
+    blocking_tasks.sort_by(|a, b| (b.protected_until, &a.task).cmp(&(a.protected_until, &b.task)));
+    blocking_tasks
+}

@@ -1,0 +1,35 @@
+//! Updates the incidents of a service with the problems of a new snapshot.
+
+use crate::service::alert::AlertKind;
+use crate::service::diagnosis::Assessment;
+use crate::service::incident::escalation::marks_passed;
+use crate::service::incident::problem::{is_lesser, problems};
+use crate::service::incident::{AlertPolicy, Incident, Incidents};
+use jiff::{SignedDuration, Timestamp};
+
+/// How long an incident is remembered once its resolution was delivered.
+pub const RESOLVED_KEPT: SignedDuration = SignedDuration::from_hours(24);
+
+/// Updates the incidents with a new snapshot. With gaps in the snapshot, no incident is resolved.
+pub fn advance(incidents: &mut Incidents, assessment: Assessment<'_>, policy: &AlertPolicy) {
+    let diagnosis = assessment.diagnosis;
+    let now = assessment.snapshot.at;
+    let marks = marks_passed(diagnosis, now);
+    let problems = problems(incidents, assessment, policy);
+    let blocked = problems.values().any(|problem| problem.kind == AlertKind::DeploymentBlocked);
+    // An open `deployment-blocked` incident suppresses the lesser kinds: they are neither opened nor resolved
+    // meanwhile. A job that runs unprotected is never a lesser problem.
+    let is_suppressed = |kind: AlertKind| blocked && is_lesser(kind);
+    for (key, problem) in problems.iter().filter(|(_, problem)| !is_suppressed(problem.kind)) {
+        match incidents.get_mut(key) {
+            Some(incident) => incident.persist(marks, now, policy),
+            None => drop(incidents.insert(key.clone(), Incident::open(problem.kind, problem.since, marks, now))),
+        }
+    }
+    if diagnosis.gaps.is_empty() {
+        let open = incidents.iter_mut().filter(|(_, incident)| incident.is_open() && !is_suppressed(incident.kind));
+        open.filter(|(key, _)| !problems.contains_key(*key)).for_each(|(_, incident)| incident.resolve(now));
+    }
+    let is_recent = |at: Timestamp| now.duration_since(at) < RESOLVED_KEPT;
+    incidents.retain(|_, incident| incident.pending.is_some() || incident.state.resolved_at().is_none_or(is_recent));
+}
