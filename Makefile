@@ -169,8 +169,8 @@ fuzz: ## prove: fuzz every parser, on stable Rust: make fuzz SECONDS=30 TARGET=a
 	@fuzz/run --target $(if $(filter command,$(firstword $(origin TARGET))),$(TARGET),all) --seconds $(SECONDS) --runs "$(RUNS)"
 
 prove: ## prove: look for broken promises for some minutes: every order of steps, random runs with faults, fuzzing
-	$(CARGO) test --test all -- model:: invariants:: properties:: sim:: soak::
-	$(MAKE) --no-print-directory sim RUNS=2000 THREADS=2
+	$(CARGO) test --test all -- model:: properties:: sim:: soak::
+	$(MAKE) --no-print-directory sim RUNS=3000 THREADS=2
 	$(MAKE) --no-print-directory fuzz SECONDS=20
 
 nightly: ## prove: run everything that CI samples or leaves out (a night); one part: make nightly-model
@@ -187,9 +187,8 @@ nightly-emulators: ## prove: run every scenario on DynamoDB, every payload in a 
 nightly-model: ## prove: check the larger configurations of the model checker
 	$(CARGO) test --profile soak --no-default-features --test all -- --ignored --nocapture --test-threads 2 model::
 
-nightly-runs: ## prove: run 100,000 random simulations, 50,000 of the protection protocol, 20,000 cases of each property
-	$(MAKE) --no-print-directory sim RUNS=100000 THREADS=2
-	$(CARGO) test --profile soak --no-default-features --test all -- --ignored invariants::
+nightly-runs: ## prove: run 150,000 random simulations, 50,000 of them of the protection protocol, 20,000 cases of each property
+	$(MAKE) --no-print-directory sim RUNS=150000 THREADS=2
 	PROPTEST_CASES=20000 $(CARGO) test --profile soak --no-default-features --test all properties::
 
 nightly-soak: ## prove: simulate 30 days of 500 services with faults, and a month without any

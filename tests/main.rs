@@ -34,7 +34,6 @@ mod events;
 mod figures;
 mod files;
 mod imports;
-mod invariants;
 mod model;
 mod observe;
 mod pacing;

@@ -5,11 +5,11 @@
 //! keeps its `breaks` line until the fix removes it. `ecs-sim sim --replay FILE` prints a run.
 
 use crate::files::path;
-use ecs_sim::chaos::{Broken, Plan, RunCounts, RunOutcome, Sabotage, of_seed, replay, shortened};
+use ecs_sim::chaos::{Broken, Focus, Plan, RunCounts, RunOutcome, Sabotage, of_seed, replay, shortened};
 use std::time::Duration;
 
-/// This number of runs takes about ten seconds on one core, in a debug build.
-const RUNS: u64 = 200;
+/// Runs of each focus; they take about ten seconds on one core, in a debug build.
+const RUNS: usize = 200;
 /// A deliberate break must be caught within this number of runs.
 const SABOTAGED_RUNS: u64 = 300;
 /// Time limit for shrinking a run that breaks a promise before it is reported.
@@ -43,22 +43,33 @@ fn each_recorded_run_has_the_result_that_its_file_names() {
     }
 }
 
-#[test]
-fn every_run_keeps_every_promise_under_faults() {
+/// Makes runs with this focus, which keep every promise, and in which each of these events occurs often.
+fn runs_keep_every_promise(focus: Focus, often: &[&str], least: u64) -> RunCounts {
     let mut counts = RunCounts::default();
-    for seed in 1..=RUNS {
+    for seed in (1..).filter(|seed| Focus::of_seed(*seed) == focus).take(RUNS) {
         let outcome = of_seed(seed, Sabotage::None);
         assert_eq!(outcome.plan.breaks(), None, "{}", report(seed, &outcome));
         counts.take_in(&outcome.counts);
     }
     println!("{counts}");
     assert_eq!(counts.of("concurrent invocations, at most"), 4);
-    for what in EVERY_FEW_RUNS {
-        assert!(counts.of(what) > RUNS / 25, "the runs are too tame: only {} {what}", counts.of(what));
+    for what in often {
+        assert!(counts.of(what) > least, "the runs are too tame: only {} {what}", counts.of(what));
     }
+    counts
+}
+
+#[test]
+fn every_run_keeps_every_promise_under_faults() {
+    let counts = runs_keep_every_promise(Focus::Services, &EVERY_FEW_RUNS, RUNS as u64 / 25);
     for what in NOW_AND_THEN {
         assert!(counts.of(what) > 0, "the runs are too tame: no {what}");
     }
+}
+
+#[test]
+fn every_interleaving_of_invocations_and_effects_of_calls_keeps_a_busy_task_protected() {
+    runs_keep_every_promise(Focus::Protection, &IN_MOST_RUNS_OF_PROTECTION, RUNS as u64 / 10);
 }
 
 /// Events that must occur in the runs, and often.
@@ -125,6 +136,21 @@ const NOW_AND_THEN: [&str; 16] = [
     "answers of the function lost",
 ];
 
+/// Events that must occur with the focus on protection.
+const IN_MOST_RUNS_OF_PROTECTION: [&str; 11] = [
+    "invocations killed",
+    "store conflicts",
+    "late effects",
+    "releases",
+    "store: a record expires as early as it may",
+    "messages done",
+    "messages retried",
+    "messages dead-lettered",
+    "sweeps",
+    "tasks refused",
+    "events through the queue",
+];
+
 #[test]
 fn a_seed_is_a_run_and_its_plan_is_the_same_run() {
     for seed in 1..=15 {
@@ -153,8 +179,13 @@ fn releases_that_are_not_recorded_are_caught() {
 }
 
 #[test]
-fn a_store_that_stores_without_comparing_is_caught() {
-    is_caught(Sabotage::StoresWithoutComparing, &[Broken::Safety, Broken::Loss]);
+fn a_store_that_stores_without_comparing_is_caught_leaving_a_job_unprotected() {
+    is_caught(Sabotage::StoresWithoutComparing, &[Broken::Safety]);
+}
+
+#[test]
+fn a_store_that_stores_without_comparing_is_caught_losing_a_message() {
+    is_caught(Sabotage::StoresWithoutComparing, &[Broken::Loss]);
 }
 
 #[test]
@@ -173,11 +204,6 @@ fn a_recheck_queue_that_swallows_everything_is_caught() {
 }
 
 #[test]
-fn an_ecs_client_that_takes_no_answer_for_no_effect_is_caught() {
-    is_caught(Sabotage::EffectsDenied, &[Broken::Safety]);
-}
-
-#[test]
 fn calls_that_take_effect_later_than_is_assumed_are_caught() {
     is_caught(Sabotage::StrikesTooLate, &[Broken::Safety]);
 }
@@ -190,4 +216,43 @@ fn a_desired_count_that_is_not_put_back_is_caught() {
 #[test]
 fn a_queue_of_interrupted_jobs_that_swallows_everything_is_caught() {
     is_caught(Sabotage::InterruptionsSwallowed, &[Broken::Alerts]);
+}
+
+#[test]
+fn a_store_that_forgets_records_before_their_time_is_caught() {
+    is_caught(Sabotage::RecordsForgottenEarly, &[Broken::Loss]);
+}
+
+/// The recorded run keeps every promise, and breaks this one with the deliberate break that its protection is against.
+fn breaks_only_with(file: &str, sabotage: Sabotage, breaks: Broken) {
+    let plan = kept(file);
+    assert_eq!(replay(&plan).plan.breaks(), None, "{file} keeps every promise");
+    let broken = replay(&plan.with_sabotage(sabotage));
+    let (name, text) = (sabotage.as_str(), broken.plan.text(&broken.narration));
+    assert_eq!(broken.plan.breaks(), Some(breaks), "{file} with {name}:\n{text}");
+}
+
+#[test]
+fn a_call_that_is_sent_long_after_it_was_recorded_is_caught() {
+    breaks_only_with("call_sent_long_after_it_was_recorded.txt", Sabotage::TimeOfStoresIgnored, Broken::Safety);
+}
+
+#[test]
+fn a_record_that_is_dropped_with_a_release_in_flight_is_caught() {
+    breaks_only_with("record_dropped_with_a_release_in_flight.txt", Sabotage::CallsInFlightNotKept, Broken::Safety);
+}
+
+#[test]
+fn a_store_that_forgets_the_calls_of_others_is_caught() {
+    breaks_only_with("release_in_flight_beside_newer_calls.txt", Sabotage::CallsOfOthersForgotten, Broken::Safety);
+}
+
+#[test]
+fn a_store_that_uses_a_version_again_is_caught() {
+    breaks_only_with("version_of_a_dropped_record.txt", Sabotage::VersionsCountedAnew, Broken::Loss);
+}
+
+#[test]
+fn an_ecs_client_that_takes_no_answer_for_no_effect_is_caught() {
+    breaks_only_with("release_whose_answer_is_lost.txt", Sabotage::EffectsDenied, Broken::Safety);
 }

@@ -9,6 +9,10 @@
 //! exactly from a readable text. A seed produces a different run as soon as the simulation draws differently. A text
 //! survives more changes, since its moves have names, but not all.
 //!
+//! Two of three seeds focus on services: deployments, alerts and remediations. Every third one focuses on protection:
+//! one service of up to three tasks, invocations of up to 15 minutes, sweeps at any time, and calls whose effects on
+//! the tasks take place one by one, whenever the scheduler wants (`chaos/rules.rs`).
+//!
 //! What can go wrong:
 //! - ECS throttles, answers 5xx, denies, sends no answer, applies a call that failed, applies a call up to 90 seconds
 //!   later, leaves a task out of its answer, or refuses protection as the drawn variant of AWS does.
@@ -28,6 +32,7 @@ mod choices;
 mod counts;
 mod deliveries;
 mod ecs;
+mod effects;
 mod events;
 mod model;
 mod order;
@@ -47,6 +52,6 @@ mod world;
 pub use broken::Broken;
 pub use counts::RunCounts;
 pub use plan::{Narration, Plan, PlanError};
-pub use rules::Sabotage;
+pub use rules::{Focus, Sabotage};
 pub use run::{RunOutcome, of_seed, replay};
 pub use shorten::shortened;

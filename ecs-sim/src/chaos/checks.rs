@@ -1,7 +1,10 @@
 //! The checks, at every moment and at the end.
 //!
 //! *Every moment*: the promises of `chaos/model.rs`. *When a message ends*: its information is in the state store. It
-//! is dead-lettered only if it is malformed, its task is gone, or SQS delivered it too often.
+//! is dead-lettered only if it is malformed, its task is gone, or SQS delivered it too often. The answer to a batch
+//! names only messages of the batch, and every sweep and event is answered (`chaos/deliveries.rs`). *When a sweep lists
+//! the open records*: it would have nothing to do for any other task (`chaos/store.rs`). *After the storm*: a message
+//! ends within three deliveries, unless ECS refuses its task (`chaos/deliveries.rs`).
 //!
 //! *In order* (`chaos/order.rs`), a quarter of an hour after the storm: every task with a live job is protected, unless
 //! ECS refuses and an open alert says so. Every service with several deployments has exactly one recheck on its way.
@@ -119,13 +122,8 @@ impl World {
             let region = self.region.lock();
             region.ecs.task(&self.model.tasks[task].id).is_none_or(|task| !task.is_live())
         };
-        let is_hopeless = match message.content {
-            Content::Malformed => true,
-            Content::Job { task, .. } | Content::Forecast { task } => is_gone(task),
-            Content::Stop => false,
-        };
-        // Each delivery is one more receive. With a limit above 4, no message exceeds it within ten minutes.
-        if !is_hopeless && self.rules.receives_max > 4 && self.now() - message.sent_at < 10 * 60_000 {
+        let is_hopeless = matches!(message.content, Content::Malformed) || message.content.task().is_some_and(is_gone);
+        if !is_hopeless && message.receives < self.rules.receives_max {
             self.break_off(Broken::Loss, format!("{} was dead-lettered needlessly", short(id)));
         }
     }

@@ -4,20 +4,28 @@
 use super::broken::Broken;
 use super::events::Event;
 use super::model::Content;
-use super::rules::Sabotage;
+use super::rules::{Focus, Sabotage};
 use super::run::{Run, RunningInvocation, Work};
 use super::workers::short;
 use super::world::{SWEEP_EVERY_MS, World};
 use crate::control_plane::Millis;
 use crate::doubles::clock::timestamp;
-use crate::event_source::{EventSource, FunctionAnswer};
+use crate::event_source::{Batch, EventSource, FunctionAnswer};
+use crate::queue::ReceivedMessage;
 use crate::region::{JOB_QUEUE, RECHECK_QUEUE};
-use crate::scenario::FUNCTION_TIMEOUT_MS;
 use serde_json::Value;
 use taskhold::lambda::function::{FunctionError, Response};
 
 /// As in template.yaml, and as the event source mapping of a small queue sends them.
 const BATCH_SIZE_MAX: usize = 10;
+
+/// A message that is delivered more often than this after the storm counts as never ending. Calls of the storm may take
+/// effect for two more minutes, which is less than one visibility timeout: the first delivery may find them in flight,
+/// and the second may conflict with another invocation that settles them.
+const DELIVERIES_IN_CALM_MAX: u32 = 3;
+
+/// The detail-type of the events that also reach the function through its queue, where a rule names it as the target.
+const TASK_EVENT: &str = "ECS Task State Change";
 
 /// Delays of events. EventBridge promises no time (aws-facts "EventBridge").
 const LATE_MS: [Millis; 5] = [0, 0, 1_500, 20_000, 90_000];
@@ -33,6 +41,12 @@ impl World {
         for payload in emitted.into_iter().filter(is_subscribed) {
             if self.fault(self.rules.events_lost_percent) {
                 self.counts.strike("events lost");
+                continue;
+            }
+            let may_be_queued = self.rules.focus == Focus::Protection && payload["detail-type"] == TASK_EVENT;
+            if may_be_queued && self.choices.chance(50) {
+                self.counts.add("events through the queue");
+                self.send_message(payload.to_string(), (Content::Stop, 0));
                 continue;
             }
             let late = if self.is_calm { 0 } else { self.choices.one_of(&LATE_MS) };
@@ -83,6 +97,7 @@ impl World {
         });
         match (work, answer) {
             (Work::Batch(queue, batch), Ok(response)) => {
+                self.check_names_its_messages(&batch, &response);
                 let mut answer = serde_json::to_value(response).expect("a response is JSON");
                 if self.rules.sabotage == Sabotage::FailedMessageTakenForDone
                     && let Some(failures) = answer["batchItemFailures"].as_array_mut()
@@ -101,9 +116,39 @@ impl World {
             }
             (Work::Event(event), Err(_)) => self.event_failed(event),
             (Work::Batch(..), Err(_)) => self.break_off(Broken::Loss, "a whole batch failed".to_owned()),
-            (Work::Event(_) | Work::Sweep, _) => {}
+            (Work::Sweep, Err(error)) => self.break_off(Broken::Convergence, format!("a sweep fails: {error}")),
+            (Work::Event(_), Ok(Response::Event { .. })) | (Work::Sweep, Ok(Response::Command(_))) => {}
+            (Work::Event(_) | Work::Sweep, Ok(response)) => {
+                self.break_off(Broken::Loss, format!("an event or a sweep is answered {response:?}"));
+            }
         }
         self.observe_ecs();
+    }
+
+    /// A failure that names no message of the batch fails the whole batch.
+    fn check_names_its_messages(&mut self, batch: &Batch, response: &Response) {
+        let Response::Batch(response) = response else {
+            return self.break_off(Broken::Loss, format!("a batch is answered {response:?}"));
+        };
+        let mut failures = response.batch_item_failures.iter().map(|failure| failure.item_identifier.as_str());
+        let is_unknown = |id: &&str| batch.messages().iter().all(|received| received.message.id != **id);
+        if let Some(unknown) = failures.find(is_unknown) {
+            self.break_off(Broken::Loss, format!("`{unknown}` is reported as failed and was not in the batch"));
+        }
+    }
+
+    /// Counts a delivery of a message that a worker sent.
+    fn was_received(&mut self, received: &ReceivedMessage) {
+        let task = self.model.messages.get(&received.message.id).and_then(|message| message.content.task());
+        // The event of a stopped task ends when its interrupted jobs are forwarded, which waits longer after a failure.
+        let is_counted = self.is_calm && task.is_some_and(|task| self.is_granted(task));
+        let Some(message) = self.model.messages.get_mut(&received.message.id) else { return };
+        message.receives = received.receive_count;
+        message.deliveries_in_calm += u32::from(is_counted);
+        if message.deliveries_in_calm > DELIVERIES_IN_CALM_MAX * message.copies {
+            let why = format!("{} does not end after the storm", short(&received.message.id));
+            self.break_off(Broken::Convergence, why);
+        }
     }
 
     fn acknowledged(&mut self, number: usize, id: &str) {
@@ -146,10 +191,7 @@ impl Run<'_> {
                 world.counts.strike("batches in reverse order");
             }
             for received in batch.messages() {
-                let calm = u32::from(world.is_calm);
-                if let Some(message) = world.model.messages.get_mut(&received.message.id) {
-                    message.deliveries_in_calm += calm;
-                }
+                world.was_received(received);
             }
             world.counts.add(if queue == JOB_QUEUE { "batches of job messages" } else { "batches of rechecks" });
             batch
@@ -177,7 +219,7 @@ impl Run<'_> {
         {
             let mut world = self.sim.world();
             let now = world.now();
-            if world.sweep_at > now {
+            if world.sweep_at > now && !world.rules.is_sweeping_any_time {
                 return;
             }
             world.sweep_at = now + SWEEP_EVERY_MS;
@@ -197,7 +239,7 @@ impl Run<'_> {
             let mut world = self.sim.world();
             world.counts.add("invocations");
             world.narrate(|_| format!("#{number} begins: {description}"));
-            world.now() + FUNCTION_TIMEOUT_MS
+            world.now() + world.rules.function_timeout_ms
         };
         let (function, until) = (self.function, timestamp(deadline));
         let answering = Box::pin(async move { function.handle(&payload, until).await.map(|(response, _)| response) });
@@ -209,5 +251,5 @@ impl Run<'_> {
 
 /// Whether the rules of template.yaml match the event.
 fn is_subscribed(event: &Value) -> bool {
-    event["detail-type"] != "ECS Task State Change" || event["detail"]["desiredStatus"] == "STOPPED"
+    event["detail-type"] != TASK_EVENT || event["detail"]["desiredStatus"] == "STOPPED"
 }

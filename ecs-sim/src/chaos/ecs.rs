@@ -1,7 +1,8 @@
 //! The function's client of ECS: it calls the Region's ECS, but calls fail, take effect late, or get a partial answer.
 
 use super::broken::Broken;
-use super::rules::Sabotage;
+use super::effects::{Fate, Strikes};
+use super::rules::{Focus, Sabotage};
 use super::world::{STRIKES_WITHIN_MS, Sim, World};
 use crate::doubles::ecs::{SimulatedEcs, answer, count_request, protection_answer, protection_request};
 use crate::region::CLUSTER;
@@ -13,59 +14,13 @@ use taskhold::ecs::service::{Page, Service, ServiceArn};
 use taskhold::ecs::task::TaskDescription;
 use taskhold::ecs::{Ecs, ProtectionAnswer, ProtectionSetting, ServiceReads, ServiceUpdates};
 
-/// When a call takes effect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Strikes {
-    InTime,
-    Late,
-    Never,
-}
-
-/// The fate of a call that changes something.
-#[derive(Clone, Debug)]
-struct Fate {
-    strikes: Strikes,
-    error: Option<EcsError>,
-    /// One task is missing from both lists of the answer.
-    is_partial: bool,
-}
-
-impl Fate {
-    fn failing(strikes: Strikes, error: EcsError) -> Self {
-        Self { strikes, error: Some(error), is_partial: false }
-    }
-}
-
 impl World {
-    fn fate(&mut self, tasks: usize) -> Fate {
-        if !self.fault(self.rules.call_fault_percent) {
-            return Fate { strikes: Strikes::InTime, error: None, is_partial: false };
-        }
-        let no_answer = match self.rules.sabotage {
-            Sabotage::EffectsDenied => EcsError::Throttled,
-            _ => EcsError::NoAnswer("timeout".to_owned()),
-        };
-        let server = || EcsError::Server("500".to_owned());
-        let (fate, what) = match self.choices.below(10) {
-            0 => (Fate::failing(Strikes::Never, EcsError::Throttled), "ECS throttles"),
-            1 => (Fate::failing(Strikes::Never, server()), "ECS answers 5xx"),
-            2 => (Fate::failing(Strikes::InTime, server()), "ECS answers 5xx, with effect"),
-            3 => (Fate::failing(Strikes::Never, no_answer), "ECS loses calls"),
-            4 => (Fate::failing(Strikes::InTime, no_answer), "ECS loses answers"),
-            5 | 6 => (Fate::failing(Strikes::Late, no_answer), "ECS loses answers, with late effect"),
-            7 => (Fate::failing(Strikes::Never, EcsError::AccessDenied("denied".to_owned())), "ECS denies access"),
-            8 if tasks > 1 => {
-                let rejected = EcsError::Rejected("InvalidParameterException".to_owned());
-                (Fate::failing(Strikes::Never, rejected), "ECS rejects a call for several tasks")
-            }
-            _ => (Fate { strikes: Strikes::InTime, error: None, is_partial: true }, "ECS answers partially"),
-        };
-        self.counts.strike(what);
-        fate
-    }
-
     /// A protection call takes effect.
-    fn set_protection(&mut self, setting: ProtectionSetting, request: &Value) -> Result<ProtectionAnswer, EcsError> {
+    pub(super) fn set_protection(
+        &mut self,
+        setting: ProtectionSetting,
+        request: &Value,
+    ) -> Result<ProtectionAnswer, EcsError> {
         let answered = answer(&mut self.region.lock(), "UpdateTaskProtection", request);
         let result = protection_answer(&answered.expect("no fault of the Region's own is set")?);
         for task in &result.protected_tasks {
@@ -190,7 +145,14 @@ impl Ecs for ChaoticEcs {
         tasks: &[TaskId],
     ) -> Result<ProtectionAnswer, EcsError> {
         let fate = self.sim.world().sends_protection(setting, tasks);
+        let focus = self.sim.world().rules.focus;
         let result = match fate.strikes {
+            Strikes::InTime | Strikes::Late if focus == Focus::Protection => {
+                let requests = tasks.iter().map(|id| protection_request(cluster, setting, std::slice::from_ref(id)));
+                let call = self.sim.world().sends_apart(setting, requests);
+                self.sim.gate().await;
+                self.sim.world().is_answered(call, fate.error.is_some())
+            }
             Strikes::InTime => {
                 let request = protection_request(cluster, setting, tasks);
                 self.sim.send(move |world| world.set_protection(setting, &request)).await
@@ -206,7 +168,12 @@ impl Ecs for ChaoticEcs {
             Strikes::Never => Ok(ProtectionAnswer::default()),
         };
         self.sim.gate().await;
-        self.sim.world().narrate(|world| format!("  #{} gets its answer: {fate:?}", world.polled));
+        {
+            let mut world = self.sim.world();
+            let number = world.polled;
+            world.stopped_clocks.remove(&number);
+            world.narrate(|_| format!("  #{number} gets its answer: {fate:?}"));
+        }
         if let Some(error) = fate.error {
             return Err(error);
         }

@@ -92,6 +92,16 @@ pub(super) enum Content {
     Malformed,
 }
 
+impl Content {
+    /// The task that a worker's message is about.
+    pub(super) fn task(self) -> Option<usize> {
+        match self {
+            Self::Job { task, .. } | Self::Forecast { task } => Some(task),
+            Self::Stop | Self::Malformed => None,
+        }
+    }
+}
+
 pub(super) struct MessageModel {
     pub(super) body: String,
     pub(super) sent_at: Millis,
@@ -100,7 +110,11 @@ pub(super) struct MessageModel {
     pub(super) is_done: bool,
     /// The invocations that dead-lettered it.
     pub(super) dead_lettered_by: Vec<usize>,
-    /// How often it was delivered since the end of the storm.
+    /// The message, and its copies that SQS delivers too.
+    pub(super) copies: u32,
+    /// How often SQS has delivered it.
+    pub(super) receives: u32,
+    /// How often it was delivered since the end of the storm while ECS did not refuse its task.
     pub(super) deliveries_in_calm: u32,
 }
 

@@ -2,7 +2,6 @@
 
 use super::broken::Broken;
 use super::calm::{LOOKED_AT_MS, rechecks};
-use super::model::Content;
 use super::world::World;
 use crate::control_plane::{DeploymentRolloutState, SimulatedServiceStatus, TaskProtectionResponse, TaskStatus};
 use crate::doubles::clock::timestamp;
@@ -22,14 +21,16 @@ impl World {
             real.is_some_and(|real| real.is_live() && !real.is_protected() && real.last_status == TaskStatus::Running)
         };
         let tasks = (0..self.model.tasks.len()).filter(has_job).filter(bare);
-        let mut ecs = region.ecs.clone();
-        let is_granted = |task: &usize| {
-            let answer = ecs.clone().set_own_protection(&self.model.tasks[*task].id, Some(1));
-            answer.is_ok_and(|answer| answer.failures.is_empty())
-        };
-        let granted = tasks.filter(is_granted).collect();
-        ecs.take_events();
-        granted
+        let tasks: Vec<usize> = tasks.collect();
+        drop(region);
+        tasks.into_iter().filter(|task| self.is_granted(*task)).collect()
+    }
+
+    /// Whether ECS would protect a task now.
+    pub(super) fn is_granted(&self, task: usize) -> bool {
+        let mut ecs = self.region.lock().ecs.clone();
+        let answer = ecs.set_own_protection(&self.model.tasks[task].id, Some(1));
+        answer.is_ok_and(|answer| answer.failures.is_empty())
     }
 
     /// Checks a quarter of an hour after the storm. `neglected` is the result of one sweep earlier.
@@ -74,12 +75,8 @@ impl World {
 
     /// Whether a message of the task was dead-lettered, so that its information may be lost.
     pub(super) fn has_dead_lettered(&self, task: usize) -> bool {
-        let is_of = |content: Content| match content {
-            Content::Job { task: of, .. } | Content::Forecast { task: of } => of == task,
-            Content::Stop | Content::Malformed => false,
-        };
-        let dead_lettered = self.model.messages.values().filter(|message| !message.dead_lettered_by.is_empty());
-        dead_lettered.into_iter().any(|message| is_of(message.content))
+        let mut dead_lettered = self.model.messages.values().filter(|message| !message.dead_lettered_by.is_empty());
+        dead_lettered.any(|message| message.content.task() == Some(task))
     }
 
     /// A service with several deployments must be watched, and its next recheck must be on its way.

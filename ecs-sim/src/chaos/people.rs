@@ -1,6 +1,7 @@
 //! What people and ECS do to services and tasks while taskhold runs.
 
 use super::model::Content;
+use super::rules::Focus;
 use super::stage::{TAGS, ceiling};
 use super::workers::short;
 use super::world::World;
@@ -44,6 +45,10 @@ const DEEDS: [(Deed, u32); 13] = [
     (Deed::Delete, 1),
 ];
 
+/// With the focus on protection: a deployment now and then, so that ECS refuses protection for a while, and tasks that
+/// stop or are said to.
+const DEEDS_ON_TASKS: [(Deed, u32); 4] = [(Deed::Deploy, 1), (Deed::Crash, 2), (Deed::Stop, 2), (Deed::ClaimStop, 4)];
+
 /// The tasks of a service's deployment do not start. The fifth of five deployments is exempt: a failed deployment is
 /// assumed to stay as it is (`control_plane/planning.rs`), so that no deployment could repair it.
 fn fail(ecs: &mut ControlPlane, name: &str) -> Result<(), ApiError> {
@@ -57,7 +62,12 @@ fn fail(ecs: &mut ControlPlane, name: &str) -> Result<(), ApiError> {
 impl World {
     /// A person or ECS changes a service or a task. Changes that ECS refuses are skipped.
     pub(super) fn operate(&mut self) {
-        let (deed, _) = DEEDS[self.choices.weighted(&DEEDS.map(|(_, weight)| weight))];
+        let deeds = match self.rules.focus {
+            Focus::Services => &DEEDS[..],
+            Focus::Protection => &DEEDS_ON_TASKS[..],
+        };
+        let weights: Vec<u32> = deeds.iter().map(|(_, weight)| *weight).collect();
+        let (deed, _) = deeds[self.choices.weighted(&weights)];
         let names: Vec<String> = self.model.services.keys().cloned().collect();
         let name = names[self.choices.below(names.len())].clone();
         match deed {
@@ -204,6 +214,7 @@ impl World {
         let id = &known[self.choices.below(known.len())];
         if self.region.lock().queues.deliver_again(JOB_QUEUE, id).is_ok() {
             self.counts.strike("redeliveries");
+            self.model.messages.get_mut(id).expect("it is known").copies += 1;
             self.narrate(|_| format!("{} is redelivered", short(id)));
         }
     }

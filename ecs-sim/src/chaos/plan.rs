@@ -1,7 +1,7 @@
 //! A run as a sequence of drawn choices, and as a readable text: `tests/sim/*.txt`.
 
 use super::broken::Broken;
-use super::rules::Sabotage;
+use super::rules::{Focus, Sabotage};
 use std::fmt::Write;
 
 /// One move of the scheduler. A plan names it, so that the plan survives a change of the weights.
@@ -27,10 +27,12 @@ pub(super) enum Move {
     Again,
     /// One invocation, or all of them, are cut off.
     Crash,
+    /// An effect that is on its way takes place.
+    Strike,
 }
 
 impl Move {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Pass,
         Self::Wait,
         Self::Jobs,
@@ -41,6 +43,7 @@ impl Move {
         Self::Operate,
         Self::Again,
         Self::Crash,
+        Self::Strike,
     ];
 
     fn as_str(self) -> &'static str {
@@ -55,6 +58,7 @@ impl Move {
             Self::Operate => "operate",
             Self::Again => "again",
             Self::Crash => "crash",
+            Self::Strike => "strike",
         }
     }
 }
@@ -71,6 +75,7 @@ pub(super) struct Step {
 pub struct Plan {
     /// The deliberate defect.
     pub(super) sabotage: Sabotage,
+    pub(super) focus: Focus,
     /// The promise that the run breaks; `None` if it keeps all.
     pub(super) breaks: Option<Broken>,
     /// The choices for the world and its rules.
@@ -100,6 +105,12 @@ impl Plan {
         self.breaks
     }
 
+    /// The same moves, with a deliberate defect.
+    #[must_use]
+    pub fn with_sabotage(self, sabotage: Sabotage) -> Self {
+        Self { sabotage, ..self }
+    }
+
     /// The number of moves.
     #[must_use]
     pub fn moves(&self) -> usize {
@@ -124,6 +135,7 @@ impl Plan {
             let named = || rest.first().copied().unwrap_or_default();
             match first {
                 "sabotage" => plan.sabotage = Sabotage::named(named()).ok_or_else(|| error("unknown sabotage"))?,
+                "focus" => plan.focus = Focus::named(named()).ok_or_else(|| error("unknown focus"))?,
                 "breaks" => plan.breaks = Some(Broken::named(named()).ok_or_else(|| error("unknown promise"))?),
                 "setup" => plan.setup = numbers()?,
                 "calm" => plan.calm = numbers()?,
@@ -146,6 +158,9 @@ impl Plan {
         };
         if self.sabotage != Sabotage::None {
             line(&format!("sabotage {}", self.sabotage.as_str()), &[]);
+        }
+        if self.focus != Focus::Services {
+            line(&format!("focus {}", self.focus.as_str()), &[]);
         }
         if let Some(broken) = self.breaks {
             line(&format!("breaks {}", broken.as_str()), &[]);
@@ -180,6 +195,7 @@ mod tests {
     fn a_plan_is_read_back_from_its_text_with_its_trace() {
         let plan = Plan {
             sabotage: Sabotage::StoresWithoutComparing,
+            focus: Focus::Protection,
             breaks: Some(Broken::Safety),
             setup: vec![1, 0, 2],
             storm: Move::ALL.into_iter().map(|made| Step { made, drawn: vec![0, 7] }).collect(),

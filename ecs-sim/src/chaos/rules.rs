@@ -2,6 +2,40 @@
 
 use super::choices::Choices;
 use crate::control_plane::{Millis, Variants};
+use crate::scenario::FUNCTION_TIMEOUT_MS;
+
+/// What a run exercises most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Focus {
+    /// Up to three services: their deployments, alerts and remediations.
+    #[default]
+    Services,
+    /// The protection of up to three tasks of one service. Invocations live longer, so that more of them overlap, and
+    /// the effect of a call on each task takes place by itself.
+    Protection,
+}
+
+impl Focus {
+    const ALL: [Self; 2] = [Self::Services, Self::Protection];
+
+    /// The focus of a seed's run: every third one is on protection.
+    #[must_use]
+    pub fn of_seed(seed: u64) -> Self {
+        if seed.is_multiple_of(3) { Self::Protection } else { Self::Services }
+    }
+
+    /// Its name in plans.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Services => "services",
+            Self::Protection => "protection",
+        }
+    }
+
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|focus| focus.as_str() == name)
+    }
+}
 
 /// Deliberate defects, to show that the checks can fail.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,11 +61,21 @@ pub enum Sabotage {
     CountsNotPutBack,
     /// The queue of interrupted jobs drops every message but reports success.
     InterruptionsSwallowed,
+    /// The state store keeps only the newest of the calls in a record.
+    CallsOfOthersForgotten,
+    /// The state store drops a record with calls in flight as early as the same record without them.
+    CallsInFlightNotKept,
+    /// The state store drops records before they expire.
+    RecordsForgottenEarly,
+    /// The state store restarts a record's versions at 1 after it has dropped the record.
+    VersionsCountedAnew,
+    /// The function's clock stands still from a store to the call that follows it.
+    TimeOfStoresIgnored,
 }
 
 impl Sabotage {
     /// All defects, without `None`.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 14] = [
         Self::ReleasesNotWrittenDown,
         Self::StoresWithoutComparing,
         Self::FailedMessageTakenForDone,
@@ -41,6 +85,11 @@ impl Sabotage {
         Self::StrikesTooLate,
         Self::CountsNotPutBack,
         Self::InterruptionsSwallowed,
+        Self::CallsOfOthersForgotten,
+        Self::CallsInFlightNotKept,
+        Self::RecordsForgottenEarly,
+        Self::VersionsCountedAnew,
+        Self::TimeOfStoresIgnored,
     ];
 
     /// Its name on the command line and in plans.
@@ -57,6 +106,11 @@ impl Sabotage {
             Self::StrikesTooLate => "strikes-too-late",
             Self::CountsNotPutBack => "counts-not-put-back",
             Self::InterruptionsSwallowed => "interruptions-swallowed",
+            Self::CallsOfOthersForgotten => "calls-of-others-forgotten",
+            Self::CallsInFlightNotKept => "calls-in-flight-not-kept",
+            Self::RecordsForgottenEarly => "records-forgotten-early",
+            Self::VersionsCountedAnew => "versions-counted-anew",
+            Self::TimeOfStoresIgnored => "time-of-stores-ignored",
         }
     }
 
@@ -71,6 +125,7 @@ impl Sabotage {
 #[derive(Clone, Debug)]
 pub(super) struct Rules {
     pub(super) sabotage: Sabotage,
+    pub(super) focus: Focus,
     /// Percentage of mutating ECS calls that fail in some way.
     pub(super) call_fault_percent: u32,
     /// Percentage of ECS reads that fail.
@@ -92,12 +147,18 @@ pub(super) struct Rules {
     pub(super) finished_job_retention_hours: u32,
     pub(super) receives_max: u32,
     pub(super) variants: Variants,
+    pub(super) function_timeout_ms: Millis,
+    /// Whether taskhold stores a job's start without reading the record first, as if the task were new.
+    pub(super) is_guessing: bool,
+    /// Whether sweeps begin at any time, and not only by the schedule.
+    pub(super) is_sweeping_any_time: bool,
 }
 
 impl Rules {
-    pub(super) fn drawn(choices: &mut Choices, sabotage: Sabotage) -> Self {
-        Self {
+    pub(super) fn drawn(choices: &mut Choices, sabotage: Sabotage, focus: Focus) -> Self {
+        let mut rules = Self {
             sabotage,
+            focus,
             call_fault_percent: choices.one_of(&[0, 20, 45]),
             read_fault_percent: choices.one_of(&[0, 0, 5]),
             store_fault_percent: choices.one_of(&[0, 0, 2, 6]),
@@ -110,6 +171,21 @@ impl Rules {
             finished_job_retention_hours: choices.one_of(&[336, 336, 1]),
             receives_max: choices.one_of(&[50, 50, 50, 4]),
             variants: Variants::all()[choices.below(32)],
+            function_timeout_ms: FUNCTION_TIMEOUT_MS,
+            is_guessing: false,
+            is_sweeping_any_time: false,
+        };
+        if focus == Focus::Protection {
+            rules.function_timeout_ms = choices.one_of(&[170_000, FUNCTION_TIMEOUT_MS, 900_000]);
+            rules.is_guessing = choices.chance(50);
+            rules.is_sweeping_any_time = choices.chance(50);
         }
+        if sabotage == Sabotage::VersionsCountedAnew {
+            // This matters only if records are dropped while invocations still run.
+            rules.finished_job_retention_hours = 1;
+            rules.function_timeout_ms = 900_000;
+            rules.crash_weight = 0;
+        }
+        rules
     }
 }

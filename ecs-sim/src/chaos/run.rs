@@ -8,7 +8,7 @@ use super::counts::RunCounts;
 use super::ecs::ChaoticEcs;
 use super::events::Event;
 use super::plan::{Move, Narration, Plan, Step};
-use super::rules::Sabotage;
+use super::rules::{Focus, Sabotage};
 use super::sends::{ChaoticAlerts, ChaoticDeadLetters, ChaoticInterrupted, ChaoticRechecks};
 use super::stage::SETTINGS;
 use super::store::ChaoticStore;
@@ -91,7 +91,8 @@ pub(super) struct Run<'a> {
 #[must_use]
 pub fn of_seed(seed: u64, sabotage: Sabotage) -> RunOutcome {
     let _seed = SeedOfPanic(seed);
-    run(Choices::of_seed(seed), &Plan { sabotage, ..Plan::default() }, Recording::Silent)
+    let plan = Plan { sabotage, focus: Focus::of_seed(seed), ..Plan::default() };
+    run(Choices::of_seed(seed), &plan, Recording::Silent)
 }
 
 /// Replays a plan and records its events.
@@ -104,9 +105,9 @@ pub fn replay(plan: &Plan) -> RunOutcome {
 pub(super) fn run(mut choices: Choices, given: &Plan, recording: Recording) -> RunOutcome {
     let moves = choices.moves();
     choices.begin(&given.setup);
-    let mut world = World::new(choices, given.sabotage, recording);
+    let mut world = World::new(choices, (given.sabotage, given.focus), recording);
     world.set_the_stage();
-    let mut plan = Plan { sabotage: given.sabotage, setup: world.choices.end(), ..Plan::default() };
+    let mut plan = Plan { sabotage: given.sabotage, focus: given.focus, setup: world.choices.end(), ..Plan::default() };
     let mut narration = Narration { setup: world.take_narration(), ..Narration::default() };
     let sim = Sim::new(world);
     let function = function(&sim);
@@ -173,17 +174,21 @@ impl<'a> Run<'a> {
         let any = |is_possible: bool, weight: u32| if is_possible { weight } else { 0 };
         let (jobs, rechecks) = world.visible();
         let now = world.now();
+        let is_on_protection = world.rules.focus == Focus::Protection;
         let weights = Move::ALL.map(|made| match made {
             Move::Pass => any(!world.gates.waiting().is_empty(), 60),
             Move::Wait => 11,
             Move::Jobs => any(room && jobs, 18),
             Move::Rechecks => any(room && rechecks, 12),
             Move::Event => any(room && world.events.next().is_some_and(|at| at <= now), 14),
+            Move::Sweep if world.rules.is_sweeping_any_time => any(room, 3),
             Move::Sweep => any(room && world.sweep_at <= now, 10),
             Move::Work => 9,
+            Move::Operate if is_on_protection => 1,
             Move::Operate => 3,
             Move::Again => 1,
             Move::Crash => any(!self.running.is_empty(), world.rules.crash_weight),
+            Move::Strike => any(is_on_protection && world.may_strike(), 12),
         });
         let at = world.choices.next_move(&weights).expect("a replay makes only recorded moves");
         Move::ALL[at]
@@ -207,6 +212,7 @@ impl<'a> Run<'a> {
             Move::Operate => self.sim.world().operate(),
             Move::Again => self.sim.world().deliver_again(),
             Move::Crash => self.crash_some(),
+            Move::Strike => self.sim.world().strike_any(),
         }
         let mut world = self.sim.world();
         world.observe_ecs();

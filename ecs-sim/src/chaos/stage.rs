@@ -1,6 +1,7 @@
 //! The initial state of a run: one to three services, their deployment strategy, and their tags.
 
 use super::model::{CountModel, ServiceModel};
+use super::rules::Focus;
 use super::world::World;
 use crate::control_plane::{CircuitBreaker, DeploymentControllerType, ServiceSpec, StrategySpec};
 use crate::region::CLUSTER;
@@ -16,9 +17,15 @@ pub(super) const SETTINGS: [(&str, &str); 2] =
 impl World {
     /// Creates the services.
     pub(super) fn set_the_stage(&mut self) {
-        let services = 1 + self.choices.weighted(&[5, 3, 2]);
-        for name in NAMES.into_iter().take(services) {
-            let spec = self.spec(name);
+        let specs: Vec<ServiceSpec> = match self.rules.focus {
+            Focus::Services => {
+                let services = 1 + self.choices.weighted(&[5, 3, 2]);
+                NAMES.into_iter().take(services).map(|name| self.spec(name)).collect()
+            }
+            Focus::Protection => vec![ServiceSpec::new(CLUSTER, NAMES[0], self.choices.one_of(&[1, 1, 2, 3]))],
+        };
+        for spec in specs {
+            let name = spec.name.clone();
             let count = CountModel {
                 known: spec.desired_count,
                 set_by_others: spec.desired_count,
@@ -31,7 +38,7 @@ impl World {
                 format!("service {name}: {desired_count} tasks, {controller:?} {strategy:?}, {tags:?}")
             });
             self.region.lock().ecs.create_service(spec).expect("its name is unique and its bounds are valid");
-            self.model.services.insert(name.to_owned(), ServiceModel { count, is_deleted: false });
+            self.model.services.insert(name, ServiceModel { count, is_deleted: false });
         }
         self.narrate(|world| format!("variants of AWS: {}", world.rules.variants));
         self.narrate(|world| format!("{:?}", world.rules));

@@ -1,17 +1,19 @@
 //! A simulated database that survives crashes, answers late, fails before or after it has stored, and expires records
 //! as early as it may.
 
-use super::rules::Sabotage;
+use super::broken::Broken;
+use super::rules::{Rules, Sabotage};
 use super::shelves::{Shelf, StoredRecord};
 use super::world::{Sim, World};
 use crate::control_plane::Millis;
 use crate::doubles::clock::timestamp;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use taskhold::ecs::arn::Task;
 use taskhold::ecs::service::{Page, ServiceArn};
 use taskhold::service::record::ServiceRecord;
 use taskhold::store::error::StoreError;
 use taskhold::store::{Record, Store, StorePages, Stored, Versioned};
+use taskhold::task::attention::{Attention, attention};
 use taskhold::task::protection::ProtectionRequest;
 use taskhold::task::record::TaskRecord;
 
@@ -20,10 +22,18 @@ use taskhold::task::record::TaskRecord;
 const LANDS_WITHIN_MS: Millis = 120_000;
 
 /// A record type that has a table.
-pub(super) trait Shelved: Record<Key: 'static> + 'static {
+pub(super) trait Shelved: Record<Key: 'static> + std::fmt::Debug + 'static {
     fn shelf(world: &mut World) -> &mut Shelf<Self>;
     /// Damages a record as the deliberate defect requires.
     fn damage(_entry: &mut Self, _sabotage: Sabotage) {}
+    /// Until when the record is kept, which a deliberate defect may shorten.
+    fn kept_until(_record: &Self, keep_until: Timestamp, _rules: &Rules, _now: Timestamp) -> Timestamp {
+        keep_until
+    }
+    /// Whether a sweep would have to act on a record that is not listed as open.
+    fn is_overlooked(_record: &Self, _now: Timestamp) -> bool {
+        false
+    }
 }
 
 impl Shelved for TaskRecord {
@@ -35,6 +45,25 @@ impl Shelved for TaskRecord {
         if sabotage == Sabotage::ReleasesNotWrittenDown {
             record.protection.in_flight.retain(|call| call.request != ProtectionRequest::Clear);
         }
+        if sabotage == Sabotage::CallsOfOthersForgotten {
+            let calls = &mut record.protection.in_flight;
+            calls.drain(..calls.len().saturating_sub(1));
+            calls.iter_mut().for_each(|call| call.overlaps = None);
+        }
+    }
+
+    fn kept_until(record: &Self, keep_until: Timestamp, rules: &Rules, now: Timestamp) -> Timestamp {
+        if rules.sabotage != Sabotage::CallsInFlightNotKept {
+            return keep_until;
+        }
+        let mut without_calls = record.clone();
+        without_calls.protection.in_flight.clear();
+        without_calls.keep_until(now, SignedDuration::from_millis(rules.finished_job_retention_ms()))
+    }
+
+    fn is_overlooked(record: &Self, now: Timestamp) -> bool {
+        let later = now + SignedDuration::from_hours(1);
+        [now, later].into_iter().any(|at| attention(record, at) != Attention::None)
     }
 }
 
@@ -59,7 +88,8 @@ impl World {
         let name = key.to_string();
         let now = timestamp(self.now());
         let is_expired = R::shelf(self).kept.get(&name).is_some_and(|kept| kept.keep_until <= now);
-        if is_expired && self.choices.chance(50) {
+        let may_be_early = self.rules.sabotage == Sabotage::RecordsForgottenEarly && !self.is_calm;
+        if is_expired && self.choices.chance(50) || may_be_early && self.choices.chance(5) {
             R::shelf(self).kept.remove(&name);
             self.counts.strike("store: a record expires as early as it may");
             self.narrate(|_| format!("the record of {name} expires"));
@@ -76,19 +106,20 @@ impl World {
         self.forget_expired::<R>(&key);
         let sabotage = self.rules.sabotage;
         let name = key.to_string();
-        let shelf = R::shelf(self);
-        let current = shelf.load(&key).version;
+        let current = R::shelf(self).load(&key).version;
         if current != versioned.version && sabotage != Sabotage::StoresWithoutComparing {
             self.counts.add("store conflicts");
             self.narrate(|_| format!("  #{owner} stores {name}: conflict"));
             return Stored::Conflict;
         }
         R::damage(&mut versioned.record, sabotage);
+        let keep_until = R::kept_until(&versioned.record, keep_until, &self.rules, timestamp(self.now()));
+        let shelf = R::shelf(self);
         shelf.stores += 1;
-        versioned.version = shelf.stores;
+        let version = if sabotage == Sabotage::VersionsCountedAnew { current + 1 } else { shelf.stores };
+        versioned.version = version;
         shelf.stored_last = Some(name.clone());
         shelf.kept.insert(name.clone(), StoredRecord { key, versioned, keep_until });
-        let version = shelf.stores;
         self.narrate(|_| format!("  #{owner} stores {name}"));
         Stored::As(version)
     }
@@ -121,6 +152,10 @@ fn failed() -> StoreError {
 }
 
 impl<R: Shelved> Store<R> for ChaoticStore {
+    fn may_be_absent(&self, _: &R::Key) -> bool {
+        self.0.world().rules.is_guessing
+    }
+
     async fn load(&self, key: &R::Key) -> Result<Versioned<R>, StoreError> {
         let read = {
             let mut world = self.0.world();
@@ -131,7 +166,7 @@ impl<R: Shelved> Store<R> for ChaoticStore {
     }
 
     async fn put(&self, key: &R::Key, versioned: &Versioned<R>, keep_until: Timestamp) -> Result<Stored, StoreError> {
-        let owner = self.0.world().polled;
+        let owner = self.0.world().begins_store();
         let store = Write { key: key.clone(), versioned: versioned.clone(), keep_until, owner };
         let stored = self.0.send(move |world| world.stores(store)).await;
         self.0.gate().await;
@@ -140,6 +175,14 @@ impl<R: Shelved> Store<R> for ChaoticStore {
 }
 
 impl World {
+    /// An invocation stores a record. Returns its number.
+    fn begins_store(&mut self) -> usize {
+        if self.rules.sabotage == Sabotage::TimeOfStoresIgnored {
+            self.stopped_clocks.insert(self.polled, self.now());
+        }
+        self.polled
+    }
+
     fn stores<R: Shelved>(&mut self, store: Write<R>) -> Result<Stored, StoreError> {
         if !self.fault(self.rules.store_fault_percent) {
             return Ok(self.compare_and_set(store));
@@ -173,7 +216,14 @@ impl World {
         let fresh = shelf.kept.iter().filter(|(name, _)| Some(*name) != last.as_ref());
         let keys: Vec<R::Key> = fresh.map(|(_, kept)| kept.key.clone()).collect();
         let read = keys.into_iter().map(|key| (key.clone(), self.read::<R>(&key)));
-        read.filter(|(_, versioned)| versioned.record.is_open()).collect()
+        let (open, closed): (Vec<_>, Vec<_>) = read.partition(|(_, versioned)| versioned.record.is_open());
+        let now = timestamp(self.now());
+        if let Some((key, versioned)) = closed.iter().find(|(_, versioned)| R::is_overlooked(&versioned.record, now)) {
+            let why =
+                format!("the record of {key} is not open, and a sweep would have to act on it: {:?}", versioned.record);
+            self.break_off(Broken::Convergence, why);
+        }
+        open
     }
 }
 

@@ -1,6 +1,7 @@
 //! What workers do: start jobs, send heartbeats, finish jobs, or crash silently.
 
 use super::model::{Content, Ends, JOBS_AT_ONCE_MAX, JOBS_MAX, JobModel, MessageModel};
+use super::rules::Focus;
 use super::world::World;
 use crate::control_plane::{Millis, TaskStatus};
 use crate::queue::SendMessage;
@@ -10,6 +11,8 @@ use taskhold::lambda::job_message::{JobMessageType, MAX_DURATION_MINUTES_DEFAULT
 
 /// The maximum durations that workers declare, in minutes.
 const DURATIONS: [u32; 5] = [30, 10, 45, 2, 90];
+/// With the focus on protection, some are close together, so that tasks share calls.
+const CLOSE_DURATIONS: [u32; 9] = [20, 5, 6, 7, 60, 61, 62, 120, 600];
 /// Delays before a message becomes visible, in seconds; later messages overtake it.
 const DELAYS: [u32; 5] = [0, 0, 0, 20, 150];
 
@@ -94,7 +97,11 @@ impl World {
 
     fn report_job(&mut self, task: usize, job: usize, message_type: JobMessageType) {
         let is_silent = self.choices.chance(40) || message_type == JobMessageType::Finished;
-        let minutes = if is_silent { None } else { Some(self.choices.one_of(&DURATIONS)) };
+        let durations = match self.rules.focus {
+            Focus::Services => &DURATIONS[..],
+            Focus::Protection => &CLOSE_DURATIONS[..],
+        };
+        let minutes = if is_silent { None } else { Some(self.choices.one_of(durations)) };
         let late = if self.is_calm { 0 } else { self.choices.one_of(&DELAYS) };
         let now = self.now();
         let after = |minutes: u32| now + Millis::from(minutes) * 60_000;
@@ -142,6 +149,8 @@ impl World {
             content,
             is_done: false,
             dead_lettered_by: Vec::new(),
+            copies: 1,
+            receives: 0,
             deliveries_in_calm: 0,
         };
         self.narrate(|_| format!("  is message {}, visible in {late} s", short(&id)));

@@ -6,7 +6,7 @@ use super::choices::Choices;
 use super::counts::RunCounts;
 use super::events::OnTheirWay;
 use super::model::Model;
-use super::rules::{Rules, Sabotage};
+use super::rules::{Focus, Rules, Sabotage};
 use super::shelves::Shelves;
 use crate::control_plane::Millis;
 use crate::doubles::clock::timestamp;
@@ -21,6 +21,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use taskhold::clock::Clock;
+use taskhold::ecs::ProtectionAnswer;
+use taskhold::ecs::error::EcsError;
 use taskhold::task::protection::{LATE_EFFECT_MAX, SENT_WITHIN};
 
 /// The maximum time from sending a call to its effect: all that taskhold assumes for calls to ECS, less the time within
@@ -30,8 +32,19 @@ pub(super) const STRIKES_WITHIN_MS: Millis = (LATE_EFFECT_MAX.as_secs() - SENT_W
 /// The time between two scheduled sweeps, as in template.yaml.
 pub(super) const SWEEP_EVERY_MS: Millis = 5 * 60_000;
 
-/// An effect that takes place after its caller has given up.
-type LateEffect = Box<dyn FnOnce(&mut World) + Send>;
+/// What a call or a store does.
+pub(super) type Effect = Box<dyn FnOnce(&mut World) + Send>;
+
+/// An effect on its way.
+pub(super) struct PendingEffect {
+    /// The latest moment at which it takes place.
+    pub(super) at: Millis,
+    /// Whether it takes place at that moment and no earlier, unless its call is answered.
+    pub(super) is_slow: bool,
+    /// The call that waits for it, if its caller has not given up.
+    pub(super) call: Option<usize>,
+    pub(super) effect: Effect,
+}
 
 /// Whether events are recorded or only counted; the events of most runs are never read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,14 +64,17 @@ pub(super) struct World {
     /// The invocation that is being polled.
     pub(super) polled: InvocationNo,
     pub(super) gates: Gates<Millis>,
-    /// By the time at which they take effect.
-    late: Vec<(Millis, LateEffect)>,
+    pub(super) pending: Vec<PendingEffect>,
     pub(super) shelves: Shelves,
     pub(super) events: OnTheirWay,
     /// When the next scheduled sweep is due.
     pub(super) sweep_at: Millis,
     /// When each invocation last read each service.
     pub(super) last_reads: BTreeMap<(InvocationNo, String), Millis>,
+    /// The answers of ECS to calls that take effect on each task by itself, as far as they are known.
+    pub(super) answers: Vec<Result<ProtectionAnswer, EcsError>>,
+    /// For a deliberate defect: the time at which an invocation's clock stands still.
+    pub(super) stopped_clocks: BTreeMap<InvocationNo, Millis>,
     pub(super) model: Model,
     pub(super) counts: RunCounts,
     pub(super) broken: Option<(Broken, String)>,
@@ -69,8 +85,8 @@ pub(super) struct World {
 
 impl World {
     /// The world of this plan, or of this seed, before its services exist.
-    pub(super) fn new(mut choices: Choices, sabotage: Sabotage, recording: Recording) -> Self {
-        let rules = Rules::drawn(&mut choices, sabotage);
+    pub(super) fn new(mut choices: Choices, (sabotage, focus): (Sabotage, Focus), recording: Recording) -> Self {
+        let rules = Rules::drawn(&mut choices, sabotage, focus);
         let region = Region::for_scenario(rules.variants);
         let started_at = region.now();
         Self {
@@ -81,11 +97,13 @@ impl World {
             calm_at: 0,
             polled: 0,
             gates: Gates::default(),
-            late: Vec::new(),
+            pending: Vec::new(),
             shelves: Shelves::default(),
             events: OnTheirWay::default(),
             sweep_at: started_at + SWEEP_EVERY_MS,
             last_reads: BTreeMap::new(),
+            answers: Vec::new(),
+            stopped_clocks: BTreeMap::new(),
             model: Model::default(),
             counts: RunCounts::default(),
             broken: None,
@@ -133,32 +151,6 @@ impl World {
     /// Draws whether a fault strikes, with a probability of `percent`; none do in calm.
     pub(super) fn fault(&mut self, percent: u32) -> bool {
         !self.is_calm && self.choices.chance(percent)
-    }
-
-    /// Schedules an effect for later than its caller waits, within the time that taskhold assumes.
-    pub(super) fn leave_behind(&mut self, within: Millis, effect: LateEffect) {
-        let within = match self.rules.sabotage {
-            Sabotage::StrikesTooLate => within * 3,
-            _ => within,
-        };
-        // The latest moment is the worst case, so every second effect waits for it.
-        let after = if self.choices.chance(50) { within } else { self.choices.below(within as usize) as Millis };
-        let at = self.now() + after;
-        self.counts.strike("late effects");
-        self.late.push((at, effect));
-    }
-
-    pub(super) fn next_late(&self) -> Option<Millis> {
-        self.late.iter().map(|(at, _)| *at).min()
-    }
-
-    /// Carries out every effect that is due.
-    pub(super) fn strike_due(&mut self) {
-        let now = self.now();
-        while let Some(place) = self.late.iter().position(|(at, _)| *at <= now) {
-            let (_, effect) = self.late.remove(place);
-            effect(self);
-        }
     }
 }
 
@@ -232,7 +224,11 @@ struct Underway<E> {
 }
 
 fn leave<E: FnOnce(&mut World) -> T + Send + 'static, T>(world: &mut World, effect: E) {
-    world.leave_behind(STRIKES_WITHIN_MS / 3, Box::new(move |world| drop(effect(world))));
+    let within = match world.rules.focus {
+        Focus::Services => STRIKES_WITHIN_MS / 3,
+        Focus::Protection => STRIKES_WITHIN_MS,
+    };
+    world.leave_behind(within, Box::new(move |world| drop(effect(world))));
 }
 
 impl<E> Drop for Underway<E> {
@@ -247,7 +243,8 @@ impl<E> Drop for Underway<E> {
 
 impl Clock for Sim {
     fn now(&self) -> Timestamp {
-        timestamp(self.world().now())
+        let world = self.world();
+        timestamp(world.stopped_clocks.get(&world.polled).copied().unwrap_or_else(|| world.now()))
     }
 
     async fn sleep(&self, duration: Duration) {
