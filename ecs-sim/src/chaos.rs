@@ -11,7 +11,8 @@
 //!
 //! Two of three seeds focus on services: deployments, alerts and remediations. Every third one focuses on protection:
 //! one service of up to three tasks, invocations of up to 15 minutes, sweeps at any time, and calls whose effects on
-//! the tasks take place one by one, whenever the scheduler wants (`chaos/rules.rs`).
+//! the tasks take place one by one, whenever the scheduler wants. There, events of stopped tasks also come through the
+//! job queue, and some runs store a job's start without reading its record first (`chaos/rules.rs`).
 //!
 //! What can go wrong:
 //! - ECS throttles, answers 5xx, denies, sends no answer, applies a call that failed, applies a call up to 90 seconds
