@@ -119,8 +119,8 @@ impl World {
         }
     }
 
-    /// Sends a call whose effect on each task takes place by itself, whether or not its caller waits for it: one request
-    /// for each task.
+    /// Sends a call whose effect on each task takes place by itself, whether or not its caller waits for it. There is one
+    /// request for each task.
     pub(super) fn sends_apart(&mut self, setting: ProtectionSetting, requests: impl Iterator<Item = Value>) -> usize {
         let call = self.answers.len();
         self.answers.push(Ok(ProtectionAnswer::default()));
