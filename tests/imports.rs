@@ -6,7 +6,7 @@ mod graph;
 mod source;
 
 use graph::{Crate, cycles, shown};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 const FUNCTION: &str = "src";
 const SIMULATOR: &str = "ecs-sim/src";
@@ -35,12 +35,6 @@ const ORDER_OF_SIMULATOR: [&str; 14] = [
     "commands",
 ];
 
-/// The modules of `src/` with a cycle between their files. Only ever gets shorter.
-const CYCLES_LEFT: [&str; 0] = [];
-
-/// The names that two types of `src/` share. Only ever gets shorter.
-const SHARED_NAMES_LEFT: [&str; 0] = [];
-
 /// The imports that point up, each with the names of its file and of what it imports.
 fn upward(modules: &Crate, order: &[&str]) -> Vec<String> {
     let rank = |module: &str| {
@@ -60,16 +54,10 @@ fn upward(modules: &Crate, order: &[&str]) -> Vec<String> {
         .collect()
 }
 
-/// The cycles between files, by top-level module, without those in the modules of `left`.
-fn file_cycles(modules: &Crate, left: &[&str]) -> Vec<String> {
+/// The cycles between files, each with the names that tie it.
+fn file_cycles(modules: &Crate) -> Vec<String> {
     let imports = modules.imports();
-    let cycles = cycles(&imports);
-    let module_of = |cycle: &BTreeSet<&graph::Module>| cycle.first().and_then(|file| file.first()).cloned();
-    let with_cycles: BTreeSet<String> = cycles.iter().filter_map(module_of).collect();
-    let without: Vec<&&str> = left.iter().filter(|module| !with_cycles.contains(**module)).collect();
-    assert!(without.is_empty(), "these modules no longer have a cycle: take them off the list: {without:?}");
-    let new = cycles.iter().filter(|cycle| !left.contains(&module_of(cycle).unwrap_or_default().as_str()));
-    new.map(|cycle| shown(cycle, &imports)).collect()
+    cycles(&imports).iter().map(|cycle| shown(cycle, &imports)).collect()
 }
 
 /// The names that more than one type has, with the modules that declare them.
@@ -99,8 +87,8 @@ fn imports_between_top_level_modules_point_down() {
 
 #[test]
 fn imports_between_files_make_no_cycle() {
-    for (folder, left) in [(FUNCTION, &CYCLES_LEFT[..]), (SIMULATOR, &[])] {
-        let cycles = file_cycles(&Crate::read(folder), left);
+    for folder in [FUNCTION, SIMULATOR] {
+        let cycles = file_cycles(&Crate::read(folder));
         assert!(cycles.is_empty(), "files of {folder} import each other in a cycle:\n{}", cycles.join("\n"));
     }
 }
@@ -109,8 +97,7 @@ fn imports_between_files_make_no_cycle() {
 fn two_types_never_share_a_name() {
     let crates = [FUNCTION, SIMULATOR].map(|folder| (folder, Crate::read(folder)));
     let shared = shared_names(&crates);
-    let names: BTreeSet<&str> = shared.keys().copied().collect();
-    assert_eq!(names, BTreeSet::from(SHARED_NAMES_LEFT), "{shared:#?}");
+    assert!(shared.is_empty(), "{shared:#?}");
 }
 
 #[test]
@@ -133,8 +120,7 @@ fn a_cycle_is_shown_with_the_names_that_tie_it() {
         ("a/child", "use super::Parent;\npub struct Child;"),
         ("b", "use crate::a::Child;\npub struct Unneeded;"),
     ]);
-    assert_eq!(file_cycles(&modules, &[]), ["  a -> a::child: helper\n  a::child -> a: Parent\n"]);
-    assert!(file_cycles(&modules, &["a"]).is_empty());
+    assert_eq!(file_cycles(&modules), ["  a -> a::child: helper\n  a::child -> a: Parent\n"]);
 }
 
 #[test]
@@ -144,7 +130,7 @@ fn a_name_that_a_parent_passes_on_ties_only_the_files_that_declare_and_use_it() 
         ("a/one", "pub struct One;"),
         ("a/two", "use super::One;\npub struct Two(One);"),
     ]);
-    assert!(file_cycles(&modules, &[]).is_empty());
+    assert!(file_cycles(&modules).is_empty());
     let imports = modules.imports();
     let pairs: Vec<String> =
         imports.iter().map(|import| format!("{} {}", import.from.join("::"), import.to.join("::"))).collect();
