@@ -2,7 +2,7 @@
 //!
 //! [`service`] builds it from an alert about a service, [`interruption`] from a task that stopped with jobs running.
 //! Only these modules choose facts and write sentences; the formats choose lengths and markup. Text that others wrote
-//! is marked as such ([`Piece`]), so that each format can escape and shorten it.
+//! is marked as such (`Piece`), so that each format can escape and shorten it.
 
 pub mod interruption;
 pub mod problem;
