@@ -1,7 +1,7 @@
 //! Whether and when calls and stores take effect: at once, later, whether or not their callers still wait, or never.
 
 use super::rules::Sabotage;
-use super::world::{Effect, PendingEffect, STRIKES_WITHIN_MS, World};
+use super::world::{PendingEffect, STRIKES_WITHIN_MS, World, WorldChange};
 use crate::control_plane::Millis;
 use serde_json::Value;
 use taskhold::ecs::error::EcsError;
@@ -60,13 +60,13 @@ impl World {
     }
 
     /// Schedules an effect for later than its caller waits, within the time that taskhold assumes.
-    pub(super) fn leave_behind(&mut self, within: Millis, effect: Effect) {
+    pub(super) fn leave_behind(&mut self, within: Millis, effect: WorldChange) {
         self.counts.strike("late effects");
         self.put_on_its_way(None, within, effect);
     }
 
     /// Schedules an effect. `call` is the call that waits for it, if one does.
-    fn put_on_its_way(&mut self, call: Option<usize>, within: Millis, effect: Effect) {
+    fn put_on_its_way(&mut self, call: Option<usize>, within: Millis, effect: WorldChange) {
         let within = match self.rules.sabotage {
             Sabotage::StrikesTooLate => within * 3,
             _ => within,

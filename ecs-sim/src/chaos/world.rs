@@ -33,7 +33,7 @@ pub(super) const STRIKES_WITHIN_MS: Millis = (LATE_EFFECT_MAX.as_secs() - SENT_W
 pub(super) const SWEEP_EVERY_MS: Millis = 5 * 60_000;
 
 /// What a call or a store does.
-pub(super) type Effect = Box<dyn FnOnce(&mut World) + Send>;
+pub(super) type WorldChange = Box<dyn FnOnce(&mut World) + Send>;
 
 /// An effect on its way.
 pub(super) struct PendingEffect {
@@ -43,7 +43,7 @@ pub(super) struct PendingEffect {
     pub(super) is_slow: bool,
     /// The call that waits for it, if its caller has not given up.
     pub(super) call: Option<usize>,
-    pub(super) effect: Effect,
+    pub(super) effect: WorldChange,
 }
 
 /// Whether events are recorded or only counted; the events of most runs are never read.
