@@ -130,7 +130,7 @@ fn a_protection_that_a_task_sets_itself_is_no_call_of_the_function() {
 #[test]
 fn a_refusal_of_ecs_fails_the_line() {
     for (text, problem) in [
-        ("service web desired 1\nscale web to 0\nadvance 10m\nprotect a", "ecs refuses a: MISSING"),
+        ("service web desired 1\nscale web to 0\nadvance 10m\nprotect a", "ECS refuses to protect a: MISSING"),
         ("deployment of web fails", "no deployment is in progress"),
         ("service web desired 1\nrebalance web", "two tasks or more"),
         ("delete web\nadvance 1d\nexpect web steady", "there is no service `web`"),

@@ -108,8 +108,8 @@ impl ControlPlane {
         self.variants
     }
 
-    /// The next moment at which anything changes by itself. With [`StopDelay::Late`] the scheduler may run then and
-    /// find nothing to do.
+    /// The next moment at which anything changes by itself. With [`StopDelay::Late`](super::StopDelay::Late) the
+    /// scheduler may run then and find nothing to do.
     pub fn next_due(&self) -> Option<Millis> {
         self.due.first().map(|(at, _)| *at)
     }
