@@ -40,10 +40,10 @@ fn in_process(scenario: &Scenario, variants: Variants) -> Result<Summary, String
 fn timeline(scenario: &Scenario, variants: Variants) -> String {
     let region = SharedRegion::new(Region::for_scenario(variants));
     let mut function = InProcess::new(&region, scenario.settings()).unwrap();
-    let mut told = Vec::new();
-    let mut observer = Timeline::new(&mut told, Style::default());
+    let mut printed = Vec::new();
+    let mut observer = Timeline::new(&mut printed, Style::default());
     block_on(run(scenario, region, &mut function, &mut observer)).unwrap();
-    String::from_utf8(told).unwrap()
+    String::from_utf8(printed).unwrap()
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn a_scenario_run_twice_is_the_same_to_the_byte() {
 }
 
 #[test]
-fn every_scenario_holds_under_the_readings_of_aws_that_it_allows() {
+fn every_scenario_holds_under_the_variants_of_aws_that_it_allows() {
     let mut failures = Vec::new();
     let mut runs = 0;
     let mut progress = Progress::new("scenarios under their variants of AWS", scenario_files().len());
@@ -79,13 +79,10 @@ fn a_scenario_whose_expectation_does_not_hold_fails_with_its_line() {
         ("expect a protected", "1: a is not protected"),
         ("job j starts on a for 60m\nadvance 1m\nexpect a protected for 70m", "3: a is protected for 59m0s more"),
         ("deploy web\nexpect web steady", "2: web is not steady"),
-        ("expect 1 call", "1: 0 UpdateTaskProtection calls, not 1"),
-        (
-            "send {}\nexpect 1 dead-lettered because jobId",
-            "2: the last one was dead-lettered because `version` is missing",
-        ),
+        ("expect 1 call", "1: calls of UpdateTaskProtection: 0, not 1"),
+        ("send {}\nexpect 1 dead-lettered because jobId", "2: the reason of the last one is: `version` is missing"),
         ("ecs denies 1\njob j starts on a", "2: the function logged an error"),
-        ("expect warning nonsense", "1: no line of level WARN contains that"),
+        ("expect warning nonsense", "1: no log line of level WARN contains this text"),
         ("job j starts on z", "1: there is no task `z` yet"),
     ] {
         let scenario = Scenario::parse("made up", text).unwrap();
@@ -97,7 +94,7 @@ fn a_scenario_whose_expectation_does_not_hold_fails_with_its_line() {
 #[test]
 fn an_unknown_word_fails_with_file_and_line() {
     let error = Scenario::parse("made up", "# fine\n\ndance\n").unwrap_err();
-    assert_eq!(error.to_string(), "made up:3: `dance` begins no statement");
+    assert_eq!(error.to_string(), "made up:3: unknown statement `dance`");
 }
 
 /// The result of a scenario, and the operations that the function called.

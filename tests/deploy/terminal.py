@@ -9,8 +9,9 @@ import subprocess
 import time
 from dataclasses import dataclass, field
 
-# How long a command may be silent. SAM takes seconds to start.
-SILENCE_SECONDS = 60
+# How long a command may be silent. SAM takes seconds to start. The first time, when Python compiles it, a busy machine
+# may need more than a minute.
+SILENCE_SECONDS = 180
 # `Name [value]: ` of scripts/deploy, and SAM's question. A question is the last output before the command waits.
 QUESTION = r"(?:^|\n)({}|Deploy this changeset\?)(?: \[([^\n]*)\])?: $"
 

@@ -100,7 +100,8 @@ fn desired(world: &ScenarioWorld, service: &str) -> Result<usize, String> {
 
 fn mail(world: &ScenarioWorld, expected: &str) -> Result<(), String> {
     let mail = world.last_mail.as_deref().ok_or("no line before this one expects an alert")?;
-    let in_one_line = mail.split_whitespace().collect::<Vec<_>>().join(" ");
+    // The email wraps its lines, and marks the continuation of a quoted text.
+    let in_one_line = mail.split_whitespace().filter(|word| *word != "|").collect::<Vec<_>>().join(" ");
     if in_one_line.contains(expected) { Ok(()) } else { Err(format!("the email does not contain this text:\n{mail}")) }
 }
 
