@@ -13,7 +13,7 @@ use taskhold::lambda::dead_letter::{DeadLetter, DeadLetterQueue, MESSAGE_ID_ATTR
 use taskhold::notify::message::AlertMessage;
 use taskhold::notify::sink::InterruptedJobQueue;
 use taskhold::notify::sink::Sink;
-use taskhold::outbox::DeliveryError;
+use taskhold::outbox::{CLAIM, DeliveryError};
 use taskhold::service::alert::{AlertKind, Transition};
 use taskhold::service::recheck::{Recheck, RecheckQueue};
 
@@ -159,6 +159,9 @@ impl World {
         for what in alert_subjects(message) {
             is_excessive |= self.model.published(&what, (message.kind, message.event), service.as_deref());
         }
+        // An invocation that outlives its claim sends a notification that another one has claimed by then. The deployed
+        // function's timeout is shorter than a claim.
+        is_excessive &= i128::from(self.rules.function_timeout_ms) <= CLAIM.as_millis();
         if is_excessive {
             let why = format!(
                 "{} {} was sent more often than the faults explain",
