@@ -142,6 +142,12 @@ fn alert_subjects(message: &AlertMessage) -> Vec<String> {
 }
 
 impl World {
+    /// Whether no invocation can outlive what it has claimed to send, after which another invocation sends it too. So it is
+    /// with the timeout of the deployed function.
+    fn claims_outlast_invocations(&self) -> bool {
+        i128::from(self.rules.function_timeout_ms) <= CLAIM.as_millis()
+    }
+
     fn check_alert(&mut self, message: &AlertMessage) {
         let service = message.service.as_ref().map(|service| service.name.clone());
         self.counts.add(match message.event {
@@ -159,10 +165,7 @@ impl World {
         for what in alert_subjects(message) {
             is_excessive |= self.model.published(&what, (message.kind, message.event), service.as_deref());
         }
-        // An invocation that outlives its claim sends a notification that another one has claimed by then. The deployed
-        // function's timeout is shorter than a claim.
-        is_excessive &= i128::from(self.rules.function_timeout_ms) <= CLAIM.as_millis();
-        if is_excessive {
+        if is_excessive && self.claims_outlast_invocations() {
             let why = format!(
                 "{} {} was sent more often than the faults explain",
                 message.kind.as_str(),
@@ -258,7 +261,8 @@ impl World {
         self.narrate(|_| format!("  {id} (attempt {attempt}) is forwarded as interrupted"));
         let times = self.model.forwarded.entry((id.clone(), attempt)).or_default();
         *times += 1;
-        if *times > 1 + self.model.hiccups {
+        let times = *times;
+        if times > 1 + self.model.hiccups && self.claims_outlast_invocations() {
             let why = format!("{id} (attempt {attempt}) was forwarded {times} times");
             self.break_off(Broken::Alerts, why);
         }
