@@ -131,8 +131,8 @@ fn a_protection_that_a_task_sets_itself_is_no_call_of_the_function() {
 fn a_refusal_of_ecs_fails_the_line() {
     for (text, problem) in [
         ("service web desired 1\nscale web to 0\nadvance 10m\nprotect a", "ECS refuses to protect a: MISSING"),
-        ("deployment of web fails", "no deployment is in progress"),
-        ("service web desired 1\nrebalance web", "two tasks or more"),
+        ("deployment of web fails", "no deployment without running tasks is in progress"),
+        ("service web desired 1\nrebalance web", "at least two tasks"),
         ("delete web\nadvance 1d\nexpect web steady", "there is no service `web`"),
     ] {
         let found = tell(text, Variants::default()).expect_err(text);
