@@ -1,4 +1,4 @@
-//! What is wrong with the settings.
+//! Problems with the settings.
 
 use std::fmt;
 

@@ -283,7 +283,7 @@ mod tests {
         for wrong in ["notify", "release-idle raise-desired-count", "release-idle, all", "Release-Idle"] {
             let problems = names(read("release-idle", wrong));
             let [problem] = &problems[..] else {
-                panic!("what is not known is not blamed on the policy: {problems:?}")
+                panic!("an unknown remediation is no problem of the policy: {problems:?}")
             };
             assert!(
                 problem.starts_with(&format!("TASKHOLD_REMEDIATIONS is `{wrong}`; it must be `release-idle`")),

@@ -108,7 +108,7 @@ mod tests {
     fn a_throttled_call_means_that_nothing_is_left() {
         let rate_limit = RateLimit::default();
         assert_eq!(rate_limit.throttled(at(0)), Duration::from_micros(12_500));
-        assert_eq!(rate_limit.throttled(at(0)), Duration::from_millis(25), "what is promised stays so");
+        assert_eq!(rate_limit.throttled(at(0)), Duration::from_millis(25), "an earlier reservation keeps its time");
         assert_eq!(rate_limit.bucket(|bucket| bucket.take(at(0))), Duration::from_micros(37_500));
     }
 }

@@ -31,7 +31,7 @@ impl Fate {
 }
 
 impl World {
-    /// Draws the fate of a call for so many tasks.
+    /// Draws the fate of a call for this number of tasks.
     pub(super) fn fate(&mut self, tasks: usize) -> Fate {
         if !self.fault(self.rules.call_fault_percent) {
             return Fate { strikes: Strikes::InTime, error: None, is_partial: false };

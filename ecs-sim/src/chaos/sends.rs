@@ -142,8 +142,8 @@ fn alert_subjects(message: &AlertMessage) -> Vec<String> {
 }
 
 impl World {
-    /// Whether no invocation can outlive what it has claimed to send, after which another invocation sends it too. So it is
-    /// with the timeout of the deployed function.
+    /// Whether a claim lasts at least as long as an invocation can run. With the deployed function's timeout it does.
+    /// Otherwise another invocation may send the same again while the first still runs.
     fn claims_outlast_invocations(&self) -> bool {
         i128::from(self.rules.function_timeout_ms) <= CLAIM.as_millis()
     }

@@ -97,7 +97,7 @@ mod tests {
         let mut counts = [0_u32; TaskRecord::SHARDS as usize];
         (0..8000).for_each(|number| counts[of(number) as usize] += 1);
         assert!(counts.iter().all(|count| (700..1300).contains(count)), "{counts:?}");
-        assert_eq!([1, 2, 3, 4].map(of), EXPECTED, "what is stored would be looked for elsewhere");
+        assert_eq!([1, 2, 3, 4].map(of), EXPECTED, "stored items would be read from another shard");
     }
 
     /// Values from when the table was first used: the items in it depend on them.
