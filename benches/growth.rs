@@ -8,6 +8,7 @@
 use ecs_sim::doubles::granting::{
     GrantingFunction, SERVICE, Tasks, batch, deliver, function, invoke, log_to_nowhere, runtime,
 };
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
@@ -106,8 +107,8 @@ fn one_job_more(runtime: &Runtime, jobs: usize) -> Duration {
 /// The state store contains a live job of each of this many tasks, so that a sweep compares all of them with ECS.
 /// There is no service, so that reconciling it takes no time.
 fn to_sweep(runtime: &Runtime, records: usize) -> GrantingFunction {
-    let mut function = told_of(runtime, records);
-    function.services.tasks.ecs.tasks = 0;
+    let function = told_of(runtime, records);
+    function.ecs.tasks.store(0, Ordering::Relaxed);
     function
 }
 

@@ -26,7 +26,7 @@ impl Budget<'_> {
     ///
     /// # Errors
     /// Less than [`CALL_TIME`] is left.
-    pub fn allows_a_call<C: Clock>(&self, clock: &C) -> Result<(), OutOfTime> {
+    pub fn allows_a_call(&self, clock: &dyn Clock) -> Result<(), OutOfTime> {
         if self.deadline.duration_since(clock.now()) < CALL_TIME { Err(OutOfTime) } else { Ok(()) }
     }
 }

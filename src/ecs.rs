@@ -18,9 +18,9 @@ use crate::ecs::arn::{ClusterArn, TaskId};
 use crate::ecs::error::EcsError;
 use crate::ecs::service::{Page, Service, ServiceArn};
 use crate::ecs::task::TaskDescription;
+use async_trait::async_trait;
 
 use jiff::Timestamp;
-use std::future::Future;
 use std::sync::Arc;
 
 /// Longest protection that one call can request, in minutes (aws-facts "ECS: the protection API").
@@ -113,20 +113,22 @@ pub struct ProtectionAnswer {
 
 /// The call that sets protection. An implementation sends it at most once: retrying is the caller's decision,
 /// because only the caller knows what a late effect of the first attempt would do.
+#[async_trait]
 pub trait Ecs: Send + Sync {
     /// Sets the protection of at most [`TASKS_PER_PROTECTION_CALL_MAX`] tasks of one cluster.
     ///
     /// # Errors
     /// The whole call failed. [`EcsError::effect`] says whether it may have taken effect nevertheless.
-    fn update_task_protection(
+    async fn update_task_protection(
         &self,
         cluster: &ClusterArn,
         setting: ProtectionSetting,
         tasks: &[TaskId],
-    ) -> impl Future<Output = Result<ProtectionAnswer, EcsError>> + Send;
+    ) -> Result<ProtectionAnswer, EcsError>;
 }
 
 /// The only change that taskhold makes to a service. Sent at most once, like the call of [`Ecs`].
+#[async_trait]
 pub trait ServiceUpdates: Send + Sync {
     /// Sets the desired count of a service and nothing else (`UpdateService` with `desiredCount` alone, which
     /// starts no deployment).
@@ -136,55 +138,49 @@ pub trait ServiceUpdates: Send + Sync {
     ///
     /// # Errors
     /// The call failed. [`EcsError::effect`] says whether it may have taken effect nevertheless.
-    fn set_desired_count(&self, service: &ServiceArn, to: u32) -> impl Future<Output = Result<(), EcsError>> + Send;
+    async fn set_desired_count(&self, service: &ServiceArn, to: u32) -> Result<(), EcsError>;
 }
 
 /// The reads that describe a service and its tasks. Each is sent once.
+#[async_trait]
 pub trait ServiceReads: Send + Sync {
     /// Describes a service with its tags (`DescribeServices`). `None` if ECS knows no service of that name.
     ///
     /// # Errors
     /// The read failed, which says nothing about the service.
-    fn describe_service(&self, service: &ServiceArn) -> impl Future<Output = Result<Option<Service>, EcsError>> + Send;
+    async fn describe_service(&self, service: &ServiceArn) -> Result<Option<Service>, EcsError>;
 
     /// Lists the tasks of a service whose desired status is `RUNNING`, one page at a time (`ListTasks`).
     ///
     /// # Errors
     /// The read failed.
-    fn list_tasks(
-        &self,
-        service: &ServiceArn,
-        next_token: Option<&str>,
-    ) -> impl Future<Output = Result<Page<TaskId>, EcsError>> + Send;
+    async fn list_tasks(&self, service: &ServiceArn, next_token: Option<&str>) -> Result<Page<TaskId>, EcsError>;
 
     /// Describes at most 100 tasks of one cluster (`DescribeTasks`). Tasks that ECS no longer knows are left
     /// out.
     ///
     /// # Errors
     /// The read failed.
-    fn describe_tasks(
-        &self,
-        cluster: &ClusterArn,
-        tasks: &[TaskId],
-    ) -> impl Future<Output = Result<Vec<TaskDescription>, EcsError>> + Send;
+    async fn describe_tasks(&self, cluster: &ClusterArn, tasks: &[TaskId]) -> Result<Vec<TaskDescription>, EcsError>;
 
     /// Reads the protection of at most 100 tasks of one cluster (`GetTaskProtection`).
     ///
     /// # Errors
     /// The read failed.
-    fn get_task_protection(
-        &self,
-        cluster: &ClusterArn,
-        tasks: &[TaskId],
-    ) -> impl Future<Output = Result<ProtectionAnswer, EcsError>> + Send;
+    async fn get_task_protection(&self, cluster: &ClusterArn, tasks: &[TaskId]) -> Result<ProtectionAnswer, EcsError>;
 
     /// Lists the services of a cluster, one page at a time (`ListServices`).
     ///
     /// # Errors
     /// The read failed.
-    fn list_services(
+    async fn list_services(
         &self,
         cluster: &Arc<ClusterArn>,
         next_token: Option<&str>,
-    ) -> impl Future<Output = Result<Page<ServiceArn>, EcsError>> + Send;
+    ) -> Result<Page<ServiceArn>, EcsError>;
 }
+
+/// Everything that taskhold asks of ECS: what an implementation of all three traits is.
+pub trait EcsClient: Ecs + ServiceReads + ServiceUpdates {}
+
+impl<T: Ecs + ServiceReads + ServiceUpdates> EcsClient for T {}

@@ -1,12 +1,14 @@
 //! Lambda's `bootstrap`: reads the environment, connects the adapters to the function and starts the runtime.
 //! It holds no logic.
 
+use async_trait::async_trait;
 use aws_config::SdkConfig;
 use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::value::RawValue;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 use taskhold::aws;
 use taskhold::aws::alerts::AwsAlertSink;
@@ -18,16 +20,14 @@ use taskhold::aws::store::AwsStore;
 use taskhold::aws::trust::Variables;
 use taskhold::clock::Clock;
 use taskhold::config::settings::Config;
-use taskhold::lambda::function::{Function, FunctionPorts, Parts, Response};
-use taskhold::notify::sink::{JobForwarder, Notifier};
+use taskhold::lambda::function::{Function, Parts, Response};
 use taskhold::task::rate_limit::RateLimit;
-use taskhold::{service, task};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 /// The system's clock.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct SystemClock {
     /// How far the time of a scenario is ahead of the system's.
     #[cfg(feature = "simulated-clock")]
@@ -41,6 +41,7 @@ impl SystemClock {
     }
 }
 
+#[async_trait]
 impl Clock for SystemClock {
     #[cfg(not(feature = "simulated-clock"))]
     fn now(&self) -> Timestamp {
@@ -57,11 +58,6 @@ impl Clock for SystemClock {
         tokio::time::sleep(duration).await;
     }
 }
-
-static CLOCK: SystemClock = SystemClock {
-    #[cfg(feature = "simulated-clock")]
-    ahead_ms: std::sync::atomic::AtomicI64::new(0),
-};
 
 /// For scenarios, whose time is simulated: with `TASKHOLD_SIMULATED_TIMEOUT_SECONDS`, an invocation starts that long before
 /// the deadline that the runtime API names. No release has this feature.
@@ -94,27 +90,6 @@ mod simulated_clock {
     }
 }
 
-/// The adapters to AWS, with the system's clock.
-#[derive(Debug)]
-struct Aws;
-
-impl task::reconciler::TaskPorts for Aws {
-    type Ecs = AwsEcs;
-    type Store = AwsStore<&'static SystemClock>;
-    type Interrupted = JobForwarder<AwsQueue>;
-    type Notifier = Notifier<AwsAlertSink>;
-    type Clock = &'static SystemClock;
-}
-
-impl service::reconciler::ServicePorts for Aws {
-    type Autoscaling = AwsAutoscaling;
-    type Rechecks = AwsRecheckQueue;
-}
-
-impl FunctionPorts for Aws {
-    type DeadLetters = AwsQueue;
-}
-
 #[tokio::main(flavor = "local")]
 async fn main() -> ExitCode {
     // Spawned as a local task: waking a local task only pushes it onto a queue, while waking the runtime's
@@ -131,19 +106,24 @@ async fn run() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let function = Function::<Aws>::new(Parts {
-        ecs: AwsEcs::new(&sdk),
-        autoscaling: AwsAutoscaling::new(&sdk),
-        store: AwsStore::new(&sdk, config.store_table.clone(), &CLOCK),
-        notifier: Notifier(AwsAlertSink::new(&sdk, config.alert_topic_arn.clone(), config.alert_queue_url.clone())),
-        dead_letters: config.dead_letter_queue_url.clone().map(|url| AwsQueue::new(&sdk, url)),
-        clock: &CLOCK,
-        rechecks: config.recheck_queue_url.clone().map(|url| AwsRecheckQueue::new(&sdk, url)),
-        interrupted: config.interrupted_queue_url.clone().map(|url| JobForwarder(AwsQueue::new(&sdk, url))),
+    let clock = Arc::new(SystemClock::default());
+    let store = Arc::new(AwsStore::new(&sdk, config.store_table.clone(), clock.clone()));
+    let alerts = AwsAlertSink::new(&sdk, config.alert_topic_arn.clone(), config.alert_queue_url.clone());
+    let queue = |url: &String| Arc::new(AwsQueue::new(&sdk, url.clone()));
+    let function = Function::new(Parts {
+        ecs: Arc::new(AwsEcs::new(&sdk)),
+        autoscaling: Arc::new(AwsAutoscaling::new(&sdk)),
+        task_records: store.clone(),
+        service_records: store,
+        alerts: Arc::new(alerts),
+        dead_letters: config.dead_letter_queue_url.as_ref().map(|url| queue(url) as _),
+        clock: clock.clone(),
+        rechecks: config.recheck_queue_url.clone().map(|url| Arc::new(AwsRecheckQueue::new(&sdk, url)) as _),
+        interrupted: config.interrupted_queue_url.as_ref().map(|url| queue(url) as _),
         config,
         rate_limit: RateLimit::default(),
     });
-    let service = service_fn(|event: LambdaEvent<Box<RawValue>>| invoke(&function, event));
+    let service = service_fn(|event: LambdaEvent<Box<RawValue>>| invoke(&function, &clock, event));
     match lambda_runtime::run(service).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -178,15 +158,16 @@ fn deadline(deadline_ms: u64, now: Timestamp) -> Timestamp {
 }
 
 async fn invoke(
-    function: &Function<Aws>,
+    function: &Function,
+    clock: &SystemClock,
     event: LambdaEvent<Box<RawValue>>,
 ) -> Result<Response, lambda_runtime::Error> {
     let deadline = deadline(event.context.deadline, SystemClock::system_now());
     #[cfg(feature = "simulated-clock")]
-    simulated_clock::follow(&CLOCK, deadline);
+    simulated_clock::follow(clock, deadline);
     // Boxed, which also keeps the compiler from following one type through runtime, handler and SDK at once.
     let (response, counts) = function.handle(event.payload.get(), deadline).boxed_local().await?;
-    if let Some(line) = counts.metric_line(function.config().clusters.names(), CLOCK.now()) {
+    if let Some(line) = counts.metric_line(function.config().clusters.names(), clock.now()) {
         println!("{line}");
     }
     Ok(response)

@@ -5,9 +5,9 @@
 //! report it are stored together and in order. A crash between sending and acknowledging sends the item
 //! twice; no crash loses it.
 
+use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::future::Future;
 
 /// How long an instance has to send what it has claimed: each send times out after seconds. After that the
 /// instance has most likely crashed, and another one sends the item.
@@ -19,12 +19,13 @@ pub const CLAIM: SignedDuration = SignedDuration::from_secs(60);
 pub struct DeliveryError(pub String);
 
 /// Delivers items of one kind.
+#[async_trait]
 pub trait Deliver<T>: Send + Sync {
     /// Sends one item. The same item may be sent more than once.
     ///
     /// # Errors
     /// The receiver did not take the item.
-    fn deliver(&self, item: &T) -> impl Future<Output = Result<(), DeliveryError>> + Send;
+    async fn deliver(&self, item: &T) -> Result<(), DeliveryError>;
 }
 
 /// The delivery of one item that a record still has to report. The record drops it when the receiver took the

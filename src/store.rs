@@ -10,9 +10,9 @@ pub mod memory;
 
 use crate::ecs::service::Page;
 use crate::store::error::StoreError;
+use async_trait::async_trait;
 
 use jiff::Timestamp;
-use std::future::Future;
 
 /// Distinguishes the stored states of one record. A version grows with each store; 0 means that there is no
 /// record. It is never reused for the same key, not even after the record was forgotten: an instance that
@@ -49,25 +49,21 @@ pub enum Stored {
 }
 
 /// Keeps records, one under each key. Implementations do not interpret the records.
+#[async_trait]
 pub trait Store<R: Record>: Send + Sync {
     /// Reads a record; an absent one is [`Versioned::default`]. The read is consistent: it sees every store
     /// that was acknowledged before.
     ///
     /// # Errors
     /// The store failed, which says nothing about the record.
-    fn load(&self, key: &R::Key) -> impl Future<Output = Result<Versioned<R>, StoreError>> + Send;
+    async fn load(&self, key: &R::Key) -> Result<Versioned<R>, StoreError>;
 
     /// Stores a record atomically, if the stored version is still `versioned.version`. The store must keep it
     /// until `keep_until` and may forget it then.
     ///
     /// # Errors
     /// The store failed; the record may or may not have been stored.
-    fn put(
-        &self,
-        key: &R::Key,
-        versioned: &Versioned<R>,
-        keep_until: Timestamp,
-    ) -> impl Future<Output = Result<Stored, StoreError>> + Send;
+    async fn put(&self, key: &R::Key, versioned: &Versioned<R>, keep_until: Timestamp) -> Result<Stored, StoreError>;
 
     /// Whether this instance sees the key for the first time, so that the record may not exist yet. A caller that
     /// is about to create it can then store without reading first, which saves a round trip. This is a guess; a
@@ -81,6 +77,7 @@ pub trait Store<R: Record>: Send + Sync {
 pub type RecordPage<R> = Page<(<R as Record>::Key, Versioned<R>)>;
 
 /// A state store that can list its open records.
+#[async_trait]
 pub trait StorePages<R: Record>: Store<R> {
     /// Reads a page of the records that are open ([`Record::is_open`]) and have not expired, in an order that
     /// only the store knows. A page that is not the last may be empty. `token` is the [`Page::next_token`] of
@@ -92,7 +89,7 @@ pub trait StorePages<R: Record>: Store<R> {
     ///
     /// # Errors
     /// The store failed.
-    fn page(&self, token: Option<&str>) -> impl Future<Output = Result<RecordPage<R>, StoreError>> + Send;
+    async fn page(&self, token: Option<&str>) -> Result<RecordPage<R>, StoreError>;
 }
 
 /// How often [`update`] tries to store. Each conflict means that another instance succeeded, so that even 8
@@ -128,8 +125,8 @@ pub struct Updated<R, T> {
 ///
 /// # Errors
 /// The state store failed, or other instances stored first too many times in a row.
-pub async fn update<R: Record, S: Store<R>, T>(
-    store: &S,
+pub async fn update<R: Record, T>(
+    store: &dyn Store<R>,
     key: &R::Key,
     known: Option<&Versioned<R>>,
     change: impl FnMut(&mut R) -> Changed<T>,
@@ -143,8 +140,8 @@ pub async fn update<R: Record, S: Store<R>, T>(
 ///
 /// # Errors
 /// As [`update`].
-pub async fn update_after<R: Record, S: Store<R>, T>(
-    store: &S,
+pub async fn update_after<R: Record, T>(
+    store: &dyn Store<R>,
     key: &R::Key,
     known: Option<&Versioned<R>>,
     mut change: impl FnMut(&mut R) -> Changed<T>,

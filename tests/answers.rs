@@ -3,6 +3,7 @@
 
 use crate::block_on;
 use crate::files::{path, read};
+use async_trait::async_trait;
 use aws_config::{BehaviorVersion, Region as AwsRegion};
 use aws_sdk_ecs::config::Credentials;
 use ecs_sim::control_plane::{Millis, ServiceSpec, Variants};
@@ -239,6 +240,7 @@ fn answers_with_gaps() -> Vec<Value> {
 /// adapter over HTTP.
 fn answer_without_a_store() -> Value {
     struct Broken;
+    #[async_trait]
     impl Store<TaskRecord> for Broken {
         async fn load(&self, _: &Task) -> Result<Versioned<TaskRecord>, StoreError> {
             Err(StoreError::Unexpected("the table is gone".to_owned()))
@@ -248,6 +250,7 @@ fn answer_without_a_store() -> Value {
         }
     }
     struct At(Timestamp);
+    #[async_trait]
     impl Clock for At {
         fn now(&self) -> Timestamp {
             self.0

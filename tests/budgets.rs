@@ -58,7 +58,7 @@ impl Warm {
     }
 
     fn calls(&self) -> u64 {
-        self.function.services.tasks.ecs.calls.swap(0, Ordering::Relaxed)
+        self.function.ecs.calls.swap(0, Ordering::Relaxed)
     }
 }
 

@@ -2,12 +2,12 @@
 //! failing state store, and an answer larger than Lambda allows.
 
 use crate::files::path;
-use ecs_sim::doubles::no_services::NoAutoscaling;
+use async_trait::async_trait;
+use ecs_sim::doubles::parts::parts;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use std::convert::Infallible;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use taskhold::clock::Clock;
 use taskhold::config::settings::Config;
@@ -17,9 +17,7 @@ use taskhold::ecs::error::EcsError;
 use taskhold::ecs::service::{Page, Service, ServiceArn, ServiceStatus};
 use taskhold::ecs::task::TaskDescription;
 use taskhold::ecs::{Ecs, ProtectedTask, ProtectionAnswer, ProtectionFailure, ProtectionSetting, ServiceReads};
-use taskhold::lambda::function::{Function, FunctionPorts, Parts};
-use taskhold::notify::sink::LogOnly;
-use taskhold::notify::sink::{JobForwarder, Notifier};
+use taskhold::lambda::function::{Function, Parts};
 use taskhold::service::alert::AlertKind;
 use taskhold::service::incident::{Incident, IncidentState};
 use taskhold::service::record::{BlockedSince, ServiceRecord, Watch};
@@ -27,9 +25,7 @@ use taskhold::store::error::StoreError;
 use taskhold::store::memory::MemoryStore;
 use taskhold::store::{Changed, Store, StorePages, Stored, Versioned, update};
 use taskhold::task::job::{Job, JobKey, Reported};
-use taskhold::task::rate_limit::RateLimit;
 use taskhold::task::record::TaskRecord;
-use taskhold::{service, task};
 
 const CLUSTER: &str = "arn:aws:ecs:eu-west-1:111122223333:cluster/video";
 const OLD: &str = "ecs-svc/1111111111111111111";
@@ -60,6 +56,7 @@ impl Hand {
     }
 }
 
+#[async_trait]
 impl Clock for Hand {
     fn now(&self) -> Timestamp {
         after(self.0.load(Ordering::SeqCst))
@@ -91,7 +88,7 @@ enum Reads {
 struct FakeEcs {
     services: Vec<(String, Reads)>,
     clock: Hand,
-    seconds_per_look: i64,
+    seconds_per_look: AtomicI64,
     looks: AtomicUsize,
     most_looks: AtomicUsize,
     /// In seconds of the clock.
@@ -109,6 +106,7 @@ fn task(service: usize, number: usize) -> TaskId {
     format!("{service:016x}{number:016x}").parse().unwrap()
 }
 
+#[async_trait]
 impl Ecs for FakeEcs {
     async fn update_task_protection(
         &self,
@@ -122,6 +120,7 @@ impl Ecs for FakeEcs {
 
 ecs_sim::updates_no_services!(FakeEcs);
 
+#[async_trait]
 impl ServiceReads for FakeEcs {
     async fn describe_service(&self, service: &ServiceArn) -> Result<Option<Service>, EcsError> {
         let looks = self.looks.fetch_add(1, Ordering::SeqCst) + 1;
@@ -132,7 +131,7 @@ impl ServiceReads for FakeEcs {
         for _ in 0..self.services.len() - at {
             tokio::task::yield_now().await;
         }
-        self.clock.turn(self.seconds_per_look);
+        self.clock.turn(self.seconds_per_look.load(Ordering::SeqCst));
         let answer = match reads {
             Reads::Tasks(_) => Ok(Some(deploying(service))),
             Reads::Fail(error) => Err(error.clone()),
@@ -207,12 +206,12 @@ fn deploying(arn: &ServiceArn) -> Service {
 }
 
 /// A state store in memory that fails for the services with these names.
-#[derive(Debug)]
 struct FakeStore {
-    kept: MemoryStore<Hand>,
-    unreadable: Vec<String>,
+    kept: MemoryStore,
+    unreadable: Mutex<Vec<String>>,
 }
 
+#[async_trait]
 impl Store<TaskRecord> for FakeStore {
     async fn load(&self, task: &Task) -> Result<Versioned<TaskRecord>, StoreError> {
         Store::<TaskRecord>::load(&self.kept, task).await
@@ -223,9 +222,10 @@ impl Store<TaskRecord> for FakeStore {
     }
 }
 
+#[async_trait]
 impl Store<ServiceRecord> for FakeStore {
     async fn load(&self, service: &ServiceArn) -> Result<Versioned<ServiceRecord>, StoreError> {
-        if self.unreadable.contains(&service.name) {
+        if self.unreadable.lock().unwrap().contains(&service.name) {
             return Err(StoreError::Unexpected("the table is gone".to_owned()));
         }
         Store::<ServiceRecord>::load(&self.kept, service).await
@@ -241,73 +241,61 @@ impl Store<ServiceRecord> for FakeStore {
     }
 }
 
+#[async_trait]
 impl StorePages<TaskRecord> for FakeStore {
     async fn page(&self, _: Option<&str>) -> Result<Page<(Task, Versioned<TaskRecord>)>, StoreError> {
         panic!("a question does not read all tasks")
     }
 }
 
+#[async_trait]
 impl StorePages<ServiceRecord> for FakeStore {
     async fn page(&self, _: Option<&str>) -> Result<Page<(ServiceArn, Versioned<ServiceRecord>)>, StoreError> {
         panic!("a question does not read all services")
     }
 }
 
-struct Fake;
-
-impl task::reconciler::TaskPorts for Fake {
-    type Ecs = FakeEcs;
-    type Store = FakeStore;
-    type Interrupted = JobForwarder<Infallible>;
-    type Notifier = Notifier<LogOnly>;
-    type Clock = Hand;
+/// The function, and what a test changes of its parts.
+struct Fake {
+    function: Function,
+    ecs: Arc<FakeEcs>,
+    store: Arc<FakeStore>,
+    clock: Hand,
 }
 
-impl service::reconciler::ServicePorts for Fake {
-    type Autoscaling = NoAutoscaling;
-    type Rechecks = Infallible;
-}
-
-impl FunctionPorts for Fake {
-    type DeadLetters = Infallible;
-}
-
-fn function(services: impl IntoIterator<Item = (String, Reads)>) -> Function<Fake> {
+fn function(services: impl IntoIterator<Item = (String, Reads)>) -> Fake {
     let clock = Hand::default();
-    let ecs = FakeEcs {
+    let ecs = Arc::new(FakeEcs {
         services: services.into_iter().collect(),
         clock: clock.clone(),
-        seconds_per_look: 0,
+        seconds_per_look: AtomicI64::default(),
         looks: AtomicUsize::default(),
         most_looks: AtomicUsize::default(),
         last_begun: AtomicI64::default(),
-    };
-    Function::new(Parts {
-        ecs,
-        autoscaling: NoAutoscaling,
-        store: FakeStore { kept: MemoryStore::new(clock.clone()), unreadable: Vec::new() },
-        dead_letters: None,
-        rechecks: None,
-        interrupted: None,
-        notifier: Notifier(LogOnly),
-        clock,
-        config: Config::from_variables([("TASKHOLD_CLUSTERS".to_owned(), CLUSTER.to_owned())]).unwrap(),
-        rate_limit: RateLimit::default(),
-    })
+    });
+    let kept = MemoryStore::new(Arc::new(clock.clone()));
+    let store = Arc::new(FakeStore { kept, unreadable: Mutex::default() });
+    let config = Config::from_variables([("TASKHOLD_CLUSTERS".to_owned(), CLUSTER.to_owned())]).unwrap();
+    let function = Function::new(Parts {
+        task_records: store.clone(),
+        service_records: store.clone(),
+        ..parts(ecs.clone(), Arc::new(clock.clone()), config)
+    });
+    Fake { function, ecs, store, clock }
 }
 
-fn named<const N: usize>(services: [(&str, Reads); N]) -> Function<Fake> {
+fn named<const N: usize>(services: [(&str, Reads); N]) -> Fake {
     function(services.map(|(name, reads)| (name.to_owned(), reads)))
 }
 
 /// The answer as the text that Lambda returns, in an invocation of 30 seconds.
-fn answer_to(function: &Function<Fake>, payload: &str) -> String {
+fn answer_to(function: &Fake, payload: &str) -> String {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let (response, _) = runtime.block_on(function.handle(payload, after(30))).unwrap();
+    let (response, _) = runtime.block_on(function.function.handle(payload, after(30))).unwrap();
     serde_json::to_string(&response).unwrap()
 }
 
-fn ask(function: &Function<Fake>, payload: &str) -> Value {
+fn ask(function: &Fake, payload: &str) -> Value {
     let answer: Value = serde_json::from_str(&answer_to(function, payload)).unwrap();
     check(&answer);
     answer
@@ -361,21 +349,21 @@ fn several_services_are_read_concurrently_and_reported_in_the_order_of_ecs() {
     let function = function(names.iter().map(|name| (name.clone(), Reads::Tasks(1))));
     let answer = ask(&function, r#"{"status": {}}"#);
     assert_eq!(told(&answer), names);
-    assert_eq!(function.services.tasks.ecs.most_looks.load(Ordering::SeqCst), 4);
+    assert_eq!(function.ecs.most_looks.load(Ordering::SeqCst), 4);
 }
 
 #[test]
 fn no_look_is_begun_shortly_before_the_deadline_and_the_answer_says_that_there_is_more() {
-    let mut function = function((0..40).map(|number| (format!("web-{number}"), Reads::Tasks(1))));
-    function.services.tasks.ecs.seconds_per_look = 1;
+    let function = function((0..40).map(|number| (format!("web-{number}"), Reads::Tasks(1))));
+    function.ecs.seconds_per_look.store(1, Ordering::SeqCst);
     let answer = ask(&function, r#"{"status": {}}"#);
     let services = told(&answer).len();
     assert!((24..=28).contains(&services), "{services}");
     assert_eq!((&answer["status"]["more"], &answer["status"]["failed"]), (&json!(true), &json!([])));
-    let last_begun = function.services.tasks.ecs.last_begun.load(Ordering::SeqCst);
+    let last_begun = function.ecs.last_begun.load(Ordering::SeqCst);
     assert!((20..=24).contains(&last_begun), "{last_begun}: a call may take six seconds");
-    assert!(function.services.tasks.clock.now() < after(30));
-    function.services.tasks.clock.turn(30);
+    assert!(function.clock.now() < after(30));
+    function.clock.turn(30);
     let answer = ask(&function, r#"{"status": {}}"#);
     assert_eq!((told(&answer).len(), &answer["status"]["more"]), (0, &json!(true)));
 }
@@ -385,7 +373,7 @@ fn a_look_that_would_last_into_the_deadline_is_given_up_for_the_answer() {
     let function = named([("a", Reads::Tasks(1)), ("b", Reads::Never), ("c", Reads::Tasks(1))]);
     let answer = ask(&function, r#"{"status": {}}"#);
     assert_eq!((told(&answer), &answer["status"]["more"]), (vec!["a", "c"], &json!(true)));
-    assert!(function.services.tasks.clock.now() < after(30), "{}", function.services.tasks.clock.now());
+    assert!(function.clock.now() < after(30), "{}", function.clock.now());
 }
 
 #[test]
@@ -400,7 +388,7 @@ fn the_results_of_earlier_reconciles_count_and_are_reported() {
         pending: None,
     };
     let (a, keep_until) = (service("a"), after(100_000));
-    let stored = update(&function.services.tasks.store.kept, &a, None, |record: &mut ServiceRecord| {
+    let stored = update(&function.store.kept, &a, None, |record: &mut ServiceRecord| {
         record.blocked = Some(BlockedSince { rollout: NEW.to_owned(), since: after(-500) });
         record.watch =
             Some(Watch { rollout: Some(NEW.to_owned()), started_at: after(-600), checks: 3, due: Some(after(60)) });
@@ -419,8 +407,8 @@ fn the_results_of_earlier_reconciles_count_and_are_reported() {
 
 #[test]
 fn incidents_that_cannot_be_read_are_a_gap_and_no_empty_list() {
-    let mut function = named([("a", Reads::Tasks(1)), ("b", Reads::Tasks(0)), ("c", Reads::Tasks(0))]);
-    function.services.tasks.store.unreadable = vec!["a".to_owned(), "b".to_owned()];
+    let function = named([("a", Reads::Tasks(1)), ("b", Reads::Tasks(0)), ("c", Reads::Tasks(0))]);
+    *function.store.unreadable.lock().unwrap() = vec!["a".to_owned(), "b".to_owned()];
     let answer = ask(&function, r#"{"status": {}}"#);
     let services = answer["status"]["services"].as_array().unwrap();
     let rollout_status: Vec<&Value> = services.iter().map(|service| &service["rolloutStatus"]).collect();
@@ -437,7 +425,7 @@ fn incidents_that_cannot_be_read_are_a_gap_and_no_empty_list() {
 
 /// Three jobs on each of this many tasks. Each job has the longest id and the most labels that a message may have,
 /// in the characters that are largest in JSON.
-fn fill(function: &Function<Fake>, service: usize, tasks: usize) {
+fn fill(function: &Fake, service: usize, tasks: usize) {
     let labels = (0..8).map(|number| (format!("{number}{}", "\u{1}".repeat(63)), "\u{1}".repeat(128))).collect();
     let job = Job {
         started_at: Some(start()),
@@ -448,7 +436,7 @@ fn fill(function: &Function<Fake>, service: usize, tasks: usize) {
     let cluster: Arc<ClusterArn> = Arc::new(CLUSTER.parse().unwrap());
     for number in 0..tasks {
         let task = Task { cluster: cluster.clone(), id: task(service, number) };
-        let stored = update(&function.services.tasks.store.kept, &task, None, |record: &mut TaskRecord| {
+        let stored = update(&function.store.kept, &task, None, |record: &mut TaskRecord| {
             for attempt in 1..=3 {
                 record.merge_job(&JobKey { job_id: "\u{1}".repeat(256), attempt }, &job);
             }

@@ -5,13 +5,13 @@
 
 mod dynamodb;
 
+use async_trait::async_trait;
+use ecs_sim::doubles::clock::SetClock;
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU32, Ordering};
 use taskhold::clock::Clock;
 use taskhold::ecs::arn::{ClusterArn, Task};
 use taskhold::store;
@@ -21,33 +21,12 @@ use taskhold::store::{Changed, Store, StorePages, Stored, Updated, Versioned};
 use taskhold::task::job::{Job, JobKey};
 use taskhold::task::record::TaskRecord;
 
-/// A clock that the test sets.
-#[derive(Clone, Debug)]
-struct SetClock(Arc<AtomicI64>);
-
-impl SetClock {
-    fn new() -> Self {
-        Self(Arc::new(AtomicI64::new(1_790_000_000_000)))
-    }
-
-    fn advance(&self, by: SignedDuration) {
-        self.0.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
-    }
-
-    fn after(&self, minutes: i64) -> Timestamp {
-        self.now() + SignedDuration::from_mins(minutes)
-    }
+fn set_clock() -> SetClock {
+    SetClock::at(Timestamp::from_second(1_790_000_000).unwrap())
 }
 
-impl Clock for SetClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millisecond(self.0.load(Ordering::SeqCst)).unwrap()
-    }
-
-    fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send {
-        self.advance(SignedDuration::try_from(duration).unwrap());
-        std::future::ready(())
-    }
+fn after(clock: &SetClock, minutes: i64) -> Timestamp {
+    clock.now() + SignedDuration::from_mins(minutes)
 }
 
 /// The environment of a promise's test.
@@ -63,7 +42,7 @@ fn task(number: u32) -> Task {
 }
 
 fn with_job(mut record: TaskRecord, job_id: &str) -> TaskRecord {
-    let job = Job { reported_at: Some(SetClock::new().now()), ..Job::default() };
+    let job = Job { reported_at: Some(set_clock().now()), ..Job::default() };
     record.merge_job(&JobKey { job_id: job_id.to_owned(), attempt: 1 }, &job);
     record
 }
@@ -71,7 +50,7 @@ fn with_job(mut record: TaskRecord, job_id: &str) -> TaskRecord {
 /// A record with a finished job.
 fn closed() -> TaskRecord {
     let mut record = TaskRecord::default();
-    let job = Job { finished_at: Some(SetClock::new().now()), ..Job::default() };
+    let job = Job { finished_at: Some(set_clock().now()), ..Job::default() };
     record.merge_job(&JobKey { job_id: "finished".to_owned(), attempt: 1 }, &job);
     record
 }
@@ -90,6 +69,7 @@ async fn put_job<L: Store<TaskRecord>>(store: &L, before: &Versioned<TaskRecord>
 /// Yields to other futures before each load and each put, as a remote store would.
 struct Interleaved<L>(L);
 
+#[async_trait]
 impl<L: Store<TaskRecord>> Store<TaskRecord> for Interleaved<L> {
     async fn load(&self, task: &Task) -> Result<Versioned<TaskRecord>, StoreError> {
         tokio::task::yield_now().await;
@@ -123,7 +103,7 @@ impl<L: Store<TaskRecord>> Rival<L> {
 
     /// Adds this job by [`store::update`].
     async fn add(&self, job_id: &str) -> Result<Versioned<TaskRecord>, StoreError> {
-        let (task, keep_until) = (task(1), self.clock.after(60));
+        let (task, keep_until) = (task(1), after(&self.clock, 60));
         let added = store::update(self, &task, None, |record| {
             *record = with_job(std::mem::take(record), job_id);
             Changed { result: (), keep_until }
@@ -132,6 +112,7 @@ impl<L: Store<TaskRecord>> Rival<L> {
     }
 }
 
+#[async_trait]
 impl<L: Store<TaskRecord>> Store<TaskRecord> for Rival<L> {
     async fn load(&self, task: &Task) -> Result<Versioned<TaskRecord>, StoreError> {
         self.loads.fetch_add(1, Ordering::SeqCst);
@@ -184,7 +165,7 @@ mod promises {
         store: L,
         Stage { clock, .. }: Stage,
     ) {
-        let stored = put_job(&store, &Versioned::default(), ("a", clock.after(60))).await;
+        let stored = put_job(&store, &Versioned::default(), ("a", after(&clock, 60))).await;
         let loaded = store.load(&task(1)).await.unwrap();
         assert_eq!(stored, Stored::As(loaded.version));
         assert_eq!(loaded.record, with_job(TaskRecord::default(), "a"));
@@ -199,7 +180,7 @@ mod promises {
         for number in 0..20 {
             let before = store.load(&task(1)).await.unwrap();
             assert_eq!(before.version, version);
-            let Stored::As(next) = put_job(&store, &before, (&number.to_string(), clock.after(60))).await else {
+            let Stored::As(next) = put_job(&store, &before, (&number.to_string(), after(&clock, 60))).await else {
                 panic!("no other writer");
             };
             assert!(next > version, "{next} after {version}");
@@ -211,7 +192,7 @@ mod promises {
         store: L,
         Stage { clock, .. }: Stage,
     ) {
-        let keep_until = clock.after(60);
+        let keep_until = after(&clock, 60);
         let early = Versioned::default();
         put_job(&store, &early, ("a", keep_until)).await;
         assert_eq!(put_job(&store, &early, ("b", keep_until)).await, Stored::Conflict, "there is one already");
@@ -229,7 +210,7 @@ mod promises {
         Stage { clock, .. }: Stage,
     ) {
         let store = Interleaved(store);
-        let keep_until = clock.after(60);
+        let keep_until = after(&clock, 60);
         for round in 0..20 {
             let before = store.load(&task(1)).await.unwrap();
             let jobs = [format!("{round} a"), format!("{round} b")];
@@ -250,10 +231,10 @@ mod promises {
         store: L,
         Stage { clock, crowd }: Stage,
     ) {
-        put_job(&store, &Versioned::default(), ("kept", clock.after(61))).await;
+        put_job(&store, &Versioned::default(), ("kept", after(&clock, 61))).await;
         for number in 2..2 + crowd {
             // Most of these expire at once, so that a cleanup has records to delete.
-            let keep_until = clock.after(if number % 10 == 0 { 60 } else { 0 });
+            let keep_until = after(&clock, if number % 10 == 0 { 60 } else { 0 });
             let record = with_job(TaskRecord::default(), "other");
             store.put(&task(number), &Versioned { record, version: 0 }, keep_until).await.unwrap();
         }
@@ -263,7 +244,7 @@ mod promises {
         clock.advance(SignedDuration::from_mins(60));
         for number in 10_000..10_000 + crowd {
             let record = with_job(TaskRecord::default(), "other");
-            store.put(&task(number), &Versioned { record, version: 0 }, clock.after(1)).await.unwrap();
+            store.put(&task(number), &Versioned { record, version: 0 }, after(&clock, 1)).await.unwrap();
         }
         assert_eq!(jobs_of(&store.load(&task(1)).await.unwrap()), ["kept"]);
     }
@@ -274,16 +255,16 @@ mod promises {
         store: L,
         Stage { clock, crowd }: Stage,
     ) {
-        put_job(&store, &Versioned::default(), ("passed", clock.after(1))).await;
+        put_job(&store, &Versioned::default(), ("passed", after(&clock, 1))).await;
         let before = store.load(&task(1)).await.unwrap();
         clock.advance(SignedDuration::from_mins(2));
         for number in 2..2 + crowd {
             let record = with_job(TaskRecord::default(), "other");
-            store.put(&task(number), &Versioned { record, version: 0 }, clock.after(60)).await.unwrap();
+            store.put(&task(number), &Versioned { record, version: 0 }, after(&clock, 60)).await.unwrap();
         }
         let loaded = store.load(&task(1)).await.unwrap();
         assert!(loaded == before || loaded == Versioned::default(), "{loaded:?}");
-        assert!(matches!(put_job(&store, &loaded, ("again", clock.after(60))).await, Stored::As(_)));
+        assert!(matches!(put_job(&store, &loaded, ("again", after(&clock, 60))).await, Stored::As(_)));
         assert!(jobs_of(&store.load(&task(1)).await.unwrap()).contains(&"again"));
     }
 
@@ -291,17 +272,17 @@ mod promises {
         store: L,
         Stage { clock, crowd }: Stage,
     ) {
-        put_job(&store, &Versioned::default(), ("a", clock.after(1))).await;
+        put_job(&store, &Versioned::default(), ("a", after(&clock, 1))).await;
         let loaded_before = store.load(&task(1)).await.unwrap();
         clock.advance(SignedDuration::from_mins(2));
         for number in 2..2 + crowd {
             let record = with_job(TaskRecord::default(), "other");
-            store.put(&task(number), &Versioned { record, version: 0 }, clock.after(60)).await.unwrap();
+            store.put(&task(number), &Versioned { record, version: 0 }, after(&clock, 60)).await.unwrap();
         }
         for name in ["b", "c", "d"] {
             let before = store.load(&task(1)).await.unwrap();
-            assert_ne!(put_job(&store, &before, (name, clock.after(60))).await, Stored::Conflict);
-            assert_eq!(put_job(&store, &loaded_before, ("x", clock.after(60))).await, Stored::Conflict);
+            assert_ne!(put_job(&store, &before, (name, after(&clock, 60))).await, Stored::Conflict);
+            assert_eq!(put_job(&store, &loaded_before, ("x", after(&clock, 60))).await, Stored::Conflict);
         }
         assert!(jobs_of(&store.load(&task(1)).await.unwrap()).ends_with(&["b", "c", "d"]));
     }
@@ -310,9 +291,9 @@ mod promises {
         store: L,
         Stage { clock, crowd }: Stage,
     ) {
-        put_job(&store, &Versioned::default(), ("a", clock.after(1))).await;
+        put_job(&store, &Versioned::default(), ("a", after(&clock, 1))).await;
         let before = store.load(&task(1)).await.unwrap();
-        put_job(&store, &before, ("b", clock.after(60))).await;
+        put_job(&store, &before, ("b", after(&clock, 60))).await;
         clock.advance(SignedDuration::from_mins(2));
         for number in 2..2 + crowd {
             let record = with_job(TaskRecord::default(), "other");
@@ -362,7 +343,7 @@ mod promises {
         let rival = Rival::new(store, clock, 0);
         let absent = rival.load(&task(1)).await.unwrap();
         let Updated { result, versioned } =
-            store::update(&rival, &task(1), None, |_| Changed { result: "seen", keep_until: rival.clock.after(60) })
+            store::update(&rival, &task(1), None, |_| Changed { result: "seen", keep_until: after(&rival.clock, 60) })
                 .await
                 .unwrap();
         assert_eq!((result, &versioned), ("seen", &absent));
@@ -380,7 +361,7 @@ mod promises {
         rival.add("b").await.unwrap();
         let change = |record: &mut TaskRecord| {
             *record = with_job(std::mem::take(record), "c");
-            Changed { result: (), keep_until: rival.clock.after(60) }
+            Changed { result: (), keep_until: after(&rival.clock, 60) }
         };
         let updated = store::update(&rival, &task(1), Some(&known), change).await.unwrap();
         assert_eq!(jobs_of(&updated.versioned), ["a", "b", "c"]);
@@ -396,7 +377,7 @@ mod promises {
         let add = async |name: &'static str| {
             let change = |record: &mut TaskRecord| {
                 *record = with_job(std::mem::take(record), name);
-                Changed { result: (), keep_until: rival.clock.after(60) }
+                Changed { result: (), keep_until: after(&rival.clock, 60) }
             };
             store::update(&rival, &task(1), Some(&Versioned::default()), change).await.unwrap().versioned
         };
@@ -404,7 +385,7 @@ mod promises {
         assert_eq!((jobs_of(&add("b").await), rival.loads.swap(0, Ordering::SeqCst)), (vec!["a", "b"], 1));
         let updated = store::update(&rival, &task(1), Some(&Versioned::default()), |_| Changed {
             result: (),
-            keep_until: rival.clock.after(60),
+            keep_until: after(&rival.clock, 60),
         })
         .await
         .unwrap();
@@ -437,7 +418,7 @@ mod promises {
         let mut expected = BTreeMap::new();
         for number in 1..=crowd / 2 {
             let versioned = Versioned { record: with_job(TaskRecord::default(), &number.to_string()), version: 0 };
-            let stored = store.put(&task(number), &versioned, clock.after(60)).await.unwrap();
+            let stored = store.put(&task(number), &versioned, after(&clock, 60)).await.unwrap();
             let Stored::As(version) = stored else { panic!("no other writer") };
             expected.insert(task(number), Versioned { version, ..versioned });
         }
@@ -453,7 +434,7 @@ mod promises {
         for record in [closed(), with_job(closed(), "next"), closed()] {
             let is_open = record.is_open();
             let Stored::As(version) =
-                store.put(&task(1), &Versioned { record: record.clone(), ..before }, clock.after(60)).await.unwrap()
+                store.put(&task(1), &Versioned { record: record.clone(), ..before }, after(&clock, 60)).await.unwrap()
             else {
                 panic!("no other writer")
             };
@@ -467,7 +448,7 @@ mod promises {
         store: L,
         Stage { clock, .. }: Stage,
     ) {
-        put_job(&store, &Versioned::default(), ("passed", clock.after(1))).await;
+        put_job(&store, &Versioned::default(), ("passed", after(&clock, 1))).await;
         assert_eq!(listed(&store).await.len(), 1);
         // Clocks differ, so an implementation may delete late.
         clock.advance(SignedDuration::from_hours(2));
@@ -513,14 +494,14 @@ macro_rules! conforms {
         #[tokio::test]
         $(#[$attribute])*
         async fn $promise() {
-            let clock = SetClock::new();
+            let clock = set_clock();
             let store = ($new)(clock.clone()).await;
             super::promises::$promise(store, Stage { clock, crowd: $crowd }).await;
         }
     };
 }
 
-conforms!(in_memory, crowd = 5_000, async |clock| MemoryStore::new(clock));
+conforms!(in_memory, crowd = 5_000, async |clock| MemoryStore::new(Arc::new(clock)));
 
 conforms!(
     #[ignore = "needs an emulator: make test-e2e"]

@@ -6,6 +6,7 @@
 mod canned;
 mod pages;
 
+use async_trait::async_trait;
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_ecs::config::Credentials;
 use canned::{Answer, Call, Calls, serve};
@@ -30,6 +31,7 @@ const NOW_MS: i64 = 1_790_000_000_123;
 #[derive(Clone, Debug, Default)]
 struct StillClock(Arc<Mutex<Vec<Duration>>>);
 
+#[async_trait]
 impl Clock for StillClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_millisecond(NOW_MS).unwrap()
@@ -50,7 +52,7 @@ fn task() -> Task {
 
 /// The state store on a canned DynamoDB, the requests, and how long the state store waits.
 struct Stage {
-    store: DynamoDbStore<StillClock>,
+    store: DynamoDbStore,
     calls: Calls,
     clock: StillClock,
 }
@@ -64,7 +66,7 @@ impl Stage {
             .credentials_provider(Credentials::new("AKIDEXAMPLE", "secret", None, None, "test"));
         let config = aws::with_own_settings(loader, &aws::trust::Trust::Amazon).load().await;
         let clock = StillClock::default();
-        Self { store: DynamoDbStore::new(&config, "store".to_owned(), clock.clone()), calls, clock }
+        Self { store: DynamoDbStore::new(&config, "store".to_owned(), Arc::new(clock.clone())), calls, clock }
     }
 
     /// A DynamoDB that gives these answers in order.

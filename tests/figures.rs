@@ -3,15 +3,13 @@
 //!
 //! The handler runs on an ECS that grants and counts protection calls. Nothing here depends on the machine.
 
-use ecs_sim::doubles::no_services::NoAutoscaling;
+use async_trait::async_trait;
+use ecs_sim::doubles::clock::SetClock;
+use ecs_sim::doubles::parts::parts;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::convert::Infallible;
-use std::future::Future;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 use taskhold::clock::Clock;
 use taskhold::config::settings::Config;
 use taskhold::ecs::arn::{ClusterArn, TaskId};
@@ -19,38 +17,12 @@ use taskhold::ecs::error::EcsError;
 use taskhold::ecs::{
     Ecs, PROTECTION_MINUTES_MAX, ProtectedTask, ProtectionAnswer, ProtectionSetting, TASKS_PER_PROTECTION_CALL_MAX,
 };
-use taskhold::lambda::function::{Function, FunctionPorts, Parts, Response};
-use taskhold::notify::sink::LogOnly;
-use taskhold::notify::sink::{JobForwarder, Notifier};
-use taskhold::store::memory::MemoryStore;
-use taskhold::task::rate_limit::RateLimit;
-use taskhold::{service, task};
+use taskhold::lambda::function::{Function, Response};
 
 /// Seed for the durations, so that the figures are the same everywhere.
 const SEED: u64 = 20_260_917;
 const CLUSTER: &str = "arn:aws:ecs:eu-west-1:111122223333:cluster/video";
 const TASKS: usize = 1000;
-
-/// A clock that the test sets. Waiting advances it.
-#[derive(Clone, Debug)]
-struct SetClock(Arc<AtomicI64>);
-
-impl SetClock {
-    fn advance(&self, seconds: i64) {
-        self.0.fetch_add(seconds * 1000, Ordering::SeqCst);
-    }
-}
-
-impl Clock for SetClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millisecond(self.0.load(Ordering::SeqCst)).unwrap()
-    }
-
-    fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send {
-        self.0.fetch_add(i64::try_from(duration.as_millis()).unwrap(), Ordering::SeqCst);
-        std::future::ready(())
-    }
-}
 
 /// An ECS that grants every protection and remembers until when each task is protected.
 struct CountingEcs {
@@ -67,6 +39,7 @@ struct State {
 ecs_sim::reads_no_services!(CountingEcs);
 ecs_sim::updates_no_services!(CountingEcs);
 
+#[async_trait]
 impl Ecs for CountingEcs {
     async fn update_task_protection(
         &self,
@@ -95,29 +68,11 @@ impl Ecs for CountingEcs {
     }
 }
 
-/// This test dead-letters nothing and defers nothing.
-struct PartsOfFigures;
-
-impl task::reconciler::TaskPorts for PartsOfFigures {
-    type Ecs = CountingEcs;
-    type Store = MemoryStore<SetClock>;
-    type Interrupted = JobForwarder<Infallible>;
-    type Notifier = Notifier<LogOnly>;
-    type Clock = SetClock;
-}
-
-impl service::reconciler::ServicePorts for PartsOfFigures {
-    type Autoscaling = NoAutoscaling;
-    type Rechecks = Infallible;
-}
-
-impl FunctionPorts for PartsOfFigures {
-    type DeadLetters = Infallible;
-}
-
 /// The function, and the jobs of its messages: one for each task.
 struct Figures {
-    handler: Function<PartsOfFigures>,
+    handler: Function,
+    ecs: Arc<CountingEcs>,
+    clock: SetClock,
     minutes: Vec<u32>,
     /// The messages of a batch were sent over this many seconds before its delivery.
     sent_over_seconds: usize,
@@ -126,20 +81,11 @@ struct Figures {
 impl Figures {
     /// Jobs of these durations, without any message yet.
     fn of(minutes: Vec<u32>) -> Self {
-        let clock = SetClock(Arc::new(AtomicI64::new(1_790_000_000_000)));
-        let handler = Function::new(Parts {
-            ecs: CountingEcs { clock: clock.clone(), state: Mutex::default() },
-            autoscaling: NoAutoscaling,
-            store: MemoryStore::new(clock.clone()),
-            notifier: Notifier(LogOnly),
-            dead_letters: None,
-            rechecks: None,
-            interrupted: None,
-            clock,
-            config: Config::from_variables([("TASKHOLD_CLUSTERS".to_owned(), CLUSTER.to_owned())]).unwrap(),
-            rate_limit: RateLimit::default(),
-        });
-        Self { handler, minutes, sent_over_seconds: 0 }
+        let clock = SetClock::at(Timestamp::from_second(1_790_000_000).unwrap());
+        let ecs = Arc::new(CountingEcs { clock: clock.clone(), state: Mutex::default() });
+        let config = Config::from_variables([("TASKHOLD_CLUSTERS".to_owned(), CLUSTER.to_owned())]).unwrap();
+        let handler = Function::new(parts(ecs.clone(), Arc::new(clock.clone()), config));
+        Self { handler, ecs, clock, minutes, sent_over_seconds: 0 }
     }
 
     /// This many jobs, with durations drawn uniformly from 1 to `minutes_max`.
@@ -149,7 +95,7 @@ impl Figures {
     }
 
     fn now(&self) -> Timestamp {
-        self.handler.services.tasks.clock.now()
+        self.clock.now()
     }
 
     fn message(&self, message_type: &str, task: usize) -> Value {
@@ -189,7 +135,7 @@ impl Figures {
 
     /// Delivers the messages in batches of this size and returns the number of calls.
     async fn deliver(&self, messages: &[Value], batch_size: usize) -> u32 {
-        let before = self.handler.services.tasks.ecs.state.lock().unwrap().calls;
+        let before = self.ecs.state.lock().unwrap().calls;
         let records = messages.iter().enumerate().map(|(at, body)| record(body, self.sent_at(at)));
         for batch in records.collect::<Vec<_>>().chunks(batch_size) {
             let deadline = self.now() + SignedDuration::from_secs(30);
@@ -197,12 +143,12 @@ impl Figures {
             let (Response::Batch(response), counts) = answer.unwrap() else { panic!("it was a batch") };
             assert_eq!((response.batch_item_failures.len(), counts.done.get()), (0, batch.len() as u64));
         }
-        self.handler.services.tasks.ecs.state.lock().unwrap().calls - before
+        self.ecs.state.lock().unwrap().calls - before
     }
 
     /// For each newly protected task, its job's declared minutes and how much longer the protection lasts.
     fn surplus(&self) -> Vec<(u32, SignedDuration)> {
-        let state = self.handler.services.tasks.ecs.state.lock().unwrap();
+        let state = self.ecs.state.lock().unwrap();
         let surplus = |(task, minutes): (usize, &u32)| {
             let declared = self.sent_at(task) + SignedDuration::from_mins(i64::from(*minutes));
             let until = state.protected_until.get(&format!("{task:032x}").parse::<TaskId>().unwrap());
@@ -271,7 +217,7 @@ async fn a_thousand_jobs_of_one_duration_take_a_hundred_calls_and_a_hundred_more
         let calls = figures.deliver(&figures.finished(), batch_size).await;
         table.line("finishes", batch_size, (TASKS, calls));
         assert_eq!(calls, 100);
-        assert!(figures.handler.services.tasks.ecs.state.lock().unwrap().protected_until.is_empty());
+        assert!(figures.ecs.state.lock().unwrap().protected_until.is_empty());
         let again = figures.deliver(&figures.finished(), batch_size).await;
         table.line("the same finishes, delivered a second time", batch_size, (TASKS, again));
         assert_eq!(again, 0);
@@ -318,7 +264,7 @@ async fn ten_thousand_heartbeats_inside_the_protection_take_no_call() {
     for batch_size in [10, 100, 10 * TASKS] {
         let figures = Figures::of(vec![120; TASKS]);
         figures.deliver(&figures.started(), TASKS).await;
-        figures.handler.services.tasks.clock.advance(30 * 60);
+        figures.clock.advance(SignedDuration::from_mins(30));
         for (what, fields) in [
             ("heartbeats without a duration", json!({})),
             ("heartbeats with a duration that stays inside", json!({"maxDurationMinutes": 90})),

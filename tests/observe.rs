@@ -1,6 +1,7 @@
 //! Snapshots of a service when reads fail: each failure leaves its gap, and none looks like "no tasks", "no
 //! protection" or "no job". A diagnosis of such a snapshot is never "steady" and never "clear".
 
+use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -45,6 +46,7 @@ fn web() -> ServiceArn {
 
 struct AtMinute(i64);
 
+#[async_trait]
 impl Clock for AtMinute {
     fn now(&self) -> Timestamp {
         at(self.0)
@@ -119,6 +121,7 @@ impl FakeEcs {
     }
 }
 
+#[async_trait]
 impl ServiceReads for FakeEcs {
     async fn describe_service(&self, _: &ServiceArn) -> Result<Option<Service>, EcsError> {
         self.read(Read::Service).map(|()| self.service.clone())
@@ -184,6 +187,7 @@ fn store_error() -> StoreError {
     StoreError::Unexpected("the table is gone".to_owned())
 }
 
+#[async_trait]
 impl Store<TaskRecord> for FakeStore {
     async fn load(&self, task: &Task) -> Result<Versioned<TaskRecord>, StoreError> {
         *self.loads.lock().unwrap() += 1;

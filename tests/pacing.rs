@@ -2,10 +2,10 @@
 //! API") and a state store, both with latency. Time is simulated, so nothing depends on the machine. `cargo test
 //! --test all -- --nocapture pacing::` prints the results.
 
-use ecs_sim::doubles::no_services::NoAutoscaling;
+use async_trait::async_trait;
+use ecs_sim::doubles::parts::parts;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use std::convert::Infallible;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,15 +18,11 @@ use taskhold::ecs::arn::{ClusterArn, Task, TaskId};
 use taskhold::ecs::error::EcsError;
 use taskhold::ecs::service::Page;
 use taskhold::ecs::{Ecs, ProtectedTask, ProtectionAnswer, ProtectionSetting};
-use taskhold::lambda::function::{Function, FunctionPorts, Parts, Response};
-use taskhold::notify::sink::LogOnly;
-use taskhold::notify::sink::{JobForwarder, Notifier};
+use taskhold::lambda::function::{Function, Parts, Response};
 use taskhold::store::error::StoreError;
 use taskhold::store::memory::MemoryStore;
 use taskhold::store::{Store, StorePages, Stored, Versioned};
-use taskhold::task::rate_limit::RateLimit;
 use taskhold::task::record::TaskRecord;
-use taskhold::{service, task};
 
 const CLUSTER: &str = "arn:aws:ecs:eu-west-1:111122223333:cluster/video";
 const BURST: i64 = 200;
@@ -87,6 +83,7 @@ impl Time {
     }
 }
 
+#[async_trait]
 impl Clock for Time {
     fn now(&self) -> Timestamp {
         self.0.lock().unwrap().now
@@ -138,6 +135,7 @@ impl Bucket {
 ecs_sim::reads_no_services!(BucketEcs);
 ecs_sim::updates_no_services!(BucketEcs);
 
+#[async_trait]
 impl Ecs for BucketEcs {
     async fn update_task_protection(
         &self,
@@ -158,10 +156,9 @@ impl Ecs for BucketEcs {
 }
 
 /// A remote state store. Each task is new to it.
-struct FarStore(Time, MemoryStore<Time>);
+struct FarStore(Time, MemoryStore);
 
-ecs_sim::keeps_no_services!(FarStore);
-
+#[async_trait]
 impl Store<TaskRecord> for FarStore {
     async fn load(&self, task: &Task) -> Result<Versioned<TaskRecord>, StoreError> {
         self.0.sleep(LATENCY).await;
@@ -183,45 +180,30 @@ impl Store<TaskRecord> for FarStore {
     }
 }
 
+#[async_trait]
 impl StorePages<TaskRecord> for FarStore {
     async fn page(&self, token: Option<&str>) -> Result<Page<(Task, Versioned<TaskRecord>)>, StoreError> {
         StorePages::<TaskRecord>::page(&self.1, token).await
     }
 }
 
-struct PartsFarAway;
-
-impl task::reconciler::TaskPorts for PartsFarAway {
-    type Ecs = BucketEcs;
-    type Store = FarStore;
-    type Interrupted = JobForwarder<Infallible>;
-    type Notifier = Notifier<LogOnly>;
-    type Clock = Time;
+/// The function with everything far away.
+struct FarAway {
+    function: Function,
+    ecs: Arc<BucketEcs>,
+    time: Time,
 }
 
-impl service::reconciler::ServicePorts for PartsFarAway {
-    type Autoscaling = NoAutoscaling;
-    type Rechecks = Infallible;
-}
-
-impl FunctionPorts for PartsFarAway {
-    type DeadLetters = Infallible;
-}
-
-fn function(time: &Time) -> Function<PartsFarAway> {
+fn function(time: &Time) -> FarAway {
     let bucket = Bucket { thousandths: BURST * 1000, filled_at: time.now(), taken: Vec::new(), throttled: 0 };
-    Function::new(Parts {
-        ecs: BucketEcs { time: time.clone(), bucket: Mutex::new(bucket) },
-        autoscaling: NoAutoscaling,
-        store: FarStore(time.clone(), MemoryStore::new(time.clone())),
-        notifier: Notifier(LogOnly),
-        dead_letters: None,
-        rechecks: None,
-        interrupted: None,
-        clock: time.clone(),
-        config: Config::from_variables([("TASKHOLD_CLUSTERS".to_owned(), CLUSTER.to_owned())]).unwrap(),
-        rate_limit: RateLimit::default(),
-    })
+    let ecs = Arc::new(BucketEcs { time: time.clone(), bucket: Mutex::new(bucket) });
+    let clock = Arc::new(time.clone());
+    let config = Config::from_variables([("TASKHOLD_CLUSTERS".to_owned(), CLUSTER.to_owned())]).unwrap();
+    let function = Function::new(Parts {
+        task_records: Arc::new(FarStore(time.clone(), MemoryStore::new(clock.clone()))),
+        ..parts(ecs.clone(), clock, config)
+    });
+    FarAway { function, ecs, time: time.clone() }
 }
 
 /// A batch in which a job of two hours starts on each of these tasks.
@@ -238,13 +220,13 @@ fn starts(tasks: std::ops::Range<usize>, now: Timestamp) -> Value {
 }
 
 /// Delivers a batch to the function, which must process all of it, and returns the duration.
-async fn handed(function: &Function<PartsFarAway>, tasks: std::ops::Range<usize>) -> SignedDuration {
-    let now = function.services.tasks.clock.now();
+async fn handed(far: &FarAway, tasks: std::ops::Range<usize>) -> SignedDuration {
+    let now = far.time.now();
     let payload = starts(tasks.clone(), now).to_string();
-    let handled = function.handle(&payload, now + SignedDuration::from_secs(30)).await;
+    let handled = far.function.handle(&payload, now + SignedDuration::from_secs(30)).await;
     let (Response::Batch(response), counts) = handled.unwrap() else { panic!("it was a batch") };
     assert_eq!((response.batch_item_failures.len(), counts.done.get()), (0, tasks.len() as u64));
-    function.services.tasks.clock.now().duration_since(now)
+    far.time.now().duration_since(now)
 }
 
 #[test]
@@ -265,7 +247,7 @@ fn with_enough_to_do_all_calls_are_sent_that_ecs_takes_and_none_that_it_throttle
             handed(&function, batch * 10_000..(batch + 1) * 10_000).await;
         }
     });
-    let bucket = function.services.tasks.ecs.bucket.lock().unwrap();
+    let bucket = function.ecs.bucket.lock().unwrap();
     assert_eq!((bucket.taken.len(), bucket.throttled), (3_000, 0));
     // From the first call that finds the bucket empty to the last call of a batch. No calls are sent between two
     // batches.
@@ -282,9 +264,9 @@ fn where_others_take_from_the_same_bucket_a_throttled_call_slows_it_down() {
     let time = Time::new();
     let function = function(&time);
     // Other callers have just emptied it.
-    function.services.tasks.ecs.bucket.lock().unwrap().thousandths = 0;
+    function.ecs.bucket.lock().unwrap().thousandths = 0;
     let took = time.run(handed(&function, 0..1_000));
-    let bucket = function.services.tasks.ecs.bucket.lock().unwrap();
+    let bucket = function.ecs.bucket.lock().unwrap();
     println!("100 calls on an empty bucket: {} throttled, all sent after {took:#}", bucket.throttled);
     assert_eq!(bucket.taken.len(), 100);
     assert!(bucket.throttled <= 60, "{} throttled calls for 100", bucket.throttled);

@@ -11,17 +11,14 @@ mod days;
 mod traffic;
 mod weather;
 
-use crate::watch::parts::HandedOn;
 use crate::watch::world::{HOUR, MINUTE, World};
 use days::{Day, Heard, growth};
 use ecs_sim::control_plane::Setup;
 use ecs_sim::region::{JOB_QUEUE, RECHECK_QUEUE};
 use futures_util::FutureExt;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Instant;
 use taskhold::ecs::service::ServiceArn;
-use taskhold::notify::sink::JobForwarder;
 use taskhold::service::record::ServiceRecord;
 use taskhold::store::StorePages;
 use traffic::{TASKS, Traffic};
@@ -46,8 +43,6 @@ impl Soak {
     /// The finished-job retention is one day, so that the state store reaches its full size after one day.
     fn begin(services: usize, seed: u64) -> Self {
         let mut world = World::new(Setup::default(), &[("TASKHOLD_FINISHED_JOB_RETENTION_HOURS", "24")]);
-        world.function.services.tasks.store.inner.sizes = Some(Arc::default());
-        world.function.services.tasks.interrupted = Some(JobForwarder(HandedOn::default()));
         world.sweep_every(5 * MINUTE, 41_000);
         let traffic = Traffic::begin(&mut world, services, seed);
         let weather = Weather::begin(&mut world, seed);
@@ -90,7 +85,7 @@ impl Soak {
 
     /// The services with an open record in the state store, and the tasks that ECS protects.
     fn open(&self) -> Vec<String> {
-        let page = StorePages::<ServiceRecord>::page(&self.world.function.services.tasks.store.inner.kept, None);
+        let page = StorePages::<ServiceRecord>::page(&self.world.parts.store.inner.kept, None);
         let page: Vec<(ServiceArn, _)> = page.now_or_never().unwrap().unwrap().items;
         let services = page.into_iter().map(|(service, versioned)| format!("{}: {:?}", service.name, versioned.record));
         let region = self.world.region.lock();

@@ -7,6 +7,7 @@
 //! | [`stepped`], [`steps`] | a wrapper of any port: an invocation can pause or die around each call, and calls fail |
 //! | [`interleave`] | gates and a poller, for a scheduler that alone decides which invocation goes on |
 //! | [`no_services`] | ports of an ECS without services |
+//! | [`parts`] | the parts of a function that a test does not care about |
 //! | [`granting`] | the function on an ECS that grants everything at once, for benches |
 //! | [`log`] | captures of log lines |
 
@@ -19,6 +20,7 @@ pub mod granting;
 pub mod interleave;
 pub mod log;
 pub mod no_services;
+pub mod parts;
 pub mod queues;
 pub mod settings;
 pub mod stepped;

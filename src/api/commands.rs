@@ -5,18 +5,15 @@ use crate::api::command::{CommandError, Scope, ServiceCommand};
 use crate::api::service_answer::{PreflightReport, ServiceReport};
 use crate::budget::Budget;
 use crate::budget::CALL_TIME;
-use crate::clock::Clock;
 use crate::ecs::arn::{ClusterArn, TaskId};
 use crate::ecs::service::{ServiceArn, ServiceStatus};
 use crate::service::diagnosis::diagnose;
 use crate::service::forecast::DeadlinePolicy;
 use crate::service::preflight::preflight;
-use crate::service::reconciler::{SERVICES_AT_ONCE, ServicePorts, ServiceReconciler};
-use crate::service::record::ServiceRecord;
+use crate::service::reconciler::{SERVICES_AT_ONCE, ServiceReconciler};
 use crate::service::snapshot::read::read_service;
 use crate::service::snapshot::services::{ListedServices, list_services};
 use crate::service::snapshot::{Gap, ServiceSnapshot};
-use crate::store::Store;
 use futures_util::future::{Either, select};
 use futures_util::{FutureExt, StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
@@ -30,12 +27,12 @@ const SERVICES_REPORTED_MAX: usize = 100;
 const ANSWER_TIME: SignedDuration = SignedDuration::from_secs(2);
 
 /// Answers operator commands with the reconcilers.
-pub(crate) struct Commands<'a, P: ServicePorts> {
+pub(crate) struct Commands<'a> {
     /// Reads services, and releases tasks.
-    pub(crate) services: &'a ServiceReconciler<P>,
+    pub(crate) services: &'a ServiceReconciler,
 }
 
-impl<P: ServicePorts> Commands<'_, P> {
+impl Commands<'_> {
     /// Answers a command that asks about services or releases tasks.
     pub(crate) async fn answer(&self, command: ServiceCommand, budget: Budget<'_>) -> Answer {
         let answered = match command {
@@ -51,7 +48,7 @@ impl<P: ServicePorts> Commands<'_, P> {
     }
 
     async fn status(&self, service: &ServiceArn, bytes_max: usize) -> Result<ServiceReport, CommandError> {
-        let loaded = Store::<ServiceRecord>::load(&self.services.tasks.store, service).await;
+        let loaded = self.services.store.load(service).await;
         let (known, gap) = match loaded {
             Ok(versioned) => (Some(versioned.record), None),
             Err(error) => (None, Some(Gap::Incidents(error))),
@@ -70,7 +67,7 @@ impl<P: ServicePorts> Commands<'_, P> {
     /// gets an equal share of the answer's size.
     async fn status_of_all(&self, cluster: &Arc<ClusterArn>, deadline: Timestamp) -> Result<Answer, CommandError> {
         let ListedServices { services, mut more } =
-            list_services(&self.services.tasks.ecs, cluster, SERVICES_REPORTED_MAX).await?;
+            list_services(&*self.services.tasks.ecs, cluster, SERVICES_REPORTED_MAX).await?;
         let bytes_max = ANSWER_BYTES_MAX / services.len().max(1);
         let reads = services.iter().map(|service| self.status_in_time(service, bytes_max, deadline));
         let read: Vec<_> = stream::iter(reads).buffered(SERVICES_AT_ONCE).collect().await;
@@ -120,9 +117,9 @@ impl<P: ServicePorts> Commands<'_, P> {
         refused: &BTreeSet<TaskId>,
     ) -> Result<ServiceSnapshot, CommandError> {
         let snapshot = read_service(
-            &self.services.tasks.ecs,
-            &self.services.tasks.store,
-            &self.services.tasks.clock,
+            &*self.services.tasks.ecs,
+            &*self.services.tasks.store,
+            &*self.services.tasks.clock,
             service,
             refused,
         )

@@ -4,20 +4,17 @@ use crate::api::answer::{Answer, ReleaseOutcome, ReleasedTask};
 use crate::api::command::ReleaseCommand;
 use crate::api::commands::Commands;
 use crate::budget::Budget;
-use crate::clock::Clock;
 use crate::config::settings::Mode;
 use crate::ecs::arn::Task;
 use crate::ecs::arn::TaskId;
-use crate::service::reconciler::ServicePorts;
 use crate::service::remediation::carry_out::is_released;
-use crate::store::Store;
 use crate::task::change::{ReleaseRule, TaskChange};
 use crate::task::outcome::TaskState;
 use crate::task::record::TaskRecord;
 use crate::text::listed;
 use tracing::warn;
 
-impl<P: ServicePorts> Commands<'_, P> {
+impl Commands<'_> {
     pub(crate) async fn release(&self, command: ReleaseCommand, budget: Budget<'_>) -> Answer {
         let ReleaseCommand { cluster, tasks, forced_by } = command;
         if let Some(by) = &forced_by {
@@ -47,7 +44,7 @@ impl<P: ServicePorts> Commands<'_, P> {
         if release == ReleaseRule::ByForce {
             return None;
         }
-        let record = match Store::<TaskRecord>::load(&self.services.tasks.store, task).await {
+        let record = match self.services.tasks.store.load(task).await {
             Ok(versioned) => versioned.record,
             Err(error) => return Some(not_released(task, ReleaseOutcome::Failed, error.to_string())),
         };

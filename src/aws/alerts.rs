@@ -8,6 +8,7 @@ use crate::aws::alerts::topic::AlertTopic;
 use crate::notify::message::AlertMessage;
 use crate::notify::sink::Sink;
 use crate::outbox::DeliveryError;
+use async_trait::async_trait;
 use aws_config::SdkConfig;
 use futures_util::future::{OptionFuture, join};
 
@@ -33,6 +34,7 @@ impl AwsAlertSink {
     }
 }
 
+#[async_trait]
 impl Sink for AwsAlertSink {
     async fn send(&self, message: &AlertMessage) -> Result<(), DeliveryError> {
         let published = OptionFuture::from(self.topic.as_ref().map(|topic| topic.publish(message)));

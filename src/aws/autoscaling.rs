@@ -3,6 +3,7 @@
 use crate::aws::lazy::Lazy;
 use crate::ecs::autoscaling::{Autoscaling, AutoscalingError, ScalableTarget, resource_id};
 use crate::ecs::service::ServiceArn;
+use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_applicationautoscaling::Client;
 use aws_sdk_applicationautoscaling::error::{ProvideErrorMetadata, SdkError};
@@ -20,6 +21,7 @@ impl AwsAutoscaling {
     }
 }
 
+#[async_trait]
 impl Autoscaling for AwsAutoscaling {
     async fn scalable_target(&self, service: &ServiceArn) -> Result<Option<ScalableTarget>, AutoscalingError> {
         let wanted = resource_id(service);

@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::ecs::service::Page;
 use crate::store::error::StoreError;
 use crate::store::{RecordPage, Store, StorePages, Stored, Version, Versioned};
+use async_trait::async_trait;
 use tracing::warn;
 
 use aws_config::SdkConfig;
@@ -40,18 +41,18 @@ const LOADS_AT_ONCE: usize = 32;
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// Records of tasks and services in one table.
-#[derive(Clone, Debug)]
-pub struct DynamoDbStore<C> {
+#[derive(Clone)]
+pub struct DynamoDbStore {
     client: Client,
     table: String,
-    clock: C,
+    clock: Arc<dyn Clock>,
     known_keys: Arc<KnownKeys>,
 }
 
-impl<C: Clock> DynamoDbStore<C> {
+impl DynamoDbStore {
     /// Makes a client that shares its connections between all calls. The clock numbers the versions and
     /// decides which items have expired.
-    pub fn new(config: &SdkConfig, table: String, clock: C) -> Self {
+    pub fn new(config: &SdkConfig, table: String, clock: Arc<dyn Clock>) -> Self {
         Self { client: Client::new(config), table, clock, known_keys: Arc::default() }
     }
 
@@ -136,7 +137,8 @@ impl<C: Clock> DynamoDbStore<C> {
     }
 }
 
-impl<R: TableRecord, C: Clock> Store<R> for DynamoDbStore<C> {
+#[async_trait]
+impl<R: TableRecord> Store<R> for DynamoDbStore {
     async fn load(&self, key: &R::Key) -> Result<Versioned<R>, StoreError> {
         self.known_keys.add(key);
         // Even if it has expired: until DynamoDB deletes the item, its version counts.
@@ -160,7 +162,8 @@ impl<R: TableRecord, C: Clock> Store<R> for DynamoDbStore<C> {
     }
 }
 
-impl<R: TableRecord, C: Clock> StorePages<R> for DynamoDbStore<C> {
+#[async_trait]
+impl<R: TableRecord> StorePages<R> for DynamoDbStore {
     async fn page(&self, token: Option<&str>) -> Result<RecordPage<R>, StoreError> {
         let place = Place::of_token(token)?;
         let keys = self.keys(&index::shard_name::<R>(place.shard), &place).await?;

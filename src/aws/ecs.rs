@@ -10,6 +10,7 @@ use crate::ecs::{
     Ecs, FailureReason, ProtectedTask, ProtectionAnswer, ProtectionFailure, ProtectionSetting, ServiceReads,
     ServiceUpdates,
 };
+use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::config::http::HttpResponse;
@@ -28,6 +29,7 @@ impl AwsEcs {
     }
 }
 
+#[async_trait]
 impl Ecs for AwsEcs {
     async fn update_task_protection(
         &self,
@@ -49,6 +51,7 @@ impl Ecs for AwsEcs {
     }
 }
 
+#[async_trait]
 impl ServiceReads for AwsEcs {
     async fn describe_service(&self, service: &ServiceArn) -> Result<Option<Service>, EcsError> {
         let call = self.0.describe_services().cluster(service.cluster.to_string()).services(&service.name);
@@ -112,6 +115,7 @@ impl ServiceReads for AwsEcs {
     }
 }
 
+#[async_trait]
 impl ServiceUpdates for AwsEcs {
     async fn set_desired_count(&self, service: &ServiceArn, to: u32) -> Result<(), EcsError> {
         // A larger count is cut and left to ECS to refuse: its limit is far lower.

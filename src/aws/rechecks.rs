@@ -3,6 +3,7 @@
 use crate::aws::lazy::Lazy;
 use crate::outbox::DeliveryError;
 use crate::service::recheck::{DELAY_SECONDS_MAX, Recheck, RecheckQueue};
+use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use std::time::Duration;
@@ -21,6 +22,7 @@ impl AwsRecheckQueue {
     }
 }
 
+#[async_trait]
 impl RecheckQueue for AwsRecheckQueue {
     async fn send(&self, recheck: &Recheck, delay: Duration) -> Result<(), DeliveryError> {
         let seconds = i32::try_from(delay.as_secs()).unwrap_or(i32::MAX).min(DELAY_SECONDS_MAX);

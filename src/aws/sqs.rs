@@ -5,6 +5,7 @@ use crate::lambda::dead_letter::{DeadLetter, DeadLetterQueue};
 use crate::notify::sink::InterruptedJobQueue;
 use crate::outbox::DeliveryError;
 use crate::sqs::sends;
+use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::BuildError;
@@ -61,12 +62,14 @@ impl AwsQueue {
     }
 }
 
+#[async_trait]
 impl DeadLetterQueue for AwsQueue {
     async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), DeliveryError>> {
         self.send_batch(messages.len(), messages.iter().enumerate().map(dead_lettered).collect()).await
     }
 }
 
+#[async_trait]
 impl InterruptedJobQueue for AwsQueue {
     async fn send(&self, bodies: &[String]) -> Vec<Result<(), DeliveryError>> {
         let batch = |bodies: &[String]| {

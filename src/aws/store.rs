@@ -6,24 +6,23 @@ use crate::clock::Clock;
 use crate::store::error::StoreError;
 use crate::store::memory::MemoryStore;
 use crate::store::{RecordPage, Store, StorePages, Stored, Versioned};
+use async_trait::async_trait;
 use aws_config::SdkConfig;
 use jiff::Timestamp;
+use std::sync::Arc;
 
 /// The state store in the configured table, or in memory if no table is configured.
-///
-/// The futures of SDK calls are kilobytes large and therefore boxed, here and in [`crate::aws::ecs::AwsEcs`]:
-/// the futures that await them are moved from list to list.
-#[derive(Clone, Debug)]
-pub enum AwsStore<C> {
+#[derive(Clone)]
+pub enum AwsStore {
     /// Lives as long as this instance of the function, which must be the only one.
-    InMemory(MemoryStore<C>),
+    InMemory(MemoryStore),
     /// Durable and shared by all instances.
-    DynamoDb(DynamoDbStore<C>),
+    DynamoDb(DynamoDbStore),
 }
 
-impl<C: Clock> AwsStore<C> {
+impl AwsStore {
     /// Uses the table of this name, if there is one.
-    pub fn new(config: &SdkConfig, table: Option<String>, clock: C) -> Self {
+    pub fn new(config: &SdkConfig, table: Option<String>, clock: Arc<dyn Clock>) -> Self {
         match table {
             Some(table) => Self::DynamoDb(DynamoDbStore::new(config, table, clock)),
             None => Self::InMemory(MemoryStore::new(clock)),
@@ -31,18 +30,19 @@ impl<C: Clock> AwsStore<C> {
     }
 }
 
-impl<R: TableRecord, C: Clock> Store<R> for AwsStore<C> {
+#[async_trait]
+impl<R: TableRecord> Store<R> for AwsStore {
     async fn load(&self, key: &R::Key) -> Result<Versioned<R>, StoreError> {
         match self {
             Self::InMemory(store) => store.load(key).await,
-            Self::DynamoDb(store) => Box::pin(store.load(key)).await,
+            Self::DynamoDb(store) => store.load(key).await,
         }
     }
 
     async fn put(&self, key: &R::Key, versioned: &Versioned<R>, keep_until: Timestamp) -> Result<Stored, StoreError> {
         match self {
             Self::InMemory(store) => store.put(key, versioned, keep_until).await,
-            Self::DynamoDb(store) => Box::pin(store.put(key, versioned, keep_until)).await,
+            Self::DynamoDb(store) => store.put(key, versioned, keep_until).await,
         }
     }
 
@@ -54,7 +54,8 @@ impl<R: TableRecord, C: Clock> Store<R> for AwsStore<C> {
     }
 }
 
-impl<R: TableRecord, C: Clock> StorePages<R> for AwsStore<C> {
+#[async_trait]
+impl<R: TableRecord> StorePages<R> for AwsStore {
     async fn page(&self, token: Option<&str>) -> Result<RecordPage<R>, StoreError> {
         match self {
             Self::InMemory(store) => store.page(token).await,

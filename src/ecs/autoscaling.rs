@@ -8,7 +8,7 @@
 use crate::ecs::arn::ClusterArn;
 use crate::ecs::error::EcsError;
 use crate::ecs::service::ServiceArn;
-use std::future::Future;
+use async_trait::async_trait;
 
 /// A service whose desired count Application Auto Scaling may set (Application Auto Scaling API Reference,
 /// "ScalableTarget").
@@ -53,16 +53,14 @@ impl AutoscalingError {
 }
 
 /// The call to Application Auto Scaling. Sent once.
+#[async_trait]
 pub trait Autoscaling: Send + Sync {
     /// The scalable target of a service's desired count (`DescribeScalableTargets`). `None` if the service is
     /// not registered, so that Application Auto Scaling does not manage it.
     ///
     /// # Errors
     /// The call failed, which says nothing about the service.
-    fn scalable_target(
-        &self,
-        service: &ServiceArn,
-    ) -> impl Future<Output = Result<Option<ScalableTarget>, AutoscalingError>> + Send;
+    async fn scalable_target(&self, service: &ServiceArn) -> Result<Option<ScalableTarget>, AutoscalingError>;
 }
 
 /// The id of a service in Application Auto Scaling (Application Auto Scaling API Reference, "ScalableTarget":

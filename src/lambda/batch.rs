@@ -4,11 +4,10 @@
 pub mod gathered;
 
 use crate::budget::Budget;
-use crate::clock::Clock;
 use crate::ecs::arn::Task;
 use crate::lambda::batch::gathered::{Gathered, Pending, ReportedStop, ServiceWork};
-use crate::lambda::dead_letter::{DeadLetter, DeadLetterQueue};
-use crate::lambda::function::{Function, FunctionPorts};
+use crate::lambda::dead_letter::DeadLetter;
+use crate::lambda::function::Function;
 use crate::lambda::job_message::JobMessageType;
 use crate::lambda::outcome::{MessageOutcome, message_outcome, retry_or_dead_letter};
 use crate::lambda::sqs_record::Received;
@@ -42,7 +41,7 @@ struct Outcomes {
     now: Timestamp,
 }
 
-impl<P: FunctionPorts> Function<P> {
+impl Function {
     pub(crate) async fn handle_batch(&self, mut batch: SqsEvent, budget: Budget<'_>) -> SqsBatchResponse {
         let now = self.clock().now();
         let received: Vec<Received> = batch.records.iter().map(|message| Received::of(message, now)).collect();

@@ -3,8 +3,7 @@
 
 use crate::outbox::DeliveryError;
 use crate::sqs::{MESSAGE_BYTES_MAX, sends};
-use std::convert::Infallible;
-use std::future::Future;
+use async_trait::async_trait;
 
 /// Why the message was dead-lettered. The names of these attributes are part of taskhold's interface.
 pub const REASON_ATTRIBUTE: &str = "taskhold.reason";
@@ -30,18 +29,11 @@ pub struct DeadLetter {
 }
 
 /// Stores dead-lettered messages for an operator to inspect.
+#[async_trait]
 pub trait DeadLetterQueue: Send + Sync {
     /// Sends at most [`crate::sqs::MESSAGES_PER_SEND_MAX`] messages of at most [`MESSAGE_BYTES_MAX`] together. Returns
     /// for each, in order, whether the queue has stored it.
-    fn send_dead_letters(&self, messages: &[DeadLetter])
-    -> impl Future<Output = Vec<Result<(), DeliveryError>>> + Send;
-}
-
-/// The queue type of a function without a dead-letter queue.
-impl DeadLetterQueue for Infallible {
-    async fn send_dead_letters(&self, _: &[DeadLetter]) -> Vec<Result<(), DeliveryError>> {
-        match *self {}
-    }
+    async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), DeliveryError>>;
 }
 
 impl DeadLetter {

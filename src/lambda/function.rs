@@ -4,55 +4,61 @@ use crate::api::answer::Answer;
 use crate::api::command::Command;
 use crate::api::commands::Commands;
 use crate::budget::Budget;
+use crate::clock::Clock;
 use crate::config::settings::Config;
+use crate::ecs::EcsClient;
+use crate::ecs::autoscaling::Autoscaling;
 use crate::lambda::dead_letter::DeadLetterQueue;
 use crate::lambda::payload::{EcsEvent, Invocation};
 use crate::metrics::Counts;
-use crate::service::reconciler::Reconciled;
+use crate::notify::sink::{InterruptedJobQueue, JobForwarder, Notifier, Sink};
+use crate::outbox::Deliver;
+use crate::service::recheck::RecheckQueue;
+use crate::service::reconciler::{Reconciled, ServiceReconciler};
+use crate::service::record::ServiceRecord;
 use crate::service::trigger::ServiceTrigger;
+use crate::store::StorePages;
 use crate::task::change::TaskChange;
 use crate::task::interruption::StopStage;
 use crate::task::outcome::{RetryReason, TaskState};
 use crate::task::rate_limit::RateLimit;
+use crate::task::reconciler::TaskReconciler;
+use crate::task::record::TaskRecord;
 use crate::task::stop::TaskStopEvent;
-use crate::{service, task};
 use aws_lambda_events::sqs::SqsBatchResponse;
 use jiff::Timestamp;
 use serde::Serialize;
+use std::sync::Arc;
 use tracing::{debug, info, warn};
 
-/// The ports of the function: AWS services and the system clock, or simulated ones.
-pub trait FunctionPorts: service::reconciler::ServicePorts {
-    /// Stores messages that cannot be carried out.
-    type DeadLetters: DeadLetterQueue;
-}
-
-/// The function with its ports.
-pub struct Function<P: FunctionPorts> {
+/// The function with its adapters.
+pub struct Function {
     /// The reconciler of services, which contains the reconciler of tasks.
-    pub services: service::reconciler::ServiceReconciler<P>,
+    pub services: ServiceReconciler,
     /// The dead-letter queue; `None` leaves failed messages to the source queue's own redrive policy.
-    pub dead_letters: Option<P::DeadLetters>,
+    pub dead_letters: Option<Arc<dyn DeadLetterQueue>>,
 }
 
-/// The parts of which a function is assembled.
-pub struct Parts<P: FunctionPorts> {
+/// The adapters and settings of which a function is assembled: AWS services and the system clock, or simulated ones.
+pub struct Parts {
     /// ECS.
-    pub ecs: P::Ecs,
+    pub ecs: Arc<dyn EcsClient>,
     /// Application Auto Scaling.
-    pub autoscaling: P::Autoscaling,
-    /// Task records and service records.
-    pub store: P::Store,
+    pub autoscaling: Arc<dyn Autoscaling>,
+    /// Task records.
+    pub task_records: Arc<dyn StorePages<TaskRecord>>,
+    /// Service records.
+    pub service_records: Arc<dyn StorePages<ServiceRecord>>,
     /// The dead-letter queue; `None` leaves failed messages to the source queue's own redrive policy.
-    pub dead_letters: Option<P::DeadLetters>,
+    pub dead_letters: Option<Arc<dyn DeadLetterQueue>>,
     /// The recheck queue; `None` leaves rechecks to the sweep.
-    pub rechecks: Option<P::Rechecks>,
+    pub rechecks: Option<Arc<dyn RecheckQueue>>,
     /// The queue for interrupted jobs; `None` leaves them to the alert.
-    pub interrupted: Option<P::Interrupted>,
+    pub interrupted: Option<Arc<dyn InterruptedJobQueue>>,
     /// Delivers alerts.
-    pub notifier: P::Notifier,
+    pub alerts: Arc<dyn Sink>,
     /// The clock.
-    pub clock: P::Clock,
+    pub clock: Arc<dyn Clock>,
     /// The settings.
     pub config: Config,
     /// The rate limit of protection calls.
@@ -90,13 +96,23 @@ pub enum FunctionError {
     Reconcile(String, RetryReason),
 }
 
-impl<P: FunctionPorts> Function<P> {
+impl Function {
     /// Assembles a function.
-    pub fn new(parts: Parts<P>) -> Self {
-        let Parts { ecs, autoscaling, store, dead_letters, rechecks, interrupted, notifier, clock, config, rate_limit } =
-            parts;
-        let tasks = task::reconciler::TaskReconciler { ecs, store, interrupted, notifier, clock, config, rate_limit };
-        Self { services: service::reconciler::ServiceReconciler { tasks, autoscaling, rechecks }, dead_letters }
+    pub fn new(parts: Parts) -> Self {
+        let Parts { ecs, autoscaling, dead_letters, rechecks, clock, config, rate_limit, .. } = parts;
+        let notifier = Arc::new(Notifier(parts.alerts));
+        let interrupted = parts.interrupted.map(|queue| Arc::new(JobForwarder(queue)) as Arc<dyn Deliver<_>>);
+        let tasks = TaskReconciler {
+            ecs,
+            store: parts.task_records,
+            interrupted,
+            notifier: notifier.clone(),
+            clock,
+            config,
+            rate_limit,
+        };
+        let services = ServiceReconciler { tasks, autoscaling, store: parts.service_records, notifier, rechecks };
+        Self { services, dead_letters }
     }
 
     /// The settings.
@@ -104,8 +120,8 @@ impl<P: FunctionPorts> Function<P> {
         &self.services.tasks.config
     }
 
-    pub(crate) fn clock(&self) -> &P::Clock {
-        &self.services.tasks.clock
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.services.tasks.clock
     }
 
     /// Handles one payload. `deadline` is when Lambda ends the invocation; work that is not done by then is retried.

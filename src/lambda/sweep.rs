@@ -9,18 +9,15 @@ pub mod tasks;
 use crate::api::answer::{SweepReport, SweptService};
 use crate::budget::Budget;
 use crate::budget::CALL_TIME;
-use crate::clock::Clock;
 use crate::ecs::arn::ClusterArn;
 use crate::ecs::error::EcsError;
 use crate::ecs::service::ServiceArn;
-use crate::lambda::function::{Function, FunctionPorts};
-use crate::service::recheck::{Recheck, RecheckQueue, ServicesLeft, SweepPlace};
+use crate::lambda::function::Function;
+use crate::service::recheck::{Recheck, ServicesLeft, SweepPlace};
 use crate::service::reconciler::Reconciled;
 use crate::service::reconciler::SERVICES_AT_ONCE;
-use crate::service::record::ServiceRecord;
 use crate::service::schedule::Reason;
 use crate::service::snapshot::services::list_services;
-use crate::store::StorePages;
 use crate::task::outcome::RetryReason;
 use crate::text::shown_time;
 use futures_util::StreamExt;
@@ -67,7 +64,7 @@ impl SweptPart {
     }
 }
 
-impl<P: FunctionPorts> Function<P> {
+impl Function {
     /// Sweeps until everything is reconciled or the time is up. A failure is logged, and the sweep continues.
     pub(crate) async fn sweep(&self, budget: Budget<'_>) -> SweepReport {
         let place = SweepPlace::Tasks { page: None };
@@ -190,7 +187,7 @@ impl<P: FunctionPorts> Function<P> {
         cluster: &Arc<ClusterArn>,
         rest: Option<ServicesLeft>,
     ) -> Result<Vec<ServiceArn>, RetryReason> {
-        let mut services = list_services(&self.services.tasks.ecs, cluster, SERVICES_SWEPT_MAX).await?.services;
+        let mut services = list_services(&*self.services.tasks.ecs, cluster, SERVICES_SWEPT_MAX).await?.services;
         services.extend(self.open_services(cluster).await?);
         services.sort();
         services.dedup();
@@ -219,7 +216,7 @@ impl<P: FunctionPorts> Function<P> {
         let mut open = Vec::new();
         let mut token = None;
         for _ in 0..STORE_PAGES_MAX {
-            let page = StorePages::<ServiceRecord>::page(&self.services.tasks.store, token.as_deref()).await?;
+            let page = self.services.store.page(token.as_deref()).await?;
             let of_cluster = page.items.into_iter().filter(|(service, _)| service.cluster == *cluster);
             open.extend(of_cluster.filter(|(_, versioned)| versioned.record.is_open()).map(|(service, _)| service));
             token = page.next_token;

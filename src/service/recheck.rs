@@ -8,10 +8,9 @@ use crate::config::clusters::Clusters;
 use crate::ecs::arn::{ClusterArn, shown};
 use crate::ecs::service::ServiceArn;
 use crate::outbox::DeliveryError;
+use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::convert::Infallible;
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,19 +64,13 @@ pub struct ServicesLeft {
 }
 
 /// Sends rechecks.
+#[async_trait]
 pub trait RecheckQueue: Send + Sync {
     /// Sends a recheck that arrives after `delay`: whole seconds, at most [`DELAY_SECONDS_MAX`].
     ///
     /// # Errors
     /// The queue did not accept it; the text says why.
-    fn send(&self, recheck: &Recheck, delay: Duration) -> impl Future<Output = Result<(), DeliveryError>> + Send;
-}
-
-/// The queue type of a function without a recheck queue.
-impl RecheckQueue for Infallible {
-    async fn send(&self, _: &Recheck, _: Duration) -> Result<(), DeliveryError> {
-        match *self {}
-    }
+    async fn send(&self, recheck: &Recheck, delay: Duration) -> Result<(), DeliveryError>;
 }
 
 #[derive(Serialize, Deserialize)]

@@ -1,8 +1,6 @@
 //! Reconciles services: reads a service, reconciles the snapshot, stores the record and carries out the result.
 
 use crate::budget::Budget;
-use crate::clock::Clock;
-use crate::ecs::ServiceUpdates;
 use crate::ecs::autoscaling::Autoscaling;
 use crate::ecs::error::EcsError;
 use crate::ecs::service::ServiceArn;
@@ -22,34 +20,28 @@ use crate::service::snapshot::ServiceSnapshot;
 use crate::service::snapshot::read::read_service;
 use crate::service::trigger::{ServiceTrigger, Trigger};
 use crate::store::error::StoreError;
-use crate::store::{self, Changed, Store, StorePages};
-use crate::task;
+use crate::store::{self, Changed, StorePages};
 use crate::task::outcome::RetryReason;
 use crate::task::reconciler::TaskReconciler;
 use crate::text::{listed, shown_time};
 use futures_util::FutureExt;
 use jiff::Timestamp;
+use std::sync::Arc;
 use std::time::Duration;
 use tracing::{error, warn};
 
-/// The ports of the service reconciler.
-pub trait ServicePorts:
-    task::reconciler::TaskPorts<Ecs: ServiceUpdates, Store: StorePages<ServiceRecord>, Notifier: Deliver<Alert>>
-{
-    /// Application Auto Scaling.
-    type Autoscaling: Autoscaling;
-    /// Sends rechecks.
-    type Rechecks: RecheckQueue;
-}
-
-/// The reconciler of services with its ports.
-pub struct ServiceReconciler<P: ServicePorts> {
+/// Reconciles services with the given adapters.
+pub struct ServiceReconciler {
     /// The reconciler of tasks, which sets and clears protection.
-    pub tasks: task::reconciler::TaskReconciler<P>,
+    pub tasks: TaskReconciler,
     /// Application Auto Scaling.
-    pub autoscaling: P::Autoscaling,
+    pub autoscaling: Arc<dyn Autoscaling>,
+    /// Service records.
+    pub store: Arc<dyn StorePages<ServiceRecord>>,
+    /// Sends alerts.
+    pub notifier: Arc<dyn Deliver<Alert>>,
     /// Where the function sends its rechecks; `None` leaves them to the sweep.
-    pub rechecks: Option<P::Rechecks>,
+    pub rechecks: Option<Arc<dyn RecheckQueue>>,
 }
 
 /// Maximum number of services reconciled concurrently; each costs several reads, whose buckets give 20 calls a second after
@@ -80,7 +72,7 @@ struct StoredFindings {
     recheck: Result<(), RetryReason>,
 }
 
-impl<P: ServicePorts> ServiceReconciler<P> {
+impl ServiceReconciler {
     /// Handles an event about a service: reconciles now, leaves it to a recheck, or ignores it.
     pub(crate) async fn on_trigger(
         &self,
@@ -92,8 +84,8 @@ impl<P: ServicePorts> ServiceReconciler<P> {
         if name.trigger() == Trigger::Nothing {
             return Ok(Reconciled::NotNeeded);
         }
-        budget.allows_a_call(&self.tasks.clock)?;
-        let triggered = store::update(&self.tasks.store, service, None, |record: &mut ServiceRecord| {
+        budget.allows_a_call(&*self.tasks.clock)?;
+        let triggered = store::update(&*self.store, service, None, |record: &mut ServiceRecord| {
             let now = self.tasks.clock.now();
             let on_trigger = schedule::on_trigger(record, name.trigger(), now, &policy);
             Changed { result: on_trigger, keep_until: ServiceRecord::keep_until(now) }
@@ -117,7 +109,7 @@ impl<P: ServicePorts> ServiceReconciler<P> {
     /// succeeds.
     pub(crate) async fn put_off(&self, service: &ServiceArn, failure: &RetryReason) -> Result<Reconciled, RetryReason> {
         warn!(%service, %failure, "could not reconcile the service; a recheck will");
-        let put_off = store::update(&self.tasks.store, service, None, |record: &mut ServiceRecord| {
+        let put_off = store::update(&*self.store, service, None, |record: &mut ServiceRecord| {
             let now = self.tasks.clock.now();
             Changed { result: schedule::put_off(record, now), keep_until: ServiceRecord::keep_until(now) }
         });
@@ -132,7 +124,7 @@ impl<P: ServicePorts> ServiceReconciler<P> {
         due: Timestamp,
         budget: Budget<'_>,
     ) -> Result<Reconciled, RetryReason> {
-        let record = Store::<ServiceRecord>::load(&self.tasks.store, service).await?.record;
+        let record = self.store.load(service).await?.record;
         if !schedule::is_awaited(&record, due, self.tasks.clock.now()) {
             return Ok(Reconciled::NotNeeded);
         }
@@ -146,14 +138,14 @@ impl<P: ServicePorts> ServiceReconciler<P> {
         reason: Reason,
         budget: Budget<'_>,
     ) -> Result<Reconciled, RetryReason> {
-        budget.allows_a_call(&self.tasks.clock)?;
-        let refused = Store::<ServiceRecord>::load(&self.tasks.store, service).await?.record.refused;
+        budget.allows_a_call(&*self.tasks.clock)?;
+        let refused = self.store.load(service).await?.record.refused;
         if reason != Reason::Begun {
             self.request_again(service, &refused, budget).await;
         }
         // Boxed: by far the largest future of an invocation, and most invocations never await it.
         let TaskReconciler { ecs, store, clock, .. } = &self.tasks;
-        let snapshot = read_service(ecs, store, clock, service, &refused).boxed_local().await?;
+        let snapshot = read_service(&**ecs, &**store, &**clock, service, &refused).boxed_local().await?;
         let snapshot = snapshot.unwrap_or_else(|| ServiceSnapshot::gone(service, self.tasks.clock.now()));
         if snapshot.is_throttled() && !matches!(reason, Reason::Recheck(_)) {
             // An incomplete snapshot is not worth its calls, and the trigger is retried. A recheck uses what it has.
@@ -219,7 +211,7 @@ impl<P: ServicePorts> ServiceReconciler<P> {
                 }
             }
         };
-        let stored = store::update_after(&self.tasks.store, service, None, change, send_recheck).await;
+        let stored = store::update_after(&*self.store, service, None, change, send_recheck).await;
         stored.map(|updated| updated.result)
     }
 
@@ -264,7 +256,7 @@ impl<P: ServicePorts> ServiceReconciler<P> {
 
     async fn notify(&self, alert: &Alert) -> Result<DeliveryOutcome, StoreError> {
         log(alert);
-        let outcome = match self.tasks.notifier.deliver(alert).await {
+        let outcome = match self.notifier.deliver(alert).await {
             Ok(()) => DeliveryOutcome::Acknowledged,
             Err(DeliveryError(failure)) => {
                 let incident = &alert.incident;
@@ -272,7 +264,7 @@ impl<P: ServicePorts> ServiceReconciler<P> {
                 DeliveryOutcome::Failed
             }
         };
-        store::update(&self.tasks.store, &alert.service, None, |record: &mut ServiceRecord| {
+        store::update(&*self.store, &alert.service, None, |record: &mut ServiceRecord| {
             delivery::settle(&mut record.incidents, &alert.incident, alert.event, outcome, self.tasks.clock.now());
             Changed { result: (), keep_until: ServiceRecord::keep_until(alert.at) }
         })

@@ -2,12 +2,11 @@
 //! their protection again when the blocking tasks may be gone.
 
 use crate::budget::Budget;
-use crate::clock::Clock;
+use crate::ecs::TASKS_PER_READ_MAX;
 use crate::ecs::arn::{Task, TaskId};
 use crate::ecs::service::ServiceArn;
-use crate::ecs::{ServiceReads, TASKS_PER_READ_MAX};
 use crate::service::diagnosis::Diagnosis;
-use crate::service::reconciler::{ServicePorts, ServiceReconciler};
+use crate::service::reconciler::ServiceReconciler;
 use crate::service::record::ServiceRecord;
 use crate::service::schedule::Reason;
 use crate::service::snapshot::{Jobs, ServiceSnapshot, TaskSnapshot};
@@ -30,7 +29,7 @@ enum Awaited {
     No,
 }
 
-impl<P: ServicePorts> ServiceReconciler<P> {
+impl ServiceReconciler {
     /// Processes the results of reconciled tasks. Refusals go to the records of the services; where refused tasks wait
     /// for a release that happened, their protection is requested again. A failure here is only logged: the messages of
     /// refused tasks are retried, and bring the refusal again.
@@ -68,7 +67,7 @@ impl<P: ServicePorts> ServiceReconciler<P> {
         };
         for (service, tasks) in by_service {
             let ids: BTreeSet<TaskId> = tasks.into_iter().map(|task| task.id).collect();
-            let noted = store::update(&self.tasks.store, &service, None, |record: &mut ServiceRecord| {
+            let noted = store::update(&*self.store, &service, None, |record: &mut ServiceRecord| {
                 let has_new = !ids.is_subset(&record.refused);
                 record.refused.extend(ids.iter().cloned());
                 Changed { result: has_new, keep_until: ServiceRecord::keep_until(self.tasks.clock.now()) }
@@ -153,7 +152,7 @@ impl<P: ServicePorts> ServiceReconciler<P> {
     /// Records the service of tasks, and whether refused tasks wait for their release.
     async fn record_service(&self, service: &ServiceArn, tasks: &[Task], awaited: Awaited) {
         let stores = tasks.iter().map(|task| async move {
-            let stored = store::update::<TaskRecord, _, _>(&self.tasks.store, task, None, |record| {
+            let stored = store::update(&*self.tasks.store, task, None, |record: &mut TaskRecord| {
                 let membership = Membership { service: service.name.clone(), is_awaited: awaited == Awaited::Yes };
                 // A task that the state store has forgotten gets no new record.
                 if *record != TaskRecord::default() {

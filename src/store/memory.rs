@@ -5,6 +5,7 @@ use crate::clock::Clock;
 use crate::ecs::service::Page;
 use crate::store::error::StoreError;
 use crate::store::{Record, RecordPage, Store, StorePages, Stored, Version, Versioned};
+use async_trait::async_trait;
 use jiff::Timestamp;
 use std::any::{Any, TypeId};
 use std::collections::{BTreeMap, HashMap};
@@ -12,11 +13,11 @@ use std::ops::Bound;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Maps with records of any kind. Clones share them.
-#[derive(Clone, Debug)]
-pub struct MemoryStore<C> {
+#[derive(Clone)]
+pub struct MemoryStore {
     /// One [`Kept`] for each kind of record.
     kinds: Arc<Mutex<HashMap<TypeId, Box<dyn Any + Send>>>>,
-    clock: C,
+    clock: Arc<dyn Clock>,
 }
 
 #[derive(Debug)]
@@ -43,9 +44,9 @@ struct Entry<R> {
 /// Below this number of records nothing is removed: a record takes a few hundred bytes.
 const SWEEP_AT_MIN: usize = 1024;
 
-impl<C: Clock> MemoryStore<C> {
+impl MemoryStore {
     /// An empty store. The clock decides which records have expired.
-    pub fn new(clock: C) -> Self {
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self { kinds: Arc::default(), clock }
     }
 
@@ -125,14 +126,16 @@ impl<R: Record> Kept<R> {
     }
 }
 
-impl<R: Record, C: Clock> StorePages<R> for MemoryStore<C> {
+#[async_trait]
+impl<R: Record> StorePages<R> for MemoryStore {
     async fn page(&self, token: Option<&str>) -> Result<RecordPage<R>, StoreError> {
         let now = self.clock.now();
         Ok(self.with(|kept: &mut Kept<R>| kept.page(token, now)))
     }
 }
 
-impl<R: Record, C: Clock> Store<R> for MemoryStore<C> {
+#[async_trait]
+impl<R: Record> Store<R> for MemoryStore {
     async fn load(&self, key: &R::Key) -> Result<Versioned<R>, StoreError> {
         Ok(self.with(|kept: &mut Kept<R>| kept.load(key)))
     }
@@ -156,6 +159,7 @@ mod tests {
 
     struct Noon;
 
+    #[async_trait]
     impl Clock for Noon {
         fn now(&self) -> Timestamp {
             Timestamp::from_second(1_700_000_000).unwrap()
@@ -171,7 +175,7 @@ mod tests {
 
     #[test]
     fn what_is_open_and_has_not_expired_is_on_one_page_and_nothing_else_is() {
-        let store = MemoryStore::new(Noon);
+        let store = MemoryStore::new(Arc::new(Noon));
         let put = |number, versioned: &Versioned<TaskRecord>, seconds| {
             let keep_until = Noon.now() + jiff::SignedDuration::from_secs(seconds);
             store.put(&task(number), versioned, keep_until).now_or_never().unwrap().unwrap()
@@ -202,7 +206,7 @@ mod tests {
 
     #[test]
     fn a_version_does_not_come_again_when_its_record_was_forgotten() {
-        let store = MemoryStore::new(Noon);
+        let store = MemoryStore::new(Arc::new(Noon));
         let expired = Noon.now() - jiff::SignedDuration::from_secs(1);
         let put = |number, versioned: &Versioned<TaskRecord>| {
             store.put(&task(number), versioned, expired).now_or_never().unwrap().unwrap()
@@ -216,7 +220,7 @@ mod tests {
 
     #[test]
     fn what_was_stored_is_loaded_and_counted() {
-        let store = MemoryStore::new(Noon);
+        let store = MemoryStore::new(Arc::new(Noon));
         assert_eq!(store.count::<TaskRecord>(), 0);
         let mut record = TaskRecord::default();
         record.protection.is_set = true;
@@ -239,7 +243,7 @@ mod tests {
 
     #[test]
     fn what_has_expired_is_swept_out_when_there_is_as_much_again_as_the_last_time_left() {
-        let store = MemoryStore::new(Noon);
+        let store = MemoryStore::new(Arc::new(Noon));
         let hour = jiff::SignedDuration::from_hours(1);
         let put = |number, keep_until| {
             store.put(&task(number), &Versioned::<TaskRecord>::default(), keep_until).now_or_never().unwrap().unwrap()
@@ -260,7 +264,7 @@ mod tests {
 
     #[test]
     fn a_record_is_on_no_page_from_the_moment_on_in_which_it_may_be_forgotten() {
-        let store = MemoryStore::new(Noon);
+        let store = MemoryStore::new(Arc::new(Noon));
         let mut open = TaskRecord::default();
         open.protection.is_set = true;
         let open = Versioned { record: open, version: 0 };
@@ -270,7 +274,7 @@ mod tests {
     }
     #[test]
     fn of_the_services_those_are_on_a_page_that_somebody_has_to_look_after() {
-        let store = MemoryStore::new(Noon);
+        let store = MemoryStore::new(Arc::new(Noon));
         let later = Noon.now() + jiff::SignedDuration::from_hours(1);
         let watch = crate::service::record::Watch { rollout: None, started_at: Noon.now(), checks: 0, due: None };
         let watched = ServiceRecord { watch: Some(watch), ..ServiceRecord::default() };
@@ -285,7 +289,7 @@ mod tests {
 
     #[test]
     fn what_was_only_guessed_is_read_before_it_counts_as_unchanged() {
-        let store = MemoryStore::new(Noon);
+        let store = MemoryStore::new(Arc::new(Noon));
         let later = Noon.now() + jiff::SignedDuration::from_hours(1);
         let mut held = TaskRecord::default();
         held.protection.is_set = true;

@@ -7,13 +7,11 @@
 use crate::clock::Clock;
 use crate::ecs::arn::{ClusterArn, Task, TaskId};
 use crate::ecs::error::{EcsError, Effect};
-use crate::ecs::{Ecs, FailureReason, ProtectionAnswer, ProtectionSetting};
-use crate::store::Store;
+use crate::ecs::{FailureReason, ProtectionAnswer, ProtectionSetting};
 use crate::task::batching::{ProtectionCall, TaskRequest};
 use crate::task::outcome::RetryReason;
 use crate::task::protection::{CallResult, Refusal};
 use crate::task::reconcile::Reconcile;
-use crate::task::record::TaskRecord;
 use crate::task::stage::{BoxedStage, CallOutcome, CalledStage};
 use crate::text::{listed, shown_time};
 use jiff::Timestamp;
@@ -27,7 +25,7 @@ const THROTTLED_RETRIES_MAX: u32 = 4;
 /// The pause after the first throttled attempt; doubled for each further one.
 const THROTTLED_PAUSE: Duration = Duration::from_millis(50);
 
-impl<E: Ecs, L: Store<TaskRecord>, C: Clock> Reconcile<'_, E, L, C> {
+impl Reconcile<'_> {
     pub(crate) async fn make_call(&self, call: ProtectionCall<BoxedStage>) -> Vec<CalledStage> {
         self.rate_limit.keep(self.clock).await;
         if !self.may_be_sent(&call) {
@@ -156,7 +154,7 @@ fn shown_setting(setting: ProtectionSetting) -> String {
 }
 
 /// The fields are formatted only if INFO is enabled.
-fn log_request<C: Clock>(call: &ProtectionCall<BoxedStage>, clock: &C) {
+fn log_request(call: &ProtectionCall<BoxedStage>, clock: &dyn Clock) {
     if tracing::enabled!(tracing::Level::INFO) {
         let now = clock.now();
         let tasks = listed(call.requests.iter().map(|request| request.task.id.as_str()));

@@ -27,7 +27,7 @@ impl Default for RateLimit {
 
 impl RateLimit {
     /// Waits until one more call may be sent, and takes its token.
-    pub async fn keep<C: Clock>(&self, clock: &C) {
+    pub async fn keep(&self, clock: &dyn Clock) {
         let wait = self.bucket(|bucket| bucket.take(clock.now()));
         if !wait.is_zero() {
             clock.sleep(wait).await;

@@ -34,14 +34,13 @@ const CALLS_AT_ONCE: usize = 40;
 /// the third allows for a third invocation.
 const ROUNDS_MAX: u32 = 3;
 /// What a reconcile works with.
-#[derive(Debug)]
-pub struct Reconcile<'a, E, L, C> {
+pub struct Reconcile<'a> {
     /// ECS.
-    pub ecs: &'a E,
+    pub ecs: &'a dyn Ecs,
     /// The task records.
-    pub store: &'a L,
+    pub store: &'a dyn Store<TaskRecord>,
     /// The clock.
-    pub clock: &'a C,
+    pub clock: &'a dyn Clock,
     /// The settings.
     pub config: &'a Config,
     /// The rate limit for protection calls, shared by all invocations of this instance.
@@ -50,7 +49,7 @@ pub struct Reconcile<'a, E, L, C> {
     pub budget: Budget<'a>,
 }
 
-impl<E: Ecs, L: Store<TaskRecord>, C: Clock> Reconcile<'_, E, L, C> {
+impl Reconcile<'_> {
     /// Stores the changes, sends the calls that follow from them, and returns the state of each task in the
     /// order of `changes`.
     pub async fn run(&self, changes: Vec<TaskChange>) -> Vec<TaskState> {

@@ -3,7 +3,7 @@
 use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::config::settings::Config;
-use crate::ecs::{Ecs, ServiceReads};
+use crate::ecs::EcsClient;
 use crate::outbox::Deliver;
 use crate::store::StorePages;
 use crate::task::change::TaskChange;
@@ -12,44 +12,31 @@ use crate::task::outcome::TaskState;
 use crate::task::rate_limit::RateLimit;
 use crate::task::reconcile::Reconcile;
 use crate::task::record::TaskRecord;
-
-/// The adapters that the reconciler of tasks uses.
-pub trait TaskPorts {
-    /// ECS.
-    type Ecs: Ecs + ServiceReads;
-    /// Task records.
-    type Store: StorePages<TaskRecord>;
-    /// Queue for interrupted jobs.
-    type Interrupted: Deliver<InterruptedTask>;
-    /// Sends alerts about interrupted jobs.
-    type Notifier: Deliver<InterruptedTask>;
-    /// Source of time.
-    type Clock: Clock;
-}
+use std::sync::Arc;
 
 /// Reconciles tasks with the given adapters and settings.
-pub struct TaskReconciler<P: TaskPorts> {
+pub struct TaskReconciler {
     /// ECS.
-    pub ecs: P::Ecs,
+    pub ecs: Arc<dyn EcsClient>,
     /// Task records.
-    pub store: P::Store,
+    pub store: Arc<dyn StorePages<TaskRecord>>,
     /// Queue for interrupted jobs; without it, only the alert reports them.
-    pub interrupted: Option<P::Interrupted>,
-    /// Sends alerts.
-    pub notifier: P::Notifier,
+    pub interrupted: Option<Arc<dyn Deliver<InterruptedTask>>>,
+    /// Sends alerts about interrupted jobs.
+    pub notifier: Arc<dyn Deliver<InterruptedTask>>,
     /// The clock.
-    pub clock: P::Clock,
+    pub clock: Arc<dyn Clock>,
     /// The settings.
     pub config: Config,
     /// The rate limit for protection calls, shared by all invocations of this instance.
     pub rate_limit: RateLimit,
 }
 
-impl<P: TaskPorts> TaskReconciler<P> {
+impl TaskReconciler {
     /// Stores the changes, sends the calls that follow from them, and returns the state of each task in the
     /// order of `changes`.
     pub async fn reconcile(&self, changes: Vec<TaskChange>, budget: Budget<'_>) -> Vec<TaskState> {
         let Self { ecs, store, clock, config, rate_limit, .. } = self;
-        Reconcile { ecs, store, clock, config, rate_limit, budget }.run(changes).await
+        Reconcile { ecs: &**ecs, store: &**store, clock: &**clock, config, rate_limit, budget }.run(changes).await
     }
 }

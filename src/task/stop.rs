@@ -1,18 +1,16 @@
 //! A task that stops: verifies the stop with ECS, and reports the jobs that it interrupts.
 
 use crate::budget::Budget;
-use crate::clock::Clock;
-use crate::ecs::ServiceReads;
 use crate::ecs::arn::Task;
 use crate::ecs::task::StopCause;
 use crate::ecs::task::TaskDescription;
-use crate::outbox::{Deliver, DeliveryError, DeliveryOutcome};
+use crate::outbox::{DeliveryError, DeliveryOutcome};
 use crate::store;
-use crate::store::{Changed, Store};
+use crate::store::Changed;
 use crate::task::interruption::{InterruptedTask, Interruption, StopStage, TaskStop, TrackedInterruption};
 use crate::task::job::{Job, JobKey};
 use crate::task::outcome::{RetryReason, TaskState};
-use crate::task::reconciler::{TaskPorts, TaskReconciler};
+use crate::task::reconciler::TaskReconciler;
 use crate::task::record::TaskRecord;
 use crate::text::listed;
 use jiff::Timestamp;
@@ -35,7 +33,7 @@ pub(crate) struct UnreportedInterruption {
     pub(crate) failure: RetryReason,
 }
 
-impl<P: TaskPorts> TaskReconciler<P> {
+impl TaskReconciler {
     /// Returns the stop of a task that has live jobs, including the jobs reported together with the stop.
     /// `None` if the task has no live job or does not stop. Every principal that may send to the job queue
     /// can report a stop, so this asks ECS. A task without live jobs is not worth the call.
@@ -46,12 +44,12 @@ impl<P: TaskPorts> TaskReconciler<P> {
         budget: Budget<'_>,
     ) -> Result<Option<TaskStop>, RetryReason> {
         let task = &stop.task;
-        let mut record = Store::<TaskRecord>::load(&self.store, task).await?.record;
+        let mut record = self.store.load(task).await?.record;
         reported.iter().for_each(|(key, job)| record.merge_job(key, job));
         if record.live_jobs(self.clock.now()).next().is_none() {
             return Ok(None);
         }
-        budget.allows_a_call(&self.clock)?;
+        budget.allows_a_call(&*self.clock)?;
         let described = self.ecs.describe_tasks(&task.cluster, std::slice::from_ref(&task.id)).await?;
         let end = end_of(described.into_iter().find(|described| described.id == task.id), stop);
         log_stop(task, end.as_ref().map(|end| end.stage), &record, self.clock.now());
@@ -87,7 +85,7 @@ impl<P: TaskPorts> TaskReconciler<P> {
     pub(crate) async fn report_interruptions_of(&self, task: &Task) -> Result<(), RetryReason> {
         let retention = self.config.finished_job_retention;
         loop {
-            let claimed = store::update(&self.store, task, None, |record: &mut TaskRecord| {
+            let claimed = store::update(&*self.store, task, None, |record: &mut TaskRecord| {
                 let now = self.clock.now();
                 let claimed = record.claim_interruption(now);
                 let backs_off = record.pending_interruptions().any(|delivery| delivery.is_backing_off(now));
@@ -116,7 +114,7 @@ impl<P: TaskPorts> TaskReconciler<P> {
         let failures = [&forwarded, &notified].into_iter().filter_map(|result| result.as_ref().err());
         let failures: Vec<String> = failures.map(ToString::to_string).collect();
         let outcome = if failures.is_empty() { DeliveryOutcome::Acknowledged } else { DeliveryOutcome::Failed };
-        store::update(&self.store, task, None, |record: &mut TaskRecord| {
+        store::update(&*self.store, task, None, |record: &mut TaskRecord| {
             let now = self.clock.now();
             let this = record.interruptions.iter_mut().find(|known| known.what == interrupted.interruption);
             if let Some(tracked) = this {

@@ -3,9 +3,11 @@
 //! Limits of the emulator: it never deletes expired items ([`Forgetful`] does), its index is never behind its
 //! table, it throttles no calls and loses no answers. `tests/contract_dynamodb.rs` covers the last two.
 
-use super::SetClock;
+use super::{after, set_clock};
 use crate::e2e::table::{Table, sdk_config};
+use async_trait::async_trait;
 use aws_sdk_dynamodb::types::AttributeValue;
+use ecs_sim::doubles::clock::SetClock;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,22 +20,21 @@ use taskhold::store::error::StoreError;
 use taskhold::store::{RecordPage, Store, StorePages, Stored, Versioned};
 
 /// The state store on a new table.
-pub(crate) async fn table_store(clock: SetClock) -> DynamoDbStore<SetClock> {
+pub(crate) async fn table_store(clock: SetClock) -> DynamoDbStore {
     let table = Table::create().await;
-    DynamoDbStore::new(&sdk_config().await, table.name, clock)
+    DynamoDbStore::new(&sdk_config().await, table.name, Arc::new(clock))
 }
 
 /// The state store on a new table whose items are deleted as soon as they expire. DynamoDB takes up to days.
 pub(crate) async fn forgetful_store(clock: SetClock) -> Forgetful {
     let table = Table::create().await;
-    let store = DynamoDbStore::new(&sdk_config().await, table.name.clone(), clock.clone());
+    let store = DynamoDbStore::new(&sdk_config().await, table.name.clone(), Arc::new(clock.clone()));
     Forgetful { store, table, clock }
 }
 
 /// Deletes an expired item before it is read or stored again, by a clock that is one hour ahead.
-#[derive(Debug)]
 pub(crate) struct Forgetful {
-    store: DynamoDbStore<SetClock>,
+    store: DynamoDbStore,
     table: Table,
     clock: SetClock,
 }
@@ -50,6 +51,7 @@ impl Forgetful {
     }
 }
 
+#[async_trait]
 impl<R: TableRecord> Store<R> for Forgetful {
     async fn load(&self, key: &R::Key) -> Result<Versioned<R>, StoreError> {
         self.forget(&key.to_string()).await;
@@ -62,6 +64,7 @@ impl<R: TableRecord> Store<R> for Forgetful {
     }
 }
 
+#[async_trait]
 impl<R: TableRecord> StorePages<R> for Forgetful {
     async fn page(&self, token: Option<&str>) -> Result<RecordPage<R>, StoreError> {
         self.store.page(token).await
@@ -71,7 +74,7 @@ impl<R: TableRecord> StorePages<R> for Forgetful {
 #[tokio::test]
 #[ignore = "needs an emulator: make test-e2e"]
 async fn what_is_more_than_a_page_of_one_shard_is_on_the_pages_after_it() {
-    let clock = SetClock::new();
+    let clock = set_clock();
     let store = table_store(clock.clone()).await;
     let cluster = Arc::new("arn:aws:ecs:eu-west-1:111122223333:cluster/video".parse().unwrap());
     let refused = "6b777c1809a94925ab48098fa09824de".parse().unwrap();
@@ -79,7 +82,7 @@ async fn what_is_more_than_a_page_of_one_shard_is_on_the_pages_after_it() {
     let mut expected = BTreeMap::new();
     for number in 0..450 {
         let service = ServiceArn::new(Arc::clone(&cluster), &format!("web-{number}")).unwrap();
-        let stored = store.put(&service, &Versioned { record: record.clone(), version: 0 }, clock.after(60)).await;
+        let stored = store.put(&service, &Versioned { record: record.clone(), version: 0 }, after(&clock, 60)).await;
         let Stored::As(version) = stored.unwrap() else { panic!("no other writer") };
         expected.insert(service, Versioned { record: record.clone(), version });
     }

@@ -1,7 +1,7 @@
 //! Every run of the function that the model has reached, each once and with a number. A state contains only
 //! numbers, and a run is never repeated.
 
-use super::parts::{Scripted, function};
+use super::parts::function;
 use super::scene::{Message, Moment, Set, Work, message_of, only, timestamp};
 use super::script::{Answer, Request, SharedScript, Subject};
 use ecs_sim::doubles::interleave::Poller;
@@ -106,7 +106,7 @@ impl<K: Eq + Hash, T> Numbered<K, T> {
     }
 }
 
-type Stage = (SharedScript, function::Function<Scripted>);
+type Stage = (SharedScript, function::Function);
 type Step = (RunNo, Event);
 
 /// The function of one model.

@@ -2,9 +2,10 @@
 
 use super::scene::{TaskNo, config, message_of, number_of, only, task, timestamp};
 use super::script::{Answer, EcsFault, Request, SharedScript, Subject, Told};
-use ecs_sim::doubles::no_services::NoAutoscaling;
+use async_trait::async_trait;
+use ecs_sim::doubles::no_services::NoServiceRecords;
+use ecs_sim::doubles::parts::parts;
 use jiff::Timestamp;
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use taskhold::clock::Clock;
@@ -16,51 +17,23 @@ use taskhold::ecs::{
     Ecs, FailureReason, ProtectedTask, ProtectionAnswer, ProtectionFailure, ProtectionSetting, ServiceReads,
 };
 use taskhold::lambda::dead_letter::{DeadLetter, DeadLetterQueue, MESSAGE_ID_ATTRIBUTE};
-use taskhold::lambda::function::{Function, FunctionPorts, Parts};
-use taskhold::notify::sink::LogOnly;
-use taskhold::notify::sink::{JobForwarder, Notifier};
+use taskhold::lambda::function::{Function, Parts};
 use taskhold::outbox::DeliveryError;
 use taskhold::store::error::StoreError;
 use taskhold::store::{Store, StorePages, Stored, Versioned};
-use taskhold::task::rate_limit::RateLimit;
 use taskhold::task::record::TaskRecord;
-use taskhold::{service, task};
-
-pub(crate) struct Scripted;
-
-impl task::reconciler::TaskPorts for Scripted {
-    type Ecs = ScriptedEcs;
-    type Store = ScriptedStore;
-    type Interrupted = JobForwarder<Infallible>;
-    type Notifier = Notifier<LogOnly>;
-    type Clock = SharedScript;
-}
-
-impl service::reconciler::ServicePorts for Scripted {
-    type Autoscaling = NoAutoscaling;
-    type Rechecks = Infallible;
-}
-
-impl FunctionPorts for Scripted {
-    type DeadLetters = ScriptedParking;
-}
 
 /// The real function on a script.
-pub(crate) fn function(script: &SharedScript) -> Function<Scripted> {
+pub(crate) fn function(script: &SharedScript) -> Function {
     Function::new(Parts {
-        ecs: ScriptedEcs(script.clone()),
-        autoscaling: NoAutoscaling,
-        store: ScriptedStore(script.clone()),
-        dead_letters: Some(ScriptedParking(script.clone())),
-        rechecks: None,
-        interrupted: None,
-        notifier: Notifier(LogOnly),
-        clock: script.clone(),
-        config: config().clone(),
-        rate_limit: RateLimit::default(),
+        task_records: Arc::new(ScriptedStore(script.clone())),
+        service_records: Arc::new(NoServiceRecords),
+        dead_letters: Some(Arc::new(ScriptedParking(script.clone()))),
+        ..parts(Arc::new(ScriptedEcs(script.clone())), Arc::new(script.clone()), config().clone())
     })
 }
 
+#[async_trait]
 impl Clock for SharedScript {
     fn now(&self) -> Timestamp {
         timestamp(SharedScript::now(self))
@@ -75,12 +48,11 @@ impl Clock for SharedScript {
 #[derive(Debug)]
 pub(crate) struct ScriptedStore(SharedScript);
 
-ecs_sim::keeps_no_services!(ScriptedStore);
-
 fn failed() -> StoreError {
     StoreError::Unexpected("connection reset".to_owned())
 }
 
+#[async_trait]
 impl Store<TaskRecord> for ScriptedStore {
     async fn load(&self, task: &Task) -> Result<Versioned<TaskRecord>, StoreError> {
         let number = number_of(&task.id);
@@ -106,6 +78,7 @@ impl Store<TaskRecord> for ScriptedStore {
     }
 }
 
+#[async_trait]
 impl StorePages<TaskRecord> for ScriptedStore {
     async fn page(&self, _: Option<&str>) -> Result<Page<(Task, Versioned<TaskRecord>)>, StoreError> {
         match self.0.ask(Subject::Page, Request::Page).await {
@@ -126,6 +99,7 @@ pub(crate) struct ScriptedEcs(SharedScript);
 
 ecs_sim::updates_no_services!(ScriptedEcs);
 
+#[async_trait]
 impl Ecs for ScriptedEcs {
     async fn update_task_protection(
         &self,
@@ -180,6 +154,7 @@ fn error_of(fault: EcsFault) -> EcsError {
 }
 
 /// No promise of the model concerns services, so there are none, and these reads return at once.
+#[async_trait]
 impl ServiceReads for ScriptedEcs {
     async fn describe_service(&self, service: &ServiceArn) -> Result<Option<Service>, EcsError> {
         panic!("unexpected read of {service}")
@@ -224,6 +199,7 @@ impl ServiceReads for ScriptedEcs {
 #[derive(Debug)]
 pub(crate) struct ScriptedParking(SharedScript);
 
+#[async_trait]
 impl DeadLetterQueue for ScriptedParking {
     async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), DeliveryError>> {
         for message in messages {

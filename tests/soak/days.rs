@@ -48,7 +48,7 @@ impl Heard {
     pub(crate) fn gather(&mut self, world: &World, day: &mut Day) {
         day.looks += std::mem::take(&mut world.counted().looks).len();
         locked(&world.rechecks().inner.sent).clear();
-        let told = std::mem::take(&mut *locked(&world.function.services.tasks.notifier.0.inner.told));
+        let told = std::mem::take(&mut *locked(&world.parts.alerts.inner.told));
         day.alerts += told.len();
         for told in told {
             match told.what.split_once(' ') {
@@ -59,11 +59,10 @@ impl Heard {
             *self.alerts.entry(told.what).or_default() += 1;
         }
         day.open = self.open.len();
-        for (reason, _) in std::mem::take(&mut *locked(&world.function.dead_letters.as_ref().unwrap().0)) {
+        for (reason, _) in std::mem::take(&mut *locked(&world.parts.dead_letters.0)) {
             *self.dead_lettered.entry(reason).or_default() += 1;
         }
-        let forwarded = world.function.services.tasks.interrupted.as_ref().unwrap();
-        self.forwarded += std::mem::take(&mut *locked(&forwarded.0.0)).len() as u64;
+        self.forwarded += std::mem::take(&mut *locked(&world.parts.interrupted.0)).len() as u64;
         for line in world.log.take() {
             // Without the fields, which distinguish the lines.
             let words = line.split(' ').take_while(|word| !word.contains('='));
@@ -76,8 +75,7 @@ impl Day {
     /// Records the current figures if they are the largest of the day.
     pub(crate) fn measure(&mut self, world: &World) {
         let now = timestamp(world.now());
-        let mut sizes =
-            locked(world.function.services.tasks.store.inner.sizes.as_ref().expect("a soak measures the state store"));
+        let mut sizes = locked(&world.parts.store.inner.sizes);
         sizes.retain(|_, (_, keep_until)| *keep_until > now);
         self.records = self.records.max(sizes.len());
         self.store_bytes = self.store_bytes.max(sizes.iter().map(|(key, (bytes, _))| key.len() + bytes).sum());

@@ -41,9 +41,9 @@ impl Weather {
         world.rechecks().failing.set_all(self.is(2, "ten minutes without sends of rechecks"));
         let copies = if self.is(2, "ten minutes in which rechecks come twice") { COPIES_MAX } else { 1 };
         locked(&world.rechecks().inner.disorder).copies = 1..=copies;
-        world.function.services.tasks.notifier.0.failing.set_all(self.is(2, "ten minutes without sends of alerts"));
+        world.parts.alerts.failing.set_all(self.is(2, "ten minutes without sends of alerts"));
         if self.is(5, "times that calls to the state store fail") {
-            world.function.services.tasks.store.failing.set(self.random.u32(1..=30));
+            world.parts.store.failing.set(self.random.u32(1..=30));
         }
         if self.is(10, "times that an invocation is to die") {
             let cause = CAUSES[self.random.usize(..CAUSES.len())];
@@ -63,8 +63,8 @@ impl Weather {
         world.delivers.events = true;
         world.rechecks().failing.set_all(false);
         locked(&world.rechecks().inner.disorder).copies = 1..=1;
-        world.function.services.tasks.notifier.0.failing.set_all(false);
-        world.function.services.tasks.store.failing.set(0);
+        world.parts.alerts.failing.set_all(false);
+        world.parts.store.failing.set(0);
         world.region.lock().faults.clear();
         world.dies_at = None;
     }

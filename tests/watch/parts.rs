@@ -1,46 +1,18 @@
 //! The handler's dependencies: ECS and the clock are those of the Region, and the queues and receivers record what
 //! reaches them. Before and after each call an invocation can die ([`Stepped`]).
 
-use super::store::MeasuredStore;
+use async_trait::async_trait;
 use ecs_sim::control_plane::Millis;
-use ecs_sim::doubles::clock::SimulatedClock;
-use ecs_sim::doubles::ecs::SimulatedEcs;
-use ecs_sim::doubles::no_services::NoAutoscaling;
-use ecs_sim::doubles::stepped::Stepped;
 use ecs_sim::queue::{DELAY_SECONDS_MAX, SendMessage};
 use ecs_sim::region::{RECHECK_QUEUE, SharedRegion};
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use taskhold::lambda::dead_letter::{DeadLetter, DeadLetterQueue, REASON_ATTRIBUTE};
-use taskhold::lambda::function::FunctionPorts;
 use taskhold::notify::message::AlertMessage;
-use taskhold::notify::sink::InterruptedJobQueue;
-use taskhold::notify::sink::Sink;
-use taskhold::notify::sink::{JobForwarder, Notifier};
+use taskhold::notify::sink::{InterruptedJobQueue, Sink};
 use taskhold::outbox::DeliveryError;
 use taskhold::service::recheck::{Recheck, RecheckQueue};
-use taskhold::{service, task};
-
-#[derive(Debug)]
-pub(crate) struct Simulated;
-
-impl task::reconciler::TaskPorts for Simulated {
-    type Ecs = Stepped<SimulatedEcs>;
-    type Store = Stepped<MeasuredStore>;
-    type Interrupted = JobForwarder<HandedOn>;
-    type Notifier = Notifier<Stepped<Alerts>>;
-    type Clock = SimulatedClock;
-}
-
-impl service::reconciler::ServicePorts for Simulated {
-    type Autoscaling = NoAutoscaling;
-    type Rechecks = Stepped<Rechecks>;
-}
-
-impl FunctionPorts for Simulated {
-    type DeadLetters = DeadLettered;
-}
 
 /// The Region's queue of rechecks.
 #[derive(Clone, Debug)]
@@ -69,6 +41,7 @@ impl Default for Disorder {
     }
 }
 
+#[async_trait]
 impl RecheckQueue for Rechecks {
     async fn send(&self, recheck: &Recheck, delay: Duration) -> Result<(), DeliveryError> {
         let Disorder { random, copies, late_max } = &mut *locked(&self.disorder);
@@ -102,6 +75,7 @@ pub(crate) struct Alerts {
     pub(crate) told: Arc<Mutex<Vec<Told>>>,
 }
 
+#[async_trait]
 impl Sink for Alerts {
     async fn send(&self, message: &AlertMessage) -> Result<(), DeliveryError> {
         let at = self.region.lock().now();
@@ -117,6 +91,7 @@ impl Sink for Alerts {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct DeadLettered(pub(crate) Arc<Mutex<Vec<(String, String)>>>);
 
+#[async_trait]
 impl DeadLetterQueue for DeadLettered {
     async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), DeliveryError>> {
         let reason = |message: &DeadLetter| {
@@ -132,6 +107,7 @@ impl DeadLetterQueue for DeadLettered {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct HandedOn(pub(crate) Arc<Mutex<Vec<String>>>);
 
+#[async_trait]
 impl InterruptedJobQueue for HandedOn {
     async fn send(&self, bodies: &[String]) -> Vec<Result<(), DeliveryError>> {
         locked(&self.0).extend(bodies.iter().cloned());

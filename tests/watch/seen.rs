@@ -28,7 +28,7 @@ impl World {
     }
 
     pub(crate) fn told(&self) -> Vec<Told> {
-        locked(&self.function.services.tasks.notifier.0.inner.told).clone()
+        locked(&self.parts.alerts.inner.told).clone()
     }
 
     /// The alerts so far, without their times.
@@ -37,12 +37,12 @@ impl World {
     }
 
     pub(crate) fn rechecks(&self) -> &Stepped<Rechecks> {
-        self.function.services.rechecks.as_ref().unwrap()
+        &self.parts.rechecks
     }
 
     /// The messages that the function dead-lettered: reason and body.
     pub(crate) fn dead_lettered(&self) -> Vec<(String, String)> {
-        locked(&self.function.dead_letters.as_ref().unwrap().0).clone()
+        locked(&self.parts.dead_letters.0).clone()
     }
 
     /// Messages that SQS itself moved to the dead-letter queue.
@@ -54,22 +54,18 @@ impl World {
     pub(crate) fn rechecks_waiting(&self) -> Vec<Recheck> {
         let region = self.region.lock();
         let messages = region.queues.messages(RECHECK_QUEUE).unwrap();
-        let read = |body: &str| Recheck::parse(body, &self.function.services.tasks.config.clusters).ok();
+        let read = |body: &str| Recheck::parse(body, &self.function.config().clusters).ok();
         messages.iter().filter_map(|message| read(&message.body)).collect()
     }
 
     pub(crate) fn arn(&self, service: &str) -> ServiceArn {
-        ServiceArn::new(self.function.services.tasks.config.clusters.find(CLUSTER).unwrap(), service).unwrap()
+        ServiceArn::new(self.function.config().clusters.find(CLUSTER).unwrap(), service).unwrap()
     }
 
     /// The stored record of a service.
     pub(crate) fn record(&self, service: &str) -> ServiceRecord {
         let arn = self.arn(service);
-        Store::<ServiceRecord>::load(&self.function.services.tasks.store.inner.kept, &arn)
-            .now_or_never()
-            .unwrap()
-            .unwrap()
-            .record
+        Store::<ServiceRecord>::load(&self.parts.store.inner.kept, &arn).now_or_never().unwrap().unwrap().record
     }
 
     /// The number of queued rechecks whose time is the one that the service's watch expects.

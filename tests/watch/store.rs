@@ -1,7 +1,7 @@
 //! The state store in memory, which survives the function's death as a durable one would, with the sizes of its records.
 
 use super::parts::locked;
-use ecs_sim::doubles::clock::SimulatedClock;
+use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -14,35 +14,31 @@ use taskhold::store::{Record, Store, StorePages, Stored, Versioned};
 /// For each record its size as JSON in bytes, and the time from which it may be deleted.
 pub(crate) type Sizes = Arc<Mutex<BTreeMap<String, (usize, Timestamp)>>>;
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct MeasuredStore {
-    pub(crate) kept: MemoryStore<SimulatedClock>,
-    /// The sizes of the records, if a test needs them.
-    pub(crate) sizes: Option<Sizes>,
+    pub(crate) kept: MemoryStore,
+    /// The sizes of the records.
+    pub(crate) sizes: Sizes,
 }
 
-impl<R: Record + Serialize> Store<R> for MeasuredStore
-where
-    MemoryStore<SimulatedClock>: Store<R>,
-{
+#[async_trait]
+impl<R: Record + Serialize> Store<R> for MeasuredStore {
     async fn load(&self, key: &R::Key) -> Result<Versioned<R>, StoreError> {
         self.kept.load(key).await
     }
 
     async fn put(&self, key: &R::Key, versioned: &Versioned<R>, keep_until: Timestamp) -> Result<Stored, StoreError> {
         let stored = self.kept.put(key, versioned, keep_until).await;
-        if let (Some(sizes), Ok(Stored::As(_))) = (&self.sizes, &stored) {
+        if let Ok(Stored::As(_)) = &stored {
             let bytes = serde_json::to_string(&versioned.record).unwrap().len();
-            locked(sizes).insert(key.to_string(), (bytes, keep_until));
+            locked(&self.sizes).insert(key.to_string(), (bytes, keep_until));
         }
         stored
     }
 }
 
-impl<R: Record + Serialize> StorePages<R> for MeasuredStore
-where
-    MemoryStore<SimulatedClock>: StorePages<R>,
-{
+#[async_trait]
+impl<R: Record + Serialize> StorePages<R> for MeasuredStore {
     async fn page(&self, token: Option<&str>) -> Result<Page<(R::Key, Versioned<R>)>, StoreError> {
         self.kept.page(token).await
     }

@@ -2,12 +2,12 @@
 
 use super::counted::{Cause, Counted};
 use super::log::Log;
-use super::parts::{Alerts, DeadLettered, Rechecks, Simulated, locked};
-use super::store::MeasuredStore;
+use super::parts::{Alerts, DeadLettered, HandedOn, Rechecks, locked};
+use super::store::{MeasuredStore, Sizes};
 use ecs_sim::control_plane::{ControlPlane, Millis, ServiceSpec, Setup};
 use ecs_sim::doubles::clock::{SimulatedClock, timestamp};
 use ecs_sim::doubles::ecs::SimulatedEcs;
-use ecs_sim::doubles::no_services::NoAutoscaling;
+use ecs_sim::doubles::parts::parts;
 use ecs_sim::doubles::settings::config;
 use ecs_sim::doubles::stepped::Stepped;
 use ecs_sim::doubles::steps::Steps;
@@ -18,11 +18,9 @@ use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
+use taskhold::config::settings::Config;
 use taskhold::lambda::function::{Function, Parts};
-use taskhold::notify::sink::Notifier;
-use taskhold::service;
 use taskhold::store::memory::MemoryStore;
-use taskhold::task::rate_limit::RateLimit;
 
 pub(crate) const SECOND: Millis = 1000;
 pub(crate) const MINUTE: Millis = 60 * SECOND;
@@ -50,7 +48,8 @@ pub(crate) struct Delivers {
 
 pub(crate) struct World {
     pub(crate) region: SharedRegion,
-    pub(crate) function: Function<Simulated>,
+    pub(crate) function: Function,
+    pub(crate) parts: Stage,
     pub(crate) steps: Steps,
     /// The calls to ECS, as far as they have been counted.
     pub(super) counted: Mutex<Counted>,
@@ -69,33 +68,53 @@ pub(crate) struct World {
     events_made: u64,
 }
 
+/// The parts of the function that record what reaches them.
+pub(crate) struct Stage {
+    pub(crate) store: Arc<Stepped<MeasuredStore>>,
+    pub(crate) dead_letters: Arc<DeadLettered>,
+    pub(crate) rechecks: Arc<Stepped<Rechecks>>,
+    pub(crate) interrupted: Arc<HandedOn>,
+    pub(crate) alerts: Arc<Stepped<Alerts>>,
+}
+
+impl Stage {
+    fn function(&self, region: &SharedRegion, steps: &Steps, config: Config) -> Function {
+        let ecs = Stepped::new(SimulatedEcs(region.clone()), steps);
+        Function::new(Parts {
+            task_records: self.store.clone(),
+            service_records: self.store.clone(),
+            dead_letters: Some(self.dead_letters.clone()),
+            rechecks: Some(self.rechecks.clone()),
+            interrupted: Some(self.interrupted.clone()),
+            alerts: self.alerts.clone(),
+            ..parts(Arc::new(ecs), Arc::new(SimulatedClock(region.clone())), config)
+        })
+    }
+}
+
 impl World {
     /// The function on an empty cluster, with these settings in addition to the required ones. Only events and
     /// rechecks reach it.
     pub(crate) fn new(setup: Setup, settings: &[(&str, &str)]) -> Self {
         let region = SharedRegion::new(Region::new(setup));
         let steps = Steps::default();
-        let clock = SimulatedClock(region.clone());
-        let store = MeasuredStore { kept: MemoryStore::new(clock.clone()), sizes: None };
+        let kept = MemoryStore::new(Arc::new(SimulatedClock(region.clone())));
         let rechecks = Rechecks { region: region.clone(), disorder: Arc::default(), sent: Arc::default() };
         let alerts = Alerts { region: region.clone(), told: Arc::default() };
+        let parts = Stage {
+            store: Arc::new(Stepped::new(MeasuredStore { kept, sizes: Sizes::default() }, &steps)),
+            dead_letters: Arc::default(),
+            rechecks: Arc::new(Stepped::new(rechecks, &steps)),
+            interrupted: Arc::default(),
+            alerts: Arc::new(Stepped::new(alerts, &steps)),
+        };
         let config = config(&region.lock(), settings.iter().copied()).unwrap();
-        let function = Function::new(Parts {
-            ecs: Stepped::new(SimulatedEcs(region.clone()), &steps),
-            autoscaling: NoAutoscaling,
-            store: Stepped::new(store, &steps),
-            dead_letters: Some(DeadLettered::default()),
-            rechecks: Some(Stepped::new(rechecks, &steps)),
-            interrupted: None,
-            notifier: Notifier(Stepped::new(alerts, &steps)),
-            clock,
-            config,
-            rate_limit: RateLimit::default(),
-        });
+        let function = parts.function(&region, &steps, config);
         let now = region.lock().now();
         Self {
             region,
             function,
+            parts,
             steps,
             counted: Mutex::default(),
             log: Log::begin(),
@@ -111,20 +130,8 @@ impl World {
     }
 
     /// Another instance of the function, with the same store, queues and receivers.
-    pub(crate) fn another_instance(&self) -> Function<Simulated> {
-        let service::reconciler::ServiceReconciler { tasks, autoscaling, rechecks } = &self.function.services;
-        Function::new(Parts {
-            ecs: tasks.ecs.clone(),
-            autoscaling: *autoscaling,
-            store: tasks.store.clone(),
-            dead_letters: self.function.dead_letters.clone(),
-            rechecks: rechecks.clone(),
-            interrupted: tasks.interrupted.clone(),
-            notifier: tasks.notifier.clone(),
-            clock: tasks.clock.clone(),
-            config: tasks.config.clone(),
-            rate_limit: RateLimit::default(),
-        })
+    pub(crate) fn another_instance(&self) -> Function {
+        self.parts.function(&self.region, &self.steps, self.function.config().clone())
     }
 
     pub(crate) fn now(&self) -> Millis {

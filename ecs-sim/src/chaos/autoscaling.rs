@@ -2,6 +2,7 @@
 
 use super::world::Sim;
 use crate::doubles::autoscaling::SimulatedAutoscaling;
+use async_trait::async_trait;
 use taskhold::ecs::autoscaling::{Autoscaling, AutoscalingError, ScalableTarget};
 use taskhold::ecs::service::ServiceArn;
 
@@ -18,6 +19,7 @@ impl ChaoticAutoscaling {
     }
 }
 
+#[async_trait]
 impl Autoscaling for ChaoticAutoscaling {
     async fn scalable_target(&self, service: &ServiceArn) -> Result<Option<ScalableTarget>, AutoscalingError> {
         let fails = {

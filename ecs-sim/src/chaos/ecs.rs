@@ -6,6 +6,7 @@ use super::rules::{Focus, Sabotage};
 use super::world::{STRIKES_WITHIN_MS, Sim, World};
 use crate::doubles::ecs::{SimulatedEcs, answer, count_request, protection_answer, protection_request};
 use crate::region::CLUSTER;
+use async_trait::async_trait;
 use serde_json::Value;
 use std::sync::Arc;
 use taskhold::ecs::arn::{ClusterArn, TaskId};
@@ -137,6 +138,7 @@ impl ChaoticEcs {
     }
 }
 
+#[async_trait]
 impl Ecs for ChaoticEcs {
     async fn update_task_protection(
         &self,
@@ -200,6 +202,7 @@ impl World {
     }
 }
 
+#[async_trait]
 impl ServiceReads for ChaoticEcs {
     async fn describe_service(&self, service: &ServiceArn) -> Result<Option<Service>, EcsError> {
         {
@@ -238,6 +241,7 @@ impl ServiceReads for ChaoticEcs {
     }
 }
 
+#[async_trait]
 impl ServiceUpdates for ChaoticEcs {
     async fn set_desired_count(&self, service: &ServiceArn, to: u32) -> Result<(), EcsError> {
         let fate = self.sim.world().fate(1);

@@ -15,38 +15,17 @@ use super::store::ChaoticStore;
 use super::world::{Recording, Sim, World};
 use crate::control_plane::Millis;
 use crate::doubles::interleave::{InvocationNo, Poller, SeedOfPanic};
+use crate::doubles::parts::parts;
 use crate::doubles::settings::config;
 use crate::event_source::Batch;
 use std::future::Future;
 use std::pin::Pin;
-use taskhold::lambda::function::{FunctionError, FunctionPorts, Parts, Response};
-use taskhold::notify::sink::{JobForwarder, Notifier};
-use taskhold::task::rate_limit::RateLimit;
-use taskhold::{service, task};
+use std::sync::Arc;
+use taskhold::lambda::function::{Function, FunctionError, Parts, Response};
 
 /// Maximum number of concurrent invocations: two pollers for each queue have as many (template.yaml).
 pub(super) const INVOCATIONS_AT_ONCE: usize = 4;
 
-pub(super) struct Chaotic;
-
-impl task::reconciler::TaskPorts for Chaotic {
-    type Ecs = ChaoticEcs;
-    type Store = ChaoticStore;
-    type Interrupted = JobForwarder<ChaoticInterrupted>;
-    type Notifier = Notifier<ChaoticAlerts>;
-    type Clock = Sim;
-}
-
-impl service::reconciler::ServicePorts for Chaotic {
-    type Autoscaling = ChaoticAutoscaling;
-    type Rechecks = ChaoticRechecks;
-}
-
-impl FunctionPorts for Chaotic {
-    type DeadLetters = ChaoticDeadLetters;
-}
-
-type ChaoticFunction = taskhold::lambda::function::Function<Chaotic>;
 type Answering<'a> = Pin<Box<dyn Future<Output = Result<Response, FunctionError>> + 'a>>;
 
 /// The result of a run.
@@ -81,7 +60,7 @@ pub(super) struct RunningInvocation<'a> {
 
 pub(super) struct Run<'a> {
     pub(super) sim: &'a Sim,
-    pub(super) function: &'a ChaoticFunction,
+    pub(super) function: &'a Function,
     pub(super) running: Vec<RunningInvocation<'a>>,
     pub(super) begun: usize,
     poller: Poller,
@@ -139,7 +118,7 @@ pub(super) fn run(mut choices: Choices, given: &Plan, recording: Recording) -> R
     RunOutcome { plan, narration, broken, counts }
 }
 
-fn function(sim: &Sim) -> ChaoticFunction {
+fn function(sim: &Sim) -> Function {
     let world = sim.world();
     let (finished_job_retention, receives) =
         (world.rules.finished_job_retention_hours.to_string(), world.rules.receives_max.to_string());
@@ -149,17 +128,17 @@ fn function(sim: &Sim) -> ChaoticFunction {
     ];
     let config = config(&world.region.lock(), drawn.into_iter().chain(SETTINGS));
     drop(world);
-    taskhold::lambda::function::Function::new(Parts {
-        ecs: ChaoticEcs::new(sim),
-        autoscaling: ChaoticAutoscaling::new(sim),
-        store: ChaoticStore(sim.clone()),
-        notifier: Notifier(ChaoticAlerts::new(sim)),
-        dead_letters: Some(ChaoticDeadLetters::new(sim)),
-        rechecks: Some(ChaoticRechecks::new(sim)),
-        interrupted: Some(JobForwarder(ChaoticInterrupted::new(sim))),
-        clock: sim.clone(),
-        config: config.expect("the settings are valid"),
-        rate_limit: RateLimit::default(),
+    let config = config.expect("the settings are valid");
+    let store = Arc::new(ChaoticStore(sim.clone()));
+    Function::new(Parts {
+        autoscaling: Arc::new(ChaoticAutoscaling::new(sim)),
+        task_records: store.clone(),
+        service_records: store,
+        alerts: Arc::new(ChaoticAlerts::new(sim)),
+        dead_letters: Some(Arc::new(ChaoticDeadLetters::new(sim))),
+        rechecks: Some(Arc::new(ChaoticRechecks::new(sim))),
+        interrupted: Some(Arc::new(ChaoticInterrupted::new(sim))),
+        ..parts(Arc::new(ChaoticEcs::new(sim)), Arc::new(sim.clone()), config)
     })
 }
 

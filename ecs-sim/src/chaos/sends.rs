@@ -7,6 +7,7 @@ use super::world::{Sim, World};
 use crate::doubles::alerts::SimulatedAlerts;
 use crate::doubles::queues::{SimulatedDeadLetterQueue, SimulatedInterruptedJobQueue, SimulatedRecheckQueue};
 use crate::region::SharedRegion;
+use async_trait::async_trait;
 use serde_json::Value;
 use std::time::Duration;
 use taskhold::lambda::dead_letter::{DeadLetter, DeadLetterQueue, MESSAGE_ID_ATTRIBUTE, REASON_ATTRIBUTE};
@@ -110,6 +111,7 @@ impl ChaoticInterrupted {
     }
 }
 
+#[async_trait]
 impl Sink for ChaoticAlerts {
     async fn send(&self, message: &AlertMessage) -> Result<(), DeliveryError> {
         let (sent, is_swallowed) = {
@@ -176,6 +178,7 @@ impl World {
     }
 }
 
+#[async_trait]
 impl RecheckQueue for ChaoticRechecks {
     async fn send(&self, recheck: &Recheck, delay: Duration) -> Result<(), DeliveryError> {
         let (sent, is_swallowed) = {
@@ -197,6 +200,7 @@ impl RecheckQueue for ChaoticRechecks {
     }
 }
 
+#[async_trait]
 impl DeadLetterQueue for ChaoticDeadLetters {
     async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), DeliveryError>> {
         let sent =
@@ -231,6 +235,7 @@ impl World {
     }
 }
 
+#[async_trait]
 impl InterruptedJobQueue for ChaoticInterrupted {
     async fn send(&self, bodies: &[String]) -> Vec<Result<(), DeliveryError>> {
         let (sent, is_swallowed) = {

@@ -7,6 +7,7 @@ use super::shelves::{Shelf, StoredRecord};
 use super::world::{Sim, World};
 use crate::control_plane::Millis;
 use crate::doubles::clock::timestamp;
+use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use taskhold::ecs::arn::Task;
 use taskhold::ecs::service::{Page, ServiceArn};
@@ -151,6 +152,7 @@ fn failed() -> StoreError {
     StoreError::Unexpected("connection reset".to_owned())
 }
 
+#[async_trait]
 impl<R: Shelved> Store<R> for ChaoticStore {
     fn may_be_absent(&self, _: &R::Key) -> bool {
         self.0.world().rules.is_guessing
@@ -227,6 +229,7 @@ impl World {
     }
 }
 
+#[async_trait]
 impl<R: Shelved> StorePages<R> for ChaoticStore {
     async fn page(&self, _: Option<&str>) -> Result<Page<(R::Key, Versioned<R>)>, StoreError> {
         let items = {

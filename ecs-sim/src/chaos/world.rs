@@ -12,6 +12,7 @@ use crate::control_plane::Millis;
 use crate::doubles::clock::timestamp;
 use crate::doubles::interleave::{Gates, InvocationNo};
 use crate::region::{Region, SharedRegion};
+use async_trait::async_trait;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -241,6 +242,7 @@ impl<E> Drop for Underway<E> {
     }
 }
 
+#[async_trait]
 impl Clock for Sim {
     fn now(&self) -> Timestamp {
         let world = self.world();

@@ -1,6 +1,7 @@
 //! The function's client of the Region's topic.
 
 use crate::region::{ALERT_TOPIC_ARN, SharedRegion};
+use async_trait::async_trait;
 use serde_json::json;
 use taskhold::notify::message::AlertMessage;
 use taskhold::notify::published;
@@ -11,6 +12,7 @@ use taskhold::outbox::DeliveryError;
 #[derive(Clone, Debug)]
 pub struct SimulatedAlerts(pub SharedRegion);
 
+#[async_trait]
 impl Sink for SimulatedAlerts {
     async fn send(&self, message: &AlertMessage) -> Result<(), DeliveryError> {
         let input = json!({

@@ -1,6 +1,7 @@
 //! The function's client of the Region's Application Auto Scaling.
 
 use crate::region::SharedRegion;
+use async_trait::async_trait;
 use serde_json::{Value, json};
 use taskhold::ecs::autoscaling::{Autoscaling, AutoscalingError, ScalableTarget, resource_id};
 use taskhold::ecs::service::ServiceArn;
@@ -9,6 +10,7 @@ use taskhold::ecs::service::ServiceArn;
 #[derive(Clone, Debug)]
 pub struct SimulatedAutoscaling(pub SharedRegion);
 
+#[async_trait]
 impl Autoscaling for SimulatedAutoscaling {
     async fn scalable_target(&self, service: &ServiceArn) -> Result<Option<ScalableTarget>, AutoscalingError> {
         let request = json!({

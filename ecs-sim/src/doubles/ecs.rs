@@ -4,6 +4,7 @@
 
 use super::described;
 use crate::region::{EcsCallOutcome, Region, SharedRegion};
+use async_trait::async_trait;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use taskhold::ecs::arn::{ClusterArn, TaskId};
@@ -59,6 +60,7 @@ pub(crate) fn count_request(service: &ServiceArn, to: u32) -> Value {
     json!({"cluster": service.cluster.to_string(), "service": service.name, "desiredCount": to})
 }
 
+#[async_trait]
 impl Ecs for SimulatedEcs {
     async fn update_task_protection(
         &self,
@@ -71,6 +73,7 @@ impl Ecs for SimulatedEcs {
     }
 }
 
+#[async_trait]
 impl ServiceReads for SimulatedEcs {
     async fn describe_service(&self, service: &ServiceArn) -> Result<Option<Service>, EcsError> {
         let request = json!({"cluster": service.cluster.to_string(), "services": [service.name], "include": ["TAGS"]});
@@ -111,6 +114,7 @@ impl ServiceReads for SimulatedEcs {
     }
 }
 
+#[async_trait]
 impl ServiceUpdates for SimulatedEcs {
     async fn set_desired_count(&self, service: &ServiceArn, to: u32) -> Result<(), EcsError> {
         self.call("UpdateService", count_request(service, to)).await.map(drop)

@@ -3,14 +3,13 @@
 
 mod batches;
 
+use async_trait::async_trait;
 pub use batches::{CLUSTER, NOW_MS, RECORDS_MAX, Tasks, batch};
 
-use super::no_services::NoAutoscaling;
+use super::parts::parts;
 use jiff::{SignedDuration, Timestamp};
-use std::convert::Infallible;
-use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 use taskhold::clock::Clock;
 use taskhold::config::settings::Config;
@@ -19,12 +18,7 @@ use taskhold::ecs::error::EcsError;
 use taskhold::ecs::service::{Page, Service, ServiceArn, ServiceStatus};
 use taskhold::ecs::task::{StopCause, TaskDescription};
 use taskhold::ecs::{Ecs, ProtectedTask, ProtectionAnswer, ProtectionSetting, ServiceReads, TASKS_PER_READ_MAX};
-use taskhold::lambda::function::{FunctionPorts, Parts, Response};
-use taskhold::notify::sink::LogOnly;
-use taskhold::notify::sink::{JobForwarder, Notifier};
-use taskhold::store::memory::MemoryStore;
-use taskhold::task::rate_limit::RateLimit;
-use taskhold::{service, task};
+use taskhold::lambda::function::{Function, Response};
 use tokio::runtime::Runtime;
 
 /// The only service in ECS.
@@ -34,25 +28,25 @@ pub const SERVICE: &str = "transcode";
 #[derive(Clone, Copy, Debug)]
 pub struct StillClock;
 
+#[async_trait]
 impl Clock for StillClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_millisecond(NOW_MS).expect("a time of this century")
     }
 
-    fn sleep(&self, _: Duration) -> impl Future<Output = ()> + Send {
-        std::future::ready(())
-    }
+    async fn sleep(&self, _: Duration) {}
 }
 
 /// An ECS that grants everything at once. Its service has this many tasks, all protected.
 #[derive(Debug, Default)]
 pub struct GrantingEcs {
     /// Tasks of the service; with zero tasks there is no service.
-    pub tasks: usize,
+    pub tasks: AtomicUsize,
     /// Calls of UpdateTaskProtection.
     pub calls: AtomicU64,
 }
 
+#[async_trait]
 impl Ecs for GrantingEcs {
     async fn update_task_protection(
         &self,
@@ -80,20 +74,19 @@ fn protected(tasks: &[TaskId], until: Option<Timestamp>) -> ProtectionAnswer {
     ProtectionAnswer { protected_tasks: tasks.iter().map(task).collect(), failures: Vec::new() }
 }
 
+#[async_trait]
 impl ServiceReads for GrantingEcs {
     async fn describe_service(&self, service: &ServiceArn) -> Result<Option<Service>, EcsError> {
-        let count = u32::try_from(self.tasks).expect("the number of tasks fits into 32 bits");
+        let count = u32::try_from(self.tasks.load(Ordering::Relaxed)).expect("the number of tasks fits into 32 bits");
         let counts = Service { desired_count: count, running_count: count, ..Service::gone(service.clone()) };
         Ok((count > 0).then_some(Service { status: ServiceStatus::Active, ..counts }))
     }
 
     async fn list_tasks(&self, _: &ServiceArn, next_token: Option<&str>) -> Result<Page<TaskId>, EcsError> {
+        let tasks = self.tasks.load(Ordering::Relaxed);
         let from = next_token.map_or(0, |token| token.parse().expect("a token of its own"));
-        let to = (from + TASKS_PER_READ_MAX).min(self.tasks);
-        Ok(Page {
-            items: (from..to).map(batches::task).collect(),
-            next_token: (to < self.tasks).then(|| to.to_string()),
-        })
+        let to = (from + TASKS_PER_READ_MAX).min(tasks);
+        Ok(Page { items: (from..to).map(batches::task).collect(), next_token: (to < tasks).then(|| to.to_string()) })
     }
 
     async fn describe_tasks(&self, _: &ClusterArn, tasks: &[TaskId]) -> Result<Vec<TaskDescription>, EcsError> {
@@ -114,53 +107,28 @@ impl ServiceReads for GrantingEcs {
     }
 
     async fn list_services(&self, cluster: &Arc<ClusterArn>, _: Option<&str>) -> Result<Page<ServiceArn>, EcsError> {
-        let service =
-            (self.tasks > 0).then(|| ServiceArn::new(cluster.clone(), SERVICE).expect("a name that ECS takes"));
+        let service = (self.tasks.load(Ordering::Relaxed) > 0)
+            .then(|| ServiceArn::new(cluster.clone(), SERVICE).expect("a name that ECS takes"));
         Ok(Page { items: service.into_iter().collect(), next_token: None })
     }
 }
 
 crate::updates_no_services!(GrantingEcs);
 
-/// The function's dependencies.
-#[derive(Debug)]
-pub struct Granting;
-
-impl task::reconciler::TaskPorts for Granting {
-    type Ecs = GrantingEcs;
-    type Store = MemoryStore<StillClock>;
-    type Interrupted = JobForwarder<Infallible>;
-    type Notifier = Notifier<LogOnly>;
-    type Clock = StillClock;
+/// The function and the ECS that it calls.
+pub struct GrantingFunction {
+    /// The function, with an empty store.
+    pub function: Function,
+    /// Counts the calls.
+    pub ecs: Arc<GrantingEcs>,
 }
-
-impl service::reconciler::ServicePorts for Granting {
-    type Autoscaling = NoAutoscaling;
-    type Rechecks = Infallible;
-}
-
-impl FunctionPorts for Granting {
-    type DeadLetters = Infallible;
-}
-
-/// The function, with an empty store.
-pub type GrantingFunction = taskhold::lambda::function::Function<Granting>;
 
 /// The function, and an ECS whose service has this many tasks.
 pub fn function(tasks: usize) -> GrantingFunction {
     let config = Config::from_variables([("TASKHOLD_CLUSTERS".to_owned(), CLUSTER.to_owned())]);
-    taskhold::lambda::function::Function::new(Parts {
-        ecs: GrantingEcs { tasks, calls: AtomicU64::new(0) },
-        autoscaling: NoAutoscaling,
-        store: MemoryStore::new(StillClock),
-        notifier: Notifier(LogOnly),
-        dead_letters: None,
-        rechecks: None,
-        interrupted: None,
-        clock: StillClock,
-        config: config.expect("a cluster is all that must be set"),
-        rate_limit: RateLimit::default(),
-    })
+    let ecs = Arc::new(GrantingEcs { tasks: AtomicUsize::new(tasks), calls: AtomicU64::new(0) });
+    let config = config.expect("a cluster is all that must be set");
+    GrantingFunction { function: Function::new(parts(ecs.clone(), Arc::new(StillClock), config)), ecs }
 }
 
 /// Formats log lines as the function does and discards them, because logging is part of the cost of a message.
@@ -183,5 +151,5 @@ pub fn deliver(runtime: &Runtime, function: &GrantingFunction, (payload, records
 /// Delivers any payload to the function.
 pub fn invoke(runtime: &Runtime, function: &GrantingFunction, payload: &str) -> (Response, taskhold::metrics::Counts) {
     let deadline = StillClock.now() + SignedDuration::from_secs(30);
-    runtime.block_on(function.handle(payload, deadline)).expect("nothing here fails")
+    runtime.block_on(function.function.handle(payload, deadline)).expect("nothing here fails")
 }

@@ -1,13 +1,19 @@
 //! For tests whose ECS has tasks and no services.
 
+use async_trait::async_trait;
+use jiff::Timestamp;
 use taskhold::ecs::autoscaling::{Autoscaling, AutoscalingError, ScalableTarget};
 use taskhold::ecs::service::ServiceArn;
+use taskhold::service::record::ServiceRecord;
+use taskhold::store::error::StoreError;
+use taskhold::store::{RecordPage, Store, StorePages, Stored, Versioned};
 
 /// Implements [`taskhold::ecs::ServiceReads`] for a fake that must receive no service reads: each read panics with its
 /// name.
 #[macro_export]
 macro_rules! reads_no_services {
     ($fake:ty) => {
+        #[async_trait::async_trait]
         impl taskhold::ecs::ServiceReads for $fake {
             async fn describe_service(
                 &self,
@@ -55,6 +61,7 @@ macro_rules! reads_no_services {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoAutoscaling;
 
+#[async_trait]
 impl Autoscaling for NoAutoscaling {
     async fn scalable_target(&self, _: &ServiceArn) -> Result<Option<ScalableTarget>, AutoscalingError> {
         Ok(None)
@@ -65,6 +72,7 @@ impl Autoscaling for NoAutoscaling {
 #[macro_export]
 macro_rules! updates_no_services {
     ($fake:ty) => {
+        #[async_trait::async_trait]
         impl taskhold::ecs::ServiceUpdates for $fake {
             async fn set_desired_count(
                 &self,
@@ -77,45 +85,29 @@ macro_rules! updates_no_services {
     };
 }
 
-/// Implements [`taskhold::store::Store`] of services for a fake without service records: it is empty, and each other
-/// call panics.
-#[macro_export]
-macro_rules! keeps_no_services {
-    ($fake:ty) => {
-        impl taskhold::store::Store<taskhold::service::record::ServiceRecord> for $fake {
-            async fn load(
-                &self,
-                service: &taskhold::ecs::service::ServiceArn,
-            ) -> Result<
-                taskhold::store::Versioned<taskhold::service::record::ServiceRecord>,
-                taskhold::store::error::StoreError,
-            > {
-                panic!("unexpected load of {service}")
-            }
+/// The service records of a function that never writes one: there are none, and a load or a store panics.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoServiceRecords;
 
-            async fn put(
-                &self,
-                service: &taskhold::ecs::service::ServiceArn,
-                _: &taskhold::store::Versioned<taskhold::service::record::ServiceRecord>,
-                _: jiff::Timestamp,
-            ) -> Result<taskhold::store::Stored, taskhold::store::error::StoreError> {
-                panic!("unexpected store of {service}")
-            }
-        }
+#[async_trait]
+impl Store<ServiceRecord> for NoServiceRecords {
+    async fn load(&self, service: &ServiceArn) -> Result<Versioned<ServiceRecord>, StoreError> {
+        panic!("unexpected load of {service}")
+    }
 
-        impl taskhold::store::StorePages<taskhold::service::record::ServiceRecord> for $fake {
-            async fn page(
-                &self,
-                _: Option<&str>,
-            ) -> Result<
-                taskhold::ecs::service::Page<(
-                    taskhold::ecs::service::ServiceArn,
-                    taskhold::store::Versioned<taskhold::service::record::ServiceRecord>,
-                )>,
-                taskhold::store::error::StoreError,
-            > {
-                Ok(taskhold::ecs::service::Page { items: Vec::new(), next_token: None })
-            }
-        }
-    };
+    async fn put(
+        &self,
+        service: &ServiceArn,
+        _: &Versioned<ServiceRecord>,
+        _: Timestamp,
+    ) -> Result<Stored, StoreError> {
+        panic!("unexpected store of {service}")
+    }
+}
+
+#[async_trait]
+impl StorePages<ServiceRecord> for NoServiceRecords {
+    async fn page(&self, _: Option<&str>) -> Result<RecordPage<ServiceRecord>, StoreError> {
+        Ok(RecordPage { items: Vec::new(), next_token: None })
+    }
 }

@@ -2,6 +2,7 @@
 
 use crate::queue::{SendMessage, SendMessageEntry};
 use crate::region::{DEAD_LETTER_QUEUE, INTERRUPTED_QUEUE, RECHECK_QUEUE, SharedRegion};
+use async_trait::async_trait;
 use std::time::Duration;
 use taskhold::lambda::dead_letter::{DeadLetter, DeadLetterQueue};
 use taskhold::notify::sink::InterruptedJobQueue;
@@ -13,6 +14,7 @@ use taskhold::sqs::MESSAGES_PER_SEND_MAX;
 #[derive(Clone, Debug)]
 pub struct SimulatedRecheckQueue(pub SharedRegion);
 
+#[async_trait]
 impl RecheckQueue for SimulatedRecheckQueue {
     async fn send(&self, recheck: &Recheck, delay: Duration) -> Result<(), DeliveryError> {
         let message = SendMessage::new(recheck.body()).delayed(u32::try_from(delay.as_secs()).unwrap_or(u32::MAX));
@@ -25,6 +27,7 @@ impl RecheckQueue for SimulatedRecheckQueue {
 #[derive(Clone, Debug)]
 pub struct SimulatedDeadLetterQueue(pub SharedRegion);
 
+#[async_trait]
 impl DeadLetterQueue for SimulatedDeadLetterQueue {
     async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), DeliveryError>> {
         let message = |dead_lettered: &DeadLetter| {
@@ -39,6 +42,7 @@ impl DeadLetterQueue for SimulatedDeadLetterQueue {
 #[derive(Clone, Debug)]
 pub struct SimulatedInterruptedJobQueue(pub SharedRegion);
 
+#[async_trait]
 impl InterruptedJobQueue for SimulatedInterruptedJobQueue {
     async fn send(&self, bodies: &[String]) -> Vec<Result<(), DeliveryError>> {
         let batches = bodies.chunks(MESSAGES_PER_SEND_MAX);

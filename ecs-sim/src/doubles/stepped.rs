@@ -1,6 +1,7 @@
 //! A wrapper that lets an invocation pause or die before and after each call of a port, and lets calls fail.
 
 use super::steps::Steps;
+use async_trait::async_trait;
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -81,6 +82,7 @@ fn name_of<R>() -> &'static str {
     path.rsplit("::").next().unwrap_or(path)
 }
 
+#[async_trait]
 impl<P: Ecs> Ecs for Stepped<P> {
     async fn update_task_protection(
         &self,
@@ -92,6 +94,7 @@ impl<P: Ecs> Ecs for Stepped<P> {
     }
 }
 
+#[async_trait]
 impl<P: ServiceReads> ServiceReads for Stepped<P> {
     async fn describe_service(&self, service: &ServiceArn) -> Result<Option<Service>, EcsError> {
         self.around("DescribeServices", self.inner.describe_service(service)).await
@@ -118,12 +121,14 @@ impl<P: ServiceReads> ServiceReads for Stepped<P> {
     }
 }
 
+#[async_trait]
 impl<P: ServiceUpdates> ServiceUpdates for Stepped<P> {
     async fn set_desired_count(&self, service: &ServiceArn, to: u32) -> Result<(), EcsError> {
         self.around("UpdateService", self.inner.set_desired_count(service, to)).await
     }
 }
 
+#[async_trait]
 impl<R: Record, P: Store<R>> Store<R> for Stepped<P> {
     async fn load(&self, key: &R::Key) -> Result<Versioned<R>, StoreError> {
         self.begin::<R>("a load of").await?;
@@ -138,6 +143,7 @@ impl<R: Record, P: Store<R>> Store<R> for Stepped<P> {
     }
 }
 
+#[async_trait]
 impl<R: Record, P: StorePages<R>> StorePages<R> for Stepped<P> {
     async fn page(&self, token: Option<&str>) -> Result<Page<(R::Key, Versioned<R>)>, StoreError> {
         self.begin::<R>("a page of").await?;
@@ -145,6 +151,7 @@ impl<R: Record, P: StorePages<R>> StorePages<R> for Stepped<P> {
     }
 }
 
+#[async_trait]
 impl<P: RecheckQueue> RecheckQueue for Stepped<P> {
     async fn send(&self, recheck: &Recheck, delay: Duration) -> Result<(), DeliveryError> {
         let send = async {
@@ -157,6 +164,7 @@ impl<P: RecheckQueue> RecheckQueue for Stepped<P> {
     }
 }
 
+#[async_trait]
 impl<P: Sink> Sink for Stepped<P> {
     async fn send(&self, message: &AlertMessage) -> Result<(), DeliveryError> {
         self.steps.point(&["before", "the send of an alert"]).await;

@@ -9,44 +9,21 @@ use crate::doubles::alerts::SimulatedAlerts;
 use crate::doubles::autoscaling::SimulatedAutoscaling;
 use crate::doubles::clock::{SimulatedClock, timestamp};
 use crate::doubles::ecs::SimulatedEcs;
+use crate::doubles::parts::parts;
 use crate::doubles::queues::{SimulatedDeadLetterQueue, SimulatedInterruptedJobQueue, SimulatedRecheckQueue};
 use crate::doubles::settings::config;
 use crate::event_source::FunctionAnswer;
 use crate::region::SharedRegion;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use taskhold::config::problem::ConfigProblems;
-use taskhold::lambda::function::{Function as TaskholdFunction, FunctionPorts, Parts};
-use taskhold::notify::sink::{JobForwarder, Notifier};
-use taskhold::store::memory::MemoryStore;
-use taskhold::task::rate_limit::RateLimit;
-use taskhold::{service, task};
+use taskhold::lambda::function::{Function, Parts};
 use tracing::Dispatch;
-
-/// The adapters of one Region.
-#[derive(Debug)]
-struct Simulated;
-
-impl task::reconciler::TaskPorts for Simulated {
-    type Ecs = SimulatedEcs;
-    type Store = MemoryStore<SimulatedClock>;
-    type Interrupted = JobForwarder<SimulatedInterruptedJobQueue>;
-    type Notifier = Notifier<SimulatedAlerts>;
-    type Clock = SimulatedClock;
-}
-
-impl service::reconciler::ServicePorts for Simulated {
-    type Autoscaling = SimulatedAutoscaling;
-    type Rechecks = SimulatedRecheckQueue;
-}
-
-impl FunctionPorts for Simulated {
-    type DeadLetters = SimulatedDeadLetterQueue;
-}
 
 /// taskhold's handler on a simulated Region.
 pub struct InProcess {
-    function: TaskholdFunction<Simulated>,
+    function: Function,
     region: SharedRegion,
     logs: Captured,
     /// Forwards the logs. Created once, because that takes as long as an invocation.
@@ -63,18 +40,13 @@ impl InProcess {
         settings: impl Iterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, ConfigProblems> {
         let config = config(&region.lock(), settings)?;
-        let clock = SimulatedClock(region.clone());
-        let function = TaskholdFunction::new(Parts {
-            ecs: SimulatedEcs(region.clone()),
-            autoscaling: SimulatedAutoscaling(region.clone()),
-            store: MemoryStore::new(clock.clone()),
-            notifier: Notifier(SimulatedAlerts(region.clone())),
-            dead_letters: Some(SimulatedDeadLetterQueue(region.clone())),
-            rechecks: Some(SimulatedRecheckQueue(region.clone())),
-            interrupted: Some(JobForwarder(SimulatedInterruptedJobQueue(region.clone()))),
-            clock,
-            config,
-            rate_limit: RateLimit::default(),
+        let function = Function::new(Parts {
+            autoscaling: Arc::new(SimulatedAutoscaling(region.clone())),
+            alerts: Arc::new(SimulatedAlerts(region.clone())),
+            dead_letters: Some(Arc::new(SimulatedDeadLetterQueue(region.clone()))),
+            rechecks: Some(Arc::new(SimulatedRecheckQueue(region.clone()))),
+            interrupted: Some(Arc::new(SimulatedInterruptedJobQueue(region.clone()))),
+            ..parts(Arc::new(SimulatedEcs(region.clone())), Arc::new(SimulatedClock(region.clone())), config)
         });
         let logs = Captured::default();
         let dispatch = logs.dispatch();

@@ -1,15 +1,13 @@
 //! The first part of the sweep: compares the protection in task records with ECS, and retries pending requests.
 
-use crate::clock::Clock;
 use crate::ecs::arn::{Task, TaskId};
 use crate::ecs::error::EcsError;
 use crate::ecs::task::StopCause;
-use crate::ecs::{FailureReason, ServiceReads, TASKS_PER_READ_MAX};
-use crate::lambda::function::{Function, FunctionPorts};
+use crate::ecs::{FailureReason, TASKS_PER_READ_MAX};
+use crate::lambda::function::Function;
 use crate::lambda::sweep::Part;
 use crate::service::recheck::SweepPlace;
 use crate::service::snapshot::read::protected_until;
-use crate::store::StorePages;
 use crate::task::attention::{Attention, attention, is_lost};
 use crate::task::change::{SeenProtection, TaskChange};
 use crate::task::outcome::{RetryReason, TaskState};
@@ -24,7 +22,7 @@ use tracing::{error, info, warn};
 /// Maximum number of concurrent reads of ECS.
 const READS_AT_ONCE: usize = 4;
 
-impl<P: FunctionPorts> Function<P> {
+impl Function {
     /// Sweeps the task records from a page on. Returns where to continue if the time is up.
     pub(crate) async fn sweep_tasks(&self, page: Option<String>, part: &mut Part<'_>) -> Option<SweepPlace> {
         let mut token = page;
@@ -32,7 +30,7 @@ impl<P: FunctionPorts> Function<P> {
             if self.clock().now() >= part.end {
                 return Some(SweepPlace::Tasks { page: token });
             }
-            let page = match StorePages::<TaskRecord>::page(&self.services.tasks.store, token.as_deref()).await {
+            let page = match self.services.tasks.store.page(token.as_deref()).await {
                 Ok(page) => page,
                 Err(error) => {
                     warn!(failure = %error, "could not list task records");

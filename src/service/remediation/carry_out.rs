@@ -1,14 +1,11 @@
 //! Carries out the remediation of a service and records the result.
 
 use crate::budget::Budget;
-use crate::clock::Clock;
 use crate::config::settings::Mode;
 use crate::ecs::arn::TaskId;
-use crate::ecs::autoscaling::Autoscaling;
 use crate::ecs::error::Effect;
 use crate::ecs::service::ServiceArn;
-use crate::ecs::{ServiceReads, ServiceUpdates};
-use crate::service::reconciler::{ServicePorts, ServiceReconciler};
+use crate::service::reconciler::ServiceReconciler;
 use crate::service::record::ServiceRecord;
 use crate::service::remediation::{CountChange, Remediation, RemediationNote};
 use crate::service::snapshot::managed::Managed;
@@ -34,7 +31,7 @@ enum CountAfter {
     Raised(u32),
 }
 
-impl<P: ServicePorts> ServiceReconciler<P> {
+impl ServiceReconciler {
     /// Carries out a remediation, notes the result and returns all notes of the service.
     pub(crate) async fn act(
         &self,
@@ -48,7 +45,7 @@ impl<P: ServicePorts> ServiceReconciler<P> {
         };
         let what = &outcome.text;
         warn!(%service, what, "remediation carried out");
-        let noted = store::update(&self.tasks.store, service, None, |record: &mut ServiceRecord| {
+        let noted = store::update(&*self.store, service, None, |record: &mut ServiceRecord| {
             let now = self.tasks.clock.now();
             record.remediation.note(now, outcome.text.clone());
             match outcome.count {
@@ -144,7 +141,7 @@ impl<P: ServicePorts> ServiceReconciler<P> {
 
     /// Records that the raise is about to be sent; the error says why it must not be sent.
     async fn begin_raise(&self, service: &ServiceArn, to: u32) -> Result<(), String> {
-        let begun = store::update(&self.tasks.store, service, None, |record: &mut ServiceRecord| {
+        let begun = store::update(&*self.store, service, None, |record: &mut ServiceRecord| {
             let keep_until = ServiceRecord::keep_until(self.tasks.clock.now());
             Changed { result: record.remediation.begin_raise(to), keep_until }
         });

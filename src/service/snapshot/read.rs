@@ -28,10 +28,10 @@ const READS_AT_ONCE: usize = 4;
 /// ECS is known to have refused.
 ///
 /// # Errors The service itself could not be described. Any other failed read becomes a gap in the snapshot.
-pub async fn read_service<E: ServiceReads, L: Store<TaskRecord>, C: Clock>(
-    ecs: &E,
-    store: &L,
-    clock: &C,
+pub async fn read_service(
+    ecs: &dyn ServiceReads,
+    store: &dyn Store<TaskRecord>,
+    clock: &dyn Clock,
     arn: &ServiceArn,
     refused: &BTreeSet<TaskId>,
 ) -> Result<Option<ServiceSnapshot>, EcsError> {
@@ -44,7 +44,7 @@ pub async fn read_service<E: ServiceReads, L: Store<TaskRecord>, C: Clock>(
     Ok(Some(snapshot))
 }
 
-async fn list<E: ServiceReads>(ecs: &E, arn: &ServiceArn, gaps: &mut Vec<Gap>) -> Vec<TaskId> {
+async fn list(ecs: &dyn ServiceReads, arn: &ServiceArn, gaps: &mut Vec<Gap>) -> Vec<TaskId> {
     let mut ids = Vec::new();
     let mut token = None;
     for _ in 0..LIST_PAGES_MAX {
@@ -71,12 +71,7 @@ async fn list<E: ServiceReads>(ecs: &E, arn: &ServiceArn, gaps: &mut Vec<Gap>) -
     ids
 }
 
-async fn describe<E: ServiceReads>(
-    ecs: &E,
-    arn: &ServiceArn,
-    ids: &[TaskId],
-    gaps: &mut Vec<Gap>,
-) -> Vec<TaskSnapshot> {
+async fn describe(ecs: &dyn ServiceReads, arn: &ServiceArn, ids: &[TaskId], gaps: &mut Vec<Gap>) -> Vec<TaskSnapshot> {
     let reads = ids.chunks(TASKS_PER_READ_MAX).map(|ids| ecs.describe_tasks(&arn.cluster, ids));
     let pages: Vec<_> = stream::iter(reads).buffered(READS_AT_ONCE).collect().await;
     let mut tasks = Vec::with_capacity(ids.len());
@@ -103,7 +98,7 @@ fn wanted(task: TaskDescription) -> Option<TaskSnapshot> {
     })
 }
 
-async fn add_protection<E: ServiceReads>(ecs: &E, arn: &ServiceArn, snapshot: &mut ServiceSnapshot) {
+async fn add_protection(ecs: &dyn ServiceReads, arn: &ServiceArn, snapshot: &mut ServiceSnapshot) {
     let ServiceSnapshot { tasks, gaps, .. } = snapshot;
     let ids: Vec<TaskId> = tasks.iter().map(|task| task.id.clone()).collect();
     let reads = ids.chunks(TASKS_PER_READ_MAX).map(|ids| ecs.get_task_protection(&arn.cluster, ids));
@@ -142,8 +137,8 @@ pub(crate) fn protected_until(task: &TaskId, answer: &ProtectionAnswer) -> Resul
     }
 }
 
-async fn add_jobs<L: Store<TaskRecord>>(
-    store: &L,
+async fn add_jobs(
+    store: &dyn Store<TaskRecord>,
     arn: &ServiceArn,
     refused: &BTreeSet<TaskId>,
     snapshot: &mut ServiceSnapshot,

@@ -18,8 +18,8 @@ pub struct ListedServices {
 /// The first services of a cluster, at most `max`.
 ///
 /// # Errors A page could not be read, since a partial list is of no use, or ECS returned pages without end.
-pub async fn list_services<E: ServiceReads>(
-    ecs: &E,
+pub async fn list_services(
+    ecs: &dyn ServiceReads,
     cluster: &Arc<ClusterArn>,
     max: usize,
 ) -> Result<ListedServices, EcsError> {

@@ -13,9 +13,10 @@ use crate::task::interruption::TaskStop;
 use crate::task::job::{Job, JobKey};
 use crate::task::protection::Call;
 use crate::task::protection::Refusal;
+use async_trait::async_trait;
 use futures_util::FutureExt;
 use jiff::SignedDuration;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 const CLUSTER: &str = "arn:aws:ecs:eu-west-1:111122223333:cluster/video";
@@ -33,9 +34,9 @@ fn minutes(minutes: i64) -> Timestamp {
 }
 
 /// A clock that advances while a caller sleeps, and by `tick` whenever it is read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Watchmaker {
-    now: Mutex<Timestamp>,
+    now: Arc<Mutex<Timestamp>>,
     tick: SignedDuration,
 }
 
@@ -47,6 +48,7 @@ impl Watchmaker {
     }
 }
 
+#[async_trait]
 impl Clock for Watchmaker {
     fn now(&self) -> Timestamp {
         self.goes_on(self.tick)
@@ -57,7 +59,6 @@ impl Clock for Watchmaker {
     }
 }
 
-type Stores<'a> = MemoryStore<&'a Watchmaker>;
 type Answers<'a> = dyn Fn(usize, &[TaskId]) -> Result<(), EcsError> + Send + Sync + 'a;
 
 /// Answers its calls, counted from 0, as `answers` says, and records the time of each call and its number of
@@ -73,6 +74,7 @@ fn granted_until(id: &TaskId) -> Timestamp {
     minutes(120 + i64::from_str_radix(id.as_str(), 16).unwrap())
 }
 
+#[async_trait]
 impl Ecs for ToldEcs<'_> {
     async fn update_task_protection(
         &self,
@@ -96,7 +98,7 @@ impl Ecs for ToldEcs<'_> {
 }
 
 fn watchmaker() -> Watchmaker {
-    Watchmaker { now: Mutex::new(at(0)), tick: SignedDuration::ZERO }
+    Watchmaker { now: Arc::new(Mutex::new(at(0))), tick: SignedDuration::ZERO }
 }
 
 fn task(number: usize) -> Task {
@@ -138,7 +140,7 @@ fn carried_out_by<'a, L: Store<TaskRecord>>(
     let reconcile = Reconcile {
         ecs: &ecs,
         store,
-        clock: &clock,
+        clock,
         config,
         rate_limit: &RateLimit::default(),
         budget: Budget { deadline: at(millis_to_go), counts: &Counts::default() },
@@ -150,12 +152,12 @@ fn carried_out_by<'a, L: Store<TaskRecord>>(
 /// More than enough for every test here.
 const TEN_MINUTES: i64 = 600_000;
 
-fn stored(store: &Stores<'_>, number: usize) -> Versioned<TaskRecord> {
+fn stored(store: &MemoryStore, number: usize) -> Versioned<TaskRecord> {
     Store::<TaskRecord>::load(store, &task(number)).now_or_never().unwrap().unwrap()
 }
 
 /// Another instance changes the record of task 1.
-fn meanwhile(store: &Stores<'_>, change: impl Fn(&mut TaskRecord)) {
+fn meanwhile(store: &MemoryStore, change: impl Fn(&mut TaskRecord)) {
     let task = task(1);
     let updated = store::update(store, &task, None, |record: &mut TaskRecord| {
         change(record);
@@ -174,7 +176,7 @@ fn unsettled(state: &TaskState) -> Option<&RetryReason> {
 #[test]
 fn each_task_of_a_call_receives_what_ecs_granted_it() {
     let clock = watchmaker();
-    let store = MemoryStore::new(&clock);
+    let store = MemoryStore::new(Arc::new(clock.clone()));
     let (states, calls) =
         carried_out(&store, &clock, vec![starts(1), starts(2)], (TEN_MINUTES, Box::new(|_, _| Ok(()))));
     assert_eq!(calls, [(0, 2)]);
@@ -186,7 +188,7 @@ fn each_task_of_a_call_receives_what_ecs_granted_it() {
 #[test]
 fn for_one_task_that_ecs_does_not_like_each_of_a_call_gets_one_of_its_own() {
     let clock = watchmaker();
-    let store = MemoryStore::new(&clock);
+    let store = MemoryStore::new(Arc::new(clock.clone()));
     let bad = task(2).id;
     let is_liked = move |_, tasks: &[TaskId]| match tasks.contains(&bad) {
         true => Err(EcsError::Rejected("InvalidParameterException: a task".to_owned())),
@@ -203,7 +205,7 @@ fn for_one_task_that_ecs_does_not_like_each_of_a_call_gets_one_of_its_own() {
 fn the_pauses_after_throttled_calls_double_and_are_not_the_same_for_all() {
     let pauses = |number: usize| {
         let clock = watchmaker();
-        let store = MemoryStore::new(&clock);
+        let store = MemoryStore::new(Arc::new(clock.clone()));
         let throttle = |call, _: &[TaskId]| if call < 4 { Err(EcsError::Throttled) } else { Ok(()) };
         let (states, calls) = carried_out(&store, &clock, vec![starts(number)], (TEN_MINUTES, Box::new(throttle)));
         assert_eq!(unsettled(&states[0]), None);
@@ -223,7 +225,7 @@ fn what_waited_too_long_or_has_too_little_time_left_is_not_sent_again() {
     // The first call is throttled after `seconds`, with `seconds_to_go` left when it starts.
     for (seconds, seconds_to_go, calls_made) in [(1, 600, 2), (31, 600, 1), (5, 10, 1)] {
         let clock = watchmaker();
-        let store = MemoryStore::new(&clock);
+        let store = MemoryStore::new(Arc::new(clock.clone()));
         let answers = |call, _: &[TaskId]| {
             if call > 0 {
                 return Ok(());
@@ -243,7 +245,7 @@ fn nothing_is_begun_without_the_time_for_a_call() {
     let call_time = i64::try_from(CALL_TIME.as_millis()).unwrap();
     for (to_go, calls_made) in [(call_time, 1), (call_time - 1, 0)] {
         let clock = watchmaker();
-        let store = MemoryStore::new(&clock);
+        let store = MemoryStore::new(Arc::new(clock.clone()));
         let (states, calls) = carried_out(&store, &clock, vec![starts(1)], (to_go, Box::new(|_, _| Ok(()))));
         assert_eq!((calls.len(), unsettled(&states[0]).is_none()), (calls_made, calls_made == 1), "{to_go} ms to go");
     }
@@ -255,7 +257,7 @@ fn whenever_the_time_runs_out_each_task_has_a_state_and_none_is_met_without_its_
     let mut seen = Vec::new();
     for more in 0..20 {
         let clock = Watchmaker { tick: SignedDuration::from_millis(1), ..watchmaker() };
-        let store = MemoryStore::new(&clock);
+        let store = MemoryStore::new(Arc::new(clock.clone()));
         let (states, calls) = carried_out(&store, &clock, vec![starts(1)], (call_time + more, Box::new(|_, _| Ok(()))));
         assert_eq!(calls.len(), usize::from(unsettled(&states[0]).is_none()));
         seen.push(match &states[0] {
@@ -271,7 +273,7 @@ fn whenever_the_time_runs_out_each_task_has_a_state_and_none_is_met_without_its_
 #[test]
 fn a_task_that_gains_jobs_while_it_is_protected_is_asked_for_again_and_not_for_ever() {
     let clock = watchmaker();
-    let store = MemoryStore::new(&clock);
+    let store = MemoryStore::new(Arc::new(clock.clone()));
     let longer_jobs = |call: usize, _: &[TaskId]| {
         let until = minutes(1000 + 100 * i64::try_from(call).unwrap());
         meanwhile(&store, |record| record.merge_job(&key(&format!("longer-{call}")), &job(until)));
@@ -286,7 +288,7 @@ fn a_task_that_gains_jobs_while_it_is_protected_is_asked_for_again_and_not_for_e
 #[test]
 fn while_another_s_call_is_in_flight_one_more_would_be_as_uncertain() {
     let clock = watchmaker();
-    let store = MemoryStore::new(&clock);
+    let store = MemoryStore::new(Arc::new(clock.clone()));
     let another_call = |_: usize, _: &[TaskId]| {
         meanwhile(&store, |record| assert!(record.protection.begin(ProtectionRequest::Clear, at(0)).is_some()));
         Ok(())
@@ -301,7 +303,7 @@ fn while_another_s_call_is_in_flight_one_more_would_be_as_uncertain() {
 /// afterwards.
 fn calls_after(prepare: impl Fn(&mut TaskRecord), change: TaskChange) -> (usize, TaskRecord) {
     let clock = watchmaker();
-    let store = MemoryStore::new(&clock);
+    let store = MemoryStore::new(Arc::new(clock.clone()));
     meanwhile(&store, prepare);
     let (_, calls) = carried_out(&store, &clock, vec![change], (TEN_MINUTES, Box::new(|_, _| Ok(()))));
     (calls.len(), stored(&store, 1).record)
@@ -349,7 +351,7 @@ fn a_dry_run_sends_no_call_and_records_none() {
     let variables = [("TASKHOLD_CLUSTERS", CLUSTER), ("TASKHOLD_DRY_RUN", "true")];
     let config = Config::from_variables(variables.map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap();
     let clock = watchmaker();
-    let store = MemoryStore::new(&clock);
+    let store = MemoryStore::new(Arc::new(clock.clone()));
     let (states, calls) =
         carried_out_by(&config, (&store, &clock), vec![starts(1)], (TEN_MINUTES, Box::new(|_, _| Ok(()))));
     assert_eq!((calls.len(), unsettled(&states[0])), (0, None));
@@ -359,11 +361,12 @@ fn a_dry_run_sends_no_call_and_records_none() {
 
 /// Counts reads, and claims of every task, or of none, that its record may be absent.
 struct Counting<'a> {
-    store: &'a Stores<'a>,
+    store: &'a MemoryStore,
     loads: Mutex<usize>,
     all_may_be_new: bool,
 }
 
+#[async_trait]
 impl Store<TaskRecord> for Counting<'_> {
     async fn load(&self, task: &Task) -> Result<Versioned<TaskRecord>, StoreError> {
         *self.loads.lock().unwrap() += 1;
@@ -392,7 +395,7 @@ fn the_first_job_of_a_task_that_may_be_new_is_stored_without_a_read_and_nothing_
     };
     let loads = |all_may_be_new, change| {
         let clock = watchmaker();
-        let store = MemoryStore::new(&clock);
+        let store = MemoryStore::new(Arc::new(clock.clone()));
         let counting = Counting { store: &store, loads: Mutex::default(), all_may_be_new };
         let (states, _) = carried_out(&counting, &clock, vec![change], (TEN_MINUTES, Box::new(|_, _| Ok(()))));
         assert_eq!(unsettled(&states[0]), None);
@@ -400,7 +403,7 @@ fn the_first_job_of_a_task_that_may_be_new_is_stored_without_a_read_and_nothing_
     };
     assert_eq!([loads(true, starts(1)), loads(false, starts(1)), loads(true, finish())], [0, 1, 1]);
     let clock = watchmaker();
-    let in_memory = MemoryStore::new(&clock);
+    let in_memory = MemoryStore::new(Arc::new(clock.clone()));
     assert!(!Store::<TaskRecord>::may_be_absent(&in_memory, &task(1)), "a read costs it no round trip");
 }
 
@@ -410,7 +413,7 @@ fn a_call_waits_for_its_turn_once_the_burst_is_over() {
     let rate_limit = RateLimit::default();
     let sent: Vec<i64> = (0..152)
         .map(|_| {
-            rate_limit.keep(&&clock).now_or_never().expect("the clock goes on at once");
+            rate_limit.keep(&clock).now_or_never().expect("the clock goes on at once");
             millis_of(*clock.now.lock().unwrap())
         })
         .collect();
