@@ -44,14 +44,25 @@ resource "aws_sqs_queue_policy" "alert" {
 
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [{
-      Sid       = "OnlyOverTls"
-      Effect    = "Deny"
-      Principal = "*"
-      Action    = "sqs:*"
-      Resource  = aws_sqs_queue.alert.arn
-      Condition = { Bool = { "aws:SecureTransport" = "false" } }
-    }]
+    Statement = [
+      {
+        Sid       = "OnlyOverTls"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = "sqs:*"
+        Resource  = aws_sqs_queue.alert.arn
+        Condition = { Bool = { "aws:SecureTransport" = "false" } }
+      },
+      # As for the recheck queue. Programs act on what they read here: a forged alert may page a person.
+      {
+        Sid       = "OnlyFromTheFunction"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = "sqs:SendMessage"
+        Resource  = aws_sqs_queue.alert.arn
+        Condition = { ArnNotEquals = { "aws:PrincipalArn" = aws_iam_role.function.arn } }
+      },
+    ]
   })
 }
 
@@ -72,14 +83,25 @@ resource "aws_sqs_queue_policy" "interrupted_job" {
 
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [{
-      Sid       = "OnlyOverTls"
-      Effect    = "Deny"
-      Principal = "*"
-      Action    = "sqs:*"
-      Resource  = aws_sqs_queue.interrupted_job[0].arn
-      Condition = { Bool = { "aws:SecureTransport" = "false" } }
-    }]
+    Statement = [
+      {
+        Sid       = "OnlyOverTls"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = "sqs:*"
+        Resource  = aws_sqs_queue.interrupted_job[0].arn
+        Condition = { Bool = { "aws:SecureTransport" = "false" } }
+      },
+      # As for the recheck queue. A program restarts what it reads here: a forged job would run.
+      {
+        Sid       = "OnlyFromTheFunction"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = "sqs:SendMessage"
+        Resource  = aws_sqs_queue.interrupted_job[0].arn
+        Condition = { ArnNotEquals = { "aws:PrincipalArn" = aws_iam_role.function.arn } }
+      },
+    ]
   })
 }
 

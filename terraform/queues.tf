@@ -36,7 +36,7 @@ resource "aws_sqs_queue" "recheck" {
 }
 
 # For people to inspect: messages that the function dead-lettered (attribute taskhold.reason), messages that SQS
-# moved here, and events that EventBridge or Lambda could not deliver.
+# moved here, and events that EventBridge or Lambda could not deliver. The command {"redrive": {}} carries them out.
 resource "aws_sqs_queue" "dead_letter" {
   name                      = "${var.name}-dead-letters"
   sqs_managed_sse_enabled   = true
@@ -100,6 +100,21 @@ resource "aws_sqs_queue_policy" "dead_letter" {
         Action    = "sqs:*"
         Resource  = aws_sqs_queue.dead_letter.arn
         Condition = { Bool = { "aws:SecureTransport" = "false" } }
+      },
+      # The function's role sends dead letters, and Lambda uses the same role for events that the function failed.
+      # No other role or user may send: a redrive trusts the sender and the time that the function notes on a dead
+      # letter. The statement leaves out AWS services, which may send only what the next statement allows. SQS needs
+      # no statement to move a message here by the redrive policy of its queue.
+      {
+        Sid       = "OnlyFromTheFunction"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = "sqs:SendMessage"
+        Resource  = aws_sqs_queue.dead_letter.arn
+        Condition = {
+          ArnNotEquals = { "aws:PrincipalArn" = aws_iam_role.function.arn }
+          Bool         = { "aws:PrincipalIsAWSService" = "false" }
+        }
       },
       # EventBridge uses no role here. This queue policy lets it send the events that it cannot deliver, for
       # this rule only.

@@ -5,6 +5,7 @@
 //! that.
 
 mod permissions;
+mod senders;
 pub(crate) mod stack;
 
 use crate::files::{path, read};
@@ -102,15 +103,18 @@ fn queues_are_encrypted_and_refuse_requests_without_tls() {
 }
 
 #[test]
-fn only_the_function_sends_to_the_recheck_queue() {
-    let template = Template::load();
-    let policy = template.properties("RecheckQueuePolicy");
-    assert_eq!(policy["Queues"], json!(["https://sqs.eu-west-1.amazonaws.com/111122223333/RecheckQueue"]));
-    let statements = policy["PolicyDocument"]["Statement"].as_array().unwrap();
-    assert!(statements.iter().all(|statement| statement["Effect"] == "Deny"), "IAM grants, this takes away");
-    let to_others = json!({"Sid": "OnlyFromTheFunction", "Effect": "Deny", "Principal": "*", "Action": "sqs:SendMessage",
-        "Resource": "RecheckQueue.Arn", "Condition": {"ArnNotEquals": {"aws:PrincipalArn": "FunctionRole.Arn"}}});
-    assert!(statements.contains(&to_others), "{statements:?}");
+fn only_the_function_sends_to_the_queues_that_it_fills() {
+    let template = Template::with_everything();
+    for queue in ["RecheckQueue", "AlertQueue", "InterruptedJobQueue"] {
+        let policy = template.properties(&format!("{queue}Policy"));
+        assert_eq!(policy["Queues"], json!([format!("https://sqs.eu-west-1.amazonaws.com/111122223333/{queue}")]));
+        let statements = policy["PolicyDocument"]["Statement"].as_array().unwrap();
+        assert!(statements.iter().all(|statement| statement["Effect"] == "Deny"), "IAM grants, this takes away");
+        let to_others = json!({"Sid": "OnlyFromTheFunction", "Effect": "Deny", "Principal": "*",
+            "Action": "sqs:SendMessage", "Resource": format!("{queue}.Arn"),
+            "Condition": {"ArnNotEquals": {"aws:PrincipalArn": "FunctionRole.Arn"}}});
+        assert!(statements.contains(&to_others), "{statements:?}");
+    }
     // Only then does SAM create a role with that name.
     assert!(template.properties("Function").get("Role").is_none());
     let outputs = template.0["Outputs"].to_string();

@@ -117,7 +117,16 @@ fn a_difference_is_reported_wherever_it_is() {
     for (from, to, reported) in [
         ("message_retention_seconds = 345600", "message_retention_seconds = 60", "JobQueue.MessageRetentionPeriod: "),
         ("maxReceiveCount = 100", "maxReceiveCount = 3", "JobQueue.RedrivePolicy.maxReceiveCount: "),
-        ("ArnNotEquals", "ArnNotLike", "RecheckQueuePolicy.PolicyDocument.Statement.OnlyFromTheFunction.Condition."),
+        (
+            "aws_sqs_queue.recheck.arn\nCondition = { ArnNotEquals",
+            "aws_sqs_queue.recheck.arn\nCondition = { ArnNotLike",
+            "RecheckQueuePolicy.PolicyDocument.Statement.OnlyFromTheFunction.Condition.",
+        ),
+        (
+            "\"aws:PrincipalIsAWSService\" = \"false\"",
+            "\"aws:PrincipalIsAWSService\" = \"true\"",
+            "DeadLetterQueuePolicy.PolicyDocument.Statement.OnlyFromTheFunction.Condition.",
+        ),
         ("\"ecs:ListTasks\"", "\"ecs:*\"", "FunctionRole.Permissions.Statement.ListWithinTheCluster.Action: "),
         ("\"lambda.amazonaws.com\"", "\"ec2.amazonaws.com\"", "FunctionRole.AssumeRolePolicyDocument."),
         ("[\"STOPPED\"]", "[\"RUNNING\"]", "FunctionTaskStopped.EventPattern.detail.desiredStatus."),
