@@ -13,6 +13,8 @@ pub mod function;
 pub mod job_message;
 pub mod outcome;
 pub mod payload;
+pub mod received;
+pub mod redrive;
 pub mod service_event;
 pub mod sqs_record;
 pub mod sweep;

@@ -30,8 +30,8 @@ resource "aws_lambda_function" "function" {
     log_group             = aws_cloudwatch_log_group.function.name
   }
 
-  # For events that the function fails three times. The queue keeps the event unchanged: sent to the job queue,
-  # it is processed.
+  # For events that the function fails three times. The queue keeps the event unchanged, and the command redrive
+  # carries it out.
   dead_letter_config {
     target_arn = aws_sqs_queue.dead_letter.arn
   }
@@ -61,8 +61,8 @@ locals {
     TASKHOLD_ALERT_TOPIC_ARN       = aws_sns_topic.alert.arn
     TASKHOLD_ALERT_QUEUE_URL       = aws_sqs_queue.alert.url
     TASKHOLD_INTERRUPTED_QUEUE_URL = join("", aws_sqs_queue.interrupted_job[*].url)
-    # Longer than the job queue's message retention: a later message is older than the longest job, and revives
-    # none.
+    # Longer than the job queue's message retention: a later message counts from its original time, by which it is
+    # older than the longest job, and revives none.
     TASKHOLD_FINISHED_JOB_RETENTION_HOURS = "120"
     TASKHOLD_DRY_RUN                      = tostring(var.dry_run)
     TASKHOLD_REQUIRE_SENDER_TASK          = tostring(var.require_sender_task)

@@ -83,6 +83,13 @@ locals {
       Action   = "sqs:SendMessage"
       Resource = aws_sqs_queue.dead_letter.arn
     },
+    # For the command redrive.
+    {
+      Sid      = "RedriveDeadLetters"
+      Effect   = "Allow"
+      Action   = ["sqs:ReceiveMessage", "sqs:DeleteMessage"]
+      Resource = aws_sqs_queue.dead_letter.arn
+    },
     {
       Sid      = "Recheck"
       Effect   = "Allow"

@@ -36,7 +36,7 @@ variable "dry_run" {
 }
 
 variable "require_sender_task" {
-  description = "If true, the function accepts a job message only if its sender used the task role credentials of the task that it names."
+  description = "Recommended: true. If true, the function accepts a job message only if its sender used the task role credentials of the task that it names. Needs a trust policy of the task role that admits ecs-tasks.amazonaws.com only."
   type        = bool
   default     = false
 }

@@ -60,7 +60,7 @@ const DOCUMENTED: &str = "
 const FRACTION_MS: Millis = 987;
 
 /// Situations that tests/scenarios does not cover.
-const SITUATIONS: [(&str, &str); 13] = [
+const SITUATIONS: [(&str, &str); 15] = [
     (
         "tasks are released, or not",
         "service web desired 3
@@ -71,6 +71,18 @@ const SITUATIONS: [(&str, &str); 13] = [
          ask {\"release\": {\"tasks\": [\"$a\", \"$b\", \"$c\"]}}
          ask {\"release\": {\"tasks\": [\"$a\", \"$c\"], \"force\": true, \"by\": \"on-call engineer\"}}",
     ),
+    (
+        "dead letters are redriven, or stay",
+        "set TASKHOLD_RECEIVES_MAX 1
+         ecs denies 1
+         job j-1 starts on a for 60m
+         expect error AccessDeniedException
+         send nonsense
+         advance 5m
+         ask {\"redrive\": {}}
+         ask {\"redrive\": {\"messages\": 1}}",
+    ),
+    ("a dry run redrives nothing", "set TASKHOLD_DRY_RUN true\nask {\"redrive\": {}}"),
     (
         "a dry run releases nothing",
         "set TASKHOLD_DRY_RUN true
@@ -173,7 +185,9 @@ impl<F: FunctionUnderTest> FunctionUnderTest for Asked<F> {
     async fn invoke(&mut self, payload: &str, deadline: Millis) -> Invoked {
         let invoked = self.function.invoke(payload, deadline).await;
         if let FunctionAnswer::Answered(answer) = &invoked.answer
-            && ["status", "preflight", "sweep", "release", "error"].iter().any(|name| answer.get(name).is_some())
+            && ["status", "preflight", "sweep", "release", "redrive", "error"]
+                .iter()
+                .any(|name| answer.get(name).is_some())
         {
             self.answers.push(answer.clone());
         }
@@ -738,6 +752,7 @@ fn error_codes() -> Vec<&'static str> {
         CommandError::Name(NameError::ShortArn(String::new())),
         CommandError::ServiceNotFound(ServiceArn::new(cluster, "web").unwrap()),
         CommandError::Ecs(EcsError::Throttled),
+        CommandError::Redrive(String::new()),
     ];
     for error in &all {
         match error {
@@ -745,7 +760,8 @@ fn error_codes() -> Vec<&'static str> {
             | CommandError::InvalidField { .. }
             | CommandError::Name(_)
             | CommandError::ServiceNotFound(_)
-            | CommandError::Ecs(_) => {}
+            | CommandError::Ecs(_)
+            | CommandError::Redrive(_) => {}
         }
     }
     all.iter().map(CommandError::code).collect()
@@ -799,9 +815,12 @@ fn the_words_of_the_page_are_those_of_the_code_and_of_the_schema() {
 fn the_page_explains_every_member() {
     let schema = schema();
     let members = |name: &str| schema["$defs"][name]["properties"].as_object().cloned().unwrap_or_else(Map::new);
-    for (heading, name) in
-        [("Member of a service", "service"), ("Member of a preflight", "preflight"), ("Member of a sweep", "sweep")]
-    {
+    for (heading, name) in [
+        ("Member of a service", "service"),
+        ("Member of a preflight", "preflight"),
+        ("Member of a sweep", "sweep"),
+        ("Member of a redrive", "redrive"),
+    ] {
         let rows: BTreeSet<String> = documented(heading).into_iter().collect();
         assert_eq!(rows, members(name).keys().cloned().collect(), "{heading}");
     }
@@ -818,6 +837,7 @@ fn the_page_explains_every_member() {
         "taskCounts",
         "incident",
         "tagProblem",
+        "keptMessage",
         "error",
     ] {
         for member in members(name).keys() {

@@ -12,8 +12,10 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, Mutex};
 use taskhold::aws::sqs::AwsQueue;
 use taskhold::lambda::dead_letter::{
-    BODY_BYTES_ATTRIBUTE, DeadLetter, DeadLetterQueue, MESSAGE_ID_ATTRIBUTE, REASON_ATTRIBUTE, SOURCE_ATTRIBUTE,
+    BODY_BYTES_ATTRIBUTE, DeadLetter, DeadLetterQueue, MESSAGE_ID_ATTRIBUTE, REASON_ATTRIBUTE, ReceivedDeadLetter,
+    SENDER_ATTRIBUTE, SOURCE_ATTRIBUTE,
 };
+use taskhold::lambda::received::{Channel, Received, SENT_AT_ATTRIBUTE};
 use taskhold::notify::sink::InterruptedJobQueue;
 use taskhold::outbox::DeliveryError;
 use taskhold::sqs::{MESSAGE_BYTES_MAX, MESSAGES_PER_SEND_MAX};
@@ -21,8 +23,20 @@ use taskhold::sqs::{MESSAGE_BYTES_MAX, MESSAGES_PER_SEND_MAX};
 const QUEUE: &str = "jobs-dead-lettered";
 const SOURCE: &str = "arn:aws:sqs:eu-west-1:111122223333:jobs";
 
+const ID: &str = "827137ab-8e43-4a17-af32-39b36c047d92";
+const SENDER: &str = "AROAEXAMPLE:6b777c1809a94925ab48098fa09824de";
+const SENT_AT: &str = "2026-01-05T09:30:00.5Z";
+
+fn dead_letter(body: &str, reason: &str) -> DeadLetter {
+    let record = json!({"messageId": ID, "body": body, "eventSourceARN": SOURCE, "attributes": {},
+        "messageAttributes": {}});
+    let received =
+        Received { sent_at: SENT_AT.parse().unwrap(), receives: 1, sender: SENDER.to_owned(), channel: Channel::Queue };
+    DeadLetter::new(&serde_json::from_value(record).unwrap(), &received, reason)
+}
+
 fn dead_lettered(body: &str) -> DeadLetter {
-    DeadLetter::new(body, "`jobId` is missing", "827137ab-8e43-4a17-af32-39b36c047d92", SOURCE)
+    dead_letter(body, "`jobId` is missing")
 }
 
 async fn queue_at(endpoint: &str, queue: &str) -> AwsQueue {
@@ -70,6 +84,8 @@ async fn a_send_names_queue_bodies_and_attributes_of_type_string_and_nothing_els
             REASON_ATTRIBUTE: string("`jobId` is missing"),
             MESSAGE_ID_ATTRIBUTE: string("827137ab-8e43-4a17-af32-39b36c047d92"),
             SOURCE_ATTRIBUTE: string(SOURCE),
+            SENT_AT_ATTRIBUTE: string(SENT_AT),
+            SENDER_ATTRIBUTE: string(SENDER),
         }}],
     });
     assert_eq!((call.operation.as_str(), &call.body), ("SendMessageBatch", &expected));
@@ -83,6 +99,8 @@ async fn a_dead_lettered_message_is_in_the_queue_with_its_reason_its_id_and_its_
     let attributes = vec![
         attribute(MESSAGE_ID_ATTRIBUTE, "827137ab-8e43-4a17-af32-39b36c047d92"),
         attribute(REASON_ATTRIBUTE, "`jobId` is missing"),
+        attribute(SENDER_ATTRIBUTE, SENDER),
+        attribute(SENT_AT_ATTRIBUTE, SENT_AT),
         attribute(SOURCE_ATTRIBUTE, SOURCE),
     ];
     assert_eq!(simulated.queued(), [("not json \u{1f980}".to_owned(), attributes)]);
@@ -102,7 +120,7 @@ async fn a_message_that_was_as_large_as_sqs_takes_is_taken_again_with_its_reason
     for body in ["x".repeat(MESSAGE_BYTES_MAX), "\u{1f980}".repeat(MESSAGE_BYTES_MAX / 4)] {
         let simulated = Simulated::with_queue(QUEUE).await;
         let reason = "\u{10ffff}".repeat(5000);
-        let message = DeadLetter::new(&body, &reason, "827137ab-8e43-4a17-af32-39b36c047d92", SOURCE);
+        let message = dead_letter(&body, &reason);
         assert_eq!(simulated.send_dead_letters(&[message]).await, [Ok(())]);
         let (kept, attributes) = simulated.queued().remove(0);
         assert!(body.starts_with(&kept) && kept.len() > MESSAGE_BYTES_MAX - 8 * 1024, "{}", kept.len());
@@ -206,6 +224,50 @@ async fn without_a_listener_nothing_is_kept() {
     let queue = queue_at(&format!("http://127.0.0.1:{port}"), QUEUE).await;
     let why = queue.send_dead_letters(&[dead_lettered("x")]).await.remove(0).unwrap_err().to_string();
     assert!(why.contains("Connection refused"), "{why}");
+}
+
+#[tokio::test]
+async fn a_receive_asks_for_all_attributes_and_hides_the_messages_for_longer_than_an_invocation() {
+    let (queue, calls, server) = canned(ServiceAnswer::Output(json!({}))).await;
+    assert_eq!(queue.receive_dead_letters(7).await, Ok(Vec::new()));
+    let calls = calls.lock().unwrap();
+    let [call] = calls.as_slice() else { panic!("a receive is sent exactly once: {calls:?}") };
+    let expected = json!({"QueueUrl": format!("{}/111122223333/{QUEUE}", server.endpoint()),
+        "MaxNumberOfMessages": 7, "VisibilityTimeout": 120, "WaitTimeSeconds": 1,
+        "MessageSystemAttributeNames": ["All"], "MessageAttributeNames": ["All"]});
+    assert_eq!((call.operation.as_str(), &call.body), ("ReceiveMessage", &expected));
+}
+
+#[tokio::test]
+async fn a_dead_letter_is_received_with_all_that_was_sent_and_is_gone_once_deleted() {
+    let simulated = Simulated::with_queue(QUEUE).await;
+    simulated.send_dead_letters(&[dead_lettered("first"), dead_lettered("second")]).await;
+    let queue = queue_at(&simulated.server.endpoint(), QUEUE).await;
+    let received = queue.receive_dead_letters(10).await.unwrap();
+    let bodies: Vec<&str> = received.iter().map(|message| message.body.as_str()).collect();
+    assert_eq!(bodies, ["first", "second"]);
+    let ReceivedDeadLetter { message_id, attributes, system_attributes, .. } = &received[0];
+    assert!(!message_id.is_empty());
+    for (name, value) in dead_lettered("first").attributes {
+        assert_eq!(attributes.get(name), Some(&value));
+    }
+    for name in ["SenderId", "SentTimestamp"] {
+        assert!(system_attributes.contains_key(name), "{system_attributes:?}");
+    }
+    let handles = [received[0].receipt_handle.clone(), "no handle".to_owned()];
+    let deleted = queue.delete_dead_letters(&handles).await;
+    assert!(deleted[0].is_ok() && deleted[1].is_err(), "{deleted:?}");
+    assert_eq!(simulated.queued().iter().map(|(body, _)| body.as_str()).collect::<Vec<_>>(), ["second"]);
+}
+
+#[tokio::test]
+async fn a_receive_or_a_delete_that_fails_says_why() {
+    let error = ServiceError { code: "AccessDeniedException".to_owned(), message: "no".to_owned(), status: 403 };
+    let (queue, _calls, _server) = canned(ServiceAnswer::Error(error)).await;
+    assert!(queue.receive_dead_letters(1).await.unwrap_err().to_string().contains("AccessDeniedException"));
+    for deleted in queue.delete_dead_letters(&["a".to_owned(), "b".to_owned()]).await {
+        assert!(deleted.unwrap_err().to_string().contains("AccessDeniedException"));
+    }
 }
 
 #[tokio::test]

@@ -6,7 +6,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use taskhold::config::declarations::SETTINGS;
-use taskhold::lambda::dead_letter::{BODY_BYTES_ATTRIBUTE, MESSAGE_ID_ATTRIBUTE, REASON_ATTRIBUTE, SOURCE_ATTRIBUTE};
+use taskhold::lambda::dead_letter::{
+    BODY_BYTES_ATTRIBUTE, MESSAGE_ID_ATTRIBUTE, REASON_ATTRIBUTE, SENDER_ATTRIBUTE, SOURCE_ATTRIBUTE,
+};
+use taskhold::lambda::received::SENT_AT_ATTRIBUTE;
 use taskhold::metrics::{Counts, METRIC_DIMENSION, METRIC_NAMESPACE};
 use taskhold::service::alert::{AlertKind, Transition};
 
@@ -182,7 +185,14 @@ fn every_value_of_an_alerts_attributes_is_documented() {
 #[test]
 fn every_attribute_of_a_dead_lettered_message_is_documented() {
     let documented = table("docs/workers.md", "Attribute").into_iter().map(|row| bare(&row[0]));
-    let attributes = [REASON_ATTRIBUTE, MESSAGE_ID_ATTRIBUTE, SOURCE_ATTRIBUTE, BODY_BYTES_ATTRIBUTE];
+    let attributes = [
+        REASON_ATTRIBUTE,
+        MESSAGE_ID_ATTRIBUTE,
+        SOURCE_ATTRIBUTE,
+        SENT_AT_ATTRIBUTE,
+        SENDER_ATTRIBUTE,
+        BODY_BYTES_ATTRIBUTE,
+    ];
     assert_eq!(documented.collect::<Vec<_>>(), attributes);
 }
 

@@ -17,8 +17,9 @@ use taskhold::service::trigger::{EVENT_NAMES, EventName, Trigger};
 
 /// The parse result of each file: a line for the payload, then one for each record of a batch. A file without a row
 /// fails, and so does a row without a file.
-const EXPECTED: [(&str, &[&str]); 30] = [
+const EXPECTED: [(&str, &[&str]); 31] = [
     ("command-preflight", &["preflight of transcode"]),
+    ("command-redrive", &["redrive of at most 100 messages"]),
     ("command-release", &["release of 1 tasks"]),
     ("command-status", &["status of transcode"]),
     ("command-status-of-cluster", &["status of all of video"]),
@@ -139,6 +140,7 @@ fn read_command(command: &Command) -> String {
             format!("status of all of {}", cluster.name)
         }
         Command::Sweep => "sweep".to_owned(),
+        Command::Redrive(redrive) => format!("redrive of at most {} messages", redrive.messages_max),
         Command::Services(ServiceCommand::Release(release)) => format!("release of {} tasks", release.tasks.len()),
         Command::Services(ServiceCommand::Preflight(service)) => format!("preflight of {}", service.name),
     }

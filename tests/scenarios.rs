@@ -123,7 +123,7 @@ fn the_tour_is_the_same_in_process_and_against_the_real_function() {
 }
 
 /// Every operation that the function calls, except those of DynamoDB, which these tests do not use.
-const CALLED: [&str; 11] = [
+const CALLED: [&str; 13] = [
     "application-autoscaling:DescribeScalableTargets",
     "ecs:DescribeServices",
     "ecs:DescribeTasks",
@@ -133,6 +133,8 @@ const CALLED: [&str; 11] = [
     "ecs:UpdateService",
     "ecs:UpdateTaskProtection",
     "sns:Publish",
+    "sqs:DeleteMessageBatch",
+    "sqs:ReceiveMessage",
     "sqs:SendMessage",
     "sqs:SendMessageBatch",
 ];

@@ -3,7 +3,7 @@
 use crate::block_on;
 use ecs_sim::event_source::FunctionAnswer;
 use ecs_sim::queue::{AttributeValue, SendMessage};
-use ecs_sim::region::{DEAD_LETTER_QUEUE, Fault, JOB_QUEUE, Region, SharedRegion};
+use ecs_sim::region::{DEAD_LETTER_QUEUE, Fault, INTERRUPTED_QUEUE, JOB_QUEUE, Region, SharedRegion};
 use ecs_sim::scenario::{FunctionUnderTest, InProcess, Scenario, Silent, Summary, run};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -27,13 +27,63 @@ struct Stage {
     tasks: Vec<String>,
 }
 
+/// The two ways to redrive the dead-letter queue.
+#[derive(Clone, Copy, Debug)]
+enum RedrivenBy {
+    /// The function's command.
+    Command,
+    /// SQS's StartMessageMoveTask to the job queue.
+    Sqs,
+}
+
 impl Stage {
     fn new() -> Self {
+        Self::with(&[])
+    }
+
+    fn with(settings: &[(&str, &str)]) -> Self {
         let region = SharedRegion::new(Region::for_scenario(ecs_sim::control_plane::Variants::default()));
         let spec = ecs_sim::control_plane::ServiceSpec::new("video", "web", 2);
         let tasks = region.lock().ecs.create_service(spec).unwrap();
-        let function = InProcess::new(&region, std::iter::empty()).unwrap();
+        let function = InProcess::new(&region, settings.iter().copied()).unwrap();
         Self { region, function, tasks }
+    }
+
+    fn advance(&self, seconds: i64) {
+        let mut region = self.region.lock();
+        let to = region.now() + seconds * 1000;
+        region.advance_to(to);
+    }
+
+    fn redrive_by_command(&mut self) -> Value {
+        let deadline = self.region.lock().now() + 30_000;
+        match block_on(self.function.invoke(r#"{"redrive": {}}"#, deadline)).answer {
+            FunctionAnswer::Answered(answer) => answer["redrive"].clone(),
+            FunctionAnswer::Failed => panic!("the command is not answered"),
+        }
+    }
+
+    /// Redrives all dead letters. SQS sends each as a new message, with its attributes and another sender.
+    fn redrive(&mut self, by: RedrivenBy) {
+        match by {
+            RedrivenBy::Command => drop(self.redrive_by_command()),
+            RedrivenBy::Sqs => {
+                {
+                    let queues = &mut self.region.lock().queues;
+                    for received in queues.receive(DEAD_LETTER_QUEUE, 100).unwrap() {
+                        let mut message = SendMessage::new(&received.message.body).from_sender("AROAEXAMPLE:operator");
+                        message.attributes.clone_from(&received.message.attributes);
+                        queues.send(JOB_QUEUE, message).unwrap();
+                        queues.delete(DEAD_LETTER_QUEUE, &received.receipt_handle).unwrap();
+                    }
+                }
+                self.deliver(30_000);
+            }
+        }
+    }
+
+    fn send_from(&self, sender: &str, body: &str) {
+        self.region.lock().queues.send(JOB_QUEUE, SendMessage::new(body).from_sender(sender)).unwrap();
     }
 
     fn message(&self, task: usize, changes: Value) -> String {
@@ -216,6 +266,57 @@ fn every_message_ends_done_retried_or_dead_lettered_with_a_reason() {
 }
 
 #[test]
+fn a_dead_lettered_message_is_acknowledged_only_after_it_is_stored() {
+    let mut stage = Stage::new();
+    stage.send("nonsense");
+    stage.send(&stage.message(0, json!({})));
+    stage.region.lock().dead_letters_lost = 1;
+    assert_eq!(stage.deliver(30_000), 1, "the queue did not take the dead letter, so its message is retried");
+    assert!(stage.dead_lettered().is_empty() && stage.protected(0));
+    stage.advance(180);
+    assert_eq!(stage.deliver(5_000), 1, "there is no time left for the send");
+    assert!(stage.dead_lettered().is_empty());
+    stage.advance(180);
+    assert_eq!(stage.deliver(30_000), 0);
+    assert_eq!(stage.dead_lettered().len(), 1);
+}
+
+#[test]
+fn a_redriven_message_counts_from_when_it_was_first_sent() {
+    // Dead-lettered at its first failure, and forgotten an hour after it finished.
+    let settings = [("TASKHOLD_RECEIVES_MAX", "1"), ("TASKHOLD_FINISHED_JOB_RETENTION_HOURS", "1")];
+    for redriven_by in [RedrivenBy::Command, RedrivenBy::Sqs] {
+        let mut stage = Stage::with(&settings);
+        let sent = stage.region.lock().now();
+        for task in [0, 1] {
+            stage.send(&stage.message(task, json!({"maxDurationMinutes": 90 + 90 * task})));
+        }
+        stage.advance(10 * 60);
+        stage.region.lock().faults.extend([Fault::AccessDenied; 6]);
+        stage.deliver(30_000);
+        stage.region.lock().faults.clear();
+        assert_eq!(stage.dead_lettered().len(), 2);
+        stage.send(&stage.message(0, json!({"type": "job.finished"})));
+        stage.deliver(30_000);
+        stage.advance(100 * 60);
+        stage.redrive(redriven_by);
+        assert!(!stage.protected(0), "the time of its job is over: {redriven_by:?}");
+        let until = stage.region.lock().ecs.task(&stage.tasks[1]).unwrap().protected_until.unwrap();
+        let late_minutes = (until - sent) / 60_000 - 180;
+        assert!((0..=9).contains(&late_minutes), "{late_minutes} minutes after its end: {redriven_by:?}");
+        assert!(stage.dead_lettered().is_empty(), "{redriven_by:?}");
+    }
+    // An attribute with a later time than that of SQS extends nothing.
+    let mut stage = Stage::new();
+    let message = SendMessage::new(stage.message(0, json!({"maxDurationMinutes": 60})));
+    let message = message.with_attribute("taskhold.sentAt", "2099-01-01T00:00:00Z");
+    stage.region.lock().queues.send(JOB_QUEUE, message).unwrap();
+    stage.deliver(30_000);
+    stage.advance(70 * 60);
+    assert!(!stage.protected(0));
+}
+
+#[test]
 fn a_message_never_affects_the_rest_of_its_batch() {
     let gone = "0123456789abcdef0123456789abcdef";
     let arn = |text: &str| json!({ "taskArn": text });
@@ -316,21 +417,69 @@ fn other_clusters_are_never_touched() {
 
 #[test]
 fn with_sender_checks_only_the_task_itself_can_report_its_jobs() {
-    let mut stage = Stage::new();
-    let settings = [("TASKHOLD_REQUIRE_SENDER_TASK", "true")];
-    stage.function = InProcess::new(&stage.region, settings.into_iter()).unwrap();
-    let (own, other) = (format!("AROAEXAMPLE:{}", stage.tasks[0]), format!("AROAEXAMPLE:{}", stage.tasks[1]));
-    for (sender, is_heard) in [(&other, false), (&"AIDAEXAMPLE".to_owned(), false), (&own, true)] {
-        let message = SendMessage::new(stage.message(0, json!({}))).from_sender(sender);
-        stage.region.lock().queues.send(JOB_QUEUE, message).unwrap();
+    let mut stage = Stage::with(&[("TASKHOLD_REQUIRE_SENDER_TASK", "true")]);
+    let id = stage.tasks[0].clone();
+    let others = [
+        format!("AROAEXAMPLE:{}", stage.tasks[1]), // another task
+        format!("AROAEXAMPLE:{}", id.to_uppercase()),
+        format!("aroaexample:{id}"),
+        format!("AROAEXAMPLE:{}", &id[..31]),
+        format!("AROAEXAMPLE:{id}0"),
+        format!("AROAEXAMPLE:0{id}"),
+        format!("AROAEXAMPLE:x:{id}"),
+        format!("AIDAEXAMPLE:{id}"),  // no role
+        format!("111122223333:{id}"), // a federated user
+        "AIDAEXAMPLE".to_owned(),     // an IAM user, or a service
+        id.clone(),
+    ];
+    assert_ne!(id, id.to_uppercase());
+    for sender in &others {
+        stage.send_from(sender, &stage.message(0, json!({})));
         assert_eq!(stage.deliver(30_000), 0, "{sender}");
-        assert_eq!(stage.protected(0), is_heard, "{sender}");
+        assert!(!stage.protected(0), "{sender}");
     }
     let dead_lettered = stage.dead_lettered();
-    assert!(
-        dead_lettered.len() == 2 && dead_lettered.iter().all(|reason| reason.contains("TASKHOLD_REQUIRE_SENDER_TASK")),
-        "{dead_lettered:?}"
-    );
+    assert_eq!(dead_lettered.len(), others.len());
+    let names_the_setting = |reason: &String| reason.contains("TASKHOLD_REQUIRE_SENDER_TASK");
+    assert!(dead_lettered.iter().all(names_the_setting), "{dead_lettered:?}");
+    // A redrive, by whichever way, is no way around the check.
+    let report = stage.redrive_by_command();
+    assert_eq!((&report["received"], &report["carriedOut"]), (&json!(others.len()), &json!(0)), "{report}");
+    stage.advance(180);
+    stage.redrive(RedrivenBy::Sqs);
+    assert!(!stage.protected(0) && stage.dead_lettered().len() == others.len());
+    stage.send_from(&format!("AROAEXAMPLE:{id}"), &stage.message(0, json!({})));
+    assert_eq!(stage.deliver(30_000), 0);
+    assert!(stage.protected(0));
+    assert_eq!(stage.dead_lettered().len(), others.len());
+}
+
+#[test]
+fn with_sender_checks_the_job_queue_carries_no_events() {
+    let mut stage = Stage::with(&[("TASKHOLD_REQUIRE_SENDER_TASK", "true")]);
+    let own = format!("AROAEXAMPLE:{}", stage.tasks[0]);
+    stage.send_from(&own, &stage.message(0, json!({})));
+    stage.deliver(30_000);
+    assert!(stage.protected(0));
+    stage.region.lock().ecs.stop_task(&stage.tasks[0]).unwrap();
+    stage.advance(120);
+    let event = json!({"source": "aws.ecs", "detail-type": "ECS Task State Change", "detail": {
+        "taskArn": format!("arn:aws:ecs:eu-west-1:111122223333:task/video/{}", stage.tasks[0]),
+        "lastStatus": "STOPPED"}});
+    let interrupted = |stage: &Stage| stage.region.lock().queues.messages(INTERRUPTED_QUEUE).unwrap().len();
+    let ignored = json!({"source": "aws.ecs", "detail-type": "From The Future", "detail": {}});
+    for event in [&event, &ignored] {
+        stage.send_from(&own, &event.to_string());
+        assert_eq!(stage.deliver(30_000), 0);
+    }
+    assert_eq!((stage.dead_lettered().len(), interrupted(&stage)), (2, 0));
+    let report = stage.redrive_by_command();
+    assert_eq!((&report["carriedOut"], interrupted(&stage)), (&json!(0), 0), "{report}");
+    // EventBridge sends what it could not deliver to the dead-letter queue itself.
+    let undelivered = SendMessage::new(event.to_string()).with_attribute("ERROR_CODE", "NO_PERMISSIONS");
+    stage.region.lock().queues.send(DEAD_LETTER_QUEUE, undelivered.from_sender("AIDAEXAMPLE")).unwrap();
+    let report = stage.redrive_by_command();
+    assert_eq!((&report["carriedOut"], interrupted(&stage)), (&json!(1), 1), "{report}");
 }
 
 #[test]

@@ -79,6 +79,8 @@ pub struct Region {
     pub scaled_before: Vec<ScaledBefore>,
     /// This many of the next calls to SNS get no answer and have no effect.
     pub publications_lost: u32,
+    /// This many of the next sends to the dead-letter queue fail.
+    pub dead_letters_lost: u32,
     /// This many of the next calls to Application Auto Scaling are denied.
     pub autoscaling_denied: u32,
     /// How long ECS takes for each call, on the clock of the Region.
@@ -126,6 +128,7 @@ impl Region {
             faults_of: BTreeMap::new(),
             scaled_before: Vec::new(),
             publications_lost: 0,
+            dead_letters_lost: 0,
             autoscaling_denied: 0,
             latency_ms: 0,
             calls: Vec::new(),

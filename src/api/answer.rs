@@ -30,6 +30,8 @@ pub enum Answer {
         /// One entry per task, sorted by id.
         tasks: Vec<ReleasedTask>,
     },
+    /// Answers `redrive`.
+    Redrive(RedriveReport),
     /// Answers a command that failed.
     Error(ErrorReport),
 }
@@ -82,6 +84,39 @@ pub struct SweepReport {
     pub alerts: usize,
     /// Whether a recheck continues with the rest.
     pub continues: bool,
+}
+
+/// The result of a redrive.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RedriveReport {
+    /// Messages received from the dead-letter queue.
+    pub received: usize,
+    /// Messages among them that were carried out and deleted.
+    pub carried_out: usize,
+    /// Messages among them that were deleted because later sweeps have done their work.
+    pub discarded: usize,
+    /// Messages among them that stay in the dead-letter queue.
+    pub kept: Vec<KeptMessage>,
+    /// Whether the dead-letter queue may hold more messages.
+    pub more: bool,
+}
+
+/// A message that stays in the dead-letter queue.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeptMessage {
+    /// Its id in the dead-letter queue.
+    pub message_id: String,
+    /// Why it stays.
+    pub reason: String,
+}
+
+impl KeptMessage {
+    /// Bounds the reason, since there can be many.
+    pub fn new(message_id: &str, reason: &str) -> Self {
+        Self { message_id: message_id.to_owned(), reason: bounded(reason) }
+    }
 }
 
 /// Why a command failed.

@@ -14,9 +14,23 @@ use std::sync::Arc;
 pub enum Command {
     /// `{"sweep": {}}`: reconcile all services and send new alerts.
     Sweep,
+    /// `{"redrive": {}}`: carry out messages of the dead-letter queue.
+    Redrive(RedriveCommand),
     /// About one service, or the services of a cluster.
     Services(ServiceCommand),
 }
+
+/// Messages of the dead-letter queue that are to be carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RedriveCommand {
+    /// Maximum number of messages to receive.
+    pub messages_max: usize,
+}
+
+/// Number of messages that `redrive` receives unless it names another: what an invocation of 30 seconds manages.
+const MESSAGES_REDRIVEN_DEFAULT: usize = 100;
+/// Maximum number of messages in one `redrive`, so that its answer stays small.
+const MESSAGES_REDRIVEN_MAX: u64 = 1000;
 
 /// A command about services or their tasks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,7 +76,7 @@ pub enum Scope {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
     /// There is no such command.
-    #[error("`{0}` is not a command; the commands are `status`, `preflight`, `sweep` and `release`")]
+    #[error("`{0}` is not a command; the commands are `status`, `preflight`, `sweep`, `release` and `redrive`")]
     UnknownCommand(String),
     /// A field is missing or has the wrong type.
     #[error("`{field}` {problem}")]
@@ -81,6 +95,9 @@ pub enum CommandError {
     /// The call to ECS failed.
     #[error(transparent)]
     Ecs(#[from] crate::ecs::error::EcsError),
+    /// The dead-letter queue cannot be redriven.
+    #[error("cannot redrive the dead-letter queue: {0}")]
+    Redrive(String),
 }
 
 impl CommandError {
@@ -92,6 +109,7 @@ impl CommandError {
             Self::Name(_) => "not-configured",
             Self::ServiceNotFound(_) => "service-not-found",
             Self::Ecs(_) => "ecs-failed",
+            Self::Redrive(_) => "cannot-redrive",
         }
     }
 }
@@ -103,10 +121,11 @@ struct Fields {
     tasks: Option<Value>,
     force: Option<Value>,
     by: Option<Value>,
+    messages: Option<Value>,
 }
 
 /// The names of all commands.
-const COMMANDS: [&str; 4] = ["status", "preflight", "sweep", "release"];
+const COMMANDS: [&str; 5] = ["status", "preflight", "sweep", "release", "redrive"];
 
 /// Parses an object that has a member with the name of a command, or only one member. `None` if the payload has another
 /// shape.
@@ -128,6 +147,9 @@ fn read(name: &str, fields: &str, clusters: &Clusters) -> Result<Command, Comman
     let invalid =
         |error: serde_json::Error| CommandError::InvalidField { field: "command", problem: error.to_string() };
     let fields: Fields = serde_json::from_str(fields).map_err(invalid)?;
+    if name == "redrive" {
+        return redrive(&fields).map(Command::Redrive);
+    }
     let cluster = match text("cluster", fields.cluster.as_ref())? {
         Some(cluster) => clusters.find(cluster)?,
         None => clusters.only().ok_or_else(|| CommandError::InvalidField {
@@ -151,6 +173,20 @@ fn read(name: &str, fields: &str, clusters: &Clusters) -> Result<Command, Comman
             problem: "is missing; it must be the name of a service".to_owned(),
         }),
     }
+}
+
+fn redrive(fields: &Fields) -> Result<RedriveCommand, CommandError> {
+    let messages_max = match &fields.messages {
+        None | Some(Value::Null) => MESSAGES_REDRIVEN_DEFAULT,
+        Some(messages) => {
+            let number = messages.as_u64().filter(|number| (1..=MESSAGES_REDRIVEN_MAX).contains(number));
+            number.and_then(|number| usize::try_from(number).ok()).ok_or_else(|| CommandError::InvalidField {
+                field: "messages",
+                problem: format!("must be a whole number from 1 to {MESSAGES_REDRIVEN_MAX}"),
+            })?
+        }
+    };
+    Ok(RedriveCommand { messages_max })
 }
 
 fn release(cluster: Arc<ClusterArn>, fields: &Fields) -> Result<ReleaseCommand, CommandError> {

@@ -1,7 +1,7 @@
 //! The adapter to queues that receive messages in batches.
 
 use crate::aws::lazy::Lazy;
-use crate::lambda::dead_letter::{DeadLetter, DeadLetterQueue};
+use crate::lambda::dead_letter::{DeadLetter, DeadLetterQueue, ReceivedDeadLetter};
 use crate::notify::sink::InterruptedJobQueue;
 use crate::outbox::DeliveryError;
 use crate::sqs::sends;
@@ -10,11 +10,21 @@ use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::BuildError;
 use aws_sdk_sqs::types::builders::SendMessageBatchRequestEntryBuilder;
-use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
+use aws_sdk_sqs::types::{
+    DeleteMessageBatchRequestEntry, Message, MessageAttributeValue, MessageSystemAttributeName,
+    SendMessageBatchRequestEntry,
+};
 use futures_util::stream::{self, StreamExt};
 
 /// Most batches of one list of messages in flight at once.
 const BATCHES_AT_ONCE: usize = 8;
+
+/// How long a received message is invisible to others: longer than an invocation, so that one redrive does not receive a
+/// message twice, and short enough for a person who wants to read what stayed.
+const INVISIBLE_SECONDS: i32 = 120;
+/// Long polling asks all servers of the queue (SQS Developer Guide, "Amazon SQS short and long polling"): without it, an
+/// empty answer would not mean that the queue is empty.
+const WAIT_SECONDS: i32 = 1;
 
 /// A queue, identified by its URL: the dead-letter queue or the queue for interrupted jobs.
 #[derive(Clone, Debug)]
@@ -62,10 +72,61 @@ impl AwsQueue {
     }
 }
 
+impl AwsQueue {
+    async fn receive(&self, max: usize) -> Result<Vec<ReceivedDeadLetter>, DeliveryError> {
+        let call = self.client.client().receive_message().queue_url(&self.queue_url);
+        let call = call
+            .max_number_of_messages(i32::try_from(max).unwrap_or(i32::MAX))
+            .visibility_timeout(INVISIBLE_SECONDS)
+            .wait_time_seconds(WAIT_SECONDS)
+            .message_system_attribute_names(MessageSystemAttributeName::All)
+            .message_attribute_names("All");
+        let received = call.send().await.map_err(|error| DeliveryError(crate::aws::on_one_line(&error)))?;
+        Ok(received.messages.unwrap_or_default().into_iter().map(dead_letter).collect())
+    }
+
+    /// Deletes messages; the id of each entry is its index. Returns for each whether SQS deleted it.
+    async fn delete_batch(&self, receipt_handles: &[String]) -> Vec<Result<(), DeliveryError>> {
+        let entry = |(at, handle): (usize, &String)| {
+            DeleteMessageBatchRequestEntry::builder().id(at.to_string()).receipt_handle(handle).build()
+        };
+        let all = |why: String| vec![Err(DeliveryError(why)); receipt_handles.len()];
+        let entries = match receipt_handles.iter().enumerate().map(entry).collect::<Result<Vec<_>, _>>() {
+            Ok(entries) => entries,
+            Err(error) => return all(error.to_string()),
+        };
+        let call = self.client.client().delete_message_batch().queue_url(&self.queue_url);
+        let answer = match call.set_entries(Some(entries)).send().await {
+            Ok(answer) => answer,
+            Err(error) => return all(crate::aws::on_one_line(&error)),
+        };
+        let mut deleted = all("SQS did not answer for it".to_owned());
+        let place = |id: &str| id.parse::<usize>().ok().filter(|at| *at < receipt_handles.len());
+        for at in answer.successful().iter().filter_map(|entry| place(entry.id())) {
+            deleted[at] = Ok(());
+        }
+        for failed in answer.failed() {
+            if let Some(at) = place(failed.id()) {
+                deleted[at] =
+                    Err(DeliveryError(format!("{}: {}", failed.code(), failed.message().unwrap_or("no message"))));
+            }
+        }
+        deleted
+    }
+}
+
 #[async_trait]
 impl DeadLetterQueue for AwsQueue {
     async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), DeliveryError>> {
         self.send_batch(messages.len(), messages.iter().enumerate().map(dead_lettered).collect()).await
+    }
+
+    async fn receive_dead_letters(&self, max: usize) -> Result<Vec<ReceivedDeadLetter>, DeliveryError> {
+        self.receive(max).await
+    }
+
+    async fn delete_dead_letters(&self, receipt_handles: &[String]) -> Vec<Result<(), DeliveryError>> {
+        self.delete_batch(receipt_handles).await
     }
 }
 
@@ -95,4 +156,16 @@ fn dead_lettered((at, message): (usize, &DeadLetter)) -> Result<SendMessageBatch
         entry = entry.message_attributes(*name, value);
     }
     entry.build()
+}
+
+fn dead_letter(message: Message) -> ReceivedDeadLetter {
+    let system_attributes = message.attributes.unwrap_or_default().into_iter();
+    let attributes = message.message_attributes.unwrap_or_default().into_iter();
+    ReceivedDeadLetter {
+        message_id: message.message_id.unwrap_or_default(),
+        receipt_handle: message.receipt_handle.unwrap_or_default(),
+        body: message.body.unwrap_or_default(),
+        system_attributes: system_attributes.map(|(name, value)| (name.as_str().to_owned(), value)).collect(),
+        attributes: attributes.filter_map(|(name, value)| Some((name, value.string_value?))).collect(),
+    }
 }

@@ -10,7 +10,7 @@ use crate::lambda::dead_letter::DeadLetter;
 use crate::lambda::function::Function;
 use crate::lambda::job_message::JobMessageType;
 use crate::lambda::outcome::{MessageOutcome, message_outcome, retry_or_dead_letter};
-use crate::lambda::sqs_record::Received;
+use crate::lambda::received::Received;
 use crate::metrics::Counts;
 use crate::outbox::DeliveryError;
 use crate::service::recheck::Recheck;
@@ -44,9 +44,26 @@ struct Outcomes {
 impl Function {
     pub(crate) async fn handle_batch(&self, mut batch: SqsEvent, budget: Budget<'_>) -> SqsBatchResponse {
         let now = self.clock().now();
-        let received: Vec<Received> = batch.records.iter().map(|message| Received::of(message, now)).collect();
-        let mut gathered = Gathered::of(&batch.records, &received, budget.counts, self.config());
-        batch.records.iter_mut().for_each(drop_what_is_read);
+        let received: Vec<Received> =
+            batch.records.iter_mut().map(|message| Received::take_from(message, now)).collect();
+        let mut message_outcomes = self.carry_out_messages(&mut batch.records, &received, budget).await;
+        // Before dead-lettering, so that held messages are not dead-lettered as well; and again after it, since it can
+        // fail.
+        hold_groups(&batch.records, &mut message_outcomes);
+        self.dead_letter(&batch.records, &received, &mut message_outcomes, budget).await;
+        hold_groups(&batch.records, &mut message_outcomes);
+        respond(&batch.records, &message_outcomes, budget.counts)
+    }
+
+    /// Carries out messages and returns the outcome of each, in order. Dead-letters none: that is up to the caller.
+    pub(crate) async fn carry_out_messages(
+        &self,
+        records: &mut [SqsMessage],
+        received: &[Received],
+        budget: Budget<'_>,
+    ) -> Vec<MessageOutcome> {
+        let mut gathered = Gathered::of(records, received, budget.counts, self.config());
+        records.iter_mut().for_each(drop_what_is_read);
         let mut unobserved = self.observe_stops(&mut gathered, budget).await;
         // In the order of the records, so that the same batch is always handled the same way.
         let tasks: Vec<Task> = gathered.changes.iter().map(|change| change.task.clone()).collect();
@@ -59,15 +76,8 @@ impl Function {
         let reconciled = gathered.service_work.iter().map(|work| self.carry_out(work, budget));
         let reconciled = stream::iter(reconciled).buffered(SERVICES_AT_ONCE).collect().await;
         let outcomes = Outcomes { states, unobserved, reconciled, now: self.clock().now() };
-        let pending = gathered.pending.into_iter().zip(&received);
-        let mut message_outcomes: Vec<MessageOutcome> =
-            pending.map(|(pending, received)| self.message_outcome(pending, received, &outcomes)).collect();
-        // Before dead-lettering, so that held messages are not dead-lettered as well; and again after it, since it can
-        // fail.
-        hold_groups(&batch.records, &mut message_outcomes);
-        self.dead_letter(&batch.records, &mut message_outcomes, budget).await;
-        hold_groups(&batch.records, &mut message_outcomes);
-        respond(&batch.records, &message_outcomes, budget.counts)
+        let pending = gathered.pending.into_iter().zip(received);
+        pending.map(|(pending, received)| self.message_outcome(pending, received, &outcomes)).collect()
     }
 
     fn message_outcome(&self, pending: Pending, received: &Received, outcomes: &Outcomes) -> MessageOutcome {
@@ -129,18 +139,19 @@ impl Function {
     }
 
     /// Sends the messages to dead-letter. A message that could not be sent is retried instead.
-    async fn dead_letter(&self, records: &[SqsMessage], message_outcomes: &mut [MessageOutcome], budget: Budget<'_>) {
+    async fn dead_letter(
+        &self,
+        records: &[SqsMessage],
+        received: &[Received],
+        message_outcomes: &mut [MessageOutcome],
+        budget: Budget<'_>,
+    ) {
         let mut places = Vec::new();
         let mut messages = Vec::new();
-        for (at, (message_outcome, message)) in message_outcomes.iter().zip(records).enumerate() {
+        for (at, message_outcome) in message_outcomes.iter().enumerate() {
             if let MessageOutcome::DeadLetter(reason) = message_outcome {
                 places.push(at);
-                messages.push(DeadLetter::new(
-                    message.body.as_deref().unwrap_or_default(),
-                    reason,
-                    message.message_id.as_deref().unwrap_or_default(),
-                    message.event_source_arn.as_deref().unwrap_or_default(),
-                ));
+                messages.push(DeadLetter::new(&records[at], &received[at], reason));
             }
         }
         if messages.is_empty() {

@@ -1,9 +1,12 @@
 //! Dead letters: a message that cannot be carried out is sent to the dead-letter queue with the reason, and only then
 //! counts as done. A crash in between dead-letters it twice rather than never.
 
+use crate::lambda::received::{Received, SENT_AT_ATTRIBUTE};
 use crate::outbox::DeliveryError;
 use crate::sqs::{MESSAGE_BYTES_MAX, sends};
 use async_trait::async_trait;
+use aws_lambda_events::sqs::SqsMessage;
+use std::collections::HashMap;
 
 /// Why the message was dead-lettered. The names of these attributes are part of taskhold's interface.
 pub const REASON_ATTRIBUTE: &str = "taskhold.reason";
@@ -11,13 +14,19 @@ pub const REASON_ATTRIBUTE: &str = "taskhold.reason";
 pub const MESSAGE_ID_ATTRIBUTE: &str = "taskhold.messageId";
 /// The ARN of the original queue.
 pub const SOURCE_ATTRIBUTE: &str = "taskhold.sourceQueueArn";
+/// Who sent the message to its original queue, according to SQS: in the dead-letter queue, its sender is the function.
+pub const SENDER_ATTRIBUTE: &str = "taskhold.senderId";
 /// The original size of the body, present only if the body was cut to make room for the attributes.
 pub const BODY_BYTES_ATTRIBUTE: &str = "taskhold.bodyBytes";
 
 /// Longer reasons are cut, since a reason must fit beside a body.
 const REASON_CHARS_MAX: usize = 1000;
-/// Space for four attributes: their names, the type `String`, a reason of four bytes per character, an id and an ARN.
-const ATTRIBUTES_BYTES_MAX: usize = 6 * 1024;
+/// Longest sender that SQS reports: a unique id of 128 characters and a session of 64 (IAM and STS API references). The
+/// space below relies on it.
+const SENDER_CHARS_MAX: usize = 193;
+/// Space for six attributes: their names, the type `String`, a reason of four bytes per character, an id, an ARN, a time
+/// and a sender of four bytes per character.
+const ATTRIBUTES_BYTES_MAX: usize = 7 * 1024;
 
 /// A message for the dead-letter queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,21 +37,50 @@ pub struct DeadLetter {
     pub attributes: Vec<(&'static str, String)>,
 }
 
-/// Stores dead-lettered messages for an operator to inspect.
+/// A message of the dead-letter queue, as a receive returns it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReceivedDeadLetter {
+    /// Its id in the dead-letter queue.
+    pub message_id: String,
+    /// Deletes this delivery of it.
+    pub receipt_handle: String,
+    /// The text of the message.
+    pub body: String,
+    /// What SQS says about it, by SQS's names.
+    pub system_attributes: HashMap<String, String>,
+    /// Its message attributes that are text.
+    pub attributes: HashMap<String, String>,
+}
+
+/// Most messages of one receive (SQS API reference, "ReceiveMessage").
+pub const MESSAGES_PER_RECEIVE_MAX: usize = 10;
+
+/// Stores dead-lettered messages for an operator to inspect, and returns them for a redrive.
 #[async_trait]
 pub trait DeadLetterQueue: Send + Sync {
     /// Sends at most [`crate::sqs::MESSAGES_PER_SEND_MAX`] messages of at most [`MESSAGE_BYTES_MAX`] together. Returns
     /// for each, in order, whether the queue has stored it.
     async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), DeliveryError>>;
+
+    /// Receives at most `max` messages, of at most [`MESSAGES_PER_RECEIVE_MAX`], with all their attributes; none if the
+    /// queue is empty. No other receive returns them for some minutes.
+    async fn receive_dead_letters(&self, max: usize) -> Result<Vec<ReceivedDeadLetter>, DeliveryError>;
+
+    /// Deletes received messages by their receipt handles, at most [`MESSAGES_PER_RECEIVE_MAX`]. Returns for each, in
+    /// order, whether it is deleted.
+    async fn delete_dead_letters(&self, receipt_handles: &[String]) -> Vec<Result<(), DeliveryError>>;
 }
 
 impl DeadLetter {
-    /// Prepares a message from its body, the reason, its id and the ARN of its original queue.
-    pub fn new(body: &str, reason: &str, message_id: &str, source_queue_arn: &str) -> Self {
+    /// Prepares a message with the reason.
+    pub fn new(message: &SqsMessage, received: &Received, reason: &str) -> Self {
+        let body = message.body.as_deref().unwrap_or_default();
         let mut attributes = vec![
-            (REASON_ATTRIBUTE, sendable(reason)),
-            (MESSAGE_ID_ATTRIBUTE, sendable(message_id)),
-            (SOURCE_ATTRIBUTE, sendable(source_queue_arn)),
+            (REASON_ATTRIBUTE, sendable(reason, REASON_CHARS_MAX)),
+            (MESSAGE_ID_ATTRIBUTE, sendable(message.message_id.as_deref().unwrap_or_default(), REASON_CHARS_MAX)),
+            (SOURCE_ATTRIBUTE, sendable(message.event_source_arn.as_deref().unwrap_or_default(), REASON_CHARS_MAX)),
+            (SENT_AT_ATTRIBUTE, received.sent_at.to_string()),
+            (SENDER_ATTRIBUTE, sendable(&received.sender, SENDER_CHARS_MAX)),
         ];
         // SQS rejects an attribute without a value.
         attributes.retain(|(_, value)| !value.is_empty());
@@ -71,17 +109,46 @@ impl DeadLetter {
 }
 
 /// The text without characters that SQS rejects (SQS API reference, "SendMessage"), bounded in length.
-fn sendable(text: &str) -> String {
+fn sendable(text: &str, chars_max: usize) -> String {
     let taken = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
-    text.chars().take(REASON_CHARS_MAX).map(|c| if taken(c) { c } else { char::REPLACEMENT_CHARACTER }).collect()
+    text.chars().take(chars_max).map(|c| if taken(c) { c } else { char::REPLACEMENT_CHARACTER }).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lambda::received::Channel;
+
+    const SENDER: &str = "AROAEXAMPLE:6b777c1809a94925ab48098fa09824de";
+
+    fn message(body: &str, id: &str, source: &str) -> SqsMessage {
+        let mut message = SqsMessage::default();
+        message.body = Some(body.to_owned());
+        message.message_id = Some(id.to_owned());
+        message.event_source_arn = Some(source.to_owned());
+        message
+    }
+
+    fn received(sender: &str) -> Received {
+        let sent_at = "2026-01-05T09:30:00.5Z".parse().unwrap();
+        Received { sent_at, receives: 1, sender: sender.to_owned(), channel: Channel::Queue }
+    }
 
     fn dead_lettered(body: &str) -> DeadLetter {
-        DeadLetter::new(body, "because", "id-1", "arn:aws:sqs:eu-west-1:111122223333:jobs")
+        let message = message(body, "id-1", "arn:aws:sqs:eu-west-1:111122223333:jobs");
+        DeadLetter::new(&message, &received(SENDER), "because")
+    }
+
+    #[test]
+    fn a_dead_letter_says_why_where_when_and_by_whom_it_was_sent_first() {
+        let expected = [
+            (REASON_ATTRIBUTE, "because"),
+            (MESSAGE_ID_ATTRIBUTE, "id-1"),
+            (SOURCE_ATTRIBUTE, "arn:aws:sqs:eu-west-1:111122223333:jobs"),
+            (SENT_AT_ATTRIBUTE, "2026-01-05T09:30:00.5Z"),
+            (SENDER_ATTRIBUTE, SENDER),
+        ];
+        assert_eq!(dead_lettered("x").attributes, expected.map(|(name, value)| (name, value.to_owned())));
     }
 
     #[test]
@@ -96,15 +163,16 @@ mod tests {
     fn the_longest_reason_fits_beside_the_longest_body() {
         let reason = "\u{10ffff}".repeat(5000);
         let long = "x".repeat(5000);
-        let message = DeadLetter::new(&"x".repeat(2 * MESSAGE_BYTES_MAX), &reason, "id-1", &long[..1000]);
+        let sent = message(&"x".repeat(2 * MESSAGE_BYTES_MAX), "id-1", &long[..1000]);
+        let message = DeadLetter::new(&sent, &received(&"\u{10ffff}".repeat(5000)), &reason);
         assert!(message.bytes() <= MESSAGE_BYTES_MAX, "{}", message.bytes());
     }
 
     #[test]
     fn characters_that_sqs_refuses_are_replaced() {
-        let message = DeadLetter::new("x", "a\u{0}b\u{ffff}c", "id", "");
+        let message = DeadLetter::new(&message("x", "id", ""), &received(""), "a\u{0}b\u{ffff}c");
         assert_eq!(message.attributes[0], (REASON_ATTRIBUTE, "a\u{fffd}b\u{fffd}c".to_owned()));
-        assert_eq!(message.attributes.len(), 2, "an attribute without a value is left out");
+        assert_eq!(message.attributes.len(), 3, "an attribute without a value is left out");
     }
 
     #[test]

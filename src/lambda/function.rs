@@ -137,6 +137,9 @@ impl Function {
                 Response::Event { taskhold: handled.inspect_err(log_failure)? }
             }
             Invocation::Command(Ok(Command::Sweep)) => Response::Command(Answer::Sweep(self.sweep(budget).await)),
+            Invocation::Command(Ok(Command::Redrive(command))) => {
+                Response::Command(self.redrive(command, budget).await)
+            }
             Invocation::Command(Ok(Command::Services(command))) => {
                 Response::Command(Commands { services: &self.services }.answer(command, budget).await)
             }

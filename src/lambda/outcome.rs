@@ -4,7 +4,7 @@
 use crate::config::settings::Config;
 use crate::ecs::error::Disposition;
 use crate::lambda::job_message::JobMessageType;
-use crate::lambda::sqs_record::Received;
+use crate::lambda::received::Received;
 use crate::task::job::JobKey;
 use crate::task::outcome::{RetryReason, TaskState, disposition};
 use jiff::Timestamp;

@@ -3,51 +3,13 @@
 //! Each record is parsed alone, so a malformed one does not affect its neighbors.
 
 use crate::config::clusters::Clusters;
-use crate::ecs::arn::{Task, shown};
+use crate::ecs::arn::shown;
 use crate::lambda::job_message::{JobMessage, JobMessageError, JobMessageFields};
 use crate::lambda::payload::EcsEvent;
-use aws_lambda_events::sqs::SqsMessage;
-use jiff::Timestamp;
 
 /// Larger than any job message: the longest valid one, with every character escaped, has about 20 KB. A larger body is
 /// rejected without validation.
 pub const JOB_MESSAGE_BYTES_MAX: usize = 65_536;
-
-/// The attributes of a message, apart from its body.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Received {
-    /// When SQS received it; trusted more than the sender's clock.
-    pub sent_at: Timestamp,
-    /// The number of deliveries including this one; 1 if SQS does not say.
-    pub receives: u32,
-}
-
-impl Received {
-    /// Reads the attributes of a record (aws-facts "Lambda and SQS"). SQS always sets them; a payload written by hand
-    /// without them counts as sent just now, for the first time.
-    pub fn of(message: &SqsMessage, now: Timestamp) -> Self {
-        let number = |name: &str| message.attributes.get(name).and_then(|value| value.parse::<i64>().ok());
-        let sent_at = number("SentTimestamp").and_then(|ms| Timestamp::from_millisecond(ms).ok());
-        let receives = number("ApproximateReceiveCount").and_then(|count| u32::try_from(count).ok());
-        Self { sent_at: sent_at.unwrap_or(now), receives: receives.unwrap_or(1) }
-    }
-}
-
-/// Whether a message comes from the task that it reports on. The credentials of a task role carry the task's id as
-/// session name, and SQS attaches that to the message (aws-facts "ECS: the protection API").
-///
-/// # Errors The sender is another, or SQS does not say; the text is the reason for dead-lettering the message.
-pub fn check_sender(message: &SqsMessage, task: &Task) -> Result<(), String> {
-    let sender = message.attributes.get("SenderId").map(String::as_str).unwrap_or_default();
-    let session = sender.split_once(':').map_or("", |(_, session)| session);
-    if session == task.id.as_str() {
-        return Ok(());
-    }
-    let (sender, id) = (shown(sender), &task.id);
-    Err(format!(
-        "its sender is `{sender}`; with TASKHOLD_REQUIRE_SENDER_TASK only the task itself, in session `{id}` of its task role, may speak for it"
-    ))
-}
 
 /// The content of a record's body.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -219,41 +181,5 @@ mod tests {
             assert!(reason.contains(expected), "expected {expected}, found {reason}");
             assert!(reason.len() < 700, "a reason must fit an attribute: {}", reason.len());
         }
-    }
-
-    #[test]
-    fn a_message_speaks_for_the_task_whose_session_sent_it_and_for_no_other() {
-        let task = job(&message().to_string()).task;
-        let from = |sender: Option<&str>| {
-            let mut message = SqsMessage::default();
-            message.attributes.extend(sender.map(|sender| ("SenderId".to_owned(), sender.to_owned())));
-            check_sender(&message, &task)
-        };
-        assert_eq!(from(Some(&format!("AROAEXAMPLE:{ID}"))), Ok(()));
-        let other = "0".repeat(32);
-        for sender in [
-            None,
-            Some(""),
-            Some(ID),
-            Some("AIDAEXAMPLE"),
-            Some("AROAEXAMPLE:"),
-            Some(&*format!("AROAEXAMPLE:{other}")),
-        ] {
-            let reason = from(sender).unwrap_err();
-            assert!(reason.contains(ID) && reason.contains(sender.unwrap_or_default()), "{reason}");
-        }
-        let long = from(Some(&"x".repeat(5000))).unwrap_err();
-        assert!(long.len() < 700, "a reason must fit an attribute: {}", long.len());
-    }
-
-    #[test]
-    fn what_sqs_says_is_read_and_without_it_a_message_counts_as_just_sent() {
-        let mut message = SqsMessage::default();
-        let now = Timestamp::from_second(1_700_000_000).unwrap();
-        assert_eq!(Received::of(&message, now), Received { sent_at: now, receives: 1 });
-        message.attributes.insert("SentTimestamp".to_owned(), "1764000000000".to_owned());
-        message.attributes.insert("ApproximateReceiveCount".to_owned(), "3".to_owned());
-        assert_eq!(Received::of(&message, now).receives, 3);
-        assert_eq!(Received::of(&message, now).sent_at.as_millisecond(), 1_764_000_000_000);
     }
 }

@@ -35,6 +35,7 @@ REACHES = {
     "scheduled-event": None,
     # These do not come from EventBridge at all.
     "command-preflight": None,
+    "command-redrive": None,
     "command-release": None,
     "command-status": None,
     "command-status-of-cluster": None,

@@ -16,7 +16,7 @@ use taskhold::ecs::task::{StopCause, TaskDescription};
 use taskhold::ecs::{
     Ecs, FailureReason, ProtectedTask, ProtectionAnswer, ProtectionFailure, ProtectionSetting, ServiceReads,
 };
-use taskhold::lambda::dead_letter::{DeadLetter, DeadLetterQueue, MESSAGE_ID_ATTRIBUTE};
+use taskhold::lambda::dead_letter::{DeadLetter, DeadLetterQueue, MESSAGE_ID_ATTRIBUTE, ReceivedDeadLetter};
 use taskhold::lambda::function::{Function, Parts};
 use taskhold::outbox::DeliveryError;
 use taskhold::store::error::StoreError;
@@ -208,5 +208,13 @@ impl DeadLetterQueue for ScriptedParking {
             self.0.send_dead_letters(only(message_of(id)));
         }
         vec![Ok(()); messages.len()]
+    }
+
+    async fn receive_dead_letters(&self, _: usize) -> Result<Vec<ReceivedDeadLetter>, DeliveryError> {
+        unreachable!("nothing redrives here")
+    }
+
+    async fn delete_dead_letters(&self, _: &[String]) -> Vec<Result<(), DeliveryError>> {
+        unreachable!("nothing redrives here")
     }
 }

@@ -48,6 +48,7 @@ ANSWERS = {
 }
 
 COMMANDS = {
+    "command-redrive.json": "redrive",
     "command-release.json": "release",
     "command-status-of-cluster.json": "status",
     "sweep.json": "sweep",

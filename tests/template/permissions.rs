@@ -123,7 +123,7 @@ fn every_permission_names_its_resource() {
             "DescribeScalableTargets" => ("*", &Value::Null),
             "ReadAndWriteRecords" => ("StateTable.Arn", &Value::Null),
             "ListOpenRecords" => ("StateTable.Arn/index/open", &Value::Null),
-            "SendDeadLetters" => ("DeadLetterQueue.Arn", &Value::Null),
+            "SendDeadLetters" | "RedriveDeadLetters" => ("DeadLetterQueue.Arn", &Value::Null),
             "PublishAlerts" => ("arn:aws:sns:eu-west-1:111122223333:AlertTopic", &Value::Null),
             "SendAlerts" => ("AlertQueue.Arn", &Value::Null),
             "Recheck" => ("RecheckQueue.Arn", &Value::Null),

@@ -8,7 +8,7 @@ use ecs_sim::region::{RECHECK_QUEUE, SharedRegion};
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use taskhold::lambda::dead_letter::{DeadLetter, DeadLetterQueue, REASON_ATTRIBUTE};
+use taskhold::lambda::dead_letter::{DeadLetter, DeadLetterQueue, REASON_ATTRIBUTE, ReceivedDeadLetter};
 use taskhold::notify::message::AlertMessage;
 use taskhold::notify::sink::{InterruptedJobQueue, Sink};
 use taskhold::outbox::DeliveryError;
@@ -100,6 +100,14 @@ impl DeadLetterQueue for DeadLettered {
         };
         locked(&self.0).extend(messages.iter().map(|message| (reason(message), message.body.clone())));
         vec![Ok(()); messages.len()]
+    }
+
+    async fn receive_dead_letters(&self, _: usize) -> Result<Vec<ReceivedDeadLetter>, DeliveryError> {
+        unreachable!("nothing redrives here")
+    }
+
+    async fn delete_dead_letters(&self, _: &[String]) -> Vec<Result<(), DeliveryError>> {
+        unreachable!("nothing redrives here")
     }
 }
 

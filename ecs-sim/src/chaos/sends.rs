@@ -10,7 +10,9 @@ use crate::region::SharedRegion;
 use async_trait::async_trait;
 use serde_json::Value;
 use std::time::Duration;
-use taskhold::lambda::dead_letter::{DeadLetter, DeadLetterQueue, MESSAGE_ID_ATTRIBUTE, REASON_ATTRIBUTE};
+use taskhold::lambda::dead_letter::{
+    DeadLetter, DeadLetterQueue, MESSAGE_ID_ATTRIBUTE, REASON_ATTRIBUTE, ReceivedDeadLetter,
+};
 use taskhold::notify::message::AlertMessage;
 use taskhold::notify::sink::InterruptedJobQueue;
 use taskhold::notify::sink::Sink;
@@ -214,6 +216,14 @@ impl DeadLetterQueue for ChaoticDeadLetters {
         }
         self.sim.gate().await;
         taken.into_iter().map(|taken| sent.result(taken)).collect()
+    }
+
+    async fn receive_dead_letters(&self, max: usize) -> Result<Vec<ReceivedDeadLetter>, DeliveryError> {
+        self.inner.receive_dead_letters(max).await
+    }
+
+    async fn delete_dead_letters(&self, receipt_handles: &[String]) -> Vec<Result<(), DeliveryError>> {
+        self.inner.delete_dead_letters(receipt_handles).await
     }
 }
 

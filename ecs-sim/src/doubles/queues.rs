@@ -1,10 +1,10 @@
 //! The function's clients of the queues that it sends to.
 
-use crate::queue::{SendMessage, SendMessageEntry};
+use crate::queue::{AttributeValue, MessageAttribute, ReceivedMessage, SendMessage, SendMessageEntry};
 use crate::region::{DEAD_LETTER_QUEUE, INTERRUPTED_QUEUE, RECHECK_QUEUE, SharedRegion};
 use async_trait::async_trait;
 use std::time::Duration;
-use taskhold::lambda::dead_letter::{DeadLetter, DeadLetterQueue};
+use taskhold::lambda::dead_letter::{DeadLetter, DeadLetterQueue, ReceivedDeadLetter};
 use taskhold::notify::sink::InterruptedJobQueue;
 use taskhold::outbox::DeliveryError;
 use taskhold::service::recheck::{Recheck, RecheckQueue};
@@ -34,7 +34,42 @@ impl DeadLetterQueue for SimulatedDeadLetterQueue {
             let message = SendMessage::new(&dead_lettered.body);
             dead_lettered.attributes.iter().fold(message, |message, (name, value)| message.with_attribute(*name, value))
         };
+        let left = self.0.lock().dead_letters_lost.checked_sub(1);
+        if let Some(left) = left {
+            self.0.lock().dead_letters_lost = left;
+            return vec![Err(DeliveryError("no answer".to_owned())); messages.len()];
+        }
         send_batch(&self.0, DEAD_LETTER_QUEUE, messages.iter().map(message).collect())
+    }
+
+    async fn receive_dead_letters(&self, max: usize) -> Result<Vec<ReceivedDeadLetter>, DeliveryError> {
+        let received = self.0.lock().queues.receive(DEAD_LETTER_QUEUE, max);
+        Ok(received.map_err(|error| DeliveryError(error.to_string()))?.iter().map(dead_letter).collect())
+    }
+
+    async fn delete_dead_letters(&self, receipt_handles: &[String]) -> Vec<Result<(), DeliveryError>> {
+        let queues = &mut self.0.lock().queues;
+        let delete = |handle: &String| queues.delete(DEAD_LETTER_QUEUE, handle);
+        receipt_handles
+            .iter()
+            .map(delete)
+            .map(|deleted| deleted.map_err(|error| DeliveryError(error.to_string())))
+            .collect()
+    }
+}
+
+fn dead_letter(received: &ReceivedMessage) -> ReceivedDeadLetter {
+    let system_attributes = received.system_attributes().into_iter();
+    let text = |(name, attribute): (&String, &MessageAttribute)| match &attribute.value {
+        AttributeValue::String(text) => Some((name.clone(), text.clone())),
+        AttributeValue::Binary(_) => None,
+    };
+    ReceivedDeadLetter {
+        message_id: received.message.id.clone(),
+        receipt_handle: received.receipt_handle.clone(),
+        body: received.message.body.clone(),
+        system_attributes: system_attributes.map(|(name, value)| (name.to_owned(), value)).collect(),
+        attributes: received.message.attributes.iter().filter_map(text).collect(),
     }
 }
 

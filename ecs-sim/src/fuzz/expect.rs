@@ -63,6 +63,7 @@ pub fn event(event: &EcsEvent) {
 pub fn command(command: &Command) {
     match command {
         Command::Sweep => {}
+        Command::Redrive(redrive) => assert!((1..=1000).contains(&redrive.messages_max), "{redrive:?}"),
         Command::Services(ServiceCommand::Status(Scope::Cluster(of))) => cluster(of),
         Command::Services(ServiceCommand::Status(Scope::Service(of)) | ServiceCommand::Preflight(of)) => service(of),
         Command::Services(ServiceCommand::Release(release)) => {

@@ -4,7 +4,7 @@ use super::{expect, seeds, sqs_body};
 use jiff::Timestamp;
 use serde_json::Value;
 use taskhold::lambda::payload::{EcsEvent, Invocation};
-use taskhold::lambda::sqs_record::Received;
+use taskhold::lambda::received::Received;
 
 /// Every payload in `events/`.
 pub fn seeds() -> Vec<String> {
@@ -17,7 +17,7 @@ pub fn check(text: &str) {
         Invocation::Sqs(batch) => {
             for message in &batch.records {
                 assert!(message.message_id.is_some(), "without an id a record cannot be retried");
-                let received = Received::of(message, Timestamp::UNIX_EPOCH);
+                let received = Received::take_from(&mut message.clone(), Timestamp::UNIX_EPOCH);
                 assert!(received.sent_at <= Timestamp::MAX);
                 message.body.as_deref().inspect(|body| sqs_body::check(body));
             }

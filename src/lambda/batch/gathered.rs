@@ -5,8 +5,9 @@ use crate::ecs::arn::Task;
 use crate::lambda::job_message::{JobMessage, JobMessageType, ReportedJob};
 use crate::lambda::outcome::MessageOutcome;
 use crate::lambda::payload::EcsEvent;
+use crate::lambda::received::{Received, check_channel, check_sender};
 use crate::lambda::sqs_record;
-use crate::lambda::sqs_record::{QueueMessage, Received};
+use crate::lambda::sqs_record::QueueMessage;
 use crate::metrics::Counts;
 use crate::service::recheck::Recheck;
 use crate::service::trigger::ServiceTrigger;
@@ -65,8 +66,11 @@ impl Gathered {
             let pending = match config.is_recheck_queue(source) {
                 true => gathered.recheck(Recheck::parse(body, &config.clusters)),
                 false => match sqs_record::parse(body, &config.clusters) {
-                    QueueMessage::Job(job_message) => gathered.job(job_message, message, received, config),
-                    QueueMessage::Ecs(event) => gathered.event(event, counts),
+                    QueueMessage::Job(job_message) => gathered.job(job_message, received, config),
+                    QueueMessage::Ecs(event) => match allows_event(received, config) {
+                        Ok(()) => gathered.event(event, counts),
+                        Err(reason) => Pending::Ended(MessageOutcome::DeadLetter(reason)),
+                    },
                     QueueMessage::Malformed(error) => Pending::Ended(MessageOutcome::DeadLetter(error.to_string())),
                 },
             };
@@ -82,9 +86,9 @@ impl Gathered {
         }
     }
 
-    fn job(&mut self, job_message: JobMessage, sqs: &SqsMessage, received: &Received, config: &Config) -> Pending {
+    fn job(&mut self, job_message: JobMessage, received: &Received, config: &Config) -> Pending {
         if config.senders == Senders::TaskItself
-            && let Err(reason) = sqs_record::check_sender(sqs, &job_message.task)
+            && let Err(reason) = check_sender(&received.sender, &job_message.task)
         {
             return Pending::Ended(MessageOutcome::DeadLetter(reason));
         }
@@ -122,5 +126,12 @@ impl Gathered {
             self.changes.push(TaskChange::none(task));
             self.changes.len() - 1
         })
+    }
+}
+
+fn allows_event(received: &Received, config: &Config) -> Result<(), String> {
+    match config.senders {
+        Senders::Anybody => Ok(()),
+        Senders::TaskItself => check_channel(received.channel),
     }
 }

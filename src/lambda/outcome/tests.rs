@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::ecs::FailureReason;
+use crate::lambda::received::Channel;
 use crate::store::error::StoreError;
 use crate::task::job::Job;
 use crate::task::protection::Refusal;
@@ -36,8 +37,12 @@ fn held() -> TaskRecord {
     record
 }
 
+fn received(receives: u32) -> Received {
+    Received { sent_at: at(0), receives, sender: String::new(), channel: Channel::Queue }
+}
+
 fn end_of_state(message_type: JobMessageType, job_id: &str, state: &TaskState) -> MessageOutcome {
-    let received = Received { sent_at: at(0), receives: 1 };
+    let received = received(1);
     message_outcome(message_type, &key(job_id), &received, state, &config(), at(1))
 }
 
@@ -95,7 +100,7 @@ fn a_finish_is_retried_while_its_task_is_idle_protected_and_running() {
 fn a_task_that_ecs_does_not_know_may_be_on_its_way_for_the_grace_and_no_longer() {
     let refusal = Refusal { reason: FailureReason::Missing, detail: None, at: at(0) };
     let state = TaskState::Known(busy(), Some(RetryReason::Refused(refusal)));
-    let received = Received { sent_at: at(0), receives: 1 };
+    let received = received(1);
     let ends = |after: SignedDuration| {
         message_outcome(JobMessageType::Started, &key("j"), &received, &state, &config(), at(0) + after)
     };
@@ -111,7 +116,7 @@ fn a_task_that_ecs_does_not_know_may_be_on_its_way_for_the_grace_and_no_longer()
 #[test]
 fn a_message_is_dead_lettered_when_it_has_come_as_often_as_it_may() {
     let config = config();
-    let ends = |receives| retry_or_dead_letter(RetryReason::OutOfTime, &Received { sent_at: at(0), receives }, &config);
+    let ends = |receives| retry_or_dead_letter(RetryReason::OutOfTime, &received(receives), &config);
     assert_eq!(ends(config.receives_max - 1), again());
     assert!(
         matches!(ends(config.receives_max), MessageOutcome::DeadLetter(why) if why.ends_with("because not enough time left in this invocation"))
