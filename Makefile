@@ -11,6 +11,9 @@ PORT ?= 4566
 SECONDS = 30
 # The files that `make mutants` changes, in place of those in .cargo/mutants.toml.
 MUTATE =
+# For `make test-load`.
+MESSAGES = 20000
+KILLS = 200
 # For `make sim`, and for `make fuzz`, which otherwise ends only after SECONDS.
 RUNS =
 EVENT ?= events/command-status.json
@@ -35,7 +38,7 @@ announce = test -x $(1) || echo 'Building $(2), which takes minutes the first ti
 quietly = $(if $(wildcard $(1)),--quiet)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-e2e test-clients test-sam test-deploy test-terraform check fmt clippy doc build deploy invoke validate scenario twice sim soak serve bench bench-plan bench-growth bench-calls budgets fuzz prove mutants deny nightly nightly-scenarios nightly-emulators nightly-model nightly-runs nightly-soak nightly-fuzz nightly-mutants-reconcilers nightly-mutants-state nightly-bench
+.PHONY: help run test test-e2e test-load test-clients test-sam test-deploy test-terraform check fmt clippy doc build deploy invoke validate scenario twice sim soak serve bench bench-plan bench-growth bench-calls budgets fuzz prove mutants deny nightly nightly-scenarios nightly-emulators nightly-load nightly-model nightly-runs nightly-soak nightly-fuzz nightly-mutants-reconcilers nightly-mutants-state nightly-bench
 
 # Each target names its group: `name: ## use: what it does`.
 help: ## use: list the targets
@@ -65,6 +68,11 @@ test: ## develop: run all tests that need no other server; scenarios are sampled
 test-e2e: $(if $(TASKHOLD_BOOTSTRAP),,build) ## prove: run the built function under the AWS Lambda emulator on emulated AWS services (minutes; needs Python 3, and the network the first time): make test-e2e TASKHOLD_TESTS=all
 	$(PROGRAMS) --quiet --test all
 	CARGO="$(CARGO)" tests/e2e/run --seed $(SEED)
+
+test-load: $(if $(TASKHOLD_BOOTSTRAP),,build) ## prove: kill three instances of the built function at random moments under load, on emulated AWS services (needs Python 3, and the network the first time): make test-load MESSAGES=20000 KILLS=200
+	$(PROGRAMS) --quiet
+	venv="$$(tests/tools/venv emulators)" && tests/tools/venv sam >/dev/null && "$$venv/bin/python" -m pytest --quiet \
+		-p no:cacheprovider tests/e2e/test_load.py --seed $(SEED) --messages $(MESSAGES) --kills $(KILLS)
 
 test-clients: ## prove: call the simulated ECS with boto3 and the AWS CLI, and match events against the rules of template.yaml with moto (1 to 2 minutes; needs Python 3, and the network the first time)
 	$(PROGRAMS) --quiet
@@ -183,6 +191,9 @@ nightly-emulators: ## prove: run every scenario on DynamoDB, every payload in a 
 	TASKHOLD_TESTS=all $(MAKE) --no-print-directory test-e2e
 	TASKHOLD_TESTS=all $(MAKE) --no-print-directory test-sam
 	$(MAKE) --no-print-directory test-terraform
+
+nightly-load: ## prove: send 20,000 messages through three instances of the function, and kill them 200 times
+	$(MAKE) --no-print-directory test-load
 
 nightly-model: ## prove: check the larger configurations of the model checker
 	$(CARGO) test --profile soak --no-default-features --test all -- --ignored --nocapture --test-threads 2 model::

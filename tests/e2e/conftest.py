@@ -18,6 +18,8 @@ TARGET = PROJECT / os.environ.get("CARGO_TARGET_DIR", "target")
 
 def pytest_addoption(parser):
     parser.addoption("--seed", type=int, default=1, help="of what is drawn; the summary prints it")
+    parser.addoption("--messages", type=int, default=300, help="that the load sends")
+    parser.addoption("--kills", type=int, default=6, help="of instances under load")
 
 
 @pytest.fixture

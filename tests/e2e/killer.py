@@ -14,10 +14,11 @@ class Killer:
     arrived, after its effect and before its answer, or shortly after the answer.
     """
 
-    def __init__(self, functions, random, kills):
+    def __init__(self, functions, random, kills, calls_until_a_kill_max=CALLS_UNTIL_A_KILL_MAX):
         self.by_moment = dict.fromkeys(MOMENTS, 0)
         self.enough = threading.Event()
         self._functions, self._random, self._wanted = functions, random, kills
+        self._calls_max = calls_until_a_kill_max
         self._turn = threading.Lock()
         self._next = [self._draw() for _ in functions]
 
@@ -41,7 +42,7 @@ class Killer:
         return answer
 
     def _draw(self):
-        calls = self._random.randint(1, CALLS_UNTIL_A_KILL_MAX)
+        calls = self._random.randint(1, self._calls_max)
         return calls, self._random.choice(MOMENTS), self._random.uniform(0, PAUSE_SECONDS_MAX)
 
     def _moment_of(self, number):

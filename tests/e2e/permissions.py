@@ -13,8 +13,8 @@ _PREFIXES = {
     "SQS": "sqs",
 }
 
-# Service Authorization Reference, "Amazon SQS": sending a batch needs the permission for a message.
-_LEAVE = {"sqs:SendMessageBatch": "sqs:SendMessage"}
+# Service Authorization Reference, "Amazon SQS": a batch needs the permission for a message.
+_LEAVE = {"sqs:SendMessageBatch": "sqs:SendMessage", "sqs:DeleteMessageBatch": "sqs:DeleteMessage"}
 
 
 class Permissions:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 MINUTE = 60
 SHORT_SECONDS_MAX = 30  # SEMANTICS.md, "A busy task is protected until its jobs' declared end"
 LIVE_JOBS_MAX = 40
+TASKS_A_CALL_MAX = 100  # of GetTaskProtection
 # Workers that wait for each answer would send no more than this; retried messages must not displace the rest.
 UNDONE_MAX = 60
 
@@ -19,11 +20,16 @@ class Job:
 
 
 class Workload:
-    def __init__(self, world, tasks, random):
-        self.world, self.random = world, random
+    """`again` is the share of jobs that run on a task with current or past jobs."""
+
+    def __init__(self, world, tasks, random, again=0.2):
+        self.world, self.random, self.again = world, random, again
         self.fresh = list(tasks)
         self.used, self.live, self.sent, self.bodies = [], [], [], []
+        self.driven = []  # live jobs that a test drives itself
         self.jobs = 0
+        self._undone = []  # of those sent, at least the undone ones
+        self._seen = 0  # how many of those sent were considered for it
 
     def go_on(self):
         """Acts on one job, unless too many messages are still unprocessed."""
@@ -42,43 +48,51 @@ class Workload:
 
     def start(self):
         """Mostly on a separate task, sometimes on one with current or past jobs."""
-        if self.fresh and (not self.used or self.random.random() < 0.8):
+        if self.fresh and (not self.used or self.random.random() >= self.again):
             self.used.append(self.world.worker(self.fresh.pop()))
             worker = self.used[-1]
         else:
             worker = self.random.choice(self.used)
-        self.jobs += 1
-        self.live.append(Job(worker, f"job-{self.jobs}"))
-        self.declare(self.live[-1], "started")
+        self.live.append(self.start_on(worker))
 
-    def declare(self, job, kind):
-        minutes = self.random.randint(30, 240)
-        body = job.worker.message(kind, job.id, maxDurationMinutes=minutes)
+    def start_on(self, worker, **fields):
+        self.jobs += 1
+        job = Job(worker, f"job-{self.jobs}")
+        self.declare(job, "started", **fields)
+        return job
+
+    def declare(self, job, kind, **fields):
+        minutes = fields.setdefault("maxDurationMinutes", self.random.randint(30, 240))
+        body = job.worker.message(kind, job.id, **fields)
         self.bodies.append((job.worker, body))
         self.sent.append(job.worker.send(body))
         job.declared.append((self.sent[-1], self.sent[-1].at + minutes * MINUTE))
 
     def finish(self, job):
-        self.live.remove(job)
+        (self.live if job in self.live else self.driven).remove(job)
         body = job.worker.message("finished", job.id)
         self.bodies.append((job.worker, body))
         self.sent.append(job.worker.send(body))
 
     def undone(self):
-        return [sent for sent in self.sent if not self.world.jobs.is_done(sent.id)]
+        self._undone += self.sent[self._seen :]
+        self._seen = len(self.sent)
+        self._undone = [sent for sent in self._undone if not self.world.jobs.is_done(sent.id)]
+        return self._undone
 
     def unprotected(self):
         """The live jobs whose tasks are protected for less than confirmed: a message that is done confirms its job's
         protection. No job finishes during this check, because the same thread finishes jobs.
         """
         confirmed = {}
-        for job in self.live:
+        for job in self.live + self.driven:
             ends = [end for sent, end in job.declared if self.world.jobs.is_done(sent.id)]
             if ends:
                 confirmed[job.id] = (job.worker.task, max(ends))
-        if not confirmed:
-            return []
-        protections = self.world.protections(sorted({task for task, _ in confirmed.values()}))
+        tasks = sorted({task for task, _ in confirmed.values()})
+        protections = {}
+        for at in range(0, len(tasks), TASKS_A_CALL_MAX):
+            protections |= self.world.protections(tasks[at : at + TASKS_A_CALL_MAX])
         problems = []
         for job, (task, end) in confirmed.items():
             protection = protections[task]

@@ -144,6 +144,11 @@ class World:
         """The ARN of a task that no scenario has used."""
         return self._idle[service].pop(0)
 
+    def idle_tasks(self, service):
+        """The ARNs of all tasks of a service that no scenario has used."""
+        tasks, self._idle[service] = self._idle[service], []
+        return tasks
+
     def worker(self, task):
         return Worker(self.sqs, self.stack.outputs["JobQueueUrl"], task)
 
