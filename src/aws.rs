@@ -23,7 +23,7 @@ use aws_config::environment::credentials::EnvironmentVariableCredentialsProvider
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
+use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_sdk_ecs::config::SharedHttpClient;
 use aws_sdk_ecs::config::http::HttpResponse;
 use aws_sdk_ecs::error::SdkError;
@@ -39,17 +39,24 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time-out for making a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// The variables in which the SDK looks for a Region.
+const REGION_VARIABLES: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
+
 /// Reads Region, credentials and endpoints as the SDK does (`AWS_REGION`, `AWS_ENDPOINT_URL`, …), for all
-/// clients.
+/// clients. Without a Region in the environment, `region` counts: the SDK would ask the metadata service of a host.
 ///
 /// # Errors
 /// `AWS_CA_BUNDLE` is set and does not name a file of certificates.
-pub async fn sdk_config(variables: &Variables) -> Result<SdkConfig, BundleError> {
+pub async fn sdk_config(variables: &Variables, region: &str) -> Result<SdkConfig, BundleError> {
     let trust = Trust::of_environment(variables)?;
     let mut loader = aws_config::defaults(BehaviorVersion::latest());
     if ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"].iter().all(|name| variables.contains_key(*name)) {
         // They take precedence in any case, and building the SDK's whole chain of providers takes time.
         loader = loader.credentials_provider(EnvironmentVariableCredentialsProvider::new());
+    }
+    let names_region = |name: &&str| variables.get(*name).is_some_and(|value| !value.is_empty());
+    if !REGION_VARIABLES.iter().any(names_region) {
+        loader = loader.region(Region::new(region.to_owned()));
     }
     Ok(with_own_settings(loader, &trust).load().await)
 }

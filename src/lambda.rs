@@ -1,7 +1,8 @@
 //! The Lambda function: recognizes payloads, handles SQS batches with partial failures, runs the sweep, and responds.
 //!
 //! Start at [`function::Function::handle`]. [`payload`] recognizes the shape of an invocation; [`sqs_record`],
-//! [`job_message`], [`service_event`] and [`task_state_change`] parse what it contains. [`batch`] handles SQS messages
+//! [`job_message`], [`ecs_event`], [`service_event`] and [`task_state_change`] parse what it contains, and [`messages`] what SNS and other
+//! sources deliver without a queue. [`batch`] handles SQS messages
 //! and [`outcome`] decides whether each is done, retried or dead-lettered. [`sweep`] reconciles everything
 //! periodically.
 //!
@@ -9,8 +10,11 @@
 
 pub mod batch;
 pub mod dead_letter;
+pub mod ecs_event;
 pub mod function;
 pub mod job_message;
+pub mod job_message_fields;
+pub mod messages;
 pub mod outcome;
 pub mod payload;
 pub mod received;

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
-use lambda_runtime::{LambdaEvent, service_fn};
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::value::RawValue;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use taskhold::aws::store::AwsStore;
 use taskhold::aws::trust::Variables;
 use taskhold::clock::Clock;
 use taskhold::config::settings::Config;
-use taskhold::lambda::function::{Function, Parts, Response};
+use taskhold::lambda::function::{Function, FunctionError, Parts, Response};
 use taskhold::task::rate_limit::RateLimit;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
@@ -140,7 +140,8 @@ async fn start() -> Result<(Config, SdkConfig), Box<dyn std::error::Error>> {
     #[cfg(feature = "simulated-clock")]
     simulated_clock::take_timeout(&mut variables);
     let config = Config::from_variables(variables.clone())?;
-    Ok((config, aws::sdk_config(&variables).await?))
+    let sdk = aws::sdk_config(&variables, config.clusters.region()).await?;
+    Ok((config, sdk))
 }
 
 /// Longest duration of an invocation (Lambda Developer Guide, "Lambda quotas": 900 seconds).
@@ -161,16 +162,21 @@ async fn invoke(
     function: &Function,
     clock: &SystemClock,
     event: LambdaEvent<Box<RawValue>>,
-) -> Result<Response, lambda_runtime::Error> {
+) -> Result<Response, Diagnostic> {
     let deadline = deadline(event.context.deadline, SystemClock::system_now());
     #[cfg(feature = "simulated-clock")]
     simulated_clock::follow(clock, deadline);
     // Boxed, which also keeps the compiler from following one type through runtime, handler and SDK at once.
-    let (response, counts) = function.handle(event.payload.get(), deadline).boxed_local().await?;
+    let (response, counts) = function.handle(event.payload.get(), deadline).boxed_local().await.map_err(diagnostic)?;
     if let Some(line) = counts.metric_line(function.config().clusters.names(), clock.now()) {
         println!("{line}");
     }
     Ok(response)
+}
+
+/// What Lambda reports of a failed invocation: the problem, and not the name of a Rust type.
+fn diagnostic(error: FunctionError) -> Diagnostic {
+    Diagnostic { error_type: error.error_type().to_owned(), error_message: error.to_string() }
 }
 
 /// Logs to standard output, one JSON object per line. The level is Lambda's own setting

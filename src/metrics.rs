@@ -31,6 +31,8 @@ pub struct Counts {
     pub dead_lettered: Count,
     /// Payloads and bodies that were not recognized and therefore acknowledged.
     pub unrecognized: Count,
+    /// Fields of job messages that seem to stand for another one, and are ignored.
+    pub misnamed_fields: Count,
     /// `UpdateTaskProtection` calls that were sent.
     pub protection_calls: Count,
     /// Those of [`Self::protection_calls`] that ECS throttled.
@@ -60,6 +62,7 @@ impl Counts {
             ("MessagesRetried", &self.retried),
             ("MessagesDeadLettered", &self.dead_lettered),
             ("Unrecognized", &self.unrecognized),
+            ("MisnamedFields", &self.misnamed_fields),
             ("ProtectionCalls", &self.protection_calls),
             ("ProtectionCallsThrottled", &self.throttled_calls),
             ("ProtectionsRefused", &self.refused),

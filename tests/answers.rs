@@ -749,6 +749,7 @@ fn error_codes() -> Vec<&'static str> {
     let all = [
         CommandError::UnknownCommand(String::new()),
         CommandError::InvalidField { field: "service", problem: String::new() },
+        CommandError::UnknownField { command: "status", field: String::new(), allowed: String::new() },
         CommandError::Name(NameError::ShortArn(String::new())),
         CommandError::ServiceNotFound(ServiceArn::new(cluster, "web").unwrap()),
         CommandError::Ecs(EcsError::Throttled),
@@ -758,6 +759,7 @@ fn error_codes() -> Vec<&'static str> {
         match error {
             CommandError::UnknownCommand(_)
             | CommandError::InvalidField { .. }
+            | CommandError::UnknownField { .. }
             | CommandError::Name(_)
             | CommandError::ServiceNotFound(_)
             | CommandError::Ecs(_)

@@ -152,8 +152,19 @@ fn every_log_line_is_documented_with_its_level_and_fields() {
 fn every_metric_is_documented() {
     let counts = Counts::default();
     // Destructured by name, so that a new count fails to compile here.
-    let Counts { done, retried, dead_lettered, unrecognized, protection_calls, throttled_calls, refused } = &counts;
-    for count in [done, retried, dead_lettered, unrecognized, protection_calls, throttled_calls, refused] {
+    let Counts {
+        done,
+        retried,
+        dead_lettered,
+        unrecognized,
+        misnamed_fields,
+        protection_calls,
+        throttled_calls,
+        refused,
+    } = &counts;
+    for count in
+        [done, retried, dead_lettered, unrecognized, misnamed_fields, protection_calls, throttled_calls, refused]
+    {
         count.add(1);
     }
     let line: serde_json::Value =

@@ -2,14 +2,16 @@
 //! adds members, event names and detail-types without notice.
 
 use crate::files::path;
+use aws_lambda_events::sqs::SqsEvent;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use taskhold::api::command::{Command, Scope, ServiceCommand};
 use taskhold::config::clusters::Clusters;
+use taskhold::lambda::ecs_event::EcsEvent;
 use taskhold::lambda::job_message::JobMessageError;
-use taskhold::lambda::payload::{EcsEvent, Invocation};
+use taskhold::lambda::payload::Invocation;
 use taskhold::lambda::sqs_record;
 use taskhold::lambda::sqs_record::QueueMessage;
 use taskhold::service::recheck::Recheck;
@@ -17,7 +19,7 @@ use taskhold::service::trigger::{EVENT_NAMES, EventName, Trigger};
 
 /// The parse result of each file: a line for the payload, then one for each record of a batch. A file without a row
 /// fails, and so does a row without a file.
-const EXPECTED: [(&str, &[&str]); 31] = [
+const EXPECTED: [(&str, &[&str]); 34] = [
     ("command-preflight", &["preflight of transcode"]),
     ("command-redrive", &["redrive of at most 100 messages"]),
     ("command-release", &["release of 1 tasks"]),
@@ -37,9 +39,11 @@ const EXPECTED: [(&str, &[&str]); 31] = [
     ("ecs-task-state-change-stopped-other-cluster", &["ignored"]),
     ("ecs-task-state-change-stopping", &["stop of 4f0c2a9be1d84763a5c07be214d95f3a: ServiceSchedulerInitiated"]),
     ("ecs-unknown-detail-type", &["ignored"]),
+    ("eventbridge-job-message", &["messages", "job.started of episode-0417 on 4f0c2a9be1d84763a5c07be214d95f3a"]),
     ("lifecycle-hook-post-scale-up", &["unrecognized"]),
+    ("pipes-batch", &["batch", "job.started of episode-0417 on 4f0c2a9be1d84763a5c07be214d95f3a"]),
     ("scheduled-event", &["ignored"]),
-    ("sns-invocation", &["unrecognized"]),
+    ("sns-invocation", &["messages", "job.started of episode-0417 on 4f0c2a9be1d84763a5c07be214d95f3a"]),
     (
         "sqs-batch-mixed",
         &[
@@ -57,6 +61,7 @@ const EXPECTED: [(&str, &[&str]); 31] = [
         ],
     ),
     ("sqs-eventbridge-in-body", &["batch", "stop of 4f0c2a9be1d84763a5c07be214d95f3a: ServiceSchedulerInitiated"]),
+    ("sqs-eventbridge-job-message", &["batch", "job.started of episode-0417 on 4f0c2a9be1d84763a5c07be214d95f3a"]),
     (
         "sqs-fifo-job-messages",
         &[
@@ -79,6 +84,11 @@ const EXPECTED: [(&str, &[&str]); 31] = [
     ),
     ("sweep", &["sweep"]),
 ];
+
+/// The records of a batch, of an event source mapping or of a pipe.
+fn records_of(batch: &mut Value) -> &mut Vec<Value> {
+    if batch.is_array() { batch.as_array_mut() } else { batch["Records"].as_array_mut() }.unwrap()
+}
 
 fn directory() -> PathBuf {
     path("events")
@@ -107,22 +117,25 @@ fn read(payload: &Value) -> Vec<String> {
         Invocation::Command(Err(error)) => vec![format!("command: {}", error.code())],
         Invocation::UnreadableBatch(_) => vec!["unreadable batch".to_owned()],
         Invocation::Ecs(event) => vec![read_event(event)],
-        Invocation::Sqs(batch) => {
-            let record = |body: &str| match sqs_record::parse(body, &clusters()) {
-                QueueMessage::Job(message) => {
-                    format!("{} of {} on {}", message.message_type.as_str(), message.job, message.task.id)
-                }
-                QueueMessage::Ecs(event) => read_event(event),
-                QueueMessage::Malformed(error) => format!("malformed: {}", why(&error)),
-            };
-            let records = batch.records.iter().map(|message| {
-                let body = message.body.as_deref().unwrap();
-                let is_own = message.event_source_arn.as_deref().is_some_and(|arn| arn.ends_with(":taskhold-rechecks"));
-                if is_own { read_recheck(body) } else { record(body) }
-            });
-            std::iter::once("batch".to_owned()).chain(records).collect()
-        }
+        Invocation::Messages(batch) => read_batch("messages", &batch),
+        Invocation::Sqs(batch) => read_batch("batch", &batch),
     }
+}
+
+fn read_batch(kind: &str, batch: &SqsEvent) -> Vec<String> {
+    let record = |body: &str| match sqs_record::parse(body, &clusters()) {
+        QueueMessage::Job(message) => {
+            format!("{} of {} on {}", message.message_type.as_str(), message.job, message.task.id)
+        }
+        QueueMessage::Ecs(event) => read_event(event),
+        QueueMessage::Malformed(error) => format!("malformed: {}", why(&error)),
+    };
+    let records = batch.records.iter().map(|message| {
+        let body = message.body.as_deref().unwrap();
+        let is_own = message.event_source_arn.as_deref().is_some_and(|arn| arn.ends_with(":taskhold-rechecks"));
+        if is_own { read_recheck(body) } else { record(body) }
+    });
+    std::iter::once(kind.to_owned()).chain(records).collect()
 }
 
 fn read_recheck(body: &str) -> String {
@@ -160,7 +173,7 @@ fn why(error: &JobMessageError) -> String {
     match error {
         JobMessageError::NotAnObject(_) => "not an object".to_owned(),
         JobMessageError::TooLarge(..) => "too large".to_owned(),
-        JobMessageError::Missing(field, _) => format!("`{field}` is missing"),
+        JobMessageError::Missing(field, _) | JobMessageError::Misnamed(field, ..) => format!("`{field}` is missing"),
         JobMessageError::Wrong { field, .. } => format!("`{field}` is wrong"),
         JobMessageError::Task { field, .. } => format!("`{field}` is none of ours"),
     }
@@ -203,10 +216,11 @@ fn altered_member(name: &str, value: &Value) -> Value {
     }
 }
 
-/// All EventBridge events of the corpus that are whole payloads.
+/// The events of AWS that are whole payloads.
 fn events() -> Vec<(&'static str, Value)> {
     let all = EXPECTED.iter().map(|(name, _)| (*name, payload(name)));
-    let events: Vec<_> = all.filter(|(_, payload)| payload.get("detail-type").is_some()).collect();
+    let is_of_aws = |event: &Value| event["source"].as_str().is_some_and(|source| source.starts_with("aws."));
+    let events: Vec<_> = all.filter(|(_, event)| is_of_aws(event)).collect();
     assert!(events.len() > 10, "the corpus has events");
     events
 }
@@ -231,7 +245,9 @@ fn the_table_in_the_readme_lists_every_file_once() {
 
 #[test]
 fn unknown_members_change_nothing() {
-    for (name, lines) in EXPECTED {
+    // An operator writes commands, and a member that is not known is a mistake there.
+    let is_a_command = |name: &str| name.starts_with("command-") || name == "sweep";
+    for (name, lines) in EXPECTED.into_iter().filter(|(name, _)| !is_a_command(name)) {
         let altered = with_unknown_members(&payload(name));
         assert!(altered.to_string().contains("fromTheFuture"), "{name} was altered");
         assert_eq!(read(&altered), lines, "{name}");
@@ -359,7 +375,7 @@ fn an_envelope_needs_only_source_type_and_detail() {
 fn a_record_needs_only_its_id_queue_and_body_to_be_recognized() {
     for (name, lines) in EXPECTED.into_iter().filter(|(_, lines)| lines[0] == "batch") {
         let mut batch = payload(name);
-        for record in batch["Records"].as_array_mut().unwrap() {
+        for record in records_of(&mut batch) {
             record
                 .as_object_mut()
                 .unwrap()

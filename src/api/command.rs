@@ -86,6 +86,16 @@ pub enum CommandError {
         /// The rule that it breaks.
         problem: String,
     },
+    /// The command has no such field.
+    #[error("`{command}` has no field `{field}`; {allowed}")]
+    UnknownField {
+        /// The command.
+        command: &'static str,
+        /// The field, shortened for display.
+        field: String,
+        /// Which fields it has, or which one the unknown one seems to stand for.
+        allowed: String,
+    },
     /// The cluster is not configured, or the service name is not valid.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -106,6 +116,7 @@ impl CommandError {
         match self {
             Self::UnknownCommand(_) => "unknown-command",
             Self::InvalidField { .. } => "invalid-field",
+            Self::UnknownField { .. } => "unknown-field",
             Self::Name(_) => "not-configured",
             Self::ServiceNotFound(_) => "service-not-found",
             Self::Ecs(_) => "ecs-failed",
@@ -124,33 +135,61 @@ struct Fields {
     messages: Option<Value>,
 }
 
-/// The names of all commands.
-const COMMANDS: [&str; 5] = ["status", "preflight", "sweep", "release", "redrive"];
+/// The commands, and the fields of each.
+const COMMANDS: [(&str, &[&str]); 5] = [
+    ("status", &["cluster", "service"]),
+    ("preflight", &["cluster", "service"]),
+    ("sweep", &[]),
+    ("release", &["cluster", "tasks", "force", "by"]),
+    ("redrive", &["messages"]),
+];
 
 /// Parses an object that has a member with the name of a command, or only one member. `None` if the payload has another
 /// shape.
 pub(crate) fn parse(payload: &str, clusters: &Clusters) -> Option<Result<Command, CommandError>> {
     let members: BTreeMap<String, &RawValue> = serde_json::from_str(payload).ok()?;
-    let known = COMMANDS.into_iter().find_map(|name| Some((name, members.get(name)?)));
-    let only = members.iter().next().filter(|_| members.len() == 1).map(|(name, fields)| (name.as_str(), fields));
-    let (name, fields) = known.or(only).filter(|(_, fields)| fields.get().starts_with('{'))?;
-    Some(read(name, fields.get(), clusters))
+    let known = COMMANDS.into_iter().find_map(|(name, allowed)| Some((name, allowed, members.get(name)?)));
+    if let Some((name, allowed, fields)) = known {
+        let is_meant = fields.get().starts_with('{') || members.len() == 1;
+        return is_meant.then(|| read(name, allowed, fields.get(), clusters));
+    }
+    let (only, fields) = members.iter().next().filter(|_| members.len() == 1)?;
+    fields.get().starts_with('{').then(|| Err(CommandError::UnknownCommand(crate::ecs::arn::shown(only))))
 }
 
-fn read(name: &str, fields: &str, clusters: &Clusters) -> Result<Command, CommandError> {
-    if !COMMANDS.contains(&name) {
-        return Err(CommandError::UnknownCommand(crate::ecs::arn::shown(name)));
+fn read(
+    name: &'static str,
+    allowed: &[&'static str],
+    fields: &str,
+    clusters: &Clusters,
+) -> Result<Command, CommandError> {
+    let invalid =
+        |error: serde_json::Error| CommandError::InvalidField { field: "command", problem: error.to_string() };
+    if !fields.starts_with('{') {
+        let problem = format!("must be an object with its fields, such as {{\"{name}\": {}}}", example(name));
+        return Err(CommandError::InvalidField { field: name, problem });
+    }
+    let members: BTreeMap<String, &RawValue> = serde_json::from_str(fields).map_err(invalid)?;
+    if let Some(field) = members.keys().find(|field| !allowed.contains(&field.as_str())) {
+        let allowed = fields_of(name, allowed, field);
+        return Err(CommandError::UnknownField { command: name, field: crate::ecs::arn::shown(field), allowed });
     }
     if name == "sweep" {
         return Ok(Command::Sweep);
     }
-    let invalid =
-        |error: serde_json::Error| CommandError::InvalidField { field: "command", problem: error.to_string() };
     let fields: Fields = serde_json::from_str(fields).map_err(invalid)?;
     if name == "redrive" {
         return redrive(&fields).map(Command::Redrive);
     }
-    let cluster = match text("cluster", fields.cluster.as_ref())? {
+    let (named, service) = (text("cluster", fields.cluster.as_ref())?, text("service", fields.service.as_ref())?);
+    if let Some(arn) = service.filter(|service| service.starts_with("arn:")) {
+        let service = clusters.service(arn, named)?;
+        return Ok(match name {
+            "status" => ServiceCommand::Status(Scope::Service(service)).into(),
+            _ => ServiceCommand::Preflight(service).into(),
+        });
+    }
+    let cluster = match named {
         Some(cluster) => clusters.find(cluster)?,
         None => clusters.only().ok_or_else(|| CommandError::InvalidField {
             field: "cluster",
@@ -160,18 +199,39 @@ fn read(name: &str, fields: &str, clusters: &Clusters) -> Result<Command, Comman
     if name == "release" {
         return release(cluster, &fields).map(|release| ServiceCommand::Release(release).into());
     }
-    let service = match text("service", fields.service.as_ref())? {
-        Some(service) => Some(ServiceArn::new(cluster.clone(), service).map_err(NameError::from)?),
-        None => None,
-    };
+    let service = service.map(|name| ServiceArn::new(cluster.clone(), name).map_err(NameError::from)).transpose()?;
     match (name, service) {
         ("status", None) => Ok(ServiceCommand::Status(Scope::Cluster(cluster)).into()),
         ("status", Some(service)) => Ok(ServiceCommand::Status(Scope::Service(service)).into()),
         (_, Some(service)) => Ok(ServiceCommand::Preflight(service).into()),
         (_, None) => Err(CommandError::InvalidField {
             field: "service",
-            problem: "is missing; it must be the name of a service".to_owned(),
+            problem: "is missing; it must be the name or the ARN of a service".to_owned(),
         }),
+    }
+}
+
+/// Fields of a command, as an example.
+fn example(name: &str) -> &'static str {
+    match name {
+        "status" | "preflight" => r#"{"service": "web"}"#,
+        "release" => r#"{"tasks": ["6b777c1809a94925ab48098fa09824de"]}"#,
+        _ => "{}",
+    }
+}
+
+/// What the error about an unknown field advises.
+fn fields_of(name: &str, allowed: &[&str], unknown: &str) -> String {
+    let letters = |text: &str| text.to_lowercase();
+    let is_close =
+        |field: &&&str| letters(unknown).contains(*field) || strsim::levenshtein(&letters(unknown), field) <= 2;
+    match (allowed.iter().find(is_close), allowed) {
+        (Some(field), _) => format!("did you mean `{field}`?"),
+        (None, []) => format!("`{name}` has no fields"),
+        (None, [fields @ .., last]) => {
+            let others: String = fields.iter().map(|field| format!("`{field}`, ")).collect();
+            format!("its fields are {}`{last}`", others)
+        }
     }
 }
 
@@ -222,5 +282,51 @@ fn text<'a>(field: &'static str, value: Option<&'a Value>) -> Result<Option<&'a 
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
         Some(_) => Err(CommandError::InvalidField { field, problem: "must be a string".to_owned() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ARN: &str = "arn:aws:ecs:eu-west-1:111122223333:service/video/web";
+
+    fn read(payload: &str) -> Option<Result<Command, CommandError>> {
+        let clusters = ["video", "audio"]
+            .map(|name| format!("arn:aws:ecs:eu-west-1:111122223333:cluster/{name}").parse().unwrap());
+        parse(payload, &Clusters::new(clusters.into()).unwrap())
+    }
+
+    fn refusal(payload: &str) -> String {
+        read(payload).unwrap().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_service_is_named_by_its_arn_as_alerts_print_it_or_by_its_name_and_cluster() {
+        let by_name = read(r#"{"status": {"cluster": "video", "service": "web"}}"#).unwrap();
+        assert_eq!(read(&format!(r#"{{"status": {{"service": "{ARN}"}}}}"#)).unwrap(), by_name);
+        let both = format!(r#"{{"preflight": {{"service": "{ARN}", "cluster": "audio"}}}}"#);
+        assert_eq!(refusal(&both), "it names cluster `video`, but `cluster` names `audio`");
+        let elsewhere = ARN.replace("1111", "9999");
+        assert!(refusal(&format!(r#"{{"status": {{"service": "{elsewhere}"}}}}"#)).starts_with("its account is"));
+    }
+
+    #[test]
+    fn an_unknown_field_is_refused_with_the_right_name() {
+        for (payload, expected) in [
+            (r#"{"status": {"serviceName": "web"}}"#, "`status` has no field `serviceName`; did you mean `service`?"),
+            (r#"{"preflight": {"servcie": "web"}}"#, "`preflight` has no field `servcie`; did you mean `service`?"),
+            (r#"{"status": {"tasks": []}}"#, "`status` has no field `tasks`; its fields are `cluster`, `service`"),
+            (r#"{"sweep": {"cluster": "video"}}"#, "`sweep` has no field `cluster`; `sweep` has no fields"),
+            (r#"{"redrive": {"max": 7}}"#, "`redrive` has no field `max`; its fields are `messages`"),
+            (
+                r#"{"status": "web"}"#,
+                r#"`status` must be an object with its fields, such as {"status": {"service": "web"}}"#,
+            ),
+            (r#"{"sweep": 7}"#, r#"`sweep` must be an object with its fields, such as {"sweep": {}}"#),
+        ] {
+            assert_eq!(refusal(payload), expected);
+        }
+        assert_eq!(read(r#"{"status": "ok", "id": 7}"#), None, "not a command");
     }
 }

@@ -9,7 +9,8 @@ use crate::config::settings::Config;
 use crate::ecs::EcsClient;
 use crate::ecs::autoscaling::Autoscaling;
 use crate::lambda::dead_letter::DeadLetterQueue;
-use crate::lambda::payload::{EcsEvent, Invocation};
+use crate::lambda::ecs_event::EcsEvent;
+use crate::lambda::payload::Invocation;
 use crate::metrics::Counts;
 use crate::notify::sink::{InterruptedJobQueue, JobForwarder, Notifier, Sink};
 use crate::outbox::Deliver;
@@ -25,7 +26,7 @@ use crate::task::rate_limit::RateLimit;
 use crate::task::reconciler::TaskReconciler;
 use crate::task::record::TaskRecord;
 use crate::task::stop::TaskStopEvent;
-use aws_lambda_events::sqs::SqsBatchResponse;
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::sync::Arc;
@@ -86,14 +87,34 @@ pub enum Response {
 #[derive(Debug, thiserror::Error)]
 pub enum FunctionError {
     /// The messages of a batch cannot be parsed.
-    #[error("cannot read a batch of SQS messages: {0}")]
+    #[error("cannot read the messages of the payload: {0}")]
     UnreadableBatch(String),
+    /// Messages that no queue delivers again must be retried.
+    #[error("{failed} of {all} messages must be retried; the log says why, and the invoker must send them again")]
+    Messages {
+        /// The number of messages to retry.
+        failed: usize,
+        /// The number of messages in the payload.
+        all: usize,
+    },
     /// ECS or the state store failed.
     #[error("could not close the jobs of stopping task `{0}`: {1}")]
     Stop(String, RetryReason),
     /// ECS, the state store or the recheck queue failed.
     #[error("could not reconcile service `{0}`: {1}")]
     Reconcile(String, RetryReason),
+}
+
+impl FunctionError {
+    /// The `errorType` of the failed invocation.
+    pub fn error_type(&self) -> &'static str {
+        match self {
+            Self::UnreadableBatch(_) => "UnreadableMessages",
+            Self::Messages { .. } => "MessagesToRetry",
+            Self::Stop(..) => "TaskNotReconciled",
+            Self::Reconcile(..) => "ServiceNotReconciled",
+        }
+    }
 }
 
 impl Function {
@@ -132,6 +153,7 @@ impl Function {
         let budget = Budget { deadline, counts: &counts };
         let response = match Invocation::parse(payload, &self.config().clusters) {
             Invocation::Sqs(batch) => Response::Batch(self.handle_batch(batch, budget).await),
+            Invocation::Messages(messages) => self.handle_messages(messages, budget).await.inspect_err(log_failure)?,
             Invocation::Ecs(event) => {
                 let handled = self.handle_event(event, budget).await;
                 Response::Event { taskhold: handled.inspect_err(log_failure)? }
@@ -156,6 +178,14 @@ impl Function {
             }
         };
         Ok((response, counts))
+    }
+
+    async fn handle_messages(&self, messages: SqsEvent, budget: Budget<'_>) -> Result<Response, FunctionError> {
+        let all = messages.records.len();
+        match self.handle_batch(messages, budget).await.batch_item_failures.len() {
+            0 => Ok(Response::Event { taskhold: format!("handled {all} messages") }),
+            failed => Err(FunctionError::Messages { failed, all }),
+        }
     }
 
     async fn handle_event(&self, event: EcsEvent, budget: Budget<'_>) -> Result<String, FunctionError> {

@@ -6,10 +6,11 @@
 use crate::config::clusters::{Clusters, NameError};
 use crate::ecs::PROTECTION_MINUTES_MAX;
 use crate::ecs::arn::{Task, shown};
+use crate::lambda::job_message_fields::{JobMessageFields, MisnamedField};
 use crate::task::job::{Job, JobKey, Labels, Reported};
 use jiff::{SignedDuration, Timestamp};
-use serde::Deserialize;
 use serde_json::Value;
+use std::borrow::Cow;
 
 /// Maximum length of a `jobId`, in characters.
 pub const JOB_ID_CHARS_MAX: usize = 256;
@@ -59,6 +60,8 @@ pub struct JobMessage {
     pub expected_duration_minutes: Option<u32>,
     /// Labels, shown to people.
     pub labels: Labels,
+    /// Unknown fields whose names suggest that they stand for a known one. Their values are ignored.
+    pub misnamed: Vec<MisnamedField>,
 }
 
 /// A job as one message alone reports it.
@@ -84,11 +87,14 @@ pub enum JobMessageError {
     /// A required field is missing.
     #[error("`{0}` is missing; it must be {1}")]
     Missing(&'static str, &'static str),
+    /// A required field is missing, and an unknown one has a similar name.
+    #[error("`{0}` is missing; it must be {1}. The message has `{2}`")]
+    Misnamed(&'static str, &'static str, String),
     /// A field has an invalid value.
     #[error("`{field}` is {found}; it must be {rule}")]
     Wrong {
-        /// The name in the message.
-        field: &'static str,
+        /// The name in the message, such as `maxDurationMinutes` or `labels.episode`.
+        field: Cow<'static, str>,
         /// The value, shortened for display.
         found: String,
         /// The rule for the field.
@@ -104,43 +110,10 @@ pub enum JobMessageError {
     },
 }
 
-/// The untyped fields, so that a wrong type is reported with the field's name and rule. The members that mark other
-/// shapes are read in the same pass, since nearly every body is a job message.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct JobMessageFields {
-    version: Option<Value>,
-    #[serde(rename = "type")]
-    message_type: Option<Value>,
-    job_id: Option<Value>,
-    attempt: Option<Value>,
-    task_arn: Option<Value>,
-    cluster: Option<Value>,
-    task_id: Option<Value>,
-    max_duration_minutes: Option<Value>,
-    expected_duration_minutes: Option<Value>,
-    labels: Option<Value>,
-    #[serde(rename = "detail-type")]
-    detail_type: Option<Value>,
-    source: Option<Value>,
-    #[serde(rename = "Type")]
-    sns_type: Option<Value>,
-    #[serde(rename = "Message")]
-    sns_message: Option<Value>,
-}
-
 impl JobMessageFields {
-    pub(crate) fn is_event_bridge_envelope(&self) -> bool {
-        self.detail_type.is_some() && self.source.is_some()
-    }
-
-    pub(crate) fn sns_message(&self) -> Option<&str> {
-        let notification = self.sns_type.as_ref().and_then(Value::as_str) == Some("Notification");
-        self.sns_message.as_ref().and_then(Value::as_str).filter(|_| notification)
-    }
-
     pub(crate) fn validate(self, clusters: &Clusters) -> Result<JobMessage, JobMessageError> {
         self.check_version()?;
+        let misnamed = self.misnamed.iter().filter(|misnamed| self.lacks(misnamed.meant)).cloned().collect();
         Ok(JobMessage {
             message_type: self.message_type()?,
             job: JobKey { job_id: self.job_id()?, attempt: self.attempt()? },
@@ -148,13 +121,22 @@ impl JobMessageFields {
             max_duration_minutes: minutes("maxDurationMinutes", self.max_duration_minutes.as_ref())?,
             expected_duration_minutes: minutes("expectedDurationMinutes", self.expected_duration_minutes.as_ref())?,
             labels: labels(self.labels.as_ref())?,
+            misnamed,
         })
+    }
+
+    /// The error for a required field that is missing.
+    fn missing(&self, field: &'static str, rule: &'static str) -> JobMessageError {
+        match self.misnamed.iter().find(|misnamed| misnamed.meant == field) {
+            Some(misnamed) => JobMessageError::Misnamed(field, rule, misnamed.found.clone()),
+            None => JobMessageError::Missing(field, rule),
+        }
     }
 
     fn check_version(&self) -> Result<(), JobMessageError> {
         const RULE: &str = "the number 1";
         match &self.version {
-            None => Err(JobMessageError::Missing("version", RULE)),
+            None => Err(self.missing("version", RULE)),
             Some(value) if whole(value) == Some(1) => Ok(()),
             Some(other) => Err(wrong("version", other, RULE)),
         }
@@ -162,7 +144,7 @@ impl JobMessageFields {
 
     fn message_type(&self) -> Result<JobMessageType, JobMessageError> {
         const RULE: &str = "`job.started`, `job.heartbeat` or `job.finished`";
-        let value = self.message_type.as_ref().ok_or(JobMessageError::Missing("type", RULE))?;
+        let value = self.message_type.as_ref().ok_or_else(|| self.missing("type", RULE))?;
         let known = [JobMessageType::Started, JobMessageType::Heartbeat, JobMessageType::Finished];
         let found = known.into_iter().find(|known| value.as_str() == Some(known.as_str()));
         found.ok_or_else(|| wrong("type", value, RULE))
@@ -170,7 +152,7 @@ impl JobMessageFields {
 
     fn job_id(&self) -> Result<String, JobMessageError> {
         const RULE: &str = "a string of 1 to 256 characters";
-        let value = self.job_id.as_ref().ok_or(JobMessageError::Missing("jobId", RULE))?;
+        let value = self.job_id.as_ref().ok_or_else(|| self.missing("jobId", RULE))?;
         match value.as_str() {
             Some(text) if (1..=JOB_ID_CHARS_MAX).contains(&text.chars().count()) => Ok(text.to_owned()),
             _ => Err(wrong("jobId", value, RULE)),
@@ -194,7 +176,7 @@ impl JobMessageFields {
                 let task = clusters.task(arn, cluster).map_err(of_arn)?;
                 match task_id {
                     Some(other) if other != task.id.as_str() => Err(JobMessageError::Wrong {
-                        field: "taskId",
+                        field: "taskId".into(),
                         found: format!("`{}`", shown(other)),
                         rule: "the id that `taskArn` ends with, or left out",
                     }),
@@ -204,8 +186,8 @@ impl JobMessageFields {
             (None, Some(cluster), Some(id)) => {
                 clusters.task_in(cluster, id).map_err(|source| JobMessageError::Task { field: "taskId", source })
             }
-            (None, Some(_), None) => Err(JobMessageError::Missing("taskId", "a task id, beside `cluster`")),
-            (None, None, _) => Err(JobMessageError::Missing("taskArn", "a task ARN, or `cluster` and `taskId`")),
+            (None, Some(_), None) => Err(self.missing("taskId", "a task id, beside `cluster`")),
+            (None, None, _) => Err(self.missing("taskArn", "a task ARN, or `cluster` and `taskId`")),
         }
     }
 }
@@ -238,7 +220,7 @@ impl JobMessage {
     }
 }
 
-fn wrong(field: &'static str, value: &Value, rule: &'static str) -> JobMessageError {
+fn wrong(field: impl Into<Cow<'static, str>>, value: &Value, rule: &'static str) -> JobMessageError {
     let found = match value {
         Value::String(text) if text.is_empty() => "an empty string".to_owned(),
         Value::String(text) => match text.chars().count() {
@@ -249,7 +231,7 @@ fn wrong(field: &'static str, value: &Value, rule: &'static str) -> JobMessageEr
         Value::Object(_) => "an object".to_owned(),
         Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
     };
-    JobMessageError::Wrong { field, found, rule }
+    JobMessageError::Wrong { field: field.into(), found, rule }
 }
 
 fn text<'a>(field: &'static str, value: Option<&'a Value>) -> Result<Option<&'a str>, JobMessageError> {
@@ -284,11 +266,11 @@ fn labels(value: Option<&Value>) -> Result<Labels, JobMessageError> {
     const RULE: &str = "an object of at most 8 strings of at most 128 characters, under names of at most 64";
     let Some(value) = value else { return Ok(Labels::new()) };
     let short = |text: &str, chars_max: usize| text.chars().count() <= chars_max;
-    let label = |(name, value): (&String, &Value)| {
-        let value = value.as_str().filter(|value| short(value, LABEL_VALUE_CHARS_MAX))?;
-        short(name, LABEL_NAME_CHARS_MAX).then(|| (name.clone(), value.to_owned()))
-    };
     let object = value.as_object().filter(|object| object.len() <= LABELS_MAX);
-    let labels = object.and_then(|object| object.iter().map(label).collect());
-    labels.ok_or_else(|| wrong("labels", value, RULE))
+    let object = object.filter(|object| object.keys().all(|name| short(name, LABEL_NAME_CHARS_MAX)));
+    let label = |(name, value): (&String, &Value)| match value.as_str() {
+        Some(text) if short(text, LABEL_VALUE_CHARS_MAX) => Ok((name.clone(), text.to_owned())),
+        _ => Err(wrong(format!("labels.{}", shown(name)), value, "a string of at most 128 characters")),
+    };
+    object.ok_or_else(|| wrong("labels", value, RULE))?.iter().map(label).collect()
 }

@@ -3,19 +3,16 @@
 //!
 //! An unrecognized payload is normal: event names of the future, events of others, a test from the console. It is
 //! counted and acknowledged. A malformed one was meant to be a job message but breaks its rules: it is dead-lettered
-//! with the reason.
+//! with the reason. A payload with messages that taskhold does not read fails, so that its source keeps them.
 
 use crate::api::command;
 use crate::api::command::{Command, CommandError};
 use crate::config::clusters::Clusters;
 use crate::ecs::arn::shown;
-use crate::lambda::service_event;
-use crate::lambda::task_state_change;
-use crate::service::trigger::ServiceTrigger;
-use crate::task::stop::TaskStopEvent;
+use crate::lambda::ecs_event::EcsEvent;
+use crate::lambda::messages;
 
-use aws_lambda_events::eventbridge::EventBridgeEvent;
-use aws_lambda_events::sqs::SqsEvent;
+use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -23,27 +20,19 @@ use serde_json::value::RawValue;
 /// A payload of the function.
 #[derive(Debug)]
 pub enum Invocation {
-    /// A batch of SQS messages.
+    /// A batch of SQS messages, from an event source mapping or a pipe.
     Sqs(SqsEvent),
+    /// Messages that no queue would deliver again.
+    Messages(SqsEvent),
     /// An ECS event.
     Ecs(EcsEvent),
     /// A command from an operator or a CI step.
     Command(Result<Command, CommandError>),
-    /// An SQS batch that cannot be parsed. Acknowledging it would delete its messages, so the invocation must fail.
+    /// Messages that cannot be parsed, or come from a source that taskhold does not read. Acknowledging them would delete
+    /// them, so the invocation must fail.
     UnreadableBatch(String),
     /// Anything else, with a short description.
     Unrecognized(String),
-}
-
-/// An ECS event as EventBridge delivers it. It says what to reconcile and proves nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum EcsEvent {
-    /// A task of a configured cluster is stopping or has stopped, according to the event.
-    TaskStopEvent(TaskStopEvent),
-    /// An event about a service of a configured cluster.
-    Service(ServiceTrigger),
-    /// An event without consequences, with a short description.
-    Ignored(String),
 }
 
 /// The members that distinguish the shapes. Their values are not parsed until the shape is known.
@@ -60,9 +49,33 @@ struct Shape<'a> {
 impl Invocation {
     /// Recognizes a payload. Total: anything unknown is [`Invocation::Unrecognized`].
     pub fn parse(payload: &str, clusters: &Clusters) -> Self {
-        if !payload.trim_start().starts_with('{') {
-            return Self::Unrecognized("not a JSON object".to_owned());
+        match payload.trim_start().chars().next() {
+            Some('{') => Self::parse_object(payload, clusters),
+            Some('[') => Self::parse_array(payload),
+            _ => Self::Unrecognized("neither a JSON object nor an array".to_owned()),
         }
+    }
+
+    /// A pipe delivers its batch as a bare array (Amazon EventBridge User Guide, "Amazon EventBridge Pipes batching and
+    /// concurrency"): SQS records, or what an input template made of them.
+    fn parse_array(payload: &str) -> Self {
+        let elements: Vec<&RawValue> = match serde_json::from_str(payload) {
+            Ok(elements) => elements,
+            Err(error) => return Self::Unrecognized(format!("not a JSON array: {error}")),
+        };
+        if names_sqs(payload) {
+            return match serde_json::from_str::<Vec<SqsMessage>>(payload) {
+                Ok(records) => Self::batch(records),
+                Err(error) => Self::UnreadableBatch(shown(&error.to_string())),
+            };
+        }
+        match messages::of_array(&elements) {
+            Some(records) => Self::Messages(event(records)),
+            None => Self::Unrecognized("a JSON array of no known shape".to_owned()),
+        }
+    }
+
+    fn parse_object(payload: &str, clusters: &Clusters) -> Self {
         if let Some(batch) = plain_batch(payload) {
             return Self::Sqs(batch);
         }
@@ -71,14 +84,10 @@ impl Invocation {
             Err(error) => return Self::Unrecognized(format!("not a JSON object: {error}")),
         };
         if let Some(records) = shape.records {
-            if !names_sqs(records.get()) {
-                return Self::Unrecognized("`Records` of another source than `aws:sqs`".to_owned());
-            }
-            return match serde_json::from_str::<SqsEvent>(payload) {
-                Ok(batch) if batch.records.iter().all(is_of_sqs) => Self::Sqs(batch),
-                Ok(_) => Self::UnreadableBatch("a record has no `messageId`, or is of another source".to_owned()),
-                Err(error) => Self::UnreadableBatch(shown(&error.to_string())),
-            };
+            return Self::parse_records(payload, records.get());
+        }
+        if let Some(records) = messages::of_object(payload) {
+            return Self::Messages(event(records));
         }
         if shape.source.is_some() && shape.detail_type.is_some() {
             return match EcsEvent::parse(payload, clusters) {
@@ -91,6 +100,49 @@ impl Invocation {
             None => Self::Unrecognized("a JSON object of no known shape".to_owned()),
         }
     }
+
+    fn parse_records(payload: &str, records: &str) -> Self {
+        if names_sqs(records) {
+            return match serde_json::from_str::<SqsEvent>(payload) {
+                Ok(batch) => Self::batch(batch.records),
+                Err(error) => Self::UnreadableBatch(shown(&error.to_string())),
+            };
+        }
+        if let Some(records) = messages::of_sns(records) {
+            return Self::Messages(event(records));
+        }
+        match other_messages(records) {
+            Some(source) => Self::UnreadableBatch(format!(
+                "its records are of `{}`; taskhold reads messages from SQS, SNS and EventBridge only",
+                shown(&source)
+            )),
+            None => Self::Unrecognized("`Records` without messages".to_owned()),
+        }
+    }
+
+    fn batch(records: Vec<SqsMessage>) -> Self {
+        match records.iter().all(is_of_sqs) {
+            true => Self::Sqs(event(records)),
+            false => Self::UnreadableBatch("a record has no `messageId`, or is of another source".to_owned()),
+        }
+    }
+}
+
+fn event(records: Vec<SqsMessage>) -> SqsEvent {
+    let mut event = SqsEvent::default();
+    event.records = records;
+    event
+}
+
+/// The source of records that carry messages, of a service other than SQS (Lambda Developer Guide, the sample events of
+/// Amazon Kinesis, Amazon DynamoDB and Amazon SNS).
+fn other_messages(records: &str) -> Option<String> {
+    let records: Vec<Value> = serde_json::from_str(records).ok()?;
+    let carries =
+        |record: &&Value| ["Sns", "body", "dynamodb", "kinesis"].iter().any(|member| record.get(member).is_some());
+    let record = records.iter().find(carries)?;
+    let source = record.get("eventSource").or_else(|| record.get("EventSource")).and_then(Value::as_str);
+    Some(source.unwrap_or("an unnamed source").to_owned())
 }
 
 /// An SQS batch as Lambda formats it, which most payloads are: parsed directly, without checking its shape first.
@@ -113,30 +165,8 @@ fn names_sqs(records: &str) -> bool {
     records.contains("\"aws:sqs\"") || records.contains("\\u") && serde_json::from_str(records).map_or(true, may_be)
 }
 
-fn is_of_sqs(record: &aws_lambda_events::sqs::SqsMessage) -> bool {
+fn is_of_sqs(record: &SqsMessage) -> bool {
     record.event_source.as_deref() == Some("aws:sqs") && record.message_id.is_some()
-}
-
-impl EcsEvent {
-    /// Parses an EventBridge envelope, from a payload or from the body of a message.
-    ///
-    /// # Errors It is not an envelope. An unknown source, detail-type or event name is not an error but
-    /// [`EcsEvent::Ignored`].
-    pub fn parse(envelope: &str, clusters: &Clusters) -> Result<Self, serde_json::Error> {
-        let event: EventBridgeEvent<Box<RawValue>> = serde_json::from_str(envelope)?;
-        Ok(match (event.source.as_str(), event.detail_type.as_str()) {
-            ("aws.ecs", "ECS Task State Change") => {
-                let stop = task_state_change::parse(event.detail.get(), clusters);
-                stop.map_or_else(Self::Ignored, Self::TaskStopEvent)
-            }
-            ("aws.ecs", "ECS Service Action" | "ECS Deployment State Change") => {
-                let resources: Vec<String> = event.resources.into_iter().flatten().collect();
-                let trigger = service_event::parse(event.detail.get(), &resources, clusters);
-                trigger.map_or_else(Self::Ignored, Self::Service)
-            }
-            (source, detail_type) => Self::Ignored(format!("`{}` of `{}`", shown(detail_type), shown(source))),
-        })
-    }
 }
 
 #[cfg(test)]
@@ -193,6 +223,48 @@ mod tests {
             parse(&format!(r#"{{"Records": [{record}, {{"eventSource": "aws:sqs"}}]}}"#)),
             Invocation::UnreadableBatch(_)
         ));
+    }
+
+    #[test]
+    fn a_batch_of_a_pipe_is_a_batch_and_an_element_that_is_no_record_fails_it() {
+        let record = r#"{"messageId": "m", "eventSource": "aws:sqs", "body": "{}"}"#;
+        assert!(matches!(parse(&format!("[{record}]")), Invocation::Sqs(batch) if batch.records.len() == 1));
+        assert!(matches!(parse(&format!("[{record}, 7]")), Invocation::UnreadableBatch(_)));
+        for payload in ["[]", "[7]", r#"["aws"]"#, r#"[{"a": 1}]"#, "[1"] {
+            assert!(matches!(parse(payload), Invocation::Unrecognized(_)), "{payload}");
+        }
+    }
+
+    #[test]
+    fn a_message_without_a_queue_is_read_wherever_it_comes_from() {
+        let message = serde_json::json!({"version": 1, "type": "job.started", "jobId": "j-1", "taskArn": "any"});
+        let sns = serde_json::json!({"Records": [{"EventSource": "aws:sns", "Sns": {"MessageId": "m",
+            "Message": message.to_string(), "Timestamp": "2026-01-05T09:30:00.000Z"}}]});
+        let event = serde_json::json!({"id": "m", "source": "my.workers", "detail-type": "job", "detail": message,
+            "time": "2026-01-05T09:30:00Z"});
+        for (payload, id) in [
+            (&sns, "m"),
+            (&event, "m"),
+            (&message, "invocation"),
+            (&serde_json::json!([{"jobId": 7}, message]), "element-1"),
+        ] {
+            let Invocation::Messages(messages) = parse(&payload.to_string()) else { panic!("{payload}") };
+            let last = messages.records.last().unwrap();
+            assert_eq!(last.message_id.as_deref(), Some(id));
+            assert!(last.body.as_deref().unwrap().contains("j-1"));
+            let sent_at = last.attributes.get("SentTimestamp").map(String::as_str);
+            assert_eq!(sent_at, (id == "m").then_some("1767605400000"));
+        }
+        let other = serde_json::json!({"source": "my.workers", "detail-type": "news", "detail": {"text": "j-1"}});
+        assert!(matches!(parse(&other.to_string()), Invocation::Ecs(EcsEvent::Ignored(_))));
+    }
+
+    #[test]
+    fn messages_of_a_source_that_is_not_read_are_never_acknowledged() {
+        for record in [r#"{"eventSource": "aws:kinesis", "kinesis": {}}"#, r#"{"EventSource": "aws:sns", "Sns": {}}"#] {
+            let payload = format!(r#"{{"Records": [{record}]}}"#);
+            assert!(matches!(parse(&payload), Invocation::UnreadableBatch(why) if why.contains("`aws:")), "{payload}");
+        }
     }
 
     #[test]

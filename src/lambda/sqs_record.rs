@@ -1,11 +1,12 @@
-//! Parses one SQS record: a job message, an ECS event, or an SNS envelope around either.
+//! Parses one SQS record: a job message or an ECS event, in any number of envelopes of SNS, EventBridge or a pipe.
 //!
 //! Each record is parsed alone, so a malformed one does not affect its neighbors.
 
 use crate::config::clusters::Clusters;
 use crate::ecs::arn::shown;
-use crate::lambda::job_message::{JobMessage, JobMessageError, JobMessageFields};
-use crate::lambda::payload::EcsEvent;
+use crate::lambda::ecs_event::EcsEvent;
+use crate::lambda::job_message::{JobMessage, JobMessageError};
+use crate::lambda::job_message_fields::{Envelope, JobMessageFields};
 
 /// Larger than any job message: the longest valid one, with every character escaped, has about 20 KB. A larger body is
 /// rejected without validation.
@@ -22,40 +23,59 @@ pub enum QueueMessage {
     Malformed(JobMessageError),
 }
 
+/// Most envelopes around a message: SNS, EventBridge and a pipe can follow each other, and none has a reason to repeat.
+const ENVELOPES_MAX: u32 = 4;
+
 /// Parses the body of a record.
 pub fn parse(body: &str, clusters: &Clusters) -> QueueMessage {
-    parse_body(body, clusters, Wrapping::Allowed).unwrap_or_else(QueueMessage::Malformed)
+    parse_inside(body, clusters, ENVELOPES_MAX).unwrap_or_else(QueueMessage::Malformed)
 }
 
-/// Whether an SNS envelope may surround the body. Envelopes are not nested.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Wrapping {
-    Allowed,
-    Unwrapped,
-}
-
-fn parse_body(body: &str, clusters: &Clusters, wrapping: Wrapping) -> Result<QueueMessage, JobMessageError> {
-    let not_an_object = |why: String| match body.len() {
-        // In a body this large, the position of the syntax error does not help.
-        bytes if bytes > JOB_MESSAGE_BYTES_MAX => JobMessageError::TooLarge(bytes, JOB_MESSAGE_BYTES_MAX),
-        _ => JobMessageError::NotAnObject(why),
-    };
-    // serde would accept an array for a struct, field by field.
-    if !body.trim_start().starts_with('{') {
-        return Err(not_an_object("it does not begin with `{`".to_owned()));
-    }
-    let fields: JobMessageFields = serde_json::from_str(body).map_err(|error| not_an_object(error.to_string()))?;
-    if fields.is_event_bridge_envelope() {
-        let event = EcsEvent::parse(body, clusters).map_err(|error| not_an_object(shown(&error.to_string())))?;
-        return Ok(QueueMessage::Ecs(event));
-    }
-    if let (Wrapping::Allowed, Some(message)) = (wrapping, fields.sns_message()) {
-        return parse_body(message, clusters, Wrapping::Unwrapped);
+fn parse_inside(body: &str, clusters: &Clusters, envelopes_max: u32) -> Result<QueueMessage, JobMessageError> {
+    let fields = fields(body)?;
+    match fields.envelope() {
+        Some(Envelope::EventOfAws) => {
+            let event = EcsEvent::parse(body, clusters);
+            return event.map(QueueMessage::Ecs).map_err(|error| not_an_object(body, &shown(&error.to_string())));
+        }
+        Some(Envelope::Around(inside)) if envelopes_max > 0 => {
+            return parse_inside(inside, clusters, envelopes_max - 1);
+        }
+        _ => {}
     }
     if body.len() > JOB_MESSAGE_BYTES_MAX {
         return Err(JobMessageError::TooLarge(body.len(), JOB_MESSAGE_BYTES_MAX));
     }
     Ok(QueueMessage::Job(fields.validate(clusters)?))
+}
+
+/// Whether a text is meant to be a job message, valid or not, in any number of envelopes.
+pub(crate) fn reports_a_job(text: &str) -> bool {
+    reports_a_job_inside(text, ENVELOPES_MAX)
+}
+
+fn reports_a_job_inside(text: &str, envelopes_max: u32) -> bool {
+    let Ok(fields) = fields(text) else { return false };
+    match fields.envelope() {
+        Some(Envelope::Around(inside)) if envelopes_max > 0 => reports_a_job_inside(inside, envelopes_max - 1),
+        Some(_) => false,
+        None => fields.reports_a_job(),
+    }
+}
+
+fn fields(body: &str) -> Result<JobMessageFields, JobMessageError> {
+    if !body.trim_start().starts_with('{') {
+        return Err(not_an_object(body, "it does not begin with `{`"));
+    }
+    serde_json::from_str(body).map_err(|error| not_an_object(body, &error.to_string()))
+}
+
+fn not_an_object(body: &str, why: &str) -> JobMessageError {
+    match body.len() {
+        // In a body this large, the position of the syntax error does not help.
+        bytes if bytes > JOB_MESSAGE_BYTES_MAX => JobMessageError::TooLarge(bytes, JOB_MESSAGE_BYTES_MAX),
+        _ => JobMessageError::NotAnObject(why.to_owned()),
+    }
 }
 
 #[cfg(test)]
@@ -121,11 +141,42 @@ mod tests {
     }
 
     #[test]
-    fn an_sns_envelope_is_opened_once() {
-        let wrapped = json!({"Type": "Notification", "Message": message().to_string()}).to_string();
-        assert_eq!(job(&wrapped), job(&message().to_string()));
-        let twice = json!({"Type": "Notification", "Message": wrapped}).to_string();
-        assert!(reason(&twice).contains("`version` is missing"), "{}", reason(&twice));
+    fn every_envelope_is_opened_in_any_order_and_too_many_are_refused() {
+        let by_sns = |inside: &str| json!({"Type": "Notification", "Message": inside}).to_string();
+        let by_event_bridge = |inside: &str| {
+            let inside: Value = serde_json::from_str(inside).unwrap();
+            json!({"version": "0", "source": "my.workers", "detail-type": "job", "detail": inside}).to_string()
+        };
+        let by_a_pipe = |inside: &str| json!({"messageId": "m", "eventSource": "aws:sqs", "body": inside}).to_string();
+        let envelopes: [&dyn Fn(&str) -> String; 3] = [&by_sns, &by_event_bridge, &by_a_pipe];
+        let bare = message().to_string();
+        for outer in envelopes {
+            assert_eq!(job(&outer(&bare)), job(&bare));
+            for inner in envelopes {
+                assert_eq!(job(&outer(&inner(&bare))), job(&bare));
+                assert!(reports_a_job(&outer(&inner(&bare))));
+            }
+        }
+        let many = (0..5).fold(bare, |inside, _| by_sns(&inside));
+        assert!(reason(&many).contains("`version` is missing"), "{}", reason(&many));
+    }
+
+    #[test]
+    fn a_misnamed_field_is_named_and_the_message_carried_out_with_the_defaults() {
+        let job = job(&with("expiresInMinutes", json!(600)));
+        assert_eq!(job.max_duration_minutes, None);
+        let misnamed: Vec<_> = job.misnamed.iter().map(|one| (one.found.as_str(), one.meant)).collect();
+        assert_eq!(misnamed, [("expiresInMinutes", "maxDurationMinutes")]);
+        let mut both = message();
+        (both["maxDurationMinutes"], both["duration"]) = (json!(600), json!("as long as it takes"));
+        assert_eq!(self::job(&both.to_string()).misnamed, [], "its own field, beside the one that it might stand for");
+        let mut required = message();
+        required["job_id"] = required["jobId"].take();
+        assert!(
+            reason(&required.to_string()).ends_with("The message has `job_id`"),
+            "{}",
+            reason(&required.to_string())
+        );
     }
 
     #[test]
@@ -165,7 +216,11 @@ mod tests {
             (with("maxDurationMinutes", json!("90")), "`maxDurationMinutes` is the string \"90\""),
             (with("maxDurationMinutes", json!(1e9)), "`maxDurationMinutes` is 1000000000.0"),
             (with("expectedDurationMinutes", json!(0)), "`expectedDurationMinutes` is 0"),
-            (with("labels", json!({"a": 1})), "`labels` is an object; it must be an object of at most 8 strings"),
+            (
+                with("labels", json!({"episode": 17})),
+                "`labels.episode` is 17; it must be a string of at most 128 characters",
+            ),
+            (with("labels", json!({"n".repeat(65): "x"})), "`labels` is an object; it must be an object of at most 8"),
             (with("taskArn", json!(ID)), "`taskArn`: `6b777c1809a94925ab48098fa09824de` is not an ARN"),
             (with("taskArn", json!("arn:aws:sqs:eu-west-1:111122223333:q")), "is an ARN of `sqs`"),
             (with("taskArn", json!(arn().replace("eu-west-1", "us-east-1"))), "its Region is `us-east-1`"),

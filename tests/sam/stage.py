@@ -173,7 +173,7 @@ class Stage:
             payload = payload.replace(told, here)
         payload = payload.replace(":taskhold-rechecks", ":rechecks")
         event = json.loads(payload)
-        records = event.get("Records") if isinstance(event, dict) else None
+        records = event.get("Records") if isinstance(event, dict) else event
         for record in records or []:
             record.get("attributes", {}).pop("SentTimestamp", None)
         return json.dumps(event)

@@ -17,6 +17,8 @@ SERVICE_ARN = f"arn:aws:ecs:eu-west-1:111122223333:service/{CLUSTER}/{SERVICE}"
 ALL_DONE = {"batchItemFailures": []}
 
 BATCHES = [
+    "pipes-batch.json",
+    "sqs-eventbridge-job-message.json",
     "sqs-eventbridge-in-body.json",
     "sqs-fifo-job-messages.json",
     "sqs-recheck.json",
@@ -42,9 +44,10 @@ ANSWERS = {
     "ecs-task-state-change-stopped.json": "nothing to do for ",
     "ecs-task-state-change-stopping.json": "nothing to do for ",
     "ecs-unknown-detail-type.json": "nothing to do for ",
+    "eventbridge-job-message.json": "handled 1 messages",
     "lifecycle-hook-post-scale-up.json": "unrecognized, nothing done: ",
     "scheduled-event.json": "nothing to do for ",
-    "sns-invocation.json": "unrecognized, nothing done: ",
+    "sns-invocation.json": "handled 1 messages",
 }
 
 COMMANDS = {
@@ -62,6 +65,8 @@ COVERED = ["command-preflight.json", "command-status.json", "sqs-batch-mixed.jso
 def kind(name):
     """The kind of a payload, as far as the function can tell before it reads the contents."""
     payload = json.loads((EVENTS / name).read_text())
+    if isinstance(payload, list):
+        return ("array",)
     if "Records" in payload:
         return ("messages", *sorted({carrier(record) for record in payload["Records"]}))
     return payload.get("detail-type") or tuple(payload)

@@ -1,7 +1,8 @@
 //! An EventBridge envelope: `EcsEvent::parse`.
 
 use super::{expect, seeds};
-use taskhold::lambda::payload::{EcsEvent, Invocation};
+use taskhold::lambda::ecs_event::EcsEvent;
+use taskhold::lambda::payload::Invocation;
 use taskhold::lambda::sqs_record;
 use taskhold::lambda::sqs_record::QueueMessage;
 
@@ -28,7 +29,7 @@ pub fn check(text: &str) {
     let clusters = expect::clusters();
     let Ok(event) = EcsEvent::parse(text, clusters) else { return };
     expect::event(&event);
-    if !text.trim_start().starts_with('{') {
+    if !text.trim_start().starts_with('{') || !is_of_aws(text) {
         return;
     }
     match sqs_record::parse(text, clusters) {
@@ -46,5 +47,12 @@ pub fn check(text: &str) {
             assert!(text.contains("ecords"), "only `Records` tell of another shape");
         }
         Invocation::Command(command) => panic!("it is taken for {command:?}"),
+        Invocation::Messages(messages) => panic!("it is taken for {messages:?}"),
     }
+}
+
+/// Whether AWS itself sends the event. One of another source may contain a job message.
+fn is_of_aws(envelope: &str) -> bool {
+    let envelope: serde_json::Value = serde_json::from_str(envelope).unwrap_or_default();
+    envelope["source"].as_str().is_some_and(|source| source.starts_with("aws."))
 }

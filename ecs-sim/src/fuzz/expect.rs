@@ -5,9 +5,9 @@ use taskhold::api::command::{Command, Scope, ServiceCommand};
 use taskhold::config::clusters::Clusters;
 use taskhold::ecs::arn::{ClusterArn, Task, TaskId};
 use taskhold::ecs::service::ServiceArn;
+use taskhold::lambda::ecs_event::EcsEvent;
 use taskhold::lambda::job_message;
 use taskhold::lambda::job_message::JobMessage;
-use taskhold::lambda::payload::EcsEvent;
 
 /// The clusters of `events/`: only one, so that a command need not name it.
 pub fn clusters() -> &'static Clusters {
@@ -83,6 +83,9 @@ pub fn job_message(message: &JobMessage) {
     assert!(job.attempt >= 1);
     for minutes in [max_duration_minutes, expected_duration_minutes].into_iter().flatten() {
         assert!((1..=2880).contains(minutes), "{minutes}");
+    }
+    for misnamed in &message.misnamed {
+        reason(&misnamed.found);
     }
     assert!(labels.len() <= job_message::LABELS_MAX);
     for (name, value) in labels {

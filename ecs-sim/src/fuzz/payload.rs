@@ -3,7 +3,8 @@
 use super::{expect, seeds, sqs_body};
 use jiff::Timestamp;
 use serde_json::Value;
-use taskhold::lambda::payload::{EcsEvent, Invocation};
+use taskhold::lambda::ecs_event::EcsEvent;
+use taskhold::lambda::payload::Invocation;
 use taskhold::lambda::received::Received;
 
 /// Every payload in `events/`.
@@ -14,7 +15,7 @@ pub fn seeds() -> Vec<String> {
 /// An accepted payload belongs to a configured cluster, and an unrecognized one gets a short reason.
 pub fn check(text: &str) {
     match Invocation::parse(text, expect::clusters()) {
-        Invocation::Sqs(batch) => {
+        Invocation::Sqs(batch) | Invocation::Messages(batch) => {
             for message in &batch.records {
                 assert!(message.message_id.is_some(), "without an id a record cannot be retried");
                 let received = Received::take_from(&mut message.clone(), Timestamp::UNIX_EPOCH);
@@ -49,7 +50,7 @@ pub fn check(text: &str) {
 /// Acknowledging a batch as something else would delete its messages.
 fn not_a_batch(text: &str) {
     let Ok(payload) = serde_json::from_str::<Value>(text) else { return };
-    let records = payload.get("Records").and_then(Value::as_array);
+    let records = payload.get("Records").unwrap_or(&payload).as_array();
     let mut sources = records.into_iter().flatten().filter_map(|record| record.get("eventSource"));
     let is_batch = sources.any(|source| source == "aws:sqs");
     assert!(!is_batch, "a batch of SQS is acknowledged unread");

@@ -18,6 +18,7 @@ pub fn check(text: &str) {
     match sqs_record::parse(text, expect::clusters()) {
         QueueMessage::Job(message) => {
             expect::job_message(&message);
+            let message = JobMessage { misnamed: Vec::new(), ..message };
             let printed = printed(&message);
             assert_eq!(sqs_record::parse(&printed, expect::clusters()), QueueMessage::Job(message.clone()));
             let wrapped = json!({"Type": "Notification", "Message": printed}).to_string();
@@ -48,7 +49,9 @@ fn tells_one_job(message: JobMessage) {
 
 /// The message as a worker writes it.
 fn printed(message: &JobMessage) -> String {
-    let JobMessage { message_type, job, task, max_duration_minutes, expected_duration_minutes, labels } = message;
+    let JobMessage { message_type, job, task, max_duration_minutes, expected_duration_minutes, labels, misnamed } =
+        message;
+    assert!(misnamed.is_empty(), "an unknown field is not written");
     let mut body = json!({
         "version": 1,
         "type": message_type.as_str(),

@@ -2,9 +2,10 @@
 
 use crate::config::settings::{Config, Senders};
 use crate::ecs::arn::Task;
+use crate::lambda::ecs_event::EcsEvent;
 use crate::lambda::job_message::{JobMessage, JobMessageType, ReportedJob};
+use crate::lambda::job_message_fields::MisnamedField;
 use crate::lambda::outcome::MessageOutcome;
-use crate::lambda::payload::EcsEvent;
 use crate::lambda::received::{Received, check_channel, check_sender};
 use crate::lambda::sqs_record;
 use crate::lambda::sqs_record::QueueMessage;
@@ -16,7 +17,7 @@ use crate::task::job::JobKey;
 use crate::task::stop::TaskStopEvent;
 use aws_lambda_events::sqs::SqsMessage;
 use std::collections::HashMap;
-use tracing::debug;
+use tracing::{debug, warn};
 
 /// A record without its final outcome: the index of its task or service, and its content.
 pub(crate) enum Pending {
@@ -66,7 +67,7 @@ impl Gathered {
             let pending = match config.is_recheck_queue(source) {
                 true => gathered.recheck(Recheck::parse(body, &config.clusters)),
                 false => match sqs_record::parse(body, &config.clusters) {
-                    QueueMessage::Job(job_message) => gathered.job(job_message, received, config),
+                    QueueMessage::Job(job_message) => gathered.job(job_message, received, counts, config),
                     QueueMessage::Ecs(event) => match allows_event(received, config) {
                         Ok(()) => gathered.event(event, counts),
                         Err(reason) => Pending::Ended(MessageOutcome::DeadLetter(reason)),
@@ -86,12 +87,16 @@ impl Gathered {
         }
     }
 
-    fn job(&mut self, job_message: JobMessage, received: &Received, config: &Config) -> Pending {
+    fn job(&mut self, job_message: JobMessage, received: &Received, counts: &Counts, config: &Config) -> Pending {
         if config.senders == Senders::TaskItself
             && let Err(reason) = check_sender(&received.sender, &job_message.task)
         {
             return Pending::Ended(MessageOutcome::DeadLetter(reason));
         }
+        for MisnamedField { found, meant } in &job_message.misnamed {
+            warn!(task = %job_message.task, job = %job_message.job, field = found, meant, "ignoring a misnamed field of a job message");
+        }
+        counts.misnamed_fields.add(job_message.misnamed.len());
         let message_type = job_message.message_type;
         let ReportedJob { task, key, job } = job_message.into_job(received.sent_at);
         let place = self.place(task);
