@@ -89,7 +89,9 @@ const MARKS: [&str; 6] = ["detail-type", "source", "Type", "Message", "eventSour
 pub(crate) enum Envelope<'a> {
     /// An event of AWS, not of a worker.
     EventOfAws,
-    /// The message is inside, as the text of a JSON object or of another envelope.
+    /// An event of another source: a message may be inside, as the text of a JSON object or of another envelope.
+    Event(&'a str),
+    /// The message is inside, likewise.
     Around(&'a str),
 }
 
@@ -134,7 +136,7 @@ impl JobMessageFields {
         if let (Some(_), Some(source)) = (&self.detail_type, &self.source) {
             let is_of_aws = source.as_str().is_none_or(|source| source.starts_with("aws."));
             return Some(match &self.detail {
-                Some(detail) if !is_of_aws => Envelope::Around(detail.get()),
+                Some(detail) if !is_of_aws => Envelope::Event(detail.get()),
                 _ => Envelope::EventOfAws,
             });
         }

@@ -38,7 +38,11 @@ fn parse_inside(body: &str, clusters: &Clusters, envelopes_max: u32) -> Result<Q
             let event = EcsEvent::parse(body, clusters);
             return event.map(QueueMessage::Ecs).map_err(|error| not_an_object(body, &shown(&error.to_string())));
         }
-        Some(Envelope::Around(inside)) if envelopes_max > 0 => {
+        Some(Envelope::Event(_)) if !reports_a_job_inside(body, envelopes_max) => {
+            let what = "an event of another source, without a job message".to_owned();
+            return Ok(QueueMessage::Ecs(EcsEvent::Ignored(what)));
+        }
+        Some(Envelope::Event(inside) | Envelope::Around(inside)) if envelopes_max > 0 => {
             return parse_inside(inside, clusters, envelopes_max - 1);
         }
         _ => {}
@@ -57,7 +61,9 @@ pub(crate) fn reports_a_job(text: &str) -> bool {
 fn reports_a_job_inside(text: &str, envelopes_max: u32) -> bool {
     let Ok(fields) = fields(text) else { return false };
     match fields.envelope() {
-        Some(Envelope::Around(inside)) if envelopes_max > 0 => reports_a_job_inside(inside, envelopes_max - 1),
+        Some(Envelope::Event(inside) | Envelope::Around(inside)) if envelopes_max > 0 => {
+            reports_a_job_inside(inside, envelopes_max - 1)
+        }
         Some(_) => false,
         None => fields.reports_a_job(),
     }
@@ -159,6 +165,18 @@ mod tests {
         }
         let many = (0..5).fold(bare, |inside, _| by_sns(&inside));
         assert!(reason(&many).contains("`version` is missing"), "{}", reason(&many));
+    }
+
+    #[test]
+    fn an_event_of_another_source_without_a_job_message_is_ignored() {
+        let event = |detail: &Value| {
+            let event = json!({"version": "0", "source": "video.orders", "detail-type": "order", "detail": detail});
+            parse(&event.to_string(), &clusters())
+        };
+        for detail in [json!({"order": 7}), json!({"jobId": "j-1"}), json!(7), json!({"type": "order"})] {
+            assert!(matches!(event(&detail), QueueMessage::Ecs(EcsEvent::Ignored(_))), "{detail}");
+        }
+        assert!(matches!(event(&json!({"type": "job.started"})), QueueMessage::Malformed(_)));
     }
 
     #[test]
