@@ -13,6 +13,7 @@ pub mod blocking_task;
 pub mod diagnosis;
 pub mod forecast;
 pub mod incident;
+pub mod lookups;
 pub mod policy;
 pub mod preflight;
 pub mod recheck;

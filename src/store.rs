@@ -92,6 +92,9 @@ pub trait StorePages<R: Record>: Store<R> {
     async fn page(&self, token: Option<&str>) -> Result<RecordPage<R>, StoreError>;
 }
 
+/// The longest JSON of a record that a store accepts. DynamoDB takes items of 400 KB (aws-facts "DynamoDB"), names and
+/// key included; the rest is room for those.
+pub const RECORD_BYTES_MAX: usize = 380_000;
 /// How often [`update`] tries to store. Each conflict means that another instance succeeded, so that even 8
 /// instances that work on one task at once all succeed. More conflicts indicate a fault.
 const CONFLICTS_MAX: u32 = 8;

@@ -106,7 +106,13 @@ impl Commands<'_> {
     }
 
     async fn preflight(&self, service: &ServiceArn) -> Result<Answer, CommandError> {
-        let snapshot = self.snapshot_of(service, &BTreeSet::new()).await?;
+        let known = self.services.store.load(service).await;
+        let (refused, gap) = match known {
+            Ok(versioned) => (versioned.record.refused, None),
+            Err(error) => (BTreeSet::new(), Some(Gap::Incidents(error))),
+        };
+        let mut snapshot = self.snapshot_of(service, &refused).await?;
+        snapshot.gaps.extend(gap);
         let preflight = preflight(&snapshot, &self.deadline_policy());
         Ok(Answer::Preflight(Box::new(PreflightReport::new(&snapshot, &preflight))))
     }

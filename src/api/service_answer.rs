@@ -100,9 +100,12 @@ impl PreflightReport {
     pub fn new(snapshot: &ServiceSnapshot, preflight: &Preflight) -> Self {
         let mut lists = Lists::of_an_answer(ANSWER_BYTES_MAX / SHARES);
         // The same share as for the blocking tasks of a status.
-        let room = Room::in_an_answer(ANSWER_BYTES_MAX / 2);
-        let shown = tasks(&snapshot.service.arn.cluster, &preflight.blocking_tasks, &room);
+        let cluster = &snapshot.service.arn.cluster;
+        let room = |part: usize| Room::in_an_answer(ANSWER_BYTES_MAX / part);
+        let shown = tasks(cluster, &preflight.blocking_tasks, &room(2));
         lists.add("blockingTasks", shown, preflight.blocking_tasks.len());
+        let refused = tasks(cluster, &preflight.refused_tasks, &room(4));
+        lists.add("refusedTasks", refused, preflight.refused_tasks.len());
         lists.add_tag_problems(&preflight.tag_problems);
         lists.add_gaps(&preflight.gaps);
         Self {

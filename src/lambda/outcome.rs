@@ -2,11 +2,13 @@
 //! forever.
 
 use crate::config::settings::Config;
+use crate::ecs::FailureReason;
 use crate::ecs::error::Disposition;
 use crate::lambda::job_message::JobMessageType;
 use crate::lambda::received::Received;
 use crate::task::job::JobKey;
 use crate::task::outcome::{RetryReason, TaskState, disposition};
+use crate::task::record::TaskRecord;
 use jiff::Timestamp;
 
 /// The outcome of one message.
@@ -38,21 +40,26 @@ pub fn message_outcome(
             return MessageOutcome::DeadLetter(reason.to_string());
         }
         TaskState::NotStored(reason) => return retry_or_dead_letter(reason.clone(), received, config),
+        TaskState::Known(record, _) if is_rejected(message_type, job, record, now) => {
+            return MessageOutcome::DeadLetter(NO_ROOM.to_owned());
+        }
         TaskState::Known(_, None) => return MessageOutcome::Done,
         TaskState::Known(record, Some(unsettled)) => (record, unsettled),
     };
     let job_lives = record.live_jobs(now).any(|(live, _)| live == job);
     let release_is_open = record.wanted_until(now).is_none() && record.protection.is_set && record.stopped_at.is_none();
+    // ECS does not know the task, or never protects it: its record was not created, or has given up its jobs.
+    let is_given_up = is_of_no_task(unsettled) && !record.knows(job);
     let concerned = match message_type {
-        JobMessageType::Started | JobMessageType::Heartbeat => job_lives,
-        JobMessageType::Finished => release_is_open,
+        JobMessageType::Started | JobMessageType::Heartbeat => job_lives || is_given_up,
+        JobMessageType::Finished => release_is_open || is_given_up && is_young(received, config, now),
     };
     if !concerned {
         return MessageOutcome::Done;
     }
     match disposition(unsettled) {
         Disposition::DeadLetter => MessageOutcome::DeadLetter(unsettled.to_string()),
-        Disposition::RetryWhileYoung if now.duration_since(received.sent_at) > config.unknown_task_grace => {
+        Disposition::RetryWhileYoung if !is_young(received, config, now) => {
             MessageOutcome::DeadLetter(format!(
                 "{unsettled}, and not for {} minutes",
                 config.unknown_task_grace.as_mins()
@@ -60,6 +67,24 @@ pub fn message_outcome(
         }
         Disposition::RetryWhileYoung | Disposition::Retry => retry_or_dead_letter(unsettled.clone(), received, config),
     }
+}
+
+/// Why a start is dead-lettered for which the record of its task has no room.
+const NO_ROOM: &str = "the record of its task has no room for another live job; its job runs unprotected";
+
+/// Whether the record has rejected the job of this message.
+fn is_rejected(message_type: JobMessageType, job: &JobKey, record: &TaskRecord, now: Timestamp) -> bool {
+    message_type != JobMessageType::Finished && record.rejected_since(now).is_some() && !record.knows(job)
+}
+
+/// Whether ECS refuses the task itself, and not only for now.
+fn is_of_no_task(reason: &RetryReason) -> bool {
+    let of_no_task = [FailureReason::Missing, FailureReason::TaskNotValid];
+    matches!(reason, RetryReason::Refused(refusal) if of_no_task.contains(&refusal.reason))
+}
+
+fn is_young(received: &Received, config: &Config, now: Timestamp) -> bool {
+    now.duration_since(received.sent_at) <= config.unknown_task_grace
 }
 
 /// Bounds retries: a message that was received too often is dead-lettered with the reason of its last failure.

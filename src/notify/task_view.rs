@@ -3,7 +3,7 @@
 use crate::ecs::arn::TaskId;
 use crate::service::blocking_task::{BlockingTask, ProtectedFor};
 use crate::service::forecast::longest_first;
-use crate::service::refused_task::RefusedTask;
+use crate::service::refused_task::{RefusalCause, RefusedTask};
 use crate::service::snapshot::JobSnapshot;
 use jiff::Timestamp;
 
@@ -12,8 +12,10 @@ pub(crate) struct TaskView<'a> {
     pub(crate) task: &'a TaskId,
     /// The deployment or task set that it belongs to.
     pub(crate) deployment: Option<&'a str>,
-    /// Since when ECS has refused to protect it.
+    /// Since when ECS has refused to protect it, or starts have been rejected.
     pub(crate) refused_since: Option<Timestamp>,
+    /// Why a refused task runs unprotected.
+    pub(crate) refusal_cause: Option<RefusalCause>,
     pub(crate) protected_until: Option<Timestamp>,
     /// `None` for a refused task.
     pub(crate) protected_for: Option<&'a ProtectedFor>,
@@ -31,6 +33,7 @@ impl<'a> From<&'a BlockingTask> for TaskView<'a> {
             task: &task.task,
             deployment: task.deployment.as_deref(),
             refused_since: None,
+            refusal_cause: None,
             protected_until: Some(task.protected_until),
             protected_for: Some(&task.protected_for),
             jobs,
@@ -44,6 +47,7 @@ impl<'a> From<&'a RefusedTask> for TaskView<'a> {
             task: &task.task,
             deployment: task.deployment.as_deref(),
             refused_since: Some(task.since),
+            refusal_cause: Some(task.cause),
             protected_until: task.protected_until,
             protected_for: None,
             jobs: longest_first(&task.jobs),

@@ -7,7 +7,7 @@
 use crate::ecs::arn::TaskId;
 use crate::service::blocking_task::{BlockingTask, ProtectedFor, protected_among};
 use crate::service::forecast::{Deadline, DeadlinePolicy, Forecast, deadline, forecast};
-use crate::service::refused_task::{RefusedTask, refused_tasks};
+use crate::service::refused_task::{RefusalCause, RefusedTask, refused_tasks};
 use crate::service::rollout;
 use crate::service::rollout::{ReplacedTasks, Rollout};
 use crate::service::rollout_status::{RolloutStatus, kept_until, rollout_status, said_since};
@@ -40,12 +40,19 @@ pub struct Diagnosis {
     pub task_counts: TaskCounts,
     /// Actions that would clear the block, the least invasive first.
     pub suggested_actions: Vec<SuggestedAction>,
-    /// Tasks with live jobs that ECS refused to protect, the one with the longest-running jobs first.
+    /// Tasks with live jobs that ECS refused to protect or whose record is full, the one with the longest-running jobs first.
     pub refused_tasks: Vec<RefusedTask>,
     /// Tags of the service with taskhold's prefix that taskhold ignores because it cannot use them.
     pub tag_problems: Vec<TagProblem>,
     /// Reads that failed, in words. With any gap, an empty `blocking_tasks` does not mean that no task blocks.
     pub gaps: Vec<String>,
+}
+
+impl Diagnosis {
+    /// The refused tasks that ECS may accept when other tasks are released: not those whose record is full.
+    pub fn refused_by_ecs(&self) -> impl Iterator<Item = &RefusedTask> {
+        self.refused_tasks.iter().filter(|refused| refused.cause == RefusalCause::Ecs)
+    }
 }
 
 /// The result of one read of the service.

@@ -5,6 +5,7 @@
 
 use crate::service::blocking_task::{BlockingTask, protected_among};
 use crate::service::forecast::{Deadline, DeadlinePolicy, Forecast, deadline, forecast};
+use crate::service::refused_task::{RefusedTask, refused_tasks};
 use crate::service::snapshot::ServiceSnapshot;
 use crate::service::tags::{TagProblem, tag_problems};
 use crate::service::task_counts::DEPLOYMENTS_MAX;
@@ -16,6 +17,8 @@ pub struct Preflight {
     pub verdict: PreflightVerdict,
     /// The protected tasks that it would wait for, the longest protected first.
     pub blocking_tasks: Vec<BlockingTask>,
+    /// Tasks with live jobs that run unprotected, so that it may stop them.
+    pub refused_tasks: Vec<RefusedTask>,
     /// When it could finish at the earliest; `None` if no task would block it.
     pub forecast: Option<Forecast>,
     /// Its deadline.
@@ -38,6 +41,8 @@ pub enum PreflightVerdict {
     MissesDeadline,
     /// ECS would refuse it: five deployments are already in progress.
     Refused,
+    /// It may stop tasks with live jobs that run unprotected.
+    Interrupts,
     /// Too many reads failed to tell.
     Unknown,
 }
@@ -48,10 +53,13 @@ pub fn preflight(snapshot: &ServiceSnapshot, policy: &DeadlinePolicy) -> Preflig
     let blocking_tasks = protected_among(&tasks);
     let forecast = forecast(&blocking_tasks, blocking_tasks.len(), snapshot.at);
     let deadline = deadline(&snapshot.service, snapshot.at, policy);
+    let refused_tasks = refused_tasks(snapshot);
     let verdict = if snapshot.service.deployments.len() >= DEPLOYMENTS_MAX {
         PreflightVerdict::Refused
     } else if forecast.is_some_and(|forecast| deadline.margin(&forecast).is_negative()) {
         PreflightVerdict::MissesDeadline
+    } else if !refused_tasks.is_empty() {
+        PreflightVerdict::Interrupts
     } else if !snapshot.gaps.is_empty() {
         PreflightVerdict::Unknown
     } else if blocking_tasks.is_empty() {
@@ -60,5 +68,6 @@ pub fn preflight(snapshot: &ServiceSnapshot, policy: &DeadlinePolicy) -> Preflig
         PreflightVerdict::Waits
     };
     let gaps = snapshot.gaps.iter().map(ToString::to_string).collect();
-    Preflight { verdict, blocking_tasks, forecast, deadline, tag_problems: tag_problems(&snapshot.service), gaps }
+    let tag_problems = tag_problems(&snapshot.service);
+    Preflight { verdict, blocking_tasks, refused_tasks, forecast, deadline, tag_problems, gaps }
 }

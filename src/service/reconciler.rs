@@ -10,6 +10,7 @@ use crate::service::diagnosis::of_orphans;
 use crate::service::forecast::DeadlinePolicy;
 use crate::service::incident::AlertPolicy;
 use crate::service::incident::delivery::{self, ClaimedNotification};
+use crate::service::lookups::{LookupLimit, Reporter};
 use crate::service::policy::ServicePolicy;
 use crate::service::recheck::{Recheck, RecheckQueue};
 use crate::service::reconcile::{self, Findings};
@@ -28,7 +29,7 @@ use futures_util::FutureExt;
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 /// Reconciles services with the given adapters.
 pub struct ServiceReconciler {
@@ -42,6 +43,8 @@ pub struct ServiceReconciler {
     pub notifier: Arc<dyn Deliver<Alert>>,
     /// Where the function sends its rechecks; `None` leaves them to the sweep.
     pub rechecks: Option<Arc<dyn RecheckQueue>>,
+    /// Limits the reads about services that no record proves to exist.
+    pub lookups: LookupLimit,
 }
 
 /// Maximum number of services reconciled concurrently; each costs several reads, whose buckets give 20 calls a second after
@@ -77,6 +80,7 @@ impl ServiceReconciler {
     pub(crate) async fn on_trigger(
         &self,
         trigger: &ServiceTrigger,
+        reporter: Reporter,
         budget: Budget<'_>,
     ) -> Result<Reconciled, RetryReason> {
         let ServiceTrigger { service, name } = trigger;
@@ -85,7 +89,11 @@ impl ServiceReconciler {
             return Ok(Reconciled::NotNeeded);
         }
         budget.allows_a_call(&*self.tasks.clock)?;
-        let triggered = store::update(&*self.store, service, None, |record: &mut ServiceRecord| {
+        let known = self.store.load(service).await?;
+        if known.version == 0 && !self.may_be_recorded(service, reporter).await? {
+            return Ok(Reconciled::NotNeeded);
+        }
+        let triggered = store::update(&*self.store, service, Some(&known), |record: &mut ServiceRecord| {
             let now = self.tasks.clock.now();
             let on_trigger = schedule::on_trigger(record, name.trigger(), now, &policy);
             Changed { result: on_trigger, keep_until: ServiceRecord::keep_until(now) }
@@ -103,6 +111,23 @@ impl ServiceReconciler {
                 }
             }
         }
+    }
+
+    /// Whether a service without a record may get one because of an event. An event from EventBridge is about a service
+    /// that exists; what the job queue says about a service counts only if ECS knows the service.
+    async fn may_be_recorded(&self, service: &ServiceArn, reporter: Reporter) -> Result<bool, RetryReason> {
+        if reporter == Reporter::EventBridge {
+            return Ok(true);
+        }
+        if !self.lookups.take(self.tasks.clock.now()) {
+            info!(%service, "ignoring an event: too many about unknown services; the sweep finds the service if it exists");
+            return Ok(false);
+        }
+        let is_known = self.tasks.ecs.describe_service(service).await?.is_some();
+        if !is_known {
+            info!(%service, "ignoring an event about a service that ECS does not know");
+        }
+        Ok(is_known)
     }
 
     /// Schedules a recheck after an event's reconcile failed. The event is not retried; the recheck is, until it

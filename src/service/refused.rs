@@ -42,7 +42,7 @@ impl ServiceReconciler {
         let (mut refused, mut released) = (Vec::new(), ByService::new());
         for (task, state) in carried_out {
             let TaskState::Known(record, _) = state else { continue };
-            if record.refused_since(now).is_some() {
+            if record.refused_since(now).or(record.rejected_since(now)).is_some() {
                 refused.push((task, record));
             }
             if let Some(membership) =
@@ -139,7 +139,7 @@ impl ServiceReconciler {
     /// While a service has refused tasks, marks its protected tasks so that the release of any of them triggers a
     /// reconcile: ECS counts every protected task against the desired count, not only those that block a deployment.
     pub(crate) async fn await_releases(&self, snapshot: &ServiceSnapshot, diagnosis: &Diagnosis) {
-        if diagnosis.refused_tasks.is_empty() {
+        if diagnosis.refused_by_ecs().next().is_none() {
             return;
         }
         let service = &snapshot.service.arn;

@@ -65,10 +65,21 @@ pub struct TaskSnapshot {
     pub idle_since: Option<Timestamp>,
     /// Since when ECS has refused to protect it for its live jobs; `None` if it has not.
     pub refused_since: Option<Timestamp>,
+    /// Live jobs for which the task record had no room, so that nothing is requested for them.
+    pub rejected: Option<RejectedJobs>,
     /// Whether the task record says that refused tasks of the service wait for its release.
     pub is_awaited: bool,
     /// Its jobs in the state store, read only for tasks that are protected or refused.
     pub jobs: Jobs,
+}
+
+/// Live jobs whose starts were rejected, because the task record had no room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RejectedJobs {
+    /// When the first of them was rejected.
+    pub since: Timestamp,
+    /// Some of them, at least one.
+    pub jobs: Vec<JobSnapshot>,
 }
 
 /// The jobs of a task in the state store.

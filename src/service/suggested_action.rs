@@ -6,7 +6,7 @@ use crate::ecs::arn::{ClusterArn, TaskId};
 use crate::ecs::service::Service;
 use crate::service::blocking_task::{BlockingTask, ProtectedFor};
 use crate::service::forecast::Forecast;
-use crate::service::refused_task::refused_tasks;
+use crate::service::refused_task::{RefusalCause, RefusedTask, refused_tasks};
 use crate::service::rollout::ReplacedTasks;
 use crate::service::snapshot::ServiceSnapshot;
 use crate::service::task_counts::TaskCounts;
@@ -58,8 +58,9 @@ pub(crate) fn suggested_actions(
     let mut actions = vec![SuggestedAction::Wait { until: forecast.by_expiry, expected: forecast.by_jobs }];
     actions.extend(release_idle(&service.arn.cluster, blocking_tasks));
     if task_counts.protected >= task_counts.desired {
-        let refused =
-            refused_tasks(snapshot).iter().filter(|refused_task| refused_task.protected_until.is_none()).count();
+        let is_unprotected =
+            |refused: &&RefusedTask| refused.cause == RefusalCause::Ecs && refused.protected_until.is_none();
+        let refused = refused_tasks(snapshot).iter().filter(is_unprotected).count();
         let to = task_counts.protected.saturating_add(u32::try_from(refused).unwrap_or(u32::MAX).max(1));
         actions.push(SuggestedAction::RaiseDesiredCount { to, command: desired_count_command(service, to) });
     }

@@ -10,7 +10,8 @@ use jiff::Timestamp;
 pub enum Attention {
     /// Nothing: the task is idle or has stopped, or another instance is working on it.
     None,
-    /// Reconcile it: ECS refused protection, clearing protection failed, or an interruption was not reported.
+    /// Reconcile it: ECS refused protection, clearing protection failed, an interruption was not reported, or the only
+    /// reason to visit the record is a call that can no longer take effect.
     Open,
     /// The record says that the task is protected: ask ECS whether it is.
     Compare {
@@ -22,11 +23,15 @@ pub enum Attention {
 /// Decides what to do about a task. A call that may still take effect is left to the instance that sent it,
 /// or to the next sweep.
 pub fn attention(record: &TaskRecord, now: Timestamp) -> Attention {
+    let calls = record.protection.in_flight.len();
     let mut record = record.clone();
     record.protection.forget_stale(now);
+    let has_stale_calls = record.protection.in_flight.len() < calls;
     match decide_protection(&record, now) {
         _ if record.has_due_interruption(now) => Attention::Open,
         _ if !record.protection.in_flight.is_empty() => Attention::None,
+        // Stored again, the record leaves the index of open records.
+        _ if has_stale_calls && !record.is_open() => Attention::Open,
         Decision::Request(_) => Attention::Open,
         Decision::Keep(KeepReason::Confirmed { until }) => Attention::Compare { until },
         Decision::Keep(KeepReason::Idle | KeepReason::Stopped | KeepReason::RefusedJustNow) => Attention::None,

@@ -7,7 +7,7 @@
 use crate::clock::Clock;
 use crate::ecs::arn::{ClusterArn, Task, TaskId};
 use crate::ecs::error::{EcsError, Effect};
-use crate::ecs::{FailureReason, ProtectionAnswer, ProtectionSetting};
+use crate::ecs::{FailureReason, ProtectionAnswer, ProtectionFailure, ProtectionSetting};
 use crate::task::batching::{ProtectionCall, TaskRequest};
 use crate::task::outcome::RetryReason;
 use crate::task::protection::{CallResult, Refusal};
@@ -120,7 +120,7 @@ fn outcome_of(
             // ECS no longer knows the task, so there is no protection to clear.
             return CallOutcome { result: CallResult::Cleared, unsettled: None };
         }
-        let refusal = Refusal { reason: failure.reason.clone(), detail: failure.detail.clone(), at: now };
+        let refusal = Refusal { reason: failure.reason.clone(), detail: detail_of(failure), at: now };
         return CallOutcome {
             result: CallResult::Refused(refusal.clone()),
             unsettled: Some(RetryReason::Refused(refusal)),
@@ -135,6 +135,13 @@ fn outcome_of(
         // A task counts as protected only if the answer says so and names the expiry.
         _ => CallOutcome { result: CallResult::Unknown, unsettled: Some(RetryReason::Unanswered) },
     }
+}
+
+/// Most characters kept of ECS's explanation, so that the record stays small.
+const DETAIL_CHARS_MAX: usize = 500;
+
+fn detail_of(failure: &ProtectionFailure) -> Option<String> {
+    failure.detail.as_ref().map(|detail| detail.chars().take(DETAIL_CHARS_MAX).collect())
 }
 
 /// Why a task is in a call: the live job with the latest end, or that it has no live job.

@@ -68,7 +68,8 @@ pub struct Reported<T> {
 }
 
 impl Job {
-    /// Merges the report of another delivery or instance about the same job.
+    /// Merges the report of another delivery or instance about the same job. A finished job keeps neither labels nor an
+    /// expectation.
     pub fn merge(&mut self, other: &Self) {
         self.started_at = match (self.started_at, other.started_at) {
             (Some(mine), Some(theirs)) => Some(mine.min(theirs)),
@@ -80,6 +81,10 @@ impl Job {
         later(&mut self.reported_at, other.reported_at.as_ref());
         later(&mut self.finished_at, other.finished_at.as_ref());
         later(&mut self.labels, other.labels.as_ref());
+        if self.finished_at.is_some() {
+            // Nothing shows them any more, and they are most of a job's size.
+            (self.expected_until, self.labels) = (None, None);
+        }
     }
 
     /// Until when the job may run: the declared end, or else the presumed one.

@@ -8,8 +8,8 @@
 use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::config::settings::{Config, Mode};
-use crate::ecs::Ecs;
 use crate::ecs::arn::Task;
+use crate::ecs::{Ecs, ServiceReads};
 use crate::store;
 use crate::store::{Changed, RECORDS_AT_ONCE, Store, Updated, Versioned};
 use crate::task::batching::{TaskRequest, coalesce};
@@ -21,7 +21,7 @@ use crate::task::plan::{Decision, KeepReason, decide_protection};
 use crate::task::protection::ProtectionRequest;
 use crate::task::rate_limit::RateLimit;
 use crate::task::record::TaskRecord;
-use crate::task::stage::{BoxedStage, CalledStage, EndedStage, Next, Stage};
+use crate::task::stage::{BoxedStage, CalledStage, EndedStage, Existence, Next, Stage};
 use crate::text::shown_time;
 use tracing::{debug, info, warn};
 
@@ -37,6 +37,8 @@ const ROUNDS_MAX: u32 = 3;
 pub struct Reconcile<'a> {
     /// ECS.
     pub ecs: &'a dyn Ecs,
+    /// The reads that say whether ECS knows a task.
+    pub reads: &'a dyn ServiceReads,
     /// The task records.
     pub store: &'a dyn Store<TaskRecord>,
     /// The clock.
@@ -54,8 +56,10 @@ impl Reconcile<'_> {
     /// order of `changes`.
     pub async fn run(&self, changes: Vec<TaskChange>) -> Vec<TaskState> {
         let mut states: Vec<Option<TaskState>> = vec![None; changes.len()];
-        let first = changes.into_iter().enumerate().map(|(at, change)| self.merge_and_plan(at, change));
-        let mut open = self.collect(&mut states, first).await;
+        let first = changes.into_iter().enumerate();
+        let first = first.map(|(at, change)| self.merge_and_plan(at, change, Existence::Unproved));
+        let open = self.collect(&mut states, first).await;
+        let mut open = self.prove(&mut states, open).await;
         for round in 1..=ROUNDS_MAX {
             if open.is_empty() {
                 break;
@@ -66,7 +70,11 @@ impl Reconcile<'_> {
                 break;
             }
             let called = self.make_calls(open).await;
-            let settled = called.into_iter().map(|called| self.settle(called, round));
+            let unknown = self.unknown_among(&called).await;
+            let settled = called.into_iter().map(|called| {
+                let existence = unknown.get(&called.stage.task).copied().unwrap_or(Existence::Unproved);
+                self.settle(called, existence, round)
+            });
             open = self.collect(&mut states, settled).await;
         }
         end_all(&mut states, open, &RetryReason::AnotherCallInFlight);
@@ -74,50 +82,64 @@ impl Reconcile<'_> {
     }
 
     /// Merges a change into the record, decides, and records the resulting call, all in one store.
-    async fn merge_and_plan(&self, at: usize, change: TaskChange) -> Result<Stage, EndedStage> {
-        let TaskChange { task, jobs, end, protection, refusal, release } = change;
+    pub(crate) async fn merge_and_plan(
+        &self,
+        at: usize,
+        change: TaskChange,
+        existence: Existence,
+    ) -> Result<Stage, EndedStage> {
+        let TaskChange { task, jobs, end, protection, refusal, release } = &change;
         if self.time_is_short() {
             return Err(EndedStage { at, state: TaskState::NotStored(RetryReason::OutOfTime) });
         }
         // A task's first job is usually the first report about the task, so the record is likely absent.
-        let begins = jobs.iter().any(|(_, job)| job.started_at.is_some()) && self.store.may_be_absent(&task);
+        let begins = jobs.iter().any(|(_, job)| job.started_at.is_some()) && self.store.may_be_absent(task);
         let guess = begins.then(Versioned::default);
-        let stored = store::update(self.store, &task, guess.as_ref(), |record: &mut TaskRecord| {
+        let retention = self.config.finished_job_retention;
+        let stored = store::update(self.store, task, guess.as_ref(), |record: &mut TaskRecord| {
             let now = self.clock.now();
-            record.forget(now, self.config.finished_job_retention);
-            for (key, job) in &jobs {
-                record.merge_job(key, job);
-            }
-            if let Some(end) = &end {
+            let blank = record.is_blank().then(|| record.clone());
+            record.forget(now, retention);
+            record.take_in(jobs, now);
+            if let Some(end) = end {
                 record.interrupt(end, now);
                 if end.stage == StopStage::Stopped {
                     record.stop(now);
                 }
             }
-            if release == ReleaseRule::ByForce {
+            if *release == ReleaseRule::ByForce {
                 record.finish_jobs(now);
             }
-            if release != ReleaseRule::ByJobs && record.wanted_until(now).is_none() {
+            if *release != ReleaseRule::ByJobs && record.wanted_until(now).is_none() {
                 // From now on this protection is taskhold's to clear, whichever writer set it.
                 record.protection.is_set = true;
             }
-            if refusal == RefusedBefore::MayBeOver {
+            if *refusal == RefusedBefore::MayBeOver {
                 record.protection.allow_retry();
             }
             match protection {
                 SeenProtection::NotAsked => {}
                 SeenProtection::Unprotected => record.protection.see(None),
-                SeenProtection::Until(until) => record.protection.see(Some(until)),
+                SeenProtection::Until(until) => record.protection.see(Some(*until)),
             }
             let decision = decide_protection(record, now);
             if let Decision::Keep(reason) = &decision {
-                log_kept(&task, reason);
+                log_kept(task, reason);
             }
-            let next = self.next(&task, record, decision, now);
-            Changed { result: next, keep_until: record.keep_until(now, self.config.finished_job_retention) }
+            let mut next = self.next(task, record, decision, now);
+            record.shrink(now, retention);
+            record.protection.is_known |= existence == Existence::Known;
+            // Without a call nothing says whether ECS knows the task, and a message alone creates no record.
+            if let (Some(blank), Existence::Unproved, Next::End(_)) = (blank, existence, &next)
+                && *record != blank
+            {
+                *record = blank;
+                next = Next::Prove(Box::new(change.clone()));
+            }
+            Changed { result: next, keep_until: record.keep_until(now, retention) }
         });
         match stored.await {
-            Ok(Updated { result: next, versioned }) => Ok(Stage { at, task, versioned, next }),
+            Ok(Updated { result: next, versioned }) => Ok(Stage { at, task: change.task, versioned, next }),
             Err(error) => {
                 warn!(%task, failure = %error, "state store unavailable; messages will be retried");
                 Err(EndedStage { at, state: TaskState::NotStored(RetryReason::Store(error)) })
@@ -146,7 +168,7 @@ impl Reconcile<'_> {
     async fn make_calls(&self, open: Vec<BoxedStage>) -> Vec<CalledStage> {
         let request = |stage: BoxedStage| match stage.next {
             Next::Call(protection, _) => Some(TaskRequest { task: stage.task.clone(), protection, tag: stage }),
-            Next::End(_) => None,
+            Next::End(_) | Next::Prove(_) => None,
         };
         let calls = coalesce(open.into_iter().filter_map(request).collect(), self.clock.now());
         let mut all = Vec::new();
@@ -157,13 +179,17 @@ impl Reconcile<'_> {
 
     /// Records the result of a call and decides again: the task may have gained or lost its last job
     /// meanwhile.
-    async fn settle(&self, called: CalledStage, round: u32) -> Result<Stage, EndedStage> {
+    async fn settle(&self, called: CalledStage, existence: Existence, round: u32) -> Result<Stage, EndedStage> {
         let CalledStage { stage, outcome } = called;
         let Stage { at, task, versioned, next } = *stage;
         let Next::Call(_, call) = next else { unreachable!("only stages with a call are made") };
         let stored = store::update(self.store, &task, Some(&versioned), |record: &mut TaskRecord| {
             let now = self.clock.now();
             record.protection.settle(call, outcome.result.clone());
+            record.protection.is_known |= existence == Existence::Known;
+            if existence == Existence::Unknown || outcome.is_standalone() {
+                record.give_up_jobs();
+            }
             let may_call_again = round < ROUNDS_MAX && record.protection.in_flight.is_empty();
             let next = match (&outcome.unsettled, decide_protection(record, now)) {
                 (Some(unsettled), _) => Next::End(Some(unsettled.clone())),
@@ -187,7 +213,7 @@ impl Reconcile<'_> {
 
     /// Stores the final state of each finished stage in `states` and returns the stages that have a call to
     /// send.
-    async fn collect(
+    pub(crate) async fn collect(
         &self,
         states: &mut [Option<TaskState>],
         stages: impl ExactSizeIterator<Item = impl Future<Output = Result<Stage, EndedStage>>>,

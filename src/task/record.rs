@@ -4,9 +4,11 @@ use crate::ecs::FailureReason;
 use crate::ecs::arn::Task;
 use crate::outbox::Delivery;
 use crate::store::Record;
+use crate::task::fingerprints::Fingerprints;
 use crate::task::interruption::{InterruptedJob, Interruption, TaskStop, TrackedInterruption};
 use crate::task::job::{Job, JobKey};
 use crate::task::protection::Protection;
+use crate::task::rejected::RejectedStarts;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -29,6 +31,12 @@ pub struct TaskRecord {
     /// Stops in the middle of jobs, delivered or not. A job that started after the first one causes another.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub interruptions: Vec<TrackedInterruption>,
+    /// Finished jobs of which only a fingerprint is left.
+    #[serde(default, skip_serializing_if = "Fingerprints::is_empty")]
+    pub fingerprints: Fingerprints,
+    /// Starts for which the record had no room. Boxed, because hardly any record has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<Box<RejectedStarts>>,
     /// When taskhold recorded that the task has stopped. It is final, because ECS never reuses task ids.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stopped_at: Option<Timestamp>,
@@ -53,13 +61,19 @@ impl Record for TaskRecord {
 }
 
 impl TaskRecord {
-    /// Merges the report of a message or of another instance about a job.
+    /// Merges the report of a message or of another instance about a job. A job of which only the fingerprint is left
+    /// has finished, and stays so. It checks no room; [`TaskRecord::take_in`] does.
     pub fn merge_job(&mut self, key: &JobKey, job: &Job) {
+        if !self.jobs.contains_key(key) && self.fingerprints.contains(key) {
+            return;
+        }
         let jobs = Arc::make_mut(&mut self.jobs);
         match jobs.get_mut(key) {
             Some(known) => known.merge(job),
             None => {
-                jobs.insert(key.clone(), Box::new(job.clone()));
+                let mut known = Job::default();
+                known.merge(job);
+                jobs.insert(key.clone(), Box::new(known));
             }
         }
     }
@@ -70,11 +84,29 @@ impl TaskRecord {
         self.stopped_at = self.stopped_at.or(Some(now));
     }
 
-    /// Marks every live job as finished, at an operator's request.
+    /// Marks every live job as finished, at an operator's request, also those whose starts were rejected.
     pub fn finish_jobs(&mut self, now: Timestamp) {
         let live: Vec<JobKey> = self.live_jobs(now).map(|(key, _)| key.clone()).collect();
         let finished = Job { finished_at: Some(now), reported_at: Some(now), ..Job::default() };
         live.iter().for_each(|key| self.merge_job(key, &finished));
+        self.rejected = None;
+    }
+
+    /// Drops the jobs of a task that ECS does not know or never protects: their messages are dead-lettered, and nothing is
+    /// requested for them any more. A redrive of a message brings its job back. While a call may still take effect the
+    /// jobs stay, because the call may be for another job of the task.
+    pub(crate) fn give_up_jobs(&mut self) {
+        if self.protection.in_flight.is_empty() {
+            self.jobs = Arc::default();
+            self.rejected = None;
+        }
+    }
+
+    /// Whether the record proves nothing about the task: it has no job, and ECS has never confirmed that it knows the task.
+    pub(crate) fn is_blank(&self) -> bool {
+        let Protection { is_known, is_set, in_flight, .. } = &self.protection;
+        let is_unknown = !is_known && !is_set && in_flight.is_empty() && self.stopped_at.is_none();
+        is_unknown && self.jobs.is_empty() && self.fingerprints.is_empty()
     }
 
     /// Records that the task stops in the middle of its live jobs. Each job is recorded once.
@@ -102,9 +134,9 @@ impl TaskRecord {
                 .clone()
                 .or_else(|| self.membership.as_ref().map(|membership| membership.service.clone())),
             jobs,
-            stop_code: end.cause.code.clone(),
-            stopped_reason: end.cause.reason.clone(),
-            exit_codes: end.cause.exit_codes.clone(),
+            stop_code: end.cause.code.as_deref().map(clipped),
+            stopped_reason: end.cause.reason.as_deref().map(clipped),
+            exit_codes: end.cause.exit_codes.iter().take(CONTAINERS_MAX).map(clipped_code).collect(),
             protected_until: self.protection.confirmed_until.filter(|until| *until > now),
         };
         self.interruptions.push(TrackedInterruption::new(what));
@@ -176,15 +208,40 @@ impl TaskRecord {
         if self.jobs.values().any(|job| forgotten(job)) {
             Arc::make_mut(&mut self.jobs).retain(|_, job| !forgotten(job));
         }
+        self.fingerprints.forget(now);
+        self.forget_rejected(now);
         self.protection.forget_stale(now);
+    }
+
+    pub(crate) fn forget_rejected(&mut self, now: Timestamp) {
+        let is_over = |rejected: &mut Box<RejectedStarts>| {
+            rejected.forget(now);
+            rejected.is_over()
+        };
+        if self.rejected.as_mut().is_some_and(is_over) {
+            self.rejected = None;
+        }
     }
 
     /// When the whole record may be forgotten.
     pub fn keep_until(&self, now: Timestamp, finished_job_retention: SignedDuration) -> Timestamp {
         let jobs = self.jobs.values().map(|job| job.forgettable_from(finished_job_retention)).max();
         let stopped = self.stopped_at.map(|at| at.saturating_add(finished_job_retention).unwrap_or(Timestamp::MAX));
-        jobs.max(stopped).max(self.protection.keep_until()).unwrap_or(now)
+        jobs.max(stopped).max(self.protection.keep_until()).max(self.fingerprints.keep_until()).unwrap_or(now)
     }
+}
+
+/// Most characters kept of a text that ECS reports or an event claims, so that the record stays small.
+const REPORTED_CHARS_MAX: usize = 500;
+/// Most containers of a task ("Amazon ECS service quotas": containers per task definition).
+const CONTAINERS_MAX: usize = 10;
+
+fn clipped(text: &str) -> String {
+    text.chars().take(REPORTED_CHARS_MAX).collect()
+}
+
+fn clipped_code((container, code): &(String, i32)) -> (String, i32) {
+    (clipped(container), *code)
 }
 
 /// Serializes the jobs as a list, because the keys of a JSON object must be strings.

@@ -1,7 +1,9 @@
 //! A task on its way through a reconcile: planned, called, ended.
 
+use crate::ecs::FailureReason;
 use crate::ecs::arn::Task;
 use crate::store::Versioned;
+use crate::task::change::TaskChange;
 use crate::task::outcome::{RetryReason, TaskState};
 use crate::task::protection::{CallId, CallResult, ProtectionRequest};
 use crate::task::record::TaskRecord;
@@ -19,7 +21,7 @@ impl Stage {
     pub(crate) fn may_be_sent(&self, now: Timestamp) -> bool {
         match self.next {
             Next::Call(_, call) => self.versioned.record.protection.may_be_sent(call, now),
-            Next::End(_) => false,
+            Next::End(_) | Next::Prove(_) => false,
         }
     }
 }
@@ -37,6 +39,8 @@ pub(crate) struct EndedStage {
 pub(crate) enum Next {
     /// A call that is recorded and not sent yet.
     Call(ProtectionRequest, CallId),
+    /// The record does not exist, and no call follows: the change counts only if ECS knows the task.
+    Prove(Box<TaskChange>),
     /// The reconcile of the task is over, for this reason if the requested protection was not reached.
     End(Option<RetryReason>),
 }
@@ -53,4 +57,22 @@ pub(crate) struct CallOutcome {
 pub(crate) struct CalledStage {
     pub(crate) stage: BoxedStage,
     pub(crate) outcome: CallOutcome,
+}
+
+/// Whether ECS knows a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Existence {
+    /// Nothing is proved: ECS was not asked, or did not answer.
+    Unproved,
+    /// ECS describes it, running or stopped.
+    Known,
+    /// ECS does not describe it.
+    Unknown,
+}
+
+impl CallOutcome {
+    /// Whether ECS will never protect the task, because it belongs to no service.
+    pub(crate) fn is_standalone(&self) -> bool {
+        matches!(&self.result, CallResult::Refused(refusal) if refusal.reason == FailureReason::TaskNotValid)
+    }
 }

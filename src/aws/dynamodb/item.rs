@@ -13,7 +13,7 @@ use crate::aws::dynamodb::index;
 use crate::aws::dynamodb::table_record::TableRecord;
 use crate::ecs::arn::ArnError;
 use crate::store::error::StoreError;
-use crate::store::{Version, Versioned};
+use crate::store::{RECORD_BYTES_MAX, Version, Versioned};
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::HashMap;
@@ -31,10 +31,6 @@ pub(crate) const OPEN: &str = "open";
 /// The shape of stored records. A change that this version could misread, or that an older one could, gets the next number:
 /// a record of another number is an error that names both, and never an empty record.
 pub(crate) const SCHEMA: u32 = 1;
-
-/// The longest JSON of a record. DynamoDB takes items of 400 KB (aws-facts "DynamoDB"), names and key included; the rest is
-/// room for those.
-const RECORD_BYTES_MAX: usize = 380_000;
 
 /// How much longer than necessary an item is kept. DynamoDB deletes it by its own clock, and another instance
 /// numbers its successor by its clock; clocks differ. DynamoDB takes days to delete an item anyway.

@@ -94,7 +94,7 @@ impl Function {
         part.report.tasks_repaired += states.len() - unsettled;
         let missing = |(task, state): (Task, &TaskState)| match state {
             TaskState::Known(record, Some(RetryReason::Refused(refusal)))
-                if refusal.reason == FailureReason::Missing =>
+                if refusal.reason == FailureReason::Missing && !record.jobs.is_empty() =>
             {
                 Some(MissingTask { task, was_known: record.protection.is_known })
             }

@@ -9,6 +9,7 @@ use crate::notify::json::limits::{escaped_bytes, sendable};
 use crate::notify::json::parts::{present, task_arn};
 use crate::notify::task_view::TaskView;
 use crate::service::blocking_task::ProtectedFor;
+use crate::service::refused_task::RefusalCause;
 use crate::service::snapshot::JobSnapshot;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -104,9 +105,14 @@ fn task_report(cluster: &Arc<ClusterArn>, view: &TaskView<'_>, detail: Detail) -
         ProtectedFor::Unknown => "unknown",
     });
     let jobs: Vec<Value> = view.jobs.iter().take(detail.jobs_max).map(|job| job_report(job, detail)).collect();
+    let cause = view.refusal_cause.and_then(|cause| match cause {
+        RefusalCause::Ecs => None,
+        RefusalCause::RecordFull => Some("record-full"),
+    });
     present(json!({
         "taskArn": task_arn(cluster, view.task),
         "deployment": view.deployment,
+        "cause": cause,
         "since": view.refused_since.map(WholeSeconds::from),
         "protectedUntil": view.protected_until.map(WholeSeconds::from),
         "protectedFor": protected_for,

@@ -8,7 +8,7 @@ use crate::notify::notification::{Action, List, ListKind, Section};
 use crate::notify::wording::{clock, count, time_from};
 use crate::service::alert::{Alert, AlertKind, Transition};
 use crate::service::blocking_task::BlockingTask;
-use crate::service::refused_task::RefusedTask;
+use crate::service::refused_task::{RefusalCause, RefusedTask};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 
@@ -54,10 +54,12 @@ pub(crate) fn problem(alert: &Alert) -> String {
         (_, Transition::Resolved) => "no job runs unprotected any more".to_owned(),
         (_, event) => {
             let still = if event == Transition::Opened { "" } else { "still " };
+            let is_full = |task: &&RefusedTask| task.cause == RefusalCause::RecordFull;
+            let why = if !tasks.is_empty() && tasks.iter().all(is_full) { "too many jobs" } else { "ECS refuses" };
             match tasks.len() {
-                0 => format!("busy tasks {still}run unprotected: ECS refuses"),
-                1 => format!("1 busy task {still}runs unprotected: ECS refuses"),
-                many => format!("{many} busy tasks {still}run unprotected: ECS refuses"),
+                0 => format!("busy tasks {still}run unprotected: {why}"),
+                1 => format!("1 busy task {still}runs unprotected: {why}"),
+                many => format!("{many} busy tasks {still}run unprotected: {why}"),
             }
         }
     }
@@ -111,10 +113,27 @@ pub(crate) fn lost_by_waiting(alert: &Alert) -> usize {
 
 /// When ECS may accept the protection, and what taskhold does automatically.
 pub(crate) fn outlook(alert: &Alert) -> Section {
+    let full = alert.diagnosis.refused_tasks.len() - alert.diagnosis.refused_by_ecs().count();
+    let mut lines = Vec::new();
+    if full > 0 {
+        lines.push(format!(
+            "taskhold has no room to record further live jobs of {}, and requests nothing for them. Let jobs finish, \
+             check whether workers report job.finished, or send new jobs to other tasks; then send job.heartbeat or \
+             job.started again.",
+            count(full, "task")
+        ));
+    }
+    if full == 0 || alert.diagnosis.refused_by_ecs().next().is_some() {
+        lines.push(outlook_of_ecs(alert));
+    }
+    Section::Lines(lines.into_iter().map(Into::into).collect())
+}
+
+fn outlook_of_ecs(alert: &Alert) -> String {
     let diagnosis = &alert.diagnosis;
     let by_itself = "taskhold retries at each reconcile of the service, and whenever it clears protection in it.";
     let first = other_blocking_tasks(alert).into_iter().map(|task| task.protected_until).min();
-    let outlook = match first {
+    match first {
         Some(first) => format!(
             "The first blocking protection ends by {}, and ECS may grant it then. taskhold retries then, at each \
              reconcile of the service, and whenever it clears protection in it.",
@@ -128,14 +147,15 @@ pub(crate) fn outlook(alert: &Alert) -> Section {
             format!("No protected task blocks it now, so ECS may grant the next request. {by_itself}")
         }
         None => format!("taskhold could not read which tasks block it. {by_itself}"),
-    };
-    Section::Lines(vec![outlook.into()])
+    }
 }
 
 /// AWS's documented actions, for when the diagnosis has none: ECS reports a block without naming the blocking tasks.
 pub(crate) fn general_action(alert: &Alert) -> Option<Action> {
     let counts = &alert.diagnosis.task_counts;
-    let is_wanted = is_about(alert.kind) && alert.diagnosis.suggested_actions.is_empty();
+    let is_wanted = is_about(alert.kind)
+        && alert.diagnosis.suggested_actions.is_empty()
+        && (alert.diagnosis.refused_tasks.is_empty() || alert.diagnosis.refused_by_ecs().next().is_some());
     is_wanted.then(|| Action {
         text: format!(
             "If it lasts: wait until protections end, release tasks that may be stopped, or raise the desired count \

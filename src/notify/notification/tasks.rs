@@ -4,6 +4,7 @@ use crate::notify::notification::{JOBS_OF_A_TASK_MAX, ListItem, Text};
 use crate::notify::task_view::TaskView;
 use crate::notify::wording::{count, span, time_from};
 use crate::service::blocking_task::ProtectedFor;
+use crate::service::refused_task::RefusalCause;
 use crate::service::snapshot::JobSnapshot;
 use jiff::Timestamp;
 
@@ -16,7 +17,10 @@ pub(crate) fn task<'a>(task: impl Into<TaskView<'a>>, now: Timestamp) -> ListIte
         None => title,
     };
     let until = view.protected_until.map(|until| format!("protected until {}", time_from(until, now)));
-    let refused = view.refused_since.map(|since| format!("refused since {}", time_from(since, now)));
+    let refused = view.refused_since.map(|since| match view.refusal_cause {
+        Some(RefusalCause::RecordFull) => format!("its record has been full since {}", time_from(since, now)),
+        Some(RefusalCause::Ecs) | None => format!("refused since {}", time_from(since, now)),
+    });
     let protected_for = match view.protected_for {
         None | Some(ProtectedFor::Jobs(_)) => format!("for {}", count(view.jobs.len(), "job")),
         Some(ProtectedFor::NoJob) => "idle: its jobs have ended".to_owned(),

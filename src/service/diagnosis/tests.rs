@@ -57,6 +57,7 @@ fn task(number: usize, deployment: &str) -> TaskSnapshot {
         protected_until: None,
         idle_since: None,
         refused_since: None,
+        rejected: None,
         is_awaited: false,
         jobs: Jobs::Unread,
     }

@@ -286,6 +286,7 @@ fn a_protection_without_live_jobs_is_an_orphan_after_a_grace_time() {
         protected_until: Some(at(60)),
         idle_since: Some(at(0)),
         refused_since: None,
+        rejected: None,
         is_awaited: false,
         jobs: Jobs::Known(Vec::new()),
     };

@@ -53,6 +53,7 @@ fn task(number: usize, deployment: &str, protected_until: Option<Timestamp>) -> 
         protected_until,
         idle_since: None,
         refused_since: None,
+        rejected: None,
         is_awaited: false,
         jobs: Jobs::Unknown,
     }

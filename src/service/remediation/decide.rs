@@ -29,12 +29,13 @@ pub fn decide_remediation(
     if let Some(action) = raise::settle_raise(state, assessment) {
         return Some(action);
     }
-    let is_over = diagnosis.rollout == Rollout::None && diagnosis.refused_tasks.is_empty() && state.raised.is_none();
+    let none_refused = diagnosis.refused_by_ecs().next().is_none();
+    let is_over = diagnosis.rollout == Rollout::None && none_refused && state.raised.is_none();
     if is_over {
         state.notes.retain(|note| snapshot.at.duration_since(note.at) < NOTES_KEPT);
         return None;
     }
-    if diagnosis.rollout_status != RolloutStatus::Blocked && diagnosis.refused_tasks.is_empty() {
+    if diagnosis.rollout_status != RolloutStatus::Blocked && none_refused {
         return None;
     }
     // The tag overrides the setting. If its value is invalid, the function does nothing instead of falling back to the

@@ -53,7 +53,7 @@ pub(crate) fn raise(
     let Assessment { snapshot, diagnosis, .. } = assessment;
     let now = snapshot.at;
     let desired = snapshot.service.desired_count;
-    if diagnosis.refused_tasks.is_empty() {
+    if diagnosis.refused_by_ecs().next().is_none() {
         // A raise only makes ECS accept protection again. Nothing was refused, and the blocking tasks would stay.
         return None;
     }
@@ -65,8 +65,7 @@ pub(crate) fn raise(
         );
         return None;
     };
-    let unprotected =
-        diagnosis.refused_tasks.iter().filter(|refused_task| refused_task.protected_until.is_none()).count();
+    let unprotected = diagnosis.refused_by_ecs().filter(|refused| refused.protected_until.is_none()).count();
     let wanting = u32::try_from(unprotected).unwrap_or(u32::MAX).max(1);
     let needed = diagnosis.task_counts.protected.saturating_add(wanting);
     if needed <= desired {
@@ -138,6 +137,6 @@ fn may_be_put_back(raised: &Raised, assessment: Assessment<'_>) -> bool {
     matches!(raised.stage, RaiseStage::Raised | RaiseStage::PuttingBack)
         && !is_tried
         && diagnosis.rollout_status == RolloutStatus::Steady
-        && diagnosis.refused_tasks.is_empty()
+        && diagnosis.refused_by_ecs().next().is_none()
         && diagnosis.task_counts.protected <= raised.from
 }

@@ -44,6 +44,7 @@ fn task(number: usize, deployment: &str, jobs: Jobs) -> TaskSnapshot {
         protected_until: Some(at(600)),
         idle_since: None,
         refused_since: None,
+        rejected: None,
         is_awaited: false,
         jobs,
     }

@@ -7,9 +7,11 @@ use crate::ecs::service::ServiceArn;
 use crate::ecs::task::TaskDescription;
 use crate::ecs::{FailureReason, ProtectionAnswer, ServiceReads, TASKS_PER_READ_MAX};
 use crate::service::snapshot::managed::{Managed, is_managed};
-use crate::service::snapshot::{Gap, JobSnapshot, Jobs, ServiceSnapshot, TaskSnapshot};
+use crate::service::snapshot::{Gap, JobSnapshot, Jobs, RejectedJobs, ServiceSnapshot, TaskSnapshot};
 use crate::store::{RECORDS_AT_ONCE, Store};
+use crate::task::job::Labels;
 use crate::task::record::TaskRecord;
+use crate::task::rejected::RejectedJob;
 use futures_util::StreamExt;
 use futures_util::stream;
 use jiff::Timestamp;
@@ -93,6 +95,7 @@ fn wanted(task: TaskDescription) -> Option<TaskSnapshot> {
         protected_until: None,
         idle_since: None,
         refused_since: None,
+        rejected: None,
         is_awaited: false,
         jobs: Jobs::Unread,
     })
@@ -155,12 +158,25 @@ async fn add_jobs(
                 snapshot.tasks[at].jobs = jobs(&versioned.record, snapshot.at, managed);
                 snapshot.tasks[at].idle_since = versioned.record.idle_since(snapshot.at);
                 snapshot.tasks[at].refused_since = versioned.record.refused_since(snapshot.at);
+                snapshot.tasks[at].rejected = rejected_jobs(&versioned.record, snapshot.at);
                 snapshot.tasks[at].is_awaited =
                     versioned.record.membership.as_ref().is_some_and(|membership| membership.is_awaited);
             }
             Err(error) => snapshot.gaps.push(Gap::Jobs(error)),
         }
     }
+}
+
+fn rejected_jobs(record: &TaskRecord, now: Timestamp) -> Option<RejectedJobs> {
+    let job = |job: &RejectedJob| JobSnapshot {
+        key: job.key.clone(),
+        until: job.until,
+        expected_until: None,
+        labels: Labels::new(),
+    };
+    let jobs: Vec<JobSnapshot> = record.rejected_jobs(now).map(job).collect();
+    let since = record.rejected_since(now).filter(|_| !jobs.is_empty())?;
+    Some(RejectedJobs { since, jobs })
 }
 
 /// The jobs of a protected task in the state store. A protection that taskhold has not set and that no live job

@@ -5,6 +5,8 @@ use crate::budget::CALL_TIME;
 use crate::config::clusters::Clusters;
 use crate::ecs::arn::{ClusterArn, TaskId};
 use crate::ecs::error::EcsError;
+use crate::ecs::service::{Page, Service, ServiceArn};
+use crate::ecs::task::{StopCause, TaskDescription};
 use crate::ecs::{ProtectedTask, ProtectionAnswer, ProtectionSetting};
 use crate::metrics::Counts;
 use crate::store::error::StoreError;
@@ -97,6 +99,39 @@ impl Ecs for ToldEcs<'_> {
     }
 }
 
+/// It knows every task. Nothing else is read here.
+#[async_trait]
+impl ServiceReads for ToldEcs<'_> {
+    async fn describe_service(&self, _: &ServiceArn) -> Result<Option<Service>, EcsError> {
+        unreachable!("a reconcile of tasks reads no service")
+    }
+
+    async fn list_tasks(&self, _: &ServiceArn, _: Option<&str>) -> Result<Page<TaskId>, EcsError> {
+        unreachable!("a reconcile of tasks lists nothing")
+    }
+
+    async fn describe_tasks(&self, _: &ClusterArn, tasks: &[TaskId]) -> Result<Vec<TaskDescription>, EcsError> {
+        let running = |id: &TaskId| TaskDescription {
+            id: id.clone(),
+            service: None,
+            started_by: None,
+            last_status: "RUNNING".to_owned(),
+            desired_status: "RUNNING".to_owned(),
+            started_at: None,
+            stop: StopCause::default(),
+        };
+        Ok(tasks.iter().map(running).collect())
+    }
+
+    async fn get_task_protection(&self, _: &ClusterArn, _: &[TaskId]) -> Result<ProtectionAnswer, EcsError> {
+        unreachable!("a reconcile of tasks reads no protection")
+    }
+
+    async fn list_services(&self, _: &Arc<ClusterArn>, _: Option<&str>) -> Result<Page<ServiceArn>, EcsError> {
+        unreachable!("a reconcile of tasks lists nothing")
+    }
+}
+
 fn watchmaker() -> Watchmaker {
     Watchmaker { now: Arc::new(Mutex::new(at(0))), tick: SignedDuration::ZERO }
 }
@@ -139,6 +174,7 @@ fn carried_out_by<'a, L: Store<TaskRecord>>(
     let ecs = ToldEcs { clock, answers, calls: Mutex::default() };
     let reconcile = Reconcile {
         ecs: &ecs,
+        reads: &ecs,
         store,
         clock,
         config,

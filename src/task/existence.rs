@@ -1,0 +1,92 @@
+//! Tasks that ECS may not know: no message alone creates a record of one, and its jobs request nothing any more.
+//!
+//! `MISSING` proves little by itself, because ECS answers so for a task that has just stopped, too. `DescribeTasks` still
+//! knows that one, and its jobs are then interrupted rather than given up.
+
+use crate::config::settings::Mode;
+use crate::ecs::arn::{Task, TaskId};
+use crate::ecs::{FailureReason, TASKS_PER_READ_MAX};
+use crate::task::outcome::{RetryReason, TaskState};
+use crate::task::protection::{CallResult, Refusal};
+use crate::task::reconcile::Reconcile;
+use crate::task::stage::{BoxedStage, CalledStage, Existence, Next};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use tracing::{info, warn};
+
+fn is_missing(result: &CallResult) -> bool {
+    matches!(result, CallResult::Refused(refusal) if refusal.reason == FailureReason::Missing)
+}
+
+impl Reconcile<'_> {
+    /// Asks ECS about tasks that would get a record without a call, and takes in what was reported about those that it
+    /// knows. Returns the stages with a call to send.
+    pub(crate) async fn prove(
+        &self,
+        states: &mut [Option<TaskState>],
+        stages: Vec<BoxedStage>,
+    ) -> Vec<BoxedStage> {
+        let is_unproved = |stage: &BoxedStage| matches!(stage.next, Next::Prove(_));
+        if !stages.iter().any(is_unproved) {
+            return stages;
+        }
+        let (unproved, mut open): (Vec<_>, Vec<_>) = stages.into_iter().partition(is_unproved);
+        let found = self.existence_of(unproved.iter().map(|stage| &stage.task)).await;
+        let mut known = Vec::new();
+        for stage in unproved {
+            let stage = *stage;
+            let Next::Prove(change) = stage.next else { continue };
+            match found.get(&stage.task) {
+                Some(Existence::Known) => known.push(self.merge_and_plan(stage.at, *change, Existence::Known)),
+                Some(Existence::Unknown) => {
+                    info!(task = %stage.task, "ECS does not know the task; recording nothing about it");
+                    let missing = Refusal { reason: FailureReason::Missing, detail: None, at: self.clock.now() };
+                    // A dry run counts every message as done.
+                    let reason = (self.config.mode != Mode::DryRun).then_some(RetryReason::Refused(missing));
+                    states[stage.at] = Some(TaskState::Known(stage.versioned.record, reason));
+                }
+                Some(Existence::Unproved) | None => {
+                    states[stage.at] = Some(TaskState::NotStored(RetryReason::Unanswered));
+                }
+            }
+        }
+        open.extend(self.collect(states, known.into_iter()).await);
+        open
+    }
+
+    /// Asks ECS about the tasks of calls that it answered with `MISSING`, unless an earlier answer has proved that it
+    /// knew them.
+    pub(crate) async fn unknown_among(&self, called: &[CalledStage]) -> HashMap<Task, Existence> {
+        let is_in_doubt = |called: &&CalledStage| {
+            is_missing(&called.outcome.result) && !called.stage.versioned.record.protection.is_known
+        };
+        self.existence_of(called.iter().filter(is_in_doubt).map(|called| &called.stage.task)).await
+    }
+
+    async fn existence_of<'t>(&self, tasks: impl Iterator<Item = &'t Task>) -> HashMap<Task, Existence> {
+        let mut by_cluster: BTreeMap<_, Vec<TaskId>> = BTreeMap::new();
+        tasks.for_each(|task| by_cluster.entry(task.cluster.clone()).or_default().push(task.id.clone()));
+        let mut existence = HashMap::new();
+        for (cluster, ids) in by_cluster {
+            for ids in ids.chunks(TASKS_PER_READ_MAX) {
+                let known: Option<BTreeSet<TaskId>> = match self.time_is_short() {
+                    true => None,
+                    false => match self.reads.describe_tasks(&cluster, ids).await {
+                        Ok(described) => Some(described.into_iter().map(|task| task.id).collect()),
+                        Err(failure) => {
+                            warn!(cluster = %cluster.name, %failure, "could not read whether ECS knows tasks");
+                            None
+                        }
+                    },
+                };
+                existence.extend(ids.iter().map(|id| {
+                    let found = known.as_ref().map_or(Existence::Unproved, |known| match known.contains(id) {
+                        true => Existence::Known,
+                        false => Existence::Unknown,
+                    });
+                    (Task { cluster: cluster.clone(), id: id.clone() }, found)
+                }));
+            }
+        }
+        existence
+    }
+}

@@ -1,0 +1,194 @@
+//! Records filled to their last bytes.
+
+use super::*;
+use crate::ecs::task::StopCause;
+use crate::store::Record;
+use crate::task::interruption::{StopStage, TaskStop};
+use crate::task::job::{Labels, Reported};
+use crate::task::protection::ProtectionRequest;
+
+const RETENTION: SignedDuration = SignedDuration::from_hours(336);
+
+fn at(minute: i64) -> Timestamp {
+    Timestamp::from_millisecond(1_700_000_000_123 + minute * 60_000).unwrap()
+}
+
+fn key(id: &str) -> JobKey {
+    JobKey { job_id: id.to_owned(), attempt: 1 }
+}
+
+fn started(minute: i64, minutes: i64) -> Job {
+    Job {
+        started_at: Some(at(minute)),
+        declared_until: Some(at(minute + minutes)),
+        reported_at: Some(at(minute)),
+        ..Job::default()
+    }
+}
+
+fn finished(minute: i64) -> Job {
+    Job { finished_at: Some(at(minute)), reported_at: Some(at(minute)), ..Job::default() }
+}
+
+/// What a job message can carry at most, in characters that JSON writes as six.
+fn longest(number: usize) -> (JobKey, Job) {
+    let mut job = started(0, 2880);
+    let label = |label| (format!("{label}{}", "\u{1}".repeat(63)), "\u{1}".repeat(128));
+    job.labels = Some(Reported { at: at(0), value: Labels::from_iter((0..8).map(label)) });
+    job.expected_until = Some(Reported { at: at(0), value: at(2880) });
+    job.presumed_until = Some(at(2880));
+    (key(&format!("{number:04}{}", "\u{1}".repeat(252))), job)
+}
+
+fn bytes(record: &TaskRecord) -> usize {
+    serde_json::to_string(record).unwrap().len()
+}
+
+/// Takes in reports one by one, as separate messages.
+fn take_in(record: &mut TaskRecord, reports: impl IntoIterator<Item = (JobKey, Job)>, now: Timestamp) {
+    for report in reports {
+        record.take_in(&[report], now);
+        record.shrink(now, RETENTION);
+        assert!(bytes(record) <= RECORD_BYTES_MAX, "{} bytes", bytes(record));
+    }
+}
+
+/// A record that rejects the next start, and its live jobs.
+fn full(job: impl Fn(usize) -> (JobKey, Job)) -> (TaskRecord, Vec<JobKey>) {
+    let mut record = TaskRecord::default();
+    for number in 0.. {
+        take_in(&mut record, [job(number)], at(0));
+        if record.rejected.is_some() {
+            break;
+        }
+    }
+    let live = record.live_jobs(at(0)).map(|(key, _)| key.clone()).collect();
+    (record, live)
+}
+
+fn short(number: usize) -> (JobKey, Job) {
+    (key(&format!("6b777c18-09a9-4925-ab48-0000{number:08}")), started(0, 600))
+}
+
+#[test]
+fn in_a_full_record_every_finish_a_forced_release_and_an_interruption_still_fit() {
+    for job in [short as fn(usize) -> (JobKey, Job), longest] {
+        let (record, live) = full(job);
+        assert!(live.len() > 80, "{} live jobs", live.len());
+        let mut by_finishes = record.clone();
+        let rejected = record.rejected_jobs(at(0)).map(|job| job.key.clone());
+        take_in(&mut by_finishes, live.iter().cloned().chain(rejected).map(|key| (key, finished(5))), at(5));
+        let mut by_force = record.clone();
+        by_force.finish_jobs(at(5));
+        by_force.shrink(at(5), RETENTION);
+        for ended in [&by_finishes, &by_force] {
+            assert!(bytes(ended) <= RECORD_BYTES_MAX);
+            assert_eq!(ended.wanted_until(at(5)), None);
+            assert!(live.iter().all(|key| ended.knows(key)), "a late start would revive a job");
+        }
+        let mut interrupted = record;
+        let cause = StopCause { reason: Some("\u{1}".repeat(10_000)), ..StopCause::default() };
+        for (stage, minute) in [(StopStage::Stopping, 5), (StopStage::Stopped, 7)] {
+            for _ in 0..16 {
+                interrupted.protection.begin(ProtectionRequest::ProtectUntil(at(2880)), at(minute));
+            }
+            interrupted.interrupt(&TaskStop { stage, service: None, cause: cause.clone() }, at(minute));
+            interrupted.shrink(at(minute), RETENTION);
+            assert!(bytes(&interrupted) <= RECORD_BYTES_MAX, "{} bytes", bytes(&interrupted));
+        }
+        assert_eq!(interrupted.interruptions[0].what.jobs.len(), live.len());
+    }
+}
+
+#[test]
+fn finished_jobs_shrink_to_fingerprints_and_absorb_late_starts() {
+    let mut record = TaskRecord::default();
+    for number in 0..2000 {
+        let minute = i64::try_from(number).unwrap();
+        let (key, _) = short(number);
+        take_in(&mut record, [(key.clone(), started(minute, 600)), (key, finished(minute))], at(minute));
+    }
+    assert!(record.fingerprints.len() > 1800, "{} fingerprints", record.fingerprints.len());
+    assert!(bytes(&record) < 64_000, "{} bytes", bytes(&record));
+    let before = record.clone();
+    take_in(&mut record, (0..2000).map(|number| (short(number).0, started(1000, 2880))), at(2000));
+    assert_eq!(record.wanted_until(at(2000)), None, "a job was revived");
+    assert_eq!(record.fingerprints, before.fingerprints);
+}
+
+#[test]
+fn a_live_job_is_not_rejected_for_the_sake_of_finished_ones() {
+    let mut record = TaskRecord::default();
+    let reports: Vec<_> = (0..60_000).map(|number| (short(number).0, finished(0))).collect();
+    record.take_in(&reports, at(0));
+    record.shrink(at(0), RETENTION);
+    assert!(bytes(&record) <= RECORD_BYTES_MAX && bytes(&record) > RECORD_BYTES_MAX - 60_000, "{}", bytes(&record));
+    let job = |number| (key(&format!("live-{number}")), started(0, 600));
+    take_in(&mut record, (0..500).map(job), at(0));
+    assert_eq!((record.live_jobs(at(0)).count(), record.rejected), (500, None));
+}
+
+#[test]
+fn a_rejected_start_is_remembered_until_its_job_is_recorded_finished_or_over() {
+    let (record, live) = full(short);
+    let (rejected, _) = short(live.len());
+    assert_eq!(record.rejected_since(at(0)), Some(at(0)));
+    assert_eq!(record.rejected_jobs(at(0)).map(|job| job.key.clone()).collect::<Vec<_>>(), [rejected.clone()]);
+    assert!(!record.knows(&rejected));
+    assert_eq!([599, 600].map(|minute| record.rejected_since(at(minute)).is_some()), [true, false]);
+    let mut finished_first = record.clone();
+    take_in(&mut finished_first, [(rejected.clone(), finished(5))], at(5));
+    assert_eq!(finished_first.rejected, None);
+    let mut with_room = record.clone();
+    take_in(&mut with_room, [(live[0].clone(), finished(5))], at(5));
+    assert!(with_room.rejected.is_none() && with_room.live_jobs(at(5)).any(|(live, _)| *live == rejected));
+    let mut by_force = record;
+    by_force.finish_jobs(at(5));
+    assert_eq!(by_force.rejected, None);
+}
+
+#[test]
+fn labels_that_do_not_fit_are_left_out_and_their_jobs_are_recorded() {
+    let (record, live) = full(longest);
+    let labelled = record.jobs.values().filter(|job| job.labels.is_some()).count();
+    assert!((1..10).contains(&labelled), "{labelled} of {} jobs with labels", live.len());
+    let (known, job) = longest(0);
+    let mut relabelled = TaskRecord::default();
+    take_in(&mut relabelled, [(known.clone(), started(0, 60)), (known.clone(), job.clone())], at(0));
+    assert_eq!(relabelled.jobs[&known].labels, job.labels);
+}
+
+#[test]
+fn a_job_that_outlived_its_declared_end_is_revived_only_if_it_fits() {
+    let mut record = TaskRecord::default();
+    take_in(&mut record, [(key("outlived"), started(0, 5))], at(0));
+    let reports: Vec<_> = (0..2000).map(short).collect();
+    record.take_in(&reports, at(6));
+    assert!(record.rejected.is_some() && record.knows(&key("outlived")));
+    let longer = Job { declared_until: Some(at(60)), reported_at: Some(at(6)), ..Job::default() };
+    take_in(&mut record, [(key("outlived"), longer)], at(6));
+    assert!(record.live_jobs(at(6)).all(|(live, _)| *live != key("outlived")));
+}
+
+#[test]
+fn a_record_with_a_rejected_start_alone_is_not_open_because_no_sweep_can_help_it() {
+    let mut record = TaskRecord::default();
+    record.reject(&key("j"), at(60), at(0));
+    assert!(!Record::is_open(&record));
+}
+
+/// How many jobs of a minute one task can run for ever: the figure of docs/reliability.md.
+#[test]
+fn one_task_can_sustain_some_jobs_a_minute_for_ever() {
+    for (hours, least) in [(24, 20), (120, 4), (336, 1)] {
+        let retention = SignedDuration::from_hours(hours);
+        let mut record = TaskRecord::default();
+        let reports = |range: std::ops::Range<usize>| -> Vec<_> { range.map(|number| (short(number).0, finished(0))).collect() };
+        record.take_in(&reports(0..60_000), at(0));
+        record.shrink(at(0), retention);
+        let kept = record.fingerprints.len();
+        let a_minute = kept / usize::try_from(hours * 60).unwrap();
+        println!("retention {hours} h: {kept} fingerprints in {} bytes, {a_minute} jobs a minute", bytes(&record));
+        assert!(a_minute >= least);
+    }
+}
