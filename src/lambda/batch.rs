@@ -129,9 +129,7 @@ impl Function {
 
     async fn carry_out(&self, work: &ServiceWork, budget: Budget<'_>) -> Result<(), RetryReason> {
         match work {
-            ServiceWork::Trigger(trigger) => {
-                self.services.on_trigger(trigger, Reporter::Queue, budget).await.map(drop)
-            }
+            ServiceWork::Trigger(trigger) => self.services.on_trigger(trigger, Reporter::Queue, budget).await.map(drop),
             ServiceWork::Recheck(Recheck::Check { service, due }) => {
                 self.services.check_again(service, *due, budget).await.map(drop)
             }

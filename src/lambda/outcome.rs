@@ -59,12 +59,10 @@ pub fn message_outcome(
     }
     match disposition(unsettled) {
         Disposition::DeadLetter => MessageOutcome::DeadLetter(unsettled.to_string()),
-        Disposition::RetryWhileYoung if !is_young(received, config, now) => {
-            MessageOutcome::DeadLetter(format!(
-                "{unsettled}, and not for {} minutes",
-                config.unknown_task_grace.as_mins()
-            ))
-        }
+        Disposition::RetryWhileYoung if !is_young(received, config, now) => MessageOutcome::DeadLetter(format!(
+            "{unsettled}, and not for {} minutes",
+            config.unknown_task_grace.as_mins()
+        )),
         Disposition::RetryWhileYoung | Disposition::Retry => retry_or_dead_letter(unsettled.clone(), received, config),
     }
 }

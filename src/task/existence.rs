@@ -20,11 +20,7 @@ fn is_missing(result: &CallResult) -> bool {
 impl Reconcile<'_> {
     /// Asks ECS about tasks that would get a record without a call, and takes in what was reported about those that it
     /// knows. Returns the stages with a call to send.
-    pub(crate) async fn prove(
-        &self,
-        states: &mut [Option<TaskState>],
-        stages: Vec<BoxedStage>,
-    ) -> Vec<BoxedStage> {
+    pub(crate) async fn prove(&self, states: &mut [Option<TaskState>], stages: Vec<BoxedStage>) -> Vec<BoxedStage> {
         let is_unproved = |stage: &BoxedStage| matches!(stage.next, Next::Prove(_));
         if !stages.iter().any(is_unproved) {
             return stages;
@@ -36,7 +32,9 @@ impl Reconcile<'_> {
             let stage = *stage;
             let Next::Prove(change) = stage.next else { continue };
             match found.get(&stage.task) {
-                Some(Existence::Known) => known.push(self.merge_and_plan(stage.at, *change, Existence::Known)),
+                Some(Existence::Known) => {
+                    known.push(self.merge_and_plan(stage.at, *change, Some(stage.versioned)));
+                }
                 Some(Existence::Unknown) => {
                     info!(task = %stage.task, "ECS does not know the task; recording nothing about it");
                     let missing = Refusal { reason: FailureReason::Missing, detail: None, at: self.clock.now() };

@@ -57,7 +57,7 @@ impl Reconcile<'_> {
     pub async fn run(&self, changes: Vec<TaskChange>) -> Vec<TaskState> {
         let mut states: Vec<Option<TaskState>> = vec![None; changes.len()];
         let first = changes.into_iter().enumerate();
-        let first = first.map(|(at, change)| self.merge_and_plan(at, change, Existence::Unproved));
+        let first = first.map(|(at, change)| self.merge_and_plan(at, change, None));
         let open = self.collect(&mut states, first).await;
         let mut open = self.prove(&mut states, open).await;
         for round in 1..=ROUNDS_MAX {
@@ -81,12 +81,13 @@ impl Reconcile<'_> {
         states.into_iter().map(|state| state.expect("every change was taken in and has ended")).collect()
     }
 
-    /// Merges a change into the record, decides, and records the resulting call, all in one store.
+    /// Merges a change into the record, decides, and records the resulting call, all in one store. `proved` is the record
+    /// as loaded, if ECS has since said that it knows the task.
     pub(crate) async fn merge_and_plan(
         &self,
         at: usize,
         change: TaskChange,
-        existence: Existence,
+        proved: Option<Versioned<TaskRecord>>,
     ) -> Result<Stage, EndedStage> {
         let TaskChange { task, jobs, end, protection, refusal, release } = &change;
         if self.time_is_short() {
@@ -94,7 +95,8 @@ impl Reconcile<'_> {
         }
         // A task's first job is usually the first report about the task, so the record is likely absent.
         let begins = jobs.iter().any(|(_, job)| job.started_at.is_some()) && self.store.may_be_absent(task);
-        let guess = begins.then(Versioned::default);
+        let is_proved = proved.is_some();
+        let guess = proved.or_else(|| begins.then(Versioned::default));
         let retention = self.config.finished_job_retention;
         let stored = store::update(self.store, task, guess.as_ref(), |record: &mut TaskRecord| {
             let now = self.clock.now();
@@ -128,9 +130,9 @@ impl Reconcile<'_> {
             }
             let mut next = self.next(task, record, decision, now);
             record.shrink(now, retention);
-            record.protection.is_known |= existence == Existence::Known;
+            record.protection.is_known |= is_proved;
             // Without a call nothing says whether ECS knows the task, and a message alone creates no record.
-            if let (Some(blank), Existence::Unproved, Next::End(_)) = (blank, existence, &next)
+            if let (Some(blank), false, Next::End(_)) = (blank, is_proved, &next)
                 && *record != blank
             {
                 *record = blank;

@@ -74,8 +74,7 @@ impl TaskRecord {
         let Some(mut rejected) = self.rejected.take() else { return };
         let mut room = Room::of(self, now);
         for RejectedJob { key, until } in rejected.jobs.clone() {
-            let mut job =
-                Job { declared_until: Some(until), reported_at: Some(rejected.since), ..Job::default() };
+            let mut job = Job { declared_until: Some(until), reported_at: Some(rejected.since), ..Job::default() };
             if room.admit(&key, &mut job) {
                 Arc::make_mut(&mut self.jobs).insert(key.clone(), Box::new(job));
                 rejected.remove(&key);
@@ -92,7 +91,8 @@ impl TaskRecord {
     /// Since when starts have been rejected whose jobs may still run; `None` if there are none.
     pub fn rejected_since(&self, now: Timestamp) -> Option<Timestamp> {
         let rejected = self.rejected.as_ref().filter(|_| self.stopped_at.is_none())?;
-        let is_live = rejected.others_until.is_some_and(|until| until > now) || self.rejected_jobs(now).next().is_some();
+        let is_live =
+            rejected.others_until.is_some_and(|until| until > now) || self.rejected_jobs(now).next().is_some();
         is_live.then_some(rejected.since)
     }
 
