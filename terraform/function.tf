@@ -63,7 +63,7 @@ locals {
     TASKHOLD_INTERRUPTED_QUEUE_URL = join("", aws_sqs_queue.interrupted_job[*].url)
     # Longer than the job queue's message retention: a later message counts from its original time, by which it is
     # older than the longest job, and revives none.
-    TASKHOLD_FINISHED_JOB_RETENTION_HOURS = "120"
+    TASKHOLD_FINISHED_JOB_RETENTION_HOURS = tostring(var.finished_job_retention_hours)
     TASKHOLD_DRY_RUN                      = tostring(var.dry_run)
     TASKHOLD_REQUIRE_SENDER_TASK          = tostring(var.require_sender_task)
     TASKHOLD_DEADLINE_MINUTES             = tostring(var.deadline_minutes)

@@ -142,6 +142,17 @@ variable "raise_cool_down_minutes" {
   }
 }
 
+variable "finished_job_retention_hours" {
+  description = "Hours that the function remembers finished jobs, so that a late message revives none. Keep it above 96, the retention of the job queue."
+  type        = number
+  default     = 120
+
+  validation {
+    condition     = var.finished_job_retention_hours >= 1 && var.finished_job_retention_hours <= 336 && floor(var.finished_job_retention_hours) == var.finished_job_retention_hours
+    error_message = "finished_job_retention_hours must be a whole number from 1 to 336."
+  }
+}
+
 variable "interrupted_jobs" {
   description = "If true, the module creates a queue to which the function sends every job that was running when its task stopped."
   type        = bool

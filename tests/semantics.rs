@@ -745,3 +745,68 @@ fn the_state_store_is_bounded() {
          expect 1 call",
     );
 }
+
+#[test]
+fn a_dead_letter_costs_nothing() {
+    let ghost = r#"{"version": 1, "type": "job.started", "jobId": "ghost", "taskArn": "arn:aws:ecs:eu-west-1:111122223333:task/video/00000000000000000000000000000000", "maxDurationMinutes": 2880}"#;
+    holds(&format!(
+        "service web desired 1
+         sweep every 5m
+         mute alerts
+         send {ghost}
+         advance 30m
+         expect 1 dead-lettered because MISSING
+         expect 3 calls                  # one for each delivery
+         advance 2h
+         expect 0 calls
+         send {ghost}                    # redriven
+         expect 1 call"
+    ));
+    holds(
+        "standalone
+         sweep every 5m
+         job j-1 starts on a for 600m
+         expect 1 dead-lettered because TASK_NOT_VALID
+         expect 1 call
+         advance 2h
+         expect 0 calls
+         job j-1 starts on a for 600m    # redriven
+         expect 1 call
+         expect 2 dead-lettered",
+    );
+    holds(
+        "needs refusal=outnumbered
+         service web desired 1
+         set TASKHOLD_RECEIVES_MAX 2
+         sweep every 5m
+         mute alerts
+         job j-1 starts on a for 60m
+         deploy web
+         advance 1m
+         job j-2 starts on b for 300m    # refused, and dead-lettered at its second delivery
+         advance 20m
+         expect 1 dead-lettered because DEPLOYMENT_BLOCKED
+         job j-1 finishes on a
+         advance 5m
+         expect b protected",
+    );
+}
+
+#[test]
+fn a_full_record_refuses_no_finish_and_no_live_job_for_the_sake_of_a_finished_one() {
+    // The whole promise needs thousands of messages: tests/bounds.rs, and src/task/room/tests.rs.
+    let mut stage = Stage::new();
+    for number in 0..1200 {
+        for message_type in ["job.started", "job.finished"] {
+            stage.send(&stage.message(0, json!({"type": message_type, "jobId": format!("short-{number}")})));
+        }
+    }
+    assert_eq!(stage.deliver(60_000), 0);
+    stage.send(&stage.message(0, json!({"jobId": "long", "maxDurationMinutes": 600})));
+    assert_eq!(stage.deliver(60_000), 0);
+    assert!(stage.protected(0), "a live job was refused for the sake of finished ones");
+    stage.send(&stage.message(0, json!({"type": "job.finished", "jobId": "long"})));
+    stage.send(&stage.message(0, json!({"jobId": "short-0", "maxDurationMinutes": 600})));
+    assert_eq!(stage.deliver(60_000), 0);
+    assert!(!stage.protected(0), "a start delivered late has revived its job");
+}

@@ -231,6 +231,10 @@ fn a_parameter_that_is_a_setting_has_the_settings_default_and_bounds() {
         let (least, most) = (&parameter["MinValue"], &parameter["MaxValue"]);
         assert_eq!(format!("a whole number from {least} to {most}"), setting.values.rule());
     }
+    let retention = &template.0["Parameters"]["FinishedJobRetentionHours"];
+    let (least, most) = (&retention["MinValue"], &retention["MaxValue"]);
+    let setting = SETTINGS.iter().find(|known| known.name == "TASKHOLD_FINISHED_JOB_RETENTION_HOURS").unwrap();
+    assert_eq!(format!("a whole number from {least} to {most}"), setting.values.rule());
 }
 
 #[test]

@@ -2,8 +2,8 @@
 //!
 //! A fingerprint does one thing: it absorbs a message about its job that arrives late, so that a `job.started` of a
 //! finished job revives nothing. It is the first eight bytes of a SHA-256, so two different jobs share one with
-//! probability 2^-64. A new job therefore meets one of n fingerprints with probability n / 2^64: 2 in 10^15 for the
-//! 33,000 fingerprints that fill a record. Such a job would count as finished and run unprotected.
+//! probability 2^-64. A new job therefore meets one of n fingerprints with probability n / 2^64: 1.5 in 10^15 for the
+//! 28,000 fingerprints that fill a record. Such a job would count as finished and run unprotected.
 
 use crate::task::job::JobKey;
 use jiff::{SignedDuration, Timestamp};
@@ -43,7 +43,7 @@ impl Fingerprints {
     }
 
     /// Adds the fingerprint of a finished job, to be kept until `until` at least.
-    pub(crate) fn insert(&mut self, key: &JobKey, until: Timestamp) {
+    pub fn insert(&mut self, key: &JobKey, until: Timestamp) {
         let hour = self.0.entry(hour_after(until)).or_default();
         let fingerprint = fingerprint(key);
         if let Err(at) = hour.binary_search(&fingerprint) {

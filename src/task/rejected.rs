@@ -30,11 +30,13 @@ pub struct RejectedJob {
 }
 
 impl RejectedStarts {
-    pub(crate) fn since(since: Timestamp) -> Self {
+    /// None so far; the first is rejected at this moment.
+    pub fn since(since: Timestamp) -> Self {
         Self { since, jobs: Vec::new(), others_until: None }
     }
 
-    pub(crate) fn add(&mut self, key: &JobKey, until: Timestamp) {
+    /// Adds a start. Of more than four the latest declared ends are named.
+    pub fn add(&mut self, key: &JobKey, until: Timestamp) {
         self.remove(key);
         self.jobs.push(RejectedJob { key: key.clone(), until });
         self.jobs.sort_by(|one, other| (other.until, &one.key).cmp(&(one.until, &other.key)));

@@ -13,17 +13,12 @@ fn job() -> impl Strategy<Value = Job> {
     let labels = ("[ab]", "[ab]").prop_map(|(name, value)| Labels::from([(name, value)]));
     let told = (one_of_few_moments(), one_of_few_moments()).prop_map(|(at, value)| Reported { at, value });
     let labelled = (one_of_few_moments(), labels).prop_map(|(at, value)| Reported { at, value });
-    (moment(), moment(), moment(), option::of(told), moment(), moment(), option::of(labelled)).prop_map(
-        |(started_at, declared_until, presumed_until, expected_until, reported_at, finished_at, labels)| Job {
-            started_at,
-            declared_until,
-            presumed_until,
-            expected_until,
-            reported_at,
-            finished_at,
-            labels,
-        },
-    )
+    (moment(), moment(), moment(), option::of(told), moment(), moment(), option::of(labelled))
+        .prop_map(|(started_at, declared_until, presumed_until, expected_until, reported_at, finished_at, labels)| {
+            Job { started_at, declared_until, presumed_until, expected_until, reported_at, finished_at, labels }
+        })
+        // A finished job has neither labels nor an expectation.
+        .prop_map(|job| merged(&Job::default(), &job))
 }
 
 fn merged(one: &Job, other: &Job) -> Job {
@@ -56,6 +51,7 @@ proptest! {
     #[test]
     fn merge_with_nothing_known_changes_nothing(a in job()) {
         prop_assert_eq!(&merged(&Job::default(), &a), &a);
+        prop_assert_eq!(&merged(&a, &Job::default()), &a);
         prop_assert_eq!(&merged(&a, &Job::default()), &a);
     }
 

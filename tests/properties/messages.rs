@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use taskhold::ecs::arn::Task;
-use taskhold::lambda::job_message::JobMessageError;
+use taskhold::lambda::job_message::{JobMessageError, ReportedJob};
 use taskhold::lambda::sqs_record;
 use taskhold::lambda::sqs_record::QueueMessage;
-use taskhold::task::job::JobKey;
+use taskhold::task::job::{Job, JobKey};
 use taskhold::task::record::TaskRecord;
 
 /// A message, and the time at which SQS received it.
@@ -48,13 +48,18 @@ impl Sent {
         body
     }
 
-    /// Delivers the message to a task.
-    pub(crate) fn deliver(&self, record: &mut TaskRecord) {
+    /// What the message reports.
+    pub(crate) fn reported(&self) -> ReportedJob {
         let body = self.body();
         let QueueMessage::Job(message) = sqs_record::parse(&body.to_string(), &clusters()) else {
             panic!("no job message: {body}")
         };
-        let reported = message.into_job(self.at);
+        message.into_job(self.at)
+    }
+
+    /// Delivers the message to a task.
+    pub(crate) fn deliver(&self, record: &mut TaskRecord) {
+        let reported = self.reported();
         record.merge_job(&reported.key, &reported.job);
     }
 }
@@ -116,6 +121,17 @@ fn deliveries() -> impl Strategy<Value = (Vec<Sent>, Vec<usize>, Vec<usize>)> {
         let count = messages.len();
         (Just(messages), order(count), order(count))
     })
+}
+
+/// Fills the record with finished jobs until every older one has shrunk to its fingerprint.
+fn crowd(record: &mut TaskRecord, now: Timestamp) {
+    let finished = |number: usize| {
+        let far = at(100 * 3600);
+        let job = Job { finished_at: Some(far), reported_at: Some(far), ..Job::default() };
+        (JobKey { job_id: format!("crowd-{number}"), attempt: 1 }, job)
+    };
+    record.take_in(&(0..200).map(finished).collect::<Vec<_>>(), now);
+    record.shrink(now, SignedDuration::from_hours(336));
 }
 
 fn told(messages: &[Sent], order: &[usize]) -> TaskRecord {
@@ -193,6 +209,38 @@ proptest! {
         prop_assert!(record.wanted_until(now).is_none_or(|wanted| wanted <= keep_until));
         kept.forget(keep_until, finished_job_retention);
         prop_assert!(kept.jobs.is_empty(), "{:?} outlast {}", kept.jobs, keep_until);
+    }
+
+    /// Shrinking finished jobs to fingerprints at any point, and any number of times, changes nothing about which jobs
+    /// live, whatever the order of deliveries; and merging stays idempotent.
+    #[test]
+    fn fingerprints_absorb_what_whole_finished_jobs_absorb(
+        (messages, one, other) in deliveries(),
+        crowds in vec(any::<Index>(), 0..3),
+        second in 0..60 * 3600_i64,
+    ) {
+        let now = at(second);
+        let crowded = |order: &[usize]| {
+            let crowds: Vec<usize> = crowds.iter().map(|index| index.index(order.len())).collect();
+            let mut record = TaskRecord::default();
+            for (step, index) in order.iter().enumerate() {
+                let reported = messages[*index].reported();
+                record.take_in(&[(reported.key, reported.job)], now);
+                if crowds.contains(&step) {
+                    crowd(&mut record, now);
+                }
+            }
+            record
+        };
+        let (mine, theirs, whole) = (crowded(&one), crowded(&other), told(&messages, &one));
+        prop_assert!(mine.live_jobs(now).eq(whole.live_jobs(now)), "{:?} {:?}", mine, whole);
+        prop_assert!(theirs.live_jobs(now).eq(mine.live_jobs(now)));
+        let mut again = mine.clone();
+        for sent in &messages {
+            let reported = sent.reported();
+            again.take_in(&[(reported.key, reported.job)], now);
+        }
+        prop_assert!(again.live_jobs(now).eq(mine.live_jobs(now)));
     }
 
     /// Rules that a schema cannot express: the cluster is configured, two fields agree, and an event's members make

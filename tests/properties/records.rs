@@ -20,10 +20,12 @@ use taskhold::service::incident::{Incident, IncidentState};
 use taskhold::service::record::{BlockedSince, ServiceRecord, Watch};
 use taskhold::service::remediation::{RaiseStage, Raised, RemediationNote, RemediationState};
 use taskhold::task::attention::{Attention, attention};
+use taskhold::task::fingerprints::Fingerprints;
 use taskhold::task::interruption::{InterruptedJob, Interruption, StopStage, TrackedInterruption};
 use taskhold::task::job::{Job, Reported};
 use taskhold::task::protection::{CallResult, Protection, ProtectionRequest, Refusal};
 use taskhold::task::record::{Membership, TaskRecord};
+use taskhold::task::rejected::RejectedStarts;
 
 fn maybe_moment() -> impl Strategy<Value = Option<Timestamp>> {
     option::of(any_moment())
@@ -110,13 +112,18 @@ fn task_entry() -> impl Strategy<Value = TaskRecord> {
     let news = (interruption(), option::of(delivery()), any::<bool>())
         .prop_map(|(what, delivery, forwarded)| TrackedInterruption { what, delivery, forwarded });
     let jobs = btree_map(job_key(), job().prop_map(Box::new), 0..5).prop_map(Arc::new);
-    (jobs, protection(), option::of(membership), vec(news, 0..3), maybe_moment()).prop_map(
-        |(jobs, protection, membership, interruptions, stopped_at)| TaskRecord {
-            jobs,
-            protection,
-            membership,
-            interruptions,
-            stopped_at,
+    let finished = vec((job_key(), any_moment()), 0..4);
+    let rejected = vec((job_key(), any_moment()), 0..7);
+    (jobs, protection(), option::of(membership), vec(news, 0..3), maybe_moment(), finished, rejected).prop_map(
+        |(jobs, protection, membership, interruptions, stopped_at, finished, rejected)| {
+            let rejected = (!rejected.is_empty()).then(|| {
+                let mut starts = RejectedStarts::since(rejected[0].1);
+                rejected.iter().for_each(|(key, until)| starts.add(key, *until));
+                Box::new(starts)
+            });
+            let mut fingerprints = Fingerprints::default();
+            finished.iter().for_each(|(key, until)| fingerprints.insert(key, *until));
+            TaskRecord { jobs, protection, membership, interruptions, fingerprints, rejected, stopped_at }
         },
     )
 }

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use taskhold::ecs::service::Page;
 use taskhold::store::error::StoreError;
@@ -19,6 +20,8 @@ pub(crate) struct MeasuredStore {
     pub(crate) kept: MemoryStore,
     /// The sizes of the records.
     pub(crate) sizes: Sizes,
+    /// Stores, including those that another instance was faster than.
+    pub(crate) stores: Arc<AtomicUsize>,
 }
 
 #[async_trait]
@@ -28,6 +31,7 @@ impl<R: Record + Serialize> Store<R> for MeasuredStore {
     }
 
     async fn put(&self, key: &R::Key, versioned: &Versioned<R>, keep_until: Timestamp) -> Result<Stored, StoreError> {
+        self.stores.fetch_add(1, Ordering::Relaxed);
         let stored = self.kept.put(key, versioned, keep_until).await;
         if let Ok(Stored::As(_)) = &stored {
             let bytes = serde_json::to_string(&versioned.record).unwrap().len();

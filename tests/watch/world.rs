@@ -102,7 +102,10 @@ impl World {
         let rechecks = Rechecks { region: region.clone(), disorder: Arc::default(), sent: Arc::default() };
         let alerts = Alerts { region: region.clone(), told: Arc::default() };
         let parts = Stage {
-            store: Arc::new(Stepped::new(MeasuredStore { kept, sizes: Sizes::default() }, &steps)),
+            store: Arc::new(Stepped::new(
+                MeasuredStore { kept, sizes: Sizes::default(), stores: Arc::default() },
+                &steps,
+            )),
             dead_letters: Arc::default(),
             rechecks: Arc::new(Stepped::new(rechecks, &steps)),
             interrupted: Arc::default(),

@@ -1,0 +1,258 @@
+//! What one sender can cost, and records filled to their last bytes.
+//!
+//! `cargo test --test all -- --nocapture bounds::` prints the figures of SECURITY.md, "The cost of a hostile sender".
+
+use crate::watch::counted::Cause;
+use crate::watch::parts::locked;
+use crate::watch::world::{HOUR, MINUTE, SECOND, World};
+use ecs_sim::control_plane::{ServiceSpec, Setup};
+use ecs_sim::event_source::FunctionAnswer;
+use ecs_sim::queue::SendMessage;
+use ecs_sim::region::{CLUSTER, JOB_QUEUE};
+use serde_json::{Value, json};
+use std::sync::atomic::Ordering;
+use taskhold::store::RECORD_BYTES_MAX;
+
+const ARN: &str = "arn:aws:ecs:eu-west-1:111122223333";
+
+/// The function, with the service `web` of two tasks, and a sweep every five minutes.
+struct Place {
+    world: World,
+    tasks: Vec<String>,
+}
+
+impl Place {
+    fn new() -> Self {
+        let mut world = World::new(Setup::default(), &[]);
+        let tasks = world.create(ServiceSpec::new(CLUSTER, "web", 2));
+        world.sweep_every(5 * MINUTE, 41_000);
+        world.advance(SECOND);
+        Self { world, tasks }
+    }
+
+    fn send(&mut self, body: &Value) {
+        self.world.region.lock().queues.send(JOB_QUEUE, SendMessage::new(body.to_string())).unwrap();
+    }
+
+    fn job(&mut self, job: &str, message_type: &str, minutes: u32) {
+        let task = format!("{ARN}:task/{CLUSTER}/{}", self.tasks[0]);
+        self.send(
+            &json!({"version": 1, "type": message_type, "jobId": job, "taskArn": task, "maxDurationMinutes": minutes}),
+        );
+    }
+
+    fn is_protected(&self) -> bool {
+        self.world.region.lock().ecs.task(&self.tasks[0]).unwrap().is_protected()
+    }
+
+    fn ask(&mut self, command: &Value) -> Value {
+        match self.world.invoke(&command.to_string(), Cause::Sweep) {
+            FunctionAnswer::Answered(answer) => answer,
+            FunctionAnswer::Failed => panic!("{command} failed"),
+        }
+    }
+
+    fn alerts(&self) -> Vec<String> {
+        locked(&self.world.parts.alerts.inner.told).iter().map(|told| told.what.clone()).collect()
+    }
+
+    fn largest_record(&self) -> usize {
+        locked(&self.world.parts.store.inner.sizes).values().map(|(bytes, _)| *bytes).max().unwrap_or(0)
+    }
+
+    fn records(&self) -> usize {
+        locked(&self.world.parts.store.inner.sizes).len()
+    }
+
+    fn stores(&self) -> usize {
+        self.world.parts.store.inner.stores.load(Ordering::Relaxed)
+    }
+}
+
+/// What a kind of message has cost.
+#[derive(Debug)]
+struct Cost {
+    /// `UpdateTaskProtection`, and every other call.
+    calls: u64,
+    reads: u64,
+    stores: usize,
+    /// The size of the largest record in bytes, and the number of records that are new.
+    bytes: usize,
+    records: usize,
+    /// Calls and stores of a later hour of sweeps, in which no message comes.
+    later: (u64, usize),
+}
+
+/// Sends 300 messages within a minute, and lets a day pass without others.
+fn cost(name: &str, message: impl Fn(&Place, usize) -> Value) -> Cost {
+    let mut place = Place::new();
+    let calls_of = |place: &mut Place| {
+        let mut counted = place.world.counted();
+        let all: u64 = counted.calls.values().sum();
+        (all - counted.reads(), counted.reads())
+    };
+    let (calls, reads) = calls_of(&mut place);
+    let (stores, records) = (place.stores(), place.records());
+    for number in 0..300 {
+        let body = message(&place, number);
+        place.send(&body);
+        if number % 10 == 9 {
+            place.world.advance(2 * SECOND);
+        }
+    }
+    place.world.advance(20 * MINUTE);
+    let (after, reads_after) = calls_of(&mut place);
+    // Four sweeps of a steady cluster.
+    let idle_reads = 4 * 2;
+    let mut cost = Cost {
+        calls: after - calls,
+        reads: (reads_after - reads).saturating_sub(idle_reads),
+        stores: place.stores() - stores,
+        bytes: place.largest_record(),
+        records: place.records() - records,
+        later: (0, 0),
+    };
+    let stores = place.stores();
+    place.world.advance(HOUR);
+    cost.later = (calls_of(&mut place).0 - after, place.stores() - stores);
+    println!(
+        "{name}: {} UpdateTaskProtection, {} reads, {} stores, {} new records, the largest {} bytes; in the hour after: {} calls, {} stores",
+        cost.calls, cost.reads, cost.stores, cost.records, cost.bytes, cost.later.0, cost.later.1
+    );
+    cost
+}
+
+fn unknown_task(number: usize) -> String {
+    format!("{ARN}:task/{CLUSTER}/{number:032x}")
+}
+
+fn event(kind: &str, resource: String, detail: Value) -> Value {
+    json!({
+        "version": "0", "id": "e", "detail-type": kind, "source": "aws.ecs", "account": "111122223333",
+        "time": "2026-01-05T10:00:00Z", "region": "eu-west-1", "resources": [resource], "detail": detail,
+    })
+}
+
+#[test]
+fn three_hundred_messages_of_each_hostile_kind_have_a_bounded_cost() {
+    let unknown_starts = cost(
+        "starts of 2,880 minutes on unknown tasks",
+        |_, number| json!({"version": 1, "type": "job.started", "jobId": "ghost", "taskArn": unknown_task(number), "maxDurationMinutes": 2880}),
+    );
+    assert!(unknown_starts.calls <= 4 * 300 && unknown_starts.stores <= 4 * 2 * 300, "{unknown_starts:?}");
+    assert_eq!(unknown_starts.later, (0, 0), "dead letters cost nothing");
+    let unknown_finishes = cost(
+        "finishes on unknown tasks",
+        |_, number| json!({"version": 1, "type": "job.finished", "jobId": "ghost", "taskArn": unknown_task(number)}),
+    );
+    assert_eq!((unknown_finishes.calls, unknown_finishes.stores, unknown_finishes.records), (0, 0, 0));
+    let services = cost("events about unknown services", |_, number| {
+        let arn = format!("{ARN}:service/{CLUSTER}/none-{number}");
+        event(
+            "ECS Service Action",
+            arn,
+            json!({"eventName": "SERVICE_DEPLOYMENT_IN_PROGRESS", "clusterArn": format!("{ARN}:cluster/{CLUSTER}")}),
+        )
+    });
+    assert_eq!((services.calls, services.stores, services.records), (0, 0, 0));
+    assert!(services.reads <= 2 * 60, "{services:?}");
+    let stops = cost("stops of unknown tasks", |_, number| {
+        event(
+            "ECS Task State Change",
+            unknown_task(number),
+            json!({"taskArn": unknown_task(number), "lastStatus": "STOPPED"}),
+        )
+    });
+    assert_eq!((stops.calls, stops.reads, stops.stores, stops.records), (0, 0, 0, 0));
+    let on_one_task = |place: &Place| format!("{ARN}:task/{CLUSTER}/{}", place.tasks[0]);
+    let ghosts = cost(
+        "jobs of 2,880 minutes on one task",
+        |place, number| json!({"version": 1, "type": "job.started", "jobId": format!("ghost-{number}"), "taskArn": on_one_task(place), "maxDurationMinutes": 2880}),
+    );
+    assert!(ghosts.calls <= 300 && ghosts.stores <= 2 * 300 && ghosts.records == 1, "{ghosts:?}");
+    let labels = cost("jobs with the longest labels on one task", |place, number| {
+        let labels: serde_json::Map<String, Value> =
+            (0..8).map(|label| (format!("{label}{}", "x".repeat(63)), json!("\u{1}".repeat(128)))).collect();
+        json!({
+            "version": 1, "type": "job.started", "jobId": format!("{number:0256}"), "taskArn": on_one_task(place),
+            "maxDurationMinutes": 60, "labels": labels,
+        })
+    });
+    assert!(labels.calls <= 300 && labels.bytes <= RECORD_BYTES_MAX, "{labels:?}");
+}
+
+#[test]
+fn a_job_of_ten_hours_is_protected_after_1150_short_ones_within_the_finished_job_retention() {
+    let mut place = Place::new();
+    for number in 0..1150 {
+        place.job(&format!("short-{number}"), "job.started", 2);
+        place.job(&format!("short-{number}"), "job.finished", 2);
+        if number % 10 == 9 {
+            place.world.advance(10 * SECOND);
+        }
+    }
+    place.world.advance(MINUTE);
+    assert!(!place.is_protected());
+    place.job("long", "job.started", 600);
+    place.world.advance(SECOND);
+    assert!(place.is_protected());
+    assert_eq!(locked(&place.world.parts.dead_letters.0).len(), 0);
+    assert!(place.largest_record() < 64_000, "{} bytes", place.largest_record());
+    place.job("short-0", "job.started", 2880);
+    place.job("long", "job.finished", 600);
+    place.world.advance(MINUTE);
+    assert!(!place.is_protected(), "a start delivered late has revived its job");
+}
+
+/// A task with as many live jobs as its record has room for, and one more.
+fn full() -> (Place, usize) {
+    let mut place = Place::new();
+    let id = |number: usize| format!("{number:0250}");
+    let mut live = 0;
+    while locked(&place.world.parts.dead_letters.0).is_empty() {
+        for _ in 0..20 {
+            place.job(&id(live), "job.started", 600);
+            live += 1;
+        }
+        place.world.advance(SECOND);
+    }
+    (place, live)
+}
+
+#[test]
+fn in_a_record_filled_to_its_last_bytes_every_finish_and_a_forced_release_succeed() {
+    for by_force in [false, true] {
+        let (mut place, live) = full();
+        let dead_lettered = locked(&place.world.parts.dead_letters.0).len();
+        assert!(place.is_protected() && place.largest_record() <= RECORD_BYTES_MAX);
+        if by_force {
+            let tasks = [format!("{ARN}:task/{CLUSTER}/{}", place.tasks[0])];
+            place.ask(&json!({"release": {"tasks": tasks, "force": true, "by": "a test"}}));
+        } else {
+            for number in 0..live {
+                place.job(&format!("{number:0250}"), "job.finished", 600);
+            }
+            place.world.advance(MINUTE);
+        }
+        assert!(!place.is_protected(), "by force: {by_force}");
+        assert!(place.largest_record() <= RECORD_BYTES_MAX, "{} bytes", place.largest_record());
+        assert_eq!(locked(&place.world.parts.dead_letters.0).len(), dead_lettered, "a finish was dead-lettered");
+    }
+}
+
+#[test]
+fn a_start_without_room_is_reported_by_an_alert_by_status_and_by_preflight() {
+    let (mut place, live) = full();
+    place.world.advance(MINUTE);
+    assert!(place.alerts().contains(&"protection-refused opened".to_owned()), "{:?}", place.alerts());
+    let status = place.ask(&json!({"status": {"service": "web"}}));
+    assert_eq!(status["status"]["services"][0]["refusedTasks"][0]["cause"], "record-full", "{status}");
+    let preflight = place.ask(&json!({"preflight": {"service": "web"}}));
+    assert_eq!(preflight["preflight"]["verdict"], "interrupts", "{preflight}");
+    assert_eq!(preflight["preflight"]["refusedTasks"][0]["cause"], "record-full");
+    for number in 0..live {
+        place.job(&format!("{number:0250}"), "job.finished", 600);
+    }
+    place.world.advance(20 * MINUTE);
+    assert!(place.alerts().contains(&"protection-refused resolved".to_owned()), "{:?}", place.alerts());
+}
