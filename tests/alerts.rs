@@ -20,7 +20,7 @@ use taskhold::service::alert::{Alert, AlertKind, Transition};
 use taskhold::service::blocking_task::{BlockingTask, ProtectedFor};
 use taskhold::service::diagnosis::Diagnosis;
 use taskhold::service::forecast::{DEADLINE_TAG, Deadline, DeadlineSource, Forecast};
-use taskhold::service::refused_task::RefusedTask;
+use taskhold::service::refused_task::{RefusalCause, RefusedTask};
 use taskhold::service::remediation::RemediationNote;
 use taskhold::service::rollout::Rollout;
 use taskhold::service::rollout_status::RolloutStatus;
@@ -191,6 +191,7 @@ fn huge() -> Alert {
         RefusedTask {
             task: id(5000 + number),
             deployment: Some(hostile(number, 128)),
+            cause: RefusalCause::Ecs,
             since: at(0),
             protected_until,
             jobs,

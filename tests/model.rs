@@ -42,7 +42,7 @@ mod state;
 mod steps;
 
 use check::{counts, is_found_out, keep_every_promise, keeps_every_promise};
-use configuration::{Configuration, Left, NOTHING, Sabotage, Stores};
+use configuration::{Configuration, Left, NOTHING, Records, Sabotage, Stores};
 use promises::{BUSY_IS_PROTECTED, IDLE_IS_UNPROTECTED, NOTHING_IS_LOST};
 use script::EcsFault;
 use sights::{
@@ -123,6 +123,23 @@ fn jobs_that_outlive_their_time_are_held_no_longer() {
     ]));
     let slow = Configuration { timeout_s: 900, tick_s: 60, ..Configuration::jobs_without_end() };
     keeps_every_promise(slow.with(Left { ticks: 2, ecs_faults: 1, ..NOTHING }).showing(&[EXPIRED]));
+}
+
+#[test]
+fn full_records_that_keep_fingerprints_of_finished_jobs_keep_every_promise() {
+    let full = |configuration| Configuration { records: Records::Full, ..configuration };
+    for left in [Left { duplicates: 2, ..NOTHING }, Left { crashes: 1, ecs_faults: 1, duplicates: 1, ..NOTHING }] {
+        keeps_every_promise(full(Configuration::one_task()).with(left));
+        keeps_every_promise(full(Configuration::one_task_that_stays_busy()).with(left));
+    }
+}
+
+#[test]
+fn a_full_record_that_keeps_no_fingerprint_of_a_finished_job_is_found_out() {
+    let (records, sabotage) = (Records::Full, Sabotage::NoFingerprints);
+    let configuration = Configuration { records, sabotage, ..Configuration::one_task() };
+    is_found_out(configuration.clone().with(Left { duplicates: 1, ..NOTHING }), IDLE_IS_UNPROTECTED);
+    is_found_out(configuration, NOTHING_IS_LOST);
 }
 
 #[test]

@@ -124,4 +124,16 @@ mod tests {
         record.interrupt(&end, at(1));
         assert_eq!(attention(&record, at(1)), Attention::Open);
     }
+
+    #[test]
+    fn a_record_whose_only_call_can_no_longer_take_effect_is_stored_again_so_that_it_leaves_the_index() {
+        let mut record = TaskRecord::default();
+        let call = record.protection.begin(ProtectionRequest::Clear, at(0)).unwrap();
+        record.protection.settle(call, CallResult::Unknown);
+        assert!(record.is_open());
+        assert_eq!([1, 2].map(|minute| attention(&record, at(minute))), [Attention::None, Attention::Open]);
+        record.forget(at(2), jiff::SignedDuration::from_hours(1));
+        assert!(!record.is_open());
+        assert_eq!(attention(&record, at(2)), Attention::None);
+    }
 }

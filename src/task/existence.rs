@@ -36,7 +36,7 @@ impl Reconcile<'_> {
                     known.push(self.merge_and_plan(stage.at, *change, Some(stage.versioned)));
                 }
                 Some(Existence::Unknown) => {
-                    info!(task = %stage.task, "ECS does not know the task; recording nothing about it");
+                    info!(task = %stage.task, "recording nothing about a task that ECS does not know");
                     let missing = Refusal { reason: FailureReason::Missing, detail: None, at: self.clock.now() };
                     // A dry run counts every message as done.
                     let reason = (self.config.mode != Mode::DryRun).then_some(RetryReason::Refused(missing));

@@ -109,7 +109,7 @@ impl TaskRecord {
         is_unknown && self.jobs.is_empty() && self.fingerprints.is_empty()
     }
 
-    /// Records that the task stops in the middle of its live jobs. Each job is recorded once.
+    /// Records that the task stops in the middle of its live jobs, rejected ones included. Each job is recorded once.
     pub fn interrupt(&mut self, end: &TaskStop, now: Timestamp) {
         let is_noted = |key: &JobKey| self.interruptions.iter().any(|interruption| interruption.what.names(key));
         let interrupted = |(key, until): (&JobKey, Timestamp)| InterruptedJob {
@@ -122,7 +122,9 @@ impl TaskRecord {
                 .map(|labels| labels.value.clone())
                 .unwrap_or_default(),
         };
-        let jobs: Vec<_> = self.live_jobs(now).filter(|(key, _)| !is_noted(key)).map(interrupted).collect();
+        let rejected = self.rejected_jobs(now).map(|job| (&job.key, job.until));
+        let jobs = self.live_jobs(now).chain(rejected).filter(|(key, _)| !is_noted(key));
+        let jobs: Vec<_> = jobs.map(interrupted).collect();
         if jobs.is_empty() {
             return;
         }

@@ -50,7 +50,7 @@ impl TaskRecord {
             let mut merged = known.map_or_else(Job::default, |known| known.as_ref().clone());
             merged.merge(job);
             if self.is_live(&merged, now) {
-                let room = room.get_or_insert_with(|| Room::of(self, now));
+                let room = room.get_or_insert_with(|| RecordRoom::of(self, now));
                 let has_room = match known.filter(|_| was_live) {
                     Some(known) => room.relabel(known, &mut merged),
                     None => room.admit(key, &mut merged),
@@ -71,8 +71,8 @@ impl TaskRecord {
 
     /// Records rejected jobs that still live, if there is room for them now.
     fn admit_rejected(&mut self, now: Timestamp) {
-        let Some(mut rejected) = self.rejected.take() else { return };
-        let mut room = Room::of(self, now);
+        let Some(mut rejected) = self.rejected.take().filter(|_| self.stopped_at.is_none()) else { return };
+        let mut room = RecordRoom::of(self, now);
         for RejectedJob { key, until } in rejected.jobs.clone() {
             let mut job = Job { declared_until: Some(until), reported_at: Some(rejected.since), ..Job::default() };
             if room.admit(&key, &mut job) {
@@ -109,7 +109,7 @@ impl TaskRecord {
     /// Shrinks what has ended until the record can be stored: finished jobs to fingerprints, the oldest first. Only if
     /// that does not suffice, jobs go whose declared end has passed, and then the oldest fingerprints.
     pub fn shrink(&mut self, now: Timestamp, finished_job_retention: SignedDuration) {
-        let Room { live, finished, outlived, rest, .. } = Room::of(self, now);
+        let RecordRoom { live, finished, outlived, rest, .. } = RecordRoom::of(self, now);
         let (mut finished, mut outlived) = (finished, outlived);
         let ended_max = RECORD_BYTES_MAX.saturating_sub(live + rest);
         if finished > FINISHED_BYTES_MAX.min(ended_max) {
@@ -168,7 +168,7 @@ enum Ended {
 
 /// The bytes of JSON that the parts of a record take, at most.
 #[derive(Debug)]
-struct Room {
+struct RecordRoom {
     /// Live jobs, with the reserves for their finish and their interruption.
     live: usize,
     /// The part of it that is labels.
@@ -179,7 +179,7 @@ struct Room {
     rest: usize,
 }
 
-impl Room {
+impl RecordRoom {
     fn of(record: &TaskRecord, now: Timestamp) -> Self {
         let rest = REST_BYTES + interruptions_bytes(&record.interruptions);
         let mut room = Self { live: 0, labels: 0, finished: 0, outlived: 0, rest };

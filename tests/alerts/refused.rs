@@ -7,7 +7,7 @@ use super::{
 use taskhold::service::alert::{Alert, AlertKind, Transition};
 use taskhold::service::blocking_task::{BlockingTask, ProtectedFor};
 use taskhold::service::diagnosis::Diagnosis;
-use taskhold::service::refused_task::RefusedTask;
+use taskhold::service::refused_task::{RefusalCause, RefusedTask};
 use taskhold::service::rollout::Rollout;
 use taskhold::service::rollout_status::RolloutStatus;
 
@@ -16,6 +16,7 @@ fn refused_tasks(number: usize, protected_until: Option<i64>, until: i64) -> Ref
     RefusedTask {
         task: id(number),
         deployment: Some(NEW.to_owned()),
+        cause: RefusalCause::Ecs,
         since: at(20),
         protected_until: protected_until.map(at),
         jobs: vec![job(&format!("film-{number}"), 1, until, None)],

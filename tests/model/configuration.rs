@@ -47,6 +47,15 @@ pub(crate) enum Stores {
     HeardLater,
 }
 
+/// What the state store keeps of finished jobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Records {
+    /// All of it.
+    Roomy,
+    /// Their fingerprints, as if other jobs took all the room of the record.
+    Full,
+}
+
 /// How the model continues once it is quiet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Schedule {
@@ -65,6 +74,8 @@ pub(crate) enum Sabotage {
     ReleasesAreNotWrittenDown,
     /// The stored record drops the unfinished jobs that the batch does not mention.
     UnfinishedJobsAreDropped,
+    /// In a full record, finished jobs leave no fingerprint.
+    NoFingerprints,
     /// A put succeeds whatever the stored version.
     StoresAreNotCompared,
     /// The response does not report the failed messages of a batch.
@@ -97,6 +108,7 @@ pub(crate) struct Configuration {
     /// How calls to ECS may fail.
     pub(crate) ecs_faults: Vec<EcsFault>,
     pub(crate) stores: Stores,
+    pub(crate) records: Records,
     pub(crate) schedule: Schedule,
     pub(crate) sabotage: Sabotage,
     /// The sights that the model must reach (`sights.rs`).
@@ -177,6 +189,7 @@ impl Configuration {
             left: NOTHING,
             ecs_faults: vec![EcsFault::NoAnswer],
             stores: Stores::HeardAtOnce,
+            records: Records::Roomy,
             schedule: Schedule::None,
             sabotage: Sabotage::None,
             shows: vec![QUIET, LOST_COMPARISON, RELEASE_RACES_JOB, UNCOVERED_BEFORE_ACKNOWLEDGED],

@@ -1,11 +1,12 @@
 //! The effects of calls, puts, answers and time on the world around the function.
 
-use super::configuration::Sabotage;
+use super::configuration::{Records, Sabotage};
 use super::function::{EntryNo, Run};
 use super::protocol::Protocol;
 use super::scene::{Moment, Set, TaskNo, members, only};
 use super::script::{Request, Subject, Told};
 use super::state::{Invocation, LateCall, Sent, State};
+use jiff::SignedDuration;
 use std::sync::Arc;
 use taskhold::task::protection::ProtectionRequest;
 use taskhold::task::record::TaskRecord;
@@ -13,6 +14,9 @@ use taskhold::task::record::TaskRecord;
 /// SEMANTICS.md, "A release never leaves a live job unprotected": two minutes from storing the call, of which
 /// sending may take 30 s.
 const EFFECT_WITHIN_S: Moment = 90;
+
+/// The default of `TASKHOLD_FINISHED_JOB_RETENTION_HOURS`.
+const FINISHED_JOB_RETENTION: SignedDuration = SignedDuration::from_hours(336);
 
 impl Protocol {
     /// The period after sending in which a call takes effect, or never.
@@ -32,7 +36,7 @@ impl Protocol {
             return false;
         }
         let batch = self.function.run(state.running[at].run).work.batch();
-        state.tasks[usize::from(task)].record = Some(self.sabotaged(record, batch));
+        state.tasks[usize::from(task)].record = Some(self.sabotaged(self.squeezed(record), batch));
         for (other, invocation) in state.running.iter_mut().enumerate() {
             if other == at {
                 invocation.outrun &= !bit;
@@ -41,6 +45,22 @@ impl Protocol {
             }
         }
         true
+    }
+
+    /// A full record keeps fingerprints of the jobs that have finished.
+    fn squeezed(&self, number: EntryNo) -> EntryNo {
+        if self.configuration.records == Records::Roomy {
+            return number;
+        }
+        let mut record: TaskRecord = self.function.record(number).record.clone();
+        for (key, job) in std::mem::take(&mut record.jobs).iter() {
+            match job.finished_at {
+                None => record.merge_job(key, job),
+                Some(_) if self.configuration.sabotage == Sabotage::NoFingerprints => {}
+                Some(finished_at) => record.fingerprints.insert(key, finished_at + FINISHED_JOB_RETENTION),
+            }
+        }
+        self.function.number_of(&record)
     }
 
     fn sabotaged(&self, number: EntryNo, batch: Set) -> EntryNo {

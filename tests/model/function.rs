@@ -156,11 +156,12 @@ impl Function {
 
     fn told(&self, record: &TaskRecord) -> Set {
         let is_known = |(key, job): &(JobKey, Job)| {
-            record.jobs.get(key).is_some_and(|known| {
-                let mut merged = known.as_ref().clone();
-                merged.merge(job);
-                merged == **known
-            })
+            record.fingerprints.contains(key)
+                || record.jobs.get(key).is_some_and(|known| {
+                    let mut merged = known.as_ref().clone();
+                    merged.merge(job);
+                    merged == **known
+                })
         };
         let known = self.snapshot.iter().enumerate().filter(|(_, told)| is_known(told));
         known.fold(0, |set, (number, _)| set | only(number))

@@ -16,7 +16,7 @@ use taskhold::service::alert::{Alert, AlertKind, Transition};
 use taskhold::service::blocking_task::{BlockingTask, ProtectedFor};
 use taskhold::service::diagnosis::Diagnosis;
 use taskhold::service::forecast::{Deadline, DeadlineSource, Forecast};
-use taskhold::service::refused_task::RefusedTask;
+use taskhold::service::refused_task::{RefusalCause, RefusedTask};
 use taskhold::service::rollout::Rollout;
 use taskhold::service::rollout_status::RolloutStatus;
 use taskhold::service::snapshot::JobSnapshot;
@@ -62,6 +62,7 @@ fn refused_tasks() -> impl Strategy<Value = RefusedTask> {
         |(task, deployment, since, protected_until, jobs)| RefusedTask {
             task,
             deployment,
+            cause: RefusalCause::Ecs,
             since,
             protected_until,
             jobs,

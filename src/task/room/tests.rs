@@ -100,7 +100,8 @@ fn in_a_full_record_every_finish_a_forced_release_and_an_interruption_still_fit(
             interrupted.shrink(at(minute), RETENTION);
             assert!(bytes(&interrupted) <= RECORD_BYTES_MAX, "{} bytes", bytes(&interrupted));
         }
-        assert_eq!(interrupted.interruptions[0].what.jobs.len(), live.len());
+        let rejected = interrupted.rejected_jobs(at(5)).count();
+        assert_eq!(interrupted.interruptions[0].what.jobs.len(), live.len() + rejected);
     }
 }
 
