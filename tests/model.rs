@@ -128,10 +128,9 @@ fn jobs_that_outlive_their_time_are_held_no_longer() {
 #[test]
 fn full_records_that_keep_fingerprints_of_finished_jobs_keep_every_promise() {
     let full = |configuration| Configuration { records: Records::Full, ..configuration };
-    for left in [Left { duplicates: 2, ..NOTHING }, Left { crashes: 1, ecs_faults: 1, duplicates: 1, ..NOTHING }] {
-        keeps_every_promise(full(Configuration::one_task()).with(left));
-        keeps_every_promise(full(Configuration::one_task_that_stays_busy()).with(left));
-    }
+    keeps_every_promise(full(Configuration::one_task()).with(Left { crashes: 1, duplicates: 1, ..NOTHING }));
+    let left = Left { crashes: 1, ecs_faults: 1, duplicates: 1, ..NOTHING };
+    keeps_every_promise(full(Configuration::one_task_that_stays_busy()).with(left));
 }
 
 #[test]

@@ -3,8 +3,12 @@
 //! Every principal that may send to the job queue can name services that do not exist. Each costs a `DescribeServices`,
 //! whose bucket the account shares (aws-facts "ECS: the protection API").
 
+use crate::ecs::ServiceReads;
+use crate::ecs::error::EcsError;
+use crate::ecs::service::ServiceArn;
 use jiff::{SignedDuration, Timestamp};
 use std::sync::{Mutex, PoisonError};
+use tracing::info;
 
 /// Most lookups a minute and instance: a twentieth of what the bucket gives.
 pub const LOOKUPS_PER_MINUTE: u32 = 60;
@@ -35,8 +39,34 @@ impl Default for LookupLimit {
 }
 
 impl LookupLimit {
+    /// Whether a service without a record may get one because of an event. An event from EventBridge is about a service
+    /// that exists; what the job queue says about a service counts only if ECS knows the service.
+    ///
+    /// # Errors
+    /// The service could not be described.
+    pub(crate) async fn may_be_recorded(
+        &self,
+        ecs: &dyn ServiceReads,
+        service: &ServiceArn,
+        reporter: Reporter,
+        now: Timestamp,
+    ) -> Result<bool, EcsError> {
+        if reporter == Reporter::EventBridge {
+            return Ok(true);
+        }
+        if !self.take(now) {
+            info!(%service, "ignoring an event: too many about unknown services; the sweep finds the service if it exists");
+            return Ok(false);
+        }
+        let is_known = ecs.describe_service(service).await?.is_some();
+        if !is_known {
+            info!(%service, "ignoring an event about a service that ECS does not know");
+        }
+        Ok(is_known)
+    }
+
     /// Takes one of the lookups of this minute. Returns whether one was left.
-    pub(crate) fn take(&self, now: Timestamp) -> bool {
+    fn take(&self, now: Timestamp) -> bool {
         // Two numbers that are replaced one after the other: after a panic in between, a minute has too many lookups.
         let mut minute = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if now.duration_since(minute.began_at) >= SignedDuration::from_mins(1) {

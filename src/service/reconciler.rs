@@ -29,7 +29,7 @@ use futures_util::FutureExt;
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
 /// Reconciles services with the given adapters.
 pub struct ServiceReconciler {
@@ -90,7 +90,8 @@ impl ServiceReconciler {
         }
         budget.allows_a_call(&*self.tasks.clock)?;
         let known = self.store.load(service).await?;
-        if known.version == 0 && !self.may_be_recorded(service, reporter).await? {
+        let now = self.tasks.clock.now();
+        if known.version == 0 && !self.lookups.may_be_recorded(&*self.tasks.ecs, service, reporter, now).await? {
             return Ok(Reconciled::NotNeeded);
         }
         let triggered = store::update(&*self.store, service, Some(&known), |record: &mut ServiceRecord| {
@@ -111,23 +112,6 @@ impl ServiceReconciler {
                 }
             }
         }
-    }
-
-    /// Whether a service without a record may get one because of an event. An event from EventBridge is about a service
-    /// that exists; what the job queue says about a service counts only if ECS knows the service.
-    async fn may_be_recorded(&self, service: &ServiceArn, reporter: Reporter) -> Result<bool, RetryReason> {
-        if reporter == Reporter::EventBridge {
-            return Ok(true);
-        }
-        if !self.lookups.take(self.tasks.clock.now()) {
-            info!(%service, "ignoring an event: too many about unknown services; the sweep finds the service if it exists");
-            return Ok(false);
-        }
-        let is_known = self.tasks.ecs.describe_service(service).await?.is_some();
-        if !is_known {
-            info!(%service, "ignoring an event about a service that ECS does not know");
-        }
-        Ok(is_known)
     }
 
     /// Schedules a recheck after an event's reconcile failed. The event is not retried; the recheck is, until it
