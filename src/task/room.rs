@@ -3,7 +3,7 @@
 //! A record must never be too large to store, because a finish or a forced release that cannot be stored leaves an
 //! idle task protected for days. So every live job reserves the bytes of its finish and of its interruption, and a
 //! start that finds no room is rejected ([`RejectedStarts`]). Live jobs compete for room only with each other: the
-//! finished jobs get what is left. They shrink to fingerprints, the oldest first, and the oldest fingerprints go when
+//! finished jobs get the rest. They shrink to fingerprints, the oldest first, and the oldest fingerprints go when
 //! even those do not fit.
 
 use crate::store::RECORD_BYTES_MAX;
@@ -267,7 +267,7 @@ fn interruptions_bytes(interruptions: &[TrackedInterruption]) -> usize {
     counter.0
 }
 
-/// Counts what is written to it.
+/// Counts the bytes that are written to it.
 struct ByteCounter(usize);
 
 impl io::Write for ByteCounter {

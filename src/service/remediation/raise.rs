@@ -53,10 +53,8 @@ pub(crate) fn raise(
     let Assessment { snapshot, diagnosis, .. } = assessment;
     let now = snapshot.at;
     let desired = snapshot.service.desired_count;
-    if diagnosis.refused_by_ecs().next().is_none() {
-        // A raise only makes ECS accept protection again. Nothing was refused, and the blocking tasks would stay.
-        return None;
-    }
+    // A raise only makes ECS accept protection again. If nothing was refused, the blocking tasks would stay.
+    diagnosis.refused_by_ecs().next()?;
     let ceiling = snapshot.service.tags.get(MAX_DESIRED_COUNT_TAG).and_then(|value| count_tag(value));
     let Some(ceiling) = ceiling else {
         state.note(
