@@ -710,6 +710,7 @@ fn verdicts() -> Vec<PreflightVerdict> {
         PreflightVerdict::Waits,
         PreflightVerdict::MissesDeadline,
         PreflightVerdict::Refused,
+        PreflightVerdict::Interrupts,
         PreflightVerdict::Unknown,
     ];
     for verdict in all {
@@ -718,6 +719,7 @@ fn verdicts() -> Vec<PreflightVerdict> {
             | PreflightVerdict::Waits
             | PreflightVerdict::MissesDeadline
             | PreflightVerdict::Refused
+            | PreflightVerdict::Interrupts
             | PreflightVerdict::Unknown => {}
         }
     }

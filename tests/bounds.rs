@@ -17,7 +17,7 @@ use ecs_sim::region::{CLUSTER, JOB_QUEUE, Region, SharedRegion};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use taskhold::lambda::dead_letter::{DeadLetter, DeadLetterQueue};
+use taskhold::lambda::dead_letter::{DeadLetter, DeadLetterQueue, ReceivedDeadLetter};
 use taskhold::lambda::function::{Function, Parts};
 use taskhold::outbox::DeliveryError;
 use taskhold::store::RECORD_BYTES_MAX;
@@ -200,6 +200,14 @@ struct Refusing;
 impl DeadLetterQueue for Refusing {
     async fn send_dead_letters(&self, messages: &[DeadLetter]) -> Vec<Result<(), DeliveryError>> {
         vec![Err(DeliveryError("AccessDenied".to_owned())); messages.len()]
+    }
+
+    async fn receive_dead_letters(&self, _: usize) -> Result<Vec<ReceivedDeadLetter>, DeliveryError> {
+        panic!("no test here redrives")
+    }
+
+    async fn delete_dead_letters(&self, receipts: &[String]) -> Vec<Result<(), DeliveryError>> {
+        panic!("unexpected deletion of {receipts:?}")
     }
 }
 
