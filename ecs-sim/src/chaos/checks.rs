@@ -102,7 +102,13 @@ impl World {
                     unreachable!("workers send job messages")
                 };
                 let ReportedJob { task, key, job } = JobMessage::into_job(job_message, timestamp(message.sent_at));
-                let known = self.task_entry(&task).jobs.get(&key).cloned().unwrap_or_default();
+                let entry = self.task_entry(&task);
+                let is_gone = self.region.lock().ecs.task(task.id.as_str()).is_none_or(|task| !task.is_live());
+                if is_gone && !entry.jobs.contains_key(&key) {
+                    // ECS no longer knows the task, so nothing can be requested for it, and its record gives up its jobs.
+                    return;
+                }
+                let known = entry.jobs.get(&key).cloned().unwrap_or_default();
                 let mut merged = known.clone();
                 merged.merge(&job);
                 if merged != known {
