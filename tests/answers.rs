@@ -342,7 +342,6 @@ fn all_answers() -> Vec<(String, Value)> {
         .collect();
     scenarios.extend(SITUATIONS.map(|(name, text)| (name.to_owned(), text.to_owned())));
     scenarios.push(("the documentation".to_owned(), DOCUMENTED.to_owned()));
-    scenarios.push(("a record without room".to_owned(), more_jobs_than_a_record_holds()));
     let mut answers = Vec::new();
     for (name, text) in scenarios {
         let told = answers_of(&name, &text);
@@ -353,6 +352,7 @@ fn all_answers() -> Vec<(String, Value)> {
     }
     answers.extend(answers_with_gaps().into_iter().map(|answer| ("gaps".to_owned(), answer)));
     answers.push(("no state store".to_owned(), answer_without_a_store()));
+    answers.extend(answers_with_a_full_record().into_iter().map(|answer| ("a full record".to_owned(), answer)));
     answers.push(("incidents".to_owned(), answer_with_incidents()));
     let payloads = [r#"{"status": {}}"#, r#"{"preflight": {"service": "web"}}"#, r#"{"sweep": {}}"#];
     let mut empty = Stage::new(0);
@@ -396,14 +396,19 @@ fn form(answer: &Value) -> BTreeSet<String> {
     places_of(answer).iter().map(generalized).collect()
 }
 
-/// So many live jobs with the longest names on one task that its record has no room for the last ones.
-fn more_jobs_than_a_record_holds() -> String {
+/// Answers about a task with so many live jobs that its record has no room for the last ones.
+fn answers_with_a_full_record() -> Vec<Value> {
+    let mut stage = Stage::new(2);
     let start = |job: usize| {
         let body = json!({"version": 1, "type": "job.started", "jobId": format!("{job:03}{}", "🎬".repeat(253)),
-            "cluster": "video", "taskId": "$a", "maxDurationMinutes": 60});
-        format!("send {body}\n")
+            "cluster": "video", "taskId": stage.tasks[0], "maxDurationMinutes": 60});
+        json!({"messageId": format!("m-{job}"), "eventSource": "aws:sqs", "body": body.to_string()})
     };
-    (0..400).map(start).chain(["status of web\npreflight of web".to_owned()]).collect()
+    let batch = json!({"Records": (0..400).map(start).collect::<Vec<_>>()});
+    assert_eq!(stage.ask(&batch.to_string()), json!({"batchItemFailures": []}));
+    [r#"{"status": {"service": "web"}}"#, r#"{"preflight": {"service": "web"}}"#]
+        .map(|payload| stage.ask(payload))
+        .into()
 }
 
 /// One answer of each form.

@@ -11,7 +11,7 @@ use std::time::Duration;
 /// Runs of each focus; they take about ten seconds on one core, in a debug build.
 const RUNS: usize = 200;
 /// A deliberate break must be caught within this number of runs.
-const SABOTAGED_RUNS: u64 = 300;
+const SABOTAGED_RUNS: u64 = 600;
 /// Time limit for shrinking a run that breaks a promise before it is reported.
 const SHORTEN: Duration = Duration::from_secs(10);
 
