@@ -8,12 +8,15 @@
 //! | `X-Amz-Target: AnyScaleFrontendService.…` | AWS JSON 1.1 | [`Backend`], [`AwsService::ApplicationAutoScaling`] |
 //! | a form with `Action=…` | AWS Query, XML answers | [`Backend`], [`AwsService::Sns`] |
 //! | `/2018-06-01/runtime/…` | Lambda runtime API | [`RuntimeApi`] |
+//! | `/v4/ID…`, `/api/ID/task-protection/v1/state` | the container's metadata and agent | [`ContainerAgent`], [`AwsService::Ecs`] |
 //!
 //! The server implements HTTP and these protocols; the [`Backend`] implements the services. [`Services`] is a backend
 //! made of the simulated queues, [`Topics`], scalable targets, and an ECS of your choice. Signatures are not checked.
 //! The access key id is passed to the backend, because it identifies the caller. Left out on purpose: TLS, and SQS's
 //! older query protocol. The server listens on 127.0.0.1 by default, since any client that can connect has full access.
 
+mod agent;
+mod agent_http;
 mod backend;
 mod body;
 mod protocol;
@@ -27,6 +30,9 @@ mod services;
 mod topics;
 
 pub use crate::service_error::ServiceError;
+pub use agent::{
+    AGENT_REQUESTS_PER_SECOND, AgentErrorShape, AgentFault, AgentState, ContainerAgent, ProtectionRequest,
+};
 pub use backend::{AwsService, Backend, ServiceAnswer, ServiceCall};
 pub use body::REQUEST_BYTES_MAX;
 pub use runtime_api::{InvocationError, RuntimeApi};

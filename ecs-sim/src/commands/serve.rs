@@ -34,7 +34,12 @@ pub(super) async fn serve(options: &Options) -> Result<(), CliError> {
     let tasks: Vec<String> = region.ecs.tasks().map(|task| task.id.clone()).collect();
     let backend = Arc::new(Mutex::new(InRealTime(region)));
     let unasked = ServerOptions::default();
-    let server_options = ServerOptions { host: options.host.unwrap_or(unasked.host), port: options.port, ..unasked };
+    let server_options = ServerOptions {
+        host: options.host.unwrap_or(unasked.host),
+        port: options.port,
+        cluster: CLUSTER.to_owned(),
+        ..unasked
+    };
     let server = Server::start(backend.clone(), server_options).await.map_err(CliError::Serve)?;
     let queue_url = {
         let mut backend = backend.lock().unwrap_or_else(PoisonError::into_inner);
@@ -53,10 +58,20 @@ pub(super) async fn serve(options: &Options) -> Result<(), CliError> {
     say!("  aws sqs get-queue-attributes --queue-url {queue_url} --attribute-names All")?;
     if let Some(task) = tasks.first() {
         say!("  aws ecs update-task-protection --cluster {CLUSTER} --protection-enabled --tasks {task}")?;
+        say!("\nTo be a container of task {task}, such as for taskhold-run, run this line too:\n")?;
+        text(&container_environment(&endpoint, task, &queue_url))?;
     }
     tokio::signal::ctrl_c().await.map_err(CliError::Serve)?;
     server.stop().await;
     Ok(())
+}
+
+/// The variables that ECS sets in each container of a task, and the job queue of `taskhold-run`.
+fn container_environment(endpoint: &str, task: &str, queue_url: &str) -> String {
+    format!(
+        "  export ECS_CONTAINER_METADATA_URI_V4={endpoint}/v4/{task} ECS_AGENT_URI={endpoint}/api/{task} \
+         TASKHOLD_QUEUE_URL={queue_url}\n"
+    )
 }
 
 /// What a client needs to find this Region instead of AWS, as lines for a POSIX shell.

@@ -9,7 +9,7 @@ use super::backend::{AwsService, ServiceAnswer, ServiceCall};
 use super::body::{self, BodyError};
 use super::response::{HttpResponse, finish, text};
 use super::server_state::{ServerState, Unanswered};
-use super::{query, runtime_http};
+use super::{agent_http, query, runtime_http};
 use crate::service_error::ServiceError;
 
 const TARGET: &str = "x-amz-target";
@@ -19,6 +19,7 @@ enum Protocol {
     Json { service: AwsService, operation: String },
     Query,
     RuntimeApi,
+    Agent,
     Unknown { reason: String },
 }
 
@@ -26,6 +27,9 @@ impl Protocol {
     fn of(request: &Request<Incoming>) -> Self {
         if request.uri().path().starts_with(runtime_http::PATH) {
             return Self::RuntimeApi;
+        }
+        if agent_http::is_path(request.uri().path()) {
+            return Self::Agent;
         }
         if request.method() != hyper::Method::POST {
             return Self::Unknown { reason: "only POST is supported".to_owned() };
@@ -68,6 +72,10 @@ pub(super) async fn respond(shared: &ServerState, request: Request<Incoming>) ->
     let access_key_id = access_key_id(&head.headers);
     match protocol {
         Protocol::RuntimeApi => runtime_http::respond(&shared.runtime_api, &head, body).await,
+        Protocol::Agent => match body {
+            Ok(body) => agent_http::respond(shared, &head, &body).await,
+            Err(error) => json_response(AwsService::Ecs, ServiceAnswer::Error(error), &request_id),
+        },
         Protocol::Json { service, operation } => {
             let answer = match body.and_then(|body| parse_json(&body)) {
                 Ok(body) => shared.call(ServiceCall { service, operation, body, access_key_id }),

@@ -11,6 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::agent::ContainerAgent;
 use super::backend::Backend;
 use super::protocol;
 use super::runtime_api::RuntimeApi;
@@ -29,12 +30,15 @@ pub struct ServerOptions {
     pub port: u16,
     /// The invoked function ARN that the function process receives.
     pub function_arn: String,
+    /// The cluster of the tasks whose containers ask for their metadata and protection.
+    pub cluster: String,
 }
 
 impl Default for ServerOptions {
     fn default() -> Self {
         let function_arn = "arn:aws:lambda:us-east-1:123456789012:function:taskhold".to_owned();
-        Self { host: Ipv4Addr::LOCALHOST.into(), port: 0, function_arn }
+        // ECS's own default (ECS API Reference, "CreateCluster").
+        Self { host: Ipv4Addr::LOCALHOST.into(), port: 0, function_arn, cluster: "default".to_owned() }
     }
 }
 
@@ -43,6 +47,7 @@ impl Default for ServerOptions {
 pub struct Server {
     address: SocketAddr,
     runtime_api: RuntimeApi,
+    agent: ContainerAgent,
     stop: watch::Sender<bool>,
     accepting: JoinHandle<()>,
 }
@@ -57,10 +62,16 @@ impl Server {
         let listener = TcpListener::bind((options.host, options.port)).await?;
         let address = listener.local_addr()?;
         let runtime_api = RuntimeApi::new(options.function_arn);
-        let shared = ServerState { backend, runtime_api: runtime_api.clone(), request_ids: Arc::default() };
+        let agent = ContainerAgent::new(options.cluster);
+        let shared = ServerState {
+            backend,
+            runtime_api: runtime_api.clone(),
+            agent: agent.clone(),
+            request_ids: Arc::default(),
+        };
         let (stop, stopped) = watch::channel(false);
         let accepting = tokio::spawn(accept(listener, shared, stopped));
-        Ok(Self { address, runtime_api, stop, accepting })
+        Ok(Self { address, runtime_api, agent, stop, accepting })
     }
 
     /// The listening address.
@@ -80,6 +91,12 @@ impl Server {
     #[must_use]
     pub fn runtime_api(&self) -> &RuntimeApi {
         &self.runtime_api
+    }
+
+    /// The handle that makes the agent of the containers fail.
+    #[must_use]
+    pub fn agent(&self) -> &ContainerAgent {
+        &self.agent
     }
 
     /// Stops the server: refuses connections, lets open requests finish, dismisses waiting function processes, and

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use super::agent::ContainerAgent;
 use super::backend::{Backend, ServiceAnswer, ServiceCall};
 use super::runtime_api::RuntimeApi;
 
@@ -10,6 +11,7 @@ use super::runtime_api::RuntimeApi;
 pub(super) struct ServerState {
     pub(super) backend: Arc<Mutex<dyn Backend>>,
     pub(super) runtime_api: RuntimeApi,
+    pub(super) agent: ContainerAgent,
     pub(super) request_ids: Arc<std::sync::atomic::AtomicU64>,
 }
 
