@@ -1,0 +1,91 @@
+//! `taskhold-run`: runs a job in an Amazon ECS task that is protected from scale-in before the job starts.
+//!
+//! | Module | Holds |
+//! |---|---|
+//! | [`exec`] | the order of everything |
+//! | [`watch`], [`answer`], [`job`] | what to do next, what the agent says, what messages say (pure) |
+//! | [`guard`], [`agent`], [`holders`] | keeps the task protected, together with other processes of the container |
+//! | [`child`], [`signals`] | COMMAND, as under an init |
+//! | [`report`], [`queue`] | the job's messages |
+//! | [`options`], [`duration`], [`log`], [`metadata`], [`http`], [`clock`] | the rest |
+
+mod agent;
+mod answer;
+mod child;
+mod clock;
+mod duration;
+mod exec;
+mod guard;
+mod holders;
+mod http;
+mod job;
+mod log;
+mod metadata;
+#[cfg(not(feature = "sqs"))]
+mod no_sqs;
+mod options;
+mod queue;
+mod report;
+mod signals;
+#[cfg(feature = "sqs")]
+mod sqs;
+mod watch;
+
+use exec::{ContainerEnvironment, EXIT_OWN_ERROR};
+use options::{HELP, Invocation};
+use std::hash::{BuildHasher, RandomState};
+use std::io::Write;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = std::env::args_os().skip(1).collect();
+    match options::parse(arguments, variable, random_name) {
+        Ok(Invocation::Help) => print(HELP),
+        Ok(Invocation::Version) => print(concat!("taskhold-run ", env!("CARGO_PKG_VERSION"), "\n")),
+        Ok(Invocation::Exec(options)) => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            match runtime {
+                // It is not dropped: nothing that it may still do in the background is waited for.
+                Ok(runtime) => exit(runtime.block_on(exec::run(*options, container_environment()))),
+                Err(error) => complain(&format!("cannot start: {error}")),
+            }
+        }
+        Err(error) => complain(&error.to_string()),
+    }
+}
+
+/// Ends the process at once.
+fn exit(code: u8) -> ! {
+    std::process::exit(code.into())
+}
+
+fn print(text: &str) -> ExitCode {
+    // A reader that has gone away needs no message.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    ExitCode::SUCCESS
+}
+
+fn complain(problem: &str) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "taskhold-run: {problem}");
+    ExitCode::from(EXIT_OWN_ERROR)
+}
+
+fn container_environment() -> ContainerEnvironment {
+    let set = |name: &str| variable(name).filter(|value| !value.is_empty());
+    ContainerEnvironment {
+        agent_uri: set("ECS_AGENT_URI"),
+        metadata_uri: set("ECS_CONTAINER_METADATA_URI_V4"),
+        process_name: random_name(),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// A name that no other process or job has. The keys of the standard library's hasher come from the system's random numbers.
+fn random_name() -> String {
+    let half = |salt: u8| RandomState::new().hash_one(salt);
+    format!("{:016x}{:016x}", half(0), half(1))
+}

@@ -1,0 +1,167 @@
+//! A task on the simulated ECS, and `taskhold-run` as a process in it.
+
+use ecs_sim::control_plane::{ControlPlane, ServiceSpec, Setup};
+use ecs_sim::http::{ContainerAgent, Server, ServerOptions, Services, wall_clock};
+use ecs_sim::queue::{QueueOrigin, QueueSettings, Queues};
+#[cfg(feature = "sqs")]
+use serde_json::Value;
+use serde_json::json;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tempfile::TempDir;
+
+const CLUSTER: &str = "video";
+const QUEUE: &str = "jobs";
+
+/// One task of a service, whose agent, ECS and queue are simulated in real time.
+pub(crate) struct Stack {
+    runtime: tokio::runtime::Runtime,
+    server: Option<Server>,
+    services: Arc<Mutex<Services<ControlPlane>>>,
+    task: String,
+    dir: TempDir,
+}
+
+impl Stack {
+    pub(crate) fn new() -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let mut ecs = ControlPlane::new(Setup { now: wall_clock(), ..Setup::default() });
+        ecs.create_cluster(CLUSTER);
+        let task = ecs.create_service(ServiceSpec::new(CLUSTER, "encode", 2)).unwrap().remove(0);
+        let mut queues = Queues::new(QueueOrigin::new("eu-west-1", "111122223333"), wall_clock());
+        queues.create(QUEUE, QueueSettings::default()).unwrap();
+        let services = Arc::new(Mutex::new(Services::new(ecs, queues, wall_clock)));
+        let options = ServerOptions { cluster: CLUSTER.to_owned(), ..ServerOptions::default() };
+        let server = runtime.block_on(Server::start(services.clone(), options)).unwrap();
+        services.lock().unwrap().queues.set_endpoint(server.endpoint());
+        Self { runtime, server: Some(server), services, task, dir: TempDir::new().unwrap() }
+    }
+
+    /// The agent, to make it fail.
+    pub(crate) fn agent(&self) -> ContainerAgent {
+        self.server.as_ref().unwrap().agent().clone()
+    }
+
+    /// A file that only this stack uses.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// `taskhold-run exec` with these options and this command, in a container of the task.
+    pub(crate) fn exec(&self, options: &[&str], command: &[&str]) -> Command {
+        let endpoint = self.server.as_ref().unwrap().endpoint();
+        let mut run = outside_ecs(options, command);
+        run.env("ECS_AGENT_URI", format!("{endpoint}/api/{}", self.task))
+            .env("ECS_CONTAINER_METADATA_URI_V4", format!("{endpoint}/v4/{}", self.task))
+            .env("TASKHOLD_STATE_DIR", self.file("state"))
+            .envs([("AWS_ACCESS_KEY_ID", "x"), ("AWS_SECRET_ACCESS_KEY", "x")])
+            .env("AWS_ENDPOINT_URL_SQS", &endpoint);
+        run
+    }
+
+    /// The URL of the job queue.
+    #[cfg(feature = "sqs")]
+    pub(crate) fn queue_url(&self) -> String {
+        self.services.lock().unwrap().queues.url(QUEUE)
+    }
+
+    /// The job messages that were sent.
+    #[cfg(feature = "sqs")]
+    pub(crate) fn messages(&self) -> Vec<Value> {
+        let services = self.services.lock().unwrap();
+        let messages = services.queues.messages(QUEUE).unwrap();
+        messages.iter().map(|message| serde_json::from_str(&message.body).unwrap()).collect()
+    }
+
+    /// What ECS says about the protection of the task.
+    pub(crate) fn is_protected(&self) -> bool {
+        let mut services = self.services.lock().unwrap();
+        services.ecs.advance_to(wall_clock());
+        let input = json!({ "cluster": CLUSTER, "tasks": [self.task] });
+        services.ecs.call("GetTaskProtection", &input).unwrap()["protectedTasks"][0]["protectionEnabled"] == true
+    }
+
+    /// ECS stops the task.
+    pub(crate) fn stop_task(&self) {
+        self.services.lock().unwrap().ecs.stop_task(&self.task).unwrap();
+    }
+
+    /// Another writer clears the protection of the task.
+    pub(crate) fn clear_protection(&self) {
+        self.services.lock().unwrap().ecs.set_own_protection(&self.task, None).unwrap();
+    }
+
+    /// The requests that changed protection: whether each asked for it, and its status.
+    pub(crate) fn puts(&self) -> Vec<(bool, Option<u16>)> {
+        let agent = self.agent();
+        let requests = agent.lock().requests.clone();
+        let puts = requests.iter().filter(|request| request.method == "PUT");
+        puts.map(|put| (put.body.contains("true"), put.status)).collect()
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        if let Some(server) = self.server.take() {
+            self.runtime.block_on(async { drop(server) });
+        }
+    }
+}
+
+/// `taskhold-run exec` with these options and this command, and without the variables of a container of ECS.
+pub(crate) fn outside_ecs(options: &[&str], command: &[&str]) -> Command {
+    let mut run = Command::new(env!("CARGO_BIN_EXE_taskhold-run"));
+    run.arg("exec").args(options).arg("--").args(command);
+    run.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).stdin(Stdio::null());
+    run
+}
+
+/// The log of a process that has ended.
+pub(crate) fn log(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Waits until it is so, and fails after ten seconds.
+pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    for _ in 0..500 {
+        if is_so() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    panic!("not within 10 seconds: {what}");
+}
+
+/// A process that works until it is told to end.
+pub(crate) struct Worker {
+    process: Child,
+}
+
+impl Worker {
+    /// Starts a command that has `exec`'s standard input, such as `cat`.
+    pub(crate) fn start(mut run: Command) -> Self {
+        Self { process: run.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap() }
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        kill(self.process.id(), name);
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Ends the standard input, and waits for the end of the process.
+    pub(crate) fn end(mut self) -> Output {
+        drop(self.process.stdin.take());
+        self.process.wait_with_output().unwrap()
+    }
+}
+
+/// Sends a signal by its name.
+pub(crate) fn kill(pid: u32, name: &str) {
+    let sent = Command::new("kill").args([format!("-{name}"), pid.to_string()]).status().unwrap();
+    assert!(sent.success(), "kill -{name} {pid}");
+}

@@ -1,0 +1,145 @@
+//! A job from its start to its end.
+
+use crate::stack::{Stack, Worker, eventually, log};
+
+#[test]
+fn the_task_is_protected_before_the_command_starts_and_until_it_has_ended() {
+    let stack = Stack::new();
+    let began = stack.file("began");
+    let command = format!("touch {}; cat", began.display());
+    let worker = Worker::start(stack.exec(&["--max-duration", "2h"], &["sh", "-c", &command]));
+    eventually("COMMAND starts", || began.exists());
+    assert!(stack.is_protected());
+    assert_eq!(stack.puts(), [(true, Some(200))]);
+    let output = worker.end();
+    assert_eq!(output.status.code(), Some(0), "{}", log(&output));
+    assert!(!stack.is_protected());
+    assert_eq!(stack.puts(), [(true, Some(200)), (false, Some(200))]);
+}
+
+#[test]
+fn protection_that_another_writer_clears_is_noticed_and_set_again() {
+    let stack = Stack::new();
+    let worker = Worker::start(stack.exec(&["--check-interval", "1s"], &["cat"]));
+    eventually("the task is protected", || stack.is_protected());
+    stack.clear_protection();
+    eventually("the task is protected again", || stack.is_protected());
+    let output = worker.end();
+    assert!(log(&output).contains("task lost its protection"), "{}", log(&output));
+}
+
+#[test]
+fn a_command_that_cannot_be_started_leaves_no_protection() {
+    let stack = Stack::new();
+    let output = stack.exec(&[], &["/does/not/exist"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(127));
+    assert!(!stack.is_protected() && stack.puts().len() == 2);
+}
+
+#[test]
+fn a_signal_while_protection_is_awaited_starts_no_command() {
+    let stack = Stack::new();
+    let refusal = r#"{"failure":{"Arn":"a","Reason":"DEPLOYMENT_BLOCKED"}}"#.to_owned();
+    stack.agent().lock().faults = [ecs_sim::http::AgentFault::Answers { status: 200, body: refusal }].into();
+    let worker = Worker::start(stack.exec(&["--if-refused", "wait"], &["echo", "ran"]));
+    eventually("protection is requested", || !stack.puts().is_empty());
+    worker.signal("TERM");
+    let output = worker.end();
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(143), &b""[..]), "{}", log(&output));
+}
+
+#[test]
+fn json_log_lines_are_objects_and_the_commands_output_is_untouched() {
+    let stack = Stack::new();
+    let output = stack.exec(&["--log-format", "json"], &["printf", "a\\nb"]).output().unwrap();
+    assert_eq!(output.stdout, b"a\nb");
+    let lines: Vec<serde_json::Value> = log(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(lines.iter().any(|line| line["message"] == "task is protected"), "{lines:?}");
+}
+
+#[cfg(feature = "sqs")]
+mod reported {
+    use super::*;
+    use serde_json::{Value, json};
+
+    /// Messages by type, in the order of sending.
+    fn types(messages: &[Value]) -> Vec<&str> {
+        messages.iter().map(|message| message["type"].as_str().unwrap()).collect()
+    }
+
+    fn assert_matches_schema(messages: &[Value]) {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../schemas/job-message.schema.json");
+        let schema: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let schema = jsonschema::draft202012::new(&schema).unwrap();
+        for message in messages {
+            assert!(schema.is_valid(message), "{message}");
+        }
+    }
+
+    #[test]
+    fn the_job_is_reported_with_what_the_agent_granted() {
+        let stack = Stack::new();
+        let queue = stack.queue_url();
+        let options = ["--queue-url", &queue, "--job-id", "episode-0417", "--max-duration", "3h", "--label", "title=E"];
+        let output = stack.exec(&options, &["sleep", "1"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", log(&output));
+        let messages = stack.messages();
+        assert_matches_schema(&messages);
+        assert_eq!(types(&messages), ["job.started", "job.finished"], "{}", log(&output));
+        let started = &messages[0];
+        assert_eq!((&started["jobId"], &started["maxDurationMinutes"]), (&json!("episode-0417"), &json!(180)));
+        assert_eq!(started["protection"]["by"], "agent");
+        assert!(started["protection"]["until"].as_str().unwrap().ends_with('Z'));
+        assert_eq!(started["labels"], json!({ "title": "E" }));
+    }
+
+    #[test]
+    fn a_refusal_is_reported_and_a_grant_that_follows_too() {
+        let stack = Stack::new();
+        let refusal = r#"{"failure":{"Arn":"a","Reason":"DEPLOYMENT_BLOCKED"}}"#.to_owned();
+        stack.agent().lock().faults = [ecs_sim::http::AgentFault::Answers { status: 200, body: refusal }].into();
+        let queue = stack.queue_url();
+        let options = ["--queue-url", &queue, "--check-interval", "1s"];
+        let output = stack.exec(&options, &["sleep", "3"]).output().unwrap();
+        let messages = stack.messages();
+        assert_matches_schema(&messages);
+        assert_eq!(types(&messages), ["job.started", "job.heartbeat", "job.finished"], "{}", log(&output));
+        assert_eq!(messages[0]["protection"], json!({ "by": "agent", "refused": { "reason": "DEPLOYMENT_BLOCKED" } }));
+        assert!(messages[1]["protection"]["until"].is_string());
+    }
+
+    #[test]
+    fn a_job_that_ecs_stops_is_not_reported_as_finished() {
+        let stack = Stack::new();
+        let queue = stack.queue_url();
+        let worker = Worker::start(stack.exec(&["--queue-url", &queue], &["cat"]));
+        eventually("the job is reported", || stack.messages().len() == 1);
+        stack.stop_task();
+        worker.signal("TERM");
+        let output = worker.end();
+        assert_eq!(output.status.code(), Some(143), "{}", log(&output));
+        assert_eq!(types(&stack.messages()), ["job.started"]);
+    }
+
+    #[test]
+    fn a_job_that_finishes_while_ecs_stops_its_task_is_reported_as_finished() {
+        let stack = Stack::new();
+        let queue = stack.queue_url();
+        let worker = Worker::start(stack.exec(&["--queue-url", &queue], &["cat"]));
+        eventually("the job is reported", || stack.messages().len() == 1);
+        stack.stop_task();
+        let output = worker.end();
+        assert_eq!(output.status.code(), Some(0), "{}", log(&output));
+        assert_eq!(types(&stack.messages()), ["job.started", "job.finished"]);
+    }
+
+    #[test]
+    fn a_job_that_fails_is_finished() {
+        let stack = Stack::new();
+        let queue = stack.queue_url();
+        let output = stack.exec(&["--queue-url", &queue], &["sh", "-c", "sleep 1; exit 7"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(7));
+        assert_eq!(types(&stack.messages()), ["job.started", "job.finished"], "{}", log(&output));
+        assert!(!stack.is_protected());
+    }
+}
