@@ -47,3 +47,8 @@ output "worker_policy_arn" {
   description = "ARN of the policy to attach to the task roles of workers."
   value       = aws_iam_policy.worker.arn
 }
+
+output "protecting_worker_policy_arn" {
+  description = "ARN of the policy to attach to the task roles of workers that protect their own task."
+  value       = aws_iam_policy.protecting_worker.arn
+}

@@ -165,3 +165,28 @@ resource "aws_iam_policy" "worker" {
     }]
   })
 }
+
+# Attach instead to the task roles of workers that protect their own task, as taskhold-run does.
+resource "aws_iam_policy" "protecting_worker" {
+  name_prefix = "${var.name}-protecting-worker-"
+  description = "Protect tasks of ECS cluster ${var.cluster_name} through the agent, and send job messages to taskhold"
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Sid      = "SendJobMessages"
+        Effect   = "Allow"
+        Action   = "sqs:SendMessage"
+        Resource = aws_sqs_queue.job.arn
+      },
+      {
+        # The agent calls ECS with the credentials of the task role. IAM cannot limit it to the caller's own task.
+        Sid      = "ProtectTasks"
+        Effect   = "Allow"
+        Action   = ["ecs:GetTaskProtection", "ecs:UpdateTaskProtection"]
+        Resource = "${local.ecs}:task/${var.cluster_name}/*"
+      },
+    ]
+  })
+}

@@ -137,6 +137,11 @@ fn every_permission_names_its_resource() {
     let statement =
         json!([{"Sid": "SendJobMessages", "Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "JobQueue.Arn"}]);
     assert_eq!(worker, &statement);
-    assert_eq!(template.of_type("AWS::IAM::ManagedPolicy"), ["WorkerPolicy"]);
+    let protecting = &template.properties("ProtectingWorkerPolicy")["PolicyDocument"]["Statement"];
+    let tasks = "arn:aws:ecs:eu-west-1:111122223333:task/video/*";
+    let actions = ["ecs:GetTaskProtection", "ecs:UpdateTaskProtection"];
+    let protect = json!({"Sid": "ProtectTasks", "Effect": "Allow", "Action": actions, "Resource": tasks});
+    assert_eq!(protecting, &json!([statement[0], protect]));
+    assert_eq!(template.of_type("AWS::IAM::ManagedPolicy"), ["ProtectingWorkerPolicy", "WorkerPolicy"]);
     assert!(template.of_type("AWS::IAM::Role").is_empty(), "the function's role is SAM's");
 }
