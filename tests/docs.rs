@@ -268,7 +268,7 @@ fn every_cited_fact_about_aws_has_its_section_and_every_section_is_cited() {
     let headings: BTreeSet<String> =
         page.lines().filter_map(|line| line.strip_prefix("## ")).map(str::to_owned).collect();
     let mut cited = BTreeSet::new();
-    for folder in ["src", "ecs-sim/src", "ecs-sim/tests", "tests", "benches", "events", "docs"] {
+    for folder in ["src", "ecs-sim/src", "ecs-sim/tests", "worker", "tests", "benches", "events", "docs"] {
         for (file, text) in texts_under(folder) {
             for heading in cited_headings(&text).unwrap_or_else(|error| panic!("{file} {error}")) {
                 assert!(headings.contains(&heading), "{file} cites \"{heading}\", which {FACTS} does not have");

@@ -1,5 +1,5 @@
 //! Imports point one way, so that each file can be read with only what lies below it in mind: between the top-level
-//! modules of `src/` and of `ecs-sim/src/` in the orders below, and between the files of one module without a cycle. Two
+//! modules of `src/`, `ecs-sim/src/` and `worker/src/` in the orders below, and between the files of one module without a cycle. Two
 //! types never share a name.
 
 mod graph;
@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 const FUNCTION: &str = "src";
 const SIMULATOR: &str = "ecs-sim/src";
+const WORKER: &str = "worker/src";
 
 /// From the bottom: a module may import from those before it. ARCHITECTURE.md draws the same order. `aws` implements the
 /// ports of all others, and only `main.rs` imports it.
@@ -33,6 +34,11 @@ const ORDER_OF_SIMULATOR: [&str; 14] = [
     "play",
     "chaos",
     "commands",
+];
+
+const ORDER_OF_WORKER: [&str; 19] = [
+    "clock", "duration", "log", "answer", "watch", "http", "agent", "job", "metadata", "holders", "guard", "options",
+    "signals", "child", "no_sqs", "sqs", "queue", "report", "exec",
 ];
 
 /// The imports that point up, each with the names of its file and of what it imports.
@@ -79,7 +85,8 @@ fn made_of(files: &[(&str, &str)]) -> Crate {
 
 #[test]
 fn imports_between_top_level_modules_point_down() {
-    for (folder, order) in [(FUNCTION, &ORDER_OF_FUNCTION[..]), (SIMULATOR, &ORDER_OF_SIMULATOR)] {
+    let orders = [(FUNCTION, &ORDER_OF_FUNCTION[..]), (SIMULATOR, &ORDER_OF_SIMULATOR), (WORKER, &ORDER_OF_WORKER)];
+    for (folder, order) in orders {
         let upward = upward(&Crate::read(folder), order);
         assert!(upward.is_empty(), "these imports of {folder} point up:\n{}", upward.join("\n"));
     }
@@ -87,7 +94,7 @@ fn imports_between_top_level_modules_point_down() {
 
 #[test]
 fn imports_between_files_make_no_cycle() {
-    for folder in [FUNCTION, SIMULATOR] {
+    for folder in [FUNCTION, SIMULATOR, WORKER] {
         let cycles = file_cycles(&Crate::read(folder));
         assert!(cycles.is_empty(), "files of {folder} import each other in a cycle:\n{}", cycles.join("\n"));
     }
@@ -95,7 +102,7 @@ fn imports_between_files_make_no_cycle() {
 
 #[test]
 fn two_types_never_share_a_name() {
-    let crates = [FUNCTION, SIMULATOR].map(|folder| (folder, Crate::read(folder)));
+    let crates = [FUNCTION, SIMULATOR, WORKER].map(|folder| (folder, Crate::read(folder)));
     let shared = shared_names(&crates);
     assert!(shared.is_empty(), "{shared:#?}");
 }

@@ -30,9 +30,7 @@ mod services;
 mod topics;
 
 pub use crate::service_error::ServiceError;
-pub use agent::{
-    AGENT_REQUESTS_PER_SECOND, AgentErrorShape, AgentFault, AgentState, ContainerAgent, ProtectionRequest,
-};
+pub use agent::{AGENT_REQUESTS_PER_SECOND, AgentErrorShape, AgentFault, AgentRequest, AgentState, ContainerAgent};
 pub use backend::{AwsService, Backend, ServiceAnswer, ServiceCall};
 pub use body::REQUEST_BYTES_MAX;
 pub use runtime_api::{InvocationError, RuntimeApi};

@@ -1,8 +1,8 @@
-//! The task protection endpoint of the container's agent (docs/aws-facts.md, "Containers on ECS").
+//! The task protection endpoint of the container's agent (aws-facts "ECS: the protection API").
 
 use crate::answer::{AgentAnswer, AgentProblem};
 use crate::duration::shown;
-use crate::http::{self, Call, HttpProblem};
+use crate::http::{self, HttpCall, HttpProblem};
 use hyper::Method;
 use serde_json::json;
 use std::time::Duration;
@@ -24,22 +24,22 @@ impl Agent {
 
     /// Asks whether the task is protected.
     pub(crate) async fn state(&self) -> AgentAnswer {
-        self.call(Call { method: Method::GET, url: &self.url, body: String::new() }, CALL_TIME).await
+        self.call(HttpCall { method: Method::GET, url: &self.url, body: String::new() }, CALL_TIME).await
     }
 
-    /// Protects the task for so many minutes.
+    /// Protects the task for this number of minutes.
     pub(crate) async fn protect(&self, minutes: u64, within: Duration) -> AgentAnswer {
         let body = json!({ "ProtectionEnabled": true, "ExpiresInMinutes": minutes }).to_string();
-        self.call(Call { method: Method::PUT, url: &self.url, body }, within.min(CALL_TIME)).await
+        self.call(HttpCall { method: Method::PUT, url: &self.url, body }, within.min(CALL_TIME)).await
     }
 
     /// Clears the protection.
     pub(crate) async fn clear(&self) -> AgentAnswer {
         let body = json!({ "ProtectionEnabled": false }).to_string();
-        self.call(Call { method: Method::PUT, url: &self.url, body }, CALL_TIME).await
+        self.call(HttpCall { method: Method::PUT, url: &self.url, body }, CALL_TIME).await
     }
 
-    async fn call(&self, call: Call<'_>, within: Duration) -> AgentAnswer {
+    async fn call(&self, call: HttpCall<'_>, within: Duration) -> AgentAnswer {
         match http::call(call, within).await {
             Ok(answer) => AgentAnswer::of(answer.status, &answer.body),
             Err(HttpProblem::TimedOut(time)) => AgentAnswer::Unknown(AgentProblem::TimedOut(shown(time))),

@@ -1,4 +1,4 @@
-//! What the agent's task protection endpoint answers, and what that means (docs/aws-facts.md, "Containers on ECS").
+//! What the agent's task protection endpoint answers, and what that means (aws-facts "ECS: the protection API").
 //!
 //! Only `protection` with `ProtectionEnabled` protects a task. A refusal has HTTP status 200 too, with `failure`. The bodies
 //! of errors differ by version: an object with `error`, a JSON text, or plain text.
@@ -14,21 +14,21 @@ pub(crate) enum AgentAnswer {
     /// The task is not protected.
     Unprotected,
     /// ECS refused.
-    Refused(Refusal),
+    Refused(AgentRefusal),
     /// It is unknown whether the task is protected.
     Unknown(AgentProblem),
 }
 
 /// ECS's refusal, in its words.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Refusal {
+pub(crate) struct AgentRefusal {
     pub(crate) reason: String,
     pub(crate) detail: Option<String>,
 }
 
-impl Refusal {
+impl AgentRefusal {
     /// Whether ECS will give the same answer for as long as the task lives: the task belongs to no service, so nothing scales
-    /// it in either (docs/aws-facts.md, "ECS: the protection API").
+    /// it in either (aws-facts "ECS: the protection API").
     pub(crate) fn is_final(&self) -> bool {
         self.reason == "TASK_NOT_VALID"
     }
@@ -108,7 +108,7 @@ impl AgentAnswer {
             AgentBody { error: Some(error), .. } => {
                 Self::Unknown(AgentProblem::Status { status, message: error_message(Some(error), b"") })
             }
-            AgentBody { failure: Some(failure), .. } => Self::Refused(Refusal {
+            AgentBody { failure: Some(failure), .. } => Self::Refused(AgentRefusal {
                 reason: shortened(failure.reason.as_deref().unwrap_or("UNKNOWN")),
                 detail: failure.detail.as_deref().map(shortened),
             }),
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn a_failure_with_status_200_is_a_refusal() {
         let body = r#"{"failure":{"Arn":"a","Detail":null,"Reason":"DEPLOYMENT_BLOCKED"}}"#;
-        let refusal = Refusal { reason: "DEPLOYMENT_BLOCKED".to_owned(), detail: None };
+        let refusal = AgentRefusal { reason: "DEPLOYMENT_BLOCKED".to_owned(), detail: None };
         assert!(!refusal.is_final());
         assert_eq!(answer(200, body), AgentAnswer::Refused(refusal));
         let AgentAnswer::Refused(refusal) = answer(200, r#"{"failure":{"Reason":"TASK_NOT_VALID"}}"#) else { panic!() };

@@ -11,7 +11,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What is to be started.
+/// COMMAND and its arguments.
 #[derive(Debug, Clone)]
 pub(crate) struct CommandLine {
     pub(crate) program: OsString,

@@ -1,7 +1,7 @@
 //! `taskhold-run exec`: protect, start, report, watch, report, clear.
 
 use crate::agent::Agent;
-use crate::answer::Refusal;
+use crate::answer::AgentRefusal;
 use crate::child::{Child, CommandEnd, CommandLine};
 use crate::clock;
 use crate::guard::{Guard, Sharing};
@@ -13,7 +13,7 @@ use crate::options::{ExecOptions, IfRefused};
 use crate::queue::JobQueue;
 use crate::report::Reporter;
 use crate::signals::{Arrival, Signals, asks_to_end};
-use crate::watch::{Known, Watch};
+use crate::watch::{Known, ProtectionWatch};
 use rustix::process::Signal;
 use std::io;
 use std::time::Duration;
@@ -209,7 +209,7 @@ fn guard(options: &ExecOptions, environment: &ContainerEnvironment, task: Option
             }
         }
     };
-    Some(Guard { agent, sharing, watch: Watch::new(job_end, options.check_interval), log })
+    Some(Guard { agent, sharing, watch: ProtectionWatch::new(job_end, options.check_interval), log })
 }
 
 fn reporter(options: &ExecOptions, task: Option<TaskName>, log: Log) -> Option<Reporter> {
@@ -277,7 +277,7 @@ async fn protect_first(guard: &mut Guard, options: &ExecOptions) -> Result<(), N
             IfRefused::Exit => return Err(NotStarted::refused("the task is not protected")),
             IfRefused::Wait => {}
         }
-        if matches!(guard.watch.known(), Known::Refused(refusal) if Refusal::is_final(refusal)) {
+        if matches!(guard.watch.known(), Known::Refused(refusal) if AgentRefusal::is_final(refusal)) {
             return Err(NotStarted::refused("ECS cannot protect this task"));
         }
         let Some((at, step)) = guard.watch.next().filter(|(at, _)| *at < give_up_at) else {

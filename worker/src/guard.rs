@@ -1,4 +1,4 @@
-//! Keeps the task protected: does the steps of [`Watch`] with the agent, in order with the other processes of the container.
+//! Keeps the task protected: does the steps of [`ProtectionWatch`] with the agent, in order with the other processes of the container.
 
 use crate::agent::Agent;
 use crate::answer::{AgentAnswer, AgentProblem};
@@ -6,7 +6,7 @@ use crate::clock;
 use crate::duration::{minutes_up, shown};
 use crate::holders::{DirLock, Holder, Others};
 use crate::log::Log;
-use crate::watch::{Changed, GRANT_MAX, Known, Now, Step, Watch};
+use crate::watch::{GRANT_MAX, Known, News, Now, ProtectionWatch, WatchStep};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
@@ -30,7 +30,7 @@ pub(crate) enum Sharing {
 pub(crate) struct Guard {
     pub(crate) agent: Agent,
     pub(crate) sharing: Sharing,
-    pub(crate) watch: Watch,
+    pub(crate) watch: ProtectionWatch,
     pub(crate) log: Log,
 }
 
@@ -44,7 +44,7 @@ impl Guard {
         }
     }
 
-    /// Requests protection until it is granted or refused, at most so long.
+    /// Requests protection until ECS grants or refuses it, or the time is over.
     pub(crate) async fn acquire(&mut self, within: Duration) {
         let (until, mut pause) = (clock::uptime() + within, RETRY_PAUSE);
         loop {
@@ -58,7 +58,7 @@ impl Guard {
         }
     }
 
-    /// Does the steps of the watch until it is told to stop, and tells of each change.
+    /// Does the steps of the watch until the stop signal, and sends each change.
     pub(crate) async fn keep(mut self, mut stop: oneshot::Receiver<()>, changes: mpsc::UnboundedSender<Known>) -> Self {
         loop {
             let next = self.watch.next();
@@ -74,7 +74,7 @@ impl Guard {
             }
             // A step that has begun comes to its end: a request that is on its way must not overtake the clearing.
             if let Some((_, step)) = next
-                && self.take(step).await == Changed::Yes
+                && self.take(step).await == News::Yes
             {
                 // Without a reporter, nothing listens.
                 let _ = changes.send(self.watch.known().clone());
@@ -83,19 +83,19 @@ impl Guard {
     }
 
     /// Does one step.
-    pub(crate) async fn take(&mut self, step: Step) -> Changed {
+    pub(crate) async fn take(&mut self, step: WatchStep) -> News {
         match step {
-            Step::Request => self.request(crate::agent::CALL_TIME).await,
-            Step::Check => self.check().await,
-            Step::NoteOverrun => {
+            WatchStep::Request => self.request(crate::agent::CALL_TIME).await,
+            WatchStep::Check => self.check().await,
+            WatchStep::NoteOverrun => {
                 self.watch.noted_overrun();
                 self.log.warn("job runs longer than --max-duration; its protection ends", &[]);
-                Changed::No
+                News::No
             }
         }
     }
 
-    async fn request(&mut self, within: Duration) -> Changed {
+    async fn request(&mut self, within: Duration) -> News {
         let locked = match self.lock(within).await {
             Ok(locked) => locked,
             Err(problem) => {
@@ -117,7 +117,7 @@ impl Guard {
         changed
     }
 
-    async fn check(&mut self) -> Changed {
+    async fn check(&mut self) -> News {
         let answer = self.agent.state().await;
         if let AgentAnswer::Unknown(problem) = &answer {
             self.log.warn("cannot check the protection", &[("agent", &problem.to_string())]);
@@ -171,7 +171,7 @@ impl Guard {
         match holder.lock(within).await {
             Ok(Some(locked)) => Ok(Some(locked)),
             Ok(None) => Err(AgentProblem::Busy),
-            // The directory has vanished: whoever did that answers for it, and the job still needs protection.
+            // The directory has vanished, but the job still needs protection.
             Err(_) => Ok(None),
         }
     }
@@ -195,8 +195,8 @@ impl Guard {
         }
     }
 
-    fn log_known(&self, changed: Changed) {
-        if changed == Changed::No {
+    fn log_known(&self, changed: News) {
+        if changed == News::No {
             return;
         }
         match self.watch.known() {

@@ -80,7 +80,7 @@ impl Holder {
         write!(self.file, "{}", end.as_millis())
     }
 
-    /// Waits for the lock of the directory, at most so long. `None`: another process holds it.
+    /// Waits for the lock of the directory. `None`: another process held it for all of this time.
     ///
     /// # Errors
     /// The lock's file cannot be opened.
@@ -98,7 +98,7 @@ impl Holder {
         }
     }
 
-    /// Looks at the other processes, and removes what those that died have left. Only with the directory locked.
+    /// Counts the other processes, and removes the files of those that died. Only with the directory locked.
     pub(crate) fn others(&self, _locked: &DirLock) -> io::Result<Others> {
         let mut others = Others::default();
         for entry in std::fs::read_dir(&self.dir)? {

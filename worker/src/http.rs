@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 /// The longest answer. Metadata of a task with many containers has some tens of kilobytes.
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 
-/// An answer, whatever its status.
+/// An answer with any status.
 #[derive(Debug)]
 pub(crate) struct HttpAnswer {
     pub(crate) status: u16,
@@ -31,7 +31,7 @@ pub(crate) enum HttpProblem {
 
 /// A request without its time limit.
 #[derive(Debug)]
-pub(crate) struct Call<'a> {
+pub(crate) struct HttpCall<'a> {
     pub(crate) method: Method,
     pub(crate) url: &'a str,
     pub(crate) body: String,
@@ -41,14 +41,14 @@ pub(crate) struct Call<'a> {
 ///
 /// # Errors
 /// The URL is not of HTTP, nothing answers there, or not in time.
-pub(crate) async fn call(call: Call<'_>, within: Duration) -> Result<HttpAnswer, HttpProblem> {
+pub(crate) async fn call(call: HttpCall<'_>, within: Duration) -> Result<HttpAnswer, HttpProblem> {
     tokio::select! {
         answer = exchange(call) => answer.map_err(HttpProblem::Unreachable),
         () = clock::sleep(within) => Err(HttpProblem::TimedOut(within)),
     }
 }
 
-async fn exchange(call: Call<'_>) -> Result<HttpAnswer, String> {
+async fn exchange(call: HttpCall<'_>) -> Result<HttpAnswer, String> {
     let uri: Uri = call.url.parse().map_err(|_| format!("`{}` is not a URL", call.url))?;
     let authority = uri.authority().filter(|_| uri.scheme_str() == Some("http"));
     let authority = authority.ok_or_else(|| format!("`{}` is not an http:// URL", call.url))?;

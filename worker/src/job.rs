@@ -103,7 +103,7 @@ fn reported_protection(known: &Known) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::answer::{AgentProblem, Refusal};
+    use crate::answer::{AgentProblem, AgentRefusal};
     use crate::watch::Expiry;
 
     const ARN: &str = "arn:aws:ecs:eu-west-1:111122223333:task/video/4f0c2a9be1d84763a5c07be214d95f3a";
@@ -129,7 +129,7 @@ mod tests {
     }
 
     fn all_messages() -> Vec<Value> {
-        let refused = Known::Refused(Refusal { reason: "DEPLOYMENT_BLOCKED".to_owned(), detail: None });
+        let refused = Known::Refused(AgentRefusal { reason: "DEPLOYMENT_BLOCKED".to_owned(), detail: None });
         let unanswered = Known::Unanswered(AgentProblem::Busy);
         let tasks = [TaskName::of(ARN, Some("video")).unwrap(), TaskName::of(SHORT_ARN, Some("video")).unwrap()];
         let mut messages = Vec::new();
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn a_refusal_is_reported_and_an_agent_without_an_answer_leaves_protection_to_the_function() {
         let task = TaskName::of(ARN, None).unwrap();
-        let refused = Known::Refused(Refusal { reason: "DEPLOYMENT_BLOCKED".to_owned(), detail: None });
+        let refused = Known::Refused(AgentRefusal { reason: "DEPLOYMENT_BLOCKED".to_owned(), detail: None });
         let of = |known: &Known| message(&job(), &task, ReportType::Started, state(known));
         assert_eq!(of(&refused)["protection"], json!({ "by": "agent", "refused": { "reason": "DEPLOYMENT_BLOCKED" } }));
         assert!(of(&Known::Unanswered(AgentProblem::Busy)).get("protection").is_none());

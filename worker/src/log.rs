@@ -38,7 +38,7 @@ pub(crate) struct Log {
 impl Log {
     /// Writes a line. If nothing can be written, the job matters more than the line.
     pub(crate) fn write(self, level: Level, message: &str, fields: &[(&str, &str)]) {
-        let line = line(self.format, Entry { date: &clock::date().to_string(), level, message, fields });
+        let line = line(self.format, LogEntry { date: &clock::date().to_string(), level, message, fields });
         let _ = std::io::stderr().write_all(line.as_bytes());
     }
 
@@ -55,7 +55,7 @@ impl Log {
     }
 }
 
-struct Entry<'a> {
+struct LogEntry<'a> {
     date: &'a str,
     level: Level,
     message: &'a str,
@@ -64,8 +64,8 @@ struct Entry<'a> {
 
 /// The line. Values come from others (the agent, the metadata, the job's id), so text quotes them as JSON does: no value can
 /// end a line or start a second one.
-fn line(format: LogFormat, entry: Entry<'_>) -> String {
-    let Entry { date, level, message, fields } = entry;
+fn line(format: LogFormat, entry: LogEntry<'_>) -> String {
+    let LogEntry { date, level, message, fields } = entry;
     match format {
         LogFormat::Json => {
             let mut object = Map::new();
@@ -90,8 +90,8 @@ fn line(format: LogFormat, entry: Entry<'_>) -> String {
 mod tests {
     use super::*;
 
-    fn entry<'a>(fields: &'a [(&'a str, &'a str)]) -> Entry<'a> {
-        Entry { date: "2026-11-29T12:00:00Z", level: Level::Warn, message: "protection refused", fields }
+    fn entry<'a>(fields: &'a [(&'a str, &'a str)]) -> LogEntry<'a> {
+        LogEntry { date: "2026-11-29T12:00:00Z", level: Level::Warn, message: "protection refused", fields }
     }
 
     #[test]

@@ -32,7 +32,7 @@ mod sqs;
 mod watch;
 
 use exec::{ContainerEnvironment, EXIT_OWN_ERROR};
-use options::{HELP, Invocation};
+use options::{HELP, ParsedLine};
 use std::hash::{BuildHasher, RandomState};
 use std::io::Write;
 use std::process::ExitCode;
@@ -40,9 +40,9 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let arguments = std::env::args_os().skip(1).collect();
     match options::parse(arguments, variable, random_name) {
-        Ok(Invocation::Help) => print(HELP),
-        Ok(Invocation::Version) => print(concat!("taskhold-run ", env!("CARGO_PKG_VERSION"), "\n")),
-        Ok(Invocation::Exec(options)) => {
+        Ok(ParsedLine::Help) => print(HELP),
+        Ok(ParsedLine::Version) => print(concat!("taskhold-run ", env!("CARGO_PKG_VERSION"), "\n")),
+        Ok(ParsedLine::Exec(options)) => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             match runtime {
                 // It is not dropped: nothing that it may still do in the background is waited for.

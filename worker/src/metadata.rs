@@ -1,6 +1,6 @@
 //! The task's metadata: `$ECS_CONTAINER_METADATA_URI_V4/task` (ECS Developer Guide, "Task metadata endpoint version 4").
 
-use crate::http::{self, Call};
+use crate::http::{self, HttpCall};
 use crate::job::TaskName;
 use hyper::Method;
 use serde::Deserialize;
@@ -15,7 +15,7 @@ pub(crate) struct MetadataEndpoint {
     url: String,
 }
 
-/// What is used of the answer.
+/// The part of the answer that this program uses.
 #[derive(Debug, Deserialize)]
 pub(crate) struct TaskMetadata {
     #[serde(rename = "TaskARN")]
@@ -49,7 +49,7 @@ impl MetadataEndpoint {
     /// # Errors
     /// The problem in words.
     pub(crate) async fn read(&self) -> Result<TaskMetadata, String> {
-        let call = Call { method: Method::GET, url: &self.url, body: String::new() };
+        let call = HttpCall { method: Method::GET, url: &self.url, body: String::new() };
         let answer = http::call(call, CALL_TIME).await.map_err(|problem| problem.to_string())?;
         if answer.status != 200 {
             return Err(format!("HTTP {}", answer.status));

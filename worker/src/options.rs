@@ -53,7 +53,7 @@ pub(crate) enum SignalTarget {
 
 /// What the command line and the environment ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Invocation {
+pub(crate) enum ParsedLine {
     Help,
     Version,
     Exec(Box<ExecOptions>),
@@ -137,11 +137,11 @@ pub(crate) fn parse(
     arguments: Vec<OsString>,
     variable: impl Fn(&str) -> Option<String>,
     random_id: impl FnOnce() -> String,
-) -> Result<Invocation, OptionError> {
+) -> Result<ParsedLine, OptionError> {
     let mut parser = lexopt::Parser::from_args(arguments);
     match parser.next()? {
-        None | Some(Short('h') | Long("help")) => return Ok(Invocation::Help),
-        Some(Short('V') | Long("version")) => return Ok(Invocation::Version),
+        None | Some(Short('h') | Long("help")) => return Ok(ParsedLine::Help),
+        Some(Short('V') | Long("version")) => return Ok(ParsedLine::Version),
         Some(Value(command)) if command == "exec" => {}
         Some(Value(command)) => return Err(OptionError::NotACommand(command.to_string_lossy().into_owned())),
         Some(other) => return Err(other.unexpected().into()),
@@ -150,7 +150,7 @@ pub(crate) fn parse(
     let mut command: Vec<OsString> = Vec::new();
     while let Some(argument) = parser.next()? {
         match argument {
-            Long("help") | Short('h') => return Ok(Invocation::Help),
+            Long("help") | Short('h') => return Ok(ParsedLine::Help),
             Long("group") => given.group = Some(GivenValue { name: "--group".to_owned(), text: "1".to_owned() }),
             Long("label") => {
                 let text = parser.value()?.string()?;
@@ -175,7 +175,7 @@ pub(crate) fn parse(
     let state_dir = given.values.remove("state-dir").map(|value| PathBuf::from(value.text));
     let mut options = exec_options(&given, random_id)?;
     (options.program, options.arguments, options.state_dir) = (program, command.collect(), state_dir);
-    Ok(Invocation::Exec(Box::new(options)))
+    Ok(ParsedLine::Exec(Box::new(options)))
 }
 
 fn of_environment(variable: impl Fn(&str) -> Option<String>) -> Given {

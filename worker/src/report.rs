@@ -36,7 +36,7 @@ impl Reporter {
         Self { job, task, started_at: clock::uptime(), messages, sending, log }
     }
 
-    /// Reports that the job starts, or that it still runs, and what is known about the protection.
+    /// Reports that the job starts, or that it still runs, with its protection.
     pub(crate) fn report(&self, report: ReportType, known: &Known) {
         let passed = clock::uptime().saturating_sub(self.started_at);
         let state = JobState {

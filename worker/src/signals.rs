@@ -1,4 +1,4 @@
-//! The signals that this process passes on, as an init does (docs/aws-facts.md, "Containers on ECS").
+//! The signals that this process passes on, as an init does (aws-facts "Containers on ECS").
 //!
 //! Each has a handler, and none is blocked: COMMAND inherits the mask that this process was started with, and its handlers are
 //! the default ones again.

@@ -2,11 +2,11 @@
 //!
 //! Moments are times since the machine started ([`crate::clock::uptime`]).
 
-use crate::answer::{AgentAnswer, AgentProblem, Refusal};
+use crate::answer::{AgentAnswer, AgentProblem, AgentRefusal};
 use jiff::Timestamp;
 use std::time::Duration;
 
-/// ECS grants at most this long, and the function accepts no longer job (docs/aws-facts.md, "ECS: the protection API").
+/// ECS grants at most this long, and the function accepts no longer job (aws-facts "ECS: the protection API").
 pub(crate) const GRANT_MAX: Duration = Duration::from_secs(2880 * 60);
 
 /// How much earlier than asked a protection may end and still count as granted in full: the clocks of ECS and of the
@@ -24,7 +24,7 @@ pub(crate) struct Expiry {
 
 impl Expiry {
     /// An expiry date that ECS gave for a request that asked for `asked`, read at these two times. The date cannot be later
-    /// than what was asked for: if it seems so, the clock of the container is wrong.
+    /// than the end of the request: if it seems so, the clock of the container is wrong.
     pub(crate) fn read(date: Timestamp, asked: Duration, now: Now) -> Self {
         let left = date.duration_since(now.date);
         let left = Duration::try_from(left).unwrap_or(Duration::ZERO).min(asked);
@@ -39,7 +39,7 @@ pub(crate) struct Now {
     pub(crate) date: Timestamp,
 }
 
-/// What is known about the protection.
+/// The state of the protection, as far as answers show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Known {
     /// Nothing yet.
@@ -47,7 +47,7 @@ pub(crate) enum Known {
     /// ECS granted it until then.
     Granted(Expiry),
     /// ECS refused it.
-    Refused(Refusal),
+    Refused(AgentRefusal),
     /// The agent gave no usable answer.
     Unanswered(AgentProblem),
     /// It was granted, and is gone.
@@ -56,7 +56,7 @@ pub(crate) enum Known {
 
 /// The next thing to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(crate) enum WatchStep {
     /// Ask the agent whether the task is protected.
     Check,
     /// Ask the agent to protect the task.
@@ -67,7 +67,7 @@ pub(crate) enum Step {
 
 /// Watches over the protection of one job.
 #[derive(Debug, Clone)]
-pub(crate) struct Watch {
+pub(crate) struct ProtectionWatch {
     /// The job's declared end.
     job_end: Duration,
     /// The shortest time between two calls.
@@ -84,7 +84,7 @@ pub(crate) struct Watch {
     overrun_noted: bool,
 }
 
-impl Watch {
+impl ProtectionWatch {
     pub(crate) fn new(job_end: Duration, interval: Duration) -> Self {
         Self {
             job_end,
@@ -98,7 +98,7 @@ impl Watch {
         }
     }
 
-    /// What is known about the protection.
+    /// The state of the protection.
     pub(crate) fn known(&self) -> &Known {
         &self.known
     }
@@ -114,28 +114,28 @@ impl Watch {
     }
 
     /// The next step and its moment. `None`: nothing is left to do.
-    pub(crate) fn next(&self) -> Option<(Duration, Step)> {
+    pub(crate) fn next(&self) -> Option<(Duration, WatchStep)> {
         let step = self.next_call().filter(|(at, _)| *at < self.job_end);
-        let overrun = (!self.overrun_noted).then_some((self.job_end, Step::NoteOverrun));
+        let overrun = (!self.overrun_noted).then_some((self.job_end, WatchStep::NoteOverrun));
         step.or(overrun)
     }
 
-    fn next_call(&self) -> Option<(Duration, Step)> {
+    fn next_call(&self) -> Option<(Duration, WatchStep)> {
         match &self.known {
-            Known::Nothing => Some((Duration::ZERO, Step::Request)),
-            Known::Lost => Some((self.asked_at, Step::Request)),
+            Known::Nothing => Some((Duration::ZERO, WatchStep::Request)),
+            Known::Lost => Some((self.asked_at, WatchStep::Request)),
             Known::Refused(refusal) if refusal.is_final() => None,
-            Known::Refused(_) | Known::Unanswered(_) => Some((self.requested_at + self.interval, Step::Request)),
-            Known::Granted(_) if !self.is_covered() => Some((self.requested_at + self.interval, Step::Request)),
+            Known::Refused(_) | Known::Unanswered(_) => Some((self.requested_at + self.interval, WatchStep::Request)),
+            Known::Granted(_) if !self.is_covered() => Some((self.requested_at + self.interval, WatchStep::Request)),
             Known::Granted(expiry) if self.asked_at == self.requested_at => {
                 // Soon after each request: another writer may have cleared the protection meanwhile.
                 let half = self.requested_at + expiry.moment.saturating_sub(self.requested_at) / 2;
-                Some((half.min(self.requested_at + self.interval), Step::Check))
+                Some((half.min(self.requested_at + self.interval), WatchStep::Check))
             }
             Known::Granted(expiry) => {
                 let half = self.asked_at + expiry.moment.saturating_sub(self.asked_at) / 2;
                 let is_short = expiry.moment + TOLERANCE < self.job_end;
-                let step = if is_short { Step::Request } else { Step::Check };
+                let step = if is_short { WatchStep::Request } else { WatchStep::Check };
                 Some((half.max(self.asked_at + self.interval), step))
             }
         }
@@ -146,8 +146,8 @@ impl Watch {
         self.job_end = job_end;
     }
 
-    /// Takes the answer to a request that asked for protection until `asked_end`. Returns whether what is known changed.
-    pub(crate) fn requested(&mut self, answer: AgentAnswer, asked_end: Duration, now: Now) -> Changed {
+    /// Takes the answer to a request that asked for protection until `asked_end`. Returns whether the state changed.
+    pub(crate) fn requested(&mut self, answer: AgentAnswer, asked_end: Duration, now: Now) -> News {
         let before = self.known.clone();
         (self.requested_at, self.asked_at, self.asked_end) = (now.moment, now.moment, asked_end);
         self.wanted = self.job_end.min(now.moment + GRANT_MAX);
@@ -161,7 +161,7 @@ impl Watch {
             AgentAnswer::Unknown(problem) => Known::Unanswered(problem),
         };
         self.keep_what_stands(&before, now);
-        Changed::between(&before, &self.known)
+        News::between(&before, &self.known)
     }
 
     /// A renewal that failed takes nothing away: the protection that was granted before still stands, and the next request
@@ -174,8 +174,8 @@ impl Watch {
         }
     }
 
-    /// Takes the answer to a check. Returns whether what is known changed.
-    pub(crate) fn checked(&mut self, answer: AgentAnswer, now: Now) -> Changed {
+    /// Takes the answer to a check. Returns whether the state changed.
+    pub(crate) fn checked(&mut self, answer: AgentAnswer, now: Now) -> News {
         let before = self.known.clone();
         self.asked_at = now.moment;
         match answer {
@@ -185,7 +185,7 @@ impl Watch {
             AgentAnswer::Unprotected | AgentAnswer::Refused(_) => self.known = Known::Lost,
             AgentAnswer::Unknown(_) => {} // what ECS granted still stands
         }
-        Changed::between(&before, &self.known)
+        News::between(&before, &self.known)
     }
 
     /// The overrun is noted.
@@ -201,12 +201,12 @@ fn asked(asked_end: Duration, now: Now) -> Duration {
 
 /// Whether an answer brought news.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Changed {
+pub(crate) enum News {
     Yes,
     No,
 }
 
-impl Changed {
+impl News {
     fn between(before: &Known, after: &Known) -> Self {
         let same = match (before, after) {
             (Known::Granted(one), Known::Granted(other)) => {

@@ -17,8 +17,9 @@ const QUEUE: &str = "jobs";
 
 /// One task of a service, whose agent, ECS and queue are simulated in real time.
 pub(crate) struct Stack {
-    runtime: tokio::runtime::Runtime,
-    server: Option<Server>,
+    server: Server,
+    /// The thread of the server ends when this is dropped.
+    _stop: tokio::sync::oneshot::Sender<()>,
     services: Arc<Mutex<Services<ControlPlane>>>,
     task: String,
     dir: TempDir,
@@ -26,7 +27,6 @@ pub(crate) struct Stack {
 
 impl Stack {
     pub(crate) fn new() -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let mut ecs = ControlPlane::new(Setup { now: wall_clock(), ..Setup::default() });
         ecs.create_cluster(CLUSTER);
         let task = ecs.create_service(ServiceSpec::new(CLUSTER, "encode", 2)).unwrap().remove(0);
@@ -34,14 +34,14 @@ impl Stack {
         queues.create(QUEUE, QueueSettings::default()).unwrap();
         let services = Arc::new(Mutex::new(Services::new(ecs, queues, wall_clock)));
         let options = ServerOptions { cluster: CLUSTER.to_owned(), ..ServerOptions::default() };
-        let server = runtime.block_on(Server::start(services.clone(), options)).unwrap();
+        let (server, stop) = serve(services.clone(), options);
         services.lock().unwrap().queues.set_endpoint(server.endpoint());
-        Self { runtime, server: Some(server), services, task, dir: TempDir::new().unwrap() }
+        Self { server, _stop: stop, services, task, dir: TempDir::new().unwrap() }
     }
 
     /// The agent, to make it fail.
     pub(crate) fn agent(&self) -> ContainerAgent {
-        self.server.as_ref().unwrap().agent().clone()
+        self.server.agent().clone()
     }
 
     /// A file that only this stack uses.
@@ -51,7 +51,7 @@ impl Stack {
 
     /// `taskhold-run exec` with these options and this command, in a container of the task.
     pub(crate) fn exec(&self, options: &[&str], command: &[&str]) -> Command {
-        let endpoint = self.server.as_ref().unwrap().endpoint();
+        let endpoint = self.server.endpoint();
         let mut run = outside_ecs(options, command);
         run.env("ECS_AGENT_URI", format!("{endpoint}/api/{}", self.task))
             .env("ECS_CONTAINER_METADATA_URI_V4", format!("{endpoint}/v4/{}", self.task))
@@ -102,12 +102,21 @@ impl Stack {
     }
 }
 
-impl Drop for Stack {
-    fn drop(&mut self) {
-        if let Some(server) = self.server.take() {
-            self.runtime.block_on(async { drop(server) });
-        }
-    }
+/// Serves from a thread, until the returned sender is dropped.
+fn serve(
+    services: Arc<Mutex<Services<ControlPlane>>>,
+    options: ServerOptions,
+) -> (Server, tokio::sync::oneshot::Sender<()>) {
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let (started, server) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            started.send(Server::start(services, options).await.unwrap()).unwrap();
+            let _ = stopped.await;
+        });
+    });
+    (server.recv().unwrap(), stop)
 }
 
 /// `taskhold-run exec` with these options and this command, and without the variables of a container of ECS.

@@ -1,5 +1,5 @@
 //! The endpoints that ECS offers inside a container, with injected faults: the task's metadata and its protection
-//! (docs/aws-facts.md, "Containers on ECS"). The id in the path is that of the task.
+//! (aws-facts "ECS: the protection API"). The id in the path is that of the task.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,7 +21,7 @@ pub enum AgentFault {
         /// The body as it is sent.
         body: String,
     },
-    /// It answers as it should, so much later.
+    /// It answers correctly after this time.
     Slow(Duration),
     /// The connection ends before anything happens.
     ConnectionLost,
@@ -41,7 +41,7 @@ pub enum AgentErrorShape {
 
 /// A request for protection that arrived, and its answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProtectionRequest {
+pub struct AgentRequest {
     /// `GET` or `PUT`.
     pub method: String,
     /// The body.
@@ -68,7 +68,7 @@ pub struct AgentState {
     /// How errors are worded.
     pub error_shape: AgentErrorShape,
     /// The requests about protection so far.
-    pub requests: Vec<ProtectionRequest>,
+    pub requests: Vec<AgentRequest>,
     tokens: f64,
     filled_at: i64,
 }

@@ -4,7 +4,7 @@ use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 
-use super::agent::{AgentErrorShape, AgentFault, ProtectionRequest};
+use super::agent::{AgentErrorShape, AgentFault, AgentRequest};
 use super::backend::{AwsService, ServiceAnswer, ServiceCall};
 use super::response::{HttpResponse, finish};
 use super::server_state::{ServerState, Unanswered};
@@ -72,7 +72,7 @@ pub(super) async fn respond(shared: &ServerState, head: &Parts, body: &[u8]) -> 
     if is_protection {
         let (method, body) = (head.method.to_string(), String::from_utf8_lossy(body).into_owned());
         let status = reply.as_ref().ok().map(|reply| reply.status);
-        shared.agent.lock().requests.push(ProtectionRequest { method, body, status });
+        shared.agent.lock().requests.push(AgentRequest { method, body, status });
     }
     let AgentReply { status, body } = reply?;
     Ok(finish(Response::builder().status(status).header("content-type", "application/json"), body))

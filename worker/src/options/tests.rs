@@ -1,6 +1,6 @@
 use super::*;
 
-fn read(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Invocation, OptionError> {
+fn read(arguments: &[&str], variables: &[(&str, &str)]) -> Result<ParsedLine, OptionError> {
     let arguments = arguments.iter().map(OsString::from).collect();
     let variables: HashMap<&str, &str> = variables.iter().copied().collect();
     parse(arguments, |name| variables.get(name).map(|&text| text.to_owned()), || "random".to_owned())
@@ -8,7 +8,7 @@ fn read(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Invocation, Op
 
 fn exec(arguments: &[&str], variables: &[(&str, &str)]) -> ExecOptions {
     match read(arguments, variables) {
-        Ok(Invocation::Exec(options)) => *options,
+        Ok(ParsedLine::Exec(options)) => *options,
         other => panic!("{other:?}"),
     }
 }
@@ -96,7 +96,7 @@ fn the_help_names_every_option_and_variable() {
         assert!(HELP.contains(&format!("--{option} ")), "{option}");
         assert!(HELP.contains(&format!("TASKHOLD_{} ", option.to_uppercase().replace('-', "_"))), "{option}");
     }
-    assert!(matches!(read(&[], &[]), Ok(Invocation::Help)));
-    assert!(matches!(read(&["exec", "--help"], &[]), Ok(Invocation::Help)));
-    assert!(matches!(read(&["--version"], &[]), Ok(Invocation::Version)));
+    assert!(matches!(read(&[], &[]), Ok(ParsedLine::Help)));
+    assert!(matches!(read(&["exec", "--help"], &[]), Ok(ParsedLine::Help)));
+    assert!(matches!(read(&["--version"], &[]), Ok(ParsedLine::Version)));
 }
