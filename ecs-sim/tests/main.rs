@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
+mod agent;
 mod autoscaling;
 mod command_line;
 mod control_plane;

@@ -111,3 +111,17 @@ impl AgentState {
         self.faults.pop_front().or_else(|| self.lasting_fault.clone())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_agent_admits_its_burst_and_then_its_rate() {
+        let agent = ContainerAgent::new("video".to_owned());
+        let mut state = agent.lock();
+        let start = state.filled_at;
+        let mut admitted = |at| (0..100).filter(|_| state.admits(at)).count();
+        assert_eq!((admitted(start), admitted(start + 1000), admitted(start + 1000)), (60, 40, 0));
+    }
+}
