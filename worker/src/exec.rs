@@ -209,7 +209,7 @@ fn guard(options: &ExecOptions, environment: &ContainerEnvironment, task: Option
             }
         }
     };
-    Some(Guard { agent, sharing, watch: ProtectionWatch::new(job_end, options.check_interval), log })
+    Some(Guard::new(agent, sharing, ProtectionWatch::new(job_end, options.check_interval), log))
 }
 
 fn reporter(options: &ExecOptions, task: Option<TaskName>, log: Log) -> Option<Reporter> {
@@ -263,6 +263,7 @@ async fn admit(guard: &mut Guard, options: &ExecOptions, signals: &mut Signals) 
 }
 
 async fn protect_first(guard: &mut Guard, options: &ExecOptions) -> Result<(), NotStarted> {
+    let log = Log { format: options.log_format };
     let give_up_at = options.wait_timeout.map_or(Duration::MAX, |timeout| clock::uptime() + timeout);
     guard.acquire(options.start_timeout).await;
     loop {
@@ -271,7 +272,7 @@ async fn protect_first(guard: &mut Guard, options: &ExecOptions) -> Result<(), N
         }
         match options.if_refused {
             IfRefused::Run => {
-                guard.log.warn("starting the command without protection that covers it", &[]);
+                log.warn("starting the command without protection that covers it", &[]);
                 return Ok(());
             }
             IfRefused::Exit => return Err(NotStarted::refused("the task is not protected")),

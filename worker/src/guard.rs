@@ -28,13 +28,19 @@ pub(crate) enum Sharing {
 /// Watches over the protection of the task for one job.
 #[derive(Debug)]
 pub(crate) struct Guard {
-    pub(crate) agent: Agent,
-    pub(crate) sharing: Sharing,
+    agent: Agent,
+    sharing: Sharing,
     pub(crate) watch: ProtectionWatch,
-    pub(crate) log: Log,
+    /// Whether a request of this process was granted, or may have been.
+    may_be_protected: bool,
+    log: Log,
 }
 
 impl Guard {
+    pub(crate) fn new(agent: Agent, sharing: Sharing, watch: ProtectionWatch, log: Log) -> Self {
+        Self { agent, sharing, watch, may_be_protected: false, log }
+    }
+
     /// The job has not started yet, so its end is later.
     pub(crate) fn postpone(&mut self, job_end: Duration) {
         self.watch.postpone(job_end);
@@ -75,6 +81,8 @@ impl Guard {
             // A step that has begun comes to its end: a request that is on its way must not overtake the clearing.
             if let Some((_, step)) = next
                 && self.take(step).await == News::Yes
+                // The next request, which is due at once, says more.
+                && *self.watch.known() != Known::Lost
             {
                 // Without a reporter, nothing listens.
                 let _ = changes.send(self.watch.known().clone());
@@ -112,6 +120,7 @@ impl Guard {
         let minutes = (minutes_up(end.saturating_sub(before)) + 1).min(minutes_up(GRANT_MAX));
         let answer = self.agent.protect(minutes, within).await;
         drop(locked);
+        self.may_be_protected |= !matches!(answer, AgentAnswer::Refused(_));
         let changed = self.watch.requested(answer, end, now());
         self.log_known(changed);
         changed
@@ -148,6 +157,9 @@ impl Guard {
         }
         if matches!(self.sharing, Sharing::Excluded) {
             self.log.warn("leaving protection to end by itself, because others may use the state directory", &[]);
+            return;
+        }
+        if !self.may_be_protected {
             return;
         }
         match self.agent.clear().await {

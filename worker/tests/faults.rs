@@ -99,6 +99,14 @@ fn a_refusal_that_ends_starts_a_command_that_waits() {
 }
 
 #[test]
+fn what_was_only_refused_is_not_cleared() {
+    let stack = Stack::new();
+    stack.agent().lock().lasting_fault = Some(answers(200, REFUSAL));
+    stack.exec(&[], &["true"]).output().unwrap();
+    assert_eq!(stack.puts(), [(true, Some(200))]);
+}
+
+#[test]
 fn a_refused_job_that_runs_is_protected_as_soon_as_ecs_grants() {
     let stack = Stack::new();
     stack.agent().lock().faults = [answers(200, REFUSAL)].into();
