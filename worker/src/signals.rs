@@ -1,7 +1,7 @@
 //! The signals that this process passes on, as an init does (aws-facts "Containers on ECS").
 //!
-//! Each has a handler, and none is blocked: COMMAND inherits the mask that this process was started with, and its handlers are
-//! the default ones again.
+//! Each has a handler, and none is blocked: COMMAND inherits the mask that this process was started with, its handlers are the
+//! default ones again, and it ignores the signals that this process was started to ignore.
 
 use nix::sys::signal::{SigSet, Signal as NamedSignal};
 use rustix::process::Signal;
@@ -37,7 +37,8 @@ impl Signals {
     pub(crate) fn listen() -> io::Result<Self> {
         of_the_terminal().thread_block()?;
         let (sender, arrived) = mpsc::unbounded_channel();
-        for number in (1..NUMBERS_END).filter(|number| is_passed_on(*number)) {
+        let ignored = ignored();
+        for number in (1..NUMBERS_END).filter(|number| is_passed_on(*number) && ignored >> (number - 1) & 1 == 0) {
             let (Some(passed_on), Ok(mut listener)) =
                 (Signal::from_named_raw(number), signal(SignalKind::from_raw(number)))
             else {
@@ -58,6 +59,14 @@ impl Signals {
             _ = self.children.recv() => Arrival::Child,
         }
     }
+}
+
+/// The signals that this process was started to ignore, as under `nohup`, with the bit of signal n at n - 1. COMMAND is to
+/// ignore them too, which a handler in this process would undo.
+fn ignored() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let bits = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    bits.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok()).unwrap_or(0)
 }
 
 /// Neither those that cannot be caught, nor those by which the kernel reports an error of this process itself, nor those by
