@@ -138,7 +138,10 @@ fn a_rejected_start_is_remembered_until_its_job_is_recorded_finished_or_over() {
     let (record, live) = full(short);
     let (rejected, _) = short(live.len());
     assert_eq!(record.rejected_since(at(0)), Some(at(0)));
-    assert_eq!(record.rejected_jobs(at(0)).map(|job| job.key.clone()).collect::<Vec<_>>(), std::slice::from_ref(&rejected));
+    assert_eq!(
+        record.rejected_jobs(at(0)).map(|job| job.key.clone()).collect::<Vec<_>>(),
+        std::slice::from_ref(&rejected)
+    );
     assert!(!record.knows(&rejected));
     assert_eq!([599, 600].map(|minute| record.rejected_since(at(minute)).is_some()), [true, false]);
     let mut finished_first = record.clone();
