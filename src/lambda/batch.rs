@@ -13,7 +13,7 @@ use crate::lambda::outcome::{MessageOutcome, message_outcome, retry_or_dead_lett
 use crate::lambda::received::Received;
 use crate::metrics::Counts;
 use crate::outbox::DeliveryError;
-use crate::service::lookups::Reporter;
+use crate::service::lookups::EventOrigin;
 use crate::service::recheck::Recheck;
 use crate::service::reconciler::SERVICES_AT_ONCE;
 use crate::task::outcome::{RetryReason, TaskState};
@@ -129,7 +129,9 @@ impl Function {
 
     async fn carry_out(&self, work: &ServiceWork, budget: Budget<'_>) -> Result<(), RetryReason> {
         match work {
-            ServiceWork::Trigger(trigger) => self.services.on_trigger(trigger, Reporter::Queue, budget).await.map(drop),
+            ServiceWork::Trigger(trigger) => {
+                self.services.on_trigger(trigger, EventOrigin::Queue, budget).await.map(drop)
+            }
             ServiceWork::Recheck(Recheck::Check { service, due }) => {
                 self.services.check_again(service, *due, budget).await.map(drop)
             }

@@ -14,7 +14,7 @@ use crate::lambda::payload::Invocation;
 use crate::metrics::Counts;
 use crate::notify::sink::{InterruptedJobQueue, JobForwarder, Notifier, Sink};
 use crate::outbox::Deliver;
-use crate::service::lookups::{LookupLimit, Reporter};
+use crate::service::lookups::{EventOrigin, LookupLimit};
 use crate::service::recheck::RecheckQueue;
 use crate::service::reconciler::{Reconciled, ServiceReconciler};
 use crate::service::record::ServiceRecord;
@@ -225,7 +225,7 @@ impl Function {
 
     async fn handle_trigger(&self, trigger: &ServiceTrigger, budget: Budget<'_>) -> Result<String, FunctionError> {
         let ServiceTrigger { service, name } = trigger;
-        match self.services.on_trigger(trigger, Reporter::EventBridge, budget).await {
+        match self.services.on_trigger(trigger, EventOrigin::EventBridge, budget).await {
             Ok(Reconciled::Done { alerts }) => Ok(format!("reconciled service {service}: {alerts} alerts")),
             Ok(Reconciled::Later) => Ok(format!("a recheck reconciles service {service} soon")),
             Ok(Reconciled::NotNeeded) => Ok(format!("nothing to do for {} of service {service}", name.as_str())),

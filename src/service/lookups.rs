@@ -13,9 +13,9 @@ use tracing::info;
 /// Most lookups a minute and instance: a twentieth of what the bucket gives.
 pub const LOOKUPS_PER_MINUTE: u32 = 60;
 
-/// Who reports an event.
+/// Where an event came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reporter {
+pub(crate) enum EventOrigin {
     /// EventBridge: the services exist.
     EventBridge,
     /// A message of the job queue, which may name anything.
@@ -48,10 +48,10 @@ impl LookupLimit {
         &self,
         ecs: &dyn ServiceReads,
         service: &ServiceArn,
-        reporter: Reporter,
+        origin: EventOrigin,
         now: Timestamp,
     ) -> Result<bool, EcsError> {
-        if reporter == Reporter::EventBridge {
+        if origin == EventOrigin::EventBridge {
             return Ok(true);
         }
         if !self.take(now) {

@@ -10,7 +10,7 @@ use crate::service::diagnosis::of_orphans;
 use crate::service::forecast::DeadlinePolicy;
 use crate::service::incident::AlertPolicy;
 use crate::service::incident::delivery::{self, ClaimedNotification};
-use crate::service::lookups::{LookupLimit, Reporter};
+use crate::service::lookups::{EventOrigin, LookupLimit};
 use crate::service::policy::ServicePolicy;
 use crate::service::recheck::{Recheck, RecheckQueue};
 use crate::service::reconcile::{self, Findings};
@@ -80,7 +80,7 @@ impl ServiceReconciler {
     pub(crate) async fn on_trigger(
         &self,
         trigger: &ServiceTrigger,
-        reporter: Reporter,
+        origin: EventOrigin,
         budget: Budget<'_>,
     ) -> Result<Reconciled, RetryReason> {
         let ServiceTrigger { service, name } = trigger;
@@ -91,7 +91,7 @@ impl ServiceReconciler {
         budget.allows_a_call(&*self.tasks.clock)?;
         let known = self.store.load(service).await?;
         let now = self.tasks.clock.now();
-        if known.version == 0 && !self.lookups.may_be_recorded(&*self.tasks.ecs, service, reporter, now).await? {
+        if known.version == 0 && !self.lookups.may_be_recorded(&*self.tasks.ecs, service, origin, now).await? {
             return Ok(Reconciled::NotNeeded);
         }
         let triggered = store::update(&*self.store, service, Some(&known), |record: &mut ServiceRecord| {
