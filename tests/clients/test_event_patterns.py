@@ -33,6 +33,8 @@ REACHES = {
     "ecs-task-state-change-stopped-other-cluster": None,
     "ecs-unknown-detail-type": None,
     "scheduled-event": None,
+    # A rule of your own delivers it.
+    "eventbridge-job-message": None,
     # These do not come from EventBridge at all.
     "command-preflight": None,
     "command-redrive": None,
@@ -41,9 +43,11 @@ REACHES = {
     "command-status-of-cluster": None,
     "console-test-event": None,
     "lifecycle-hook-post-scale-up": None,
+    "pipes-batch": None,
     "sns-invocation": None,
     "sqs-batch-mixed": None,
     "sqs-eventbridge-in-body": None,
+    "sqs-eventbridge-job-message": None,
     "sqs-fifo-job-messages": None,
     "sqs-recheck": None,
     "sqs-job-finished": None,
