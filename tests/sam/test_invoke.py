@@ -231,7 +231,7 @@ def test_the_answer_to_an_invalid_command_names_the_problem(stage, command, code
 def test_a_batch_whose_messages_have_no_id_fails_as_a_whole(stage):
     # Its message has no id, so it could not be reported, and would count as done.
     invocation = stage.invoke(json.dumps({"Records": [{"eventSource": "aws:sqs", "body": "{}"}]}))
-    assert "cannot read a batch of SQS messages" in invocation.answer["errorMessage"]
+    assert "cannot read the messages of the payload" in invocation.answer["errorMessage"]
 
 
 def test_ecs_that_fails_sends_the_message_back(stage):
