@@ -177,7 +177,9 @@ impl World {
         }
         let open =
             self.model.incidents.iter().find(|(_, alerts)| alerts.is_open && alerts.kind != AlertKind::JobInterrupted);
-        if let Some((incident, _)) = open {
+        if let Some((incident, _)) = open
+            && self.claims_outlast_invocations()
+        {
             let why = format!("{incident} was never resolved");
             return self.break_off(Broken::Alerts, why);
         }

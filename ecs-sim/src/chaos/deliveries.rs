@@ -143,7 +143,8 @@ impl World {
         // The event of a stopped task ends when its interrupted jobs are forwarded, which waits longer after a failure.
         let is_counted = self.is_calm && task.is_some_and(|task| self.is_granted(task));
         let Some(message) = self.model.messages.get_mut(&received.message.id) else { return };
-        message.receives = received.receive_count;
+        // Each copy of a message has its own count, and the function decides by the copy that it got.
+        message.receives = message.receives.max(received.receive_count);
         message.deliveries_in_calm += u32::from(is_counted);
         if message.deliveries_in_calm > DELIVERIES_IN_CALM_MAX * message.copies {
             let why = format!("{} does not end after the storm", short(&received.message.id));

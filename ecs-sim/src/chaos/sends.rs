@@ -147,8 +147,9 @@ fn alert_subjects(message: &AlertMessage) -> Vec<String> {
 
 impl World {
     /// Whether a claim lasts at least as long as an invocation can run. With the deployed function's timeout it does.
-    /// Otherwise another invocation may send the same again while the first still runs.
-    fn claims_outlast_invocations(&self) -> bool {
+    /// Otherwise another invocation may send the same again while the first still runs, or the resolution before the
+    /// alert that it resolves.
+    pub(super) fn claims_outlast_invocations(&self) -> bool {
         i128::from(self.rules.function_timeout_ms) <= CLAIM.as_millis()
     }
 
