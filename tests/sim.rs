@@ -10,8 +10,6 @@ use std::time::Duration;
 
 /// Runs of each focus; they take about ten seconds on one core, in a debug build.
 const RUNS: usize = 200;
-/// Runs of services: more, because an alert whose answer is lost is rare.
-const RUNS_OF_SERVICES: usize = 260;
 /// A deliberate break must be caught within this number of runs.
 const SABOTAGED_RUNS: u64 = 600;
 /// Time limit for shrinking a run that breaks a promise before it is reported.
@@ -46,9 +44,9 @@ fn each_recorded_run_has_the_result_that_its_file_names() {
 }
 
 /// Makes runs with this focus, which keep every promise, and in which each of these events occurs often.
-fn runs_keep_every_promise(focus: Focus, runs: usize, often: &[&str], least: u64) -> RunCounts {
+fn runs_keep_every_promise(focus: Focus, often: &[&str], least: u64) -> RunCounts {
     let mut counts = RunCounts::default();
-    for seed in (1..).filter(|seed| Focus::of_seed(*seed) == focus).take(runs) {
+    for seed in (1..).filter(|seed| Focus::of_seed(*seed) == focus).take(RUNS) {
         let outcome = of_seed(seed, Sabotage::None);
         assert_eq!(outcome.plan.breaks(), None, "{}", report(seed, &outcome));
         counts.take_in(&outcome.counts);
@@ -63,7 +61,7 @@ fn runs_keep_every_promise(focus: Focus, runs: usize, often: &[&str], least: u64
 
 #[test]
 fn every_run_keeps_every_promise_under_faults() {
-    let counts = runs_keep_every_promise(Focus::Services, RUNS_OF_SERVICES, &EVERY_FEW_RUNS, RUNS as u64 / 25);
+    let counts = runs_keep_every_promise(Focus::Services, &EVERY_FEW_RUNS, RUNS as u64 / 25);
     for what in NOW_AND_THEN {
         assert!(counts.of(what) > 0, "the runs are too tame: no {what}");
     }
@@ -71,7 +69,7 @@ fn every_run_keeps_every_promise_under_faults() {
 
 #[test]
 fn every_interleaving_of_invocations_and_effects_of_calls_keeps_a_busy_task_protected() {
-    runs_keep_every_promise(Focus::Protection, RUNS, &IN_MOST_RUNS_OF_PROTECTION, RUNS as u64 / 10);
+    runs_keep_every_promise(Focus::Protection, &IN_MOST_RUNS_OF_PROTECTION, RUNS as u64 / 10);
 }
 
 /// Events that must occur in the runs, and often.

@@ -17,7 +17,6 @@ use crate::service::lookups::EventOrigin;
 use crate::service::recheck::Recheck;
 use crate::service::reconciler::SERVICES_AT_ONCE;
 use crate::task::outcome::{RetryReason, TaskState};
-use crate::task::stop::ObservedStop;
 use crate::text::shown_time;
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::StreamExt;
@@ -119,12 +118,7 @@ impl Function {
         let mut unobserved = HashMap::new();
         for (place, snapshot) in observed {
             match snapshot {
-                Ok(observed) => {
-                    let change = &mut gathered.changes[place];
-                    if let Some(ObservedStop { end, protection }) = observed {
-                        (change.end, change.protection) = (Some(end), protection);
-                    }
-                }
+                Ok(end) => gathered.changes[place].end = end,
                 Err(reason) => {
                     unobserved.insert(place, reason);
                 }

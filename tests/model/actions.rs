@@ -19,8 +19,6 @@ pub(crate) enum Action {
     Respond(usize),
     /// An invocation ends without an answer.
     Crash(usize),
-    /// The worker of a task protects it through the agent.
-    Agent(TaskNo),
     /// A call whose caller no longer waits takes effect.
     LateEffect(usize),
     /// Time passes while an invocation may be running.
@@ -81,9 +79,6 @@ impl Protocol {
             if at == 0 || state.late[at - 1] != *call {
                 actions.push(Action::LateEffect(at));
             }
-        }
-        if state.left.agents > 0 {
-            (0..self.configuration.tasks).for_each(|task| actions.push(Action::Agent(task)));
         }
         if state.left.ticks > 0 {
             actions.push(Action::Tick);

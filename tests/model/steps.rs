@@ -2,7 +2,7 @@
 
 use super::actions::{Action, Happens};
 use super::configuration::{Sabotage, Stores};
-use super::effects::late_calls;
+use super::effects::{late_calls, take_effect};
 use super::function::{EntryNo, Event, Run, Start};
 use super::protocol::Protocol;
 use super::scene::{SWEEP_EVERY_S, Set, TaskNo, VISIBILITY_TIMEOUT_S, Work, members, only};
@@ -28,13 +28,9 @@ impl Protocol {
                 state.left.crashes -= 1;
                 self.crash(&mut state, at);
             }
-            Action::Agent(task) => {
-                state.left.agents -= 1;
-                self.agent_protects(&mut state, task);
-            }
             Action::LateEffect(at) => {
                 let LateCall { task, minutes, .. } = state.late.remove(at);
-                self.take_effect(&mut state, task, minutes);
+                take_effect(&mut state, task, minutes);
             }
             Action::Tick => {
                 state.left.ticks -= 1;
@@ -100,7 +96,7 @@ impl Protocol {
                 self.go_on(state, of, Answer::StoreFails);
             }
             (Happens::TakesEffect(task), Request::Protect(minutes, _)) => {
-                let told = self.take_effect(state, task, *minutes);
+                let told = take_effect(state, task, *minutes);
                 state.running[at].tell(subject, (task, told));
             }
             (Happens::Refused(task), Request::Protect(..)) => {
@@ -136,10 +132,7 @@ impl Protocol {
         let (at, subject) = of;
         let invocation = &state.running[at];
         match request {
-            Request::Load(task) => {
-                let record = state.tasks[usize::from(*task)].record;
-                Answer::Loaded(record.map(|record| self.loaded(state, record)))
-            }
+            Request::Load(task) => Answer::Loaded(state.tasks[usize::from(*task)].record),
             Request::Store(..) => {
                 let sent = invocation.sent.iter().find(|sent| sent.subject() == subject);
                 let Some(Sent::Store { is_stored, .. }) = sent else { unreachable!("it has landed") };
@@ -149,7 +142,7 @@ impl Protocol {
             Request::Protect(..) => Answer::Protected(invocation.told(subject).to_vec()),
             Request::Protections(tasks) => {
                 let seen = |task: &TaskNo| {
-                    let until = self.reported(&state.tasks[usize::from(*task)]);
+                    let until = state.tasks[usize::from(*task)].protected_until;
                     (*task, (until > 0).then_some(until))
                 };
                 Answer::Protections(tasks.iter().map(seen).collect())
@@ -161,8 +154,7 @@ impl Protocol {
     fn open_records(&self, state: &State) -> Vec<(TaskNo, EntryNo)> {
         let tasks = (0..self.configuration.tasks).zip(&state.tasks);
         let kept = tasks.filter_map(|(number, task)| Some((number, task.record?)));
-        let open = kept.filter(|(_, record)| self.function.record(*record).record.is_open());
-        open.map(|(number, record)| (number, self.loaded(state, record))).collect()
+        kept.filter(|(_, record)| self.function.record(*record).record.is_open()).collect()
     }
 
     /// The function receives an answer and runs until it waits again.
