@@ -85,8 +85,8 @@ fn is_of_a_role(unique_id: &str) -> bool {
     !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
 }
 
-/// Whether a message may carry an ECS event while only tasks may report jobs. Nobody can say who sent an event to the job
-/// queue, so there it is refused.
+/// Whether a message may carry an ECS event while only tasks may report jobs. SQS does not say who sent an event
+/// to the job queue, so it is refused there.
 ///
 /// # Errors It came through a queue; the text is the reason for dead-lettering the message.
 pub fn check_channel(channel: Channel) -> Result<(), String> {

@@ -18,7 +18,7 @@ fn is_missing(result: &CallResult) -> bool {
 }
 
 impl Reconcile<'_> {
-    /// Asks ECS about tasks that would get a record without a call, and takes in what was reported about those that it
+    /// Asks ECS about tasks that would get a record without a call, and merges the reports about those that it
     /// knows. Returns the stages with a call to send.
     pub(crate) async fn prove(&self, states: &mut [Option<TaskState>], stages: Vec<BoxedStage>) -> Vec<BoxedStage> {
         let is_unproved = |stage: &BoxedStage| matches!(stage.next, Next::Prove(_));

@@ -1,5 +1,5 @@
-//! Who may send to which queue, by the queue policies and the permissions of the template: those that must, and nobody
-//! else.
+//! Who may send to which queue, by the queue policies and the permissions of the template: those that must, and no
+//! others.
 //!
 //! A request is decided as IAM does (IAM User Guide, "Policy evaluation logic"): a matching `Deny` wins, and within one
 //! account an `Allow` of the queue or of the principal's own policies is enough. An AWS service has only the former.

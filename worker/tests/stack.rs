@@ -143,7 +143,7 @@ pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     panic!("not within 10 seconds: {what}");
 }
 
-/// A process that works until it is told to end.
+/// A process that works until a signal ends it.
 pub(crate) struct Worker {
     process: Child,
 }
