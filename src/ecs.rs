@@ -111,6 +111,30 @@ pub struct ProtectionAnswer {
     pub failures: Vec<ProtectionFailure>,
 }
 
+impl ProtectionAnswer {
+    /// When the protection of a task expires according to `GetTaskProtection`; `None` if the task is unprotected or
+    /// gone.
+    ///
+    /// # Errors
+    /// The answer does not contain the task. ECS lists unprotected tasks too ("get-task-protection", AWS CLI Command
+    /// Reference), so this proves nothing.
+    pub fn protected_until(&self, task: &TaskId) -> Result<Option<Timestamp>, EcsError> {
+        let incomplete =
+            |what: &str| EcsError::Server(format!("GetTaskProtection answered for task `{task}` only `{what}`"));
+        if let Some(protected) = self.protected_tasks.iter().find(|protected| protected.task_id == *task) {
+            return match (protected.protection_enabled, protected.expiration_date) {
+                (false, _) => Ok(None),
+                (true, Some(until)) => Ok(Some(until)),
+                (true, None) => Err(incomplete("protected, and no end")),
+            };
+        }
+        match self.failures.iter().find(|failure| failure.task_id == *task).map(|failure| &failure.reason) {
+            Some(FailureReason::Missing) => Ok(None),
+            reason => Err(incomplete(reason.map_or("nothing", FailureReason::as_str))),
+        }
+    }
+}
+
 /// The call that sets protection. An implementation sends it at most once: retrying is the caller's decision,
 /// because only the caller knows what a late effect of the first attempt would do.
 #[async_trait]

@@ -6,8 +6,10 @@
 //! middle of jobs. Parsing and acknowledging messages are not here (`src/lambda/`), nor is the task's service
 //! (`src/service/`). Start with [`plan::decide_protection`], then read [`reconcile`].
 
+pub mod agent_protection;
 pub mod attention;
 pub mod batching;
+mod busy;
 pub mod call;
 pub mod change;
 pub mod concurrently;
@@ -15,7 +17,9 @@ mod existence;
 pub mod fingerprints;
 pub mod interruption;
 pub mod job;
+pub mod minutes;
 pub mod outcome;
+pub mod own_protection;
 pub mod plan;
 pub mod protection;
 pub mod rate_limit;
@@ -23,6 +27,7 @@ pub mod reconcile;
 pub mod reconciler;
 pub mod record;
 pub mod rejected;
+mod release_check;
 pub mod room;
 mod stage;
 pub mod stop;

@@ -261,6 +261,8 @@ async fn of_a_task_whose_service_is_not_known_there_is_no_attribute_for_it() {
         stopped_reason: None,
         exit_codes: Vec::new(),
         protected_until: None,
+        protection_reported_at: None,
+        protection_lost_at: None,
     };
     let message = AlertMessage::of(&InterruptedTask { task: task.clone(), interruption: interruption.clone() });
     assert_eq!(sink(&simulated.server.endpoint(), To::Both).await.send(&message).await, Ok(()));

@@ -16,6 +16,7 @@ use taskhold::ecs::arn::{ClusterArn, TaskId};
 use taskhold::ecs::error::EcsError;
 use taskhold::ecs::{
     Ecs, PROTECTION_MINUTES_MAX, ProtectedTask, ProtectionAnswer, ProtectionSetting, TASKS_PER_PROTECTION_CALL_MAX,
+    TASKS_PER_READ_MAX,
 };
 use taskhold::lambda::function::{Function, Response};
 
@@ -33,6 +34,8 @@ struct CountingEcs {
 #[derive(Default)]
 struct State {
     calls: u32,
+    /// Calls of GetTaskProtection.
+    reads: u32,
     protected_until: HashMap<TaskId, Timestamp>,
 }
 
@@ -65,6 +68,19 @@ impl Ecs for CountingEcs {
             ProtectedTask { task_id: id.clone(), protection_enabled: expiration_date.is_some(), expiration_date }
         };
         Ok(ProtectionAnswer { protected_tasks: tasks.iter().map(set).collect(), failures: Vec::new() })
+    }
+}
+
+impl CountingEcs {
+    fn protection_of(&self, tasks: &[TaskId]) -> Result<ProtectionAnswer, EcsError> {
+        assert!((1..=TASKS_PER_READ_MAX).contains(&tasks.len()));
+        let mut state = self.state.lock().unwrap();
+        state.reads += 1;
+        let reported = |id: &TaskId| {
+            let expiration_date = state.protected_until.get(id).copied();
+            ProtectedTask { task_id: id.clone(), protection_enabled: expiration_date.is_some(), expiration_date }
+        };
+        Ok(ProtectionAnswer { protected_tasks: tasks.iter().map(reported).collect(), failures: Vec::new() })
     }
 }
 
@@ -196,10 +212,7 @@ impl Table {
 
 impl Drop for Table {
     fn drop(&mut self) {
-        println!(
-            "\n{:<49} | batch of | messages | calls | calls per message\n{}",
-            "calls of UpdateTaskProtection", self.0
-        );
+        println!("\n{:<49} | batch of | messages | calls | calls per message\n{}", "calls of task protection", self.0);
     }
 }
 
@@ -216,12 +229,29 @@ async fn a_thousand_jobs_of_one_duration_take_a_hundred_calls_and_a_hundred_more
         assert_eq!(again, 0);
         let calls = figures.deliver(&figures.finished(), batch_size).await;
         table.line("finishes", batch_size, (TASKS, calls));
+        let reads = figures.ecs.state.lock().unwrap().reads;
+        table.line("reads of protection before them", batch_size, (TASKS, reads));
+        assert_eq!(reads, u32::try_from(TASKS / batch_size.min(100)).unwrap());
         assert_eq!(calls, 100);
         assert!(figures.ecs.state.lock().unwrap().protected_until.is_empty());
         let again = figures.deliver(&figures.finished(), batch_size).await;
         table.line("the same finishes, delivered a second time", batch_size, (TASKS, again));
         assert_eq!(again, 0);
     }
+}
+
+#[tokio::test]
+async fn a_release_of_a_hundred_tasks_takes_ten_calls_and_one_read() {
+    let mut table = Table::default();
+    let figures = Figures::of(vec![120; 100]);
+    figures.deliver(&figures.started(), 100).await;
+    let reads = || figures.ecs.state.lock().unwrap().reads;
+    assert_eq!(reads(), 0, "a start needs no read");
+    let calls = figures.deliver(&figures.finished(), 100).await;
+    table.line("finishes of a hundred tasks", 100, (100, calls));
+    table.line("reads of protection before them", 100, (100, reads()));
+    assert_eq!((calls, reads()), (10, 1));
+    assert_eq!((figures.deliver(&figures.finished(), 100).await, reads()), (0, 1), "delivered a second time");
 }
 
 #[tokio::test]

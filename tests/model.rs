@@ -43,11 +43,11 @@ mod steps;
 
 use check::{counts, is_found_out, keep_every_promise, keeps_every_promise};
 use configuration::{Configuration, Left, NOTHING, Records, Sabotage, Stores};
-use promises::{BUSY_IS_PROTECTED, IDLE_IS_UNPROTECTED, NOTHING_IS_LOST};
+use promises::{BUSY_IS_PROTECTED, FOREIGN_STAYS, IDLE_IS_UNPROTECTED, NOTHING_IS_LOST, ONLY_AN_END_RELEASES};
 use script::EcsFault;
 use sights::{
-    EXPIRED, FORGOTTEN, LATE_PROTECTION, OUTLIVED, PART_OF_A_BATCH, PART_OF_A_CALL, SWEEP_ACTS, THREE_AT_ONCE,
-    TOO_LATE_TO_SEND,
+    BETWEEN_READ_AND_CALL, EXPIRED, FOREIGN_IS_KEPT, FORGOTTEN, LATE_PROTECTION, LATE_RELEASE, OUTLIVED,
+    PART_OF_A_BATCH, PART_OF_A_CALL, SWEEP_ACTS, THREE_AT_ONCE, TOO_LATE_TO_SEND,
 };
 
 #[test]
@@ -154,6 +154,38 @@ fn an_operator_s_release_at_any_moment_keeps_every_promise() {
 }
 
 #[test]
+fn what_another_writer_sets_at_any_moment_stays_unless_it_comes_between_a_read_and_its_call() {
+    let left = Left { agents: 1, crashes: 1, ecs_faults: 1, ..NOTHING };
+    for configuration in [Configuration::one_task(), Configuration::one_task_that_stays_busy()] {
+        keeps_every_promise(configuration.with(left).showing(&[FOREIGN_IS_KEPT, BETWEEN_READ_AND_CALL]));
+    }
+}
+
+#[test]
+#[ignore = "takes minutes; for changes of the protocol"]
+fn what_another_writer_sets_stays_under_a_sweep_and_under_an_operator_s_release() {
+    let left = Left { agents: 1, sweeps: 1, releases: 1, ecs_faults: 1, ..NOTHING };
+    keeps_every_promise(Configuration::one_task().with(left).showing(&[FOREIGN_IS_KEPT, SWEEP_ACTS]));
+}
+
+#[test]
+fn a_job_that_outlives_its_time_keeps_its_protection_until_it_expires() {
+    let left = Left { sweeps: 1, crashes: 1, ..NOTHING };
+    let mut configuration = Configuration::jobs_that_share_a_call().with(left);
+    // No job has finished, so nothing is released.
+    configuration.shows.retain(|sight| *sight != LATE_RELEASE);
+    keeps_every_promise(configuration);
+}
+
+#[test]
+#[ignore = "takes minutes; for changes of the protocol"]
+fn whatever_two_faults_happen_beside_another_writer_its_protection_stays() {
+    keep_every_promise(
+        Left::faults(2).into_iter().map(|left| Configuration::one_task().with(Left { agents: 1, ..left })),
+    );
+}
+
+#[test]
 #[ignore = "takes minutes; for changes of the protocol"]
 fn two_tasks_with_two_jobs_each_keep_every_promise() {
     keeps_every_promise(Configuration::two_tasks().showing(&[PART_OF_A_CALL, PART_OF_A_BATCH]));
@@ -251,9 +283,23 @@ fn an_effect_that_comes_later_than_is_assumed_is_found_out() {
 }
 
 #[test]
-fn a_store_whose_slowness_is_not_noticed_before_a_call_is_found_out() {
+fn slow_answers_that_are_not_noticed_before_a_call_are_found_out() {
     let (stores, timeout_s, tick_s) = (Stores::HeardLater, 900, 60);
-    let sabotage = Sabotage::SlowStoresAreNotNoticed;
+    let sabotage = Sabotage::SlowAnswersAreNotNoticed;
     let slow = Configuration { stores, timeout_s, tick_s, sabotage, ..Configuration::one_task_that_stays_busy() };
     is_found_out(slow.with(Left { ecs_faults: 1, ticks: 2, ..NOTHING }), BUSY_IS_PROTECTED);
+}
+
+#[test]
+fn a_release_of_what_another_writer_has_set_is_found_out() {
+    let sabotage = Sabotage::ForeignProtectionIsNotSeen;
+    let configuration = Configuration { sabotage, ..Configuration::one_task() };
+    is_found_out(configuration.with(Left { agents: 1, ..NOTHING }), FOREIGN_STAYS);
+}
+
+#[test]
+fn a_release_at_a_job_s_declared_end_is_found_out() {
+    let sabotage = Sabotage::DeclaredEndsRelease;
+    let configuration = Configuration { sabotage, ..Configuration::jobs_that_share_a_call() };
+    is_found_out(configuration.with(Left { sweeps: 1, ..NOTHING }), ONLY_AN_END_RELEASES);
 }

@@ -132,6 +132,14 @@ impl Bucket {
     }
 }
 
+impl BucketEcs {
+    /// Nothing is released here.
+    #[expect(clippy::unused_self, reason = "the macro calls it on the fake")]
+    fn protection_of(&self, tasks: &[TaskId]) -> Result<ProtectionAnswer, EcsError> {
+        panic!("unexpected read of the protection of {tasks:?}")
+    }
+}
+
 ecs_sim::reads_no_services!(BucketEcs);
 ecs_sim::updates_no_services!(BucketEcs);
 

@@ -75,6 +75,9 @@ fn good() -> Vec<String> {
     for field in ["maxDurationMinutes", "expectedDurationMinutes"] {
         good.extend([1, 90, 2880].map(|minutes| with(field, json!(minutes))));
     }
+    let until = json!({"by": "agent", "until": "2026-01-05T13:00:00Z"});
+    let refused = json!({"by": "agent", "refused": {"reason": "DEPLOYMENT_BLOCKED"}, "until": null});
+    good.extend([until, refused].map(|protection| with("protection", protection)));
     for (field, whole) in [("version", 1.0), ("attempt", 2.0), ("maxDurationMinutes", 90.0)] {
         good.push(with(field, json!(whole)));
     }
@@ -100,6 +103,19 @@ fn good() -> Vec<String> {
 fn bad() -> Vec<String> {
     let mut bad: Vec<String> =
         ["", "not json", "null", "[]", "\"text\"", "7", "{}", "{\"version\": 1"].map(str::to_owned).into();
+    for protection in [
+        json!("agent"),
+        json!({"by": "agent"}),
+        json!({"by": "function", "until": "2026-01-05T13:00:00Z"}),
+        json!({"until": "2026-01-05T13:00:00Z"}),
+        json!({"by": "agent", "until": "tomorrow"}),
+        json!({"by": "agent", "until": 1_767_618_000}),
+        json!({"by": "agent", "refused": {}}),
+        json!({"by": "agent", "refused": {"reason": ""}}),
+        json!({"by": "agent", "until": "2026-01-05T13:00:00Z", "refused": {"reason": "MISSING"}}),
+    ] {
+        bad.push(with("protection", protection));
+    }
     bad.extend(["version", "type", "jobId", "taskArn"].map(without));
     bad.extend([json!(0), json!(2), json!("1"), json!(1.5), json!(null), json!(true)].map(|one| with("version", one)));
     bad.extend(

@@ -184,7 +184,7 @@ fn protection_is_never_shortened_while_a_job_lives() {
 fn an_idle_task_is_released() {
     holds(
         "job j-1 starts on a for 60m
-         ecs throttles 5
+         ecs throttles 5 of UpdateTaskProtection
          job j-1 finishes
          advance 3m
          expect a unprotected
@@ -195,11 +195,85 @@ fn an_idle_task_is_released() {
 }
 
 #[test]
+fn only_an_end_releases() {
+    // The two tasks share a call, so that task a is protected for longer than its job declared.
+    let start = "service web desired 2
+         sweep every 5m
+         hold queue
+         job j-1 starts on a for 300m
+         job j-2 starts on b for 312m
+         open queue
+         advance 306m
+         expect a protected
+         expect 1 call
+         ";
+    holds(&format!(
+        "{start}ask {{\"release\": {{\"tasks\": [\"$a\"]}}}}
+         expect answer /release/tasks/0/outcome busy
+         advance 7m
+         expect a unprotected
+         expect 0 calls"
+    ));
+    holds(&format!(
+        "{start}job j-1 finishes
+         expect a unprotected
+         expect 1 call"
+    ));
+}
+
+#[test]
+fn a_release_clears_only_protection_that_taskhold_set() {
+    for minutes in [30, 240] {
+        holds(&format!(
+            "job j-1 starts on a for 60m
+             protect a for {minutes}m
+             job j-1 finishes
+             expect a protected for {minutes}m
+             expect 1 call
+             expect 0 waiting
+             ask {{\"release\": {{\"tasks\": [\"$a\"]}}}}
+             expect answer /release/tasks/0/outcome foreign
+             expect 0 calls
+             ask {{\"release\": {{\"tasks\": [\"$a\"], \"force\": true, \"by\": \"joan\"}}}}
+             expect a unprotected"
+        ));
+    }
+    // A call without an answer: its protection is recognized by its minutes.
+    holds(
+        "ecs loses 1 answers of UpdateTaskProtection
+         job j-1 starts on a for 60m
+         job j-1 finishes
+         advance 6m
+         expect a unprotected
+         expect 0 waiting",
+    );
+}
+
+#[test]
+fn a_task_that_protects_itself_for_a_job_has_one_writer() {
+    holds(
+        "protect a for 2h
+         job j-1 starts on a for 2h protected 2h
+         expect 0 calls
+         job j-2 starts on a for 60m
+         expect a protected for 2h
+         expect 1 call
+         job j-2 finishes
+         expect 0 calls
+         expect a protected for 2h
+         job j-3 starts on b for 60m refused
+         expect alert protection-refused opened web
+         expect mail j-3
+         expect 0 calls",
+    );
+}
+
+#[test]
 fn a_release_never_leaves_a_live_job_unprotected() {
     // tests/sim.rs searches random orders for a counterexample; this is the shortest path to one.
     holds(
         "job j-1 starts on a for 60m
-         ecs loses 1 answers
+         ecs loses 1 answers of UpdateTaskProtection
          job j-1 finishes           # a release that may yet take effect
          job j-2 starts on a for 60m
          expect a protected for 60m

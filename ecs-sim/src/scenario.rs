@@ -19,6 +19,7 @@
 //! | `job j-1 starts on a [for 90m] [expected 30m] [attempt 2] [late 5m]` | its worker sends `job.started`; `late` delays the message |
 //! | `job j-1 beats [for 90m] …`, `job j-1 finishes …` | `job.heartbeat`, `job.finished`; `on a` is needed only for a job that has not started |
 //! | `job j starts on a to z [for 90m] …` | the same for each task from a to z at once, with jobs `j-a` to `j-z` |
+//! | `job … [protected 90m]`, `job … [refused]` | it reports that the task protects itself for this job, or that ECS refused that |
 //! | `again [3]` | redelivers the last message, once or three times |
 //! | `send {"version": 1, …}` | sends exactly this body; `$a` in it, and in payloads of `ask`, stands for the ARN of task a |
 //! | `sweep every 5m`, `lose 2 alerts` | starts the scheduled sweep; loses the next two calls to the topic |

@@ -10,8 +10,9 @@ use crate::ecs::arn::TaskId;
 use crate::service::remediation::carry_out::is_released;
 use crate::task::change::{ReleaseRule, TaskChange};
 use crate::task::outcome::TaskState;
+use crate::task::protection::Protection;
 use crate::task::record::TaskRecord;
-use crate::text::listed;
+use crate::text::{listed, shown_time};
 use tracing::warn;
 
 impl Commands<'_> {
@@ -52,9 +53,18 @@ impl Commands<'_> {
             let reason = "the state store has no record of it, so it may not be idle; `force` releases it";
             return Some(not_released(task, ReleaseOutcome::Foreign, reason.to_owned()));
         }
-        let live = record.live_jobs(self.services.tasks.clock.now()).count();
-        let reason = || format!("it has live jobs ({live}); `force` releases it, and they count as finished");
-        (live > 0).then(|| not_released(task, ReleaseOutcome::Busy, reason()))
+        let now = self.services.tasks.clock.now();
+        let live = record.live_jobs(now).count();
+        let reason = match (live, record.kept_until(now)) {
+            (0, None) => return None,
+            (0, Some(until)) => format!(
+                "a job outlived its declared time, reported no end, and is protected until {}; `force` releases it, and \
+                 the job counts as finished",
+                shown_time(until)
+            ),
+            (live, _) => format!("it has live jobs ({live}); `force` releases it, and they count as finished"),
+        };
+        Some(not_released(task, ReleaseOutcome::Busy, reason))
     }
 
     /// The answer for a task after the request to ECS.
@@ -68,6 +78,11 @@ impl Commands<'_> {
                 ReleasedTask { task_arn: task.to_string(), outcome: ReleaseOutcome::Released, reason: None }
             }
             TaskState::NotStored(reason) | TaskState::Known(_, Some(reason)) => failed(reason.to_string()),
+            TaskState::Known(TaskRecord { protection: Protection { foreign: Some(foreign), .. }, .. }, None) => {
+                let until = shown_time(foreign.until);
+                let reason = format!("another writer has protected it until {until}; `force` releases it");
+                not_released(task, ReleaseOutcome::Foreign, reason)
+            }
             TaskState::Known(_, None) => failed("a job has started on it in the meantime".to_owned()),
         }
     }

@@ -17,6 +17,7 @@ use crate::service::lookups::EventOrigin;
 use crate::service::recheck::Recheck;
 use crate::service::reconciler::SERVICES_AT_ONCE;
 use crate::task::outcome::{RetryReason, TaskState};
+use crate::task::stop::ObservedStop;
 use crate::text::shown_time;
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::StreamExt;
@@ -118,7 +119,12 @@ impl Function {
         let mut unobserved = HashMap::new();
         for (place, snapshot) in observed {
             match snapshot {
-                Ok(end) => gathered.changes[place].end = end,
+                Ok(observed) => {
+                    let change = &mut gathered.changes[place];
+                    if let Some(ObservedStop { end, protection }) = observed {
+                        (change.end, change.protection) = (Some(end), protection);
+                    }
+                }
                 Err(reason) => {
                     unobserved.insert(place, reason);
                 }

@@ -26,7 +26,7 @@ use crate::task::outcome::{RetryReason, TaskState};
 use crate::task::rate_limit::RateLimit;
 use crate::task::reconciler::TaskReconciler;
 use crate::task::record::TaskRecord;
-use crate::task::stop::TaskStopEvent;
+use crate::task::stop::{ObservedStop, TaskStopEvent};
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -206,7 +206,7 @@ impl Function {
         let task = &stop.task;
         let failed = |reason: RetryReason| FunctionError::Stop(task.to_string(), reason);
         let end = self.services.tasks.observe_stop(stop, &[], budget).await.map_err(failed)?;
-        let Some(end) = end else {
+        let Some(ObservedStop { end, protection }) = end else {
             // An earlier attempt may have left a pending notification.
             self.services.tasks.report_interruptions_of(task).await.map_err(failed)?;
             return Ok(format!("nothing to do for task {task}"));
@@ -215,7 +215,7 @@ impl Function {
             StopStage::Stopping => format!("reported that task {task} is stopping with running jobs"),
             StopStage::Stopped => format!("closed the jobs of task {task}"),
         };
-        let change = TaskChange { end: Some(end), ..TaskChange::none(task.clone()) };
+        let change = TaskChange { end: Some(end), protection, ..TaskChange::none(task.clone()) };
         if let Some(TaskState::NotStored(reason)) = self.services.tasks.reconcile(vec![change], budget).await.pop() {
             return Err(failed(reason));
         }

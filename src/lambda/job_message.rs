@@ -7,6 +7,7 @@ use crate::config::clusters::{Clusters, NameError};
 use crate::ecs::PROTECTION_MINUTES_MAX;
 use crate::ecs::arn::{Task, shown};
 use crate::lambda::job_message_fields::{JobMessageFields, MisnamedField};
+use crate::task::agent_protection::AgentProtection;
 use crate::task::job::{Job, JobKey, Labels, Reported};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -60,6 +61,8 @@ pub struct JobMessage {
     pub expected_duration_minutes: Option<u32>,
     /// Labels, shown to people.
     pub labels: Labels,
+    /// What the worker reports about protection that the task sets itself for this job.
+    pub protection: Option<AgentProtection>,
     /// Unknown fields whose names suggest that they stand for a known one. Their values are ignored.
     pub misnamed: Vec<MisnamedField>,
 }
@@ -121,6 +124,7 @@ impl JobMessageFields {
             max_duration_minutes: minutes("maxDurationMinutes", self.max_duration_minutes.as_ref())?,
             expected_duration_minutes: minutes("expectedDurationMinutes", self.expected_duration_minutes.as_ref())?,
             labels: labels(self.labels.as_ref())?,
+            protection: self.agent_protection()?,
             misnamed,
         })
     }
@@ -164,6 +168,13 @@ impl JobMessageFields {
         let Some(value) = &self.attempt else { return Ok(1) };
         let attempt = whole(value).filter(|number| *number >= 1);
         attempt.ok_or_else(|| wrong("attempt", value, RULE))
+    }
+
+    fn agent_protection(&self) -> Result<Option<AgentProtection>, JobMessageError> {
+        const RULE: &str = "an object with `by` \"agent\", and with `until`, a time as in RFC 3339, or `refused`, an \
+                            object with a `reason` of 1 to 256 characters";
+        let Some(value) = &self.protection else { return Ok(None) };
+        AgentProtection::read(value).map(Some).ok_or_else(|| wrong("protection", value, RULE))
     }
 
     fn task(&self, clusters: &Clusters) -> Result<Task, JobMessageError> {
@@ -216,6 +227,9 @@ impl JobMessage {
         let expected = self.expected_duration_minutes.map(after);
         job.expected_until = expected.map(|value| Reported { at: sent_at, value });
         job.labels = (!self.labels.is_empty()).then_some(Reported { at: sent_at, value: self.labels });
+        // ECS grants at most this from now on, whatever the message says.
+        let grantable = after(PROTECTION_MINUTES_MAX);
+        job.protection = self.protection.map(|report| Reported { at: sent_at, value: report.at_most(grantable) });
         ReportedJob { task: self.task, key: self.job, job }
     }
 }

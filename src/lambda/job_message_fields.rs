@@ -58,6 +58,7 @@ pub(crate) struct JobMessageFields {
     pub(crate) max_duration_minutes: Option<Value>,
     pub(crate) expected_duration_minutes: Option<Value>,
     pub(crate) labels: Option<Value>,
+    pub(crate) protection: Option<Value>,
     detail_type: Option<Value>,
     source: Option<Value>,
     detail: Option<Box<RawValue>>,
@@ -69,7 +70,7 @@ pub(crate) struct JobMessageFields {
 }
 
 /// The names of the fields of a job message.
-const FIELDS: [&str; 10] = [
+const FIELDS: [&str; 11] = [
     "version",
     "type",
     "jobId",
@@ -80,6 +81,7 @@ const FIELDS: [&str; 10] = [
     "maxDurationMinutes",
     "expectedDurationMinutes",
     "labels",
+    "protection",
 ];
 
 /// The members that mark an envelope.
@@ -109,6 +111,7 @@ impl JobMessageFields {
             "maxDurationMinutes" => &mut self.max_duration_minutes,
             "expectedDurationMinutes" => &mut self.expected_duration_minutes,
             "labels" => &mut self.labels,
+            "protection" => &mut self.protection,
             "detail-type" => &mut self.detail_type,
             "source" => &mut self.source,
             "Type" => &mut self.sns_type,
@@ -125,6 +128,7 @@ impl JobMessageFields {
             "maxDurationMinutes" => self.max_duration_minutes.is_none(),
             "expectedDurationMinutes" => self.expected_duration_minutes.is_none(),
             "labels" => self.labels.is_none(),
+            "protection" => self.protection.is_none(),
             "attempt" => self.attempt.is_none(),
             // The others are required, or have one that replaces them: their absence is an error of its own.
             _ => false,

@@ -46,8 +46,10 @@ pub fn message_outcome(
         TaskState::Known(_, None) => return MessageOutcome::Done,
         TaskState::Known(record, Some(unsettled)) => (record, unsettled),
     };
-    let job_lives = record.live_jobs(now).any(|(live, _)| live == job);
-    let release_is_open = record.wanted_until(now).is_none() && record.protection.is_set && record.stopped_at.is_none();
+    // A job for which the task protects itself waits for nothing.
+    let by_function = record.jobs.get(job).is_some_and(|job| !job.is_protected_by_agent());
+    let job_lives = by_function && record.live_jobs(now).any(|(live, _)| live == job);
+    let release_is_open = !record.is_busy(now) && record.protection.is_set() && record.stopped_at.is_none();
     // ECS does not know the task, or never protects it: its record was not created, or has given up its jobs.
     let is_given_up = is_of_no_task(unsettled) && !record.knows(job);
     let concerned = match message_type {

@@ -85,11 +85,13 @@ fn remember_idle(record: &mut ServiceRecord, snapshot: &ServiceSnapshot) {
     }
 }
 
-/// Records the tasks that ECS still refuses. With gaps in the snapshot, none is dropped.
+/// Records the tasks that ECS refuses. With gaps in the snapshot, none is dropped.
 fn remember_refused(record: &mut ServiceRecord, diagnosis: &Diagnosis) {
-    let is_refused = |task: &TaskId| diagnosis.refused_tasks.iter().any(|refused_task| refused_task.task == *task);
-    if diagnosis.gaps.is_empty() && !record.refused.iter().all(is_refused) {
-        record.refused = diagnosis.refused_tasks.iter().map(|refused_task| refused_task.task.clone()).collect();
+    let refused = diagnosis.refused_tasks.iter().map(|refused_task| refused_task.task.clone());
+    if diagnosis.gaps.is_empty() {
+        record.refused = refused.collect();
+    } else {
+        record.refused.extend(refused);
     }
 }
 

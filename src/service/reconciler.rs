@@ -155,18 +155,22 @@ impl ServiceReconciler {
         // Boxed: by far the largest future of an invocation, and most invocations never await it.
         let TaskReconciler { ecs, store, clock, .. } = &self.tasks;
         let snapshot = read_service(&**ecs, &**store, &**clock, service, &refused).boxed_local().await?;
-        let snapshot = snapshot.unwrap_or_else(|| ServiceSnapshot::gone(service, self.tasks.clock.now()));
+        let mut snapshot = snapshot.unwrap_or_else(|| ServiceSnapshot::gone(service, self.tasks.clock.now()));
+        self.repair_lost(&mut snapshot, budget).await;
         if snapshot.is_throttled() && !matches!(reason, Reason::Recheck(_)) {
             // An incomplete snapshot is not worth its calls, and the trigger is retried. A recheck uses what it has.
             return Err(RetryReason::Ecs(EcsError::Throttled));
         }
-        let StoredFindings { findings, recheck } = self.store_reconciled(service, &snapshot, reason).await?;
+        let StoredFindings { mut findings, recheck } = self.store_reconciled(service, &snapshot, reason).await?;
         self.await_releases(&snapshot, &findings.diagnosis).await;
         let mut remediations = findings.notes.clone();
         if let Some(action) = &findings.action {
             remediations = self.act(service, action, budget).await?;
             // ECS may have room for the refused tasks now.
-            self.request_again(service, &refused, budget).await;
+            let states = self.request_again(service, &refused, budget).await;
+            if !states.is_empty() && states.iter().all(|state| self.is_granted(state)) {
+                self.withdraw_refusals(service, &refused, &mut findings).await?;
+            }
         }
         let alerts = self.notify_all(&snapshot, &findings, &remediations).await?;
         recheck.map(|()| Reconciled::Done { alerts })

@@ -5,15 +5,21 @@ use crate::budget::Budget;
 use crate::ecs::TASKS_PER_READ_MAX;
 use crate::ecs::arn::{Task, TaskId};
 use crate::ecs::service::ServiceArn;
+use crate::service::alert::{AlertKind, Transition};
 use crate::service::diagnosis::Diagnosis;
+use crate::service::reconcile::Findings;
 use crate::service::reconciler::ServiceReconciler;
 use crate::service::record::ServiceRecord;
 use crate::service::schedule::Reason;
-use crate::service::snapshot::{Jobs, ServiceSnapshot, TaskSnapshot};
+use crate::service::snapshot::managed::is_managed;
+use crate::service::snapshot::read::jobs;
+use crate::service::snapshot::{Jobs, LostTask, ServiceSnapshot, TaskSnapshot};
+use crate::store::error::StoreError;
 use crate::store::{self, Changed, RECORDS_AT_ONCE};
 use crate::task::change::{RefusedBefore, TaskChange};
 use crate::task::outcome::{RetryReason, TaskState};
 use crate::task::record::{Membership, TaskRecord};
+use crate::text::shown_time;
 use futures_util::StreamExt;
 use futures_util::stream;
 use std::collections::{BTreeMap, BTreeSet};
@@ -128,12 +134,78 @@ impl ServiceReconciler {
     }
 
     /// Requests protection again for the refused tasks of a service.
-    pub(crate) async fn request_again(&self, service: &ServiceArn, refused: &BTreeSet<TaskId>, budget: Budget<'_>) {
+    pub(crate) async fn request_again(
+        &self,
+        service: &ServiceArn,
+        refused: &BTreeSet<TaskId>,
+        budget: Budget<'_>,
+    ) -> Vec<TaskState> {
         if refused.is_empty() {
-            return;
+            return Vec::new();
         }
         let change = |id| TaskChange { refusal: RefusedBefore::MayBeOver, ..TaskChange::none(service.task(id)) };
-        self.tasks.reconcile(refused.iter().map(change).collect(), budget).await;
+        self.tasks.reconcile(refused.iter().map(change).collect(), budget).await
+    }
+
+    /// Whether ECS no longer refuses what the jobs of a task need.
+    pub(crate) fn is_granted(&self, state: &TaskState) -> bool {
+        matches!(state, TaskState::Known(record, None) if record.refused_since(self.tasks.clock.now()).is_none())
+    }
+
+    /// Drops refusals that opened in this reconcile and were granted before any alert about them was sent. They stay
+    /// if another invocation has meanwhile recorded a refused task that is not among the `granted`.
+    pub(crate) async fn withdraw_refusals(
+        &self,
+        service: &ServiceArn,
+        granted: &BTreeSet<TaskId>,
+        findings: &mut Findings,
+    ) -> Result<(), StoreError> {
+        let (withdrawn, kept): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut findings.to_notify).into_iter().partition(|one| {
+                let is_refusal =
+                    matches!(one.incident.kind, AlertKind::ProtectionRefused | AlertKind::ProtectionExpiring);
+                is_refusal && one.event == Transition::Opened
+            });
+        findings.to_notify = kept;
+        if withdrawn.is_empty() {
+            return Ok(());
+        }
+        let stored = store::update(&*self.store, service, None, |record: &mut ServiceRecord| {
+            record.refused.retain(|task| !granted.contains(task));
+            let is_withdrawn = record.refused.is_empty();
+            if is_withdrawn {
+                withdrawn.iter().for_each(|one| drop(record.incidents.remove(&one.key)));
+            }
+            Changed { result: is_withdrawn, keep_until: ServiceRecord::keep_until(self.tasks.clock.now()) }
+        });
+        if !stored.await?.result {
+            findings.to_notify.extend(withdrawn);
+        }
+        Ok(())
+    }
+
+    /// Requests protection again for busy tasks that lost it, and puts the result into the snapshot.
+    pub(crate) async fn repair_lost(&self, snapshot: &mut ServiceSnapshot, budget: Budget<'_>) {
+        let lost = std::mem::take(&mut snapshot.lost);
+        if lost.is_empty() {
+            return;
+        }
+        let service = &snapshot.service.arn;
+        let change = |LostTask { task, until, seen }: &LostTask| {
+            let (task, until) = (service.task(task), shown_time(*until));
+            warn!(%task, until, "busy task lost its protection; requesting it again");
+            TaskChange { protection: *seen, refusal: RefusedBefore::MayBeOver, ..TaskChange::none(task) }
+        };
+        let states = self.tasks.reconcile(lost.iter().map(change).collect(), budget).await;
+        let managed = is_managed(&snapshot.service);
+        for (lost, state) in lost.iter().zip(states) {
+            let task = snapshot.tasks.iter_mut().find(|task| task.id == lost.task);
+            if let (Some(task), TaskState::Known(record, _)) = (task, state) {
+                task.protected_until = record.protection.confirmed_until.max(task.protected_until);
+                task.refused_since = record.refused_since(snapshot.at);
+                task.jobs = jobs(&record, snapshot.at, managed);
+            }
+        }
     }
 
     /// While a service has refused tasks, marks its protected tasks so that the release of any of them triggers a
@@ -171,7 +243,7 @@ impl ServiceReconciler {
 
 /// Whether the task no longer counts against the desired count: it has stopped, or taskhold no longer protects it.
 fn has_freed_room(record: &TaskRecord) -> bool {
-    !record.protection.is_set || record.stopped_at.is_some()
+    !record.protection.is_set() || record.stopped_at.is_some()
 }
 
 fn log_unrecorded(failure: &RetryReason) {

@@ -3,7 +3,7 @@
 
 use crate::ecs::arn::TaskId;
 use crate::service::snapshot::{JobSnapshot, Jobs, ServiceSnapshot, TaskSnapshot};
-use crate::task::plan::GRANT_TOLERANCE;
+use crate::task::minutes::GRANT_TOLERANCE;
 use jiff::Timestamp;
 
 /// Why live jobs of a task run without the protection that they need.

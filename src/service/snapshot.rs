@@ -13,6 +13,7 @@ use crate::ecs::arn::TaskId;
 use crate::ecs::error::EcsError;
 use crate::ecs::service::{Service, ServiceArn};
 use crate::store::error::StoreError;
+use crate::task::change::SeenProtection;
 use crate::task::job::{JobKey, Labels};
 
 use jiff::Timestamp;
@@ -28,12 +29,25 @@ pub struct ServiceSnapshot {
     pub tasks: Vec<TaskSnapshot>,
     /// Reads that failed. Empty if the snapshot is complete.
     pub gaps: Vec<Gap>,
+    /// Busy tasks that ECS protects for less time than it had confirmed.
+    pub lost: Vec<LostTask>,
+}
+
+/// A busy task that lost its protection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LostTask {
+    /// The task.
+    pub task: TaskId,
+    /// Until when ECS had confirmed its protection.
+    pub until: Timestamp,
+    /// What ECS reports.
+    pub seen: SeenProtection,
 }
 
 impl ServiceSnapshot {
     /// A service that ECS does not know, or no longer knows: without tasks.
     pub fn gone(arn: &ServiceArn, at: Timestamp) -> Self {
-        Self { at, service: Service::gone(arn.clone()), tasks: Vec::new(), gaps: Vec::new() }
+        Self { at, service: Service::gone(arn.clone()), tasks: Vec::new(), gaps: Vec::new(), lost: Vec::new() }
     }
 
     /// Whether a read failed because ECS throttled it.

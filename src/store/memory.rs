@@ -153,6 +153,7 @@ mod tests {
     use crate::ecs::service::ServiceArn;
     use crate::service::record::ServiceRecord;
     use crate::store;
+    use crate::task::own_protection::OwnProtection;
     use crate::task::record::TaskRecord;
     use futures_util::FutureExt;
     use std::time::Duration;
@@ -173,6 +174,12 @@ mod tests {
         Task { cluster, id: format!("{number:032x}").parse().unwrap() }
     }
 
+    fn open_record() -> TaskRecord {
+        let mut record = TaskRecord::default();
+        record.protection.own.push(OwnProtection::granted(Noon.now(), Timestamp::MAX));
+        record
+    }
+
     #[test]
     fn what_is_open_and_has_not_expired_is_on_one_page_and_nothing_else_is() {
         let store = MemoryStore::new(Arc::new(Noon));
@@ -180,8 +187,7 @@ mod tests {
             let keep_until = Noon.now() + jiff::SignedDuration::from_secs(seconds);
             store.put(&task(number), versioned, keep_until).now_or_never().unwrap().unwrap()
         };
-        let mut open = TaskRecord::default();
-        open.protection.is_set = true;
+        let open = open_record();
         let open = Versioned { record: open, version: 0 };
         let mut expected = Vec::new();
         for number in 0..3 * PAGE {
@@ -222,8 +228,7 @@ mod tests {
     fn what_was_stored_is_loaded_and_counted() {
         let store = MemoryStore::new(Arc::new(Noon));
         assert_eq!(store.count::<TaskRecord>(), 0);
-        let mut record = TaskRecord::default();
-        record.protection.is_set = true;
+        let record = open_record();
         for number in 0..2 {
             let versioned = Versioned { record: record.clone(), version: 0 };
             let stored = store.put(&task(number), &versioned, Noon.now()).now_or_never().unwrap().unwrap();
@@ -265,8 +270,7 @@ mod tests {
     #[test]
     fn a_record_is_on_no_page_from_the_moment_on_in_which_it_may_be_forgotten() {
         let store = MemoryStore::new(Arc::new(Noon));
-        let mut open = TaskRecord::default();
-        open.protection.is_set = true;
+        let open = open_record();
         let open = Versioned { record: open, version: 0 };
         store.put(&task(0), &open, Noon.now()).now_or_never().unwrap().unwrap();
         let page = StorePages::<TaskRecord>::page(&store, None).now_or_never().unwrap().unwrap();
@@ -291,14 +295,13 @@ mod tests {
     fn what_was_only_guessed_is_read_before_it_counts_as_unchanged() {
         let store = MemoryStore::new(Arc::new(Noon));
         let later = Noon.now() + jiff::SignedDuration::from_hours(1);
-        let mut held = TaskRecord::default();
-        held.protection.is_set = true;
+        let held = open_record();
         let stored = Versioned { record: held.clone(), version: 0 };
         store.put(&task(0), &stored, later).now_or_never().unwrap().unwrap();
         let task = task(0);
         let guess = Versioned::default();
         let updated = store::update(&store, &task, Some(&guess), |record: &mut TaskRecord| store::Changed {
-            result: record.protection.is_set,
+            result: record.protection.is_set(),
             keep_until: later,
         });
         let updated = updated.now_or_never().unwrap().unwrap();

@@ -1,7 +1,8 @@
 //! Which task records a sweep must act on.
 
 use crate::task::change::SeenProtection;
-use crate::task::plan::{Decision, GRANT_TOLERANCE, KeepReason, decide_protection};
+use crate::task::minutes::GRANT_TOLERANCE;
+use crate::task::plan::{Decision, KeepReason, decide_protection};
 use crate::task::record::TaskRecord;
 use jiff::Timestamp;
 
@@ -34,7 +35,13 @@ pub fn attention(record: &TaskRecord, now: Timestamp) -> Attention {
         _ if has_stale_calls && !record.is_open() => Attention::Open,
         Decision::Request(_) => Attention::Open,
         Decision::Keep(KeepReason::Confirmed { until }) => Attention::Compare { until },
-        Decision::Keep(KeepReason::Idle | KeepReason::Stopped | KeepReason::RefusedJustNow) => Attention::None,
+        Decision::Keep(
+            KeepReason::Idle
+            | KeepReason::Stopped
+            | KeepReason::RefusedJustNow
+            | KeepReason::ByAgent
+            | KeepReason::Outlived { .. },
+        ) => Attention::None,
     }
 }
 

@@ -5,7 +5,8 @@
 //! share a call. It is never rounded down: a task is never protected for less time than its jobs declared.
 
 use crate::ecs::arn::{ClusterArn, Task};
-use crate::ecs::{PROTECTION_MINUTES_MAX, ProtectionSetting, TASKS_PER_PROTECTION_CALL_MAX};
+use crate::ecs::{ProtectionSetting, TASKS_PER_PROTECTION_CALL_MAX};
+use crate::task::minutes::{minutes_max, minutes_until};
 use crate::task::protection::ProtectionRequest;
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -30,24 +31,6 @@ pub struct ProtectionCall<T> {
     pub setting: ProtectionSetting,
     /// 1..=[`TASKS_PER_PROTECTION_CALL_MAX`] requests, each for a different task.
     pub requests: Vec<TaskRequest<T>>,
-}
-
-/// The minutes to request so that protection that begins at `now` lasts until `until`: whole minutes, rounded
-/// up, within the limits of ECS.
-pub fn minutes_until(until: Timestamp, now: Timestamp) -> u32 {
-    // Rounded up from nanoseconds: SQS's times have milliseconds, but a clock has nanoseconds.
-    let nanos = u128::try_from(until.duration_since(now).as_nanos()).unwrap_or(0);
-    let minutes = u32::try_from(nanos.div_ceil(60_000_000_000)).unwrap_or(PROTECTION_MINUTES_MAX);
-    minutes.clamp(1, PROTECTION_MINUTES_MAX)
-}
-
-/// The most minutes that a request may be rounded up to: the remaining time plus 5 % or one minute, in whole
-/// minutes, but at least [`minutes_until`].
-pub fn minutes_max(until: Timestamp, now: Timestamp) -> u32 {
-    let left_ms = u64::try_from(until.duration_since(now).as_millis()).unwrap_or(0);
-    let most_ms = left_ms + (left_ms / 20).max(60_000);
-    let most = u32::try_from(most_ms / 60_000).unwrap_or(PROTECTION_MINUTES_MAX);
-    most.clamp(minutes_until(until, now), PROTECTION_MINUTES_MAX)
 }
 
 /// Groups requests into the fewest calls. There must be at most one request for each task.
@@ -131,16 +114,6 @@ mod tests {
     }
 
     #[test]
-    fn a_part_of_a_minute_is_asked_for_as_a_whole_one() {
-        assert_eq!(minutes_until(in_minutes(90), now()), 90);
-        assert_eq!(minutes_until(in_minutes(90) + SignedDuration::from_millis(1), now()), 91);
-        assert_eq!(minutes_until(in_minutes(90) + SignedDuration::from_nanos(1), now()), 91);
-        assert_eq!(minutes_until(in_minutes(90) - SignedDuration::from_secs(59), now()), 90);
-        assert_eq!(minutes_until(now(), now()), 1);
-        assert_eq!(minutes_until(in_minutes(2880) + SignedDuration::from_secs(5), now()), 2880);
-    }
-
-    #[test]
     fn ten_tasks_of_one_duration_share_a_call_and_the_eleventh_has_its_own() {
         assert_eq!(sizes_and_minutes(&[60; 11]), [(10, 60), (1, 60)]);
     }
@@ -154,15 +127,6 @@ mod tests {
     #[test]
     fn short_durations_may_be_rounded_up_by_a_minute() {
         assert_eq!(sizes_and_minutes(&[1, 2, 3]), [(2, 2), (1, 3)]);
-    }
-
-    #[test]
-    fn the_bound_is_reckoned_from_the_time_that_is_left_and_not_from_whole_minutes() {
-        let left = in_minutes(1) - SignedDuration::from_secs(10);
-        assert_eq!((minutes_until(left, now()), minutes_max(left, now())), (1, 1), "two would be 70 seconds too much");
-        assert_eq!(minutes_max(in_minutes(1), now()), 2);
-        assert_eq!(minutes_max(in_minutes(100) - SignedDuration::from_secs(1), now()), 104);
-        assert_eq!(minutes_max(in_minutes(2880), now()), 2880);
     }
 
     #[test]

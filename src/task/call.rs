@@ -21,9 +21,9 @@ use tracing::{debug, error, info, warn};
 /// How often a throttled call is sent again. All pauses together take 0.75 to 1.5 s, in which the bucket
 /// refills by at least 60 calls. If the bucket is still empty then, the message is better retried through the
 /// queue.
-const THROTTLED_RETRIES_MAX: u32 = 4;
+pub(crate) const THROTTLED_RETRIES_MAX: u32 = 4;
 /// The pause after the first throttled attempt; doubled for each further one.
-const THROTTLED_PAUSE: Duration = Duration::from_millis(50);
+pub(crate) const THROTTLED_PAUSE: Duration = Duration::from_millis(50);
 
 impl Reconcile<'_> {
     pub(crate) async fn make_call(&self, call: ProtectionCall<BoxedStage>) -> Vec<CalledStage> {
@@ -94,7 +94,7 @@ impl Reconcile<'_> {
 
 /// An additional delay of at most one pause, derived from the task's id, so that calls that were throttled
 /// together are not retried together.
-fn jitter(pause: Duration, id: &TaskId) -> Duration {
+pub(crate) fn jitter(pause: Duration, id: &TaskId) -> Duration {
     let byte = id.as_str().bytes().fold(0_u8, |mixed, byte| mixed.wrapping_mul(31).wrapping_add(byte));
     pause * u32::from(byte) / 256
 }
@@ -192,7 +192,7 @@ fn log_result(task: &Task, result: &CallResult) {
             let detail = refusal.detail.as_deref().unwrap_or_default();
             warn!(%task, reason = refusal.reason.as_str(), detail, "protection refused");
         }
-        CallResult::WithoutEffect | CallResult::Unknown => {}
+        CallResult::Foreign(_) | CallResult::WithoutEffect | CallResult::Unknown => {}
     }
 }
 
@@ -201,6 +201,7 @@ mod tests {
     use super::*;
     use crate::config::clusters::Clusters;
     use crate::store::Versioned;
+    use crate::task::change::ReleaseRule;
     use crate::task::job::{Job, JobKey};
     use crate::task::protection::ProtectionRequest;
     use crate::task::record::TaskRecord;
@@ -219,7 +220,8 @@ mod tests {
                 record.merge_job(&JobKey { job_id: (*id).to_owned(), attempt: 1 }, &job);
             }
             let versioned = Versioned { record, version: 0 };
-            let stage = Stage { at: 0, task: task.clone(), versioned, next: Next::End(None) };
+            let release = ReleaseRule::ByJobs;
+            let stage = Stage { at: 0, task: task.clone(), versioned, release, next: Next::End(None) };
             why(&TaskRequest { task, protection: ProtectionRequest::Clear, tag: Box::new(stage) }, minute(10))
         };
         assert_eq!(why_of(&[("over", 5)]), "no live job");

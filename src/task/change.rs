@@ -18,7 +18,7 @@ pub struct TaskChange {
     pub protection: SeenProtection,
     /// Whether a refused protection is requested again at once.
     pub refusal: RefusedBefore,
-    /// Whether to clear the protection regardless of who set it.
+    /// Whether to clear the protection of an idle task that taskhold has not set, or of a busy one.
     pub release: ReleaseRule,
 }
 
@@ -28,11 +28,23 @@ pub enum ReleaseRule {
     /// No: the jobs decide.
     #[default]
     ByJobs,
-    /// Yes, if the task is idle, even if another writer set the protection: a person or the service's policy
-    /// allows it.
+    /// Yes, if the task is idle and taskhold set the protection that ECS reports, even if the task record does not say
+    /// so: a person asks for it.
     IfIdle,
-    /// Yes: its live jobs count as finished.
+    /// Yes, if the task is idle, whichever writer set the protection: the service's tag allows it.
+    IfIdleByAnyWriter,
+    /// Yes, whichever writer set the protection: its jobs count as finished.
     ByForce,
+}
+
+impl ReleaseRule {
+    /// Whether a release clears only protection that taskhold set, so that ECS is asked first.
+    pub fn clears_own_only(self) -> bool {
+        match self {
+            Self::ByJobs | Self::IfIdle => true,
+            Self::IfIdleByAnyWriter | Self::ByForce => false,
+        }
+    }
 }
 
 /// What a recent refusal means for the next request.

@@ -68,7 +68,7 @@ impl Reconcile<'_> {
             for ids in ids.chunks(TASKS_PER_READ_MAX) {
                 let known: Option<BTreeSet<TaskId>> = match self.time_is_short() {
                     true => None,
-                    false => match self.reads.describe_tasks(&cluster, ids).await {
+                    false => match self.ecs.describe_tasks(&cluster, ids).await {
                         Ok(described) => Some(described.into_iter().map(|task| task.id).collect()),
                         Err(failure) => {
                             warn!(cluster = %cluster.name, %failure, "could not read whether ECS knows tasks");

@@ -4,7 +4,7 @@ use crate::ecs::arn::Task;
 use crate::ecs::task::StopCause;
 use crate::outbox::Delivery;
 use crate::task::job::{JobKey, Labels};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// How far the stop of a task has come.
@@ -91,11 +91,19 @@ pub struct Interruption {
     /// Exit codes by container name; a container without one is left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exit_codes: Vec<(String, i32)>,
-    /// Until when ECS had confirmed protection, if that time had not passed. Together with a `stopCode` of
-    /// the service scheduler it proves that ECS stopped a task that it protected.
+    /// Until when ECS had confirmed protection, if that time had not passed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protected_until: Option<Timestamp>,
+    /// When ECS last reported that protection. Another writer may have cleared it since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protection_reported_at: Option<Timestamp>,
+    /// When ECS reported less protection than it had confirmed, although taskhold had cleared none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protection_lost_at: Option<Timestamp>,
 }
+
+/// How close to the stop ECS must have reported protection to say that ECS stopped a protected task.
+const CLOSE_TO_THE_STOP: SignedDuration = SignedDuration::from_secs(60);
 
 impl Interruption {
     /// Whether the interruption names the job.
@@ -103,9 +111,12 @@ impl Interruption {
         self.jobs.iter().any(|job| job.key == *key)
     }
 
-    /// Whether the service scheduler stopped the task although ECS had confirmed its protection.
+    /// Whether the service scheduler stopped the task although ECS reported its protection close to the stop.
     pub fn was_protected_in_vain(&self) -> bool {
-        self.protected_until.is_some() && self.stop_code.as_deref() == Some("ServiceSchedulerInitiated")
+        let is_close = |reported_at: Timestamp| self.at.duration_since(reported_at) <= CLOSE_TO_THE_STOP;
+        self.protected_until.is_some()
+            && self.protection_reported_at.is_some_and(is_close)
+            && self.stop_code.as_deref() == Some("ServiceSchedulerInitiated")
     }
 }
 
@@ -114,9 +125,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_service_scheduler_stops_in_vain_what_is_protected() {
+    fn only_the_service_scheduler_stops_in_vain_what_ecs_reported_protected_just_before() {
         let minute = |minute: i64| Timestamp::from_second(1_700_000_000 + minute * 60).unwrap();
-        let was_in_vain = |stop_code: &str, protected_until| {
+        let was_in_vain = |stop_code: &str, protected_until, reported_minutes_before: i64| {
             let interruption = Interruption {
                 stage: StopStage::Stopped,
                 at: minute(0),
@@ -126,11 +137,14 @@ mod tests {
                 stopped_reason: None,
                 exit_codes: Vec::new(),
                 protected_until,
+                protection_reported_at: Some(minute(-reported_minutes_before)),
+                protection_lost_at: None,
             };
             interruption.was_protected_in_vain()
         };
-        assert!(was_in_vain("ServiceSchedulerInitiated", Some(minute(5))));
-        assert!(!was_in_vain("ServiceSchedulerInitiated", None));
-        assert!(!was_in_vain("SpotInterruption", Some(minute(5))));
+        assert!(was_in_vain("ServiceSchedulerInitiated", Some(minute(5)), 1));
+        assert!(!was_in_vain("ServiceSchedulerInitiated", Some(minute(5)), 2));
+        assert!(!was_in_vain("ServiceSchedulerInitiated", None, 0));
+        assert!(!was_in_vain("SpotInterruption", Some(minute(5)), 0));
     }
 }

@@ -4,6 +4,7 @@
 //! further value of the two. The merge is commutative, associative and idempotent, so any order and number of
 //! deliveries leads to the same state.
 
+use crate::task::agent_protection::AgentProtection;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -55,6 +56,10 @@ pub struct Job {
     /// The last report of labels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<Reported<Labels>>,
+    /// The last report about the protection that the task sets itself for this job. `None` if the function protects
+    /// the task for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protection: Option<Reported<AgentProtection>>,
 }
 
 /// A reported value with its time. The latest value wins; of two with the same time the greater wins, so that
@@ -68,8 +73,8 @@ pub struct Reported<T> {
 }
 
 impl Job {
-    /// Merges the report of another delivery or instance about the same job. A finished job keeps neither labels nor an
-    /// expectation.
+    /// Merges the report of another delivery or instance about the same job. A finished job keeps no labels, no
+    /// expectation and no report about protection.
     pub fn merge(&mut self, other: &Self) {
         self.started_at = match (self.started_at, other.started_at) {
             (Some(mine), Some(theirs)) => Some(mine.min(theirs)),
@@ -81,15 +86,35 @@ impl Job {
         later(&mut self.reported_at, other.reported_at.as_ref());
         later(&mut self.finished_at, other.finished_at.as_ref());
         later(&mut self.labels, other.labels.as_ref());
+        later(&mut self.protection, other.protection.as_ref());
         if self.finished_at.is_some() {
-            // Nothing shows them any more, and they are most of a job's size.
-            (self.expected_until, self.labels) = (None, None);
+            // Nothing uses them any more, and they are most of a job's size.
+            (self.expected_until, self.labels, self.protection) = (None, None, None);
         }
     }
 
     /// Until when the job may run: the declared end, or else the presumed one.
     pub fn until(&self) -> Option<Timestamp> {
         self.declared_until.or(self.presumed_until)
+    }
+
+    /// Whether the task protects itself for this job.
+    pub fn is_protected_by_agent(&self) -> bool {
+        self.protection.is_some()
+    }
+
+    /// Until when the task has protected itself for this job, according to its worker.
+    pub fn agent_until(&self) -> Option<Timestamp> {
+        match self.protection.as_ref()?.value {
+            AgentProtection::Until(until) => Some(until),
+            AgentProtection::Refused { .. } => None,
+        }
+    }
+
+    /// Since when ECS refuses to protect the task for this job, according to its worker.
+    pub fn agent_refused_at(&self) -> Option<Timestamp> {
+        let report = self.protection.as_ref()?;
+        matches!(report.value, AgentProtection::Refused { .. }).then_some(report.at)
     }
 
     /// The end of the job if it is live at `now`; `None` if it has finished or its end has passed.

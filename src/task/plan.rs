@@ -1,13 +1,10 @@
 //! Decides which protection to request for one task. Pure.
 
 use crate::ecs::{FailureReason, PROTECTION_MINUTES_MAX};
+use crate::task::minutes::GRANT_TOLERANCE;
 use crate::task::protection::ProtectionRequest;
 use crate::task::record::TaskRecord;
 use jiff::{SignedDuration, Timestamp};
-
-/// A grant that ends this much before the end of a job counts as sufficient. ECS computes the expiry with its
-/// own clock when it handles the call, so a grant of exactly the requested minutes may appear a second short.
-pub const GRANT_TOLERANCE: SignedDuration = SignedDuration::from_secs(30);
 
 /// How long no protection is requested for a task after `DEPLOYMENT_BLOCKED`, however many heartbeats arrive:
 /// ECS would refuse those requests too.
@@ -40,15 +37,26 @@ pub enum KeepReason {
     Stopped,
     /// ECS has just refused protection because a deployment is blocked.
     RefusedJustNow,
+    /// The task protects itself for all of its live jobs.
+    ByAgent,
+    /// A job outlived its declared time and reported no end, so the protection stays until it expires.
+    Outlived {
+        /// When the protection expires.
+        until: Timestamp,
+    },
 }
 
 /// Decides for one task.
 ///
+/// A task with live jobs for which it protects itself has another writer: the function may lengthen the protection for
+/// its own jobs and clears nothing.
+///
 /// If the task has live jobs and no confirmed protection until the latest of their ends, request all of that
 /// time at once. A short protection that needs renewals would expire when it matters most, because ECS can
 /// refuse a renewal while a deployment is blocked (aws-facts "ECS: the protection API": the renewal trap). If
-/// the task has no live job and taskhold set its protection, clear it. No request shortens a confirmed
-/// protection, because requests are sent only when the confirmed protection is too short.
+/// the task has no live job and taskhold set its protection, clear it, unless a job outlived its declared time: it
+/// reported no end. No request shortens a confirmed protection, because requests are sent only when the confirmed
+/// protection is too short.
 pub fn decide_protection(record: &TaskRecord, now: Timestamp) -> Decision {
     let protection = &record.protection;
     if record.stopped_at.is_some() {
@@ -57,9 +65,13 @@ pub fn decide_protection(record: &TaskRecord, now: Timestamp) -> Decision {
     // One call cannot grant more; later messages request the rest.
     let grantable = now.saturating_add(PROTECTION_MAX).unwrap_or(Timestamp::MAX);
     let Some(until) = record.wanted_until(now).map(|until| until.min(grantable)) else {
-        return match protection.is_set {
-            true => Decision::Request(ProtectionRequest::Clear),
-            false => Decision::Keep(KeepReason::Idle),
+        if record.live_jobs(now).next().is_some() {
+            return Decision::Keep(KeepReason::ByAgent);
+        }
+        return match (record.kept_until(now), protection.is_set()) {
+            (Some(until), _) => Decision::Keep(KeepReason::Outlived { until }),
+            (None, true) => Decision::Request(ProtectionRequest::Clear),
+            (None, false) => Decision::Keep(KeepReason::Idle),
         };
     };
     if let Some(confirmed) = protection.confirmed_until
@@ -75,7 +87,10 @@ pub fn decide_protection(record: &TaskRecord, now: Timestamp) -> Decision {
         {
             Decision::Keep(KeepReason::RefusedJustNow)
         }
-        _ => Decision::Request(ProtectionRequest::ProtectUntil(until)),
+        _ => {
+            let covered = record.covered_until(now).map(|covered| covered.min(grantable));
+            Decision::Request(ProtectionRequest::ProtectUntil(covered.map_or(until, |covered| covered.max(until))))
+        }
     }
 }
 

@@ -8,6 +8,8 @@
 //! the earliest end. See SEMANTICS.md, "A release never leaves a live job unprotected".
 
 use crate::ecs::FailureReason;
+use crate::task::minutes::GRANT_TOLERANCE;
+use crate::task::own_protection::OwnProtection;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -46,9 +48,6 @@ pub struct Call {
     pub request: ProtectionRequest,
     /// When the call was recorded, by the caller's clock.
     pub started_at: Timestamp,
-    /// Whether taskhold counted the task as protected ([`Protection::is_set`]) before this call.
-    #[serde(default)]
-    pub was_set: bool,
     /// The calls that were in flight at the same time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub overlaps: Option<Overlaps>,
@@ -64,6 +63,20 @@ pub struct Overlaps {
 }
 
 impl Call {
+    /// The protection that exists if the call takes effect. `None` for a call that clears protection.
+    fn may_set(&self) -> Option<OwnProtection> {
+        match self.request {
+            ProtectionRequest::Clear => None,
+            ProtectionRequest::ProtectUntil(until) => {
+                Some(OwnProtection::requested(self.started_at, until, LATE_EFFECT_MAX))
+            }
+        }
+    }
+
+    fn overlapped_a_protection(&self) -> bool {
+        self.overlaps.is_some_and(|others| others.greatest != ProtectionRequest::Clear)
+    }
+
     fn overlap(&mut self, request: ProtectionRequest) {
         self.overlaps = Some(match self.overlaps {
             None => Overlaps { least: request, greatest: request },
@@ -79,8 +92,10 @@ impl Call {
 pub enum CallResult {
     /// ECS protects the task until then.
     Granted(Timestamp),
-    /// ECS cleared the protection, or no longer knows the task.
+    /// ECS cleared the protection, does not protect the task, or no longer knows it.
     Cleared,
+    /// A release was not sent, because ECS reports protection until then that taskhold has not set.
+    Foreign(Timestamp),
     /// ECS refused the task; nothing changed.
     Refused(Refusal),
     /// The call certainly had no effect: it was not sent, throttled or denied.
@@ -93,7 +108,7 @@ impl CallResult {
     /// Whether the result proves that the task exists or existed.
     fn proves_task(&self) -> bool {
         match self {
-            Self::Granted(_) => true,
+            Self::Granted(_) | Self::Foreign(_) => true,
             Self::Refused(refusal) => refusal.reason != FailureReason::Missing,
             Self::Cleared | Self::WithoutEffect | Self::Unknown => false,
         }
@@ -112,20 +127,49 @@ pub struct Refusal {
     pub at: Timestamp,
 }
 
-/// The protection of a task as requested by taskhold. Protection that other writers set is not included.
+/// Protection that another writer set: the worker itself, another program or a person. taskhold does not clear it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForeignProtection {
+    /// Until when ECS reported it.
+    pub until: Timestamp,
+    /// When ECS reported it.
+    pub at: Timestamp,
+}
+
+/// Protection that another writer shortened or cleared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LostProtection {
+    /// Until when ECS had confirmed it.
+    pub until: Timestamp,
+    /// When ECS reported less.
+    pub at: Timestamp,
+}
+
+/// The protection of a task as requested by taskhold.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Protection {
     next_call: CallId,
     /// Calls that may still take effect.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub in_flight: Vec<Call>,
-    /// Whether taskhold has requested protection since ECS last certainly cleared it.
-    #[serde(default)]
-    pub is_set: bool,
+    /// The protection that taskhold may have set and ECS may still report, the latest call last. An answer that no
+    /// other call overlapped leaves one, or none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub own: Vec<OwnProtection>,
+    /// The protection of another writer that ECS reported before a release. It ends what taskhold knew of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub foreign: Option<ForeignProtection>,
     /// Whether an answer has proved that ECS knows the task. From then on `MISSING` means that the task has
     /// ended.
     #[serde(default)]
     pub is_known: bool,
+    /// Protection that ECS had confirmed and later reported missing or shorter, although taskhold had not cleared it.
+    /// Kept until ECS confirms protection again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<LostProtection>,
+    /// When ECS last reported that the confirmed protection is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reported_at: Option<Timestamp>,
     /// ECS protects the task at least until then, whatever the calls in flight do. `None` if no protection is
     /// certain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -142,16 +186,41 @@ pub struct Protection {
 }
 
 impl Protection {
-    /// Forgets calls that can no longer take effect.
+    /// Forgets calls that can no longer take effect, and protection that has expired. What a forgotten call may have
+    /// set stays until the next certain answer.
     pub fn forget_stale(&mut self, now: Timestamp) {
-        self.in_flight.retain(|call| now.duration_since(call.started_at) < LATE_EFFECT_MAX);
+        let is_stale = |call: &Call| now.duration_since(call.started_at) >= LATE_EFFECT_MAX;
+        for stale in self.in_flight.iter().filter(|call| is_stale(call)) {
+            self.own.extend(stale.may_set());
+        }
+        self.in_flight.retain(|call| !is_stale(call));
+        self.own.retain(|own| own.latest > now);
+        let surplus = self.own.len().saturating_sub(CALLS_IN_FLIGHT_MAX);
+        self.own.drain(..surplus);
+        self.foreign = self.foreign.filter(|foreign| foreign.until > now);
     }
 
-    /// Until when the record must be kept: the end of the certain protection and of the calls in flight.
+    /// Whether ECS may report protection that taskhold set.
+    pub fn is_set(&self) -> bool {
+        self.may_have_set().next().is_some()
+    }
+
+    /// Whether taskhold set the protection that ECS reports: its expiry is the one of the last grant, or fits a call
+    /// whose result is not known.
+    pub fn is_own(&self, reported: Timestamp) -> bool {
+        self.may_have_set().any(|own| own.fits(reported))
+    }
+
+    /// The protection of settled calls, of forgotten ones and of those in flight.
+    pub(crate) fn may_have_set(&self) -> impl Iterator<Item = OwnProtection> {
+        self.own.iter().copied().chain(self.in_flight.iter().filter_map(Call::may_set))
+    }
+
+    /// Until when the record must be kept: the end of the protection and of the calls in flight.
     pub(crate) fn keep_until(&self) -> Option<Timestamp> {
         let calls = self.in_flight.iter().map(|call| call.started_at).max();
         let over = calls.map(|started_at| started_at.saturating_add(LATE_EFFECT_MAX).unwrap_or(Timestamp::MAX));
-        over.max(self.confirmed_until)
+        over.max(self.confirmed_until).max(self.may_have_set().map(|own| own.latest).max())
     }
 
     /// Records a call that is about to be sent. `None` if too many are in flight.
@@ -161,14 +230,13 @@ impl Protection {
         }
         let id = self.next_call;
         self.next_call += 1;
-        let mut call = Call { id, request, started_at: now, was_set: self.is_set, overlaps: None };
+        let mut call = Call { id, request, started_at: now, overlaps: None };
         for other in &mut self.in_flight {
             other.overlap(request);
             call.overlap(other.request);
         }
         self.in_flight.push(call);
         self.lower_to(request);
-        self.is_set |= request != ProtectionRequest::Clear;
         Some(id)
     }
 
@@ -191,31 +259,40 @@ impl Protection {
         };
         let call = self.in_flight.remove(at);
         match result {
-            CallResult::Granted(until) => {
-                // Not the maximum with the earlier certain end: ECS may grant less than was requested.
-                self.forget_refusal();
-                let granted = ProtectionRequest::ProtectUntil(until);
-                self.confirmed_until = match call.overlaps.map_or(granted, |others| others.least.min(granted)) {
-                    ProtectionRequest::Clear => None,
-                    ProtectionRequest::ProtectUntil(certain) => Some(certain),
-                };
-            }
+            CallResult::Granted(until) => self.settle_granted(&call, until),
             CallResult::Cleared => {
                 self.forget_refusal();
-                let all_releases = call.overlaps.is_none_or(|others| others.greatest == ProtectionRequest::Clear);
-                if all_releases {
-                    self.is_set = false;
+                if !call.overlapped_a_protection() {
+                    (self.own, self.foreign) = (Vec::new(), None);
                 }
+            }
+            CallResult::Foreign(_) if call.overlaps.is_some() => {}
+            CallResult::Foreign(until) => {
+                self.own = Vec::new();
+                self.foreign = Some(ForeignProtection { until, at: call.started_at });
             }
             CallResult::Refused(refusal) => {
                 self.refused_since = self.refused_since.or(Some(refusal.at));
                 self.may_retry_now = false;
                 self.refusal = Some(refusal);
-                self.undo_set(&call);
             }
-            CallResult::WithoutEffect => self.undo_set(&call),
-            CallResult::Unknown => {}
+            CallResult::WithoutEffect | CallResult::Unknown => {}
         }
+    }
+
+    fn settle_granted(&mut self, call: &Call, until: Timestamp) {
+        self.forget_refusal();
+        (self.foreign, self.lost, self.reported_at) = (None, None, Some(call.started_at));
+        // Not the maximum with the earlier certain end: ECS may grant less than was requested.
+        let granted = ProtectionRequest::ProtectUntil(until);
+        self.confirmed_until = match call.overlaps.map_or(granted, |others| others.least.min(granted)) {
+            ProtectionRequest::Clear => None,
+            ProtectionRequest::ProtectUntil(certain) => Some(certain),
+        };
+        if !call.overlapped_a_protection() {
+            self.own.clear();
+        }
+        self.own.push(OwnProtection::granted(call.started_at, until));
     }
 
     /// Allows a request for a refused task at once: the blocking deployment may be over.
@@ -229,17 +306,15 @@ impl Protection {
 
     /// Records the protection that ECS reports. A report can only lower the certain end: it may miss a grant
     /// that is on its way, whose caller will record the result.
-    pub fn see(&mut self, protected_until: Option<Timestamp>) {
-        self.confirmed_until = self.confirmed_until.min(protected_until);
-    }
-
-    /// Undoes [`Protection::is_set`] for a call that certainly had no effect, unless an overlapping call
-    /// protects: taskhold must not clear protection that another writer set.
-    fn undo_set(&mut self, call: &Call) {
-        let others_protect = call.overlaps.is_some_and(|others| others.greatest != ProtectionRequest::Clear);
-        if !call.was_set && !others_protect {
-            self.is_set = false;
+    pub fn see(&mut self, protected_until: Option<Timestamp>, now: Timestamp) {
+        match self.confirmed_until.filter(|confirmed| *confirmed > now) {
+            Some(until) if protected_until.is_none_or(|seen| until.duration_since(seen) > GRANT_TOLERANCE) => {
+                self.lost = Some(LostProtection { until, at: now });
+            }
+            Some(_) => self.reported_at = Some(now),
+            None => {}
         }
+        self.confirmed_until = self.confirmed_until.min(protected_until);
     }
 
     fn lower_to(&mut self, request: ProtectionRequest) {
@@ -279,7 +354,7 @@ mod tests {
         protection.settle(release, CallResult::Cleared);
         protection.settle(call, CallResult::Granted(at(60)));
         assert_eq!(protection.confirmed_until, None);
-        assert!(protection.is_set);
+        assert!(protection.is_set());
     }
 
     #[test]
@@ -307,7 +382,7 @@ mod tests {
         let call = protection.begin(protect(60), at(0)).unwrap();
         protection.settle(call, CallResult::Granted(at(60)));
         for (seen, certain) in [(Some(90), Some(60)), (Some(30), Some(30)), (None, None), (Some(90), None)] {
-            protection.see(seen.map(at));
+            protection.see(seen.map(at), at(1));
             assert_eq!(protection.confirmed_until, certain.map(at), "after {seen:?}");
         }
     }
@@ -328,11 +403,11 @@ mod tests {
         let _protect = protection.begin(protect(60), at(0)).unwrap();
         let release = protection.begin(ProtectionRequest::Clear, at(0)).unwrap();
         protection.settle(release, CallResult::Cleared);
-        assert!(protection.is_set);
+        assert!(protection.is_set());
         protection.forget_stale(at(3));
         let again = protection.begin(ProtectionRequest::Clear, at(3)).unwrap();
         protection.settle(again, CallResult::Cleared);
-        assert!(!protection.is_set);
+        assert!(!protection.is_set());
     }
 
     #[test]
@@ -381,7 +456,7 @@ mod tests {
             assert_eq!(protection.is_known, is_known, "{result:?}");
             let release = protection.begin(ProtectionRequest::Clear, at(1)).unwrap();
             protection.settle(release, CallResult::Cleared);
-            protection.see(None);
+            protection.see(None, at(1));
             assert_eq!(protection.is_known, is_known, "{result:?}, and its end");
         }
     }
@@ -399,12 +474,12 @@ mod tests {
         let mut protection = Protection::default();
         let call = protection.begin(protect(60), at(0)).unwrap();
         protection.settle(call, CallResult::WithoutEffect);
-        assert!(!protection.is_set, "others may have protected the task; that is not ours to clear");
+        assert!(!protection.is_set(), "others may have protected the task; that is not ours to clear");
         let first = protection.begin(protect(60), at(1)).unwrap();
         let second = protection.begin(protect(60), at(1)).unwrap();
         protection.settle(second, CallResult::Granted(at(61)));
         protection.settle(first, CallResult::WithoutEffect);
-        assert!(protection.is_set, "the other one was granted");
+        assert!(protection.is_set(), "the other one was granted");
     }
 
     #[test]

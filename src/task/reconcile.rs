@@ -8,8 +8,8 @@
 use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::config::settings::{Config, Mode};
+use crate::ecs::EcsClient;
 use crate::ecs::arn::Task;
-use crate::ecs::{Ecs, ServiceReads};
 use crate::store;
 use crate::store::{Changed, RECORDS_AT_ONCE, Store, Updated, Versioned};
 use crate::task::batching::{TaskRequest, coalesce};
@@ -18,14 +18,14 @@ use crate::task::concurrently::at_once;
 use crate::task::interruption::StopStage;
 use crate::task::outcome::{RetryReason, TaskState};
 use crate::task::plan::{Decision, KeepReason, decide_protection};
-use crate::task::protection::ProtectionRequest;
+use crate::task::protection::{ForeignProtection, ProtectionRequest};
 use crate::task::rate_limit::RateLimit;
 use crate::task::record::TaskRecord;
-use crate::task::stage::{BoxedStage, CalledStage, EndedStage, Existence, Next, Stage};
+use crate::task::stage::{BoxedStage, CalledStage, CheckedReleases, EndedStage, Existence, Next, Stage};
 use crate::text::shown_time;
-use tracing::{debug, info, warn};
-
+use futures_util::future::join;
 use jiff::Timestamp;
+use tracing::{debug, info, warn};
 
 /// Most protection calls in flight at once: enough for the bucket's 80 calls per second if each takes half a
 /// second. [`RateLimit`] limits their rate.
@@ -36,9 +36,7 @@ const ROUNDS_MAX: u32 = 3;
 /// What a reconcile works with.
 pub struct Reconcile<'a> {
     /// ECS.
-    pub ecs: &'a dyn Ecs,
-    /// The reads that say whether ECS knows a task.
-    pub reads: &'a dyn ServiceReads,
+    pub ecs: &'a dyn EcsClient,
     /// The task records.
     pub store: &'a dyn Store<TaskRecord>,
     /// The clock.
@@ -103,6 +101,11 @@ impl Reconcile<'_> {
             let blank = record.is_blank().then(|| record.clone());
             record.forget(now, retention);
             record.take_in(jobs, now);
+            match protection {
+                SeenProtection::NotAsked => {}
+                SeenProtection::Unprotected => record.protection.see(None, now),
+                SeenProtection::Until(until) => record.protection.see(Some(*until), now),
+            }
             if let Some(end) = end {
                 record.interrupt(end, now);
                 if end.stage == StopStage::Stopped {
@@ -112,19 +115,10 @@ impl Reconcile<'_> {
             if *release == ReleaseRule::ByForce {
                 record.finish_jobs(now);
             }
-            if *release != ReleaseRule::ByJobs && record.wanted_until(now).is_none() {
-                // From now on this protection is taskhold's to clear, whichever writer set it.
-                record.protection.is_set = true;
-            }
             if *refusal == RefusedBefore::MayBeOver {
                 record.protection.allow_retry();
             }
-            match protection {
-                SeenProtection::NotAsked => {}
-                SeenProtection::Unprotected => record.protection.see(None),
-                SeenProtection::Until(until) => record.protection.see(Some(*until)),
-            }
-            let decision = decide_protection(record, now);
+            let decision = decide_change(record, &change, now);
             if let Decision::Keep(reason) = &decision {
                 log_kept(task, reason);
             }
@@ -141,7 +135,9 @@ impl Reconcile<'_> {
             Changed { result: next, keep_until: record.keep_until(now, retention) }
         });
         match stored.await {
-            Ok(Updated { result: next, versioned }) => Ok(Stage { at, task: change.task, versioned, next }),
+            Ok(Updated { result: next, versioned }) => {
+                Ok(Stage { at, task: change.task, versioned, release: change.release, next })
+            }
             Err(error) => {
                 warn!(%task, failure = %error, "state store unavailable; messages will be retried");
                 Err(EndedStage { at, state: TaskState::NotStored(RetryReason::Store(error)) })
@@ -163,11 +159,33 @@ impl Reconcile<'_> {
             Decision::Keep(KeepReason::RefusedJustNow) => {
                 Next::End(record.protection.refusal.clone().map(RetryReason::Refused))
             }
-            Decision::Keep(KeepReason::Confirmed { .. } | KeepReason::Idle | KeepReason::Stopped) => Next::End(None),
+            Decision::Keep(
+                KeepReason::Confirmed { .. }
+                | KeepReason::Idle
+                | KeepReason::Stopped
+                | KeepReason::ByAgent
+                | KeepReason::Outlived { .. },
+            ) => Next::End(None),
         }
     }
 
+    /// Makes the calls. Releases wait for a read of what ECS reports, and nothing else waits for them.
     async fn make_calls(&self, open: Vec<BoxedStage>) -> Vec<CalledStage> {
+        let (to_check, others): (Vec<_>, Vec<_>) = open.into_iter().partition(|stage| stage.is_to_check());
+        if to_check.is_empty() {
+            return self.send_calls(others).await;
+        }
+        let released = async {
+            let CheckedReleases { to_send, mut decided } = self.check_releases(to_check).await;
+            decided.extend(self.send_calls(to_send).await);
+            decided
+        };
+        let (mut all, released) = join(self.send_calls(others), released).await;
+        all.extend(released);
+        all
+    }
+
+    async fn send_calls(&self, open: Vec<BoxedStage>) -> Vec<CalledStage> {
         let request = |stage: BoxedStage| match stage.next {
             Next::Call(protection, _) => Some(TaskRequest { task: stage.task.clone(), protection, tag: stage }),
             Next::End(_) | Next::Prove(_) => None,
@@ -183,11 +201,13 @@ impl Reconcile<'_> {
     /// meanwhile.
     async fn settle(&self, called: CalledStage, existence: Existence, round: u32) -> Result<Stage, EndedStage> {
         let CalledStage { stage, outcome } = called;
-        let Stage { at, task, versioned, next } = *stage;
+        let Stage { at, task, versioned, release, next } = *stage;
         let Next::Call(_, call) = next else { unreachable!("only stages with a call are made") };
         let stored = store::update(self.store, &task, Some(&versioned), |record: &mut TaskRecord| {
             let now = self.clock.now();
+            let foreign_before = record.protection.foreign;
             record.protection.settle(call, outcome.result.clone());
+            log_foreign(&task, foreign_before, record.protection.foreign);
             record.protection.is_known |= existence == Existence::Known;
             if existence == Existence::Unknown || outcome.is_standalone() {
                 record.give_up_jobs();
@@ -203,7 +223,7 @@ impl Reconcile<'_> {
             Changed { result: next, keep_until: record.keep_until(now, self.config.finished_job_retention) }
         });
         match stored.await {
-            Ok(Updated { result: next, versioned }) => Ok(Stage { at, task, versioned, next }),
+            Ok(Updated { result: next, versioned }) => Ok(Stage { at, task, versioned, release, next }),
             Err(error) => {
                 // The call stays recorded as one that may take effect; the next reconcile requests protection
                 // again.
@@ -237,6 +257,21 @@ impl Reconcile<'_> {
     }
 }
 
+/// Decides for a record into which a change was merged.
+fn decide_change(record: &TaskRecord, change: &TaskChange, now: Timestamp) -> Decision {
+    match decide_protection(record, now) {
+        // The record may be wrong, or the protection another writer's: ECS says what there is to clear.
+        Decision::Keep(KeepReason::Idle) if change.release != ReleaseRule::ByJobs => {
+            Decision::Request(ProtectionRequest::Clear)
+        }
+        // ECS is stopping it, and what the record lacks it can no longer get.
+        Decision::Request(_) if change.end.is_some() && change.protection != SeenProtection::NotAsked => {
+            Decision::Keep(KeepReason::Stopped)
+        }
+        decision => decision,
+    }
+}
+
 fn end_all(states: &mut [Option<TaskState>], open: Vec<BoxedStage>, unsettled: &RetryReason) {
     for stage in open {
         states[stage.at] = Some(TaskState::Known(stage.versioned.record, Some(unsettled.clone())));
@@ -248,9 +283,22 @@ fn log_kept(task: &Task, reason: &KeepReason) {
         KeepReason::Confirmed { until } => format!("already protected until {}", shown_time(*until)),
         KeepReason::Idle => "no live job, and nothing to clear".to_owned(),
         KeepReason::Stopped => "the task has stopped".to_owned(),
+        KeepReason::ByAgent => "the task protects itself for its jobs".to_owned(),
+        KeepReason::Outlived { until } => {
+            format!("a job outlived its declared time and keeps its protection until {}", shown_time(*until))
+        }
         KeepReason::RefusedJustNow => "ECS refused less than a minute ago".to_owned(),
     };
     debug!(%task, why, "protection not requested");
+}
+
+/// Once for each expiry that ECS reports.
+fn log_foreign(task: &Task, before: Option<ForeignProtection>, after: Option<ForeignProtection>) {
+    if let Some(foreign) = after
+        && before.map(|foreign| foreign.until) != Some(foreign.until)
+    {
+        info!(%task, until = shown_time(foreign.until), "keeping protection that another writer set");
+    }
 }
 
 fn log_dry_run(task: &Task, request: ProtectionRequest) {

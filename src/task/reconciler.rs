@@ -37,8 +37,6 @@ impl TaskReconciler {
     /// order of `changes`.
     pub async fn reconcile(&self, changes: Vec<TaskChange>, budget: Budget<'_>) -> Vec<TaskState> {
         let Self { ecs, store, clock, config, rate_limit, .. } = self;
-        Reconcile { ecs: &**ecs, reads: &**ecs, store: &**store, clock: &**clock, config, rate_limit, budget }
-            .run(changes)
-            .await
+        Reconcile { ecs: &**ecs, store: &**store, clock: &**clock, config, rate_limit, budget }.run(changes).await
     }
 }

@@ -7,7 +7,7 @@ use crate::store::Record;
 use crate::task::fingerprints::Fingerprints;
 use crate::task::interruption::{InterruptedJob, Interruption, TaskStop, TrackedInterruption};
 use crate::task::job::{Job, JobKey};
-use crate::task::protection::Protection;
+use crate::task::protection::{Protection, Refusal};
 use crate::task::rejected::RejectedStarts;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -84,11 +84,12 @@ impl TaskRecord {
         self.stopped_at = self.stopped_at.or(Some(now));
     }
 
-    /// Marks every live job as finished, at an operator's request, also those whose starts were rejected.
+    /// Marks every unfinished job as finished, at an operator's request, also those whose starts were rejected.
     pub fn finish_jobs(&mut self, now: Timestamp) {
-        let live: Vec<JobKey> = self.live_jobs(now).map(|(key, _)| key.clone()).collect();
+        let unfinished = self.jobs.iter().filter(|(_, job)| job.finished_at.is_none());
+        let unfinished: Vec<JobKey> = unfinished.map(|(key, _)| key.clone()).collect();
         let finished = Job { finished_at: Some(now), reported_at: Some(now), ..Job::default() };
-        live.iter().for_each(|key| self.merge_job(key, &finished));
+        unfinished.iter().for_each(|key| self.merge_job(key, &finished));
         self.rejected = None;
     }
 
@@ -104,8 +105,9 @@ impl TaskRecord {
 
     /// Whether the record proves nothing about the task: it has no job, and ECS has never confirmed that it knows the task.
     pub(crate) fn is_blank(&self) -> bool {
-        let Protection { is_known, is_set, in_flight, .. } = &self.protection;
-        let is_unknown = !is_known && !is_set && in_flight.is_empty() && self.stopped_at.is_none();
+        let Protection { is_known, own, foreign, in_flight, .. } = &self.protection;
+        let is_unprotected = own.is_empty() && foreign.is_none() && in_flight.is_empty();
+        let is_unknown = !is_known && is_unprotected && self.stopped_at.is_none();
         is_unknown && self.jobs.is_empty() && self.fingerprints.is_empty()
     }
 
@@ -140,6 +142,8 @@ impl TaskRecord {
             stopped_reason: end.cause.reason.as_deref().map(clipped),
             exit_codes: end.cause.exit_codes.iter().take(CONTAINERS_MAX).map(clipped_code).collect(),
             protected_until: self.protection.confirmed_until.filter(|until| *until > now),
+            protection_reported_at: self.protection.reported_at,
+            protection_lost_at: self.protection.lost.filter(|lost| lost.until > now).map(|lost| lost.at),
         };
         self.interruptions.push(TrackedInterruption::new(what));
     }
@@ -175,23 +179,28 @@ impl TaskRecord {
         job.until().filter(|until| *until <= now)
     }
 
-    /// When the last job ended. `None` if a job is live, or if the task had none.
+    /// When the last job ended. `None` if the task is busy, or if it had no job.
     pub fn idle_since(&self, now: Timestamp) -> Option<Timestamp> {
         let ended = self.jobs.values().map(|job| job.finished_at.or(job.until())).max().flatten();
-        ended.filter(|_| self.live_jobs(now).next().is_none())
+        ended.filter(|_| !self.is_busy(now))
     }
 
-    /// Since when ECS has refused the protection that the live jobs need, because protected tasks block a
-    /// deployment. `None` if it does not refuse.
+    /// Since when ECS has refused the protection that the live jobs need: to the function, because protected tasks
+    /// block a deployment, or to the worker. `None` if it does not refuse.
     pub fn refused_since(&self, now: Timestamp) -> Option<Timestamp> {
-        let refusal = self.protection.refusal.as_ref()?;
-        let blocked = refusal.reason == FailureReason::DeploymentBlocked;
-        self.protection.refused_since.filter(|_| blocked && self.wanted_until(now).is_some())
+        let blocked = |refusal: &Refusal| refusal.reason == FailureReason::DeploymentBlocked;
+        let is_refused = self.protection.refusal.as_ref().is_some_and(blocked) && self.wanted_until(now).is_some();
+        let by_function = self.protection.refused_since.filter(|_| is_refused);
+        let live = self.jobs.values().filter(|job| self.stopped_at.is_none() && job.lives_until(now).is_some());
+        let by_agent = live.filter_map(|job| job.agent_refused_at()).min();
+        by_function.into_iter().chain(by_agent).min()
     }
 
-    /// Until when the task needs protection: the latest end of its live jobs.
+    /// Until when the function must protect the task: the latest end of those live jobs for which the task does not
+    /// protect itself.
     pub fn wanted_until(&self, now: Timestamp) -> Option<Timestamp> {
-        self.live_jobs(now).map(|(_, until)| until).max()
+        let of_function = self.jobs.values().filter(|job| self.stopped_at.is_none() && !job.is_protected_by_agent());
+        of_function.filter_map(|job| job.lives_until(now)).max()
     }
 
     /// Whether a sweep may have to act on the task, now or later, if no instance stores the record before then:
@@ -201,18 +210,23 @@ impl TaskRecord {
         let runs = self.stopped_at.is_none();
         let may_live = self.jobs.values().any(|job| job.finished_at.is_none());
         let unreported = self.pending_interruptions().next().is_some();
-        runs && (may_live || self.protection.is_set) || !self.protection.in_flight.is_empty() || unreported
+        runs && (may_live || self.protection.is_set()) || !self.protection.in_flight.is_empty() || unreported
     }
 
     /// Removes jobs that no message can make live again, and calls that can no longer take effect.
     pub fn forget(&mut self, now: Timestamp, finished_job_retention: SignedDuration) {
-        let forgotten = |job: &Job| job.forgettable_from(finished_job_retention) <= now;
-        if self.jobs.values().any(|job| forgotten(job)) {
-            Arc::make_mut(&mut self.jobs).retain(|_, job| !forgotten(job));
-        }
         self.fingerprints.forget(now);
         self.forget_rejected(now);
         self.protection.forget_stale(now);
+        // A job without a finish may still keep protection.
+        let keeps = |job: &Job| job.finished_at.is_none() && self.protection.is_set();
+        let forgotten = |job: &Job| job.forgettable_from(finished_job_retention) <= now && !keeps(job);
+        if self.jobs.values().any(|job| forgotten(job)) {
+            let forgotten: Vec<JobKey> =
+                self.jobs.iter().filter(|(_, job)| forgotten(job)).map(|(key, _)| key.clone()).collect();
+            let jobs = Arc::make_mut(&mut self.jobs);
+            forgotten.iter().for_each(|key| drop(jobs.remove(key)));
+        }
     }
 
     pub(crate) fn forget_rejected(&mut self, now: Timestamp) {
@@ -286,6 +300,7 @@ mod tests {
     use super::*;
     use crate::ecs::task::StopCause;
     use crate::task::interruption::StopStage;
+    use crate::task::own_protection::OwnProtection;
     use crate::task::protection::{CallResult, ProtectionRequest};
 
     fn at(minute: i64) -> Timestamp {
@@ -357,7 +372,7 @@ mod tests {
         record.merge_job(&key("j"), &Job { finished_at: Some(at(5)), ..Job::default() });
         assert!(record.is_open(), "the protection has to be released");
         let call = record.protection.begin(ProtectionRequest::Clear, at(5)).unwrap();
-        record.protection.is_set = false;
+        record.protection.own.clear();
         assert!(record.is_open(), "the release may have failed");
         record.protection.settle(call, CallResult::Cleared);
         assert!(!record.is_open());
@@ -367,7 +382,7 @@ mod tests {
     fn a_record_of_a_task_that_stopped_is_open_until_its_interruption_was_notified() {
         let mut record = TaskRecord::default();
         record.merge_job(&key("j"), &live(0, 30));
-        record.protection.is_set = true;
+        record.protection.own.push(OwnProtection::granted(at(0), at(30)));
         let end = TaskStop { stage: StopStage::Stopped, service: None, cause: StopCause::default() };
         record.interrupt(&end, at(1));
         record.stop(at(1));
@@ -412,11 +427,13 @@ mod tests {
     fn jobs_that_are_given_up_count_as_finished_now_and_the_others_stay_as_they_were() {
         let mut record = TaskRecord::default();
         record.merge_job(&key("lives"), &live(0, 30));
-        record.merge_job(&key("over"), &live(0, 3));
+        record.merge_job(&key("outlived"), &live(0, 3));
+        record.merge_job(&key("finished"), &Job { finished_at: Some(at(4)), ..live(0, 30) });
         record.finish_jobs(at(5));
         let of = |id: &str| record.jobs[&key(id)].clone();
         assert_eq!((of("lives").finished_at, of("lives").reported_at), (Some(at(5)), Some(at(5))));
-        assert_eq!((of("over").finished_at, of("over").reported_at), (None, Some(at(0))));
+        assert_eq!(of("outlived").finished_at, Some(at(5)), "it may keep protection");
+        assert_eq!((of("finished").finished_at, of("finished").reported_at), (Some(at(4)), Some(at(0))));
     }
 
     #[test]

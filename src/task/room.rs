@@ -7,8 +7,9 @@
 //! even those do not fit.
 
 use crate::store::RECORD_BYTES_MAX;
+use crate::task::agent_protection::AgentProtection;
 use crate::task::interruption::TrackedInterruption;
-use crate::task::job::{Job, JobKey};
+use crate::task::job::{Job, JobKey, Reported};
 use crate::task::record::TaskRecord;
 use crate::task::rejected::{RejectedJob, RejectedStarts};
 use jiff::{SignedDuration, Timestamp};
@@ -16,21 +17,25 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
-/// Room for everything but jobs: calls in flight, a refusal, rejected starts, and what ECS reports about an interruption.
-const REST_BYTES: usize = 36_000;
-/// Room for the labels of live jobs, which only people read. Without this limit, sixteen jobs with the longest labels
-/// would fill a record; beyond it, jobs are recorded without labels.
+/// Room for everything but jobs: calls in flight, protection of taskhold and of others, a refusal, rejected starts, and
+/// what ECS reports about an interruption.
+const REST_BYTES: usize = 40_000;
+/// Room for the labels of live jobs and for the agent's reasons, which only people read. Without this limit, sixteen jobs with the longest labels
+/// would fill a record; beyond it, jobs are recorded without them.
 const LABEL_BYTES_MAX: usize = 40_000;
 /// Room for finished jobs that are more than a fingerprint: more than a hundred. DynamoDB bills a write by the size of
 /// the record, so this is far less than what fits.
 const FINISHED_BYTES_MAX: usize = 32_000;
 /// JSON of a moment with its name: `"presumed_until":"2026-01-05T10:00:00.123456789Z",`.
 const MOMENT_BYTES: usize = 50;
-/// JSON of a job without texts and moments: `{"job_id":,"attempt":4294967295},`, and around the value of its expectation
-/// and of its labels: `"expected_until":{},` and `"labels":{},`.
-const JOB_BYTES: usize = 34 + 20 + 12;
-/// The moments of a job, including those that heartbeats and its finish add.
-const MOMENTS_MAX: usize = 8;
+/// JSON of a job without texts and moments: `{"job_id":,"attempt":4294967295},`, and around the value of its expectation,
+/// of its labels and of the report about protection: `"expected_until":{},`, `"labels":{},` and
+/// `"protection":{"value":{}},`.
+const JOB_BYTES: usize = 34 + 20 + 12 + 26;
+/// JSON of an interrupted job without texts and its moment: `{"job_id":,"attempt":4294967295},` and `"labels":{},`.
+const INTERRUPTED_BYTES: usize = 34 + 12;
+/// The moments of a job, including those that heartbeats add. A finish adds one and removes five.
+const MOMENTS_MAX: usize = 9;
 
 impl TaskRecord {
     /// Merges what messages report about jobs. Each live job that is new to the record needs room; without room it is
@@ -43,7 +48,7 @@ impl TaskRecord {
             }
             let known = self.jobs.get(key);
             let was_live = known.is_some_and(|known| self.is_live(known, now));
-            if was_live && job.labels.is_none() {
+            if was_live && job.labels.is_none() && job.protection.is_none() {
                 self.merge_job(key, job);
                 continue;
             }
@@ -134,15 +139,20 @@ impl TaskRecord {
         while finished + outlived + self.fingerprints.bytes() > ended_max && self.fingerprints.drop_oldest() {}
     }
 
-    /// The ended jobs of this kind, each with the moment from which it can be forgotten, the earliest first.
+    /// The ended jobs of this kind, the earliest first: finished ones with the moment from which they can be forgotten,
+    /// outlived ones with their end.
     fn ended(&self, now: Timestamp, kind: Ended, finished_job_retention: SignedDuration) -> Vec<(JobKey, Timestamp)> {
         let is_of_kind = |job: &Job| match kind {
             Ended::Finished => job.finished_at.is_some(),
             Ended::Outlived => job.finished_at.is_none() && !self.is_live(job, now),
         };
+        let moment = |job: &Job| match kind {
+            Ended::Finished => job.forgettable_from(finished_job_retention),
+            // The last of them may keep the protection of the task.
+            Ended::Outlived => job.until().max(job.agent_until()).unwrap_or(now),
+        };
         let ended = self.jobs.iter().filter(|(_, job)| is_of_kind(job));
-        let mut ended: Vec<_> =
-            ended.map(|(key, job)| (key.clone(), job.forgettable_from(finished_job_retention))).collect();
+        let mut ended: Vec<_> = ended.map(|(key, job)| (key.clone(), moment(job))).collect();
         ended.sort_by(|one, other| (one.1, &one.0).cmp(&(other.1, &other.0)));
         ended
     }
@@ -171,7 +181,7 @@ enum Ended {
 struct RecordRoom {
     /// Live jobs, with the reserves for their finish and their interruption.
     live: usize,
-    /// The part of it that is labels.
+    /// The part of it that is labels and reasons.
     labels: usize,
     finished: usize,
     outlived: usize,
@@ -194,7 +204,7 @@ impl RecordRoom {
                 // The interruption of an interrupted job is in the rest.
                 let reserve = if interrupted.contains(key) { 0 } else { interrupted_bytes(key, job) };
                 room.live += job_bytes(key, job) + reserve;
-                room.labels += labels_bytes(job);
+                room.labels += shown_bytes(job);
             }
         }
         room
@@ -205,26 +215,28 @@ impl RecordRoom {
         RECORD_BYTES_MAX.saturating_sub(self.rest)
     }
 
-    /// Reserves the room of a live job that is new, without its labels if those do not fit. Returns whether it fits.
+    /// Reserves the room of a live job that is new, without its texts if those do not fit. Returns whether it fits.
     fn admit(&mut self, key: &JobKey, job: &mut Job) -> bool {
         let bytes = |job: &Job| job_bytes(key, job) + interrupted_bytes(key, job);
-        if self.labels + labels_bytes(job) > LABEL_BYTES_MAX || self.live + bytes(job) > self.live_max() {
+        if self.labels + shown_bytes(job) > LABEL_BYTES_MAX || self.live + bytes(job) > self.live_max() {
             job.labels = None;
+            drop_reason(job);
         }
         if self.live + bytes(job) > self.live_max() {
             return false;
         }
         self.live += bytes(job);
-        self.labels += labels_bytes(job);
+        self.labels += shown_bytes(job);
         true
     }
 
-    /// Reserves the room of new labels of a live job, or keeps its known labels. All its moments have their room
+    /// Reserves the room of new texts of a live job, or keeps its known labels and drops the agent's reason. All its moments have their room
     /// already, so it always fits.
     fn relabel(&mut self, known: &Job, job: &mut Job) -> bool {
-        let more = labels_bytes(job).saturating_sub(labels_bytes(known));
+        let more = shown_bytes(job).saturating_sub(shown_bytes(known));
         if self.labels + more > LABEL_BYTES_MAX || self.live + 2 * more > self.live_max() {
             job.labels.clone_from(&known.labels);
+            drop_reason(job);
         } else {
             self.labels += more;
             self.live += 2 * more;
@@ -233,19 +245,37 @@ impl RecordRoom {
     }
 }
 
-/// JSON of a job at any time of its life, without the labels that it may get.
+/// Drops the reason for which the agent was refused, and keeps the refusal.
+fn drop_reason(job: &mut Job) {
+    if let Some(Reported { value: AgentProtection::Refused { reason }, .. }) = &mut job.protection {
+        reason.clear();
+    }
+}
+
+/// JSON of a job at any time of its life, without the texts that it may get.
 fn job_bytes(key: &JobKey, job: &Job) -> usize {
-    JOB_BYTES + text_bytes(&key.job_id) + MOMENTS_MAX * MOMENT_BYTES + labels_bytes(job)
+    JOB_BYTES + text_bytes(&key.job_id) + MOMENTS_MAX * MOMENT_BYTES + shown_bytes(job)
 }
 
 /// JSON of a job in an interruption.
 fn interrupted_bytes(key: &JobKey, job: &Job) -> usize {
-    JOB_BYTES + text_bytes(&key.job_id) + MOMENT_BYTES + labels_bytes(job)
+    INTERRUPTED_BYTES + text_bytes(&key.job_id) + MOMENT_BYTES + shown_bytes(job)
 }
 
-fn labels_bytes(job: &Job) -> usize {
+/// JSON of the texts of a job that only people read.
+fn shown_bytes(job: &Job) -> usize {
     let label = |(name, value): (&String, &String)| text_bytes(name) + text_bytes(value) + 2;
-    job.labels.iter().flat_map(|labels| &labels.value).map(label).sum()
+    let labels: usize = job.labels.iter().flat_map(|labels| &labels.value).map(label).sum();
+    labels + reason_bytes(job)
+}
+
+/// JSON of the reason for which the agent was refused.
+fn reason_bytes(job: &Job) -> usize {
+    match job.protection.as_ref().map(|report| &report.value) {
+        // Its quotes, and `"reason":` around it, have the room of the moment that a refusal lacks.
+        Some(AgentProtection::Refused { reason }) => text_bytes(reason) - 2,
+        Some(AgentProtection::Until(_)) | None => 0,
+    }
 }
 
 /// JSON of a text, with its quotes.

@@ -3,7 +3,7 @@
 use crate::ecs::FailureReason;
 use crate::ecs::arn::Task;
 use crate::store::Versioned;
-use crate::task::change::TaskChange;
+use crate::task::change::{ReleaseRule, TaskChange};
 use crate::task::outcome::{RetryReason, TaskState};
 use crate::task::protection::{CallId, CallResult, ProtectionRequest};
 use crate::task::record::TaskRecord;
@@ -14,10 +14,17 @@ pub(crate) struct Stage {
     pub(crate) at: usize,
     pub(crate) task: Task,
     pub(crate) versioned: Versioned<TaskRecord>,
+    /// Whose protection a release may clear.
+    pub(crate) release: ReleaseRule,
     pub(crate) next: Next,
 }
 
 impl Stage {
+    /// Whether its call may be sent only after ECS has reported protection that taskhold set.
+    pub(crate) fn is_to_check(&self) -> bool {
+        matches!(self.next, Next::Call(ProtectionRequest::Clear, _)) && self.release.clears_own_only()
+    }
+
     pub(crate) fn may_be_sent(&self, now: Timestamp) -> bool {
         match self.next {
             Next::Call(_, call) => self.versioned.record.protection.may_be_sent(call, now),
@@ -75,4 +82,13 @@ impl CallOutcome {
     pub(crate) fn is_standalone(&self) -> bool {
         matches!(&self.result, CallResult::Refused(refusal) if refusal.reason == FailureReason::TaskNotValid)
     }
+}
+
+/// Releases after the read.
+#[derive(Default)]
+pub(crate) struct CheckedReleases {
+    /// Those to send.
+    pub(crate) to_send: Vec<BoxedStage>,
+    /// Those not to send, with the outcome.
+    pub(crate) decided: Vec<CalledStage>,
 }

@@ -1,12 +1,14 @@
 //! A task that stops: verifies the stop with ECS, and reports the jobs that it interrupts.
 
 use crate::budget::Budget;
+use crate::ecs::ProtectionAnswer;
 use crate::ecs::arn::Task;
 use crate::ecs::task::StopCause;
 use crate::ecs::task::TaskDescription;
 use crate::outbox::{DeliveryError, DeliveryOutcome};
 use crate::store;
 use crate::store::Changed;
+use crate::task::change::SeenProtection;
 use crate::task::interruption::{InterruptedTask, Interruption, StopStage, TaskStop, TrackedInterruption};
 use crate::task::job::{Job, JobKey};
 use crate::task::outcome::{RetryReason, TaskState};
@@ -27,6 +29,13 @@ pub struct TaskStopEvent {
     pub cause: StopCause,
 }
 
+/// A stop that ECS confirms.
+pub(crate) struct ObservedStop {
+    pub(crate) end: TaskStop,
+    /// The protection that ECS reports, if it was asked.
+    pub(crate) protection: SeenProtection,
+}
+
 /// A task whose interruption could not be reported.
 pub(crate) struct UnreportedInterruption {
     pub(crate) task: Task,
@@ -42,7 +51,7 @@ impl TaskReconciler {
         stop: &TaskStopEvent,
         reported: &[(JobKey, Job)],
         budget: Budget<'_>,
-    ) -> Result<Option<TaskStop>, RetryReason> {
+    ) -> Result<Option<ObservedStop>, RetryReason> {
         let task = &stop.task;
         let mut record = self.store.load(task).await?.record;
         reported.iter().for_each(|(key, job)| record.merge_job(key, job));
@@ -53,7 +62,25 @@ impl TaskReconciler {
         let described = self.ecs.describe_tasks(&task.cluster, std::slice::from_ref(&task.id)).await?;
         let end = end_of(described.into_iter().find(|described| described.id == task.id), stop);
         log_stop(task, end.as_ref().map(|end| end.stage), &record, self.clock.now());
-        Ok(end)
+        let Some(end) = end else { return Ok(None) };
+        let is_scale_in = end.cause.code.as_deref() == Some("ServiceSchedulerInitiated");
+        let protection = match record.protection.confirmed_until {
+            Some(until) if is_scale_in && until > self.clock.now() => self.protection_at_stop(task).await,
+            _ => SeenProtection::NotAsked,
+        };
+        Ok(Some(ObservedStop { end, protection }))
+    }
+
+    /// The protection that ECS reports of a task that its scheduler stops. A read that fails, or says that the task is
+    /// gone, proves nothing.
+    async fn protection_at_stop(&self, task: &Task) -> SeenProtection {
+        let answer = self.ecs.get_task_protection(&task.cluster, std::slice::from_ref(&task.id)).await;
+        let is_listed = |answer: &ProtectionAnswer| answer.protected_tasks.iter().any(|one| one.task_id == task.id);
+        match answer.ok().filter(is_listed).map(|answer| answer.protected_until(&task.id)) {
+            Some(Ok(Some(until))) => SeenProtection::Until(until),
+            Some(Ok(None)) => SeenProtection::Unprotected,
+            Some(Err(_)) | None => SeenProtection::NotAsked,
+        }
     }
 
     /// Reports interruptions, each once. Returns the tasks for which that failed.

@@ -36,6 +36,8 @@ fn spot() -> Interruption {
         stopped_reason: Some("Your Spot Task was interrupted.".to_owned()),
         exit_codes: Vec::new(),
         protected_until: Some(at(150)),
+        protection_reported_at: Some(at(30)),
+        protection_lost_at: None,
     }
 }
 
@@ -262,6 +264,7 @@ fn the_json_has_every_job_with_its_labels() {
             "exitCodes": [{"container": "worker", "exitCode": 143}, {"container": "log", "exitCode": 0}],
             "exitCodesOmitted": 0,
             "protectedUntil": "2026-01-05T12:30:00Z",
+            "protectionReportedAt": "2026-01-05T10:30:00Z",
             "jobs": [
                 {
                     "jobId": "episode-0417",

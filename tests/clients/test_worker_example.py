@@ -12,7 +12,8 @@ from pathlib import Path
 
 PAGE = Path(__file__).parents[2] / "docs" / "workers.md"
 TASK_ARN = "arn:aws:ecs:eu-central-1:111122223333:task/video/4f0c2a9be1d84763a5c07be214d95f3a"
-GRANTED = {"protection": {"ProtectionEnabled": True, "TaskArn": TASK_ARN}}
+UNTIL = "2026-01-05T14:30:00Z"
+GRANTED = {"protection": {"ProtectionEnabled": True, "ExpirationDate": UNTIL, "TaskArn": TASK_ARN}}
 REFUSED = {"failure": {"Arn": TASK_ARN, "Reason": "DEPLOYMENT_BLOCKED"}}
 
 # A boto3 that returns one short job and then a long one, and writes each call as a line of JSON.
@@ -105,6 +106,8 @@ def test_each_job_is_reported_from_start_to_end_and_returned_at_sigterm(tmp_path
         ("job.finished", "job-2", 3),
     ]
     assert {message["taskArn"] for message in messages} == {TASK_ARN}
+    by_agent = {"by": "agent", "until": UNTIL}
+    assert [message.get("protection") for message in messages] == [by_agent, None, by_agent, None]
     others = [(name, request["ReceiptHandle"]) for name, request in calls if name != "send_message"]
     assert others == [("delete_message", "job-1"), ("change_message_visibility", "job-2")]
 

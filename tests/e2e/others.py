@@ -7,7 +7,6 @@ import time
 from datetime import UTC, datetime
 
 from stack import CLUSTER
-from workload import SHORT_SECONDS_MAX
 
 # Every task of the service has a job when its deployment starts. One more protected task exceeds the desired count, so
 # ECS refuses it.
@@ -88,8 +87,8 @@ class Deployments:
 
 
 class SelfProtectingWorkers:
-    """Workers that protect their tasks before they take a job. Half of them report the job too, and say who protects;
-    the function never hears of the others, and must not touch their tasks.
+    """Workers that protect their tasks before they take a job, and take the next one at once. Half of them report the
+    job too, and say who protects; the function never hears of the others. It must touch none of their tasks.
     """
 
     def __init__(self, world, workload, random, service):
@@ -98,7 +97,6 @@ class SelfProtectingWorkers:
         self.reporting_tasks, self.silent_tasks = tasks[::2], tasks[1::2]
         self.protections = 0
         self._busy = {}  # by task: until when its worker has protected it, and its job, if it reports one
-        self._ending = {}  # by task: the message that finishes its last job
         self._stepped_at = 0
 
     def step(self):
@@ -108,22 +106,21 @@ class SelfProtectingWorkers:
         task = self.random.choice(self.reporting_tasks + self.silent_tasks)
         if task in self._busy:
             self._finish(task)
-        elif task not in self._ending or self.world.jobs.is_done(self._ending[task].id):
-            self._start(task)
+        self._start(task)
 
     def end(self):
         for task in list(self._busy):
             self._finish(task)
 
     def unprotected(self):
-        """The busy tasks that are protected for less than their workers have asked for."""
+        """The busy tasks whose protection is not what their workers have set."""
         if not self._busy:
             return []
         problems = []
         for task, protection in self.world.protections(sorted(self._busy)).items():
             until = protection["expirationDate"].timestamp() if protection["protectionEnabled"] else 0
-            wanted, job = self._busy[task]
-            if until < wanted - (SHORT_SECONDS_MAX if job else 1):
+            wanted, _ = self._busy[task]
+            if abs(until - wanted) > 1:
                 problems.append(f"{task}, whose worker has protected it until {wanted}: protected until {until}")
         return problems
 
@@ -142,7 +139,6 @@ class SelfProtectingWorkers:
         _, job = self._busy.pop(task)
         if job:
             self.workload.finish(job)
-            self._ending[task] = self.workload.sent[-1]
         self._protect(task, protectionEnabled=False)
 
     def _protect(self, task, **wanted):

@@ -19,6 +19,8 @@ pub(crate) enum Action {
     Respond(usize),
     /// An invocation ends without an answer.
     Crash(usize),
+    /// The worker of a task protects it through the agent.
+    Agent(TaskNo),
     /// A call whose caller no longer waits takes effect.
     LateEffect(usize),
     /// Time passes while an invocation may be running.
@@ -79,6 +81,9 @@ impl Protocol {
             if at == 0 || state.late[at - 1] != *call {
                 actions.push(Action::LateEffect(at));
             }
+        }
+        if state.left.agents > 0 {
+            (0..self.configuration.tasks).for_each(|task| actions.push(Action::Agent(task)));
         }
         if state.left.ticks > 0 {
             actions.push(Action::Tick);

@@ -5,8 +5,8 @@ use super::scene::{
 };
 use super::script::EcsFault;
 use super::sights::{
-    COMES_AGAIN, LATE_RELEASE, LEFT_IN_STORE, LOST_COMPARISON, QUIET, QUIET_AND_BUSY, REFUSED, RELEASE_RACES_JOB,
-    UNCOVERED_BEFORE_ACKNOWLEDGED,
+    COMES_AGAIN, LATE_RELEASE, LEFT_IN_STORE, LOST_COMPARISON, OUTLIVED_AND_KEPT, PART_OF_A_CALL, QUIET,
+    QUIET_AND_BUSY, REFUSED, RELEASE_RACES_JOB, UNCOVERED_BEFORE_ACKNOWLEDGED,
 };
 use std::collections::BTreeSet;
 
@@ -32,11 +32,22 @@ pub(crate) struct Left {
     pub(crate) releases: u8,
     /// Ticks of the clock while an invocation is running.
     pub(crate) ticks: u8,
+    /// Calls of a worker that protects its task itself.
+    pub(crate) agents: u8,
 }
 
 /// Only workers, queue and function act.
-pub(crate) const NOTHING: Left =
-    Left { crashes: 0, ecs_faults: 0, refusals: 0, store_faults: 0, duplicates: 0, sweeps: 0, releases: 0, ticks: 0 };
+pub(crate) const NOTHING: Left = Left {
+    crashes: 0,
+    ecs_faults: 0,
+    refusals: 0,
+    store_faults: 0,
+    duplicates: 0,
+    sweeps: 0,
+    releases: 0,
+    ticks: 0,
+    agents: 0,
+};
 
 /// When the caller of a put receives its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,8 +95,12 @@ pub(crate) enum Sabotage {
     NoAnswerMeansNoEffect,
     /// Calls take effect later than assumed.
     EffectsAreTooLate,
-    /// The function does not notice the time that it waits for a store.
-    SlowStoresAreNotNoticed,
+    /// The function does not notice the time that it waits for a store, or for the read before a release.
+    SlowAnswersAreNotNoticed,
+    /// A read before a release reports the function's own protection, whatever another writer has set.
+    ForeignProtectionIsNotSeen,
+    /// A job whose declared time is over counts as finished.
+    DeclaredEndsRelease,
 }
 
 /// A model that is small enough for a complete walk.
@@ -117,7 +132,7 @@ pub(crate) struct Configuration {
 
 type Kind = fn(&mut Left) -> &mut u8;
 
-const KINDS: [Kind; 8] = [
+const KINDS: [Kind; 9] = [
     |left| &mut left.crashes,
     |left| &mut left.ecs_faults,
     |left| &mut left.refusals,
@@ -126,7 +141,10 @@ const KINDS: [Kind; 8] = [
     |left| &mut left.sweeps,
     |left| &mut left.releases,
     |left| &mut left.ticks,
+    |left| &mut left.agents,
 ];
+/// The number of kinds that [`Left::things`] combines. Another writer has configurations of its own.
+const THINGS: usize = 8;
 /// The number of kinds that are faults; they come first.
 const FAULTS: usize = 5;
 
@@ -134,7 +152,17 @@ const FAULTS: usize = 5;
 impl std::fmt::Display for Left {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut left = *self;
-        let names = ["crashes", "ecs_faults", "refusals", "store_faults", "duplicates", "sweeps", "releases", "ticks"];
+        let names = [
+            "crashes",
+            "ecs_faults",
+            "refusals",
+            "store_faults",
+            "duplicates",
+            "sweeps",
+            "releases",
+            "ticks",
+            "agents",
+        ];
         let counted = KINDS.into_iter().zip(names).map(|(kind, name)| (*kind(&mut left), name));
         let told: Vec<String> =
             counted.filter(|(count, _)| *count > 0).map(|(count, name)| format!("{name}: {count}")).collect();
@@ -160,7 +188,7 @@ impl Left {
 
     /// This many events of any kind, in every combination.
     pub(crate) fn things(many: usize) -> BTreeSet<Self> {
-        Self::all_of(many, &KINDS)
+        Self::all_of(many, &KINDS[..THINGS])
     }
 
     /// This many faults, in every combination.
@@ -234,6 +262,14 @@ impl Configuration {
         let messages = vec![started(0, "one", 3), started(0, "two", 30), finished(0, "one")];
         let (schedule, shows) = (Schedule::Sweeps, vec![QUIET_AND_BUSY, LOST_COMPARISON]);
         Self { name: "jobs without end", messages, schedule, shows, ..Self::one_task() }
+    }
+
+    /// Two jobs without a finish, whose tasks share a call for the longer one.
+    pub(crate) fn jobs_that_share_a_call() -> Self {
+        let messages = vec![started(0, "one", 30), started(1, "two", 31)];
+        let (schedule, shows) = (Schedule::Sweeps, vec![PART_OF_A_CALL, OUTLIVED_AND_KEPT]);
+        let name = "jobs that share a call";
+        Self { name, tasks: 2, messages, carried_out: 0, batch_max: 2, schedule, shows, ..Self::one_task() }
     }
 
     /// A job that a heartbeat extends, and a short job on the same task without a finish.

@@ -2,10 +2,11 @@
 
 use super::configuration::{Records, Sabotage};
 use super::function::{EntryNo, Run};
+use super::promises::Acknowledged;
 use super::protocol::Protocol;
-use super::scene::{Moment, Set, TaskNo, members, only};
+use super::scene::{Moment, Set, TaskNo, members, only, timestamp};
 use super::script::{Request, Subject, Told};
-use super::state::{Invocation, LateCall, Sent, State};
+use super::state::{Harm, Invocation, LateCall, Sent, State, TaskState, Writer};
 use jiff::SignedDuration;
 use std::sync::Arc;
 use taskhold::task::protection::ProtectionRequest;
@@ -93,6 +94,7 @@ impl Protocol {
             let message = &mut state.queue[usize::from(number)];
             (message.is_deleted, message.visible_from) = (true, 0);
             message.is_dead_lettered |= ended.dead_lettered & only(usize::from(number)) != 0;
+            message.is_late = self.message(number).end().is_some_and(|end| end <= state.now);
         }
     }
 
@@ -121,15 +123,92 @@ impl Protocol {
         }
         let is_over = |moment: &mut Moment| *moment = if *moment <= to { 0 } else { *moment };
         state.queue.iter_mut().for_each(|message| is_over(&mut message.visible_from));
-        state.tasks.iter_mut().for_each(|task| is_over(&mut task.protected_until));
+        for task in &mut state.tasks {
+            is_over(&mut task.protected_until);
+            if task.protected_until == 0 {
+                (task.set_at, task.writer) = (0, Writer::Function);
+            }
+        }
     }
 }
 
-/// ECS applies a call to one task.
-pub(crate) fn take_effect(state: &mut State, task: TaskNo, minutes: Option<u32>) -> Told {
-    let until = minutes.map(|minutes| state.now + Moment::try_from(minutes * 60).expect("a model lasts hours at most"));
-    state.tasks[usize::from(task)].protected_until = until.unwrap_or(0);
-    until.map_or(Told::Cleared, Told::ProtectedUntil)
+/// How long a worker protects its task: not as long as any job of the model.
+const AGENT_MINUTES: u32 = 90;
+
+fn minutes_from(now: Moment, minutes: u32) -> Moment {
+    now + Moment::try_from(minutes * 60).expect("a model lasts hours at most")
+}
+
+impl Protocol {
+    /// ECS applies a call to one task.
+    pub(crate) fn take_effect(&self, state: &mut State, number: TaskNo, minutes: Option<u32>) -> Told {
+        let until = minutes.map(|minutes| minutes_from(state.now, minutes));
+        let harm = match until {
+            None => self.harm(state, number),
+            Some(_) => Harm::None,
+        };
+        let now = state.now;
+        let task = &mut state.tasks[usize::from(number)];
+        if harm != Harm::None {
+            task.harm = harm;
+        }
+        (task.protected_until, task.writer) = (until.unwrap_or(0), Writer::Function);
+        task.set_at = if until.is_some() { now } else { 0 };
+        until.map_or(Told::Cleared, Told::ProtectedUntil)
+    }
+
+    /// What a release of the task would break.
+    fn harm(&self, state: &State, number: TaskNo) -> Harm {
+        let task = &state.tasks[usize::from(number)];
+        if task.protected_until > 0 && task.writer == Writer::Agent {
+            return Harm::ForeignCleared;
+        }
+        let ends = self.unfinished_ends(state, number, Acknowledged::InTime);
+        let mut kept = ends.filter(|end| task.set_at < *end && *end <= state.now && state.now < task.protected_until);
+        if kept.next().is_some() { Harm::ReleasedWithoutAnEnd } else { Harm::None }
+    }
+
+    /// The worker of a task protects it. A release that the function has checked may be on its way.
+    pub(crate) fn agent_protects(&self, state: &mut State, number: TaskNo) {
+        let is_release = |request: &Request<EntryNo>| match request {
+            Request::Protect(None, tasks) => tasks.contains(&number),
+            _ => false,
+        };
+        let is_checked = |invocation: &Invocation| {
+            let run = self.function.run(invocation.run);
+            run.waiting.iter().any(|(_, request)| is_release(request))
+        };
+        let is_late = state.late.iter().any(|call| call.task == number && call.minutes.is_none());
+        let is_too_late = is_late || state.running.iter().any(is_checked);
+        let (now, until) = (state.now, minutes_from(state.now, AGENT_MINUTES));
+        let task = &mut state.tasks[usize::from(number)];
+        (task.protected_until, task.set_at) = (until, now);
+        task.writer = if is_too_late { Writer::AgentTooLate } else { Writer::Agent };
+    }
+
+    /// The end that ECS reports for a task's protection.
+    pub(crate) fn reported(&self, task: &TaskState) -> Moment {
+        let is_lied_about = self.configuration.sabotage == Sabotage::ForeignProtectionIsNotSeen;
+        let own = task.record.filter(|_| is_lied_about && task.is_protected_by_agent()).and_then(|record| {
+            let record = self.function.record(record);
+            let latest = record.record.protection.own.last()?.latest;
+            Moment::try_from(latest.duration_since(timestamp(0)).as_secs()).ok()
+        });
+        own.unwrap_or(task.protected_until)
+    }
+
+    /// A record as the state store hands it out.
+    pub(crate) fn loaded(&self, state: &State, number: EntryNo) -> EntryNo {
+        if self.configuration.sabotage != Sabotage::DeclaredEndsRelease {
+            return number;
+        }
+        let mut record: TaskRecord = self.function.record(number).record.clone();
+        let now = timestamp(state.now);
+        for job in Arc::make_mut(&mut record.jobs).values_mut() {
+            job.finished_at = job.finished_at.or_else(|| job.until().filter(|until| *until <= now));
+        }
+        self.function.number_of(&record)
+    }
 }
 
 /// The parts of the calls about `subject`, or of all calls, that may still take effect after their caller is gone.

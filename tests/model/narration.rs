@@ -40,6 +40,7 @@ impl Protocol {
                 format!("{} ends; to be retried: {}", self.doing(run.work), self.named(retried))
             }
             Action::Crash(at) => format!("{} crashes", self.doing(self.function.run(state.running[*at].run).work)),
+            Action::Agent(task) => format!("the worker of task {task} protects it"),
             Action::LateEffect(at) => format!("late: {:?}", state.late[*at]),
             Action::Tick => "time passes while they work".to_owned(),
             Action::Wait(to) => format!("nothing happens until {to} s"),
@@ -105,5 +106,5 @@ fn shown(record: &TaskRecord) -> String {
     let calls: Vec<String> =
         protection.in_flight.iter().map(|call| format!("#{} {}", call.id, ask(call.request))).collect();
     let certain = protection.confirmed_until.map_or_else(|| "nothing".to_owned(), |until| seconds(until).to_string());
-    format!("unfinished {jobs:?}, held {}, certain {certain}, in flight {calls:?}", protection.is_set)
+    format!("unfinished {jobs:?}, held {}, certain {certain}, in flight {calls:?}", protection.is_set())
 }

@@ -2,14 +2,17 @@
 
 use super::protocol::Protocol;
 use super::scene::{Message, Moment, TaskNo, only};
-use super::state::{State, TaskState};
+use super::state::{Harm, State, TaskState};
 use std::sync::atomic::Ordering;
 use taskhold::lambda::job_message::JobMessageType;
-use taskhold::task::plan::GRANT_TOLERANCE;
+use taskhold::task::minutes::GRANT_TOLERANCE;
 
 pub(crate) const BUSY_IS_PROTECTED: &str = "a busy task whose start was acknowledged is protected";
 pub(crate) const NOTHING_IS_LOST: &str = "every acknowledged message is in the state store";
 pub(crate) const IDLE_IS_UNPROTECTED: &str = "when all is quiet a task whose jobs have finished is unprotected";
+
+pub(crate) const FOREIGN_STAYS: &str = "protection that another writer had set before the read stays";
+pub(crate) const ONLY_AN_END_RELEASES: &str = "a job without an end keeps the protection of its lifetime";
 
 /// A condition that must hold in every state.
 pub(crate) struct Promise {
@@ -21,12 +24,14 @@ const fn promise(name: &'static str, holds: fn(&Protocol, &State) -> bool) -> Pr
     Promise { name, holds }
 }
 
-const PROMISES: [Promise; 6] = [
+const PROMISES: [Promise; 8] = [
     promise(BUSY_IS_PROTECTED, busy_tasks_are_protected),
     promise(NOTHING_IS_LOST, nothing_is_lost),
     promise(IDLE_IS_UNPROTECTED, idle_tasks_end_unprotected),
     promise("nothing is dead-lettered", nothing_is_dead_lettered),
     promise("every message ends in time", everything_ends),
+    promise(FOREIGN_STAYS, |_, state| state.tasks.iter().all(|task| task.harm != Harm::ForeignCleared)),
+    promise(ONLY_AN_END_RELEASES, |_, state| state.tasks.iter().all(|task| task.harm != Harm::ReleasedWithoutAnEnd)),
     promise("no task is protected longer than its jobs asked", nothing_is_held_too_long),
 ];
 
@@ -61,6 +66,16 @@ fn tolerance_s() -> Moment {
     Moment::try_from(GRANT_TOLERANCE.as_secs()).expect("seconds")
 }
 
+/// Which messages count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Acknowledged {
+    /// All that were acknowledged.
+    AtAnyTime,
+    /// Those that were acknowledged before the end of their job. A job of which the function hears later has no claim
+    /// to protection, and a release for another job may be under way.
+    InTime,
+}
+
 impl Protocol {
     fn messages(&self) -> impl Iterator<Item = (usize, &Message)> {
         self.configuration.messages.iter().enumerate()
@@ -68,18 +83,30 @@ impl Protocol {
 
     /// The latest end of the task's jobs that are acknowledged and whose finish has not been sent.
     pub(crate) fn promised_until(&self, state: &State, task: TaskNo) -> Option<Moment> {
+        self.unfinished_ends(state, task, Acknowledged::AtAnyTime).max()
+    }
+
+    /// The ends of the task's jobs that are acknowledged and whose finish has not been sent.
+    pub(crate) fn unfinished_ends(
+        &self,
+        state: &State,
+        task: TaskNo,
+        when: Acknowledged,
+    ) -> impl Iterator<Item = Moment> {
         let finish_sent = |job: &str| {
             self.messages().any(|(number, message)| {
                 message.job == job && message.message_type == JobMessageType::Finished && state.queue[number].is_sent
             })
         };
-        let of_task = self.messages().filter(|(_, message)| message.task == task);
+        let of_task = self.messages().filter(move |(_, message)| message.task == task);
         let acknowledged = of_task.filter(|(number, _)| {
             let message = &state.queue[*number];
-            message.is_deleted && !message.is_dead_lettered
+            let counts = when == Acknowledged::AtAnyTime || !message.is_late;
+            message.is_deleted && !message.is_dead_lettered && counts
         });
         let ends = acknowledged.filter_map(|(_, message)| Some((message.job, message.end()?)));
-        ends.filter(|(job, _)| !finish_sent(job)).map(|(_, end)| end).max()
+        let ends: Vec<Moment> = ends.filter(|(job, _)| !finish_sent(job)).map(|(_, end)| end).collect();
+        ends.into_iter()
     }
 
     pub(crate) fn numbered_tasks<'a>(&self, state: &'a State) -> impl Iterator<Item = (TaskNo, &'a TaskState)> {
@@ -121,7 +148,8 @@ fn idle_tasks_end_unprotected(protocol: &Protocol, state: &State) -> bool {
         of_task.all(|(_, message)| has_finish(message.job))
     };
     let mut tasks = protocol.numbered_tasks(state);
-    !state.is_quiet() || tasks.all(|(number, task)| task.protected_until == 0 || !all_finish(number))
+    !state.is_quiet()
+        || tasks.all(|(number, task)| task.protected_until == 0 || task.is_protected_by_agent() || !all_finish(number))
 }
 
 /// Rounding may add a minute, sharing a call may add 5% or a minute, and time passes between a decision and its
@@ -130,6 +158,6 @@ fn nothing_is_held_too_long(protocol: &Protocol, state: &State) -> bool {
     protocol.numbered_tasks(state).all(|(number, task)| {
         let of_task = protocol.messages().filter(|(_, message)| message.task == number);
         let longest = of_task.filter_map(|(_, message)| message.end()).max().unwrap_or(0);
-        task.protected_until <= longest + (longest / 20).max(60) + 60 + 120
+        task.is_protected_by_agent() || task.protected_until <= longest + (longest / 20).max(60) + 60 + 120
     })
 }

@@ -6,7 +6,7 @@ use super::function::Function;
 use super::promises::{EVERY_PROMISE_IS_KEPT, Promise, every_promise_is_kept, promises};
 use super::scene::{Message, Moment, Set, VISIBILITY_TIMEOUT_S, members, only};
 use super::sights::{EVERYTHING_IS_SEEN, Sight, everything_is_seen, sights};
-use super::state::{MessageState, State, TaskState};
+use super::state::{Harm, MessageState, State, TaskState, Writer};
 use stateright::{Model, Property};
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
@@ -76,6 +76,9 @@ impl Protocol {
     }
 }
 
+const UNTOUCHED: TaskState =
+    TaskState { record: None, protected_until: 0, set_at: 0, writer: Writer::Function, harm: Harm::None };
+
 impl Model for Protocol {
     type State = State;
     type Action = Action;
@@ -84,7 +87,7 @@ impl Model for Protocol {
         let Configuration { tasks, messages, carried_out, left, .. } = &self.configuration;
         let mut state = State {
             now: 0,
-            tasks: vec![TaskState { record: None, protected_until: 0 }; usize::from(*tasks)],
+            tasks: vec![UNTOUCHED; usize::from(*tasks)],
             queue: vec![MessageState::default(); messages.len()],
             running: Vec::new(),
             late: Vec::new(),

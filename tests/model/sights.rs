@@ -3,7 +3,7 @@
 use super::protocol::Protocol;
 use super::scene::{TaskNo, Work, only, timestamp};
 use super::script::Request;
-use super::state::{Invocation, Sent, State, TaskState};
+use super::state::{Invocation, Sent, State, TaskState, Writer};
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use taskhold::task::protection::SENT_WITHIN;
@@ -30,6 +30,9 @@ pub(crate) const EXPIRED: &str = "a job has outlived its time and its protection
 pub(crate) const COMES_AGAIN: &str = "a message waits for its redelivery";
 pub(crate) const PART_OF_A_CALL: &str = "a call has taken effect for one of its tasks and not for the other";
 pub(crate) const PART_OF_A_BATCH: &str = "of one batch a message is done and another is retried";
+pub(crate) const OUTLIVED_AND_KEPT: &str = "a job has outlived its time and keeps its protection";
+pub(crate) const FOREIGN_IS_KEPT: &str = "a release was not sent because another writer protects the task";
+pub(crate) const BETWEEN_READ_AND_CALL: &str = "another writer acts between a read and the release that follows";
 pub(crate) const SWEEP_ACTS: &str = "a sweep has found something to do";
 pub(crate) const THREE_AT_ONCE: &str = "three invocations have calls under way";
 
@@ -44,7 +47,7 @@ const fn sight(name: &'static str, is_seen: fn(&Protocol, &State) -> bool) -> Si
     Sight { name, is_seen }
 }
 
-const SIGHTS: [Sight; 18] = [
+const SIGHTS: [Sight; 21] = [
     sight(QUIET, |_, state| state.is_quiet()),
     sight(QUIET_AND_BUSY, is_quiet_and_busy),
     sight(LOST_COMPARISON, a_comparison_is_lost),
@@ -61,6 +64,9 @@ const SIGHTS: [Sight; 18] = [
     sight(COMES_AGAIN, a_message_is_redelivered),
     sight(PART_OF_A_CALL, a_call_is_half_done),
     sight(PART_OF_A_BATCH, a_batch_ends_in_parts),
+    sight(OUTLIVED_AND_KEPT, a_job_is_outlived_and_kept),
+    sight(FOREIGN_IS_KEPT, |protocol, state| protocol.records(state).any(|record| record.protection.foreign.is_some())),
+    sight(BETWEEN_READ_AND_CALL, |_, state| state.tasks.iter().any(|task| task.writer == Writer::AgentTooLate)),
     sight(SWEEP_ACTS, a_sweep_acts),
     sight(THREE_AT_ONCE, |protocol, state| calling(protocol, state).count() == 3),
 ];
@@ -196,9 +202,14 @@ fn a_job_is_over_before_its_finish(protocol: &Protocol, state: &State) -> bool {
 fn a_protection_has_expired(protocol: &Protocol, state: &State) -> bool {
     let now = timestamp(state.now);
     let outlived = |record: TaskRecord| {
-        record.protection.is_set && record.jobs.keys().any(|key| record.outlived(key, now).is_some())
+        record.protection.is_set() && record.jobs.keys().any(|key| record.outlived(key, now).is_some())
     };
     state.tasks.iter().all(|task| task.protected_until == 0) && protocol.records(state).any(outlived)
+}
+
+fn a_job_is_outlived_and_kept(protocol: &Protocol, state: &State) -> bool {
+    let now = timestamp(state.now);
+    protocol.records(state).any(|record| record.wanted_until(now).is_none() && record.kept_until(now).is_some())
 }
 
 fn a_message_is_redelivered(_: &Protocol, state: &State) -> bool {

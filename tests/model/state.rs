@@ -26,6 +26,39 @@ pub(crate) struct TaskState {
     pub(crate) record: Option<EntryNo>,
     /// The end of the protection in ECS; 0 if ECS does not protect the task.
     pub(crate) protected_until: Moment,
+    /// When that protection was set.
+    pub(crate) set_at: Moment,
+    /// The writer of that protection.
+    pub(crate) writer: Writer,
+    /// What a release has broken.
+    pub(crate) harm: Harm,
+}
+
+/// Who set the protection of a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Writer {
+    /// The function, or nobody.
+    Function,
+    /// The worker, while no checked release was on its way.
+    Agent,
+    /// The worker, between the function's read and its call.
+    AgentTooLate,
+}
+
+/// What a release has broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Harm {
+    None,
+    /// It cleared protection that the worker had set before the function read it.
+    ForeignCleared,
+    /// It cleared protection of a job that has reported no end.
+    ReleasedWithoutAnEnd,
+}
+
+impl TaskState {
+    pub(crate) fn is_protected_by_agent(&self) -> bool {
+        self.protected_until > 0 && self.writer != Writer::Function
+    }
 }
 
 /// A message.
@@ -39,6 +72,8 @@ pub(crate) struct MessageState {
     pub(crate) is_deleted: bool,
     /// Dead-lettered, and then acknowledged.
     pub(crate) is_dead_lettered: bool,
+    /// Acknowledged after the end of its job.
+    pub(crate) is_late: bool,
 }
 
 /// An invocation of the function.

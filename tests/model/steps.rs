@@ -2,7 +2,7 @@
 
 use super::actions::{Action, Happens};
 use super::configuration::{Sabotage, Stores};
-use super::effects::{late_calls, take_effect};
+use super::effects::late_calls;
 use super::function::{EntryNo, Event, Run, Start};
 use super::protocol::Protocol;
 use super::scene::{SWEEP_EVERY_S, Set, TaskNo, VISIBILITY_TIMEOUT_S, Work, members, only};
@@ -28,9 +28,13 @@ impl Protocol {
                 state.left.crashes -= 1;
                 self.crash(&mut state, at);
             }
+            Action::Agent(task) => {
+                state.left.agents -= 1;
+                self.agent_protects(&mut state, task);
+            }
             Action::LateEffect(at) => {
                 let LateCall { task, minutes, .. } = state.late.remove(at);
-                take_effect(&mut state, task, minutes);
+                self.take_effect(&mut state, task, minutes);
             }
             Action::Tick => {
                 state.left.ticks -= 1;
@@ -96,7 +100,7 @@ impl Protocol {
                 self.go_on(state, of, Answer::StoreFails);
             }
             (Happens::TakesEffect(task), Request::Protect(minutes, _)) => {
-                let told = take_effect(state, task, *minutes);
+                let told = self.take_effect(state, task, *minutes);
                 state.running[at].tell(subject, (task, told));
             }
             (Happens::Refused(task), Request::Protect(..)) => {
@@ -132,7 +136,10 @@ impl Protocol {
         let (at, subject) = of;
         let invocation = &state.running[at];
         match request {
-            Request::Load(task) => Answer::Loaded(state.tasks[usize::from(*task)].record),
+            Request::Load(task) => {
+                let record = state.tasks[usize::from(*task)].record;
+                Answer::Loaded(record.map(|record| self.loaded(state, record)))
+            }
             Request::Store(..) => {
                 let sent = invocation.sent.iter().find(|sent| sent.subject() == subject);
                 let Some(Sent::Store { is_stored, .. }) = sent else { unreachable!("it has landed") };
@@ -142,7 +149,7 @@ impl Protocol {
             Request::Protect(..) => Answer::Protected(invocation.told(subject).to_vec()),
             Request::Protections(tasks) => {
                 let seen = |task: &TaskNo| {
-                    let until = state.tasks[usize::from(*task)].protected_until;
+                    let until = self.reported(&state.tasks[usize::from(*task)]);
                     (*task, (until > 0).then_some(until))
                 };
                 Answer::Protections(tasks.iter().map(seen).collect())
@@ -154,14 +161,16 @@ impl Protocol {
     fn open_records(&self, state: &State) -> Vec<(TaskNo, EntryNo)> {
         let tasks = (0..self.configuration.tasks).zip(&state.tasks);
         let kept = tasks.filter_map(|(number, task)| Some((number, task.record?)));
-        kept.filter(|(_, record)| self.function.record(*record).record.is_open()).collect()
+        let open = kept.filter(|(_, record)| self.function.record(*record).record.is_open());
+        open.map(|(number, record)| (number, self.loaded(state, record))).collect()
     }
 
     /// The function receives an answer and runs until it waits again.
     fn go_on(&self, state: &mut State, of: (usize, Subject), answer: Answer<EntryNo>) {
         let (at, subject) = of;
         let now = state.now;
-        let notices = self.configuration.sabotage != Sabotage::SlowStoresAreNotNoticed || answer != Answer::Stored;
+        let is_noticed = !matches!(answer, Answer::Stored | Answer::Protections(_));
+        let notices = is_noticed || self.configuration.sabotage != Sabotage::SlowAnswersAreNotNoticed;
         let invocation = &mut state.running[at];
         let reported_at = if notices { now } else { invocation.deadline - self.configuration.timeout_s };
         match (&answer, subject) {

@@ -10,7 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use taskhold::ecs::ProtectionSetting;
 use taskhold::ecs::arn::{ClusterArn, Task};
-use taskhold::task::batching::{ProtectionCall, TaskRequest, coalesce, minutes_max, minutes_until};
+use taskhold::task::batching::{ProtectionCall, TaskRequest, coalesce};
+use taskhold::task::minutes::{minutes_max, minutes_until};
 use taskhold::task::protection::ProtectionRequest;
 
 fn now() -> Timestamp {

@@ -6,6 +6,7 @@ use super::drawn::one_of_few_moments;
 use jiff::Timestamp;
 use proptest::option;
 use proptest::prelude::*;
+use taskhold::task::agent_protection::AgentProtection;
 use taskhold::task::job::{Job, Labels, Reported};
 
 fn job() -> impl Strategy<Value = Job> {
@@ -13,11 +14,28 @@ fn job() -> impl Strategy<Value = Job> {
     let labels = ("[ab]", "[ab]").prop_map(|(name, value)| Labels::from([(name, value)]));
     let told = (one_of_few_moments(), one_of_few_moments()).prop_map(|(at, value)| Reported { at, value });
     let labelled = (one_of_few_moments(), labels).prop_map(|(at, value)| Reported { at, value });
-    (moment(), moment(), moment(), option::of(told), moment(), moment(), option::of(labelled))
-        .prop_map(|(started_at, declared_until, presumed_until, expected_until, reported_at, finished_at, labels)| {
-            Job { started_at, declared_until, presumed_until, expected_until, reported_at, finished_at, labels }
-        })
-        // A finished job has neither labels nor an expectation.
+    let by_agent = (one_of_few_moments(), one_of_few_moments())
+        .prop_map(|(at, until)| Reported { at, value: AgentProtection::Until(until) });
+    let moments = [moment(), moment(), moment(), moment(), moment()];
+    (moments, option::of(told), option::of(labelled), option::of(by_agent))
+        .prop_map(
+            |(
+                [started_at, declared_until, presumed_until, reported_at, finished_at],
+                expected_until,
+                labels,
+                protection,
+            )| Job {
+                started_at,
+                declared_until,
+                presumed_until,
+                expected_until,
+                reported_at,
+                finished_at,
+                labels,
+                protection,
+            },
+        )
+        // A finished job has no labels, no expectation and no report about protection.
         .prop_map(|job| merged(&Job::default(), &job))
 }
 

@@ -10,7 +10,8 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use taskhold::ecs::FailureReason;
-use taskhold::task::plan::{Decision, GRANT_TOLERANCE, KeepReason, REFUSED_PAUSE, decide_protection};
+use taskhold::task::minutes::GRANT_TOLERANCE;
+use taskhold::task::plan::{Decision, KeepReason, REFUSED_PAUSE, decide_protection};
 use taskhold::task::protection::{CallId, CallResult, ProtectionRequest, Refusal};
 use taskhold::task::record::TaskRecord;
 
@@ -90,7 +91,8 @@ impl Life {
             }
             Step::Outcome(..) => {}
             Step::See(seconds) => {
-                self.record.protection.see(seconds.map(|seconds| self.now + SignedDuration::from_secs(seconds)));
+                let seen = seconds.map(|seconds| self.now + SignedDuration::from_secs(seconds));
+                self.record.protection.see(seen, self.now);
             }
             Step::AllowRetry => self.record.protection.allow_retry(),
             Step::Forget => self.record.protection.forget_stale(self.now),
@@ -125,13 +127,18 @@ impl Life {
         }
         match decision {
             Decision::Request(ProtectionRequest::Clear) => {
-                prop_assert!(wanted.is_none() && protection.is_set, "{:?}", wanted)
+                prop_assert!(wanted.is_none() && protection.is_set(), "{:?}", wanted);
+                prop_assert_eq!(self.record.kept_until(self.now), None);
             }
             Decision::Request(ProtectionRequest::ProtectUntil(until)) => {
-                prop_assert_eq!(Some(until), wanted);
+                let kept = self.record.kept_until(self.now).max(wanted);
+                prop_assert!(wanted <= Some(until) && Some(until) <= kept, "{:?} {:?}", wanted, kept);
                 prop_assert!(protection.confirmed_until.is_none_or(|certain| certain < until), "it would be shortened");
             }
-            Decision::Keep(KeepReason::Idle) => prop_assert!(wanted.is_none() && !protection.is_set),
+            Decision::Keep(KeepReason::Idle) => prop_assert!(wanted.is_none() && !protection.is_set()),
+            Decision::Keep(KeepReason::Outlived { until }) => {
+                prop_assert!(wanted.is_none() && until > self.now, "{:?}", wanted);
+            }
             Decision::Keep(KeepReason::Confirmed { until }) => {
                 prop_assert_eq!(Some(until), protection.confirmed_until);
                 prop_assert!(wanted.is_some_and(|wanted| until + GRANT_TOLERANCE >= wanted), "{:?}", wanted);
@@ -141,6 +148,7 @@ impl Life {
                 prop_assert_eq!(&refusal.reason, &FailureReason::DeploymentBlocked);
                 prop_assert!(wanted.is_some() && !protection.may_retry_now && self.now < refusal.at + REFUSED_PAUSE);
             }
+            Decision::Keep(KeepReason::ByAgent) => prop_assert!(false, "no worker says so"),
             Decision::Keep(KeepReason::Stopped) => prop_assert!(false, "it has not stopped"),
         }
         Ok(())

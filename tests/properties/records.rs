@@ -19,6 +19,7 @@ use taskhold::service::incident::pending::PendingNotification;
 use taskhold::service::incident::{Incident, IncidentState};
 use taskhold::service::record::{BlockedSince, ServiceRecord, Watch};
 use taskhold::service::remediation::{RaiseStage, Raised, RemediationNote, RemediationState};
+use taskhold::task::agent_protection::AgentProtection;
 use taskhold::task::attention::{Attention, attention};
 use taskhold::task::fingerprints::Fingerprints;
 use taskhold::task::interruption::{InterruptedJob, Interruption, StopStage, TrackedInterruption};
@@ -35,8 +36,14 @@ pub(crate) fn job() -> impl Strategy<Value = Job> {
     let told = option::of((any_moment(), any_moment()).prop_map(|(at, value)| Reported { at, value }));
     let labelled = option::of((any_moment(), labels()).prop_map(|(at, value)| Reported { at, value }));
     let moments = [maybe_moment(), maybe_moment(), maybe_moment(), maybe_moment(), maybe_moment()];
-    (moments, told, labelled).prop_map(
-        |([started_at, declared_until, presumed_until, reported_at, finished_at], expected_until, labels)| Job {
+    let by_agent = option::of((any_moment(), agent_protection()).prop_map(|(at, value)| Reported { at, value }));
+    (moments, told, labelled, by_agent).prop_map(
+        |(
+            [started_at, declared_until, presumed_until, reported_at, finished_at],
+            expected_until,
+            labels,
+            protection,
+        )| Job {
             started_at,
             declared_until,
             presumed_until,
@@ -44,8 +51,16 @@ pub(crate) fn job() -> impl Strategy<Value = Job> {
             reported_at,
             finished_at,
             labels,
+            protection,
         },
     )
+}
+
+fn agent_protection() -> impl Strategy<Value = AgentProtection> {
+    prop_oneof![
+        any_moment().prop_map(AgentProtection::Until),
+        text().prop_map(|reason| AgentProtection::Refused { reason })
+    ]
 }
 
 fn ask() -> impl Strategy<Value = ProtectionRequest> {
@@ -88,8 +103,15 @@ pub(crate) fn interruption() -> impl Strategy<Value = Interruption> {
     let known = ["SpotInterruption", "ServiceSchedulerInitiated", "UserInitiated", "TaskFailedToStart"];
     let code = prop_oneof![select(known.map(str::to_owned).to_vec()), text()];
     let of_ecs = (option::of(code), option::of(text()), vec((text(), any::<i32>()), 0..14));
-    (stage, when(), option::of(text()), vec(job, 0..16), of_ecs, option::of(when())).prop_map(
-        |(stage, at, service, jobs, (stop_code, stopped_reason, exit_codes), protected_until)| Interruption {
+    (
+        stage,
+        when(),
+        option::of(text()),
+        vec(job, 0..16),
+        of_ecs,
+        [option::of(when()), option::of(when()), option::of(when())],
+    )
+        .prop_map(|(stage, at, service, jobs, (stop_code, stopped_reason, exit_codes), protection)| Interruption {
             stage,
             at,
             service,
@@ -97,9 +119,10 @@ pub(crate) fn interruption() -> impl Strategy<Value = Interruption> {
             stop_code,
             stopped_reason,
             exit_codes,
-            protected_until,
-        },
-    )
+            protected_until: protection[0],
+            protection_reported_at: protection[1],
+            protection_lost_at: protection[2],
+        })
 }
 
 fn delivery() -> impl Strategy<Value = Delivery> {

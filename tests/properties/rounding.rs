@@ -5,7 +5,7 @@ use super::config;
 use super::drawn::{any_moment, at};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
-use taskhold::task::batching::{minutes_max, minutes_until};
+use taskhold::task::minutes::{minutes_max, minutes_until};
 
 const NANOS_PER_MINUTE: i128 = 60_000_000_000;
 /// The longest protection that ECS grants (aws-facts "ECS: the protection API").

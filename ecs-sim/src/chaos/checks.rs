@@ -15,7 +15,7 @@
 
 use super::broken::Broken;
 use super::calm::LOOKED_AT_MS;
-use super::model::{Content, JobModel, TOLERANCE_MS};
+use super::model::{Content, JobModel, TOLERANCE_MS, TaskModel};
 use super::workers::short;
 use super::world::World;
 use crate::control_plane::{Millis, SimulatedServiceStatus, TaskStatus};
@@ -175,8 +175,14 @@ impl World {
         if let Some(why) = self.held_in_vain().or_else(|| self.wrong_count()) {
             return self.break_off(Broken::Convergence, why);
         }
-        let open =
-            self.model.incidents.iter().find(|(_, alerts)| alerts.is_open && alerts.kind != AlertKind::JobInterrupted);
+        // A job that has reported no end may keep its task, and so block its service, until the protection expires.
+        let is_kept = |service: &Option<String>| {
+            let mut tasks = self.model.tasks.iter().filter(|task| task.service.is_some() && task.service == *service);
+            tasks.any(TaskModel::has_unfinished_job)
+        };
+        let open = self.model.incidents.iter().find(|(_, alerts)| {
+            alerts.is_open && alerts.kind != AlertKind::JobInterrupted && !is_kept(&alerts.service)
+        });
         if let Some((incident, _)) = open
             && self.claims_outlast_invocations()
         {
@@ -195,7 +201,8 @@ impl World {
             // A dead-lettered finish may have left its task protected. With a finished-job retention shorter than the
             // queue's, a late heartbeat may have revived a job.
             let is_excused = self.has_dead_lettered(number) || self.rules.finished_job_retention_hours == 1;
-            let is_busy = task.jobs.iter().any(|job| job.is_live_at(now));
+            // Only an end releases.
+            let is_busy = task.jobs.iter().any(|job| job.is_live_at(now)) || task.has_unfinished_job();
             let real = region.ecs.task(&task.id).filter(|real| real.is_live() && real.is_protected());
             if real.is_some() && task.is_set_by_taskhold && !is_busy && !is_excused {
                 return Some(format!("t{number} is still protected, although all its jobs have ended"));

@@ -15,7 +15,7 @@ use super::rules::Rules;
 use crate::control_plane::Millis;
 use std::collections::BTreeMap;
 use taskhold::service::alert::{AlertKind, Transition};
-use taskhold::task::plan::GRANT_TOLERANCE;
+use taskhold::task::minutes::GRANT_TOLERANCE;
 
 /// The tolerance that taskhold uses.
 pub(super) const TOLERANCE_MS: Millis = GRANT_TOLERANCE.as_secs() * 1000;
@@ -156,6 +156,11 @@ pub(super) struct IncidentModel {
 }
 
 impl TaskModel {
+    /// Whether a job started on it and its finish was not sent, however long ago its declared time ended.
+    pub(super) fn has_unfinished_job(&self) -> bool {
+        self.jobs.iter().any(|job| job.started_at.is_some() && !job.finish_sent)
+    }
+
     /// It has stopped: its live jobs are interrupted.
     pub(super) fn has_stopped(&mut self, now: Millis) {
         if !std::mem::replace(&mut self.has_stopped, true) {

@@ -63,8 +63,6 @@ pub enum Sabotage {
     InterruptionsSwallowed,
     /// The state store keeps only the newest of the calls in a record.
     CallsOfOthersForgotten,
-    /// The state store drops a record with calls in flight as early as the same record without them.
-    CallsInFlightNotKept,
     /// The state store drops records before they expire.
     RecordsForgottenEarly,
     /// The state store restarts a record's versions at 1 after it has dropped the record.
@@ -75,7 +73,7 @@ pub enum Sabotage {
 
 impl Sabotage {
     /// All defects, without `None`.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 13] = [
         Self::ReleasesNotWrittenDown,
         Self::StoresWithoutComparing,
         Self::FailedMessageTakenForDone,
@@ -86,7 +84,6 @@ impl Sabotage {
         Self::CountsNotPutBack,
         Self::InterruptionsSwallowed,
         Self::CallsOfOthersForgotten,
-        Self::CallsInFlightNotKept,
         Self::RecordsForgottenEarly,
         Self::VersionsCountedAnew,
         Self::TimeOfStoresIgnored,
@@ -107,7 +104,6 @@ impl Sabotage {
             Self::CountsNotPutBack => "counts-not-put-back",
             Self::InterruptionsSwallowed => "interruptions-swallowed",
             Self::CallsOfOthersForgotten => "calls-of-others-forgotten",
-            Self::CallsInFlightNotKept => "calls-in-flight-not-kept",
             Self::RecordsForgottenEarly => "records-forgotten-early",
             Self::VersionsCountedAnew => "versions-counted-anew",
             Self::TimeOfStoresIgnored => "time-of-stores-ignored",

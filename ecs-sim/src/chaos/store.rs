@@ -2,7 +2,7 @@
 //! as early as it may.
 
 use super::broken::Broken;
-use super::rules::{Rules, Sabotage};
+use super::rules::Sabotage;
 use super::shelves::{Shelf, StoredRecord};
 use super::world::{Sim, World};
 use crate::control_plane::Millis;
@@ -27,10 +27,6 @@ pub(super) trait Shelved: Record<Key: 'static> + std::fmt::Debug + 'static {
     fn shelf(world: &mut World) -> &mut Shelf<Self>;
     /// Damages a record as the deliberate defect requires.
     fn damage(_entry: &mut Self, _sabotage: Sabotage) {}
-    /// Until when the record is kept, which a deliberate defect may shorten.
-    fn kept_until(_record: &Self, keep_until: Timestamp, _rules: &Rules, _now: Timestamp) -> Timestamp {
-        keep_until
-    }
     /// Whether a sweep would have to act on a record that is not listed as open.
     fn is_overlooked(_record: &Self, _now: Timestamp) -> bool {
         false
@@ -51,15 +47,6 @@ impl Shelved for TaskRecord {
             calls.drain(..calls.len().saturating_sub(1));
             calls.iter_mut().for_each(|call| call.overlaps = None);
         }
-    }
-
-    fn kept_until(record: &Self, keep_until: Timestamp, rules: &Rules, now: Timestamp) -> Timestamp {
-        if rules.sabotage != Sabotage::CallsInFlightNotKept {
-            return keep_until;
-        }
-        let mut without_calls = record.clone();
-        without_calls.protection.in_flight.clear();
-        without_calls.keep_until(now, SignedDuration::from_millis(rules.finished_job_retention_ms()))
     }
 
     fn is_overlooked(record: &Self, now: Timestamp) -> bool {
@@ -114,7 +101,6 @@ impl World {
             return Stored::Conflict;
         }
         R::damage(&mut versioned.record, sabotage);
-        let keep_until = R::kept_until(&versioned.record, keep_until, &self.rules, timestamp(self.now()));
         let shelf = R::shelf(self);
         shelf.stores += 1;
         let version = if sabotage == Sabotage::VersionsCountedAnew { current + 1 } else { shelf.stores };

@@ -44,6 +44,8 @@ pub struct GrantingEcs {
     pub tasks: AtomicUsize,
     /// Calls of UpdateTaskProtection.
     pub calls: AtomicU64,
+    /// The minutes of the last protection that it granted; 0 for none.
+    pub minutes: AtomicU64,
 }
 
 #[async_trait]
@@ -58,6 +60,7 @@ impl Ecs for GrantingEcs {
         let until = match setting {
             ProtectionSetting::Disabled => None,
             ProtectionSetting::Enabled { expires_in_minutes: minutes } => {
+                self.minutes.store(u64::from(minutes), Ordering::Relaxed);
                 Some(StillClock.now() + SignedDuration::from_mins(i64::from(minutes)))
             }
         };
@@ -103,7 +106,9 @@ impl ServiceReads for GrantingEcs {
     }
 
     async fn get_task_protection(&self, _: &ClusterArn, tasks: &[TaskId]) -> Result<ProtectionAnswer, EcsError> {
-        Ok(protected(tasks, Some(StillClock.now() + SignedDuration::from_hours(48))))
+        let granted = i64::try_from(self.minutes.load(Ordering::Relaxed)).expect("minutes are few");
+        let minutes = if granted > 0 { granted } else { 48 * 60 };
+        Ok(protected(tasks, Some(StillClock.now() + SignedDuration::from_mins(minutes))))
     }
 
     async fn list_services(&self, cluster: &Arc<ClusterArn>, _: Option<&str>) -> Result<Page<ServiceArn>, EcsError> {
@@ -126,7 +131,7 @@ pub struct GrantingFunction {
 /// The function, and an ECS whose service has this many tasks.
 pub fn function(tasks: usize) -> GrantingFunction {
     let config = Config::from_variables([("TASKHOLD_CLUSTERS".to_owned(), CLUSTER.to_owned())]);
-    let ecs = Arc::new(GrantingEcs { tasks: AtomicUsize::new(tasks), calls: AtomicU64::new(0) });
+    let ecs = Arc::new(GrantingEcs { tasks: AtomicUsize::new(tasks), ..GrantingEcs::default() });
     let config = config.expect("a cluster is all that must be set");
     GrantingFunction { function: Function::new(parts(ecs.clone(), Arc::new(StillClock), config)), ecs }
 }

@@ -49,8 +49,16 @@ fn tells_one_job(message: JobMessage) {
 
 /// The message as a worker writes it.
 fn printed(message: &JobMessage) -> String {
-    let JobMessage { message_type, job, task, max_duration_minutes, expected_duration_minutes, labels, misnamed } =
-        message;
+    let JobMessage {
+        message_type,
+        job,
+        task,
+        max_duration_minutes,
+        expected_duration_minutes,
+        labels,
+        misnamed,
+        protection: _,
+    } = message;
     assert!(misnamed.is_empty(), "an unknown field is not written");
     let mut body = json!({
         "version": 1,

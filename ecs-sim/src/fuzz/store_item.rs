@@ -134,13 +134,15 @@ fn task_at(record: &TaskRecord, now: Timestamp) {
     let wanted = record.wanted_until(now);
     let grantable = now.saturating_add(PROTECTION_MAX).unwrap_or(Timestamp::MAX);
     match decide_protection(record, now) {
-        Decision::Request(ProtectionRequest::Clear) => assert!(wanted.is_none() && record.protection.is_set),
+        Decision::Request(ProtectionRequest::Clear) => assert!(!record.is_busy(now) && record.protection.is_set()),
         Decision::Request(ProtectionRequest::ProtectUntil(until)) => {
-            assert_eq!(Some(until), wanted.map(|wanted| wanted.min(grantable)));
+            assert!(wanted.is_some_and(|wanted| wanted.min(grantable) <= until));
             assert!(record.protection.confirmed_until.is_none_or(|certain| certain < until), "it would be shortened");
         }
         Decision::Keep(KeepReason::Stopped) => assert!(record.stopped_at.is_some()),
-        Decision::Keep(KeepReason::Idle) => assert!(wanted.is_none() && !record.protection.is_set),
+        Decision::Keep(KeepReason::Idle) => assert!(!record.is_busy(now) && !record.protection.is_set()),
+        Decision::Keep(KeepReason::ByAgent) => assert!(wanted.is_none() && record.is_busy(now)),
+        Decision::Keep(KeepReason::Outlived { .. }) => assert!(wanted.is_none() && record.is_busy(now)),
         Decision::Keep(KeepReason::Confirmed { .. } | KeepReason::RefusedJustNow) => assert!(wanted.is_some()),
     }
     if attention(record, now) != Attention::None {

@@ -5,7 +5,7 @@ mod faults;
 mod service;
 mod words;
 
-use super::statement::{EndOfTask, JobLine, Order, Statement, Verb};
+use super::statement::{AgentReport, EndOfTask, JobLine, Order, Statement, Verb};
 use crate::control_plane::{CircuitBreaker, Variants};
 use faults::{autoscaling, ecs, events, function, operation};
 use service::{service, tag};
@@ -123,8 +123,17 @@ fn job(words: &mut Words<'_>) -> Parsed<JobLine> {
         "finishes" => Verb::Finishes,
         other => return Err(format!("unknown verb `{other}`: use `starts`, `beats` or `finishes`")),
     };
-    let mut line =
-        JobLine { job, verb, task: None, through: None, attempt: 1, minutes: None, expected_minutes: None, late: 0 };
+    let mut line = JobLine {
+        job,
+        verb,
+        task: None,
+        through: None,
+        attempt: 1,
+        minutes: None,
+        expected_minutes: None,
+        late: 0,
+        agent: None,
+    };
     loop {
         if words.has("on") {
             line.task = Some(words.next("a task")?.to_owned());
@@ -135,6 +144,10 @@ fn job(words: &mut Words<'_>) -> Parsed<JobLine> {
             line.expected_minutes = Some(minutes(words)?);
         } else if words.has("attempt") {
             line.attempt = words.number("a number")?;
+        } else if words.has("protected") {
+            line.agent = Some(AgentReport::Protected(minutes(words)?));
+        } else if words.has("refused") {
+            line.agent = Some(AgentReport::Refused);
         } else if words.has("late") {
             line.late = duration(words.next("a duration")?)?;
         } else if line.verb == Verb::Starts && line.task.is_none() {
@@ -158,6 +171,12 @@ mod tests {
         let Ok(Statement::Job(job)) = statement(line) else { panic!("not a job line") };
         assert_eq!((job.task.as_deref(), job.minutes, job.expected_minutes), (Some("a"), Some(90), Some(20)));
         assert_eq!((job.attempt, job.late), (2, 300_000));
+        let agent = |line: &str| match statement(line) {
+            Ok(Statement::Job(job)) => job.agent,
+            other => panic!("not a job line: {other:?}"),
+        };
+        assert_eq!(agent("job j-1 starts on a for 1h protected 90m"), Some(AgentReport::Protected(90)));
+        assert_eq!(agent("job j-1 beats refused"), Some(AgentReport::Refused));
     }
 
     #[test]

@@ -118,6 +118,15 @@ impl ServiceLine {
     }
 }
 
+/// What a worker reports about protection that it requested from the agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AgentReport {
+    /// ECS granted it for this many minutes.
+    Protected(u32),
+    /// ECS refused it.
+    Refused,
+}
+
 /// A worker's message about a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobLine {
@@ -135,6 +144,8 @@ pub struct JobLine {
     pub minutes: Option<u32>,
     /// `expectedDurationMinutes`.
     pub expected_minutes: Option<u32>,
+    /// `protection`: the task protects itself for this job.
+    pub agent: Option<AgentReport>,
     /// How long the message is delayed on its way.
     pub late: Millis,
 }

@@ -1,11 +1,11 @@
 //! Messages of workers, and their path through the network.
 
-use super::statement::{JobLine, Verb};
+use super::statement::{AgentReport, JobLine, Verb};
 use super::world::{ScenarioWorld, TrueJob, name_of};
 use crate::control_plane::Millis;
 use crate::queue::SendMessage;
 use crate::region::{CLUSTER, JOB_QUEUE};
-use serde_json::json;
+use serde_json::{Value, json};
 
 impl ScenarioWorld {
     pub(super) fn send_job(&mut self, line: &JobLine) -> Result<(), String> {
@@ -38,6 +38,17 @@ impl ScenarioWorld {
         let minutes = [("maxDurationMinutes", line.minutes), ("expectedDurationMinutes", line.expected_minutes)];
         for (name, minutes) in minutes.into_iter().filter_map(|(name, minutes)| Some((name, minutes?))) {
             body[name] = json!(minutes);
+        }
+        let protection = match line.agent {
+            None => Value::Null,
+            Some(AgentReport::Refused) => json!({"by": "agent", "refused": {"reason": "DEPLOYMENT_BLOCKED"}}),
+            Some(AgentReport::Protected(minutes)) => {
+                let until = jiff::Timestamp::from_millisecond(self.now() + Millis::from(minutes) * 60_000);
+                json!({"by": "agent", "until": until.map_err(|error| error.to_string())?.to_string()})
+            }
+        };
+        if !protection.is_null() {
+            body["protection"] = protection;
         }
         if line.attempt != 1 {
             body["attempt"] = json!(line.attempt);

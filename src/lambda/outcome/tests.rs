@@ -5,6 +5,7 @@ use crate::ecs::FailureReason;
 use crate::lambda::received::Channel;
 use crate::store::error::StoreError;
 use crate::task::job::Job;
+use crate::task::own_protection::OwnProtection;
 use crate::task::protection::Refusal;
 use crate::task::record::TaskRecord;
 use jiff::SignedDuration;
@@ -33,7 +34,7 @@ fn busy() -> TaskRecord {
 fn held() -> TaskRecord {
     let mut record = TaskRecord::default();
     record.merge_job(&key("j"), &Job { finished_at: Some(at(0)), ..Job::default() });
-    record.protection.is_set = true;
+    record.protection.own.push(OwnProtection::granted(at(0), at(60)));
     record
 }
 
@@ -88,11 +89,10 @@ fn a_finish_is_retried_while_its_task_is_idle_protected_and_running() {
     others_work.merge_job(&key("another"), &Job { declared_until: Some(at(60)), ..Job::default() });
     assert_eq!(unsettled(JobMessageType::Finished, "j", others_work), MessageOutcome::Done);
     let mut released = held();
-    released.protection.is_set = false;
+    released.protection.own.clear();
     assert_eq!(unsettled(JobMessageType::Finished, "j", released), MessageOutcome::Done);
     let mut stopped = held();
     stopped.stop(at(1));
-    stopped.protection.is_set = true;
     assert_eq!(unsettled(JobMessageType::Finished, "j", stopped), MessageOutcome::Done);
 }
 

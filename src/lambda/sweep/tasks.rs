@@ -7,7 +7,6 @@ use crate::ecs::{FailureReason, TASKS_PER_READ_MAX};
 use crate::lambda::function::Function;
 use crate::lambda::sweep::Part;
 use crate::service::recheck::SweepPlace;
-use crate::service::snapshot::read::protected_until;
 use crate::task::attention::{Attention, attention, is_lost};
 use crate::task::change::{SeenProtection, TaskChange};
 use crate::task::outcome::{RetryReason, TaskState};
@@ -133,7 +132,7 @@ impl Function {
         let answer = self.services.tasks.ecs.get_task_protection(&tasks[0].task.cluster, &ids).await?;
         let mut lost = Vec::new();
         for compared in tasks {
-            match protected_until(&compared.task.id, &answer) {
+            match answer.protected_until(&compared.task.id) {
                 Ok(seen) => lost.extend(is_lost(compared.until, seen).map(|protection| (*compared, protection))),
                 Err(error) => warn!(failure = %error, "could not compare the protection of busy tasks with ECS"),
             }

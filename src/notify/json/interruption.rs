@@ -36,6 +36,10 @@ struct InterruptionDocument<'a> {
     stopped_reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     protected_until: Option<WholeSeconds>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    protection_reported_at: Option<WholeSeconds>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    protection_lost_at: Option<WholeSeconds>,
     #[serde(flatten)]
     lists: Lists,
 }
@@ -57,6 +61,8 @@ pub(crate) fn message(notification: &Notification<'_>, interrupted: &Interrupted
         stop_code: interruption.stop_code.as_deref().map(bounded),
         stopped_reason: interruption.stopped_reason.as_deref().map(bounded),
         protected_until: interruption.protected_until.map(Into::into),
+        protection_reported_at: interruption.protection_reported_at.map(Into::into),
+        protection_lost_at: interruption.protection_lost_at.map(Into::into),
         lists: Lists::of_an_alert(),
     };
     let first = interruption.exit_codes.iter().take(EXIT_CODES_MAX);

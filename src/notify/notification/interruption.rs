@@ -137,6 +137,13 @@ fn exit_codes(interruption: &Interruption) -> Option<Text> {
 
 /// How protection relates to the stop.
 fn protection(interruption: &Interruption) -> String {
+    if let Some(lost_at) = interruption.protection_lost_at {
+        return format!(
+            "ECS had confirmed protection for it, and reported less {}: a writer other than taskhold had cleared or \
+             shortened it.",
+            time_from(lost_at, interruption.at)
+        );
+    }
     let Some(until) = interruption.protected_until.map(|until| time_from(until, interruption.at)) else {
         return "ECS had confirmed no protection for it at that time.".to_owned();
     };
@@ -147,6 +154,9 @@ fn protection(interruption: &Interruption) -> String {
         );
     }
     match cause(interruption) {
+        Some(_) if may_have_lost_protection(interruption) => format!(
+            "ECS had confirmed its protection until {until}. taskhold does not know whether the task still had it."
+        ),
         Some(_) => format!("ECS had confirmed its protection until {until}, which does not prevent such a stop."),
         None => format!("ECS had confirmed its protection until {until}."),
     }
@@ -156,8 +166,18 @@ fn protection(interruption: &Interruption) -> String {
 /// the service scheduler stops the task for it as well, it has no `stopCode` of its own, and protection does not cover
 /// it.
 fn was_scaled_in_although_protected(interruption: &Interruption) -> bool {
-    let reason = interruption.stopped_reason.as_deref().unwrap_or_default().to_ascii_lowercase();
-    interruption.was_protected_in_vain() && !reason.contains("health check")
+    interruption.was_protected_in_vain() && !failed_a_health_check(interruption)
+}
+
+/// Whether the service scheduler stopped the task in a way that protection prevents, and ECS last reported the
+/// protection long before.
+fn may_have_lost_protection(interruption: &Interruption) -> bool {
+    interruption.stop_code.as_deref() == Some("ServiceSchedulerInitiated") && !failed_a_health_check(interruption)
+}
+
+fn failed_a_health_check(interruption: &Interruption) -> bool {
+    let reason = interruption.stopped_reason.as_deref().unwrap_or_default();
+    reason.to_ascii_lowercase().contains("health check")
 }
 
 fn actions(interrupted: &InterruptedTask) -> Vec<Action> {

@@ -71,7 +71,7 @@ impl ServiceReconciler {
             return Outcome { text: format!("dry run: these idle tasks would have been released: {ids}"), count };
         }
         let release = match managed {
-            Managed::Yes => ReleaseRule::IfIdle,
+            Managed::Yes => ReleaseRule::IfIdleByAnyWriter,
             Managed::No => ReleaseRule::ByJobs,
         };
         let changes = tasks.iter().map(|id| TaskChange { release, ..TaskChange::none(service.task(id)) });
@@ -172,5 +172,5 @@ impl ServiceReconciler {
 }
 
 pub(crate) fn is_released(state: &TaskState) -> bool {
-    matches!(state, TaskState::Known(record, None) if !record.protection.is_set)
+    matches!(state, TaskState::Known(record, None) if !record.protection.is_set() && record.protection.foreign.is_none())
 }

@@ -5,10 +5,12 @@ use crate::ecs::arn::{Task, TaskId};
 use crate::ecs::error::EcsError;
 use crate::ecs::service::ServiceArn;
 use crate::ecs::task::TaskDescription;
-use crate::ecs::{FailureReason, ProtectionAnswer, ServiceReads, TASKS_PER_READ_MAX};
+use crate::ecs::{ServiceReads, TASKS_PER_READ_MAX};
+use crate::service::rollout::{self, Rollout};
 use crate::service::snapshot::managed::{Managed, is_managed};
-use crate::service::snapshot::{Gap, JobSnapshot, Jobs, RejectedJobs, ServiceSnapshot, TaskSnapshot};
+use crate::service::snapshot::{Gap, JobSnapshot, Jobs, LostTask, RejectedJobs, ServiceSnapshot, TaskSnapshot};
 use crate::store::{RECORDS_AT_ONCE, Store};
+use crate::task::attention::is_lost;
 use crate::task::job::Labels;
 use crate::task::record::TaskRecord;
 use crate::task::rejected::RejectedJob;
@@ -27,7 +29,7 @@ const READS_AT_ONCE: usize = 4;
 /// Reads a service. `None` if ECS knows no such service.
 ///
 /// It costs 1 + 3 × ⌈tasks / 100⌉ ECS calls, and one read of the state store for each task that is protected or that
-/// ECS is known to have refused.
+/// ECS is known to have refused, and in a rollout for each running task.
 ///
 /// # Errors The service itself could not be described. Any other failed read becomes a gap in the snapshot.
 pub async fn read_service(
@@ -38,7 +40,8 @@ pub async fn read_service(
     refused: &BTreeSet<TaskId>,
 ) -> Result<Option<ServiceSnapshot>, EcsError> {
     let Some(service) = ecs.describe_service(arn).await? else { return Ok(None) };
-    let mut snapshot = ServiceSnapshot { at: clock.now(), service, tasks: Vec::new(), gaps: Vec::new() };
+    let mut snapshot =
+        ServiceSnapshot { at: clock.now(), service, tasks: Vec::new(), gaps: Vec::new(), lost: Vec::new() };
     let ids = list(ecs, arn, &mut snapshot.gaps).await;
     snapshot.tasks = describe(ecs, arn, &ids, &mut snapshot.gaps).await;
     add_protection(ecs, arn, &mut snapshot).await;
@@ -110,7 +113,7 @@ async fn add_protection(ecs: &dyn ServiceReads, arn: &ServiceArn, snapshot: &mut
         let read = page.and_then(|answer| {
             let mut failure = None;
             for task in tasks {
-                match protected_until(&task.id, &answer) {
+                match answer.protected_until(&task.id) {
                     Ok(until) => task.protected_until = until,
                     Err(error) => failure = Some(error),
                 }
@@ -121,32 +124,16 @@ async fn add_protection(ecs: &dyn ServiceReads, arn: &ServiceArn, snapshot: &mut
     }
 }
 
-/// When the protection of a task expires according to an answer; `None` if the task is unprotected or gone. ECS lists
-/// unprotected tasks too ("get-task-protection", AWS CLI Command Reference), so a task missing from the answer proves
-/// nothing.
-pub(crate) fn protected_until(task: &TaskId, answer: &ProtectionAnswer) -> Result<Option<Timestamp>, EcsError> {
-    let incomplete =
-        |what: &str| EcsError::Server(format!("GetTaskProtection answered for task `{task}` only `{what}`"));
-    if let Some(protected) = answer.protected_tasks.iter().find(|protected| protected.task_id == *task) {
-        return match (protected.protection_enabled, protected.expiration_date) {
-            (false, _) => Ok(None),
-            (true, Some(until)) => Ok(Some(until)),
-            (true, None) => Err(incomplete("protected, and no end")),
-        };
-    }
-    match answer.failures.iter().find(|failure| failure.task_id == *task).map(|failure| &failure.reason) {
-        Some(FailureReason::Missing) => Ok(None),
-        reason => Err(incomplete(reason.map_or("nothing", FailureReason::as_str))),
-    }
-}
-
 async fn add_jobs(
     store: &dyn Store<TaskRecord>,
     arn: &ServiceArn,
     refused: &BTreeSet<TaskId>,
     snapshot: &mut ServiceSnapshot,
 ) {
-    let has_jobs_to_read = |task: &TaskSnapshot| task.protected_until.is_some() || refused.contains(&task.id);
+    // In a rollout, a task without protection may be the next to be stopped.
+    let has_rollout = rollout::replaced(snapshot).rollout != Rollout::None;
+    let is_shown = |task: &TaskSnapshot| task.protected_until.is_some() || refused.contains(&task.id);
+    let has_jobs_to_read = |task: &TaskSnapshot| is_shown(task) || has_rollout && task.is_running;
     let wanted = snapshot.tasks.iter().enumerate().filter(|(_, task)| has_jobs_to_read(task));
     let wanted: Vec<(usize, Task)> = wanted.map(|(at, task)| (at, arn.task(&task.id))).collect();
     let reads = wanted.into_iter().map(|(at, task)| async move { (at, store.load(&task).await) });
@@ -155,6 +142,10 @@ async fn add_jobs(
     for (at, record) in read {
         match record {
             Ok(versioned) => {
+                snapshot.lost.extend(lost(&snapshot.tasks[at], &versioned.record, snapshot.at));
+                if !is_shown(&snapshot.tasks[at]) {
+                    continue;
+                }
                 snapshot.tasks[at].jobs = jobs(&versioned.record, snapshot.at, managed);
                 snapshot.tasks[at].idle_since = versioned.record.idle_since(snapshot.at);
                 snapshot.tasks[at].refused_since = versioned.record.refused_since(snapshot.at);
@@ -179,11 +170,22 @@ fn rejected_jobs(record: &TaskRecord, now: Timestamp) -> Option<RejectedJobs> {
     Some(RejectedJobs { since, jobs })
 }
 
+/// Whether a busy task lost the protection that ECS had confirmed. A call that began after the reads of the snapshot, or
+/// that may still take effect, makes them worthless.
+fn lost(task: &TaskSnapshot, record: &TaskRecord, at: Timestamp) -> Option<LostTask> {
+    let protection = &record.protection;
+    record.wanted_until(at)?;
+    let until = protection.confirmed_until.filter(|until| *until > at)?;
+    let is_newer = protection.own.iter().any(|own| own.asked_at >= at) || !protection.in_flight.is_empty();
+    let seen = is_lost(until, task.protected_until).filter(|_| !is_newer)?;
+    Some(LostTask { task: task.id.clone(), until, seen })
+}
+
 /// The jobs of a protected task in the state store. A protection that taskhold has not set and that no live job
 /// explains counts as left over only if the service is managed.
-fn jobs(record: &TaskRecord, now: Timestamp, managed: Managed) -> Jobs {
-    let is_ours = record.protection.is_set || managed == Managed::Yes;
-    if *record == TaskRecord::default() || !is_ours && record.live_jobs(now).next().is_none() {
+pub(crate) fn jobs(record: &TaskRecord, now: Timestamp, managed: Managed) -> Jobs {
+    let is_ours = record.protection.is_set() || managed == Managed::Yes;
+    if *record == TaskRecord::default() || !is_ours && !record.is_busy(now) {
         return Jobs::Unknown;
     }
     let job = |(key, until)| {
@@ -197,5 +199,5 @@ fn jobs(record: &TaskRecord, now: Timestamp, managed: Managed) -> Jobs {
             labels: labels.map(|labels| labels.value.clone()).unwrap_or_default(),
         }
     };
-    Jobs::Known(record.live_jobs(now).map(job).collect())
+    Jobs::Known(record.busy_jobs(now).into_iter().map(job).collect())
 }

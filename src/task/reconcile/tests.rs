@@ -7,7 +7,7 @@ use crate::ecs::arn::{ClusterArn, TaskId};
 use crate::ecs::error::EcsError;
 use crate::ecs::service::{Page, Service, ServiceArn};
 use crate::ecs::task::{StopCause, TaskDescription};
-use crate::ecs::{ProtectedTask, ProtectionAnswer, ProtectionSetting};
+use crate::ecs::{Ecs, ProtectedTask, ProtectionAnswer, ProtectionSetting, ServiceReads, ServiceUpdates};
 use crate::metrics::Counts;
 use crate::store::error::StoreError;
 use crate::store::memory::MemoryStore;
@@ -90,24 +90,23 @@ impl Ecs for ToldEcs<'_> {
             calls.len() - 1
         };
         (self.answers)(number, tasks)?;
-        let granted = |id: &TaskId| ProtectedTask {
-            task_id: id.clone(),
-            protection_enabled: true,
-            expiration_date: Some(granted_until(id)),
-        };
-        Ok(ProtectionAnswer { protected_tasks: tasks.iter().map(granted).collect(), failures: Vec::new() })
+        Ok(protected(tasks))
     }
 }
 
-/// It knows every task. Nothing else is read here.
+/// It knows every task, and reports each protected as it grants it.
 #[async_trait]
 impl ServiceReads for ToldEcs<'_> {
-    async fn describe_service(&self, _: &ServiceArn) -> Result<Option<Service>, EcsError> {
-        unreachable!("a reconcile of tasks reads no service")
+    async fn describe_service(&self, service: &ServiceArn) -> Result<Option<Service>, EcsError> {
+        panic!("unexpected read of {service}")
     }
 
-    async fn list_tasks(&self, _: &ServiceArn, _: Option<&str>) -> Result<Page<TaskId>, EcsError> {
-        unreachable!("a reconcile of tasks lists nothing")
+    async fn list_tasks(&self, service: &ServiceArn, _: Option<&str>) -> Result<Page<TaskId>, EcsError> {
+        panic!("unexpected list of the tasks of {service}")
+    }
+
+    async fn list_services(&self, _: &Arc<ClusterArn>, _: Option<&str>) -> Result<Page<ServiceArn>, EcsError> {
+        panic!("unexpected list of services")
     }
 
     async fn describe_tasks(&self, _: &ClusterArn, tasks: &[TaskId]) -> Result<Vec<TaskDescription>, EcsError> {
@@ -123,13 +122,25 @@ impl ServiceReads for ToldEcs<'_> {
         Ok(tasks.iter().map(running).collect())
     }
 
-    async fn get_task_protection(&self, _: &ClusterArn, _: &[TaskId]) -> Result<ProtectionAnswer, EcsError> {
-        unreachable!("a reconcile of tasks reads no protection")
+    async fn get_task_protection(&self, _: &ClusterArn, tasks: &[TaskId]) -> Result<ProtectionAnswer, EcsError> {
+        Ok(protected(tasks))
     }
+}
 
-    async fn list_services(&self, _: &Arc<ClusterArn>, _: Option<&str>) -> Result<Page<ServiceArn>, EcsError> {
-        unreachable!("a reconcile of tasks lists nothing")
+#[async_trait]
+impl ServiceUpdates for ToldEcs<'_> {
+    async fn set_desired_count(&self, service: &ServiceArn, _: u32) -> Result<(), EcsError> {
+        panic!("unexpected update of {service}")
     }
+}
+
+fn protected(tasks: &[TaskId]) -> ProtectionAnswer {
+    let granted = |id: &TaskId| ProtectedTask {
+        task_id: id.clone(),
+        protection_enabled: true,
+        expiration_date: Some(granted_until(id)),
+    };
+    ProtectionAnswer { protected_tasks: tasks.iter().map(granted).collect(), failures: Vec::new() }
 }
 
 fn watchmaker() -> Watchmaker {
@@ -174,7 +185,6 @@ fn carried_out_by<'a, L: Store<TaskRecord>>(
     let ecs = ToldEcs { clock, answers, calls: Mutex::default() };
     let reconcile = Reconcile {
         ecs: &ecs,
-        reads: &ecs,
         store,
         clock,
         config,
@@ -355,7 +365,7 @@ fn a_stop_closes_the_jobs_of_a_task_and_a_notice_does_not() {
 }
 
 #[test]
-fn protection_that_others_set_is_cleared_of_an_idle_task_if_that_is_said_and_of_no_busy_one() {
+fn protection_of_others_is_cleared_from_an_idle_task_only_if_that_is_allowed_and_never_from_a_busy_one() {
     let finished =
         |record: &mut TaskRecord| record.merge_job(&key("j"), &Job { finished_at: Some(at(0)), ..Job::default() });
     let busy = |record: &mut TaskRecord| {
@@ -364,9 +374,14 @@ fn protection_that_others_set_is_cleared_of_an_idle_task_if_that_is_said_and_of_
     };
     let released = |release| TaskChange { release, ..TaskChange::none(task(1)) };
     assert_eq!(calls_after(finished, released(ReleaseRule::ByJobs)).0, 0);
-    assert_eq!(calls_after(finished, released(ReleaseRule::IfIdle)).0, 1);
-    let (calls, record) = calls_after(busy, released(ReleaseRule::IfIdle));
-    assert_eq!((calls, record.protection.is_set), (0, false));
+    let (calls, record) = calls_after(finished, released(ReleaseRule::IfIdle));
+    assert_eq!((calls, record.protection.foreign.map(|foreign| foreign.until)), (0, Some(minutes(121))));
+    assert_eq!(calls_after(finished, released(ReleaseRule::IfIdleByAnyWriter)).0, 1);
+    assert_eq!(calls_after(finished, released(ReleaseRule::ByForce)).0, 1);
+    for release in [ReleaseRule::IfIdle, ReleaseRule::IfIdleByAnyWriter] {
+        let (calls, record) = calls_after(busy, released(release));
+        assert_eq!((calls, record.protection.is_set()), (0, false), "{release:?}");
+    }
 }
 
 #[test]

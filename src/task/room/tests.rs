@@ -5,7 +5,7 @@ use crate::ecs::task::StopCause;
 use crate::store::Record;
 use crate::task::interruption::{StopStage, TaskStop};
 use crate::task::job::{Labels, Reported};
-use crate::task::protection::ProtectionRequest;
+use crate::task::protection::{CALLS_IN_FLIGHT_MAX, ForeignProtection, ProtectionRequest};
 
 const RETENTION: SignedDuration = SignedDuration::from_hours(336);
 
@@ -37,6 +37,7 @@ fn longest(number: usize) -> (JobKey, Job) {
     job.labels = Some(Reported { at: at(0), value: Labels::from_iter((0..8).map(label)) });
     job.expected_until = Some(Reported { at: at(0), value: at(2880) });
     job.presumed_until = Some(at(2880));
+    job.protection = Some(Reported { at: at(0), value: AgentProtection::Refused { reason: "\u{1}".repeat(256) } });
     (key(&format!("{number:04}{}", "\u{1}".repeat(252))), job)
 }
 
@@ -92,8 +93,10 @@ fn in_a_full_record_every_finish_a_forced_release_and_an_interruption_still_fit(
         }
         let mut interrupted = record;
         let cause = StopCause { reason: Some("\u{1}".repeat(10_000)), ..StopCause::default() };
+        interrupted.protection.foreign = Some(ForeignProtection { until: at(2880), at: at(5) });
         for (stage, minute) in [(StopStage::Stopping, 5), (StopStage::Stopped, 7)] {
-            for _ in 0..16 {
+            interrupted.protection.forget_stale(at(minute));
+            for _ in 0..CALLS_IN_FLIGHT_MAX {
                 interrupted.protection.begin(ProtectionRequest::ProtectUntil(at(2880)), at(minute));
             }
             interrupted.interrupt(&TaskStop { stage, service: None, cause: cause.clone() }, at(minute));
@@ -127,7 +130,7 @@ fn a_live_job_is_not_rejected_for_the_sake_of_finished_ones() {
     let reports: Vec<_> = (0..35_000).map(|number| (short(number).0, finished(0))).collect();
     record.take_in(&reports, at(0));
     record.shrink(at(0), RETENTION);
-    assert!(bytes(&record) <= RECORD_BYTES_MAX && bytes(&record) > RECORD_BYTES_MAX - 60_000, "{}", bytes(&record));
+    assert!(bytes(&record) <= RECORD_BYTES_MAX && bytes(&record) > RECORD_BYTES_MAX - 65_000, "{}", bytes(&record));
     let job = |number| (key(&format!("live-{number}")), started(0, 600));
     take_in(&mut record, (0..500).map(job), at(0));
     assert_eq!((record.live_jobs(at(0)).count(), record.rejected), (500, None));
@@ -200,5 +203,17 @@ fn one_task_can_sustain_some_jobs_a_minute_for_ever() {
         let (whole, tenth) = (tenths / 10, tenths % 10);
         println!("retention {hours} h: {kept} fingerprints in {} bytes, {whole}.{tenth} jobs a minute", bytes(&record));
         assert!(tenths >= least);
+    }
+}
+
+#[test]
+fn a_live_job_whose_task_reports_its_own_protection_later_has_room_for_the_report() {
+    let (record, live) = full(short);
+    for value in [AgentProtection::Until(at(2880)), AgentProtection::Refused { reason: "\u{1}".repeat(256) }] {
+        let report = Reported { at: at(1), value };
+        let job = Job { presumed_until: Some(at(2880)), protection: Some(report), ..started(0, 600) };
+        let mut reported = record.clone();
+        take_in(&mut reported, live.iter().map(|key| (key.clone(), job.clone())), at(1));
+        assert!(live.iter().all(|key| reported.jobs[key].is_protected_by_agent()));
     }
 }
