@@ -34,6 +34,7 @@ use taskhold::service::alert::{AlertKind, Transition};
 use taskhold::service::diagnosis::diagnose;
 use taskhold::service::forecast::DeadlinePolicy;
 use taskhold::service::incident::pending::PendingNotification;
+use taskhold::service::incident::scope::IncidentScope;
 use taskhold::service::incident::{Incident, IncidentState};
 use taskhold::service::preflight::PreflightVerdict;
 use taskhold::service::record::ServiceRecord;
@@ -320,8 +321,9 @@ fn answer_with_incidents() -> Value {
             },
             attempted: true,
             pending: (minute == 1).then_some(pending),
+            scope: IncidentScope::default(),
         };
-        record.incidents.insert(format!("video/web/-/{}", kind.as_str()), incident);
+        record.incidents.insert(format!("video/web/{}", kind.as_str()), incident);
     }
     let cluster = std::sync::Arc::new("arn:aws:ecs:eu-west-1:111122223333:cluster/video".parse().unwrap());
     let snapshot = ServiceSnapshot::gone(&ServiceArn::new(cluster, "web").unwrap(), at(10));
@@ -661,7 +663,7 @@ fn incidents_are_reported_from_their_opening_until_after_their_resolution() {
     assert_eq!(incidents[0], &json!([]), "it has not been blocked for long enough");
     let open = &incidents[1][0];
     assert_eq!((&open["kind"], &open["escalations"]), (&json!("deployment-blocked"), &json!(0)));
-    assert!(open["incident"].as_str().unwrap().starts_with("video/web/ecs-svc/"), "{open}");
+    assert_eq!(open["incident"], "video/web/deployment-blocked");
     assert_eq!(open["since"], answers[1]["status"]["services"][0]["blockedSince"]);
     assert!(open["notifiedAt"].is_string() && open.get("resolvedAt").is_none(), "{open}");
     let over = &incidents[2][0];

@@ -19,6 +19,7 @@ use taskhold::ecs::task::TaskDescription;
 use taskhold::ecs::{Ecs, ProtectedTask, ProtectionAnswer, ProtectionFailure, ProtectionSetting, ServiceReads};
 use taskhold::lambda::function::{Function, Parts};
 use taskhold::service::alert::AlertKind;
+use taskhold::service::incident::scope::IncidentScope;
 use taskhold::service::incident::{Incident, IncidentState};
 use taskhold::service::record::{BlockedSince, ServiceRecord, Watch};
 use taskhold::store::error::StoreError;
@@ -386,13 +387,14 @@ fn the_results_of_earlier_reconciles_count_and_are_reported() {
         state: IncidentState::Open,
         attempted: true,
         pending: None,
+        scope: IncidentScope::default(),
     };
     let (a, keep_until) = (service("a"), after(100_000));
     let stored = update(&function.store.kept, &a, None, |record: &mut ServiceRecord| {
         record.blocked = Some(BlockedSince { rollout: NEW.to_owned(), since: after(-500) });
         record.watch =
             Some(Watch { rollout: Some(NEW.to_owned()), started_at: after(-600), checks: 3, due: Some(after(60)) });
-        record.incidents.insert(format!("video/a/{NEW}/deployment-blocked"), incident.clone());
+        record.incidents.insert("video/a/deployment-blocked".to_owned(), incident.clone());
         Changed { result: (), keep_until }
     });
     futures_util::FutureExt::now_or_never(stored).unwrap().unwrap();

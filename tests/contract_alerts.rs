@@ -74,11 +74,12 @@ fn blocked(service: ServiceArn, tasks: usize, job_id: &str) -> Alert {
         gaps: Vec::new(),
     };
     Alert {
-        incident: format!("{}/{}/ecs-svc/2222222222222222222/deployment-blocked", service.cluster.name, service.name),
+        incident: format!("{}/{}/deployment-blocked", service.cluster.name, service.name),
         kind: AlertKind::DeploymentBlocked,
         event: Transition::Opened,
         service,
         since: started_at,
+        superseded: Vec::new(),
         at: now(),
         diagnosis,
         remediations: Vec::new(),

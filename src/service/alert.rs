@@ -86,7 +86,7 @@ impl Transition {
 /// One notification about a service, before it is formatted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alert {
-    /// The incident's stable key: service, deployment and kind. Consumers group by it, for example into one chat
+    /// The incident's stable key: service and kind. Consumers group by it, for example into one chat
     /// thread.
     pub incident: String,
     /// The kind of problem.
@@ -97,6 +97,8 @@ pub struct Alert {
     pub service: ServiceArn,
     /// When the problem began.
     pub since: Timestamp,
+    /// The earlier deployments of the incident, the oldest first. The deployment of the diagnosis superseded them.
+    pub superseded: Vec<String>,
     /// When the snapshot behind the alert was taken.
     pub at: Timestamp,
     /// The diagnosis of that snapshot.

@@ -1,5 +1,8 @@
 //! When to notify: an incident opens once, escalates at its marks, repeats at an interval, and resolves once.
 //!
+//! A service has one incident of each kind. A new deployment behind the same blocking tasks continues it, and so does a
+//! problem that comes back within [`CONTINUED_WITHIN`].
+//!
 //! Pure. Incidents are part of the service record, so any instance of the function continues what another one began. A
 //! transition is stored together with its pending notification ([`Incident::pending`]), which is cleared only after
 //! delivery. A crash in between therefore sends a notification twice rather than never. If two instances reconcile
@@ -13,9 +16,11 @@ pub mod delivery;
 pub mod escalation;
 pub mod pending;
 pub mod problem;
+pub mod scope;
 
 use crate::service::alert::{AlertKind, Transition};
 use crate::service::incident::pending::PendingNotification;
+use crate::service::incident::scope::{IncidentScope, Problem};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -48,7 +53,15 @@ pub struct Incident {
     /// The notification that is not delivered yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending: Option<PendingNotification>,
+    /// The deployments and tasks that it is about.
+    #[serde(default)]
+    pub scope: IncidentScope,
 }
+
+/// A problem that comes back within this time after it was over continues its incident, with the same start.
+pub const CONTINUED_WITHIN: SignedDuration = SignedDuration::from_hours(1);
+/// A refused task that joins an open incident is notified at once, unless the incident was notified more recently.
+const JOINED_AFTER: SignedDuration = SignedDuration::from_mins(10);
 
 /// Whether a problem persists, and how urgent it has become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,6 +106,13 @@ impl IncidentState {
     }
 }
 
+/// When a problem was over, and how many escalation marks had passed.
+#[derive(Clone, Copy)]
+struct PastProblem {
+    at: Timestamp,
+    marks: u8,
+}
+
 /// The incidents of one service by key.
 pub type Incidents = BTreeMap<String, Incident>;
 
@@ -104,46 +124,63 @@ impl Incident {
     }
 
     /// A new incident.
-    fn open(kind: AlertKind, since: Timestamp, marks: u8, now: Timestamp) -> Self {
+    fn open(problem: Problem, marks: u8, now: Timestamp) -> Self {
         Self {
-            kind,
-            since,
+            kind: problem.kind,
+            since: problem.since,
             notified_at: now,
             state: IncidentState::open_after(marks),
             attempted: false,
             pending: Some(PendingNotification::new(Transition::Opened)),
+            scope: problem.scope,
         }
     }
 
     /// The problem is still there: the incident escalates, repeats or reopens when that is due.
-    fn persist(&mut self, marks: u8, now: Timestamp, policy: &AlertPolicy) {
+    fn persist(&mut self, problem: Problem, marks: u8, now: Timestamp, policy: &AlertPolicy) {
+        if let IncidentState::Resolved { marks: marks_before, at } = self.state {
+            return self.reopen(problem, PastProblem { at, marks: marks_before }, marks, now);
+        }
+        // The escalations follow the deadline of the newest deployment.
+        if self.scope.supersede(&problem.scope) {
+            self.state = IncidentState::open_after(marks.min(self.state.marks()));
+        }
+        let has_joined = self.kind == AlertKind::ProtectionRefused && self.scope.has_joined(&problem.scope);
+        let quiet = now.duration_since(self.notified_at);
+        let mut tasks = problem.scope.tasks;
         match self.state {
-            IncidentState::Resolved { marks: marks_before, .. } => self.reopen(marks_before, marks, now),
             // One notification at a time.
-            IncidentState::Open | IncidentState::Escalated { .. } if self.pending.is_some() => {}
-            IncidentState::Open | IncidentState::Escalated { .. } if marks > self.state.marks() => {
+            _ if self.pending.is_some() => {}
+            _ if marks > self.state.marks() => {
                 self.state = IncidentState::Escalated { marks };
                 self.notify(PendingNotification::new(Transition::Escalated), now);
             }
-            IncidentState::Open | IncidentState::Escalated { .. } => {
-                if now.duration_since(self.notified_at) >= policy.repeat_after {
-                    self.notify(PendingNotification::new(Transition::Repeated), now);
-                }
+            _ if quiet >= policy.repeat_after || (has_joined && quiet >= JOINED_AFTER) => {
+                self.notify(PendingNotification::new(Transition::Repeated), now);
             }
+            // A task that joined stays unknown until a notification names it.
+            _ if has_joined => tasks.retain(|task| self.scope.tasks.contains(task)),
+            _ => {}
         }
+        self.scope.tasks = tasks;
     }
 
     /// The problem came back after it was resolved.
-    fn reopen(&mut self, marks_before: u8, marks: u8, now: Timestamp) {
+    fn reopen(&mut self, problem: Problem, past: PastProblem, marks: u8, now: Timestamp) {
         let unsent = self.pending.filter(|pending| pending.event == Transition::Resolved && pending.is_fresh());
         if let Some(unsent) = unsent {
             // Its RESOLVED was not sent yet: the incident simply continues.
-            self.state = IncidentState::open_after(marks_before);
+            self.state = IncidentState::open_after(past.marks);
             self.pending = unsent.withdrawn();
             return;
         }
         self.state = IncidentState::open_after(marks);
-        self.since = now;
+        if now.duration_since(past.at) < CONTINUED_WITHIN {
+            self.scope.supersede(&problem.scope);
+            self.scope.tasks = problem.scope.tasks;
+        } else {
+            (self.since, self.scope) = (problem.since, problem.scope);
+        }
         self.notify(PendingNotification::replacing(self.pending, Transition::Opened, now), now);
     }
 

@@ -258,6 +258,7 @@ impl ServiceReconciler {
                 event: *event,
                 service: snapshot.service.arn.clone(),
                 since: incident.since,
+                superseded: incident.scope.superseded().to_vec(),
                 at: snapshot.at,
                 diagnosis,
                 remediations: remediations.to_vec(),

@@ -99,6 +99,7 @@ mod tests {
     use crate::service::alert::{AlertKind, Transition};
     use crate::service::incident::IncidentState;
     use crate::service::incident::pending::PendingNotification;
+    use crate::service::incident::scope::IncidentScope;
     use crate::service::remediation::{RaiseStage, Raised};
 
     #[test]
@@ -109,7 +110,8 @@ mod tests {
         let resolved = IncidentState::Resolved { at: now, marks: 0 };
         let incident = |state, pending| {
             let kind = AlertKind::DeploymentBlocked;
-            let incident = Incident { kind, since: now, notified_at: now, state, attempted: true, pending };
+            let scope = IncidentScope::default();
+            let incident = Incident { kind, since: now, notified_at: now, state, attempted: true, pending, scope };
             ServiceRecord { incidents: Incidents::from([("key".to_owned(), incident)]), ..ServiceRecord::default() }
         };
         let watch = Watch { rollout: None, started_at: now, checks: 0, due: None };

@@ -168,12 +168,14 @@ fn diagnosis() -> impl Strategy<Value = Diagnosis> {
 fn alert() -> impl Strategy<Value = Alert> {
     let kinds: Vec<AlertKind> = AlertKind::ALL.into_iter().filter(|kind| *kind != AlertKind::JobInterrupted).collect();
     let events = vec![Transition::Opened, Transition::Escalated, Transition::Repeated, Transition::Resolved];
-    (select(kinds), select(events), service(), (when(), when()), deployment(), diagnosis(), remediation_notes())
-        .prop_map(|(kind, event, service, (since, at), rollout, diagnosis, remediations)| {
+    let superseded = vec(deployment(), 0..4);
+    (select(kinds), select(events), service(), (when(), when()), superseded, diagnosis(), remediation_notes()).prop_map(
+        |(kind, event, service, (since, at), superseded, diagnosis, remediations)| {
             // In the format of `service/alert.rs`.
-            let incident = format!("{}/{}/{rollout}/{}", service.cluster.name, service.name, kind.as_str());
-            Alert { incident, kind, event, service, since, at, diagnosis, remediations }
-        })
+            let incident = format!("{}/{}/{}", service.cluster.name, service.name, kind.as_str());
+            Alert { incident, kind, event, service, since, superseded, at, diagnosis, remediations }
+        },
+    )
 }
 
 proptest! {

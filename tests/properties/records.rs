@@ -16,6 +16,7 @@ use taskhold::ecs::FailureReason;
 use taskhold::outbox::Delivery;
 use taskhold::service::alert::{AlertKind, Transition};
 use taskhold::service::incident::pending::PendingNotification;
+use taskhold::service::incident::scope::IncidentScope;
 use taskhold::service::incident::{Incident, IncidentState};
 use taskhold::service::record::{BlockedSince, ServiceRecord, Watch};
 use taskhold::service::remediation::{RaiseStage, Raised, RemediationNote, RemediationState};
@@ -181,14 +182,18 @@ fn incident() -> impl Strategy<Value = Incident> {
         (0, None) => IncidentState::Open,
         (marks, None) => IncidentState::Escalated { marks },
     });
-    (select(AlertKind::ALL.to_vec()), any_moment(), any_moment(), state, any::<bool>(), option::of(pending)).prop_map(
-        |(kind, since, notified_at, state, attempted, pending)| Incident {
+    let scope = (vec(text(), 0..3), btree_set(task_id(), 0..4))
+        .prop_map(|(deployments, tasks)| IncidentScope { deployments, tasks });
+    let kind = select(AlertKind::ALL.to_vec());
+    (kind, any_moment(), any_moment(), state, any::<bool>(), option::of(pending), scope).prop_map(
+        |(kind, since, notified_at, state, attempted, pending, scope)| Incident {
             kind,
             since,
             notified_at,
             state,
             attempted,
             pending,
+            scope,
         },
     )
 }

@@ -16,6 +16,7 @@ use taskhold::outbox::Delivery;
 use taskhold::service::alert::{AlertKind, Transition};
 use taskhold::service::incident::delivery::claim;
 use taskhold::service::incident::pending::PendingNotification;
+use taskhold::service::incident::scope::IncidentScope;
 use taskhold::service::incident::{Incident, IncidentState, Incidents};
 use taskhold::service::record::{BlockedSince, ServiceRecord, Watch};
 use taskhold::service::remediation::{RaiseStage, Raised, RemediationNote, RemediationState};
@@ -84,8 +85,11 @@ fn service() -> ServiceRecord {
         delivery: Delivery { claimed_until: Some(at(9)), failures: 2 },
         after: Some(Transition::Opened),
     };
-    let incident =
-        |kind, pending, state| Incident { kind, since: at(0), notified_at: at(5), state, attempted: true, pending };
+    let scope = IncidentScope { deployments: vec![rollout.clone()], tasks: [task('d')].into() };
+    let incident = |kind, pending, state| {
+        let scope = scope.clone();
+        Incident { kind, since: at(0), notified_at: at(5), state, attempted: true, pending, scope }
+    };
     let raised = Raised { from: 2, to: 4, before: 3, at: at(6), stage: RaiseStage::Raised };
     ServiceRecord {
         blocked: Some(BlockedSince { rollout: rollout.clone(), since: at(1) }),
@@ -100,11 +104,11 @@ fn service() -> ServiceRecord {
         },
         incidents: [
             (
-                "video/web/x/deployment-blocked".to_owned(),
+                "video/web/deployment-blocked".to_owned(),
                 incident(AlertKind::DeploymentBlocked, Some(pending), IncidentState::Escalated { marks: 1 }),
             ),
             (
-                "video/web/x/protection-expiring".to_owned(),
+                "video/web/protection-expiring".to_owned(),
                 incident(AlertKind::ProtectionExpiring, None, IncidentState::Resolved { at: at(8), marks: 1 }),
             ),
         ]

@@ -25,6 +25,8 @@ struct AlertDocument<'a> {
     service_name: &'a str,
     cluster: &'a str,
     since: WholeSeconds,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    superseded_deployments: &'a [String],
     at: WholeSeconds,
     #[serde(flatten)]
     rollout: RolloutReport,
@@ -47,6 +49,7 @@ pub(crate) fn message(alert: &Alert) -> String {
         service_name: &alert.service.name,
         cluster: &cluster.name,
         since: alert.since.into(),
+        superseded_deployments: &alert.superseded,
         at: alert.at.into(),
         rollout: diagnosis.into(),
         suggested_actions: actions.map(|action| suggested_action(cluster, action, COMMANDS_MAX)).collect(),

@@ -81,7 +81,7 @@ pub(crate) fn deadline(deadline: Deadline, forecast: Option<&Forecast>) -> Value
 }
 
 fn incident(key: &str, incident: &Incident) -> Value {
-    let Incident { kind, since, notified_at, state, attempted, pending } = incident;
+    let Incident { kind, since, notified_at, state, attempted, pending, scope: _ } = incident;
     // `notified_at` is set when the function decides to notify; delivery may not have happened yet.
     let was_notified = *attempted && pending.is_none();
     present(json!({

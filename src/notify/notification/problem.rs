@@ -88,9 +88,22 @@ pub(crate) fn summary(alert: &Alert) -> Vec<String> {
         }
         Some(deadline) => vec![format!("{since} Deadline: {deadline}.")],
     };
+    summary.extend(superseded(alert));
     summary.extend(time_passed(alert));
     summary.push(meaning(alert).to_owned());
     summary
+}
+
+/// The deployments that the incident spans, if there are several.
+fn superseded(alert: &Alert) -> Option<String> {
+    // Digits after a prefix of ECS. Whatever else it might be is no part of a sentence.
+    let named =
+        |id: &str| id.chars().filter(|c| c.is_ascii_alphanumeric() || "-_/".contains(*c)).take(64).collect::<String>();
+    let (first, newest) = (named(alert.superseded.first()?), named(alert.diagnosis.rollout.id()?));
+    Some(match alert.superseded.len() {
+        1 => format!("It began with {first}, which {newest} superseded."),
+        _ => format!("It began with {first}. Later deployments superseded it, the newest of them {newest}."),
+    })
 }
 
 /// The percentage of the time to the deadline that has passed. `None` unless the alert escalates because of it.

@@ -22,8 +22,8 @@ pub fn advance(incidents: &mut Incidents, assessment: Assessment<'_>, policy: &A
     let is_suppressed = |kind: AlertKind| blocked && is_lesser(kind);
     for (key, problem) in problems.iter().filter(|(_, problem)| !is_suppressed(problem.kind)) {
         match incidents.get_mut(key) {
-            Some(incident) => incident.persist(marks, now, policy),
-            None => drop(incidents.insert(key.clone(), Incident::open(problem.kind, problem.since, marks, now))),
+            Some(incident) => incident.persist(problem.clone(), marks, now, policy),
+            None => drop(incidents.insert(key.clone(), Incident::open(problem.clone(), marks, now))),
         }
     }
     if diagnosis.gaps.is_empty() {

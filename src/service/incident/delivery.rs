@@ -1,7 +1,7 @@
 //! The delivery of pending notifications: each is claimed before it is sent, and cleared once it was delivered.
 
 use crate::outbox::DeliveryOutcome;
-use crate::service::alert::Transition;
+use crate::service::alert::{AlertKind, Transition};
 use crate::service::incident::pending::PendingNotification;
 use crate::service::incident::{Incident, Incidents};
 use jiff::Timestamp;
@@ -17,7 +17,7 @@ pub struct ClaimedNotification {
     pub event: Transition,
 }
 
-/// Claims every pending notification that is due.
+/// Claims every pending notification that is due, the most severe first.
 pub fn claim(incidents: &mut Incidents, now: Timestamp) -> Vec<ClaimedNotification> {
     let mut claimed = Vec::new();
     for (key, incident) in incidents {
@@ -31,6 +31,8 @@ pub fn claim(incidents: &mut Incidents, now: Timestamp) -> Vec<ClaimedNotificati
             claimed.push(ClaimedNotification { key: key.clone(), incident: incident.clone(), event });
         }
     }
+    let severity = |kind: AlertKind| AlertKind::ALL.iter().position(|other| *other == kind);
+    claimed.sort_by_key(|claimed: &ClaimedNotification| severity(claimed.incident.kind));
     claimed
 }
 

@@ -3,7 +3,8 @@
 use crate::ecs::arn::TaskId;
 use crate::service::alert::AlertKind;
 use crate::service::diagnosis::{Assessment, Diagnosis};
-use crate::service::incident::{AlertPolicy, Incidents};
+use crate::service::incident::scope::{IncidentScope, Problem};
+use crate::service::incident::{AlertPolicy, Incident, Incidents};
 use crate::service::rollout_status::RolloutStatus;
 use crate::service::snapshot::{Jobs, ServiceSnapshot};
 use crate::service::task_counts::DEPLOYMENTS_MAX;
@@ -13,14 +14,9 @@ use std::collections::BTreeMap;
 /// How long a task without live jobs may stay protected before its protection counts as orphaned. Its release may be in
 /// progress.
 pub const ORPHAN_GRACE: SignedDuration = SignedDuration::from_mins(10);
-
-/// A current problem of a service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Problem {
-    pub(crate) kind: AlertKind,
-    /// When it began.
-    pub(crate) since: Timestamp,
-}
+/// How long a service must have had almost as many deployments as ECS allows. A pipeline may deploy again while the
+/// tasks of its previous deployment still stop.
+const MANY_DEPLOYMENTS_AFTER: SignedDuration = SignedDuration::from_mins(2);
 
 /// The current problems of a service by incident key.
 pub(crate) fn problems(
@@ -31,36 +27,42 @@ pub(crate) fn problems(
     let Assessment { snapshot, diagnosis, idle_seen } = assessment;
     let mut problems = BTreeMap::new();
     let now = snapshot.at;
-    let rollout = diagnosis.rollout.id().unwrap_or("-").to_owned();
-    let mut add = |kind: AlertKind, of: &str, since| {
-        problems.insert(key(snapshot, of, kind), Problem { kind, since });
+    let rollout = diagnosis.rollout.id();
+    let open = |kind| incidents.get(&key(snapshot, kind)).filter(|incident| incident.is_open());
+    let mut add = |kind: AlertKind, since, scope| {
+        problems.insert(key(snapshot, kind), Problem { kind, since, scope });
     };
+    let blocking = IncidentScope::new(rollout, diagnosis.blocking_tasks.iter().map(|blocking| &blocking.task));
+    // For example, one of several blocking tasks was released and ECS is about to stop it, or a new deployment waits for
+    // the same blocking tasks: the incident continues.
+    let continued = open(AlertKind::DeploymentBlocked).filter(|incident| incident.scope.continues(&blocking));
+    let continued = continued.map(|incident| incident.since);
     let blocked_since = match diagnosis.rollout_status {
         RolloutStatus::Blocked => {
-            diagnosis.blocked_since.filter(|since| now.duration_since(*since) >= policy.blocked_after)
+            continued.or(diagnosis.blocked_since.filter(|since| now.duration_since(*since) >= policy.blocked_after))
         }
-        // For example, one of several blocking tasks was released and ECS is about to stop it: the incident continues.
-        RolloutStatus::WillBlock => open_since(incidents, &key(snapshot, &rollout, AlertKind::DeploymentBlocked)),
+        RolloutStatus::WillBlock => continued,
         RolloutStatus::Steady | RolloutStatus::InProgress | RolloutStatus::Unknown => None,
     };
     if let Some(since) = blocked_since {
-        add(AlertKind::DeploymentBlocked, &rollout, since);
+        add(AlertKind::DeploymentBlocked, since, blocking);
     }
     let (protected, unprotected): (Vec<_>, Vec<_>) =
         diagnosis.refused_tasks.iter().partition(|refused_task| refused_task.protected_until.is_some());
     for (kind, tasks) in [(AlertKind::ProtectionRefused, unprotected), (AlertKind::ProtectionExpiring, protected)] {
         if let Some(since) = tasks.iter().map(|refused_task| refused_task.since).min() {
-            add(kind, "-", since);
+            add(kind, since, IncidentScope::new(None, tasks.iter().map(|refused_task| &refused_task.task)));
         }
     }
     if misses_deadline(diagnosis) {
-        add(AlertKind::DeploymentAtRisk, &rollout, diagnosis.rollout.started_at().unwrap_or(now));
+        let scope = IncidentScope::new(rollout, std::iter::empty());
+        add(AlertKind::DeploymentAtRisk, diagnosis.rollout.started_at().unwrap_or(now), scope);
     }
-    if snapshot.service.deployments.len() + 1 >= DEPLOYMENTS_MAX {
-        add(AlertKind::TooManyDeployments, "-", now);
+    if let Some(since) = many_deployments_since(snapshot, open(AlertKind::TooManyDeployments)) {
+        add(AlertKind::TooManyDeployments, since, IncidentScope::default());
     }
     if let Some(since) = orphaned_since(snapshot, idle_seen) {
-        add(AlertKind::OrphanedProtection, "-", since);
+        add(AlertKind::OrphanedProtection, since, IncidentScope::default());
     }
     problems
 }
@@ -75,9 +77,14 @@ pub(crate) fn is_lesser(kind: AlertKind) -> bool {
     }
 }
 
-/// When an incident opened, if it is open.
-fn open_since(incidents: &Incidents, key: &str) -> Option<Timestamp> {
-    incidents.get(key).filter(|incident| incident.is_open()).map(|incident| incident.since)
+/// Since when the service has had almost as many deployments as ECS allows, if that has lasted.
+fn many_deployments_since(snapshot: &ServiceSnapshot, open: Option<&Incident>) -> Option<Timestamp> {
+    let mut begun: Vec<Timestamp> =
+        snapshot.service.deployments.iter().map(|deployment| deployment.created_at).collect();
+    begun.sort();
+    let since = *begun.get(DEPLOYMENTS_MAX - 2)?;
+    let lasts = |since: &Timestamp| snapshot.at.duration_since(*since) >= MANY_DEPLOYMENTS_AFTER;
+    open.map(|incident| incident.since).or(Some(since).filter(lasts))
 }
 
 fn misses_deadline(diagnosis: &Diagnosis) -> bool {
@@ -100,7 +107,7 @@ fn orphaned_since(snapshot: &ServiceSnapshot, idle_seen: &BTreeMap<TaskId, Times
     idle.filter(|since| snapshot.at.duration_since(*since) >= ORPHAN_GRACE).min()
 }
 
-/// Service, deployment and kind: stable for the life of the incident.
-fn key(snapshot: &ServiceSnapshot, rollout: &str, kind: AlertKind) -> String {
-    format!("{}/{}/{rollout}/{}", snapshot.service.arn.cluster.name, snapshot.service.arn.name, kind.as_str())
+/// Service and kind: stable for the life of the incident.
+fn key(snapshot: &ServiceSnapshot, kind: AlertKind) -> String {
+    format!("{}/{}/{}", snapshot.service.arn.cluster.name, snapshot.service.arn.name, kind.as_str())
 }

@@ -2,11 +2,14 @@
 
 use super::*;
 use crate::ecs::arn::TaskId;
+use crate::ecs::deployment::{DeploymentStatus, RolloutState};
 use crate::outbox::DeliveryOutcome;
+use crate::service::blocking_task::{BlockingTask, ProtectedFor};
 use crate::service::diagnosis::{Assessment, Diagnosis};
 use crate::service::forecast::{Deadline, DeadlineSource, Forecast};
 use crate::service::incident::advance::advance;
 use crate::service::incident::delivery::{ClaimedNotification, claim, settle};
+use crate::service::refused_task::{RefusalCause, RefusedTask};
 use crate::service::rollout::Rollout;
 use crate::service::rollout_status::RolloutStatus;
 use crate::service::snapshot::fixture;
@@ -108,7 +111,7 @@ fn a_forecast_past_the_deadline_is_notified_at_once_and_carried_while_it_is_bloc
     assert_eq!(notified(&mut incidents, 5, &blocked(240)), ["deployment-blocked opened"]);
     assert_eq!(notified(&mut incidents, 64, &blocked(240)), Vec::<String>::new(), "the lesser one is not repeated");
     let over = notified(&mut incidents, 70, &steady());
-    assert_eq!(over, ["deployment-at-risk resolved", "deployment-blocked resolved"]);
+    assert_eq!(over, ["deployment-blocked resolved", "deployment-at-risk resolved"]);
 }
 
 #[test]
@@ -260,11 +263,106 @@ fn an_incident_that_was_never_sent_is_not_resolved() {
 }
 
 #[test]
-fn an_incident_that_reopens_is_sent_as_a_new_one() {
+fn an_incident_that_reopens_within_an_hour_continues_and_later_it_starts_anew() {
+    for (minute, since) in [(7, at(0)), (65, at(0)), (66, at(20))] {
+        let mut incidents = Incidents::new();
+        notified(&mut incidents, 5, &blocked(60));
+        notified(&mut incidents, 6, &steady());
+        let again = Diagnosis { blocked_since: Some(at(20)), ..blocked(100) };
+        let again = if minute == 7 { blocked(100) } else { again };
+        assert_eq!(notified(&mut incidents, minute, &again), ["deployment-blocked opened"]);
+        assert_eq!(incidents.values().map(|incident| incident.since).collect::<Vec<_>>(), [since], "minute {minute}");
+    }
+}
+
+/// The same with this deployment and these blocking tasks.
+fn behind(tasks: &[u8], deployment: &str, started_at: i64, diagnosis: Diagnosis) -> Diagnosis {
+    let blocking = |number: &u8| BlockingTask {
+        task: format!("{number:032x}").parse().unwrap(),
+        deployment: None,
+        protected_until: at(170),
+        protected_for: ProtectedFor::NoJob,
+    };
+    Diagnosis {
+        rollout: Rollout::Deployment { id: deployment.to_owned(), started_at: at(started_at) },
+        blocking_tasks: tasks.iter().map(blocking).collect(),
+        blocked_since: Some(at(started_at)),
+        deadline: Some(Deadline { at: at(started_at + 180), source: DeadlineSource::Setting }),
+        ..diagnosis
+    }
+}
+
+#[test]
+fn a_new_deployment_behind_the_same_blocking_task_continues_the_incident_by_its_own_deadline() {
     let mut incidents = Incidents::new();
-    notified(&mut incidents, 5, &blocked(60));
-    notified(&mut incidents, 6, &steady());
-    assert_eq!(notified(&mut incidents, 7, &blocked(60)), ["deployment-blocked opened"]);
+    let first = behind(&[1, 2], "ecs-svc/1", 0, blocked(170));
+    assert_eq!(notified(&mut incidents, 5, &first), ["deployment-blocked opened"]);
+    notified(&mut incidents, 65, &first);
+    assert_eq!(notified(&mut incidents, 90, &first), ["deployment-blocked escalated"]);
+    let second = behind(&[2, 3], "ecs-svc/2", 91, blocked(170));
+    assert!(notified(&mut incidents, 92, &second).is_empty(), "neither resolved nor opened");
+    let incident = incidents.values().next().unwrap().clone();
+    assert_eq!((incident.since, incident.state), (at(0), IncidentState::Open));
+    assert_eq!(incident.scope.superseded(), ["ecs-svc/1"]);
+    notified(&mut incidents, 150, &second);
+    assert_eq!(notified(&mut incidents, 181, &second), ["deployment-blocked escalated"], "half of its three hours");
+    assert_eq!(notified(&mut incidents, 182, &steady()), ["deployment-blocked resolved"]);
+}
+
+#[test]
+fn a_new_deployment_behind_other_blocking_tasks_ends_the_incident() {
+    let mut incidents = Incidents::new();
+    notified(&mut incidents, 5, &behind(&[1], "ecs-svc/1", 0, blocked(170)));
+    let second = behind(&[2], "ecs-svc/2", 10, blocked(170));
+    assert_eq!(notified(&mut incidents, 11, &second), ["deployment-blocked resolved"]);
+}
+
+#[test]
+fn a_task_that_joins_an_open_refusal_is_notified_once() {
+    let refused = |tasks: &[u8]| {
+        let refused = |number: &u8| RefusedTask {
+            task: format!("{number:032x}").parse().unwrap(),
+            deployment: None,
+            cause: RefusalCause::Ecs,
+            since: at(0),
+            protected_until: None,
+            jobs: Vec::new(),
+        };
+        Diagnosis { refused_tasks: tasks.iter().map(refused).collect(), ..steady() }
+    };
+    let mut incidents = Incidents::new();
+    assert_eq!(notified(&mut incidents, 0, &refused(&[1])), ["protection-refused opened"]);
+    assert!(notified(&mut incidents, 9, &refused(&[1, 2])).is_empty(), "another was sent a moment ago");
+    assert_eq!(notified(&mut incidents, 10, &refused(&[1, 2])), ["protection-refused repeated"]);
+    assert!(notified(&mut incidents, 30, &refused(&[1, 2])).is_empty());
+    assert!(notified(&mut incidents, 31, &refused(&[2])).is_empty());
+    assert_eq!(notified(&mut incidents, 32, &refused(&[1, 2])), ["protection-refused repeated"], "it came back");
+}
+
+#[test]
+fn many_deployments_are_reported_only_when_that_lasts() {
+    let deployments = |begun: &[i64], minute: i64| {
+        let mut seen = snapshot(minute);
+        let begun = begun.iter().map(|minute| {
+            fixture::deployment("ecs-svc/1", DeploymentStatus::Active, RolloutState::InProgress, at(*minute))
+        });
+        seen.service.deployments = begun.collect();
+        seen
+    };
+    let mut incidents = Incidents::new();
+    let mut opened = |begun: &[i64], minute: i64| {
+        advance(&mut incidents, assess(&deployments(begun, minute), &steady()), &policy());
+        claim(&mut incidents, at(minute)).into_iter().map(|claimed| claimed.event).collect::<Vec<_>>()
+    };
+    assert_eq!(opened(&[0, 10, 20], 29), []);
+    assert_eq!(opened(&[0, 10, 20, 30], 31), [], "four of five, since a minute");
+    assert_eq!(opened(&[30, 0, 10, 20], 32), [Transition::Opened]);
+    let late = |begun: &[i64], minute: i64| {
+        let mut incidents = Incidents::new();
+        advance(&mut incidents, assess(&deployments(begun, minute), &steady()), &policy());
+        incidents.len()
+    };
+    assert_eq!(late(&[10, 20, 30, 40], 41), 0, "an older one has just ended");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use super::*;
 use crate::ecs::deployment::{Deployment, DeploymentStatus, RolloutState};
 use crate::ecs::error::EcsError;
 use crate::service::forecast::DeadlinePolicy;
+use crate::service::incident::scope::IncidentScope;
 use crate::service::incident::{AlertPolicy, Incident, IncidentState};
 use crate::service::record::Watch;
 use crate::service::remediation::RemediationPolicy;
@@ -313,6 +314,7 @@ fn a_rollout_that_is_blocked_again_is_so_since_the_incident_as_long_as_that_is_n
             state: if is_resolved { IncidentState::Resolved { at: at(61), marks: 0 } } else { IncidentState::Open },
             attempted: true,
             pending: None,
+            scope: IncidentScope::default(),
         };
         record.incidents.insert("key".to_owned(), incident);
         remember(&mut record, &diagnose(&will_block(70), None, &policy().deadline));
