@@ -167,9 +167,9 @@ serve: ## use: serve the simulated ECS, SQS, SNS and Application Auto Scaling on
 	@$(SIMULATOR) $(call quietly,$(TARGET)/debug/ecs-sim)
 	@$(TARGET)/debug/ecs-sim serve --port $(PORT)
 
-bench-calls: ## develop: count calls to ECS per message, and the reconciles, reads and seconds from a blocked deployment to its alert
+bench-calls: ## develop: count calls to ECS per message and per sweep, and the reconciles, reads and seconds from a blocked deployment to its alert
 	@$(CARGO) test --quiet --test all -- --nocapture --test-threads 1 figures::
-	@$(CARGO) test --quiet --test all -- --nocapture --test-threads 1 watch::chain watch::reads watch::time_to_alert
+	@$(CARGO) test --quiet --test all -- --nocapture --test-threads 1 watch::chain watch::reads watch::time_to_alert sweep::calls
 
 bench: ## prove: measure the function as a process, next to functions in Rust and Python: make bench RUNS=20 (half an hour; needs Linux and Python 3, and the network the first time)
 	@benches/lambda/run --runs $(or $(RUNS),20)

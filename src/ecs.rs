@@ -31,6 +31,9 @@ pub const TASKS_PER_PROTECTION_CALL_MAX: usize = 10;
 /// Most tasks that one `DescribeTasks` or `GetTaskProtection` takes (aws-facts "ECS: the protection API").
 pub const TASKS_PER_READ_MAX: usize = 100;
 
+/// Most services that one `DescribeServices` takes (ECS API Reference, "DescribeServices").
+pub const SERVICES_PER_READ_MAX: usize = 10;
+
 /// What one `UpdateTaskProtection` sets, the same for all of its tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ProtectionSetting {
@@ -168,11 +171,21 @@ pub trait ServiceUpdates: Send + Sync {
 /// The reads that describe a service and its tasks. Each is sent once.
 #[async_trait]
 pub trait ServiceReads: Send + Sync {
-    /// Describes a service with its tags (`DescribeServices`). `None` if ECS knows no service of that name.
+    /// Describes at most [`SERVICES_PER_READ_MAX`] services of one cluster with their tags (`DescribeServices`). Services
+    /// that ECS does not know are left out.
+    ///
+    /// # Errors
+    /// The read failed, or said nothing about one of the services.
+    async fn describe_services(&self, cluster: &ClusterArn, services: &[ServiceArn]) -> Result<Vec<Service>, EcsError>;
+
+    /// Describes one service. `None` if ECS knows no service of that name.
     ///
     /// # Errors
     /// The read failed, which says nothing about the service.
-    async fn describe_service(&self, service: &ServiceArn) -> Result<Option<Service>, EcsError>;
+    async fn describe_service(&self, service: &ServiceArn) -> Result<Option<Service>, EcsError> {
+        let described = self.describe_services(&service.cluster, std::slice::from_ref(service)).await?;
+        Ok(described.into_iter().find(|described| described.arn == *service))
+    }
 
     /// Lists the tasks of a service whose desired status is `RUNNING`, one page at a time (`ListTasks`).
     ///

@@ -12,6 +12,7 @@ pub mod alert;
 pub mod blocking_task;
 pub mod diagnosis;
 pub mod forecast;
+pub mod in_progress;
 pub mod incident;
 pub mod lookups;
 pub mod policy;

@@ -23,7 +23,7 @@ use taskhold::outbox::DeliveryError;
 use taskhold::store::RECORD_BYTES_MAX;
 
 /// The reads of the sweeps of a steady cluster during [`cost`].
-const READS_OF_SWEEPS: u64 = 25;
+const READS_OF_SWEEPS: u64 = 10;
 const ARN: &str = "arn:aws:ecs:eu-west-1:111122223333";
 
 /// The function, with the service `web` of two tasks, and a sweep every five minutes.

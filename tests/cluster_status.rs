@@ -123,7 +123,8 @@ ecs_sim::updates_no_services!(FakeEcs);
 
 #[async_trait]
 impl ServiceReads for FakeEcs {
-    async fn describe_service(&self, service: &ServiceArn) -> Result<Option<Service>, EcsError> {
+    async fn describe_services(&self, _: &ClusterArn, services: &[ServiceArn]) -> Result<Vec<Service>, EcsError> {
+        let [service] = services else { panic!("{services:?} are described together") };
         let looks = self.looks.fetch_add(1, Ordering::SeqCst) + 1;
         self.most_looks.fetch_max(looks, Ordering::SeqCst);
         self.last_begun.store(self.clock.0.load(Ordering::SeqCst), Ordering::SeqCst);
@@ -134,9 +135,9 @@ impl ServiceReads for FakeEcs {
         }
         self.clock.turn(self.seconds_per_look.load(Ordering::SeqCst));
         let answer = match reads {
-            Reads::Tasks(_) => Ok(Some(deploying(service))),
+            Reads::Tasks(_) => Ok(vec![deploying(service)]),
             Reads::Fail(error) => Err(error.clone()),
-            Reads::Gone => Ok(None),
+            Reads::Gone => Ok(Vec::new()),
             Reads::Never => loop {
                 self.clock.turn(1);
                 tokio::task::yield_now().await;

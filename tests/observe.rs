@@ -123,8 +123,8 @@ impl FakeEcs {
 
 #[async_trait]
 impl ServiceReads for FakeEcs {
-    async fn describe_service(&self, _: &ServiceArn) -> Result<Option<Service>, EcsError> {
-        self.read(Read::Service).map(|()| self.service.clone())
+    async fn describe_services(&self, _: &ClusterArn, _: &[ServiceArn]) -> Result<Vec<Service>, EcsError> {
+        self.read(Read::Service).map(|()| self.service.clone().into_iter().collect())
     }
 
     async fn list_tasks(&self, _: &ServiceArn, next_token: Option<&str>) -> Result<Page<TaskId>, EcsError> {

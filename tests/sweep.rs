@@ -3,11 +3,14 @@
 //!
 //! No event reaches the function here, and messages are delivered only when a test does so.
 
+mod calls;
+mod compared;
+
 use crate::block_on;
 use ecs_sim::control_plane::{ServiceSpec, Variants};
 use ecs_sim::event_source::{EventSource, FunctionAnswer};
 use ecs_sim::queue::SendMessage;
-use ecs_sim::region::{CLUSTER, Fault, JOB_QUEUE, RECHECK_QUEUE, Region, SharedRegion};
+use ecs_sim::region::{CLUSTER, EcsCall, EcsCallOutcome, Fault, JOB_QUEUE, RECHECK_QUEUE, Region, SharedRegion};
 use ecs_sim::scenario::{FunctionUnderTest, InProcess};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -16,27 +19,41 @@ const MINUTE_MS: i64 = 60_000;
 /// As in template.yaml.
 const TIMEOUT_MS: i64 = 30_000;
 
-/// A Region with services of two tasks each, and the function.
+/// A Region with services, and the function.
 struct Stage {
     region: SharedRegion,
     function: InProcess,
+    services: usize,
     /// Of the first service.
     tasks: Vec<String>,
 }
 
 impl Stage {
     fn new(services: usize) -> Self {
+        Self::with(services, 2)
+    }
+
+    fn with(services: usize, tasks: u32) -> Self {
         let region = SharedRegion::new(Region::for_scenario(Variants::default()));
-        let mut tasks = Vec::new();
-        for number in 0..services {
-            let spec = ServiceSpec::new(CLUSTER, format!("web-{number:03}"), 2);
-            let of_service = region.lock().ecs.create_service(spec).unwrap();
+        let function = InProcess::new(&region, std::iter::empty()).unwrap();
+        let mut stage = Self { region, function, services: 0, tasks: Vec::new() };
+        stage.add(services, tasks);
+        stage
+    }
+
+    /// Adds services of this many tasks each.
+    fn add(&mut self, services: usize, tasks: u32) {
+        self.create(services, |name| ServiceSpec::new(CLUSTER, name, tasks));
+    }
+
+    fn create(&mut self, services: usize, spec: impl Fn(String) -> ServiceSpec) {
+        for number in self.services..self.services + services {
+            let of_service = self.region.lock().ecs.create_service(spec(format!("web-{number:03}"))).unwrap();
             if number == 0 {
-                tasks = of_service;
+                self.tasks = of_service;
             }
         }
-        let function = InProcess::new(&region, std::iter::empty()).unwrap();
-        Self { region, function, tasks }
+        self.services += services;
     }
 
     fn invoke(&mut self, payload: &str) -> Value {
@@ -141,16 +158,41 @@ fn a_release_that_failed_is_tried_again() {
 }
 
 #[test]
-fn one_read_tells_of_a_hundred_busy_tasks_and_none_is_made_where_no_task_is_busy() {
-    let mut stage = Stage::new(1);
-    let reads_of_the_service = {
-        stage.sweep();
-        stage.calls("GetTaskProtection")
-    };
+fn a_steady_service_is_described_and_one_with_busy_tasks_is_read_whole() {
+    let mut stage = Stage::new(2);
+    let of_tasks = ["ListTasks", "DescribeTasks", "GetTaskProtection"];
+    let report = stage.sweep();
+    assert_eq!(report["servicesReconciled"], 2, "{report}");
+    assert_eq!((stage.calls("DescribeServices"), of_tasks.map(|call| stage.calls(call))), (1, [0, 0, 0]));
     stage.tell("job.started", 0);
     stage.tell("job.started", 1);
     stage.sweep();
-    assert_eq!(stage.calls("GetTaskProtection"), reads_of_the_service + 1);
+    // Both tasks are compared with ECS and looked up together; then their service is read.
+    assert_eq!((stage.calls("DescribeServices"), of_tasks.map(|call| stage.calls(call))), (2, [1, 2, 2]));
+    stage.sweep();
+    assert_eq!((stage.calls("DescribeServices"), of_tasks.map(|call| stage.calls(call))), (2, [1, 1, 2]));
+}
+
+#[test]
+fn where_ecs_does_not_say_whose_a_busy_task_is_every_service_is_read_whole() {
+    let mut stage = Stage::new(3);
+    stage.tell("job.started", 0);
+    let denied = [Fault::AccessDenied].into();
+    stage.region.lock().faults_of.insert("DescribeTasks".to_owned(), denied);
+    let report = stage.sweep();
+    assert_eq!((&report["servicesReconciled"], &report["failed"]), (&json!(3), &json!(0)), "{report}");
+    assert_eq!(stage.calls("ListTasks"), 3);
+    stage.sweep();
+    assert_eq!(stage.calls("ListTasks"), 1);
+}
+
+#[test]
+fn services_that_cannot_be_described_together_are_read_one_by_one() {
+    let mut stage = Stage::new(3);
+    stage.region.lock().faults_of.insert("DescribeServices".to_owned(), [Fault::ServerError].into());
+    let report = stage.sweep();
+    assert_eq!((&report["servicesReconciled"], &report["failed"]), (&json!(3), &json!(0)), "{report}");
+    assert_eq!((stage.calls("DescribeServices"), stage.calls("ListTasks")), (4, 3));
 }
 
 #[test]
@@ -187,16 +229,17 @@ fn the_incident_of_a_service_that_was_deleted_is_resolved() {
     assert_eq!(stage.calls("DescribeServices"), 0, "its record is closed");
 }
 
-/// The services that were described since the calls were cleared, once for each call.
+/// The services that were described since the calls were cleared, once for each time.
 fn described(stage: &Stage) -> Vec<String> {
     let region = stage.region.lock();
     let calls = region.calls.iter().filter(|call| call.operation == "DescribeServices");
-    calls.map(|call| call.request["services"][0].as_str().unwrap().to_owned()).collect()
+    let named = calls.flat_map(|call| call.request["services"].as_array().unwrap());
+    named.map(|name| name.as_str().unwrap().to_owned()).collect()
 }
 
 #[test]
-fn rechecks_reconcile_each_service_that_a_sweep_had_no_time_for_once() {
-    const SERVICES: usize = 60;
+fn rechecks_look_once_at_each_service_that_a_sweep_had_no_time_for() {
+    const SERVICES: usize = 1000;
     let mut stage = Stage::new(SERVICES);
     stage.region.lock().latency_ms = 300;
     let report = stage.sweep();
@@ -213,37 +256,41 @@ fn rechecks_reconcile_each_service_that_a_sweep_had_no_time_for_once() {
     let described = described(&stage);
     assert_eq!(described.len(), SERVICES);
     assert_eq!(described.iter().collect::<BTreeSet<_>>().len(), SERVICES);
+    assert_eq!(stage.calls("ListServices"), SERVICES / 100, "the rechecks name the services");
     assert!(parts > 3, "{parts} parts");
 }
 
 #[test]
 fn a_sweep_that_ecs_throttles_waits_and_goes_on_until_every_service_was_seen_whole() {
-    const SERVICES: usize = 200;
+    const SERVICES: usize = 30;
     let mut stage = Stage::new(SERVICES);
-    stage.region.lock().latency_ms = 10;
-    let mut services_reconciled = stage.sweep()["servicesReconciled"].as_u64().unwrap();
-    assert!(services_reconciled < SERVICES as u64, "ECS throttles no call");
-    let mut parts = 1;
-    while parts < 30 {
-        stage.advance(5_000);
-        let before = stage.calls("GetTaskProtection");
-        if stage.deliver(RECHECK_QUEUE).is_none() {
-            break;
-        }
-        // The protection of its tasks is the last read of a complete snapshot.
-        services_reconciled += (stage.calls("GetTaskProtection") - before) as u64;
-        parts += 1;
+    for number in [3, 14, 22] {
+        stage.region.lock().ecs.deploy(CLUSTER, &format!("web-{number:03}")).unwrap();
     }
-    assert!(
-        (SERVICES as u64..SERVICES as u64 + 40).contains(&services_reconciled),
-        "{services_reconciled} looks in {parts} parts"
-    );
-    assert!(parts < 15, "{parts} parts");
+    let throttled = |stage: &Stage, operation: &str| {
+        stage.region.lock().faults_of.insert(operation.to_owned(), [Fault::Throttled].into());
+    };
+    throttled(&stage, "DescribeServices");
+    let report = stage.sweep();
+    assert_eq!((&report["servicesReconciled"], &report["continues"]), (&json!(0), &json!(true)), "{report}");
+    for operation in ["DescribeTasks", "GetTaskProtection", "ListTasks"] {
+        assert_eq!(stage.deliver(RECHECK_QUEUE), None, "it waits");
+        stage.advance(5_000);
+        throttled(&stage, operation);
+        assert_eq!(stage.deliver(RECHECK_QUEUE), Some(0));
+    }
+    stage.advance(5_000);
+    assert_eq!(stage.deliver(RECHECK_QUEUE), Some(0));
+    assert_eq!(described(&stage).iter().collect::<BTreeSet<_>>().len(), SERVICES);
+    let region = stage.region.lock();
+    let answered = |call: &&EcsCall| matches!(call.outcome, EcsCallOutcome::Answered(Ok(_)));
+    let whole = region.calls.iter().filter(|call| call.operation == "GetTaskProtection").filter(answered);
+    assert!(whole.count() >= 3, "the protection of its tasks is the last read of a complete snapshot");
 }
 
 #[test]
 fn a_sweep_that_has_gone_on_for_too_long_is_left_to_those_that_began_later() {
-    let mut stage = Stage::new(60);
+    let mut stage = Stage::new(1000);
     stage.region.lock().latency_ms = 300;
     assert_eq!(stage.sweep()["continues"], true);
     stage.region.lock().calls.clear();

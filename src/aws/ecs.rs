@@ -53,22 +53,15 @@ impl Ecs for AwsEcs {
 
 #[async_trait]
 impl ServiceReads for AwsEcs {
-    async fn describe_service(&self, service: &ServiceArn) -> Result<Option<Service>, EcsError> {
-        let call = self.0.describe_services().cluster(service.cluster.to_string()).services(&service.name);
+    async fn describe_services(&self, cluster: &ClusterArn, services: &[ServiceArn]) -> Result<Vec<Service>, EcsError> {
+        let names = services.iter().map(|service| service.name.clone()).collect();
+        let call = self.0.describe_services().cluster(cluster.to_string()).set_services(Some(names));
         let answer = call.include(ServiceField::Tags).send().await.map_err(|error| error_of(&error))?;
-        let is_it =
-            |arn: Option<&str>| arn.and_then(|arn| reads::service_arn(&service.cluster, arn)).as_ref() == Some(service);
-        if let Some(described) = answer.services().iter().find(|described| is_it(described.service_arn())) {
-            return Ok(Some(reads::service(service, described)));
+        let mut described = Vec::with_capacity(services.len());
+        for service in services {
+            described.extend(reads::described(service, &answer)?);
         }
-        match answer.failures().iter().find_map(aws_sdk_ecs::types::Failure::reason) {
-            Some("MISSING") => Ok(None),
-            reason => Err(EcsError::Server(format!(
-                "DescribeServices answered for service `{}` only `{}`",
-                service.name,
-                reason.unwrap_or("nothing")
-            ))),
-        }
+        Ok(described)
     }
 
     async fn list_tasks(&self, service: &ServiceArn, next_token: Option<&str>) -> Result<Page<TaskId>, EcsError> {

@@ -54,13 +54,46 @@ pub enum SweepPlace {
     },
 }
 
-/// The services of a cluster that a sweep has not reconciled yet.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The services of a cluster that a sweep has not reached yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServicesLeft {
-    /// The name of the next one, in alphabetical order.
+    /// The names of the first of them, in order, as many as a message has room for. They save the continuation from
+    /// listing the cluster again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
+    /// The name of the one after those, in alphabetical order.
     pub next: String,
-    /// How many there are. After the last name the sweep continues with the first.
+    /// How many follow from `next` on. After the last name the sweep continues with the first.
     pub count: usize,
+}
+
+/// Names take at most this many bytes of a message: four thousand names of thirty characters. SQS takes larger messages
+/// (aws-facts "Lambda and SQS"), unless the queue sets less.
+const NAMES_BYTES_MAX: usize = 128 * 1024;
+
+impl ServicesLeft {
+    /// These services, and then others that are not named.
+    pub(crate) fn of(services: &[ServiceArn], then: &Self) -> Self {
+        let mut bytes = 0;
+        let fits = |service: &&ServiceArn| {
+            // With quotation marks and a comma.
+            bytes += service.name.len() + 3;
+            bytes <= NAMES_BYTES_MAX
+        };
+        let names: Vec<String> = services.iter().take_while(fits).map(|service| service.name.clone()).collect();
+        match services.get(names.len()) {
+            Some(next) => {
+                let count = services.len() - names.len() + then.count;
+                Self { names, next: next.name.clone(), count }
+            }
+            None => Self { names, ..then.clone() },
+        }
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.names.len() + self.count
+    }
 }
 
 /// Sends rechecks.
@@ -147,6 +180,28 @@ mod tests {
         Clusters::new(vec!["arn:aws:ecs:eu-west-1:111122223333:cluster/video".parse().unwrap()]).unwrap()
     }
 
+    fn not_named() -> ServicesLeft {
+        ServicesLeft { names: Vec::new(), next: "web".to_owned(), count: 7 }
+    }
+
+    #[test]
+    fn services_left_are_named_as_far_as_a_message_has_room_and_counted_from_there_on() {
+        let cluster = clusters().only().unwrap();
+        let service = |number: usize| ServiceArn::new(cluster.clone(), &format!("{number:0>200}")).unwrap();
+        let few: Vec<ServiceArn> = (0..3).map(service).collect();
+        let left = ServicesLeft::of(&few, &not_named());
+        assert_eq!((left.names.len(), left.next.as_str(), left.count, left.len()), (3, "web", 7, 10));
+        let many: Vec<ServiceArn> = (0..5000).map(service).collect();
+        let left = ServicesLeft::of(&many, &not_named());
+        assert_eq!((left.next.as_str(), left.len()), (many[left.names.len()].name.as_str(), 5007));
+        let recheck = Recheck::Sweep {
+            started_at: Timestamp::UNIX_EPOCH,
+            place: SweepPlace::Services { cluster, rest: Some(left) },
+        };
+        assert!((100_000..140_000).contains(&recheck.body().len()), "{}", recheck.body().len());
+        assert_eq!(ServicesLeft::of(&[], &ServicesLeft::default()).len(), 0);
+    }
+
     #[test]
     fn what_was_sent_is_read_back() {
         let cluster = clusters().only().unwrap();
@@ -158,7 +213,11 @@ mod tests {
             sweep(SweepPlace::Tasks { page: None }),
             sweep(SweepPlace::Tasks { page: Some("x".to_owned()) }),
             sweep(SweepPlace::Services { cluster: cluster.clone(), rest: None }),
-            sweep(SweepPlace::Services { cluster, rest: Some(ServicesLeft { next: "web".to_owned(), count: 7 }) }),
+            sweep(SweepPlace::Services { cluster: cluster.clone(), rest: Some(not_named()) }),
+            sweep(SweepPlace::Services {
+                cluster,
+                rest: Some(ServicesLeft { names: vec!["api".to_owned()], ..not_named() }),
+            }),
         ] {
             assert_eq!(Recheck::parse(&sent.body(), &clusters()), Ok(sent));
         }

@@ -77,13 +77,16 @@ impl ServiceRecord {
         (Some(blocked.rollout.as_str()) == rollout).then_some(blocked.since)
     }
 
-    /// Whether the sweep must reconcile the service even if ECS no longer lists it: it is watched, has refused tasks or
-    /// an open incident, its desired count is to be put back, or a notification is pending.
+    /// Whether the sweep must read the service whole, even if it looks steady or ECS no longer lists it: it is watched,
+    /// has refused tasks or an open incident, its desired count is to be put back, a notification is pending, or a later
+    /// reconcile would count from what an earlier one saw blocked or idle.
     pub fn is_open(&self) -> bool {
         let open = |incident: &Incident| incident.is_open() || incident.pending.is_some();
         self.watch.is_some()
             || !self.refused.is_empty()
             || self.remediation.raised.is_some()
+            || self.blocked.is_some()
+            || !self.idle_seen.is_empty()
             || self.incidents.values().any(open)
     }
 
@@ -103,7 +106,7 @@ mod tests {
     use crate::service::remediation::{RaiseStage, Raised};
 
     #[test]
-    fn a_record_is_open_while_it_has_a_watch_a_refusal_a_raise_an_incident_or_a_pending_notification() {
+    fn a_record_is_open_while_a_later_reconcile_has_to_continue_what_it_says() {
         let now = Timestamp::from_second(1_700_000_000).unwrap();
         let task: TaskId = format!("{:032x}", 1).parse().unwrap();
         let pending = PendingNotification::new(Transition::Resolved);
@@ -117,6 +120,8 @@ mod tests {
         let watch = Watch { rollout: None, started_at: now, checks: 0, due: None };
         let raised = Raised { from: 1, to: 2, before: 1, at: now, stage: RaiseStage::Raised };
         let remediation = RemediationState { raised: Some(raised), ..RemediationState::default() };
+        let blocked = BlockedSince { rollout: "ecs-svc/1".to_owned(), since: now };
+        let idle_seen = BTreeMap::from([(task.clone(), now)]);
         for (is_open, record) in [
             (false, ServiceRecord::default()),
             (false, ServiceRecord { triggered_at: Some(now), ..ServiceRecord::default() }),
@@ -126,6 +131,8 @@ mod tests {
             (true, ServiceRecord { watch: Some(watch), ..ServiceRecord::default() }),
             (true, ServiceRecord { refused: BTreeSet::from([task]), ..ServiceRecord::default() }),
             (true, ServiceRecord { remediation, ..ServiceRecord::default() }),
+            (true, ServiceRecord { blocked: Some(blocked), ..ServiceRecord::default() }),
+            (true, ServiceRecord { idle_seen, ..ServiceRecord::default() }),
         ] {
             assert_eq!(record.is_open(), is_open, "{record:?}");
         }

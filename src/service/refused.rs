@@ -30,9 +30,11 @@ type ByService = BTreeMap<ServiceArn, Vec<Task>>;
 
 /// Whether refused tasks of a service wait for the release of a task.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Awaited {
+pub(crate) enum Awaited {
     Yes,
     No,
+    /// As the record says; if it does not, they do not wait.
+    AsRecorded,
 }
 
 impl ServiceReconciler {
@@ -222,10 +224,15 @@ impl ServiceReconciler {
     }
 
     /// Records the service of tasks, and whether refused tasks wait for their release.
-    async fn record_service(&self, service: &ServiceArn, tasks: &[Task], awaited: Awaited) {
+    pub(crate) async fn record_service(&self, service: &ServiceArn, tasks: &[Task], awaited: Awaited) {
         let stores = tasks.iter().map(|task| async move {
             let stored = store::update(&*self.tasks.store, task, None, |record: &mut TaskRecord| {
-                let membership = Membership { service: service.name.clone(), is_awaited: awaited == Awaited::Yes };
+                let is_awaited = match awaited {
+                    Awaited::Yes => true,
+                    Awaited::No => false,
+                    Awaited::AsRecorded => record.membership.as_ref().is_some_and(|membership| membership.is_awaited),
+                };
+                let membership = Membership { service: service.name.clone(), is_awaited };
                 // A task that the state store has forgotten gets no new record.
                 if *record != TaskRecord::default() {
                     record.membership = Some(Box::new(membership));

@@ -1,12 +1,12 @@
-//! Limits the rate of protection calls to the refill rate of ECS's token bucket, so that ECS does not
-//! throttle them.
+//! Limits the rate of calls by a token bucket of the function's own. By default it follows ECS's bucket for protection
+//! calls, so that ECS does not throttle them.
 
 use crate::clock::Clock;
 use jiff::{SignedDuration, Timestamp};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// The bucket gains one token per interval: 80 per second (aws-facts "ECS: the protection API").
+/// The bucket of protection calls gains one token per interval: 80 per second (aws-facts "ECS: the protection API").
 const REFILL: SignedDuration = SignedDuration::from_micros(12_500);
 /// Most calls that may be sent at once after a pause. The bucket holds 200 tokens; the rest is left to other
 /// callers and to reads of protection, which use the same bucket.
@@ -21,11 +21,32 @@ pub struct RateLimit(Mutex<Bucket>);
 
 impl Default for RateLimit {
     fn default() -> Self {
-        Self(Mutex::new(Bucket { next: Timestamp::MIN }))
+        Self::new(REFILL, BURST)
     }
 }
 
 impl RateLimit {
+    /// A full bucket of `burst` tokens that gains one token per `refill`.
+    pub fn new(refill: SignedDuration, burst: i32) -> Self {
+        Self(Mutex::new(Bucket { next: Timestamp::MIN, refill, burst }))
+    }
+
+    /// The same bucket, empty at `now`.
+    #[must_use]
+    pub fn empty(self, now: Timestamp) -> Self {
+        self.bucket(|bucket| bucket.next = bucket.next.max(now));
+        self
+    }
+
+    /// Takes a token for each of several calls, and returns how long to wait before the first of them. Later callers wait
+    /// for the tokens of all.
+    pub fn reserve(&self, calls: u32, now: Timestamp) -> Duration {
+        self.bucket(|bucket| {
+            let waits: Vec<Duration> = (0..calls).map(|_| bucket.take(now)).collect();
+            waits.first().copied().unwrap_or(Duration::ZERO)
+        })
+    }
+
     /// Waits until one more call may be sent, and takes its token.
     pub async fn keep(&self, clock: &dyn Clock) {
         let wait = self.bucket(|bucket| bucket.take(clock.now()));
@@ -52,14 +73,18 @@ impl RateLimit {
 #[derive(Debug)]
 struct Bucket {
     next: Timestamp,
+    /// One token comes per interval.
+    refill: SignedDuration,
+    /// Tokens in a full bucket.
+    burst: i32,
 }
 
 impl Bucket {
     /// Takes a token and returns how long to wait for it.
     fn take(&mut self, now: Timestamp) -> Duration {
-        let full = now.saturating_sub(REFILL * BURST).unwrap_or(Timestamp::MIN);
+        let full = now.saturating_sub(self.refill * self.burst).unwrap_or(Timestamp::MIN);
         let at = self.next.max(full);
-        self.next = at.saturating_add(REFILL).unwrap_or(Timestamp::MAX);
+        self.next = at.saturating_add(self.refill).unwrap_or(Timestamp::MAX);
         // A token is available at the end of its interval, not at the start.
         let wait = self.next.duration_since(now);
         Duration::try_from(wait).unwrap_or(Duration::ZERO)
@@ -76,7 +101,7 @@ mod tests {
 
     #[test]
     fn after_a_pause_a_burst_goes_out_at_once_and_then_a_call_for_each_token() {
-        let mut bucket = Bucket { next: Timestamp::MIN };
+        let mut bucket = Bucket { next: Timestamp::MIN, refill: REFILL, burst: BURST };
         let waits: Vec<Duration> = (0..153).map(|_| bucket.take(at(0))).collect();
         assert_eq!(waits[..150], [Duration::ZERO; 150]);
         assert_eq!(waits[150..], [12_500, 25_000, 37_500].map(Duration::from_micros));
@@ -87,7 +112,7 @@ mod tests {
 
     #[test]
     fn in_no_time_more_is_sent_than_a_bucket_of_200_gives_that_refills_at_80_a_second() {
-        let mut bucket = Bucket { next: Timestamp::MIN };
+        let mut bucket = Bucket { next: Timestamp::MIN, refill: REFILL, burst: BURST };
         // A caller that waits sends its next call afterwards: 40 callers, in bursts, for ten seconds.
         let mut sent: Vec<i64> = Vec::new();
         for millis in (0..10_000).step_by(250) {
@@ -110,5 +135,14 @@ mod tests {
         assert_eq!(rate_limit.throttled(at(0)), Duration::from_micros(12_500));
         assert_eq!(rate_limit.throttled(at(0)), Duration::from_millis(25), "an earlier reservation keeps its time");
         assert_eq!(rate_limit.bucket(|bucket| bucket.take(at(0))), Duration::from_micros(37_500));
+    }
+
+    #[test]
+    fn calls_that_belong_together_wait_for_the_first_token_and_later_ones_for_all_of_theirs() {
+        let limit = RateLimit::new(SignedDuration::from_millis(200), 25);
+        assert_eq!([25, 0, 10].map(|calls| limit.reserve(calls, at(0))), [0, 0, 200].map(Duration::from_millis));
+        assert_eq!(limit.reserve(1, at(0)), Duration::from_millis(2200));
+        let empty = RateLimit::new(SignedDuration::from_millis(200), 25).empty(at(0));
+        assert_eq!(empty.reserve(1, at(0)), Duration::from_millis(200));
     }
 }

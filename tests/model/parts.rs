@@ -156,8 +156,8 @@ fn error_of(fault: EcsFault) -> EcsError {
 /// No promise of the model concerns services, so there are none, and these reads return at once.
 #[async_trait]
 impl ServiceReads for ScriptedEcs {
-    async fn describe_service(&self, service: &ServiceArn) -> Result<Option<Service>, EcsError> {
-        panic!("unexpected read of {service}")
+    async fn describe_services(&self, _: &ClusterArn, services: &[ServiceArn]) -> Result<Vec<Service>, EcsError> {
+        panic!("unexpected read of {services:?}")
     }
 
     async fn list_tasks(&self, service: &ServiceArn, _: Option<&str>) -> Result<Page<TaskId>, EcsError> {

@@ -52,8 +52,9 @@ fn recheck() -> impl Strategy<Value = Recheck> {
     let check = (name(), any_moment())
         .prop_map(|(name, due)| Recheck::Check { service: ServiceArn::new(video(), &name).unwrap(), due });
     let tasks = option::of(text()).prop_map(|page| SweepPlace::Tasks { page });
-    let services = option::of((text(), any::<usize>()).prop_map(|(next, count)| ServicesLeft { next, count }))
-        .prop_map(|rest| SweepPlace::Services { cluster: video(), rest });
+    let names = proptest::collection::vec(text(), 0..3);
+    let left = (names, text(), any::<usize>()).prop_map(|(names, next, count)| ServicesLeft { names, next, count });
+    let services = option::of(left).prop_map(|rest| SweepPlace::Services { cluster: video(), rest });
     let sweep = (any_moment(), prop_oneof![tasks, services])
         .prop_map(|(started_at, place)| Recheck::Sweep { started_at, place });
     prop_oneof![check, sweep]

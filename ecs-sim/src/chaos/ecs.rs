@@ -204,13 +204,15 @@ impl World {
 
 #[async_trait]
 impl ServiceReads for ChaoticEcs {
-    async fn describe_service(&self, service: &ServiceArn) -> Result<Option<Service>, EcsError> {
+    async fn describe_services(&self, cluster: &ClusterArn, services: &[ServiceArn]) -> Result<Vec<Service>, EcsError> {
         {
             let mut world = self.sim.world();
             let (now, reader) = (world.now(), world.polled);
-            world.last_reads.insert((reader, service.name.clone()), now);
+            for service in services {
+                world.last_reads.insert((reader, service.name.clone()), now);
+            }
         }
-        self.read(self.inner.describe_service(service)).await
+        self.read(self.inner.describe_services(cluster, services)).await
     }
 
     async fn list_tasks(&self, service: &ServiceArn, next_token: Option<&str>) -> Result<Page<TaskId>, EcsError> {

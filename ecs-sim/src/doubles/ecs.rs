@@ -75,10 +75,12 @@ impl Ecs for SimulatedEcs {
 
 #[async_trait]
 impl ServiceReads for SimulatedEcs {
-    async fn describe_service(&self, service: &ServiceArn) -> Result<Option<Service>, EcsError> {
-        let request = json!({"cluster": service.cluster.to_string(), "services": [service.name], "include": ["TAGS"]});
+    async fn describe_services(&self, cluster: &ClusterArn, services: &[ServiceArn]) -> Result<Vec<Service>, EcsError> {
+        let names: Vec<&str> = services.iter().map(|service| service.name.as_str()).collect();
+        let request = json!({"cluster": cluster.to_string(), "services": names, "include": ["TAGS"]});
         let answer = self.call("DescribeServices", request).await?;
-        Ok(list(&answer, "services").next().map(|json| described::service(service, json)))
+        let of = |json: &Value| services.iter().find(|service| json["serviceName"] == service.name.as_str());
+        Ok(list(&answer, "services").filter_map(|json| Some(described::service(of(json)?, json))).collect())
     }
 
     async fn list_tasks(&self, service: &ServiceArn, next_token: Option<&str>) -> Result<Page<TaskId>, EcsError> {

@@ -79,10 +79,13 @@ fn protected(tasks: &[TaskId], until: Option<Timestamp>) -> ProtectionAnswer {
 
 #[async_trait]
 impl ServiceReads for GrantingEcs {
-    async fn describe_service(&self, service: &ServiceArn) -> Result<Option<Service>, EcsError> {
+    async fn describe_services(&self, _: &ClusterArn, services: &[ServiceArn]) -> Result<Vec<Service>, EcsError> {
         let count = u32::try_from(self.tasks.load(Ordering::Relaxed)).expect("the number of tasks fits into 32 bits");
-        let counts = Service { desired_count: count, running_count: count, ..Service::gone(service.clone()) };
-        Ok((count > 0).then_some(Service { status: ServiceStatus::Active, ..counts }))
+        let service = |arn: &ServiceArn| {
+            let counts = Service { desired_count: count, running_count: count, ..Service::gone(arn.clone()) };
+            Service { status: ServiceStatus::Active, ..counts }
+        };
+        Ok(services.iter().filter(|_| count > 0).map(service).collect())
     }
 
     async fn list_tasks(&self, _: &ServiceArn, next_token: Option<&str>) -> Result<Page<TaskId>, EcsError> {

@@ -15,11 +15,12 @@ macro_rules! reads_no_services {
     ($fake:ty) => {
         #[async_trait::async_trait]
         impl taskhold::ecs::ServiceReads for $fake {
-            async fn describe_service(
+            async fn describe_services(
                 &self,
-                service: &taskhold::ecs::service::ServiceArn,
-            ) -> Result<Option<taskhold::ecs::service::Service>, taskhold::ecs::error::EcsError> {
-                panic!("unexpected read of {service}")
+                _: &taskhold::ecs::arn::ClusterArn,
+                services: &[taskhold::ecs::service::ServiceArn],
+            ) -> Result<Vec<taskhold::ecs::service::Service>, taskhold::ecs::error::EcsError> {
+                panic!("unexpected read of {services:?}")
             }
 
             async fn list_tasks(

@@ -96,8 +96,8 @@ impl<P: Ecs> Ecs for Stepped<P> {
 
 #[async_trait]
 impl<P: ServiceReads> ServiceReads for Stepped<P> {
-    async fn describe_service(&self, service: &ServiceArn) -> Result<Option<Service>, EcsError> {
-        self.around("DescribeServices", self.inner.describe_service(service)).await
+    async fn describe_services(&self, cluster: &ClusterArn, services: &[ServiceArn]) -> Result<Vec<Service>, EcsError> {
+        self.around("DescribeServices", self.inner.describe_services(cluster, services)).await
     }
 
     async fn list_tasks(&self, service: &ServiceArn, next_token: Option<&str>) -> Result<Page<TaskId>, EcsError> {

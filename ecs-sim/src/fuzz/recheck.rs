@@ -11,12 +11,13 @@ pub fn seeds() -> Vec<String> {
     let moment = Timestamp::from_second(1_767_607_200).expect("a moment of 2026");
     let sweep = |place| Recheck::Sweep { started_at: moment, place };
     let service = ServiceArn::new(cluster.clone(), "transcode").expect("a service's name");
+    let left = ServicesLeft { names: vec!["api".to_owned()], next: "web".to_owned(), count: 7 };
     let forms = [
         Recheck::Check { service, due: moment },
         sweep(SweepPlace::Tasks { page: None }),
         sweep(SweepPlace::Tasks { page: Some("2/eyJrIjoiYSJ9".to_owned()) }),
         sweep(SweepPlace::Services { cluster: cluster.clone(), rest: None }),
-        sweep(SweepPlace::Services { cluster, rest: Some(ServicesLeft { next: "web".to_owned(), count: 7 }) }),
+        sweep(SweepPlace::Services { cluster, rest: Some(left) }),
     ];
     seeds::bodies().into_iter().filter(|body| body.contains("recheck")).chain(forms.map(|form| form.body())).collect()
 }

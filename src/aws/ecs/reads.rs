@@ -4,8 +4,10 @@ use crate::ecs::arn::{ClusterArn, TaskId};
 use crate::ecs::deployment::{
     Deployment, DeploymentController, DeploymentStatus, DeploymentStrategy, RolloutState, TaskSet, TrafficShift,
 };
+use crate::ecs::error::EcsError;
 use crate::ecs::service::{Service, ServiceArn, ServiceEvent, ServiceStatus};
 use crate::ecs::task::{StopCause, TaskDescription};
+use aws_sdk_ecs::operation::describe_services::DescribeServicesOutput;
 use aws_sdk_ecs::primitives::DateTime;
 use aws_sdk_ecs::types;
 use jiff::Timestamp;
@@ -15,6 +17,22 @@ use std::sync::Arc;
 /// The percentages that apply where a service sets none ("DeploymentConfiguration", Amazon ECS API
 /// Reference).
 const PERCENT_DEFAULT: (i32, i32) = (100, 200);
+
+/// A service of an answer of `DescribeServices`. `None` if ECS does not know it.
+pub(crate) fn described(service: &ServiceArn, answer: &DescribeServicesOutput) -> Result<Option<Service>, EcsError> {
+    let is_it = |arn: Option<&str>| arn.and_then(|arn| service_arn(&service.cluster, arn)).as_ref() == Some(service);
+    if let Some(described) = answer.services().iter().find(|described| is_it(described.service_arn())) {
+        return Ok(Some(self::service(service, described)));
+    }
+    match answer.failures().iter().find(|failure| is_it(failure.arn())).and_then(types::Failure::reason) {
+        Some("MISSING") => Ok(None),
+        reason => Err(EcsError::Server(format!(
+            "DescribeServices answered for service `{}` only `{}`",
+            service.name,
+            reason.unwrap_or("nothing")
+        ))),
+    }
+}
 
 pub(crate) fn service(arn: &ServiceArn, described: &types::Service) -> Service {
     let configuration = described.deployment_configuration();

@@ -5,7 +5,7 @@ use crate::ecs::error::EcsError;
 use crate::ecs::task::StopCause;
 use crate::ecs::{FailureReason, TASKS_PER_READ_MAX};
 use crate::lambda::function::Function;
-use crate::lambda::sweep::Part;
+use crate::lambda::sweep::part::Part;
 use crate::service::recheck::SweepPlace;
 use crate::task::attention::{Attention, attention, is_lost};
 use crate::task::change::{SeenProtection, TaskChange};
@@ -24,6 +24,7 @@ const READS_AT_ONCE: usize = 4;
 impl Function {
     /// Sweeps the task records from a page on. Returns where to continue if the time is up.
     pub(crate) async fn sweep_tasks(&self, page: Option<String>, part: &mut Part<'_>) -> Option<SweepPlace> {
+        let begins = page.is_none();
         let mut token = page;
         loop {
             if self.clock().now() >= part.end {
@@ -38,7 +39,9 @@ impl Function {
                 }
             };
             let records = page.items.iter().map(|(task, versioned)| (task, &versioned.record));
+            records.clone().for_each(|(task, record)| part.open_tasks.add(task, record));
             self.repair(records, part).await;
+            part.open_tasks.is_complete = begins && page.next_token.is_none();
             token = Some(page.next_token?);
         }
     }

@@ -23,9 +23,22 @@ pub async fn list_services(
     cluster: &Arc<ClusterArn>,
     max: usize,
 ) -> Result<ListedServices, EcsError> {
+    list_services_paced(ecs, cluster, max, async || Ok(())).await
+}
+
+/// Like [`list_services`], and waits for `before_page` before each page.
+///
+/// # Errors As [`list_services`], or `before_page` failed.
+pub(crate) async fn list_services_paced<E: From<EcsError>>(
+    ecs: &dyn ServiceReads,
+    cluster: &Arc<ClusterArn>,
+    max: usize,
+    before_page: impl AsyncFn() -> Result<(), E>,
+) -> Result<ListedServices, E> {
     let mut services = Vec::new();
     let mut token = None;
     for _ in 0..LIST_PAGES_MAX {
+        before_page().await?;
         let page = ecs.list_services(cluster, token.as_deref()).await?;
         services.extend(page.items);
         token = page.next_token;
@@ -35,5 +48,5 @@ pub async fn list_services(
             return Ok(ListedServices { services, more });
         }
     }
-    Err(EcsError::Server(format!("ListServices answered {LIST_PAGES_MAX} pages and reported more")))
+    Err(EcsError::Server(format!("ListServices answered {LIST_PAGES_MAX} pages and reported more")).into())
 }

@@ -97,8 +97,8 @@ impl Ecs for ToldEcs<'_> {
 /// It knows every task, and reports each protected as it grants it.
 #[async_trait]
 impl ServiceReads for ToldEcs<'_> {
-    async fn describe_service(&self, service: &ServiceArn) -> Result<Option<Service>, EcsError> {
-        panic!("unexpected read of {service}")
+    async fn describe_services(&self, _: &ClusterArn, services: &[ServiceArn]) -> Result<Vec<Service>, EcsError> {
+        panic!("unexpected read of {services:?}")
     }
 
     async fn list_tasks(&self, service: &ServiceArn, _: Option<&str>) -> Result<Page<TaskId>, EcsError> {

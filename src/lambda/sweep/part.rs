@@ -1,0 +1,21 @@
+//! What the steps of one invocation's part of a sweep share.
+
+use crate::api::answer::SweepReport;
+use crate::budget::Budget;
+use crate::lambda::sweep::open_records::OpenTasks;
+use crate::lambda::sweep::pace::Pace;
+use jiff::Timestamp;
+
+/// One invocation's part of a sweep.
+pub(crate) struct Part<'a> {
+    /// When it begins nothing new any more.
+    pub(crate) end: Timestamp,
+    pub(crate) budget: Budget<'a>,
+    /// Whether ECS throttled it.
+    pub(crate) is_throttled: bool,
+    /// Limits its reads of services.
+    pub(crate) pace: Pace,
+    /// What the task records say of services, as far as they were read.
+    pub(crate) open_tasks: OpenTasks,
+    pub(crate) report: SweepReport,
+}

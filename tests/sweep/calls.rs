@@ -1,0 +1,85 @@
+//! The calls to ECS of a sweep over many services, and their rate.
+
+use super::{MINUTE_MS, Stage, described};
+use ecs_sim::control_plane::{Millis, ServiceSpec};
+use ecs_sim::region::{CLUSTER, RECHECK_QUEUE};
+use std::collections::BTreeSet;
+
+/// As in template.yaml: `SweepMinutes`.
+const PERIOD_MS: Millis = 5 * MINUTE_MS;
+/// As ECS documents them: the operations that share a bucket.
+const SERVICE_READS: [&str; 2] = ["DescribeServices", "ListServices"];
+const RESOURCE_READS: [&str; 2] = ["DescribeTasks", "ListTasks"];
+
+/// Sweeps, and lets rechecks continue until nothing is left. Returns how long that takes.
+fn whole_sweep(stage: &mut Stage) -> Millis {
+    let began_at = stage.region.lock().now();
+    stage.sweep();
+    while stage.deliver(RECHECK_QUEUE).is_some() {}
+    stage.region.lock().now() - began_at
+}
+
+/// When these operations were called.
+fn called_at(stage: &Stage, operations: &[&str]) -> Vec<Millis> {
+    let region = stage.region.lock();
+    let calls = region.calls.iter().filter(|call| operations.contains(&call.operation.as_str()));
+    calls.map(|call| call.at).collect()
+}
+
+/// The calls above 5 a second in the worst stretch of time.
+fn burst(called_at: &[Millis]) -> Millis {
+    let stretches = called_at.iter().enumerate().flat_map(|(first, from)| {
+        let ends = called_at[first..].iter().enumerate();
+        ends.map(move |(more, to)| Millis::try_from(more).unwrap() + 1 - (to - from) * 5 / 1000)
+    });
+    stretches.max().unwrap_or(0)
+}
+
+#[test]
+fn a_sweep_over_a_thousand_steady_services_makes_at_most_115_calls() {
+    let mut stage = Stage::new(1000);
+    let took = whole_sweep(&mut stage);
+    let calls = stage.region.lock().calls.len();
+    println!("\nsweep over 1,000 steady services: {calls} calls, {} s", took / 1000);
+    assert!(calls <= 115, "{calls} calls");
+    assert_eq!(described(&stage).iter().collect::<BTreeSet<_>>().len(), 1000);
+}
+
+#[test]
+fn twenty_deployments_of_fifty_tasks_add_at_most_five_calls_each() {
+    let mut stage = Stage::with(980, 2);
+    stage.add(20, 50);
+    for number in 980..1000 {
+        stage.region.lock().ecs.deploy(CLUSTER, &format!("web-{number:03}")).unwrap();
+    }
+    let took = whole_sweep(&mut stage);
+    let calls = stage.region.lock().calls.len();
+    println!("\nsweep over 1,000 services, 20 of which deploy with 50 tasks: {calls} calls, {} s", took / 1000);
+    assert!(calls <= 115 + 20 * 5, "{calls} calls");
+    assert_eq!(stage.calls("GetTaskProtection"), 20);
+}
+
+#[test]
+fn a_sweep_over_three_thousand_services_ends_within_its_period_and_takes_a_quarter_of_the_buckets() {
+    let mut stage = Stage::with(1500, 2);
+    stage.create(25, |name| {
+        let tags = [("taskhold:managed".to_owned(), "true".to_owned())].into();
+        ServiceSpec { tags, ..ServiceSpec::new(CLUSTER, name, 50) }
+    });
+    stage.add(1475, 2);
+    stage.region.lock().latency_ms = 20;
+    let took = whole_sweep(&mut stage);
+    let [services, resources] = [SERVICE_READS, RESOURCE_READS].map(|operations| called_at(&stage, &operations));
+    let bursts = [&services, &resources].map(|called_at| burst(called_at));
+    println!(
+        "\nsweep over 3,000 services, 25 of which are read whole: {} s; {} service reads, {} resource reads, \
+         at most {bursts:?} above 5 a second",
+        took / 1000,
+        services.len(),
+        resources.len()
+    );
+    assert!(took < PERIOD_MS, "{took} ms");
+    assert!(bursts.iter().all(|burst| *burst <= 25), "{bursts:?}");
+    assert_eq!(described(&stage).iter().collect::<BTreeSet<_>>().len(), 3000);
+    assert_eq!(stage.calls("GetTaskProtection"), 25);
+}
