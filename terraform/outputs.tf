@@ -43,6 +43,16 @@ output "function_name" {
   value       = aws_lambda_function.function.function_name
 }
 
+output "function_arn" {
+  description = "ARN of the function, for a deployment lifecycle hook."
+  value       = aws_lambda_function.function.arn
+}
+
+output "hook_role_arn" {
+  description = "ARN of the role with which ECS calls the function as a deployment lifecycle hook."
+  value       = aws_iam_role.hook.arn
+}
+
 output "worker_policy_arn" {
   description = "ARN of the policy to attach to the task roles of workers."
   value       = aws_iam_policy.worker.arn

@@ -150,6 +150,38 @@ locals {
   ]
 }
 
+# ECS assumes this role to call the function as a deployment lifecycle hook (docs/gate.md). No condition on the
+# account: AWS's page on these roles ("Permissions required for Lambda functions in Amazon ECS blue/green
+# deployments") shows none, and a role that ECS cannot assume rolls the deployment back.
+resource "aws_iam_role" "hook" {
+  name_prefix = "${var.name}-hook-"
+  description = "Role with which ECS calls taskhold as a deployment lifecycle hook"
+
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Principal = { Service = "ecs.amazonaws.com" }
+      Action    = "sts:AssumeRole"
+    }]
+  })
+}
+
+resource "aws_iam_role_policy" "hook" {
+  name = "taskhold"
+  role = aws_iam_role.hook.id
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid      = "CallTheHook"
+      Effect   = "Allow"
+      Action   = "lambda:InvokeFunction"
+      Resource = aws_lambda_function.function.arn
+    }]
+  })
+}
+
 # Attach to the task roles of workers.
 resource "aws_iam_policy" "worker" {
   name_prefix = "${var.name}-worker-"

@@ -19,7 +19,7 @@ use taskhold::service::trigger::{EVENT_NAMES, EventName, Trigger};
 
 /// The parse result of each file: a line for the payload, then one for each record of a batch. A file without a row
 /// fails, and so does a row without a file.
-const EXPECTED: [(&str, &[&str]); 34] = [
+const EXPECTED: [(&str, &[&str]); 35] = [
     ("command-preflight", &["preflight of transcode"]),
     ("command-redrive", &["redrive of at most 100 messages"]),
     ("command-release", &["release of 1 tasks"]),
@@ -40,7 +40,8 @@ const EXPECTED: [(&str, &[&str]); 34] = [
     ("ecs-task-state-change-stopping", &["stop of 4f0c2a9be1d84763a5c07be214d95f3a: ServiceSchedulerInitiated"]),
     ("ecs-unknown-detail-type", &["ignored"]),
     ("eventbridge-job-message", &["messages", "job.started of episode-0417 on 4f0c2a9be1d84763a5c07be214d95f3a"]),
-    ("lifecycle-hook-post-scale-up", &["unrecognized"]),
+    ("lifecycle-hook-post-scale-up", &["hook of transcode at POST_SCALE_UP"]),
+    ("lifecycle-hook-waiting", &["hook of transcode at PRE_SCALE_UP"]),
     ("pipes-batch", &["batch", "job.started of episode-0417 on 4f0c2a9be1d84763a5c07be214d95f3a"]),
     ("scheduled-event", &["ignored"]),
     ("sns-invocation", &["messages", "job.started of episode-0417 on 4f0c2a9be1d84763a5c07be214d95f3a"]),
@@ -116,6 +117,7 @@ fn read(payload: &Value) -> Vec<String> {
         Invocation::Command(Ok(command)) => vec![read_command(&command)],
         Invocation::Command(Err(error)) => vec![format!("command: {}", error.code())],
         Invocation::UnreadableBatch(_) => vec!["unreadable batch".to_owned()],
+        Invocation::Hook(input) => vec![format!("hook of {} at {}", input.service.unwrap().name, input.stage)],
         Invocation::Ecs(event) => vec![read_event(event)],
         Invocation::Messages(batch) => read_batch("messages", &batch),
         Invocation::Sqs(batch) => read_batch("batch", &batch),

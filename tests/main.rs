@@ -34,6 +34,7 @@ mod e2e;
 mod events;
 mod figures;
 mod files;
+mod gate;
 mod imports;
 mod model;
 mod observe;

@@ -778,6 +778,41 @@ fn the_sweep_repairs_what_no_message_reported() {
 }
 
 #[test]
+fn the_gate_holds_no_deployment_for_longer_than_it_may() {
+    let mut stage = Stage::new();
+    let started = json!({"version": 1, "type": "job.started", "jobId": "j", "maxDurationMinutes": 600,
+        "taskArn": format!("arn:aws:ecs:eu-west-1:111122223333:task/video/{}", stage.tasks[0])});
+    let invoke = |stage: &mut Stage, payload: &Value| {
+        let deadline = stage.region.lock().now() + 30_000;
+        let answer = block_on(stage.function.invoke(&payload.to_string(), deadline)).answer;
+        let FunctionAnswer::Answered(answer) = answer else { panic!("{payload} fails") };
+        answer
+    };
+    invoke(&mut stage, &started);
+    let hook = |details: Value| {
+        json!({"executionId": "x", "lifecycleStage": "PRE_SCALE_UP", "hookDetails": details, "executionDetails":
+            {"serviceArn": "arn:aws:ecs:eu-west-1:111122223333:service/video/web"}})
+    };
+    for (then, status) in [("continue", "SUCCEEDED"), ("rollback", "FAILED")] {
+        let mut details = json!({"taskhold": {"until": "no-live-jobs", "atMostMinutes": 20, "then": then}});
+        let mut seconds = 0;
+        let last = loop {
+            let answer = invoke(&mut stage, &hook(details));
+            if answer["hookStatus"] != "IN_PROGRESS" {
+                break answer["hookStatus"].clone();
+            }
+            let delay = answer["callBackDelay"].as_i64().unwrap();
+            stage.advance(delay);
+            seconds += delay;
+            details = answer["hookDetails"].clone();
+        };
+        assert_eq!(last, status);
+        assert!((18 * 60..=20 * 60).contains(&seconds), "{seconds} s");
+    }
+    assert_eq!(invoke(&mut stage, &hook(json!("foreign")))["hookStatus"], "SUCCEEDED");
+}
+
+#[test]
 fn a_failed_alert_is_retried() {
     holds(
         "sweep every 5m

@@ -3,6 +3,8 @@
 use crate::api::answer::Answer;
 use crate::api::command::Command;
 use crate::api::commands::Commands;
+use crate::api::gatekeeper::Gatekeeper;
+use crate::api::hook::HookAnswer;
 use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::config::settings::Config;
@@ -75,6 +77,8 @@ pub enum Response {
     Batch(SqsBatchResponse),
     /// To a command.
     Command(Answer),
+    /// To a deployment lifecycle hook.
+    Hook(HookAnswer),
     /// To an event: the result in words. EventBridge ignores it; it helps when you invoke the function by hand.
     Event {
         /// One sentence.
@@ -168,6 +172,9 @@ impl Function {
                 Response::Command(Commands { services: &self.services }.answer(command, budget).await)
             }
             Invocation::Command(Err(error)) => Response::Command(Answer::from(error)),
+            Invocation::Hook(input) => {
+                Response::Hook(Gatekeeper { services: &self.services }.answer(&input, budget).await)
+            }
             Invocation::UnreadableBatch(what) => {
                 let error = FunctionError::UnreadableBatch(what);
                 log_failure(&error);

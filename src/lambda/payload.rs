@@ -7,6 +7,7 @@
 
 use crate::api::command;
 use crate::api::command::{Command, CommandError};
+use crate::api::hook::HookInput;
 use crate::config::clusters::Clusters;
 use crate::ecs::arn::shown;
 use crate::lambda::ecs_event::EcsEvent;
@@ -28,6 +29,8 @@ pub enum Invocation {
     Ecs(EcsEvent),
     /// A command from an operator or a CI step.
     Command(Result<Command, CommandError>),
+    /// ECS asks a deployment lifecycle hook whether the deployment may continue.
+    Hook(HookInput),
     /// Messages that cannot be parsed, or come from a source that taskhold does not read. Acknowledging them would delete
     /// them, so the invocation must fail.
     UnreadableBatch(String),
@@ -86,10 +89,15 @@ impl Invocation {
         if let Some(records) = shape.records {
             return Self::parse_records(payload, records.get());
         }
+        let is_event = shape.source.is_some() && shape.detail_type.is_some();
+        // Before other shapes: an answer to any of them would roll the deployment back.
+        if let Some(input) = HookInput::parse(payload, clusters).filter(|_| !is_event) {
+            return Self::Hook(input);
+        }
         if let Some(records) = messages::of_object(payload) {
             return Self::Messages(event(records));
         }
-        if shape.source.is_some() && shape.detail_type.is_some() {
+        if is_event {
             return match EcsEvent::parse(payload, clusters) {
                 Ok(event) => Self::Ecs(event),
                 Err(error) => Self::Unrecognized(format!("not an EventBridge event: {}", shown(&error.to_string()))),

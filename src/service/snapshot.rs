@@ -3,6 +3,7 @@
 //! [`ServiceSnapshot`] is the data, and [`read::read_service`] fills it by bounded pages. [`crate::service::diagnosis`]
 //! judges it. A read that failed leaves a [`Gap`]; it never counts as "no tasks", "no protection" or "no job".
 
+pub mod all_jobs;
 #[cfg(test)]
 pub mod fixture;
 pub mod managed;

@@ -43,6 +43,7 @@ REACHES = {
     "command-status-of-cluster": None,
     "console-test-event": None,
     "lifecycle-hook-post-scale-up": None,
+    "lifecycle-hook-waiting": None,
     "pipes-batch": None,
     "sns-invocation": None,
     "sqs-batch-mixed": None,

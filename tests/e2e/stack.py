@@ -17,6 +17,7 @@ CLUSTER = "video"
 INVOCATIONS = "AsynchronousInvocations"
 _NO_VALUE = {"Ref": "AWS::NoValue"}
 _FUNCTION = {"Fn::GetAtt": ["Function", "Arn"]}
+_OF_FUNCTION = ({"Ref": "Function"}, _FUNCTION)
 # moto supports neither in CloudFormation; `Stack` sets them through the services' own calls.
 _POLICIES = {"AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy"}
 
@@ -47,7 +48,7 @@ class Template:
                 # For moto, a rule without a pattern matches every event. The tests fire schedules themselves.
                 del resources[name]["Properties"]["Targets"]
         resources[INVOCATIONS] = {"Type": "AWS::SQS::Queue", "Properties": {}}
-        outputs = {name: one for name, one in self.declared["Outputs"].items() if one["Value"] != {"Ref": "Function"}}
+        outputs = {name: one for name, one in self.declared["Outputs"].items() if one["Value"] not in _OF_FUNCTION}
         outputs |= {_output(at): self._output_of(reference) for at, reference in enumerate(self.references())}
         outputs |= {_holds(name): {"Condition": name, "Value": name} for name in self.declared["Conditions"]}
         return self.declared | {"Resources": resources, "Outputs": outputs}
@@ -63,7 +64,7 @@ class Template:
         wanted = [self.properties("Function"), _queue_ref(INVOCATIONS)]
         of_types = self.of_type("AWS::Lambda::EventSourceMapping", "AWS::IAM::Role", *_POLICIES)
         wanted += [one["Properties"] for one in of_types.values()]
-        found = {json.dumps(one): one for part in wanted for one in _references(part) if "Function" not in one.values()}
+        found = {json.dumps(one): one for part in wanted for one in _references(part) if one not in _OF_FUNCTION}
         return list(found.values())
 
 

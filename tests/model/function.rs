@@ -298,5 +298,6 @@ fn retried(response: &Response) -> Set {
         Response::Command(Report::Sweep(_) | Report::Release { .. }) => 0,
         Response::Command(other) => panic!("unexpected answer to a command: {other:?}"),
         Response::Event { taskhold } => panic!("no event was sent: {taskhold}"),
+        Response::Hook(answer) => panic!("no hook was called: {answer:?}"),
     }
 }

@@ -45,10 +45,12 @@ ANSWERS = {
     "ecs-task-state-change-stopping.json": "nothing to do for ",
     "ecs-unknown-detail-type.json": "nothing to do for ",
     "eventbridge-job-message.json": "handled 1 messages",
-    "lifecycle-hook-post-scale-up.json": "unrecognized, nothing done: ",
     "scheduled-event.json": "nothing to do for ",
     "sns-invocation.json": "handled 1 messages",
 }
+
+# No task is protected here, so each deployment may continue.
+HOOKS = ["lifecycle-hook-post-scale-up.json", "lifecycle-hook-waiting.json"]
 
 COMMANDS = {
     "command-redrive.json": "redrive",
@@ -133,7 +135,7 @@ def nothing_is_protected(stage):
 
 
 def test_every_payload_of_events_is_tried_here():
-    assert sorted([*BATCHES, *ANSWERS, *COMMANDS, *COVERED]) == sorted(file.name for file in EVENTS.glob("*.json"))
+    assert sorted([*BATCHES, *ANSWERS, *HOOKS, *COMMANDS, *COVERED]) == sorted(file.name for file in EVENTS.glob("*.json"))
 
 
 @pytest.mark.parametrize("name", sampled(BATCHES))
@@ -146,6 +148,11 @@ def test_the_answer_to_an_event_says_what_the_function_did(stage, name):
     answer = answer_to(stage, name)
     assert list(answer) == ["taskhold"]
     assert answer["taskhold"].startswith(ANSWERS[name]), answer
+
+
+@pytest.mark.parametrize("name", sampled(HOOKS))
+def test_a_lifecycle_hook_lets_the_deployment_continue(stage, name):
+    assert answer_to(stage, name) == {"hookStatus": "SUCCEEDED"}
 
 
 @pytest.mark.parametrize("name", sampled(COMMANDS))

@@ -143,5 +143,19 @@ fn every_permission_names_its_resource() {
     let protect = json!({"Sid": "ProtectTasks", "Effect": "Allow", "Action": actions, "Resource": tasks});
     assert_eq!(protecting, &json!([statement[0], protect]));
     assert_eq!(template.of_type("AWS::IAM::ManagedPolicy"), ["ProtectingWorkerPolicy", "WorkerPolicy"]);
-    assert!(template.of_type("AWS::IAM::Role").is_empty(), "the function's role is SAM's");
+    assert_eq!(template.of_type("AWS::IAM::Role"), ["HookRole"], "the function's role is SAM's");
+}
+
+#[test]
+fn ecs_alone_may_assume_the_role_of_the_hook_and_call_the_function_with_it() {
+    let template = Template::load();
+    let role = template.properties("HookRole");
+    let trust = json!([{"Effect": "Allow", "Principal": {"Service": "ecs.amazonaws.com"}, "Action": "sts:AssumeRole"}]);
+    assert_eq!(role["AssumeRolePolicyDocument"]["Statement"], trust);
+    let policies = role["Policies"].as_array().unwrap();
+    assert_eq!(policies.len(), 1);
+    let call = json!([{"Sid": "CallTheHook", "Effect": "Allow", "Action": "lambda:InvokeFunction",
+        "Resource": "Function.Arn"}]);
+    assert_eq!(policies[0]["PolicyDocument"]["Statement"], call);
+    assert_eq!(template.0["Outputs"]["HookRoleArn"]["Value"], "HookRole.Arn");
 }

@@ -17,11 +17,21 @@ pub(crate) fn declared(template: &Template) -> BTreeMap<String, Value> {
         let properties = resource["Properties"].clone();
         if resource["Type"] == "AWS::Serverless::Function" {
             declared.extend(expanded(properties));
+        } else if resource["Type"] == "AWS::IAM::Role" {
+            declared.insert(name.clone(), with_permissions(properties));
         } else {
             declared.insert(name.clone(), properties);
         }
     }
     declared
+}
+
+/// A role with its only inline policy in the form of [`role`].
+fn with_permissions(mut role: Value) -> Value {
+    let policies = taken(&mut role, "Policies");
+    let [policy] = &policies.as_array().unwrap()[..] else { panic!("{policies} are not one policy") };
+    role["Permissions"] = policy["PolicyDocument"].clone();
+    role
 }
 
 fn taken(properties: &mut Value, name: &str) -> Value {

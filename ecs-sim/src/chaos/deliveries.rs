@@ -93,6 +93,7 @@ impl World {
             Ok(Response::Event { taskhold }) => format!("#{number} answers: {taskhold}"),
             Ok(Response::Batch(batch)) => format!("#{number} answers: {} to retry", batch.batch_item_failures.len()),
             Ok(Response::Command(_)) => format!("#{number} completes the sweep"),
+            Ok(Response::Hook(answer)) => format!("#{number} answers a hook: {}", answer.status()),
             Err(error) => format!("#{number} fails: {error}"),
         });
         match (work, answer) {

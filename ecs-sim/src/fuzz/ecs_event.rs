@@ -47,6 +47,7 @@ pub fn check(text: &str) {
             assert!(text.contains("ecords"), "only `Records` tell of another shape");
         }
         Invocation::Command(command) => panic!("it is taken for {command:?}"),
+        Invocation::Hook(input) => panic!("it is taken for {input:?}"),
         Invocation::Messages(messages) => panic!("it is taken for {messages:?}"),
     }
 }

@@ -36,6 +36,14 @@ pub fn check(text: &str) {
             not_a_batch(text);
             expect::reason(&error.to_string());
         }
+        Invocation::Hook(input) => {
+            not_a_batch(text);
+            expect::reason(&input.stage);
+            match &input.service {
+                Ok(service) => expect::service(service),
+                Err(why) => expect::reason(why),
+            }
+        }
         Invocation::UnreadableBatch(why) => expect::reason(&why),
         Invocation::Unrecognized(why) => {
             expect::reason(&why);

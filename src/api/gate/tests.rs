@@ -1,0 +1,211 @@
+//! Rules of the gate, each on a state built by hand.
+
+use super::*;
+use crate::ecs::deployment::{DeploymentStatus, RolloutState};
+use crate::ecs::error::EcsError;
+use crate::service::snapshot::fixture;
+use crate::service::snapshot::{Gap, JobSnapshot, TaskSnapshot};
+use crate::task::job::{JobKey, Labels};
+
+fn at(minute: i64) -> Timestamp {
+    Timestamp::from_second(1_700_000_000 + minute * 60).unwrap()
+}
+
+fn details(block: Value) -> HookDetails {
+    HookDetails::from_iter([(MEMBER.to_owned(), block), ("other".to_owned(), json!(7))])
+}
+
+fn gate(block: Value) -> DeploymentGate {
+    DeploymentGate::of(&details(block), at(0)).unwrap().unwrap()
+}
+
+fn waits() -> GateState {
+    GateState { finding: GateFinding::Waits("it waits".to_owned()), deadline: None }
+}
+
+fn unreadable() -> GateState {
+    GateState { finding: GateFinding::Unreadable("a gap".to_owned()), deadline: None }
+}
+
+/// The status of an answer, and the seconds until the next one.
+fn decided(block: &Value, state: &GateState, now: Timestamp) -> (&'static str, u32) {
+    let details = details(block.clone());
+    let gate = DeploymentGate::of(&details, now).unwrap().unwrap();
+    let answer = decide_gate(&gate, &details, state, now).answer;
+    let delay = if let HookAnswer::InProgress { call_back_delay, .. } = &answer { *call_back_delay } else { 0 };
+    (answer.status(), delay)
+}
+
+#[test]
+fn a_gate_has_defaults_and_a_wait_of_at_most_a_day() {
+    let until = "no-live-jobs";
+    let plain = gate(json!({"until": until}));
+    assert_eq!((plain.at_most, plain.then), (SignedDuration::from_mins(120), GateEnd::Continue));
+    for (minutes, at_most) in [(0, 0), (7, 7), (1440, 1440), (1_000_000, 1440), (u64::MAX, 1440)] {
+        let gate = gate(json!({"until": until, "atMostMinutes": minutes, "then": "rollback"}));
+        assert_eq!((gate.at_most, gate.then), (SignedDuration::from_mins(at_most), GateEnd::RollBack));
+    }
+}
+
+#[test]
+fn a_gate_that_cannot_be_used_says_why_and_lets_the_deployment_continue() {
+    for (block, expected) in [
+        (json!([]), "no object"),
+        (json!({}), "`until` is neither"),
+        (json!({"until": "forever"}), "`until` is neither"),
+        (json!({"until": "deadline-met", "then": "fail"}), "`then` is neither"),
+        (json!({"until": "deadline-met", "atMostMinutes": -1}), "`atMostMinutes` is no"),
+        (json!({"until": "deadline-met", "atMostMinutes": 1.5}), "`atMostMinutes` is no"),
+        (json!({"until": "deadline-met", "atMostMinutes": "60"}), "`atMostMinutes` is no"),
+        (json!({"until": "deadline-met", "waitingSince": "yesterday"}), "`waitingSince` is no"),
+        (json!({"until": "deadline-met", "waitingSince": at(2).to_string()}), "`waitingSince` is no"),
+    ] {
+        let problem = DeploymentGate::of(&details(block), at(0)).unwrap().unwrap_err();
+        assert!(problem.contains(expected), "{problem}");
+    }
+    assert_eq!(DeploymentGate::of(&HookDetails::new(), at(0)), None);
+    assert_eq!(unknown_member(&details(json!({"until": "x", "atMostMinute": 5}))), Some("atMostMinute".to_owned()));
+    assert_eq!(unknown_member(&details(json!({"until": "x", "waitingSince": 5}))), None);
+}
+
+#[test]
+fn a_rollback_and_a_hook_without_a_gate_continue_at_once() {
+    let service = Err("of no matter".to_owned());
+    let block = details(json!({"until": "no-live-jobs", "then": "rollback", "atMostMinutes": 0}));
+    let input = |direction, details| HookInput { stage: "X".to_owned(), service: service.clone(), direction, details };
+    for input in [
+        input(Direction::Rollback, block.clone()),
+        input(Direction::Forward, HookDetails::new()),
+        input(Direction::Forward, details(json!({"until": 7}))),
+    ] {
+        assert_eq!(gate_of(&input, at(0)).unwrap_err().answer, HookAnswer::Succeeded {}, "{input:?}");
+    }
+    assert!(gate_of(&input(Direction::Forward, block), at(0)).is_ok());
+}
+
+#[test]
+fn it_waits_and_remembers_since_when_in_what_ecs_passes_back() {
+    let block = json!({"until": "no-live-jobs", "atMostMinutes": 60});
+    let verdict = decide_gate(&gate(block.clone()), &details(block), &waits(), at(0));
+    let HookAnswer::InProgress { call_back_delay, hook_details } = verdict.answer else { panic!("{verdict:?}") };
+    assert_eq!((call_back_delay, &hook_details["other"]), (30, &json!(7)));
+    let again = DeploymentGate::of(&hook_details, at(40)).unwrap().unwrap();
+    assert_eq!(again.waiting_since, Some(at(0)));
+    let verdict = decide_gate(&again, &hook_details, &waits(), at(40));
+    let HookAnswer::InProgress { call_back_delay, hook_details: same } = verdict.answer else { panic!("{verdict:?}") };
+    assert_eq!((call_back_delay, same), (300, hook_details));
+}
+
+#[test]
+fn at_the_end_of_its_wait_it_does_what_then_says_and_for_unread_state_continues() {
+    let block = |then: &str| {
+        json!({"until": "no-live-jobs", "atMostMinutes": 60, "then": then,
+        "waitingSince": at(0).to_string()})
+    };
+    for (minute, continues, rolls_back, unread) in [
+        (58, ("IN_PROGRESS", 90), ("IN_PROGRESS", 90), ("IN_PROGRESS", 90)),
+        (59, ("IN_PROGRESS", 30), ("IN_PROGRESS", 30), ("IN_PROGRESS", 30)),
+        (60, ("SUCCEEDED", 0), ("FAILED", 0), ("SUCCEEDED", 0)),
+        (600, ("SUCCEEDED", 0), ("FAILED", 0), ("SUCCEEDED", 0)),
+    ] {
+        assert_eq!(decided(&block("continue"), &waits(), at(minute)), continues, "{minute}");
+        assert_eq!(decided(&block("rollback"), &waits(), at(minute)), rolls_back, "{minute}");
+        assert_eq!(decided(&block("rollback"), &unreadable(), at(minute)), unread, "{minute}");
+    }
+    let holds = GateState { finding: GateFinding::Holds, deadline: Some(at(0)) };
+    assert_eq!(decided(&block("rollback"), &holds, at(600)), ("SUCCEEDED", 0));
+}
+
+#[test]
+fn it_ends_before_the_deployment_s_deadline() {
+    let block = json!({"until": "no-live-jobs", "atMostMinutes": 60, "waitingSince": at(0).to_string()});
+    let state = GateState { deadline: Some(at(30)), ..waits() };
+    assert_eq!(decided(&block, &state, at(25)), ("IN_PROGRESS", 270));
+    assert_eq!(decided(&block, &state, at(30)), ("SUCCEEDED", 0));
+    let without_wait = json!({"until": "no-live-jobs", "atMostMinutes": 0, "then": "rollback"});
+    assert_eq!(decided(&without_wait, &waits(), at(0)), ("FAILED", 0));
+}
+
+const OLD: &str = "ecs-svc/1";
+const NEW: &str = "ecs-svc/2";
+
+/// A service whose deployment began at minute 0, with one old task.
+fn deploying(task: TaskSnapshot) -> ServiceSnapshot {
+    let mut snapshot = fixture::service(at(10));
+    snapshot.service.deployments = vec![
+        fixture::deployment(NEW, DeploymentStatus::Primary, RolloutState::InProgress, at(0)),
+        fixture::deployment(OLD, DeploymentStatus::Active, RolloutState::Completed, at(-600)),
+    ];
+    snapshot.tasks = vec![task];
+    snapshot
+}
+
+/// An old task whose job may take until this minute, and which is protected as long if it is at all.
+fn task(until: i64, is_protected: fn(Timestamp) -> Option<Timestamp>) -> TaskSnapshot {
+    let key = JobKey { job_id: "j".to_owned(), attempt: 1 };
+    let job = JobSnapshot { key, until: at(until), expected_until: None, labels: Labels::new() };
+    TaskSnapshot {
+        id: format!("{:032x}", 1).parse().unwrap(),
+        deployment: Some(OLD.to_owned()),
+        is_running: true,
+        protected_until: is_protected(at(until)),
+        idle_since: None,
+        refused_since: None,
+        rejected: None,
+        is_awaited: false,
+        jobs: Jobs::Known(vec![job]),
+    }
+}
+
+fn found(until: GateCondition, snapshot: &ServiceSnapshot) -> GateState {
+    gate_state(until, snapshot, &DeadlinePolicy { deadline: SignedDuration::from_hours(3) })
+}
+
+#[test]
+fn a_deadline_is_met_if_the_forecast_ends_before_it() {
+    let met = found(GateCondition::DeadlineMet, &deploying(task(179, Some)));
+    assert_eq!(met, GateState { finding: GateFinding::Holds, deadline: Some(at(180)) });
+    let missed = found(GateCondition::DeadlineMet, &deploying(task(200, Some)));
+    assert!(matches!(&missed.finding, GateFinding::Waits(why) if why.contains("20 min after")), "{missed:?}");
+    let none = found(GateCondition::DeadlineMet, &deploying(task(900, |_| None)));
+    assert_eq!(none.finding, GateFinding::Holds, "only protected tasks count");
+}
+
+#[test]
+fn before_ecs_shows_the_deployment_every_task_counts_as_old_and_the_deadline_as_unknown() {
+    let snapshot = |until| {
+        let mut snapshot = deploying(task(until, Some));
+        snapshot.service.deployments.remove(0);
+        snapshot.service.deployments[0].status = DeploymentStatus::Primary;
+        snapshot
+    };
+    let missed = found(GateCondition::DeadlineMet, &snapshot(200));
+    assert!(matches!(&missed.finding, GateFinding::Waits(why) if why.contains("10 min after")), "{missed:?}");
+    assert_eq!(missed.deadline, None);
+    assert_eq!(found(GateCondition::DeadlineMet, &snapshot(180)).finding, GateFinding::Holds);
+}
+
+#[test]
+fn live_jobs_count_with_and_without_protection() {
+    for is_protected in [Some as fn(Timestamp) -> _, |_| None] {
+        let busy = found(GateCondition::NoLiveJobs, &deploying(task(60, is_protected)));
+        assert!(matches!(&busy.finding, GateFinding::Waits(why) if why.starts_with("1 of its tasks")), "{busy:?}");
+    }
+    for jobs in [Jobs::Known(Vec::new()), Jobs::Unknown] {
+        let idle = deploying(TaskSnapshot { jobs, ..task(60, Some) });
+        assert_eq!(found(GateCondition::NoLiveJobs, &idle).finding, GateFinding::Holds);
+    }
+}
+
+#[test]
+fn a_gap_leaves_a_condition_open_unless_it_certainly_does_not_hold() {
+    for until in [GateCondition::DeadlineMet, GateCondition::NoLiveJobs] {
+        let with_gap = |task| {
+            let gaps = vec![Gap::Tasks(EcsError::Throttled)];
+            ServiceSnapshot { gaps, ..deploying(task) }
+        };
+        let idle = TaskSnapshot { jobs: Jobs::Known(Vec::new()), ..task(60, |_| None) };
+        assert!(matches!(found(until, &with_gap(idle)).finding, GateFinding::Unreadable(_)));
+        assert!(matches!(found(until, &with_gap(task(900, Some))).finding, GateFinding::Waits(_)));
+    }
+}

@@ -1,0 +1,90 @@
+//! Answers deployment lifecycle hooks: reads the service for its gate, and logs the answer.
+
+use crate::api::gate::{
+    DeploymentGate, GateCondition, GateFinding, GateState, GateVerdict, decide_gate, gate_of, gate_state,
+    unknown_member,
+};
+use crate::api::hook::{HookAnswer, HookInput};
+use crate::budget::Budget;
+use crate::config::settings::Mode;
+use crate::ecs::service::ServiceArn;
+use crate::service::forecast::DeadlinePolicy;
+use crate::service::reconciler::ServiceReconciler;
+use crate::service::snapshot::all_jobs::read_all_jobs;
+use crate::service::snapshot::read::read_service;
+use futures_util::FutureExt;
+use futures_util::future::{Either, select};
+use jiff::SignedDuration;
+use std::collections::BTreeSet;
+use std::time::Duration;
+use tracing::{info, warn};
+
+/// Time reserved to answer. An invocation that Lambda ends rolls the deployment back.
+const ANSWER_TIME: SignedDuration = SignedDuration::from_secs(5);
+
+/// Answers lifecycle hooks with the reconciler's reads.
+pub(crate) struct Gatekeeper<'a> {
+    /// Reads services.
+    pub(crate) services: &'a ServiceReconciler,
+}
+
+impl Gatekeeper<'_> {
+    /// Answers a hook. It never fails: ECS would roll the deployment back.
+    pub(crate) async fn answer(&self, input: &HookInput, budget: Budget<'_>) -> HookAnswer {
+        let tasks = &self.services.tasks;
+        let now = tasks.clock.now();
+        let (service, verdict) = match &input.service {
+            Err(why) => (String::new(), GateVerdict::continues(why.as_str())),
+            Ok(service) => {
+                let verdict = match gate_of(input, now) {
+                    Err(verdict) => verdict,
+                    Ok(gate) => {
+                        let state = self.state_in_time(service, &gate, budget).await;
+                        decide_gate(&gate, &input.details, &state, tasks.clock.now())
+                    }
+                };
+                (service.to_string(), verdict)
+            }
+        };
+        let GateVerdict { answer, reason } = verdict;
+        let (stage, status) = (input.stage.as_str(), answer.status());
+        if let Some(Err(problem)) = DeploymentGate::of(&input.details, now) {
+            warn!(service, stage, problem, "ignoring a deployment gate that cannot be used");
+        } else if let Some(field) = unknown_member(&input.details) {
+            warn!(service, stage, field, "ignoring an unknown member of a deployment gate");
+        }
+        if tasks.config.mode == Mode::DryRun && !matches!(answer, HookAnswer::Succeeded {}) {
+            info!(service, stage, status, reason, "dry run: deployment lifecycle hook lets the deployment continue");
+            return HookAnswer::Succeeded {};
+        }
+        info!(service, stage, status, reason, "answering a deployment lifecycle hook");
+        answer
+    }
+
+    /// The state of the service, or that it could not be read in the time of the invocation.
+    async fn state_in_time(&self, service: &ServiceArn, gate: &DeploymentGate, budget: Budget<'_>) -> GateState {
+        let clock = &*self.services.tasks.clock;
+        let left = budget.deadline.duration_since(clock.now()) - ANSWER_TIME;
+        let time_left = Duration::try_from(left).unwrap_or_default();
+        // Polled only when the read waits: a simulated clock lets the time pass as soon as it is polled.
+        let too_late = async { clock.sleep(time_left).await }.boxed_local();
+        let finding = match select(self.state(service, gate.until).boxed_local(), too_late).await {
+            Either::Left((Ok(state), _)) => return state,
+            Either::Left((Err(failure), _)) => failure,
+            Either::Right(_) => "the service could not be read in time".to_owned(),
+        };
+        GateState { finding: GateFinding::Unreadable(finding), deadline: None }
+    }
+
+    async fn state(&self, service: &ServiceArn, until: GateCondition) -> Result<GateState, String> {
+        let tasks = &self.services.tasks;
+        let refused = BTreeSet::new();
+        let snapshot = read_service(&*tasks.ecs, &*tasks.store, &*tasks.clock, service, &refused).await;
+        let snapshot = snapshot.map_err(|error| format!("the service could not be read: {error}"))?;
+        let mut snapshot = snapshot.ok_or("ECS does not know the service")?;
+        if until == GateCondition::NoLiveJobs {
+            read_all_jobs(&*tasks.store, &mut snapshot).await;
+        }
+        Ok(gate_state(until, &snapshot, &DeadlinePolicy { deadline: tasks.config.deadline }))
+    }
+}

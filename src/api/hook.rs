@@ -1,0 +1,192 @@
+//! The payload of a deployment lifecycle hook, and the answer to it (aws-facts "ECS deployment lifecycle hooks").
+//!
+//! ECS takes any answer without a valid `hookStatus`, and any error, for a failure that rolls the deployment back. The
+//! payload is therefore read leniently: what is missing or unknown costs the gate, never the deployment.
+
+use crate::config::clusters::Clusters;
+use crate::ecs::arn::shown;
+use crate::ecs::service::ServiceArn;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// The members of `hookDetails`, which ECS passes through.
+pub type HookDetails = Map<String, Value>;
+
+/// The stages that ECS runs again during a rollback (ECS Developer Guide, "Lambda hooks for Amazon ECS service
+/// deployments").
+const STAGES_RUN_AGAIN: [&str; 2] = ["TEST_TRAFFIC_SHIFT", "PRODUCTION_TRAFFIC_SHIFT"];
+
+/// What ECS tells a lifecycle hook.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HookInput {
+    /// `lifecycleStage`, bounded; any text, because ECS adds stages.
+    pub stage: String,
+    /// The service that is deployed, or why it cannot be one of taskhold's.
+    pub service: Result<ServiceArn, String>,
+    /// The direction of the deployment.
+    pub direction: Direction,
+    /// `hookDetails` from the service's definition or from the answer before; empty if they are no object.
+    pub details: HookDetails,
+}
+
+/// The direction in which a deployment moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// To the target revision, or ECS does not say.
+    Forward,
+    /// Back: traffic shifts away from the target revision.
+    Rollback,
+}
+
+impl HookInput {
+    /// Reads the payload of a hook. `None` if it is no object with a `lifecycleStage` and another member of a hook's.
+    pub fn parse(payload: &str, clusters: &Clusters) -> Option<Self> {
+        let mut input: HookDetails = serde_json::from_str(payload).ok()?;
+        let stage = input.get("lifecycleStage")?.as_str().map_or_else(|| "a stage without a name".to_owned(), shown);
+        ["executionId", "resourceArn", "executionDetails"].into_iter().find(|name| input.contains_key(*name))?;
+        let execution = input.get("executionDetails").unwrap_or(&Value::Null);
+        let direction = direction(&stage, execution);
+        let service = service(execution, input.get("resourceArn"), clusters);
+        let details = match input.remove("hookDetails") {
+            Some(Value::Object(details)) => details,
+            // A tool may pass the object as text.
+            Some(Value::String(text)) => serde_json::from_str(&text).unwrap_or_default(),
+            _ => HookDetails::new(),
+        };
+        Some(Self { stage, service, direction, details })
+    }
+}
+
+/// The service in `executionDetails`, or in the ARN of the service deployment,
+/// `…:service-deployment/CLUSTER/SERVICE/ID`.
+fn service(execution: &Value, deployment: Option<&Value>, clusters: &Clusters) -> Result<ServiceArn, String> {
+    let named = execution.get("serviceArn").and_then(Value::as_str).map(str::to_owned);
+    let of_deployment = || {
+        let (service, _) = deployment?.as_str()?.rsplit_once('/')?;
+        Some(service.replacen(":service-deployment/", ":service/", 1))
+    };
+    let arn = named.or_else(of_deployment).ok_or("it names no service")?;
+    clusters.service(&arn, None).map_err(|error| error.to_string())
+}
+
+fn direction(stage: &str, execution: &Value) -> Direction {
+    let target = execution.get("targetServiceRevisionArn").and_then(Value::as_str);
+    let weight = |weights: &str| execution.get(weights)?.get(target?)?.as_f64();
+    let of_target: Vec<f64> =
+        ["testTrafficWeights", "productionTrafficWeights"].into_iter().filter_map(weight).collect();
+    let shifts_away = !of_target.is_empty() && of_target.iter().all(|weight| *weight <= 0.0);
+    if shifts_away && STAGES_RUN_AGAIN.contains(&stage) { Direction::Rollback } else { Direction::Forward }
+}
+
+/// The answer to a lifecycle hook. It has no other member, because ECS documents none.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "hookStatus", rename_all = "SCREAMING_SNAKE_CASE", rename_all_fields = "camelCase")]
+pub enum HookAnswer {
+    /// The deployment continues.
+    Succeeded {},
+    /// The deployment rolls back.
+    Failed {},
+    /// ECS asks again later.
+    InProgress {
+        /// In how many seconds.
+        call_back_delay: u32,
+        /// What ECS passes the next time instead of the details of the service's definition.
+        hook_details: HookDetails,
+    },
+}
+
+impl HookAnswer {
+    /// Its `hookStatus`.
+    pub fn status(&self) -> &'static str {
+        match self {
+            Self::Succeeded {} => "SUCCEEDED",
+            Self::Failed {} => "FAILED",
+            Self::InProgress { .. } => "IN_PROGRESS",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const REVISION: &str = "arn:aws:ecs:eu-west-1:111122223333:service-revision/video/web/2";
+    const OLD_REVISION: &str = "arn:aws:ecs:eu-west-1:111122223333:service-revision/video/web/1";
+
+    fn read(payload: &Value) -> HookInput {
+        let video = "arn:aws:ecs:eu-west-1:111122223333:cluster/video".parse().unwrap();
+        HookInput::parse(&payload.to_string(), &Clusters::new(vec![video]).unwrap()).unwrap()
+    }
+
+    fn payload(stage: &str, weights: &str, of_target: u32) -> Value {
+        json!({
+            "executionId": "a635edb5-a66b-4f44-bf3f-fcee4b3641a5",
+            "lifecycleStage": stage,
+            "resourceArn": "arn:aws:ecs:eu-west-1:111122223333:service-deployment/video/web/TFX5sH9q9XDboDTOv0rIt",
+            "executionDetails": {
+                "serviceArn": "arn:aws:ecs:eu-west-1:111122223333:service/video/web",
+                "targetServiceRevisionArn": REVISION,
+                weights: {REVISION: of_target, OLD_REVISION: 100 - of_target},
+            },
+        })
+    }
+
+    #[test]
+    fn traffic_that_shifts_away_from_the_target_is_a_rollback() {
+        for (stage, weights) in
+            [("TEST_TRAFFIC_SHIFT", "testTrafficWeights"), ("PRODUCTION_TRAFFIC_SHIFT", "productionTrafficWeights")]
+        {
+            assert_eq!(read(&payload(stage, weights, 0)).direction, Direction::Rollback);
+            assert_eq!(read(&payload(stage, weights, 10)).direction, Direction::Forward, "canary");
+            assert_eq!(read(&payload(stage, "fromTheFuture", 0)).direction, Direction::Forward);
+        }
+        // Before the shift the target has no traffic yet.
+        let before = payload("PRE_PRODUCTION_TRAFFIC_SHIFT", "productionTrafficWeights", 0);
+        assert_eq!(read(&before).direction, Direction::Forward);
+    }
+
+    #[test]
+    fn the_service_is_read_from_the_deployment_s_arn_if_the_details_are_missing() {
+        let mut without = payload("POST_SCALE_UP", "testTrafficWeights", 0);
+        for details in [Value::Null, json!([]), json!({"serviceArn": 7}), json!("text")] {
+            without["executionDetails"] = details;
+            let input = read(&without);
+            assert_eq!(input.service.unwrap().name, "web");
+        }
+        for arn in [json!("text"), json!(7), json!("arn:aws:ecs:eu-west-1:111122223333:service-deployment/other/web/x")]
+        {
+            without["resourceArn"] = arn;
+            assert!(read(&without).service.is_err(), "{without}");
+        }
+    }
+
+    #[test]
+    fn details_that_are_no_object_count_as_none_unless_they_are_one_as_text() {
+        let mut input = payload("POST_SCALE_UP", "testTrafficWeights", 0);
+        for (details, read_as) in [
+            (json!({"a": 1}), json!({"a": 1})),
+            (json!("{\"a\": 1}"), json!({"a": 1})),
+            (json!("text"), json!({})),
+            (json!([1]), json!({})),
+            (Value::Null, json!({})),
+        ] {
+            input["hookDetails"] = details;
+            assert_eq!(Value::Object(read(&input).details), read_as);
+        }
+    }
+
+    #[test]
+    fn an_answer_has_the_members_that_ecs_documents() {
+        let answers = [
+            HookAnswer::Succeeded {},
+            HookAnswer::Failed {},
+            HookAnswer::InProgress { call_back_delay: 30, hook_details: HookDetails::new() },
+        ];
+        let written = answers.each_ref().map(|answer| serde_json::to_value(answer).unwrap());
+        assert_eq!(written[0], json!({"hookStatus": "SUCCEEDED"}));
+        assert_eq!(written[1], json!({"hookStatus": "FAILED"}));
+        assert_eq!(written[2], json!({"hookStatus": "IN_PROGRESS", "callBackDelay": 30, "hookDetails": {}}));
+        assert!(answers.iter().zip(written).all(|(answer, written)| written["hookStatus"] == answer.status()));
+    }
+}
