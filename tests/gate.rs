@@ -166,7 +166,7 @@ fn what_cannot_be_read_is_waited_for_and_never_rolled_back() {
         for operation in ["DescribeServices", "ListTasks", "DescribeTasks", "GetTaskProtection"] {
             let mut world = Stage::with(&[]);
             world.region.lock().ecs.deploy(CLUSTER, "web").unwrap();
-            let faults = std::iter::repeat_with(|| fault.clone()).take(100).collect();
+            let faults = std::iter::repeat_n(fault, 100).collect();
             world.region.lock().faults_of.insert(operation.to_owned(), faults);
             let gate = json!({"until": "deadline-met", "atMostMinutes": 10, "then": "rollback"});
             let (status, held) = world.hold(&gate, |_| {});

@@ -176,7 +176,9 @@ impl ServiceReconciler {
             record.refused.retain(|task| !granted.contains(task));
             let is_withdrawn = record.refused.is_empty();
             if is_withdrawn {
-                withdrawn.iter().for_each(|one| drop(record.incidents.remove(&one.key)));
+                for one in &withdrawn {
+                    record.incidents.remove(&one.key);
+                }
             }
             Changed { result: is_withdrawn, keep_until: ServiceRecord::keep_until(self.tasks.clock.now()) }
         });

@@ -15,6 +15,7 @@ use ecs_sim::doubles::settings::config;
 use ecs_sim::region::{CLUSTER, Region, SharedRegion};
 use fastrand::Rng;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use taskhold::ecs::arn::{ClusterArn, TaskId};
 use taskhold::ecs::error::EcsError;
@@ -114,16 +115,23 @@ impl Side {
         drop(block_on(self.function.handle(&payload.to_string(), deadline)));
     }
 
-    /// The alerts since the last sweep, and until when each task is protected.
-    fn found(&self) -> (Vec<(Option<String>, String)>, Vec<(String, Option<i64>)>) {
+    fn found(&self) -> Found {
         let mut region = self.region.lock();
         let alerts = region.topics.take_publications();
         let mut alerts: Vec<_> = alerts.into_iter().map(|alert| (alert.subject, alert.message)).collect();
         alerts.sort();
-        let mut tasks: Vec<_> = region.ecs.tasks().map(|task| (task.id.clone(), task.protected_until)).collect();
-        tasks.sort();
-        (alerts, tasks)
+        let tasks = region.ecs.tasks();
+        Found { alerts, protected_until: tasks.map(|task| (task.id.clone(), task.protected_until)).collect() }
     }
+}
+
+/// What a sweep has done.
+#[derive(Debug, PartialEq)]
+struct Found {
+    /// Subject and text of each alert.
+    alerts: Vec<(Option<String>, String)>,
+    /// By task.
+    protected_until: BTreeMap<String, Option<i64>>,
 }
 
 /// What happens between two sweeps, the same on both sides. Task ids are drawn from those that run.
@@ -225,7 +233,7 @@ fn a_sweep_finds_and_repairs_what_one_that_reads_everything_finds_and_repairs() 
                 side.found()
             });
             assert_eq!(found[0], found[1], "seed {seed}: {history:#?}");
-            alerts += found[0].0.len();
+            alerts += found[0].alerts.len();
         }
         calls += sides[0].region.lock().calls.len();
         whole_calls += sides[1].region.lock().calls.len();
