@@ -419,6 +419,29 @@ async fn a_service_that_is_missing_is_none_and_any_other_failure_is_an_error() {
 }
 
 #[tokio::test]
+async fn services_are_described_together_and_each_must_be_answered() {
+    let services = ["web", "gone", "api"].map(|name| ServiceArn::new(cluster(), name).unwrap());
+    let named = |name: &str| LONG.replace("/web", &format!("/{name}"));
+    let mut api = rolling();
+    api["serviceArn"] = json!(named("api"));
+    let missing = json!({"arn": named("gone"), "reason": "MISSING"});
+    let canned = Canned::answering(json!({"services": [api, rolling()], "failures": [missing]})).await;
+    let described = canned.ecs.describe_services(&cluster(), &services).await.unwrap();
+    let names: Vec<&str> = described.iter().map(|service| service.arn.name.as_str()).collect();
+    assert_eq!(names, ["web", "api"], "in the order of the request");
+    let request = json!({"cluster": CLUSTER, "services": ["web", "gone", "api"], "include": ["TAGS"]});
+    assert_eq!(canned.take_call(), ("DescribeServices".to_owned(), request));
+    for failures in [json!([missing]), json!([]), json!([missing, {"arn": named("api"), "reason": "OTHER"}])] {
+        canned.set(json!({"services": [rolling()], "failures": failures}));
+        let error = canned.ecs.describe_services(&cluster(), &services).await.unwrap_err();
+        assert!(
+            matches!(&error, EcsError::Server(_)),
+            "what is said of one service says nothing of another: {error:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn tasks_are_listed_by_service_page_by_page() {
     let canned = Canned::new().await;
     let arns = |ids: &[&str]| ids.iter().map(|id| task_arn(id)).collect::<Vec<_>>();
