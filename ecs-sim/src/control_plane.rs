@@ -7,9 +7,10 @@
 //! | `scheduler` | the decisions of the service scheduler (pure) |
 //! | `reconcile`, `hold` | how those decisions are carried out |
 //! | `shift`, `traffic`, `circuit_breaker` | deployments that move traffic, and deployments that fail |
+//! | `hook`, `lifecycle_hook`, `service_deployment`, `service_deployment_progress` | service deployments, their stages, and the hooks at which they wait |
 //! | `rebalance`, `deletion` | other causes of a scale-in |
 //! | `protection` | the task protection API |
-//! | `service_operations`, `task_operations`, `task_set`, `cluster_operations` | the other operations |
+//! | `service_operations`, `service_deployment_operations`, `task_operations`, `task_set`, `cluster_operations` | the other operations |
 //! | `api`, `input` | the JSON protocol |
 //! | `stage` | what a scenario needs beyond ECS's API, such as a task that crashes |
 
@@ -23,8 +24,11 @@ mod deployment_configuration;
 mod error;
 mod eventbridge;
 mod hold;
+mod hook;
+mod hook_configuration;
 mod input;
 mod lifecycle;
+mod lifecycle_hook;
 mod names;
 mod planning;
 mod protection;
@@ -34,6 +38,10 @@ mod request;
 mod response;
 mod scheduler;
 mod service;
+mod service_deployment;
+mod service_deployment_operations;
+mod service_deployment_progress;
+mod service_deployment_shapes;
 mod service_description;
 mod service_operations;
 mod shift;
@@ -55,6 +63,8 @@ pub use deployment_configuration::{
     DeploymentConfigurationRequest, DeploymentControllerType, LinearConfiguration, StrategySpec,
 };
 pub use error::{ApiError, ErrorCode};
+pub use hook::{DeploymentStage, HookDecision, HookKind, HookSpec};
+pub use hook_configuration::{EarlySuccessCriteria, EarlySuccessMember, HookTimeoutMember, LifecycleHookMember};
 pub use request::{
     CreateClusterRequest, CreateServiceRequest, DeploymentControllerRequest, DescribeClustersRequest,
     DescribeServicesRequest, DescribeTasksRequest, GetTaskProtectionRequest, ListServicesRequest,
@@ -71,6 +81,12 @@ pub use service::{
     ACTIVE_DEPLOYMENTS_MAX, DeploymentRolloutState, HOLD_REPEAT_MS, SERVICE_EVENTS_KEPT, ServiceEventMessage,
     ServiceSpec, SimulatedDeployment, SimulatedService, SimulatedServiceStatus,
 };
+pub use service_deployment::{ServiceDeploymentState, SimulatedServiceDeployment};
+pub use service_deployment_shapes::{
+    ChangedServiceDeploymentResponse, ContinueServiceDeploymentRequest, CreatedAtFilter,
+    DescribeServiceDeploymentsRequest, DescribeServiceDeploymentsResponse, ListServiceDeploymentsRequest,
+    ListServiceDeploymentsResponse, ServiceDeploymentBrief, ServiceDeploymentDescription, StopServiceDeploymentRequest,
+};
 pub use service_description::{DeploymentDescription, ServiceDescription, ServiceEventDescription};
 pub use shift::TASK_SET_SHIFT_DELAY_MS;
 pub use state::{ControlPlane, Setup};
@@ -85,5 +101,6 @@ pub use task_set_description::{Scale, TaskSetDescription};
 pub use throttling::Throttling;
 pub use time::{Millis, START_OF_TIME_MS, Timestamp};
 pub use variants::{
-    ArnForm, LATE_STOP_DELAY_MS, ProtectionEvent, RefusalRule, Renewal, StopDelay, UnknownVariant, Variants,
+    ArnForm, DeferredRevisions, LATE_STOP_DELAY_MS, ProtectionEvent, ProtectionWhilePaused, RefusalRule, Renewal,
+    RollingPauses, StopDelay, UnknownVariant, Variants,
 };

@@ -35,7 +35,8 @@
 //! # Variants
 //!
 //! Where AWS's documents disagree or are silent, [`control_plane::Variants`] simulates every alternative. A scenario
-//! runs under all 32 combinations, or under those that its `needs` line names. The first alternative is the default.
+//! runs under all 32 combinations of the first five, or under those that its `needs` line names; one with hooks or early
+//! success runs under all 256. The first alternative is the default.
 //!
 //! - `refusal`: when ECS refuses protection. `outnumbered`: when the protected tasks would outnumber the desired count
 //!   while a deployment or a scale-in waits. `blocked`: whenever protected tasks of an old deployment, or of a
@@ -46,12 +47,17 @@
 //! - `arn`: the form of task ARNs in answers of the protection API. `long`: `task/CLUSTER/ID`. `short`: `task/ID`.
 //! - `stop`: when the scheduler stops a task that it may stop. `at-once`: immediately. `late`: 3 minutes later, if it
 //!   still may.
+//! - `rolling-pauses`: whether rolling deployments run lifecycle hooks. `yes`: before the new tasks start and when all
+//!   of them run. `no`: only deployments that shift traffic do.
+//! - `paused`: the answer to a request for protection while a deployment is paused. `as-otherwise` or `granted`.
+//! - `deferred`: what `deployments[]` shows of old deployments after early success with DEFERRED cleanup. `listed`: they
+//!   are ACTIVE and count towards the five. `gone`: they are not there and do not count.
 //!
 //! # Omissions
 //!
 //! The simulation was never compared with a real AWS account. The following is about the control plane. It leaves out:
 //!
-//! - Lifecycle hooks, alarms, the API of service deployments and of CodeDeploy, UpdateTaskSet, daemon services, and
+//! - Alarms, the API of CodeDeploy, DescribeServiceRevisions, what Lambda hooks receive and answer (a scenario says it), UpdateTaskSet, daemon services, and
 //!   policies of Application Auto Scaling (a scenario sets the desired count; [`autoscaling`] keeps it within bounds).
 //! - Traffic and load balancers, and with them draining and target messages. Native blue/green works without a load
 //!   balancer (aws-samples/sample-amazon-ecs-blue-green-deployment-patterns#14). There are no health checks, so every
@@ -124,6 +130,20 @@
 //!   stop for the same reason as those of deployments. There is no ECS Deployment State Change. TASKSET_STEADY_STATE is
 //!   sent once for a replacement in a scenario's `deploy`. Such a service is steady only with a single task set.
 //!
+//! # Assumptions about service deployments, hooks and early success
+//!
+//! - `currentServiceDeployment` is the service deployment in progress, or the last one. Services with task sets have
+//!   none. A second deployment ends the first as STOPPED. A service revision has the number of its deployment.
+//! - A rolling deployment has stages only while it has hooks, and starts and stops nothing while one waits. Where
+//!   traffic shifts, stages without hooks pass at once, and CLEAN_UP lasts until the last blue task has stopped.
+//! - A rollback, by a hook, a person or the circuit breaker, goes to the newest deployment before. Where traffic shifts,
+//!   that deployment is PRIMARY again with its tasks; a rolling one is deployed again. Without one, nothing happens.
+//! - Early success counts RUNNING tasks. With DEFERRED cleanup the scheduler goes on as before, without an end after two
+//!   weeks.
+//! - StopServiceDeployment and ContinueServiceDeployment share the bucket of UpdateService, ListServiceDeployments that
+//!   of DescribeServiceDeployments. The first two answer ConflictException and InvalidParameterException when there is
+//!   nothing to stop or continue. Hook events are of type INFO, or ERROR for FAILED and TIMED_OUT.
+//!
 //! # Assumptions about deployments that fail
 //!
 //! - A scenario's `deployment of web fails` makes all tasks of the deployment fail and turns the circuit breaker on.
@@ -156,6 +176,7 @@
 //!   same rounds (not at once) while more tasks of the service are protected than desired.
 //! - Scale-in and deployment use the same texts, and a plain scale-in names the PRIMARY deployment as task set.
 //! - SERVICE_DESIRED_COUNT_UPDATED, TASKS_STARTED, TASKS_STOPPED and SERVICE_STEADY_STATE are sent each time, all INFO.
+//!   AWS does not send the first one for a change by hand; here every change counts as one of Application Auto Scaling.
 //! - The stopped reason of a scale-in names the deployment that the task belongs to. The reason of a Spot interruption
 //!   is `Your Spot Task was interrupted.`
 

@@ -75,6 +75,9 @@ pub struct Region {
     pub faults: VecDeque<Fault>,
     /// Faults of certain operations: each strikes the next call of its operation, before the general ones do.
     pub faults_of: BTreeMap<String, VecDeque<Fault>>,
+    /// Bodies with which ECS answers every call of an operation; `$deployment` stands for the service deployment of the
+    /// request.
+    pub answers_of: BTreeMap<String, Value>,
     /// Desired counts that another actor sets just before the function's next call of an operation.
     pub scaled_before: Vec<ScaledBefore>,
     /// This many of the next calls to SNS get no answer and have no effect.
@@ -126,6 +129,7 @@ impl Region {
             autoscaling: ScalableTargets::default(),
             faults: VecDeque::new(),
             faults_of: BTreeMap::new(),
+            answers_of: BTreeMap::new(),
             scaled_before: Vec::new(),
             publications_lost: 0,
             dead_letters_lost: 0,
@@ -169,7 +173,10 @@ impl Region {
         let exception = |code, message: &str| EcsCallOutcome::Answered(Err(ApiError::new(code, message)));
         self.scale_before(operation);
         let outcome = match self.next_fault(operation) {
-            None => EcsCallOutcome::Answered(self.ecs.call(operation, request)),
+            None => EcsCallOutcome::Answered(match self.answers_of.get(operation) {
+                Some(answer) => Ok(made_up(answer, request)),
+                None => self.ecs.call(operation, request),
+            }),
             Some(Fault::Throttled) => exception(ErrorCode::Throttling, "Rate exceeded"),
             Some(Fault::ServerError) => exception(ErrorCode::Server, "Service Unavailable. Please try again later."),
             Some(Fault::AccessDenied) => {
@@ -207,6 +214,13 @@ impl Region {
             let _ = self.ecs.set_desired_count(CLUSTER, &service, count);
         }
     }
+}
+
+/// An answer that a scenario has made up, for this request.
+fn made_up(answer: &Value, request: &Value) -> Value {
+    let deployment = request["serviceDeploymentArns"][0].as_str().unwrap_or_default();
+    let text = answer.to_string().replace("$deployment", deployment);
+    serde_json::from_str(&text).expect("an ARN needs no escapes")
 }
 
 impl Region {

@@ -14,6 +14,8 @@
 //! | `service web desired 2 [min 50] [max 200]` | a service whose tasks run already; the default is `service web desired 2` |
 //! | `… [strategy rolling\|blue-green\|linear\|canary]` | its deployment strategy; linear and canary move traffic in AWS's default steps |
 //! | `… [controller ecs\|code-deploy\|external]` | its deployment controller; the last two use task sets |
+//! | `… [hook pause\|lambda post-scale-up [for 2h] [then continue\|rollback]] …` | lifecycle hooks, by default for 24 hours and then rolled back |
+//! | `… [early 100 deferred\|blocking]` | early success at this share of healthy tasks |
 //! | `… [bake 5m] [tag KEY=VALUE] …` | how long old tasks stay after the traffic has moved, 5 minutes by default; service tags |
 //! | `standalone` | starts a standalone task |
 //! | `job j-1 starts on a [for 90m] [expected 30m] [attempt 2] [late 5m]` | its worker sends `job.started`; `late` delays the message |
@@ -27,6 +29,9 @@
 //! | `hold queue`, `open queue [reversed]` | job messages wait, and then arrive in one batch |
 //! | `deploy web`, `scale web to 3` | `UpdateService`; with task sets `deploy` creates one, makes it primary, and deletes the old one |
 //! | `deployment of web fails [and rolls back]` | the new tasks do not start, and the circuit breaker ends the deployment |
+//! | `continue web`, `rollback web` | `ContinueServiceDeployment` for the hook that waits |
+//! | `hook of web answers continue\|rollback` | the function of the Lambda hook that runs gives its answer |
+//! | `deployment of web is stopped` | `StopServiceDeployment` with a rollback |
 //! | `scale web to 3 before UpdateService` | another actor scales right before the function's next call of that operation |
 //! | `autoscaling web 1 to 2` | from now on, Application Auto Scaling keeps the desired count within these bounds |
 //! | `autoscaling denies 2` | its next two answers are AccessDeniedException |
@@ -38,7 +43,8 @@
 //! | `ecs throttles 2`, `ecs fails 2`, `ecs denies 2` | the next two calls to ECS get this error |
 //! | `ecs loses 2 calls`, `ecs loses 2 answers` | they get no answer, without or with an effect |
 //! | `ecs denies 2 of UpdateService` | the next two calls of that operation; likewise for all faults except `takes` |
-//! | `ecs recovers` | ends the faults |
+//! | `ecs answers DescribeServiceDeployments {…}` | ECS answers all calls of this operation with this body; `$deployment` stands for the requested ARN |
+//! | `ecs recovers` | ends the faults and these answers |
 //! | `ecs takes 2s` | each call takes this long from now on; in process only, since a real function has its own clock |
 //! | `function dies before call`, `function dies after call` | at the next call to ECS, or the next `of UpdateService` |
 //! | `events are lost`, `events are delivered` | from now on |

@@ -10,3 +10,4 @@ mod control_plane_deployments;
 mod control_plane_scenarios;
 mod http;
 mod scenario_words;
+mod service_deployments;

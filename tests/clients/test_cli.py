@@ -4,7 +4,7 @@ commands as people write them.
 
 from botocore import xform_name
 from offered import PAIRS
-from world import ACCOUNT, CLUSTER, TARGET, TOPIC, arn
+from world import ACCOUNT, CLUSTER, GATED, TARGET, TOPIC, arn
 
 WEB_TASK = "{task}"  # values in braces are filled in once they are known
 API = f"--cluster {CLUSTER} --service api"
@@ -46,6 +46,30 @@ COMMANDS = [
         f"--cluster {CLUSTER} --service web --desired-count 3 --force-new-deployment",
         f"--cluster {CLUSTER} --service nobody --desired-count 3",
         "ServiceNotFoundException",
+    ),
+    (
+        "ListServiceDeployments",
+        f"--cluster {CLUSTER} --service web",
+        f"--cluster {CLUSTER} --service nobody",
+        "ServiceNotFoundException",
+    ),
+    (
+        "DescribeServiceDeployments",
+        "--service-deployment-arns {deployment} {paused}",
+        f"--service-deployment-arns {'a ' * 21}",
+        "InvalidParameterException",
+    ),
+    (
+        "StopServiceDeployment",
+        "--service-deployment-arn {deployment} --stop-type ROLLBACK",
+        f"--service-deployment-arn {arn('service-deployment', f'{CLUSTER}/web/none')}",
+        "ServiceDeploymentNotFoundException",
+    ),
+    (
+        "ContinueServiceDeployment",
+        "--service-deployment-arn {paused} --hook-id {hook} --action CONTINUE",
+        "--service-deployment-arn {paused} --hook-id none",
+        "InvalidParameterException",
     ),
     (
         "CreateTaskSet",
@@ -156,11 +180,17 @@ class Known:
 
     def __init__(self, world):
         queue = f"{world.recorder.endpoint}/{ACCOUNT}/orders"
-        self.names = {"task": world.tasks()[0], "queue": f"--queue-url {queue}", "no_queue": f"--queue-url {queue}-gone"}
+        gated = world.ecs.create_service(cluster=CLUSTER, serviceName="gated", **GATED)["service"]
+        paused = gated["currentServiceDeployment"]
+        [described] = world.ecs.describe_service_deployments(serviceDeploymentArns=[paused])["serviceDeployments"]
+        self.names = {"paused": paused, "hook": described["lifecycleHookDetails"][0]["hookId"]}
+        self.names |= {"task": world.tasks()[0], "queue": f"--queue-url {queue}", "no_queue": f"--queue-url {queue}-gone"}
 
     def learn(self, operation, answer):
         if operation == "CreateService":
             self.names["first_task_set"] = answer["service"]["taskSets"][0]["id"]
+        elif operation == "UpdateService":
+            self.names["deployment"] = answer["service"]["currentServiceDeployment"]
         elif operation == "CreateTaskSet":
             self.names["task_set"] = answer["taskSet"]["id"]
         elif operation == "ReceiveMessage":

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 from botocore.exceptions import ClientError, ParamValidationError
-from world import CLUSTER, arn, code_of
+from world import CLUSTER, GATED, arn, code_of
 
 
 def protect(world, tasks, **more):
@@ -327,6 +327,33 @@ def test_services_and_clusters_have_tags(world):
     missing = arn("service", f"{CLUSTER}/missing")
     assert code_of(world.ecs.list_tags_for_resource, resourceArn=missing) == "InvalidParameterException"
     assert code_of(world.ecs.tag_resource, resourceArn=missing, tags=[]) == "ResourceNotFoundException"
+
+
+# Service deployments.
+
+
+def test_a_paused_service_deployment_is_described_listed_continued_and_stopped(world):
+    paused = create(world, "gated", **GATED)["currentServiceDeployment"]
+    [described] = world.ecs.describe_service_deployments(serviceDeploymentArns=[paused])["serviceDeployments"]
+    assert (described["status"], described["lifecycleStage"]) == ("IN_PROGRESS", "PRE_SCALE_UP")
+    [hook] = described["lifecycleHookDetails"]
+    assert (hook["targetType"], hook["status"], hook["timeoutAction"]) == ("PAUSE", "AWAITING_ACTION", "ROLLBACK")
+    listed = world.ecs.list_service_deployments(cluster=CLUSTER, service="gated", status=["IN_PROGRESS"])
+    assert [one["serviceDeploymentArn"] for one in listed["serviceDeployments"]] == [paused]
+    proceed, named = world.ecs.continue_service_deployment, {"serviceDeploymentArn": paused}
+    assert code_of(proceed, **named, hookId="none") == "InvalidParameterException"
+    assert proceed(**named, hookId=hook["hookId"], action="CONTINUE")["serviceDeploymentArn"] == paused
+    stop = world.ecs.stop_service_deployment
+    assert stop(**named, stopType="ROLLBACK")["serviceDeploymentArn"] == paused
+    missing = arn("service-deployment", f"{CLUSTER}/gated/none")
+    told = world.ecs.describe_service_deployments(serviceDeploymentArns=[missing])
+    assert (told["serviceDeployments"], told["failures"]) == ([], [{"arn": missing, "reason": "MISSING"}])
+    assert code_of(stop, serviceDeploymentArn=missing) == "ServiceDeploymentNotFoundException"
+    assert code_of(proceed, serviceDeploymentArn=missing, hookId="x") == "ServiceDeploymentNotFoundException"
+    describe = world.ecs.describe_service_deployments
+    assert code_of(describe, serviceDeploymentArns=[paused] * 21) == "InvalidParameterException"
+    nobody = {"cluster": CLUSTER, "service": "nobody"}
+    assert code_of(world.ecs.list_service_deployments, **nobody) == "ServiceNotFoundException"
 
 
 # Task sets.

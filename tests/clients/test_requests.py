@@ -8,21 +8,25 @@ import json
 import pytest
 from checker import service_model
 from offered import OFFERED
-from world import CLUSTER, TARGET, arn
+from world import CLUSTER, GATED, TARGET, arn
 
 WEB = {"cluster": CLUSTER, "service": "web"}
 API = {"cluster": CLUSTER, "service": "api"}
 
 
 class Stage:
-    """The prerequisites of the valid requests: a service `api` with a second task set, a received message, a scalable
-    target.
+    """The prerequisites of the valid requests: a service `api` with a second task set, a service `gated` whose deployment
+    is paused, a received message, a scalable target.
     """
 
     def __init__(self, world):
         world.ecs.create_service(
             cluster=CLUSTER, serviceName="api", taskDefinition="api:1", desiredCount=1, deploymentController={"type": "EXTERNAL"}
         )
+        gated = world.ecs.create_service(cluster=CLUSTER, serviceName="gated", **GATED)["service"]
+        self.deployment = gated["currentServiceDeployment"]
+        [deployment] = world.ecs.describe_service_deployments(serviceDeploymentArns=[self.deployment])["serviceDeployments"]
+        self.hook = deployment["lifecycleHookDetails"][0]["hookId"]
         self.task_set = world.ecs.create_task_set(**API, taskDefinition="api:2")["taskSet"]["id"]
         self.task = world.tasks(serviceName="web")[0]
         self.queue = world.sqs.get_queue_url(QueueName="jobs")["QueueUrl"]
@@ -50,6 +54,19 @@ GOOD = {
             "launchType": "FARGATE",
             "schedulingStrategy": "REPLICA",
         },
+        "DescribeServiceDeployments": lambda at: {"serviceDeploymentArns": [at.deployment]},
+        "ListServiceDeployments": lambda at: {
+            "cluster": CLUSTER,
+            "service": "gated",
+            "status": ["IN_PROGRESS"],
+            "maxResults": 1,
+        },
+        "ContinueServiceDeployment": lambda at: {
+            "serviceDeploymentArn": at.deployment,
+            "hookId": at.hook,
+            "action": "CONTINUE",
+        },
+        "StopServiceDeployment": lambda at: {"serviceDeploymentArn": at.deployment, "stopType": "ROLLBACK"},
         "ListTasks": lambda at: {
             "cluster": CLUSTER,
             "serviceName": "web",

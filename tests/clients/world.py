@@ -60,6 +60,14 @@ def arn(kind, name):
     return f"arn:aws:ecs:{REGION}:{ACCOUNT}:{kind}/{name}"
 
 
+# A service whose deployments wait for a person before they start a task.
+GATED = {
+    "taskDefinition": "gated:1",
+    "desiredCount": 1,
+    "deploymentConfiguration": {"lifecycleHooks": [{"targetType": "PAUSE", "lifecycleStages": ["PRE_SCALE_UP"]}]},
+}
+
+
 def code_of(call, **parameters):
     """The error code of a failing boto3 call."""
     with pytest.raises(ClientError) as refused:

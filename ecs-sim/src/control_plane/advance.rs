@@ -37,6 +37,7 @@ impl ControlPlane {
             Due::SchedulerLooksAgain(service) => {
                 self.touched.insert(service);
             }
+            Due::HookTimesOut(service) => self.hook_times_out(service),
             Due::ShiftGoesOn(service) => self.shift_goes_on(service),
             Due::InactiveServiceIsForgotten(service) => self.forget_service(service),
             Due::HoldIsRepeated(service) => self.repeat_hold(service),

@@ -4,10 +4,11 @@
 //! ECS service deployment state change events". The texts of messages and reasons come from captures that others
 //! published.
 
-use super::deployment_configuration::CircuitBreaker;
+use super::deployment_configuration::{CircuitBreaker, StrategySpec};
 use super::error::ApiError;
 use super::eventbridge::DeploymentEvent;
 use super::service::{DeploymentRolloutState, SimulatedDeployment};
+use super::service_deployment::ServiceDeploymentState;
 use super::state::ControlPlane;
 use super::task::{StopCode, TaskStatus};
 
@@ -96,17 +97,21 @@ impl ControlPlane {
         let rolls_back = service.configuration.circuit_breaker == CircuitBreaker::RollsBack;
         self.say(key, format!("(deployment {id}) deployment failed: tasks failed to start."));
         self.emit_deployment_state_change(key, DeploymentEvent::Failed);
-        if let Some(good) = good.filter(|_| rolls_back) {
-            self.roll_back(key, good);
+        match good.filter(|_| rolls_back) {
+            Some(good) => {
+                self.service_deployment_rolls_back(key, "The circuit breaker rolled it back.");
+                self.roll_back(key, good);
+            }
+            None => self.finish_service_deployment(key, ServiceDeploymentState::Stopped),
         }
     }
 
-    /// A rolling update deploys the last good revision again. In the other strategies the traffic has not moved yet:
-    /// the good deployment still has all its tasks, and is PRIMARY again (an assumption).
-    fn roll_back(&mut self, key: u64, good: usize) {
+    /// A rolling update deploys the last good revision again. In the other strategies
+    /// the good deployment is PRIMARY again, with the tasks that it still has (an assumption).
+    pub(super) fn roll_back(&mut self, key: u64, good: usize) {
         let service = &self.services[&key];
         let primary = service.primary().id.clone();
-        if service.shift.is_some() {
+        if service.configuration.strategy != StrategySpec::Rolling {
             self.end_shift(key, primary);
             let service = self.service_mut(key);
             let good = service.deployments.remove(good);

@@ -6,6 +6,7 @@ use super::deployment_configuration::{
     CanaryConfiguration, CircuitBreaker, DeploymentCircuitBreaker, DeploymentConfiguration, DeploymentControllerType,
     LinearConfiguration, StrategySpec,
 };
+use super::hook_configuration::{EarlySuccessMember, LifecycleHookMember};
 
 /// `deploymentConfiguration` as DescribeServices shows it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -30,6 +31,12 @@ pub struct DeploymentConfigurationDescription {
     /// With CANARY.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub canary_configuration: Option<CanaryConfiguration>,
+    /// If there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lifecycle_hooks: Option<Vec<LifecycleHookMember>>,
+    /// If it is on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub early_success_criteria: Option<EarlySuccessMember>,
 }
 
 impl DeploymentConfigurationDescription {
@@ -63,6 +70,9 @@ impl DeploymentConfigurationDescription {
             bake_time_in_minutes: moves_traffic.then_some(configuration.bake_minutes),
             linear_configuration: linear_configuration.filter(|_| is_ecs),
             canary_configuration: canary_configuration.filter(|_| is_ecs),
+            lifecycle_hooks: (!configuration.hooks.is_empty())
+                .then(|| configuration.hooks.iter().map(LifecycleHookMember::of).collect()),
+            early_success_criteria: configuration.early_success.as_ref().map(EarlySuccessMember::of),
         }
     }
 }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::error::ApiError;
 use super::response::ServiceResponse;
 use super::service::SimulatedServiceStatus;
+use super::service_deployment::ServiceDeploymentState;
 use super::state::{ControlPlane, Due};
 use super::time::Millis;
 
@@ -55,6 +56,7 @@ impl ControlPlane {
     fn begin_deletion(&mut self, key: u64) {
         let primary = self.services[&key].primary().id.clone();
         self.end_shift(key, primary);
+        self.finish_service_deployment(key, ServiceDeploymentState::Stopped);
         let service = self.service_mut(key);
         service.status = SimulatedServiceStatus::Draining;
         service.desired_count = 0;

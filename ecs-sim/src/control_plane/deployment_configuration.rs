@@ -6,6 +6,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::error::ApiError;
+use super::hook::HookSpec;
+use super::hook_configuration::{EarlySuccessCriteria, EarlySuccessMember, LifecycleHookMember};
 use super::time::Millis;
 
 const MINUTE_MS: Millis = 60_000;
@@ -118,7 +120,7 @@ pub enum CircuitBreaker {
 }
 
 /// The contents of a service's `deploymentConfiguration`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeploymentConfiguration {
     /// Lower bound of running tasks, as a percentage of the desired count.
     pub minimum_healthy_percent: u32,
@@ -130,6 +132,10 @@ pub struct DeploymentConfiguration {
     pub bake_minutes: u32,
     /// What happens when tasks fail to start.
     pub circuit_breaker: CircuitBreaker,
+    /// Where deployments wait.
+    pub hooks: Vec<HookSpec>,
+    /// When a rolling deployment succeeds early.
+    pub early_success: Option<EarlySuccessCriteria>,
 }
 
 impl Default for DeploymentConfiguration {
@@ -140,6 +146,8 @@ impl Default for DeploymentConfiguration {
             strategy: StrategySpec::Rolling,
             bake_minutes: 0,
             circuit_breaker: CircuitBreaker::Off,
+            hooks: Vec::new(),
+            early_success: None,
         }
     }
 }
@@ -159,10 +167,24 @@ impl DeploymentConfiguration {
         else {
             return Err(ApiError::invalid("minimumHealthyPercent or maximumPercent is out of range."));
         };
+        let strategy = given.strategy(self.strategy)?;
+        let hooks = match &given.lifecycle_hooks {
+            None => self.hooks,
+            Some(hooks) => hooks.iter().map(LifecycleHookMember::spec).collect::<Result<_, _>>()?,
+        };
+        let early_success = match &given.early_success_criteria {
+            None => self.early_success,
+            Some(member) => member.criteria(minimum_healthy_percent)?,
+        };
+        if early_success.is_some() && strategy != StrategySpec::Rolling {
+            return Err(ApiError::invalid("earlySuccessCriteria are for rolling deployments."));
+        }
         Ok(Self {
+            hooks,
+            early_success,
             minimum_healthy_percent,
             maximum_percent,
-            strategy: given.strategy(self.strategy)?,
+            strategy,
             bake_minutes: bake_minutes(given.bake_time_in_minutes, self.bake_minutes)?,
             circuit_breaker: given.deployment_circuit_breaker.map_or(self.circuit_breaker, CircuitBreaker::from),
         })
@@ -187,6 +209,10 @@ pub struct DeploymentConfigurationRequest {
     pub canary_configuration: Option<CanaryConfiguration>,
     /// Off if absent.
     pub deployment_circuit_breaker: Option<DeploymentCircuitBreaker>,
+    /// Where deployments wait.
+    pub lifecycle_hooks: Option<Vec<LifecycleHookMember>>,
+    /// When a rolling deployment succeeds early.
+    pub early_success_criteria: Option<EarlySuccessMember>,
 }
 
 impl DeploymentConfigurationRequest {

@@ -13,6 +13,8 @@ pub enum ErrorCode {
     Client,
     /// No such cluster.
     ClusterNotFound,
+    /// The resource is in another state.
+    Conflict,
     /// A parameter is missing, out of range or malformed.
     InvalidParameter,
     /// No such resource.
@@ -21,6 +23,8 @@ pub enum ErrorCode {
     Server,
     /// The service was deleted.
     ServiceNotActive,
+    /// No such service deployment.
+    ServiceDeploymentNotFound,
     /// No such service.
     ServiceNotFound,
     /// No such task set.
@@ -42,11 +46,13 @@ impl ErrorCode {
             Self::AccessDenied => "AccessDeniedException",
             Self::Client => "ClientException",
             Self::ClusterNotFound => "ClusterNotFoundException",
+            Self::Conflict => "ConflictException",
             Self::InvalidParameter => "InvalidParameterException",
             Self::ResourceNotFound => "ResourceNotFoundException",
             Self::Server => "ServerException",
             Self::ServiceNotActive => "ServiceNotActiveException",
             Self::TaskSetNotFound => "TaskSetNotFoundException",
+            Self::ServiceDeploymentNotFound => "ServiceDeploymentNotFoundException",
             Self::ServiceNotFound => "ServiceNotFoundException",
             Self::Throttling => "ThrottlingException",
             Self::UnsupportedFeature => "UnsupportedFeatureException",

@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::hook::ActiveHook;
 use super::names;
 use super::state::ControlPlane;
 use super::task::{SimulatedTask, TaskStatus};
@@ -46,6 +47,16 @@ pub(super) enum DeploymentEvent {
     InProgress,
     Completed,
     Failed,
+}
+
+/// `eventName` of an `ECS Hook State Change`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum HookEvent {
+    InProgress,
+    AwaitingAction,
+    Succeeded,
+    Failed,
+    TimedOut,
 }
 
 impl ControlPlane {
@@ -99,6 +110,31 @@ impl ControlPlane {
         });
         let resource = service.arn.clone();
         self.emit("ECS Deployment State Change", resource, detail);
+    }
+
+    /// An `ECS Hook State Change`. Its type is INFO, or ERROR for a failure (assumed).
+    pub(super) fn emit_hook_state_change(&mut self, key: u64, hook: &ActiveHook, event: HookEvent) {
+        let service = &self.services[&key];
+        let Some(deployment) = service.service_deployment() else { return };
+        let (kind, name) = match event {
+            HookEvent::InProgress => ("INFO", "HOOK_IN_PROGRESS"),
+            HookEvent::AwaitingAction => ("INFO", "HOOK_AWAITING_ACTION"),
+            HookEvent::Succeeded => ("INFO", "HOOK_SUCCEEDED"),
+            HookEvent::Failed => ("ERROR", "HOOK_FAILED"),
+            HookEvent::TimedOut => ("ERROR", "HOOK_TIMED_OUT"),
+        };
+        let detail = json!({
+            "eventType": kind,
+            "eventName": name,
+            "clusterArn": self.names.cluster_arn(&service.cluster),
+            "serviceArn": service.arn,
+            "hookId": hook.id,
+            "hookType": hook.kind,
+            "lifecycleStage": hook.stage,
+            "expiresAt": rfc3339(hook.expires_at),
+        });
+        let resource = self.service_deployment_arn(service, deployment);
+        self.emit("ECS Hook State Change", resource, detail);
     }
 
     /// An `ECS Task State Change` with the task as it is now.

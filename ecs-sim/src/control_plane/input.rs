@@ -6,7 +6,8 @@ use serde_json::Value;
 use super::error::{ApiError, ErrorCode};
 
 /// An operation, its required members, and its optional ones. The contents of a member are not checked here.
-const INPUTS: [(&str, &str, &str); 19] = [
+const INPUTS: [(&str, &str, &str); 23] = [
+    ("ContinueServiceDeployment", "serviceDeploymentArn hookId", "action"),
     (
         "CreateCluster",
         "",
@@ -30,10 +31,12 @@ const INPUTS: [(&str, &str, &str); 19] = [
     ("DeleteService", "service", "cluster force"),
     ("DeleteTaskSet", "cluster service taskSet", "force"),
     ("DescribeClusters", "", "clusters include"),
+    ("DescribeServiceDeployments", "serviceDeploymentArns", ""),
     ("DescribeServices", "services", "cluster include"),
     ("DescribeTasks", "tasks", "cluster include"),
     ("DescribeTaskSets", "cluster service", "taskSets include"),
     ("GetTaskProtection", "cluster", "tasks"),
+    ("ListServiceDeployments", "service", "cluster status createdAt nextToken maxResults"),
     ("ListServices", "", "cluster nextToken maxResults launchType schedulingStrategy resourceManagementType"),
     ("ListTagsForResource", "resourceArn", ""),
     (
@@ -48,6 +51,7 @@ const INPUTS: [(&str, &str, &str); 19] = [
          networkConfiguration overrides placementConstraints placementStrategy platformVersion propagateTags referenceId \
          startedBy tags clientToken volumeConfigurations",
     ),
+    ("StopServiceDeployment", "serviceDeploymentArn", "stopType"),
     ("StopTask", "task", "cluster reason"),
     ("TagResource", "resourceArn tags", ""),
     (
@@ -66,6 +70,12 @@ const INPUTS: [(&str, &str, &str); 19] = [
 /// The values of a member, or of each item of it; empty if any value is allowed.
 fn values(operation: &str, member: &str) -> &'static str {
     match (operation, member) {
+        ("ContinueServiceDeployment", "action") => "ROLLBACK CONTINUE",
+        ("ListServiceDeployments", "status") => {
+            "PENDING SUCCESSFUL STOPPED STOP_REQUESTED IN_PROGRESS ROLLBACK_REQUESTED ROLLBACK_IN_PROGRESS \
+             ROLLBACK_SUCCESSFUL ROLLBACK_FAILED"
+        }
+        ("StopServiceDeployment", "stopType") => "ABORT ROLLBACK",
         ("DescribeClusters", "include") => "ATTACHMENTS CONFIGURATIONS SETTINGS STATISTICS TAGS",
         (_, "include") => "TAGS",
         (_, "availabilityZoneRebalancing") => "ENABLED DISABLED",
@@ -102,7 +112,7 @@ pub(super) fn check(operation: &str, input: &Value) -> Result<(), ApiError> {
         let values = values(operation, name);
         match value {
             _ if values.is_empty() => {}
-            Value::Array(items) if name == "include" => {
+            Value::Array(items) if name == "include" || operation == "ListServiceDeployments" => {
                 items.iter().try_for_each(|item| check_text(name, item, values))?
             }
             value => check_text(name, value, values)?,

@@ -22,6 +22,14 @@ impl Names {
         format!("{}service/{cluster}/{service}", self.prefix)
     }
 
+    pub(super) fn service_deployment_arn(&self, cluster: &str, service: &str, id: &str) -> String {
+        format!("{}service-deployment/{cluster}/{service}/{id}", self.prefix)
+    }
+
+    pub(super) fn service_revision_arn(&self, cluster: &str, service: &str, number: &str) -> String {
+        format!("{}service-revision/{cluster}/{service}/{number}", self.prefix)
+    }
+
     pub(super) fn task_set_arn(&self, cluster: &str, service: &str, id: &str) -> String {
         format!("{}task-set/{cluster}/{service}/{id}", self.prefix)
     }
@@ -91,6 +99,13 @@ pub(super) fn task_id(counter: u64) -> String {
 pub(super) fn deployment_id(counter: u64) -> String {
     const SMALLEST: u64 = 1_000_000_000_000_000_000;
     format!("ecs-svc/{}", SMALLEST + mix(counter) % (9 * SMALLEST))
+}
+
+/// The id of the service deployment that brings in a deployment: 21 letters and digits.
+pub(super) fn service_deployment_id(deployment: &str) -> String {
+    let digits = deployment.rsplit('/').next().and_then(|digits| digits.parse().ok()).unwrap_or_default();
+    let text = format!("{:016x}{:016x}", mix(digits), mix(!digits));
+    text[..21].to_owned()
 }
 
 /// A UUID of version 4 in form, but not random.

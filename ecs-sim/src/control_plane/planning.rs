@@ -13,7 +13,7 @@ pub(super) enum Planning {
     Rolling,
     /// Gives each deployment or task set its own number of tasks.
     Sets,
-    /// The deployment has failed: nothing starts or stops until the next one.
+    /// The deployment has failed, or a rolling one waits for a hook: nothing starts or stops (assumed).
     AsItIs,
 }
 
@@ -30,7 +30,8 @@ impl SimulatedService {
     pub(super) fn planning(&self) -> Planning {
         let is_active = self.status == SimulatedServiceStatus::Active;
         let moves_traffic = self.configuration.strategy != StrategySpec::Rolling || self.shift.is_some();
-        if is_active && self.primary().rollout_state == DeploymentRolloutState::Failed {
+        let is_held = self.configuration.strategy == StrategySpec::Rolling && self.is_paused();
+        if is_active && (is_held || self.primary().rollout_state == DeploymentRolloutState::Failed) {
             Planning::AsItIs
         } else if !is_active || self.has_task_sets() || moves_traffic {
             Planning::Sets
@@ -47,9 +48,8 @@ impl SimulatedService {
         let deployment = &self.deployments[at];
         let is_wanted = match self.controller {
             _ if self.status != SimulatedServiceStatus::Active => false,
-            DeploymentControllerType::Ecs => {
-                at == 0 || self.shift.as_ref().is_some_and(|shift| shift.blue == deployment.id)
-            }
+            DeploymentControllerType::Ecs if at == 0 => !self.is_before_scale_up(),
+            DeploymentControllerType::Ecs => self.shift.as_ref().is_some_and(|shift| shift.blue == deployment.id),
             DeploymentControllerType::CodeDeploy | DeploymentControllerType::External => !deployment.is_draining,
         };
         if is_wanted { percentage(self.desired_count, deployment.scale_percent, 99) as usize } else { 0 }

@@ -11,7 +11,7 @@ use super::task::{SimulatedTask, TaskStatus};
 use super::throttling::Category;
 use super::time::Millis;
 use super::time::Timestamp;
-use super::variants::{ArnForm, RefusalRule, Renewal};
+use super::variants::{ArnForm, ProtectionWhilePaused, RefusalRule, Renewal};
 
 /// aws-facts: "ECS: the protection API".
 const UPDATE_TASK_PROTECTION_TASKS_MAX: usize = 10;
@@ -180,6 +180,10 @@ impl ControlPlane {
     /// keeps the task's present protection, and clearing protection is never refused.
     fn refuses(&self, task: &SimulatedTask) -> bool {
         if task.is_protected() && self.variants.renewal == Renewal::Granted {
+            return false;
+        }
+        let is_paused = task.service_key.is_some_and(|key| self.services[&key].is_paused());
+        if is_paused && self.variants.paused == ProtectionWhilePaused::Granted {
             return false;
         }
         let standing = self.standing(task);

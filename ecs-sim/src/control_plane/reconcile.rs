@@ -25,6 +25,7 @@ impl ControlPlane {
     fn reconcile(&mut self, key: u64) {
         self.update_rebalancing(key);
         self.update_shift(key);
+        self.update_rolling_stages(key);
         let service = &self.services[&key];
         let plan = self.plan(service);
         let held = held_task_sets(service, &plan.held);
@@ -38,6 +39,7 @@ impl ControlPlane {
         }
         self.update_hold(key, &held);
         self.remove_drained_deployments(key);
+        self.update_early_success(key);
         self.update_steadiness(key);
         self.update_deletion(key);
     }
@@ -146,7 +148,6 @@ impl ControlPlane {
 
     /// Records whether the service is steady, and reports when it becomes so. A deployment completes at that moment.
     fn update_steadiness(&mut self, key: u64) {
-        let now = self.now;
         let service = &self.services[&key];
         let all_run = service.tasks.iter().all(|task| {
             let task = &self.tasks[task];
@@ -155,21 +156,28 @@ impl ControlPlane {
         let steady = all_run
             && service.status == SimulatedServiceStatus::Active
             && service.deployments.len() == 1
+            && !service.is_paused()
             && service.tasks.len() == service.wanted(0);
         let was_steady = std::mem::replace(&mut self.service_mut(key).steady, steady);
         if !steady || was_steady {
             return;
         }
-        let primary = &mut self.service_mut(key).deployments[0];
-        let id = primary.id.clone();
-        if primary.rollout_state == DeploymentRolloutState::InProgress {
-            primary.rollout_state = DeploymentRolloutState::Completed;
-            primary.updated_at = now;
-            self.say(key, format!("(deployment {id}) deployment completed."));
-            self.emit_deployment_state_change(key, DeploymentEvent::Completed);
+        if self.services[&key].primary().rollout_state == DeploymentRolloutState::InProgress {
+            self.deployment_completes(key);
         }
         self.say(key, "has reached a steady state.");
         self.emit_service_action(key, ServiceAction::ServiceSteadyState);
+    }
+
+    pub(super) fn deployment_completes(&mut self, key: u64) {
+        let now = self.now;
+        let primary = &mut self.service_mut(key).deployments[0];
+        let id = primary.id.clone();
+        primary.rollout_state = DeploymentRolloutState::Completed;
+        primary.updated_at = now;
+        self.service_deployment_completes(key);
+        self.say(key, format!("(deployment {id}) deployment completed."));
+        self.emit_deployment_state_change(key, DeploymentEvent::Completed);
     }
 
     /// A routine message, in the documented form `(service NAME) …`.

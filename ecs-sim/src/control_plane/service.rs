@@ -7,6 +7,9 @@ use serde::Serialize;
 use super::deployment_configuration::{
     CircuitBreaker, DeploymentConfiguration, DeploymentControllerType, StrategySpec,
 };
+use super::hook::HookSpec;
+use super::hook_configuration::EarlySuccessCriteria;
+use super::service_deployment::SimulatedServiceDeployment;
 use super::shift::Shift;
 use super::time::Millis;
 
@@ -39,6 +42,10 @@ pub struct ServiceSpec {
     pub bake_minutes: u32,
     /// What happens when tasks fail to start.
     pub circuit_breaker: CircuitBreaker,
+    /// Where deployments wait.
+    pub hooks: Vec<HookSpec>,
+    /// When a rolling deployment succeeds early.
+    pub early_success: Option<EarlySuccessCriteria>,
     /// Service tags.
     pub tags: BTreeMap<String, String>,
 }
@@ -56,6 +63,8 @@ impl ServiceSpec {
             strategy: StrategySpec::Rolling,
             bake_minutes: 0,
             circuit_breaker: CircuitBreaker::Off,
+            hooks: Vec::new(),
+            early_success: None,
             tags: BTreeMap::new(),
         }
     }
@@ -67,6 +76,8 @@ impl ServiceSpec {
             strategy: self.strategy,
             bake_minutes: self.bake_minutes,
             circuit_breaker: self.circuit_breaker,
+            hooks: self.hooks.clone(),
+            early_success: self.early_success,
         }
     }
 }
@@ -117,7 +128,9 @@ pub struct SimulatedDeployment {
     pub scale_percent: u32,
     /// Whether it is a task set that was deleted.
     pub is_draining: bool,
-    /// Whether the circuit breaker started it, to replace a failed one.
+    /// Whether it is an old one that is removed after a deployment that succeeded early.
+    pub is_deferred: bool,
+    /// Whether it replaces one that failed or was rolled back.
     pub is_rollback: bool,
     /// Whether none of its tasks will ever start.
     pub(super) is_doomed: bool,
@@ -191,6 +204,8 @@ pub struct SimulatedService {
     pub steady: bool,
     /// Whether it was deleted and DescribeServices no longer returns it.
     pub(super) is_forgotten: bool,
+    /// Newest first; empty with task sets.
+    pub(super) service_deployments: VecDeque<SimulatedServiceDeployment>,
     pub(super) hold: Option<Hold>,
     pub(super) shift: Option<Shift>,
     pub(super) rebalance: Option<Rebalance>,

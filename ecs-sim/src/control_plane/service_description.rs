@@ -11,6 +11,7 @@ use super::state::ControlPlane;
 use super::task::TaskStatus;
 use super::task_set_description::TaskSetDescription;
 use super::time::Timestamp;
+use super::variants::DeferredRevisions;
 
 /// One of `deployments[]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -84,6 +85,9 @@ pub struct ServiceDescription {
     pub task_sets: Option<Vec<TaskSetDescription>>,
     /// PRIMARY first; empty with task sets and for an INACTIVE service (assumed).
     pub deployments: Vec<DeploymentDescription>,
+    /// The service deployment in progress, or the last one (assumed).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub current_service_deployment: Option<String>,
     /// Newest first.
     pub events: Vec<ServiceEventDescription>,
     /// When it was created.
@@ -116,6 +120,9 @@ impl ControlPlane {
             ),
             task_sets: service.has_task_sets().then(|| self.describe_sets(service)),
             deployments: self.describe_deployments(service),
+            current_service_deployment: service
+                .service_deployment()
+                .map(|deployment| self.service_deployment_arn(service, deployment)),
             events: service.events.iter().map(describe_event).collect(),
             created_at: Timestamp(service.created_at),
             scheduling_strategy: "REPLICA".to_owned(),
@@ -128,7 +135,14 @@ impl ControlPlane {
         if service.has_task_sets() || service.status == SimulatedServiceStatus::Inactive {
             return Vec::new();
         }
-        service.deployments.iter().map(|deployment| self.describe_deployment(service, deployment)).collect()
+        let listed = service.deployments.iter().filter(|deployment| self.is_listed(deployment));
+        listed.map(|deployment| self.describe_deployment(service, deployment)).collect()
+    }
+
+    /// aws-facts: "What is not known": whether deployments[] shows what a deployment that succeeded early left behind is
+    /// a variant.
+    pub(super) fn is_listed(&self, deployment: &SimulatedDeployment) -> bool {
+        !deployment.is_deferred || self.variants.deferred == DeferredRevisions::Listed
     }
 
     fn describe_deployment(

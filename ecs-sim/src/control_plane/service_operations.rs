@@ -139,7 +139,7 @@ impl ControlPlane {
             return Err(ApiError::service_not_active());
         }
         let desired = request.desired_count.map(desired_count).transpose()?;
-        let configuration = service.configuration.changed_by(request.deployment_configuration.as_ref())?;
+        let configuration = service.configuration.clone().changed_by(request.deployment_configuration.as_ref())?;
         let task_definition = match &request.task_definition {
             Some(given) => self.family_and_revision(given)?,
             None => service.primary().task_definition.clone(),
@@ -149,7 +149,8 @@ impl ControlPlane {
             return Err(deployed_by_another(service.controller));
         }
         // aws-facts: "ECS: deployments and protection": five at once are a hard limit. The exception's name is assumed.
-        if deploys && service.deployments.len() >= ACTIVE_DEPLOYMENTS_MAX {
+        let counted = service.deployments.iter().filter(|deployment| self.is_listed(deployment)).count();
+        if deploys && counted >= ACTIVE_DEPLOYMENTS_MAX {
             return Err(ApiError::invalid("5 active deployments exist, unable to create new deployment"));
         }
         let service = self.service_mut(key);
@@ -172,13 +173,17 @@ impl ControlPlane {
         let deployment = self.new_deployment(task_definition);
         let before = self.services[&key].primary().id.clone();
         let blue = self.end_shift(key, before);
+        self.begin_service_deployment(key, &deployment.id);
         let service = self.service_mut(key);
         if service.configuration.strategy != StrategySpec::Rolling {
-            service.shift = Some(Shift::by_strategy(deployment.id.clone(), blue, &service.configuration));
+            let has_several = service.deployments.len() > 1;
+            let shift = Shift::by_strategy(deployment.id.clone(), blue, &service.configuration);
+            service.shift = Some(if has_several { shift.with_reconciliation() } else { shift });
         }
         service.deployments.insert(0, deployment);
         service.steady = false;
         self.emit_deployment_state_change(key, DeploymentEvent::InProgress);
+        self.shift_begins(key);
     }
 
     pub(super) fn new_deployment(&mut self, task_definition: String) -> SimulatedDeployment {
@@ -191,6 +196,7 @@ impl ControlPlane {
             failed_tasks: 0,
             scale_percent: 100,
             is_draining: false,
+            is_deferred: false,
             is_rollback: false,
             is_doomed: false,
         }
@@ -228,6 +234,7 @@ impl ControlPlane {
             created_at: self.now,
             steady: false,
             is_forgotten: false,
+            service_deployments: std::collections::VecDeque::new(),
             hold: None,
             shift: None,
             rebalance: None,
@@ -237,9 +244,13 @@ impl ControlPlane {
         if let Some(namesake) = namesake {
             self.forget_service(namesake);
         }
+        let (target, has_task_sets) = (service.primary().id.clone(), service.has_task_sets());
         self.services.insert(key, service);
         let cluster = self.clusters.get_mut(&cluster).expect("it was resolved above");
         cluster.services.insert(spec.name, key);
+        if !has_task_sets {
+            self.begin_service_deployment(key, &target);
+        }
         Ok(key)
     }
 

@@ -30,6 +30,7 @@ impl ControlPlane {
         let service = self.service_mut(key);
         service.steady = true;
         service.deployments[0].rollout_state = DeploymentRolloutState::Completed;
+        self.service_deployment_completes(key);
         self.say(key, "has reached a steady state.");
         Ok(tasks.iter().map(|task| self.tasks[task].id.clone()).collect())
     }

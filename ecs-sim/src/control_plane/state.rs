@@ -46,6 +46,7 @@ pub(super) enum Due {
     TaskStops(u64),
     TaskRuns(u64),
     ProtectionExpires(u64),
+    HookTimesOut(u64),
     ShiftGoesOn(u64),
     SchedulerLooksAgain(u64),
     HoldIsRepeated(u64),

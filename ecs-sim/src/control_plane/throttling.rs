@@ -20,9 +20,11 @@ pub(super) enum Category {
     TaskProtection,
     /// DescribeServices and ListServices.
     ServiceRead,
+    /// DescribeServiceDeployments, and ListServiceDeployments (assumed).
+    ServiceDeploymentRead,
     /// DescribeTasks and ListTasks.
     ClusterResourceRead,
-    /// UpdateService.
+    /// UpdateService, and StopServiceDeployment and ContinueServiceDeployment (assumed).
     ServiceModify,
 }
 
@@ -58,12 +60,13 @@ impl TokenBucket {
 /// The buckets of one account in one Region.
 ///
 /// aws-facts: "ECS: the protection API": task protection actions burst 200 and refill 80/s, service reads 100 and 20/s,
-/// cluster resource reads 100 and 20/s, service modifications 50 and 5/s; an excess call gets `ThrottlingException`.
+/// service deployment reads 50 and 20/s, cluster resource reads 100 and 20/s, service modifications 50 and 5/s; an excess call gets `ThrottlingException`.
 #[derive(Clone, Debug)]
 pub(super) struct Buckets {
     throttling: Throttling,
     task_protection: TokenBucket,
     service_read: TokenBucket,
+    service_deployment_read: TokenBucket,
     cluster_resource_read: TokenBucket,
     service_modify: TokenBucket,
 }
@@ -74,6 +77,7 @@ impl Buckets {
             throttling,
             task_protection: TokenBucket::new(200, 80, now),
             service_read: TokenBucket::new(100, 20, now),
+            service_deployment_read: TokenBucket::new(50, 20, now),
             cluster_resource_read: TokenBucket::new(100, 20, now),
             service_modify: TokenBucket::new(50, 5, now),
         }
@@ -83,6 +87,7 @@ impl Buckets {
         let bucket = match category {
             Category::TaskProtection => &mut self.task_protection,
             Category::ServiceRead => &mut self.service_read,
+            Category::ServiceDeploymentRead => &mut self.service_deployment_read,
             Category::ClusterResourceRead => &mut self.cluster_resource_read,
             Category::ServiceModify => &mut self.service_modify,
         };

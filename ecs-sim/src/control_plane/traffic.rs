@@ -5,7 +5,7 @@
 //! aws-facts: "ECS: deployments and protection": traffic moves, blue stays until its protection ends.
 
 use super::eventbridge::ServiceAction;
-use super::shift::ShiftStep;
+use super::shift::{Shift, ShiftStep, ShiftWait};
 use super::state::{ControlPlane, Due};
 use super::task::TaskStatus;
 
@@ -14,16 +14,32 @@ impl ControlPlane {
     /// `primary`.
     pub(super) fn end_shift(&mut self, key: u64, primary: String) -> String {
         let Some(shift) = self.service_mut(key).shift.take() else { return primary };
-        if let Some(at) = shift.next_at {
+        if let Some(ShiftWait::Until(at)) = shift.wait {
             self.due.remove(&(at, Due::ShiftGoesOn(key)));
         }
         shift.in_production()
     }
 
-    /// Starts the clock of a shift whose green tasks all run.
+    /// A deployment takes its first steps.
+    pub(super) fn shift_begins(&mut self, key: u64) {
+        self.schedule_next_step(key);
+    }
+
+    /// The hooks of the stage have let the deployment continue.
+    pub(super) fn shift_goes_on_after_hooks(&mut self, key: u64) {
+        if let Some(shift) = &mut self.service_mut(key).shift
+            && shift.wait == Some(ShiftWait::Hooks)
+        {
+            shift.wait = None;
+            self.schedule_next_step(key);
+        }
+    }
+
+    /// A shift goes on when all green tasks run.
     pub(super) fn update_shift(&mut self, key: u64) {
         let service = &self.services[&key];
-        let Some(shift) = service.shift.as_ref().filter(|shift| shift.next_at.is_none()) else { return };
+        let waits = |shift: &&Shift| shift.wait == Some(ShiftWait::GreenRuns);
+        let Some(shift) = service.shift.as_ref().filter(waits) else { return };
         let green = service.deployments.iter().position(|deployment| deployment.id == shift.green);
         let wanted = green.map_or(0, |at| service.wanted(at));
         if self.running_in(key, &shift.green) < wanted {
@@ -32,17 +48,23 @@ impl ControlPlane {
         if service.has_task_sets() {
             self.emit_service_action(key, ServiceAction::TasksetSteadyState);
         }
+        if let Some(shift) = &mut self.service_mut(key).shift {
+            shift.wait = None;
+        }
         self.schedule_next_step(key);
     }
 
     /// The pause is over. A shift that ended earlier has removed its timer.
     pub(super) fn shift_goes_on(&mut self, key: u64) {
+        if let Some(shift) = &mut self.service_mut(key).shift {
+            shift.wait = None;
+        }
         self.take_step(key);
         self.schedule_next_step(key);
         self.touched.insert(key);
     }
 
-    fn running_in(&self, key: u64, deployment: &str) -> usize {
+    pub(super) fn running_in(&self, key: u64, deployment: &str) -> usize {
         let tasks = self.services[&key].tasks.iter().map(|task| &self.tasks[task]);
         let runs = tasks.filter(|task| task.is_live() && task.last_status == TaskStatus::Running);
         runs.filter(|task| task.deployment.as_deref() == Some(deployment)).count()
@@ -52,9 +74,12 @@ impl ControlPlane {
     fn schedule_next_step(&mut self, key: u64) {
         let now = self.now;
         while let Some(shift) = &mut self.service_mut(key).shift {
+            if shift.wait.is_some() {
+                return;
+            }
             let pause = shift.steps.front().map_or(0, |(pause, _)| *pause);
             if pause > 0 {
-                shift.next_at = Some(now + pause);
+                shift.wait = Some(ShiftWait::Until(now + pause));
                 self.due.insert((now + pause, Due::ShiftGoesOn(key)));
                 return;
             }
@@ -72,6 +97,14 @@ impl ControlPlane {
                 let green = shift.green.clone();
                 if service.has_task_sets() {
                     service.make_primary(&green, now);
+                }
+            }
+            Some((_, ShiftStep::GreenRuns)) => shift.wait = Some(ShiftWait::GreenRuns),
+            Some((_, ShiftStep::Stage(stage))) => {
+                self.enter_stage(key, stage);
+                let is_paused = self.services[&key].is_paused();
+                if let Some(shift) = self.service_mut(key).shift.as_mut().filter(|_| is_paused) {
+                    shift.wait = Some(ShiftWait::Hooks);
                 }
             }
             Some((_, ShiftStep::CleanUp)) | None => {

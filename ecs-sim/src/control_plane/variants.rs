@@ -73,9 +73,40 @@ impl StopDelay {
     }
 }
 
+/// Whether rolling deployments run lifecycle hooks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RollingPauses {
+    /// They do, before the scale-up and when all new tasks run.
+    #[default]
+    Yes,
+    /// Only deployments that shift traffic do.
+    No,
+}
+
+/// What ECS answers to a request for protection while a deployment of the service is paused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ProtectionWhilePaused {
+    /// The same as otherwise ([`RefusalRule`]).
+    #[default]
+    AsOtherwise,
+    /// It grants every protection.
+    Granted,
+}
+
+/// What `deployments[]` shows of the old deployments after early success with DEFERRED cleanup.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeferredRevisions {
+    /// They are ACTIVE, and count towards the five.
+    #[default]
+    Listed,
+    /// They are not listed, and do not count.
+    Gone,
+}
+
 /// One choice for every ambiguous point.
 ///
-/// Written as `refusal=outnumbered renewal=granted event=sent arn=long stop=at-once`; an omitted point has its default.
+/// Written as `refusal=outnumbered renewal=granted event=sent arn=long stop=at-once rolling-pauses=yes
+/// paused=as-otherwise deferred=listed`; an omitted point has its default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Variants {
     /// When protection is refused.
@@ -88,10 +119,17 @@ pub struct Variants {
     pub arns: ArnForm,
     /// When the scheduler stops a task that it may stop.
     pub stop: StopDelay,
+    /// Whether rolling deployments run lifecycle hooks.
+    pub rolling_pauses: RollingPauses,
+    /// Whether protection is refused while a deployment is paused.
+    pub paused: ProtectionWhilePaused,
+    /// What is left of old deployments after early success.
+    pub deferred: DeferredRevisions,
 }
 
 impl Variants {
-    /// Every combination, 32 of them, the default first.
+    /// Every combination of the points that concern every deployment, 32 of them, the default first. The others have
+    /// their defaults: they concern only hooks and early success.
     pub fn all() -> Vec<Self> {
         let mut all = Vec::with_capacity(32);
         for refusal in [RefusalRule::Outnumbered, RefusalRule::Blocked] {
@@ -99,9 +137,22 @@ impl Variants {
                 for protection_event in [ProtectionEvent::Sent, ProtectionEvent::Silent] {
                     for arns in [ArnForm::Long, ArnForm::Short] {
                         for stop in [StopDelay::AtOnce, StopDelay::Late] {
-                            all.push(Self { refusal, renewal, protection_event, arns, stop });
+                            all.push(Self { refusal, renewal, protection_event, arns, stop, ..Self::default() });
                         }
                     }
+                }
+            }
+        }
+        all
+    }
+
+    /// Every combination of all points, 256 of them, the default first.
+    pub fn with_hooks() -> Vec<Self> {
+        let mut all = Vec::with_capacity(256);
+        for rolling_pauses in [RollingPauses::Yes, RollingPauses::No] {
+            for paused in [ProtectionWhilePaused::AsOtherwise, ProtectionWhilePaused::Granted] {
+                for deferred in [DeferredRevisions::Listed, DeferredRevisions::Gone] {
+                    all.extend(Self::all().into_iter().map(|it| Self { rolling_pauses, paused, deferred, ..it }));
                 }
             }
         }
@@ -117,6 +168,9 @@ impl Variants {
             self.protection_event != other.protection_event,
             self.arns != other.arns,
             self.stop != other.stop,
+            self.rolling_pauses != other.rolling_pauses,
+            self.paused != other.paused,
+            self.deferred != other.deferred,
         ];
         apart.into_iter().filter(|differ| *differ).count()
     }
@@ -133,6 +187,12 @@ impl Variants {
             "arn=short" => self.arns = ArnForm::Short,
             "stop=at-once" => self.stop = StopDelay::AtOnce,
             "stop=late" => self.stop = StopDelay::Late,
+            "rolling-pauses=yes" => self.rolling_pauses = RollingPauses::Yes,
+            "rolling-pauses=no" => self.rolling_pauses = RollingPauses::No,
+            "paused=as-otherwise" => self.paused = ProtectionWhilePaused::AsOtherwise,
+            "paused=granted" => self.paused = ProtectionWhilePaused::Granted,
+            "deferred=listed" => self.deferred = DeferredRevisions::Listed,
+            "deferred=gone" => self.deferred = DeferredRevisions::Gone,
             _ => return None,
         }
         Some(self)
@@ -161,14 +221,27 @@ impl fmt::Display for Variants {
             StopDelay::AtOnce => "at-once",
             StopDelay::Late => "late",
         };
-        write!(f, "refusal={refusal} renewal={renewal} event={event} arn={arn} stop={stop}")
+        let rolling_pauses = match self.rolling_pauses {
+            RollingPauses::Yes => "yes",
+            RollingPauses::No => "no",
+        };
+        let paused = match self.paused {
+            ProtectionWhilePaused::AsOtherwise => "as-otherwise",
+            ProtectionWhilePaused::Granted => "granted",
+        };
+        let deferred = match self.deferred {
+            DeferredRevisions::Listed => "listed",
+            DeferredRevisions::Gone => "gone",
+        };
+        write!(f, "refusal={refusal} renewal={renewal} event={event} arn={arn} stop={stop} ")?;
+        write!(f, "rolling-pauses={rolling_pauses} paused={paused} deferred={deferred}")
     }
 }
 
 /// A word that names no variant.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not a variant; write refusal=outnumbered|blocked renewal=granted|refused event=sent|silent arn=long|short stop=at-once|late"
+    "`{0}` is not a variant; write refusal=outnumbered|blocked renewal=granted|refused event=sent|silent arn=long|short stop=at-once|late rolling-pauses=yes|no paused=as-otherwise|granted deferred=listed|gone"
 )]
 pub struct UnknownVariant(String);
 
@@ -187,20 +260,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_are_32_different_variants_and_each_reads_back_as_it_is_written() {
-        let all = Variants::all();
+    fn there_are_256_different_variants_and_each_reads_back_as_it_is_written() {
+        let all = Variants::with_hooks();
+        assert_eq!(all[..32], Variants::all());
         let mut written: Vec<String> = all.iter().map(Variants::to_string).collect();
         for (variants, text) in all.iter().zip(&written) {
             assert_eq!(text.parse(), Ok(*variants));
         }
         written.sort();
         written.dedup();
-        assert_eq!(written.len(), 32);
+        assert_eq!(written.len(), 256);
     }
 
     #[test]
     fn the_default_is_written_as_documented() {
-        let text = "refusal=outnumbered renewal=granted event=sent arn=long stop=at-once";
+        let text = "refusal=outnumbered renewal=granted event=sent arn=long stop=at-once rolling-pauses=yes \
+                    paused=as-otherwise deferred=listed";
         assert_eq!(Variants::default().to_string(), text);
         assert_eq!(Variants::all()[0], Variants::default());
     }

@@ -6,7 +6,7 @@ mod service;
 mod words;
 
 use super::statement::{AgentReport, EndOfTask, JobLine, Order, Statement, Verb};
-use crate::control_plane::{CircuitBreaker, Variants};
+use crate::control_plane::{CircuitBreaker, HookDecision, Variants};
 use faults::{autoscaling, ecs, events, function, operation};
 use service::{service, tag};
 use words::{Parsed, Words, duration, minutes};
@@ -22,6 +22,9 @@ pub(super) fn without_comment(line: &str) -> &str {
 pub(super) fn statement(line: &str) -> Parsed<Statement> {
     if let Some(body) = line.strip_prefix("send ") {
         return Ok(Statement::Send(body.trim().to_owned()));
+    }
+    if let Some((operation, body)) = line.strip_prefix("ecs answers ").and_then(|rest| rest.split_once(' ')) {
+        return Ok(Statement::EcsAnswers(operation.to_owned(), body.trim().to_owned()));
     }
     if let Some(payload) = line.strip_prefix("ask ") {
         return Ok(Statement::Ask(payload.trim().to_owned()));
@@ -57,7 +60,15 @@ pub(super) fn statement(line: &str) -> Parsed<Statement> {
         }
         "events" => events(&mut words)?,
         "rebalance" => Statement::Rebalance(words.next("a service")?.to_owned()),
-        "deployment" => failing_deployment(&mut words)?,
+        "deployment" => deployment(&mut words)?,
+        "continue" => Statement::ContinueDeployment(words.next("a service")?.to_owned(), HookDecision::Continue),
+        "rollback" => Statement::ContinueDeployment(words.next("a service")?.to_owned(), HookDecision::Rollback),
+        "hook" => {
+            words.literal("of")?;
+            let service = words.next("a service")?.to_owned();
+            words.literal("answers")?;
+            Statement::AnswerHook(service, service::decision(&mut words)?)
+        }
         "delete" => Statement::Delete(words.next("a service")?.to_owned()),
         "protect" => {
             let task = words.next("a task")?.to_owned();
@@ -103,9 +114,14 @@ fn needs(words: &mut Words<'_>) -> Parsed<Statement> {
     Ok(Statement::Needs(text.split_whitespace().map(str::to_owned).collect()))
 }
 
-fn failing_deployment(words: &mut Words<'_>) -> Parsed<Statement> {
+/// `deployment of web fails [and rolls back]`, `deployment of web is stopped`.
+fn deployment(words: &mut Words<'_>) -> Parsed<Statement> {
     words.literal("of")?;
     let service = words.next("a service")?.to_owned();
+    if words.has("is") {
+        words.literal("stopped")?;
+        return Ok(Statement::StopDeployment(service));
+    }
     words.literal("fails")?;
     if !words.has("and") {
         return Ok(Statement::FailDeployment(service, CircuitBreaker::On));
@@ -162,7 +178,9 @@ fn job(words: &mut Words<'_>) -> Parsed<JobLine> {
 mod tests {
     use super::super::statement::{EventsOfEcs, Expectation};
     use super::*;
-    use crate::control_plane::{DeploymentControllerType, StrategySpec};
+    use crate::control_plane::{
+        DeploymentControllerType, DeploymentStage, EarlySuccessCriteria, HookKind, HookSpec, StrategySpec,
+    };
     use crate::region::Fault;
 
     #[test]
@@ -220,6 +238,33 @@ mod tests {
         assert_eq!(statement("deployment of web fails"), fails(CircuitBreaker::On));
         assert_eq!(statement("deployment of web fails and rolls back"), fails(CircuitBreaker::RollsBack));
         assert!(statement("deployment of web succeeds").is_err());
+    }
+
+    #[test]
+    fn hooks_and_early_success_are_read_and_a_deployment_continues_or_is_stopped() {
+        let line = "service web desired 1 hook pause post-scale-up for 2h then continue hook lambda pre-scale-up early 80 deferred";
+        let Ok(Statement::Service(service)) = statement(line) else { panic!("not a service line") };
+        let hook = |kind, stage, timeout_minutes, timeout_action| HookSpec {
+            kind,
+            stages: vec![stage],
+            timeout_minutes,
+            timeout_action,
+        };
+        let pause = hook(HookKind::Pause, DeploymentStage::PostScaleUp, 120, HookDecision::Continue);
+        let lambda = hook(HookKind::AwsLambda, DeploymentStage::PreScaleUp, 1440, HookDecision::Rollback);
+        assert_eq!(service.hooks, [pause, lambda]);
+        assert_eq!(service.early_success, Some(EarlySuccessCriteria { healthy_percent: 80, is_deferred: true }));
+        let web = || "web".to_owned();
+        assert_eq!(statement("continue web"), Ok(Statement::ContinueDeployment(web(), HookDecision::Continue)));
+        assert_eq!(statement("rollback web"), Ok(Statement::ContinueDeployment(web(), HookDecision::Rollback)));
+        assert_eq!(statement("deployment of web is stopped"), Ok(Statement::StopDeployment(web())));
+        assert_eq!(statement("hook of web answers rollback"), Ok(Statement::AnswerHook(web(), HookDecision::Rollback)));
+        let body = r#"{"a": [1, 2]}"#.to_owned();
+        let answers = Statement::EcsAnswers("DescribeServices".to_owned(), body);
+        assert_eq!(statement(r#"ecs answers DescribeServices {"a": [1, 2]}"#), Ok(answers));
+        assert!(
+            statement("service web desired 1 hook pause bake-time").unwrap_err().contains("not a stage with hooks")
+        );
     }
 
     #[test]

@@ -112,6 +112,14 @@ impl<'a, F: FunctionUnderTest, A: Observer> ScenarioRun<'a, F, A> {
             Statement::FailDeployment(service, breaker) => {
                 self.world.ecs(|ecs| ecs.fail_deployment(CLUSTER, service, *breaker))?
             }
+            Statement::ContinueDeployment(service, decision) => {
+                self.world.ecs(|ecs| ecs.continue_deployment(CLUSTER, service, *decision))?
+            }
+            Statement::StopDeployment(service) => self.world.ecs(|ecs| ecs.stop_deployment(CLUSTER, service))?,
+            Statement::AnswerHook(service, decision) => {
+                self.world.ecs(|ecs| ecs.answer_hook(CLUSTER, service, *decision))?
+            }
+            Statement::EcsAnswers(operation, body) => self.world.ecs_answers(operation, body)?,
             Statement::Delete(service) => self.world.ecs(|ecs| ecs.remove_service(CLUSTER, service))?,
             Statement::Protect(task, minutes) => {
                 self.world.set_own_protection(task, Some(minutes.unwrap_or(PROTECTION_MINUTES)))?

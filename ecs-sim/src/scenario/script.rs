@@ -71,7 +71,16 @@ impl Scenario {
             let written = variants.to_string();
             needs.iter().all(|need| written.split(' ').any(|pair| pair == need))
         };
-        Variants::all().into_iter().filter(holds).collect()
+        let all = if self.has_hooks() { Variants::with_hooks() } else { Variants::all() };
+        all.into_iter().filter(holds).collect()
+    }
+
+    /// Whether a service has hooks or early success: only then do the variants about them matter.
+    fn has_hooks(&self) -> bool {
+        self.lines.iter().any(|line| match &line.statement {
+            Statement::Service(service) => !service.hooks.is_empty() || service.early_success.is_some(),
+            _ => false,
+        })
     }
 
     /// The settings of the function that the scenario changes.

@@ -1,6 +1,9 @@
 //! The statements of the scenario language.
 
-use crate::control_plane::{CircuitBreaker, DeploymentControllerType, Millis, ServiceSpec, StrategySpec};
+use crate::control_plane::{
+    CircuitBreaker, DeploymentControllerType, EarlySuccessCriteria, HookDecision, HookSpec, Millis, ServiceSpec,
+    StrategySpec,
+};
 use crate::region::{CLUSTER, Fault};
 use std::ops::RangeInclusive;
 
@@ -59,6 +62,14 @@ pub enum Statement {
     Rebalance(String),
     /// The tasks of a service's present deployment fail to start.
     FailDeployment(String, CircuitBreaker),
+    /// A person continues or rolls back the paused deployment of a service.
+    ContinueDeployment(String, HookDecision),
+    /// A person stops the deployment of a service, and ECS rolls it back.
+    StopDeployment(String),
+    /// The function of the Lambda hook that runs answers.
+    AnswerHook(String, HookDecision),
+    /// ECS answers every call of an operation with this body, until it recovers.
+    EcsAnswers(String, String),
     /// A service is deleted.
     Delete(String),
     /// A task protects itself for this many minutes, or for ECS's default time.
@@ -96,6 +107,10 @@ pub struct ServiceLine {
     pub strategy: StrategySpec,
     /// `bakeTimeInMinutes`, or how long an old task set waits to be deleted.
     pub bake_minutes: Option<u32>,
+    /// `deploymentConfiguration.lifecycleHooks`.
+    pub hooks: Vec<HookSpec>,
+    /// `deploymentConfiguration.earlySuccessCriteria`.
+    pub early_success: Option<EarlySuccessCriteria>,
     /// `deploymentController`.
     pub controller: DeploymentControllerType,
     /// Keys and values.
@@ -112,6 +127,8 @@ impl ServiceLine {
             strategy: self.strategy,
             bake_minutes: self.bake_minutes.unwrap_or(if waits { BAKE_MINUTES } else { 0 }),
             controller: self.controller,
+            hooks: self.hooks.clone(),
+            early_success: self.early_success,
             tags: self.tags.iter().cloned().collect(),
             ..ServiceSpec::new(CLUSTER, &self.name, self.desired)
         }

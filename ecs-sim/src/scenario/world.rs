@@ -142,10 +142,17 @@ impl ScenarioWorld {
         faults.extend((0..times).map(|_| fault));
     }
 
+    pub(super) fn ecs_answers(&mut self, operation: &str, body: &str) -> Result<(), String> {
+        let answer = serde_json::from_str(body).map_err(|error| format!("not JSON: {error}"))?;
+        self.region.lock().answers_of.insert(operation.to_owned(), answer);
+        Ok(())
+    }
+
     pub(super) fn ecs_recovers(&mut self) {
         let mut region = self.region.lock();
         region.faults.clear();
         region.faults_of.clear();
+        region.answers_of.clear();
     }
 
     pub(super) fn tag(&mut self, service: &str, tag: (&str, &str)) -> Result<(), String> {

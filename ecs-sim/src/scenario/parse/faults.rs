@@ -5,7 +5,8 @@ use super::words::{Parsed, Words, duration};
 use crate::region::Fault;
 
 /// The operations that the function calls.
-const OPERATIONS: [&str; 7] = [
+const OPERATIONS: [&str; 8] = [
+    "DescribeServiceDeployments",
     "DescribeServices",
     "DescribeTasks",
     "GetTaskProtection",

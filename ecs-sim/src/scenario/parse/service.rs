@@ -2,7 +2,9 @@
 
 use super::super::statement::ServiceLine;
 use super::words::{Parsed, Words, minutes};
-use crate::control_plane::{DeploymentControllerType, StrategySpec};
+use crate::control_plane::{
+    DeploymentControllerType, DeploymentStage, EarlySuccessCriteria, HookDecision, HookKind, HookSpec, StrategySpec,
+};
 
 pub(super) fn service(words: &mut Words<'_>) -> Parsed<ServiceLine> {
     let name = words.next("a name")?.to_owned();
@@ -14,6 +16,8 @@ pub(super) fn service(words: &mut Words<'_>) -> Parsed<ServiceLine> {
         max: 200,
         strategy: StrategySpec::Rolling,
         bake_minutes: None,
+        hooks: Vec::new(),
+        early_success: None,
         controller: DeploymentControllerType::Ecs,
         tags: Vec::new(),
     };
@@ -28,6 +32,10 @@ pub(super) fn service(words: &mut Words<'_>) -> Parsed<ServiceLine> {
             line.bake_minutes = Some(minutes(words)?);
         } else if words.has("controller") {
             line.controller = controller(words)?;
+        } else if words.has("hook") {
+            line.hooks.push(hook(words)?);
+        } else if words.has("early") {
+            line.early_success = Some(early_success(words)?);
         } else if words.has("tag") {
             line.tags.push(tag(words)?);
         } else {
@@ -43,6 +51,49 @@ fn strategy(words: &mut Words<'_>) -> Parsed<StrategySpec> {
         "linear" => Ok(StrategySpec::LINEAR),
         "canary" => Ok(StrategySpec::CANARY),
         other => Err(format!("unknown strategy `{other}`: use `rolling`, `blue-green`, `linear` or `canary`")),
+    }
+}
+
+/// `pause post-scale-up [for 2h] [then continue]`, without `hook`.
+fn hook(words: &mut Words<'_>) -> Parsed<HookSpec> {
+    let kind = match words.next("`pause` or `lambda`")? {
+        "pause" => HookKind::Pause,
+        "lambda" => HookKind::AwsLambda,
+        other => return Err(format!("unknown hook `{other}`: use `pause` or `lambda`")),
+    };
+    let stages = vec![stage(words.next("a stage")?)?];
+    let timeout_minutes = if words.has("for") { minutes(words)? } else { 1440 };
+    let timeout_action = if words.has("then") { decision(words)? } else { HookDecision::Rollback };
+    Ok(HookSpec { kind, stages, timeout_minutes, timeout_action })
+}
+
+fn stage(word: &str) -> Parsed<DeploymentStage> {
+    Ok(match word {
+        "reconcile-service" => DeploymentStage::ReconcileService,
+        "pre-scale-up" => DeploymentStage::PreScaleUp,
+        "post-scale-up" => DeploymentStage::PostScaleUp,
+        "post-test-traffic-shift" => DeploymentStage::PostTestTrafficShift,
+        "pre-production-traffic-shift" => DeploymentStage::PreProductionTrafficShift,
+        "post-production-traffic-shift" => DeploymentStage::PostProductionTrafficShift,
+        other => return Err(format!("`{other}` is not a stage with hooks, such as post-scale-up")),
+    })
+}
+
+pub(super) fn decision(words: &mut Words<'_>) -> Parsed<HookDecision> {
+    match words.next("`continue` or `rollback`")? {
+        "continue" => Ok(HookDecision::Continue),
+        "rollback" => Ok(HookDecision::Rollback),
+        other => Err(format!("expected `continue` or `rollback`, not `{other}`")),
+    }
+}
+
+/// `100 deferred`, without `early`.
+fn early_success(words: &mut Words<'_>) -> Parsed<EarlySuccessCriteria> {
+    let healthy_percent = words.number("a percentage")?;
+    match words.next("`blocking` or `deferred`")? {
+        "blocking" => Ok(EarlySuccessCriteria { healthy_percent, is_deferred: false }),
+        "deferred" => Ok(EarlySuccessCriteria { healthy_percent, is_deferred: true }),
+        other => Err(format!("expected `blocking` or `deferred`, not `{other}`")),
     }
 }
 

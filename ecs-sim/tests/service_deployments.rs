@@ -1,0 +1,266 @@
+//! Service deployments, hooks and early success, through the operations of ECS's JSON protocol.
+
+use ecs_sim::control_plane::{
+    ControlPlane, DeferredRevisions, DeploymentStage, EarlySuccessCriteria, HookDecision, HookKind, HookSpec, Millis,
+    ProtectionWhilePaused, RefusalRule, RollingPauses, ServiceSpec, Setup, StrategySpec, Throttling, Variants,
+};
+use serde_json::{Value, json};
+
+const MINUTE: Millis = 60_000;
+
+fn control_plane(variants: Variants, spec: ServiceSpec) -> (ControlPlane, Vec<String>) {
+    let mut ecs = ControlPlane::new(Setup { variants, throttling: Throttling::Off, ..Setup::default() });
+    ecs.create_cluster("jobs");
+    let tasks = ecs.create_service(spec).unwrap();
+    (ecs, tasks)
+}
+
+fn rolling(desired: u32) -> ServiceSpec {
+    ServiceSpec::new("jobs", "web", desired)
+}
+
+fn blue_green(desired: u32) -> ServiceSpec {
+    ServiceSpec { strategy: StrategySpec::BlueGreen, bake_minutes: 5, ..rolling(desired) }
+}
+
+fn pause(stage: DeploymentStage) -> HookSpec {
+    HookSpec { kind: HookKind::Pause, stages: vec![stage], timeout_minutes: 60, timeout_action: HookDecision::Rollback }
+}
+
+fn advance(ecs: &mut ControlPlane, by: Millis) {
+    ecs.advance_to(ecs.now() + by);
+}
+
+fn service(ecs: &mut ControlPlane) -> Value {
+    let answer = ecs.call("DescribeServices", &json!({"cluster": "jobs", "services": ["web"]})).unwrap();
+    answer["services"][0].clone()
+}
+
+/// The service deployment that DescribeServices names.
+fn current(ecs: &mut ControlPlane) -> Value {
+    let arn = service(ecs)["currentServiceDeployment"].clone();
+    let answer = ecs.call("DescribeServiceDeployments", &json!({"serviceDeploymentArns": [arn]})).unwrap();
+    answer["serviceDeployments"][0].clone()
+}
+
+fn stage_of(ecs: &mut ControlPlane) -> String {
+    current(ecs)["lifecycleStage"].as_str().unwrap_or("-").to_owned()
+}
+
+fn events(ecs: &mut ControlPlane) -> Vec<String> {
+    let hooks = ecs.take_events().into_iter().filter(|event| event["detail-type"] == "ECS Hook State Change");
+    hooks.map(|event| event["detail"]["eventName"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_blue_green_deployment_passes_its_stages_and_ends_in_clean_up_behind_a_protected_task() {
+    let (mut ecs, tasks) = control_plane(Variants::default(), blue_green(2));
+    assert_eq!(current(&mut ecs)["status"], "SUCCESSFUL");
+    ecs.set_own_protection(&tasks[0], Some(60)).unwrap();
+    ecs.deploy("jobs", "web").unwrap();
+    assert_eq!(stage_of(&mut ecs), "SCALE_UP");
+    advance(&mut ecs, MINUTE);
+    assert_eq!(stage_of(&mut ecs), "BAKE_TIME");
+    advance(&mut ecs, 6 * MINUTE);
+    let deployment = current(&mut ecs);
+    assert_eq!((&deployment["lifecycleStage"], &deployment["status"]), (&json!("CLEAN_UP"), &json!("IN_PROGRESS")));
+    assert_eq!(deployment["sourceServiceRevisions"][0]["runningTaskCount"], 1);
+    ecs.set_own_protection(&tasks[0], None).unwrap();
+    advance(&mut ecs, MINUTE);
+    let deployment = current(&mut ecs);
+    assert_eq!((&deployment["lifecycleStage"], &deployment["status"]), (&Value::Null, &json!("SUCCESSFUL")));
+}
+
+#[test]
+fn a_pause_hook_holds_every_stage_at_which_it_is_allowed_until_it_is_continued() {
+    for (stage, name) in [
+        (DeploymentStage::PreScaleUp, "PRE_SCALE_UP"),
+        (DeploymentStage::PostScaleUp, "POST_SCALE_UP"),
+        (DeploymentStage::PostTestTrafficShift, "POST_TEST_TRAFFIC_SHIFT"),
+        (DeploymentStage::PreProductionTrafficShift, "PRE_PRODUCTION_TRAFFIC_SHIFT"),
+        (DeploymentStage::PostProductionTrafficShift, "POST_PRODUCTION_TRAFFIC_SHIFT"),
+    ] {
+        let (mut ecs, _) =
+            control_plane(Variants::default(), ServiceSpec { hooks: vec![pause(stage)], ..blue_green(1) });
+        ecs.deploy("jobs", "web").unwrap();
+        advance(&mut ecs, 30 * MINUTE);
+        let deployment = current(&mut ecs);
+        assert_eq!(deployment["lifecycleStage"], name);
+        let hook = &deployment["lifecycleHookDetails"][0];
+        assert_eq!((&hook["status"], &hook["targetType"]), (&json!("AWAITING_ACTION"), &json!("PAUSE")), "{name}");
+        let green = if stage == DeploymentStage::PreScaleUp { 0 } else { 1 };
+        assert_eq!(deployment["targetServiceRevision"]["runningTaskCount"], green, "{name}");
+        let arn = &deployment["serviceDeploymentArn"];
+        let wrong = json!({"serviceDeploymentArn": arn, "hookId": "another"});
+        assert_eq!(
+            ecs.call("ContinueServiceDeployment", &wrong).unwrap_err().code.as_str(),
+            "InvalidParameterException"
+        );
+        ecs.call("ContinueServiceDeployment", &json!({"serviceDeploymentArn": arn, "hookId": hook["hookId"]})).unwrap();
+        advance(&mut ecs, 10 * MINUTE);
+        assert_eq!(current(&mut ecs)["status"], "SUCCESSFUL", "{name}");
+        assert_eq!(events(&mut ecs), ["HOOK_AWAITING_ACTION", "HOOK_SUCCEEDED"], "{name}");
+    }
+}
+
+#[test]
+fn the_first_deployment_of_a_service_waits_at_its_hook_too() {
+    let (mut ecs, _) = control_plane(Variants::default(), rolling(1));
+    let hooks = json!([{"targetType": "PAUSE", "lifecycleStages": ["PRE_SCALE_UP"]}]);
+    let request = json!({"cluster": "jobs", "serviceName": "api", "taskDefinition": "api:1", "desiredCount": 1,
+        "deploymentConfiguration": {"lifecycleHooks": hooks}});
+    let created = ecs.call("CreateService", &request).unwrap();
+    let arn = created["service"]["currentServiceDeployment"].clone();
+    advance(&mut ecs, 10 * MINUTE);
+    let described = ecs.call("DescribeServiceDeployments", &json!({"serviceDeploymentArns": [arn]})).unwrap();
+    let deployment = &described["serviceDeployments"][0];
+    assert_eq!((&deployment["status"], &deployment["lifecycleStage"]), (&json!("IN_PROGRESS"), &json!("PRE_SCALE_UP")));
+    ecs.continue_deployment("jobs", "api", HookDecision::Continue).unwrap();
+    advance(&mut ecs, MINUTE);
+    assert_eq!(ecs.tasks_of("jobs", "api").count(), 1);
+}
+
+#[test]
+fn a_hook_that_times_out_rolls_back_or_continues() {
+    for (timeout_action, status) in
+        [(HookDecision::Rollback, "ROLLBACK_SUCCESSFUL"), (HookDecision::Continue, "SUCCESSFUL")]
+    {
+        let hook = HookSpec { timeout_action, ..pause(DeploymentStage::PostScaleUp) };
+        let (mut ecs, tasks) = control_plane(Variants::default(), ServiceSpec { hooks: vec![hook], ..blue_green(1) });
+        ecs.deploy("jobs", "web").unwrap();
+        advance(&mut ecs, 80 * MINUTE);
+        assert_eq!(current(&mut ecs)["status"], status);
+        assert_eq!(events(&mut ecs), ["HOOK_AWAITING_ACTION", "HOOK_TIMED_OUT"]);
+        assert_eq!(ecs.task(&tasks[0]).is_some_and(|task| task.stopping_at.is_none()), status != "SUCCESSFUL");
+    }
+}
+
+#[test]
+fn hooks_of_a_stage_run_in_parallel_and_one_rollback_wins() {
+    let lambda = HookSpec { kind: HookKind::AwsLambda, ..pause(DeploymentStage::PostScaleUp) };
+    let hooks = vec![pause(DeploymentStage::PostScaleUp), lambda];
+    let (mut ecs, _) = control_plane(Variants::default(), ServiceSpec { hooks, ..blue_green(1) });
+    ecs.deploy("jobs", "web").unwrap();
+    advance(&mut ecs, MINUTE);
+    ecs.continue_deployment("jobs", "web", HookDecision::Continue).unwrap();
+    advance(&mut ecs, MINUTE);
+    assert_eq!(stage_of(&mut ecs), "POST_SCALE_UP", "the other hook still runs");
+    ecs.answer_hook("jobs", "web", HookDecision::Rollback).unwrap();
+    advance(&mut ecs, MINUTE);
+    assert_eq!(current(&mut ecs)["status"], "ROLLBACK_SUCCESSFUL");
+}
+
+#[test]
+fn a_rolling_deployment_pauses_or_not_and_protection_is_granted_meanwhile_or_not() {
+    let spec = || ServiceSpec { hooks: vec![pause(DeploymentStage::PostScaleUp)], ..rolling(1) };
+    for (rolling_pauses, status) in [(RollingPauses::Yes, "IN_PROGRESS"), (RollingPauses::No, "SUCCESSFUL")] {
+        let (mut ecs, _) = control_plane(Variants { rolling_pauses, ..Variants::default() }, spec());
+        ecs.deploy("jobs", "web").unwrap();
+        advance(&mut ecs, 10 * MINUTE);
+        assert_eq!(current(&mut ecs)["status"], status);
+    }
+    for (paused, refused) in [(ProtectionWhilePaused::AsOtherwise, 1), (ProtectionWhilePaused::Granted, 0)] {
+        let variants = Variants { paused, refusal: RefusalRule::Blocked, ..Variants::default() };
+        let (mut ecs, tasks) = control_plane(variants, spec());
+        ecs.set_own_protection(&tasks[0], Some(60)).unwrap();
+        ecs.deploy("jobs", "web").unwrap();
+        advance(&mut ecs, MINUTE);
+        let new = ecs.tasks_of("jobs", "web").last().unwrap().id.clone();
+        assert_eq!(ecs.set_own_protection(&new, Some(60)).unwrap().failures.len(), refused);
+    }
+}
+
+#[test]
+fn early_success_ends_the_deployment_before_its_old_tasks_are_gone_only_if_their_cleanup_is_deferred() {
+    for (is_deferred, status) in [(true, "SUCCESSFUL"), (false, "IN_PROGRESS")] {
+        let early_success = Some(EarlySuccessCriteria { healthy_percent: 100, is_deferred });
+        for (deferred, listed) in [(DeferredRevisions::Listed, 2), (DeferredRevisions::Gone, 1)] {
+            let variants = Variants { deferred, ..Variants::default() };
+            let (mut ecs, tasks) = control_plane(variants, ServiceSpec { early_success, ..rolling(2) });
+            ecs.set_own_protection(&tasks[0], Some(60)).unwrap();
+            ecs.deploy("jobs", "web").unwrap();
+            advance(&mut ecs, 5 * MINUTE);
+            assert_eq!(current(&mut ecs)["status"], status);
+            let expected = if is_deferred { listed } else { 2 };
+            assert_eq!(service(&mut ecs)["deployments"].as_array().unwrap().len(), expected);
+            advance(&mut ecs, 60 * MINUTE);
+            assert_eq!(current(&mut ecs)["status"], "SUCCESSFUL");
+            assert!(service(&mut ecs)["runningCount"] == 2);
+        }
+    }
+}
+
+#[test]
+fn a_stopped_service_deployment_is_rolled_back_and_listed_with_the_earlier_ones() {
+    let (mut ecs, tasks) = control_plane(Variants::default(), blue_green(1));
+    ecs.deploy("jobs", "web").unwrap();
+    advance(&mut ecs, MINUTE);
+    let arn = current(&mut ecs)["serviceDeploymentArn"].clone();
+    let abort = json!({"serviceDeploymentArn": arn, "stopType": "ABORT"});
+    assert_eq!(ecs.call("StopServiceDeployment", &abort).unwrap_err().code.as_str(), "InvalidParameterException");
+    let stop = json!({"serviceDeploymentArn": arn, "stopType": "ROLLBACK"});
+    assert_eq!(ecs.call("StopServiceDeployment", &stop).unwrap(), json!({"serviceDeploymentArn": arn}));
+    assert_eq!(ecs.call("StopServiceDeployment", &stop).unwrap_err().code.as_str(), "ConflictException");
+    advance(&mut ecs, MINUTE);
+    assert_eq!(current(&mut ecs)["status"], "ROLLBACK_SUCCESSFUL");
+    assert!(ecs.task(&tasks[0]).unwrap().stopping_at.is_none());
+    let list = |ecs: &mut ControlPlane, more: Value| {
+        let mut request = json!({"cluster": "jobs", "service": "web"});
+        more.as_object().unwrap().iter().for_each(|(name, value)| request[name] = value.clone());
+        ecs.call("ListServiceDeployments", &request).unwrap()
+    };
+    let statuses = |answer: &Value| -> Vec<String> {
+        let all = answer["serviceDeployments"].as_array().unwrap().iter();
+        all.map(|deployment| deployment["status"].as_str().unwrap().to_owned()).collect()
+    };
+    let all = list(&mut ecs, json!({}));
+    assert_eq!(statuses(&all), ["ROLLBACK_SUCCESSFUL", "SUCCESSFUL"]);
+    assert_eq!(statuses(&list(&mut ecs, json!({"status": ["SUCCESSFUL"]}))), ["SUCCESSFUL"]);
+    let page = list(&mut ecs, json!({"maxResults": 1}));
+    assert_eq!(statuses(&page), ["ROLLBACK_SUCCESSFUL"]);
+    assert_eq!(statuses(&list(&mut ecs, json!({"nextToken": page["nextToken"]}))), ["SUCCESSFUL"]);
+}
+
+#[test]
+fn a_service_deployment_that_does_not_exist_is_missing_and_cannot_be_changed() {
+    let (mut ecs, _) = control_plane(Variants::default(), rolling(1));
+    let arn = "arn:aws:ecs:eu-west-1:111122223333:service-deployment/jobs/web/none";
+    let answer = ecs.call("DescribeServiceDeployments", &json!({"serviceDeploymentArns": [arn]})).unwrap();
+    assert_eq!(answer["failures"], json!([{"arn": arn, "reason": "MISSING"}]));
+    for (operation, body) in [
+        ("StopServiceDeployment", json!({"serviceDeploymentArn": arn})),
+        ("ContinueServiceDeployment", json!({"serviceDeploymentArn": arn, "hookId": "x"})),
+    ] {
+        let code = ecs.call(operation, &body).unwrap_err().code;
+        assert_eq!(code.as_str(), "ServiceDeploymentNotFoundException", "{operation}");
+    }
+    let many: Vec<&str> = vec![arn; 21];
+    let error = ecs.call("DescribeServiceDeployments", &json!({"serviceDeploymentArns": many})).unwrap_err();
+    assert_eq!(error.code.as_str(), "InvalidParameterException");
+}
+
+#[test]
+fn hooks_and_early_success_are_read_from_a_request_and_described_in_the_members_of_the_model() {
+    let (mut ecs, _) = control_plane(Variants::default(), rolling(1));
+    let hooks = json!([{"targetType": "PAUSE", "lifecycleStages": ["POST_SCALE_UP"],
+        "timeoutConfiguration": {"timeoutInMinutes": 30, "action": "CONTINUE"}}]);
+    let early = json!({"enable": true, "healthyPercent": 100, "sourceServiceRevisionCleanup": "DEFERRED"});
+    let update =
+        |configuration: Value| json!({"cluster": "jobs", "service": "web", "deploymentConfiguration": configuration});
+    ecs.call("UpdateService", &update(json!({"lifecycleHooks": hooks, "earlySuccessCriteria": early}))).unwrap();
+    let described = service(&mut ecs)["deploymentConfiguration"].clone();
+    assert_eq!((&described["lifecycleHooks"], &described["earlySuccessCriteria"]), (&hooks, &early));
+    for wrong in [
+        json!({"lifecycleHooks": [{"targetType": "PAUSE", "lifecycleStages": ["PRODUCTION_TRAFFIC_SHIFT"]}]}),
+        json!({"lifecycleHooks": [{"targetType": "PAUSE", "lifecycleStages": ["BAKE_TIME"]}]}),
+        json!({"lifecycleHooks": [{"targetType": "PAUSE", "lifecycleStages": []}]}),
+        json!({"lifecycleHooks": [{"targetType": "PAUSE", "lifecycleStages": ["PRE_SCALE_UP"],
+            "timeoutConfiguration": {"timeoutInMinutes": 20_161}}]}),
+        json!({"earlySuccessCriteria": {"enable": true, "healthyPercent": 99, "sourceServiceRevisionCleanup": "DEFERRED"}}),
+        json!({"earlySuccessCriteria": {"enable": true, "healthyPercent": 100}}),
+        json!({"strategy": "BLUE_GREEN"}),
+    ] {
+        let error = ecs.call("UpdateService", &update(wrong.clone())).unwrap_err();
+        assert_eq!(error.code.as_str(), "InvalidParameterException", "{wrong}");
+    }
+}
