@@ -3,20 +3,23 @@
 //! same for Application Auto Scaling.
 //!
 //! Here are names that are valid by construction ([`arn`]), the answers to the calls that taskhold makes
-//! ([`service`], [`task`], [`deployment`]), and the errors of any implementation ([`error`]). The SDK is not
+//! ([`service`], [`task`], [`deployment`], [`service_deployment`]), and the errors of any implementation ([`error`]). The SDK is not
 //! here (`src/aws/`), and neither is any decision about what to call when (`src/task/`, `src/service/`).
 //! Start with [`Ecs`] and [`error::EcsError`].
 
 pub mod arn;
 pub mod autoscaling;
 pub mod deployment;
+pub mod deployment_options;
 pub mod error;
 pub mod service;
+pub mod service_deployment;
 pub mod task;
 
 use crate::ecs::arn::{ClusterArn, TaskId};
 use crate::ecs::error::EcsError;
 use crate::ecs::service::{Page, Service, ServiceArn};
+use crate::ecs::service_deployment::{ServiceDeployment, ServiceDeploymentArn};
 use crate::ecs::task::TaskDescription;
 use async_trait::async_trait;
 
@@ -205,6 +208,16 @@ pub trait ServiceReads: Send + Sync {
     /// # Errors
     /// The read failed.
     async fn get_task_protection(&self, cluster: &ClusterArn, tasks: &[TaskId]) -> Result<ProtectionAnswer, EcsError>;
+
+    /// Describes at most [`service_deployment::SERVICE_DEPLOYMENTS_PER_READ_MAX`] service deployments
+    /// (`DescribeServiceDeployments`). Those that ECS does not know are left out.
+    ///
+    /// # Errors
+    /// The read failed.
+    async fn describe_service_deployments(
+        &self,
+        arns: &[ServiceDeploymentArn],
+    ) -> Result<Vec<ServiceDeployment>, EcsError>;
 
     /// Lists the services of a cluster, one page at a time (`ListServices`).
     ///

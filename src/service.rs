@@ -15,6 +15,7 @@ pub mod forecast;
 pub mod in_progress;
 pub mod incident;
 pub mod lookups;
+pub mod pause;
 pub mod policy;
 pub mod preflight;
 pub mod recheck;

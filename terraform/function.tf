@@ -143,10 +143,14 @@ resource "aws_cloudwatch_event_rule" "service_events" {
 
   event_pattern = jsonencode({
     source      = ["aws.ecs"]
-    detail-type = ["ECS Service Action", "ECS Deployment State Change"]
+    detail-type = ["ECS Service Action", "ECS Deployment State Change", "ECS Hook State Change"]
     # Either condition suffices, because neither field is always present.
     "$or" = [
-      { resources = [{ prefix = "${local.ecs}:service/${var.cluster_name}/" }] },
+      # Of a hook, the resource is a service deployment.
+      { resources = [
+        { prefix = "${local.ecs}:service/${var.cluster_name}/" },
+        { prefix = "${local.ecs}:service-deployment/${var.cluster_name}/" },
+      ] },
       { detail = { clusterArn = [local.cluster_arn] } },
     ]
   })

@@ -54,6 +54,12 @@ locals {
       Action   = "ecs:DescribeServices"
       Resource = "${local.ecs}:service/${var.cluster_name}/*"
     },
+    {
+      Sid      = "SeeServiceDeploymentsOfTheCluster"
+      Effect   = "Allow"
+      Action   = "ecs:DescribeServiceDeployments"
+      Resource = "${local.ecs}:service-deployment/${var.cluster_name}/*"
+    },
     # List actions have no resource to name, so the cluster is a condition (Service Authorization Reference,
     # "Amazon Elastic Container Service").
     {

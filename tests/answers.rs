@@ -31,7 +31,7 @@ use taskhold::ecs::error::EcsError;
 use taskhold::ecs::service::ServiceArn;
 use taskhold::outbox::Delivery;
 use taskhold::service::alert::{AlertKind, Transition};
-use taskhold::service::diagnosis::diagnose;
+use taskhold::service::diagnosis::{Remembered, diagnose};
 use taskhold::service::forecast::DeadlinePolicy;
 use taskhold::service::incident::pending::PendingNotification;
 use taskhold::service::incident::scope::IncidentScope;
@@ -291,7 +291,8 @@ fn answer_without_a_store() -> Value {
             .unwrap()
             .unwrap()
     });
-    let diagnosis = diagnose(&snapshot, None, &DeadlinePolicy { deadline: SignedDuration::from_hours(3) });
+    let diagnosis =
+        diagnose(&snapshot, Remembered::default(), &DeadlinePolicy { deadline: SignedDuration::from_hours(3) });
     let services = vec![ServiceReport::new(&snapshot, &diagnosis, None, ANSWER_BYTES_MAX)];
     serde_json::to_value(Answer::Status { services, failed: Vec::new(), more: false }).unwrap()
 }
@@ -327,7 +328,8 @@ fn answer_with_incidents() -> Value {
     }
     let cluster = std::sync::Arc::new("arn:aws:ecs:eu-west-1:111122223333:cluster/video".parse().unwrap());
     let snapshot = ServiceSnapshot::gone(&ServiceArn::new(cluster, "web").unwrap(), at(10));
-    let diagnosis = diagnose(&snapshot, None, &DeadlinePolicy { deadline: SignedDuration::from_hours(3) });
+    let diagnosis =
+        diagnose(&snapshot, Remembered::default(), &DeadlinePolicy { deadline: SignedDuration::from_hours(3) });
     let services = vec![ServiceReport::new(&snapshot, &diagnosis, Some(&record), ANSWER_BYTES_MAX)];
     serde_json::to_value(Answer::Status { services, failed: Vec::new(), more: false }).unwrap()
 }
@@ -532,7 +534,21 @@ fn every_published_word_is_said_in_some_answer_and_no_other() {
 #[test]
 fn an_answer_without_a_member_is_refused() {
     // Members that ECS or a worker may omit, and members that depend on the record of a service.
-    let optional = ["cause", "deployment", "expectedUntil", "labels", "notifiedAt", "resolvedAt", "nextRecheckAt"];
+    let optional = [
+        "cause",
+        "deployment",
+        "expectedUntil",
+        "labels",
+        "notifiedAt",
+        "resolvedAt",
+        "nextRecheckAt",
+        "serviceDeployment",
+        "pausedUntil",
+        "lifecycleStage",
+        "rollbackStartedAt",
+        "expiresAt",
+        "timeoutAction",
+    ];
     let validator = validator();
     let mut omitted = BTreeSet::new();
     for (name, answer) in answers_of_each_form() {
@@ -545,7 +561,11 @@ fn an_answer_without_a_member_is_refused() {
             let incidents_unread = member == "incidents" && answer["status"]["services"][0]["gaps"] != json!([]);
             // A refused task may have no protection at all.
             let unprotected = member == "protectedUntil" && at.contains("/refusedTasks/");
-            let may_be_absent = optional.contains(&member) || incidents_unread || unprotected;
+            // A pause always names its deployment; a status may lack it.
+            let is_required = member == "serviceDeployment" && at.ends_with("/paused");
+            let in_preflight = member == "paused" && at == "/preflight";
+            let is_optional = optional.contains(&member) && !is_required;
+            let may_be_absent = is_optional || in_preflight || incidents_unread || unprotected;
             assert_eq!(validator.is_valid(&altered), may_be_absent, "{name}: without {place}\n{answer:#}");
             omitted.insert(member.to_owned());
         }
@@ -751,6 +771,7 @@ fn statuses() -> Vec<RolloutStatus> {
         RolloutStatus::InProgress,
         RolloutStatus::WillBlock,
         RolloutStatus::Blocked,
+        RolloutStatus::Paused,
         RolloutStatus::Unknown,
     ];
     for rollout_status in all {
@@ -759,6 +780,7 @@ fn statuses() -> Vec<RolloutStatus> {
             | RolloutStatus::InProgress
             | RolloutStatus::WillBlock
             | RolloutStatus::Blocked
+            | RolloutStatus::Paused
             | RolloutStatus::Unknown => {}
         }
     }

@@ -15,6 +15,7 @@ use taskhold::ecs::arn::{ClusterArn, Task, TaskId};
 use taskhold::ecs::deployment::{Deployment, DeploymentStatus, RolloutState};
 use taskhold::ecs::error::EcsError;
 use taskhold::ecs::service::{Page, Service, ServiceArn, ServiceStatus};
+use taskhold::ecs::service_deployment::{ServiceDeployment, ServiceDeploymentArn};
 use taskhold::ecs::task::TaskDescription;
 use taskhold::ecs::{Ecs, ProtectedTask, ProtectionAnswer, ProtectionFailure, ProtectionSetting, ServiceReads};
 use taskhold::lambda::function::{Function, Parts};
@@ -175,6 +176,13 @@ impl ServiceReads for FakeEcs {
             protected_tasks: tasks.iter().map(protected).collect(),
             failures: Vec::<ProtectionFailure>::new(),
         })
+    }
+
+    async fn describe_service_deployments(
+        &self,
+        arns: &[ServiceDeploymentArn],
+    ) -> Result<Vec<ServiceDeployment>, EcsError> {
+        panic!("unexpected read of {arns:?}")
     }
 
     async fn list_services(&self, cluster: &Arc<ClusterArn>, _: Option<&str>) -> Result<Page<ServiceArn>, EcsError> {

@@ -57,6 +57,9 @@ fn blocked(service: ServiceArn, tasks: usize, job_id: &str) -> Alert {
         rollout: Rollout::Deployment { id: "ecs-svc/2222222222222222222".to_owned(), started_at },
         blocking_tasks: (0..tasks).map(blocking_task).collect(),
         blocked_since: Some(started_at),
+        pause: None,
+        paused_until: None,
+        service_deployment: None,
         forecast: Some(Forecast { by_expiry: until, by_jobs: until }),
         deadline: Some(Deadline { at: started_at + SignedDuration::from_hours(3), source: DeadlineSource::Setting }),
         task_counts: TaskCounts {

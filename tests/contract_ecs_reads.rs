@@ -15,14 +15,23 @@ use taskhold::ecs::arn::{ClusterArn, TaskId};
 use taskhold::ecs::deployment::{
     Deployment, DeploymentController, DeploymentStatus, DeploymentStrategy, RolloutState, TaskSet,
 };
+use taskhold::ecs::deployment_options::{
+    AlarmOptions, CircuitBreakerOptions, DeploymentOptions, EarlySuccess, FailureThreshold, OtherOptions,
+    RevisionCleanup,
+};
 use taskhold::ecs::error::EcsError;
 use taskhold::ecs::service::{Service, ServiceArn, ServiceEvent, ServiceStatus};
+use taskhold::ecs::service_deployment::{
+    HookAction, HookStatus, LifecycleHook, LifecycleStage, RevisionCounts, ServiceDeployment, ServiceDeploymentStatus,
+};
 use taskhold::ecs::task::TaskDescription;
 use taskhold::ecs::{FailureReason, ProtectedTask, ProtectionAnswer, ProtectionFailure, ServiceReads};
 
 const CLUSTER: &str = "arn:aws:ecs:eu-west-1:111122223333:cluster/video";
 const LONG: &str = "arn:aws:ecs:eu-west-1:111122223333:service/video/web";
 const SHORT: &str = "arn:aws:ecs:eu-west-1:111122223333:service/web";
+const SERVICE_DEPLOYMENT: &str =
+    "arn:aws:ecs:eu-west-1:111122223333:service-deployment/video/web/ejGvqq2ilnbKT9qj0vLJe";
 const A: &str = "6b777c1809a94925ab48098fa09824de";
 const B: &str = "4f0c2a9be1d84763a5c07be214d95f3a";
 const OLD_FORMAT: &str = "4f0c2a9b-e1d8-4763-a5c0-7be214d95f3a";
@@ -124,9 +133,13 @@ fn rolling() -> Value {
         "platformVersion": "LATEST", "platformFamily": "Linux",
         "taskDefinition": "arn:aws:ecs:eu-west-1:111122223333:task-definition/web:18",
         "deploymentConfiguration": {
-            "deploymentCircuitBreaker": {"enable": true, "rollback": true},
+            "deploymentCircuitBreaker": {"enable": true, "rollback": true, "resetOnHealthyTask": false,
+                "thresholdConfiguration": {"type": "COUNT", "value": 7}},
             "maximumPercent": 150, "minimumHealthyPercent": 50, "strategy": "ROLLING", "bakeTimeInMinutes": 0,
-            "alarms": {"alarmNames": [], "rollback": false, "enable": false}},
+            "alarms": {"alarmNames": ["errors"], "rollback": true, "enable": true},
+            "earlySuccessCriteria": {
+                "enable": true, "healthyPercent": 75, "sourceServiceRevisionCleanup": "DEFERRED"}},
+        "currentServiceDeployment": SERVICE_DEPLOYMENT,
         "deployments": [
             {"id": "ecs-svc/2222222222222222222", "status": "PRIMARY",
              "taskDefinition": "arn:aws:ecs:eu-west-1:111122223333:task-definition/web:18",
@@ -223,6 +236,22 @@ async fn a_rolling_service_is_read_member_by_member() {
         old_tasks_kept: jiff::SignedDuration::ZERO,
         minimum_healthy_percent: 50,
         maximum_percent: 150,
+        options: DeploymentOptions {
+            circuit_breaker: Some(CircuitBreakerOptions {
+                enable: true,
+                rollback: true,
+                reset_on_healthy_task: Some(false),
+                threshold: Some(FailureThreshold { kind: "COUNT".to_owned(), value: 7 }),
+            }),
+            alarms: Some(AlarmOptions { names: vec!["errors".to_owned()], enable: true, rollback: true }),
+            early_success: Some(EarlySuccess {
+                enable: true,
+                healthy_percent: Some(75),
+                cleanup: Some(RevisionCleanup::Deferred),
+            }),
+            others: OtherOptions::None,
+        },
+        service_deployment: Some(SERVICE_DEPLOYMENT.parse().unwrap()),
         deployments: vec![
             Deployment {
                 running_count: 1,
@@ -288,6 +317,8 @@ async fn members_that_are_missing_take_ecs_s_defaults_or_none() {
         old_tasks_kept: jiff::SignedDuration::ZERO,
         minimum_healthy_percent: 100,
         maximum_percent: 200,
+        options: DeploymentOptions::default(),
+        service_deployment: None,
         deployments: Vec::new(),
         task_sets: Vec::new(),
         events: Vec::new(),
@@ -581,6 +612,71 @@ async fn services_are_listed_by_cluster_page_by_page_in_long_and_in_short_form()
     assert_eq!(canned.take_call(), ("ListServices".to_owned(), with_token));
 }
 
+#[tokio::test]
+async fn a_service_deployment_is_read_member_by_member() {
+    let revision = |name: &str, running: u64| {
+        json!({"arn": name, "requestedTaskCount": 2, "runningTaskCount": running, "pendingTaskCount": 1,
+            "requestedTestTrafficWeight": 0.0, "requestedProductionTrafficWeight": 100.0})
+    };
+    let canned = Canned::answering(json!({"serviceDeployments": [{
+        "serviceDeploymentArn": SERVICE_DEPLOYMENT, "serviceArn": LONG, "clusterArn": CLUSTER,
+        "createdAt": 1_790_000_000.5, "startedAt": 1_790_000_001, "finishedAt": 1_790_000_900.25,
+        "updatedAt": 1_790_000_002, "status": "IN_PROGRESS", "statusReason": "…",
+        "sourceServiceRevisions": [revision("old", 2)], "targetServiceRevision": revision("new", 1),
+        "lifecycleStage": "POST_SCALE_UP",
+        "lifecycleHookDetails": [
+            {"hookId": "h-1", "targetType": "PAUSE", "status": "AWAITING_ACTION", "expiresAt": 1_790_086_400,
+             "timeoutAction": "ROLLBACK"},
+            {"hookId": "h-2", "targetType": "AWS_LAMBDA", "status": "IN_PROGRESS"},
+            {"status": "IN_PROGRESS"}],
+        "rollback": {"reason": "…", "startedAt": 1_790_000_800},
+        "deploymentConfiguration": {}
+    }, {"status": "IN_PROGRESS"}], "failures": []}))
+    .await;
+    let arn: taskhold::ecs::service_deployment::ServiceDeploymentArn = SERVICE_DEPLOYMENT.parse().unwrap();
+    let read = canned.ecs.describe_service_deployments(std::slice::from_ref(&arn)).await.unwrap();
+    let request = json!({"serviceDeploymentArns": [SERVICE_DEPLOYMENT]});
+    assert_eq!(canned.take_call(), ("DescribeServiceDeployments".to_owned(), request));
+    let counts = |name: &str, running| RevisionCounts { arn: name.to_owned(), requested: 2, running, pending: 1 };
+    let expected = ServiceDeployment {
+        arn,
+        status: ServiceDeploymentStatus::InProgress,
+        finished_at: Some(at(1_790_000_900_250)),
+        stage: Some(LifecycleStage::PostScaleUp),
+        hooks: vec![
+            LifecycleHook {
+                id: "h-1".to_owned(),
+                status: HookStatus::AwaitingAction,
+                expires_at: Some(at(1_790_086_400_000)),
+                timeout_action: HookAction::Rollback,
+            },
+            LifecycleHook {
+                id: "h-2".to_owned(),
+                status: HookStatus::InProgress,
+                expires_at: None,
+                timeout_action: HookAction::Other(String::new()),
+            },
+        ],
+        rollback_started_at: Some(at(1_790_000_800_000)),
+        revisions: vec![counts("new", 1), counts("old", 2)],
+    };
+    assert_eq!(read, [expected]);
+}
+
+#[tokio::test]
+async fn a_service_deployment_that_ecs_does_not_know_is_left_out_and_a_stage_of_the_future_is_kept() {
+    let canned = Canned::answering(json!({"serviceDeployments": [], "failures": [
+        {"arn": SERVICE_DEPLOYMENT, "reason": "MISSING"}]}))
+    .await;
+    let arns = [SERVICE_DEPLOYMENT.parse().unwrap()];
+    assert_eq!(canned.ecs.describe_service_deployments(&arns).await.unwrap(), []);
+    canned.set(json!({"serviceDeployments": [
+        {"serviceDeploymentArn": SERVICE_DEPLOYMENT, "status": "SLEEPING", "lifecycleStage": "DREAMING"}]}));
+    let read = canned.ecs.describe_service_deployments(&arns).await.unwrap();
+    assert_eq!(read[0].status, ServiceDeploymentStatus::Other("SLEEPING".to_owned()));
+    assert_eq!(read[0].stage, Some(LifecycleStage::Other("DREAMING".to_owned())));
+}
+
 /// Makes each read once and checks its operation.
 async fn every_read(canned: &Canned) -> Vec<(String, EcsError)> {
     let mut failed = Vec::new();
@@ -590,6 +686,8 @@ async fn every_read(canned: &Canned) -> Vec<(String, EcsError)> {
     keep(canned.ecs.describe_tasks(&cluster(), &ids(&[A])).await.unwrap_err());
     keep(canned.ecs.get_task_protection(&cluster(), &ids(&[A])).await.unwrap_err());
     keep(canned.ecs.list_services(&cluster(), None).await.unwrap_err());
+    let arns = [SERVICE_DEPLOYMENT.parse().unwrap()];
+    keep(canned.ecs.describe_service_deployments(&arns).await.unwrap_err());
     failed
 }
 
@@ -597,7 +695,14 @@ async fn every_read(canned: &Canned) -> Vec<(String, EcsError)> {
 async fn every_exception_of_every_read_is_the_error_of_its_code_and_is_not_tried_again() {
     let canned = Canned::new().await;
     let told = |code: &str| format!("{code}: because of x");
-    let operations = ["DescribeServices", "ListTasks", "DescribeTasks", "GetTaskProtection", "ListServices"];
+    let operations = [
+        "DescribeServices",
+        "ListTasks",
+        "DescribeTasks",
+        "GetTaskProtection",
+        "ListServices",
+        "DescribeServiceDeployments",
+    ];
     for (code, status, expected) in [
         ("AccessDeniedException", 400, EcsError::AccessDenied(told("AccessDeniedException"))),
         ("ClientException", 400, EcsError::Rejected(told("ClientException"))),

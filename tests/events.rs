@@ -19,7 +19,7 @@ use taskhold::service::trigger::{EVENT_NAMES, EventName, Trigger};
 
 /// The parse result of each file: a line for the payload, then one for each record of a batch. A file without a row
 /// fails, and so does a row without a file.
-const EXPECTED: [(&str, &[&str]); 35] = [
+const EXPECTED: [(&str, &[&str]); 36] = [
     ("command-preflight", &["preflight of transcode"]),
     ("command-redrive", &["redrive of at most 100 messages"]),
     ("command-release", &["release of 1 tasks"]),
@@ -29,6 +29,7 @@ const EXPECTED: [(&str, &[&str]); 35] = [
     ("ecs-deployment-state-change-completed", &["SERVICE_DEPLOYMENT_COMPLETED of transcode"]),
     ("ecs-deployment-state-change-failed", &["SERVICE_DEPLOYMENT_FAILED of transcode"]),
     ("ecs-deployment-state-change-in-progress", &["SERVICE_DEPLOYMENT_IN_PROGRESS of transcode"]),
+    ("ecs-hook-state-change-awaiting-action", &["HOOK_AWAITING_ACTION of transcode"]),
     ("ecs-service-action-steady-state", &["SERVICE_STEADY_STATE of transcode"]),
     ("ecs-service-action-task-placement-failure", &["SERVICE_TASK_PLACEMENT_FAILURE of transcode"]),
     ("ecs-service-action-task-protection", &["TASKSET_SCALE_IN_FAILURE_BY_TASK_PROTECTION of transcode"]),
@@ -281,7 +282,7 @@ fn an_unknown_event_name_is_kept_and_triggers_a_reconcile() {
         assert_eq!(read(&event), ["SERVICE_FROM_THE_FUTURE of transcode"], "{name}");
         count += 1;
     }
-    assert_eq!(count, 6);
+    assert_eq!(count, 7);
     assert_eq!(EventName::from("SERVICE_FROM_THE_FUTURE").trigger(), Trigger::Reconcile);
 }
 
@@ -311,7 +312,9 @@ fn the_action_for_each_event_about_a_service_is_documented() {
 fn the_event_names_of_the_facts_are_those_that_are_known() {
     let (_, list) = include_str!("../docs/aws-facts.md").split_once("`eventName` of a service action: ").unwrap();
     let (list, _) = list.split_once(". Others").unwrap();
-    let listed: BTreeSet<&str> = list.split(',').map(str::trim).collect();
+    let (_, hooks) = include_str!("../docs/aws-facts.md").split_once("since 2026: `eventName` ").unwrap();
+    let (hooks, _) = hooks.split_once(';').unwrap();
+    let listed: BTreeSet<&str> = list.split(',').chain(hooks.split(',')).map(str::trim).collect();
     assert_eq!(listed, EVENT_NAMES.iter().map(EventName::as_str).collect());
 }
 

@@ -11,10 +11,11 @@ use taskhold::ecs::arn::{ClusterArn, Task, TaskId};
 use taskhold::ecs::deployment::{Deployment, DeploymentStatus, RolloutState};
 use taskhold::ecs::error::EcsError;
 use taskhold::ecs::service::{Page, Service, ServiceArn, ServiceStatus};
+use taskhold::ecs::service_deployment::{ServiceDeployment, ServiceDeploymentArn};
 use taskhold::ecs::task::TaskDescription;
 use taskhold::ecs::{FailureReason, ProtectedTask, ProtectionAnswer, ProtectionFailure, ServiceReads};
 use taskhold::service::blocking_task::ProtectedFor;
-use taskhold::service::diagnosis::diagnose;
+use taskhold::service::diagnosis::{Remembered, diagnose};
 use taskhold::service::forecast::DeadlinePolicy;
 use taskhold::service::preflight::{PreflightVerdict, preflight};
 use taskhold::service::rollout_status::RolloutStatus;
@@ -171,6 +172,13 @@ impl ServiceReads for FakeEcs {
         Ok(answer)
     }
 
+    async fn describe_service_deployments(
+        &self,
+        arns: &[ServiceDeploymentArn],
+    ) -> Result<Vec<ServiceDeployment>, EcsError> {
+        panic!("unexpected read of {arns:?}")
+    }
+
     async fn list_services(&self, cluster: &Arc<ClusterArn>, _: Option<&str>) -> Result<Page<ServiceArn>, EcsError> {
         panic!("a snapshot of one service does not list those of {cluster:?}");
     }
@@ -267,7 +275,7 @@ fn policy() -> DeadlinePolicy {
 /// Diagnoses a snapshot with a gap: nothing is declared healthy, and no finding is lost.
 fn judged_with_care(snapshot: &ServiceSnapshot, name: &str) {
     assert!(!snapshot.gaps.is_empty(), "{name}");
-    let diagnosis = diagnose(snapshot, None, &policy());
+    let diagnosis = diagnose(snapshot, Remembered::default(), &policy());
     let told: Vec<String> = snapshot.gaps.iter().map(ToString::to_string).collect();
     assert_eq!(diagnosis.gaps, told, "{name}: every gap is reported");
     match diagnosis.rollout_status {
@@ -275,7 +283,9 @@ fn judged_with_care(snapshot: &ServiceSnapshot, name: &str) {
         RolloutStatus::Blocked | RolloutStatus::WillBlock => {
             assert_ne!(diagnosis.blocking_tasks.len(), 0, "{name}: {diagnosis:?}")
         }
-        RolloutStatus::Steady | RolloutStatus::InProgress => panic!("{name} looks in order: {diagnosis:?}"),
+        RolloutStatus::Steady | RolloutStatus::InProgress | RolloutStatus::Paused => {
+            panic!("{name} looks in order: {diagnosis:?}")
+        }
     }
     let ahead = preflight(snapshot, &policy());
     assert_eq!(ahead.verdict, PreflightVerdict::Unknown, "{name}: {ahead:?}");
@@ -303,10 +313,10 @@ async fn a_picture_without_gaps_has_every_task_its_protection_and_its_jobs() {
     assert_eq!(*store.loads.lock().unwrap(), 25);
     let counts = [Read::Service, Read::List, Read::Tasks, Read::Protection].map(|read| ecs.count(read));
     assert_eq!(counts, [1, 3, 3, 3]);
-    assert_eq!(diagnose(&snapshot, None, &policy()).rollout_status, RolloutStatus::Steady);
+    assert_eq!(diagnose(&snapshot, Remembered::default(), &policy()).rollout_status, RolloutStatus::Steady);
     assert_eq!(preflight(&snapshot, &policy()).verdict, PreflightVerdict::Waits);
     let snapshot = look(&blocked(2, 1)).await;
-    assert_eq!(diagnose(&snapshot, None, &policy()).rollout_status, RolloutStatus::Blocked);
+    assert_eq!(diagnose(&snapshot, Remembered::default(), &policy()).rollout_status, RolloutStatus::Blocked);
 }
 
 #[tokio::test]
@@ -352,7 +362,11 @@ async fn pages_that_were_read_stay_when_another_page_fails() {
     let snapshot = look(&steady(250).failing(Read::Protection, 0, EcsError::Throttled)).await;
     assert_eq!((snapshot.tasks.len(), snapshot.protected().count()), (250, 15));
     let blocked = look(&blocked(150, 100).failing(Read::Protection, 0, EcsError::Throttled)).await;
-    assert_eq!(diagnose(&blocked, None, &policy()).blocking_tasks.len(), 100, "blocking tasks that were read are kept");
+    assert_eq!(
+        diagnose(&blocked, Remembered::default(), &policy()).blocking_tasks.len(),
+        100,
+        "blocking tasks that were read are kept"
+    );
 }
 
 #[tokio::test]
@@ -398,7 +412,7 @@ async fn tasks_that_are_gone_or_stopping_hold_nothing_up_and_are_no_gap() {
     ecs.tasks[4].protection = Protection::Refused(FailureReason::Missing);
     let snapshot = look(&ecs).await;
     assert_eq!((snapshot.tasks.len(), snapshot.protected().count(), &snapshot.gaps), (3, 0, &vec![]));
-    assert_eq!(diagnose(&snapshot, None, &policy()).rollout_status, RolloutStatus::InProgress);
+    assert_eq!(diagnose(&snapshot, Remembered::default(), &policy()).rollout_status, RolloutStatus::InProgress);
 }
 
 #[tokio::test]
@@ -410,7 +424,7 @@ async fn a_store_that_fails_is_a_gap_and_the_task_is_neither_idle_nor_foreign() 
         snapshot.tasks.iter().filter(|task| task.protected_until.is_some()).map(|t| &t.jobs).collect();
     assert!(matches!(jobs.as_slice(), [Jobs::Unread, Jobs::Known(known)] if known.len() == 1), "{jobs:?}");
     judged_with_care(&snapshot, "the state store");
-    let diagnosis = diagnose(&snapshot, None, &policy());
+    let diagnosis = diagnose(&snapshot, Remembered::default(), &policy());
     let held: Vec<_> = diagnosis
         .blocking_tasks
         .iter()

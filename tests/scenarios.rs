@@ -123,8 +123,9 @@ fn the_tour_is_the_same_in_process_and_against_the_real_function() {
 }
 
 /// Every operation that the function calls, except those of DynamoDB, which these tests do not use.
-const CALLED: [&str; 13] = [
+const CALLED: [&str; 14] = [
     "application-autoscaling:DescribeScalableTargets",
+    "ecs:DescribeServiceDeployments",
     "ecs:DescribeServices",
     "ecs:DescribeTasks",
     "ecs:GetTaskProtection",

@@ -669,6 +669,36 @@ fn a_failed_read_resolves_no_incident() {
 }
 
 #[test]
+fn a_deployment_that_waits_for_a_person_or_has_succeeded_is_not_blocked() {
+    holds(
+        "service web desired 1 strategy blue-green bake 1m hook pause post-scale-up
+         job j-1 starts on a for 150m
+         deploy web
+         advance 1h
+         expect no alert
+         continue web
+         advance 4m
+         expect no alert
+         advance 20m
+         expect alert deployment-blocked opened web
+         ecs answers DescribeServiceDeployments {\"serviceDeployments\": []}
+         job j-2 starts on a for 10m
+         advance 5m
+         expect no alert",
+    );
+    holds(
+        "service web desired 1 early 100 deferred
+         job j-1 starts on a for 150m
+         deploy web
+         advance 1h
+         expect no alert
+         ecs denies 100 of DescribeServiceDeployments
+         advance 1h
+         expect no alert",
+    );
+}
+
+#[test]
 fn a_service_with_a_rollout_in_progress_is_rechecked_until_it_is_steady() {
     // No sweep: events and rechecks find everything that is reported here.
     holds(

@@ -407,6 +407,7 @@ fn another_rule_matches_every_event_about_a_service_of_the_cluster_and_nothing_e
         "ecs-deployment-state-change-completed.json",
         "ecs-deployment-state-change-failed.json",
         "ecs-deployment-state-change-in-progress.json",
+        "ecs-hook-state-change-awaiting-action.json",
         "ecs-service-action-steady-state.json",
         "ecs-service-action-task-placement-failure.json",
         "ecs-service-action-task-protection.json",

@@ -4,7 +4,7 @@ use crate::api::command::CommandError;
 pub use crate::api::service_answer::ANSWER_BYTES_MAX;
 use crate::api::service_answer::{PreflightReport, ServiceReport};
 use crate::ecs::service::ServiceArn;
-use crate::notify::json::parts::bounded;
+use crate::notify::json::values::bounded;
 
 use serde::Serialize;
 

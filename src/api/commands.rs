@@ -7,7 +7,7 @@ use crate::budget::Budget;
 use crate::budget::CALL_TIME;
 use crate::ecs::arn::{ClusterArn, TaskId};
 use crate::ecs::service::{ServiceArn, ServiceStatus};
-use crate::service::diagnosis::diagnose;
+use crate::service::diagnosis::{Remembered, diagnose};
 use crate::service::forecast::DeadlinePolicy;
 use crate::service::preflight::preflight;
 use crate::service::reconciler::{SERVICES_AT_ONCE, ServiceReconciler};
@@ -57,9 +57,9 @@ impl Commands<'_> {
         let mut snapshot = self.snapshot_of(service, known.as_ref().map_or(&none, |known| &known.refused)).await?;
         snapshot.gaps.extend(gap);
         let policy = self.deadline_policy();
-        let rollout = diagnose(&snapshot, None, &policy).rollout;
-        let since = known.as_ref().and_then(|known| known.blocked_since(rollout.id()));
-        let diagnosis = diagnose(&snapshot, since, &policy);
+        let rollout = diagnose(&snapshot, Remembered::default(), &policy).rollout;
+        let remembered = known.as_ref().map(|known| known.remembered(rollout.id())).unwrap_or_default();
+        let diagnosis = diagnose(&snapshot, remembered, &policy);
         Ok(ServiceReport::new(&snapshot, &diagnosis, known.as_ref(), bytes_max))
     }
 

@@ -5,7 +5,8 @@
 
 use crate::api::hook::{Direction, HookAnswer, HookDetails, HookInput};
 use crate::ecs::arn::shown;
-use crate::service::diagnosis::diagnose;
+use crate::ecs::service_deployment::HookStatus;
+use crate::service::diagnosis::{Remembered, diagnose};
 use crate::service::forecast::DeadlinePolicy;
 use crate::service::preflight::preflight;
 use crate::service::rollout::Rollout;
@@ -69,7 +70,7 @@ pub enum GateEnd {
 pub struct GateState {
     /// Whether the condition holds.
     pub finding: GateFinding,
-    /// The deadline of the deployment, if it is known.
+    /// The deadline of the deployment or the end of the hook's own time, whichever is earlier, if one is known.
     pub deadline: Option<Timestamp>,
 }
 
@@ -153,7 +154,7 @@ fn since(text: Option<&str>, now: Timestamp) -> Result<Timestamp, String> {
 
 /// What a snapshot says of a gate's condition. The snapshot has the jobs of all tasks if the condition is about jobs.
 pub fn gate_state(until: GateCondition, snapshot: &ServiceSnapshot, policy: &DeadlinePolicy) -> GateState {
-    let diagnosis = diagnose(snapshot, None, policy);
+    let diagnosis = diagnose(snapshot, Remembered::default(), policy);
     let (finding, deadline) = match (until, &diagnosis.rollout) {
         (GateCondition::NoLiveJobs, _) => {
             let has_live_jobs = |jobs: &Jobs| matches!(jobs, Jobs::Known(jobs) if !jobs.is_empty());
@@ -180,7 +181,15 @@ pub fn gate_state(until: GateCondition, snapshot: &ServiceSnapshot, policy: &Dea
         (None, Some(gap)) => GateFinding::Unreadable(gap.clone()),
         (None, None) => GateFinding::Holds,
     };
-    GateState { finding, deadline: deadline.map(|deadline| deadline.at) }
+    let deadline = deadline.map(|deadline| deadline.at).into_iter().chain(hooks_end(snapshot)).min();
+    GateState { finding, deadline }
+}
+
+/// When ECS stops waiting for the first of the Lambda hooks that have not given their final answer: this function's may
+/// be any of them.
+fn hooks_end(snapshot: &ServiceSnapshot) -> Option<Timestamp> {
+    let hooks = snapshot.service_deployment.iter().flat_map(|deployment| &deployment.hooks);
+    hooks.filter(|hook| hook.status == HookStatus::InProgress).filter_map(|hook| hook.expires_at).min()
 }
 
 fn misses(margin: Option<SignedDuration>) -> Option<String> {

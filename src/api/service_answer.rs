@@ -4,6 +4,7 @@ use crate::clock::WholeSeconds;
 use crate::ecs::arn::ClusterArn;
 use crate::notify::json::limits::bytes;
 use crate::notify::json::parts::{Lists, RolloutReport, deadline, forecast, suggested_action};
+use crate::notify::json::service_deployment::pause;
 use crate::notify::json::tasks::{Room, tasks};
 use crate::service::blocking_task::protected_among;
 use crate::service::diagnosis::Diagnosis;
@@ -45,6 +46,8 @@ pub struct PreflightReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     forecast: Option<Value>,
     deadline: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paused: Option<Value>,
     #[serde(flatten)]
     lists: Lists,
 }
@@ -115,6 +118,7 @@ impl PreflightReport {
             protected_tasks: preflight.blocking_tasks.len(),
             forecast: preflight.forecast.as_ref().map(forecast),
             deadline: deadline(preflight.deadline, preflight.forecast.as_ref()),
+            paused: preflight.pause.as_ref().map(pause),
             lists,
         }
     }

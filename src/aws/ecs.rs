@@ -5,6 +5,7 @@ pub mod reads;
 use crate::ecs::arn::{ClusterArn, TaskId};
 use crate::ecs::error::EcsError;
 use crate::ecs::service::{Page, Service, ServiceArn};
+use crate::ecs::service_deployment::{ServiceDeployment, ServiceDeploymentArn};
 use crate::ecs::task::TaskDescription;
 use crate::ecs::{
     Ecs, FailureReason, ProtectedTask, ProtectionAnswer, ProtectionFailure, ProtectionSetting, ServiceReads,
@@ -93,6 +94,16 @@ impl ServiceReads for AwsEcs {
             protected_tasks: answer.protected_tasks().iter().filter_map(protected_task).collect(),
             failures: answer.failures().iter().filter_map(failure).collect(),
         })
+    }
+
+    async fn describe_service_deployments(
+        &self,
+        arns: &[ServiceDeploymentArn],
+    ) -> Result<Vec<ServiceDeployment>, EcsError> {
+        let arns = arns.iter().map(|arn| arn.as_str().to_owned()).collect();
+        let call = self.0.describe_service_deployments().set_service_deployment_arns(Some(arns));
+        let answer = call.send().await.map_err(|error| error_of(&error))?;
+        Ok(answer.service_deployments().iter().filter_map(reads::service_deployment).collect())
     }
 
     async fn list_services(

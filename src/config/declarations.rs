@@ -160,7 +160,7 @@ pub const DEADLINE_MINUTES: Setting = Setting {
     name: "TASKHOLD_DEADLINE_MINUTES",
     values: Values::Number { min: 1, max: 10080 },
     default: "180",
-    meaning: "Deadline of a deployment, unless the service's tag `taskhold:deadline-minutes` or CloudFormation (3 hours) sets one",
+    meaning: "Deadline of a deployment, unless the service's tag `taskhold:deadline-minutes` or CloudFormation (3 or 36 hours) sets one",
 };
 /// `TASKHOLD_BLOCKED_AFTER_MINUTES`.
 pub const BLOCKED_AFTER_MINUTES: Setting = Setting {

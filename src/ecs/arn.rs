@@ -234,15 +234,16 @@ fn is_of_a_place(name: &str) -> bool {
     name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
-struct EcsArn<'a> {
+pub(crate) struct EcsArn<'a> {
     partition: &'a str,
     region: &'a str,
     account: &'a str,
-    resource: &'a str,
+    /// What follows the account.
+    pub(crate) resource: &'a str,
 }
 
 impl<'a> EcsArn<'a> {
-    fn parse(text: &'a str, wanted: &'static str) -> Result<Self, ArnError> {
+    pub(crate) fn parse(text: &'a str, wanted: &'static str) -> Result<Self, ArnError> {
         let mut parts = text.splitn(6, ':');
         let mut next = || parts.next().filter(|part| !part.is_empty());
         let (Some("arn"), Some(partition), Some(service), Some(region), Some(account), Some(resource)) =

@@ -31,6 +31,13 @@ pub enum DeploymentStrategy {
     Other(String),
 }
 
+impl DeploymentStrategy {
+    /// Whether the old tasks stay until the traffic has moved. A strategy that taskhold does not know may do so.
+    pub fn shifts_traffic(&self) -> bool {
+        *self != Self::Rolling
+    }
+}
+
 /// The timing of a traffic shift.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct TrafficShift {
@@ -135,7 +142,7 @@ pub struct TaskSet {
     pub updated_at: Timestamp,
 }
 
-/// Parses ECS's values into an enum that keeps unknown ones.
+/// Parses ECS's values into an enum that keeps unknown ones, and writes them.
 macro_rules! words {
     ($name:ident: $($word:literal => $variant:ident),+) => {
         impl From<&str> for $name {
@@ -143,6 +150,16 @@ macro_rules! words {
                 match word {
                     $($word => Self::$variant,)+
                     other => Self::Other(other.to_owned()),
+                }
+            }
+        }
+
+        impl $name {
+            /// The value as ECS writes it.
+            pub fn as_str(&self) -> &str {
+                match self {
+                    $(Self::$variant => $word,)+
+                    Self::Other(other) => other,
                 }
             }
         }

@@ -2,6 +2,8 @@
 
 use crate::ecs::arn::{ArnError, ClusterArn, ServiceArnText, Task, TaskId, shown};
 use crate::ecs::deployment::{Deployment, DeploymentController, DeploymentStrategy, TaskSet, words};
+use crate::ecs::deployment_options::DeploymentOptions;
+use crate::ecs::service_deployment::ServiceDeploymentArn;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -96,6 +98,10 @@ pub struct Service {
     pub minimum_healthy_percent: u32,
     /// ECS runs at most ⌊desired × max%⌋ tasks.
     pub maximum_percent: u32,
+    /// The rest of its deployment configuration.
+    pub options: DeploymentOptions,
+    /// The service deployment in progress, or the last one.
+    pub service_deployment: Option<ServiceDeploymentArn>,
     /// PRIMARY first, as ECS lists them.
     pub deployments: Vec<Deployment>,
     /// Task sets of CodeDeploy or of an external controller.
@@ -120,6 +126,8 @@ impl Service {
             old_tasks_kept: SignedDuration::ZERO,
             minimum_healthy_percent: 100,
             maximum_percent: 200,
+            options: DeploymentOptions::default(),
+            service_deployment: None,
             deployments: Vec::new(),
             task_sets: Vec::new(),
             events: Vec::new(),

@@ -31,7 +31,7 @@ impl EcsEvent {
                 let stop = task_state_change::parse(event.detail.get(), clusters);
                 stop.map_or_else(Self::Ignored, Self::TaskStopEvent)
             }
-            ("aws.ecs", "ECS Service Action" | "ECS Deployment State Change") => {
+            ("aws.ecs", "ECS Service Action" | "ECS Deployment State Change" | "ECS Hook State Change") => {
                 let resources: Vec<String> = event.resources.into_iter().flatten().collect();
                 let trigger = service_event::parse(event.detail.get(), &resources, clusters);
                 trigger.map_or_else(Self::Ignored, Self::Service)

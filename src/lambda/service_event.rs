@@ -1,4 +1,5 @@
-//! `ECS Service Action` and `ECS Deployment State Change` (aws-facts "EventBridge"), as EventBridge delivers them.
+//! `ECS Service Action`, `ECS Deployment State Change` and `ECS Hook State Change` (aws-facts "EventBridge"), as
+//! EventBridge delivers them.
 
 use crate::config::clusters::Clusters;
 use crate::ecs::arn::shown;
@@ -10,6 +11,8 @@ use serde::Deserialize;
 struct ServiceEventDetail {
     event_name: Option<String>,
     cluster_arn: Option<String>,
+    /// Of a hook only: there, `resources` names the service deployment.
+    service_arn: Option<String>,
 }
 
 /// The deployment that an event names is not read, since reconciling the service finds all deployments.
@@ -22,8 +25,8 @@ pub(crate) fn parse(detail: &str, resources: &[String], clusters: &Clusters) -> 
         Ok(detail) => detail,
         Err(error) => return ignored(format!("with an unreadable detail: {}", shown(&error.to_string()))),
     };
-    let Some(service_arn) = resources.first() else {
-        return ignored("that `resources` does not name".to_owned());
+    let Some(service_arn) = detail.service_arn.as_ref().or(resources.first()) else {
+        return ignored("that neither `resources` nor `serviceArn` names".to_owned());
     };
     match clusters.service(service_arn, detail.cluster_arn.as_deref()) {
         Ok(service) => {

@@ -8,7 +8,9 @@ pub mod interruption;
 pub mod job_message;
 pub mod limits;
 pub mod parts;
+pub mod service_deployment;
 pub mod tasks;
+pub(crate) mod values;
 
 pub(crate) use crate::notify::json::limits::sendable;
 pub use crate::notify::json::limits::{

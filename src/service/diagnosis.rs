@@ -5,12 +5,14 @@
 //! tasks ECS would stop. The protected tasks among those are the blocking tasks.
 
 use crate::ecs::arn::TaskId;
+use crate::ecs::service_deployment::ServiceDeployment;
 use crate::service::blocking_task::{BlockingTask, ProtectedFor, protected_among};
 use crate::service::forecast::{Deadline, DeadlinePolicy, Forecast, deadline, forecast};
+use crate::service::pause::{Pause, pause};
 use crate::service::refused_task::{RefusalCause, RefusedTask, refused_tasks};
 use crate::service::rollout;
 use crate::service::rollout::{ReplacedTasks, Rollout};
-use crate::service::rollout_status::{RolloutStatus, kept_until, rollout_status, said_since};
+use crate::service::rollout_status::{RolloutStatus, rollout_status, said_since};
 use crate::service::snapshot::{ServiceSnapshot, TaskSnapshot};
 use crate::service::suggested_action;
 use crate::service::suggested_action::SuggestedAction;
@@ -32,6 +34,12 @@ pub struct Diagnosis {
     /// Since when the rollout has waited only for the blocking tasks, according to ECS's service messages or earlier
     /// snapshots.
     pub blocked_since: Option<Timestamp>,
+    /// The pause of the deployment, if it is paused.
+    pub pause: Option<Pause>,
+    /// When the last snapshot showed this deployment paused, if it no longer is.
+    pub paused_until: Option<Timestamp>,
+    /// The service deployment of the rollout, if it was read.
+    pub service_deployment: Option<ServiceDeployment>,
     /// When the rollout can finish at the earliest.
     pub forecast: Option<Forecast>,
     /// When the rollout must have finished.
@@ -67,36 +75,51 @@ pub struct Assessment<'a> {
     pub idle_seen: &'a BTreeMap<TaskId, Timestamp>,
 }
 
-/// Judges a service. `remembered_since` is when an earlier snapshot first found the same rollout blocked.
-pub fn diagnose(snapshot: &ServiceSnapshot, remembered_since: Option<Timestamp>, policy: &DeadlinePolicy) -> Diagnosis {
+/// What earlier snapshots showed of the same rollout.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Remembered {
+    /// When one first showed it blocked.
+    pub blocked_since: Option<Timestamp>,
+    /// When one last showed it paused.
+    pub paused_until: Option<Timestamp>,
+}
+
+/// Judges a service, given what is remembered of its rollout.
+pub fn diagnose(snapshot: &ServiceSnapshot, remembered: Remembered, policy: &DeadlinePolicy) -> Diagnosis {
     let replaced = rollout::replaced(snapshot);
     let blocking_tasks = blocking_tasks(&replaced);
     let task_counts = task_counts(snapshot, blocking_tasks.len());
-    let said_since = said_since(&snapshot.service, replaced.rollout.started_at());
-    let rollout_status = match rollout_status(snapshot, &replaced, &blocking_tasks, &task_counts) {
-        // Blocked only in appearance: ECS would not stop the old tasks yet even without protection.
-        RolloutStatus::Blocked if said_since.is_none() && kept_until(snapshot, &replaced.rollout).is_some() => {
-            RolloutStatus::WillBlock
-        }
-        rollout_status => rollout_status,
+    let rollout_status = rollout_status(snapshot, &replaced, &blocking_tasks, &task_counts);
+    // What ECS said before the end of a pause says nothing about the time after it.
+    let said_since = match remembered.paused_until {
+        None => said_since(&snapshot.service, replaced.rollout.started_at()),
+        Some(_) => None,
     };
-    // When a deployment keeps old tasks on purpose, ECS's messages date the end of that time better than the snapshot.
-    let since = match snapshot.service.old_tasks_kept.is_zero() {
-        true => [remembered_since, said_since].into_iter().flatten().min(),
-        false => said_since.or(remembered_since),
-    };
+    let since = [remembered.blocked_since, said_since].into_iter().flatten().min();
     let blocked_since = (rollout_status == RolloutStatus::Blocked).then(|| since.unwrap_or(snapshot.at));
     let forecast = forecast(&blocking_tasks, replaced.to_go, snapshot.at);
     // A scale-in has no deadline: ECS does not report when it began, and nothing waits for it as for a deployment.
     let started_at = replaced.rollout.started_at().filter(|_| !replaced.rollout.is_scale_in());
-    let deadline = started_at.map(|started_at| deadline(&snapshot.service, started_at, policy));
-    let suggested_actions =
-        suggested_action::suggested_actions(snapshot, &replaced, &blocking_tasks, &task_counts, forecast.as_ref());
+    let deadline = match &replaced.rollout {
+        Rollout::CleanUp { succeeded_at, .. } => Some(Deadline::of_clean_up(*succeeded_at)),
+        _ => started_at.map(|started_at| deadline(&snapshot.service, started_at, blocked_since, policy)),
+    };
+    let suggested_actions = suggested_action::suggested_actions(
+        snapshot,
+        &replaced,
+        &blocking_tasks,
+        &task_counts,
+        forecast.as_ref(),
+        deadline,
+    );
     Diagnosis {
         rollout_status,
         rollout: replaced.rollout,
         blocking_tasks,
         blocked_since,
+        paused_until: remembered.paused_until.filter(|_| rollout_status != RolloutStatus::Paused),
+        pause: pause(snapshot),
+        service_deployment: snapshot.service_deployment.clone(),
         forecast,
         deadline,
         task_counts,

@@ -2,13 +2,18 @@
 
 use crate::ecs::service::Service;
 use crate::service::blocking_task::{BlockingTask, ProtectedFor};
+use crate::service::rollout::CLEAN_UP_MAX;
 use crate::service::snapshot::JobSnapshot;
 use jiff::{SignedDuration, Timestamp};
 use std::cmp::Reverse;
 
-/// How long CloudFormation waits for a service update before it rolls back (aws-facts "ECS: deployments and
+/// How long CloudFormation waits for a rolling service update before it rolls back (aws-facts "ECS: deployments and
 /// protection").
 const CLOUDFORMATION_DEADLINE: SignedDuration = SignedDuration::from_hours(3);
+/// The same for a deployment that shifts traffic.
+const CLOUDFORMATION_DEADLINE_OF_SHIFTS: SignedDuration = SignedDuration::from_hours(36);
+/// How long a deployment that shifts traffic may stay in one lifecycle stage.
+const STAGE_DEADLINE: SignedDuration = SignedDuration::from_hours(24);
 /// The tag of every service that CloudFormation created.
 const CLOUDFORMATION_TAG: &str = "aws:cloudformation:stack-name";
 /// The tag with which a service sets its own deadline, in minutes.
@@ -46,8 +51,12 @@ pub struct Deadline {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DeadlineSource {
-    /// CloudFormation created the service, and rolls back after three hours.
+    /// CloudFormation created the service, and rolls back after its limit for this kind of deployment.
     CloudFormation,
+    /// ECS ends a lifecycle stage after its limit.
+    LifecycleStage,
+    /// ECS removes old tasks in the background for a limited time.
+    CleanUp,
     /// The service's own tag.
     Tag,
     /// The function's setting.
@@ -55,6 +64,11 @@ pub enum DeadlineSource {
 }
 
 impl Deadline {
+    /// When ECS stops removing the old tasks of a deployment that succeeded.
+    pub(crate) fn of_clean_up(succeeded_at: Timestamp) -> Self {
+        Self { at: after(succeeded_at, CLEAN_UP_MAX), source: DeadlineSource::CleanUp }
+    }
+
     /// The time between the expected finish and the deadline; negative if the deadline will be missed.
     pub fn margin(&self, forecast: &Forecast) -> SignedDuration {
         self.at.duration_since(forecast.by_jobs)
@@ -92,15 +106,31 @@ pub(crate) fn longest_first(jobs: &[JobSnapshot]) -> Vec<&JobSnapshot> {
     jobs
 }
 
-pub(crate) fn deadline(service: &Service, started_at: Timestamp, policy: &DeadlinePolicy) -> Deadline {
-    let after = |duration: SignedDuration| started_at.saturating_add(duration).unwrap_or(Timestamp::MAX);
+/// The deadline of a deployment. `blocked_since` is when its last stage began, as far as snapshots showed: ECS does not
+/// report it.
+pub(crate) fn deadline(
+    service: &Service,
+    started_at: Timestamp,
+    blocked_since: Option<Timestamp>,
+    policy: &DeadlinePolicy,
+) -> Deadline {
+    let within = |duration: SignedDuration, source| Deadline { at: after(started_at, duration), source };
     if let Some(minutes) = service.tags.get(DEADLINE_TAG).and_then(|value| deadline_minutes(value)) {
-        return Deadline { at: after(SignedDuration::from_mins(minutes)), source: DeadlineSource::Tag };
+        return within(SignedDuration::from_mins(minutes), DeadlineSource::Tag);
     }
-    if service.tags.contains_key(CLOUDFORMATION_TAG) {
-        return Deadline { at: after(CLOUDFORMATION_DEADLINE), source: DeadlineSource::CloudFormation };
+    if !service.tags.contains_key(CLOUDFORMATION_TAG) {
+        return within(policy.deadline, DeadlineSource::Setting);
     }
-    Deadline { at: after(policy.deadline), source: DeadlineSource::Setting }
+    if !service.strategy.shifts_traffic() {
+        return within(CLOUDFORMATION_DEADLINE, DeadlineSource::CloudFormation);
+    }
+    let whole = within(CLOUDFORMATION_DEADLINE_OF_SHIFTS, DeadlineSource::CloudFormation);
+    let stage = blocked_since.map(|since| after(since, STAGE_DEADLINE)).filter(|at| *at < whole.at);
+    stage.map_or(whole, |at| Deadline { at, source: DeadlineSource::LifecycleStage })
+}
+
+fn after(moment: Timestamp, duration: SignedDuration) -> Timestamp {
+    moment.saturating_add(duration).unwrap_or(Timestamp::MAX)
 }
 
 /// The value of [`DEADLINE_TAG`], if it is a whole number from 1 to 10,080 (one week).

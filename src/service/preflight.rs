@@ -5,6 +5,7 @@
 
 use crate::service::blocking_task::{BlockingTask, protected_among};
 use crate::service::forecast::{Deadline, DeadlinePolicy, Forecast, deadline, forecast};
+use crate::service::pause::{Pause, pause};
 use crate::service::refused_task::{RefusedTask, refused_tasks};
 use crate::service::snapshot::ServiceSnapshot;
 use crate::service::tags::{TagProblem, tag_problems};
@@ -23,6 +24,8 @@ pub struct Preflight {
     pub forecast: Option<Forecast>,
     /// Its deadline.
     pub deadline: Deadline,
+    /// The pause of the present deployment, which a new one would end.
+    pub pause: Option<Pause>,
     /// Tags of the service with taskhold's prefix that taskhold ignores because it cannot use them.
     pub tag_problems: Vec<TagProblem>,
     /// Reads that failed, in words.
@@ -52,7 +55,7 @@ pub fn preflight(snapshot: &ServiceSnapshot, policy: &DeadlinePolicy) -> Preflig
     let tasks: Vec<_> = snapshot.tasks.iter().collect();
     let blocking_tasks = protected_among(&tasks);
     let forecast = forecast(&blocking_tasks, blocking_tasks.len(), snapshot.at);
-    let deadline = deadline(&snapshot.service, snapshot.at, policy);
+    let deadline = deadline(&snapshot.service, snapshot.at, None, policy);
     let refused_tasks = refused_tasks(snapshot);
     let verdict = if snapshot.service.deployments.len() >= DEPLOYMENTS_MAX {
         PreflightVerdict::Refused
@@ -69,5 +72,6 @@ pub fn preflight(snapshot: &ServiceSnapshot, policy: &DeadlinePolicy) -> Preflig
     };
     let gaps = snapshot.gaps.iter().map(ToString::to_string).collect();
     let tag_problems = tag_problems(&snapshot.service);
-    Preflight { verdict, blocking_tasks, refused_tasks, forecast, deadline, tag_problems, gaps }
+    let pause = pause(snapshot);
+    Preflight { verdict, blocking_tasks, refused_tasks, forecast, deadline, pause, tag_problems, gaps }
 }

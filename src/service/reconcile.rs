@@ -6,18 +6,19 @@
 
 use crate::ecs::arn::TaskId;
 use crate::service::alert::AlertKind;
-use crate::service::diagnosis::{Assessment, Diagnosis, diagnose};
+use crate::service::diagnosis::{Assessment, Diagnosis, Remembered, diagnose};
 use crate::service::incident::Incident;
 use crate::service::incident::advance::advance;
 use crate::service::incident::delivery::{self, ClaimedNotification};
 use crate::service::incident::problem::idle_tasks;
 use crate::service::policy::ServicePolicy;
-use crate::service::record::{BlockedSince, ServiceRecord};
+use crate::service::record::{BlockedSince, PausedRollout, ServiceRecord};
 use crate::service::remediation::decide::decide_remediation;
 use crate::service::remediation::{Remediation, RemediationNote};
 use crate::service::rollout_status::{RolloutStatus, kept_until};
 use crate::service::schedule::{Reason, RecheckInputs, next_watch};
 use crate::service::snapshot::ServiceSnapshot;
+use jiff::Timestamp;
 
 /// The result of reconciling one snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,12 +40,13 @@ pub fn reconcile_snapshot(
     reason: Reason,
     policy: &ServicePolicy,
 ) -> Findings {
-    let first = diagnose(snapshot, None, &policy.deadline);
-    let diagnosis = diagnose(snapshot, record.blocked_since(first.rollout.id()), &policy.deadline);
+    let first = diagnose(snapshot, Remembered::default(), &policy.deadline);
+    let diagnosis = diagnose(snapshot, record.remembered(first.rollout.id()), &policy.deadline);
     remember_idle(record, snapshot);
     let assessment = Assessment { snapshot, diagnosis: &diagnosis, idle_seen: &record.idle_seen };
     advance(&mut record.incidents, assessment, &policy.alerts);
     remember(record, &diagnosis);
+    remember_pause(record, &diagnosis, snapshot.at);
     remember_refused(record, &diagnosis);
     let action = decide_remediation(
         &mut record.remediation,
@@ -54,8 +56,9 @@ pub fn reconcile_snapshot(
     let before = record.watch.take();
     let kept_until = kept_until(snapshot, &diagnosis.rollout).filter(|_| !diagnosis.blocking_tasks.is_empty());
     let ripe = record.remediation.ripe_from(&record.idle_seen, &policy.remediations);
-    let inputs =
-        RecheckInputs { diagnosis: &diagnosis, remediation: &record.remediation, other_moments: [kept_until, ripe] };
+    let pause_over = diagnosis.pause.as_ref().and_then(|pause| Some(pause.timeout()?.0));
+    let other_moments = [kept_until, ripe, pause_over];
+    let inputs = RecheckInputs { diagnosis: &diagnosis, remediation: &record.remediation, other_moments };
     let watch = policy.has_recheck_queue.then(|| next_watch(before, snapshot.at, reason, inputs, policy));
     record.watch = watch.flatten();
     let to_notify = delivery::claim(&mut record.incidents, snapshot.at);
@@ -72,6 +75,18 @@ fn remember(record: &mut ServiceRecord, diagnosis: &Diagnosis) {
         (RolloutStatus::Unknown, ..) => {}
         (RolloutStatus::WillBlock, ..) if has_block_incident(record) => {}
         _ => record.blocked = None,
+    }
+}
+
+/// Records until when the rollout is paused. Only another rollout, or none, clears it.
+fn remember_pause(record: &mut ServiceRecord, diagnosis: &Diagnosis, now: Timestamp) {
+    match (diagnosis.rollout_status, diagnosis.rollout.id()) {
+        (RolloutStatus::Paused, Some(rollout)) => {
+            record.paused = Some(PausedRollout { rollout: rollout.to_owned(), until: now });
+        }
+        (RolloutStatus::Unknown, _) => {}
+        (_, rollout) if record.paused.as_ref().is_some_and(|paused| Some(paused.rollout.as_str()) == rollout) => {}
+        _ => record.paused = None,
     }
 }
 

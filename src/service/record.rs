@@ -2,6 +2,7 @@
 
 use crate::ecs::arn::TaskId;
 use crate::ecs::service::ServiceArn;
+use crate::service::diagnosis::Remembered;
 use crate::service::incident::{Incident, Incidents};
 use crate::service::remediation::RemediationState;
 use crate::store::Record;
@@ -15,6 +16,9 @@ pub struct ServiceRecord {
     /// The rollout that the last snapshots showed blocked, and since when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocked: Option<BlockedSince>,
+    /// The rollout that the last snapshots showed paused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<PausedRollout>,
     /// The watch, while the service is rechecked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watch: Option<Watch>,
@@ -44,6 +48,15 @@ pub struct BlockedSince {
     pub since: Timestamp,
 }
 
+/// A rollout that snapshots showed paused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PausedRollout {
+    /// The deployment.
+    pub rollout: String,
+    /// When a snapshot last showed it paused.
+    pub until: Timestamp,
+}
+
 /// The chain of rechecks of a service with something in progress.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Watch {
@@ -71,10 +84,11 @@ impl Record for ServiceRecord {
 }
 
 impl ServiceRecord {
-    /// Since when this rollout has been blocked.
-    pub fn blocked_since(&self, rollout: Option<&str>) -> Option<Timestamp> {
-        let blocked = self.blocked.as_ref()?;
-        (Some(blocked.rollout.as_str()) == rollout).then_some(blocked.since)
+    /// What is remembered of this rollout.
+    pub fn remembered(&self, rollout: Option<&str>) -> Remembered {
+        let blocked = self.blocked.as_ref().filter(|blocked| Some(blocked.rollout.as_str()) == rollout);
+        let paused = self.paused.as_ref().filter(|paused| Some(paused.rollout.as_str()) == rollout);
+        Remembered { blocked_since: blocked.map(|it| it.since), paused_until: paused.map(|it| it.until) }
     }
 
     /// Whether the sweep must read the service whole, even if it looks steady or ECS no longer lists it: it is watched,

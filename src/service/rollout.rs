@@ -1,8 +1,14 @@
 //! The rollout of a service and the tasks that it replaces, that is, those that ECS would stop.
 
 use crate::ecs::deployment::{Deployment, DeploymentStatus, RolloutState, TaskSet};
+use crate::ecs::service_deployment::ServiceDeploymentStatus;
 use crate::service::snapshot::{ServiceSnapshot, TaskSnapshot};
-use jiff::Timestamp;
+use crate::service::task_counts::upper_bound;
+use jiff::{SignedDuration, Timestamp};
+
+/// How long ECS keeps the old tasks of a deployment that succeeded early with DEFERRED cleanup (aws-facts "ECS: service
+/// deployments, pauses, early success").
+pub const CLEAN_UP_MAX: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 /// A rollout: anything that replaces or removes tasks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +21,14 @@ pub enum Rollout {
         id: String,
         /// When it began.
         started_at: Timestamp,
+    },
+    /// What remains of a deployment that succeeded before its old tasks were gone: ECS removes them in the background,
+    /// for up to [`CLEAN_UP_MAX`].
+    CleanUp {
+        /// The deployment.
+        id: String,
+        /// When it succeeded.
+        succeeded_at: Timestamp,
     },
     /// A task set change by an external controller: it replaces the tasks of the draining sets.
     TaskSet {
@@ -33,11 +47,12 @@ pub enum Rollout {
 }
 
 impl Rollout {
-    /// When it began, according to ECS.
+    /// When it began, according to ECS. A clean-up begins when its deployment succeeds.
     pub fn started_at(&self) -> Option<Timestamp> {
         match self {
             Self::None => None,
-            Self::Deployment { started_at, .. }
+            Self::CleanUp { succeeded_at: started_at, .. }
+            | Self::Deployment { started_at, .. }
             | Self::TaskSet { started_at, .. }
             | Self::ScaleIn { started_at, .. } => Some(*started_at),
         }
@@ -47,8 +62,16 @@ impl Rollout {
     pub fn id(&self) -> Option<&str> {
         match self {
             Self::None => None,
-            Self::Deployment { id, .. } | Self::TaskSet { id, .. } | Self::ScaleIn { id, .. } => Some(id),
+            Self::Deployment { id, .. }
+            | Self::CleanUp { id, .. }
+            | Self::TaskSet { id, .. }
+            | Self::ScaleIn { id, .. } => Some(id),
         }
+    }
+
+    /// Whether it is the clean-up after a deployment.
+    pub fn is_clean_up(&self) -> bool {
+        matches!(self, Self::CleanUp { .. })
     }
 
     /// Whether it is a plain scale-in, in which ECS may stop any task.
@@ -102,13 +125,47 @@ fn of_deployments<'a>(snapshot: &'a ServiceSnapshot, primary: &Deployment) -> Re
         // Nothing rolls a failed deployment back or continues it: the old tasks stay.
         return nothing();
     }
+    if let Some(succeeded_at) = succeeded_at(snapshot, primary) {
+        if tasks.is_empty() {
+            return scale_in(snapshot, &primary.id, primary.desired_count, primary.updated_at);
+        }
+        let (to_go, rollout) = (tasks.len(), Rollout::CleanUp { id: primary.id.clone(), succeeded_at });
+        return ReplacedTasks { rollout, tasks, to_go, new_tasks_pending, new_tasks_missing };
+    }
     let in_progress = primary.rollout_state == RolloutState::InProgress;
+    if in_progress && succeeds_without_them(snapshot, primary) {
+        let rollout = Rollout::Deployment { id: primary.id.clone(), started_at: primary.created_at };
+        return ReplacedTasks { rollout, tasks: Vec::new(), to_go: 0, new_tasks_pending, new_tasks_missing };
+    }
     if in_progress || others || !tasks.is_empty() {
         let to_go = tasks.len();
         let rollout = Rollout::Deployment { id: primary.id.clone(), started_at: primary.created_at };
         return ReplacedTasks { rollout, tasks, to_go, new_tasks_pending, new_tasks_missing };
     }
     scale_in(snapshot, &primary.id, primary.desired_count, primary.updated_at)
+}
+
+/// Whether the deployment succeeds as soon as enough new tasks run, and all of them fit beside the present ones: then no
+/// old task holds it up.
+fn succeeds_without_them(snapshot: &ServiceSnapshot, primary: &Deployment) -> bool {
+    let service = &snapshot.service;
+    let is_rolling = !service.strategy.shifts_traffic();
+    let missing = primary.desired_count.saturating_sub(primary.running_count + primary.pending_count);
+    let live = u32::try_from(snapshot.tasks.len()).unwrap_or(u32::MAX);
+    is_rolling && service.options.defers_cleanup() && live.saturating_add(missing) <= upper_bound(service)
+}
+
+/// When the deployment succeeded, although old tasks may remain. A service deployment that ended before this deployment
+/// began is an earlier one.
+fn succeeded_at(snapshot: &ServiceSnapshot, primary: &Deployment) -> Option<Timestamp> {
+    let defers_cleanup = snapshot.service.options.defers_cleanup();
+    match &snapshot.service_deployment {
+        Some(deployment) if deployment.status == ServiceDeploymentStatus::Successful => {
+            Some(deployment.finished_at.unwrap_or(primary.updated_at)).filter(|at| *at >= primary.created_at)
+        }
+        Some(_) => None,
+        None => (defers_cleanup && primary.rollout_state == RolloutState::Completed).then_some(primary.updated_at),
+    }
 }
 
 fn of_task_sets<'a>(snapshot: &'a ServiceSnapshot, primary: &TaskSet) -> ReplacedTasks<'a> {

@@ -2,9 +2,10 @@
 
 use crate::ecs::service::Service;
 use crate::service::blocking_task::BlockingTask;
+use crate::service::pause::{pause, stops_old_tasks};
 use crate::service::rollout::{ReplacedTasks, Rollout};
 use crate::service::service_message::ServiceMessage;
-use crate::service::snapshot::ServiceSnapshot;
+use crate::service::snapshot::{Gap, ServiceSnapshot};
 use crate::service::task_counts::TaskCounts;
 use jiff::Timestamp;
 
@@ -12,7 +13,7 @@ use jiff::Timestamp;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RolloutStatus {
-    /// All tasks run, belong to one deployment, and none is being replaced.
+    /// All tasks run, and no rollout is in progress. Old tasks of a deployment that succeeded may remain.
     Steady,
     /// A rollout is in progress, and no protected task blocks it so far.
     InProgress,
@@ -21,11 +22,14 @@ pub enum RolloutStatus {
     WillBlock,
     /// Only protected tasks are left to wait for.
     Blocked,
+    /// The deployment waits for a lifecycle hook, that is, for a person.
+    Paused,
     /// Too many reads failed to tell.
     Unknown,
 }
 
-/// The end of the time for which ECS keeps the old tasks on purpose; `None` if it is over.
+/// The earliest end of the time for which ECS keeps the old tasks on purpose; `None` if it has passed. It only says when
+/// another look is worth it: the stage of the service deployment decides.
 pub(crate) fn kept_until(snapshot: &ServiceSnapshot, rollout: &Rollout) -> Option<Timestamp> {
     let Rollout::Deployment { started_at, .. } = rollout else { return None };
     let until = started_at.saturating_add(snapshot.service.old_tasks_kept).unwrap_or(Timestamp::MAX);
@@ -38,13 +42,20 @@ pub(crate) fn rollout_status(
     blocking_tasks: &[BlockingTask],
     task_counts: &TaskCounts,
 ) -> RolloutStatus {
-    if !snapshot.gaps.is_empty() && blocking_tasks.is_empty() {
+    if pause(snapshot).is_some() {
+        return RolloutStatus::Paused;
+    }
+    let is_undecided = |gap: &Gap| matches!(gap, Gap::ServiceDeployment(_) | Gap::LifecycleStage(_));
+    if snapshot.gaps.iter().any(is_undecided) || !snapshot.gaps.is_empty() && blocking_tasks.is_empty() {
         return RolloutStatus::Unknown;
     }
     let service = &snapshot.service;
     match (&replaced.rollout, blocking_tasks.is_empty()) {
-        (Rollout::None, _) if service.running_count < service.desired_count => RolloutStatus::InProgress,
-        (Rollout::None, _) => RolloutStatus::Steady,
+        (Rollout::CleanUp { .. }, _) if !snapshot.gaps.is_empty() => RolloutStatus::Unknown,
+        (Rollout::None | Rollout::CleanUp { .. }, _) if service.running_count < service.desired_count => {
+            RolloutStatus::InProgress
+        }
+        (Rollout::None | Rollout::CleanUp { .. }, _) => RolloutStatus::Steady,
         (_, true) => RolloutStatus::InProgress,
         (_, false) => {
             let new_tasks_come = replaced.new_tasks_pending > 0
@@ -56,7 +67,7 @@ pub(crate) fn rollout_status(
             let percentages_hold = replaced.new_tasks_missing > 0
                 && task_counts.live >= task_counts.upper_bound
                 && service.running_count <= task_counts.lower_bound;
-            match new_tasks_come || others_leave || percentages_hold {
+            match new_tasks_come || others_leave || percentages_hold || !stops_old_tasks(snapshot) {
                 true => RolloutStatus::WillBlock,
                 false => RolloutStatus::Blocked,
             }

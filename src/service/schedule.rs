@@ -114,8 +114,8 @@ pub(crate) struct RecheckInputs<'a> {
     pub(crate) diagnosis: &'a Diagnosis,
     pub(crate) remediation: &'a RemediationState,
     /// When the time ends for which ECS keeps old tasks on purpose; when a task has been idle for long enough to be
-    /// released.
-    pub(crate) other_moments: [Option<Timestamp>; 2],
+    /// released; when a pause times out.
+    pub(crate) other_moments: [Option<Timestamp>; 3],
 }
 
 impl RecheckInputs<'_> {

@@ -8,11 +8,13 @@ pub mod all_jobs;
 pub mod fixture;
 pub mod managed;
 pub mod read;
+mod service_deployment;
 pub mod services;
 
 use crate::ecs::arn::TaskId;
 use crate::ecs::error::EcsError;
 use crate::ecs::service::{Service, ServiceArn};
+use crate::ecs::service_deployment::ServiceDeployment;
 use crate::store::error::StoreError;
 use crate::task::change::SeenProtection;
 use crate::task::job::{JobKey, Labels};
@@ -26,6 +28,8 @@ pub struct ServiceSnapshot {
     pub at: Timestamp,
     /// The service as ECS describes it.
     pub service: Service,
+    /// The service deployment of the rollout in progress, if it was read.
+    pub service_deployment: Option<ServiceDeployment>,
     /// Its tasks with desired status `RUNNING`, in the order of ECS.
     pub tasks: Vec<TaskSnapshot>,
     /// Reads that failed. Empty if the snapshot is complete.
@@ -46,16 +50,23 @@ pub struct LostTask {
 }
 
 impl ServiceSnapshot {
+    /// A service as ECS describes it, without anything else.
+    pub fn of(service: Service, at: Timestamp) -> Self {
+        Self { at, service, service_deployment: None, tasks: Vec::new(), gaps: Vec::new(), lost: Vec::new() }
+    }
+
     /// A service that ECS does not know, or no longer knows: without tasks.
     pub fn gone(arn: &ServiceArn, at: Timestamp) -> Self {
-        Self { at, service: Service::gone(arn.clone()), tasks: Vec::new(), gaps: Vec::new(), lost: Vec::new() }
+        Self::of(Service::gone(arn.clone()), at)
     }
 
     /// Whether a read failed because ECS throttled it.
     pub fn is_throttled(&self) -> bool {
         self.gaps.iter().any(|gap| match gap {
-            Gap::Tasks(error) | Gap::Descriptions(error) | Gap::Protection(error) => *error == EcsError::Throttled,
-            Gap::Jobs(_) | Gap::Incidents(_) | Gap::TooManyTasks(_) => false,
+            Gap::Tasks(error) | Gap::Descriptions(error) | Gap::Protection(error) | Gap::ServiceDeployment(error) => {
+                *error == EcsError::Throttled
+            }
+            Gap::Jobs(_) | Gap::Incidents(_) | Gap::TooManyTasks(_) | Gap::LifecycleStage(_) => false,
         })
     }
 
@@ -141,6 +152,12 @@ pub enum Gap {
     /// The protection of tasks, or of a part of them.
     #[error("the protection of its tasks could not be read: {0}")]
     Protection(EcsError),
+    /// The service deployment of a rollout that cannot be judged without it.
+    #[error("its service deployment could not be read: {0}")]
+    ServiceDeployment(EcsError),
+    /// The service deployment names no lifecycle stage that taskhold knows.
+    #[error("its deployment is in the lifecycle stage `{0}`, which this version does not know")]
+    LifecycleStage(String),
     /// The jobs of a task.
     #[error("the jobs of a task could not be read: {0}")]
     Jobs(StoreError),

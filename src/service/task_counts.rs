@@ -26,16 +26,22 @@ pub struct TaskCounts {
     pub deployments: u32,
 }
 
+/// ⌊desired × maximum percent⌋.
+pub(crate) fn upper_bound(service: &Service) -> u32 {
+    share(service.desired_count, service.maximum_percent, 0)
+}
+
+fn share(desired: u32, percent: u32, rounding: u64) -> u32 {
+    u32::try_from((u64::from(desired) * u64::from(percent) + rounding) / 100).unwrap_or(u32::MAX)
+}
+
 pub(crate) fn task_counts(snapshot: &ServiceSnapshot, blocking_tasks: usize) -> TaskCounts {
-    let Service { desired_count: desired, minimum_healthy_percent, maximum_percent, .. } = snapshot.service;
-    let share = |percent: u32, rounding: u64| {
-        u32::try_from((u64::from(desired) * u64::from(percent) + rounding) / 100).unwrap_or(u32::MAX)
-    };
-    let upper_bound = share(maximum_percent, 0);
+    let Service { desired_count: desired, minimum_healthy_percent, .. } = snapshot.service;
+    let upper_bound = upper_bound(&snapshot.service);
     let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     TaskCounts {
         desired,
-        lower_bound: share(minimum_healthy_percent, 99),
+        lower_bound: share(desired, minimum_healthy_percent, 99),
         upper_bound,
         live: count(snapshot.tasks.len()),
         protected: count(snapshot.protected().count()),

@@ -1,5 +1,5 @@
-//! `ECS Service Action` and `ECS Deployment State Change` (aws-facts "EventBridge"): what an event about a service
-//! triggers.
+//! `ECS Service Action`, `ECS Deployment State Change` and `ECS Hook State Change` (aws-facts "EventBridge"): what an
+//! event about a service triggers.
 //!
 //! No event proves anything. At most it says that something has started, or may be over. [`EVENT_NAMES`] is the only
 //! table of event names, and a test compares `docs/events.md` with it.
@@ -32,7 +32,7 @@ impl Trigger {
 /// Declares ECS's event names, each with its trigger.
 macro_rules! event_names {
     ($($(#[$doc:meta])* $variant:ident = $name:literal => $trigger:ident,)+) => {
-        /// `eventName` of an event about a service, of both detail-types.
+        /// `eventName` of an event about a service, of any of these detail-types.
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub enum EventName {
             $($(#[$doc])* #[doc = concat!("`", $name, "`")] $variant,)+
@@ -74,11 +74,18 @@ macro_rules! event_names {
 
 event_names! {
     ServiceDeploymentInProgress = "SERVICE_DEPLOYMENT_IN_PROGRESS" => Reconcile,
+    /// Not sent when a user changes the count by hand:
     ServiceDesiredCountUpdated = "SERVICE_DESIRED_COUNT_UPDATED" => Reconcile,
     ServiceRebalancingStarted = "SERVICE_REBALANCING_STARTED" => Reconcile,
     /// The only event about protection. Of type INFO, documented for rebalancing only, and never captured in a
     /// deployment:
     TasksetScaleInFailureByTaskProtection = "TASKSET_SCALE_IN_FAILURE_BY_TASK_PROTECTION" => Reconcile,
+    HookAwaitingAction = "HOOK_AWAITING_ACTION" => Reconcile,
+    HookInProgress = "HOOK_IN_PROGRESS" => ReconcileIfOpen,
+    /// The pause is over, or the function of a Lambda hook has let the deployment continue:
+    HookSucceeded = "HOOK_SUCCEEDED" => Reconcile,
+    HookFailed = "HOOK_FAILED" => Reconcile,
+    HookTimedOut = "HOOK_TIMED_OUT" => Reconcile,
     ServiceDeploymentCompleted = "SERVICE_DEPLOYMENT_COMPLETED" => ReconcileIfOpen,
     ServiceDeploymentFailed = "SERVICE_DEPLOYMENT_FAILED" => ReconcileIfOpen,
     ServiceSteadyState = "SERVICE_STEADY_STATE" => ReconcileIfOpen,

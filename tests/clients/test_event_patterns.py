@@ -21,6 +21,7 @@ REACHES = {
     "ecs-deployment-state-change-completed": "ServiceEvents",
     "ecs-deployment-state-change-failed": "ServiceEvents",
     "ecs-deployment-state-change-in-progress": "ServiceEvents",
+    "ecs-hook-state-change-awaiting-action": "ServiceEvents",
     "ecs-service-action-steady-state": "ServiceEvents",
     "ecs-service-action-task-placement-failure": "ServiceEvents",
     "ecs-service-action-task-protection": "ServiceEvents",

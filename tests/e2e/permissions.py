@@ -60,6 +60,8 @@ class Permissions:
 
     def _resources_of_ecs(self, operation, request):
         kind = {"UpdateTaskProtection": "tasks", "GetTaskProtection": "tasks", "DescribeTasks": "tasks"}.get(operation)
+        if operation == "DescribeServiceDeployments":
+            return request["serviceDeploymentArns"]
         kind = kind or {"DescribeServices": "services", "UpdateService": "service"}.get(operation)
         if kind is None:
             return ["*"]  # a list action has no resource to name

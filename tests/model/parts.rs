@@ -12,6 +12,7 @@ use taskhold::clock::Clock;
 use taskhold::ecs::arn::{ClusterArn, Task, TaskId};
 use taskhold::ecs::error::EcsError;
 use taskhold::ecs::service::{Page, Service, ServiceArn};
+use taskhold::ecs::service_deployment::{ServiceDeployment, ServiceDeploymentArn};
 use taskhold::ecs::task::{StopCause, TaskDescription};
 use taskhold::ecs::{
     Ecs, FailureReason, ProtectedTask, ProtectionAnswer, ProtectionFailure, ProtectionSetting, ServiceReads,
@@ -162,6 +163,13 @@ impl ServiceReads for ScriptedEcs {
 
     async fn list_tasks(&self, service: &ServiceArn, _: Option<&str>) -> Result<Page<TaskId>, EcsError> {
         panic!("unexpected list of the tasks of {service}")
+    }
+
+    async fn describe_service_deployments(
+        &self,
+        arns: &[ServiceDeploymentArn],
+    ) -> Result<Vec<ServiceDeployment>, EcsError> {
+        panic!("unexpected read of {arns:?}")
     }
 
     async fn list_services(&self, _: &Arc<ClusterArn>, _: Option<&str>) -> Result<Page<ServiceArn>, EcsError> {

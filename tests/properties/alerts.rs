@@ -20,7 +20,8 @@ use taskhold::service::refused_task::{RefusalCause, RefusedTask};
 use taskhold::service::rollout::Rollout;
 use taskhold::service::rollout_status::RolloutStatus;
 use taskhold::service::snapshot::JobSnapshot;
-use taskhold::service::suggested_action::{SuggestedAction, shell_quoted};
+use taskhold::service::suggested_action::SuggestedAction;
+use taskhold::service::suggested_action::command::shell_quoted;
 use taskhold::service::tags::{TagFault, TagProblem};
 use taskhold::service::task_counts::TaskCounts;
 
@@ -115,9 +116,16 @@ fn diagnosis() -> impl Strategy<Value = Diagnosis> {
         RolloutStatus::InProgress,
         RolloutStatus::WillBlock,
         RolloutStatus::Blocked,
+        RolloutStatus::Paused,
         RolloutStatus::Unknown,
     ];
-    let sources = vec![DeadlineSource::CloudFormation, DeadlineSource::Tag, DeadlineSource::Setting];
+    let sources = vec![
+        DeadlineSource::CloudFormation,
+        DeadlineSource::LifecycleStage,
+        DeadlineSource::CleanUp,
+        DeadlineSource::Tag,
+        DeadlineSource::Setting,
+    ];
     let forecast = (when(), when()).prop_map(|(by_expiry, by_jobs)| Forecast { by_expiry, by_jobs });
     let deadline = (when(), select(sources)).prop_map(|(at, source)| Deadline { at, source });
     let fault = select(vec![
@@ -152,6 +160,9 @@ fn diagnosis() -> impl Strategy<Value = Diagnosis> {
                 rollout,
                 blocking_tasks,
                 blocked_since,
+                pause: None,
+                paused_until: None,
+                service_deployment: None,
                 forecast,
                 deadline,
                 task_counts,

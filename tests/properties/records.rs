@@ -18,7 +18,7 @@ use taskhold::service::alert::{AlertKind, Transition};
 use taskhold::service::incident::pending::PendingNotification;
 use taskhold::service::incident::scope::IncidentScope;
 use taskhold::service::incident::{Incident, IncidentState};
-use taskhold::service::record::{BlockedSince, ServiceRecord, Watch};
+use taskhold::service::record::{BlockedSince, PausedRollout, ServiceRecord, Watch};
 use taskhold::service::remediation::{RaiseStage, Raised, RemediationNote, RemediationState};
 use taskhold::task::agent_protection::AgentProtection;
 use taskhold::task::attention::{Attention, attention};
@@ -200,21 +200,15 @@ fn incident() -> impl Strategy<Value = Incident> {
 
 fn service_entry() -> impl Strategy<Value = ServiceRecord> {
     let blocked = (text(), any_moment()).prop_map(|(rollout, since)| BlockedSince { rollout, since });
+    let paused = (text(), any_moment()).prop_map(|(rollout, until)| PausedRollout { rollout, until });
     let watch = (option::of(text()), any_moment(), any::<u32>(), maybe_moment())
         .prop_map(|(rollout, started_at, checks, due)| Watch { rollout, started_at, checks, due });
     let tasks = (btree_set(task_id(), 0..4), btree_map(task_id(), any_moment(), 0..4));
     let incidents = btree_map(text(), incident(), 0..4);
-    (option::of(blocked), option::of(watch), maybe_moment(), tasks, remediation(), incidents).prop_map(
-        |(blocked, watch, triggered_at, (refused, idle_seen), remediation, incidents)| ServiceRecord {
-            blocked,
-            watch,
-            triggered_at,
-            refused,
-            idle_seen,
-            remediation,
-            incidents,
-        },
-    )
+    (option::of(blocked), (option::of(paused), option::of(watch)), maybe_moment(), tasks, remediation(), incidents)
+        .prop_map(|(blocked, (paused, watch), triggered_at, (refused, idle_seen), remediation, incidents)| {
+            ServiceRecord { blocked, paused, watch, triggered_at, refused, idle_seen, remediation, incidents }
+        })
 }
 
 fn is_read_as_it_was_stored<E: Serialize + DeserializeOwned + PartialEq + Debug>(

@@ -4,7 +4,7 @@ use super::drawn::text;
 use super::fewer;
 use proptest::prelude::*;
 use std::process::Command;
-use taskhold::service::suggested_action::shell_quoted;
+use taskhold::service::suggested_action::command::shell_quoted;
 
 /// The number of words that a shell parses, and the words, concatenated.
 fn words_of(quoted: &str) -> (usize, Vec<u8>) {

@@ -34,6 +34,7 @@ ANSWERS = {
     "ecs-deployment-state-change-completed.json": "nothing to do for ",
     "ecs-deployment-state-change-failed.json": "nothing to do for ",
     "ecs-deployment-state-change-in-progress.json": f"reconciled service {SERVICE_ARN}: ",
+    "ecs-hook-state-change-awaiting-action.json": f"reconciled service {SERVICE_ARN}: ",
     "ecs-service-action-steady-state.json": "nothing to do for ",
     "ecs-service-action-task-placement-failure.json": "nothing to do for ",
     "ecs-service-action-task-protection.json": f"reconciled service {SERVICE_ARN}: ",

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use taskhold::ecs::arn::{ClusterArn, TaskId};
 use taskhold::ecs::error::EcsError;
 use taskhold::ecs::service::{Page, Service, ServiceArn};
+use taskhold::ecs::service_deployment::{ServiceDeployment, ServiceDeploymentArn};
 use taskhold::ecs::task::TaskDescription;
 use taskhold::ecs::{Ecs, EcsClient, ProtectionAnswer, ProtectionSetting, ServiceReads, ServiceUpdates};
 use taskhold::lambda::function::{Function, Parts};
@@ -66,6 +67,13 @@ impl ServiceReads for AllInProgress {
 
     async fn get_task_protection(&self, cluster: &ClusterArn, tasks: &[TaskId]) -> Result<ProtectionAnswer, EcsError> {
         self.0.get_task_protection(cluster, tasks).await
+    }
+
+    async fn describe_service_deployments(
+        &self,
+        arns: &[ServiceDeploymentArn],
+    ) -> Result<Vec<ServiceDeployment>, EcsError> {
+        self.0.describe_service_deployments(arns).await
     }
 
     async fn list_services(

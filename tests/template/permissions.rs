@@ -118,6 +118,9 @@ fn every_permission_names_its_resource() {
             "SeeServicesOfTheCluster" | "RaiseDesiredCounts" => {
                 ("arn:aws:ecs:eu-west-1:111122223333:service/video/*", &Value::Null)
             }
+            "SeeServiceDeploymentsOfTheCluster" => {
+                ("arn:aws:ecs:eu-west-1:111122223333:service-deployment/video/*", &Value::Null)
+            }
             // List actions and this read have no resource to name; the list actions can be limited to the cluster.
             "ListWithinTheCluster" => ("*", &within),
             "DescribeScalableTargets" => ("*", &Value::Null),

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use taskhold::ecs::arn::{ClusterArn, TaskId};
 use taskhold::ecs::error::EcsError;
 use taskhold::ecs::service::{Page, Service, ServiceArn};
+use taskhold::ecs::service_deployment::{ServiceDeployment, ServiceDeploymentArn};
 use taskhold::ecs::task::TaskDescription;
 use taskhold::ecs::{Ecs, ProtectionAnswer, ProtectionSetting, ServiceReads, ServiceUpdates};
 
@@ -232,6 +233,13 @@ impl ServiceReads for ChaoticEcs {
             result.protected_tasks.pop();
         }
         Ok(result)
+    }
+
+    async fn describe_service_deployments(
+        &self,
+        arns: &[ServiceDeploymentArn],
+    ) -> Result<Vec<ServiceDeployment>, EcsError> {
+        self.read(self.inner.describe_service_deployments(arns)).await
     }
 
     async fn list_services(

@@ -8,7 +8,13 @@ use taskhold::ecs::arn::TaskId;
 use taskhold::ecs::deployment::{
     Deployment, DeploymentController, DeploymentStatus, DeploymentStrategy, RolloutState, TaskSet, TrafficShift,
 };
+use taskhold::ecs::deployment_options::{
+    AlarmOptions, CircuitBreakerOptions, DeploymentOptions, EarlySuccess, OtherOptions, RevisionCleanup,
+};
 use taskhold::ecs::service::{Service, ServiceArn, ServiceEvent, ServiceStatus};
+use taskhold::ecs::service_deployment::{
+    HookAction, HookStatus, LifecycleHook, LifecycleStage, RevisionCounts, ServiceDeployment, ServiceDeploymentStatus,
+};
 use taskhold::ecs::task::{StopCause, TaskDescription};
 
 pub(super) fn service(arn: &ServiceArn, json: &Value) -> Service {
@@ -27,6 +33,8 @@ pub(super) fn service(arn: &ServiceArn, json: &Value) -> Service {
         strategy,
         minimum_healthy_percent: configuration["minimumHealthyPercent"].as_u64().map_or(100, narrow),
         maximum_percent: configuration["maximumPercent"].as_u64().map_or(200, narrow),
+        options: options(configuration),
+        service_deployment: json["currentServiceDeployment"].as_str().and_then(|arn| arn.parse().ok()),
         deployments: list(json, "deployments").map(deployment).collect(),
         task_sets: list(json, "taskSets").map(task_set).collect(),
         events: list(json, "events").map(event).collect(),
@@ -41,6 +49,64 @@ fn shift(configuration: &Value) -> TrafficShift {
         bake_minutes: minutes(&configuration["bakeTimeInMinutes"]).unwrap_or(0),
         linear: linear["stepPercent"].as_f64().zip(minutes(&linear["stepBakeTimeInMinutes"])),
         canary_minutes: minutes(&canary["canaryBakeTimeInMinutes"]),
+    }
+}
+
+fn options(configuration: &Value) -> DeploymentOptions {
+    let is = |json: &Value| json.as_bool().unwrap_or(false);
+    let some = |name: &str| Some(&configuration[name]).filter(|json| !json.is_null());
+    let percent = |json: &Value| json.as_i64().and_then(|percent| i32::try_from(percent).ok());
+    let has_others = list(configuration, "lifecycleHooks").next().is_some()
+        || configuration["bakeTimeInMinutes"].as_i64().is_some_and(|minutes| minutes != 0)
+        || ["linearConfiguration", "canaryConfiguration"].iter().any(|name| some(name).is_some());
+    DeploymentOptions {
+        circuit_breaker: some("deploymentCircuitBreaker").map(|it| CircuitBreakerOptions {
+            enable: is(&it["enable"]),
+            rollback: is(&it["rollback"]),
+            ..CircuitBreakerOptions::default()
+        }),
+        alarms: some("alarms").map(|it| AlarmOptions {
+            names: list(it, "alarmNames").map(text).collect(),
+            enable: is(&it["enable"]),
+            rollback: is(&it["rollback"]),
+        }),
+        early_success: some("earlySuccessCriteria").map(|it| EarlySuccess {
+            enable: is(&it["enable"]),
+            healthy_percent: percent(&it["healthyPercent"]),
+            cleanup: it["sourceServiceRevisionCleanup"].as_str().map(RevisionCleanup::from),
+        }),
+        others: if has_others { OtherOptions::Some } else { OtherOptions::None },
+    }
+}
+
+pub(super) fn service_deployment(json: &Value) -> Option<ServiceDeployment> {
+    let revisions = Some(&json["targetServiceRevision"]).filter(|target| !target.is_null());
+    Some(ServiceDeployment {
+        arn: json["serviceDeploymentArn"].as_str()?.parse().ok()?,
+        status: ServiceDeploymentStatus::from(json["status"].as_str()?),
+        finished_at: date(&json["finishedAt"]),
+        stage: json["lifecycleStage"].as_str().map(LifecycleStage::from),
+        hooks: list(json, "lifecycleHookDetails").map(hook).collect(),
+        rollback_started_at: date(&json["rollback"]["startedAt"]),
+        revisions: revisions.into_iter().chain(list(json, "sourceServiceRevisions")).map(revision).collect(),
+    })
+}
+
+fn hook(json: &Value) -> LifecycleHook {
+    LifecycleHook {
+        id: text(&json["hookId"]),
+        status: HookStatus::from(text(&json["status"]).as_str()),
+        expires_at: date(&json["expiresAt"]),
+        timeout_action: HookAction::from(text(&json["timeoutAction"]).as_str()),
+    }
+}
+
+fn revision(json: &Value) -> RevisionCounts {
+    RevisionCounts {
+        arn: text(&json["arn"]),
+        requested: count(&json["requestedTaskCount"]),
+        running: count(&json["runningTaskCount"]),
+        pending: count(&json["pendingTaskCount"]),
     }
 }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use taskhold::ecs::arn::{ClusterArn, TaskId};
 use taskhold::ecs::error::EcsError;
 use taskhold::ecs::service::{Page, Service, ServiceArn};
+use taskhold::ecs::service_deployment::{ServiceDeployment, ServiceDeploymentArn};
 use taskhold::ecs::task::TaskDescription;
 use taskhold::ecs::{
     Ecs, FailureReason, ProtectedTask, ProtectionAnswer, ProtectionFailure, ProtectionSetting, ServiceReads,
@@ -101,6 +102,15 @@ impl ServiceReads for SimulatedEcs {
         let request = json!({"cluster": cluster.to_string(), "tasks": tasks});
         let answer = self.call("GetTaskProtection", request).await?;
         Ok(protection_answer(&answer))
+    }
+
+    async fn describe_service_deployments(
+        &self,
+        arns: &[ServiceDeploymentArn],
+    ) -> Result<Vec<ServiceDeployment>, EcsError> {
+        let arns: Vec<&str> = arns.iter().map(ServiceDeploymentArn::as_str).collect();
+        let answer = self.call("DescribeServiceDeployments", json!({"serviceDeploymentArns": arns})).await?;
+        Ok(list(&answer, "serviceDeployments").filter_map(described::service_deployment).collect())
     }
 
     async fn list_services(

@@ -16,6 +16,7 @@ use taskhold::config::settings::Config;
 use taskhold::ecs::arn::{ClusterArn, TaskId};
 use taskhold::ecs::error::EcsError;
 use taskhold::ecs::service::{Page, Service, ServiceArn, ServiceStatus};
+use taskhold::ecs::service_deployment::{ServiceDeployment, ServiceDeploymentArn};
 use taskhold::ecs::task::{StopCause, TaskDescription};
 use taskhold::ecs::{Ecs, ProtectedTask, ProtectionAnswer, ProtectionSetting, ServiceReads, TASKS_PER_READ_MAX};
 use taskhold::lambda::function::{Function, Response};
@@ -112,6 +113,13 @@ impl ServiceReads for GrantingEcs {
         let granted = i64::try_from(self.minutes.load(Ordering::Relaxed)).expect("minutes are few");
         let minutes = if granted > 0 { granted } else { 48 * 60 };
         Ok(protected(tasks, Some(StillClock.now() + SignedDuration::from_mins(minutes))))
+    }
+
+    async fn describe_service_deployments(
+        &self,
+        arns: &[ServiceDeploymentArn],
+    ) -> Result<Vec<ServiceDeployment>, EcsError> {
+        panic!("unexpected read of {arns:?}")
     }
 
     async fn list_services(&self, cluster: &Arc<ClusterArn>, _: Option<&str>) -> Result<Page<ServiceArn>, EcsError> {

@@ -47,6 +47,13 @@ macro_rules! reads_no_services {
                 self.protection_of(tasks)
             }
 
+            async fn describe_service_deployments(
+                &self,
+                arns: &[taskhold::ecs::service_deployment::ServiceDeploymentArn],
+            ) -> Result<Vec<taskhold::ecs::service_deployment::ServiceDeployment>, taskhold::ecs::error::EcsError> {
+                panic!("unexpected read of {arns:?}")
+            }
+
             async fn list_services(
                 &self,
                 cluster: &std::sync::Arc<taskhold::ecs::arn::ClusterArn>,

@@ -9,6 +9,7 @@ use std::time::Duration;
 use taskhold::ecs::arn::{ClusterArn, TaskId};
 use taskhold::ecs::error::EcsError;
 use taskhold::ecs::service::{Page, Service, ServiceArn};
+use taskhold::ecs::service_deployment::{ServiceDeployment, ServiceDeploymentArn};
 use taskhold::ecs::task::TaskDescription;
 use taskhold::ecs::{Ecs, ProtectionAnswer, ProtectionSetting, ServiceReads, ServiceUpdates};
 use taskhold::notify::message::AlertMessage;
@@ -110,6 +111,13 @@ impl<P: ServiceReads> ServiceReads for Stepped<P> {
 
     async fn get_task_protection(&self, cluster: &ClusterArn, tasks: &[TaskId]) -> Result<ProtectionAnswer, EcsError> {
         self.around("GetTaskProtection", self.inner.get_task_protection(cluster, tasks)).await
+    }
+
+    async fn describe_service_deployments(
+        &self,
+        arns: &[ServiceDeploymentArn],
+    ) -> Result<Vec<ServiceDeployment>, EcsError> {
+        self.around("DescribeServiceDeployments", self.inner.describe_service_deployments(arns)).await
     }
 
     async fn list_services(

@@ -18,7 +18,7 @@ use taskhold::service::incident::delivery::claim;
 use taskhold::service::incident::pending::PendingNotification;
 use taskhold::service::incident::scope::IncidentScope;
 use taskhold::service::incident::{Incident, IncidentState, Incidents};
-use taskhold::service::record::{BlockedSince, ServiceRecord, Watch};
+use taskhold::service::record::{BlockedSince, PausedRollout, ServiceRecord, Watch};
 use taskhold::service::remediation::{RaiseStage, Raised, RemediationNote, RemediationState};
 use taskhold::task::attention::{Attention, attention};
 use taskhold::task::interruption::InterruptedTask;
@@ -93,6 +93,7 @@ fn service() -> ServiceRecord {
     let raised = Raised { from: 2, to: 4, before: 3, at: at(6), stage: RaiseStage::Raised };
     ServiceRecord {
         blocked: Some(BlockedSince { rollout: rollout.clone(), since: at(1) }),
+        paused: Some(PausedRollout { rollout: rollout.clone(), until: at(1) }),
         watch: Some(Watch { rollout: Some(rollout), started_at: at(0), checks: 3, due: Some(at(7)) }),
         triggered_at: Some(at(0)),
         refused: [task('a'), task('b')].into(),

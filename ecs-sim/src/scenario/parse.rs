@@ -1,12 +1,13 @@
 //! Parses one line of a scenario.
 
+mod deployments;
 mod expectation;
 mod faults;
 mod service;
 mod words;
 
 use super::statement::{AgentReport, EndOfTask, JobLine, Order, Statement, Verb};
-use crate::control_plane::{CircuitBreaker, HookDecision, Variants};
+use crate::control_plane::Variants;
 use faults::{autoscaling, ecs, events, function, operation};
 use service::{service, tag};
 use words::{Parsed, Words, duration, minutes};
@@ -20,14 +21,8 @@ pub(super) fn without_comment(line: &str) -> &str {
 
 /// Parses a line that is not empty.
 pub(super) fn statement(line: &str) -> Parsed<Statement> {
-    if let Some(body) = line.strip_prefix("send ") {
-        return Ok(Statement::Send(body.trim().to_owned()));
-    }
-    if let Some((operation, body)) = line.strip_prefix("ecs answers ").and_then(|rest| rest.split_once(' ')) {
-        return Ok(Statement::EcsAnswers(operation.to_owned(), body.trim().to_owned()));
-    }
-    if let Some(payload) = line.strip_prefix("ask ") {
-        return Ok(Statement::Ask(payload.trim().to_owned()));
+    if let Some(statement) = with_rest(line) {
+        return Ok(statement);
     }
     let mut words = Words(line.split_whitespace().collect());
     let statement = match words.next("a statement")? {
@@ -60,15 +55,7 @@ pub(super) fn statement(line: &str) -> Parsed<Statement> {
         }
         "events" => events(&mut words)?,
         "rebalance" => Statement::Rebalance(words.next("a service")?.to_owned()),
-        "deployment" => deployment(&mut words)?,
-        "continue" => Statement::ContinueDeployment(words.next("a service")?.to_owned(), HookDecision::Continue),
-        "rollback" => Statement::ContinueDeployment(words.next("a service")?.to_owned(), HookDecision::Rollback),
-        "hook" => {
-            words.literal("of")?;
-            let service = words.next("a service")?.to_owned();
-            words.literal("answers")?;
-            Statement::AnswerHook(service, service::decision(&mut words)?)
-        }
+        word @ ("deployment" | "continue" | "rollback" | "hook") => deployments::read(word, &mut words)?,
         "delete" => Statement::Delete(words.next("a service")?.to_owned()),
         "protect" => {
             let task = words.next("a task")?.to_owned();
@@ -101,6 +88,15 @@ pub(super) fn statement(line: &str) -> Parsed<Statement> {
     Ok(statement)
 }
 
+/// A statement whose rest is a body, taken as it is.
+fn with_rest(line: &str) -> Option<Statement> {
+    let rest = |words: &str| line.strip_prefix(words).map(str::trim);
+    let answers = || rest("ecs answers ")?.split_once(' ');
+    let answers = || answers().map(|(of, body)| Statement::EcsAnswers(of.to_owned(), body.trim().to_owned()));
+    let send = || rest("send ").map(|body| Statement::Send(body.to_owned()));
+    send().or_else(|| rest("ask ").map(|payload| Statement::Ask(payload.to_owned()))).or_else(answers)
+}
+
 /// `status of web`: an operator's command about a service.
 fn command(name: &str, words: &mut Words<'_>) -> Parsed<Statement> {
     words.literal("of")?;
@@ -112,23 +108,6 @@ fn needs(words: &mut Words<'_>) -> Parsed<Statement> {
     let text = words.text();
     text.parse::<Variants>().map_err(|error| error.to_string())?;
     Ok(Statement::Needs(text.split_whitespace().map(str::to_owned).collect()))
-}
-
-/// `deployment of web fails [and rolls back]`, `deployment of web is stopped`.
-fn deployment(words: &mut Words<'_>) -> Parsed<Statement> {
-    words.literal("of")?;
-    let service = words.next("a service")?.to_owned();
-    if words.has("is") {
-        words.literal("stopped")?;
-        return Ok(Statement::StopDeployment(service));
-    }
-    words.literal("fails")?;
-    if !words.has("and") {
-        return Ok(Statement::FailDeployment(service, CircuitBreaker::On));
-    }
-    words.literal("rolls")?;
-    words.literal("back")?;
-    Ok(Statement::FailDeployment(service, CircuitBreaker::RollsBack))
 }
 
 fn job(words: &mut Words<'_>) -> Parsed<JobLine> {
@@ -179,7 +158,8 @@ mod tests {
     use super::super::statement::{EventsOfEcs, Expectation};
     use super::*;
     use crate::control_plane::{
-        DeploymentControllerType, DeploymentStage, EarlySuccessCriteria, HookKind, HookSpec, StrategySpec,
+        CircuitBreaker, DeploymentControllerType, DeploymentStage, EarlySuccessCriteria, HookDecision, HookKind,
+        HookSpec, StrategySpec,
     };
     use crate::region::Fault;
 

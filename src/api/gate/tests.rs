@@ -3,6 +3,9 @@
 use super::*;
 use crate::ecs::deployment::{DeploymentStatus, RolloutState};
 use crate::ecs::error::EcsError;
+use crate::ecs::service_deployment::{
+    HookAction, LifecycleHook, LifecycleStage, ServiceDeployment, ServiceDeploymentStatus,
+};
 use crate::service::snapshot::fixture;
 use crate::service::snapshot::{Gap, JobSnapshot, TaskSnapshot};
 use crate::task::job::{JobKey, Labels};
@@ -169,6 +172,27 @@ fn a_deadline_is_met_if_the_forecast_ends_before_it() {
     assert!(matches!(&missed.finding, GateFinding::Waits(why) if why.contains("20 min after")), "{missed:?}");
     let none = found(GateCondition::DeadlineMet, &deploying(task(900, |_| None)));
     assert_eq!(none.finding, GateFinding::Holds, "only protected tasks count");
+}
+
+#[test]
+fn a_gate_ends_before_the_time_of_its_hook() {
+    let hook = |status, minute| LifecycleHook {
+        id: "hook".to_owned(),
+        status,
+        expires_at: Some(at(minute)),
+        timeout_action: HookAction::Rollback,
+    };
+    let mut snapshot = deploying(task(179, Some));
+    snapshot.service_deployment = Some(ServiceDeployment {
+        arn: "arn:aws:ecs:eu-west-1:111122223333:service-deployment/video/web/1".parse().unwrap(),
+        status: ServiceDeploymentStatus::InProgress,
+        finished_at: None,
+        stage: Some(LifecycleStage::PreScaleUp),
+        hooks: vec![hook(HookStatus::Succeeded, 20), hook(HookStatus::InProgress, 60)],
+        rollback_started_at: None,
+        revisions: Vec::new(),
+    });
+    assert_eq!(found(GateCondition::NoLiveJobs, &snapshot).deadline, Some(at(60)));
 }
 
 #[test]

@@ -4,8 +4,15 @@ use crate::ecs::arn::{ClusterArn, TaskId};
 use crate::ecs::deployment::{
     Deployment, DeploymentController, DeploymentStatus, DeploymentStrategy, RolloutState, TaskSet, TrafficShift,
 };
+use crate::ecs::deployment_options::{
+    AlarmOptions, CircuitBreakerOptions, DeploymentOptions, EarlySuccess, FailureThreshold, OtherOptions,
+    RevisionCleanup,
+};
 use crate::ecs::error::EcsError;
 use crate::ecs::service::{Service, ServiceArn, ServiceEvent, ServiceStatus};
+use crate::ecs::service_deployment::{
+    HookAction, HookStatus, LifecycleHook, LifecycleStage, RevisionCounts, ServiceDeployment, ServiceDeploymentStatus,
+};
 use crate::ecs::task::{StopCause, TaskDescription};
 use aws_sdk_ecs::operation::describe_services::DescribeServicesOutput;
 use aws_sdk_ecs::primitives::DateTime;
@@ -53,6 +60,8 @@ pub(crate) fn service(arn: &ServiceArn, described: &types::Service) -> Service {
         strategy,
         minimum_healthy_percent: percent(types::DeploymentConfiguration::minimum_healthy_percent, PERCENT_DEFAULT.0),
         maximum_percent: percent(types::DeploymentConfiguration::maximum_percent, PERCENT_DEFAULT.1),
+        options: configuration.map(options).unwrap_or_default(),
+        service_deployment: described.current_service_deployment().and_then(|arn| arn.parse().ok()),
         deployments: described.deployments().iter().filter_map(deployment).collect(),
         task_sets: described.task_sets().iter().filter_map(task_set).collect(),
         events: described.events().iter().filter_map(event).collect(),
@@ -69,6 +78,70 @@ fn shift(configuration: &types::DeploymentConfiguration) -> TrafficShift {
         linear: linear.map(|it| (it.step_percent().unwrap_or(0.0), minutes(it.step_bake_time_in_minutes()))),
         canary_minutes: canary.map(|it| minutes(it.canary_bake_time_in_minutes())),
     }
+}
+
+/// Members that the pinned SDK does not know are dropped when it reads the answer.
+fn options(configuration: &types::DeploymentConfiguration) -> DeploymentOptions {
+    let circuit_breaker = |it: &types::DeploymentCircuitBreaker| CircuitBreakerOptions {
+        enable: it.enable(),
+        rollback: it.rollback(),
+        reset_on_healthy_task: it.reset_on_healthy_task(),
+        threshold: it
+            .threshold_configuration()
+            .map(|it| FailureThreshold { kind: it.r#type().as_str().to_owned(), value: it.value() }),
+    };
+    let alarms = |it: &types::DeploymentAlarms| AlarmOptions {
+        names: it.alarm_names().to_vec(),
+        enable: it.enable(),
+        rollback: it.rollback(),
+    };
+    let early_success = |it: &types::DeploymentEarlySuccessCriteria| EarlySuccess {
+        enable: it.enable(),
+        healthy_percent: it.healthy_percent(),
+        cleanup: it.source_service_revision_cleanup().map(|word| RevisionCleanup::from(word.as_str())),
+    };
+    let has_others = !configuration.lifecycle_hooks().is_empty()
+        || configuration.bake_time_in_minutes().is_some_and(|minutes| minutes != 0)
+        || configuration.linear_configuration().is_some()
+        || configuration.canary_configuration().is_some();
+    DeploymentOptions {
+        circuit_breaker: configuration.deployment_circuit_breaker().map(circuit_breaker),
+        alarms: configuration.alarms().map(alarms),
+        early_success: configuration.early_success_criteria().map(early_success),
+        others: if has_others { OtherOptions::Some } else { OtherOptions::None },
+    }
+}
+
+/// A service deployment; `None` without an ARN that names one, or without a status.
+pub(crate) fn service_deployment(described: &types::ServiceDeployment) -> Option<ServiceDeployment> {
+    let revisions = described.target_service_revision().into_iter().chain(described.source_service_revisions());
+    Some(ServiceDeployment {
+        arn: described.service_deployment_arn()?.parse().ok()?,
+        status: ServiceDeploymentStatus::from(described.status()?.as_str()),
+        finished_at: described.finished_at().and_then(timestamp),
+        stage: described.lifecycle_stage().map(|stage| LifecycleStage::from(stage.as_str())),
+        hooks: described.lifecycle_hook_details().iter().filter_map(hook).collect(),
+        rollback_started_at: described.rollback().and_then(types::Rollback::started_at).and_then(timestamp),
+        revisions: revisions.filter_map(revision).collect(),
+    })
+}
+
+fn hook(described: &types::DeploymentLifecycleHookDetail) -> Option<LifecycleHook> {
+    Some(LifecycleHook {
+        id: described.hook_id()?.to_owned(),
+        status: HookStatus::from(described.status().map_or("", |status| status.as_str())),
+        expires_at: described.expires_at().and_then(timestamp),
+        timeout_action: HookAction::from(described.timeout_action().map_or("", |action| action.as_str())),
+    })
+}
+
+fn revision(described: &types::ServiceRevisionSummary) -> Option<RevisionCounts> {
+    Some(RevisionCounts {
+        arn: described.arn()?.to_owned(),
+        requested: count(described.requested_task_count()),
+        running: count(described.running_task_count()),
+        pending: count(described.pending_task_count()),
+    })
 }
 
 fn deployment(described: &types::Deployment) -> Option<Deployment> {

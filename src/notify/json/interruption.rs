@@ -2,8 +2,9 @@
 
 use crate::clock::WholeSeconds;
 use crate::notify::json::limits::{VERSION, bytes_left, text};
-use crate::notify::json::parts::{Lists, bounded};
+use crate::notify::json::parts::Lists;
 use crate::notify::json::tasks::{Room, jobs};
+use crate::notify::json::values::bounded;
 use crate::notify::notification::Notification;
 use crate::notify::notification::interruption::jobs as interrupted_jobs;
 use crate::service::alert::{AlertKind, Transition};

@@ -3,7 +3,7 @@
 
 use crate::clock::WholeSeconds;
 use crate::notify::json::limits::text;
-use crate::notify::json::parts::bounded;
+use crate::notify::json::values::bounded;
 use crate::notify::notification::interruption::{jobs, service};
 use crate::service::alert::AlertKind;
 use crate::service::snapshot::JobSnapshot;

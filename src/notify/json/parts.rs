@@ -4,6 +4,8 @@ use crate::clock::WholeSeconds;
 use crate::ecs::TASKS_PER_PROTECTION_CALL_MAX;
 use crate::ecs::arn::{ClusterArn, Task, TaskId};
 use crate::notify::json::limits::{GAPS_MAX, TAG_PROBLEMS_MAX, bytes};
+use crate::notify::json::service_deployment::{pause, service_deployment};
+use crate::notify::json::values::{bounded, present};
 use crate::notify::notification::suggested_action::commands;
 use crate::service::diagnosis::Diagnosis;
 use crate::service::forecast::{Deadline, Forecast};
@@ -21,8 +23,6 @@ use serde_json::{Value, json};
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-/// For one failed read, or for an error message: AWS's text, of any length.
-const TEXT_CHARS_MAX: usize = 500;
 /// The longest key of a tag (Amazon ECS Developer Guide, "Tagging Amazon ECS resources"), so that it can be found.
 const TAG_CHARS_MAX: usize = 128;
 /// For a tag's value: as much as it takes to recognize it.
@@ -38,6 +38,12 @@ pub(crate) struct RolloutReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     blocked_since: Option<WholeSeconds>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    paused: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paused_until: Option<WholeSeconds>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service_deployment: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     forecast: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     deadline: Option<Value>,
@@ -51,6 +57,9 @@ impl From<&Diagnosis> for RolloutReport {
             rollout_status: diagnosis.rollout_status,
             rollout: rollout(&diagnosis.rollout),
             blocked_since: diagnosis.blocked_since.map(Into::into),
+            paused: diagnosis.pause.as_ref().map(pause),
+            paused_until: diagnosis.paused_until.map(Into::into),
+            service_deployment: diagnosis.service_deployment.as_ref().map(service_deployment),
             forecast: expected.map(forecast),
             deadline: diagnosis.deadline.map(|at| deadline(at, expected)),
             task_counts: diagnosis.task_counts,
@@ -62,6 +71,7 @@ fn rollout(rollout: &Rollout) -> Option<Value> {
     let kind = match rollout {
         Rollout::None => return None,
         Rollout::Deployment { .. } => "deployment",
+        Rollout::CleanUp { .. } => "clean-up",
         Rollout::TaskSet { .. } => "task-set",
         Rollout::ScaleIn { .. } => "scale-in",
     };
@@ -99,14 +109,6 @@ pub(crate) fn task_arn(cluster: &Arc<ClusterArn>, id: &TaskId) -> String {
     Task { cluster: cluster.clone(), id: id.clone() }.to_string()
 }
 
-/// An object without the members that are `null`.
-pub(crate) fn present(mut object: Value) -> Value {
-    if let Value::Object(members) = &mut object {
-        members.retain(|_, member| !member.is_null());
-    }
-    object
-}
-
 /// A suggested action with its first commands, and the tasks of those commands.
 pub(crate) fn suggested_action(cluster: &Arc<ClusterArn>, action: &SuggestedAction, commands_max: usize) -> Value {
     let mut report = match action {
@@ -125,6 +127,10 @@ pub(crate) fn suggested_action(cluster: &Arc<ClusterArn>, action: &SuggestedActi
         }
         SuggestedAction::RaiseDesiredCount { to, .. } => json!({"action": "raise-desired-count", "to": to}),
         SuggestedAction::RaiseMaximumPercent { to, .. } => json!({"action": "raise-maximum-percent", "to": to}),
+        SuggestedAction::ContinueDeployment { .. } => json!({"action": "continue-deployment"}),
+        SuggestedAction::RollBackDeployment { .. } => json!({"action": "roll-back-deployment"}),
+        SuggestedAction::StopDeployment { .. } => json!({"action": "stop-deployment"}),
+        SuggestedAction::DeferCleanUp { .. } => json!({"action": "defer-clean-up"}),
     };
     let commands = commands(action);
     let shown = commands.len().min(commands_max);
@@ -133,11 +139,6 @@ pub(crate) fn suggested_action(cluster: &Arc<ClusterArn>, action: &SuggestedActi
         report["commandsOmitted"] = json!(commands.len() - shown);
     }
     report
-}
-
-/// Foreign text, bounded and escaped for a reader.
-pub(crate) fn bounded(text: &str) -> String {
-    escaped(text, TEXT_CHARS_MAX, is_printable)
 }
 
 /// Which lists have a member with the number of omitted entries, named like the list with `Omitted` at the end.

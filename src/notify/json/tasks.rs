@@ -6,7 +6,8 @@
 use crate::clock::WholeSeconds;
 use crate::ecs::arn::ClusterArn;
 use crate::notify::json::limits::{escaped_bytes, sendable};
-use crate::notify::json::parts::{present, task_arn};
+use crate::notify::json::parts::task_arn;
+use crate::notify::json::values::present;
 use crate::notify::task_view::TaskView;
 use crate::service::blocking_task::ProtectedFor;
 use crate::service::refused_task::RefusalCause;

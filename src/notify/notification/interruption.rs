@@ -12,7 +12,7 @@ use crate::notify::wording::{count, time, time_from};
 use crate::service::alert::{AlertKind, Transition};
 use crate::service::forecast::longest_first;
 use crate::service::snapshot::JobSnapshot;
-use crate::service::suggested_action::shell_quoted;
+use crate::service::suggested_action::command::shell_quoted;
 use crate::task::interruption::{InterruptedJob, InterruptedTask, Interruption, StopStage};
 use crate::text::shown_time;
 

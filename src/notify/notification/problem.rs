@@ -2,7 +2,7 @@
 
 use crate::notify::notification::Severity;
 use crate::notify::notification::refused;
-use crate::notify::notification::rollout::{margin, rollout};
+use crate::notify::notification::rollout::{margin, pause, rollout};
 use crate::notify::wording::{count, span, time, time_from};
 use crate::service::alert::{Alert, AlertKind, Transition};
 use crate::service::task_counts::DEPLOYMENTS_MAX;
@@ -47,6 +47,9 @@ pub(crate) fn problem(alert: &Alert) -> String {
             1 => format!("1 protected task {still}blocks its {rollout}"),
             many => format!("{} {still}block its {rollout}", count(many, "protected task")),
         },
+        AlertKind::DeploymentAtRisk if diagnosis.rollout.is_clean_up() && !is_over => {
+            format!("old tasks {still}protected beyond the clean-up of its deployment")
+        }
         AlertKind::DeploymentAtRisk if is_over => "it is no longer about to miss its deadline".to_owned(),
         AlertKind::DeploymentAtRisk if has_missed_its_deadline(alert) => {
             format!("its {rollout} has missed its deadline")
@@ -89,6 +92,7 @@ pub(crate) fn summary(alert: &Alert) -> Vec<String> {
         Some(deadline) => vec![format!("{since} Deadline: {deadline}.")],
     };
     summary.extend(superseded(alert));
+    summary.extend(pause(&alert.diagnosis, alert.at));
     summary.extend(time_passed(alert));
     summary.push(meaning(alert).to_owned());
     summary
@@ -120,6 +124,10 @@ fn meaning(alert: &Alert) -> &'static str {
     match alert.kind {
         AlertKind::DeploymentBlocked => {
             "ECS stops no protected task, and may refuse to protect further ones until this is over."
+        }
+        AlertKind::DeploymentAtRisk if alert.diagnosis.rollout.is_clean_up() => {
+            "The deployment succeeded, and ECS removes its old tasks for two weeks. What ECS does with tasks that are \
+             protected longer is not documented."
         }
         AlertKind::DeploymentAtRisk if has_missed_its_deadline(alert) => {
             "The tool that waited for it may have given up or rolled it back."

@@ -1,7 +1,8 @@
 //! The rollout of a service in sentences: when it can end, its deadline, and the task counts.
 
+use crate::ecs::service_deployment::{HookAction, LifecycleStage};
 use crate::notify::notification::{Section, Text};
-use crate::notify::wording::{span, time_from};
+use crate::notify::wording::{clock, span, time_from};
 use crate::service::diagnosis::Diagnosis;
 use crate::service::forecast::{DEADLINE_TAG, DeadlineSource};
 use crate::service::rollout::Rollout;
@@ -12,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 pub(crate) fn rollout(rollout: &Rollout) -> &'static str {
     match rollout {
         Rollout::None | Rollout::Deployment { .. } => "deployment",
+        Rollout::CleanUp { .. } => "clean-up",
         Rollout::TaskSet { .. } => "task set change",
         Rollout::ScaleIn { .. } => "scale-in",
     }
@@ -27,12 +29,40 @@ pub(crate) fn forecast(diagnosis: &Diagnosis, now: Timestamp) -> Option<Section>
     lines.extend(margins(diagnosis));
     lines.extend(diagnosis.deadline.map(|deadline| match deadline.source {
         DeadlineSource::CloudFormation => {
-            "The deadline is CloudFormation's: after three hours, it fails the update and rolls back.".to_owned()
+            let hours = diagnosis.rollout.started_at().map_or(0, |start| deadline.at.duration_since(start).as_hours());
+            let limit = if hours == 3 { "three hours".to_owned() } else { format!("{hours} hours") };
+            format!("The deadline is CloudFormation's: after {limit}, it fails the update and rolls back.")
+        }
+        DeadlineSource::LifecycleStage => {
+            "The deadline is that of the lifecycle stage: ECS ends a stage after 24 hours.".to_owned()
+        }
+        DeadlineSource::CleanUp => {
+            "The deadline is ECS's: it removes the old tasks of a successful deployment for up to two weeks.".to_owned()
         }
         DeadlineSource::Tag => format!("The deadline is set by the service's tag {DEADLINE_TAG}."),
         DeadlineSource::Setting => "The deadline is set by TASKHOLD_DEADLINE_MINUTES.".to_owned(),
     }));
     Some(Section::Lines(lines.into_iter().map(Text::from).collect()))
+}
+
+/// The pause of the deployment, or that it had one.
+pub(crate) fn pause(diagnosis: &Diagnosis, now: Timestamp) -> Option<String> {
+    let Some(pause) = &diagnosis.pause else {
+        let until = diagnosis.paused_until?;
+        return Some(format!("The deployment was paused until about {}.", clock(until, now)));
+    };
+    let stage = match &pause.stage {
+        // Any other word is AWS's, of any length.
+        None | Some(LifecycleStage::Other(_)) => String::new(),
+        Some(stage) => format!(" at the stage {}", stage.as_str()),
+    };
+    let then = match pause.timeout() {
+        Some((at, HookAction::Continue)) => format!(" It continues by itself at {}.", clock(at, now)),
+        Some((at, HookAction::Rollback)) => format!(" ECS rolls it back at {}.", clock(at, now)),
+        Some((at, HookAction::Other(_))) => format!(" The pause ends at {}.", clock(at, now)),
+        None => String::new(),
+    };
+    Some(format!("The deployment is paused{stage} and waits for a person.{then}"))
 }
 
 /// Both forecasts compared with the deadline.

@@ -40,6 +40,16 @@ fn text(action: &SuggestedAction, alert: &Alert) -> String {
         SuggestedAction::RaiseMaximumPercent { to, .. } => {
             format!("Raise maximumPercent to {to}, so that new tasks fit beside the protected ones:")
         }
+        SuggestedAction::ContinueDeployment { .. } => "Continue the paused deployment:".to_owned(),
+        SuggestedAction::RollBackDeployment { .. } => "Roll the paused deployment back:".to_owned(),
+        SuggestedAction::StopDeployment { .. } => {
+            "Stop the deployment. ECS rolls it back, and the old tasks stay:".to_owned()
+        }
+        SuggestedAction::DeferCleanUp { .. } => {
+            "Let the next deployments succeed without waiting for protected tasks (early success with DEFERRED \
+             cleanup):"
+                .to_owned()
+        }
     }
 }
 
@@ -47,9 +57,11 @@ fn text(action: &SuggestedAction, alert: &Alert) -> String {
 pub(crate) fn commands(action: &SuggestedAction) -> &[String] {
     match action {
         SuggestedAction::Wait { .. } => &[],
-        SuggestedAction::ReleaseIdle { commands, .. } => commands,
-        SuggestedAction::RaiseDesiredCount { command, .. } | SuggestedAction::RaiseMaximumPercent { command, .. } => {
-            std::slice::from_ref(command)
-        }
+        SuggestedAction::ReleaseIdle { commands, .. } | SuggestedAction::ContinueDeployment { commands } => commands,
+        SuggestedAction::RaiseDesiredCount { command, .. }
+        | SuggestedAction::RaiseMaximumPercent { command, .. }
+        | SuggestedAction::RollBackDeployment { command }
+        | SuggestedAction::StopDeployment { command }
+        | SuggestedAction::DeferCleanUp { command } => std::slice::from_ref(command),
     }
 }

@@ -9,10 +9,12 @@ use crate::service::preflight::{PreflightVerdict, preflight};
 use crate::service::rollout as replaced;
 use crate::service::snapshot::fixture;
 use crate::service::snapshot::{Gap, JobSnapshot, Jobs};
-use crate::service::suggested_action::shell_quoted;
+use crate::service::suggested_action::command::shell_quoted;
 use crate::task::job::JobKey;
 use jiff::SignedDuration;
 use std::collections::BTreeMap;
+
+mod service_deployments;
 
 const OLD: &str = "ecs-svc/1";
 const NEW: &str = "ecs-svc/2";
@@ -87,7 +89,7 @@ fn deploying(old: Vec<TaskSnapshot>) -> ServiceSnapshot {
 }
 
 fn judge(snapshot: &ServiceSnapshot) -> Diagnosis {
-    diagnose(snapshot, None, &policy())
+    diagnose(snapshot, Remembered::default(), &policy())
 }
 
 #[test]
@@ -280,7 +282,11 @@ fn the_deadline_is_the_tag_s_else_cloudformation_s_else_the_setting() {
 fn it_is_blocked_since_ecs_first_said_so_or_since_it_was_first_seen() {
     let mut snapshot = deploying(vec![protected(1, OLD, 90)]);
     assert_eq!(judge(&snapshot).blocked_since, Some(at(60)));
-    assert_eq!(diagnose(&snapshot, Some(at(50)), &policy()).blocked_since, Some(at(50)));
+    assert_eq!(
+        diagnose(&snapshot, Remembered { blocked_since: Some(at(50)), ..Remembered::default() }, &policy())
+            .blocked_since,
+        Some(at(50))
+    );
     let say = |minute| ServiceEvent {
         id: format!("{minute}"),
         created_at: at(minute),
@@ -411,15 +417,6 @@ fn orphans_have_no_finish() {
     let diagnosis = judge(&snapshot);
     assert!(diagnosis.forecast.is_some());
     assert_eq!(of_orphans(&snapshot, &diagnosis).forecast, None);
-}
-
-#[test]
-fn old_tasks_that_are_kept_on_purpose_are_not_blocked_until_their_time_is_over() {
-    let mut snapshot = deploying(vec![protected(1, OLD, 90)]);
-    snapshot.service.old_tasks_kept = SignedDuration::from_mins(31);
-    assert_eq!(judge(&snapshot).rollout_status, RolloutStatus::WillBlock, "for one minute more");
-    snapshot.service.old_tasks_kept = SignedDuration::from_mins(30);
-    assert_eq!(judge(&snapshot).rollout_status, RolloutStatus::Blocked);
 }
 
 #[test]

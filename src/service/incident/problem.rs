@@ -38,11 +38,12 @@ pub(crate) fn problems(
     let continued = open(AlertKind::DeploymentBlocked).filter(|incident| incident.scope.continues(&blocking));
     let continued = continued.map(|incident| incident.since);
     let blocked_since = match diagnosis.rollout_status {
+        // The clock of another instance may be behind: what it finds a moment too early resolves nothing.
         RolloutStatus::Blocked => {
             continued.or(diagnosis.blocked_since.filter(|since| now.duration_since(*since) >= policy.blocked_after))
         }
         RolloutStatus::WillBlock => continued,
-        RolloutStatus::Steady | RolloutStatus::InProgress | RolloutStatus::Unknown => None,
+        RolloutStatus::Steady | RolloutStatus::InProgress | RolloutStatus::Paused | RolloutStatus::Unknown => None,
     };
     if let Some(since) = blocked_since {
         add(AlertKind::DeploymentBlocked, since, blocking);
@@ -88,9 +89,17 @@ fn many_deployments_since(snapshot: &ServiceSnapshot, open: Option<&Incident>) -
 }
 
 fn misses_deadline(diagnosis: &Diagnosis) -> bool {
-    let waits = matches!(diagnosis.rollout_status, RolloutStatus::Blocked | RolloutStatus::WillBlock);
-    let margin = diagnosis.deadline.zip(diagnosis.forecast).map(|(deadline, forecast)| deadline.margin(&forecast));
-    waits && margin.is_some_and(|margin| margin.is_negative())
+    let Some((deadline, forecast)) = diagnosis.deadline.zip(diagnosis.forecast) else { return false };
+    if diagnosis.rollout.is_clean_up() {
+        // The jobs may end in time, but ECS does not stop their tasks before their protection ends.
+        return forecast.by_expiry > deadline.at;
+    }
+    match diagnosis.rollout_status {
+        RolloutStatus::Blocked | RolloutStatus::WillBlock | RolloutStatus::Paused => {
+            deadline.margin(&forecast).is_negative()
+        }
+        RolloutStatus::Steady | RolloutStatus::InProgress | RolloutStatus::Unknown => false,
+    }
 }
 
 /// The protected tasks without a live job in the state store, with the end of their last job.

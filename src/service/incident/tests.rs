@@ -36,6 +36,9 @@ fn blocked(forecast: i64) -> Diagnosis {
         rollout: Rollout::Deployment { id: "ecs-svc/2".to_owned(), started_at: at(0) },
         blocking_tasks: Vec::new(),
         blocked_since: Some(at(0)),
+        pause: None,
+        paused_until: None,
+        service_deployment: None,
         forecast: Some(Forecast { by_expiry: at(forecast), by_jobs: at(forecast) }),
         deadline: Some(Deadline { at: at(180), source: DeadlineSource::Setting }),
         task_counts: TaskCounts {
@@ -91,6 +94,14 @@ fn an_incident_opens_once_after_its_time_and_resolves_once() {
     assert!(notified(&mut incidents, 6, &blocked(60)).is_empty());
     assert_eq!(notified(&mut incidents, 7, &steady()), ["deployment-blocked resolved"]);
     assert!(notified(&mut incidents, 8, &steady()).is_empty());
+}
+
+#[test]
+fn an_instance_whose_clock_is_behind_does_not_resolve_what_is_open() {
+    let mut incidents = Incidents::new();
+    assert_eq!(notified(&mut incidents, 5, &blocked(60)), ["deployment-blocked opened"]);
+    assert!(notified(&mut incidents, 4, &blocked(60)).is_empty());
+    assert!(notified(&mut incidents, 6, &blocked(60)).is_empty());
 }
 
 #[test]

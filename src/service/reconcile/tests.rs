@@ -2,6 +2,7 @@
 
 mod accepting;
 mod incidents;
+mod pauses;
 
 use super::*;
 use crate::ecs::deployment::{Deployment, DeploymentStatus, RolloutState};
@@ -317,7 +318,7 @@ fn a_rollout_that_is_blocked_again_is_so_since_the_incident_as_long_as_that_is_n
             scope: IncidentScope::default(),
         };
         record.incidents.insert("key".to_owned(), incident);
-        remember(&mut record, &diagnose(&will_block(70), None, &policy().deadline));
+        remember(&mut record, &diagnose(&will_block(70), Remembered::default(), &policy().deadline));
         record.blocked.map(|blocked| blocked.since.duration_since(at(0)).as_secs())
     };
     assert_eq!(since(false, AlertKind::DeploymentBlocked), Some(60));
@@ -370,17 +371,6 @@ fn a_recheck_is_due_after_a_protection_that_blocks_a_refused_task_and_before_its
     assert_eq!(due_after(Some(refused_task(3)), 200), Some(201));
     let unrenewed = TaskSnapshot { protected_until: Some(at(900)), ..refused_task(3) };
     assert_eq!(due_after(Some(unrenewed), 7200), Some(600));
-}
-
-#[test]
-fn a_check_comes_when_ecs_keeps_old_tasks_no_longer_if_protected_ones_are_among_them() {
-    for (protected, second) in [(0, 960), (2, 500)] {
-        let mut snapshot = deploying(60, protected);
-        snapshot.service.old_tasks_kept = SignedDuration::from_secs(500);
-        let mut record = watched(Some(NEW), 5, Some(60));
-        reconciled(&mut record, &snapshot, Reason::Recheck(at(60)));
-        assert_eq!(due(&record), Some(second), "{protected} protected");
-    }
 }
 
 #[test]

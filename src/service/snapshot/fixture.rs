@@ -11,7 +11,7 @@ pub(crate) fn service(at: Timestamp) -> ServiceSnapshot {
     let cluster = Arc::new("arn:aws:ecs:eu-west-1:111122223333:cluster/video".parse().expect("a cluster's ARN"));
     let arn = ServiceArn::new(cluster, "web").expect("a service's name");
     let service = Service { status: ServiceStatus::Active, desired_count: 2, running_count: 2, ..Service::gone(arn) };
-    ServiceSnapshot { at, service, tasks: Vec::new(), gaps: Vec::new(), lost: Vec::new() }
+    ServiceSnapshot::of(service, at)
 }
 
 /// A deployment that began at `at`, with two desired and running tasks.

@@ -1,4 +1,4 @@
-//! Reads a service: one `DescribeServices`, then pages of a hundred tasks.
+//! Reads a service: one `DescribeServices`, then pages of a hundred tasks, and the service deployment in progress.
 
 use crate::clock::Clock;
 use crate::ecs::arn::{Task, TaskId};
@@ -8,6 +8,7 @@ use crate::ecs::task::TaskDescription;
 use crate::ecs::{ServiceReads, TASKS_PER_READ_MAX};
 use crate::service::rollout::{self, Rollout};
 use crate::service::snapshot::managed::{Managed, is_managed};
+use crate::service::snapshot::service_deployment::add_service_deployment;
 use crate::service::snapshot::{Gap, JobSnapshot, Jobs, LostTask, RejectedJobs, ServiceSnapshot, TaskSnapshot};
 use crate::store::{RECORDS_AT_ONCE, Store};
 use crate::task::attention::is_lost;
@@ -28,7 +29,7 @@ const READS_AT_ONCE: usize = 4;
 
 /// Reads a service. `None` if ECS knows no such service.
 ///
-/// It costs 1 + 3 × ⌈tasks / 100⌉ ECS calls, and one read of the state store for each task that is protected or that
+/// It costs 1 + 3 × ⌈tasks / 100⌉ ECS calls, one more while a deployment is in progress, and one read of the state store for each task that is protected or that
 /// ECS is known to have refused, and in a rollout for each running task.
 ///
 /// # Errors The service itself could not be described. Any other failed read becomes a gap in the snapshot.
@@ -40,10 +41,10 @@ pub async fn read_service(
     refused: &BTreeSet<TaskId>,
 ) -> Result<Option<ServiceSnapshot>, EcsError> {
     let Some(service) = ecs.describe_service(arn).await? else { return Ok(None) };
-    let mut snapshot =
-        ServiceSnapshot { at: clock.now(), service, tasks: Vec::new(), gaps: Vec::new(), lost: Vec::new() };
+    let mut snapshot = ServiceSnapshot::of(service, clock.now());
     let ids = list(ecs, arn, &mut snapshot.gaps).await;
     snapshot.tasks = describe(ecs, arn, &ids, &mut snapshot.gaps).await;
+    add_service_deployment(ecs, &mut snapshot).await;
     add_protection(ecs, arn, &mut snapshot).await;
     add_jobs(store, arn, refused, &mut snapshot).await;
     Ok(Some(snapshot))

@@ -6,6 +6,7 @@ use crate::config::clusters::Clusters;
 use crate::ecs::arn::{ClusterArn, TaskId};
 use crate::ecs::error::EcsError;
 use crate::ecs::service::{Page, Service, ServiceArn};
+use crate::ecs::service_deployment::{ServiceDeployment, ServiceDeploymentArn};
 use crate::ecs::task::{StopCause, TaskDescription};
 use crate::ecs::{Ecs, ProtectedTask, ProtectionAnswer, ProtectionSetting, ServiceReads, ServiceUpdates};
 use crate::metrics::Counts;
@@ -103,6 +104,13 @@ impl ServiceReads for ToldEcs<'_> {
 
     async fn list_tasks(&self, service: &ServiceArn, _: Option<&str>) -> Result<Page<TaskId>, EcsError> {
         panic!("unexpected list of the tasks of {service}")
+    }
+
+    async fn describe_service_deployments(
+        &self,
+        arns: &[ServiceDeploymentArn],
+    ) -> Result<Vec<ServiceDeployment>, EcsError> {
+        panic!("unexpected read of {arns:?}")
     }
 
     async fn list_services(&self, _: &Arc<ClusterArn>, _: Option<&str>) -> Result<Page<ServiceArn>, EcsError> {

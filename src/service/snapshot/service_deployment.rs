@@ -1,0 +1,60 @@
+//! Reads the service deployment of a rollout in progress.
+
+use crate::ecs::ServiceReads;
+use crate::ecs::error::EcsError;
+use crate::ecs::service::Service;
+use crate::ecs::service_deployment::{LifecycleStage, ServiceDeployment};
+use crate::service::rollout::{self, Rollout};
+use crate::service::snapshot::{Gap, ServiceSnapshot};
+use tracing::warn;
+
+/// Adds the service deployment of a deployment in progress. A rolling deployment can be judged without it; any other is
+/// unknown then, so a failed read is a gap.
+pub(super) async fn add_service_deployment(ecs: &dyn ServiceReads, snapshot: &mut ServiceSnapshot) {
+    if !matches!(rollout::replaced(snapshot).rollout, Rollout::Deployment { .. } | Rollout::CleanUp { .. }) {
+        return;
+    }
+    let shifts_traffic = snapshot.service.strategy.shifts_traffic();
+    match read(ecs, &snapshot.service).await {
+        Ok(Some(deployment)) => {
+            let unknown = unknown_stage(&deployment).filter(|_| shifts_traffic);
+            snapshot.gaps.extend(unknown.map(Gap::LifecycleStage));
+            snapshot.service_deployment = Some(deployment);
+        }
+        // Old services have none.
+        Ok(None) if !shifts_traffic => {}
+        Ok(None) => snapshot
+            .gaps
+            .push(Gap::ServiceDeployment(EcsError::Server("DescribeServices names no service deployment".to_owned()))),
+        Err(error) => {
+            let service = &snapshot.service.arn;
+            if matches!(error, EcsError::AccessDenied(_)) {
+                // A stack of an older version.
+                warn!(%service, failure = %error, "the function's role lacks ecs:DescribeServiceDeployments");
+            } else {
+                warn!(%service, failure = %error, "could not read the service deployment");
+            }
+            if shifts_traffic {
+                snapshot.gaps.push(Gap::ServiceDeployment(error));
+            }
+        }
+    }
+}
+
+async fn read(ecs: &dyn ServiceReads, service: &Service) -> Result<Option<ServiceDeployment>, EcsError> {
+    let Some(arn) = &service.service_deployment else { return Ok(None) };
+    let described = ecs.describe_service_deployments(std::slice::from_ref(arn)).await?;
+    let is_it = |deployment: &ServiceDeployment| deployment.arn == *arn;
+    let missing = || EcsError::Server(format!("DescribeServiceDeployments did not answer for `{arn}`"));
+    described.into_iter().find(is_it).map(Some).ok_or_else(missing)
+}
+
+/// The stage of a deployment in progress, if taskhold does not know it; empty if ECS reports none.
+fn unknown_stage(deployment: &ServiceDeployment) -> Option<String> {
+    match &deployment.stage {
+        _ if !deployment.status.is_in_progress() => None,
+        None => Some(String::new()),
+        Some(LifecycleStage::Other(stage)) => Some(stage.clone()),
+        Some(_) => None,
+    }
+}
