@@ -36,9 +36,36 @@ const ORDER_OF_SIMULATOR: [&str; 14] = [
     "commands",
 ];
 
-const ORDER_OF_WORKER: [&str; 19] = [
-    "clock", "duration", "log", "answer", "watch", "http", "agent", "job", "metadata", "holders", "guard", "options",
-    "signals", "child", "no_sqs", "sqs", "queue", "report", "exec",
+const ORDER_OF_WORKER: [&str; 29] = [
+    "clock",
+    "duration",
+    "log",
+    "answer",
+    "watch",
+    "http",
+    "agent",
+    "job",
+    "jobs",
+    "limits",
+    "metadata",
+    "container",
+    "holders",
+    "guard",
+    "protector",
+    "wire",
+    "options",
+    "client",
+    "signals",
+    "child",
+    "no_sqs",
+    "sqs",
+    "queue",
+    "report",
+    "keeper",
+    "server",
+    "serve",
+    "exec",
+    "hooks",
 ];
 
 /// The imports that point up, each with the names of its file and of what it imports.

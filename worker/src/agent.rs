@@ -24,19 +24,19 @@ impl Agent {
 
     /// Asks whether the task is protected.
     pub(crate) async fn state(&self) -> AgentAnswer {
-        self.call(HttpCall { method: Method::GET, url: &self.url, body: String::new() }, CALL_TIME).await
+        self.call(HttpCall { method: Method::GET, url: &self.url, body: String::new(), headers: &[] }, CALL_TIME).await
     }
 
     /// Protects the task for this number of minutes.
     pub(crate) async fn protect(&self, minutes: u64, within: Duration) -> AgentAnswer {
         let body = json!({ "ProtectionEnabled": true, "ExpiresInMinutes": minutes }).to_string();
-        self.call(HttpCall { method: Method::PUT, url: &self.url, body }, within.min(CALL_TIME)).await
+        self.call(HttpCall { method: Method::PUT, url: &self.url, body, headers: &[] }, within.min(CALL_TIME)).await
     }
 
     /// Clears the protection.
     pub(crate) async fn clear(&self) -> AgentAnswer {
         let body = json!({ "ProtectionEnabled": false }).to_string();
-        self.call(HttpCall { method: Method::PUT, url: &self.url, body }, CALL_TIME).await
+        self.call(HttpCall { method: Method::PUT, url: &self.url, body, headers: &[] }, CALL_TIME).await
     }
 
     async fn call(&self, call: HttpCall<'_>, within: Duration) -> AgentAnswer {

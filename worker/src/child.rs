@@ -1,5 +1,6 @@
 //! COMMAND as a child process: started without a shell, in a process group of its own, with the terminal if there is one.
 
+use crate::log::Log;
 use crate::options::SignalTarget;
 use crate::signals;
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
@@ -16,6 +17,8 @@ use std::process::Command;
 pub(crate) struct CommandLine {
     pub(crate) program: OsString,
     pub(crate) arguments: Vec<OsString>,
+    /// Set beside those of this process.
+    pub(crate) variables: Vec<(&'static str, String)>,
 }
 
 /// COMMAND at work.
@@ -31,6 +34,14 @@ pub(crate) struct SpawnError {
     /// As a shell exits then: 127 if there is no such program, 126 if it is none.
     pub(crate) exit_code: u8,
     pub(crate) problem: io::Error,
+}
+
+impl SpawnError {
+    /// Logs that this COMMAND could not be started.
+    pub(crate) fn log(&self, line: &CommandLine, log: Log) {
+        let (program, problem) = (line.program.to_string_lossy(), self.problem.to_string());
+        log.error("cannot start the command", &[("command", &program), ("problem", &problem)]);
+    }
 }
 
 /// How COMMAND ended.
@@ -64,13 +75,14 @@ impl Child {
         // Orphans come to this process even if it is not the first of the container. A kernel that cannot do that is no
         // reason to run nothing.
         let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
-        let spawned = match start(&line.program, &line.arguments) {
+        let variables = &line.variables;
+        let spawned = match start(&line.program, &line.arguments, variables) {
             // As execvp does for scripts without `#!`, and with it every other init.
             Err(error) if error.raw_os_error() == Some(rustix::io::Errno::NOEXEC.raw_os_error()) => {
                 let script = found(&line.program).unwrap_or_else(|| PathBuf::from(&line.program));
                 let mut arguments = vec![script.into_os_string()];
                 arguments.extend(line.arguments.iter().cloned());
-                start(OsStr::new("/bin/sh"), &arguments)
+                start(OsStr::new("/bin/sh"), &arguments, variables)
             }
             spawned => spawned,
         };
@@ -103,9 +115,9 @@ impl Child {
     }
 }
 
-fn start(program: &OsStr, arguments: &[OsString]) -> io::Result<Pid> {
+fn start(program: &OsStr, arguments: &[OsString], variables: &[(&'static str, String)]) -> io::Result<Pid> {
     let mut command = Command::new(program);
-    command.args(arguments).process_group(0);
+    command.args(arguments).envs(variables.iter().cloned()).process_group(0);
     // COMMAND inherits the mask, and must not be deaf to the terminal.
     let of_the_terminal = signals::of_the_terminal();
     of_the_terminal.thread_unblock()?;

@@ -1,9 +1,16 @@
-//! `taskhold-run exec`: protect, start, report, watch, report, clear.
+//! `taskhold-run exec`: protect, start, report, watch, report, clear. If a server runs in the task, it does all of that but
+//! the start.
+
+mod admission;
+mod handed;
+mod running;
 
 use crate::agent::Agent;
 use crate::answer::AgentRefusal;
-use crate::child::{Child, CommandEnd, CommandLine};
+use crate::child::{Child, CommandLine};
+use crate::client::ServerClient;
 use crate::clock;
+use crate::container::{ContainerEnvironment, EXIT_OWN_ERROR, Patience, task_name};
 use crate::guard::{Guard, Sharing};
 use crate::holders::{self, Holder};
 use crate::job::{ReportType, TaskName};
@@ -12,29 +19,12 @@ use crate::metadata::MetadataEndpoint;
 use crate::options::{ExecOptions, IfRefused};
 use crate::queue::JobQueue;
 use crate::report::Reporter;
-use crate::signals::{Arrival, Signals, asks_to_end};
+use crate::signals::Signals;
 use crate::watch::{Known, ProtectionWatch};
-use rustix::process::Signal;
+use admission::{NotStarted, unless_asked_to_end};
+use running::{RunningJob, WatchedGuard, is_stopping};
 use std::io;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
-
-/// The task is not protected, and the options say not to start then (sysexits.h, `EX_TEMPFAIL`).
-const EXIT_REFUSED: u8 = 75;
-/// An error of this program, as of `env` and `docker run`.
-pub(crate) const EXIT_OWN_ERROR: u8 = 125;
-
-/// What the environment says about the container.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct ContainerEnvironment {
-    /// `ECS_AGENT_URI`.
-    pub(crate) agent_uri: Option<String>,
-    /// `ECS_CONTAINER_METADATA_URI_V4`.
-    pub(crate) metadata_uri: Option<String>,
-    /// A name that no other process has.
-    pub(crate) process_name: String,
-}
 
 /// Runs the job. Returns the exit code.
 pub(crate) async fn run(options: ExecOptions, environment: ContainerEnvironment) -> u8 {
@@ -47,24 +37,27 @@ pub(crate) async fn run(options: ExecOptions, environment: ContainerEnvironment)
         }
     };
     let metadata = environment.metadata_uri.as_deref().map(MetadataEndpoint::new);
-    let task = task_name(metadata.as_ref(), log).await;
+    let task = task_name(metadata.as_ref(), Patience::Once, log).await;
+    if let Some(client) = server_of_task(&options, &environment, task.as_ref()).await {
+        return handed::run(options, client, metadata, signals).await;
+    }
     let mut guard = guard(&options, &environment, task.as_ref());
     if guard.is_none() {
         log.warn("running without protection: this is no ECS task, because ECS_AGENT_URI is not set", &[]);
     }
     if let Some(guard_of_job) = &mut guard
-        && let Err(stop) = admit(guard_of_job, &options, &mut signals).await
+        && let Err(stop) = unless_asked_to_end(protect_first(guard_of_job, &options), &mut signals).await
     {
         log.warn("not starting the command", &[("reason", stop.reason)]);
         release(guard).await;
         return stop.exit_code;
     }
-    let line = CommandLine { program: options.program.clone(), arguments: options.arguments.clone() };
+    let line =
+        CommandLine { program: options.program.clone(), arguments: options.arguments.clone(), variables: Vec::new() };
     let child = match Child::spawn(&line, options.signal_target) {
         Ok(child) => child,
         Err(error) => {
-            let fields = [("command", line.program.to_string_lossy()), ("problem", error.problem.to_string().into())];
-            log.error("cannot start the command", &fields.each_ref().map(|(name, value)| (*name, &**value)));
+            error.log(&line, log);
             release(guard).await;
             return error.exit_code;
         }
@@ -76,66 +69,6 @@ pub(crate) async fn run(options: ExecOptions, environment: ContainerEnvironment)
     }
     let job = RunningJob { child, guard: guard.map(WatchedGuard::start), reporter, stop_signal: None };
     finish(job, signals, metadata, log).await
-}
-
-/// A job at work.
-struct RunningJob {
-    child: Child,
-    guard: Option<WatchedGuard>,
-    reporter: Option<Reporter>,
-    /// The last signal that asked COMMAND to end.
-    stop_signal: Option<Signal>,
-}
-
-/// A guard that does its steps beside the job.
-struct WatchedGuard {
-    stop: oneshot::Sender<()>,
-    changes: mpsc::UnboundedReceiver<Known>,
-    keeping: JoinHandle<Guard>,
-}
-
-impl WatchedGuard {
-    fn start(guard: Guard) -> Self {
-        let (stop, stopped) = oneshot::channel();
-        let (changed, changes) = mpsc::unbounded_channel();
-        Self { stop, changes, keeping: tokio::spawn(guard.keep(stopped, changed)) }
-    }
-
-    async fn stop(self) -> Option<Guard> {
-        // It ends with this process only.
-        let _ = self.stop.send(());
-        self.keeping.await.ok()
-    }
-}
-
-impl RunningJob {
-    /// Passes signals on and reports changes of the protection, until COMMAND has ended.
-    async fn ended(&mut self, signals: &mut Signals) -> CommandEnd {
-        loop {
-            let changed = async {
-                match &mut self.guard {
-                    Some(guard) => guard.changes.recv().await,
-                    None => None,
-                }
-            };
-            tokio::select! {
-                arrival = signals.next() => match arrival {
-                    Arrival::Signal(signal) => {
-                        if asks_to_end(signal) {
-                            self.stop_signal = Some(signal);
-                        }
-                        self.child.signal(signal);
-                    }
-                    Arrival::Child => if let Some(end) = self.child.reap() {
-                        return end;
-                    },
-                },
-                Some(known) = changed => if let Some(reporter) = &self.reporter {
-                    reporter.report(ReportType::Heartbeat, &known);
-                },
-            }
-        }
-    }
 }
 
 /// Waits for the end of COMMAND, and reports it.
@@ -163,31 +96,15 @@ async fn finish(mut job: RunningJob, mut signals: Signals, metadata: Option<Meta
     exit_code
 }
 
-/// Whether ECS is stopping the task. Without an answer, a stop signal says so.
-async fn is_stopping(metadata: Option<&MetadataEndpoint>, stop_signal: Option<Signal>) -> bool {
-    let Some(metadata) = metadata else {
-        return false;
-    };
-    match metadata.read().await {
-        Ok(task) => task.is_stopping(),
-        Err(_) => stop_signal.is_some(),
-    }
-}
-
-async fn task_name(metadata: Option<&MetadataEndpoint>, log: Log) -> Option<TaskName> {
-    match metadata?.read().await {
-        Ok(task) => {
-            let name = task.task();
-            if name.is_none() {
-                log.warn("metadata does not name the task and its cluster; the job is not reported", &[]);
-            }
-            name
-        }
-        Err(problem) => {
-            log.warn("cannot read the task's metadata; the job is not reported", &[("problem", &problem)]);
-            None
-        }
-    }
+/// A server that answers for this task, which then is the one writer of its protection.
+async fn server_of_task(
+    options: &ExecOptions,
+    environment: &ContainerEnvironment,
+    task: Option<&TaskName>,
+) -> Option<ServerClient> {
+    environment.agent_uri.as_ref()?;
+    let client = ServerClient::new(options.server.clone(), Some(task?));
+    client.is_there().await.ok().map(|()| client)
 }
 
 fn guard(options: &ExecOptions, environment: &ContainerEnvironment, task: Option<&TaskName>) -> Option<Guard> {
@@ -229,39 +146,7 @@ async fn release(guard: Option<Guard>) {
     }
 }
 
-/// COMMAND is not started.
-struct NotStarted {
-    exit_code: u8,
-    reason: &'static str,
-}
-
-impl NotStarted {
-    fn refused(reason: &'static str) -> Self {
-        Self { exit_code: EXIT_REFUSED, reason }
-    }
-}
-
-/// Requests protection, and waits for it as the options say. A signal that asks to end ends the wait. A request that is on
-/// its way then is given up: the agent sees that and gives up its call to ECS.
-async fn admit(guard: &mut Guard, options: &ExecOptions, signals: &mut Signals) -> Result<(), NotStarted> {
-    let asked_to_end = async {
-        loop {
-            if let Arrival::Signal(signal) = signals.next().await
-                && asks_to_end(signal)
-            {
-                return signal;
-            }
-        }
-    };
-    tokio::select! {
-        admitted = protect_first(guard, options) => admitted,
-        signal = asked_to_end => Err(NotStarted {
-            exit_code: CommandEnd::Killed(signal.as_raw()).exit_code(),
-            reason: "a signal asked this process to end",
-        }),
-    }
-}
-
+/// Requests protection, and waits for it as the options say.
 async fn protect_first(guard: &mut Guard, options: &ExecOptions) -> Result<(), NotStarted> {
     let log = Log { format: options.log_format };
     let give_up_at = options.wait_timeout.map_or(Duration::MAX, |timeout| clock::uptime() + timeout);

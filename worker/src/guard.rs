@@ -3,10 +3,10 @@
 use crate::agent::Agent;
 use crate::answer::{AgentAnswer, AgentProblem};
 use crate::clock;
-use crate::duration::{minutes_up, shown};
+use crate::duration::shown;
 use crate::holders::{DirLock, Holder, Others};
 use crate::log::Log;
-use crate::watch::{GRANT_MAX, Known, News, Now, ProtectionWatch, WatchStep};
+use crate::watch::{GRANT_MAX, Known, News, Now, ProtectionWatch, WatchStep, minutes_until};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
@@ -116,9 +116,7 @@ impl Guard {
         let others = self.others(locked.as_ref());
         let before = clock::uptime();
         let end = self.watch.job_end().max(others.latest_end).min(before + GRANT_MAX);
-        // Protection that ends a minute late hurts nothing, and the clock of ECS may be ahead.
-        let minutes = (minutes_up(end.saturating_sub(before)) + 1).min(minutes_up(GRANT_MAX));
-        let answer = self.agent.protect(minutes, within).await;
+        let answer = self.agent.protect(minutes_until(end, before), within).await;
         drop(locked);
         self.may_be_protected |= !matches!(answer, AgentAnswer::Refused(_));
         let changed = self.watch.requested(answer, end, now());

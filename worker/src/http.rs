@@ -35,6 +35,7 @@ pub(crate) struct HttpCall<'a> {
     pub(crate) method: Method,
     pub(crate) url: &'a str,
     pub(crate) body: String,
+    pub(crate) headers: &'a [(&'static str, String)],
 }
 
 /// Makes a call within a time.
@@ -56,8 +57,11 @@ async fn exchange(call: HttpCall<'_>) -> Result<HttpAnswer, String> {
     let stream = TcpStream::connect((host, authority.port_u16().unwrap_or(80))).await.map_err(in_words)?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(in_words)?;
-    let request = Request::builder()
-        .method(call.method)
+    let mut request = Request::builder().method(call.method);
+    for (name, value) in call.headers {
+        request = request.header(*name, value);
+    }
+    let request = request
         .uri(uri.path_and_query().map_or("/", |path| path.as_str()))
         .header(HOST, authority.as_str())
         .header(CONTENT_TYPE, "application/json")

@@ -2,36 +2,48 @@
 //!
 //! | Module | Holds |
 //! |---|---|
-//! | [`exec`] | the order of everything |
+//! | [`exec`], [`serve`], [`hooks`] | the commands: the order of everything |
 //! | [`watch`], [`answer`], [`job`] | what to do next, what the agent says, what messages say (pure) |
+//! | [`protector`], [`jobs`], [`wire`] | the same for a server with many jobs, and its HTTP interface (pure) |
 //! | [`guard`], [`agent`], [`holders`] | keeps the task protected, together with other processes of the container |
+//! | [`keeper`], [`server`], [`client`] | keeps the task protected for a server's clients |
 //! | [`child`], [`signals`] | COMMAND, as under an init |
 //! | [`report`], [`queue`] | the job's messages |
-//! | [`options`], [`duration`], [`log`], [`metadata`], [`http`], [`clock`] | the rest |
+//! | [`options`], [`limits`], [`duration`], [`log`], [`container`], [`metadata`], [`http`], [`clock`] | the rest |
 
 mod agent;
 mod answer;
 mod child;
+mod client;
 mod clock;
+mod container;
 mod duration;
 mod exec;
 mod guard;
 mod holders;
+mod hooks;
 mod http;
 mod job;
+mod jobs;
+mod keeper;
+mod limits;
 mod log;
 mod metadata;
 #[cfg(not(feature = "sqs"))]
 mod no_sqs;
 mod options;
+mod protector;
 mod queue;
 mod report;
+mod serve;
+mod server;
 mod signals;
 #[cfg(feature = "sqs")]
 mod sqs;
 mod watch;
+mod wire;
 
-use exec::{ContainerEnvironment, EXIT_OWN_ERROR};
+use container::{ContainerEnvironment, EXIT_OWN_ERROR};
 use options::{HELP, ParsedLine};
 use std::hash::{BuildHasher, RandomState};
 use std::io::Write;
@@ -42,15 +54,19 @@ fn main() -> ExitCode {
     match options::parse(arguments, variable, random_name) {
         Ok(ParsedLine::Help) => print(HELP),
         Ok(ParsedLine::Version) => print(concat!("taskhold-run ", env!("CARGO_PKG_VERSION"), "\n")),
-        Ok(ParsedLine::Exec(options)) => {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            match runtime {
-                // It is not dropped: nothing that it may still do in the background is waited for.
-                Ok(runtime) => exit(runtime.block_on(exec::run(*options, container_environment()))),
-                Err(error) => complain(&format!("cannot start: {error}")),
-            }
-        }
+        Ok(ParsedLine::Exec(options)) => run(exec::run(*options, container_environment())),
+        Ok(ParsedLine::Serve(options)) => run(serve::run(*options, container_environment())),
+        Ok(ParsedLine::Hook(options)) => run(hooks::run(*options, container_environment())),
         Err(error) => complain(&error.to_string()),
+    }
+}
+
+/// Runs to the end on this thread.
+fn run(work: impl Future<Output = u8>) -> ExitCode {
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        // It is not dropped: nothing that it may still do in the background is waited for.
+        Ok(runtime) => exit(runtime.block_on(work)),
+        Err(error) => complain(&format!("cannot start: {error}")),
     }
 }
 

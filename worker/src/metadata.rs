@@ -49,7 +49,7 @@ impl MetadataEndpoint {
     /// # Errors
     /// The problem in words.
     pub(crate) async fn read(&self) -> Result<TaskMetadata, String> {
-        let call = HttpCall { method: Method::GET, url: &self.url, body: String::new() };
+        let call = HttpCall { method: Method::GET, url: &self.url, body: String::new(), headers: &[] };
         let answer = http::call(call, CALL_TIME).await.map_err(|problem| problem.to_string())?;
         if answer.status != 200 {
             return Err(format!("HTTP {}", answer.status));

@@ -3,6 +3,7 @@
 //! Moments are times since the machine started ([`crate::clock::uptime`]).
 
 use crate::answer::{AgentAnswer, AgentProblem, AgentRefusal};
+use crate::duration::minutes_up;
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ pub(crate) const GRANT_MAX: Duration = Duration::from_secs(2880 * 60);
 
 /// How much earlier than asked a protection may end and still count as granted in full: the clocks of ECS and of the
 /// container differ, and ECS may cut off seconds.
-const TOLERANCE: Duration = Duration::from_secs(60);
+pub(crate) const TOLERANCE: Duration = Duration::from_secs(60);
 
 /// The end of a protection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -192,6 +193,12 @@ impl ProtectionWatch {
     pub(crate) fn noted_overrun(&mut self) {
         self.overrun_noted = true;
     }
+}
+
+/// The minutes that a request asks for, so that protection lasts until `end` as far as ECS grants at all. Protection that ends
+/// a minute late hurts nothing, and the clock of ECS may be ahead.
+pub(crate) fn minutes_until(end: Duration, now: Duration) -> u64 {
+    (minutes_up(end.saturating_sub(now).min(GRANT_MAX)) + 1).min(minutes_up(GRANT_MAX))
 }
 
 /// The longest that the answer to a request can grant: minutes are rounded up, and one is added.

@@ -1,81 +1,147 @@
-//! The fault table: what the agent does × `--if-refused` → what happens. docs/workers.md has the same rows.
+//! The fault tables: what the agent does × an option → what happens. The cells of docs/workers.md and docs/serve.md are read
+//! and compared with what `exec` and `serve` do.
 
-use crate::stack::{Stack, log};
+use crate::fault_cases::{AgentCase, REFUSAL};
+use crate::served::Served;
+use crate::stack::{Stack, eventually, log};
 use ecs_sim::http::{AgentErrorShape, AgentFault};
 use std::time::{Duration, Instant};
-
-const REFUSAL: &str = r#"{"failure":{"Arn":"a","Detail":null,"Reason":"DEPLOYMENT_BLOCKED"}}"#;
-const NO_SERVICE: &str = r#"{"failure":{"Arn":"a","Detail":null,"Reason":"TASK_NOT_VALID"}}"#;
-const DENIED: &str =
-    r#"{"requestID":"r","error":{"Arn":"a","Code":"AccessDeniedException","Message":"role is not authorized"}}"#;
-const SHORT: &str =
-    r#"{"protection":{"ExpirationDate":"2020-01-01T00:00:00Z","ProtectionEnabled":true,"TaskArn":"a"}}"#;
 
 fn answers(status: u16, body: &str) -> AgentFault {
     AgentFault::Answers { status, body: body.to_owned() }
 }
 
-/// One row: the fault lasts, the options, and then the exit code, whether COMMAND ran, and words of the log.
-struct Row {
-    fault: AgentFault,
-    options: &'static [&'static str],
-    exit_code: i32,
-    logged: &'static [&'static str],
+const UNPROTECTED: &str = "starting the command without protection";
+
+/// A column of the table of `exec`.
+#[derive(Debug, Clone, Copy)]
+enum ExecColumn {
+    Run,
+    Wait,
+    Exit,
 }
 
-fn holds(row: &Row) {
-    let stack = Stack::new();
-    stack.agent().lock().lasting_fault = Some(row.fault.clone());
-    let mut options = vec!["--start-timeout", "1s", "--check-interval", "1s"];
-    options.extend(row.options);
-    let output = stack.exec(&options, &["echo", "COMMAND ran"]).output().unwrap();
-    let log = log(&output);
-    assert_eq!(output.status.code(), Some(row.exit_code), "{log}");
-    assert_eq!(output.stdout == b"COMMAND ran\n", row.exit_code == 0, "{log}");
-    for words in row.logged {
+impl ExecColumn {
+    fn options(self) -> &'static [&'static str] {
+        match self {
+            Self::Run => &[],
+            Self::Wait => &["--if-refused", "wait", "--wait-timeout", "2s"],
+            Self::Exit => &["--if-refused", "exit"],
+        }
+    }
+}
+
+/// What a cell says about the command, in this column and, for *the same*, in those before it.
+fn starts(cells: &[String], column: ExecColumn) -> bool {
+    let cell = &cells[column as usize];
+    match column {
+        ExecColumn::Run => {
+            assert!(cell.contains("start"), "{cell}");
+            true
+        }
+        _ if cell.contains("exits with 75") || cell.contains("does not start") || cell == "asks every minute" => false,
+        _ => {
+            assert!(cell.starts_with("starts"), "{cell}");
+            true
+        }
+    }
+}
+
+fn exec_does_as_documented(case: AgentCase, column: ExecColumn) {
+    let starts = starts(&case.cells("workers.md"), column);
+    for (fault, words) in case.faults() {
+        let stack = Stack::new();
+        stack.agent().lock().lasting_fault.clone_from(&fault);
+        let mut options = vec!["--start-timeout", "1s", "--check-interval", "1s"];
+        options.extend(column.options());
+        let output = stack.exec(&options, &["echo", "COMMAND ran"]).output().unwrap();
+        let log = log(&output);
+        assert_eq!(output.status.code(), Some(if starts { 0 } else { 75 }), "{fault:?}: {log}");
+        assert_eq!(output.stdout == b"COMMAND ran\n", starts, "{log}");
         assert!(log.contains(words), "`{words}` is not in\n{log}");
+        let is_unprotected = starts && case != AgentCase::Grants;
+        assert_eq!(log.contains(UNPROTECTED), is_unprotected, "{log}");
+    }
+}
+
+/// A column of the table of `serve`.
+#[derive(Debug, Clone, Copy)]
+enum ServeColumn {
+    Put,
+    PutInAnyCase,
+}
+
+fn serve_does_as_documented(case: AgentCase, column: ServeColumn) {
+    let cell = &case.cells("serve.md")[column as usize];
+    let body = match column {
+        ServeColumn::Put => "",
+        ServeColumn::PutInAnyCase => r#"{"ifRefused": "run"}"#,
+    };
+    for (fault, words) in case.faults() {
+        let stack = Stack::new();
+        let served = Served::start(&stack, &["--start-timeout", "1s", "--check-interval", "1s"], &[]);
+        stack.agent().lock().lasting_fault.clone_from(&fault);
+        #[expect(clippy::disallowed_methods, reason = "the test measures")]
+        let began = Instant::now();
+        let answer = served.put("a", body);
+        let took = began.elapsed();
+        assert_eq!(answer.status.to_string(), cell[..3], "{fault:?}: {answer:?}");
+        assert_eq!(answer.body["protected"], case == AgentCase::Grants);
+        // A missing answer delays this one.
+        assert_eq!(took >= Duration::from_secs(1), case == AgentCase::Failing, "{fault:?}: {took:?}");
+        if let ServeColumn::Put = column {
+            assert_eq!(cell.contains("after `--start-timeout`"), case == AgentCase::Failing);
+        }
+        let is_recorded = cell.contains("recorded") || case == AgentCase::Grants;
+        assert_eq!((&answer.body["recorded"], served.jobs().len()), (&is_recorded.into(), is_recorded.into()));
+        // The simulated agent notes a request when it has answered it, which a slow one does not.
+        if cell.contains("asked every minute") && !matches!(fault, Some(AgentFault::Slow(_))) {
+            let before = stack.puts().len();
+            eventually("it is asked again", || stack.puts().len() > before);
+        }
+        if cell.contains("not asked again") {
+            std::thread::sleep(Duration::from_millis(1500));
+            assert_eq!(stack.puts().len(), 1);
+        }
+        eventually("the log has the agent's words", || served.log().contains(words));
     }
 }
 
 macro_rules! rows {
-    ($($name:ident: $fault:expr, $options:expr => $exit_code:expr, $logged:expr;)*) => {
-        $(#[test]
-        fn $name() {
-            holds(&Row { fault: $fault, options: &$options, exit_code: $exit_code, logged: &$logged });
-        })*
-    };
+    ($($case:ident: $run:ident, $wait:ident, $exit:ident, $put:ident, $in_any_case:ident;)*) => {$(
+        #[test]
+        fn $run() {
+            exec_does_as_documented(AgentCase::$case, ExecColumn::Run);
+        }
+        #[test]
+        fn $wait() {
+            exec_does_as_documented(AgentCase::$case, ExecColumn::Wait);
+        }
+        #[test]
+        fn $exit() {
+            exec_does_as_documented(AgentCase::$case, ExecColumn::Exit);
+        }
+        #[test]
+        fn $put() {
+            serve_does_as_documented(AgentCase::$case, ServeColumn::Put);
+        }
+        #[test]
+        fn $in_any_case() {
+            serve_does_as_documented(AgentCase::$case, ServeColumn::PutInAnyCase);
+        }
+    )*};
 }
 
-const RUN: [&str; 0] = [];
-const EXIT: [&str; 2] = ["--if-refused", "exit"];
-const WAIT: [&str; 4] = ["--if-refused", "wait", "--wait-timeout", "2s"];
-const UNPROTECTED: &str = "starting the command without protection";
-
 rows! {
-    refused_runs: answers(200, REFUSAL), RUN => 0, ["ECS refused protection reason=\"DEPLOYMENT_BLOCKED\"", UNPROTECTED];
-    refused_exits: answers(200, REFUSAL), EXIT => 75, ["DEPLOYMENT_BLOCKED", "the task is not protected"];
-    refused_waits: answers(200, REFUSAL), WAIT => 75, ["DEPLOYMENT_BLOCKED", "not protected within --wait-timeout"];
-    without_service_runs: answers(200, NO_SERVICE), RUN => 0, ["TASK_NOT_VALID", UNPROTECTED];
-    without_service_does_not_wait: answers(200, NO_SERVICE), ["--if-refused", "wait"] => 75, ["ECS cannot protect this task"];
-    denied_runs: answers(400, DENIED), RUN => 0, ["HTTP 400: AccessDeniedException: role is not authorized", UNPROTECTED];
-    denied_exits: answers(400, DENIED), EXIT => 75, ["AccessDeniedException"];
-    denied_waits: answers(400, DENIED), WAIT => 75, ["AccessDeniedException", "--wait-timeout"];
-    old_agent_runs: answers(404, "404 page not found\n"), RUN => 0, ["HTTP 404: 404 page not found", UNPROTECTED];
-    old_agent_exits: answers(404, "404 page not found\n"), EXIT => 75, ["HTTP 404"];
-    overloaded_runs: answers(429, "You have reached maximum request limit."), RUN => 0,
-        ["HTTP 429: You have reached maximum request limit.", UNPROTECTED];
-    overloaded_exits: answers(429, ""), EXIT => 75, ["HTTP 429"];
-    failing_runs: answers(500, "{}"), RUN => 0, ["HTTP 500", UNPROTECTED];
-    failing_exits: answers(500, "{}"), EXIT => 75, ["HTTP 500"];
-    failing_waits: answers(504, "{}"), WAIT => 75, ["HTTP 504", "--wait-timeout"];
-    slow_runs: AgentFault::Slow(Duration::from_secs(20)), RUN => 0, ["the agent did not answer within", UNPROTECTED];
-    slow_exits: AgentFault::Slow(Duration::from_secs(20)), EXIT => 75, ["the agent did not answer within"];
-    dead_runs: AgentFault::ConnectionLost, RUN => 0, ["the agent cannot be reached", UNPROTECTED];
-    dead_exits: AgentFault::ConnectionLost, EXIT => 75, ["the agent cannot be reached"];
-    nonsense_runs: answers(200, "{}"), RUN => 0, ["the agent's answer cannot be read", UNPROTECTED];
-    nonsense_exits: answers(200, "<html>"), EXIT => 75, ["the agent's answer cannot be read"];
-    too_short_runs: answers(200, SHORT), RUN => 0, ["ECS granted less protection than the job needs", UNPROTECTED];
-    too_short_exits: answers(200, SHORT), EXIT => 75, ["ECS granted less protection"];
+    Grants: granted_runs, granted_does_not_wait, granted_does_not_exit, granted_is_served, granted_is_served_in_any_case;
+    Refuses: refused_runs, refused_waits, refused_exits, refused_is_served, refused_is_served_in_any_case;
+    NoService: without_service_runs, without_service_does_not_wait, without_service_exits, without_service_is_served,
+        without_service_is_served_in_any_case;
+    Denied: denied_runs, denied_waits, denied_exits, denied_is_served, denied_is_served_in_any_case;
+    Old: old_agent_runs, old_agent_waits, old_agent_exits, old_agent_is_served, old_agent_is_served_in_any_case;
+    Failing: failing_runs, failing_waits, failing_exits, failing_is_served, failing_is_served_in_any_case;
+    Nonsense: nonsense_runs, nonsense_waits, nonsense_exits, nonsense_is_served, nonsense_is_served_in_any_case;
+    TooShort: too_short_runs, too_short_waits, too_short_exits, too_short_is_served, too_short_is_served_in_any_case;
 }
 
 #[test]

@@ -45,7 +45,13 @@ fn a_script_without_its_first_line_is_run_by_the_shell_as_execvp_does() {
 
 #[test]
 fn own_errors_exit_with_125() {
-    for arguments in [&["exec"][..], &["exec", "--max-duration", "2 hours", "--", "true"], &["start"], &["--x"]] {
+    for arguments in [
+        &["exec"][..],
+        &["exec", "--max-duration", "2 hours", "--", "true"],
+        &["start"],
+        &["serve", "--port", "x"],
+        &["--x"],
+    ] {
         let output = Command::new(env!("CARGO_BIN_EXE_taskhold-run")).args(arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(125), "{arguments:?}");
         assert!(log(&output).starts_with("taskhold-run: "), "{}", log(&output));

@@ -2,8 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
+mod fault_cases;
 mod faults;
+mod hooks;
 mod init;
+mod limits;
+mod openapi;
+mod served;
+mod serving;
 mod sharing;
 mod stack;
 mod whole_job;

@@ -14,6 +14,7 @@ use tempfile::TempDir;
 
 const CLUSTER: &str = "video";
 const QUEUE: &str = "jobs";
+const NO_SERVER: &str = "http://127.0.0.1:1";
 
 /// One task of a service, whose agent, ECS and queue are simulated in real time.
 pub(crate) struct Stack {
@@ -27,9 +28,18 @@ pub(crate) struct Stack {
 
 impl Stack {
     pub(crate) fn new() -> Self {
+        Self::of_task(0)
+    }
+
+    /// A stack of its own, whose task has another ARN than that of [`Self::new`].
+    pub(crate) fn of_another_task() -> Self {
+        Self::of_task(1)
+    }
+
+    fn of_task(number: usize) -> Self {
         let mut ecs = ControlPlane::new(Setup { now: wall_clock(), ..Setup::default() });
         ecs.create_cluster(CLUSTER);
-        let task = ecs.create_service(ServiceSpec::new(CLUSTER, "encode", 2)).unwrap().remove(0);
+        let task = ecs.create_service(ServiceSpec::new(CLUSTER, "encode", 2)).unwrap().remove(number);
         let mut queues = Queues::new(QueueOrigin::new("eu-west-1", "111122223333"), wall_clock());
         queues.create(QUEUE, QueueSettings::default()).unwrap();
         let services = Arc::new(Mutex::new(Services::new(ecs, queues, wall_clock)));
@@ -51,14 +61,30 @@ impl Stack {
 
     /// `taskhold-run exec` with these options and this command, in a container of the task.
     pub(crate) fn exec(&self, options: &[&str], command: &[&str]) -> Command {
+        self.in_container(outside_ecs(options, command))
+    }
+
+    /// `taskhold-run serve` with these options and this command, in a container of the task, at a free port.
+    pub(crate) fn serve(&self, options: &[&str], command: &[&str]) -> Command {
+        self.in_container(serve_outside_ecs(options, command))
+    }
+
+    /// Gives a command the variables of a container of the task.
+    pub(crate) fn in_container(&self, mut run: Command) -> Command {
         let endpoint = self.server.endpoint();
-        let mut run = outside_ecs(options, command);
         run.env("ECS_AGENT_URI", format!("{endpoint}/api/{}", self.task))
             .env("ECS_CONTAINER_METADATA_URI_V4", format!("{endpoint}/v4/{}", self.task))
             .env("TASKHOLD_STATE_DIR", self.file("state"))
+            // Nothing listens there, unless a test says so.
+            .env("TASKHOLD_SERVER", NO_SERVER)
             .envs([("AWS_ACCESS_KEY_ID", "x"), ("AWS_SECRET_ACCESS_KEY", "x")])
             .env("AWS_ENDPOINT_URL_SQS", &endpoint);
         run
+    }
+
+    /// The ARN of the task.
+    pub(crate) fn task_arn(&self) -> String {
+        format!("arn:aws:ecs:eu-west-1:111122223333:task/{CLUSTER}/{}", self.task)
     }
 
     /// The URL of the job queue.
@@ -124,6 +150,24 @@ pub(crate) fn outside_ecs(options: &[&str], command: &[&str]) -> Command {
     let mut run = Command::new(env!("CARGO_BIN_EXE_taskhold-run"));
     run.arg("exec").args(options).arg("--").args(command);
     run.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).stdin(Stdio::null());
+    run
+}
+
+/// `taskhold-run serve` with these options and this command, and without the variables of a container of ECS.
+pub(crate) fn serve_outside_ecs(options: &[&str], command: &[&str]) -> Command {
+    let mut run = Command::new(env!("CARGO_BIN_EXE_taskhold-run"));
+    run.args(["serve", "--port", "0"]).args(options);
+    if !command.is_empty() {
+        run.arg("--").args(command);
+    }
+    run.env_clear().env("PATH", std::env::var_os("PATH").unwrap());
+    run
+}
+
+/// `taskhold-run` with these arguments, and without the variables of a container of ECS.
+pub(crate) fn taskhold_run(arguments: &[&str]) -> Command {
+    let mut run = Command::new(env!("CARGO_BIN_EXE_taskhold-run"));
+    run.args(arguments).env_clear().env("PATH", std::env::var_os("PATH").unwrap()).stdin(Stdio::null());
     run
 }
 

@@ -1,4 +1,5 @@
 use super::*;
+use std::collections::HashMap;
 
 fn read(arguments: &[&str], variables: &[(&str, &str)]) -> Result<ParsedLine, OptionError> {
     let arguments = arguments.iter().map(OsString::from).collect();
@@ -78,7 +79,7 @@ fn a_missing_or_unknown_command_is_an_error() {
     for arguments in [&["exec"][..], &["exec", "--"], &["exec", "--", ""]] {
         assert!(problem(arguments, &[]).starts_with("there is no COMMAND"), "{arguments:?}");
     }
-    assert!(problem(&["run"], &[]).starts_with("`run` is not a command"));
+    assert!(problem(&["run"], &[]).starts_with("`run` is not a command of taskhold-run; write exec, serve, start"));
     assert!(read(&["exec", "--jobid", "x"], &[]).is_err());
 }
 
@@ -92,11 +93,62 @@ fn a_job_has_as_many_labels_as_the_message_allows() {
 
 #[test]
 fn the_help_names_every_option_and_variable() {
-    for option in WITH_VALUE {
+    for option in [OF_EXEC, OF_SERVE, OF_HOOKS].iter().flat_map(|names| names.with_value) {
         assert!(HELP.contains(&format!("--{option} ")), "{option}");
-        assert!(HELP.contains(&format!("TASKHOLD_{} ", option.to_uppercase().replace('-', "_"))), "{option}");
+        assert!(HELP.contains(&format!("{} ", variable_of(option))), "{option}");
     }
     assert!(matches!(read(&[], &[]), Ok(ParsedLine::Help)));
     assert!(matches!(read(&["exec", "--help"], &[]), Ok(ParsedLine::Help)));
     assert!(matches!(read(&["--version"], &[]), Ok(ParsedLine::Version)));
+}
+
+fn serve(arguments: &[&str], variables: &[(&str, &str)]) -> ServeOptions {
+    match read(arguments, variables) {
+        Ok(ParsedLine::Serve(options)) => *options,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn hook(arguments: &[&str], variables: &[(&str, &str)]) -> HookOptions {
+    match read(arguments, variables) {
+        Ok(ParsedLine::Hook(options)) => *options,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn serve_listens_on_loopback_with_or_without_a_command() {
+    let options = serve(&["serve"], &[]);
+    assert_eq!((options.address.to_string().as_str(), options.command.len()), ("127.0.0.1:9911", 0));
+    assert_eq!((options.linger, options.heartbeat_interval.as_secs()), (Duration::ZERO, 600));
+    let options = serve(&["serve", "--linger", "30s", "--", "celery", "worker"], &[("TASKHOLD_PORT", "8000")]);
+    assert_eq!((options.address.port(), options.linger.as_secs(), options.command.len()), (8000, 30, 2));
+    assert_eq!(serve(&["serve", "--address", "::1"], &[]).address.to_string(), "[::1]:9911");
+}
+
+#[test]
+fn an_address_that_others_can_reach_needs_a_token() {
+    for address in ["0.0.0.0", "::", "10.0.0.7"] {
+        assert!(problem(&["serve", "--address", address], &[]).contains("set TASKHOLD_TOKEN"), "{address}");
+    }
+    let variables = [("TASKHOLD_TOKEN", "0123456789abcdef")];
+    assert_eq!(serve(&["serve", "--address", "0.0.0.0"], &variables).token.as_deref(), Some("0123456789abcdef"));
+    let short = problem(&["serve"], &[("TASKHOLD_TOKEN", "secret")]);
+    assert!(short.contains("at least 16") && !short.contains("secret"), "{short}");
+    assert!(problem(&["serve", "--port", "70000"], &[]).ends_with("is not a port number"));
+}
+
+#[test]
+fn a_hook_names_its_job_and_finds_the_server_of_its_task() {
+    let options = hook(&["start", "--job-id", "a"], &[]);
+    assert_eq!((options.verb, options.if_refused, options.attempt), (HookVerb::Start, IfRefused::Exit, None));
+    assert_eq!(options.server.url, "http://127.0.0.1:9911");
+    assert_eq!(hook(&["heartbeat", "--job-id", "a"], &[("TASKHOLD_PORT", "1")]).server.url, "http://127.0.0.1:1");
+    let options = hook(&["finish", "--job-id", "a", "--outcome", "failure"], &[("TASKHOLD_SERVER", "http://x")]);
+    assert_eq!((options.outcome, options.server.url.as_str()), (JobOutcome::Failure, "http://x"));
+    assert_eq!(problem(&["start"], &[]), "--job-id is missing");
+    assert!(
+        problem(&["finish", "--job-id", "a", "--outcome", "good"], &[]).contains("success, failure or interrupted")
+    );
+    assert!(read(&["finish", "--job-id", "a", "more"], &[]).is_err());
 }

@@ -1,0 +1,129 @@
+//! `taskhold-run start`, `heartbeat` and `finish`, and `exec` beside a server.
+
+use crate::served::Served;
+use crate::serving::refuses;
+use crate::stack::{Stack, Worker, eventually, log, outside_ecs, taskhold_run};
+use std::process::{Command, Output};
+
+/// A hook in a container of the task.
+fn hook(stack: &Stack, served: &Served, arguments: &[&str]) -> Output {
+    let mut run = stack.in_container(taskhold_run(arguments));
+    run.env("TASKHOLD_SERVER", served.url()).output().unwrap()
+}
+
+#[test]
+fn hooks_start_and_finish_a_job() {
+    let stack = Stack::new();
+    let served = Served::start(&stack, &[], &[]);
+    let code = |arguments: &[&str]| {
+        let output = hook(&stack, &served, arguments);
+        output.status.code().unwrap_or_else(|| panic!("{}", log(&output)))
+    };
+    assert_eq!(code(&["start", "--job-id", "build 7/3", "--max-duration", "1h", "--label", "repo=a"]), 0);
+    assert!(stack.is_protected());
+    assert_eq!(served.jobs(), ["build 7/3"]);
+    assert_eq!(code(&["heartbeat", "--job-id", "build 7/3", "--max-duration", "2h"]), 0);
+    assert_eq!(code(&["finish", "--job-id", "build 7/3", "--outcome", "failure"]), 0);
+    assert_eq!(code(&["finish", "--job-id", "never-started"]), 0);
+    eventually("the protection is cleared", || !stack.is_protected());
+}
+
+#[test]
+fn a_refused_start_exits_with_75_unless_the_job_runs_all_the_same() {
+    let stack = Stack::new();
+    let served = Served::start(&stack, &[], &[]);
+    stack.agent().lock().lasting_fault = Some(refuses());
+    let output = hook(&stack, &served, &["start", "--job-id", "a"]);
+    assert_eq!(output.status.code(), Some(75));
+    assert!(log(&output).contains("DEPLOYMENT_BLOCKED"), "{}", log(&output));
+    let output = hook(&stack, &served, &["start", "--job-id", "b", "--if-refused", "run"]);
+    assert_eq!(output.status.code(), Some(0), "{}", log(&output));
+    assert_eq!(served.jobs(), ["b"]);
+    let waiting = ["start", "--job-id", "c", "--if-refused", "wait", "--wait-timeout", "3s", "--check-interval", "1s"];
+    assert_eq!(hook(&stack, &served, &waiting).status.code(), Some(75));
+}
+
+#[test]
+fn a_hook_without_a_server_exits_with_1_and_names_the_address() {
+    let output = taskhold_run(&["start", "--job-id", "a", "--server", "http://127.0.0.1:1"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(log(&output).contains("cannot reach the server at http://127.0.0.1:1"), "{}", log(&output));
+    let output = taskhold_run(&["finish", "--job-id", "a", "--server", "http://127.0.0.1:1"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn a_hook_of_another_task_is_refused() {
+    let (stack, other) = (Stack::new(), Stack::of_another_task());
+    let served = Served::start(&stack, &[], &[]);
+    let output = hook(&other, &served, &["start", "--job-id", "a"]);
+    assert_eq!(output.status.code(), Some(1), "{}", log(&output));
+    assert!(log(&output).contains("this is the server of another task"), "{}", log(&output));
+    assert!(served.jobs().is_empty());
+}
+
+fn exec(stack: &Stack, served: &Served, options: &[&str], command: &[&str]) -> Command {
+    let mut run = stack.exec(options, command);
+    run.env("TASKHOLD_SERVER", served.url());
+    run
+}
+
+#[test]
+fn exec_hands_its_job_to_the_server_of_its_task() {
+    let stack = Stack::new();
+    let served = Served::start(&stack, &[], &[]);
+    let worker = Worker::start(exec(&stack, &served, &["--job-id", "a"], &["cat"]));
+    eventually("the server has the job", || served.jobs() == ["a"]);
+    assert!(stack.is_protected());
+    let output = worker.end();
+    assert_eq!(output.status.code(), Some(0), "{}", log(&output));
+    assert!(served.jobs().is_empty() && log(&output).contains("handing the job over"));
+    eventually("the protection is cleared", || !stack.is_protected());
+    assert_eq!(stack.puts().len(), 2, "all calls are the server's");
+}
+
+#[test]
+fn exec_beside_a_server_does_as_if_refused_says() {
+    let stack = Stack::new();
+    let served = Served::start(&stack, &[], &[]);
+    stack.agent().lock().lasting_fault = Some(refuses());
+    let ran = |options: &[&str]| {
+        let output = exec(&stack, &served, options, &["echo", "ran"]).output().unwrap();
+        (output.status.code().unwrap(), output.stdout == b"ran\n")
+    };
+    assert_eq!(ran(&[]), (0, true));
+    assert_eq!(ran(&["--if-refused", "exit"]), (75, false));
+    assert_eq!(ran(&["--if-refused", "wait", "--wait-timeout", "2s", "--check-interval", "1s"]), (75, false));
+    assert!(served.jobs().is_empty());
+}
+
+#[test]
+fn exec_beside_a_server_passes_exit_codes_on_and_starts_no_missing_command() {
+    let stack = Stack::new();
+    let served = Served::start(&stack, &[], &[]);
+    let code = |command: &[&str]| exec(&stack, &served, &[], command).output().unwrap().status.code();
+    assert_eq!((code(&["sh", "-c", "exit 7"]), code(&["/does/not/exist"])), (Some(7), Some(127)));
+    assert!(served.jobs().is_empty());
+    let worker = Worker::start(exec(&stack, &served, &[], &["cat"]));
+    eventually("the server has the job", || served.jobs().len() == 1);
+    worker.signal("TERM");
+    assert_eq!(worker.end().status.code(), Some(143));
+    assert!(served.jobs().is_empty());
+}
+
+#[test]
+fn exec_protects_its_task_itself_beside_the_server_of_another_task() {
+    let (stack, other) = (Stack::new(), Stack::of_another_task());
+    let served = Served::start(&other, &[], &[]);
+    let output = exec(&stack, &served, &[], &["true"]).output().unwrap();
+    assert_eq!((output.status.code(), stack.puts().len()), (Some(0), 2), "{}", log(&output));
+    assert!(other.puts().is_empty());
+}
+
+#[test]
+fn exec_outside_ecs_looks_for_no_server() {
+    let served = Served::run(crate::stack::serve_outside_ecs(&[], &[]));
+    let output = outside_ecs(&[], &["true"]).env("TASKHOLD_SERVER", served.url()).output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(!log(&output).contains("handing"), "{}", log(&output));
+}
