@@ -38,7 +38,7 @@ announce = test -x $(1) || echo 'Building $(2), which takes minutes the first ti
 quietly = $(if $(wildcard $(1)),--quiet)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-e2e test-load test-clients test-sam test-deploy test-terraform check fmt clippy doc build worker test-worker conformance-worker deploy invoke validate scenario twice sim soak serve bench bench-plan bench-growth bench-calls budgets fuzz prove mutants deny nightly nightly-scenarios nightly-emulators nightly-load nightly-model nightly-runs nightly-soak nightly-fuzz nightly-mutants-reconcilers nightly-mutants-state nightly-bench nightly-worker
+.PHONY: help run test test-e2e test-load test-clients test-sam test-deploy test-terraform check fmt clippy doc build worker test-worker conformance-worker snippets-worker deploy invoke validate scenario twice sim soak serve bench bench-plan bench-growth bench-calls budgets fuzz prove mutants deny nightly nightly-scenarios nightly-emulators nightly-load nightly-model nightly-runs nightly-soak nightly-fuzz nightly-mutants-reconcilers nightly-mutants-state nightly-bench nightly-worker
 
 # Each target names its group: `name: ## use: what it does`.
 help: ## use: list the targets
@@ -110,6 +110,9 @@ test-worker: ## develop: run the tests of taskhold-run without the AWS SDK
 conformance-worker: ## prove: compare taskhold-run as PID 1 with tini and dumb-init, where they are installed (needs unshare)
 	$(CARGO) build --quiet --package taskhold-run --no-default-features
 	worker/tests/conformance $(TARGET)/debug/taskhold-run
+
+snippets-worker: ## prove: run the programs of docs/workers.md and docs/serve.md in every language (installs missing languages with apt-get)
+	CARGO="$(CARGO)" worker/tests/snippets
 
 # With ARCH given the stack changes to it; without it, a stack keeps its own and a new stack gets this machine's.
 # Not $(MAKE) in the recipe itself: `make -n deploy` would deploy.
@@ -236,9 +239,10 @@ nightly-bench: ## prove: measure the function as a process, and in process, and 
 	$(MAKE) --no-print-directory bench-plan
 
 # Installs the inits to compare with, where apt-get can.
-nightly-worker: ## prove: run the conformance tests of taskhold-run with tini and dumb-init
+nightly-worker: ## prove: compare taskhold-run with tini and dumb-init; run its programs in every language
 	command -v tini dumb-init >/dev/null || { apt-get update -qq && apt-get install --yes -qq tini dumb-init; }
 	$(MAKE) --no-print-directory conformance-worker
+	$(MAKE) --no-print-directory snippets-worker
 
 MUTATED = $(foreach glob,$(MUTATE),--file '$(glob)')
 mutants: ## prove: change the pure core in each way that cargo-mutants knows, and see whether a test fails: unit tests first, then promises and properties (hours; needs the network the first time)

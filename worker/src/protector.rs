@@ -134,14 +134,14 @@ impl Protector {
     fn verdict(&self, applicant: &Applicant, now: Duration) -> Option<Verdict> {
         let job = &applicant.application.job;
         let is_known = self.jobs.get(&job.id).is_some();
-        if self.settings.agent == AgentPresence::Absent {
-            return Some(Verdict::OutsideEcs);
-        }
         if !is_known && self.is_draining {
             return Some(Verdict::Draining);
         }
         if !is_known && self.jobs.len() >= JOBS_MAX {
             return Some(Verdict::TooMany);
+        }
+        if self.settings.agent == AgentPresence::Absent {
+            return Some(Verdict::OutsideEcs);
         }
         // What was asked for one minute longer than needed covers the jobs of the next minute without a call.
         let end = (now + job.max).min(now + GRANT_MAX.saturating_sub(TOLERANCE));

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
+mod examples;
 mod fault_cases;
 mod faults;
 mod hooks;
@@ -11,5 +12,6 @@ mod openapi;
 mod served;
 mod serving;
 mod sharing;
+mod snippets;
 mod stack;
 mod whole_job;
