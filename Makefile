@@ -38,7 +38,7 @@ announce = test -x $(1) || echo 'Building $(2), which takes minutes the first ti
 quietly = $(if $(wildcard $(1)),--quiet)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-e2e test-load test-clients test-sam test-deploy test-terraform check fmt clippy doc build worker test-worker conformance-worker snippets-worker deploy invoke validate scenario twice sim soak serve bench bench-plan bench-growth bench-calls budgets fuzz prove mutants deny nightly nightly-scenarios nightly-emulators nightly-load nightly-model nightly-runs nightly-soak nightly-fuzz nightly-mutants-reconcilers nightly-mutants-state nightly-bench nightly-worker
+.PHONY: help run test test-e2e test-load test-clients test-sam test-deploy test-terraform check fmt clippy doc build worker test-worker conformance-worker snippets-worker celery-worker deploy invoke validate scenario twice sim soak serve bench bench-plan bench-growth bench-calls budgets fuzz prove mutants deny nightly nightly-scenarios nightly-emulators nightly-load nightly-model nightly-runs nightly-soak nightly-fuzz nightly-mutants-reconcilers nightly-mutants-state nightly-bench nightly-worker
 
 # Each target names its group: `name: ## use: what it does`.
 help: ## use: list the targets
@@ -113,6 +113,12 @@ conformance-worker: ## prove: compare taskhold-run as PID 1 with tini and dumb-i
 
 snippets-worker: ## prove: run the programs of docs/workers.md and docs/serve.md in every language (installs missing languages with apt-get)
 	CARGO="$(CARGO)" worker/tests/snippets
+
+celery-worker: ## prove: run Celery with a real Redis under taskhold-run serve, and kill its processes at random: make celery-worker SEED=7 (needs Redis and Python 3, and the network the first time)
+	$(CARGO) build --quiet --package taskhold-run --no-default-features
+	$(SIMULATOR) --quiet
+	venv="$$(tests/tools/venv celery)" && "$$venv/bin/python" worker/tests/celery $(TARGET)/debug/taskhold-run \
+		$(TARGET)/debug/ecs-sim --seed $(SEED)
 
 # With ARCH given the stack changes to it; without it, a stack keeps its own and a new stack gets this machine's.
 # Not $(MAKE) in the recipe itself: `make -n deploy` would deploy.
@@ -238,11 +244,13 @@ nightly-bench: ## prove: measure the function as a process, and in process, and 
 	$(MAKE) --no-print-directory bench-growth
 	$(MAKE) --no-print-directory bench-plan
 
-# Installs the inits to compare with, where apt-get can.
-nightly-worker: ## prove: compare taskhold-run with tini and dumb-init; run its programs in every language
-	command -v tini dumb-init >/dev/null || { apt-get update -qq && apt-get install --yes -qq tini dumb-init; }
+# Installs the inits to compare with, and Redis, where apt-get can.
+nightly-worker: ## prove: compare taskhold-run with tini and dumb-init; run its programs in every language, and Celery under it
+	command -v tini >/dev/null && command -v dumb-init >/dev/null && command -v redis-server >/dev/null \
+		|| { apt-get update -qq && apt-get install --yes -qq --no-install-recommends tini dumb-init redis-server; }
 	$(MAKE) --no-print-directory conformance-worker
 	$(MAKE) --no-print-directory snippets-worker
+	$(MAKE) --no-print-directory celery-worker
 
 MUTATED = $(foreach glob,$(MUTATE),--file '$(glob)')
 mutants: ## prove: change the pure core in each way that cargo-mutants knows, and see whether a test fails: unit tests first, then promises and properties (hours; needs the network the first time)
