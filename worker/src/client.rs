@@ -54,9 +54,12 @@ impl ServerClient {
     }
 
     /// Whether a server of this task answers there.
-    pub(crate) async fn is_there(&self) -> Result<(), String> {
-        let answer = self.call(Method::GET, "/healthz", String::new(), HEALTH_TIME).await?;
-        if answer.status == 200 { Ok(()) } else { Err(words(&answer)) }
+    pub(crate) async fn is_there(&self, log: Log) -> bool {
+        let status = self.call(Method::GET, "/healthz", String::new(), HEALTH_TIME).await.map(|answer| answer.status);
+        if status == Ok(401) {
+            log.warn("a server refuses this process; set TASKHOLD_TOKEN", &[("server", &self.access.url)]);
+        }
+        status == Ok(200)
     }
 
     /// Applies for a job until it may start, or may not.

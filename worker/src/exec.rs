@@ -104,7 +104,7 @@ async fn server_of_task(
 ) -> Option<ServerClient> {
     environment.agent_uri.as_ref()?;
     let client = ServerClient::new(options.server.clone(), Some(task?));
-    client.is_there().await.ok().map(|()| client)
+    client.is_there(Log { format: options.log_format }).await.then_some(client)
 }
 
 fn guard(options: &ExecOptions, environment: &ContainerEnvironment, task: Option<&TaskName>) -> Option<Guard> {

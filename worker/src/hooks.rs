@@ -27,7 +27,12 @@ pub(crate) async fn run(options: HookOptions, environment: ContainerEnvironment)
             }
         };
     }
-    let application = Application { job: options.job, attempt: options.attempt, unprotected: Unprotected::Forgotten };
+    let application = Application {
+        job: options.job,
+        max: options.max,
+        attempt: options.attempt,
+        unprotected: Unprotected::Forgotten,
+    };
     let how = Insistence {
         if_refused: options.if_refused,
         wait_timeout: options.wait_timeout,

@@ -105,12 +105,20 @@ impl JobTable {
         self.active.entry(job.declared.id.clone()).insert_entry(job).into_mut()
     }
 
-    /// A job says again that it is at work: its declared end may come later, and never comes earlier.
+    /// A job says again that it is at work: its declared end may come later, and never comes earlier. What it does not say
+    /// stays.
     pub(crate) fn renew(&mut self, declared: DeclaredJob, now: Duration) {
         if let Some(job) = self.active.get_mut(&declared.id) {
             job.end = job.end.max(now + declared.max);
             job.expected_end = declared.expected.map(|expected| now + expected).or(job.expected_end);
-            job.declared = DeclaredJob { attempt: job.declared.attempt, ..declared };
+            job.declared.max = declared.max;
+            job.declared.expected = declared.expected.or(job.declared.expected);
+            if declared.kind.is_some() {
+                job.declared.kind = declared.kind;
+            }
+            if !declared.labels.is_empty() {
+                job.declared.labels = declared.labels;
+            }
         }
     }
 
@@ -211,6 +219,18 @@ mod tests {
         assert_eq!(jobs.latest_end(), Some(NOW + minutes(60)));
         jobs.renew(job("a", 60), NOW + minutes(5));
         assert_eq!((jobs.latest_end(), jobs.len()), (Some(NOW + minutes(65)), 1));
+    }
+
+    #[test]
+    fn a_job_that_is_mentioned_again_keeps_what_the_mention_does_not_say() {
+        let mut jobs = JobTable::default();
+        let labels = BTreeMap::from([("title".to_owned(), "E".to_owned())]);
+        jobs.add(DeclaredJob { kind: Some("encode".to_owned()), labels: labels.clone(), ..job("a", 60) }, NOW);
+        jobs.renew(job("a", 60), NOW);
+        let declared = &jobs.get("a").unwrap().declared;
+        assert_eq!((declared.kind.as_deref(), &declared.labels), (Some("encode"), &labels));
+        jobs.renew(DeclaredJob { kind: Some("mux".to_owned()), ..job("a", 60) }, NOW);
+        assert_eq!(jobs.get("a").unwrap().declared.kind.as_deref(), Some("mux"));
     }
 
     #[test]

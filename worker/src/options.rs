@@ -76,6 +76,8 @@ pub(crate) struct ServeOptions {
 pub(crate) struct HookOptions {
     pub(crate) verb: HookVerb,
     pub(crate) job: DeclaredJob,
+    /// The job's longest duration, if the option is given.
+    pub(crate) max: Option<Duration>,
     pub(crate) attempt: Option<u32>,
     pub(crate) if_refused: IfRefused,
     pub(crate) wait_timeout: Option<Duration>,
@@ -250,6 +252,7 @@ fn hook_options(given: &Given, verb: HookVerb) -> Result<HookOptions, OptionErro
     Ok(HookOptions {
         verb,
         job: given.job(id)?,
+        max: given.duration("max-duration")?,
         attempt: given.attempt()?,
         if_refused: given.if_refused(if_refused)?,
         wait_timeout: given.duration("wait-timeout")?,

@@ -104,7 +104,10 @@ impl Protector {
     }
 
     /// Takes an application. [`Self::decide`] answers it, now or later.
-    pub(crate) fn apply(&mut self, application: Application, now: Duration) -> Ticket {
+    pub(crate) fn apply(&mut self, mut application: Application, now: Duration) -> Ticket {
+        if let (None, Some(job)) = (application.max, self.jobs.get(&application.job.id)) {
+            application.job.max = job.declared.max;
+        }
         self.tickets += 1;
         let ticket = Ticket(self.tickets);
         let deadline = now + self.settings.start_timeout;
@@ -161,7 +164,7 @@ impl Protector {
     /// Records the job of an application whose worker does it: protected, or unprotected as it said. Returns the job if it
     /// starts with that.
     pub(crate) fn record(&mut self, decided: &DecidedApplication, now: Duration) -> Option<ActiveJob> {
-        let Application { job, attempt, unprotected } = &decided.application;
+        let Application { job, attempt, unprotected, .. } = &decided.application;
         if self.jobs.get(&job.id).is_some() {
             self.jobs.renew(job.clone(), now);
             self.follow_jobs();

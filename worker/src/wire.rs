@@ -224,15 +224,16 @@ fn application(id: String, body: &[u8], default_max: Duration) -> Result<Applica
         Some("run") => Unprotected::Recorded,
         Some(_) => return Err("ifRefused is not run or exit".to_owned()),
     };
+    let max = positive("maxDuration", body.max_duration.as_deref())?;
     let job = DeclaredJob {
         id,
         attempt: 1,
-        max: positive("maxDuration", body.max_duration.as_deref())?.unwrap_or(default_max),
+        max: max.unwrap_or(default_max),
         expected: positive("expectedDuration", body.expected_duration.as_deref())?,
         kind: body.kind,
         labels,
     };
-    Ok(Application { job, attempt: body.attempt, unprotected })
+    Ok(Application { job, max, attempt: body.attempt, unprotected })
 }
 
 fn positive(name: &str, text: Option<&str>) -> Result<Option<Duration>, String> {
@@ -256,7 +257,7 @@ pub(crate) fn put_body(application: &Application) -> Value {
     };
     let in_seconds = |duration: Duration| format!("{}s", duration.as_secs().max(1));
     json!({
-        "maxDuration": in_seconds(job.max),
+        "maxDuration": application.max.map(in_seconds),
         "expectedDuration": job.expected.map(in_seconds),
         "kind": job.kind,
         "labels": job.labels,

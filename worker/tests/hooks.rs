@@ -121,9 +121,34 @@ fn exec_protects_its_task_itself_beside_the_server_of_another_task() {
 }
 
 #[test]
+fn exec_without_the_token_of_the_server_says_so_and_protects_its_task_itself() {
+    let stack = Stack::new();
+    let mut run = stack.serve(&[], &[]);
+    run.env("TASKHOLD_TOKEN", "a-secret-of-at-least-16");
+    let served = Served::run(run);
+    let output = exec(&stack, &served, &[], &["true"]).output().unwrap();
+    assert_eq!((output.status.code(), stack.puts().len()), (Some(0), 2));
+    assert!(log(&output).contains("set TASKHOLD_TOKEN"), "{}", log(&output));
+    let mut with_token = exec(&stack, &served, &[], &["true"]);
+    let output = with_token.env("TASKHOLD_TOKEN", "a-secret-of-at-least-16").output().unwrap();
+    assert!(log(&output).contains("handing the job over"), "{}", log(&output));
+}
+
+#[test]
 fn exec_outside_ecs_looks_for_no_server() {
     let served = Served::run(crate::stack::serve_outside_ecs(&[], &[]));
     let output = outside_ecs(&[], &["true"]).env("TASKHOLD_SERVER", served.url()).output().unwrap();
     assert_eq!(output.status.code(), Some(0));
     assert!(!log(&output).contains("handing"), "{}", log(&output));
+}
+
+#[test]
+fn a_heartbeat_without_options_leaves_the_job_as_it_was_declared() {
+    let stack = Stack::new();
+    let served = Served::start(&stack, &[], &[]);
+    hook(&stack, &served, &["start", "--job-id", "a", "--max-duration", "30m", "--kind", "encode"]);
+    assert_eq!(hook(&stack, &served, &["heartbeat", "--job-id", "a"]).status.code(), Some(0));
+    let job = served.call("GET", "/v1/jobs", "").body["jobs"][0].clone();
+    assert_eq!(job["kind"], "encode");
+    assert_eq!(stack.puts().len(), 1, "the server's own maximum of two hours would need a second request");
 }

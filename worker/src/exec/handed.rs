@@ -52,7 +52,8 @@ async fn admit(client: &ServerClient, options: &ExecOptions) -> Result<(), NotSt
     let log = Log { format: options.log_format };
     // The server counts the attempts of a job that says none.
     let attempt = Some(options.job.attempt).filter(|attempt| *attempt > 1);
-    let application = Application { job: options.job.clone(), attempt, unprotected: Unprotected::Forgotten };
+    let job = options.job.clone();
+    let application = Application { max: Some(job.max), job, attempt, unprotected: Unprotected::Forgotten };
     let how = Insistence {
         if_refused: options.if_refused,
         wait_timeout: options.wait_timeout,

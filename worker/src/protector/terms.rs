@@ -29,6 +29,8 @@ pub(crate) enum AgentPresence {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Application {
     pub(crate) job: DeclaredJob,
+    /// Its longest duration, if the worker says so. Otherwise, a job that is at work already keeps its own.
+    pub(crate) max: Option<Duration>,
     /// Which attempt it is, if the worker says so.
     pub(crate) attempt: Option<u32>,
     pub(crate) unprotected: Unprotected,

@@ -37,7 +37,7 @@ fn application(id: &str, max: u64) -> Application {
         kind: None,
         labels: BTreeMap::new(),
     };
-    Application { job, attempt: None, unprotected: Unprotected::Forgotten }
+    Application { max: Some(job.max), job, attempt: None, unprotected: Unprotected::Forgotten }
 }
 
 fn in_any_case(id: &str, max: u64) -> Application {
@@ -322,6 +322,14 @@ fn after_a_refusal_the_task_takes_no_work_for_one_check_interval() {
     protector.answered(&refused(), now(0));
     assert_eq!(protector.closed_for(secs(59)), Some("DEPLOYMENT_BLOCKED".to_owned()));
     assert_eq!(protector.closed_for(secs(60)), None);
+}
+
+#[test]
+fn a_heartbeat_that_declares_no_duration_extends_the_job_by_its_own() {
+    let mut protector = busy(HOUR);
+    protector.apply(Application { max: None, ..application("first", 9 * HOUR) }, secs(10));
+    assert!(matches!(verdicts(&mut protector, 10)[..], [Verdict::Protected(_)]));
+    assert_eq!(protector.jobs().latest_end(), Some(secs(HOUR + 10)));
 }
 
 #[test]
