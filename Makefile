@@ -38,7 +38,7 @@ announce = test -x $(1) || echo 'Building $(2), which takes minutes the first ti
 quietly = $(if $(wildcard $(1)),--quiet)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-e2e test-load test-clients test-sam test-deploy test-terraform check fmt clippy doc build worker test-worker conformance-worker snippets-worker celery-worker deploy invoke validate scenario twice sim soak serve bench bench-plan bench-growth bench-calls budgets fuzz prove mutants deny nightly nightly-scenarios nightly-emulators nightly-load nightly-model nightly-runs nightly-soak nightly-fuzz nightly-mutants-reconcilers nightly-mutants-state nightly-bench nightly-worker
+.PHONY: help run test test-e2e test-load test-clients test-sam test-deploy test-terraform check fmt clippy doc build worker test-worker conformance-worker snippets-worker figures-worker celery-worker deploy invoke validate scenario twice sim soak serve bench bench-plan bench-growth bench-calls budgets fuzz prove mutants deny nightly nightly-scenarios nightly-emulators nightly-load nightly-model nightly-runs nightly-soak nightly-fuzz nightly-mutants-reconcilers nightly-mutants-state nightly-bench nightly-worker
 
 # Each target names its group: `name: ## use: what it does`.
 help: ## use: list the targets
@@ -113,6 +113,10 @@ conformance-worker: ## prove: compare taskhold-run as PID 1 with tini and dumb-i
 
 snippets-worker: ## prove: run the programs of docs/workers.md and docs/serve.md in every language (installs missing languages with apt-get)
 	CARGO="$(CARGO)" worker/tests/snippets
+
+figures-worker: ## prove: measure the size, the memory and the start of taskhold-run beside tini (needs Linux, Python 3, tini; minutes the first time)
+	$(CARGO) build --quiet --release --package taskhold-run
+	worker/tests/figures $(TARGET)/release/taskhold-run $(RUNS)
 
 celery-worker: ## prove: run Celery with a real Redis under taskhold-run serve, and kill its processes at random: make celery-worker SEED=7 (needs Redis and Python 3, and the network the first time)
 	$(CARGO) build --quiet --package taskhold-run --no-default-features
@@ -245,12 +249,13 @@ nightly-bench: ## prove: measure the function as a process, and in process, and 
 	$(MAKE) --no-print-directory bench-plan
 
 # Installs the inits to compare with, and Redis, where apt-get can.
-nightly-worker: ## prove: compare taskhold-run with tini and dumb-init; run its programs in every language, and Celery under it
+nightly-worker: ## prove: compare taskhold-run with tini and dumb-init; its figures, its programs in every language, Celery under it
 	command -v tini >/dev/null && command -v dumb-init >/dev/null && command -v redis-server >/dev/null \
 		|| { apt-get update -qq && apt-get install --yes -qq --no-install-recommends tini dumb-init redis-server; }
 	$(MAKE) --no-print-directory conformance-worker
 	$(MAKE) --no-print-directory snippets-worker
 	$(MAKE) --no-print-directory celery-worker
+	$(MAKE) --no-print-directory figures-worker
 
 MUTATED = $(foreach glob,$(MUTATE),--file '$(glob)')
 mutants: ## prove: change the pure core in each way that cargo-mutants knows, and see whether a test fails: unit tests first, then promises and properties (hours; needs the network the first time)

@@ -89,7 +89,7 @@ impl Keeper {
         }
     }
 
-    /// Serves until it is told to leave. Then it waits until the ends of jobs are reported, and clears the protection unless
+    /// Serves until the order to leave. Then it waits until the ends of jobs are reported, and clears the protection unless
     /// a job is still at work.
     pub(crate) async fn run(mut self, mut orders: mpsc::Receiver<KeeperOrder>) {
         let mut call: Option<AgentCall> = None;

@@ -8,7 +8,7 @@ const LABELS_MAX: usize = 8;
 const LABEL_NAME_CHARS_MAX: usize = 64;
 const LABEL_VALUE_CHARS_MAX: usize = 128;
 
-/// What is wrong with a job's id.
+/// The problem of a job's id, if it has one.
 pub(crate) fn problem_of_id(id: &str) -> Option<String> {
     if id.is_empty() || id.chars().count() > JOB_ID_CHARS_MAX {
         return Some(format!("does not have 1 to {JOB_ID_CHARS_MAX} characters"));
@@ -16,13 +16,13 @@ pub(crate) fn problem_of_id(id: &str) -> Option<String> {
     id.chars().any(char::is_control).then(|| "has control characters; use printable ones".to_owned())
 }
 
-/// What is wrong with a kind of job.
+/// The problem of a kind of job, if it has one.
 pub(crate) fn problem_of_kind(kind: &str) -> Option<String> {
     let is_fine = kind.chars().count() <= KIND_CHARS_MAX && !kind.chars().any(char::is_control);
     (!is_fine).then(|| format!("is longer than {KIND_CHARS_MAX} characters, or has control characters"))
 }
 
-/// What is wrong with a label.
+/// The problem of a label, if it has one.
 pub(crate) fn problem_of_label(name: &str, value: &str) -> Option<String> {
     if name.is_empty() || name.chars().count() > LABEL_NAME_CHARS_MAX {
         return Some(format!("does not have a name of 1 to {LABEL_NAME_CHARS_MAX} characters"));
@@ -31,7 +31,7 @@ pub(crate) fn problem_of_label(name: &str, value: &str) -> Option<String> {
     is_long.then(|| format!("has a value of more than {LABEL_VALUE_CHARS_MAX} characters"))
 }
 
-/// What is wrong with the number of labels.
+/// The problem of the number of labels, if it has one.
 pub(crate) fn problem_of_labels(labels: &BTreeMap<String, String>) -> Option<String> {
     (labels.len() > LABELS_MAX).then(|| format!("is one label too many; a job has at most {LABELS_MAX}"))
 }

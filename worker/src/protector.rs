@@ -146,7 +146,7 @@ impl Protector {
         if self.settings.agent == AgentPresence::Absent {
             return Some(Verdict::OutsideEcs);
         }
-        // What was asked for one minute longer than needed covers the jobs of the next minute without a call.
+        // Each request asks for a minute more than needed, so the jobs of the next minute need no call.
         let end = (now + job.max).min(now + GRANT_MAX.saturating_sub(TOLERANCE));
         if let Some(expiry) = self.standing.filter(|expiry| expiry.moment >= end) {
             return Some(Verdict::Protected(expiry));

@@ -36,7 +36,8 @@ impl SharedQueue {
 
     async fn send(&self, body: &str) -> Result<(), String> {
         let _permit = self.sends.acquire().await.map_err(|error| error.to_string())?;
-        self.queue.send(body).await
+        // The future of a call is large, and each job would keep room for one.
+        Box::pin(self.queue.send(body)).await
     }
 }
 

@@ -150,7 +150,7 @@ fn response(reply: ApiReply) -> Response<Full<Bytes>> {
     if let Some(methods) = allow {
         headers.insert(ALLOW, hyper::header::HeaderValue::from_static(methods));
     }
-    // What is left of a request that was not read must not be taken for the next one.
+    // The rest of a request that was not read must not be taken for the next one.
     if [401, 408, 413, 421].contains(&status) {
         headers.insert(CONNECTION, hyper::header::HeaderValue::from_static("close"));
     }

@@ -127,7 +127,7 @@ struct PutBody {
 /// Reads a request. A job that declares no duration gets this one.
 ///
 /// # Errors
-/// The answer that says what is wrong with it.
+/// The answer that names the problem.
 pub(crate) fn parse(request: RawRequest<'_>, default_max: Duration) -> Result<ApiRequest, ApiReply> {
     let RawRequest { method, path, query, body } = request;
     let other_method = |allow| Err(ApiReply { allow: Some(allow), ..ApiReply::because(405, format!("use {allow}")) });

@@ -48,7 +48,7 @@ fn a_job_has_exactly_the_fields_of_the_document() {
     assert_eq!(fields, documented.keys().map(String::as_str).collect());
 }
 
-/// Checks answers against the document, and notes what was seen of it.
+/// Checks answers against the document, and notes which parts of it occurred.
 struct Checked {
     document: Value,
     /// Method, path and status.

@@ -100,7 +100,7 @@ fn a_client_that_went_away_before_the_answer_has_no_job() {
         served.log().contains("serving") && stack.agent().lock().faults.is_empty()
     });
     drop(stream);
-    eventually("what was granted is cleared", || stack.puts() == [(true, Some(200)), (false, Some(200))]);
+    eventually("the protection is cleared", || stack.puts() == [(true, Some(200)), (false, Some(200))]);
     assert!(served.jobs().is_empty() && !stack.is_protected(), "{}", served.log());
 }
 

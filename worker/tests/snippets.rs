@@ -1,7 +1,7 @@
 //! The short programs of docs/workers.md: each is extracted and run against the simulated agent.
 //!
 //! `cargo test` runs those in languages that the repository needs anyway. The others have the mark `ignored`, and
-//! `worker/tests/snippets` runs them: it installs what is missing, or fails.
+//! `worker/tests/snippets` runs them: it installs a missing language, or fails.
 
 use crate::fault_cases::AgentCase;
 use crate::stack::Stack;

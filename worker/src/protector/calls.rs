@@ -132,7 +132,7 @@ impl Protector {
     }
 
     fn cleared(&mut self, answer: &AgentAnswer, now: Now) -> News {
-        // Whatever it says, no job may rely on the protection any more.
+        // With any answer, no job may rely on the protection any more.
         self.watch = ProtectionWatch::new(Duration::ZERO, self.settings.check_interval);
         self.standing = None;
         if *answer == AgentAnswer::Unprotected {

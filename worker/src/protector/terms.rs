@@ -14,7 +14,7 @@ pub(crate) struct ProtectorSettings {
     pub(crate) start_timeout: Duration,
     /// How long after a request protection is checked.
     pub(crate) check_interval: Duration,
-    /// How often the function hears of a job of which there is no news.
+    /// How often a job is reported of which there is no news.
     pub(crate) heartbeat_interval: Duration,
 }
 
@@ -36,7 +36,7 @@ pub(crate) struct Application {
     pub(crate) unprotected: Unprotected,
 }
 
-/// What becomes of a job that ECS does not protect.
+/// Whether the worker does a job that ECS does not protect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unprotected {
     /// The worker does not do it.

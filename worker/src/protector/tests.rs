@@ -145,7 +145,7 @@ fn a_refused_job_is_recorded_only_if_its_worker_does_it_all_the_same() {
     assert_eq!(protector.due(secs(59)), None);
     assert_eq!(granted(&mut protector, 60), 60, "it is asked again for the recorded job");
     let news: Vec<Known> = protector.take_news(secs(60)).iter().map(|job| protector.known_for(job)).collect();
-    assert!(matches!(news[..], [Known::Granted(_)]), "the function hears of the grant");
+    assert!(matches!(news[..], [Known::Granted(_)]), "the grant is reported");
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn a_refused_extension_leaves_the_other_jobs_protected() {
     assert!(protector.take_news(secs(10)).is_empty());
     assert!(matches!(protector.known_for(protector.jobs().get("first").unwrap()), Known::Granted(_)));
     protector.apply(application("short", HOUR), secs(11));
-    assert!(matches!(verdicts(&mut protector, 11)[..], [Verdict::Protected(_)]), "what was granted covers it");
+    assert!(matches!(verdicts(&mut protector, 11)[..], [Verdict::Protected(_)]), "the standing protection covers it");
 }
 
 #[test]
@@ -292,7 +292,7 @@ fn a_job_longer_than_ecs_grants_is_renewed_at_half_of_the_time() {
     let half = 24 * HOUR + 30;
     assert_eq!((protector.due(secs(half - 1)), granted(&mut protector, half)), (None, 2880));
     let news = protector.take_news(secs(half));
-    assert!(news.len() == 1, "the function hears of the new end");
+    assert!(news.len() == 1, "the new end is reported");
 }
 
 #[test]
