@@ -104,7 +104,7 @@ fn exec_beside_a_server_passes_exit_codes_on_and_starts_no_missing_command() {
     let code = |command: &[&str]| exec(&stack, &served, &[], command).output().unwrap().status.code();
     assert_eq!((code(&["sh", "-c", "exit 7"]), code(&["/does/not/exist"])), (Some(7), Some(127)));
     assert!(served.jobs().is_empty());
-    let worker = Worker::start(exec(&stack, &served, &[], &["cat"]));
+    let worker = Worker::start(exec(&stack, &served, &[], &["sleep", "30"]));
     eventually("the server has the job", || served.jobs().len() == 1);
     worker.signal("TERM");
     assert_eq!(worker.end().status.code(), Some(143));

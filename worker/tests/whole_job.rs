@@ -112,7 +112,8 @@ mod reported {
     fn a_job_that_ecs_stops_is_not_reported_as_finished() {
         let stack = Stack::new();
         let queue = stack.queue_url();
-        let worker = Worker::start(stack.exec(&["--queue-url", &queue], &["cat"]));
+        // Only the signal ends it.
+        let worker = Worker::start(stack.exec(&["--queue-url", &queue], &["sleep", "30"]));
         eventually("the job is reported", || stack.messages().len() == 1);
         stack.stop_task();
         worker.signal("TERM");
