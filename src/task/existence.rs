@@ -9,7 +9,7 @@ use crate::ecs::{FailureReason, TASKS_PER_READ_MAX};
 use crate::task::outcome::{RetryReason, TaskState};
 use crate::task::protection::{CallResult, Refusal};
 use crate::task::reconcile::Reconcile;
-use crate::task::stage::{BoxedStage, CalledStage, Existence, Next};
+use crate::task::stage::{BoxedStage, CalledStage, Existence, FoundRecord, Next};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tracing::{info, warn};
 
@@ -33,9 +33,24 @@ impl Reconcile<'_> {
             let Next::Prove(change) = stage.next else { continue };
             match found.get(&stage.task) {
                 Some(Existence::Known) => {
-                    known.push(self.merge_and_plan(stage.at, *change, Some(stage.versioned)));
+                    let found = FoundRecord { versioned: stage.versioned, existence: Existence::Known };
+                    known.push(self.merge_and_plan(stage.at, *change, Some(found)));
                 }
                 Some(Existence::Unknown) => {
+                    // Another invocation may have recorded the task meanwhile, with a call that is on its way. A finish
+                    // must not be lost then.
+                    match self.store.load(&stage.task).await {
+                        Ok(versioned) if !versioned.record.is_blank() => {
+                            let found = FoundRecord { versioned, existence: Existence::Unknown };
+                            known.push(self.merge_and_plan(stage.at, *change, Some(found)));
+                            continue;
+                        }
+                        Ok(_) => {}
+                        Err(error) => {
+                            states[stage.at] = Some(TaskState::NotStored(RetryReason::Store(error)));
+                            continue;
+                        }
+                    }
                     info!(task = %stage.task, "recording nothing about a task that ECS does not know");
                     let missing = Refusal { reason: FailureReason::Missing, detail: None, at: self.clock.now() };
                     // A dry run counts every message as done.

@@ -289,10 +289,12 @@ impl Protection {
             ProtectionRequest::Clear => None,
             ProtectionRequest::ProtectUntil(certain) => Some(certain),
         };
-        if !call.overlapped_a_protection() {
-            self.own.clear();
+        let own = OwnProtection::granted(call.started_at, until);
+        match call.overlapped_a_protection() {
+            true => self.own.push(own),
+            // Without room for more: a store in memory holds many records.
+            false => self.own = vec![own],
         }
-        self.own.push(OwnProtection::granted(call.started_at, until));
     }
 
     /// Allows a request for a refused task at once: the blocking deployment may be over.

@@ -21,7 +21,7 @@ use crate::task::plan::{Decision, KeepReason, decide_protection};
 use crate::task::protection::{ForeignProtection, ProtectionRequest};
 use crate::task::rate_limit::RateLimit;
 use crate::task::record::TaskRecord;
-use crate::task::stage::{BoxedStage, CalledStage, CheckedReleases, EndedStage, Existence, Next, Stage};
+use crate::task::stage::{BoxedStage, CalledStage, CheckedReleases, EndedStage, Existence, FoundRecord, Next, Stage};
 use crate::text::shown_time;
 use futures_util::future::join;
 use jiff::Timestamp;
@@ -79,13 +79,13 @@ impl Reconcile<'_> {
         states.into_iter().map(|state| state.expect("every change was taken in and has ended")).collect()
     }
 
-    /// Merges a change into the record, decides, and records the resulting call, all in one store. `proved` is the record
-    /// as loaded, if ECS has since said that it knows the task.
+    /// Merges a change into the record, decides, and records the resulting call, all in one store. `found` is the record
+    /// as loaded, and what ECS has since said of the task.
     pub(crate) async fn merge_and_plan(
         &self,
         at: usize,
         change: TaskChange,
-        proved: Option<Versioned<TaskRecord>>,
+        found: Option<FoundRecord>,
     ) -> Result<Stage, EndedStage> {
         let TaskChange { task, jobs, end, protection, refusal, release } = &change;
         if self.time_is_short() {
@@ -93,8 +93,9 @@ impl Reconcile<'_> {
         }
         // A task's first job is usually the first report about the task, so the record is likely absent.
         let begins = jobs.iter().any(|(_, job)| job.started_at.is_some()) && self.store.may_be_absent(task);
-        let is_proved = proved.is_some();
-        let guess = proved.or_else(|| begins.then(Versioned::default));
+        let is_proved = found.as_ref().is_some_and(|found| found.existence == Existence::Known);
+        let is_asked = found.is_some();
+        let guess = found.map(|found| found.versioned).or_else(|| begins.then(Versioned::default));
         let retention = self.config.finished_job_retention;
         let stored = store::update(self.store, task, guess.as_ref(), |record: &mut TaskRecord| {
             let now = self.clock.now();
@@ -130,7 +131,11 @@ impl Reconcile<'_> {
                 && *record != blank
             {
                 *record = blank;
-                next = Next::Prove(Box::new(change.clone()));
+                next = match is_asked {
+                    false => Next::Prove(Box::new(change.clone())),
+                    // The record has expired since it was loaded.
+                    true => Next::End(Some(RetryReason::Unanswered)),
+                };
             }
             Changed { result: next, keep_until: record.keep_until(now, retention) }
         });

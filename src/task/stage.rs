@@ -77,6 +77,12 @@ pub(crate) enum Existence {
     Unknown,
 }
 
+/// A record as it was loaded, and what ECS has since said of its task.
+pub(crate) struct FoundRecord {
+    pub(crate) versioned: Versioned<TaskRecord>,
+    pub(crate) existence: Existence,
+}
+
 impl CallOutcome {
     /// Whether ECS will never protect the task, because it belongs to no service.
     pub(crate) fn is_standalone(&self) -> bool {

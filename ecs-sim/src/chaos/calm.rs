@@ -5,6 +5,7 @@ use super::model::JobModel;
 use super::run::{INVOCATIONS_AT_ONCE, Run};
 use super::world::{SWEEP_EVERY_MS, World};
 use crate::control_plane::{DeploymentRolloutState, Millis};
+use crate::doubles::clock::timestamp;
 use crate::region::{CLUSTER, RECHECK_QUEUE};
 use serde_json::Value;
 
@@ -140,13 +141,18 @@ impl World {
         }
     }
 
-    /// When the last job ends, as declared, and when the last protection ends.
+    /// When the last job ends, as declared, and when the last protection ends. A start that was delivered long after the
+    /// function forgot its finished job has begun the job anew, until its declared end.
     fn over_at(&self) -> (Millis, Millis) {
         let region = self.region.lock();
         let jobs = self.model.tasks.iter().flat_map(|task| &task.jobs).filter(|job| !job.finish_sent);
         let jobs_over = jobs.filter_map(JobModel::until).max().unwrap_or(0).max(region.now());
         let protections = region.ecs.tasks().filter_map(|task| task.protected_until);
-        (jobs_over, protections.max().unwrap_or(0).max(jobs_over))
+        let now = timestamp(region.now());
+        let begun_anew = self.shelves.tasks.records().filter_map(|(_, record)| record.wanted_until(now));
+        let begun_anew =
+            begun_anew.filter_map(|until| Millis::try_from(until.duration_since(timestamp(0)).as_millis()).ok());
+        (jobs_over, protections.chain(begun_anew).max().unwrap_or(0).max(jobs_over))
     }
 
     /// The next moment at which anything is due.
