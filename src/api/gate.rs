@@ -10,7 +10,7 @@ use crate::service::diagnosis::{Remembered, diagnose};
 use crate::service::forecast::DeadlinePolicy;
 use crate::service::preflight::preflight;
 use crate::service::rollout::Rollout;
-use crate::service::snapshot::{Jobs, ServiceSnapshot};
+use crate::service::snapshot::{Gap, Jobs, ServiceSnapshot};
 use crate::text::shown_time;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
@@ -176,20 +176,39 @@ pub fn gate_state(until: GateCondition, snapshot: &ServiceSnapshot, policy: &Dea
             (misses(margin), diagnosis.deadline)
         }
     };
-    let finding = match (finding, diagnosis.gaps.first()) {
-        (Some(waits), _) => GateFinding::Waits(waits),
-        (None, Some(gap)) => GateFinding::Unreadable(gap.clone()),
+    let gap = snapshot.gaps.iter().find(|gap| leaves_open(until, gap, finding.is_some()));
+    let finding = match (finding, gap) {
+        (_, Some(gap)) => GateFinding::Unreadable(gap.to_string()),
+        (Some(waits), None) => GateFinding::Waits(waits),
         (None, None) => GateFinding::Holds,
     };
     let deadline = deadline.map(|deadline| deadline.at).into_iter().chain(hooks_end(snapshot)).min();
     GateState { finding, deadline }
 }
 
-/// When ECS stops waiting for the first of the Lambda hooks that have not given their final answer: this function's may
-/// be any of them.
+/// Whether a failed read leaves a condition open. A condition that does not hold certainly stays so whatever else is
+/// read, except that unread jobs may end long before the protection of their task.
+fn leaves_open(until: GateCondition, gap: &Gap, waits: bool) -> bool {
+    match (until, gap) {
+        (GateCondition::DeadlineMet, Gap::Jobs(_)) => true,
+        (GateCondition::DeadlineMet, _)
+        | (GateCondition::NoLiveJobs, Gap::Tasks(_) | Gap::Descriptions(_) | Gap::Jobs(_) | Gap::TooManyTasks(_)) => {
+            !waits
+        }
+        (
+            GateCondition::NoLiveJobs,
+            Gap::Protection(_) | Gap::ServiceDeployment(_) | Gap::LifecycleStage(_) | Gap::Incidents(_),
+        ) => false,
+    }
+}
+
+/// When ECS stops waiting for the Lambda hook that has not given its final answer. `None` if there are several: they
+/// may have other time-outs, and this function's may be any of them.
 fn hooks_end(snapshot: &ServiceSnapshot) -> Option<Timestamp> {
     let hooks = snapshot.service_deployment.iter().flat_map(|deployment| &deployment.hooks);
-    hooks.filter(|hook| hook.status == HookStatus::InProgress).filter_map(|hook| hook.expires_at).min()
+    let mut waiting = hooks.filter(|hook| hook.status == HookStatus::InProgress);
+    let hook = waiting.next()?;
+    hook.expires_at.filter(|_| waiting.next().is_none())
 }
 
 fn misses(margin: Option<SignedDuration>) -> Option<String> {

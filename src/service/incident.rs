@@ -149,7 +149,10 @@ impl Incident {
         let quiet = now.duration_since(self.notified_at);
         let mut tasks = problem.scope.tasks;
         match self.state {
-            // One notification at a time.
+            // One notification at a time. The one that is being sent does not name a task that joins meanwhile.
+            _ if self.pending.is_some_and(|pending| has_joined && !pending.delivery.is_due(now)) => {
+                tasks.retain(|task| self.scope.tasks.contains(task));
+            }
             _ if self.pending.is_some() => {}
             _ if marks > self.state.marks() => {
                 self.state = IncidentState::Escalated { marks };

@@ -214,8 +214,10 @@ impl Reconcile<'_> {
             record.protection.settle(call, outcome.result.clone());
             log_foreign(&task, foreign_before, record.protection.foreign);
             record.protection.is_known |= existence == Existence::Known;
-            if existence == Existence::Unknown || outcome.is_standalone() {
+            if outcome.is_standalone() {
                 record.give_up_jobs();
+            } else if existence == Existence::Unknown {
+                record.give_up_unknown();
             }
             let may_call_again = round < ROUNDS_MAX && record.protection.in_flight.is_empty();
             let next = match (&outcome.unsettled, decide_protection(record, now)) {

@@ -93,6 +93,14 @@ impl TaskRecord {
         self.rejected = None;
     }
 
+    /// Drops the jobs of a task that ECS does not know. The answer to the call of another invocation may have proved the
+    /// task meanwhile: ECS can answer `MISSING` for a task that has just started.
+    pub(crate) fn give_up_unknown(&mut self) {
+        if !self.protection.is_known {
+            self.give_up_jobs();
+        }
+    }
+
     /// Drops the jobs of a task that ECS does not know or never protects: their messages are dead-lettered, and nothing is
     /// requested for them any more. A redrive of a message brings its job back. While a call may still take effect the
     /// jobs stay, because the call may be for another job of the task.
@@ -421,6 +429,22 @@ mod tests {
         record.stop(at(9));
         let json = serde_json::to_string(&record).unwrap();
         assert_eq!(serde_json::from_str::<TaskRecord>(&json).unwrap(), record);
+    }
+
+    #[test]
+    fn a_task_that_another_call_has_proved_keeps_its_jobs() {
+        for is_proved in [false, true] {
+            let mut record = TaskRecord::default();
+            record.merge_job(&key("first"), &live(0, 30));
+            let missed = record.protection.begin(ProtectionRequest::ProtectUntil(at(30)), at(0)).unwrap();
+            record.merge_job(&key("second"), &live(0, 60));
+            let other = record.protection.begin(ProtectionRequest::ProtectUntil(at(60)), at(0)).unwrap();
+            let answer = if is_proved { CallResult::Granted(at(60)) } else { CallResult::WithoutEffect };
+            record.protection.settle(other, answer);
+            record.protection.settle(missed, CallResult::WithoutEffect);
+            record.give_up_unknown();
+            assert_eq!(record.live_jobs(at(1)).count(), if is_proved { 2 } else { 0 });
+        }
     }
 
     #[test]

@@ -24,7 +24,8 @@ BUILD = """#!/bin/sh
 echo "$@" >>{calls}
 mkdir -p .aws-sam/build/Function
 echo binary >.aws-sam/build/Function/bootstrap
-sed 's/CodeUri: \\.$/CodeUri: Function/' template.yaml >.aws-sam/build/template.yaml
+# The emulated CloudFormation does not know what AWS makes of a serverless function, and so no attribute of it.
+sed 's/CodeUri: \\.$/CodeUri: Function/; s/!GetAtt Function.Arn/!Ref Function/' template.yaml >.aws-sam/build/template.yaml
 """
 
 

@@ -32,6 +32,8 @@ pub(crate) enum ServerVerdict {
     Admitted,
     /// ECS refuses.
     Refused(String),
+    /// The server has the job, but the agent gave no usable answer yet.
+    Unknown(String),
     /// Anything else.
     Failed(String),
 }
@@ -72,7 +74,10 @@ impl ServerClient {
             let verdict = self.apply(&application).await;
             let reason = match (&verdict, how.if_refused) {
                 (ServerVerdict::Admitted, _) | (_, IfRefused::Exit) => return verdict,
-                (ServerVerdict::Refused(reason) | ServerVerdict::Failed(reason), _) => reason,
+                (
+                    ServerVerdict::Refused(reason) | ServerVerdict::Unknown(reason) | ServerVerdict::Failed(reason),
+                    _,
+                ) => reason,
             };
             log.warn("server does not protect the job", &[("reason", reason)]);
             let next = clock::uptime() + how.interval;
@@ -90,6 +95,7 @@ impl ServerClient {
         match self.call(Method::PUT, &path, body, PUT_TIME).await {
             Ok(answer) if answer.status == 200 => ServerVerdict::Admitted,
             Ok(answer) if answer.status == 409 => ServerVerdict::Refused(words(&answer)),
+            Ok(answer) if answer.status == 503 => ServerVerdict::Unknown(words(&answer)),
             Ok(answer) => ServerVerdict::Failed(words(&answer)),
             Err(problem) => ServerVerdict::Failed(problem),
         }

@@ -41,12 +41,12 @@ pub(crate) async fn run(options: HookOptions, environment: ContainerEnvironment)
     match client.admit(application, how, log).await {
         ServerVerdict::Admitted => 0,
         // The server has recorded it, and the log says that it is not protected.
-        ServerVerdict::Refused(_) if how.if_refused == IfRefused::Run => 0,
+        ServerVerdict::Refused(_) | ServerVerdict::Unknown(_) if how.if_refused == IfRefused::Run => 0,
         ServerVerdict::Refused(reason) => {
             log.warn("ECS refuses to protect the job", &[("job", &id), ("reason", &reason)]);
             EXIT_REFUSED
         }
-        ServerVerdict::Failed(problem) => {
+        ServerVerdict::Unknown(problem) | ServerVerdict::Failed(problem) => {
             log.error("cannot protect the job", &[("job", &id), ("problem", &problem)]);
             EXIT_ERROR
         }

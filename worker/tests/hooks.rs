@@ -3,6 +3,7 @@
 use crate::served::Served;
 use crate::serving::refuses;
 use crate::stack::{Stack, Worker, eventually, log, outside_ecs, taskhold_run};
+use ecs_sim::http::AgentFault;
 use std::process::{Command, Output};
 
 /// A hook in a container of the task.
@@ -41,6 +42,17 @@ fn a_refused_start_exits_with_75_unless_the_job_runs_all_the_same() {
     assert_eq!(served.jobs(), ["b"]);
     let waiting = ["start", "--job-id", "c", "--if-refused", "wait", "--wait-timeout", "3s", "--check-interval", "1s"];
     assert_eq!(hook(&stack, &served, &waiting).status.code(), Some(75));
+}
+
+#[test]
+fn a_start_that_runs_in_any_case_succeeds_while_the_agent_is_dead() {
+    let stack = Stack::new();
+    let served = Served::start(&stack, &["--start-timeout", "1s"], &[]);
+    stack.agent().lock().lasting_fault = Some(AgentFault::ConnectionLost);
+    let output = hook(&stack, &served, &["start", "--job-id", "a", "--if-refused", "run"]);
+    assert_eq!(output.status.code(), Some(0), "{}", log(&output));
+    assert_eq!(served.jobs(), ["a"]);
+    assert_eq!(hook(&stack, &served, &["start", "--job-id", "b"]).status.code(), Some(1));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use crate::ecs::service_deployment::{
 };
 use crate::service::snapshot::fixture;
 use crate::service::snapshot::{Gap, JobSnapshot, TaskSnapshot};
+use crate::store::error::StoreError;
 use crate::task::job::{JobKey, Labels};
 
 fn at(minute: i64) -> Timestamp {
@@ -193,6 +194,25 @@ fn a_gate_ends_before_the_time_of_its_hook() {
         revisions: Vec::new(),
     });
     assert_eq!(found(GateCondition::NoLiveJobs, &snapshot).deadline, Some(at(60)));
+    snapshot.service_deployment.as_mut().unwrap().hooks.push(hook(HookStatus::InProgress, 10));
+    assert_eq!(found(GateCondition::NoLiveJobs, &snapshot).deadline, Some(at(180)), "it may be the other one's");
+}
+
+#[test]
+fn a_deployment_is_not_late_because_jobs_could_not_be_read() {
+    let unread = TaskSnapshot { jobs: Jobs::Unread, ..task(900, Some) };
+    let gaps = vec![Gap::Jobs(StoreError::Unexpected("no answer".to_owned()))];
+    let found = found(GateCondition::DeadlineMet, &ServiceSnapshot { gaps, ..deploying(unread) });
+    assert!(matches!(found.finding, GateFinding::Unreadable(_)), "{found:?}");
+}
+
+#[test]
+fn a_gap_that_says_nothing_of_jobs_does_not_hold_an_idle_service() {
+    let idle = || TaskSnapshot { jobs: Jobs::Known(Vec::new()), ..task(60, |_| None) };
+    for gap in [Gap::Protection(EcsError::Throttled), Gap::LifecycleStage("NEW_STAGE".to_owned())] {
+        let snapshot = ServiceSnapshot { gaps: vec![gap], ..deploying(idle()) };
+        assert_eq!(found(GateCondition::NoLiveJobs, &snapshot).finding, GateFinding::Holds);
+    }
 }
 
 #[test]

@@ -348,6 +348,13 @@ fn a_task_that_joins_an_open_refusal_is_notified_once() {
     assert!(notified(&mut incidents, 30, &refused(&[1, 2])).is_empty());
     assert!(notified(&mut incidents, 31, &refused(&[2])).is_empty());
     assert_eq!(notified(&mut incidents, 32, &refused(&[1, 2])), ["protection-refused repeated"], "it came back");
+    // One that joins while the first notification is being sent is in none of the two.
+    let mut incidents = Incidents::new();
+    advanced(&mut incidents, 0, &refused(&[1]));
+    assert_eq!(claimed(&mut incidents, 0), [Transition::Opened]);
+    advanced(&mut incidents, 0, &refused(&[1, 2]));
+    acknowledge(&mut incidents, Transition::Opened, 0);
+    assert_eq!(notified(&mut incidents, 10, &refused(&[1, 2])), ["protection-refused repeated"]);
 }
 
 #[test]
