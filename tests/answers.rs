@@ -400,7 +400,7 @@ fn form(answer: &Value) -> BTreeSet<String> {
     places_of(answer).iter().map(generalized).collect()
 }
 
-/// Answers about a task with so many live jobs that its record has no room for the last ones.
+/// Answers about a task whose record is full of live jobs and has no room for the last ones.
 fn answers_with_a_full_record() -> Vec<Value> {
     let mut stage = Stage::new(2);
     let start = |job: usize| {

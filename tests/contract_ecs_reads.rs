@@ -467,7 +467,7 @@ async fn services_are_described_together_and_each_must_be_answered() {
         let error = canned.ecs.describe_services(&cluster(), &services).await.unwrap_err();
         assert!(
             matches!(&error, EcsError::Server(_)),
-            "what is said of one service says nothing of another: {error:?}"
+            "an answer about one service proves nothing about another: {error:?}"
         );
     }
 }

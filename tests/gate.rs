@@ -1,5 +1,5 @@
-//! The deployment gate: the function answers ECS's lifecycle hooks. ECS takes whatever is not an answer for a failure, so
-//! each payload here gets one, at every stage and whatever can be read.
+//! The deployment gate: the function answers ECS's lifecycle hooks. ECS takes a missing answer for a failure, so each
+//! payload here gets one, at every stage and with every failed read.
 
 mod drawn;
 mod schema;

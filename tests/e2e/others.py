@@ -27,7 +27,7 @@ class Deployments:
         self._stepped_at = 0
 
     def step(self):
-        # The function shares ECS's rate limits with whoever reads.
+        # These reads use the same rate limits of ECS as the function's.
         if time.monotonic() - self._stepped_at < 1:
             return
         self._stepped_at = time.monotonic()
@@ -88,7 +88,7 @@ class Deployments:
 
 class SelfProtectingWorkers:
     """Workers that protect their tasks before they take a job, and take the next one at once. Half of them report the
-    job too, and say who protects; the function never hears of the others. It must touch none of their tasks.
+    job too, and say who protects. The others report nothing. The function must touch none of their tasks.
     """
 
     def __init__(self, world, workload, random, service):

@@ -37,7 +37,7 @@ pub(crate) struct TaskState {
 /// Who set the protection of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Writer {
-    /// The function, or nobody.
+    /// The function, or no writer.
     Function,
     /// The worker, while no checked release was on its way.
     Agent,
