@@ -81,9 +81,12 @@ impl Config {
             let (rest, name) = url.rsplit_once('/')?;
             Some((rest.rsplit_once('/')?.1, name))
         });
-        let parts: Vec<&str> = arn.split(':').collect();
-        let ["arn", _, "sqs", region, account, name] = parts[..] else { return false };
-        region == self.clusters.region() && queue == Some((account, name))
+        let Some((account, name)) = queue else { return false };
+        let mut parts = arn.splitn(6, ':');
+        let mut next = || parts.next().unwrap_or_default();
+        let (prefix, _partition, service) = (next(), next(), next());
+        let expected = (("arn", "sqs"), (self.clusters.region(), account), name);
+        expected == ((prefix, service), (next(), next()), next())
     }
 
     /// Reads the settings from environment variables and ignores those that do not start with `TASKHOLD_`.

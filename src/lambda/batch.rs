@@ -16,12 +16,12 @@ use crate::outbox::DeliveryError;
 use crate::service::lookups::EventOrigin;
 use crate::service::recheck::Recheck;
 use crate::service::reconciler::SERVICES_AT_ONCE;
+use crate::task::concurrently::at_once;
 use crate::task::outcome::{RetryReason, TaskState};
 use crate::task::stop::ObservedStop;
 use crate::text::shown_time;
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
-use futures_util::StreamExt;
-use futures_util::stream;
+use futures_util::{FutureExt, StreamExt, stream};
 use jiff::Timestamp;
 use std::collections::{HashMap, HashSet};
 use tracing::{error, info, warn};
@@ -75,8 +75,10 @@ impl Function {
         let unreported = self.services.tasks.report_interruptions(carried_out()).await;
         unobserved.extend(unreported.into_iter().map(|one| (gathered.places[&one.task], one.failure)));
         // After the jobs: a task that needs protection waits for nothing else.
-        let reconciled = gathered.service_work.iter().map(|work| self.carry_out(work, budget));
-        let reconciled = stream::iter(reconciled).buffered(SERVICES_AT_ONCE).collect().await;
+        let mut reconciled = vec![Ok(()); gathered.service_work.len()];
+        let work = gathered.service_work.iter().enumerate();
+        let work = work.map(async |(at, work)| (at, self.carry_out(work, budget).await));
+        at_once(SERVICES_AT_ONCE, work, |(at, result)| reconciled[at] = result).await;
         let outcomes = Outcomes { states, unobserved, reconciled, now: self.clock().now() };
         let pending = gathered.pending.into_iter().zip(received);
         pending.map(|(pending, received)| self.message_outcome(pending, received, &outcomes)).collect()
@@ -142,7 +144,7 @@ impl Function {
                 self.services.check_again(service, *due, budget).await.map(drop)
             }
             ServiceWork::Recheck(Recheck::Sweep { started_at, place }) => {
-                self.continue_sweep(*started_at, place.clone(), budget).await
+                self.continue_sweep(*started_at, place.clone(), budget).boxed_local().await
             }
         }
     }

@@ -30,6 +30,7 @@ use crate::task::reconciler::TaskReconciler;
 use crate::task::record::TaskRecord;
 use crate::task::stop::{ObservedStop, TaskStopEvent};
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use futures_util::FutureExt;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::sync::Arc;
@@ -164,9 +165,11 @@ impl Function {
                 let handled = self.handle_event(event, budget).await;
                 Response::Event { taskhold: handled.inspect_err(log_failure)? }
             }
-            Invocation::Command(Ok(Command::Sweep)) => Response::Command(Answer::Sweep(self.sweep(budget).await)),
+            Invocation::Command(Ok(Command::Sweep)) => {
+                Response::Command(Answer::Sweep(self.sweep(budget).boxed_local().await))
+            }
             Invocation::Command(Ok(Command::Redrive(command))) => {
-                Response::Command(self.redrive(command, budget).await)
+                Response::Command(self.redrive(command, budget).boxed_local().await)
             }
             Invocation::Command(Ok(Command::Services(command))) => {
                 Response::Command(Commands { services: &self.services }.answer(command, budget).await)

@@ -26,6 +26,7 @@ use crate::task::outcome::RetryReason;
 use crate::task::reconciler::TaskReconciler;
 use crate::text::{listed, shown_time};
 use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
@@ -140,8 +141,17 @@ impl ServiceReconciler {
         self.check(service, Reason::Recheck(due), budget).await
     }
 
-    /// Reconciles a service now.
-    pub(crate) async fn check(
+    /// Reconciles a service now. Boxed: by far the largest future of an invocation, and most never await it.
+    pub(crate) fn check<'a>(
+        &'a self,
+        service: &'a ServiceArn,
+        reason: Reason,
+        budget: Budget<'a>,
+    ) -> LocalBoxFuture<'a, Result<Reconciled, RetryReason>> {
+        self.check_unboxed(service, reason, budget).boxed_local()
+    }
+
+    async fn check_unboxed(
         &self,
         service: &ServiceArn,
         reason: Reason,
@@ -152,9 +162,8 @@ impl ServiceReconciler {
         if reason != Reason::Begun {
             self.request_again(service, &refused, budget).await;
         }
-        // Boxed: by far the largest future of an invocation, and most invocations never await it.
         let TaskReconciler { ecs, store, clock, .. } = &self.tasks;
-        let snapshot = read_service(&**ecs, &**store, &**clock, service, &refused).boxed_local().await?;
+        let snapshot = read_service(&**ecs, &**store, &**clock, service, &refused).await?;
         let mut snapshot = snapshot.unwrap_or_else(|| ServiceSnapshot::gone(service, self.tasks.clock.now()));
         self.repair_lost(&mut snapshot, budget).await;
         if snapshot.is_throttled() && !matches!(reason, Reason::Recheck(_)) {

@@ -11,14 +11,14 @@ use std::pin::pin;
 /// into a list costs more than running it.
 pub(crate) async fn at_once<F: Future>(
     most: usize,
-    futures: impl ExactSizeIterator<Item = F>,
+    mut futures: impl ExactSizeIterator<Item = F>,
     mut forward: impl FnMut(F::Output),
 ) {
-    if futures.len() == 1 {
-        for only in futures {
-            forward(only.await);
-        }
-        return;
+    match futures.len() {
+        0 => return,
+        // Without a variable, which would take the room of a second future.
+        1 => return forward(futures.next().expect("there is one").await),
+        _ => {}
     }
     let mut ended = pin!(stream::iter(futures).buffer_unordered(most));
     while let Some(output) = ended.next().await {

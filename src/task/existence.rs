@@ -10,6 +10,8 @@ use crate::task::outcome::{RetryReason, TaskState};
 use crate::task::protection::{CallResult, Refusal};
 use crate::task::reconcile::Reconcile;
 use crate::task::stage::{BoxedStage, CalledStage, Existence, FoundRecord, Next};
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tracing::{info, warn};
 
@@ -22,10 +24,27 @@ impl Reconcile<'_> {
     /// knows. Returns the stages with a call to send.
     pub(crate) async fn prove(&self, states: &mut [Option<TaskState>], stages: Vec<BoxedStage>) -> Vec<BoxedStage> {
         let is_unproved = |stage: &BoxedStage| matches!(stage.next, Next::Prove(_));
-        if !stages.iter().any(is_unproved) {
-            return stages;
-        }
         let (unproved, mut open): (Vec<_>, Vec<_>) = stages.into_iter().partition(is_unproved);
+        if !unproved.is_empty() {
+            open.extend(self.merge_known(states, unproved).await);
+        }
+        open
+    }
+
+    /// Boxed: large, and few messages await it.
+    fn merge_known<'a>(
+        &'a self,
+        states: &'a mut [Option<TaskState>],
+        unproved: Vec<BoxedStage>,
+    ) -> LocalBoxFuture<'a, Vec<BoxedStage>> {
+        self.merge_known_unboxed(states, unproved).boxed_local()
+    }
+
+    async fn merge_known_unboxed(
+        &self,
+        states: &mut [Option<TaskState>],
+        unproved: Vec<BoxedStage>,
+    ) -> Vec<BoxedStage> {
         let found = self.existence_of(unproved.iter().map(|stage| &stage.task)).await;
         let mut known = Vec::new();
         for stage in unproved {
@@ -62,8 +81,7 @@ impl Reconcile<'_> {
                 }
             }
         }
-        open.extend(self.collect(states, known.into_iter()).await);
-        open
+        self.collect(states, known.into_iter()).await
     }
 
     /// Asks ECS about the tasks of calls that it answered with `MISSING`, unless an earlier answer has proved that it

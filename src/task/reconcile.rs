@@ -23,6 +23,7 @@ use crate::task::rate_limit::RateLimit;
 use crate::task::record::TaskRecord;
 use crate::task::stage::{BoxedStage, CalledStage, CheckedReleases, EndedStage, Existence, FoundRecord, Next, Stage};
 use crate::text::shown_time;
+use futures_util::FutureExt;
 use futures_util::future::join;
 use jiff::Timestamp;
 use tracing::{debug, info, warn};
@@ -185,7 +186,8 @@ impl Reconcile<'_> {
             decided.extend(self.send_calls(to_send).await);
             decided
         };
-        let (mut all, released) = join(self.send_calls(others), released).await;
+        // Boxed: no start awaits it, and it would make the future of every reconcile larger.
+        let (mut all, released) = join(self.send_calls(others), released.boxed_local()).await;
         all.extend(released);
         all
     }

@@ -167,5 +167,5 @@ pub fn deliver(runtime: &Runtime, function: &GrantingFunction, (payload, records
 /// Delivers any payload to the function.
 pub fn invoke(runtime: &Runtime, function: &GrantingFunction, payload: &str) -> (Response, taskhold::metrics::Counts) {
     let deadline = StillClock.now() + SignedDuration::from_secs(30);
-    runtime.block_on(function.function.handle(payload, deadline)).expect("nothing here fails")
+    runtime.block_on(Box::pin(function.function.handle(payload, deadline))).expect("nothing here fails")
 }
