@@ -325,6 +325,19 @@ fn names_a_service(event: &Value) -> bool {
 }
 
 #[test]
+fn the_event_of_a_hook_names_its_service_in_the_arn_of_the_deployment_too() {
+    let hooks: Vec<_> =
+        events().into_iter().filter(|(_, event)| event["detail-type"] == "ECS Hook State Change").collect();
+    assert!(!hooks.is_empty());
+    for (name, event) in hooks {
+        let mut without = event.clone();
+        without["detail"].as_object_mut().unwrap().remove("serviceArn");
+        assert_eq!(read(&without), read(&event), "{name}");
+        assert_ne!(read(&event), ["ignored"], "{name}");
+    }
+}
+
+#[test]
 fn an_event_about_a_service_that_names_none_or_one_of_others_is_ignored() {
     let about_services: Vec<_> = events().into_iter().filter(|(_, event)| names_a_service(event)).collect();
     assert_eq!(about_services.len(), 6);
@@ -354,7 +367,8 @@ fn a_detail_of_another_type_is_ignored() {
             let mut event = event.clone();
             event["detail"] = detail.clone();
             // An event about a service names it outside of the detail. Without a name, the event may be anything.
-            let is_empty_of_service = detail == json!({}) && names_a_service(&event);
+            let of_hook = event["detail-type"] == "ECS Hook State Change";
+            let is_empty_of_service = detail == json!({}) && (of_hook || names_a_service(&event));
             let expected = if is_empty_of_service { " of transcode" } else { "ignored" };
             assert_eq!(read(&event), [expected], "{name} with the detail {detail}");
         }

@@ -5,7 +5,7 @@
 
 use crate::api::hook::{Direction, HookAnswer, HookDetails, HookInput};
 use crate::ecs::arn::shown;
-use crate::ecs::service_deployment::HookStatus;
+use crate::ecs::service_deployment::{HookStatus, ServiceDeployment};
 use crate::service::diagnosis::{Remembered, diagnose};
 use crate::service::forecast::DeadlinePolicy;
 use crate::service::preflight::preflight;
@@ -20,8 +20,10 @@ const MEMBER: &str = "taskhold";
 /// The member in which taskhold remembers when it began to wait. ECS passes the details of an answer back (aws-facts
 /// "ECS deployment lifecycle hooks").
 const WAITING_SINCE: &str = "waitingSince";
+/// The member in which it remembers the deadline that it last read, for a later read that fails.
+const ENDS_BY: &str = "endsBy";
 /// Its members.
-const MEMBERS: [&str; 4] = ["until", "atMostMinutes", "then", WAITING_SINCE];
+const MEMBERS: [&str; 5] = ["until", "atMostMinutes", "then", WAITING_SINCE, ENDS_BY];
 /// The wait without `atMostMinutes`.
 const MINUTES_DEFAULT: u64 = 120;
 /// The longest wait: a hook's own time-out is at most a day (aws-facts "ECS deployment lifecycle hooks").
@@ -45,6 +47,8 @@ pub struct DeploymentGate {
     pub then: GateEnd,
     /// When an earlier answer began to wait.
     pub waiting_since: Option<Timestamp>,
+    /// The deadline that an earlier answer knew.
+    pub ends_by: Option<Timestamp>,
 }
 
 /// What a deployment waits for.
@@ -70,8 +74,27 @@ pub enum GateEnd {
 pub struct GateState {
     /// Whether the condition holds.
     pub finding: GateFinding,
-    /// The deadline of the deployment or the end of the hook's own time, whichever is earlier, if one is known.
-    pub deadline: Option<Timestamp>,
+    /// When the gate must end.
+    pub deadline: GateDeadline,
+}
+
+/// The deadline of the deployment or the end of the hook's own time, whichever is earlier, if one is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GateDeadline {
+    /// All that bears on it was read.
+    Read(Option<Timestamp>),
+    /// A read failed, and an earlier one may have found an earlier deadline.
+    Partly(Option<Timestamp>),
+}
+
+impl GateDeadline {
+    /// The deadline to keep, where an earlier answer knew `remembered`.
+    fn or_remembered(self, remembered: Option<Timestamp>) -> Option<Timestamp> {
+        match self {
+            Self::Read(deadline) => deadline,
+            Self::Partly(deadline) => deadline.into_iter().chain(remembered).min(),
+        }
+    }
 }
 
 /// Whether the condition of a gate holds.
@@ -132,7 +155,14 @@ impl DeploymentGate {
             None => None,
             Some(_) => Some(since(text(members, WAITING_SINCE), now)?),
         };
-        Ok(Self { until, at_most: SignedDuration::from_mins(minutes), then, waiting_since })
+        let ends_by = match members.get(ENDS_BY) {
+            None => None,
+            Some(moment) => {
+                let moment = moment.as_str().and_then(|text| text.parse().ok());
+                Some(moment.ok_or_else(|| format!("`{ENDS_BY}` is no moment"))?)
+            }
+        };
+        Ok(Self { until, at_most: SignedDuration::from_mins(minutes), then, waiting_since, ends_by })
     }
 }
 
@@ -152,8 +182,11 @@ fn since(text: Option<&str>, now: Timestamp) -> Result<Timestamp, String> {
     since.map(|since| since.min(now)).ok_or_else(|| format!("`{WAITING_SINCE}` is no moment of the past"))
 }
 
-/// What a snapshot says of a gate's condition. The snapshot has the jobs of all tasks if the condition is about jobs.
+/// What a snapshot says of a gate's condition. A rollback is held for nothing. The snapshot has the jobs of all tasks if the condition is about jobs.
 pub fn gate_state(until: GateCondition, snapshot: &ServiceSnapshot, policy: &DeadlinePolicy) -> GateState {
+    if snapshot.service_deployment.as_ref().is_some_and(ServiceDeployment::is_rolling_back) {
+        return GateState { finding: GateFinding::Holds, deadline: GateDeadline::Read(None) };
+    }
     let diagnosis = diagnose(snapshot, Remembered::default(), policy);
     let (finding, deadline) = match (until, &diagnosis.rollout) {
         (GateCondition::NoLiveJobs, _) => {
@@ -183,6 +216,10 @@ pub fn gate_state(until: GateCondition, snapshot: &ServiceSnapshot, policy: &Dea
         (None, None) => GateFinding::Holds,
     };
     let deadline = deadline.map(|deadline| deadline.at).into_iter().chain(hooks_end(snapshot)).min();
+    let deadline = match snapshot.gaps.is_empty() {
+        true => GateDeadline::Read(deadline),
+        false => GateDeadline::Partly(deadline),
+    };
     GateState { finding, deadline }
 }
 
@@ -191,14 +228,10 @@ pub fn gate_state(until: GateCondition, snapshot: &ServiceSnapshot, policy: &Dea
 fn leaves_open(until: GateCondition, gap: &Gap, waits: bool) -> bool {
     match (until, gap) {
         (GateCondition::DeadlineMet, Gap::Jobs(_)) => true,
-        (GateCondition::DeadlineMet, _)
-        | (GateCondition::NoLiveJobs, Gap::Tasks(_) | Gap::Descriptions(_) | Gap::Jobs(_) | Gap::TooManyTasks(_)) => {
-            !waits
-        }
-        (
-            GateCondition::NoLiveJobs,
-            Gap::Protection(_) | Gap::ServiceDeployment(_) | Gap::LifecycleStage(_) | Gap::Incidents(_),
-        ) => false,
+        (GateCondition::DeadlineMet, Gap::Protection(_))
+        | (_, Gap::Tasks(_) | Gap::Descriptions(_) | Gap::Jobs(_) | Gap::TooManyTasks(_)) => !waits,
+        (GateCondition::NoLiveJobs, Gap::Protection(_))
+        | (_, Gap::ServiceDeployment(_) | Gap::LifecycleStage(_) | Gap::Incidents(_)) => false,
     }
 }
 
@@ -241,7 +274,8 @@ pub fn decide_gate(gate: &DeploymentGate, details: &HookDetails, state: &GateSta
     };
     let since = gate.waiting_since.unwrap_or(now);
     let at_most = since.saturating_add(gate.at_most).unwrap_or(Timestamp::MAX);
-    let left = state.deadline.map_or(at_most, |deadline| deadline.min(at_most)).duration_since(now);
+    let deadline = state.deadline.or_remembered(gate.ends_by);
+    let left = deadline.map_or(at_most, |deadline| deadline.min(at_most)).duration_since(now);
     if left < DELAY_MIN + MARGIN {
         let answer = match end {
             GateEnd::Continue => HookAnswer::Succeeded {},
@@ -254,6 +288,9 @@ pub fn decide_gate(gate: &DeploymentGate, details: &HookDetails, state: &GateSta
     let mut details = details.clone();
     if let Some(Value::Object(block)) = details.get_mut(MEMBER) {
         block.insert(WAITING_SINCE.to_owned(), json!(since.to_string()));
+        if let Some(deadline) = deadline {
+            block.insert(ENDS_BY.to_owned(), json!(deadline.to_string()));
+        }
     }
     let call_back_delay = u32::try_from(delay.as_secs()).unwrap_or(30);
     let answer = HookAnswer::InProgress { call_back_delay, hook_details: details };

@@ -1,7 +1,7 @@
 //! Answers deployment lifecycle hooks: reads the service for its gate, and logs the answer.
 
 use crate::api::gate::{
-    DeploymentGate, GateCondition, GateFinding, GateState, GateVerdict, decide_gate, gate_of, gate_state,
+    DeploymentGate, GateCondition, GateDeadline, GateFinding, GateState, GateVerdict, decide_gate, gate_of, gate_state,
     unknown_member,
 };
 use crate::api::hook::{HookAnswer, HookInput};
@@ -73,7 +73,7 @@ impl Gatekeeper<'_> {
             Either::Left((Err(failure), _)) => failure,
             Either::Right(_) => "the service could not be read in time".to_owned(),
         };
-        GateState { finding: GateFinding::Unreadable(finding), deadline: None }
+        GateState { finding: GateFinding::Unreadable(finding), deadline: GateDeadline::Partly(None) }
     }
 
     async fn state(&self, service: &ServiceArn, until: GateCondition) -> Result<GateState, String> {

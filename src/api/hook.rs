@@ -6,6 +6,7 @@
 use crate::config::clusters::Clusters;
 use crate::ecs::arn::shown;
 use crate::ecs::service::ServiceArn;
+use crate::ecs::service_deployment::ServiceDeploymentArn;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -61,10 +62,7 @@ impl HookInput {
 /// `…:service-deployment/CLUSTER/SERVICE/ID`.
 fn service(execution: &Value, deployment: Option<&Value>, clusters: &Clusters) -> Result<ServiceArn, String> {
     let named = execution.get("serviceArn").and_then(Value::as_str).map(str::to_owned);
-    let of_deployment = || {
-        let (service, _) = deployment?.as_str()?.rsplit_once('/')?;
-        Some(service.replacen(":service-deployment/", ":service/", 1))
-    };
+    let of_deployment = || Some(deployment?.as_str()?.parse::<ServiceDeploymentArn>().ok()?.service_arn());
     let arn = named.or_else(of_deployment).ok_or("it names no service")?;
     clusters.service(&arn, None).map_err(|error| error.to_string())
 }

@@ -20,6 +20,12 @@ impl ServiceDeploymentArn {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The ARN of its service.
+    pub fn service_arn(&self) -> String {
+        let service = self.0.rsplit_once('/').map_or(self.as_str(), |(service, _)| service);
+        service.replacen(":service-deployment/", ":service/", 1)
+    }
 }
 
 impl FromStr for ServiceDeploymentArn {
@@ -63,6 +69,17 @@ pub struct ServiceDeployment {
     pub rollback_started_at: Option<Timestamp>,
     /// The task counts of the revisions: the target's first, then those of the sources.
     pub revisions: Vec<RevisionCounts>,
+}
+
+impl ServiceDeployment {
+    /// Whether ECS rolls it back, or will.
+    pub fn is_rolling_back(&self) -> bool {
+        let by_status = matches!(
+            self.status,
+            ServiceDeploymentStatus::RollbackRequested | ServiceDeploymentStatus::RollbackInProgress
+        );
+        by_status || self.rollback_started_at.is_some()
+    }
 }
 
 /// The task counts of one service revision.

@@ -3,6 +3,7 @@
 
 use crate::config::clusters::Clusters;
 use crate::ecs::arn::shown;
+use crate::ecs::service_deployment::ServiceDeploymentArn;
 use crate::service::trigger::{EventName, ServiceTrigger};
 use serde::Deserialize;
 
@@ -11,7 +12,7 @@ use serde::Deserialize;
 struct ServiceEventDetail {
     event_name: Option<String>,
     cluster_arn: Option<String>,
-    /// Of a hook only: there, `resources` names the service deployment.
+    /// Of a hook only: there, `resources` names the service deployment, whose ARN names the service as well.
     service_arn: Option<String>,
 }
 
@@ -25,10 +26,15 @@ pub(crate) fn parse(detail: &str, resources: &[String], clusters: &Clusters) -> 
         Ok(detail) => detail,
         Err(error) => return ignored(format!("with an unreadable detail: {}", shown(&error.to_string()))),
     };
-    let Some(service_arn) = detail.service_arn.as_ref().or(resources.first()) else {
+    let of_resource = || {
+        let resource = resources.first()?;
+        let deployment = resource.parse::<ServiceDeploymentArn>().ok();
+        Some(deployment.map_or_else(|| resource.clone(), |deployment| deployment.service_arn()))
+    };
+    let Some(service_arn) = detail.service_arn.or_else(of_resource) else {
         return ignored("that neither `resources` nor `serviceArn` names".to_owned());
     };
-    match clusters.service(service_arn, detail.cluster_arn.as_deref()) {
+    match clusters.service(&service_arn, detail.cluster_arn.as_deref()) {
         Ok(service) => {
             let name = EventName::from(detail.event_name.as_deref().unwrap_or_default());
             Ok(ServiceTrigger { service, name })

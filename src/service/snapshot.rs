@@ -156,7 +156,7 @@ pub enum Gap {
     #[error("its service deployment could not be read: {0}")]
     ServiceDeployment(EcsError),
     /// The service deployment names no lifecycle stage that taskhold knows.
-    #[error("its deployment is in the lifecycle stage `{0}`, which this version does not know")]
+    #[error("its deployment is in {0}")]
     LifecycleStage(String),
     /// The jobs of a task.
     #[error("the jobs of a task could not be read: {0}")]

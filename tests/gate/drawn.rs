@@ -5,7 +5,7 @@ use super::STAGES;
 use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use taskhold::api::gate::{GateFinding, GateState, decide_gate, gate_of};
+use taskhold::api::gate::{GateDeadline, GateFinding, GateState, decide_gate, gate_of};
 use taskhold::api::hook::HookAnswer;
 use taskhold::config::clusters::Clusters;
 use taskhold::lambda::payload::Invocation;
@@ -46,6 +46,9 @@ fn details(random: &mut Rng) -> Value {
     if random.u32(..10) == 0 {
         block["waitingSince"] = one_of(random, &[json!("2026-01-05T09:30:00Z"), json!("2999-01-01T00:00:00Z")]);
     }
+    if random.u32(..10) == 0 {
+        block["endsBy"] = one_of(random, &[json!("2026-01-05T09:30:00Z"), json!("2999-01-01T00:00:00Z"), json!(7)]);
+    }
     match random.u32(..20) {
         0 => one_of(random, &[json!({"another": "hook's"})]),
         1 => json!({"taskhold": one_of(random, &[json!("text")])}),
@@ -84,7 +87,12 @@ fn state(random: &mut Rng, began_at: Timestamp) -> GateState {
         _ => GateFinding::Waits("a task is busy".to_owned()),
     };
     let deadline = SignedDuration::from_mins(random.i64(-60..3000));
-    GateState { finding, deadline: random.bool().then(|| began_at + deadline) }
+    let deadline = random.bool().then(|| began_at + deadline);
+    let was_read = random.bool() && !matches!(finding, GateFinding::Unreadable(_));
+    GateState {
+        finding,
+        deadline: if was_read { GateDeadline::Read(deadline) } else { GateDeadline::Partly(deadline) },
+    }
 }
 
 /// How a deployment ended at the hook.

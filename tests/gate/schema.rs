@@ -23,6 +23,7 @@ fn the_schema_takes_the_gates_that_the_function_takes_and_no_others() {
         with("atMostMinutes", json!(1_000_000)),
         with("then", json!("continue")),
         with("waitingSince", json!("2026-01-05T09:30:00Z")),
+        with("endsBy", json!("2026-01-05T12:30:00Z")),
         with("fromTheFuture", json!([])),
     ];
     let bad = [
@@ -36,6 +37,7 @@ fn the_schema_takes_the_gates_that_the_function_takes_and_no_others() {
         with("then", json!("fail")),
         with("then", json!(null)),
         with("waitingSince", json!(7)),
+        with("endsBy", json!(7)),
     ];
     for (details, is_good) in good.iter().map(|good| (good, true)).chain(bad.iter().map(|bad| (bad, false))) {
         assert_eq!(schema.is_valid(details), is_good, "{details}");

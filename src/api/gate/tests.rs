@@ -24,11 +24,11 @@ fn gate(block: Value) -> DeploymentGate {
 }
 
 fn waits() -> GateState {
-    GateState { finding: GateFinding::Waits("it waits".to_owned()), deadline: None }
+    GateState { finding: GateFinding::Waits("it waits".to_owned()), deadline: GateDeadline::Read(None) }
 }
 
 fn unreadable() -> GateState {
-    GateState { finding: GateFinding::Unreadable("a gap".to_owned()), deadline: None }
+    GateState { finding: GateFinding::Unreadable("a gap".to_owned()), deadline: GateDeadline::Partly(None) }
 }
 
 /// The status of an answer, and the seconds until the next one.
@@ -63,6 +63,7 @@ fn a_gate_that_cannot_be_used_says_why_and_lets_the_deployment_continue() {
         (json!({"until": "deadline-met", "atMostMinutes": "60"}), "`atMostMinutes` is no"),
         (json!({"until": "deadline-met", "waitingSince": "yesterday"}), "`waitingSince` is no"),
         (json!({"until": "deadline-met", "waitingSince": at(2).to_string()}), "`waitingSince` is no"),
+        (json!({"until": "deadline-met", "endsBy": 7}), "`endsBy` is no"),
     ] {
         let problem = DeploymentGate::of(&details(block), at(0)).unwrap().unwrap_err();
         assert!(problem.contains(expected), "{problem}");
@@ -116,18 +117,34 @@ fn at_the_end_of_its_wait_it_does_what_then_says_and_for_unread_state_continues(
         assert_eq!(decided(&block("rollback"), &waits(), at(minute)), rolls_back, "{minute}");
         assert_eq!(decided(&block("rollback"), &unreadable(), at(minute)), unread, "{minute}");
     }
-    let holds = GateState { finding: GateFinding::Holds, deadline: Some(at(0)) };
+    let holds = GateState { finding: GateFinding::Holds, deadline: GateDeadline::Read(Some(at(0))) };
     assert_eq!(decided(&block("rollback"), &holds, at(600)), ("SUCCEEDED", 0));
 }
 
 #[test]
 fn it_ends_before_the_deployment_s_deadline() {
     let block = json!({"until": "no-live-jobs", "atMostMinutes": 60, "waitingSince": at(0).to_string()});
-    let state = GateState { deadline: Some(at(30)), ..waits() };
+    let state = GateState { deadline: GateDeadline::Read(Some(at(30))), ..waits() };
     assert_eq!(decided(&block, &state, at(25)), ("IN_PROGRESS", 270));
     assert_eq!(decided(&block, &state, at(30)), ("SUCCEEDED", 0));
     let without_wait = json!({"until": "no-live-jobs", "atMostMinutes": 0, "then": "rollback"});
     assert_eq!(decided(&without_wait, &waits(), at(0)), ("FAILED", 0));
+}
+
+#[test]
+fn it_keeps_the_last_known_deadline_while_reads_fail() {
+    let block = json!({"until": "no-live-jobs", "atMostMinutes": 60, "then": "rollback"});
+    let known = GateState { deadline: GateDeadline::Read(Some(at(30))), ..waits() };
+    let verdict = decide_gate(&gate(block.clone()), &details(block), &known, at(0));
+    let HookAnswer::InProgress { hook_details, .. } = verdict.answer else { panic!("{verdict:?}") };
+    let status = |state: &GateState, minute| decided(&hook_details[MEMBER], state, at(minute)).0;
+    assert_eq!([status(&unreadable(), 28), status(&unreadable(), 30)], ["IN_PROGRESS", "SUCCEEDED"]);
+    // The jobs were read, and the deadline only in part.
+    let later = GateState { deadline: GateDeadline::Partly(Some(at(50))), ..waits() };
+    assert_eq!([status(&later, 28), status(&later, 30)], ["IN_PROGRESS", "FAILED"]);
+    // The deadline was raised.
+    let raised = GateState { deadline: GateDeadline::Read(Some(at(50))), ..waits() };
+    assert_eq!([status(&raised, 30), status(&raised, 50)], ["IN_PROGRESS", "FAILED"]);
 }
 
 const OLD: &str = "ecs-svc/1";
@@ -168,7 +185,7 @@ fn found(until: GateCondition, snapshot: &ServiceSnapshot) -> GateState {
 #[test]
 fn a_deadline_is_met_if_the_forecast_ends_before_it() {
     let met = found(GateCondition::DeadlineMet, &deploying(task(179, Some)));
-    assert_eq!(met, GateState { finding: GateFinding::Holds, deadline: Some(at(180)) });
+    assert_eq!(met, GateState { finding: GateFinding::Holds, deadline: GateDeadline::Read(Some(at(180))) });
     let missed = found(GateCondition::DeadlineMet, &deploying(task(200, Some)));
     assert!(matches!(&missed.finding, GateFinding::Waits(why) if why.contains("20 min after")), "{missed:?}");
     let none = found(GateCondition::DeadlineMet, &deploying(task(900, |_| None)));
@@ -193,9 +210,13 @@ fn a_gate_ends_before_the_time_of_its_hook() {
         rollback_started_at: None,
         revisions: Vec::new(),
     });
-    assert_eq!(found(GateCondition::NoLiveJobs, &snapshot).deadline, Some(at(60)));
+    assert_eq!(found(GateCondition::NoLiveJobs, &snapshot).deadline, GateDeadline::Read(Some(at(60))));
     snapshot.service_deployment.as_mut().unwrap().hooks.push(hook(HookStatus::InProgress, 10));
-    assert_eq!(found(GateCondition::NoLiveJobs, &snapshot).deadline, Some(at(180)), "it may be the other one's");
+    assert_eq!(
+        found(GateCondition::NoLiveJobs, &snapshot).deadline,
+        GateDeadline::Read(Some(at(180))),
+        "it may be the other one's"
+    );
 }
 
 #[test]
@@ -216,6 +237,35 @@ fn a_gap_that_says_nothing_of_jobs_does_not_hold_an_idle_service() {
 }
 
 #[test]
+fn a_gap_about_the_service_deployment_holds_no_deployment_that_meets_its_deadline() {
+    let in_time = || deploying(task(100, Some));
+    let holds = |gap| found(GateCondition::DeadlineMet, &ServiceSnapshot { gaps: vec![gap], ..in_time() }).finding;
+    assert_eq!(holds(Gap::ServiceDeployment(EcsError::AccessDenied("no".to_owned()))), GateFinding::Holds);
+    assert_eq!(holds(Gap::LifecycleStage("NEW_STAGE".to_owned())), GateFinding::Holds);
+    assert!(matches!(holds(Gap::Protection(EcsError::Throttled)), GateFinding::Unreadable(_)));
+}
+
+#[test]
+fn a_rollback_is_not_held_whatever_its_payload_says() {
+    let mut snapshot = deploying(task(900, Some));
+    snapshot.service_deployment = Some(ServiceDeployment {
+        arn: "arn:aws:ecs:eu-west-1:111122223333:service-deployment/video/web/1".parse().unwrap(),
+        status: ServiceDeploymentStatus::RollbackInProgress,
+        finished_at: None,
+        stage: Some(LifecycleStage::ProductionTrafficShift),
+        hooks: Vec::new(),
+        rollback_started_at: None,
+        revisions: Vec::new(),
+    });
+    assert_eq!(found(GateCondition::DeadlineMet, &snapshot).finding, GateFinding::Holds);
+    let deployment = snapshot.service_deployment.as_mut().unwrap();
+    (deployment.status, deployment.rollback_started_at) = (ServiceDeploymentStatus::InProgress, Some(at(1)));
+    assert_eq!(found(GateCondition::DeadlineMet, &snapshot).finding, GateFinding::Holds);
+    snapshot.service_deployment.as_mut().unwrap().rollback_started_at = None;
+    assert!(matches!(found(GateCondition::DeadlineMet, &snapshot).finding, GateFinding::Waits(_)));
+}
+
+#[test]
 fn before_ecs_shows_the_deployment_every_task_counts_as_old_and_the_deadline_as_unknown() {
     let snapshot = |until| {
         let mut snapshot = deploying(task(until, Some));
@@ -225,7 +275,7 @@ fn before_ecs_shows_the_deployment_every_task_counts_as_old_and_the_deadline_as_
     };
     let missed = found(GateCondition::DeadlineMet, &snapshot(200));
     assert!(matches!(&missed.finding, GateFinding::Waits(why) if why.contains("10 min after")), "{missed:?}");
-    assert_eq!(missed.deadline, None);
+    assert_eq!(missed.deadline, GateDeadline::Read(None));
     assert_eq!(found(GateCondition::DeadlineMet, &snapshot(180)).finding, GateFinding::Holds);
 }
 

@@ -1,6 +1,7 @@
 //! Reads the service deployment of a rollout in progress.
 
 use crate::ecs::ServiceReads;
+use crate::ecs::arn::shown;
 use crate::ecs::error::EcsError;
 use crate::ecs::service::Service;
 use crate::ecs::service_deployment::{LifecycleStage, ServiceDeployment};
@@ -49,12 +50,14 @@ async fn read(ecs: &dyn ServiceReads, service: &Service) -> Result<Option<Servic
     described.into_iter().find(is_it).map(Some).ok_or_else(missing)
 }
 
-/// The stage of a deployment in progress, if taskhold does not know it; empty if ECS reports none.
+/// The stage of a deployment in progress, if taskhold does not know it.
 fn unknown_stage(deployment: &ServiceDeployment) -> Option<String> {
     match &deployment.stage {
         _ if !deployment.status.is_in_progress() => None,
-        None => Some(String::new()),
-        Some(LifecycleStage::Other(stage)) => Some(stage.clone()),
+        None => Some("no lifecycle stage that ECS reports".to_owned()),
+        Some(LifecycleStage::Other(stage)) => {
+            Some(format!("the lifecycle stage `{}`, which this version does not know", shown(stage)))
+        }
         Some(_) => None,
     }
 }
