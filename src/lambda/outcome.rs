@@ -70,7 +70,8 @@ pub fn message_outcome(
 }
 
 /// Why a start is dead-lettered for which the record of its task has no room.
-const NO_ROOM: &str = "the record of its task has no room for another live job; its job runs unprotected";
+const NO_ROOM: &str =
+    "the record of its task has no room for another live job; the function does not protect it for this one";
 
 /// Whether the record has rejected the job of this message.
 fn is_rejected(message_type: JobMessageType, job: &JobKey, record: &TaskRecord, now: Timestamp) -> bool {

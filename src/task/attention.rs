@@ -14,6 +14,8 @@ pub enum Attention {
     /// Reconcile it: ECS refused protection, clearing protection failed, an interruption was not reported, or the only
     /// reason to visit the record is a call that can no longer take effect.
     Open,
+    /// The task protects itself for its jobs: ask ECS whether it still runs, because the event of its stop may be lost.
+    Verify,
     /// The record says that the task is protected: ask ECS whether it is.
     Compare {
         /// Until when the record says so.
@@ -35,12 +37,9 @@ pub fn attention(record: &TaskRecord, now: Timestamp) -> Attention {
         _ if has_stale_calls && !record.is_open() => Attention::Open,
         Decision::Request(_) => Attention::Open,
         Decision::Keep(KeepReason::Confirmed { until }) => Attention::Compare { until },
+        Decision::Keep(KeepReason::ByAgent) => Attention::Verify,
         Decision::Keep(
-            KeepReason::Idle
-            | KeepReason::Stopped
-            | KeepReason::RefusedJustNow
-            | KeepReason::ByAgent
-            | KeepReason::Outlived { .. },
+            KeepReason::Idle | KeepReason::Stopped | KeepReason::RefusedJustNow | KeepReason::Outlived { .. },
         ) => Attention::None,
     }
 }
@@ -58,8 +57,9 @@ pub fn is_lost(until: Timestamp, seen: Option<Timestamp>) -> Option<SeenProtecti
 mod tests {
     use super::*;
     use crate::ecs::task::StopCause;
+    use crate::task::agent_protection::AgentProtection;
     use crate::task::interruption::{StopStage, TaskStop};
-    use crate::task::job::{Job, JobKey};
+    use crate::task::job::{Job, JobKey, Reported};
     use crate::task::protection::{CallResult, ProtectionRequest};
 
     fn at(minute: i64) -> Timestamp {
@@ -86,6 +86,13 @@ mod tests {
     fn a_busy_task_that_counts_as_protected_is_compared_and_one_that_does_not_is_open() {
         assert_eq!(attention(&granted(busy()), at(1)), Attention::Compare { until: at(60) });
         assert_eq!(attention(&busy(), at(1)), Attention::Open);
+    }
+
+    #[test]
+    fn a_task_that_protects_itself_for_its_jobs_is_verified() {
+        let protection = Some(Reported { at: at(0), value: AgentProtection::Until(at(60)) });
+        let record = with_job(&Job { declared_until: Some(at(60)), protection, ..Job::default() });
+        assert_eq!(attention(&record, at(1)), Attention::Verify);
     }
 
     #[test]

@@ -17,7 +17,17 @@ impl TaskRecord {
     /// such job, or if its protection has expired.
     pub fn kept_until(&self, now: Timestamp) -> Option<Timestamp> {
         let by_agent = self.outlived_jobs(now).filter_map(|(_, job)| job.agent_until()).filter(|until| *until > now);
-        self.kept(now).map(|own| own.latest).chain(by_agent).max()
+        self.kept(now).map(|own| own.latest).chain(self.kept_from_before(now)).chain(by_agent).max()
+    }
+
+    /// Remembers what outlived jobs keep, because a grant is about to replace it in the record.
+    pub(crate) fn remember_kept(&mut self, now: Timestamp) {
+        self.protection.kept_until = self.kept(now).map(|own| own.latest).chain(self.kept_from_before(now)).max();
+    }
+
+    fn kept_from_before(&self, now: Timestamp) -> Option<Timestamp> {
+        let has_outlived = self.outlived_jobs(now).next().is_some();
+        self.protection.kept_until.filter(|until| has_outlived && *until > now)
     }
 
     /// The end that a request must not fall short of, because every call to ECS resets the expiry: what outlived jobs
@@ -25,7 +35,7 @@ impl TaskRecord {
     pub(crate) fn covered_until(&self, now: Timestamp) -> Option<Timestamp> {
         let live = self.jobs.values().filter(|job| self.stopped_at.is_none() && job.is_protected_by_agent());
         let by_agent = live.filter_map(|job| Some(job.lives_until(now)?.max(job.agent_until().unwrap_or(now))));
-        self.kept(now).map(|own| own.earliest).chain(by_agent).max()
+        self.kept(now).map(|own| own.earliest).chain(self.kept_from_before(now)).chain(by_agent).max()
     }
 
     /// The jobs that keep the task busy, each with its end: live ones, and outlived ones while their protection lasts.
@@ -94,6 +104,28 @@ mod tests {
         assert!(record.is_busy(at(62)));
         report(&mut record, "later", &Job { finished_at: Some(at(63)), ..Job::default() });
         assert!(!record.is_busy(at(64)));
+    }
+
+    #[test]
+    fn a_later_and_longer_grant_does_not_end_what_an_outlived_job_keeps() {
+        let mut record = TaskRecord::default();
+        report(&mut record, "outlives", &until(60));
+        report(&mut record, "beside", &until(300));
+        grant(&mut record, 0, 300);
+        let finish = |record: &mut TaskRecord, id, minute| {
+            report(record, id, &Job { finished_at: Some(at(minute)), ..Job::default() });
+        };
+        finish(&mut record, "beside", 61);
+        for (id, minute) in [("first", 70), ("second", 75)] {
+            report(&mut record, id, &until(400 + minute));
+            record.remember_kept(at(minute));
+            grant(&mut record, minute, 400 + minute);
+            finish(&mut record, id, minute + 1);
+        }
+        assert_eq!([80, 299, 300].map(|minute| record.is_busy(at(minute))), [true, true, false]);
+        assert_eq!(record.kept_until(at(80)), Some(at(300)), "and not what was granted after its time");
+        finish(&mut record, "outlives", 81);
+        assert!(!record.is_busy(at(82)));
     }
 
     #[test]

@@ -156,6 +156,10 @@ pub struct Protection {
     /// other call overlapped leaves one, or none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub own: Vec<OwnProtection>,
+    /// Until when jobs that outlived their declared time keep the task protected, as far as `own` no longer shows it: a
+    /// later grant, which is not theirs, replaced theirs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) kept_until: Option<Timestamp>,
     /// The protection of another writer that ECS reported before a release. It ends what taskhold knew of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub foreign: Option<ForeignProtection>,
@@ -198,6 +202,7 @@ impl Protection {
         let surplus = self.own.len().saturating_sub(CALLS_IN_FLIGHT_MAX);
         self.own.drain(..surplus);
         self.foreign = self.foreign.filter(|foreign| foreign.until > now);
+        self.kept_until = self.kept_until.filter(|until| *until > now);
     }
 
     /// Whether ECS may report protection that taskhold set.

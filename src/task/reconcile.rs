@@ -18,7 +18,7 @@ use crate::task::concurrently::at_once;
 use crate::task::interruption::StopStage;
 use crate::task::outcome::{RetryReason, TaskState};
 use crate::task::plan::{Decision, KeepReason, decide_protection};
-use crate::task::protection::{ForeignProtection, ProtectionRequest};
+use crate::task::protection::{CallResult, ForeignProtection, ProtectionRequest};
 use crate::task::rate_limit::RateLimit;
 use crate::task::record::TaskRecord;
 use crate::task::stage::{BoxedStage, CalledStage, CheckedReleases, EndedStage, Existence, FoundRecord, Next, Stage};
@@ -213,6 +213,9 @@ impl Reconcile<'_> {
         let stored = store::update(self.store, &task, Some(&versioned), |record: &mut TaskRecord| {
             let now = self.clock.now();
             let foreign_before = record.protection.foreign;
+            if matches!(outcome.result, CallResult::Granted(_)) {
+                record.remember_kept(now);
+            }
             record.protection.settle(call, outcome.result.clone());
             log_foreign(&task, foreign_before, record.protection.foreign);
             record.protection.is_known |= existence == Existence::Known;

@@ -1,6 +1,7 @@
 //! Starts for which a task record had no room.
 
-use crate::task::job::JobKey;
+use crate::task::agent_protection::AgentProtection;
+use crate::task::job::{Job, JobKey, Reported};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,9 @@ pub struct RejectedJob {
     pub key: JobKey,
     /// Its declared end.
     pub until: Timestamp,
+    /// What its worker reported about the protection that the task sets itself, without the reason of a refusal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protection: Option<Reported<AgentProtection>>,
 }
 
 impl RejectedStarts {
@@ -36,9 +40,13 @@ impl RejectedStarts {
     }
 
     /// Adds a start. Of more than four the latest declared ends are named.
-    pub fn add(&mut self, key: &JobKey, until: Timestamp) {
+    pub fn add(&mut self, key: &JobKey, job: &Job, until: Timestamp) {
         self.remove(key);
-        self.jobs.push(RejectedJob { key: key.clone(), until });
+        let mut protection = job.protection.clone();
+        if let Some(Reported { value: AgentProtection::Refused { reason }, .. }) = &mut protection {
+            reason.clear();
+        }
+        self.jobs.push(RejectedJob { key: key.clone(), until, protection });
         self.jobs.sort_by(|one, other| (other.until, &one.key).cmp(&(one.until, &other.key)));
         for job in self.jobs.drain(REJECTED_NAMED_MAX.min(self.jobs.len())..) {
             self.others_until = self.others_until.max(Some(job.until));

@@ -61,7 +61,7 @@ impl TaskRecord {
                     None => room.admit(key, &mut merged),
                 };
                 if !has_room {
-                    self.reject(key, merged.until().unwrap_or(now), now);
+                    self.reject(key, &merged, now);
                     continue;
                 }
             }
@@ -78,8 +78,9 @@ impl TaskRecord {
     fn admit_rejected(&mut self, now: Timestamp) {
         let Some(mut rejected) = self.rejected.take().filter(|_| self.stopped_at.is_none()) else { return };
         let mut room = RecordRoom::of(self, now);
-        for RejectedJob { key, until } in rejected.jobs.clone() {
-            let mut job = Job { declared_until: Some(until), reported_at: Some(rejected.since), ..Job::default() };
+        for RejectedJob { key, until, protection } in rejected.jobs.clone() {
+            let (declared_until, reported_at) = (Some(until), Some(rejected.since));
+            let mut job = Job { declared_until, reported_at, protection, ..Job::default() };
             if room.admit(&key, &mut job) {
                 Arc::make_mut(&mut self.jobs).insert(key.clone(), Box::new(job));
                 rejected.remove(&key);
@@ -107,8 +108,9 @@ impl TaskRecord {
         rejected.into_iter().flat_map(|rejected| &rejected.jobs).filter(move |job| job.until > now)
     }
 
-    fn reject(&mut self, key: &JobKey, until: Timestamp, now: Timestamp) {
-        self.rejected.get_or_insert_with(|| Box::new(RejectedStarts::since(now))).add(key, until);
+    fn reject(&mut self, key: &JobKey, job: &Job, now: Timestamp) {
+        let rejected = self.rejected.get_or_insert_with(|| Box::new(RejectedStarts::since(now)));
+        rejected.add(key, job, job.until().unwrap_or(now));
     }
 
     /// Shrinks what has ended until the record can be stored: finished jobs to fingerprints, the oldest first. Only if

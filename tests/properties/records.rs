@@ -137,12 +137,12 @@ fn task_entry() -> impl Strategy<Value = TaskRecord> {
         .prop_map(|(what, delivery, forwarded)| TrackedInterruption { what, delivery, forwarded });
     let jobs = btree_map(job_key(), job().prop_map(Box::new), 0..5).prop_map(Arc::new);
     let finished = vec((job_key(), any_moment()), 0..4);
-    let rejected = vec((job_key(), any_moment()), 0..7);
+    let rejected = vec((job_key(), job(), any_moment()), 0..7);
     (jobs, protection(), option::of(membership), vec(news, 0..3), maybe_moment(), finished, rejected).prop_map(
         |(jobs, protection, membership, interruptions, stopped_at, finished, rejected)| {
             let rejected = (!rejected.is_empty()).then(|| {
-                let mut starts = RejectedStarts::since(rejected[0].1);
-                rejected.iter().for_each(|(key, until)| starts.add(key, *until));
+                let mut starts = RejectedStarts::since(rejected[0].2);
+                rejected.iter().for_each(|(key, job, until)| starts.add(key, job, *until));
                 Box::new(starts)
             });
             let mut fingerprints = Fingerprints::default();

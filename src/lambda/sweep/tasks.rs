@@ -50,6 +50,7 @@ impl Function {
         let now = self.clock().now();
         let mut changes = Vec::new();
         let mut to_compare: Vec<Compared<'_>> = Vec::new();
+        let mut to_verify = Vec::new();
         // The record may be of a cluster that is no longer configured.
         for (task, record) in
             records.filter(|(task, _)| self.config().clusters.iter().any(|ours| *ours == task.cluster))
@@ -57,10 +58,13 @@ impl Function {
             match attention(record, now) {
                 Attention::None => {}
                 Attention::Open => changes.push(TaskChange::none(task.clone())),
+                Attention::Verify => {
+                    to_verify.push(AbsentTask { task: task.clone(), was_known: record.protection.is_known });
+                }
                 Attention::Compare { until } => to_compare.push(Compared { task, until }),
             }
         }
-        part.report.tasks += changes.len() + to_compare.len();
+        part.report.tasks += changes.len() + to_compare.len() + to_verify.len();
         to_compare.sort();
         let chunks = to_compare.chunk_by(|one, other| one.task.cluster == other.task.cluster);
         let chunks = chunks.flat_map(|tasks| tasks.chunks(TASKS_PER_READ_MAX));
@@ -74,6 +78,7 @@ impl Function {
                 }
             }
         }
+        changes.extend(self.ended(&to_verify, part).await);
         let missing = self.carry_out_changes(changes, part).await;
         let ended = self.ended(&missing, part).await;
         // Already counted when ECS reported them missing.
@@ -82,7 +87,7 @@ impl Function {
     }
 
     /// Reconciles tasks. Returns those that ECS reports `MISSING`.
-    async fn carry_out_changes(&self, changes: Vec<TaskChange>, part: &mut Part<'_>) -> Vec<MissingTask> {
+    async fn carry_out_changes(&self, changes: Vec<TaskChange>, part: &mut Part<'_>) -> Vec<AbsentTask> {
         let tasks: Vec<Task> = changes.iter().map(|change| change.task.clone()).collect();
         let states = self.services.tasks.reconcile(changes, part.budget).await;
         self.services.process_results(tasks.iter().zip(&states), part.budget).await;
@@ -98,16 +103,16 @@ impl Function {
             TaskState::Known(record, Some(RetryReason::Refused(refusal)))
                 if refusal.reason == FailureReason::Missing && !record.jobs.is_empty() =>
             {
-                Some(MissingTask { task, was_known: record.protection.is_known })
+                Some(AbsentTask { task, was_known: record.protection.is_known })
             }
             _ => None,
         };
         tasks.into_iter().zip(&states).filter_map(missing).collect()
     }
 
-    /// Describes tasks that ECS reported `MISSING`. The jobs of a stopped or stopping task are over, and no message or
-    /// event may arrive to say so. A task that ECS has never known may still be starting.
-    async fn ended(&self, missing: &[MissingTask], part: &mut Part<'_>) -> Vec<TaskChange> {
+    /// Describes tasks that may have stopped. The jobs of a stopped or stopping task are over, and no message or event
+    /// may arrive to say so. A task that ECS has never known may still be starting.
+    async fn ended(&self, missing: &[AbsentTask], part: &mut Part<'_>) -> Vec<TaskChange> {
         let mut ended = Vec::new();
         let clusters = missing.chunk_by(|one, other| one.task.cluster == other.task.cluster);
         for tasks in clusters.flat_map(|tasks| tasks.chunks(TASKS_PER_READ_MAX)) {
@@ -115,12 +120,12 @@ impl Function {
             let described = match self.services.tasks.ecs.describe_tasks(&tasks[0].task.cluster, &ids).await {
                 Ok(described) => described,
                 Err(error) => {
-                    warn!(failure = %error, "could not compare the protection of busy tasks with ECS");
+                    warn!(failure = %error, "could not read whether busy tasks still run");
                     part.report.failed += 1;
                     continue;
                 }
             };
-            for MissingTask { task, was_known } in tasks {
+            for AbsentTask { task, was_known } in tasks {
                 let found = described.iter().find(|described| described.id == task.id).cloned();
                 let end = if found.is_some() || *was_known { end_of(found, &unreported_stop(task)) } else { None };
                 ended.extend(end.map(|end| TaskChange { end: Some(end), ..TaskChange::none(task.clone()) }));
@@ -168,8 +173,8 @@ struct Compared<'a> {
     until: Timestamp,
 }
 
-/// A task that ECS reports `MISSING`.
-struct MissingTask {
+/// A task that may have stopped: ECS reports it `MISSING`, or no call of the function would tell.
+struct AbsentTask {
     task: Task,
     /// Whether an earlier answer has proved that ECS knew it.
     was_known: bool,

@@ -159,6 +159,19 @@ fn a_rejected_start_is_remembered_until_its_job_is_recorded_finished_or_over() {
 }
 
 #[test]
+fn a_rejected_job_for_which_its_task_protects_itself_stays_one() {
+    let (mut record, live) = full(short);
+    let (own, mut job) = (key("own"), started(0, 700));
+    let refused = AgentProtection::Refused { reason: "DEPLOYMENT_BLOCKED".to_owned() };
+    job.protection = Some(Reported { at: at(0), value: refused });
+    take_in(&mut record, [(own.clone(), job)], at(0));
+    assert!(!record.knows(&own));
+    take_in(&mut record, live.into_iter().take(2).map(|key| (key, finished(5))), at(5));
+    assert!(record.knows(&own) && record.jobs[&own].is_protected_by_agent());
+    assert_eq!(record.jobs[&own].agent_refused_at(), Some(at(0)));
+}
+
+#[test]
 fn labels_that_do_not_fit_are_left_out_and_their_jobs_are_recorded() {
     let (record, live) = full(longest);
     let labelled = record.jobs.values().filter(|job| job.labels.is_some()).count();
@@ -184,11 +197,11 @@ fn a_job_that_outlived_its_declared_end_is_revived_only_if_it_fits() {
 #[test]
 fn a_record_with_a_rejected_start_alone_is_not_open_because_no_sweep_can_help_it() {
     let mut record = TaskRecord::default();
-    record.reject(&key("j"), at(60), at(0));
+    record.reject(&key("j"), &started(0, 60), at(0));
     assert!(!Record::is_open(&record));
 }
 
-/// How many jobs of a minute one task can run for ever: the figure of docs/reliability.md.
+/// How many jobs of a minute one task can run for ever: the figure of docs/operating.md.
 #[test]
 fn one_task_can_sustain_some_jobs_a_minute_for_ever() {
     for (hours, least) in [(24, 190), (120, 38), (336, 13)] {
