@@ -244,6 +244,7 @@ nightly-bench: ## prove: measure the function as a process, and in process, and 
 	command -v valgrind || { apt-get update -qq && apt-get install --yes -qq valgrind; }
 	$(MAKE) --no-print-directory build
 	benches/lambda/budgets --all
+	$(CARGO) test --quiet --manifest-path benches/lambda/Cargo.toml
 	$(MAKE) --no-print-directory bench
 	$(MAKE) --no-print-directory bench-growth
 	$(MAKE) --no-print-directory bench-plan

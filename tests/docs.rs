@@ -278,3 +278,24 @@ fn every_cited_fact_about_aws_has_its_section_and_every_section_is_cited() {
     }
     assert_eq!(cited, headings);
 }
+
+/// Most files that a walkthrough of ARCHITECTURE.md may name.
+const WALKTHROUGH_FILES_MAX: usize = 12;
+
+#[test]
+fn a_walkthrough_passes_through_twelve_files_at_most() {
+    let text = read("ARCHITECTURE.md");
+    let walkthroughs: Vec<&str> = text.split("\n## Walkthrough: ").skip(1).collect();
+    assert!(walkthroughs.len() >= 3);
+    for walkthrough in walkthroughs {
+        let (body, _) = walkthrough.split_once("\n## ").unwrap_or((walkthrough, ""));
+        let (title, body) = body.split_once('\n').unwrap();
+        // Steps only: what follows them leads elsewhere.
+        let steps = body.trim().split("\n\n").next().unwrap();
+        let files: BTreeSet<&str> = steps.split('`').filter(|code| code.ends_with(".rs")).collect();
+        assert!(files.len() <= WALKTHROUGH_FILES_MAX, "{title}: {files:?}");
+        for file in files {
+            assert!(path(&format!("src/{file}")).is_file(), "{title} names {file}");
+        }
+    }
+}

@@ -40,6 +40,14 @@ def test_what_is_no_binary_is_found_out(tmp_path):
         check(script, ARCHITECTURE)
 
 
+def test_nothing_that_exists_for_tests_is_in_the_binary(binary):
+    debug_build = TARGET / "debug/bootstrap"
+    simulated_clock = b"TASKHOLD_SIMULATED_TIMEOUT_SECONDS"
+    assert simulated_clock not in binary.read_bytes()
+    if debug_build.is_file():
+        assert simulated_clock in debug_build.read_bytes(), "the name has changed"
+
+
 def test_sam_and_terraform_deploy_the_binary_that_cargo_lambda_built(binary):
     built = (TARGET / "lambda/bootstrap/bootstrap").read_bytes()
     assert binary.read_bytes() == built
