@@ -17,6 +17,8 @@ use std::borrow::Cow;
 pub const JOB_ID_CHARS_MAX: usize = 256;
 /// Maximum duration of a job that declares none, in minutes: ECS's own default for protection.
 pub const MAX_DURATION_MINUTES_DEFAULT: u32 = 120;
+/// Maximum length of a `kind`, in characters.
+pub const KIND_CHARS_MAX: usize = 64;
 /// Maximum number of labels. They are shown to people, so they are few and short.
 pub const LABELS_MAX: usize = 8;
 /// Maximum length of a label's name, in characters.
@@ -59,6 +61,8 @@ pub struct JobMessage {
     pub max_duration_minutes: Option<u32>,
     /// Expected duration of the job, counted from this message.
     pub expected_duration_minutes: Option<u32>,
+    /// What kind of job it is.
+    pub kind: Option<String>,
     /// Labels, shown to people.
     pub labels: Labels,
     /// What the worker reports about protection that the task sets itself for this job.
@@ -123,6 +127,7 @@ impl JobMessageFields {
             task: self.task(clusters)?,
             max_duration_minutes: minutes("maxDurationMinutes", self.max_duration_minutes.as_ref())?,
             expected_duration_minutes: minutes("expectedDurationMinutes", self.expected_duration_minutes.as_ref())?,
+            kind: self.kind()?,
             labels: labels(self.labels.as_ref())?,
             protection: self.agent_protection()?,
             misnamed,
@@ -161,6 +166,13 @@ impl JobMessageFields {
             Some(text) if (1..=JOB_ID_CHARS_MAX).contains(&text.chars().count()) => Ok(text.to_owned()),
             _ => Err(wrong("jobId", value, RULE)),
         }
+    }
+
+    fn kind(&self) -> Result<Option<String>, JobMessageError> {
+        const RULE: &str = "a string of 1 to 64 characters";
+        let Some(value) = &self.kind else { return Ok(None) };
+        let kind = value.as_str().filter(|kind| (1..=KIND_CHARS_MAX).contains(&kind.chars().count()));
+        kind.map(|kind| Some(kind.to_owned())).ok_or_else(|| wrong("kind", value, RULE))
     }
 
     fn attempt(&self) -> Result<u32, JobMessageError> {
@@ -226,6 +238,7 @@ impl JobMessage {
         }
         let expected = self.expected_duration_minutes.map(after);
         job.expected_until = expected.map(|value| Reported { at: sent_at, value });
+        job.kind = self.kind;
         job.labels = (!self.labels.is_empty()).then_some(Reported { at: sent_at, value: self.labels });
         // ECS grants at most this from now on, whatever the message says.
         let grantable = after(PROTECTION_MINUTES_MAX);

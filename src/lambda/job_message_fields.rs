@@ -24,7 +24,7 @@ pub struct MisnamedField {
 const MISNAMED_MAX: usize = 4;
 
 /// Names that differ from a field's by more than a few letters, without case and separators, and the field.
-const OTHER_NAMES: [(&str, &str); 16] = [
+const OTHER_NAMES: [(&str, &str); 17] = [
     ("duration", "maxDurationMinutes"),
     ("durationminutes", "maxDurationMinutes"),
     ("expiresinminutes", "maxDurationMinutes"),
@@ -39,6 +39,7 @@ const OTHER_NAMES: [(&str, &str); 16] = [
     ("clustername", "cluster"),
     ("ecstaskarn", "taskArn"),
     ("event", "type"),
+    ("jobkind", "kind"),
     ("messagetype", "type"),
     ("tags", "labels"),
 ];
@@ -57,6 +58,7 @@ pub(crate) struct JobMessageFields {
     pub(crate) task_id: Option<Value>,
     pub(crate) max_duration_minutes: Option<Value>,
     pub(crate) expected_duration_minutes: Option<Value>,
+    pub(crate) kind: Option<Value>,
     pub(crate) labels: Option<Value>,
     pub(crate) protection: Option<Value>,
     detail_type: Option<Value>,
@@ -70,7 +72,7 @@ pub(crate) struct JobMessageFields {
 }
 
 /// The names of the fields of a job message.
-const FIELDS: [&str; 11] = [
+const FIELDS: [&str; 12] = [
     "version",
     "type",
     "jobId",
@@ -80,6 +82,7 @@ const FIELDS: [&str; 11] = [
     "taskId",
     "maxDurationMinutes",
     "expectedDurationMinutes",
+    "kind",
     "labels",
     "protection",
 ];
@@ -110,6 +113,7 @@ impl JobMessageFields {
             "taskId" => &mut self.task_id,
             "maxDurationMinutes" => &mut self.max_duration_minutes,
             "expectedDurationMinutes" => &mut self.expected_duration_minutes,
+            "kind" => &mut self.kind,
             "labels" => &mut self.labels,
             "protection" => &mut self.protection,
             "detail-type" => &mut self.detail_type,
@@ -127,6 +131,7 @@ impl JobMessageFields {
         match field {
             "maxDurationMinutes" => self.max_duration_minutes.is_none(),
             "expectedDurationMinutes" => self.expected_duration_minutes.is_none(),
+            "kind" => self.kind.is_none(),
             "labels" => self.labels.is_none(),
             "protection" => self.protection.is_none(),
             "attempt" => self.attempt.is_none(),
@@ -280,9 +285,10 @@ mod tests {
             ("taskArns", Some("taskArn")),
             ("tags", Some("labels")),
             ("clusterName", Some("cluster")),
-            ("kind", None),
+            ("Kind", Some("kind")),
+            ("jobKind", Some("kind")),
+            ("kinds", None),
             ("priority", None),
-            ("jobKind", None),
             ("types", None),
             ("", None),
         ] {

@@ -53,6 +53,9 @@ pub struct Job {
     /// When `job.finished` was sent. A finished job never becomes live again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Timestamp>,
+    /// What kind of job it is, from whose finished jobs its duration is learned. Of several reports the greatest counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
     /// The last report of labels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<Reported<Labels>>,
@@ -85,6 +88,7 @@ impl Job {
         later(&mut self.expected_until, other.expected_until.as_ref());
         later(&mut self.reported_at, other.reported_at.as_ref());
         later(&mut self.finished_at, other.finished_at.as_ref());
+        later(&mut self.kind, other.kind.as_ref());
         later(&mut self.labels, other.labels.as_ref());
         later(&mut self.protection, other.protection.as_ref());
         if self.finished_at.is_some() {
@@ -123,6 +127,13 @@ impl Job {
             return None;
         }
         self.until().filter(|until| *until > now)
+    }
+
+    /// How long a finished job ran. `None` if its start is unknown, or if its worker did not report the finish as its last
+    /// message: a forced release also finishes jobs.
+    pub fn duration(&self) -> Option<SignedDuration> {
+        let finished_at = self.finished_at.filter(|at| self.reported_at == Some(*at))?;
+        Some(finished_at.duration_since(self.started_at?)).filter(SignedDuration::is_positive)
     }
 
     /// When the job can be forgotten: from then on no redelivery can make it live again.
@@ -198,6 +209,16 @@ mod tests {
         let finished_job_retention = SignedDuration::from_hours(1);
         assert_eq!(merged(&[started(0, 30), finished(10)]).forgettable_from(finished_job_retention), at(70));
         assert_eq!(merged(&[started(0, 600), finished(10)]).forgettable_from(finished_job_retention), at(600));
+    }
+
+    #[test]
+    fn the_duration_of_a_job_is_known_once_its_worker_has_reported_its_finish() {
+        let minutes = |job: Job| job.duration().map(|duration| duration.as_mins());
+        assert_eq!(minutes(merged(&[started(3, 60), finished(10)])), Some(7));
+        assert_eq!(minutes(started(3, 60)), None);
+        assert_eq!(minutes(finished(10)), None, "its start is unknown");
+        let by_force = Job { finished_at: Some(at(10)), ..Job::default() };
+        assert_eq!(minutes(merged(&[started(3, 60), by_force])), None, "no worker reported it");
     }
 
     #[test]

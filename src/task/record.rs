@@ -84,11 +84,12 @@ impl TaskRecord {
         self.stopped_at = self.stopped_at.or(Some(now));
     }
 
-    /// Marks every unfinished job as finished, at an operator's request, also those whose starts were rejected.
+    /// Marks every unfinished job as finished, at an operator's request, also those whose starts were rejected. Their
+    /// workers have not reported it, so their durations are not learned.
     pub fn finish_jobs(&mut self, now: Timestamp) {
         let unfinished = self.jobs.iter().filter(|(_, job)| job.finished_at.is_none());
         let unfinished: Vec<JobKey> = unfinished.map(|(key, _)| key.clone()).collect();
-        let finished = Job { finished_at: Some(now), reported_at: Some(now), ..Job::default() };
+        let finished = Job { finished_at: Some(now), ..Job::default() };
         unfinished.iter().for_each(|key| self.merge_job(key, &finished));
         self.rejected = None;
     }
@@ -455,7 +456,7 @@ mod tests {
         record.merge_job(&key("finished"), &Job { finished_at: Some(at(4)), ..live(0, 30) });
         record.finish_jobs(at(5));
         let of = |id: &str| record.jobs[&key(id)].clone();
-        assert_eq!((of("lives").finished_at, of("lives").reported_at), (Some(at(5)), Some(at(5))));
+        assert_eq!((of("lives").finished_at, of("lives").duration()), (Some(at(5)), None));
         assert_eq!(of("outlived").finished_at, Some(at(5)), "it may keep protection");
         assert_eq!((of("finished").finished_at, of("finished").reported_at), (Some(at(4)), Some(at(0))));
     }

@@ -48,7 +48,8 @@ impl TaskRecord {
             }
             let known = self.jobs.get(key);
             let was_live = known.is_some_and(|known| self.is_live(known, now));
-            if was_live && job.labels.is_none() && job.protection.is_none() {
+            let has_new_kind = known.is_none_or(|known| job.kind > known.kind);
+            if was_live && !has_new_kind && job.labels.is_none() && job.protection.is_none() {
                 self.merge_job(key, job);
                 continue;
             }
@@ -225,6 +226,9 @@ impl RecordRoom {
             drop_reason(job);
         }
         if self.live + bytes(job) > self.live_max() {
+            job.kind = None;
+        }
+        if self.live + bytes(job) > self.live_max() {
             return false;
         }
         self.live += bytes(job);
@@ -232,16 +236,18 @@ impl RecordRoom {
         true
     }
 
-    /// Reserves the room of new texts of a live job, or keeps its known labels and drops the agent's reason. All its moments have their room
-    /// already, so it always fits.
+    /// Reserves the room of new texts of a live job, or keeps its known labels and kind and drops the agent's reason. All
+    /// its moments have their room already, so it always fits.
     fn relabel(&mut self, known: &Job, job: &mut Job) -> bool {
         let more = shown_bytes(job).saturating_sub(shown_bytes(known));
-        if self.labels + more > LABEL_BYTES_MAX || self.live + 2 * more > self.live_max() {
+        let needed = 2 * more + kind_bytes(job).saturating_sub(kind_bytes(known));
+        if self.labels + more > LABEL_BYTES_MAX || self.live + needed > self.live_max() {
             job.labels.clone_from(&known.labels);
+            job.kind.clone_from(&known.kind);
             drop_reason(job);
         } else {
             self.labels += more;
-            self.live += 2 * more;
+            self.live += needed;
         }
         true
     }
@@ -256,7 +262,12 @@ fn drop_reason(job: &mut Job) {
 
 /// JSON of a job at any time of its life, without the texts that it may get.
 fn job_bytes(key: &JobKey, job: &Job) -> usize {
-    JOB_BYTES + text_bytes(&key.job_id) + MOMENTS_MAX * MOMENT_BYTES + shown_bytes(job)
+    JOB_BYTES + text_bytes(&key.job_id) + MOMENTS_MAX * MOMENT_BYTES + kind_bytes(job) + shown_bytes(job)
+}
+
+/// JSON of the kind of a job, with its name: `"kind":,`.
+fn kind_bytes(job: &Job) -> usize {
+    job.kind.as_deref().map_or(0, |kind| 8 + text_bytes(kind))
 }
 
 /// JSON of a job in an interruption.

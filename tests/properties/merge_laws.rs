@@ -17,11 +17,12 @@ fn job() -> impl Strategy<Value = Job> {
     let by_agent = (one_of_few_moments(), one_of_few_moments())
         .prop_map(|(at, until)| Reported { at, value: AgentProtection::Until(until) });
     let moments = [moment(), moment(), moment(), moment(), moment()];
-    (moments, option::of(told), option::of(labelled), option::of(by_agent))
+    (moments, option::of(told), option::of("[ab]"), option::of(labelled), option::of(by_agent))
         .prop_map(
             |(
                 [started_at, declared_until, presumed_until, reported_at, finished_at],
                 expected_until,
+                kind,
                 labels,
                 protection,
             )| Job {
@@ -31,6 +32,7 @@ fn job() -> impl Strategy<Value = Job> {
                 expected_until,
                 reported_at,
                 finished_at,
+                kind,
                 labels,
                 protection,
             },

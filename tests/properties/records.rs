@@ -38,10 +38,11 @@ pub(crate) fn job() -> impl Strategy<Value = Job> {
     let labelled = option::of((any_moment(), labels()).prop_map(|(at, value)| Reported { at, value }));
     let moments = [maybe_moment(), maybe_moment(), maybe_moment(), maybe_moment(), maybe_moment()];
     let by_agent = option::of((any_moment(), agent_protection()).prop_map(|(at, value)| Reported { at, value }));
-    (moments, told, labelled, by_agent).prop_map(
+    (moments, told, option::of(text()), labelled, by_agent).prop_map(
         |(
             [started_at, declared_until, presumed_until, reported_at, finished_at],
             expected_until,
+            kind,
             labels,
             protection,
         )| Job {
@@ -51,6 +52,7 @@ pub(crate) fn job() -> impl Strategy<Value = Job> {
             expected_until,
             reported_at,
             finished_at,
+            kind,
             labels,
             protection,
         },

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 const JOB_ID_CHARS_MAX: usize = 256;
-const KIND_CHARS_MAX: usize = 128;
+const KIND_CHARS_MAX: usize = 64;
 const LABELS_MAX: usize = 8;
 const LABEL_NAME_CHARS_MAX: usize = 64;
 const LABEL_VALUE_CHARS_MAX: usize = 128;
@@ -18,8 +18,8 @@ pub(crate) fn problem_of_id(id: &str) -> Option<String> {
 
 /// The problem of a kind of job, if it has one.
 pub(crate) fn problem_of_kind(kind: &str) -> Option<String> {
-    let is_fine = kind.chars().count() <= KIND_CHARS_MAX && !kind.chars().any(char::is_control);
-    (!is_fine).then(|| format!("is longer than {KIND_CHARS_MAX} characters, or has control characters"))
+    let is_fine = (1..=KIND_CHARS_MAX).contains(&kind.chars().count()) && !kind.chars().any(char::is_control);
+    (!is_fine).then(|| format!("does not have 1 to {KIND_CHARS_MAX} characters, or has control characters"))
 }
 
 /// The problem of a label, if it has one.

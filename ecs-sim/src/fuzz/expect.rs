@@ -78,7 +78,7 @@ pub fn command(command: &Command) {
 /// A job message follows the rules of `schemas/job-message.schema.json`.
 pub fn job_message(message: &JobMessage) {
     task(&message.task);
-    let JobMessage { job, max_duration_minutes, expected_duration_minutes, labels, .. } = message;
+    let JobMessage { job, max_duration_minutes, expected_duration_minutes, kind, labels, .. } = message;
     assert!((1..=job_message::JOB_ID_CHARS_MAX).contains(&job.job_id.chars().count()), "{job}");
     assert!(job.attempt >= 1);
     for minutes in [max_duration_minutes, expected_duration_minutes].into_iter().flatten() {
@@ -86,6 +86,9 @@ pub fn job_message(message: &JobMessage) {
     }
     for misnamed in &message.misnamed {
         reason(&misnamed.found);
+    }
+    if let Some(kind) = kind {
+        assert!((1..=job_message::KIND_CHARS_MAX).contains(&kind.chars().count()), "{kind}");
     }
     assert!(labels.len() <= job_message::LABELS_MAX);
     for (name, value) in labels {

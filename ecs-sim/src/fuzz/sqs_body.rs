@@ -55,6 +55,7 @@ fn printed(message: &JobMessage) -> String {
         task,
         max_duration_minutes,
         expected_duration_minutes,
+        kind,
         labels,
         misnamed,
         protection: _,
@@ -70,5 +71,6 @@ fn printed(message: &JobMessage) -> String {
     });
     max_duration_minutes.inspect(|minutes| body["maxDurationMinutes"] = json!(minutes));
     expected_duration_minutes.inspect(|minutes| body["expectedDurationMinutes"] = json!(minutes));
+    kind.as_ref().inspect(|kind| body["kind"] = json!(kind));
     body.to_string()
 }

@@ -126,6 +126,7 @@ fn job(words: &mut Words<'_>) -> Parsed<JobLine> {
         attempt: 1,
         minutes: None,
         expected_minutes: None,
+        kind: None,
         late: 0,
         agent: None,
     };
@@ -137,6 +138,8 @@ fn job(words: &mut Words<'_>) -> Parsed<JobLine> {
             line.minutes = Some(minutes(words)?);
         } else if words.has("expected") {
             line.expected_minutes = Some(minutes(words)?);
+        } else if words.has("kind") {
+            line.kind = Some(words.next("a kind")?.to_owned());
         } else if words.has("attempt") {
             line.attempt = words.number("a number")?;
         } else if words.has("protected") {
@@ -165,10 +168,10 @@ mod tests {
 
     #[test]
     fn a_job_line_is_read_with_all_its_words() {
-        let line = "job j-1 starts on a for 1h30m expected 20m attempt 2 late 5m";
+        let line = "job j-1 starts on a for 1h30m expected 20m kind encode attempt 2 late 5m";
         let Ok(Statement::Job(job)) = statement(line) else { panic!("not a job line") };
         assert_eq!((job.task.as_deref(), job.minutes, job.expected_minutes), (Some("a"), Some(90), Some(20)));
-        assert_eq!((job.attempt, job.late), (2, 300_000));
+        assert_eq!((job.kind.as_deref(), job.attempt, job.late), (Some("encode"), 2, 300_000));
         let agent = |line: &str| match statement(line) {
             Ok(Statement::Job(job)) => job.agent,
             other => panic!("not a job line: {other:?}"),

@@ -161,6 +161,8 @@ pub struct JobLine {
     pub minutes: Option<u32>,
     /// `expectedDurationMinutes`.
     pub expected_minutes: Option<u32>,
+    /// `kind`.
+    pub kind: Option<String>,
     /// `protection`: the task protects itself for this job.
     pub agent: Option<AgentReport>,
     /// How long the message is delayed on its way.

@@ -39,6 +39,9 @@ impl ScenarioWorld {
         for (name, minutes) in minutes.into_iter().filter_map(|(name, minutes)| Some((name, minutes?))) {
             body[name] = json!(minutes);
         }
+        if let Some(kind) = &line.kind {
+            body["kind"] = json!(kind);
+        }
         let protection = match line.agent {
             None => Value::Null,
             Some(AgentReport::Refused) => json!({"by": "agent", "refused": {"reason": "DEPLOYMENT_BLOCKED"}}),

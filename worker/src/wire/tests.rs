@@ -70,7 +70,7 @@ fn bad_bodies_are_refused_with_the_reason() {
     assert!(reason(r#"{"maxDuration": "366d"}"#).contains("is too long"));
     assert!(reason(r#"{"ifRefused": "wait"}"#).starts_with("ifRefused is not run or exit"));
     assert!(reason(r#"{"attempt": 0}"#).starts_with("attempt is not"));
-    assert!(reason(&format!(r#"{{"kind": "{}"}}"#, "x".repeat(129))).starts_with("kind is longer"));
+    assert!(reason(&format!(r#"{{"kind": "{}"}}"#, "x".repeat(65))).starts_with("kind does not have 1 to 64"));
     assert!(reason(&format!(r#"{{"labels": {{"a": "{}"}}}}"#, "x".repeat(129))).starts_with("label \"a\" has a value"));
     let labels: BTreeMap<String, &str> = (0..9).map(|number| (number.to_string(), "x")).collect();
     assert!(reason(&json!({ "labels": labels }).to_string()).ends_with("a job has at most 8"));
