@@ -11,6 +11,7 @@
 pub mod alert;
 pub mod blocking_task;
 pub mod diagnosis;
+pub mod durations;
 pub mod forecast;
 pub mod in_progress;
 pub mod incident;

@@ -19,7 +19,7 @@ use taskhold::notify::published;
 use taskhold::service::alert::{Alert, AlertKind, Transition};
 use taskhold::service::blocking_task::{BlockingTask, ProtectedFor};
 use taskhold::service::diagnosis::Diagnosis;
-use taskhold::service::forecast::{DEADLINE_TAG, Deadline, DeadlineSource, Forecast};
+use taskhold::service::forecast::{DEADLINE_TAG, Deadline, DeadlineSource, Forecast, ForecastBasis};
 use taskhold::service::refused_task::{RefusalCause, RefusedTask};
 use taskhold::service::remediation::RemediationNote;
 use taskhold::service::rollout::Rollout;
@@ -50,7 +50,7 @@ fn service(name: &str, cluster: &str) -> ServiceArn {
 
 fn job(id: &str, attempt: u32, until: i64, expected: Option<i64>) -> JobSnapshot {
     let key = JobKey { job_id: id.to_owned(), attempt };
-    JobSnapshot { key, until: at(until), expected_until: expected.map(at), labels: Labels::new() }
+    JobSnapshot { key, until: at(until), expected_until: expected.map(at), learned: None, labels: Labels::new() }
 }
 
 fn labelled(job: JobSnapshot, labels: impl IntoIterator<Item = (String, String)>) -> JobSnapshot {
@@ -73,7 +73,8 @@ fn hostile_tags() -> Vec<TagProblem> {
 }
 
 fn blocking_task(number: usize, until: i64, protected_for: ProtectedFor) -> BlockingTask {
-    BlockingTask { task: id(number), deployment: Some(OLD.to_owned()), protected_until: at(until), protected_for }
+    let (deployment, protected_until) = (Some(OLD.to_owned()), at(until));
+    BlockingTask { task: id(number), deployment, protected_until, jobs_started: 0, protected_for }
 }
 
 /// A deployment that started at 10:00 and has been blocked since 10:10. It is 10:30, and CloudFormation waits until
@@ -95,7 +96,13 @@ fn diagnosis() -> Diagnosis {
         pause: None,
         paused_until: None,
         service_deployment: None,
-        forecast: Some(Forecast { by_expiry: at(150), by_jobs: at(90) }),
+        forecast: Some(Forecast {
+            by_expiry: at(150),
+            by_jobs: at(90),
+            basis: ForecastBasis::Declared,
+            by_risk: Some(at(90)),
+            jobs_started: 0,
+        }),
         deadline: Some(Deadline { at: at(180), source: DeadlineSource::CloudFormation }),
         task_counts: TaskCounts {
             desired: 3,
@@ -288,7 +295,7 @@ fn a_blocked_deployment_reads_so() {
             "    - \"trailer \\\"b\\\"\", until 2026-01-05 11:00 UTC (in 30 minutes)",
             "    protected until 2026-01-05 11:30 UTC (in 60 minutes), foreign: not protected by taskhold",
             "    protected until 2026-01-05 11:00 UTC (in 30 minutes), idle: its jobs have ended",
-            "Expected end: 2026-01-05 11:30 UTC (in 60 minutes), if the jobs end as expected.",
+            "Expected end: 2026-01-05 11:30 UTC (in 60 minutes), if the jobs end when their workers expect.",
             "Latest end: 2026-01-05 12:30 UTC (in 2 h), if every protection lasts until it expires.",
             "The expected end is 90 minutes before the deadline, the latest end 30 minutes before it.",
             "The deadline is CloudFormation's: after three hours, it fails the update and rolls back.",
@@ -307,7 +314,13 @@ fn a_blocked_deployment_reads_so() {
 fn a_deployment_at_risk_says_by_how_much() {
     let mut alert = alert(AlertKind::DeploymentAtRisk, Transition::Opened);
     alert.since = at(0);
-    alert.diagnosis.forecast = Some(Forecast { by_expiry: at(300), by_jobs: at(203) });
+    alert.diagnosis.forecast = Some(Forecast {
+        by_expiry: at(300),
+        by_jobs: at(203),
+        basis: ForecastBasis::Declared,
+        by_risk: Some(at(203)),
+        jobs_started: 0,
+    });
     assert_eq!(subject_of(&alert), "AT RISK transcode (video): its deployment will miss its deadline by 23 minutes");
     says(
         &email_of(&alert),
@@ -328,7 +341,13 @@ fn a_deployment_at_risk_says_by_how_much() {
 #[test]
 fn a_deadline_that_only_the_end_of_the_jobs_can_keep_is_reported_both_ways() {
     let mut alert = alert(AlertKind::DeploymentBlocked, Transition::Repeated);
-    alert.diagnosis.forecast = Some(Forecast { by_expiry: at(200), by_jobs: at(90) });
+    alert.diagnosis.forecast = Some(Forecast {
+        by_expiry: at(200),
+        by_jobs: at(90),
+        basis: ForecastBasis::Declared,
+        by_risk: Some(at(90)),
+        jobs_started: 0,
+    });
     says(
         &email_of(&alert),
         &["The expected end is 90 minutes before the deadline, but the latest end is 20 minutes after it."],
@@ -529,7 +548,13 @@ fn no_text_of_a_workers_begins_a_line_of_a_mail() {
 fn a_subject_is_short_printable_ascii_even_for_the_longest_names() {
     let mut huge = huge();
     for margin in [-1, -1_000_000] {
-        huge.diagnosis.forecast = Some(Forecast { by_expiry: at(180 - margin), by_jobs: at(180 - margin) });
+        huge.diagnosis.forecast = Some(Forecast {
+            by_expiry: at(180 - margin),
+            by_jobs: at(180 - margin),
+            basis: ForecastBasis::Declared,
+            by_risk: Some(at(180 - margin)),
+            jobs_started: 0,
+        });
         huge.diagnosis.rollout = Rollout::TaskSet { id: NEW.to_owned(), started_at: at(0) };
         for (kind, event) in kinds().flat_map(|kind| EVENTS.map(|event| (kind, event))) {
             (huge.kind, huge.event) = (kind, event);

@@ -516,6 +516,7 @@ fn every_published_word_is_said_in_some_answer_and_no_other() {
         "rolloutStatus",
         "verdict",
         "action",
+        "basis",
     ];
     assert_eq!(members, expected.map(str::to_owned).into());
     let mut said = BTreeSet::new();
@@ -538,6 +539,9 @@ fn an_answer_without_a_member_is_refused() {
         "cause",
         "deployment",
         "expectedUntil",
+        "learnedUntil",
+        "unlikelyAfter",
+        "jobsStarted",
         "labels",
         "notifiedAt",
         "resolvedAt",

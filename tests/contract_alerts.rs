@@ -18,7 +18,7 @@ use taskhold::outbox::DeliveryError;
 use taskhold::service::alert::{Alert, AlertKind, Transition};
 use taskhold::service::blocking_task::{BlockingTask, ProtectedFor};
 use taskhold::service::diagnosis::Diagnosis;
-use taskhold::service::forecast::{Deadline, DeadlineSource, Forecast};
+use taskhold::service::forecast::{Deadline, DeadlineSource, Forecast, ForecastBasis};
 use taskhold::service::rollout::Rollout;
 use taskhold::service::rollout_status::RolloutStatus;
 use taskhold::service::snapshot::JobSnapshot;
@@ -43,12 +43,18 @@ fn blocked(service: ServiceArn, tasks: usize, job_id: &str) -> Alert {
     let (started_at, until) = (now() - SignedDuration::from_mins(12), now() + SignedDuration::from_mins(90));
     let chars = |most: usize| job_id.chars().take(most).collect::<String>();
     let labels: Labels = (0..8).map(|number| (format!("{number}{}", chars(63)), chars(128))).collect();
-    let job =
-        JobSnapshot { key: JobKey { job_id: job_id.to_owned(), attempt: 1 }, until, expected_until: None, labels };
+    let job = JobSnapshot {
+        key: JobKey { job_id: job_id.to_owned(), attempt: 1 },
+        until,
+        expected_until: None,
+        learned: None,
+        labels,
+    };
     let blocking_task = |number: usize| BlockingTask {
         task: format!("{number:032x}").parse().unwrap(),
         deployment: Some("ecs-svc/1111111111111111111".to_owned()),
         protected_until: until,
+        jobs_started: 0,
         protected_for: ProtectedFor::Jobs(vec![job.clone()]),
     };
     let count = u32::try_from(tasks).unwrap();
@@ -60,7 +66,13 @@ fn blocked(service: ServiceArn, tasks: usize, job_id: &str) -> Alert {
         pause: None,
         paused_until: None,
         service_deployment: None,
-        forecast: Some(Forecast { by_expiry: until, by_jobs: until }),
+        forecast: Some(Forecast {
+            by_expiry: until,
+            by_jobs: until,
+            basis: ForecastBasis::Declared,
+            by_risk: Some(until),
+            jobs_started: 0,
+        }),
         deadline: Some(Deadline { at: started_at + SignedDuration::from_hours(3), source: DeadlineSource::Setting }),
         task_counts: TaskCounts {
             desired: count,

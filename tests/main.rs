@@ -10,6 +10,7 @@ mod alert_page;
 mod alerts;
 #[cfg(feature = "aws")]
 mod answers;
+mod at_risk;
 mod bounds;
 mod cluster_status;
 #[cfg(feature = "aws")]

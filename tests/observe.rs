@@ -18,6 +18,7 @@ use taskhold::service::blocking_task::ProtectedFor;
 use taskhold::service::diagnosis::{Remembered, diagnose};
 use taskhold::service::forecast::DeadlinePolicy;
 use taskhold::service::preflight::{PreflightVerdict, preflight};
+use taskhold::service::record::ServiceRecord;
 use taskhold::service::rollout_status::RolloutStatus;
 use taskhold::service::snapshot::read::{TASKS_READ_MAX, read_service};
 use taskhold::service::snapshot::{Gap, Jobs, ServiceSnapshot, TaskSnapshot};
@@ -265,7 +266,7 @@ async fn look(ecs: &FakeEcs) -> ServiceSnapshot {
 }
 
 async fn look_with(ecs: &FakeEcs, store: &FakeStore) -> ServiceSnapshot {
-    read_service(ecs, store, &AtMinute(60), &web(), &BTreeSet::new()).await.unwrap().unwrap()
+    read_service(ecs, store, &AtMinute(60), &web(), &ServiceRecord::default()).await.unwrap().unwrap()
 }
 
 fn policy() -> DeadlinePolicy {
@@ -323,12 +324,15 @@ async fn a_picture_without_gaps_has_every_task_its_protection_and_its_jobs() {
 async fn a_service_that_could_not_be_described_is_an_error_and_not_an_absent_service() {
     for error in errors() {
         let ecs = steady(2).failing(Read::Service, 0, error.clone());
-        let seen = read_service(&ecs, &FakeStore::default(), &AtMinute(60), &web(), &BTreeSet::new()).await;
+        let seen = read_service(&ecs, &FakeStore::default(), &AtMinute(60), &web(), &ServiceRecord::default()).await;
         assert_eq!(seen, Err(error));
         assert_eq!(ecs.reads.lock().unwrap().len(), 1, "nothing else is asked");
     }
     let absent = FakeEcs { service: None, ..steady(2) };
-    assert_eq!(read_service(&absent, &FakeStore::default(), &AtMinute(60), &web(), &BTreeSet::new()).await, Ok(None));
+    assert_eq!(
+        read_service(&absent, &FakeStore::default(), &AtMinute(60), &web(), &ServiceRecord::default()).await,
+        Ok(None)
+    );
 }
 
 #[tokio::test]

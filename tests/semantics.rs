@@ -630,19 +630,36 @@ fn a_blocked_service_raises_one_alert_and_one_more_when_it_is_over() {
 fn a_deadline_that_will_be_missed_raises_an_alert_at_the_first_reconcile() {
     holds(
         "service web desired 2 tag aws:cloudformation:stack-name=video
-         job j-1 starts on a for 240m
+         job j-1 starts on a for 240m expected 190m
          deploy web
          advance 30s
          ask {\"sweep\": {}}
          expect alert deployment-at-risk opened web",
     );
+    for expectation in ["expected 60m", ""] {
+        holds(&format!(
+            "service web desired 2 tag aws:cloudformation:stack-name=video
+             job j-1 starts on a for 240m {expectation}
+             deploy web
+             advance 30s
+             ask {{\"sweep\": {{}}}}
+             expect no alert"
+        ));
+    }
     holds(
-        "service web desired 2 tag aws:cloudformation:stack-name=video
-         job j-1 starts on a for 240m expected 60m    # its worker knows better
+        "service web desired 5 tag aws:cloudformation:stack-name=video
+         job e starts on a to e for 10h kind encode
+         advance 190m
+         job e-a finishes
+         job e-b finishes
+         job e-c finishes
+         job e-d finishes
+         job e-e finishes
+         job j-1 starts on a for 10h kind encode
          deploy web
          advance 30s
          ask {\"sweep\": {}}
-         expect no alert",
+         expect alert deployment-at-risk opened web",
     );
 }
 

@@ -5,19 +5,19 @@ use crate::api::command::{CommandError, Scope, ServiceCommand};
 use crate::api::service_answer::{PreflightReport, ServiceReport};
 use crate::budget::Budget;
 use crate::budget::CALL_TIME;
-use crate::ecs::arn::{ClusterArn, TaskId};
+use crate::ecs::arn::ClusterArn;
 use crate::ecs::service::{ServiceArn, ServiceStatus};
 use crate::service::diagnosis::{Remembered, diagnose};
 use crate::service::forecast::DeadlinePolicy;
 use crate::service::preflight::preflight;
 use crate::service::reconciler::{SERVICES_AT_ONCE, ServiceReconciler};
+use crate::service::record::ServiceRecord;
 use crate::service::snapshot::read::read_service;
 use crate::service::snapshot::services::{ListedServices, list_services};
 use crate::service::snapshot::{Gap, ServiceSnapshot};
 use futures_util::future::{Either, select};
 use futures_util::{FutureExt, StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,8 +53,7 @@ impl Commands<'_> {
             Ok(versioned) => (Some(versioned.record), None),
             Err(error) => (None, Some(Gap::Incidents(error))),
         };
-        let none = BTreeSet::new();
-        let mut snapshot = self.snapshot_of(service, known.as_ref().map_or(&none, |known| &known.refused)).await?;
+        let mut snapshot = self.snapshot_of(service, &known.clone().unwrap_or_default()).await?;
         snapshot.gaps.extend(gap);
         let policy = self.deadline_policy();
         let rollout = diagnose(&snapshot, Remembered::default(), &policy).rollout;
@@ -106,28 +105,23 @@ impl Commands<'_> {
     }
 
     async fn preflight(&self, service: &ServiceArn) -> Result<Answer, CommandError> {
-        let known = self.services.store.load(service).await;
-        let (refused, gap) = match known {
-            Ok(versioned) => (versioned.record.refused, None),
-            Err(error) => (BTreeSet::new(), Some(Gap::Incidents(error))),
+        let (known, gap) = match self.services.store.load(service).await {
+            Ok(versioned) => (versioned.record, None),
+            Err(error) => (ServiceRecord::default(), Some(Gap::Incidents(error))),
         };
-        let mut snapshot = self.snapshot_of(service, &refused).await?;
+        let mut snapshot = self.snapshot_of(service, &known).await?;
         snapshot.gaps.extend(gap);
         let preflight = preflight(&snapshot, &self.deadline_policy());
         Ok(Answer::Preflight(Box::new(PreflightReport::new(&snapshot, &preflight))))
     }
 
-    async fn snapshot_of(
-        &self,
-        service: &ServiceArn,
-        refused: &BTreeSet<TaskId>,
-    ) -> Result<ServiceSnapshot, CommandError> {
+    async fn snapshot_of(&self, service: &ServiceArn, known: &ServiceRecord) -> Result<ServiceSnapshot, CommandError> {
         let snapshot = read_service(
             &*self.services.tasks.ecs,
             &*self.services.tasks.store,
             &*self.services.tasks.clock,
             service,
-            refused,
+            known,
         )
         .await?;
         // ECS describes a deleted service for a while.

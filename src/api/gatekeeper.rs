@@ -15,7 +15,6 @@ use crate::service::snapshot::read::read_service;
 use futures_util::FutureExt;
 use futures_util::future::{Either, select};
 use jiff::SignedDuration;
-use std::collections::BTreeSet;
 use std::time::Duration;
 use tracing::{info, warn};
 
@@ -78,8 +77,9 @@ impl Gatekeeper<'_> {
 
     async fn state(&self, service: &ServiceArn, until: GateCondition) -> Result<GateState, String> {
         let tasks = &self.services.tasks;
-        let refused = BTreeSet::new();
-        let snapshot = read_service(&*tasks.ecs, &*tasks.store, &*tasks.clock, service, &refused).await;
+        let known = self.services.store.load(service).await;
+        let known = known.map_err(|error| format!("the service record could not be read: {error}"))?.record;
+        let snapshot = read_service(&*tasks.ecs, &*tasks.store, &*tasks.clock, service, &known).await;
         let snapshot = snapshot.map_err(|error| format!("the service could not be read: {error}"))?;
         let mut snapshot = snapshot.ok_or("ECS does not know the service")?;
         if until == GateCondition::NoLiveJobs {

@@ -19,6 +19,8 @@ pub(crate) struct TaskView<'a> {
     pub(crate) protected_until: Option<Timestamp>,
     /// `None` for a refused task.
     pub(crate) protected_for: Option<&'a ProtectedFor>,
+    /// How many jobs it has started since the rollout began.
+    pub(crate) jobs_started: usize,
     /// The job with the latest expected end first.
     pub(crate) jobs: Vec<&'a JobSnapshot>,
 }
@@ -36,6 +38,7 @@ impl<'a> From<&'a BlockingTask> for TaskView<'a> {
             refusal_cause: None,
             protected_until: Some(task.protected_until),
             protected_for: Some(&task.protected_for),
+            jobs_started: task.jobs_started,
             jobs,
         }
     }
@@ -50,6 +53,7 @@ impl<'a> From<&'a RefusedTask> for TaskView<'a> {
             refusal_cause: Some(task.cause),
             protected_until: task.protected_until,
             protected_for: None,
+            jobs_started: 0,
             jobs: longest_first(&task.jobs),
         }
     }

@@ -13,6 +13,8 @@ pub struct BlockingTask {
     pub deployment: Option<String>,
     /// When its protection expires, according to ECS.
     pub protected_until: Timestamp,
+    /// How many jobs it has started since the rollout began.
+    pub jobs_started: usize,
     /// What needs the protection.
     pub protected_for: ProtectedFor,
 }
@@ -37,6 +39,7 @@ pub(crate) fn protected_among(tasks: &[&TaskSnapshot]) -> Vec<BlockingTask> {
             task: task.id.clone(),
             deployment: task.deployment.clone(),
             protected_until: task.protected_until?,
+            jobs_started: task.jobs_started,
             protected_for: match &task.jobs {
                 Jobs::Unknown => ProtectedFor::Foreign,
                 Jobs::Unread => ProtectedFor::Unknown,

@@ -2,6 +2,7 @@
 
 use crate::ecs::service::Service;
 use crate::service::blocking_task::{BlockingTask, ProtectedFor};
+use crate::service::durations::LearnedEnd;
 use crate::service::rollout::CLEAN_UP_MAX;
 use crate::service::snapshot::JobSnapshot;
 use jiff::{SignedDuration, Timestamp};
@@ -21,14 +22,34 @@ pub const DEADLINE_TAG: &str = "taskhold:deadline-minutes";
 /// The longest deadline that the tag or the function's setting accepts: one week.
 pub(crate) const DEADLINE_MINUTES_MAX: i64 = 10_080;
 
-/// The earliest moment at which the last blocking task can be gone.
+/// When the last blocking task can be gone. If their workers take new jobs ([`Forecast::jobs_started`]), no end is known,
+/// and these are the earliest moments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Forecast {
     /// Assuming that every protection lasts until it expires.
     pub by_expiry: Timestamp,
-    /// Assuming that the jobs end when their workers expect, or at the latest when they declared. Foreign protection,
-    /// and protection of tasks whose jobs could not be read, counts until it expires.
+    /// Assuming that the jobs end when they are expected to, or at the latest when their workers declared. Foreign
+    /// protection, and protection of tasks whose jobs could not be read, counts until it expires.
     pub by_jobs: Timestamp,
+    /// What the last end of `by_jobs` is based on.
+    pub basis: ForecastBasis,
+    /// The end of those jobs of which one is expected: the declared one, or the one that nine of ten jobs of the kind do
+    /// not exceed. Whether the deadline is at risk is judged by it. `None` if no end is expected of any job.
+    pub by_risk: Option<Timestamp>,
+    /// How many jobs the blocking tasks have started since the rollout began.
+    pub jobs_started: usize,
+}
+
+/// What the expected end of a rollout is based on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForecastBasis {
+    /// The end that a worker expects.
+    Declared,
+    /// Finished jobs of the same kind.
+    Learned,
+    /// Only the maximum: the end that a worker declared, or the expiry of a protection that no live job explains.
+    Maximum,
 }
 
 /// The policy by which a service is judged.
@@ -76,27 +97,63 @@ impl Deadline {
 }
 
 pub(crate) fn forecast(blocking_tasks: &[BlockingTask], to_go: usize, now: Timestamp) -> Option<Forecast> {
-    let gone_by = |end: fn(&BlockingTask) -> Timestamp| {
-        let mut ends: Vec<Timestamp> = blocking_tasks.iter().map(end).collect();
-        ends.sort();
-        // The rollout continues once `to_go` blocking tasks have ended.
-        let last = to_go.min(ends.len()).checked_sub(1)?;
-        Some(ends[last].max(now))
-    };
+    // The rollout continues once `to_go` blocking tasks have ended.
+    let last = to_go.min(blocking_tasks.len()).checked_sub(1)?;
+    let mut expiries: Vec<Timestamp> = blocking_tasks.iter().map(|task| task.protected_until).collect();
+    let mut ends: Vec<ExpectedEnd> = blocking_tasks.iter().map(|task| end_of_task(task, now)).collect();
+    let mut risks: Vec<Option<Timestamp>> = ends.iter().map(|end| end.by_risk).collect();
+    expiries.sort();
+    ends.sort_by_key(|end| end.at);
+    risks.sort();
     Some(Forecast {
-        by_expiry: gone_by(|blocking_task| blocking_task.protected_until)?,
-        by_jobs: gone_by(expected_end)?,
+        by_expiry: expiries[last].max(now),
+        by_jobs: ends[last].at.max(now),
+        basis: ends[last].basis,
+        by_risk: risks[last].map(|risk| risk.max(now)),
+        jobs_started: blocking_tasks.iter().map(|task| task.jobs_started).sum(),
     })
 }
 
-fn expected_end(blocking_task: &BlockingTask) -> Timestamp {
-    match &blocking_task.protected_for {
-        ProtectedFor::Jobs(jobs) => {
-            let ends = jobs.iter().map(JobSnapshot::expected_end);
-            ends.max().unwrap_or(blocking_task.protected_until).min(blocking_task.protected_until)
-        }
-        ProtectedFor::NoJob | ProtectedFor::Foreign | ProtectedFor::Unknown => blocking_task.protected_until,
+/// The expected end of a job, or of all jobs of a task.
+#[derive(Clone, Copy)]
+struct ExpectedEnd {
+    at: Timestamp,
+    /// As in [`Forecast::by_risk`].
+    by_risk: Option<Timestamp>,
+    basis: ForecastBasis,
+}
+
+impl ExpectedEnd {
+    fn maximum(at: Timestamp) -> Self {
+        Self { at, by_risk: None, basis: ForecastBasis::Maximum }
     }
+
+    fn at_most(self, latest: Timestamp) -> Self {
+        Self { at: self.at.min(latest), by_risk: self.by_risk.map(|risk| risk.min(latest)), ..self }
+    }
+}
+
+fn end_of_task(blocking_task: &BlockingTask, now: Timestamp) -> ExpectedEnd {
+    let by_expiry = ExpectedEnd::maximum(blocking_task.protected_until);
+    let ends: Vec<ExpectedEnd> = match &blocking_task.protected_for {
+        ProtectedFor::Jobs(jobs) => jobs.iter().map(|job| end_of_job(job, now)).collect(),
+        ProtectedFor::NoJob | ProtectedFor::Foreign | ProtectedFor::Unknown => Vec::new(),
+    };
+    let by_risk = ends.iter().filter_map(|end| end.by_risk).max();
+    let last = ends.into_iter().max_by_key(|end| end.at).map(|last| ExpectedEnd { by_risk, ..last });
+    last.unwrap_or(by_expiry).at_most(blocking_task.protected_until)
+}
+
+/// The end that the worker expects, unless it has passed, else the learned one, else the maximum.
+fn end_of_job(job: &JobSnapshot, now: Timestamp) -> ExpectedEnd {
+    let declared = job.expected_until.filter(|at| *at > now);
+    let declared = declared.map(|at| ExpectedEnd { at, by_risk: Some(at), basis: ForecastBasis::Declared });
+    let learned = job.learned.map(|LearnedEnd { expected, unlikely_after }| ExpectedEnd {
+        at: expected,
+        by_risk: Some(unlikely_after),
+        basis: ForecastBasis::Learned,
+    });
+    declared.or(learned).unwrap_or(ExpectedEnd::maximum(job.until)).at_most(job.until)
 }
 
 /// The jobs, the one with the latest expected end first.

@@ -42,6 +42,7 @@ pub fn reconcile_snapshot(
 ) -> Findings {
     let first = diagnose(snapshot, Remembered::default(), &policy.deadline);
     let diagnosis = diagnose(snapshot, record.remembered(first.rollout.id()), &policy.deadline);
+    record.durations.merge(&snapshot.durations);
     remember_idle(record, snapshot);
     let assessment = Assessment { snapshot, diagnosis: &diagnosis, idle_seen: &record.idle_seen };
     advance(&mut record.incidents, assessment, &policy.alerts);

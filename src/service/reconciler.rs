@@ -158,12 +158,13 @@ impl ServiceReconciler {
         budget: Budget<'_>,
     ) -> Result<Reconciled, RetryReason> {
         budget.allows_a_call(&*self.tasks.clock)?;
-        let refused = self.store.load(service).await?.record.refused;
+        let known = self.store.load(service).await?.record;
+        let refused = &known.refused;
         if reason != Reason::Begun {
-            self.request_again(service, &refused, budget).await;
+            self.request_again(service, refused, budget).await;
         }
         let TaskReconciler { ecs, store, clock, .. } = &self.tasks;
-        let snapshot = read_service(&**ecs, &**store, &**clock, service, &refused).await?;
+        let snapshot = read_service(&**ecs, &**store, &**clock, service, &known).await?;
         let mut snapshot = snapshot.unwrap_or_else(|| ServiceSnapshot::gone(service, self.tasks.clock.now()));
         self.repair_lost(&mut snapshot, budget).await;
         if snapshot.is_throttled() && !matches!(reason, Reason::Recheck(_)) {
@@ -176,9 +177,9 @@ impl ServiceReconciler {
         if let Some(action) = &findings.action {
             remediations = self.act(service, action, budget).await?;
             // ECS may have room for the refused tasks now.
-            let states = self.request_again(service, &refused, budget).await;
+            let states = self.request_again(service, refused, budget).await;
             if !states.is_empty() && states.iter().all(|state| self.is_granted(state)) {
-                self.withdraw_refusals(service, &refused, &mut findings).await?;
+                self.withdraw_refusals(service, refused, &mut findings).await?;
             }
         }
         let alerts = self.notify_all(&snapshot, &findings, &remediations).await?;

@@ -3,6 +3,7 @@
 use crate::ecs::arn::TaskId;
 use crate::ecs::service::ServiceArn;
 use crate::service::diagnosis::Remembered;
+use crate::service::durations::LearnedDurations;
 use crate::service::incident::{Incident, Incidents};
 use crate::service::remediation::RemediationState;
 use crate::store::Record;
@@ -34,6 +35,9 @@ pub struct ServiceRecord {
     /// The remediations that taskhold applied.
     #[serde(default, skip_serializing_if = "RemediationState::is_empty")]
     pub remediation: RemediationState,
+    /// How long its finished jobs ran.
+    #[serde(default, skip_serializing_if = "LearnedDurations::is_empty")]
+    pub durations: LearnedDurations,
     /// Present problems, and past ones for a while.
     #[serde(default)]
     pub incidents: Incidents,

@@ -207,7 +207,7 @@ impl ServiceReconciler {
             if let (Some(task), TaskState::Known(record, _)) = (task, state) {
                 task.protected_until = record.protection.confirmed_until.max(task.protected_until);
                 task.refused_since = record.refused_since(snapshot.at);
-                task.jobs = jobs(&record, snapshot.at, managed);
+                task.jobs = jobs(&record, snapshot.at, managed, &snapshot.durations);
             }
         }
     }

@@ -15,6 +15,7 @@ use crate::ecs::arn::TaskId;
 use crate::ecs::error::EcsError;
 use crate::ecs::service::{Service, ServiceArn};
 use crate::ecs::service_deployment::ServiceDeployment;
+use crate::service::durations::{LearnedDurations, LearnedEnd};
 use crate::store::error::StoreError;
 use crate::task::change::SeenProtection;
 use crate::task::job::{JobKey, Labels};
@@ -36,6 +37,8 @@ pub struct ServiceSnapshot {
     pub gaps: Vec<Gap>,
     /// Busy tasks that ECS protects for less time than it had confirmed.
     pub lost: Vec<LostTask>,
+    /// The durations of finished jobs: those of the service record, and those of the task records that were read.
+    pub durations: LearnedDurations,
 }
 
 /// A busy task that lost its protection.
@@ -52,7 +55,15 @@ pub struct LostTask {
 impl ServiceSnapshot {
     /// A service as ECS describes it, without anything else.
     pub fn of(service: Service, at: Timestamp) -> Self {
-        Self { at, service, service_deployment: None, tasks: Vec::new(), gaps: Vec::new(), lost: Vec::new() }
+        Self {
+            at,
+            service,
+            service_deployment: None,
+            tasks: Vec::new(),
+            gaps: Vec::new(),
+            lost: Vec::new(),
+            durations: LearnedDurations::default(),
+        }
     }
 
     /// A service that ECS does not know, or no longer knows: without tasks.
@@ -95,6 +106,9 @@ pub struct TaskSnapshot {
     pub rejected: Option<RejectedJobs>,
     /// Whether the task record says that refused tasks of the service wait for its release.
     pub is_awaited: bool,
+    /// How many jobs it has started since the rollout that replaces it began, as far as its record still names them. 0 if
+    /// no rollout replaces it.
+    pub jobs_started: usize,
     /// Its jobs in the state store, read only for tasks that are protected or refused.
     pub jobs: Jobs,
 }
@@ -129,14 +143,17 @@ pub struct JobSnapshot {
     pub until: Timestamp,
     /// When its worker expects it to end.
     pub expected_until: Option<Timestamp>,
+    /// When it ends, judging by finished jobs of its kind.
+    pub learned: Option<LearnedEnd>,
     /// Short texts from its worker, shown to people.
     pub labels: Labels,
 }
 
 impl JobSnapshot {
-    /// The end that its worker expects, or the declared end if that is earlier.
+    /// The end that its worker expects, else the learned one, and the declared end at the latest.
     pub fn expected_end(&self) -> Timestamp {
-        self.expected_until.unwrap_or(self.until).min(self.until)
+        let learned = self.learned.map(|learned| learned.expected);
+        self.expected_until.or(learned).unwrap_or(self.until).min(self.until)
     }
 }
 

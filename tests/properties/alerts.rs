@@ -15,7 +15,8 @@ use taskhold::notify::message::AlertMessage;
 use taskhold::service::alert::{Alert, AlertKind, Transition};
 use taskhold::service::blocking_task::{BlockingTask, ProtectedFor};
 use taskhold::service::diagnosis::Diagnosis;
-use taskhold::service::forecast::{Deadline, DeadlineSource, Forecast};
+use taskhold::service::durations::LearnedEnd;
+use taskhold::service::forecast::{Deadline, DeadlineSource, Forecast, ForecastBasis};
 use taskhold::service::refused_task::{RefusalCause, RefusedTask};
 use taskhold::service::rollout::Rollout;
 use taskhold::service::rollout_status::RolloutStatus;
@@ -26,12 +27,10 @@ use taskhold::service::tags::{TagFault, TagProblem};
 use taskhold::service::task_counts::TaskCounts;
 
 fn job() -> impl Strategy<Value = JobSnapshot> {
-    (job_key(), when(), option::of(when()), labels()).prop_map(|(key, until, expected_until, labels)| JobSnapshot {
-        key,
-        until,
-        expected_until,
-        labels,
-    })
+    let learned = (when(), when()).prop_map(|(expected, unlikely_after)| LearnedEnd { expected, unlikely_after });
+    (job_key(), when(), option::of(when()), option::of(learned), labels()).prop_map(
+        |(key, until, expected_until, learned, labels)| JobSnapshot { key, until, expected_until, learned, labels },
+    )
 }
 
 fn jobs() -> impl Strategy<Value = Vec<JobSnapshot>> {
@@ -53,6 +52,7 @@ fn blocking_task() -> impl Strategy<Value = BlockingTask> {
             task,
             deployment,
             protected_until,
+            jobs_started: 0,
             protected_for,
         },
     )
@@ -126,7 +126,16 @@ fn diagnosis() -> impl Strategy<Value = Diagnosis> {
         DeadlineSource::Tag,
         DeadlineSource::Setting,
     ];
-    let forecast = (when(), when()).prop_map(|(by_expiry, by_jobs)| Forecast { by_expiry, by_jobs });
+    let bases = vec![ForecastBasis::Declared, ForecastBasis::Learned, ForecastBasis::Maximum];
+    let forecast = (when(), when(), select(bases), option::of(when()), 0..3_usize).prop_map(
+        |(by_expiry, by_jobs, basis, by_risk, jobs_started)| Forecast {
+            by_expiry,
+            by_jobs,
+            basis,
+            by_risk,
+            jobs_started,
+        },
+    );
     let deadline = (when(), select(sources)).prop_map(|(at, source)| Deadline { at, source });
     let fault = select(vec![
         TagFault::NotMinutes,

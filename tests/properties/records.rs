@@ -15,6 +15,7 @@ use std::sync::Arc;
 use taskhold::ecs::FailureReason;
 use taskhold::outbox::Delivery;
 use taskhold::service::alert::{AlertKind, Transition};
+use taskhold::service::durations::LearnedDurations;
 use taskhold::service::incident::pending::PendingNotification;
 use taskhold::service::incident::scope::IncidentScope;
 use taskhold::service::incident::{Incident, IncidentState};
@@ -207,10 +208,30 @@ fn service_entry() -> impl Strategy<Value = ServiceRecord> {
         .prop_map(|(rollout, started_at, checks, due)| Watch { rollout, started_at, checks, due });
     let tasks = (btree_set(task_id(), 0..4), btree_map(task_id(), any_moment(), 0..4));
     let incidents = btree_map(text(), incident(), 0..4);
-    (option::of(blocked), (option::of(paused), option::of(watch)), maybe_moment(), tasks, remediation(), incidents)
-        .prop_map(|(blocked, (paused, watch), triggered_at, (refused, idle_seen), remediation, incidents)| {
-            ServiceRecord { blocked, paused, watch, triggered_at, refused, idle_seen, remediation, incidents }
-        })
+    let finished = (task_id(), job_key(), job()).prop_map(|(task, key, job)| {
+        let mut record = TaskRecord::default();
+        record.merge_job(&key, &job);
+        let mut durations = LearnedDurations::default();
+        durations.gather(&task, &record);
+        durations
+    });
+    let learned = (finished, incidents);
+    (option::of(blocked), (option::of(paused), option::of(watch)), maybe_moment(), tasks, remediation(), learned)
+        .prop_map(
+            |(blocked, (paused, watch), triggered_at, (refused, idle_seen), remediation, (durations, incidents))| {
+                ServiceRecord {
+                    blocked,
+                    paused,
+                    watch,
+                    triggered_at,
+                    refused,
+                    idle_seen,
+                    remediation,
+                    durations,
+                    incidents,
+                }
+            },
+        )
 }
 
 fn is_read_as_it_was_stored<E: Serialize + DeserializeOwned + PartialEq + Debug>(

@@ -14,6 +14,7 @@ use taskhold::notify::json as machine;
 use taskhold::notify::message::AlertMessage;
 use taskhold::outbox::Delivery;
 use taskhold::service::alert::{AlertKind, Transition};
+use taskhold::service::durations::LearnedDurations;
 use taskhold::service::incident::delivery::claim;
 use taskhold::service::incident::pending::PendingNotification;
 use taskhold::service::incident::scope::IncidentScope;
@@ -23,6 +24,7 @@ use taskhold::service::remediation::{RaiseStage, Raised, RemediationNote, Remedi
 use taskhold::task::attention::{Attention, attention};
 use taskhold::task::interruption::InterruptedTask;
 use taskhold::task::interruption::{StopStage, TaskStop};
+use taskhold::task::job::{Job, JobKey};
 use taskhold::task::plan::{Decision, KeepReason, decide_protection};
 use taskhold::task::protection::{CallResult, ProtectionRequest, Refusal};
 use taskhold::task::record::{Membership, TaskRecord};
@@ -103,6 +105,7 @@ fn service() -> ServiceRecord {
             raised_at: Some(at(6)),
             notes: vec![RemediationNote { at: at(6), text: "raised the desired count from 3 to 4".to_owned() }],
         },
+        durations: durations(),
         incidents: [
             (
                 "video/web/deployment-blocked".to_owned(),
@@ -115,6 +118,22 @@ fn service() -> ServiceRecord {
         ]
         .into(),
     }
+}
+
+/// What a finished job of a kind leaves.
+fn durations() -> LearnedDurations {
+    let job = Job {
+        started_at: Some(at(0)),
+        finished_at: Some(at(40)),
+        reported_at: Some(at(40)),
+        kind: Some("encode".to_owned()),
+        ..Job::default()
+    };
+    let mut record = TaskRecord::default();
+    record.merge_job(&JobKey { job_id: "j".to_owned(), attempt: 1 }, &job);
+    let mut durations = LearnedDurations::default();
+    durations.gather(&"a".repeat(32).parse().expect("a task's id"), &record);
+    durations
 }
 
 fn json(record: &impl serde::Serialize) -> String {

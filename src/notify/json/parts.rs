@@ -8,7 +8,7 @@ use crate::notify::json::service_deployment::{pause, service_deployment};
 use crate::notify::json::values::{bounded, present};
 use crate::notify::notification::suggested_action::commands;
 use crate::service::diagnosis::Diagnosis;
-use crate::service::forecast::{Deadline, Forecast};
+use crate::service::forecast::{Deadline, Forecast, ForecastBasis};
 use crate::service::incident::{Incident, Incidents};
 use crate::service::rollout::Rollout;
 use crate::service::rollout_status::RolloutStatus;
@@ -79,7 +79,15 @@ fn rollout(rollout: &Rollout) -> Option<Value> {
 }
 
 pub(crate) fn forecast(forecast: &Forecast) -> Value {
-    json!({"byExpiry": WholeSeconds::from(forecast.by_expiry), "byJobs": WholeSeconds::from(forecast.by_jobs)})
+    let Forecast { by_expiry, by_jobs, basis, by_risk, jobs_started } = *forecast;
+    let unlikely_after = by_risk.filter(|_| basis == ForecastBasis::Learned);
+    present(json!({
+        "byExpiry": WholeSeconds::from(by_expiry),
+        "byJobs": WholeSeconds::from(by_jobs),
+        "basis": basis,
+        "unlikelyAfter": unlikely_after.map(WholeSeconds::from),
+        "jobsStarted": (jobs_started > 0).then_some(jobs_started),
+    }))
 }
 
 /// A deadline with its margin to the expected end.

@@ -117,19 +117,21 @@ fn task_report(cluster: &Arc<ClusterArn>, view: &TaskView<'_>, detail: Detail) -
         "since": view.refused_since.map(WholeSeconds::from),
         "protectedUntil": view.protected_until.map(WholeSeconds::from),
         "protectedFor": protected_for,
+        "jobsStarted": (view.jobs_started > 0).then_some(view.jobs_started),
         "jobs": (!jobs.is_empty()).then_some(jobs),
         "jobsOmitted": omitted(view.jobs.len(), detail.jobs_max),
     }))
 }
 
 fn job_report(job: &JobSnapshot, detail: Detail) -> Value {
-    let JobSnapshot { key, until, expected_until, labels } = job;
+    let JobSnapshot { key, until, expected_until, learned, labels } = job;
     let shown: BTreeMap<&String, &String> = labels.iter().take(detail.labels_max).collect();
     present(json!({
         "jobId": key.job_id,
         "attempt": key.attempt,
         "until": WholeSeconds::from(*until),
         "expectedUntil": expected_until.map(WholeSeconds::from),
+        "learnedUntil": learned.map(|learned| WholeSeconds::from(learned.expected)),
         "labels": (!shown.is_empty()).then_some(shown),
         "labelsOmitted": omitted(labels.len(), detail.labels_max),
     }))

@@ -66,6 +66,7 @@ pub(crate) fn jobs(interruption: &Interruption) -> Vec<JobSnapshot> {
         key: job.key.clone(),
         until: job.until,
         expected_until: None,
+        learned: None,
         labels: job.labels.clone(),
     };
     let jobs: Vec<JobSnapshot> = interruption.jobs.iter().map(job).collect();

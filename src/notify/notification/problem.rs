@@ -5,6 +5,8 @@ use crate::notify::notification::refused;
 use crate::notify::notification::rollout::{margin, pause, rollout};
 use crate::notify::wording::{count, span, time, time_from};
 use crate::service::alert::{Alert, AlertKind, Transition};
+use crate::service::diagnosis::Diagnosis;
+use crate::service::forecast::ForecastBasis;
 use crate::service::task_counts::DEPLOYMENTS_MAX;
 
 pub(crate) fn severity(alert: &Alert) -> Severity {
@@ -55,7 +57,7 @@ pub(crate) fn problem(alert: &Alert) -> String {
             format!("its {rollout} has missed its deadline")
         }
         AlertKind::DeploymentAtRisk => match margin(diagnosis) {
-            Some(margin) if margin.is_negative() => {
+            Some(margin) if margin.is_negative() && is_declared(diagnosis) => {
                 format!("its {rollout} will {still}miss its deadline by {}", span(margin))
             }
             _ => format!("its {rollout} may {still}miss its deadline"),
@@ -68,6 +70,10 @@ pub(crate) fn problem(alert: &Alert) -> String {
         // An interrupted task has a notification of its own.
         AlertKind::JobInterrupted => "a task stopped while its jobs were running".to_owned(),
     }
+}
+
+fn is_declared(diagnosis: &Diagnosis) -> bool {
+    diagnosis.forecast.is_some_and(|forecast| forecast.basis == ForecastBasis::Declared)
 }
 
 fn has_missed_its_deadline(alert: &Alert) -> bool {

@@ -20,6 +20,7 @@ fn text(action: &SuggestedAction, alert: &Alert) -> String {
     let now = alert.at;
     match action {
         SuggestedAction::Wait { until, expected } => match lost_by_waiting(alert) {
+            0 if is_open_ended(alert) => "Wait. No end is known while the old tasks take new jobs.".to_owned(),
             0 if until == expected => format!("Wait until {}.", time_from(*until, now)),
             0 => format!("Wait. The expected end is {}, the latest {}.", time(*expected), time(*until)),
             lost => format!(
@@ -51,6 +52,10 @@ fn text(action: &SuggestedAction, alert: &Alert) -> String {
                 .to_owned()
         }
     }
+}
+
+fn is_open_ended(alert: &Alert) -> bool {
+    alert.diagnosis.forecast.is_some_and(|forecast| forecast.jobs_started > 0)
 }
 
 /// The commands of a suggested action.

@@ -4,6 +4,7 @@ use crate::notify::notification::{JOBS_OF_A_TASK_MAX, ListItem, Text};
 use crate::notify::task_view::TaskView;
 use crate::notify::wording::{count, span, time_from};
 use crate::service::blocking_task::ProtectedFor;
+use crate::service::durations::LearnedEnd;
 use crate::service::refused_task::RefusalCause;
 use crate::service::snapshot::JobSnapshot;
 use jiff::Timestamp;
@@ -27,7 +28,9 @@ pub(crate) fn task<'a>(task: impl Into<TaskView<'a>>, now: Timestamp) -> ListIte
         Some(ProtectedFor::Foreign) => "foreign: not protected by taskhold".to_owned(),
         Some(ProtectedFor::Unknown) => "taskhold could not read its jobs".to_owned(),
     };
-    let details = [until, too_short(&view), refused, Some(protected_for)];
+    let started =
+        (view.jobs_started > 0).then(|| format!("{} started since the rollout began", count(view.jobs_started, "job")));
+    let details = [until, too_short(&view), refused, Some(protected_for), started];
     ListItem {
         title,
         details: details.into_iter().flatten().map(Text::from).collect(),
@@ -49,7 +52,9 @@ pub(crate) fn job(job: &JobSnapshot, now: Timestamp) -> ListItem {
     let labels: Vec<String> = job.labels.iter().map(|(name, value)| format!("{name}: {value}")).collect();
     let labels = (!labels.is_empty()).then(|| Text::from("labels ").name(&labels.join(", ")));
     let until = format!("until {}", time_from(job.until, now));
-    let expected = job.expected_until.map(|expected| format!("expected {}", time_from(expected, now)));
+    let declared = job.expected_until.map(|expected| format!("expected {}", time_from(expected, now)));
+    let learned = |learned: LearnedEnd| format!("expected {} by earlier jobs", time_from(learned.expected, now));
+    let expected = declared.or_else(|| job.learned.map(learned));
     ListItem {
         title: Text::default().name(&job.key.job_id).own(attempt),
         details: labels.into_iter().chain([until.into()]).chain(expected.map(Text::from)).collect(),

@@ -4,7 +4,8 @@ use super::*;
 use crate::ecs::deployment::{Deployment, DeploymentStatus, DeploymentStrategy, RolloutState, TaskSet};
 use crate::ecs::error::EcsError;
 use crate::ecs::service::ServiceEvent;
-use crate::service::forecast::{self, DeadlineSource};
+use crate::service::durations::LearnedEnd;
+use crate::service::forecast::{self, DeadlineSource, ForecastBasis};
 use crate::service::preflight::{PreflightVerdict, preflight};
 use crate::service::rollout as replaced;
 use crate::service::snapshot::fixture;
@@ -61,6 +62,7 @@ fn task(number: usize, deployment: &str) -> TaskSnapshot {
         refused_since: None,
         rejected: None,
         is_awaited: false,
+        jobs_started: 0,
         jobs: Jobs::Unread,
     }
 }
@@ -70,6 +72,7 @@ fn protected(number: usize, deployment: &str, until: i64) -> TaskSnapshot {
         key: JobKey { job_id: format!("j-{number}"), attempt: 1 },
         until: at(until),
         expected_until: None,
+        learned: None,
         labels: BTreeMap::new(),
     };
     TaskSnapshot { protected_until: Some(at(until)), jobs: Jobs::Known(vec![job]), ..task(number, deployment) }
@@ -110,7 +113,16 @@ fn a_deployment_that_has_only_protected_tasks_to_wait_for_is_blocked_by_them() {
         .map(|blocking_task| (&blocking_task.task, blocking_task.protected_until))
         .collect();
     assert_eq!(by, [(&id(2), at(120)), (&id(1), at(90))]);
-    assert_eq!(diagnosis.forecast, Some(Forecast { by_expiry: at(120), by_jobs: at(120) }));
+    assert_eq!(
+        diagnosis.forecast,
+        Some(Forecast {
+            by_expiry: at(120),
+            by_jobs: at(120),
+            basis: ForecastBasis::Maximum,
+            by_risk: None,
+            jobs_started: 0
+        })
+    );
 }
 
 #[test]
@@ -225,7 +237,32 @@ fn the_finish_is_sooner_if_jobs_end_as_their_workers_expect() {
         jobs[0].expected_until = Some(at(75));
     }
     let diagnosis = judge(&deploying(vec![with_expectation]));
-    assert_eq!(diagnosis.forecast, Some(Forecast { by_expiry: at(120), by_jobs: at(75) }));
+    assert_eq!(
+        diagnosis.forecast,
+        Some(Forecast {
+            by_expiry: at(120),
+            by_jobs: at(75),
+            basis: ForecastBasis::Declared,
+            by_risk: Some(at(75)),
+            jobs_started: 0
+        })
+    );
+}
+
+#[test]
+fn a_forecast_is_based_on_the_declared_end_else_on_the_learned_one_else_on_the_maximum() {
+    let learned = LearnedEnd { expected: at(80), unlikely_after: at(110) };
+    let forecast = |expected: Option<i64>, learned: Option<LearnedEnd>| {
+        let mut task = protected(1, OLD, 100);
+        let Jobs::Known(jobs) = &mut task.jobs else { panic!("it has a job") };
+        (jobs[0].expected_until, jobs[0].learned) = (expected.map(at), learned);
+        let forecast = judge(&deploying(vec![task, protected(2, OLD, 70)])).forecast.unwrap();
+        (forecast.basis, forecast.by_jobs, forecast.by_risk)
+    };
+    assert_eq!(forecast(Some(75), Some(learned)), (ForecastBasis::Declared, at(75), Some(at(75))));
+    assert_eq!(forecast(None, Some(learned)), (ForecastBasis::Learned, at(80), Some(at(100))), "its maximum is 100");
+    assert_eq!(forecast(Some(59), None), (ForecastBasis::Maximum, at(100), None), "the expected end has passed");
+    assert_eq!(forecast(Some(65), None), (ForecastBasis::Maximum, at(70), Some(at(65))), "the other task is later");
 }
 
 #[test]
@@ -529,6 +566,7 @@ fn the_job_that_is_expected_to_last_longest_comes_first() {
         key: JobKey { job_id: id.to_owned(), attempt: 1 },
         until: at(until),
         expected_until: expected.map(at),
+        learned: None,
         labels: BTreeMap::new(),
     };
     let jobs = [job("soon", 120, Some(70)), job("late", 90, None), job("next", 80, None)];

@@ -55,7 +55,7 @@ pub(crate) fn problems(
             add(kind, since, IncidentScope::new(None, tasks.iter().map(|refused_task| &refused_task.task)));
         }
     }
-    if misses_deadline(diagnosis) {
+    if misses_deadline(diagnosis, open(AlertKind::DeploymentAtRisk)) {
         let scope = IncidentScope::new(rollout, std::iter::empty());
         add(AlertKind::DeploymentAtRisk, diagnosis.rollout.started_at().unwrap_or(now), scope);
     }
@@ -88,16 +88,15 @@ fn many_deployments_since(snapshot: &ServiceSnapshot, open: Option<&Incident>) -
     open.map(|incident| incident.since).or(Some(since).filter(lasts))
 }
 
-fn misses_deadline(diagnosis: &Diagnosis) -> bool {
+/// Whether the deadline is at risk. The maximum alone opens no incident, since most jobs end long before it; but it keeps
+/// one open whose job has run longer than expected.
+fn misses_deadline(diagnosis: &Diagnosis, open: Option<&Incident>) -> bool {
     let Some((deadline, forecast)) = diagnosis.deadline.zip(diagnosis.forecast) else { return false };
-    if diagnosis.rollout.is_clean_up() {
-        // The jobs may end in time, but ECS does not stop their tasks before their protection ends.
-        return forecast.by_expiry > deadline.at;
-    }
+    let is_late = forecast.by_risk.is_some_and(|end| end > deadline.at);
+    let stays_late = open.is_some() && deadline.margin(&forecast).is_negative();
     match diagnosis.rollout_status {
-        RolloutStatus::Blocked | RolloutStatus::WillBlock | RolloutStatus::Paused => {
-            deadline.margin(&forecast).is_negative()
-        }
+        _ if diagnosis.rollout.is_clean_up() => is_late || stays_late,
+        RolloutStatus::Blocked | RolloutStatus::WillBlock | RolloutStatus::Paused => is_late || stays_late,
         RolloutStatus::Steady | RolloutStatus::InProgress | RolloutStatus::Unknown => false,
     }
 }

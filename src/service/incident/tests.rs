@@ -6,7 +6,7 @@ use crate::ecs::deployment::{DeploymentStatus, RolloutState};
 use crate::outbox::DeliveryOutcome;
 use crate::service::blocking_task::{BlockingTask, ProtectedFor};
 use crate::service::diagnosis::{Assessment, Diagnosis};
-use crate::service::forecast::{Deadline, DeadlineSource, Forecast};
+use crate::service::forecast::{Deadline, DeadlineSource, Forecast, ForecastBasis};
 use crate::service::incident::advance::advance;
 use crate::service::incident::delivery::{ClaimedNotification, claim, settle};
 use crate::service::refused_task::{RefusalCause, RefusedTask};
@@ -39,7 +39,13 @@ fn blocked(forecast: i64) -> Diagnosis {
         pause: None,
         paused_until: None,
         service_deployment: None,
-        forecast: Some(Forecast { by_expiry: at(forecast), by_jobs: at(forecast) }),
+        forecast: Some(Forecast {
+            by_expiry: at(forecast),
+            by_jobs: at(forecast),
+            basis: ForecastBasis::Declared,
+            by_risk: Some(at(forecast)),
+            jobs_started: 0,
+        }),
         deadline: Some(Deadline { at: at(180), source: DeadlineSource::Setting }),
         task_counts: TaskCounts {
             desired: 2,
@@ -123,6 +129,22 @@ fn a_forecast_past_the_deadline_is_notified_at_once_and_carried_while_it_is_bloc
     assert_eq!(notified(&mut incidents, 64, &blocked(240)), Vec::<String>::new(), "the lesser one is not repeated");
     let over = notified(&mut incidents, 70, &steady());
     assert_eq!(over, ["deployment-blocked resolved", "deployment-at-risk resolved"]);
+}
+
+#[test]
+fn the_maximum_alone_puts_no_deadline_at_risk_and_keeps_an_incident_of_an_overdue_job() {
+    let with_risk = |by_jobs: i64, by_risk: Option<i64>| {
+        let basis = if by_risk.is_some() { ForecastBasis::Learned } else { ForecastBasis::Maximum };
+        let (by_expiry, by_risk) = (at(240), by_risk.map(at));
+        let forecast = Some(Forecast { by_expiry, by_jobs: at(by_jobs), basis, by_risk, jobs_started: 0 });
+        Diagnosis { forecast, rollout_status: RolloutStatus::WillBlock, ..blocked(240) }
+    };
+    let mut incidents = Incidents::new();
+    assert!(notified(&mut incidents, 1, &with_risk(240, None)).is_empty());
+    assert!(notified(&mut incidents, 2, &with_risk(100, Some(180))).is_empty());
+    assert_eq!(notified(&mut incidents, 3, &with_risk(100, Some(181))), ["deployment-at-risk opened"]);
+    assert!(notified(&mut incidents, 4, &with_risk(240, None)).is_empty(), "the job outlived all that were learned");
+    assert_eq!(notified(&mut incidents, 5, &with_risk(100, Some(170))), ["deployment-at-risk resolved"]);
 }
 
 #[test]
@@ -292,6 +314,7 @@ fn behind(tasks: &[u8], deployment: &str, started_at: i64, diagnosis: Diagnosis)
         task: format!("{number:032x}").parse().unwrap(),
         deployment: None,
         protected_until: at(170),
+        jobs_started: 0,
         protected_for: ProtectedFor::NoJob,
     };
     Diagnosis {
@@ -404,6 +427,7 @@ fn a_protection_without_live_jobs_is_an_orphan_after_a_grace_time() {
         refused_since: None,
         rejected: None,
         is_awaited: false,
+        jobs_started: 0,
         jobs: Jobs::Known(Vec::new()),
     };
     let mut claimed_at = |minute: i64| {

@@ -57,6 +57,7 @@ fn task(number: usize, deployment: &str, protected_until: Option<Timestamp>) -> 
         refused_since: None,
         rejected: None,
         is_awaited: false,
+        jobs_started: 0,
         jobs: Jobs::Unknown,
     }
 }
@@ -279,6 +280,7 @@ fn refused_task(number: usize) -> TaskSnapshot {
         key: crate::task::job::JobKey { job_id: format!("j-{number}"), attempt: 1 },
         until: at(7200),
         expected_until: None,
+        learned: None,
         labels: std::collections::BTreeMap::new(),
     };
     TaskSnapshot { refused_since: Some(at(0)), jobs: Jobs::Known(vec![job]), ..task(number, NEW, None) }

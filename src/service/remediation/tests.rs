@@ -33,7 +33,7 @@ fn id(number: usize) -> TaskId {
 
 fn job() -> JobSnapshot {
     let key = JobKey { job_id: "j".to_owned(), attempt: 1 };
-    JobSnapshot { key, until: at(600), expected_until: None, labels: BTreeMap::new() }
+    JobSnapshot { key, until: at(600), expected_until: None, learned: None, labels: BTreeMap::new() }
 }
 
 fn task(number: usize, deployment: &str, jobs: Jobs) -> TaskSnapshot {
@@ -46,6 +46,7 @@ fn task(number: usize, deployment: &str, jobs: Jobs) -> TaskSnapshot {
         refused_since: None,
         rejected: None,
         is_awaited: false,
+        jobs_started: 0,
         jobs,
     }
 }

@@ -18,7 +18,9 @@ pub async fn read_all_jobs(store: &dyn Store<TaskRecord>, snapshot: &mut Service
     let managed = is_managed(&snapshot.service);
     for (at, record) in read {
         match record {
-            Ok(versioned) => snapshot.tasks[at].jobs = jobs(&versioned.record, snapshot.at, managed),
+            Ok(versioned) => {
+                snapshot.tasks[at].jobs = jobs(&versioned.record, snapshot.at, managed, &snapshot.durations);
+            }
             Err(error) => snapshot.gaps.push(Gap::Jobs(error)),
         }
     }

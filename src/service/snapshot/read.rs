@@ -6,13 +6,15 @@ use crate::ecs::error::EcsError;
 use crate::ecs::service::ServiceArn;
 use crate::ecs::task::TaskDescription;
 use crate::ecs::{ServiceReads, TASKS_PER_READ_MAX};
+use crate::service::durations::LearnedDurations;
+use crate::service::record::ServiceRecord;
 use crate::service::rollout::{self, Rollout};
 use crate::service::snapshot::managed::{Managed, is_managed};
 use crate::service::snapshot::service_deployment::add_service_deployment;
 use crate::service::snapshot::{Gap, JobSnapshot, Jobs, LostTask, RejectedJobs, ServiceSnapshot, TaskSnapshot};
 use crate::store::{RECORDS_AT_ONCE, Store};
 use crate::task::attention::is_lost;
-use crate::task::job::Labels;
+use crate::task::job::{Job, Labels};
 use crate::task::record::TaskRecord;
 use crate::task::rejected::RejectedJob;
 use futures_util::StreamExt;
@@ -27,7 +29,7 @@ pub(crate) const LIST_PAGES_MAX: usize = 2 * TASKS_READ_MAX / TASKS_PER_READ_MAX
 /// Maximum number of concurrent page reads, whose buckets give 20 calls a second after a burst of 100.
 const READS_AT_ONCE: usize = 4;
 
-/// Reads a service. `None` if ECS knows no such service.
+/// Reads a service. `None` if ECS knows no such service. `known` is its record.
 ///
 /// It costs 1 + 3 × ⌈tasks / 100⌉ ECS calls, one more while a deployment is in progress, and one read of the state store for each task that is protected or that
 /// ECS is known to have refused, and in a rollout for each running task.
@@ -38,7 +40,7 @@ pub async fn read_service(
     store: &dyn Store<TaskRecord>,
     clock: &dyn Clock,
     arn: &ServiceArn,
-    refused: &BTreeSet<TaskId>,
+    known: &ServiceRecord,
 ) -> Result<Option<ServiceSnapshot>, EcsError> {
     let Some(service) = ecs.describe_service(arn).await? else { return Ok(None) };
     let mut snapshot = ServiceSnapshot::of(service, clock.now());
@@ -46,7 +48,7 @@ pub async fn read_service(
     snapshot.tasks = describe(ecs, arn, &ids, &mut snapshot.gaps).await;
     add_service_deployment(ecs, &mut snapshot).await;
     add_protection(ecs, arn, &mut snapshot).await;
-    add_jobs(store, arn, refused, &mut snapshot).await;
+    add_jobs(store, arn, known, &mut snapshot).await;
     Ok(Some(snapshot))
 }
 
@@ -101,6 +103,7 @@ fn wanted(task: TaskDescription) -> Option<TaskSnapshot> {
         refused_since: None,
         rejected: None,
         is_awaited: false,
+        jobs_started: 0,
         jobs: Jobs::Unread,
     })
 }
@@ -128,18 +131,25 @@ async fn add_protection(ecs: &dyn ServiceReads, arn: &ServiceArn, snapshot: &mut
 async fn add_jobs(
     store: &dyn Store<TaskRecord>,
     arn: &ServiceArn,
-    refused: &BTreeSet<TaskId>,
+    known: &ServiceRecord,
     snapshot: &mut ServiceSnapshot,
 ) {
     // In a rollout, a task without protection may be the next to be stopped.
     let has_rollout = rollout::replaced(snapshot).rollout != Rollout::None;
-    let is_shown = |task: &TaskSnapshot| task.protected_until.is_some() || refused.contains(&task.id);
+    let is_shown = |task: &TaskSnapshot| task.protected_until.is_some() || known.refused.contains(&task.id);
     let has_jobs_to_read = |task: &TaskSnapshot| is_shown(task) || has_rollout && task.is_running;
     let wanted = snapshot.tasks.iter().enumerate().filter(|(_, task)| has_jobs_to_read(task));
     let wanted: Vec<(usize, Task)> = wanted.map(|(at, task)| (at, arn.task(&task.id))).collect();
     let reads = wanted.into_iter().map(|(at, task)| async move { (at, store.load(&task).await) });
     let read: Vec<_> = stream::iter(reads).buffer_unordered(RECORDS_AT_ONCE).collect().await;
+    snapshot.durations.clone_from(&known.durations);
+    let mut finished = LearnedDurations::default();
+    for (at, record) in &read {
+        record.iter().for_each(|versioned| finished.gather(&snapshot.tasks[*at].id, &versioned.record));
+    }
+    snapshot.durations.merge(&finished);
     let managed = is_managed(&snapshot.service);
+    let old_tasks = OldTasks::of(snapshot);
     for (at, record) in read {
         match record {
             Ok(versioned) => {
@@ -147,7 +157,9 @@ async fn add_jobs(
                 if !is_shown(&snapshot.tasks[at]) {
                     continue;
                 }
-                snapshot.tasks[at].jobs = jobs(&versioned.record, snapshot.at, managed);
+                let known = jobs(&versioned.record, snapshot.at, managed, &snapshot.durations);
+                snapshot.tasks[at].jobs = known;
+                snapshot.tasks[at].jobs_started = old_tasks.jobs_started(&snapshot.tasks[at].id, &versioned.record);
                 snapshot.tasks[at].idle_since = versioned.record.idle_since(snapshot.at);
                 snapshot.tasks[at].refused_since = versioned.record.refused_since(snapshot.at);
                 snapshot.tasks[at].rejected = rejected_jobs(&versioned.record, snapshot.at);
@@ -159,11 +171,33 @@ async fn add_jobs(
     }
 }
 
+/// The tasks that a deployment or a task set change replaces. In a scale-in every task may go on taking jobs.
+struct OldTasks {
+    ids: BTreeSet<TaskId>,
+    /// When the rollout began.
+    since: Timestamp,
+}
+
+impl OldTasks {
+    fn of(snapshot: &ServiceSnapshot) -> Self {
+        let replaced = rollout::replaced(snapshot);
+        let since = replaced.rollout.started_at().filter(|_| !replaced.rollout.is_scale_in());
+        let ids = replaced.tasks.iter().map(|task| task.id.clone()).collect();
+        Self { ids, since: since.unwrap_or(Timestamp::MAX) }
+    }
+
+    fn jobs_started(&self, task: &TaskId, record: &TaskRecord) -> usize {
+        let is_new = |job: &Job| job.started_at.is_some_and(|at| at > self.since);
+        if self.ids.contains(task) { record.jobs.values().filter(|job| is_new(job)).count() } else { 0 }
+    }
+}
+
 fn rejected_jobs(record: &TaskRecord, now: Timestamp) -> Option<RejectedJobs> {
     let job = |job: &RejectedJob| JobSnapshot {
         key: job.key.clone(),
         until: job.until,
         expected_until: None,
+        learned: None,
         labels: Labels::new(),
     };
     let jobs: Vec<JobSnapshot> = record.rejected_jobs(now).map(job).collect();
@@ -184,7 +218,7 @@ fn lost(task: &TaskSnapshot, record: &TaskRecord, at: Timestamp) -> Option<LostT
 
 /// The jobs of a protected task in the state store. A protection that taskhold has not set and that no live job
 /// explains counts as left over only if the service is managed.
-pub(crate) fn jobs(record: &TaskRecord, now: Timestamp, managed: Managed) -> Jobs {
+pub(crate) fn jobs(record: &TaskRecord, now: Timestamp, managed: Managed, durations: &LearnedDurations) -> Jobs {
     let is_ours = record.protection.is_set() || managed == Managed::Yes;
     if *record == TaskRecord::default() || !is_ours && !record.is_busy(now) {
         return Jobs::Unknown;
@@ -197,6 +231,7 @@ pub(crate) fn jobs(record: &TaskRecord, now: Timestamp, managed: Managed) -> Job
             key: key.clone(),
             until,
             expected_until: expected.map(|expected| expected.value),
+            learned: job.and_then(|job| durations.end_of(job, now)),
             labels: labels.map(|labels| labels.value.clone()).unwrap_or_default(),
         }
     };
