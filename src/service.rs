@@ -35,3 +35,4 @@ pub mod suggested_action;
 pub mod tags;
 pub mod task_counts;
 pub mod trigger;
+pub mod waiting_scale_in;

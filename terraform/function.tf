@@ -63,16 +63,17 @@ locals {
     TASKHOLD_INTERRUPTED_QUEUE_URL = join("", aws_sqs_queue.interrupted_job[*].url)
     # Longer than the job queue's message retention: a later message counts from its original time, by which it is
     # older than the longest job, and revives none.
-    TASKHOLD_FINISHED_JOB_RETENTION_HOURS = tostring(var.finished_job_retention_hours)
-    TASKHOLD_DRY_RUN                      = tostring(var.dry_run)
-    TASKHOLD_REQUIRE_SENDER_TASK          = tostring(var.require_sender_task)
-    TASKHOLD_DEADLINE_MINUTES             = tostring(var.deadline_minutes)
-    TASKHOLD_BLOCKED_AFTER_MINUTES        = tostring(var.blocked_after_minutes)
-    TASKHOLD_REPEAT_AFTER_MINUTES         = tostring(var.repeat_after_minutes)
-    TASKHOLD_POLICY                       = var.policy
-    TASKHOLD_REMEDIATIONS                 = join(",", compact([var.allow_release_idle ? "release-idle" : "", var.allow_raise_desired_count ? "raise-desired-count" : ""]))
-    TASKHOLD_RELEASE_GRACE_MINUTES        = tostring(var.release_grace_minutes)
-    TASKHOLD_RAISE_COOL_DOWN_MINUTES      = tostring(var.raise_cool_down_minutes)
+    TASKHOLD_FINISHED_JOB_RETENTION_HOURS   = tostring(var.finished_job_retention_hours)
+    TASKHOLD_DRY_RUN                        = tostring(var.dry_run)
+    TASKHOLD_REQUIRE_SENDER_TASK            = tostring(var.require_sender_task)
+    TASKHOLD_DEADLINE_MINUTES               = tostring(var.deadline_minutes)
+    TASKHOLD_BLOCKED_AFTER_MINUTES          = tostring(var.blocked_after_minutes)
+    TASKHOLD_SCALE_IN_BLOCKED_AFTER_MINUTES = tostring(var.scale_in_blocked_after_minutes)
+    TASKHOLD_REPEAT_AFTER_MINUTES           = tostring(var.repeat_after_minutes)
+    TASKHOLD_POLICY                         = var.policy
+    TASKHOLD_REMEDIATIONS                   = join(",", compact([var.allow_release_idle ? "release-idle" : "", var.allow_raise_desired_count ? "raise-desired-count" : ""]))
+    TASKHOLD_RELEASE_GRACE_MINUTES          = tostring(var.release_grace_minutes)
+    TASKHOLD_RAISE_COOL_DOWN_MINUTES        = tostring(var.raise_cool_down_minutes)
   }
 }
 

@@ -75,6 +75,17 @@ variable "blocked_after_minutes" {
   }
 }
 
+variable "scale_in_blocked_after_minutes" {
+  description = "Minutes that a scale-in may wait beyond the expected end of its jobs before the function sends an alert."
+  type        = number
+  default     = 60
+
+  validation {
+    condition     = var.scale_in_blocked_after_minutes >= 0 && var.scale_in_blocked_after_minutes <= 1440 && floor(var.scale_in_blocked_after_minutes) == var.scale_in_blocked_after_minutes
+    error_message = "scale_in_blocked_after_minutes must be a whole number from 0 to 1440."
+  }
+}
+
 variable "repeat_after_minutes" {
   description = "Minutes after which an alert is repeated while its incident is open."
   type        = number

@@ -627,6 +627,23 @@ fn a_blocked_service_raises_one_alert_and_one_more_when_it_is_over() {
 }
 
 #[test]
+fn a_scale_in_under_jobs_raises_no_alert_before_their_time() {
+    holds(
+        "set TASKHOLD_SCALE_IN_BLOCKED_AFTER_MINUTES 10
+         sweep every 5m
+         job j-1 starts on a for 90m expected 30m
+         scale web to 0
+         advance 39m
+         expect no alert
+         advance 5m
+         expect alert scale-in-blocked opened web
+         job j-1 finishes
+         advance 5m
+         expect alert scale-in-blocked resolved web",
+    );
+}
+
+#[test]
 fn a_deadline_that_will_be_missed_raises_an_alert_at_the_first_reconcile() {
     holds(
         "service web desired 2 tag aws:cloudformation:stack-name=video

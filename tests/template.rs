@@ -219,6 +219,7 @@ fn a_parameter_that_is_a_setting_has_the_settings_default_and_bounds() {
     let template = Template::load();
     for (parameter, setting) in [
         ("BlockedAfterMinutes", "TASKHOLD_BLOCKED_AFTER_MINUTES"),
+        ("ScaleInBlockedAfterMinutes", "TASKHOLD_SCALE_IN_BLOCKED_AFTER_MINUTES"),
         ("RepeatAfterMinutes", "TASKHOLD_REPEAT_AFTER_MINUTES"),
         ("DeadlineMinutes", "TASKHOLD_DEADLINE_MINUTES"),
         ("ReleaseGraceMinutes", "TASKHOLD_RELEASE_GRACE_MINUTES"),

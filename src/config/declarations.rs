@@ -167,7 +167,14 @@ pub const BLOCKED_AFTER_MINUTES: Setting = Setting {
     name: "TASKHOLD_BLOCKED_AFTER_MINUTES",
     values: Values::Number { min: 0, max: 1440 },
     default: "5",
-    meaning: "Time for which protected tasks block a deployment or a scale-in before the alert",
+    meaning: "Time for which protected tasks block a deployment before the alert",
+};
+/// `TASKHOLD_SCALE_IN_BLOCKED_AFTER_MINUTES`.
+pub const SCALE_IN_BLOCKED_AFTER_MINUTES: Setting = Setting {
+    name: "TASKHOLD_SCALE_IN_BLOCKED_AFTER_MINUTES",
+    values: Values::Number { min: 0, max: 1440 },
+    default: "60",
+    meaning: "Time for which a scale-in waits, beyond the end that its jobs expected when it began to wait, before the alert",
 };
 /// `TASKHOLD_REPEAT_AFTER_MINUTES`.
 pub const REPEAT_AFTER_MINUTES: Setting = Setting {
@@ -206,7 +213,7 @@ pub const RAISE_COOL_DOWN_MINUTES: Setting = Setting {
 };
 
 /// All settings, in the order of the configuration page.
-pub const SETTINGS: [Setting; 19] = [
+pub const SETTINGS: [Setting; 20] = [
     CLUSTERS,
     TABLE,
     DEAD_LETTER_QUEUE_URL,
@@ -221,6 +228,7 @@ pub const SETTINGS: [Setting; 19] = [
     RECEIVES_MAX,
     DEADLINE_MINUTES,
     BLOCKED_AFTER_MINUTES,
+    SCALE_IN_BLOCKED_AFTER_MINUTES,
     REPEAT_AFTER_MINUTES,
     POLICY,
     REMEDIATIONS,

@@ -4,7 +4,8 @@ use crate::config::clusters::Clusters;
 use crate::config::declarations::{
     ALERT_QUEUE_URL, ALERT_TOPIC_ARN, BLOCKED_AFTER_MINUTES, DEAD_LETTER_QUEUE_URL, DEADLINE_MINUTES, DRY_RUN,
     FINISHED_JOB_RETENTION_HOURS, INTERRUPTED_QUEUE_URL, RAISE_COOL_DOWN_MINUTES, RECEIVES_MAX, RECHECK_QUEUE_URL,
-    RELEASE_GRACE_MINUTES, REPEAT_AFTER_MINUTES, REQUIRE_SENDER_TASK, TABLE, UNKNOWN_TASK_GRACE_SECONDS,
+    RELEASE_GRACE_MINUTES, REPEAT_AFTER_MINUTES, REQUIRE_SENDER_TASK, SCALE_IN_BLOCKED_AFTER_MINUTES, TABLE,
+    UNKNOWN_TASK_GRACE_SECONDS,
 };
 use crate::config::policy::{Policy, Remediations};
 use crate::config::problem::ConfigProblems;
@@ -41,8 +42,10 @@ pub struct Config {
     pub receives_max: u32,
     /// How long a deployment may take, unless its service or CloudFormation sets another deadline.
     pub deadline: SignedDuration,
-    /// How long a service must be blocked before an alert is sent.
+    /// How long a deployment must be blocked before an alert is sent.
     pub blocked_after: SignedDuration,
+    /// How long a scale-in must wait beyond the expected end of its jobs before an alert is sent.
+    pub scale_in_blocked_after: SignedDuration,
     /// After how long the alert of an open incident is repeated.
     pub repeat_after: SignedDuration,
     /// What taskhold does about a blocked service, unless a tag of the service sets another policy.
@@ -113,6 +116,7 @@ impl Config {
             receives_max: u32::try_from(reader.number(&RECEIVES_MAX)).unwrap_or(u32::MAX),
             deadline: SignedDuration::from_mins(reader.number(&DEADLINE_MINUTES)),
             blocked_after: SignedDuration::from_mins(reader.number(&BLOCKED_AFTER_MINUTES)),
+            scale_in_blocked_after: SignedDuration::from_mins(reader.number(&SCALE_IN_BLOCKED_AFTER_MINUTES)),
             repeat_after: SignedDuration::from_mins(reader.number(&REPEAT_AFTER_MINUTES)),
             policy,
             remediations,

@@ -14,10 +14,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AlertKind {
-    /// Protected tasks have blocked a deployment or a scale-in for longer than the configured delay.
+    /// Protected tasks have blocked a deployment or a change of task sets for longer than the configured delay.
     DeploymentBlocked,
     /// The deployment is expected to miss its deadline.
     DeploymentAtRisk,
+    /// A scale-in waits for protected tasks for much longer than their jobs were expected to run, or for protection
+    /// without a job.
+    ScaleInBlocked,
     /// ECS refuses to protect tasks with live jobs.
     ProtectionRefused,
     /// ECS refuses to renew the protection of tasks, which will expire before their jobs end.
@@ -33,12 +36,13 @@ pub enum AlertKind {
 
 impl AlertKind {
     /// All kinds, the most severe first.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::JobInterrupted,
         Self::ProtectionRefused,
         Self::ProtectionExpiring,
         Self::DeploymentBlocked,
         Self::DeploymentAtRisk,
+        Self::ScaleInBlocked,
         Self::TooManyDeployments,
         Self::OrphanedProtection,
     ];
@@ -48,6 +52,7 @@ impl AlertKind {
         match self {
             Self::DeploymentBlocked => "deployment-blocked",
             Self::DeploymentAtRisk => "deployment-at-risk",
+            Self::ScaleInBlocked => "scale-in-blocked",
             Self::ProtectionRefused => "protection-refused",
             Self::ProtectionExpiring => "protection-expiring",
             Self::TooManyDeployments => "too-many-deployments",

@@ -3,6 +3,7 @@
 use crate::ecs::arn::TaskId;
 use crate::service::snapshot::{JobSnapshot, Jobs, TaskSnapshot};
 use jiff::Timestamp;
+use std::cmp::Ordering;
 
 /// A protected task that blocks a rollout.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +18,13 @@ pub struct BlockingTask {
     pub jobs_started: usize,
     /// What needs the protection.
     pub protected_for: ProtectedFor,
+}
+
+impl BlockingTask {
+    /// The order in which tasks are listed: the longest protected first.
+    pub(crate) fn longest_first(&self, other: &Self) -> Ordering {
+        (other.protected_until, &self.task).cmp(&(self.protected_until, &other.task))
+    }
 }
 
 /// What needs a protection.
@@ -49,6 +57,6 @@ pub(crate) fn protected_among(tasks: &[&TaskSnapshot]) -> Vec<BlockingTask> {
         })
     };
     let mut blocking_tasks: Vec<BlockingTask> = tasks.iter().filter_map(blocking_task).collect();
-    blocking_tasks.sort_by(|a, b| (b.protected_until, &a.task).cmp(&(a.protected_until, &b.task)));
+    blocking_tasks.sort_by(BlockingTask::longest_first);
     blocking_tasks
 }

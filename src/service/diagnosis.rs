@@ -18,6 +18,7 @@ use crate::service::suggested_action;
 use crate::service::suggested_action::SuggestedAction;
 use crate::service::tags::{TagProblem, tag_problems};
 use crate::service::task_counts::{TaskCounts, task_counts};
+use crate::service::waiting_scale_in::WaitingScaleIn;
 
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -73,6 +74,8 @@ pub struct Assessment<'a> {
     /// Protected tasks without a live job, with the moment at which a snapshot first showed them idle. The end of the
     /// last job is not enough: a worker may protect its task first and then take the next job.
     pub idle_seen: &'a BTreeMap<TaskId, Timestamp>,
+    /// The scale-in that waits for jobs, as the first snapshot showed it.
+    pub waiting_scale_in: Option<WaitingScaleIn>,
 }
 
 /// What earlier snapshots showed of the same rollout.
@@ -97,7 +100,7 @@ pub fn diagnose(snapshot: &ServiceSnapshot, remembered: Remembered, policy: &Dea
     };
     let since = [remembered.blocked_since, said_since].into_iter().flatten().min();
     let blocked_since = (rollout_status == RolloutStatus::Blocked).then(|| since.unwrap_or(snapshot.at));
-    let forecast = forecast(&blocking_tasks, replaced.to_go, snapshot.at);
+    let forecast = forecast(&protected_among(&replaced.tasks), replaced.to_go, snapshot.at);
     // A scale-in has no deadline: ECS does not report when it began, and nothing waits for it as for a deployment.
     let started_at = replaced.rollout.started_at().filter(|_| !replaced.rollout.is_scale_in());
     let deadline = match &replaced.rollout {
@@ -143,10 +146,12 @@ pub fn of_orphans(snapshot: &ServiceSnapshot, diagnosis: &Diagnosis) -> Diagnosi
 
 fn blocking_tasks(replaced: &ReplacedTasks<'_>) -> Vec<BlockingTask> {
     let mut blocking_tasks = protected_among(&replaced.tasks);
-    // In a scale-in, only the surplus of protected tasks blocks; the others may stay. Other rollouts replace every
-    // task.
+    // In a scale-in, only the surplus of protected tasks blocks: the idle ones, which need no protection, and then those
+    // whose protection ends first. The others may stay. Other rollouts replace every task.
     let stay = blocking_tasks.len().saturating_sub(replaced.to_go);
+    blocking_tasks.sort_by_key(|task| task.protected_for == ProtectedFor::NoJob);
     blocking_tasks.drain(..stay);
+    blocking_tasks.sort_by(BlockingTask::longest_first);
     blocking_tasks
 }
 

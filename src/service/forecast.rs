@@ -133,6 +133,11 @@ impl ExpectedEnd {
     }
 }
 
+/// When the task is expected to be free.
+pub(crate) fn expected_end(blocking_task: &BlockingTask, now: Timestamp) -> Timestamp {
+    end_of_task(blocking_task, now).at
+}
+
 fn end_of_task(blocking_task: &BlockingTask, now: Timestamp) -> ExpectedEnd {
     let by_expiry = ExpectedEnd::maximum(blocking_task.protected_until);
     let ends: Vec<ExpectedEnd> = match &blocking_task.protected_for {

@@ -16,6 +16,7 @@ pub mod delivery;
 pub mod escalation;
 pub mod pending;
 pub mod problem;
+pub mod scale_in;
 pub mod scope;
 
 use crate::service::alert::{AlertKind, Transition};
@@ -29,8 +30,10 @@ use std::collections::BTreeMap;
 /// When to notify.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AlertPolicy {
-    /// How long a rollout must have been blocked before an incident opens.
+    /// How long a deployment or a change of task sets must have been blocked before an incident opens.
     pub blocked_after: SignedDuration,
+    /// How long a scale-in must have waited beyond the expected end of its jobs before an incident opens.
+    pub scale_in_blocked_after: SignedDuration,
     /// The interval at which an open incident is repeated.
     pub repeat_after: SignedDuration,
 }
@@ -178,7 +181,9 @@ impl Incident {
             return;
         }
         self.state = IncidentState::open_after(marks);
-        if now.duration_since(past.at) < CONTINUED_WITHIN {
+        // A later scale-in is another one, unless one of the same tasks blocks it.
+        let is_another = self.kind == AlertKind::ScaleInBlocked && self.scope.tasks.is_disjoint(&problem.scope.tasks);
+        if now.duration_since(past.at) < CONTINUED_WITHIN && !is_another {
             self.scope.supersede(&problem.scope);
             self.scope.tasks = problem.scope.tasks;
         } else {

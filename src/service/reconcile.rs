@@ -10,7 +10,8 @@ use crate::service::diagnosis::{Assessment, Diagnosis, Remembered, diagnose};
 use crate::service::incident::Incident;
 use crate::service::incident::advance::advance;
 use crate::service::incident::delivery::{self, ClaimedNotification};
-use crate::service::incident::problem::idle_tasks;
+use crate::service::incident::problem::{idle_tasks, opens_at};
+use crate::service::incident::scale_in;
 use crate::service::policy::ServicePolicy;
 use crate::service::record::{BlockedSince, PausedRollout, ServiceRecord};
 use crate::service::remediation::decide::decide_remediation;
@@ -44,21 +45,24 @@ pub fn reconcile_snapshot(
     let diagnosis = diagnose(snapshot, record.remembered(first.rollout.id()), &policy.deadline);
     record.durations.merge(&snapshot.durations);
     remember_idle(record, snapshot);
-    let assessment = Assessment { snapshot, diagnosis: &diagnosis, idle_seen: &record.idle_seen };
+    record.waiting_scale_in = scale_in::waiting(record.waiting_scale_in, &diagnosis, snapshot.at);
+    let waiting_scale_in = record.waiting_scale_in;
+    let assessment = Assessment { snapshot, diagnosis: &diagnosis, idle_seen: &record.idle_seen, waiting_scale_in };
+    let opens_at = opens_at(assessment, &policy.alerts);
     advance(&mut record.incidents, assessment, &policy.alerts);
     remember(record, &diagnosis);
     remember_pause(record, &diagnosis, snapshot.at);
     remember_refused(record, &diagnosis);
     let action = decide_remediation(
         &mut record.remediation,
-        Assessment { snapshot, diagnosis: &diagnosis, idle_seen: &record.idle_seen },
+        Assessment { snapshot, diagnosis: &diagnosis, idle_seen: &record.idle_seen, waiting_scale_in },
         &policy.remediations,
     );
     let before = record.watch.take();
     let kept_until = kept_until(snapshot, &diagnosis.rollout).filter(|_| !diagnosis.blocking_tasks.is_empty());
     let ripe = record.remediation.ripe_from(&record.idle_seen, &policy.remediations);
     let pause_over = diagnosis.pause.as_ref().and_then(|pause| Some(pause.timeout()?.0));
-    let other_moments = [kept_until, ripe, pause_over];
+    let other_moments = [opens_at, kept_until, ripe, pause_over];
     let inputs = RecheckInputs { diagnosis: &diagnosis, remediation: &record.remediation, other_moments };
     let watch = policy.has_recheck_queue.then(|| next_watch(before, snapshot.at, reason, inputs, policy));
     record.watch = watch.flatten();
@@ -112,7 +116,8 @@ fn remember_refused(record: &mut ServiceRecord, diagnosis: &Diagnosis) {
 }
 
 fn has_block_incident(record: &ServiceRecord) -> bool {
-    let blocked = |incident: &Incident| incident.kind == AlertKind::DeploymentBlocked && incident.is_open();
+    let is_of_a_block = |kind| matches!(kind, AlertKind::DeploymentBlocked | AlertKind::ScaleInBlocked);
+    let blocked = |incident: &Incident| is_of_a_block(incident.kind) && incident.is_open();
     record.incidents.values().any(blocked)
 }
 

@@ -190,7 +190,11 @@ impl ServiceReconciler {
         let config = &self.tasks.config;
         ServicePolicy {
             deadline: DeadlinePolicy { deadline: config.deadline },
-            alerts: AlertPolicy { blocked_after: config.blocked_after, repeat_after: config.repeat_after },
+            alerts: AlertPolicy {
+                blocked_after: config.blocked_after,
+                scale_in_blocked_after: config.scale_in_blocked_after,
+                repeat_after: config.repeat_after,
+            },
             remediations: RemediationPolicy {
                 policy: config.policy,
                 allowed: config.remediations,

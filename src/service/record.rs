@@ -6,6 +6,7 @@ use crate::service::diagnosis::Remembered;
 use crate::service::durations::LearnedDurations;
 use crate::service::incident::{Incident, Incidents};
 use crate::service::remediation::RemediationState;
+use crate::service::waiting_scale_in::WaitingScaleIn;
 use crate::store::Record;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,9 @@ pub struct ServiceRecord {
     /// The rollout that the last snapshots showed paused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused: Option<PausedRollout>,
+    /// The scale-in that waits for jobs, as the first snapshot showed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_scale_in: Option<WaitingScaleIn>,
     /// The watch, while the service is rechecked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watch: Option<Watch>,

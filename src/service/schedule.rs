@@ -113,9 +113,9 @@ pub fn is_awaited(record: &ServiceRecord, due: Timestamp, now: Timestamp) -> boo
 pub(crate) struct RecheckInputs<'a> {
     pub(crate) diagnosis: &'a Diagnosis,
     pub(crate) remediation: &'a RemediationState,
-    /// When the time ends for which ECS keeps old tasks on purpose; when a task has been idle for long enough to be
-    /// released; when a pause times out.
-    pub(crate) other_moments: [Option<Timestamp>; 3],
+    /// When the block has lasted for long enough to be notified; when the time ends for which ECS keeps old tasks on
+    /// purpose; when a task has been idle for long enough to be released; when a pause times out.
+    pub(crate) other_moments: [Option<Timestamp>; 4],
 }
 
 impl RecheckInputs<'_> {
@@ -182,15 +182,10 @@ fn due_within(
 /// escalation mark is reached, or a remediation may apply.
 fn due_moments(inputs: RecheckInputs<'_>, now: Timestamp, policy: &ServicePolicy) -> impl Iterator<Item = Timestamp> {
     let diagnosis = inputs.diagnosis;
-    let blocked_for_long = diagnosis.blocked_since.map(|since| after(since, policy.alerts.blocked_after));
-    let marks = diagnosis.blocked_since.and_then(|_| escalation::marks(diagnosis));
-    let notifications = blocked_for_long.into_iter().chain(marks.into_iter().flatten());
-    let remediations = inputs
-        .remediation
-        .cool_from(&policy.remediations)
-        .into_iter()
-        .chain(inputs.other_moments.into_iter().flatten());
-    notifications.chain(retry_moments(diagnosis)).chain(remediations).filter(move |moment| *moment > now)
+    let marks = diagnosis.blocked_since.and_then(|_| escalation::marks(diagnosis)).into_iter().flatten();
+    let others = inputs.other_moments.into_iter().flatten();
+    let cool_from = inputs.remediation.cool_from(&policy.remediations);
+    marks.chain(retry_moments(diagnosis)).chain(cool_from).chain(others).filter(move |moment| *moment > now)
 }
 
 /// Moments at which ECS may accept a protection that it refused: a blocking task's protection has just expired, or a

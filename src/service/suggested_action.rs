@@ -88,7 +88,8 @@ pub(crate) fn suggested_actions(
     if replaced.rollout.is_clean_up() {
         return actions;
     }
-    if task_counts.protected >= task_counts.desired {
+    // In a scale-in, a higher desired count would contradict what was asked for.
+    if task_counts.protected >= task_counts.desired && !replaced.rollout.is_scale_in() {
         let is_unprotected =
             |refused: &&RefusedTask| refused.cause == RefusalCause::Ecs && refused.protected_until.is_none();
         let refused = refused_tasks(snapshot).iter().filter(is_unprotected).count();

@@ -21,6 +21,7 @@ use taskhold::service::incident::scope::IncidentScope;
 use taskhold::service::incident::{Incident, IncidentState};
 use taskhold::service::record::{BlockedSince, PausedRollout, ServiceRecord, Watch};
 use taskhold::service::remediation::{RaiseStage, Raised, RemediationNote, RemediationState};
+use taskhold::service::waiting_scale_in::WaitingScaleIn;
 use taskhold::task::agent_protection::AgentProtection;
 use taskhold::task::attention::{Attention, attention};
 use taskhold::task::fingerprints::Fingerprints;
@@ -216,22 +217,26 @@ fn service_entry() -> impl Strategy<Value = ServiceRecord> {
         durations
     });
     let learned = (finished, incidents);
-    (option::of(blocked), (option::of(paused), option::of(watch)), maybe_moment(), tasks, remediation(), learned)
-        .prop_map(
-            |(blocked, (paused, watch), triggered_at, (refused, idle_seen), remediation, (durations, incidents))| {
-                ServiceRecord {
-                    blocked,
-                    paused,
-                    watch,
-                    triggered_at,
-                    refused,
-                    idle_seen,
-                    remediation,
-                    durations,
-                    incidents,
-                }
-            },
-        )
+    let scale_in = (any::<u32>(), any_moment())
+        .prop_map(|(desired, jobs_expected_until)| WaitingScaleIn { desired, jobs_expected_until });
+    let watched = (option::of(paused), option::of(watch), option::of(scale_in));
+    (option::of(blocked), watched, maybe_moment(), tasks, remediation(), learned).prop_map(
+        |(blocked, watched, triggered_at, (refused, idle_seen), remediation, (durations, incidents))| {
+            let (paused, watch, waiting_scale_in) = watched;
+            ServiceRecord {
+                blocked,
+                paused,
+                waiting_scale_in,
+                watch,
+                triggered_at,
+                refused,
+                idle_seen,
+                remediation,
+                durations,
+                incidents,
+            }
+        },
+    )
 }
 
 fn is_read_as_it_was_stored<E: Serialize + DeserializeOwned + PartialEq + Debug>(

@@ -63,7 +63,7 @@ fn events_that_come_in_reverse_while_a_service_moves_change_neither_its_chain_no
                 world.send_event(event, world.now());
             }
         }
-        let opened = world.told_what().iter().filter(|what| *what == "deployment-blocked opened").count();
+        let opened = world.told_what().iter().filter(|what| *what == rollout.alert()).count();
         // A second deployment ends the alert about the first one.
         assert!((1..=2).contains(&opened), "{}: {:?}", rollout.name, world.told_what());
         let per_hour = world.looks(Cause::Recheck).len() / 5;

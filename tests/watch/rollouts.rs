@@ -76,6 +76,14 @@ pub(crate) const ALL_OF_BLUE: [Rollout; 3] = [
 ];
 
 impl Rollout {
+    /// The alert about its block.
+    pub(crate) fn alert(&self) -> &'static str {
+        match self.deed {
+            Deed::Deploy | Deed::DeployTwice => "deployment-blocked opened",
+            Deed::ScaleTo(_) => "scale-in-blocked opened",
+        }
+    }
+
     /// Creates the service, leaves it alone for a while, and starts the rollout.
     pub(crate) fn begin(&self, world: &mut World) {
         let tasks = world.create((self.spec)(ServiceSpec::new(CLUSTER, "web", 4)));

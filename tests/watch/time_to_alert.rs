@@ -8,7 +8,7 @@ use super::rollouts::{ALL_OF_BLUE, ROLLOUTS, Rollout};
 use super::world::{Delivers, MINUTE, SECOND, World};
 use ecs_sim::control_plane::{Millis, Setup, Variants};
 
-/// The default of TASKHOLD_BLOCKED_AFTER_MINUTES.
+/// The default of TASKHOLD_BLOCKED_AFTER_MINUTES. For scale-ins, their own delay is set to it.
 const BLOCKED_AFTER: Millis = 5 * MINUTE;
 /// As in template.yaml.
 const SWEEP_EVERY: Millis = 5 * MINUTE;
@@ -40,7 +40,8 @@ enum Rechecks {
 /// The delay of the alert after ECS's report.
 fn lag(rollout: &Rollout, hearing: &Hearing, beside: (Variants, Millis)) -> Result<Millis, String> {
     let (variants, phase) = beside;
-    let mut world = World::new(Setup { variants, ..Setup::default() }, &[]);
+    let settings = [("TASKHOLD_SCALE_IN_BLOCKED_AFTER_MINUTES", "5")];
+    let mut world = World::new(Setup { variants, ..Setup::default() }, &settings);
     // A call takes time in AWS too.
     world.region.lock().latency_ms = 20;
     let rechecks = hearing.rechecks == Rechecks::Come;
@@ -51,7 +52,7 @@ fn lag(rollout: &Rollout, hearing: &Hearing, beside: (Variants, Millis)) -> Resu
     let held_up_at = rollout.wait_until_held_up(&mut world);
     world.advance(held_up_at + BLOCKED_AFTER + 20 * MINUTE - world.now());
     let told = world.told();
-    let opened = told.iter().filter(|told| told.what == "deployment-blocked opened");
+    let opened = told.iter().filter(|told| told.what == rollout.alert());
     match opened.map(|told| told.at).collect::<Vec<_>>()[..] {
         [at] => Ok(at - held_up_at),
         _ => Err(format!("not reported exactly once: {told:?}")),

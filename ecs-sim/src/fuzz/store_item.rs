@@ -21,6 +21,7 @@ use taskhold::service::incident::scope::IncidentScope;
 use taskhold::service::incident::{Incident, IncidentState, Incidents};
 use taskhold::service::record::{BlockedSince, PausedRollout, ServiceRecord, Watch};
 use taskhold::service::remediation::{RaiseStage, Raised, RemediationNote, RemediationState};
+use taskhold::service::waiting_scale_in::WaitingScaleIn;
 use taskhold::task::attention::{Attention, attention};
 use taskhold::task::interruption::InterruptedTask;
 use taskhold::task::interruption::{StopStage, TaskStop};
@@ -96,6 +97,7 @@ fn service() -> ServiceRecord {
     ServiceRecord {
         blocked: Some(BlockedSince { rollout: rollout.clone(), since: at(1) }),
         paused: Some(PausedRollout { rollout: rollout.clone(), until: at(1) }),
+        waiting_scale_in: Some(WaitingScaleIn { desired: 1, jobs_expected_until: at(2) }),
         watch: Some(Watch { rollout: Some(rollout), started_at: at(0), checks: 3, due: Some(at(7)) }),
         triggered_at: Some(at(0)),
         refused: [task('a'), task('b')].into(),

@@ -16,7 +16,9 @@ pub(crate) fn severity(alert: &Alert) -> Severity {
         | (_, AlertKind::JobInterrupted | AlertKind::DeploymentBlocked | AlertKind::ProtectionRefused) => {
             Severity::Critical
         }
-        (_, AlertKind::DeploymentAtRisk | AlertKind::ProtectionExpiring) => Severity::Warning,
+        (_, AlertKind::DeploymentAtRisk | AlertKind::ScaleInBlocked | AlertKind::ProtectionExpiring) => {
+            Severity::Warning
+        }
         (_, AlertKind::TooManyDeployments | AlertKind::OrphanedProtection) => Severity::Minor,
     }
 }
@@ -27,6 +29,7 @@ pub(crate) fn status(kind: AlertKind, event: Transition) -> &'static str {
         (Transition::Resolved, _) => "RESOLVED",
         (_, AlertKind::DeploymentBlocked) => "BLOCKED",
         (_, AlertKind::DeploymentAtRisk) => "AT RISK",
+        (_, AlertKind::ScaleInBlocked) => "SCALE-IN",
         (_, AlertKind::ProtectionRefused) => "REFUSED",
         (_, AlertKind::ProtectionExpiring) => "EXPIRING",
         (_, AlertKind::TooManyDeployments) => "LIMIT",
@@ -43,8 +46,10 @@ pub(crate) fn problem(alert: &Alert) -> String {
     let still = if alert.event == Transition::Opened { "" } else { "still " };
     let deployments = format!("{} of {DEPLOYMENTS_MAX} deployments", diagnosis.task_counts.deployments);
     match alert.kind {
-        AlertKind::DeploymentBlocked if is_over => "protected tasks no longer block it".to_owned(),
-        AlertKind::DeploymentBlocked => match diagnosis.blocking_tasks.len() {
+        AlertKind::DeploymentBlocked | AlertKind::ScaleInBlocked if is_over => {
+            "protected tasks no longer block it".to_owned()
+        }
+        AlertKind::DeploymentBlocked | AlertKind::ScaleInBlocked => match diagnosis.blocking_tasks.len() {
             0 => format!("protected tasks {still}block its {rollout}"),
             1 => format!("1 protected task {still}blocks its {rollout}"),
             many => format!("{} {still}block its {rollout}", count(many, "protected task")),
@@ -130,6 +135,10 @@ fn meaning(alert: &Alert) -> &'static str {
     match alert.kind {
         AlertKind::DeploymentBlocked => {
             "ECS stops no protected task, and may refuse to protect further ones until this is over."
+        }
+        AlertKind::ScaleInBlocked => {
+            "More tasks run than desired, for longer than the jobs were expected to run, or without a job. ECS stops no \
+             protected task, and may refuse to protect further ones until this is over."
         }
         AlertKind::DeploymentAtRisk if alert.diagnosis.rollout.is_clean_up() => {
             "The deployment succeeded, and ECS removes its old tasks for two weeks. What ECS does with tasks that are \

@@ -3,7 +3,7 @@
 use crate::service::alert::AlertKind;
 use crate::service::diagnosis::Assessment;
 use crate::service::incident::escalation::marks_passed;
-use crate::service::incident::problem::{is_lesser, problems};
+use crate::service::incident::problem::{problems, suppresses};
 use crate::service::incident::{AlertPolicy, Incident, Incidents};
 use jiff::{SignedDuration, Timestamp};
 
@@ -16,10 +16,8 @@ pub fn advance(incidents: &mut Incidents, assessment: Assessment<'_>, policy: &A
     let now = assessment.snapshot.at;
     let marks = marks_passed(diagnosis, now);
     let problems = problems(incidents, assessment, policy);
-    let blocked = problems.values().any(|problem| problem.kind == AlertKind::DeploymentBlocked);
-    // An open `deployment-blocked` incident suppresses the lesser kinds: they are neither opened nor resolved
-    // meanwhile. A job that runs unprotected is never a lesser problem.
-    let is_suppressed = |kind: AlertKind| blocked && is_lesser(kind);
+    // Suppressed kinds are neither opened nor resolved meanwhile.
+    let is_suppressed = |kind: AlertKind| problems.values().any(|problem| suppresses(problem.kind, kind));
     for (key, problem) in problems.iter().filter(|(_, problem)| !is_suppressed(problem.kind)) {
         match incidents.get_mut(key) {
             Some(incident) => incident.persist(problem.clone(), marks, now, policy),

@@ -4,7 +4,7 @@ use crate::ecs::arn::TaskId;
 use crate::service::alert::AlertKind;
 use crate::service::diagnosis::{Assessment, Diagnosis};
 use crate::service::incident::scope::{IncidentScope, Problem};
-use crate::service::incident::{AlertPolicy, Incident, Incidents};
+use crate::service::incident::{AlertPolicy, Incident, Incidents, scale_in};
 use crate::service::rollout_status::RolloutStatus;
 use crate::service::snapshot::{Jobs, ServiceSnapshot};
 use crate::service::task_counts::DEPLOYMENTS_MAX;
@@ -24,7 +24,7 @@ pub(crate) fn problems(
     assessment: Assessment<'_>,
     policy: &AlertPolicy,
 ) -> BTreeMap<String, Problem> {
-    let Assessment { snapshot, diagnosis, idle_seen } = assessment;
+    let Assessment { snapshot, diagnosis, idle_seen, .. } = assessment;
     let mut problems = BTreeMap::new();
     let now = snapshot.at;
     let rollout = diagnosis.rollout.id();
@@ -35,18 +35,20 @@ pub(crate) fn problems(
     let blocking = IncidentScope::new(rollout, diagnosis.blocking_tasks.iter().map(|blocking| &blocking.task));
     // For example, one of several blocking tasks was released and ECS is about to stop it, or a new deployment waits for
     // the same blocking tasks: the incident continues.
-    let continued = open(AlertKind::DeploymentBlocked).filter(|incident| incident.scope.continues(&blocking));
+    let blocked =
+        if diagnosis.rollout.is_scale_in() { AlertKind::ScaleInBlocked } else { AlertKind::DeploymentBlocked };
+    let continued = open(blocked).filter(|incident| incident.scope.continues(&blocking));
     let continued = continued.map(|incident| incident.since);
     let blocked_since = match diagnosis.rollout_status {
         // The clock of another instance may be behind: what it finds a moment too early resolves nothing.
         RolloutStatus::Blocked => {
-            continued.or(diagnosis.blocked_since.filter(|since| now.duration_since(*since) >= policy.blocked_after))
+            continued.or(diagnosis.blocked_since.filter(|_| opens_at(assessment, policy).is_some_and(|at| at <= now)))
         }
         RolloutStatus::WillBlock => continued,
         RolloutStatus::Steady | RolloutStatus::InProgress | RolloutStatus::Paused | RolloutStatus::Unknown => None,
     };
     if let Some(since) = blocked_since {
-        add(AlertKind::DeploymentBlocked, since, blocking);
+        add(blocked, since, blocking);
     }
     let (protected, unprotected): (Vec<_>, Vec<_>) =
         diagnosis.refused_tasks.iter().partition(|refused_task| refused_task.protected_until.is_some());
@@ -68,10 +70,31 @@ pub(crate) fn problems(
     problems
 }
 
-pub(crate) fn is_lesser(kind: AlertKind) -> bool {
+/// When `deployment-blocked` or `scale-in-blocked` opens if nothing changes; `None` if nothing is blocked.
+pub(crate) fn opens_at(assessment: Assessment<'_>, policy: &AlertPolicy) -> Option<Timestamp> {
+    let diagnosis = assessment.diagnosis;
+    match diagnosis.rollout.is_scale_in() {
+        true => scale_in::opens_at(assessment, policy),
+        false => Some(diagnosis.blocked_since?.saturating_add(policy.blocked_after).unwrap_or(Timestamp::MAX)),
+    }
+}
+
+/// Whether a problem of `kind` suppresses one of the kind `lesser`. A job that runs unprotected is never a lesser
+/// problem.
+pub(crate) fn suppresses(kind: AlertKind, lesser: AlertKind) -> bool {
+    match kind {
+        AlertKind::DeploymentBlocked => is_lesser(lesser),
+        // It waits for idle tasks first, and names them.
+        AlertKind::ScaleInBlocked => lesser == AlertKind::OrphanedProtection,
+        _ => false,
+    }
+}
+
+fn is_lesser(kind: AlertKind) -> bool {
     match kind {
         AlertKind::DeploymentAtRisk | AlertKind::TooManyDeployments | AlertKind::OrphanedProtection => true,
         AlertKind::DeploymentBlocked
+        | AlertKind::ScaleInBlocked
         | AlertKind::ProtectionRefused
         | AlertKind::ProtectionExpiring
         | AlertKind::JobInterrupted => false,

@@ -21,7 +21,11 @@ fn at(minute: i64) -> Timestamp {
 }
 
 fn policy() -> AlertPolicy {
-    AlertPolicy { blocked_after: SignedDuration::from_mins(5), repeat_after: SignedDuration::from_mins(60) }
+    AlertPolicy {
+        blocked_after: SignedDuration::from_mins(5),
+        scale_in_blocked_after: SignedDuration::from_mins(60),
+        repeat_after: SignedDuration::from_mins(60),
+    }
 }
 
 fn snapshot(minute: i64) -> ServiceSnapshot {
@@ -89,7 +93,7 @@ fn notified(incidents: &mut Incidents, minute: i64, diagnosis: &Diagnosis) -> Ve
 static NO_IDLE_TASKS: BTreeMap<TaskId, Timestamp> = BTreeMap::new();
 
 fn assess<'a>(snapshot: &'a ServiceSnapshot, diagnosis: &'a Diagnosis) -> Assessment<'a> {
-    Assessment { snapshot, diagnosis, idle_seen: &NO_IDLE_TASKS }
+    Assessment { snapshot, diagnosis, idle_seen: &NO_IDLE_TASKS, waiting_scale_in: None }
 }
 
 #[test]
@@ -433,7 +437,8 @@ fn a_protection_without_live_jobs_is_an_orphan_after_a_grace_time() {
     let mut claimed_at = |minute: i64| {
         let seen = ServiceSnapshot { tasks: vec![idle.clone()], ..snapshot(minute) };
         let idle_seen = BTreeMap::from([(idle.id.clone(), at(2))]);
-        let assessment = Assessment { snapshot: &seen, diagnosis: &steady(), idle_seen: &idle_seen };
+        let assessment =
+            Assessment { snapshot: &seen, diagnosis: &steady(), idle_seen: &idle_seen, waiting_scale_in: None };
         advance(&mut incidents, assessment, &policy());
         claim(&mut incidents, at(minute)).len()
     };

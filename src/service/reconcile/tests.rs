@@ -31,6 +31,7 @@ fn policy() -> ServicePolicy {
         deadline: DeadlinePolicy { deadline: SignedDuration::from_hours(3) },
         alerts: AlertPolicy {
             blocked_after: SignedDuration::from_mins(5),
+            scale_in_blocked_after: SignedDuration::from_mins(60),
             repeat_after: SignedDuration::from_mins(60),
         },
         remediations: RemediationPolicy {

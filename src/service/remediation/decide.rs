@@ -64,7 +64,7 @@ fn release_idle(
     assessment: Assessment<'_>,
     policy: &RemediationPolicy,
 ) -> Option<Remediation> {
-    let Assessment { snapshot, diagnosis, idle_seen } = assessment;
+    let Assessment { snapshot, diagnosis, idle_seen, .. } = assessment;
     let idle = releasable(snapshot, diagnosis);
     if idle.is_empty() {
         state.note(snapshot.at, nothing_idle(diagnosis));

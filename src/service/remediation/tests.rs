@@ -113,7 +113,11 @@ fn decide_with(
         *seen = crate::service::incident::problem::idle_tasks(snapshot)
             .map(|(task, _)| (task.clone(), since(task)))
             .collect();
-        decide_remediation(state, Assessment { snapshot, diagnosis: &diagnosis, idle_seen: seen }, policy)
+        decide_remediation(
+            state,
+            Assessment { snapshot, diagnosis: &diagnosis, idle_seen: seen, waiting_scale_in: None },
+            policy,
+        )
     })
 }
 
