@@ -654,7 +654,8 @@ fn a_command_that_is_too_long_or_unsafe_for_a_chat_is_sent_elsewhere_and_never_a
         let chat = json(&chat_of(&alert));
         assert_eq!(
             chat["content"]["nextSteps"][0],
-            "Raise the desired count to 4, above the number of protected tasks (the email and the status command have the command)"
+            "Raise the desired count to 4, above the number of protected tasks, so that ECS grants the refused protection, \
+             unless Application Auto Scaling lowers the count. It costs tasks until you lower it (the email and the status command have the command)"
         );
     }
 }

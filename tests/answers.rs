@@ -32,7 +32,7 @@ use taskhold::ecs::service::ServiceArn;
 use taskhold::outbox::Delivery;
 use taskhold::service::alert::{AlertKind, Transition};
 use taskhold::service::diagnosis::{Remembered, diagnose};
-use taskhold::service::forecast::DeadlinePolicy;
+use taskhold::service::forecast::DiagnosisPolicy;
 use taskhold::service::incident::pending::PendingNotification;
 use taskhold::service::incident::scope::IncidentScope;
 use taskhold::service::incident::{Incident, IncidentState};
@@ -291,8 +291,11 @@ fn answer_without_a_store() -> Value {
             .unwrap()
             .unwrap()
     });
-    let diagnosis =
-        diagnose(&snapshot, Remembered::default(), &DeadlinePolicy { deadline: SignedDuration::from_hours(3) });
+    let diagnosis = diagnose(
+        &snapshot,
+        Remembered::default(),
+        &DiagnosisPolicy { deadline: SignedDuration::from_hours(3), function: Some("taskhold".into()) },
+    );
     let services = vec![ServiceReport::new(&snapshot, &diagnosis, None, ANSWER_BYTES_MAX)];
     serde_json::to_value(Answer::Status { services, failed: Vec::new(), more: false }).unwrap()
 }
@@ -328,8 +331,11 @@ fn answer_with_incidents() -> Value {
     }
     let cluster = std::sync::Arc::new("arn:aws:ecs:eu-west-1:111122223333:cluster/video".parse().unwrap());
     let snapshot = ServiceSnapshot::gone(&ServiceArn::new(cluster, "web").unwrap(), at(10));
-    let diagnosis =
-        diagnose(&snapshot, Remembered::default(), &DeadlinePolicy { deadline: SignedDuration::from_hours(3) });
+    let diagnosis = diagnose(
+        &snapshot,
+        Remembered::default(),
+        &DiagnosisPolicy { deadline: SignedDuration::from_hours(3), function: Some("taskhold".into()) },
+    );
     let services = vec![ServiceReport::new(&snapshot, &diagnosis, Some(&record), ANSWER_BYTES_MAX)];
     serde_json::to_value(Answer::Status { services, failed: Vec::new(), more: false }).unwrap()
 }

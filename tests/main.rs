@@ -51,6 +51,7 @@ mod sim;
 #[cfg(feature = "aws")]
 mod simulated;
 mod soak;
+mod suggestions;
 mod sweep;
 mod template;
 mod terraform;

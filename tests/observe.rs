@@ -16,7 +16,7 @@ use taskhold::ecs::task::TaskDescription;
 use taskhold::ecs::{FailureReason, ProtectedTask, ProtectionAnswer, ProtectionFailure, ServiceReads};
 use taskhold::service::blocking_task::ProtectedFor;
 use taskhold::service::diagnosis::{Remembered, diagnose};
-use taskhold::service::forecast::DeadlinePolicy;
+use taskhold::service::forecast::DiagnosisPolicy;
 use taskhold::service::preflight::{PreflightVerdict, preflight};
 use taskhold::service::record::ServiceRecord;
 use taskhold::service::rollout_status::RolloutStatus;
@@ -269,8 +269,8 @@ async fn look_with(ecs: &FakeEcs, store: &FakeStore) -> ServiceSnapshot {
     read_service(ecs, store, &AtMinute(60), &web(), &ServiceRecord::default()).await.unwrap().unwrap()
 }
 
-fn policy() -> DeadlinePolicy {
-    DeadlinePolicy { deadline: SignedDuration::from_hours(3) }
+fn policy() -> DiagnosisPolicy {
+    DiagnosisPolicy { deadline: SignedDuration::from_hours(3), function: Some("taskhold".into()) }
 }
 
 /// Diagnoses a snapshot with a gap: nothing is declared healthy, and no finding is lost.

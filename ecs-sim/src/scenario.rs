@@ -75,6 +75,7 @@ mod disorder;
 mod ecs_reports;
 mod entries;
 mod expectation;
+mod follow;
 mod function;
 mod in_process;
 mod parse;
@@ -91,6 +92,7 @@ mod world;
 
 pub use alerts::alerts_of;
 pub use disorder::Disorder;
+pub use follow::{AfterAlert, after_alert};
 pub use function::{FUNCTION_TIMEOUT_MS, FunctionUnderTest, Invoked, LogLine};
 pub use in_process::InProcess;
 pub use random::random_scenario;

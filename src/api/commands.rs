@@ -8,7 +8,7 @@ use crate::budget::CALL_TIME;
 use crate::ecs::arn::ClusterArn;
 use crate::ecs::service::{ServiceArn, ServiceStatus};
 use crate::service::diagnosis::{Remembered, diagnose};
-use crate::service::forecast::DeadlinePolicy;
+use crate::service::forecast::DiagnosisPolicy;
 use crate::service::preflight::preflight;
 use crate::service::reconciler::{SERVICES_AT_ONCE, ServiceReconciler};
 use crate::service::record::ServiceRecord;
@@ -55,7 +55,7 @@ impl Commands<'_> {
         };
         let mut snapshot = self.snapshot_of(service, &known.clone().unwrap_or_default()).await?;
         snapshot.gaps.extend(gap);
-        let policy = self.deadline_policy();
+        let policy = self.diagnosis_policy();
         let rollout = diagnose(&snapshot, Remembered::default(), &policy).rollout;
         let remembered = known.as_ref().map(|known| known.remembered(rollout.id())).unwrap_or_default();
         let diagnosis = diagnose(&snapshot, remembered, &policy);
@@ -111,7 +111,7 @@ impl Commands<'_> {
         };
         let mut snapshot = self.snapshot_of(service, &known).await?;
         snapshot.gaps.extend(gap);
-        let preflight = preflight(&snapshot, &self.deadline_policy());
+        let preflight = preflight(&snapshot, &self.diagnosis_policy());
         Ok(Answer::Preflight(Box::new(PreflightReport::new(&snapshot, &preflight))))
     }
 
@@ -129,7 +129,7 @@ impl Commands<'_> {
         snapshot.ok_or_else(|| CommandError::ServiceNotFound(service.clone()))
     }
 
-    fn deadline_policy(&self) -> DeadlinePolicy {
-        DeadlinePolicy { deadline: self.services.tasks.config.deadline }
+    fn diagnosis_policy(&self) -> DiagnosisPolicy {
+        DiagnosisPolicy::of(&self.services.tasks.config)
     }
 }

@@ -7,7 +7,7 @@ use crate::api::hook::{Direction, HookAnswer, HookDetails, HookInput};
 use crate::ecs::arn::shown;
 use crate::ecs::service_deployment::{HookStatus, ServiceDeployment};
 use crate::service::diagnosis::{Remembered, diagnose};
-use crate::service::forecast::DeadlinePolicy;
+use crate::service::forecast::DiagnosisPolicy;
 use crate::service::preflight::preflight;
 use crate::service::rollout::Rollout;
 use crate::service::snapshot::{Gap, Jobs, ServiceSnapshot};
@@ -183,7 +183,7 @@ fn since(text: Option<&str>, now: Timestamp) -> Result<Timestamp, String> {
 }
 
 /// What a snapshot says of a gate's condition. A rollback is held for nothing. The snapshot has the jobs of all tasks if the condition is about jobs.
-pub fn gate_state(until: GateCondition, snapshot: &ServiceSnapshot, policy: &DeadlinePolicy) -> GateState {
+pub fn gate_state(until: GateCondition, snapshot: &ServiceSnapshot, policy: &DiagnosisPolicy) -> GateState {
     if snapshot.service_deployment.as_ref().is_some_and(ServiceDeployment::is_rolling_back) {
         return GateState { finding: GateFinding::Holds, deadline: GateDeadline::Read(None) };
     }

@@ -8,7 +8,7 @@ use crate::api::hook::{HookAnswer, HookInput};
 use crate::budget::Budget;
 use crate::config::settings::Mode;
 use crate::ecs::service::ServiceArn;
-use crate::service::forecast::DeadlinePolicy;
+use crate::service::forecast::DiagnosisPolicy;
 use crate::service::reconciler::ServiceReconciler;
 use crate::service::snapshot::all_jobs::read_all_jobs;
 use crate::service::snapshot::read::read_service;
@@ -85,6 +85,6 @@ impl Gatekeeper<'_> {
         if until == GateCondition::NoLiveJobs {
             read_all_jobs(&*tasks.store, &mut snapshot).await;
         }
-        Ok(gate_state(until, &snapshot, &DeadlinePolicy { deadline: tasks.config.deadline }))
+        Ok(gate_state(until, &snapshot, &DiagnosisPolicy::of(&tasks.config)))
     }
 }

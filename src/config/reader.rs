@@ -75,6 +75,12 @@ impl Reader {
         clusters
     }
 
+    /// The name that Lambda gives to every function (Lambda Developer Guide, "Defined runtime environment variables").
+    /// Without Lambda there is no function to name.
+    pub(crate) fn function_name(&self) -> String {
+        self.value("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_else(|| "taskhold".to_owned())
+    }
+
     pub(crate) fn queue_url(&mut self, setting: &Setting) -> Option<String> {
         self.right(setting, is_url)
     }

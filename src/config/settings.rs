@@ -24,6 +24,8 @@ pub struct Config {
     pub dead_letter_queue_url: Option<String>,
     /// The queue for rechecks. Without it, only events and the sweep trigger a reconcile.
     pub recheck_queue_url: Option<String>,
+    /// The name of the function, which alerts and their commands contain.
+    pub function_name: String,
     /// The SNS topic for alerts, if any.
     pub alert_topic_arn: Option<String>,
     /// The SQS queue for alerts, if any.
@@ -93,7 +95,7 @@ impl Config {
     }
 
     /// Reads the settings from environment variables and ignores those that do not start with `TASKHOLD_`.
-    /// `AWS_REGION`, if it is set, must be the Region of the clusters.
+    /// `AWS_REGION`, if it is set, must be the Region of the clusters. `AWS_LAMBDA_FUNCTION_NAME` is the function's name.
     ///
     /// # Errors
     /// All problems together.
@@ -103,6 +105,7 @@ impl Config {
         let clusters = reader.clusters();
         let (policy, remediations) = reader.policy();
         let config = Self {
+            function_name: reader.function_name(),
             store_table: reader.table_name(&TABLE),
             dead_letter_queue_url: reader.queue_url(&DEAD_LETTER_QUEUE_URL),
             recheck_queue_url: reader.standard_queue_url(&RECHECK_QUEUE_URL),

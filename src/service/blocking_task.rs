@@ -21,6 +21,14 @@ pub struct BlockingTask {
 }
 
 impl BlockingTask {
+    /// Its live jobs, as far as they are known.
+    pub(crate) fn jobs(&self) -> &[JobSnapshot] {
+        match &self.protected_for {
+            ProtectedFor::Jobs(jobs) => jobs,
+            ProtectedFor::NoJob | ProtectedFor::Foreign | ProtectedFor::Unknown => &[],
+        }
+    }
+
     /// The order in which tasks are listed: the longest protected first.
     pub(crate) fn longest_first(&self, other: &Self) -> Ordering {
         (other.protected_until, &self.task).cmp(&(self.protected_until, &other.task))

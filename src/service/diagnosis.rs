@@ -7,7 +7,7 @@
 use crate::ecs::arn::TaskId;
 use crate::ecs::service_deployment::ServiceDeployment;
 use crate::service::blocking_task::{BlockingTask, ProtectedFor, protected_among};
-use crate::service::forecast::{Deadline, DeadlinePolicy, Forecast, deadline, forecast};
+use crate::service::forecast::{Deadline, DiagnosisPolicy, Forecast, deadline, forecast};
 use crate::service::pause::{Pause, pause};
 use crate::service::refused_task::{RefusalCause, RefusedTask, refused_tasks};
 use crate::service::rollout;
@@ -15,7 +15,7 @@ use crate::service::rollout::{ReplacedTasks, Rollout};
 use crate::service::rollout_status::{RolloutStatus, rollout_status, said_since};
 use crate::service::snapshot::{ServiceSnapshot, TaskSnapshot};
 use crate::service::suggested_action;
-use crate::service::suggested_action::SuggestedAction;
+use crate::service::suggested_action::{Situation, SuggestedAction};
 use crate::service::tags::{TagProblem, tag_problems};
 use crate::service::task_counts::{TaskCounts, task_counts};
 use crate::service::waiting_scale_in::WaitingScaleIn;
@@ -88,7 +88,7 @@ pub struct Remembered {
 }
 
 /// Judges a service, given what is remembered of its rollout.
-pub fn diagnose(snapshot: &ServiceSnapshot, remembered: Remembered, policy: &DeadlinePolicy) -> Diagnosis {
+pub fn diagnose(snapshot: &ServiceSnapshot, remembered: Remembered, policy: &DiagnosisPolicy) -> Diagnosis {
     let replaced = rollout::replaced(snapshot);
     let blocking_tasks = blocking_tasks(&replaced);
     let task_counts = task_counts(snapshot, blocking_tasks.len());
@@ -107,14 +107,14 @@ pub fn diagnose(snapshot: &ServiceSnapshot, remembered: Remembered, policy: &Dea
         Rollout::CleanUp { succeeded_at, .. } => Some(Deadline::of_clean_up(*succeeded_at)),
         _ => started_at.map(|started_at| deadline(&snapshot.service, started_at, blocked_since, policy)),
     };
-    let suggested_actions = suggested_action::suggested_actions(
-        snapshot,
-        &replaced,
-        &blocking_tasks,
-        &task_counts,
-        forecast.as_ref(),
+    let situation = Situation {
+        replaced: &replaced,
+        blocking_tasks: &blocking_tasks,
+        task_counts: &task_counts,
+        forecast: forecast.as_ref(),
         deadline,
-    );
+    };
+    let suggested_actions = suggested_action::suggested_actions(snapshot, &situation, policy);
     Diagnosis {
         rollout_status,
         rollout: replaced.rollout,
@@ -135,12 +135,12 @@ pub fn diagnose(snapshot: &ServiceSnapshot, remembered: Remembered, policy: &Dea
 
 /// The diagnosis for an `orphaned-protection` alert: the idle protected tasks replace the blocking tasks, and the only
 /// suggested action releases them.
-pub fn of_orphans(snapshot: &ServiceSnapshot, diagnosis: &Diagnosis) -> Diagnosis {
+pub fn of_orphans(snapshot: &ServiceSnapshot, diagnosis: &Diagnosis, policy: &DiagnosisPolicy) -> Diagnosis {
     let tasks: Vec<&TaskSnapshot> = snapshot.tasks.iter().collect();
     let mut orphans = protected_among(&tasks);
     orphans.retain(|task| task.protected_for == ProtectedFor::NoJob);
     let suggested_actions =
-        suggested_action::release_idle(&snapshot.service.arn.cluster, &orphans).into_iter().collect();
+        suggested_action::release_idle(&snapshot.service.arn.cluster, &orphans, policy).into_iter().collect();
     Diagnosis { blocking_tasks: orphans, suggested_actions, forecast: None, ..diagnosis.clone() }
 }
 

@@ -1,5 +1,6 @@
 //! When a rollout can finish, and when it must have finished.
 
+use crate::config::settings::{Config, Mode};
 use crate::ecs::service::Service;
 use crate::service::blocking_task::{BlockingTask, ProtectedFor};
 use crate::service::durations::LearnedEnd;
@@ -7,6 +8,7 @@ use crate::service::rollout::CLEAN_UP_MAX;
 use crate::service::snapshot::JobSnapshot;
 use jiff::{SignedDuration, Timestamp};
 use std::cmp::Reverse;
+use std::sync::Arc;
 
 /// How long CloudFormation waits for a rolling service update before it rolls back (aws-facts "ECS: deployments and
 /// protection").
@@ -53,10 +55,21 @@ pub enum ForecastBasis {
 }
 
 /// The policy by which a service is judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DeadlinePolicy {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiagnosisPolicy {
     /// The deadline of a deployment when neither CloudFormation nor the service's tag sets one.
     pub deadline: SignedDuration,
+    /// The name of the Lambda function, for the commands of suggested actions; `None` in a dry run, in which it releases
+    /// nothing.
+    pub function: Option<Arc<str>>,
+}
+
+impl DiagnosisPolicy {
+    /// The policy that the settings give.
+    pub fn of(config: &Config) -> Self {
+        let function = (config.mode == Mode::Live).then(|| config.function_name.as_str().into());
+        Self { deadline: config.deadline, function }
+    }
 }
 
 /// When a rollout must have finished.
@@ -174,7 +187,7 @@ pub(crate) fn deadline(
     service: &Service,
     started_at: Timestamp,
     blocked_since: Option<Timestamp>,
-    policy: &DeadlinePolicy,
+    policy: &DiagnosisPolicy,
 ) -> Deadline {
     let within = |duration: SignedDuration, source| Deadline { at: after(started_at, duration), source };
     if let Some(minutes) = service.tags.get(DEADLINE_TAG).and_then(|value| deadline_minutes(value)) {

@@ -1,14 +1,14 @@
 //! The policy by which a service is reconciled.
 
-use crate::service::forecast::DeadlinePolicy;
+use crate::service::forecast::DiagnosisPolicy;
 use crate::service::incident::AlertPolicy;
 use crate::service::remediation::RemediationPolicy;
 
 /// The settings that decide about a service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServicePolicy {
     /// How a rollout is judged.
-    pub deadline: DeadlinePolicy,
+    pub diagnosis: DiagnosisPolicy,
     /// When to notify.
     pub alerts: AlertPolicy,
     /// Which remediations apply.

@@ -4,7 +4,7 @@
 //! Pure. It is a hypothetical [`mod@crate::service::diagnosis`], in which every current task is an old task.
 
 use crate::service::blocking_task::{BlockingTask, protected_among};
-use crate::service::forecast::{Deadline, DeadlinePolicy, Forecast, deadline, forecast};
+use crate::service::forecast::{Deadline, DiagnosisPolicy, Forecast, deadline, forecast};
 use crate::service::pause::{Pause, pause};
 use crate::service::refused_task::{RefusedTask, refused_tasks};
 use crate::service::snapshot::ServiceSnapshot;
@@ -51,7 +51,7 @@ pub enum PreflightVerdict {
 }
 
 /// Judges a deployment that would start at the moment of the snapshot.
-pub fn preflight(snapshot: &ServiceSnapshot, policy: &DeadlinePolicy) -> Preflight {
+pub fn preflight(snapshot: &ServiceSnapshot, policy: &DiagnosisPolicy) -> Preflight {
     let tasks: Vec<_> = snapshot.tasks.iter().collect();
     let blocking_tasks = protected_among(&tasks);
     let forecast = forecast(&blocking_tasks, blocking_tasks.len(), snapshot.at);

@@ -41,8 +41,8 @@ pub fn reconcile_snapshot(
     reason: Reason,
     policy: &ServicePolicy,
 ) -> Findings {
-    let first = diagnose(snapshot, Remembered::default(), &policy.deadline);
-    let diagnosis = diagnose(snapshot, record.remembered(first.rollout.id()), &policy.deadline);
+    let first = diagnose(snapshot, Remembered::default(), &policy.diagnosis);
+    let diagnosis = diagnose(snapshot, record.remembered(first.rollout.id()), &policy.diagnosis);
     record.durations.merge(&snapshot.durations);
     remember_idle(record, snapshot);
     record.waiting_scale_in = scale_in::waiting(record.waiting_scale_in, &diagnosis, snapshot.at);

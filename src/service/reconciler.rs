@@ -7,7 +7,7 @@ use crate::ecs::service::ServiceArn;
 use crate::outbox::{Deliver, DeliveryError, DeliveryOutcome};
 use crate::service::alert::{Alert, AlertKind};
 use crate::service::diagnosis::of_orphans;
-use crate::service::forecast::DeadlinePolicy;
+use crate::service::forecast::DiagnosisPolicy;
 use crate::service::incident::AlertPolicy;
 use crate::service::incident::delivery::{self, ClaimedNotification};
 use crate::service::lookups::{EventOrigin, LookupLimit};
@@ -189,7 +189,7 @@ impl ServiceReconciler {
     fn policy(&self) -> ServicePolicy {
         let config = &self.tasks.config;
         ServicePolicy {
-            deadline: DeadlinePolicy { deadline: config.deadline },
+            diagnosis: DiagnosisPolicy::of(config),
             alerts: AlertPolicy {
                 blocked_after: config.blocked_after,
                 scale_in_blocked_after: config.scale_in_blocked_after,
@@ -263,7 +263,7 @@ impl ServiceReconciler {
         let mut sent = 0;
         for ClaimedNotification { key, incident, event } in &findings.to_notify {
             let diagnosis = match incident.kind {
-                AlertKind::OrphanedProtection => of_orphans(snapshot, &findings.diagnosis),
+                AlertKind::OrphanedProtection => of_orphans(snapshot, &findings.diagnosis, &self.policy().diagnosis),
                 _ => findings.diagnosis.clone(),
             };
             let alert = Alert {

@@ -1,5 +1,7 @@
 //! Actions that would clear a blocked service: those that AWS documents (aws-facts "ECS: deployments and protection"),
 //! the least invasive first, each with its command.
+//!
+//! `tests/suggestions.rs` carries out each of them in the simulated ECS and checks its effect.
 
 pub mod command;
 
@@ -8,13 +10,13 @@ use crate::ecs::arn::{ClusterArn, TaskId};
 use crate::ecs::deployment::DeploymentController;
 use crate::ecs::service_deployment::{HookAction, ServiceDeploymentStatus};
 use crate::service::blocking_task::{BlockingTask, ProtectedFor};
-use crate::service::forecast::{Deadline, Forecast};
-use crate::service::pause::{Pause, pause};
+use crate::service::forecast::{DEADLINE_MINUTES_MAX, Deadline, DeadlineSource, DiagnosisPolicy, Forecast};
+use crate::service::pause::{Pause, pause, stops_old_tasks};
 use crate::service::refused_task::{RefusalCause, RefusedTask, refused_tasks};
 use crate::service::rollout::{ReplacedTasks, Rollout};
 use crate::service::snapshot::{ServiceSnapshot, TaskSnapshot};
 use crate::service::task_counts::TaskCounts;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// An action that a person can take.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,8 +35,7 @@ pub enum SuggestedAction {
         /// One command for every ten tasks.
         commands: Vec<String>,
     },
-    /// Raise the desired count above the number of protected tasks, so that ECS accepts protection again and the rollout
-    /// continues.
+    /// Raise the desired count above the number of protected tasks, so that ECS accepts protection again.
     RaiseDesiredCount {
         /// The new desired count.
         to: u32,
@@ -63,49 +64,65 @@ pub enum SuggestedAction {
         /// The command.
         command: String,
     },
+    /// Give the deployment a later deadline, where the deadline is taskhold's own.
+    ExtendDeadline {
+        /// The new deadline, in minutes from the start of the deployment.
+        minutes: i64,
+        /// The command.
+        command: String,
+    },
     /// Let the next deployments succeed without waiting for protected tasks.
     DeferCleanUp {
         /// The command.
         command: String,
     },
+    /// Clear protection that jobs or other writers need, so that ECS stops their tasks.
+    ReleaseByForce {
+        /// The tasks.
+        tasks: Vec<TaskId>,
+        /// One command for every ten tasks.
+        commands: Vec<String>,
+    },
+}
+
+/// What suggestions depend on beside the snapshot.
+pub(crate) struct Situation<'a> {
+    pub(crate) replaced: &'a ReplacedTasks<'a>,
+    pub(crate) blocking_tasks: &'a [BlockingTask],
+    pub(crate) task_counts: &'a TaskCounts,
+    pub(crate) forecast: Option<&'a Forecast>,
+    pub(crate) deadline: Option<Deadline>,
+}
+
+impl Situation<'_> {
+    /// Whether the deadline passes before the jobs end, or may; in a clean-up, before protection ends.
+    fn misses_deadline(&self) -> bool {
+        let Some((deadline, forecast)) = self.deadline.zip(self.forecast) else { return false };
+        match self.replaced.rollout.is_clean_up() {
+            true => forecast.by_expiry > deadline.at,
+            false => forecast.by_risk.unwrap_or(forecast.by_jobs).max(forecast.by_jobs) > deadline.at,
+        }
+    }
 }
 
 pub(crate) fn suggested_actions(
     snapshot: &ServiceSnapshot,
-    replaced: &ReplacedTasks<'_>,
-    blocking_tasks: &[BlockingTask],
-    task_counts: &TaskCounts,
-    forecast: Option<&Forecast>,
-    deadline: Option<Deadline>,
+    situation: &Situation<'_>,
+    policy: &DiagnosisPolicy,
 ) -> Vec<SuggestedAction> {
-    let Some(forecast) = forecast else {
-        return pause(snapshot).iter().flat_map(|it| end_pause(snapshot, it)).collect();
-    };
-    let service = &snapshot.service;
+    let pauses = || pause(snapshot).into_iter().flat_map(|pause| end_pause(snapshot, &pause));
+    let Some(forecast) = situation.forecast else { return pauses().collect() };
     let mut actions = vec![SuggestedAction::Wait { until: forecast.by_expiry, expected: forecast.by_jobs }];
-    actions.extend(release_idle(&service.arn.cluster, blocking_tasks));
-    actions.extend(pause(snapshot).iter().flat_map(|pause| end_pause(snapshot, pause)));
-    if replaced.rollout.is_clean_up() {
-        return actions;
+    actions.extend(release_idle(&snapshot.service.arn.cluster, situation.blocking_tasks, policy));
+    actions.extend(pauses());
+    if !situation.replaced.rollout.is_clean_up() {
+        actions.extend(raise_desired_count(snapshot, situation));
+        actions.extend(raise_maximum_percent(snapshot, situation));
+        actions.extend(stop_deployment(snapshot, situation.replaced));
+        actions.extend(extend_deadline(snapshot, situation));
+        actions.extend(defer_clean_up(snapshot, situation));
     }
-    // In a scale-in, a higher desired count would contradict what was asked for.
-    if task_counts.protected >= task_counts.desired && !replaced.rollout.is_scale_in() {
-        let is_unprotected =
-            |refused: &&RefusedTask| refused.cause == RefusalCause::Ecs && refused.protected_until.is_none();
-        let refused = refused_tasks(snapshot).iter().filter(is_unprotected).count();
-        let to = task_counts.protected.saturating_add(u32::try_from(refused).unwrap_or(u32::MAX).max(1));
-        actions.push(SuggestedAction::RaiseDesiredCount { to, command: command::set_desired_count(service, to) });
-    }
-    if replaced.new_tasks_missing > task_counts.room && task_counts.desired > 0 && !replaced.rollout.is_scale_in() {
-        // Room for all new tasks beside all blocking tasks.
-        let tasks = u64::from(task_counts.desired) + blocking_tasks.len() as u64;
-        let to = u32::try_from((tasks * 100).div_ceil(u64::from(task_counts.desired))).unwrap_or(u32::MAX);
-        let command = command::set_maximum_percent(service, to);
-        actions.extend(command.map(|command| SuggestedAction::RaiseMaximumPercent { to, command }));
-    }
-    actions.extend(stop_deployment(snapshot, replaced));
-    let is_missed = deadline.is_some_and(|deadline| deadline.margin(forecast).is_negative());
-    actions.extend(defer_clean_up(snapshot, replaced).filter(|_| is_missed));
+    actions.extend(release_by_force(snapshot, situation, policy));
     actions
 }
 
@@ -115,6 +132,32 @@ fn end_pause(snapshot: &ServiceSnapshot, pause: &Pause) -> [SuggestedAction; 2] 
     let commands = pause.hooks.iter().map(|hook| command(&hook.id, HookAction::Continue)).collect();
     let roll_back = command(&pause.hooks[0].id, HookAction::Rollback);
     [SuggestedAction::ContinueDeployment { commands }, SuggestedAction::RollBackDeployment { command: roll_back }]
+}
+
+/// A higher desired count helps only tasks that ECS refuses to protect. In a scale-in it would contradict what was asked
+/// for.
+fn raise_desired_count(snapshot: &ServiceSnapshot, situation: &Situation<'_>) -> Option<SuggestedAction> {
+    let TaskCounts { protected, desired, .. } = *situation.task_counts;
+    let is_unprotected =
+        |refused: &&RefusedTask| refused.cause == RefusalCause::Ecs && refused.protected_until.is_none();
+    let refused = refused_tasks(snapshot).iter().filter(is_unprotected).count();
+    if refused == 0 || protected < desired || situation.replaced.rollout.is_scale_in() {
+        return None;
+    }
+    let to = protected.saturating_add(u32::try_from(refused).unwrap_or(u32::MAX));
+    Some(SuggestedAction::RaiseDesiredCount { to, command: command::set_desired_count(&snapshot.service, to) })
+}
+
+/// Room for all new tasks beside all blocking tasks.
+fn raise_maximum_percent(snapshot: &ServiceSnapshot, situation: &Situation<'_>) -> Option<SuggestedAction> {
+    let Situation { replaced, blocking_tasks, task_counts, .. } = situation;
+    if replaced.new_tasks_missing <= task_counts.room || task_counts.desired == 0 || replaced.rollout.is_scale_in() {
+        return None;
+    }
+    let tasks = u64::from(task_counts.desired) + blocking_tasks.len() as u64;
+    let to = u32::try_from((tasks * 100).div_ceil(u64::from(task_counts.desired))).unwrap_or(u32::MAX);
+    let command = command::set_maximum_percent(&snapshot.service, to)?;
+    Some(SuggestedAction::RaiseMaximumPercent { to, command })
 }
 
 /// Stopping helps if the old tasks become the current ones again, as where traffic shifts; a rolling deployment may
@@ -129,21 +172,66 @@ fn stop_deployment(snapshot: &ServiceSnapshot, replaced: &ReplacedTasks<'_>) -> 
         .then(|| SuggestedAction::StopDeployment { command: command::stop(region, &deployment.arn) })
 }
 
+/// A quarter more than the jobs are expected to need.
+fn extend_deadline(snapshot: &ServiceSnapshot, situation: &Situation<'_>) -> Option<SuggestedAction> {
+    let is_own = matches!(situation.deadline?.source, DeadlineSource::Tag | DeadlineSource::Setting);
+    let forecast = situation.forecast?;
+    let end = forecast.by_risk.unwrap_or(forecast.by_jobs).max(forecast.by_jobs);
+    let needed: SignedDuration = end.duration_since(situation.replaced.rollout.started_at()?);
+    let minutes = (needed.as_mins().saturating_mul(5) / 4).saturating_add(1);
+    (is_own && situation.misses_deadline() && minutes <= DEADLINE_MINUTES_MAX).then(|| {
+        let command = command::set_deadline(&snapshot.service, minutes);
+        SuggestedAction::ExtendDeadline { minutes, command }
+    })
+}
+
 /// Early success is for rolling deployments, and needs room for all new tasks beside the protected ones.
-fn defer_clean_up(snapshot: &ServiceSnapshot, replaced: &ReplacedTasks<'_>) -> Option<SuggestedAction> {
-    let service = &snapshot.service;
+fn defer_clean_up(snapshot: &ServiceSnapshot, situation: &Situation<'_>) -> Option<SuggestedAction> {
+    let (service, replaced) = (&snapshot.service, situation.replaced);
     let is_rolling = service.controller == DeploymentController::Ecs && !service.strategy.shifts_traffic();
     let is_deployment = matches!(replaced.rollout, Rollout::Deployment { .. });
-    let would_help =
-        is_rolling && is_deployment && replaced.new_tasks_missing == 0 && !service.options.defers_cleanup();
+    let would_help = situation.misses_deadline()
+        && is_rolling
+        && is_deployment
+        && replaced.new_tasks_missing == 0
+        && !service.options.defers_cleanup();
     let command = command::defer_clean_up(service).filter(|_| would_help)?;
     Some(SuggestedAction::DeferCleanUp { command })
 }
 
 /// The release of the tasks that are protected but idle, if there are any.
-pub(crate) fn release_idle(cluster: &ClusterArn, blocking_tasks: &[BlockingTask]) -> Option<SuggestedAction> {
+pub(crate) fn release_idle(
+    cluster: &ClusterArn,
+    blocking_tasks: &[BlockingTask],
+    policy: &DiagnosisPolicy,
+) -> Option<SuggestedAction> {
     let idle = blocking_tasks.iter().filter(|blocking_task| blocking_task.protected_for == ProtectedFor::NoJob);
     let tasks: Vec<TaskId> = idle.map(|blocking_task| blocking_task.task.clone()).collect();
-    let commands = tasks.chunks(TASKS_PER_PROTECTION_CALL_MAX).map(|tasks| command::release(cluster, tasks)).collect();
+    let function = policy.function.as_deref()?;
+    let commands = in_chunks(&tasks, |tasks| command::release(cluster, function, tasks));
     (!tasks.is_empty()).then_some(SuggestedAction::ReleaseIdle { tasks, commands })
+}
+
+/// The last resort, which interrupts jobs: offered if waiting misses the deadline, if only another writer knows what a
+/// protection is for, or in a scale-in, which has no deadline. Not before ECS stops old tasks, since their jobs may end
+/// in time.
+fn release_by_force(
+    snapshot: &ServiceSnapshot,
+    situation: &Situation<'_>,
+    policy: &DiagnosisPolicy,
+) -> Option<SuggestedAction> {
+    let busy = situation.blocking_tasks.iter().filter(|task| task.protected_for != ProtectedFor::NoJob);
+    let busy: Vec<&BlockingTask> = busy.collect();
+    let is_foreign = busy.iter().any(|task| task.protected_for == ProtectedFor::Foreign);
+    let is_wanted = situation.misses_deadline() || is_foreign || situation.replaced.rollout.is_scale_in();
+    let tasks: Vec<TaskId> = busy.into_iter().map(|task| task.task.clone()).collect();
+    let cluster = &snapshot.service.arn.cluster;
+    let function = policy.function.as_deref()?;
+    let commands = in_chunks(&tasks, |tasks| command::release_by_force(cluster, function, tasks));
+    (is_wanted && !tasks.is_empty() && stops_old_tasks(snapshot))
+        .then_some(SuggestedAction::ReleaseByForce { tasks, commands })
+}
+
+fn in_chunks(tasks: &[TaskId], command: impl Fn(&[TaskId]) -> String) -> Vec<String> {
+    tasks.chunks(TASKS_PER_PROTECTION_CALL_MAX).map(command).collect()
 }

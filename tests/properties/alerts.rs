@@ -88,7 +88,12 @@ fn suggested_action() -> impl Strategy<Value = SuggestedAction> {
     });
     let release = (vec(task_id(), 1..30), vec(command.clone(), 1..4))
         .prop_map(|(tasks, commands)| SuggestedAction::ReleaseIdle { tasks, commands });
+    let by_force = (vec(task_id(), 1..30), vec(command.clone(), 1..4))
+        .prop_map(|(tasks, commands)| SuggestedAction::ReleaseByForce { tasks, commands });
     prop_oneof![
+        by_force,
+        (1..10_080_i64, command.clone())
+            .prop_map(|(minutes, command)| SuggestedAction::ExtendDeadline { minutes, command }),
         (when(), when()).prop_map(|(until, expected)| SuggestedAction::Wait { until, expected }),
         release,
         (any::<u32>(), command.clone()).prop_map(|(to, command)| SuggestedAction::RaiseDesiredCount { to, command }),

@@ -64,6 +64,7 @@ impl ScenarioWorld {
             let word = |name: &str| machine[name].as_str().unwrap_or("?").to_owned();
             let service = word("service").rsplit('/').next().unwrap_or_default().to_owned();
             let (incident, kind, event) = (word("incident"), word("kind"), word("event"));
+            self.documents.push(machine.clone());
             self.alerts.push(SentAlert { incident, kind, event, service });
             let subject = self.named(&publication.subject.unwrap_or_default());
             let body = self.named(&text("email"));

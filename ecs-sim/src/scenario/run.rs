@@ -52,11 +52,13 @@ pub(super) struct ScenarioRun<'a, F, A> {
     observer: &'a mut A,
     held: bool,
     order: Order,
+    /// The number of alerts after which the scenario stops.
+    pub(super) stops_after: Option<usize>,
 }
 
 impl<'a, F: FunctionUnderTest, A: Observer> ScenarioRun<'a, F, A> {
     pub(super) fn new(world: ScenarioWorld, function: &'a mut F, observer: &'a mut A) -> Self {
-        Self { world, function, observer, held: false, order: Order::Sent }
+        Self { world, function, observer, held: false, order: Order::Sent, stops_after: None }
     }
 
     pub(super) async fn line(&mut self, line: &Line) -> Result<(), String> {
@@ -171,9 +173,17 @@ impl<'a, F: FunctionUnderTest, A: Observer> ScenarioRun<'a, F, A> {
         }
     }
 
+    /// Whether it has sent the alert after which it stops.
+    pub(super) fn has_stopped(&self) -> bool {
+        self.stops_after.is_some_and(|number| self.world.documents.len() >= number)
+    }
+
     /// Delivers everything that is due, until nothing more follows from it.
-    async fn deliver(&mut self) -> Result<(), String> {
+    pub(super) async fn deliver(&mut self) -> Result<(), String> {
         for _ in 0..DELIVERIES_MAX {
+            if self.has_stopped() {
+                return Err("stopped after an alert".to_owned());
+            }
             self.record_ecs_reports();
             if let Some((event, attempt)) = self.world.take_due_event() {
                 let invoked = self.invoke(&event.to_string()).await;
@@ -214,7 +224,7 @@ impl<'a, F: FunctionUnderTest, A: Observer> ScenarioRun<'a, F, A> {
         Ok(true)
     }
 
-    async fn invoke(&mut self, payload: &str) -> Invoked {
+    pub(super) async fn invoke(&mut self, payload: &str) -> Invoked {
         let deadline = self.world.now() + FUNCTION_TIMEOUT_MS;
         let invoked = self.function.invoke(payload, deadline).await;
         self.world.summary.invocations += 1;

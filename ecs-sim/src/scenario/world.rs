@@ -36,6 +36,8 @@ pub(super) struct ScenarioWorld {
     pub(super) alerts: Vec<SentAlert>,
     /// Their emails.
     pub(super) mails: Vec<String>,
+    /// All alerts so far, as JSON.
+    pub(super) documents: Vec<Value>,
     /// The email of the last expected alert.
     pub(super) last_mail: Option<String>,
     /// Whether alerts need not be expected.
@@ -70,6 +72,7 @@ impl ScenarioWorld {
             last_message: None,
             alerts: Vec::new(),
             mails: Vec::new(),
+            documents: Vec::new(),
             last_mail: None,
             alerts_are_muted: false,
             sweep: None,

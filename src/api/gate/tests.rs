@@ -180,7 +180,11 @@ fn task(until: i64, is_protected: fn(Timestamp) -> Option<Timestamp>) -> TaskSna
 }
 
 fn found(until: GateCondition, snapshot: &ServiceSnapshot) -> GateState {
-    gate_state(until, snapshot, &DeadlinePolicy { deadline: SignedDuration::from_hours(3) })
+    gate_state(
+        until,
+        snapshot,
+        &DiagnosisPolicy { deadline: SignedDuration::from_hours(3), function: Some("taskhold".into()) },
+    )
 }
 
 #[test]

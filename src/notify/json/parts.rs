@@ -124,15 +124,9 @@ pub(crate) fn suggested_action(cluster: &Arc<ClusterArn>, action: &SuggestedActi
             let [until, expected] = [*until, *expected].map(WholeSeconds::from);
             return json!({"action": "wait", "until": until, "expected": expected});
         }
-        SuggestedAction::ReleaseIdle { tasks, .. } => {
-            let tasks_max = commands_max.saturating_mul(TASKS_PER_PROTECTION_CALL_MAX);
-            let shown: Vec<String> = tasks.iter().take(tasks_max).map(|id| task_arn(cluster, id)).collect();
-            let mut report = json!({"action": "release-idle", "taskArns": shown});
-            if tasks.len() > shown.len() {
-                report["taskArnsOmitted"] = json!(tasks.len() - shown.len());
-            }
-            report
-        }
+        SuggestedAction::ReleaseIdle { tasks, .. } => release(cluster, "release-idle", tasks, commands_max),
+        SuggestedAction::ReleaseByForce { tasks, .. } => release(cluster, "release-by-force", tasks, commands_max),
+        SuggestedAction::ExtendDeadline { minutes, .. } => json!({"action": "extend-deadline", "minutes": minutes}),
         SuggestedAction::RaiseDesiredCount { to, .. } => json!({"action": "raise-desired-count", "to": to}),
         SuggestedAction::RaiseMaximumPercent { to, .. } => json!({"action": "raise-maximum-percent", "to": to}),
         SuggestedAction::ContinueDeployment { .. } => json!({"action": "continue-deployment"}),
@@ -145,6 +139,16 @@ pub(crate) fn suggested_action(cluster: &Arc<ClusterArn>, action: &SuggestedActi
     report["commands"] = json!(commands[..shown]);
     if commands.len() > shown {
         report["commandsOmitted"] = json!(commands.len() - shown);
+    }
+    report
+}
+
+fn release(cluster: &Arc<ClusterArn>, action: &str, tasks: &[TaskId], commands_max: usize) -> Value {
+    let tasks_max = commands_max.saturating_mul(TASKS_PER_PROTECTION_CALL_MAX);
+    let shown: Vec<String> = tasks.iter().take(tasks_max).map(|id| task_arn(cluster, id)).collect();
+    let mut report = json!({"action": action, "taskArns": shown});
+    if tasks.len() > shown.len() {
+        report["taskArnsOmitted"] = json!(tasks.len() - shown.len());
     }
     report
 }

@@ -1,10 +1,13 @@
 //! Suggested actions in words.
 
+use crate::ecs::arn::TaskId;
 use crate::notify::notification::Action;
 use crate::notify::notification::refused::lost_by_waiting;
-use crate::notify::wording::{count, time, time_from};
+use crate::notify::wording::{count, span, time, time_from};
 use crate::service::alert::Alert;
+use crate::service::blocking_task::ProtectedFor;
 use crate::service::suggested_action::SuggestedAction;
+use jiff::{SignedDuration, Timestamp};
 
 /// The actions that would clear the problem, the least invasive first.
 pub(crate) fn actions(alert: &Alert) -> Vec<Action> {
@@ -21,6 +24,7 @@ fn text(action: &SuggestedAction, alert: &Alert) -> String {
     match action {
         SuggestedAction::Wait { until, expected } => match lost_by_waiting(alert) {
             0 if is_open_ended(alert) => "Wait. No end is known while the old tasks take new jobs.".to_owned(),
+            _ if misses_deadline(alert) => wait_past_deadline(*until, alert),
             0 if until == expected => format!("Wait until {}.", time_from(*until, now)),
             0 => format!("Wait. The expected end is {}, the latest {}.", time(*expected), time(*until)),
             lost => format!(
@@ -36,13 +40,24 @@ fn text(action: &SuggestedAction, alert: &Alert) -> String {
             format!("Release the {} tasks whose jobs have all ended:", tasks.len())
         }
         SuggestedAction::RaiseDesiredCount { to, .. } => {
-            format!("Raise the desired count to {to}, above the number of protected tasks:")
+            format!(
+                "Raise the desired count to {to}, above the number of protected tasks, so that ECS grants the refused \
+                 protection, unless Application Auto Scaling lowers the count. It costs tasks until you lower it:"
+            )
         }
         SuggestedAction::RaiseMaximumPercent { to, .. } => {
-            format!("Raise maximumPercent to {to}, so that new tasks fit beside the protected ones:")
+            format!(
+                "Raise maximumPercent to {to}, so that new tasks fit beside the protected ones, for which the deployment \
+                 still waits:"
+            )
         }
         SuggestedAction::ContinueDeployment { .. } => "Continue the paused deployment:".to_owned(),
-        SuggestedAction::RollBackDeployment { .. } => "Roll the paused deployment back:".to_owned(),
+        SuggestedAction::RollBackDeployment { .. } => "Roll the paused deployment back. Its new tasks stop:".to_owned(),
+        SuggestedAction::ExtendDeadline { minutes, .. } => format!(
+            "Give the deployment {} from its start. That interrupts nothing, but a tool that waits for the deployment \
+             keeps its own limit:",
+            span(SignedDuration::from_mins(*minutes))
+        ),
         SuggestedAction::StopDeployment { .. } => {
             "Stop the deployment. ECS rolls it back, and the old tasks stay:".to_owned()
         }
@@ -51,6 +66,7 @@ fn text(action: &SuggestedAction, alert: &Alert) -> String {
              cleanup):"
                 .to_owned()
         }
+        SuggestedAction::ReleaseByForce { tasks, .. } => release_by_force(tasks, alert),
     }
 }
 
@@ -58,15 +74,74 @@ fn is_open_ended(alert: &Alert) -> bool {
     alert.diagnosis.forecast.is_some_and(|forecast| forecast.jobs_started > 0)
 }
 
+fn misses_deadline(alert: &Alert) -> bool {
+    let diagnosis = &alert.diagnosis;
+    let margin = diagnosis.deadline.zip(diagnosis.forecast).map(|(deadline, forecast)| deadline.margin(&forecast));
+    margin.is_some_and(|margin| margin.is_negative())
+}
+
+/// What waiting means if the deadline passes before the jobs end.
+fn wait_past_deadline(until: Timestamp, alert: &Alert) -> String {
+    let diagnosis = &alert.diagnosis;
+    let Some(deadline) = diagnosis.deadline else { return String::new() };
+    let wait = format!("Wait until {} at the latest", time_from(until, alert.at));
+    if deadline.at <= alert.at {
+        return format!("{wait}. The deadline has passed.");
+    }
+    let avoids = |action: &SuggestedAction| match action {
+        SuggestedAction::ReleaseIdle { tasks, .. } => tasks.len() == diagnosis.blocking_tasks.len(),
+        SuggestedAction::RollBackDeployment { .. }
+        | SuggestedAction::StopDeployment { .. }
+        | SuggestedAction::ExtendDeadline { .. } => true,
+        _ => false,
+    };
+    let by_force = |action: &SuggestedAction| matches!(action, SuggestedAction::ReleaseByForce { .. });
+    let actions = &diagnosis.suggested_actions;
+    match (actions.iter().any(avoids), actions.iter().any(by_force)) {
+        (true, _) => format!("{wait}. That misses the deadline."),
+        (false, true) => format!("{wait}. That misses the deadline, and only interrupting jobs avoids it."),
+        (false, false) => format!("{wait}. Nothing avoids the deadline."),
+    }
+}
+
+/// Most jobs that a sentence names.
+const JOBS_NAMED_MAX: usize = 3;
+
+/// What a release by force costs. Job ids are the workers' words: a sentence names only harmless ones, and the list of
+/// blocking tasks names all.
+fn release_by_force(tasks: &[TaskId], alert: &Alert) -> String {
+    let blocking = || alert.diagnosis.blocking_tasks.iter().filter(|task| tasks.contains(&task.task));
+    let jobs: Vec<&str> = blocking().flat_map(|task| task.jobs()).map(|job| job.key.job_id.as_str()).collect();
+    let is_harmless = |id: &&str| id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let named: Vec<String> = jobs.iter().filter(|id| is_harmless(id)).map(|id| format!("\"{id}\"")).collect();
+    let unknown = blocking().filter(|task| !matches!(task.protected_for, ProtectedFor::Jobs(_))).count();
+    let cost = match jobs.len() {
+        0 => "which interrupts whatever work they do".to_owned(),
+        many if many <= JOBS_NAMED_MAX && named.len() == many => {
+            format!("which interrupts {}: {}", count(many, "job"), named.join(", "))
+        }
+        many => format!("which interrupts {} of the tasks above", count(many, "job")),
+    };
+    let more = match unknown {
+        _ if jobs.is_empty() => String::new(),
+        0 => String::new(),
+        unknown => format!(", and work that taskhold does not know on {}", count(unknown, "task")),
+    };
+    format!("Clear the protection of {} by force. ECS then stops them, {cost}{more}:", count(tasks.len(), "task"))
+}
+
 /// The commands of a suggested action.
 pub(crate) fn commands(action: &SuggestedAction) -> &[String] {
     match action {
         SuggestedAction::Wait { .. } => &[],
-        SuggestedAction::ReleaseIdle { commands, .. } | SuggestedAction::ContinueDeployment { commands } => commands,
+        SuggestedAction::ReleaseIdle { commands, .. }
+        | SuggestedAction::ReleaseByForce { commands, .. }
+        | SuggestedAction::ContinueDeployment { commands } => commands,
         SuggestedAction::RaiseDesiredCount { command, .. }
         | SuggestedAction::RaiseMaximumPercent { command, .. }
         | SuggestedAction::RollBackDeployment { command }
         | SuggestedAction::StopDeployment { command }
+        | SuggestedAction::ExtendDeadline { command, .. }
         | SuggestedAction::DeferCleanUp { command } => std::slice::from_ref(command),
     }
 }

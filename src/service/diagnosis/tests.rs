@@ -24,8 +24,8 @@ fn at(minute: i64) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + minute * 60).unwrap()
 }
 
-fn policy() -> DeadlinePolicy {
-    DeadlinePolicy { deadline: SignedDuration::from_hours(3) }
+fn policy() -> DiagnosisPolicy {
+    DiagnosisPolicy { deadline: SignedDuration::from_hours(3), function: Some("taskhold".into()) }
 }
 
 fn id(number: usize) -> TaskId {
@@ -282,7 +282,8 @@ fn protection_that_taskhold_does_not_know_is_foreign_and_lasts_to_its_end() {
         })
         .collect();
     let command = format!(
-        "aws ecs update-task-protection --region eu-west-1 --cluster video --no-protection-enabled --tasks {}",
+        "aws lambda invoke --region eu-west-1 --function-name taskhold --cli-binary-format raw-in-base64-out --payload \
+         '{{\"release\":{{\"cluster\":\"video\",\"tasks\":[\"{}\"]}}}}' /dev/stdout",
         id(2)
     );
     assert_eq!(released, [(vec![id(2)], vec![command])], "only what the state store knows to be idle");
@@ -293,7 +294,7 @@ fn orphans_are_tasks_protected_without_a_job_with_the_command_that_releases_them
     let mut snapshot = service();
     let idle = TaskSnapshot { protected_until: Some(at(95)), jobs: Jobs::Known(Vec::new()), ..task(2, OLD) };
     snapshot.tasks = vec![protected(1, OLD, 90), idle];
-    let orphans = of_orphans(&snapshot, &judge(&snapshot));
+    let orphans = of_orphans(&snapshot, &judge(&snapshot), &policy());
     assert_eq!(orphans.blocking_tasks.iter().map(|orphan| orphan.task.clone()).collect::<Vec<_>>(), [id(2)]);
     assert!(
         matches!(&orphans.suggested_actions[..], [SuggestedAction::ReleaseIdle { tasks, .. }] if *tasks == [id(2)])
@@ -338,14 +339,47 @@ fn it_is_blocked_since_ecs_first_said_so_or_since_it_was_first_seen() {
 }
 
 #[test]
-fn more_protected_tasks_than_desired_want_a_higher_desired_count() {
-    let diagnosis = judge(&deploying(vec![protected(1, OLD, 90), protected(2, OLD, 90)]));
+fn a_higher_desired_count_is_for_refused_tasks_only_and_never_for_a_scale_in() {
     let raise = SuggestedAction::RaiseDesiredCount {
         to: 3,
         command: "aws ecs update-service --region eu-west-1 --cluster video --service web --desired-count 3".to_owned(),
     };
+    let mut snapshot = deploying(vec![protected(1, OLD, 90), protected(2, OLD, 90)]);
+    assert!(!judge(&snapshot).suggested_actions.contains(&raise), "nothing is refused");
+    let refused = |deployment| TaskSnapshot {
+        protected_until: None,
+        refused_since: Some(at(50)),
+        ..protected(101, deployment, 90)
+    };
+    snapshot.tasks[2] = refused(NEW);
+    let diagnosis = judge(&snapshot);
     assert!(diagnosis.suggested_actions.contains(&raise), "{:?}", diagnosis.suggested_actions);
     assert!(matches!(diagnosis.suggested_actions[0], SuggestedAction::Wait { .. }), "waiting is the mildest");
+    let mut scale_in = service();
+    (scale_in.service.desired_count, scale_in.service.deployments[0].desired_count) = (1, 1);
+    scale_in.tasks = vec![protected(1, OLD, 90), protected(2, OLD, 90), refused(OLD)];
+    let diagnosis = judge(&scale_in);
+    assert!(diagnosis.rollout.is_scale_in());
+    let raises = |action: &SuggestedAction| matches!(action, SuggestedAction::RaiseDesiredCount { .. });
+    assert!(!diagnosis.suggested_actions.iter().any(raises), "{:?}", diagnosis.suggested_actions);
+}
+
+#[test]
+fn a_missed_deadline_of_taskholds_own_can_be_extended_and_others_only_by_interrupting_jobs() {
+    let actions = |snapshot: &ServiceSnapshot| {
+        let extended = |action: SuggestedAction| match action {
+            SuggestedAction::ExtendDeadline { minutes, .. } => Some((Some(minutes), Vec::new())),
+            SuggestedAction::ReleaseByForce { tasks, .. } => Some((None, tasks)),
+            _ => None,
+        };
+        judge(snapshot).suggested_actions.into_iter().filter_map(extended).collect::<Vec<_>>()
+    };
+    let in_time = deploying(vec![protected(1, OLD, 90)]);
+    assert_eq!(actions(&in_time), []);
+    let mut late = deploying(vec![protected(1, OLD, 330)]);
+    assert_eq!(actions(&late), [(Some(376), vec![]), (None, vec![id(1)])], "5 hours and a quarter more");
+    late.service.tags.insert("aws:cloudformation:stack-name".to_owned(), "prod".to_owned());
+    assert_eq!(actions(&late), [(None, vec![id(1)])]);
 }
 
 #[test]
@@ -453,7 +487,7 @@ fn orphans_have_no_finish() {
     snapshot.tasks.push(TaskSnapshot { protected_until: Some(at(95)), jobs: Jobs::Known(Vec::new()), ..task(2, OLD) });
     let diagnosis = judge(&snapshot);
     assert!(diagnosis.forecast.is_some());
-    assert_eq!(of_orphans(&snapshot, &diagnosis).forecast, None);
+    assert_eq!(of_orphans(&snapshot, &diagnosis, &policy()).forecast, None);
 }
 
 #[test]

@@ -7,7 +7,7 @@ mod pauses;
 use super::*;
 use crate::ecs::deployment::{Deployment, DeploymentStatus, RolloutState};
 use crate::ecs::error::EcsError;
-use crate::service::forecast::DeadlinePolicy;
+use crate::service::forecast::DiagnosisPolicy;
 use crate::service::incident::scope::IncidentScope;
 use crate::service::incident::{AlertPolicy, Incident, IncidentState};
 use crate::service::record::Watch;
@@ -28,7 +28,7 @@ fn at(second: i64) -> Timestamp {
 
 fn policy() -> ServicePolicy {
     ServicePolicy {
-        deadline: DeadlinePolicy { deadline: SignedDuration::from_hours(3) },
+        diagnosis: DiagnosisPolicy { deadline: SignedDuration::from_hours(3), function: Some("taskhold".into()) },
         alerts: AlertPolicy {
             blocked_after: SignedDuration::from_mins(5),
             scale_in_blocked_after: SignedDuration::from_mins(60),
@@ -321,7 +321,7 @@ fn a_rollout_that_is_blocked_again_is_so_since_the_incident_as_long_as_that_is_n
             scope: IncidentScope::default(),
         };
         record.incidents.insert("key".to_owned(), incident);
-        remember(&mut record, &diagnose(&will_block(70), Remembered::default(), &policy().deadline));
+        remember(&mut record, &diagnose(&will_block(70), Remembered::default(), &policy().diagnosis));
         record.blocked.map(|blocked| blocked.since.duration_since(at(0)).as_secs())
     };
     assert_eq!(since(false, AlertKind::DeploymentBlocked), Some(60));

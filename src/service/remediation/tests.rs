@@ -4,7 +4,7 @@ use super::*;
 use crate::ecs::deployment::{DeploymentStatus, RolloutState};
 use crate::ecs::error::EcsError;
 use crate::service::diagnosis::{Assessment, Remembered, diagnose};
-use crate::service::forecast::DeadlinePolicy;
+use crate::service::forecast::DiagnosisPolicy;
 use crate::service::remediation::decide::decide_remediation;
 use crate::service::snapshot::fixture;
 use crate::service::snapshot::managed::Managed;
@@ -106,8 +106,11 @@ fn decide_with(
     snapshot: &ServiceSnapshot,
     policy: &RemediationPolicy,
 ) -> Option<Remediation> {
-    let diagnosis =
-        diagnose(snapshot, Remembered::default(), &DeadlinePolicy { deadline: SignedDuration::from_hours(3) });
+    let diagnosis = diagnose(
+        snapshot,
+        Remembered::default(),
+        &DiagnosisPolicy { deadline: SignedDuration::from_hours(3), function: Some("taskhold".into()) },
+    );
     IDLE_SEEN.with_borrow_mut(|seen| {
         let since = |task: &TaskId| seen.get(task).copied().unwrap_or(snapshot.at);
         *seen = crate::service::incident::problem::idle_tasks(snapshot)

@@ -7,15 +7,38 @@ use crate::ecs::deployment_options::{
 };
 use crate::ecs::service::Service;
 use crate::ecs::service_deployment::{HookAction, ServiceDeploymentArn};
+use crate::service::forecast::DEADLINE_TAG;
 use serde_json::{Value, json};
 
-pub(super) fn release(cluster: &ClusterArn, tasks: &[TaskId]) -> String {
-    let tasks: Vec<String> = tasks.iter().map(|id| shell_quoted(id.as_str())).collect();
+/// taskhold's own release, which checks that no job has started on the tasks in the meantime. `function` is the name of
+/// the Lambda function.
+pub(super) fn release(cluster: &ClusterArn, function: &str, tasks: &[TaskId]) -> String {
+    let tasks: Vec<&str> = tasks.iter().map(TaskId::as_str).collect();
+    invoke(cluster, function, &json!({"release": {"cluster": cluster.name, "tasks": tasks}}))
+}
+
+/// The same for busy tasks and foreign protection.
+pub(super) fn release_by_force(cluster: &ClusterArn, function: &str, tasks: &[TaskId]) -> String {
+    let tasks: Vec<&str> = tasks.iter().map(TaskId::as_str).collect();
+    let release = json!({"cluster": cluster.name, "tasks": tasks, "force": true, "by": "on-call"});
+    invoke(cluster, function, &json!({ "release": release }))
+}
+
+fn invoke(cluster: &ClusterArn, function: &str, payload: &Value) -> String {
     format!(
-        "aws ecs update-task-protection --region {} --cluster {} --no-protection-enabled --tasks {}",
+        "aws lambda invoke --region {} --function-name {} --cli-binary-format raw-in-base64-out --payload {} /dev/stdout",
         shell_quoted(&cluster.region),
-        shell_quoted(&cluster.name),
-        tasks.join(" ")
+        shell_quoted(function),
+        shell_quoted(&payload.to_string())
+    )
+}
+
+/// Sets the service's own deadline.
+pub(super) fn set_deadline(service: &Service, minutes: i64) -> String {
+    format!(
+        "aws ecs tag-resource --region {} --resource-arn {} --tags key={DEADLINE_TAG},value={minutes}",
+        shell_quoted(&service.arn.cluster.region),
+        shell_quoted(&service.arn.to_string())
     )
 }
 

@@ -1,0 +1,159 @@
+//! Carries out every action that alerts suggest, and checks that it does what it says.
+//!
+//! Each scenario is played to each of its alerts. For each suggested action it is played to the same moment again, the
+//! action's commands are run as they are printed, and time passes. Then the simulated ECS, not the function, says
+//! whether the promise came true.
+//!
+//! By default each scenario runs under a sample of the variants of AWS, with `TASKHOLD_TESTS=all` under every variant
+//! (`ecs_sim::scenario::Extent`).
+
+mod command;
+mod promise;
+
+use crate::block_on;
+use crate::files::path;
+use command::{Deed, read, shape};
+use ecs_sim::control_plane::Variants;
+use ecs_sim::progress::Progress;
+use ecs_sim::region::{Region, SharedRegion};
+use ecs_sim::scenario::{AfterAlert, Extent, InProcess, Scenario, Silent, after_alert};
+use promise::Promise;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The world of a scenario right after one of its alerts.
+type Moment<'a> = AfterAlert<'a, InProcess, Silent>;
+
+/// Plays the scenario to this alert, or to its end, and acts there.
+fn at_alert<T>(
+    scenario: &Scenario,
+    variants: Variants,
+    number: usize,
+    act: impl AsyncFnOnce(&mut Moment<'_>, &SharedRegion) -> Result<T, String>,
+) -> Result<T, String> {
+    let region = SharedRegion::new(Region::for_scenario(variants));
+    let mut function = InProcess::new(&region, scenario.settings()).unwrap();
+    block_on(async {
+        let mut observer = Silent;
+        let moment = after_alert(scenario, region.clone(), &mut function, &mut observer, number).await;
+        act(&mut moment.map_err(|failure| failure.to_string())?, &region).await
+    })
+}
+
+/// An action that an alert of a scenario suggests.
+struct Suggestion {
+    /// The number of the alert in the scenario.
+    number: usize,
+    alert: Value,
+    action: Value,
+}
+
+/// The suggestions of a scenario: of the alerts of an incident, only the first one with each action.
+fn suggestions_of(scenario: &Scenario, variants: Variants) -> Result<Vec<Suggestion>, String> {
+    let alerts = at_alert(scenario, variants, usize::MAX, async |moment, _| Ok(moment.alerts().to_vec()))?;
+    let mut seen = BTreeSet::new();
+    let mut suggestions = Vec::new();
+    for (at, alert) in alerts.iter().enumerate().filter(|(_, alert)| alert["event"] != "resolved") {
+        for action in actions_of(alert) {
+            if seen.insert((alert["incident"].to_string(), action["action"].to_string())) {
+                suggestions.push(Suggestion { number: at + 1, alert: alert.clone(), action: action.clone() });
+            }
+        }
+    }
+    Ok(suggestions)
+}
+
+fn actions_of(alert: &Value) -> &[Value] {
+    alert["suggestedActions"].as_array().map_or(&[], Vec::as_slice)
+}
+
+fn commands_of(action: &Value) -> impl Iterator<Item = &str> {
+    action["commands"].as_array().into_iter().flatten().filter_map(Value::as_str)
+}
+
+/// The function leaves the protection of another writer, and its answer says that `force` releases it.
+async fn release_of_others(moment: &mut Moment<'_>, payload: &str, answer: &Value) -> Result<(), String> {
+    let outcomes = answer["release"]["tasks"].as_array().into_iter().flatten();
+    if !outcomes.into_iter().any(|task| task["outcome"] == "foreign") {
+        return Ok(());
+    }
+    let mut forced: Value = serde_json::from_str(payload).unwrap();
+    forced["release"]["force"] = true.into();
+    forced["release"]["by"] = "on-call".into();
+    moment.ask(&forced.to_string()).await.map(drop).ok_or_else(|| "the function failed".to_owned())
+}
+
+/// Carries out an action, lets the time of its promise pass, and says what does not hold.
+async fn follow(moment: &mut Moment<'_>, region: &SharedRegion, promise: &Promise<'_>) -> Result<(), String> {
+    promise.is_needed(region)?;
+    for line in commands_of(promise.action) {
+        match read(line) {
+            Deed::Ecs { operation, request } => {
+                moment.call_ecs(&operation, &request).map_err(|error| format!("{line}: {error}"))?;
+            }
+            Deed::Invoke { payload } => {
+                let answer = moment.ask(&payload).await.ok_or("the function failed")?;
+                if answer.get("error").is_some() {
+                    return Err(format!("{line}: {answer}"));
+                }
+                release_of_others(moment, &payload, &answer).await?;
+            }
+        }
+    }
+    promise.wait(moment, region).await?;
+    promise.check(moment, region).await
+}
+
+#[test]
+fn every_suggested_action_does_what_it_says() {
+    let directory = path("tests/scenarios");
+    let mut files: Vec<_> = directory.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let only = std::env::var("TASKHOLD_SCENARIO").ok();
+    let mut progress = Progress::new("suggested actions", files.len());
+    let (mut done, mut scenarios) = (BTreeMap::<String, usize>::new(), BTreeSet::new());
+    let (mut failures, mut shapes, mut runs) = (BTreeSet::new(), BTreeSet::new(), 0);
+    for file in files {
+        progress.step();
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        if only.as_ref().is_some_and(|only| !name.contains(only)) {
+            continue;
+        }
+        let text = std::fs::read_to_string(&file).unwrap();
+        if !text.contains("alert") {
+            continue;
+        }
+        let scenario = Scenario::parse(&name, &text).unwrap();
+        for variants in Extent::asked().variants(&scenario) {
+            let suggestions = match suggestions_of(&scenario, variants) {
+                Ok(suggestions) => suggestions,
+                Err(problem) => {
+                    failures.insert(format!("{problem}, under {variants}"));
+                    continue;
+                }
+            };
+            for Suggestion { number, alert, action } in &suggestions {
+                let promise = Promise { alert, action, variants };
+                let followed = at_alert(&scenario, variants, *number, async |moment, region| {
+                    follow(moment, region, &promise).await
+                });
+                runs += 1;
+                shapes.extend(commands_of(action).map(shape));
+                scenarios.insert(name.clone());
+                *done.entry(action["action"].as_str().unwrap().to_owned()).or_default() += 1;
+                if let Err(problem) = followed {
+                    let what = format!("{} {} {}", alert["kind"], alert["event"], action["action"]);
+                    failures.insert(format!("{name}: {what}: {problem}, under {variants}"));
+                }
+            }
+        }
+    }
+    let sample = std::fs::read_to_string(path("tests/suggestions/commands.txt")).unwrap();
+    let listed: BTreeSet<String> = sample.lines().map(shape).collect();
+    println!("{} scenarios, {runs} suggested actions carried out: {done:?}", scenarios.len());
+    let first: Vec<&str> = failures.iter().map(String::as_str).take(60).collect();
+    assert!(failures.is_empty(), "{} of {runs} failed:\n{}", failures.len(), first.join("\n"));
+    if only.is_none() {
+        assert_eq!(shapes, listed, "the commands that the AWS CLI parses, and those that were carried out");
+    }
+}
