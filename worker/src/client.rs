@@ -6,6 +6,7 @@ use crate::job::TaskName;
 use crate::log::Log;
 use crate::options::{IfRefused, ServerAccess};
 use crate::protector::{Application, Unprotected};
+use crate::report::FINISH_TIME;
 use crate::wire::{self, JobOutcome, TASK_HEADER};
 use hyper::Method;
 use serde_json::Value;
@@ -15,6 +16,9 @@ use std::time::Duration;
 const PUT_TIME: Duration = Duration::from_secs(60);
 /// Anything else it answers at once.
 const CALL_TIME: Duration = Duration::from_secs(2);
+/// The first pause before the end of a job is sent again, which then doubles.
+const RETRY_PAUSE: Duration = Duration::from_millis(250);
+const RETRY_PAUSE_MAX: Duration = Duration::from_secs(2);
 /// Whether there is a server at all: on loopback, a connection is refused at once.
 const HEALTH_TIME: Duration = Duration::from_millis(500);
 
@@ -101,11 +105,26 @@ impl ServerClient {
         }
     }
 
-    /// Says that a job has ended.
+    /// Says that a job has ended, again and again until the server answers, for up to [`FINISH_TIME`].
+    ///
+    /// # Errors
+    /// The server refuses, or has not answered in that time.
     pub(crate) async fn end(&self, id: &str, outcome: JobOutcome) -> Result<(), String> {
         let path = format!("{}?outcome={}", wire::job_path(id), outcome.name());
-        let answer = self.call(Method::DELETE, &path, String::new(), CALL_TIME).await?;
-        if answer.status == 204 { Ok(()) } else { Err(words(&answer)) }
+        let (give_up_at, mut pause) = (clock::uptime() + FINISH_TIME, RETRY_PAUSE);
+        loop {
+            let problem = match self.call(Method::DELETE, &path, String::new(), CALL_TIME).await {
+                Ok(answer) if answer.status == 204 => return Ok(()),
+                Ok(answer) if answer.status < 500 => return Err(words(&answer)),
+                Ok(answer) => words(&answer),
+                Err(problem) => problem,
+            };
+            if clock::uptime() + pause >= give_up_at {
+                return Err(problem);
+            }
+            clock::sleep(pause).await;
+            pause = (pause * 2).min(RETRY_PAUSE_MAX);
+        }
     }
 
     async fn call(&self, method: Method, path: &str, body: String, within: Duration) -> Result<HttpAnswer, String> {

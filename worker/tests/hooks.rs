@@ -1,5 +1,6 @@
 //! `taskhold-run start`, `heartbeat` and `finish`, and `exec` beside a server.
 
+use crate::link::Link;
 use crate::served::Served;
 use crate::serving::refuses;
 use crate::stack::{Stack, Worker, eventually, log, outside_ecs, taskhold_run};
@@ -92,6 +93,18 @@ fn exec_hands_its_job_to_the_server_of_its_task() {
     assert!(served.jobs().is_empty() && log(&output).contains("handing the job over"));
     eventually("the protection is cleared", || !stack.is_protected());
     assert_eq!(stack.puts().len(), 2, "all calls are the server's");
+}
+
+#[test]
+fn an_end_that_is_lost_on_its_way_to_the_server_is_sent_again() {
+    let stack = Stack::new();
+    let served = Served::start(&stack, &[], &[]);
+    let link = Link::to(&served.address);
+    link.lose("DELETE /v1/jobs/a");
+    let mut run = stack.exec(&["--job-id", "a"], &["true"]);
+    let output = run.env("TASKHOLD_SERVER", link.url()).output().unwrap();
+    assert_eq!((output.status.code(), link.has_lost_all()), (Some(0), true), "{}", log(&output));
+    assert!(served.jobs().is_empty(), "{}", log(&output));
 }
 
 #[test]

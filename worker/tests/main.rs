@@ -8,6 +8,7 @@ mod faults;
 mod hooks;
 mod init;
 mod limits;
+mod link;
 mod openapi;
 mod served;
 mod serving;
