@@ -93,7 +93,7 @@ impl ServerClient {
     }
 
     /// Applies for a job once, or says that it is still at work.
-    async fn apply(&self, application: &Application) -> ServerVerdict {
+    pub(crate) async fn apply(&self, application: &Application) -> ServerVerdict {
         let body = wire::put_body(application).to_string();
         let path = wire::job_path(&application.job.id);
         match self.call(Method::PUT, &path, body, PUT_TIME).await {

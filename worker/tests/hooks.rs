@@ -108,6 +108,26 @@ fn an_end_that_is_lost_on_its_way_to_the_server_is_sent_again() {
 }
 
 #[test]
+fn exec_hands_its_job_to_a_server_that_was_restarted() {
+    let stack = Stack::new();
+    let before = Served::start(&stack, &[], &[]);
+    let link = Link::to(&before.address);
+    let mut run = stack.exec(&["--job-id", "a", "--max-duration", "2h", "--check-interval", "1s"], &["cat"]);
+    run.env("TASKHOLD_SERVER", link.url());
+    let worker = Worker::start(run);
+    eventually("the server has the job", || before.jobs() == ["a"]);
+    before.signal("KILL");
+    before.end();
+    let after = Served::start(&stack, &[], &[]);
+    link.lead_to(&after.address);
+    eventually("the next server has the job", || after.jobs() == ["a"]);
+    eventually("the next server protects it", || stack.puts().len() == 2);
+    let output = worker.end();
+    assert_eq!(output.status.code(), Some(0), "{}", log(&output));
+    eventually("the protection is cleared", || after.jobs().is_empty() && !stack.is_protected());
+}
+
+#[test]
 fn exec_beside_a_server_does_as_if_refused_says() {
     let stack = Stack::new();
     let served = Served::start(&stack, &[], &[]);

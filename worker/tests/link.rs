@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 #[derive(Clone)]
 pub(crate) struct Link {
     address: String,
-    server: String,
+    server: Arc<Mutex<String>>,
     /// The beginnings of requests that are still to be lost.
     to_lose: Arc<Mutex<Vec<String>>>,
 }
@@ -18,7 +18,7 @@ impl Link {
     pub(crate) fn to(server: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let link = Self { address, server: server.to_owned(), to_lose: Arc::default() };
+        let link = Self { address, server: Arc::new(Mutex::new(server.to_owned())), to_lose: Arc::default() };
         let accepting = link.clone();
         std::thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
@@ -44,6 +44,11 @@ impl Link {
         self.to_lose.lock().unwrap().is_empty()
     }
 
+    /// Forwards to another server from now on.
+    pub(crate) fn lead_to(&self, server: &str) {
+        server.clone_into(&mut self.server.lock().unwrap());
+    }
+
     fn exchange(&self, mut client: TcpStream) -> std::io::Result<()> {
         let mut start = vec![0; 4096];
         let read = client.read(&mut start)?;
@@ -51,7 +56,7 @@ impl Link {
         if self.loses(&start) {
             return client.shutdown(Shutdown::Both);
         }
-        let mut server = TcpStream::connect(&self.server)?;
+        let mut server = TcpStream::connect(&*self.server.lock().unwrap())?;
         server.write_all(&start)?;
         let (mut from, mut to) = (client.try_clone()?, server.try_clone()?);
         std::thread::spawn(move || {
