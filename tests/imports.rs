@@ -36,7 +36,7 @@ const ORDER_OF_SIMULATOR: [&str; 14] = [
     "commands",
 ];
 
-const ORDER_OF_WORKER: [&str; 29] = [
+const ORDER_OF_WORKER: [&str; 30] = [
     "clock",
     "duration",
     "log",
@@ -56,6 +56,7 @@ const ORDER_OF_WORKER: [&str; 29] = [
     "options",
     "signals",
     "child",
+    "queue_problem",
     "no_sqs",
     "sqs",
     "queue",

@@ -8,7 +8,7 @@
 //! | [`guard`], [`agent`], [`holders`] | keeps the task protected, together with other processes of the container |
 //! | [`keeper`], [`server`], [`client`] | keeps the task protected for a server's clients |
 //! | [`child`], [`signals`] | COMMAND, as under an init |
-//! | [`report`], [`queue`] | the job's messages |
+//! | [`report`], [`queue`], [`queue_problem`] | the job's messages |
 //! | [`options`], [`limits`], [`duration`], [`log`], [`container`], [`metadata`], [`http`], [`clock`] | the rest |
 
 mod agent;
@@ -34,6 +34,7 @@ mod no_sqs;
 mod options;
 mod protector;
 mod queue;
+mod queue_problem;
 mod report;
 mod serve;
 mod server;

@@ -1,6 +1,8 @@
 //! The job queue of a program that was built without the feature `sqs`: there is none.
 
 use crate::job::TaskName;
+use crate::queue_problem::QueueProblem;
+use std::time::Duration;
 
 /// Never made.
 #[derive(Debug)]
@@ -9,11 +11,19 @@ pub(crate) struct NoJobQueue(std::convert::Infallible);
 impl NoJobQueue {
     /// # Errors
     /// Always.
-    pub(crate) fn of(_queue_url: &str, _task: &TaskName) -> Result<Self, String> {
-        Err("this taskhold-run was built without the feature `sqs`".to_owned())
+    pub(crate) fn of(_queue_url: &str, _task: &TaskName) -> Result<Self, QueueProblem> {
+        Err(QueueProblem {
+            words: "this taskhold-run was built without the feature `sqs`".to_owned(),
+            way_out: "build it with its default features",
+            retry_time: Duration::ZERO,
+        })
     }
 
-    pub(crate) async fn send(&self, _body: &str) -> Result<(), String> {
+    pub(crate) fn url(&self) -> &str {
+        match self.0 {}
+    }
+
+    pub(crate) async fn send(&self, _body: &str) -> Result<(), QueueProblem> {
         match self.0 {}
     }
 }

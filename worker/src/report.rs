@@ -1,19 +1,20 @@
-//! Sends a job's messages in the background, one after another, until each is accepted or a newer one says the same.
+//! Sends a job's messages in the background, one after another, until each is accepted, a newer one says the same, or the
+//! queue seems to be the wrong one.
+
+mod retries;
 
 use crate::clock;
 use crate::job::{DeclaredJob, JobState, ReportType, TaskName, message};
 use crate::log::Log;
 use crate::queue::JobQueue;
+use crate::queue_problem::QueueProblem;
 use crate::watch::Known;
+use retries::{NextTry, Retries};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
-
-/// The first pause before a message is sent again, which then doubles.
-const RETRY_PAUSE: Duration = Duration::from_secs(1);
-const RETRY_PAUSE_MAX: Duration = Duration::from_secs(60);
 
 /// How long the end of the job waits for its message to be accepted. With the call that clears protection it fits into the 30
 /// seconds that ECS gives a container to stop.
@@ -34,8 +35,8 @@ impl SharedQueue {
         Self { queue: Arc::new(queue), sends: Arc::new(Semaphore::new(SENDS_MAX)) }
     }
 
-    async fn send(&self, body: &str) -> Result<(), String> {
-        let _permit = self.sends.acquire().await.map_err(|error| error.to_string())?;
+    async fn send(&self, body: &str) -> Result<(), QueueProblem> {
+        let _permit = self.sends.acquire().await;
         // The future of a call is large, and each job would keep room for one.
         Box::pin(self.queue.send(body)).await
     }
@@ -44,6 +45,7 @@ impl SharedQueue {
 /// The messages of one job, in their order.
 #[derive(Debug)]
 pub(crate) struct JobMessages {
+    queue: SharedQueue,
     messages: mpsc::UnboundedSender<String>,
     sending: JoinHandle<()>,
     log: Log,
@@ -52,7 +54,8 @@ pub(crate) struct JobMessages {
 impl JobMessages {
     pub(crate) fn new(queue: SharedQueue, log: Log) -> Self {
         let (messages, to_send) = mpsc::unbounded_channel();
-        Self { messages, sending: tokio::spawn(send_all(queue, to_send, log)), log }
+        let sending = tokio::spawn(send_all(queue.clone(), to_send, log));
+        Self { queue, messages, sending, log }
     }
 
     pub(crate) fn send(&self, message: &Value) {
@@ -63,12 +66,13 @@ impl JobMessages {
     /// Sends the last message, and waits until it is accepted.
     pub(crate) async fn finish(self, message: &Value) {
         self.send(message);
-        let Self { messages, mut sending, log } = self;
+        let Self { queue, messages, mut sending, log } = self;
         drop(messages);
         tokio::select! {
             _ = &mut sending => {}
             () = clock::sleep(FINISH_TIME) => {
-                log.error("job.finished was not accepted in time; taskhold takes the job as running until its task stops", &[]);
+                let message = "job.finished was not accepted in time; taskhold takes the job as running until its task stops";
+                log.error(message, &[("queue", queue.queue.url())]);
             }
         }
     }
@@ -125,13 +129,22 @@ impl Reporter {
 /// Sends until the channel is closed and all that matters is sent. A newer message replaces one that was not accepted: a
 /// heartbeat starts a job that the function does not know, and a finished job needs no start.
 async fn send_all(queue: SharedQueue, mut to_send: mpsc::UnboundedReceiver<String>, log: Log) {
+    let mut retries = Retries::default();
     while let Some(mut body) = to_send.recv().await {
-        let mut pause = RETRY_PAUSE;
-        while let Err(problem) = queue.send(&body).await {
-            log.warn("cannot report the job; trying again", &[("problem", &problem)]);
+        loop {
+            let Err(problem) = queue.send(&body).await else {
+                retries.accepted();
+                break;
+            };
+            let fields = [("queue", queue.queue.url()), ("problem", problem.words.as_str()), ("fix", problem.way_out)];
+            let NextTry::After(pause) = retries.failed(problem.retry_time, clock::uptime()) else {
+                log.error("cannot report the job; trying again only with its next message", &fields);
+                break;
+            };
+            log.warn("cannot report the job; trying again", &fields);
             tokio::select! {
                 Some(newer) = to_send.recv() => body = newer,
-                () = clock::sleep(pause) => pause = (pause * 2).min(RETRY_PAUSE_MAX),
+                () = clock::sleep(pause) => {}
             }
         }
     }

@@ -159,7 +159,7 @@ fn reports(options: &ServeOptions, task: Option<&TaskName>) -> Option<JobReports
     match JobQueue::of(url, task) {
         Ok(queue) => Some(JobReports { queue: SharedQueue::new(queue), task: task.clone() }),
         Err(problem) => {
-            log.warn("jobs are not reported", &[("problem", &problem)]);
+            log.warn("jobs are not reported", &[("problem", &problem.words), ("fix", problem.way_out)]);
             None
         }
     }

@@ -282,6 +282,16 @@ mod reported {
     }
 
     #[test]
+    fn a_queue_that_rejects_a_message_is_named_with_the_way_out() {
+        let stack = Stack::new();
+        let queue = format!("{}-of-another-stack", stack.queue_url());
+        let served = Served::start(&stack, &["--queue-url", &queue], &[]);
+        assert_eq!(served.put("a", "").status, 200);
+        eventually("the queue is named", || served.log().contains(&format!("queue=\"{queue}\"")));
+        assert!(served.log().contains("stack output JobQueueUrl"), "{}", served.log());
+    }
+
+    #[test]
     fn an_interrupted_job_is_not_reported_as_finished_and_no_longer_protected() {
         let stack = Stack::new();
         let queue = stack.queue_url();
