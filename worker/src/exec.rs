@@ -84,7 +84,7 @@ async fn finish(mut job: RunningJob, mut signals: Signals, metadata: Option<Meta
         let code = exit_code.to_string();
         log.warn("command ended while ECS stops the task; the job counts as interrupted", &[("code", &code)]);
         if let Some(reporter) = job.reporter {
-            reporter.abandon();
+            reporter.leave_unfinished().await;
         }
         return exit_code; // the protection ends with the task
     }

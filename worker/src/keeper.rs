@@ -215,17 +215,15 @@ impl Keeper {
             self.protector.ending_reported();
             return;
         };
-        if outcome == JobOutcome::Interrupted {
-            messages.abandon();
-            self.protector.ending_reported();
-            return;
-        }
         let state = JobState { left: Duration::ZERO, expected_left: None, known: &Known::Nothing };
         let message = message(&job.declared, &reports.task, ReportType::Finished, state);
         let ended = self.ended.clone();
         self.endings_left += 1;
         tokio::spawn(async move {
-            messages.finish(&message).await;
+            match outcome {
+                JobOutcome::Interrupted => messages.leave_unfinished().await,
+                JobOutcome::Success | JobOutcome::Failure => messages.finish(&message).await,
+            }
             let _ = ended.send(());
         });
     }

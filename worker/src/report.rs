@@ -66,20 +66,23 @@ impl JobMessages {
     /// Sends the last message, and waits until it is accepted.
     pub(crate) async fn finish(self, message: &Value) {
         self.send(message);
-        let Self { queue, messages, mut sending, log } = self;
-        drop(messages);
-        tokio::select! {
-            _ = &mut sending => {}
-            () = clock::sleep(FINISH_TIME) => {
-                let message = "job.finished was not accepted in time; taskhold takes the job as running until its task stops";
-                log.error(message, &[("queue", queue.queue.url())]);
-            }
-        }
+        self.close("job.finished was not accepted in time; taskhold takes the job as running until its task stops")
+            .await;
     }
 
-    /// Sends nothing more: the job counts as interrupted when its task has stopped.
-    pub(crate) fn abandon(self) {
-        self.sending.abort();
+    /// Sends no further message: the job counts as interrupted when its task has stopped. That it has started must be known
+    /// by then, so this waits until earlier messages are accepted.
+    pub(crate) async fn leave_unfinished(self) {
+        self.close("an interrupted job could not be reported in time; taskhold may not know it").await;
+    }
+
+    async fn close(self, if_late: &str) {
+        let Self { queue, messages, sending, log } = self;
+        drop(messages);
+        tokio::select! {
+            _ = sending => {}
+            () = clock::sleep(FINISH_TIME) => log.error(if_late, &[("queue", queue.queue.url())]),
+        }
     }
 }
 
@@ -120,16 +123,16 @@ impl Reporter {
         self.messages.finish(&message).await;
     }
 
-    /// Reports nothing more: the job counts as interrupted when its task has stopped.
-    pub(crate) fn abandon(self) {
-        self.messages.abandon();
+    /// Reports no end: the job counts as interrupted when its task has stopped.
+    pub(crate) async fn leave_unfinished(self) {
+        self.messages.leave_unfinished().await;
     }
 }
 
 /// Sends until the channel is closed and all that matters is sent. A newer message replaces one that was not accepted: a
 /// heartbeat starts a job that the function does not know, and a finished job needs no start.
 async fn send_all(queue: SharedQueue, mut to_send: mpsc::UnboundedReceiver<String>, log: Log) {
-    let mut retries = Retries::default();
+    let (mut retries, mut is_closed) = (Retries::default(), false);
     while let Some(mut body) = to_send.recv().await {
         loop {
             let Err(problem) = queue.send(&body).await else {
@@ -143,7 +146,11 @@ async fn send_all(queue: SharedQueue, mut to_send: mpsc::UnboundedReceiver<Strin
             };
             log.warn("cannot report the job; trying again", &fields);
             tokio::select! {
-                Some(newer) = to_send.recv() => body = newer,
+                newer = to_send.recv(), if !is_closed => match newer {
+                    Some(newer) => body = newer,
+                    // Little time is left, so the next try comes at once.
+                    None => is_closed = true,
+                },
                 () = clock::sleep(pause) => {}
             }
         }

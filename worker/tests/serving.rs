@@ -304,6 +304,19 @@ mod reported {
     }
 
     #[test]
+    fn the_start_of_a_job_that_is_interrupted_at_once_is_reported() {
+        let stack = Stack::new();
+        let link = stack.slow_queue();
+        let mut run = stack.serve(&["--queue-url", &stack.queue_url()], &[]);
+        run.env("AWS_ENDPOINT_URL_SQS", link.url());
+        let served = Served::run(run);
+        served.put("a", "");
+        assert_eq!(served.call("DELETE", "/v1/jobs/a?outcome=interrupted", "").status, 204);
+        eventually("the start is reported", || of_job(&stack, "a") == ["job.started"]);
+        assert!(link.has_lost_all());
+    }
+
+    #[test]
     fn jobs_that_are_at_work_when_the_container_stops_stay_unfinished() {
         let stack = Stack::new();
         let queue = stack.queue_url();

@@ -1,5 +1,7 @@
 //! A task on the simulated ECS, and `taskhold-run` as a process in it.
 
+#[cfg(feature = "sqs")]
+use crate::link::Link;
 use ecs_sim::control_plane::{ControlPlane, ServiceSpec, Setup};
 use ecs_sim::http::{ContainerAgent, Server, ServerOptions, Services, wall_clock};
 use ecs_sim::queue::{QueueOrigin, QueueSettings, Queues};
@@ -91,6 +93,16 @@ impl Stack {
     #[cfg(feature = "sqs")]
     pub(crate) fn queue_url(&self) -> String {
         self.services.lock().unwrap().queues.url(QUEUE)
+    }
+
+    /// A link to the queue that loses the first two requests, which the SDK repeats.
+    #[cfg(feature = "sqs")]
+    pub(crate) fn slow_queue(&self) -> Link {
+        let endpoint = self.server.endpoint();
+        let link = Link::to(endpoint.strip_prefix("http://").unwrap());
+        link.lose("POST");
+        link.lose("POST");
+        link
     }
 
     /// The job messages that were sent.

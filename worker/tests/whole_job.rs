@@ -123,6 +123,17 @@ mod reported {
     }
 
     #[test]
+    fn the_start_of_a_job_that_ecs_stops_at_once_is_reported() {
+        let stack = Stack::new();
+        let link = stack.slow_queue();
+        stack.stop_task();
+        let mut run = stack.exec(&["--queue-url", &stack.queue_url()], &["sh", "-c", "exit 143"]);
+        let output = run.env("AWS_ENDPOINT_URL_SQS", link.url()).output().unwrap();
+        assert_eq!((output.status.code(), link.has_lost_all()), (Some(143), true), "{}", log(&output));
+        assert_eq!(types(&stack.messages()), ["job.started"]);
+    }
+
+    #[test]
     fn a_job_that_finishes_while_ecs_stops_its_task_is_reported_as_finished() {
         let stack = Stack::new();
         let queue = stack.queue_url();
