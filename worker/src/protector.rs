@@ -15,6 +15,7 @@ use crate::answer::AgentAnswer;
 use crate::job::DeclaredJob;
 use crate::jobs::{ActiveJob, JOBS_MAX, JobTable};
 use crate::watch::{Expiry, GRANT_MAX, Known, News, Now, ProtectionWatch, TOLERANCE, WatchStep, minutes_until};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// ECS's answer may be another one a second later. The agent allows 40 requests a second, and ECS 80 for a whole account
@@ -118,15 +119,22 @@ impl Protector {
     /// The applications that can be answered now. [`Self::record`] those whose worker gets the answer.
     pub(crate) fn decide(&mut self, now: Duration) -> Vec<DecidedApplication> {
         let mut decided = Vec::new();
+        let mut starting = BTreeSet::new();
         for applicant in std::mem::take(&mut self.applicants) {
-            match self.verdict(&applicant, now) {
-                Some(verdict) => decided.push(DecidedApplication {
-                    ticket: applicant.ticket,
-                    application: applicant.application,
-                    verdict,
-                }),
-                None => self.applicants.push(applicant),
+            let Some(mut verdict) = self.verdict(&applicant, now) else {
+                self.applicants.push(applicant);
+                continue;
+            };
+            let Applicant { ticket, application, .. } = applicant;
+            let id = &application.job.id;
+            if self.jobs.get(id).is_none() && verdict.starts(application.unprotected) {
+                starting.insert(id.clone());
+                if self.jobs.len() + starting.len() > JOBS_MAX {
+                    starting.remove(id);
+                    verdict = Verdict::TooMany;
+                }
             }
+            decided.push(DecidedApplication { ticket, application, verdict });
         }
         if !decided.is_empty() {
             self.idle_since = now;
@@ -170,12 +178,7 @@ impl Protector {
             self.follow_jobs();
             return None;
         }
-        let is_done = match decided.verdict {
-            Verdict::Protected(_) | Verdict::OutsideEcs => true,
-            Verdict::Refused(_) | Verdict::Unknown(_) | Verdict::Draining => *unprotected == Unprotected::Recorded,
-            Verdict::TooMany => false,
-        };
-        if !is_done {
+        if !decided.verdict.starts(*unprotected) {
             return None;
         }
         let attempt = attempt.unwrap_or_else(|| self.jobs.next_attempt(&job.id));

@@ -66,6 +66,17 @@ pub(crate) enum Verdict {
     TooMany,
 }
 
+impl Verdict {
+    /// Whether a job starts with this answer.
+    pub(super) fn starts(&self, unprotected: Unprotected) -> bool {
+        match self {
+            Self::Protected(_) | Self::OutsideEcs => true,
+            Self::Refused(_) | Self::Unknown(_) | Self::Draining => unprotected == Unprotected::Recorded,
+            Self::TooMany => false,
+        }
+    }
+}
+
 /// A call to the agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ProtectorCall {
