@@ -64,6 +64,8 @@ pub(crate) struct Protector {
     watch: ProtectionWatch,
     jobs: JobTable,
     applicants: Vec<Applicant>,
+    /// Applications whose job has ended before they were decided.
+    withdrawn: Vec<DecidedApplication>,
     tickets: u64,
     on_its_way: OnItsWay,
     /// What ECS granted last. A refused renewal takes nothing away from it.
@@ -90,6 +92,7 @@ impl Protector {
             watch: ProtectionWatch::new(Duration::ZERO, settings.check_interval),
             jobs: JobTable::default(),
             applicants: Vec::new(),
+            withdrawn: Vec::new(),
             tickets: 0,
             on_its_way: OnItsWay::Nothing,
             standing: None,
@@ -118,7 +121,7 @@ impl Protector {
 
     /// The applications that can be answered now. [`Self::record`] those whose worker gets the answer.
     pub(crate) fn decide(&mut self, now: Duration) -> Vec<DecidedApplication> {
-        let mut decided = Vec::new();
+        let mut decided = std::mem::take(&mut self.withdrawn);
         let mut starting = BTreeSet::new();
         for applicant in std::mem::take(&mut self.applicants) {
             let Some(mut verdict) = self.verdict(&applicant, now) else {
@@ -189,8 +192,15 @@ impl Protector {
         Some(job)
     }
 
-    /// A worker says that its job has ended. [`Self::ending_reported`] follows.
+    /// A worker says that its job has ended. [`Self::ending_reported`] follows, if the job was at work.
     pub(crate) fn end(&mut self, id: &str, now: Duration) -> Option<ActiveJob> {
+        // An application that came before the end must not start the job again after it.
+        let of_job = self.applicants.extract_if(.., |applicant| applicant.application.job.id == id);
+        self.withdrawn.extend(of_job.map(|Applicant { ticket, application, .. }| DecidedApplication {
+            ticket,
+            application,
+            verdict: Verdict::Ended,
+        }));
         let job = self.jobs.end(id)?;
         self.endings += 1;
         self.idle_since = now;

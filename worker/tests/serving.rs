@@ -105,6 +105,22 @@ fn a_client_that_went_away_before_the_answer_has_no_job() {
 }
 
 #[test]
+fn a_job_that_is_ended_before_its_start_is_answered_does_not_come_back() {
+    let stack = Stack::new();
+    let served = Served::start(&stack, &[], &[]);
+    stack.agent().lock().faults = [AgentFault::Slow(Duration::from_secs(1))].into();
+    let answer = std::thread::scope(|scope| {
+        let starting = scope.spawn(|| served.put("a", r#"{"ifRefused": "run"}"#));
+        eventually("protection is requested", || stack.agent().lock().faults.is_empty());
+        assert_eq!(served.end_job("a").status, 204);
+        starting.join().unwrap()
+    });
+    assert_eq!((answer.status, answer.reason()), (409, "the job has ended meanwhile"));
+    eventually("the protection is cleared", || stack.puts() == [(true, Some(200)), (false, Some(200))]);
+    assert!(served.jobs().is_empty(), "{}", served.log());
+}
+
+#[test]
 fn a_heartbeat_extends_the_job_and_a_crashed_workers_job_ends_with_its_maximum() {
     let stack = Stack::new();
     let served = Served::start(&stack, &[], &[]);

@@ -64,6 +64,8 @@ pub(crate) enum Verdict {
     Draining,
     /// There are too many jobs.
     TooMany,
+    /// The job has ended meanwhile.
+    Ended,
 }
 
 impl Verdict {
@@ -72,7 +74,7 @@ impl Verdict {
         match self {
             Self::Protected(_) | Self::OutsideEcs => true,
             Self::Refused(_) | Self::Unknown(_) | Self::Draining => unprotected == Unprotected::Recorded,
-            Self::TooMany => false,
+            Self::TooMany | Self::Ended => false,
         }
     }
 }

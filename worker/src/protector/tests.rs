@@ -261,6 +261,31 @@ fn a_clearing_that_failed_is_tried_again() {
 }
 
 #[test]
+fn a_job_that_is_ended_while_it_waits_for_protection_does_not_start() {
+    let mut protector = Protector::new(settings());
+    protector.apply(application("a", HOUR), secs(0));
+    protector.apply(application("b", HOUR), secs(0));
+    protector.due(secs(0)).unwrap();
+    assert_eq!(protector.end("a", secs(1)), None);
+    assert_eq!(verdicts(&mut protector, 1), [Verdict::Ended]);
+    protector.answered(&protected(2 * HOUR), now(2));
+    assert!(matches!(verdicts(&mut protector, 2)[..], [Verdict::Protected(_)]));
+    let jobs: Vec<&str> = protector.jobs().iter().map(|job| job.declared.id.as_str()).collect();
+    assert_eq!(jobs, ["b"]);
+}
+
+#[test]
+fn a_mention_of_a_job_that_ends_before_the_answer_does_not_bring_it_back() {
+    let mut protector = busy(HOUR);
+    protector.apply(application("first", 3 * HOUR), secs(1));
+    protector.due(secs(1)).unwrap();
+    assert!(protector.end("first", secs(2)).is_some());
+    protector.answered(&protected(4 * HOUR), now(3));
+    assert_eq!(verdicts(&mut protector, 3), [Verdict::Ended]);
+    assert!(protector.jobs().is_empty());
+}
+
+#[test]
 fn a_crashed_workers_job_ends_with_its_declared_maximum() {
     let mut protector = busy(HOUR);
     protector.apply(application("b", 2 * HOUR), secs(0));
