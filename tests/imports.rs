@@ -36,7 +36,7 @@ const ORDER_OF_SIMULATOR: [&str; 14] = [
     "commands",
 ];
 
-const ORDER_OF_WORKER: [&str; 30] = [
+const ORDER_OF_WORKER: [&str; 33] = [
     "clock",
     "duration",
     "log",
@@ -57,11 +57,14 @@ const ORDER_OF_WORKER: [&str; 30] = [
     "signals",
     "child",
     "queue_problem",
+    "aws",
     "no_sqs",
     "sqs",
+    "ecs",
     "queue",
     "report",
     "client",
+    "admission",
     "keeper",
     "server",
     "serve",

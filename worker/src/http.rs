@@ -82,7 +82,8 @@ async fn exchange(call: HttpCall<'_>) -> Result<HttpAnswer, String> {
     }
 }
 
-fn in_words(error: impl std::error::Error) -> String {
+/// An error with its causes.
+pub(crate) fn in_words(error: impl std::error::Error) -> String {
     let mut words = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -9,15 +9,21 @@
 //! | [`keeper`], [`server`], [`client`] | keeps the task protected for a server's clients |
 //! | [`child`], [`signals`] | COMMAND, as under an init |
 //! | [`report`], [`queue`], [`queue_problem`] | the job's messages |
+//! | [`admission`] | whether another deployment replaces the task |
 //! | [`options`], [`limits`], [`duration`], [`log`], [`container`], [`metadata`], [`http`], [`clock`] | the rest |
 
+mod admission;
 mod agent;
 mod answer;
+#[cfg(feature = "sqs")]
+mod aws;
 mod child;
 mod client;
 mod clock;
 mod container;
 mod duration;
+#[cfg(feature = "sqs")]
+mod ecs;
 mod exec;
 mod guard;
 mod holders;

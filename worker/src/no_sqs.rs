@@ -1,4 +1,4 @@
-//! The job queue of a program that was built without the feature `sqs`: there is none.
+//! The job queue and the service of a program that was built without the feature `sqs`: there is none.
 
 use crate::job::TaskName;
 use crate::queue_problem::QueueProblem;
@@ -24,6 +24,20 @@ impl NoJobQueue {
     }
 
     pub(crate) async fn send(&self, _body: &str) -> Result<(), QueueProblem> {
+        match self.0 {}
+    }
+}
+
+/// Never made.
+#[derive(Debug)]
+pub(crate) struct NoTaskService(std::convert::Infallible);
+
+impl NoTaskService {
+    pub(crate) fn of(_task: &TaskName) -> Option<Self> {
+        None
+    }
+
+    pub(crate) async fn replaces_task(&self) -> Result<bool, String> {
         match self.0 {}
     }
 }

@@ -1,5 +1,6 @@
 //! `taskhold-run serve`: protects the task for workers that run many jobs, beside them or around them.
 
+use crate::admission::DeploymentCheck;
 use crate::agent::Agent;
 use crate::child::{Child, CommandLine};
 use crate::clock;
@@ -10,7 +11,7 @@ use crate::log::Log;
 use crate::metadata::MetadataEndpoint;
 use crate::options::ServeOptions;
 use crate::protector::{AgentPresence, ProtectorSettings};
-use crate::queue::JobQueue;
+use crate::queue::{JobQueue, TaskService};
 use crate::report::SharedQueue;
 use crate::server::{self, ServedApi};
 use crate::signals::{Arrival, Signals, asks_to_end};
@@ -51,7 +52,9 @@ pub(crate) async fn run(options: ServeOptions, environment: ContainerEnvironment
     let metadata = environment.metadata_uri.as_deref().map(MetadataEndpoint::new);
     let task = task_name(metadata.as_ref(), Patience::AFewTimes, log).await;
     let keeping = Keeping::start(&options, &environment, task.as_ref());
+    let service = task.as_ref().filter(|_| environment.agent_uri.is_some()).and_then(TaskService::of);
     let api = ServedApi {
+        deployments: DeploymentCheck::new(service, options.check_interval, log),
         orders: keeping.orders.clone(),
         token: options.token.clone(),
         task_arn: task.map(|task| task.arn),

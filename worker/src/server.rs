@@ -1,5 +1,6 @@
 //! The server's sockets: takes HTTP requests, checks who asks, and hands them to the keeper.
 
+use crate::admission::{DeploymentCheck, REPLACED};
 use crate::clock;
 use crate::keeper::KeeperOrder;
 use crate::wire::{self, ApiReply, ApiRequest, BODY_BYTES_MAX, RawRequest, TASK_HEADER};
@@ -34,6 +35,7 @@ pub(crate) struct ServedApi {
     pub(crate) task_arn: Option<String>,
     /// The longest duration of a job that declares none.
     pub(crate) default_max: Duration,
+    pub(crate) deployments: DeploymentCheck,
 }
 
 /// Serves for ever.
@@ -96,6 +98,7 @@ impl ServedApi {
 
     async fn carry_out(&self, request: ApiRequest) -> ApiReply {
         let (reply, answer) = oneshot::channel();
+        let is_admission = request == ApiRequest::Admission;
         let order = match request {
             ApiRequest::Health => return ApiReply::json(200, json!({ "taskArn": self.task_arn })),
             ApiRequest::Put(application) => KeeperOrder::Apply { application, reply },
@@ -107,7 +110,11 @@ impl ServedApi {
         if self.orders.send(order).await.is_err() {
             return ending();
         }
-        answer.await.unwrap_or_else(|_| ending())
+        let answer = answer.await.unwrap_or_else(|_| ending());
+        if is_admission && answer.status == 204 && self.deployments.is_replaced().await {
+            return ApiReply::because(409, REPLACED);
+        }
+        answer
     }
 }
 

@@ -230,6 +230,35 @@ fn outside_ecs_every_job_is_admitted_after_one_warning() {
 }
 
 #[cfg(feature = "sqs")]
+#[test]
+fn a_task_that_another_deployment_replaces_takes_no_work() {
+    let stack = Stack::new();
+    let served = Served::start(&stack, &["--check-interval", "1s"], &[]);
+    let admission = || served.call("GET", "/v1/admission", "");
+    assert_eq!(admission().status, 204, "{}", served.log());
+    stack.deploy();
+    eventually("the task takes no work", || admission().status == 409);
+    assert_eq!(admission().reason(), "another deployment replaces this task");
+    assert_eq!(served.put("a", "").status, 200, "a job that the worker has is protected all the same");
+    assert!(!served.log().contains("WARN"), "{}", served.log());
+}
+
+#[cfg(feature = "sqs")]
+#[test]
+fn a_server_that_cannot_read_deployments_admits_after_one_warning() {
+    let stack = Stack::new();
+    let mut run = stack.serve(&["--check-interval", "1s"], &[]);
+    run.env("AWS_ENDPOINT_URL_ECS", "http://127.0.0.1:1");
+    let served = Served::run(run);
+    stack.deploy();
+    for _ in 0..3 {
+        assert_eq!(served.call("GET", "/v1/admission", "").status, 204);
+        std::thread::sleep(Duration::from_millis(1100));
+    }
+    assert_eq!(served.log().matches("cannot read the task's deployment").count(), 1, "{}", served.log());
+}
+
+#[cfg(feature = "sqs")]
 mod reported {
     use super::*;
     use serde_json::{Value, json};

@@ -80,6 +80,7 @@ impl Stack {
             // Nothing listens there, unless a test says so.
             .env("TASKHOLD_SERVER", NO_SERVER)
             .envs([("AWS_ACCESS_KEY_ID", "x"), ("AWS_SECRET_ACCESS_KEY", "x")])
+            .env("AWS_ENDPOINT_URL_ECS", &endpoint)
             .env("AWS_ENDPOINT_URL_SQS", &endpoint);
         run
     }
@@ -119,6 +120,13 @@ impl Stack {
         services.ecs.advance_to(wall_clock());
         let input = json!({ "cluster": CLUSTER, "tasks": [self.task] });
         services.ecs.call("GetTaskProtection", &input).unwrap()["protectedTasks"][0]["protectionEnabled"] == true
+    }
+
+    /// Deploys the service of the task.
+    #[cfg(feature = "sqs")]
+    pub(crate) fn deploy(&self) {
+        let input = json!({ "cluster": CLUSTER, "service": "encode", "forceNewDeployment": true });
+        self.services.lock().unwrap().ecs.call("UpdateService", &input).unwrap();
     }
 
     /// ECS stops the task.
