@@ -7,6 +7,8 @@ PAUSE ?= 430
 SEED ?= 1
 THREADS ?= 1
 PORT ?= 4566
+# For `make queues-worker`.
+QUEUES = celery sidekiq bullmq
 # For `make fuzz`, as is TARGET on its command line.
 SECONDS = 30
 # The files that `make mutants` changes, in place of those in .cargo/mutants.toml.
@@ -38,7 +40,7 @@ announce = test -x $(1) || echo 'Building $(2), which takes minutes the first ti
 quietly = $(if $(wildcard $(1)),--quiet)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-e2e test-load test-clients test-sam test-deploy test-terraform check fmt clippy doc build worker test-worker conformance-worker snippets-worker figures-worker celery-worker deploy invoke validate scenario twice sim soak serve bench bench-plan bench-growth bench-calls budgets fuzz prove mutants deny nightly nightly-scenarios nightly-emulators nightly-load nightly-model nightly-runs nightly-soak nightly-fuzz nightly-mutants-reconcilers nightly-mutants-state nightly-bench nightly-worker
+.PHONY: help run test test-e2e test-load test-clients test-sam test-deploy test-terraform check fmt clippy doc build worker test-worker conformance-worker snippets-worker figures-worker queues-worker deploy invoke validate scenario twice sim soak serve bench bench-plan bench-growth bench-calls budgets fuzz prove mutants deny nightly nightly-scenarios nightly-emulators nightly-load nightly-model nightly-runs nightly-soak nightly-fuzz nightly-mutants-reconcilers nightly-mutants-state nightly-bench nightly-worker
 
 # Each target names its group: `name: ## use: what it does`.
 help: ## use: list the targets
@@ -118,11 +120,14 @@ figures-worker: ## prove: measure the size, the memory and the start of taskhold
 	$(CARGO) build --quiet --release --package taskhold-run
 	worker/tests/figures $(TARGET)/release/taskhold-run $(RUNS)
 
-celery-worker: ## prove: run Celery with a real Redis under taskhold-run serve, and kill its processes at random: make celery-worker SEED=7 (needs Redis and Python 3, and the network the first time)
-	$(CARGO) build --quiet --package taskhold-run --no-default-features
-	$(SIMULATOR) --quiet
-	venv="$$(tests/tools/venv celery)" && "$$venv/bin/python" worker/tests/celery $(TARGET)/debug/taskhold-run \
-		$(TARGET)/debug/ecs-sim --seed $(SEED)
+queues-worker: ## prove: run Celery, Sidekiq and BullMQ with a real Redis under taskhold-run serve, and kill their processes at random: make queues-worker QUEUES=celery SEED=7 (needs Redis, Python 3, Node.js and Debian's ruby-sidekiq, and the network the first time)
+	$(PROGRAMS) --quiet
+	mkdir -p $(TARGET)/npm && cp tests/tools/bullmq/*.json $(TARGET)/npm
+	cd $(TARGET)/npm && npm ci --ignore-scripts --no-audit --no-fund --silent
+	venv="$$(tests/tools/venv celery)" && for queue in $(QUEUES); do \
+		NODE_MODULES="$$(realpath $(TARGET)/npm/node_modules)" "$$venv/bin/python" worker/tests/queues/run $$queue \
+			$(TARGET)/debug/taskhold-run $(TARGET)/debug/ecs-sim --seed $(SEED) || exit 1; \
+	done
 
 # With ARCH given the stack changes to it; without it, a stack keeps its own and a new stack gets this machine's.
 # Not $(MAKE) in the recipe itself: `make -n deploy` would deploy.
@@ -249,13 +254,14 @@ nightly-bench: ## prove: measure the function as a process, and in process, and 
 	$(MAKE) --no-print-directory bench-growth
 	$(MAKE) --no-print-directory bench-plan
 
-# Installs the inits to compare with, and Redis, where apt-get can.
-nightly-worker: ## prove: compare taskhold-run with tini and dumb-init; its figures, its programs in every language, Celery under it
+# Installs the inits to compare with, Redis and Sidekiq, where apt-get can.
+nightly-worker: ## prove: compare taskhold-run with tini and dumb-init; its figures, its programs in every language, work queues under it
 	command -v tini >/dev/null && command -v dumb-init >/dev/null && command -v redis-server >/dev/null \
-		|| { apt-get update -qq && apt-get install --yes -qq --no-install-recommends tini dumb-init redis-server; }
+		&& command -v sidekiq >/dev/null || { apt-get update -qq \
+		&& apt-get install --yes -qq --no-install-recommends tini dumb-init redis-server ruby-sidekiq nodejs npm; }
 	$(MAKE) --no-print-directory conformance-worker
 	$(MAKE) --no-print-directory snippets-worker
-	$(MAKE) --no-print-directory celery-worker
+	$(MAKE) --no-print-directory queues-worker
 	$(MAKE) --no-print-directory figures-worker
 
 MUTATED = $(foreach glob,$(MUTATE),--file '$(glob)')

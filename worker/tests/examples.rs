@@ -1,4 +1,5 @@
-//! The examples of docs/serve.md: each is extracted and run against a server. `worker/tests/celery` runs that of Celery.
+//! The examples of docs/serve.md: each is extracted and run against a server. `worker/tests/queues/run` runs
+//! those of Celery, Sidekiq and BullMQ with the real queues.
 
 use crate::served::Served;
 use crate::serving::refuses;
