@@ -180,10 +180,10 @@ sim: ## prove: run the whole function with random faults and check its promises:
 soak: ## prove: simulate 30 days of 500 services and 5,000 tasks with faults; nothing may stay open or grow (minutes): make soak SEED=1
 	SOAK_SEED=$(SEED) $(CARGO) test --quiet --profile soak --no-default-features --test all -- --ignored --nocapture soak::
 
-serve: ## use: serve the simulated ECS, SQS, SNS and Application Auto Scaling on loopback for the AWS CLI and SDKs: make serve PORT=4566
-	@$(call announce,$(TARGET)/debug/ecs-sim,a simulated ECS)
-	@$(SIMULATOR) $(call quietly,$(TARGET)/debug/ecs-sim)
-	@$(TARGET)/debug/ecs-sim serve --port $(PORT)
+serve: ## use: run the real function behind a simulated queue, ECS and schedule on loopback, for the AWS CLI, SDKs and workers: make serve PORT=4566
+	@$(call announce,$(TARGET)/debug/bootstrap,the function and a simulated ECS)
+	@$(SHOWN) $(call quietly,$(TARGET)/debug/bootstrap)
+	@$(TARGET)/debug/ecs-sim serve --port $(PORT) --bootstrap $(TARGET)/debug/bootstrap
 
 bench-calls: ## develop: count calls to ECS per message and per sweep, and the reconciles, reads and seconds from a blocked deployment to its alert
 	@$(CARGO) test --quiet --test all -- --nocapture --test-threads 1 figures::

@@ -37,6 +37,8 @@ mod figures;
 mod files;
 mod gate;
 mod imports;
+#[cfg(feature = "aws")]
+mod live;
 mod model;
 mod observe;
 mod pacing;

@@ -65,9 +65,10 @@ const COMMANDS: [CommandSyntax; 5] = [
                                            serve ECS, SQS, SNS and Application Auto Scaling on loopback, for the AWS CLI
                                            and SDKs
                 [--host ADDRESS]           … on another address of this machine, for clients in containers
+                [--bootstrap BIN]          … with the real function behind the queue, the rules and the schedule
 ",
         takes_files: false,
-        options: &["port", "service", "host"],
+        options: &["port", "service", "host", "bootstrap"],
     },
 ];
 

@@ -8,6 +8,7 @@
 //! | `X-Amz-Target: AnyScaleFrontendService.…` | AWS JSON 1.1 | [`Backend`], [`AwsService::ApplicationAutoScaling`] |
 //! | a form with `Action=…` | AWS Query, XML answers | [`Backend`], [`AwsService::Sns`] |
 //! | `/2018-06-01/runtime/…` | Lambda runtime API | [`RuntimeApi`] |
+//! | `/2015-03-31/functions/NAME/invocations` | Lambda's Invoke | [`RuntimeApi`] |
 //! | `/v4/ID…`, `/api/ID/task-protection/v1/state` | the container's metadata and agent | [`ContainerAgent`], [`AwsService::Ecs`] |
 //!
 //! The server implements HTTP and these protocols; the [`Backend`] implements the services. [`Services`] is a backend
@@ -19,6 +20,7 @@ mod agent;
 mod agent_http;
 mod backend;
 mod body;
+mod lambda_http;
 mod protocol;
 mod query;
 mod response;

@@ -72,6 +72,19 @@ impl Process {
         settings: impl Iterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, PlayError> {
         let server = Server::start(region.backend(), ServerOptions::default()).await.map_err(PlayError::Stage)?;
+        Self::behind(server, region, bootstrap, settings).await
+    }
+
+    /// Starts the process behind this server of the Region, and waits until it requests its first invocation.
+    ///
+    /// # Errors
+    /// The process did not start.
+    pub async fn behind<'a>(
+        server: Server,
+        region: &SharedRegion,
+        bootstrap: &Path,
+        settings: impl Iterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, PlayError> {
         region.lock().queues.set_endpoint(server.endpoint());
         let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let log = tempfile::tempfile().map_err(PlayError::Stage)?;
@@ -86,6 +99,12 @@ impl Process {
         };
         process.spawn().await?;
         Ok(process)
+    }
+
+    /// The server, such as for its endpoint.
+    #[must_use]
+    pub fn server(&self) -> &Server {
+        &self.server
     }
 
     /// Ends the process and the server.

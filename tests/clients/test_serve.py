@@ -107,7 +107,7 @@ def test_an_endpoint_that_was_set_before_does_not_win(shell):
 def test_what_is_exported_is_what_the_clients_read_that_are_not_run_here(shell):
     """Version 2 of the AWS CLI reads both variables of the Region, and the endpoint of a service before that of all; the SDKs of
     other languages read AWS_REGION (AWS SDKs and Tools Reference Guide, "AWS Region" and "Service-specific endpoints")."""
-    services = ("", "_ECS", "_SQS", "_SNS", "_APPLICATION_AUTO_SCALING")
+    services = ("", "_ECS", "_SQS", "_SNS", "_APPLICATION_AUTO_SCALING", "_LAMBDA")
     assert shell.exported() == {
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,

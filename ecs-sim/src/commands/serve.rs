@@ -1,11 +1,15 @@
-//! `ecs-sim serve`: ECS, SQS, SNS and Application Auto Scaling on this machine, in real time.
+//! `ecs-sim serve`: ECS, SQS, SNS and Application Auto Scaling on this machine, in real time, and the function on request.
 
 use super::error::CliError;
 use super::options::Options;
-use super::output::{say, text};
+use super::output::{say, text, written};
 use crate::control_plane::{ServiceSpec, Setup};
 use crate::http::{Backend, Server, ServerOptions, ServiceAnswer, ServiceCall, wall_clock};
-use crate::region::{CLUSTER, JOB_QUEUE, Region};
+use crate::play::Process;
+use crate::region::{CLUSTER, JOB_QUEUE, Region, SharedRegion};
+use crate::scenario::{Colour, Style, Timeline, live};
+use std::io::IsTerminal;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A Region whose clock is the machine's.
@@ -21,7 +25,6 @@ impl Backend for InRealTime {
 
 pub(super) async fn serve(options: &Options) -> Result<(), CliError> {
     let setup = Setup { now: wall_clock(), ..Setup::default() };
-    let aws_region = setup.region.clone();
     let mut region = Region::new(setup);
     let services = match options.services.as_slice() {
         [] => vec![("transcode".to_owned(), 2)],
@@ -31,8 +34,7 @@ pub(super) async fn serve(options: &Options) -> Result<(), CliError> {
     for (name, tasks) in services {
         region.ecs.create_service(ServiceSpec::new(CLUSTER, name, tasks))?;
     }
-    let tasks: Vec<String> = region.ecs.tasks().map(|task| task.id.clone()).collect();
-    let backend = Arc::new(Mutex::new(InRealTime(region)));
+    let greeting = Greeting::of(&region, first_service);
     let unasked = ServerOptions::default();
     let server_options = ServerOptions {
         host: options.host.unwrap_or(unasked.host),
@@ -40,30 +42,85 @@ pub(super) async fn serve(options: &Options) -> Result<(), CliError> {
         cluster: CLUSTER.to_owned(),
         ..unasked
     };
-    let server = Server::start(backend.clone(), server_options).await.map_err(CliError::Serve)?;
-    let queue_url = {
-        let mut backend = backend.lock().unwrap_or_else(PoisonError::into_inner);
-        backend.0.queues.set_endpoint(server.endpoint());
-        backend.0.queues.url(JOB_QUEUE)
-    };
-    let endpoint = server.endpoint();
-    say!("Serving ECS, SQS, SNS and Application Auto Scaling at {endpoint} (Ctrl-C stops it)")?;
-    say!("Cluster: {CLUSTER}")?;
-    say!("Tasks: {}", tasks.join(" "))?;
-    say!("Job queue: {queue_url}")?;
-    say!("\nTo use the AWS CLI and SDKs, run these lines in a shell:\n")?;
-    text(&environment(&endpoint, &aws_region))?;
-    say!("\nThen:\n")?;
-    say!("  aws ecs describe-services --cluster {CLUSTER} --services {first_service}")?;
-    say!("  aws sqs get-queue-attributes --queue-url {queue_url} --attribute-names All")?;
-    if let Some(task) = tasks.first() {
-        say!("  aws ecs update-task-protection --cluster {CLUSTER} --protection-enabled --tasks {task}")?;
-        say!("\nTo be a container of task {task}, such as for taskhold-run, run this line too:\n")?;
-        text(&container_environment(&endpoint, task, &queue_url))?;
+    if let Some(bootstrap) = &options.bootstrap {
+        return serve_with_function(region, server_options, bootstrap, &greeting).await;
     }
+    let backend = Arc::new(Mutex::new(InRealTime(region)));
+    let server = Server::start(backend.clone(), server_options).await.map_err(CliError::Serve)?;
+    let endpoint = server.endpoint();
+    backend.lock().unwrap_or_else(PoisonError::into_inner).0.queues.set_endpoint(endpoint.clone());
+    greeting.say(&endpoint)?;
     tokio::signal::ctrl_c().await.map_err(CliError::Serve)?;
     server.stop().await;
     Ok(())
+}
+
+/// Serves the Region with the function behind its queues, and shows what happens.
+async fn serve_with_function(
+    region: Region,
+    options: ServerOptions,
+    bootstrap: &Path,
+    greeting: &Greeting,
+) -> Result<(), CliError> {
+    let region = SharedRegion::new(region);
+    let server = Server::start(region.backend(), options).await.map_err(CliError::Serve)?;
+    let endpoint = server.endpoint();
+    let mut function = Process::behind(server, &region, bootstrap, std::iter::empty()).await?;
+    greeting.say(&endpoint)?;
+    text(OF_THE_FUNCTION)?;
+    let colour = if std::io::stdout().is_terminal() { Colour::Ansi } else { Colour::Never };
+    let mut timeline = Timeline::new(std::io::stdout(), Style { colour, ..Style::default() });
+    let ended = tokio::select! {
+        Err(problem) = live(region, &mut function, &mut timeline) => Err(CliError::Broken(problem)),
+        interrupted = tokio::signal::ctrl_c() => interrupted.map_err(CliError::Serve),
+    };
+    function.stop().await;
+    ended.and(written(timeline.finish()))
+}
+
+const OF_THE_FUNCTION: &str = "
+The function takes job messages from the queue, events of ECS, and a sweep every 5 minutes. Invoke it yourself:
+
+  aws lambda invoke --function-name taskhold --payload fileb://events/command-status.json /dev/stdout
+
+What it does follows here:
+
+";
+
+/// What a user must know about the Region.
+struct Greeting {
+    aws_region: String,
+    account: String,
+    tasks: Vec<String>,
+    first_service: String,
+}
+
+impl Greeting {
+    fn of(region: &Region, first_service: String) -> Self {
+        let tasks = region.ecs.tasks().map(|task| task.id.clone()).collect();
+        let origin = region.queues.origin();
+        Self { aws_region: origin.region.clone(), account: origin.account.clone(), tasks, first_service }
+    }
+
+    fn say(&self, endpoint: &str) -> Result<(), CliError> {
+        let Self { aws_region, account, tasks, first_service } = self;
+        let queue_url = format!("{endpoint}/{account}/{JOB_QUEUE}");
+        say!("Serving ECS, SQS, SNS and Application Auto Scaling at {endpoint} (Ctrl-C stops it)")?;
+        say!("Cluster: {CLUSTER}")?;
+        say!("Tasks: {}", tasks.join(" "))?;
+        say!("Job queue: {queue_url}")?;
+        say!("\nTo use the AWS CLI and SDKs, run these lines in a shell:\n")?;
+        text(&environment(endpoint, aws_region))?;
+        say!("\nThen:\n")?;
+        say!("  aws ecs describe-services --cluster {CLUSTER} --services {first_service}")?;
+        say!("  aws sqs get-queue-attributes --queue-url {queue_url} --attribute-names All")?;
+        if let Some(task) = tasks.first() {
+            say!("  aws ecs update-task-protection --cluster {CLUSTER} --protection-enabled --tasks {task}")?;
+            say!("\nTo be a container of task {task}, such as for taskhold-run, run this line too:\n")?;
+            text(&container_environment(endpoint, task, &queue_url))?;
+        }
+        Ok(())
+    }
 }
 
 /// The variables that ECS sets in each container of a task, and the job queue of `taskhold-run`.
@@ -82,7 +139,7 @@ fn container_environment(endpoint: &str, task: &str, queue_url: &str) -> String 
 ///   before does not apply (AWS SDKs and Tools Reference Guide, "Service-specific endpoints").
 /// - Version 1 of the AWS CLI ignores these variables for SQS, so the shell function adds `--endpoint-url`.
 fn environment(endpoint: &str, region: &str) -> String {
-    let services = ["ECS", "SQS", "SNS", "APPLICATION_AUTO_SCALING"];
+    let services = ["ECS", "SQS", "SNS", "APPLICATION_AUTO_SCALING", "LAMBDA"];
     let endpoints: String = services.iter().map(|service| format!(" AWS_ENDPOINT_URL_{service}={endpoint}")).collect();
     [
         format!(

@@ -9,7 +9,7 @@ use super::backend::{AwsService, ServiceAnswer, ServiceCall};
 use super::body::{self, BodyError};
 use super::response::{HttpResponse, finish, text};
 use super::server_state::{ServerState, Unanswered};
-use super::{agent_http, query, runtime_http};
+use super::{agent_http, lambda_http, query, runtime_http};
 use crate::service_error::ServiceError;
 
 const TARGET: &str = "x-amz-target";
@@ -19,6 +19,7 @@ enum Protocol {
     Json { service: AwsService, operation: String },
     Query,
     RuntimeApi,
+    Invoke,
     Agent,
     Unknown { reason: String },
 }
@@ -33,6 +34,9 @@ impl Protocol {
         }
         if request.method() != hyper::Method::POST {
             return Self::Unknown { reason: "only POST is supported".to_owned() };
+        }
+        if lambda_http::is_path(request.uri().path()) {
+            return Self::Invoke;
         }
         if let Some(target) = text(request.headers(), TARGET) {
             return match target.split_once('.') {
@@ -72,6 +76,7 @@ pub(super) async fn respond(shared: &ServerState, request: Request<Incoming>) ->
     let access_key_id = access_key_id(&head.headers);
     match protocol {
         Protocol::RuntimeApi => runtime_http::respond(&shared.runtime_api, &head, body).await,
+        Protocol::Invoke => lambda_http::respond(&shared.runtime_api, &head, body).await,
         Protocol::Agent => match body {
             Ok(body) => agent_http::respond(shared, &head, &body).await,
             Err(error) => json_response(AwsService::Ecs, ServiceAnswer::Error(error), &request_id),

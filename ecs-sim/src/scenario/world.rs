@@ -12,6 +12,16 @@ use crate::region::{CLUSTER, DEAD_LETTER_QUEUE, Fault, SharedRegion};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
+/// How texts name tasks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum TaskNames {
+    /// In order of creation: `a`, `b` …
+    #[default]
+    Letters,
+    /// By their ids, which commands take.
+    Ids,
+}
+
 /// A job as the scenario knows it: the truth that the function cannot see.
 #[derive(Clone, Debug)]
 pub(super) struct TrueJob {
@@ -30,6 +40,7 @@ pub(super) struct ScenarioWorld {
     pub(super) tasks: Vec<String>,
     /// Their indices, by id.
     pub(super) named: BTreeMap<String, usize>,
+    pub(super) task_names: TaskNames,
     pub(super) jobs: BTreeMap<(String, u32), TrueJob>,
     pub(super) last_message: Option<String>,
     /// Sent alerts that no line has expected yet.
@@ -68,6 +79,7 @@ impl ScenarioWorld {
             logs: Vec::new(),
             tasks: Vec::new(),
             named: BTreeMap::new(),
+            task_names: TaskNames::default(),
             jobs: BTreeMap::new(),
             last_message: None,
             alerts: Vec::new(),
@@ -176,7 +188,7 @@ impl ScenarioWorld {
         region.ecs.task(&id).map(look).ok_or_else(|| format!("ECS no longer knows the task {letters}"))
     }
 
-    /// Replaces task ARNs and ids in the text by the scenario's letters.
+    /// Replaces task ARNs and ids in the text by the scenario's letters, or ARNs by ids.
     pub(super) fn named(&self, text: &str) -> String {
         // An id is a run of hexadecimal digits: only those are looked up, since a scenario can have a thousand tasks.
         let runs = text.split(|c: char| !c.is_ascii_hexdigit());
@@ -187,9 +199,12 @@ impl ScenarioWorld {
         let short = self.region.lock().ecs.cluster_arn("").replace(":cluster/", ":task/");
         let mut text = text.to_owned();
         for (id, at) in ids {
-            let letters = name_of(at);
-            text = text.replace(&format!("{short}{CLUSTER}/{id}"), &letters);
-            text = text.replace(&format!("{short}{id}"), &letters).replace(id, &letters);
+            let name = match self.task_names {
+                TaskNames::Letters => name_of(at),
+                TaskNames::Ids => id.to_owned(),
+            };
+            text = text.replace(&format!("{short}{CLUSTER}/{id}"), &name);
+            text = text.replace(&format!("{short}{id}"), &name).replace(id, &name);
         }
         text
     }
@@ -253,6 +268,14 @@ impl ScenarioWorld {
         }
         self.last_mail = Some(self.mails.remove(0));
         Some(self.alerts.remove(0))
+    }
+
+    /// Forgets what only a line of a script could expect.
+    pub(super) fn forget_unexpected(&mut self) {
+        self.logs.clear();
+        self.alerts.clear();
+        self.mails.clear();
+        self.calls_counted.clear();
     }
 
     pub(super) fn nothing_unexpected(&self) -> Result<(), String> {

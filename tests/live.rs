@@ -1,0 +1,75 @@
+//! The local stack of `make serve`: the real function behind the simulated queue, in real time.
+
+use ecs_sim::control_plane::{ServiceSpec, Setup};
+use ecs_sim::http::{Server, ServerOptions, wall_clock};
+use ecs_sim::play::Process;
+use ecs_sim::queue::SendMessage;
+use ecs_sim::region::{CLUSTER, JOB_QUEUE, Region, SharedRegion};
+use ecs_sim::scenario::{Style, Timeline, live};
+use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::time::Duration;
+
+/// What `aws lambda invoke` sends and receives.
+fn invoked(address: SocketAddr, payload: &str) -> Value {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let length = payload.len();
+    let path = "/2015-03-31/functions/taskhold/invocations";
+    let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
+    stream.write_all(format!("{head}{payload}").as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200 ") && !head.to_lowercase().contains("x-amz-function-error"), "{answer}");
+    serde_json::from_str(body).unwrap()
+}
+
+/// A client of the stack, beside it: waits for the protection of the task, and asks the function for its status.
+fn status_once_protected(region: &SharedRegion, task: &str, address: SocketAddr) -> Value {
+    for _ in 0..300 {
+        if region.lock().ecs.task(task).unwrap().is_protected() {
+            return invoked(address, r#"{"status": {}}"#);
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    panic!("the function has not protected the task within 30 seconds");
+}
+
+#[expect(clippy::disallowed_methods, reason = "waits for a client beside it")]
+async fn until_finished<T>(client: &std::thread::JoinHandle<T>) {
+    while !client.is_finished() {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[test]
+fn the_function_behind_the_queue_protects_a_task_and_answers_an_operator() {
+    let mut region = Region::new(Setup { now: wall_clock(), ..Setup::default() });
+    let task = region.ecs.create_service(ServiceSpec::new(CLUSTER, "web", 1)).unwrap().remove(0);
+    let message = json!({
+        "version": 1, "type": "job.started", "jobId": "episode-0417", "cluster": CLUSTER, "taskId": task,
+        "maxDurationMinutes": 60,
+    });
+    region.queues.send(JOB_QUEUE, SendMessage::new(message.to_string())).unwrap();
+    let region = SharedRegion::new(region);
+    let (status, shown) = crate::block_on(async {
+        let server = Server::start(region.backend(), ServerOptions::default()).await.unwrap();
+        let address = server.address();
+        let bootstrap = Path::new(env!("CARGO_BIN_EXE_bootstrap"));
+        let mut function = Process::behind(server, &region, bootstrap, std::iter::empty()).await.unwrap();
+        let (shared, id) = (region.clone(), task.clone());
+        let client = std::thread::spawn(move || status_once_protected(&shared, &id, address));
+        let mut shown = Vec::new();
+        let mut timeline = Timeline::new(&mut shown, Style::default());
+        tokio::select! {
+            Err(problem) = live(region.clone(), &mut function, &mut timeline) => panic!("{problem}"),
+            () = until_finished(&client) => {}
+        }
+        function.stop().await;
+        (client.join().unwrap(), String::from_utf8(shown).unwrap())
+    });
+    assert!(status.to_string().contains(&task), "{status}");
+    assert!(shown.contains(&format!("protect {task} for 60 minutes")), "{shown}");
+}
