@@ -213,8 +213,8 @@ prove: ## prove: look for broken promises for some minutes: every order of steps
 nightly: ## prove: run everything that CI samples or leaves out (a night); one part: make nightly-model
 	.ci/nightly
 
-nightly-scenarios: ## prove: run every scenario under every variant of AWS, and against the real function
-	TASKHOLD_TESTS=all $(CARGO) test --workspace --test all -- --nocapture scenarios::
+nightly-scenarios: ## prove: run every scenario under every variant of AWS, and against the real function, and every suggested action
+	TASKHOLD_TESTS=all $(CARGO) test --workspace --test all -- --nocapture scenarios:: suggestions::
 
 nightly-emulators: ## prove: run every scenario on DynamoDB, every payload in a SAM container, cargo lambda watch, Terraform
 	TASKHOLD_TESTS=all $(MAKE) --no-print-directory test-e2e

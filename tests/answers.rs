@@ -712,7 +712,7 @@ fn open_incidents_come_first_and_an_unsent_one_has_no_notification_time() {
     let all: Vec<&str> = incident_kinds().map(AlertKind::as_str).collect();
     assert_eq!(kinds, all, "the longest open first, then the resolved ones");
     let told: Vec<bool> = incidents.iter().map(|incident| incident.get("notifiedAt").is_some()).collect();
-    assert_eq!(told, [true, false, true, true, true, true]);
+    assert_eq!(told, [true, false, true, true, true, true, true]);
 }
 
 #[test]

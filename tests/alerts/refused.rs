@@ -86,7 +86,7 @@ Tasks that block its deployment, longest first:
             "   in it.",
             "Tasks: 3 desired, min 3, max 6; 6 live, 3 of them protected.",
             "Suggested actions, safest first:",
-            "3. Raise the desired count to 4, above the number of protected tasks, so that ECS grants",
+            "3. Raise the desired count to 4, above the number of protected tasks, so that ECS grants the refused",
         ],
     );
     assert!(!body.contains("Expected end"), "the rollout's end is not the refusal's:\n{body}");
