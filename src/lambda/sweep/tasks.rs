@@ -50,7 +50,7 @@ impl Function {
         let now = self.clock().now();
         let mut changes = Vec::new();
         let mut to_compare: Vec<Compared<'_>> = Vec::new();
-        let mut to_verify = Vec::new();
+        let (mut to_verify, mut refused) = (Vec::new(), Vec::new());
         // The record may be of a cluster that is no longer configured.
         for (task, record) in
             records.filter(|(task, _)| self.config().clusters.iter().any(|ours| *ours == task.cluster))
@@ -59,6 +59,8 @@ impl Function {
                 Attention::None => {}
                 Attention::Open => changes.push(TaskChange::none(task.clone())),
                 Attention::Verify => {
+                    // Only its worker knows of the refusal, and reports it once.
+                    refused.extend(record.refused_since(now).map(|_| task));
                     to_verify.push(AbsentTask { task: task.clone(), was_known: record.protection.is_known });
                 }
                 Attention::Compare { until } => to_compare.push(Compared { task, until }),
@@ -78,7 +80,9 @@ impl Function {
                 }
             }
         }
-        changes.extend(self.ended(&to_verify, part).await);
+        let ended = self.ended(&to_verify, part).await;
+        refused.retain(|task| ended.iter().all(|change| change.task != **task));
+        changes.extend(refused.into_iter().cloned().map(TaskChange::none).chain(ended));
         let missing = self.carry_out_changes(changes, part).await;
         let ended = self.ended(&missing, part).await;
         // Already counted when ECS reported them missing.
