@@ -14,6 +14,8 @@
 //! the tasks take place one by one, whenever the scheduler wants. There, events of stopped tasks also come through the
 //! job queue, and some runs store a job's start without reading its record first (`chaos/rules.rs`).
 //!
+//! In some runs, tasks protect themselves for all or some of their jobs, as `taskhold-run` does.
+//!
 //! What can go wrong:
 //! - ECS throttles, answers 5xx, denies, sends no answer, applies a call that failed, applies a call up to 90 seconds
 //!   later, leaves a task out of its answer, or refuses protection as the drawn variant of AWS does.
@@ -25,6 +27,7 @@
 //!
 //! Left out on purpose: the SDK and its wire formats (the contract tests cover them), DynamoDB, and a clock that jumps.
 
+mod agent;
 mod autoscaling;
 mod broken;
 mod calm;
@@ -35,10 +38,14 @@ mod deliveries;
 mod ecs;
 mod effects;
 mod events;
+mod job;
 mod model;
 mod order;
 mod people;
 mod plan;
+mod protection;
+mod protection_calls;
+
 mod rules;
 mod run;
 mod sends;

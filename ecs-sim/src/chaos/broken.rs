@@ -7,8 +7,11 @@ pub enum Broken {
     Safety,
     /// A message, or the information in it, got lost.
     Loss,
-    /// taskhold cleared the protection of a task that no message named.
+    /// taskhold cleared the protection of another writer or of a task that no message named, or made a call for a task
+    /// that protects itself.
     Foreign,
+    /// taskhold cleared protection that a job without a finish keeps.
+    Early,
     /// A task is protected for longer than any of its jobs asked for.
     Longer,
     /// taskhold set a desired count that it should not have set.
@@ -20,8 +23,16 @@ pub enum Broken {
 }
 
 impl Broken {
-    const ALL: [Self; 7] =
-        [Self::Safety, Self::Loss, Self::Foreign, Self::Longer, Self::Count, Self::Alerts, Self::Convergence];
+    const ALL: [Self; 8] = [
+        Self::Safety,
+        Self::Loss,
+        Self::Foreign,
+        Self::Early,
+        Self::Longer,
+        Self::Count,
+        Self::Alerts,
+        Self::Convergence,
+    ];
 
     /// Its name in plans.
     #[must_use]
@@ -30,6 +41,7 @@ impl Broken {
             Self::Safety => "safety",
             Self::Loss => "loss",
             Self::Foreign => "foreign",
+            Self::Early => "early",
             Self::Longer => "longer",
             Self::Count => "count",
             Self::Alerts => "alerts",

@@ -1,7 +1,8 @@
 //! How a run comes to rest after the storm.
 
 use super::broken::Broken;
-use super::model::JobModel;
+use super::job::JobModel;
+use super::protection::Writer;
 use super::run::{INVOCATIONS_AT_ONCE, Run};
 use super::world::{SWEEP_EVERY_MS, World};
 use crate::control_plane::{DeploymentRolloutState, Millis};
@@ -38,10 +39,10 @@ impl Run<'_> {
         }
         self.sim.world().check_order(&neglected);
         self.sim.world().finish_all();
-        self.sim.world().others_let_go();
         let (jobs_over, all_over) = self.sim.world().over_at();
         let limit = all_over + AT_REST_MS;
         while !self.is_broken() {
+            self.sim.world().others_let_go();
             let now = self.sim.world().now();
             if now >= limit || now >= jobs_over && self.is_at_rest() {
                 break;
@@ -135,7 +136,10 @@ impl World {
                 region.ecs.task(&self.model.tasks[task].id).is_some_and(|task| task.is_protected())
             };
             let known = &self.model.tasks[task];
-            if is_protected && !known.is_set_by_taskhold && known.jobs.iter().all(|job| !job.is_live_at(self.now())) {
+            if is_protected
+                && known.protection.writer == Writer::Other
+                && known.jobs.iter().all(|job| !job.is_live_at(self.now()))
+            {
                 self.protect_itself(task, None);
             }
         }

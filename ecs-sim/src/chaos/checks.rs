@@ -15,7 +15,8 @@
 
 use super::broken::Broken;
 use super::calm::LOOKED_AT_MS;
-use super::model::{Content, JobModel, TOLERANCE_MS, TaskModel};
+use super::model::{Content, TOLERANCE_MS, TaskModel};
+use super::protection::Writer;
 use super::workers::short;
 use super::world::World;
 use crate::control_plane::{Millis, SimulatedServiceStatus, TaskStatus};
@@ -26,13 +27,6 @@ use taskhold::lambda::job_message::{JobMessage, ReportedJob};
 use taskhold::lambda::sqs_record;
 use taskhold::lambda::sqs_record::QueueMessage;
 use taskhold::service::alert::AlertKind;
-
-impl JobModel {
-    /// Whether its worker may still be running it, according to every message that was ever sent.
-    pub(super) fn is_live_at(&self, now: Millis) -> bool {
-        !self.finish_sent && self.until().is_some_and(|end| end > now)
-    }
-}
 
 impl World {
     /// Records changes: new tasks, tasks that stopped, desired counts that others have set.
@@ -204,7 +198,7 @@ impl World {
             // Only an end releases.
             let is_busy = task.jobs.iter().any(|job| job.is_live_at(now)) || task.has_unfinished_job();
             let real = region.ecs.task(&task.id).filter(|real| real.is_live() && real.is_protected());
-            if real.is_some() && task.is_set_by_taskhold && !is_busy && !is_excused {
+            if real.is_some() && task.protection.writer == Writer::Function && !is_busy && !is_excused {
                 return Some(format!("t{number} is still protected, although all its jobs have ended"));
             }
         }

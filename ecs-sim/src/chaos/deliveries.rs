@@ -166,7 +166,8 @@ impl World {
         self.narrate(|_| format!("  {} is done", short(id)));
         self.check_done(id);
         if let Content::Job { task, job, ends } = content {
-            self.model.tasks[task].jobs[job].acknowledged(ends);
+            let now = self.now();
+            self.model.tasks[task].jobs[job].acknowledged(ends, now);
         }
     }
 }

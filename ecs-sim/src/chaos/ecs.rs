@@ -2,12 +2,12 @@
 
 use super::broken::Broken;
 use super::effects::{Fate, Strikes};
+use super::protection::SentRequest;
 use super::rules::{Focus, Sabotage};
 use super::world::{STRIKES_WITHIN_MS, Sim, World};
-use crate::doubles::ecs::{SimulatedEcs, answer, count_request, protection_answer, protection_request};
+use crate::doubles::ecs::{SimulatedEcs, answer, count_request, protection_request};
 use crate::region::CLUSTER;
 use async_trait::async_trait;
-use serde_json::Value;
 use std::sync::Arc;
 use taskhold::ecs::arn::{ClusterArn, TaskId};
 use taskhold::ecs::error::EcsError;
@@ -17,55 +17,6 @@ use taskhold::ecs::task::TaskDescription;
 use taskhold::ecs::{Ecs, ProtectionAnswer, ProtectionSetting, ServiceReads, ServiceUpdates};
 
 impl World {
-    /// A protection call takes effect.
-    pub(super) fn set_protection(
-        &mut self,
-        setting: ProtectionSetting,
-        request: &Value,
-    ) -> Result<ProtectionAnswer, EcsError> {
-        let answered = answer(&mut self.region.lock(), "UpdateTaskProtection", request);
-        let result = protection_answer(&answered.expect("no fault of the Region's own is set")?);
-        for task in &result.protected_tasks {
-            self.protection_was_set(setting, task.task_id.as_str());
-        }
-        for failure in &result.failures {
-            self.counts.add("tasks refused");
-            self.narrate(|_| format!("  ECS refuses to protect {}: {}", failure.task_id, failure.reason.as_str()));
-        }
-        Ok(result)
-    }
-
-    fn protection_was_set(&mut self, setting: ProtectionSetting, id: &str) {
-        let Some(number) = self.model.number_of(id) else { return };
-        let until = self.region.lock().ecs.task(id).and_then(|task| task.protected_until);
-        let task = &mut self.model.tasks[number];
-        task.is_set_by_taskhold = true;
-        let (is_known, at_most) = (!task.jobs.is_empty(), task.protected_at_most_until());
-        match (setting, until) {
-            (ProtectionSetting::Disabled, _) => {
-                self.counts.add("releases");
-                self.narrate(|_| format!("  ECS clears the protection of {id}"));
-                // taskhold itself may not know whether the call was sent: the invocation that recorded it may have been
-                // cut off.
-                if !is_known {
-                    self.break_off(
-                        Broken::Foreign,
-                        format!("{id} was released, but no worker has reported a job on it"),
-                    );
-                }
-            }
-            (ProtectionSetting::Enabled { .. }, until) => {
-                self.counts.add("protections");
-                self.narrate(|world| {
-                    format!("  ECS protects {id} until {}", until.map_or_else(String::new, |until| world.shown(until)))
-                });
-                if until.is_some_and(|until| at_most.is_none_or(|at_most| until > at_most)) {
-                    self.break_off(Broken::Longer, format!("{id} is protected for longer than any of its jobs needs"));
-                }
-            }
-        }
-    }
-
     /// A call for another desired count takes effect.
     fn set_count(&mut self, service: &ServiceArn, to: u32) -> Result<(), EcsError> {
         let before = self.region.lock().ecs.service(CLUSTER, &service.name).map(|service| service.desired_count);
@@ -147,23 +98,24 @@ impl Ecs for ChaoticEcs {
         setting: ProtectionSetting,
         tasks: &[TaskId],
     ) -> Result<ProtectionAnswer, EcsError> {
-        let fate = self.sim.world().sends_protection(setting, tasks);
+        let (fate, call) = self.sim.world().sends_protection(setting, tasks);
         let focus = self.sim.world().rules.focus;
         let result = match fate.strikes {
             Strikes::InTime | Strikes::Late if focus == Focus::Protection => {
                 let requests = tasks.iter().map(|id| protection_request(cluster, setting, std::slice::from_ref(id)));
-                let call = self.sim.world().sends_apart(setting, requests);
+                let call = self.sim.world().sends_apart(&call, requests);
                 self.sim.gate().await;
                 self.sim.world().is_answered(call, fate.error.is_some())
             }
             Strikes::InTime => {
                 let request = protection_request(cluster, setting, tasks);
-                self.sim.send(move |world| world.set_protection(setting, &request)).await
+                self.sim.send(move |world| world.set_protection(&call, &request)).await
             }
             Strikes::Late => {
                 let requests = tasks.iter().map(|id| protection_request(cluster, setting, std::slice::from_ref(id)));
                 for request in requests {
-                    let strike = Box::new(move |world: &mut World| drop(world.set_protection(setting, &request)));
+                    let call = call.clone();
+                    let strike = Box::new(move |world: &mut World| drop(world.set_protection(&call, &request)));
                     self.sim.world().leave_behind(STRIKES_WITHIN_MS, strike);
                 }
                 Ok(ProtectionAnswer::default())
@@ -189,7 +141,7 @@ impl Ecs for ChaoticEcs {
 }
 
 impl World {
-    fn sends_protection(&mut self, setting: ProtectionSetting, tasks: &[TaskId]) -> Fate {
+    fn sends_protection(&mut self, setting: ProtectionSetting, tasks: &[TaskId]) -> (Fate, SentRequest) {
         self.counts.add("calls of UpdateTaskProtection");
         let fate = self.fate(tasks.len());
         let number = self.polled;
@@ -199,7 +151,7 @@ impl World {
                 tasks.iter().map(TaskId::as_str).collect::<Vec<_>>().join(" ")
             )
         });
-        fate
+        (fate, self.protection_call(setting, tasks))
     }
 }
 
@@ -225,7 +177,16 @@ impl ServiceReads for ChaoticEcs {
     }
 
     async fn get_task_protection(&self, cluster: &ClusterArn, tasks: &[TaskId]) -> Result<ProtectionAnswer, EcsError> {
-        let mut result = self.read(self.inner.get_task_protection(cluster, tasks)).await?;
+        self.sim.world().reads_protection(tasks);
+        let read = async {
+            let mut answer = self.inner.get_task_protection(cluster, tasks).await?;
+            let world = self.sim.world();
+            if world.rules.sabotage == Sabotage::ForeignProtectionNotSeen {
+                world.disguise(cluster, &mut answer);
+            }
+            Ok(answer)
+        };
+        let mut result = self.read(read).await?;
         let mut world = self.sim.world();
         let percent = world.rules.read_fault_percent;
         if world.fault(percent) {

@@ -1,11 +1,12 @@
 //! Whether and when calls and stores take effect: at once, later, whether or not their callers still wait, or never.
 
+use super::protection::SentRequest;
 use super::rules::Sabotage;
 use super::world::{PendingEffect, STRIKES_WITHIN_MS, World, WorldChange};
 use crate::control_plane::Millis;
 use serde_json::Value;
+use taskhold::ecs::ProtectionAnswer;
 use taskhold::ecs::error::EcsError;
-use taskhold::ecs::{ProtectionAnswer, ProtectionSetting};
 
 /// When a call takes effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,12 +122,13 @@ impl World {
 
     /// Sends a call whose effect on each task takes place by itself, whether or not its caller waits for it. There is one
     /// request for each task.
-    pub(super) fn sends_apart(&mut self, setting: ProtectionSetting, requests: impl Iterator<Item = Value>) -> usize {
+    pub(super) fn sends_apart(&mut self, sent: &SentRequest, requests: impl Iterator<Item = Value>) -> usize {
         let call = self.answers.len();
         self.answers.push(Ok(ProtectionAnswer::default()));
         for request in requests {
+            let sent = sent.clone();
             let strike = move |world: &mut Self| {
-                let result = world.set_protection(setting, &request);
+                let result = world.set_protection(&sent, &request);
                 match (&mut world.answers[call], result) {
                     (Ok(answer), Ok(result)) => {
                         answer.protected_tasks.extend(result.protected_tasks);

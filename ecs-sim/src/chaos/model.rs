@@ -8,9 +8,17 @@
 //! less [`GRANT_TOLERANCE`]. This holds at every moment: while other invocations run, are cut off, and while their
 //! calls take effect late. The end is the latest that an acknowledged message declared. If none declared one, it is the
 //! end presumed from acknowledged heartbeats, unless another message of the job declares an earlier one (which may
-//! already be known although the message is not acknowledged). Not promised: protection before the acknowledgement, and
-//! protection that another actor has shortened.
+//! already be known although the message is not acknowledged). Not promised: protection before the acknowledgement, for
+//! jobs for which the task protects itself, and after another writer has shortened it, until taskhold protects the task
+//! again.
+//!
+//! *Releases* (`chaos/protection_calls.rs`). A release breaks a promise if it clears protection that another writer had set
+//! before taskhold's last read of it, or if a job that taskhold knew keeps the protection: a live one, or one that has
+//! outlived its declared time while protection that was granted in its lifetime has not expired. For a task that
+//! protects itself for all of its jobs, taskhold makes no call.
 
+use super::job::{Ends, JobModel};
+use super::protection::ProtectionModel;
 use super::rules::Rules;
 use crate::control_plane::Millis;
 use std::collections::BTreeMap;
@@ -33,6 +41,8 @@ pub(super) struct Model {
     /// What workers sent, by SQS message id.
     pub(super) messages: BTreeMap<String, MessageModel>,
     pub(super) incidents: BTreeMap<String, IncidentModel>,
+    /// How often a writer other than taskhold has set or cleared a task's protection.
+    pub(super) changes_by_others: u64,
     /// How often each job was forwarded as interrupted.
     pub(super) forwarded: BTreeMap<(String, u32), u32>,
     /// The number of failures after which alerts may be sent twice: a failed send or store, or a cut-off. Each may
@@ -44,36 +54,13 @@ pub(super) struct TaskModel {
     pub(super) id: String,
     pub(super) service: Option<String>,
     pub(super) jobs: Vec<JobModel>,
-    /// Another actor has changed its protection while it had jobs. taskhold's calls then guarantee nothing.
+    pub(super) protection: ProtectionModel,
+    /// Another writer has shortened or cleared its protection while taskhold protected it for jobs, and ECS has granted
+    /// taskhold nothing since that covers them.
     pub(super) is_meddled_with: bool,
-    /// Whether its present protection, or the lack of it, is taskhold's doing.
-    pub(super) is_set_by_taskhold: bool,
     /// The jobs that were promised protection when it stopped, with the promised ends.
     pub(super) interrupted: Vec<(usize, Millis)>,
     has_stopped: bool,
-}
-
-#[derive(Default)]
-pub(super) struct JobModel {
-    pub(super) id: String,
-    pub(super) attempt: u32,
-    pub(super) started_at: Option<Millis>,
-    pub(super) finish_sent: bool,
-    /// Its worker crashes and never reports an end.
-    pub(super) is_abandoned: bool,
-    /// The earliest and the latest end that any sent message declared.
-    declared: Option<(Millis, Millis)>,
-    /// The latest end that any sent message declared or implied.
-    pub(super) latest: Option<Millis>,
-    acknowledged_declared: Option<Millis>,
-    acknowledged_presumed: Option<Millis>,
-}
-
-/// The ends that a message declares.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Ends {
-    pub(super) declared: Option<Millis>,
-    pub(super) presumed: Option<Millis>,
 }
 
 /// The contents of a message in the job queue.
@@ -122,6 +109,8 @@ pub(super) struct ServiceModel {
     pub(super) count: CountModel,
     /// A person deleted it.
     pub(super) is_deleted: bool,
+    /// It has or had the tag `taskhold:managed`.
+    pub(super) was_managed: bool,
 }
 
 /// The model of a service's desired count.
@@ -156,9 +145,8 @@ pub(super) struct IncidentModel {
 }
 
 impl TaskModel {
-    /// Whether a job started on it and its finish was not sent, however long ago its declared time ended.
     pub(super) fn has_unfinished_job(&self) -> bool {
-        self.jobs.iter().any(|job| job.started_at.is_some() && !job.finish_sent)
+        self.jobs.iter().any(JobModel::is_unfinished)
     }
 
     /// It has stopped: its live jobs are interrupted.
@@ -170,52 +158,17 @@ impl TaskModel {
         }
     }
 
-    /// Until when its protection is promised, if it is.
+    /// Until when taskhold has promised its protection, if it has.
     pub(super) fn promised_until(&self) -> Option<Millis> {
-        self.jobs.iter().filter_map(JobModel::promised_until).max()
+        self.jobs.iter().filter(|job| !job.is_by_agent).filter_map(JobModel::promised_until).max()
     }
 
-    /// The latest time until which the sent jobs justify its protection.
+    /// The latest time until which the sent jobs, and other writers, justify its protection.
     pub(super) fn protected_at_most_until(&self) -> Option<Millis> {
-        let latest = self.jobs.iter().filter_map(|job| job.latest).max()?;
+        let latest = self.jobs.iter().filter_map(JobModel::needs_at_most).max()?;
+        let latest = self.protection.others_until.map_or(latest, |until| until.max(latest));
         let first = self.jobs.iter().filter_map(|job| job.started_at).min()?;
         Some(latest + (latest - first) / 20 + LONGER_THAN_ASKED_MS)
-    }
-}
-
-impl JobModel {
-    /// The task's job of this number. Every second one is another attempt at the one before.
-    pub(super) fn new(task: usize, number: usize, is_abandoned: bool) -> Self {
-        let attempt = if number.is_multiple_of(2) { 1 } else { 2 };
-        Self { id: format!("j-{task}-{}", number / 2), attempt, is_abandoned, ..Self::default() }
-    }
-
-    /// Whether its worker is running it.
-    pub(super) fn is_active(&self) -> bool {
-        self.started_at.is_some() && !self.finish_sent && !self.is_abandoned
-    }
-
-    /// Its latest end according to all messages sent; a declared end takes precedence over a presumed one.
-    pub(super) fn until(&self) -> Option<Millis> {
-        self.declared.map(|(_, most)| most).or(self.latest)
-    }
-
-    pub(super) fn sent(&mut self, ends: Ends, now: Millis) {
-        self.started_at = self.started_at.or(Some(now));
-        if let Some(end) = ends.declared {
-            self.declared = Some(self.declared.map_or((end, end), |(least, most)| (least.min(end), most.max(end))));
-        }
-        self.latest = self.latest.max(ends.declared).max(ends.presumed);
-    }
-
-    pub(super) fn acknowledged(&mut self, ends: Ends) {
-        self.acknowledged_declared = self.acknowledged_declared.max(ends.declared);
-        self.acknowledged_presumed = self.acknowledged_presumed.max(ends.presumed);
-    }
-
-    pub(super) fn promised_until(&self) -> Option<Millis> {
-        let presumed = || self.acknowledged_presumed.map(|end| self.declared.map_or(end, |(least, _)| end.min(least)));
-        self.acknowledged_declared.or_else(presumed).filter(|_| !self.finish_sent)
     }
 }
 
@@ -231,8 +184,8 @@ impl Model {
             id: id.to_owned(),
             service: service.map(str::to_owned),
             jobs: Vec::new(),
+            protection: ProtectionModel::default(),
             is_meddled_with: false,
-            is_set_by_taskhold: false,
             interrupted: Vec::new(),
             has_stopped: false,
         });

@@ -2,6 +2,7 @@
 
 use super::broken::Broken;
 use super::calm::{LOOKED_AT_MS, rechecks};
+use super::job::JobModel;
 use super::world::World;
 use crate::control_plane::{DeploymentRolloutState, SimulatedServiceStatus, TaskProtectionResponse, TaskStatus};
 use crate::doubles::clock::timestamp;
@@ -11,11 +12,12 @@ use std::collections::BTreeSet;
 use taskhold::service::alert::AlertKind;
 
 impl World {
-    /// The tasks with a live job that are not protected although ECS would protect them.
+    /// The tasks that taskhold must protect for a live job, and that are not protected although ECS would protect them.
     pub(super) fn neglected(&self) -> BTreeSet<usize> {
         let region = self.region.lock();
         let now = region.now();
-        let has_job = |task: &usize| self.model.tasks[*task].jobs.iter().any(|job| job.is_live_at(now + LOOKED_AT_MS));
+        let needs = |job: &JobModel| !job.is_by_agent && job.is_live_at(now + LOOKED_AT_MS);
+        let has_job = |task: &usize| self.model.tasks[*task].jobs.iter().any(needs);
         let bare = |task: &usize| {
             let real = region.ecs.task(&self.model.tasks[*task].id);
             real.is_some_and(|real| real.is_live() && !real.is_protected() && real.last_status == TaskStatus::Running)
@@ -58,7 +60,8 @@ impl World {
         let now = region.now();
         let mut refused = Vec::new();
         for (number, task) in self.model.tasks.iter().enumerate() {
-            let has_job = task.jobs.iter().any(|job| job.is_live_at(now + LOOKED_AT_MS));
+            let is_asked = |job: &JobModel| !job.is_by_agent || job.is_refused_to_agent();
+            let has_job = task.jobs.iter().any(|job| is_asked(job) && job.is_live_at(now + LOOKED_AT_MS));
             let real = region.ecs.task(&task.id).filter(|real| real.is_live() && !real.is_protected());
             if let (true, Some(_), Some(service)) = (has_job, real, &task.service) {
                 let answer = region.ecs.clone().set_own_protection(&task.id, Some(1));

@@ -11,6 +11,7 @@ use crate::control_plane::{
 use crate::region::{CLUSTER, JOB_QUEUE};
 use serde_json::json;
 use taskhold::service::remediation::MAX_DESIRED_COUNT_TAG;
+use taskhold::service::snapshot::managed::MANAGED_TAG;
 
 #[derive(Clone, Copy)]
 enum Deed {
@@ -142,18 +143,14 @@ impl World {
     /// The task, or a person, sets or clears its protection without taskhold.
     pub(super) fn protect_itself(&mut self, task: usize, minutes: Option<i64>) {
         let id = self.model.tasks[task].id.clone();
-        let answer = self.region.lock().ecs.set_own_protection(&id, minutes);
-        let is_done = answer.is_ok_and(|answer| answer.failures.is_empty());
-        if is_done {
-            let known = &mut self.model.tasks[task];
-            known.is_meddled_with |= !known.jobs.is_empty();
-            known.is_set_by_taskhold = false;
+        let changed = self.set_by_other(task, minutes);
+        if changed.is_ok() {
             self.counts.add("protections set by others");
         }
-        self.narrate(|_| match (minutes, is_done) {
-            (_, false) => format!("ECS refuses another actor's change of the protection of {id}"),
-            (Some(minutes), true) => format!("another actor protects {id} for {minutes} minutes"),
-            (None, true) => format!("another actor clears the protection of {id}"),
+        self.narrate(|_| match (minutes, changed) {
+            (_, Err(_)) => format!("ECS refuses another actor's change of the protection of {id}"),
+            (Some(minutes), Ok(_)) => format!("another actor protects {id} for {minutes} minutes"),
+            (None, Ok(_)) => format!("another actor clears the protection of {id}"),
         });
     }
 
@@ -165,9 +162,9 @@ impl World {
         self.narrate(|_| format!("{name} gets the tag {} with the value `{value}`", tag.name));
         // A service that is gone has no tags.
         let _ = self.region.lock().ecs.call("TagResource", &request);
-        if let Some(service) = self.model.services.get_mut(name)
-            && tag.name == MAX_DESIRED_COUNT_TAG
-        {
+        let Some(service) = self.model.services.get_mut(name) else { return };
+        service.was_managed |= tag.name == MANAGED_TAG;
+        if tag.name == MAX_DESIRED_COUNT_TAG {
             service.count.ceiling = service.count.ceiling.max(ceiling(Some(&value.to_owned())));
         }
     }

@@ -69,11 +69,17 @@ pub enum Sabotage {
     VersionsCountedAnew,
     /// The function's clock stands still from a store to the call that follows it.
     TimeOfStoresIgnored,
+    /// ECS reports the protection of another writer with the expiry of the function's own.
+    ForeignProtectionNotSeen,
+    /// The state store returns jobs whose declared time is over as finished.
+    DeclaredEndsRelease,
+    /// The state store drops what workers report about protection that their tasks set themselves.
+    AgentReportsDropped,
 }
 
 impl Sabotage {
     /// All defects, without `None`.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::ReleasesNotWrittenDown,
         Self::StoresWithoutComparing,
         Self::FailedMessageTakenForDone,
@@ -87,6 +93,9 @@ impl Sabotage {
         Self::RecordsForgottenEarly,
         Self::VersionsCountedAnew,
         Self::TimeOfStoresIgnored,
+        Self::ForeignProtectionNotSeen,
+        Self::DeclaredEndsRelease,
+        Self::AgentReportsDropped,
     ];
 
     /// Its name on the command line and in plans.
@@ -107,6 +116,9 @@ impl Sabotage {
             Self::RecordsForgottenEarly => "records-forgotten-early",
             Self::VersionsCountedAnew => "versions-counted-anew",
             Self::TimeOfStoresIgnored => "time-of-stores-ignored",
+            Self::ForeignProtectionNotSeen => "foreign-protection-not-seen",
+            Self::DeclaredEndsRelease => "declared-ends-release",
+            Self::AgentReportsDropped => "agent-reports-dropped",
         }
     }
 
@@ -138,6 +150,8 @@ pub(super) struct Rules {
     pub(super) step_ms_max: Millis,
     /// Percentage of jobs whose worker crashes without reporting an end.
     pub(super) abandoned_percent: u32,
+    /// Percentage of jobs for which the task protects itself.
+    pub(super) agent_percent: u32,
     /// Whether invocations are interleaved after the storm too.
     pub(super) is_calm_interleaved: bool,
     pub(super) finished_job_retention_hours: u32,
@@ -163,6 +177,7 @@ impl Rules {
             events_lost_percent: choices.one_of(&[0, 0, 20, 100]),
             step_ms_max: choices.one_of(&[3_000, 300, 20_000, 60_000]),
             abandoned_percent: choices.one_of(&[0, 0, 20]),
+            agent_percent: 0,
             is_calm_interleaved: choices.chance(30),
             finished_job_retention_hours: choices.one_of(&[336, 336, 1]),
             receives_max: choices.one_of(&[50, 50, 50, 4]),

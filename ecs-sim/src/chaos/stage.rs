@@ -33,13 +33,16 @@ impl World {
                 ceiling: ceiling(spec.tags.get(MAX_DESIRED_COUNT_TAG)),
                 is_overruled: false,
             };
+            let was_managed = spec.tags.contains_key(MANAGED_TAG);
             self.narrate(|_| {
                 let ServiceSpec { desired_count, strategy, controller, tags, .. } = &spec;
                 format!("service {name}: {desired_count} tasks, {controller:?} {strategy:?}, {tags:?}")
             });
             self.region.lock().ecs.create_service(spec).expect("its name is unique and its bounds are valid");
-            self.model.services.insert(name, ServiceModel { count, is_deleted: false });
+            self.model.services.insert(name, ServiceModel { count, is_deleted: false, was_managed });
         }
+        // Drawn last, so that recordings without it stay valid.
+        self.rules.agent_percent = self.choices.one_of(&[0, 0, 30, 100]);
         self.narrate(|world| format!("variants of AWS: {}", world.rules.variants));
         self.narrate(|world| format!("{:?}", world.rules));
         self.observe_ecs();

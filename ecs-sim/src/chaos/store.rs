@@ -9,13 +9,15 @@ use crate::control_plane::Millis;
 use crate::doubles::clock::timestamp;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
+use std::sync::Arc;
 use taskhold::ecs::arn::Task;
 use taskhold::ecs::service::{Page, ServiceArn};
 use taskhold::service::record::ServiceRecord;
 use taskhold::store::error::StoreError;
 use taskhold::store::{Record, Store, StorePages, Stored, Versioned};
 use taskhold::task::attention::{Attention, attention};
-use taskhold::task::protection::ProtectionRequest;
+use taskhold::task::own_protection::OwnProtection;
+use taskhold::task::protection::{LATE_EFFECT_MAX, ProtectionRequest};
 use taskhold::task::record::TaskRecord;
 
 /// A store whose caller has given up takes effect within this time, or never. An assumption, as long as the one about
@@ -27,6 +29,10 @@ pub(super) trait Shelved: Record<Key: 'static> + std::fmt::Debug + 'static {
     fn shelf(world: &mut World) -> &mut Shelf<Self>;
     /// Damages a record as the deliberate defect requires.
     fn damage(_entry: &mut Self, _sabotage: Sabotage) {}
+    /// Damages a record that is read as the deliberate defect requires.
+    fn misread(_record: &mut Self, _sabotage: Sabotage, _now: Timestamp) {}
+    /// A record has been stored.
+    fn was_stored(_world: &mut World, _key: &Self::Key, _record: &Self) {}
     /// Whether a sweep would have to act on a record that is not listed as open.
     fn is_overlooked(_record: &Self, _now: Timestamp) -> bool {
         false
@@ -46,6 +52,27 @@ impl Shelved for TaskRecord {
             let calls = &mut record.protection.in_flight;
             calls.drain(..calls.len().saturating_sub(1));
             calls.iter_mut().for_each(|call| call.overlaps = None);
+        }
+        if sabotage == Sabotage::AgentReportsDropped {
+            Arc::make_mut(&mut record.jobs).values_mut().for_each(|job| job.protection = None);
+        }
+    }
+
+    fn misread(record: &mut Self, sabotage: Sabotage, now: Timestamp) {
+        if sabotage == Sabotage::DeclaredEndsRelease {
+            for job in Arc::make_mut(&mut record.jobs).values_mut() {
+                job.finished_at = job.finished_at.or_else(|| job.until().filter(|until| *until <= now));
+            }
+        }
+    }
+
+    fn was_stored(world: &mut World, key: &Task, record: &Self) {
+        let Some(number) = world.model.number_of(key.id.as_str()) else { return };
+        for call in &record.protection.in_flight {
+            if let ProtectionRequest::ProtectUntil(until) = call.request {
+                let own = OwnProtection::requested(call.started_at, until, LATE_EFFECT_MAX);
+                world.model.tasks[number].protection.requested(own);
+            }
         }
     }
 
@@ -86,7 +113,10 @@ impl World {
 
     fn read<R: Shelved>(&mut self, key: &R::Key) -> Versioned<R> {
         self.forget_expired::<R>(key);
-        R::shelf(self).load(key)
+        let (sabotage, now) = (self.rules.sabotage, timestamp(self.now()));
+        let mut versioned = R::shelf(self).load(key);
+        R::misread(&mut versioned.record, sabotage, now);
+        versioned
     }
 
     fn compare_and_set<R: Shelved>(&mut self, store: Write<R>) -> Stored {
@@ -100,6 +130,7 @@ impl World {
             self.narrate(|_| format!("  #{owner} stores {name}: conflict"));
             return Stored::Conflict;
         }
+        R::was_stored(self, &key, &versioned.record);
         R::damage(&mut versioned.record, sabotage);
         let shelf = R::shelf(self);
         shelf.stores += 1;

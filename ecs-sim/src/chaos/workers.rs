@@ -1,6 +1,7 @@
 //! What workers do: start jobs, send heartbeats, finish jobs, or crash silently.
 
-use super::model::{Content, Ends, JOBS_AT_ONCE_MAX, JOBS_MAX, JobModel, MessageModel};
+use super::job::{Ends, JobModel, WorkerReport};
+use super::model::{Content, JOBS_AT_ONCE_MAX, JOBS_MAX, MessageModel};
 use super::rules::Focus;
 use super::world::World;
 use crate::control_plane::{Millis, TaskStatus};
@@ -82,7 +83,10 @@ impl World {
             self.protect_itself(task, Some(10));
         }
         let is_abandoned = self.choices.chance(self.rules.abandoned_percent);
-        self.model.tasks[task].jobs.push(JobModel::new(task, job, is_abandoned));
+        let is_by_agent = self.rules.agent_percent > 0 && self.choices.chance(self.rules.agent_percent);
+        let mut known = JobModel::new(task, job);
+        (known.is_abandoned, known.is_by_agent) = (is_abandoned, is_by_agent);
+        self.model.tasks[task].jobs.push(known);
         self.report_job(task, job, JobMessageType::Started);
     }
 
@@ -114,11 +118,16 @@ impl World {
         let known = &mut self.model.tasks[task].jobs[job];
         known.sent(ends, now);
         known.finish_sent |= message_type == JobMessageType::Finished;
+        if known.is_by_agent && (message_type == JobMessageType::Started || minutes.is_some()) {
+            self.agent_protects(task, job);
+        }
         let content = match message_type {
             JobMessageType::Finished => Content::Forecast { task },
             JobMessageType::Started | JobMessageType::Heartbeat => Content::Job { task, job, ends },
         };
-        let (id, attempt) = (known.id.clone(), known.attempt);
+        let known = &self.model.tasks[task].jobs[job];
+        let (id, attempt, agent) =
+            (known.id.clone(), known.attempt, known.agent_reports.last().map(WorkerReport::json));
         let arn = self.region.lock().ecs.cluster_arn(CLUSTER).replace(":cluster/", ":task/");
         let mut body = json!({
             "version": 1, "type": message_type.as_str(), "jobId": id, "attempt": attempt,
@@ -126,6 +135,9 @@ impl World {
         });
         if let Some(minutes) = minutes {
             body["maxDurationMinutes"] = json!(minutes);
+        }
+        if let Some(agent) = agent.filter(|_| message_type != JobMessageType::Finished) {
+            body["protection"] = agent;
         }
         self.counts.add("job messages");
         self.narrate(|world| {
@@ -136,6 +148,9 @@ impl World {
             format!("t{task}: {} of {id} (attempt {attempt}){until}", message_type.as_str())
         });
         self.send_message(body.to_string(), (content, late));
+        if message_type == JobMessageType::Finished {
+            self.agent_clears(task);
+        }
     }
 
     /// Sends a message to the job queue, visible after a delay in seconds.

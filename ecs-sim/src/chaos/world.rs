@@ -72,6 +72,8 @@ pub(super) struct World {
     pub(super) sweep_at: Millis,
     /// When each invocation last read each service.
     pub(super) last_reads: BTreeMap<(InvocationNo, String), Millis>,
+    /// For each invocation and each task whose protection it has read, how many changes by other writers it may have seen.
+    pub(super) protection_reads: BTreeMap<(InvocationNo, usize), u64>,
     /// The answers of ECS to calls that take effect on each task by itself, as far as they are known.
     pub(super) answers: Vec<Result<ProtectionAnswer, EcsError>>,
     /// For a deliberate defect: the time at which an invocation's clock stands still.
@@ -103,6 +105,7 @@ impl World {
             events: OnTheirWay::default(),
             sweep_at: started_at + SWEEP_EVERY_MS,
             last_reads: BTreeMap::new(),
+            protection_reads: BTreeMap::new(),
             answers: Vec::new(),
             stopped_clocks: BTreeMap::new(),
             model: Model::default(),
