@@ -99,7 +99,7 @@ fn scenarios() -> Vec<Scenario> {
     names.sort();
     let read = |name: &String| {
         let text = fs::read_to_string(path("tests/scenarios").join(name)).unwrap();
-        let mut scenario = Scenario::parse(name, &format!("{text}\nadvance 2h\nmute alerts")).unwrap();
+        let mut scenario = Scenario::parse(name, &format!("{text}\nadvance 2h\nmute alerts\nmute stops")).unwrap();
         scenario.lines.retain(|line| !matches!(line.statement, Statement::Expect(_)));
         scenario
     };

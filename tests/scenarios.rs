@@ -84,6 +84,10 @@ fn a_scenario_whose_expectation_does_not_hold_fails_with_its_line() {
         ("ecs denies 1\njob j starts on a", "2: the function logged an error"),
         ("expect warning nonsense", "1: no log line of level WARN contains this text"),
         ("job j starts on z", "1: there is no task `z` yet"),
+        (
+            "job i starts on a\njob j starts on b\nrelease b\nmute alerts\nevents are lost\nscale web to 1\nadvance 1m",
+            "7: ECS stopped b in the middle of a job whose protection was cleared before it expired",
+        ),
     ] {
         let scenario = Scenario::parse("made up", text).unwrap();
         let failure = in_process(&scenario, Variants::default()).unwrap_err();

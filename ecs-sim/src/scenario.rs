@@ -61,10 +61,12 @@
 //! | `expect alert KIND EVENT SERVICE`, `expect no alert` | the next alert that was sent; an alert that no line expects fails the scenario |
 //! | `expect mail TEXT` | the email of the last expected alert contains this text, regardless of line breaks |
 //! | `expect answer /a/b TEXT` | the last answer to an operator has this value there; times by the time of day |
-//! | `mute alerts` | alerts need not be expected |
+//! | `mute alerts`, `mute stops` | alerts need not be expected; nor stops in the middle of a job |
 //! | `expect warning TEXT`, `expect error TEXT` | the function has logged this since the last such line |
 //!
-//! A log line at level ERROR that no `expect error` names fails the scenario.
+//! A log line at level ERROR that no `expect error` names fails the scenario. So does a deployment or a scale-in that stops
+//! a task in the middle of a job whose protection was cleared or shortened before it expired, by any writer, unless `expect
+//! a stopped` says that it stops.
 //!
 //! The events of ECS arrive once, in order and at once. [`alerts_of`] runs a scenario with its events in [`Disorder`],
 //! and returns only the alerts.

@@ -2,7 +2,7 @@
 
 use super::statement::EventsOfEcs;
 use super::world::{ScenarioWorld, TrueJob};
-use crate::control_plane::StopCode;
+use crate::control_plane::{Millis, StopCode};
 use serde_json::Value;
 
 impl ScenarioWorld {
@@ -22,6 +22,8 @@ impl ScenarioWorld {
             }
         }
         let now = region.now();
+        let changed = region.ecs.tasks().filter(|task| self.protected.get(&task.id).copied() != task.protected_until);
+        let changed: Vec<_> = changed.map(|task| (task.id.clone(), task.protected_until)).collect();
         let events = region.ecs.take_events();
         let mut messages = Vec::new();
         for service in region.ecs.services() {
@@ -33,6 +35,9 @@ impl ScenarioWorld {
             }
         }
         drop(region);
+        for (task, until) in changed {
+            self.observe_protection(task, until);
+        }
         self.summary.deployments_completed +=
             messages.iter().filter(|text| text.ends_with("deployment completed.")).count();
         let messages: Vec<String> = messages.iter().map(|text| shortened(&self.named(text))).collect();
@@ -49,6 +54,21 @@ impl ScenarioWorld {
         }
     }
 
+    /// The protection of a task has changed. Its unfinished jobs lose it, unless it has expired.
+    fn observe_protection(&mut self, task: String, until: Option<Millis>) {
+        let now = self.now();
+        let before = self.protected.get(&task).copied();
+        let is_lower = until < before;
+        if !is_lower || before > Some(now) {
+            let jobs = self.jobs.values_mut().filter(|job| job.task == task && !job.finished);
+            jobs.for_each(|job| job.is_uncovered = is_lower);
+        }
+        match until {
+            Some(until) => self.protected.insert(task, until),
+            None => self.protected.remove(&task),
+        };
+    }
+
     /// Reports a task that has begun to stop or has stopped, which may end a job.
     fn report_stop(&mut self, event: &Value) {
         let detail = &event["detail"];
@@ -57,13 +77,17 @@ impl ScenarioWorld {
         let id = arn.rsplit('/').next().unwrap_or(arn).to_owned();
         let now = self.now();
         let live = |job: &&TrueJob| job.task == id && !job.finished && job.until > now;
-        let live = self.jobs.values().filter(live).count();
+        let live: Vec<&TrueJob> = self.jobs.values().filter(live).collect();
+        let (live, is_uncovered) = (live.len(), live.iter().any(|job| job.is_uncovered));
         let region = self.region.lock();
         let stop_code = region.ecs.task(&id).and_then(|task| task.stop_code);
         drop(region);
         if stop_code == Some(StopCode::ServiceSchedulerInitiated) {
             self.summary.scaled_in += 1;
             self.summary.interrupted += usize::from(live > 0);
+            if is_uncovered {
+                self.cut_off.insert(self.named(&id));
+            }
         }
         let reason = shortened(&self.named(detail["stoppedReason"].as_str().unwrap_or_default()));
         let jobs = if live > 0 { format!(" in the middle of {live} jobs") } else { String::new() };

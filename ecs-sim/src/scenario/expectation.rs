@@ -22,6 +22,7 @@ pub(super) fn check(world: &mut ScenarioWorld, expected: &Expectation) -> Result
             status(world, task, (runs, "running"))
         }
         Expectation::Stopped(task) => {
+            world.cut_off.remove(task);
             status(world, task, (|task: &SimulatedTask| task.last_status == TaskStatus::Stopped, "stopped"))
         }
         Expectation::Steady(service) if !steady(world, service)? => Err(format!("{service} is not steady")),

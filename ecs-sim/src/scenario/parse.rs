@@ -71,6 +71,7 @@ pub(super) fn statement(line: &str) -> Parsed<Statement> {
             words.literal("every")?;
             Statement::SweepEvery(duration(words.next("a duration")?)?)
         }
+        "mute" if words.has("stops") => Statement::MuteStops,
         "mute" => words.literal("alerts").map(|()| Statement::MuteAlerts)?,
         "lose" => {
             let number = words.number("a number of alerts")?;

@@ -37,6 +37,7 @@ impl Made {
         self.tasks = self.rng.usize(1..=6);
         let (tasks, min, max) = (self.tasks, self.rng.u32(0..=100), self.rng.u32(100..=200));
         self.write("mute alerts");
+        self.write("mute stops");
         self.write(&format!("service web desired {tasks} min {min} max {max}"));
     }
 

@@ -62,8 +62,11 @@ impl<'a, F: FunctionUnderTest, A: Observer> ScenarioRun<'a, F, A> {
     }
 
     pub(super) async fn line(&mut self, line: &Line) -> Result<(), String> {
-        use Statement::{Advance, Again, Expect, Job, MuteAlerts, Needs, Say, Send, Service, Set, Standalone};
-        if !matches!(line.statement, Say(_) | Needs(_) | Set { .. } | MuteAlerts | Service(_) | Standalone) {
+        use Statement::{
+            Advance, Again, Expect, Job, MuteAlerts, MuteStops, Needs, Say, Send, Service, Set, Standalone,
+        };
+        if !matches!(line.statement, Say(_) | Needs(_) | Set { .. } | MuteAlerts | MuteStops | Service(_) | Standalone)
+        {
             self.world.have_a_service()?;
         }
         let text = || line.text.clone();
@@ -140,6 +143,7 @@ impl<'a, F: FunctionUnderTest, A: Observer> ScenarioRun<'a, F, A> {
             Statement::SweepEvery(every) => self.world.sweep = Some((self.world.now() + every, *every)),
             Statement::Recover => self.world.ecs_recovers(),
             Statement::MuteAlerts => self.world.alerts_are_muted = true,
+            Statement::MuteStops => self.world.stops_are_muted = true,
             Statement::LoseAlerts(number) => self.world.region.lock().publications_lost = *number,
             Statement::Ask(payload) => self.ask(payload).await?,
             Statement::Latency(latency) => self.world.region.lock().latency_ms = *latency,

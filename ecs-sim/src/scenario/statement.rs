@@ -40,6 +40,8 @@ pub enum Statement {
     LoseAlerts(u32),
     /// Alerts need not be expected.
     MuteAlerts,
+    /// It need not be expected that ECS stops a task in the middle of a job.
+    MuteStops,
     /// An operator invokes the function with this payload.
     Ask(String),
     /// Job messages wait.

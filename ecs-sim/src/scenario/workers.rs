@@ -64,7 +64,7 @@ impl ScenarioWorld {
 
     fn know_job(&mut self, line: &JobLine, task: &str) {
         let until = self.now() + Millis::from(line.minutes.unwrap_or(120)) * 60_000;
-        let new = || TrueJob { task: task.to_owned(), until, finished: false };
+        let new = || TrueJob { task: task.to_owned(), until, finished: false, is_uncovered: false };
         let job = self.jobs.entry((line.job.clone(), line.attempt)).or_insert_with(new);
         match line.verb {
             Verb::Finishes => job.finished = true,

@@ -10,7 +10,7 @@ use crate::event_source::{Batch, EventSource, FunctionAnswer};
 use crate::queue::Message;
 use crate::region::{CLUSTER, DEAD_LETTER_QUEUE, Fault, SharedRegion};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How texts name tasks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub(super) struct TrueJob {
     /// Its latest end, as declared.
     pub(super) until: Millis,
     pub(super) finished: bool,
+    /// Whether the protection of its task was cleared or shortened before it expired, and not set again.
+    pub(super) is_uncovered: bool,
 }
 
 pub(super) struct ScenarioWorld {
@@ -42,6 +44,11 @@ pub(super) struct ScenarioWorld {
     pub(super) named: BTreeMap<String, usize>,
     pub(super) task_names: TaskNames,
     pub(super) jobs: BTreeMap<(String, u32), TrueJob>,
+    /// Until when ECS protects each task, by id.
+    pub(super) protected: BTreeMap<String, Millis>,
+    /// Tasks that the scheduler stopped in the middle of a job whose protection had not expired, and of which no line has
+    /// expected that they stop: by letters.
+    pub(super) cut_off: BTreeSet<String>,
     pub(super) last_message: Option<String>,
     /// Sent alerts that no line has expected yet.
     pub(super) alerts: Vec<SentAlert>,
@@ -53,6 +60,8 @@ pub(super) struct ScenarioWorld {
     pub(super) last_mail: Option<String>,
     /// Whether alerts need not be expected.
     pub(super) alerts_are_muted: bool,
+    /// Whether it need not be expected that a task stops in the middle of a job.
+    pub(super) stops_are_muted: bool,
     /// When the next sweep is due, and the sweep interval.
     pub(super) sweep: Option<(Millis, Millis)>,
     /// The function's last answer to an operator.
@@ -81,12 +90,15 @@ impl ScenarioWorld {
             named: BTreeMap::new(),
             task_names: TaskNames::default(),
             jobs: BTreeMap::new(),
+            protected: BTreeMap::new(),
+            cut_off: BTreeSet::new(),
             last_message: None,
             alerts: Vec::new(),
             mails: Vec::new(),
             documents: Vec::new(),
             last_mail: None,
             alerts_are_muted: false,
+            stops_are_muted: false,
             sweep: None,
             last_answer: Value::Null,
             delivery: EventDelivery::default(),
@@ -281,6 +293,12 @@ impl ScenarioWorld {
     pub(super) fn nothing_unexpected(&self) -> Result<(), String> {
         if let Some(alert) = self.alerts.first().filter(|_| !self.alerts_are_muted) {
             return Err(format!("no line expects this alert: `{alert}`"));
+        }
+        if let Some(task) = self.cut_off.first().filter(|_| !self.stops_are_muted) {
+            return Err(format!(
+                "ECS stopped {task} in the middle of a job whose protection was cleared before it expired, and no line \
+                 expects that {task} is stopped"
+            ));
         }
         match self.logs.iter().find(|line| line.level == "ERROR") {
             None => Ok(()),
