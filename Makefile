@@ -40,7 +40,7 @@ announce = test -x $(1) || echo 'Building $(2), which takes minutes the first ti
 quietly = $(if $(wildcard $(1)),--quiet)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-e2e test-load test-clients test-sam test-deploy test-terraform check fmt clippy doc build worker test-worker conformance-worker snippets-worker figures-worker queues-worker deploy invoke validate scenario twice sim soak serve bench bench-plan bench-growth bench-calls budgets fuzz prove mutants deny nightly nightly-scenarios nightly-emulators nightly-load nightly-model nightly-runs nightly-soak nightly-fuzz nightly-mutants-reconcilers nightly-mutants-state nightly-bench nightly-worker
+.PHONY: help run test test-e2e test-load test-clients test-sam test-deploy test-terraform check fmt clippy doc build worker test-worker conformance-worker snippets-worker figures-worker queues-worker deploy invoke validate scenario twice sim soak quarter serve bench bench-plan bench-growth bench-calls budgets fuzz prove mutants deny nightly nightly-scenarios nightly-emulators nightly-load nightly-model nightly-runs nightly-soak nightly-fuzz nightly-mutants-reconcilers nightly-mutants-state nightly-bench nightly-worker
 
 # Each target names its group: `name: ## use: what it does`.
 help: ## use: list the targets
@@ -180,6 +180,9 @@ sim: ## prove: run the whole function with random faults and check its promises:
 soak: ## prove: simulate 30 days of 500 services and 5,000 tasks with faults; nothing may stay open or grow (minutes): make soak SEED=1
 	SOAK_SEED=$(SEED) $(CARGO) test --quiet --profile soak --no-default-features --test all -- --ignored --nocapture soak::
 
+quarter: ## prove: simulate a quarter of fifty busy services, and count the notifications a week, those that are over when read, and those that are missing (minutes)
+	$(CARGO) test --quiet --profile soak --no-default-features --test all -- --ignored --nocapture quarter::
+
 serve: ## use: run the real function behind a simulated queue, ECS and schedule on loopback, for the AWS CLI, SDKs and workers: make serve PORT=4566
 	@$(call announce,$(TARGET)/debug/bootstrap,the function and a simulated ECS)
 	@$(SHOWN) $(call quietly,$(TARGET)/debug/bootstrap)
@@ -231,9 +234,10 @@ nightly-runs: ## prove: run 150,000 random simulations, 50,000 of them of the pr
 	$(MAKE) --no-print-directory sim RUNS=150000 THREADS=2
 	PROPTEST_CASES=20000 $(CARGO) test --profile soak --no-default-features --test all properties::
 
-nightly-soak: ## prove: simulate 30 days of 500 services with faults, and a month without any
+nightly-soak: ## prove: simulate 30 days of 500 services with faults, a month without any, and a quarter of notifications
 	$(MAKE) --no-print-directory soak
 	TASKHOLD_TESTS=all $(CARGO) test --profile soak --no-default-features --test all -- --include-ignored --nocapture routine::
+	$(MAKE) --no-print-directory quarter
 
 nightly-fuzz: ## prove: fuzz each parser for ten minutes
 	$(MAKE) --no-print-directory fuzz SECONDS=600

@@ -14,6 +14,7 @@ pub mod json;
 pub mod message;
 pub mod notification;
 pub mod published;
+pub mod sender;
 pub mod sink;
 pub(crate) mod task_view;
 pub(crate) mod wording;

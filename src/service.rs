@@ -9,6 +9,7 @@
 //! (`notify/`), and the recognition of events and commands (`lambda/`, `api/`).
 
 pub mod alert;
+mod alerting;
 pub mod blocking_task;
 pub mod diagnosis;
 pub mod durations;
@@ -26,6 +27,8 @@ pub mod record;
 pub mod refused;
 pub mod refused_task;
 pub mod remediation;
+pub mod resolution;
+mod resolved;
 pub mod rollout;
 pub mod rollout_status;
 pub mod schedule;

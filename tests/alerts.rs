@@ -5,6 +5,7 @@ mod interrupted;
 mod refused;
 
 use crate::files::path;
+use ecs_sim::doubles::alerts::sender;
 use jiff::Timestamp;
 use serde_json::Value;
 use std::fs;
@@ -16,7 +17,7 @@ use taskhold::notify::email;
 use taskhold::notify::json as machine;
 use taskhold::notify::message::AlertMessage;
 use taskhold::notify::published;
-use taskhold::service::alert::{Alert, AlertKind, Transition};
+use taskhold::service::alert::{Alert, AlertKind, OwnAction, Transition};
 use taskhold::service::blocking_task::{BlockingTask, ProtectedFor};
 use taskhold::service::diagnosis::Diagnosis;
 use taskhold::service::forecast::{DEADLINE_TAG, Deadline, DeadlineSource, Forecast, ForecastBasis};
@@ -145,6 +146,8 @@ fn alert(kind: AlertKind, event: Transition) -> Alert {
         at: at(30),
         diagnosis: diagnosis(),
         remediations: Vec::new(),
+        own_action: OwnAction::None,
+        resolution: None,
     }
 }
 
@@ -228,11 +231,11 @@ fn subject_of(alert: &Alert) -> String {
 }
 
 fn email_of(alert: &Alert) -> String {
-    email::body(&alert.into())
+    email::body(&alert.into(), &sender())
 }
 
 fn chat_of(alert: &Alert) -> String {
-    chat::message(&alert.into())
+    chat::message(&alert.into(), &sender())
 }
 
 fn json_of_alert(alert: &Alert) -> String {
@@ -276,13 +279,19 @@ fn the_remediations_are_reported_to_people_and_machines_and_text_of_aws_is_data(
 #[test]
 fn a_blocked_deployment_reads_so() {
     let alert = usual();
-    assert_eq!(subject_of(&alert), "BLOCKED transcode (video): 3 protected tasks block its deployment");
+    assert_eq!(subject_of(&alert), "BLOCKED transcode (video): 3 tasks block its deployment, expected to end in 1 h");
     let body = email_of(&alert);
     assert_eq!(
-        body.lines().take(2).collect::<Vec<_>>(),
+        body.lines().take(8).collect::<Vec<_>>(),
         [
-            "BLOCKED transcode in cluster video: 3 protected tasks block its deployment.",
-            "Since 2026-01-05 10:10 UTC (20 minutes ago). Deadline: 2026-01-05 13:00 UTC (in 2 h 30 min).",
+            "BLOCKED transcode in cluster video: 3 tasks block its deployment, expected to end in 1 h.",
+            "Lasts until: 2026-01-05 11:30 UTC (in 1 h) if the jobs end as expected, 2026-01-05 12:30 UTC (in 2",
+            "   h) at the latest.",
+            "If you wait: nothing fails: the deadline is 2026-01-05 13:00 UTC (in 2 h 30 min), with 1 h 30 min to",
+            "   spare.",
+            "Do first: release the task whose jobs have all ended (command below). No job needs the protection.",
+            "",
+            "Since 2026-01-05 10:10 UTC (20 min ago).",
         ]
     );
     says(
@@ -291,13 +300,10 @@ fn a_blocked_deployment_reads_so() {
             " 1. task 00000000000000000000000000000001 of ecs-svc/1111111111111111111",
             "    protected until 2026-01-05 12:30 UTC (in 2 h), for 2 jobs:",
             "    - \"episode-0417\" attempt 2, labels \"lang: de, title: Episode \\\"417\\\"\",",
-            "       until 2026-01-05 12:30 UTC (in 2 h), expected 2026-01-05 11:30 UTC (in 60 minutes)",
-            "    - \"trailer \\\"b\\\"\", until 2026-01-05 11:00 UTC (in 30 minutes)",
-            "    protected until 2026-01-05 11:30 UTC (in 60 minutes), foreign: not protected by taskhold",
-            "    protected until 2026-01-05 11:00 UTC (in 30 minutes), idle: its jobs have ended",
-            "Expected end: 2026-01-05 11:30 UTC (in 60 minutes), if the jobs end when their workers expect.",
-            "Latest end: 2026-01-05 12:30 UTC (in 2 h), if every protection lasts until it expires.",
-            "The expected end is 90 minutes before the deadline, the latest end 30 minutes before it.",
+            "       until 2026-01-05 12:30 UTC (in 2 h), expected 2026-01-05 11:30 UTC (in 1 h)",
+            "    - \"trailer \\\"b\\\"\", until 2026-01-05 11:00 UTC (in 30 min)",
+            "    protected until 2026-01-05 11:30 UTC (in 1 h), foreign: not protected by taskhold",
+            "    protected until 2026-01-05 11:00 UTC (in 30 min), idle: its jobs have ended",
             "The deadline is CloudFormation's: after three hours, it fails the update and rolls back.",
             "Tasks: 3 desired, min 3, max 6; 6 live, 3 of them protected.",
             "Room for 3 new tasks beside the blocking tasks. Deployments: 2 of 5.",
@@ -307,50 +313,128 @@ fn a_blocked_deployment_reads_so() {
             &format!("   {}", raise("transcode", "video")),
         ],
     );
-    assert_eq!(body.lines().last(), Some("Incident: video/transcode/deployment-blocked"));
+    let status = "aws lambda invoke --region eu-west-1 --function-name taskhold --cli-binary-format raw-in-base64-out \
+                  --payload '{\"status\":{\"cluster\":\"video\",\"service\":\"transcode\"}}' /dev/stdout";
+    let last: Vec<&str> = body.lines().rev().take(5).collect();
+    assert_eq!(
+        last,
+        [
+            "Sent by:  taskhold, Lambda function taskhold in eu-west-1 (111122223333)",
+            "Incident: video/transcode/deployment-blocked",
+            "Service:  arn:aws:ecs:eu-west-1:111122223333:service/video/transcode",
+            "Runbook:  docs/on-call.md#deployment-blocked",
+            &format!("Status:   {status}"),
+        ]
+    );
+}
+
+fn forecast(by_expiry: i64, by_jobs: i64, basis: ForecastBasis, by_risk: Option<i64>) -> Forecast {
+    Forecast { by_expiry: at(by_expiry), by_jobs: at(by_jobs), basis, by_risk: by_risk.map(at), jobs_started: 0 }
+}
+
+#[test]
+fn the_first_lines_say_what_the_forecast_is_based_on() {
+    use ForecastBasis::{Declared, Learned, Maximum};
+    let said = |forecast: Forecast| {
+        let mut alert = alert(AlertKind::DeploymentBlocked, Transition::Opened);
+        alert.diagnosis.suggested_actions.clear();
+        alert.diagnosis.forecast = Some(forecast);
+        let body = email_of(&alert).replace("\n   ", " ");
+        let first: Vec<&str> = body.lines().skip(1).take(3).collect();
+        format!("{}\n{}", subject_of(&alert), first.join("\n"))
+    };
+    let says = |forecast: Forecast, parts: [&str; 4]| {
+        let said = said(forecast);
+        for part in parts {
+            assert!(said.contains(part), "`{part}` is not in\n{said}");
+        }
+    };
+    says(
+        forecast(300, 203, Learned, Some(230)),
+        [
+            "tasks may need 2 h 53 min",
+            "by the median of earlier jobs, unlikely after",
+            "is probably missed by 23 min",
+            "decide",
+        ],
+    );
+    says(
+        forecast(300, 90, Learned, Some(230)),
+        [
+            "tasks may need 3 h 20 min",
+            "by the median of earlier jobs",
+            "may be missed, by 50 min",
+            "nothing yet. Check again",
+        ],
+    );
+    says(
+        forecast(300, 203, Maximum, None),
+        [
+            "tasks may need 4 h 30 min",
+            "only the maximum is known",
+            "may be missed, by 2 h",
+            "find out when the jobs end",
+        ],
+    );
+    says(
+        forecast(120, 90, Maximum, None),
+        [
+            "block its deployment for at most 1 h 30 min",
+            "only the maximum is known",
+            "nothing fails:",
+            "It ends by itself",
+        ],
+    );
+    says(
+        Forecast { jobs_started: 4, ..forecast(120, 90, Learned, Some(100)) },
+        ["no end is known", "take new jobs: 4 since the deployment began", "the deadline is", "GET /v1/admission"],
+    );
+    says(
+        Forecast { jobs_started: 1, ..forecast(300, 203, Declared, Some(203)) },
+        ["tasks need 2 h 53 min", "take new jobs: 1 since", "is missed by 23 min", "decide"],
+    );
 }
 
 #[test]
 fn a_deployment_at_risk_says_by_how_much() {
     let mut alert = alert(AlertKind::DeploymentAtRisk, Transition::Opened);
     alert.since = at(0);
-    alert.diagnosis.forecast = Some(Forecast {
-        by_expiry: at(300),
-        by_jobs: at(203),
-        basis: ForecastBasis::Declared,
-        by_risk: Some(at(203)),
-        jobs_started: 0,
-    });
-    assert_eq!(subject_of(&alert), "AT RISK transcode (video): its deployment will miss its deadline by 23 minutes");
+    alert.diagnosis.forecast = Some(forecast(300, 203, ForecastBasis::Declared, Some(203)));
+    assert_eq!(
+        subject_of(&alert),
+        "AT RISK transcode (video): CloudFormation rolls back in 2 h 30 min, tasks need 2 h 53 min"
+    );
     says(
         &email_of(&alert),
         &[
-            "AT RISK transcode in cluster video: its deployment will miss its deadline by 23 minutes.",
-            "Started 2026-01-05 10:00 UTC (30 minutes ago). Deadline: 2026-01-05 13:00 UTC (in 2 h 30 min).",
-            "The expected end is 23 minutes after the deadline: it will be missed.",
+            "AT RISK transcode in cluster video: CloudFormation rolls back in 2 h 30 min, tasks need 2 h 53 min.",
+            "If you wait: the deadline, 2026-01-05 13:00 UTC (in 2 h 30 min), is missed by 23 min. CloudFormation",
+            "   then fails the update and rolls it back.",
+            "Started 2026-01-05 10:00 UTC (30 min ago).",
         ],
     );
     alert.at = at(190);
-    assert_eq!(subject_of(&alert), "AT RISK transcode (video): its deployment has missed its deadline");
+    assert_eq!(subject_of(&alert), "AT RISK transcode (video): deadline passed 10 min ago, deployment still blocked");
     says(
         &email_of(&alert),
-        &["Started 2026-01-05 10:00 UTC (3 h 10 min ago). Deadline: 2026-01-05 13:00 UTC (10 minutes ago)."],
+        &[
+            "If you wait: the deadline, 2026-01-05 13:00 UTC (10 min ago), has passed. CloudFormation fails the",
+            "   update and rolls it back.",
+        ],
     );
 }
 
 #[test]
 fn a_deadline_that_only_the_end_of_the_jobs_can_keep_is_reported_both_ways() {
     let mut alert = alert(AlertKind::DeploymentBlocked, Transition::Repeated);
-    alert.diagnosis.forecast = Some(Forecast {
-        by_expiry: at(200),
-        by_jobs: at(90),
-        basis: ForecastBasis::Declared,
-        by_risk: Some(at(90)),
-        jobs_started: 0,
-    });
+    alert.diagnosis.forecast = Some(forecast(200, 90, ForecastBasis::Declared, Some(90)));
     says(
         &email_of(&alert),
-        &["The expected end is 90 minutes before the deadline, but the latest end is 20 minutes after it."],
+        &[
+            "If you wait: nothing fails if the jobs end as expected: the deadline is 2026-01-05 13:00 UTC (in 2 h",
+            "   30 min), with 1 h 30 min to spare. At the latest end it is missed by 20 min. CloudFormation then",
+            "   fails the update and rolls it back.",
+        ],
     );
 }
 
@@ -363,7 +447,8 @@ fn a_pileup_says_what_not_to_do() {
         &email_of(&alert),
         &[
             "LIMIT transcode in cluster video: still 4 of 5 deployments in progress.",
-            "ECS refuses a sixth deployment: start none until one of these has ended.",
+            "If you wait: ECS refuses a sixth deployment of the service.",
+            "Do first: start no further deployment of the service.",
         ],
     );
 }
@@ -391,8 +476,8 @@ fn orphans_are_reported_even_without_a_rollout() {
     says(
         &email_of(&alert),
         &[
-            "ORPHANED transcode in cluster video: tasks protected though their jobs have ended.",
-            "Since 2026-01-05 10:10 UTC (20 minutes ago).",
+            "ORPHANED transcode in cluster video: tasks are protected though their jobs have ended.",
+            "Since 2026-01-05 10:10 UTC (20 min ago).",
             "They block nothing now. The status command lists them (protectedTasks).",
         ],
     );
@@ -404,10 +489,14 @@ fn a_resolution_is_short_and_has_the_duration() {
     assert_eq!(
         body,
         "RESOLVED transcode in cluster video: protected tasks no longer block it.\n\
-         It lasted 20 minutes: from 2026-01-05 10:10 UTC to 2026-01-05 10:30 UTC.\n\
+         It lasted 20 min: from 2026-01-05 10:10 UTC to 2026-01-05 10:30 UTC.\n\
          \n\
+         Status:   aws lambda invoke --region eu-west-1 --function-name taskhold --cli-binary-format raw-in-base64-out \
+         --payload '{\"status\":{\"cluster\":\"video\",\"service\":\"transcode\"}}' /dev/stdout\n\
+         Runbook:  docs/on-call.md#deployment-blocked\n\
          Service:  arn:aws:ecs:eu-west-1:111122223333:service/video/transcode\n\
-         Incident: video/transcode/deployment-blocked\n"
+         Incident: video/transcode/deployment-blocked\n\
+         Sent by:  taskhold, Lambda function taskhold in eu-west-1 (111122223333)\n"
     );
 }
 
@@ -524,7 +613,9 @@ fn a_mail_shows_the_first_of_long_lists_and_counts_the_rest() {
 fn no_line_of_a_mail_is_too_long_but_commands_and_identifiers() {
     let check = |alert: &Alert| {
         for line in email_of(alert).lines() {
-            let whole = ["   aws ecs ", "Service:  arn:", "Incident: "].iter().any(|begin| line.starts_with(begin));
+            let whole = ["   aws ecs ", "Status:   aws ", "Service:  arn:", "Incident: "]
+                .iter()
+                .any(|begin| line.starts_with(begin));
             assert!(whole || line.chars().count() <= email::LINE_CHARS_MAX, "{line}");
         }
     };
@@ -628,22 +719,22 @@ fn a_chat_holds_to_the_limits_of_amazon_q_developer() {
 fn a_chat_says_what_is_wrong_and_what_to_do() {
     let chat = json(&chat_of(&usual()));
     let content = &chat["content"];
-    assert_eq!(content["title"], "🔴 `transcode` (`video`): 3 protected tasks block its deployment");
+    assert_eq!(content["title"], "🔴 `transcode` (`video`): 3 tasks block its deployment, expected to end in 1 h");
     let description = content["description"].as_str().unwrap();
     says(
         description,
         &[
-            "Since 2026-01-05 10:10 UTC (20 minutes ago). Deadline: 2026-01-05 13:00 UTC (in 2 h 30 min).",
+            "If you wait: nothing fails: the deadline is 2026-01-05 13:00 UTC (in 2 h 30 min), with 1 h 30 min to spare.",
+            "Since 2026-01-05 10:10 UTC (20 min ago).",
             "• task `00000000000000000000000000000001` of `ecs-svc/1111111111111111111`, protected until 2026-01-05 12:30 \
              UTC (in 2 h), for 2 jobs: `episode-0417` attempt 2, labels `lang: de, title: Episode \"417\"`, until \
-             2026-01-05 12:30 UTC (in 2 h), expected 2026-01-05 11:30 UTC (in 60 minutes); `trailer \"b\"`, until \
-             2026-01-05 11:00 UTC (in 30 minutes)",
-            "The expected end is 90 minutes before the deadline, the latest end 30 minutes before it.",
+             2026-01-05 12:30 UTC (in 2 h), expected 2026-01-05 11:30 UTC (in 1 h); `trailer \"b\"`, until \
+             2026-01-05 11:00 UTC (in 30 min)",
         ],
     );
     let steps = content["nextSteps"].as_array().unwrap();
     assert_eq!(steps[1], format!("Release the task whose jobs have all ended: `{}`", release("video", &[id(3)])));
-    assert_eq!(steps.len(), 3);
+    assert!(steps[3].as_str().unwrap().starts_with("See the status: `aws lambda invoke "), "{steps:?}");
 }
 
 #[test]
@@ -742,7 +833,7 @@ fn is_taken_by_sqs(c: char) -> bool {
 
 /// Checks the message as SNS parses it: an object of strings, within the size limit with space for attributes.
 fn published_well(alert: &Alert) {
-    let message = published::message(&AlertMessage::of(alert));
+    let message = published::message(&AlertMessage::of(alert, &sender()));
     assert!(message.len() <= published::MESSAGE_BYTES_MAX - 4096, "{}", message.len());
     assert!(message.chars().all(is_taken_by_sqs) && json_of_alert(alert).chars().all(is_taken_by_sqs));
     let texts = json(&message);

@@ -2,6 +2,7 @@
 //! what it returns when one of them fails.
 
 use crate::simulated::{NOW_MS, Simulated, sdk_config};
+use ecs_sim::doubles::alerts::sender;
 use ecs_sim::http::{AwsService, Publication, Server, ServerOptions, ServiceAnswer, ServiceCall, ServiceError};
 use ecs_sim::queue::MessageAttribute;
 use jiff::{SignedDuration, Timestamp};
@@ -15,7 +16,7 @@ use taskhold::notify::message::AlertMessage;
 use taskhold::notify::published;
 use taskhold::notify::sink::Sink;
 use taskhold::outbox::DeliveryError;
-use taskhold::service::alert::{Alert, AlertKind, Transition};
+use taskhold::service::alert::{Alert, AlertKind, OwnAction, Transition};
 use taskhold::service::blocking_task::{BlockingTask, ProtectedFor};
 use taskhold::service::diagnosis::Diagnosis;
 use taskhold::service::forecast::{Deadline, DeadlineSource, Forecast, ForecastBasis};
@@ -98,6 +99,8 @@ fn blocked(service: ServiceArn, tasks: usize, job_id: &str) -> Alert {
         at: now(),
         diagnosis,
         remediations: Vec::new(),
+        own_action: OwnAction::None,
+        resolution: None,
     }
 }
 
@@ -127,7 +130,7 @@ async fn sink(endpoint: &str, to: To) -> AwsAlertSink {
 
 impl Simulated {
     async fn send(&self, to: To, alert: &Alert) -> Result<(), DeliveryError> {
-        sink(&self.server.endpoint(), to).await.send(&AlertMessage::of(alert)).await
+        sink(&self.server.endpoint(), to).await.send(&AlertMessage::of(alert, &sender())).await
     }
 
     fn publications(&self) -> Vec<Publication> {
@@ -155,7 +158,7 @@ impl Canned {
     }
 
     async fn send(&self, to: To) -> Result<(), DeliveryError> {
-        sink(&self.server.endpoint(), to).await.send(&AlertMessage::of(&alert())).await
+        sink(&self.server.endpoint(), to).await.send(&AlertMessage::of(&alert(), &sender())).await
     }
 
     /// The called operations, ordered by service name.
@@ -190,9 +193,9 @@ async fn a_publication_names_topic_subject_texts_and_attributes_and_nothing_else
     let [call] = calls.as_slice() else { panic!("an alert is published exactly once: {calls:?}") };
     let expected = json!({
         "TopicArn": TOPIC,
-        "Subject": AlertMessage::of(&alert()).subject,
+        "Subject": AlertMessage::of(&alert(), &sender()).subject,
         "MessageStructure": "json",
-        "Message": published::message(&AlertMessage::of(&alert())),
+        "Message": published::message(&AlertMessage::of(&alert(), &sender())),
         "MessageAttributes": attributes(),
     });
     assert_eq!((call.service, call.operation.as_str(), &call.body), (AwsService::Sns, "Publish", &expected));
@@ -207,7 +210,7 @@ async fn a_message_names_queue_body_and_attributes_and_nothing_else() {
     let [call] = calls.as_slice() else { panic!("an alert is sent exactly once: {calls:?}") };
     let expected = json!({
         "QueueUrl": format!("{}/111122223333/{QUEUE}", canned.server.endpoint()),
-        "MessageBody": AlertMessage::of(&alert()).json,
+        "MessageBody": AlertMessage::of(&alert(), &sender()).json,
         "MessageAttributes": attributes(),
     });
     assert_eq!((call.service, call.operation.as_str(), &call.body), (AwsService::Sqs, "SendMessage", &expected));
@@ -229,14 +232,14 @@ async fn a_publication_has_a_text_for_every_protocol_and_a_queue_gets_json() {
     let publication = simulated.publications().remove(0);
     assert_eq!(
         (publication.topic_arn.as_str(), publication.subject),
-        (TOPIC, Some(AlertMessage::of(&alert()).subject))
+        (TOPIC, Some(AlertMessage::of(&alert(), &sender()).subject))
     );
     let texts: Value = serde_json::from_str(&publication.message).unwrap();
     assert!(texts["default"].is_string(), "{texts}");
     let attribute = |name: &str, value: &str| (name.to_owned(), MessageAttribute::string(value));
     let attributes =
         [attribute("event", "opened"), attribute("kind", "deployment-blocked"), attribute("service", SERVICE)];
-    assert_eq!(simulated.queued(), [(AlertMessage::of(&alert()).json, attributes.to_vec())]);
+    assert_eq!(simulated.queued(), [(AlertMessage::of(&alert(), &sender()).json, attributes.to_vec())]);
 }
 
 #[tokio::test]
@@ -280,7 +283,8 @@ async fn of_a_task_whose_service_is_not_known_there_is_no_attribute_for_it() {
         protection_reported_at: None,
         protection_lost_at: None,
     };
-    let message = AlertMessage::of(&InterruptedTask { task: task.clone(), interruption: interruption.clone() });
+    let message =
+        AlertMessage::of(&InterruptedTask { task: task.clone(), interruption: interruption.clone() }, &sender());
     assert_eq!(sink(&simulated.server.endpoint(), To::Both).await.send(&message).await, Ok(()));
     let attribute = |name: &str, value: &str| (name.to_owned(), MessageAttribute::string(value));
     let attributes = vec![attribute("event", "opened"), attribute("kind", "job-interrupted")];
@@ -366,7 +370,7 @@ async fn a_queue_that_does_not_exist_takes_nothing_and_the_topic_still_does() {
     let endpoint = simulated.server.endpoint();
     let elsewhere = Some(format!("{endpoint}/111122223333/another"));
     let sink = AwsAlertSink::new(&sdk_config(&endpoint).await, Some(TOPIC.to_owned()), elsewhere);
-    let text = sink.send(&AlertMessage::of(&alert())).await.unwrap_err().to_string();
+    let text = sink.send(&AlertMessage::of(&alert(), &sender())).await.unwrap_err().to_string();
     assert!(text.starts_with("the alert queue did not take it: HTTP 400: "), "{text}");
     assert_eq!(simulated.publications().len(), 1);
 }
@@ -376,7 +380,7 @@ async fn without_a_listener_nothing_is_delivered() {
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
     let text = sink(&format!("http://127.0.0.1:{port}"), To::Both)
         .await
-        .send(&AlertMessage::of(&alert()))
+        .send(&AlertMessage::of(&alert(), &sender()))
         .await
         .unwrap_err()
         .to_string();
@@ -394,7 +398,8 @@ async fn topic_and_queue_are_notified_at_once() {
         let both = [listener.accept().unwrap(), listener.accept().unwrap()];
         drop(both);
     });
-    let text = sink(&endpoint, To::Both).await.send(&AlertMessage::of(&alert())).await.unwrap_err().to_string();
+    let text =
+        sink(&endpoint, To::Both).await.send(&AlertMessage::of(&alert(), &sender())).await.unwrap_err().to_string();
     assert!(!text.contains("timeout") && !text.contains("timed out"), "{text}");
     assert_eq!(text.matches("did not take it").count(), 2, "{text}");
 }

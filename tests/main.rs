@@ -40,9 +40,11 @@ mod imports;
 #[cfg(feature = "aws")]
 mod live;
 mod model;
+mod noise;
 mod observe;
 mod pacing;
 mod properties;
+mod quarter;
 mod refusals;
 mod remediation_comparison;
 mod routine;

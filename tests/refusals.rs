@@ -32,7 +32,7 @@ fn five_hundred_refusals_are_one_incident_and_a_call_for_each_ten_at_each_look()
         advance 1m
         job new starts on sg to all for 120m    # the 500 that are to replace them
         expect alert protection-refused opened web
-        expect mail 500 busy tasks run unprotected
+        expect mail 500 busy tasks unprotected
         expect 50 calls
         advance 59s                             # one look
         expect 50 calls

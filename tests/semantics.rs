@@ -454,7 +454,7 @@ fn a_failed_call_is_never_treated_as_an_answer() {
          job j-1 beats for 90m      # as long as nobody knows that the task has stopped, its job lives
          expect 2 calls
          advance 5m
-         expect warning busy task stopped; closing its jobs
+         expect warning jobs interrupted
          expect alert job-interrupted opened web",
     );
 }
@@ -566,7 +566,7 @@ fn a_dry_run_changes_nothing_in_ecs() {
          job j-2 starts on b
          crash b
          advance 5m
-         expect warning busy task stopped; closing its jobs
+         expect warning jobs interrupted
          expect 0 waiting
          expect alert job-interrupted opened web",
     );

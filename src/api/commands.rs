@@ -58,7 +58,10 @@ impl Commands<'_> {
         let policy = self.diagnosis_policy();
         let rollout = diagnose(&snapshot, Remembered::default(), &policy).rollout;
         let remembered = known.as_ref().map(|known| known.remembered(rollout.id())).unwrap_or_default();
-        let diagnosis = diagnose(&snapshot, remembered, &policy);
+        let mut diagnosis = diagnose(&snapshot, remembered, &policy);
+        if let Some(known) = &known {
+            known.remediation.leave_to_taskhold(&mut diagnosis.suggested_actions);
+        }
         Ok(ServiceReport::new(&snapshot, &diagnosis, known.as_ref(), bytes_max))
     }
 

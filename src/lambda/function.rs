@@ -14,6 +14,7 @@ use crate::lambda::dead_letter::DeadLetterQueue;
 use crate::lambda::ecs_event::EcsEvent;
 use crate::lambda::payload::Invocation;
 use crate::metrics::Counts;
+use crate::notify::sender::Sender;
 use crate::notify::sink::{InterruptedJobQueue, JobForwarder, Notifier, Sink};
 use crate::outbox::Deliver;
 use crate::service::lookups::{EventOrigin, LookupLimit};
@@ -127,7 +128,8 @@ impl Function {
     /// Assembles a function.
     pub fn new(parts: Parts) -> Self {
         let Parts { ecs, autoscaling, dead_letters, rechecks, clock, config, rate_limit, .. } = parts;
-        let notifier = Arc::new(Notifier(parts.alerts));
+        let sender = Sender { function: config.function_name.clone() };
+        let notifier = Arc::new(Notifier { sink: parts.alerts, sender });
         let interrupted = parts.interrupted.map(|queue| Arc::new(JobForwarder(queue)) as Arc<dyn Deliver<_>>);
         let tasks = TaskReconciler {
             ecs,

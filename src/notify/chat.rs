@@ -9,9 +9,11 @@ pub mod span;
 use crate::notify::chat::span::{code, is_safe_in_code};
 use crate::notify::email::subject;
 use crate::notify::json::sendable;
+use crate::notify::notification::first_lines::FirstLines;
 use crate::notify::notification::{
     Action, List, ListItem, ListKind, Notification, Piece, Section, Severity, ShownNames, Text,
 };
+use crate::notify::sender::{Sender, runbook};
 use crate::notify::wording::count;
 use crate::text::{escaped, is_printable};
 use serde_json::{Value, json};
@@ -46,22 +48,26 @@ fn shown_max(kind: ListKind) -> usize {
         | ListKind::TagProblems
         | ListKind::Remediations
         | ListKind::FailedReads
-        | ListKind::StoppedReason => 3,
+        | ListKind::StoppedReason
+        | ListKind::TaskEnds => 3,
     }
 }
 
 /// The notification as JSON. Title, description and next steps are markdown; the rest is plain.
-pub fn message(notification: &Notification<'_>) -> String {
+pub fn message(notification: &Notification<'_>, sender: &Sender) -> String {
     let (kind, event) = (notification.kind.as_str(), notification.event.as_str());
     let mut content = json!({
         "textType": "client-markdown",
         "title": title(notification),
-        "description": description(notification),
+        "description": description(notification, sender),
         "keywords": ["taskhold", kind, event],
     });
-    if !notification.actions.is_empty() {
-        content["nextSteps"] = notification.actions.iter().map(next_step).collect::<Vec<_>>().into();
-    }
+    let status = Action {
+        text: "See the status:".to_owned(),
+        commands: vec![sender.status_command(notification)],
+        elsewhere: "the email has",
+    };
+    content["nextSteps"] = notification.actions.iter().chain([&status]).map(next_step).collect::<Vec<_>>().into();
     let id = format!("{}/{event}/{}", notification.incident, notification.at.as_second());
     let message: Value = json!({
         "version": "1.0",
@@ -96,21 +102,25 @@ fn title(notification: &Notification<'_>) -> String {
 }
 
 /// The description with as many items of each list as fit.
-fn description(notification: &Notification<'_>) -> String {
-    let lengths = [1, 2, 3, 5, 10].map(|divisor| shortened(notification, divisor));
+fn description(notification: &Notification<'_>, sender: &Sender) -> String {
+    let lengths = [1, 2, 3, 5, 10].map(|divisor| shortened(notification, sender, divisor));
     let fitting = lengths.iter().find(|text| text.chars().count() <= DESCRIPTION_CHARS_MAX);
     fitting.unwrap_or(&lengths[lengths.len() - 1]).clone()
 }
 
 /// The description with a fraction of the items that are shown at most.
-fn shortened(notification: &Notification<'_>, divisor: usize) -> String {
-    let mut lines = notification.summary.clone();
+fn shortened(notification: &Notification<'_>, sender: &Sender, divisor: usize) -> String {
+    let first_lines = notification.first_lines.iter().flat_map(FirstLines::lines);
+    let mut lines: Vec<String> = first_lines.chain(notification.summary.iter().cloned()).collect();
     for section in notification.sections.iter().chain(&notification.notes) {
         match section {
             Section::Lines(sentences) => lines.extend(sentences.iter().map(marked_up)),
             Section::List(list) => lines.extend(self::list(list, divisor)),
         }
     }
+    let (runbook, function) = (runbook(notification), &sender.function);
+    let [runbook, function] = [&runbook, function].map(|name| code(name, NAME_CHARS_MAX));
+    lines.push(format!("Runbook: {runbook}. Sent by taskhold, Lambda function {function}."));
     lines.join("\n")
 }
 

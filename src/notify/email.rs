@@ -1,13 +1,14 @@
 //! The email for the on-call engineer: a notification as plain text.
 //!
-//! The first two lines give the problem, the service, the start and the deadline. Then follow the details and the
-//! actions, each command on its own line.
+//! The first lines give what to decide by: the problem, until when, what waiting costs, and the first action. Then
+//! follow the details and the actions, each command on its own line, and where to ask further.
 
 pub mod lines;
 
 pub use crate::notify::email::lines::LINE_CHARS_MAX;
 use crate::notify::email::lines::{Lines, on_one_line};
 use crate::notify::notification::{Action, List, ListItem, ListKind, Notification, Section, ShownNames};
+use crate::notify::sender::{Sender, runbook};
 use crate::notify::wording::count;
 use crate::text::{escaped, is_printable};
 
@@ -29,7 +30,7 @@ fn shown_max(kind: ListKind) -> usize {
         ListKind::Jobs => 50,
         ListKind::TagProblems => 5,
         // The first ones explain the rest.
-        ListKind::Remediations | ListKind::FailedReads | ListKind::StoppedReason => 10,
+        ListKind::Remediations | ListKind::FailedReads | ListKind::StoppedReason | ListKind::TaskEnds => 10,
     }
 }
 
@@ -43,14 +44,20 @@ pub fn subject(notification: &Notification<'_>) -> String {
 }
 
 /// The body, as plain text.
-pub fn body(notification: &Notification<'_>) -> String {
+pub fn body(notification: &Notification<'_>, sender: &Sender) -> String {
     let mut lines = Lines::default();
     lines.prose(0, &headline(notification).into());
+    if let Some(first_lines) = &notification.first_lines {
+        first_lines.lines().iter().for_each(|line| lines.prose(0, &line.as_str().into()));
+        lines.blank();
+    }
     notification.summary.iter().for_each(|sentence| lines.prose(0, &sentence.as_str().into()));
     notification.sections.iter().for_each(|part| section(&mut lines, part));
     actions(&mut lines, &notification.actions);
     notification.notes.iter().for_each(|part| section(&mut lines, part));
     lines.blank();
+    lines.whole(0, &format!("Status:   {}", sender.status_command(notification)));
+    lines.whole(0, &format!("Runbook:  {}", runbook(notification)));
     if let Some(task) = notification.task {
         lines.whole(0, &format!("Task:     {task}"));
     }
@@ -59,6 +66,7 @@ pub fn body(notification: &Notification<'_>) -> String {
         None => lines.whole(0, "Service:  not known: ECS no longer reports it"),
     }
     lines.whole(0, &format!("Incident: {}", escaped(&notification.incident, usize::MAX, is_printable)));
+    lines.whole(0, &format!("Sent by:  {}", sender.shown(notification)));
     lines.text()
 }
 

@@ -2,6 +2,7 @@
 
 use crate::ecs::service::ServiceArn;
 use crate::notify::notification::Notification;
+use crate::notify::sender::Sender;
 use crate::notify::{chat, email, json};
 use crate::service::alert::{AlertKind, Transition};
 
@@ -28,12 +29,12 @@ pub struct AlertMessage {
 
 impl AlertMessage {
     /// Lays out an alert about a service, or about an interrupted task, in every format.
-    pub fn of<'a>(alert: impl Into<Notification<'a>>) -> Self {
+    pub fn of<'a>(alert: impl Into<Notification<'a>>, sender: &Sender) -> Self {
         let notification = alert.into();
         Self {
             subject: email::subject(&notification),
-            email: email::body(&notification),
-            chat: chat::message(&notification),
+            email: email::body(&notification, sender),
+            chat: chat::message(&notification, sender),
             json: json::message(&notification),
             incident: notification.incident,
             kind: notification.kind,

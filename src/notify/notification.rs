@@ -4,7 +4,11 @@
 //! Only these modules choose facts and write sentences; the formats choose lengths and markup. Text that others wrote
 //! is marked as such (`Piece`), so that each format can escape and shorten it.
 
+pub(crate) mod decide;
+pub(crate) mod ending;
+pub(crate) mod first_lines;
 pub mod interruption;
+pub(crate) mod outlook;
 pub mod problem;
 pub mod refused;
 pub mod rollout;
@@ -14,6 +18,7 @@ pub mod tasks;
 
 use crate::ecs::arn::{ClusterArn, Task};
 use crate::ecs::service::ServiceArn;
+use crate::notify::notification::first_lines::FirstLines;
 use crate::service::alert::{Alert, AlertKind, Transition};
 use crate::task::interruption::InterruptedTask;
 use crate::text::escaped;
@@ -36,8 +41,10 @@ pub struct Notification<'a> {
     pub(crate) severity: Severity,
     /// The state of the incident in one word or two, in ASCII.
     pub(crate) status: &'static str,
-    /// The problem in ASCII and at most about 60 characters.
+    /// The problem in ASCII and at most about 65 characters.
     pub(crate) problem: String,
+    /// Until when, what waiting costs, and the first action; `None` if there is nothing left to decide.
+    pub(crate) first_lines: Option<FirstLines>,
     /// Sentences on when the problem began and what it means.
     pub(crate) summary: Vec<String>,
     /// The details.
@@ -111,13 +118,15 @@ pub(crate) enum ListKind {
     FailedReads,
     /// One item: ECS's reason for a stop.
     StoppedReason,
+    /// What became of refused tasks.
+    TaskEnds,
 }
 
 impl ListKind {
     /// One of its items.
     pub(crate) fn noun(self) -> &'static str {
         match self {
-            Self::RefusedTasks | Self::BlockingTasks | Self::OtherBlockingTasks => "task",
+            Self::RefusedTasks | Self::BlockingTasks | Self::OtherBlockingTasks | Self::TaskEnds => "task",
             Self::Jobs => "job",
             Self::TagProblems => "tag",
             Self::Remediations => "remediation",

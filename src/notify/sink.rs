@@ -2,6 +2,7 @@
 
 use crate::notify::json::job_message::job_messages;
 use crate::notify::message::AlertMessage;
+use crate::notify::sender::Sender;
 use crate::outbox::{Deliver, DeliveryError};
 use crate::service::alert::Alert;
 use crate::task::interruption::InterruptedTask;
@@ -31,19 +32,24 @@ impl Sink for LogOnly {
 
 /// Lays out alerts and interrupted tasks in every format, and sends them to a sink.
 #[derive(Clone)]
-pub struct Notifier(pub Arc<dyn Sink>);
+pub struct Notifier {
+    /// Accepts the texts.
+    pub sink: Arc<dyn Sink>,
+    /// The function, which the texts name.
+    pub sender: Sender,
+}
 
 #[async_trait]
 impl Deliver<Alert> for Notifier {
     async fn deliver(&self, alert: &Alert) -> Result<(), DeliveryError> {
-        self.0.send(&AlertMessage::of(alert)).await
+        self.sink.send(&AlertMessage::of(alert, &self.sender)).await
     }
 }
 
 #[async_trait]
 impl Deliver<InterruptedTask> for Notifier {
     async fn deliver(&self, interrupted: &InterruptedTask) -> Result<(), DeliveryError> {
-        self.0.send(&AlertMessage::of(interrupted)).await
+        self.sink.send(&AlertMessage::of(interrupted, &self.sender)).await
     }
 }
 

@@ -13,7 +13,7 @@ pub(crate) fn clock(at: Timestamp, now: Timestamp) -> String {
     if day(at) == day(now) { at.strftime("%H:%M UTC").to_string() } else { time(at) }
 }
 
-/// A moment and its distance from `now`, such as `2026-01-05 10:30 UTC (in 42 minutes)`.
+/// A moment and its distance from `now`, such as `2026-01-05 10:30 UTC (in 42 min)`.
 pub(crate) fn time_from(at: Timestamp, now: Timestamp) -> String {
     let away = at.duration_since(now);
     let when = match away.as_secs() {
@@ -29,11 +29,10 @@ pub(crate) fn span(duration: SignedDuration) -> String {
     let minutes = duration.as_secs().unsigned_abs() / 60;
     let (hours, days) = (minutes / 60, minutes / (24 * 60));
     match minutes {
-        0 => "less than a minute".to_owned(),
-        1 => "1 minute".to_owned(),
-        2..120 => format!("{minutes} minutes"),
-        120..2880 if minutes.is_multiple_of(60) => format!("{hours} h"),
-        120..2880 => format!("{hours} h {} min", minutes % 60),
+        0 => "under 1 min".to_owned(),
+        1..60 => format!("{minutes} min"),
+        60..2880 if minutes.is_multiple_of(60) => format!("{hours} h"),
+        60..2880 => format!("{hours} h {} min", minutes % 60),
         _ if hours.is_multiple_of(24) => format!("{days} days"),
         _ => format!("{days} days {} h", hours % 24),
     }
@@ -51,7 +50,7 @@ mod tests {
     #[test]
     fn durations_are_written_in_readable_units() {
         let written = |minutes: i64| span(SignedDuration::from_mins(minutes));
-        assert_eq!([0, 1, -42, 119].map(written), ["less than a minute", "1 minute", "42 minutes", "119 minutes"]);
+        assert_eq!([0, 1, -42, 60, 119].map(written), ["under 1 min", "1 min", "42 min", "1 h", "1 h 59 min"]);
         assert_eq!(
             [120, 138, 2879, 2880, 5000].map(written),
             ["2 h", "2 h 18 min", "47 h 59 min", "2 days", "3 days 11 h"]

@@ -6,6 +6,7 @@
 use crate::ecs::service::ServiceArn;
 use crate::service::diagnosis::Diagnosis;
 use crate::service::remediation::RemediationNote;
+use crate::service::resolution::Resolution;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -68,7 +69,7 @@ impl AlertKind {
 pub enum Transition {
     /// The incident is reported for the first time.
     Opened,
-    /// 50 % or 80 % of the time to the deadline has passed.
+    /// 50 %, 80 % or all of the time to the deadline has passed.
     Escalated,
     /// The problem persists.
     Repeated,
@@ -110,4 +111,28 @@ pub struct Alert {
     pub diagnosis: Diagnosis,
     /// Recent remediations, and those that were not applied with the reason; the newest last.
     pub remediations: Vec<RemediationNote>,
+    /// What taskhold has done by itself, so that nobody else has to do it.
+    pub own_action: OwnAction,
+    /// How the incident ended; `None` unless it is resolved.
+    pub resolution: Option<Resolution>,
+}
+
+/// What taskhold has done by itself about a problem.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OwnAction {
+    /// Nothing that is still in effect.
+    #[default]
+    None,
+    /// It raised the desired count, and will put it back. Another count that a person sets stays for good.
+    RaisedDesiredCount {
+        /// The count before.
+        from: u32,
+        /// The raised count.
+        to: u32,
+    },
+    /// It has just released all idle blocking tasks.
+    ReleasedIdle {
+        /// Their number.
+        tasks: usize,
+    },
 }

@@ -1,4 +1,4 @@
-//! When to notify: an incident opens once, escalates at its marks, repeats at an interval, and resolves once.
+//! When to notify: an incident opens once, escalates at its marks, the last of which is the deadline, repeats at an interval, and resolves once.
 //!
 //! A service has one incident of each kind. A new deployment behind the same blocking tasks continues it, and so does a
 //! problem that comes back within [`CONTINUED_WITHIN`].

@@ -15,7 +15,7 @@ use crate::service::incident::scale_in;
 use crate::service::policy::ServicePolicy;
 use crate::service::record::{BlockedSince, PausedRollout, ServiceRecord};
 use crate::service::remediation::decide::decide_remediation;
-use crate::service::remediation::{Remediation, RemediationNote};
+use crate::service::remediation::{Remediation, RemediationState};
 use crate::service::rollout_status::{RolloutStatus, kept_until};
 use crate::service::schedule::{Reason, RecheckInputs, next_watch};
 use crate::service::snapshot::ServiceSnapshot;
@@ -28,8 +28,8 @@ pub struct Findings {
     pub diagnosis: Diagnosis,
     /// The remediation to carry out.
     pub action: Option<Remediation>,
-    /// Recent remediations, and those that were not applied with the reason.
-    pub notes: Vec<RemediationNote>,
+    /// The remediations of the service.
+    pub remediation: RemediationState,
     /// The notifications to send, claimed by the instance that stores the record.
     pub to_notify: Vec<ClaimedNotification>,
 }
@@ -67,7 +67,7 @@ pub fn reconcile_snapshot(
     let watch = policy.has_recheck_queue.then(|| next_watch(before, snapshot.at, reason, inputs, policy));
     record.watch = watch.flatten();
     let to_notify = delivery::claim(&mut record.incidents, snapshot.at);
-    Findings { diagnosis, action, notes: record.remediation.notes.clone(), to_notify }
+    Findings { diagnosis, action, remediation: record.remediation.clone(), to_notify }
 }
 
 /// Records since when the rollout is blocked. Neither a gap in the snapshot nor a step back to `will-block` after an

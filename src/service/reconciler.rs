@@ -4,18 +4,16 @@ use crate::budget::Budget;
 use crate::ecs::autoscaling::Autoscaling;
 use crate::ecs::error::EcsError;
 use crate::ecs::service::ServiceArn;
-use crate::outbox::{Deliver, DeliveryError, DeliveryOutcome};
-use crate::service::alert::{Alert, AlertKind};
-use crate::service::diagnosis::of_orphans;
+use crate::outbox::Deliver;
+use crate::service::alert::Alert;
 use crate::service::forecast::DiagnosisPolicy;
 use crate::service::incident::AlertPolicy;
-use crate::service::incident::delivery::{self, ClaimedNotification};
 use crate::service::lookups::{EventOrigin, LookupLimit};
 use crate::service::policy::ServicePolicy;
 use crate::service::recheck::{Recheck, RecheckQueue};
 use crate::service::reconcile::{self, Findings};
 use crate::service::record::ServiceRecord;
-use crate::service::remediation::{RemediationNote, RemediationPolicy};
+use crate::service::remediation::{CarriedOut, RemediationPolicy};
 use crate::service::schedule::{self, OnTrigger, Reason};
 use crate::service::snapshot::ServiceSnapshot;
 use crate::service::snapshot::read::read_service;
@@ -24,13 +22,12 @@ use crate::store::error::StoreError;
 use crate::store::{self, Changed, StorePages};
 use crate::task::outcome::RetryReason;
 use crate::task::reconciler::TaskReconciler;
-use crate::text::{listed, shown_time};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
-use tracing::{error, warn};
+use tracing::warn;
 
 /// Reconciles services with the given adapters.
 pub struct ServiceReconciler {
@@ -51,9 +48,6 @@ pub struct ServiceReconciler {
 /// Maximum number of services reconciled concurrently; each costs several reads, whose buckets give 20 calls a second after
 /// a burst of 100 (aws-facts "ECS: the protection API").
 pub(crate) const SERVICES_AT_ONCE: usize = 4;
-
-/// A log line names at most this many tasks; the alert names more.
-const TASKS_LOGGED_MAX: usize = 20;
 
 /// The result of a trigger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,20 +167,20 @@ impl ServiceReconciler {
         }
         let StoredFindings { mut findings, recheck } = self.store_reconciled(service, &snapshot, reason).await?;
         self.await_releases(&snapshot, &findings.diagnosis).await;
-        let mut remediations = findings.notes.clone();
+        let mut done = CarriedOut { state: findings.remediation.clone(), released: Vec::new() };
         if let Some(action) = &findings.action {
-            remediations = self.act(service, action, budget).await?;
+            done = self.act(service, action, budget).await?;
             // ECS may have room for the refused tasks now.
             let states = self.request_again(service, refused, budget).await;
             if !states.is_empty() && states.iter().all(|state| self.is_granted(state)) {
                 self.withdraw_refusals(service, refused, &mut findings).await?;
             }
         }
-        let alerts = self.notify_all(&snapshot, &findings, &remediations).await?;
+        let alerts = self.notify_all(&snapshot, &findings, &done).await?;
         recheck.map(|()| Reconciled::Done { alerts })
     }
 
-    fn policy(&self) -> ServicePolicy {
+    pub(crate) fn policy(&self) -> ServicePolicy {
         let config = &self.tasks.config;
         ServicePolicy {
             diagnosis: DiagnosisPolicy::of(config),
@@ -253,59 +247,4 @@ impl ServiceReconciler {
             RetryReason::RecheckNotSent(error)
         })
     }
-
-    async fn notify_all(
-        &self,
-        snapshot: &ServiceSnapshot,
-        findings: &Findings,
-        remediations: &[RemediationNote],
-    ) -> Result<usize, StoreError> {
-        let mut sent = 0;
-        for ClaimedNotification { key, incident, event } in &findings.to_notify {
-            let diagnosis = match incident.kind {
-                AlertKind::OrphanedProtection => of_orphans(snapshot, &findings.diagnosis, &self.policy().diagnosis),
-                _ => findings.diagnosis.clone(),
-            };
-            let alert = Alert {
-                incident: key.clone(),
-                kind: incident.kind,
-                event: *event,
-                service: snapshot.service.arn.clone(),
-                since: incident.since,
-                superseded: incident.scope.superseded().to_vec(),
-                at: snapshot.at,
-                diagnosis,
-                remediations: remediations.to_vec(),
-            };
-            sent += usize::from(self.notify(&alert).await? == DeliveryOutcome::Acknowledged);
-        }
-        Ok(sent)
-    }
-
-    async fn notify(&self, alert: &Alert) -> Result<DeliveryOutcome, StoreError> {
-        log(alert);
-        let outcome = match self.notifier.deliver(alert).await {
-            Ok(()) => DeliveryOutcome::Acknowledged,
-            Err(DeliveryError(failure)) => {
-                let incident = &alert.incident;
-                error!(incident, failure, "could not send the alert; the next reconcile retries");
-                DeliveryOutcome::Failed
-            }
-        };
-        store::update(&*self.store, &alert.service, None, |record: &mut ServiceRecord| {
-            delivery::settle(&mut record.incidents, &alert.incident, alert.event, outcome, self.tasks.clock.now());
-            Changed { result: (), keep_until: ServiceRecord::keep_until(alert.at) }
-        })
-        .await?;
-        Ok(outcome)
-    }
-}
-
-/// Logs an alert.
-fn log(alert: &Alert) {
-    let Alert { incident, kind, event, service, since, .. } = alert;
-    let (kind, event, since) = (kind.as_str(), event.as_str(), shown_time(*since));
-    let blocking = alert.diagnosis.blocking_tasks.iter().map(|blocking| blocking.task.as_str());
-    let tasks = listed(blocking.take(TASKS_LOGGED_MAX));
-    warn!(incident, kind, event, %service, since, tasks, "sending an alert");
 }

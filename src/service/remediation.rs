@@ -15,6 +15,7 @@ pub mod raise;
 use crate::config::policy::{Policy, Remediations};
 use crate::ecs::arn::TaskId;
 use crate::service::snapshot::managed::Managed;
+use crate::service::suggested_action::SuggestedAction;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -128,6 +129,14 @@ pub enum Remediation {
     },
 }
 
+/// A remediation that was carried out.
+pub(crate) struct CarriedOut {
+    /// The remediations of the service after it.
+    pub(crate) state: RemediationState,
+    /// The tasks that it released.
+    pub(crate) released: Vec<TaskId>,
+}
+
 /// Why the desired count is changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CountChange {
@@ -141,6 +150,12 @@ impl RemediationState {
     /// Whether there is nothing to store.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Leaves out the actions that taskhold takes by itself: a person who sets another count keeps it from being put
+    /// back.
+    pub(crate) fn leave_to_taskhold(&self, actions: &mut Vec<SuggestedAction>) {
+        actions.retain(|action| self.raised.is_none() || !matches!(action, SuggestedAction::RaiseDesiredCount { .. }));
     }
 
     /// When the next task has been idle for long enough to be released.

@@ -182,7 +182,7 @@ fn due_within(
 /// escalation mark is reached, or a remediation may apply.
 fn due_moments(inputs: RecheckInputs<'_>, now: Timestamp, policy: &ServicePolicy) -> impl Iterator<Item = Timestamp> {
     let diagnosis = inputs.diagnosis;
-    let marks = diagnosis.blocked_since.and_then(|_| escalation::marks(diagnosis)).into_iter().flatten();
+    let marks = diagnosis.blocking_tasks.first().and_then(|_| escalation::marks(diagnosis)).into_iter().flatten();
     let others = inputs.other_moments.into_iter().flatten();
     let cool_from = inputs.remediation.cool_from(&policy.remediations);
     marks.chain(retry_moments(diagnosis)).chain(cool_from).chain(others).filter(move |moment| *moment > now)

@@ -17,6 +17,16 @@ pub enum StopStage {
     Stopped,
 }
 
+impl StopStage {
+    /// The name in logs and texts.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
 /// An interruption together with its task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InterruptedTask {

@@ -15,8 +15,7 @@ use crate::task::outcome::{RetryReason, TaskState};
 use crate::task::reconciler::TaskReconciler;
 use crate::task::record::TaskRecord;
 use crate::text::listed;
-use jiff::Timestamp;
-use tracing::warn;
+use tracing::{error, info, warn};
 
 /// A report that a task is stopping or has stopped. It only triggers a read of ECS.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,8 +60,10 @@ impl TaskReconciler {
         budget.allows_a_call(&*self.clock)?;
         let described = self.ecs.describe_tasks(&task.cluster, std::slice::from_ref(&task.id)).await?;
         let end = end_of(described.into_iter().find(|described| described.id == task.id), stop);
-        log_stop(task, end.as_ref().map(|end| end.stage), &record, self.clock.now());
-        let Some(end) = end else { return Ok(None) };
+        let Some(end) = end else {
+            warn!(%task, "ignoring a stop event for a running task");
+            return Ok(None);
+        };
         let is_scale_in = end.cause.code.as_deref() == Some("ServiceSchedulerInitiated");
         let protection = match record.protection.confirmed_until {
             Some(until) if is_scale_in && until > self.clock.now() => self.protection_at_stop(task).await,
@@ -131,7 +132,10 @@ impl TaskReconciler {
 
     /// Reports an interruption that this instance has claimed, and records the result.
     async fn report_interruption(&self, task: &Task, tracked: TrackedInterruption) -> Result<(), RetryReason> {
-        log_interruption(task, &tracked.what);
+        let is_first = tracked.delivery.is_none_or(|delivery| delivery.failures == 0);
+        if is_first {
+            log_interruption(task, &tracked.what);
+        }
         let interrupted = InterruptedTask { task: task.clone(), interruption: tracked.what };
         let forwarded = match &self.interrupted {
             Some(queue) if !tracked.forwarded => queue.deliver(&interrupted).await,
@@ -153,7 +157,14 @@ impl TaskReconciler {
         .await?;
         match outcome {
             DeliveryOutcome::Acknowledged => Ok(()),
-            DeliveryOutcome::Failed => Err(RetryReason::InterruptionNotReported(DeliveryError(failures.join("; ")))),
+            DeliveryOutcome::Failed => {
+                let failure = failures.join("; ");
+                match is_first {
+                    true => error!(%task, failure, "could not report interrupted jobs; later attempts follow"),
+                    false => info!(%task, failure, "still could not report interrupted jobs"),
+                }
+                Err(RetryReason::InterruptionNotReported(DeliveryError(failure)))
+            }
         }
     }
 }
@@ -163,16 +174,8 @@ fn log_interruption(task: &Task, what: &Interruption) {
     let code = what.stop_code.as_deref().unwrap_or_default();
     let reason = what.stopped_reason.as_deref().unwrap_or_default();
     let service = what.service.as_deref().unwrap_or_default();
-    warn!(%task, service, jobs, code, reason, "jobs interrupted");
-}
-
-fn log_stop(task: &Task, stage: Option<StopStage>, record: &TaskRecord, now: Timestamp) {
-    let jobs = listed(record.live_jobs(now).map(|(job, _)| job.to_string()));
-    match stage {
-        None => warn!(%task, "ignoring a stop event for a running task"),
-        Some(StopStage::Stopping) => warn!(%task, jobs, "busy task stopping"),
-        Some(StopStage::Stopped) => warn!(%task, jobs, "busy task stopped; closing its jobs"),
-    }
+    let stage = what.stage.as_str();
+    warn!(%task, service, stage, jobs, code, reason, "jobs interrupted");
 }
 
 /// The stop as ECS describes it, or as the event reported it if ECS no longer knows the task. A task that ECS

@@ -2,6 +2,7 @@
 //! message for each job.
 
 use super::{at, hostile, hostile_labels, id, is_taken_by_sqs, json, json_of, says, schema, service, spans};
+use ecs_sim::doubles::alerts::sender;
 use serde_json::{Value, json};
 use taskhold::ecs::arn::Task;
 use taskhold::notify::chat;
@@ -102,7 +103,7 @@ fn interrupted(what: &Interruption) -> InterruptedTask {
 }
 
 fn told(what: &Interruption) -> AlertMessage {
-    AlertMessage::of(&interrupted(what))
+    AlertMessage::of(&interrupted(what), &sender())
 }
 
 #[test]
@@ -113,8 +114,12 @@ fn a_task_that_must_stop_during_its_jobs_is_described_so() {
         message.email,
         "\
 INTERRUPTED transcode in cluster video: a task is stopping during 2 jobs: Spot interruption.
-Noticed 2026-01-05 10:30 UTC. ECS is stopping it, and it still runs: on Spot for at most two
-   minutes, elsewhere for its stopTimeout.
+Lasts until: the task stops: on Spot within two minutes, elsewhere within its stopTimeout.
+If you wait: the jobs may still finish in that time. Nothing restarts the others, unless your own
+   queue delivers them again.
+Do first: restart the jobs that did not finish.
+
+Noticed 2026-01-05 10:30 UTC.
 
 Why: AWS reclaimed its Spot capacity (SpotInterruption).
 ECS had confirmed its protection until 2026-01-05 12:30 UTC (in 2 h), which does not prevent such a
@@ -126,7 +131,7 @@ ECS says:
 The jobs that were running, longest remaining first:
   - \"episode-0417\" attempt 2, labels \"lang: de, title: Episode \\\"417\\\"\",
      until 2026-01-05 12:30 UTC (in 2 h)
-  - \"trailer \\\"b\\\"\", until 2026-01-05 11:00 UTC (in 30 minutes)
+  - \"trailer \\\"b\\\"\", until 2026-01-05 11:00 UTC (in 30 min)
 
 Suggested actions, safest first:
 1. Restart those jobs that do not finish before the task stops: nothing else does, unless your own
@@ -136,9 +141,13 @@ Suggested actions, safest first:
 
 If the function has a queue for interrupted jobs, each job is also a message there.
 
+Status:   aws lambda invoke --region eu-west-1 --function-name taskhold --cli-binary-format \
+raw-in-base64-out --payload '{\"status\":{\"cluster\":\"video\",\"service\":\"transcode\"}}' /dev/stdout
+Runbook:  docs/on-call.md#job-interrupted
 Task:     arn:aws:ecs:eu-west-1:111122223333:task/video/00000000000000000000000000000007
 Service:  arn:aws:ecs:eu-west-1:111122223333:service/video/transcode
 Incident: video/-/00000000000000000000000000000007/job-interrupted
+Sent by:  taskhold, Lambda function taskhold in eu-west-1 (111122223333)
 "
     );
 }
@@ -150,7 +159,8 @@ fn a_protected_task_that_ecs_scaled_in_is_reported_as_a_fault_of_ecs() {
     says(
         &message.email,
         &[
-            "Noticed 2026-01-05 10:30 UTC. It has stopped.",
+            "Lasts until: the jobs are restarted. The task has stopped.",
+            "Noticed 2026-01-05 10:30 UTC.",
             "Exit codes: 143 of \"worker\", 0 of \"log\".",
             "ECS scaled in a task whose protection it had confirmed until 2026-01-05 12:30 UTC (in 2 h). ECS",
             "   should not do this: keep this message, and report the stop to AWS.",
@@ -215,16 +225,20 @@ fn a_chat_says_the_same_in_short() {
     assert_eq!(content["title"], "🔴 `transcode` (`video`): a task is stopping during 2 jobs: Spot interruption");
     assert_eq!(
         content["description"],
-        "Noticed 2026-01-05 10:30 UTC. ECS is stopping it, and it still runs: on Spot for at most two minutes, elsewhere \
-         for its stopTimeout.\n\
+        "Lasts until: the task stops: on Spot within two minutes, elsewhere within its stopTimeout.\n\
+         If you wait: the jobs may still finish in that time. Nothing restarts the others, unless your own queue delivers \
+         them again.\n\
+         Do first: restart the jobs that did not finish.\n\
+         Noticed 2026-01-05 10:30 UTC.\n\
          Why: AWS reclaimed its Spot capacity (`SpotInterruption`).\n\
          ECS had confirmed its protection until 2026-01-05 12:30 UTC (in 2 h), which does not prevent such a stop.\n\
          ECS says:\n\
          • `Your Spot Task was interrupted.`\n\
          The jobs that were running, longest remaining first:\n\
          • `episode-0417` attempt 2, labels `lang: de, title: Episode \"417\"`, until 2026-01-05 12:30 UTC (in 2 h)\n\
-         • `trailer \"b\"`, until 2026-01-05 11:00 UTC (in 30 minutes)\n\
-         If the function has a queue for interrupted jobs, each job is also a message there."
+         • `trailer \"b\"`, until 2026-01-05 11:00 UTC (in 30 min)\n\
+         If the function has a queue for interrupted jobs, each job is also a message there.\n\
+         Runbook: `docs/on-call.md#job-interrupted`. Sent by taskhold, Lambda function `taskhold`."
     );
     let steps = content["nextSteps"].as_array().unwrap();
     assert!(steps[0].as_str().unwrap().starts_with("Restart those jobs that do not finish"), "{steps:?}");
@@ -384,10 +398,10 @@ fn the_limits_hold_and_every_list_that_was_shortened_says_so() {
 fn long_names_are_shortened_in_the_subject_and_commands_are_not() {
     let cluster = service("x", &"c".repeat(255)).cluster;
     let long = Interruption { service: Some("s".repeat(255)), ..scaled_in() };
-    let message = AlertMessage::of(&InterruptedTask {
-        task: Task { cluster: cluster.clone(), id: id(7) },
-        interruption: long.clone(),
-    });
+    let message = AlertMessage::of(
+        &InterruptedTask { task: Task { cluster: cluster.clone(), id: id(7) }, interruption: long.clone() },
+        &sender(),
+    );
     assert!(message.subject.len() <= email::SUBJECT_CHARS_MAX, "{}", message.subject);
     assert!(message.subject.contains("sss") && message.subject.contains("ccc"), "{}", message.subject);
     let command = format!("--cluster {} --tasks {}\n", "c".repeat(255), id(7));
@@ -395,7 +409,8 @@ fn long_names_are_shortened_in_the_subject_and_commands_are_not() {
     let step = &json(&message.chat)["content"]["nextSteps"][1];
     assert!(step.as_str().unwrap().ends_with("for about an hour (the email has the command)"), "{step}");
     let nobody = Interruption { service: None, ..long };
-    let message = AlertMessage::of(&InterruptedTask { task: Task { cluster, id: id(7) }, interruption: nobody });
+    let message =
+        AlertMessage::of(&InterruptedTask { task: Task { cluster, id: id(7) }, interruption: nobody }, &sender());
     assert!(message.subject.len() <= email::SUBJECT_CHARS_MAX, "{}", message.subject);
 }
 
@@ -403,7 +418,7 @@ fn long_names_are_shortened_in_the_subject_and_commands_are_not() {
 fn the_command_in_the_mail_is_quoted_for_a_shell_and_kept_out_of_a_chat_that_could_alter_it() {
     let mut task = task();
     std::sync::Arc::make_mut(&mut task.cluster).name = "a b`$(id)`; it's".to_owned();
-    let message = AlertMessage::of(&InterruptedTask { task: task.clone(), interruption: scaled_in() });
+    let message = AlertMessage::of(&InterruptedTask { task: task.clone(), interruption: scaled_in() }, &sender());
     assert!(message.email.contains(r"--cluster 'a b`$(id)`; it'\''s' --tasks 0000"), "{}", message.email);
     let step = &json(&message.chat)["content"]["nextSteps"][1];
     assert!(step.as_str().unwrap().ends_with("(the email has the command)"), "{step}");
@@ -416,8 +431,9 @@ fn no_text_of_others_begins_a_line_of_the_mail_or_leaves_its_code_span_in_the_ch
         assert!(!message.email.chars().any(|c| c.is_control() && c != '\n'));
         for line in message.email.split(['\n', '\u{2028}', '\u{85}']) {
             assert!(!line.trim_start().starts_with("PWN") && !line.trim_start().starts_with("1. PWN"), "{line}");
-            let whole =
-                ["   aws ecs ", "Service:  ", "Task:     ", "Incident: "].iter().any(|begin| line.starts_with(begin));
+            let whole = ["   aws ecs ", "Status:   aws ", "Service:  ", "Task:     ", "Incident: "]
+                .iter()
+                .any(|begin| line.starts_with(begin));
             assert!(whole || line.chars().count() <= email::LINE_CHARS_MAX, "{line}");
         }
         let chat = json(&message.chat);

@@ -54,23 +54,27 @@ fn nothing_moves(alert: Alert) -> Alert {
 #[test]
 fn a_refusal_reads_so() {
     let alert = refused(AlertKind::ProtectionRefused, Transition::Opened);
-    assert_eq!(subject_of(&alert), "REFUSED transcode (video): 2 busy tasks run unprotected: ECS refuses");
+    assert_eq!(subject_of(&alert), "REFUSED transcode (video): 2 busy tasks unprotected, ECS may grant in 30 min");
     let expected = "\
-REFUSED transcode in cluster video: 2 busy tasks run unprotected: ECS refuses.
-Since 2026-01-05 10:20 UTC (10 minutes ago).
+REFUSED transcode in cluster video: 2 busy tasks unprotected, ECS may grant in 30 min.
+Lasts until: ECS grants the protection, perhaps 2026-01-05 11:00 UTC (in 30 min), when another one
+   ends.
+If you wait: a deployment or scale-in may stop these tasks and interrupt 3 jobs.
+Do first: release the task whose jobs have all ended (command below). No job needs the protection.
+
+Since 2026-01-05 10:20 UTC (10 min ago).
 Deadline of its deployment: 2026-01-05 13:00 UTC (in 2 h 30 min).
-ECS refuses protection while protected tasks block a deployment or scale-in. Until ECS grants it, a
-   task may be stopped in the middle of its jobs.
+ECS refuses protection while protected tasks block a deployment or scale-in.
 
 Unprotected, longest remaining job first:
  1. task 0000000000000000000000000000000c of ecs-svc/2222222222222222222
-    refused since 2026-01-05 10:20 UTC (10 minutes ago), for 2 jobs:
+    refused since 2026-01-05 10:20 UTC (10 min ago), for 2 jobs:
     - \"film-12\" attempt 3, labels \"title: Film \\\"12\\\"\", until 2026-01-05 13:20 UTC (in 2 h 50 min),
-       expected 2026-01-05 12:00 UTC (in 90 minutes)
-    - \"cut\", until 2026-01-05 10:40 UTC (in 10 minutes)
+       expected 2026-01-05 12:00 UTC (in 1 h 30 min)
+    - \"cut\", until 2026-01-05 10:40 UTC (in 10 min)
  2. task 0000000000000000000000000000000b of ecs-svc/2222222222222222222
-    refused since 2026-01-05 10:20 UTC (10 minutes ago), for 1 job:
-    - \"film-11\", until 2026-01-05 11:40 UTC (in 70 minutes)
+    refused since 2026-01-05 10:20 UTC (10 min ago), for 1 job:
+    - \"film-11\", until 2026-01-05 11:40 UTC (in 1 h 10 min)
 
 Tasks that block its deployment, longest first:
  1. task 00000000000000000000000000000001 of ecs-svc/1111111111111111111
@@ -80,16 +84,15 @@ Tasks that block its deployment, longest first:
     says(
         &body,
         &[
-            "    protected until 2026-01-05 11:30 UTC (in 60 minutes), foreign: not protected by taskhold",
-            "The first blocking protection ends by 2026-01-05 11:00 UTC (in 30 minutes), and ECS may grant it",
-            "   then. taskhold retries then, at each reconcile of the service, and whenever it clears protection",
-            "   in it.",
+            "    protected until 2026-01-05 11:30 UTC (in 1 h), foreign: not protected by taskhold",
+            "The first blocking protection ends by 2026-01-05 11:00 UTC (in 30 min), and ECS may grant it then.",
+            "   taskhold retries then, at each reconcile of the service, and whenever it clears protection in it.",
             "Tasks: 3 desired, min 3, max 6; 6 live, 3 of them protected.",
             "Suggested actions, safest first:",
             "3. Raise the desired count to 4, above the number of protected tasks, so that ECS grants the refused",
         ],
     );
-    assert!(!body.contains("Expected end"), "the rollout's end is not the refusal's:\n{body}");
+    assert!(!body.contains("if the jobs end as expected"), "the rollout's end is not the refusal's:\n{body}");
 }
 
 #[test]
@@ -102,9 +105,9 @@ fn a_lease_at_risk_says_the_minute_of_loss_by_clock_and_how_far_it_is() {
             "EXPIRING transcode in cluster video: 2 busy tasks lose protection from 10:47 UTC on.",
             "About to lose protection, soonest first:",
             " 1. task 0000000000000000000000000000000d of ecs-svc/2222222222222222222",
-            "    protected until 2026-01-05 10:47 UTC (in 17 minutes), 73 minutes too short,",
-            "       refused since 2026-01-05 10:20 UTC (10 minutes ago), for 1 job:",
-            "    - \"film-13\", until 2026-01-05 12:00 UTC (in 90 minutes)",
+            "    protected until 2026-01-05 10:47 UTC (in 17 min), 1 h 13 min too short,",
+            "       refused since 2026-01-05 10:20 UTC (10 min ago), for 1 job:",
+            "    - \"film-13\", until 2026-01-05 12:00 UTC (in 1 h 30 min)",
             " 2. task 0000000000000000000000000000000e of ecs-svc/2222222222222222222",
         ],
     );
@@ -169,7 +172,7 @@ fn without_a_rollout_the_text_says_what_aws_names_and_that_no_blocking_task_is_k
         says(
             &body,
             &[
-                "Since 2026-01-05 10:20 UTC (10 minutes ago).",
+                "Since 2026-01-05 10:20 UTC (10 min ago).",
                 "No protected task blocks it now, so ECS may grant the next request. taskhold retries at each",
                 "   reconcile of the service, and whenever it clears protection in it.",
                 "Suggested actions, safest first:",
@@ -180,7 +183,7 @@ fn without_a_rollout_the_text_says_what_aws_names_and_that_no_blocking_task_is_k
         assert!(!body.contains("block its") && !body.contains("\n2. "), "{body}");
         let chat = json(&chat_of(&alert));
         let steps = chat["content"]["nextSteps"].as_array().unwrap();
-        assert!(steps.len() == 1 && steps[0].as_str().unwrap().starts_with("If it lasts: "), "{steps:?}");
+        assert!(steps.len() == 2 && steps[0].as_str().unwrap().starts_with("If it lasts: "), "{steps:?}");
         alert.diagnosis.gaps = vec!["its tasks could not be listed: ECS throttled the call".to_owned()];
         assert!(email_of(&alert).contains("taskhold could not read which tasks block it. taskhold retries at each"));
     }
@@ -189,7 +192,10 @@ fn without_a_rollout_the_text_says_what_aws_names_and_that_no_blocking_task_is_k
 #[test]
 fn a_refusal_that_nothing_is_left_of_but_that_is_not_over_still_reads_well() {
     for (kind, subject) in [
-        (AlertKind::ProtectionRefused, "REFUSED transcode (video): busy tasks still run unprotected: ECS refuses"),
+        (
+            AlertKind::ProtectionRefused,
+            "REFUSED transcode (video): busy tasks still unprotected, ECS may grant in 30 min",
+        ),
         (AlertKind::ProtectionExpiring, "EXPIRING transcode (video): busy tasks lose protection before their jobs end"),
     ] {
         let alert = alert(kind, Transition::Repeated);
@@ -214,28 +220,28 @@ fn a_protection_that_has_ended_is_not_reported_as_good_news() {
 fn a_chat_names_the_tasks_their_jobs_and_when_ecs_may_grant_it() {
     let chat_about = |kind| json(&chat_of(&refused(kind, Transition::Opened)));
     let chat = chat_about(AlertKind::ProtectionRefused);
-    assert_eq!(chat["content"]["title"], "🔴 `transcode` (`video`): 2 busy tasks run unprotected: ECS refuses");
+    assert_eq!(chat["content"]["title"], "🔴 `transcode` (`video`): 2 busy tasks unprotected, ECS may grant in 30 min");
     says(
         chat["content"]["description"].as_str().unwrap(),
         &[
             "Unprotected, longest remaining job first:",
             "• task `0000000000000000000000000000000c` of `ecs-svc/2222222222222222222`, refused since 2026-01-05 10:20 \
-             UTC (10 minutes ago), for 2 jobs: `film-12` attempt 3, labels `title: Film \"12\"`, until 2026-01-05 13:20 \
-             UTC (in 2 h 50 min), expected 2026-01-05 12:00 UTC (in 90 minutes); `cut`, until 2026-01-05 10:40 UTC (in \
-             10 minutes)",
+             UTC (10 min ago), for 2 jobs: `film-12` attempt 3, labels `title: Film \"12\"`, until 2026-01-05 13:20 \
+             UTC (in 2 h 50 min), expected 2026-01-05 12:00 UTC (in 1 h 30 min); `cut`, until 2026-01-05 10:40 UTC (in \
+             10 min)",
             "Tasks that block its deployment, longest first:",
-            "The first blocking protection ends by 2026-01-05 11:00 UTC (in 30 minutes), and ECS may grant it then. \
+            "The first blocking protection ends by 2026-01-05 11:00 UTC (in 30 min), and ECS may grant it then. \
              taskhold retries then, at each reconcile of the service, and whenever it clears protection in it.",
         ],
     );
-    assert_eq!(chat["content"]["nextSteps"].as_array().unwrap().len(), 3);
+    assert_eq!(chat["content"]["nextSteps"].as_array().unwrap().len(), 4);
     let chat = chat_about(AlertKind::ProtectionExpiring);
     says(
         chat["content"]["description"].as_str().unwrap(),
         &[
             "• task `0000000000000000000000000000000d` of `ecs-svc/2222222222222222222`, protected until 2026-01-05 10:47 \
-             UTC (in 17 minutes), 73 minutes too short, refused since 2026-01-05 10:20 UTC (10 minutes ago), for 1 job: \
-             `film-13`, until 2026-01-05 12:00 UTC (in 90 minutes)",
+             UTC (in 17 min), 1 h 13 min too short, refused since 2026-01-05 10:20 UTC (10 min ago), for 1 job: \
+             `film-13`, until 2026-01-05 12:00 UTC (in 1 h 30 min)",
         ],
     );
 }
@@ -293,9 +299,9 @@ fn the_jobs_of_blocking_tasks_stand_beside_them() {
     says(
         &email_of(&alert),
         &[
-            "    protected until 2026-01-05 11:10 UTC (in 40 minutes), for 1 job:",
-            "    - \"episode\", until 2026-01-05 11:10 UTC (in 40 minutes)",
-            "The first blocking protection ends by 2026-01-05 11:10 UTC (in 40 minutes), and ECS may grant it",
+            "    protected until 2026-01-05 11:10 UTC (in 40 min), for 1 job:",
+            "    - \"episode\", until 2026-01-05 11:10 UTC (in 40 min)",
+            "The first blocking protection ends by 2026-01-05 11:10 UTC (in 40 min), and ECS may grant it then.",
         ],
     );
 }

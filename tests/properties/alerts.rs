@@ -4,6 +4,7 @@ use super::drawn::{cluster, job_key, labels, service, some_text, task_id, text, 
 use super::notified::{as_the_schema_says, chat, json, lines_are_short, subject, well};
 use super::records::remediation_notes;
 use super::{config, fewer};
+use ecs_sim::doubles::alerts::sender;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use taskhold::ecs::arn::ClusterArn;
 use taskhold::ecs::service::ServiceArn;
 use taskhold::notify::message::AlertMessage;
-use taskhold::service::alert::{Alert, AlertKind, Transition};
+use taskhold::service::alert::{Alert, AlertKind, OwnAction, Transition};
 use taskhold::service::blocking_task::{BlockingTask, ProtectedFor};
 use taskhold::service::diagnosis::Diagnosis;
 use taskhold::service::durations::LearnedEnd;
@@ -198,7 +199,20 @@ fn alert() -> impl Strategy<Value = Alert> {
         |(kind, event, service, (since, at), superseded, diagnosis, remediations)| {
             // In the format of `service/alert.rs`.
             let incident = format!("{}/{}/{}", service.cluster.name, service.name, kind.as_str());
-            Alert { incident, kind, event, service, since, superseded, at, diagnosis, remediations }
+            let (own_action, resolution) = (OwnAction::None, None);
+            Alert {
+                incident,
+                kind,
+                event,
+                service,
+                since,
+                superseded,
+                at,
+                diagnosis,
+                remediations,
+                own_action,
+                resolution,
+            }
         },
     )
 }
@@ -208,14 +222,14 @@ proptest! {
 
     #[test]
     fn an_alert_is_well_formed_for_any_texts_in_it(alert in alert()) {
-        let message = AlertMessage::of(&alert);
+        let message = AlertMessage::of(&alert, &sender());
         well(&message)?;
         lines_are_short(&message.email)?;
     }
 
     #[test]
     fn the_json_follows_the_schema_and_has_the_omitted_counts(alert in alert()) {
-        let message = AlertMessage::of(&alert);
+        let message = AlertMessage::of(&alert, &sender());
         as_the_schema_says(&message.json)?;
         let told = json(&message.json)?;
         for (list, omitted, all) in [
@@ -237,7 +251,7 @@ proptest! {
     fn a_subject_and_a_chat_hold_for_names_that_ecs_would_never_take(alert in alert(), of in cluster(), names in [text(), text()]) {
         let [cluster, service] = names;
         let cluster = Arc::new(ClusterArn { name: cluster, ..of.as_ref().clone() });
-        let message = AlertMessage::of(&Alert { service: ServiceArn { cluster, name: service }, ..alert });
+        let message = AlertMessage::of(&Alert { service: ServiceArn { cluster, name: service }, ..alert }, &sender());
         subject(&message.subject)?;
         chat(&message.chat)?;
         json(&message.json)?;

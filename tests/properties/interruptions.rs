@@ -5,6 +5,7 @@ use super::drawn::{cluster, name, task_id};
 use super::notified::{as_the_schema_says, is_taken_by_sqs, json, lines_are_short, valid, validator, well};
 use super::records::interruption;
 use super::{config, fewer};
+use ecs_sim::doubles::alerts::sender;
 use proptest::option;
 use proptest::prelude::*;
 use std::sync::{Arc, OnceLock};
@@ -27,7 +28,7 @@ proptest! {
 
     #[test]
     fn an_interruption_is_well_formed_for_any_texts_in_it(task in task(), what in interruption()) {
-        let message = AlertMessage::of(&InterruptedTask { task: task.clone(), interruption: what.clone() });
+        let message = AlertMessage::of(&InterruptedTask { task: task.clone(), interruption: what.clone() }, &sender());
         well(&message)?;
         lines_are_short(&message.email)?;
         as_the_schema_says(&message.json)?;
@@ -60,7 +61,7 @@ proptest! {
     #[test]
     fn a_subject_and_a_chat_hold_for_a_cluster_s_name_that_ecs_would_never_take(task in task(), name in super::drawn::text(), what in interruption()) {
         let cluster = Arc::new(ClusterArn { name, ..task.cluster.as_ref().clone() });
-        let message = AlertMessage::of(&InterruptedTask { task: Task { cluster, ..task }, interruption: what });
+        let message = AlertMessage::of(&InterruptedTask { task: Task { cluster, ..task }, interruption: what }, &sender());
         super::notified::subject(&message.subject)?;
         super::notified::chat(&message.chat)?;
         json(&message.json)?;

@@ -186,8 +186,8 @@ fn incident() -> impl Strategy<Value = Incident> {
         (0, None) => IncidentState::Open,
         (marks, None) => IncidentState::Escalated { marks },
     });
-    let scope = (vec(text(), 0..3), btree_set(task_id(), 0..4))
-        .prop_map(|(deployments, tasks)| IncidentScope { deployments, tasks });
+    let scope = (vec(text(), 0..3), btree_set(task_id(), 0..4), maybe_moment())
+        .prop_map(|(deployments, tasks, deadline)| IncidentScope { deployments, tasks, deadline });
     let kind = select(AlertKind::ALL.to_vec());
     (kind, any_moment(), any_moment(), state, any::<bool>(), option::of(pending), scope).prop_map(
         |(kind, since, notified_at, state, attempted, pending, scope)| Incident {

@@ -5,8 +5,14 @@ use async_trait::async_trait;
 use serde_json::json;
 use taskhold::notify::message::AlertMessage;
 use taskhold::notify::published;
+use taskhold::notify::sender::Sender;
 use taskhold::notify::sink::Sink;
 use taskhold::outbox::DeliveryError;
+
+/// The function that sends the alerts of a simulation.
+pub fn sender() -> Sender {
+    Sender { function: "taskhold".to_owned() }
+}
 
 /// Publishes alerts to the simulated topic, with the same texts as the real sink.
 #[derive(Clone, Debug)]

@@ -2,6 +2,7 @@
 //! service record.
 
 use super::{expect, seeds};
+use crate::doubles::alerts::sender;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::to_string;
 use taskhold::ecs::FailureReason;
@@ -88,7 +89,7 @@ fn service() -> ServiceRecord {
         delivery: Delivery { claimed_until: Some(at(9)), failures: 2 },
         after: Some(Transition::Opened),
     };
-    let scope = IncidentScope { deployments: vec![rollout.clone()], tasks: [task('d')].into() };
+    let scope = IncidentScope { deployments: vec![rollout.clone()], tasks: [task('d')].into(), deadline: Some(at(30)) };
     let incident = |kind, pending, state| {
         let scope = scope.clone();
         Incident { kind, since: at(0), notified_at: at(5), state, attempted: true, pending, scope }
@@ -186,7 +187,7 @@ fn task_at(record: &TaskRecord, now: Timestamp) {
 fn interruption_is_told_well(what: &taskhold::task::interruption::Interruption) {
     let cluster = expect::clusters().only().expect("one cluster is configured");
     let task = Task { cluster, id: "0123456789abcdef0123456789abcdef".parse().expect("a task's id") };
-    let message = AlertMessage::of(&InterruptedTask { task: task.clone(), interruption: what.clone() });
+    let message = AlertMessage::of(&InterruptedTask { task: task.clone(), interruption: what.clone() }, &sender());
     assert!(message.subject.len() <= email::SUBJECT_CHARS_MAX, "{}", message.subject);
     assert!(message.subject.chars().all(|c| c == ' ' || c.is_ascii_graphic()), "{}", message.subject);
     assert!(!message.email.contains(|c: char| c.is_control() && c != '\n'), "{}", message.email);

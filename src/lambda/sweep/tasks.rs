@@ -16,7 +16,7 @@ use crate::text::shown_time;
 use futures_util::StreamExt;
 use futures_util::stream;
 use jiff::Timestamp;
-use tracing::{error, info, warn};
+use tracing::{debug, info, warn};
 
 /// Maximum number of concurrent reads of ECS.
 const READS_AT_ONCE: usize = 4;
@@ -97,7 +97,7 @@ impl Function {
         self.services.process_results(tasks.iter().zip(&states), part.budget).await;
         let unreported = self.services.tasks.report_interruptions(tasks.iter().zip(&states)).await;
         for UnreportedInterruption { task, failure } in unreported {
-            error!(%task, %failure, "could not report interrupted jobs; the next sweep retries");
+            debug!(%task, %failure, "interrupted jobs wait to be reported");
         }
         let unsettled = |state: &&TaskState| matches!(state, TaskState::NotStored(_) | TaskState::Known(_, Some(_)));
         let unsettled = states.iter().filter(unsettled).count();

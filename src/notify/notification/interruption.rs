@@ -3,6 +3,7 @@
 
 use crate::ecs::arn::Task;
 use crate::ecs::service::ServiceArn;
+use crate::notify::notification::decide;
 use crate::notify::notification::problem::status;
 use crate::notify::notification::tasks::job;
 use crate::notify::notification::{
@@ -26,7 +27,7 @@ impl<'a> From<&'a InterruptedTask> for Notification<'a> {
         let service = service(task, interruption);
         let mut facts = common_facts(event, &task.cluster);
         facts.insert("task", task.id.to_string());
-        facts.insert("stage", stage(interruption).to_owned());
+        facts.insert("stage", interruption.stage.as_str().to_owned());
         facts.insert("at", shown_time(interruption.at));
         facts.insert("jobs", interruption.jobs.len().to_string());
         facts.extend(service.as_ref().map(|service| ("service", service.name.clone())));
@@ -41,7 +42,8 @@ impl<'a> From<&'a InterruptedTask> for Notification<'a> {
             severity: Severity::Critical,
             status: status(kind, event),
             problem: problem(interruption),
-            summary: vec![format!("Noticed {}. {}", time(interruption.at), progress(interruption))],
+            first_lines: Some(decide::of_interruption(interruption)),
+            summary: vec![format!("Noticed {}.", time(interruption.at))],
             sections: sections(interruption),
             actions: actions(interrupted),
             notes: vec![Section::Lines(vec![
@@ -82,22 +84,6 @@ fn problem(interruption: &Interruption) -> String {
         (true, StopStage::Stopping) => format!("ECS is scaling in a protected task during {jobs}"),
         (false, StopStage::Stopped) => format!("a task stopped during {jobs}{cause}"),
         (false, StopStage::Stopping) => format!("a task is stopping during {jobs}{cause}"),
-    }
-}
-
-fn stage(interruption: &Interruption) -> &'static str {
-    match interruption.stage {
-        StopStage::Stopping => "stopping",
-        StopStage::Stopped => "stopped",
-    }
-}
-
-fn progress(interruption: &Interruption) -> &'static str {
-    match interruption.stage {
-        StopStage::Stopped => "It has stopped.",
-        StopStage::Stopping => {
-            "ECS is stopping it, and it still runs: on Spot for at most two minutes, elsewhere for its stopTimeout."
-        }
     }
 }
 

@@ -1,17 +1,18 @@
 //! The problem of a service, when it began, and what it means: the first lines of a notification.
 
 use crate::notify::notification::Severity;
+use crate::notify::notification::ending;
+use crate::notify::notification::outlook::{Outlook, late, outlook};
 use crate::notify::notification::refused;
-use crate::notify::notification::rollout::{margin, pause, rollout};
-use crate::notify::wording::{count, span, time, time_from};
+use crate::notify::notification::rollout::{deadline_source, pause, rollout};
+use crate::notify::wording::{span, time_from};
 use crate::service::alert::{Alert, AlertKind, Transition};
-use crate::service::diagnosis::Diagnosis;
 use crate::service::forecast::ForecastBasis;
 use crate::service::task_counts::DEPLOYMENTS_MAX;
 
 pub(crate) fn severity(alert: &Alert) -> Severity {
     match (alert.event, alert.kind) {
-        (Transition::Resolved, _) if !refused::is_lost(alert) => Severity::Over,
+        (Transition::Resolved, _) if !refused::is_lost(alert) && !ending::has_stopped(alert) => Severity::Over,
         (Transition::Escalated | Transition::Resolved, _)
         | (_, AlertKind::JobInterrupted | AlertKind::DeploymentBlocked | AlertKind::ProtectionRefused) => {
             Severity::Critical
@@ -38,75 +39,88 @@ pub(crate) fn status(kind: AlertKind, event: Transition) -> &'static str {
     }
 }
 
-/// The problem of the service in ASCII and at most about 60 characters.
+/// The problem of the service in ASCII and at most about 65 characters.
 pub(crate) fn problem(alert: &Alert) -> String {
     let diagnosis = &alert.diagnosis;
-    let rollout = rollout(&diagnosis.rollout);
     let is_over = alert.event == Transition::Resolved;
     let still = if alert.event == Transition::Opened { "" } else { "still " };
     let deployments = format!("{} of {DEPLOYMENTS_MAX} deployments", diagnosis.task_counts.deployments);
     match alert.kind {
-        AlertKind::DeploymentBlocked | AlertKind::ScaleInBlocked if is_over => {
-            "protected tasks no longer block it".to_owned()
-        }
-        AlertKind::DeploymentBlocked | AlertKind::ScaleInBlocked => match diagnosis.blocking_tasks.len() {
-            0 => format!("protected tasks {still}block its {rollout}"),
-            1 => format!("1 protected task {still}blocks its {rollout}"),
-            many => format!("{} {still}block its {rollout}", count(many, "protected task")),
-        },
-        AlertKind::DeploymentAtRisk if diagnosis.rollout.is_clean_up() && !is_over => {
-            format!("old tasks {still}protected beyond the clean-up of its deployment")
-        }
-        AlertKind::DeploymentAtRisk if is_over => "it is no longer about to miss its deadline".to_owned(),
-        AlertKind::DeploymentAtRisk if has_missed_its_deadline(alert) => {
-            format!("its {rollout} has missed its deadline")
-        }
-        AlertKind::DeploymentAtRisk => match margin(diagnosis) {
-            Some(margin) if margin.is_negative() && is_declared(diagnosis) => {
-                format!("its {rollout} will {still}miss its deadline by {}", span(margin))
-            }
-            _ => format!("its {rollout} may {still}miss its deadline"),
-        },
+        AlertKind::DeploymentBlocked | AlertKind::DeploymentAtRisk if is_over => ending::of_rollout(alert),
+        AlertKind::ScaleInBlocked if is_over => "protected tasks no longer block it".to_owned(),
+        AlertKind::DeploymentBlocked | AlertKind::ScaleInBlocked | AlertKind::DeploymentAtRisk => by_the_clock(alert),
         AlertKind::ProtectionRefused | AlertKind::ProtectionExpiring => refused::problem(alert),
         AlertKind::TooManyDeployments if is_over => format!("it can be deployed again, {deployments} used"),
         AlertKind::TooManyDeployments => format!("{still}{deployments} in progress"),
         AlertKind::OrphanedProtection if is_over => "every protected task has a job again".to_owned(),
-        AlertKind::OrphanedProtection => format!("tasks {still}protected though their jobs have ended"),
+        AlertKind::OrphanedProtection => orphaned(alert, still),
         // An interrupted task has a notification of its own.
         AlertKind::JobInterrupted => "a task stopped while its jobs were running".to_owned(),
     }
 }
 
-fn is_declared(diagnosis: &Diagnosis) -> bool {
-    diagnosis.forecast.is_some_and(|forecast| forecast.basis == ForecastBasis::Declared)
+/// The tasks that are protected without a job, and for how long.
+fn orphaned(alert: &Alert, still: &str) -> String {
+    let tasks = &alert.diagnosis.blocking_tasks;
+    match (tasks.len(), tasks.iter().map(|task| task.protected_until).max()) {
+        (1, Some(until)) => format!("1 idle task is {still}protected, for {}", span(until.duration_since(alert.at))),
+        (many, Some(until)) => {
+            format!("{many} idle tasks are {still}protected, for up to {}", span(until.duration_since(alert.at)))
+        }
+        (_, None) => format!("tasks are {still}protected though their jobs have ended"),
+    }
 }
 
-fn has_missed_its_deadline(alert: &Alert) -> bool {
-    alert.diagnosis.deadline.is_some_and(|deadline| deadline.at <= alert.at)
+/// The problem of a rollout, with what is left by the clock.
+fn by_the_clock(alert: &Alert) -> String {
+    let (diagnosis, now) = (&alert.diagnosis, alert.at);
+    let still = if alert.event == Transition::Opened { "" } else { "still " };
+    let rollout = rollout(&diagnosis.rollout);
+    let block = match diagnosis.blocking_tasks.len() {
+        0 => format!("tasks {still}block"),
+        1 => format!("1 task {still}blocks"),
+        many => format!("{many} tasks {still}block"),
+    };
+    match (outlook(alert), diagnosis.deadline, diagnosis.forecast) {
+        (Outlook::Passed, Some(deadline), _) => {
+            format!("deadline passed {} ago, {rollout} still blocked", span(now.duration_since(deadline.at)))
+        }
+        (Outlook::Late { by, likelihood }, Some(deadline), _) => late(deadline, by, likelihood, now),
+        // The jobs have outlasted what was expected of them.
+        _ if alert.kind == AlertKind::ScaleInBlocked => format!("{block} its {rollout}"),
+        (_, _, Some(forecast)) if forecast.jobs_started > 0 => format!("{block} its {rollout}, no end is known"),
+        (_, _, Some(forecast)) if forecast.basis == ForecastBasis::Maximum => {
+            format!("{block} its {rollout} for at most {}", span(forecast.by_expiry.duration_since(now)))
+        }
+        (_, _, Some(forecast)) => {
+            format!("{block} its {rollout}, expected to end in {}", span(forecast.by_jobs.duration_since(now)))
+        }
+        (_, _, None) => format!("{block} its {rollout}"),
+    }
 }
 
-/// Since when, until when, and what it means.
+/// Since when, and what it means.
 pub(crate) fn summary(alert: &Alert) -> Vec<String> {
     if alert.event == Transition::Resolved {
-        let lasted = span(alert.at.duration_since(alert.since));
-        return vec![format!("It lasted {lasted}: from {} to {}.", time(alert.since), time(alert.at))];
+        return ending::summary(alert);
     }
     let began = if alert.kind == AlertKind::DeploymentAtRisk { "Started" } else { "Since" };
-    let since = format!("{began} {}.", time_from(alert.since, alert.at));
-    let deadline = alert.diagnosis.deadline.map(|deadline| time_from(deadline.at, alert.at));
-    let mut summary = match deadline {
-        None => vec![since],
+    let mut summary = vec![format!("{began} {}.", time_from(alert.since, alert.at))];
+    let deadline = alert.diagnosis.deadline.filter(|_| refused::is_about(alert.kind));
+    summary.extend(deadline.map(|deadline| {
         // The deadline is the rollout's, not the refusal's.
-        Some(deadline) if refused::is_about(alert.kind) => {
-            vec![since, format!("Deadline of its {}: {deadline}.", rollout(&alert.diagnosis.rollout))]
-        }
-        Some(deadline) => vec![format!("{since} Deadline: {deadline}.")],
-    };
+        format!("Deadline of its {}: {}.", rollout(&alert.diagnosis.rollout), time_from(deadline.at, alert.at))
+    }));
     summary.extend(superseded(alert));
     summary.extend(pause(&alert.diagnosis, alert.at));
     summary.extend(time_passed(alert));
-    summary.push(meaning(alert).to_owned());
+    summary.extend(deadline_source(&alert.diagnosis).filter(|_| is_about_a_rollout(alert.kind)));
+    summary.extend(meaning(alert).map(str::to_owned));
     summary
+}
+
+fn is_about_a_rollout(kind: AlertKind) -> bool {
+    matches!(kind, AlertKind::DeploymentBlocked | AlertKind::DeploymentAtRisk)
 }
 
 /// The deployments that the incident spans, if there are several.
@@ -130,35 +144,28 @@ fn time_passed(alert: &Alert) -> Option<String> {
     is_wanted.then(|| format!("{percent} % of the time to its deadline has passed."))
 }
 
-/// The consequences, and what to avoid.
-fn meaning(alert: &Alert) -> &'static str {
+/// What the reader has to know about ECS.
+fn meaning(alert: &Alert) -> Option<&'static str> {
     match alert.kind {
         AlertKind::DeploymentBlocked => {
-            "ECS stops no protected task, and may refuse to protect further ones until this is over."
+            Some("ECS stops no protected task, and may refuse to protect further ones until this is over.")
         }
-        AlertKind::ScaleInBlocked => {
+        AlertKind::ScaleInBlocked => Some(
             "More tasks run than desired, for longer than the jobs were expected to run, or without a job. ECS stops no \
-             protected task, and may refuse to protect further ones until this is over."
-        }
+             protected task, and may refuse to protect further ones until this is over.",
+        ),
         AlertKind::DeploymentAtRisk if alert.diagnosis.rollout.is_clean_up() => {
-            "The deployment succeeded, and ECS removes its old tasks for two weeks. What ECS does with tasks that are \
-             protected longer is not documented."
+            Some("The deployment succeeded, and ECS removes its old tasks for two weeks.")
         }
-        AlertKind::DeploymentAtRisk if has_missed_its_deadline(alert) => {
-            "The tool that waited for it may have given up or rolled it back."
-        }
-        AlertKind::DeploymentAtRisk => "It has not failed yet: there is still time to act.",
         AlertKind::ProtectionRefused => {
-            "ECS refuses protection while protected tasks block a deployment or scale-in. Until ECS grants it, a \
-             task may be stopped in the middle of its jobs."
+            Some("ECS refuses protection while protected tasks block a deployment or scale-in.")
         }
         AlertKind::ProtectionExpiring => {
-            "ECS refuses to renew. When a protection ends, its task may be stopped in the middle of its jobs."
+            Some("ECS refuses to renew protection while protected tasks block a deployment or scale-in.")
         }
-        AlertKind::TooManyDeployments => "ECS refuses a sixth deployment: start none until one of these has ended.",
-        AlertKind::OrphanedProtection => {
-            "No job needs these protections. They will block the next deployment or scale-in until they expire."
-        }
-        AlertKind::JobInterrupted => "Its running jobs ended with it.",
+        AlertKind::DeploymentAtRisk
+        | AlertKind::TooManyDeployments
+        | AlertKind::OrphanedProtection
+        | AlertKind::JobInterrupted => None,
     }
 }

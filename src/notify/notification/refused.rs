@@ -2,10 +2,11 @@
 //! accept the protection, and what taskhold does automatically.
 
 use crate::ecs::arn::TaskId;
+use crate::notify::notification::ending;
 use crate::notify::notification::rollout::rollout;
 use crate::notify::notification::tasks::task;
 use crate::notify::notification::{Action, List, ListKind, Section};
-use crate::notify::wording::{clock, count, time_from};
+use crate::notify::wording::{clock, count, span, time_from};
 use crate::service::alert::{Alert, AlertKind, Transition};
 use crate::service::blocking_task::BlockingTask;
 use crate::service::refused_task::{RefusalCause, RefusedTask};
@@ -31,7 +32,7 @@ pub(crate) fn all(alert: &Alert) -> Vec<&RefusedTask> {
 }
 
 /// The refused tasks that the alert is about.
-fn tasks(alert: &Alert) -> Vec<&RefusedTask> {
+pub(crate) fn tasks(alert: &Alert) -> Vec<&RefusedTask> {
     let is_protected = alert.kind == AlertKind::ProtectionExpiring;
     let mut tasks = all(alert);
     tasks.retain(|task| task.protected_until.is_some() == is_protected);
@@ -41,6 +42,9 @@ fn tasks(alert: &Alert) -> Vec<&RefusedTask> {
 /// The problem of the service in ASCII and at most about 60 characters.
 pub(crate) fn problem(alert: &Alert) -> String {
     let tasks = tasks(alert);
+    if let Some(ending) = ending::of_refusal(alert) {
+        return ending;
+    }
     match (alert.kind, alert.event) {
         (AlertKind::ProtectionExpiring, Transition::Resolved) => match unprotected(alert) {
             0 => "no job is about to lose its protection any more".to_owned(),
@@ -55,11 +59,15 @@ pub(crate) fn problem(alert: &Alert) -> String {
         (_, event) => {
             let still = if event == Transition::Opened { "" } else { "still " };
             let is_full = |task: &&RefusedTask| task.cause == RefusalCause::RecordFull;
-            let why = if !tasks.is_empty() && tasks.iter().all(is_full) { "too many jobs" } else { "ECS refuses" };
+            let why = match grantable_from(alert).map(|first| span(first.duration_since(alert.at))) {
+                _ if !tasks.is_empty() && tasks.iter().all(is_full) => ": too many jobs".to_owned(),
+                Some(wait) => format!(", ECS may grant in {wait}"),
+                None => ": ECS refuses".to_owned(),
+            };
             match tasks.len() {
-                0 => format!("busy tasks {still}run unprotected: {why}"),
-                1 => format!("1 busy task {still}runs unprotected: {why}"),
-                many => format!("{many} busy tasks {still}run unprotected: {why}"),
+                0 => format!("busy tasks {still}unprotected{why}"),
+                1 => format!("1 busy task {still}unprotected{why}"),
+                many => format!("{many} busy tasks {still}unprotected{why}"),
             }
         }
     }
@@ -80,7 +88,8 @@ pub(crate) fn is_lost(alert: &Alert) -> bool {
     alert.kind == AlertKind::ProtectionExpiring && alert.event == Transition::Resolved && unprotected(alert) > 0
 }
 
-fn unprotected(alert: &Alert) -> usize {
+/// The number of refused tasks without any protection.
+pub(crate) fn unprotected(alert: &Alert) -> usize {
     alert.diagnosis.refused_tasks.iter().filter(|task| task.protected_until.is_none()).count()
 }
 
@@ -132,8 +141,7 @@ pub(crate) fn outlook(alert: &Alert) -> Section {
 fn outlook_of_ecs(alert: &Alert) -> String {
     let diagnosis = &alert.diagnosis;
     let by_itself = "taskhold retries at each reconcile of the service, and whenever it clears protection in it.";
-    let first = other_blocking_tasks(alert).into_iter().map(|task| task.protected_until).min();
-    match first {
+    match grantable_from(alert) {
         Some(first) => format!(
             "The first blocking protection ends by {}, and ECS may grant it then. taskhold retries then, at each \
              reconcile of the service, and whenever it clears protection in it.",
@@ -148,6 +156,17 @@ fn outlook_of_ecs(alert: &Alert) -> String {
         }
         None => format!("taskhold could not read which tasks block it. {by_itself}"),
     }
+}
+
+/// When ECS may grant the protection: the first protection ends that blocks it.
+pub(crate) fn grantable_from(alert: &Alert) -> Option<Timestamp> {
+    let is_by_ecs = by_ecs(alert) > 0 || alert.diagnosis.refused_tasks.is_empty();
+    other_blocking_tasks(alert).into_iter().map(|task| task.protected_until).min().filter(|_| is_by_ecs)
+}
+
+/// The number of tasks of the alert that ECS refuses. The records of the others are full.
+pub(crate) fn by_ecs(alert: &Alert) -> usize {
+    alert.diagnosis.refused_by_ecs().count()
 }
 
 /// AWS's documented actions, for when the diagnosis has none: ECS reports a block without naming the blocking tasks.

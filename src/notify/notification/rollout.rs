@@ -1,11 +1,10 @@
 //! The rollout of a service in sentences: when it can end, its deadline, and the task counts.
 
 use crate::ecs::service_deployment::{HookAction, LifecycleStage};
-use crate::notify::notification::{Section, Text};
-use crate::notify::wording::{clock, count, span, time_from};
-use crate::service::blocking_task::BlockingTask;
+use crate::notify::notification::Section;
+use crate::notify::wording::clock;
 use crate::service::diagnosis::Diagnosis;
-use crate::service::forecast::{DEADLINE_TAG, DeadlineSource, Forecast, ForecastBasis};
+use crate::service::forecast::{DEADLINE_TAG, DeadlineSource};
 use crate::service::rollout::Rollout;
 use crate::service::task_counts::{DEPLOYMENTS_MAX, TaskCounts};
 use jiff::{SignedDuration, Timestamp};
@@ -20,15 +19,10 @@ pub(crate) fn rollout(rollout: &Rollout) -> &'static str {
     }
 }
 
-/// Both forecasts, compared with the deadline, and where the deadline comes from.
-pub(crate) fn forecast(diagnosis: &Diagnosis, now: Timestamp) -> Option<Section> {
-    let forecast = diagnosis.forecast?;
-    let mut lines = match forecast.jobs_started {
-        0 => ends(&forecast, now),
-        _ => open_ended(diagnosis, &forecast, now),
-    };
-    lines.extend(margins(diagnosis).map(Text::from));
-    let deadline = diagnosis.deadline.map(|deadline| match deadline.source {
+/// Where the deadline comes from.
+pub(crate) fn deadline_source(diagnosis: &Diagnosis) -> Option<String> {
+    let deadline = diagnosis.deadline?;
+    Some(match deadline.source {
         DeadlineSource::CloudFormation => {
             let hours = diagnosis.rollout.started_at().map_or(0, |start| deadline.at.duration_since(start).as_hours());
             let limit = if hours == 3 { "three hours".to_owned() } else { format!("{hours} hours") };
@@ -42,46 +36,7 @@ pub(crate) fn forecast(diagnosis: &Diagnosis, now: Timestamp) -> Option<Section>
         }
         DeadlineSource::Tag => format!("The deadline is set by the service's tag {DEADLINE_TAG}."),
         DeadlineSource::Setting => "The deadline is set by TASKHOLD_DEADLINE_MINUTES.".to_owned(),
-    });
-    lines.extend(deadline.map(Text::from));
-    Some(Section::Lines(lines))
-}
-
-/// The expected end with its basis, and the latest one.
-fn ends(forecast: &Forecast, now: Timestamp) -> Vec<Text> {
-    let [by_jobs, by_expiry] = [forecast.by_jobs, forecast.by_expiry].map(|end| time_from(end, now));
-    let expected = match (forecast.basis, forecast.by_risk) {
-        (ForecastBasis::Learned, Some(risk)) => {
-            let risk = time_from(risk, now);
-            format!("Expected end: {by_jobs}, by the median of earlier jobs; unlikely after {risk}.")
-        }
-        (ForecastBasis::Declared | ForecastBasis::Learned, _) => {
-            format!("Expected end: {by_jobs}, if the jobs end when their workers expect.")
-        }
-        (ForecastBasis::Maximum, _) => "Expected end: not known, only the maximum.".to_owned(),
-    };
-    vec![expected.into(), format!("Latest end: {by_expiry}, if every protection lasts until it expires.").into()]
-}
-
-/// That old tasks take new jobs, so that no end is known.
-fn open_ended(diagnosis: &Diagnosis, forecast: &Forecast, now: Timestamp) -> Vec<Text> {
-    let started = format!(" since the {} began", rollout(&diagnosis.rollout));
-    let jobs = count(forecast.jobs_started, "job");
-    let busy: Vec<&BlockingTask> = diagnosis.blocking_tasks.iter().filter(|task| task.jobs_started > 0).collect();
-    let text = Text::from("No end is known: ");
-    let text = match busy[..] {
-        [task] => {
-            text.own("task ").id(task.task.as_str()).own(format!(" has started {jobs}{started}, and its worker takes"))
-        }
-        _ => {
-            text.own(format!("{} have started {jobs}{started}, and their workers take", count(busy.len(), "old task")))
-        }
-    };
-    vec![
-        text.own(" new ones."),
-        format!("Earliest end: {}, if they take none from now on.", time_from(forecast.by_jobs, now)).into(),
-        "Before a worker takes a job, it can ask taskhold-run: GET /v1/admission.".into(),
-    ]
+    })
 }
 
 /// The pause of the deployment, or that it had one.
@@ -104,37 +59,8 @@ pub(crate) fn pause(diagnosis: &Diagnosis, now: Timestamp) -> Option<String> {
     Some(format!("The deployment is paused{stage} and waits for a person.{then}"))
 }
 
-/// Both forecasts compared with the deadline.
-fn margins(diagnosis: &Diagnosis) -> Option<String> {
-    let (deadline, forecast) = (diagnosis.deadline?, diagnosis.forecast.filter(|forecast| forecast.jobs_started == 0)?);
-    let (expected, latest) = (deadline.margin(&forecast), deadline.at.duration_since(forecast.by_expiry));
-    let side = |margin: SignedDuration| {
-        let side = if margin.is_negative() { "after" } else { "before" };
-        format!("{} {side}", span(whole_minutes(margin)))
-    };
-    let expected_end = format!("The expected end is {} the deadline", side(expected));
-    let is_at_risk = forecast.by_risk.is_some_and(|risk| risk > deadline.at);
-    Some(match (expected.is_negative(), latest.is_negative()) {
-        (_, true) if forecast.basis == ForecastBasis::Maximum => {
-            format!("The latest end is {} the deadline: it may be missed.", side(latest))
-        }
-        _ if forecast.basis == ForecastBasis::Maximum => format!("The latest end is {} the deadline.", side(latest)),
-        (true, _) if forecast.basis == ForecastBasis::Learned => format!("{expected_end}: it will probably be missed."),
-        (true, _) => format!("{expected_end}: it will be missed."),
-        (false, _) if is_at_risk => format!("{expected_end}, but it may be missed."),
-        (false, true) => format!("{expected_end}, but the latest end is {} it.", side(latest)),
-        (false, false) if expected == latest => format!("{expected_end}."),
-        (false, false) => format!("{expected_end}, the latest end {} it.", side(latest)),
-    })
-}
-
-/// The time between the expected end and the deadline; negative if the deadline will be missed.
-pub(crate) fn margin(diagnosis: &Diagnosis) -> Option<SignedDuration> {
-    Some(whole_minutes(diagnosis.deadline?.margin(diagnosis.forecast.as_ref()?)))
-}
-
 /// Rounded down like `marginMinutes`: a deadline missed by seconds is missed by a minute.
-fn whole_minutes(margin: SignedDuration) -> SignedDuration {
+pub(crate) fn whole_minutes(margin: SignedDuration) -> SignedDuration {
     SignedDuration::from_mins(margin.as_secs().div_euclid(60))
 }
 

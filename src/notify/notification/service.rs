@@ -1,9 +1,11 @@
 //! The notification about a service.
 
 use crate::ecs::arn::Task;
+use crate::notify::notification::decide;
+use crate::notify::notification::ending;
 use crate::notify::notification::problem::{problem, severity, status, summary};
 use crate::notify::notification::refused::{general_action, is_about, other_blocking_tasks, outlook};
-use crate::notify::notification::rollout::{forecast, rollout, task_counts};
+use crate::notify::notification::rollout::{rollout, task_counts};
 use crate::notify::notification::suggested_action::actions;
 use crate::notify::notification::tasks::task;
 use crate::notify::notification::{List, ListKind, Notification, Section, Source, Text, common_facts, refused};
@@ -29,8 +31,9 @@ impl<'a> From<&'a Alert> for Notification<'a> {
             severity: severity(alert),
             status: status(alert.kind, alert.event),
             problem: problem(alert),
+            first_lines: (!is_over).then(|| decide::of_service(alert)),
             summary: summary(alert),
-            sections: if is_over { Vec::new() } else { sections(alert) },
+            sections: if is_over { ends(alert) } else { sections(alert) },
             actions: match is_over {
                 true => Vec::new(),
                 false => actions(alert).into_iter().chain(general_action(alert)).collect(),
@@ -43,6 +46,14 @@ impl<'a> From<&'a Alert> for Notification<'a> {
     }
 }
 
+/// What became of the tasks of a problem that is over.
+fn ends(alert: &Alert) -> Vec<Section> {
+    let ends = ending::tasks(alert);
+    let total = ends.len();
+    let section = List::section(ListKind::TaskEnds, "The refused tasks:", total, ends.into_iter().map(Into::into));
+    if total == 0 { Vec::new() } else { vec![section] }
+}
+
 fn sections(alert: &Alert) -> Vec<Section> {
     let diagnosis = &alert.diagnosis;
     let mut sections = Vec::new();
@@ -53,7 +64,6 @@ fn sections(alert: &Alert) -> Vec<Section> {
         sections.push(outlook(alert));
     } else {
         sections.extend(blocking_tasks(alert));
-        sections.extend(forecast(diagnosis, alert.at));
     }
     sections.push(task_counts(&diagnosis.task_counts));
     sections

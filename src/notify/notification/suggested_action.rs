@@ -2,6 +2,7 @@
 
 use crate::ecs::arn::TaskId;
 use crate::notify::notification::Action;
+use crate::notify::notification::outlook::{Likelihood, Outlook, outlook};
 use crate::notify::notification::refused::lost_by_waiting;
 use crate::notify::wording::{count, span, time, time_from};
 use crate::service::alert::Alert;
@@ -19,12 +20,21 @@ pub(crate) fn actions(alert: &Alert) -> Vec<Action> {
     alert.diagnosis.suggested_actions.iter().map(action).collect()
 }
 
+/// The action as the end of a sentence, with a full stop.
+pub(crate) fn instruction(action: &SuggestedAction, alert: &Alert) -> String {
+    let text = text(action, alert);
+    let text = text.trim_end_matches([':', '.']);
+    let (first, rest) = text.split_at(text.len().min(1));
+    let below = if commands(action).is_empty() { "" } else { " (command below)" };
+    format!("{}{rest}{below}.", first.to_ascii_lowercase())
+}
+
 fn text(action: &SuggestedAction, alert: &Alert) -> String {
     let now = alert.at;
     match action {
         SuggestedAction::Wait { until, expected } => match lost_by_waiting(alert) {
             0 if is_open_ended(alert) => "Wait. No end is known while the old tasks take new jobs.".to_owned(),
-            _ if misses_deadline(alert) => wait_past_deadline(*until, alert),
+            _ if matches!(outlook(alert), Outlook::Late { .. } | Outlook::Passed) => wait_past_deadline(*until, alert),
             0 if until == expected => format!("Wait until {}.", time_from(*until, now)),
             0 => format!("Wait. The expected end is {}, the latest {}.", time(*expected), time(*until)),
             lost => format!(
@@ -74,20 +84,16 @@ fn is_open_ended(alert: &Alert) -> bool {
     alert.diagnosis.forecast.is_some_and(|forecast| forecast.jobs_started > 0)
 }
 
-fn misses_deadline(alert: &Alert) -> bool {
-    let diagnosis = &alert.diagnosis;
-    let margin = diagnosis.deadline.zip(diagnosis.forecast).map(|(deadline, forecast)| deadline.margin(&forecast));
-    margin.is_some_and(|margin| margin.is_negative())
-}
-
 /// What waiting means if the deadline passes before the jobs end.
 fn wait_past_deadline(until: Timestamp, alert: &Alert) -> String {
     let diagnosis = &alert.diagnosis;
-    let Some(deadline) = diagnosis.deadline else { return String::new() };
     let wait = format!("Wait until {} at the latest", time_from(until, alert.at));
-    if deadline.at <= alert.at {
-        return format!("{wait}. The deadline has passed.");
-    }
+    let misses = match outlook(alert) {
+        Outlook::Late { likelihood: Likelihood::Declared, .. } => "misses",
+        Outlook::Late { likelihood: Likelihood::Probable, .. } => "probably misses",
+        Outlook::Late { likelihood: Likelihood::Possible, .. } => "may miss",
+        Outlook::Passed | Outlook::Open | Outlook::InTime { .. } => return format!("{wait}. The deadline has passed."),
+    };
     let avoids = |action: &SuggestedAction| match action {
         SuggestedAction::ReleaseIdle { tasks, .. } => tasks.len() == diagnosis.blocking_tasks.len(),
         SuggestedAction::RollBackDeployment { .. }
@@ -98,8 +104,8 @@ fn wait_past_deadline(until: Timestamp, alert: &Alert) -> String {
     let by_force = |action: &SuggestedAction| matches!(action, SuggestedAction::ReleaseByForce { .. });
     let actions = &diagnosis.suggested_actions;
     match (actions.iter().any(avoids), actions.iter().any(by_force)) {
-        (true, _) => format!("{wait}. That misses the deadline."),
-        (false, true) => format!("{wait}. That misses the deadline, and only interrupting jobs avoids it."),
+        (true, _) => format!("{wait}. That {misses} the deadline."),
+        (false, true) => format!("{wait}. That {misses} the deadline, and only interrupting jobs avoids it."),
         (false, false) => format!("{wait}. Nothing avoids the deadline."),
     }
 }

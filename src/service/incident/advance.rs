@@ -14,15 +14,19 @@ pub const RESOLVED_KEPT: SignedDuration = SignedDuration::from_hours(24);
 pub fn advance(incidents: &mut Incidents, assessment: Assessment<'_>, policy: &AlertPolicy) {
     let diagnosis = assessment.diagnosis;
     let now = assessment.snapshot.at;
-    let marks = marks_passed(diagnosis, now);
     let problems = problems(incidents, assessment, policy);
     // Suppressed kinds are neither opened nor resolved meanwhile.
     let is_suppressed = |kind: AlertKind| problems.values().any(|problem| suppresses(problem.kind, kind));
     for (key, problem) in problems.iter().filter(|(_, problem)| !is_suppressed(problem.kind)) {
+        let marks = marks_passed(problem.kind, diagnosis, now);
         match incidents.get_mut(key) {
             Some(incident) => incident.persist(problem.clone(), marks, now, policy),
             None => drop(incidents.insert(key.clone(), Incident::open(problem.clone(), marks, now))),
         }
+    }
+    for incident in incidents.values_mut().filter(|incident| incident.is_open()) {
+        // When the rollout is over, its deadline is known from here only.
+        incident.scope.deadline = diagnosis.deadline.map(|deadline| deadline.at).or(incident.scope.deadline);
     }
     if diagnosis.gaps.is_empty() {
         let open = incidents.iter_mut().filter(|(_, incident)| incident.is_open() && !is_suppressed(incident.kind));

@@ -32,7 +32,9 @@ impl PendingNotification {
         let claimed_until =
             earlier.and_then(|pending| pending.delivery.claimed_until).filter(|until| *until > now).min(claim_max);
         let after = earlier.map(|pending| pending.after.unwrap_or(pending.event));
-        Self { event, delivery: Delivery { claimed_until, failures: 0 }, after }
+        // The receiver that failed before may fail again: the attempts go on at its pace.
+        let failures = earlier.map_or(0, |pending| pending.delivery.failures);
+        Self { event, delivery: Delivery { claimed_until, failures }, after }
     }
 
     /// Whether no instance can have sent it yet, so that it can be withdrawn.
@@ -42,7 +44,6 @@ impl PendingNotification {
 
     /// The pending notification after this one is withdrawn: the one that it replaced, unless that was delivered.
     pub(crate) fn withdrawn(self) -> Option<Self> {
-        let delivery = Delivery { failures: 0, ..self.delivery };
-        self.after.map(|event| Self { event, delivery, after: None })
+        self.after.map(|event| Self { event, delivery: self.delivery, after: None })
     }
 }

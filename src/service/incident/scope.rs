@@ -20,6 +20,9 @@ pub struct IncidentScope {
     /// The blocking tasks of the last snapshot, or the refused tasks of the last notification.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub tasks: BTreeSet<TaskId>,
+    /// The last known deadline of the newest deployment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Timestamp>,
 }
 
 /// A current problem of a service.
@@ -36,7 +39,7 @@ impl IncidentScope {
     /// What a snapshot shows.
     pub(crate) fn new<'a>(deployment: Option<&str>, tasks: impl Iterator<Item = &'a TaskId>) -> Self {
         let deployments = deployment.map(str::to_owned).into_iter().collect();
-        Self { deployments, tasks: tasks.take(TASKS_KEPT_MAX).cloned().collect() }
+        Self { deployments, tasks: tasks.take(TASKS_KEPT_MAX).cloned().collect(), deadline: None }
     }
 
     /// Whether a later snapshot shows the same deployment, or one of the same tasks.

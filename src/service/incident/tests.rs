@@ -123,6 +123,9 @@ fn what_is_still_so_is_repeated_at_its_interval_and_escalates_at_its_marks() {
     assert_eq!(notified(&mut incidents, 90, &blocked(170)), ["deployment-blocked escalated"], "half of three hours");
     assert_eq!(notified(&mut incidents, 144, &blocked(170)), ["deployment-blocked escalated"], "four fifths");
     assert!(notified(&mut incidents, 150, &blocked(170)).is_empty());
+    assert!(notified(&mut incidents, 179, &blocked(240)).is_empty());
+    assert_eq!(notified(&mut incidents, 180, &blocked(240)), ["deployment-blocked escalated"], "the deadline passes");
+    assert!(notified(&mut incidents, 200, &blocked(240)).is_empty());
 }
 
 #[test]

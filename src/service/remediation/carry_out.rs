@@ -7,7 +7,7 @@ use crate::ecs::error::Effect;
 use crate::ecs::service::ServiceArn;
 use crate::service::reconciler::ServiceReconciler;
 use crate::service::record::ServiceRecord;
-use crate::service::remediation::{CountChange, Remediation, RemediationNote};
+use crate::service::remediation::{CarriedOut, CountChange, Remediation};
 use crate::service::snapshot::managed::Managed;
 use crate::store::error::StoreError;
 use crate::store::{self, Changed};
@@ -19,6 +19,13 @@ use tracing::warn;
 struct Outcome {
     text: String,
     count: CountAfter,
+    released: Vec<TaskId>,
+}
+
+impl Outcome {
+    fn new(text: String, count: CountAfter) -> Self {
+        Self { text, count, released: Vec::new() }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -32,13 +39,13 @@ enum CountAfter {
 }
 
 impl ServiceReconciler {
-    /// Carries out a remediation, notes the result and returns all notes of the service.
+    /// Carries out a remediation and notes the result.
     pub(crate) async fn act(
         &self,
         service: &ServiceArn,
         action: &Remediation,
         budget: Budget<'_>,
-    ) -> Result<Vec<RemediationNote>, StoreError> {
+    ) -> Result<CarriedOut, StoreError> {
         let outcome = match action {
             Remediation::Release { tasks, managed } => self.release_idle(service, tasks, *managed, budget).await,
             Remediation::SetDesiredCount { from, to, why } => self.set_desired_count(service, *from, *to, *why).await,
@@ -53,9 +60,9 @@ impl ServiceReconciler {
                 CountAfter::AsItWas => record.remediation.forget_raise(),
                 CountAfter::Raised(to) => record.remediation.confirm_raise(to),
             }
-            Changed { result: record.remediation.notes.clone(), keep_until: ServiceRecord::keep_until(now) }
+            Changed { result: record.remediation.clone(), keep_until: ServiceRecord::keep_until(now) }
         });
-        Ok(noted.await?.result)
+        Ok(CarriedOut { state: noted.await?.result, released: outcome.released })
     }
 
     async fn release_idle(
@@ -68,7 +75,7 @@ impl ServiceReconciler {
         let ids = tasks.iter().map(TaskId::as_str).collect::<Vec<_>>().join(", ");
         let count = CountAfter::MayBeChanged;
         if self.tasks.config.mode == Mode::DryRun {
-            return Outcome { text: format!("dry run: these idle tasks would have been released: {ids}"), count };
+            return Outcome::new(format!("dry run: these idle tasks would have been released: {ids}"), count);
         }
         let release = match managed {
             Managed::Yes => ReleaseRule::IfIdleByAnyWriter,
@@ -77,21 +84,22 @@ impl ServiceReconciler {
         let changes = tasks.iter().map(|id| TaskChange { release, ..TaskChange::none(service.task(id)) });
         let states = self.tasks.reconcile(changes.collect(), budget).await;
         let released = tasks.iter().zip(&states).filter(|(_, state)| is_released(state));
-        let released: Vec<&str> = released.map(|(id, _)| id.as_str()).collect();
+        let released: Vec<TaskId> = released.map(|(id, _)| id.clone()).collect();
         let text = match (released.len(), tasks.len() - released.len()) {
             (0, _) => format!("these idle tasks could not be released: {ids}"),
             (_, 0) => format!("released idle tasks: {ids}"),
-            (_, more) => format!("released idle tasks: {}; {more} more could not be released", released.join(", ")),
+            (_, more) => {
+                let released = released.iter().map(TaskId::as_str).collect::<Vec<_>>().join(", ");
+                format!("released idle tasks: {released}; {more} more could not be released")
+            }
         };
-        Outcome { text, count }
+        Outcome { released, ..Outcome::new(text, count) }
     }
 
     async fn set_desired_count(&self, service: &ServiceArn, from: u32, to: u32, why: CountChange) -> Outcome {
-        let not_done = |text: String| Outcome {
-            text,
-            // A raise whose put-back failed is still a raise.
-            count: if why == CountChange::Raise { CountAfter::AsItWas } else { CountAfter::MayBeChanged },
-        };
+        // A raise whose put-back failed is still a raise.
+        let as_it_was = if why == CountChange::Raise { CountAfter::AsItWas } else { CountAfter::MayBeChanged };
+        let not_done = |text: String| Outcome::new(text, as_it_was);
         if self.tasks.config.mode == Mode::DryRun {
             return not_done(format!("dry run: the desired count would have been set from {from} to {to}"));
         }
@@ -102,7 +110,7 @@ impl ServiceReconciler {
         if why == CountChange::Raise
             && let Err(text) = self.begin_raise(service, to).await
         {
-            return Outcome { text, count: CountAfter::MayBeChanged };
+            return Outcome::new(text, CountAfter::MayBeChanged);
         }
         // ECS offers no conditional update, so the count is read once more right before the call.
         match self.tasks.ecs.describe_service(service).await {
@@ -122,18 +130,18 @@ impl ServiceReconciler {
             CountChange::PutBack => "put back",
         };
         match self.tasks.ecs.set_desired_count(service, to).await {
-            Ok(()) => Outcome {
-                text: format!("{did} the desired count from {from} to {to}{caution}"),
-                count: match why {
+            Ok(()) => {
+                let count = match why {
                     CountChange::Raise => CountAfter::Raised(to),
                     CountChange::PutBack => CountAfter::MayBeChanged,
-                },
-            },
+                };
+                Outcome::new(format!("{did} the desired count from {from} to {to}{caution}"), count)
+            }
             Err(error) => {
                 let text = format!("the desired count could not be {did} from {from} to {to}: {error}");
                 match error.effect() {
                     Effect::None => not_done(text),
-                    Effect::Unknown => Outcome { text, count: CountAfter::MayBeChanged },
+                    Effect::Unknown => Outcome::new(text, CountAfter::MayBeChanged),
                 }
             }
         }

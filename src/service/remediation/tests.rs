@@ -516,3 +516,17 @@ fn what_is_not_put_back_yet_is_asked_for_again_after_two_minutes_and_not_before(
     assert_eq!(decide(&mut state, &steady(61, 3), RAISE), None);
     assert_eq!(decide(&mut state, &steady(62, 3), RAISE), put_back(3, 2));
 }
+
+#[test]
+fn a_count_that_taskhold_raised_is_not_suggested_to_a_person() {
+    let wait = SuggestedAction::Wait { until: at(60), expected: at(30) };
+    let raise = SuggestedAction::RaiseDesiredCount { to: 3, command: "aws ecs update-service".to_owned() };
+    let left = |raised: Option<Raised>| {
+        let mut actions = vec![wait.clone(), raise.clone()];
+        RemediationState { raised, ..RemediationState::default() }.leave_to_taskhold(&mut actions);
+        actions
+    };
+    let raised = Raised { from: 1, to: 2, before: 1, at: at(0), stage: RaiseStage::Raised };
+    assert_eq!(left(None), [wait.clone(), raise.clone()]);
+    assert_eq!(left(Some(raised)), [wait.clone()]);
+}

@@ -1,0 +1,125 @@
+//! What a RESOLVED notification says: what became of the rollout and its deadline, and of the tasks.
+
+use crate::notify::notification::Text;
+use crate::notify::notification::outlook::{Outlook, outlook};
+use crate::notify::wording::{clock, count, span, time, time_from};
+use crate::service::alert::{Alert, AlertKind, OwnAction};
+use crate::service::resolution::{Resolution, RolloutEnd, TaskEnd, TaskFate};
+use crate::task::job::JobKey;
+use jiff::Timestamp;
+
+/// Maximum number of jobs of a task that are named.
+const JOBS_MAX: usize = 3;
+
+/// The end of a problem of the rollout, in ASCII and at most about 65 characters.
+pub(crate) fn of_rollout(alert: &Alert) -> String {
+    let Some(end) = &alert.resolution else { return "protected tasks no longer block it".to_owned() };
+    let punctuality = end.deadline.map(|deadline| punctuality(end, deadline));
+    match (end.rollout, punctuality) {
+        (RolloutEnd::ServiceDeleted, _) => "the service was deleted".to_owned(),
+        (RolloutEnd::Failed, _) => "its deployment failed".to_owned(),
+        (RolloutEnd::Replaced, _) => "another deployment took its place".to_owned(),
+        (RolloutEnd::GoesOn, _) if alert.kind == AlertKind::DeploymentAtRisk && is_expected_in_time(alert) => {
+            "its deployment is expected to end in time again".to_owned()
+        }
+        (RolloutEnd::Finished, Some(when)) => format!("its deployment finished {when}"),
+        (RolloutEnd::GoesOn, Some(when)) => format!("its deployment was unblocked {when}"),
+        (RolloutEnd::Finished | RolloutEnd::GoesOn, None) => "protected tasks no longer block it".to_owned(),
+    }
+}
+
+/// Whether the deployment still waits for protected tasks, but no longer for too long.
+fn is_expected_in_time(alert: &Alert) -> bool {
+    !alert.diagnosis.blocking_tasks.is_empty() && matches!(outlook(alert), Outlook::InTime { .. })
+}
+
+/// Where the end lies beside the deadline: `in time`, or `1 h 50 min late`.
+fn punctuality(end: &Resolution, deadline: Timestamp) -> String {
+    let late = end.at.duration_since(deadline);
+    if late.is_positive() { format!("{} late", span(late)) } else { "in time".to_owned() }
+}
+
+/// The end of a refusal, in ASCII and at most about 65 characters; `None` if it is not known.
+pub(crate) fn of_refusal(alert: &Alert) -> Option<String> {
+    let tasks = &alert.resolution.as_ref()?.tasks;
+    let stopped: Vec<(&[JobKey], Option<Timestamp>)> = tasks.iter().filter_map(stopped).collect();
+    if let Some((_, ended)) = stopped.first() {
+        let jobs = count(stopped.iter().map(|(jobs, _)| jobs.len()).sum(), "job");
+        let tasks = count(stopped.len(), "task");
+        return Some(match ended.map(|ended| clock(ended, alert.at)) {
+            Some(ended) => format!("protection ended at {ended}, {tasks} stopped during {jobs}"),
+            None => format!("{tasks} stopped during {jobs}"),
+        });
+    }
+    let all = |is: fn(&TaskFate) -> bool| !tasks.is_empty() && tasks.iter().all(|end| is(&end.fate));
+    if all(|fate| matches!(fate, TaskFate::Protected(_))) {
+        return Some("ECS protects its busy tasks now".to_owned());
+    }
+    all(|fate| *fate == TaskFate::Finished).then(|| "the jobs have finished".to_owned())
+}
+
+/// Whether a task was stopped in the middle of jobs, which must not read as good news.
+pub(crate) fn has_stopped(alert: &Alert) -> bool {
+    alert.resolution.iter().flat_map(|end| &end.tasks).any(|end| stopped(end).is_some())
+}
+
+fn stopped(end: &TaskEnd) -> Option<(&[JobKey], Option<Timestamp>)> {
+    match &end.fate {
+        TaskFate::Stopped { jobs, protection_ended } => Some((jobs, *protection_ended)),
+        TaskFate::Protected(_) | TaskFate::Unprotected(_) | TaskFate::Finished => None,
+    }
+}
+
+/// How long it lasted, what became of the rollout, and what is left to do.
+pub(crate) fn summary(alert: &Alert) -> Vec<String> {
+    let at = alert.resolution.as_ref().map_or(alert.at, |end| end.at);
+    let lasted = span(at.duration_since(alert.since));
+    let mut summary = vec![format!("It lasted {lasted}: from {} to {}.", time(alert.since), time(at))];
+    let is_of_rollout = matches!(alert.kind, AlertKind::DeploymentBlocked | AlertKind::DeploymentAtRisk);
+    if let Some(end) = alert.resolution.as_ref().filter(|_| is_of_rollout) {
+        summary.extend(end.deadline.map(|deadline| format!("The deadline was {}.", time(deadline))));
+        summary.extend(left_to_do(end.rollout).map(str::to_owned));
+    }
+    if let OwnAction::RaisedDesiredCount { from, to } = alert.own_action {
+        summary.push(format!("taskhold sets the desired count from {to} back to {from} when the service is steady."));
+    }
+    summary
+}
+
+fn left_to_do(rollout: RolloutEnd) -> Option<&'static str> {
+    match rollout {
+        RolloutEnd::GoesOn => Some("The deployment is still in progress. Check that it finishes."),
+        RolloutEnd::Replaced => Some("ECS rolled it back, or a newer deployment superseded it. Check which."),
+        RolloutEnd::Failed => Some("Its old tasks stay. Find out why it failed before you deploy again."),
+        RolloutEnd::ServiceDeleted | RolloutEnd::Finished => None,
+    }
+}
+
+/// What became of each refused task.
+pub(crate) fn tasks(alert: &Alert) -> Vec<Text> {
+    alert.resolution.iter().flat_map(|end| &end.tasks).map(|end| task(end, alert.at)).collect()
+}
+
+fn task(end: &TaskEnd, now: Timestamp) -> Text {
+    let task = Text::from("task ").id(end.task.as_str());
+    match &end.fate {
+        TaskFate::Protected(until) => task.own(format!(" is protected until {}.", time_from(*until, now))),
+        TaskFate::Unprotected(jobs) => named(task.own(" runs unprotected with "), jobs).own("."),
+        TaskFate::Finished => task.own(": its jobs have finished."),
+        TaskFate::Stopped { jobs, protection_ended: None } => named(task.own(" was stopped with "), jobs).own("."),
+        TaskFate::Stopped { jobs, protection_ended: Some(ended) } => {
+            let task = task.own(format!(": its protection ended at {}, and it was stopped with ", clock(*ended, now)));
+            named(task, jobs).own(".")
+        }
+    }
+}
+
+/// The first jobs by name.
+fn named(text: Text, jobs: &[JobKey]) -> Text {
+    let mut text = text.own(if jobs.len() == 1 { "job " } else { "jobs " });
+    for (number, job) in jobs.iter().take(JOBS_MAX).enumerate() {
+        text = text.own(if number == 0 { "" } else { ", " }).name(&job.job_id);
+    }
+    let more = jobs.len().saturating_sub(JOBS_MAX);
+    if more > 0 { text.own(format!(" and {more} more")) } else { text }
+}

@@ -1,0 +1,123 @@
+//! A simulated quarter of fifty busy services: how many notifications a week their on-call engineer gets, how many of them
+//! are over when read, and which long blocks nobody is told about.
+//!
+//! `quarter/traffic.rs` defines the services. The judgment is that of the simulated ECS and of the workers, minute by minute
+//! (`quarter/truth.rs`), and never that of the function: a notification is over when read if the state that it
+//! reports is gone [`READ_AFTER`] minutes later, when a person has read it.
+
+mod traffic;
+mod truth;
+
+use crate::watch::parts::Told;
+use crate::watch::world::{MINUTE, World};
+use ecs_sim::control_plane::{Setup, Throttling};
+use std::collections::BTreeMap;
+use traffic::Traffic;
+use truth::{Fact, Truth};
+
+const SEED: u64 = 20_261_130;
+const WEEK_MINUTES: usize = 7 * 24 * 60;
+/// How long it takes a person to read a notification, in minutes.
+const READ_AFTER: usize = 5;
+/// A block that lasts this many minutes without a word is missed.
+const MISSED_AFTER: usize = 20;
+/// The same for a job that runs unprotected.
+const UNPROTECTED_AFTER: usize = 5;
+
+/// Notifications by kind and event.
+#[derive(Debug, Default)]
+struct Row {
+    sent: usize,
+    over_when_read: usize,
+    /// Of these, those about services whose jobs take minutes.
+    over_of_short_jobs: usize,
+}
+
+#[derive(Debug)]
+struct Figures {
+    weeks: f64,
+    rows: BTreeMap<String, Row>,
+    missed: Vec<String>,
+    done: BTreeMap<&'static str, usize>,
+}
+
+impl Figures {
+    fn simulate(minutes: usize) -> Self {
+        let mut world = World::new(
+            Setup { throttling: Throttling::Off, ..Setup::default() },
+            &[("TASKHOLD_FINISHED_JOB_RETENTION_HOURS", "24")],
+        );
+        world.sweep_every(5 * MINUTE, 41_000);
+        let begun = world.now();
+        let mut traffic = Traffic::begin(&mut world, SEED);
+        let mut truth = Truth::default();
+        for minute in 0..minutes + READ_AFTER + 1 {
+            traffic.act(&mut world, minute);
+            world.advance(MINUTE);
+            truth.see(&world, &mut traffic);
+        }
+        let told = world.told();
+        let minute = |told: &Told| usize::try_from((told.at - begun) / MINUTE).unwrap();
+        let mut rows: BTreeMap<String, Row> = BTreeMap::new();
+        for told in told.iter().filter(|told| minute(told) < minutes) {
+            let row = rows.entry(told.what.clone()).or_default();
+            row.sent += 1;
+            let fact = Fact::of(&told.what);
+            let is_over = fact.is_some_and(|fact| !truth.is(fact, &told.service, minute(told) + READ_AFTER));
+            row.over_when_read += usize::from(is_over);
+            row.over_of_short_jobs += usize::from(is_over && traffic::has_short_jobs(&told.service));
+        }
+        let known: Vec<(usize, &str, &str)> =
+            told.iter().map(|told| (minute(told), told.service.as_str(), told.what.as_str())).collect();
+        let mut missed = truth.missed(Fact::Blocked, MISSED_AFTER, &known);
+        missed.extend(truth.missed(Fact::Unprotected, UNPROTECTED_AFTER, &known));
+        Self { weeks: minutes as f64 / WEEK_MINUTES as f64, rows, missed, done: traffic.done }
+    }
+
+    fn sent(&self) -> usize {
+        self.rows.values().map(|row| row.sent).sum()
+    }
+
+    /// The share of notifications that were over when read, of those that report a problem.
+    fn share_over_when_read(&self) -> f64 {
+        let problems = self.rows.iter().filter(|(what, _)| Fact::of(what).is_some());
+        let (sent, over) = problems.fold((0, 0), |(sent, over), (_, row)| (sent + row.sent, over + row.over_when_read));
+        over as f64 / (sent as f64).max(1.0)
+    }
+
+    fn print(&self) {
+        println!("\n{:.1} weeks of {} services, seed {SEED}", self.weeks, traffic::SERVICES);
+        self.done.iter().for_each(|(what, count)| println!("{count:>9} {what}"));
+        println!("\n| Notification | A week | Over when read | Of these, short jobs |\n|---|---:|---:|---:|");
+        for (what, Row { sent, over_when_read, over_of_short_jobs }) in &self.rows {
+            let over = if Fact::of(what).is_some() { over_when_read.to_string() } else { "–".to_owned() };
+            println!("| {what} | {:.1} | {over} of {sent} | {over_of_short_jobs} |", *sent as f64 / self.weeks);
+        }
+        let (all, share) = (self.sent() as f64 / self.weeks, 100.0 * self.share_over_when_read());
+        println!("\n{all:.1} notifications a week; {share:.1} % over when read; {} missed", self.missed.len());
+        self.missed.iter().take(10).for_each(|missed| println!("missed: {missed}"));
+    }
+}
+
+/// Today's share is far above the goal of 5 %: jobs of minutes end while their alert is being read. The bound keeps it from
+/// growing.
+const OVER_WHEN_READ_MAX: f64 = 0.2;
+
+fn holds(figures: &Figures) {
+    figures.print();
+    assert!(figures.sent() > 100, "{} notifications prove nothing", figures.sent());
+    let share = figures.share_over_when_read();
+    assert!(share <= OVER_WHEN_READ_MAX, "{:.1} % were over when read", 100.0 * share);
+    assert_eq!(figures.missed.len(), 0, "{:?}", figures.missed);
+}
+
+#[test]
+fn half_a_busy_day_has_no_long_block_without_a_notification_and_few_that_are_over_when_read() {
+    holds(&Figures::simulate(12 * 60));
+}
+
+#[test]
+#[ignore = "minutes; `make quarter` runs it"]
+fn a_quarter_has_no_long_block_without_a_notification_and_few_that_are_over_when_read() {
+    holds(&Figures::simulate(13 * WEEK_MINUTES));
+}

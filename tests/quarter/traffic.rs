@@ -1,0 +1,148 @@
+//! Fifty services: ten are deployed every twenty minutes and the others once a day, whatever their tasks do; all are scaled
+//! out in the morning and in at night. Half run jobs of minutes, half jobs of up to four hours.
+
+use crate::watch::world::{HOUR, MINUTE, World};
+use ecs_sim::control_plane::{Millis, ServiceSpec, TaskStatus};
+use ecs_sim::queue::SendMessage;
+use ecs_sim::region::{CLUSTER, JOB_QUEUE};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+pub(crate) const SERVICES: usize = 50;
+/// The first ones are deployed often.
+const DEPLOYED_OFTEN: usize = 10;
+const OFTEN_MINUTES: usize = 20;
+const DAY_MINUTES: usize = 24 * 60;
+/// Desired counts by night and by day.
+const TASKS: (u32, u32) = (2, 5);
+/// The mean time for which a worker waits for its next job.
+const IDLE: Millis = 30 * MINUTE;
+
+/// A job in the eyes of its worker.
+pub(crate) struct WorkerJob {
+    id: String,
+    pub(crate) service: usize,
+    ends_at: Millis,
+}
+
+pub(crate) struct Traffic {
+    random: fastrand::Rng,
+    /// The running jobs by task.
+    pub(crate) jobs: BTreeMap<String, WorkerJob>,
+    /// Services with a job that its task's stop has just interrupted.
+    pub(crate) interrupted: Vec<usize>,
+    jobs_made: u64,
+    pub(crate) done: BTreeMap<&'static str, usize>,
+}
+
+pub(crate) fn name(service: usize) -> String {
+    format!("s-{service}")
+}
+
+/// Whether the jobs of the service take minutes.
+pub(crate) fn has_short_jobs(service: &str) -> bool {
+    (0..SERVICES).step_by(2).any(|short| name(short) == service)
+}
+
+impl Traffic {
+    pub(crate) fn begin(world: &mut World, seed: u64) -> Self {
+        for service in 0..SERVICES {
+            world.create(ServiceSpec::new(CLUSTER, name(service), TASKS.0));
+        }
+        let random = fastrand::Rng::with_seed(seed);
+        Self { random, jobs: BTreeMap::new(), interrupted: Vec::new(), jobs_made: 0, done: BTreeMap::new() }
+    }
+
+    /// Everything that begins or ends in this minute.
+    pub(crate) fn act(&mut self, world: &mut World, minute: usize) {
+        self.end_jobs(world);
+        for service in 0..SERVICES {
+            self.operate(world, service, minute);
+            self.start_jobs(world, service);
+        }
+    }
+
+    fn operate(&mut self, world: &mut World, service: usize, minute: usize) {
+        let every = if service < DEPLOYED_OFTEN { OFTEN_MINUTES } else { DAY_MINUTES };
+        // Each service at its own time.
+        let at = |every: usize| minute % every == (service * 37) % every;
+        let name = name(service);
+        if minute >= every && at(every) {
+            let deployed = world.ecs(|ecs| ecs.deploy(CLUSTER, &name));
+            self.count(if deployed.is_ok() { "deployments" } else { "deployments that ECS refused" });
+        }
+        let scaled = [(8 * 60, TASKS.1, "scale-outs"), (20 * 60, TASKS.0, "scale-ins")];
+        let time = (minute + service * 7) % DAY_MINUTES;
+        if let Some((_, count, what)) = scaled.into_iter().find(|(at, ..)| *at == time) {
+            world.ecs(|ecs| ecs.set_desired_count(CLUSTER, &name, count)).unwrap();
+            self.count(what);
+        }
+    }
+
+    fn end_jobs(&mut self, world: &World) {
+        let now = world.now();
+        self.interrupted.clear();
+        for (task, job) in std::mem::take(&mut self.jobs) {
+            if !runs(world, &task) {
+                self.interrupted.push(job.service);
+                self.count("jobs interrupted");
+            } else if job.ends_at <= now {
+                send(world, json!({"type": "job.finished", "jobId": job.id}), &task);
+            } else {
+                self.jobs.insert(task, job);
+            }
+        }
+    }
+
+    /// Idle workers take jobs, on old tasks too, until ECS stops them.
+    fn start_jobs(&mut self, world: &World, service: usize) {
+        for task in running(world, service) {
+            let takes_one = self.random.i64(0..IDLE) < MINUTE;
+            if !takes_one || self.jobs.contains_key(&task) {
+                continue;
+            }
+            let lasts = match service % 2 {
+                0 => self.random.i64(MINUTE..10 * MINUTE),
+                _ => self.random.i64(10 * MINUTE..4 * HOUR),
+            };
+            self.jobs_made += 1;
+            let id = format!("job-{}", self.jobs_made);
+            // Workers declare what is safe, and expect the true time within a quarter.
+            let expected = lasts * self.random.i64(75..=125) / 100;
+            let declared = json!({
+                "type": "job.started",
+                "jobId": id,
+                "maxDurationMinutes": 2 * lasts / MINUTE + 10,
+                "expectedDurationMinutes": (expected / MINUTE).max(1),
+            });
+            send(world, declared, &task);
+            self.jobs.insert(task, WorkerJob { id, service, ends_at: world.now() + lasts });
+            self.count("jobs");
+        }
+    }
+
+    fn count(&mut self, what: &'static str) {
+        *self.done.entry(what).or_default() += 1;
+    }
+}
+
+/// Whether the task runs. A job goes on until its task has stopped.
+fn runs(world: &World, task: &str) -> bool {
+    world.region.lock().ecs.task(task).is_some_and(|task| task.last_status == TaskStatus::Running)
+}
+
+fn running(world: &World, service: usize) -> Vec<String> {
+    let region = world.region.lock();
+    let name = name(service);
+    let tasks = region.ecs.tasks_of(CLUSTER, &name);
+    let works =
+        tasks.filter(|task| task.last_status == TaskStatus::Running && task.desired_status == TaskStatus::Running);
+    works.map(|task| task.id.clone()).collect()
+}
+
+fn send(world: &World, mut message: Value, task: &str) {
+    let mut region = world.region.lock();
+    message["version"] = json!(1);
+    message["taskArn"] = json!(region.ecs.task(task).expect("it runs").arn);
+    region.queues.send(JOB_QUEUE, SendMessage::new(message.to_string())).unwrap();
+}
