@@ -528,5 +528,5 @@ fn a_count_that_taskhold_raised_is_not_suggested_to_a_person() {
     };
     let raised = Raised { from: 1, to: 2, before: 1, at: at(0), stage: RaiseStage::Raised };
     assert_eq!(left(None), [wait.clone(), raise.clone()]);
-    assert_eq!(left(Some(raised)), [wait.clone()]);
+    assert_eq!(left(Some(raised)), std::slice::from_ref(&wait));
 }
