@@ -59,7 +59,7 @@ impl LearnedDurations {
         }
     }
 
-    /// Adds what another reconcile gathered. Of more than [`KINDS_MAX`] kinds, those are dropped whose last job finished
+    /// Adds what another reconcile gathered. Of more than `KINDS_MAX` kinds, those are dropped whose last job finished
     /// first.
     pub fn merge(&mut self, other: &Self) {
         for (kind, jobs) in &other.0 {
