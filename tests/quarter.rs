@@ -1,5 +1,5 @@
 //! A simulated quarter of fifty busy services: how many notifications a week their on-call engineer gets, how many of them
-//! are over when read, and which long blocks nobody is told about.
+//! are over when read, and which long blocks raise no notification.
 //!
 //! `quarter/traffic.rs` defines the services. The judgment is that of the simulated ECS and of the workers, minute by minute
 //! (`quarter/truth.rs`), and never that of the function: a notification is over when read if the state that it

@@ -269,7 +269,7 @@ pub fn decide_gate(gate: &DeploymentGate, details: &HookDetails, state: &GateSta
     let (waits, end) = match &state.finding {
         GateFinding::Holds => return GateVerdict::continues("its condition holds"),
         GateFinding::Waits(waits) => (waits, gate.then),
-        // A deployment is rolled back for what is known, never for what could not be read.
+        // A deployment is rolled back for a state that was read, never for one that could not be read.
         GateFinding::Unreadable(gap) => (gap, GateEnd::Continue),
     };
     let since = gate.waiting_since.unwrap_or(now);

@@ -1,7 +1,7 @@
 //! The payload of a deployment lifecycle hook, and the answer to it (aws-facts "ECS deployment lifecycle hooks").
 //!
 //! ECS takes any answer without a valid `hookStatus`, and any error, for a failure that rolls the deployment back. The
-//! payload is therefore read leniently: what is missing or unknown costs the gate, never the deployment.
+//! payload is therefore read leniently: a missing or unknown member costs the gate, never the deployment.
 
 use crate::config::clusters::Clusters;
 use crate::ecs::arn::shown;

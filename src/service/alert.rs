@@ -111,7 +111,7 @@ pub struct Alert {
     pub diagnosis: Diagnosis,
     /// Recent remediations, and those that were not applied with the reason; the newest last.
     pub remediations: Vec<RemediationNote>,
-    /// What taskhold has done by itself, so that nobody else has to do it.
+    /// What taskhold has done by itself and people need not do.
     pub own_action: OwnAction,
     /// How the incident ended; `None` unless it is resolved.
     pub resolution: Option<Resolution>,

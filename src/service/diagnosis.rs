@@ -87,7 +87,7 @@ pub struct Remembered {
     pub paused_until: Option<Timestamp>,
 }
 
-/// Judges a service, given what is remembered of its rollout.
+/// Judges a service, given what its record remembers of the rollout.
 pub fn diagnose(snapshot: &ServiceSnapshot, remembered: Remembered, policy: &DiagnosisPolicy) -> Diagnosis {
     let replaced = rollout::replaced(snapshot);
     let blocking_tasks = blocking_tasks(&replaced);

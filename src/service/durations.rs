@@ -23,7 +23,7 @@ const JOBS_OF_A_KIND_MIN: usize = 5;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LearnedDurations(BTreeMap<String, Vec<FinishedJob>>);
 
-/// A finished job. Stored as a list of three numbers, because a record holds up to a thousand.
+/// A finished job. Stored as a list of three numbers, because a record has up to a thousand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(from = "[i64; 3]", into = "[i64; 3]")]
 struct FinishedJob {

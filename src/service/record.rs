@@ -92,7 +92,7 @@ impl Record for ServiceRecord {
 }
 
 impl ServiceRecord {
-    /// What is remembered of this rollout.
+    /// What the record remembers of this rollout.
     pub fn remembered(&self, rollout: Option<&str>) -> Remembered {
         let blocked = self.blocked.as_ref().filter(|blocked| Some(blocked.rollout.as_str()) == rollout);
         let paused = self.paused.as_ref().filter(|paused| Some(paused.rollout.as_str()) == rollout);

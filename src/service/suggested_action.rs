@@ -134,8 +134,8 @@ fn end_pause(snapshot: &ServiceSnapshot, pause: &Pause) -> [SuggestedAction; 2] 
     [SuggestedAction::ContinueDeployment { commands }, SuggestedAction::RollBackDeployment { command: roll_back }]
 }
 
-/// A higher desired count helps only tasks that ECS refuses to protect. In a scale-in it would contradict what was asked
-/// for.
+/// A higher desired count helps only tasks that ECS refuses to protect. In a scale-in it would contradict the
+/// request.
 fn raise_desired_count(snapshot: &ServiceSnapshot, situation: &Situation<'_>) -> Option<SuggestedAction> {
     let TaskCounts { protected, desired, .. } = *situation.task_counts;
     let is_unprotected =

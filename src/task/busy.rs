@@ -123,7 +123,7 @@ mod tests {
             finish(&mut record, id, minute + 1);
         }
         assert_eq!([80, 299, 300].map(|minute| record.is_busy(at(minute))), [true, true, false]);
-        assert_eq!(record.kept_until(at(80)), Some(at(300)), "and not what was granted after its time");
+        assert_eq!(record.kept_until(at(80)), Some(at(300)), "and not until the end of a later grant");
         finish(&mut record, "outlives", 81);
         assert!(!record.is_busy(at(82)));
     }

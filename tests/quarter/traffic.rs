@@ -107,7 +107,7 @@ impl Traffic {
             };
             self.jobs_made += 1;
             let id = format!("job-{}", self.jobs_made);
-            // Workers declare what is safe, and expect the true time within a quarter.
+            // Workers declare a generous maximum, and expect the true time within a quarter.
             let expected = lasts * self.random.i64(75..=125) / 100;
             let declared = json!({
                 "type": "job.started",

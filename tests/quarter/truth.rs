@@ -1,4 +1,4 @@
-//! What is true of each service in each minute, by the simulated ECS and the workers.
+//! The state of each service in each minute, by the simulated ECS and the workers.
 
 use super::traffic::{SERVICES, Traffic, name};
 use crate::watch::world::World;
@@ -73,7 +73,7 @@ impl Truth {
         self.minutes[minute][service] & fact.bit() != 0
     }
 
-    /// The times for which something was a fact for so many minutes without a notification that is still open.
+    /// The times at which a fact had held for this many minutes without an open notification.
     pub(crate) fn missed(&self, fact: Fact, minutes: usize, told: &[(usize, &str, &str)]) -> Vec<String> {
         let mut missed = Vec::new();
         for service in 0..SERVICES {

@@ -160,7 +160,7 @@ fn endpoint(arn: &str, region: &str) -> Result<String, String> {
     }
 }
 
-/// Whether another deployment replaces this one. One whose tasks fail replaces nothing: somebody has to do the work.
+/// Whether another deployment replaces this one. One whose tasks fail replaces nothing: the old tasks still have to do the work.
 fn is_replaced(own: &str, deployments: &[ListedDeployment]) -> bool {
     deployments.iter().any(|deployment| {
         let fails = deployment.rollout_state.as_deref() == Some("FAILED")

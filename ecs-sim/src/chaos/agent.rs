@@ -22,7 +22,7 @@ impl World {
         let known = &mut self.model.tasks[task].jobs[job];
         match granted {
             Ok(until) => known.agent_reports.push(WorkerReport::Until(until.unwrap_or(now))),
-            // What was granted before still covers the job.
+            // An earlier grant still covers the job.
             Err(_) if known.agent_reports.last().and_then(WorkerReport::until) >= known.until() => {}
             Err(reason) => known.agent_reports.push(WorkerReport::Refused(reason)),
         }

@@ -70,7 +70,7 @@ fn stopped(end: &TaskEnd) -> Option<(&[JobKey], Option<Timestamp>)> {
     }
 }
 
-/// How long it lasted, what became of the rollout, and what is left to do.
+/// How long the incident lasted, what became of the rollout, and what remains to be done.
 pub(crate) fn summary(alert: &Alert) -> Vec<String> {
     let at = alert.resolution.as_ref().map_or(alert.at, |end| end.at);
     let lasted = span(at.duration_since(alert.since));

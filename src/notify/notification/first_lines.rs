@@ -6,7 +6,7 @@
 pub(crate) struct FirstLines {
     /// Until when the problem lasts.
     pub(crate) until: String,
-    /// What happens if nobody acts.
+    /// What happens without any action.
     pub(crate) waiting: String,
     /// The first action.
     pub(crate) first: String,

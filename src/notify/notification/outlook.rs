@@ -88,7 +88,7 @@ pub(crate) fn ends(alert: &Alert) -> String {
     }
 }
 
-/// What happens to the rollout if nobody acts.
+/// What happens to the rollout without any action.
 pub(crate) fn consequence(alert: &Alert) -> String {
     let Some(deadline) = alert.diagnosis.deadline else {
         return "nothing fails. The tasks run on, and cost, until then.".to_owned();

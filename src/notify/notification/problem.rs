@@ -71,7 +71,7 @@ fn orphaned(alert: &Alert, still: &str) -> String {
     }
 }
 
-/// The problem of a rollout, with what is left by the clock.
+/// The problem of a rollout, with the time that remains.
 fn by_the_clock(alert: &Alert) -> String {
     let (diagnosis, now) = (&alert.diagnosis, alert.at);
     let still = if alert.event == Transition::Opened { "" } else { "still " };
@@ -86,7 +86,7 @@ fn by_the_clock(alert: &Alert) -> String {
             format!("deadline passed {} ago, {rollout} still blocked", span(now.duration_since(deadline.at)))
         }
         (Outlook::Late { by, likelihood }, Some(deadline), _) => late(deadline, by, likelihood, now),
-        // The jobs have outlasted what was expected of them.
+        // The jobs have run past their expected ends.
         _ if alert.kind == AlertKind::ScaleInBlocked => format!("{block} its {rollout}"),
         (_, _, Some(forecast)) if forecast.jobs_started > 0 => format!("{block} its {rollout}, no end is known"),
         (_, _, Some(forecast)) if forecast.basis == ForecastBasis::Maximum => {

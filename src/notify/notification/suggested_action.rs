@@ -122,7 +122,7 @@ fn release_by_force(tasks: &[TaskId], alert: &Alert) -> String {
     let named: Vec<String> = jobs.iter().filter(|id| is_harmless(id)).map(|id| format!("\"{id}\"")).collect();
     let unknown = blocking().filter(|task| !matches!(task.protected_for, ProtectedFor::Jobs(_))).count();
     let cost = match jobs.len() {
-        0 => "which interrupts whatever work they do".to_owned(),
+        0 => "which interrupts their work".to_owned(),
         many if many <= JOBS_NAMED_MAX && named.len() == many => {
             format!("which interrupts {}: {}", count(many, "job"), named.join(", "))
         }

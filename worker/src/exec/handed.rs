@@ -64,7 +64,7 @@ fn application(options: &ExecOptions) -> Application {
     Application { max: Some(job.max), job, attempt, unprotected: Unprotected::Forgotten }
 }
 
-/// What the server is told of the job before COMMAND starts, and while it works.
+/// The reports of the job to the server before COMMAND starts, and while it works.
 struct Mentions<'a> {
     client: &'a ServerClient,
     application: Application,
@@ -117,7 +117,7 @@ impl Mentions<'_> {
     }
 }
 
-/// What the server is told of a job that has been at work for this long; nothing after its declared end.
+/// The report to the server of a job that has run for this long; `None` after its declared end.
 fn at_work(declared: &Application, passed: Duration) -> Option<Application> {
     let max = declared.job.max.checked_sub(passed).filter(|left| *left >= Duration::from_secs(1))?;
     let expected = declared.job.expected.and_then(|expected| expected.checked_sub(passed));
