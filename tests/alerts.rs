@@ -355,7 +355,7 @@ fn the_first_lines_say_what_the_forecast_is_based_on() {
             "tasks may need 2 h 53 min",
             "by the median of earlier jobs, unlikely after",
             "is probably missed by 23 min",
-            "decide",
+            "choose",
         ],
     );
     says(
@@ -363,26 +363,21 @@ fn the_first_lines_say_what_the_forecast_is_based_on() {
         [
             "tasks may need 3 h 20 min",
             "by the median of earlier jobs",
-            "may be missed, by 50 min",
+            "may be missed by 50 min",
             "nothing yet. Check again",
         ],
     );
     says(
         forecast(300, 203, Maximum, None),
-        [
-            "tasks may need 4 h 30 min",
-            "only the maximum is known",
-            "may be missed, by 2 h",
-            "find out when the jobs end",
-        ],
+        ["tasks may need 4 h 30 min", "no expected end is known", "may be missed by 2 h", "find out when the jobs end"],
     );
     says(
         forecast(120, 90, Maximum, None),
         [
             "block its deployment for at most 1 h 30 min",
-            "only the maximum is known",
+            "no expected end is known",
             "nothing fails:",
-            "It ends by itself",
+            "The block ends by itself",
         ],
     );
     says(
@@ -391,7 +386,7 @@ fn the_first_lines_say_what_the_forecast_is_based_on() {
     );
     says(
         Forecast { jobs_started: 1, ..forecast(300, 203, Declared, Some(203)) },
-        ["tasks need 2 h 53 min", "take new jobs: 1 since", "is missed by 23 min", "decide"],
+        ["tasks need 2 h 53 min", "take new jobs: 1 since", "is missed by 23 min", "choose"],
     );
 }
 
@@ -448,7 +443,7 @@ fn a_pileup_says_what_not_to_do() {
         &[
             "LIMIT transcode in cluster video: still 4 of 5 deployments in progress.",
             "If you wait: ECS refuses a sixth deployment of the service.",
-            "Do first: start no further deployment of the service.",
+            "Do first: do not start another deployment of the service.",
         ],
     );
 }

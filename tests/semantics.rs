@@ -627,7 +627,7 @@ fn a_blocked_service_raises_one_alert_and_one_more_when_it_is_over() {
 }
 
 #[test]
-fn a_scale_in_under_jobs_raises_no_alert_before_their_time() {
+fn a_scale_in_that_waits_for_jobs_raises_no_alert_before_their_expected_end() {
     holds(
         "set TASKHOLD_SCALE_IN_BLOCKED_AFTER_MINUTES 10
          sweep every 5m

@@ -104,6 +104,20 @@ async fn follow(moment: &mut Moment<'_>, region: &SharedRegion, promise: &Promis
     promise.check(moment, region).await
 }
 
+/// The kinds of suggested actions. Each occurs in some scenario.
+const KINDS: [&str; 10] = [
+    "continue-deployment",
+    "defer-clean-up",
+    "extend-deadline",
+    "raise-desired-count",
+    "raise-maximum-percent",
+    "release-by-force",
+    "release-idle",
+    "roll-back-deployment",
+    "stop-deployment",
+    "wait",
+];
+
 #[test]
 fn every_suggested_action_does_what_it_says() {
     let directory = path("tests/scenarios");
@@ -148,6 +162,8 @@ fn every_suggested_action_does_what_it_says() {
     let sample = std::fs::read_to_string(path("tests/suggestions/commands.txt")).unwrap();
     let listed: BTreeSet<String> = sample.lines().map(shape).collect();
     println!("{} scenarios, {runs} suggested actions carried out: {done:?}", scenarios.len());
+    let kinds: Vec<&str> = done.keys().map(String::as_str).collect();
+    assert_eq!(kinds, KINDS, "the actions that were carried out");
     let first: Vec<&str> = failures.iter().map(String::as_str).take(60).collect();
     assert!(failures.is_empty(), "{} of {runs} failed:\n{}", failures.len(), first.join("\n"));
     assert_eq!(shapes, listed, "the commands that the AWS CLI parses, and those that were carried out");

@@ -45,7 +45,6 @@ mod people;
 mod plan;
 mod protection;
 mod protection_calls;
-
 mod rules;
 mod run;
 mod sends;

@@ -1,8 +1,8 @@
 //! Runs a scenario against the real function: its `bootstrap` runs as a process and uses ECS, SQS and the Lambda
 //! runtime API on loopback, as it would in AWS.
 //!
-//! Its clock follows the scenario's (`TASKHOLD_SIMULATED_TIMEOUT_SECONDS`). It has its own state store in memory, which is
-//! lost when the process dies, so a scenario in which the function dies can end differently than in process.
+//! Its clock follows the scenario's (`TASKHOLD_SIMULATED_TIMEOUT_SECONDS`). It has its own state store in memory, which
+//! is lost when the process dies, so a scenario in which the function dies can end differently than in process.
 
 use crate::control_plane::Millis;
 use crate::event_source::FunctionAnswer;
@@ -99,12 +99,6 @@ impl Process {
         };
         process.spawn().await?;
         Ok(process)
-    }
-
-    /// The server, such as for its endpoint.
-    #[must_use]
-    pub fn server(&self) -> &Server {
-        &self.server
     }
 
     /// Ends the process and the server.

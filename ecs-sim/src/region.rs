@@ -4,8 +4,10 @@
 //! The function's in-process adapters, the HTTP server and the scenario share a [`SharedRegion`].
 
 mod faults;
+mod shared;
 
 pub use faults::{Fault, ScaledBefore};
+pub use shared::SharedRegion;
 
 use crate::autoscaling::ScalableTargets;
 use crate::control_plane::{ApiError, ControlPlane, ErrorCode, Millis, Setup, Throttling, Variants};
@@ -13,7 +15,6 @@ use crate::http::{AwsService, Backend, ServiceAnswer, ServiceCall, ServiceError,
 use crate::queue::{self, QueueOrigin, QueueSettings, Queues};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The queue that workers send to.
 pub const JOB_QUEUE: &str = "jobs";
@@ -90,7 +91,8 @@ pub struct Region {
     pub latency_ms: Millis,
     /// The calls since they were last taken.
     pub calls: Vec<EcsCall>,
-    /// Which operations were ever called, as IAM names them: `ecs:DescribeServices`. Of SQS only those that came over HTTP.
+    /// Which operations were ever called, as IAM names them: `ecs:DescribeServices`. Of SQS only those that came over
+    /// HTTP.
     pub called: BTreeSet<String>,
     /// Whether the function that called last is dead.
     pub caller_is_dead: bool,
@@ -274,29 +276,5 @@ impl Backend for Region {
             },
             AwsService::ApplicationAutoScaling => self.call_autoscaling(&call.operation, &call.body).into(),
         }
-    }
-}
-
-/// A Region with several owners.
-#[derive(Clone, Debug)]
-pub struct SharedRegion(Arc<Mutex<Region>>);
-
-impl SharedRegion {
-    /// Shares a Region.
-    #[must_use]
-    pub fn new(region: Region) -> Self {
-        Self(Arc::new(Mutex::new(region)))
-    }
-
-    /// Locks the Region until the guard is dropped.
-    pub fn lock(&self) -> MutexGuard<'_, Region> {
-        // A panic fails its own test; other users may still read the Region.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// For the HTTP server, which shares its backend in this form.
-    #[must_use]
-    pub fn backend(&self) -> Arc<Mutex<Region>> {
-        self.0.clone()
     }
 }

@@ -48,13 +48,7 @@ impl Commands<'_> {
     }
 
     async fn status(&self, service: &ServiceArn, bytes_max: usize) -> Result<ServiceReport, CommandError> {
-        let loaded = self.services.store.load(service).await;
-        let (known, gap) = match loaded {
-            Ok(versioned) => (Some(versioned.record), None),
-            Err(error) => (None, Some(Gap::Incidents(error))),
-        };
-        let mut snapshot = self.snapshot_of(service, &known.clone().unwrap_or_default()).await?;
-        snapshot.gaps.extend(gap);
+        let (known, snapshot) = self.known_and_snapshot(service).await?;
         let policy = self.diagnosis_policy();
         let rollout = diagnose(&snapshot, Remembered::default(), &policy).rollout;
         let remembered = known.as_ref().map(|known| known.remembered(rollout.id())).unwrap_or_default();
@@ -108,14 +102,24 @@ impl Commands<'_> {
     }
 
     async fn preflight(&self, service: &ServiceArn) -> Result<Answer, CommandError> {
-        let (known, gap) = match self.services.store.load(service).await {
-            Ok(versioned) => (versioned.record, None),
-            Err(error) => (ServiceRecord::default(), Some(Gap::Incidents(error))),
-        };
-        let mut snapshot = self.snapshot_of(service, &known).await?;
-        snapshot.gaps.extend(gap);
+        let (_, snapshot) = self.known_and_snapshot(service).await?;
         let preflight = preflight(&snapshot, &self.diagnosis_policy());
         Ok(Answer::Preflight(Box::new(PreflightReport::new(&snapshot, &preflight))))
+    }
+
+    /// The record, and a snapshot in which an unreadable record is a gap.
+    async fn known_and_snapshot(
+        &self,
+        service: &ServiceArn,
+    ) -> Result<(Option<ServiceRecord>, ServiceSnapshot), CommandError> {
+        let (known, gap) = match self.services.store.load(service).await {
+            Ok(versioned) => (Some(versioned.record), None),
+            Err(error) => (None, Some(Gap::Incidents(error))),
+        };
+        let none = ServiceRecord::default();
+        let mut snapshot = self.snapshot_of(service, known.as_ref().unwrap_or(&none)).await?;
+        snapshot.gaps.extend(gap);
+        Ok((known, snapshot))
     }
 
     async fn snapshot_of(&self, service: &ServiceArn, known: &ServiceRecord) -> Result<ServiceSnapshot, CommandError> {

@@ -20,7 +20,7 @@ const MEMBER: &str = "taskhold";
 /// The member in which taskhold remembers when it began to wait. ECS passes the details of an answer back (aws-facts
 /// "ECS deployment lifecycle hooks").
 const WAITING_SINCE: &str = "waitingSince";
-/// The member in which it remembers the deadline that it last read, for a later read that fails.
+/// The member in which it remembers the deadline that it last read, in case a later read fails.
 const ENDS_BY: &str = "endsBy";
 /// Its members.
 const MEMBERS: [&str; 5] = ["until", "atMostMinutes", "then", WAITING_SINCE, ENDS_BY];
@@ -47,7 +47,7 @@ pub struct DeploymentGate {
     pub then: GateEnd,
     /// When an earlier answer began to wait.
     pub waiting_since: Option<Timestamp>,
-    /// The deadline that an earlier answer knew.
+    /// The deadline in an earlier answer.
     pub ends_by: Option<Timestamp>,
 }
 
@@ -81,14 +81,14 @@ pub struct GateState {
 /// The deadline of the deployment or the end of the hook's own time, whichever is earlier, if one is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GateDeadline {
-    /// All that bears on it was read.
+    /// Every read that determines it succeeded.
     Read(Option<Timestamp>),
     /// A read failed, and an earlier one may have found an earlier deadline.
     Partly(Option<Timestamp>),
 }
 
 impl GateDeadline {
-    /// The deadline to keep, where an earlier answer knew `remembered`.
+    /// The deadline to apply, given the one in an earlier answer.
     fn or_remembered(self, remembered: Option<Timestamp>) -> Option<Timestamp> {
         match self {
             Self::Read(deadline) => deadline,
@@ -182,7 +182,8 @@ fn since(text: Option<&str>, now: Timestamp) -> Result<Timestamp, String> {
     since.map(|since| since.min(now)).ok_or_else(|| format!("`{WAITING_SINCE}` is no moment of the past"))
 }
 
-/// What a snapshot says of a gate's condition. A rollback is held for nothing. The snapshot has the jobs of all tasks if the condition is about jobs.
+/// What a snapshot says of a gate's condition. A rollback is held for nothing. The snapshot has the jobs of all tasks
+/// if the condition is about jobs.
 pub fn gate_state(until: GateCondition, snapshot: &ServiceSnapshot, policy: &DiagnosisPolicy) -> GateState {
     if snapshot.service_deployment.as_ref().is_some_and(ServiceDeployment::is_rolling_back) {
         return GateState { finding: GateFinding::Holds, deadline: GateDeadline::Read(None) };

@@ -1,6 +1,6 @@
-//! Every setting, declared once: its environment variable, the values that it takes, its default, and what it means. The
-//! parser reads values by these declarations, and tests hold `docs/configuration.md`, `template.yaml` and `terraform/` to
-//! them.
+//! Every setting, declared once: its environment variable, the values that it takes, its default, and what it means.
+//! The parser reads values by these declarations, and tests hold `docs/configuration.md`, `template.yaml` and
+//! `terraform/` to them.
 
 use std::borrow::Cow;
 
@@ -174,7 +174,7 @@ pub const SCALE_IN_BLOCKED_AFTER_MINUTES: Setting = Setting {
     name: "TASKHOLD_SCALE_IN_BLOCKED_AFTER_MINUTES",
     values: Values::Number { min: 0, max: 1440 },
     default: "60",
-    meaning: "Time for which a scale-in waits, beyond the end that its jobs expected when it began to wait, before the alert",
+    meaning: "Time for which a scale-in waits, beyond the expected end of the jobs that ran when it began to wait, before the alert",
 };
 /// `TASKHOLD_REPEAT_AFTER_MINUTES`.
 pub const REPEAT_AFTER_MINUTES: Setting = Setting {

@@ -76,7 +76,7 @@ impl Reader {
     }
 
     /// The name that Lambda gives to every function (Lambda Developer Guide, "Defined runtime environment variables").
-    /// Without Lambda there is no function to name.
+    /// Outside Lambda it is `taskhold`.
     pub(crate) fn function_name(&self) -> String {
         self.value("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_else(|| "taskhold".to_owned())
     }
@@ -97,9 +97,9 @@ impl Reader {
         self.right(setting, |table| (3..=255).contains(&table.len()) && table.chars().all(named))
     }
 
-    /// A topic may belong to another account, so that several accounts can share one. Its Region must be the function's,
-    /// because the SNS client calls that Region. FIFO topics are rejected: they require a message group, and cannot
-    /// deliver to email or chat.
+    /// A topic may belong to another account, so that several accounts can share one. Its Region must be the
+    /// function's, because the SNS client calls that Region. FIFO topics are rejected: they require a message group,
+    /// and cannot deliver to email or chat.
     pub(crate) fn topic_arn(&mut self, setting: &Setting, clusters: Option<&Clusters>) -> Option<String> {
         let place = clusters.and_then(|clusters| clusters.iter().next()).cloned();
         self.right(setting, |arn| {

@@ -88,14 +88,14 @@ impl Config {
         });
         let Some((account, name)) = queue else { return false };
         let mut parts = arn.splitn(6, ':');
-        let mut next = || parts.next().unwrap_or_default();
-        let (prefix, _partition, service) = (next(), next(), next());
-        let expected = (("arn", "sqs"), (self.clusters.region(), account), name);
-        expected == ((prefix, service), (next(), next()), next())
+        let [prefix, _partition, service, region, owner, queue] =
+            std::array::from_fn(|_| parts.next().unwrap_or_default());
+        prefix == "arn" && service == "sqs" && region == self.clusters.region() && owner == account && queue == name
     }
 
     /// Reads the settings from environment variables and ignores those that do not start with `TASKHOLD_`.
-    /// `AWS_REGION`, if it is set, must be the Region of the clusters. `AWS_LAMBDA_FUNCTION_NAME` is the function's name.
+    /// `AWS_REGION`, if it is set, must be the Region of the clusters. `AWS_LAMBDA_FUNCTION_NAME` is the function's
+    /// name.
     ///
     /// # Errors
     /// All problems together.

@@ -154,7 +154,7 @@ pub struct Task {
     pub id: TaskId,
 }
 
-/// By its id alone: it is random, and as long as the texts of the cluster together.
+/// Hashes only the id: it is random, and the texts of the cluster would double the work.
 impl Hash for Task {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.id.hash(state);

@@ -1,5 +1,5 @@
-//! Service deployments as `DescribeServiceDeployments` describes them: the lifecycle stage of a deployment and the hooks
-//! that it waits for (aws-facts "ECS: service deployments, pauses, early success").
+//! Service deployments as `DescribeServiceDeployments` describes them: the lifecycle stage of a deployment and the
+//! hooks that it waits for (aws-facts "ECS: service deployments, pauses, early success").
 
 use crate::ecs::arn::{ArnError, EcsArn, shown};
 use crate::ecs::deployment::words;
@@ -72,7 +72,7 @@ pub struct ServiceDeployment {
 }
 
 impl ServiceDeployment {
-    /// Whether ECS rolls it back, or will.
+    /// Whether a rollback was requested or has started.
     pub fn is_rolling_back(&self) -> bool {
         let by_status = matches!(
             self.status,

@@ -71,7 +71,7 @@ pub fn message_outcome(
 
 /// Why a start is dead-lettered for which the record of its task has no room.
 const NO_ROOM: &str =
-    "the record of its task has no room for another live job; the function does not protect it for this one";
+    "the record of its task has no room for another live job; the function does not protect the task for this job";
 
 /// Whether the record has rejected the job of this message.
 fn is_rejected(message_type: JobMessageType, job: &JobKey, record: &TaskRecord, now: Timestamp) -> bool {

@@ -1,7 +1,7 @@
 //! The email for the on-call engineer: a notification as plain text.
 //!
-//! The first lines give what to decide by: the problem, until when, what waiting costs, and the first action. Then
-//! follow the details and the actions, each command on its own line, and where to ask further.
+//! The first lines give the problem, how long it lasts, the cost of waiting, and the first action. The details follow,
+//! then the actions with each command on its own line, then the status command and the runbook.
 
 pub mod lines;
 

@@ -43,7 +43,7 @@ pub struct Notification<'a> {
     pub(crate) status: &'static str,
     /// The problem in ASCII and at most about 65 characters.
     pub(crate) problem: String,
-    /// Until when, what waiting costs, and the first action; `None` if there is nothing left to decide.
+    /// The end, the cost of waiting, and the first action; `None` if the incident is resolved.
     pub(crate) first_lines: Option<FirstLines>,
     /// Sentences on when the problem began and what it means.
     pub(crate) summary: Vec<String>,
@@ -118,7 +118,7 @@ pub(crate) enum ListKind {
     FailedReads,
     /// One item: ECS's reason for a stop.
     StoppedReason,
-    /// What became of refused tasks.
+    /// The outcomes of refused tasks.
     TaskEnds,
 }
 

@@ -1,14 +1,14 @@
-//! Where a notification comes from and where its reader can ask further: the function, its status command, and the
-//! section of the runbook.
+//! The sender of a notification and its references for the reader: the function, its status command, and the section
+//! of the runbook.
 
 use crate::notify::notification::Notification;
-use crate::service::suggested_action::command::shell_quoted;
+use crate::service::suggested_action::command::invoke;
 use serde_json::{Map, json};
 
 /// The function that sends a notification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sender {
-    /// The name of the Lambda function. That of a stack begins with the name of the stack.
+    /// The name of the Lambda function. CloudFormation prefixes it with the name of the stack.
     pub function: String,
 }
 
@@ -19,13 +19,7 @@ impl Sender {
         let mut of = Map::new();
         of.extend(notification.service.as_ref().map(|service| ("service".to_owned(), json!(service.name))));
         of.insert("cluster".to_owned(), json!(cluster.name));
-        format!(
-            "aws lambda invoke --region {} --function-name {} --cli-binary-format raw-in-base64-out --payload {} \
-             /dev/stdout",
-            shell_quoted(&cluster.region),
-            shell_quoted(&self.function),
-            shell_quoted(&json!({ "status": of }).to_string())
-        )
+        invoke(cluster, &self.function, &json!({ "status": of }))
     }
 
     /// The sender in words.

@@ -19,8 +19,8 @@ pub enum AlertKind {
     DeploymentBlocked,
     /// The deployment is expected to miss its deadline.
     DeploymentAtRisk,
-    /// A scale-in waits for protected tasks for much longer than their jobs were expected to run, or for protection
-    /// without a job.
+    /// A scale-in has waited for protected tasks much longer than their jobs were expected to run, or waits for tasks
+    /// that are protected without a job.
     ScaleInBlocked,
     /// ECS refuses to protect tasks with live jobs.
     ProtectionRefused,
@@ -36,6 +36,16 @@ pub enum AlertKind {
 }
 
 impl AlertKind {
+    /// Whether it is about a deployment and its deadline.
+    pub(crate) fn is_about_a_deployment(self) -> bool {
+        matches!(self, Self::DeploymentBlocked | Self::DeploymentAtRisk)
+    }
+
+    /// Whether it is about tasks that ECS refuses to protect for long enough.
+    pub(crate) fn is_about_refusals(self) -> bool {
+        matches!(self, Self::ProtectionRefused | Self::ProtectionExpiring)
+    }
+
     /// All kinds, the most severe first.
     pub const ALL: [Self; 8] = [
         Self::JobInterrupted,
@@ -69,7 +79,7 @@ impl AlertKind {
 pub enum Transition {
     /// The incident is reported for the first time.
     Opened,
-    /// 50 %, 80 % or all of the time to the deadline has passed.
+    /// 50 %, 80 % or 100 % of the time to the deadline has passed.
     Escalated,
     /// The problem persists.
     Repeated,
@@ -120,10 +130,10 @@ pub struct Alert {
 /// What taskhold has done by itself about a problem.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OwnAction {
-    /// Nothing that is still in effect.
+    /// Nothing, or nothing that is still in effect.
     #[default]
     None,
-    /// It raised the desired count, and will put it back. Another count that a person sets stays for good.
+    /// It raised the desired count, and will restore it unless a person sets another count.
     RaisedDesiredCount {
         /// The count before.
         from: u32,

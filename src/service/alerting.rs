@@ -1,5 +1,5 @@
-//! Sends the notifications of a reconcile: completes each alert with what taskhold did and how it ended, delivers it, and
-//! settles its delivery.
+//! Sends the notifications of a reconcile: completes each alert with what taskhold did and how it ended, delivers it,
+//! and settles its delivery.
 
 use crate::ecs::arn::TaskId;
 use crate::outbox::{DeliveryError, DeliveryOutcome};
@@ -62,10 +62,9 @@ impl ServiceReconciler {
         Ok(sent)
     }
 
-    /// What became of the tasks of a resolved incident about refused tasks. A task whose record cannot be read is left
-    /// out.
+    /// The outcomes of the refused tasks of a resolved incident. Leaves out a task whose record cannot be read.
     async fn task_ends(&self, snapshot: &ServiceSnapshot, incident: &Incident) -> Vec<TaskEnd> {
-        let is_about = matches!(incident.kind, AlertKind::ProtectionRefused | AlertKind::ProtectionExpiring);
+        let is_about = incident.kind.is_about_refusals();
         let mut ends = Vec::new();
         for task in incident.scope.tasks.iter().filter(|_| is_about && !incident.is_open()).take(TASK_ENDS_MAX) {
             let record = self.tasks.store.load(&snapshot.service.arn.task(task)).await;
@@ -74,7 +73,7 @@ impl ServiceReconciler {
         ends
     }
 
-    /// Sends an alert that has failed so often before, and settles its delivery.
+    /// Sends an alert after this number of failed attempts, and settles its delivery.
     async fn notify(&self, alert: &Alert, failures: u8) -> Result<DeliveryOutcome, StoreError> {
         log(alert, failures);
         let incident = &alert.incident;

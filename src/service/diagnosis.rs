@@ -11,7 +11,7 @@ use crate::service::forecast::{Deadline, DiagnosisPolicy, Forecast, deadline, fo
 use crate::service::pause::{Pause, pause};
 use crate::service::refused_task::{RefusalCause, RefusedTask, refused_tasks};
 use crate::service::rollout;
-use crate::service::rollout::{ReplacedTasks, Rollout};
+use crate::service::rollout::Rollout;
 use crate::service::rollout_status::{RolloutStatus, rollout_status, said_since};
 use crate::service::snapshot::{ServiceSnapshot, TaskSnapshot};
 use crate::service::suggested_action;
@@ -49,7 +49,8 @@ pub struct Diagnosis {
     pub task_counts: TaskCounts,
     /// Actions that would clear the block, the least invasive first.
     pub suggested_actions: Vec<SuggestedAction>,
-    /// Tasks with live jobs that ECS refused to protect or whose record is full, the one with the longest-running jobs first.
+    /// Tasks with live jobs that ECS refused to protect or whose record is full, the one with the longest-running jobs
+    /// first.
     pub refused_tasks: Vec<RefusedTask>,
     /// Tags of the service with taskhold's prefix that taskhold ignores because it cannot use them.
     pub tag_problems: Vec<TagProblem>,
@@ -90,7 +91,8 @@ pub struct Remembered {
 /// Judges a service, given what its record remembers of the rollout.
 pub fn diagnose(snapshot: &ServiceSnapshot, remembered: Remembered, policy: &DiagnosisPolicy) -> Diagnosis {
     let replaced = rollout::replaced(snapshot);
-    let blocking_tasks = blocking_tasks(&replaced);
+    let protected = protected_among(&replaced.tasks);
+    let blocking_tasks = blocking_tasks(protected.clone(), replaced.to_go);
     let task_counts = task_counts(snapshot, blocking_tasks.len());
     let rollout_status = rollout_status(snapshot, &replaced, &blocking_tasks, &task_counts);
     // What ECS said before the end of a pause says nothing about the time after it.
@@ -100,7 +102,7 @@ pub fn diagnose(snapshot: &ServiceSnapshot, remembered: Remembered, policy: &Dia
     };
     let since = [remembered.blocked_since, said_since].into_iter().flatten().min();
     let blocked_since = (rollout_status == RolloutStatus::Blocked).then(|| since.unwrap_or(snapshot.at));
-    let forecast = forecast(&protected_among(&replaced.tasks), replaced.to_go, snapshot.at);
+    let forecast = forecast(&protected, replaced.to_go, snapshot.at);
     // A scale-in has no deadline: ECS does not report when it began, and nothing waits for it as for a deployment.
     let started_at = replaced.rollout.started_at().filter(|_| !replaced.rollout.is_scale_in());
     let deadline = match &replaced.rollout {
@@ -144,15 +146,14 @@ pub fn of_orphans(snapshot: &ServiceSnapshot, diagnosis: &Diagnosis, policy: &Di
     Diagnosis { blocking_tasks: orphans, suggested_actions, forecast: None, ..diagnosis.clone() }
 }
 
-fn blocking_tasks(replaced: &ReplacedTasks<'_>) -> Vec<BlockingTask> {
-    let mut blocking_tasks = protected_among(&replaced.tasks);
-    // In a scale-in, only the surplus of protected tasks blocks: the idle ones, which need no protection, and then those
-    // whose protection ends first. The others may stay. Other rollouts replace every task.
-    let stay = blocking_tasks.len().saturating_sub(replaced.to_go);
-    blocking_tasks.sort_by_key(|task| task.protected_for == ProtectedFor::NoJob);
-    blocking_tasks.drain(..stay);
-    blocking_tasks.sort_by(BlockingTask::longest_first);
-    blocking_tasks
+fn blocking_tasks(mut protected: Vec<BlockingTask>, to_go: usize) -> Vec<BlockingTask> {
+    // In a scale-in, only the surplus of protected tasks blocks: the idle ones, which need no protection, and then
+    // those whose protection ends first. The others may stay. Other rollouts replace every task.
+    let stay = protected.len().saturating_sub(to_go);
+    protected.sort_by_key(|task| task.protected_for == ProtectedFor::NoJob);
+    protected.drain(..stay);
+    protected.sort_by(BlockingTask::longest_first);
+    protected
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! How long the finished jobs of a service ran, by kind, and what that says about the end of a live job. Pure.
+//! The durations of a service's finished jobs, by kind, and the forecast end of a live job. Pure.
 //!
 //! The task records that a reconcile reads anyway still name their finished jobs, and the service record keeps the
 //! durations of the last of them. The same job may be gathered again and again, by several instances at once, so the
@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-/// Jobs kept of each kind. Enough for a 90th percentile, and few enough to follow a change of the jobs.
+/// Jobs kept of each kind. Enough for a 90th percentile, and few enough to follow when the jobs change.
 const JOBS_OF_A_KIND_MAX: usize = 50;
 /// Kinds kept. With the longest names and all their jobs they take 40 KB of a service record.
 const KINDS_MAX: usize = 20;
-/// From this number of finished jobs on, their durations say something.
+/// Minimum number of finished jobs of a kind for a forecast.
 const JOBS_OF_A_KIND_MIN: usize = 5;
 
 /// The durations of finished jobs by their kind.
@@ -27,7 +27,7 @@ pub struct LearnedDurations(BTreeMap<String, Vec<FinishedJob>>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(from = "[i64; 3]", into = "[i64; 3]")]
 struct FinishedJob {
-    /// When it finished, in seconds from 1970. Compared first.
+    /// When it finished, as a Unix timestamp in seconds. Compared first.
     finished_at: i64,
     /// How long it ran, in seconds.
     seconds: i64,
@@ -35,7 +35,7 @@ struct FinishedJob {
     identity: i64,
 }
 
-/// When a live job ends, judging by finished jobs of its kind that ran at least as long as it has run so far.
+/// The forecast end of a live job, from finished jobs of its kind that ran longer than it has run so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LearnedEnd {
     /// By their median.
@@ -74,8 +74,8 @@ impl LearnedDurations {
         }
     }
 
-    /// When a job ends that has run until now. `None` if fewer than five jobs of its kind have finished, or if it has
-    /// already run longer than all of them.
+    /// The forecast end of a job that is still running. `None` if fewer than five jobs of its kind have finished, or if
+    /// it has already run longer than all of them.
     pub fn end_of(&self, job: &Job, now: Timestamp) -> Option<LearnedEnd> {
         let started_at = job.started_at?;
         let jobs = self.0.get(job.kind.as_ref()?).filter(|jobs| jobs.len() >= JOBS_OF_A_KIND_MIN)?;

@@ -24,25 +24,37 @@ pub const DEADLINE_TAG: &str = "taskhold:deadline-minutes";
 /// The longest deadline that the tag or the function's setting accepts: one week.
 pub(crate) const DEADLINE_MINUTES_MAX: i64 = 10_080;
 
-/// When the last blocking task can be gone. If their workers take new jobs ([`Forecast::jobs_started`]), no end is known,
-/// and these are the earliest moments.
+/// When enough blocking tasks can be gone for the rollout to continue. If the workers take new jobs
+/// ([`Forecast::jobs_started`]), no end is known, and these are the earliest times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Forecast {
     /// Assuming that every protection lasts until it expires.
     pub by_expiry: Timestamp,
-    /// Assuming that the jobs end when they are expected to, or at the latest when their workers declared. Foreign
+    /// Assuming that each job ends when expected, and no later than its declared end. Foreign
     /// protection, and protection of tasks whose jobs could not be read, counts until it expires.
     pub by_jobs: Timestamp,
-    /// What the last end of `by_jobs` is based on.
+    /// The basis of `by_jobs`.
     pub basis: ForecastBasis,
-    /// The end of those jobs of which one is expected: the declared one, or the one that nine of ten jobs of the kind do
-    /// not exceed. Whether the deadline is at risk is judged by it. `None` if no end is expected of any job.
+    /// The end of the jobs that have an expected end: the declared one, or the 90th percentile of finished jobs of the
+    /// kind. It decides whether the deadline is at risk. `None` if no job has an expected end.
     pub by_risk: Option<Timestamp>,
     /// How many jobs the blocking tasks have started since the rollout began.
     pub jobs_started: usize,
 }
 
-/// What the expected end of a rollout is based on.
+impl Forecast {
+    /// The end by which a deadline is judged, and no earlier than the expected end.
+    pub(crate) fn risked_end(&self) -> Timestamp {
+        self.by_risk.unwrap_or(self.by_jobs).max(self.by_jobs)
+    }
+
+    /// Whether no end is known, because the workers of blocking tasks take new jobs.
+    pub(crate) fn is_open_ended(&self) -> bool {
+        self.jobs_started > 0
+    }
+}
+
+/// The basis of the expected end of a rollout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ForecastBasis {
@@ -59,8 +71,8 @@ pub enum ForecastBasis {
 pub struct DiagnosisPolicy {
     /// The deadline of a deployment when neither CloudFormation nor the service's tag sets one.
     pub deadline: SignedDuration,
-    /// The name of the Lambda function, for the commands of suggested actions; `None` in a dry run, in which it releases
-    /// nothing.
+    /// The name of the Lambda function, for the commands of suggested actions; `None` in a dry run, in which it
+    /// releases nothing.
     pub function: Option<Arc<str>>,
 }
 

@@ -1,4 +1,5 @@
-//! When to notify: an incident opens once, escalates at its marks, the last of which is the deadline, repeats at an interval, and resolves once.
+//! When to notify: an incident opens once, escalates at its marks, the last of which is the deadline, repeats at an
+//! interval, and resolves once.
 //!
 //! A service has one incident of each kind. A new deployment behind the same blocking tasks continues it, and so does a
 //! problem that comes back within [`CONTINUED_WITHIN`].
@@ -49,8 +50,8 @@ pub struct Incident {
     pub notified_at: Timestamp,
     /// Whether the problem persists.
     pub state: IncidentState,
-    /// Whether a delivery was attempted. The notification may have arrived, because a failed delivery may have succeeded
-    /// nevertheless, or in part.
+    /// Whether a delivery was attempted. The notification may have arrived, because a failed delivery may have
+    /// succeeded nevertheless, or in part.
     #[serde(default)]
     pub attempted: bool,
     /// The notification that is not delivered yet.

@@ -45,8 +45,8 @@ pub struct ServiceReconciler {
     pub lookups: LookupLimit,
 }
 
-/// Maximum number of services reconciled concurrently; each costs several reads, whose buckets give 20 calls a second after
-/// a burst of 100 (aws-facts "ECS: the protection API").
+/// Maximum number of services reconciled concurrently; each costs several reads, whose buckets give 20 calls a second
+/// after a burst of 100 (aws-facts "ECS: the protection API").
 pub(crate) const SERVICES_AT_ONCE: usize = 4;
 
 /// The result of a trigger.
@@ -135,7 +135,7 @@ impl ServiceReconciler {
         self.check(service, Reason::Recheck(due), budget).await
     }
 
-    /// Reconciles a service now. Boxed: by far the largest future of an invocation, and most never await it.
+    /// Reconciles a service now. Boxed: it is by far the largest future, and most invocations never await it.
     pub(crate) fn check<'a>(
         &'a self,
         service: &'a ServiceArn,

@@ -5,7 +5,7 @@ use crate::budget::Budget;
 use crate::ecs::TASKS_PER_READ_MAX;
 use crate::ecs::arn::{Task, TaskId};
 use crate::ecs::service::ServiceArn;
-use crate::service::alert::{AlertKind, Transition};
+use crate::service::alert::Transition;
 use crate::service::diagnosis::Diagnosis;
 use crate::service::reconcile::Findings;
 use crate::service::reconciler::ServiceReconciler;
@@ -162,12 +162,9 @@ impl ServiceReconciler {
         granted: &BTreeSet<TaskId>,
         findings: &mut Findings,
     ) -> Result<(), StoreError> {
-        let (withdrawn, kept): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut findings.to_notify).into_iter().partition(|one| {
-                let is_refusal =
-                    matches!(one.incident.kind, AlertKind::ProtectionRefused | AlertKind::ProtectionExpiring);
-                is_refusal && one.event == Transition::Opened
-            });
+        let (withdrawn, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut findings.to_notify)
+            .into_iter()
+            .partition(|one| one.incident.kind.is_about_refusals() && one.event == Transition::Opened);
         findings.to_notify = kept;
         if withdrawn.is_empty() {
             return Ok(());

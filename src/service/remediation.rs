@@ -5,8 +5,8 @@
 //! Pure. A decision is stored in the service record before it is carried out, so that after a crash the next reconcile
 //! knows what may have happened. With gaps in the snapshot, nothing is decided.
 //!
-//! [`decide`] decides which remediation applies, [`raise`] follows a raised desired count, and [`carry_out`] carries out
-//! the decision.
+//! [`decide`] decides which remediation applies, [`raise`] follows a raised desired count, and [`carry_out`] carries
+//! out the decision.
 
 pub mod carry_out;
 pub mod decide;
@@ -152,8 +152,8 @@ impl RemediationState {
         *self == Self::default()
     }
 
-    /// Leaves out the actions that taskhold takes by itself: a person who sets another count keeps it from being put
-    /// back.
+    /// Removes the actions that taskhold takes by itself: if a person set another count, taskhold would not restore the
+    /// old one.
     pub(crate) fn leave_to_taskhold(&self, actions: &mut Vec<SuggestedAction>) {
         actions.retain(|action| self.raised.is_none() || !matches!(action, SuggestedAction::RaiseDesiredCount { .. }));
     }

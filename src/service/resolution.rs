@@ -1,6 +1,5 @@
-//! How an incident ended, for its last notification: what became of the rollout, of its deadline, and of the tasks.
-//!
-//! Pure.
+//! How an incident ended, for its last notification: the end of its rollout, the deadline, and the outcome of each
+//! task. Pure.
 
 use crate::ecs::arn::TaskId;
 use crate::service::snapshot::ServiceSnapshot;
@@ -13,15 +12,15 @@ use jiff::Timestamp;
 pub struct Resolution {
     /// When a snapshot first showed the problem over.
     pub at: Timestamp,
-    /// What became of the rollout.
+    /// How the rollout ended.
     pub rollout: RolloutEnd,
     /// The last deadline of the rollout, if it had one.
     pub deadline: Option<Timestamp>,
-    /// What became of the refused tasks, if the incident was about them.
+    /// The outcomes of the refused tasks, if the incident was about them.
     pub tasks: Vec<TaskEnd>,
 }
 
-/// What became of a rollout.
+/// How a rollout ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RolloutEnd {
     /// The service was deleted.
@@ -36,16 +35,16 @@ pub enum RolloutEnd {
     GoesOn,
 }
 
-/// What became of a task that ECS refused to protect for long enough.
+/// A refused task at the end of the incident.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskEnd {
     /// The task.
     pub task: TaskId,
-    /// What became of it.
+    /// Its outcome.
     pub fate: TaskFate,
 }
 
-/// What became of a task that ECS refused to protect for long enough.
+/// The outcome of a refused task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TaskFate {
     /// ECS protects it until then.
@@ -63,7 +62,7 @@ pub enum TaskFate {
     },
 }
 
-/// What became of a refused task, by a snapshot of its service and its record.
+/// The outcome of a refused task, from a snapshot of its service and the task record.
 pub(crate) fn task_end(task: &TaskId, snapshot: &ServiceSnapshot, record: &TaskRecord) -> TaskEnd {
     let seen = snapshot.tasks.iter().find(|seen| seen.id == *task);
     let mut jobs: Vec<JobKey> = record.live_jobs(snapshot.at).map(|(key, _)| key.clone()).collect();

@@ -100,7 +100,7 @@ impl Situation<'_> {
         let Some((deadline, forecast)) = self.deadline.zip(self.forecast) else { return false };
         match self.replaced.rollout.is_clean_up() {
             true => forecast.by_expiry > deadline.at,
-            false => forecast.by_risk.unwrap_or(forecast.by_jobs).max(forecast.by_jobs) > deadline.at,
+            false => forecast.risked_end() > deadline.at,
         }
     }
 }
@@ -148,7 +148,7 @@ fn raise_desired_count(snapshot: &ServiceSnapshot, situation: &Situation<'_>) ->
     Some(SuggestedAction::RaiseDesiredCount { to, command: command::set_desired_count(&snapshot.service, to) })
 }
 
-/// Room for all new tasks beside all blocking tasks.
+/// Makes room for all new tasks beside all blocking tasks.
 fn raise_maximum_percent(snapshot: &ServiceSnapshot, situation: &Situation<'_>) -> Option<SuggestedAction> {
     let Situation { replaced, blocking_tasks, task_counts, .. } = situation;
     if replaced.new_tasks_missing <= task_counts.room || task_counts.desired == 0 || replaced.rollout.is_scale_in() {
@@ -172,11 +172,11 @@ fn stop_deployment(snapshot: &ServiceSnapshot, replaced: &ReplacedTasks<'_>) -> 
         .then(|| SuggestedAction::StopDeployment { command: command::stop(region, &deployment.arn) })
 }
 
-/// A quarter more than the jobs are expected to need.
+/// The new deadline is a quarter longer than the jobs are expected to need.
 fn extend_deadline(snapshot: &ServiceSnapshot, situation: &Situation<'_>) -> Option<SuggestedAction> {
     let is_own = matches!(situation.deadline?.source, DeadlineSource::Tag | DeadlineSource::Setting);
     let forecast = situation.forecast?;
-    let end = forecast.by_risk.unwrap_or(forecast.by_jobs).max(forecast.by_jobs);
+    let end = forecast.risked_end();
     let needed: SignedDuration = end.duration_since(situation.replaced.rollout.started_at()?);
     let minutes = (needed.as_mins().saturating_mul(5) / 4).saturating_add(1);
     (is_own && situation.misses_deadline() && minutes <= DEADLINE_MINUTES_MAX).then(|| {
@@ -213,8 +213,8 @@ pub(crate) fn release_idle(
 }
 
 /// The last resort, which interrupts jobs: offered if waiting misses the deadline, if only another writer knows what a
-/// protection is for, or in a scale-in, which has no deadline. Not before ECS stops old tasks, since their jobs may end
-/// in time.
+/// protection is for, or in a scale-in, which has no deadline. Not offered before ECS stops old tasks, since their jobs
+/// may end in time.
 fn release_by_force(
     snapshot: &ServiceSnapshot,
     situation: &Situation<'_>,

@@ -39,6 +39,13 @@ impl AgentProtection {
         }
     }
 
+    /// Drops the reason of a refusal, and keeps the refusal.
+    pub(crate) fn drop_reason(&mut self) {
+        if let Self::Refused { reason } = self {
+            reason.clear();
+        }
+    }
+
     /// The same report, but of no protection that lasts longer than `most`.
     #[must_use]
     pub fn at_most(self, most: Timestamp) -> Self {

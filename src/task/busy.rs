@@ -20,7 +20,7 @@ impl TaskRecord {
         self.kept(now).map(|own| own.latest).chain(self.kept_from_before(now)).chain(by_agent).max()
     }
 
-    /// Remembers what outlived jobs keep, because a grant is about to replace it in the record.
+    /// Remembers the protection that outlived jobs keep, because a grant is about to replace it in the record.
     pub(crate) fn remember_kept(&mut self, now: Timestamp) {
         self.protection.kept_until = self.kept(now).map(|own| own.latest).chain(self.kept_from_before(now)).max();
     }

@@ -16,7 +16,7 @@ pub(crate) async fn at_once<F: Future>(
 ) {
     match futures.len() {
         0 => return,
-        // Without a variable, which would take the room of a second future.
+        // Not in a variable, which would need the memory of a second future.
         1 => return forward(futures.next().expect("there is one").await),
         _ => {}
     }

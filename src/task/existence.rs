@@ -1,7 +1,7 @@
 //! Tasks that ECS may not know: no message alone creates a record of one, and its jobs request nothing any more.
 //!
-//! `MISSING` proves little by itself, because ECS answers so for a task that has just stopped, too. `DescribeTasks` still
-//! knows that one, and its jobs are then interrupted rather than given up.
+//! `MISSING` proves little by itself, because ECS answers so for a task that has just stopped, too. `DescribeTasks`
+//! still knows that one, and its jobs are then interrupted rather than given up.
 
 use crate::config::settings::Mode;
 use crate::ecs::arn::{Task, TaskId};
@@ -31,7 +31,7 @@ impl Reconcile<'_> {
         open
     }
 
-    /// Boxed: large, and few messages await it.
+    /// Boxed: it is large, and few messages await it.
     fn merge_known<'a>(
         &'a self,
         states: &'a mut [Option<TaskState>],

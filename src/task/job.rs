@@ -53,7 +53,8 @@ pub struct Job {
     /// When `job.finished` was sent. A finished job never becomes live again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Timestamp>,
-    /// What kind of job it is, from whose finished jobs its duration is learned. Of several reports the greatest counts.
+    /// The kind of job; durations are learned from finished jobs of the same kind. If reports differ, the greatest
+    /// wins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
     /// The last report of labels.
@@ -129,8 +130,8 @@ impl Job {
         self.until().filter(|until| *until > now)
     }
 
-    /// How long a finished job ran. `None` if its start is unknown, or if its worker did not report the finish as its last
-    /// message: a forced release also finishes jobs.
+    /// How long a finished job ran. `None` if its start is unknown, or if its worker did not report the finish as its
+    /// last message: a forced release also finishes jobs.
     pub fn duration(&self) -> Option<SignedDuration> {
         let finished_at = self.finished_at.filter(|at| self.reported_at == Some(*at))?;
         Some(finished_at.duration_since(self.started_at?)).filter(SignedDuration::is_positive)

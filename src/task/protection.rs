@@ -156,8 +156,8 @@ pub struct Protection {
     /// other call overlapped leaves one, or none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub own: Vec<OwnProtection>,
-    /// Until when jobs that outlived their declared time keep the task protected, as far as `own` no longer shows it: a
-    /// later grant, which is not theirs, replaced theirs.
+    /// Until when jobs that outlived their declared time keep the task protected, if a later grant for other jobs has
+    /// replaced theirs in `own`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) kept_until: Option<Timestamp>,
     /// The protection of another writer that ECS reported before a release. It ends what taskhold knew of its own.

@@ -1,5 +1,7 @@
 //! The record of one task in the state store: its jobs, its protection and its end.
 
+mod jobs_as_list;
+
 use crate::ecs::FailureReason;
 use crate::ecs::arn::Task;
 use crate::outbox::Delivery;
@@ -94,17 +96,17 @@ impl TaskRecord {
         self.rejected = None;
     }
 
-    /// Drops the jobs of a task that ECS does not know. The answer to the call of another invocation may have proved the
-    /// task meanwhile: ECS can answer `MISSING` for a task that has just started.
+    /// Drops the jobs of a task that ECS does not know. The answer to the call of another invocation may have proved
+    /// the task meanwhile: ECS can answer `MISSING` for a task that has just started.
     pub(crate) fn give_up_unknown(&mut self) {
         if !self.protection.is_known {
             self.give_up_jobs();
         }
     }
 
-    /// Drops the jobs of a task that ECS does not know or never protects: their messages are dead-lettered, and nothing is
-    /// requested for them any more. A redrive of a message brings its job back. While a call may still take effect the
-    /// jobs stay, because the call may be for another job of the task.
+    /// Drops the jobs of a task that ECS does not know or never protects: their messages are dead-lettered, and nothing
+    /// is requested for them any more. A redrive of a message brings its job back. While a call may still take effect
+    /// the jobs stay, because the call may be for another job of the task.
     pub(crate) fn give_up_jobs(&mut self) {
         if self.protection.in_flight.is_empty() {
             self.jobs = Arc::default();
@@ -112,7 +114,8 @@ impl TaskRecord {
         }
     }
 
-    /// Whether the record proves nothing about the task: it has no job, and ECS has never confirmed that it knows the task.
+    /// Whether the record proves nothing about the task: it has no job, and ECS has never confirmed that it knows the
+    /// task.
     pub(crate) fn is_blank(&self) -> bool {
         let Protection { is_known, own, foreign, in_flight, .. } = &self.protection;
         let is_unprotected = own.is_empty() && foreign.is_none() && in_flight.is_empty();
@@ -267,41 +270,6 @@ fn clipped(text: &str) -> String {
 
 fn clipped_code((container, code): &(String, i32)) -> (String, i32) {
     (clipped(container), *code)
-}
-
-/// Serializes the jobs as a list, because the keys of a JSON object must be strings.
-mod jobs_as_list {
-    use crate::task::job::{Job, JobKey};
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-    use std::collections::BTreeMap;
-    use std::sync::Arc;
-
-    #[derive(Serialize)]
-    struct Borrowed<'a> {
-        #[serde(flatten)]
-        key: &'a JobKey,
-        #[serde(flatten)]
-        job: &'a Job,
-    }
-
-    #[derive(Deserialize)]
-    struct Owned {
-        #[serde(flatten)]
-        key: JobKey,
-        #[serde(flatten)]
-        job: Box<Job>,
-    }
-
-    type JobsByKey = Arc<BTreeMap<JobKey, Box<Job>>>;
-
-    pub(crate) fn serialize<S: Serializer>(jobs: &JobsByKey, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_seq(jobs.iter().map(|(key, job)| Borrowed { key, job }))
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<JobsByKey, D::Error> {
-        let list = Vec::<Owned>::deserialize(from)?;
-        Ok(Arc::new(list.into_iter().map(|Owned { key, job }| (key, job)).collect()))
-    }
 }
 
 #[cfg(test)]

@@ -43,8 +43,8 @@ impl RejectedStarts {
     pub fn add(&mut self, key: &JobKey, job: &Job, until: Timestamp) {
         self.remove(key);
         let mut protection = job.protection.clone();
-        if let Some(Reported { value: AgentProtection::Refused { reason }, .. }) = &mut protection {
-            reason.clear();
+        if let Some(report) = &mut protection {
+            report.value.drop_reason();
         }
         self.jobs.push(RejectedJob { key: key.clone(), until, protection });
         self.jobs.sort_by(|one, other| (other.until, &one.key).cmp(&(one.until, &other.key)));

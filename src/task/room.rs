@@ -6,36 +6,26 @@
 //! finished jobs get the rest. They shrink to fingerprints, the oldest first, and the oldest fingerprints go when
 //! even those do not fit.
 
+mod bytes;
+
 use crate::store::RECORD_BYTES_MAX;
-use crate::task::agent_protection::AgentProtection;
-use crate::task::interruption::TrackedInterruption;
-use crate::task::job::{Job, JobKey, Reported};
+use crate::task::job::{Job, JobKey};
 use crate::task::record::TaskRecord;
 use crate::task::rejected::{RejectedJob, RejectedStarts};
+use crate::task::room::bytes::{interrupted_bytes, interruptions_bytes, job_bytes, kind_bytes, shown_bytes};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
-use std::io;
 use std::sync::Arc;
 
 /// Room for everything but jobs: calls in flight, protection of taskhold and of others, a refusal, rejected starts, and
 /// what ECS reports about an interruption.
 const REST_BYTES: usize = 40_000;
-/// Room for the labels of live jobs and for the agent's reasons, which only people read. Without this limit, sixteen jobs with the longest labels
-/// would fill a record; beyond it, jobs are recorded without them.
+/// Room for the labels of live jobs and for the agent's reasons, which only people read. Without this limit, sixteen
+/// jobs with the longest labels would fill a record; beyond it, jobs are recorded without them.
 const LABEL_BYTES_MAX: usize = 40_000;
 /// Room for finished jobs that are more than a fingerprint: more than a hundred. DynamoDB bills a write by the size of
 /// the record, so this is far less than what fits.
 const FINISHED_BYTES_MAX: usize = 32_000;
-/// JSON of a moment with its name: `"presumed_until":"2026-01-05T10:00:00.123456789Z",`.
-const MOMENT_BYTES: usize = 50;
-/// JSON of a job without texts and moments: `{"job_id":,"attempt":4294967295},`, and around the value of its expectation,
-/// of its labels and of the report about protection: `"expected_until":{},`, `"labels":{},` and
-/// `"protection":{"value":{}},`.
-const JOB_BYTES: usize = 34 + 20 + 12 + 26;
-/// JSON of an interrupted job without texts and its moment: `{"job_id":,"attempt":4294967295},` and `"labels":{},`.
-const INTERRUPTED_BYTES: usize = 34 + 12;
-/// The moments of a job, including those that heartbeats add. A finish adds one and removes five.
-const MOMENTS_MAX: usize = 9;
 
 impl TaskRecord {
     /// Merges what messages report about jobs. Each live job that is new to the record needs room; without room it is
@@ -236,8 +226,8 @@ impl RecordRoom {
         true
     }
 
-    /// Reserves the room of new texts of a live job, or keeps its known labels and kind and drops the agent's reason. All
-    /// its moments have their room already, so it always fits.
+    /// Reserves the room of new texts of a live job, or keeps its known labels and kind and drops the agent's reason.
+    /// All its moments have their room already, so it always fits.
     fn relabel(&mut self, known: &Job, job: &mut Job) -> bool {
         let more = shown_bytes(job).saturating_sub(shown_bytes(known));
         let needed = 2 * more + kind_bytes(job).saturating_sub(kind_bytes(known));
@@ -255,72 +245,8 @@ impl RecordRoom {
 
 /// Drops the reason for which the agent was refused, and keeps the refusal.
 fn drop_reason(job: &mut Job) {
-    if let Some(Reported { value: AgentProtection::Refused { reason }, .. }) = &mut job.protection {
-        reason.clear();
-    }
-}
-
-/// JSON of a job at any time of its life, without the texts that it may get.
-fn job_bytes(key: &JobKey, job: &Job) -> usize {
-    JOB_BYTES + text_bytes(&key.job_id) + MOMENTS_MAX * MOMENT_BYTES + kind_bytes(job) + shown_bytes(job)
-}
-
-/// JSON of the kind of a job, with its name: `"kind":,`.
-fn kind_bytes(job: &Job) -> usize {
-    job.kind.as_deref().map_or(0, |kind| 8 + text_bytes(kind))
-}
-
-/// JSON of a job in an interruption.
-fn interrupted_bytes(key: &JobKey, job: &Job) -> usize {
-    INTERRUPTED_BYTES + text_bytes(&key.job_id) + MOMENT_BYTES + shown_bytes(job)
-}
-
-/// JSON of the texts of a job that only people read.
-fn shown_bytes(job: &Job) -> usize {
-    let label = |(name, value): (&String, &String)| text_bytes(name) + text_bytes(value) + 2;
-    let labels: usize = job.labels.iter().flat_map(|labels| &labels.value).map(label).sum();
-    labels + reason_bytes(job)
-}
-
-/// JSON of the reason for which the agent was refused.
-fn reason_bytes(job: &Job) -> usize {
-    match job.protection.as_ref().map(|report| &report.value) {
-        // Its quotes, and `"reason":` around it, have the room of the moment that a refusal lacks.
-        Some(AgentProtection::Refused { reason }) => text_bytes(reason) - 2,
-        Some(AgentProtection::Until(_)) | None => 0,
-    }
-}
-
-/// JSON of a text, with its quotes.
-fn text_bytes(text: &str) -> usize {
-    let escaped = |byte: u8| match byte {
-        b'"' | b'\\' => 2,
-        0..0x20 => 6,
-        _ => 1,
-    };
-    2 + text.bytes().map(escaped).sum::<usize>()
-}
-
-fn interruptions_bytes(interruptions: &[TrackedInterruption]) -> usize {
-    if interruptions.is_empty() {
-        return 0;
-    }
-    let mut counter = ByteCounter(0);
-    serde_json::to_writer(&mut counter, interruptions).expect("an interruption is made of texts, numbers and lists");
-    counter.0
-}
-
-/// Counts the bytes that are written to it.
-struct ByteCounter(usize);
-
-impl io::Write for ByteCounter {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0 += bytes.len();
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+    if let Some(report) = &mut job.protection {
+        report.value.drop_reason();
     }
 }
 

@@ -160,7 +160,7 @@ impl TaskReconciler {
             DeliveryOutcome::Failed => {
                 let failure = failures.join("; ");
                 match is_first {
-                    true => error!(%task, failure, "could not report interrupted jobs; later attempts follow"),
+                    true => error!(%task, failure, "could not report interrupted jobs; taskhold will retry"),
                     false => info!(%task, failure, "still could not report interrupted jobs"),
                 }
                 Err(RetryReason::InterruptionNotReported(DeliveryError(failure)))

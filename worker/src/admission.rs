@@ -1,4 +1,4 @@
-//! Whether a task may take work at all: not while another deployment replaces it.
+//! Whether a task may take work: not while another deployment replaces it.
 
 use crate::clock;
 use crate::log::Log;
@@ -9,11 +9,11 @@ use tokio::sync::Mutex;
 /// Why a task takes no work.
 pub(crate) const REPLACED: &str = "another deployment replaces this task";
 
-/// Reads the task's deployments now and then, when a client asks.
+/// Reads the deployments of the task's service when a client asks, at most once per interval.
 #[derive(Debug)]
 pub(crate) struct DeploymentCheck {
     service: Option<TaskService>,
-    /// How long an answer counts.
+    /// How long an answer is valid.
     interval: Duration,
     last: Mutex<LastRead>,
     log: Log,
@@ -22,7 +22,7 @@ pub(crate) struct DeploymentCheck {
 #[derive(Debug, Default)]
 struct LastRead {
     at: Option<Duration>,
-    /// A read that failed admits.
+    /// `false` after a failed read, which admits work.
     is_replaced: bool,
     has_warned: bool,
 }
@@ -47,7 +47,7 @@ impl DeploymentCheck {
         if let (Err(problem), false) = (&answer, last.has_warned) {
             let fields =
                 [("problem", problem.as_str()), ("fix", "allow the task role to describe its service and tasks")];
-            self.log.warn("cannot read the task's deployment; admitting work during deployments", &fields);
+            self.log.warn("cannot read the task's deployment; admitting work in any case", &fields);
         }
         last.has_warned |= answer.is_err();
         last.is_replaced = answer.unwrap_or(false);

@@ -1,4 +1,4 @@
-//! AWS, with the credentials of the task role.
+//! Connects to AWS with the credentials of the task role.
 
 use crate::job::TaskName;
 use aws_config::retry::RetryConfig;
@@ -13,17 +13,17 @@ use std::time::Duration;
 const AMAZON_ROOTS: &[u8] = include_bytes!("../../src/aws/roots.pem");
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// One attempt. The SDK repeats it, since a message that arrives twice changes nothing.
+/// Time limit for one attempt. The SDK retries it, which is safe because a message that arrives twice changes nothing.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What a call needs.
+/// The configuration and the HTTP connector of a call.
 #[derive(Debug)]
 pub(crate) struct AwsConnection {
     pub(crate) config: SdkConfig,
     pub(crate) connector: SharedHttpConnector,
 }
 
-/// The task's Region, unless the environment names one: on EC2, no variable does.
+/// The task's Region, unless the environment names one. On EC2, ECS sets no such variable.
 pub(crate) fn region_of(task: &TaskName) -> Option<String> {
     let in_environment = ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().any(|name| std::env::var_os(name).is_some());
     let of_task = task.arn.split(':').nth(3).filter(|region| !region.is_empty());

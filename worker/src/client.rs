@@ -16,7 +16,7 @@ use std::time::Duration;
 const PUT_TIME: Duration = Duration::from_secs(60);
 /// Anything else it answers at once.
 const CALL_TIME: Duration = Duration::from_secs(2);
-/// The first pause before the end of a job is sent again, which then doubles.
+/// The first pause before the end of a job is sent again. Each further pause doubles.
 const RETRY_PAUSE: Duration = Duration::from_millis(250);
 const RETRY_PAUSE_MAX: Duration = Duration::from_secs(2);
 /// Whether there is a server at all: on loopback, a connection is refused at once.
@@ -105,7 +105,7 @@ impl ServerClient {
         }
     }
 
-    /// Says that a job has ended, again and again until the server answers, for up to [`FINISH_TIME`].
+    /// Reports the end of a job, and retries until the server answers, for up to [`FINISH_TIME`].
     ///
     /// # Errors
     /// The server refuses, or has not answered in that time.

@@ -1,6 +1,6 @@
-//! Asks ECS whether another deployment replaces the task's, with the credentials of the task role.
+//! Asks ECS, with the credentials of the task role, whether another deployment replaces the one that started the task.
 //!
-//! The two calls are signed here: ECS's SDK would be half of the program.
+//! This module signs the two calls itself, because the ECS SDK would make up half of the program.
 
 use crate::aws::{self, AwsConnection};
 use crate::clock;
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use std::time::{Duration, SystemTime};
 use tokio::sync::OnceCell;
 
-/// Both calls together.
+/// Time limit for both calls together.
 const CALL_TIME: Duration = Duration::from_secs(3);
 /// A service with its 100 latest events has about 60 KB.
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;
@@ -77,7 +77,7 @@ impl TaskService {
     /// Whether another deployment of the service replaces the one that started this task.
     ///
     /// # Errors
-    /// ECS gives no answer, such as because the task role has no permission; the problem in words.
+    /// ECS does not answer, for example because the task role lacks permission. The text describes the problem.
     pub(crate) async fn replaces_task(&self) -> Result<bool, String> {
         tokio::select! {
             answer = self.ask() => answer,
@@ -91,7 +91,7 @@ impl TaskService {
             return Ok(false);
         };
         let Some(service) = service.strip_prefix("service:") else {
-            return Ok(false); // a task of no service
+            return Ok(false); // not a task of a service
         };
         let input = json!({ "cluster": origin.cluster_arn, "services": [service] });
         let answer: DescribeServicesAnswer = self.call("DescribeServices", &input).await?;
@@ -146,7 +146,7 @@ impl TaskService {
     }
 }
 
-/// Where ECS is, as for the SDKs.
+/// The endpoint of ECS, chosen as the AWS SDKs choose it.
 fn endpoint(arn: &str, region: &str) -> Result<String, String> {
     let names = ["AWS_ENDPOINT_URL_ECS", "AWS_ENDPOINT_URL"];
     if let Some(url) = names.iter().find_map(std::env::var_os) {
@@ -160,7 +160,8 @@ fn endpoint(arn: &str, region: &str) -> Result<String, String> {
     }
 }
 
-/// Whether another deployment replaces this one. One whose tasks fail replaces nothing: the old tasks still have to do the work.
+/// Whether another deployment replaces this one. A deployment whose tasks fail does not: the old tasks must continue to
+/// do the work.
 fn is_replaced(own: &str, deployments: &[ListedDeployment]) -> bool {
     deployments.iter().any(|deployment| {
         let fails = deployment.rollout_state.as_deref() == Some("FAILED")

@@ -1,4 +1,4 @@
-//! The job queue and the service of a program that was built without the feature `sqs`: there is none.
+//! Stand-ins for the job queue and the service of the task in a build without the feature `sqs`.
 
 use crate::job::TaskName;
 use crate::queue_problem::QueueProblem;
@@ -28,7 +28,7 @@ impl NoJobQueue {
     }
 }
 
-/// Never made.
+/// Never constructed.
 #[derive(Debug)]
 pub(crate) struct NoTaskService(std::convert::Infallible);
 

@@ -1,8 +1,8 @@
-//! What a server does next about the protection of its task, given the time, the agent's answers and the jobs. Nothing here
-//! waits or calls.
+//! What a server does next about the protection of its task, given the time, the agent's answers and the jobs. Nothing
+//! here waits or calls.
 //!
-//! One call is on its way at a time. A request asks for the latest end of all jobs and of all applicants, so that jobs that
-//! arrive together share a call. Moments are times since the machine started ([`crate::clock::uptime`]).
+//! One call is on its way at a time. A request asks for the latest end of all jobs and of all applicants, so that jobs
+//! that arrive together share a call. Moments are times since the machine started ([`crate::clock::uptime`]).
 
 mod calls;
 mod terms;
@@ -18,8 +18,8 @@ use crate::watch::{Expiry, GRANT_MAX, Known, News, Now, ProtectionWatch, TOLERAN
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// ECS's answer may be another one a second later. The agent allows 40 requests a second, and ECS 80 for a whole account
-/// (aws-facts "ECS: the protection API"), so applicants after a refusal share one request a second.
+/// ECS's answer may be another one a second later. The agent allows 40 requests a second, and ECS 80 for a whole
+/// account (aws-facts "ECS: the protection API"), so applicants after a refusal share one request a second.
 const PAUSE_AFTER_REFUSAL: Duration = Duration::from_secs(1);
 /// The first pause after an agent without an answer, which then doubles.
 const RETRY_PAUSE: Duration = Duration::from_millis(250);
@@ -64,7 +64,7 @@ pub(crate) struct Protector {
     watch: ProtectionWatch,
     jobs: JobTable,
     applicants: Vec<Applicant>,
-    /// Applications whose job has ended before they were decided.
+    /// Applications whose job ended before they were decided.
     withdrawn: Vec<DecidedApplication>,
     tickets: u64,
     on_its_way: OnItsWay,
@@ -172,8 +172,8 @@ impl Protector {
         }
     }
 
-    /// Records the job of an application whose worker does it: protected, or unprotected as it said. Returns the job if it
-    /// starts with that.
+    /// Records the job of an application whose worker does it: protected, or unprotected as it said. Returns the job if
+    /// it starts with that.
     pub(crate) fn record(&mut self, decided: &DecidedApplication, now: Duration) -> Option<ActiveJob> {
         let Application { job, attempt, unprotected, .. } = &decided.application;
         if self.jobs.get(&job.id).is_some() {
@@ -192,7 +192,7 @@ impl Protector {
         Some(job)
     }
 
-    /// A worker says that its job has ended. [`Self::ending_reported`] follows, if the job was at work.
+    /// A worker says that its job has ended. [`Self::ending_reported`] follows if the job was running.
     pub(crate) fn end(&mut self, id: &str, now: Duration) -> Option<ActiveJob> {
         // An application that came before the end must not start the job again after it.
         let of_job = self.applicants.extract_if(.., |applicant| applicant.application.job.id == id);

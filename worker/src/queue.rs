@@ -1,4 +1,4 @@
-//! AWS, if this program was built with it: where job messages go, and what says that the task is replaced.
+//! The job queue and the service of the task: on AWS, or stand-ins in a build without the feature `sqs`.
 
 #[cfg(feature = "sqs")]
 pub(crate) use crate::ecs::TaskService;

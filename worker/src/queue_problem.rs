@@ -1,4 +1,4 @@
-//! Why a message was not accepted.
+//! The reason why the job queue did not accept a message.
 
 use std::time::Duration;
 
@@ -8,6 +8,6 @@ pub(crate) struct QueueProblem {
     pub(crate) words: String,
     /// What the user can do about it.
     pub(crate) way_out: &'static str,
-    /// How long the next tries may bring a better answer.
+    /// How long to retry.
     pub(crate) retry_time: Duration,
 }

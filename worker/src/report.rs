@@ -1,5 +1,5 @@
-//! Sends a job's messages in the background, one after another, until each is accepted, a newer one says the same, or the
-//! queue seems to be the wrong one.
+//! Sends a job's messages in the background, in order. Each is retried until it is accepted, a newer one replaces it,
+//! or the queue appears to be misconfigured.
 
 mod retries;
 
@@ -16,11 +16,12 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
-/// How long the end of the job waits for its message to be accepted. With the call that clears protection it fits into the 30
-/// seconds that ECS gives a container to stop.
+/// How long the end of the job waits for its message to be accepted. With the call that clears protection it fits into
+/// the 30 seconds that ECS gives a container to stop.
 pub(crate) const FINISH_TIME: Duration = Duration::from_secs(10);
 
-/// How many messages are sent at a time, each on a connection of its own: a burst of jobs must not take all of the memory.
+/// How many messages are sent at a time, each on a connection of its own: a burst of jobs must not take all of the
+/// memory.
 const SENDS_MAX: usize = 8;
 
 /// A queue to which the messages of many jobs go.
@@ -66,14 +67,14 @@ impl JobMessages {
     /// Sends the last message, and waits until it is accepted.
     pub(crate) async fn finish(self, message: &Value) {
         self.send(message);
-        self.close("job.finished was not accepted in time; taskhold takes the job as running until its task stops")
+        self.close("job.finished was not accepted in time; for taskhold the job runs until its declared end or its task's stop")
             .await;
     }
 
-    /// Sends no further message: the job counts as interrupted when its task has stopped. That it has started must be known
-    /// by then, so this waits until earlier messages are accepted.
+    /// Sends no further message: the job counts as interrupted when its task has stopped. taskhold must know of its
+    /// start by then, so this waits until the earlier messages are accepted.
     pub(crate) async fn leave_unfinished(self) {
-        self.close("an interrupted job could not be reported in time; taskhold may not know it").await;
+        self.close("could not report an interrupted job in time; taskhold may not know about the job").await;
     }
 
     async fn close(self, if_late: &str) {
@@ -129,8 +130,8 @@ impl Reporter {
     }
 }
 
-/// Sends until the channel is closed and all that matters is sent. A newer message replaces one that was not accepted: a
-/// heartbeat starts a job that the function does not know, and a finished job needs no start.
+/// Sends until the channel is closed and every message that still matters is sent. A newer message replaces one that
+/// was not accepted: a heartbeat starts a job that the function does not know, and a finished job needs no start.
 async fn send_all(queue: SharedQueue, mut to_send: mpsc::UnboundedReceiver<String>, log: Log) {
     let (mut retries, mut is_closed) = (Retries::default(), false);
     while let Some(mut body) = to_send.recv().await {
@@ -141,14 +142,14 @@ async fn send_all(queue: SharedQueue, mut to_send: mpsc::UnboundedReceiver<Strin
             };
             let fields = [("queue", queue.queue.url()), ("problem", problem.words.as_str()), ("fix", problem.way_out)];
             let NextTry::After(pause) = retries.failed(problem.retry_time, clock::uptime()) else {
-                log.error("cannot report the job; trying again only with its next message", &fields);
+                log.error("cannot report the job; will try again only with its next message", &fields);
                 break;
             };
             log.warn("cannot report the job; trying again", &fields);
             tokio::select! {
                 newer = to_send.recv(), if !is_closed => match newer {
                     Some(newer) => body = newer,
-                    // Little time is left, so the next try comes at once.
+                    // Little time is left, so the retry is immediate.
                     None => is_closed = true,
                 },
                 () = clock::sleep(pause) => {}

@@ -10,21 +10,21 @@ use aws_sdk_sqs::operation::send_message::SendMessageError;
 use std::time::Duration;
 use tokio::sync::OnceCell;
 
-/// IAM and SQS may take a minute to know a policy or a queue that was just created.
+/// A new IAM policy or queue may take a minute to become effective.
 const REJECTED_TIME: Duration = Duration::from_secs(120);
 /// Most outages are shorter.
 const UNANSWERED_TIME: Duration = Duration::from_secs(3600);
 
 const IF_REJECTED: &str = "set TASKHOLD_QUEUE_URL to the stack output JobQueueUrl, and attach the policy of the stack \
                            output ProtectingWorkerPolicyArn to the task role";
-const IF_UNANSWERED: &str = "check that the task reaches SQS: through the internet, or through a VPC endpoint";
+const IF_UNANSWERED: &str = "check that the task can reach SQS, through the internet or a VPC endpoint";
 
 /// A queue that accepts job messages.
 #[derive(Debug)]
 pub(crate) struct JobQueue {
     url: String,
     region: Option<String>,
-    /// Made with the first message, so that COMMAND does not wait for it.
+    /// Created with the first message, so that COMMAND does not wait for it.
     client: OnceCell<Client>,
 }
 

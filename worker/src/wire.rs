@@ -91,7 +91,7 @@ impl ApiReply {
             Verdict::OutsideEcs => without(200, "this is no ECS task: ECS_AGENT_URI is not set"),
             Verdict::Refused(reason) => without(409, reason),
             Verdict::Draining => without(409, "draining"),
-            Verdict::Ended => without(409, "the job has ended meanwhile"),
+            Verdict::Ended => without(409, "the job has ended in the meantime"),
             Verdict::Unknown(reason) => without(503, reason),
             Verdict::TooMany => without(429, "there are 1000 jobs already"),
         }

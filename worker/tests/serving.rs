@@ -115,7 +115,7 @@ fn a_job_that_is_ended_before_its_start_is_answered_does_not_come_back() {
         assert_eq!(served.end_job("a").status, 204);
         starting.join().unwrap()
     });
-    assert_eq!((answer.status, answer.reason()), (409, "the job has ended meanwhile"));
+    assert_eq!((answer.status, answer.reason()), (409, "the job has ended in the meantime"));
     eventually("the protection is cleared", || stack.puts() == [(true, Some(200)), (false, Some(200))]);
     assert!(served.jobs().is_empty(), "{}", served.log());
 }

@@ -2,8 +2,9 @@
 
 use super::function::FunctionUnderTest;
 use super::run::ScenarioRun;
+use super::task_names::TaskNames;
 use super::timeline::Observer;
-use super::world::{ScenarioWorld, TaskNames};
+use super::world::ScenarioWorld;
 use crate::control_plane::Millis;
 use crate::http::wall_clock;
 use crate::region::SharedRegion;

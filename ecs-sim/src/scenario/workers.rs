@@ -1,7 +1,8 @@
 //! Messages of workers, and their path through the network.
 
 use super::statement::{AgentReport, JobLine, Verb};
-use super::world::{ScenarioWorld, TrueJob, name_of};
+use super::task_names::name_of;
+use super::world::{ScenarioWorld, TrueJob};
 use crate::control_plane::Millis;
 use crate::queue::SendMessage;
 use crate::region::{CLUSTER, JOB_QUEUE};

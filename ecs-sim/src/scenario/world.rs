@@ -5,22 +5,13 @@ use super::function::LogLine;
 use super::result::Summary;
 use super::sent_alert::SentAlert;
 use super::statement::EventsOfEcs;
+use super::task_names::{TaskNames, name_of};
 use crate::control_plane::{ApiError, ControlPlane, Millis, ServiceSpec, SimulatedTask};
 use crate::event_source::{Batch, EventSource, FunctionAnswer};
 use crate::queue::Message;
 use crate::region::{CLUSTER, DEAD_LETTER_QUEUE, Fault, SharedRegion};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// How texts name tasks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum TaskNames {
-    /// In order of creation: `a`, `b` …
-    #[default]
-    Letters,
-    /// By their ids, which commands take.
-    Ids,
-}
 
 /// A job as the scenario knows it: the truth that the function cannot see.
 #[derive(Clone, Debug)]
@@ -46,8 +37,8 @@ pub(super) struct ScenarioWorld {
     pub(super) jobs: BTreeMap<(String, u32), TrueJob>,
     /// Until when ECS protects each task, by id.
     pub(super) protected: BTreeMap<String, Millis>,
-    /// Tasks that the scheduler stopped in the middle of a job whose protection had not expired, and of which no line has
-    /// expected that they stop: by letters.
+    /// Tasks that the scheduler stopped in the middle of a job whose protection had not expired, and of which no line
+    /// has expected that they stop: by letters.
     pub(super) cut_off: BTreeSet<String>,
     pub(super) last_message: Option<String>,
     /// Sent alerts that no line has expected yet.
@@ -306,17 +297,5 @@ impl ScenarioWorld {
                 Err(format!("the function logged an error: {} {}", line.message, Value::Object(line.fields.clone())))
             }
         }
-    }
-}
-
-/// `a` … `z`, `aa`, `ab` …
-pub(super) fn name_of(mut at: usize) -> String {
-    let mut letters = Vec::new();
-    loop {
-        letters.push(char::from(b'a' + u8::try_from(at % 26).expect("less than 26")));
-        if at < 26 {
-            return letters.iter().rev().collect();
-        }
-        at = at / 26 - 1;
     }
 }

@@ -80,11 +80,11 @@ impl Function {
                 }
             }
         }
-        let ended = self.ended(&to_verify, part).await;
+        let ended = self.ended(to_verify, part).await;
         refused.retain(|task| ended.iter().all(|change| change.task != **task));
         changes.extend(refused.into_iter().cloned().map(TaskChange::none).chain(ended));
         let missing = self.carry_out_changes(changes, part).await;
-        let ended = self.ended(&missing, part).await;
+        let ended = self.ended(missing, part).await;
         // Already counted when ECS reported them missing.
         part.report.tasks_unsettled -= ended.len();
         self.carry_out_changes(ended, part).await;
@@ -116,15 +116,16 @@ impl Function {
 
     /// Describes tasks that may have stopped. The jobs of a stopped or stopping task are over, and no message or event
     /// may arrive to say so. A task that ECS has never known may still be starting.
-    async fn ended(&self, missing: &[AbsentTask], part: &mut Part<'_>) -> Vec<TaskChange> {
+    async fn ended(&self, mut absent: Vec<AbsentTask>, part: &mut Part<'_>) -> Vec<TaskChange> {
+        absent.sort_by(|one, other| one.task.cmp(&other.task));
         let mut ended = Vec::new();
-        let clusters = missing.chunk_by(|one, other| one.task.cluster == other.task.cluster);
+        let clusters = absent.chunk_by(|one, other| one.task.cluster == other.task.cluster);
         for tasks in clusters.flat_map(|tasks| tasks.chunks(TASKS_PER_READ_MAX)) {
             let ids: Vec<TaskId> = tasks.iter().map(|missing| missing.task.id.clone()).collect();
             let described = match self.services.tasks.ecs.describe_tasks(&tasks[0].task.cluster, &ids).await {
                 Ok(described) => described,
                 Err(error) => {
-                    warn!(failure = %error, "could not read whether busy tasks still run");
+                    warn!(failure = %error, "could not check whether busy tasks are still running");
                     part.report.failed += 1;
                     continue;
                 }
@@ -177,7 +178,7 @@ struct Compared<'a> {
     until: Timestamp,
 }
 
-/// A task that may have stopped: ECS reports it `MISSING`, or no call of the function would tell.
+/// A task that may have stopped: ECS reports it `MISSING`, or the function makes no call that would show it.
 struct AbsentTask {
     task: Task,
     /// Whether an earlier answer has proved that ECS knew it.

@@ -4,7 +4,7 @@ use crate::clock::WholeSeconds;
 use crate::notify::json::limits::{BLOCKING_TASKS_MAX, COMMANDS_MAX, REFUSED_MAX, VERSION, bytes_left, text};
 use crate::notify::json::parts::{Lists, RolloutReport, suggested_action};
 use crate::notify::json::tasks::{Room, tasks};
-use crate::notify::notification::refused::{all as all_refused, is_about as is_about_refused};
+use crate::notify::notification::refused::all as all_refused;
 use crate::service::alert::{Alert, AlertKind, Transition};
 use crate::service::remediation::RemediationNote;
 use crate::text::{escaped, is_printable};
@@ -63,7 +63,7 @@ pub(crate) fn message(alert: &Alert) -> String {
     document.lists.add_gaps(&diagnosis.gaps);
     // As many tasks as fit. Refused tasks may use half of the space if the alert is about them, else an eighth;
     // blocking tasks use the rest.
-    let part = bytes_left(&document) / if is_about_refused(alert.kind) { 2 } else { 8 };
+    let part = bytes_left(&document) / if alert.kind.is_about_refusals() { 2 } else { 8 };
     let shown = tasks(cluster, refused.iter().copied(), &Room::in_an_alert(REFUSED_MAX, part));
     document.lists.add("refusedTasks", shown, refused.len());
     let room = Room::in_an_alert(BLOCKING_TASKS_MAX, bytes_left(&document));

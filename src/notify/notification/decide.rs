@@ -1,4 +1,4 @@
-//! Decides what the first lines of a notification say.
+//! The content of the first lines of a notification.
 
 use crate::notify::notification::first_lines::FirstLines;
 use crate::notify::notification::outlook::{Likelihood, Outlook, consequence, ends, outlook};
@@ -11,12 +11,12 @@ use crate::service::forecast::ForecastBasis;
 use crate::service::suggested_action::SuggestedAction;
 use crate::task::interruption::{Interruption, StopStage};
 
-/// The decision about an open incident of a service.
+/// The first lines about an open incident of a service.
 pub(crate) fn of_service(alert: &Alert) -> FirstLines {
     FirstLines { until: until(alert), waiting: waiting(alert), first: first(alert) }
 }
 
-/// The decision about a task that stops in the middle of jobs.
+/// The first lines about a task that stops while its jobs are running.
 pub(crate) fn of_interruption(interruption: &Interruption) -> FirstLines {
     let (until, waiting) = match interruption.stage {
         StopStage::Stopped => (
@@ -52,7 +52,7 @@ fn until(alert: &Alert) -> String {
             Some(until) => format!("{}, when the last protection ends.", time_from(until, alert.at)),
             None => "the protections end.".to_owned(),
         },
-        // An interrupted task has a decision of its own.
+        // An interrupted task has first lines of its own: `of_interruption`.
         AlertKind::JobInterrupted => "the jobs are restarted.".to_owned(),
     }
 }
@@ -71,7 +71,10 @@ fn waiting(alert: &Alert) -> String {
             format!("a deployment or scale-in may stop these tasks and interrupt {}.", jobs_at_stake(alert))
         }
         AlertKind::ProtectionExpiring => {
-            format!("then a deployment or scale-in may stop these tasks and interrupt {}.", jobs_at_stake(alert))
+            format!(
+                "from then on, a deployment or scale-in may stop these tasks and interrupt {}.",
+                jobs_at_stake(alert)
+            )
         }
         AlertKind::TooManyDeployments => "ECS refuses a sixth deployment of the service.".to_owned(),
         AlertKind::OrphanedProtection => "the next deployment or scale-in waits for these tasks.".to_owned(),
@@ -112,14 +115,14 @@ fn first(alert: &Alert) -> String {
     match (alert.kind, outlook(alert)) {
         (AlertKind::DeploymentBlocked | AlertKind::DeploymentAtRisk, outlook) => of_rollout(alert, outlook, act_or),
         (AlertKind::ScaleInBlocked, _) => match diagnosis.blocking_tasks.iter().any(is_foreign) {
-            true => "ask the owner of the foreign protection.".to_owned(),
-            false => "find out whether the jobs hang: they last longer than expected.".to_owned(),
+            true => "ask the owner of the foreign protection whether it is still needed.".to_owned(),
+            false => "check whether the jobs hang: they have run longer than expected.".to_owned(),
         },
         (AlertKind::ProtectionRefused | AlertKind::ProtectionExpiring, _) => match refused::by_ecs(alert) {
             0 => "let jobs of these tasks finish, or send new jobs to other tasks.".to_owned(),
-            _ => act_or("tell the owner of the jobs. taskhold repeats the request by itself."),
+            _ => act_or("tell the owner of the jobs. taskhold retries automatically."),
         },
-        (AlertKind::TooManyDeployments, _) => "start no further deployment of the service.".to_owned(),
+        (AlertKind::TooManyDeployments, _) => "do not start another deployment of the service.".to_owned(),
         (AlertKind::OrphanedProtection, _) => "release the tasks that the status command lists as idle.".to_owned(),
         (AlertKind::JobInterrupted, _) => "restart the jobs.".to_owned(),
     }
@@ -139,21 +142,22 @@ fn helps(action: &SuggestedAction) -> bool {
 
 fn of_rollout(alert: &Alert, outlook: Outlook, act_or: impl Fn(&str) -> String) -> String {
     let Some(forecast) = alert.diagnosis.forecast else {
-        return act_or("nothing. It ends by itself.");
+        return act_or("nothing. The block ends by itself.");
     };
     let check_again = clock(forecast.by_jobs, alert.at);
     match outlook {
         Outlook::Late { likelihood: Likelihood::Declared | Likelihood::Probable, .. } | Outlook::Passed => {
-            act_or("decide between the deadline and the jobs: no command here saves both. See the runbook.")
+            act_or("choose between the deadline and the jobs: no action below saves both. See the runbook.")
         }
-        Outlook::Open | Outlook::InTime { .. } if forecast.jobs_started > 0 => {
-            "keep its workers from new jobs. Before a job, a worker can ask taskhold-run: GET /v1/admission.".to_owned()
+        Outlook::Open | Outlook::InTime { .. } if forecast.is_open_ended() => {
+            "stop the old tasks from taking new jobs. A worker can ask taskhold-run before a job: GET /v1/admission."
+                .to_owned()
         }
         Outlook::Late { .. } if forecast.basis == ForecastBasis::Maximum => {
-            "find out when the jobs end: their workers do not say.".to_owned()
+            "find out when the jobs end: their workers report no expected end.".to_owned()
         }
         Outlook::Late { .. } => format!("nothing yet. Check again at {check_again}."),
         Outlook::InTime { late_at_the_latest: Some(_), .. } => format!("nothing. Check again at {check_again}."),
-        Outlook::Open | Outlook::InTime { .. } => "nothing. It ends by itself.".to_owned(),
+        Outlook::Open | Outlook::InTime { .. } => "nothing. The block ends by itself.".to_owned(),
     }
 }

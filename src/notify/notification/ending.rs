@@ -1,4 +1,4 @@
-//! What a RESOLVED notification says: what became of the rollout and its deadline, and of the tasks.
+//! The content of a RESOLVED notification: how the rollout ended, whether in time, and the outcome of each task.
 
 use crate::notify::notification::Text;
 use crate::notify::notification::outlook::{Outlook, outlook};
@@ -20,7 +20,7 @@ pub(crate) fn of_rollout(alert: &Alert) -> String {
         (RolloutEnd::Failed, _) => "its deployment failed".to_owned(),
         (RolloutEnd::Replaced, _) => "another deployment took its place".to_owned(),
         (RolloutEnd::GoesOn, _) if alert.kind == AlertKind::DeploymentAtRisk && is_expected_in_time(alert) => {
-            "its deployment is expected to end in time again".to_owned()
+            "its deployment is again expected to end in time".to_owned()
         }
         (RolloutEnd::Finished, Some(when)) => format!("its deployment finished {when}"),
         (RolloutEnd::GoesOn, Some(when)) => format!("its deployment was unblocked {when}"),
@@ -33,7 +33,7 @@ fn is_expected_in_time(alert: &Alert) -> bool {
     !alert.diagnosis.blocking_tasks.is_empty() && matches!(outlook(alert), Outlook::InTime { .. })
 }
 
-/// Where the end lies beside the deadline: `in time`, or `1 h 50 min late`.
+/// The end compared with the deadline: `in time`, or `1 h 50 min late`.
 fn punctuality(end: &Resolution, deadline: Timestamp) -> String {
     let late = end.at.duration_since(deadline);
     if late.is_positive() { format!("{} late", span(late)) } else { "in time".to_owned() }
@@ -53,7 +53,7 @@ pub(crate) fn of_refusal(alert: &Alert) -> Option<String> {
     }
     let all = |is: fn(&TaskFate) -> bool| !tasks.is_empty() && tasks.iter().all(|end| is(&end.fate));
     if all(|fate| matches!(fate, TaskFate::Protected(_))) {
-        return Some("ECS protects its busy tasks now".to_owned());
+        return Some("ECS now protects its busy tasks".to_owned());
     }
     all(|fate| *fate == TaskFate::Finished).then(|| "the jobs have finished".to_owned())
 }
@@ -75,7 +75,7 @@ pub(crate) fn summary(alert: &Alert) -> Vec<String> {
     let at = alert.resolution.as_ref().map_or(alert.at, |end| end.at);
     let lasted = span(at.duration_since(alert.since));
     let mut summary = vec![format!("It lasted {lasted}: from {} to {}.", time(alert.since), time(at))];
-    let is_of_rollout = matches!(alert.kind, AlertKind::DeploymentBlocked | AlertKind::DeploymentAtRisk);
+    let is_of_rollout = alert.kind.is_about_a_deployment();
     if let Some(end) = alert.resolution.as_ref().filter(|_| is_of_rollout) {
         summary.extend(end.deadline.map(|deadline| format!("The deadline was {}.", time(deadline))));
         summary.extend(left_to_do(end.rollout).map(str::to_owned));
@@ -90,12 +90,12 @@ fn left_to_do(rollout: RolloutEnd) -> Option<&'static str> {
     match rollout {
         RolloutEnd::GoesOn => Some("The deployment is still in progress. Check that it finishes."),
         RolloutEnd::Replaced => Some("ECS rolled it back, or a newer deployment superseded it. Check which."),
-        RolloutEnd::Failed => Some("Its old tasks stay. Find out why it failed before you deploy again."),
+        RolloutEnd::Failed => Some("Its old tasks keep running. Find out why it failed before you deploy again."),
         RolloutEnd::ServiceDeleted | RolloutEnd::Finished => None,
     }
 }
 
-/// What became of each refused task.
+/// The outcome of each refused task.
 pub(crate) fn tasks(alert: &Alert) -> Vec<Text> {
     alert.resolution.iter().flat_map(|end| &end.tasks).map(|end| task(end, alert.at)).collect()
 }
@@ -108,7 +108,8 @@ fn task(end: &TaskEnd, now: Timestamp) -> Text {
         TaskFate::Finished => task.own(": its jobs have finished."),
         TaskFate::Stopped { jobs, protection_ended: None } => named(task.own(" was stopped with "), jobs).own("."),
         TaskFate::Stopped { jobs, protection_ended: Some(ended) } => {
-            let task = task.own(format!(": its protection ended at {}, and it was stopped with ", clock(*ended, now)));
+            let task = task
+                .own(format!(": its protection ended at {}, and it was stopped while running ", clock(*ended, now)));
             named(task, jobs).own(".")
         }
     }

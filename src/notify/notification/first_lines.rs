@@ -1,5 +1,5 @@
-//! What a reader decides by, at the start of every notification: until when the problem lasts, what it costs to wait,
-//! and the first action.
+//! The start of every notification of an open problem: how long the problem lasts, the cost of waiting, and the first
+//! action.
 
 /// The first lines of a notification. Each value continues the label of its line.
 #[derive(Debug)]

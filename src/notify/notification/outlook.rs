@@ -1,4 +1,4 @@
-//! How a rollout stands to its deadline: what the subject says by the clock, and what waiting costs.
+//! Whether a rollout will meet its deadline: the times in the subject, and the cost of waiting.
 
 use crate::notify::notification::rollout::{rollout, whole_minutes};
 use crate::notify::wording::{clock, span, time_from};
@@ -6,7 +6,7 @@ use crate::service::alert::{Alert, AlertKind};
 use crate::service::forecast::{Deadline, DeadlineSource, ForecastBasis};
 use jiff::{SignedDuration, Timestamp};
 
-/// How a rollout stands to its deadline.
+/// Whether a rollout will meet its deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outlook {
     /// It has no deadline, or no end is known.
@@ -58,7 +58,7 @@ pub(crate) fn outlook(alert: &Alert) -> Outlook {
     let at_risk = forecast.by_risk.map(margin).filter(SignedDuration::is_negative);
     match (expected.is_negative(), at_risk) {
         (true, _) if likelihood == Likelihood::Declared => Outlook::Late { by: expected.abs(), likelihood },
-        _ if forecast.jobs_started > 0 => Outlook::Open,
+        _ if forecast.is_open_ended() => Outlook::Open,
         (true, _) => Outlook::Late { by: expected.abs(), likelihood },
         (false, Some(risk)) => Outlook::Late { by: risk.abs(), likelihood: Likelihood::Possible },
         (false, None) => {
@@ -68,17 +68,17 @@ pub(crate) fn outlook(alert: &Alert) -> Outlook {
     }
 }
 
-/// When the rollout ends, by the clock, and what that is based on.
+/// When the rollout ends, with the basis of that forecast.
 pub(crate) fn ends(alert: &Alert) -> String {
     let Some(forecast) = alert.diagnosis.forecast else { return "not known.".to_owned() };
     let [by_jobs, by_expiry] = [forecast.by_jobs, forecast.by_expiry].map(|end| time_from(end, alert.at));
     match (forecast.basis, forecast.by_risk) {
-        _ if forecast.jobs_started > 0 => format!(
+        _ if forecast.is_open_ended() => format!(
             "no end is known while its old tasks take new jobs: {} since the {} began. The earliest end is {by_jobs}.",
             forecast.jobs_started,
             rollout(&alert.diagnosis.rollout)
         ),
-        (ForecastBasis::Maximum, _) => format!("{by_expiry} at the latest; only the maximum is known."),
+        (ForecastBasis::Maximum, _) => format!("{by_expiry} at the latest; no expected end is known."),
         _ if by_jobs == by_expiry => format!("{by_expiry} at the latest, when the last protection ends."),
         (ForecastBasis::Learned, Some(risk)) => format!(
             "{by_jobs} by the median of earlier jobs, unlikely after {}, {by_expiry} at the latest.",
@@ -91,7 +91,7 @@ pub(crate) fn ends(alert: &Alert) -> String {
 /// What happens to the rollout without any action.
 pub(crate) fn consequence(alert: &Alert) -> String {
     let Some(deadline) = alert.diagnosis.deadline else {
-        return "nothing fails. The tasks run on, and cost, until then.".to_owned();
+        return "nothing fails. The tasks keep running, and cost money, until then.".to_owned();
     };
     let at = time_from(deadline.at, alert.at);
     match outlook(alert) {
@@ -110,7 +110,7 @@ pub(crate) fn consequence(alert: &Alert) -> String {
             let missed = match likelihood {
                 Likelihood::Declared => "is missed by",
                 Likelihood::Probable => "is probably missed by",
-                Likelihood::Possible => "may be missed, by",
+                Likelihood::Possible => "may be missed by",
             };
             format!("the deadline, {at}, {missed} {}. {}", span(by), after(deadline))
         }
@@ -123,8 +123,8 @@ fn after(deadline: Deadline) -> &'static str {
     match deadline.source {
         DeadlineSource::CloudFormation => "CloudFormation then fails the update and rolls it back.",
         DeadlineSource::LifecycleStage => "ECS then ends the lifecycle stage, after its 24 hours.",
-        DeadlineSource::CleanUp => "What ECS then does with the old tasks is not documented.",
-        DeadlineSource::Tag | DeadlineSource::Setting => "The tool that deployed may then give up.",
+        DeadlineSource::CleanUp => "AWS does not document what ECS then does with the old tasks.",
+        DeadlineSource::Tag | DeadlineSource::Setting => "The deployment tool may then give up.",
     }
 }
 
@@ -133,8 +133,8 @@ fn passed(deadline: Deadline) -> &'static str {
     match deadline.source {
         DeadlineSource::CloudFormation => "CloudFormation fails the update and rolls it back.",
         DeadlineSource::LifecycleStage => "ECS ends the lifecycle stage.",
-        DeadlineSource::CleanUp => "What ECS does with the old tasks is not documented.",
-        DeadlineSource::Tag | DeadlineSource::Setting => "The tool that deployed may have given up.",
+        DeadlineSource::CleanUp => "AWS does not document what ECS now does with the old tasks.",
+        DeadlineSource::Tag | DeadlineSource::Setting => "The deployment tool may have given up.",
     }
 }
 

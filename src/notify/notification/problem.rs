@@ -63,7 +63,9 @@ pub(crate) fn problem(alert: &Alert) -> String {
 fn orphaned(alert: &Alert, still: &str) -> String {
     let tasks = &alert.diagnosis.blocking_tasks;
     match (tasks.len(), tasks.iter().map(|task| task.protected_until).max()) {
-        (1, Some(until)) => format!("1 idle task is {still}protected, for {}", span(until.duration_since(alert.at))),
+        (1, Some(until)) => {
+            format!("1 idle task is {still}protected for another {}", span(until.duration_since(alert.at)))
+        }
         (many, Some(until)) => {
             format!("{many} idle tasks are {still}protected, for up to {}", span(until.duration_since(alert.at)))
         }
@@ -88,7 +90,7 @@ fn by_the_clock(alert: &Alert) -> String {
         (Outlook::Late { by, likelihood }, Some(deadline), _) => late(deadline, by, likelihood, now),
         // The jobs have run past their expected ends.
         _ if alert.kind == AlertKind::ScaleInBlocked => format!("{block} its {rollout}"),
-        (_, _, Some(forecast)) if forecast.jobs_started > 0 => format!("{block} its {rollout}, no end is known"),
+        (_, _, Some(forecast)) if forecast.is_open_ended() => format!("{block} its {rollout}, no end is known"),
         (_, _, Some(forecast)) if forecast.basis == ForecastBasis::Maximum => {
             format!("{block} its {rollout} for at most {}", span(forecast.by_expiry.duration_since(now)))
         }
@@ -106,7 +108,7 @@ pub(crate) fn summary(alert: &Alert) -> Vec<String> {
     }
     let began = if alert.kind == AlertKind::DeploymentAtRisk { "Started" } else { "Since" };
     let mut summary = vec![format!("{began} {}.", time_from(alert.since, alert.at))];
-    let deadline = alert.diagnosis.deadline.filter(|_| refused::is_about(alert.kind));
+    let deadline = alert.diagnosis.deadline.filter(|_| alert.kind.is_about_refusals());
     summary.extend(deadline.map(|deadline| {
         // The deadline is the rollout's, not the refusal's.
         format!("Deadline of its {}: {}.", rollout(&alert.diagnosis.rollout), time_from(deadline.at, alert.at))
@@ -114,13 +116,9 @@ pub(crate) fn summary(alert: &Alert) -> Vec<String> {
     summary.extend(superseded(alert));
     summary.extend(pause(&alert.diagnosis, alert.at));
     summary.extend(time_passed(alert));
-    summary.extend(deadline_source(&alert.diagnosis).filter(|_| is_about_a_rollout(alert.kind)));
+    summary.extend(deadline_source(&alert.diagnosis).filter(|_| alert.kind.is_about_a_deployment()));
     summary.extend(meaning(alert).map(str::to_owned));
     summary
-}
-
-fn is_about_a_rollout(kind: AlertKind) -> bool {
-    matches!(kind, AlertKind::DeploymentBlocked | AlertKind::DeploymentAtRisk)
 }
 
 /// The deployments that the incident spans, if there are several.
@@ -144,7 +142,7 @@ fn time_passed(alert: &Alert) -> Option<String> {
     is_wanted.then(|| format!("{percent} % of the time to its deadline has passed."))
 }
 
-/// What the reader has to know about ECS.
+/// The behavior of ECS that the reader has to know.
 fn meaning(alert: &Alert) -> Option<&'static str> {
     match alert.kind {
         AlertKind::DeploymentBlocked => {

@@ -13,11 +13,6 @@ use crate::service::refused_task::{RefusalCause, RefusedTask};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 
-/// Whether a kind is about refused tasks.
-pub(crate) fn is_about(kind: AlertKind) -> bool {
-    matches!(kind, AlertKind::ProtectionRefused | AlertKind::ProtectionExpiring)
-}
-
 /// All refused tasks, first those that the alert is about: the unprotected ones, sorted by the end of their jobs, the
 /// latest first; or, if their protection expires, those that are still protected, the one that expires first in front.
 pub(crate) fn all(alert: &Alert) -> Vec<&RefusedTask> {
@@ -41,10 +36,10 @@ pub(crate) fn tasks(alert: &Alert) -> Vec<&RefusedTask> {
 
 /// The problem of the service in ASCII and at most about 60 characters.
 pub(crate) fn problem(alert: &Alert) -> String {
-    let tasks = tasks(alert);
     if let Some(ending) = ending::of_refusal(alert) {
         return ending;
     }
+    let tasks = tasks(alert);
     match (alert.kind, alert.event) {
         (AlertKind::ProtectionExpiring, Transition::Resolved) => match unprotected(alert) {
             0 => "no job is about to lose its protection any more".to_owned(),
@@ -106,7 +101,7 @@ pub(crate) fn section(alert: &Alert) -> Option<Section> {
 
 /// The blocking tasks without those that the alert is about: a task whose protection ECS does not renew can be both.
 pub(crate) fn other_blocking_tasks(alert: &Alert) -> Vec<&BlockingTask> {
-    let listed: BTreeSet<&TaskId> = match is_about(alert.kind) {
+    let listed: BTreeSet<&TaskId> = match alert.kind.is_about_refusals() {
         true => tasks(alert).into_iter().map(|refused| &refused.task).collect(),
         false => BTreeSet::new(),
     };
@@ -172,7 +167,7 @@ pub(crate) fn by_ecs(alert: &Alert) -> usize {
 /// AWS's documented actions, for when the diagnosis has none: ECS reports a block without naming the blocking tasks.
 pub(crate) fn general_action(alert: &Alert) -> Option<Action> {
     let counts = &alert.diagnosis.task_counts;
-    let is_wanted = is_about(alert.kind)
+    let is_wanted = alert.kind.is_about_refusals()
         && alert.diagnosis.suggested_actions.is_empty()
         && (alert.diagnosis.refused_tasks.is_empty() || alert.diagnosis.refused_by_ecs().next().is_some());
     is_wanted.then(|| Action {

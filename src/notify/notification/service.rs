@@ -4,7 +4,7 @@ use crate::ecs::arn::Task;
 use crate::notify::notification::decide;
 use crate::notify::notification::ending;
 use crate::notify::notification::problem::{problem, severity, status, summary};
-use crate::notify::notification::refused::{general_action, is_about, other_blocking_tasks, outlook};
+use crate::notify::notification::refused::{general_action, other_blocking_tasks, outlook};
 use crate::notify::notification::rollout::{rollout, task_counts};
 use crate::notify::notification::suggested_action::actions;
 use crate::notify::notification::tasks::task;
@@ -57,7 +57,7 @@ fn ends(alert: &Alert) -> Vec<Section> {
 fn sections(alert: &Alert) -> Vec<Section> {
     let diagnosis = &alert.diagnosis;
     let mut sections = Vec::new();
-    if is_about(alert.kind) {
+    if alert.kind.is_about_refusals() {
         // The end of the rollout is not the end of the refusal.
         sections.extend(refused::section(alert));
         sections.extend(blocking_tasks(alert));
@@ -82,7 +82,7 @@ fn blocking_tasks(alert: &Alert) -> Option<Section> {
         true => format!("Tasks that block its {rollout}, longest first:"),
         false => format!("Other tasks that block its {rollout}, longest first:"),
     };
-    let kind = if is_about(alert.kind) { ListKind::OtherBlockingTasks } else { ListKind::BlockingTasks };
+    let kind = if alert.kind.is_about_refusals() { ListKind::OtherBlockingTasks } else { ListKind::BlockingTasks };
     Some(List::section(kind, heading, others.len(), others.iter().map(|blocking| task(*blocking, alert.at))))
 }
 

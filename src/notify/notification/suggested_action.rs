@@ -57,8 +57,8 @@ fn text(action: &SuggestedAction, alert: &Alert) -> String {
         }
         SuggestedAction::RaiseMaximumPercent { to, .. } => {
             format!(
-                "Raise maximumPercent to {to}, so that new tasks fit beside the protected ones, for which the deployment \
-                 still waits:"
+                "Raise maximumPercent to {to}, so that new tasks fit beside the protected ones. The deployment still waits \
+                 for those:"
             )
         }
         SuggestedAction::ContinueDeployment { .. } => "Continue the paused deployment:".to_owned(),
@@ -81,7 +81,7 @@ fn text(action: &SuggestedAction, alert: &Alert) -> String {
 }
 
 fn is_open_ended(alert: &Alert) -> bool {
-    alert.diagnosis.forecast.is_some_and(|forecast| forecast.jobs_started > 0)
+    alert.diagnosis.forecast.is_some_and(|forecast| forecast.is_open_ended())
 }
 
 /// What waiting means if the deadline passes before the jobs end.
@@ -105,12 +105,12 @@ fn wait_past_deadline(until: Timestamp, alert: &Alert) -> String {
     let actions = &diagnosis.suggested_actions;
     match (actions.iter().any(avoids), actions.iter().any(by_force)) {
         (true, _) => format!("{wait}. That {misses} the deadline."),
-        (false, true) => format!("{wait}. That {misses} the deadline, and only interrupting jobs avoids it."),
-        (false, false) => format!("{wait}. Nothing avoids the deadline."),
+        (false, true) => format!("{wait}. That {misses} the deadline, and only interrupting jobs prevents that."),
+        (false, false) => format!("{wait}. That {misses} the deadline, and no action below prevents that."),
     }
 }
 
-/// Most jobs that a sentence names.
+/// Maximum number of jobs that a sentence names.
 const JOBS_NAMED_MAX: usize = 3;
 
 /// What a release by force costs. Job ids are the workers' words: a sentence names only harmless ones, and the list of
@@ -129,9 +129,10 @@ fn release_by_force(tasks: &[TaskId], alert: &Alert) -> String {
         many => format!("which interrupts {} of the tasks above", count(many, "job")),
     };
     let more = match unknown {
-        _ if jobs.is_empty() => String::new(),
-        0 => String::new(),
-        unknown => format!(", and work that taskhold does not know on {}", count(unknown, "task")),
+        1.. if !jobs.is_empty() => {
+            format!(", and any work on {} that taskhold does not know of", count(unknown, "task"))
+        }
+        _ => String::new(),
     };
     format!("Clear the protection of {} by force. ECS then stops them, {cost}{more}:", count(tasks.len(), "task"))
 }

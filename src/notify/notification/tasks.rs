@@ -53,7 +53,8 @@ pub(crate) fn job(job: &JobSnapshot, now: Timestamp) -> ListItem {
     let labels = (!labels.is_empty()).then(|| Text::from("labels ").name(&labels.join(", ")));
     let until = format!("until {}", time_from(job.until, now));
     let declared = job.expected_until.map(|expected| format!("expected {}", time_from(expected, now)));
-    let learned = |learned: LearnedEnd| format!("expected {} by earlier jobs", time_from(learned.expected, now));
+    let learned =
+        |learned: LearnedEnd| format!("expected {}, judging by earlier jobs", time_from(learned.expected, now));
     let expected = declared.or_else(|| job.learned.map(learned));
     ListItem {
         title: Text::default().name(&job.key.job_id).own(attempt),

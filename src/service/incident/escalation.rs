@@ -4,8 +4,8 @@ use crate::service::alert::AlertKind;
 use crate::service::diagnosis::Diagnosis;
 use jiff::{SignedDuration, Timestamp};
 
-/// When an open incident escalates: at 50 % and at 80 % of the time to the deadline, and when the deadline passes. `None`
-/// without a deadline.
+/// When an open incident escalates: at 50 % and at 80 % of the time to the deadline, and when the deadline passes.
+/// `None` without a deadline.
 pub(crate) fn marks(diagnosis: &Diagnosis) -> Option<[Timestamp; 3]> {
     let (started_at, deadline) = (diagnosis.rollout.started_at()?, diagnosis.deadline?);
     let whole = deadline.at.duration_since(started_at).as_secs().max(1);
@@ -19,7 +19,7 @@ pub(crate) fn marks(diagnosis: &Diagnosis) -> Option<[Timestamp; 3]> {
 /// The number of [`marks`] that have passed for an incident of this kind. The deadline is that of the rollout: only
 /// problems of the rollout escalate by it.
 pub(crate) fn marks_passed(kind: AlertKind, diagnosis: &Diagnosis, now: Timestamp) -> u8 {
-    if !matches!(kind, AlertKind::DeploymentBlocked | AlertKind::DeploymentAtRisk) {
+    if !kind.is_about_a_deployment() {
         return 0;
     }
     let passed = marks(diagnosis).into_iter().flatten().filter(|mark| *mark <= now);

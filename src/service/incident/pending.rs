@@ -32,7 +32,7 @@ impl PendingNotification {
         let claimed_until =
             earlier.and_then(|pending| pending.delivery.claimed_until).filter(|until| *until > now).min(claim_max);
         let after = earlier.map(|pending| pending.after.unwrap_or(pending.event));
-        // The receiver that failed before may fail again: the attempts go on at its pace.
+        // The receiver failed before and may fail again, so the back-off continues instead of starting over.
         let failures = earlier.map_or(0, |pending| pending.delivery.failures);
         Self { event, delivery: Delivery { claimed_until, failures }, after }
     }

@@ -33,8 +33,8 @@ pub(crate) fn problems(
         problems.insert(key(snapshot, kind), Problem { kind, since, scope });
     };
     let blocking = IncidentScope::new(rollout, diagnosis.blocking_tasks.iter().map(|blocking| &blocking.task));
-    // For example, one of several blocking tasks was released and ECS is about to stop it, or a new deployment waits for
-    // the same blocking tasks: the incident continues.
+    // For example, one of several blocking tasks was released and ECS is about to stop it, or a new deployment waits
+    // for the same blocking tasks: the incident continues.
     let blocked =
         if diagnosis.rollout.is_scale_in() { AlertKind::ScaleInBlocked } else { AlertKind::DeploymentBlocked };
     let continued = open(blocked).filter(|incident| incident.scope.continues(&blocking));
@@ -84,7 +84,7 @@ pub(crate) fn opens_at(assessment: Assessment<'_>, policy: &AlertPolicy) -> Opti
 pub(crate) fn suppresses(kind: AlertKind, lesser: AlertKind) -> bool {
     match kind {
         AlertKind::DeploymentBlocked => is_lesser(lesser),
-        // It waits for idle tasks first, and names them.
+        // The alert about the scale-in already names the idle tasks.
         AlertKind::ScaleInBlocked => lesser == AlertKind::OrphanedProtection,
         _ => false,
     }
@@ -111,17 +111,17 @@ fn many_deployments_since(snapshot: &ServiceSnapshot, open: Option<&Incident>) -
     open.map(|incident| incident.since).or(Some(since).filter(lasts))
 }
 
-/// Whether the deadline is at risk. The maximum alone opens no incident, since most jobs end long before it; but it keeps
-/// one open whose job has run longer than expected.
+/// Whether the deadline is at risk. The maximum alone opens no incident, since most jobs end long before it; but it
+/// keeps an open incident open if a job has run longer than expected.
 fn misses_deadline(diagnosis: &Diagnosis, open: Option<&Incident>) -> bool {
     let Some((deadline, forecast)) = diagnosis.deadline.zip(diagnosis.forecast) else { return false };
     let is_late = forecast.by_risk.is_some_and(|end| end > deadline.at);
     let stays_late = open.is_some() && deadline.margin(&forecast).is_negative();
-    match diagnosis.rollout_status {
-        _ if diagnosis.rollout.is_clean_up() => is_late || stays_late,
-        RolloutStatus::Blocked | RolloutStatus::WillBlock | RolloutStatus::Paused => is_late || stays_late,
-        RolloutStatus::Steady | RolloutStatus::InProgress | RolloutStatus::Unknown => false,
-    }
+    let waits = match diagnosis.rollout_status {
+        RolloutStatus::Blocked | RolloutStatus::WillBlock | RolloutStatus::Paused => true,
+        RolloutStatus::Steady | RolloutStatus::InProgress | RolloutStatus::Unknown => diagnosis.rollout.is_clean_up(),
+    };
+    waits && (is_late || stays_late)
 }
 
 /// The protected tasks without a live job in the state store, with the end of their last job.

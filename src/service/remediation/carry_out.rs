@@ -97,7 +97,7 @@ impl ServiceReconciler {
     }
 
     async fn set_desired_count(&self, service: &ServiceArn, from: u32, to: u32, why: CountChange) -> Outcome {
-        // A raise whose put-back failed is still a raise.
+        // If the put-back fails, the raise is still in effect.
         let as_it_was = if why == CountChange::Raise { CountAfter::AsItWas } else { CountAfter::MayBeChanged };
         let not_done = |text: String| Outcome::new(text, as_it_was);
         if self.tasks.config.mode == Mode::DryRun {
@@ -160,8 +160,8 @@ impl ServiceReconciler {
         }
     }
 
-    /// Checks a raise against Application Auto Scaling. Returns a remark for the note, empty if there is nothing to say;
-    /// the error says why the count must not be raised.
+    /// Checks a raise against Application Auto Scaling. Returns a remark for the note, empty if there is nothing to
+    /// say; the error says why the count must not be raised.
     async fn caution(&self, service: &ServiceArn, to: u32, why: CountChange) -> Result<String, String> {
         if why == CountChange::PutBack {
             return Ok(String::new());

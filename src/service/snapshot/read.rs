@@ -8,7 +8,7 @@ use crate::ecs::task::TaskDescription;
 use crate::ecs::{ServiceReads, TASKS_PER_READ_MAX};
 use crate::service::durations::LearnedDurations;
 use crate::service::record::ServiceRecord;
-use crate::service::rollout::{self, Rollout};
+use crate::service::rollout::{self, ReplacedTasks, Rollout};
 use crate::service::snapshot::managed::{Managed, is_managed};
 use crate::service::snapshot::service_deployment::add_service_deployment;
 use crate::service::snapshot::{Gap, JobSnapshot, Jobs, LostTask, RejectedJobs, ServiceSnapshot, TaskSnapshot};
@@ -29,10 +29,10 @@ pub(crate) const LIST_PAGES_MAX: usize = 2 * TASKS_READ_MAX / TASKS_PER_READ_MAX
 /// Maximum number of concurrent page reads, whose buckets give 20 calls a second after a burst of 100.
 const READS_AT_ONCE: usize = 4;
 
-/// Reads a service. `None` if ECS knows no such service. `known` is its record.
+/// Reads a service. `None` if ECS does not know it. `known` is its service record.
 ///
-/// It costs 1 + 3 × ⌈tasks / 100⌉ ECS calls, one more while a deployment is in progress, and one read of the state store for each task that is protected or that
-/// ECS is known to have refused, and in a rollout for each running task.
+/// It costs 1 + 3 × ⌈tasks / 100⌉ ECS calls, one more while a deployment is in progress, and one read of the state
+/// store for each task that is protected or that ECS is known to have refused, and in a rollout for each running task.
 ///
 /// # Errors The service itself could not be described. Any other failed read becomes a gap in the snapshot.
 pub async fn read_service(
@@ -135,7 +135,9 @@ async fn add_jobs(
     snapshot: &mut ServiceSnapshot,
 ) {
     // In a rollout, a task without protection may be the next to be stopped.
-    let has_rollout = rollout::replaced(snapshot).rollout != Rollout::None;
+    let replaced = rollout::replaced(snapshot);
+    let has_rollout = replaced.rollout != Rollout::None;
+    let old_tasks = OldTasks::of(&replaced);
     let is_shown = |task: &TaskSnapshot| task.protected_until.is_some() || known.refused.contains(&task.id);
     let has_jobs_to_read = |task: &TaskSnapshot| is_shown(task) || has_rollout && task.is_running;
     let wanted = snapshot.tasks.iter().enumerate().filter(|(_, task)| has_jobs_to_read(task));
@@ -149,7 +151,6 @@ async fn add_jobs(
     }
     snapshot.durations.merge(&finished);
     let managed = is_managed(&snapshot.service);
-    let old_tasks = OldTasks::of(snapshot);
     for (at, record) in read {
         match record {
             Ok(versioned) => {
@@ -179,8 +180,7 @@ struct OldTasks {
 }
 
 impl OldTasks {
-    fn of(snapshot: &ServiceSnapshot) -> Self {
-        let replaced = rollout::replaced(snapshot);
+    fn of(replaced: &ReplacedTasks<'_>) -> Self {
         let since = replaced.rollout.started_at().filter(|_| !replaced.rollout.is_scale_in());
         let ids = replaced.tasks.iter().map(|task| task.id.clone()).collect();
         Self { ids, since: since.unwrap_or(Timestamp::MAX) }
@@ -205,8 +205,8 @@ fn rejected_jobs(record: &TaskRecord, now: Timestamp) -> Option<RejectedJobs> {
     Some(RejectedJobs { since, jobs })
 }
 
-/// Whether a busy task lost the protection that ECS had confirmed. A call that began after the reads of the snapshot, or
-/// that may still take effect, makes them worthless.
+/// Whether a busy task lost the protection that ECS had confirmed. A call that began after the reads of the snapshot,
+/// or that may still take effect, makes them worthless.
 fn lost(task: &TaskSnapshot, record: &TaskRecord, at: Timestamp) -> Option<LostTask> {
     let protection = &record.protection;
     record.wanted_until(at)?;

@@ -54,7 +54,7 @@ async fn read(ecs: &dyn ServiceReads, service: &Service) -> Result<Option<Servic
 fn unknown_stage(deployment: &ServiceDeployment) -> Option<String> {
     match &deployment.stage {
         _ if !deployment.status.is_in_progress() => None,
-        None => Some("no lifecycle stage that ECS reports".to_owned()),
+        None => Some("a lifecycle stage that ECS does not report".to_owned()),
         Some(LifecycleStage::Other(stage)) => {
             Some(format!("the lifecycle stage `{}`, which this version does not know", shown(stage)))
         }

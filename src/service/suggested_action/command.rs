@@ -24,7 +24,8 @@ pub(super) fn release_by_force(cluster: &ClusterArn, function: &str, tasks: &[Ta
     invoke(cluster, function, &json!({ "release": release }))
 }
 
-fn invoke(cluster: &ClusterArn, function: &str, payload: &Value) -> String {
+/// Sends a command to the function.
+pub(crate) fn invoke(cluster: &ClusterArn, function: &str, payload: &Value) -> String {
     format!(
         "aws lambda invoke --region {} --function-name {} --cli-binary-format raw-in-base64-out --payload {} /dev/stdout",
         shell_quoted(&cluster.region),

@@ -3,6 +3,7 @@
 use super::*;
 use crate::ecs::task::StopCause;
 use crate::store::Record;
+use crate::task::agent_protection::AgentProtection;
 use crate::task::interruption::{StopStage, TaskStop};
 use crate::task::job::{Labels, Reported};
 use crate::task::protection::{CALLS_IN_FLIGHT_MAX, ForeignProtection, ProtectionRequest};
@@ -202,7 +203,7 @@ fn a_record_with_a_rejected_start_alone_is_not_open_because_no_sweep_can_help_it
     assert!(!Record::is_open(&record));
 }
 
-/// How many jobs of a minute one task can run for ever: the figure of docs/operating.md.
+/// How many jobs per minute one task can run indefinitely: the figure in docs/operating.md.
 #[test]
 fn one_task_can_sustain_some_jobs_a_minute_for_ever() {
     for (hours, least) in [(24, 190), (120, 38), (336, 13)] {

@@ -91,7 +91,7 @@ impl Mentions<'_> {
         Ok(())
     }
 
-    /// Says again and again that the job is at work, until its declared end: a server that was restarted has lost its jobs.
+    /// Reports at each interval that the job is running, until its declared end: a restarted server has lost its jobs.
     async fn keep(&mut self, interval: Duration) -> Infallible {
         let started_at = clock::uptime();
         loop {

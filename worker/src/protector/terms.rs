@@ -64,7 +64,7 @@ pub(crate) enum Verdict {
     Draining,
     /// There are too many jobs.
     TooMany,
-    /// The job has ended meanwhile.
+    /// The job has ended in the meantime.
     Ended,
 }
 

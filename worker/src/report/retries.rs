@@ -1,8 +1,8 @@
-//! When a job's message that was not accepted is sent again. Nothing here waits or calls.
+//! When to resend a job's message that was not accepted. Pure.
 
 use std::time::Duration;
 
-/// The first pause before a message is sent again, which then doubles.
+/// The first pause before a message is sent again. Each further pause doubles.
 const PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 
@@ -17,7 +17,7 @@ pub(super) struct Retries {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NextTry {
     After(Duration),
-    /// The job's next message is the next try.
+    /// No retry: only the job's next message is sent.
     Never,
 }
 
@@ -26,7 +26,7 @@ impl Retries {
         *self = Self::default();
     }
 
-    /// A try has failed, for a problem for which tries go on for this time.
+    /// Records a failed try. `retry_time` is how long to retry after this problem.
     pub(super) fn failed(&mut self, retry_time: Duration, now: Duration) -> NextTry {
         let since = *self.failing_since.get_or_insert(now);
         if now.saturating_sub(since) >= retry_time {
