@@ -72,7 +72,7 @@ fn timed(work: impl FnOnce()) -> Duration {
 }
 
 /// A function that has recorded a job on each of this many tasks.
-fn told_of(runtime: &Runtime, tasks: usize) -> GrantingFunction {
+fn function_with(runtime: &Runtime, tasks: usize) -> GrantingFunction {
     let function = function(tasks);
     for begin in (0..tasks).step_by(1000) {
         let jobs = begin..tasks.min(begin + 1000);
@@ -82,7 +82,7 @@ fn told_of(runtime: &Runtime, tasks: usize) -> GrantingFunction {
 }
 
 fn status(runtime: &Runtime, tasks: usize) -> Duration {
-    let function = told_of(runtime, tasks);
+    let function = function_with(runtime, tasks);
     let command = format!(r#"{{"status": {{"service": "{SERVICE}"}}}}"#);
     least(|| timed(|| drop(invoke(runtime, &function, &command))))
 }
@@ -107,7 +107,7 @@ fn one_job_more(runtime: &Runtime, jobs: usize) -> Duration {
 /// The state store contains a live job of each of this many tasks, so that a sweep compares all of them with ECS.
 /// There is no service, so that reconciling it takes no time.
 fn to_sweep(runtime: &Runtime, records: usize) -> GrantingFunction {
-    let function = told_of(runtime, records);
+    let function = function_with(runtime, records);
     function.ecs.tasks.store(0, Ordering::Relaxed);
     function
 }

@@ -2,7 +2,10 @@
 
 use crate::clock::Clock;
 use crate::metrics::Counts;
+use futures_util::FutureExt;
+use futures_util::future::{Either, select};
 use jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
 
 /// With less time left than this, no call starts: Lambda would end the invocation before the answer arrives.
 pub const CALL_TIME: SignedDuration = SignedDuration::from_secs(6);
@@ -27,6 +30,30 @@ impl Budget<'_> {
     /// # Errors
     /// Less than [`CALL_TIME`] is left.
     pub fn allows_a_call(&self, clock: &dyn Clock) -> Result<(), OutOfTime> {
-        if self.deadline.duration_since(clock.now()) < CALL_TIME { Err(OutOfTime) } else { Ok(()) }
+        if self.left(clock) < CALL_TIME { Err(OutOfTime) } else { Ok(()) }
+    }
+
+    /// Reads for an answer, which needs `answer_time` after the read.
+    ///
+    /// # Errors
+    /// Too little time is left to begin the read, or it was abandoned so that the answer is in time.
+    pub async fn in_time<T>(
+        &self,
+        clock: &dyn Clock,
+        answer_time: SignedDuration,
+        read: impl Future<Output = T>,
+    ) -> Result<T, OutOfTime> {
+        self.allows_a_call(clock)?;
+        let time = Duration::try_from(self.left(clock) - answer_time).unwrap_or_default();
+        // Polled only when the read waits: a simulated clock lets the time pass as soon as it is polled.
+        let too_late = async { clock.sleep(time).await }.boxed_local();
+        match select(read.boxed_local(), too_late).await {
+            Either::Left((read, _)) => Ok(read),
+            Either::Right(_) => Err(OutOfTime),
+        }
+    }
+
+    fn left(&self, clock: &dyn Clock) -> SignedDuration {
+        self.deadline.duration_since(clock.now())
     }
 }

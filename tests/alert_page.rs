@@ -41,7 +41,7 @@ fn read(name: &str) -> Scenario {
 }
 
 /// The alerts that a scenario expects, as the table writes them: for each kind its events, in order.
-fn told(scenario: &Scenario) -> String {
+fn notified(scenario: &Scenario) -> String {
     let mut kinds: Vec<(String, Vec<String>)> = Vec::new();
     for line in &scenario.lines {
         let Statement::Expect(Expectation::Alert(alert)) = &line.statement else { continue };
@@ -63,10 +63,10 @@ fn told(scenario: &Scenario) -> String {
 fn every_scenario_about_alerts_is_in_one_row_with_its_alerts() {
     let rows = table("Situation").into_iter();
     let mut rows: Vec<(String, String)> =
-        rows.map(|[_, told, scenario]| (scenario.trim_matches('`').to_owned(), told)).collect();
+        rows.map(|[_, notified, scenario]| (scenario.trim_matches('`').to_owned(), notified)).collect();
     rows.sort();
     let scenarios: Vec<(String, String)> =
-        scenarios().into_iter().map(|(name, scenario)| (name, told(&scenario))).collect();
+        scenarios().into_iter().map(|(name, scenario)| (name, notified(&scenario))).collect();
     assert_eq!(rows, scenarios);
     let deployments = rows.iter().filter(|(scenario, _)| scenario.starts_with("deployment_")).count();
     assert!(deployments >= DEPLOYMENT_ROWS_MIN, "{deployments} rows are about deployments");

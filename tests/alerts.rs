@@ -189,17 +189,17 @@ fn huge() -> Alert {
     let (name, cluster) = ("s".repeat(255), "c".repeat(255));
     let labels: Vec<Labels> = (0..10).map(|seed| hostile_labels(seed).collect()).collect();
     let blocking_tasks = (0..5000).map(|number| {
-        let told = |of: usize| job(&hostile(number * 7 + of, 256), u32::MAX, 2000, Some(1900));
+        let job_of = |of: usize| job(&hostile(number * 7 + of, 256), u32::MAX, 2000, Some(1900));
         // More labels than any text contains, but few enough to keep the test fast.
         let labels = if number < 600 { labels[number % labels.len()].clone() } else { Labels::new() };
-        let jobs = (0..10).map(|of| labelled(told(of), labels.clone()));
+        let jobs = (0..10).map(|of| labelled(job_of(of), labels.clone()));
         let protected_for = if number % 3 == 2 { ProtectedFor::NoJob } else { ProtectedFor::Jobs(jobs.collect()) };
         BlockingTask { deployment: Some(hostile(number, 128)), ..blocking_task(number, 2000, protected_for) }
     });
     let refused = |number: usize| {
-        let told = job(&hostile(number, 256), u32::MAX, 2000, None);
+        let one = job(&hostile(number, 256), u32::MAX, 2000, None);
         // The tasks that a text may list have more jobs.
-        let jobs = if number % 5000 < 200 { vec![labelled(told, labels[number % 10].clone()); 10] } else { vec![told] };
+        let jobs = if number % 5000 < 200 { vec![labelled(one, labels[number % 10].clone()); 10] } else { vec![one] };
         // Tasks without protection come first: there are about 5000 of each kind.
         let protected_until = (number >= 5000).then(|| at(1000));
         RefusedTask {
@@ -271,9 +271,9 @@ fn the_remediations_are_reported_to_people_and_machines_and_text_of_aws_is_data(
     assert!(!body.contains("\nRESOLVED") && !body.contains('\u{202e}'), "{body}");
     let chat = chat_of(&alert);
     assert!(chat.contains("`raised the desired count from 2 to 3`") && !chat.contains('\u{202e}'), "{chat}");
-    let told: Value = serde_json::from_str(&json_of_alert(&alert)).unwrap();
-    assert_eq!(told["remediations"][0]["text"], "raised the desired count from 2 to 3");
-    assert_eq!(told["remediations"].as_array().unwrap().len(), 2);
+    let document: Value = serde_json::from_str(&json_of_alert(&alert)).unwrap();
+    assert_eq!(document["remediations"][0]["text"], "raised the desired count from 2 to 3");
+    assert_eq!(document["remediations"].as_array().unwrap().len(), 2);
 }
 
 #[test]
@@ -585,9 +585,9 @@ fn the_labels_of_a_job_are_one_short_quotation_in_a_mail_and_whole_for_a_machine
     let quoted = line.split_once("labels \"").unwrap().1.strip_suffix("\",").unwrap();
     assert!(quoted.chars().count() <= 72 && quoted.contains("..."), "{line}");
     assert!(!quoted.replace("\\\"", "").contains('"'), "{line}");
-    let told = &json(&json_of_alert(&alert))["blockingTasks"][0]["jobs"][0];
-    assert_eq!(told["labels"], json_of(labels));
-    assert!(told.get("labelsOmitted").is_none());
+    let job_of = &json(&json_of_alert(&alert))["blockingTasks"][0]["jobs"][0];
+    assert_eq!(job_of["labels"], json_of(labels));
+    assert!(job_of.get("labelsOmitted").is_none());
 }
 
 #[test]
@@ -811,11 +811,11 @@ fn the_json_has_the_margin_and_the_omitted_counts() {
     assert_eq!((&document["blockingTasksOmitted"], &document["gapsOmitted"]), (&json("0"), &json("0")));
     assert_eq!(document["blockingTasks"][0]["jobs"][0]["jobId"], "episode-0417");
     let huge = json(&json_of_alert(&huge()));
-    let told = huge["blockingTasks"].as_array().unwrap();
-    assert!(told.len() > 50, "{}", told.len());
-    assert_eq!(huge["blockingTasksOmitted"], 5000 - told.len());
-    assert_eq!((&told[0]["jobs"][0]["jobId"], &told[0]["jobsOmitted"]), (&json_of(hostile(0, 256)), &json("9")));
-    assert_eq!((&told[0]["jobs"][0]["labels"], &told[0]["jobs"][0]["labelsOmitted"]), (&Value::Null, &json("8")));
+    let shown = huge["blockingTasks"].as_array().unwrap();
+    assert!(shown.len() > 50, "{}", shown.len());
+    assert_eq!(huge["blockingTasksOmitted"], 5000 - shown.len());
+    assert_eq!((&shown[0]["jobs"][0]["jobId"], &shown[0]["jobsOmitted"]), (&json_of(hostile(0, 256)), &json("9")));
+    assert_eq!((&shown[0]["jobs"][0]["labels"], &shown[0]["jobs"][0]["labelsOmitted"]), (&Value::Null, &json("8")));
     let way = &huge["suggestedActions"][1];
     assert_eq!((way["commands"].as_array().unwrap().len(), &way["commandsOmitted"]), (10, &json("490")));
     assert_eq!((way["taskArns"].as_array().unwrap().len(), &way["taskArnsOmitted"]), (100, &json("4900")));

@@ -354,11 +354,11 @@ fn all_answers() -> Vec<(String, Value)> {
     scenarios.push(("the documentation".to_owned(), DOCUMENTED.to_owned()));
     let mut answers = Vec::new();
     for (name, text) in scenarios {
-        let told = answers_of(&name, &text);
+        let answered = answers_of(&name, &text);
         // A scenario with `ask` may also invoke the function with an event, whose answer belongs to no command.
         let asks = text.contains("status of") || text.contains("preflight of");
-        assert!(!asks || !told.is_empty(), "{name} asks nothing");
-        answers.extend(told.into_iter().map(|answer| (name.clone(), answer)));
+        assert!(!asks || !answered.is_empty(), "{name} asks nothing");
+        answers.extend(answered.into_iter().map(|answer| (name.clone(), answer)));
     }
     answers.extend(answers_with_gaps().into_iter().map(|answer| ("gaps".to_owned(), answer)));
     answers.push(("no state store".to_owned(), answer_without_a_store()));
@@ -434,7 +434,7 @@ fn published(schema: &Value, of: &str, words: &mut BTreeSet<(String, String)>) {
         for (name, member) in properties {
             let listed = member.get("enum").and_then(Value::as_array).into_iter().flatten();
             let all = listed.chain(member.get("const")).filter_map(Value::as_str);
-            words.extend(all.map(|word| (told_apart(name, of), word.to_owned())));
+            words.extend(all.map(|word| (disambiguated(name, of), word.to_owned())));
         }
     }
     match schema {
@@ -445,7 +445,7 @@ fn published(schema: &Value, of: &str, words: &mut BTreeSet<(String, String)>) {
 }
 
 /// Rollouts and incidents both have a `kind`.
-fn told_apart(member: &str, of: &str) -> String {
+fn disambiguated(member: &str, of: &str) -> String {
     if member == "kind" { format!("{of} kind") } else { member.to_owned() }
 }
 
@@ -529,7 +529,7 @@ fn every_published_word_is_said_in_some_answer_and_no_other() {
     for (_, answer) in all_answers() {
         for place in places_of(&answer) {
             let of = if place.contains("/incidents/") { "incident" } else { "rollout" };
-            let member = told_apart(place.rsplit('/').next().unwrap(), of);
+            let member = disambiguated(place.rsplit('/').next().unwrap(), of);
             if members.contains(&member) {
                 said.insert((member, answer.pointer(&place).unwrap().as_str().unwrap().to_owned()));
             }
@@ -669,12 +669,12 @@ fn an_invalid_tag_is_reported_and_the_deadline_is_another() {
 #[test]
 fn a_refused_task_is_reported_with_its_jobs_and_the_rest_of_its_protection() {
     let answers = answers_of("refused", SITUATIONS.iter().find(|(name, _)| name.ends_with("refused")).unwrap().1);
-    let told = &answers[0]["status"]["services"][0];
-    let [renewed, new] = told["refusedTasks"].as_array().unwrap().as_slice() else { panic!("{told:#}") };
+    let report = &answers[0]["status"]["services"][0];
+    let [renewed, new] = report["refusedTasks"].as_array().unwrap().as_slice() else { panic!("{report:#}") };
     assert_eq!((&renewed["jobs"][0]["jobId"], &new["jobs"][0]["jobId"]), (&json!("j-1"), &json!("j-2")));
-    assert_eq!(renewed["protectedUntil"], told["blockingTasks"][0]["protectedUntil"]);
+    assert_eq!(renewed["protectedUntil"], report["blockingTasks"][0]["protectedUntil"]);
     assert!(new.get("protectedUntil").is_none() && new["jobs"][0]["expectedUntil"].is_string(), "{new}");
-    assert!(told.get("refusedTasksOmitted").is_none());
+    assert!(report.get("refusedTasksOmitted").is_none());
 }
 
 #[test]
@@ -711,12 +711,12 @@ fn open_incidents_come_first_and_an_unsent_one_has_no_notification_time() {
     let kinds: Vec<&str> = incidents.iter().map(|incident| incident["kind"].as_str().unwrap()).collect();
     let all: Vec<&str> = incident_kinds().map(AlertKind::as_str).collect();
     assert_eq!(kinds, all, "the longest open first, then the resolved ones");
-    let told: Vec<bool> = incidents.iter().map(|incident| incident.get("notifiedAt").is_some()).collect();
-    assert_eq!(told, [true, false, true, true, true, true, true]);
+    let notified: Vec<bool> = incidents.iter().map(|incident| incident.get("notifiedAt").is_some()).collect();
+    assert_eq!(notified, [true, false, true, true, true, true, true]);
 }
 
 #[test]
-fn a_look_takes_two_reads_and_three_for_every_hundred_tasks_at_most() {
+fn a_status_takes_two_reads_and_three_for_every_hundred_tasks_at_most() {
     for tasks in [0, 1, 100, 101, 250, 1000] {
         let mut stage = Stage::new(tasks);
         for payload in [r#"{"status": {"service": "web"}}"#, r#"{"preflight": {"service": "web"}}"#] {

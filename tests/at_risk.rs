@@ -73,6 +73,13 @@ fn running(random: &mut Rng, draw: Distribution) -> f64 {
     }
 }
 
+/// What happened in one deployment.
+#[derive(Clone, Copy)]
+struct Seen {
+    is_alert: bool,
+    is_missed: bool,
+}
+
 #[derive(Default)]
 struct Score {
     alerts: u32,
@@ -81,10 +88,10 @@ struct Score {
 }
 
 impl Score {
-    fn count(&mut self, is_alert: bool, is_missed: bool) {
-        self.alerts += u32::from(is_alert);
-        self.missed += u32::from(is_missed);
-        self.both += u32::from(is_alert && is_missed);
+    fn count(&mut self, seen: Seen) {
+        self.alerts += u32::from(seen.is_alert);
+        self.missed += u32::from(seen.is_missed);
+        self.both += u32::from(seen.is_alert && seen.is_missed);
     }
 
     /// The share of alerts after which the deadline was missed.
@@ -115,12 +122,12 @@ fn scores(draw: Distribution) -> [Score; 4] {
         let (now, kind) = (started_at + after(ran), Some("encode".to_owned()));
         let job = Job { started_at: Some(started_at), kind, ..Job::default() };
         let is_missed = lasts - ran > deadline;
-        scores[0].count(MAX_MINUTES - ran > deadline, is_missed);
+        scores[0].count(Seen { is_alert: MAX_MINUTES - ran > deadline, is_missed });
         let [five, fifty] = [5, 50].map(|jobs| learned(&mut random, draw, jobs).end_of(&job, now));
         let is_late = |end: Option<Timestamp>| end.is_some_and(|end| end > now + after(deadline));
-        scores[1].count(is_late(five.map(|end| end.unlikely_after)), is_missed);
-        scores[2].count(is_late(fifty.map(|end| end.unlikely_after)), is_missed);
-        scores[3].count(is_late(fifty.map(|end| end.expected)), is_missed);
+        scores[1].count(Seen { is_alert: is_late(five.map(|end| end.unlikely_after)), is_missed });
+        scores[2].count(Seen { is_alert: is_late(fifty.map(|end| end.unlikely_after)), is_missed });
+        scores[3].count(Seen { is_alert: is_late(fifty.map(|end| end.expected)), is_missed });
     }
     scores
 }

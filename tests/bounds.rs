@@ -64,7 +64,7 @@ impl Place {
     }
 
     fn alerts(&self) -> Vec<String> {
-        locked(&self.world.parts.alerts.inner.told).iter().map(|told| told.what.clone()).collect()
+        locked(&self.world.parts.alerts.inner.notices).iter().map(|notice| notice.what.clone()).collect()
     }
 
     fn largest_record(&self) -> usize {

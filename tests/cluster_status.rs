@@ -90,9 +90,9 @@ enum Reads {
 struct FakeEcs {
     services: Vec<(String, Reads)>,
     clock: Hand,
-    seconds_per_look: AtomicI64,
-    looks: AtomicUsize,
-    most_looks: AtomicUsize,
+    seconds_per_read: AtomicI64,
+    reads: AtomicUsize,
+    most_reads: AtomicUsize,
     /// In seconds of the clock.
     last_begun: AtomicI64,
 }
@@ -126,15 +126,15 @@ ecs_sim::updates_no_services!(FakeEcs);
 impl ServiceReads for FakeEcs {
     async fn describe_services(&self, _: &ClusterArn, services: &[ServiceArn]) -> Result<Vec<Service>, EcsError> {
         let [service] = services else { panic!("{services:?} are described together") };
-        let looks = self.looks.fetch_add(1, Ordering::SeqCst) + 1;
-        self.most_looks.fetch_max(looks, Ordering::SeqCst);
+        let reads = self.reads.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most_reads.fetch_max(reads, Ordering::SeqCst);
         self.last_begun.store(self.clock.0.load(Ordering::SeqCst), Ordering::SeqCst);
         let (at, reads) = self.reads(service);
         // Services listed later answer sooner, so that the answers arrive in a different order from the requests.
         for _ in 0..self.services.len() - at {
             tokio::task::yield_now().await;
         }
-        self.clock.turn(self.seconds_per_look.load(Ordering::SeqCst));
+        self.clock.turn(self.seconds_per_read.load(Ordering::SeqCst));
         let answer = match reads {
             Reads::Tasks(_) => Ok(vec![deploying(service)]),
             Reads::Fail(error) => Err(error.clone()),
@@ -144,7 +144,7 @@ impl ServiceReads for FakeEcs {
                 tokio::task::yield_now().await;
             },
         };
-        self.looks.fetch_sub(1, Ordering::SeqCst);
+        self.reads.fetch_sub(1, Ordering::SeqCst);
         answer
     }
 
@@ -278,9 +278,9 @@ fn function(services: impl IntoIterator<Item = (String, Reads)>) -> Fake {
     let ecs = Arc::new(FakeEcs {
         services: services.into_iter().collect(),
         clock: clock.clone(),
-        seconds_per_look: AtomicI64::default(),
-        looks: AtomicUsize::default(),
-        most_looks: AtomicUsize::default(),
+        seconds_per_read: AtomicI64::default(),
+        reads: AtomicUsize::default(),
+        most_reads: AtomicUsize::default(),
         last_begun: AtomicI64::default(),
     });
     let kept = MemoryStore::new(Arc::new(clock.clone()));
@@ -320,7 +320,7 @@ fn check(answer: &Value) {
 }
 
 /// The names of the services in the answer, in order.
-fn told(answer: &Value) -> Vec<&str> {
+fn services_in(answer: &Value) -> Vec<&str> {
     let services = answer["status"]["services"].as_array().unwrap();
     services.iter().map(|service| service["service"].as_str().unwrap().rsplit('/').next().unwrap()).collect()
 }
@@ -330,7 +330,7 @@ fn a_service_that_cannot_be_read_is_reported_with_its_error_beside_the_others() 
     let denied = EcsError::AccessDenied(format!("not authorized\n{}", "x".repeat(10_000)));
     let function = named([("a", Reads::Tasks(1)), ("b", Reads::Fail(denied)), ("c", Reads::Tasks(0))]);
     let answer = ask(&function, r#"{"status": {}}"#);
-    assert_eq!(told(&answer), ["a", "c"]);
+    assert_eq!(services_in(&answer), ["a", "c"]);
     let failed = &answer["status"]["failed"];
     assert_eq!(failed.as_array().unwrap().len(), 1, "{failed}");
     assert_eq!(failed[0]["service"], service("b").to_string());
@@ -344,7 +344,7 @@ fn a_service_that_cannot_be_read_is_reported_with_its_error_beside_the_others() 
 fn a_service_that_was_deleted_since_it_was_listed_is_no_failure() {
     let function = named([("a", Reads::Tasks(0)), ("b", Reads::Gone)]);
     let answer = ask(&function, r#"{"status": {}}"#);
-    assert_eq!((told(&answer), &answer["status"]["failed"]), (vec!["a"], &json!([])));
+    assert_eq!((services_in(&answer), &answer["status"]["failed"]), (vec!["a"], &json!([])));
 }
 
 #[test]
@@ -358,16 +358,16 @@ fn several_services_are_read_concurrently_and_reported_in_the_order_of_ecs() {
     let names: Vec<String> = (0..12).map(|number| format!("web-{number:02}")).collect();
     let function = function(names.iter().map(|name| (name.clone(), Reads::Tasks(1))));
     let answer = ask(&function, r#"{"status": {}}"#);
-    assert_eq!(told(&answer), names);
-    assert_eq!(function.ecs.most_looks.load(Ordering::SeqCst), 4);
+    assert_eq!(services_in(&answer), names);
+    assert_eq!(function.ecs.most_reads.load(Ordering::SeqCst), 4);
 }
 
 #[test]
-fn no_look_is_begun_shortly_before_the_deadline_and_the_answer_says_that_there_is_more() {
+fn no_read_is_begun_shortly_before_the_deadline_and_the_answer_says_that_there_is_more() {
     let function = function((0..40).map(|number| (format!("web-{number}"), Reads::Tasks(1))));
-    function.ecs.seconds_per_look.store(1, Ordering::SeqCst);
+    function.ecs.seconds_per_read.store(1, Ordering::SeqCst);
     let answer = ask(&function, r#"{"status": {}}"#);
-    let services = told(&answer).len();
+    let services = services_in(&answer).len();
     assert!((24..=28).contains(&services), "{services}");
     assert_eq!((&answer["status"]["more"], &answer["status"]["failed"]), (&json!(true), &json!([])));
     let last_begun = function.ecs.last_begun.load(Ordering::SeqCst);
@@ -375,14 +375,14 @@ fn no_look_is_begun_shortly_before_the_deadline_and_the_answer_says_that_there_i
     assert!(function.clock.now() < after(30));
     function.clock.turn(30);
     let answer = ask(&function, r#"{"status": {}}"#);
-    assert_eq!((told(&answer).len(), &answer["status"]["more"]), (0, &json!(true)));
+    assert_eq!((services_in(&answer).len(), &answer["status"]["more"]), (0, &json!(true)));
 }
 
 #[test]
-fn a_look_that_would_last_into_the_deadline_is_given_up_for_the_answer() {
+fn a_read_that_would_last_into_the_deadline_is_given_up_for_the_answer() {
     let function = named([("a", Reads::Tasks(1)), ("b", Reads::Never), ("c", Reads::Tasks(1))]);
     let answer = ask(&function, r#"{"status": {}}"#);
-    assert_eq!((told(&answer), &answer["status"]["more"]), (vec!["a", "c"], &json!(true)));
+    assert_eq!((services_in(&answer), &answer["status"]["more"]), (vec!["a", "c"], &json!(true)));
     assert!(function.clock.now() < after(30), "{}", function.clock.now());
 }
 
@@ -409,10 +409,10 @@ fn the_results_of_earlier_reconciles_count_and_are_reported() {
     futures_util::FutureExt::now_or_never(stored).unwrap().unwrap();
     let answer = ask(&function, r#"{"status": {}}"#);
     let [a, b] = answer["status"]["services"].as_array().unwrap().as_slice() else { panic!("{answer}") };
-    let told = |at: Timestamp| json!(at);
-    assert_eq!((&a["rolloutStatus"], &a["blockedSince"]), (&json!("blocked"), &told(after(-500))));
-    assert_eq!((&a["incidents"][0]["notifiedAt"], &a["nextRecheckAt"]), (&told(after(-200)), &told(after(60))));
-    assert_eq!((&b["blockedSince"], &b["incidents"]), (&told(start()), &json!([])), "no earlier reconcile has seen it");
+    let text = |at: Timestamp| json!(at);
+    assert_eq!((&a["rolloutStatus"], &a["blockedSince"]), (&json!("blocked"), &text(after(-500))));
+    assert_eq!((&a["incidents"][0]["notifiedAt"], &a["nextRecheckAt"]), (&text(after(-200)), &text(after(60))));
+    assert_eq!((&b["blockedSince"], &b["incidents"]), (&text(start()), &json!([])), "no earlier reconcile has seen it");
     assert!(b.get("nextRecheckAt").is_none());
 }
 
@@ -458,11 +458,11 @@ fn fill(function: &Fake, service: usize, tasks: usize) {
 }
 
 /// Asserts that the list and its `…Omitted` count add up to all items.
-fn told_and_omitted(of: &Value, list: &str, all: usize) -> usize {
-    let told = of[list].as_array().unwrap().len();
+fn shown_and_omitted(of: &Value, list: &str, all: usize) -> usize {
+    let shown = of[list].as_array().unwrap().len();
     let omitted = of.get(format!("{list}Omitted")).map_or(0, |omitted| omitted.as_u64().unwrap());
-    assert_eq!(told + usize::try_from(omitted).unwrap(), all, "{list}");
-    told
+    assert_eq!(shown + usize::try_from(omitted).unwrap(), all, "{list}");
+    shown
 }
 
 #[test]
@@ -475,14 +475,14 @@ fn an_answer_about_the_largest_service_is_not_larger_than_lambda_allows() {
     assert!(status.len() < LAMBDA_BYTES_MAX && preflight.len() < LAMBDA_BYTES_MAX);
     let (status, preflight): (Value, Value) =
         (serde_json::from_str(&status).unwrap(), serde_json::from_str(&preflight).unwrap());
-    let told = &status["status"]["services"][0];
+    let service = &status["status"]["services"][0];
     check(&status);
     check(&preflight);
-    assert!(told_and_omitted(told, "blockingTasks", 5000) > 1000);
-    assert!(told_and_omitted(told, "protectedTasks", 5000) > 1000);
-    assert!(told_and_omitted(&preflight["preflight"], "blockingTasks", 5000) > 1000);
-    let job = &told["blockingTasks"][0]["jobs"][0];
-    assert_eq!((&told["blockingTasks"][0]["jobsOmitted"], &job["labelsOmitted"]), (&json!(2), &json!(8)));
+    assert!(shown_and_omitted(service, "blockingTasks", 5000) > 1000);
+    assert!(shown_and_omitted(service, "protectedTasks", 5000) > 1000);
+    assert!(shown_and_omitted(&preflight["preflight"], "blockingTasks", 5000) > 1000);
+    let job = &service["blockingTasks"][0]["jobs"][0];
+    assert_eq!((&service["blockingTasks"][0]["jobsOmitted"], &job["labelsOmitted"]), (&json!(2), &json!(8)));
 }
 
 #[test]
@@ -498,8 +498,8 @@ fn an_answer_about_the_largest_cluster_is_not_larger_than_lambda_allows_and_leav
     let services = answer["status"]["services"].as_array().unwrap();
     assert_eq!((services.len(), &answer["status"]["more"]), (100, &json!(false)));
     for service in services {
-        assert!(told_and_omitted(service, "blockingTasks", TASKS) > 5);
-        assert!(told_and_omitted(service, "protectedTasks", TASKS) > 5);
+        assert!(shown_and_omitted(service, "blockingTasks", TASKS) > 5);
+        assert!(shown_and_omitted(service, "protectedTasks", TASKS) > 5);
         assert_eq!(service["rolloutStatus"], "blocked");
     }
 }
@@ -509,9 +509,9 @@ fn an_answer_that_fits_is_complete() {
     let function = named([("a", Reads::Tasks(50))]);
     fill(&function, 0, 50);
     let answer = ask(&function, r#"{"status": {}}"#);
-    let told = &answer["status"]["services"][0];
-    assert_eq!(told["blockingTasks"], told["protectedTasks"]);
-    let jobs = told["blockingTasks"][49]["jobs"].as_array().unwrap();
+    let service = &answer["status"]["services"][0];
+    assert_eq!(service["blockingTasks"], service["protectedTasks"]);
+    let jobs = service["blockingTasks"][49]["jobs"].as_array().unwrap();
     assert_eq!((jobs.len(), jobs[2]["labels"].as_object().unwrap().len()), (3, 8));
     assert!(!answer.to_string().contains("Omitted"));
 }

@@ -98,22 +98,22 @@ async fn scaling_is_not_suspended_unless_the_answer_says_so() {
     let mut empty = target("web");
     empty["SuspendedState"] = json!({});
     let expected = ScalableTarget { is_scale_in_suspended: false, is_scheduled_scaling_suspended: false, ..TARGET };
-    for told in [without, empty] {
-        let answer = ServiceAnswer::Output(json!({"ScalableTargets": [told]}));
+    for target in [without, empty] {
+        let answer = ServiceAnswer::Output(json!({"ScalableTargets": [target]}));
         assert_eq!(ask_before(answer).await.0, Ok(Some(expected)));
     }
 }
 
 #[tokio::test]
 async fn every_failure_is_an_error_and_never_an_answer_without_a_scalable_target() {
-    let told = |code: &str| format!("{code}: because of x");
+    let with_cause = |code: &str| format!("{code}: because of x");
     for (code, status, expected) in [
-        ("AccessDeniedException", 400, AutoscalingError::AccessDenied(told("AccessDeniedException"))),
+        ("AccessDeniedException", 400, AutoscalingError::AccessDenied(with_cause("AccessDeniedException"))),
         ("ThrottlingException", 400, AutoscalingError::Throttled),
-        ("ValidationException", 400, AutoscalingError::Unexpected(told("ValidationException"))),
-        ("ConcurrentUpdateException", 500, AutoscalingError::Unexpected(told("ConcurrentUpdateException"))),
-        ("InternalServiceException", 500, AutoscalingError::Unexpected(told("InternalServiceException"))),
-        ("FromTheFutureException", 503, AutoscalingError::Unexpected(told("FromTheFutureException"))),
+        ("ValidationException", 400, AutoscalingError::Unexpected(with_cause("ValidationException"))),
+        ("ConcurrentUpdateException", 500, AutoscalingError::Unexpected(with_cause("ConcurrentUpdateException"))),
+        ("InternalServiceException", 500, AutoscalingError::Unexpected(with_cause("InternalServiceException"))),
+        ("FromTheFutureException", 503, AutoscalingError::Unexpected(with_cause("FromTheFutureException"))),
     ] {
         let error = ServiceError { code: code.to_owned(), message: "because of x".to_owned(), status };
         let (answered, calls) = ask_before(ServiceAnswer::Error(error)).await;
@@ -130,10 +130,10 @@ async fn the_simulated_service_tells_the_bounds_of_what_is_registered_and_nothin
     targets.register("video", "api", 1..=2);
     let without = targets.clone();
     targets.register("video", "web", 2..=40);
-    let told = |mut targets: ScalableTargets| {
+    let answered = |mut targets: ScalableTargets| {
         move |call: ServiceCall| ServiceAnswer::from(targets.call(&call.operation, &call.body))
     };
-    assert_eq!(ask(told(without)).await, Ok(None));
+    assert_eq!(ask(answered(without)).await, Ok(None));
     let expected = ScalableTarget { is_scale_in_suspended: false, is_scheduled_scaling_suspended: false, ..TARGET };
-    assert_eq!(ask(told(targets)).await, Ok(Some(expected)));
+    assert_eq!(ask(answered(targets)).await, Ok(Some(expected)));
 }

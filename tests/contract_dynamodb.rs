@@ -267,7 +267,7 @@ async fn a_store_without_an_answer_may_have_been_kept_so_it_is_neither_repeated_
         let failure = stage.put(&Versioned { record: busy(), version: 17 }).await.unwrap_err();
         assert!(matches!(failure, StoreError::Unexpected(_)), "{answer:?}: {failure:?}");
         assert_eq!(stage.calls().len(), 1, "{answer:?}");
-        assert!(!failure.to_string().contains("html"), "an answer's body is not told: {failure}");
+        assert!(!failure.to_string().contains("html"), "an answer's body is not repeated: {failure}");
     }
 }
 

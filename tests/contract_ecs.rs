@@ -258,18 +258,18 @@ async fn every_failure_reason_is_forwarded_also_an_unknown_one() {
 #[tokio::test]
 async fn every_exception_of_ecs_is_the_error_of_its_code_with_its_text_and_is_not_tried_again() {
     let canned = Canned::answering(nothing()).await;
-    let told = |code: &str| format!("{code}: because of x");
+    let with_cause = |code: &str| format!("{code}: because of x");
     for (code, status, expected) in [
-        ("AccessDeniedException", 400, EcsError::AccessDenied(told("AccessDeniedException"))),
-        ("ClientException", 400, EcsError::Rejected(told("ClientException"))),
+        ("AccessDeniedException", 400, EcsError::AccessDenied(with_cause("AccessDeniedException"))),
+        ("ClientException", 400, EcsError::Rejected(with_cause("ClientException"))),
         ("ClusterNotFoundException", 400, EcsError::ClusterNotFound("because of x".to_owned())),
-        ("InvalidParameterException", 400, EcsError::Rejected(told("InvalidParameterException"))),
+        ("InvalidParameterException", 400, EcsError::Rejected(with_cause("InvalidParameterException"))),
         ("ResourceNotFoundException", 400, EcsError::NotFound("because of x".to_owned())),
-        ("ServerException", 500, EcsError::Server(told("ServerException"))),
-        ("UnsupportedFeatureException", 400, EcsError::Rejected(told("UnsupportedFeatureException"))),
+        ("ServerException", 500, EcsError::Server(with_cause("ServerException"))),
+        ("UnsupportedFeatureException", 400, EcsError::Rejected(with_cause("UnsupportedFeatureException"))),
         ("ThrottlingException", 400, EcsError::Throttled),
-        ("ExpiredTokenException", 400, EcsError::AccessDenied(told("ExpiredTokenException"))),
-        ("FromTheFutureException", 400, EcsError::Server(told("FromTheFutureException"))),
+        ("ExpiredTokenException", 400, EcsError::AccessDenied(with_cause("ExpiredTokenException"))),
+        ("FromTheFutureException", 400, EcsError::Server(with_cause("FromTheFutureException"))),
     ] {
         let (code, message) = (code.to_owned(), "because of x".to_owned());
         canned.set(ServiceAnswer::Error(ServiceError { code: code.clone(), message, status }));

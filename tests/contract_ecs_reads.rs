@@ -436,7 +436,7 @@ async fn a_service_that_is_missing_is_none_and_any_other_failure_is_an_error() {
         canned.set(json!({"services": [], "failures": [{"arn": arn, "reason": "MISSING"}]}));
         assert_eq!(canned.describe().await, Ok(None), "{arn}");
     }
-    for (answer, told) in [
+    for (answer, reported) in [
         (json!({"failures": [{"arn": LONG, "reason": "FROM_THE_FUTURE", "detail": "x"}]}), "FROM_THE_FUTURE"),
         (json!({"failures": [{"arn": LONG}]}), "nothing"),
         (json!({"services": [], "failures": []}), "nothing"),
@@ -445,7 +445,7 @@ async fn a_service_that_is_missing_is_none_and_any_other_failure_is_an_error() {
         canned.set(answer.clone());
         let error = canned.describe().await.unwrap_err();
         let EcsError::Server(text) = &error else { panic!("{answer}: {error:?}") };
-        assert!(text.contains("`web`") && text.contains(&format!("only `{told}`")), "{text}");
+        assert!(text.contains("`web`") && text.contains(&format!("only `{reported}`")), "{text}");
     }
 }
 
@@ -694,7 +694,7 @@ async fn every_read(canned: &Canned) -> Vec<(String, EcsError)> {
 #[tokio::test]
 async fn every_exception_of_every_read_is_the_error_of_its_code_and_is_not_tried_again() {
     let canned = Canned::new().await;
-    let told = |code: &str| format!("{code}: because of x");
+    let with_cause = |code: &str| format!("{code}: because of x");
     let operations = [
         "DescribeServices",
         "ListTasks",
@@ -704,16 +704,16 @@ async fn every_exception_of_every_read_is_the_error_of_its_code_and_is_not_tried
         "DescribeServiceDeployments",
     ];
     for (code, status, expected) in [
-        ("AccessDeniedException", 400, EcsError::AccessDenied(told("AccessDeniedException"))),
-        ("ClientException", 400, EcsError::Rejected(told("ClientException"))),
+        ("AccessDeniedException", 400, EcsError::AccessDenied(with_cause("AccessDeniedException"))),
+        ("ClientException", 400, EcsError::Rejected(with_cause("ClientException"))),
         ("ClusterNotFoundException", 400, EcsError::ClusterNotFound("because of x".to_owned())),
         ("ServiceNotFoundException", 400, EcsError::NotFound("because of x".to_owned())),
-        ("InvalidParameterException", 400, EcsError::Rejected(told("InvalidParameterException"))),
+        ("InvalidParameterException", 400, EcsError::Rejected(with_cause("InvalidParameterException"))),
         ("ResourceNotFoundException", 400, EcsError::NotFound("because of x".to_owned())),
-        ("ServerException", 500, EcsError::Server(told("ServerException"))),
-        ("UnsupportedFeatureException", 400, EcsError::Rejected(told("UnsupportedFeatureException"))),
+        ("ServerException", 500, EcsError::Server(with_cause("ServerException"))),
+        ("UnsupportedFeatureException", 400, EcsError::Rejected(with_cause("UnsupportedFeatureException"))),
         ("ThrottlingException", 400, EcsError::Throttled),
-        ("FromTheFutureException", 503, EcsError::Server(told("FromTheFutureException"))),
+        ("FromTheFutureException", 503, EcsError::Server(with_cause("FromTheFutureException"))),
     ] {
         let (code, message) = (code.to_owned(), "because of x".to_owned());
         canned.set_all([ServiceAnswer::Error(ServiceError { code, message, status })]);

@@ -61,17 +61,17 @@ async fn a_count_of_zero_is_sent_as_one() {
 
 #[tokio::test]
 async fn every_exception_tells_whether_the_count_may_have_changed_and_is_not_tried_again() {
-    let told = |code: &str| format!("{code}: because of x");
+    let with_cause = |code: &str| format!("{code}: because of x");
     for (code, status, expected, effect) in [
-        ("AccessDeniedException", 400, EcsError::AccessDenied(told("AccessDeniedException")), Effect::None),
-        ("ClientException", 400, EcsError::Rejected(told("ClientException")), Effect::None),
+        ("AccessDeniedException", 400, EcsError::AccessDenied(with_cause("AccessDeniedException")), Effect::None),
+        ("ClientException", 400, EcsError::Rejected(with_cause("ClientException")), Effect::None),
         ("ClusterNotFoundException", 400, EcsError::ClusterNotFound("because of x".to_owned()), Effect::None),
-        ("InvalidParameterException", 400, EcsError::Rejected(told("InvalidParameterException")), Effect::None),
-        ("ServiceNotActiveException", 400, EcsError::Rejected(told("ServiceNotActiveException")), Effect::None),
+        ("InvalidParameterException", 400, EcsError::Rejected(with_cause("InvalidParameterException")), Effect::None),
+        ("ServiceNotActiveException", 400, EcsError::Rejected(with_cause("ServiceNotActiveException")), Effect::None),
         ("ServiceNotFoundException", 400, EcsError::NotFound("because of x".to_owned()), Effect::None),
         ("ThrottlingException", 400, EcsError::Throttled, Effect::None),
-        ("ServerException", 500, EcsError::Server(told("ServerException")), Effect::Unknown),
-        ("FromTheFutureException", 400, EcsError::Server(told("FromTheFutureException")), Effect::Unknown),
+        ("ServerException", 500, EcsError::Server(with_cause("ServerException")), Effect::Unknown),
+        ("FromTheFutureException", 400, EcsError::Server(with_cause("FromTheFutureException")), Effect::Unknown),
     ] {
         let error = ServiceError { code: code.to_owned(), message: "because of x".to_owned(), status };
         let (outcome, calls) = set_before(ServiceAnswer::Error(error), 3).await;

@@ -57,8 +57,8 @@ async fn tell(scenario: &Scenario) -> Result<i32, String> {
     let variants = *scenario.variants().last().unwrap();
     let region = SharedRegion::new(Region::for_scenario(variants));
     let mut function = AnewEachTime::new(&region, scenario, &table);
-    let told = run(scenario, region, &mut function, &mut Silent).await;
-    told.map_err(|failure| format!("{failure}, under {variants}"))?;
+    let summary = run(scenario, region, &mut function, &mut Silent).await;
+    summary.map_err(|failure| format!("{failure}, under {variants}"))?;
     Ok(table.client.scan().table_name(&table.name).send().await.unwrap().count())
 }
 
@@ -70,15 +70,15 @@ fn scenarios_hold_though_no_instance_outlives_an_invocation() {
     let count = all.len();
     let scenarios = Extent::asked().scenarios(all);
     let mut progress = Progress::new("scenarios on an emulated DynamoDB", scenarios.len());
-    let mut told = Vec::new();
+    let mut results = Vec::new();
     for scenario in &scenarios {
-        told.push(runtime.block_on(tell(scenario)));
+        results.push(runtime.block_on(tell(scenario)));
         progress.step();
     }
-    let items: i32 = told.iter().flatten().sum();
-    println!("{} of {count} scenarios, {items} items", told.len());
-    let of_every_other = i32::try_from(told.len()).unwrap() / 2;
+    let items: i32 = results.iter().flatten().sum();
+    println!("{} of {count} scenarios, {items} items", results.len());
+    let of_every_other = i32::try_from(results.len()).unwrap() / 2;
     assert!(items > of_every_other, "the scenarios ran without the table: {items} items");
-    let failures: Vec<String> = told.into_iter().filter_map(Result::err).collect();
+    let failures: Vec<String> = results.into_iter().filter_map(Result::err).collect();
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }

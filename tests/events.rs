@@ -72,7 +72,7 @@ const EXPECTED: [(&str, &[&str]); 36] = [
             "job.finished of reel-7 on 9d61e7f83b2c4a10b6e58c0f7a3d2e91",
         ],
     ),
-    ("sqs-recheck", &["batch", "look again at transcode"]),
+    ("sqs-recheck", &["batch", "recheck of transcode"]),
     ("sqs-job-finished", &["batch", "job.finished of episode-0417 on 4f0c2a9be1d84763a5c07be214d95f3a"]),
     ("sqs-job-heartbeat", &["batch", "job.heartbeat of episode-0417 on 4f0c2a9be1d84763a5c07be214d95f3a"]),
     ("sqs-job-started", &["batch", "job.started of episode-0417 on 4f0c2a9be1d84763a5c07be214d95f3a"]),
@@ -143,7 +143,7 @@ fn read_batch(kind: &str, batch: &SqsEvent) -> Vec<String> {
 
 fn read_recheck(body: &str) -> String {
     match Recheck::parse(body, &clusters()) {
-        Ok(Recheck::Check { service, .. }) => format!("look again at {}", service.name),
+        Ok(Recheck::Check { service, .. }) => format!("recheck of {}", service.name),
         Ok(Recheck::Sweep { started_at, .. }) => format!("go on with the sweep of {started_at}"),
         Err(reason) => reason,
     }

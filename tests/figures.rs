@@ -202,8 +202,7 @@ fn record(body: &Value, sent_at: Timestamp) -> Value {
 struct Table(String);
 
 impl Table {
-    fn line(&mut self, what: &str, batch_size: usize, counted: (usize, u32)) {
-        let (messages, calls) = counted;
+    fn line(&mut self, what: &str, batch_size: usize, messages: usize, calls: u32) {
         let per_message = f64::from(calls) / messages as f64;
         let line = format!("{what:<49} | {batch_size:>8} | {messages:>8} | {calls:>5} | {per_message:>17.4}\n");
         self.0.push_str(&line);
@@ -222,20 +221,20 @@ async fn a_thousand_jobs_of_one_duration_take_a_hundred_calls_and_a_hundred_more
     for batch_size in [10, 100, TASKS] {
         let figures = Figures::of(vec![120; TASKS]);
         let calls = figures.deliver(&figures.started(), batch_size).await;
-        table.line("starts, 120 minutes each", batch_size, (TASKS, calls));
+        table.line("starts, 120 minutes each", batch_size, TASKS, calls);
         assert_eq!(calls, 100);
         let again = figures.deliver(&figures.started(), batch_size).await;
-        table.line("the same starts, delivered a second time", batch_size, (TASKS, again));
+        table.line("the same starts, delivered a second time", batch_size, TASKS, again);
         assert_eq!(again, 0);
         let calls = figures.deliver(&figures.finished(), batch_size).await;
-        table.line("finishes", batch_size, (TASKS, calls));
+        table.line("finishes", batch_size, TASKS, calls);
         let reads = figures.ecs.state.lock().unwrap().reads;
-        table.line("reads of protection before them", batch_size, (TASKS, reads));
+        table.line("reads of protection before them", batch_size, TASKS, reads);
         assert_eq!(reads, u32::try_from(TASKS / batch_size.min(100)).unwrap());
         assert_eq!(calls, 100);
         assert!(figures.ecs.state.lock().unwrap().protected_until.is_empty());
         let again = figures.deliver(&figures.finished(), batch_size).await;
-        table.line("the same finishes, delivered a second time", batch_size, (TASKS, again));
+        table.line("the same finishes, delivered a second time", batch_size, TASKS, again);
         assert_eq!(again, 0);
     }
 }
@@ -248,8 +247,8 @@ async fn a_release_of_a_hundred_tasks_takes_ten_calls_and_one_read() {
     let reads = || figures.ecs.state.lock().unwrap().reads;
     assert_eq!(reads(), 0, "a start needs no read");
     let calls = figures.deliver(&figures.finished(), 100).await;
-    table.line("finishes of a hundred tasks", 100, (100, calls));
-    table.line("reads of protection before them", 100, (100, reads()));
+    table.line("finishes of a hundred tasks", 100, 100, calls);
+    table.line("reads of protection before them", 100, 100, reads());
     assert_eq!((calls, reads()), (10, 1));
     assert_eq!((figures.deliver(&figures.finished(), 100).await, reads()), (0, 1), "delivered a second time");
 }
@@ -260,7 +259,7 @@ async fn duplicates_within_a_batch_take_no_more_calls() {
     let figures = Figures::of(vec![120; TASKS]);
     let twice = [figures.started(), figures.started()].concat();
     let calls = figures.deliver(&twice, twice.len()).await;
-    table.line("starts, 120 minutes each, each twice in the batch", twice.len(), (twice.len(), calls));
+    table.line("starts, 120 minutes each, each twice in the batch", twice.len(), twice.len(), calls);
     assert_eq!(calls, 100);
 }
 
@@ -279,7 +278,7 @@ async fn promise_of_drawn(minutes_max: u32, calls_max: u32) {
     for batch_size in [10, 100, TASKS] {
         let figures = Figures::drawn(minutes_max);
         let calls = figures.deliver(&figures.started(), batch_size).await;
-        table.line(&format!("starts, 1 to {minutes_max} minutes, evenly drawn"), batch_size, (TASKS, calls));
+        table.line(&format!("starts, 1 to {minutes_max} minutes, evenly drawn"), batch_size, TASKS, calls);
         assert!(batch_size < TASKS || calls <= calls_max, "{calls} calls");
         let again = figures.deliver(&figures.started(), batch_size).await;
         assert_eq!(again, 0, "delivered a second time");
@@ -301,7 +300,7 @@ async fn ten_thousand_heartbeats_inside_the_protection_take_no_call() {
         ] {
             let heartbeats = figures.heartbeats(&fields);
             let calls = figures.deliver(&heartbeats, batch_size).await;
-            table.line(what, batch_size, (heartbeats.len(), calls));
+            table.line(what, batch_size, heartbeats.len(), calls);
             assert_eq!(calls, 0);
         }
     }
@@ -313,7 +312,7 @@ async fn jobs_that_start_within_a_minute_share_calls_as_if_they_started_at_once(
     for batch_size in [10, 100, TASKS] {
         let figures = Figures { sent_over_seconds: 59, ..Figures::of(vec![120; TASKS]) };
         let calls = figures.deliver(&figures.started(), batch_size).await;
-        table.line("starts, 120 minutes each, sent over a minute", batch_size, (TASKS, calls));
+        table.line("starts, 120 minutes each, sent over a minute", batch_size, TASKS, calls);
         assert_eq!(calls, 100);
     }
 }

@@ -261,11 +261,11 @@ fn blocked(new: usize, old: usize) -> FakeEcs {
     FakeEcs::new(service(new, deployments), tasks)
 }
 
-async fn look(ecs: &FakeEcs) -> ServiceSnapshot {
-    look_with(ecs, &FakeStore::default()).await
+async fn snapshot_of(ecs: &FakeEcs) -> ServiceSnapshot {
+    snapshot_with(ecs, &FakeStore::default()).await
 }
 
-async fn look_with(ecs: &FakeEcs, store: &FakeStore) -> ServiceSnapshot {
+async fn snapshot_with(ecs: &FakeEcs, store: &FakeStore) -> ServiceSnapshot {
     read_service(ecs, store, &AtMinute(60), &web(), &ServiceRecord::default()).await.unwrap().unwrap()
 }
 
@@ -277,8 +277,8 @@ fn policy() -> DiagnosisPolicy {
 fn judged_with_care(snapshot: &ServiceSnapshot, name: &str) {
     assert!(!snapshot.gaps.is_empty(), "{name}");
     let diagnosis = diagnose(snapshot, Remembered::default(), &policy());
-    let told: Vec<String> = snapshot.gaps.iter().map(ToString::to_string).collect();
-    assert_eq!(diagnosis.gaps, told, "{name}: every gap is reported");
+    let gaps: Vec<String> = snapshot.gaps.iter().map(ToString::to_string).collect();
+    assert_eq!(diagnosis.gaps, gaps, "{name}: every gap is reported");
     match diagnosis.rollout_status {
         RolloutStatus::Unknown => assert_eq!(diagnosis.blocking_tasks.len(), 0, "{name}: {diagnosis:?}"),
         RolloutStatus::Blocked | RolloutStatus::WillBlock => {
@@ -290,7 +290,7 @@ fn judged_with_care(snapshot: &ServiceSnapshot, name: &str) {
     }
     let ahead = preflight(snapshot, &policy());
     assert_eq!(ahead.verdict, PreflightVerdict::Unknown, "{name}: {ahead:?}");
-    assert_eq!(ahead.gaps, told, "{name}: every gap is reported");
+    assert_eq!(ahead.gaps, gaps, "{name}: every gap is reported");
     assert_eq!(ahead.blocking_tasks.len(), snapshot.protected().count(), "{name}: every protected task is reported");
 }
 
@@ -302,7 +302,7 @@ fn errors() -> [EcsError; 3] {
 async fn a_picture_without_gaps_has_every_task_its_protection_and_its_jobs() {
     let ecs = steady(250);
     let store = FakeStore::default();
-    let snapshot = look_with(&ecs, &store).await;
+    let snapshot = snapshot_with(&ecs, &store).await;
     assert_eq!((snapshot.at, snapshot.tasks.len(), &snapshot.gaps), (at(60), 250, &vec![]));
     let order: Vec<TaskId> = snapshot.tasks.iter().map(|task| task.id.clone()).collect();
     assert_eq!(order, (0..250).map(id).collect::<Vec<_>>(), "in the order of ECS");
@@ -316,7 +316,7 @@ async fn a_picture_without_gaps_has_every_task_its_protection_and_its_jobs() {
     assert_eq!(counts, [1, 3, 3, 3]);
     assert_eq!(diagnose(&snapshot, Remembered::default(), &policy()).rollout_status, RolloutStatus::Steady);
     assert_eq!(preflight(&snapshot, &policy()).verdict, PreflightVerdict::Waits);
-    let snapshot = look(&blocked(2, 1)).await;
+    let snapshot = snapshot_of(&blocked(2, 1)).await;
     assert_eq!(diagnose(&snapshot, Remembered::default(), &policy()).rollout_status, RolloutStatus::Blocked);
 }
 
@@ -348,7 +348,7 @@ async fn every_read_that_fails_on_any_page_leaves_its_gap_and_is_never_taken_for
             for error in errors() {
                 for (name, ecs) in [("steady", steady(250)), ("blocked", blocked(150, 100))] {
                     let name = format!("{name}, {read:?} {page}, {error}");
-                    let snapshot = look(&ecs.failing(read, page, error.clone())).await;
+                    let snapshot = snapshot_of(&ecs.failing(read, page, error.clone())).await;
                     assert_eq!(snapshot.gaps, [gap(read, error.clone())], "{name}");
                     judged_with_care(&snapshot, &name);
                 }
@@ -359,13 +359,13 @@ async fn every_read_that_fails_on_any_page_leaves_its_gap_and_is_never_taken_for
 
 #[tokio::test]
 async fn pages_that_were_read_stay_when_another_page_fails() {
-    let snapshot = look(&steady(250).failing(Read::List, 1, EcsError::Throttled)).await;
+    let snapshot = snapshot_of(&steady(250).failing(Read::List, 1, EcsError::Throttled)).await;
     assert_eq!((snapshot.tasks.len(), snapshot.protected().count()), (100, 10), "the list ends at its failed page");
-    let snapshot = look(&steady(250).failing(Read::Tasks, 1, EcsError::Throttled)).await;
+    let snapshot = snapshot_of(&steady(250).failing(Read::Tasks, 1, EcsError::Throttled)).await;
     assert_eq!((snapshot.tasks.len(), snapshot.protected().count()), (150, 15), "the third page is read all the same");
-    let snapshot = look(&steady(250).failing(Read::Protection, 0, EcsError::Throttled)).await;
+    let snapshot = snapshot_of(&steady(250).failing(Read::Protection, 0, EcsError::Throttled)).await;
     assert_eq!((snapshot.tasks.len(), snapshot.protected().count()), (250, 15));
-    let blocked = look(&blocked(150, 100).failing(Read::Protection, 0, EcsError::Throttled)).await;
+    let blocked = snapshot_of(&blocked(150, 100).failing(Read::Protection, 0, EcsError::Throttled)).await;
     assert_eq!(
         diagnose(&blocked, Remembered::default(), &policy()).blocking_tasks.len(),
         100,
@@ -379,7 +379,7 @@ async fn when_all_reads_fail_every_gap_is_reported() {
     for page in 0..3 {
         ecs = ecs.failing(Read::Tasks, page, EcsError::Throttled);
     }
-    let snapshot = look(&ecs.failing(Read::List, 2, EcsError::Throttled)).await;
+    let snapshot = snapshot_of(&ecs.failing(Read::List, 2, EcsError::Throttled)).await;
     let expected = [
         Gap::Tasks(EcsError::Throttled),
         Gap::Descriptions(EcsError::Throttled),
@@ -391,20 +391,20 @@ async fn when_all_reads_fail_every_gap_is_reported() {
 
 #[tokio::test]
 async fn a_protection_that_ecs_does_not_tell_is_a_gap_and_not_no_protection() {
-    for (untold, says) in [
+    for (protection, says) in [
         (Protection::NotAnswered, "only `nothing`"),
         (Protection::WithoutEnd, "only `protected, and no end`"),
         (Protection::Refused(FailureReason::Other("FROM_THE_FUTURE".to_owned())), "only `FROM_THE_FUTURE`"),
         (Protection::Refused(FailureReason::TaskNotValid), "only `TASK_NOT_VALID`"),
     ] {
         let mut ecs = blocked(2, 1);
-        ecs.tasks[2].protection = untold.clone();
-        let snapshot = look(&ecs).await;
+        ecs.tasks[2].protection = protection.clone();
+        let snapshot = snapshot_of(&ecs).await;
         let [Gap::Protection(EcsError::Server(text))] = snapshot.gaps.as_slice() else {
-            panic!("{untold:?}: {:?}", snapshot.gaps)
+            panic!("{protection:?}: {:?}", snapshot.gaps)
         };
         assert!(text.contains(id(2).as_str()) && text.ends_with(says), "{text}");
-        judged_with_care(&snapshot, &format!("{untold:?}"));
+        judged_with_care(&snapshot, &format!("{protection:?}"));
     }
 }
 
@@ -414,7 +414,7 @@ async fn tasks_that_are_gone_or_stopping_hold_nothing_up_and_are_no_gap() {
     ecs.tasks[2].is_gone = true;
     ecs.tasks[3].desired_status = "STOPPED";
     ecs.tasks[4].protection = Protection::Refused(FailureReason::Missing);
-    let snapshot = look(&ecs).await;
+    let snapshot = snapshot_of(&ecs).await;
     assert_eq!((snapshot.tasks.len(), snapshot.protected().count(), &snapshot.gaps), (3, 0, &vec![]));
     assert_eq!(diagnose(&snapshot, Remembered::default(), &policy()).rollout_status, RolloutStatus::InProgress);
 }
@@ -422,7 +422,7 @@ async fn tasks_that_are_gone_or_stopping_hold_nothing_up_and_are_no_gap() {
 #[tokio::test]
 async fn a_store_that_fails_is_a_gap_and_the_task_is_neither_idle_nor_foreign() {
     let store = FakeStore { fails_for: BTreeSet::from([id(2)]), ..FakeStore::default() };
-    let snapshot = look_with(&blocked(2, 2), &store).await;
+    let snapshot = snapshot_with(&blocked(2, 2), &store).await;
     assert_eq!(snapshot.gaps, [Gap::Jobs(store_error())]);
     let jobs: Vec<&Jobs> =
         snapshot.tasks.iter().filter(|task| task.protected_until.is_some()).map(|t| &t.jobs).collect();
@@ -440,7 +440,7 @@ async fn a_store_that_fails_is_a_gap_and_the_task_is_neither_idle_nor_foreign() 
         "{diagnosis:?}"
     );
     assert_eq!(diagnosis.forecast.unwrap().by_jobs, at(95), "an unknown end counts to the end of the protection");
-    let steady = look_with(&steady(3), &FakeStore { fails_for: BTreeSet::from([id(0)]), ..store }).await;
+    let steady = snapshot_with(&steady(3), &FakeStore { fails_for: BTreeSet::from([id(0)]), ..store }).await;
     judged_with_care(&steady, "the state store, of a steady service");
 }
 
@@ -449,23 +449,23 @@ async fn a_partial_snapshot_can_be_enough_for_a_negative_answer() {
     let mut ecs = steady(150);
     ecs.tasks[0].protection = Protection::Until(60 + 181);
     let store = FakeStore { fails_for: BTreeSet::from([id(0)]), ..FakeStore::default() };
-    let snapshot = look_with(&ecs.failing(Read::Protection, 1, EcsError::Throttled), &store).await;
+    let snapshot = snapshot_with(&ecs.failing(Read::Protection, 1, EcsError::Throttled), &store).await;
     assert_eq!(snapshot.gaps, [Gap::Protection(EcsError::Throttled), Gap::Jobs(store_error())]);
     assert_eq!(preflight(&snapshot, &policy()).verdict, PreflightVerdict::MissesDeadline);
     let mut ecs = steady(150);
     let deployments = (0..5).map(|_| deployment(OLD, DeploymentStatus::Active, 30)).collect();
     ecs.service = Some(service(150, deployments));
-    let snapshot = look(&ecs.failing(Read::List, 0, EcsError::Throttled)).await;
+    let snapshot = snapshot_of(&ecs.failing(Read::List, 0, EcsError::Throttled)).await;
     assert_eq!(preflight(&snapshot, &policy()).verdict, PreflightVerdict::Refused);
 }
 
 #[tokio::test]
 async fn as_many_tasks_as_ecs_allows_are_seen_and_more_are_a_gap() {
     let full = steady(TASKS_READ_MAX);
-    let snapshot = look(&full).await;
+    let snapshot = snapshot_of(&full).await;
     assert_eq!((snapshot.tasks.len(), &snapshot.gaps), (TASKS_READ_MAX, &vec![]));
     let over = steady(TASKS_READ_MAX + 1);
-    let snapshot = look(&over).await;
+    let snapshot = snapshot_of(&over).await;
     assert_eq!(snapshot.gaps, [Gap::TooManyTasks(TASKS_READ_MAX)]);
     assert_eq!(snapshot.tasks.len(), TASKS_READ_MAX);
     judged_with_care(&snapshot, "more tasks than are read");
@@ -478,17 +478,17 @@ async fn as_many_tasks_as_ecs_allows_are_seen_and_more_are_a_gap() {
 #[tokio::test]
 async fn a_list_without_an_end_is_given_up_and_is_a_gap() {
     let ecs = FakeEcs { list_never_ends: true, ..steady(2) };
-    let snapshot = look(&ecs).await;
+    let snapshot = snapshot_of(&ecs).await;
     assert_eq!(ecs.count(Read::List), 100);
-    let told = "ListTasks answered 100 pages with 0 tasks and reported more";
-    assert_eq!(snapshot.gaps, [Gap::Tasks(EcsError::Server(told.to_owned()))]);
+    let failure = "ListTasks answered 100 pages with 0 tasks and reported more";
+    assert_eq!(snapshot.gaps, [Gap::Tasks(EcsError::Server(failure.to_owned()))]);
     judged_with_care(&snapshot, "a list without an end");
 }
 
 #[tokio::test]
 async fn a_service_without_tasks_is_seen_without_a_gap_and_without_a_read_for_nothing() {
     let ecs = steady(0);
-    let snapshot = look(&ecs).await;
+    let snapshot = snapshot_of(&ecs).await;
     assert_eq!((snapshot.tasks, snapshot.gaps), (Vec::<TaskSnapshot>::new(), vec![]));
     assert_eq!(*ecs.reads.lock().unwrap(), [Read::Service, Read::List]);
 }

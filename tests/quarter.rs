@@ -8,7 +8,7 @@
 mod traffic;
 mod truth;
 
-use crate::watch::parts::Told;
+use crate::watch::parts::SentNotice;
 use crate::watch::world::{MINUTE, World};
 use ecs_sim::control_plane::{Setup, Throttling};
 use std::collections::BTreeMap;
@@ -56,19 +56,19 @@ impl Figures {
             world.advance(MINUTE);
             truth.see(&world, &mut traffic);
         }
-        let told = world.told();
-        let minute = |told: &Told| usize::try_from((told.at - begun) / MINUTE).unwrap();
+        let notices = world.notices();
+        let minute = |notice: &SentNotice| usize::try_from((notice.at - begun) / MINUTE).unwrap();
         let mut rows: BTreeMap<String, Row> = BTreeMap::new();
-        for told in told.iter().filter(|told| minute(told) < minutes) {
-            let row = rows.entry(told.what.clone()).or_default();
+        for notice in notices.iter().filter(|notice| minute(notice) < minutes) {
+            let row = rows.entry(notice.what.clone()).or_default();
             row.sent += 1;
-            let fact = Fact::of(&told.what);
-            let is_over = fact.is_some_and(|fact| !truth.is(fact, &told.service, minute(told) + READ_AFTER));
+            let fact = Fact::of(&notice.what);
+            let is_over = fact.is_some_and(|fact| !truth.is(fact, &notice.service, minute(notice) + READ_AFTER));
             row.over_when_read += usize::from(is_over);
-            row.over_of_short_jobs += usize::from(is_over && traffic::has_short_jobs(&told.service));
+            row.over_of_short_jobs += usize::from(is_over && traffic::has_short_jobs(&notice.service));
         }
         let known: Vec<(usize, &str, &str)> =
-            told.iter().map(|told| (minute(told), told.service.as_str(), told.what.as_str())).collect();
+            notices.iter().map(|notice| (minute(notice), notice.service.as_str(), notice.what.as_str())).collect();
         let mut missed = truth.missed(Fact::Blocked, MISSED_AFTER, &known);
         missed.extend(truth.missed(Fact::Unprotected, UNPROTECTED_AFTER, &known));
         Self { weeks: minutes as f64 / WEEK_MINUTES as f64, rows, missed, done: traffic.done }

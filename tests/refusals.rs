@@ -12,8 +12,8 @@ fn holds(scenario: &Scenario, variants: Variants) {
     let mut function = InProcess::new(&region, scenario.settings()).unwrap();
     let mut audience = Silent;
     let telling = run(scenario, region, &mut function, &mut audience);
-    let told = tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(telling);
-    told.unwrap_or_else(|failure| panic!("{failure}, under {variants}"));
+    let summary = tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(telling);
+    summary.unwrap_or_else(|failure| panic!("{failure}, under {variants}"));
 }
 
 fn holds_under_every_reading(text: &str) {
@@ -22,7 +22,7 @@ fn holds_under_every_reading(text: &str) {
 }
 
 #[test]
-fn five_hundred_refusals_are_one_incident_and_a_call_for_each_ten_at_each_look() {
+fn five_hundred_refusals_are_one_incident_and_a_call_for_each_ten_at_each_reconcile() {
     let scenario = "
         set TASKHOLD_REMEDIATIONS release-idle
         service web desired 500 tag taskhold:policy=release-idle tag taskhold:managed=true
@@ -34,7 +34,7 @@ fn five_hundred_refusals_are_one_incident_and_a_call_for_each_ten_at_each_look()
         expect alert protection-refused opened web
         expect mail 500 busy tasks unprotected
         expect 50 calls
-        advance 59s                             # one look
+        advance 59s                             # one reconcile
         expect 50 calls
         expect 0 dead-lettered
         advance 9m
@@ -81,7 +81,7 @@ fn an_idle_task_is_released_when_its_grace_is_over_and_not_a_second_before() {
         job j-1 starts on a for 60m
         job j-1 finishes
         protect a for 150m
-        advance 20m                             # idle by the state store for long, and nothing has looked yet
+        advance 20m                             # idle by the state store for long, and nothing has reconciled it yet
         deploy web
         mute alerts
         advance 6m59s

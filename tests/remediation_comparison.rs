@@ -148,7 +148,7 @@ fn killed_by_age(scenario: &Scenario, reading: Variants) -> usize {
             matches!(statement, Statement::Job(_) | Statement::Protect(..) | Statement::Release(_) | Statement::End(..))
         };
         let before = scenario.lines.len();
-        scenario.lines.retain(|told| told.number != line || !is_about_a_task(&told.statement));
+        scenario.lines.retain(|kept| kept.number != line || !is_about_a_task(&kept.statement));
         assert!(scenario.lines.len() < before, "{problem}, under {reading}");
     }
 }
@@ -160,8 +160,8 @@ fn killed<F: FunctionUnderTest>(
 ) -> Result<usize, (usize, String)> {
     let mut audience = Silent;
     let telling = run(scenario, region, function, &mut audience);
-    let told = tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(telling);
-    told.map(|summary| summary.interrupted).map_err(|failure| (failure.line, failure.to_string()))
+    let summary = tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(telling);
+    summary.map(|summary| summary.interrupted).map_err(|failure| (failure.line, failure.to_string()))
 }
 
 /// The minimum and the maximum over all variants.

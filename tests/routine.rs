@@ -10,7 +10,7 @@ pub(crate) mod kinds;
 mod traffic;
 
 use crate::watch::counted::Cause;
-use crate::watch::parts::{Told, locked};
+use crate::watch::parts::{SentNotice, locked};
 use crate::watch::world::{HOUR, MINUTE, World};
 use ecs_sim::control_plane::{Millis, ServiceSpec, Setup, Throttling};
 use ecs_sim::region::CLUSTER;
@@ -24,11 +24,11 @@ const SEED: u64 = 20_261_122;
 
 /// The function, and services with their traffic. The finished-job retention is one day, which is longer than any
 /// message is delayed here, so that the state store in memory stays small.
-fn begin(services: usize, drawn: (u64, Spares), sweep_every: Millis) -> (World, Traffic) {
+fn begin(services: usize, seed: u64, spares: Spares, sweep_every: Millis) -> (World, Traffic) {
     let setup = Setup { throttling: Throttling::Off, ..Setup::default() };
     let mut world = World::new(setup, &[("TASKHOLD_FINISHED_JOB_RETENTION_HOURS", "24")]);
     world.sweep_every(sweep_every, 41_000);
-    let traffic = Traffic::begin(&mut world, services, drawn);
+    let traffic = Traffic::begin(&mut world, services, seed, spares);
     (world, traffic)
 }
 
@@ -37,21 +37,21 @@ fn begin(services: usize, drawn: (u64, Spares), sweep_every: Millis) -> (World, 
 struct Figures {
     counts: BTreeMap<String, u64>,
     warnings: BTreeMap<String, u64>,
-    told: Vec<Told>,
+    notices: Vec<SentNotice>,
 }
 
 impl Figures {
     fn of(world: &World, traffic: &Traffic) -> Self {
-        let mut figures = Self { told: world.told(), ..Self::default() };
+        let mut figures = Self { notices: world.notices(), ..Self::default() };
         traffic.done.iter().for_each(|(deed, count)| figures.count(format!("1 {deed}"), *count));
         world.events_delivered.iter().for_each(|(name, count)| figures.count(format!("2 events: {name}"), *count));
         for cause in [Cause::Event, Cause::Recheck, Cause::Sweep, Cause::Job] {
-            figures.count(format!("3 looks by {cause:?}"), world.looks(cause).len() as u64);
+            figures.count(format!("3 reconciles by {cause:?}"), world.reconciles(cause).len() as u64);
         }
         figures.count("4 rechecks sent".to_owned(), locked(&world.rechecks().inner.sent).len() as u64);
         let calls = world.counted().calls.clone();
         calls.into_iter().for_each(|(operation, count)| figures.count(format!("5 calls of {operation}"), count));
-        figures.count("6 alerts".to_owned(), figures.told.len() as u64);
+        figures.count("6 alerts".to_owned(), figures.notices.len() as u64);
         for line in world.log.take() {
             // Without the fields, which distinguish the lines.
             let words = line.split(' ').take_while(|word| !word.contains('='));
@@ -70,7 +70,7 @@ impl Figures {
         for (text, count) in other.warnings {
             *self.warnings.entry(text).or_default() += count;
         }
-        self.told.extend(other.told);
+        self.notices.extend(other.notices);
     }
 
     fn print(&self, what: &str) {
@@ -83,7 +83,7 @@ impl Figures {
 /// A hundred services and their function on each of two threads, because a small machine has two cores.
 fn two_hundred_services(spares: Spares, lasts: Millis, sweep_every: Millis) -> Figures {
     let half = |seed| {
-        let (mut world, mut traffic) = begin(SERVICES / 2, (seed, spares), sweep_every);
+        let (mut world, mut traffic) = begin(SERVICES / 2, seed, spares, sweep_every);
         traffic.pass(&mut world, lasts);
         Figures::of(&world, &traffic)
     };
@@ -96,8 +96,13 @@ fn two_hundred_services(spares: Spares, lasts: Millis, sweep_every: Millis) -> F
 }
 
 fn sends_no_alert(figures: &Figures) {
-    let told = &figures.told;
-    assert!(told.is_empty(), "seed {SEED}: {} alerts, the first ones {:#?}", told.len(), &told[..told.len().min(6)]);
+    let notices = &figures.notices;
+    assert!(
+        notices.is_empty(),
+        "seed {SEED}: {} alerts, the first ones {:#?}",
+        notices.len(),
+        &notices[..notices.len().min(6)]
+    );
     let errors = figures.warnings.keys().filter(|text| text.starts_with("ERROR"));
     assert_eq!(errors.count(), 0, "{:?}", figures.warnings);
 }
@@ -137,7 +142,7 @@ fn a_week_of_routine_that_spares_the_function_nothing_raises_no_alert() {
 
 #[test]
 fn one_blocked_deployment_among_the_routine_raises_the_only_alert() {
-    let (mut world, mut traffic) = begin(50, (SEED, Spares::FalseAlarms), HOUR);
+    let (mut world, mut traffic) = begin(50, SEED, Spares::FalseAlarms, HOUR);
     let tasks = world.create(ServiceSpec::new(CLUSTER, "held-up", 2));
     traffic.pass(&mut world, DAY);
     world.protect(&tasks, Some(120));
@@ -145,7 +150,8 @@ fn one_blocked_deployment_among_the_routine_raises_the_only_alert() {
     traffic.pass(&mut world, 40 * MINUTE);
     world.protect(&tasks, None);
     traffic.pass(&mut world, DAY);
-    let told: Vec<(String, String)> = world.told().into_iter().map(|told| (told.service, told.what)).collect();
+    let notices: Vec<(String, String)> =
+        world.notices().into_iter().map(|notices| (notices.service, notices.what)).collect();
     let expected = ["deployment-blocked opened", "deployment-blocked resolved"];
-    assert_eq!(told, expected.map(|what| ("held-up".to_owned(), what.to_owned())));
+    assert_eq!(notices, expected.map(|what| ("held-up".to_owned(), what.to_owned())));
 }

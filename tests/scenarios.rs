@@ -193,7 +193,7 @@ fn is_about_alerts(scenario: &Scenario) -> bool {
         .any(|line| matches!(line.statement, Statement::Expect(Expectation::Alert(_) | Expectation::NoAlert)))
 }
 
-fn told(scenario: &Scenario, variants: Variants, disorder: Disorder) -> Result<Vec<SentAlert>, String> {
+fn alerts_under(scenario: &Scenario, variants: Variants, disorder: Disorder) -> Result<Vec<SentAlert>, String> {
     let region = SharedRegion::new(Region::for_scenario(variants));
     let mut function = InProcess::new(&region, scenario.settings()).map_err(|error| error.to_string())?;
     block_on(alerts_of(scenario, region, &mut function, disorder)).map_err(|failure| failure.to_string())
@@ -211,9 +211,9 @@ struct Life {
 
 /// The lives of the incidents behind alerts, sorted. The times of the alerts, and alerts about other incidents in
 /// between, do not matter.
-fn lives(told: &[SentAlert]) -> Vec<Life> {
+fn lives(alerts: &[SentAlert]) -> Vec<Life> {
     let mut lives: BTreeMap<&str, Life> = BTreeMap::new();
-    for alert in told {
+    for alert in alerts {
         let life = lives.entry(&alert.incident).or_default();
         life.of = format!("{} {}", alert.service, alert.kind);
         match alert.event.as_str() {
@@ -244,7 +244,8 @@ fn doubled_shuffled_and_missing_events_change_no_incident() {
     let mut runs = 0;
     for (number, scenario) in scenarios.iter().enumerate() {
         for variants in opposite_variants(scenario, number) {
-            let lives = |disorder| lives(&told(scenario, variants, disorder).unwrap_or_else(|error| panic!("{error}")));
+            let lives =
+                |disorder| lives(&alerts_under(scenario, variants, disorder).unwrap_or_else(|error| panic!("{error}")));
             let undisturbed = lives(Disorder::None);
             for disorder in DISORDERS {
                 runs += 1;
@@ -270,10 +271,10 @@ fn runs_are_compared_by_the_lives_of_incidents_and_not_by_the_order_of_alerts() 
     };
     let [one, two, over] = [alert("1", "opened"), alert("2", "opened"), alert("1", "resolved")];
     let again = alert("2", "repeated");
-    let told = lives(&[one.clone(), two.clone(), over.clone()]);
+    let expected = lives(&[one.clone(), two.clone(), over.clone()]);
     for alike in [[&two, &one, &over].as_slice(), &[&one, &over, &two], &[&one, &two, &again, &over]] {
         let alike: Vec<SentAlert> = alike.iter().copied().cloned().collect();
-        assert!(same(&lives(&alike), &told), "{alike:?}");
+        assert!(same(&lives(&alike), &expected), "{alike:?}");
     }
     for other in [
         [&one, &two].as_slice(),
@@ -286,6 +287,6 @@ fn runs_are_compared_by_the_lives_of_incidents_and_not_by_the_order_of_alerts() 
         &[&one, &two, &SentAlert { service: "api".to_owned(), ..over.clone() }],
     ] {
         let other: Vec<SentAlert> = other.iter().copied().cloned().collect();
-        assert!(!same(&lives(&other), &told), "{other:?}");
+        assert!(!same(&lives(&other), &expected), "{other:?}");
     }
 }

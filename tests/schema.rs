@@ -67,7 +67,7 @@ fn labels(count: usize) -> Value {
 
 fn good() -> Vec<String> {
     let mut good = vec![message().to_string()];
-    good.extend(["job.started", "job.heartbeat", "job.finished"].map(|told| with("type", json!(told))));
+    good.extend(["job.started", "job.heartbeat", "job.finished"].map(|name| with("type", json!(name))));
     good.extend(
         ["a".to_owned(), "x".repeat(256), "ä".repeat(256), "🎬".repeat(256)].map(|id| with("jobId", json!(id))),
     );
@@ -119,7 +119,7 @@ fn bad() -> Vec<String> {
     bad.extend(["version", "type", "jobId", "taskArn"].map(without));
     bad.extend([json!(0), json!(2), json!("1"), json!(1.5), json!(null), json!(true)].map(|one| with("version", one)));
     bad.extend(
-        [json!("job.paused"), json!("JOB.STARTED"), json!(""), json!(1), json!(null)].map(|told| with("type", told)),
+        [json!("job.paused"), json!("JOB.STARTED"), json!(""), json!(1), json!(null)].map(|name| with("type", name)),
     );
     bad.extend([json!(""), json!("x".repeat(257)), json!(7), json!(null), json!(["a"])].map(|id| with("jobId", id)));
     let attempts = [json!(0), json!(-1), json!(4_294_967_296_u64), json!(1.5), json!("1"), json!(true), json!({})];

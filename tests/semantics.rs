@@ -14,8 +14,8 @@ fn holds(text: &str) -> Summary {
     let tell = |variants| {
         let region = SharedRegion::new(Region::for_scenario(variants));
         let mut function = InProcess::new(&region, scenario.settings()).unwrap();
-        let told = block_on(run(&scenario, region, &mut function, &mut Silent));
-        told.unwrap_or_else(|failure| panic!("{failure}, under {variants}"))
+        let summary = block_on(run(&scenario, region, &mut function, &mut Silent));
+        summary.unwrap_or_else(|failure| panic!("{failure}, under {variants}"))
     };
     scenario.variants().into_iter().map(tell).fold(None, |_, summary| Some(summary)).unwrap()
 }

@@ -238,7 +238,7 @@ fn described(stage: &Stage) -> Vec<String> {
 }
 
 #[test]
-fn rechecks_look_once_at_each_service_that_a_sweep_had_no_time_for() {
+fn rechecks_reconcile_once_each_service_that_a_sweep_had_no_time_for() {
     const SERVICES: usize = 1000;
     let mut stage = Stage::new(SERVICES);
     stage.region.lock().latency_ms = 300;

@@ -279,7 +279,7 @@ fn times_that_depend_on_each_other_do() {
 }
 
 #[test]
-fn the_function_parks_a_message_before_the_queue_gives_it_up() {
+fn the_function_dead_letters_a_message_before_the_queue_does() {
     let template = Template::load();
     let redrive = &template.properties("JobQueue")["RedrivePolicy"];
     assert_eq!(redrive["deadLetterTargetArn"], "DeadLetterQueue.Arn");
@@ -298,7 +298,10 @@ fn a_recheck_that_fails_is_given_up_and_not_forgotten() {
     let given_up_after = i64::from(DELAY_SECONDS_MAX) + receives * template.number("RecheckQueue", "VisibilityTimeout");
     let retention = template.number("RecheckQueue", "MessageRetentionPeriod");
     assert!(given_up_after < retention, "SQS forgets without a word");
-    assert!(retention < template.number("JobQueue", "MessageRetentionPeriod"), "a late look is worth less than a job");
+    assert!(
+        retention < template.number("JobQueue", "MessageRetentionPeriod"),
+        "a late reconcile is worth less than a job"
+    );
 }
 
 #[test]
@@ -473,7 +476,7 @@ fn an_event_from_elsewhere_matches_no_rule() {
 }
 
 #[test]
-fn an_event_about_a_service_is_not_kept_for_longer_than_the_schedule_takes_to_look() {
+fn an_event_about_a_service_is_not_kept_for_longer_than_the_period_of_the_schedule() {
     let template = Template::load();
     let events = template.event("ServiceEvents");
     assert!(events.get("DeadLetterConfig").is_none(), "a late recheck is no reason for an alarm");

@@ -87,8 +87,8 @@ fn a_registered_service_is_described() {
     let mut described = |ids: Value| {
         let answer = region.call_autoscaling("DescribeScalableTargets", &asked(ids)).unwrap();
         let targets = answer["ScalableTargets"].as_array().unwrap().clone();
-        let told = |target: &Value| (target["ResourceId"].clone(), target["MinCapacity"].clone());
-        targets.iter().map(told).collect::<Vec<_>>()
+        let minimum = |target: &Value| (target["ResourceId"].clone(), target["MinCapacity"].clone());
+        targets.iter().map(minimum).collect::<Vec<_>>()
     };
     let (web, api) = (json!(format!("service/{CLUSTER}/web")), json!(format!("service/{CLUSTER}/api")));
     assert_eq!(described(json!([web])), [(web.clone(), json!(2))]);

@@ -66,8 +66,8 @@ fn an_invalid_argument_is_a_usage_error() {
         (&["twice", "--seed"], "--seed"),
     ];
     for (words, problem) in wrong {
-        let (code, told, complaint) = done(words);
-        assert_eq!((code, told.as_str()), (Some(2), ""), "{words:?}");
+        let (code, output, complaint) = done(words);
+        assert_eq!((code, output.as_str()), (Some(2), ""), "{words:?}");
         assert!(complaint.starts_with("ecs-sim: ") && complaint.contains(problem), "{words:?}: {complaint}");
         assert!(complaint.contains("\n  ecs-sim "), "{words:?} shows no usage: {complaint}");
     }
@@ -75,8 +75,8 @@ fn an_invalid_argument_is_a_usage_error() {
 
 #[test]
 fn a_failing_command_is_not_a_usage_error() {
-    let (code, told, complaint) = done(&["scenario", "no-such-file.txt"]);
-    assert_eq!((code, told.as_str()), (Some(1), ""));
+    let (code, output, complaint) = done(&["scenario", "no-such-file.txt"]);
+    assert_eq!((code, output.as_str()), (Some(1), ""));
     assert!(complaint.contains("no-such-file.txt"), "{complaint}");
 }
 

@@ -148,9 +148,9 @@ fn green_runs_fully_beside_blue_until_the_bake_time_is_over() {
     stage.advance(STOP);
     assert_eq!(stage.sets(), ["PRIMARY 3 3 0"]);
     assert_eq!(stage.service()["deployments"][0]["rolloutState"], "COMPLETED");
-    let told = stage.event_names();
-    assert_eq!(told.first().map(String::as_str), Some("SERVICE_DEPLOYMENT_IN_PROGRESS"));
-    assert_eq!(told[told.len() - 2..], ["SERVICE_DEPLOYMENT_COMPLETED", "SERVICE_STEADY_STATE"]);
+    let names = stage.event_names();
+    assert_eq!(names.first().map(String::as_str), Some("SERVICE_DEPLOYMENT_IN_PROGRESS"));
+    assert_eq!(names[names.len() - 2..], ["SERVICE_DEPLOYMENT_COMPLETED", "SERVICE_STEADY_STATE"]);
 }
 
 #[test]
@@ -324,9 +324,9 @@ fn code_deploy_replaces_a_task_set_step_by_step() {
     assert_eq!(stage.sets(), ["PRIMARY 2 2 0", "DRAINING 0 1 0"]);
     stage.advance(60 * MINUTE);
     assert_eq!(stage.sets(), ["PRIMARY 2 2 0"]);
-    let told = stage.event_names();
-    assert!(told.contains(&"TASKSET_STEADY_STATE".to_owned()));
-    assert!(!told.iter().any(|name| name.starts_with("SERVICE_DEPLOYMENT")), "task sets have no deployments");
+    let names = stage.event_names();
+    assert!(names.contains(&"TASKSET_STEADY_STATE".to_owned()));
+    assert!(!names.iter().any(|name| name.starts_with("SERVICE_DEPLOYMENT")), "task sets have no deployments");
 }
 
 #[test]
@@ -442,8 +442,8 @@ fn a_deployment_whose_tasks_fail_to_start_is_failed_after_three_of_them() {
     let message = format!("(service web) (deployment {id}) deployment failed: tasks failed to start.");
     assert_eq!(stage.messages()[0], message);
     let events = stage.ecs.take_events();
-    let told = events.iter().find(|event| event["detail"]["eventName"] == "SERVICE_DEPLOYMENT_FAILED");
-    let detail = &told.expect("the event")["detail"];
+    let failed = events.iter().find(|event| event["detail"]["eventName"] == "SERVICE_DEPLOYMENT_FAILED");
+    let detail = &failed.expect("the event")["detail"];
     assert_eq!((&detail["eventType"], &detail["deploymentId"]), (&json!("ERROR"), &json!(id)));
     let stopped = events.iter().find(|event| event["detail"]["stopCode"] == "TaskFailedToStart").expect("a task");
     assert_eq!(stopped["detail"].get("startedAt"), None);
@@ -571,9 +571,9 @@ fn rebalancing_waits_for_protected_tasks_and_says_so_in_the_documented_words() {
         assert_eq!(stage.messages()[0], blocked, "{variants}");
         stage.advance(HOLD_REPEAT_MS);
         assert_eq!(stage.messages()[..2], [blocked.clone(), blocked], "{variants}");
-        let told = stage.event_names();
+        let names = stage.event_names();
         let is_sent = variants.to_string().contains("event=sent");
-        let held = told.iter().filter(|name| *name == "TASKSET_SCALE_IN_FAILURE_BY_TASK_PROTECTION").count();
+        let held = names.iter().filter(|name| *name == "TASKSET_SCALE_IN_FAILURE_BY_TASK_PROTECTION").count();
         assert_eq!(held, if is_sent { 2 } else { 0 }, "{variants}");
         stage.advance(60 * MINUTE);
         assert!(!stage.is_live(0) && stage.is_live(1), "{variants}");

@@ -13,9 +13,9 @@ fn tell(text: &str, variants: Variants) -> Result<(), String> {
     let region = SharedRegion::new(Region::for_scenario(variants));
     let mut function = InProcess::new(&region, scenario.settings()).map_err(|error| error.to_string())?;
     let mut observer = Silent;
-    let mut told = pin!(run(&scenario, region, &mut function, &mut observer));
-    match told.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(told) => told.map(drop).map_err(|failure| failure.to_string()),
+    let mut running = pin!(run(&scenario, region, &mut function, &mut observer));
+    match running.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(running) => running.map(drop).map_err(|failure| failure.to_string()),
         Poll::Pending => Err("the scenario waits for something".to_owned()),
     }
 }

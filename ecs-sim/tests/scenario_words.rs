@@ -5,7 +5,7 @@ use ecs_sim::region::{Region, SharedRegion};
 use ecs_sim::scenario::{InProcess, Scenario, Silent, run};
 
 /// Runs a scenario; returns its result and the Region afterwards.
-async fn told(text: &str) -> (Result<(), String>, SharedRegion) {
+async fn outcome(text: &str) -> (Result<(), String>, SharedRegion) {
     let scenario = Scenario::parse("made up", text).unwrap();
     let region = SharedRegion::new(Region::for_scenario(Variants::default()));
     let mut function = InProcess::new(&region, scenario.settings()).unwrap();
@@ -28,17 +28,17 @@ async fn an_expectation_that_does_not_hold_fails_with_its_line() {
         ),
         ("job j starts on b to z", "1: there is no task `z` yet"),
     ] {
-        let failure = told(text).await.0.unwrap_err();
+        let failure = outcome(text).await.0.unwrap_err();
         assert!(failure.starts_with(&format!("made up:{expected}")), "{failure}");
     }
 }
 
 #[tokio::test]
 async fn a_fault_of_an_operation_passes_over_the_calls_of_others() {
-    let (ran, region) = told("ecs fails 2 of UpdateService\necs denies 1\nstatus of web\nexpect answer /error/code ecs-failed\nstatus of web\nexpect answer /status/services/0/rolloutStatus steady").await;
+    let (ran, region) = outcome("ecs fails 2 of UpdateService\necs denies 1\nstatus of web\nexpect answer /error/code ecs-failed\nstatus of web\nexpect answer /status/services/0/rolloutStatus steady").await;
     assert_eq!(ran, Ok(()));
     assert_eq!(region.lock().faults_of["UpdateService"].len(), 2);
-    let (_, region) = told("ecs fails 2 of UpdateService\necs recovers").await;
+    let (_, region) = outcome("ecs fails 2 of UpdateService\necs recovers").await;
     assert!(region.lock().faults_of.is_empty());
 }
 
@@ -53,7 +53,7 @@ async fn a_change_right_before_a_call_happens_once() {
         status of web
         expect web desired 2
     ";
-    assert_eq!(told(scenario).await.0, Ok(()));
+    assert_eq!(outcome(scenario).await.0, Ok(()));
 }
 
 #[tokio::test]
@@ -69,7 +69,7 @@ async fn a_job_on_each_of_several_tasks_is_as_many_jobs_in_one_batch() {
         expect ad unprotected
         expect b protected
     ";
-    assert_eq!(told(scenario).await.0, Ok(()));
+    assert_eq!(outcome(scenario).await.0, Ok(()));
 }
 
 #[tokio::test]
@@ -86,5 +86,5 @@ async fn lost_events_are_not_delivered_and_later_ones_are() {
         expect alert job-interrupted opened web
         expect mail \"k\"
     ";
-    assert_eq!(told(scenario).await.0, Ok(()));
+    assert_eq!(outcome(scenario).await.0, Ok(()));
 }

@@ -3,8 +3,7 @@
 use crate::api::answer::{ANSWER_BYTES_MAX, Answer, FailedService};
 use crate::api::command::{CommandError, Scope, ServiceCommand};
 use crate::api::service_answer::{PreflightReport, ServiceReport};
-use crate::budget::Budget;
-use crate::budget::CALL_TIME;
+use crate::budget::{Budget, OutOfTime};
 use crate::ecs::arn::ClusterArn;
 use crate::ecs::service::{ServiceArn, ServiceStatus};
 use crate::service::diagnosis::{Remembered, diagnose};
@@ -15,11 +14,9 @@ use crate::service::record::ServiceRecord;
 use crate::service::snapshot::read::read_service;
 use crate::service::snapshot::services::{ListedServices, list_services};
 use crate::service::snapshot::{Gap, ServiceSnapshot};
-use futures_util::future::{Either, select};
-use futures_util::{FutureExt, StreamExt, stream};
-use jiff::{SignedDuration, Timestamp};
+use futures_util::{StreamExt, stream};
+use jiff::SignedDuration;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Maximum number of services in the status of a cluster, each with its tasks; the answer says if there are more.
 const SERVICES_REPORTED_MAX: usize = 100;
@@ -40,7 +37,7 @@ impl Commands<'_> {
                 let report = self.status(&service, ANSWER_BYTES_MAX).await;
                 report.map(|report| Answer::Status { services: vec![report], failed: Vec::new(), more: false })
             }
-            ServiceCommand::Status(Scope::Cluster(cluster)) => self.status_of_all(&cluster, budget.deadline).await,
+            ServiceCommand::Status(Scope::Cluster(cluster)) => self.status_of_all(&cluster, budget).await,
             ServiceCommand::Release(release) => Ok(self.release(release, budget).await),
             ServiceCommand::Preflight(service) => self.preflight(&service).await,
         };
@@ -61,44 +58,25 @@ impl Commands<'_> {
 
     /// The status of all services of a cluster. A service that cannot be read is listed as failed, and each service
     /// gets an equal share of the answer's size.
-    async fn status_of_all(&self, cluster: &Arc<ClusterArn>, deadline: Timestamp) -> Result<Answer, CommandError> {
+    async fn status_of_all(&self, cluster: &Arc<ClusterArn>, budget: Budget<'_>) -> Result<Answer, CommandError> {
         let ListedServices { services, mut more } =
             list_services(&*self.services.tasks.ecs, cluster, SERVICES_REPORTED_MAX).await?;
         let bytes_max = ANSWER_BYTES_MAX / services.len().max(1);
-        let reads = services.iter().map(|service| self.status_in_time(service, bytes_max, deadline));
+        let clock = &*self.services.tasks.clock;
+        // A read that ends too late is abandoned: a late answer would lose the other services too.
+        let reads = services.iter().map(|service| budget.in_time(clock, ANSWER_TIME, self.status(service, bytes_max)));
         let read: Vec<_> = stream::iter(reads).buffered(SERVICES_AT_ONCE).collect().await;
         let (mut reports, mut failed) = (Vec::new(), Vec::new());
         for (service, report) in services.iter().zip(read) {
             match report {
-                Some(Ok(report)) => reports.push(report),
+                Ok(Ok(report)) => reports.push(report),
                 // The service was deleted after it was listed.
-                Some(Err(CommandError::ServiceNotFound(_))) => {}
-                Some(Err(error)) => failed.push(FailedService::new(service, &error)),
-                None => more = true,
+                Ok(Err(CommandError::ServiceNotFound(_))) => {}
+                Ok(Err(error)) => failed.push(FailedService::new(service, &error)),
+                Err(OutOfTime) => more = true,
             }
         }
         Ok(Answer::Status { services: reports, failed, more })
-    }
-
-    /// `None` if the time is up: no read begins shortly before the deadline, and one that would reach it is abandoned,
-    /// because a late answer would lose the other services too.
-    async fn status_in_time(
-        &self,
-        service: &ServiceArn,
-        bytes_max: usize,
-        deadline: Timestamp,
-    ) -> Option<Result<ServiceReport, CommandError>> {
-        let left = deadline.duration_since(self.services.tasks.clock.now());
-        if left < CALL_TIME {
-            return None;
-        }
-        let time_left = Duration::try_from(left - ANSWER_TIME).unwrap_or_default();
-        // Polled only when the read waits: a simulated clock lets the time pass as soon as it is polled.
-        let too_late = async { self.services.tasks.clock.sleep(time_left).await }.boxed_local();
-        match select(self.status(service, bytes_max).boxed_local(), too_late).await {
-            Either::Left((report, _)) => Some(report),
-            Either::Right(_) => None,
-        }
     }
 
     async fn preflight(&self, service: &ServiceArn) -> Result<Answer, CommandError> {

@@ -5,17 +5,14 @@ use crate::api::gate::{
     unknown_member,
 };
 use crate::api::hook::{HookAnswer, HookInput};
-use crate::budget::Budget;
+use crate::budget::{Budget, OutOfTime};
 use crate::config::settings::Mode;
 use crate::ecs::service::ServiceArn;
 use crate::service::forecast::DiagnosisPolicy;
 use crate::service::reconciler::ServiceReconciler;
 use crate::service::snapshot::all_jobs::read_all_jobs;
 use crate::service::snapshot::read::read_service;
-use futures_util::FutureExt;
-use futures_util::future::{Either, select};
 use jiff::SignedDuration;
-use std::time::Duration;
 use tracing::{info, warn};
 
 /// Time reserved to answer. An invocation that Lambda ends rolls the deployment back.
@@ -63,14 +60,10 @@ impl Gatekeeper<'_> {
     /// The state of the service, or that it could not be read in the time of the invocation.
     async fn state_in_time(&self, service: &ServiceArn, gate: &DeploymentGate, budget: Budget<'_>) -> GateState {
         let clock = &*self.services.tasks.clock;
-        let left = budget.deadline.duration_since(clock.now()) - ANSWER_TIME;
-        let time_left = Duration::try_from(left).unwrap_or_default();
-        // Polled only when the read waits: a simulated clock lets the time pass as soon as it is polled.
-        let too_late = async { clock.sleep(time_left).await }.boxed_local();
-        let finding = match select(self.state(service, gate.until).boxed_local(), too_late).await {
-            Either::Left((Ok(state), _)) => return state,
-            Either::Left((Err(failure), _)) => failure,
-            Either::Right(_) => "the service could not be read in time".to_owned(),
+        let finding = match budget.in_time(clock, ANSWER_TIME, self.state(service, gate.until)).await {
+            Ok(Ok(state)) => return state,
+            Ok(Err(failure)) => failure,
+            Err(OutOfTime) => "the service could not be read in time".to_owned(),
         };
         GateState { finding: GateFinding::Unreadable(finding), deadline: GateDeadline::Partly(None) }
     }

@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_begins_like_a_batch_and_is_none_is_looked_at_more_closely() {
+    fn a_payload_that_begins_like_a_batch_is_checked_in_full() {
         let record = r#"{"messageId": "m", "eventSource": "aws:sqs"}"#;
         for payload in [r#"{"Records": []}"#.to_owned(), format!(r#"{{"Records": [{record}], "Records": [{record}]}}"#)]
         {

@@ -1,4 +1,4 @@
-//! The sweep: compares the task records with ECS, looks at every service of the configured clusters, and so finds what no
+//! The sweep: compares the task records with ECS, reconciles every service of the configured clusters, and so finds what no
 //! event reported.
 //!
 //! A recheck continues the part that does not fit into one invocation. Without a recheck queue each sweep begins at

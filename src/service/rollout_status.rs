@@ -29,7 +29,7 @@ pub enum RolloutStatus {
 }
 
 /// The earliest end of the time for which ECS keeps the old tasks on purpose; `None` if it has passed. It only says when
-/// another look is worth it: the stage of the service deployment decides.
+/// another read is worth it: the stage of the service deployment decides.
 pub(crate) fn kept_until(snapshot: &ServiceSnapshot, rollout: &Rollout) -> Option<Timestamp> {
     let Rollout::Deployment { started_at, .. } = rollout else { return None };
     let until = started_at.saturating_add(snapshot.service.old_tasks_kept).unwrap_or(Timestamp::MAX);

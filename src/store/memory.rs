@@ -277,7 +277,7 @@ mod tests {
         assert!(page.items.is_empty());
     }
     #[test]
-    fn of_the_services_those_are_on_a_page_that_somebody_has_to_look_after() {
+    fn a_page_lists_the_services_with_something_open() {
         let store = MemoryStore::new(Arc::new(Noon));
         let later = Noon.now() + jiff::SignedDuration::from_hours(1);
         let watch = crate::service::record::Watch { rollout: None, started_at: Noon.now(), checks: 0, due: None };

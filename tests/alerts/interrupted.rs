@@ -102,13 +102,13 @@ fn interrupted(what: &Interruption) -> InterruptedTask {
     InterruptedTask { task: task(), interruption: what.clone() }
 }
 
-fn told(what: &Interruption) -> AlertMessage {
+fn message_about(what: &Interruption) -> AlertMessage {
     AlertMessage::of(&interrupted(what), &sender())
 }
 
 #[test]
 fn a_task_that_must_stop_during_its_jobs_is_described_so() {
-    let message = told(&spot());
+    let message = message_about(&spot());
     assert_eq!(message.subject, "INTERRUPTED transcode (video): a task is stopping during 2 jobs: Spot interruption");
     assert_eq!(
         message.email,
@@ -154,7 +154,7 @@ Sent by:  taskhold, Lambda function taskhold in eu-west-1 (111122223333)
 
 #[test]
 fn a_protected_task_that_ecs_scaled_in_is_reported_as_a_fault_of_ecs() {
-    let message = told(&scaled_in());
+    let message = message_about(&scaled_in());
     assert_eq!(message.subject, "INTERRUPTED transcode (video): ECS scaled in a protected task during 2 jobs");
     says(
         &message.email,
@@ -175,15 +175,15 @@ fn a_protected_task_that_ecs_scaled_in_is_reported_as_a_fault_of_ecs() {
     );
     let stopping = Interruption { stage: StopStage::Stopping, ..scaled_in() };
     let subject = "INTERRUPTED transcode (video): ECS is scaling in a protected task during 2 jobs";
-    assert_eq!(told(&stopping).subject, subject);
+    assert_eq!(message_about(&stopping).subject, subject);
 }
 
 #[test]
 fn a_failed_health_check_is_no_fault_of_ecs_and_neither_is_the_stop_of_an_unprotected_task() {
     let reason = Some("Task failed ELB health checks in (target-group arn:aws:…)".to_owned());
-    let unhealthy = told(&Interruption { stopped_reason: reason, ..scaled_in() });
+    let unhealthy = message_about(&Interruption { stopped_reason: reason, ..scaled_in() });
     assert!(unhealthy.email.contains("which does not prevent such a\n   stop."), "{}", unhealthy.email);
-    let unprotected = told(&Interruption { protected_until: None, ..scaled_in() });
+    let unprotected = message_about(&Interruption { protected_until: None, ..scaled_in() });
     says(&unprotected.email, &["ECS had confirmed no protection for it at that time."]);
     for message in [unhealthy, unprotected] {
         assert_eq!(message.subject, "INTERRUPTED transcode (video): a task stopped during 2 jobs: by its service");
@@ -193,7 +193,7 @@ fn a_failed_health_check_is_no_fault_of_ecs_and_neither_is_the_stop_of_an_unprot
 
 #[test]
 fn what_ecs_does_not_say_is_not_made_up() {
-    let message = told(&forgotten());
+    let message = message_about(&forgotten());
     assert_eq!(message.subject, "INTERRUPTED video: a task stopped during 2 jobs");
     says(
         &message.email,
@@ -210,8 +210,14 @@ fn what_ecs_does_not_say_is_not_made_up() {
         assert!(document.get(absent).is_none(), "{absent}");
     }
     let unknown = Interruption { stop_code: Some("From \"the\" future".to_owned()), ..scaled_in() };
-    says(&told(&unknown).email, &["Why: a stopCode that taskhold does not know, \"From \\\"the\\\" future\"."]);
-    says(&description(&told(&unknown)), &["Why: a stopCode that taskhold does not know, `From \"the\" future`."]);
+    says(
+        &message_about(&unknown).email,
+        &["Why: a stopCode that taskhold does not know, \"From \\\"the\\\" future\"."],
+    );
+    says(
+        &description(&message_about(&unknown)),
+        &["Why: a stopCode that taskhold does not know, `From \"the\" future`."],
+    );
 }
 
 fn description(message: &AlertMessage) -> String {
@@ -220,7 +226,7 @@ fn description(message: &AlertMessage) -> String {
 
 #[test]
 fn a_chat_says_the_same_in_short() {
-    let chat = json(&told(&spot()).chat);
+    let chat = json(&message_about(&spot()).chat);
     let content = &chat["content"];
     assert_eq!(content["title"], "🔴 `transcode` (`video`): a task is stopping during 2 jobs: Spot interruption");
     assert_eq!(
@@ -259,7 +265,7 @@ fn a_chat_says_the_same_in_short() {
 
 #[test]
 fn the_json_has_every_job_with_its_labels() {
-    let document = json(&told(&scaled_in()).json);
+    let document = json(&message_about(&scaled_in()).json);
     assert_eq!(
         document,
         json!({
@@ -339,7 +345,7 @@ fn both_schemas_accept_every_alert_and_describe_every_member() {
     };
     let (alerts, jobs) = (validator("alert.schema.json"), validator("interrupted-job.schema.json"));
     for what in all() {
-        let document = json(&told(&what).json);
+        let document = json(&message_about(&what).json);
         let errors: Vec<String> = alerts.iter_errors(&document).map(|error| error.to_string()).collect();
         assert!(errors.is_empty(), "{errors:?}\n{document:#}");
         for body in job_messages(&interrupted(&what)) {
@@ -363,7 +369,7 @@ fn both_schemas_accept_every_alert_and_describe_every_member() {
 #[test]
 fn the_limits_hold_and_every_list_that_was_shortened_says_so() {
     for what in all() {
-        let message = told(&what);
+        let message = message_about(&what);
         assert_eq!((message.kind, message.event), (AlertKind::JobInterrupted, Transition::Opened));
         assert!(message.subject.len() <= email::SUBJECT_CHARS_MAX, "{}", message.subject);
         assert!(message.subject.chars().all(|c| c == ' ' || c.is_ascii_graphic()), "{}", message.subject);
@@ -386,7 +392,7 @@ fn the_limits_hold_and_every_list_that_was_shortened_says_so() {
         assert_eq!(document["jobsOmitted"], what.jobs.len() - shown);
         assert!(shown == what.jobs.len() || shown > 100, "{shown}");
     }
-    let message = told(&hostile_one(2000));
+    let message = message_about(&hostile_one(2000));
     says(&message.email, &["  and 1950 more jobs."]);
     says(&description(&message), &["• and 1990 more jobs"]);
     assert!(message.email.replace("\n   ", " ").contains("and of 40 more containers"), "{}", message.email);
@@ -427,7 +433,7 @@ fn the_command_in_the_mail_is_quoted_for_a_shell_and_kept_out_of_a_chat_that_cou
 #[test]
 fn no_text_of_others_begins_a_line_of_the_mail_or_leaves_its_code_span_in_the_chat() {
     for jobs in [1, 60] {
-        let message = told(&hostile_one(jobs));
+        let message = message_about(&hostile_one(jobs));
         assert!(!message.email.chars().any(|c| c.is_control() && c != '\n'));
         for line in message.email.split(['\n', '\u{2028}', '\u{85}']) {
             assert!(!line.trim_start().starts_with("PWN") && !line.trim_start().starts_with("1. PWN"), "{line}");
@@ -455,17 +461,17 @@ fn no_text_of_others_begins_a_line_of_the_mail_or_leaves_its_code_span_in_the_ch
 #[test]
 fn hostile_texts_are_whole_in_json_and_a_name_that_is_no_services_names_none() {
     let what = hostile_one(3);
-    let message = told(&what);
+    let message = message_about(&what);
     assert_eq!(message.service, None);
     let document = json(&message.json);
     assert!(document.get("service").is_none() && document.get("serviceName").is_none());
-    for (told, was) in document["jobs"].as_array().unwrap().iter().zip(&what.jobs) {
-        assert_eq!((&told["jobId"], &told["labels"]), (&json_of(&was.key.job_id), &json_of(&was.labels)));
+    for (document, was) in document["jobs"].as_array().unwrap().iter().zip(&what.jobs) {
+        assert_eq!((&document["jobId"], &document["labels"]), (&json_of(&was.key.job_id), &json_of(&was.labels)));
     }
     for (body, was) in job_messages(&interrupted(&what)).iter().zip(&what.jobs) {
-        let told = json(body);
-        assert_eq!((&told["jobId"], &told["labels"]), (&json_of(&was.key.job_id), &json_of(&was.labels)));
-        assert!(told["stoppedReason"].as_str().unwrap().chars().all(|c| !c.is_control()), "{told}");
+        let document = json(body);
+        assert_eq!((&document["jobId"], &document["labels"]), (&json_of(&was.key.job_id), &json_of(&was.labels)));
+        assert!(document["stoppedReason"].as_str().unwrap().chars().all(|c| !c.is_control()), "{document}");
         assert!(body.chars().all(is_taken_by_sqs) && body.len() < 64 * 1024, "{}", body.len());
     }
 }

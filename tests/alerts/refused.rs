@@ -250,8 +250,8 @@ fn a_chat_names_the_tasks_their_jobs_and_when_ecs_may_grant_it() {
 fn the_json_has_all_refused_tasks_for_every_kind() {
     each(refused(AlertKind::ProtectionRefused, Transition::Opened), |alert| {
         let document = json(&json_of_alert(alert));
-        let told = document["refusedTasks"].as_array().unwrap();
-        let of = |place: &str| told.iter().map(|task| task.pointer(place).cloned()).collect::<Vec<_>>();
+        let shown = document["refusedTasks"].as_array().unwrap();
+        let of = |place: &str| shown.iter().map(|task| task.pointer(place).cloned()).collect::<Vec<_>>();
         let ids = match alert.kind {
             AlertKind::ProtectionExpiring => ["film-13", "film-14", "film-12", "film-11"],
             _ => ["film-12", "film-11", "film-14", "film-13"],
@@ -263,7 +263,7 @@ fn the_json_has_all_refused_tasks_for_every_kind() {
             _ => None,
         };
         assert_eq!(of("/protectedUntil"), ids.map(until));
-        assert_eq!((&told[0]["since"], &told[0]["deployment"]), (&"2026-01-05T10:20:00Z".into(), &NEW.into()));
+        assert_eq!((&shown[0]["since"], &shown[0]["deployment"]), (&"2026-01-05T10:20:00Z".into(), &NEW.into()));
         assert_eq!(document["refusedTasksOmitted"], 0);
     });
 }
@@ -277,9 +277,9 @@ fn long_lists_share_the_room_and_say_how_many_are_omitted() {
     says(chat["content"]["description"].as_str().unwrap(), &["• and 4995 more tasks", "• and 4997 more tasks"]);
     let document = json(&json_of_alert(&huge));
     for (list, all) in [("refusedTasks", 10_000), ("blockingTasks", 5000)] {
-        let told = document[list].as_array().unwrap().len();
-        assert!(told >= 25, "{list}: {told}");
-        assert_eq!(document[format!("{list}Omitted")], all - told, "{list}");
+        let shown = document[list].as_array().unwrap().len();
+        assert!(shown >= 25, "{list}: {shown}");
+        assert_eq!(document[format!("{list}Omitted")], all - shown, "{list}");
     }
 }
 

@@ -231,15 +231,15 @@ proptest! {
     fn the_json_follows_the_schema_and_has_the_omitted_counts(alert in alert()) {
         let message = AlertMessage::of(&alert, &sender());
         as_the_schema_says(&message.json)?;
-        let told = json(&message.json)?;
+        let document = json(&message.json)?;
         for (list, omitted, all) in [
             ("blockingTasks", "blockingTasksOmitted", alert.diagnosis.blocking_tasks.len()),
             ("refusedTasks", "refusedTasksOmitted", alert.diagnosis.refused_tasks.len()),
             ("gaps", "gapsOmitted", alert.diagnosis.gaps.len()),
             ("tagProblems", "tagProblemsOmitted", alert.diagnosis.tag_problems.len()),
         ] {
-            let count = told[list].as_array().map_or(0, Vec::len);
-            prop_assert_eq!(told[omitted].as_u64(), Some((all - count) as u64), "{}", list);
+            let count = document[list].as_array().map_or(0, Vec::len);
+            prop_assert_eq!(document[omitted].as_u64(), Some((all - count) as u64), "{}", list);
         }
     }
 }

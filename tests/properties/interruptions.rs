@@ -32,9 +32,9 @@ proptest! {
         well(&message)?;
         lines_are_short(&message.email)?;
         as_the_schema_says(&message.json)?;
-        let told = json(&message.json)?;
-        let jobs = told["jobs"].as_array().map_or(0, Vec::len);
-        prop_assert_eq!(told["jobsOmitted"].as_u64(), Some((what.jobs.len() - jobs) as u64));
+        let document = json(&message.json)?;
+        let jobs = document["jobs"].as_array().map_or(0, Vec::len);
+        prop_assert_eq!(document["jobsOmitted"].as_u64(), Some((what.jobs.len() - jobs) as u64));
     }
 
     #[test]
@@ -47,8 +47,8 @@ proptest! {
         for body in &bodies {
             valid(schema, body)?;
             prop_assert!(body.len() < 65_536 && body.chars().all(is_taken_by_sqs), "{}", body);
-            let told = json(body)?;
-            let at = left.iter().position(|job| told["jobId"] == job.key.job_id && told["attempt"] == job.key.attempt && told["labels"] == serde_json::json!(job.labels));
+            let document = json(body)?;
+            let at = left.iter().position(|job| document["jobId"] == job.key.job_id && document["attempt"] == job.key.attempt && document["labels"] == serde_json::json!(job.labels));
             prop_assert!(at.is_some(), "{} is of no job", body);
             left.swap_remove(at.unwrap());
         }

@@ -12,12 +12,12 @@ use taskhold::task::job::{Job, Labels, Reported};
 fn job() -> impl Strategy<Value = Job> {
     let moment = || option::of(one_of_few_moments());
     let labels = ("[ab]", "[ab]").prop_map(|(name, value)| Labels::from([(name, value)]));
-    let told = (one_of_few_moments(), one_of_few_moments()).prop_map(|(at, value)| Reported { at, value });
+    let reported = (one_of_few_moments(), one_of_few_moments()).prop_map(|(at, value)| Reported { at, value });
     let labelled = (one_of_few_moments(), labels).prop_map(|(at, value)| Reported { at, value });
     let by_agent = (one_of_few_moments(), one_of_few_moments())
         .prop_map(|(at, until)| Reported { at, value: AgentProtection::Until(until) });
     let moments = [moment(), moment(), moment(), moment(), moment()];
-    (moments, option::of(told), option::of("[ab]"), option::of(labelled), option::of(by_agent))
+    (moments, option::of(reported), option::of("[ab]"), option::of(labelled), option::of(by_agent))
         .prop_map(
             |(
                 [started_at, declared_until, presumed_until, reported_at, finished_at],

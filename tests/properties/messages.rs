@@ -88,9 +88,9 @@ pub(crate) fn sent() -> impl Strategy<Value = Sent> {
 }
 
 /// The end of every live job, computed from the messages alone, as SEMANTICS.md and docs/workers.md define it.
-pub(crate) fn live(told: &[&Sent], now: Timestamp) -> BTreeMap<JobKey, Timestamp> {
+pub(crate) fn live(messages: &[&Sent], now: Timestamp) -> BTreeMap<JobKey, Timestamp> {
     let mut jobs: BTreeMap<JobKey, Vec<&Sent>> = BTreeMap::new();
-    for sent in told {
+    for sent in messages {
         jobs.entry(JobKey { job_id: sent.job.clone(), attempt: sent.attempt }).or_default().push(sent);
     }
     let end = |sent: &Sent, minutes: u32| sent.at + SignedDuration::from_mins(i64::from(minutes));
@@ -134,7 +134,7 @@ fn crowd(record: &mut TaskRecord, now: Timestamp) {
     record.shrink(now, SignedDuration::from_hours(336));
 }
 
-fn told(messages: &[Sent], order: &[usize]) -> TaskRecord {
+fn record_of(messages: &[Sent], order: &[usize]) -> TaskRecord {
     let mut record = TaskRecord::default();
     order.iter().for_each(|index| messages[*index].deliver(&mut record));
     record
@@ -145,23 +145,23 @@ proptest! {
 
     #[test]
     fn any_order_and_number_of_deliveries_gives_the_same_entry((messages, one, other) in deliveries()) {
-        prop_assert_eq!(told(&messages, &one), told(&messages, &other));
+        prop_assert_eq!(record_of(&messages, &one), record_of(&messages, &other));
     }
 
     #[test]
     fn records_of_two_instances_merge_in_either_order((messages, one, _) in deliveries(), cut in any::<Index>()) {
         let (mine, theirs) = one.split_at(cut.index(one.len() + 1));
-        let (mut mine, mut theirs) = (told(&messages, mine), told(&messages, theirs));
+        let (mut mine, mut theirs) = (record_of(&messages, mine), record_of(&messages, theirs));
         let (known_to_me, known_to_them) = (mine.clone(), theirs.clone());
         known_to_them.jobs.iter().for_each(|(key, job)| mine.merge_job(key, job));
         known_to_me.jobs.iter().for_each(|(key, job)| theirs.merge_job(key, job));
         prop_assert_eq!(&mine, &theirs);
-        prop_assert_eq!(mine, told(&messages, &one));
+        prop_assert_eq!(mine, record_of(&messages, &one));
     }
 
     #[test]
     fn the_live_jobs_are_those_that_the_messages_say((messages, order, _) in deliveries(), second in 0..60 * 3600_i64) {
-        let (now, record) = (at(second), told(&messages, &order));
+        let (now, record) = (at(second), record_of(&messages, &order));
         let lives: BTreeMap<JobKey, Timestamp> = record.live_jobs(now).map(|(key, until)| (key.clone(), until)).collect();
         let expected = live(&messages.iter().collect::<Vec<_>>(), now);
         prop_assert_eq!(record.wanted_until(now), expected.values().max().copied());
@@ -201,7 +201,7 @@ proptest! {
     #[test]
     fn nothing_is_forgotten_that_lives_and_everything_is_in_the_end((messages, order, _) in deliveries(), hours in 1..=336_i64, second in 0..60 * 3600_i64) {
         let (finished_job_retention, now) = (SignedDuration::from_hours(hours), at(second));
-        let record = told(&messages, &order);
+        let record = record_of(&messages, &order);
         let mut kept = record.clone();
         kept.forget(now, finished_job_retention);
         prop_assert!(kept.live_jobs(now).eq(record.live_jobs(now)));
@@ -232,7 +232,7 @@ proptest! {
             }
             record
         };
-        let (mine, theirs, whole) = (crowded(&one), crowded(&other), told(&messages, &one));
+        let (mine, theirs, whole) = (crowded(&one), crowded(&other), record_of(&messages, &one));
         prop_assert!(mine.live_jobs(now).eq(whole.live_jobs(now)), "{:?} {:?}", mine, whole);
         prop_assert!(theirs.live_jobs(now).eq(mine.live_jobs(now)));
         let mut again = mine.clone();

@@ -68,7 +68,7 @@ fn step() -> impl Strategy<Value = Step> {
 struct Life {
     now: Timestamp,
     record: TaskRecord,
-    told: Vec<Sent>,
+    sent: Vec<Sent>,
     calls: Vec<(CallId, ProtectionRequest)>,
 }
 
@@ -77,7 +77,7 @@ impl Life {
         match step {
             Step::Message(sent) => {
                 sent.deliver(&mut self.record);
-                self.told.push(sent);
+                self.sent.push(sent);
             }
             Step::Pass(seconds) => self.now += SignedDuration::from_secs(seconds),
             Step::Request => {
@@ -114,7 +114,7 @@ impl Life {
 
     /// The latest end of the live jobs, from the messages alone.
     fn wanted(&self) -> Option<Timestamp> {
-        live(&self.told.iter().collect::<Vec<_>>(), self.now).into_values().max()
+        live(&self.sent.iter().collect::<Vec<_>>(), self.now).into_values().max()
     }
 
     fn decides_well(&self) -> Result<(), TestCaseError> {
@@ -160,7 +160,7 @@ proptest! {
 
     #[test]
     fn a_call_never_asks_for_less_than_the_latest_live_end_and_never_releases_a_live_job(steps in vec(step(), 1..40)) {
-        let mut life = Life { now: at(0), record: TaskRecord::default(), told: Vec::new(), calls: Vec::new() };
+        let mut life = Life { now: at(0), record: TaskRecord::default(), sent: Vec::new(), calls: Vec::new() };
         for step in steps {
             life.go(step);
             life.decides_well()?;
@@ -169,7 +169,7 @@ proptest! {
 
     #[test]
     fn certain_protection_never_exceeds_the_result_of_any_call_in_flight(steps in vec(step(), 1..40)) {
-        let mut life = Life { now: at(0), record: TaskRecord::default(), told: Vec::new(), calls: Vec::new() };
+        let mut life = Life { now: at(0), record: TaskRecord::default(), sent: Vec::new(), calls: Vec::new() };
         for step in steps {
             life.go(step);
             let protection = &life.record.protection;

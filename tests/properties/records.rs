@@ -36,11 +36,11 @@ fn maybe_moment() -> impl Strategy<Value = Option<Timestamp>> {
 }
 
 pub(crate) fn job() -> impl Strategy<Value = Job> {
-    let told = option::of((any_moment(), any_moment()).prop_map(|(at, value)| Reported { at, value }));
+    let reported = option::of((any_moment(), any_moment()).prop_map(|(at, value)| Reported { at, value }));
     let labelled = option::of((any_moment(), labels()).prop_map(|(at, value)| Reported { at, value }));
     let moments = [maybe_moment(), maybe_moment(), maybe_moment(), maybe_moment(), maybe_moment()];
     let by_agent = option::of((any_moment(), agent_protection()).prop_map(|(at, value)| Reported { at, value }));
-    (moments, told, option::of(text()), labelled, by_agent).prop_map(
+    (moments, reported, option::of(text()), labelled, by_agent).prop_map(
         |(
             [started_at, declared_until, presumed_until, reported_at, finished_at],
             expected_until,

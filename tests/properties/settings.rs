@@ -59,7 +59,7 @@ proptest! {
     }
 
     #[test]
-    fn a_variable_that_looks_like_a_setting_and_is_none_is_a_problem(name in "TASKHOLD_[A-Z_]{0,30}", value in text()) {
+    fn an_unknown_variable_with_the_prefix_is_a_problem(name in "TASKHOLD_[A-Z_]{0,30}", value in text()) {
         let is_known = SETTINGS.iter().any(|setting| setting.name == name);
         prop_assert!(is_known || wrong(&[(&name, &value)]) == [name.clone()]);
     }

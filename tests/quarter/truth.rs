@@ -74,14 +74,15 @@ impl Truth {
     }
 
     /// The times at which a fact had held for this many minutes without an open notification.
-    pub(crate) fn missed(&self, fact: Fact, minutes: usize, told: &[(usize, &str, &str)]) -> Vec<String> {
+    pub(crate) fn missed(&self, fact: Fact, minutes: usize, reported: &[(usize, &str, &str)]) -> Vec<String> {
         let mut missed = Vec::new();
         for service in 0..SERVICES {
             let mut since = None;
             for minute in 0..self.minutes.len() {
                 let is = self.minutes[minute][service] & fact.bit() != 0;
                 since = if is { since.or(Some(minute)) } else { None };
-                if since.is_some_and(|since| minute - since == minutes) && !is_told(fact, service, minute, told) {
+                if since.is_some_and(|since| minute - since == minutes) && !is_reported(fact, service, minute, reported)
+                {
                     missed.push(format!("{fact:?} of {} until minute {minute}", name(service)));
                 }
             }
@@ -91,13 +92,13 @@ impl Truth {
 }
 
 /// Whether the last notification about it until this minute has not been resolved.
-fn is_told(fact: Fact, service: usize, minute: usize, told: &[(usize, &str, &str)]) -> bool {
+fn is_reported(fact: Fact, service: usize, minute: usize, reported: &[(usize, &str, &str)]) -> bool {
     let kinds: &[&str] = match fact {
         Fact::Unprotected => &["protection-refused", "protection-expiring"],
         _ => &["deployment-blocked", "deployment-at-risk"],
     };
     let is_open = |kind: &&str| {
-        let of_kind = told.iter().rev().filter(|(at, of, _)| *at <= minute && *of == name(service));
+        let of_kind = reported.iter().rev().filter(|(at, of, _)| *at <= minute && *of == name(service));
         let mut events = of_kind.filter_map(|(_, _, what)| what.split_once(' ')).filter(|(of, _)| of == kind);
         events.next().is_some_and(|(_, event)| event != "resolved")
     };

@@ -80,8 +80,7 @@ pub(crate) struct Traffic {
 
 impl Traffic {
     /// Creates the services.
-    pub(crate) fn begin(world: &mut World, services: usize, drawn: (u64, Spares)) -> Self {
-        let (seed, spares) = drawn;
+    pub(crate) fn begin(world: &mut World, services: usize, seed: u64, spares: Spares) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
         let mut deeds = BTreeSet::new();
         let places =

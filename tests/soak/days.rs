@@ -17,7 +17,7 @@ pub(crate) struct Day {
     pub(crate) store_bytes: usize,
     /// Of this process.
     pub(crate) memory_mib: f64,
-    pub(crate) looks: usize,
+    pub(crate) reconciles: usize,
     pub(crate) alerts: usize,
     /// Open incidents at the end of the day.
     pub(crate) open: usize,
@@ -25,10 +25,10 @@ pub(crate) struct Day {
 
 impl fmt::Display for Day {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { number, records, memory_mib, looks, alerts, open, .. } = self;
+        let Self { number, records, memory_mib, reconciles, alerts, open, .. } = self;
         let store = self.store_bytes as f64 / 1_000_000.0;
         write!(f, "day {number:>2}: {records:>6} records, {store:>5.1} MB; process {memory_mib:>6.1} MiB; ")?;
-        write!(f, "{looks:>6} looks, {alerts:>5} alerts, {open:>3} incidents open")
+        write!(f, "{reconciles:>6} reconciles, {alerts:>5} alerts, {open:>3} incidents open")
     }
 }
 
@@ -46,17 +46,17 @@ pub(crate) struct Heard {
 impl Heard {
     /// Drains the recorded output of the world, which would otherwise grow with time.
     pub(crate) fn gather(&mut self, world: &World, day: &mut Day) {
-        day.looks += std::mem::take(&mut world.counted().looks).len();
+        day.reconciles += std::mem::take(&mut world.counted().reconciles).len();
         locked(&world.rechecks().inner.sent).clear();
-        let told = std::mem::take(&mut *locked(&world.parts.alerts.inner.told));
-        day.alerts += told.len();
-        for told in told {
-            match told.what.split_once(' ') {
+        let notices = std::mem::take(&mut *locked(&world.parts.alerts.inner.notices));
+        day.alerts += notices.len();
+        for notice in notices {
+            match notice.what.split_once(' ') {
                 Some(("job-interrupted", _)) => {} // this alert is never resolved
-                Some((_, "resolved")) => drop(self.open.remove(&told.incident)),
-                _ => drop(self.open.insert(told.incident)),
+                Some((_, "resolved")) => drop(self.open.remove(&notice.incident)),
+                _ => drop(self.open.insert(notice.incident)),
             }
-            *self.alerts.entry(told.what).or_default() += 1;
+            *self.alerts.entry(notice.what).or_default() += 1;
         }
         day.open = self.open.len();
         for (reason, _) in std::mem::take(&mut *locked(&world.parts.dead_letters.0)) {

@@ -97,7 +97,7 @@ impl Traffic {
             let kind = &KINDS[at % KINDS.len()];
             world.create((kind.spec)(ServiceSpec::new(CLUSTER, &traffic.places[at].name, TASKS)));
             for (deed, mean) in HABITS {
-                traffic.plan_next(world.now(), (at, deed), mean);
+                traffic.plan_next(world.now(), at, deed, mean);
             }
         }
         traffic
@@ -109,7 +109,7 @@ impl Traffic {
         while let Some(next) = self.deeds.first_entry().filter(|next| next.key().0 <= until) {
             let ((at, _), (place, deed)) = next.remove_entry();
             world.advance((at - world.now()).max(0));
-            self.act(world, (place, deed));
+            self.act(world, place, deed);
         }
         world.advance(until - world.now());
     }
@@ -138,42 +138,42 @@ impl Traffic {
         }
     }
 
-    fn plan(&mut self, at: Millis, deed: (usize, Deed)) {
+    fn plan(&mut self, at: Millis, place: usize, deed: Deed) {
         self.deeds_made += 1;
-        self.deeds.insert((at, self.deeds_made), deed);
+        self.deeds.insert((at, self.deeds_made), (place, deed));
     }
 
-    fn plan_next(&mut self, now: Millis, deed: (usize, Deed), mean: Millis) {
+    fn plan_next(&mut self, now: Millis, place: usize, deed: Deed, mean: Millis) {
         let seconds = -(1.0 - self.random.f64()).ln() * (mean / SECOND) as f64;
         // At most ten times the mean, far below the range of an i64.
         let pause = (seconds as Millis).clamp(1, 10 * mean / SECOND) * SECOND;
-        self.plan(now + pause, deed);
+        self.plan(now + pause, place, deed);
     }
 
-    fn act(&mut self, world: &mut World, (place, deed): (usize, Deed)) {
+    fn act(&mut self, world: &mut World, place: usize, deed: Deed) {
         let done = match &deed {
-            Deed::Heartbeat(task, number) => self.heartbeat(world, (place, task, *number)),
-            Deed::EndJob(task, number) => self.end_job(world, (place, task, *number)),
+            Deed::Heartbeat(task, number) => self.heartbeat(world, place, task, *number),
+            Deed::EndJob(task, number) => self.end_job(world, place, task, *number),
             Deed::StartJob => self.start_job(world, place),
             Deed::SendNonsense => self.send_nonsense(world),
-            Deed::Crash => self.befall(world, (place, "crashes"), ControlPlane::crash_task),
-            Deed::LoseSpot => self.befall(world, (place, "losses of Spot capacity"), ControlPlane::interrupt_task),
-            Deed::Stop => self.befall(world, (place, "tasks stopped by people"), ControlPlane::stop_task),
-            Deed::Protect => self.befall(world, (place, "tasks protected by people"), |ecs, task| {
+            Deed::Crash => self.befall(world, place, "crashes", ControlPlane::crash_task),
+            Deed::LoseSpot => self.befall(world, place, "losses of Spot capacity", ControlPlane::interrupt_task),
+            Deed::Stop => self.befall(world, place, "tasks stopped by people", ControlPlane::stop_task),
+            Deed::Protect => self.befall(world, place, "tasks protected by people", |ecs, task| {
                 ecs.set_own_protection(task, Some(90)).map(drop)
             }),
-            Deed::Deploy | Deed::DeployWhatFails | Deed::Scale | Deed::Rebalance => self.operate(world, (place, &deed)),
+            Deed::Deploy | Deed::DeployWhatFails | Deed::Scale | Deed::Rebalance => self.operate(world, place, &deed),
         };
         if let Some(what) = done {
             *self.done.entry(what).or_default() += 1;
         }
         if let Some((_, mean)) = HABITS.iter().find(|(habit, _)| *habit == deed) {
-            self.plan_next(world.now(), (place, deed), *mean);
+            self.plan_next(world.now(), place, deed, *mean);
         }
     }
 
     /// Actions that ECS rejects are skipped.
-    fn operate(&mut self, world: &mut World, (place, deed): (usize, &Deed)) -> Option<&'static str> {
+    fn operate(&mut self, world: &mut World, place: usize, deed: &Deed) -> Option<&'static str> {
         let name = &self.places[place].name;
         let count = self.random.u32(SCALED);
         let (done, what) = world.ecs(|ecs| match deed {
@@ -189,7 +189,8 @@ impl Traffic {
     fn befall(
         &mut self,
         world: &mut World,
-        (place, what): (usize, &'static str),
+        place: usize,
+        what: &'static str,
         act: impl FnOnce(&mut ControlPlane, &str) -> Result<(), ApiError>,
     ) -> Option<&'static str> {
         let task = self.random.choice(self.running_tasks(world, place))?;
@@ -220,35 +221,33 @@ impl Traffic {
         };
         let number = job.number;
         if lasts > HEARTBEAT_EVERY {
-            self.plan(world.now() + HEARTBEAT_EVERY, (place, Deed::Heartbeat(task.clone(), number)));
+            self.plan(world.now() + HEARTBEAT_EVERY, place, Deed::Heartbeat(task.clone(), number));
         }
-        self.plan(job.end, (place, Deed::EndJob(task.clone(), number)));
+        self.plan(job.end, place, Deed::EndJob(task.clone(), number));
         self.places[place].jobs.insert(task.clone(), job);
-        self.send(world, json!({"type": "job.started", "maxDurationMinutes": DECLARED_MINUTES}), (&task, number));
+        self.send(world, json!({"type": "job.started", "maxDurationMinutes": DECLARED_MINUTES}), &task, number);
         Some("jobs")
     }
 
     /// Whether a worker still runs its job: its task has not stopped or started to stop.
-    fn is_at_work(&self, world: &World, (place, task, number): (usize, &str, u64)) -> bool {
+    fn is_at_work(&self, world: &World, place: usize, task: &str, number: u64) -> bool {
         let has_it = self.places[place].jobs.get(task).is_some_and(|job| job.number == number && !job.is_silent);
         has_it && world.region.lock().ecs.task(task).is_some_and(|task| task.is_live())
     }
 
-    fn heartbeat(&mut self, world: &mut World, of: (usize, &str, u64)) -> Option<&'static str> {
-        let (place, task, number) = of;
-        if !self.is_at_work(world, of) {
+    fn heartbeat(&mut self, world: &mut World, place: usize, task: &str, number: u64) -> Option<&'static str> {
+        if !self.is_at_work(world, place, task, number) {
             return None;
         }
         if self.places[place].jobs[task].end > world.now() + HEARTBEAT_EVERY {
-            self.plan(world.now() + HEARTBEAT_EVERY, (place, Deed::Heartbeat(task.to_owned(), number)));
+            self.plan(world.now() + HEARTBEAT_EVERY, place, Deed::Heartbeat(task.to_owned(), number));
         }
-        self.send(world, json!({"type": "job.heartbeat", "maxDurationMinutes": DECLARED_MINUTES}), (task, number));
+        self.send(world, json!({"type": "job.heartbeat", "maxDurationMinutes": DECLARED_MINUTES}), task, number);
         Some("heartbeats")
     }
 
-    fn end_job(&mut self, world: &mut World, of: (usize, &str, u64)) -> Option<&'static str> {
-        let (place, task, number) = of;
-        let is_at_work = self.is_at_work(world, of);
+    fn end_job(&mut self, world: &mut World, place: usize, task: &str, number: u64) -> Option<&'static str> {
+        let is_at_work = self.is_at_work(world, place, task, number);
         let job = self.places[place].jobs.remove(task)?;
         if job.is_silent {
             return Some("jobs whose worker fell silent");
@@ -256,11 +255,11 @@ impl Traffic {
         if !is_at_work {
             return Some("jobs that ended with their task");
         }
-        self.send(world, json!({"type": "job.finished"}), (task, number));
+        self.send(world, json!({"type": "job.finished"}), task, number);
         Some("jobs that finished")
     }
 
-    fn send(&mut self, world: &World, mut message: Value, (task, job): (&str, u64)) {
+    fn send(&mut self, world: &World, mut message: Value, task: &str, job: u64) {
         let mut region = world.region.lock();
         message["version"] = json!(1);
         message["jobId"] = json!(format!("job-{job}"));

@@ -45,8 +45,8 @@ impl Template {
         }
         let mut stack = plain(&yaml, &known);
         for section in ["Resources", "Outputs"] {
-            let exists = |told: &Value| told["Condition"].as_str().is_none_or(|condition| known.conditions[condition]);
-            stack[section].as_object_mut().unwrap().retain(|_, told| exists(told));
+            let exists = |part: &Value| part["Condition"].as_str().is_none_or(|condition| known.conditions[condition]);
+            stack[section].as_object_mut().unwrap().retain(|_, part| exists(part));
         }
         Self(stack)
     }

@@ -31,7 +31,7 @@ fn where_nothing_is_due_the_checks_come_after_30_seconds_1_2_5_10_and_then_15_mi
     let started_at = world.now();
     baking(&mut world);
     world.advance(3 * HOUR);
-    let checks = world.looks(Cause::Recheck);
+    let checks = world.reconciles(Cause::Recheck);
     let pauses = pauses(&[vec![started_at], checks.clone()].concat());
     println!("\na watch of 3 hours: {} checks, after {pauses:?} s", checks.len());
     assert_eq!(pauses[..5], [30, 60, 120, 300, 600]);
@@ -52,10 +52,10 @@ fn a_watch_of_three_hours_takes_at_most_20_checks_whatever_moves() {
                 }
                 rollout.begin(&mut world);
                 world.advance(3 * HOUR);
-                checks.take(world.looks(Cause::Recheck).len());
-                by_events.take(world.looks(Cause::Event).len());
-                by_sweeps.take(world.looks(Cause::Sweep).len());
-                alerts.take(world.told().len());
+                checks.take(world.reconciles(Cause::Recheck).len());
+                by_events.take(world.reconciles(Cause::Event).len());
+                by_sweeps.take(world.reconciles(Cause::Sweep).len());
+                alerts.take(world.notices().len());
                 assert!(world.awaited("web") <= 1);
             }
             println!("{:<26} {how:<15} | {checks:<9} | {by_events:<9} | {by_sweeps:<9} | {alerts}", rollout.name);
@@ -124,7 +124,7 @@ fn burst(world: &mut World, event: &Value, copies: Copies) {
 }
 
 /// Reconciles within 31 seconds of the burst; then, in the hour after it, reconciles and rechecks sent.
-fn looks_after_a_burst(service: Service, copies: Copies, latency: Millis) -> (usize, usize, usize) {
+fn reconciles_after_a_burst(service: Service, copies: Copies, latency: Millis) -> (usize, usize, usize) {
     let mut world = World::new(Setup::default(), &[]);
     world.delivers.events = false;
     world.region.lock().latency_ms = latency;
@@ -141,30 +141,30 @@ fn looks_after_a_burst(service: Service, copies: Copies, latency: Millis) -> (us
     let event = world.event("SERVICE_DEPLOYMENT_IN_PROGRESS", "web");
     burst(&mut world, &event, copies);
     world.advance(30 * SECOND);
-    let soon = world.counted().looks.len();
+    let soon = world.counted().reconciles.len();
     locked(&world.rechecks().inner.sent).clear();
     world.advance(HOUR);
     assert_eq!(world.awaited("web"), usize::from(service != Service::Steady));
     assert_eq!(world.failures, 0);
-    let (looks, sent) = (world.counted().looks.len() - soon, locked(&world.rechecks().inner.sent).len());
-    println!("{:<39} | {soon:>13} | {looks}, {sent}", format!("{service:?}, {copies:?}, {latency} ms a call"));
-    (soon, looks, sent)
+    let (reconciles, sent) = (world.counted().reconciles.len() - soon, locked(&world.rechecks().inner.sent).len());
+    println!("{:<39} | {soon:>13} | {reconciles}, {sent}", format!("{service:?}, {copies:?}, {latency} ms a call"));
+    (soon, reconciles, sent)
 }
 
 /// How many services an invocation reconciles at once.
 const SERVICES_AT_ONCE: usize = 4;
 
 const BURST_TITLE: &str =
-    "copies of an event in one second   | looks in 31 s | in the hour after: looks, rechecks sent";
+    "copies of an event in one second   | reconciles in 31 s | in the hour after: reconciles, rechecks sent";
 
 fn a_burst_causes_two_reconciles(cases: &[(Service, Copies, Millis)]) {
     println!("\n{COPIES} {BURST_TITLE}");
     for case in cases {
-        let (soon, looks, sent) = looks_after_a_burst(case.0, case.1, case.2);
+        let (soon, reconciles, sent) = reconciles_after_a_burst(case.0, case.1, case.2);
         // Before a message of the queue creates a record of a service, a lookup says whether ECS knows it: one for each
         // of the copies that are handled at once.
         let lookups = if case.1 == Copies::InOneBatch { SERVICES_AT_ONCE } else { 0 };
-        assert!(soon <= 2 + lookups, "{case:?}: {soon} looks");
+        assert!(soon <= 2 + lookups, "{case:?}: {soon} reconciles");
         // After the reconcile at 30 seconds: 1, 2, 5, 10, 15, 15 minutes; and the time at which the alert of a
         // blocked service is due.
         let chain = match case.0 {
@@ -172,7 +172,7 @@ fn a_burst_causes_two_reconciles(cases: &[(Service, Copies, Millis)]) {
             Service::Moving => 6,
             Service::HeldUp => 7,
         };
-        assert!(looks <= chain && sent <= chain, "{case:?}: {looks} looks, {sent} rechecks sent");
+        assert!(reconciles <= chain && sent <= chain, "{case:?}: {reconciles} reconciles, {sent} rechecks sent");
     }
 }
 

@@ -20,7 +20,7 @@ pub(crate) struct Counted {
     /// The reason for the current invocation.
     pub(crate) cause: Cause,
     /// Reconciles of services: time, service, reason.
-    pub(crate) looks: Vec<(Millis, String, Cause)>,
+    pub(crate) reconciles: Vec<(Millis, String, Cause)>,
     /// All calls, by operation.
     pub(crate) calls: BTreeMap<String, u64>,
 }
@@ -38,7 +38,7 @@ impl Counted {
         for call in region.calls.drain(..) {
             if call.operation == "DescribeServices" {
                 let service = call.request["services"][0].as_str().unwrap().to_owned();
-                self.looks.push((call.at - latency, service, self.cause));
+                self.reconciles.push((call.at - latency, service, self.cause));
             }
             *self.calls.entry(call.operation).or_default() += 1;
         }

@@ -47,26 +47,26 @@ struct Outcome {
     /// The point, or nothing if the invocation has fewer.
     died: Option<String>,
     /// Delay of the alert after it was due.
-    told_late: Millis,
+    delay: Millis,
     /// How often the opening was sent, and how often the resolution.
-    told: [usize; 2],
+    reported: [usize; 2],
 }
 
 const SWEEP_EVERY: Millis = 5 * MINUTE;
 const BLOCKED_AFTER: Millis = 5 * MINUTE;
 
 /// Runs a deployment over protected tasks from start to end, with a death at this point.
-fn run(death: Death, point: usize, sweeps: bool) -> Outcome {
+fn run(death: Death, point: usize, sweep_every: Option<Millis>) -> Outcome {
     // Repeated events about the blocked deployment may each repair the damage.
-    let protection_event = if sweeps { ProtectionEvent::Sent } else { ProtectionEvent::Silent };
+    let protection_event = if sweep_every.is_some() { ProtectionEvent::Sent } else { ProtectionEvent::Silent };
     let variants = Variants { protection_event, ..Variants::default() };
     let mut world = World::new(Setup { variants, ..Setup::default() }, &[]);
     world.region.lock().latency_ms = 20;
     let tasks = world.create(ServiceSpec::new(CLUSTER, "web", 2));
     world.protect(&tasks, Some(170));
     world.delivers = Delivers { events: !death.by_sweep(), rechecks: true, sweep_every: None };
-    if sweeps {
-        world.sweep_every(SWEEP_EVERY, 47 * SECOND);
+    if let Some(period) = sweep_every {
+        world.sweep_every(period, 47 * SECOND);
     }
     world.ecs(|ecs| ecs.deploy(CLUSTER, "web")).unwrap();
     let started_at = world.now();
@@ -105,50 +105,51 @@ fn run(death: Death, point: usize, sweeps: bool) -> Outcome {
     world.advance(HOUR);
     assert_eq!(world.record("web").watch, None, "{death:?} {point}");
     assert_eq!(world.rechecks_waiting().len(), 0, "{death:?} {point}");
-    let told = world.told();
-    let times = |what: &str| told.iter().filter(|told| told.what == what).count();
-    let opened = told.iter().find(|told| told.what == "deployment-blocked opened");
+    let notices = world.notices();
+    let times = |what: &str| notices.iter().filter(|notice| notice.what == what).count();
+    let opened = notices.iter().find(|notice| notice.what == "deployment-blocked opened");
     Outcome {
         died: world.died.take(),
-        told_late: opened.map_or(Millis::MAX, |told| told.at - said_at - BLOCKED_AFTER),
-        told: [times("deployment-blocked opened"), times("deployment-blocked resolved")],
+        delay: opened.map_or(Millis::MAX, |notice| notice.at - said_at - BLOCKED_AFTER),
+        reported: [times("deployment-blocked opened"), times("deployment-blocked resolved")],
     }
 }
 
 /// For an hour there is one chain of rechecks.
 fn one_chain(world: &mut World, death: Death, point: usize) {
-    let before = world.looks(Cause::Recheck).len();
+    let before = world.reconciles(Cause::Recheck).len();
     for _ in 0..60 {
         world.advance(MINUTE);
         assert!(world.awaited("web") <= 1, "{death:?} {point}");
     }
     // Every 15 minutes, and at half of the three hours.
-    let checks = world.looks(Cause::Recheck).len() - before;
+    let checks = world.reconciles(Cause::Recheck).len() - before;
     assert!((3..=6).contains(&checks), "{death:?} {point}: {checks} checks in an hour");
     assert_eq!(world.awaited("web"), 1, "{death:?} {point}");
 }
 
-fn at_every_point(death: Death, sweeps: bool, late_max: Millis) {
-    let (mut points, mut latest, mut told_twice) = (Vec::new(), (0, String::new()), Vec::new());
+fn at_every_point(death: Death, sweep_every: Option<Millis>, late_max: Millis) {
+    let (mut points, mut latest, mut reported_twice) = (Vec::new(), (0, String::new()), Vec::new());
     for point in 1.. {
         assert!(point < 500, "an invocation has an end");
-        let Outcome { died, told_late, told } = run(death, point, sweeps);
+        let Outcome { died, delay, reported } = run(death, point, sweep_every);
         let Some(died) = died else { break };
-        assert!(told.iter().all(|times| (1..=2).contains(times)), "{death:?} {died}: told {told:?} times");
-        assert!(told_late <= late_max, "{death:?} {died}: told {} s late", told_late / SECOND);
-        if told_late > latest.0 {
-            latest = (told_late, died.clone());
+        assert!(reported.iter().all(|times| (1..=2).contains(times)), "{death:?} {died}: reported {reported:?} times");
+        assert!(delay <= late_max, "{death:?} {died}: reported {} s late", delay / SECOND);
+        if delay > latest.0 {
+            latest = (delay, died.clone());
         }
-        if told.contains(&2) {
-            told_twice.push(died.clone());
+        if reported.contains(&2) {
+            reported_twice.push(died.clone());
         }
         points.push(died);
     }
     assert!(!points.is_empty(), "{death:?}: no invocation died");
     let (late, at) = latest;
     println!(
-        "{:<20} sweeps {sweeps:<5} | {:>2} points | told at most {:>3} s late ({at}) | told twice: {told_twice:?}",
+        "{:<20} sweeps {:<5} | {:>2} points | reported at most {:>3} s late ({at}) | reported twice: {reported_twice:?}",
         format!("{death:?}"),
+        sweep_every.is_some(),
         points.len(),
         late / SECOND,
     );
@@ -158,7 +159,7 @@ fn at_every_point(death: Death, sweeps: bool, late_max: Millis) {
 fn wherever_the_function_dies_the_watch_continues_and_the_next_sweep_sends_the_alert() {
     println!("\nthe function dies");
     for death in Death::ALL {
-        at_every_point(death, true, SWEEP_EVERY + MINUTE);
+        at_every_point(death, Some(SWEEP_EVERY), SWEEP_EVERY + MINUTE);
     }
 }
 
@@ -166,6 +167,6 @@ fn wherever_the_function_dies_the_watch_continues_and_the_next_sweep_sends_the_a
 fn without_a_sweep_the_watch_goes_on_by_what_is_delivered_again() {
     println!("\nthe function dies, and nothing sweeps");
     for death in Death::ALL.into_iter().filter(|death| !death.by_sweep() && *death != Death::EventThatWaits) {
-        at_every_point(death, false, 15 * MINUTE + SECOND);
+        at_every_point(death, None, 15 * MINUTE + SECOND);
     }
 }

@@ -31,13 +31,13 @@ fn comes_to_rest(world: &mut World, tasks: &[String]) {
     world.protect(&held, None);
     world.advance(2 * HOUR);
     assert_eq!(world.record("web").watch, None, "it is steady");
-    let looks = world.counted().looks.len();
+    let reconciles = world.counted().reconciles.len();
     world.advance(6 * HOUR);
-    assert_eq!(world.counted().looks.len(), looks, "only events and the sweep reconcile a steady service");
+    assert_eq!(world.counted().reconciles.len(), reconciles, "only events and the sweep reconcile a steady service");
     assert_eq!(world.rechecks_waiting().len(), 0);
-    let told = world.told_what();
+    let notices = world.notice_texts();
     for end in ["deployment-blocked opened", "deployment-blocked resolved"] {
-        assert_eq!(told.iter().filter(|what| *what == end).count(), 1, "{told:?}");
+        assert_eq!(notices.iter().filter(|what| *what == end).count(), 1, "{notices:?}");
     }
     assert_eq!(world.failures, 0);
 }
@@ -55,7 +55,7 @@ fn copies_and_delays_of_rechecks_leave_one_chain_with_no_more_checks_than_withou
         for _ in 0..3 * 60 {
             world.advance(MINUTE);
         }
-        let checks = world.looks(Cause::Recheck).len();
+        let checks = world.reconciles(Cause::Recheck).len();
         // A late recheck that finds the watch's own recheck overdue continues in its place: no check is lost, none
         // is added.
         assert!((4..=20).contains(&checks), "seed {seed}: {checks} checks");
@@ -88,29 +88,29 @@ fn rechecks_that_come_after_hours_all_at_once_are_one_check() {
     }
     let waiting = world.rechecks_waiting().len();
     world.delivers.rechecks = true;
-    let before = world.looks(Cause::Recheck).len();
+    let before = world.reconciles(Cause::Recheck).len();
     world.advance(0);
-    let checks = world.looks(Cause::Recheck).len() - before;
+    let checks = world.reconciles(Cause::Recheck).len() - before;
     println!("\n{waiting} rechecks come hours late at once: {checks} check");
     assert!(waiting >= 12 && checks == 1, "{waiting} rechecks, {checks} checks");
     assert_eq!(world.awaited("web"), 1);
     world.advance(HOUR);
-    assert!(world.looks(Cause::Recheck).len() - before <= 6);
+    assert!(world.reconciles(Cause::Recheck).len() - before <= 6);
     assert_eq!(world.awaited("web"), 1);
 }
 
 #[test]
 fn every_recheck_delivered_twice_makes_no_second_alert_and_no_second_chain() {
     for rollout in ROLLOUTS {
-        let looks = [1, 2].map(|copies| {
+        let reconciles = [1, 2].map(|copies| {
             let mut world = World::new(Setup::default(), &[]);
             world.sweep_every(5 * MINUTE, 3 * SECOND);
             set(&world.rechecks().inner.disorder, Disorder { copies: copies..=copies, ..Disorder::default() });
             rollout.begin(&mut world);
             world.advance(3 * HOUR);
-            (world.looks(Cause::Recheck), world.told())
+            (world.reconciles(Cause::Recheck), world.notices())
         });
-        assert_eq!(looks[0], looks[1], "{}", rollout.name);
+        assert_eq!(reconciles[0], reconciles[1], "{}", rollout.name);
     }
 }
 
@@ -127,11 +127,11 @@ fn useless_rechecks_are_done_or_dead_lettered_with_a_reason_and_never_retried() 
     world.ecs(|ecs| ecs.remove_service(CLUSTER, "old")).unwrap();
     world.advance(2 * HOUR);
     world.take_events();
-    world.counted().looks.clear();
+    world.counted().reconciles.clear();
     world.counted().calls.clear();
     let check = |arn: &str, due: &str| format!(r#"{{"recheck":"check","service":"{arn}","due":"{due}"}}"#);
     let (ours, now) = ("arn:aws:ecs:eu-west-1:111122223333:service", "2026-01-05T09:00:00Z");
-    for (what, body, looks, dead_lettered) in [
+    for (what, body, reconciles, dead_lettered) in [
         ("a steady service", check(&format!("{ours}/video/web"), now), 1, None),
         ("one due in a thousand years", check(&format!("{ours}/video/web"), "3026-01-05T09:00:00Z"), 1, None),
         ("a service that is gone", check(&format!("{ours}/video/old"), now), 1, None),
@@ -153,12 +153,15 @@ fn useless_rechecks_are_done_or_dead_lettered_with_a_reason_and_never_retried() 
         ("nonsense", "dance".to_owned(), 0, Some("not a recheck: expected value")),
         ("nothing", "{}".to_owned(), 0, Some("missing field `recheck`")),
     ] {
-        let (looks_before, dead_lettered_before) = (world.counted().looks.len(), world.dead_lettered().len());
+        let (reconciles_before, dead_lettered_before) = (world.counted().reconciles.len(), world.dead_lettered().len());
         send(&world, &body, 0);
         world.advance(2 * HOUR);
         let new_dead_lettered = world.dead_lettered().split_off(dead_lettered_before);
-        println!("{what:<28}: {} look, {new_dead_lettered:?}", world.counted().looks.len() - looks_before);
-        assert_eq!(world.counted().looks.len() - looks_before, looks, "{what}");
+        println!(
+            "{what:<28}: {} reconciles, {new_dead_lettered:?}",
+            world.counted().reconciles.len() - reconciles_before
+        );
+        assert_eq!(world.counted().reconciles.len() - reconciles_before, reconciles, "{what}");
         match dead_lettered {
             None => assert!(new_dead_lettered.is_empty(), "{what}: {new_dead_lettered:?}"),
             Some(reason) => {
@@ -187,8 +190,8 @@ fn a_watched_service_that_is_deleted_is_watched_no_more() {
     world.advance(4 * HOUR);
     assert_eq!(world.record("web").watch, None);
     assert_eq!(world.rechecks_waiting().len(), 0);
-    let told = world.told_what();
-    let ends: Vec<_> = told.iter().filter(|what| what.starts_with("deployment-blocked")).collect();
+    let notices = world.notice_texts();
+    let ends: Vec<_> = notices.iter().filter(|what| what.starts_with("deployment-blocked")).collect();
     assert_eq!(ends, ["deployment-blocked opened", "deployment-blocked resolved"]);
     assert_eq!(world.failures, 0);
 }

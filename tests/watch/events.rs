@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 
 /// No more reconciles, sends or pending rechecks.
 fn at_rest(world: &mut World, service: &str) {
-    let looks = world.counted().looks.len();
+    let reconciles = world.counted().reconciles.len();
     world.advance(6 * HOUR);
-    assert_eq!(world.counted().looks.len(), looks);
+    assert_eq!(world.counted().reconciles.len(), reconciles);
     assert_eq!((world.record(service).watch, world.rechecks_waiting().len()), (None, 0));
 }
 
@@ -39,9 +39,13 @@ fn events_of_a_finished_deployment_in_reverse_order_end_within_one_check() {
             world.send_event(event, world.now() + i64::try_from(at).unwrap());
         }
         world.advance(MINUTE);
-        assert_eq!((world.looks(Cause::Event).len(), world.looks(Cause::Recheck).len()), (1, 1), "{variants}");
+        assert_eq!(
+            (world.reconciles(Cause::Event).len(), world.reconciles(Cause::Recheck).len()),
+            (1, 1),
+            "{variants}"
+        );
         at_rest(&mut world, "web");
-        assert_eq!((world.told().len(), world.failures), (0, 0));
+        assert_eq!((world.notices().len(), world.failures), (0, 0));
     }
 }
 
@@ -63,10 +67,10 @@ fn events_that_come_in_reverse_while_a_service_moves_change_neither_its_chain_no
                 world.send_event(event, world.now());
             }
         }
-        let opened = world.told_what().iter().filter(|what| *what == rollout.alert()).count();
+        let opened = world.notice_texts().iter().filter(|what| *what == rollout.alert()).count();
         // A second deployment ends the alert about the first one.
-        assert!((1..=2).contains(&opened), "{}: {:?}", rollout.name, world.told_what());
-        let per_hour = world.looks(Cause::Recheck).len() / 5;
+        assert!((1..=2).contains(&opened), "{}: {:?}", rollout.name, world.notice_texts());
+        let per_hour = world.reconciles(Cause::Recheck).len() / 5;
         assert!(per_hour <= 8, "{}: {per_hour} checks an hour", rollout.name);
         assert!(world.awaited("web") <= 1);
         assert_eq!(world.failures, 0);
@@ -79,11 +83,11 @@ fn an_event_of_an_unknown_deployment_causes_a_reconcile_and_a_recheck() {
     world.create(ServiceSpec::new(CLUSTER, "web", 2));
     world.advance(MINUTE);
     for name in ["SERVICE_DEPLOYMENT_IN_PROGRESS", "SOMETHING_NEW"] {
-        world.counted().looks.clear();
+        world.counted().reconciles.clear();
         let event = world.event(name, "web");
         world.send_event(event, world.now());
         world.advance(HOUR);
-        assert_eq!((world.looks(Cause::Event).len(), world.looks(Cause::Recheck).len()), (1, 1), "{name}");
+        assert_eq!((world.reconciles(Cause::Event).len(), world.reconciles(Cause::Recheck).len()), (1, 1), "{name}");
         at_rest(&mut world, "web");
     }
 }
@@ -127,12 +131,12 @@ fn events_of_other_clusters_are_no_reason_to_read_anything() {
 }
 
 #[test]
-fn an_event_of_a_service_that_does_not_exist_is_a_look_and_a_check() {
+fn an_event_of_a_service_that_does_not_exist_is_a_reconcile_and_a_recheck() {
     let mut world = World::new(Setup::default(), &[]);
     let event = world.event("SERVICE_DEPLOYMENT_IN_PROGRESS", "idle");
     world.send_event(event, world.now());
     world.advance(HOUR);
-    assert_eq!((world.looks(Cause::Event).len(), world.looks(Cause::Recheck).len()), (1, 1));
+    assert_eq!((world.reconciles(Cause::Event).len(), world.reconciles(Cause::Recheck).len()), (1, 1));
     at_rest(&mut world, "idle");
     assert_eq!(world.failures, 0);
 }
@@ -147,17 +151,17 @@ fn a_cluster_that_is_gone_is_logged_tried_as_often_as_sqs_allows_and_then_left()
         let text = world.event("SERVICE_DEPLOYMENT_IN_PROGRESS", "web").to_string().replace("/video", "/gone");
         world.send_event(serde_json::from_str(&text).unwrap(), world.now());
         world.advance(6 * HOUR);
-        let (looks, lines) = (world.counted().looks.len(), world.log.take());
+        let (reconciles, lines) = (world.counted().reconciles.len(), world.log.take());
         println!(
-            "\na cluster that is gone, the queue down {queue_is_down}: {looks} looks, {} given up",
+            "\na cluster that is gone, the queue down {queue_is_down}: {reconciles} reconciles, {} given up",
             world.given_up()
         );
         lines.iter().for_each(|line| println!("  {line}"));
         // One reconcile for the event, and then its recheck as often as SQS delivers it; or the event as often as
         // Lambda delivers it.
-        assert_eq!((looks, world.given_up()), if queue_is_down { (3, 0) } else { (11, 1) });
+        assert_eq!((reconciles, world.given_up()), if queue_is_down { (3, 0) } else { (11, 1) });
         assert!(lines.iter().any(|line| line.contains("ECS found no such cluster")), "{lines:?}");
         world.advance(6 * HOUR);
-        assert_eq!((world.counted().looks.len(), world.rechecks_waiting().len()), (looks, 0));
+        assert_eq!((world.counted().reconciles.len(), world.rechecks_waiting().len()), (reconciles, 0));
     }
 }

@@ -84,7 +84,7 @@ fn tell_at_once(payloads: Payloads, seed: u64) -> usize {
     let batch = source.poll(&mut world.region.lock().queues).unwrap().expect("the check that tells is due");
     let event = world.event("TASKS_STOPPED", "web").to_string();
     let [one, other] = payloads.of(&batch.event.to_string(), &event);
-    let looks_before = world.counted().looks.len();
+    let reconciles_before = world.counted().reconciles.len();
     world.steps.set(true);
     let deadline = timestamp(world.now() + 30 * SECOND);
     let another = world.another_instance();
@@ -93,7 +93,7 @@ fn tell_at_once(payloads: Payloads, seed: u64) -> usize {
         at_once(&mut random, [one, other])
     };
     world.steps.set(false);
-    let looks = world.counted().looks.len() - looks_before;
+    let reconciles = world.counted().reconciles.len() - reconciles_before;
     let case = format!("{payloads:?}, seed {seed}");
     assert!(answers.iter().all(Result::is_ok), "{case}");
     let failed =
@@ -101,26 +101,26 @@ fn tell_at_once(payloads: Payloads, seed: u64) -> usize {
     assert!(!answers.iter().any(failed), "{case}");
     let settled = FunctionAnswer::Answered(serde_json::json!({"batchItemFailures": []}));
     source.settle(&mut world.region.lock().queues, &batch, &settled).unwrap();
-    assert_eq!(world.told_what(), ["deployment-blocked opened"], "{case}");
+    assert_eq!(world.notice_texts(), ["deployment-blocked opened"], "{case}");
     one_chain_goes_on(&mut world, &case);
     world.protect(&tasks, None);
     world.advance(HOUR);
-    let told = world.told_what();
-    assert_eq!(told.iter().filter(|what| *what == "deployment-blocked opened").count(), 1, "{case}");
-    assert_eq!(told.last().map(String::as_str), Some("deployment-blocked resolved"), "{case}");
+    let notices = world.notice_texts();
+    assert_eq!(notices.iter().filter(|what| *what == "deployment-blocked opened").count(), 1, "{case}");
+    assert_eq!(notices.last().map(String::as_str), Some("deployment-blocked resolved"), "{case}");
     assert_eq!((world.record("web").watch, world.rechecks_waiting().len()), (None, 0), "{case}");
-    looks
+    reconciles
 }
 
 fn one_chain_goes_on(world: &mut World, case: &str) {
     world.delivers.rechecks = true;
     // A broken chain shows at the first sweep; a second chain would show within the hour.
     world.sweep_every(5 * MINUTE, 5 * MINUTE);
-    let before = world.looks(Cause::Recheck).len();
+    let before = world.reconciles(Cause::Recheck).len();
     // Two that reconcile in the same millisecond both send the same next recheck; the first one delivered continues
     // alone.
     world.advance(HOUR);
-    let checks = world.looks(Cause::Recheck).len() - before;
+    let checks = world.reconciles(Cause::Recheck).len() - before;
     assert!((3..=7).contains(&checks), "{case}: {checks} checks in an hour");
     assert_eq!(world.awaited("web"), 1, "{case}");
 }
@@ -129,9 +129,9 @@ fn one_chain_goes_on(world: &mut World, case: &str) {
 fn two_instances_at_once_tell_once_and_leave_one_chain() {
     println!("\ntwo instances at once, {SEEDS} orders each");
     for payloads in Payloads::ALL {
-        let looks: Vec<usize> = (0..SEEDS).map(|seed| tell_at_once(payloads, seed)).collect();
-        let (least, most) = (looks.iter().min().unwrap(), looks.iter().max().unwrap());
-        println!("{:<18} | told once, one chain | {least} to {most} looks", format!("{payloads:?}"));
+        let reconciles: Vec<usize> = (0..SEEDS).map(|seed| tell_at_once(payloads, seed)).collect();
+        let (least, most) = (reconciles.iter().min().unwrap(), reconciles.iter().max().unwrap());
+        println!("{:<18} | one alert, one chain | {least} to {most} reconciles", format!("{payloads:?}"));
     }
 }
 
@@ -164,7 +164,7 @@ fn one_chain_goes_on_from_the_beginning(world: &mut World, seed: u64) {
     world.sweep_every(5 * MINUTE, 5 * MINUTE);
     world.advance(HOUR);
     // 30 seconds, 1, 2, 5, 10, 15, 15 minutes; and the time at which the alert is due.
-    let checks = world.looks(Cause::Recheck).len();
+    let checks = world.reconciles(Cause::Recheck).len();
     assert!((5..=9).contains(&checks), "seed {seed}: {checks} checks in an hour");
     assert_eq!(world.awaited("web"), 1, "seed {seed}");
 }

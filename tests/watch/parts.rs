@@ -59,7 +59,7 @@ impl RecheckQueue for Rechecks {
 
 /// A delivered alert.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Told {
+pub(crate) struct SentNotice {
     pub(crate) at: Millis,
     pub(crate) service: String,
     /// Its key, the same from opening to resolution.
@@ -72,7 +72,7 @@ pub(crate) struct Told {
 #[derive(Clone, Debug)]
 pub(crate) struct Alerts {
     pub(crate) region: SharedRegion,
-    pub(crate) told: Arc<Mutex<Vec<Told>>>,
+    pub(crate) notices: Arc<Mutex<Vec<SentNotice>>>,
 }
 
 #[async_trait]
@@ -82,7 +82,7 @@ impl Sink for Alerts {
         let what = format!("{} {}", message.kind.as_str(), message.event.as_str());
         // For a stopped task, the service may be unknown.
         let service = message.service.as_ref().map(|service| service.name.clone()).unwrap_or_default();
-        locked(&self.told).push(Told { at, service, incident: message.incident.clone(), what });
+        locked(&self.notices).push(SentNotice { at, service, incident: message.incident.clone(), what });
         Ok(())
     }
 }

@@ -22,10 +22,10 @@ fn a_check_takes_at_most_two_reads_and_three_for_every_hundred_tasks() {
         world.advance(0);
         let taken = world.now() - started_at;
         let reads = world.counted().reads();
-        let looks = world.looks(Cause::Event).len();
+        let reconciles = world.reconciles(Cause::Event).len();
         let most = 2 + 3 * u64::from(tasks.div_ceil(100));
         println!("{tasks:>5} | {reads:>16} | {most:>7} | {:.1} s", taken as f64 / SECOND as f64);
-        assert!(looks == 1 && reads <= most, "{tasks} tasks: {reads} reads");
+        assert!(reconciles == 1 && reads <= most, "{tasks} tasks: {reads} reads");
         assert!(taken < 30 * SECOND, "a check ends within the function's time");
         assert_eq!(world.log.take(), Vec::<String>::new());
     }

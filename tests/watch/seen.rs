@@ -1,7 +1,7 @@
 //! The observations of a test: reads, notifications, sent and dead-lettered messages, and the content of the state store.
 
 use super::counted::{Cause, Counted};
-use super::parts::{Rechecks, Told, locked};
+use super::parts::{Rechecks, SentNotice, locked};
 use super::world::World;
 use ecs_sim::control_plane::Millis;
 use ecs_sim::doubles::stepped::Stepped;
@@ -22,18 +22,18 @@ impl World {
     }
 
     /// The times of reconciles so far, for this reason.
-    pub(crate) fn looks(&self, cause: Cause) -> Vec<Millis> {
+    pub(crate) fn reconciles(&self, cause: Cause) -> Vec<Millis> {
         let counted = self.counted();
-        counted.looks.iter().filter(|(.., of)| *of == cause).map(|(at, ..)| *at).collect()
+        counted.reconciles.iter().filter(|(.., of)| *of == cause).map(|(at, ..)| *at).collect()
     }
 
-    pub(crate) fn told(&self) -> Vec<Told> {
-        locked(&self.parts.alerts.inner.told).clone()
+    pub(crate) fn notices(&self) -> Vec<SentNotice> {
+        locked(&self.parts.alerts.inner.notices).clone()
     }
 
     /// The alerts so far, without their times.
-    pub(crate) fn told_what(&self) -> Vec<String> {
-        self.told().into_iter().map(|told| told.what).collect()
+    pub(crate) fn notice_texts(&self) -> Vec<String> {
+        self.notices().into_iter().map(|notice| notice.what).collect()
     }
 
     pub(crate) fn rechecks(&self) -> &Stepped<Rechecks> {

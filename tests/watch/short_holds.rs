@@ -32,7 +32,7 @@ fn a_short_scale_in_raises_no_alert() {
     let mut world = deployed();
     world.create(ServiceSpec::new(CLUSTER, "web", 3));
     short_scale_in(&mut world);
-    assert_eq!(world.told(), []);
+    assert_eq!(world.notices(), []);
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn a_short_scale_in_long_after_the_last_deployment_raises_no_alert() {
     world.create(ServiceSpec::new(CLUSTER, "web", 3));
     world.advance(24 * HOUR);
     short_scale_in(&mut world);
-    assert_eq!(world.told(), []);
+    assert_eq!(world.notices(), []);
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn a_second_short_scale_in_raises_no_alert() {
     world.create(ServiceSpec::new(CLUSTER, "web", 3));
     short_scale_in(&mut world);
     short_scale_in(&mut world);
-    assert_eq!(world.told(), []);
+    assert_eq!(world.notices(), []);
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn a_short_scale_in_after_a_rebalancing_that_waited_raises_no_alert() {
     world.protect(&tasks, Some(30));
     world.ecs(|ecs| ecs.rebalance(CLUSTER, "web")).unwrap();
     world.advance(HOUR);
-    assert_eq!(world.told(), []);
+    assert_eq!(world.notices(), []);
     short_scale_in(&mut world);
-    assert_eq!(world.told(), []);
+    assert_eq!(world.notices(), []);
 }

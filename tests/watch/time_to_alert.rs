@@ -38,8 +38,7 @@ enum Rechecks {
 }
 
 /// The delay of the alert after ECS's report.
-fn lag(rollout: &Rollout, hearing: &Hearing, beside: (Variants, Millis)) -> Result<Millis, String> {
-    let (variants, phase) = beside;
+fn lag(rollout: &Rollout, hearing: &Hearing, variants: Variants, phase: Millis) -> Result<Millis, String> {
     let settings = [("TASKHOLD_SCALE_IN_BLOCKED_AFTER_MINUTES", "5")];
     let mut world = World::new(Setup { variants, ..Setup::default() }, &settings);
     // A call takes time in AWS too.
@@ -51,11 +50,11 @@ fn lag(rollout: &Rollout, hearing: &Hearing, beside: (Variants, Millis)) -> Resu
     world.sweep_every(SWEEP_EVERY, phase);
     let held_up_at = rollout.wait_until_held_up(&mut world);
     world.advance(held_up_at + BLOCKED_AFTER + 20 * MINUTE - world.now());
-    let told = world.told();
-    let opened = told.iter().filter(|told| told.what == rollout.alert());
-    match opened.map(|told| told.at).collect::<Vec<_>>()[..] {
+    let notices = world.notices();
+    let opened = notices.iter().filter(|notice| notice.what == rollout.alert());
+    match opened.map(|notice| notice.at).collect::<Vec<_>>()[..] {
         [at] => Ok(at - held_up_at),
-        _ => Err(format!("not reported exactly once: {told:?}")),
+        _ => Err(format!("not reported exactly once: {notices:?}")),
     }
 }
 
@@ -68,7 +67,7 @@ fn measure(hearing: &Hearing, rollouts: &[Rollout]) {
         for variants in Variants::all() {
             for phase in SWEEP_PHASES {
                 let case = format!("{}, {variants}, sweep after {} s", rollout.name, phase / SECOND);
-                match lag(rollout, hearing, (variants, phase)) {
+                match lag(rollout, hearing, variants, phase) {
                     Ok(lag) => lags.push((lag, case)),
                     Err(problem) => problems.push(format!("{case}: {problem}")),
                 }

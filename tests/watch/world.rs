@@ -100,7 +100,7 @@ impl World {
         let steps = Steps::default();
         let kept = MemoryStore::new(Arc::new(SimulatedClock(region.clone())));
         let rechecks = Rechecks { region: region.clone(), disorder: Arc::default(), sent: Arc::default() };
-        let alerts = Alerts { region: region.clone(), told: Arc::default() };
+        let alerts = Alerts { region: region.clone(), notices: Arc::default() };
         let parts = Stage {
             store: Arc::new(Stepped::new(
                 MeasuredStore { kept, sizes: Sizes::default(), stores: Arc::default() },

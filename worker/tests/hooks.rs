@@ -180,7 +180,7 @@ fn exec_without_the_token_of_the_server_says_so_and_protects_its_task_itself() {
 }
 
 #[test]
-fn exec_outside_ecs_looks_for_no_server() {
+fn exec_outside_ecs_uses_no_server() {
     let served = Served::run(crate::stack::serve_outside_ecs(&[], &[]));
     let output = outside_ecs(&[], &["true"]).env("TASKHOLD_SERVER", served.url()).output().unwrap();
     assert_eq!(output.status.code(), Some(0));

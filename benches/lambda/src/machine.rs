@@ -20,21 +20,21 @@ pub(crate) fn described(options: &Options, load_before: &str) -> String {
     let lock = fs::read_to_string(root.join("Cargo.lock")).unwrap_or_default();
     let version = |name: &str| locked(&lock, name).unwrap_or("?");
     let python = options.python.join("bin/python");
-    let boto3 = told(
+    let boto3 = output_of(
         &python,
         &["-c", "import boto3, awslambdaric as r; print('boto3', boto3.__version__, 'awslambdaric', r.__version__)"],
     );
     [
-        format!("- {}; runs: {}; the function: {}", told("date", &["-u", "+%-d %B %Y"]), options.runs, options.build),
+        format!("- {}; runs: {}; the function: {}", output_of("date", &["-u", "+%-d %B %Y"]), options.runs, options.build),
         format!("- {processor}, {processors} processors, {memory_gib} GiB, Linux {}", kernel.trim()),
         format!("- load before and after: {load_before}; {}", load()),
         format!(
             "- {}, aws-sdk-ecs {}, lambda_runtime {}",
-            told("rustc", &["--version"]),
+            output_of("rustc", &["--version"]),
             version("aws-sdk-ecs"),
             version("lambda_runtime")
         ),
-        format!("- {}, {boto3}", told(&python, &["--version"])),
+        format!("- {}, {boto3}", output_of(&python, &["--version"])),
     ]
     .join("\n")
 }
@@ -74,7 +74,7 @@ fn locked<'a>(lock: &'a str, name: &str) -> Option<&'a str> {
 }
 
 /// The first line that a command prints.
-fn told(command: impl AsRef<OsStr>, arguments: &[&str]) -> String {
+fn output_of(command: impl AsRef<OsStr>, arguments: &[&str]) -> String {
     let output = Command::new(command).args(arguments).output();
     let output = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
     output.lines().next().unwrap_or("?").trim().to_owned()

@@ -51,15 +51,15 @@ impl Runs {
     /// One run.
     pub(crate) fn run(&mut self, candidates: &[Candidate], number: usize) -> io::Result<()> {
         let in_turn = || candidates.iter().cycle().skip(number % candidates.len()).take(candidates.len());
-        let told = |candidate: &Candidate, error| io::Error::other(format!("{}: {error}", candidate.name));
+        let with_name = |candidate: &Candidate, error| io::Error::other(format!("{}: {error}", candidate.name));
         self.endpoint.set_latency(0);
         for _ in 0..STARTS {
             for candidate in in_turn() {
-                self.start(candidate).map_err(|error| told(candidate, error))?;
+                self.start(candidate).map_err(|error| with_name(candidate, error))?;
             }
         }
         for candidate in in_turn() {
-            self.measure(candidate).map_err(|error| told(candidate, error))?;
+            self.measure(candidate).map_err(|error| with_name(candidate, error))?;
         }
         Ok(())
     }

@@ -105,7 +105,8 @@ impl Ecs for ChaoticEcs {
                 let requests = tasks.iter().map(|id| protection_request(cluster, setting, std::slice::from_ref(id)));
                 let call = self.sim.world().sends_apart(&call, requests);
                 self.sim.gate().await;
-                self.sim.world().is_answered(call, fate.error.is_some())
+                let mut world = self.sim.world();
+                if fate.error.is_some() { world.answer_given_up(call) } else { world.answer(call) }
             }
             Strikes::InTime => {
                 let request = protection_request(cluster, setting, tasks);

@@ -143,15 +143,21 @@ impl World {
         call
     }
 
-    /// ECS answers such a call when it has had all its effects. A caller that gets an error does not wait for them.
-    pub(super) fn is_answered(&mut self, call: usize, is_given_up: bool) -> Result<ProtectionAnswer, EcsError> {
-        if is_given_up {
-            for _ in 0..self.give_up(call) {
-                self.counts.strike("late effects");
-            }
-        } else {
-            self.strike_all_of(call);
+    /// ECS answers such a call when it has had all its effects.
+    pub(super) fn answer(&mut self, call: usize) -> Result<ProtectionAnswer, EcsError> {
+        self.strike_all_of(call);
+        self.take_answer(call)
+    }
+
+    /// A caller that gets an error does not wait for the effects.
+    pub(super) fn answer_given_up(&mut self, call: usize) -> Result<ProtectionAnswer, EcsError> {
+        for _ in 0..self.give_up(call) {
+            self.counts.strike("late effects");
         }
+        self.take_answer(call)
+    }
+
+    fn take_answer(&mut self, call: usize) -> Result<ProtectionAnswer, EcsError> {
         std::mem::replace(&mut self.answers[call], Ok(ProtectionAnswer::default()))
     }
 }

@@ -34,7 +34,7 @@ pub(super) trait Shelved: Record<Key: 'static> + std::fmt::Debug + 'static {
     /// A record has been stored.
     fn was_stored(_world: &mut World, _key: &Self::Key, _record: &Self) {}
     /// Whether a sweep would have to act on a record that is not listed as open.
-    fn is_overlooked(_record: &Self, _now: Timestamp) -> bool {
+    fn is_missed(_record: &Self, _now: Timestamp) -> bool {
         false
     }
 }
@@ -76,7 +76,7 @@ impl Shelved for TaskRecord {
         }
     }
 
-    fn is_overlooked(record: &Self, now: Timestamp) -> bool {
+    fn is_missed(record: &Self, now: Timestamp) -> bool {
         let later = now + SignedDuration::from_hours(1);
         [now, later].into_iter().any(|at| attention(record, at) != Attention::None)
     }
@@ -237,7 +237,7 @@ impl World {
         let read = keys.into_iter().map(|key| (key.clone(), self.read::<R>(&key)));
         let (open, closed): (Vec<_>, Vec<_>) = read.partition(|(_, versioned)| versioned.record.is_open());
         let now = timestamp(self.now());
-        if let Some((key, versioned)) = closed.iter().find(|(_, versioned)| R::is_overlooked(&versioned.record, now)) {
+        if let Some((key, versioned)) = closed.iter().find(|(_, versioned)| R::is_missed(&versioned.record, now)) {
             let why =
                 format!("the record of {key} is not open, and a sweep would have to act on it: {:?}", versioned.record);
             self.break_off(Broken::Convergence, why);

@@ -224,11 +224,11 @@ impl DeploymentConfigurationRequest {
             Some("ROLLING") => StrategySpec::Rolling,
             Some("BLUE_GREEN") => StrategySpec::BlueGreen,
             Some("LINEAR") => StrategySpec::Linear {
-                step_tenths: tenths(linear.step_percent, (3.0, 10.0))?,
+                step_tenths: tenths(linear.step_percent, 3.0, 10.0)?,
                 step_bake_minutes: bake_minutes(linear.step_bake_time_in_minutes, 6)?,
             },
             Some("CANARY") => StrategySpec::Canary {
-                canary_tenths: tenths(canary.canary_percent, (0.1, 5.0))?,
+                canary_tenths: tenths(canary.canary_percent, 0.1, 5.0)?,
                 canary_bake_minutes: bake_minutes(canary.canary_bake_time_in_minutes, 10)?,
             },
             Some(_) => return Err(ApiError::invalid("strategy is not a deployment strategy.")),
@@ -244,9 +244,7 @@ fn bake_minutes(given: Option<i64>, default: u32) -> Result<u32, ApiError> {
     Ok(u32::try_from(given).expect("it was compared above"))
 }
 
-/// `limits` are the smallest percentage and the default.
-fn tenths(given: Option<f64>, limits: (f64, f64)) -> Result<u32, ApiError> {
-    let (least, default) = limits;
+fn tenths(given: Option<f64>, least: f64, default: f64) -> Result<u32, ApiError> {
     let percent = given.unwrap_or(default);
     if !(least..=100.0).contains(&percent) {
         return Err(ApiError::invalid("A percentage of traffic is out of range."));

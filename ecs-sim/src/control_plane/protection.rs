@@ -52,7 +52,7 @@ impl ProtectionFailureReason {
 
 /// How many tasks of a service stay and how many are being removed, without those that are stopping.
 #[derive(Clone, Copy, Debug, Default)]
-struct Standing {
+struct RefusalCounts {
     desired: usize,
     /// The desired number of tasks of the deployments or task sets that stay.
     wanted: usize,
@@ -186,39 +186,39 @@ impl ControlPlane {
         if is_paused && self.variants.paused == ProtectionWhilePaused::Granted {
             return false;
         }
-        let standing = self.standing(task);
-        let scale_in = standing.staying > standing.wanted;
+        let counts = self.task_counts(task);
+        let scale_in = counts.staying > counts.wanted;
         match self.variants.refusal {
             RefusalRule::Outnumbered => {
-                let protected = standing.staying_protected + standing.leaving_protected;
+                let protected = counts.staying_protected + counts.leaving_protected;
                 let with_this = protected + usize::from(!task.is_protected());
-                (standing.leaving > 0 || scale_in) && with_this > standing.desired
+                (counts.leaving > 0 || scale_in) && with_this > counts.desired
             }
-            RefusalRule::Blocked => standing.leaving_protected > 0 || (scale_in && standing.staying_protected > 0),
+            RefusalRule::Blocked => counts.leaving_protected > 0 || (scale_in && counts.staying_protected > 0),
         }
     }
 
-    fn standing(&self, task: &SimulatedTask) -> Standing {
+    fn task_counts(&self, task: &SimulatedTask) -> RefusalCounts {
         let Some(service) = task.service_key.map(|key| &self.services[&key]) else {
-            return Standing::default();
+            return RefusalCounts::default();
         };
         let stays = |at: &usize| !service.is_leaving(&service.deployments[*at].id);
-        let mut standing = Standing {
+        let mut counts = RefusalCounts {
             desired: service.desired_count as usize,
             wanted: (0..service.deployments.len()).filter(stays).map(|at| service.wanted(at)).sum(),
-            ..Standing::default()
+            ..RefusalCounts::default()
         };
         for task in service.tasks.iter().map(|key| &self.tasks[key]).filter(|task| task.is_live()) {
             let protected = usize::from(task.is_protected());
             if task.deployment.as_deref().is_some_and(|id| service.is_leaving(id)) {
-                standing.leaving += 1;
-                standing.leaving_protected += protected;
+                counts.leaving += 1;
+                counts.leaving_protected += protected;
             } else {
-                standing.staying += 1;
-                standing.staying_protected += protected;
+                counts.staying += 1;
+                counts.staying_protected += protected;
             }
         }
-        standing
+        counts
     }
 
     fn protected_task(&self, task: &SimulatedTask) -> ProtectedTaskDescription {

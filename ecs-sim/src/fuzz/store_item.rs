@@ -181,10 +181,10 @@ fn task_at(record: &TaskRecord, now: Timestamp) {
     kept.forget(now, FINISHED_JOB_RETENTION);
     assert_eq!(kept.wanted_until(now), wanted);
     kept.interrupt(&end(), now);
-    kept.interruptions.iter().for_each(|news| interruption_is_told_well(&news.what));
+    kept.interruptions.iter().for_each(|news| check_alerts_about(&news.what));
 }
 
-fn interruption_is_told_well(what: &taskhold::task::interruption::Interruption) {
+fn check_alerts_about(what: &taskhold::task::interruption::Interruption) {
     let cluster = expect::clusters().only().expect("one cluster is configured");
     let task = Task { cluster, id: "0123456789abcdef0123456789abcdef".parse().expect("a task's id") };
     let message = AlertMessage::of(&InterruptedTask { task: task.clone(), interruption: what.clone() }, &sender());

@@ -38,7 +38,7 @@ pub enum InvocationError {
     Stopped,
 }
 
-type Reply = Result<Vec<u8>, InvocationError>;
+pub(super) type Reply = Result<Vec<u8>, InvocationError>;
 
 /// Passes invocations to function processes. Clones are handles to the same API.
 #[derive(Debug, Clone)]

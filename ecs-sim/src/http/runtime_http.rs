@@ -6,7 +6,7 @@ use hyper::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::response::{HttpResponse, finish, text};
-use super::runtime_api::{InvocationError, PendingInvocation, RuntimeApi};
+use super::runtime_api::{InvocationError, PendingInvocation, Reply, RuntimeApi};
 use super::server_state::Unanswered;
 use crate::service_error::ServiceError;
 
@@ -28,15 +28,15 @@ pub(super) async fn respond(
     };
     Ok(match (&head.method, parts.as_slice()) {
         (&Method::GET, ["invocation", "next"]) => offer(api.function_arn(), api.next().await.ok_or(Unanswered)?),
-        (&Method::POST, ["invocation", request_id, "response"]) => accepted(api.finish(request_id, Ok(body))),
+        (&Method::POST, ["invocation", request_id, "response"]) => finished(api, request_id, Ok(body)),
         (&Method::POST, ["invocation", request_id, "error"]) => {
             let (error_type, message) = reported(head, &body);
-            accepted(api.finish(request_id, Err(InvocationError::Reported { error_type, message })))
+            finished(api, request_id, Err(InvocationError::Reported { error_type, message }))
         }
         (&Method::POST, ["init", "error"]) => {
             let (error_type, message) = reported(head, &body);
             api.init_failed(&InvocationError::Init { error_type, message });
-            accepted(true)
+            accepted()
         }
         _ => refuse(StatusCode::NOT_FOUND, "Runtime.NotFound", "the runtime API has no such path and method"),
     })
@@ -54,10 +54,15 @@ fn offer(function_arn: &str, invocation: PendingInvocation) -> HttpResponse {
     finish(builder, invocation.payload)
 }
 
-fn accepted(known: bool) -> HttpResponse {
-    if !known {
-        return refuse(StatusCode::BAD_REQUEST, "InvalidRequestID", "no invocation with this id is running");
+/// The answer to the result of an invocation.
+fn finished(api: &RuntimeApi, request_id: &str, result: Reply) -> HttpResponse {
+    match api.finish(request_id, result) {
+        true => accepted(),
+        false => refuse(StatusCode::BAD_REQUEST, "InvalidRequestID", "no invocation with this id is running"),
     }
+}
+
+fn accepted() -> HttpResponse {
     let builder = Response::builder().status(StatusCode::ACCEPTED).header(CONTENT_TYPE, "application/json");
     finish(builder, json!({ "status": "OK" }).to_string())
 }

@@ -185,10 +185,10 @@ impl ScenarioWorld {
         known.map(|at| self.tasks[at].clone()).ok_or_else(|| format!("there is no task `{letters}` yet"))
     }
 
-    pub(super) fn task<T>(&self, letters: &str, look: impl FnOnce(&SimulatedTask) -> T) -> Result<T, String> {
+    pub(super) fn task<T>(&self, letters: &str, read: impl FnOnce(&SimulatedTask) -> T) -> Result<T, String> {
         let id = self.task_id(letters)?;
         let region = self.region.lock();
-        region.ecs.task(&id).map(look).ok_or_else(|| format!("ECS no longer knows the task {letters}"))
+        region.ecs.task(&id).map(read).ok_or_else(|| format!("ECS no longer knows the task {letters}"))
     }
 
     /// Replaces task ARNs and ids in the text by the scenario's letters, or ARNs by ids.

@@ -194,7 +194,7 @@ fn a_steady_service_is_watched_no_more() {
 }
 
 #[test]
-fn what_has_begun_and_does_not_show_yet_is_looked_at_once_more() {
+fn a_rollout_that_ecs_does_not_show_yet_is_reconciled_once_more() {
     let mut record = ServiceRecord::default();
     reconciled(&mut record, &steady(0), Reason::Begun);
     assert_eq!((record.watch.as_ref().unwrap().rollout.as_deref(), due(&record)), (None, Some(30)));
@@ -220,7 +220,7 @@ fn a_sweep_begins_a_watch_over_what_moves_and_over_nothing_else() {
 }
 
 #[test]
-fn the_look_of_another_leaves_the_chain_as_it_is() {
+fn a_concurrent_reconcile_leaves_the_chain_as_it_is() {
     let mut record = watched(Some(NEW), 3, Some(1000));
     let before = record.clone();
     for reason in [Reason::Routine, Reason::Begun, Reason::Recheck(at(700))] {
@@ -230,7 +230,7 @@ fn the_look_of_another_leaves_the_chain_as_it_is() {
 }
 
 #[test]
-fn the_look_of_another_that_finds_something_due_before_brings_the_check_forward() {
+fn a_concurrent_reconcile_with_an_earlier_due_time_moves_the_recheck_forward() {
     let mut record = watched(Some(NEW), 5, Some(1000));
     reconciled(&mut record, &blocked(500), Reason::Routine);
     assert_eq!((due(&record), record.watch.as_ref().unwrap().checks), (Some(800), 5), "blocked since 500");
@@ -288,7 +288,7 @@ fn refused_task(number: usize) -> TaskSnapshot {
 }
 
 #[test]
-fn a_task_that_is_refused_no_more_is_forgotten_when_a_complete_look_shows_it() {
+fn a_task_that_is_refused_no_more_is_forgotten_when_a_complete_snapshot_shows_it() {
     let [first, second, third] = [1, 2, 3].map(|number| task(number, NEW, None).id);
     let remembered = |refused: &[&TaskId], snapshot: &ServiceSnapshot| {
         let refused = refused.iter().map(|task| (*task).clone()).collect();

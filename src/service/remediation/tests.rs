@@ -375,7 +375,7 @@ fn a_raise_whose_putting_back_was_cut_off_is_put_back_all_the_same() {
 }
 
 #[test]
-fn a_look_from_before_the_raise_that_comes_after_it_changes_nothing() {
+fn a_snapshot_from_before_the_raise_changes_nothing() {
     let mut state = RemediationState::default();
     assert_eq!(decide(&mut state, &wants_more(10, 2, "9"), RAISE), raise(2, 3));
     make(&mut state, 3);
@@ -483,7 +483,7 @@ fn a_second_raise_that_is_not_made_leaves_the_first_as_it_was() {
 }
 
 #[test]
-fn a_look_that_is_older_than_a_raise_tells_nothing_of_it() {
+fn a_snapshot_older_than_a_raise_says_nothing_about_it() {
     let stage = |state: &RemediationState| state.raised.as_ref().map(|raised| raised.stage);
     let mut state = RemediationState::default();
     decide(&mut state, &wants_more(10, 2, "9"), RAISE);

@@ -66,19 +66,19 @@ type Answers<'a> = dyn Fn(usize, &[TaskId]) -> Result<(), EcsError> + Send + Syn
 
 /// Answers its calls, counted from 0, as `answers` says, and records the time of each call and its number of
 /// tasks. A call that is not rejected as a whole grants each task a different end.
-struct ToldEcs<'a> {
+struct AnsweringEcs<'a> {
     clock: &'a Watchmaker,
     answers: Box<Answers<'a>>,
     calls: Mutex<Vec<(i64, usize)>>,
 }
 
-/// Until when [`ToldEcs`] protects a task: two hours, and a minute more for each task before it.
+/// Until when [`AnsweringEcs`] protects a task: two hours, and a minute more for each task before it.
 fn granted_until(id: &TaskId) -> Timestamp {
     minutes(120 + i64::from_str_radix(id.as_str(), 16).unwrap())
 }
 
 #[async_trait]
-impl Ecs for ToldEcs<'_> {
+impl Ecs for AnsweringEcs<'_> {
     async fn update_task_protection(
         &self,
         _: &ClusterArn,
@@ -97,7 +97,7 @@ impl Ecs for ToldEcs<'_> {
 
 /// It knows every task, and reports each protected as it grants it.
 #[async_trait]
-impl ServiceReads for ToldEcs<'_> {
+impl ServiceReads for AnsweringEcs<'_> {
     async fn describe_services(&self, _: &ClusterArn, services: &[ServiceArn]) -> Result<Vec<Service>, EcsError> {
         panic!("unexpected read of {services:?}")
     }
@@ -136,7 +136,7 @@ impl ServiceReads for ToldEcs<'_> {
 }
 
 #[async_trait]
-impl ServiceUpdates for ToldEcs<'_> {
+impl ServiceUpdates for AnsweringEcs<'_> {
     async fn set_desired_count(&self, service: &ServiceArn, _: u32) -> Result<(), EcsError> {
         panic!("unexpected update of {service}")
     }
@@ -190,7 +190,7 @@ fn carried_out_by<'a, L: Store<TaskRecord>>(
     with: (i64, Box<Answers<'a>>),
 ) -> (Vec<TaskState>, Vec<(i64, usize)>) {
     let ((store, clock), (millis_to_go, answers)) = (on, with);
-    let ecs = ToldEcs { clock, answers, calls: Mutex::default() };
+    let ecs = AnsweringEcs { clock, answers, calls: Mutex::default() };
     let reconcile = Reconcile {
         ecs: &ecs,
         store,

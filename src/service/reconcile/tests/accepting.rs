@@ -21,7 +21,7 @@ fn an_event_that_something_may_be_over_is_a_reason_only_where_something_is_watch
 }
 
 #[test]
-fn of_many_events_the_first_is_a_look_the_second_one_at_the_end_of_the_pause_and_the_rest_nothing() {
+fn of_many_events_only_the_first_and_one_after_the_pause_reconcile() {
     for trigger in [Trigger::Reconcile, Trigger::ReconcileIfOpen] {
         let mut record = watched(None, 0, None);
         assert_eq!(triggered(&mut record, trigger, 0), OnTrigger::Reconcile);
@@ -76,7 +76,7 @@ fn any_recheck_is_as_good_as_another_where_nothing_is_watched() {
 }
 
 #[test]
-fn a_look_that_failed_is_made_up_for_in_half_a_minute() {
+fn a_failed_reconcile_is_repeated_in_half_a_minute() {
     let mut record = ServiceRecord::default();
     assert_eq!(put_off(&mut record, at(100)), at(130));
     assert_eq!((due(&record), record.watch.as_ref().unwrap().started_at), (Some(130), at(100)));

@@ -81,7 +81,7 @@ fn a_rollout_that_will_block_and_was_not_notified_is_not_an_incident() {
 }
 
 #[test]
-fn a_look_with_gaps_ends_no_watch() {
+fn a_snapshot_with_gaps_ends_no_watch() {
     for snapshot in [unread(steady(1000)), unread(moving(1000))] {
         let mut record = watched(Some(NEW), 4, Some(1000));
         reconciled(&mut record, &snapshot, Reason::Recheck(at(1000)));
@@ -102,7 +102,7 @@ fn a_sweep_that_cannot_see_begins_no_watch() {
 }
 
 #[test]
-fn a_look_with_gaps_forgets_nothing_and_calls_nothing_off() {
+fn a_snapshot_with_gaps_forgets_nothing_and_cancels_nothing() {
     let mut record = reported_block();
     let before = record.clone();
     assert!(notified(&mut record, &unread(steady(310))).is_empty());

@@ -27,7 +27,7 @@ fn paused(second: i64) -> ServiceSnapshot {
 }
 
 #[test]
-fn a_pause_ends_the_block_and_the_next_block_is_as_old_as_the_first_look_after_it() {
+fn a_pause_ends_the_block_and_the_next_block_is_as_old_as_the_first_reconcile_after_it() {
     let mut record = ServiceRecord::default();
     reconciled(&mut record, &blocked(60), Reason::Routine);
     assert_eq!(record.blocked.as_ref().map(|blocked| blocked.since), Some(at(60)));
