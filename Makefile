@@ -178,10 +178,10 @@ sim: ## prove: run the whole function with random faults and check its promises:
 	@$(CARGO) run $(if $(wildcard $(TARGET)/soak/ecs-sim),--quiet) --profile soak -p ecs-sim -- sim --seed $(SEED) --runs $(or $(RUNS),1000) --threads $(THREADS)
 
 soak: ## prove: simulate 30 days of 500 services and 5,000 tasks with faults; nothing may stay open or grow (minutes): make soak SEED=1
-	SOAK_SEED=$(SEED) $(CARGO) test --quiet --profile soak --no-default-features --test all -- --ignored --nocapture soak::
+	SOAK_SEED=$(SEED) $(CARGO) test --quiet --profile soak --no-default-features -p taskhold-tests -- --ignored --nocapture soak::
 
 quarter: ## prove: simulate a quarter of fifty busy services, and count the notifications a week, those that are over when read, and those that are missing (minutes)
-	$(CARGO) test --quiet --profile soak --no-default-features --test all -- --ignored --nocapture quarter::
+	$(CARGO) test --quiet --profile soak --no-default-features -p taskhold-tests -- --ignored --nocapture quarter::
 
 serve: ## use: run the real function behind a simulated queue, ECS and schedule on loopback, for the AWS CLI, SDKs and workers: make serve PORT=4566
 	@$(call announce,$(TARGET)/debug/bootstrap,the function and a simulated ECS)
@@ -189,8 +189,8 @@ serve: ## use: run the real function behind a simulated queue, ECS and schedule 
 	@$(TARGET)/debug/ecs-sim serve --port $(PORT) --bootstrap $(TARGET)/debug/bootstrap
 
 bench-calls: ## develop: count calls to ECS per message and per sweep, and the reconciles, reads and seconds from a blocked deployment to its alert
-	@$(CARGO) test --quiet --test all -- --nocapture --test-threads 1 figures::
-	@$(CARGO) test --quiet --test all -- --nocapture --test-threads 1 watch::chain watch::reads watch::time_to_alert sweep::calls
+	@$(CARGO) test --quiet -p taskhold-tests -- --nocapture --test-threads 1 figures::
+	@$(CARGO) test --quiet -p taskhold-tests -- --nocapture --test-threads 1 watch::chain watch::reads watch::time_to_alert sweep::calls
 
 bench: ## prove: measure the function as a process, next to functions in Rust and Python: make bench RUNS=20 (half an hour; needs Linux and Python 3, and the network the first time)
 	@benches/lambda/run --runs $(or $(RUNS),20)
@@ -209,7 +209,8 @@ fuzz: ## prove: fuzz every parser, on stable Rust: make fuzz SECONDS=30 TARGET=a
 	@fuzz/run --target $(if $(filter command,$(firstword $(origin TARGET))),$(TARGET),all) --seconds $(SECONDS) --runs "$(RUNS)"
 
 prove: ## prove: look for broken promises for some minutes: every order of steps, random runs with faults, fuzzing
-	$(CARGO) test --test all -- model:: properties:: sim:: soak::
+	$(CARGO) test --test model
+	$(CARGO) test -p taskhold-tests -- properties:: sim:: soak::
 	$(MAKE) --no-print-directory sim RUNS=3000 THREADS=2
 	$(MAKE) --no-print-directory fuzz SECONDS=20
 
@@ -217,6 +218,7 @@ nightly: ## prove: run everything that CI samples or leaves out (a night); one p
 	.ci/nightly
 
 nightly-scenarios: ## prove: run every scenario under every variant of AWS, and against the real function, and every suggested action
+	$(PROGRAMS)
 	TASKHOLD_TESTS=all $(CARGO) test --workspace --test all -- --nocapture scenarios:: suggestions::
 
 nightly-emulators: ## prove: run every scenario on DynamoDB, every payload in a SAM container, cargo lambda watch, Terraform
@@ -228,15 +230,15 @@ nightly-load: ## prove: send 20,000 messages through three instances of the func
 	$(MAKE) --no-print-directory test-load
 
 nightly-model: ## prove: check the larger configurations of the model checker
-	$(CARGO) test --profile soak --no-default-features --test all -- --ignored --nocapture --test-threads 2 model::
+	$(CARGO) test --profile soak --no-default-features --test model -- --ignored --nocapture --test-threads 2
 
 nightly-runs: ## prove: run 150,000 random simulations, 50,000 of them of the protection protocol, 20,000 cases of each property
 	$(MAKE) --no-print-directory sim RUNS=150000 THREADS=2
-	PROPTEST_CASES=20000 $(CARGO) test --profile soak --no-default-features --test all properties::
+	PROPTEST_CASES=20000 $(CARGO) test --profile soak --no-default-features -p taskhold-tests properties::
 
 nightly-soak: ## prove: simulate 30 days of 500 services with faults, a month without any, and a quarter of notifications
 	$(MAKE) --no-print-directory soak
-	TASKHOLD_TESTS=all $(CARGO) test --profile soak --no-default-features --test all -- --include-ignored --nocapture routine::
+	TASKHOLD_TESTS=all $(CARGO) test --profile soak --no-default-features -p taskhold-tests -- --include-ignored --nocapture routine::
 	$(MAKE) --no-print-directory quarter
 
 nightly-fuzz: ## prove: fuzz each parser for ten minutes

@@ -917,7 +917,7 @@ fn the_real_function_answers_the_same() {
     let scenario = Scenario::parse("the documentation", &format!("mute alerts\n{DOCUMENTED}")).unwrap();
     let answers = block_on(async {
         let region = SharedRegion::new(Region::for_scenario(scenario.variants()[0]));
-        let bootstrap = Path::new(env!("CARGO_BIN_EXE_bootstrap"));
+        let bootstrap = crate::files::bootstrap();
         let process = Process::start(&region, bootstrap, scenario.settings()).await.unwrap();
         let mut asked = Asked { function: process, answers: Vec::new() };
         run(&scenario, region, &mut asked, &mut Silent).await.unwrap_or_else(|failure| panic!("{failure}"));

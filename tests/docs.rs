@@ -212,8 +212,7 @@ const FACTS: &str = "docs/aws-facts.md";
 
 /// Every text under a folder that could contain citations, except the page itself.
 fn texts_under(folder: &str) -> Vec<(String, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let entries = fs::read_dir(root.join(folder)).unwrap_or_else(|error| panic!("{folder}: {error}"));
+    let entries = fs::read_dir(path(folder)).unwrap_or_else(|error| panic!("{folder}: {error}"));
     let mut texts = Vec::new();
     for entry in entries.map(Result::unwrap) {
         let name = format!("{folder}/{}", entry.file_name().to_str().unwrap());

@@ -10,7 +10,6 @@ use ecs_sim::play::Process;
 use ecs_sim::progress::Progress;
 use ecs_sim::region::{Region, SharedRegion};
 use ecs_sim::scenario::{Extent, FunctionUnderTest, Invoked, Scenario, Silent, run};
-use std::path::Path;
 use table::{Table, endpoint};
 
 /// All scenarios except those in which ECS is slow: the delay follows the scenario's clock, and a process has its
@@ -43,7 +42,7 @@ impl AnewEachTime {
 impl FunctionUnderTest for AnewEachTime {
     async fn invoke(&mut self, payload: &str, deadline: Millis) -> Invoked {
         let settings = self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let bootstrap = Path::new(env!("CARGO_BIN_EXE_bootstrap"));
+        let bootstrap = crate::files::bootstrap();
         let mut process = Process::start(&self.region, bootstrap, settings).await.unwrap();
         let invoked = process.invoke(payload, deadline).await;
         process.stop().await;

@@ -2,10 +2,22 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 /// The path of a file or folder, from its path in the repository.
 pub(crate) fn path(relative: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this package is a folder of it").join(relative)
+}
+
+/// The function as a program, which `cargo build` and `make test` put beside the folder of this one.
+pub(crate) fn bootstrap() -> &'static Path {
+    static PATH: LazyLock<PathBuf> = LazyLock::new(|| {
+        let test = std::env::current_exe().unwrap();
+        let path = test.ancestors().nth(2).unwrap().join("bootstrap");
+        assert!(path.exists(), "{} is missing: run `cargo build --workspace`, or `make test`", path.display());
+        path
+    });
+    &PATH
 }
 
 /// The text of a file, from its path in the repository.

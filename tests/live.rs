@@ -9,7 +9,6 @@ use ecs_sim::scenario::{Style, Timeline, live};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
 use std::time::Duration;
 
 /// What `aws lambda invoke` sends and receives.
@@ -57,7 +56,7 @@ fn the_function_behind_the_queue_protects_a_task_and_answers_an_operator() {
     let (status, shown) = crate::block_on(async {
         let server = Server::start(region.backend(), ServerOptions::default()).await.unwrap();
         let address = server.address();
-        let bootstrap = Path::new(env!("CARGO_BIN_EXE_bootstrap"));
+        let bootstrap = crate::files::bootstrap();
         let mut function = Process::behind(server, &region, bootstrap, std::iter::empty()).await.unwrap();
         let (shared, id) = (region.clone(), task.clone());
         let client = std::thread::spawn(move || status_once_protected(&shared, &id, address));

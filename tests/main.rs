@@ -1,8 +1,8 @@
 //! The tests of the function as a whole, in one program: the AWS SDK is linked once, and tests share their helpers.
-//! `cargo test --test all watch::` runs those of `watch.rs` and its folder.
+//! `cargo test -p taskhold-tests watch::` runs those of `watch.rs` and its folder.
 //!
 //! Each test may run beside all others, and some run without the SDK (`--no-default-features`): those that need it
-//! say so here. `budgets.rs` counts allocations, so it is a program of its own.
+//! say so here. `budgets.rs` counts allocations and `model` needs an optimized build, so they are programs of their own.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may say so by a panic")]
 
@@ -39,7 +39,6 @@ mod gate;
 mod imports;
 #[cfg(feature = "aws")]
 mod live;
-mod model;
 mod noise;
 mod observe;
 mod pacing;

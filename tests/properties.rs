@@ -28,7 +28,7 @@ fn config() -> Config {
     let mut config = Config {
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct(concat!(
             env!("CARGO_MANIFEST_DIR"),
-            "/tests/properties/regressions.txt"
+            "/properties/regressions.txt"
         )))),
         ..Config::default()
     };

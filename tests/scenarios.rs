@@ -105,7 +105,7 @@ fn an_unknown_word_fails_with_file_and_line() {
 fn against_the_real_function(scenario: &Scenario, variants: Variants) -> Result<(Summary, BTreeSet<String>), String> {
     block_on(async {
         let region = SharedRegion::new(Region::for_scenario(variants));
-        let bootstrap = Path::new(env!("CARGO_BIN_EXE_bootstrap"));
+        let bootstrap = crate::files::bootstrap();
         let mut function = Process::start(&region, bootstrap, scenario.settings()).await.unwrap();
         let summary = run(scenario, region.clone(), &mut function, &mut Silent).await;
         function.stop().await;

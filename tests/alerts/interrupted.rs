@@ -324,7 +324,7 @@ fn a_message_for_each_job_says_what_it_takes_to_begin_it_again() {
 
 #[test]
 fn the_message_on_the_page_for_workers_is_one_that_is_sent() {
-    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/workers.md")).unwrap();
+    let page = crate::files::read("docs/workers.md");
     let mut shown = page.split("```json\n").map(|rest| rest.split("```").next().unwrap());
     let shown = json(shown.find(|block| block.contains("job-interrupted") && block.starts_with('{')).unwrap());
     let id = shown["taskArn"].as_str().unwrap().rsplit('/').next().unwrap().parse().unwrap();

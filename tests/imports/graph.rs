@@ -33,7 +33,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 impl Crate {
     /// The crate whose sources are in this folder of the repository.
     pub(super) fn read(folder: &str) -> Self {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        let root = crate::files::path(folder);
         let texts = files(&root).into_iter().map(|file| {
             let module = file.strip_prefix(&root).unwrap().with_extension("");
             let module = module.iter().map(|name| name.to_str().unwrap().to_owned()).collect::<Module>();

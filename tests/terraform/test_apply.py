@@ -1,5 +1,5 @@
 """Terraform itself accepts the module: it validates the example of its README and applies it to an emulated AWS.
-`cargo test --test all terraform::` compares the details with the template, without Terraform. Run by `make test-terraform`.
+`cargo test -p taskhold-tests terraform::` compares the details with the template, without Terraform. Run by `make test-terraform`.
 """
 
 import json

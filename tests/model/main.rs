@@ -4,14 +4,14 @@
 //! `tests/sim.rs` draws long random runs and can miss rare orders. Here everything is small and exhaustive:
 //! [stateright](https://docs.rs/stateright) visits all states that a configuration can reach. The steps of an
 //! invocation are not modelled: the model runs the real [`taskhold::lambda::function::Function`]
-//! (`model/script.rs`) on a state store, an ECS and a queue that are part of the state. Other steps can interleave
+//! (`script.rs`) on a state store, an ECS and a queue that are part of the state. Other steps can interleave
 //! wherever the function waits: a load, a store in flight, its answer, a call to ECS in flight, its effect on each
 //! task, its answer, the end.
 //!
-//! `model/promises.rs` defines what must hold, and `model/sights.rs` defines what a configuration must reach. A
-//! broken promise is reported with its shortest path. `cargo test --test all -- --nocapture model::` prints the number of
+//! `promises.rs` defines what must hold, and `sights.rs` defines what a configuration must reach. A
+//! broken promise is reported with its shortest path. `cargo test --test model -- --nocapture` prints the number of
 //! states. A walk ends when no new state is left; a walk that stops at a bound fails. The larger configurations are
-//! ignored by default, because they take minutes: `cargo test --test all -- --ignored --nocapture model::`.
+//! ignored by default, because they take minutes: `cargo test --test model -- --ignored --nocapture`.
 //! docs/reliability.md has the figures.
 //!
 //! # Limits of the model
