@@ -234,7 +234,7 @@ impl Visitor<'_> for NameVisitor {
         if name == "detail" {
             return Ok(Name::Detail);
         }
-        let known = FIELDS.into_iter().chain(MARKS).find(|known| *known == name);
+        let known = FIELDS.iter().chain(&MARKS).find(|known| **known == name).copied();
         let misnamed = || meant(name).map(|meant| MisnamedField { found: shown(name), meant });
         Ok(known.map_or_else(|| Name::Unknown(misnamed()), Name::Known))
     }

@@ -22,6 +22,10 @@ impl TaskRecord {
 
     /// Remembers the protection that outlived jobs keep, because a grant is about to replace it in the record.
     pub(crate) fn remember_kept(&mut self, now: Timestamp) {
+        if self.outlived_jobs(now).next().is_none() {
+            self.protection.kept_until = None;
+            return;
+        }
         self.protection.kept_until = self.kept(now).map(|own| own.latest).chain(self.kept_from_before(now)).max();
     }
 

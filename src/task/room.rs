@@ -211,18 +211,21 @@ impl RecordRoom {
     /// Reserves the room of a live job that is new, without its texts if those do not fit. Returns whether it fits.
     fn admit(&mut self, key: &JobKey, job: &mut Job) -> bool {
         let bytes = |job: &Job| job_bytes(key, job) + interrupted_bytes(key, job);
-        if self.labels + shown_bytes(job) > LABEL_BYTES_MAX || self.live + bytes(job) > self.live_max() {
+        let (mut needed, mut labels) = (bytes(job), shown_bytes(job));
+        if self.labels + labels > LABEL_BYTES_MAX || self.live + needed > self.live_max() {
             job.labels = None;
             drop_reason(job);
+            (needed, labels) = (bytes(job), shown_bytes(job));
         }
-        if self.live + bytes(job) > self.live_max() {
+        if self.live + needed > self.live_max() {
             job.kind = None;
+            needed = bytes(job);
         }
-        if self.live + bytes(job) > self.live_max() {
+        if self.live + needed > self.live_max() {
             return false;
         }
-        self.live += bytes(job);
-        self.labels += shown_bytes(job);
+        self.live += needed;
+        self.labels += labels;
         true
     }
 
