@@ -24,7 +24,8 @@
 //! to `j-z` | | `job … [protected 90m]`, `job … [refused]` | it reports that the task protects itself for this job, or
 //! that ECS refused that | | `again [3]` | redelivers the last message, once or three times | | `send {"version": 1,
 //! …}` | sends exactly this body; `$a` in it, and in payloads of `ask`, stands for the ARN of task a | | `sweep every
-//! 5m`, `lose 2 alerts` | starts the scheduled sweep; loses the next two calls to the topic | | `status of web`,
+//! 5m`, `lose 2 alerts` | starts the scheduled sweep; loses the next two calls to the topic | | `lose
+//! rechecks` | the rechecks that wait in their queue are lost | | `status of web`,
 //! `preflight of web`, `ask {…}` | an operator invokes the function, with a command or with this payload | | `hold
 //! queue`, `open queue [reversed]` | job messages wait, and then arrive in one batch | | `deploy web`, `scale web to 3`
 //! | `UpdateService`; with task sets `deploy` creates one, makes it primary, and deletes the old one | | `deployment of

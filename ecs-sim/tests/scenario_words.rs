@@ -1,7 +1,7 @@
 //! Statements of the scenario language: their effect on a Region, and that expectations can fail.
 
 use ecs_sim::control_plane::Variants;
-use ecs_sim::region::{Region, SharedRegion};
+use ecs_sim::region::{RECHECK_QUEUE, Region, SharedRegion};
 use ecs_sim::scenario::{InProcess, Scenario, Silent, run};
 
 /// Runs a scenario; returns its result and the Region afterwards.
@@ -40,6 +40,19 @@ async fn a_fault_of_an_operation_passes_over_the_calls_of_others() {
     assert_eq!(region.lock().faults_of["UpdateService"].len(), 2);
     let (_, region) = outcome("ecs fails 2 of UpdateService\necs recovers").await;
     assert!(region.lock().faults_of.is_empty());
+}
+
+#[tokio::test]
+async fn rechecks_that_are_lost_are_those_that_wait() {
+    let waiting = async |text: &str| {
+        let (ran, region) = told(text).await;
+        assert_eq!(ran, Ok(()));
+        let region = region.lock();
+        region.queues.messages(RECHECK_QUEUE).unwrap().len()
+    };
+    let scenario = "job j starts on a\ndeploy web\nadvance 1m\n";
+    assert_eq!(waiting(scenario).await, 1);
+    assert_eq!(waiting(&format!("{scenario}lose rechecks")).await, 0);
 }
 
 #[tokio::test]

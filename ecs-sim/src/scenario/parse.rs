@@ -73,6 +73,7 @@ pub(super) fn statement(line: &str) -> Parsed<Statement> {
         }
         "mute" if words.has("stops") => Statement::MuteStops,
         "mute" => words.literal("alerts").map(|()| Statement::MuteAlerts)?,
+        "lose" if words.has("rechecks") => Statement::LoseRechecks,
         "lose" => {
             let number = words.number("a number of alerts")?;
             words.literal("alerts")?;

@@ -145,6 +145,9 @@ impl<'a, F: FunctionUnderTest, A: Observer> ScenarioRun<'a, F, A> {
             Statement::MuteAlerts => self.world.alerts_are_muted = true,
             Statement::MuteStops => self.world.stops_are_muted = true,
             Statement::LoseAlerts(number) => self.world.region.lock().publications_lost = *number,
+            Statement::LoseRechecks => {
+                self.world.region.lock().queues.purge(RECHECK_QUEUE).map_err(|error| error.to_string())?;
+            }
             Statement::Ask(payload) => self.ask(payload).await?,
             Statement::Latency(latency) => self.world.region.lock().latency_ms = *latency,
             Statement::Advance(by) => self.advance(*by).await?,

@@ -38,6 +38,8 @@ pub enum Statement {
     Recover,
     /// The next calls to the topic are lost.
     LoseAlerts(u32),
+    /// The rechecks that wait in their queue are lost.
+    LoseRechecks,
     /// Alerts need not be expected.
     MuteAlerts,
     /// It need not be expected that ECS stops a task in the middle of a job.
